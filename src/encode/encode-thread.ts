@@ -1,0 +1,62 @@
+import type { AudioSource, VideoSource } from '../capture/capture.js';
+import type { StreamKitError } from '../errors.js';
+import type { EncodedAudio, EncodedFrame, VideoCodec } from './encoded-frame.js';
+
+/** What one video encoder is doing, for the state document. */
+export interface VideoEncoderStats {
+  readonly codec: VideoCodec;
+  /** FFmpeg's name of the encoder, for example `libx264`. */
+  readonly encoder: string;
+  readonly width: number;
+  readonly height: number;
+  /** Measured over the last second. */
+  readonly frameRate: number;
+  readonly bitrateBps: number;
+  /** Raw frames dropped since the start because encoding was slower than capture. */
+  readonly framesDropped: number;
+}
+
+export interface VideoEncodeListener {
+  onEncodedFrame(frame: EncodedFrame): void;
+  /** About once a second while encoding. */
+  onStats(stats: VideoEncoderStats): void;
+  /** The thread is gone; nothing more comes. At most once. */
+  onError(error: StreamKitError): void;
+}
+
+/** A thread that reads raw frames of one source and encodes each once a codec. */
+export interface VideoEncodeThread {
+  /** Starts encoding to `codec`, beginning with a keyframe; the last known picture is encoded at once. */
+  start(codec: VideoCodec, bitrateBps: number): void;
+  /** Stops encoding to `codec`. With no codec left, the source is not read. */
+  stop(codec: VideoCodec): void;
+  /** The next picture is a keyframe; on a still page the last picture is encoded again at once. */
+  requestKeyframe(codec: VideoCodec): void;
+  setBitrate(codec: VideoCodec, bitrateBps: number): void;
+  /** Idempotent; resolves when the thread has ended. */
+  close(): Promise<void>;
+}
+
+export interface AudioEncodeListener {
+  onEncodedAudio(packet: EncodedAudio): void;
+  onError(error: StreamKitError): void;
+}
+
+export interface AudioEncodeThread {
+  start(): void;
+  stop(): void;
+  /** Idempotent; resolves when the thread has ended. */
+  close(): Promise<void>;
+}
+
+export interface VideoEncodeParameters {
+  readonly source: VideoSource;
+  readonly frameRate: number;
+}
+
+export type OpenVideoEncodeThread = (
+  parameters: VideoEncodeParameters,
+  listener: VideoEncodeListener,
+) => VideoEncodeThread;
+
+export type OpenAudioEncodeThread = (source: AudioSource, listener: AudioEncodeListener) => AudioEncodeThread;

@@ -1,0 +1,25 @@
+export type VideoCodec = 'h264' | 'vp8';
+
+/** One encoded picture. */
+export interface EncodedFrame {
+  readonly codec: VideoCodec;
+  /** An Annex B access unit for H.264, one frame for VP8. */
+  readonly bytes: Uint8Array;
+  readonly keyframe: boolean;
+  /** 90 kHz, modulo 2^32, derived from `captureTimeUs`. */
+  readonly rtpTimestamp: number;
+  /** When the picture was captured, on the monotonic clock of this machine. */
+  readonly captureTimeUs: number;
+  /** Index in the ladder of sizes; 0 is the full size. */
+  readonly rung: number;
+}
+
+/** One Opus packet of 20 ms. */
+export interface EncodedAudio {
+  readonly codec: 'opus';
+  readonly bytes: Uint8Array;
+  /** 48 kHz, modulo 2^32, derived from `captureTimeUs`. */
+  readonly rtpTimestamp: number;
+  /** When the first sample was captured, on the monotonic clock of this machine. */
+  readonly captureTimeUs: number;
+}

@@ -1,0 +1,97 @@
+import type { RTCDtlsTransport } from 'werift';
+
+import type { RtpPayloads } from '../packetize/rtp-payloads.js';
+
+/** What flows back from the fan-out of one encoded source to whoever feeds it. */
+export interface ProducerListener {
+  /**
+   * At least one consumer cannot go on without a keyframe: a newcomer, a PLI, a FIR, an overflow. Already
+   * coalesced over all viewers: at most one call in {@link ProducerParameters.keyframeIntervalMinMs}.
+   */
+  onKeyframeWanted(): void;
+}
+
+export interface ProducerParameters {
+  readonly kind: 'video' | 'audio';
+  readonly clockRateHz: 90_000 | 48_000;
+  /** Least time between two keyframe requests, ms. Default 300. */
+  readonly keyframeIntervalMinMs?: number;
+  /** How long sent payloads are kept for retransmission, ms. Default 1000. */
+  readonly historyMs?: number;
+}
+
+/** Ids of the header extensions (RFC 8285) that were negotiated; an absent one is not sent. */
+export interface HeaderExtensionIds {
+  readonly mid?: number;
+  readonly transportWideCc?: number;
+  readonly playoutDelay?: number;
+  readonly absCaptureTime?: number;
+}
+
+/** How one viewer wants one producer's packets: what its SDP answer said. */
+export interface ConsumerParameters {
+  readonly ssrc: number;
+  readonly payloadType: number;
+  /** RTX (RFC 4588); both or neither. Without them a NACK is answered by nothing. */
+  readonly rtxSsrc?: number;
+  readonly rtxPayloadType?: number;
+  readonly mid: string;
+  readonly cname: string;
+  readonly headerExtensions: HeaderExtensionIds;
+}
+
+export interface ConsumerStats {
+  packetsSent: number;
+  bytesSent: number;
+  packetsRetransmitted: number;
+  /** Frames not sent to this viewer: before its first keyframe, or dropped on overflow. */
+  framesDropped: number;
+  nacksReceived: number;
+  plisReceived: number;
+  firsReceived: number;
+  /** From the last receiver report: RFC 3550 section 6.4.1. */
+  fractionLost: number;
+  packetsLost: number;
+  jitterMs: number;
+  /** Round trip from LSR and DLSR; undefined before the first one. */
+  rttMs: number | undefined;
+}
+
+/** One viewer's share of one producer. */
+export interface Consumer {
+  readonly stats: Readonly<ConsumerStats>;
+  /** Sends nothing while paused; after resume a video consumer waits for a keyframe. */
+  pause(): void;
+  resume(): void;
+  /** Idempotent. */
+  close(): void;
+}
+
+/** One encoded source and its consumers. */
+export interface Producer {
+  readonly kind: 'video' | 'audio';
+  readonly consumerCount: number;
+  /** Fans one frame out to every consumer. */
+  send(payloads: RtpPayloads): void;
+  /** Closes its consumers. Idempotent. */
+  close(): void;
+}
+
+/** One viewer's SRTP and SRTCP. RTCP is demultiplexed to its consumers by SSRC. */
+export interface MediaTransport {
+  consume(producer: Producer, parameters: ConsumerParameters): Consumer;
+  /** RTCP that could not be parsed or belonged to nobody: counted and dropped. */
+  readonly rtcpDropped: number;
+  /** Sends BYE, closes its consumers. Does not close the DTLS transport, which is the peer's. Idempotent. */
+  close(): void;
+}
+
+/** Everything that costs per packet per viewer. */
+export interface MediaPlane {
+  readonly name: 'werift' | 'native';
+  createProducer(parameters: ProducerParameters, listener: ProducerListener): Producer;
+  /** @param dtlsTransport - connected: its SRTP keys exist. */
+  createTransport(dtlsTransport: RTCDtlsTransport): MediaTransport;
+  /** Closes every transport and producer. Idempotent. */
+  close(): Promise<void>;
+}

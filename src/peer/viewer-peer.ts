@@ -1,0 +1,62 @@
+import type { StreamKitError } from '../errors.js';
+import type { VideoCodec } from '../encode/encoded-frame.js';
+import type { ConsumerParameters, MediaTransport } from '../fanout/media-plane.js';
+
+/** RTCIceServer of the W3C, as the application configures it. */
+export interface IceServer {
+  readonly urls: string | readonly string[];
+  readonly username?: string;
+  readonly credential?: string;
+}
+
+/** RTCIceCandidateInit of the W3C. */
+export interface IceCandidateInit {
+  readonly candidate?: string;
+  readonly sdpMid?: string | null;
+  readonly sdpMLineIndex?: number | null;
+  readonly usernameFragment?: string | null;
+}
+
+export interface ViewerPeerParameters {
+  /** Codecs to offer, best first; the viewer's answer picks one. */
+  readonly videoCodecs: readonly VideoCodec[];
+  readonly audio: boolean;
+  readonly iceServers: readonly IceServer[];
+}
+
+/** What the answer and the handshake came to. */
+export interface ConnectedMedia {
+  readonly transport: MediaTransport;
+  readonly videoCodec: VideoCodec;
+  readonly video: ConsumerParameters;
+  readonly audio: ConsumerParameters | null;
+}
+
+export interface ViewerPeerListener {
+  onOffer(sdp: string): void;
+  onIceCandidate(candidate: IceCandidateInit | null): void;
+  /** ICE and DTLS are up; called once. */
+  onConnected(media: ConnectedMedia): void;
+  onIceStateChange(state: 'checking' | 'connected' | 'disconnected' | 'failed' | 'closed'): void;
+  /** The peer cannot go on and has closed itself. At most once. */
+  onFailed(error: StreamKitError): void;
+}
+
+/** One viewer's WebRTC peer. The server always offers. */
+export interface ViewerPeer {
+  /** Makes the offer and begins to gather. */
+  start(): Promise<void>;
+  /**
+   * @throws StreamKitError `conflict` with no offer outstanding, `unprocessable` for an SDP that is no answer to
+   * it or accepts no offered video codec; the peer is then as before.
+   */
+  acceptAnswer(sdp: string): Promise<void>;
+  /** `null`: no more will come. @throws StreamKitError `unprocessable` for what is no candidate. */
+  addIceCandidate(candidate: IceCandidateInit | null): Promise<void>;
+  /** Sends a new offer with new ICE credentials; media goes on over the old pair until the new one is up. */
+  restartIce(): Promise<void>;
+  /** Idempotent. Closes the media transport and the peer. */
+  close(): Promise<void>;
+}
+
+export type OpenViewerPeer = (parameters: ViewerPeerParameters, listener: ViewerPeerListener) => ViewerPeer;
