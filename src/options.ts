@@ -1,0 +1,259 @@
+import type { IncomingMessage } from 'node:http';
+
+import type { LaunchOptions } from 'puppeteer';
+
+import { StreamKitError } from './errors.js';
+import type { Logger } from './logger.js';
+import { silentLogger } from './logger.js';
+import type { OptionCheck } from './option-checks.js';
+import {
+  aFunction,
+  anObject,
+  badOption,
+  evenIntegerBetween,
+  integerBetween,
+  ipAddress,
+  isPlainObject,
+  listOf,
+  oneOf,
+  refuseUnknownNames,
+} from './option-checks.js';
+
+/** A size in pixels. */
+export interface Viewport {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A STUN or TURN server: RTCIceServer of the W3C. */
+export interface IceServerOption {
+  readonly urls: string | readonly string[];
+  readonly username?: string;
+  readonly credential?: string;
+}
+
+/** What {@link StreamKitOptions.validateRequest} decides. */
+export interface RequestValidation {
+  authorized: boolean;
+  /** Why not: the `message` of the error answer. */
+  error?: string;
+  /** HTTP status of the refusal, 400–599. Default 401. */
+  status?: number;
+  /** Who is calling; goes to the log line of a session that the request creates. */
+  callerContext?: Record<string, unknown>;
+}
+
+/** Options of `createStreamKitRouter`. Every one may be left out; a bad one is refused at construction. */
+export interface StreamKitOptions<TEnv = unknown> {
+  /** Path of the routes below the point where the router is mounted. Default `/`. */
+  basePath?: string;
+  /**
+   * Passed to `puppeteer.launch()`. `pipe: false`, `userDataDir` and `browser: 'firefox'` are refused: each
+   * session has its own profile, and its Chromium is driven over a pipe. Default none.
+   */
+  puppeteerLaunchOptions?: LaunchOptions;
+  /** Size of the picture where a request names none, pixels, even, 64–3840 x 64–2160. Default 1920 x 1080. */
+  defaultViewport?: Viewport;
+  /** Called once a request; what it returns is the second argument of `validateRequest`. Default none. */
+  getEnv?: () => TEnv | Promise<TEnv>;
+  /**
+   * Decides over every request of every route. Only a result with `authorized: true` lets it through; a throw
+   * or anything malformed answers 500. Default: all requests pass.
+   *
+   * @param request - the request as the framework made it: an `express.Request` under Express.
+   */
+  validateRequest?(request: IncomingMessage, env: TEnv): RequestValidation | Promise<RequestValidation>;
+  /** How often changes of a session's state are sent, ms, 10–60000. Default 100. */
+  stateUpdateInterval?: number;
+  /** A session with no event stream and no request for this long is ended, ms. Default 300000. */
+  sessionTimeout?: number;
+  /** Told of every failed session and every answer of status 500. What it throws is logged. Default none. */
+  onError?: (error: Error, streamId?: string) => void;
+  /**
+   * How pictures are taken: `tab` is fast and has sound, `screencast` works where tab capture cannot,
+   * `auto` takes the first of the two that works. Default `auto`.
+   */
+  capture?: 'auto' | 'tab' | 'screencast';
+  /** Most sessions at once, each with a browser of its own, 1–1000. Default 4. */
+  maxSessions?: number;
+  /** Most viewers of one session, 1–10000. Default 100. */
+  maxViewersPerSession?: number;
+  /** Capture and encoding stop when no viewer has been connected for this long, ms. Default 5000. */
+  pauseGraceMs?: number;
+  /** How long a viewer that lost its event stream may come back to its connection, ms. Default 15000. */
+  viewerReattachMs?: number;
+  /** STUN and TURN servers, for this end and for the viewers. Default none. */
+  iceServers?: readonly IceServerOption[];
+  /** Address of the interface on which media is sent and received. Default: all interfaces. */
+  listenAddress?: string;
+  /** Public addresses of this machine behind a 1:1 NAT, offered as further candidates. Default none. */
+  announcedAddresses?: readonly string[];
+  /** A pino logger or the like. Default: nothing is logged. */
+  logger?: Logger;
+  /** How long a browser may take to start and to load the page, ms, 100–600000. Default 30000. */
+  launchTimeoutMs?: number;
+  /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
+  maxBitrateBps?: number;
+}
+
+/** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
+export interface ResolvedOptions<TEnv = unknown> {
+  /** Begins with a slash and ends without one; empty for the root. */
+  readonly basePath: string;
+  readonly puppeteerLaunchOptions: Readonly<LaunchOptions>;
+  readonly defaultViewport: Viewport;
+  readonly getEnv: (() => TEnv | Promise<TEnv>) | undefined;
+  readonly validateRequest: ((request: IncomingMessage, env: TEnv) => unknown) | undefined;
+  readonly stateUpdateInterval: number;
+  readonly sessionTimeout: number;
+  readonly onError: ((error: Error, streamId?: string) => void) | undefined;
+  readonly capture: 'auto' | 'tab' | 'screencast';
+  readonly maxSessions: number;
+  readonly maxViewersPerSession: number;
+  readonly pauseGraceMs: number;
+  readonly viewerReattachMs: number;
+  readonly iceServers: readonly IceServerOption[];
+  readonly listenAddress: string | undefined;
+  readonly announcedAddresses: readonly string[];
+  readonly logger: Logger;
+  readonly launchTimeoutMs: number;
+  /** Undefined: by size and frame rate. */
+  readonly maxBitrateBps: number | undefined;
+}
+
+/** Bounds of a bitrate, wherever one is given, bits/s. */
+export const BITRATE_BOUNDS_BPS = { least: 100_000, most: 100_000_000 } as const;
+
+/** Most that `setTimeout` can wait, ms; beyond it would fire at once. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
+const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
+  'basePath',
+  'puppeteerLaunchOptions',
+  'defaultViewport',
+  'getEnv',
+  'validateRequest',
+  'stateUpdateInterval',
+  'sessionTimeout',
+  'onError',
+  'capture',
+  'maxSessions',
+  'maxViewersPerSession',
+  'pauseGraceMs',
+  'viewerReattachMs',
+  'iceServers',
+  'listenAddress',
+  'announcedAddresses',
+  'logger',
+  'launchTimeoutMs',
+  'maxBitrateBps',
+];
+
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws StreamKitError `bad_option` with one sentence for the first option that is wrong or unknown.
+ */
+export function resolveOptions<TEnv = unknown>(options: StreamKitOptions<TEnv> = {}): ResolvedOptions<TEnv> {
+  const given: unknown = options;
+  if (!isPlainObject(given)) throw badOption('object', 'options', given);
+  refuseUnknownNames(given, OPTION_NAMES, 'options');
+  const optional = <T>(name: keyof StreamKitOptions, check: OptionCheck<T>): T | undefined =>
+    given[name] === undefined ? undefined : check(given[name], name);
+  const milliseconds = integerBetween(0, LONGEST_TIMER_MS);
+
+  return Object.freeze<ResolvedOptions<TEnv>>({
+    basePath: optional('basePath', basePath) ?? '',
+    puppeteerLaunchOptions: optional('puppeteerLaunchOptions', launchOptions) ?? Object.freeze({}),
+    defaultViewport:
+      optional('defaultViewport', viewport) ?? Object.freeze<Viewport>({ width: 1920, height: 1080 }),
+    getEnv: optional('getEnv', aFunction) as ResolvedOptions<TEnv>['getEnv'],
+    validateRequest: optional('validateRequest', aFunction) as ResolvedOptions<TEnv>['validateRequest'],
+    stateUpdateInterval: optional('stateUpdateInterval', integerBetween(10, 60_000)) ?? 100,
+    sessionTimeout: optional('sessionTimeout', integerBetween(1, LONGEST_TIMER_MS)) ?? 300_000,
+    onError: optional('onError', aFunction) as ResolvedOptions<TEnv>['onError'],
+    capture: optional('capture', oneOf('auto', 'tab', 'screencast')) ?? 'auto',
+    maxSessions: optional('maxSessions', integerBetween(1, 1000)) ?? 4,
+    maxViewersPerSession: optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100,
+    pauseGraceMs: optional('pauseGraceMs', milliseconds) ?? 5000,
+    viewerReattachMs: optional('viewerReattachMs', milliseconds) ?? 15_000,
+    iceServers: optional('iceServers', listOf(iceServer)) ?? Object.freeze([]),
+    listenAddress: optional('listenAddress', ipAddress),
+    announcedAddresses: optional('announcedAddresses', listOf(ipAddress)) ?? Object.freeze([]),
+    logger: optional('logger', logger) ?? silentLogger,
+    launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,
+    maxBitrateBps: optional(
+      'maxBitrateBps',
+      integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most),
+    ),
+  });
+}
+
+function basePath(value: unknown, name: string): string {
+  if (typeof value !== 'string' || !/^\/[^?#\s]*$/.test(value) || value.includes('//')) {
+    throw badOption('path that begins with a slash', name, value);
+  }
+  return value.endsWith('/') ? value.slice(0, -1) : value;
+}
+
+function launchOptions(value: unknown, name: string): Readonly<LaunchOptions> {
+  const given = anObject(value, name);
+  if (given.pipe === false) throw badOption('true or nothing', `${name}.pipe`, given.pipe);
+  if (given.userDataDir !== undefined) {
+    throw new StreamKitError(
+      'bad_option',
+      `Expected no ${name}.userDataDir because each session has a profile of its own`,
+    );
+  }
+  if (given.browser !== undefined) oneOf('chrome')(given.browser, `${name}.browser`);
+  return Object.freeze({ ...given });
+}
+
+function viewport(value: unknown, name: string): Viewport {
+  const given = anObject(value, name);
+  refuseUnknownNames(given, ['width', 'height'], name);
+  return Object.freeze({
+    width: evenIntegerBetween(64, 3840)(given.width, `${name}.width`),
+    height: evenIntegerBetween(64, 2160)(given.height, `${name}.height`),
+  });
+}
+
+function iceServer(value: unknown, name: string): IceServerOption {
+  const given = anObject(value, name);
+  refuseUnknownNames(given, ['urls', 'username', 'credential'], name);
+  const urls = Array.isArray(given.urls)
+    ? listOf(iceUrl)(given.urls, `${name}.urls`)
+    : iceUrl(given.urls, `${name}.urls`);
+  return Object.freeze({
+    urls,
+    ...(given.username === undefined ? {} : { username: text(given.username, `${name}.username`) }),
+    ...(given.credential === undefined ? {} : { credential: secret(given.credential, `${name}.credential`) }),
+  });
+}
+
+function iceUrl(value: unknown, name: string): string {
+  if (typeof value !== 'string' || !/^(stun|turn)s?:[^\s/]/.test(value)) {
+    throw badOption('stun: or turn: URL', name, value);
+  }
+  return value;
+}
+
+function text(value: unknown, name: string): string {
+  if (typeof value !== 'string') throw badOption('string', name, value);
+  return value;
+}
+
+/** As {@link text}, but what was received must not reach a log. */
+function secret(value: unknown, name: string): string {
+  if (typeof value === 'string') return value;
+  throw new StreamKitError('bad_option', `Expected string for ${name} but received type ${typeof value}`);
+}
+
+function logger(value: unknown, name: string): Logger {
+  const given = anObject(value, name);
+  const missing = ['debug', 'info', 'warn', 'error', 'child'].find((method) => {
+    return typeof given[method] !== 'function';
+  });
+  if (missing !== undefined) throw badOption('function', `${name}.${missing}`, given[missing]);
+  return value as Logger;
+}

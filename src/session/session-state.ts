@@ -1,0 +1,127 @@
+import jsonPatch from 'fast-json-patch';
+import type { Operation } from 'fast-json-patch';
+
+import type { CaptureKind } from '../capture/capture.js';
+import type { VideoCodec } from '../encode/encoded-frame.js';
+
+export type StreamSessionStatus = 'initializing' | 'connecting' | 'streaming' | 'error' | 'terminated';
+
+/** What the state document says of the pictures. */
+export interface VideoMetadata {
+  codec: VideoCodec;
+  /** FFmpeg's name of the encoder; null until it runs. */
+  encoder: string | null;
+  /** Pixels. */
+  width: number;
+  height: number;
+  /** Pictures a second, measured; 0 while nothing is encoded. */
+  frameRate: number;
+  /** Bits a second, measured; 0 while nothing is encoded. */
+  bitrateBps: number;
+}
+
+export interface SessionMetadata {
+  /** Viewers with an open event stream. */
+  viewers: number;
+  controllerId: string | null;
+  video: VideoMetadata;
+  /** Null where the session has no sound. */
+  audio: { codec: 'opus' } | null;
+  /** Null until the page is captured. */
+  capture: CaptureKind | null;
+  /** What the page itself set. */
+  page: Record<string, unknown>;
+}
+
+/** The state document of one session, from which patches are computed. */
+export interface StreamSessionState {
+  streamId: string;
+  status: StreamSessionStatus;
+  targetUrl: string;
+  /** At least one event stream is open. */
+  clientConnected: boolean;
+  instanceInfo?: {
+    /** Process id of the browser, once it runs. */
+    pid?: number;
+    /** When the launch began, ms since the epoch. */
+    startTime: number;
+    /** Size of the page in CSS pixels. */
+    viewport: { width: number; height: number };
+  };
+  webrtc?: {
+    signalingState: 'idle' | 'negotiating' | 'connected';
+    iceCandidatesGathered?: boolean;
+  };
+  metadata: SessionMetadata;
+  /** One sentence for the user; set with status `error`. */
+  error?: string;
+  /** Last request or viewer activity, ms since the epoch. Sent coarsely. */
+  lastActivityTime: number;
+}
+
+/**
+ * How far `lastActivityTime` may run ahead of what viewers were told, ms. Activity alone must not make a patch
+ * every interval.
+ */
+export const ACTIVITY_GRANULARITY_MS = 10_000;
+
+/** The state document, and the copy of it that viewers have by now. */
+export class SessionState {
+  readonly #document: StreamSessionState;
+  #published: StreamSessionState;
+  #changed = false;
+
+  constructor(initial: StreamSessionState) {
+    this.#document = structuredClone(initial);
+    this.#published = structuredClone(initial);
+  }
+
+  /** As it is now. */
+  get document(): Readonly<StreamSessionState> {
+    return this.#document;
+  }
+
+  /** As the patches taken so far describe it. */
+  get published(): Readonly<StreamSessionState> {
+    return this.#published;
+  }
+
+  /** Something may have changed since the last patch. */
+  get changed(): boolean {
+    return this.#changed;
+  }
+
+  update(change: (document: StreamSessionState) => void): void {
+    change(this.#document);
+    this.#changed = true;
+  }
+
+  /** Notes activity. It counts as a change only when viewers' copy has become stale. */
+  touch(wallMs: number): void {
+    this.#document.lastActivityTime = wallMs;
+    if (wallMs - this.#published.lastActivityTime >= ACTIVITY_GRANULARITY_MS) this.#changed = true;
+  }
+
+  /** What changed since the last call, RFC 6902; empty when nothing did. */
+  takePatch(): Operation[] {
+    if (!this.#changed) return [];
+    this.#changed = false;
+    const operations = jsonPatch.compare(this.#published, this.#document);
+    if (operations.length > 0) this.#published = structuredClone(this.#document);
+    return operations;
+  }
+}
+
+/**
+ * A copy of what the page set, without the keys that a careful RFC 6902 client refuses to patch
+ * (`__proto__`, `constructor/prototype`): one page must not make every viewer's document fail.
+ */
+export function patchableCopy(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(value), (key, entry: unknown) => {
+    if (key === '__proto__') return undefined;
+    if (key === 'constructor' && typeof entry === 'object' && entry !== null && 'prototype' in entry) {
+      return Object.fromEntries(Object.entries(entry).filter(([name]) => name !== 'prototype'));
+    }
+    return entry;
+  }) as Record<string, unknown>;
+}
