@@ -1,0 +1,33 @@
+import type { EncodedAudio } from '../encode/encoded-frame.js';
+import { checkMaxPayloadBytes, PayloadWriter } from './payload-writer.js';
+import { DEFAULT_MAX_PAYLOAD_BYTES, type RtpPayloads } from './rtp-payloads.js';
+
+/**
+ * One Opus packet is one RTP payload (RFC 7587 section 4.2): there is no fragmentation. A packet larger than a
+ * payload, which takes a bitrate far beyond what this server sets, gives no payload, and so does an empty one.
+ */
+export class OpusPayloader {
+  private readonly maxPayloadBytes: number;
+
+  /** @throws StreamKitError `bad_option` */
+  constructor(maxPayloadBytes: number = DEFAULT_MAX_PAYLOAD_BYTES) {
+    this.maxPayloadBytes = checkMaxPayloadBytes(maxPayloadBytes);
+  }
+
+  /** The result shares no memory with the frame. `keyframe` is true: every packet can be decoded from. */
+  payload(frame: EncodedAudio): RtpPayloads {
+    const { bytes } = frame;
+    const fits = bytes.length > 0 && bytes.length <= this.maxPayloadBytes;
+    const writer = new PayloadWriter(fits ? bytes.length : 0, 1);
+    if (fits) {
+      writer.writeBytes(bytes, 0, bytes.length);
+      writer.endPayload();
+    }
+    return {
+      ...writer.finish(),
+      keyframe: true,
+      rtpTimestamp: frame.rtpTimestamp,
+      captureTimeUs: frame.captureTimeUs,
+    };
+  }
+}

@@ -1,0 +1,58 @@
+import { randomInt } from 'node:crypto';
+
+import type { EncodedFrame } from '../encode/encoded-frame.js';
+import { checkMaxPayloadBytes, PayloadWriter, pieceCount } from './payload-writer.js';
+import { DEFAULT_MAX_PAYLOAD_BYTES, type RtpPayloads } from './rtp-payloads.js';
+
+// RFC 7741 section 4.2.
+const EXTENDED_BIT = 0x80;
+const START_OF_PARTITION_BIT = 0x10;
+const PICTURE_ID_PRESENT_BIT = 0x80;
+const PICTURE_ID_15_BIT = 0x8000;
+const PICTURE_ID_MODULUS = 0x8000;
+const DESCRIPTOR_BYTES = 4;
+
+/**
+ * Splits VP8 frames into RTP payloads (RFC 7741) of equal size, each with a descriptor that carries a 15-bit
+ * picture id. The frame is one run of bytes over its partitions, so only its first payload has the S bit.
+ */
+export class Vp8Payloader {
+  private readonly maxPayloadBytes: number;
+  private pictureId: number;
+
+  /**
+   * @param firstPictureId - random by default, as section 4.2 of the RFC advises.
+   * @throws StreamKitError `bad_option`
+   */
+  constructor(
+    maxPayloadBytes: number = DEFAULT_MAX_PAYLOAD_BYTES,
+    firstPictureId: number = randomInt(PICTURE_ID_MODULUS),
+  ) {
+    this.maxPayloadBytes = checkMaxPayloadBytes(maxPayloadBytes);
+    this.pictureId = firstPictureId % PICTURE_ID_MODULUS;
+  }
+
+  /** An empty frame gives no payload. The result shares no memory with the frame. */
+  payload(frame: EncodedFrame): RtpPayloads {
+    const { bytes } = frame;
+    const fragments = pieceCount(bytes.length, this.maxPayloadBytes - DESCRIPTOR_BYTES);
+    const fragmentBytes = Math.ceil(bytes.length / Math.max(fragments, 1));
+    const writer = new PayloadWriter(bytes.length + fragments * DESCRIPTOR_BYTES, fragments);
+    for (let start = 0; start < bytes.length; start += fragmentBytes) {
+      writer.writeByte(EXTENDED_BIT | (start === 0 ? START_OF_PARTITION_BIT : 0));
+      writer.writeByte(PICTURE_ID_PRESENT_BIT);
+      writer.writeUint16(PICTURE_ID_15_BIT | this.pictureId);
+      writer.writeBytes(bytes, start, Math.min(start + fragmentBytes, bytes.length));
+      writer.endPayload();
+    }
+    if (fragments > 0) {
+      this.pictureId = (this.pictureId + 1) % PICTURE_ID_MODULUS;
+    }
+    return {
+      ...writer.finish(),
+      keyframe: frame.keyframe,
+      rtpTimestamp: frame.rtpTimestamp,
+      captureTimeUs: frame.captureTimeUs,
+    };
+  }
+}
