@@ -1,0 +1,76 @@
+import { StreamError } from './stream-error.js';
+import type { ViewerRole } from './stream-events.js';
+
+/** The `custom_signal` events that the client knows, by type. */
+export type ServerSignal =
+  | { type: 'viewer'; viewerId: string; role: ViewerRole; iceServers: RTCIceServer[] }
+  | { type: 'sdp_offer'; sdp: string }
+  | { type: 'ice_candidate'; candidate: RTCIceCandidateInit | null }
+  | { type: 'role'; role: ViewerRole; controllerId: string | null }
+  | { type: 'message'; message: unknown }
+  | { type: 'closed'; reason: string };
+
+/**
+ * Reads the data of a `custom_signal` event.
+ *
+ * @returns undefined for a type this client does not know: a newer server may send more.
+ * @throws StreamError `protocol` for what is no signal, or is a known one without what it must have.
+ */
+export function parseServerSignal(data: string): ServerSignal | undefined {
+  let signal: unknown;
+  try {
+    signal = JSON.parse(data);
+  } catch (cause) {
+    throw new StreamError('protocol', 'A signal of the server is not JSON.', { cause });
+  }
+  if (!isRecord(signal) || typeof signal.type !== 'string') {
+    throw new StreamError('protocol', 'A signal of the server has no type.');
+  }
+  const { type, payload } = signal;
+  switch (type) {
+    case 'viewer':
+      if (!isRecord(payload) || typeof payload.viewerId !== 'string') throw malformed(type);
+      return {
+        type,
+        viewerId: payload.viewerId,
+        role: roleOf(payload.role),
+        iceServers: Array.isArray(payload.iceServers) ? (payload.iceServers as RTCIceServer[]) : [],
+      };
+    case 'sdp_offer':
+      if (typeof payload !== 'string') throw malformed(type);
+      return { type, sdp: payload };
+    case 'ice_candidate':
+      if (payload !== null && !isRecord(payload)) throw malformed(type);
+      return { type, candidate: payload };
+    case 'role': {
+      if (!isRecord(payload)) throw malformed(type);
+      const { controllerId } = payload;
+      return {
+        type,
+        role: roleOf(payload.role),
+        controllerId: typeof controllerId === 'string' ? controllerId : null,
+      };
+    }
+    case 'message':
+      return { type, message: payload };
+    case 'closed':
+      return {
+        type,
+        reason: isRecord(payload) && typeof payload.reason === 'string' ? payload.reason : 'closed',
+      };
+    default:
+      return undefined;
+  }
+}
+
+function roleOf(value: unknown): ViewerRole {
+  return value === 'controller' ? 'controller' : 'viewer';
+}
+
+function malformed(type: string): StreamError {
+  return new StreamError('protocol', `A signal of type ${type} is malformed.`);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

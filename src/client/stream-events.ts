@@ -1,0 +1,44 @@
+import type { SessionStatus, StreamSessionState } from './session-state.js';
+import type { PatchOperation } from './state-store.js';
+import type { StreamError } from './stream-error.js';
+
+/** Where a connection is: `failed` and `closed` are final. */
+export type ConnectionStatus = 'creating' | 'connecting' | 'connected' | 'reconnecting' | 'closed' | 'failed';
+
+/** A viewer may watch; a controller may also send input. */
+export type ViewerRole = 'viewer' | 'controller';
+
+/** The session's state after a change. */
+export interface StateChange {
+  readonly state: StreamSessionState;
+  /** What changed; the whole-document replace on a fresh connection. */
+  readonly operations: readonly PatchOperation[];
+}
+
+/** Events of a StreamConnection by name. */
+export interface StreamEvents {
+  /** The server has made the session, or a session to join is known. */
+  session: { readonly streamId: string };
+  /** This connection's own status. */
+  status: ConnectionStatus;
+  /** The session's status changed. */
+  sessionStatus: SessionStatus;
+  state: StateChange;
+  /** This client as the server knows it; again after each reconnection. */
+  viewer: { readonly viewerId: string; readonly role: ViewerRole };
+  role: { readonly role: ViewerRole; readonly controllerId: string | null };
+  /** There is a stream to show; its tracks come in as they arrive. Again for every new peer. */
+  media: MediaStream;
+  track: MediaStreamTrack;
+  peerState: RTCPeerConnectionState;
+  /** What the page sent by `window.streamKit.send`. */
+  message: unknown;
+  /** What the server sent on the `input` data channel: cursor, clipboard, errors. */
+  input: unknown;
+  /** The browser allowed the picture only without sound; unmute from a click. */
+  autoplayBlocked: undefined;
+  /** Something failed. The connection goes on unless `status` becomes `failed`. */
+  error: StreamError;
+  /** The end; once. `reason` is the server's, or `client` after close(). */
+  closed: { readonly reason: string };
+}
