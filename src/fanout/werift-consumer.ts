@@ -1,0 +1,265 @@
+import { randomInt } from 'node:crypto';
+
+import type { RtpPayloads } from '../packetize/rtp-payloads.js';
+import type { Consumer, ConsumerParameters, ConsumerStats } from './media-plane.js';
+import { type MediaTime, roundTripMs, rtpTimestampOf } from './media-time.js';
+import { buildBye, buildSenderReport } from './rtcp-builder.js';
+import type { ReportBlock, RtcpMessage } from './rtcp-parser.js';
+import { RtpHeaderTemplate } from './rtp-header.js';
+import { SequenceRuns } from './sequence-runs.js';
+import { addSequence } from './sequence-number.js';
+import type { PayloadSink, WeriftProducer } from './werift-producer.js';
+
+/** What a consumer needs of the transport that carries it. */
+export interface PacketSender {
+  /** Bytes sent and not yet taken by the kernel; over the bound, nothing more is to be sent. */
+  readonly congested: boolean;
+  takeTransportSequence(): number;
+  sendRtp(header: Buffer, ssrc: number, sequenceNumber: number, payload: Buffer): void;
+  sendRtcp(compound: Buffer): void;
+}
+
+/**
+ * RFC 3711 section 3.3.1: a receiver that loses the packets around the first wrap mistakes the roll-over counter, so
+ * the first number lies in the lower half.
+ */
+const FIRST_SEQUENCE_LIMIT = 0x8000;
+const REPORT_INTERVAL_US = 1_000_000;
+/** A packet is not sent again while the last copy may still be under way. */
+const RESEND_INTERVAL_MIN_MS = 10;
+const RESEND_INTERVAL_MAX_MS = 1000;
+/** Sequence numbers whose last resend is remembered; the oldest is forgotten first. */
+const RESENDS_REMEMBERED = 2048;
+
+/** One viewer's share of one producer: its headers, sequence numbers, retransmissions and reports. */
+export class WeriftConsumer implements Consumer, PayloadSink {
+  readonly stats: ConsumerStats = {
+    packetsSent: 0,
+    bytesSent: 0,
+    packetsRetransmitted: 0,
+    framesDropped: 0,
+    nacksReceived: 0,
+    plisReceived: 0,
+    firsReceived: 0,
+    fractionLost: 0,
+    packetsLost: 0,
+    jitterMs: 0,
+    rttMs: undefined,
+  };
+  private readonly header: RtpHeaderTemplate;
+  private readonly sequence = new SequenceRuns(randomInt(FIRST_SEQUENCE_LIMIT));
+  private rtxSequenceNumber = randomInt(FIRST_SEQUENCE_LIMIT);
+  private readonly resentAtUs = new Map<number, number>();
+  private waitsForKeyframe: boolean;
+  private paused = false;
+  private closed = false;
+  private reportDueUs = 0;
+  private lastFirSequence: number | undefined;
+
+  constructor(
+    private readonly producer: WeriftProducer,
+    private readonly transport: PacketSender,
+    readonly parameters: ConsumerParameters,
+    private readonly time: MediaTime,
+    private readonly onClosed: (consumer: WeriftConsumer) => void,
+  ) {
+    this.header = new RtpHeaderTemplate(parameters.mid, parameters.headerExtensions);
+    this.waitsForKeyframe = producer.kind === 'video';
+    producer.add(this);
+    producer.requestKeyframe();
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    if (this.closed || !this.paused) {
+      return;
+    }
+    this.paused = false;
+    this.waitForKeyframe();
+  }
+
+  close(): void {
+    if (this.closed) {
+      return;
+    }
+    this.closed = true;
+    const { ssrc, rtxSsrc, cname } = this.parameters;
+    this.transport.sendRtcp(buildBye(rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc], cname));
+    this.producer.remove(this);
+    this.resentAtUs.clear();
+    this.onClosed(this);
+  }
+
+  send(payloads: RtpPayloads, firstPacket: number): void {
+    if (this.closed || this.paused) {
+      return;
+    }
+    if (this.waitsForKeyframe && !payloads.keyframe) {
+      this.stats.framesDropped += 1;
+      // The request may have been lost on its way to the encoder; the policy keeps the repetitions apart.
+      this.producer.requestKeyframe();
+      return;
+    }
+    if (this.transport.congested) {
+      this.stats.framesDropped += 1;
+      this.waitForKeyframe();
+      return;
+    }
+    this.waitsForKeyframe = false;
+    const count = payloads.offsets.length - 1;
+    for (let index = 0; index < count; index += 1) {
+      const payload = payloadAt(payloads, index);
+      const sequenceNumber = this.sequence.take(firstPacket + index, this.producer.history.oldestPacket);
+      this.sendPacket(
+        payloads,
+        index,
+        this.parameters.ssrc,
+        this.parameters.payloadType,
+        sequenceNumber,
+        payload,
+      );
+      this.stats.packetsSent += 1;
+      this.stats.bytesSent += payload.length;
+    }
+    this.reportWhenDue();
+  }
+
+  /** RTCP that names this consumer's SSRC. */
+  onRtcp(message: Exclude<RtcpMessage, { type: 'bye' }>): void {
+    switch (message.type) {
+      case 'report':
+        this.onReport(message.block);
+        break;
+      case 'nack':
+        this.stats.nacksReceived += 1;
+        for (const sequenceNumber of message.sequenceNumbers) {
+          this.resend(sequenceNumber);
+        }
+        break;
+      case 'pli':
+        this.stats.plisReceived += 1;
+        this.producer.requestKeyframe();
+        break;
+      case 'fir':
+        this.stats.firsReceived += 1;
+        // RFC 5104 section 4.3.1.2: the same command sequence number is a repetition of the same request.
+        if (message.commandSequence !== this.lastFirSequence) {
+          this.lastFirSequence = message.commandSequence;
+          this.producer.requestKeyframe();
+        }
+        break;
+    }
+  }
+
+  private waitForKeyframe(): void {
+    if (this.producer.kind === 'video') {
+      this.waitsForKeyframe = true;
+      this.producer.requestKeyframe();
+    }
+  }
+
+  private onReport(block: ReportBlock): void {
+    this.stats.fractionLost = block.fractionLost;
+    this.stats.packetsLost = block.packetsLost;
+    this.stats.jitterMs = (block.jitter * 1000) / this.producer.clockRateHz;
+    const arrival = this.time.ntpOf(this.time.nowUs());
+    const rttMs = roundTripMs(arrival, block.lastSenderReport, block.delaySinceLastSenderReport);
+    if (rttMs !== undefined) {
+      this.stats.rttMs = rttMs;
+    }
+  }
+
+  /** RFC 4588 section 4: the packet again under the RTX stream's own numbers, with its original one in front. */
+  private resend(sequenceNumber: number): void {
+    const { rtxSsrc, rtxPayloadType } = this.parameters;
+    if (rtxSsrc === undefined || rtxPayloadType === undefined || this.paused || this.transport.congested) {
+      return;
+    }
+    const nowUs = this.time.nowUs();
+    const intervalMs = Math.min(
+      Math.max(this.stats.rttMs ?? 0, RESEND_INTERVAL_MIN_MS),
+      RESEND_INTERVAL_MAX_MS,
+    );
+    const lastUs = this.resentAtUs.get(sequenceNumber);
+    if (lastUs !== undefined && nowUs - lastUs < intervalMs * 1000) {
+      return;
+    }
+    const packet = this.sequence.packetOf(sequenceNumber);
+    const stored = packet === undefined ? undefined : this.producer.history.get(packet, nowUs);
+    if (stored === undefined) {
+      return;
+    }
+    const original = payloadAt(stored.payloads, stored.index);
+    const payload = Buffer.allocUnsafe(2 + original.length);
+    payload.writeUInt16BE(sequenceNumber, 0);
+    original.copy(payload, 2);
+    this.sendPacket(stored.payloads, stored.index, rtxSsrc, rtxPayloadType, this.rtxSequenceNumber, payload);
+    this.rtxSequenceNumber = addSequence(this.rtxSequenceNumber, 1);
+    this.stats.packetsRetransmitted += 1;
+    this.rememberResend(sequenceNumber, nowUs);
+  }
+
+  private rememberResend(sequenceNumber: number, nowUs: number): void {
+    this.resentAtUs.delete(sequenceNumber);
+    this.resentAtUs.set(sequenceNumber, nowUs);
+    if (this.resentAtUs.size > RESENDS_REMEMBERED) {
+      for (const oldest of this.resentAtUs.keys()) {
+        this.resentAtUs.delete(oldest);
+        break;
+      }
+    }
+  }
+
+  private sendPacket(
+    frame: RtpPayloads,
+    index: number,
+    ssrc: number,
+    payloadType: number,
+    sequenceNumber: number,
+    payload: Buffer,
+  ): void {
+    const header = this.header.write({
+      ssrc,
+      payloadType,
+      // RFC 6184 section 5.1 and RFC 7741 section 4.1: the last packet of a picture. Opus marks talk spurts, of
+      // which continuous sound has none.
+      marker: this.producer.kind === 'video' && index === frame.offsets.length - 2,
+      sequenceNumber,
+      rtpTimestamp: frame.rtpTimestamp,
+      transportSequenceNumber: this.transport.takeTransportSequence(),
+      captureTime: this.time.ntpOf(frame.captureTimeUs),
+    });
+    this.transport.sendRtp(header, ssrc, sequenceNumber, payload);
+  }
+
+  /** Reports ride on frames: there are none while nothing is sent, and no timer is needed. */
+  private reportWhenDue(): void {
+    const nowUs = this.time.nowUs();
+    if (nowUs < this.reportDueUs) {
+      return;
+    }
+    // RFC 3550 section 6.3.5 spreads reports at random, so that streams begun together do not report together.
+    this.reportDueUs = nowUs + REPORT_INTERVAL_US * (randomInt(800, 1200) / 1000);
+    this.transport.sendRtcp(
+      buildSenderReport(
+        {
+          ssrc: this.parameters.ssrc,
+          ntp: this.time.ntpOf(nowUs),
+          rtpTimestamp: rtpTimestampOf(nowUs, this.producer.clockRateHz),
+          packetsSent: this.stats.packetsSent,
+          payloadBytesSent: this.stats.bytesSent,
+        },
+        this.parameters.cname,
+      ),
+    );
+  }
+}
+
+function payloadAt(payloads: RtpPayloads, index: number): Buffer {
+  const { bytes, offsets } = payloads;
+  const start = offsets[index] ?? 0;
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, (offsets[index + 1] ?? start) - start);
+}

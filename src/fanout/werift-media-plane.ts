@@ -1,0 +1,75 @@
+import type { RTCDtlsTransport } from 'werift';
+
+import type { Clock } from '../clock.js';
+import { StreamKitError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type {
+  MediaPlane,
+  MediaTransport,
+  Producer,
+  ProducerListener,
+  ProducerParameters,
+} from './media-plane.js';
+import { MediaTime } from './media-time.js';
+import { WeriftMediaTransport } from './werift-media-transport.js';
+import { WeriftProducer } from './werift-producer.js';
+
+export interface WeriftMediaPlaneOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The media plane in JavaScript: for platforms where the native one is not built. */
+export function createWeriftMediaPlane(options: WeriftMediaPlaneOptions): MediaPlane {
+  return new WeriftMediaPlane(options.clock, options.logger);
+}
+
+class WeriftMediaPlane implements MediaPlane {
+  readonly name = 'werift';
+  private readonly time: MediaTime;
+  private readonly producers = new Set<WeriftProducer>();
+  private readonly transports = new Set<WeriftMediaTransport>();
+  private closed = false;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {
+    this.time = new MediaTime(clock);
+  }
+
+  createProducer(parameters: ProducerParameters, listener: ProducerListener): Producer {
+    this.assertOpen();
+    const producer = new WeriftProducer(parameters, listener, this.clock, (closed) => {
+      this.producers.delete(closed);
+    });
+    this.producers.add(producer);
+    return producer;
+  }
+
+  createTransport(dtlsTransport: RTCDtlsTransport): MediaTransport {
+    this.assertOpen();
+    const transport = new WeriftMediaTransport(dtlsTransport, this.time, this.logger, (closed) => {
+      this.transports.delete(closed);
+    });
+    this.transports.add(transport);
+    return transport;
+  }
+
+  close(): Promise<void> {
+    this.closed = true;
+    for (const transport of [...this.transports]) {
+      transport.close();
+    }
+    for (const producer of [...this.producers]) {
+      producer.close();
+    }
+    return Promise.resolve();
+  }
+
+  private assertOpen(): void {
+    if (this.closed) {
+      throw new StreamKitError('internal', 'The media plane is closed.');
+    }
+  }
+}

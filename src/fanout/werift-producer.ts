@@ -1,0 +1,91 @@
+import type { Clock } from '../clock.js';
+import type { RtpPayloads } from '../packetize/rtp-payloads.js';
+import { KeyframeRequestPolicy } from './keyframe-request-policy.js';
+import type { Producer, ProducerListener, ProducerParameters } from './media-plane.js';
+import { RtpRetransmissionBuffer } from './rtp-retransmission-buffer.js';
+
+/** What a producer knows of a consumer. */
+export interface PayloadSink {
+  /** @param firstPacket - count of the frame's first packet in the producer's history */
+  send(payloads: RtpPayloads, firstPacket: number): void;
+  close(): void;
+}
+
+const DEFAULT_KEYFRAME_INTERVAL_MIN_MS = 300;
+const DEFAULT_HISTORY_MS = 1000;
+
+/** One encoded source: the history that its consumers share, and the keyframe requests of all of them. */
+export class WeriftProducer implements Producer {
+  readonly kind: 'video' | 'audio';
+  readonly clockRateHz: number;
+  readonly history: RtpRetransmissionBuffer;
+  private readonly keyframes: KeyframeRequestPolicy;
+  private readonly consumers = new Set<PayloadSink>();
+  private closed = false;
+
+  constructor(
+    parameters: ProducerParameters,
+    listener: ProducerListener,
+    private readonly clock: Clock,
+    private readonly onClosed: (producer: WeriftProducer) => void,
+  ) {
+    this.kind = parameters.kind;
+    this.clockRateHz = parameters.clockRateHz;
+    this.history = new RtpRetransmissionBuffer(parameters.historyMs ?? DEFAULT_HISTORY_MS);
+    this.keyframes = new KeyframeRequestPolicy(
+      clock,
+      parameters.keyframeIntervalMinMs ?? DEFAULT_KEYFRAME_INTERVAL_MIN_MS,
+      () => {
+        listener.onKeyframeWanted();
+      },
+    );
+  }
+
+  get consumerCount(): number {
+    return this.consumers.size;
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  send(payloads: RtpPayloads): void {
+    if (this.closed || payloads.offsets.length < 2) {
+      return;
+    }
+    if (payloads.keyframe) {
+      this.keyframes.keyframePassed();
+    }
+    const firstPacket = this.history.push(payloads, this.clock.nowUs());
+    for (const consumer of this.consumers) {
+      consumer.send(payloads, firstPacket);
+    }
+  }
+
+  requestKeyframe(): void {
+    if (this.kind === 'video') {
+      this.keyframes.request();
+    }
+  }
+
+  add(consumer: PayloadSink): void {
+    this.consumers.add(consumer);
+  }
+
+  remove(consumer: PayloadSink): void {
+    this.consumers.delete(consumer);
+  }
+
+  close(): void {
+    if (this.closed) {
+      return;
+    }
+    this.closed = true;
+    this.keyframes.close();
+    for (const consumer of [...this.consumers]) {
+      consumer.close();
+    }
+    this.history.clear();
+    this.onClosed(this);
+  }
+}
