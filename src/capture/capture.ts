@@ -33,7 +33,14 @@ export interface CaptureListener {
  * capture page writes. `jpeg`: screencast frames, posted to `port` as `ScreencastFrame`.
  */
 export type VideoSource =
-  | { readonly kind: 'ring'; readonly path: string; readonly width: number; readonly height: number }
+  | {
+      readonly kind: 'ring';
+      readonly path: string;
+      /** The file through which the reader tells which picture it is copying. */
+      readonly creditsPath: string;
+      readonly width: number;
+      readonly height: number;
+    }
   | { readonly kind: 'jpeg'; readonly port: MessagePort; readonly width: number; readonly height: number };
 
 /** Where an encoding thread finds raw samples: the audio part of the same shared file. */

@@ -1,0 +1,211 @@
+import { once } from 'node:events';
+
+import type { Browser, CDPSession, LaunchOptions, Page } from 'puppeteer';
+
+import { asError, StreamKitError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import { findBrowser } from './browser-discovery.js';
+import { signalProcess } from './process-table.js';
+import { createProfileDirectory, killBrowsersOf, removeProfileDirectory } from './profile-directory.js';
+
+const SIGTERM_GRACE_MS = 2_000;
+const HEARTBEAT_INTERVAL_MS = 2_000;
+
+/** Title by which the browser picks the tab to capture without asking anybody. */
+export const CAPTURE_TITLE_FLAG = '--auto-select-tab-capture-source-by-title=';
+
+const FLAGS = [
+  '--autoplay-policy=no-user-gesture-required',
+  '--disable-background-networking',
+  '--disable-backgrounding-occluded-windows',
+  '--disable-background-timer-throttling',
+  '--disable-breakpad',
+  '--disable-component-update',
+  '--disable-crash-reporter',
+  '--disable-default-apps',
+  '--disable-extensions',
+  '--disable-quic',
+  '--disable-renderer-backgrounding',
+  '--disable-sync',
+  '--enable-unsafe-swiftshader',
+  '--hide-scrollbars',
+  '--no-default-browser-check',
+  '--no-first-run',
+];
+
+export interface BrowserParameters {
+  readonly launchOptions: LaunchOptions;
+  readonly captureTitle: string;
+  /** Size of the window, CSS pixels. */
+  readonly width: number;
+  readonly height: number;
+  readonly ringBytes: number;
+  readonly launchTimeoutMs: number;
+  /** A browser or page that does not answer for this long has hung. */
+  readonly hangTimeoutMs: number;
+  readonly logger: Logger;
+}
+
+/** One browser's process tree and its profile directory. */
+export class BrowserProcess {
+  readonly browser: Browser;
+  /** The tab that is rendered. */
+  readonly page: Page;
+  readonly cdp: CDPSession;
+  readonly profileDirectory: string;
+  readonly pid: number;
+  readonly #logger: Logger;
+  readonly #hangTimeoutMs: number;
+  readonly #heartbeat: NodeJS.Timeout;
+  readonly #onLost: (error: StreamKitError) => void;
+  #lost = false;
+  #closing: Promise<void> | undefined;
+
+  private constructor(
+    browser: Browser,
+    page: Page,
+    cdp: CDPSession,
+    profileDirectory: string,
+    parameters: BrowserParameters,
+    onLost: (error: StreamKitError) => void,
+  ) {
+    this.browser = browser;
+    this.page = page;
+    this.cdp = cdp;
+    this.profileDirectory = profileDirectory;
+    this.pid = browser.process()?.pid ?? 0;
+    this.#logger = parameters.logger;
+    this.#hangTimeoutMs = parameters.hangTimeoutMs;
+    this.#onLost = onLost;
+    browser.once('disconnected', () => this.#lose('browser_crashed', 'The browser went away.'));
+    page.once('error', () => this.#lose('browser_crashed', 'The page crashed.'));
+    page.once('close', () => this.#lose('browser_crashed', 'The page was closed.'));
+    this.#heartbeat = setInterval(() => void this.#checkAnswers(), HEARTBEAT_INTERVAL_MS);
+  }
+
+  /**
+   * @param onLost - the browser or its page crashed, hung or went away; at most once, never after `close()`.
+   * @throws StreamKitError `browser_not_found` or `browser_crashed`; nothing is left behind then.
+   */
+  static async launch(
+    parameters: BrowserParameters,
+    onLost: (error: StreamKitError) => void,
+    signal: AbortSignal,
+  ): Promise<BrowserProcess> {
+    const { launchOptions, captureTitle, width, height, logger } = parameters;
+    const executablePath = await findBrowser(launchOptions.executablePath);
+    const profileDirectory = await createProfileDirectory(parameters.ringBytes);
+    let browser: Browser | undefined;
+    try {
+      const { default: puppeteer } = await import('puppeteer');
+      browser = await puppeteer.launch({
+        timeout: parameters.launchTimeoutMs,
+        ...launchOptions,
+        executablePath,
+        // The browser ends by itself when the pipe closes, even if this process is killed.
+        pipe: true,
+        userDataDir: profileDirectory,
+        defaultViewport: null,
+        // A muted browser gives silence to the capture as well; the capture itself keeps the speakers quiet.
+        ignoreDefaultArgs: ['--mute-audio'],
+        handleSIGINT: false,
+        handleSIGTERM: false,
+        handleSIGHUP: false,
+        signal,
+        args: [
+          ...FLAGS,
+          ...sandboxFlags(launchOptions, logger),
+          `${CAPTURE_TITLE_FLAG}${captureTitle}`,
+          `--window-size=${width},${height}`,
+          ...(launchOptions.args ?? []),
+        ],
+      });
+      const [firstPage] = await browser.pages();
+      const page = firstPage ?? (await browser.newPage());
+      const cdp = await page.createCDPSession();
+      signal.throwIfAborted();
+      return new BrowserProcess(browser, page, cdp, profileDirectory, parameters, onLost);
+    } catch (error) {
+      await endProcess(browser, profileDirectory);
+      await removeProfileDirectory(profileDirectory);
+      if (signal.aborted)
+        throw new StreamKitError('browser_crashed', 'The launch was given up.', { cause: error });
+      throw new StreamKitError('browser_crashed', 'The browser could not be started.', { cause: error });
+    }
+  }
+
+  /** SIGTERM to the process group, SIGKILL after 2 s, then the profile directory goes. Idempotent. */
+  close(): Promise<void> {
+    this.#lost = true;
+    clearInterval(this.#heartbeat);
+    this.#closing ??= (async () => {
+      await endProcess(this.browser, this.profileDirectory);
+      await removeProfileDirectory(this.profileDirectory);
+    })();
+    return this.#closing;
+  }
+
+  #lose(code: 'browser_crashed' | 'browser_hung', message: string): void {
+    if (this.#lost) return;
+    this.#lost = true;
+    clearInterval(this.#heartbeat);
+    this.#logger.warn({ browserPid: this.pid, code }, message);
+    this.#onLost(new StreamKitError(code, message));
+  }
+
+  async #checkAnswers(): Promise<void> {
+    try {
+      await Promise.all([
+        withTimeout(this.browser.version(), this.#hangTimeoutMs),
+        withTimeout(this.cdp.send('Runtime.evaluate', { expression: '0' }), this.#hangTimeoutMs),
+      ]);
+    } catch (error) {
+      // Only silence counts: an evaluation may well be refused in the middle of a navigation.
+      if (error instanceof TimeoutError) this.#lose('browser_hung', 'The page stopped responding.');
+    }
+  }
+}
+
+class TimeoutError extends Error {}
+
+async function withTimeout(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new TimeoutError()), timeoutMs);
+  });
+  try {
+    await Promise.race([work, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Chromium refuses its sandbox to root, as which containers often run it. */
+function sandboxFlags(launchOptions: LaunchOptions, logger: Logger): string[] {
+  if (process.getuid?.() !== 0) return [];
+  if (launchOptions.args?.includes('--no-sandbox') !== true) {
+    logger.warn({}, 'running as root: the browser runs without its sandbox');
+  }
+  return ['--no-sandbox'];
+}
+
+async function endProcess(browser: Browser | undefined, profileDirectory: string): Promise<void> {
+  const child = browser?.process();
+  if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+    const exited = once(child, 'exit').then(() => true);
+    // Puppeteer makes the browser the leader of a process group of its own.
+    signalProcess(-child.pid, 'SIGTERM');
+    const inTime = await withTimeout(exited, SIGTERM_GRACE_MS).then(
+      () => true,
+      () => false,
+    );
+    if (!inTime) {
+      signalProcess(-child.pid, 'SIGKILL');
+      await exited;
+    }
+    signalProcess(-child.pid, 'SIGKILL');
+  }
+  // Helpers that left the group, and a browser whose start was interrupted.
+  await killBrowsersOf(profileDirectory);
+  await browser?.disconnect().catch((error: unknown) => asError(error));
+}

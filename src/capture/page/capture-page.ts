@@ -1,0 +1,95 @@
+import type { OpenAnswer, OpenRequest, WorkerReport, WorkerRequest } from './messages.js';
+
+declare const MediaStreamTrackProcessor: new (init: { track: MediaStreamTrack; maxBufferSize?: number }) => {
+  readonly readable: ReadableStream<VideoFrame & AudioData>;
+};
+
+declare global {
+  interface Window {
+    /** A binding of the server's: what ends the capture. */
+    captureFailed(message: string): void;
+    capture: {
+      open(request: OpenRequest): Promise<OpenAnswer>;
+      pause(): void;
+      resume(): void;
+    };
+  }
+}
+
+/** The sound as the page makes it, and not through the speakers of the server besides. */
+const AUDIO_CONSTRAINTS = {
+  echoCancellation: false,
+  autoGainControl: false,
+  noiseSuppression: false,
+  suppressLocalAudioPlayback: true,
+};
+
+let worker: Worker | undefined;
+let videoTrack: MediaStreamTrack | undefined;
+let audioTrack: MediaStreamTrack | undefined;
+let running = false;
+
+function post(request: WorkerRequest, transfer: Transferable[] = []): void {
+  worker?.postMessage(request, transfer);
+}
+
+function startWorker(request: OpenRequest): Promise<void> {
+  return new Promise((resolve, reject) => {
+    worker = new Worker('/capture-worker.js', { type: 'module' });
+    worker.onmessage = (event: MessageEvent<WorkerReport>) => {
+      if (event.data.type === 'ready') {
+        resolve();
+      } else {
+        reject(new Error(event.data.message));
+        window.captureFailed(event.data.message);
+      }
+    };
+    worker.onerror = (event) => reject(new Error(event.message));
+    const { layout, width, height } = request;
+    post({ type: 'open', layout, width, height });
+  });
+}
+
+async function open(request: OpenRequest): Promise<OpenAnswer> {
+  const { width, height, frameRate } = request;
+  const workerReady = startWorker(request);
+  // getDisplayMedia needs a video track even where only the sound is wanted: then a tiny one that nobody reads,
+  // which the browser therefore does not capture.
+  const video = request.video ? { width, height, frameRate } : { width: 64, height: 64, frameRate: 1 };
+  const stream = await navigator.mediaDevices.getDisplayMedia({
+    video,
+    audio: request.audio ? AUDIO_CONSTRAINTS : false,
+  });
+  await workerReady;
+  const [picture] = stream.getVideoTracks();
+  const [sound] = stream.getAudioTracks();
+  videoTrack = request.video ? picture : undefined;
+  audioTrack = request.audio ? sound : undefined;
+  for (const track of [videoTrack, audioTrack]) {
+    track?.addEventListener('ended', () => window.captureFailed(`The ${track.kind} track ended.`));
+  }
+  return { video: videoTrack !== undefined, audio: audioTrack !== undefined };
+}
+
+/** A processor is a sink of its track; with the last sink gone, the browser stops capturing. */
+function resume(): void {
+  if (running) return;
+  running = true;
+  if (videoTrack) {
+    // One picture of buffer: what the worker has no time for is better dropped than late.
+    const frames = new MediaStreamTrackProcessor({ track: videoTrack, maxBufferSize: 1 }).readable;
+    post({ type: 'video', frames }, [frames]);
+  }
+  if (audioTrack) {
+    const chunks = new MediaStreamTrackProcessor({ track: audioTrack, maxBufferSize: 20 }).readable;
+    post({ type: 'audio', chunks }, [chunks]);
+  }
+}
+
+function pause(): void {
+  if (!running) return;
+  running = false;
+  post({ type: 'pause' });
+}
+
+window.capture = { open, pause, resume };

@@ -1,0 +1,175 @@
+import type { RingLayout, WorkerReport, WorkerRequest } from './messages.js';
+
+/** File System standard; the DOM library of TypeScript has it for workers only. */
+interface SyncAccessHandle {
+  read(buffer: Uint8Array, options: { at: number }): number;
+  write(buffer: Uint8Array, options: { at: number }): number;
+  truncate(size: number): void;
+}
+
+interface SyncFileHandle {
+  createSyncAccessHandle(): Promise<SyncAccessHandle>;
+}
+
+/** Offsets of a trailer; `frame-ring.ts` on the server's side says what they hold. */
+const FORMAT_OFFSET = 4;
+const WIDTH_OFFSET = 8;
+const HEIGHT_OFFSET = 12;
+const TIMESTAMP_OFFSET = 16;
+const ARRIVAL_OFFSET = 24;
+const SEQUENCE_AGAIN_OFFSET = 60;
+
+const VIDEO_FORMATS: Readonly<Record<string, number>> = { I420: 1, NV12: 2 };
+
+let layout: RingLayout;
+let expectedWidth = 0;
+let expectedHeight = 0;
+let videoFile: SyncAccessHandle;
+let creditsFile: SyncAccessHandle;
+let audioFile: SyncAccessHandle;
+let videoSequence = 0;
+let audioSequence = 0;
+const readers = new Set<ReadableStreamDefaultReader>();
+const credit = new Uint8Array(8);
+const creditView = new DataView(credit.buffer);
+
+function report(message: WorkerReport): void {
+  postMessage(message);
+}
+
+async function openFile(name: string, bytes: number): Promise<SyncAccessHandle> {
+  const root = await navigator.storage.getDirectory();
+  const file = (await root.getFileHandle(name, { create: true })) as unknown as SyncFileHandle;
+  const handle = await file.createSyncAccessHandle();
+  handle.truncate(bytes);
+  return handle;
+}
+
+async function open(request: Extract<WorkerRequest, { type: 'open' }>): Promise<void> {
+  layout = request.layout;
+  expectedWidth = request.width;
+  expectedHeight = request.height;
+  const { videoSlotCount, videoSlotBytes, audioSlotCount, audioSlotBytes, trailerBytes } = layout;
+  videoFile = await openFile('video', videoSlotCount * (videoSlotBytes + trailerBytes));
+  creditsFile = await openFile('credits', layout.creditsFileBytes);
+  audioFile = await openFile('audio', audioSlotCount * (audioSlotBytes + trailerBytes));
+  report({ type: 'ready' });
+}
+
+/** The sequence number of the picture that the server is copying, or 0. */
+function claimedSequence(): number {
+  for (;;) {
+    creditsFile.read(credit, { at: 0 });
+    const claimed = creditView.getUint32(0, true);
+    const complement = creditView.getUint32(4, true);
+    // Before the first claim the file is all zeros.
+    if (claimed === ~complement >>> 0 || (claimed === 0 && complement === 0)) return claimed;
+  }
+}
+
+function writeTrailer(
+  view: DataView,
+  at: number,
+  fields: { sequence: number; format: number; width: number; height: number; timestampUs: number },
+): void {
+  view.setUint32(at, fields.sequence, true);
+  view.setUint32(at + FORMAT_OFFSET, fields.format, true);
+  view.setUint32(at + WIDTH_OFFSET, fields.width, true);
+  view.setUint32(at + HEIGHT_OFFSET, fields.height, true);
+  view.setFloat64(at + TIMESTAMP_OFFSET, fields.timestampUs, true);
+  view.setFloat64(at + ARRIVAL_OFFSET, (performance.timeOrigin + performance.now()) * 1000, true);
+  view.setUint32(at + SEQUENCE_AGAIN_OFFSET, fields.sequence, true);
+}
+
+async function writeVideo(stream: ReadableStream<VideoFrame>): Promise<void> {
+  const reader = stream.getReader();
+  readers.add(reader);
+  const { videoSlotBytes, videoSlotCount, trailerBytes } = layout;
+  const slot = new Uint8Array(videoSlotBytes + trailerBytes);
+  const picture = slot.subarray(0, videoSlotBytes);
+  const view = new DataView(slot.buffer);
+  for (;;) {
+    const { value: frame, done } = await reader.read();
+    if (done) break;
+    try {
+      const format = VIDEO_FORMATS[frame.format ?? ''];
+      if (format === undefined) {
+        throw new Error(`The browser captures in an unexpected pixel format: ${String(frame.format)}.`);
+      }
+      const width = frame.visibleRect?.width ?? 0;
+      const height = frame.visibleRect?.height ?? 0;
+      // While the tab is being resized, pictures of another size may still come; the next ones will fit.
+      if (width !== expectedWidth || height !== expectedHeight) continue;
+      if (frame.allocationSize() !== videoSlotBytes) continue;
+      await frame.copyTo(picture);
+      const sequence = (videoSequence + 1) >>> 0 || videoSlotCount;
+      const claimed = claimedSequence();
+      if (claimed !== 0 && claimed % videoSlotCount === sequence % videoSlotCount) continue;
+      videoSequence = sequence;
+      writeTrailer(view, videoSlotBytes, { sequence, format, width, height, timestampUs: frame.timestamp });
+      videoFile.write(slot, { at: (sequence % videoSlotCount) * slot.byteLength });
+    } finally {
+      frame.close();
+    }
+  }
+  readers.delete(reader);
+}
+
+async function writeAudio(stream: ReadableStream<AudioData>): Promise<void> {
+  const reader = stream.getReader();
+  readers.add(reader);
+  const { audioSlotBytes, audioSlotCount, trailerBytes } = layout;
+  const slot = new Uint8Array(audioSlotBytes + trailerBytes);
+  const view = new DataView(slot.buffer);
+  for (;;) {
+    const { value: chunk, done } = await reader.read();
+    if (done) break;
+    const { numberOfFrames, numberOfChannels, sampleRate, timestamp } = chunk;
+    const channels = Math.min(numberOfChannels, 2);
+    const channelBytes = numberOfFrames * 4;
+    if (channels * channelBytes <= audioSlotBytes) {
+      for (let channel = 0; channel < channels; channel++) {
+        const plane = slot.subarray(channel * channelBytes, (channel + 1) * channelBytes);
+        chunk.copyTo(plane, { planeIndex: channel, format: 'f32-planar' });
+      }
+      audioSequence++;
+      writeTrailer(view, audioSlotBytes, {
+        sequence: audioSequence,
+        format: sampleRate,
+        width: channels,
+        height: numberOfFrames,
+        timestampUs: timestamp,
+      });
+      audioFile.write(slot, { at: (audioSequence % audioSlotCount) * slot.byteLength });
+    }
+    chunk.close();
+  }
+  readers.delete(reader);
+}
+
+function pause(): void {
+  for (const reader of readers) void reader.cancel();
+  readers.clear();
+}
+
+function fail(error: unknown): void {
+  report({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+}
+
+self.onmessage = (event: MessageEvent<WorkerRequest>) => {
+  const request = event.data;
+  switch (request.type) {
+    case 'open':
+      open(request).catch(fail);
+      break;
+    case 'video':
+      writeVideo(request.frames).catch(fail);
+      break;
+    case 'audio':
+      writeAudio(request.chunks).catch(fail);
+      break;
+    case 'pause':
+      pause();
+      break;
+  }
+};

@@ -1,0 +1,45 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+/** Reads of /proc: where it is missing, nothing is found, and callers fall back to what they know themselves. */
+
+/** When process `pid` started, in clock ticks since boot, or undefined when there is no such process. */
+export async function processStartTicks(pid: number): Promise<string | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+    // The command's name may hold spaces and brackets; the fields begin behind the last bracket (proc(5)).
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
+
+/** The processes whose command line has `needle` in it. */
+export async function processesNaming(needle: string): Promise<number[]> {
+  let entries: string[];
+  try {
+    entries = await readdir('/proc');
+  } catch {
+    return [];
+  }
+  const found: number[] = [];
+  for (const entry of entries) {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    try {
+      if ((await readFile(`/proc/${entry}/cmdline`, 'latin1')).includes(needle)) found.push(pid);
+    } catch {
+      // It ended between the listing and the look.
+    }
+  }
+  return found;
+}
+
+/** Sends `signal`; a negative pid names a process group. @returns false when there is nobody to signal. */
+export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,110 @@
+import type { CDPSession, Page } from 'puppeteer';
+
+import { asError, StreamKitError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { BrowserProcess } from './browser-process.js';
+import type { CaptureParameters, SnapshotParameters } from './capture.js';
+import { PageBridge, type PageBridgeListener } from './page-bridge.js';
+import { resizePicture } from './picture-resizer.js';
+
+const SNAPSHOT_TIMEOUT_MS = 5_000;
+const JPEG_QUALITY = 85;
+
+/** The tab that is rendered: its size, its bridge, its navigation. */
+export class RenderedPage {
+  readonly #page: Page;
+  readonly #cdp: CDPSession;
+  readonly #bridge: PageBridge;
+  readonly #width: number;
+
+  private constructor(browserProcess: BrowserProcess, bridge: PageBridge, width: number) {
+    this.#page = browserProcess.page;
+    this.#cdp = browserProcess.cdp;
+    this.#bridge = bridge;
+    this.#width = width;
+  }
+
+  /** Prepares the tab; nothing is loaded yet. */
+  static async prepare(
+    browserProcess: BrowserProcess,
+    parameters: CaptureParameters,
+    listener: PageBridgeListener,
+    logger: Logger,
+  ): Promise<RenderedPage> {
+    const { page, cdp } = browserProcess;
+    const { width, height, deviceScaleFactor } = parameters;
+    const [bridge] = await Promise.all([
+      PageBridge.install(cdp, parameters.initialData, listener, logger),
+      cdp.send('Emulation.setDeviceMetricsOverride', {
+        width: Math.round(width / deviceScaleFactor),
+        height: Math.round(height / deviceScaleFactor),
+        deviceScaleFactor,
+        mobile: false,
+      }),
+      cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
+    ]);
+    // Nobody sits before this browser: a dialog would hang the page, a pop-up would cover it.
+    page.on('dialog', (dialog) => {
+      dialog
+        .dismiss()
+        .catch((error: unknown) => logger.debug({ err: asError(error) }, 'the dialog was gone'));
+    });
+    page.on('popup', (popup) => {
+      popup?.close().catch((error: unknown) => logger.debug({ err: asError(error) }, 'the pop-up was gone'));
+    });
+    return new RenderedPage(browserProcess, bridge, width);
+  }
+
+  /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
+  async navigate(targetUrl: string, timeoutMs: number): Promise<void> {
+    try {
+      await this.#page.goto(targetUrl, { waitUntil: 'domcontentloaded', timeout: timeoutMs });
+    } catch (error) {
+      const [reason] = /net::ERR_[A-Z_]+/.exec(asError(error).message) ?? ['it did not load in time'];
+      throw new StreamKitError('capture_failed', `The page could not be loaded: ${reason}.`, {
+        cause: error,
+      });
+    }
+  }
+
+  setViewerCount(count: number): void {
+    this.#bridge.setViewerCount(count);
+  }
+
+  sendMessage(message: unknown): void {
+    this.#bridge.sendMessage(message);
+  }
+
+  /** @throws StreamKitError `unavailable` when the browser gives no picture in time. */
+  async snapshot({ format, width }: SnapshotParameters): Promise<Uint8Array> {
+    const resize = width !== undefined && width !== this.#width;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(
+        () => reject(new StreamKitError('unavailable', 'The page gave no picture in time.')),
+        SNAPSHOT_TIMEOUT_MS,
+      );
+    });
+    try {
+      const { data } = await Promise.race([
+        this.#cdp.send('Page.captureScreenshot', {
+          format: resize ? 'png' : format,
+          ...(format === 'jpeg' && !resize ? { quality: JPEG_QUALITY } : {}),
+          optimizeForSpeed: true,
+        }),
+        timeout,
+      ]);
+      const picture = Buffer.from(data, 'base64');
+      return resize ? await resizePicture(picture, format, width) : picture;
+    } catch (error) {
+      if (error instanceof StreamKitError) throw error;
+      throw new StreamKitError('unavailable', 'The page gave no picture.', { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  close(): void {
+    this.#bridge.close();
+  }
+}

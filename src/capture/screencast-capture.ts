@@ -1,0 +1,95 @@
+import { MessageChannel } from 'node:worker_threads';
+
+import type { CDPSession } from 'puppeteer';
+
+import type { BrowserProcess } from './browser-process.js';
+import type { CapturePage } from './capture-page.js';
+import type { AudioSource, Capture, SnapshotParameters, VideoSource } from './capture.js';
+import type { RenderedPage } from './rendered-page.js';
+import type { ScreencastFrame } from './screencast-frame.js';
+
+const JPEG_QUALITY = 90;
+
+/** JPEG pictures of the DevTools protocol: the way that works in every Chromium, at a higher cost. */
+export class ScreencastCapture implements Capture {
+  readonly kind = 'screencast';
+  readonly browserPid: number;
+  readonly video: VideoSource;
+  readonly audio: AudioSource | null;
+  readonly #browserProcess: BrowserProcess;
+  readonly #renderedPage: RenderedPage;
+  readonly #capturePage: CapturePage | undefined;
+  readonly #cdp: CDPSession;
+  readonly #channel = new MessageChannel();
+  readonly #width: number;
+  readonly #height: number;
+  #sequence = 0;
+  #running = false;
+
+  /** @param capturePage - gives the sound; undefined where the tab cannot be captured. */
+  constructor(
+    browserProcess: BrowserProcess,
+    renderedPage: RenderedPage,
+    capturePage: CapturePage | undefined,
+    size: { width: number; height: number },
+  ) {
+    this.#browserProcess = browserProcess;
+    this.#renderedPage = renderedPage;
+    this.#capturePage = capturePage;
+    this.#cdp = browserProcess.cdp;
+    this.#width = size.width;
+    this.#height = size.height;
+    this.browserPid = browserProcess.pid;
+    this.video = { kind: 'jpeg', port: this.#channel.port2, ...size };
+    this.audio = capturePage?.hasAudio === true ? { kind: 'ring', path: capturePage.paths.audio } : null;
+    this.#channel.port1.unref();
+    this.#cdp.on('Page.screencastFrame', ({ data, sessionId }) => {
+      // At most three pictures may be unacknowledged, so the next is asked for before this one is decoded.
+      this.#cdp.send('Page.screencastFrameAck', { sessionId }).catch(() => undefined);
+      const jpeg = Uint8Array.from(Buffer.from(data, 'base64'));
+      // The swap time that the event carries is wall-clock time in whole frames; arrival is as good and monotonic.
+      const captureTimeUs = Number(process.hrtime.bigint() / 1000n);
+      const frame: ScreencastFrame = { sequence: ++this.#sequence, captureTimeUs, jpeg };
+      this.#channel.port1.postMessage(frame, [jpeg.buffer]);
+    });
+  }
+
+  async pause(): Promise<void> {
+    if (!this.#running) return;
+    this.#running = false;
+    await Promise.all([this.#cdp.send('Page.stopScreencast'), this.#capturePage?.pause()]);
+  }
+
+  async resume(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    await Promise.all([
+      this.#cdp.send('Page.startScreencast', {
+        format: 'jpeg',
+        quality: JPEG_QUALITY,
+        maxWidth: this.#width,
+        maxHeight: this.#height,
+        everyNthFrame: 1,
+      }),
+      this.#capturePage?.resume(),
+    ]);
+  }
+
+  setViewerCount(count: number): void {
+    this.#renderedPage.setViewerCount(count);
+  }
+
+  sendToPage(message: unknown): void {
+    this.#renderedPage.sendMessage(message);
+  }
+
+  snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
+    return this.#renderedPage.snapshot(parameters);
+  }
+
+  async close(): Promise<void> {
+    this.#renderedPage.close();
+    this.#channel.port1.close();
+    await this.#browserProcess.close();
+  }
+}

@@ -1,0 +1,126 @@
+import { closeSync, fstatSync, openSync, readSync, watch, writeSync, type FSWatcher } from 'node:fs';
+
+import { frameRingLayout, readTrailer, TRAILER_BYTES, videoFileBytes, type Trailer } from './frame-ring.js';
+import type { VideoFrame, VideoFrameReader } from './video-frame.js';
+
+/**
+ * A lost file event must not cost more than a frame or two, so the trailers are looked at this often anyway; a
+ * look costs about 10 µs.
+ */
+const POLL_INTERVAL_MS = 20;
+
+const FORMATS = { 1: 'i420', 2: 'nv12' } as const;
+
+/** Reads pictures from the shared file that a capture page writes; runs in the thread that encodes them. */
+export class VideoRingReader implements VideoFrameReader {
+  readonly #width: number;
+  readonly #height: number;
+  readonly #slotCount: number;
+  readonly #slotStride: number;
+  readonly #pictureBytes: number;
+  readonly #videoFd: number;
+  readonly #creditsFd: number;
+  readonly #watcher: FSWatcher;
+  readonly #poll: NodeJS.Timeout;
+  readonly #trailer = Buffer.alloc(TRAILER_BYTES);
+  readonly #credit = Buffer.alloc(8);
+  #lastSequence = 0;
+  #closed = false;
+
+  /**
+   * @param onReady - called when there may be something new to take.
+   * @throws Error when a file is missing or of another size than the layout says.
+   */
+  constructor(paths: { video: string; credits: string }, width: number, height: number, onReady: () => void) {
+    const layout = frameRingLayout(width, height);
+    this.#width = width;
+    this.#height = height;
+    this.#slotCount = layout.videoSlotCount;
+    this.#slotStride = layout.videoSlotBytes + layout.trailerBytes;
+    this.#pictureBytes = layout.videoSlotBytes;
+    this.#videoFd = openSync(paths.video, 'r');
+    try {
+      if (fstatSync(this.#videoFd).size !== videoFileBytes(layout)) {
+        throw new Error('The shared picture file has an unexpected size.');
+      }
+      this.#creditsFd = openSync(paths.credits, 'r+');
+    } catch (error) {
+      closeSync(this.#videoFd);
+      throw error;
+    }
+    // A write by the page wakes this thread through inotify, without a hop through either browser or event loop.
+    this.#watcher = watch(paths.video, { persistent: false }, onReady);
+    this.#watcher.on('error', () => undefined);
+    this.#poll = setInterval(onReady, POLL_INTERVAL_MS);
+  }
+
+  next(): VideoFrame | undefined {
+    if (this.#closed) return undefined;
+    let newest: Trailer | undefined;
+    for (let slot = 0; slot < this.#slotCount; slot++) {
+      const trailer = this.#readTrailer(slot);
+      if (trailer && (newest === undefined || isNewer(trailer.sequence, newest.sequence))) newest = trailer;
+    }
+    if (!newest || newest.sequence === this.#lastSequence) return undefined;
+    this.#lastSequence = newest.sequence;
+    const format = FORMATS[newest.format as keyof typeof FORMATS] as 'i420' | 'nv12' | undefined;
+    if (!format || newest.width !== this.#width || newest.height !== this.#height) return undefined;
+    const { sequence, width, height, timestampUs } = newest;
+    return {
+      format,
+      width,
+      height,
+      sequence,
+      captureTimeUs: timestampUs,
+      copyTo: (planes) => this.#copy(sequence, planes),
+    };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#watcher.close();
+    clearInterval(this.#poll);
+    closeSync(this.#videoFd);
+    closeSync(this.#creditsFd);
+  }
+
+  #copy(sequence: number, planes: readonly Uint8Array[]): boolean {
+    if (this.#closed) return false;
+    const slot = sequence % this.#slotCount;
+    this.#claim(sequence);
+    try {
+      let position = slot * this.#slotStride;
+      let remaining = this.#pictureBytes;
+      for (const plane of planes) {
+        if (plane.byteLength > remaining) return false;
+        if (readSync(this.#videoFd, plane, 0, plane.byteLength, position) !== plane.byteLength) return false;
+        position += plane.byteLength;
+        remaining -= plane.byteLength;
+      }
+      // The page may have begun to overwrite the slot between the look at its trailer and the claim.
+      return this.#readTrailer(slot)?.sequence === sequence;
+    } finally {
+      this.#claim(0);
+    }
+  }
+
+  #claim(sequence: number): void {
+    this.#credit.writeUInt32LE(sequence, 0);
+    this.#credit.writeUInt32LE(~sequence >>> 0, 4);
+    writeSync(this.#creditsFd, this.#credit, 0, 8, 0);
+  }
+
+  #readTrailer(slot: number): Trailer | undefined {
+    const position = slot * this.#slotStride + this.#pictureBytes;
+    const read = readSync(this.#videoFd, this.#trailer, 0, TRAILER_BYTES, position);
+    if (read !== TRAILER_BYTES) return undefined;
+    const trailer = readTrailer(this.#trailer);
+    return trailer && trailer.sequence % this.#slotCount === slot ? trailer : undefined;
+  }
+}
+
+/** Sequence numbers are 32 bits and wrap after two years at 60 frames a second. */
+function isNewer(a: number, b: number): boolean {
+  return ((a - b) | 0) > 0;
+}

@@ -1,0 +1,19 @@
+import type { OpenAudioEncodeThread } from './encode-thread.js';
+import { EncodeWorkerThread } from './encode-worker-thread.js';
+import type { AudioReport, AudioRequest } from './thread-messages.js';
+
+/** Starts a thread that encodes the sound of a source; nothing is encoded until it is started. */
+export const openAudioEncodeThread: OpenAudioEncodeThread = (source, listener) => {
+  const thread = new EncodeWorkerThread<AudioRequest, AudioReport>(
+    './audio-encode-worker.js',
+    source,
+    [],
+    (report) => listener.onEncodedAudio(report.packet),
+    (error) => listener.onError(error),
+  );
+  return {
+    start: () => thread.post({ type: 'start' }),
+    stop: () => thread.post({ type: 'stop' }),
+    close: () => thread.close({ type: 'close' }),
+  };
+};

@@ -1,0 +1,103 @@
+import { watch } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { parentPort, workerData } from 'node:worker_threads';
+
+import { AV_LOG_ERROR } from 'node-av/constants';
+import { Log } from 'node-av/lib';
+
+import { AudioRingReader, type AudioChunk } from '../capture/audio-ring-reader.js';
+import { AudioTimeline } from './audio-timeline.js';
+import { OPUS_FRAME_SAMPLES, OPUS_SAMPLE_RATE_HZ, OpusEncoder } from './opus-encoder.js';
+import { rtpTimestampOf } from './rtp-clock.js';
+import type { AudioReport, AudioRequest, AudioThreadData } from './thread-messages.js';
+
+/** The thread that takes raw samples and encodes them to Opus. */
+
+/** A lost file event costs at most this much. */
+const POLL_INTERVAL_MS = 20;
+/** Sound that the page plays reaches the capture page this much later than a picture of the same moment. */
+const CAPTURE_LATENCY_US = 0;
+/** Packets follow each other without a gap unless the timeline says otherwise by more than this. */
+const GAP_US = 30_000;
+const FRAME_US = (OPUS_FRAME_SAMPLES / OPUS_SAMPLE_RATE_HZ) * 1_000_000;
+
+const port = parentPort;
+if (!port) throw new Error('This file runs as a worker thread.');
+const source = workerData as AudioThreadData;
+
+const encoder = new OpusEncoder();
+const timeline = new AudioTimeline(CAPTURE_LATENCY_US);
+let running = false;
+let nextCaptureTimeUs: number | undefined;
+
+function report(message: AudioReport, transfer: ArrayBuffer[] = []): void {
+  port?.postMessage(message, transfer);
+}
+
+/** Wall-clock time of the browser to the monotonic clock of this process. */
+function monotonicUs(wallUs: number): number {
+  const wallNowUs = (performance.timeOrigin + performance.now()) * 1000;
+  return wallUs + Number(process.hrtime.bigint() / 1000n) - wallNowUs;
+}
+
+function encode(chunk: AudioChunk): void {
+  const durationUs = (chunk.samplesPerChannel / chunk.sampleRateHz) * 1_000_000;
+  const chunkTimeUs = timeline.captureTimeUs(chunk.timestampUs, durationUs, monotonicUs(chunk.arrivalUs));
+  // What waits from earlier chunks comes first in the next packet.
+  let expectedUs = chunkTimeUs - (encoder.delaySamples / OPUS_SAMPLE_RATE_HZ) * 1_000_000;
+  if (nextCaptureTimeUs !== undefined && Math.abs(expectedUs - nextCaptureTimeUs) > GAP_US) {
+    encoder.reset();
+    expectedUs = chunkTimeUs;
+    nextCaptureTimeUs = undefined;
+  }
+  for (const bytes of encoder.encode(chunk)) {
+    const captureTimeUs = nextCaptureTimeUs ?? expectedUs;
+    nextCaptureTimeUs = captureTimeUs + FRAME_US;
+    const rtpTimestamp = rtpTimestampOf(captureTimeUs, OPUS_SAMPLE_RATE_HZ);
+    report({ type: 'packet', packet: { codec: 'opus', bytes, rtpTimestamp, captureTimeUs } }, [bytes.buffer]);
+  }
+}
+
+function drain(): void {
+  if (!running) return;
+  for (let chunk = reader.next(); chunk; chunk = reader.next()) encode(chunk);
+}
+
+function start(): void {
+  if (running) return;
+  running = true;
+  reader.skipToNewest();
+  encoder.reset();
+  timeline.reset();
+  nextCaptureTimeUs = undefined;
+}
+
+/** A broken encoder ends the thread with a report, not the process. */
+function guard(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    report({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+    close();
+  }
+}
+
+Log.setLevel(AV_LOG_ERROR);
+const reader = new AudioRingReader(source.path);
+const watcher = watch(source.path, { persistent: false }, () => guard(drain));
+watcher.on('error', () => undefined);
+const poll = setInterval(() => guard(drain), POLL_INTERVAL_MS);
+port.on('message', (request: AudioRequest) => {
+  if (request.type === 'start') start();
+  else if (request.type === 'stop') running = false;
+  else close();
+});
+
+function close(): void {
+  running = false;
+  watcher.close();
+  clearInterval(poll);
+  reader.close();
+  encoder.close();
+  port?.close();
+}

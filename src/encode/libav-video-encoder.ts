@@ -1,0 +1,190 @@
+import { availableParallelism } from 'node:os';
+
+import {
+  AV_PICTURE_TYPE_I,
+  AV_PICTURE_TYPE_NONE,
+  AV_PIX_FMT_NV12,
+  AV_PIX_FMT_YUV420P,
+  AVCHROMA_LOC_LEFT,
+  AVCOL_PRI_BT709,
+  AVCOL_RANGE_MPEG,
+  AVCOL_SPC_BT709,
+  AVCOL_TRC_BT709,
+  AVERROR_EAGAIN,
+  FF_ENCODER_LIBVPX_VP8,
+  FF_ENCODER_LIBX264,
+  type AVPixelFormat,
+} from 'node-av/constants';
+import { Codec, CodecContext, FFmpegError, Frame, Packet, Rational, SoftwareScaleContext } from 'node-av/lib';
+
+import type { VideoCodec } from './encoded-frame.js';
+import type { CompressedPicture, VideoEncoder, VideoEncoderParameters } from './video-encoder.js';
+
+/** No picture but the first and those asked for is a keyframe. */
+const GOP_FRAMES = 2 ** 30;
+const MICROSECONDS_PER_SECOND = 1_000_000;
+/** How much the encoder may send above its rate at once, in seconds: a keyframe must fit. */
+const VBV_SECONDS = 0.5;
+/** Above this many pixels a second, one core is not enough to encode a picture within its interval. */
+const PIXELS_PER_SECOND_PER_THREAD = 1280 * 720 * 60;
+
+interface CodecSettings {
+  readonly encoder: typeof FF_ENCODER_LIBX264 | typeof FF_ENCODER_LIBVPX_VP8;
+  readonly options: Readonly<Record<string, string | number>>;
+  /** Pixel formats that the encoder takes as they are. */
+  readonly inputs: readonly AVPixelFormat[];
+  /** Whether FFmpeg hands a changed bit rate on to the running encoder. */
+  readonly dynamicBitrate: boolean;
+}
+
+const SETTINGS: Readonly<Record<VideoCodec, CodecSettings>> = {
+  h264: {
+    encoder: FF_ENCODER_LIBX264,
+    options: {
+      preset: 'superfast',
+      tune: 'zerolatency',
+      // x264 clears the tools that constrained baseline lacks, and signals it (constraint_set1).
+      profile: 'baseline',
+      'forced-idr': 1,
+      // A scene cut would put a keyframe where nobody asked for one.
+      'x264-params': 'scenecut=0',
+    },
+    inputs: [AV_PIX_FMT_YUV420P, AV_PIX_FMT_NV12],
+    dynamicBitrate: true,
+  },
+  vp8: {
+    encoder: FF_ENCODER_LIBVPX_VP8,
+    options: {
+      deadline: 'realtime',
+      'cpu-used': -8,
+      'lag-in-frames': 0,
+      'auto-alt-ref': 0,
+      'static-thresh': 1,
+      'undershoot-pct': 100,
+      'overshoot-pct': 15,
+      qmin: 4,
+      qmax: 56,
+    },
+    inputs: [AV_PIX_FMT_YUV420P],
+    dynamicBitrate: false,
+  },
+};
+
+/** libx264 or libvpx through FFmpeg's libraries, in this process. */
+export class LibavVideoEncoder implements VideoEncoder {
+  readonly codec: VideoCodec;
+  readonly name: string;
+  readonly #parameters: VideoEncoderParameters;
+  readonly #settings: CodecSettings;
+  readonly #packet = new Packet();
+  #context: CodecContext;
+  #bitrateBps: number;
+  #converter: { scaler: SoftwareScaleContext; picture: Frame } | undefined;
+  #closed = false;
+
+  /** @throws Error when FFmpeg was built without the encoder or refuses its settings. */
+  constructor(parameters: VideoEncoderParameters) {
+    this.codec = parameters.codec;
+    this.#parameters = parameters;
+    this.#settings = SETTINGS[parameters.codec];
+    this.name = this.#settings.encoder;
+    this.#bitrateBps = parameters.bitrateBps;
+    this.#packet.alloc();
+    this.#context = this.#open();
+  }
+
+  encode(picture: Frame, captureTimeUs: number, keyframe: boolean): CompressedPicture | undefined {
+    const input = this.#settings.inputs.includes(picture.format as AVPixelFormat)
+      ? picture
+      : this.#convert(picture);
+    input.pts = BigInt(Math.round(captureTimeUs));
+    input.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    FFmpegError.throwIfError(this.#context.sendFrameSync(input), 'encode a picture');
+    const received = this.#context.receivePacketSync(this.#packet);
+    if (received === AVERROR_EAGAIN) return undefined;
+    FFmpegError.throwIfError(received, 'encode a picture');
+    // The packet's memory is FFmpeg's own; a copy can be handed to another thread.
+    const bytes = Uint8Array.from(this.#packet.data ?? []);
+    const compressed = { bytes, keyframe: this.#packet.isKeyframe };
+    this.#packet.unref();
+    return compressed;
+  }
+
+  setBitrate(bitrateBps: number): void {
+    if (bitrateBps === this.#bitrateBps || this.#closed) return;
+    this.#bitrateBps = bitrateBps;
+    if (this.#settings.dynamicBitrate) {
+      this.#applyBitrate(this.#context);
+    } else {
+      // FFmpeg hands libvpx its rate only when it opens it, so that a change costs a keyframe.
+      this.#context.freeContext();
+      this.#context = this.#open();
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#context.freeContext();
+    this.#packet.free();
+    this.#converter?.scaler.freeContext();
+    this.#converter?.picture.free();
+  }
+
+  #open(): CodecContext {
+    const { width, height, frameRate } = this.#parameters;
+    const codec = Codec.findEncoderByName(this.#settings.encoder);
+    if (!codec) throw new Error(`FFmpeg was built without ${this.#settings.encoder}.`);
+    const context = new CodecContext();
+    context.allocContext3(codec);
+    context.width = width;
+    context.height = height;
+    const [format = AV_PIX_FMT_YUV420P] = this.#settings.inputs;
+    context.pixelFormat = format;
+    context.timeBase = new Rational(1, MICROSECONDS_PER_SECOND);
+    context.framerate = new Rational(frameRate, 1);
+    context.gopSize = GOP_FRAMES;
+    context.maxBFrames = 0;
+    context.colorRange = AVCOL_RANGE_MPEG;
+    context.colorSpace = AVCOL_SPC_BT709;
+    context.colorPrimaries = AVCOL_PRI_BT709;
+    context.colorTrc = AVCOL_TRC_BT709;
+    context.chromaLocation = AVCHROMA_LOC_LEFT;
+    const threads = Math.ceil((width * height * frameRate) / PIXELS_PER_SECOND_PER_THREAD);
+    context.threadCount = Math.max(1, Math.min(threads, availableParallelism(), 8));
+    this.#applyBitrate(context);
+    for (const [name, value] of Object.entries(this.#settings.options)) {
+      FFmpegError.throwIfError(context.setOption(name, value), `set ${name} of ${this.#settings.encoder}`);
+    }
+    const opened = context.open2Sync(codec, null);
+    if (opened < 0) {
+      context.freeContext();
+      FFmpegError.throwIfError(opened, `open ${this.#settings.encoder}`);
+    }
+    return context;
+  }
+
+  #applyBitrate(context: CodecContext): void {
+    context.bitRate = BigInt(this.#bitrateBps);
+    context.rcMaxRate = BigInt(this.#bitrateBps);
+    context.rcBufferSize = Math.round(this.#bitrateBps * VBV_SECONDS);
+  }
+
+  #convert(picture: Frame): Frame {
+    if (!this.#converter) {
+      const scaler = new SoftwareScaleContext();
+      scaler.allocContext();
+      const target = new Frame();
+      target.alloc();
+      target.width = this.#parameters.width;
+      target.height = this.#parameters.height;
+      target.format = AV_PIX_FMT_YUV420P;
+      FFmpegError.throwIfError(target.getBuffer(0), 'allocate a picture');
+      this.#converter = { scaler, picture: target };
+    }
+    const { scaler, picture: target } = this.#converter;
+    target.copyProps(picture);
+    FFmpegError.throwIfError(scaler.scaleFrameSync(target, picture), 'convert a picture');
+    return target;
+  }
+}

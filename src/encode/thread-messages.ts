@@ -1,0 +1,29 @@
+import type { AudioSource } from '../capture/capture.js';
+import type { EncodedAudio, EncodedFrame, VideoCodec } from './encoded-frame.js';
+import type { VideoEncodeParameters, VideoEncoderStats } from './encode-thread.js';
+
+/** What the main thread tells the thread that encodes pictures. */
+export type VideoRequest =
+  | { readonly type: 'start'; readonly codec: VideoCodec; readonly bitrateBps: number }
+  | { readonly type: 'stop'; readonly codec: VideoCodec }
+  | { readonly type: 'keyframe'; readonly codec: VideoCodec }
+  | { readonly type: 'bitrate'; readonly codec: VideoCodec; readonly bitrateBps: number }
+  | { readonly type: 'close' };
+
+export type VideoReport =
+  | { readonly type: 'frame'; readonly frame: EncodedFrame }
+  | { readonly type: 'stats'; readonly stats: VideoEncoderStats }
+  | { readonly type: 'failed'; readonly message: string };
+
+export type VideoThreadData = VideoEncodeParameters;
+
+/** What the main thread tells the thread that encodes sound. */
+export interface AudioRequest {
+  readonly type: 'start' | 'stop' | 'close';
+}
+
+export type AudioReport =
+  | { readonly type: 'packet'; readonly packet: EncodedAudio }
+  | { readonly type: 'failed'; readonly message: string };
+
+export type AudioThreadData = AudioSource;

@@ -1,0 +1,183 @@
+import { parentPort, workerData } from 'node:worker_threads';
+
+import { AV_LOG_ERROR } from 'node-av/constants';
+import { Log } from 'node-av/lib';
+
+import { openFrameReader } from '../capture/open-frame-reader.js';
+import type { VideoFrameReader } from '../capture/video-frame.js';
+import type { VideoCodec } from './encoded-frame.js';
+import { EncoderMeter } from './encoder-meter.js';
+import { LibavVideoEncoder } from './libav-video-encoder.js';
+import { PictureFeed } from './picture-feed.js';
+import { rtpTimestampOf } from './rtp-clock.js';
+import type { VideoReport, VideoRequest, VideoThreadData } from './thread-messages.js';
+import type { VideoEncoder } from './video-encoder.js';
+
+/** The thread that takes raw pictures and encodes each once a codec. */
+
+const VIDEO_CLOCK_RATE_HZ = 90_000;
+const STATS_INTERVAL_MS = 1_000;
+/** A capturer may come a little early; a picture is too soon only by more than this share of the interval. */
+const EARLY_SHARE = 0.25;
+/** How far the capture time of a picture usually lies behind the moment at which it can be read. */
+const CAPTURE_LATENCY_US = 15_000;
+
+interface ActiveEncoder {
+  readonly encoder: VideoEncoder;
+  readonly meter: EncoderMeter;
+  keyframeWanted: boolean;
+}
+
+const port = parentPort;
+if (!port) throw new Error('This file runs as a worker thread.');
+const { source, frameRate } = workerData as VideoThreadData;
+const frameIntervalUs = 1_000_000 / frameRate;
+
+const feed = new PictureFeed();
+const encoders = new Map<VideoCodec, ActiveEncoder>();
+let lastCaptureTimeUs = 0;
+let lastEncodedAtUs = 0;
+let lastSequence = 0;
+let framesDropped = 0;
+let stillTimer: NodeJS.Timeout | undefined;
+
+const nowUs = (): number => Number(process.hrtime.bigint() / 1000n);
+
+function report(message: VideoReport, transfer: ArrayBuffer[] = []): void {
+  port?.postMessage(message, transfer);
+}
+
+function encodeOne(active: ActiveEncoder, captureTimeUs: number): void {
+  const picture = feed.last;
+  if (!picture) return;
+  const { encoder, meter } = active;
+  const compressed = encoder.encode(picture, captureTimeUs, active.keyframeWanted);
+  if (!compressed) {
+    framesDropped++;
+    return;
+  }
+  const { bytes, keyframe } = compressed;
+  if (keyframe) active.keyframeWanted = false;
+  meter.add(bytes.byteLength);
+  const rtpTimestamp = rtpTimestampOf(captureTimeUs, VIDEO_CLOCK_RATE_HZ);
+  const frame = { codec: encoder.codec, bytes, keyframe, rtpTimestamp, captureTimeUs, rung: 0 };
+  report({ type: 'frame', frame }, [bytes.buffer]);
+}
+
+/** The newest picture, through every encoder. */
+function takePicture(reader: VideoFrameReader): void {
+  if (encoders.size === 0) return;
+  const frame = reader.next();
+  if (!frame) return;
+  const tooSoonUs = frameIntervalUs * (1 - EARLY_SHARE);
+  if (frame.captureTimeUs > lastCaptureTimeUs && frame.captureTimeUs - lastCaptureTimeUs < tooSoonUs) {
+    // Faster than the session asked for. If nothing follows, this is how the page looks from now on.
+    if (feed.take(frame)) scheduleStill(frameIntervalUs);
+    return;
+  }
+  if (!feed.take(frame)) return;
+  if (lastSequence !== 0 && frame.sequence > lastSequence + 1)
+    framesDropped += frame.sequence - lastSequence - 1;
+  lastSequence = frame.sequence;
+  encodeAll(frame.captureTimeUs);
+}
+
+function encodeAll(captureTimeUs: number): void {
+  clearTimeout(stillTimer);
+  stillTimer = undefined;
+  // The capture clock and ours are the same, but a picture that was encoded again has taken a time of its own.
+  lastCaptureTimeUs = Math.max(captureTimeUs, lastCaptureTimeUs + 1_000);
+  lastEncodedAtUs = nowUs();
+  for (const active of encoders.values()) encodeOne(active, lastCaptureTimeUs);
+}
+
+/** Encodes the last picture again in `delayUs`, unless a new one comes before. */
+function scheduleStill(delayUs: number): void {
+  if (stillTimer || !feed.last) return;
+  stillTimer = setTimeout(() => {
+    stillTimer = undefined;
+    guard(() => encodeAll(nowUs() - CAPTURE_LATENCY_US));
+  }, delayUs / 1000);
+}
+
+/** A moving page brings its next picture by itself; a still one is encoded again at once. */
+function wantKeyframe(active: ActiveEncoder): void {
+  active.keyframeWanted = true;
+  const quietUs = nowUs() - lastEncodedAtUs;
+  scheduleStill(quietUs > 2 * frameIntervalUs ? 0 : 2 * frameIntervalUs);
+}
+
+function start(codec: VideoCodec, bitrateBps: number): void {
+  if (encoders.has(codec)) return;
+  const { width, height } = source;
+  const encoder = new LibavVideoEncoder({ codec, width, height, frameRate, bitrateBps });
+  const active = { encoder, meter: new EncoderMeter(nowUs()), keyframeWanted: true };
+  encoders.set(codec, active);
+  // After a pause the last picture is old news, but better than none until the capturer sends a new one.
+  wantKeyframe(active);
+}
+
+function stop(codec: VideoCodec): void {
+  encoders.get(codec)?.encoder.close();
+  encoders.delete(codec);
+}
+
+function handle(request: VideoRequest): void {
+  switch (request.type) {
+    case 'start':
+      start(request.codec, request.bitrateBps);
+      break;
+    case 'stop':
+      stop(request.codec);
+      break;
+    case 'keyframe': {
+      const active = encoders.get(request.codec);
+      if (active) wantKeyframe(active);
+      break;
+    }
+    case 'bitrate': {
+      encoders.get(request.codec)?.encoder.setBitrate(request.bitrateBps);
+      break;
+    }
+    case 'close':
+      close();
+      break;
+  }
+}
+
+function reportStats(): void {
+  for (const { encoder, meter } of encoders.values()) {
+    const { width, height } = source;
+    const { frameRate: measured, bitrateBps } = meter.read(nowUs());
+    const { codec, name } = encoder;
+    report({
+      type: 'stats',
+      stats: { codec, encoder: name, width, height, frameRate: measured, bitrateBps, framesDropped },
+    });
+  }
+}
+
+/** A broken encoder ends the thread with a report, not the process. */
+function guard(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    report({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+    close();
+  }
+}
+
+// FFmpeg writes its log to the terminal unless told otherwise.
+Log.setLevel(AV_LOG_ERROR);
+const reader = openFrameReader(source, () => guard(() => takePicture(reader)));
+const statsTimer = setInterval(reportStats, STATS_INTERVAL_MS);
+port.on('message', (request: VideoRequest) => guard(() => handle(request)));
+
+function close(): void {
+  clearInterval(statsTimer);
+  clearTimeout(stillTimer);
+  for (const codec of [...encoders.keys()]) stop(codec);
+  reader.close();
+  feed.close();
+  port?.close();
+}
