@@ -6,9 +6,13 @@ import { StreamKitError } from './errors.js';
 /** What a caller may hand in for one option, and how it is refused. */
 export type OptionCheck<T> = (value: unknown, name: string) => T;
 
-/** The one sentence every bad option gets. */
+/** The one sentence every bad value gets. */
+export function expectation(expected: string, name: string, value: unknown): string {
+  return `Expected ${expected} for ${name} but received ${describe(value)}`;
+}
+
 export function badOption(expected: string, name: string, value: unknown): StreamKitError {
-  return new StreamKitError('bad_option', `Expected ${expected} for ${name} but received ${describe(value)}`);
+  return new StreamKitError('bad_option', expectation(expected, name, value));
 }
 
 function describe(value: unknown): string {

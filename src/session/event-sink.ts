@@ -10,10 +10,15 @@ export interface EventSinkListener {
 export interface EventSink {
   /** Bytes written and not yet taken by the operating system. */
   readonly backlogBytes: number;
-  /** Called once, before the first write. On a connection that is gone already, `onClosed` is called at once. */
+  /**
+   * Called once, before the first write. On a connection that is gone already `onClosed` follows, but never
+   * before this returns.
+   */
   listen(listener: EventSinkListener): void;
   /** Writes whole events. What is written to a closed stream is dropped. */
   write(events: Uint8Array): void;
-  /** Sends what waits, then closes. Idempotent. */
+  /** Sends what waits, then closes; a client that takes nothing is cut off after a while. Idempotent. */
   end(): void;
+  /** Closes at once; what waits is lost. Idempotent. */
+  abort(): void;
 }

@@ -1,0 +1,37 @@
+import type { SessionRequest } from './session-request.js';
+import type { StreamSessionState } from './session-state.js';
+
+/** The state document of a session whose launch begins now. */
+export function initialState(streamId: string, request: SessionRequest, nowMs: number): StreamSessionState {
+  const { width, height, deviceScaleFactor, videoCodec } = request.renderOptions;
+  return {
+    streamId,
+    status: 'initializing',
+    targetUrl: request.targetUrl,
+    clientConnected: false,
+    instanceInfo: {
+      startTime: nowMs,
+      viewport: {
+        width: Math.round(width / deviceScaleFactor),
+        height: Math.round(height / deviceScaleFactor),
+      },
+    },
+    webrtc: { signalingState: 'idle', iceCandidatesGathered: false },
+    metadata: {
+      viewers: 0,
+      controllerId: null,
+      video: {
+        codec: videoCodec === 'auto' ? 'h264' : videoCodec,
+        encoder: null,
+        width,
+        height,
+        frameRate: 0,
+        bitrateBps: 0,
+      },
+      audio: null,
+      capture: null,
+      page: {},
+    },
+    lastActivityTime: nowMs,
+  };
+}

@@ -1,0 +1,107 @@
+import type { VideoCodec } from '../encode/encoded-frame.js';
+import { StreamKitError } from '../errors.js';
+import { expectation, isPlainObject } from '../option-checks.js';
+import { BITRATE_BOUNDS_BPS } from '../options.js';
+import type { Viewport } from '../options.js';
+import { defaultBitrateBps } from './default-bitrate.js';
+
+/** What a client may ask for the video codec of a session. */
+export type VideoCodecChoice = VideoCodec | 'auto';
+
+/** `renderOptions` of a session, with defaults filled in. */
+export interface RenderOptions {
+  /** Size of the picture, pixels, even. */
+  readonly width: number;
+  readonly height: number;
+  /** Most pictures a second. */
+  readonly frameRate: number;
+  readonly videoCodec: VideoCodecChoice;
+  readonly maxBitrateBps: number;
+  readonly deviceScaleFactor: number;
+  readonly audio: boolean;
+}
+
+export interface RenderOptionDefaults {
+  readonly viewport: Viewport;
+  /** The server's own upper limit, bits/s; undefined: by size and frame rate. */
+  readonly maxBitrateBps: number | undefined;
+}
+
+/**
+ * Checks `renderOptions`. Keys that it does not know are ignored.
+ *
+ * @throws StreamKitError `bad_request` that names the key.
+ */
+export function parseRenderOptions(value: unknown, defaults: RenderOptionDefaults): RenderOptions {
+  const given = value ?? {};
+  if (!isPlainObject(given)) throw bad('object', undefined, given);
+  const { width, height } = resolution(given.resolution, defaults.viewport);
+  const frameRate = numberBetween(given, 'frameRate', 1, 60, true) ?? 30;
+  return {
+    width,
+    height,
+    frameRate,
+    videoCodec: videoCodec(given.videoCodec),
+    maxBitrateBps: bitrate(given, defaults.maxBitrateBps, width * height * frameRate),
+    deviceScaleFactor: numberBetween(given, 'deviceScaleFactor', 0.5, 4, false) ?? 1,
+    audio: audio(given.audio),
+  };
+}
+
+function bad(expected: string, key: string | undefined, value: unknown): StreamKitError {
+  const name = key === undefined ? 'renderOptions' : `renderOptions.${key}`;
+  return new StreamKitError('bad_request', expectation(expected, name, value));
+}
+
+function resolution(value: unknown, fallback: Viewport): Viewport {
+  if (value === undefined) return fallback;
+  const match = typeof value === 'string' ? /^(\d{2,4})x(\d{2,4})$/.exec(value) : null;
+  const width = Number(match?.[1]);
+  const height = Number(match?.[2]);
+  const even = width % 2 === 0 && height % 2 === 0;
+  if (!even || width < 64 || width > 3840 || height < 64 || height > 2160) {
+    throw bad('even size between 64x64 and 3840x2160', 'resolution', value);
+  }
+  return { width, height };
+}
+
+function videoCodec(value: unknown): VideoCodecChoice {
+  if (value === undefined) return 'auto';
+  if (value !== 'h264' && value !== 'vp8' && value !== 'auto') {
+    throw bad('one of h264, vp8, auto', 'videoCodec', value);
+  }
+  return value;
+}
+
+function audio(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (typeof value !== 'boolean') throw bad('boolean', 'audio', value);
+  return value;
+}
+
+/** What a client asks for can lower the server's own limit, not lift it. */
+function bitrate(
+  given: Readonly<Record<string, unknown>>,
+  limitBps: number | undefined,
+  pixelRate: number,
+): number {
+  const { least, most } = BITRATE_BOUNDS_BPS;
+  const asked = numberBetween(given, 'maxBitrateBps', least, most, true);
+  return Math.min(asked ?? defaultBitrateBps(pixelRate), limitBps ?? most);
+}
+
+function numberBetween(
+  given: Readonly<Record<string, unknown>>,
+  key: string,
+  least: number,
+  most: number,
+  integer: boolean,
+): number | undefined {
+  const value = given[key];
+  if (value === undefined) return undefined;
+  const fits = typeof value === 'number' && value >= least && value <= most;
+  if (!fits || (integer && !Number.isInteger(value))) {
+    throw bad(`${integer ? 'integer' : 'number'} between ${least} and ${most}`, key, value);
+  }
+  return value;
+}

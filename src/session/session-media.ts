@@ -1,0 +1,246 @@
+import type { Capture } from '../capture/capture.js';
+import type { AudioEncodeThread, VideoEncodeThread, VideoEncoderStats } from '../encode/encode-thread.js';
+import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
+import { asError, StreamKitError } from '../errors.js';
+import type { Consumer, Producer } from '../fanout/media-plane.js';
+import type { Logger } from '../logger.js';
+import type { ConnectedMedia } from '../peer/viewer-peer.js';
+import { OnDemand } from './on-demand.js';
+import type { AudioPayloader, SessionParts, VideoPayloader } from './session-parts.js';
+
+export interface SessionMediaListener {
+  /** About once a second: the first codec that is being encoded. */
+  onVideoStats(stats: VideoEncoderStats): void;
+  /** No codec is being encoded any more. */
+  onVideoIdle(): void;
+  /** Nothing more will come. */
+  onMediaError(error: StreamKitError): void;
+}
+
+export interface SessionMediaParameters {
+  readonly capture: Capture;
+  readonly frameRate: number;
+  readonly bitrateBps: number;
+  readonly pauseGraceMs: number;
+  readonly parts: SessionParts;
+  readonly logger: Logger;
+}
+
+/** One viewer's share of the session's media. */
+export interface MediaShare {
+  /** While off nothing is sent, and it does not keep the encoders running. Starts on. */
+  setActive(active: boolean): void;
+  /** Idempotent. */
+  close(): void;
+}
+
+interface VideoBranch {
+  readonly producer: Producer;
+  readonly payloader: VideoPayloader;
+  readonly encoding: OnDemand;
+}
+
+interface AudioBranch {
+  readonly producer: Producer;
+  readonly payloader: AudioPayloader;
+  readonly encoding: OnDemand;
+  readonly thread: AudioEncodeThread;
+}
+
+/**
+ * From a capture to the producers of its session: one encoding a codec for all viewers, each running from its
+ * first viewer until a grace time after its last, and the capture with them.
+ */
+export class SessionMedia {
+  readonly #parameters: SessionMediaParameters;
+  readonly #listener: SessionMediaListener;
+  readonly #videoThread: VideoEncodeThread;
+  readonly #video = new Map<VideoCodec, VideoBranch>();
+  readonly #audio: AudioBranch | null;
+  readonly #capturing: OnDemand;
+  /** Pause and resume of the capture, one after the other. */
+  #captureWork: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(parameters: SessionMediaParameters, listener: SessionMediaListener) {
+    this.#parameters = parameters;
+    this.#listener = listener;
+    const { capture, frameRate, parts, pauseGraceMs } = parameters;
+    this.#videoThread = parts.openVideoEncodeThread(
+      { source: capture.video, frameRate },
+      {
+        onEncodedFrame: (frame) => this.#onEncodedFrame(frame),
+        onStats: (stats) => this.#onStats(stats),
+        onError: (error) => this.#fail(error),
+      },
+    );
+    try {
+      this.#audio = this.#openAudio();
+    } catch (thrown) {
+      void this.#videoThread.close();
+      throw thrown;
+    }
+    this.#capturing = new OnDemand({
+      clock: parts.clock,
+      graceMs: pauseGraceMs,
+      running: true,
+      start: () => this.#afterCaptureWork(() => capture.resume()),
+      stop: () => this.#afterCaptureWork(() => capture.pause()),
+    });
+  }
+
+  get hasAudio(): boolean {
+    return this.#audio !== null;
+  }
+
+  /** Begins to send to a viewer whose peer is connected. */
+  attach(media: ConnectedMedia): MediaShare {
+    const video = this.#videoBranch(media.videoCodec);
+    const branches: { producer: Producer; encoding: OnDemand }[] = [video];
+    const consumers: Consumer[] = [media.transport.consume(video.producer, media.video)];
+    if (this.#audio !== null && media.audio !== null) {
+      branches.push(this.#audio);
+      consumers.push(media.transport.consume(this.#audio.producer, media.audio));
+    }
+    // The capture first: what the encoder starts from should be as fresh as it can be.
+    const needs = [this.#capturing, ...branches.map((branch) => branch.encoding)];
+    for (const need of needs) need.hold();
+
+    let active = true;
+    let closed = false;
+    return {
+      setActive: (wanted) => {
+        if (closed || wanted === active) return;
+        active = wanted;
+        for (const need of needs) {
+          if (wanted) need.hold();
+          else need.release();
+        }
+        for (const consumer of consumers) {
+          if (wanted) consumer.resume();
+          else consumer.pause();
+        }
+      },
+      close: () => {
+        if (closed) return;
+        closed = true;
+        for (const consumer of consumers) consumer.close();
+        if (active) for (const need of needs) need.release();
+      },
+    };
+  }
+
+  /** Closes producers, then encoders; the capture is its owner's. Resolves when the threads have ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const branches = [...this.#video.values(), ...(this.#audio === null ? [] : [this.#audio])];
+    this.#capturing.close();
+    for (const branch of branches) branch.encoding.close();
+    for (const branch of branches) branch.producer.close();
+    await Promise.all([this.#videoThread.close(), this.#audio?.thread.close()]);
+    await this.#captureWork;
+  }
+
+  #videoBranch(codec: VideoCodec): VideoBranch {
+    const existing = this.#video.get(codec);
+    if (existing !== undefined) return existing;
+    const { parts, pauseGraceMs, bitrateBps } = this.#parameters;
+    const encoding = new OnDemand({
+      clock: parts.clock,
+      graceMs: pauseGraceMs,
+      running: false,
+      start: () => this.#videoThread.start(codec, bitrateBps),
+      stop: () => {
+        this.#videoThread.stop(codec);
+        if (this.#firstEncoding() === undefined) this.#listener.onVideoIdle();
+      },
+    });
+    const branch: VideoBranch = {
+      payloader: parts.createVideoPayloader(codec),
+      encoding,
+      producer: parts.mediaPlane.createProducer(
+        { kind: 'video', clockRateHz: 90_000 },
+        {
+          onKeyframeWanted: () => {
+            // An encoder that is about to start begins with one anyway.
+            if (encoding.running) this.#videoThread.requestKeyframe(codec);
+          },
+        },
+      ),
+    };
+    this.#video.set(codec, branch);
+    return branch;
+  }
+
+  #openAudio(): AudioBranch | null {
+    const { capture, parts, pauseGraceMs } = this.#parameters;
+    if (capture.audio === null) return null;
+    const payloader = parts.createAudioPayloader();
+    const producer = parts.mediaPlane.createProducer(
+      { kind: 'audio', clockRateHz: 48_000 },
+      { onKeyframeWanted: () => undefined },
+    );
+    const thread = parts.openAudioEncodeThread(capture.audio, {
+      onEncodedAudio: (packet) => this.#onEncodedAudio(packet),
+      onError: (error) => this.#fail(error),
+    });
+    return {
+      thread,
+      payloader,
+      producer,
+      encoding: new OnDemand({
+        clock: parts.clock,
+        graceMs: pauseGraceMs,
+        running: false,
+        start: () => thread.start(),
+        stop: () => thread.stop(),
+      }),
+    };
+  }
+
+  #onEncodedFrame(frame: EncodedFrame): void {
+    const branch = this.#video.get(frame.codec);
+    if (branch !== undefined) this.#send(() => branch.producer.send(branch.payloader.payload(frame)));
+  }
+
+  #onEncodedAudio(packet: EncodedAudio): void {
+    const branch = this.#audio;
+    if (branch !== null) this.#send(() => branch.producer.send(branch.payloader.payload(packet)));
+  }
+
+  /** A frame that cannot be split is an encoder gone wrong: it ends this session and no other. */
+  #send(send: () => void): void {
+    if (this.#closed) return;
+    try {
+      send();
+    } catch (thrown) {
+      const cause = asError(thrown);
+      this.#fail(new StreamKitError('encoder_failed', 'The encoder produced an unusable frame', { cause }));
+    }
+  }
+
+  #onStats(stats: VideoEncoderStats): void {
+    if (!this.#closed && stats.codec === this.#firstEncoding()) this.#listener.onVideoStats(stats);
+  }
+
+  #firstEncoding(): VideoCodec | undefined {
+    for (const [codec, branch] of this.#video) if (branch.encoding.running) return codec;
+    return undefined;
+  }
+
+  #afterCaptureWork(work: () => Promise<void>): void {
+    this.#captureWork = this.#captureWork.then(async () => {
+      if (this.#closed) return;
+      try {
+        await work();
+      } catch (thrown) {
+        const cause = asError(thrown);
+        this.#fail(new StreamKitError('capture_failed', 'The capture could not be switched', { cause }));
+      }
+    });
+  }
+
+  #fail(error: StreamKitError): void {
+    if (!this.#closed) this.#listener.onMediaError(error);
+  }
+}

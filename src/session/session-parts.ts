@@ -1,0 +1,52 @@
+import type { OpenCapture } from '../capture/capture.js';
+import type { Clock } from '../clock.js';
+import type { OpenAudioEncodeThread, OpenVideoEncodeThread } from '../encode/encode-thread.js';
+import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
+import type { MediaPlane } from '../fanout/media-plane.js';
+import type { Logger } from '../logger.js';
+import type { IceServerOption } from '../options.js';
+import type { RtpPayloads } from '../packetize/rtp-payloads.js';
+import type { OpenViewerPeer } from '../peer/viewer-peer.js';
+
+/** Splits encoded pictures into RTP payloads. */
+export interface VideoPayloader {
+  payload(frame: EncodedFrame): RtpPayloads;
+}
+
+/** Makes RTP payloads of encoded sound. */
+export interface AudioPayloader {
+  payload(packet: EncodedAudio): RtpPayloads;
+}
+
+/** Where ids come from, so that a test can foresee them. */
+export interface IdSource {
+  /** A v4 UUID. */
+  streamId(): string;
+  /** A secret of at least 128 random bits, safe in a URL. */
+  viewerId(): string;
+}
+
+/** What a session is made of; the composition root brings it in. */
+export interface SessionParts {
+  readonly openCapture: OpenCapture;
+  readonly openVideoEncodeThread: OpenVideoEncodeThread;
+  readonly openAudioEncodeThread: OpenAudioEncodeThread;
+  readonly createVideoPayloader: (codec: VideoCodec) => VideoPayloader;
+  readonly createAudioPayloader: () => AudioPayloader;
+  readonly mediaPlane: MediaPlane;
+  readonly openViewerPeer: OpenViewerPeer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly ids: IdSource;
+}
+
+/** The options that concern a session, under the names and in the units of `StreamKitOptions`. */
+export interface SessionSettings {
+  readonly stateUpdateInterval: number;
+  readonly sessionTimeout: number;
+  readonly maxViewersPerSession: number;
+  readonly pauseGraceMs: number;
+  readonly viewerReattachMs: number;
+  readonly launchTimeoutMs: number;
+  readonly iceServers: readonly IceServerOption[];
+}

@@ -1,0 +1,56 @@
+import { StreamKitError } from '../errors.js';
+import { expectation, isPlainObject } from '../option-checks.js';
+import { jsonBytes } from './json-bytes.js';
+import type { RenderOptions, RenderOptionDefaults } from './render-options.js';
+import { parseRenderOptions } from './render-options.js';
+
+/** One session as a client asked for it, checked. */
+export interface SessionRequest {
+  readonly targetUrl: string;
+  /** JSON; null where none was given. */
+  readonly initialData: unknown;
+  readonly renderOptions: RenderOptions;
+}
+
+const MAX_TARGET_URL_BYTES = 8 * 1024;
+const MAX_INITIAL_DATA_BYTES = 256 * 1024;
+
+/**
+ * Checks the body of `POST /`.
+ *
+ * @throws StreamKitError `bad_request`, `bad_target_url` or `too_large`.
+ */
+export function parseSessionRequest(body: unknown, defaults: RenderOptionDefaults): SessionRequest {
+  if (!isPlainObject(body)) throw new StreamKitError('bad_request', expectation('JSON object', 'body', body));
+  return {
+    targetUrl: parseTargetUrl(body.targetUrl),
+    renderOptions: parseRenderOptions(body.renderOptions, defaults),
+    initialData: parseInitialData(body.initialData),
+  };
+}
+
+function parseTargetUrl(value: unknown): string {
+  if (typeof value !== 'string' || !URL.canParse(value)) {
+    throw new StreamKitError('bad_target_url', expectation('absolute URL', 'targetUrl', value));
+  }
+  if (Buffer.byteLength(value) > MAX_TARGET_URL_BYTES) {
+    throw new StreamKitError('bad_target_url', `The targetUrl is longer than ${MAX_TARGET_URL_BYTES} bytes`);
+  }
+  const url = new URL(value);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw new StreamKitError('bad_target_url', expectation('http or https', 'targetUrl', url.protocol));
+  }
+  // They would show in the state document, which every viewer reads.
+  if (url.username !== '' || url.password !== '') {
+    throw new StreamKitError('bad_target_url', 'The targetUrl must not contain a user name or a password');
+  }
+  return value;
+}
+
+function parseInitialData(value: unknown): unknown {
+  if (value === undefined) return null;
+  if (jsonBytes(value, 'initialData') > MAX_INITIAL_DATA_BYTES) {
+    throw new StreamKitError('too_large', `The initialData is larger than ${MAX_INITIAL_DATA_BYTES} bytes`);
+  }
+  return value;
+}

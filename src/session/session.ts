@@ -1,0 +1,397 @@
+import type { Capture, SnapshotParameters } from '../capture/capture.js';
+import type { Timer } from '../clock.js';
+import type { VideoEncoderStats } from '../encode/encode-thread.js';
+import type { VideoCodec } from '../encode/encoded-frame.js';
+import { asError, StreamKitError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import { settlesWithin } from './deadline.js';
+import type { EventLogEntry } from './event-log.js';
+import { initialState } from './initial-state.js';
+import { jsonBytes } from './json-bytes.js';
+import { customSignal } from './server-sent-event.js';
+import { SessionMedia } from './session-media.js';
+import type { SessionParts, SessionSettings } from './session-parts.js';
+import type { SessionRequest } from './session-request.js';
+import type { StreamSessionState } from './session-state.js';
+import { patchableCopy, SessionState } from './session-state.js';
+import { SnapshotQueue } from './snapshot-queue.js';
+import { StatePublisher } from './state-publisher.js';
+import { ViewerGroup } from './viewer-group.js';
+import { Viewer } from './viewer.js';
+import type { ViewerMediaListener } from './viewer-media.js';
+import { ViewerMedia } from './viewer-media.js';
+
+/** Why a session ended; viewers read it in `closed`. */
+export type SessionEndReason = 'deleted' | 'timeout' | 'error' | 'shutdown';
+
+export interface SessionListener {
+  /** It ended by an error; its processes are being closed. */
+  onFailed(session: Session, error: StreamKitError): void;
+  /** Everything it had is closed. */
+  onEnded(session: Session, reason: SessionEndReason): void;
+}
+
+export interface ViewerRequest {
+  /** Of an earlier event stream. One that is unknown or gone makes a new viewer. */
+  readonly viewerId: string | undefined;
+  /** The one codec that the client wants. */
+  readonly videoCodec: VideoCodec | undefined;
+}
+
+/** While viewers watch, how often that is noted as activity, ms. */
+const WATCHING_NOTE_MS = 30_000;
+const MAX_MESSAGE_BYTES = 64 * 1024;
+/** What closing may take, ms, in this order: less than 5 s together. What is late goes on by itself. */
+const CLOSE_BUDGET_MS = { viewers: 800, encoders: 800, capture: 3200 } as const;
+
+/** One page being rendered, and its viewers: the life cycle, from launch to the last file removed. */
+export class Session {
+  readonly streamId: string;
+  readonly #request: SessionRequest;
+  readonly #parts: SessionParts;
+  readonly #settings: SessionSettings;
+  readonly #listener: SessionListener;
+  readonly #logger: Logger;
+  readonly #publisher: StatePublisher;
+  readonly #viewers = new ViewerGroup();
+  readonly #snapshots = new SnapshotQueue();
+  readonly #launchAbort = new AbortController();
+  #launched: Promise<void> = Promise.resolve();
+  #capture: Capture | undefined;
+  #media: SessionMedia | undefined;
+  #viewerCountTold = 0;
+  #lastActivityUs: number;
+  #idleTimer: Timer | undefined;
+  #watchingTimer: Timer | undefined;
+  #endReason: SessionEndReason | undefined;
+  #ended: Promise<void> | undefined;
+
+  constructor(
+    streamId: string,
+    request: SessionRequest,
+    parts: SessionParts,
+    settings: SessionSettings,
+    listener: SessionListener,
+  ) {
+    this.streamId = streamId;
+    this.#request = request;
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#listener = listener;
+    this.#logger = parts.logger.child({ streamId });
+    const state = new SessionState(initialState(streamId, request, Math.round(parts.clock.wallMs())));
+    this.#publisher = new StatePublisher(state, parts.clock, settings.stateUpdateInterval, (entry) =>
+      this.#viewers.sendPatch(entry),
+    );
+    this.#lastActivityUs = parts.clock.nowUs();
+    this.#watchForIdleness(settings.sessionTimeout);
+  }
+
+  /** The state document as it is now. */
+  get state(): Readonly<StreamSessionState> {
+    return this.#publisher.document;
+  }
+
+  /** Begins to launch. What comes of it shows in the state. Once. */
+  launch(): void {
+    this.#launched = this.#launch();
+  }
+
+  /** Notes that somebody asked for this session. */
+  touch(): void {
+    this.#lastActivityUs = this.#parts.clock.nowUs();
+    this.#publisher.touch();
+  }
+
+  /**
+   * Finds the viewer that comes back, or makes a new one.
+   *
+   * @throws StreamKitError `conflict` for a codec that the session does not have, `at_capacity`.
+   */
+  admit(request: ViewerRequest): Viewer {
+    const videoCodecs = this.#codecsFor(request.videoCodec);
+    const returning = request.viewerId === undefined ? undefined : this.#viewers.find(request.viewerId);
+    if (returning !== undefined) return returning;
+    if (this.#viewers.size >= this.#settings.maxViewersPerSession) {
+      const headers = { 'Retry-After': '5' };
+      throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { headers });
+    }
+    const viewer = new Viewer(
+      {
+        id: this.#parts.ids.viewerId(),
+        videoCodecs,
+        clock: this.#parts.clock,
+        publisher: this.#publisher,
+        iceServers: this.#settings.iceServers,
+        reattachMs: this.#settings.viewerReattachMs,
+      },
+      {
+        onViewerChange: () => {
+          this.touch();
+          this.#onViewerChange();
+        },
+        onViewerGone: (gone) => this.#onViewerGone(gone),
+        openMedia: (of, listener) => this.#openViewerMedia(of, listener),
+      },
+    );
+    // A session that has ended shows its last state and why, nothing more.
+    if (this.#endReason === undefined) this.#viewers.add(viewer);
+    else void viewer.close(this.#endReason);
+    return viewer;
+  }
+
+  /**
+   * A signal from a viewer.
+   *
+   * @throws StreamKitError `no_such_viewer`, or as {@link Viewer.acceptSignal}; `too_large` for a message.
+   */
+  async acceptSignal(viewerId: string, type: string, payload: unknown): Promise<void> {
+    const viewer = this.#viewers.find(viewerId);
+    if (viewer === undefined) throw new StreamKitError('no_such_viewer', 'There is no such viewer');
+    this.touch();
+    if (type === 'message') this.#sendToPage(payload);
+    else await viewer.acceptSignal(type, payload);
+  }
+
+  /**
+   * The picture as it is now.
+   *
+   * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end, `at_capacity`.
+   */
+  snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
+    const capture = this.#openCaptureOr('There is no picture yet');
+    return this.#snapshots.run(() => capture.snapshot(parameters));
+  }
+
+  /** Ends the session: status `terminated`. Idempotent; a session that failed is only waited for. */
+  close(reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void> {
+    return this.#end(reason);
+  }
+
+  async #launch(): Promise<void> {
+    const { clock, openCapture } = this.#parts;
+    const { launchTimeoutMs } = this.#settings;
+    const { signal } = this.#launchAbort;
+    const { targetUrl, initialData, renderOptions } = this.#request;
+    const timer = clock.after(launchTimeoutMs, () =>
+      this.#launchAbort.abort(
+        new StreamKitError('capture_failed', `The page was not ready within ${launchTimeoutMs} ms`),
+      ),
+    );
+    try {
+      const { width, height, deviceScaleFactor, frameRate, audio } = renderOptions;
+      const capture = await openCapture(
+        { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData },
+        {
+          onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
+          onPageMessage: (message) => this.#viewers.sendSignal(customSignal('message', message)),
+          onEnded: (error) => this.#fail(error),
+        },
+        signal,
+      );
+      this.#capture = capture;
+      if (this.#endReason === undefined) this.#goLive(capture);
+    } catch (thrown) {
+      this.#fail(signal.aborted ? asError(signal.reason) : asError(thrown));
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #goLive(capture: Capture): void {
+    const { frameRate, maxBitrateBps } = this.#request.renderOptions;
+    this.#media = new SessionMedia(
+      {
+        capture,
+        frameRate,
+        bitrateBps: maxBitrateBps,
+        pauseGraceMs: this.#settings.pauseGraceMs,
+        parts: this.#parts,
+        logger: this.#logger,
+      },
+      {
+        onVideoStats: (stats) => this.#onVideoStats(stats),
+        onVideoIdle: () => this.#onVideoIdle(),
+        onMediaError: (error) => this.#fail(error),
+      },
+    );
+    this.#publisher.update((document) => {
+      if (document.instanceInfo !== undefined) document.instanceInfo.pid = capture.browserPid;
+      document.metadata.capture = capture.kind;
+      document.metadata.audio = capture.audio === null ? null : { codec: 'opus' };
+    });
+    this.#onViewerChange();
+    this.#viewers.offerMedia();
+    this.#logger.info({ capture: capture.kind, pid: capture.browserPid }, 'session is live');
+  }
+
+  #codecsFor(asked: VideoCodec | undefined): readonly VideoCodec[] {
+    const fixed = this.#request.renderOptions.videoCodec;
+    if (fixed === 'auto') return asked === undefined ? ['h264', 'vp8'] : [asked];
+    if (asked !== undefined && asked !== fixed) {
+      throw new StreamKitError('conflict', `The session is encoded as ${fixed} and not as ${asked}`);
+    }
+    return [fixed];
+  }
+
+  #openViewerMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null {
+    const media = this.#media;
+    if (media === undefined || this.#endReason !== undefined) return null;
+    return new ViewerMedia(
+      this.#parts.openViewerPeer,
+      {
+        videoCodecs: viewer.videoCodecs,
+        audio: media.hasAudio,
+        iceServers: this.#settings.iceServers,
+      },
+      {
+        sendSignal: listener.sendSignal,
+        onMediaChange: () => this.#onViewerChange(),
+        attachMedia: (connected) => media.attach(connected),
+      },
+      this.#logger,
+    );
+  }
+
+  /** Brings the state document in line with the viewers as they are now. */
+  #onViewerChange(): void {
+    const { attached, signalingState, iceCandidatesGathered } = this.#viewers.summary();
+    this.#publisher.update((document) => {
+      document.metadata.viewers = attached;
+      document.clientConnected = attached > 0;
+      document.webrtc = { signalingState, iceCandidatesGathered };
+      if (this.#endReason === undefined && this.#media !== undefined) {
+        document.status = signalingState === 'connected' ? 'streaming' : 'connecting';
+      }
+    });
+    if (this.#endReason !== undefined) return;
+    if (this.#capture !== undefined && attached !== this.#viewerCountTold) {
+      this.#viewerCountTold = attached;
+      this.#capture.setViewerCount(attached);
+    }
+    if (attached === 0) this.#watchingTimer?.cancel();
+    this.#watchingTimer =
+      attached === 0
+        ? undefined
+        : (this.#watchingTimer ?? this.#parts.clock.every(WATCHING_NOTE_MS, () => this.touch()));
+  }
+
+  #onViewerGone(viewer: Viewer): void {
+    this.#viewers.delete(viewer);
+    this.#onViewerChange();
+    viewer.close('gone').catch((thrown: unknown) => this.#reportUnclean('viewer', thrown));
+  }
+
+  #onPageMetadata(metadata: Readonly<Record<string, unknown>>): void {
+    const page = patchableCopy(metadata);
+    this.#publisher.update((document) => {
+      document.metadata.page = page;
+    });
+  }
+
+  #onVideoStats(stats: VideoEncoderStats): void {
+    const { codec, encoder, width, height } = stats;
+    this.#publisher.update((document) => {
+      document.metadata.video = {
+        ...{ codec, encoder, width, height },
+        // To a tenth and to a kilobit: finer digits would only make patches.
+        frameRate: Math.round(stats.frameRate * 10) / 10,
+        bitrateBps: Math.round(stats.bitrateBps / 1000) * 1000,
+      };
+    });
+  }
+
+  #onVideoIdle(): void {
+    this.#publisher.update(({ metadata }) => {
+      metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0 };
+    });
+  }
+
+  #sendToPage(message: unknown): void {
+    const capture = this.#openCaptureOr('The page is not loaded yet');
+    if (message === undefined) throw new StreamKitError('unprocessable', 'The message has no payload');
+    if (jsonBytes(message, 'message') > MAX_MESSAGE_BYTES) {
+      throw new StreamKitError('too_large', `The message is larger than ${MAX_MESSAGE_BYTES} bytes`);
+    }
+    capture.sendToPage(message);
+  }
+
+  #openCaptureOr(sentence: string): Capture {
+    if (this.#endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
+    if (this.#media === undefined || this.#capture === undefined) {
+      throw new StreamKitError('unavailable', sentence, { headers: { 'Retry-After': '1' } });
+    }
+    return this.#capture;
+  }
+
+  /** An open event stream counts as activity for as long as it is open. */
+  #watchForIdleness(delayMs: number): void {
+    this.#idleTimer = this.#parts.clock.after(delayMs, () => {
+      if (this.state.clientConnected) this.#lastActivityUs = this.#parts.clock.nowUs();
+      const idleMs = (this.#parts.clock.nowUs() - this.#lastActivityUs) / 1000;
+      if (idleMs < this.#settings.sessionTimeout) {
+        this.#watchForIdleness(Math.ceil(this.#settings.sessionTimeout - idleMs));
+      } else {
+        void this.#end('timeout');
+      }
+    });
+  }
+
+  #fail(thrown: Error): void {
+    if (this.#endReason !== undefined) return;
+    // Only coded errors are written for the eyes of a client.
+    const error =
+      thrown instanceof StreamKitError
+        ? thrown
+        : new StreamKitError('internal', 'The session failed', { cause: thrown });
+    this.#logger.error({ err: error }, 'session failed');
+    void this.#end('error', error);
+    this.#listener.onFailed(this, error);
+  }
+
+  #end(reason: SessionEndReason, error?: StreamKitError): Promise<void> {
+    if (this.#ended === undefined) {
+      // Set first: closing calls back, and a session ends once.
+      this.#endReason = reason;
+      this.#ended = this.#shutDown(reason, error);
+    }
+    return this.#ended;
+  }
+
+  async #shutDown(reason: SessionEndReason, error: StreamKitError | undefined): Promise<void> {
+    this.#idleTimer?.cancel();
+    this.#watchingTimer?.cancel();
+    this.#publisher.update((document) => {
+      document.status = reason === 'error' ? 'error' : 'terminated';
+      if (error !== undefined) document.error = error.message;
+    });
+    this.#publisher.flush();
+    this.#publisher.close();
+    this.#launchAbort.abort();
+
+    await this.#closePart('viewers', this.#viewers.close(reason));
+    this.#onViewerChange();
+    await this.#closePart('encoders', this.#media?.close());
+    await this.#closePart(
+      'capture',
+      this.#launched.then(() => this.#capture?.close()),
+    );
+    this.#publisher.update((document) => {
+      delete document.instanceInfo?.pid;
+    });
+    this.#logger.info({ reason }, 'session ended');
+    this.#listener.onEnded(this, reason);
+  }
+
+  /** What fails or is late must not keep the rest from being closed. */
+  async #closePart(part: keyof typeof CLOSE_BUDGET_MS, closing: Promise<unknown> | undefined): Promise<void> {
+    if (closing === undefined) return;
+    const late = closing.catch((thrown: unknown) => this.#reportUnclean(part, thrown));
+    const inTime = await settlesWithin(this.#parts.clock, CLOSE_BUDGET_MS[part], late);
+    if (!inTime) this.#logger.warn({ part, limitMs: CLOSE_BUDGET_MS[part] }, 'closing takes too long');
+  }
+
+  #reportUnclean(part: string, thrown: unknown): void {
+    this.#logger.warn({ part, err: asError(thrown) }, 'a part did not close cleanly');
+  }
+}

@@ -1,0 +1,90 @@
+import type { Clock, Timer } from '../clock.js';
+import type { EventLogEntry } from './event-log.js';
+import { EventLog } from './event-log.js';
+import { serverSentEvent } from './server-sent-event.js';
+import type { SessionState, StreamSessionState } from './session-state.js';
+
+/** Patches kept for `Last-Event-ID`: a minute of them at the default interval. */
+const PATCH_LOG_LIMITS = { maxEntries: 600, maxBytes: 1024 * 1024 } as const;
+
+/**
+ * Turns changes of the state document into patches, at most one an interval, each encoded once for all viewers.
+ * While nothing changes no timer runs.
+ */
+export class StatePublisher {
+  readonly #state: SessionState;
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #onPatch: (entry: EventLogEntry) => void;
+  readonly #log = new EventLog(PATCH_LOG_LIMITS);
+  #timer: Timer | undefined;
+  #closed = false;
+  /** The whole-document replace, kept for the viewers that join between two patches. */
+  #whole: EventLogEntry | undefined;
+
+  constructor(
+    state: SessionState,
+    clock: Clock,
+    intervalMs: number,
+    onPatch: (entry: EventLogEntry) => void,
+  ) {
+    this.#state = state;
+    this.#clock = clock;
+    this.#intervalMs = intervalMs;
+    this.#onPatch = onPatch;
+  }
+
+  get document(): Readonly<StreamSessionState> {
+    return this.#state.document;
+  }
+
+  update(change: (document: StreamSessionState) => void): void {
+    this.#state.update(change);
+    this.#schedule();
+  }
+
+  /** Notes activity; sent coarsely. */
+  touch(): void {
+    this.#state.touch(Math.round(this.#clock.wallMs()));
+    if (this.#state.changed) this.#schedule();
+  }
+
+  /** Sends what changed so far without waiting for the interval. */
+  flush(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const operations = this.#state.takePatch();
+    if (operations.length === 0) return;
+    this.#onPatch(this.#log.append((sequence) => serverSentEvent('state_patch', operations, sequence)));
+  }
+
+  /**
+   * The event that replaces the whole document, under the number of the last patch: the next patch applies to it.
+   */
+  wholeDocument(): Uint8Array {
+    const sequence = this.#log.lastSequence;
+    if (this.#whole?.sequence !== sequence) {
+      const operations = [{ op: 'replace', path: '', value: this.#state.published }];
+      this.#whole = { sequence, bytes: serverSentEvent('state_patch', operations, sequence) };
+    }
+    return this.#whole.bytes;
+  }
+
+  /** The events that bring a client up to date which has seen `lastEventId`, or nothing yet. */
+  since(lastEventId: number | undefined): readonly Uint8Array[] {
+    const missed = lastEventId === undefined ? 'gap' : this.#log.after(lastEventId);
+    return missed === 'gap' ? [this.wholeDocument()] : missed.map((entry) => entry.bytes);
+  }
+
+  /** Sends no more; the document can still be read and changed. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #schedule(): void {
+    if (this.#closed || this.#timer !== undefined) return;
+    this.#timer = this.#clock.after(this.#intervalMs, () => this.flush());
+  }
+}

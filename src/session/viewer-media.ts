@@ -1,0 +1,189 @@
+import { asError, StreamKitError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type {
+  ConnectedMedia,
+  IceCandidateInit,
+  OpenViewerPeer,
+  ViewerPeer,
+  ViewerPeerParameters,
+} from '../peer/viewer-peer.js';
+import { customSignal } from './server-sent-event.js';
+import type { MediaShare } from './session-media.js';
+
+export interface ViewerMediaListener {
+  /** Sends one event to the viewer. False: there is no connection to send it on. */
+  sendSignal(event: Uint8Array): boolean;
+  /** `state` or `candidatesGathered` has changed. */
+  onMediaChange(): void;
+  /** The peer is up: whoever owns the session's media makes the viewer's share of it. */
+  attachMedia(media: ConnectedMedia): MediaShare;
+}
+
+/** Most signals of one viewer that wait for the one before them. */
+const MAX_WAITING_SIGNALS = 32;
+/** Most signals kept for a viewer that comes back: an offer and its candidates are a dozen. */
+const MAX_KEPT_SIGNALS = 64;
+
+/** One viewer's peer, the signalling with it and its share of the session's media. */
+export class ViewerMedia {
+  readonly #listener: ViewerMediaListener;
+  readonly #logger: Logger;
+  readonly #peer: ViewerPeer;
+  #share: MediaShare | undefined;
+  #state: 'negotiating' | 'connected' | 'closed' = 'negotiating';
+  #candidatesGathered = false;
+  /** The last offer and every candidate since. */
+  #signals: Uint8Array[] = [];
+  /** How many of `#signals` went out on a connection. */
+  #sentSignals = 0;
+  #answered = false;
+  #waitingSignals = 0;
+  /** The viewer's signals, one after the other: an answer must be in place before its candidates. */
+  #signalWork: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    openViewerPeer: OpenViewerPeer,
+    parameters: ViewerPeerParameters,
+    listener: ViewerMediaListener,
+    logger: Logger,
+  ) {
+    this.#listener = listener;
+    this.#logger = logger;
+    this.#peer = openViewerPeer(parameters, {
+      onOffer: (sdp) => this.#onOffer(sdp),
+      onIceCandidate: (candidate) => this.#onIceCandidate(candidate),
+      onConnected: (media) => this.#onConnected(media),
+      onIceStateChange: (state) => {
+        if (state === 'failed') this.#setConnected(false);
+        if (state === 'connected') this.#setConnected(true);
+      },
+      onFailed: (error) => void this.#fail(error),
+    });
+  }
+
+  get state(): 'negotiating' | 'connected' | 'closed' {
+    return this.#state;
+  }
+
+  get candidatesGathered(): boolean {
+    return this.#candidatesGathered;
+  }
+
+  /** Makes the offer. A peer that cannot is closed; the viewer still has the state. */
+  async start(): Promise<void> {
+    try {
+      await this.#peer.start();
+    } catch (thrown) {
+      await this.#fail(asError(thrown));
+    }
+  }
+
+  /**
+   * For a viewer that has come back: what it cannot have seen. An offer without an answer goes out again, because
+   * the connection may have been lost with the offer on it.
+   */
+  resendSignals(): void {
+    const first = this.#answered ? this.#sentSignals : 0;
+    for (const event of this.#signals.slice(first)) this.#listener.sendSignal(event);
+    this.#sentSignals = this.#signals.length;
+  }
+
+  /** @throws StreamKitError as {@link ViewerPeer.acceptAnswer}, or `at_capacity`. */
+  acceptAnswer(sdp: string): Promise<void> {
+    return this.#inOrder(async () => {
+      await this.#peer.acceptAnswer(sdp);
+      this.#answered = true;
+    });
+  }
+
+  /** @throws StreamKitError as {@link ViewerPeer.addIceCandidate}, or `at_capacity`. */
+  addIceCandidate(candidate: IceCandidateInit | null): Promise<void> {
+    return this.#inOrder(() => this.#peer.addIceCandidate(candidate));
+  }
+
+  /** @throws StreamKitError `at_capacity`. */
+  restartIce(): Promise<void> {
+    return this.#inOrder(() => this.#peer.restartIce());
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    this.#state = 'closed';
+    this.#share?.close();
+    this.#share = undefined;
+    await this.#peer.close();
+  }
+
+  #inOrder(work: () => Promise<void>): Promise<void> {
+    if (this.#waitingSignals >= MAX_WAITING_SIGNALS) {
+      const headers = { 'Retry-After': '1' };
+      throw new StreamKitError('at_capacity', 'Too many signals are waiting for this viewer', { headers });
+    }
+    this.#waitingSignals += 1;
+    const result = this.#signalWork.then(async () => {
+      if (this.#state === 'closed') {
+        throw new StreamKitError('conflict', 'The viewer has no WebRTC connection');
+      }
+      await work();
+    });
+    this.#signalWork = result.then(
+      () => this.#signalDone(),
+      () => this.#signalDone(),
+    );
+    return result;
+  }
+
+  #signalDone(): void {
+    this.#waitingSignals -= 1;
+  }
+
+  #onOffer(sdp: string): void {
+    this.#signals = [];
+    this.#sentSignals = 0;
+    this.#answered = false;
+    this.#candidatesGathered = false;
+    this.#keepAndSend(customSignal('sdp_offer', sdp));
+  }
+
+  #onIceCandidate(candidate: IceCandidateInit | null): void {
+    this.#keepAndSend(customSignal('ice_candidate', candidate));
+    if (candidate !== null || this.#candidatesGathered) return;
+    this.#candidatesGathered = true;
+    this.#listener.onMediaChange();
+  }
+
+  #keepAndSend(event: Uint8Array): void {
+    if (this.#signals.length < MAX_KEPT_SIGNALS) this.#signals.push(event);
+    if (this.#listener.sendSignal(event)) this.#sentSignals = this.#signals.length;
+  }
+
+  #onConnected(media: ConnectedMedia): void {
+    if (this.#state === 'closed') return;
+    try {
+      this.#share = this.#listener.attachMedia(media);
+    } catch (thrown) {
+      void this.#fail(asError(thrown));
+      return;
+    }
+    this.#state = 'connected';
+    this.#listener.onMediaChange();
+  }
+
+  /** ICE can fail and come back by a restart; in between nothing is sent and no encoder runs for it. */
+  #setConnected(connected: boolean): void {
+    if (this.#state === 'closed' || this.#share === undefined) return;
+    this.#share.setActive(connected);
+    this.#state = connected ? 'connected' : 'negotiating';
+    this.#listener.onMediaChange();
+  }
+
+  async #fail(error: Error): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#logger.warn({ err: error }, 'viewer peer failed');
+    const closed = this.close();
+    this.#listener.onMediaChange();
+    await closed.catch((thrown: unknown) => {
+      this.#logger.warn({ err: asError(thrown) }, 'viewer peer did not close cleanly');
+    });
+  }
+}

@@ -1,0 +1,183 @@
+import { timingSafeEqual } from 'node:crypto';
+
+import type { Clock, Timer } from '../clock.js';
+import type { VideoCodec } from '../encode/encoded-frame.js';
+import { StreamKitError } from '../errors.js';
+import type { IceServerOption } from '../options.js';
+import { EventDelivery } from './event-delivery.js';
+import type { EventLogEntry } from './event-log.js';
+import type { EventSink } from './event-sink.js';
+import { customSignal } from './server-sent-event.js';
+import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
+import type { StatePublisher } from './state-publisher.js';
+import type { ViewerMedia, ViewerMediaListener } from './viewer-media.js';
+
+/** What flows back from a viewer to its session. */
+export interface ViewerListener {
+  /** It came, went, or its media changed. */
+  onViewerChange(): void;
+  /** It was away for longer than it may be, and is closed. */
+  onViewerGone(viewer: Viewer): void;
+  /** Opens its peer; null while the page is not captured yet: the session then calls {@link Viewer.offerMedia}. */
+  openMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null;
+}
+
+export interface ViewerParameters {
+  readonly id: string;
+  /** What it is offered, best first. */
+  readonly videoCodecs: readonly VideoCodec[];
+  readonly clock: Clock;
+  readonly publisher: StatePublisher;
+  readonly iceServers: readonly IceServerOption[];
+  /** How long it may be away, ms. */
+  readonly reattachMs: number;
+}
+
+/** How one event stream of a viewer begins. */
+export interface AttachOptions {
+  /** The client wants media, not the state alone. */
+  readonly media: boolean;
+  /** Number of the last patch that the client has seen. */
+  readonly lastEventId: number | undefined;
+  /** Sent before everything else. */
+  readonly preamble?: Uint8Array;
+}
+
+/** One client of a session: an event stream, which it may lose for a while, and a peer, which stays meanwhile. */
+export class Viewer {
+  readonly #parameters: ViewerParameters;
+  readonly #listener: ViewerListener;
+  readonly #idBytes: Buffer;
+  #delivery: EventDelivery | undefined;
+  #media: ViewerMedia | undefined;
+  #wantsMedia = false;
+  #awayTimer: Timer | undefined;
+  #closing: Promise<void> | undefined;
+  #closeReason: string | undefined;
+
+  /** It counts as away from the start: a request that never gets to its event stream leaves nothing behind. */
+  constructor(parameters: ViewerParameters, listener: ViewerListener) {
+    this.#parameters = parameters;
+    this.#listener = listener;
+    this.#idBytes = Buffer.from(parameters.id);
+    this.#startAwayTimer();
+  }
+
+  /** Its event stream is open. */
+  get attached(): boolean {
+    return this.#delivery !== undefined;
+  }
+
+  /** Undefined where it has, or had, no peer. */
+  get media(): ViewerMedia | undefined {
+    return this.#media;
+  }
+
+  get videoCodecs(): readonly VideoCodec[] {
+    return this.#parameters.videoCodecs;
+  }
+
+  /** The id is a secret: how long the comparison takes says nothing of how much of it was right. */
+  hasId(id: string): boolean {
+    const given = Buffer.from(id);
+    return given.byteLength === this.#idBytes.byteLength && timingSafeEqual(given, this.#idBytes);
+  }
+
+  /** Takes an event stream; an earlier one is told `closed` and ends. */
+  attach(sink: EventSink, options: AttachOptions): void {
+    const { publisher, id, iceServers } = this.#parameters;
+    const previous = this.#delivery;
+    this.#delivery = undefined;
+    previous?.end(customSignal('closed', { reason: 'taken_over' }));
+
+    const delivery = new EventDelivery(sink, publisher, () => this.#onClosed(delivery));
+    if (options.preamble !== undefined) delivery.sendSignal(options.preamble);
+    delivery.sendSignal(customSignal('viewer', { viewerId: id, role: 'viewer', iceServers }));
+    delivery.sendState(options.lastEventId);
+    if (this.#closeReason !== undefined) {
+      delivery.end(customSignal('closed', { reason: this.#closeReason }));
+      return;
+    }
+    this.#awayTimer?.cancel();
+    this.#delivery = delivery;
+    this.#wantsMedia ||= options.media;
+    if (this.#media !== undefined && this.#media.state !== 'closed') this.#media.resendSignals();
+    else this.offerMedia();
+    this.#listener.onViewerChange();
+  }
+
+  /** Opens the peer if the client wants one, has none and the session is ready. */
+  offerMedia(): void {
+    if (!this.#wantsMedia || this.#closeReason !== undefined) return;
+    if (this.#media !== undefined && this.#media.state !== 'closed') return;
+    const media = this.#listener.openMedia(this, { sendSignal: (event) => this.sendSignal(event) });
+    if (media === null) return;
+    this.#media = media;
+    void media.start();
+  }
+
+  sendPatch(entry: EventLogEntry): void {
+    this.#delivery?.sendPatch(entry);
+  }
+
+  /** False: no event stream is open. */
+  sendSignal(event: Uint8Array): boolean {
+    if (this.#delivery === undefined) return false;
+    this.#delivery.sendSignal(event);
+    return true;
+  }
+
+  /**
+   * A signal from the client.
+   *
+   * @throws StreamKitError `bad_request` for an unknown type, `conflict` where nothing of the kind is expected,
+   * `unprocessable` for a payload that is none, `at_capacity`.
+   */
+  async acceptSignal(type: string, payload: unknown): Promise<void> {
+    switch (type) {
+      case 'sdp_answer':
+        return this.#openMediaOr('No offer is outstanding').acceptAnswer(parseSdpPayload(payload));
+      case 'ice_candidate':
+        return this.#openMediaOr('No offer was made').addIceCandidate(parseCandidatePayload(payload));
+      case 'ice_restart':
+        return this.#openMediaOr('There is no connection to restart').restartIce();
+      default:
+        throw new StreamKitError('bad_request', `Unknown signal type ${JSON.stringify(type.slice(0, 80))}`);
+    }
+  }
+
+  /** Tells the client, ends its event stream and shuts its peer. Idempotent. */
+  close(reason: string): Promise<void> {
+    this.#closing ??= this.#close(reason);
+    return this.#closing;
+  }
+
+  async #close(reason: string): Promise<void> {
+    this.#closeReason = reason;
+    this.#awayTimer?.cancel();
+    this.#delivery?.end(customSignal('closed', { reason }));
+    this.#delivery = undefined;
+    await this.#media?.close();
+  }
+
+  #openMediaOr(sentence: string): ViewerMedia {
+    if (this.#media === undefined || this.#media.state === 'closed') {
+      throw new StreamKitError('conflict', sentence);
+    }
+    return this.#media;
+  }
+
+  #onClosed(delivery: EventDelivery): void {
+    // One that was taken over has nothing to say any more.
+    if (this.#delivery !== delivery) return;
+    this.#delivery = undefined;
+    this.#startAwayTimer();
+    this.#listener.onViewerChange();
+  }
+
+  #startAwayTimer(): void {
+    this.#awayTimer = this.#parameters.clock.after(this.#parameters.reattachMs, () => {
+      this.#listener.onViewerGone(this);
+    });
+  }
+}
