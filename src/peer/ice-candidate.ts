@@ -1,0 +1,56 @@
+import { isIP } from 'node:net';
+
+import { StreamKitError } from '../errors.js';
+import type { IceCandidateInit } from './viewer-peer.js';
+
+const MAX_CANDIDATE_CHARACTERS = 1024;
+// RFC 8839 section 5.1: foundation, component, transport, priority, address, port, type, then pairs.
+const CANDIDATE =
+  /^(?:a=)?candidate:([A-Za-z0-9+/]{1,32}) (\d{1,3}) ([A-Za-z]{1,8}) (\d{1,10}) ([^\s]{1,256}) (\d{1,5}) typ (host|srflx|prflx|relay)(?: [\x21-\x7e ]*)?$/;
+
+/**
+ * Reads a viewer's candidate and writes it anew with only what a check needs. In particular it loses its generation:
+ * werift compares that with its own count of ICE restarts, which a browser does not share.
+ *
+ * @returns undefined for a candidate that is well formed but of no use here: another component, TCP, or a host name.
+ * The names are mostly mDNS, which hides an address that we learn from the viewer's own checks anyway.
+ * @throws StreamKitError `unprocessable`
+ */
+export function readCandidate(candidate: string): string | undefined {
+  const match = candidate.length <= MAX_CANDIDATE_CHARACTERS ? CANDIDATE.exec(candidate.trim()) : null;
+  if (match === null) {
+    throw new StreamKitError('unprocessable', 'The ICE candidate is malformed.');
+  }
+  const [, foundation = '', component, transport = '', priority, address = '', port, type = ''] = match;
+  const portNumber = Number(port);
+  if (portNumber > 0xffff || Number(priority) > 0xffff_ffff) {
+    throw new StreamKitError('unprocessable', 'The ICE candidate has a port or priority out of range.');
+  }
+  const usable =
+    component === '1' &&
+    transport.toLowerCase() === 'udp' &&
+    portNumber > 0 &&
+    isIP(address) !== 0 &&
+    type !== 'prflx';
+  return usable
+    ? `candidate:${foundation} 1 udp ${Number(priority)} ${address} ${portNumber} typ ${type}`
+    : undefined;
+}
+
+/**
+ * Replaces the local address of a host candidate by each of the addresses under which the server is reached from
+ * outside (1:1 NAT). Other candidates pass as they are.
+ */
+export function announceCandidate(
+  candidate: IceCandidateInit,
+  announcedAddresses: readonly string[],
+): IceCandidateInit[] {
+  const fields = candidate.candidate?.split(' ') ?? [];
+  if (announcedAddresses.length === 0 || fields[7] !== 'host') {
+    return [candidate];
+  }
+  return announcedAddresses.map((address) => ({
+    ...candidate,
+    candidate: fields.map((field, i) => (i === 4 ? address : field)).join(' '),
+  }));
+}

@@ -1,0 +1,254 @@
+import type { VideoCodec } from '../encode/encoded-frame.js';
+import { StreamKitError } from '../errors.js';
+import type { HeaderExtensionIds } from '../fanout/media-plane.js';
+import { readCandidate } from './ice-candidate.js';
+import { HEADER_EXTENSION_URIS } from './offered-media.js';
+import {
+  codecsOf,
+  inheritedValues,
+  parseSessionDescription,
+  type SdpCodec,
+  type SdpMedia,
+  type SessionDescription,
+  valuesOf,
+} from './session-description.js';
+
+/** What an answer says of one section of the offer. */
+export interface AcceptedMedia {
+  readonly mid: string;
+  readonly payloadType: number;
+  readonly rtxPayloadType?: number;
+  readonly headerExtensions: HeaderExtensionIds;
+}
+
+export interface AcceptedAnswer {
+  readonly videoCodec: VideoCodec;
+  readonly video: AcceptedMedia;
+  /** null where audio was not offered, or is not wanted. */
+  readonly audio: AcceptedMedia | null;
+  /** Candidates that the answer carried, as {@link readCandidate} gives them. */
+  readonly candidates: readonly string[];
+  /** The answer written anew from the parts above: nothing else of what the viewer sent goes further. */
+  readonly sdp: string;
+}
+
+const MAX_SDP_BYTES = 64 * 1024;
+const MAX_CANDIDATES = 64;
+// RFC 8839 section 5.4.
+const ICE_UFRAG = /^[A-Za-z0-9+/]{4,256}$/;
+const ICE_PWD = /^[A-Za-z0-9+/]{22,256}$/;
+/** Hash functions of RFC 8122 section 5 that still hold, and the bytes of their digests. */
+const FINGERPRINT_BYTES: ReadonlyMap<string, number> = new Map([
+  ['sha-256', 32],
+  ['sha-384', 48],
+  ['sha-512', 64],
+]);
+const VIDEO_CODECS: ReadonlyMap<string, VideoCodec> = new Map([
+  ['h264', 'h264'],
+  ['vp8', 'vp8'],
+]);
+
+/**
+ * Checks a viewer's answer against the offer that was sent.
+ *
+ * @throws StreamKitError `unprocessable`
+ */
+export function readAnswer(answerSdp: string, offerSdp: string): AcceptedAnswer {
+  if (Buffer.byteLength(answerSdp) > MAX_SDP_BYTES) {
+    throw refusal('is larger than 64 KiB');
+  }
+  const answer = parseSessionDescription(answerSdp);
+  const offer = parseSessionDescription(offerSdp);
+  if (answer === undefined || offer === undefined) {
+    throw refusal('is no SDP');
+  }
+  if (answer.media.length !== offer.media.length) {
+    throw refusal('does not have the media sections of the offer');
+  }
+  let video: { codec: VideoCodec; media: AcceptedMedia } | undefined;
+  let audio: AcceptedMedia | null = null;
+  offer.media.forEach((offered, i) => {
+    const answered = answer.media[i];
+    const [mid = ''] = valuesOf(offered.attributes, 'mid');
+    // RFC 3264 section 6: the sections of an answer stand in the order of the offer.
+    if (
+      answered?.kind !== offered.kind ||
+      (answered.port !== 0 && valuesOf(answered.attributes, 'mid')[0] !== mid)
+    ) {
+      throw refusal('does not have the media sections of the offer');
+    }
+    if (!isReceiving(answer, answered)) {
+      return;
+    }
+    checkBundled(answer, answered, mid);
+    if (offered.kind === 'video') {
+      video = acceptedVideo(offered, answered, mid);
+    } else if (offered.kind === 'audio') {
+      audio = acceptedAudio(offered, answered, mid);
+    }
+  });
+  const section = answer.media.find(({ kind }) => kind === 'video');
+  if (video === undefined || section === undefined) {
+    throw refusal('does not receive the offered video');
+  }
+  return {
+    videoCodec: video.codec,
+    video: video.media,
+    audio,
+    candidates: candidatesOf(answer),
+    sdp: rewrite(offer, transportOf(answer, section)),
+  };
+}
+
+function refusal(what: string): StreamKitError {
+  return new StreamKitError('unprocessable', `The SDP answer ${what}.`);
+}
+
+/** RFC 8866 section 6.7: without a direction, a section both sends and receives. */
+function isReceiving(session: SessionDescription, media: SdpMedia): boolean {
+  const names = [...media.attributes, ...session.attributes].map(({ name }) => name);
+  const direction = names.find((name) => ['sendrecv', 'recvonly', 'sendonly', 'inactive'].includes(name));
+  return media.port !== 0 && direction !== 'sendonly' && direction !== 'inactive';
+}
+
+/** There is one transport: what is not bundled onto it, with RTCP beside RTP, could not be served. */
+function checkBundled(session: SessionDescription, media: SdpMedia, mid: string): void {
+  const groups = valuesOf(session.attributes, 'group').map((value) => value.split(' '));
+  const bundle = groups.find(([semantics]) => semantics === 'BUNDLE');
+  if (bundle?.slice(1).includes(mid) !== true || !media.attributes.some(({ name }) => name === 'rtcp-mux')) {
+    throw refusal('does not bundle its media with rtcp-mux');
+  }
+}
+
+function acceptedVideo(
+  offered: SdpMedia,
+  answered: SdpMedia,
+  mid: string,
+): { codec: VideoCodec; media: AcceptedMedia } {
+  const offeredNames = new Set(codecsOf(offered).map(({ name }) => name));
+  const codecs = codecsOf(answered);
+  const chosen = codecs.find((codec) => offeredNames.has(codec.name) && canSend(codec));
+  const codec = VIDEO_CODECS.get(chosen?.name ?? '');
+  if (chosen === undefined || codec === undefined) {
+    throw refusal('accepts no offered video codec');
+  }
+  const rtx = codecs.find(
+    ({ name, parameters }) => name === 'rtx' && parameters.get('apt') === String(chosen.payloadType),
+  );
+  return {
+    codec,
+    media: {
+      mid,
+      payloadType: chosen.payloadType,
+      ...(rtx === undefined ? {} : { rtxPayloadType: rtx.payloadType }),
+      headerExtensions: acceptedExtensions(offered, answered),
+    },
+  };
+}
+
+function canSend(codec: SdpCodec): boolean {
+  if (codec.clockRateHz !== 90_000 || !VIDEO_CODECS.has(codec.name)) {
+    return false;
+  }
+  // RFC 6184 section 8.1: without it the mode is 0, which knows neither STAP-A nor FU-A.
+  return codec.name !== 'h264' || codec.parameters.get('packetization-mode') === '1';
+}
+
+function acceptedAudio(offered: SdpMedia, answered: SdpMedia, mid: string): AcceptedMedia | null {
+  const opus = codecsOf(answered).find(({ name, clockRateHz }) => name === 'opus' && clockRateHz === 48_000);
+  return opus === undefined
+    ? null
+    : { mid, payloadType: opus.payloadType, headerExtensions: acceptedExtensions(offered, answered) };
+}
+
+function acceptedExtensions(offered: SdpMedia, answered: SdpMedia): HeaderExtensionIds {
+  const offeredIds = extensionIds(offered);
+  const answeredIds = extensionIds(answered);
+  const ids: { -readonly [name in keyof HeaderExtensionIds]: HeaderExtensionIds[name] } = {};
+  for (const name of Object.keys(HEADER_EXTENSION_URIS) as (keyof HeaderExtensionIds)[]) {
+    const id = answeredIds.get(HEADER_EXTENSION_URIS[name]);
+    // RFC 8285 section 6: an answer keeps the ids of the offer.
+    if (id !== undefined && id === offeredIds.get(HEADER_EXTENSION_URIS[name])) {
+      ids[name] = id;
+    }
+  }
+  return ids;
+}
+
+function extensionIds(media: SdpMedia): Map<string, number> {
+  const ids = new Map<string, number>();
+  for (const value of valuesOf(media.attributes, 'extmap')) {
+    const match = /^(\d{1,2})(?:\/(\w+))? (\S+)/.exec(value);
+    if (match?.[3] !== undefined && match[2] !== 'inactive') {
+      ids.set(match[3], Number(match[1]));
+    }
+  }
+  return ids;
+}
+
+interface TransportAttributes {
+  readonly iceUfrag: string;
+  readonly icePwd: string;
+  readonly setup: string;
+  readonly fingerprints: readonly string[];
+}
+
+function transportOf(session: SessionDescription, media: SdpMedia): TransportAttributes {
+  const [iceUfrag = ''] = inheritedValues(session, media, 'ice-ufrag');
+  const [icePwd = ''] = inheritedValues(session, media, 'ice-pwd');
+  const [setup = ''] = inheritedValues(session, media, 'setup');
+  const fingerprints = inheritedValues(session, media, 'fingerprint').flatMap(readFingerprint);
+  if (!ICE_UFRAG.test(iceUfrag) || !ICE_PWD.test(icePwd)) {
+    throw refusal('has no ICE credentials');
+  }
+  if (fingerprints.length === 0) {
+    throw refusal('has no certificate fingerprint of SHA-256 or better');
+  }
+  // RFC 5763 section 5: actpass is for offers.
+  if (setup !== 'active' && setup !== 'passive') {
+    throw refusal('has no DTLS role');
+  }
+  return { iceUfrag, icePwd, setup, fingerprints };
+}
+
+function readFingerprint(value: string): string[] {
+  const [hash = '', digest = ''] = value.trim().split(' ');
+  const bytes = FINGERPRINT_BYTES.get(hash.toLowerCase());
+  const pairs = digest.split(':');
+  const valid = pairs.length === bytes && pairs.every((pair) => /^[0-9A-Fa-f]{2}$/.test(pair));
+  return valid ? [`${hash.toLowerCase()} ${digest.toUpperCase()}`] : [];
+}
+
+function candidatesOf(session: SessionDescription): string[] {
+  const values = session.media.flatMap(({ attributes }) => valuesOf(attributes, 'candidate'));
+  return values
+    .slice(0, MAX_CANDIDATES)
+    .map((value) => readCandidate(`candidate:${value}`))
+    .filter((candidate) => candidate !== undefined);
+}
+
+/**
+ * The sections of the offer under the viewer's transport. werift is told of every offered codec and section, wanted
+ * or not: it only carries the transport here, and gives up on a section without a codec.
+ */
+function rewrite(offer: SessionDescription, transport: TransportAttributes): string {
+  const mids = offer.media.map(({ attributes }) => valuesOf(attributes, 'mid')[0] ?? '');
+  const lines = ['v=0', 'o=- 1 1 IN IP4 0.0.0.0', 's=-', 't=0 0', `a=group:BUNDLE ${mids.join(' ')}`];
+  offer.media.forEach((media, i) => {
+    lines.push(
+      `m=${media.kind} 9 UDP/TLS/RTP/SAVPF ${media.formats.join(' ')}`,
+      'c=IN IP4 0.0.0.0',
+      `a=mid:${mids[i] ?? ''}`,
+      `a=ice-ufrag:${transport.iceUfrag}`,
+      `a=ice-pwd:${transport.icePwd}`,
+      ...transport.fingerprints.map((fingerprint) => `a=fingerprint:${fingerprint}`),
+      `a=setup:${transport.setup}`,
+      'a=recvonly',
+      'a=rtcp-mux',
+    );
+    for (const name of ['rtpmap', 'fmtp', 'extmap']) {
+      lines.push(...valuesOf(media.attributes, name).map((value) => `a=${name}:${value}`));
+    }
+  });
+  return `${lines.join('\r\n')}\r\n`;
+}

@@ -1,0 +1,341 @@
+import { MediaStream, type RTCDtlsTransport, type RTCIceTransport, type RTCPeerConnection } from 'werift';
+
+import { type Clock, systemClock, type Timer } from '../clock.js';
+import { asError, StreamKitError } from '../errors.js';
+import type { ConsumerParameters, MediaPlane, MediaTransport } from '../fanout/media-plane.js';
+import type { Logger } from '../logger.js';
+import { announceCandidate, readCandidate } from './ice-candidate.js';
+import { type AcceptedAnswer, type AcceptedMedia, readAnswer } from './sdp-answer.js';
+import type {
+  IceCandidateInit,
+  OpenViewerPeer,
+  ViewerPeer,
+  ViewerPeerListener,
+  ViewerPeerParameters,
+} from './viewer-peer.js';
+import { forgetDefaultStunServer, openConnection } from './werift-connection.js';
+import { guardWeriftSockets } from './werift-udp-socket.js';
+
+export interface ViewerPeerFactoryOptions {
+  readonly mediaPlane: MediaPlane;
+  readonly logger: Logger;
+  /** Address that ICE binds to. Default: every address of the machine, or loopback where it has no other. */
+  readonly listenAddress?: string;
+  /** Addresses to announce instead of the local ones (1:1 NAT). */
+  readonly announcedAddresses?: readonly string[];
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+  /** From the answer, or the answer to an ICE restart, to a connection; ms, default 30 000. */
+  readonly connectTimeoutMs?: number;
+}
+
+const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
+/** Candidates that wait for the answer; more are dropped. */
+const MAX_QUEUED_CANDIDATES = 64;
+/** Candidates of one viewer between two answers. */
+const MAX_CANDIDATES = 256;
+/** How long close() waits for gathering, whose sockets are opened one by one. */
+const GATHERING_GRACE_MS = 1000;
+
+/** Makes viewer peers on werift whose media goes through `mediaPlane`. */
+export function createViewerPeerFactory(options: ViewerPeerFactoryOptions): OpenViewerPeer {
+  guardWeriftSockets();
+  return (parameters, listener) => new WeriftViewerPeer(options, parameters, listener);
+}
+
+class WeriftViewerPeer implements ViewerPeer {
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly connection: RTCPeerConnection;
+  /** There is one, because everything is bundled. */
+  private readonly iceTransport: RTCIceTransport;
+  private readonly dtlsTransport: RTCDtlsTransport;
+  private negotiation: 'new' | 'offering' | 'offered' | 'answering' | 'stable' = 'new';
+  private offerSdp = '';
+  private accepted: AcceptedAnswer | undefined;
+  private gathering: Promise<unknown> = Promise.resolve();
+  private queuedCandidates: string[] = [];
+  private candidatesTaken = 0;
+  private connectTimer: Timer | undefined;
+  private mediaTransport: MediaTransport | undefined;
+  private iceState = 'new';
+  private failed = false;
+  private closing: Promise<void> | undefined;
+
+  constructor(
+    private readonly options: ViewerPeerFactoryOptions,
+    parameters: ViewerPeerParameters,
+    private readonly listener: ViewerPeerListener,
+  ) {
+    if (parameters.videoCodecs.length === 0) {
+      throw new StreamKitError('bad_option', 'Expected at least one video codec to offer.');
+    }
+    this.clock = options.clock ?? systemClock;
+    this.logger = options.logger;
+    this.connection = openConnection(parameters, options.listenAddress);
+    // One stream for both, by which the browser knows to keep them in step.
+    const stream = new MediaStream();
+    const video = this.connection.addTransceiver('video', { direction: 'sendonly', streams: [stream] });
+    if (parameters.audio) {
+      this.connection.addTransceiver('audio', { direction: 'sendonly', streams: [stream] });
+    }
+    this.dtlsTransport = video.dtlsTransport;
+    this.iceTransport = video.dtlsTransport.iceTransport;
+    forgetDefaultStunServer(this.connection, parameters.iceServers);
+    this.listen();
+  }
+
+  async start(): Promise<void> {
+    if (this.negotiation !== 'new' || this.closing !== undefined) {
+      throw new StreamKitError('conflict', 'The peer has been started already.');
+    }
+    await this.offer(false);
+  }
+
+  async acceptAnswer(sdp: string): Promise<void> {
+    if (this.negotiation !== 'offered' || this.closing !== undefined) {
+      throw new StreamKitError('conflict', 'There is no offer to answer.');
+    }
+    const answer = readAnswer(sdp, this.offerSdp);
+    const first = this.accepted === undefined;
+    if (this.accepted !== undefined && !sameMedia(this.accepted, answer)) {
+      throw new StreamKitError('unprocessable', 'The answer to an ICE restart changes the media.');
+    }
+    this.negotiation = 'answering';
+    try {
+      await this.connection.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
+    } catch (error) {
+      this.negotiation = 'offered';
+      throw new StreamKitError('unprocessable', 'The SDP answer cannot be used.', { cause: error });
+    }
+    this.accepted ??= answer;
+    this.negotiation = 'stable';
+    this.candidatesTaken = 0;
+    this.startConnectTimer();
+    if (!first) {
+      // werift does not start ICE again where DTLS is up.
+      this.iceTransport.start().catch((error: unknown) => {
+        this.fail('ICE failed after its restart.', error);
+      });
+    }
+    const candidates = [...answer.candidates, ...this.queuedCandidates];
+    this.queuedCandidates = [];
+    for (const candidate of candidates) {
+      await this.apply(candidate);
+    }
+  }
+
+  async addIceCandidate(candidate: IceCandidateInit | null): Promise<void> {
+    // The end of candidates is not passed on: werift would then give up at once where all candidates were names,
+    // although the viewer's own checks are still to come.
+    if (candidate === null || (candidate.candidate ?? '') === '') {
+      return;
+    }
+    const usable = readCandidate(candidate.candidate ?? '');
+    if (usable === undefined || this.closing !== undefined) {
+      return;
+    }
+    if (this.negotiation === 'stable') {
+      await this.apply(usable);
+    } else if (this.queuedCandidates.length < MAX_QUEUED_CANDIDATES) {
+      this.queuedCandidates.push(usable);
+    } else {
+      this.logger.debug({ limit: MAX_QUEUED_CANDIDATES }, 'addIceCandidate() | too many before the answer');
+    }
+  }
+
+  /** @throws StreamKitError `conflict` before the first connection, and while an offer is outstanding. */
+  async restartIce(): Promise<void> {
+    if (this.negotiation !== 'stable' || this.mediaTransport === undefined || this.closing !== undefined) {
+      throw new StreamKitError('conflict', 'ICE can be restarted once the viewer is connected.');
+    }
+    await this.offer(true);
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.shut();
+    return this.closing;
+  }
+
+  private listen(): void {
+    this.connection.onIceCandidate.subscribe((candidate) => {
+      if (this.closing !== undefined) {
+        return;
+      }
+      if (candidate === undefined) {
+        this.listener.onIceCandidate(null);
+        return;
+      }
+      const { candidate: text = '', sdpMid, sdpMLineIndex, usernameFragment } = candidate;
+      const init: IceCandidateInit = {
+        candidate: text,
+        sdpMid: sdpMid ?? null,
+        sdpMLineIndex: sdpMLineIndex ?? null,
+        usernameFragment: usernameFragment ?? null,
+      };
+      for (const announced of announceCandidate(init, this.options.announcedAddresses ?? [])) {
+        this.listener.onIceCandidate(announced);
+      }
+    });
+    this.iceTransport.onStateChange.subscribe((state) => {
+      this.onIceState(state);
+    });
+    this.connection.connectionStateChange.subscribe((state) => {
+      if (state === 'failed') {
+        this.fail('The connection to the viewer failed.');
+      }
+    });
+    this.dtlsTransport.onStateChange.subscribe((state) => {
+      if (state === 'connected') {
+        this.onDtlsConnected();
+      } else if (state === 'closed' || state === 'failed') {
+        this.fail(state === 'closed' ? 'The viewer closed the connection.' : 'The DTLS handshake failed.');
+      }
+    });
+  }
+
+  private async offer(iceRestart: boolean): Promise<void> {
+    this.negotiation = 'offering';
+    const { sdp } = await this.connection.createOffer({ iceRestart });
+    if (this.closing !== undefined) {
+      return;
+    }
+    this.offerSdp = sdp;
+    this.negotiation = 'offered';
+    // It resolves when gathering is over, which may take seconds; candidates follow the offer as they are found.
+    this.gathering = this.connection.setLocalDescription({ type: 'offer', sdp }).catch((error: unknown) => {
+      this.fail('The offer cannot be used.', error);
+    });
+    this.listener.onOffer(sdp);
+  }
+
+  private async apply(candidate: string): Promise<void> {
+    if (this.candidatesTaken >= MAX_CANDIDATES || this.closing !== undefined) {
+      return;
+    }
+    this.candidatesTaken += 1;
+    try {
+      await this.connection.addIceCandidate({ candidate, sdpMLineIndex: 0 });
+    } catch (error) {
+      throw new StreamKitError('unprocessable', 'The ICE candidate cannot be used.', { cause: error });
+    }
+  }
+
+  private onIceState(state: string): void {
+    const nominated = this.iceTransport.connection.nominated !== undefined;
+    // werift says "completed" when gathering ends, connected or not.
+    const shown = state === 'completed' ? (nominated ? 'connected' : this.iceState) : state;
+    if (shown === this.iceState || this.closing !== undefined) {
+      return;
+    }
+    this.iceState = shown;
+    switch (shown) {
+      case 'checking':
+      case 'disconnected':
+        this.listener.onIceStateChange(shown);
+        break;
+      case 'connected':
+        if (this.mediaTransport !== undefined) {
+          this.stopConnectTimer();
+        }
+        this.listener.onIceStateChange(shown);
+        break;
+      case 'failed':
+        this.listener.onIceStateChange(shown);
+        this.fail('No path to the viewer works.');
+        break;
+      default:
+        break;
+    }
+  }
+
+  private onDtlsConnected(): void {
+    const { accepted } = this;
+    if (this.mediaTransport !== undefined || accepted === undefined || this.closing !== undefined) {
+      return;
+    }
+    this.stopConnectTimer();
+    try {
+      this.mediaTransport = this.options.mediaPlane.createTransport(this.dtlsTransport);
+    } catch (error) {
+      this.fail('The media transport cannot be opened.', error);
+      return;
+    }
+    this.listener.onConnected({
+      transport: this.mediaTransport,
+      videoCodec: accepted.videoCodec,
+      video: this.consumerParameters('video', accepted.video),
+      audio: accepted.audio === null ? null : this.consumerParameters('audio', accepted.audio),
+    });
+  }
+
+  private consumerParameters(kind: 'video' | 'audio', media: AcceptedMedia): ConsumerParameters {
+    const transceiver = this.connection.getTransceivers().find((candidate) => candidate.kind === kind);
+    if (transceiver === undefined) {
+      throw new StreamKitError('internal', `The peer has no ${kind}.`);
+    }
+    return {
+      ssrc: transceiver.sender.ssrc,
+      payloadType: media.payloadType,
+      ...(media.rtxPayloadType === undefined
+        ? {}
+        : { rtxSsrc: transceiver.sender.rtxSsrc, rtxPayloadType: media.rtxPayloadType }),
+      mid: media.mid,
+      cname: this.connection.cname,
+      headerExtensions: media.headerExtensions,
+    };
+  }
+
+  private startConnectTimer(): void {
+    this.stopConnectTimer();
+    const timeoutMs = this.options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
+    this.connectTimer = this.clock.after(timeoutMs, () => {
+      this.fail('The viewer did not connect in time.');
+    });
+  }
+
+  private stopConnectTimer(): void {
+    this.connectTimer?.cancel();
+    this.connectTimer = undefined;
+  }
+
+  private fail(message: string, cause?: unknown): void {
+    if (this.failed || this.closing !== undefined) {
+      return;
+    }
+    this.failed = true;
+    this.logger.debug({ ...(cause === undefined ? {} : { err: asError(cause) }) }, `fail() | ${message}`);
+    this.close().catch((error: unknown) => {
+      this.logger.warn({ err: asError(error) }, 'close() | the peer did not close cleanly');
+    });
+    this.listener.onFailed(new StreamKitError('unavailable', message, { cause }));
+  }
+
+  private async shut(): Promise<void> {
+    this.stopConnectTimer();
+    this.queuedCandidates = [];
+    // Its BYE needs the transport.
+    this.mediaTransport?.close();
+    await this.connection.close();
+    // A socket that gathering opened meanwhile belongs to nobody but the ICE connection.
+    await this.gatheringEnded();
+    await this.iceTransport.connection.close();
+    this.listener.onIceStateChange('closed');
+  }
+
+  private async gatheringEnded(): Promise<void> {
+    let grace: Timer | undefined;
+    const graceOver = new Promise<void>((resolve) => {
+      grace = this.clock.after(GATHERING_GRACE_MS, resolve);
+    });
+    await Promise.race([this.gathering, graceOver]);
+    grace?.cancel();
+  }
+}
+
+function sameMedia(before: AcceptedAnswer, after: AcceptedAnswer): boolean {
+  return (
+    before.video.payloadType === after.video.payloadType &&
+    before.audio?.payloadType === after.audio?.payloadType
+  );
+}
