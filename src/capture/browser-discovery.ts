@@ -29,7 +29,7 @@ async function isExecutable(path: string): Promise<boolean> {
 async function puppeteerCached(): Promise<string | undefined> {
   try {
     const { default: puppeteer } = await import('puppeteer');
-    return await puppeteer.executablePath();
+    return puppeteer.executablePath();
   } catch {
     // Puppeteer throws where it was installed without its browser.
     return undefined;
@@ -42,13 +42,13 @@ async function puppeteerCached(): Promise<string | undefined> {
  * @throws StreamKitError `browser_not_found`
  */
 export async function findBrowser(executablePath?: string): Promise<string> {
-  const named = executablePath ?? process.env['PUPPETEER_EXECUTABLE_PATH'];
+  const named = executablePath ?? process.env.PUPPETEER_EXECUTABLE_PATH;
   if (named !== undefined && named !== '') {
     if (await isExecutable(named)) return named;
     throw new StreamKitError('browser_not_found', 'The configured browser is not an executable file.');
   }
   const cached = await puppeteerCached();
-  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
   const installed = NAMES.flatMap((name) => folders.map((folder) => join(folder, name)));
   for (const candidate of [...(cached === undefined ? [] : [cached]), ...installed, ...MAC_APPLICATIONS]) {
     if (await isExecutable(candidate)) return candidate;

@@ -1,4 +1,4 @@
-import type { MessagePort } from 'node:worker_threads';
+import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 
 import {
   AV_CODEC_ID_MJPEG,
@@ -58,9 +58,16 @@ export class JpegFrameReader implements VideoFrameReader {
   }
 
   next(): VideoFrame | undefined {
-    const waiting = this.#waiting;
+    if (this.#closed) return undefined;
+    let waiting = this.#waiting;
     this.#waiting = undefined;
-    if (!waiting || this.#closed) return undefined;
+    // Events come one a turn of the loop; what queued up behind this one meanwhile is newer.
+    for (;;) {
+      const queued = receiveMessageOnPort(this.#port) as { message: ScreencastFrame } | undefined;
+      if (!queued) break;
+      waiting = queued.message;
+    }
+    if (!waiting) return undefined;
     const { width, height } = this.#converted;
     return {
       format: 'i420',

@@ -26,15 +26,11 @@ function installStreamKit(
   bytesMax: number,
   depthMax: number,
 ): void {
-  interface Global {
-    [name: string]: unknown;
-    streamKit?: unknown;
-  }
-  const scope = globalThis as unknown as Global;
+  const scope = globalThis as unknown as Record<string, unknown> & { top: unknown; self: unknown };
   const send = scope[bindingName] as ((message: string) => void) | undefined;
   // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- no frame may keep the binding.
   delete scope[bindingName];
-  if (!send || scope['top'] !== scope['self']) return;
+  if (!send || scope.top !== scope.self) return;
 
   const freeze = (value: unknown): unknown => {
     if (typeof value === 'object' && value !== null) {
@@ -58,7 +54,7 @@ function installStreamKit(
 
   type Listener = (value: unknown) => void;
   const listeners: Record<string, Set<Listener>> = { viewers: new Set(), message: new Set() };
-  const last: Record<string, unknown> = {};
+  const last: Record<string, unknown> & { viewers?: unknown } = {};
   const merged: Record<string, unknown> = {};
   const streamKit = {
     initialData: freeze(JSON.parse(initialDataJson)),
@@ -75,7 +71,7 @@ function installStreamKit(
       const set = Object.hasOwn(listeners, event) ? listeners[event] : undefined;
       if (!set) throw new TypeError(`Expected "viewers" or "message" as event but received ${event}.`);
       set.add(listener);
-      if (event === 'viewers' && 'viewers' in last) listener(last['viewers']);
+      if (event === 'viewers' && 'viewers' in last) listener(last.viewers);
       return () => void set.delete(listener);
     },
     send(message: unknown): void {

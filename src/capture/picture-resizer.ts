@@ -21,6 +21,7 @@ function check(result: number, what: string): void {
 export async function resizePicture(png: Buffer, format: 'png' | 'jpeg', width: number): Promise<Uint8Array> {
   using decoder = new CodecContext();
   using encoder = new CodecContext();
+  using compressed = new Packet();
   using packet = new Packet();
   using source = new Frame();
   using scaled = new Frame();
@@ -29,6 +30,7 @@ export async function resizePicture(png: Buffer, format: 'png' | 'jpeg', width: 
   const pictureEncoder = Codec.findEncoder(format === 'png' ? AV_CODEC_ID_PNG : AV_CODEC_ID_MJPEG);
   if (!pngDecoder || !pictureEncoder)
     throw new StreamKitError('unavailable', `No ${format} encoder is at hand.`);
+  compressed.alloc();
   packet.alloc();
   source.alloc();
   scaled.alloc();
@@ -36,10 +38,9 @@ export async function resizePicture(png: Buffer, format: 'png' | 'jpeg', width: 
 
   decoder.allocContext3(pngDecoder);
   check(await decoder.open2(pngDecoder, null), 'open the PNG decoder');
-  packet.data = png;
-  check(await decoder.sendPacket(packet), 'decode the picture');
+  compressed.data = png;
+  check(await decoder.sendPacket(compressed), 'decode the picture');
   check(await decoder.receiveFrame(source), 'decode the picture');
-  packet.unref();
 
   scaled.width = width;
   scaled.height = Math.max(1, Math.round((source.height * width) / source.width));

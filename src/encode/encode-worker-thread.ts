@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { Worker, type TransferListItem } from 'node:worker_threads';
+import { Worker, type Transferable } from 'node:worker_threads';
 
 import { StreamKitError } from '../errors.js';
 
@@ -18,7 +18,7 @@ export class EncodeWorkerThread<Request extends { type: string }, Report extends
   constructor(
     file: string,
     workerData: object,
-    transferList: TransferListItem[],
+    transferList: Transferable[],
     onReport: (report: Exclude<Report, { type: 'failed' }>) => void,
     onLost: (error: StreamKitError) => void,
   ) {

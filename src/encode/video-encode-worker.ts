@@ -4,7 +4,6 @@ import { AV_LOG_ERROR } from 'node-av/constants';
 import { Log } from 'node-av/lib';
 
 import { openFrameReader } from '../capture/open-frame-reader.js';
-import type { VideoFrameReader } from '../capture/video-frame.js';
 import type { VideoCodec } from './encoded-frame.js';
 import { EncoderMeter } from './encoder-meter.js';
 import { LibavVideoEncoder } from './libav-video-encoder.js';
@@ -17,7 +16,7 @@ import type { VideoEncoder } from './video-encoder.js';
 
 const VIDEO_CLOCK_RATE_HZ = 90_000;
 const STATS_INTERVAL_MS = 1_000;
-/** A capturer may come a little early; a picture is too soon only by more than this share of the interval. */
+/** A capturer's intervals vary: a picture is early only by more than this share of the interval. */
 const EARLY_SHARE = 0.25;
 /** How far the capture time of a picture usually lies behind the moment at which it can be read. */
 const CAPTURE_LATENCY_US = 15_000;
@@ -39,6 +38,8 @@ let lastCaptureTimeUs = 0;
 let lastEncodedAtUs = 0;
 let lastSequence = 0;
 let framesDropped = 0;
+let nextDueUs = 0;
+let paceTimer: NodeJS.Timeout | undefined;
 let stillTimer: NodeJS.Timeout | undefined;
 
 const nowUs = (): number => Number(process.hrtime.bigint() / 1000n);
@@ -64,21 +65,25 @@ function encodeOne(active: ActiveEncoder, captureTimeUs: number): void {
   report({ type: 'frame', frame }, [bytes.buffer]);
 }
 
-/** The newest picture, through every encoder. */
-function takePicture(reader: VideoFrameReader): void {
+/** The newest picture, through every encoder, when the next one is due. */
+function takePicture(): void {
   if (encoders.size === 0) return;
-  const frame = reader.next();
-  if (!frame) return;
-  const tooSoonUs = frameIntervalUs * (1 - EARLY_SHARE);
-  if (frame.captureTimeUs > lastCaptureTimeUs && frame.captureTimeUs - lastCaptureTimeUs < tooSoonUs) {
-    // Faster than the session asked for. If nothing follows, this is how the page looks from now on.
-    if (feed.take(frame)) scheduleStill(frameIntervalUs);
+  const earlyUs = nextDueUs - nowUs();
+  if (earlyUs > frameIntervalUs * EARLY_SHARE) {
+    // The source is faster than the session: whatever is newest when the next picture is due is taken then.
+    paceTimer ??= setTimeout(() => {
+      paceTimer = undefined;
+      guard(takePicture);
+    }, earlyUs / 1000);
     return;
   }
-  if (!feed.take(frame)) return;
-  if (lastSequence !== 0 && frame.sequence > lastSequence + 1)
-    framesDropped += frame.sequence - lastSequence - 1;
+  const frame = reader.next();
+  if (!frame || !feed.take(frame)) return;
+  const behind = earlyUs < -frameIntervalUs;
+  if (behind && lastSequence !== 0) framesDropped += Math.max(0, frame.sequence - lastSequence - 1);
   lastSequence = frame.sequence;
+  // Due times keep their phase, so that a picture that came late does not make the next one late.
+  nextDueUs = behind ? nowUs() + frameIntervalUs : nextDueUs + frameIntervalUs;
   encodeAll(frame.captureTimeUs);
 }
 
@@ -169,13 +174,14 @@ function guard(work: () => void): void {
 
 // FFmpeg writes its log to the terminal unless told otherwise.
 Log.setLevel(AV_LOG_ERROR);
-const reader = openFrameReader(source, () => guard(() => takePicture(reader)));
+const reader = openFrameReader(source, () => guard(takePicture));
 const statsTimer = setInterval(reportStats, STATS_INTERVAL_MS);
 port.on('message', (request: VideoRequest) => guard(() => handle(request)));
 
 function close(): void {
   clearInterval(statsTimer);
   clearTimeout(stillTimer);
+  clearTimeout(paceTimer);
   for (const codec of [...encoders.keys()]) stop(codec);
   reader.close();
   feed.close();
