@@ -48,6 +48,24 @@ export function parseRenderOptions(value: unknown, defaults: RenderOptionDefault
   };
 }
 
+/**
+ * The codecs that a viewer is offered, best first.
+ *
+ * @param choice - what the session was asked for.
+ * @param asked - the one codec that the viewer wants.
+ * @throws StreamKitError `conflict` for a codec that the session is not encoded to.
+ */
+export function codecsToOffer(
+  choice: VideoCodecChoice,
+  asked: VideoCodec | undefined,
+): readonly VideoCodec[] {
+  if (choice === 'auto') return asked === undefined ? ['h264', 'vp8'] : [asked];
+  if (asked !== undefined && asked !== choice) {
+    throw new StreamKitError('conflict', `The session is encoded as ${choice} and not as ${asked}`);
+  }
+  return [choice];
+}
+
 function bad(expected: string, key: string | undefined, value: unknown): StreamKitError {
   const name = key === undefined ? 'renderOptions' : `renderOptions.${key}`;
   return new StreamKitError('bad_request', expectation(expected, name, value));

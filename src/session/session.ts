@@ -5,9 +5,9 @@ import type { VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { settlesWithin } from './deadline.js';
-import type { EventLogEntry } from './event-log.js';
 import { initialState } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
+import { codecsToOffer } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
@@ -109,7 +109,7 @@ export class Session {
    * @throws StreamKitError `conflict` for a codec that the session does not have, `at_capacity`.
    */
   admit(request: ViewerRequest): Viewer {
-    const videoCodecs = this.#codecsFor(request.videoCodec);
+    const videoCodecs = codecsToOffer(this.#request.renderOptions.videoCodec, request.videoCodec);
     const returning = request.viewerId === undefined ? undefined : this.#viewers.find(request.viewerId);
     if (returning !== undefined) return returning;
     if (this.#viewers.size >= this.#settings.maxViewersPerSession) {
@@ -223,15 +223,6 @@ export class Session {
     this.#onViewerChange();
     this.#viewers.offerMedia();
     this.#logger.info({ capture: capture.kind, pid: capture.browserPid }, 'session is live');
-  }
-
-  #codecsFor(asked: VideoCodec | undefined): readonly VideoCodec[] {
-    const fixed = this.#request.renderOptions.videoCodec;
-    if (fixed === 'auto') return asked === undefined ? ['h264', 'vp8'] : [asked];
-    if (asked !== undefined && asked !== fixed) {
-      throw new StreamKitError('conflict', `The session is encoded as ${fixed} and not as ${asked}`);
-    }
-    return [fixed];
   }
 
   #openViewerMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null {

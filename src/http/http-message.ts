@@ -1,0 +1,64 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+
+import type { EventSink } from '../session/event-sink.js';
+
+/** A request as the routes see it, whatever framework it came through. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Below the mount point and the base path; begins with a slash. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
+  /** Path of the mount point and the base path as the client sees them; no slash at the end. */
+  readonly prefix: string;
+  /** The framework's own request, for `validateRequest`. */
+  readonly native: IncomingMessage;
+  /** The client has gone away. */
+  readonly aborted: boolean;
+  /**
+   * Reads the body as JSON.
+   *
+   * @throws StreamKitError `unsupported_media_type`, `too_large`, `bad_request`.
+   */
+  readJson(): Promise<unknown>;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string;
+  /** Makes the response an event stream; called when its head has been sent. */
+  readonly events?: (sink: EventSink) => void;
+}
+
+/** The state of a session is never what a cache should keep. */
+const NO_STORE = { 'Cache-Control': 'no-store' } as const;
+
+export function jsonResponse(
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponse {
+  return {
+    status,
+    headers: { 'Content-Type': 'application/json; charset=utf-8', ...NO_STORE, ...headers },
+    body: JSON.stringify(value),
+  };
+}
+
+export function emptyResponse(status: number, headers: Readonly<Record<string, string>> = {}): HttpResponse {
+  return { status, headers: { ...NO_STORE, ...headers } };
+}
+
+/** `no-transform` and `X-Accel-Buffering` keep proxies from holding events back. */
+export function eventStreamResponse(events: (sink: EventSink) => void): HttpResponse {
+  return {
+    status: 200,
+    headers: {
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-cache, no-transform',
+      'X-Accel-Buffering': 'no',
+    },
+    events,
+  };
+}

@@ -1,0 +1,72 @@
+import { StreamKitError } from '../errors.js';
+import type { ResolvedOptions } from '../options.js';
+import { authorize } from './authorization.js';
+import { errorResponse } from './error-response.js';
+import type { HttpRequest, HttpResponse } from './http-message.js';
+import { emptyResponse } from './http-message.js';
+import type { RouteMethods } from './session-routes.js';
+
+export interface RequestHandlerParameters<TEnv> {
+  /** By path below the base path; a segment `:streamId` stands for any one. */
+  readonly routes: Readonly<Record<string, RouteMethods>>;
+  readonly options: Pick<ResolvedOptions<TEnv>, 'getEnv' | 'validateRequest'>;
+  /** An answer of status 500 was given. */
+  onServerError(thrown: unknown, streamId: string | undefined): void;
+}
+
+/** Answers one request; undefined where no route has its path. Never rejects. */
+export type RequestHandler = (request: HttpRequest) => Promise<HttpResponse | undefined>;
+
+export function createRequestHandler<TEnv>(parameters: RequestHandlerParameters<TEnv>): RequestHandler {
+  const routes = Object.entries(parameters.routes).map(([path, methods]) => ({
+    segments: path.split('/'),
+    methods,
+  }));
+
+  return async (request) => {
+    const segments = request.path.split('/');
+    // A slash at the end makes no other resource.
+    if (segments.length > 2 && segments.at(-1) === '') segments.pop();
+    const route = routes.find((candidate) => matches(candidate.segments, segments));
+    if (route === undefined) return undefined;
+    const streamId = segments[1] ?? '';
+    try {
+      return await answer(request, streamId, route.methods, parameters);
+    } catch (thrown) {
+      const response = errorResponse(thrown);
+      if (response.status === 500) parameters.onServerError(thrown, streamId === '' ? undefined : streamId);
+      return response;
+    }
+  };
+}
+
+function matches(pattern: readonly string[], segments: readonly string[]): boolean {
+  return (
+    pattern.length === segments.length &&
+    pattern.every((part, index) => (part === ':streamId' ? segments[index] !== '' : part === segments[index]))
+  );
+}
+
+async function answer<TEnv>(
+  request: HttpRequest,
+  streamId: string,
+  methods: RouteMethods,
+  { options }: RequestHandlerParameters<TEnv>,
+): Promise<HttpResponse> {
+  const allow = allowed(methods);
+  // Not validated: a preflight never carries credentials, and this tells nothing that the protocol does not.
+  if (request.method === 'OPTIONS') return emptyResponse(204, { Allow: allow });
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  const handler = Object.entries(methods).find(([name]) => name === method)?.[1];
+  if (handler === undefined) {
+    const headers = { Allow: allow };
+    throw new StreamKitError('method_not_allowed', `Expected one of the methods ${allow}`, { headers });
+  }
+  const caller = await authorize(request, options);
+  return handler({ request, streamId, caller });
+}
+
+function allowed(methods: RouteMethods): string {
+  const names = Object.keys(methods).flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]));
+  return [...names, 'OPTIONS'].join(', ');
+}

@@ -1,0 +1,116 @@
+import type { Logger } from '../logger.js';
+import { StreamKitError } from '../errors.js';
+import { expectation, isPlainObject } from '../option-checks.js';
+import type { RenderOptionDefaults } from '../session/render-options.js';
+import { codecsToOffer } from '../session/render-options.js';
+import { customSignal } from '../session/server-sent-event.js';
+import type { Session } from '../session/session.js';
+import type { SessionRegistry } from '../session/session-registry.js';
+import { parseSessionRequest } from '../session/session-request.js';
+import { prefersEventStream } from './accept-header.js';
+import type { CallerContext } from './authorization.js';
+import type { HttpRequest, HttpResponse } from './http-message.js';
+import { emptyResponse, eventStreamResponse, jsonResponse } from './http-message.js';
+import { parseEventStreamQuery, parseSnapshotQuery } from './session-query.js';
+
+/** What a route gets to know of a request. */
+export interface RouteCall {
+  readonly request: HttpRequest;
+  /** Empty for the route that has none. */
+  readonly streamId: string;
+  readonly caller: CallerContext;
+}
+
+type RouteHandler = (call: RouteCall) => Promise<HttpResponse> | HttpResponse;
+
+/** The handlers of one path, by method. HEAD is answered where GET is. */
+export type RouteMethods = Readonly<Partial<Record<'GET' | 'POST' | 'DELETE', RouteHandler>>>;
+
+export interface SessionRoutesParameters {
+  readonly registry: SessionRegistry;
+  readonly defaults: RenderOptionDefaults;
+  readonly logger: Logger;
+}
+
+/** The routes of sessions, by path below the base path. `:streamId` stands for any one segment. */
+export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Record<string, RouteMethods>> {
+  const { registry } = parameters;
+  const touched = (streamId: string): Session => {
+    const session = registry.get(streamId);
+    session.touch();
+    return session;
+  };
+  return {
+    '/': { POST: (call) => createSession(call, parameters) },
+    '/:streamId': {
+      GET: ({ streamId }) => jsonResponse(200, touched(streamId).state),
+      DELETE: async ({ streamId }) => {
+        await registry.delete(streamId);
+        return emptyResponse(204);
+      },
+    },
+    '/:streamId/sse': { GET: ({ request, streamId }) => eventStream(request, touched(streamId)) },
+    '/:streamId/signal': { POST: ({ request, streamId }) => signal(request, touched(streamId)) },
+    '/:streamId/snapshot': { GET: ({ request, streamId }) => snapshot(request, touched(streamId)) },
+  };
+}
+
+async function createSession(
+  { request, caller }: RouteCall,
+  { registry, defaults, logger }: SessionRoutesParameters,
+): Promise<HttpResponse> {
+  const wantsEvents = prefersEventStream(request.headers.accept);
+  const sessionRequest = parseSessionRequest(await request.readJson(), defaults);
+  if (wantsEvents) {
+    // Whatever could refuse the event stream refuses the session before it is made.
+    const { videoCodec } = parseEventStreamQuery(request.query);
+    codecsToOffer(sessionRequest.renderOptions.videoCodec, videoCodec);
+  }
+  // Nobody would ever know the id of this session.
+  if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
+  const session = registry.create(sessionRequest);
+  const { streamId } = session;
+  logger.info({ streamId, ...(caller === undefined ? {} : { caller }) }, 'session created');
+  if (wantsEvents) return eventStream(request, session, customSignal('session', { streamId }));
+  const location = `${request.prefix}/${streamId}`;
+  return jsonResponse(201, { streamId, initialState: session.state }, { Location: location });
+}
+
+function eventStream(request: HttpRequest, session: Session, preamble?: Uint8Array): HttpResponse {
+  const { viewerId, videoCodec, media } = parseEventStreamQuery(request.query);
+  // A HEAD must not make a viewer.
+  if (request.method === 'HEAD') return eventStreamResponse(() => undefined);
+  const viewer = session.admit({ viewerId, videoCodec });
+  const lastEventId = parseLastEventId(request.headers['last-event-id']);
+  return eventStreamResponse((sink) =>
+    viewer.attach(sink, { media, lastEventId, ...(preamble === undefined ? {} : { preamble }) }),
+  );
+}
+
+/** What is no number of ours is no error: the client then gets the whole document. */
+function parseLastEventId(header: string | string[] | undefined): number | undefined {
+  return typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
+}
+
+async function signal(request: HttpRequest, session: Session): Promise<HttpResponse> {
+  const body = await request.readJson();
+  if (!isPlainObject(body)) throw new StreamKitError('bad_request', expectation('JSON object', 'body', body));
+  const { viewerId, type, payload } = body;
+  if (typeof viewerId !== 'string') {
+    // Not shown: a slip of the client may have put some other secret there.
+    throw new StreamKitError('bad_request', 'Expected string for viewerId');
+  }
+  if (typeof type !== 'string') {
+    throw new StreamKitError('bad_request', expectation('string', 'type', type));
+  }
+  await session.acceptSignal(viewerId, type, payload);
+  return emptyResponse(204);
+}
+
+async function snapshot(request: HttpRequest, session: Session): Promise<HttpResponse> {
+  const parameters = parseSnapshotQuery(request.query);
+  const headers = { 'Content-Type': `image/${parameters.format}`, 'X-Content-Type-Options': 'nosniff' };
+  if (request.method === 'HEAD') return emptyResponse(200, headers);
+  const body = await session.snapshot(parameters);
+  return { ...emptyResponse(200, headers), body };
+}

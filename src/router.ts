@@ -1,0 +1,76 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+
+import { asError } from './errors.js';
+import type { NodeHandler } from './http/node-adapter.js';
+import { createNodeHandler } from './http/node-adapter.js';
+import { createRequestHandler } from './http/request-handler.js';
+import { sessionRoutes } from './http/session-routes.js';
+import type { ResolvedOptions } from './options.js';
+import type { IdSource, SessionParts } from './session/session-parts.js';
+import { SessionRegistry } from './session/session-registry.js';
+
+/** What `createStreamKitRouter` returns: a request handler that can be closed. */
+export interface StreamKitRouter extends NodeHandler {
+  /**
+   * Ends every session, its browser and its viewers, and takes no new ones. After it nothing of the router keeps
+   * the process alive. Idempotent.
+   */
+  close(): Promise<void>;
+}
+
+/** Bytes of a viewer's secret id. */
+const VIEWER_ID_BYTES = 24;
+
+export const randomIds: IdSource = {
+  streamId: () => randomUUID(),
+  viewerId: () => randomBytes(VIEWER_ID_BYTES).toString('base64url'),
+};
+
+/** Wires sessions and routes around given parts. */
+export function composeRouter<TEnv>(options: ResolvedOptions<TEnv>, parts: SessionParts): StreamKitRouter {
+  const reportError = errorReporter(options);
+  const registry = new SessionRegistry({
+    parts,
+    settings: options,
+    maxSessions: options.maxSessions,
+    onSessionError: reportError,
+  });
+  const handle = createRequestHandler({
+    routes: sessionRoutes({
+      registry,
+      defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
+      logger: options.logger,
+    }),
+    options,
+    onServerError: (thrown, streamId) => {
+      const error = asError(thrown);
+      options.logger.error({ err: error, streamId }, 'request failed');
+      reportError(error, streamId);
+    },
+  });
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await registry.close();
+    await parts.mediaPlane.close();
+  };
+  return Object.assign(createNodeHandler(options.basePath, handle, parts.clock), {
+    close: () => (closing ??= close()),
+  });
+}
+
+/** The application's `onError`; what goes wrong in it must not take the server with it. */
+function errorReporter<TEnv>(
+  options: ResolvedOptions<TEnv>,
+): (error: Error, streamId: string | undefined) => void {
+  const onThrown = (thrown: unknown): void => {
+    options.logger.error({ err: asError(thrown) }, 'onError threw');
+  };
+  return (error, streamId) => {
+    try {
+      // It may be an async function, whatever its type says.
+      Promise.resolve(options.onError?.(error, streamId)).catch(onThrown);
+    } catch (thrown) {
+      onThrown(thrown);
+    }
+  };
+}
