@@ -20,7 +20,7 @@ export function openConnection(
 ): RTCPeerConnection {
   const address = listenAddress ?? (hasExternalAddress() ? undefined : LOOPBACK_ADDRESS);
   let earlyChecks = 0;
-  const connection = new RTCPeerConnection({
+  const connection: RTCPeerConnection = new RTCPeerConnection({
     bundlePolicy: 'max-bundle',
     iceServers: parameters.iceServers.map(copyIceServer),
     codecs: { video: offeredVideoCodecs(parameters.videoCodecs), audio: offeredAudioCodecs() },

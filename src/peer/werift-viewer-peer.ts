@@ -166,7 +166,7 @@ class WeriftViewerPeer implements ViewerPeer {
         this.listener.onIceCandidate(null);
         return;
       }
-      const { candidate: text = '', sdpMid, sdpMLineIndex, usernameFragment } = candidate;
+      const { candidate: text, sdpMid, sdpMLineIndex, usernameFragment } = candidate;
       const init: IceCandidateInit = {
         candidate: text,
         sdpMid: sdpMid ?? null,

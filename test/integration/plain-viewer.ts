@@ -1,0 +1,168 @@
+import {
+  RTCPeerConnection,
+  RTCRtpCodecParameters,
+  type RTCDtlsTransport,
+  type RtpPacket,
+  useFIR,
+  useNACK,
+  usePLI,
+  useTWCC,
+} from 'werift';
+
+import { systemClock } from '../../src/clock.js';
+import type { MediaPlane } from '../../src/fanout/media-plane.js';
+import { silentLogger } from '../../src/logger.js';
+import type { ConnectedMedia, ViewerPeer, ViewerPeerParameters } from '../../src/peer/viewer-peer.js';
+import { createViewerPeerFactory } from '../../src/peer/werift-viewer-peer.js';
+
+const feedback = [useNACK(), usePLI(), useFIR(), useTWCC()];
+const EXTENSION_URIS = [
+  'urn:ietf:params:rtp-hdrext:sdes:mid',
+  'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
+  'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time',
+  'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay',
+];
+
+/** A plain werift peer that answers as a viewer would and keeps whatever arrives, decrypted and raw. */
+export interface PlainViewer {
+  readonly peer: ViewerPeer;
+  readonly media: ConnectedMedia;
+  readonly offerSdp: string;
+  readonly rtp: RtpPacket[];
+  readonly rtcp: Buffer[];
+  /** Sends a raw RTCP compound. */
+  sendRtcp(compound: Buffer): void;
+  /** Answers the offer of an ICE restart and waits until ICE is connected again. */
+  answerRestart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function connectPlainViewer(
+  plane: MediaPlane,
+  parameters: Partial<ViewerPeerParameters> = {},
+  editAnswer: (sdp: string) => string = (sdp) => sdp,
+): Promise<PlainViewer> {
+  const open = createViewerPeerFactory({
+    mediaPlane: plane,
+    logger: silentLogger,
+    listenAddress: '127.0.0.1',
+    clock: systemClock,
+  });
+  const client = new RTCPeerConnection({
+    iceServers: [],
+    iceUseIpv4: false,
+    iceUseIpv6: false,
+    iceAdditionalHostAddresses: ['127.0.0.1'],
+    iceInterfaceAddresses: { udp4: '127.0.0.1' },
+    codecs: {
+      video: [
+        new RTCRtpCodecParameters({ mimeType: 'video/H264', clockRate: 90_000, rtcpFeedback: feedback }),
+        new RTCRtpCodecParameters({ mimeType: 'video/VP8', clockRate: 90_000, rtcpFeedback: feedback }),
+        new RTCRtpCodecParameters({ mimeType: 'video/rtx', clockRate: 90_000 }),
+      ],
+      audio: [new RTCRtpCodecParameters({ mimeType: 'audio/opus', clockRate: 48_000, channels: 2 })],
+    },
+    headerExtensions: {
+      video: EXTENSION_URIS.map((uri) => ({ uri, id: 0 })),
+      audio: EXTENSION_URIS.map((uri) => ({ uri, id: 0 })),
+    },
+  });
+  const rtp: RtpPacket[] = [];
+  const rtcp: Buffer[] = [];
+  let offerSdp = '';
+  let onIceConnected = (): void => undefined;
+  let peer: ViewerPeer | undefined;
+
+  const media = await new Promise<ConnectedMedia>((resolve, reject) => {
+    const answer = async (sdp: string): Promise<void> => {
+      await client.setRemoteDescription({ type: 'offer', sdp });
+      for (const { connection } of client.iceTransports) {
+        delete connection.stunServer;
+      }
+      tap(client.dtlsTransports[0], rtp, rtcp);
+      const answered = client.setLocalDescription(await client.createAnswer());
+      const description = await answered;
+      await peer?.acceptAnswer(editAnswer(description.toSdp().sdp));
+    };
+    peer = open(
+      { videoCodecs: ['h264'], audio: true, iceServers: [], ...parameters },
+      {
+        onOffer: (sdp) => {
+          if (offerSdp === '') {
+            answer(sdp).catch(reject);
+          }
+          offerSdp = sdp;
+        },
+        onIceCandidate: (candidate) => {
+          if (candidate !== null) {
+            client.addIceCandidate({ candidate: candidate.candidate ?? '', sdpMLineIndex: 0 }).catch(reject);
+          }
+        },
+        onConnected: resolve,
+        onIceStateChange: (state) => {
+          if (state === 'connected') {
+            onIceConnected();
+          }
+        },
+        onFailed: reject,
+      },
+    );
+    peer.start().catch(reject);
+  });
+  const connectedPeer = peer;
+  if (connectedPeer === undefined) {
+    throw new Error('The peer was not opened.');
+  }
+  await connectedOf(client);
+  return {
+    peer: connectedPeer,
+    media,
+    offerSdp,
+    rtp,
+    rtcp,
+    sendRtcp: (compound) => {
+      const dtls = client.dtlsTransports[0];
+      if (dtls !== undefined) {
+        void dtls.iceTransport.connection.send(dtls.srtcp.encrypt(compound));
+      }
+    },
+    answerRestart: async () => {
+      const connected = new Promise<void>((resolve) => {
+        onIceConnected = resolve;
+      });
+      await client.setRemoteDescription({ type: 'offer', sdp: offerSdp });
+      const description = await client.setLocalDescription(await client.createAnswer());
+      await connectedPeer.acceptAnswer(description.toSdp().sdp);
+      await client.iceTransports[0]?.start();
+      await connected;
+    },
+    close: async () => {
+      await connectedPeer.close();
+      await client.close();
+    },
+  };
+}
+
+async function connectedOf(client: RTCPeerConnection): Promise<void> {
+  if (client.connectionState !== 'connected') {
+    await client.connectionStateChange.watch((state) => state === 'connected');
+  }
+}
+
+/** Takes raw RTCP where werift decrypts it, before its own parser sees it. */
+function tap(dtls: RTCDtlsTransport | undefined, rtp: RtpPacket[], rtcp: Buffer[]): void {
+  dtls?.onRtp.subscribe((packet) => {
+    rtp.push(packet);
+  });
+  dtls?.onStateChange.subscribe((state) => {
+    if (state === 'connected') {
+      const { srtcp } = dtls;
+      const decrypt = srtcp.decrypt;
+      srtcp.decrypt = (bytes) => {
+        const compound = decrypt(bytes);
+        rtcp.push(Buffer.from(compound));
+        return Buffer.alloc(0);
+      };
+    }
+  });
+}
