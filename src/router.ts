@@ -1,11 +1,21 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 
+import { createOpenCapture } from './capture/open-capture.js';
+import { systemClock } from './clock.js';
+import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
+import { openVideoEncodeThread } from './encode/video-encode-thread.js';
 import { asError } from './errors.js';
+import { createWeriftMediaPlane } from './fanout/werift-media-plane.js';
 import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
-import type { ResolvedOptions } from './options.js';
+import type { ResolvedOptions, StreamKitOptions } from './options.js';
+import { resolveOptions } from './options.js';
+import { H264Payloader } from './packetize/h264-payloader.js';
+import { OpusPayloader } from './packetize/opus-payloader.js';
+import { Vp8Payloader } from './packetize/vp8-payloader.js';
+import { createViewerPeerFactory } from './peer/werift-viewer-peer.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
 import { SessionRegistry } from './session/session-registry.js';
 
@@ -21,10 +31,46 @@ export interface StreamKitRouter extends NodeHandler {
 /** Bytes of a viewer's secret id. */
 const VIEWER_ID_BYTES = 24;
 
-export const randomIds: IdSource = {
+const randomIds: IdSource = {
   streamId: () => randomUUID(),
   viewerId: () => randomBytes(VIEWER_ID_BYTES).toString('base64url'),
 };
+
+/**
+ * Makes the request handler that launches sessions, serves their state and signals with their viewers. Mount it in
+ * Express, Connect or a plain `node:http` server.
+ *
+ * @throws StreamKitError `bad_option` with one sentence for the first option that is wrong or unknown.
+ */
+export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<TEnv> = {}): StreamKitRouter {
+  const resolved = resolveOptions(options);
+  const { logger, listenAddress, announcedAddresses } = resolved;
+  const clock = systemClock;
+  const mediaPlane = createWeriftMediaPlane({ clock, logger: logger.child({ room: 'fanout' }) });
+  return composeRouter(resolved, {
+    openCapture: createOpenCapture({
+      launchOptions: resolved.puppeteerLaunchOptions,
+      capture: resolved.capture,
+      launchTimeoutMs: resolved.launchTimeoutMs,
+      logger: logger.child({ room: 'capture' }),
+    }),
+    openVideoEncodeThread,
+    openAudioEncodeThread,
+    createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
+    createAudioPayloader: () => new OpusPayloader(),
+    mediaPlane,
+    openViewerPeer: createViewerPeerFactory({
+      mediaPlane,
+      logger: logger.child({ room: 'peer' }),
+      ...(listenAddress === undefined ? {} : { listenAddress }),
+      announcedAddresses,
+      clock,
+    }),
+    clock,
+    logger: logger.child({ room: 'session' }),
+    ids: randomIds,
+  });
+}
 
 /** Wires sessions and routes around given parts. */
 export function composeRouter<TEnv>(options: ResolvedOptions<TEnv>, parts: SessionParts): StreamKitRouter {
