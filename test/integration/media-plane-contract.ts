@@ -95,11 +95,7 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
 
     // The first of all, so that nothing of another test is still closing.
     it('says BYE on close and leaves no socket and no timer', async () => {
-      let before: string[] = [];
-      await until(() => {
-        before = resources();
-        expect(before).not.toContain('UDPWrap');
-      });
+      const before = await resourcesOnce((names) => !names.includes('UDPWrap'));
       const { viewer } = await watch();
       video.send(frameOf(true, [100]));
       await until(() => expect(viewer.rtp).toHaveLength(1));
@@ -109,7 +105,7 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
       await until(() => expect(viewer.rtcp.some(endsInBye)).toBe(true));
       await viewer.close();
       await plane.close();
-      await until(() => expect(resources()).toEqual(before));
+      expect(await resourcesOnce((names) => names.join() === before.join())).toEqual(before);
     });
 
     it('sends each payload as one packet, with contiguous numbers and the marker on the last', async () => {
@@ -267,6 +263,7 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
         { onKeyframeWanted: () => undefined },
       );
       const all = await Promise.all([watch(), watch()]);
+      const [first, second] = all;
       for (const { viewer } of all) {
         expect(viewer.media.audio).not.toBeNull();
         if (viewer.media.audio !== null) {
@@ -287,11 +284,11 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
         });
         expect(viewer.media.audio?.cname).toBe(viewer.media.video.cname);
       }
-      all[0]?.consumer.close();
+      first.consumer.close();
       expect(video.consumerCount).toBe(1);
       video.send(frameOf(false, [60]));
-      await until(() => expect(all[1]?.viewer.rtp).toHaveLength(4));
-      expect(all[0]?.viewer.rtp).toHaveLength(3);
+      await until(() => expect(second.viewer.rtp).toHaveLength(4));
+      expect(first.viewer.rtp).toHaveLength(3);
     });
 
     it('counts and survives RTCP that is malformed or belongs to nobody', async () => {
@@ -345,4 +342,15 @@ function resources(): string[] {
     .getActiveResourcesInfo()
     .filter((resource) => /UDP|TCP|Timeout/.test(resource))
     .sort();
+}
+
+/** The resources as soon as `check` holds, or after two seconds. No timer of its own is among them. */
+async function resourcesOnce(check: (names: string[]) => boolean): Promise<string[]> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (check(resources())) {
+      break;
+    }
+  }
+  return resources();
 }

@@ -1,6 +1,7 @@
 import {
   RTCPeerConnection,
   RTCRtpCodecParameters,
+  RTCRtpHeaderExtensionParameters,
   type RTCDtlsTransport,
   type RtpPacket,
   useFIR,
@@ -63,8 +64,8 @@ export async function connectPlainViewer(
       audio: [new RTCRtpCodecParameters({ mimeType: 'audio/opus', clockRate: 48_000, channels: 2 })],
     },
     headerExtensions: {
-      video: EXTENSION_URIS.map((uri) => ({ uri, id: 0 })),
-      audio: EXTENSION_URIS.map((uri) => ({ uri, id: 0 })),
+      video: EXTENSION_URIS.map((uri) => new RTCRtpHeaderExtensionParameters({ uri })),
+      audio: EXTENSION_URIS.map((uri) => new RTCRtpHeaderExtensionParameters({ uri })),
     },
   });
   const rtp: RtpPacket[] = [];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RtcpPacketConverter, RtcpSourceDescriptionPacket, RtcpSrPacket } from 'werift';
+import { RtcpPacketConverter, type RtcpSourceDescriptionPacket, RtcpSrPacket } from 'werift';
 
 import { buildBye, buildSenderReport } from '../../../src/fanout/rtcp-builder.js';
 import { parseRtcp } from '../../../src/fanout/rtcp-parser.js';
