@@ -1,0 +1,104 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+import { asError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import { createDemoServer } from './server.js';
+
+const USAGE = `Usage: stream-kit-server [options]
+
+Serves the demo: a viewer page, a scene to render, and the stream router at /stream.
+
+  --port <number>   Port to listen on; 0 for any that is free. Default: $PORT or 3001
+  --host <address>  Address to listen on. Default: 127.0.0.1
+  --capture <mode>  How pictures are taken: auto, tab or screencast. Default: auto
+  --verbose         Log everything, not only warnings and errors
+  --version         Print the version
+  --help            Print this text`;
+
+const CAPTURE_MODES = ['auto', 'tab', 'screencast'] as const;
+type CaptureMode = (typeof CAPTURE_MODES)[number];
+
+interface CommandLine {
+  port: number;
+  host: string;
+  capture: CaptureMode;
+  verbose: boolean;
+}
+
+/** Reads the arguments; undefined when they only asked for words. @throws Error for what it does not know. */
+function readCommandLine(): CommandLine | undefined {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: process.env.PORT ?? '3001' },
+      host: { type: 'string', default: '127.0.0.1' },
+      capture: { type: 'string', default: 'auto' },
+      verbose: { type: 'boolean', default: false },
+      version: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help || values.version) {
+    console.log(values.help ? USAGE : version());
+    return undefined;
+  }
+  const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : NaN;
+  if (!(port <= 65_535)) throw new Error(`Expected a port between 0 and 65535 but received ${values.port}`);
+  const capture = CAPTURE_MODES.find((mode) => mode === values.capture);
+  if (capture === undefined) {
+    throw new Error(`Expected ${CAPTURE_MODES.join(', ')} for --capture but received ${values.capture}`);
+  }
+  return { port, host: values.host, capture, verbose: values.verbose };
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+/** One line of text an entry, on standard error: standard output is for what was asked for. */
+function consoleLogger(verbose: boolean, bindings: object = {}): Logger {
+  const write = (level: string, context: object, message: string): void => {
+    const entries = Object.entries({ ...bindings, ...context }).map(([name, value]) => {
+      return `${name}:${value instanceof Error ? (value.stack ?? value.message) : JSON.stringify(value)}`;
+    });
+    console.error(`${new Date().toISOString()} ${level} ${message} [${entries.join(', ')}]`);
+  };
+  const ignore = (): void => undefined;
+  return {
+    debug: verbose ? (context, message) => write('debug', context, message) : ignore,
+    info: verbose ? (context, message) => write('info', context, message) : ignore,
+    warn: (context, message) => write('warn', context, message),
+    error: (context, message) => write('error', context, message),
+    child: (more) => consoleLogger(verbose, { ...bindings, ...more }),
+  };
+}
+
+async function main(): Promise<void> {
+  const commandLine = readCommandLine();
+  if (commandLine === undefined) return;
+  const { port, host, capture, verbose } = commandLine;
+  const demo = createDemoServer({ router: { capture, logger: consoleLogger(verbose) } });
+  const stop = (): void => {
+    // A second signal while closing ends the process the default way.
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+    demo.close().catch(fail);
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  try {
+    console.log(`stream-kit-server listens on ${await demo.listen(port, host)}`);
+  } catch (error) {
+    stop();
+    throw error;
+  }
+}
+
+function fail(thrown: unknown): void {
+  console.error(`stream-kit-server: ${asError(thrown).message}`);
+  process.exitCode = 1;
+}
+
+main().catch(fail);

@@ -1,0 +1,209 @@
+import {
+  connectStream,
+  type ConnectStreamOptions,
+  type ConnectionStatus,
+  type StreamConnection,
+  type StreamError,
+} from '@open-game-system/stream-kit-server/client';
+
+import { any, button, element, input, select } from './elements.js';
+import { closedText, errorText, type ErrorText } from './error-text.js';
+import { MetricsView } from './metrics-view.js';
+import { PlayerControls } from './player-controls.js';
+import { StateView } from './state-view.js';
+
+type Tone = 'idle' | 'busy' | 'live' | 'bad';
+
+const ROUTER_URL = '/stream';
+const TOAST_MS = 2500;
+const HUES = [150, 205, 265, 320, 15] as const;
+
+const controls = new PlayerControls();
+const metrics = new MetricsView(any('metrics'));
+const stateView = new StateView(any('state'), any('patches'));
+const startForm = element('start', HTMLFormElement);
+let connection: StreamConnection | undefined;
+let lastError: StreamError | undefined;
+let hasPicture = false;
+let pulseSentMs = 0;
+let toastTimer: ReturnType<typeof setTimeout> | undefined;
+
+/** What a click on Start asks for. */
+function creation(): ConnectStreamOptions {
+  const [resolution = '', frameRate = ''] = select('picture').value.split('@');
+  const videoCodec = select('codec').value as 'auto' | 'h264' | 'vp8';
+  return {
+    url: ROUTER_URL,
+    create: {
+      targetUrl: new URL('/scene/', location.origin).href,
+      initialData: {
+        title: 'Northern Lights',
+        seed: Math.floor(Math.random() * 10_000),
+        hue: HUES[Math.floor(Math.random() * HUES.length)] ?? HUES[0],
+        frameRate: Number(frameRate),
+      },
+      renderOptions: { resolution, frameRate: Number(frameRate), videoCodec },
+    },
+  };
+}
+
+function connect(options: ConnectStreamOptions): void {
+  lastError = undefined;
+  hasPicture = false;
+  stateView.reset();
+  startForm.hidden = true;
+  any('controls').hidden = false;
+  const stream = connectStream({ ...options, video: controls.video });
+  connection = stream;
+  showStatus();
+  stream.on('session', ({ streamId }) => showSession(streamId));
+  stream.on('status', showStatus);
+  stream.on('sessionStatus', showStatus);
+  stream.on('peerState', showStatus);
+  stream.on('autoplayBlocked', () => controls.offerSound());
+  stream.on('state', (change) => {
+    stateView.show(change);
+    const viewers = change.state.metadata?.viewers ?? 0;
+    any('viewers').textContent = viewers === 1 ? '1 viewer' : `${viewers} viewers`;
+  });
+  stream.on('message', takeMessage);
+  stream.on('error', (error) => {
+    lastError = error;
+    showStatus();
+  });
+  stream.on('closed', ({ reason }) => finish(stream.status, reason));
+  metrics.follow(stream);
+}
+
+function showSession(streamId: string): void {
+  const link = new URL(location.pathname, location.origin);
+  link.searchParams.set('session', streamId);
+  // A reload is to come back to the same session.
+  history.replaceState(null, '', link);
+  input('link').value = link.href;
+  any('share').hidden = false;
+}
+
+/** One sentence of where things are, taken from the connection, the session and the peer. */
+function showStatus(): void {
+  if (connection === undefined) return;
+  const [text, tone] = describe(connection);
+  setStatus(text, tone);
+  const waiting = any('waiting');
+  waiting.hidden = hasPicture && tone !== 'busy';
+  any('waiting-text').textContent = text;
+}
+
+function describe({ status, state }: StreamConnection): [string, Tone] {
+  const byStatus: Partial<Record<ConnectionStatus, string>> = {
+    creating: 'Asking for a session…',
+    reconnecting:
+      lastError?.code === 'at_capacity'
+        ? 'No room for another viewer; waiting…'
+        : 'Connection lost; reconnecting…',
+  };
+  const words = byStatus[status];
+  if (words !== undefined) return [words, 'busy'];
+  if (state?.status === 'error') return [state.error ?? 'The session failed.', 'bad'];
+  if (state === undefined || state.status === 'initializing')
+    return ['Starting a browser on the server…', 'busy'];
+  return hasPicture ? ['Live', 'live'] : ['Waiting for the picture…', 'busy'];
+}
+
+function setStatus(text: string, tone: Tone): void {
+  const status = any('status');
+  status.dataset.tone = tone;
+  if (status.textContent !== text) status.textContent = text;
+}
+
+function finish(status: ConnectionStatus, reason: string): void {
+  const state = connection?.state;
+  connection = undefined;
+  metrics.stop();
+  const words: ErrorText =
+    status === 'failed' && lastError !== undefined
+      ? errorText(lastError)
+      : state?.error === undefined
+        ? closedText(reason)
+        : { headline: 'The session failed.', explanation: state.error };
+  const isBad = status === 'failed' || state?.error !== undefined;
+  any('headline').textContent = words.headline;
+  any('explanation').textContent = words.explanation;
+  startForm.dataset.tone = isBad ? 'bad' : 'idle';
+  startForm.hidden = false;
+  any('waiting').hidden = true;
+  any('controls').hidden = true;
+  // Who only left may come back by the link, or by a reload.
+  any('share').hidden = reason !== 'client';
+  if (reason !== 'client') history.replaceState(null, '', location.pathname);
+  setStatus(isBad ? 'Failed' : 'Ended', isBad ? 'bad' : 'idle');
+  button('start-button').focus();
+}
+
+function sendPulse(): void {
+  pulseSentMs = performance.now();
+  connection?.send({ type: 'pulse', at: pulseSentMs }).catch((error: unknown) => {
+    toast(error instanceof Error ? error.message : 'The pulse was not sent.');
+  });
+}
+
+/** The scene answers every pulse to all viewers, so each sees that somebody sent one. */
+function takeMessage(message: unknown): void {
+  if (typeof message !== 'object' || message === null || !('type' in message)) return;
+  if (message.type !== 'pulsed') return;
+  const isOwn = 'at' in message && message.at === pulseSentMs;
+  toast(isOwn ? `Answered in ${Math.round(performance.now() - pulseSentMs)} ms` : 'Somebody sent a pulse');
+}
+
+function toast(text: string): void {
+  const box = any('toast');
+  box.textContent = text;
+  box.hidden = false;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => {
+    box.hidden = true;
+  }, TOAST_MS);
+}
+
+async function copyLink(): Promise<void> {
+  const link = input('link');
+  link.select();
+  try {
+    await navigator.clipboard.writeText(link.value);
+    toast('Link copied');
+  } catch {
+    // No clipboard without a secure context; the link is selected, so that Ctrl+C does it.
+    toast('Press Ctrl+C to copy');
+  }
+}
+
+startForm.addEventListener('submit', (event) => {
+  event.preventDefault();
+  connect(creation());
+});
+controls.video.addEventListener('resize', () => {
+  hasPicture = controls.video.videoWidth > 0;
+  showStatus();
+});
+button('pulse').addEventListener('click', sendPulse);
+button('copy').addEventListener('click', () => void copyLink());
+button('leave').addEventListener('click', () => connection?.close());
+button('stop').addEventListener('click', () => {
+  connection
+    ?.terminate()
+    .catch((error: unknown) => toast(error instanceof Error ? error.message : String(error)));
+});
+document.addEventListener('keydown', (event) => {
+  const isTyping = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
+  if (connection === undefined || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+  const action: Partial<Record<string, () => void>> = {
+    m: () => controls.toggleMute(),
+    f: () => controls.toggleFullscreen(),
+    p: sendPulse,
+  };
+  action[event.key.toLowerCase()]?.();
+});
+window.addEventListener('pagehide', () => connection?.close());
+
+const joined = new URLSearchParams(location.search).get('session');
+if (joined !== null) connect({ url: ROUTER_URL, streamId: joined });

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+
+import express, { type Express } from 'express';
+
+import type { StreamKitOptions } from '../options.js';
+import { createStreamKitRouter, type StreamKitRouter } from '../router.js';
+
+/** Options of {@link createDemoServer}. */
+export interface DemoServerOptions {
+  /** Options of the router that is mounted at `/stream`. Default: 1280 x 720 and the router's own defaults. */
+  router?: StreamKitOptions;
+  /** Directory of the built package, with `client/` and `demo/` in it. Default: the one this module is in. */
+  distDirectory?: string;
+}
+
+/** The demo: the router, the viewer page, and a scene to be rendered. */
+export interface DemoServer {
+  readonly app: Express;
+  readonly server: Server;
+  readonly router: StreamKitRouter;
+  /**
+   * Listens and tells the address, such as `http://127.0.0.1:3001`.
+   *
+   * @param port - 0 for any that is free.
+   */
+  listen(port: number, host: string): Promise<string>;
+  /** Ends every session and every connection. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Puts the pages and the router together. Nothing listens yet. */
+export function createDemoServer(options: DemoServerOptions = {}): DemoServer {
+  const distDirectory = options.distDirectory ?? resolve(import.meta.dirname, '..');
+  const publicDirectory = join(distDirectory, 'demo/public');
+  const router = createStreamKitRouter({ defaultViewport: { width: 1280, height: 720 }, ...options.router });
+  const app = express();
+  app.disable('x-powered-by');
+  app.use('/stream', router);
+  app.use((_request, response, next) => {
+    response.set({ 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer' });
+    next();
+  });
+  const contentSecurityPolicy = policyFor(readFileSync(join(publicDirectory, 'index.html'), 'utf8'));
+  app.get('/', (_request, response, next) => {
+    response.set('Content-Security-Policy', contentSecurityPolicy);
+    next();
+  });
+  app.use('/client', files(join(distDirectory, 'client')));
+  app.use('/page', files(join(distDirectory, 'demo/page')));
+  app.use('/vendor/fast-json-patch', files(packageDirectory('fast-json-patch')));
+  app.use(files(publicDirectory));
+  const server = createServer(app);
+  let closing: Promise<void> | undefined;
+  return {
+    app,
+    server,
+    router,
+    listen: (port, host) => listen(server, port, host),
+    close: () => (closing ??= close(server, router)),
+  };
+}
+
+/** Nothing but files: no listing, no dotfiles. Browsers ask each time whether a file has changed. */
+function files(directory: string): ReturnType<typeof express.static> {
+  return express.static(directory, {
+    dotfiles: 'ignore',
+    redirect: true,
+    setHeaders: (response) => response.setHeader('Cache-Control', 'no-cache'),
+  });
+}
+
+function packageDirectory(name: string): string {
+  return dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
+}
+
+/** Everything from this origin, and of inline scripts only the page's own import map, which cannot be a file. */
+function policyFor(html: string): string {
+  const importMap = /<script type="importmap">([\s\S]*?)<\/script>/.exec(html)?.[1];
+  if (importMap === undefined) throw new Error('The viewer page has no import map.');
+  const hash = createHash('sha256').update(importMap).digest('base64');
+  return [
+    "default-src 'self'",
+    `script-src 'self' 'sha256-${hash}'`,
+    "media-src 'self' blob:",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+}
+
+function listen(server: Server, port: number, host: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      const { address, family, port: bound } = server.address() as AddressInfo;
+      resolve(`http://${family === 'IPv6' ? `[${address}]` : address}:${bound}`);
+    });
+  });
+}
+
+/** Sessions go first, so that viewers are told before their connections are cut. */
+async function close(server: Server, router: StreamKitRouter): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  await router.close();
+  server.closeAllConnections();
+  await closed;
+}
