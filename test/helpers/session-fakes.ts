@@ -1,0 +1,382 @@
+import type { Capture, CaptureListener, CaptureParameters } from '../../src/capture/capture.js';
+import type { AudioEncodeListener, VideoEncodeListener } from '../../src/encode/encode-thread.js';
+import type { EncodedFrame, VideoCodec } from '../../src/encode/encoded-frame.js';
+import type {
+  Consumer,
+  ConsumerParameters,
+  MediaPlane,
+  MediaTransport,
+  Producer,
+  ProducerListener,
+} from '../../src/fanout/media-plane.js';
+import { silentLogger } from '../../src/logger.js';
+import type { RtpPayloads } from '../../src/packetize/rtp-payloads.js';
+import type {
+  IceCandidateInit,
+  ViewerPeer,
+  ViewerPeerListener,
+  ViewerPeerParameters,
+} from '../../src/peer/viewer-peer.js';
+import type { EventSink, EventSinkListener } from '../../src/session/event-sink.js';
+import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
+import type { SessionRequest } from '../../src/session/session-request.js';
+import { parseSessionRequest } from '../../src/session/session-request.js';
+import { VirtualClock } from './virtual-clock.js';
+
+/** One launch as the session asked for it; the test decides how it ends. */
+export interface FakeLaunch {
+  readonly parameters: CaptureParameters;
+  readonly listener: CaptureListener;
+  readonly signal: AbortSignal;
+  succeed(): void;
+  fail(error: Error): void;
+}
+
+/** One peer as the session opened it; the test plays the viewer's browser and the network. */
+export class FakePeer implements ViewerPeer {
+  readonly answers: string[] = [];
+  readonly candidates: (IceCandidateInit | null)[] = [];
+  restarts = 0;
+  closed = false;
+  /** What `acceptAnswer` throws. */
+  answerError: Error | undefined;
+
+  constructor(
+    readonly parameters: ViewerPeerParameters,
+    readonly listener: ViewerPeerListener,
+    private readonly parts: FakeParts,
+  ) {}
+
+  start(): Promise<void> {
+    this.listener.onOffer(`offer ${this.parts.peers.indexOf(this)}`);
+    return Promise.resolve();
+  }
+
+  acceptAnswer(sdp: string): Promise<void> {
+    if (this.answerError !== undefined) return Promise.reject(this.answerError);
+    this.answers.push(sdp);
+    return Promise.resolve();
+  }
+
+  addIceCandidate(candidate: IceCandidateInit | null): Promise<void> {
+    this.candidates.push(candidate);
+    return Promise.resolve();
+  }
+
+  restartIce(): Promise<void> {
+    this.restarts += 1;
+    this.listener.onOffer(`restart offer ${this.parts.peers.indexOf(this)}`);
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    if (!this.closed) this.parts.events.push('peer closed');
+    this.closed = true;
+    return Promise.resolve();
+  }
+
+  /** ICE and DTLS come up with this codec. */
+  connect(videoCodec: VideoCodec = this.parameters.videoCodecs[0] ?? 'h264'): void {
+    const parameters: ConsumerParameters = {
+      ssrc: 1,
+      payloadType: 96,
+      mid: '0',
+      cname: 'c',
+      headerExtensions: {},
+    };
+    this.listener.onConnected({
+      transport: this.parts.transport,
+      videoCodec,
+      video: parameters,
+      audio: this.parameters.audio ? { ...parameters, ssrc: 2, mid: '1' } : null,
+    });
+  }
+}
+
+export class FakeProducer implements Producer {
+  readonly sent: RtpPayloads[] = [];
+  readonly consumers = new Set<FakeConsumer>();
+
+  constructor(
+    readonly kind: 'video' | 'audio',
+    readonly listener: ProducerListener,
+    private readonly parts: FakeParts,
+  ) {}
+
+  get consumerCount(): number {
+    return this.consumers.size;
+  }
+
+  send(payloads: RtpPayloads): void {
+    this.sent.push(payloads);
+  }
+
+  close(): void {
+    this.parts.events.push(`${this.kind} producer closed`);
+  }
+}
+
+export class FakeConsumer implements Consumer {
+  paused = false;
+  readonly stats = {
+    packetsSent: 0,
+    bytesSent: 0,
+    packetsRetransmitted: 0,
+    framesDropped: 0,
+    nacksReceived: 0,
+    plisReceived: 0,
+    firsReceived: 0,
+    fractionLost: 0,
+    packetsLost: 0,
+    jitterMs: 0,
+    rttMs: undefined,
+  };
+
+  constructor(private readonly producer: FakeProducer) {
+    producer.consumers.add(this);
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  close(): void {
+    this.producer.consumers.delete(this);
+  }
+}
+
+/** An open event stream to a client that the test plays. */
+export class FakeSink implements EventSink {
+  backlogBytes = 0;
+  ended = false;
+  aborted = false;
+  #listener: EventSinkListener | undefined;
+  #text = '';
+
+  listen(listener: EventSinkListener): void {
+    this.#listener = listener;
+  }
+
+  write(events: Uint8Array): void {
+    this.#text += Buffer.from(events).toString();
+  }
+
+  end(): void {
+    this.ended = true;
+    this.lose();
+  }
+
+  abort(): void {
+    this.aborted = true;
+    this.lose();
+  }
+
+  /** The client's connection goes away. */
+  lose(): void {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.onClosed();
+  }
+
+  drain(): void {
+    this.backlogBytes = 0;
+    this.#listener?.onDrain();
+  }
+
+  get events(): SseEvent[] {
+    return parseEvents(this.#text);
+  }
+
+  /** Payloads of the signals of one type. */
+  signals(type: string): unknown[] {
+    return this.events
+      .filter((event) => event.event === 'custom_signal' && event.data.type === type)
+      .map((event) => event.data.payload as unknown);
+  }
+}
+
+export interface SseEvent {
+  readonly event: string;
+  readonly id: number | undefined;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- decoded JSON, which assertions check.
+  readonly data: any;
+}
+
+/** The events of a stream as far as it was read; comments and `retry` are left out. */
+export function parseEvents(text: string): SseEvent[] {
+  return text
+    .split('\n\n')
+    .map((block) => block.split('\n'))
+    .filter((lines) => lines.some((line) => line.startsWith('data: ')))
+    .map((lines) => {
+      const field = (name: string): string | undefined =>
+        lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+      const id = field('id');
+      return {
+        event: field('event') ?? '',
+        id: id === undefined ? undefined : Number(id),
+        data: JSON.parse(field('data') ?? 'null'),
+      };
+    });
+}
+
+/** Every part of a session in a form that does nothing and writes down what it was asked. */
+export class FakeParts implements SessionParts {
+  readonly clock = new VirtualClock();
+  readonly logger = silentLogger;
+  readonly launches: FakeLaunch[] = [];
+  readonly peers: FakePeer[] = [];
+  readonly producers: FakeProducer[] = [];
+  /** What was done, in order. */
+  readonly events: string[] = [];
+  readonly messagesToPage: unknown[] = [];
+  viewerCount = 0;
+  snapshotResult: () => Promise<Uint8Array> = () => Promise.resolve(new Uint8Array([1, 2, 3]));
+  closeCapture: () => Promise<void> = () => Promise.resolve();
+  hasAudio = true;
+  videoListener: VideoEncodeListener | undefined;
+  audioListener: AudioEncodeListener | undefined;
+  #lastId = 0;
+
+  readonly ids = {
+    streamId: () => `00000000-0000-4000-8000-${String(++this.#lastId).padStart(12, '0')}`,
+    viewerId: () => `viewer-${++this.#lastId}`,
+  };
+
+  readonly transport: MediaTransport = {
+    rtcpDropped: 0,
+    consume: (producer) => {
+      const own = this.producers.find((candidate) => candidate === producer);
+      if (own === undefined) throw new Error('A producer of another media plane');
+      return new FakeConsumer(own);
+    },
+    close: () => undefined,
+  };
+
+  readonly mediaPlane: MediaPlane = {
+    name: 'werift',
+    createProducer: ({ kind }, listener) => {
+      const producer = new FakeProducer(kind, listener, this);
+      this.producers.push(producer);
+      return producer;
+    },
+    createTransport: () => this.transport,
+    close: () => {
+      this.events.push('media plane closed');
+      return Promise.resolve();
+    },
+  };
+
+  readonly openCapture: SessionParts['openCapture'] = (parameters, listener, signal) =>
+    new Promise((resolve, reject) => {
+      const onAbort = (): void => reject(new Error('The launch was given up'));
+      signal.addEventListener('abort', onAbort);
+      this.launches.push({
+        parameters,
+        listener,
+        signal,
+        succeed: () => resolve(this.#capture(parameters)),
+        fail: reject,
+      });
+    });
+
+  readonly openVideoEncodeThread: SessionParts['openVideoEncodeThread'] = (_parameters, listener) => {
+    this.videoListener = listener;
+    return {
+      start: (codec, bitrateBps) => void this.events.push(`video start ${codec} ${bitrateBps}`),
+      stop: (codec) => void this.events.push(`video stop ${codec}`),
+      requestKeyframe: (codec) => void this.events.push(`keyframe ${codec}`),
+      setBitrate: () => undefined,
+      close: () => {
+        this.events.push('video thread closed');
+        return Promise.resolve();
+      },
+    };
+  };
+
+  readonly openAudioEncodeThread: SessionParts['openAudioEncodeThread'] = (_source, listener) => {
+    this.audioListener = listener;
+    return {
+      start: () => void this.events.push('audio start'),
+      stop: () => void this.events.push('audio stop'),
+      close: () => {
+        this.events.push('audio thread closed');
+        return Promise.resolve();
+      },
+    };
+  };
+
+  readonly createVideoPayloader = () => ({ payload: (frame: EncodedFrame) => fakePayloads(frame) });
+  readonly createAudioPayloader = () => ({
+    payload: (packet: { bytes: Uint8Array; rtpTimestamp: number; captureTimeUs: number }) =>
+      fakePayloads({ ...packet, keyframe: true }),
+  });
+
+  readonly openViewerPeer: SessionParts['openViewerPeer'] = (parameters, listener) => {
+    const peer = new FakePeer(parameters, listener, this);
+    this.peers.push(peer);
+    return peer;
+  };
+
+  #capture(parameters: CaptureParameters): Capture {
+    return {
+      kind: 'tab',
+      browserPid: 4242,
+      video: {
+        kind: 'ring',
+        path: '/ring',
+        creditsPath: '/credits',
+        width: parameters.width,
+        height: parameters.height,
+      },
+      audio: this.hasAudio && parameters.audio ? { kind: 'ring', path: '/ring' } : null,
+      pause: () => this.#note('capture pause'),
+      resume: () => this.#note('capture resume'),
+      setViewerCount: (count) => {
+        this.viewerCount = count;
+      },
+      sendToPage: (message) => void this.messagesToPage.push(message),
+      snapshot: () => this.snapshotResult(),
+      close: async () => {
+        await this.closeCapture();
+        this.events.push('capture closed');
+      },
+    };
+  }
+
+  #note(event: string): Promise<void> {
+    this.events.push(event);
+    return Promise.resolve();
+  }
+}
+
+function fakePayloads(frame: {
+  bytes: Uint8Array;
+  keyframe: boolean;
+  rtpTimestamp: number;
+  captureTimeUs: number;
+}): RtpPayloads {
+  const { bytes, keyframe, rtpTimestamp, captureTimeUs } = frame;
+  return { bytes, offsets: new Uint32Array([0, bytes.length]), keyframe, rtpTimestamp, captureTimeUs };
+}
+
+export const testSettings: SessionSettings = {
+  stateUpdateInterval: 100,
+  sessionTimeout: 60_000,
+  maxViewersPerSession: 3,
+  pauseGraceMs: 5000,
+  viewerReattachMs: 15_000,
+  launchTimeoutMs: 30_000,
+  iceServers: [{ urls: 'stun:stun.example.org' }],
+};
+
+export function testRequest(body: Readonly<Record<string, unknown>> = {}): SessionRequest {
+  return parseSessionRequest(
+    { targetUrl: 'https://game.example.org/', ...body },
+    { viewport: { width: 1280, height: 720 }, maxBitrateBps: undefined },
+  );
+}

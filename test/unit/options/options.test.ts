@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest';
+
+import { StreamKitError } from '../../../src/errors.js';
+import type { StreamKitOptions } from '../../../src/options.js';
+import { resolveOptions } from '../../../src/options.js';
+
+function refusal(options: unknown): string {
+  try {
+    resolveOptions(options as StreamKitOptions);
+  } catch (error) {
+    if (error instanceof StreamKitError && error.code === 'bad_option') return error.message;
+    throw error;
+  }
+  throw new Error('The options were accepted');
+}
+
+const path = 'path that begins with a slash';
+const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
+  [null, 'Expected object for options but received null'],
+  [{ frameRat: 1 }, 'Unknown option "frameRat" in options'],
+  [{ basePath: 'stream' }, `Expected ${path} for basePath but received 'stream' of type string`],
+  [{ basePath: '/a//b' }, `Expected ${path} for basePath but received '/a//b' of type string`],
+  [{ puppeteerLaunchOptions: [] }, 'Expected object for puppeteerLaunchOptions but received an array'],
+  [
+    { puppeteerLaunchOptions: { pipe: false } },
+    'Expected true or nothing for puppeteerLaunchOptions.pipe but received false of type boolean',
+  ],
+  [
+    { puppeteerLaunchOptions: { userDataDir: '/home/me' } },
+    'Expected no puppeteerLaunchOptions.userDataDir because each session has a profile of its own',
+  ],
+  [
+    { puppeteerLaunchOptions: { browser: 'firefox' } },
+    "Expected one of chrome for puppeteerLaunchOptions.browser but received 'firefox' of type string",
+  ],
+  [
+    { defaultViewport: { width: 1281, height: 720 } },
+    'Expected even integer between 64 and 3840 for defaultViewport.width but received 1281 of type number',
+  ],
+  [
+    { defaultViewport: { width: 1280, height: 2162 } },
+    'Expected even integer between 64 and 2160 for defaultViewport.height but received 2162 of type number',
+  ],
+  [
+    { defaultViewport: { width: 1280 } },
+    'Expected even integer between 64 and 2160 for defaultViewport.height but received undefined',
+  ],
+  [{ defaultViewport: { width: 64, height: 64, depth: 3 } }, 'Unknown option "depth" in defaultViewport'],
+  [{ getEnv: {} }, 'Expected function for getEnv but received an object'],
+  [{ validateRequest: true }, 'Expected function for validateRequest but received true of type boolean'],
+  [
+    { stateUpdateInterval: 0 },
+    'Expected integer between 10 and 60000 for stateUpdateInterval but received 0 of type number',
+  ],
+  [
+    { sessionTimeout: Infinity },
+    'Expected integer between 1 and 2147483647 for sessionTimeout but received Infinity of type number',
+  ],
+  [{ onError: 'log' }, "Expected function for onError but received 'log' of type string"],
+  [
+    { capture: 'window' },
+    "Expected one of auto, tab, screencast for capture but received 'window' of type string",
+  ],
+  [{ maxSessions: 0 }, 'Expected integer between 1 and 1000 for maxSessions but received 0 of type number'],
+  [
+    { maxViewersPerSession: 1.5 },
+    'Expected integer between 1 and 10000 for maxViewersPerSession but received 1.5 of type number',
+  ],
+  [
+    { pauseGraceMs: -1 },
+    'Expected integer between 0 and 2147483647 for pauseGraceMs but received -1 of type number',
+  ],
+  [
+    { viewerReattachMs: '15000' },
+    "Expected integer between 0 and 2147483647 for viewerReattachMs but received '15000' of type string",
+  ],
+  [{ iceServers: {} }, 'Expected array for iceServers but received an object'],
+  [
+    { iceServers: [{ urls: 'http://example.org' }] },
+    "Expected stun: or turn: URL for iceServers[0].urls but received 'http://example.org' of type string",
+  ],
+  [
+    { iceServers: [{ urls: ['stun:a', 1] }] },
+    'Expected stun: or turn: URL for iceServers[0].urls[1] but received 1 of type number',
+  ],
+  [
+    { iceServers: [{ urls: 'turn:a', username: 1 }] },
+    'Expected string for iceServers[0].username but received 1 of type number',
+  ],
+  [
+    { iceServers: [{ urls: 'turn:a', credential: 1234 }] },
+    'Expected string for iceServers[0].credential but received type number',
+  ],
+  [
+    { listenAddress: 'localhost' },
+    "Expected IP address for listenAddress but received 'localhost' of type string",
+  ],
+  [
+    { announcedAddresses: ['::1', '300.0.0.1'] },
+    "Expected IP address for announcedAddresses[1] but received '300.0.0.1' of type string",
+  ],
+  [{ logger: { info: () => 0 } }, 'Expected function for logger.debug but received undefined'],
+  [
+    { launchTimeoutMs: NaN },
+    'Expected integer between 100 and 600000 for launchTimeoutMs but received NaN of type number',
+  ],
+  [
+    { maxBitrateBps: 1 },
+    'Expected integer between 100000 and 100000000 for maxBitrateBps but received 1 of type number',
+  ],
+];
+
+describe('options', () => {
+  it.each(BAD_OPTIONS)('refuses %j with one sentence', (options, sentence) => {
+    expect(refusal(options)).toBe(sentence);
+  });
+
+  it('shortens what it shows of a long value', () => {
+    expect(refusal({ basePath: 'x'.repeat(10_000) }).length).toBeLessThan(200);
+  });
+
+  it('fills in the defaults', () => {
+    expect(resolveOptions()).toMatchObject({
+      basePath: '',
+      puppeteerLaunchOptions: {},
+      defaultViewport: { width: 1920, height: 1080 },
+      stateUpdateInterval: 100,
+      sessionTimeout: 300_000,
+      capture: 'auto',
+      maxSessions: 4,
+      maxViewersPerSession: 100,
+      pauseGraceMs: 5000,
+      viewerReattachMs: 15_000,
+      iceServers: [],
+      listenAddress: undefined,
+      announcedAddresses: [],
+      launchTimeoutMs: 30_000,
+      maxBitrateBps: undefined,
+    });
+  });
+
+  it('takes an option that is undefined for one that is left out', () => {
+    const options = { basePath: undefined, maxSessions: undefined } as unknown as StreamKitOptions;
+    expect(resolveOptions(options)).toEqual(resolveOptions());
+  });
+
+  it('brings the base path into one form', () => {
+    expect(resolveOptions({ basePath: '/' }).basePath).toBe('');
+    expect(resolveOptions({ basePath: '/a/b/' }).basePath).toBe('/a/b');
+  });
+
+  it('is frozen and independent of what was handed in', () => {
+    const viewport = { width: 640, height: 480 };
+    const options = resolveOptions({ defaultViewport: viewport, iceServers: [{ urls: 'stun:a' }] });
+    viewport.width = 1;
+    expect(options.defaultViewport).toEqual({ width: 640, height: 480 });
+    for (const part of [
+      options,
+      options.defaultViewport,
+      options.iceServers,
+      options.iceServers[0],
+      options.puppeteerLaunchOptions,
+    ]) {
+      expect(Object.isFrozen(part)).toBe(true);
+    }
+  });
+});
