@@ -15,10 +15,6 @@ export function sequenceDistance(from: number, to: number): number {
   return forward >= HALF ? forward - MODULUS : forward;
 }
 
-export function isNewerSequence(candidate: number, reference: number): boolean {
-  return sequenceDistance(reference, candidate) > 0;
-}
-
 /**
  * The full count of a packet whose 16-bit number is `sequenceNumber`, given that it lies within half the number
  * space of `nearCount`, a full count.
