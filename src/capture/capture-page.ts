@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'puppeteer';
 
 import { StreamKitError } from '../errors.js';
+import type { ColourMatrix } from './video-frame.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './frame-ring.js';
 
 const HTML =
@@ -25,9 +26,14 @@ export interface RingPaths {
   readonly audio: string;
 }
 
+interface OpenedCapture {
+  readonly audio: boolean;
+  readonly matrix: ColourMatrix;
+}
+
 interface CaptureWindow {
   capture: {
-    open(request: object): Promise<{ video: boolean; audio: boolean }>;
+    open(request: object): Promise<OpenedCapture>;
     pause(): void;
     resume(): void;
   };
@@ -42,12 +48,14 @@ interface CaptureWindow {
 export class CapturePage {
   readonly paths: RingPaths;
   readonly hasAudio: boolean;
+  readonly matrix: ColourMatrix;
   readonly #page: Page;
 
-  private constructor(page: Page, paths: RingPaths, hasAudio: boolean) {
+  private constructor(page: Page, paths: RingPaths, opened: OpenedCapture) {
     this.#page = page;
     this.paths = paths;
-    this.hasAudio = hasAudio;
+    this.hasAudio = opened.audio;
+    this.matrix = opened.matrix;
   }
 
   /**
@@ -87,7 +95,7 @@ export class CapturePage {
         credits: layout.creditsFileBytes,
         audio: audioFileBytes(layout),
       });
-      return new CapturePage(page, paths, opened.audio);
+      return new CapturePage(page, paths, opened);
     } catch (error) {
       await page.close().catch(() => undefined);
       throw new StreamKitError('capture_failed', 'The browser refused to capture the tab.', { cause: error });

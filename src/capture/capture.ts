@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 
 import type { StreamKitError } from '../errors.js';
+import type { ColourMatrix } from './video-frame.js';
 
 export type CaptureKind = 'tab' | 'screencast';
 
@@ -38,6 +39,7 @@ export type VideoSource =
       readonly path: string;
       /** The file through which the reader tells which picture it is copying. */
       readonly creditsPath: string;
+      readonly matrix: ColourMatrix;
       readonly width: number;
       readonly height: number;
     }

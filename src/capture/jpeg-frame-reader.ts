@@ -7,7 +7,6 @@ import {
   AVCOL_RANGE_JPEG,
   AVCOL_RANGE_MPEG,
   AVCOL_SPC_BT470BG,
-  AVCOL_SPC_BT709,
   AVCOL_TRC_BT709,
 } from 'node-av/constants';
 import { Codec, CodecContext, Frame, Packet, SoftwareScaleContext } from 'node-av/lib';
@@ -16,8 +15,8 @@ import type { ScreencastFrame } from './screencast-frame.js';
 import type { VideoFrame, VideoFrameReader } from './video-frame.js';
 
 /**
- * Decodes the JPEGs of a screencast and converts them from full-range BT.601, which JFIF prescribes, to
- * limited-range BT.709; runs in the thread that encodes them.
+ * Decodes the JPEGs of a screencast, which JFIF makes full-range BT.601, and brings them to limited range and to the
+ * size of the session; runs in the thread that encodes them.
  */
 export class JpegFrameReader implements VideoFrameReader {
   readonly #port: MessagePort;
@@ -47,7 +46,7 @@ export class JpegFrameReader implements VideoFrameReader {
     converted.height = height;
     converted.format = AV_PIX_FMT_YUV420P;
     converted.colorRange = AVCOL_RANGE_MPEG;
-    converted.colorSpace = AVCOL_SPC_BT709;
+    converted.colorSpace = AVCOL_SPC_BT470BG;
     converted.colorPrimaries = AVCOL_PRI_BT709;
     converted.colorTrc = AVCOL_TRC_BT709;
     if (converted.getBuffer(0) < 0) throw new Error('There is no memory for a picture.');
@@ -71,6 +70,7 @@ export class JpegFrameReader implements VideoFrameReader {
     const { width, height } = this.#converted;
     return {
       format: 'i420',
+      matrix: 'bt601',
       width,
       height,
       captureTimeUs: waiting.captureTimeUs,

@@ -22,6 +22,12 @@ export interface OpenCaptureOptions {
   readonly logger: Logger;
 }
 
+/** What is touched of the empty document that is captured first. */
+interface BlankDocument {
+  title: string;
+  readonly documentElement: { readonly style: { background: string } };
+}
+
 /** Makes the function that opens captures in browsers of this machine. */
 export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
   const { launchOptions, launchTimeoutMs, logger } = options;
@@ -52,7 +58,10 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
       const [renderedPage] = await Promise.all([
         RenderedPage.prepare(browserProcess, parameters, listener, logger),
         page.evaluate((title) => {
-          (globalThis as unknown as { document: { title: string } }).document.title = title;
+          const { document } = globalThis as unknown as { document: BlankDocument };
+          document.title = title;
+          // The colour by which the capture page tells how the browser converts what it captures.
+          document.documentElement.style.background = '#f00';
         }, captureTitle),
       ]);
       const openCapturePage = (video: boolean): Promise<CapturePage> =>
@@ -76,6 +85,8 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
         await page.bringToFront();
         capture = new ScreencastCapture(browserProcess, renderedPage, soundPage, size);
       }
+      // Capturing begins before the page loads: its first paint is the first picture.
+      await capture.resume();
       await renderedPage.navigate(parameters.targetUrl, launchTimeoutMs);
       signal.throwIfAborted();
       return capture;

@@ -9,10 +9,8 @@ import { VideoRingReader } from './video-ring-reader.js';
  */
 export function openFrameReader(source: VideoSource, onReady: () => void): VideoFrameReader {
   switch (source.kind) {
-    case 'ring': {
-      const paths = { video: source.path, credits: source.creditsPath };
-      return new VideoRingReader(paths, source.width, source.height, onReady);
-    }
+    case 'ring':
+      return new VideoRingReader(source, onReady);
     case 'jpeg':
       return new JpegFrameReader(source.port, source.width, source.height, onReady);
   }

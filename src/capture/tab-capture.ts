@@ -25,7 +25,7 @@ export class TabCapture implements Capture {
     this.#capturePage = capturePage;
     this.browserPid = browserProcess.pid;
     const { video, credits, audio } = capturePage.paths;
-    this.video = { kind: 'ring', path: video, creditsPath: credits, ...size };
+    this.video = { kind: 'ring', path: video, creditsPath: credits, matrix: capturePage.matrix, ...size };
     this.audio = capturePage.hasAudio ? { kind: 'ring', path: audio } : null;
   }
 

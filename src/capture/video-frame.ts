@@ -1,9 +1,16 @@
-/** A raw 4:2:0 picture, BT.709, limited range. Valid until its reader is asked for the next one. */
+/**
+ * How a picture's luma and chroma were made from RGB: the coefficients of ITU-R BT.601 or BT.709. Primaries and
+ * transfer are those of BT.709 either way, and the range is limited.
+ */
+export type ColourMatrix = 'bt601' | 'bt709';
+
+/** A raw 4:2:0 picture. Valid until its reader is asked for the next one. */
 export interface VideoFrame {
   /** `i420`: planes Y, U, V. `nv12`: planes Y, interleaved UV. */
   readonly format: 'i420' | 'nv12';
   readonly width: number;
   readonly height: number;
+  readonly matrix: ColourMatrix;
   /** When the picture was captured, monotonic µs of this machine. */
   readonly captureTimeUs: number;
   /** Grows with each picture captured; gaps are pictures that nobody read. */

@@ -1,7 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync, watch, writeSync, type FSWatcher } from 'node:fs';
 
+import type { VideoSource } from './capture.js';
 import { frameRingLayout, readTrailer, TRAILER_BYTES, videoFileBytes, type Trailer } from './frame-ring.js';
-import type { VideoFrame, VideoFrameReader } from './video-frame.js';
+import type { ColourMatrix, VideoFrame, VideoFrameReader } from './video-frame.js';
 
 /**
  * A lost file event must not cost more than a frame or two, so the trailers are looked at this often anyway; a
@@ -15,6 +16,7 @@ const FORMATS = { 1: 'i420', 2: 'nv12' } as const;
 export class VideoRingReader implements VideoFrameReader {
   readonly #width: number;
   readonly #height: number;
+  readonly #matrix: ColourMatrix;
   readonly #slotCount: number;
   readonly #slotStride: number;
   readonly #pictureBytes: number;
@@ -31,25 +33,27 @@ export class VideoRingReader implements VideoFrameReader {
    * @param onReady - called when there may be something new to take.
    * @throws Error when a file is missing or of another size than the layout says.
    */
-  constructor(paths: { video: string; credits: string }, width: number, height: number, onReady: () => void) {
+  constructor(source: Extract<VideoSource, { kind: 'ring' }>, onReady: () => void) {
+    const { width, height, path, creditsPath, matrix } = source;
     const layout = frameRingLayout(width, height);
+    this.#matrix = matrix;
     this.#width = width;
     this.#height = height;
     this.#slotCount = layout.videoSlotCount;
     this.#slotStride = layout.videoSlotBytes + layout.trailerBytes;
     this.#pictureBytes = layout.videoSlotBytes;
-    this.#videoFd = openSync(paths.video, 'r');
+    this.#videoFd = openSync(path, 'r');
     try {
       if (fstatSync(this.#videoFd).size !== videoFileBytes(layout)) {
         throw new Error('The shared picture file has an unexpected size.');
       }
-      this.#creditsFd = openSync(paths.credits, 'r+');
+      this.#creditsFd = openSync(creditsPath, 'r+');
     } catch (error) {
       closeSync(this.#videoFd);
       throw error;
     }
     // A write by the page wakes this thread through inotify, without a hop through either browser or event loop.
-    this.#watcher = watch(paths.video, { persistent: false }, onReady);
+    this.#watcher = watch(path, { persistent: false }, onReady);
     this.#watcher.on('error', () => undefined);
     this.#poll = setInterval(onReady, POLL_INTERVAL_MS);
   }
@@ -71,6 +75,7 @@ export class VideoRingReader implements VideoFrameReader {
       width,
       height,
       sequence,
+      matrix: this.#matrix,
       captureTimeUs: timestampUs,
       copyTo: (planes) => this.#copy(sequence, planes),
     };

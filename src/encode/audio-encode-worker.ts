@@ -15,8 +15,11 @@ import type { AudioReport, AudioRequest, AudioThreadData } from './thread-messag
 
 /** A lost file event costs at most this much. */
 const POLL_INTERVAL_MS = 20;
-/** Sound that the page plays reaches the capture page this much later than a picture of the same moment. */
-const CAPTURE_LATENCY_US = 0;
+/**
+ * How long sound is under way from the page to the capture page: a flash and a beep of the same moment were measured
+ * to be stamped 30 ms apart without it.
+ */
+const CAPTURE_LATENCY_US = 30_000;
 /** Packets follow each other without a gap unless the timeline says otherwise by more than this. */
 const GAP_US = 30_000;
 const FRAME_US = (OPUS_FRAME_SAMPLES / OPUS_SAMPLE_RATE_HZ) * 1_000_000;

@@ -9,6 +9,7 @@ import {
   AVCOL_PRI_BT709,
   AVCOL_RANGE_MPEG,
   AVCOL_SPC_BT709,
+  AVCOL_SPC_SMPTE170M,
   AVCOL_TRC_BT709,
   AVERROR_EAGAIN,
   FF_ENCODER_LIBVPX_VP8,
@@ -17,6 +18,7 @@ import {
 } from 'node-av/constants';
 import { Codec, CodecContext, FFmpegError, Frame, Packet, Rational, SoftwareScaleContext } from 'node-av/lib';
 
+import type { ColourMatrix } from '../capture/video-frame.js';
 import type { VideoCodec } from './encoded-frame.js';
 import type { CompressedPicture, VideoEncoder, VideoEncoderParameters } from './video-encoder.js';
 
@@ -33,6 +35,8 @@ interface CodecSettings {
   readonly options: Readonly<Record<string, string | number>>;
   /** Pixel formats that the encoder takes as they are. */
   readonly inputs: readonly AVPixelFormat[];
+  /** Matrices that the codec can signal. */
+  readonly matrices: readonly ColourMatrix[];
   /** Whether FFmpeg hands a changed bit rate on to the running encoder. */
   readonly dynamicBitrate: boolean;
 }
@@ -50,6 +54,7 @@ const SETTINGS: Readonly<Record<VideoCodec, CodecSettings>> = {
       'x264-params': 'scenecut=0',
     },
     inputs: [AV_PIX_FMT_YUV420P, AV_PIX_FMT_NV12],
+    matrices: ['bt601', 'bt709'],
     dynamicBitrate: true,
   },
   vp8: {
@@ -66,6 +71,8 @@ const SETTINGS: Readonly<Record<VideoCodec, CodecSettings>> = {
       qmax: 56,
     },
     inputs: [AV_PIX_FMT_YUV420P],
+    // RFC 6386 section 9.2 knows BT.601 alone.
+    matrices: ['bt601'],
     dynamicBitrate: false,
   },
 };
@@ -94,9 +101,10 @@ export class LibavVideoEncoder implements VideoEncoder {
   }
 
   encode(picture: Frame, captureTimeUs: number, keyframe: boolean): CompressedPicture | undefined {
-    const input = this.#settings.inputs.includes(picture.format as AVPixelFormat)
-      ? picture
-      : this.#convert(picture);
+    const { inputs, matrices } = this.#settings;
+    const fits =
+      inputs.includes(picture.format as AVPixelFormat) && matrices.includes(this.#parameters.matrix);
+    const input = fits ? picture : this.#convert(picture);
     input.pts = BigInt(Math.round(captureTimeUs));
     input.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     FFmpegError.throwIfError(this.#context.sendFrameSync(input), 'encode a picture');
@@ -132,7 +140,7 @@ export class LibavVideoEncoder implements VideoEncoder {
   }
 
   #open(): CodecContext {
-    const { width, height, frameRate } = this.#parameters;
+    const { width, height, frameRate, matrix } = this.#parameters;
     const codec = Codec.findEncoderByName(this.#settings.encoder);
     if (!codec) throw new Error(`FFmpeg was built without ${this.#settings.encoder}.`);
     const context = new CodecContext();
@@ -146,7 +154,7 @@ export class LibavVideoEncoder implements VideoEncoder {
     context.gopSize = GOP_FRAMES;
     context.maxBFrames = 0;
     context.colorRange = AVCOL_RANGE_MPEG;
-    context.colorSpace = AVCOL_SPC_BT709;
+    context.colorSpace = matrix === 'bt601' ? AVCOL_SPC_SMPTE170M : AVCOL_SPC_BT709;
     context.colorPrimaries = AVCOL_PRI_BT709;
     context.colorTrc = AVCOL_TRC_BT709;
     context.chromaLocation = AVCHROMA_LOC_LEFT;
@@ -184,6 +192,7 @@ export class LibavVideoEncoder implements VideoEncoder {
     }
     const { scaler, picture: target } = this.#converter;
     target.copyProps(picture);
+    target.colorSpace = AVCOL_SPC_SMPTE170M;
     FFmpegError.throwIfError(scaler.scaleFrameSync(target, picture), 'convert a picture');
     return target;
   }

@@ -4,6 +4,7 @@ import {
   AVCOL_PRI_BT709,
   AVCOL_RANGE_MPEG,
   AVCOL_SPC_BT709,
+  AVCOL_SPC_SMPTE170M,
   AVCOL_TRC_BT709,
 } from 'node-av/constants';
 import { Frame } from 'node-av/lib';
@@ -54,7 +55,7 @@ export class PictureFeed {
     picture.height = frame.height;
     picture.format = frame.format === 'i420' ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_NV12;
     picture.colorRange = AVCOL_RANGE_MPEG;
-    picture.colorSpace = AVCOL_SPC_BT709;
+    picture.colorSpace = frame.matrix === 'bt601' ? AVCOL_SPC_SMPTE170M : AVCOL_SPC_BT709;
     picture.colorPrimaries = AVCOL_PRI_BT709;
     picture.colorTrc = AVCOL_TRC_BT709;
     // Rows without padding: the source has none, so that a plane is one copy.

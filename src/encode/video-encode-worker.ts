@@ -115,7 +115,9 @@ function wantKeyframe(active: ActiveEncoder): void {
 function start(codec: VideoCodec, bitrateBps: number): void {
   if (encoders.has(codec)) return;
   const { width, height } = source;
-  const encoder = new LibavVideoEncoder({ codec, width, height, frameRate, bitrateBps });
+  // JPEG knows BT.601 alone (JFIF 1.02).
+  const matrix = source.kind === 'ring' ? source.matrix : 'bt601';
+  const encoder = new LibavVideoEncoder({ codec, width, height, frameRate, bitrateBps, matrix });
   const active = { encoder, meter: new EncoderMeter(nowUs()), keyframeWanted: true };
   encoders.set(codec, active);
   // After a pause the last picture is old news, but better than none until the capturer sends a new one.

@@ -1,5 +1,6 @@
 import type { Frame } from 'node-av/lib';
 
+import type { ColourMatrix } from '../capture/video-frame.js';
 import type { VideoCodec } from './encoded-frame.js';
 
 export interface VideoEncoderParameters {
@@ -8,6 +9,8 @@ export interface VideoEncoderParameters {
   readonly height: number;
   readonly frameRate: number;
   readonly bitrateBps: number;
+  /** Of the pictures that will be fed; it is signalled where the codec has a place for it. */
+  readonly matrix: ColourMatrix;
 }
 
 /** One compressed picture as the encoder gives it. */
@@ -23,7 +26,7 @@ export interface VideoEncoder {
   /** FFmpeg's name, for example `libx264`. */
   readonly name: string;
   /**
-   * @param picture - 4:2:0, BT.709, limited range; its pts is set here.
+   * @param picture - 4:2:0, limited range; its pts is set here.
    * @param captureTimeUs - greater than that of the picture before.
    * @returns undefined when the rate control dropped the picture.
    * @throws Error when the encoder is broken; it must then be closed.

@@ -1,3 +1,5 @@
+import { MessageChannel } from 'node:worker_threads';
+
 import type { Capture, CaptureListener, CaptureParameters } from '../../src/capture/capture.js';
 import type { AudioEncodeListener, VideoEncodeListener } from '../../src/encode/encode-thread.js';
 import type { EncodedFrame, VideoCodec } from '../../src/encode/encoded-frame.js';
@@ -327,9 +329,8 @@ export class FakeParts implements SessionParts {
       kind: 'tab',
       browserPid: 4242,
       video: {
-        kind: 'ring',
-        path: '/ring',
-        creditsPath: '/credits',
+        kind: 'jpeg',
+        port: new MessageChannel().port1,
         width: parameters.width,
         height: parameters.height,
       },

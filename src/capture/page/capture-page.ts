@@ -24,6 +24,11 @@ const AUDIO_CONSTRAINTS = {
   suppressLocalAudioPlayback: true,
 };
 
+const RED_LUMA_BT601 = 81;
+const RED_LUMA_BT709 = 63;
+const LUMA_TOLERANCE = 4;
+const CALIBRATION_TIMEOUT_MS = 1_000;
+
 let worker: Worker | undefined;
 let videoTrack: MediaStreamTrack | undefined;
 let audioTrack: MediaStreamTrack | undefined;
@@ -50,6 +55,34 @@ function startWorker(request: OpenRequest): Promise<void> {
   });
 }
 
+/**
+ * Tells by which matrix the browser makes its pictures. The label does not: Chromium without a GPU converts by BT.601
+ * and says BT.709. So the server has painted the tab in pure red, whose luma is 81 by the one and 63 by the other.
+ */
+async function measureMatrix(track: MediaStreamTrack): Promise<OpenAnswer['matrix']> {
+  const reader = new MediaStreamTrackProcessor({ track, maxBufferSize: 1 }).readable.getReader();
+  const timeout = setTimeout(() => void reader.cancel(), CALIBRATION_TIMEOUT_MS);
+  try {
+    for (;;) {
+      const { value: frame, done } = await reader.read();
+      if (done) return 'bt601';
+      const picture = new Uint8Array(frame.allocationSize());
+      const { width, height } = frame.visibleRect ?? { width: 0, height: 0 };
+      try {
+        await frame.copyTo(picture);
+      } finally {
+        frame.close();
+      }
+      const luma = picture[Math.floor(height / 2) * width + Math.floor(width / 2)] ?? 0;
+      if (Math.abs(luma - RED_LUMA_BT601) <= LUMA_TOLERANCE) return 'bt601';
+      if (Math.abs(luma - RED_LUMA_BT709) <= LUMA_TOLERANCE) return 'bt709';
+    }
+  } finally {
+    clearTimeout(timeout);
+    void reader.cancel();
+  }
+}
+
 async function open(request: OpenRequest): Promise<OpenAnswer> {
   const { width, height, frameRate } = request;
   const workerReady = startWorker(request);
@@ -68,7 +101,7 @@ async function open(request: OpenRequest): Promise<OpenAnswer> {
   for (const track of [videoTrack, audioTrack]) {
     track?.addEventListener('ended', () => window.captureFailed(`The ${track.kind} track ended.`));
   }
-  return { video: videoTrack !== undefined, audio: audioTrack !== undefined };
+  return { audio: audioTrack !== undefined, matrix: videoTrack ? await measureMatrix(videoTrack) : 'bt601' };
 }
 
 /** A processor is a sink of its track; with the last sink gone, the browser stops capturing. */

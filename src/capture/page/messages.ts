@@ -19,8 +19,8 @@ export interface OpenRequest {
 }
 
 export interface OpenAnswer {
-  readonly video: boolean;
   readonly audio: boolean;
+  readonly matrix: 'bt601' | 'bt709';
 }
 
 /** Page to its worker. */

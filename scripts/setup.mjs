@@ -1,0 +1,84 @@
+// Makes a clone ready: npm packages, the build, and Chromium and ffmpeg where the system has none. Everything that is
+// there already is left as it is, so that a second run costs well under a second.
+//
+//   --packages-only   npm packages, nothing else (lint)
+//   --tests           also what only the tests use (ffmpeg's command line)
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const root = join(import.meta.dirname, '..');
+const stamp = join(root, 'dist', '.built');
+const flags = new Set(process.argv.slice(2));
+
+function newestMtimeMs(path) {
+  const stats = statSync(path);
+  if (!stats.isDirectory()) return stats.mtimeMs;
+  return Math.max(stats.mtimeMs, ...readdirSync(path).map((name) => newestMtimeMs(join(path, name))));
+}
+
+function packages() {
+  const installed = join(root, 'node_modules', '.package-lock.json');
+  const lock = join(root, 'package-lock.json');
+  if (existsSync(installed) && (!existsSync(lock) || statSync(installed).mtimeMs >= statSync(lock).mtimeMs))
+    return;
+  console.log('Installing npm packages …');
+  // No package of ours needs its install script: native parts come as packages of their own, and the browser is
+  // looked for below.
+  execFileSync('npm', ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'], {
+    cwd: root,
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  });
+}
+
+function build() {
+  const sources = ['src', 'tsconfig.json', 'tsconfig.base.json', 'scripts/build.mjs', 'package-lock.json'];
+  const newest = Math.max(...sources.map((path) => newestMtimeMs(join(root, path))));
+  if (existsSync(stamp) && statSync(stamp).mtimeMs >= newest) return;
+  console.log('Building …');
+  execFileSync(process.execPath, [join(root, 'scripts/build.mjs')], { stdio: 'inherit' });
+  writeFileSync(stamp, '');
+}
+
+function has(command) {
+  return spawnSync(command, ['-version'], { stdio: 'ignore' }).error === undefined;
+}
+
+/** Debian's package, where apt may be used; else one sentence and the end. */
+function aptInstall(name, hint) {
+  const may = process.platform === 'linux' && process.getuid() === 0 && has('apt-get');
+  if (!may) {
+    console.error(hint);
+    process.exit(1);
+  }
+  console.log(`Installing ${name} …`);
+  const options = {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  };
+  execFileSync('apt-get', ['update', '-qq'], options);
+  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);
+}
+
+async function browser() {
+  const { findBrowser } = await import(pathToFileURL(join(root, 'dist/capture/browser-discovery.js')).href);
+  const found = () =>
+    findBrowser().then(
+      () => true,
+      () => false,
+    );
+  if (await found()) return;
+  aptInstall('chromium', 'No Chromium was found: install one, or set PUPPETEER_EXECUTABLE_PATH to it.');
+  if (!(await found())) throw new Error('Chromium was installed but is not to be found.');
+}
+
+packages();
+if (!flags.has('--packages-only')) {
+  build();
+  await browser();
+  if (flags.has('--tests') && !(has('ffmpeg') && has('ffprobe'))) {
+    aptInstall('ffmpeg', 'The tests need ffmpeg and ffprobe: install FFmpeg.');
+  }
+}

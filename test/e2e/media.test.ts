@@ -1,0 +1,97 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+
+import { TestServer, type CreatedSession } from '../helpers/test-server.js';
+import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
+
+const BARS = [
+  [255, 255, 255],
+  [255, 255, 0],
+  [0, 255, 255],
+  [0, 255, 0],
+  [255, 0, 255],
+  [255, 0, 0],
+  [0, 0, 255],
+  [128, 128, 128],
+] as const;
+
+describe.each(['tab', 'screencast'] as const)('captured by %s', (capture) => {
+  let server: TestServer;
+  let browser: ViewerBrowser;
+  let viewer: ViewerTab;
+  let session: CreatedSession;
+
+  beforeAll(async () => {
+    [server, browser] = await Promise.all([TestServer.start({ capture }), ViewerBrowser.launch()]);
+  });
+
+  afterEach(async () => {
+    await viewer.close();
+    expect(await server.delete(session)).toBe(204);
+  });
+
+  afterAll(async () => {
+    await Promise.all([server.close(), browser.close()]);
+  });
+
+  async function watch(query: string, renderOptions: object): Promise<void> {
+    session = await server.create(server.page(query), renderOptions);
+    viewer = await browser.open(server);
+    await viewer.connect(session);
+    await viewer.firstPicture();
+  }
+
+  test.each(['h264', 'vp8'] as const)('the page moves in the viewer as %s', async (videoCodec) => {
+    await watch('mode=counter', { videoCodec });
+    const counters = await viewer.read<number[]>('readCounters(2000)');
+    expect(counters.length).toBeGreaterThan(10);
+    // Each picture is newer than the one before, and all come from the page as it is now.
+    expect(counters).toEqual([...counters].sort((a, b) => a - b));
+    const { video, codecs } = await viewer.read<any>('viewer.stats()');
+    expect(codecs).toContain(`video/${videoCodec.toUpperCase()}`);
+    expect([video.frameWidth, video.frameHeight]).toEqual([640, 360]);
+    const state = await server.state(session, ({ metadata }) => metadata.video?.frameRate > 0);
+    expect(state.metadata).toMatchObject({
+      capture,
+      viewers: 1,
+      video: {
+        codec: videoCodec,
+        encoder: videoCodec === 'h264' ? 'libx264' : 'libvpx',
+        width: 640,
+        height: 360,
+      },
+    });
+    expect(state.status).toBe('streaming');
+  });
+
+  test('a tone of the page is heard at its pitch', async () => {
+    await watch('mode=counter&tone=440', {});
+    const { hz, db } = await viewer.read<{ hz: number; db: number }>('readTone()');
+    expect(hz).toBeGreaterThan(437);
+    expect(hz).toBeLessThan(443);
+    expect(db).toBeGreaterThan(-40);
+    const { audio } = await viewer.read<any>('viewer.stats()');
+    expect(audio.concealedSamples / audio.totalSamplesReceived).toBeLessThan(0.2);
+  });
+
+  test('flash and beep stay together', async () => {
+    await watch('mode=flash', {});
+    // The receiver needs its sender reports and some packets before it can align the two.
+    await viewer.until('viewer.stats().then(({ video }) => video?.framesDecoded > 60)');
+    const skews = await viewer.read<number[]>('readSkews(6000)');
+    expect(skews.length).toBeGreaterThanOrEqual(4);
+    const median = [...skews].sort((a, b) => a - b)[Math.floor(skews.length / 2)] ?? Infinity;
+    expect(Math.abs(median), `beep later than flash by ${skews.map(Math.round).join(', ')} ms`).toBeLessThan(
+      40,
+    );
+  });
+
+  test.each(['h264', 'vp8'] as const)('colours survive %s', async (videoCodec) => {
+    await watch('mode=bars', { videoCodec });
+    // A still page is sent once; the picture is final when the rate control has refined it.
+    const bars = await viewer.read<number[][]>('readBars(8)');
+    const errors = bars.flatMap((bar, index) =>
+      bar.map((value, channel) => Math.abs(value - (BARS[index]?.[channel] ?? Infinity))),
+    );
+    expect(Math.max(...errors), JSON.stringify(bars)).toBeLessThanOrEqual(6);
+  });
+});

@@ -1,0 +1,92 @@
+import { StreamKitError } from '../../src/errors.js';
+import type { SessionEndReason } from '../../src/session/session.js';
+import { Session } from '../../src/session/session.js';
+import type { Viewer } from '../../src/session/viewer.js';
+import type { FakeLaunch, FakePeer } from './session-fakes.js';
+import { FakeParts, FakeSink, testRequest, testSettings } from './session-fakes.js';
+import { settle } from './virtual-clock.js';
+
+/** A viewer with an open event stream. */
+export interface Watching {
+  readonly viewer: Viewer;
+  readonly sink: FakeSink;
+  readonly id: string;
+}
+
+export interface WatchOptions {
+  readonly viewerId?: string;
+  readonly videoCodec?: 'h264' | 'vp8';
+  readonly media?: boolean;
+  readonly lastEventId?: number;
+}
+
+/** One session on fake parts and a virtual clock. */
+export class SessionHarness {
+  readonly parts = new FakeParts();
+  readonly ended: SessionEndReason[] = [];
+  readonly failures: Error[] = [];
+  readonly session: Session;
+
+  constructor(renderOptions: Readonly<Record<string, unknown>> = {}) {
+    this.session = new Session('id', testRequest({ renderOptions }), this.parts, testSettings, {
+      onFailed: (_session, error) => void this.failures.push(error),
+      onEnded: (_session, reason) => void this.ended.push(reason),
+    });
+  }
+
+  get clock(): FakeParts['clock'] {
+    return this.parts.clock;
+  }
+
+  /** The launch that is under way, or was. */
+  get launch(): FakeLaunch {
+    const [first] = this.parts.launches;
+    if (first === undefined) throw new Error('Nothing was launched');
+    return first;
+  }
+
+  peer(index = 0): FakePeer {
+    const found = this.parts.peers[index];
+    if (found === undefined) throw new Error(`There is no peer ${index}`);
+    return found;
+  }
+
+  /** Opens an event stream as a request does. */
+  watch(options: WatchOptions = {}): Watching {
+    const { viewerId, videoCodec, media = true, lastEventId } = options;
+    const viewer = this.session.admit({ viewerId, videoCodec });
+    const sink = new FakeSink();
+    viewer.attach(sink, { media, lastEventId });
+    const [hello] = sink.signals('viewer') as { viewerId: string }[];
+    return { viewer, sink, id: hello?.viewerId ?? '' };
+  }
+}
+
+/** A session whose launch is under way. */
+export function launchingSession(renderOptions?: Readonly<Record<string, unknown>>): SessionHarness {
+  const harness = new SessionHarness(renderOptions);
+  harness.session.launch();
+  return harness;
+}
+
+/** A session whose page is captured. */
+export async function liveSession(
+  renderOptions?: Readonly<Record<string, unknown>>,
+  adjust: (parts: FakeParts) => void = () => undefined,
+): Promise<SessionHarness> {
+  const harness = launchingSession(renderOptions);
+  adjust(harness.parts);
+  harness.launch.succeed();
+  await settle();
+  return harness;
+}
+
+/** The code of the error that `work` throws or rejects with. */
+export async function codeOf(work: () => unknown): Promise<string> {
+  try {
+    await work();
+  } catch (error) {
+    return error instanceof StreamKitError ? error.code : String(error);
+  }
+  return 'nothing was thrown';
+}

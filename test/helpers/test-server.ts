@@ -1,0 +1,92 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+
+import express from 'express';
+
+import type { StreamKitOptions } from '../../src/index.js';
+import { product, root } from './product.js';
+
+export interface CreatedSession {
+  readonly id: string;
+  /** Absolute URL of the session's routes. */
+  readonly url: string;
+}
+
+/** An Express application with the router at `/stream` and the fixtures beside it, on a free port of 127.0.0.1. */
+export class TestServer {
+  readonly origin: string;
+  readonly errors: Error[] = [];
+  readonly #server: Server;
+  readonly #close: () => Promise<void>;
+
+  private constructor(server: Server, origin: string, close: () => Promise<void>) {
+    this.#server = server;
+    this.origin = origin;
+    this.#close = close;
+  }
+
+  static async start(options: StreamKitOptions = {}): Promise<TestServer> {
+    const errors: Error[] = [];
+    const router = product.createStreamKitRouter({
+      listenAddress: '127.0.0.1',
+      defaultViewport: { width: 640, height: 360 },
+      onError: (error) => void errors.push(error),
+      ...options,
+    });
+    const application = express();
+    application.use('/stream', (request, response, next) => void router(request, response, next));
+    application.use('/fixtures', express.static(join(root, 'test', 'fixtures')));
+    application.use('/vendor/fast-json-patch', express.static(join(root, 'node_modules', 'fast-json-patch')));
+    const server = createServer(application);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const started = new TestServer(server, `http://127.0.0.1:${port}`, () => router.close());
+    started.errors.push(...errors);
+    return started;
+  }
+
+  /** URL of the fixture page. */
+  page(query: string): string {
+    return `${this.origin}/fixtures/page.html?${query}`;
+  }
+
+  async create(
+    targetUrl: string,
+    renderOptions: object = {},
+    initialData?: unknown,
+  ): Promise<CreatedSession> {
+    const response = await fetch(`${this.origin}/stream/`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ targetUrl, renderOptions, initialData }),
+    });
+    const body = (await response.json()) as { streamId: string };
+    if (response.status !== 201) throw new Error(`POST answered ${response.status}: ${JSON.stringify(body)}`);
+    return { id: body.streamId, url: `${this.origin}/stream/${body.streamId}` };
+  }
+
+  /** Polls the state until `accept` likes it. */
+  async state(session: CreatedSession, accept: (state: any) => boolean, timeoutMs = 20_000): Promise<any> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const state: any = await (await fetch(session.url)).json();
+      if (accept(state)) return state;
+      if (performance.now() > deadline) throw new Error(`the state stayed ${JSON.stringify(state)}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async delete(session: CreatedSession): Promise<number> {
+    return (await fetch(session.url, { method: 'DELETE' })).status;
+  }
+
+  async close(): Promise<void> {
+    await this.#close();
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+}
