@@ -1,11 +1,11 @@
 import { Mesh, quad } from './mesh.js';
 import type { Palette } from './palette.js';
 
-const CURTAINS = 3;
-const COLUMNS = 76;
+const CURTAINS = 2;
+const COLUMNS = 60;
 const ROWS = 4;
 /** Columns dimmer than this are left out: what cannot be seen must not be filled. */
-const LEAST_POWER = 0.015;
+const LEAST_POWER = 0.03;
 
 /** Curtains of light, computed column by column and drawn as one mesh of colours to be added to the sky. */
 export class Aurora {
@@ -29,7 +29,7 @@ export class Aurora {
         const rays = raysAt(x, timeS, curtain);
         const foldedX = x + 0.1 * Math.sin(x * 3.1 + timeS * 0.21 + curtain * 1.7);
         const base = baseline(x, timeS, curtain);
-        const rows = [-0.045, 0, 0.2, 0.5 + 0.2 * rays];
+        const rows = [-0.045, 0, 0.18, 0.4 + 0.2 * rays];
         // Nothing at the lower edge, full light, the upper colour, and out into the dark.
         const low = [0, light, light * 0.15, 0];
         const high = [0, 0, light * 0.28, 0];
@@ -60,12 +60,12 @@ export class Aurora {
 function baseline(x: number, timeS: number, curtain: number): number {
   const wave =
     0.11 * Math.sin(x * 1.15 + timeS * 0.09 + curtain * 2.1) + 0.05 * Math.sin(x * 2.7 - timeS * 0.15);
-  return 0.45 + 0.13 * curtain + wave;
+  return 0.45 + 0.16 * curtain + wave;
 }
 
 /** The fine upright rays, 0–1. */
 function raysAt(x: number, timeS: number, curtain: number): number {
-  return 0.5 + 0.5 * Math.sin(x * 16 + 5 * Math.sin(x * 2.3 + timeS * 0.23 + curtain) + timeS * 0.7);
+  return 0.5 + 0.5 * Math.sin(x * 13 + 4 * Math.sin(x * 2.3 + timeS * 0.23 + curtain) + timeS * 0.7);
 }
 
 /** Rays within veils that come and go. */

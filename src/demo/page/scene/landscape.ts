@@ -20,9 +20,11 @@ import {
 const HORIZON = -0.3;
 /** Heights over the water at which the sky has the colours of the palette. */
 const SKY_HEIGHTS = [0, 0.14, 0.42, 0.85, 1.4] as const;
-const WATER_ROWS = 40;
-const STARS = 110;
-const GLINTS = 80;
+const WATER_ROWS = 32;
+/** A reflection is drawn anew every so many frames. */
+const REFLECTION_INTERVAL = 3;
+const STARS = 80;
+const GLINTS = 60;
 const WHITE = [1, 1, 1] as const;
 
 /** What changes from one frame to the next. */
@@ -95,8 +97,8 @@ export class Landscape {
     const { width, height } = gl.canvas;
     const palette = paletteOf(frame.hue);
     this.#shapeAbove(frame, palette);
-    // The ripples blur the reflection, so that half of the size and of the rate are enough for it.
-    if (this.#frames++ % 2 === 0) {
+    // The ripples blur the reflection, so that half of the size and a third of the rate are enough for it.
+    if (this.#frames++ % REFLECTION_INTERVAL === 0) {
       const [targetWidth, targetHeight] = [width >> 1, height >> 1];
       const horizonPx = Math.round(((HORIZON + 1) / 2) * targetHeight);
       this.#bindReflection(targetWidth, targetHeight - horizonPx);

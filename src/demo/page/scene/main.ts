@@ -7,7 +7,7 @@ import { seededRandom } from './seeded-random.js';
 import { readSettings } from './stream-kit.js';
 
 /** The landscape is soft by nature: drawn smaller and scaled up, it costs a fraction on a host without a GPU. */
-const RENDER_SCALE = 0.5;
+const RENDER_SCALE = 0.4;
 /** How fast colour and brightness follow, per second. */
 const EASE_PER_S = 0.8;
 const METADATA_INTERVAL_MS = 3000;
@@ -87,7 +87,7 @@ function draw(nowMs: number): void {
   frame++;
   surge *= Math.exp(-elapsedS * 0.9);
   const follow = 1 - Math.exp(-elapsedS * EASE_PER_S);
-  hue += (settings.hue + (step?.section.hueShift ?? 0) + (viewers ?? 0) * 6 - hue) * follow;
+  hue += (settings.hue + (step?.section.hueShift ?? 0) + Math.min(viewers ?? 0, 6) * 5 - hue) * follow;
   power += ((step?.section.glow ?? 0.8) - power) * follow;
   const timeS = nowMs / 1000;
   landscape.draw({

@@ -1,7 +1,7 @@
 import { Mesh, quad } from './mesh.js';
 
 const LAYERS = 4;
-const COLUMNS = 104;
+const COLUMNS = 84;
 const OCTAVES = 5;
 /** Wider than the widest picture, so that the camera may sway. */
 const HALF_WIDTH = 1.95;

@@ -16,7 +16,7 @@ type Tone = 'idle' | 'busy' | 'live' | 'bad';
 
 const ROUTER_URL = '/stream';
 const TOAST_MS = 2500;
-const HUES = [150, 205, 265, 320, 15] as const;
+const HUES = [140, 160, 185, 205, 230] as const;
 
 const controls = new PlayerControls();
 const metrics = new MetricsView(any('metrics'));
