@@ -155,8 +155,10 @@ export class Viewer {
   async #close(reason: string): Promise<void> {
     this.#closeReason = reason;
     this.#awayTimer?.cancel();
-    this.#delivery?.end(customSignal('closed', { reason }));
+    const delivery = this.#delivery;
+    // Before the stream ends: its end is then no loss to wait for.
     this.#delivery = undefined;
+    delivery?.end(customSignal('closed', { reason }));
     await this.#media?.close();
   }
 
