@@ -1,7 +1,5 @@
-import { Aurora } from './aurora.js';
 import { GlProgram } from './gl-program.js';
 import { GlowField, type Glow } from './glow-field.js';
-import { Mesh, quad } from './mesh.js';
 import { hsl, paletteOf, type Color, type Palette } from './palette.js';
 import { Ridges } from './ridges.js';
 import { Rings } from './rings.js';
@@ -11,15 +9,15 @@ import {
   GLOW_FRAGMENT,
   GLOW_VERTEX,
   MESH_VERTEX,
+  RIDGE_FRAGMENT,
   RIDGE_VERTEX,
   WATER_FRAGMENT,
   WATER_VERTEX,
 } from './shaders.js';
+import { Sky } from './sky.js';
 
 /** Height of the waterline in clip space, −1 to 1. */
 const HORIZON = -0.3;
-/** Heights over the water at which the sky has the colours of the palette. */
-const SKY_HEIGHTS = [0, 0.14, 0.42, 0.85, 1.4] as const;
 const WATER_ROWS = 32;
 /** A reflection is drawn anew every so many frames. */
 const REFLECTION_INTERVAL = 3;
@@ -45,10 +43,9 @@ export class Landscape {
   readonly #ridgeProgram: GlProgram;
   readonly #glowProgram: GlProgram;
   readonly #waterProgram: GlProgram;
-  readonly #sky: Mesh;
+  readonly #sky: Sky;
   readonly #stars: GlowField;
   readonly #moon: GlowField;
-  readonly #aurora: Aurora;
   readonly #ridges: Ridges;
   readonly #rings: Rings;
   readonly #glints: GlowField;
@@ -65,12 +62,11 @@ export class Landscape {
     const random = seededRandom(seed);
     this.#gl = gl;
     this.#flatProgram = new GlProgram(gl, MESH_VERTEX, FLAT_FRAGMENT);
-    this.#ridgeProgram = new GlProgram(gl, RIDGE_VERTEX, FLAT_FRAGMENT);
+    this.#ridgeProgram = new GlProgram(gl, RIDGE_VERTEX, RIDGE_FRAGMENT);
     this.#glowProgram = new GlProgram(gl, GLOW_VERTEX, GLOW_FRAGMENT);
     this.#waterProgram = new GlProgram(gl, WATER_VERTEX, WATER_FRAGMENT);
-    this.#sky = new Mesh(gl, [2, 3]);
+    this.#sky = new Sky(gl);
     this.#moon = new GlowField(gl);
-    this.#aurora = new Aurora(gl);
     this.#ridges = new Ridges(gl, random);
     this.#rings = new Rings(gl);
     this.#stars = new GlowField(
@@ -124,9 +120,8 @@ export class Landscape {
 
   #shapeAbove(frame: LandscapeFrame, palette: Palette): void {
     const aspect = this.#gl.canvas.width / this.#gl.canvas.height;
-    this.#sky.fill(...skyMesh(aspect, palette.sky));
     this.#moon.fill(moon(palette, frame.timeS));
-    this.#aurora.shape(frame.timeS, aspect, frame.auroraPower, palette);
+    this.#sky.shape(frame.timeS, aspect, frame.auroraPower, palette);
   }
 
   #drawAbove(frame: LandscapeFrame, palette: Palette): void {
@@ -137,9 +132,8 @@ export class Landscape {
     this.#use(this.#glowProgram).set('u_time', frame.timeS).set('u_tint', WHITE);
     this.#stars.draw();
     this.#moon.draw();
-    this.#use(this.#flatProgram);
-    this.#aurora.draw();
-    gl.disable(gl.BLEND);
+    // The mountains' outlines fade out over a pixel or two in place of antialiasing.
+    gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
     this.#use(this.#ridgeProgram)
       .set('u_far', palette.ridgeFar)
       .set('u_near', palette.ridgeNear)
@@ -147,6 +141,8 @@ export class Landscape {
       .set('u_rim', palette.auroraLow)
       .set('u_sway', Math.sin(frame.timeS * 0.05));
     this.#ridges.draw();
+    gl.blendFunc(gl.ONE, gl.ONE);
+    gl.disable(gl.BLEND);
   }
 
   /** Directs drawing into the texture from which the water takes its reflection. */
@@ -176,17 +172,6 @@ export class Landscape {
     const aspect = this.#gl.canvas.width / this.#gl.canvas.height;
     return program.use().set('u_aspect', aspect).set('u_horizon', HORIZON);
   }
-}
-
-function skyMesh(aspect: number, colors: readonly Color[]): [number[], number[]] {
-  const vertices: number[] = [];
-  const indices: number[] = [];
-  SKY_HEIGHTS.forEach((height, row) => {
-    const color = colors[row] ?? WHITE;
-    vertices.push(-aspect, height, ...color, aspect, height, ...color);
-    if (row > 0) indices.push(...quad(row * 2 - 2, row * 2 - 1, row * 2, row * 2 + 1));
-  });
-  return [vertices, indices];
 }
 
 /** Halo and disc; the disc is so bright that it is cut off at white, which gives it its edge. */

@@ -1,7 +1,9 @@
 import { Mesh, quad } from './mesh.js';
 
 const LAYERS = 4;
-const COLUMNS = 84;
+const COLUMNS = 68;
+/** Height over which an outline fades out. */
+const FEATHER = 0.009;
 const OCTAVES = 5;
 /** Wider than the widest picture, so that the camera may sway. */
 const HALF_WIDTH = 1.95;
@@ -22,9 +24,10 @@ export class Ridges {
         const x = ((column / (COLUMNS - 1)) * 2 - 1) * HALF_WIDTH;
         const first = vertices.length / 4;
         const height = Math.max(0, slope(x, depth) * (noise(x * mix(1.5, 2.2, depth)) * 0.62 - 0.1));
-        vertices.push(x, 0, depth, 0, x, height, depth, 1);
+        vertices.push(x, 0, depth, 0, x, height, depth, 1, x, height + FEATHER, depth, 2);
         if (column > 0 && height + previousHeight > 0) {
-          indices.push(...quad(first - 2, first - 1, first, first + 1));
+          indices.push(...quad(first - 3, first - 2, first, first + 1));
+          indices.push(...quad(first - 2, first - 1, first + 1, first + 2));
         }
         previousHeight = height;
       }

@@ -1,5 +1,5 @@
-// The render host may have no GPU. There a fragment costs some ten nanoseconds, a vertex as much as dozens of
-// them, and every instance of an instanced draw as much as a hundred. So shapes are computed once or in
+// The render host may have no GPU. There a fragment costs some ten nanoseconds and more when it is blended, and
+// every instance of an instanced draw about as much as a thousand of them. So shapes are computed once or in
 // JavaScript, colours are interpolated between few vertices, and each kind of thing is one draw call.
 
 /** Places world coordinates: x −aspect to aspect, y the height over the water. */
@@ -22,7 +22,7 @@ void main() {
 }
 `;
 
-/** A mesh whose vertices carry their colour: sky, aurora and rings. */
+/** A mesh whose vertices carry their colour: sky and rings. */
 export const MESH_VERTEX = `${COMMON}
 layout(location = 0) in vec2 a_position;
 layout(location = 1) in vec3 a_color;
@@ -36,20 +36,30 @@ void main() {
 /** Mountains, in layers that shift against each other as the camera sways. */
 export const RIDGE_VERTEX = `${COMMON}
 layout(location = 0) in vec2 a_position;
-// Depth, 0 far to 1 near, and whether the vertex is on the outline.
+// Depth, 0 far to 1 near; and the row: 0 foot, 1 outline, 2 faded out.
 layout(location = 1) in vec2 a_kind;
 uniform vec3 u_far;
 uniform vec3 u_near;
 uniform vec3 u_fog;
 uniform vec3 u_rim;
 uniform float u_sway;
-out vec3 v_color;
+out vec4 v_color;
 void main() {
   float depth = a_kind.x;
   gl_Position = place(a_position + vec2(u_sway * (0.02 + 0.1 * depth), 0.0));
   vec3 rock = mix(u_far, u_near, sqrt(depth));
   float glow = (1.0 - depth) * a_position.y;
-  v_color = a_kind.y > 0.5 ? rock + u_rim * 0.2 * glow : mix(rock, u_fog, 0.8 * (1.0 - depth));
+  vec3 color = a_kind.y > 0.5 ? rock + u_rim * 0.2 * glow : mix(rock, u_fog, 0.8 * (1.0 - depth));
+  v_color = vec4(color, a_kind.y > 1.5 ? 0.0 : 1.0);
+}
+`;
+
+export const RIDGE_FRAGMENT = `#version 300 es
+precision mediump float;
+in vec4 v_color;
+out vec4 o_color;
+void main() {
+  o_color = v_color;
 }
 `;
 
