@@ -26,7 +26,7 @@ export function createRequestHandler<TEnv>(parameters: RequestHandlerParameters<
   return async (request) => {
     const segments = request.path.split('/');
     // A slash at the end makes no other resource.
-    if (segments.length > 2 && segments.at(-1) === '') segments.pop();
+    if (segments.length > 2 && segments[1] !== '' && segments.at(-1) === '') segments.pop();
     const route = routes.find((candidate) => matches(candidate.segments, segments));
     if (route === undefined) return undefined;
     const streamId = segments[1] ?? '';

@@ -1,0 +1,139 @@
+import { createServer } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import type { StreamKitOptions } from '../../src/options.js';
+import { resolveOptions } from '../../src/options.js';
+import type { StreamKitRouter } from '../../src/router.js';
+import { composeRouter } from '../../src/router.js';
+import { FakeParts, parseEvents } from './session-fakes.js';
+import type { SseEvent } from './session-fakes.js';
+
+/** A router on fake parts behind a real server on the loopback address. */
+export interface RouterServer {
+  readonly url: string;
+  readonly parts: FakeParts;
+  readonly router: StreamKitRouter;
+  readonly server: Server;
+  close(): Promise<void>;
+}
+
+/** Serves the router; `mount` puts it into a framework. */
+export async function serveRouter<TEnv = unknown>(
+  options: StreamKitOptions<TEnv> = {},
+  mount: (router: StreamKitRouter) => RequestListener = (router) => (request, response) =>
+    void router(request, response),
+): Promise<RouterServer> {
+  const parts = new FakeParts();
+  const router = composeRouter(resolveOptions(options), parts);
+  const server = createServer(mount(router));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    parts,
+    router,
+    server,
+    async close() {
+      await router.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** An answer with its JSON, if it has any. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- decoded JSON, which assertions check.
+  readonly json: any;
+}
+
+export async function ask(url: string, init: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(url, init);
+  const text = await response.text();
+  const isJson = (response.headers.get('content-type') ?? '').startsWith('application/json');
+  return {
+    status: response.status,
+    headers: response.headers,
+    json: isJson && text !== '' ? JSON.parse(text) : undefined,
+  };
+}
+
+export function postJson(url: string, value: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  return ask(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(value),
+  });
+}
+
+/** A client of an event stream. */
+export class EventStreamClient {
+  text = '';
+  ended = false;
+  readonly #abort: AbortController;
+  readonly #waiting = new Set<() => void>();
+
+  private constructor(
+    readonly response: Response,
+    abort: AbortController,
+  ) {
+    this.#abort = abort;
+    void this.#read();
+  }
+
+  static async open(url: string, init: RequestInit = {}): Promise<EventStreamClient> {
+    const abort = new AbortController();
+    const response = await fetch(url, { ...init, signal: abort.signal });
+    return new EventStreamClient(response, abort);
+  }
+
+  get events(): SseEvent[] {
+    return parseEvents(this.text.slice(0, this.text.lastIndexOf('\n\n') + 2));
+  }
+
+  /** Waits for the first signal of a type and gives its payload. */
+  async signal<T = unknown>(type: string): Promise<T> {
+    const find = (): SseEvent | undefined =>
+      this.events.find((event) => event.event === 'custom_signal' && event.data.type === type);
+    await this.until(() => find() !== undefined);
+    return find()?.data.payload as T;
+  }
+
+  /** Waits until something holds of what has arrived. */
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) {
+      if (this.ended) throw new Error(`The stream ended first: ${this.text}`);
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    }
+  }
+
+  async untilEnd(): Promise<void> {
+    while (!this.ended) await new Promise<void>((resolve) => this.#waiting.add(resolve));
+  }
+
+  /** The client goes away. */
+  abort(): void {
+    this.#abort.abort();
+  }
+
+  async #read(): Promise<void> {
+    const decoder = new TextDecoder();
+    try {
+      for await (const chunk of this.response.body ?? []) {
+        this.text += decoder.decode(chunk, { stream: true });
+        this.#wake();
+      }
+    } catch {
+      // Cut off, by either side: an end like any other.
+    }
+    this.ended = true;
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+}
