@@ -10,6 +10,8 @@ export interface EncodedFrame {
   readonly rtpTimestamp: number;
   /** When the picture was captured, on the monotonic clock of this machine. */
   readonly captureTimeUs: number;
+  /** When the raw picture was read, or the last one taken again, on the same clock. */
+  readonly readTimeUs: number;
   /** Index in the ladder of sizes; 0 is the full size. */
   readonly rung: number;
 }

@@ -48,7 +48,7 @@ function report(message: VideoReport, transfer: ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer);
 }
 
-function encodeOne(active: ActiveEncoder, captureTimeUs: number): void {
+function encodeOne(active: ActiveEncoder, captureTimeUs: number, readTimeUs: number): void {
   const picture = feed.last;
   if (!picture) return;
   const { encoder, meter } = active;
@@ -61,7 +61,15 @@ function encodeOne(active: ActiveEncoder, captureTimeUs: number): void {
   if (keyframe) active.keyframeWanted = false;
   meter.add(bytes.byteLength);
   const rtpTimestamp = rtpTimestampOf(captureTimeUs, VIDEO_CLOCK_RATE_HZ);
-  const frame = { codec: encoder.codec, bytes, keyframe, rtpTimestamp, captureTimeUs, rung: 0 };
+  const frame = {
+    codec: encoder.codec,
+    bytes,
+    keyframe,
+    rtpTimestamp,
+    captureTimeUs,
+    readTimeUs,
+    rung: 0,
+  };
   report({ type: 'frame', frame }, [bytes.buffer]);
 }
 
@@ -77,6 +85,7 @@ function takePicture(): void {
     }, earlyUs / 1000);
     return;
   }
+  const readTimeUs = nowUs();
   const frame = reader.next();
   if (!frame || !feed.take(frame)) return;
   const behind = earlyUs < -frameIntervalUs;
@@ -84,16 +93,16 @@ function takePicture(): void {
   lastSequence = frame.sequence;
   // Due times keep their phase, so that a picture that came late does not make the next one late.
   nextDueUs = behind ? nowUs() + frameIntervalUs : nextDueUs + frameIntervalUs;
-  encodeAll(frame.captureTimeUs);
+  encodeAll(frame.captureTimeUs, readTimeUs);
 }
 
-function encodeAll(captureTimeUs: number): void {
+function encodeAll(captureTimeUs: number, readTimeUs: number): void {
   clearTimeout(stillTimer);
   stillTimer = undefined;
   // The capture clock and ours are the same, but a picture that was encoded again has taken a time of its own.
   lastCaptureTimeUs = Math.max(captureTimeUs, lastCaptureTimeUs + 1_000);
   lastEncodedAtUs = nowUs();
-  for (const active of encoders.values()) encodeOne(active, lastCaptureTimeUs);
+  for (const active of encoders.values()) encodeOne(active, lastCaptureTimeUs, readTimeUs);
 }
 
 /** Encodes the last picture again in `delayUs`, unless a new one comes before. */
@@ -101,7 +110,7 @@ function scheduleStill(delayUs: number): void {
   if (stillTimer || !feed.last) return;
   stillTimer = setTimeout(() => {
     stillTimer = undefined;
-    guard(() => encodeAll(nowUs() - CAPTURE_LATENCY_US));
+    guard(() => encodeAll(nowUs() - CAPTURE_LATENCY_US, nowUs()));
   }, delayUs / 1000);
 }
 

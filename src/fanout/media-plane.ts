@@ -38,6 +38,11 @@ export interface ConsumerParameters {
   readonly mid: string;
   readonly cname: string;
   readonly headerExtensions: HeaderExtensionIds;
+  /**
+   * The playout delay's maximum, ms, a multiple of 10; its minimum is 0. With 0 the viewer shows each picture at once;
+   * with more it may hold pictures back by up to that much to keep them with the sound. Default 0.
+   */
+  readonly playoutDelayMaxMs?: number;
 }
 
 export interface ConsumerStats {

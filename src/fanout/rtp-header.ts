@@ -25,6 +25,8 @@ const MAX_ELEMENT_BYTES = 16;
 
 const TRANSPORT_SEQUENCE_BYTES = 2;
 const PLAYOUT_DELAY_BYTES = 3;
+const PLAYOUT_DELAY_UNIT_MS = 10;
+const PLAYOUT_DELAY_MASK = 0xfff;
 const CAPTURE_TIME_BYTES = 8;
 
 /**
@@ -36,7 +38,7 @@ export class RtpHeaderTemplate {
   private transportSequenceOffset = -1;
   private captureTimeOffset = -1;
 
-  constructor(mid: string, ids: HeaderExtensionIds) {
+  constructor(mid: string, ids: HeaderExtensionIds, playoutDelayMaxMs = 0) {
     const elements: Buffer[] = [];
     let offset = FIXED_HEADER_BYTES + PROFILE_BYTES;
     const add = (id: number | undefined, data: Buffer): number => {
@@ -57,8 +59,10 @@ export class RtpHeaderTemplate {
 
     add(ids.mid, Buffer.from(mid, 'utf8'));
     this.transportSequenceOffset = add(ids.transportWideCc, Buffer.alloc(TRANSPORT_SEQUENCE_BYTES));
-    // Least and greatest delay, 12 bits each, in 10 ms: both zero, "render as soon as decoded".
-    add(ids.playoutDelay, Buffer.alloc(PLAYOUT_DELAY_BYTES));
+    // Least and greatest delay, 12 bits each, in 10 ms. The least is zero: "render as soon as decoded".
+    const playoutDelay = Buffer.alloc(PLAYOUT_DELAY_BYTES);
+    playoutDelay.writeUInt16BE(Math.round(playoutDelayMaxMs / PLAYOUT_DELAY_UNIT_MS) & PLAYOUT_DELAY_MASK, 1);
+    add(ids.playoutDelay, playoutDelay);
     this.captureTimeOffset = add(ids.absCaptureTime, Buffer.alloc(CAPTURE_TIME_BYTES));
 
     if (elements.length === 0) {

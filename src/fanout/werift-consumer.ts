@@ -63,7 +63,11 @@ export class WeriftConsumer implements Consumer, PayloadSink {
     private readonly time: MediaTime,
     private readonly onClosed: (consumer: WeriftConsumer) => void,
   ) {
-    this.header = new RtpHeaderTemplate(parameters.mid, parameters.headerExtensions);
+    this.header = new RtpHeaderTemplate(
+      parameters.mid,
+      parameters.headerExtensions,
+      parameters.playoutDelayMaxMs,
+    );
     this.waitsForKeyframe = producer.kind === 'video';
     producer.add(this);
     producer.requestKeyframe();

@@ -29,6 +29,12 @@ export interface ViewerPeerFactoryOptions {
   readonly connectTimeoutMs?: number;
 }
 
+/**
+ * How long a viewer may hold a picture back to keep it with its sound, which takes 50 to 70 ms longer: Opus packets
+ * are 20 ms long and the receiver's jitter buffer holds one or two. It is a bound on what lip sync may cost, chosen so
+ * that the rest stays below 40 ms. Without sound nothing is held back.
+ */
+const LIP_SYNC_MAX_MS = 40;
 const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
 /** Candidates that wait for the answer; more are dropped. */
 const MAX_QUEUED_CANDIDATES = 64;
@@ -261,15 +267,20 @@ class WeriftViewerPeer implements ViewerPeer {
       this.fail('The media transport cannot be opened.', error);
       return;
     }
+    const hasAudio = accepted.audio !== null;
     this.listener.onConnected({
       transport: this.mediaTransport,
       videoCodec: accepted.videoCodec,
-      video: this.consumerParameters('video', accepted.video),
-      audio: accepted.audio === null ? null : this.consumerParameters('audio', accepted.audio),
+      video: this.consumerParameters('video', accepted.video, hasAudio),
+      audio: accepted.audio === null ? null : this.consumerParameters('audio', accepted.audio, hasAudio),
     });
   }
 
-  private consumerParameters(kind: 'video' | 'audio', media: AcceptedMedia): ConsumerParameters {
+  private consumerParameters(
+    kind: 'video' | 'audio',
+    media: AcceptedMedia,
+    hasAudio: boolean,
+  ): ConsumerParameters {
     const transceiver = this.connection.getTransceivers().find((candidate) => candidate.kind === kind);
     if (transceiver === undefined) {
       throw new StreamKitError('internal', `The peer has no ${kind}.`);
@@ -283,6 +294,7 @@ class WeriftViewerPeer implements ViewerPeer {
       mid: media.mid,
       cname: this.connection.cname,
       headerExtensions: media.headerExtensions,
+      ...(kind === 'video' && hasAudio ? { playoutDelayMaxMs: LIP_SYNC_MAX_MS } : {}),
     };
   }
 

@@ -1,3 +1,5 @@
+import { channel } from 'node:diagnostics_channel';
+
 import type { Capture } from '../capture/capture.js';
 import type { AudioEncodeThread, VideoEncodeThread, VideoEncoderStats } from '../encode/encode-thread.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
@@ -25,6 +27,12 @@ export interface SessionMediaParameters {
   readonly parts: SessionParts;
   readonly logger: Logger;
 }
+
+/**
+ * `diagnostics_channel` on which each encoded picture is announced: codec, keyframe, RTP timestamp, and the monotonic µs
+ * at which it was captured and read. Costs nothing without a subscriber.
+ */
+const frameChannel = channel('stream-kit-server:frame');
 
 /** One viewer's share of the session's media. */
 export interface MediaShare {
@@ -199,6 +207,10 @@ export class SessionMedia {
   }
 
   #onEncodedFrame(frame: EncodedFrame): void {
+    if (frameChannel.hasSubscribers) {
+      const { codec, keyframe, rtpTimestamp, captureTimeUs, readTimeUs } = frame;
+      frameChannel.publish({ codec, keyframe, rtpTimestamp, captureTimeUs, readTimeUs });
+    }
     const branch = this.#video.get(frame.codec);
     if (branch !== undefined) this.#send(() => branch.producer.send(branch.payloader.payload(frame)));
   }

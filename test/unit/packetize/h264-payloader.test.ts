@@ -11,7 +11,15 @@ const SHORT_START_CODE = Buffer.from([0, 0, 1]);
 const LONG_START_CODE = Buffer.from([0, 0, 0, 1]);
 
 function frameOf(bytes: Uint8Array, keyframe = false): EncodedFrame {
-  return { codec: 'h264', bytes, keyframe, rtpTimestamp: 4711, captureTimeUs: 52_344, rung: 0 };
+  return {
+    codec: 'h264',
+    bytes,
+    keyframe,
+    rtpTimestamp: 4711,
+    captureTimeUs: 52_344,
+    readTimeUs: 52_344,
+    rung: 0,
+  };
 }
 
 function split(payloads: RtpPayloads): Buffer[] {

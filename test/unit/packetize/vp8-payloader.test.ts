@@ -7,7 +7,15 @@ import { Vp8Payloader } from '../../../src/packetize/vp8-payloader.js';
 import { seededRandom } from './seeded-random.js';
 
 function frameOf(bytes: Uint8Array): EncodedFrame {
-  return { codec: 'vp8', bytes, keyframe: false, rtpTimestamp: 90_000, captureTimeUs: 1_000_000, rung: 0 };
+  return {
+    codec: 'vp8',
+    bytes,
+    keyframe: false,
+    rtpTimestamp: 90_000,
+    captureTimeUs: 1_000_000,
+    readTimeUs: 1_000_000,
+    rung: 0,
+  };
 }
 
 function split(payloads: RtpPayloads): Buffer[] {

@@ -111,7 +111,14 @@ describe('encoding', () => {
     const harness = await liveSession();
     harness.watch();
     harness.peer().connect();
-    const frame = { bytes: new Uint8Array(3), keyframe: true, rtpTimestamp: 1, captureTimeUs: 2, rung: 0 };
+    const frame = {
+      bytes: new Uint8Array(3),
+      keyframe: true,
+      rtpTimestamp: 1,
+      captureTimeUs: 2,
+      readTimeUs: 3,
+      rung: 0,
+    };
     harness.parts.videoListener?.onEncodedFrame({ ...frame, codec: 'h264' });
     harness.parts.videoListener?.onEncodedFrame({ ...frame, codec: 'vp8' });
     harness.parts.audioListener?.onEncodedAudio({ ...frame, codec: 'opus' });

@@ -1,0 +1,55 @@
+// npm run bench [-- table ...]: runs the tables one after the other on an otherwise idle machine, prints them and
+// writes bench-results/<time>.json. Every table measures ours and its peer side by side, in turns, in one run.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+
+import { coldStart } from './cold-start.mjs';
+import { costOfRender } from './cost-of-render.mjs';
+import { glassToGlass } from './glass-to-glass.mjs';
+import { browserPath } from './rig.mjs';
+
+const root = join(import.meta.dirname, '..', '..');
+const TABLES = { 'glass-to-glass': glassToGlass, 'cost-of-render': costOfRender, 'cold-start': coldStart };
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in TABLES));
+if (unknown.length > 0) {
+  console.error(`Unknown table ${unknown.join(', ')}. There are: ${Object.keys(TABLES).join(', ')}.`);
+  process.exit(1);
+}
+
+const versionOf = (name) =>
+  JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')).version;
+const machine = {
+  cpu: cpus()[0]?.model.trim(),
+  cores: cpus().length,
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  platform: `${process.platform} ${process.arch}`,
+  node: process.version,
+  chromium: execFileSync(await browserPath(), ['--version'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  }).trim(),
+  ...Object.fromEntries(['werift', 'node-av', 'puppeteer'].map((name) => [name, versionOf(name)])),
+};
+console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.platform}`);
+console.log(
+  `Node ${machine.node}, ${machine.chromium}, werift ${machine.werift}, node-av ${machine['node-av']}\n`,
+);
+
+const results = { date: new Date().toISOString(), machine, tables: {} };
+for (const [name, table] of Object.entries(TABLES)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const { title, note, rows } = await table();
+  console.log(`${title}\n${note}`);
+  console.table(rows);
+  results.tables[name] = { title, note, rows };
+}
+
+const folder = join(root, 'bench-results');
+mkdirSync(folder, { recursive: true });
+const file = join(folder, `${results.date.replaceAll(':', '-')}.json`);
+writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+console.log(`Written to bench-results/${file.slice(folder.length + 1)}`);

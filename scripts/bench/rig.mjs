@@ -1,0 +1,192 @@
+// What the tables share: our server in a process of its own, the direct page peer, the viewer's browser, CPU counts.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+import puppeteer from 'puppeteer';
+
+const root = join(import.meta.dirname, '..', '..');
+const TICKS_PER_SECOND = 100;
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript' };
+
+export async function browserPath() {
+  const { findBrowser } = await import(join(root, 'dist', 'capture', 'browser-discovery.js'));
+  return findBrowser();
+}
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted.length === 0 ? NaN : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+}
+
+export const round = (value, digits = 1) => Number(value.toFixed(digits));
+
+/** Serves the bench's pages on 127.0.0.1. */
+export async function startPages() {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, 'http://x');
+    const file = pathname.startsWith('/vendor/')
+      ? join(root, 'node_modules', pathname.slice('/vendor/'.length))
+      : join(root, 'test', 'fixtures', pathname);
+    try {
+      const body = readFileSync(file);
+      response.setHeader('content-type', TYPES[extname(file)] ?? 'application/octet-stream');
+      response.end(body);
+    } catch {
+      response.statusCode = 404;
+      response.end();
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { origin: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
+}
+
+/** Our server in a process of its own, so that its CPU and its event loop can be told from the bench's. */
+export async function startOurs(options = {}) {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'server.mjs'), JSON.stringify(options)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout });
+  const answers = lines[Symbol.asyncIterator]();
+  const next = async () => JSON.parse((await answers.next()).value);
+  const { origin } = await next();
+  return {
+    origin,
+    pid: child.pid,
+    /** Event-loop delay since the last call, ms. */
+    async loopDelay() {
+      child.stdin.write('delay\n');
+      return next();
+    },
+    /** Pairs of RTP timestamp and wall-clock ms at which the raw frame was read; the last few thousand. */
+    async frames() {
+      child.stdin.write('frames\n');
+      return next();
+    },
+    async create(targetUrl, renderOptions) {
+      const response = await fetch(`${origin}/stream/`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ targetUrl, renderOptions }),
+      });
+      if (response.status !== 201) throw new Error(await response.text());
+      const { streamId } = await response.json();
+      return `${origin}/stream/${streamId}`;
+    },
+    async close() {
+      child.stdin.end();
+      await once(child, 'exit');
+    },
+  };
+}
+
+export async function launchBrowser(flags = []) {
+  const profile = mkdtempSync(join(tmpdir(), 'bench-'));
+  const browser = await puppeteer.launch({
+    executablePath: await browserPath(),
+    pipe: true,
+    userDataDir: profile,
+    ignoreDefaultArgs: ['--mute-audio'],
+    defaultViewport: null,
+    args: [
+      '--no-sandbox',
+      '--autoplay-policy=no-user-gesture-required',
+      '--disable-background-networking',
+      '--disable-backgrounding-occluded-windows',
+      '--disable-background-timer-throttling',
+      '--disable-component-update',
+      '--disable-features=WebRtcHideLocalIpsWithMdns',
+      '--disable-quic',
+      '--disable-renderer-backgrounding',
+      '--disable-sync',
+      '--enable-unsafe-swiftshader',
+      '--no-first-run',
+      ...flags,
+    ],
+  });
+  return {
+    browser,
+    pid: browser.process().pid,
+    async close() {
+      await browser.close();
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    },
+  };
+}
+
+/** A page of the bench in a viewer's browser. */
+export async function openViewer({ browser }, origin) {
+  const page = await browser.newPage();
+  await page.goto(`${origin}/bench-viewer.html`);
+  await page.waitForFunction('window.ready === true');
+  await page.bringToFront();
+  return page;
+}
+
+/**
+ * The direct page peer: the same page's tab, captured by getDisplayMedia and sent by Chromium's own WebRTC to each
+ * viewer, as the products do that put a peer into the page.
+ */
+export async function startDirect({ targetUrl, width, height, frameRate, codec, bitrateBps }) {
+  const title = `direct-${process.pid}-${Date.now()}`;
+  const sender = await launchBrowser([
+    `--auto-select-tab-capture-source-by-title=${title}`,
+    `--window-size=${width},${height}`,
+  ]);
+  const [target] = await sender.browser.pages();
+  await target.setViewport({ width, height });
+  await target.evaluate((name) => (document.title = name), title);
+  const page = await sender.browser.newPage();
+  await page.goto(`${new URL(targetUrl).origin}/bench-direct.html`);
+  await target.bringToFront();
+  await page.evaluate((request) => window.capture(request), { width, height, frameRate });
+  await target.goto(targetUrl);
+  return {
+    pid: sender.pid,
+    async connect(viewer) {
+      const offer = await page.evaluate((request) => window.offer(request), { codec, bitrateBps });
+      const answer = await viewer.evaluate((sdp) => window.answerDirect(sdp), offer.sdp);
+      await page.evaluate((index, sdp) => window.accept(index, sdp), offer.index, answer);
+    },
+    close: () => sender.close(),
+  };
+}
+
+/** CPU seconds that process `pid` and all its descendants have used. */
+export function cpuSeconds(pid) {
+  const children = new Map();
+  const ticks = new Map();
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'latin1');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const parent = Number(fields[1]);
+      children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
+      ticks.set(Number(entry), Number(fields[11]) + Number(fields[12]));
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  let sum = 0;
+  const queue = [pid];
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    sum += ticks.get(next) ?? 0;
+    queue.push(...(children.get(next) ?? []));
+  }
+  return sum / TICKS_PER_SECOND;
+}
+
+/** Mean CPU use of a process tree over `seconds`, in cores. */
+export async function cpuOver(pid, seconds) {
+  const before = cpuSeconds(pid);
+  const start = performance.now();
+  await sleep(seconds * 1000);
+  return (cpuSeconds(pid) - before) / ((performance.now() - start) / 1000);
+}

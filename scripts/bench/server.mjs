@@ -1,0 +1,51 @@
+// Our router in a process of its own. Options as JSON in the first argument; prints its origin, answers `delay` lines
+// with the event-loop delay since the last and `frames` lines with when raw frames were read, and ends with its input.
+import { subscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createInterface } from 'node:readline';
+
+import express from 'express';
+
+import { createStreamKitRouter } from '../../dist/index.js';
+
+const router = createStreamKitRouter({
+  listenAddress: '127.0.0.1',
+  onError: (error) => console.error(error),
+  ...JSON.parse(process.argv[2] ?? '{}'),
+});
+const application = express();
+// The viewer's page comes from another origin; the router's own default is closed.
+application.use((request, response, next) => {
+  response.setHeader('access-control-allow-origin', '*');
+  response.setHeader('access-control-allow-headers', 'content-type');
+  if (request.method === 'OPTIONS') response.sendStatus(204);
+  else next();
+});
+application.use('/stream', (request, response, next) => void router(request, response, next));
+const server = createServer(application).listen(0, '127.0.0.1');
+await once(server, 'listening');
+console.log(JSON.stringify({ origin: `http://127.0.0.1:${server.address().port}` }));
+
+const delay = monitorEventLoopDelay({ resolution: 1 });
+delay.enable();
+
+const FRAMES_KEPT = 5_000;
+const frames = [];
+subscribe('stream-kit-server:frame', ({ rtpTimestamp, readTimeUs }) => {
+  const wallMs = performance.timeOrigin + performance.now();
+  const ageMs = Number(process.hrtime.bigint()) / 1e6 - readTimeUs / 1e3;
+  if (frames.push([rtpTimestamp, wallMs - ageMs]) > FRAMES_KEPT) frames.shift();
+});
+
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line === 'frames') console.log(JSON.stringify(frames));
+  if (line !== 'delay') continue;
+  const [p50, p99, max] = [delay.percentile(50), delay.percentile(99), delay.max].map((ns) => ns / 1e6);
+  console.log(JSON.stringify({ p50, p99, max }));
+  delay.reset();
+}
+await router.close();
+server.closeAllConnections();
+server.close();
