@@ -60,6 +60,10 @@ function connect(options: ConnectStreamOptions): void {
   stream.on('status', showStatus);
   stream.on('sessionStatus', showStatus);
   stream.on('peerState', showStatus);
+  stream.on('media', () => {
+    hasPicture = false;
+    showStatus();
+  });
   stream.on('autoplayBlocked', () => controls.offerSound());
   stream.on('state', (change) => {
     stateView.show(change);
@@ -90,7 +94,8 @@ function showStatus(): void {
   const [text, tone] = describe(connection);
   setStatus(text, tone);
   const waiting = any('waiting');
-  waiting.hidden = hasPicture && tone !== 'busy';
+  // A lost event stream is no reason to cover a picture that goes on.
+  waiting.hidden = hasPicture;
   any('waiting-text').textContent = text;
 }
 
@@ -181,10 +186,12 @@ startForm.addEventListener('submit', (event) => {
   event.preventDefault();
   connect(creation());
 });
-controls.video.addEventListener('resize', () => {
-  hasPicture = controls.video.videoWidth > 0;
-  showStatus();
-});
+for (const event of ['resize', 'playing']) {
+  controls.video.addEventListener(event, () => {
+    hasPicture = controls.video.videoWidth > 0;
+    showStatus();
+  });
+}
 button('pulse').addEventListener('click', sendPulse);
 button('copy').addEventListener('click', () => void copyLink());
 button('leave').addEventListener('click', () => connection?.close());
