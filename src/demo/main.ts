@@ -2,8 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
-import { asError } from '../errors.js';
-import type { Logger } from '../logger.js';
+import type { Logger } from '../index.js';
 import { createDemoServer } from './server.js';
 
 const USAGE = `Usage: stream-kit-server [options]
@@ -97,7 +96,7 @@ async function main(): Promise<void> {
 }
 
 function fail(thrown: unknown): void {
-  console.error(`stream-kit-server: ${asError(thrown).message}`);
+  console.error(`stream-kit-server: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
   process.exitCode = 1;
 }
 

@@ -7,8 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 
 import express, { type Express } from 'express';
 
-import type { StreamKitOptions } from '../options.js';
-import { createStreamKitRouter, type StreamKitRouter } from '../router.js';
+import { createStreamKitRouter, type StreamKitOptions, type StreamKitRouter } from '../index.js';
 
 /** Options of {@link createDemoServer}. */
 export interface DemoServerOptions {
