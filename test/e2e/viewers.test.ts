@@ -1,0 +1,172 @@
+import { applyPatch, type Operation } from 'fast-json-patch';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+
+import { TestServer, type CreatedSession } from '../helpers/test-server.js';
+import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
+
+let server: TestServer;
+let browser: ViewerBrowser;
+let session: CreatedSession;
+const viewers: ViewerTab[] = [];
+
+beforeAll(async () => {
+  [server, browser] = await Promise.all([TestServer.start({ pauseGraceMs: 300 }), ViewerBrowser.launch()]);
+});
+
+afterEach(async () => {
+  await Promise.all(viewers.splice(0).map((viewer) => viewer.close()));
+  expect(await server.delete(session)).toBe(204);
+});
+
+afterAll(async () => {
+  await Promise.all([server.close(), browser.close()]);
+});
+
+async function join(options: { query?: string; collectHashes?: boolean } = {}): Promise<ViewerTab> {
+  const viewer = await browser.open(server);
+  viewers.push(viewer);
+  await viewer.connect(session, options);
+  await viewer.firstPicture();
+  return viewer;
+}
+
+test('three viewers get the very same encoded pictures', async () => {
+  session = await server.create(server.page('mode=counter'));
+  const joined = [];
+  for (let index = 0; index < 3; index++) joined.push(await join({ collectHashes: true }));
+  await server.state(session, ({ metadata }) => metadata.viewers === 3);
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  const hashes = await Promise.all(
+    joined.map((viewer) => viewer.read<Record<string, string>>('viewer.hashes')),
+  );
+  const [first = {}, second = {}, third = {}] = hashes;
+  const common = Object.keys(first).filter((timestamp) => timestamp in second && timestamp in third);
+  expect(common.length).toBeGreaterThan(20);
+  for (const timestamp of common) {
+    expect([second[timestamp], third[timestamp]]).toEqual([first[timestamp], first[timestamp]]);
+  }
+  // Different pictures are different, so that equal ones prove something.
+  expect(new Set(common.map((timestamp) => first[timestamp])).size).toBe(common.length);
+});
+
+test('a viewer that joins late sees a still page', async () => {
+  session = await server.create(server.page('mode=static'));
+  const first = await join();
+  expect(await first.read('readCode(0)')).toBe(12345);
+  // Nothing has moved since; only a picture encoded again can reach the newcomer.
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  const late = await join({ query: 'videoCodec=h264' });
+  await late.until('readCode(0) === 12345');
+});
+
+test('with auto, a viewer may have the other codec', async () => {
+  session = await server.create(server.page('mode=counter'));
+  const h264 = await join();
+  const vp8 = await join({ query: 'videoCodec=vp8' });
+  await vp8.until('readCode(0) > 0');
+  expect((await vp8.read<{ codecs: string[] }>('viewer.stats()')).codecs).toContain('video/VP8');
+  expect((await h264.read<{ codecs: string[] }>('viewer.stats()')).codecs).toContain('video/H264');
+});
+
+test('capture and encoding pause without viewers and go on with the next', async () => {
+  session = await server.create(server.page('mode=counter'));
+  const first = await join();
+  await server.state(session, ({ metadata }) => metadata.video?.frameRate > 0);
+  viewers.splice(viewers.indexOf(first), 1);
+  await first.close();
+  await server.state(
+    session,
+    ({ status, metadata }) => status === 'connecting' && metadata.video.frameRate === 0,
+  );
+  const next = await join();
+  const counters = await next.read<number[]>('readCounters(1500)');
+  expect(counters.length).toBeGreaterThan(5);
+  expect(counters.at(-1)).toBeGreaterThan(counters[0] ?? Infinity);
+});
+
+test('a viewer that comes back by its id goes on without a new offer', async () => {
+  session = await server.create(server.page('mode=counter'));
+  const viewer = await join();
+  const before = await viewer.read<{ viewerId: string; offers: number }>(
+    '({ viewerId: viewer.viewerId, offers: viewer.offers })',
+  );
+  await viewer.read('viewer.events.close()');
+  await server.state(session, ({ clientConnected }) => clientConnected === false);
+  const decodedAway = await viewer.read<number>('viewer.stats().then(({ video }) => video.framesDecoded)');
+  await viewer.read('viewer.open()');
+  await viewer.until('viewer.document.clientConnected === true');
+  const after = await viewer.read<{ viewerId: string; offers: number }>(
+    '({ viewerId: viewer.viewerId, offers: viewer.offers })',
+  );
+  expect(after).toEqual(before);
+  await viewer.until(`viewer.stats().then(({ video }) => video.framesDecoded > ${decodedAway + 10})`);
+});
+
+test('the patches that a viewer applies come to the state of the server', async () => {
+  session = await server.create(server.page('mode=counter'), {}, { nested: { list: [1, 2, 3] } });
+  const viewer = await join();
+  await viewer.until('viewer.patches > 5');
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const [theirs, ours] = await Promise.all([
+      viewer.read<any>('viewer.document'),
+      fetch(session.url).then((response) => response.json()),
+    ]);
+    try {
+      expect(theirs).toEqual(ours);
+      expect(theirs.metadata.page).toMatchObject({
+        mode: 'counter',
+        initialData: { nested: { list: [1, 2, 3] } },
+        viewersSeen: 1,
+      });
+      return;
+    } catch (error) {
+      // A patch is up to one interval younger than the state.
+      if (performance.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+  }
+});
+
+test('missed patches are sent again after Last-Event-ID', async () => {
+  session = await server.create(server.page('mode=counter'));
+  const viewer = await join();
+  await viewer.until('viewer.lastEventId > 3');
+  const [document, lastEventId, viewerId] = await viewer.read<[object, number, string]>(
+    '[viewer.document, viewer.lastEventId, viewer.viewerId]',
+  );
+  await viewer.read('viewer.events.close()');
+  // Something to miss.
+  await viewer.read("viewer.signal('message', { hello: 1 })");
+  await server.state(session, ({ clientConnected }) => clientConnected === false);
+  const controller = new AbortController();
+  const response = await fetch(`${session.url}/sse?viewerId=${viewerId}&media=none`, {
+    headers: { 'last-event-id': String(lastEventId) },
+    signal: controller.signal,
+  });
+  let text = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.includes('event: state_patch')) break;
+  }
+  controller.abort();
+  const blocks = text.split('\n\n').filter((block) => block.includes('event: state_patch'));
+  const [first = ''] = blocks;
+  expect(first).toContain(`id: ${lastEventId + 1}`);
+  const operations = JSON.parse(/data: (.*)/.exec(first)?.[1] ?? '') as Operation[];
+  // A patch of what was missed, not the whole document.
+  expect(operations.some(({ path }) => path === '')).toBe(false);
+  expect(() => applyPatch(structuredClone(document), operations, true)).not.toThrow();
+});
+
+test('messages go from viewer to page and from page to every viewer', async () => {
+  session = await server.create(server.page('mode=static'));
+  const [first, second] = [await join(), await join()];
+  expect(await first.read("viewer.signal('message', { text: 'hello' })")).toBe(204);
+  const echo = [{ echo: { text: 'hello' } }];
+  await first.until('viewer.messages.length > 0');
+  await second.until('viewer.messages.length > 0');
+  expect(await first.read('viewer.messages')).toEqual(echo);
+  expect(await second.read('viewer.messages')).toEqual(echo);
+});
