@@ -38,7 +38,7 @@ async function measureOurs(pages, browser, frameRate, audio) {
     await ours.loopDelay();
     const { samples, unreadable } = await viewer.evaluate((ms) => window.measure(ms), MEASURE_MS);
     const delay = await ours.loopDelay();
-    const read = new Map(await ours.frames());
+    const read = new Map((await ours.frames()).map(([rtpTimestamp, readMs]) => [rtpTimestamp, readMs]));
     const relayMs = samples.flatMap(({ rtpTimestamp, decodedMs }) => {
       const readMs = read.get(rtpTimestamp);
       return readMs === undefined ? [] : [decodedMs - readMs];

@@ -64,7 +64,7 @@ export async function startOurs(options = {}) {
       child.stdin.write('delay\n');
       return next();
     },
-    /** Pairs of RTP timestamp and wall-clock ms at which the raw frame was read; the last few thousand. */
+    /** Of each of the last frames: RTP timestamp, and the wall-clock ms when it was read, encoded and captured. */
     async frames() {
       child.stdin.write('frames\n');
       return next();
@@ -152,7 +152,12 @@ export async function startDirect({ targetUrl, width, height, frameRate, codec, 
     async connect(viewer) {
       const offer = await page.evaluate((request) => window.offer(request), { codec, bitrateBps });
       const answer = await viewer.evaluate((sdp) => window.answerDirect(sdp), offer.sdp);
-      await page.evaluate((index, sdp) => window.accept(index, sdp), offer.index, answer);
+      await page.evaluate(
+        (index, sdp, bps) => window.accept(index, sdp, bps),
+        offer.index,
+        answer,
+        bitrateBps,
+      );
     },
     close: () => sender.close(),
   };

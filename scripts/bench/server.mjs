@@ -33,10 +33,12 @@ delay.enable();
 
 const FRAMES_KEPT = 5_000;
 const frames = [];
-subscribe('stream-kit-server:frame', ({ rtpTimestamp, readTimeUs }) => {
+subscribe('stream-kit-server:frame', ({ rtpTimestamp, readTimeUs, captureTimeUs }) => {
   const wallMs = performance.timeOrigin + performance.now();
-  const ageMs = Number(process.hrtime.bigint()) / 1e6 - readTimeUs / 1e3;
-  if (frames.push([rtpTimestamp, wallMs - ageMs]) > FRAMES_KEPT) frames.shift();
+  const nowMs = Number(process.hrtime.bigint()) / 1e6;
+  const wallOf = (timeUs) => wallMs - (nowMs - timeUs / 1e3);
+  if (frames.push([rtpTimestamp, wallOf(readTimeUs), wallMs, wallOf(captureTimeUs)]) > FRAMES_KEPT)
+    frames.shift();
 });
 
 for await (const line of createInterface({ input: process.stdin })) {
