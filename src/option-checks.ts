@@ -47,6 +47,11 @@ export function evenIntegerBetween(least: number, most: number): OptionCheck<num
   };
 }
 
+export function aBoolean(value: unknown, name: string): boolean {
+  if (typeof value !== 'boolean') throw badOption('boolean', name, value);
+  return value;
+}
+
 export function oneOf<T extends string>(...allowed: readonly T[]): OptionCheck<T> {
   return (value, name) => {
     const found = allowed.find((candidate) => candidate === value);

@@ -44,7 +44,7 @@ const randomIds: IdSource = {
  */
 export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<TEnv> = {}): StreamKitRouter {
   const resolved = resolveOptions(options);
-  const { logger, listenAddress, announcedAddresses } = resolved;
+  const { logger, listenAddress, announcedAddresses, lipSync } = resolved;
   const clock = systemClock;
   const mediaPlane = createWeriftMediaPlane({ clock, logger: logger.child({ room: 'fanout' }) });
   return composeRouter(resolved, {
@@ -64,6 +64,7 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
       logger: logger.child({ room: 'peer' }),
       ...(listenAddress === undefined ? {} : { listenAddress }),
       announcedAddresses,
+      lipSync,
       clock,
     }),
     clock,

@@ -15,8 +15,6 @@ const HEARTBEAT_INTERVAL_MS = 2_000;
 export const CAPTURE_TITLE_FLAG = '--auto-select-tab-capture-source-by-title=';
 
 const FLAGS = [
-  // One buffer of sound is one chunk of the capture (10 ms at 44.1 kHz): with another size it waits for the next.
-  '--audio-buffer-size=441',
   '--autoplay-policy=no-user-gesture-required',
   '--disable-background-networking',
   '--disable-backgrounding-occluded-windows',

@@ -27,8 +27,8 @@ const GOP_FRAMES = 2 ** 30;
 const MICROSECONDS_PER_SECOND = 1_000_000;
 /** How much the encoder may send above its rate at once, in seconds: a keyframe must fit. */
 const VBV_SECONDS = 0.5;
-/** Above this many pixels a second, one core is not enough to encode a picture within its interval. */
-const PIXELS_PER_SECOND_PER_THREAD = 1280 * 720 * 60;
+/** A picture is cut into slices, one a thread, from this many pixels a second on: their wait for each other costs. */
+const PIXELS_PER_SECOND_PER_THREAD = 1280 * 720 * 30;
 
 interface CodecSettings {
   readonly encoder: typeof FF_ENCODER_LIBX264 | typeof FF_ENCODER_LIBVPX_VP8;
@@ -45,7 +45,8 @@ const SETTINGS: Readonly<Record<VideoCodec, CodecSettings>> = {
   h264: {
     encoder: FF_ENCODER_LIBX264,
     options: {
-      preset: 'superfast',
+      // On two cores without a GPU, 720p: 8 ms from raw picture to packet at the median against 12 ms of superfast.
+      preset: 'ultrafast',
       tune: 'zerolatency',
       // x264 clears the tools that constrained baseline lacks, and signals it (constraint_set1).
       profile: 'baseline',

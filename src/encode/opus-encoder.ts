@@ -107,6 +107,7 @@ export class OpusEncoder {
   }
 
   #resample(chunk: AudioChunk): void {
+    const fresh = this.#resampler === undefined;
     const { context } = this.#resamplerFor(chunk);
     const planeBytes = chunk.samplesPerChannel * 4;
     const planes = Array.from({ length: chunk.channels }, (_, channel) =>
@@ -117,6 +118,19 @@ export class OpusEncoder {
     const converted = context.convertSync([output], room, planes, chunk.samplesPerChannel);
     FFmpegError.throwIfError(converted, 'resample the sound');
     this.#pendingSamples += converted;
+    if (fresh) this.#fillUp(Math.round((chunk.samplesPerChannel * OPUS_SAMPLE_RATE_HZ) / chunk.sampleRateHz));
+  }
+
+  /**
+   * The resampler holds a few samples of its first chunk back, so that two chunks of 10 ms would come out just short of
+   * a frame, which would then wait for a third. As many zeros before them make the frame full.
+   */
+  #fillUp(samples: number): void {
+    const missingBytes = (samples - this.#pendingSamples) * BYTES_PER_SAMPLE_FRAME;
+    if (missingBytes <= 0) return;
+    this.#pending.copyWithin(missingBytes, 0, this.#pendingSamples * BYTES_PER_SAMPLE_FRAME);
+    this.#pending.fill(0, 0, missingBytes);
+    this.#pendingSamples = samples;
   }
 
   #resamplerFor({ sampleRateHz, channels }: AudioChunk): { context: SoftwareResampleContext } {

@@ -1,13 +1,7 @@
 import type { StreamKitError } from '../errors.js';
+import type { IceServerOption } from '../options.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import type { ConsumerParameters, MediaTransport } from '../fanout/media-plane.js';
-
-/** RTCIceServer of the W3C, as the application configures it. */
-export interface IceServer {
-  readonly urls: string | readonly string[];
-  readonly username?: string;
-  readonly credential?: string;
-}
 
 /** RTCIceCandidateInit of the W3C. */
 export interface IceCandidateInit {
@@ -21,7 +15,7 @@ export interface ViewerPeerParameters {
   /** Codecs to offer, best first; the viewer's answer picks one. */
   readonly videoCodecs: readonly VideoCodec[];
   readonly audio: boolean;
-  readonly iceServers: readonly IceServer[];
+  readonly iceServers: readonly IceServerOption[];
 }
 
 /** What the answer and the handshake came to. */

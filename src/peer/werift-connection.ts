@@ -5,7 +5,8 @@ import { RTCPeerConnection } from 'werift';
 import type { Message } from 'werift';
 
 import { offeredAudioCodecs, offeredHeaderExtensions, offeredVideoCodecs } from './offered-media.js';
-import type { IceServer, ViewerPeerParameters } from './viewer-peer.js';
+import type { IceServerOption } from '../options.js';
+import type { ViewerPeerParameters } from './viewer-peer.js';
 
 /** More candidate pairs than this come from no honest viewer; each costs a check and memory. */
 const MAX_CANDIDATE_PAIRS = 64;
@@ -66,7 +67,7 @@ export function openConnection(
 /** werift asks a public STUN server unless it is told not to; ours must be the only ones. */
 export function forgetDefaultStunServer(
   connection: RTCPeerConnection,
-  iceServers: readonly IceServer[],
+  iceServers: readonly IceServerOption[],
 ): void {
   const urls = iceServers.flatMap((server) => server.urls);
   if (urls.some((url) => url.startsWith('stun:'))) {
@@ -77,7 +78,7 @@ export function forgetDefaultStunServer(
   }
 }
 
-function copyIceServer(server: IceServer): {
+function copyIceServer(server: IceServerOption): {
   urls: string | string[];
   username?: string;
   credential?: string;

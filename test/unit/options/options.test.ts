@@ -134,6 +134,7 @@ describe('options', () => {
       iceServers: [],
       listenAddress: undefined,
       announcedAddresses: [],
+      lipSync: true,
       launchTimeoutMs: 30_000,
       maxBitrateBps: undefined,
     });

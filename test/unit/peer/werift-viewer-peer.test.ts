@@ -31,6 +31,7 @@ function open(
   const candidates: (IceCandidateInit | null)[] = [];
   const failures: StreamKitError[] = [];
   const openPeer = createViewerPeerFactory({
+    lipSync: true,
     mediaPlane,
     logger: silentLogger,
     listenAddress: '127.0.0.1',
