@@ -20,6 +20,12 @@ const STATS_INTERVAL_MS = 1_000;
 const EARLY_SHARE = 0.25;
 /** How far the capture time of a picture usually lies behind the moment at which it can be read. */
 const CAPTURE_LATENCY_US = 15_000;
+/**
+ * When a page stands still after it moved, its last picture has the quality of a moving one. It is encoded some times
+ * more, each of which spends the bit rate on what is left of the error; then a still page costs nothing.
+ */
+const REFINEMENTS = 8;
+const REFINEMENT_INTERVAL_US = 100_000;
 
 interface ActiveEncoder {
   readonly encoder: VideoEncoder;
@@ -41,6 +47,8 @@ let framesDropped = 0;
 let nextDueUs = 0;
 let paceTimer: NodeJS.Timeout | undefined;
 let stillTimer: NodeJS.Timeout | undefined;
+let stillDueUs = 0;
+let refinementsLeft = 0;
 
 const nowUs = (): number => Number(process.hrtime.bigint() / 1000n);
 
@@ -93,6 +101,7 @@ function takePicture(): void {
   lastSequence = frame.sequence;
   // Due times keep their phase, so that a picture that came late does not make the next one late.
   nextDueUs = behind ? nowUs() + frameIntervalUs : nextDueUs + frameIntervalUs;
+  refinementsLeft = REFINEMENTS;
   encodeAll(frame.captureTimeUs, readTimeUs);
 }
 
@@ -103,13 +112,19 @@ function encodeAll(captureTimeUs: number, readTimeUs: number): void {
   lastCaptureTimeUs = Math.max(captureTimeUs, lastCaptureTimeUs + 1_000);
   lastEncodedAtUs = nowUs();
   for (const active of encoders.values()) encodeOne(active, lastCaptureTimeUs, readTimeUs);
+  if (refinementsLeft > 0) scheduleStill(REFINEMENT_INTERVAL_US);
 }
 
 /** Encodes the last picture again in `delayUs`, unless a new one comes before. */
 function scheduleStill(delayUs: number): void {
-  if (stillTimer || !feed.last) return;
+  if (!feed.last) return;
+  const dueUs = nowUs() + delayUs;
+  if (stillTimer && stillDueUs <= dueUs) return;
+  clearTimeout(stillTimer);
+  stillDueUs = dueUs;
   stillTimer = setTimeout(() => {
     stillTimer = undefined;
+    refinementsLeft--;
     guard(() => encodeAll(nowUs() - CAPTURE_LATENCY_US, nowUs()));
   }, delayUs / 1000);
 }
@@ -117,6 +132,7 @@ function scheduleStill(delayUs: number): void {
 /** A moving page brings its next picture by itself; a still one is encoded again at once. */
 function wantKeyframe(active: ActiveEncoder): void {
   active.keyframeWanted = true;
+  refinementsLeft = REFINEMENTS;
   const quietUs = nowUs() - lastEncodedAtUs;
   scheduleStill(quietUs > 2 * frameIntervalUs ? 0 : 2 * frameIntervalUs);
 }

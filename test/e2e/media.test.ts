@@ -89,7 +89,8 @@ describe.each(['tab', 'screencast'] as const)('captured by %s', (capture) => {
 
   test.each(['h264', 'vp8'] as const)('colours survive %s', async (videoCodec) => {
     await watch('mode=bars', { videoCodec });
-    // A still page is sent once; the picture is final when the rate control has refined it.
+    // A still page is refined for a while.
+    await viewer.until('viewer.stats().then(({ video }) => video.framesDecoded >= 6)');
     const bars = await viewer.read<number[][]>('readBars(8)');
     const errors = bars.flatMap((bar, index) =>
       bar.map((value, channel) => Math.abs(value - (BARS[index]?.[channel] ?? Infinity))),
