@@ -96,7 +96,12 @@ export class BrowserProcess {
     const executablePath = await findBrowser(launchOptions.executablePath);
     const profileDirectory = await createProfileDirectory(parameters.ringBytes);
     let browser: Browser | undefined;
+    // Puppeteer kills the browser whenever its signal is aborted, long after the launch too; `signal` outlives it.
+    const launching = new AbortController();
+    const giveUp = (): void => launching.abort();
+    signal.addEventListener('abort', giveUp, { once: true });
     try {
+      signal.throwIfAborted();
       const { default: puppeteer } = await import('puppeteer');
       browser = await puppeteer.launch({
         timeout: parameters.launchTimeoutMs,
@@ -111,7 +116,7 @@ export class BrowserProcess {
         handleSIGINT: false,
         handleSIGTERM: false,
         handleSIGHUP: false,
-        signal,
+        signal: launching.signal,
         args: [
           ...FLAGS,
           ...sandboxFlags(launchOptions, logger),
@@ -131,6 +136,8 @@ export class BrowserProcess {
       if (signal.aborted)
         throw new StreamKitError('browser_crashed', 'The launch was given up.', { cause: error });
       throw new StreamKitError('browser_crashed', 'The browser could not be started.', { cause: error });
+    } finally {
+      signal.removeEventListener('abort', giveUp);
     }
   }
 

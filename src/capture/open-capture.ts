@@ -8,6 +8,7 @@ import { BrowserProcess } from './browser-process.js';
 import { CapturePage } from './capture-page.js';
 import type { Capture, CaptureKind, OpenCapture } from './capture.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './frame-ring.js';
+import { sweepProfileDirectories } from './profile-directory.js';
 import { RenderedPage } from './rendered-page.js';
 import { ScreencastCapture } from './screencast-capture.js';
 import { onceEnded, TabCapture } from './tab-capture.js';
@@ -28,10 +29,17 @@ interface BlankDocument {
   readonly documentElement: { readonly style: { background: string } };
 }
 
-/** Makes the function that opens captures in browsers of this machine. */
+/**
+ * Makes the function that opens captures in browsers of this machine. Begins by clearing up after servers that were
+ * killed.
+ */
 export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
   const { launchOptions, launchTimeoutMs, logger } = options;
+  const swept = sweepProfileDirectories(logger).catch((error: unknown) => {
+    logger.warn({ err: asError(error) }, 'could not look for the profiles of servers that are gone');
+  });
   return async (parameters, listener, signal): Promise<Capture> => {
+    await swept;
     const { width, height, frameRate, audio, deviceScaleFactor } = parameters;
     const size = { width, height };
     const layout = frameRingLayout(width, height);

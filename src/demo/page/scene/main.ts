@@ -7,7 +7,7 @@ import { seededRandom } from './seeded-random.js';
 import { readSettings } from './stream-kit.js';
 
 /** The landscape is soft by nature: drawn smaller and scaled up, it costs a fraction on a host without a GPU. */
-const RENDER_SCALE = 0.45;
+const RENDER_SCALE = 0.34;
 /** How fast colour and brightness follow, per second. */
 const EASE_PER_S = 0.8;
 const METADATA_INTERVAL_MS = 3000;

@@ -1,0 +1,80 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { root } from '../helpers/product.js';
+import { ServerProcess } from '../helpers/server-process.js';
+
+const NAME = '@open-game-system/stream-kit-server';
+let project: string;
+let files: string[];
+
+beforeAll(() => {
+  project = mkdtempSync(join(tmpdir(), 'package-'));
+  const packed = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', project], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const answer = JSON.parse(packed) as
+    | { filename: string; files: { path: string }[] }[]
+    | Record<string, { filename: string; files: { path: string }[] }>;
+  const [tarball] = Array.isArray(answer) ? answer : Object.values(answer);
+  if (!tarball) throw new Error('npm packed nothing');
+  files = tarball.files.map(({ path }) => path);
+  writeFileSync(
+    join(project, 'package.json'),
+    JSON.stringify({ name: 'empty', type: 'module', private: true }),
+  );
+  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'];
+  execFileSync('npm', ['install', ...options, join(project, tarball.filename)], {
+    cwd: project,
+    stdio: 'ignore',
+  });
+}, 180_000);
+
+afterAll(() => {
+  rmSync(project, { recursive: true, force: true });
+});
+
+test('the package has what a user needs and nothing else', () => {
+  expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'LICENSE', 'README.md']));
+  expect(files.filter((path) => !/^(dist\/|package\.json$|README|LICENSE|CHANGELOG)/.test(path))).toEqual([]);
+});
+
+test('both entry points can be imported, and a bad option is one sentence', () => {
+  writeFileSync(
+    join(project, 'try.mjs'),
+    `import { createStreamKitRouter } from '${NAME}';
+     import { connectStream } from '${NAME}/client';
+     const router = createStreamKitRouter();
+     try { createStreamKitRouter({ maxSessions: 0 }); } catch (error) { console.log(error.code, error.message); }
+     console.log(typeof router, typeof connectStream);
+     await router.close();`,
+  );
+  const printed = execFileSync(process.execPath, ['try.mjs'], {
+    cwd: project,
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  expect(printed.split('\n')).toEqual([
+    'bad_option Expected integer between 1 and 1000 for maxSessions but received 0 of type number',
+    'function function',
+    '',
+  ]);
+});
+
+test('the installed binary serves a live session', async () => {
+  const file = join(project, 'node_modules', NAME, 'dist', 'demo', 'main.js');
+  const server = await ServerProcess.start(file, project);
+  try {
+    const url = await server.liveSession();
+    expect((await fetch(`${url}/snapshot`)).headers.get('content-type')).toBe('image/png');
+    expect((await fetch(server.origin)).status).toBe(200);
+  } finally {
+    expect(await server.end('SIGTERM')).toBe(0);
+  }
+});

@@ -1,0 +1,85 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+
+import { browsersIn, profilesOf, ServerProcess } from '../helpers/server-process.js';
+import { ViewerBrowser } from '../helpers/viewer-browser.js';
+
+const servers: ServerProcess[] = [];
+let browser: ViewerBrowser;
+
+beforeAll(async () => {
+  browser = await ViewerBrowser.launch();
+});
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.end('SIGKILL');
+});
+
+afterAll(async () => {
+  await browser.close();
+});
+
+async function start(): Promise<ServerProcess> {
+  const server = await ServerProcess.start();
+  servers.push(server);
+  return server;
+}
+
+test('one click on the page of the server brings picture, sound and state', async () => {
+  const server = await start();
+  const page = await browser.browser.newPage();
+  const problems: string[] = [];
+  page.on('pageerror', (error) => problems.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error') problems.push(message.text());
+  });
+  await page.goto(server.origin);
+  // The locator waits until the button stands still.
+  await page.locator('#start-button').click();
+  await page.waitForFunction('document.querySelector("video").currentTime > 1', { timeout: 30_000 });
+  const tracks = await page.evaluate(() =>
+    (document.querySelector('video')?.srcObject as MediaStream).getTracks().map(({ kind, readyState }) => ({
+      kind,
+      readyState,
+    })),
+  );
+  expect(tracks.sort((a, b) => a.kind.localeCompare(b.kind))).toEqual([
+    { kind: 'audio', readyState: 'live' },
+    { kind: 'video', readyState: 'live' },
+  ]);
+  // The page shows what the scene has told about itself, and what the encoder does.
+  await page.waitForFunction('/Northern Lights/.test(document.body.innerText)');
+  await page.waitForFunction('/libx264/.test(document.body.innerText)');
+  await page.waitForFunction('/[1-9]\\d* fps/.test(document.body.innerText)');
+  expect(problems).toEqual([]);
+  await page.close();
+});
+
+test('after SIGTERM no browser and no file of the server remains, and it exits by itself', async () => {
+  const server = await start();
+  await server.liveSession();
+  const profiles = profilesOf(server.pid);
+  expect(profiles).toHaveLength(1);
+  expect(browsersIn(profiles).length).toBeGreaterThan(2);
+  expect(await server.end('SIGTERM')).toBe(0);
+  expect(profilesOf(server.pid)).toEqual([]);
+  expect(browsersIn(profiles)).toEqual([]);
+});
+
+test('after SIGKILL the browsers end by themselves and the next start removes the files', async () => {
+  const killed = await start();
+  await killed.liveSession();
+  const profiles = profilesOf(killed.pid);
+  expect(profiles).toHaveLength(1);
+  await killed.end('SIGKILL');
+  // The browser hangs on a pipe to its server.
+  for (let look = 0; look < 100 && browsersIn(profiles).length > 0; look++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  expect(browsersIn(profiles)).toEqual([]);
+  const next = await start();
+  for (let look = 0; look < 100 && profilesOf(killed.pid).length > 0; look++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  expect(profilesOf(killed.pid)).toEqual([]);
+  expect(await next.end('SIGTERM')).toBe(0);
+});
