@@ -42,6 +42,8 @@ export default tseslint.config(
     // page.evaluate closures and decoded JSON are untyped by nature; assertions check them.
     files: ['test/**/*.ts'],
     rules: {
+      '@typescript-eslint/consistent-type-imports': ['error', { disallowTypeAnnotations: false }],
+      '@typescript-eslint/no-explicit-any': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',
       '@typescript-eslint/no-unsafe-call': 'off',

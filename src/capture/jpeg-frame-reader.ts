@@ -51,21 +51,21 @@ export class JpegFrameReader implements VideoFrameReader {
     converted.colorTrc = AVCOL_TRC_BT709;
     if (converted.getBuffer(0) < 0) throw new Error('There is no memory for a picture.');
     port.on('message', (frame: ScreencastFrame) => {
-      this.#waiting = frame;
+      this.#receive(frame);
       onReady();
     });
   }
 
   next(): VideoFrame | undefined {
     if (this.#closed) return undefined;
-    let waiting = this.#waiting;
-    this.#waiting = undefined;
     // Events come one a turn of the loop; what queued up behind this one meanwhile is newer.
     for (;;) {
       const queued = receiveMessageOnPort(this.#port) as { message: ScreencastFrame } | undefined;
       if (!queued) break;
-      waiting = queued.message;
+      this.#receive(queued.message);
     }
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
     if (!waiting) return undefined;
     const { width, height } = this.#converted;
     return {
@@ -89,6 +89,11 @@ export class JpegFrameReader implements VideoFrameReader {
     this.#packet.free();
     this.#decoded.free();
     this.#converted.free();
+  }
+
+  #receive(frame: ScreencastFrame): void {
+    this.#waiting = frame;
+    this.#port.postMessage(frame.sessionId);
   }
 
   #decode(jpeg: Uint8Array): boolean {

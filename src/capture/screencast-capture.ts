@@ -42,14 +42,17 @@ export class ScreencastCapture implements Capture {
     this.browserPid = browserProcess.pid;
     this.video = { kind: 'jpeg', port: this.#channel.port2, ...size };
     this.audio = capturePage?.hasAudio === true ? { kind: 'ring', path: capturePage.paths.audio } : null;
+    // The browser sends at most three pictures ahead of their acknowledgement. The encoding thread gives it on receipt,
+    // before it decodes, so that the next one is under way meanwhile and yet no more than three ever wait.
+    this.#channel.port1.on('message', (sessionId: number) => {
+      this.#cdp.send('Page.screencastFrameAck', { sessionId }).catch(() => undefined);
+    });
     this.#channel.port1.unref();
     this.#cdp.on('Page.screencastFrame', ({ data, sessionId }) => {
-      // At most three pictures may be unacknowledged, so the next is asked for before this one is decoded.
-      this.#cdp.send('Page.screencastFrameAck', { sessionId }).catch(() => undefined);
       const jpeg = Uint8Array.from(Buffer.from(data, 'base64'));
       // The swap time that the event carries is wall-clock time in whole frames; arrival is as good and monotonic.
       const captureTimeUs = Number(process.hrtime.bigint() / 1000n);
-      const frame: ScreencastFrame = { sequence: ++this.#sequence, captureTimeUs, jpeg };
+      const frame: ScreencastFrame = { sequence: ++this.#sequence, captureTimeUs, jpeg, sessionId };
       this.#channel.port1.postMessage(frame, [jpeg.buffer]);
     });
   }

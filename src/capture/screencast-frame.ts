@@ -4,4 +4,6 @@ export interface ScreencastFrame {
   /** Monotonic µs of this machine. */
   readonly captureTimeUs: number;
   readonly jpeg: Uint8Array;
+  /** What the thread sends back over the port to acknowledge the picture. */
+  readonly sessionId: number;
 }

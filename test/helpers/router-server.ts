@@ -45,7 +45,7 @@ export async function serveRouter<TEnv = unknown>(
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- decoded JSON, which assertions check.
+   
   readonly json: any;
 }
 

@@ -204,7 +204,7 @@ export class FakeSink implements EventSink {
 export interface SseEvent {
   readonly event: string;
   readonly id: number | undefined;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- decoded JSON, which assertions check.
+   
   readonly data: any;
 }
 
