@@ -45,7 +45,7 @@ export async function serveRouter<TEnv = unknown>(
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-   
+
   readonly json: any;
 }
 

@@ -204,7 +204,7 @@ export class FakeSink implements EventSink {
 export interface SseEvent {
   readonly event: string;
   readonly id: number | undefined;
-   
+
   readonly data: any;
 }
 
