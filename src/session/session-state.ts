@@ -55,13 +55,13 @@ export interface StreamSessionState {
   metadata: SessionMetadata;
   /** One sentence for the user; set with status `error`. */
   error?: string;
-  /** Last request or viewer activity, ms since the epoch. Sent coarsely. */
+  /** Last request or viewer activity, ms since the epoch, to within ten seconds. */
   lastActivityTime: number;
 }
 
 /**
- * How far `lastActivityTime` may run ahead of what viewers were told, ms. Activity alone must not make a patch
- * every interval.
+ * How far `lastActivityTime` may lie behind the last activity, ms. Activity alone must not make a patch every interval,
+ * and the document must be what the patches come to.
  */
 export const ACTIVITY_GRANULARITY_MS = 10_000;
 
@@ -96,10 +96,11 @@ export class SessionState {
     this.#changed = true;
   }
 
-  /** Notes activity. It counts as a change only when viewers' copy has become stale. */
+  /** Notes activity, unless what stands there is recent enough. */
   touch(wallMs: number): void {
+    if (wallMs - this.#document.lastActivityTime < ACTIVITY_GRANULARITY_MS) return;
     this.#document.lastActivityTime = wallMs;
-    if (wallMs - this.#published.lastActivityTime >= ACTIVITY_GRANULARITY_MS) this.#changed = true;
+    this.#changed = true;
   }
 
   /** What changed since the last call, RFC 6902; empty when nothing did. */
