@@ -76,9 +76,12 @@ describe.each(['tab', 'screencast'] as const)('captured by %s', (capture) => {
   test('flash and beep stay together', async () => {
     await watch('mode=flash', {});
     // The receiver brings the two together step by step, as it learns from sender reports.
-    await viewer.until(`viewer.stats().then(
-      ({ audio, video }) => Math.abs(audio.estimatedPlayoutTimestamp - video.estimatedPlayoutTimestamp) < 35,
-    )`);
+    await viewer.until(
+      `viewer.stats().then(
+        ({ audio, video }) => Math.abs(audio.estimatedPlayoutTimestamp - video.estimatedPlayoutTimestamp) < 40,
+      )`,
+      40_000,
+    );
     const skews = await viewer.read<number[]>('readSkews(6000)');
     expect(skews.length).toBeGreaterThanOrEqual(4);
     const median = [...skews].sort((a, b) => a - b)[Math.floor(skews.length / 2)] ?? Infinity;

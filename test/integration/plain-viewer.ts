@@ -44,7 +44,7 @@ export async function connectPlainViewer(
   editAnswer: (sdp: string) => string = (sdp) => sdp,
 ): Promise<PlainViewer> {
   const open = createViewerPeerFactory({
-    lipSync: true,
+    lipSync: false,
     mediaPlane: plane,
     logger: silentLogger,
     listenAddress: '127.0.0.1',
