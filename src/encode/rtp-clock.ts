@@ -1,11 +1,15 @@
 /** A timestamp counts modulo 2^32 (RFC 3550 section 5.1). */
 const TIMESTAMP_MODULUS = 2 ** 32;
+const US_PER_SECOND = 1_000_000;
 
 /**
  * The RTP timestamp of a moment. Pictures and sound share the origin of the monotonic clock, so that one sender
  * report maps both to wall-clock time.
- * @param captureTimeUs - monotonic µs.
+ * @param monotonicUs - monotonic µs.
  */
-export function rtpTimestampOf(captureTimeUs: number, clockRateHz: number): number {
-  return Math.floor((captureTimeUs * clockRateHz) / 1_000_000) % TIMESTAMP_MODULUS;
+export function rtpTimestampOf(monotonicUs: number, clockRateHz: number): number {
+  // Seconds and their rest apart: the product of both in one would leave the integers a double holds.
+  const seconds = Math.floor(monotonicUs / US_PER_SECOND);
+  const restUs = monotonicUs - seconds * US_PER_SECOND;
+  return (seconds * clockRateHz + Math.floor((restUs * clockRateHz) / US_PER_SECOND)) % TIMESTAMP_MODULUS;
 }

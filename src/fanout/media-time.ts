@@ -34,14 +34,6 @@ export class MediaTime {
   }
 }
 
-/** The RTP timestamp of a moment: every stream has its origin at zero of the monotonic clock. */
-export function rtpTimestampOf(monotonicUs: number, clockRateHz: number): number {
-  // Seconds and their rest apart: the product of both in one would leave the integers a double holds.
-  const seconds = Math.floor(monotonicUs / US_PER_SECOND);
-  const restUs = monotonicUs - seconds * US_PER_SECOND;
-  return (seconds * clockRateHz + Math.floor((restUs * clockRateHz) / US_PER_SECOND)) % TWO_POW_32;
-}
-
 /** The middle 32 bits of an NTP time, in 1/65536 s: what LSR of a report block echoes (RFC 3550 section 6.4.1). */
 export function compactNtp(time: NtpTime): number {
   return (time.seconds % TWO_POW_16) * TWO_POW_16 + Math.floor(time.fraction / TWO_POW_16);

@@ -2,7 +2,8 @@ import { randomInt } from 'node:crypto';
 
 import type { RtpPayloads } from '../packetize/rtp-payloads.js';
 import type { Consumer, ConsumerParameters, ConsumerStats } from './media-plane.js';
-import { type MediaTime, roundTripMs, rtpTimestampOf } from './media-time.js';
+import { rtpTimestampOf } from '../encode/rtp-clock.js';
+import { type MediaTime, roundTripMs } from './media-time.js';
 import { buildBye, buildSenderReport } from './rtcp-builder.js';
 import type { ReportBlock, RtcpMessage } from './rtcp-parser.js';
 import { RtpHeaderTemplate } from './rtp-header.js';

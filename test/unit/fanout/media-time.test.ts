@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { compactNtp, MediaTime, roundTripMs, rtpTimestampOf } from '../../../src/fanout/media-time.js';
+import { rtpTimestampOf } from '../../../src/encode/rtp-clock.js';
+import { compactNtp, MediaTime, roundTripMs } from '../../../src/fanout/media-time.js';
 import { ManualClock } from './manual-clock.js';
 
 describe('media time', () => {
