@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 import puppeteer, { type Browser, type Page } from 'puppeteer';
 
@@ -97,9 +98,14 @@ export class ViewerTab {
     return (await this.page.evaluate(expression)) as T;
   }
 
-  /** Resolves when the expression is true in the viewer's page. */
+  /** Resolves when the expression, which may give a promise, is true in the viewer's page. */
   async until(expression: string, timeoutMs = 20_000): Promise<void> {
-    await this.page.waitForFunction(expression, { timeout: timeoutMs, polling: 50 });
+    // Puppeteer's `waitForFunction` was seen to miss promises that came true while many of them were under way.
+    const end = performance.now() + timeoutMs;
+    while (!(await this.read<boolean>(expression))) {
+      if (performance.now() > end) throw new Error(`not true within ${timeoutMs} ms: ${expression}`);
+      await setTimeout(50);
+    }
   }
 
   async close(): Promise<void> {
