@@ -11,6 +11,12 @@ import { createProfileDirectory, killBrowsersOf, removeProfileDirectory } from '
 const SIGTERM_GRACE_MS = 2_000;
 const HEARTBEAT_INTERVAL_MS = 2_000;
 
+/**
+ * The page has the size that the session asks for by emulation, whatever the size of the window around it. Whatever
+ * the window shows is composited again for a screen that nobody sees: on a host without a GPU half a core at 720p.
+ */
+const WINDOW_SIZE_FLAG = '--window-size=1,1';
+
 /** Title by which the browser picks the tab to capture without asking anybody. */
 export const CAPTURE_TITLE_FLAG = '--auto-select-tab-capture-source-by-title=';
 
@@ -36,9 +42,6 @@ const FLAGS = [
 export interface BrowserParameters {
   readonly launchOptions: LaunchOptions;
   readonly captureTitle: string;
-  /** Size of the window, CSS pixels. */
-  readonly width: number;
-  readonly height: number;
   readonly ringBytes: number;
   readonly launchTimeoutMs: number;
   /** A browser or page that does not answer for this long has hung. */
@@ -92,7 +95,7 @@ export class BrowserProcess {
     onLost: (error: StreamKitError) => void,
     signal: AbortSignal,
   ): Promise<BrowserProcess> {
-    const { launchOptions, captureTitle, width, height, logger } = parameters;
+    const { launchOptions, captureTitle, logger } = parameters;
     const executablePath = await findBrowser(launchOptions.executablePath);
     const profileDirectory = await createProfileDirectory(parameters.ringBytes);
     let browser: Browser | undefined;
@@ -121,7 +124,7 @@ export class BrowserProcess {
           ...FLAGS,
           ...sandboxFlags(launchOptions, logger),
           `${CAPTURE_TITLE_FLAG}${captureTitle}`,
-          `--window-size=${width},${height}`,
+          WINDOW_SIZE_FLAG,
           ...(launchOptions.args ?? []),
         ],
       });

@@ -40,7 +40,7 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
   });
   return async (parameters, listener, signal): Promise<Capture> => {
     await swept;
-    const { width, height, frameRate, audio, deviceScaleFactor } = parameters;
+    const { width, height, frameRate, audio } = parameters;
     const size = { width, height };
     const layout = frameRingLayout(width, height);
     const captureTitle = `capture-${randomBytes(16).toString('hex')}`;
@@ -49,8 +49,6 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
       {
         launchOptions,
         captureTitle,
-        width: Math.round(width / deviceScaleFactor),
-        height: Math.round(height / deviceScaleFactor),
         ringBytes: videoFileBytes(layout) + audioFileBytes(layout),
         launchTimeoutMs,
         hangTimeoutMs: options.hangTimeoutMs ?? 15_000,

@@ -32,12 +32,16 @@ export class RenderedPage {
     logger: Logger,
   ): Promise<RenderedPage> {
     const { page, cdp } = browserProcess;
-    const { width, height, deviceScaleFactor } = parameters;
+    const { deviceScaleFactor } = parameters;
+    const width = Math.round(parameters.width / deviceScaleFactor);
+    const height = Math.round(parameters.height / deviceScaleFactor);
     const [bridge] = await Promise.all([
       PageBridge.install(cdp, parameters.initialData, listener, logger),
       cdp.send('Emulation.setDeviceMetricsOverride', {
-        width: Math.round(width / deviceScaleFactor),
-        height: Math.round(height / deviceScaleFactor),
+        width,
+        height,
+        screenWidth: width,
+        screenHeight: height,
         deviceScaleFactor,
         mobile: false,
       }),
@@ -52,7 +56,7 @@ export class RenderedPage {
     page.on('popup', (popup) => {
       popup?.close().catch((error: unknown) => logger.debug({ err: asError(error) }, 'the pop-up was gone'));
     });
-    return new RenderedPage(browserProcess, bridge, width);
+    return new RenderedPage(browserProcess, bridge, parameters.width);
   }
 
   /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
