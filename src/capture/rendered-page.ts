@@ -7,6 +7,9 @@ import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
 import { resizePicture } from './picture-resizer.js';
 
+/** The window around the page is as small as can be; pages that ask for its size mean that of the page. */
+const WINDOW_SIZE_SCRIPT = `for (const side of ['Width', 'Height'])
+  Object.defineProperty(window, 'outer' + side, { get: () => window['inner' + side], enumerable: true });`;
 const SNAPSHOT_TIMEOUT_MS = 5_000;
 const JPEG_QUALITY = 85;
 
@@ -46,6 +49,7 @@ export class RenderedPage {
         mobile: false,
       }),
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
+      cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: WINDOW_SIZE_SCRIPT }),
     ]);
     // Nobody sits before this browser: a dialog would hang the page, a pop-up would cover it.
     page.on('dialog', (dialog) => {

@@ -72,6 +72,8 @@ test.each([
   // At 64 pixels a block of the code is two pixels wide: the picture moves, that is all it can tell.
   if (width > 64) await viewer.until('readCode(0) > 0');
   await viewer.until('viewer.stats().then(({ video }) => video.framesDecoded > 3)');
+  const { metadata } = await server.state(session, (state) => state.metadata.page !== undefined);
+  expect(metadata.page.windowSizes).toEqual([width, height, width, height]);
 });
 
 test('the page may navigate', async () => {
