@@ -32,7 +32,9 @@ export interface ViewerPeerListener {
   /** ICE and DTLS are up; called once. */
   onConnected(media: ConnectedMedia): void;
   onIceStateChange(state: 'checking' | 'connected' | 'disconnected' | 'failed' | 'closed'): void;
-  /** The peer cannot go on and has closed itself. At most once. */
+  /** The viewer has closed the connection, and the peer itself. At most once; nothing comes after it. */
+  onLeft(): void;
+  /** The peer cannot go on and has closed itself. At most once; nothing comes after it. */
   onFailed(error: StreamKitError): void;
 }
 

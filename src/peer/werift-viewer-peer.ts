@@ -67,7 +67,6 @@ class WeriftViewerPeer implements ViewerPeer {
   private connectTimer: Timer | undefined;
   private mediaTransport: MediaTransport | undefined;
   private iceState = 'new';
-  private failed = false;
   private closing: Promise<void> | undefined;
 
   constructor(
@@ -196,8 +195,10 @@ class WeriftViewerPeer implements ViewerPeer {
     this.dtlsTransport.onStateChange.subscribe((state) => {
       if (state === 'connected') {
         this.onDtlsConnected();
-      } else if (state === 'closed' || state === 'failed') {
-        this.fail(state === 'closed' ? 'The viewer closed the connection.' : 'The DTLS handshake failed.');
+      } else if (state === 'closed') {
+        this.leave();
+      } else if (state === 'failed') {
+        this.fail('The DTLS handshake failed.');
       }
     });
   }
@@ -313,16 +314,28 @@ class WeriftViewerPeer implements ViewerPeer {
     this.connectTimer = undefined;
   }
 
-  private fail(message: string, cause?: unknown): void {
-    if (this.failed || this.closing !== undefined) {
-      return;
+  private leave(): void {
+    if (this.endByItself()) {
+      this.listener.onLeft();
     }
-    this.failed = true;
-    this.logger.debug({ ...(cause === undefined ? {} : { err: asError(cause) }) }, `fail() | ${message}`);
+  }
+
+  private fail(message: string, cause?: unknown): void {
+    if (this.endByItself()) {
+      this.logger.debug({ ...(cause === undefined ? {} : { err: asError(cause) }) }, `fail() | ${message}`);
+      this.listener.onFailed(new StreamKitError('unavailable', message, { cause }));
+    }
+  }
+
+  /** @returns false where the end has begun already. */
+  private endByItself(): boolean {
+    if (this.closing !== undefined) {
+      return false;
+    }
     this.close().catch((error: unknown) => {
       this.logger.warn({ err: asError(error) }, 'close() | the peer did not close cleanly');
     });
-    this.listener.onFailed(new StreamKitError('unavailable', message, { cause }));
+    return true;
   }
 
   private async shut(): Promise<void> {

@@ -59,6 +59,8 @@ export class Session {
   #launched: Promise<void> = Promise.resolve();
   #capture: Capture | undefined;
   #media: SessionMedia | undefined;
+  /** What waits for the page to be captured: at most one entry a viewer's peer. */
+  #untilLive: ((media: SessionMedia) => void)[] = [];
   #viewerCountTold = 0;
   #lastActivityUs: number;
   #idleTimer: Timer | undefined;
@@ -220,25 +222,27 @@ export class Session {
       document.metadata.capture = capture.kind;
       document.metadata.audio = capture.audio === null ? null : { codec: 'opus' };
     });
+    for (const work of this.#untilLive.splice(0)) work(this.#media);
     this.#onViewerChange();
-    this.#viewers.offerMedia();
     this.#logger.info({ capture: capture.kind, pid: capture.browserPid }, 'session is live');
   }
 
   #openViewerMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null {
-    const media = this.#media;
-    if (media === undefined || this.#endReason !== undefined) return null;
+    if (this.#endReason !== undefined) return null;
     return new ViewerMedia(
       this.#parts.openViewerPeer,
       {
         videoCodecs: viewer.videoCodecs,
-        audio: media.hasAudio,
+        audio: this.#request.renderOptions.audio,
         iceServers: this.#settings.iceServers,
       },
       {
         sendSignal: listener.sendSignal,
         onMediaChange: () => this.#onViewerChange(),
-        attachMedia: (connected) => media.attach(connected),
+        whenLive: (work) => {
+          if (this.#media === undefined) this.#untilLive.push(work);
+          else work(this.#media);
+        },
       },
       this.#logger,
     );

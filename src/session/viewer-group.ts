@@ -45,11 +45,6 @@ export class ViewerGroup {
     };
   }
 
-  /** The session is ready: whoever waits for an offer gets one. */
-  offerMedia(): void {
-    for (const viewer of this.#viewers) viewer.offerMedia();
-  }
-
   sendPatch(entry: EventLogEntry): void {
     for (const viewer of this.#viewers) viewer.sendPatch(entry);
   }

@@ -8,15 +8,15 @@ import type {
   ViewerPeerParameters,
 } from '../peer/viewer-peer.js';
 import { customSignal } from './server-sent-event.js';
-import type { MediaShare } from './session-media.js';
+import type { MediaShare, SessionMedia } from './session-media.js';
 
 export interface ViewerMediaListener {
   /** Sends one event to the viewer. False: there is no connection to send it on. */
   sendSignal(event: Uint8Array): boolean;
   /** `state` or `candidatesGathered` has changed. */
   onMediaChange(): void;
-  /** The peer is up: whoever owns the session's media makes the viewer's share of it. */
-  attachMedia(media: ConnectedMedia): MediaShare;
+  /** Calls back with the session's media once the page is captured, now or later; never where that fails. */
+  whenLive(work: (media: Pick<SessionMedia, 'attach'>) => void): void;
 }
 
 /** Most signals of one viewer that wait for the one before them. */
@@ -30,6 +30,8 @@ export class ViewerMedia {
   readonly #logger: Logger;
   readonly #peer: ViewerPeer;
   #share: MediaShare | undefined;
+  /** What ICE says; the state follows once there is a share. */
+  #reachable = true;
   #state: 'negotiating' | 'connected' | 'closed' = 'negotiating';
   #candidatesGathered = false;
   /** The last offer and every candidate since. */
@@ -52,11 +54,13 @@ export class ViewerMedia {
     this.#peer = openViewerPeer(parameters, {
       onOffer: (sdp) => this.#onOffer(sdp),
       onIceCandidate: (candidate) => this.#onIceCandidate(candidate),
-      onConnected: (media) => this.#onConnected(media),
+      // ICE and DTLS take their time, and so does the browser: the one does not wait for the other.
+      onConnected: (connected) => listener.whenLive((media) => this.#attach(media, connected)),
       onIceStateChange: (state) => {
-        if (state === 'failed') this.#setConnected(false);
-        if (state === 'connected') this.#setConnected(true);
+        if (state === 'failed') this.#setReachable(false);
+        if (state === 'connected') this.#setReachable(true);
       },
+      onLeft: () => void this.#end(),
       onFailed: (error) => void this.#fail(error),
     });
   }
@@ -157,29 +161,34 @@ export class ViewerMedia {
     if (this.#listener.sendSignal(event)) this.#sentSignals = this.#signals.length;
   }
 
-  #onConnected(media: ConnectedMedia): void {
+  #attach(media: Pick<SessionMedia, 'attach'>, connected: ConnectedMedia): void {
     if (this.#state === 'closed') return;
     try {
-      this.#share = this.#listener.attachMedia(media);
+      this.#share = media.attach(connected);
     } catch (thrown) {
       void this.#fail(asError(thrown));
       return;
     }
-    this.#state = 'connected';
-    this.#listener.onMediaChange();
+    this.#setReachable(this.#reachable);
   }
 
   /** ICE can fail and come back by a restart; in between nothing is sent and no encoder runs for it. */
-  #setConnected(connected: boolean): void {
+  #setReachable(reachable: boolean): void {
+    this.#reachable = reachable;
     if (this.#state === 'closed' || this.#share === undefined) return;
-    this.#share.setActive(connected);
-    this.#state = connected ? 'connected' : 'negotiating';
+    this.#share.setActive(reachable);
+    this.#state = reachable ? 'connected' : 'negotiating';
     this.#listener.onMediaChange();
   }
 
   async #fail(error: Error): Promise<void> {
     if (this.#state === 'closed') return;
     this.#logger.warn({ err: error }, 'viewer peer failed');
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    if (this.#state === 'closed') return;
     const closed = this.close();
     this.#listener.onMediaChange();
     await closed.catch((thrown: unknown) => {

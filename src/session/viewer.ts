@@ -18,7 +18,7 @@ export interface ViewerListener {
   onViewerChange(): void;
   /** It was away for longer than it may be, and is closed. */
   onViewerGone(viewer: Viewer): void;
-  /** Opens its peer; null while the page is not captured yet: the session then calls {@link Viewer.offerMedia}. */
+  /** Opens its peer; null where the session has ended. */
   openMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null;
 }
 
@@ -102,12 +102,12 @@ export class Viewer {
     this.#delivery = delivery;
     this.#wantsMedia ||= options.media;
     if (this.#media !== undefined && this.#media.state !== 'closed') this.#media.resendSignals();
-    else this.offerMedia();
+    else this.#offerMedia();
     this.#listener.onViewerChange();
   }
 
-  /** Opens the peer if the client wants one, has none and the session is ready. */
-  offerMedia(): void {
+  /** Opens the peer if the client wants one and has none. */
+  #offerMedia(): void {
     if (!this.#wantsMedia || this.#closeReason !== undefined) return;
     if (this.#media !== undefined && this.#media.state !== 'closed') return;
     const media = this.#listener.openMedia(this, { sendSignal: (event) => this.sendSignal(event) });

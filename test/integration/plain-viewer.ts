@@ -106,6 +106,7 @@ export async function connectPlainViewer(
             onIceConnected();
           }
         },
+        onLeft: () => reject(new Error('the viewer left')),
         onFailed: reject,
       },
     );

@@ -50,11 +50,8 @@ describe('POST /', () => {
     expect(stream.response.status).toBe(200);
     expect(stream.response.headers.get('content-type')).toMatch(/^text\/event-stream/);
     await stream.until(() => stream.events.length >= 3);
-    expect(stream.events.map((event) => event.data.type ?? event.event)).toEqual([
-      'session',
-      'viewer',
-      'state_patch',
-    ]);
+    const [first, second, third] = stream.events.map((event) => event.data.type ?? event.event);
+    expect([first, second, third]).toEqual(['session', 'viewer', 'state_patch']);
     const { streamId } = await stream.signal<{ streamId: string }>('session');
     expect((await ask(`${server.url}/${streamId}`)).json.metadata.viewers).toBe(1);
     stream.abort();

@@ -45,6 +45,7 @@ function open(
       onIceCandidate: (candidate) => candidates.push(candidate),
       onConnected: () => undefined,
       onIceStateChange: () => undefined,
+      onLeft: () => undefined,
       onFailed: (error) => failures.push(error),
     },
   );

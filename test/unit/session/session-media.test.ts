@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
+import { StreamKitError } from '../../../src/errors.js';
 import { testSettings } from '../../helpers/session-fakes.js';
-import { codeOf, liveSession } from '../../helpers/session-harness.js';
+import { codeOf, launchingSession, liveSession } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
 const stats = {
@@ -154,9 +155,36 @@ describe('encoding', () => {
   it('goes without sound where the capture has none', async () => {
     const harness = await liveSession({}, (parts) => (parts.hasAudio = false));
     harness.watch();
-    expect(harness.peer().parameters.audio).toBe(false);
     harness.peer().connect();
     expect(harness.parts.events).toEqual(['video start h264 4000000']);
+  });
+
+  it('offers no sound where none was asked for', async () => {
+    const harness = await liveSession({ audio: false });
+    harness.watch();
+    expect(harness.peer().parameters.audio).toBe(false);
+  });
+
+  it('starts when the page is captured, for a viewer that is connected by then', async () => {
+    const harness = launchingSession();
+    harness.watch();
+    harness.peer().connect();
+    expect(harness.parts.events).toEqual([]);
+    expect(harness.session.state.status).toBe('initializing');
+    harness.launch.succeed();
+    await settle();
+    expect(harness.parts.events).toContain('video start h264 4000000');
+    expect(harness.session.state.status).toBe('streaming');
+  });
+
+  it('is not begun for a viewer whose peer failed before the page was captured', async () => {
+    const harness = launchingSession();
+    harness.watch();
+    harness.peer().connect();
+    harness.peer().listener.onFailed(new StreamKitError('unavailable', 'ICE failed'));
+    harness.launch.succeed();
+    await settle();
+    expect(harness.parts.events).not.toContain('video start h264 4000000');
   });
 });
 

@@ -35,10 +35,10 @@ describe('event stream', () => {
     expect(sink.events.map((event) => typeof event.id)).toEqual(['undefined', 'number', 'undefined']);
   });
 
-  it('makes no offer before the page is captured', async () => {
+  it('makes its offer while the page is being loaded', async () => {
     const harness = launchingSession();
     const { sink } = harness.watch();
-    expect(sink.signals('sdp_offer')).toEqual([]);
+    expect(sink.signals('sdp_offer')).toEqual(['offer 0']);
     harness.launch.succeed();
     await settle();
     expect(sink.signals('sdp_offer')).toEqual(['offer 0']);
@@ -168,10 +168,12 @@ describe('re-attaching', () => {
     expect(harness.peer().closed).toBe(false);
   });
 
-  it('with a peer that failed makes a new one', async () => {
+  it.each(['failed', 'left'])('with a peer that %s makes a new one', async (how) => {
     const harness = await liveSession();
     const { sink, id } = harness.watch();
-    harness.peer().listener.onFailed(new StreamKitError('internal', 'ICE failed'));
+    const { listener } = harness.peer();
+    if (how === 'left') listener.onLeft();
+    else listener.onFailed(new StreamKitError('internal', 'ICE failed'));
     sink.lose();
     const back = harness.watch({ viewerId: id });
     expect(back.id).toBe(id);
@@ -222,14 +224,13 @@ describe('signals', () => {
   });
 
   it('are refused where they do not belong', async () => {
-    const harness = launchingSession();
-    const { id } = harness.watch();
+    const harness = await liveSession();
+    const { id: other } = harness.watch({ media: false });
     const { session } = harness;
     expect(await codeOf(() => session.acceptSignal('nobody', 'sdp_answer', 'answer'))).toBe('no_such_viewer');
-    expect(await codeOf(() => session.acceptSignal(id, 'sdp_answer', 'answer'))).toBe('conflict');
-    expect(await codeOf(() => session.acceptSignal(id, 'dance', null))).toBe('bad_request');
-    harness.launch.succeed();
-    await settle();
+    expect(await codeOf(() => session.acceptSignal(other, 'sdp_answer', 'answer'))).toBe('conflict');
+    expect(await codeOf(() => session.acceptSignal(other, 'dance', null))).toBe('bad_request');
+    const { id } = harness.watch();
     harness.peer().answerError = new StreamKitError('unprocessable', 'No answer');
     expect(await codeOf(() => session.acceptSignal(id, 'sdp_answer', 'v=0'))).toBe('unprocessable');
   });
