@@ -20,7 +20,13 @@ import { Codec, CodecContext, FFmpegError, Frame, Packet, Rational, SoftwareScal
 
 import type { ColourMatrix } from '../capture/video-frame.js';
 import type { VideoCodec } from './encoded-frame.js';
-import type { CompressedPicture, VideoEncoder, VideoEncoderParameters } from './video-encoder.js';
+import type {
+  PictureFormat,
+  PictureTimes,
+  VideoEncoder,
+  VideoEncoderListener,
+  VideoEncoderParameters,
+} from './video-encoder.js';
 
 /** No picture but the first and those asked for is a keyframe. */
 const GOP_FRAMES = 2 ** 30;
@@ -82,7 +88,8 @@ const SETTINGS: Readonly<Record<VideoCodec, CodecSettings>> = {
 export class LibavVideoEncoder implements VideoEncoder {
   readonly codec: VideoCodec;
   readonly name: string;
-  readonly #parameters: VideoEncoderParameters;
+  #parameters: VideoEncoderParameters;
+  readonly #listener: VideoEncoderListener;
   readonly #settings: CodecSettings;
   readonly #packet = new Packet();
   #context: CodecContext;
@@ -91,8 +98,9 @@ export class LibavVideoEncoder implements VideoEncoder {
   #closed = false;
 
   /** @throws Error when FFmpeg was built without the encoder or refuses its settings. */
-  constructor(parameters: VideoEncoderParameters) {
+  constructor(parameters: VideoEncoderParameters, listener: VideoEncoderListener) {
     this.codec = parameters.codec;
+    this.#listener = listener;
     this.#parameters = parameters;
     this.#settings = SETTINGS[parameters.codec];
     this.name = this.#settings.encoder;
@@ -101,22 +109,25 @@ export class LibavVideoEncoder implements VideoEncoder {
     this.#context = this.#open();
   }
 
-  encode(picture: Frame, captureTimeUs: number, keyframe: boolean): CompressedPicture | undefined {
+  encode(picture: Frame, times: PictureTimes, keyframe: boolean): void {
     const { inputs, matrices } = this.#settings;
     const fits =
       inputs.includes(picture.format as AVPixelFormat) && matrices.includes(this.#parameters.matrix);
     const input = fits ? picture : this.#convert(picture);
-    input.pts = BigInt(Math.round(captureTimeUs));
+    input.pts = BigInt(Math.round(times.captureTimeUs));
     input.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     FFmpegError.throwIfError(this.#context.sendFrameSync(input), 'encode a picture');
     const received = this.#context.receivePacketSync(this.#packet);
-    if (received === AVERROR_EAGAIN) return undefined;
+    if (received === AVERROR_EAGAIN) {
+      this.#listener.onDropped();
+      return;
+    }
     FFmpegError.throwIfError(received, 'encode a picture');
     // The packet's memory is FFmpeg's own; a copy can be handed to another thread.
     const bytes = Uint8Array.from(this.#packet.data ?? []);
-    const compressed = { bytes, keyframe: this.#packet.isKeyframe };
+    const { isKeyframe } = this.#packet;
     this.#packet.unref();
-    return compressed;
+    this.#listener.onCompressed({ bytes, keyframe: isKeyframe, times });
   }
 
   setBitrate(bitrateBps: number): void {
@@ -126,9 +137,15 @@ export class LibavVideoEncoder implements VideoEncoder {
       this.#applyBitrate(this.#context);
     } else {
       // FFmpeg hands libvpx its rate only when it opens it, so that a change costs a keyframe.
-      this.#context.freeContext();
-      this.#context = this.#open();
+      this.#reopen();
     }
+  }
+
+  reconfigure(format: PictureFormat): void {
+    if (this.#closed) return;
+    this.#parameters = { ...this.#parameters, ...format };
+    this.#freeConverter();
+    this.#reopen();
   }
 
   close(): void {
@@ -136,8 +153,18 @@ export class LibavVideoEncoder implements VideoEncoder {
     this.#closed = true;
     this.#context.freeContext();
     this.#packet.free();
+    this.#freeConverter();
+  }
+
+  #reopen(): void {
+    this.#context.freeContext();
+    this.#context = this.#open();
+  }
+
+  #freeConverter(): void {
     this.#converter?.scaler.freeContext();
     this.#converter?.picture.free();
+    this.#converter = undefined;
   }
 
   #open(): CodecContext {

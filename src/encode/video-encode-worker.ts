@@ -10,7 +10,7 @@ import { LibavVideoEncoder } from './libav-video-encoder.js';
 import { PictureFeed } from './picture-feed.js';
 import { rtpTimestampOf } from './rtp-clock.js';
 import type { VideoReport, VideoRequest, VideoThreadData } from './thread-messages.js';
-import type { VideoEncoder } from './video-encoder.js';
+import type { CompressedPicture, PictureTimes, VideoEncoder } from './video-encoder.js';
 
 /** The thread that takes raw pictures and encodes each once a codec. */
 
@@ -56,29 +56,19 @@ function report(message: VideoReport, transfer: ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer);
 }
 
-function encodeOne(active: ActiveEncoder, captureTimeUs: number, readTimeUs: number): void {
+function encodeOne(active: ActiveEncoder, times: PictureTimes): void {
   const picture = feed.last;
-  if (!picture) return;
-  const { encoder, meter } = active;
-  const compressed = encoder.encode(picture, captureTimeUs, active.keyframeWanted);
-  if (!compressed) {
-    framesDropped++;
-    return;
-  }
-  const { bytes, keyframe } = compressed;
+  if (picture) active.encoder.encode(picture, times, active.keyframeWanted);
+}
+
+function sendOn(active: ActiveEncoder, { bytes, keyframe, times }: CompressedPicture): void {
   if (keyframe) active.keyframeWanted = false;
-  meter.add(bytes.byteLength);
-  const rtpTimestamp = rtpTimestampOf(captureTimeUs, VIDEO_CLOCK_RATE_HZ);
-  const frame = {
-    codec: encoder.codec,
-    bytes,
-    keyframe,
-    rtpTimestamp,
-    captureTimeUs,
-    readTimeUs,
-    rung: 0,
-  };
-  report({ type: 'frame', frame }, [bytes.buffer]);
+  active.meter.add(bytes.byteLength);
+  const rtpTimestamp = rtpTimestampOf(times.captureTimeUs, VIDEO_CLOCK_RATE_HZ);
+  const { codec } = active.encoder;
+  report({ type: 'frame', frame: { codec, bytes, keyframe, rtpTimestamp, ...times, rung: 0 } }, [
+    bytes.buffer,
+  ]);
 }
 
 /** The newest picture, through every encoder, when the next one is due. */
@@ -111,7 +101,9 @@ function encodeAll(captureTimeUs: number, readTimeUs: number): void {
   // The capture clock and ours are the same, but a picture that was encoded again has taken a time of its own.
   lastCaptureTimeUs = Math.max(captureTimeUs, lastCaptureTimeUs + 1_000);
   lastEncodedAtUs = nowUs();
-  for (const active of encoders.values()) encodeOne(active, lastCaptureTimeUs, readTimeUs);
+  for (const active of encoders.values()) {
+    encodeOne(active, { captureTimeUs: lastCaptureTimeUs, readTimeUs });
+  }
   if (refinementsLeft > 0) scheduleStill(REFINEMENT_INTERVAL_US);
 }
 
@@ -142,8 +134,15 @@ function start(codec: VideoCodec, bitrateBps: number): void {
   const { width, height } = source;
   // JPEG knows BT.601 alone (JFIF 1.02).
   const matrix = source.kind === 'ring' ? source.matrix : 'bt601';
-  const encoder = new LibavVideoEncoder({ codec, width, height, frameRate, bitrateBps, matrix });
-  const active = { encoder, meter: new EncoderMeter(nowUs()), keyframeWanted: true };
+  const encoder = new LibavVideoEncoder(
+    { codec, width, height, frameRate, bitrateBps, matrix },
+    {
+      onCompressed: (picture) => sendOn(active, picture),
+      onDropped: () => framesDropped++,
+      onFailed: fail,
+    },
+  );
+  const active: ActiveEncoder = { encoder, meter: new EncoderMeter(nowUs()), keyframeWanted: true };
   encoders.set(codec, active);
   // After a pause the last picture is old news, but better than none until the capturer sends a new one.
   wantKeyframe(active);
@@ -194,9 +193,13 @@ function guard(work: () => void): void {
   try {
     work();
   } catch (error) {
-    report({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
-    close();
+    fail(error);
   }
+}
+
+function fail(error: unknown): void {
+  report({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+  close();
 }
 
 // FFmpeg writes its log to the terminal unless told otherwise.
