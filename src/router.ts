@@ -3,7 +3,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createOpenCapture } from './capture/open-capture.js';
 import { systemClock } from './clock.js';
 import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
-import { openVideoEncodeThread } from './encode/video-encode-thread.js';
+import { EncoderSelection } from './encode/encoder-selection.js';
+import { createOpenVideoEncodeThread } from './encode/video-encode-thread.js';
 import { asError } from './errors.js';
 import { createWeriftMediaPlane } from './fanout/werift-media-plane.js';
 import type { NodeHandler } from './http/node-adapter.js';
@@ -47,14 +48,16 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
   const { logger, listenAddress, announcedAddresses, lipSync } = resolved;
   const clock = systemClock;
   const mediaPlane = createWeriftMediaPlane({ clock, logger: logger.child({ room: 'fanout' }) });
-  return composeRouter(resolved, {
+  const { encoder: choice, encoderDevice: device } = resolved;
+  const encoders = new EncoderSelection({ choice, device, logger: logger.child({ room: 'encode' }) });
+  const router = composeRouter(resolved, {
     openCapture: createOpenCapture({
       launchOptions: resolved.puppeteerLaunchOptions,
       capture: resolved.capture,
       launchTimeoutMs: resolved.launchTimeoutMs,
       logger: logger.child({ room: 'capture' }),
     }),
-    openVideoEncodeThread,
+    openVideoEncodeThread: createOpenVideoEncodeThread(encoders),
     openAudioEncodeThread,
     createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
     createAudioPayloader: () => new OpusPayloader(),
@@ -70,6 +73,13 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
     clock,
     logger: logger.child({ room: 'session' }),
     ids: randomIds,
+  });
+  const close = router.close.bind(router);
+  return Object.assign(router, {
+    close: () => {
+      encoders.close();
+      return close();
+    },
   });
 }
 

@@ -16,10 +16,22 @@ export interface VideoEncoderStats {
   readonly framesDropped: number;
 }
 
+/** An encoder broke, or did not open, and another one goes on in its place. */
+export interface EncoderReplacement {
+  readonly codec: VideoCodec;
+  /** Their names. */
+  readonly failed: string;
+  readonly next: string;
+  /** One sentence, for a log. */
+  readonly reason: string;
+}
+
 export interface VideoEncodeListener {
   onEncodedFrame(frame: EncodedFrame): void;
   /** About once a second while encoding. */
   onStats(stats: VideoEncoderStats): void;
+  /** What comes next is a keyframe of the other encoder. */
+  onEncoderReplaced(replacement: EncoderReplacement): void;
   /** The thread is gone; nothing more comes. At most once. */
   onError(error: StreamKitError): void;
 }

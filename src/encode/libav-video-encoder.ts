@@ -12,14 +12,16 @@ import {
   AVCOL_SPC_SMPTE170M,
   AVCOL_TRC_BT709,
   AVERROR_EAGAIN,
-  FF_ENCODER_LIBVPX_VP8,
-  FF_ENCODER_LIBX264,
   type AVPixelFormat,
+  type FFVideoEncoder,
 } from 'node-av/constants';
 import { Codec, CodecContext, FFmpegError, Frame, Packet, Rational, SoftwareScaleContext } from 'node-av/lib';
 
-import type { ColourMatrix } from '../capture/video-frame.js';
+import type { EncoderName } from '../encoder-names.js';
 import type { VideoCodec } from './encoded-frame.js';
+import { HARDWARE_ENCODERS } from './hardware-encoder-settings.js';
+import { HardwareDevice } from './hardware-device.js';
+import type { EncoderOptions, LibavEncoderSettings } from './libav-encoder-settings.js';
 import type {
   PictureFormat,
   PictureTimes,
@@ -36,20 +38,11 @@ const VBV_SECONDS = 0.5;
 /** A picture is cut into slices, one a thread, from this many pixels a second on: their wait for each other costs. */
 const PIXELS_PER_SECOND_PER_THREAD = 1280 * 720 * 30;
 
-interface CodecSettings {
-  readonly encoder: typeof FF_ENCODER_LIBX264 | typeof FF_ENCODER_LIBVPX_VP8;
-  readonly options: Readonly<Record<string, string | number>>;
-  /** Pixel formats that the encoder takes as they are. */
-  readonly inputs: readonly AVPixelFormat[];
-  /** Matrices that the codec can signal. */
-  readonly matrices: readonly ColourMatrix[];
-  /** Whether FFmpeg hands a changed bit rate on to the running encoder. */
-  readonly dynamicBitrate: boolean;
-}
-
-const SETTINGS: Readonly<Record<VideoCodec, CodecSettings>> = {
-  h264: {
-    encoder: FF_ENCODER_LIBX264,
+/** Every encoder of FFmpeg's that is driven in this process. */
+export const LIBAV_ENCODERS: Readonly<Record<EncoderName, LibavEncoderSettings>> = {
+  ...HARDWARE_ENCODERS,
+  libx264: {
+    codec: 'h264',
     options: {
       // On two cores without a GPU, 720p: 8 ms from raw picture to packet at the median against 12 ms of superfast.
       preset: 'ultrafast',
@@ -64,8 +57,8 @@ const SETTINGS: Readonly<Record<VideoCodec, CodecSettings>> = {
     matrices: ['bt601', 'bt709'],
     dynamicBitrate: true,
   },
-  vp8: {
-    encoder: FF_ENCODER_LIBVPX_VP8,
+  libvpx: {
+    codec: 'vp8',
     options: {
       deadline: 'realtime',
       'cpu-used': -8,
@@ -84,36 +77,46 @@ const SETTINGS: Readonly<Record<VideoCodec, CodecSettings>> = {
   },
 };
 
-/** libx264 or libvpx through FFmpeg's libraries, in this process. */
+/** One of FFmpeg's encoders through its libraries, in this process. */
 export class LibavVideoEncoder implements VideoEncoder {
   readonly codec: VideoCodec;
   readonly name: string;
   #parameters: VideoEncoderParameters;
   readonly #listener: VideoEncoderListener;
-  readonly #settings: CodecSettings;
+  readonly #settings: LibavEncoderSettings;
+  readonly #devicePath: string | undefined;
   readonly #packet = new Packet();
+  #format: AVPixelFormat;
+  #device: HardwareDevice | undefined;
   #context: CodecContext;
   #bitrateBps: number;
   #converter: { scaler: SoftwareScaleContext; picture: Frame } | undefined;
   #closed = false;
 
-  /** @throws Error when FFmpeg was built without the encoder or refuses its settings. */
-  constructor(parameters: VideoEncoderParameters, listener: VideoEncoderListener) {
+  /**
+   * @param device - path of a render node or number of a GPU; undefined: the first, or none is needed.
+   * @throws Error when FFmpeg was built without the encoder, refuses its settings or finds no device.
+   */
+  constructor(
+    name: EncoderName,
+    device: string | undefined,
+    parameters: VideoEncoderParameters,
+    listener: VideoEncoderListener,
+  ) {
+    this.name = name;
     this.codec = parameters.codec;
+    this.#devicePath = device;
     this.#listener = listener;
     this.#parameters = parameters;
-    this.#settings = SETTINGS[parameters.codec];
-    this.name = this.#settings.encoder;
+    this.#settings = LIBAV_ENCODERS[name];
+    this.#format = this.#settings.inputs[0] ?? AV_PIX_FMT_YUV420P;
     this.#bitrateBps = parameters.bitrateBps;
     this.#packet.alloc();
     this.#context = this.#open();
   }
 
   encode(picture: Frame, times: PictureTimes, keyframe: boolean): void {
-    const { inputs, matrices } = this.#settings;
-    const fits =
-      inputs.includes(picture.format as AVPixelFormat) && matrices.includes(this.#parameters.matrix);
-    const input = fits ? picture : this.#convert(picture);
+    const input = this.#device ? this.#device.upload(this.#fitted(picture)) : this.#fitted(picture);
     input.pts = BigInt(Math.round(times.captureTimeUs));
     input.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     FFmpegError.throwIfError(this.#context.sendFrameSync(input), 'encode a picture');
@@ -152,13 +155,30 @@ export class LibavVideoEncoder implements VideoEncoder {
     if (this.#closed) return;
     this.#closed = true;
     this.#context.freeContext();
+    this.#device?.close();
     this.#packet.free();
     this.#freeConverter();
   }
 
   #reopen(): void {
     this.#context.freeContext();
+    this.#device?.close();
+    this.#device = undefined;
     this.#context = this.#open();
+  }
+
+  /** The picture as the encoder takes it: as it is where that is possible. */
+  #fitted(picture: Frame): Frame {
+    const { inputs, matrices } = this.#settings;
+    const format = picture.format as AVPixelFormat;
+    if (!inputs.includes(format) || !matrices.includes(this.#parameters.matrix))
+      return this.#convert(picture);
+    if (format !== this.#format) {
+      // An encoder is opened for one format; the source tells its own with the first picture.
+      this.#format = format;
+      this.#reopen();
+    }
+    return picture;
   }
 
   #freeConverter(): void {
@@ -167,16 +187,32 @@ export class LibavVideoEncoder implements VideoEncoder {
     this.#converter = undefined;
   }
 
+  /** Opens the encoder with the first variant of its settings that it takes. */
   #open(): CodecContext {
+    const { device, variants = [{}] } = this.#settings;
+    if (device) this.#device = new HardwareDevice(device, this.#devicePath, this.#format, this.#parameters);
+    let refusal: unknown;
+    for (const variant of variants) {
+      try {
+        return this.#openVariant(variant);
+      } catch (error) {
+        refusal ??= error;
+      }
+    }
+    this.#device?.close();
+    this.#device = undefined;
+    throw refusal;
+  }
+
+  #openVariant(variant: EncoderOptions): CodecContext {
     const { width, height, frameRate, matrix } = this.#parameters;
-    const codec = Codec.findEncoderByName(this.#settings.encoder);
-    if (!codec) throw new Error(`FFmpeg was built without ${this.#settings.encoder}.`);
+    const codec = Codec.findEncoderByName(this.name as EncoderName & FFVideoEncoder);
+    if (!codec) throw new Error(`FFmpeg was built without ${this.name}.`);
     const context = new CodecContext();
     context.allocContext3(codec);
     context.width = width;
     context.height = height;
-    const [format = AV_PIX_FMT_YUV420P] = this.#settings.inputs;
-    context.pixelFormat = format;
+    context.pixelFormat = this.#settings.device?.surface ?? this.#format;
     context.timeBase = new Rational(1, MICROSECONDS_PER_SECOND);
     context.framerate = new Rational(frameRate, 1);
     context.gopSize = GOP_FRAMES;
@@ -189,15 +225,25 @@ export class LibavVideoEncoder implements VideoEncoder {
     const threads = Math.ceil((width * height * frameRate) / PIXELS_PER_SECOND_PER_THREAD);
     context.threadCount = Math.max(1, Math.min(threads, availableParallelism(), 8));
     this.#applyBitrate(context);
-    for (const [name, value] of Object.entries(this.#settings.options)) {
-      FFmpegError.throwIfError(context.setOption(name, value), `set ${name} of ${this.#settings.encoder}`);
-    }
-    const opened = context.open2Sync(codec, null);
-    if (opened < 0) {
+    this.#device?.attachTo(context);
+    try {
+      for (const [name, value] of Object.entries({ ...this.#settings.options, ...variant, ...this.#gpu() })) {
+        FFmpegError.throwIfError(context.setOption(name, value), `set ${name} of ${this.name}`);
+      }
+      FFmpegError.throwIfError(context.open2Sync(codec, null), `open ${this.name}`);
+    } catch (error) {
       context.freeContext();
-      FFmpegError.throwIfError(opened, `open ${this.#settings.encoder}`);
+      throw error;
     }
     return context;
+  }
+
+  /** The option that selects a GPU by its number. */
+  #gpu(): EncoderOptions {
+    const { deviceOption } = this.#settings;
+    return deviceOption === undefined || !/^\d+$/.test(this.#devicePath ?? '')
+      ? {}
+      : { [deviceOption]: Number(this.#devicePath) };
   }
 
   #applyBitrate(context: CodecContext): void {
@@ -214,13 +260,14 @@ export class LibavVideoEncoder implements VideoEncoder {
       target.alloc();
       target.width = this.#parameters.width;
       target.height = this.#parameters.height;
-      target.format = AV_PIX_FMT_YUV420P;
+      target.format = this.#settings.inputs[0] ?? AV_PIX_FMT_YUV420P;
       FFmpegError.throwIfError(target.getBuffer(0), 'allocate a picture');
       this.#converter = { scaler, picture: target };
     }
     const { scaler, picture: target } = this.#converter;
     target.copyProps(picture);
-    target.colorSpace = AVCOL_SPC_SMPTE170M;
+    // A codec that cannot signal a matrix is taken for BT.601.
+    if (!this.#settings.matrices.includes(this.#parameters.matrix)) target.colorSpace = AVCOL_SPC_SMPTE170M;
     FFmpegError.throwIfError(scaler.scaleFrameSync(target, picture), 'convert a picture');
     return target;
   }

@@ -5,8 +5,9 @@ import { Log } from 'node-av/lib';
 
 import { openFrameReader } from '../capture/open-frame-reader.js';
 import type { VideoCodec } from './encoded-frame.js';
+import { openVideoEncoder, type EncoderCandidate } from './encoder-candidate.js';
 import { EncoderMeter } from './encoder-meter.js';
-import { LibavVideoEncoder } from './libav-video-encoder.js';
+import { FailoverVideoEncoder } from './failover-video-encoder.js';
 import { PictureFeed } from './picture-feed.js';
 import { rtpTimestampOf } from './rtp-clock.js';
 import type { VideoReport, VideoRequest, VideoThreadData } from './thread-messages.js';
@@ -129,17 +130,24 @@ function wantKeyframe(active: ActiveEncoder): void {
   scheduleStill(quietUs > 2 * frameIntervalUs ? 0 : 2 * frameIntervalUs);
 }
 
-function start(codec: VideoCodec, bitrateBps: number): void {
+function start(codec: VideoCodec, bitrateBps: number, candidates: readonly EncoderCandidate[]): void {
   if (encoders.has(codec)) return;
   const { width, height } = source;
   // JPEG knows BT.601 alone (JFIF 1.02).
   const matrix = source.kind === 'ring' ? source.matrix : 'bt601';
-  const encoder = new LibavVideoEncoder(
+  const encoder = new FailoverVideoEncoder(
+    candidates,
+    openVideoEncoder,
     { codec, width, height, frameRate, bitrateBps, matrix },
     {
       onCompressed: (picture) => sendOn(active, picture),
       onDropped: () => framesDropped++,
       onFailed: fail,
+      onReplaced: (replacement) => {
+        report({ type: 'replaced', replacement });
+        // The constructor may already have passed over a candidate.
+        if (encoders.get(codec) === active) wantKeyframe(active);
+      },
     },
   );
   const active: ActiveEncoder = { encoder, meter: new EncoderMeter(nowUs()), keyframeWanted: true };
@@ -156,7 +164,7 @@ function stop(codec: VideoCodec): void {
 function handle(request: VideoRequest): void {
   switch (request.type) {
     case 'start':
-      start(request.codec, request.bitrateBps);
+      start(request.codec, request.bitrateBps, request.candidates);
       break;
     case 'stop':
       stop(request.codec);

@@ -79,6 +79,8 @@ export class SessionMedia {
       {
         onEncodedFrame: (frame) => this.#onEncodedFrame(frame),
         onStats: (stats) => this.#onStats(stats),
+        onEncoderReplaced: (replacement) =>
+          parameters.logger.warn({ ...replacement }, 'an encoder failed: another one goes on'),
         onError: (error) => this.#fail(error),
       },
     );
