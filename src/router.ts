@@ -48,8 +48,13 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
   const { logger, listenAddress, announcedAddresses, lipSync } = resolved;
   const clock = systemClock;
   const mediaPlane = createWeriftMediaPlane({ clock, logger: logger.child({ room: 'fanout' }) });
-  const { encoder: choice, encoderDevice: device } = resolved;
-  const encoders = new EncoderSelection({ choice, device, logger: logger.child({ room: 'encode' }) });
+  const { encoder: choice, encoderDevice: device, ffmpegPath } = resolved;
+  const encoders = new EncoderSelection({
+    choice,
+    device,
+    ffmpegPath,
+    logger: logger.child({ room: 'encode' }),
+  });
   const router = composeRouter(resolved, {
     openCapture: createOpenCapture({
       launchOptions: resolved.puppeteerLaunchOptions,

@@ -1,17 +1,21 @@
-import { ENCODER_ORDER, type EncoderName } from '../encoder-names.js';
+import { accessSync, constants } from 'node:fs';
+
+import { ENCODER_ORDER } from '../encoder-names.js';
 import { StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { VideoCodec } from './encoded-frame.js';
 import type { EncoderCandidate } from './encoder-candidate.js';
 import { EncoderProbe, probeEncoderSync, type EncoderReport, type ProbedCandidate } from './encoder-probe.js';
 
-/** For each codec the encoder that is wanted. */
-export type EncoderChoice = Readonly<Record<VideoCodec, EncoderName | 'auto'>>;
+/** For each codec FFmpeg's name of the encoder that is wanted, or `auto`. */
+export type EncoderChoice = Readonly<Record<VideoCodec, string>>;
 
 export interface EncoderSelectionParameters {
   readonly choice: EncoderChoice;
   /** Path of a render node or number of a GPU; undefined: the first. */
   readonly device: string | undefined;
+  /** The program that encodes; undefined: FFmpeg's libraries in this process. */
+  readonly ffmpegPath: string | undefined;
   readonly logger: Logger;
 }
 
@@ -29,18 +33,17 @@ export class EncoderSelection {
   readonly #ready: Promise<void>;
 
   /** @throws StreamKitError `bad_option` when an encoder that is named does not work on this machine. */
-  constructor({ choice, device, logger }: EncoderSelectionParameters) {
+  constructor(parameters: EncoderSelectionParameters) {
+    const { choice, ffmpegPath, logger } = parameters;
     this.#logger = logger;
-    this.#candidates = {
-      h264: candidatesFor('h264', choice, device),
-      vp8: candidatesFor('vp8', choice, device),
-    };
+    if (ffmpegPath !== undefined) refuseUnlessExecutable(ffmpegPath);
+    this.#candidates = { h264: candidatesFor('h264', parameters), vp8: candidatesFor('vp8', parameters) };
     for (const codec of CODECS) {
       const [named] = this.#candidates[codec];
-      if (choice[codec] !== 'auto' && named !== undefined && !isSoftware(named)) refuseUnlessItWorks(named);
+      if (choice[codec] !== 'auto' && named !== undefined && !isCertain(named)) refuseUnlessItWorks(named);
     }
     const doubtful = CODECS.filter((codec) => choice[codec] === 'auto').flatMap((codec) =>
-      this.#candidates[codec].filter((candidate) => !isSoftware(candidate)),
+      this.#candidates[codec].filter((candidate) => !isCertain(candidate)),
     );
     const key = JSON.stringify(doubtful);
     const reports = known.get(key);
@@ -81,7 +84,7 @@ export class EncoderSelection {
     const refused = reports.filter(({ works }) => !works);
     for (const codec of CODECS) {
       this.#candidates[codec] = this.#candidates[codec].filter(
-        ({ name }) => !refused.some((report) => report.name === name),
+        (candidate) => isCertain(candidate) || !refused.some(({ name }) => name === candidate.name),
       );
     }
     const chosen = Object.fromEntries(CODECS.map((codec) => [codec, this.#candidates[codec][0]?.name]));
@@ -90,20 +93,36 @@ export class EncoderSelection {
   }
 }
 
-/** A named encoder is followed by the one in software, which takes over when it fails in mid-stream. */
+/**
+ * A named encoder is followed by the one in software, which takes over when it fails in mid-stream; the ones of a program
+ * are followed by software in this process.
+ */
 function candidatesFor(
   codec: VideoCodec,
-  choice: EncoderChoice,
-  device: string | undefined,
+  { choice, device, ffmpegPath }: EncoderSelectionParameters,
 ): readonly ProbedCandidate[] {
-  const order: readonly EncoderName[] = ENCODER_ORDER[codec];
+  const order = ENCODER_ORDER[codec];
+  const [software] = order.slice(-1);
   const wanted = choice[codec];
-  const names = wanted === 'auto' ? order : [...new Set([wanted, ...order.slice(-1)])];
-  return names.map((name) => ({ name, codec, device }));
+  const names: readonly string[] = wanted === 'auto' ? order : [...new Set([wanted, ...order.slice(-1)])];
+  const here = names.map((name) => ({ name, codec, device }));
+  return ffmpegPath === undefined || software === undefined
+    ? here
+    : [...here.map((candidate) => ({ ...candidate, ffmpegPath })), { name: software, codec, device }];
 }
 
-function isSoftware({ name, codec }: ProbedCandidate): boolean {
-  return name === ENCODER_ORDER[codec].at(-1);
+/** FFmpeg's libraries always have the encoders in software. */
+function isCertain({ name, codec, ffmpegPath }: ProbedCandidate): boolean {
+  return ffmpegPath === undefined && name === ENCODER_ORDER[codec].at(-1);
+}
+
+function refuseUnlessExecutable(ffmpegPath: string): void {
+  try {
+    accessSync(ffmpegPath, constants.X_OK);
+  } catch (cause) {
+    const sentence = `Expected an executable file for ffmpegPath but received ${ffmpegPath}`;
+    throw new StreamKitError('bad_option', sentence, { cause });
+  }
 }
 
 function refuseUnlessItWorks(candidate: ProbedCandidate): void {

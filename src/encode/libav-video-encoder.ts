@@ -34,7 +34,7 @@ import type {
 const GOP_FRAMES = 2 ** 30;
 const MICROSECONDS_PER_SECOND = 1_000_000;
 /** How much the encoder may send above its rate at once, in seconds: a keyframe must fit. */
-const VBV_SECONDS = 0.5;
+export const VBV_SECONDS = 0.5;
 /** A picture is cut into slices, one a thread, from this many pixels a second on: their wait for each other costs. */
 const PIXELS_PER_SECOND_PER_THREAD = 1280 * 720 * 30;
 
@@ -76,6 +76,12 @@ export const LIBAV_ENCODERS: Readonly<Record<EncoderName, LibavEncoderSettings>>
     dynamicBitrate: false,
   },
 };
+
+/** How many slices a picture is cut into, each encoded by a thread of its own. */
+export function encoderThreads({ width, height, frameRate }: PictureFormat): number {
+  const threads = Math.ceil((width * height * frameRate) / PIXELS_PER_SECOND_PER_THREAD);
+  return Math.max(1, Math.min(threads, availableParallelism(), 8));
+}
 
 /** One of FFmpeg's encoders through its libraries, in this process. */
 export class LibavVideoEncoder implements VideoEncoder {
@@ -222,8 +228,7 @@ export class LibavVideoEncoder implements VideoEncoder {
     context.colorPrimaries = AVCOL_PRI_BT709;
     context.colorTrc = AVCOL_TRC_BT709;
     context.chromaLocation = AVCHROMA_LOC_LEFT;
-    const threads = Math.ceil((width * height * frameRate) / PIXELS_PER_SECOND_PER_THREAD);
-    context.threadCount = Math.max(1, Math.min(threads, availableParallelism(), 8));
+    context.threadCount = encoderThreads(this.#parameters);
     this.#applyBitrate(context);
     this.#device?.attachTo(context);
     try {
@@ -249,6 +254,8 @@ export class LibavVideoEncoder implements VideoEncoder {
   #applyBitrate(context: CodecContext): void {
     context.bitRate = BigInt(this.#bitrateBps);
     context.rcMaxRate = BigInt(this.#bitrateBps);
+    // libvpx keeps a constant bit rate only when all three are the same.
+    context.rcMinRate = BigInt(this.#bitrateBps);
     context.rcBufferSize = Math.round(this.#bitrateBps * VBV_SECONDS);
   }
 

@@ -69,6 +69,11 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
     { encoderDevice: 'card0' },
     "Expected path of a device or number of a GPU for encoderDevice but received 'card0' of type string",
   ],
+  [{ ffmpegPath: 'ffmpeg' }, "Expected absolute path for ffmpegPath but received 'ffmpeg' of type string"],
+  [
+    { encoder: { h264: 'h264_v4l2m2m' } },
+    "Expected one of auto, h264_nvenc, h264_vaapi, h264_qsv, libx264 for encoder.h264 but received 'h264_v4l2m2m' of type string",
+  ],
   [{ onError: 'log' }, "Expected function for onError but received 'log' of type string"],
   [
     { capture: 'window' },
@@ -182,6 +187,8 @@ describe('options', () => {
   it('the name of an encoder stands for its codec and leaves the other alone', () => {
     expect(resolveOptions({ encoder: 'h264_vaapi' }).encoder).toEqual({ h264: 'h264_vaapi', vp8: 'auto' });
     expect(resolveOptions({ encoder: 'libvpx' }).encoder).toEqual({ h264: 'auto', vp8: 'libvpx' });
+    const other = { ffmpegPath: '/opt/ffmpeg', encoder: { h264: 'h264_v4l2m2m' } };
+    expect(resolveOptions(other).encoder).toEqual({ h264: 'h264_v4l2m2m', vp8: 'auto' });
     expect(resolveOptions({ encoder: { h264: 'libx264' } }).encoder).toEqual({
       h264: 'libx264',
       vp8: 'auto',
