@@ -27,6 +27,19 @@ export interface StreamKitRouter extends NodeHandler {
    * the process alive. Idempotent.
    */
   close(): Promise<void>;
+  /**
+   * Changes the size or the frame rate of a session that runs. Its viewers go on with a keyframe in the new size.
+   *
+   * @param change - `resolution` ("1280x720") and `frameRate` (1-60) as in `renderOptions`; what is left out stays.
+   * @throws StreamKitError `no_such_session`, `bad_request`, `unavailable` before the page is captured.
+   */
+  reconfigureSession(streamId: string, change: SessionChange): Promise<void>;
+}
+
+/** What can change of a session that runs. */
+export interface SessionChange {
+  readonly resolution?: string;
+  readonly frameRate?: number;
 }
 
 /** Bytes of a viewer's secret id. */
@@ -117,6 +130,9 @@ export function composeRouter<TEnv>(options: ResolvedOptions<TEnv>, parts: Sessi
   };
   return Object.assign(createNodeHandler(options.basePath, handle, parts.clock), {
     close: () => (closing ??= close()),
+    reconfigureSession: async (streamId: string, change: SessionChange) => {
+      await registry.get(streamId).reconfigure(change);
+    },
   });
 }
 

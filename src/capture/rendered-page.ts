@@ -15,13 +15,19 @@ export class RenderedPage {
   readonly #page: Page;
   readonly #cdp: CDPSession;
   readonly #bridge: PageBridge;
-  readonly #width: number;
+  readonly #deviceScaleFactor: number;
+  #width: number;
 
-  private constructor(browserProcess: BrowserProcess, bridge: PageBridge, width: number) {
+  private constructor(
+    browserProcess: BrowserProcess,
+    bridge: PageBridge,
+    { width, deviceScaleFactor }: CaptureParameters,
+  ) {
     this.#page = browserProcess.page;
     this.#cdp = browserProcess.cdp;
     this.#bridge = bridge;
     this.#width = width;
+    this.#deviceScaleFactor = deviceScaleFactor;
   }
 
   /** Prepares the tab; nothing is loaded yet. */
@@ -32,15 +38,9 @@ export class RenderedPage {
     logger: Logger,
   ): Promise<RenderedPage> {
     const { page, cdp } = browserProcess;
-    const { width, height, deviceScaleFactor } = parameters;
     const [bridge] = await Promise.all([
       PageBridge.install(cdp, parameters.initialData, listener, logger),
-      cdp.send('Emulation.setDeviceMetricsOverride', {
-        width: Math.round(width / deviceScaleFactor),
-        height: Math.round(height / deviceScaleFactor),
-        deviceScaleFactor,
-        mobile: false,
-      }),
+      setSize(cdp, parameters),
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
     ]);
     // Nobody sits before this browser: a dialog would hang the page, a pop-up would cover it.
@@ -52,7 +52,7 @@ export class RenderedPage {
     page.on('popup', (popup) => {
       popup?.close().catch((error: unknown) => logger.debug({ err: asError(error) }, 'the pop-up was gone'));
     });
-    return new RenderedPage(browserProcess, bridge, width);
+    return new RenderedPage(browserProcess, bridge, parameters);
   }
 
   /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
@@ -65,6 +65,12 @@ export class RenderedPage {
         cause: error,
       });
     }
+  }
+
+  /** The page sees its viewport change, as in a window that is resized. */
+  async resize({ width, height }: { readonly width: number; readonly height: number }): Promise<void> {
+    this.#width = width;
+    await setSize(this.#cdp, { width, height, deviceScaleFactor: this.#deviceScaleFactor });
   }
 
   setViewerCount(count: number): void {
@@ -107,4 +113,15 @@ export class RenderedPage {
   close(): void {
     this.#bridge.close();
   }
+}
+
+type PageSize = Pick<CaptureParameters, 'width' | 'height' | 'deviceScaleFactor'>;
+
+async function setSize(cdp: CDPSession, { width, height, deviceScaleFactor }: PageSize): Promise<void> {
+  await cdp.send('Emulation.setDeviceMetricsOverride', {
+    width: Math.round(width / deviceScaleFactor),
+    height: Math.round(height / deviceScaleFactor),
+    deviceScaleFactor,
+    mobile: false,
+  });
 }

@@ -2,6 +2,7 @@ import type { AudioSource } from '../capture/capture.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from './encoded-frame.js';
 import type { EncoderReplacement, VideoEncodeParameters, VideoEncoderStats } from './encode-thread.js';
 import type { EncoderCandidate } from './encoder-candidate.js';
+import type { PictureFormat } from './video-encoder.js';
 
 /** What the main thread tells the thread that encodes pictures. */
 export type VideoRequest =
@@ -15,6 +16,7 @@ export type VideoRequest =
   | { readonly type: 'stop'; readonly codec: VideoCodec }
   | { readonly type: 'keyframe'; readonly codec: VideoCodec }
   | { readonly type: 'bitrate'; readonly codec: VideoCodec; readonly bitrateBps: number }
+  | { readonly type: 'reconfigure'; readonly format: PictureFormat }
   | { readonly type: 'close' };
 
 export type VideoReport =

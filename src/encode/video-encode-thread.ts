@@ -47,6 +47,7 @@ export function createOpenVideoEncodeThread(selection: EncoderSelection): OpenVi
       requestKeyframe: (codec) => whenSelected(() => thread.post({ type: 'keyframe', codec })),
       setBitrate: (codec, bitrateBps) =>
         whenSelected(() => thread.post({ type: 'bitrate', codec, bitrateBps })),
+      reconfigure: (format) => whenSelected(() => thread.post({ type: 'reconfigure', format })),
       close: () => thread.close({ type: 'close' }),
     };
   };

@@ -11,7 +11,7 @@ import { FailoverVideoEncoder } from './failover-video-encoder.js';
 import { PictureFeed } from './picture-feed.js';
 import { rtpTimestampOf } from './rtp-clock.js';
 import type { VideoReport, VideoRequest, VideoThreadData } from './thread-messages.js';
-import type { CompressedPicture, PictureTimes, VideoEncoder } from './video-encoder.js';
+import type { CompressedPicture, PictureFormat, PictureTimes, VideoEncoder } from './video-encoder.js';
 
 /** The thread that takes raw pictures and encodes each once a codec. */
 
@@ -36,8 +36,9 @@ interface ActiveEncoder {
 
 const port = parentPort;
 if (!port) throw new Error('This file runs as a worker thread.');
-const { source, frameRate } = workerData as VideoThreadData;
-const frameIntervalUs = 1_000_000 / frameRate;
+const { source, frameRate: firstFrameRate } = workerData as VideoThreadData;
+let format: PictureFormat = { width: source.width, height: source.height, frameRate: firstFrameRate };
+let frameIntervalUs = 1_000_000 / firstFrameRate;
 
 const feed = new PictureFeed();
 const encoders = new Map<VideoCodec, ActiveEncoder>();
@@ -132,13 +133,12 @@ function wantKeyframe(active: ActiveEncoder): void {
 
 function start(codec: VideoCodec, bitrateBps: number, candidates: readonly EncoderCandidate[]): void {
   if (encoders.has(codec)) return;
-  const { width, height } = source;
   // JPEG knows BT.601 alone (JFIF 1.02).
   const matrix = source.kind === 'ring' ? source.matrix : 'bt601';
   const encoder = new FailoverVideoEncoder(
     candidates,
     openVideoEncoder,
-    { codec, width, height, frameRate, bitrateBps, matrix },
+    { codec, ...format, bitrateBps, matrix },
     {
       onCompressed: (picture) => sendOn(active, picture),
       onDropped: () => framesDropped++,
@@ -161,6 +161,24 @@ function stop(codec: VideoCodec): void {
   encoders.delete(codec);
 }
 
+/** Until the first picture of the new size comes there is none to encode: the last one is of another size. */
+function reconfigure(next: PictureFormat): void {
+  const resized = next.width !== format.width || next.height !== format.height;
+  format = next;
+  frameIntervalUs = 1_000_000 / next.frameRate;
+  nextDueUs = 0;
+  if (resized) {
+    clearTimeout(stillTimer);
+    stillTimer = undefined;
+    feed.close();
+    reader.resize(next.width, next.height);
+  }
+  for (const active of encoders.values()) {
+    active.encoder.reconfigure(next);
+    wantKeyframe(active);
+  }
+}
+
 function handle(request: VideoRequest): void {
   switch (request.type) {
     case 'start':
@@ -178,6 +196,9 @@ function handle(request: VideoRequest): void {
       encoders.get(request.codec)?.encoder.setBitrate(request.bitrateBps);
       break;
     }
+    case 'reconfigure':
+      reconfigure(request.format);
+      break;
     case 'close':
       close();
       break;
@@ -186,7 +207,7 @@ function handle(request: VideoRequest): void {
 
 function reportStats(): void {
   for (const { encoder, meter } of encoders.values()) {
-    const { width, height } = source;
+    const { width, height } = format;
     const { frameRate: measured, bitrateBps } = meter.read(nowUs());
     const { codec, name } = encoder;
     report({

@@ -97,3 +97,30 @@ test('an encoder or a program that does not work is refused at construction', ()
     /^Expected an encoder that works on this machine for encoder but received h264_nowhere: .+/,
   );
 });
+
+test.each(['tab', 'screencast'] as const)(
+  'a session goes on in another size and rate, captured by %s',
+  async (capture) => {
+    const { server, session, viewer } = await watch(
+      { capture },
+      { videoCodec: 'h264', resolution: '640x360' },
+    );
+    const before = await viewer.read<any>('viewer.stats()');
+    await server.router.reconfigureSession(session.id, { resolution: '1280x720', frameRate: 15 });
+    await viewer.until('window.video.videoWidth === 1280 && window.video.videoHeight === 720');
+    const state = await server.state(session, ({ metadata }) => metadata.video?.width === 1280);
+    expect(state.metadata.video).toMatchObject({ codec: 'h264', width: 1280, height: 720 });
+    // The page itself has the new size, and not a picture of the old one stretched.
+    expect(await viewer.read('readCounters(200)')).not.toEqual([]);
+    const from = await viewer.read<any>('viewer.stats()');
+    await viewer.read('new Promise((resolve) => setTimeout(resolve, 2000))');
+    const after = await viewer.read<any>('viewer.stats()');
+    const frameRate = (after.video.framesDecoded - from.video.framesDecoded) / 2;
+    expect(frameRate).toBeGreaterThan(10);
+    expect(frameRate).toBeLessThan(18);
+    expect(after.video.ssrc).toBe(before.video.ssrc);
+    await expect(server.router.reconfigureSession(session.id, { frameRate: 61 })).rejects.toMatchObject({
+      code: 'bad_request',
+    });
+  },
+);
