@@ -6,7 +6,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import ts from 'typescript';
 
 /** Files at the top of src that every room may import. */
-const LEAVES = ['clock', 'errors', 'logger', 'option-checks', 'options'];
+const LEAVES = ['clock', 'encoder-names', 'errors', 'logger', 'option-checks', 'options'];
 
 /**
  * What each room may import besides itself and the leaves; `types`: with `import type` alone. A page has its own
@@ -20,7 +20,8 @@ const ROOMS = {
   peer: { values: ['fanout', 'encode'] },
   session: { types: ['capture', 'encode', 'packetize', 'fanout', 'peer'] },
   http: { values: ['session'] },
-  demo: { values: ['index', 'router'] },
+  // Its doctor looks at what the rooms would use.
+  demo: { values: ['index', 'router', 'capture', 'encode'] },
   client: { page: true },
   'capture/page': { page: true },
   'demo/page': { page: true },

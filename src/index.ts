@@ -4,7 +4,7 @@ export type { ErrorCode } from './errors.js';
 export { StreamKitError } from './errors.js';
 export type { Logger } from './logger.js';
 export type { IceServerOption, RequestValidation, StreamKitOptions, Viewport } from './options.js';
-export type { StreamKitRouter } from './router.js';
+export type { SessionChange, StreamKitRouter } from './router.js';
 export { createStreamKitRouter } from './router.js';
 export type {
   SessionMetadata,

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
+import { isAbsolute } from 'node:path';
 
 import type { LaunchOptions } from 'puppeteer';
 
+import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { StreamKitError } from './errors.js';
 import type { Logger } from './logger.js';
 import { silentLogger } from './logger.js';
@@ -75,6 +77,21 @@ export interface StreamKitOptions<TEnv = unknown> {
    * `auto` takes the first of the two that works. Default `auto`.
    */
   capture?: 'auto' | 'tab' | 'screencast';
+  /**
+   * The video encoder: `auto` takes for each codec the first that works, H.264: `h264_nvenc`, `h264_vaapi`, `h264_qsv`,
+   * `libx264`; VP8: `vp8_vaapi`, `libvpx`. A name stands for its codec, and is refused at construction where it does
+   * not work; `{ h264, vp8 }` names both. One that fails in mid-stream is followed by the next. Default `auto`.
+   */
+  encoder?: 'auto' | EncoderName | { readonly h264?: string; readonly vp8?: string };
+  /**
+   * The device of a hardware encoder: path of a render node (VAAPI, QSV), or number of a GPU (NVENC). Default: the first.
+   */
+  encoderDevice?: string;
+  /**
+   * An FFmpeg program, 5.1 or later, that encodes in processes of its own instead of the libraries in this process, for
+   * example one with other hardware. `encoder: { h264, vp8 }` may then name any encoder that it has. Default none.
+   */
+  ffmpegPath?: string;
   /** Most sessions at once, each with a browser of its own, 1–1000. Default 4. */
   maxSessions?: number;
   /** Most viewers of one session, 1–10000. Default 100. */
@@ -114,6 +131,9 @@ export interface ResolvedOptions<TEnv = unknown> {
   readonly sessionTimeout: number;
   readonly onError: ((error: Error, streamId?: string) => void) | undefined;
   readonly capture: 'auto' | 'tab' | 'screencast';
+  readonly encoder: Readonly<Record<'h264' | 'vp8', string>>;
+  readonly encoderDevice: string | undefined;
+  readonly ffmpegPath: string | undefined;
   readonly maxSessions: number;
   readonly maxViewersPerSession: number;
   readonly pauseGraceMs: number;
@@ -144,6 +164,9 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'sessionTimeout',
   'onError',
   'capture',
+  'encoder',
+  'encoderDevice',
+  'ffmpegPath',
   'maxSessions',
   'maxViewersPerSession',
   'pauseGraceMs',
@@ -181,6 +204,11 @@ export function resolveOptions<TEnv = unknown>(options: StreamKitOptions<TEnv> =
     sessionTimeout: optional('sessionTimeout', integerBetween(1, LONGEST_TIMER_MS)) ?? 300_000,
     onError: optional('onError', aFunction) as ResolvedOptions<TEnv>['onError'],
     capture: optional('capture', oneOf('auto', 'tab', 'screencast')) ?? 'auto',
+    encoder:
+      optional('encoder', encoder(given.ffmpegPath !== undefined)) ??
+      Object.freeze({ h264: 'auto', vp8: 'auto' }),
+    encoderDevice: optional('encoderDevice', encoderDevice),
+    ffmpegPath: optional('ffmpegPath', absolutePath),
     maxSessions: optional('maxSessions', integerBetween(1, 1000)) ?? 4,
     maxViewersPerSession: optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100,
     pauseGraceMs: optional('pauseGraceMs', milliseconds) ?? 5000,
@@ -225,6 +253,41 @@ function viewport(value: unknown, name: string): Viewport {
     width: evenIntegerBetween(64, 3840)(given.width, `${name}.width`),
     height: evenIntegerBetween(64, 2160)(given.height, `${name}.height`),
   });
+}
+
+/** @param anyName - another FFmpeg than ours may have other encoders. */
+function encoder(anyName: boolean): OptionCheck<ResolvedOptions['encoder']> {
+  const nameOf = (codec: 'h264' | 'vp8', value: unknown, name: string): string => {
+    if (value === undefined) return 'auto';
+    if (anyName && typeof value === 'string' && /^\w{1,40}$/.test(value)) return value;
+    return oneOf('auto', ...ENCODER_ORDER[codec])(value, name);
+  };
+  return (value, name) => {
+    if (isPlainObject(value)) {
+      refuseUnknownNames(value, ['h264', 'vp8'], name);
+      return Object.freeze({
+        h264: nameOf('h264', value.h264, `${name}.h264`),
+        vp8: nameOf('vp8', value.vp8, `${name}.vp8`),
+      });
+    }
+    const named = oneOf('auto', ...ENCODER_NAMES)(value, name);
+    return Object.freeze({
+      h264: ENCODER_ORDER.h264.find((candidate) => candidate === named) ?? 'auto',
+      vp8: ENCODER_ORDER.vp8.find((candidate) => candidate === named) ?? 'auto',
+    });
+  };
+}
+
+function absolutePath(value: unknown, name: string): string {
+  if (typeof value !== 'string' || !isAbsolute(value)) throw badOption('absolute path', name, value);
+  return value;
+}
+
+function encoderDevice(value: unknown, name: string): string {
+  if (typeof value !== 'string' || !/^(?:\d{1,3}|\/[^\0]+)$/.test(value)) {
+    throw badOption('path of a device or number of a GPU', name, value);
+  }
+  return value;
 }
 
 function iceServer(value: unknown, name: string): IceServerOption {

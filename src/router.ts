@@ -3,7 +3,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createOpenCapture } from './capture/open-capture.js';
 import { systemClock } from './clock.js';
 import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
-import { openVideoEncodeThread } from './encode/video-encode-thread.js';
+import { EncoderSelection } from './encode/encoder-selection.js';
+import { createOpenVideoEncodeThread } from './encode/video-encode-thread.js';
 import { asError } from './errors.js';
 import { createWeriftMediaPlane } from './fanout/werift-media-plane.js';
 import type { NodeHandler } from './http/node-adapter.js';
@@ -26,6 +27,19 @@ export interface StreamKitRouter extends NodeHandler {
    * the process alive. Idempotent.
    */
   close(): Promise<void>;
+  /**
+   * Changes the size or the frame rate of a session that runs. Its viewers go on with a keyframe in the new size.
+   *
+   * @param change - `resolution` ("1280x720") and `frameRate` (1-60) as in `renderOptions`; what is left out stays.
+   * @throws StreamKitError `no_such_session`, `bad_request`, `unavailable` before the page is captured.
+   */
+  reconfigureSession(streamId: string, change: SessionChange): Promise<void>;
+}
+
+/** What can change of a session that runs. */
+export interface SessionChange {
+  readonly resolution?: string;
+  readonly frameRate?: number;
 }
 
 /** Bytes of a viewer's secret id. */
@@ -47,14 +61,21 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
   const { logger, listenAddress, announcedAddresses, lipSync } = resolved;
   const clock = systemClock;
   const mediaPlane = createWeriftMediaPlane({ clock, logger: logger.child({ room: 'fanout' }) });
-  return composeRouter(resolved, {
+  const { encoder: choice, encoderDevice: device, ffmpegPath } = resolved;
+  const encoders = new EncoderSelection({
+    choice,
+    device,
+    ffmpegPath,
+    logger: logger.child({ room: 'encode' }),
+  });
+  const router = composeRouter(resolved, {
     openCapture: createOpenCapture({
       launchOptions: resolved.puppeteerLaunchOptions,
       capture: resolved.capture,
       launchTimeoutMs: resolved.launchTimeoutMs,
       logger: logger.child({ room: 'capture' }),
     }),
-    openVideoEncodeThread,
+    openVideoEncodeThread: createOpenVideoEncodeThread(encoders),
     openAudioEncodeThread,
     createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
     createAudioPayloader: () => new OpusPayloader(),
@@ -70,6 +91,13 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
     clock,
     logger: logger.child({ room: 'session' }),
     ids: randomIds,
+  });
+  const close = router.close.bind(router);
+  return Object.assign(router, {
+    close: () => {
+      encoders.close();
+      return close();
+    },
   });
 }
 
@@ -102,6 +130,9 @@ export function composeRouter<TEnv>(options: ResolvedOptions<TEnv>, parts: Sessi
   };
   return Object.assign(createNodeHandler(options.basePath, handle, parts.clock), {
     close: () => (closing ??= close()),
+    reconfigureSession: async (streamId: string, change: SessionChange) => {
+      await registry.get(streamId).reconfigure(change);
+    },
   });
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'puppeteer';
 
 import { StreamKitError } from '../errors.js';
+import type { CaptureFormat } from './capture.js';
 import type { ColourMatrix } from './video-frame.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './frame-ring.js';
 
@@ -36,6 +37,7 @@ interface CaptureWindow {
     open(request: object): Promise<OpenedCapture>;
     pause(): void;
     resume(): void;
+    reconfigure(request: object): Promise<void>;
   };
 }
 
@@ -104,6 +106,17 @@ export class CapturePage {
 
   async pause(): Promise<void> {
     await this.#page.evaluate(() => (globalThis as unknown as CaptureWindow).capture.pause());
+  }
+
+  /** @param resizeTab - called while no pictures are taken. */
+  async reconfigure(format: CaptureFormat, resizeTab: () => Promise<void>): Promise<void> {
+    const layout = frameRingLayout(format.width, format.height);
+    // The tab first: with the next picture the browser then captures in the new size.
+    await resizeTab();
+    await this.#page.evaluate(
+      (request) => (globalThis as unknown as CaptureWindow).capture.reconfigure(request),
+      { ...format, layout },
+    );
   }
 
   async resume(): Promise<void> {

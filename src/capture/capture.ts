@@ -19,6 +19,9 @@ export interface CaptureParameters {
   readonly initialData: unknown;
 }
 
+/** What can change of a capture while it runs. */
+export type CaptureFormat = Pick<CaptureParameters, 'width' | 'height' | 'frameRate'>;
+
 /** What flows back from a capture. */
 export interface CaptureListener {
   /** The page called `streamKit.setMetadata`: the whole merged object, at most 64 KiB of JSON. */
@@ -68,6 +71,11 @@ export interface Capture {
   pause(): Promise<void>;
   /** Takes them again. Idempotent. */
   resume(): Promise<void>;
+  /**
+   * Goes on in another size or rate, in the same tab. When it resolves, `width` and `height` of the pictures that come
+   * are the new ones; a reader of `video` must then be told.
+   */
+  reconfigure(format: CaptureFormat): Promise<void>;
   /** Tells the page how many viewers there are. */
   setViewerCount(count: number): void;
   /** Delivers a message to the page's `streamKit.on('message')`. */

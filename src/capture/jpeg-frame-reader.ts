@@ -40,16 +40,8 @@ export class JpegFrameReader implements VideoFrameReader {
     this.#packet.alloc();
     this.#decoded.alloc();
     this.#scaler.allocContext();
-    const converted = this.#converted;
-    converted.alloc();
-    converted.width = width;
-    converted.height = height;
-    converted.format = AV_PIX_FMT_YUV420P;
-    converted.colorRange = AVCOL_RANGE_MPEG;
-    converted.colorSpace = AVCOL_SPC_BT470BG;
-    converted.colorPrimaries = AVCOL_PRI_BT709;
-    converted.colorTrc = AVCOL_TRC_BT709;
-    if (converted.getBuffer(0) < 0) throw new Error('There is no memory for a picture.');
+    this.#converted.alloc();
+    this.resize(width, height);
     port.on('message', (frame: ScreencastFrame) => {
       this.#receive(frame);
       onReady();
@@ -77,6 +69,19 @@ export class JpegFrameReader implements VideoFrameReader {
       sequence: waiting.sequence,
       copyTo: (planes) => this.#decode(waiting.jpeg) && this.#copy(planes),
     };
+  }
+
+  resize(width: number, height: number): void {
+    const converted = this.#converted;
+    converted.unref();
+    converted.width = width;
+    converted.height = height;
+    converted.format = AV_PIX_FMT_YUV420P;
+    converted.colorRange = AVCOL_RANGE_MPEG;
+    converted.colorSpace = AVCOL_SPC_BT470BG;
+    converted.colorPrimaries = AVCOL_PRI_BT709;
+    converted.colorTrc = AVCOL_TRC_BT709;
+    if (converted.getBuffer(0) < 0) throw new Error('There is no memory for a picture.');
   }
 
   /** Idempotent. */

@@ -18,13 +18,19 @@ export class RenderedPage {
   readonly #page: Page;
   readonly #cdp: CDPSession;
   readonly #bridge: PageBridge;
-  readonly #width: number;
+  readonly #deviceScaleFactor: number;
+  #width: number;
 
-  private constructor(browserProcess: BrowserProcess, bridge: PageBridge, width: number) {
+  private constructor(
+    browserProcess: BrowserProcess,
+    bridge: PageBridge,
+    { width, deviceScaleFactor }: CaptureParameters,
+  ) {
     this.#page = browserProcess.page;
     this.#cdp = browserProcess.cdp;
     this.#bridge = bridge;
     this.#width = width;
+    this.#deviceScaleFactor = deviceScaleFactor;
   }
 
   /** Prepares the tab; nothing is loaded yet. */
@@ -35,19 +41,9 @@ export class RenderedPage {
     logger: Logger,
   ): Promise<RenderedPage> {
     const { page, cdp } = browserProcess;
-    const { deviceScaleFactor } = parameters;
-    const width = Math.round(parameters.width / deviceScaleFactor);
-    const height = Math.round(parameters.height / deviceScaleFactor);
     const [bridge] = await Promise.all([
       PageBridge.install(cdp, parameters.initialData, listener, logger),
-      cdp.send('Emulation.setDeviceMetricsOverride', {
-        width,
-        height,
-        screenWidth: width,
-        screenHeight: height,
-        deviceScaleFactor,
-        mobile: false,
-      }),
+      setSize(cdp, parameters),
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
       cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: WINDOW_SIZE_SCRIPT }),
     ]);
@@ -60,7 +56,7 @@ export class RenderedPage {
     page.on('popup', (popup) => {
       popup?.close().catch((error: unknown) => logger.debug({ err: asError(error) }, 'the pop-up was gone'));
     });
-    return new RenderedPage(browserProcess, bridge, parameters.width);
+    return new RenderedPage(browserProcess, bridge, parameters);
   }
 
   /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
@@ -73,6 +69,12 @@ export class RenderedPage {
         cause: error,
       });
     }
+  }
+
+  /** The page sees its viewport change, as in a window that is resized. */
+  async resize({ width, height }: { readonly width: number; readonly height: number }): Promise<void> {
+    this.#width = width;
+    await setSize(this.#cdp, { width, height, deviceScaleFactor: this.#deviceScaleFactor });
   }
 
   setViewerCount(count: number): void {
@@ -115,4 +117,20 @@ export class RenderedPage {
   close(): void {
     this.#bridge.close();
   }
+}
+
+type PageSize = Pick<CaptureParameters, 'width' | 'height' | 'deviceScaleFactor'>;
+
+async function setSize(cdp: CDPSession, size: PageSize): Promise<void> {
+  const { deviceScaleFactor } = size;
+  const width = Math.round(size.width / deviceScaleFactor);
+  const height = Math.round(size.height / deviceScaleFactor);
+  await cdp.send('Emulation.setDeviceMetricsOverride', {
+    width,
+    height,
+    screenWidth: width,
+    screenHeight: height,
+    deviceScaleFactor,
+    mobile: false,
+  });
 }

@@ -4,7 +4,7 @@ import type { CDPSession } from 'puppeteer';
 
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
-import type { AudioSource, Capture, SnapshotParameters, VideoSource } from './capture.js';
+import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
 import type { RenderedPage } from './rendered-page.js';
 import type { ScreencastFrame } from './screencast-frame.js';
 
@@ -21,8 +21,8 @@ export class ScreencastCapture implements Capture {
   readonly #capturePage: CapturePage | undefined;
   readonly #cdp: CDPSession;
   readonly #channel = new MessageChannel();
-  readonly #width: number;
-  readonly #height: number;
+  #width: number;
+  #height: number;
   #sequence = 0;
   #running = false;
 
@@ -76,6 +76,15 @@ export class ScreencastCapture implements Capture {
       }),
       this.#capturePage?.resume(),
     ]);
+  }
+
+  async reconfigure(format: CaptureFormat): Promise<void> {
+    const running = this.#running;
+    if (running) await this.pause();
+    this.#width = format.width;
+    this.#height = format.height;
+    await this.#renderedPage.resize(format);
+    if (running) await this.resume();
   }
 
   setViewerCount(count: number): void {

@@ -1,7 +1,7 @@
 import type { StreamKitError } from '../errors.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
-import type { AudioSource, Capture, SnapshotParameters, VideoSource } from './capture.js';
+import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
 import type { RenderedPage } from './rendered-page.js';
 
 /** Raw pictures and sound of the tab, through the shared files. */
@@ -35,6 +35,10 @@ export class TabCapture implements Capture {
 
   resume(): Promise<void> {
     return this.#capturePage.resume();
+  }
+
+  async reconfigure(format: CaptureFormat): Promise<void> {
+    await this.#capturePage.reconfigure(format, () => this.#renderedPage.resize(format));
   }
 
   setViewerCount(count: number): void {

@@ -26,6 +26,8 @@ export interface VideoFrame {
 export interface VideoFrameReader {
   /** The newest picture not yet handed out, or undefined. */
   next(): VideoFrame | undefined;
+  /** The source has changed: pictures of this size come from now on. */
+  resize(width: number, height: number): void;
   /** Idempotent. */
   close(): void;
 }

@@ -14,12 +14,12 @@ const FORMATS = { 1: 'i420', 2: 'nv12' } as const;
 
 /** Reads pictures from the shared file that a capture page writes; runs in the thread that encodes them. */
 export class VideoRingReader implements VideoFrameReader {
-  readonly #width: number;
-  readonly #height: number;
+  #width: number;
+  #height: number;
   readonly #matrix: ColourMatrix;
   readonly #slotCount: number;
-  readonly #slotStride: number;
-  readonly #pictureBytes: number;
+  #slotStride: number;
+  #pictureBytes: number;
   readonly #videoFd: number;
   readonly #creditsFd: number;
   readonly #watcher: FSWatcher;
@@ -79,6 +79,18 @@ export class VideoRingReader implements VideoFrameReader {
       captureTimeUs: timestampUs,
       copyTo: (planes) => this.#copy(sequence, planes),
     };
+  }
+
+  /** The page has laid out the file anew before. @throws Error when the file is not of the size that it should be. */
+  resize(width: number, height: number): void {
+    const layout = frameRingLayout(width, height);
+    if (fstatSync(this.#videoFd).size !== videoFileBytes(layout)) {
+      throw new Error('The shared picture file has an unexpected size.');
+    }
+    this.#width = width;
+    this.#height = height;
+    this.#slotStride = layout.videoSlotBytes + layout.trailerBytes;
+    this.#pictureBytes = layout.videoSlotBytes;
   }
 
   close(): void {

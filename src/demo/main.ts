@@ -6,12 +6,15 @@ import type { Logger } from '../index.js';
 import { createDemoServer } from './server.js';
 
 const USAGE = `Usage: stream-kit-server [options]
+       stream-kit-server doctor [--encoder-device <device>]
 
 Serves the demo: a viewer page, a scene to render, and the stream router at /stream.
+With "doctor": tells what of this machine can be used, encoders first, and ends.
 
   --port <number>   Port to listen on; 0 for any that is free. Default: $PORT or 3001
   --host <address>  Address to listen on. Default: 127.0.0.1
   --capture <mode>  How pictures are taken: auto, tab or screencast. Default: auto
+  --encoder-device <device>  Render node or number of the GPU that encodes. Default: the first
   --verbose         Log everything, not only warnings and errors
   --version         Print the version
   --help            Print this text`;
@@ -23,16 +26,19 @@ interface CommandLine {
   port: number;
   host: string;
   capture: CaptureMode;
+  encoderDevice: string | undefined;
   verbose: boolean;
 }
 
-/** Reads the arguments; undefined when they only asked for words. @throws Error for what it does not know. */
-function readCommandLine(): CommandLine | undefined {
-  const { values } = parseArgs({
+/** Reads the arguments; undefined when they only asked for words, which are then printed. @throws Error for what it does not know. */
+async function readCommandLine(): Promise<CommandLine | undefined> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       port: { type: 'string', default: process.env.PORT ?? '3001' },
       host: { type: 'string', default: '127.0.0.1' },
       capture: { type: 'string', default: 'auto' },
+      'encoder-device': { type: 'string' },
       verbose: { type: 'boolean', default: false },
       version: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -42,13 +48,25 @@ function readCommandLine(): CommandLine | undefined {
     console.log(values.help ? USAGE : version());
     return undefined;
   }
+  const encoderDevice = values['encoder-device'];
+  const [command, ...rest] = positionals;
+  if (rest.length > 0 || (command !== undefined && command !== 'doctor')) {
+    throw new Error(`Expected doctor or nothing but received ${positionals.join(' ')}`);
+  }
+  if (command === 'doctor') {
+    const { examine } = await import('./doctor.js');
+    const { report, healthy } = await examine({ encoderDevice });
+    console.log(report);
+    if (!healthy) process.exitCode = 1;
+    return undefined;
+  }
   const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : NaN;
   if (!(port <= 65_535)) throw new Error(`Expected a port between 0 and 65535 but received ${values.port}`);
   const capture = CAPTURE_MODES.find((mode) => mode === values.capture);
   if (capture === undefined) {
     throw new Error(`Expected ${CAPTURE_MODES.join(', ')} for --capture but received ${values.capture}`);
   }
-  return { port, host: values.host, capture, verbose: values.verbose };
+  return { port, host: values.host, capture, encoderDevice, verbose: values.verbose };
 }
 
 function version(): string {
@@ -75,10 +93,16 @@ function consoleLogger(verbose: boolean, bindings: object = {}): Logger {
 }
 
 async function main(): Promise<void> {
-  const commandLine = readCommandLine();
+  const commandLine = await readCommandLine();
   if (commandLine === undefined) return;
-  const { port, host, capture, verbose } = commandLine;
-  const demo = createDemoServer({ router: { capture, logger: consoleLogger(verbose) } });
+  const { port, host, capture, encoderDevice, verbose } = commandLine;
+  const demo = createDemoServer({
+    router: {
+      capture,
+      ...(encoderDevice === undefined ? {} : { encoderDevice }),
+      logger: consoleLogger(verbose),
+    },
+  });
   const stop = (): void => {
     // A second signal while closing ends the process the default way.
     process.off('SIGINT', stop);

@@ -1,6 +1,7 @@
 import type { AudioSource, VideoSource } from '../capture/capture.js';
 import type { StreamKitError } from '../errors.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from './encoded-frame.js';
+import type { PictureFormat } from './video-encoder.js';
 
 /** What one video encoder is doing, for the state document. */
 export interface VideoEncoderStats {
@@ -16,10 +17,22 @@ export interface VideoEncoderStats {
   readonly framesDropped: number;
 }
 
+/** An encoder broke, or did not open, and another one goes on in its place. */
+export interface EncoderReplacement {
+  readonly codec: VideoCodec;
+  /** Their names. */
+  readonly failed: string;
+  readonly next: string;
+  /** One sentence, for a log. */
+  readonly reason: string;
+}
+
 export interface VideoEncodeListener {
   onEncodedFrame(frame: EncodedFrame): void;
   /** About once a second while encoding. */
   onStats(stats: VideoEncoderStats): void;
+  /** What comes next is a keyframe of the other encoder. */
+  onEncoderReplaced(replacement: EncoderReplacement): void;
   /** The thread is gone; nothing more comes. At most once. */
   onError(error: StreamKitError): void;
 }
@@ -33,6 +46,8 @@ export interface VideoEncodeThread {
   /** The next picture is a keyframe; on a still page the last picture is encoded again at once. */
   requestKeyframe(codec: VideoCodec): void;
   setBitrate(codec: VideoCodec, bitrateBps: number): void;
+  /** The source gives pictures of another size or rate from now on; each codec goes on with a keyframe. */
+  reconfigure(format: PictureFormat): void;
   /** Idempotent; resolves when the thread has ended. */
   close(): Promise<void>;
 }

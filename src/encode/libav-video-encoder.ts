@@ -12,41 +12,40 @@ import {
   AVCOL_SPC_SMPTE170M,
   AVCOL_TRC_BT709,
   AVERROR_EAGAIN,
-  FF_ENCODER_LIBVPX_VP8,
-  FF_ENCODER_LIBX264,
   type AVPixelFormat,
+  type FFVideoEncoder,
 } from 'node-av/constants';
 import { Codec, CodecContext, FFmpegError, Frame, Packet, Rational, SoftwareScaleContext } from 'node-av/lib';
 
-import type { ColourMatrix } from '../capture/video-frame.js';
+import type { EncoderName } from '../encoder-names.js';
 import type { VideoCodec } from './encoded-frame.js';
-import type { CompressedPicture, VideoEncoder, VideoEncoderParameters } from './video-encoder.js';
+import { HARDWARE_ENCODERS } from './hardware-encoder-settings.js';
+import { HardwareDevice } from './hardware-device.js';
+import type { EncoderOptions, LibavEncoderSettings } from './libav-encoder-settings.js';
+import type {
+  PictureFormat,
+  PictureTimes,
+  VideoEncoder,
+  VideoEncoderListener,
+  VideoEncoderParameters,
+} from './video-encoder.js';
 
 /** No picture but the first and those asked for is a keyframe. */
 const GOP_FRAMES = 2 ** 30;
 const MICROSECONDS_PER_SECOND = 1_000_000;
 /** How much the encoder may send above its rate at once, in seconds: a keyframe must fit. */
-const VBV_SECONDS = 0.5;
+export const VBV_SECONDS = 0.5;
 /**
  * A picture is cut into slices, one a thread, from this many pixels a second on. Below, the threads' wait for each other
  * costs more than it gains: at 720p60 on two busy cores one took 9 ms from raw picture to packet, two took 11.
  */
 const PIXELS_PER_SECOND_PER_THREAD = 1920 * 1080 * 30;
 
-interface CodecSettings {
-  readonly encoder: typeof FF_ENCODER_LIBX264 | typeof FF_ENCODER_LIBVPX_VP8;
-  readonly options: Readonly<Record<string, string | number>>;
-  /** Pixel formats that the encoder takes as they are. */
-  readonly inputs: readonly AVPixelFormat[];
-  /** Matrices that the codec can signal. */
-  readonly matrices: readonly ColourMatrix[];
-  /** Whether FFmpeg hands a changed bit rate on to the running encoder. */
-  readonly dynamicBitrate: boolean;
-}
-
-const SETTINGS: Readonly<Record<VideoCodec, CodecSettings>> = {
-  h264: {
-    encoder: FF_ENCODER_LIBX264,
+/** Every encoder of FFmpeg's that is driven in this process. */
+export const LIBAV_ENCODERS: Readonly<Record<EncoderName, LibavEncoderSettings>> = {
+  ...HARDWARE_ENCODERS,
+  libx264: {
+    codec: 'h264',
     options: {
       // On two cores without a GPU, 720p: 8 ms from raw picture to packet at the median against 12 ms of superfast.
       preset: 'ultrafast',
@@ -61,8 +60,8 @@ const SETTINGS: Readonly<Record<VideoCodec, CodecSettings>> = {
     matrices: ['bt601', 'bt709'],
     dynamicBitrate: true,
   },
-  vp8: {
-    encoder: FF_ENCODER_LIBVPX_VP8,
+  libvpx: {
+    codec: 'vp8',
     options: {
       deadline: 'realtime',
       'cpu-used': -8,
@@ -81,45 +80,66 @@ const SETTINGS: Readonly<Record<VideoCodec, CodecSettings>> = {
   },
 };
 
-/** libx264 or libvpx through FFmpeg's libraries, in this process. */
+/** How many slices a picture is cut into, each encoded by a thread of its own. */
+export function encoderThreads({ width, height, frameRate }: PictureFormat): number {
+  const threads = Math.ceil((width * height * frameRate) / PIXELS_PER_SECOND_PER_THREAD);
+  return Math.max(1, Math.min(threads, availableParallelism(), 8));
+}
+
+/** One of FFmpeg's encoders through its libraries, in this process. */
 export class LibavVideoEncoder implements VideoEncoder {
   readonly codec: VideoCodec;
   readonly name: string;
-  readonly #parameters: VideoEncoderParameters;
-  readonly #settings: CodecSettings;
+  #parameters: VideoEncoderParameters;
+  readonly #listener: VideoEncoderListener;
+  readonly #settings: LibavEncoderSettings;
+  readonly #devicePath: string | undefined;
   readonly #packet = new Packet();
+  #format: AVPixelFormat;
+  #device: HardwareDevice | undefined;
   #context: CodecContext;
   #bitrateBps: number;
   #converter: { scaler: SoftwareScaleContext; picture: Frame } | undefined;
   #closed = false;
 
-  /** @throws Error when FFmpeg was built without the encoder or refuses its settings. */
-  constructor(parameters: VideoEncoderParameters) {
+  /**
+   * @param device - path of a render node or number of a GPU; undefined: the first, or none is needed.
+   * @throws Error when FFmpeg was built without the encoder, refuses its settings or finds no device.
+   */
+  constructor(
+    name: EncoderName,
+    device: string | undefined,
+    parameters: VideoEncoderParameters,
+    listener: VideoEncoderListener,
+  ) {
+    this.name = name;
     this.codec = parameters.codec;
+    this.#devicePath = device;
+    this.#listener = listener;
     this.#parameters = parameters;
-    this.#settings = SETTINGS[parameters.codec];
-    this.name = this.#settings.encoder;
+    this.#settings = LIBAV_ENCODERS[name];
+    this.#format = this.#settings.inputs[0] ?? AV_PIX_FMT_YUV420P;
     this.#bitrateBps = parameters.bitrateBps;
     this.#packet.alloc();
     this.#context = this.#open();
   }
 
-  encode(picture: Frame, captureTimeUs: number, keyframe: boolean): CompressedPicture | undefined {
-    const { inputs, matrices } = this.#settings;
-    const fits =
-      inputs.includes(picture.format as AVPixelFormat) && matrices.includes(this.#parameters.matrix);
-    const input = fits ? picture : this.#convert(picture);
-    input.pts = BigInt(Math.round(captureTimeUs));
+  encode(picture: Frame, times: PictureTimes, keyframe: boolean): void {
+    const input = this.#device ? this.#device.upload(this.#fitted(picture)) : this.#fitted(picture);
+    input.pts = BigInt(Math.round(times.captureTimeUs));
     input.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     FFmpegError.throwIfError(this.#context.sendFrameSync(input), 'encode a picture');
     const received = this.#context.receivePacketSync(this.#packet);
-    if (received === AVERROR_EAGAIN) return undefined;
+    if (received === AVERROR_EAGAIN) {
+      this.#listener.onDropped();
+      return;
+    }
     FFmpegError.throwIfError(received, 'encode a picture');
     // The packet's memory is FFmpeg's own; a copy can be handed to another thread.
     const bytes = Uint8Array.from(this.#packet.data ?? []);
-    const compressed = { bytes, keyframe: this.#packet.isKeyframe };
+    const { isKeyframe } = this.#packet;
     this.#packet.unref();
-    return compressed;
+    this.#listener.onCompressed({ bytes, keyframe: isKeyframe, times });
   }
 
   setBitrate(bitrateBps: number): void {
@@ -129,30 +149,79 @@ export class LibavVideoEncoder implements VideoEncoder {
       this.#applyBitrate(this.#context);
     } else {
       // FFmpeg hands libvpx its rate only when it opens it, so that a change costs a keyframe.
-      this.#context.freeContext();
-      this.#context = this.#open();
+      this.#reopen();
     }
+  }
+
+  reconfigure(format: PictureFormat): void {
+    if (this.#closed) return;
+    this.#parameters = { ...this.#parameters, ...format };
+    this.#freeConverter();
+    this.#reopen();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#context.freeContext();
+    this.#device?.close();
     this.#packet.free();
-    this.#converter?.scaler.freeContext();
-    this.#converter?.picture.free();
+    this.#freeConverter();
   }
 
+  #reopen(): void {
+    this.#context.freeContext();
+    this.#device?.close();
+    this.#device = undefined;
+    this.#context = this.#open();
+  }
+
+  /** The picture as the encoder takes it: as it is where that is possible. */
+  #fitted(picture: Frame): Frame {
+    const { inputs, matrices } = this.#settings;
+    const format = picture.format as AVPixelFormat;
+    if (!inputs.includes(format) || !matrices.includes(this.#parameters.matrix))
+      return this.#convert(picture);
+    if (format !== this.#format) {
+      // An encoder is opened for one format; the source tells its own with the first picture.
+      this.#format = format;
+      this.#reopen();
+    }
+    return picture;
+  }
+
+  #freeConverter(): void {
+    this.#converter?.scaler.freeContext();
+    this.#converter?.picture.free();
+    this.#converter = undefined;
+  }
+
+  /** Opens the encoder with the first variant of its settings that it takes. */
   #open(): CodecContext {
+    const { device, variants = [{}] } = this.#settings;
+    if (device) this.#device = new HardwareDevice(device, this.#devicePath, this.#format, this.#parameters);
+    let refusal: unknown;
+    for (const variant of variants) {
+      try {
+        return this.#openVariant(variant);
+      } catch (error) {
+        refusal ??= error;
+      }
+    }
+    this.#device?.close();
+    this.#device = undefined;
+    throw refusal;
+  }
+
+  #openVariant(variant: EncoderOptions): CodecContext {
     const { width, height, frameRate, matrix } = this.#parameters;
-    const codec = Codec.findEncoderByName(this.#settings.encoder);
-    if (!codec) throw new Error(`FFmpeg was built without ${this.#settings.encoder}.`);
+    const codec = Codec.findEncoderByName(this.name as EncoderName & FFVideoEncoder);
+    if (!codec) throw new Error(`FFmpeg was built without ${this.name}.`);
     const context = new CodecContext();
     context.allocContext3(codec);
     context.width = width;
     context.height = height;
-    const [format = AV_PIX_FMT_YUV420P] = this.#settings.inputs;
-    context.pixelFormat = format;
+    context.pixelFormat = this.#settings.device?.surface ?? this.#format;
     context.timeBase = new Rational(1, MICROSECONDS_PER_SECOND);
     context.framerate = new Rational(frameRate, 1);
     context.gopSize = GOP_FRAMES;
@@ -162,23 +231,34 @@ export class LibavVideoEncoder implements VideoEncoder {
     context.colorPrimaries = AVCOL_PRI_BT709;
     context.colorTrc = AVCOL_TRC_BT709;
     context.chromaLocation = AVCHROMA_LOC_LEFT;
-    const threads = Math.ceil((width * height * frameRate) / PIXELS_PER_SECOND_PER_THREAD);
-    context.threadCount = Math.max(1, Math.min(threads, availableParallelism(), 8));
+    context.threadCount = encoderThreads(this.#parameters);
     this.#applyBitrate(context);
-    for (const [name, value] of Object.entries(this.#settings.options)) {
-      FFmpegError.throwIfError(context.setOption(name, value), `set ${name} of ${this.#settings.encoder}`);
-    }
-    const opened = context.open2Sync(codec, null);
-    if (opened < 0) {
+    this.#device?.attachTo(context);
+    try {
+      for (const [name, value] of Object.entries({ ...this.#settings.options, ...variant, ...this.#gpu() })) {
+        FFmpegError.throwIfError(context.setOption(name, value), `set ${name} of ${this.name}`);
+      }
+      FFmpegError.throwIfError(context.open2Sync(codec, null), `open ${this.name}`);
+    } catch (error) {
       context.freeContext();
-      FFmpegError.throwIfError(opened, `open ${this.#settings.encoder}`);
+      throw error;
     }
     return context;
+  }
+
+  /** The option that selects a GPU by its number. */
+  #gpu(): EncoderOptions {
+    const { deviceOption } = this.#settings;
+    return deviceOption === undefined || !/^\d+$/.test(this.#devicePath ?? '')
+      ? {}
+      : { [deviceOption]: Number(this.#devicePath) };
   }
 
   #applyBitrate(context: CodecContext): void {
     context.bitRate = BigInt(this.#bitrateBps);
     context.rcMaxRate = BigInt(this.#bitrateBps);
+    // libvpx keeps a constant bit rate only when all three are the same.
+    context.rcMinRate = BigInt(this.#bitrateBps);
     context.rcBufferSize = Math.round(this.#bitrateBps * VBV_SECONDS);
   }
 
@@ -190,13 +270,14 @@ export class LibavVideoEncoder implements VideoEncoder {
       target.alloc();
       target.width = this.#parameters.width;
       target.height = this.#parameters.height;
-      target.format = AV_PIX_FMT_YUV420P;
+      target.format = this.#settings.inputs[0] ?? AV_PIX_FMT_YUV420P;
       FFmpegError.throwIfError(target.getBuffer(0), 'allocate a picture');
       this.#converter = { scaler, picture: target };
     }
     const { scaler, picture: target } = this.#converter;
     target.copyProps(picture);
-    target.colorSpace = AVCOL_SPC_SMPTE170M;
+    // A codec that cannot signal a matrix is taken for BT.601.
+    if (!this.#settings.matrices.includes(this.#parameters.matrix)) target.colorSpace = AVCOL_SPC_SMPTE170M;
     FFmpegError.throwIfError(scaler.scaleFrameSync(target, picture), 'convert a picture');
     return target;
   }

@@ -1,18 +1,28 @@
 import type { AudioSource } from '../capture/capture.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from './encoded-frame.js';
-import type { VideoEncodeParameters, VideoEncoderStats } from './encode-thread.js';
+import type { EncoderReplacement, VideoEncodeParameters, VideoEncoderStats } from './encode-thread.js';
+import type { EncoderCandidate } from './encoder-candidate.js';
+import type { PictureFormat } from './video-encoder.js';
 
 /** What the main thread tells the thread that encodes pictures. */
 export type VideoRequest =
-  | { readonly type: 'start'; readonly codec: VideoCodec; readonly bitrateBps: number }
+  | {
+      readonly type: 'start';
+      readonly codec: VideoCodec;
+      readonly bitrateBps: number;
+      /** The encoders to be used, best first. */
+      readonly candidates: readonly EncoderCandidate[];
+    }
   | { readonly type: 'stop'; readonly codec: VideoCodec }
   | { readonly type: 'keyframe'; readonly codec: VideoCodec }
   | { readonly type: 'bitrate'; readonly codec: VideoCodec; readonly bitrateBps: number }
+  | { readonly type: 'reconfigure'; readonly format: PictureFormat }
   | { readonly type: 'close' };
 
 export type VideoReport =
   | { readonly type: 'frame'; readonly frame: EncodedFrame }
   | { readonly type: 'stats'; readonly stats: VideoEncoderStats }
+  | { readonly type: 'replaced'; readonly replacement: EncoderReplacement }
   | { readonly type: 'failed'; readonly message: string };
 
 export type VideoThreadData = VideoEncodeParameters;

@@ -5,12 +5,13 @@ import { Log } from 'node-av/lib';
 
 import { openFrameReader } from '../capture/open-frame-reader.js';
 import type { VideoCodec } from './encoded-frame.js';
+import { openVideoEncoder, type EncoderCandidate } from './encoder-candidate.js';
 import { EncoderMeter } from './encoder-meter.js';
-import { LibavVideoEncoder } from './libav-video-encoder.js';
+import { FailoverVideoEncoder } from './failover-video-encoder.js';
 import { PictureFeed } from './picture-feed.js';
 import { rtpTimestampOf } from './rtp-clock.js';
 import type { VideoReport, VideoRequest, VideoThreadData } from './thread-messages.js';
-import type { VideoEncoder } from './video-encoder.js';
+import type { CompressedPicture, PictureFormat, PictureTimes, VideoEncoder } from './video-encoder.js';
 
 /** The thread that takes raw pictures and encodes each once a codec. */
 
@@ -35,8 +36,9 @@ interface ActiveEncoder {
 
 const port = parentPort;
 if (!port) throw new Error('This file runs as a worker thread.');
-const { source, frameRate } = workerData as VideoThreadData;
-const frameIntervalUs = 1_000_000 / frameRate;
+const { source, frameRate: firstFrameRate } = workerData as VideoThreadData;
+let format: PictureFormat = { width: source.width, height: source.height, frameRate: firstFrameRate };
+let frameIntervalUs = 1_000_000 / firstFrameRate;
 
 const feed = new PictureFeed();
 const encoders = new Map<VideoCodec, ActiveEncoder>();
@@ -56,29 +58,19 @@ function report(message: VideoReport, transfer: ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer);
 }
 
-function encodeOne(active: ActiveEncoder, captureTimeUs: number, readTimeUs: number): void {
+function encodeOne(active: ActiveEncoder, times: PictureTimes): void {
   const picture = feed.last;
-  if (!picture) return;
-  const { encoder, meter } = active;
-  const compressed = encoder.encode(picture, captureTimeUs, active.keyframeWanted);
-  if (!compressed) {
-    framesDropped++;
-    return;
-  }
-  const { bytes, keyframe } = compressed;
+  if (picture) active.encoder.encode(picture, times, active.keyframeWanted);
+}
+
+function sendOn(active: ActiveEncoder, { bytes, keyframe, times }: CompressedPicture): void {
   if (keyframe) active.keyframeWanted = false;
-  meter.add(bytes.byteLength);
-  const rtpTimestamp = rtpTimestampOf(captureTimeUs, VIDEO_CLOCK_RATE_HZ);
-  const frame = {
-    codec: encoder.codec,
-    bytes,
-    keyframe,
-    rtpTimestamp,
-    captureTimeUs,
-    readTimeUs,
-    rung: 0,
-  };
-  report({ type: 'frame', frame }, [bytes.buffer]);
+  active.meter.add(bytes.byteLength);
+  const rtpTimestamp = rtpTimestampOf(times.captureTimeUs, VIDEO_CLOCK_RATE_HZ);
+  const { codec } = active.encoder;
+  report({ type: 'frame', frame: { codec, bytes, keyframe, rtpTimestamp, ...times, rung: 0 } }, [
+    bytes.buffer,
+  ]);
 }
 
 /** The newest picture, through every encoder, when the next one is due. */
@@ -111,7 +103,9 @@ function encodeAll(captureTimeUs: number, readTimeUs: number): void {
   // The capture clock and ours are the same, but a picture that was encoded again has taken a time of its own.
   lastCaptureTimeUs = Math.max(captureTimeUs, lastCaptureTimeUs + 1_000);
   lastEncodedAtUs = nowUs();
-  for (const active of encoders.values()) encodeOne(active, lastCaptureTimeUs, readTimeUs);
+  for (const active of encoders.values()) {
+    encodeOne(active, { captureTimeUs: lastCaptureTimeUs, readTimeUs });
+  }
   if (refinementsLeft > 0) scheduleStill(REFINEMENT_INTERVAL_US);
 }
 
@@ -137,13 +131,26 @@ function wantKeyframe(active: ActiveEncoder): void {
   scheduleStill(quietUs > 2 * frameIntervalUs ? 0 : 2 * frameIntervalUs);
 }
 
-function start(codec: VideoCodec, bitrateBps: number): void {
+function start(codec: VideoCodec, bitrateBps: number, candidates: readonly EncoderCandidate[]): void {
   if (encoders.has(codec)) return;
-  const { width, height } = source;
   // JPEG knows BT.601 alone (JFIF 1.02).
   const matrix = source.kind === 'ring' ? source.matrix : 'bt601';
-  const encoder = new LibavVideoEncoder({ codec, width, height, frameRate, bitrateBps, matrix });
-  const active = { encoder, meter: new EncoderMeter(nowUs()), keyframeWanted: true };
+  const encoder = new FailoverVideoEncoder(
+    candidates,
+    openVideoEncoder,
+    { codec, ...format, bitrateBps, matrix },
+    {
+      onCompressed: (picture) => sendOn(active, picture),
+      onDropped: () => framesDropped++,
+      onFailed: fail,
+      onReplaced: (replacement) => {
+        report({ type: 'replaced', replacement });
+        // The constructor may already have passed over a candidate.
+        if (encoders.get(codec) === active) wantKeyframe(active);
+      },
+    },
+  );
+  const active: ActiveEncoder = { encoder, meter: new EncoderMeter(nowUs()), keyframeWanted: true };
   encoders.set(codec, active);
   // After a pause the last picture is old news, but better than none until the capturer sends a new one.
   wantKeyframe(active);
@@ -154,10 +161,28 @@ function stop(codec: VideoCodec): void {
   encoders.delete(codec);
 }
 
+/** Until the first picture of the new size comes there is none to encode: the last one is of another size. */
+function reconfigure(next: PictureFormat): void {
+  const resized = next.width !== format.width || next.height !== format.height;
+  format = next;
+  frameIntervalUs = 1_000_000 / next.frameRate;
+  nextDueUs = 0;
+  if (resized) {
+    clearTimeout(stillTimer);
+    stillTimer = undefined;
+    feed.close();
+    reader.resize(next.width, next.height);
+  }
+  for (const active of encoders.values()) {
+    active.encoder.reconfigure(next);
+    wantKeyframe(active);
+  }
+}
+
 function handle(request: VideoRequest): void {
   switch (request.type) {
     case 'start':
-      start(request.codec, request.bitrateBps);
+      start(request.codec, request.bitrateBps, request.candidates);
       break;
     case 'stop':
       stop(request.codec);
@@ -171,6 +196,9 @@ function handle(request: VideoRequest): void {
       encoders.get(request.codec)?.encoder.setBitrate(request.bitrateBps);
       break;
     }
+    case 'reconfigure':
+      reconfigure(request.format);
+      break;
     case 'close':
       close();
       break;
@@ -179,7 +207,7 @@ function handle(request: VideoRequest): void {
 
 function reportStats(): void {
   for (const { encoder, meter } of encoders.values()) {
-    const { width, height } = source;
+    const { width, height } = format;
     const { frameRate: measured, bitrateBps } = meter.read(nowUs());
     const { codec, name } = encoder;
     report({
@@ -194,9 +222,13 @@ function guard(work: () => void): void {
   try {
     work();
   } catch (error) {
-    report({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
-    close();
+    fail(error);
   }
+}
+
+function fail(error: unknown): void {
+  report({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+  close();
 }
 
 // FFmpeg writes its log to the terminal unless told otherwise.

@@ -48,6 +48,34 @@ export function parseRenderOptions(value: unknown, defaults: RenderOptionDefault
   };
 }
 
+/** What can change of a session that runs. */
+export type RenderChange = Pick<RenderOptions, 'width' | 'height' | 'frameRate' | 'maxBitrateBps'>;
+
+/**
+ * Checks `resolution` and `frameRate` of a session that runs; what is left out stays. A bit rate that went by size and
+ * frame rate still does.
+ *
+ * @throws StreamKitError `bad_request` that names the key.
+ */
+export function parseRenderChange(
+  value: unknown,
+  current: RenderOptions,
+  limitBps: number | undefined,
+): RenderChange {
+  if (!isPlainObject(value)) throw bad('object', undefined, value);
+  const { width, height } = resolution(value.resolution, current);
+  const frameRate = numberBetween(value, 'frameRate', 1, 60, true) ?? current.frameRate;
+  const { maxBitrateBps } = current;
+  const bySize = defaultBitrateBps(current.width * current.height * current.frameRate);
+  return {
+    ...{ width, height, frameRate },
+    maxBitrateBps:
+      maxBitrateBps === bySize
+        ? Math.min(defaultBitrateBps(width * height * frameRate), limitBps ?? Infinity)
+        : maxBitrateBps,
+  };
+}
+
 /**
  * The codecs that a viewer is offered, best first.
  *

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 
-import type { Capture } from '../capture/capture.js';
+import type { Capture, CaptureFormat } from '../capture/capture.js';
 import type { AudioEncodeThread, VideoEncodeThread, VideoEncoderStats } from '../encode/encode-thread.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
@@ -68,17 +68,21 @@ export class SessionMedia {
   readonly #capturing: OnDemand;
   /** Pause and resume of the capture, one after the other. */
   #captureWork: Promise<void> = Promise.resolve();
+  #bitrateBps: number;
   #closed = false;
 
   constructor(parameters: SessionMediaParameters, listener: SessionMediaListener) {
     this.#parameters = parameters;
     this.#listener = listener;
+    this.#bitrateBps = parameters.bitrateBps;
     const { capture, frameRate, parts, pauseGraceMs } = parameters;
     this.#videoThread = parts.openVideoEncodeThread(
       { source: capture.video, frameRate },
       {
         onEncodedFrame: (frame) => this.#onEncodedFrame(frame),
         onStats: (stats) => this.#onStats(stats),
+        onEncoderReplaced: (replacement) =>
+          parameters.logger.warn({ ...replacement }, 'an encoder failed: another one goes on'),
         onError: (error) => this.#fail(error),
       },
     );
@@ -138,6 +142,21 @@ export class SessionMedia {
     };
   }
 
+  /** Goes on in another size or rate: capture first, then what encodes it. Resolves when both know. */
+  reconfigure(format: CaptureFormat, bitrateBps: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#afterCaptureWork(async () => {
+        await this.#parameters.capture.reconfigure(format);
+        this.#bitrateBps = bitrateBps;
+        this.#videoThread.reconfigure(format);
+        for (const [codec, branch] of this.#video) {
+          if (branch.encoding.running) this.#videoThread.setBitrate(codec, bitrateBps);
+        }
+      });
+      void this.#captureWork.then(resolve);
+    });
+  }
+
   /** Closes producers, then encoders; the capture is its owner's. Resolves when the threads have ended. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -152,12 +171,12 @@ export class SessionMedia {
   #videoBranch(codec: VideoCodec): VideoBranch {
     const existing = this.#video.get(codec);
     if (existing !== undefined) return existing;
-    const { parts, pauseGraceMs, bitrateBps } = this.#parameters;
+    const { parts, pauseGraceMs } = this.#parameters;
     const encoding = new OnDemand({
       clock: parts.clock,
       graceMs: pauseGraceMs,
       running: false,
-      start: () => this.#videoThread.start(codec, bitrateBps),
+      start: () => this.#videoThread.start(codec, this.#bitrateBps),
       stop: () => {
         this.#videoThread.stop(codec);
         if (this.#firstEncoding() === undefined) this.#listener.onVideoIdle();

@@ -49,4 +49,6 @@ export interface SessionSettings {
   readonly viewerReattachMs: number;
   readonly launchTimeoutMs: number;
   readonly iceServers: readonly IceServerOption[];
+  /** Undefined: no limit but the one by size and frame rate. */
+  readonly maxBitrateBps: number | undefined;
 }

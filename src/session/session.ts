@@ -7,7 +7,8 @@ import type { Logger } from '../logger.js';
 import { settlesWithin } from './deadline.js';
 import { initialState } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
-import { codecsToOffer } from './render-options.js';
+import type { RenderOptions } from './render-options.js';
+import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
@@ -55,6 +56,7 @@ export class Session {
   readonly #publisher: StatePublisher;
   readonly #viewers = new ViewerGroup();
   readonly #snapshots = new SnapshotQueue();
+  #renderOptions: RenderOptions;
   readonly #launchAbort = new AbortController();
   #launched: Promise<void> = Promise.resolve();
   #capture: Capture | undefined;
@@ -77,6 +79,7 @@ export class Session {
   ) {
     this.streamId = streamId;
     this.#request = request;
+    this.#renderOptions = request.renderOptions;
     this.#parts = parts;
     this.#settings = settings;
     this.#listener = listener;
@@ -163,6 +166,15 @@ export class Session {
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
     const capture = this.#openCaptureOr('There is no picture yet');
     return this.#snapshots.run(() => capture.snapshot(parameters));
+  }
+
+  /** Goes on in another size or rate. @throws StreamKitError `bad_request`, `unavailable`, `conflict`. */
+  async reconfigure(change: unknown): Promise<void> {
+    this.#openCaptureOr('The page is not captured yet');
+    const next = parseRenderChange(change, this.#renderOptions, this.#settings.maxBitrateBps);
+    this.#renderOptions = { ...this.#renderOptions, ...next };
+    this.touch();
+    await this.#media?.reconfigure(next, next.maxBitrateBps);
   }
 
   /** Ends the session: status `terminated`. Idempotent; a session that failed is only waited for. */

@@ -292,7 +292,9 @@ export class FakeParts implements SessionParts {
       start: (codec, bitrateBps) => void this.events.push(`video start ${codec} ${bitrateBps}`),
       stop: (codec) => void this.events.push(`video stop ${codec}`),
       requestKeyframe: (codec) => void this.events.push(`keyframe ${codec}`),
-      setBitrate: () => undefined,
+      setBitrate: (codec, bitrateBps) => void this.events.push(`video bitrate ${codec} ${bitrateBps}`),
+      reconfigure: ({ width, height, frameRate }) =>
+        void this.events.push(`video ${width}x${height} at ${frameRate}`),
       close: () => {
         this.events.push('video thread closed');
         return Promise.resolve();
@@ -337,6 +339,7 @@ export class FakeParts implements SessionParts {
       audio: this.hasAudio && parameters.audio ? { kind: 'ring', path: '/ring' } : null,
       pause: () => this.#note('capture pause'),
       resume: () => this.#note('capture resume'),
+      reconfigure: ({ width, height, frameRate }) => this.#note(`capture ${width}x${height} at ${frameRate}`),
       setViewerCount: (count) => {
         this.viewerCount = count;
       },
@@ -373,6 +376,7 @@ export const testSettings: SessionSettings = {
   viewerReattachMs: 15_000,
   launchTimeoutMs: 30_000,
   iceServers: [{ urls: 'stun:stun.example.org' }],
+  maxBitrateBps: undefined,
 };
 
 export function testRequest(body: Readonly<Record<string, unknown>> = {}): SessionRequest {

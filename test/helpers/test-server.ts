@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import express from 'express';
 
-import type { StreamKitOptions } from '../../src/index.js';
+import type { StreamKitOptions, StreamKitRouter } from '../../src/index.js';
 import { product, root } from './product.js';
 
 export interface CreatedSession {
@@ -19,12 +19,12 @@ export class TestServer {
   readonly origin: string;
   readonly errors: Error[] = [];
   readonly #server: Server;
-  readonly #close: () => Promise<void>;
+  readonly router: StreamKitRouter;
 
-  private constructor(server: Server, origin: string, close: () => Promise<void>) {
+  private constructor(server: Server, origin: string, router: StreamKitRouter) {
     this.#server = server;
     this.origin = origin;
-    this.#close = close;
+    this.router = router;
   }
 
   static async start(options: StreamKitOptions = {}): Promise<TestServer> {
@@ -43,7 +43,7 @@ export class TestServer {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const started = new TestServer(server, `http://127.0.0.1:${port}`, () => router.close());
+    const started = new TestServer(server, `http://127.0.0.1:${port}`, router);
     started.errors.push(...errors);
     return started;
   }
@@ -84,7 +84,7 @@ export class TestServer {
   }
 
   async close(): Promise<void> {
-    await this.#close();
+    await this.router.close();
     this.#server.closeAllConnections();
     this.#server.close();
     await once(this.#server, 'close');

@@ -1,4 +1,4 @@
-import type { OpenAnswer, OpenRequest, WorkerReport, WorkerRequest } from './messages.js';
+import type { OpenAnswer, OpenRequest, ReconfigureRequest, WorkerReport, WorkerRequest } from './messages.js';
 
 declare const MediaStreamTrackProcessor: new (init: { track: MediaStreamTrack; maxBufferSize?: number }) => {
   readonly readable: ReadableStream<VideoFrame & AudioData>;
@@ -12,6 +12,7 @@ declare global {
       open(request: OpenRequest): Promise<OpenAnswer>;
       pause(): void;
       resume(): void;
+      reconfigure(request: ReconfigureRequest): Promise<void>;
     };
   }
 }
@@ -33,6 +34,7 @@ let worker: Worker | undefined;
 let videoTrack: MediaStreamTrack | undefined;
 let audioTrack: MediaStreamTrack | undefined;
 let running = false;
+let onResized = (): void => undefined;
 
 function post(request: WorkerRequest, transfer: Transferable[] = []): void {
   worker?.postMessage(request, transfer);
@@ -44,6 +46,8 @@ function startWorker(request: OpenRequest): Promise<void> {
     worker.onmessage = (event: MessageEvent<WorkerReport>) => {
       if (event.data.type === 'ready') {
         resolve();
+      } else if (event.data.type === 'resized') {
+        onResized();
       } else {
         reject(new Error(event.data.message));
         window.captureFailed(event.data.message);
@@ -125,4 +129,23 @@ function pause(): void {
   post({ type: 'pause' });
 }
 
-window.capture = { open, pause, resume };
+/** Goes on in another size: the file is laid out anew while nothing is written to it. */
+async function reconfigure(request: ReconfigureRequest): Promise<void> {
+  const { layout, width, height, frameRate } = request;
+  const wasRunning = running;
+  if (videoTrack) {
+    // Chromium applies constraints with the next picture, and there is none for a track without a sink.
+    const sink = new MediaStreamTrackProcessor({ track: videoTrack, maxBufferSize: 1 }).readable.getReader();
+    await videoTrack.applyConstraints({ width, height, frameRate });
+    void sink.cancel();
+  }
+  pause();
+  const resized = new Promise<void>((resolve) => {
+    onResized = resolve;
+  });
+  post({ type: 'resize', layout, width, height });
+  await resized;
+  if (wasRunning) resume();
+}
+
+window.capture = { open, pause, resume, reconfigure };

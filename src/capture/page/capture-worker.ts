@@ -29,6 +29,7 @@ let creditsFile: SyncAccessHandle;
 let audioFile: SyncAccessHandle;
 let videoSequence = 0;
 let audioSequence = 0;
+let writing: Promise<void> = Promise.resolve();
 const readers = new Set<ReadableStreamDefaultReader>();
 const credit = new Uint8Array(8);
 const creditView = new DataView(credit.buffer);
@@ -152,6 +153,17 @@ function pause(): void {
   readers.clear();
 }
 
+/** The picture that is under way is written before the file is laid out anew. */
+async function resize(request: Extract<WorkerRequest, { type: 'resize' }>): Promise<void> {
+  await writing;
+  layout = request.layout;
+  expectedWidth = request.width;
+  expectedHeight = request.height;
+  videoFile.truncate(0);
+  videoFile.truncate(layout.videoSlotCount * (layout.videoSlotBytes + layout.trailerBytes));
+  report({ type: 'resized' });
+}
+
 function fail(error: unknown): void {
   report({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
 }
@@ -163,13 +175,16 @@ self.onmessage = (event: MessageEvent<WorkerRequest>) => {
       open(request).catch(fail);
       break;
     case 'video':
-      writeVideo(request.frames).catch(fail);
+      writing = writeVideo(request.frames).catch(fail);
       break;
     case 'audio':
       writeAudio(request.chunks).catch(fail);
       break;
     case 'pause':
       pause();
+      break;
+    case 'resize':
+      resize(request).catch(fail);
       break;
   }
 };

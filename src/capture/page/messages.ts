@@ -18,6 +18,13 @@ export interface OpenRequest {
   readonly layout: RingLayout;
 }
 
+export interface ReconfigureRequest {
+  readonly width: number;
+  readonly height: number;
+  readonly frameRate: number;
+  readonly layout: RingLayout;
+}
+
 export interface OpenAnswer {
   readonly audio: boolean;
   readonly matrix: 'bt601' | 'bt709';
@@ -28,7 +35,12 @@ export type WorkerRequest =
   | { readonly type: 'open'; readonly layout: RingLayout; readonly width: number; readonly height: number }
   | { readonly type: 'video'; readonly frames: ReadableStream<VideoFrame> }
   | { readonly type: 'audio'; readonly chunks: ReadableStream<AudioData> }
-  | { readonly type: 'pause' };
+  | { readonly type: 'pause' }
+  /** After a pause. */
+  | { readonly type: 'resize'; readonly layout: RingLayout; readonly width: number; readonly height: number };
 
 /** Worker to its page. */
-export type WorkerReport = { readonly type: 'ready' } | { readonly type: 'failed'; readonly message: string };
+export type WorkerReport =
+  | { readonly type: 'ready' }
+  | { readonly type: 'resized' }
+  | { readonly type: 'failed'; readonly message: string };

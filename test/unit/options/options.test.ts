@@ -56,6 +56,24 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
     { sessionTimeout: Infinity },
     'Expected integer between 1 and 2147483647 for sessionTimeout but received Infinity of type number',
   ],
+  [
+    { encoder: 'x264' },
+    "Expected one of auto, h264_nvenc, h264_vaapi, h264_qsv, libx264, vp8_vaapi, libvpx for encoder but received 'x264' of type string",
+  ],
+  [
+    { encoder: { vp8: 'libx264' } },
+    "Expected one of auto, vp8_vaapi, libvpx for encoder.vp8 but received 'libx264' of type string",
+  ],
+  [{ encoder: { av1: 'auto' } }, 'Unknown option "av1" in encoder'],
+  [
+    { encoderDevice: 'card0' },
+    "Expected path of a device or number of a GPU for encoderDevice but received 'card0' of type string",
+  ],
+  [{ ffmpegPath: 'ffmpeg' }, "Expected absolute path for ffmpegPath but received 'ffmpeg' of type string"],
+  [
+    { encoder: { h264: 'h264_v4l2m2m' } },
+    "Expected one of auto, h264_nvenc, h264_vaapi, h264_qsv, libx264 for encoder.h264 but received 'h264_v4l2m2m' of type string",
+  ],
   [{ onError: 'log' }, "Expected function for onError but received 'log' of type string"],
   [
     { capture: 'window' },
@@ -164,5 +182,16 @@ describe('options', () => {
     ]) {
       expect(Object.isFrozen(part)).toBe(true);
     }
+  });
+
+  it('the name of an encoder stands for its codec and leaves the other alone', () => {
+    expect(resolveOptions({ encoder: 'h264_vaapi' }).encoder).toEqual({ h264: 'h264_vaapi', vp8: 'auto' });
+    expect(resolveOptions({ encoder: 'libvpx' }).encoder).toEqual({ h264: 'auto', vp8: 'libvpx' });
+    const other = { ffmpegPath: '/opt/ffmpeg', encoder: { h264: 'h264_v4l2m2m' } };
+    expect(resolveOptions(other).encoder).toEqual({ h264: 'h264_v4l2m2m', vp8: 'auto' });
+    expect(resolveOptions({ encoder: { h264: 'libx264' } }).encoder).toEqual({
+      h264: 'libx264',
+      vp8: 'auto',
+    });
   });
 });

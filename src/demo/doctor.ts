@@ -1,0 +1,157 @@
+import { createSocket } from 'node:dgram';
+import { existsSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
+import { findBrowser } from '../capture/browser-discovery.js';
+import { BrowserProcess } from '../capture/browser-process.js';
+import { EncoderProbe, type EncoderReport, type ProbedCandidate } from '../encode/encoder-probe.js';
+import { ENCODER_ORDER } from '../encoder-names.js';
+import { asError } from '../errors.js';
+import { silentLogger } from '../logger.js';
+
+export interface DoctorOptions {
+  /** As the option `encoderDevice` of the router. */
+  readonly encoderDevice: string | undefined;
+}
+
+/** What one part of the machine is like. */
+interface Finding {
+  readonly part: string;
+  readonly fine: boolean;
+  readonly text: string;
+}
+
+const PROBE_TIMEOUT_MS = 15_000;
+const MEASURE_MS = 700;
+const LAUNCH_TIMEOUT_MS = 15_000;
+/** A session at 1920 x 1080 with a browser profile takes about this much. */
+const PROFILE_BYTES = 64 * 2 ** 20;
+
+/**
+ * Looks at everything of this machine that a session needs.
+ *
+ * @returns the report as lines of text; `healthy`: a page can be rendered, encoded and sent.
+ */
+export async function examine(options: DoctorOptions): Promise<{ report: string; healthy: boolean }> {
+  // One after the other: a browser that starts would spoil what the encoders are measured at.
+  const encoders = await examineEncoders(options.encoderDevice);
+  const findings = [...(await examineBrowser()), await examineUdp(), await examineShm(), examineAddon()];
+  const works = encoders.some(({ works }) => works);
+  const report = [
+    'Encoders (frames a second at 1280x720, one picture at a time; auto takes the first of a codec that works)',
+    ...encoders.map((encoder) => `  ${encoder.codec.padEnd(6)}${encoder.name.padEnd(12)}${verdict(encoder)}`),
+    '',
+    ...findings.map(({ part, fine, text }) => `${fine ? '  ok  ' : '  --  '}${part.padEnd(16)}${text}`),
+  ];
+  return { report: report.join('\n'), healthy: works && findings.every(({ fine }) => fine) };
+}
+
+function verdict({ works, framesPerSecond, reason }: EncoderReport): string {
+  return works ? `works, ${framesPerSecond ?? 0} frames/s` : `does not work: ${reason ?? 'unknown'}`;
+}
+
+async function examineEncoders(
+  device: string | undefined,
+): Promise<readonly (EncoderReport & { readonly codec: string })[]> {
+  const candidates = (['h264', 'vp8'] as const).flatMap((codec) =>
+    ENCODER_ORDER[codec].map((name): ProbedCandidate => ({ name, codec, device })),
+  );
+  const probe = new EncoderProbe({
+    candidates,
+    timeoutMs: PROBE_TIMEOUT_MS,
+    measureMs: MEASURE_MS,
+    keepsAlive: true,
+  });
+  const reports = await probe.reports;
+  return reports.map((report, index) => ({ ...report, codec: candidates[index]?.codec ?? '' }));
+}
+
+async function examineBrowser(): Promise<readonly Finding[]> {
+  let path: string;
+  try {
+    path = await findBrowser();
+  } catch (error) {
+    return [{ part: 'browser', fine: false, text: asError(error).message }];
+  }
+  let browserProcess: BrowserProcess | undefined;
+  try {
+    // As a session launches it: the flags decide over its graphics.
+    browserProcess = await BrowserProcess.launch(
+      {
+        launchOptions: {},
+        captureTitle: 'doctor',
+        ringBytes: PROFILE_BYTES,
+        launchTimeoutMs: LAUNCH_TIMEOUT_MS,
+        hangTimeoutMs: LAUNCH_TIMEOUT_MS,
+        logger: silentLogger,
+      },
+      () => undefined,
+      AbortSignal.timeout(LAUNCH_TIMEOUT_MS),
+    );
+    const version = await browserProcess.browser.version();
+    const renderer = await browserProcess.page.evaluate(askRenderer);
+    const software = /swiftshader|llvmpipe|software/i.test(renderer);
+    const kind = renderer === '' ? 'no WebGL' : `${software ? 'software' : 'GPU'}: ${renderer}`;
+    return [
+      { part: 'browser', fine: true, text: `${version}, ${path}` },
+      { part: 'rendering', fine: renderer !== '', text: kind },
+    ];
+  } catch (error) {
+    const { message, cause } = asError(error);
+    const because = cause instanceof Error ? ` ${cause.message.split('\n')[0] ?? ''}` : '';
+    return [{ part: 'browser', fine: false, text: `${path}: ${message}${because}` }];
+  } finally {
+    await browserProcess?.close();
+  }
+}
+
+/** What is touched of the page in {@link askRenderer}. */
+interface RenderingPage {
+  readonly document: {
+    createElement(name: 'canvas'): {
+      getContext(kind: 'webgl'): {
+        getExtension(name: string): { readonly UNMASKED_RENDERER_WEBGL: number } | null;
+        getParameter(parameter: number): unknown;
+      } | null;
+    };
+  };
+}
+
+/** Runs in the page. */
+function askRenderer(): string {
+  const { document } = globalThis as unknown as RenderingPage;
+  const webgl = document.createElement('canvas').getContext('webgl');
+  const names = webgl?.getExtension('WEBGL_debug_renderer_info');
+  return webgl && names ? String(webgl.getParameter(names.UNMASKED_RENDERER_WEBGL)) : '';
+}
+
+function examineUdp(): Promise<Finding> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.once('error', (error) => resolve({ part: 'UDP', fine: false, text: error.message }));
+    socket.bind(0, () => {
+      const text = `a port can be bound (tried: ${socket.address().port})`;
+      socket.close(() => resolve({ part: 'UDP', fine: true, text }));
+    });
+  });
+}
+
+async function examineShm(): Promise<Finding> {
+  const part = '/dev/shm';
+  try {
+    const { bavail, bsize } = await statfs('/dev/shm');
+    const sessions = Math.floor((bavail * bsize) / PROFILE_BYTES);
+    const room = `${Math.floor((bavail * bsize) / 2 ** 20)} MiB free, room for about ${sessions} sessions`;
+    // Without room a session's files go to the temporary directory, which is slower on a disk.
+    return { part, fine: true, text: sessions > 0 ? room : `${room}: the temporary directory is used` };
+  } catch {
+    return { part, fine: true, text: 'not there: the temporary directory is used' };
+  }
+}
+
+/** Without the addon packets are sent in JavaScript, at a higher cost a viewer. */
+function examineAddon(): Finding {
+  const built = existsSync(fileURLToPath(new URL('../../native/build/Release', import.meta.url)));
+  return { part: 'native addon', fine: true, text: built ? 'built' : 'not built' };
+}

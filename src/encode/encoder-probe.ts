@@ -1,0 +1,153 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+import type { VideoCodec } from './encoded-frame.js';
+import type { EncoderCandidate } from './encoder-candidate.js';
+
+/** What came of trying one encoder. */
+export interface EncoderReport {
+  readonly name: string;
+  readonly works: boolean;
+  /** Why it does not work, in FFmpeg's own words where it said any; one line. */
+  readonly reason?: string;
+  /** One picture at a time, 1280 x 720; where it was asked to be measured. */
+  readonly framesPerSecond?: number;
+}
+
+export interface ProbedCandidate extends EncoderCandidate {
+  readonly codec: VideoCodec;
+}
+
+export interface ProbeParameters {
+  readonly candidates: readonly ProbedCandidate[];
+  /** Upper limit for all of them together, ms. */
+  readonly timeoutMs: number;
+  /** How long each that works is measured, ms; 0: not at all. */
+  readonly measureMs: number;
+  /** Whether this process stays to see what comes of it. */
+  readonly keepsAlive: boolean;
+}
+
+/** What the child writes, one JSON object a line. */
+export type ProbeLine = { readonly trying: string } | EncoderReport;
+
+/** What the child is started with, as JSON in its only argument. */
+export interface ProbeOrder extends Pick<ProbeParameters, 'candidates' | 'measureMs'> {
+  /** Whether the child ends with its input, and so with the process that started it. */
+  readonly endWithInput: boolean;
+}
+
+const CHILD = fileURLToPath(new URL('./encoder-probe-child.js', import.meta.url));
+
+/**
+ * Tries encoders by encoding some pictures with each, in a process of its own: a driver that crashes or hangs takes
+ * that process with it and is reported; the candidates after it are tried in a new one.
+ */
+export class EncoderProbe {
+  /** One report a candidate, in their order. Never rejects. */
+  readonly reports: Promise<readonly EncoderReport[]>;
+  #child: ChildProcess | undefined;
+  #closed = false;
+  readonly #keepsAlive: boolean;
+
+  constructor(parameters: ProbeParameters) {
+    this.#keepsAlive = parameters.keepsAlive;
+    this.reports = this.#run(parameters);
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Gives up what has not been tried. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#child?.kill('SIGKILL');
+  }
+
+  async #run({ candidates, timeoutMs, measureMs }: ProbeParameters): Promise<readonly EncoderReport[]> {
+    const deadlineMs = performance.now() + timeoutMs;
+    const reports: EncoderReport[] = [];
+    while (reports.length < candidates.length) {
+      const remainingMs = deadlineMs - performance.now();
+      const rest = candidates.slice(reports.length);
+      if (remainingMs <= 0 || this.#closed) {
+        const reason = this.#closed ? 'the probe was given up' : 'there was no time to try it';
+        reports.push(...rest.map(({ name }) => ({ name, works: false, reason })));
+        break;
+      }
+      const { found, ending } = await this.#tryInChild(
+        { candidates: rest, measureMs, endWithInput: true },
+        remainingMs,
+      );
+      reports.push(...found);
+      const [blamed] = rest.slice(found.length);
+      if (blamed !== undefined) reports.push({ name: blamed.name, works: false, reason: ending });
+    }
+    return reports;
+  }
+
+  #tryInChild(
+    order: ProbeOrder,
+    timeoutMs: number,
+  ): Promise<{ readonly found: EncoderReport[]; readonly ending: string }> {
+    return new Promise((resolve) => {
+      const child = spawn(process.execPath, [CHILD, JSON.stringify(order)], {
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
+      this.#child = child;
+      if (!this.#keepsAlive) unref(child);
+      let output = '';
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        child.kill('SIGKILL');
+      }, timeoutMs);
+      if (!this.#keepsAlive) timer.unref();
+      child.stdout.setEncoding('utf8');
+      child.stdout.on('data', (text: string) => (output += text));
+      child.stdin.on('error', () => undefined);
+      child.on('error', (error) => resolve({ found: [], ending: error.message }));
+      child.on('close', (code, signal) => {
+        clearTimeout(timer);
+        const ending = late
+          ? 'it did not answer in time'
+          : `trying it ended the process with ${signal ?? `code ${String(code)}`}`;
+        resolve({ found: reportsIn(output), ending });
+      });
+    });
+  }
+}
+
+/** As {@link EncoderProbe} with one candidate, while the caller waits: for the start of a server. */
+export function probeEncoderSync(candidate: ProbedCandidate, timeoutMs: number): EncoderReport {
+  const order: ProbeOrder = { candidates: [candidate], measureMs: 0, endWithInput: false };
+  const { stdout, signal, status, error } = spawnSync(process.execPath, [CHILD, JSON.stringify(order)], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    encoding: 'utf8',
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+  });
+  const [report] = reportsIn(stdout);
+  if (report !== undefined) return report;
+  const late = error !== undefined && 'code' in error && error.code === 'ETIMEDOUT';
+  const reason = late
+    ? 'it did not answer in time'
+    : `trying it ended the process with ${signal ?? `code ${String(status)}`}`;
+  return { name: candidate.name, works: false, reason };
+}
+
+function unref(child: ChildProcess): void {
+  child.unref();
+  // Pipes to a child are sockets.
+  for (const pipe of [child.stdin, child.stdout]) (pipe as Socket | null)?.unref();
+}
+
+function reportsIn(output: string): EncoderReport[] {
+  return output
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as ProbeLine)
+    .filter((line): line is EncoderReport => 'works' in line);
+}

@@ -1,0 +1,236 @@
+import { AV_PIX_FMT_NV12 } from 'node-av/constants';
+import type { Frame } from 'node-av/lib';
+
+import type { VideoCodec } from './encoded-frame.js';
+import { ffmpegArguments } from './ffmpeg-arguments.js';
+import { FfmpegProcess } from './ffmpeg-process.js';
+import { FlvSplitter } from './flv-splitter.js';
+import { IvfSplitter } from './ivf-splitter.js';
+import type { PictureSplitter } from './split-picture.js';
+import type {
+  CompressedPicture,
+  PictureFormat,
+  PictureTimes,
+  VideoEncoder,
+  VideoEncoderListener,
+  VideoEncoderParameters,
+} from './video-encoder.js';
+
+/** Pictures that may be in a process at once; a newer one is left out. A start takes as long as about four. */
+const MAX_PICTURES_WAITING = 6;
+/** A process that holds a picture for longer has hung; one that is starting may take longer. */
+const HANG_TIMEOUT_MS = 700;
+const START_TIMEOUT_MS = 5_000;
+/** How long a process that was replaced may take to give what it has. */
+const RETIRE_TIMEOUT_MS = 300;
+
+export interface ProcessEncoderParameters extends VideoEncoderParameters {
+  readonly ffmpegPath: string;
+  /** FFmpeg's name of the encoder. */
+  readonly name: string;
+  readonly device: string | undefined;
+}
+
+interface WaitingPicture {
+  readonly index: number;
+  /** Undefined: it only primed the process. */
+  readonly times: PictureTimes | undefined;
+  readonly fedAtMs: number;
+}
+
+/** One process from its start to its end. */
+interface Run {
+  readonly process: FfmpegProcess;
+  readonly waiting: WaitingPicture[];
+  readonly format: 'i420' | 'nv12';
+  readonly bitrateBps: number;
+  fed: number;
+  /** Pictures that have come out, counting what only primed it. */
+  received: number;
+}
+
+/**
+ * An FFmpeg of the user's own, in a process of its own: raw pictures in on a pipe, compressed ones out on another.
+ *
+ * FFmpeg takes neither a wish for a keyframe nor another bit rate while it runs. So a second process is started, and
+ * primed with a picture whose outcome is thrown away; once that has come out, the next picture goes to the second
+ * process, from which it comes out as a keyframe, and the first one ends.
+ */
+export class ProcessVideoEncoder implements VideoEncoder {
+  readonly codec: VideoCodec;
+  readonly name: string;
+  readonly #listener: VideoEncoderListener;
+  #parameters: ProcessEncoderParameters;
+  #current: Run | undefined;
+  #next: Run | undefined;
+  #retiring: { readonly run: Run; readonly timer: NodeJS.Timeout } | undefined;
+  /** What the new process gave while the one before it still had something to give. */
+  #held: CompressedPicture[] = [];
+  #closed = false;
+
+  constructor(parameters: ProcessEncoderParameters, listener: VideoEncoderListener) {
+    this.codec = parameters.codec;
+    this.name = `ffmpeg:${parameters.name}`;
+    this.#parameters = parameters;
+    this.#listener = listener;
+  }
+
+  encode(picture: Frame, times: PictureTimes, keyframe: boolean): void {
+    if (this.#closed) return;
+    const format = picture.format === AV_PIX_FMT_NV12 ? 'nv12' : 'i420';
+    if (this.#current?.format !== format) this.#startAnew(format);
+    const raw = Buffer.concat(planesOf(picture, this.#parameters));
+    const next = this.#next;
+    if (next && next.received > 0) this.#switchTo(next);
+    const current = this.#current;
+    if (!current) return;
+    this.#checkAnswers(current);
+    if (current.waiting.length >= MAX_PICTURES_WAITING) {
+      this.#listener.onDropped();
+    } else {
+      this.#feed(current, raw, times);
+    }
+    // The first picture of a process is a keyframe anyway.
+    const wantsNext =
+      (keyframe && current.received > 0) || current.bitrateBps !== this.#parameters.bitrateBps;
+    if (wantsNext && !this.#next) this.#feed((this.#next = this.#start(format, 2)), raw, undefined);
+  }
+
+  /** The second process that this takes is started with the next picture. */
+  setBitrate(bitrateBps: number): void {
+    this.#parameters = { ...this.#parameters, bitrateBps };
+  }
+
+  reconfigure(size: PictureFormat): void {
+    this.#parameters = { ...this.#parameters, ...size };
+    this.#endAll();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#endAll();
+  }
+
+  #startAnew(format: Run['format']): void {
+    this.#endAll();
+    this.#current = this.#start(format, 0);
+  }
+
+  #start(format: Run['format'], leadingKeyframes: number): Run {
+    const { ffmpegPath, codec, frameRate, bitrateBps } = this.#parameters;
+    const splitter: PictureSplitter = codec === 'h264' ? new FlvSplitter(frameRate) : new IvfSplitter();
+    const run: Run = {
+      format,
+      bitrateBps,
+      waiting: [],
+      fed: 0,
+      received: 0,
+      process: new FfmpegProcess(
+        { path: ffmpegPath, ...ffmpegArguments({ ...this.#parameters, format, leadingKeyframes }) },
+        {
+          onOutput: (chunk) => this.#onOutput(run, splitter, chunk),
+          onEnded: (error) => this.#onEnded(run, error),
+        },
+      ),
+    };
+    return run;
+  }
+
+  #feed(run: Run, raw: Uint8Array, times: PictureTimes | undefined): void {
+    run.waiting.push({ index: run.fed++, times, fedAtMs: performance.now() });
+    run.process.write(raw);
+  }
+
+  #switchTo(next: Run): void {
+    const before = this.#current;
+    this.#current = next;
+    this.#next = undefined;
+    if (!before) return;
+    before.process.end();
+    const timer = setTimeout(() => this.#retire(), RETIRE_TIMEOUT_MS);
+    this.#retire();
+    this.#retiring = { run: before, timer };
+    if (before.waiting.length === 0) this.#retire();
+  }
+
+  /** Nothing more is waited for from the process before this one. */
+  #retire(): void {
+    if (this.#retiring) {
+      clearTimeout(this.#retiring.timer);
+      this.#retiring.run.process.kill();
+      this.#retiring = undefined;
+    }
+    for (const picture of this.#held.splice(0)) this.#listener.onCompressed(picture);
+  }
+
+  #onOutput(run: Run, splitter: PictureSplitter, chunk: Uint8Array): void {
+    try {
+      for (const { index, keyframe, bytes } of splitter.push(chunk)) {
+        // A picture that the encoder left out is known by the one after it.
+        while ((run.waiting[0]?.index ?? index) < index) {
+          run.waiting.shift();
+          this.#listener.onDropped();
+        }
+        const times = run.waiting.shift()?.times;
+        run.received++;
+        if (times) this.#give(run, { bytes, keyframe, times });
+      }
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #give(run: Run, picture: CompressedPicture): void {
+    if (this.#closed) return;
+    if (run === this.#current && this.#retiring) {
+      this.#held.push(picture);
+      return;
+    }
+    this.#listener.onCompressed(picture);
+    if (run === this.#retiring?.run && run.waiting.length === 0) this.#retire();
+  }
+
+  #onEnded(run: Run, error: Error | undefined): void {
+    if (this.#closed) return;
+    if (run === this.#retiring?.run) this.#retire();
+    else if (run === this.#current || run === this.#next) {
+      this.#fail(error ?? new Error('FFmpeg ended by itself.'));
+    }
+  }
+
+  /** @throws Error when the process has hung. */
+  #checkAnswers({ waiting, received }: Run): void {
+    const [oldest] = waiting;
+    const limitMs = received === 0 ? START_TIMEOUT_MS : HANG_TIMEOUT_MS;
+    if (oldest && performance.now() - oldest.fedAtMs > limitMs) throw new Error('FFmpeg does not answer.');
+  }
+
+  #fail(error: Error): void {
+    if (this.#closed) return;
+    this.close();
+    this.#listener.onFailed(error);
+  }
+
+  #endAll(): void {
+    const runs = [this.#current, this.#next, this.#retiring?.run];
+    clearTimeout(this.#retiring?.timer);
+    this.#current = undefined;
+    this.#next = undefined;
+    this.#retiring = undefined;
+    this.#held = [];
+    for (const run of runs) run?.process.kill();
+  }
+}
+
+/** The planes without padding. */
+function planesOf(picture: Frame, { width, height }: PictureFormat): Uint8Array[] {
+  const luma = width * height;
+  const sizes = picture.format === AV_PIX_FMT_NV12 ? [luma, luma / 2] : [luma, luma / 4, luma / 4];
+  const planes = picture.data;
+  return sizes.map((bytes, index) => {
+    const plane = planes?.[index];
+    if (!plane || plane.byteLength < bytes)
+      throw new Error('A picture is not of the size that it should be.');
+    return plane.subarray(0, bytes);
+  });
+}

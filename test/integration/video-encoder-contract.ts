@@ -1,0 +1,220 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import type { VideoCodec } from '../../src/encode/encoded-frame.js';
+import type {
+  CompressedPicture,
+  PictureFormat,
+  VideoEncoder,
+  VideoEncoderListener,
+  VideoEncoderParameters,
+} from '../../src/encode/video-encoder.js';
+import { PictureDecoder, PictureSource } from './picture-source.js';
+
+const SIZE = { width: 640, height: 360, frameRate: 30 } as const;
+const FRAME_MS = 1000 / SIZE.frameRate;
+/** libvpx has nothing coarser left below 2.2 Mbit/s. */
+const BITRATE_BPS = 2_500_000;
+
+export interface EncoderUnderTest {
+  readonly codec: VideoCodec;
+  open(parameters: VideoEncoderParameters, listener: VideoEncoderListener): VideoEncoder;
+  /** Kills what encodes, where that is a process. */
+  crash?: () => Promise<void>;
+  /** Processes that the encoder has started and that are still there. */
+  processes?: () => readonly number[];
+}
+
+function expectRate(measuredBps: number, wantedBps: number): void {
+  expect(measuredBps).toBeGreaterThan(0.85 * wantedBps);
+  expect(measuredBps).toBeLessThan(1.15 * wantedBps);
+}
+
+/** The behaviour that every video encoder has. */
+export function describeVideoEncoder(name: string, subject: EncoderUnderTest): void {
+  describe(`${name} encodes ${subject.codec}`, () => {
+    let encoder: VideoEncoder;
+    let source: PictureSource;
+    let decoder: PictureDecoder;
+    let out: (CompressedPicture & { readonly latencyMs: number })[];
+    let dropped: number;
+    let failure: Error | undefined;
+    let fed: number;
+    let fedAtMs: Map<number, number>;
+
+    const open = (overrides: Partial<VideoEncoderParameters> = {}): void => {
+      encoder = subject.open(
+        { codec: subject.codec, ...SIZE, bitrateBps: BITRATE_BPS, matrix: 'bt601', ...overrides },
+        {
+          onCompressed: (picture) => {
+            const latencyMs = performance.now() - (fedAtMs.get(picture.times.captureTimeUs) ?? 0);
+            out.push({ ...picture, latencyMs });
+          },
+          onDropped: () => dropped++,
+          onFailed: (error) => (failure = error),
+        },
+      );
+    };
+    /** The next picture, in virtual time. */
+    const feed = (keyframe = false): void => {
+      const captureTimeUs = Math.round((++fed * 1_000_000) / SIZE.frameRate);
+      const picture = source.picture(fed);
+      fedAtMs.set(captureTimeUs, performance.now());
+      encoder.encode(picture, { captureTimeUs, readTimeUs: captureTimeUs + 1 }, keyframe);
+    };
+    const cameOut = (): Promise<void> =>
+      vi.waitFor(() => expect(out.length + dropped).toBe(fed), { timeout: 8000, interval: 1 });
+    /** As fast as they come out. */
+    const encode = async (count: number): Promise<void> => {
+      for (let index = 0; index < count; index++) {
+        feed();
+        await cameOut();
+      }
+    };
+    const keyframes = (): number => out.filter(({ keyframe }) => keyframe).length;
+    const useSize = (size: PictureFormat, format: 'i420' | 'nv12' = 'i420'): void => {
+      source.close();
+      source = new PictureSource(size.width, size.height, format);
+    };
+
+    beforeEach(() => {
+      out = [];
+      dropped = 0;
+      failure = undefined;
+      fed = 0;
+      fedAtMs = new Map();
+      source = new PictureSource(SIZE.width, SIZE.height);
+      decoder = new PictureDecoder(subject.codec);
+    });
+
+    afterEach(async () => {
+      encoder.close();
+      source.close();
+      decoder.close();
+      const left = subject.processes;
+      if (left) await vi.waitFor(() => expect(left()).toEqual([]), { timeout: 2000 });
+    });
+
+    it('gives each picture in order, with its times, and a keyframe only at the start', async () => {
+      open();
+      await encode(30);
+      expect(dropped).toBe(0);
+      expect(out.map(({ times }) => times.captureTimeUs)).toEqual([...fedAtMs.keys()]);
+      expect(out.every(({ times }) => times.readTimeUs === times.captureTimeUs + 1)).toBe(true);
+      expect(out.map(({ keyframe }) => keyframe)).toEqual(out.map((_, index) => index === 0));
+      for (const { bytes } of out) expect(decoder.decode(bytes)).toMatchObject({ width: SIZE.width });
+    });
+
+    it('gives each picture before the next one is due', async () => {
+      open();
+      await encode(5);
+      const waiting: number[] = [];
+      for (let index = 0; index < 30; index++) {
+        const startMs = performance.now();
+        feed();
+        await sleep(Math.max(0, FRAME_MS - (performance.now() - startMs)));
+        waiting.push(fed - out.length - dropped);
+      }
+      await cameOut();
+      const latencies = out.slice(5).map(({ latencyMs }) => latencyMs);
+      latencies.sort((a, b) => a - b);
+      expect(latencies[Math.floor(latencies.length / 2)]).toBeLessThan(FRAME_MS);
+      expect(waiting.filter((count) => count > 0).length).toBeLessThanOrEqual(3);
+    });
+
+    it('gives a keyframe on demand, within a second and without a break in the pictures', async () => {
+      open();
+      await encode(10);
+      const startMs = performance.now();
+      while (keyframes() < 2) {
+        expect(performance.now() - startMs).toBeLessThan(1000);
+        feed(true);
+        await cameOut();
+        await sleep(5);
+      }
+      await encode(10);
+      expect(keyframes()).toBe(2);
+      expect(dropped).toBe(0);
+      const times = out.map(({ times: { captureTimeUs } }) => captureTimeUs);
+      expect(times).toEqual([...fedAtMs.keys()]);
+      for (const { bytes } of out) expect(decoder.decode(bytes)).toBeDefined();
+      // A newcomer starts from it.
+      const newcomer = new PictureDecoder(subject.codec);
+      const from = out.findLastIndex(({ keyframe }) => keyframe);
+      for (const { bytes } of out.slice(from)) expect(newcomer.decode(bytes)).toBeDefined();
+      newcomer.close();
+    });
+
+    it('keeps the bit rate within 15 % over 2 s, and takes a new one', async () => {
+      open();
+      const measured = async (): Promise<number> => {
+        await encode(SIZE.frameRate);
+        const from = out.length;
+        await encode(2 * SIZE.frameRate);
+        return out.slice(from).reduce((sum, { bytes }) => sum + bytes.length * 8, 0) / 2;
+      };
+      expectRate(await measured(), BITRATE_BPS);
+      encoder.setBitrate(1.5 * BITRATE_BPS);
+      // A second process takes its time.
+      for (let index = 0; index < 30; index++) {
+        feed();
+        await cameOut();
+        await sleep(10);
+      }
+      expectRate(await measured(), 1.5 * BITRATE_BPS);
+      expect(dropped).toBe(0);
+    });
+
+    it('goes on in another size, beginning with a keyframe', async () => {
+      open();
+      await encode(5);
+      const larger = { width: 960, height: 540, frameRate: 15 };
+      encoder.reconfigure(larger);
+      useSize(larger);
+      const from = out.length;
+      await encode(5);
+      const decoded = out.map(({ bytes }) => decoder.decode(bytes));
+      expect(out.slice(from).map(({ keyframe }) => keyframe)).toEqual([true, false, false, false, false]);
+      expect(decoded.slice(from)).toHaveLength(5);
+      for (const picture of decoded.slice(from)) expect(picture).toMatchObject({ width: 960, height: 540 });
+    });
+
+    it('encodes NV12 as it encodes I420', async () => {
+      open();
+      await encode(2);
+      useSize(SIZE, 'nv12');
+      const from = out.length;
+      await encode(3);
+      const all = out.map(({ bytes }) => decoder.decode(bytes));
+      expect(all.slice(from)).toHaveLength(3);
+      for (const picture of all) {
+        // Chroma is quantised coarsely at this rate, but a swapped or shifted plane is further off.
+        expect(Math.abs((picture?.means[1] ?? 0) - 90)).toBeLessThan(10);
+        expect(Math.abs((picture?.means[2] ?? 0) - 160)).toBeLessThan(10);
+      }
+    });
+
+    it('gives nothing more once it is closed, and can be closed twice', async () => {
+      open();
+      await encode(3);
+      feed();
+      encoder.close();
+      const given = out.length;
+      encoder.close();
+      await sleep(100);
+      expect(out).toHaveLength(given);
+      expect(failure).toBeUndefined();
+    });
+
+    const { crash } = subject;
+    if (crash) {
+      it('reports the crash of its process', async () => {
+        open();
+        await encode(3);
+        await crash();
+        await vi.waitFor(() => expect(failure?.message).toMatch(/SIGKILL/), { timeout: 1000 });
+      });
+    }
+  });
+}
