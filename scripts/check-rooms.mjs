@@ -6,7 +6,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import ts from 'typescript';
 
 /** Files at the top of src that every room may import. */
-const LEAVES = ['clock', 'errors', 'logger', 'option-checks', 'options'];
+const LEAVES = ['clock', 'errors', 'logger', 'option-checks', 'options', 'recording-options'];
 
 /**
  * What each room may import besides itself and the leaves; `types`: with `import type` alone. A page has its own
@@ -18,7 +18,8 @@ const ROOMS = {
   packetize: { values: ['encode'] },
   fanout: { values: ['packetize', 'encode'] },
   peer: { values: ['fanout', 'encode'] },
-  session: { types: ['capture', 'encode', 'packetize', 'fanout', 'peer'] },
+  recording: { values: ['packetize', 'encode'] },
+  session: { types: ['capture', 'encode', 'packetize', 'fanout', 'peer', 'recording'] },
   http: { values: ['session'] },
   demo: { values: ['index', 'router'] },
   client: { page: true },

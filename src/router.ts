@@ -4,10 +4,11 @@ import { createOpenCapture } from './capture/open-capture.js';
 import { systemClock } from './clock.js';
 import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
 import { openVideoEncodeThread } from './encode/video-encode-thread.js';
-import { asError } from './errors.js';
+import { asError, StreamKitError } from './errors.js';
 import { createWeriftMediaPlane } from './fanout/werift-media-plane.js';
 import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
+import { recordingRoutes } from './http/recording-routes.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
 import type { ResolvedOptions, StreamKitOptions } from './options.js';
@@ -16,11 +17,31 @@ import { H264Payloader } from './packetize/h264-payloader.js';
 import { OpusPayloader } from './packetize/opus-payloader.js';
 import { Vp8Payloader } from './packetize/vp8-payloader.js';
 import { createViewerPeerFactory } from './peer/werift-viewer-peer.js';
+import { muxThreadOpener } from './recording/mux-thread.js';
+import { RecordingStore } from './recording/recording-store.js';
+import type { OpenRecordingThread } from './recording/recording.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
+import type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
+import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
 import { SessionRegistry } from './session/session-registry.js';
 
 /** What `createStreamKitRouter` returns: a request handler that can be closed. */
 export interface StreamKitRouter extends NodeHandler {
+  /**
+   * Begins to record a session, from its next keyframe on.
+   *
+   * @throws StreamKitError `not_found` without the option `recording`, `no_such_session`, `unavailable` before the page
+   * is captured, `conflict` for a format whose codec the session does not have, `bad_request`, `at_capacity`.
+   */
+  startRecording(streamId: string, request?: RecordingRequest): Promise<RecordingWithPaths>;
+  /**
+   * Ends a recording and waits until its files are whole.
+   *
+   * @throws StreamKitError `no_such_recording`.
+   */
+  stopRecording(streamId: string, recordingId: string): Promise<RecordingWithPaths>;
+  /** The recordings of a session, oldest first, also when it is gone. */
+  recordings(streamId: string): readonly RecordingWithPaths[];
   /**
    * Ends every session, its browser and its viewers, and takes no new ones. After it nothing of the router keeps
    * the process alive. Idempotent.
@@ -74,7 +95,11 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
 }
 
 /** Wires sessions and routes around given parts. */
-export function composeRouter<TEnv>(options: ResolvedOptions<TEnv>, parts: SessionParts): StreamKitRouter {
+export function composeRouter<TEnv>(
+  options: ResolvedOptions<TEnv>,
+  parts: SessionParts,
+  openRecordingThread: OpenRecordingThread = muxThreadOpener('./recording-worker.js'),
+): StreamKitRouter {
   const reportError = errorReporter(options);
   const registry = new SessionRegistry({
     parts,
@@ -82,12 +107,30 @@ export function composeRouter<TEnv>(options: ResolvedOptions<TEnv>, parts: Sessi
     maxSessions: options.maxSessions,
     onSessionError: reportError,
   });
+  const store =
+    options.recording === undefined
+      ? undefined
+      : new RecordingStore({
+          options: options.recording,
+          openThread: openRecordingThread,
+          clock: parts.clock,
+          logger: options.logger.child({ room: 'recording' }),
+          createId: () => randomUUID(),
+        });
+  const recordings = store === undefined ? undefined : new SessionRecordings(registry, store);
+  const enabledRecordings = (): SessionRecordings => {
+    if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
+    return recordings;
+  };
   const handle = createRequestHandler({
-    routes: sessionRoutes({
-      registry,
-      defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
-      logger: options.logger,
-    }),
+    routes: {
+      ...sessionRoutes({
+        registry,
+        defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
+        logger: options.logger,
+      }),
+      ...(recordings === undefined ? {} : recordingRoutes(recordings)),
+    },
     options,
     onServerError: (thrown, streamId) => {
       const error = asError(thrown);
@@ -98,9 +141,19 @@ export function composeRouter<TEnv>(options: ResolvedOptions<TEnv>, parts: Sessi
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await registry.close();
+    await store?.close();
     await parts.mediaPlane.close();
   };
   return Object.assign(createNodeHandler(options.basePath, handle, parts.clock), {
+    startRecording: async (streamId: string, request: RecordingRequest = {}) => {
+      const { recordingId } = await enabledRecordings().start(streamId, parseRecordingRequest(request));
+      return enabledRecordings().withPaths(streamId, recordingId);
+    },
+    stopRecording: async (streamId: string, recordingId: string) => {
+      await enabledRecordings().stop(streamId, recordingId);
+      return enabledRecordings().withPaths(streamId, recordingId);
+    },
+    recordings: (streamId: string) => recordings?.listWithPaths(streamId) ?? [],
     close: () => (closing ??= close()),
   });
 }

@@ -32,6 +32,8 @@ export interface VideoEncodeThread {
   stop(codec: VideoCodec): void;
   /** The next picture is a keyframe; on a still page the last picture is encoded again at once. */
   requestKeyframe(codec: VideoCodec): void;
+  /** Encodes the last picture again at once, to every codec that is started; it costs next to no bits. */
+  refresh(): void;
   setBitrate(codec: VideoCodec, bitrateBps: number): void;
   /** Idempotent; resolves when the thread has ended. */
   close(): Promise<void>;

@@ -7,6 +7,7 @@ export type VideoRequest =
   | { readonly type: 'start'; readonly codec: VideoCodec; readonly bitrateBps: number }
   | { readonly type: 'stop'; readonly codec: VideoCodec }
   | { readonly type: 'keyframe'; readonly codec: VideoCodec }
+  | { readonly type: 'refresh' }
   | { readonly type: 'bitrate'; readonly codec: VideoCodec; readonly bitrateBps: number }
   | { readonly type: 'close' };
 

@@ -19,6 +19,7 @@ export const openVideoEncodeThread: OpenVideoEncodeThread = (parameters, listene
     start: (codec, bitrateBps) => thread.post({ type: 'start', codec, bitrateBps }),
     stop: (codec) => thread.post({ type: 'stop', codec }),
     requestKeyframe: (codec) => thread.post({ type: 'keyframe', codec }),
+    refresh: () => thread.post({ type: 'refresh' }),
     setBitrate: (codec, bitrateBps) => thread.post({ type: 'bitrate', codec, bitrateBps }),
     close: () => thread.close({ type: 'close' }),
   };

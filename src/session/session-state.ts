@@ -3,6 +3,7 @@ import type { Operation } from 'fast-json-patch';
 
 import type { CaptureKind } from '../capture/capture.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
+import type { RecordingStatus } from '../recording/recording.js';
 
 export type StreamSessionStatus = 'initializing' | 'connecting' | 'streaming' | 'error' | 'terminated';
 
@@ -20,6 +21,17 @@ export interface VideoMetadata {
   bitrateBps: number;
 }
 
+/** What the state document says of one recording. */
+export interface RecordingState {
+  recordingId: string;
+  status: RecordingStatus;
+  format: 'mp4' | 'webm';
+  /** When it was started, ms since the epoch. */
+  startTime: number;
+  /** One sentence on why it ended by itself. */
+  error?: string;
+}
+
 export interface SessionMetadata {
   /** Viewers with an open event stream. */
   viewers: number;
@@ -29,6 +41,8 @@ export interface SessionMetadata {
   audio: { codec: 'opus' } | null;
   /** Null until the page is captured. */
   capture: CaptureKind | null;
+  /** The latest recordings, oldest first, once there was one. */
+  recordings?: RecordingState[];
   /** What the page itself set. */
   page: Record<string, unknown>;
 }

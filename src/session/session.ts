@@ -4,6 +4,7 @@ import type { VideoEncoderStats } from '../encode/encode-thread.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { settlesWithin } from './deadline.js';
 import { initialState } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
@@ -12,11 +13,12 @@ import { customSignal } from './server-sent-event.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
-import type { StreamSessionState } from './session-state.js';
+import type { RecordingState, StreamSessionState } from './session-state.js';
 import { patchableCopy, SessionState } from './session-state.js';
 import { SnapshotQueue } from './snapshot-queue.js';
 import { StatePublisher } from './state-publisher.js';
 import { ViewerGroup } from './viewer-group.js';
+import type { ViewerRequest } from './viewer.js';
 import { Viewer } from './viewer.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { ViewerMedia } from './viewer-media.js';
@@ -29,13 +31,6 @@ export interface SessionListener {
   onFailed(session: Session, error: StreamKitError): void;
   /** Everything it had is closed. */
   onEnded(session: Session, reason: SessionEndReason): void;
-}
-
-export interface ViewerRequest {
-  /** Of an earlier event stream. One that is unknown or gone makes a new viewer. */
-  readonly viewerId: string | undefined;
-  /** The one codec that the client wants. */
-  readonly videoCodec: VideoCodec | undefined;
 }
 
 /** While viewers watch, how often that is noted as activity, ms. */
@@ -159,8 +154,23 @@ export class Session {
    * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end, `at_capacity`.
    */
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
-    const capture = this.#openCaptureOr('There is no picture yet');
+    const { capture } = this.#liveOr('There is no picture yet');
     return this.#snapshots.run(() => capture.snapshot(parameters));
+  }
+
+  /**
+   * Hands what is encoded to a recorder; while it is open the session is not idle.
+   *
+   * @param asked - default: the codec that is encoded already, or the first that the session has.
+   * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end or for the codec.
+   */
+  openPackets(asked: VideoCodec | undefined, sink: PacketSink): PacketSource {
+    const codecs = codecsToOffer(this.#request.renderOptions.videoCodec, asked);
+    return this.#liveOr('There is nothing to record yet').media.tap(codecs, sink);
+  }
+
+  showRecordings(recordings: RecordingState[]): void {
+    this.#publisher.update(({ metadata }) => void (metadata.recordings = recordings));
   }
 
   /** Ends the session: status `terminated`. Idempotent; a session that failed is only waited for. */
@@ -299,7 +309,7 @@ export class Session {
   }
 
   #sendToPage(message: unknown): void {
-    const capture = this.#openCaptureOr('The page is not loaded yet');
+    const { capture } = this.#liveOr('The page is not loaded yet');
     if (message === undefined) throw new StreamKitError('unprocessable', 'The message has no payload');
     if (jsonBytes(message, 'message') > MAX_MESSAGE_BYTES) {
       throw new StreamKitError('too_large', `The message is larger than ${MAX_MESSAGE_BYTES} bytes`);
@@ -307,18 +317,19 @@ export class Session {
     capture.sendToPage(message);
   }
 
-  #openCaptureOr(sentence: string): Capture {
+  #liveOr(sentence: string): { capture: Capture; media: SessionMedia } {
     if (this.#endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
     if (this.#media === undefined || this.#capture === undefined) {
       throw new StreamKitError('unavailable', sentence, { headers: { 'Retry-After': '1' } });
     }
-    return this.#capture;
+    return { capture: this.#capture, media: this.#media };
   }
 
-  /** An open event stream counts as activity for as long as it is open. */
+  /** An open event stream or recording counts as activity for as long as it is open. */
   #watchForIdleness(delayMs: number): void {
     this.#idleTimer = this.#parts.clock.after(delayMs, () => {
-      if (this.state.clientConnected) this.#lastActivityUs = this.#parts.clock.nowUs();
+      const isUsed = this.state.clientConnected || this.#media?.tapped === true;
+      if (isUsed) this.#lastActivityUs = this.#parts.clock.nowUs();
       const idleMs = (this.#parts.clock.nowUs() - this.#lastActivityUs) / 1000;
       if (idleMs < this.#settings.sessionTimeout) {
         this.#watchForIdleness(Math.ceil(this.#settings.sessionTimeout - idleMs));

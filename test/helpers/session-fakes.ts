@@ -292,6 +292,7 @@ export class FakeParts implements SessionParts {
       start: (codec, bitrateBps) => void this.events.push(`video start ${codec} ${bitrateBps}`),
       stop: (codec) => void this.events.push(`video stop ${codec}`),
       requestKeyframe: (codec) => void this.events.push(`keyframe ${codec}`),
+      refresh: () => void this.events.push('refresh'),
       setBitrate: () => undefined,
       close: () => {
         this.events.push('video thread closed');

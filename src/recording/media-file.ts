@@ -1,0 +1,216 @@
+import { statSync, truncateSync } from 'node:fs';
+
+import {
+  AV_CHANNEL_LAYOUT_STEREO,
+  AV_CODEC_ID_H264,
+  AV_CODEC_ID_OPUS,
+  AV_CODEC_ID_VP8,
+  AV_PIX_FMT_YUV420P,
+  AV_SAMPLE_FMT_FLT,
+  AVFMT_FLAG_FLUSH_PACKETS,
+  AVMEDIA_TYPE_AUDIO,
+  AVMEDIA_TYPE_VIDEO,
+} from 'node-av/constants';
+import { Dictionary, FFmpegError, FormatContext, Packet, Rational, type Stream } from 'node-av/lib';
+
+import type { KeyframeParameters } from './keyframe-parameters.js';
+import type { PlacedPacket } from './mux-packet.js';
+
+/** MP4 holds H.264, WebM holds VP8; the sound is Opus in both. */
+export type Container = 'mp4' | 'webm';
+
+const VIDEO_TIMEBASE = { num: 1, den: 90_000 } as const;
+const AUDIO_TIMEBASE = { num: 1, den: 48_000 } as const;
+const OPUS_FRAME_SAMPLES = 960;
+/** Bytes that a container adds to a packet, at most, fragment headers included. */
+const PACKET_OVERHEAD_BYTES = 64;
+/** Bytes that ending the file may add: its index, with an entry a track for each fragment. */
+const TRAILER_BYTES = 4096;
+const TRAILER_BYTES_PER_FLUSH = 64;
+
+/**
+ * RFC 7845 section 5.1, in the byte order that both containers take from FFmpeg. No pre-skip: the encoder has run before
+ * the file began, so its delay is taken off the times instead.
+ */
+const OPUS_HEAD = Buffer.from([...Buffer.from('OpusHead'), ...[1, 2, 0, 0, 0x80, 0xbb, 0, 0, 0, 0, 0]]);
+
+/**
+ * Options of FFmpeg's muxers. Fragments and clusters are cut by {@link MediaFile.flush} alone, since only the caller
+ * knows when one is due; each has its own time, so that what stands before it can be read whatever comes after.
+ */
+const MUXER_OPTIONS: Readonly<Record<Container, Readonly<Record<string, string>>>> = {
+  mp4: { movflags: 'frag_custom+empty_moov+default_base_moof' },
+  webm: { cluster_time_limit: '5000' },
+};
+
+/** One file that is being written by FFmpeg's muxer. Everything blocks: it belongs into a thread of its own. */
+export class MediaFile {
+  readonly width: number;
+  readonly height: number;
+  readonly #path: string;
+  readonly #format = new FormatContext();
+  readonly #packet = new Packet();
+  readonly #streams: Readonly<Record<'video' | 'audio', Stream | undefined>>;
+  readonly #lastPts = { video: -1n, audio: -1n };
+  /** All that is on disk is whole up to here. */
+  #safeBytes: number;
+  #pendingBytes = 0;
+  #flushes = 0;
+  #closed = false;
+
+  /**
+   * Makes the file and writes its header.
+   *
+   * @throws FFmpegError, a file that exists already is overwritten.
+   */
+  constructor(path: string, container: Container, video: KeyframeParameters, hasAudio: boolean) {
+    this.#path = path;
+    const format = this.#format;
+    FFmpegError.throwIfError(format.allocOutputContext2(null, container, path), 'make a muxer');
+    try {
+      FFmpegError.throwIfError(format.openOutputSync(), 'open the file');
+      format.setFlags(AVFMT_FLAG_FLUSH_PACKETS);
+      const videoStream = addVideo(format, container, video);
+      this.#streams = { video: videoStream, audio: hasAudio ? addAudio(format) : undefined };
+      this.width = videoStream.codecpar.width;
+      this.height = videoStream.codecpar.height;
+      const options = Dictionary.fromObject(MUXER_OPTIONS[container]);
+      FFmpegError.throwIfError(format.writeHeaderSync(options), 'write the header');
+      this.#packet.alloc();
+      this.#safeBytes = this.#flushedBytes();
+    } catch (thrown) {
+      this.#free();
+      throw thrown;
+    }
+  }
+
+  /** What the file will have at most when what was written is flushed and the file ended. */
+  get expectedBytes(): number {
+    const trailerBytes = TRAILER_BYTES + (this.#flushes + 1) * TRAILER_BYTES_PER_FLUSH;
+    return this.#safeBytes + this.#pendingBytes + trailerBytes;
+  }
+
+  /** Bytes on disk that can be read whatever happens now. */
+  get safeBytes(): number {
+    return this.#safeBytes;
+  }
+
+  /**
+   * @param originUs - the time at which the file begins.
+   * @throws FFmpegError
+   */
+  write(placed: PlacedPacket, originUs: number): void {
+    const stream = this.#streams[placed.kind];
+    if (stream === undefined) return;
+    const { num, den } = stream.timeBase;
+    const ticks = (us: number): bigint => BigInt(Math.round((us * den) / (num * 1_000_000)));
+    // Times grow by a tick at least: a muxer refuses what does not.
+    const earliest = this.#lastPts[placed.kind] + 1n;
+    const wanted = ticks(placed.timeUs - originUs);
+    const pts = wanted > earliest ? wanted : earliest;
+    const packet = this.#packet;
+    const { bytes } = placed;
+    packet.data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    packet.streamIndex = stream.index;
+    packet.pts = pts;
+    packet.dts = pts;
+    packet.duration = ticks(placed.durationUs);
+    packet.isKeyframe = placed.keyframe;
+    const written = this.#format.writeFrameSync(packet);
+    packet.unref();
+    FFmpegError.throwIfError(written, 'write a packet');
+    this.#lastPts[placed.kind] = pts;
+    this.#pendingBytes += bytes.byteLength + PACKET_OVERHEAD_BYTES;
+  }
+
+  /**
+   * Ends the fragment or cluster and hands it to the operating system: it survives this process.
+   *
+   * @throws FFmpegError
+   */
+  flush(): void {
+    if (this.#pendingBytes === 0) return;
+    FFmpegError.throwIfError(this.#format.writeFrameSync(null), 'write a fragment');
+    this.#safeBytes = this.#flushedBytes();
+    this.#pendingBytes = 0;
+    this.#flushes++;
+  }
+
+  /**
+   * Writes what ends a file, the index of its keyframes among it, and closes it.
+   *
+   * @throws FFmpegError; the file is then closed and cut as {@link abandon} does.
+   */
+  finish(): void {
+    if (this.#closed) return;
+    try {
+      this.flush();
+      FFmpegError.throwIfError(this.#format.writeTrailerSync(), 'end the file');
+      this.#safeBytes = this.#flushedBytes();
+    } catch (thrown) {
+      this.abandon();
+      throw thrown;
+    }
+    this.#free();
+  }
+
+  /** Closes a file that can be written no more, and cuts off the part of it that is not whole. Idempotent. */
+  abandon(): void {
+    if (this.#closed) return;
+    this.#free();
+    try {
+      truncateSync(this.#path, this.#safeBytes);
+    } catch {
+      // A disk that takes nothing any more: players ignore what is cut off in the middle.
+    }
+  }
+
+  /** FFmpeg notes a failed write and goes on; the size of the file tells at once. */
+  #flushedBytes(): number {
+    this.#format.flushSync();
+    const { size } = statSync(this.#path);
+    const writtenBytes = Number(this.#format.pbBytes);
+    if (size < writtenBytes) {
+      FFmpegError.throwIfError(this.#format.writeFrameSync(null), 'write the file');
+      throw new Error(`The file has ${size} bytes of ${writtenBytes}`);
+    }
+    return size;
+  }
+
+  #free(): void {
+    this.#closed = true;
+    this.#format.closeOutputSync();
+    this.#format.freeContext();
+    this.#packet.free();
+  }
+}
+
+function addVideo(format: FormatContext, container: Container, video: KeyframeParameters): Stream {
+  const stream = format.newStream();
+  stream.timeBase = new Rational(VIDEO_TIMEBASE.num, VIDEO_TIMEBASE.den);
+  const parameters = stream.codecpar;
+  parameters.codecType = AVMEDIA_TYPE_VIDEO;
+  parameters.codecId = container === 'mp4' ? AV_CODEC_ID_H264 : AV_CODEC_ID_VP8;
+  parameters.format = AV_PIX_FMT_YUV420P;
+  parameters.width = video.width;
+  parameters.height = video.height;
+  if (video.extradata.length > 0) {
+    parameters.extradata = video.extradata;
+    FFmpegError.throwIfError(parameters.parseExtradata(), 'read the parameter sets');
+  }
+  return stream;
+}
+
+function addAudio(format: FormatContext): Stream {
+  const stream = format.newStream();
+  stream.timeBase = new Rational(AUDIO_TIMEBASE.num, AUDIO_TIMEBASE.den);
+  const parameters = stream.codecpar;
+  parameters.codecType = AVMEDIA_TYPE_AUDIO;
+  parameters.codecId = AV_CODEC_ID_OPUS;
+  parameters.format = AV_SAMPLE_FMT_FLT;
+  parameters.sampleRate = AUDIO_TIMEBASE.den;
+  parameters.channelLayout = AV_CHANNEL_LAYOUT_STEREO;
+  parameters.frameSize = OPUS_FRAME_SAMPLES;
+  parameters.extradata = OPUS_HEAD;
+  return stream;
+}
