@@ -5,6 +5,8 @@ import {
   AV_CODEC_ID_H264,
   AV_CODEC_ID_OPUS,
   AV_CODEC_ID_VP8,
+  AV_OPT_SEARCH_CHILDREN,
+  AV_OPT_TYPE_STRING,
   AV_PIX_FMT_YUV420P,
   AV_SAMPLE_FMT_FLT,
   AVFMT_FLAG_FLUSH_PACKETS,
@@ -15,6 +17,7 @@ import { Dictionary, FFmpegError, FormatContext, Packet, Rational, type Stream }
 
 import type { KeyframeParameters } from './keyframe-parameters.js';
 import type { PlacedPacket } from './mux-packet.js';
+import { AUDIO_PACKET_US } from './packet-interleaver.js';
 
 /** MP4 holds H.264, WebM holds VP8; the sound is Opus in both. */
 export type Container = 'mp4' | 'webm';
@@ -34,6 +37,9 @@ const TRAILER_BYTES_PER_FLUSH = 64;
  */
 const OPUS_HEAD = Buffer.from([...Buffer.from('OpusHead'), ...[1, 2, 0, 0, 0x80, 0xbb, 0, 0, 0, 0, 0]]);
 
+/** 20 ms of silence in stereo (RFC 6716 section 3.1: CELT, full band, one frame, whose first bit says silence). */
+const OPUS_SILENCE = Buffer.from([0xfc, 0xff, 0xfe]);
+
 /**
  * Options of FFmpeg's muxers. Fragments and clusters are cut by {@link MediaFile.flush} alone, since only the caller
  * knows when one is due; each has its own time, so that what stands before it can be read whatever comes after.
@@ -48,6 +54,7 @@ export class MediaFile {
   readonly width: number;
   readonly height: number;
   readonly #path: string;
+  readonly #container: Container;
   readonly #format = new FormatContext();
   readonly #packet = new Packet();
   readonly #streams: Readonly<Record<'video' | 'audio', Stream | undefined>>;
@@ -76,6 +83,8 @@ export class MediaFile {
       this.height = videoStream.codecpar.height;
       const options = Dictionary.fromObject(MUXER_OPTIONS[container]);
       FFmpegError.throwIfError(format.writeHeaderSync(options), 'write the header');
+      this.#container = container;
+      this.#beginFragment();
       this.#packet.alloc();
       this.#safeBytes = this.#flushedBytes();
     } catch (thrown) {
@@ -100,27 +109,13 @@ export class MediaFile {
    * @throws FFmpegError
    */
   write(placed: PlacedPacket, originUs: number): void {
-    const stream = this.#streams[placed.kind];
-    if (stream === undefined) return;
-    const { num, den } = stream.timeBase;
-    const ticks = (us: number): bigint => BigInt(Math.round((us * den) / (num * 1_000_000)));
-    // Times grow by a tick at least: a muxer refuses what does not.
-    const earliest = this.#lastPts[placed.kind] + 1n;
-    const wanted = ticks(placed.timeUs - originUs);
-    const pts = wanted > earliest ? wanted : earliest;
-    const packet = this.#packet;
-    const { bytes } = placed;
-    packet.data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    packet.streamIndex = stream.index;
-    packet.pts = pts;
-    packet.dts = pts;
-    packet.duration = ticks(placed.durationUs);
-    packet.isKeyframe = placed.keyframe;
-    const written = this.#format.writeFrameSync(packet);
-    packet.unref();
-    FFmpegError.throwIfError(written, 'write a packet');
-    this.#lastPts[placed.kind] = pts;
-    this.#pendingBytes += bytes.byteLength + PACKET_OVERHEAD_BYTES;
+    const timeUs = placed.timeUs - originUs;
+    const isFirst = this.#lastPts[placed.kind] < 0n;
+    // FFmpeg's MP4 muxer puts the first packet of a track at 0, whatever its time; then it shall be one of silence.
+    if (placed.kind === 'audio' && isFirst && timeUs >= AUDIO_PACKET_US) {
+      this.#write({ ...placed, bytes: OPUS_SILENCE }, 0);
+    }
+    this.#write(placed, timeUs);
   }
 
   /**
@@ -134,6 +129,7 @@ export class MediaFile {
     this.#safeBytes = this.#flushedBytes();
     this.#pendingBytes = 0;
     this.#flushes++;
+    this.#beginFragment();
   }
 
   /**
@@ -163,6 +159,44 @@ export class MediaFile {
     } catch {
       // A disk that takes nothing any more: players ignore what is cut off in the middle.
     }
+  }
+
+  /**
+   * FFmpeg's MP4 muxer adds up lengths for the time of a fragment, and so loses a gap before it, unless it is told of a
+   * discontinuity; then it takes the time of the first packet (ISO/IEC 14496-12 section 8.8.12).
+   */
+  #beginFragment(): void {
+    if (this.#container !== 'mp4') return;
+    const set = this.#format.setOption(
+      'movflags',
+      '+frag_discont',
+      AV_OPT_TYPE_STRING,
+      AV_OPT_SEARCH_CHILDREN,
+    );
+    FFmpegError.throwIfError(set, 'begin a fragment');
+  }
+
+  #write({ kind, bytes, keyframe, durationUs }: PlacedPacket, timeUs: number): void {
+    const stream = this.#streams[kind];
+    if (stream === undefined) return;
+    const { num, den } = stream.timeBase;
+    const ticks = (us: number): bigint => BigInt(Math.round((us * den) / (num * 1_000_000)));
+    // Times grow by a tick at least: a muxer refuses what does not.
+    const earliest = this.#lastPts[kind] + 1n;
+    const wanted = ticks(timeUs);
+    const pts = wanted > earliest ? wanted : earliest;
+    const packet = this.#packet;
+    packet.data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    packet.streamIndex = stream.index;
+    packet.pts = pts;
+    packet.dts = pts;
+    packet.duration = ticks(durationUs);
+    packet.isKeyframe = keyframe;
+    const written = this.#format.writeFrameSync(packet);
+    packet.unref();
+    FFmpegError.throwIfError(written, 'write a packet');
+    this.#lastPts[kind] = pts;
+    this.#pendingBytes += bytes.byteLength + PACKET_OVERHEAD_BYTES;
   }
 
   /** FFmpeg notes a failed write and goes on; the size of the file tells at once. */
