@@ -8,6 +8,7 @@ import { asError, StreamKitError } from './errors.js';
 import { createWeriftMediaPlane } from './fanout/werift-media-plane.js';
 import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
+import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
@@ -17,12 +18,15 @@ import { H264Payloader } from './packetize/h264-payloader.js';
 import { OpusPayloader } from './packetize/opus-payloader.js';
 import { Vp8Payloader } from './packetize/vp8-payloader.js';
 import { createViewerPeerFactory } from './peer/werift-viewer-peer.js';
+import { HlsStream } from './recording/hls-stream.js';
+import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
 import type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
 import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
+import { SessionPlaylists } from './session/session-playlists.js';
 import { SessionRegistry } from './session/session-registry.js';
 
 /** What `createStreamKitRouter` returns: a request handler that can be closed. */
@@ -94,11 +98,22 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
   });
 }
 
+/** The threads that write what is encoded into containers. */
+export interface MuxThreads {
+  readonly openRecordingThread: OpenRecordingThread;
+  readonly openHlsThread: OpenHlsThread;
+}
+
+const workerMuxThreads: MuxThreads = {
+  openRecordingThread: muxThreadOpener('./recording-worker.js'),
+  openHlsThread: muxThreadOpener('./hls-worker.js'),
+};
+
 /** Wires sessions and routes around given parts. */
 export function composeRouter<TEnv>(
   options: ResolvedOptions<TEnv>,
   parts: SessionParts,
-  openRecordingThread: OpenRecordingThread = muxThreadOpener('./recording-worker.js'),
+  muxThreads: MuxThreads = workerMuxThreads,
 ): StreamKitRouter {
   const reportError = errorReporter(options);
   const registry = new SessionRegistry({
@@ -112,12 +127,22 @@ export function composeRouter<TEnv>(
       ? undefined
       : new RecordingStore({
           options: options.recording,
-          openThread: openRecordingThread,
+          openThread: muxThreads.openRecordingThread,
           clock: parts.clock,
           logger: options.logger.child({ room: 'recording' }),
           createId: () => randomUUID(),
         });
   const recordings = store === undefined ? undefined : new SessionRecordings(registry, store);
+  const { hls } = options;
+  const playlists =
+    hls === undefined
+      ? undefined
+      : new SessionPlaylists(registry, (stream, onEnded) => {
+          const { clock } = parts;
+          const logger = options.logger.child({ room: 'recording' });
+          const openThread = muxThreads.openHlsThread;
+          return new HlsStream({ ...stream, options: hls, openThread, clock, logger }, onEnded);
+        });
   const enabledRecordings = (): SessionRecordings => {
     if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
     return recordings;
@@ -130,6 +155,7 @@ export function composeRouter<TEnv>(
         logger: options.logger,
       }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
+      ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },
     options,
     onServerError: (thrown, streamId) => {

@@ -1,4 +1,4 @@
-import { statSync, truncateSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
 
 import {
   AV_CHANNEL_LAYOUT_STEREO,
@@ -53,7 +53,6 @@ const MUXER_OPTIONS: Readonly<Record<Container, Readonly<Record<string, string>>
 export class MediaFile {
   readonly width: number;
   readonly height: number;
-  readonly #path: string;
   readonly #container: Container;
   readonly #format = new FormatContext();
   readonly #packet = new Packet();
@@ -61,7 +60,10 @@ export class MediaFile {
   readonly #lastPts = { video: -1n, audio: -1n };
   /** All that is on disk is whole up to here. */
   #safeBytes: number;
+  /** A second one of our own, for what FFmpeg does not tell or do. */
+  #descriptor: number | undefined;
   #pendingBytes = 0;
+  #drainedBytes = 0;
   #flushes = 0;
   #closed = false;
 
@@ -71,11 +73,11 @@ export class MediaFile {
    * @throws FFmpegError, a file that exists already is overwritten.
    */
   constructor(path: string, container: Container, video: KeyframeParameters, hasAudio: boolean) {
-    this.#path = path;
     const format = this.#format;
     FFmpegError.throwIfError(format.allocOutputContext2(null, container, path), 'make a muxer');
     try {
       FFmpegError.throwIfError(format.openOutputSync(), 'open the file');
+      this.#descriptor = openSync(path, 'r+');
       format.setFlags(AVFMT_FLAG_FLUSH_PACKETS);
       const videoStream = addVideo(format, container, video);
       this.#streams = { video: videoStream, audio: hasAudio ? addAudio(format) : undefined };
@@ -97,6 +99,11 @@ export class MediaFile {
   get expectedBytes(): number {
     const trailerBytes = TRAILER_BYTES + (this.#flushes + 1) * TRAILER_BYTES_PER_FLUSH;
     return this.#safeBytes + this.#pendingBytes + trailerBytes;
+  }
+
+  /** Bytes written since the last flush. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
   }
 
   /** Bytes on disk that can be read whatever happens now. */
@@ -153,12 +160,31 @@ export class MediaFile {
   /** Closes a file that can be written no more, and cuts off the part of it that is not whole. Idempotent. */
   abandon(): void {
     if (this.#closed) return;
-    this.#free();
+    // First: closing writes what FFmpeg still holds.
+    this.#closeOutput();
     try {
-      truncateSync(this.#path, this.#safeBytes);
+      if (this.#descriptor !== undefined) ftruncateSync(this.#descriptor, this.#safeBytes);
     } catch {
       // A disk that takes nothing any more: players ignore what is cut off in the middle.
     }
+    this.#free();
+  }
+
+  /**
+   * Takes all that is safe and was not taken yet out of the file, which then holds nothing: it goes on at the same
+   * offsets, with a hole before them.
+   *
+   * @throws Error of the system.
+   */
+  drain(): Buffer<ArrayBuffer> {
+    const bytes = Buffer.alloc(this.#safeBytes - this.#drainedBytes);
+    const descriptor = this.#descriptor;
+    if (descriptor === undefined) return bytes;
+    const readBytes = readSync(descriptor, bytes, 0, bytes.length, this.#drainedBytes);
+    if (readBytes < bytes.length) throw new Error(`Read ${readBytes} bytes of ${bytes.length}`);
+    ftruncateSync(descriptor, 0);
+    this.#drainedBytes = this.#safeBytes;
+    return bytes;
   }
 
   /**
@@ -202,7 +228,7 @@ export class MediaFile {
   /** FFmpeg notes a failed write and goes on; the size of the file tells at once. */
   #flushedBytes(): number {
     this.#format.flushSync();
-    const { size } = statSync(this.#path);
+    const { size } = fstatSync(this.#descriptor ?? -1);
     const writtenBytes = Number(this.#format.pbBytes);
     if (size < writtenBytes) {
       FFmpegError.throwIfError(this.#format.writeFrameSync(null), 'write the file');
@@ -212,10 +238,17 @@ export class MediaFile {
   }
 
   #free(): void {
-    this.#closed = true;
-    this.#format.closeOutputSync();
+    this.#closeOutput();
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
     this.#format.freeContext();
     this.#packet.free();
+  }
+
+  #closeOutput(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#format.closeOutputSync();
   }
 }
 
