@@ -1,11 +1,13 @@
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { AnnexBScanner } from '../packetize/annex-b.js';
+import type { PictureSize } from './h264-picture-size.js';
+import { h264PictureSize } from './h264-picture-size.js';
 
 /** What a container must know of a video track before its first picture. */
 export interface KeyframeParameters {
   /** Sequence and picture parameter sets in Annex B for H.264, empty for VP8. */
   readonly extradata: Buffer;
-  /** Pixels; 0 where only the parameter sets tell. */
+  /** Pixels. */
   readonly width: number;
   readonly height: number;
 }
@@ -36,14 +38,16 @@ function h264Parameters(frame: Buffer): KeyframeParameters | undefined {
   const count = nals.scan(frame);
   const sets: Buffer[] = [];
   const types = new Set<number>();
+  let size: PictureSize | undefined;
   for (let index = 0; index < count; index++) {
     const nal = frame.subarray(nals.starts[index], nals.ends[index]);
     const type = (nal[0] ?? 0) & NAL_TYPE_MASK;
     if (type !== NAL_SEQUENCE_PARAMETER_SET && type !== NAL_PICTURE_PARAMETER_SET) continue;
+    if (type === NAL_SEQUENCE_PARAMETER_SET) size ??= h264PictureSize(nal);
     types.add(type);
     sets.push(START_CODE, nal);
   }
-  return types.size === 2 ? { extradata: Buffer.concat(sets), width: 0, height: 0 } : undefined;
+  return types.size === 2 && size !== undefined ? { extradata: Buffer.concat(sets), ...size } : undefined;
 }
 
 /** RFC 6386 section 9.1: a frame tag of 3 bytes whose lowest bit is 0, a start code, then 14 bits each. */

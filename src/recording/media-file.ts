@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, rmSync } from 'node:fs';
 
 import {
   AV_CHANNEL_LAYOUT_STEREO,
@@ -73,6 +73,8 @@ export class MediaFile {
    * @throws FFmpegError, a file that exists already is overwritten.
    */
   constructor(path: string, container: Container, video: KeyframeParameters, hasAudio: boolean) {
+    this.width = video.width;
+    this.height = video.height;
     const format = this.#format;
     FFmpegError.throwIfError(format.allocOutputContext2(null, container, path), 'make a muxer');
     try {
@@ -81,8 +83,6 @@ export class MediaFile {
       format.setFlags(AVFMT_FLAG_FLUSH_PACKETS);
       const videoStream = addVideo(format, container, video);
       this.#streams = { video: videoStream, audio: hasAudio ? addAudio(format) : undefined };
-      this.width = videoStream.codecpar.width;
-      this.height = videoStream.codecpar.height;
       const options = Dictionary.fromObject(MUXER_OPTIONS[container]);
       FFmpegError.throwIfError(format.writeHeaderSync(options), 'write the header');
       this.#container = container;
@@ -91,6 +91,7 @@ export class MediaFile {
       this.#safeBytes = this.#flushedBytes();
     } catch (thrown) {
       this.#free();
+      rmSync(path, { force: true });
       throw thrown;
     }
   }
@@ -261,10 +262,7 @@ function addVideo(format: FormatContext, container: Container, video: KeyframePa
   parameters.format = AV_PIX_FMT_YUV420P;
   parameters.width = video.width;
   parameters.height = video.height;
-  if (video.extradata.length > 0) {
-    parameters.extradata = video.extradata;
-    FFmpegError.throwIfError(parameters.parseExtradata(), 'read the parameter sets');
-  }
+  if (video.extradata.length > 0) parameters.extradata = video.extradata;
   return stream;
 }
 

@@ -111,7 +111,7 @@ export class PacketFeed implements PacketSink {
   /** A copy: viewers are sent the same bytes. */
   #send(kind: MuxPacket['kind'], bytes: Uint8Array, keyframe: boolean, timeUs: number): void {
     this.#sentBytes += bytes.byteLength;
-    this.#listener.onPacket({ kind, bytes: Uint8Array.from(bytes), keyframe, timeUs });
+    this.#listener.onPacket({ kind, bytes: new Uint8Array(bytes), keyframe, timeUs });
   }
 
   #check(): void {

@@ -19,6 +19,7 @@ export class PacketInterleaver {
   readonly #audio: MuxPacket[] = [];
   #begun = false;
   #newestVideoUs = -Infinity;
+  #videoEndUs = -Infinity;
   #newestAudioUs = -Infinity;
   #lastTakenUs = -Infinity;
   #dropped = 0;
@@ -39,7 +40,7 @@ export class PacketInterleaver {
 
   /** What is complete, oldest first. @param nowUs - monotonic. */
   take(nowUs: number): PlacedPacket[] {
-    return this.#take(nowUs - HOLD_US, nowUs);
+    return this.#take(nowUs - HOLD_US, nowUs - HOLD_US / 2);
   }
 
   /** All that is left; the last picture lasts until `nowUs`. */
@@ -59,8 +60,10 @@ export class PacketInterleaver {
       this.#dropped++;
       return;
     }
-    this.#newestVideoUs = packet.timeUs;
-    this.#video.push(packet);
+    // One whose predecessor was given a longer time, because it was so late.
+    const timeUs = Math.max(packet.timeUs, this.#videoEndUs);
+    this.#newestVideoUs = timeUs;
+    this.#video.push({ ...packet, timeUs });
   }
 
   #pushAudio(packet: MuxPacket): void {
@@ -75,7 +78,8 @@ export class PacketInterleaver {
     if (!this.#begun && this.#audio.length > HOLD_US / AUDIO_PACKET_US) this.#audio.shift();
   }
 
-  #take(overdueUs: number, nowUs: number): PlacedPacket[] {
+  /** @param lastEndUs - until when a picture lasts whose next is not known. */
+  #take(overdueUs: number, lastEndUs: number): PlacedPacket[] {
     const taken: PlacedPacket[] = [];
     if (!this.#begun) return taken;
     for (;;) {
@@ -92,8 +96,8 @@ export class PacketInterleaver {
       this.#lastTakenUs = first.timeUs;
       if (first === video) {
         this.#video.shift();
-        const endUs = nextVideo?.timeUs ?? Math.max(nowUs, first.timeUs + 1000);
-        taken.push({ ...first, durationUs: endUs - first.timeUs });
+        this.#videoEndUs = nextVideo?.timeUs ?? Math.max(lastEndUs, first.timeUs + 1000);
+        taken.push({ ...first, durationUs: this.#videoEndUs - first.timeUs });
       } else {
         this.#audio.shift();
         taken.push({ ...first, durationUs: AUDIO_PACKET_US });

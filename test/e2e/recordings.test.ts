@@ -151,6 +151,37 @@ describe('a session with nobody watching', () => {
   });
 });
 
+test('a live playlist is played by a browser, slides, and goes with its session', async () => {
+  const server = await TestServer.start({ hls: { segmentMs: 1000, windowSegments: 3 }, pauseGraceMs: 0 });
+  const browser = await ViewerBrowser.launch();
+  const scratch = (): string[] =>
+    readdirSync('/dev/shm').filter((name) => name.startsWith('stream-kit-hls-'));
+  try {
+    const session = await server.create(server.page('mode=flash'));
+    await server.state(session, ({ status }) => status === 'connecting');
+    const page = await browser.browser.newPage();
+    await page.goto(`${server.origin}/fixtures/player.html`);
+    const url = `${session.url}/hls/index.m3u8`;
+    const played: any = await page.evaluate(`playLive(${JSON.stringify(url)}, 6500)`);
+    expect(played).toMatchObject({ width: 640, hasAudio: true, ranges: 1 });
+    expect(played.currentTime).toBeGreaterThan(3);
+    expect(played.taken.length).toBeGreaterThanOrEqual(5);
+    const segments = played.playlist.match(/^segment-\d+\.m4s$/gm);
+    expect(segments).toHaveLength(3);
+    expect(played.playlist).toContain(`#EXT-X-MEDIA-SEQUENCE:${/\d+/.exec(segments[0])?.[0]}\n`);
+    const target = Number(/TARGETDURATION:(\d+)/.exec(played.playlist)?.[1]);
+    const lengths = [...played.playlist.matchAll(/#EXTINF:([\d.]+),/g)].map(([, length]) => Number(length));
+    expect(Math.round(Math.max(...lengths))).toBeLessThanOrEqual(target);
+    expect((await ask(`${session.url}/hls/segment-999.m4s`)).json.error.code).toBe('not_found');
+    expect((await ask(`${session.url}/hls/..%2findex.m3u8`)).json.error.code).toBe('not_found');
+    expect(scratch()).toEqual([]);
+    await server.delete(session);
+    expect((await ask(url)).json.error.code).toBe('no_such_session');
+  } finally {
+    await Promise.all([server.close(), browser.close()]);
+  }
+});
+
 test('a full disk ends the recording, and not the session', async (context) => {
   const small = mkdtempSync(join(tmpdir(), 'small-disk-'));
   try {
