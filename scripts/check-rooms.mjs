@@ -6,7 +6,15 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import ts from 'typescript';
 
 /** Files at the top of src that every room may import. */
-const LEAVES = ['clock', 'encoder-names', 'errors', 'logger', 'option-checks', 'options'];
+const LEAVES = [
+  'clock',
+  'encoder-names',
+  'errors',
+  'logger',
+  'option-checks',
+  'options',
+  'recording-options',
+];
 
 /**
  * What each room may import besides itself and the leaves; `types`: with `import type` alone. A page has its own
@@ -18,7 +26,8 @@ const ROOMS = {
   packetize: { values: ['encode'] },
   fanout: { values: ['packetize', 'encode'] },
   peer: { values: ['fanout', 'encode'] },
-  session: { types: ['capture', 'encode', 'packetize', 'fanout', 'peer'] },
+  recording: { values: ['packetize', 'encode'] },
+  session: { types: ['capture', 'encode', 'packetize', 'fanout', 'peer', 'recording'] },
   http: { values: ['session'] },
   // Its doctor looks at what the rooms would use.
   demo: { values: ['index', 'router', 'capture', 'encode'] },

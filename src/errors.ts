@@ -11,6 +11,7 @@ export const ERROR_STATUS = {
   not_found: 404,
   no_such_session: 404,
   no_such_viewer: 404,
+  no_such_recording: 404,
   method_not_allowed: 405,
   conflict: 409,
   too_large: 413,
@@ -24,6 +25,9 @@ export const ERROR_STATUS = {
   browser_hung: 500,
   capture_failed: 500,
   encoder_failed: 500,
+  recording_failed: 500,
+  disk_full: 507,
+  limit_reached: 507,
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_STATUS;

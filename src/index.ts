@@ -4,9 +4,14 @@ export type { ErrorCode } from './errors.js';
 export { StreamKitError } from './errors.js';
 export type { Logger } from './logger.js';
 export type { IceServerOption, RequestValidation, StreamKitOptions, Viewport } from './options.js';
+export type { HlsOptions, RecordingOptions } from './recording-options.js';
+export type { RecordedFile, RecordingError } from './recording/recording-messages.js';
+export type { RecordingInfo, RecordingStatus } from './recording/recording.js';
 export type { SessionChange, StreamKitRouter } from './router.js';
 export { createStreamKitRouter } from './router.js';
+export type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
 export type {
+  RecordingState,
   SessionMetadata,
   StreamSessionState,
   StreamSessionStatus,

@@ -21,6 +21,13 @@ import {
   oneOf,
   refuseUnknownNames,
 } from './option-checks.js';
+import type {
+  HlsOptions,
+  RecordingOptions,
+  ResolvedHlsOptions,
+  ResolvedRecordingOptions,
+} from './recording-options.js';
+import { hlsOptions, recordingOptions } from './recording-options.js';
 
 /** A size in pixels. */
 export interface Viewport {
@@ -117,6 +124,10 @@ export interface StreamKitOptions<TEnv = unknown> {
   launchTimeoutMs?: number;
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps?: number;
+  /** Lets clients record sessions to files. Default: they cannot. */
+  recording?: RecordingOptions;
+  /** Serves a live HLS playlist of each session that is encoded to H.264. Default false. */
+  hls?: boolean | HlsOptions;
 }
 
 /** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
@@ -146,6 +157,10 @@ export interface ResolvedOptions<TEnv = unknown> {
   readonly launchTimeoutMs: number;
   /** Undefined: by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
+  /** Undefined: no recordings. */
+  readonly recording: ResolvedRecordingOptions | undefined;
+  /** Undefined: no playlists. */
+  readonly hls: ResolvedHlsOptions | undefined;
 }
 
 /** Bounds of a bitrate, wherever one is given, bits/s. */
@@ -178,6 +193,8 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'logger',
   'launchTimeoutMs',
   'maxBitrateBps',
+  'recording',
+  'hls',
 ];
 
 /**
@@ -223,6 +240,8 @@ export function resolveOptions<TEnv = unknown>(options: StreamKitOptions<TEnv> =
       'maxBitrateBps',
       integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most),
     ),
+    recording: optional('recording', recordingOptions),
+    hls: optional('hls', hlsOptions),
   });
 }
 

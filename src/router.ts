@@ -5,10 +5,12 @@ import { systemClock } from './clock.js';
 import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
 import { EncoderSelection } from './encode/encoder-selection.js';
 import { createOpenVideoEncodeThread } from './encode/video-encode-thread.js';
-import { asError } from './errors.js';
+import { asError, StreamKitError } from './errors.js';
 import { createWeriftMediaPlane } from './fanout/werift-media-plane.js';
 import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
+import { playlistRoutes } from './http/playlist-routes.js';
+import { recordingRoutes } from './http/recording-routes.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
 import type { ResolvedOptions, StreamKitOptions } from './options.js';
@@ -17,11 +19,34 @@ import { H264Payloader } from './packetize/h264-payloader.js';
 import { OpusPayloader } from './packetize/opus-payloader.js';
 import { Vp8Payloader } from './packetize/vp8-payloader.js';
 import { createViewerPeerFactory } from './peer/werift-viewer-peer.js';
+import { HlsStream } from './recording/hls-stream.js';
+import type { OpenHlsThread } from './recording/hls-stream.js';
+import { muxThreadOpener } from './recording/mux-thread.js';
+import { RecordingStore } from './recording/recording-store.js';
+import type { OpenRecordingThread } from './recording/recording.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
+import type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
+import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
+import { SessionPlaylists } from './session/session-playlists.js';
 import { SessionRegistry } from './session/session-registry.js';
 
 /** What `createStreamKitRouter` returns: a request handler that can be closed. */
 export interface StreamKitRouter extends NodeHandler {
+  /**
+   * Begins to record a session, from its next keyframe on.
+   *
+   * @throws StreamKitError `not_found` without the option `recording`, `no_such_session`, `unavailable` before the page
+   * is captured, `conflict` for a format whose codec the session does not have, `bad_request`, `at_capacity`.
+   */
+  startRecording(streamId: string, request?: RecordingRequest): Promise<RecordingWithPaths>;
+  /**
+   * Ends a recording and waits until its files are whole.
+   *
+   * @throws StreamKitError `no_such_recording`.
+   */
+  stopRecording(streamId: string, recordingId: string): Promise<RecordingWithPaths>;
+  /** The recordings of a session, oldest first, also when it is gone. */
+  recordings(streamId: string): readonly RecordingWithPaths[];
   /**
    * Ends every session, its browser and its viewers, and takes no new ones. After it nothing of the router keeps
    * the process alive. Idempotent.
@@ -101,8 +126,23 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
   });
 }
 
+/** The threads that write what is encoded into containers. */
+export interface MuxThreads {
+  readonly openRecordingThread: OpenRecordingThread;
+  readonly openHlsThread: OpenHlsThread;
+}
+
+const workerMuxThreads: MuxThreads = {
+  openRecordingThread: muxThreadOpener('./recording-worker.js'),
+  openHlsThread: muxThreadOpener('./hls-worker.js'),
+};
+
 /** Wires sessions and routes around given parts. */
-export function composeRouter<TEnv>(options: ResolvedOptions<TEnv>, parts: SessionParts): StreamKitRouter {
+export function composeRouter<TEnv>(
+  options: ResolvedOptions<TEnv>,
+  parts: SessionParts,
+  muxThreads: MuxThreads = workerMuxThreads,
+): StreamKitRouter {
   const reportError = errorReporter(options);
   const registry = new SessionRegistry({
     parts,
@@ -110,12 +150,41 @@ export function composeRouter<TEnv>(options: ResolvedOptions<TEnv>, parts: Sessi
     maxSessions: options.maxSessions,
     onSessionError: reportError,
   });
+  const store =
+    options.recording === undefined
+      ? undefined
+      : new RecordingStore({
+          options: options.recording,
+          openThread: muxThreads.openRecordingThread,
+          clock: parts.clock,
+          logger: options.logger.child({ room: 'recording' }),
+          createId: () => randomUUID(),
+        });
+  const recordings = store === undefined ? undefined : new SessionRecordings(registry, store);
+  const { hls } = options;
+  const playlists =
+    hls === undefined
+      ? undefined
+      : new SessionPlaylists(registry, (stream, onEnded) => {
+          const { clock } = parts;
+          const logger = options.logger.child({ room: 'recording' });
+          const openThread = muxThreads.openHlsThread;
+          return new HlsStream({ ...stream, options: hls, openThread, clock, logger }, onEnded);
+        });
+  const enabledRecordings = (): SessionRecordings => {
+    if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
+    return recordings;
+  };
   const handle = createRequestHandler({
-    routes: sessionRoutes({
-      registry,
-      defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
-      logger: options.logger,
-    }),
+    routes: {
+      ...sessionRoutes({
+        registry,
+        defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
+        logger: options.logger,
+      }),
+      ...(recordings === undefined ? {} : recordingRoutes(recordings)),
+      ...(playlists === undefined ? {} : playlistRoutes(playlists)),
+    },
     options,
     onServerError: (thrown, streamId) => {
       const error = asError(thrown);
@@ -126,9 +195,19 @@ export function composeRouter<TEnv>(options: ResolvedOptions<TEnv>, parts: Sessi
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await registry.close();
+    await store?.close();
     await parts.mediaPlane.close();
   };
   return Object.assign(createNodeHandler(options.basePath, handle, parts.clock), {
+    startRecording: async (streamId: string, request: RecordingRequest = {}) => {
+      const { recordingId } = await enabledRecordings().start(streamId, parseRecordingRequest(request));
+      return enabledRecordings().withPaths(streamId, recordingId);
+    },
+    stopRecording: async (streamId: string, recordingId: string) => {
+      await enabledRecordings().stop(streamId, recordingId);
+      return enabledRecordings().withPaths(streamId, recordingId);
+    },
+    recordings: (streamId: string) => recordings?.listWithPaths(streamId) ?? [],
     close: () => (closing ??= close()),
     reconfigureSession: async (streamId: string, change: SessionChange) => {
       await registry.get(streamId).reconfigure(change);

@@ -45,6 +45,8 @@ export interface VideoEncodeThread {
   stop(codec: VideoCodec): void;
   /** The next picture is a keyframe; on a still page the last picture is encoded again at once. */
   requestKeyframe(codec: VideoCodec): void;
+  /** Encodes the last picture again at once, to every codec that is started; it costs next to no bits. */
+  refresh(): void;
   setBitrate(codec: VideoCodec, bitrateBps: number): void;
   /** The source gives pictures of another size or rate from now on; each codec goes on with a keyframe. */
   reconfigure(format: PictureFormat): void;

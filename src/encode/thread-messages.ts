@@ -15,6 +15,7 @@ export type VideoRequest =
     }
   | { readonly type: 'stop'; readonly codec: VideoCodec }
   | { readonly type: 'keyframe'; readonly codec: VideoCodec }
+  | { readonly type: 'refresh' }
   | { readonly type: 'bitrate'; readonly codec: VideoCodec; readonly bitrateBps: number }
   | { readonly type: 'reconfigure'; readonly format: PictureFormat }
   | { readonly type: 'close' };

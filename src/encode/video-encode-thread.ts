@@ -45,6 +45,7 @@ export function createOpenVideoEncodeThread(selection: EncoderSelection): OpenVi
         }),
       stop: (codec) => whenSelected(() => thread.post({ type: 'stop', codec })),
       requestKeyframe: (codec) => whenSelected(() => thread.post({ type: 'keyframe', codec })),
+      refresh: () => whenSelected(() => thread.post({ type: 'refresh' })),
       setBitrate: (codec, bitrateBps) =>
         whenSelected(() => thread.post({ type: 'bitrate', codec, bitrateBps })),
       reconfigure: (format) => whenSelected(() => thread.post({ type: 'reconfigure', format })),

@@ -192,6 +192,9 @@ function handle(request: VideoRequest): void {
       if (active) wantKeyframe(active);
       break;
     }
+    case 'refresh':
+      scheduleStill(0);
+      break;
     case 'bitrate': {
       encoders.get(request.codec)?.encoder.setBitrate(request.bitrateBps);
       break;

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 
 import type { EventSink } from '../session/event-sink.js';
 
@@ -27,6 +28,8 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string;
+  /** A body that is read as it is sent. It is destroyed when the client goes away. */
+  readonly stream?: { readonly bytes: number; readonly content: Readable };
   /** Makes the response an event stream; called when its head has been sent. */
   readonly events?: (sink: EventSink) => void;
 }

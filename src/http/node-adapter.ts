@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream';
 
 import type { Clock } from '../clock.js';
 import { StreamKitError } from '../errors.js';
@@ -83,14 +84,26 @@ function send(
   clock: Clock,
 ): void {
   // A framework's own timeout may have answered meanwhile.
-  if (nodeResponse.headersSent) return;
+  if (nodeResponse.headersSent) {
+    response.stream?.content.destroy();
+    return;
+  }
   nodeResponse.statusCode = response.status;
   for (const [name, value] of Object.entries(response.headers)) {
     // HTTP/2 has no such header and refuses it.
     if (name === 'Connection' && nodeRequest.httpVersionMajor >= 2) continue;
     nodeResponse.setHeader(name, value);
   }
-  const { body, events } = response;
+  const { body, events, stream } = response;
+  if (stream !== undefined) {
+    nodeResponse.setHeader('Content-Length', stream.bytes);
+    if (nodeRequest.method === 'HEAD') {
+      stream.content.destroy();
+      nodeResponse.end();
+      // A read that fails in the middle cuts the connection: the length tells the client.
+    } else pipeline(stream.content, nodeResponse, () => undefined);
+    return;
+  }
   if (events === undefined || nodeRequest.method === 'HEAD') {
     if (body !== undefined) nodeResponse.setHeader('Content-Length', Buffer.byteLength(body));
     nodeResponse.end(nodeRequest.method === 'HEAD' ? undefined : body);

@@ -7,7 +7,7 @@ import { emptyResponse } from './http-message.js';
 import type { RouteMethods } from './session-routes.js';
 
 export interface RequestHandlerParameters<TEnv> {
-  /** By path below the base path; a segment `:streamId` stands for any one. */
+  /** By path below the base path; a segment with a colon stands for any one. */
   readonly routes: Readonly<Record<string, RouteMethods>>;
   readonly options: Pick<ResolvedOptions<TEnv>, 'getEnv' | 'validateRequest'>;
   /** An answer of status 500 was given. */
@@ -30,8 +30,9 @@ export function createRequestHandler<TEnv>(parameters: RequestHandlerParameters<
     const route = routes.find((candidate) => matches(candidate.segments, segments));
     if (route === undefined) return undefined;
     const streamId = segments[1] ?? '';
+    const named = namedSegments(route.segments, segments);
     try {
-      return await answer(request, streamId, route.methods, parameters);
+      return await answer(request, streamId, named, route.methods, parameters);
     } catch (thrown) {
       const response = errorResponse(thrown);
       if (response.status === 500) parameters.onServerError(thrown, streamId === '' ? undefined : streamId);
@@ -43,13 +44,21 @@ export function createRequestHandler<TEnv>(parameters: RequestHandlerParameters<
 function matches(pattern: readonly string[], segments: readonly string[]): boolean {
   return (
     pattern.length === segments.length &&
-    pattern.every((part, index) => (part === ':streamId' ? segments[index] !== '' : part === segments[index]))
+    pattern.every((part, index) => (part.startsWith(':') ? segments[index] !== '' : part === segments[index]))
   );
+}
+
+function namedSegments(pattern: readonly string[], segments: readonly string[]): Record<string, string> {
+  const entries = pattern.flatMap((part, index): [string, string][] =>
+    part.startsWith(':') ? [[part.slice(1), segments[index] ?? '']] : [],
+  );
+  return Object.fromEntries(entries);
 }
 
 async function answer<TEnv>(
   request: HttpRequest,
   streamId: string,
+  segments: Readonly<Record<string, string>>,
   methods: RouteMethods,
   { options }: RequestHandlerParameters<TEnv>,
 ): Promise<HttpResponse> {
@@ -63,7 +72,7 @@ async function answer<TEnv>(
     throw new StreamKitError('method_not_allowed', `Expected one of the methods ${allow}`, { headers });
   }
   const caller = await authorize(request, options);
-  return handler({ request, streamId, caller });
+  return handler({ request, streamId, segments, caller });
 }
 
 function allowed(methods: RouteMethods): string {

@@ -18,6 +18,8 @@ export interface RouteCall {
   readonly request: HttpRequest;
   /** Empty for the route that has none. */
   readonly streamId: string;
+  /** What the route's other segments with a colon stand for, by name. Hostile, like all of the path. */
+  readonly segments: Readonly<Record<string, string>>;
   readonly caller: CallerContext;
 }
 
@@ -32,7 +34,7 @@ export interface SessionRoutesParameters {
   readonly logger: Logger;
 }
 
-/** The routes of sessions, by path below the base path. `:streamId` stands for any one segment. */
+/** The routes of sessions, by path below the base path. A segment with a colon stands for any one. */
 export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Record<string, RouteMethods>> {
   const { registry } = parameters;
   const touched = (streamId: string): Session => {

@@ -7,6 +7,7 @@ import { asError, StreamKitError } from '../errors.js';
 import type { Consumer, Producer } from '../fanout/media-plane.js';
 import type { Logger } from '../logger.js';
 import type { ConnectedMedia } from '../peer/viewer-peer.js';
+import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { OnDemand } from './on-demand.js';
 import type { AudioPayloader, SessionParts, VideoPayloader } from './session-parts.js';
 
@@ -66,6 +67,8 @@ export class SessionMedia {
   readonly #video = new Map<VideoCodec, VideoBranch>();
   readonly #audio: AudioBranch | null;
   readonly #capturing: OnDemand;
+  /** Recorders, by what they take. */
+  readonly #taps = new Map<PacketSource, PacketSink>();
   /** Pause and resume of the capture, one after the other. */
   #captureWork: Promise<void> = Promise.resolve();
   #bitrateBps: number;
@@ -157,6 +160,35 @@ export class SessionMedia {
     });
   }
 
+  /** Somebody records. */
+  get tapped(): boolean {
+    return this.#taps.size > 0;
+  }
+
+  /** Begins to hand out what is encoded to one of `codecs`: the first that is running, or else the first. */
+  tap(codecs: readonly VideoCodec[], sink: PacketSink): PacketSource {
+    const running = codecs.find((candidate) => this.#video.get(candidate)?.encoding.running === true);
+    const codec = running ?? codecs[0] ?? 'h264';
+    const video = this.#videoBranch(codec);
+    const needs = [this.#capturing, video.encoding, ...(this.#audio === null ? [] : [this.#audio.encoding])];
+    const tap: PacketSource = {
+      codec,
+      hasAudio: this.hasAudio,
+      requestKeyframe: () => this.#videoThread.requestKeyframe(codec),
+      refresh: () => this.#videoThread.refresh(),
+      close: () => {
+        if (!this.#taps.delete(tap) || this.#closed) return;
+        for (const need of needs) need.release();
+      },
+    };
+    this.#taps.set(tap, sink);
+    const wasRunning = video.encoding.running;
+    for (const need of needs) need.hold();
+    // One that has just been started begins with a keyframe.
+    if (wasRunning) tap.requestKeyframe();
+    return tap;
+  }
+
   /** Closes producers, then encoders; the capture is its owner's. Resolves when the threads have ended. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -164,7 +196,8 @@ export class SessionMedia {
     this.#capturing.close();
     for (const branch of branches) branch.encoding.close();
     for (const branch of branches) branch.producer.close();
-    await Promise.all([this.#videoThread.close(), this.#audio?.thread.close()]);
+    const recorders = [...this.#taps.values()].map((sink) => sink.onSourceEnded());
+    await Promise.all([this.#videoThread.close(), this.#audio?.thread.close(), ...recorders]);
     await this.#captureWork;
   }
 
@@ -231,12 +264,16 @@ export class SessionMedia {
       frameChannel.publish({ codec, keyframe, rtpTimestamp, captureTimeUs, readTimeUs });
     }
     const branch = this.#video.get(frame.codec);
-    if (branch !== undefined) this.#send(() => branch.producer.send(branch.payloader.payload(frame)));
+    if (branch === undefined || this.#closed) return;
+    this.#send(() => branch.producer.send(branch.payloader.payload(frame)));
+    for (const [{ codec }, sink] of this.#taps) if (codec === frame.codec) sink.onEncodedFrame(frame);
   }
 
   #onEncodedAudio(packet: EncodedAudio): void {
     const branch = this.#audio;
-    if (branch !== null) this.#send(() => branch.producer.send(branch.payloader.payload(packet)));
+    if (branch === null || this.#closed) return;
+    this.#send(() => branch.producer.send(branch.payloader.payload(packet)));
+    for (const sink of this.#taps.values()) sink.onEncodedAudio(packet);
   }
 
   /** A frame that cannot be split is an encoder gone wrong: it ends this session and no other. */

@@ -61,9 +61,13 @@ export class SessionRegistry {
     return session;
   }
 
+  find(streamId: string): Session | undefined {
+    return this.#found.get(streamId);
+  }
+
   /** @throws StreamKitError `no_such_session`. */
   get(streamId: string): Session {
-    const session = this.#found.get(streamId);
+    const session = this.find(streamId);
     if (session === undefined) throw new StreamKitError('no_such_session', 'There is no such session');
     return session;
   }

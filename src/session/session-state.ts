@@ -1,8 +1,10 @@
+import type { VideoEncoderStats } from '../encode/encode-thread.js';
 import jsonPatch from 'fast-json-patch';
 import type { Operation } from 'fast-json-patch';
 
 import type { CaptureKind } from '../capture/capture.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
+import type { RecordingStatus } from '../recording/recording.js';
 
 export type StreamSessionStatus = 'initializing' | 'connecting' | 'streaming' | 'error' | 'terminated';
 
@@ -20,6 +22,17 @@ export interface VideoMetadata {
   bitrateBps: number;
 }
 
+/** What the state document says of one recording. */
+export interface RecordingState {
+  recordingId: string;
+  status: RecordingStatus;
+  format: 'mp4' | 'webm';
+  /** When it was started, ms since the epoch. */
+  startTime: number;
+  /** One sentence on why it ended by itself. */
+  error?: string;
+}
+
 export interface SessionMetadata {
   /** Viewers with an open event stream. */
   viewers: number;
@@ -29,6 +42,8 @@ export interface SessionMetadata {
   audio: { codec: 'opus' } | null;
   /** Null until the page is captured. */
   capture: CaptureKind | null;
+  /** The latest recordings, oldest first, once there was one. */
+  recordings?: RecordingState[];
   /** What the page itself set. */
   page: Record<string, unknown>;
 }
@@ -125,4 +140,14 @@ export function patchableCopy(value: Readonly<Record<string, unknown>>): Record<
     }
     return entry;
   }) as Record<string, unknown>;
+}
+
+/** What the state says of an encoder. Rates to a tenth and to a kilobit: finer digits would only make patches. */
+export function videoMetadata(stats: VideoEncoderStats): NonNullable<SessionMetadata['video']> {
+  const { codec, encoder, width, height } = stats;
+  return {
+    ...{ codec, encoder, width, height },
+    frameRate: Math.round(stats.frameRate * 10) / 10,
+    bitrateBps: Math.round(stats.bitrateBps / 1000) * 1000,
+  };
 }

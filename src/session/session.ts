@@ -4,7 +4,9 @@ import type { VideoEncoderStats } from '../encode/encode-thread.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { settlesWithin } from './deadline.js';
+import { IdleWatch } from './idle-watch.js';
 import { initialState } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
 import type { RenderOptions } from './render-options.js';
@@ -13,11 +15,12 @@ import { customSignal } from './server-sent-event.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
-import type { StreamSessionState } from './session-state.js';
-import { patchableCopy, SessionState } from './session-state.js';
+import type { RecordingState, StreamSessionState } from './session-state.js';
+import { patchableCopy, SessionState, videoMetadata } from './session-state.js';
 import { SnapshotQueue } from './snapshot-queue.js';
 import { StatePublisher } from './state-publisher.js';
 import { ViewerGroup } from './viewer-group.js';
+import type { ViewerRequest } from './viewer.js';
 import { Viewer } from './viewer.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { ViewerMedia } from './viewer-media.js';
@@ -30,13 +33,6 @@ export interface SessionListener {
   onFailed(session: Session, error: StreamKitError): void;
   /** Everything it had is closed. */
   onEnded(session: Session, reason: SessionEndReason): void;
-}
-
-export interface ViewerRequest {
-  /** Of an earlier event stream. One that is unknown or gone makes a new viewer. */
-  readonly viewerId: string | undefined;
-  /** The one codec that the client wants. */
-  readonly videoCodec: VideoCodec | undefined;
 }
 
 /** While viewers watch, how often that is noted as activity, ms. */
@@ -64,8 +60,7 @@ export class Session {
   /** What waits for the page to be captured: at most one entry a viewer's peer. */
   #untilLive: ((media: SessionMedia) => void)[] = [];
   #viewerCountTold = 0;
-  #lastActivityUs: number;
-  #idleTimer: Timer | undefined;
+  readonly #idleWatch: IdleWatch;
   #watchingTimer: Timer | undefined;
   #endReason: SessionEndReason | undefined;
   #ended: Promise<void> | undefined;
@@ -88,8 +83,12 @@ export class Session {
     this.#publisher = new StatePublisher(state, parts.clock, settings.stateUpdateInterval, (entry) =>
       this.#viewers.sendPatch(entry),
     );
-    this.#lastActivityUs = parts.clock.nowUs();
-    this.#watchForIdleness(settings.sessionTimeout);
+    this.#idleWatch = new IdleWatch({
+      clock: parts.clock,
+      timeoutMs: settings.sessionTimeout,
+      isUsed: () => this.state.clientConnected || this.#media?.tapped === true,
+      onIdle: () => void this.#end('timeout'),
+    });
   }
 
   /** The state document as it is now. */
@@ -104,7 +103,7 @@ export class Session {
 
   /** Notes that somebody asked for this session. */
   touch(): void {
-    this.#lastActivityUs = this.#parts.clock.nowUs();
+    this.#idleWatch.touch();
     this.#publisher.touch();
   }
 
@@ -164,17 +163,32 @@ export class Session {
    * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end, `at_capacity`.
    */
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
-    const capture = this.#openCaptureOr('There is no picture yet');
+    const { capture } = this.#liveOr('There is no picture yet');
     return this.#snapshots.run(() => capture.snapshot(parameters));
   }
 
   /** Goes on in another size or rate. @throws StreamKitError `bad_request`, `unavailable`, `conflict`. */
   async reconfigure(change: unknown): Promise<void> {
-    this.#openCaptureOr('The page is not captured yet');
+    const { media } = this.#liveOr('The page is not captured yet');
     const next = parseRenderChange(change, this.#renderOptions, this.#settings.maxBitrateBps);
     this.#renderOptions = { ...this.#renderOptions, ...next };
     this.touch();
-    await this.#media?.reconfigure(next, next.maxBitrateBps);
+    await media.reconfigure(next, next.maxBitrateBps);
+  }
+
+  /**
+   * Hands what is encoded to a recorder; while it is open the session is not idle.
+   *
+   * @param asked - default: the codec that is encoded already, or the first that the session has.
+   * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end or for the codec.
+   */
+  openPackets(asked: VideoCodec | undefined, sink: PacketSink): PacketSource {
+    const codecs = codecsToOffer(this.#request.renderOptions.videoCodec, asked);
+    return this.#liveOr('There is nothing to record yet').media.tap(codecs, sink);
+  }
+
+  showRecordings(recordings: RecordingState[]): void {
+    this.#publisher.update(({ metadata }) => void (metadata.recordings = recordings));
   }
 
   /** Ends the session: status `terminated`. Idempotent; a session that failed is only waited for. */
@@ -297,15 +311,7 @@ export class Session {
   }
 
   #onVideoStats(stats: VideoEncoderStats): void {
-    const { codec, encoder, width, height } = stats;
-    this.#publisher.update((document) => {
-      document.metadata.video = {
-        ...{ codec, encoder, width, height },
-        // To a tenth and to a kilobit: finer digits would only make patches.
-        frameRate: Math.round(stats.frameRate * 10) / 10,
-        bitrateBps: Math.round(stats.bitrateBps / 1000) * 1000,
-      };
-    });
+    this.#publisher.update(({ metadata }) => void (metadata.video = videoMetadata(stats)));
   }
 
   #onVideoIdle(): void {
@@ -315,7 +321,7 @@ export class Session {
   }
 
   #sendToPage(message: unknown): void {
-    const capture = this.#openCaptureOr('The page is not loaded yet');
+    const { capture } = this.#liveOr('The page is not loaded yet');
     if (message === undefined) throw new StreamKitError('unprocessable', 'The message has no payload');
     if (jsonBytes(message, 'message') > MAX_MESSAGE_BYTES) {
       throw new StreamKitError('too_large', `The message is larger than ${MAX_MESSAGE_BYTES} bytes`);
@@ -323,25 +329,12 @@ export class Session {
     capture.sendToPage(message);
   }
 
-  #openCaptureOr(sentence: string): Capture {
+  #liveOr(sentence: string): { capture: Capture; media: SessionMedia } {
     if (this.#endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
     if (this.#media === undefined || this.#capture === undefined) {
       throw new StreamKitError('unavailable', sentence, { headers: { 'Retry-After': '1' } });
     }
-    return this.#capture;
-  }
-
-  /** An open event stream counts as activity for as long as it is open. */
-  #watchForIdleness(delayMs: number): void {
-    this.#idleTimer = this.#parts.clock.after(delayMs, () => {
-      if (this.state.clientConnected) this.#lastActivityUs = this.#parts.clock.nowUs();
-      const idleMs = (this.#parts.clock.nowUs() - this.#lastActivityUs) / 1000;
-      if (idleMs < this.#settings.sessionTimeout) {
-        this.#watchForIdleness(Math.ceil(this.#settings.sessionTimeout - idleMs));
-      } else {
-        void this.#end('timeout');
-      }
-    });
+    return { capture: this.#capture, media: this.#media };
   }
 
   #fail(thrown: Error): void {
@@ -366,7 +359,7 @@ export class Session {
   }
 
   async #shutDown(reason: SessionEndReason, error: StreamKitError | undefined): Promise<void> {
-    this.#idleTimer?.cancel();
+    this.#idleWatch.close();
     this.#watchingTimer?.cancel();
     this.#publisher.update((document) => {
       document.status = reason === 'error' ? 'error' : 'terminated';

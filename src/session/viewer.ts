@@ -33,6 +33,13 @@ export interface ViewerParameters {
   readonly reattachMs: number;
 }
 
+export interface ViewerRequest {
+  /** Of an earlier event stream. One that is unknown or gone makes a new viewer. */
+  readonly viewerId: string | undefined;
+  /** The one codec that the client wants. */
+  readonly videoCodec: VideoCodec | undefined;
+}
+
 /** How one event stream of a viewer begins. */
 export interface AttachOptions {
   /** The client wants media, not the state alone. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 
 import type { StreamKitOptions } from '../../src/options.js';
 import { resolveOptions } from '../../src/options.js';
-import type { StreamKitRouter } from '../../src/router.js';
+import type { MuxThreads, StreamKitRouter } from '../../src/router.js';
 import { composeRouter } from '../../src/router.js';
 import { FakeParts, parseEvents } from './session-fakes.js';
 import type { SseEvent } from './session-fakes.js';
@@ -23,9 +23,10 @@ export async function serveRouter<TEnv = unknown>(
   options: StreamKitOptions<TEnv> = {},
   mount: (router: StreamKitRouter) => RequestListener = (router) => (request, response) =>
     void router(request, response),
+  muxThreads?: MuxThreads,
 ): Promise<RouterServer> {
   const parts = new FakeParts();
-  const router = composeRouter(resolveOptions(options), parts);
+  const router = composeRouter(resolveOptions(options), parts, muxThreads);
   const server = createServer(mount(router));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

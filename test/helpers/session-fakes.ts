@@ -295,6 +295,7 @@ export class FakeParts implements SessionParts {
       setBitrate: (codec, bitrateBps) => void this.events.push(`video bitrate ${codec} ${bitrateBps}`),
       reconfigure: ({ width, height, frameRate }) =>
         void this.events.push(`video ${width}x${height} at ${frameRate}`),
+      refresh: () => void this.events.push('refresh'),
       close: () => {
         this.events.push('video thread closed');
         return Promise.resolve();

@@ -126,6 +126,18 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
     { maxBitrateBps: 1 },
     'Expected integer between 100000 and 100000000 for maxBitrateBps but received 1 of type number',
   ],
+  [{ recording: true }, 'Expected object for recording but received true of type boolean'],
+  [{ recording: {} }, 'Expected path of a directory for recording.directory but received undefined'],
+  [{ recording: { directory: '/r', size: 1 } }, 'Unknown option "size" in recording'],
+  [
+    { recording: { directory: '/r', maxBytes: 1000 } },
+    'Expected integer between 1048576 and 9007199254740991 for recording.maxBytes but received 1000 of type number',
+  ],
+  [{ hls: 1 }, 'Expected object for hls but received 1 of type number'],
+  [
+    { hls: { segmentMs: 100 } },
+    'Expected integer between 1000 and 10000 for hls.segmentMs but received 100 of type number',
+  ],
 ];
 
 describe('options', () => {
@@ -155,7 +167,20 @@ describe('options', () => {
       lipSync: true,
       launchTimeoutMs: 30_000,
       maxBitrateBps: undefined,
+      recording: undefined,
+      hls: undefined,
     });
+    const { recording, hls } = resolveOptions({ recording: { directory: '/r' }, hls: true });
+    expect(recording).toEqual({
+      directory: '/r',
+      maxBytes: 4 * 1024 ** 3,
+      maxTotalBytes: 20 * 1024 ** 3,
+      maxRecordings: 4,
+      maxDurationMs: 14_400_000,
+      keyframeIntervalMs: 5000,
+    });
+    expect(hls).toEqual({ segmentMs: 2000, windowSegments: 6, idleMs: 30_000 });
+    expect(resolveOptions({ hls: false }).hls).toBeUndefined();
   });
 
   it('takes an option that is undefined for one that is left out', () => {

@@ -44,6 +44,12 @@ describe('rooms', () => {
     ['fanout/a.ts', `export * from '../peer/b.js';`, 'fanout imports from peer'],
     ['encode/a.ts', `await import('../session/b.js');`, 'encode imports from session'],
     ['encode/a.ts', `type A = import('../http/b.js').B;`, 'encode imports from http'],
+    ['recording/a.ts', `import type { B } from '../session/b.js';`, 'recording imports from session'],
+    [
+      'session/a.ts',
+      `import { b } from '../recording/b.js';`,
+      'session imports more than types from recording',
+    ],
     ['http/a.ts', `import type { B } from '../peer/b.js';`, 'http imports from peer'],
     [
       'session/a.ts',

@@ -1,0 +1,62 @@
+import type { VideoCodec } from '../encode/encoded-frame.js';
+import { AnnexBScanner } from '../packetize/annex-b.js';
+import type { PictureSize } from './h264-picture-size.js';
+import { h264PictureSize } from './h264-picture-size.js';
+
+/** What a container must know of a video track before its first picture. */
+export interface KeyframeParameters {
+  /** Sequence and picture parameter sets in Annex B for H.264, empty for VP8. */
+  readonly extradata: Buffer;
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
+}
+
+// ITU-T H.264 table 7-1.
+const NAL_TYPE_MASK = 0x1f;
+const NAL_SEQUENCE_PARAMETER_SET = 7;
+const NAL_PICTURE_PARAMETER_SET = 8;
+const START_CODE = Buffer.from([0, 0, 0, 1]);
+
+/**
+ * Reads them from a keyframe as our encoders make it, with its parameter sets in band.
+ *
+ * @returns undefined for a frame that is no such keyframe.
+ */
+export function keyframeParameters(codec: VideoCodec, bytes: Uint8Array): KeyframeParameters | undefined {
+  const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return codec === 'h264' ? h264Parameters(frame) : vp8Parameters(frame);
+}
+
+/** Whether one track description serves both. */
+export function sameParameters(one: KeyframeParameters, other: KeyframeParameters): boolean {
+  return one.width === other.width && one.height === other.height && one.extradata.equals(other.extradata);
+}
+
+function h264Parameters(frame: Buffer): KeyframeParameters | undefined {
+  const nals = new AnnexBScanner();
+  const count = nals.scan(frame);
+  const sets: Buffer[] = [];
+  const types = new Set<number>();
+  let size: PictureSize | undefined;
+  for (let index = 0; index < count; index++) {
+    const nal = frame.subarray(nals.starts[index], nals.ends[index]);
+    const type = (nal[0] ?? 0) & NAL_TYPE_MASK;
+    if (type !== NAL_SEQUENCE_PARAMETER_SET && type !== NAL_PICTURE_PARAMETER_SET) continue;
+    if (type === NAL_SEQUENCE_PARAMETER_SET) size ??= h264PictureSize(nal);
+    types.add(type);
+    sets.push(START_CODE, nal);
+  }
+  return types.size === 2 && size !== undefined ? { extradata: Buffer.concat(sets), ...size } : undefined;
+}
+
+/** RFC 6386 section 9.1: a frame tag of 3 bytes whose lowest bit is 0, a start code, then 14 bits each. */
+function vp8Parameters(frame: Buffer): KeyframeParameters | undefined {
+  const isKeyframe = frame.length >= 10 && ((frame[0] ?? 1) & 1) === 0 && frame.readUIntBE(3, 3) === 0x9d012a;
+  if (!isKeyframe) return undefined;
+  return {
+    extradata: Buffer.alloc(0),
+    width: frame.readUInt16LE(6) & 0x3fff,
+    height: frame.readUInt16LE(8) & 0x3fff,
+  };
+}

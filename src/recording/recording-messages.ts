@@ -1,0 +1,41 @@
+import type { VideoCodec } from '../encode/encoded-frame.js';
+import type { MuxPacket } from './mux-packet.js';
+
+/** One file of a recording: it begins where the picture changes its size or its encoder. */
+export interface RecordedFile {
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** Bytes that can be read whatever happens. */
+  readonly bytes: number;
+  readonly durationMs: number;
+}
+
+/** Why a recording ended by itself; the message is written for the client. */
+export interface RecordingError {
+  readonly code: 'disk_full' | 'limit_reached' | 'recording_failed';
+  readonly message: string;
+}
+
+export interface RecordingThreadData {
+  /** Paths of the files are this, a number from 1 on, a dot and the name of the container. */
+  readonly pathPrefix: string;
+  readonly codec: VideoCodec;
+  readonly hasAudio: boolean;
+  /** Most bytes of all files together. */
+  readonly maxBytes: number;
+}
+
+/** What the main thread tells the thread that writes. */
+export type MuxRequest = { readonly type: 'packet'; readonly packet: MuxPacket } | { readonly type: 'stop' };
+
+/** `takenBytes`: of packets, since the start; the rest is still on its way. */
+export type RecordingReport =
+  | { readonly type: 'progress'; readonly takenBytes: number; readonly files: readonly RecordedFile[] }
+  | {
+      readonly type: 'ended';
+      readonly files: readonly RecordedFile[];
+      readonly error: RecordingError | undefined;
+      /** What FFmpeg or the system said; for the log. */
+      readonly detail: string | undefined;
+    };

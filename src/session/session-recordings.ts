@@ -1,0 +1,150 @@
+import type { VideoCodec } from '../encode/encoded-frame.js';
+import { StreamKitError } from '../errors.js';
+import { expectation, isPlainObject } from '../option-checks.js';
+import type { RecordingStore } from '../recording/recording-store.js';
+import type { Recording, RecordingInfo } from '../recording/recording.js';
+import type { SessionRegistry } from './session-registry.js';
+import type { RecordingState } from './session-state.js';
+
+/** What a client may ask of a recording. */
+export interface RecordingRequest {
+  /** `mp4` holds H.264, `webm` holds VP8, both Opus. Default: that of the codec that is encoded already. */
+  readonly format?: 'mp4' | 'webm';
+  /** Lower the server's own limits. */
+  readonly maxBytes?: number;
+  readonly maxDurationMs?: number;
+}
+
+/** A recording, and where its files are. For the application, not for clients. */
+export interface RecordingWithPaths extends RecordingInfo {
+  readonly paths: readonly string[];
+}
+
+const CODEC_OF = { mp4: 'h264', webm: 'vp8' } as const;
+/** A recording that has ended shows in the state document until this many others have begun. */
+const MAX_SHOWN = 8;
+
+/**
+ * Checks what a client asks for. Keys that it does not know are ignored.
+ *
+ * @throws StreamKitError `bad_request` that names the key.
+ */
+export function parseRecordingRequest(body: unknown): RecordingRequest {
+  if (!isPlainObject(body)) throw new StreamKitError('bad_request', expectation('JSON object', 'body', body));
+  const { format } = body;
+  if (format !== undefined && format !== 'mp4' && format !== 'webm') {
+    throw new StreamKitError('bad_request', expectation('one of mp4, webm', 'format', format));
+  }
+  const maxBytes = integerAtLeast(body, 'maxBytes', 1024 * 1024);
+  const maxDurationMs = integerAtLeast(body, 'maxDurationMs', 1000);
+  return {
+    ...(format === undefined ? {} : { format }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...(maxDurationMs === undefined ? {} : { maxDurationMs }),
+  };
+}
+
+function integerAtLeast(
+  given: Readonly<Record<string, unknown>>,
+  key: string,
+  least: number,
+): number | undefined {
+  const value = given[key];
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least) {
+    throw new StreamKitError('bad_request', expectation(`integer of ${least} or more`, key, value));
+  }
+  return value;
+}
+
+/** Recordings of sessions: from the session's media to the store, and their state back to its document. */
+export class SessionRecordings {
+  readonly #registry: SessionRegistry;
+  readonly #store: RecordingStore;
+
+  constructor(registry: SessionRegistry, store: RecordingStore) {
+    this.#registry = registry;
+    this.#store = store;
+  }
+
+  /**
+   * Begins to record.
+   *
+   * @throws StreamKitError `no_such_session`, `unavailable` before the page is captured, `conflict` for a format whose
+   * codec the session does not have, `at_capacity`, `recording_failed`.
+   */
+  async start(streamId: string, request: RecordingRequest = {}): Promise<RecordingInfo> {
+    const session = this.#registry.get(streamId);
+    session.touch();
+    const { format, ...limits } = request;
+    const asked: VideoCodec | undefined = format === undefined ? undefined : CODEC_OF[format];
+    const recording = await this.#store.start({
+      streamId,
+      ...limits,
+      openSource: (sink) => session.openPackets(asked, sink),
+      onChange: () => this.#show(streamId),
+    });
+    this.#show(streamId);
+    return recording.info;
+  }
+
+  /** @throws StreamKitError `no_such_session` for a session that never was, or is gone and was not recorded. */
+  list(streamId: string): RecordingInfo[] {
+    const recordings = this.#store.list(streamId);
+    if (recordings.length === 0) this.#registry.get(streamId).touch();
+    return recordings.map(({ info }) => info);
+  }
+
+  /** @throws StreamKitError `no_such_recording`. */
+  get(streamId: string, recordingId: string): RecordingInfo {
+    return this.#store.get(streamId, recordingId).info;
+  }
+
+  /** @throws StreamKitError `no_such_recording`. */
+  withPaths(streamId: string, recordingId: string): RecordingWithPaths {
+    return pathsOf(this.#store.get(streamId, recordingId));
+  }
+
+  listWithPaths(streamId: string): RecordingWithPaths[] {
+    return this.#store.list(streamId).map(pathsOf);
+  }
+
+  /**
+   * Ends it, and waits until its files are whole. One that has ended is left as it is.
+   *
+   * @throws StreamKitError `no_such_recording`.
+   */
+  async stop(streamId: string, recordingId: string): Promise<RecordingInfo> {
+    const recording = this.#store.get(streamId, recordingId);
+    await recording.stop();
+    return recording.info;
+  }
+
+  /** As {@link RecordingStore.remove}. */
+  async remove(streamId: string, recordingId: string): Promise<void> {
+    await this.#store.remove(streamId, recordingId);
+    this.#show(streamId);
+  }
+
+  /** As {@link RecordingStore.pathOf}. */
+  pathOf(streamId: string, recordingId: string, part: number): string {
+    return this.#store.pathOf(streamId, recordingId, part);
+  }
+
+  /** Brings the session's state document in line, while there is one. */
+  #show(streamId: string): void {
+    const shown: RecordingState[] = this.#store
+      .list(streamId)
+      .slice(-MAX_SHOWN)
+      .map(({ info: { recordingId, status, format, startTime, error } }) => ({
+        ...{ recordingId, status, format, startTime },
+        ...(error === undefined ? {} : { error: error.message }),
+      }));
+    this.#registry.find(streamId)?.showRecordings(shown);
+  }
+}
+
+function pathsOf(recording: Recording): RecordingWithPaths {
+  const { info } = recording;
+  return { ...info, paths: info.files.map((_, index) => recording.pathOf(index) ?? '') };
+}

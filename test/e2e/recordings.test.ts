@@ -1,0 +1,253 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+
+import { root } from '../helpers/product.js';
+import { lastPaintedAtMs, probe, skewsOf, timesOf } from '../helpers/recorded-media.js';
+import { browsersIn, profilesOf, ServerProcess } from '../helpers/server-process.js';
+import { TestServer, type CreatedSession } from '../helpers/test-server.js';
+import { ViewerBrowser } from '../helpers/viewer-browser.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'recordings-'));
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+async function ask(url: string, method = 'GET', body?: unknown): Promise<any> {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(url, {
+    method,
+    ...(body === undefined ? {} : { headers, body: JSON.stringify(body) }),
+  });
+  const json: unknown = response.status === 204 ? undefined : await response.json();
+  return { status: response.status, json };
+}
+
+/** Polls a recording until `accept` likes it. */
+async function recordingThat(url: string, accept: (info: any) => boolean): Promise<any> {
+  const end = performance.now() + 15_000;
+  for (;;) {
+    const { json } = await ask(url);
+    if (accept(json)) return json;
+    if (performance.now() > end) throw new Error(`the recording stayed ${JSON.stringify(json)}`);
+    await setTimeout(50);
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}
+
+describe('a session with nobody watching', () => {
+  let server: TestServer;
+  let session: CreatedSession;
+
+  beforeAll(async () => {
+    server = await TestServer.start({ recording: { directory, keyframeIntervalMs: 1000 }, pauseGraceMs: 0 });
+  });
+
+  afterEach(async () => {
+    if (readdirSync(directory).length > 0) throw new Error('a test left files');
+    await server.delete(session);
+  });
+
+  afterAll(() => server.close());
+
+  test('is recorded to MP4 and to WebM that players read, with sound and picture together', async () => {
+    session = await server.create(server.page('mode=flash'));
+    await server.state(session, ({ status }) => status === 'connecting');
+    const urls = await Promise.all(
+      (['mp4', 'webm'] as const).map(async (format) => {
+        const { status, json } = await ask(`${session.url}/recordings`, 'POST', { format });
+        expect([status, json.status, json.format]).toEqual([201, 'starting', format]);
+        return `${session.url}/recordings/${json.recordingId}`;
+      }),
+    );
+    await Promise.all(urls.map((url) => recordingThat(url, ({ durationMs }) => durationMs > 4000)));
+    expect((await ask(`${urls[0]}/file`)).json.error.code).toBe('conflict');
+    const infos = await Promise.all(urls.map(async (url) => (await ask(url, 'DELETE')).json));
+    expect((await server.state(session, () => true)).metadata.recordings).toMatchObject([
+      { status: 'finished' },
+      { status: 'finished' },
+    ]);
+
+    const names = readdirSync(directory);
+    for (const [index, info] of infos.entries()) {
+      const name = names.find((candidate) => candidate.includes(info.recordingId)) ?? '';
+      const path = join(directory, name);
+      expect(info).toMatchObject({ status: 'finished', framesDropped: 0, bytes: statSync(path).size });
+      const file = await probe(path);
+      expect(file.codecs).toEqual([index === 0 ? 'h264' : 'vp8', 'opus']);
+      expect([file.width, file.height]).toEqual([640, 360]);
+      expect(Math.abs(file.durationMs - info.durationMs)).toBeLessThan(40);
+      const pictures = timesOf(file, 'video');
+      const sounds = timesOf(file, 'audio');
+      expect(pictures[0]).toBe(0);
+      for (const times of [pictures, sounds]) {
+        expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
+        expect(Math.abs((times.at(-1) ?? 0) - info.durationMs)).toBeLessThan(300);
+      }
+      // WebM demands one order for all tracks.
+      if (index === 1) {
+        expect(file.packets.map(({ timeMs }) => timeMs)).toEqual(
+          file.packets.map(({ timeMs }) => timeMs).sort((a, b) => a - b),
+        );
+      }
+      expect(sounds.length).toBeGreaterThan((info.durationMs / 20) * 0.9);
+      const keyframes = file.packets.filter(({ kind, keyframe }) => kind === 'video' && keyframe);
+      expect(keyframes.length).toBeGreaterThanOrEqual(3);
+      const skews = await skewsOf(path);
+      expect(skews.length).toBeGreaterThanOrEqual(3);
+      expect(Math.abs(median(skews)), `beep after flash by ${skews.join(', ')} ms`).toBeLessThan(40);
+    }
+
+    const whole = Buffer.from(await (await fetch(`${urls[0]}/file`)).arrayBuffer());
+    const part = await fetch(`${urls[0]}/file`, { headers: { range: 'bytes=100-199' } });
+    expect([part.status, part.headers.get('content-range')]).toEqual([206, `bytes 100-199/${whole.length}`]);
+    expect(Buffer.from(await part.arrayBuffer())).toEqual(whole.subarray(100, 200));
+
+    const browser = await ViewerBrowser.launch();
+    try {
+      const page = await browser.browser.newPage();
+      await page.goto(`${server.origin}/fixtures/player.html`);
+      for (const url of urls) {
+        const type =
+          url === urls[0] ? 'video/mp4; codecs="avc1.42c01e, opus"' : 'video/webm; codecs="vp8, opus"';
+        const played = await page.evaluate(`play(${JSON.stringify(`${url}/file`)})`);
+        expect(played).toMatchObject({ width: 640, height: 360, ended: true, hasAudio: true });
+        const buffered = await page.evaluate(
+          `playThroughMediaSource(${JSON.stringify(`${url}/file`)}, ${JSON.stringify(type)})`,
+        );
+        expect(buffered).toMatchObject({ width: 640, height: 360, ranges: 1 });
+      }
+    } finally {
+      await browser.close();
+    }
+    for (const url of urls) {
+      expect((await ask(`${url}/file`, 'DELETE')).status).toBe(204);
+      expect((await ask(url)).json.error.code).toBe('no_such_recording');
+    }
+  });
+
+  test('of a still page has a picture for all of its time, and ends with the session', async () => {
+    session = await server.create(server.page('mode=static'));
+    await server.state(session, ({ status }) => status === 'connecting');
+    const { json } = await ask(`${session.url}/recordings`, 'POST');
+    const url = `${session.url}/recordings/${json.recordingId}`;
+    await recordingThat(url, ({ durationMs }) => durationMs > 3000);
+    await server.delete(session);
+    const info = (await ask(url)).json;
+    expect(info.status).toBe('finished');
+    const file = await probe(join(directory, readdirSync(directory)[0] ?? ''));
+    const pictures = timesOf(file, 'video');
+    // The first may be older than the recording.
+    const gaps = pictures.slice(2).map((time, index) => time - (pictures[index + 1] ?? 0));
+    expect(Math.max(...gaps)).toBeLessThan(600);
+    expect(info.durationMs).toBeGreaterThan(3000);
+    expect((await ask(`${url}/file`, 'DELETE')).status).toBe(204);
+  });
+});
+
+test('a live playlist is played by a browser, slides, and goes with its session', async () => {
+  const server = await TestServer.start({ hls: { segmentMs: 1000, windowSegments: 3 }, pauseGraceMs: 0 });
+  const browser = await ViewerBrowser.launch();
+  const scratch = (): string[] =>
+    readdirSync('/dev/shm').filter((name) => name.startsWith('stream-kit-hls-'));
+  try {
+    const session = await server.create(server.page('mode=flash'));
+    await server.state(session, ({ status }) => status === 'connecting');
+    const page = await browser.browser.newPage();
+    await page.goto(`${server.origin}/fixtures/player.html`);
+    const url = `${session.url}/hls/index.m3u8`;
+    const played: any = await page.evaluate(`playLive(${JSON.stringify(url)}, 6500)`);
+    expect(played).toMatchObject({ width: 640, hasAudio: true, ranges: 1 });
+    expect(played.currentTime).toBeGreaterThan(3);
+    expect(played.taken.length).toBeGreaterThanOrEqual(5);
+    const segments = played.playlist.match(/^segment-\d+\.m4s$/gm);
+    expect(segments).toHaveLength(3);
+    expect(played.playlist).toContain(`#EXT-X-MEDIA-SEQUENCE:${/\d+/.exec(segments[0])?.[0]}\n`);
+    const target = Number(/TARGETDURATION:(\d+)/.exec(played.playlist)?.[1]);
+    const lengths = [...played.playlist.matchAll(/#EXTINF:([\d.]+),/g)].map(([, length]) => Number(length));
+    expect(Math.round(Math.max(...lengths))).toBeLessThanOrEqual(target);
+    expect((await ask(`${session.url}/hls/segment-999.m4s`)).json.error.code).toBe('not_found');
+    expect((await ask(`${session.url}/hls/..%2findex.m3u8`)).json.error.code).toBe('not_found');
+    expect(scratch()).toEqual([]);
+    await server.delete(session);
+    expect((await ask(url)).json.error.code).toBe('no_such_session');
+  } finally {
+    await Promise.all([server.close(), browser.close()]);
+  }
+});
+
+test('a full disk ends the recording, and not the session', async (context) => {
+  const small = mkdtempSync(join(tmpdir(), 'small-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', small], { stdio: 'ignore' });
+  } catch {
+    rmSync(small, { recursive: true });
+    context.skip('only root may mount');
+  }
+  const server = await TestServer.start({ recording: { directory: small } });
+  try {
+    const session = await server.create(server.page('mode=counter'));
+    await server.state(session, ({ status }) => status === 'connecting');
+    const { json } = await ask(`${session.url}/recordings`, 'POST', { format: 'mp4' });
+    const url = `${session.url}/recordings/${json.recordingId}`;
+    const info = await recordingThat(url, ({ status }) => status === 'failed');
+    expect(info.error).toEqual({ code: 'disk_full', message: 'The disk for recordings is full' });
+    const state = await server.state(session, () => true);
+    expect(state.status).toBe('connecting');
+    expect(state.metadata.recordings[0]).toMatchObject({ status: 'failed', error: info.error.message });
+    // What was written before is whole.
+    const path = join(small, readdirSync(small)[0] ?? '');
+    expect(statSync(path).size).toBe(info.bytes);
+    const pictures = timesOf(await probe(path), 'video');
+    expect((pictures.at(-1) ?? 0) + 200).toBeGreaterThan(info.durationMs - 600);
+    expect((await fetch(`${session.url}/snapshot`)).status).toBe(200);
+    expect(server.errors).toEqual([]);
+  } finally {
+    await server.close();
+    execFileSync('umount', [small]);
+    rmSync(small, { recursive: true });
+  }
+});
+
+test('a server that is killed leaves all but the last second readable', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'killed-'));
+  const server = await ServerProcess.start(join(root, 'test', 'fixtures', 'recording-server.mjs'), home);
+  const profiles = profilesOf(server.pid);
+  try {
+    const created = await ask(`${server.origin}/stream`, 'POST', {
+      targetUrl: `${server.origin}/fixtures/page.html?mode=counter`,
+    });
+    const session = `${server.origin}/stream/${created.json.streamId}`;
+    for (let look = 0; look < 200 && (await ask(session)).json.status !== 'connecting'; look++)
+      await setTimeout(50);
+    profiles.push(...profilesOf(server.pid));
+    const started = await Promise.all(
+      ['mp4', 'webm'].map((format) => ask(`${session}/recordings`, 'POST', { format })),
+    );
+    await Promise.all(
+      started.map(({ json }) =>
+        recordingThat(`${session}/recordings/${json.recordingId}`, ({ durationMs }) => durationMs > 3000),
+      ),
+    );
+    const killedAtMs = Date.now();
+    await server.end('SIGKILL');
+    for (const { json } of started) {
+      const name = readdirSync(join(home, 'recordings')).find((one) => one.includes(json.recordingId)) ?? '';
+      const path = join(home, 'recordings', name);
+      const lostMs = killedAtMs - (await lastPaintedAtMs(path, killedAtMs));
+      expect(lostMs, `${name} ends before the kill by`).toBeLessThan(1000);
+      expect(lostMs).toBeGreaterThan(0);
+    }
+  } finally {
+    await server.end('SIGKILL');
+    for (let look = 0; look < 100 && browsersIn(profiles).length > 0; look++) await setTimeout(100);
+    for (const profile of profiles) rmSync(profile, { recursive: true, force: true });
+    rmSync(home, { recursive: true });
+  }
+});

@@ -1,0 +1,197 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+
+import type { MuxPacket } from '../../src/recording/mux-packet.js';
+import { RecordingEnd, RecordingWriter } from '../../src/recording/recording-writer.js';
+import { encodedPictures, type EncodedPicture } from '../helpers/encoded-pictures.js';
+import { probe, timesOf } from '../helpers/recorded-media.js';
+
+const FRAME_US = 33_333;
+const SILENCE = Uint8Array.from([0xfc, 0xff, 0xfe]);
+const pictures = new Map<string, EncodedPicture[]>();
+let directory: string;
+
+beforeAll(() => {
+  for (const codec of ['h264', 'vp8'] as const) {
+    for (const size of ['320x180', '160x90'])
+      pictures.set(`${codec} ${size}`, encodedPictures(codec, size, 1));
+  }
+});
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'writer-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+afterAll(() => pictures.clear());
+
+function writerOf(
+  codec: 'h264' | 'vp8',
+  options: { maxBytes?: number; hasAudio?: boolean } = {},
+): RecordingWriter {
+  const { maxBytes = 1e9, hasAudio = true } = options;
+  return new RecordingWriter({ pathPrefix: join(directory, 'r-'), codec, hasAudio, maxBytes });
+}
+
+/** A second of pictures and sound that begins at `startUs`. */
+function second(codec: 'h264' | 'vp8', size: string, startUs: number): MuxPacket[] {
+  const video = (pictures.get(`${codec} ${size}`) ?? []).map(({ bytes, keyframe }, index): MuxPacket => ({
+    kind: 'video',
+    ...{ bytes, keyframe },
+    timeUs: startUs + index * FRAME_US,
+  }));
+  const audio = Array.from({ length: 50 }, (_, index): MuxPacket => ({
+    kind: 'audio',
+    bytes: SILENCE,
+    keyframe: true,
+    timeUs: startUs + 7000 + index * 20_000,
+  }));
+  return [...video, ...audio].sort((a, b) => a.timeUs - b.timeUs);
+}
+
+/** Feeds packets as they would come, 60 ms late, and advances every 100 ms. */
+function feed(writer: RecordingWriter, packets: readonly MuxPacket[]): void {
+  let advancedUs = 0;
+  for (const packet of packets) {
+    const nowUs = packet.timeUs + 60_000;
+    for (advancedUs ||= nowUs; advancedUs + 100_000 <= nowUs; advancedUs += 100_000) {
+      writer.advance(advancedUs + 100_000);
+    }
+    writer.push(packet);
+  }
+}
+
+function endOf(work: () => void): RecordingEnd {
+  try {
+    work();
+  } catch (thrown) {
+    if (thrown instanceof RecordingEnd) return thrown;
+    throw thrown;
+  }
+  throw new Error('nothing ended it');
+}
+
+describe.each(['h264', 'vp8'] as const)('a recording of %s', (codec) => {
+  const extension = codec === 'h264' ? 'mp4' : 'webm';
+  const file = (part: number): string => join(directory, `r-${part}.${extension}`);
+
+  test('keeps the time of a gap and of sound that begins late', async () => {
+    const writer = writerOf(codec);
+    const early = second(codec, '320x180', 5_000_000).filter(({ kind, timeUs }) => {
+      return kind === 'video' || timeUs > 5_400_000;
+    });
+    const [keyframe] = second(codec, '320x180', 8_000_000);
+    feed(writer, [...early, ...second(codec, '320x180', 8_000_000)]);
+    writer.finish(9_000_000);
+    expect(keyframe?.keyframe).toBe(true);
+    const times = await probe(file(1));
+    const seen = timesOf(times, 'video');
+    const heard = timesOf(times, 'audio');
+    expect(seen).toHaveLength(60);
+    expect(Math.abs((seen[30] ?? 0) - 3000)).toBeLessThanOrEqual(1);
+    // The first may be one of silence at the very beginning.
+    expect(heard.slice(1, 3).some((time) => Math.abs(time - 407) <= 1 || Math.abs(time - 427) <= 1)).toBe(
+      true,
+    );
+    expect(heard.filter((time) => time > 20 && time < 400)).toEqual([]);
+    expect(heard.filter((time) => time > 1010 && time < 3000)).toEqual([]);
+    expect(writer.files).toMatchObject([
+      { width: 320, height: 180, bytes: statSync(file(1)).size, durationMs: 4007 },
+    ]);
+  });
+
+  test('goes on in another file when the size changes', async () => {
+    const writer = writerOf(codec);
+    feed(writer, [...second(codec, '320x180', 0), ...second(codec, '160x90', 1_000_000)]);
+    writer.finish(2_000_000);
+    expect(writer.files).toMatchObject([
+      { width: 320, height: 180 },
+      { width: 160, height: 90 },
+    ]);
+    for (const [part, width] of [
+      [1, 320],
+      [2, 160],
+    ] as const) {
+      const probed = await probe(file(part));
+      expect(probed.width).toBe(width);
+      expect(timesOf(probed, 'video')).toHaveLength(30);
+      expect(timesOf(probed, 'video')[0]).toBe(0);
+      expect(Math.abs(probed.durationMs - 1000)).toBeLessThan(40);
+    }
+  });
+
+  test('ends whole at its limit, and never beyond', async () => {
+    const maxBytes = 40_000;
+    const writer = writerOf(codec, { maxBytes });
+    const packets = [0, 1, 2, 3, 4, 5].flatMap((at) => second(codec, '320x180', at * 1_000_000));
+    const end = endOf(() => feed(writer, packets));
+    expect(end.recordingError).toEqual({
+      code: 'limit_reached',
+      message: 'The recording reached its limit of 40000 bytes',
+    });
+    writer.close();
+    const { size } = statSync(file(1));
+    expect(size).toBeLessThanOrEqual(maxBytes);
+    expect(size).toBeGreaterThan(maxBytes / 2);
+    expect(writer.files).toMatchObject([{ bytes: size }]);
+    // Its index was written: the container tells how long it is.
+    expect((await probe(file(1))).durationMs).toBeGreaterThan(300);
+  });
+
+  test('needs no sound', async () => {
+    const writer = writerOf(codec, { hasAudio: false });
+    feed(
+      writer,
+      second(codec, '320x180', 0).filter(({ kind }) => kind === 'video'),
+    );
+    writer.finish(1_000_000);
+    const probed = await probe(file(1));
+    expect(probed.codecs).toEqual([codec]);
+    expect(probed.packets).toHaveLength(30);
+  });
+});
+
+test('a directory that is gone ends the recording, and leaves no file', () => {
+  const writer = new RecordingWriter({
+    pathPrefix: join(directory, 'missing', 'r-'),
+    ...{ codec: 'h264' as const, hasAudio: true, maxBytes: 1e9 },
+  });
+  const end = endOf(() => feed(writer, second('h264', '320x180', 0)));
+  expect(end.recordingError).toEqual({
+    code: 'recording_failed',
+    message: 'The recording could not be written',
+  });
+  writer.close();
+  expect(writer.files).toEqual([]);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test.each(['h264', 'vp8'] as const)('a full disk leaves what was written of %s whole', async (codec) => {
+  const small = join(directory);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48k', 'tmpfs', small], { stdio: 'ignore' });
+  } catch {
+    // Only root may mount.
+    return;
+  }
+  try {
+    const writer = writerOf(codec);
+    const packets = [0, 1, 2, 3, 4, 5].flatMap((at) => second(codec, '320x180', at * 1_000_000));
+    const end = endOf(() => feed(writer, packets));
+    expect(end.recordingError.code).toBe('disk_full');
+    writer.close();
+    const [file] = writer.files;
+    const path = join(small, readdirSync(small)[0] ?? '');
+    expect(statSync(path).size).toBe(file?.bytes);
+    // Not a word of a file that is cut off in the middle.
+    expect(
+      execFileSync('ffmpeg', ['-v', 'warning', '-i', path, '-c', 'copy', '-f', 'null', '-']).length,
+    ).toBe(0);
+    const seen = timesOf(await probe(path), 'video');
+    expect(seen.length).toBeGreaterThan(10);
+  } finally {
+    execFileSync('umount', [small]);
+  }
+});

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+
+import { keyframeParameters, sameParameters } from '../../../src/recording/keyframe-parameters.js';
+
+/** Parameter sets as libx264 writes them; the sizes are those it was given. */
+const SETS = {
+  '320x180': '6742c00dda05067e7c0440000003004000000f23c50aa8',
+  '160x90': '6742c00bda0a37e4c044000003000400000300f23c50aa80',
+  '640x360': '6742c01eda0280bfe5c044000003000400000300f23c58ba80',
+  '1920x1080': '6742c028da01e0089f970110000003001000000303c8f1832a',
+  '300x200': '6742c00dda04c6fb970110000003001000000303c8f142aa',
+} as const;
+const PPS = '0000000168ce0fc8';
+const IDR = '0000000165888400';
+
+function keyframe(sps: string): Uint8Array {
+  return Buffer.from(`00000001${sps}${PPS}${IDR}`, 'hex');
+}
+
+describe('parameters of a keyframe', () => {
+  it.each(Object.entries(SETS))('tell %s', (size, sps) => {
+    const parameters = keyframeParameters('h264', keyframe(sps.replace(/00$/, '')));
+    expect(`${parameters?.width}x${parameters?.height}`).toBe(size);
+    expect(parameters?.extradata.length).toBeGreaterThan(20);
+  });
+
+  it('tell the size of VP8', () => {
+    const frame = Buffer.from('1000009d012a8002680100', 'hex');
+    expect(keyframeParameters('vp8', frame)).toMatchObject({ width: 640, height: 360 });
+    expect(keyframeParameters('vp8', Buffer.from('1100009d012a8002680100', 'hex'))).toBeUndefined();
+  });
+
+  it('differ when the encoder does', () => {
+    const [one, other] = [SETS['320x180'], SETS['640x360']].map((sps) =>
+      keyframeParameters('h264', keyframe(sps)),
+    );
+    if (one === undefined || other === undefined) throw new Error('not read');
+    expect(sameParameters(one, one)).toBe(true);
+    expect(sameParameters(one, other)).toBe(false);
+    expect(sameParameters(one, { ...other, width: one.width, height: one.height })).toBe(false);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['no parameter sets', IDR],
+    ['no picture parameter set', `00000001${SETS['320x180']}${IDR}`],
+    ['a set that is cut off', `000000016742c0${PPS}${IDR}`],
+  ])('are not found in %s', (_, hex) => {
+    expect(keyframeParameters('h264', Buffer.from(hex, 'hex'))).toBeUndefined();
+  });
+});
