@@ -1,8 +1,8 @@
-import type { VideoEncoderStats } from '../encode/encode-thread.js';
 import jsonPatch from 'fast-json-patch';
 import type { Operation } from 'fast-json-patch';
 
 import type { CaptureKind } from '../capture/capture.js';
+import type { VideoEncoderStats } from '../encode/encode-thread.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import type { RecordingStatus } from '../recording/recording.js';
 
