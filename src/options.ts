@@ -90,6 +90,19 @@ export interface StreamKitOptions<TEnv = unknown> {
   /** Public addresses of this machine behind a 1:1 NAT, offered instead of its own. Default none. */
   announcedAddresses?: readonly string[];
   /**
+   * What sends media to the viewers: `native` is the addon, many times cheaper a viewer and with one UDP port for all;
+   * `werift` is JavaScript, with a UDP port for each viewer; `auto` is the addon where it is built. Default `auto`.
+   */
+  mediaPlane?: 'auto' | 'native' | 'werift';
+  /** UDP port of all viewers' media, 0–65535; 0: the system chooses one. Needs the native media plane. Default 0. */
+  udpPort?: number;
+  /**
+   * A viewer that joins is sent the pictures since the last keyframe, in a burst, where they are few enough; with
+   * `false` a new keyframe is encoded, which every viewer of the session pays for. Needs the native media plane.
+   * Default true.
+   */
+  replayOnJoin?: boolean;
+  /**
    * Whether viewers may hold a picture back, by up to 200 ms, until its sound is there: sound takes about 60 ms longer
    * to a browser than a picture. With `false` every picture is shown at once. Default true.
    */
@@ -121,6 +134,9 @@ export interface ResolvedOptions<TEnv = unknown> {
   readonly iceServers: readonly IceServerOption[];
   readonly listenAddress: string | undefined;
   readonly announcedAddresses: readonly string[];
+  readonly mediaPlane: 'auto' | 'native' | 'werift';
+  readonly udpPort: number;
+  readonly replayOnJoin: boolean;
   readonly lipSync: boolean;
   readonly logger: Logger;
   readonly launchTimeoutMs: number;
@@ -151,6 +167,9 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'iceServers',
   'listenAddress',
   'announcedAddresses',
+  'mediaPlane',
+  'udpPort',
+  'replayOnJoin',
   'lipSync',
   'logger',
   'launchTimeoutMs',
@@ -169,6 +188,14 @@ export function resolveOptions<TEnv = unknown>(options: StreamKitOptions<TEnv> =
   const optional = <T>(name: keyof StreamKitOptions, check: OptionCheck<T>): T | undefined =>
     given[name] === undefined ? undefined : check(given[name], name);
   const milliseconds = integerBetween(0, LONGEST_TIMER_MS);
+  const mediaPlane = optional('mediaPlane', oneOf('auto', 'native', 'werift')) ?? 'auto';
+  const udpPort = optional('udpPort', integerBetween(0, 65_535)) ?? 0;
+  if (mediaPlane === 'werift' && udpPort !== 0) {
+    throw new StreamKitError(
+      'bad_option',
+      `Expected no udpPort because with mediaPlane werift each viewer has a UDP port of its own`,
+    );
+  }
 
   return Object.freeze<ResolvedOptions<TEnv>>({
     basePath: optional('basePath', basePath) ?? '',
@@ -188,6 +215,9 @@ export function resolveOptions<TEnv = unknown>(options: StreamKitOptions<TEnv> =
     iceServers: optional('iceServers', listOf(iceServer)) ?? Object.freeze([]),
     listenAddress: optional('listenAddress', ipAddress),
     announcedAddresses: optional('announcedAddresses', listOf(ipAddress)) ?? Object.freeze([]),
+    mediaPlane,
+    udpPort,
+    replayOnJoin: optional('replayOnJoin', aBoolean) ?? true,
     lipSync: optional('lipSync', aBoolean) ?? true,
     logger: optional('logger', logger) ?? silentLogger,
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,

@@ -48,5 +48,6 @@ export interface SessionSettings {
   readonly pauseGraceMs: number;
   readonly viewerReattachMs: number;
   readonly launchTimeoutMs: number;
+  readonly replayOnJoin: boolean;
   readonly iceServers: readonly IceServerOption[];
 }

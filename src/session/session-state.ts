@@ -29,6 +29,8 @@ export interface SessionMetadata {
   audio: { codec: 'opus' } | null;
   /** Null until the page is captured. */
   capture: CaptureKind | null;
+  /** What sends media to the viewers: the addon, or JavaScript. */
+  mediaPlane: 'native' | 'werift';
   /** What the page itself set. */
   page: Record<string, unknown>;
 }
