@@ -14,6 +14,8 @@ export interface SocketAddress {
 export interface NativePlaneOptions {
   /** Use UDP_SEGMENT where the kernel has it. Default true; probed at start. */
   readonly gso?: boolean;
+  /** How long a viewer's feedback is collected before it is told, ms; 0 for not at all. Default 200. */
+  readonly feedbackIntervalMs?: number;
 }
 
 /** Why something came up: handed over in batches, in order. The queue is bounded: see `eventsDropped` in the stats. */
@@ -28,10 +30,17 @@ export type NativeEvent =
     }
   /** At least one consumer of the producer needs a keyframe; coalesced by `keyframeIntervalMinMs`. */
   | { readonly type: 'keyframe'; readonly producer: number }
-  /** Transport-wide feedback of a viewer (draft-holmer-rmcat-transport-wide-cc-extensions-01): one record a packet sent. */
+  /**
+   * Transport-wide feedback of a viewer (draft-holmer-rmcat-transport-wide-cc-extensions-01), {@link FEEDBACK_VALUES}
+   * values a packet: sequence number, sendTimeUs (CLOCK_MONOTONIC), arrivalTimeUs (the viewer's clock; NaN where it
+   * was lost) and bytes of the datagram. A packet comes once, or as lost and then once as late.
+   */
   | { readonly type: 'feedback'; readonly transport: number; readonly records: Float64Array }
   /** REMB of a viewer, bit/s (draft-alvestrand-rmcat-remb-03). */
   | { readonly type: 'remb'; readonly transport: number; readonly bitrateBps: number };
+
+/** Values of one record of a feedback event. */
+export const FEEDBACK_VALUES = 4;
 
 export interface NativeProducerParameters {
   readonly kind: 'video' | 'audio';
