@@ -9,7 +9,7 @@ import type { NativeAddon } from './native-addon.js';
 /** The surface of `native-addon.ts` as it is known here. */
 export const NATIVE_SURFACE_VERSION = 1;
 
-const ADDON_FILE = 'stream_kit_native.node';
+const ADDON_FILE = 'media_plane.node';
 /** Of the package: this file lies two folders below it, in `src` as in `dist`. */
 const PACKAGE_ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

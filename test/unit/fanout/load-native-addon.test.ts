@@ -7,11 +7,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StreamKitError } from '../../../src/errors.js';
 import { loadNativeAddon, prebuildName } from '../../../src/fanout/load-native-addon.js';
 
-const BUILT = join(import.meta.dirname, '../../../native', 'build', 'Release', 'stream_kit_native.node');
+const BUILT = join(import.meta.dirname, '../../../native', 'build', 'Release', 'media_plane.node');
 
 let folder: string;
-const prebuilt = (): string => join(folder, 'native', 'prebuilds', prebuildName(), 'stream_kit_native.node');
-const built = (): string => join(folder, 'native', 'build', 'Release', 'stream_kit_native.node');
+const prebuilt = (): string => join(folder, 'native', 'prebuilds', prebuildName(), 'media_plane.node');
+const built = (): string => join(folder, 'native', 'build', 'Release', 'media_plane.node');
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'addon-'));
