@@ -43,6 +43,8 @@ export interface IceConnectionInternals {
   readonly state: string;
   readonly protocols: readonly StunProtocolInternals[];
   nominated?: CandidatePairInternals | undefined;
+  /** A pair is being nominated: no other will be. */
+  nominating: boolean;
   getCandidatePromises(addresses: string[], timeoutSeconds?: number): Promise<unknown>[];
   restart(): Promise<void>;
   setRemoteParams(parameters: { iceLite: boolean; usernameFragment: string; password: string }): void;
@@ -249,6 +251,12 @@ export class SharedPortIce {
       // To a remote that is lite, werift nominates regularly, and nominates again with each consent check.
       setRemoteParams({ ...parameters, iceLite: true });
     };
+    const complete = ice.checkComplete.bind(ice);
+    ice.checkComplete = (pair) => {
+      complete(pair);
+      // werift forgets that it has nominated, and would nominate whatever works later; a restart begins anew.
+      ice.nominating ||= ice.nominated !== undefined;
+    };
   }
 
   private keepPath(): void {
@@ -345,6 +353,7 @@ function asKnownConnection(connection: unknown): IceConnectionInternals {
   const fields =
     typeof ice.localUsername === 'string' &&
     typeof ice.localPassword === 'string' &&
+    typeof ice.nominating === 'boolean' &&
     ice.userHistory[ice.localUsername] === ice.localPassword &&
     Array.isArray(ice.protocols);
   if (unknown !== undefined || !fields) {
