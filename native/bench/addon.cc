@@ -99,14 +99,15 @@ napi_value guarded(napi_env env, napi_callback_info info) {
   }
 }
 
-/** (gro, receiveBufferBytes, sampleEvery, feedbackMs, sweepUs) */
+/** (IPv4 address, gro, receiveBufferBytes, sampleEvery, feedbackMs, sweepUs) */
 napi_value createGenerator(napi_env env, const Arguments& arguments) {
   bench::GeneratorOptions options;
-  options.gro = arguments.number(0) != 0;
-  options.receiveBufferBytes = static_cast<int>(arguments.number(1));
-  options.sampleEvery = static_cast<uint32_t>(arguments.number(2));
-  options.feedbackIntervalUs = static_cast<int64_t>(arguments.number(3) * 1000);
-  auto* generator = new LoadGenerator(options, static_cast<int64_t>(arguments.number(4)));
+  inet_pton(AF_INET, arguments.text(0).c_str(), &options.address);
+  options.gro = arguments.number(1) != 0;
+  options.receiveBufferBytes = static_cast<int>(arguments.number(2));
+  options.sampleEvery = static_cast<uint32_t>(arguments.number(3));
+  options.feedbackIntervalUs = static_cast<int64_t>(arguments.number(4) * 1000);
+  auto* generator = new LoadGenerator(options, static_cast<int64_t>(arguments.number(5)));
   napi_value external = nullptr;
   napi_create_external(
       env, generator, [](napi_env, void* data, void*) { delete static_cast<LoadGenerator*>(data); }, nullptr,

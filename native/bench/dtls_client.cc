@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <stdexcept>
@@ -16,6 +17,8 @@ namespace {
 
 constexpr int kMtuBytes = 1200;
 constexpr size_t kMaxRecordBytes = 16384;
+constexpr unsigned int kFirstTimeoutUs = 50'000;
+constexpr unsigned int kLastTimeoutUs = 3'000'000;
 
 std::string fingerprintOf(const X509* certificate) {
   uint8_t digest[EVP_MAX_MD_SIZE];
@@ -78,6 +81,10 @@ DtlsClient::DtlsClient(const DtlsContext& context, std::string remoteFingerprint
   SSL_set_options(ssl_, SSL_OP_NO_QUERY_MTU);
   SSL_set_mtu(ssl_, kMtuBytes);
   SSL_set_connect_state(ssl_);
+  // A server that is not ready yet drops the first flight: browsers repeat it after 50 ms, OpenSSL after 1 s.
+  DTLS_set_timer_cb(ssl_, [](SSL*, unsigned int us) {
+    return us == 0 ? kFirstTimeoutUs : std::min(2 * us, kLastTimeoutUs);
+  });
 }
 
 DtlsClient::~DtlsClient() { SSL_free(ssl_); }

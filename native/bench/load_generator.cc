@@ -35,7 +35,7 @@ size_t LoadGenerator::add(ViewerParameters parameters) {
 
 size_t LoadGenerator::addSink() {
   const Turn turn(*this);
-  sinks_.push_back(std::make_unique<Sink>(options_.gro, options_.receiveBufferBytes));
+  sinks_.push_back(std::make_unique<Sink>(options_));
   return sinks_.back()->socket.port();
 }
 

@@ -16,7 +16,8 @@ namespace bench {
 
 /** A socket without ICE or DTLS, for the raw limit: counts what arrives. */
 struct Sink {
-  Sink(bool gro, int receiveBufferBytes) : socket(gro, receiveBufferBytes) {}
+  explicit Sink(const GeneratorOptions& options)
+      : socket(options.address, options.gro, options.receiveBufferBytes) {}
   ViewerSocket socket;
   uint64_t packets = 0;
   uint64_t bytes = 0;

@@ -62,7 +62,7 @@ uint32_t randomSsrc() {
 Viewer::Viewer(const GeneratorOptions& options, const DtlsContext& context, ViewerParameters parameters)
     : options_(options),
       parameters_(std::move(parameters)),
-      socket_(options.gro, options.receiveBufferBytes),
+      socket_(options.address, options.gro, options.receiveBufferBytes),
       ice_(parameters_.remote,
            [this](const uint8_t* data, size_t size, const sockaddr_in& to) { socket_.send(data, size, to); }),
       dtls_(context, parameters_.remoteFingerprint,

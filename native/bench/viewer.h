@@ -29,6 +29,8 @@ struct ViewerParameters {
 };
 
 struct GeneratorOptions {
+  /** Of the machine itself: nothing here leaves it. */
+  in_addr address{};
   bool gro = false;
   int receiveBufferBytes = 1 << 20;
   /** One video packet in so many is decrypted and looked at. */

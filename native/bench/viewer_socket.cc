@@ -64,7 +64,7 @@ size_t ReceiveBatch::receive(int descriptor) {
   return static_cast<size_t>(count);
 }
 
-ViewerSocket::ViewerSocket(bool gro, int receiveBufferBytes)
+ViewerSocket::ViewerSocket(in_addr localAddress, bool gro, int receiveBufferBytes)
     : descriptor_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
   if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), "socket");
   // Beyond net.core.rmem_max where the process may, else up to it.
@@ -75,7 +75,7 @@ ViewerSocket::ViewerSocket(bool gro, int receiveBufferBytes)
   if (gro) setsockopt(descriptor_, SOL_UDP, UDP_GRO, &on, sizeof on);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_addr = localAddress;
   socklen_t length = sizeof address;
   if (bind(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
       getsockname(descriptor_, reinterpret_cast<sockaddr*>(&address), &length) != 0) {

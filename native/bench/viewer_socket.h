@@ -37,11 +37,11 @@ class ReceiveBatch {
   std::vector<Arrival> arrivals_;
 };
 
-/** A UDP socket of 127.0.0.1 on a port of the kernel's choice. */
+/** A UDP socket on a port of the kernel's choice. */
 class ViewerSocket {
  public:
   /** @throws std::system_error */
-  ViewerSocket(bool gro, int receiveBufferBytes);
+  ViewerSocket(in_addr address, bool gro, int receiveBufferBytes);
   ~ViewerSocket();
   ViewerSocket(const ViewerSocket&) = delete;
   ViewerSocket& operator=(const ViewerSocket&) = delete;

@@ -1,14 +1,16 @@
 // The product's own planes and peers, as its router puts them together.
 import { systemClock as clock } from '../../../dist/clock.js';
-import { createWeriftMediaPlane } from '../../../dist/fanout/werift-media-plane.js';
+import { openMediaPlane } from '../../../dist/fanout/open-media-plane.js';
 import { createViewerPeerFactory } from '../../../dist/peer/werift-viewer-peer.js';
 
-export async function openBenchPlane({ logger }) {
-  const plane = createWeriftMediaPlane({ clock, logger });
+/** @param mediaPlane - "native" or "werift". */
+export function openBenchPlane({ mediaPlane, logger }) {
+  const listenAddress = '127.0.0.1';
+  const plane = openMediaPlane({ mediaPlane, udpPort: 0, listenAddress, clock, logger });
   const openPeer = createViewerPeerFactory({
     mediaPlane: plane,
     logger,
-    listenAddress: '127.0.0.1',
+    listenAddress,
     announcedAddresses: [],
     lipSync: true,
     clock,

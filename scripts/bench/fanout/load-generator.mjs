@@ -17,20 +17,31 @@ export class LoadGenerator {
   #addon = loadBenchAddon();
   #handle;
   #fingerprint;
+  #address;
   #viewers = new Set();
 
-  /** @param options - gro: let the kernel hand bursts over whole; sampleEvery: one packet in so many is decrypted. */
-  constructor({ gro = false, receiveBufferBytes = 2 ** 20, sampleEvery = 16, feedbackMs = 50 } = {}) {
-    const sweepUs = sweepUsFor(0);
-    const created = this.#addon.createGenerator(
+  /**
+   * @param options - address: of this machine, to bind to; gro: let the kernel hand bursts over whole; sampleEvery: one
+   * packet in so many is decrypted.
+   */
+  constructor({
+    address = '127.0.0.1',
+    gro = true,
+    receiveBufferBytes = 2 ** 20,
+    sampleEvery = 16,
+    feedbackMs = 50,
+  } = {}) {
+    const { handle, fingerprint } = this.#addon.createGenerator(
+      address,
       Number(gro),
       receiveBufferBytes,
       sampleEvery,
       feedbackMs,
-      sweepUs,
+      sweepUsFor(0),
     );
-    this.#handle = created.handle;
-    this.#fingerprint = created.fingerprint;
+    this.#handle = handle;
+    this.#fingerprint = fingerprint;
+    this.#address = address;
   }
 
   get size() {
@@ -54,7 +65,10 @@ export class LoadGenerator {
     this.#viewers.add(viewer.index);
     this.#addon.setSweepInterval(this.#handle, sweepUsFor(this.size));
     for (const candidate of offer.candidates) this.addCandidate(viewer.index, candidate);
-    return { viewer: viewer.index, sdp: writeAnswer(offer, { ...viewer, fingerprint: this.#fingerprint }) };
+    return {
+      viewer: viewer.index,
+      sdp: writeAnswer(offer, { ...viewer, address: this.#address, fingerprint: this.#fingerprint }),
+    };
   }
 
   /** @param candidate - with or without its "candidate:" in front; all but IPv4 over UDP is left aside. */

@@ -35,7 +35,7 @@ export function readOffer(sdp) {
 }
 
 /** Takes everything that is offered, as the active side of DTLS, over one host candidate. */
-export function writeAnswer(offer, { ufrag, password, port, fingerprint }) {
+export function writeAnswer(offer, { ufrag, password, address, port, fingerprint }) {
   const lines = [
     'v=0',
     'o=- 1 1 IN IP4 127.0.0.1',
@@ -55,7 +55,7 @@ export function writeAnswer(offer, { ufrag, password, port, fingerprint }) {
       `a=ice-pwd:${password}`,
       `a=fingerprint:sha-256 ${fingerprint}`,
       ...formats,
-      `a=candidate:1 1 udp 2113937151 127.0.0.1 ${port} typ host`,
+      `a=candidate:1 1 udp 2113937151 ${address} ${port} typ host`,
       'a=end-of-candidates',
     );
   }

@@ -4,7 +4,11 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 
 export async function startFanoutServer(options) {
-  const child = fork(join(import.meta.dirname, 'server.mjs'), { serialization: 'advanced' });
+  const child = fork(join(import.meta.dirname, 'server.mjs'), {
+    serialization: 'advanced',
+    // For looking into it: BENCH_SERVER_FLAGS='--cpu-prof --cpu-prof-dir=/tmp'.
+    execArgv: process.env.BENCH_SERVER_FLAGS?.split(' ') ?? [],
+  });
   const waiting = new Map();
   let nextId = 0;
   child.on('message', ({ id, result, error }) => {

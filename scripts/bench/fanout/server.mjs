@@ -55,18 +55,18 @@ function sumOfConsumers() {
 }
 
 const methods = {
-  async open(options) {
-    ({ plane, openPeer } = await openBenchPlane({ ...options, logger }));
+  open(options) {
+    ({ plane, openPeer } = openBenchPlane({ ...options, logger }));
     const listener = {
       onKeyframeWanted() {
         keyframesWanted += 1;
         stream?.requestKeyframe();
       },
     };
-    const { gopReplay } = options;
+    const { gopReplay, bitrateBps } = options;
     producers = {
       video: plane.createProducer(
-        { kind: 'video', clockRateHz: 90_000, ...(gopReplay === undefined ? {} : { gopReplay }) },
+        { kind: 'video', clockRateHz: 90_000, targetBitrateBps: bitrateBps, gopReplay },
         listener,
       ),
       audio: plane.createProducer({ kind: 'audio', clockRateHz: 48_000 }, listener),
@@ -141,18 +141,19 @@ const methods = {
     await peer?.close();
   },
 
+  consumers: sumOfConsumers,
+
   counters() {
     const { user, system } = process.cpuUsage();
     return {
       nowUs: nowUs(),
       cpuUs: user + system,
       threads: threadCpuUs(),
-      consumers: sumOfConsumers(),
       frames: stream?.frames ?? 0,
       keyframes: stream?.keyframes ?? 0,
       keyframesWanted,
       rssMiB: process.memoryUsage.rss() / 2 ** 20,
-      plane: plane.stats?.() ?? null,
+      plane: plane.stats ?? null,
     };
   },
 
@@ -175,6 +176,7 @@ const methods = {
   },
 };
 
+process.on('disconnect', () => process.exit());
 process.on('message', async ({ id, method, argument }) => {
   try {
     process.send({ id, result: await methods[method](argument) });

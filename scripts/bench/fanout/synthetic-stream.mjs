@@ -5,7 +5,6 @@ import { OpusPayloader } from '../../../dist/packetize/opus-payloader.js';
 
 const PICTURES = 64;
 const KEYFRAME_WEIGHT = 6;
-const KEYFRAME_INTERVAL_S = 10;
 const SIZE_SPREAD = 0.4;
 const OPUS_BYTES = 160;
 const OPUS_INTERVAL_MS = 20;
@@ -53,20 +52,22 @@ export class SyntheticStream {
   #audioPayloader = new OpusPayloader();
   #pictures;
   #keyframe;
+  #keyframeInterval;
   #keyframeDue = true;
   #stops = [];
   keyframes = 0;
   frames = 0;
 
-  /** @param sinks - video(payloads), audio(payloads). */
-  constructor({ frameRate, bitrateBps, audio = true }, sinks) {
+  /** @param sinks - video(payloads), audio(payloads). A keyframe comes at its interval, and when it is asked for. */
+  constructor({ frameRate, bitrateBps, keyframeIntervalS = 10, audio = true }, sinks) {
     const random = seeded(4);
     const meanBytes = bitrateBps / 8 / frameRate;
     this.#pictures = Array.from({ length: PICTURES }, (_, i) =>
       accessUnit(false, Math.round(meanBytes * (1 + SIZE_SPREAD * (2 * random() - 1))), i),
     );
     this.#keyframe = accessUnit(true, Math.round(meanBytes * KEYFRAME_WEIGHT), PICTURES);
-    this.#stops.push(steadily(1000 / frameRate, (index) => sinks.video(this.#picture(index, frameRate))));
+    this.#keyframeInterval = Math.round(keyframeIntervalS * frameRate);
+    this.#stops.push(steadily(1000 / frameRate, (index) => sinks.video(this.#picture(index))));
     if (!audio) return;
     const sound = Buffer.alloc(OPUS_BYTES, 0xfc);
     this.#stops.push(
@@ -88,8 +89,8 @@ export class SyntheticStream {
     for (const stop of this.#stops) stop();
   }
 
-  #picture(index, frameRate) {
-    const keyframe = this.#keyframeDue || index % (KEYFRAME_INTERVAL_S * frameRate) === 0;
+  #picture(index) {
+    const keyframe = this.#keyframeDue || index % this.#keyframeInterval === 0;
     this.#keyframeDue = false;
     this.frames += 1;
     this.keyframes += Number(keyframe);
