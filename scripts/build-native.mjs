@@ -40,8 +40,9 @@ export function buildNative({ quiet = false } = {}) {
   if (sameNode && existsSync(addon) && statSync(stamp).mtimeMs >= newest) return true;
   const lacking = missingTool();
   if (lacking !== undefined) {
-    console.log(`The native media plane is not built, because ${lacking}: packets go through werift.`);
-    return false;
+    const instead = existsSync(addon) ? 'an older build is used' : 'packets go through werift';
+    console.log(`The native media plane is not built, because ${lacking}: ${instead}.`);
+    return existsSync(addon);
   }
   console.log('Building the native media plane …');
   // A prebuilt one would be taken before what is built now.
