@@ -1,20 +1,13 @@
 // The highest number of viewers that the machine carries together with the generator, without loss.
 import { round } from '../rig.mjs';
 import { measureServer } from './measure.mjs';
-import { joinUpTo } from './server-process.mjs';
+import { joinUpTo, leaveDownTo } from './server-process.mjs';
 
 const SETTLE_MS = 2_000;
 const BISECTIONS = 2;
 
 const isClean = ({ totals, framesDropped, reporting }) =>
   totals.lost === 0 && framesDropped === 0 && totals.silent === 0 && reporting === totals.viewers;
-
-async function leaveDownTo(server, generator, count) {
-  for (let viewer = generator.size - 1; viewer >= count; viewer--) {
-    generator.remove(viewer);
-    await server.call('leave', { viewer });
-  }
-}
 
 async function resize(server, generator, count) {
   if (count > generator.size) await joinUpTo(server, generator, count);

@@ -4,6 +4,7 @@ import { loadBenchAddon } from './bench-addon.mjs';
 import { readOffer, writeAnswer } from './offer.mjs';
 
 const POLL_MS = 5;
+const CONNECT_TIMEOUT_MS = 4_000;
 const CONNECTED = 1;
 const CONNECTING = 0;
 
@@ -78,14 +79,14 @@ export class LoadGenerator {
     this.#addon.addCandidate(this.#handle, viewer, address, Number(port));
   }
 
-  /** Resolves once the viewer's handshake is over; rejects where it fails or takes longer than 30 s. */
+  /** Resolves once the viewer's handshake is over; rejects where it fails or takes too long. */
   async connected(viewer) {
-    const deadline = performance.now() + 30_000;
+    const deadline = performance.now() + CONNECT_TIMEOUT_MS;
     for (;;) {
       const state = this.#addon.states(this.#handle)[viewer];
       if (state === CONNECTED) return;
       if (state !== CONNECTING) throw new Error('The handshake of a viewer failed.');
-      if (performance.now() > deadline) throw new Error('A viewer did not connect in 30 s.');
+      if (performance.now() > deadline) throw new Error('A viewer did not connect in time.');
       await sleep(POLL_MS);
     }
   }

@@ -3,6 +3,8 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
+const MAX_FAILED = 200;
+
 export async function startFanoutServer(options) {
   const child = fork(join(import.meta.dirname, 'server.mjs'), {
     serialization: 'advanced',
@@ -31,6 +33,8 @@ export async function startFanoutServer(options) {
   return {
     plane,
     pid: child.pid,
+    /** Names of the joined viewers by their index in the generator. */
+    viewers: new Map(),
     call,
     async close() {
       if (child.exitCode !== null || child.signalCode !== null) return;
@@ -48,28 +52,61 @@ export async function join1(server, generator, viewer) {
   const { sdp, candidates } = await server.call('offer', { viewer });
   const answer = generator.answer(sdp);
   for (const candidate of candidates) generator.addCandidate(answer.viewer, candidate);
-  const times = await server.call('answer', { viewer, sdp: answer.sdp });
-  await generator.connected(answer.viewer);
-  return { viewer: answer.viewer, ...times };
+  try {
+    // The server may believe in a handshake that the viewer never saw end.
+    const [times] = await Promise.all([
+      server.call('answer', { viewer, sdp: answer.sdp }),
+      generator.connected(answer.viewer),
+    ]);
+    server.viewers.set(answer.viewer, viewer);
+    return { viewer: answer.viewer, ...times };
+  } catch (error) {
+    generator.remove(answer.viewer);
+    throw error;
+  }
 }
 
 /**
- * Joins viewers until there are `count`, some at a time.
+ * Joins viewers until there are `count`, some at a time. A handshake that fails is begun again, as a browser's page would,
+ * and counted.
  * @returns seconds it took, and the server's CPU ms for each.
  */
-export async function joinUpTo(server, generator, count, atOnce = 16) {
+export async function joinUpTo(server, generator, count, atOnce = 4) {
   const first = generator.size;
   let next = first;
+  let failed = 0;
   const before = await server.call('counters');
   const worker = async () => {
-    while (next < count) await join1(server, generator, next++);
+    while (next < count) {
+      const viewer = next++;
+      while (
+        !(await join1(server, generator, viewer).then(
+          () => true,
+          () => false,
+        ))
+      ) {
+        failed += 1;
+        if (failed > MAX_FAILED) throw new Error('Too many viewers did not connect.');
+        await server.call('leave', { viewer });
+      }
+    }
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, count - first) }, worker));
   const after = await server.call('counters');
   const joined = count - first;
   return {
     joined,
+    failed,
     seconds: (after.nowUs - before.nowUs) / 1e6,
     cpuMsEach: joined === 0 ? 0 : (after.cpuUs - before.cpuUs) / 1000 / joined,
   };
+}
+
+/** Lets the last ones leave until there are `count`. */
+export async function leaveDownTo(server, generator, count) {
+  for (const [index, viewer] of [...server.viewers].slice(count)) {
+    generator.remove(index);
+    server.viewers.delete(index);
+    await server.call('leave', { viewer });
+  }
 }
