@@ -22,7 +22,7 @@ std::optional<SrtpCipher> SrtpCipher::create(SrtpProfile profile, const SrtpSess
 }
 
 SrtpCipher::SrtpCipher(SrtpProfile profile, const SrtpSessionKeys& keys, Direction direction)
-    : profile_(profile), direction_(direction), salt_(keys.salt), context_(EVP_CIPHER_CTX_new()) {
+    : profile_(profile), salt_(keys.salt), context_(EVP_CIPHER_CTX_new()) {
   const bool gcm = profile == SrtpProfile::kAeadAes128Gcm;
   // Counter mode is its own inverse.
   const int encrypt = !gcm || direction == Direction::kSeal ? 1 : 0;

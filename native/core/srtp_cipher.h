@@ -54,7 +54,6 @@ class SrtpCipher {
   bool begin(uint32_t ssrc, uint64_t index);
 
   SrtpProfile profile_;
-  Direction direction_;
   std::array<uint8_t, 14> salt_;
   std::unique_ptr<EVP_CIPHER_CTX, Free> context_;
   std::optional<HmacSha1> hmac_;
