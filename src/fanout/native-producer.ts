@@ -11,8 +11,13 @@ export interface ClosableConsumer {
 
 const DEFAULT_KEYFRAME_INTERVAL_MIN_MS = 300;
 const DEFAULT_HISTORY_MS = 1000;
-/** The rates of pacing where nothing is known of the encoder's, bits/s. */
+/** Rates for pacing where nothing is known of the encoder's, bits/s. */
 const DEFAULT_TARGET_BITRATE_BPS = { video: 8_000_000, audio: 128_000 } as const;
+/**
+ * Least rate for pacing, bits/s: at two and a half times that, a keyframe of 40 kB is through in 20 ms. A source that is
+ * encoded at less has keyframes as large, and a newcomer would wait for the end of one.
+ */
+const MIN_TARGET_BITRATE_BPS = { video: 6_000_000, audio: 64_000 } as const;
 
 /** One encoded source on the native plane: one call a frame, however many viewers there are. */
 export class NativeProducer implements Producer {
@@ -35,7 +40,10 @@ export class NativeProducer implements Producer {
   ) {
     const keyframeIntervalMinMs = parameters.keyframeIntervalMinMs ?? DEFAULT_KEYFRAME_INTERVAL_MIN_MS;
     this.kind = parameters.kind;
-    this.targetBitrateBps = parameters.targetBitrateBps ?? DEFAULT_TARGET_BITRATE_BPS[parameters.kind];
+    this.targetBitrateBps = Math.max(
+      parameters.targetBitrateBps ?? DEFAULT_TARGET_BITRATE_BPS[parameters.kind],
+      MIN_TARGET_BITRATE_BPS[parameters.kind],
+    );
     this.id = host.plane.createProducer({
       kind: parameters.kind,
       clockRateHz: parameters.clockRateHz,

@@ -5,70 +5,12 @@ import { CandidatePairState, UdpTransport } from 'werift';
 
 import { asError, StreamKitError } from '../errors.js';
 import type { IceEndpoint, IceSocket } from '../fanout/media-plane.js';
-
-type Address = readonly [host: string, port: number];
-
-interface StunProtocolInternals {
-  /** `stun` is plain UDP. */
-  readonly type: string;
-  readonly localIp?: string;
-  readonly transport?: unknown;
-  readonly localCandidate?: { ufrag?: string };
-  request(
-    message: unknown,
-    address: Address,
-    integrityKey: Buffer,
-    retransmissions: number,
-  ): Promise<unknown>;
-}
-
-export interface CandidatePairInternals {
-  readonly protocol: StunProtocolInternals;
-  readonly localCandidate: unknown;
-  readonly remoteAddr: Address;
-  readonly state: CandidatePairState;
-  nominated: boolean;
-  updateState(state: CandidatePairState): void;
-}
-
-/** What is used of werift's private `Connection`, here and nowhere else (werift 0.24.4). */
-export interface IceConnectionInternals {
-  localUsername: string;
-  localPassword: string;
-  readonly remoteUsername: string;
-  readonly remotePassword: string;
-  /** Passwords of before an ICE restart, by user name. */
-  readonly userHistory: Record<string, string>;
-  readonly iceControlling: boolean;
-  readonly state: string;
-  readonly protocols: readonly StunProtocolInternals[];
-  nominated?: CandidatePairInternals | undefined;
-  /** A pair is being nominated: no other will be. */
-  nominating: boolean;
-  getCandidatePromises(addresses: string[], timeoutSeconds?: number): Promise<unknown>[];
-  restart(): Promise<void>;
-  setRemoteParams(parameters: { iceLite: boolean; usernameFragment: string; password: string }): void;
-  buildRequest(parameters: {
-    nominate: boolean;
-    localUsername: string;
-    remoteUsername: string;
-    iceControlling: boolean;
-    localCandidate: unknown;
-  }): unknown;
-  checkStart(pair: CandidatePairInternals): { awaitable: Promise<unknown> };
-  checkComplete(pair: CandidatePairInternals): void;
-  queryConsent(): void;
-}
-
-const METHODS = [
-  'getCandidatePromises',
-  'restart',
-  'setRemoteParams',
-  'buildRequest',
-  'checkStart',
-  'checkComplete',
-  'queryConsent',
-] as const satisfies readonly (keyof IceConnectionInternals)[];
+import {
+  type Address,
+  asKnownConnection,
+  type CandidatePairInternals,
+  type IceConnectionInternals,
+} from './werift-ice-connection.js';
 
 /** RFC 8445 section 5.3: 24 bits of user name and 128 of password at least. Among the viewers of one port names differ. */
 const USERNAME_FRAGMENT_BYTES = 9;
@@ -77,8 +19,13 @@ const PASSWORD_BYTES = 18;
 const PROBE_RETRANSMISSIONS = 2;
 const NOMINATION_RETRANSMISSIONS = 4;
 
+/** DTLS records that may wait: the flight of a ClientHello is one or two datagrams. */
+const MAX_EARLY_RECORDS = 4;
+
 /** Host addresses for which werift is about to open a transport, in that order, and whose it is. */
-let gathering: { readonly endpoint: IceEndpoint; readonly addresses: string[] } | undefined;
+let gathering:
+  | { readonly endpoint: IceEndpoint; readonly addresses: string[]; readonly holdsRecords: boolean }
+  | undefined;
 let installed = false;
 
 /**
@@ -100,7 +47,8 @@ export function installUdpTransports(): void {
     if ((type === 'udp4') !== isIPv4(address)) {
       throw new StreamKitError('internal', 'werift opens its transports in another order than is known.');
     }
-    return new SharedUdpTransport(type, owner.endpoint.openSocket(address)) as unknown as UdpTransport;
+    const socket = owner.endpoint.openSocket(address);
+    return new SharedUdpTransport(type, socket, owner.holdsRecords) as unknown as UdpTransport;
   };
 }
 
@@ -129,14 +77,29 @@ class SharedUdpTransport {
   readonly type = 'udp';
   onData: (data: Buffer, from: Address) => void = () => undefined;
   closed = false;
+  private readonly earlyRecords: [Buffer, Address][] = [];
 
   constructor(
     readonly socketType: 'udp4' | 'udp6',
     private readonly socket: IceSocket,
+    private holdsRecords: boolean,
   ) {
     socket.onPacket = (data, address, port) => {
+      if (this.holdsRecords && isDtls(data)) {
+        if (this.earlyRecords.length < MAX_EARLY_RECORDS) this.earlyRecords.push([data, [address, port]]);
+        return;
+      }
       this.onData(data, [address, port]);
     };
+  }
+
+  /**
+   * Hands over the DTLS records that came before werift listened. A viewer sends its first one as soon as its own checks
+   * have succeeded, some milliseconds before ours have, and would send it again only after 50 ms.
+   */
+  releaseRecords(): void {
+    this.holdsRecords = false;
+    for (const [data, from] of this.earlyRecords.splice(0)) this.onData(data, from);
   }
 
   get address(): { address: string; port: number; family: string } {
@@ -179,6 +142,7 @@ export class SharedPortIce {
   private readonly ice: IceConnectionInternals;
   private path: 'shared' | 'relayed' | undefined;
   private probing = false;
+  private dtlsListens = false;
 
   /**
    * @param connection - of a werift `RTCIceTransport`, before it gathers or is described in an offer
@@ -204,6 +168,14 @@ export class SharedPortIce {
   choosePath(): IceEndpoint | undefined {
     this.path ??= this.ice.nominated === undefined ? 'shared' : pathOf(this.ice.nominated);
     return this.path === 'shared' ? this.endpoint : undefined;
+  }
+
+  /** To be called when werift has begun to listen for DTLS. */
+  dtlsStarted(): void {
+    this.dtlsListens = true;
+    for (const { transport } of this.ice.protocols) {
+      if (transport instanceof SharedUdpTransport) transport.releaseRecords();
+    }
   }
 
   private takeCredentials(): void {
@@ -233,7 +205,8 @@ export class SharedPortIce {
     const gather = ice.getCandidatePromises.bind(ice);
     ice.getCandidatePromises = (addresses, timeoutSeconds) => {
       const known = new Set(ice.protocols.map(({ localIp }) => localIp));
-      gathering = { endpoint, addresses: addresses.filter((address) => !known.has(address)) };
+      const fresh = addresses.filter((address) => !known.has(address));
+      gathering = { endpoint, addresses: fresh, holdsRecords: !this.dtlsListens };
       try {
         // Up to the opening of the transports it runs without a break.
         return gather(addresses, timeoutSeconds);
@@ -343,24 +316,12 @@ export class SharedPortIce {
   }
 }
 
-function pathOf(pair: CandidatePairInternals): 'shared' | 'relayed' {
-  return pair.protocol.transport instanceof SharedUdpTransport ? 'shared' : 'relayed';
+/** RFC 7983 section 7. */
+function isDtls(data: Buffer): boolean {
+  const first = data[0] ?? 0;
+  return first >= 20 && first <= 63;
 }
 
-function asKnownConnection(connection: unknown): IceConnectionInternals {
-  const ice = connection as IceConnectionInternals;
-  const unknown = METHODS.find((name) => typeof ice[name] !== 'function');
-  const fields =
-    typeof ice.localUsername === 'string' &&
-    typeof ice.localPassword === 'string' &&
-    typeof ice.nominating === 'boolean' &&
-    ice.userHistory[ice.localUsername] === ice.localPassword &&
-    Array.isArray(ice.protocols);
-  if (unknown !== undefined || !fields) {
-    throw new StreamKitError(
-      'internal',
-      'The ICE connection is not as it is known: another version of werift?',
-    );
-  }
-  return ice;
+function pathOf(pair: CandidatePairInternals): 'shared' | 'relayed' {
+  return pair.protocol.transport instanceof SharedUdpTransport ? 'shared' : 'relayed';
 }

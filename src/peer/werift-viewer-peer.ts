@@ -202,7 +202,10 @@ class WeriftViewerPeer implements ViewerPeer {
       }
     });
     this.dtlsTransport.onStateChange.subscribe((state) => {
-      if (state === 'connected') {
+      if (state === 'connecting') {
+        // It listens as soon as this has been said.
+        queueMicrotask(() => this.sharedPort?.dtlsStarted());
+      } else if (state === 'connected') {
         this.onDtlsConnected();
       } else if (state === 'closed' || state === 'failed') {
         this.fail(state === 'closed' ? 'The viewer closed the connection.' : 'The DTLS handshake failed.');

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { classes, Message, methods, parseMessage } from 'werift';
+import { classes, Message, methods, parseMessage, type RtpPacket } from 'werift';
 
 import { systemClock } from '../../src/clock.js';
 import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
@@ -291,7 +291,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
 
   describe('its pacer', () => {
     it('spreads a keyframe over time, with sound before it', async () => {
-      const producer = produce({ targetBitrateBps: 4 * MBIT });
+      const producer = produce({ targetBitrateBps: 10 * MBIT });
       const audio = plane.createProducer(
         { kind: 'audio', clockRateHz: 48_000 },
         { onKeyframeWanted: () => undefined },
@@ -299,17 +299,17 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       const viewer = await connect();
       viewer.media.transport.consume(producer, viewer.media.video);
       if (viewer.media.audio !== null) viewer.media.transport.consume(audio, viewer.media.audio);
-      const sizes = Array.from({ length: 100 }, () => 1100);
+      const sizes = Array.from({ length: 250 }, () => 1100);
       const startedMs = performance.now();
       producer.send(frameOf(true, sizes));
       audio.send({ ...frameOf(true, [80]), rtpTimestamp: 960 });
-      await until(() => expect(viewer.rtp).toHaveLength(101));
+      await until(() => expect(viewer.rtp).toHaveLength(251));
       const tookMs = performance.now() - startedMs;
-      // 110 kB at two and a half times 4 Mbit/s are 88 ms, of which the last burst of 16 packets takes no time.
+      // 275 kB at two and a half times 10 Mbit/s are 88 ms, of which the last burst of 16 packets takes no time.
       expect(tookMs).toBeGreaterThan(60);
       expect(tookMs).toBeLessThan(400);
       const soundAt = viewer.rtp.findIndex(({ header }) => header.ssrc === viewer.media.audio?.ssrc);
-      expect(soundAt).toBeLessThan(50);
+      expect(soundAt).toBeLessThan(125);
     });
 
     it('drops to the next keyframe when too much waits, and asks for it once', async () => {
@@ -320,14 +320,15 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       producer.send(frameOf(true, big));
       await until(() => expect(viewer.rtp.length).toBeGreaterThan(0));
       keyframesWanted = 0;
-      for (let index = 0; index < 20; index += 1) producer.send(frameOf(false, big));
+      for (let index = 0; index < 30; index += 1) producer.send(frameOf(false, big));
       await until(() => expect(consumer.stats.framesDropped).toBeGreaterThan(0));
       await until(() => expect(keyframesWanted).toBe(1));
       const last = frameOf(true, [33]);
       producer.send(last);
-      await until(() => expect(viewer.rtp.at(-1)?.payload.toString('hex')).toBe(payloadsOf(last)[0]));
-      const numbers = viewer.rtp.map(({ header }) => header.sequenceNumber);
-      expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index));
+      // What was lost in the viewer's own socket is sent again meanwhile.
+      const isLast = ({ header, payload }: RtpPacket): boolean =>
+        header.ssrc === viewer.media.video.ssrc && payload.toString('hex') === payloadsOf(last)[0];
+      await until(() => expect(viewer.rtp.some(isLast)).toBe(true));
     });
   });
 

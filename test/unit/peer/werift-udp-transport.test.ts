@@ -6,12 +6,11 @@ import { Candidate, CandidatePairState, RTCPeerConnection, type RTCIceTransport,
 
 import { StreamKitError } from '../../../src/errors.js';
 import type { IceEndpoint, IceSocket } from '../../../src/fanout/media-plane.js';
-import {
-  type CandidatePairInternals,
-  type IceConnectionInternals,
-  installUdpTransports,
-  SharedPortIce,
-} from '../../../src/peer/werift-udp-transport.js';
+import type {
+  CandidatePairInternals,
+  IceConnectionInternals,
+} from '../../../src/peer/werift-ice-connection.js';
+import { installUdpTransports, SharedPortIce } from '../../../src/peer/werift-udp-transport.js';
 
 /** The version whose private parts are known. With another, read them anew before this changes. */
 const KNOWN_WERIFT = '0.24.4';
@@ -185,8 +184,13 @@ describe('werift on a shared port', () => {
     expect(Buffer.from(socket?.sent[0]?.data ?? []).readUInt32BE(4)).toBe(0x2112_a442);
     const received: Buffer[] = [];
     transport.connection.onData.subscribe((data) => received.push(data));
+    // What comes before werift listens for DTLS waits for it.
     socket?.onPacket(Buffer.from([22, 254, 253]), '127.0.0.1', 9);
+    expect(received).toEqual([]);
+    shared.dtlsStarted();
     expect(received).toEqual([Buffer.from([22, 254, 253])]);
+    socket?.onPacket(Buffer.from([23, 254, 253]), '127.0.0.1', 9);
+    expect(received).toHaveLength(2);
   });
 
   it('leaves all other transports sockets of their own', async () => {
