@@ -12,6 +12,8 @@ const TARGET_WERIFT = 20;
 const TARGET_JANUS = 10;
 const TARGET_FLAT = 0.15;
 const TARGET_JOINS = 50;
+/** Joining is measured while the stream plays up to here, and beyond it on a quiet server. */
+const JOIN_PLAYING_MAX = 100;
 const HD = '720p30 4 Mbit/s';
 
 const PLANS = {
@@ -75,9 +77,9 @@ async function measureNative(plan) {
     for (const viewers of plan.viewers) {
       await server.call('stopPlaying');
       const raws = await measureRawLimit(sinks, [{ destinations: viewers, durationMs: plan.rawMs }]);
-      await server.call('play', STREAMS[HD]);
-      const joined = await joinUpTo(server, generator, viewers);
-      joins.push({ ...joined, viewers });
+      const playing = viewers <= JOIN_PLAYING_MAX;
+      if (playing) await server.call('play', STREAMS[HD]);
+      joins.push({ playing, ...(await joinUpTo(server, generator, viewers)) });
       for (const [stream, parameters] of Object.entries(STREAMS)) {
         await server.call('play', parameters);
         const measured = await measureServer(server, generator, plan);
@@ -156,6 +158,25 @@ const sendersRow = (sender, { viewers, ...measured }) => ({
 
 const met = (value) => (value ? 'yes' : 'no');
 
+/** The first ones are left out: they wait for the compiler. */
+function joinTarget(joins, playing) {
+  const parts = joins.filter((part) => part.playing === playing && part.joined >= 20);
+  if (parts.length === 0) return [];
+  const sum = (of) => parts.reduce((total, part) => total + of(part), 0);
+  const joined = sum((part) => part.joined);
+  const perSecond = joined / sum((part) => part.seconds);
+  const cpuMs = round(sum((part) => part.cpuMsEach * part.joined) / joined);
+  const failed = sum((part) => part.failed);
+  return [
+    {
+      figure: `viewers joined a second, ${playing ? 'while the stream plays' : 'on a quiet server'}: ${joined} (${cpuMs} ms of the server's CPU each, ${failed} handshakes begun again)`,
+      target: `≥ ${TARGET_JOINS}`,
+      measured: round(perSecond),
+      met: met(perSecond >= TARGET_JOINS),
+    },
+  ];
+}
+
 function targets({ results, joins, carried }, werift, janus) {
   const hd = results.filter(({ stream }) => stream === HD);
   const many = results.filter(({ viewers }) => viewers >= 100);
@@ -164,10 +185,6 @@ function targets({ results, joins, carried }, werift, janus) {
   const costs = hd.filter(({ viewers }) => viewers >= 100).map(({ measured }) => measured.cpuUsPerPacket);
   const spread = Math.max(...costs) / Math.min(...costs) - 1;
   const overWerift = werift.at(-1).cpuUsPerPacket / costs[0];
-  const joined = joins.reduce((sum, part) => sum + part.joined, 0);
-  const seconds = joins.reduce((sum, part) => sum + part.seconds, 0);
-  const failed = joins.reduce((sum, part) => sum + part.failed, 0);
-  const cpuMsEach = joins.reduce((sum, part) => sum + part.cpuMsEach * part.joined, 0) / joined;
   const rows = [
     {
       figure: 'CPU a packet over the raw limit, worst row of 100 viewers and more',
@@ -198,12 +215,7 @@ function targets({ results, joins, carried }, werift, janus) {
       measured: `${round(spread * 100)} %`,
       met: met(spread <= TARGET_FLAT),
     },
-    {
-      figure: `viewers joined a second, while the stream plays (${round(cpuMsEach)} ms of the server's CPU each, ${failed} handshakes begun again)`,
-      target: `≥ ${TARGET_JOINS}`,
-      measured: round(joined / seconds),
-      met: met(joined / seconds >= TARGET_JOINS),
-    },
+    ...[true, false].flatMap((playing) => joinTarget(joins, playing)),
     {
       figure: `viewers of ${HD} held without loss`,
       target: '1000 for 60 s, RTCP from all',
