@@ -161,8 +161,12 @@ export interface NativePlane {
   closeConsumer(consumer: number): void;
   consumerStats(consumer: number): NativeConsumerStats | undefined;
 
+  /** All zero once the plane is closed. */
   stats(): NativePlaneStats;
-  /** Stops the thread, closes the sockets. Idempotent. No event comes after it. */
+  /**
+   * Does what was called before, stops the thread and closes the sockets. Idempotent. No event comes after it. A plane
+   * that is not closed does not keep the process alive, and ends with its environment.
+   */
   close(): void;
 }
 
