@@ -97,9 +97,9 @@ export interface StreamKitOptions<TEnv = unknown> {
   /** UDP port of all viewers' media, 0–65535; 0: the system chooses one. Needs the native media plane. Default 0. */
   udpPort?: number;
   /**
-   * A viewer that joins is sent the pictures since the last keyframe, in a burst, where they are few enough; with
-   * `false` a new keyframe is encoded, which every viewer of the session pays for. Needs the native media plane.
-   * Default true.
+   * A viewer that joins is sent the pictures since the last keyframe in a burst, and one is encoded every few seconds so
+   * that they are few; with `false` a keyframe is encoded when a viewer joins, which every viewer of the session pays
+   * for. Good where viewers come all the time. Needs the native media plane. Default false.
    */
   replayOnJoin?: boolean;
   /**
@@ -217,7 +217,7 @@ export function resolveOptions<TEnv = unknown>(options: StreamKitOptions<TEnv> =
     announcedAddresses: optional('announcedAddresses', listOf(ipAddress)) ?? Object.freeze([]),
     mediaPlane,
     udpPort,
-    replayOnJoin: optional('replayOnJoin', aBoolean) ?? true,
+    replayOnJoin: optional('replayOnJoin', aBoolean) ?? false,
     lipSync: optional('lipSync', aBoolean) ?? true,
     logger: optional('logger', logger) ?? silentLogger,
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,

@@ -11,6 +11,10 @@ export interface ClosableConsumer {
 
 const DEFAULT_KEYFRAME_INTERVAL_MIN_MS = 300;
 const DEFAULT_HISTORY_MS = 1000;
+/** Frames since the last keyframe after which a replay is too long to be worth it, and a new keyframe is wanted. */
+const MAX_GROUP_FRAMES = 90;
+/** The same in seconds of the target bitrate. The plane replays up to one and a half. */
+const MAX_GROUP_SECONDS = 1.2;
 /** Rates for pacing where nothing is known of the encoder's, bits/s. */
 const DEFAULT_TARGET_BITRATE_BPS = { video: 8_000_000, audio: 128_000 } as const;
 /**
@@ -28,6 +32,8 @@ export class NativeProducer implements Producer {
   private readonly keyframes: KeyframeRequestPolicy;
   /** For viewers that only ICE reaches, through a relay. */
   private relayed: Producer | undefined;
+  private groupFrames = 0;
+  private groupBytes = 0;
   private closed = false;
 
   constructor(
@@ -79,9 +85,27 @@ export class NativeProducer implements Producer {
     const { bytes, offsets, rtpTimestamp, captureTimeUs, keyframe } = payloads;
     if (keyframe) {
       this.keyframes.keyframePassed();
+      this.groupFrames = 0;
+      this.groupBytes = 0;
     }
     this.host.plane.sendFrame(this.id, bytes, offsets, rtpTimestamp, captureTimeUs, keyframe);
     this.relayed?.send(payloads);
+    this.boundGroup(bytes.length);
+  }
+
+  /** A replay is of use only while the frames since the last keyframe are few. A still page sends none and asks for none. */
+  private boundGroup(bytes: number): void {
+    if (this.parameters.gopReplay !== true) {
+      return;
+    }
+    this.groupFrames += 1;
+    this.groupBytes += bytes;
+    const isLong =
+      this.groupFrames >= MAX_GROUP_FRAMES ||
+      this.groupBytes >= (this.targetBitrateBps / 8) * MAX_GROUP_SECONDS;
+    if (isLong && this.consumerCount > 0) {
+      this.keyframes.request();
+    }
   }
 
   /** The same source for viewers behind a relay; made when there is the first. */

@@ -289,6 +289,24 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
     });
   });
 
+  describe('a group of pictures that is to be replayed', () => {
+    it('is ended by a keyframe when it has become long, but not on a still page or for nobody', async () => {
+      const producer = produce({ gopReplay: true });
+      producer.send(frameOf(true, [100]));
+      for (let index = 0; index < 100; index += 1) producer.send(frameOf(false, [10]));
+      expect(keyframesWanted).toBe(0);
+      const viewer = await connect();
+      viewer.media.transport.consume(producer, viewer.media.video);
+      await until(() => expect(viewer.rtp.length).toBeGreaterThan(0));
+      expect(keyframesWanted).toBe(0);
+      producer.send(frameOf(false, [10]));
+      expect(keyframesWanted).toBe(1);
+      producer.send(frameOf(true, [100]));
+      for (let index = 0; index < 88; index += 1) producer.send(frameOf(false, [10]));
+      expect(keyframesWanted).toBe(1);
+    });
+  });
+
   describe('its pacer', () => {
     it('spreads a keyframe over time, with sound before it', async () => {
       const producer = produce({ targetBitrateBps: 10 * MBIT });
@@ -299,11 +317,15 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       const viewer = await connect();
       viewer.media.transport.consume(producer, viewer.media.video);
       if (viewer.media.audio !== null) viewer.media.transport.consume(audio, viewer.media.audio);
-      const sizes = Array.from({ length: 250 }, () => 1100);
+      const sizes = Array.from({ length: 250 }, (_, index) => (index === 249 ? 900 : 1100));
       const startedMs = performance.now();
-      producer.send(frameOf(true, sizes));
+      const keyframe = frameOf(true, sizes);
+      producer.send(keyframe);
       audio.send({ ...frameOf(true, [80]), rtpTimestamp: 960 });
-      await until(() => expect(viewer.rtp).toHaveLength(251));
+      const last = payloadsOf(keyframe).at(-1);
+      await until(() =>
+        expect(viewer.rtp.some(({ payload }) => payload.toString('hex') === last)).toBe(true),
+      );
       const tookMs = performance.now() - startedMs;
       // 275 kB at two and a half times 10 Mbit/s are 88 ms, of which the last burst of 16 packets takes no time.
       expect(tookMs).toBeGreaterThan(60);

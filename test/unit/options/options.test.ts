@@ -146,7 +146,7 @@ describe('options', () => {
       announcedAddresses: [],
       mediaPlane: 'auto',
       udpPort: 0,
-      replayOnJoin: true,
+      replayOnJoin: false,
       lipSync: true,
       launchTimeoutMs: 30_000,
       maxBitrateBps: undefined,
