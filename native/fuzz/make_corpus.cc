@@ -9,8 +9,9 @@
 #include "core/srtp_sender.h"
 #include "core/stun_message.h"
 
-// Writes what the code's own builders make, one file each, as a start for the fuzz targets. No browser's packets are
-// among it: most of what a browser sends is encrypted, so a recording would hold STUN and DTLS only.
+// Writes what the code's own builders make, one file each, as a start for the fuzz targets. No browser's
+// packets are among it: most of what a browser sends is encrypted, so a recording would hold STUN and DTLS
+// only.
 
 namespace {
 
