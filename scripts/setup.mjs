@@ -1,4 +1,4 @@
-// Makes a clone ready: npm packages, the build, and Chromium and ffmpeg where the system has none. Everything that is
+// Makes a clone ready: npm packages, the build, the native media plane where there is a compiler, and Chromium and ffmpeg where the system has none. Everything that is
 // there already is left as it is, so that a second run costs well under a second.
 //
 //   --packages-only   npm packages, nothing else (lint)
@@ -7,6 +7,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+
+import { buildNative } from './build-native.mjs';
 
 const root = join(import.meta.dirname, '..');
 const stamp = join(root, 'dist', '.built');
@@ -40,6 +42,15 @@ function build() {
   console.log('Building …');
   execFileSync(process.execPath, [join(root, 'scripts/build.mjs')], { stdio: 'inherit' });
   writeFileSync(stamp, '');
+}
+
+function native() {
+  try {
+    buildNative({ quiet: true });
+  } catch (error) {
+    console.error(error.message);
+    process.exit(1);
+  }
 }
 
 function has(command) {
@@ -77,6 +88,7 @@ async function browser() {
 packages();
 if (!flags.has('--packages-only')) {
   build();
+  native();
   await browser();
   if (flags.has('--tests') && !(has('ffmpeg') && has('ffprobe'))) {
     aptInstall('ffmpeg', 'The tests need ffmpeg and ffprobe: install FFmpeg.');

@@ -114,6 +114,19 @@ export interface StreamKitOptions<TEnv = unknown> {
   /** Public addresses of this machine behind a 1:1 NAT, offered instead of its own. Default none. */
   announcedAddresses?: readonly string[];
   /**
+   * What sends media to the viewers: `native` is the addon, many times cheaper a viewer and with one UDP port for all;
+   * `werift` is JavaScript, with a UDP port for each viewer; `auto` is the addon where it is built. Default `auto`.
+   */
+  mediaPlane?: 'auto' | 'native' | 'werift';
+  /** UDP port of all viewers' media, 0–65535; 0: the system chooses one. Needs the native media plane. Default 0. */
+  udpPort?: number;
+  /**
+   * A viewer that joins is sent the pictures since the last keyframe in a burst, and one is encoded every few seconds so
+   * that they are few; with `false` a keyframe is encoded when a viewer joins, which every viewer of the session pays
+   * for. Good where viewers come all the time. Needs the native media plane. Default false.
+   */
+  replayOnJoin?: boolean;
+  /**
    * Whether viewers may hold a picture back, by up to 200 ms, until its sound is there: sound takes about 60 ms longer
    * to a browser than a picture. With `false` every picture is shown at once. Default true.
    */
@@ -152,6 +165,9 @@ export interface ResolvedOptions<TEnv = unknown> {
   readonly iceServers: readonly IceServerOption[];
   readonly listenAddress: string | undefined;
   readonly announcedAddresses: readonly string[];
+  readonly mediaPlane: 'auto' | 'native' | 'werift';
+  readonly udpPort: number;
+  readonly replayOnJoin: boolean;
   readonly lipSync: boolean;
   readonly logger: Logger;
   readonly launchTimeoutMs: number;
@@ -189,6 +205,9 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'iceServers',
   'listenAddress',
   'announcedAddresses',
+  'mediaPlane',
+  'udpPort',
+  'replayOnJoin',
   'lipSync',
   'logger',
   'launchTimeoutMs',
@@ -209,6 +228,14 @@ export function resolveOptions<TEnv = unknown>(options: StreamKitOptions<TEnv> =
   const optional = <T>(name: keyof StreamKitOptions, check: OptionCheck<T>): T | undefined =>
     given[name] === undefined ? undefined : check(given[name], name);
   const milliseconds = integerBetween(0, LONGEST_TIMER_MS);
+  const mediaPlane = optional('mediaPlane', oneOf('auto', 'native', 'werift')) ?? 'auto';
+  const udpPort = optional('udpPort', integerBetween(0, 65_535)) ?? 0;
+  if (mediaPlane === 'werift' && udpPort !== 0) {
+    throw new StreamKitError(
+      'bad_option',
+      `Expected no udpPort because with mediaPlane werift each viewer has a UDP port of its own`,
+    );
+  }
 
   return Object.freeze<ResolvedOptions<TEnv>>({
     basePath: optional('basePath', basePath) ?? '',
@@ -233,6 +260,9 @@ export function resolveOptions<TEnv = unknown>(options: StreamKitOptions<TEnv> =
     iceServers: optional('iceServers', listOf(iceServer)) ?? Object.freeze([]),
     listenAddress: optional('listenAddress', ipAddress),
     announcedAddresses: optional('announcedAddresses', listOf(ipAddress)) ?? Object.freeze([]),
+    mediaPlane,
+    udpPort,
+    replayOnJoin: optional('replayOnJoin', aBoolean) ?? false,
     lipSync: optional('lipSync', aBoolean) ?? true,
     logger: optional('logger', logger) ?? silentLogger,
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,

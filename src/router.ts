@@ -6,7 +6,7 @@ import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
 import { EncoderSelection } from './encode/encoder-selection.js';
 import { createOpenVideoEncodeThread } from './encode/video-encode-thread.js';
 import { asError, StreamKitError } from './errors.js';
-import { createWeriftMediaPlane } from './fanout/werift-media-plane.js';
+import { openMediaPlane } from './fanout/open-media-plane.js';
 import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
 import { playlistRoutes } from './http/playlist-routes.js';
@@ -79,13 +79,21 @@ const randomIds: IdSource = {
  * Makes the request handler that launches sessions, serves their state and signals with their viewers. Mount it in
  * Express, Connect or a plain `node:http` server.
  *
- * @throws StreamKitError `bad_option` with one sentence for the first option that is wrong or unknown.
+ * @throws StreamKitError `bad_option` with one sentence for the first option that is wrong or unknown; `unavailable`
+ * where the UDP port is taken; `internal` where the native media plane is built but broken.
  */
 export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<TEnv> = {}): StreamKitRouter {
   const resolved = resolveOptions(options);
-  const { logger, listenAddress, announcedAddresses, lipSync } = resolved;
+  const { logger, announcedAddresses, lipSync } = resolved;
+  const listenAddress = resolved.listenAddress === undefined ? {} : { listenAddress: resolved.listenAddress };
   const clock = systemClock;
-  const mediaPlane = createWeriftMediaPlane({ clock, logger: logger.child({ room: 'fanout' }) });
+  const mediaPlane = openMediaPlane({
+    mediaPlane: resolved.mediaPlane,
+    udpPort: resolved.udpPort,
+    ...listenAddress,
+    clock,
+    logger: logger.child({ room: 'fanout' }),
+  });
   const { encoder: choice, encoderDevice: device, ffmpegPath } = resolved;
   const encoders = new EncoderSelection({
     choice,
@@ -108,7 +116,7 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
     openViewerPeer: createViewerPeerFactory({
       mediaPlane,
       logger: logger.child({ room: 'peer' }),
-      ...(listenAddress === undefined ? {} : { listenAddress }),
+      ...listenAddress,
       announcedAddresses,
       lipSync,
       clock,

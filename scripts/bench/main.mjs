@@ -1,5 +1,6 @@
-// npm run bench [-- table ...]: runs the tables one after the other on an otherwise idle machine, prints them and
-// writes bench-results/<time>.json. Every table measures ours and its peer side by side, in turns, in one run.
+// npm run bench [-- table ... [--quick]]: runs the tables one after the other on an otherwise idle machine, prints them
+// and writes bench-results/<time>.json. Every table measures ours and its peer side by side, in turns, in one run.
+// --quick is for trying the fan-out tables: fewer viewers, shorter, and no figures to quote.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -7,13 +8,20 @@ import { join } from 'node:path';
 
 import { coldStart } from './cold-start.mjs';
 import { costOfRender } from './cost-of-render.mjs';
+import { fanout } from './fanout/fanout.mjs';
 import { glassToGlass } from './glass-to-glass.mjs';
 import { browserPath } from './rig.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
-const TABLES = { 'glass-to-glass': glassToGlass, 'cost-of-render': costOfRender, 'cold-start': coldStart };
+const TABLES = {
+  'glass-to-glass': glassToGlass,
+  'cost-of-render': costOfRender,
+  'cold-start': coldStart,
+  fanout,
+};
 
-const wanted = process.argv.slice(2);
+const quick = process.argv.includes('--quick');
+const wanted = process.argv.slice(2).filter((name) => name !== '--quick');
 const unknown = wanted.filter((name) => !(name in TABLES));
 if (unknown.length > 0) {
   console.error(`Unknown table ${unknown.join(', ')}. There are: ${Object.keys(TABLES).join(', ')}.`);
@@ -39,13 +47,18 @@ console.log(
   `Node ${machine.node}, ${machine.chromium}, werift ${machine.werift}, node-av ${machine['node-av']}\n`,
 );
 
-const results = { date: new Date().toISOString(), machine, tables: {} };
+// Its exit ends what it has started.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
+const results = { date: new Date().toISOString(), machine, quick, tables: {} };
 for (const [name, table] of Object.entries(TABLES)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
-  const { title, note, rows } = await table();
-  console.log(`${title}\n${note}`);
-  console.table(rows);
-  results.tables[name] = { title, note, rows };
+  // One table, or several of one run with names of their own.
+  for (const { name: own = name, title, note, rows } of [await table({ quick })].flat()) {
+    console.log(`${title}\n${note}`);
+    console.table(rows);
+    results.tables[own] = { title, note, rows };
+  }
 }
 
 const folder = join(root, 'bench-results');

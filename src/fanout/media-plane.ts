@@ -18,6 +18,13 @@ export interface ProducerParameters {
   readonly keyframeIntervalMinMs?: number;
   /** How long sent payloads are kept for retransmission, ms. Default 1000. */
   readonly historyMs?: number;
+  /**
+   * A newcomer gets the frames since the last keyframe in a paced burst, where they are not too many, instead of a
+   * keyframe that everybody pays for. Default false; a plane may do without.
+   */
+  readonly gopReplay?: boolean;
+  /** What the source is encoded at, bits/s: how fast its consumers' packets are paced. Default by kind. */
+  readonly targetBitrateBps?: number;
 }
 
 /** Ids of the header extensions (RFC 8285) that were negotiated; an absent one is not sent. */
@@ -91,12 +98,41 @@ export interface MediaTransport {
   close(): void;
 }
 
+/** One local address of a plane's UDP port, as one viewer uses it. */
+export interface IceSocket {
+  readonly address: string;
+  readonly port: number;
+  /** Sends STUN or DTLS. */
+  send(data: Uint8Array, address: string, port: number): void;
+  /** STUN with valid integrity and DTLS from a known source; at most one listener, which must not throw. */
+  onPacket: (data: Buffer, address: string, port: number) => void;
+  /** Hears nothing more. The socket itself stays open for other viewers. Idempotent. */
+  close(): void;
+}
+
+/** One viewer's end of the plane's UDP port: packets are its own by the ICE credentials of RFC 8445 section 7.3. */
+export interface IceEndpoint {
+  /** After an ICE restart the credentials of before go on to be valid until the next call. */
+  setLocalCredentials(usernameFragment: string, password: string): void;
+  setRemoteCredentials(usernameFragment: string, password: string): void;
+  /** @throws StreamKitError `unavailable` where the address cannot be bound */
+  openSocket(address: string): IceSocket;
+  /** Closes its sockets and its transport. Idempotent. */
+  close(): void;
+}
+
 /** Everything that costs per packet per viewer. */
 export interface MediaPlane {
   readonly name: 'werift' | 'native';
   createProducer(parameters: ProducerParameters, listener: ProducerListener): Producer;
-  /** @param dtlsTransport - connected: its SRTP keys exist. */
-  createTransport(dtlsTransport: RTCDtlsTransport): MediaTransport;
+  /** Only a plane with a UDP port of its own has it; with another, viewers' sockets are werift's. */
+  openIceEndpoint?(): IceEndpoint;
+  /**
+   * @param dtlsTransport - connected: its SRTP keys exist.
+   * @param endpoint - where the nominated pair lies on its socket; without it packets go the way that ICE goes,
+   *   through a relay for one.
+   */
+  createTransport(dtlsTransport: RTCDtlsTransport, endpoint?: IceEndpoint): MediaTransport;
   /** Closes every transport and producer. Idempotent. */
   close(): Promise<void>;
 }

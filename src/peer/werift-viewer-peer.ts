@@ -2,7 +2,7 @@ import { MediaStream, type RTCDtlsTransport, type RTCIceTransport, type RTCPeerC
 
 import { type Clock, systemClock, type Timer } from '../clock.js';
 import { asError, StreamKitError } from '../errors.js';
-import type { ConsumerParameters, MediaPlane, MediaTransport } from '../fanout/media-plane.js';
+import type { ConsumerParameters, IceEndpoint, MediaPlane, MediaTransport } from '../fanout/media-plane.js';
 import type { Logger } from '../logger.js';
 import { announceCandidate, readCandidate } from './ice-candidate.js';
 import { type AcceptedAnswer, type AcceptedMedia, readAnswer } from './sdp-answer.js';
@@ -14,7 +14,7 @@ import type {
   ViewerPeerParameters,
 } from './viewer-peer.js';
 import { forgetDefaultStunServer, openConnection } from './werift-connection.js';
-import { guardWeriftSockets } from './werift-udp-socket.js';
+import { installUdpTransports, SharedPortIce } from './werift-udp-transport.js';
 
 export interface ViewerPeerFactoryOptions {
   readonly mediaPlane: MediaPlane;
@@ -47,7 +47,7 @@ const GATHERING_GRACE_MS = 1000;
 
 /** Makes viewer peers on werift whose media goes through `mediaPlane`. */
 export function createViewerPeerFactory(options: ViewerPeerFactoryOptions): OpenViewerPeer {
-  guardWeriftSockets();
+  installUdpTransports();
   return (parameters, listener) => new WeriftViewerPeer(options, parameters, listener);
 }
 
@@ -58,6 +58,9 @@ class WeriftViewerPeer implements ViewerPeer {
   /** There is one, because everything is bundled. */
   private readonly iceTransport: RTCIceTransport;
   private readonly dtlsTransport: RTCDtlsTransport;
+  /** Where the media plane has a UDP port of its own. */
+  private readonly endpoint: IceEndpoint | undefined;
+  private readonly sharedPort: SharedPortIce | undefined;
   private negotiation: 'new' | 'offering' | 'offered' | 'answering' | 'stable' = 'new';
   private offerSdp = '';
   private accepted: AcceptedAnswer | undefined;
@@ -89,6 +92,11 @@ class WeriftViewerPeer implements ViewerPeer {
     this.dtlsTransport = video.dtlsTransport;
     this.iceTransport = video.dtlsTransport.iceTransport;
     forgetDefaultStunServer(this.connection, parameters.iceServers);
+    this.endpoint = options.mediaPlane.openIceEndpoint?.();
+    this.sharedPort =
+      this.endpoint === undefined
+        ? undefined
+        : new SharedPortIce(this.iceTransport.connection, this.endpoint);
     this.listen();
   }
 
@@ -193,7 +201,10 @@ class WeriftViewerPeer implements ViewerPeer {
       }
     });
     this.dtlsTransport.onStateChange.subscribe((state) => {
-      if (state === 'connected') {
+      if (state === 'connecting') {
+        // It listens as soon as this has been said.
+        queueMicrotask(() => this.sharedPort?.dtlsStarted());
+      } else if (state === 'connected') {
         this.onDtlsConnected();
       } else if (state === 'closed') {
         this.leave();
@@ -265,7 +276,10 @@ class WeriftViewerPeer implements ViewerPeer {
     }
     this.stopConnectTimer();
     try {
-      this.mediaTransport = this.options.mediaPlane.createTransport(this.dtlsTransport);
+      this.mediaTransport = this.options.mediaPlane.createTransport(
+        this.dtlsTransport,
+        this.sharedPort?.choosePath(),
+      );
     } catch (error) {
       this.fail('The media transport cannot be opened.', error);
       return;
@@ -347,6 +361,7 @@ class WeriftViewerPeer implements ViewerPeer {
     // A socket that gathering opened meanwhile belongs to nobody but the ICE connection.
     await this.gatheringEnded();
     await this.iceTransport.connection.close();
+    this.endpoint?.close();
     this.listener.onIceStateChange('closed');
   }
 

@@ -1,8 +1,14 @@
+import type { MediaPlane } from '../fanout/media-plane.js';
 import type { SessionRequest } from './session-request.js';
 import type { StreamSessionState } from './session-state.js';
 
 /** The state document of a session whose launch begins now. */
-export function initialState(streamId: string, request: SessionRequest, nowMs: number): StreamSessionState {
+export function initialState(
+  streamId: string,
+  request: SessionRequest,
+  nowMs: number,
+  mediaPlane: MediaPlane['name'],
+): StreamSessionState {
   const { width, height, deviceScaleFactor, videoCodec } = request.renderOptions;
   return {
     streamId,
@@ -30,6 +36,7 @@ export function initialState(streamId: string, request: SessionRequest, nowMs: n
       },
       audio: null,
       capture: null,
+      mediaPlane,
       page: {},
     },
     lastActivityTime: nowMs,

@@ -25,6 +25,8 @@ export interface SessionMediaParameters {
   readonly frameRate: number;
   readonly bitrateBps: number;
   readonly pauseGraceMs: number;
+  /** A viewer that joins gets the pictures since the last keyframe. */
+  readonly replayOnJoin: boolean;
   readonly parts: SessionParts;
   readonly logger: Logger;
 }
@@ -204,7 +206,7 @@ export class SessionMedia {
   #videoBranch(codec: VideoCodec): VideoBranch {
     const existing = this.#video.get(codec);
     if (existing !== undefined) return existing;
-    const { parts, pauseGraceMs } = this.#parameters;
+    const { parts, pauseGraceMs, replayOnJoin } = this.#parameters;
     const encoding = new OnDemand({
       clock: parts.clock,
       graceMs: pauseGraceMs,
@@ -219,7 +221,7 @@ export class SessionMedia {
       payloader: parts.createVideoPayloader(codec),
       encoding,
       producer: parts.mediaPlane.createProducer(
-        { kind: 'video', clockRateHz: 90_000 },
+        { kind: 'video', clockRateHz: 90_000, gopReplay: replayOnJoin, targetBitrateBps: this.#bitrateBps },
         {
           onKeyframeWanted: () => {
             // An encoder that is about to start begins with one anyway.

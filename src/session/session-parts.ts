@@ -48,6 +48,7 @@ export interface SessionSettings {
   readonly pauseGraceMs: number;
   readonly viewerReattachMs: number;
   readonly launchTimeoutMs: number;
+  readonly replayOnJoin: boolean;
   readonly iceServers: readonly IceServerOption[];
   /** Undefined: no limit but the one by size and frame rate. */
   readonly maxBitrateBps: number | undefined;

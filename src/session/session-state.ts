@@ -44,6 +44,8 @@ export interface SessionMetadata {
   capture: CaptureKind | null;
   /** The latest recordings, oldest first, once there was one. */
   recordings?: RecordingState[];
+  /** What sends media to the viewers: the addon, or JavaScript. */
+  mediaPlane: 'native' | 'werift';
   /** What the page itself set. */
   page: Record<string, unknown>;
 }

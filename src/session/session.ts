@@ -79,7 +79,8 @@ export class Session {
     this.#settings = settings;
     this.#listener = listener;
     this.#logger = parts.logger.child({ streamId });
-    const state = new SessionState(initialState(streamId, request, Math.round(parts.clock.wallMs())));
+    const nowMs = Math.round(parts.clock.wallMs());
+    const state = new SessionState(initialState(streamId, request, nowMs, parts.mediaPlane.name));
     this.#publisher = new StatePublisher(state, parts.clock, settings.stateUpdateInterval, (entry) =>
       this.#viewers.sendPatch(entry),
     );
@@ -234,6 +235,7 @@ export class Session {
         frameRate,
         bitrateBps: maxBitrateBps,
         pauseGraceMs: this.#settings.pauseGraceMs,
+        replayOnJoin: this.#settings.replayOnJoin,
         parts: this.#parts,
         logger: this.#logger,
       },

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,14 +11,21 @@ import { ServerProcess } from '../helpers/server-process.js';
 const NAME = '@open-game-system/stream-kit-server';
 let project: string;
 let files: string[];
+/** Where no compiler is there, none is packed, and werift carries the media. */
+let hasAddon: boolean;
 
 beforeAll(() => {
   project = mkdtempSync(join(tmpdir(), 'package-'));
+  // As `prepack` and `postpack` do, but for the build of everything else, which other tests use.
+  execFileSync(process.execPath, ['scripts/build-native.mjs', '--prebuild'], { cwd: root, stdio: 'ignore' });
+  const prebuilds = join(root, 'native', 'prebuilds');
+  hasAddon = existsSync(prebuilds);
   const packed = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', project], {
     cwd: root,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   });
+  rmSync(prebuilds, { recursive: true, force: true });
   const answer = JSON.parse(packed) as
     | { filename: string; files: { path: string }[] }[]
     | Record<string, { filename: string; files: { path: string }[] }>;
@@ -42,7 +49,15 @@ afterAll(() => {
 
 test('the package has what a user needs and nothing else', () => {
   expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'LICENSE', 'README.md']));
-  expect(files.filter((path) => !/^(dist\/|package\.json$|README|LICENSE|CHANGELOG)/.test(path))).toEqual([]);
+  const others = files.filter((path) => !/^(dist\/|package\.json$|README|LICENSE|CHANGELOG)/.test(path));
+  // The native plane: for this platform as it is, for others as sources.
+  const addons = others.filter((path) => path.endsWith('.node'));
+  expect(addons.map((path) => path.replace(/[^/]+(?=\/[^/]+$)/, '*'))).toEqual(
+    hasAddon ? ['native/prebuilds/*/media_plane.node'] : [],
+  );
+  expect(others).toEqual(expect.arrayContaining(['native/binding.gyp', 'native/addon.cc']));
+  const sources = /^native\/((binding\.gyp|addon\.cc)$|(core|io|node)\/\w+\.(cc|h)$)/;
+  expect(others.filter((path) => !addons.includes(path) && !sources.test(path))).toEqual([]);
 });
 
 test('both entry points can be imported, and a bad option is one sentence', () => {
@@ -65,6 +80,21 @@ test('both entry points can be imported, and a bad option is one sentence', () =
     'function function',
     '',
   ]);
+});
+
+test('the packed media plane is the native one', () => {
+  writeFileSync(
+    join(project, 'plane.mjs'),
+    `import { createStreamKitRouter } from '${NAME}';
+     try { await createStreamKitRouter({ mediaPlane: 'native' }).close(); console.log('native'); }
+     catch (error) { console.log(error.code); }`,
+  );
+  const printed = execFileSync(process.execPath, ['plane.mjs'], {
+    cwd: project,
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  expect(printed).toBe(hasAddon ? 'native\n' : 'bad_option\n');
 });
 
 test('the installed binary serves a live session', async () => {

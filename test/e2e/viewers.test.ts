@@ -1,6 +1,10 @@
+import { existsSync } from 'node:fs';
+import { join as joinPath } from 'node:path';
+
 import { applyPatch, type Operation } from 'fast-json-patch';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
+import { root } from '../helpers/product.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
 
@@ -29,6 +33,13 @@ async function join(options: { query?: string; collectHashes?: boolean } = {}): 
   await viewer.firstPicture();
   return viewer;
 }
+
+test('media goes over the native plane where it is built', async () => {
+  session = await server.create(server.page('mode=counter'));
+  const state = await server.state(session, ({ status }) => status === 'connecting');
+  const isBuilt = existsSync(joinPath(root, 'native', 'build', 'Release', 'media_plane.node'));
+  expect(state.metadata.mediaPlane).toBe(isBuilt ? 'native' : 'werift');
+});
 
 test('three viewers get the very same encoded pictures', async () => {
   session = await server.create(server.page('mode=counter'));

@@ -374,6 +374,7 @@ export const testSettings: SessionSettings = {
   sessionTimeout: 60_000,
   maxViewersPerSession: 3,
   pauseGraceMs: 5000,
+  replayOnJoin: false,
   viewerReattachMs: 15_000,
   launchTimeoutMs: 30_000,
   iceServers: [{ urls: 'stun:stun.example.org' }],

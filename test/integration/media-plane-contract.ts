@@ -8,7 +8,7 @@ import { connectPlainViewer, type PlainViewer } from './plain-viewer.js';
 const NTP_EPOCH_OFFSET_SECONDS = 2_208_988_800;
 const VIEWER_SSRC = 0x1234;
 
-function frameOf(
+export function frameOf(
   keyframe: boolean,
   sizes: readonly number[],
   captureTimeUs = systemClock.nowUs(),
@@ -27,7 +27,7 @@ function videoTimestamp(monotonicUs: number): number {
   return Number(((BigInt(Math.floor(monotonicUs)) * 9n) / 100n) % 2n ** 32n);
 }
 
-function payloadsOf(frame: RtpPayloads): string[] {
+export function payloadsOf(frame: RtpPayloads): string[] {
   return Array.from(frame.offsets.slice(1), (end, i) =>
     Buffer.from(frame.bytes.subarray(frame.offsets[i], end)).toString('hex'),
   );
@@ -41,9 +41,9 @@ function feedback(type: number, format: number, mediaSsrc: number, items: Buffer
   return Buffer.concat([header, ssrcs, items]);
 }
 
-const nack = (ssrc: number, packetId: number, following = 0): Buffer =>
+export const nack = (ssrc: number, packetId: number, following = 0): Buffer =>
   feedback(205, 1, ssrc, Buffer.from([packetId >> 8, packetId & 0xff, following >> 8, following & 0xff]));
-const pli = (ssrc: number): Buffer => feedback(206, 1, ssrc, Buffer.alloc(0));
+export const pli = (ssrc: number): Buffer => feedback(206, 1, ssrc, Buffer.alloc(0));
 const fir = (ssrc: number, commandSequence: number): Buffer => {
   const item = Buffer.alloc(8);
   item.writeUInt32BE(ssrc, 0);
@@ -51,7 +51,7 @@ const fir = (ssrc: number, commandSequence: number): Buffer => {
   return feedback(206, 4, 0, item);
 };
 
-const until = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 5000, interval: 10 });
+export const until = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 5000, interval: 10 });
 
 /** The behaviour that every media plane has, over real UDP on loopback. */
 export function describeMediaPlane(name: string, createPlane: () => MediaPlane): void {
@@ -105,7 +105,10 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
       await until(() => expect(viewer.rtcp.some(endsInBye)).toBe(true));
       await viewer.close();
       await plane.close();
-      expect(await resourcesOnce((names) => names.join() === before.join())).toEqual(before);
+      // A timer of the test runner may have ended meanwhile; none may have come.
+      const noneCame = (names: string[]): boolean =>
+        !names.includes('UDPWrap') && names.length <= before.length;
+      expect(await resourcesOnce(noneCame)).toSatisfy(noneCame);
     });
 
     it('sends each payload as one packet, with contiguous numbers and the marker on the last', async () => {
@@ -212,9 +215,23 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
       expect(keyframesWanted).toBe(1);
     });
 
+    it('coalesces what several viewers ask for', async () => {
+      const [first, second] = await Promise.all([watch(), watch()]);
+      video.send(frameOf(true, [100]));
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      keyframesWanted = 0;
+      for (const { viewer, consumer } of [first, second]) {
+        viewer.sendRtcp(pli(viewer.media.video.ssrc));
+        await until(() => expect(consumer.stats.plisReceived).toBe(1));
+      }
+      expect(keyframesWanted).toBe(1);
+      // The second request waits for its time, and goes out unless a keyframe comes first.
+      await until(() => expect(keyframesWanted).toBe(2));
+    });
+
     it('sends a newcomer nothing before a keyframe, and asks for one', async () => {
       const { viewer, consumer } = await watch();
-      expect(keyframesWanted).toBe(1);
+      await until(() => expect(keyframesWanted).toBe(1));
       video.send(frameOf(false, [11]));
       video.send(frameOf(true, [22]));
       video.send(frameOf(false, [33]));

@@ -27,6 +27,7 @@ const EXTENSION_URIS = [
 /** A plain werift peer that answers as a viewer would and keeps whatever arrives, decrypted and raw. */
 export interface PlainViewer {
   readonly peer: ViewerPeer;
+  readonly client: RTCPeerConnection;
   readonly media: ConnectedMedia;
   readonly offerSdp: string;
   readonly rtp: RtpPacket[];
@@ -42,6 +43,7 @@ export async function connectPlainViewer(
   plane: MediaPlane,
   parameters: Partial<ViewerPeerParameters> = {},
   editAnswer: (sdp: string) => string = (sdp) => sdp,
+  editCandidate: (candidate: string) => string = (candidate) => candidate,
 ): Promise<PlainViewer> {
   const open = createViewerPeerFactory({
     lipSync: false,
@@ -97,7 +99,8 @@ export async function connectPlainViewer(
         },
         onIceCandidate: (candidate) => {
           if (candidate !== null) {
-            client.addIceCandidate({ candidate: candidate.candidate ?? '', sdpMLineIndex: 0 }).catch(reject);
+            const edited = editCandidate(candidate.candidate ?? '');
+            client.addIceCandidate({ candidate: edited, sdpMLineIndex: 0 }).catch(reject);
           }
         },
         onConnected: resolve,
@@ -119,6 +122,7 @@ export async function connectPlainViewer(
   await connectedOf(client);
   return {
     peer: connectedPeer,
+    client,
     media,
     offerSdp,
     rtp,

@@ -92,6 +92,16 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
     { viewerReattachMs: '15000' },
     "Expected integer between 0 and 2147483647 for viewerReattachMs but received '15000' of type string",
   ],
+  [
+    { mediaPlane: 'janus' },
+    "Expected one of auto, native, werift for mediaPlane but received 'janus' of type string",
+  ],
+  [{ udpPort: 65_536 }, 'Expected integer between 0 and 65535 for udpPort but received 65536 of type number'],
+  [
+    { mediaPlane: 'werift', udpPort: 5000 },
+    'Expected no udpPort because with mediaPlane werift each viewer has a UDP port of its own',
+  ],
+  [{ replayOnJoin: 1 }, 'Expected boolean for replayOnJoin but received 1 of type number'],
   [{ iceServers: {} }, 'Expected array for iceServers but received an object'],
   [
     { iceServers: [{ urls: 'http://example.org' }] },
@@ -164,6 +174,9 @@ describe('options', () => {
       iceServers: [],
       listenAddress: undefined,
       announcedAddresses: [],
+      mediaPlane: 'auto',
+      udpPort: 0,
+      replayOnJoin: false,
       lipSync: true,
       launchTimeoutMs: 30_000,
       maxBitrateBps: undefined,

@@ -10,7 +10,7 @@ import { testRequest } from '../../helpers/session-fakes.js';
 const NOW_MS = 1_700_000_000_000;
 
 function newState(): SessionState {
-  return new SessionState(initialState('id', testRequest(), NOW_MS));
+  return new SessionState(initialState('id', testRequest(), NOW_MS, 'werift'));
 }
 
 /** JSON of any shape, with the keys that make trouble in paths and prototypes. */

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+namespace bench {
+
+/** CLOCK_MONOTONIC, the clock of the server's capture times, µs. */
+int64_t nowUs();
+
+/** CPU time of the calling thread, µs. */
+int64_t threadCpuUs();
+
+}  // namespace bench

@@ -1,0 +1,108 @@
+#include "load_generator.h"
+
+#include <pthread.h>
+
+#include <chrono>
+#include <utility>
+
+#include "clock.h"
+
+namespace bench {
+
+namespace {
+/** Sockets visited under one lock: JavaScript waits no longer than they take. */
+constexpr size_t kVisitsALock = 32;
+/** Reads of one socket in one visit: more than its buffer holds. */
+constexpr int kReadsAVisit = 64;
+}  // namespace
+
+LoadGenerator::LoadGenerator(const GeneratorOptions& options, int64_t sweepIntervalUs)
+    : options_(options), batch_(options.gro), sweepIntervalUs_(sweepIntervalUs), thread_([this] { run(); }) {}
+
+LoadGenerator::~LoadGenerator() { close(); }
+
+void LoadGenerator::close() {
+  ending_ = true;
+  if (thread_.joinable()) thread_.join();
+}
+
+size_t LoadGenerator::add(ViewerParameters parameters) {
+  auto viewer = std::make_unique<Viewer>(options_, context_, std::move(parameters));
+  const Turn turn(*this);
+  viewers_.push_back(std::move(viewer));
+  return viewers_.size() - 1;
+}
+
+size_t LoadGenerator::addSink() {
+  const Turn turn(*this);
+  sinks_.push_back(std::make_unique<Sink>(options_));
+  return sinks_.back()->socket.port();
+}
+
+void LoadGenerator::remove(size_t index) {
+  const Turn turn(*this);
+  if (index >= viewers_.size() || viewers_[index] == nullptr) return;
+  viewers_[index]->leave();
+  viewers_[index].reset();
+}
+
+void LoadGenerator::removeSinks() {
+  const Turn turn(*this);
+  sinks_.clear();
+}
+
+void LoadGenerator::run() {
+  pthread_setname_np(pthread_self(), "bench-drain");
+  int64_t lastUs = nowUs();
+  while (!ending_) {
+    const int64_t startUs = nowUs();
+    if (startUs - lastUs > longestSweepUs_) longestSweepUs_ = startUs - lastUs;
+    lastUs = startUs;
+    sweepViewers();
+    sweepSinks();
+    cpuUs_ = threadCpuUs();
+    const int64_t restUs = sweepIntervalUs_ - (nowUs() - startUs);
+    if (restUs > 0) std::this_thread::sleep_for(std::chrono::microseconds(restUs));
+  }
+}
+
+void LoadGenerator::sweepViewers() {
+  for (size_t first = 0;; first += kVisitsALock) {
+    letOthersPass();
+    const std::lock_guard lock(mutex_);
+    if (first >= viewers_.size()) return;
+    const int64_t timeUs = nowUs();
+    for (size_t i = first; i < viewers_.size() && i < first + kVisitsALock; i++) {
+      Viewer* viewer = viewers_[i].get();
+      if (viewer == nullptr) continue;
+      for (int read = 0; read < kReadsAVisit; read++) {
+        const size_t count = batch_.receive(viewer->socket().descriptor());
+        for (size_t arrival = 0; arrival < count; arrival++) viewer->receive(batch_[arrival], timeUs);
+        if (count < batch_.capacity()) break;
+      }
+      viewer->onTimer(timeUs);
+    }
+  }
+}
+
+void LoadGenerator::letOthersPass() const {
+  while (waiting_ > 0) std::this_thread::yield();
+}
+
+void LoadGenerator::sweepSinks() {
+  letOthersPass();
+  const std::lock_guard lock(mutex_);
+  for (auto& sink : sinks_) {
+    for (int read = 0; read < kReadsAVisit; read++) {
+      const size_t count = batch_.receive(sink->socket.descriptor());
+      for (size_t i = 0; i < count; i++) {
+        const Arrival& arrival = batch_[i];
+        sink->packets += (arrival.size + arrival.segmentBytes - 1) / arrival.segmentBytes;
+        sink->bytes += arrival.size;
+      }
+      if (count < batch_.capacity()) break;
+    }
+  }
+}
+
+}  // namespace bench

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "packet_writer.h"
+#include "producer.h"
+#include "rtcp_parser.h"
+#include "sequence_runs.h"
+#include "stats.h"
+
+namespace streamkit {
+
+struct ConsumerParameters {
+  uint32_t ssrc = 0;
+  uint8_t payloadType = 0;
+  /** RTX (RFC 4588); both or neither. Without them a NACK is answered by nothing. */
+  uint32_t rtxSsrc = 0;
+  uint8_t rtxPayloadType = 0;
+  std::string mid;
+  std::string cname;
+  HeaderExtensionIds headerExtensions;
+  unsigned playoutDelayMaxMs = 0;
+  double targetBitrateBps = 0;
+};
+
+/**
+ * One viewer's share of one producer: its headers, sequence numbers, retransmissions and reports. It holds no
+ * packets: its queue is a position in the producer's history, so an overflow is a jump to the next keyframe.
+ */
+class Consumer {
+ public:
+  struct Burst {
+    size_t packets = 0;
+    size_t bytes = 0;
+  };
+
+  /**
+   * Full counts that the two streams begin at. Below 0x8000 for new SSRCs: RFC 3711 section 3.3.1, a receiver
+   * that loses the packets around an early wrap mistakes the roll-over counter. An SSRC that is used again
+   * under the same keys goes on where it ended, or else its nonces would come again.
+   */
+  struct FirstIndices {
+    int64_t media;
+    int64_t rtx;
+  };
+
+  Consumer(uint32_t id, Producer& producer, const ConsumerParameters& parameters, const MediaTime& time,
+           FirstIndices first, std::shared_ptr<ConsumerStats> stats);
+
+  uint32_t id() const { return id_; }
+  bool video() const { return producer_.video(); }
+  FirstIndices nextIndices() const { return {sequence_.next(), rtxIndex_}; }
+  Producer& producer() { return producer_; }
+  const ConsumerParameters& parameters() const { return parameters_; }
+  bool owns(uint32_t ssrc) const {
+    return ssrc == parameters_.ssrc || (parameters_.rtxSsrc != 0 && ssrc == parameters_.rtxSsrc);
+  }
+
+  /** The newcomer's beginning: the frames since the last keyframe where they may be replayed, else a request.
+   */
+  void start(int64_t nowUs);
+  void pause() { paused_ = true; }
+  void resume(int64_t nowUs);
+  void setTargetBitrate(double bitrateBps) { parameters_.targetBitrateBps = bitrateBps; }
+  /** Something was lost between the source and here: what comes next cannot be decoded. */
+  void skipToKeyframe(int64_t nowUs);
+  /** A frame has come into the history. @param reachable whether the viewer's address is known */
+  void onFrame(const EncodedFrame& frame, bool reachable, int64_t nowUs);
+
+  /** Frames wait to be sent. */
+  bool hasWork() const {
+    return !paused_ && !waitsForKeyframe_ && nextFrame_ < producer_.history().nextFrame();
+  }
+  /** Packets of the frame that is next, in whole or what is left of it; 0 where none waits. */
+  size_t packetsOfNextFrame() const;
+  /** What is next is part of a keyframe, or there is more behind it: it is to be spread. */
+  bool nextIsSpread() const;
+  /** What is next was sent to others before this viewer came. */
+  bool replaying() const { return nextFrame_ < replayEnd_; }
+  Burst sendBurst(PacketWriter& writer, size_t maxPackets, int64_t nowUs);
+  /** A report, if one is due; reports ride on frames: there are none while nothing is sent. */
+  void reportWhenDue(PacketWriter& writer, int64_t nowUs, uint32_t random);
+  void sayBye(PacketWriter& writer);
+
+  // RTCP that names this consumer's media SSRC.
+  void onReport(const ReportBlock& block, int64_t nowUs);
+  void onPli(int64_t nowUs);
+  void onFir(uint8_t commandSequence, int64_t nowUs);
+  void onNack() { stats_->nacksReceived += 1; }
+  bool canResend() const { return parameters_.rtxSsrc != 0 && !paused_; }
+  /** Whether a NACK is to be answered; a packet is not sent again while the last copy may be under way. */
+  bool wantsResend(uint16_t sequenceNumber, int64_t nowUs);
+  Burst resend(PacketWriter& writer, uint16_t sequenceNumber, int64_t nowUs);
+
+ private:
+  /** When each of the last sequence numbers was sent again. A later number takes the place of an older one.
+   */
+  struct ResendLog {
+    static constexpr size_t kPackets = 2048;
+    struct Entry {
+      int64_t sentUs = INT64_MIN;
+      uint16_t sequenceNumber = 0;
+    };
+    std::array<Entry, kPackets> entries;
+  };
+
+  uint64_t maxBacklogBytes() const;
+  bool startReplay(int64_t afterFrame);
+  RtpHeaderFields headerOf(const EncodedFrame& frame, uint32_t index) const;
+
+  uint32_t id_;
+  Producer& producer_;
+  ConsumerParameters parameters_;
+  const MediaTime& time_;
+  RtpHeaderTemplate header_;
+  SequenceRuns sequence_;
+  int64_t rtxIndex_;
+  std::shared_ptr<ConsumerStats> stats_;
+  std::unique_ptr<ResendLog> resends_;
+
+  int64_t nextFrame_;
+  uint32_t nextPayload_ = 0;
+  int64_t replayEnd_ = 0;
+  bool waitsForKeyframe_;
+  bool paused_ = false;
+  int64_t reportDueUs_ = INT64_MIN;
+  std::optional<uint8_t> lastFirSequence_;
+};
+
+}  // namespace streamkit

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "bytes.h"
+#include "media_time.h"
+
+namespace streamkit {
+
+/** One frame, split into RTP payloads: the one copy that all viewers are sent from. */
+struct EncodedFrame {
+  std::unique_ptr<uint8_t[]> bytes;
+  /** Where each payload begins, and the end: one entry more than there are payloads. Checked by who builds
+   * it. */
+  std::vector<uint32_t> offsets;
+  uint32_t rtpTimestamp = 0;
+  int64_t captureTimeUs = 0;
+  bool keyframe = false;
+
+  // Filled in by the history.
+  NtpTime captureTime;
+  int64_t sentAtUs = 0;
+  int64_t number = 0;
+  int64_t firstPacket = 0;
+  /** Payload bytes of all frames before it. */
+  uint64_t bytesBefore = 0;
+
+  uint32_t payloadCount() const { return static_cast<uint32_t>(offsets.size() - 1); }
+  uint64_t payloadBytes() const { return offsets.back() - offsets.front(); }
+  Bytes payload(uint32_t index) const {
+    return Bytes(bytes.get() + offsets[index], offsets[index + 1] - offsets[index]);
+  }
+};
+
+}  // namespace streamkit

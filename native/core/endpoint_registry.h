@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "endpoint.h"
+#include "stun_transactions.h"
+
+namespace streamkit {
+
+/** All viewers' endpoints on the shared port: whose is a datagram, and is it. */
+class EndpointRegistry {
+ public:
+  enum class Verdict { kPass, kMalformed, kNotAuthentic, kUnknownSource };
+
+  struct Received {
+    Verdict verdict;
+    Endpoint* endpoint = nullptr;
+    /** Its media goes to another address from now on. */
+    bool pairSelected = false;
+  };
+
+  Endpoint* find(uint32_t id);
+  void create(uint32_t id, std::string ufrag, std::string password);
+  void setLocalCredentials(Endpoint& endpoint, std::string ufrag, std::string password);
+  void close(uint32_t id);
+
+  /** To be called with what is sent for an endpoint, so that the answer is recognized. */
+  void noteSent(const Endpoint& endpoint, int socket, const SocketAddress& to, Bytes data, int64_t nowUs);
+  Received receiveStun(int socket, const SocketAddress& from, Bytes data, int64_t nowUs);
+  /** Whose validated address it is, or null. */
+  Endpoint* ownerOf(const SocketAddress& from);
+
+ private:
+  Received receiveRequest(const StunMessage& message, int socket, const SocketAddress& from, int64_t nowUs);
+  Received receiveResponse(const StunMessage& message, int socket, const SocketAddress& from, int64_t nowUs);
+  Endpoint::Address& validate(Endpoint& endpoint, int socket, const SocketAddress& from, int64_t nowUs);
+  void forgetUfrag(const std::string& ufrag, uint32_t id);
+
+  std::unordered_map<uint32_t, std::unique_ptr<Endpoint>> endpoints_;
+  std::unordered_map<std::string, uint32_t> idsByUfrag_;
+  std::unordered_map<SocketAddress, uint32_t, SocketAddressHash> idsByAddress_;
+  StunTransactions transactions_;
+};
+
+}  // namespace streamkit

@@ -1,0 +1,333 @@
+#include "media_core.h"
+
+#include <algorithm>
+
+namespace streamkit {
+namespace {
+
+/** RFC 3711 section 3.3.1: the first sequence number lies in the lower half. */
+constexpr uint32_t kFirstSequenceMask = 0x7fff;
+
+template <typename Map>
+auto* findIn(Map& map, uint32_t id) {
+  const auto found = map.find(id);
+  return found == map.end() ? nullptr : found->second.get();
+}
+
+}  // namespace
+
+MediaCore::MediaCore(const Options& options, DatagramSender& sender, MediaCoreListener& listener,
+                     PlaneStats& stats)
+    : options_(options),
+      time_(options.wallOffsetUs),
+      sender_(sender),
+      listener_(listener),
+      stats_(stats),
+      random_(options.seed),
+      batch_(sender) {}
+
+Producer* MediaCore::findProducer(uint32_t id) {
+  return findIn(producers_, id);
+}
+
+MediaTransport* MediaCore::findTransport(uint32_t id) {
+  return findIn(transports_, id);
+}
+
+MediaTransport* MediaCore::transportOfEndpoint(uint32_t endpoint) {
+  const auto found = transportsByEndpoint_.find(endpoint);
+  return found == transportsByEndpoint_.end() ? nullptr : findTransport(found->second);
+}
+
+Consumer* MediaCore::findConsumer(uint32_t id) {
+  const auto found = consumers_.find(id);
+  return found == consumers_.end() ? nullptr : found->second.consumer.get();
+}
+
+void MediaCore::createEndpoint(uint32_t id, std::string ufrag, std::string password) {
+  endpoints_.create(id, std::move(ufrag), std::move(password));
+}
+
+void MediaCore::setLocalCredentials(uint32_t id, std::string ufrag, std::string password) {
+  if (Endpoint* const endpoint = endpoints_.find(id)) {
+    endpoints_.setLocalCredentials(*endpoint, std::move(ufrag), std::move(password));
+  }
+}
+
+void MediaCore::setRemoteCredentials(uint32_t id, std::string ufrag, std::string password) {
+  if (Endpoint* const endpoint = endpoints_.find(id)) {
+    endpoint->remote.replace(std::move(ufrag), std::move(password));
+  }
+}
+
+void MediaCore::sendPacket(uint32_t id, int socket, const SocketAddress& to, Bytes data, int64_t nowUs) {
+  const Endpoint* const endpoint = endpoints_.find(id);
+  if (endpoint == nullptr || data.empty()) {
+    return;
+  }
+  if (packetKindOf(data) == PacketKind::kStun) {
+    endpoints_.noteSent(*endpoint, socket, to, data, nowUs);
+  }
+  sender_.send(socket, to, data, data.size());
+}
+
+void MediaCore::closeEndpoint(uint32_t id) {
+  const auto transport = transportsByEndpoint_.find(id);
+  if (transport != transportsByEndpoint_.end()) {
+    closeTransport(transport->second);
+  }
+  endpoints_.close(id);
+}
+
+void MediaCore::createProducer(uint32_t id, const ProducerParameters& parameters) {
+  producers_[id] = std::make_unique<Producer>(id, parameters, static_cast<Producer::Listener&>(*this));
+}
+
+void MediaCore::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int64_t nowUs) {
+  Producer* const producer = findProducer(id);
+  if (producer == nullptr) {
+    return;
+  }
+  if (gapBefore) {
+    for (Consumer* consumer : producer->consumers()) {
+      consumer->skipToKeyframe(nowUs);
+    }
+  }
+  frame.captureTime = time_.ntpOf(frame.captureTimeUs);
+  const EncodedFrame& stored = producer->push(std::move(frame), nowUs);
+  for (Consumer* consumer : producer->consumers()) {
+    const uint32_t transportId = consumers_.find(consumer->id())->second.transport;
+    consumer->onFrame(stored, findTransport(transportId)->reachable(), nowUs);
+    if (consumer->hasWork()) {
+      schedule_.now(transportId);
+    }
+  }
+}
+
+void MediaCore::closeProducer(uint32_t id) {
+  Producer* const producer = findProducer(id);
+  if (producer == nullptr) {
+    return;
+  }
+  while (!producer->consumers().empty()) {
+    closeConsumer(producer->consumers().back()->id());
+  }
+  keyframeRequestsDue_.erase(id);
+  producers_.erase(id);
+}
+
+bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, const SrtpParameters& srtp,
+                                std::shared_ptr<TransportStats> stats) {
+  const Endpoint* const endpoint = endpoints_.find(endpointId);
+  auto sender = SrtpSender::create(srtp.profile, srtp.local);
+  auto receiver = SrtcpReceiver::create(srtp.profile, srtp.remote);
+  if (endpoint == nullptr || !sender.has_value() || !receiver.has_value()) {
+    return false;
+  }
+  const auto previous = transportsByEndpoint_.find(endpointId);
+  if (previous != transportsByEndpoint_.end()) {
+    closeTransport(previous->second);
+  }
+  const MediaTransport::Services services{listener_, batch_, sender_, stats_, options_.feedbackIntervalUs};
+  transports_[id] = std::make_unique<MediaTransport>(id, endpointId, std::move(*sender), std::move(*receiver),
+                                                     std::move(stats), services);
+  transportsByEndpoint_[endpointId] = id;
+  select(*endpoint);
+  return true;
+}
+
+void MediaCore::closeTransport(uint32_t id) {
+  MediaTransport* const transport = findTransport(id);
+  if (transport == nullptr) {
+    return;
+  }
+  while (!transport->consumers().empty()) {
+    closeConsumer(transport->consumers().back()->id());
+  }
+  transportsByEndpoint_.erase(transport->endpoint());
+  schedule_.forget(id);
+  transports_.erase(id);
+}
+
+int64_t MediaCore::firstIndex(const MediaTransport& transport, uint32_t ssrc) {
+  return transport.nextIndexOf(ssrc).value_or(random_() & kFirstSequenceMask);
+}
+
+bool MediaCore::consume(uint32_t id, uint32_t transportId, uint32_t producerId,
+                        const ConsumerParameters& parameters, std::shared_ptr<ConsumerStats> stats,
+                        int64_t nowUs) {
+  MediaTransport* const transport = findTransport(transportId);
+  Producer* const producer = findProducer(producerId);
+  if (transport == nullptr || producer == nullptr) {
+    return false;
+  }
+  for (const Consumer* other : transport->consumers()) {
+    // The SSRCs of a transport must differ: they are its SRTP nonces.
+    if (other->owns(parameters.ssrc) || (parameters.rtxSsrc != 0 && other->owns(parameters.rtxSsrc))) {
+      return false;
+    }
+  }
+  const Consumer::FirstIndices first{firstIndex(*transport, parameters.ssrc),
+                                     firstIndex(*transport, parameters.rtxSsrc)};
+  auto consumer = std::make_unique<Consumer>(id, *producer, parameters, time_, first, std::move(stats));
+  transport->add(consumer.get());
+  producer->add(consumer.get());
+  consumer->start(nowUs);
+  if (consumer->hasWork()) {
+    schedule_.now(transportId);
+  }
+  consumers_[id] = {std::move(consumer), transportId};
+  return true;
+}
+
+void MediaCore::pauseConsumer(uint32_t id) {
+  if (Consumer* const consumer = findConsumer(id)) {
+    consumer->pause();
+  }
+}
+
+void MediaCore::resumeConsumer(uint32_t id, int64_t nowUs) {
+  if (Consumer* const consumer = findConsumer(id)) {
+    consumer->resume(nowUs);
+  }
+}
+
+void MediaCore::setTargetBitrate(uint32_t id, double bitrateBps) {
+  const auto found = consumers_.find(id);
+  if (found != consumers_.end()) {
+    found->second.consumer->setTargetBitrate(bitrateBps);
+    findTransport(found->second.transport)->targetBitrateChanged();
+  }
+}
+
+void MediaCore::closeConsumer(uint32_t id) {
+  const auto found = consumers_.find(id);
+  if (found == consumers_.end()) {
+    return;
+  }
+  Consumer* const consumer = found->second.consumer.get();
+  findTransport(found->second.transport)->remove(consumer);
+  consumer->producer().remove(consumer);
+  consumers_.erase(found);
+}
+
+void MediaCore::receive(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs) {
+  stats_.received += 1;
+  switch (packetKindOf(data)) {
+    case PacketKind::kStun:
+      receiveStun(socket, from, data, nowUs);
+      return;
+    case PacketKind::kDtls:
+      if (const Endpoint* const endpoint = endpoints_.ownerOf(from)) {
+        listener_.onPacket(endpoint->id(), socket, from, data);
+      } else {
+        stats_.droppedUnknownSource += 1;
+      }
+      return;
+    case PacketKind::kRtcp:
+      receiveRtcp(from, data, nowUs);
+      return;
+    case PacketKind::kRtp:
+      // Viewers are sent to; what they send as media is nothing that anybody has asked for.
+      if (!RtpPacketView::parse(data).has_value()) {
+        stats_.droppedMalformed += 1;
+      } else if (endpoints_.ownerOf(from) == nullptr) {
+        stats_.droppedUnknownSource += 1;
+      }
+      return;
+    case PacketKind::kUnknown:
+      stats_.droppedMalformed += 1;
+      return;
+  }
+}
+
+void MediaCore::receiveStun(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs) {
+  const auto received = endpoints_.receiveStun(socket, from, data, nowUs);
+  switch (received.verdict) {
+    case EndpointRegistry::Verdict::kMalformed:
+      stats_.droppedMalformed += 1;
+      return;
+    case EndpointRegistry::Verdict::kNotAuthentic:
+      stats_.droppedStunIntegrity += 1;
+      return;
+    case EndpointRegistry::Verdict::kUnknownSource:
+      stats_.droppedUnknownSource += 1;
+      return;
+    case EndpointRegistry::Verdict::kPass:
+      break;
+  }
+  if (received.pairSelected) {
+    select(*received.endpoint);
+  }
+  listener_.onPacket(received.endpoint->id(), socket, from, data);
+}
+
+void MediaCore::select(const Endpoint& endpoint) {
+  MediaTransport* const transport = transportOfEndpoint(endpoint.id());
+  if (transport != nullptr && endpoint.selected().has_value()) {
+    transport->select(*endpoint.selected());
+    schedule_.now(transport->id());
+  }
+}
+
+void MediaCore::receiveRtcp(const SocketAddress& from, MutableBytes data, int64_t nowUs) {
+  const Endpoint* const endpoint = endpoints_.ownerOf(from);
+  MediaTransport* const transport = endpoint == nullptr ? nullptr : transportOfEndpoint(endpoint->id());
+  if (transport == nullptr) {
+    stats_.droppedUnknownSource += 1;
+    return;
+  }
+  transport->receiveRtcp(data, nowUs);
+  if (transport->hasWork()) {
+    schedule_.now(transport->id());
+  }
+}
+
+void MediaCore::onKeyframeWanted(uint32_t producer) {
+  listener_.onKeyframeWanted(producer);
+}
+
+void MediaCore::onKeyframeRequestDue(uint32_t producer, int64_t dueUs) {
+  keyframeRequestsDue_[producer] = dueUs;
+}
+
+std::optional<int64_t> MediaCore::advance(int64_t nowUs, size_t maxPackets) {
+  std::optional<int64_t> nextUs;
+  const auto earliest = [&nextUs](int64_t dueUs) {
+    nextUs = nextUs.has_value() ? std::min(*nextUs, dueUs) : dueUs;
+  };
+  for (auto due = keyframeRequestsDue_.begin(); due != keyframeRequestsDue_.end();) {
+    if (due->second > nowUs) {
+      earliest(due->second);
+      ++due;
+      continue;
+    }
+    Producer* const producer = findProducer(due->first);
+    due = keyframeRequestsDue_.erase(due);
+    producer->retryKeyframeRequest(nowUs);
+  }
+  schedule_.advance(nowUs);
+  size_t packets = 0;
+  while (packets < maxPackets) {
+    const auto id = schedule_.take();
+    if (!id.has_value()) {
+      break;
+    }
+    MediaTransport* const transport = findTransport(*id);
+    const auto dueUs = transport == nullptr
+                           ? std::nullopt
+                           : transport->pump(nowUs, static_cast<uint32_t>(random_()), packets);
+    if (dueUs.has_value()) {
+      schedule_.at(*id, *dueUs);
+    }
+  }
+  if (schedule_.anyReady()) {
+    return nowUs;
+  }
+  if (const auto due = schedule_.nextDueUs()) {
+    earliest(*due);
+  }
+  return nextUs;
+}
+
+}  // namespace streamkit

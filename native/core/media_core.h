@@ -1,0 +1,121 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <unordered_map>
+
+#include "endpoint_registry.h"
+#include "media_transport.h"
+#include "packet_kind.h"
+#include "producer.h"
+#include "pump_schedule.h"
+
+namespace streamkit {
+
+/** What comes out of the core besides datagrams. Called on the thread that calls the core; must not call
+ * back. */
+class MediaCoreListener : public MediaTransport::Listener {
+ public:
+  /** STUN or DTLS for an endpoint. */
+  virtual void onPacket(uint32_t endpoint, int socket, const SocketAddress& from, Bytes data) = 0;
+  virtual void onKeyframeWanted(uint32_t producer) = 0;
+
+ protected:
+  ~MediaCoreListener() = default;
+};
+
+struct SrtpParameters {
+  SrtpProfile profile = SrtpProfile::kAeadAes128Gcm;
+  SrtpMasterKey local;
+  SrtpMasterKey remote;
+};
+
+/**
+ * The media plane without its sockets and without its thread: time, calls and datagrams go in; datagrams,
+ * events and the next timeout come out. Ids come from the caller and are not used again; a call with an
+ * unknown one is ignored.
+ */
+class MediaCore final : private Producer::Listener {
+ public:
+  struct Options {
+    /** Wall-clock µs less monotonic µs. */
+    int64_t wallOffsetUs = 0;
+    uint32_t seed = 1;
+    /** See MediaTransport::Services. */
+    int64_t feedbackIntervalUs = 200'000;
+  };
+
+  MediaCore(const Options& options, DatagramSender& sender, MediaCoreListener& listener, PlaneStats& stats);
+
+  void createEndpoint(uint32_t id, std::string ufrag, std::string password);
+  void setLocalCredentials(uint32_t endpoint, std::string ufrag, std::string password);
+  void setRemoteCredentials(uint32_t endpoint, std::string ufrag, std::string password);
+  void sendPacket(uint32_t endpoint, int socket, const SocketAddress& to, Bytes data, int64_t nowUs);
+  void closeEndpoint(uint32_t id);
+
+  void createProducer(uint32_t id, const ProducerParameters& parameters);
+  /** @param gapBefore frames before it were lost: consumers wait for a keyframe */
+  void sendFrame(uint32_t producer, EncodedFrame frame, bool gapBefore, int64_t nowUs);
+  /** Closes its consumers. */
+  void closeProducer(uint32_t id);
+
+  /** @returns false where the endpoint is unknown, or OpenSSL fails */
+  bool createTransport(uint32_t id, uint32_t endpoint, const SrtpParameters& srtp,
+                       std::shared_ptr<TransportStats> stats);
+  /** Sends BYE of its consumers, closes them. */
+  void closeTransport(uint32_t id);
+
+  bool consume(uint32_t id, uint32_t transport, uint32_t producer, const ConsumerParameters& parameters,
+               std::shared_ptr<ConsumerStats> stats, int64_t nowUs);
+  void pauseConsumer(uint32_t id);
+  void resumeConsumer(uint32_t id, int64_t nowUs);
+  void setTargetBitrate(uint32_t consumer, double bitrateBps);
+  void closeConsumer(uint32_t id);
+
+  /** @param data is decrypted in place */
+  void receive(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs);
+
+  /**
+   * Sends what is due, at most about `maxPackets`.
+   * @returns when to call again: `nowUs` where there is more to do, nothing where there is none until
+   * something comes
+   */
+  std::optional<int64_t> advance(int64_t nowUs, size_t maxPackets);
+
+ private:
+  struct OwnedConsumer {
+    std::unique_ptr<Consumer> consumer;
+    uint32_t transport;
+  };
+
+  void onKeyframeWanted(uint32_t producer) override;
+  void onKeyframeRequestDue(uint32_t producer, int64_t dueUs) override;
+
+  void receiveStun(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs);
+  void receiveRtcp(const SocketAddress& from, MutableBytes data, int64_t nowUs);
+  void select(const Endpoint& endpoint);
+  Producer* findProducer(uint32_t id);
+  MediaTransport* findTransport(uint32_t id);
+  MediaTransport* transportOfEndpoint(uint32_t endpoint);
+  Consumer* findConsumer(uint32_t id);
+  int64_t firstIndex(const MediaTransport& transport, uint32_t ssrc);
+
+  Options options_;
+  MediaTime time_;
+  DatagramSender& sender_;
+  MediaCoreListener& listener_;
+  PlaneStats& stats_;
+  std::mt19937 random_;
+  PacketBatch batch_;
+  EndpointRegistry endpoints_;
+  std::unordered_map<uint32_t, std::unique_ptr<Producer>> producers_;
+  std::unordered_map<uint32_t, std::unique_ptr<MediaTransport>> transports_;
+  std::unordered_map<uint32_t, uint32_t> transportsByEndpoint_;
+  std::unordered_map<uint32_t, OwnedConsumer> consumers_;
+  PumpSchedule schedule_;
+  std::unordered_map<uint32_t, int64_t> keyframeRequestsDue_;
+};
+
+}  // namespace streamkit

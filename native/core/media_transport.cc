@@ -1,0 +1,234 @@
+#include "media_transport.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace streamkit {
+namespace {
+
+/** While the kernel takes nothing, how long until it is tried again. */
+constexpr int64_t kBlockedRetryUs = 2'000;
+/** An ordinary frame goes out whole up to this many packets. */
+constexpr size_t kMaxRushPackets = 64;
+/** A replay goes at ten times the target bitrate, for a newcomer waits for it: 2.5 / 0.25. */
+constexpr double kReplayWeight = 0.25;
+constexpr int64_t kRembIntervalUs = 200'000;
+
+}  // namespace
+
+MediaTransport::MediaTransport(uint32_t id, uint32_t endpoint, SrtpSender sender, SrtcpReceiver receiver,
+                               std::shared_ptr<TransportStats> stats, const Services& services)
+    : id_(id),
+      endpoint_(endpoint),
+      writer_(std::move(sender), services.batch),
+      receiver_(std::move(receiver)),
+      stats_(std::move(stats)),
+      services_(services),
+      pacer_(0) {}
+
+void MediaTransport::add(Consumer* consumer) {
+  consumers_.insert(consumer->video() ? consumers_.end() : consumers_.begin(), consumer);
+  targetBitrateChanged();
+}
+
+void MediaTransport::remove(Consumer* consumer) {
+  if (reachable()) {
+    writer_.batch().begin(pair_.socket, pair_.remote);
+    consumer->sayBye(writer_);
+    writer_.batch().flush();
+  }
+  const auto next = consumer->nextIndices();
+  retiredIndices_[consumer->parameters().ssrc] = next.media;
+  if (consumer->parameters().rtxSsrc != 0) {
+    retiredIndices_[consumer->parameters().rtxSsrc] = next.rtx;
+  }
+  std::erase(consumers_, consumer);
+  resends_.forget(consumer);
+  targetBitrateChanged();
+}
+
+std::optional<int64_t> MediaTransport::nextIndexOf(uint32_t ssrc) const {
+  const auto found = retiredIndices_.find(ssrc);
+  return found == retiredIndices_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void MediaTransport::targetBitrateChanged() {
+  double sumBps = 0;
+  for (const Consumer* consumer : consumers_) {
+    sumBps += consumer->parameters().targetBitrateBps;
+  }
+  pacer_.setTargetBitrate(sumBps);
+}
+
+void MediaTransport::receiveRtcp(MutableBytes packet, int64_t nowUs) {
+  const auto compound = receiver_.unprotect(packet);
+  if (!compound.has_value()) {
+    services_.planeStats.droppedSrtcpAuthentication += 1;
+    return;
+  }
+  receivedAtUs_ = nowUs;
+  if (!parseRtcp(*compound, *this)) {
+    stats_->rtcpDropped += 1;
+  }
+}
+
+bool MediaTransport::hasWork() const {
+  return reachable() &&
+         (!resends_.empty() || std::any_of(consumers_.begin(), consumers_.end(),
+                                           [](const Consumer* each) { return each->hasWork(); }));
+}
+
+std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size_t& packets) {
+  if (!hasWork()) {
+    return std::nullopt;
+  }
+  if (services_.sender.blocked(pair_.socket)) {
+    return nowUs + kBlockedRetryUs;
+  }
+  writer_.batch().begin(pair_.socket, pair_.remote);
+  for (Consumer* consumer : consumers_) {
+    if (!consumer->video() && consumer->hasWork()) {
+      const auto burst = consumer->sendBurst(writer_, PacketBatch::kMaxGroupPackets, nowUs);
+      pacer_.sent(burst.bytes, nowUs);
+      packets += burst.packets;
+      consumer->reportWhenDue(writer_, nowUs, random);
+    }
+  }
+  packets += pumpResends(nowUs);
+  if (resends_.empty()) {
+    packets += pumpVideo(nowUs);
+  }
+  for (Consumer* consumer : consumers_) {
+    if (consumer->video()) {
+      consumer->reportWhenDue(writer_, nowUs, random);
+    }
+  }
+  writer_.batch().flush();
+  return hasWork() ? std::optional(pacer_.dueUs(nowUs)) : std::nullopt;
+}
+
+size_t MediaTransport::pumpResends(int64_t nowUs) {
+  size_t packets = 0;
+  if (resends_.empty() || !pacer_.mayRush(nowUs)) {
+    return 0;
+  }
+  while (!resends_.empty() && packets < PacketBatch::kMaxGroupPackets) {
+    const ResendQueue::Entry entry = resends_.pop();
+    const auto burst = entry.consumer->resend(writer_, entry.sequenceNumber, nowUs);
+    pacer_.sent(burst.bytes, nowUs);
+    packets += burst.packets;
+  }
+  return packets;
+}
+
+size_t MediaTransport::pumpVideo(int64_t nowUs) {
+  size_t packets = 0;
+  const size_t count = consumers_.size();
+  for (size_t i = 0; i < count; i += 1) {
+    Consumer* const consumer = consumers_[(turn_ + i) % count];
+    if (!consumer->video() || !consumer->hasWork()) {
+      continue;
+    }
+    const size_t waiting = consumer->packetsOfNextFrame();
+    const bool rush = !consumer->nextIsSpread() && waiting <= kMaxRushPackets;
+    if (rush ? !pacer_.mayRush(nowUs) : !pacer_.mayBurst(nowUs)) {
+      break;
+    }
+    const double weight = consumer->replaying() ? kReplayWeight : 1;
+    const auto burst =
+        consumer->sendBurst(writer_, rush ? kMaxRushPackets : PacketBatch::kMaxGroupPackets, nowUs);
+    pacer_.sent(burst.bytes, nowUs, weight);
+    packets += burst.packets;
+  }
+  turn_ += 1;
+  return packets;
+}
+
+Consumer* MediaTransport::addressee(uint32_t ssrc) {
+  for (Consumer* consumer : consumers_) {
+    if (consumer->owns(ssrc)) {
+      // What is said of the RTX stream is known to be its consumer's, but its losses are not those of the
+      // media.
+      return ssrc == consumer->parameters().ssrc ? consumer : nullptr;
+    }
+  }
+  stats_->rtcpDropped += 1;
+  return nullptr;
+}
+
+void MediaTransport::onReport(const ReportBlock& block) {
+  if (Consumer* const consumer = addressee(block.ssrc)) {
+    consumer->onReport(block, receivedAtUs_);
+  }
+}
+
+void MediaTransport::onNack(uint32_t ssrc, Bytes items) {
+  Consumer* const consumer = addressee(ssrc);
+  if (consumer == nullptr) {
+    return;
+  }
+  consumer->onNack();
+  if (!consumer->canResend()) {
+    return;
+  }
+  forEachNacked(items, [&](uint16_t sequenceNumber) {
+    if (!resends_.full() && consumer->wantsResend(sequenceNumber, receivedAtUs_)) {
+      resends_.push({consumer, sequenceNumber});
+    }
+  });
+}
+
+void MediaTransport::onPli(uint32_t ssrc) {
+  if (Consumer* const consumer = addressee(ssrc)) {
+    consumer->onPli(receivedAtUs_);
+  }
+}
+
+void MediaTransport::onFir(uint32_t ssrc, uint8_t commandSequence) {
+  if (Consumer* const consumer = addressee(ssrc)) {
+    consumer->onFir(commandSequence, receivedAtUs_);
+  }
+}
+
+void MediaTransport::onTransportFeedback(Bytes body) {
+  SentPacketLog* const sent = writer_.sentPackets();
+  if (sent == nullptr || services_.feedbackIntervalUs <= 0) {
+    return;
+  }
+  if (!parseTransportFeedback(body, feedback_)) {
+    stats_->rtcpDropped += 1;
+    return;
+  }
+  const int64_t offsetUs = referenceTime_.unwrap(referenceTimeUs(body));
+  for (const PacketFeedback& packet : feedback_) {
+    const auto known = sent->report(packet.sequenceNumber, packet.received, receivedAtUs_);
+    if (known.has_value()) {
+      records_.push_back(packet.sequenceNumber);
+      records_.push_back(static_cast<double>(known->sentUs));
+      records_.push_back(packet.received ? static_cast<double>(packet.arrivalUs + offsetUs)
+                                         : std::numeric_limits<double>::quiet_NaN());
+      records_.push_back(known->bytes);
+    }
+  }
+  if (receivedAtUs_ - feedbackToldUs_ >= services_.feedbackIntervalUs ||
+      records_.size() >= kMaxPendingRecords * kRecordValues) {
+    tellFeedback();
+  }
+}
+
+void MediaTransport::tellFeedback() {
+  if (!records_.empty()) {
+    feedbackToldUs_ = receivedAtUs_;
+    services_.listener.onFeedback(id_, std::move(records_));
+    records_ = {};
+  }
+}
+
+void MediaTransport::onRemb(double bitrateBps) {
+  if (receivedAtUs_ - rembToldUs_ >= kRembIntervalUs) {
+    rembToldUs_ = receivedAtUs_;
+    services_.listener.onRemb(id_, bitrateBps);
+  }
+}
+
+}  // namespace streamkit

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "consumer.h"
+#include "pacer.h"
+#include "packet_writer.h"
+#include "resend_queue.h"
+#include "rtcp_parser.h"
+#include "srtp_receiver.h"
+#include "transport_feedback.h"
+
+namespace streamkit {
+
+/** Where the media of a viewer goes. */
+struct SelectedPair {
+  int socket = -1;
+  SocketAddress remote;
+};
+
+/** One viewer's SRTP and SRTCP: its consumers, its pacer, and what its RTCP says. */
+class MediaTransport final : private RtcpListener {
+ public:
+  class Listener {
+   public:
+    /** @param records kRecordValues each: see `takeFeedback` */
+    virtual void onFeedback(uint32_t transport, std::vector<double> records) = 0;
+    virtual void onRemb(uint32_t transport, double bitrateBps) = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+
+  struct Services {
+    Listener& listener;
+    PacketBatch& batch;
+    const DatagramSender& sender;
+    PlaneStats& planeStats;
+    /** How long feedback is collected before it is told; 0: not told at all. */
+    int64_t feedbackIntervalUs;
+  };
+
+  /** Of one packet: sequence number, sendTimeUs, arrivalTimeUs (NaN where lost), bytes of the datagram. */
+  static constexpr size_t kRecordValues = 4;
+  static constexpr size_t kMaxPendingRecords = 2048;
+
+  MediaTransport(uint32_t id, uint32_t endpoint, SrtpSender sender, SrtcpReceiver receiver,
+                 std::shared_ptr<TransportStats> stats, const Services& services);
+
+  uint32_t id() const { return id_; }
+  uint32_t endpoint() const { return endpoint_; }
+  const std::vector<Consumer*>& consumers() const { return consumers_; }
+  bool reachable() const { return pair_.socket >= 0; }
+  void select(const SelectedPair& pair) { pair_ = pair; }
+
+  void add(Consumer* consumer);
+  /** Says BYE for it. */
+  void remove(Consumer* consumer);
+  /** Where an SSRC's counts are to go on that was used under these keys before. */
+  std::optional<int64_t> nextIndexOf(uint32_t ssrc) const;
+  void targetBitrateChanged();
+
+  /** SRTCP from an address that is the viewer's. */
+  void receiveRtcp(MutableBytes packet, int64_t nowUs);
+
+  bool hasWork() const;
+  /**
+   * Sends what may be sent now: sound, then retransmissions, then a burst of video.
+   * @param packets is increased by what was sent
+   * @returns when to call again; nothing where there is no work left
+   */
+  std::optional<int64_t> pump(int64_t nowUs, uint32_t random, size_t& packets);
+
+ private:
+  void onReport(const ReportBlock& block) override;
+  void onNack(uint32_t ssrc, Bytes items) override;
+  void onPli(uint32_t ssrc) override;
+  void onFir(uint32_t ssrc, uint8_t commandSequence) override;
+  void onTransportFeedback(Bytes body) override;
+  void onRemb(double bitrateBps) override;
+
+  /** The consumer whose media SSRC it is; what names nobody is counted, what names an RTX stream is ignored.
+   */
+  Consumer* addressee(uint32_t ssrc);
+  size_t pumpResends(int64_t nowUs);
+  size_t pumpVideo(int64_t nowUs);
+  void tellFeedback();
+
+  uint32_t id_;
+  uint32_t endpoint_;
+  PacketWriter writer_;
+  SrtcpReceiver receiver_;
+  std::shared_ptr<TransportStats> stats_;
+  Services services_;
+  SelectedPair pair_;
+  /** Sound before video. */
+  std::vector<Consumer*> consumers_;
+  size_t turn_ = 0;
+  Pacer pacer_;
+  ResendQueue resends_;
+  std::unordered_map<uint32_t, int64_t> retiredIndices_;
+
+  int64_t receivedAtUs_ = 0;
+  ReferenceTime referenceTime_;
+  std::vector<PacketFeedback> feedback_;
+  std::vector<double> records_;
+  int64_t feedbackToldUs_ = INT64_MIN / 2;
+  int64_t rembToldUs_ = INT64_MIN / 2;
+};
+
+}  // namespace streamkit

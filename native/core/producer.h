@@ -1,0 +1,85 @@
+#pragma once
+
+#include <vector>
+
+#include "frame_history.h"
+#include "keyframe_request_policy.h"
+
+namespace streamkit {
+
+class Consumer;
+
+struct ProducerParameters {
+  bool video = true;
+  uint32_t clockRateHz = 90'000;
+  int64_t keyframeIntervalMinUs = 300'000;
+  int64_t historyUs = 1'000'000;
+  bool gopReplay = false;
+};
+
+/** One encoded source: the history that its consumers share, and the keyframe requests of all of them. */
+class Producer {
+ public:
+  /** Told when the source is to make a keyframe; already coalesced over all viewers. */
+  class Listener {
+   public:
+    virtual void onKeyframeWanted(uint32_t producer) = 0;
+    /** A request waits: `retryKeyframeRequest` is to be called then. */
+    virtual void onKeyframeRequestDue(uint32_t producer, int64_t dueUs) = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+
+  Producer(uint32_t id, const ProducerParameters& parameters, Listener& listener)
+      : id_(id),
+        parameters_(parameters),
+        listener_(listener),
+        history_(parameters.historyUs, parameters.gopReplay && parameters.video),
+        keyframes_(parameters.keyframeIntervalMinUs) {}
+
+  uint32_t id() const { return id_; }
+  bool video() const { return parameters_.video; }
+  bool gopReplay() const { return parameters_.video && parameters_.gopReplay; }
+  uint32_t clockRateHz() const { return parameters_.clockRateHz; }
+  FrameHistory& history() { return history_; }
+  const std::vector<Consumer*>& consumers() const { return consumers_; }
+
+  const EncodedFrame& push(EncodedFrame frame, int64_t nowUs) {
+    if (frame.keyframe) {
+      keyframes_.keyframePassed();
+    }
+    return history_.push(std::move(frame), nowUs);
+  }
+
+  void requestKeyframe(int64_t nowUs) {
+    if (!parameters_.video) {
+      return;
+    }
+    const bool waited = keyframes_.dueUs().has_value();
+    if (keyframes_.request(nowUs)) {
+      listener_.onKeyframeWanted(id_);
+    } else if (!waited) {
+      listener_.onKeyframeRequestDue(id_, *keyframes_.dueUs());
+    }
+  }
+
+  void retryKeyframeRequest(int64_t nowUs) {
+    if (keyframes_.dueUs().has_value() && keyframes_.request(nowUs)) {
+      listener_.onKeyframeWanted(id_);
+    }
+  }
+
+  void add(Consumer* consumer) { consumers_.push_back(consumer); }
+  void remove(Consumer* consumer) { std::erase(consumers_, consumer); }
+
+ private:
+  uint32_t id_;
+  ProducerParameters parameters_;
+  Listener& listener_;
+  FrameHistory history_;
+  KeyframeRequestPolicy keyframes_;
+  std::vector<Consumer*> consumers_;
+};
+
+}  // namespace streamkit

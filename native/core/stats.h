@@ -1,0 +1,61 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace streamkit {
+
+/** A figure that one thread writes and others read: no ordering, no locked instruction. */
+template <typename T>
+class Figure {
+ public:
+  Figure(T value = T{}) : value_(value) {}
+  Figure& operator=(T value) {
+    value_.store(value, std::memory_order_relaxed);
+    return *this;
+  }
+  Figure& operator+=(T value) { return *this = get() + value; }
+  operator T() const { return get(); }
+  T get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<T> value_;
+};
+
+struct ConsumerStats {
+  Figure<uint64_t> packetsSent;
+  /** Payload bytes, retransmissions excluded: as a sender report counts them. */
+  Figure<uint64_t> bytesSent;
+  Figure<uint64_t> packetsRetransmitted;
+  /** Frames not sent to this viewer: before its first keyframe, or dropped on overflow. */
+  Figure<uint64_t> framesDropped;
+  Figure<uint64_t> nacksReceived;
+  Figure<uint64_t> plisReceived;
+  Figure<uint64_t> firsReceived;
+  Figure<double> fractionLost;
+  Figure<int64_t> packetsLost;
+  Figure<double> jitterMs;
+  /** Negative before the first one. */
+  Figure<double> rttMs{-1};
+};
+
+struct TransportStats {
+  /** RTCP that could not be parsed or belonged to nobody. */
+  Figure<uint64_t> rtcpDropped;
+};
+
+struct PlaneStats {
+  Figure<uint64_t> packetsSent;
+  Figure<uint64_t> bytesSent;
+  Figure<uint64_t> sendCalls;
+  Figure<uint64_t> sendErrors;
+  Figure<bool> gso;
+  Figure<uint64_t> received;
+  Figure<uint64_t> droppedUnknownSource;
+  Figure<uint64_t> droppedStunIntegrity;
+  Figure<uint64_t> droppedMalformed;
+  Figure<uint64_t> droppedSrtcpAuthentication;
+  Figure<uint64_t> cpuUs;
+};
+
+}  // namespace streamkit

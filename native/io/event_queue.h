@@ -1,0 +1,95 @@
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "../core/media_core.h"
+
+namespace streamkit {
+
+struct Event {
+  enum class Type { kPacket, kKeyframe, kFeedback, kRemb };
+
+  Type type;
+  /** Of the endpoint, the producer or the transport. */
+  uint32_t id;
+  int socket = -1;
+  SocketAddress from{};
+  std::vector<uint8_t> data{};
+  std::vector<double> records{};
+  double bitrateBps = 0;
+};
+
+/**
+ * What the core's thread has to tell, until the other side takes it. Bounded: at kMaxEvents further packets
+ * and feedback are dropped and counted; their senders repeat themselves. Keyframe requests are not dropped:
+ * there is at most one of a producer in the queue.
+ */
+class EventQueue final : public MediaCoreListener {
+ public:
+  static constexpr size_t kMaxEvents = 4096;
+
+  /** @param wake is called on the core's thread where the queue was empty */
+  explicit EventQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
+
+  std::vector<Event> take() {
+    const std::lock_guard lock(mutex_);
+    std::vector<Event> taken;
+    taken.swap(events_);
+    return taken;
+  }
+  uint64_t dropped() const {
+    const std::lock_guard lock(mutex_);
+    return dropped_;
+  }
+
+  void onPacket(uint32_t endpoint, int socket, const SocketAddress& from, Bytes data) override {
+    Event event{Event::Type::kPacket, endpoint};
+    event.socket = socket;
+    event.from = from;
+    event.data.assign(data.begin(), data.end());
+    push(std::move(event));
+  }
+  void onKeyframeWanted(uint32_t producer) override { push({Event::Type::kKeyframe, producer}); }
+  void onFeedback(uint32_t transport, std::vector<double> records) override {
+    Event event{Event::Type::kFeedback, transport};
+    event.records = std::move(records);
+    push(std::move(event));
+  }
+  void onRemb(uint32_t transport, double bitrateBps) override {
+    Event event{Event::Type::kRemb, transport};
+    event.bitrateBps = bitrateBps;
+    push(std::move(event));
+  }
+
+ private:
+  void push(Event event) {
+    bool first = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (event.type == Event::Type::kKeyframe) {
+        for (const Event& other : events_) {
+          if (other.type == Event::Type::kKeyframe && other.id == event.id) {
+            return;
+          }
+        }
+      } else if (events_.size() >= kMaxEvents) {
+        dropped_ += 1;
+        return;
+      }
+      first = events_.empty();
+      events_.push_back(std::move(event));
+    }
+    if (first) {
+      wake_();
+    }
+  }
+
+  std::function<void()> wake_;
+  mutable std::mutex mutex_;
+  std::vector<Event> events_;
+  uint64_t dropped_ = 0;
+};
+
+}  // namespace streamkit

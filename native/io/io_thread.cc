@@ -1,0 +1,210 @@
+#include "io_thread.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "clock.h"
+
+namespace streamkit {
+namespace {
+
+/** Packets sent before the sockets are looked at again: some 2 ms. */
+constexpr size_t kPacketsPerTurn = 1536;
+/** Batches received before the pacers are looked at again. */
+constexpr int kReceiveTurns = 16;
+constexpr int64_t kCpuPublishIntervalUs = 10'000;
+
+}  // namespace
+
+IoThread::IoThread(const MediaCore::Options& options, bool gso, MediaCoreListener& listener)
+    : core_(options, *this, listener, stats_) {
+  stats_.gso = gso;
+  if (wakeup_.valid()) {
+    // Where the system gives no thread this throws, and the addon is built without exceptions: as any lack of
+    // memory, it ends the process.
+    thread_ = std::thread([this] { run(); });
+  }
+}
+
+IoThread::~IoThread() {
+  stop();
+}
+
+int IoThread::addSocket(std::unique_ptr<UdpSocket> socket) {
+  if (!socket->canSegment()) {
+    stats_.gso = false;
+  }
+  // A command can be copied, a socket cannot: it is handed over by its bare pointer.
+  UdpSocket* const handedOver = socket.release();
+  enqueue([this, handedOver](MediaCore&, int64_t) { sockets_.emplace_back(handedOver); });
+  return nextSocket_++;
+}
+
+void IoThread::post(Command command) {
+  enqueue(std::move(command));
+}
+
+void IoThread::postPacket(uint32_t endpoint, int socket, const SocketAddress& to, Bytes data) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (queuedPackets_ >= kMaxQueuedPackets) {
+      return;
+    }
+    queuedPackets_ += 1;
+  }
+  enqueue([this, endpoint, socket, to, copy = std::vector<uint8_t>(data.begin(), data.end())](MediaCore& core,
+                                                                                              int64_t nowUs) {
+    {
+      const std::lock_guard lock(mutex_);
+      queuedPackets_ -= 1;
+    }
+    core.sendPacket(endpoint, socket, to, copy, nowUs);
+  });
+}
+
+void IoThread::postFrame(uint32_t producer, EncodedFrame frame) {
+  const size_t bytes = frame.payloadBytes();
+  bool gap = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (queuedFrames_ >= kMaxQueuedFrames || queuedFrameBytes_ + bytes > kMaxQueuedFrameBytes) {
+      producersWithGap_.insert(producer);
+      return;
+    }
+    gap = producersWithGap_.erase(producer) > 0;
+    queuedFrames_ += 1;
+    queuedFrameBytes_ += bytes;
+  }
+  auto shared = std::make_shared<EncodedFrame>(std::move(frame));
+  enqueue([this, producer, shared, gap, bytes](MediaCore& core, int64_t nowUs) {
+    {
+      const std::lock_guard lock(mutex_);
+      queuedFrames_ -= 1;
+      queuedFrameBytes_ -= bytes;
+    }
+    core.sendFrame(producer, std::move(*shared), gap, nowUs);
+  });
+}
+
+void IoThread::stop() {
+  if (!thread_.joinable()) {
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wakeup_.notify();
+  thread_.join();
+  sockets_.clear();
+}
+
+void IoThread::enqueue(Command command) {
+  bool first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    first = commands_.empty();
+    commands_.push_back(std::move(command));
+  }
+  if (first) {
+    wakeup_.notify();
+  }
+}
+
+void IoThread::runCommands() {
+  std::vector<Command> commands;
+  {
+    const std::lock_guard lock(mutex_);
+    commands.swap(commands_);
+  }
+  for (const Command& command : commands) {
+    command(core_, monotonicUs());
+  }
+}
+
+void IoThread::run() {
+  std::optional<int64_t> dueUs;
+  for (;;) {
+    int64_t nowUs = monotonicUs();
+    waitUntil(dueUs, nowUs);
+    bool stopping = false;
+    {
+      const std::lock_guard lock(mutex_);
+      stopping = stopping_;
+    }
+    runCommands();
+    const bool more = receive();
+    nowUs = monotonicUs();
+    dueUs = core_.advance(nowUs, kPacketsPerTurn);
+    if (more) {
+      dueUs = nowUs;
+    }
+    if (nowUs - cpuPublishedUs_ >= kCpuPublishIntervalUs || stopping) {
+      cpuPublishedUs_ = nowUs;
+      stats_.cpuUs = static_cast<uint64_t>(threadCpuUs());
+    }
+    // What was posted before the stop was taken with it, or before.
+    if (stopping) {
+      return;
+    }
+  }
+}
+
+void IoThread::waitUntil(std::optional<int64_t> dueUs, int64_t nowUs) {
+  std::vector<pollfd> fds;
+  fds.reserve(sockets_.size() + 1);
+  fds.push_back({wakeup_.fd(), POLLIN, 0});
+  for (const auto& socket : sockets_) {
+    fds.push_back({socket->fd(), static_cast<short>(socket->blocked() ? POLLIN | POLLOUT : POLLIN), 0});
+  }
+  const int64_t waitUs = dueUs.has_value() ? std::max<int64_t>(0, *dueUs - nowUs) : -1;
+#ifdef __linux__
+  const timespec timeout{static_cast<time_t>(waitUs / 1'000'000),
+                         static_cast<long>(waitUs % 1'000'000 * 1000)};
+  const int ready = ppoll(fds.data(), fds.size(), waitUs < 0 ? nullptr : &timeout, nullptr);
+#else
+  const int ready = poll(fds.data(), static_cast<nfds_t>(fds.size()),
+                         waitUs < 0 ? -1 : static_cast<int>((waitUs + 999) / 1000));
+#endif
+  if (ready <= 0) {
+    return;
+  }
+  if (fds[0].revents != 0) {
+    wakeup_.drain();
+  }
+  for (size_t i = 0; i < sockets_.size(); i += 1) {
+    if ((fds[i + 1].revents & POLLOUT) != 0) {
+      sockets_[i]->flush(stats_);
+    }
+  }
+}
+
+bool IoThread::receive() {
+  bool more = false;
+  for (size_t i = 0; i < sockets_.size(); i += 1) {
+    bool full = true;
+    for (int turn = 0; full && turn < kReceiveTurns; turn += 1) {
+      const int64_t nowUs = monotonicUs();
+      full = sockets_[i]->receive([&](const SocketAddress& from, MutableBytes data) {
+        core_.receive(static_cast<int>(i), from, data, nowUs);
+      });
+    }
+    more = more || full;
+  }
+  return more;
+}
+
+void IoThread::send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes) {
+  if (socket >= 0 && static_cast<size_t>(socket) < sockets_.size()) {
+    sockets_[static_cast<size_t>(socket)]->send(to, datagrams, segmentBytes, stats_);
+  }
+}
+
+bool IoThread::blocked(int socket) const {
+  return socket >= 0 && static_cast<size_t>(socket) < sockets_.size() &&
+         sockets_[static_cast<size_t>(socket)]->blocked();
+}
+
+}  // namespace streamkit

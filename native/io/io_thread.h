@@ -1,0 +1,74 @@
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "../core/media_core.h"
+#include "udp_socket.h"
+#include "wakeup.h"
+
+namespace streamkit {
+
+/** The thread that a core and its sockets live on. All methods are for one other thread. */
+class IoThread final : private DatagramSender {
+ public:
+  using Command = std::function<void(MediaCore& core, int64_t nowUs)>;
+
+  /** Frames that the thread has not taken yet; beyond either, frames are dropped up to the next keyframe. */
+  static constexpr size_t kMaxQueuedFrames = 256;
+  static constexpr size_t kMaxQueuedFrameBytes = 32 * 1024 * 1024;
+  /** STUN and DTLS that wait to be sent; beyond it they are dropped, as their protocols repeat them. */
+  static constexpr size_t kMaxQueuedPackets = 4096;
+
+  IoThread(const MediaCore::Options& options, bool gso, MediaCoreListener& listener);
+  ~IoThread();
+  IoThread(const IoThread&) = delete;
+  IoThread& operator=(const IoThread&) = delete;
+
+  /** False where the system gave no thread or no descriptor; then nothing else is to be called. */
+  bool running() const { return thread_.joinable(); }
+  const PlaneStats& stats() const { return stats_; }
+
+  /** @returns the socket's number */
+  int addSocket(std::unique_ptr<UdpSocket> socket);
+  void post(Command command);
+  void postPacket(uint32_t endpoint, int socket, const SocketAddress& to, Bytes data);
+  void postFrame(uint32_t producer, EncodedFrame frame);
+  /** What was posted before is done; then the thread ends and the sockets are closed. Idempotent. */
+  void stop();
+
+ private:
+  void send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes) override;
+  bool blocked(int socket) const override;
+
+  void enqueue(Command command);
+  void run();
+  void waitUntil(std::optional<int64_t> dueUs, int64_t nowUs);
+  void runCommands();
+  bool receive();
+
+  PlaneStats stats_;
+  MediaCore core_;
+  Wakeup wakeup_;
+  int nextSocket_ = 0;
+
+  std::mutex mutex_;
+  std::vector<Command> commands_;
+  bool stopping_ = false;
+  size_t queuedFrames_ = 0;
+  size_t queuedFrameBytes_ = 0;
+  size_t queuedPackets_ = 0;
+  /** Producers of which a frame was dropped since the last that was queued. */
+  std::unordered_set<uint32_t> producersWithGap_;
+
+  // Of the thread alone.
+  std::vector<std::unique_ptr<UdpSocket>> sockets_;
+  int64_t cpuPublishedUs_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace streamkit

@@ -1,0 +1,253 @@
+#include "udp_socket.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#ifdef __linux__
+#include <netinet/udp.h>
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#endif
+
+namespace streamkit {
+namespace {
+
+/** Feedback of a thousand viewers while a keyframe is being fanned out; the kernel may give less. */
+constexpr int kSocketBufferBytes = 4 * 1024 * 1024;
+
+void enlargeBuffer(int fd, int option, [[maybe_unused]] int forcedOption) {
+#ifdef __linux__
+  // Beyond the limit of the system, where we may.
+  if (setsockopt(fd, SOL_SOCKET, forcedOption, &kSocketBufferBytes, sizeof kSocketBufferBytes) == 0) {
+    return;
+  }
+#endif
+  setsockopt(fd, SOL_SOCKET, option, &kSocketBufferBytes, sizeof kSocketBufferBytes);
+}
+
+bool kernelSegments([[maybe_unused]] int fd) {
+#ifdef __linux__
+  const int none = 0;
+  return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof none) == 0;
+#else
+  return false;
+#endif
+}
+
+bool wouldBlock(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
+}
+
+}  // namespace
+
+UdpSocket::Opened UdpSocket::open(const SocketAddress& address) {
+  const int fd = socket(address.isIpv6() ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
+  if (fd < 0) {
+    return {nullptr, errno};
+  }
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  fcntl(fd, F_SETFL, O_NONBLOCK);
+  if (address.isIpv6()) {
+    const int only = 1;
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+  }
+  sockaddr_storage storage{};
+  socklen_t length = address.toKernel(storage);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&storage), length) != 0 ||
+      getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) {
+    const int error = errno;
+    close(fd);
+    return {nullptr, error};
+  }
+#ifdef __linux__
+  enlargeBuffer(fd, SO_RCVBUF, SO_RCVBUFFORCE);
+  enlargeBuffer(fd, SO_SNDBUF, SO_SNDBUFFORCE);
+#else
+  enlargeBuffer(fd, SO_RCVBUF, 0);
+  enlargeBuffer(fd, SO_SNDBUF, 0);
+#endif
+  return {std::unique_ptr<UdpSocket>(new UdpSocket(fd, SocketAddress::fromKernel(storage).value_or(address))),
+          0};
+}
+
+UdpSocket::UdpSocket(int fd, const SocketAddress& local)
+    : fd_(fd), local_(local), canSegment_(kernelSegments(fd)), received_(kReceiveBatch) {}
+
+UdpSocket::~UdpSocket() {
+  close(fd_);
+}
+
+void UdpSocket::send(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {
+  const size_t done = blocked() ? 0 : trySend(to, datagrams, segmentBytes, stats);
+  const Bytes rest = datagrams.subspan(done);
+  if (rest.empty()) {
+    return;
+  }
+  if (backlogBytes_ + rest.size() > kMaxBacklogBytes) {
+    stats.sendErrors += (rest.size() + segmentBytes - 1) / segmentBytes;
+    return;
+  }
+  backlog_.push_back({to, std::vector<uint8_t>(rest.begin(), rest.end()), segmentBytes});
+  backlogBytes_ += rest.size();
+}
+
+void UdpSocket::flush(PlaneStats& stats) {
+  while (!backlog_.empty()) {
+    Waiting& first = backlog_.front();
+    const size_t done = trySend(first.to, first.datagrams, first.segmentBytes, stats);
+    backlogBytes_ -= done;
+    if (done < first.datagrams.size()) {
+      first.datagrams.erase(first.datagrams.begin(),
+                            first.datagrams.begin() + static_cast<std::ptrdiff_t>(done));
+      return;
+    }
+    backlog_.pop_front();
+  }
+}
+
+size_t UdpSocket::trySend(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {
+  if (!stats.gso || !canSegment_ || datagrams.size() <= segmentBytes) {
+    return sendEach(to, datagrams, segmentBytes, stats);
+  }
+  int error = 0;
+  const size_t sent = sendSegmented(to, datagrams, segmentBytes, error);
+  stats.sendCalls += 1;
+  if (sent > 0) {
+    stats.packetsSent += (datagrams.size() + segmentBytes - 1) / segmentBytes;
+    stats.bytesSent += datagrams.size();
+    return datagrams.size();
+  }
+  if (wouldBlock(error)) {
+    return 0;
+  }
+  // EIO: the device computes no checksums; EINVAL: the segments do not fit the path's MTU. One by one it may
+  // go. Only where it does was the segmentation to blame, and not the address.
+  const uint64_t before = stats.packetsSent;
+  const size_t done = sendEach(to, datagrams, segmentBytes, stats);
+  if ((error == EIO || error == EINVAL || error == EOPNOTSUPP) && stats.packetsSent > before) {
+    stats.gso = false;
+  }
+  return done;
+}
+
+size_t UdpSocket::sendSegmented([[maybe_unused]] const SocketAddress& to, [[maybe_unused]] Bytes datagrams,
+                                [[maybe_unused]] size_t segmentBytes, int& error) {
+#ifdef __linux__
+  sockaddr_storage storage;
+  iovec vector{const_cast<uint8_t*>(datagrams.data()), datagrams.size()};
+  alignas(cmsghdr) std::array<uint8_t, CMSG_SPACE(sizeof(uint16_t))> control{};
+  msghdr message{};
+  message.msg_name = &storage;
+  message.msg_namelen = to.toKernel(storage);
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = IPPROTO_UDP;
+  header->cmsg_type = UDP_SEGMENT;
+  header->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+  const uint16_t size = static_cast<uint16_t>(segmentBytes);
+  std::memcpy(CMSG_DATA(header), &size, sizeof size);
+  const ssize_t sent = sendmsg(fd_, &message, MSG_DONTWAIT);
+  error = sent < 0 ? errno : 0;
+  return sent < 0 ? 0 : static_cast<size_t>(sent);
+#else
+  error = EOPNOTSUPP;
+  return 0;
+#endif
+}
+
+size_t UdpSocket::sendEach(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {
+  constexpr size_t kBatch = 64;
+  sockaddr_storage storage;
+  const socklen_t length = to.toKernel(storage);
+  size_t done = 0;
+  while (done < datagrams.size()) {
+    std::array<iovec, kBatch> vectors;
+    size_t count = 0;
+    for (size_t at = done; at < datagrams.size() && count < kBatch; at += segmentBytes, count += 1) {
+      vectors[count] = {const_cast<uint8_t*>(&datagrams[at]), std::min(segmentBytes, datagrams.size() - at)};
+    }
+    int sent = 0;
+#ifdef __linux__
+    std::array<mmsghdr, kBatch> messages{};
+    for (size_t i = 0; i < count; i += 1) {
+      messages[i].msg_hdr.msg_name = &storage;
+      messages[i].msg_hdr.msg_namelen = length;
+      messages[i].msg_hdr.msg_iov = &vectors[i];
+      messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    sent = sendmmsg(fd_, messages.data(), static_cast<unsigned>(count), MSG_DONTWAIT);
+#else
+    sent = sendto(fd_, vectors[0].iov_base, vectors[0].iov_len, MSG_DONTWAIT,
+                  reinterpret_cast<sockaddr*>(&storage), length) < 0
+               ? -1
+               : 1;
+#endif
+    stats.sendCalls += 1;
+    if (sent < 0) {
+      if (wouldBlock(errno)) {
+        return done;
+      }
+      // What cannot be sent is passed over; the rest may still go.
+      stats.sendErrors += 1;
+      done += vectors[0].iov_len;
+      continue;
+    }
+    for (int i = 0; i < sent; i += 1) {
+      done += vectors[static_cast<size_t>(i)].iov_len;
+      stats.bytesSent += vectors[static_cast<size_t>(i)].iov_len;
+    }
+    stats.packetsSent += static_cast<uint64_t>(sent);
+  }
+  return done;
+}
+
+size_t UdpSocket::receiveBatch() {
+  std::array<sockaddr_storage, kReceiveBatch> names;
+  std::array<iovec, kReceiveBatch> vectors;
+  size_t count = 0;
+#ifdef __linux__
+  std::array<mmsghdr, kReceiveBatch> messages{};
+  for (size_t i = 0; i < kReceiveBatch; i += 1) {
+    vectors[i] = {received_[i].bytes.data(), received_[i].bytes.size()};
+    messages[i].msg_hdr.msg_name = &names[i];
+    messages[i].msg_hdr.msg_namelen = sizeof names[i];
+    messages[i].msg_hdr.msg_iov = &vectors[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+  }
+  const int received = recvmmsg(fd_, messages.data(), kReceiveBatch, MSG_DONTWAIT, nullptr);
+  for (int i = 0; i < received; i += 1) {
+    received_[static_cast<size_t>(i)].size = messages[static_cast<size_t>(i)].msg_len;
+    count += 1;
+  }
+#else
+  for (; count < kReceiveBatch; count += 1) {
+    socklen_t length = sizeof names[count];
+    const ssize_t size = recvfrom(fd_, received_[count].bytes.data(), kMaxDatagramBytes, MSG_DONTWAIT,
+                                  reinterpret_cast<sockaddr*>(&names[count]), &length);
+    if (size < 0) {
+      break;
+    }
+    received_[count].size = static_cast<size_t>(size);
+  }
+#endif
+  for (size_t i = 0; i < count; i += 1) {
+    // Port 0 is nobody's, and an address that is none cannot be answered: both are dropped as empty
+    // datagrams.
+    received_[i].from = SocketAddress::fromKernel(names[i]).value_or(SocketAddress());
+    if (received_[i].from.port() == 0) {
+      received_[i].size = 0;
+    }
+  }
+  return count;
+}
+
+}  // namespace streamkit

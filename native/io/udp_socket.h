@@ -1,0 +1,86 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "../core/bytes.h"
+#include "../core/socket_address.h"
+#include "../core/stats.h"
+
+namespace streamkit {
+
+/** One bound, non-blocking UDP socket. Opened on any thread, then used by one. */
+class UdpSocket {
+ public:
+  /** Datagrams held back while the kernel takes none; beyond it they are dropped and counted. */
+  static constexpr size_t kMaxBacklogBytes = 4 * 1024 * 1024;
+  static constexpr size_t kMaxDatagramBytes = 2048;
+
+  struct Opened {
+    std::unique_ptr<UdpSocket> socket;
+    /** Errno of the failure, where there is no socket. */
+    int error = 0;
+  };
+
+  static Opened open(const SocketAddress& address);
+  ~UdpSocket();
+  UdpSocket(const UdpSocket&) = delete;
+  UdpSocket& operator=(const UdpSocket&) = delete;
+
+  int fd() const { return fd_; }
+  const SocketAddress& local() const { return local_; }
+  /** The kernel knows UDP_SEGMENT. */
+  bool canSegment() const { return canSegment_; }
+
+  /** Datagrams of `segmentBytes` each, back to back; the last may be shorter. */
+  void send(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
+  bool blocked() const { return !backlog_.empty(); }
+  /** The kernel takes datagrams again. */
+  void flush(PlaneStats& stats);
+
+  /**
+   * Receives what is there, at most a batch.
+   * @param callback is given the sender's address and the datagram, which it may change
+   * @returns whether there may be more
+   */
+  template <typename Callback>
+  bool receive(Callback&& callback) {
+    const size_t count = receiveBatch();
+    for (size_t i = 0; i < count; i += 1) {
+      callback(received_[i].from, MutableBytes(received_[i].bytes.data(), received_[i].size));
+    }
+    return count == kReceiveBatch;
+  }
+
+ private:
+  static constexpr size_t kReceiveBatch = 32;
+
+  struct Waiting {
+    SocketAddress to;
+    std::vector<uint8_t> datagrams;
+    size_t segmentBytes;
+  };
+
+  struct Received {
+    SocketAddress from;
+    size_t size;
+    std::array<uint8_t, kMaxDatagramBytes> bytes;
+  };
+
+  UdpSocket(int fd, const SocketAddress& local);
+  size_t receiveBatch();
+  /** @returns bytes that are done with, sent or not to be sent; fewer than given where the kernel is full */
+  size_t trySend(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
+  size_t sendSegmented(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, int& error);
+  size_t sendEach(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
+
+  int fd_;
+  SocketAddress local_;
+  bool canSegment_ = false;
+  std::deque<Waiting> backlog_;
+  size_t backlogBytes_ = 0;
+  std::vector<Received> received_;
+};
+
+}  // namespace streamkit

@@ -1,0 +1,144 @@
+#include <uv.h>
+
+#include "plane_calls.h"
+
+namespace streamkit::calls {
+namespace {
+
+constexpr double kMaxPort = 65535;
+/** STUN and DTLS records fit in one datagram of this many bytes, or else the path would fragment them. */
+constexpr size_t kMaxPacketBytes = 65000;
+
+napi_value number(Arguments& arguments, double value) {
+  napi_value result = nullptr;
+  napi_create_double(arguments.env(), value, &result);
+  return result;
+}
+
+napi_value closed(Arguments& arguments) {
+  return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed.");
+}
+
+/** Nothing, with an exception pending, where it is none. */
+std::optional<SocketAddress> addressOf(Arguments& arguments, const std::string& text, double port) {
+  if (arguments.failed() || !(port >= 0 && port <= kMaxPort)) {
+    arguments.fail("ERR_SOCKET_BAD_PORT", "A port lies between 0 and 65535.");
+    return std::nullopt;
+  }
+  const auto address = SocketAddress::fromText(text, static_cast<uint16_t>(port));
+  if (!address.has_value()) {
+    arguments.fail("EINVAL", "Not an IPv4 or IPv6 address: " + text);
+  }
+  return address;
+}
+
+}  // namespace
+
+napi_value bind(Plane& plane, Arguments& arguments) {
+  if (!plane.open()) {
+    return closed(arguments);
+  }
+  const std::string text = arguments.text(0);
+  const auto address = addressOf(arguments, text, arguments.number(1));
+  if (!address.has_value()) {
+    return nullptr;
+  }
+  int error = 0;
+  const auto bound = plane.bind(*address, error);
+  if (!bound.has_value()) {
+    const std::string name = uv_err_name(uv_translate_sys_error(error));
+    return arguments.fail(name.c_str(), "bind " + name + " " + text + ":" + std::to_string(address->port()));
+  }
+  return ObjectBuilder(arguments.env()).set("socket", bound->socket).set("port", bound->port).value();
+}
+
+napi_value createEndpoint(Plane& plane, Arguments& arguments) {
+  const std::string ufrag = arguments.text(0);
+  const std::string password = arguments.text(1);
+  if (arguments.failed()) {
+    return nullptr;
+  }
+  if (!plane.open()) {
+    return closed(arguments);
+  }
+  const uint32_t id = plane.nextId();
+  plane.endpoints.insert(id);
+  plane.thread().post([=](MediaCore& core, int64_t) { core.createEndpoint(id, ufrag, password); });
+  return number(arguments, id);
+}
+
+napi_value setLocalCredentials(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  const std::string ufrag = arguments.text(1);
+  const std::string password = arguments.text(2);
+  if (!arguments.failed() && plane.endpoints.contains(id)) {
+    plane.thread().post([=](MediaCore& core, int64_t) { core.setLocalCredentials(id, ufrag, password); });
+  }
+  return nullptr;
+}
+
+napi_value setRemoteCredentials(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  const std::string ufrag = arguments.text(1);
+  const std::string password = arguments.text(2);
+  if (!arguments.failed() && plane.endpoints.contains(id)) {
+    plane.thread().post([=](MediaCore& core, int64_t) { core.setRemoteCredentials(id, ufrag, password); });
+  }
+  return nullptr;
+}
+
+napi_value sendPacket(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  const uint32_t socket = arguments.id(1);
+  const std::string text = arguments.toText(arguments.property(arguments.at(2), "address"));
+  const double port = arguments.toNumber(arguments.property(arguments.at(2), "port"));
+  const Bytes data = arguments.bytes(3);
+  const auto address = addressOf(arguments, text, port);
+  if (!address.has_value()) {
+    return nullptr;
+  }
+  if (data.size() > kMaxPacketBytes) {
+    return arguments.fail("EMSGSIZE", "A datagram of " + std::to_string(data.size()) + " bytes is too long.");
+  }
+  if (plane.endpoints.contains(id)) {
+    plane.thread().postPacket(id, static_cast<int>(socket), *address, data);
+  }
+  return nullptr;
+}
+
+napi_value closeEndpoint(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  if (!arguments.failed() && plane.endpoints.contains(id)) {
+    plane.forgetEndpoint(id);
+    plane.thread().post([id](MediaCore& core, int64_t) { core.closeEndpoint(id); });
+  }
+  return nullptr;
+}
+
+napi_value stats(Plane& plane, Arguments& arguments) {
+  const PlaneStats& from = plane.stats();
+  ObjectBuilder object(arguments.env());
+  const auto set = [&](const char* name, const Figure<uint64_t>& value) {
+    object.set(name, static_cast<double>(value.get()));
+  };
+  set("packetsSent", from.packetsSent);
+  set("bytesSent", from.bytesSent);
+  set("sendCalls", from.sendCalls);
+  set("sendErrors", from.sendErrors);
+  object.setBoolean("gso", from.gso);
+  set("received", from.received);
+  set("droppedUnknownSource", from.droppedUnknownSource);
+  set("droppedStunIntegrity", from.droppedStunIntegrity);
+  set("droppedMalformed", from.droppedMalformed);
+  set("droppedSrtcpAuthentication", from.droppedSrtcpAuthentication);
+  object.set("eventsDropped", static_cast<double>(plane.eventsDropped()));
+  set("cpuUs", from.cpuUs);
+  return object.value();
+}
+
+napi_value close(Plane& plane, Arguments&) {
+  plane.close();
+  return nullptr;
+}
+
+}  // namespace streamkit::calls

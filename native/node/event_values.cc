@@ -1,0 +1,69 @@
+#include "event_values.h"
+
+#include <cstring>
+
+#include "values.h"
+
+namespace streamkit {
+namespace {
+
+napi_value packetValue(napi_env env, const Event& event) {
+  napi_value data = nullptr;
+  napi_create_buffer_copy(env, event.data.size(), event.data.data(), nullptr, &data);
+  ObjectBuilder from(env);
+  from.set("address", event.from.text()).set("port", event.from.port());
+  ObjectBuilder object(env);
+  object.set("type", std::string("packet")).set("endpoint", event.id).set("socket", event.socket);
+  return object.set("from", from.value()).set("data", data).value();
+}
+
+napi_value feedbackValue(napi_env env, const Event& event) {
+  void* memory = nullptr;
+  napi_value buffer = nullptr;
+  napi_value records = nullptr;
+  const size_t bytes = event.records.size() * sizeof(double);
+  napi_create_arraybuffer(env, bytes, &memory, &buffer);
+  if (memory != nullptr) {
+    std::memcpy(memory, event.records.data(), bytes);
+  }
+  napi_create_typedarray(env, napi_float64_array, event.records.size(), buffer, 0, &records);
+  return ObjectBuilder(env)
+      .set("type", std::string("feedback"))
+      .set("transport", event.id)
+      .set("records", records)
+      .value();
+}
+
+napi_value eventValue(napi_env env, const Event& event) {
+  switch (event.type) {
+    case Event::Type::kPacket:
+      return packetValue(env, event);
+    case Event::Type::kKeyframe:
+      return ObjectBuilder(env).set("type", std::string("keyframe")).set("producer", event.id).value();
+    case Event::Type::kFeedback:
+      return feedbackValue(env, event);
+    case Event::Type::kRemb:
+      break;
+  }
+  return ObjectBuilder(env)
+      .set("type", std::string("remb"))
+      .set("transport", event.id)
+      .set("bitrateBps", event.bitrateBps)
+      .value();
+}
+
+}  // namespace
+
+napi_value eventList(napi_env env, const std::vector<Event>& events) {
+  napi_value list = nullptr;
+  napi_create_array_with_length(env, events.size(), &list);
+  for (uint32_t i = 0; i < events.size(); i += 1) {
+    napi_handle_scope scope = nullptr;
+    napi_open_handle_scope(env, &scope);
+    napi_set_element(env, list, i, eventValue(env, events[i]));
+    napi_close_handle_scope(env, scope);
+  }
+  return list;
+}
+
+}  // namespace streamkit

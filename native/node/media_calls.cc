@@ -1,0 +1,291 @@
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "plane_calls.h"
+
+namespace streamkit::calls {
+namespace {
+
+/** A payload with the longest header, RTX number and tag stays below an Ethernet frame. */
+constexpr size_t kMaxPayloadBytes = 1380;
+constexpr size_t kMaxFrameBytes = 16 * 1024 * 1024;
+
+napi_value number(Arguments& arguments, double value) {
+  napi_value result = nullptr;
+  napi_create_double(arguments.env(), value, &result);
+  return result;
+}
+
+/** @returns false where the offsets do not describe payloads of `data`; then nothing may be read by them. */
+bool offsetsFit(std::span<const uint32_t> offsets, size_t bytes) {
+  if (offsets.back() > bytes || bytes > kMaxFrameBytes) {
+    return false;
+  }
+  for (size_t i = 1; i < offsets.size(); i += 1) {
+    if (offsets[i] <= offsets[i - 1] || offsets[i] - offsets[i - 1] > kMaxPayloadBytes) {
+      return false;
+    }
+  }
+  return true;
+}
+
+template <size_t kSize>
+bool copyKey(Arguments& arguments, napi_value object, const char* name, std::array<uint8_t, kSize>& to,
+             size_t expectedBytes) {
+  const Bytes bytes = arguments.toBytes(arguments.property(object, name));
+  if (arguments.failed()) {
+    return false;
+  }
+  if (bytes.size() != expectedBytes) {
+    arguments.fail("ERR_INVALID_ARG_VALUE", std::string(name) + " has " + std::to_string(bytes.size()) +
+                                                " bytes; the profile wants " + std::to_string(expectedBytes) +
+                                                ".");
+    return false;
+  }
+  std::copy(bytes.begin(), bytes.end(), to.begin());
+  return true;
+}
+
+uint8_t smallNumber(Arguments& arguments, napi_value object, const char* name, uint32_t max) {
+  const uint32_t value = arguments.toU32(arguments.property(object, name));
+  if (value > max) {
+    arguments.fail("ERR_OUT_OF_RANGE", std::string(name) + " is at most " + std::to_string(max) + ".");
+  }
+  return static_cast<uint8_t>(value);
+}
+
+ConsumerParameters consumerParameters(Arguments& arguments, napi_value from) {
+  constexpr uint32_t kMaxPayloadType = 127;
+  constexpr uint32_t kMaxExtensionId = 14;
+  ConsumerParameters parameters;
+  parameters.ssrc = arguments.toU32(arguments.property(from, "ssrc"));
+  parameters.payloadType = smallNumber(arguments, from, "payloadType", kMaxPayloadType);
+  parameters.rtxSsrc = arguments.toU32(arguments.property(from, "rtxSsrc"));
+  parameters.rtxPayloadType = smallNumber(arguments, from, "rtxPayloadType", kMaxPayloadType);
+  parameters.mid = arguments.toText(arguments.property(from, "mid"));
+  parameters.cname = arguments.toText(arguments.property(from, "cname"));
+  parameters.headerExtensions.mid = smallNumber(arguments, from, "midId", kMaxExtensionId);
+  parameters.headerExtensions.transportWideCc =
+      smallNumber(arguments, from, "transportWideCcId", kMaxExtensionId);
+  parameters.headerExtensions.playoutDelay = smallNumber(arguments, from, "playoutDelayId", kMaxExtensionId);
+  parameters.headerExtensions.absCaptureTime =
+      smallNumber(arguments, from, "absCaptureTimeId", kMaxExtensionId);
+  parameters.playoutDelayMaxMs = arguments.toU32(arguments.property(from, "playoutDelayMaxMs"));
+  parameters.targetBitrateBps = arguments.toNumber(arguments.property(from, "targetBitrateBps"));
+  return parameters;
+}
+
+}  // namespace
+
+napi_value createProducer(Plane& plane, Arguments& arguments) {
+  const napi_value from = arguments.at(0);
+  ProducerParameters parameters;
+  const std::string kind = arguments.toText(arguments.property(from, "kind"));
+  parameters.video = kind == "video";
+  parameters.clockRateHz = arguments.toU32(arguments.property(from, "clockRateHz"));
+  parameters.keyframeIntervalMinUs =
+      static_cast<int64_t>(arguments.toNumber(arguments.property(from, "keyframeIntervalMinMs")) * 1000);
+  parameters.historyUs =
+      static_cast<int64_t>(arguments.toNumber(arguments.property(from, "historyMs")) * 1000);
+  parameters.gopReplay = arguments.toBoolean(arguments.property(from, "gopReplay"));
+  if (arguments.failed()) {
+    return nullptr;
+  }
+  if (!plane.open()) {
+    return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed.");
+  }
+  if ((kind != "video" && kind != "audio") || parameters.clockRateHz == 0) {
+    return arguments.fail("ERR_INVALID_ARG_VALUE", "A producer is video or audio and has a clock rate.");
+  }
+  const uint32_t id = plane.nextId();
+  plane.producers.insert(id);
+  plane.thread().post([=](MediaCore& core, int64_t) { core.createProducer(id, parameters); });
+  return number(arguments, id);
+}
+
+napi_value sendFrame(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  const Bytes data = arguments.bytes(1);
+  const auto offsets = arguments.uint32s(2);
+  const uint32_t rtpTimestamp = arguments.id(3);
+  const double captureTimeUs = arguments.number(4);
+  const bool keyframe = arguments.boolean(5);
+  if (arguments.failed() || !plane.producers.contains(id) || offsets.size() < 2) {
+    return nullptr;
+  }
+  if (!offsetsFit(offsets, data.size())) {
+    return arguments.fail("ERR_OUT_OF_RANGE", "The offsets do not describe payloads of 1 to " +
+                                                  std::to_string(kMaxPayloadBytes) + " bytes in the data.");
+  }
+  EncodedFrame frame;
+  const size_t start = offsets.front();
+  const size_t bytes = offsets.back() - start;
+  frame.bytes = std::make_unique<uint8_t[]>(bytes);
+  std::memcpy(frame.bytes.get(), data.data() + start, bytes);
+  frame.offsets.reserve(offsets.size());
+  for (const uint32_t offset : offsets) {
+    frame.offsets.push_back(static_cast<uint32_t>(offset - start));
+  }
+  frame.rtpTimestamp = rtpTimestamp;
+  frame.captureTimeUs = static_cast<int64_t>(captureTimeUs);
+  frame.keyframe = keyframe;
+  plane.thread().postFrame(id, std::move(frame));
+  return nullptr;
+}
+
+napi_value closeProducer(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  if (!arguments.failed() && plane.producers.contains(id)) {
+    plane.forgetProducer(id);
+    plane.thread().post([id](MediaCore& core, int64_t) { core.closeProducer(id); });
+  }
+  return nullptr;
+}
+
+napi_value createTransport(Plane& plane, Arguments& arguments) {
+  const uint32_t endpoint = arguments.id(0);
+  const napi_value from = arguments.at(1);
+  const uint32_t profile = arguments.toU32(arguments.property(from, "profile"));
+  if (arguments.failed()) {
+    return nullptr;
+  }
+  if (profile != 1 && profile != 7) {
+    return arguments.fail("ERR_INVALID_ARG_VALUE",
+                          "SRTP profiles 1 and 7 are known, not " + std::to_string(profile));
+  }
+  SrtpParameters srtp;
+  srtp.profile = static_cast<SrtpProfile>(profile);
+  const size_t saltBytes = srtpSaltBytes(srtp.profile);
+  if (!copyKey(arguments, from, "localMasterKey", srtp.local.key, kSrtpKeyBytes) ||
+      !copyKey(arguments, from, "localMasterSalt", srtp.local.salt, saltBytes) ||
+      !copyKey(arguments, from, "remoteMasterKey", srtp.remote.key, kSrtpKeyBytes) ||
+      !copyKey(arguments, from, "remoteMasterSalt", srtp.remote.salt, saltBytes)) {
+    return nullptr;
+  }
+  if (!plane.endpoints.contains(endpoint)) {
+    return arguments.fail("ERR_INVALID_STATE", "A transport needs an open endpoint.");
+  }
+  const uint32_t id = plane.nextId();
+  auto stats = std::make_shared<TransportStats>();
+  for (const auto& [other, transport] : plane.transports) {
+    // The endpoint's new keys take the place of the old ones.
+    if (transport.endpoint == endpoint) {
+      plane.forgetTransport(other);
+      break;
+    }
+  }
+  plane.transports[id] = {endpoint, stats, {}};
+  plane.thread().post([id, endpoint, srtp, stats](MediaCore& core, int64_t) {
+    core.createTransport(id, endpoint, srtp, stats);
+  });
+  OPENSSL_cleanse(&srtp, sizeof srtp);
+  return number(arguments, id);
+}
+
+napi_value closeTransport(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  if (!arguments.failed() && plane.transports.contains(id)) {
+    plane.forgetTransport(id);
+    plane.thread().post([id](MediaCore& core, int64_t) { core.closeTransport(id); });
+  }
+  return nullptr;
+}
+
+napi_value rtcpDropped(Plane& plane, Arguments& arguments) {
+  const auto found = plane.transports.find(arguments.id(0));
+  return number(arguments, found == plane.transports.end()
+                               ? 0
+                               : static_cast<double>(found->second.stats->rtcpDropped.get()));
+}
+
+napi_value consume(Plane& plane, Arguments& arguments) {
+  const uint32_t transportId = arguments.id(0);
+  const uint32_t producer = arguments.id(1);
+  const ConsumerParameters parameters = consumerParameters(arguments, arguments.at(2));
+  if (arguments.failed()) {
+    return nullptr;
+  }
+  const auto transport = plane.transports.find(transportId);
+  if (transport == plane.transports.end() || !plane.producers.contains(producer)) {
+    return arguments.fail("ERR_INVALID_STATE",
+                          "A consumer needs an open producer and transport of one plane.");
+  }
+  auto& ssrcs = transport->second.ssrcs;
+  if (parameters.ssrc == parameters.rtxSsrc || ssrcs.contains(parameters.ssrc) ||
+      (parameters.rtxSsrc != 0 && ssrcs.contains(parameters.rtxSsrc))) {
+    return arguments.fail("ERR_INVALID_STATE",
+                          "The SSRCs of a transport must differ: they are its SRTP nonces.");
+  }
+  ssrcs.insert(parameters.ssrc);
+  if (parameters.rtxSsrc != 0) {
+    ssrcs.insert(parameters.rtxSsrc);
+  }
+  const uint32_t id = plane.nextId();
+  auto stats = std::make_shared<ConsumerStats>();
+  plane.consumers[id] = {transportId, producer, parameters.ssrc, parameters.rtxSsrc, stats};
+  plane.thread().post([=](MediaCore& core, int64_t nowUs) {
+    core.consume(id, transportId, producer, parameters, stats, nowUs);
+  });
+  return number(arguments, id);
+}
+
+napi_value pauseConsumer(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  if (!arguments.failed() && plane.consumers.contains(id)) {
+    plane.thread().post([id](MediaCore& core, int64_t) { core.pauseConsumer(id); });
+  }
+  return nullptr;
+}
+
+napi_value resumeConsumer(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  if (!arguments.failed() && plane.consumers.contains(id)) {
+    plane.thread().post([id](MediaCore& core, int64_t nowUs) { core.resumeConsumer(id, nowUs); });
+  }
+  return nullptr;
+}
+
+napi_value setTargetBitrate(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  const double bitrateBps = arguments.number(1);
+  if (!arguments.failed() && plane.consumers.contains(id)) {
+    plane.thread().post([=](MediaCore& core, int64_t) { core.setTargetBitrate(id, bitrateBps); });
+  }
+  return nullptr;
+}
+
+napi_value closeConsumer(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  if (!arguments.failed() && plane.consumers.contains(id)) {
+    plane.forgetConsumer(id);
+    plane.thread().post([id](MediaCore& core, int64_t) { core.closeConsumer(id); });
+  }
+  return nullptr;
+}
+
+napi_value consumerStats(Plane& plane, Arguments& arguments) {
+  const auto found = plane.consumers.find(arguments.id(0));
+  if (found == plane.consumers.end()) {
+    return nullptr;
+  }
+  const ConsumerStats& from = *found->second.stats;
+  ObjectBuilder object(arguments.env());
+  const auto set = [&](const char* name, const Figure<uint64_t>& value) {
+    object.set(name, static_cast<double>(value.get()));
+  };
+  set("packetsSent", from.packetsSent);
+  set("bytesSent", from.bytesSent);
+  set("packetsRetransmitted", from.packetsRetransmitted);
+  set("framesDropped", from.framesDropped);
+  set("nacksReceived", from.nacksReceived);
+  set("plisReceived", from.plisReceived);
+  set("firsReceived", from.firsReceived);
+  object.set("fractionLost", from.fractionLost.get());
+  object.set("packetsLost", static_cast<double>(from.packetsLost.get()));
+  object.set("jitterMs", from.jitterMs.get());
+  return object.set("rttMs", from.rttMs.get()).value();
+}
+
+}  // namespace streamkit::calls

@@ -1,0 +1,139 @@
+#include "plane.h"
+
+#include "event_values.h"
+
+namespace streamkit {
+
+Plane::Plane(napi_env env, const MediaCore::Options& options, bool gso)
+    : env_(env), options_(options), gso_(gso), events_([this] { wake(); }) {}
+
+Plane::~Plane() {
+  close();
+}
+
+bool Plane::start(napi_env env, napi_value onEvents) {
+  napi_value name = nullptr;
+  napi_create_string_utf8(env, "stream-kit media plane", NAPI_AUTO_LENGTH, &name);
+  // One entry: the queue wakes once for all events that are in it.
+  if (napi_create_threadsafe_function(env, onEvents, nullptr, name, 1, 1, nullptr, nullptr, this,
+                                      callJavaScript, &function_) != napi_ok) {
+    napi_throw_error(env, nullptr, "The media plane could not be given its callback.");
+    return false;
+  }
+  // The plane does not keep the process alive; its sockets and its thread end with the environment.
+  napi_unref_threadsafe_function(env, function_);
+  thread_ = std::make_unique<IoThread>(options_, gso_, events_);
+  if (!thread_->running()) {
+    thread_.reset();
+    napi_release_threadsafe_function(function_, napi_tsfn_abort);
+    function_ = nullptr;
+    napi_throw_error(env, "EMFILE", "The media plane could not open its wake-up descriptor.");
+    return false;
+  }
+  napi_add_env_cleanup_hook(env, onEnvironmentEnds, this);
+  return true;
+}
+
+void Plane::close() {
+  if (thread_ == nullptr) {
+    return;
+  }
+  napi_remove_env_cleanup_hook(env_, onEnvironmentEnds, this);
+  // The thread first: after it has ended nothing calls the function.
+  thread_.reset();
+  napi_release_threadsafe_function(function_, napi_tsfn_abort);
+  function_ = nullptr;
+  endpoints.clear();
+  producers.clear();
+  transports.clear();
+  consumers.clear();
+  bound_.clear();
+}
+
+void Plane::onEnvironmentEnds(void* plane) {
+  static_cast<Plane*>(plane)->close();
+}
+
+void Plane::wake() {
+  // Full: a wake is on its way already.
+  napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking);
+}
+
+void Plane::callJavaScript(napi_env env, napi_value onEvents, void* context, void*) {
+  // No environment: it is being torn down.
+  if (env == nullptr) {
+    return;
+  }
+  Plane* const plane = static_cast<Plane*>(context);
+  const std::vector<Event> events = plane->events_.take();
+  if (events.empty() || !plane->open()) {
+    return;
+  }
+  napi_value undefined = nullptr;
+  napi_get_undefined(env, &undefined);
+  napi_value list = eventList(env, events);
+  napi_call_function(env, undefined, onEvents, 1, &list, nullptr);
+}
+
+const PlaneStats& Plane::lastStats() {
+  static const PlaneStats none;
+  return none;
+}
+
+std::optional<Plane::Bound> Plane::bind(const SocketAddress& address, int& error) {
+  const auto known = bound_.find(address);
+  if (known != bound_.end()) {
+    return known->second;
+  }
+  auto opened = UdpSocket::open(address);
+  if (opened.socket == nullptr) {
+    error = opened.error;
+    return std::nullopt;
+  }
+  const SocketAddress local = opened.socket->local();
+  const Bound bound{thread_->addSocket(std::move(opened.socket)), local.port()};
+  bound_[local] = bound;
+  return bound;
+}
+
+void Plane::forgetConsumer(uint32_t id) {
+  const auto found = consumers.find(id);
+  if (found == consumers.end()) {
+    return;
+  }
+  const auto transport = transports.find(found->second.transport);
+  if (transport != transports.end()) {
+    transport->second.ssrcs.erase(found->second.ssrc);
+    transport->second.ssrcs.erase(found->second.rtxSsrc);
+  }
+  consumers.erase(found);
+}
+
+void Plane::forgetProducer(uint32_t id) {
+  producers.erase(id);
+  std::erase_if(consumers, [&](const auto& entry) {
+    const auto transport = transports.find(entry.second.transport);
+    if (entry.second.producer == id && transport != transports.end()) {
+      transport->second.ssrcs.erase(entry.second.ssrc);
+      transport->second.ssrcs.erase(entry.second.rtxSsrc);
+    }
+    return entry.second.producer == id;
+  });
+}
+
+void Plane::forgetTransport(uint32_t id) {
+  transports.erase(id);
+  std::erase_if(consumers, [id](const auto& entry) { return entry.second.transport == id; });
+}
+
+void Plane::forgetEndpoint(uint32_t id) {
+  endpoints.erase(id);
+  for (auto transport = transports.begin(); transport != transports.end(); ++transport) {
+    if (transport->second.endpoint == id) {
+      forgetTransport(transport->first);
+      return;
+    }
+  }
+}
+
+}  // namespace streamkit

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <node_api.h>
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "../io/event_queue.h"
+#include "../io/io_thread.h"
+
+namespace streamkit {
+
+/**
+ * A plane as JavaScript sees it: on its thread, with what can be answered there at once (which ids are open,
+ * the figures), before the I/O thread.
+ */
+class Plane {
+ public:
+  struct Bound {
+    int socket;
+    uint16_t port;
+  };
+
+  Plane(napi_env env, const MediaCore::Options& options, bool gso);
+  ~Plane();
+  Plane(const Plane&) = delete;
+  Plane& operator=(const Plane&) = delete;
+
+  /** @returns false with an exception pending */
+  bool start(napi_env env, napi_value onEvents);
+  bool open() const { return thread_ != nullptr; }
+  /** Idempotent. */
+  void close();
+
+  IoThread& thread() { return *thread_; }
+  uint32_t nextId() { return nextId_++; }
+  std::optional<Bound> bind(const SocketAddress& address, int& error);
+
+  struct OpenTransport {
+    uint32_t endpoint;
+    std::shared_ptr<TransportStats> stats;
+    std::unordered_set<uint32_t> ssrcs;
+  };
+  struct OpenConsumer {
+    uint32_t transport;
+    uint32_t producer;
+    uint32_t ssrc;
+    uint32_t rtxSsrc;
+    std::shared_ptr<ConsumerStats> stats;
+  };
+
+  std::unordered_set<uint32_t> endpoints;
+  std::unordered_set<uint32_t> producers;
+  std::unordered_map<uint32_t, OpenTransport> transports;
+  std::unordered_map<uint32_t, OpenConsumer> consumers;
+
+  void forgetConsumer(uint32_t id);
+  void forgetProducer(uint32_t id);
+  void forgetTransport(uint32_t id);
+  void forgetEndpoint(uint32_t id);
+
+  const PlaneStats& stats() const { return thread_ != nullptr ? thread_->stats() : lastStats(); }
+  uint64_t eventsDropped() const { return events_.dropped(); }
+
+ private:
+  static const PlaneStats& lastStats();
+  static void onEnvironmentEnds(void* plane);
+  static void callJavaScript(napi_env env, napi_value onEvents, void* plane, void* data);
+  void wake();
+
+  napi_env env_;
+  MediaCore::Options options_;
+  bool gso_;
+  EventQueue events_;
+  napi_threadsafe_function function_ = nullptr;
+  std::unique_ptr<IoThread> thread_;
+  std::unordered_map<SocketAddress, Bound, SocketAddressHash> bound_;
+  uint32_t nextId_ = 1;
+};
+
+}  // namespace streamkit

@@ -1,0 +1,79 @@
+#include "core/pacer.h"
+
+#include "core/keyframe_request_policy.h"
+#include "core/pump_schedule.h"
+#include "test.h"
+
+namespace streamkit::test {
+
+TEST("bursts leave at 2.5 times the target bitrate") {
+  Pacer pacer(4e6);
+  constexpr size_t kBurstBytes = 16 * 1200;
+  int64_t nowUs = 1'000'000;
+  size_t bytes = 0;
+  while (nowUs < 2'000'000) {
+    if (pacer.mayBurst(nowUs)) {
+      pacer.sent(kBurstBytes, nowUs);
+      bytes += kBurstBytes;
+    }
+    const int64_t dueUs = pacer.dueUs(nowUs);
+    EXPECT(dueUs > nowUs && dueUs <= nowUs + 17'000 && dueUs % Pacer::kGridUs == 0);
+    nowUs = dueUs;
+  }
+  const double rate = static_cast<double>(bytes) * 8;
+  EXPECT(rate > 0.9 * 10e6 && rate < 1.03 * 10e6);
+}
+
+TEST("an ordinary frame waits for no small rest, and a burst does") {
+  Pacer pacer(4e6);
+  EXPECT(pacer.mayBurst(0) && pacer.mayRush(0));
+  pacer.sent(10'000, 0);
+  EXPECT(!pacer.mayBurst(0) && pacer.mayRush(0));
+  pacer.sent(100'000, 0);
+  EXPECT(!pacer.mayRush(0));
+  EXPECT(pacer.mayBurst(88'001));
+}
+
+TEST("a clock that steps back holds nothing up for long") {
+  Pacer pacer(4e6);
+  pacer.sent(12'500, 1'000'000);
+  EXPECT(!pacer.mayBurst(900'000));
+  EXPECT(pacer.mayBurst(1'010'001));
+}
+
+TEST("keyframe requests are coalesced, and the last one is not lost") {
+  KeyframeRequestPolicy policy(300);
+  EXPECT(policy.request(1000));
+  EXPECT(!policy.request(1100));
+  EXPECT(!policy.request(1200));
+  EXPECT_EQ(policy.dueUs().value_or(0), 1300);
+  EXPECT(policy.request(1300));
+  EXPECT(!policy.dueUs().has_value());
+  EXPECT(!policy.request(1301));
+  policy.keyframePassed();
+  EXPECT(!policy.dueUs().has_value());
+  EXPECT(!policy.request(1599));
+  EXPECT_EQ(policy.dueUs().value_or(0), 1600);
+}
+
+TEST("the schedule gives each viewer once, at the earlier of its times") {
+  PumpSchedule schedule;
+  schedule.now(1);
+  schedule.now(1);
+  schedule.at(1, 5);
+  schedule.at(2, 10);
+  schedule.at(2, 20);
+  schedule.at(3, 30);
+  schedule.at(3, 15);
+  EXPECT_EQ(schedule.take().value_or(0), 1);
+  EXPECT(!schedule.take().has_value());
+  schedule.forget(2);
+  schedule.advance(14);
+  EXPECT(!schedule.take().has_value());
+  schedule.advance(100);
+  EXPECT_EQ(schedule.take().value_or(0), 3);
+  EXPECT(!schedule.take().has_value());
+  EXPECT(!schedule.nextDueUs().has_value());
+}
+
+}  // namespace streamkit::test

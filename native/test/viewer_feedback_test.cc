@@ -1,0 +1,251 @@
+#include <cmath>
+#include <set>
+
+#include "test.h"
+#include "virtual_network.h"
+
+namespace streamkit::test {
+namespace {
+
+/** Which frame and which of its payloads: see Bench::sendVideo. */
+uint32_t tagOf(const ReceivedRtp& packet) {
+  return readU32(packet.view.payload.data());
+}
+
+bool isSenderReport(const std::vector<uint8_t>& compound) {
+  return compound[1] == 200;
+}
+
+}  // namespace
+
+TEST("over a lossy network every packet arrives by retransmission, for two seeds") {
+  for (const uint32_t seed : {11u, 4242u}) {
+    Bench bench(seed);
+    bench.connect();
+    bench.createVideo();
+    bench.consumeVideo();
+    bench.sendVideo(1, true);
+    bench.run(30'000);
+    EXPECT_EQ(bench.video().size(), 1);
+    bench.network.setLoss(0.1);
+    std::set<uint16_t> missing;
+    std::set<uint16_t> have;
+    uint16_t next = bench.video()[0].mediaSequenceNumber;
+    size_t seen = 0;
+    const auto note = [&] {
+      for (; seen < bench.video().size(); seen += 1) {
+        const uint16_t number = bench.video()[seen].mediaSequenceNumber;
+        have.insert(number);
+        missing.erase(number);
+        for (; static_cast<int16_t>(number - next) >= 0; next = static_cast<uint16_t>(next + 1)) {
+          if (!have.contains(next)) {
+            missing.insert(next);
+          }
+        }
+      }
+    };
+    const size_t frames = 300;
+    for (size_t i = 0; i < frames; i += 1) {
+      bench.sendVideo(10, false);
+      bench.run(33'333);
+      note();
+      if (!missing.empty()) {
+        bench.nack({missing.begin(), missing.end()});
+      }
+    }
+    bench.network.setLoss(0);
+    bench.sendVideo(1, false);
+    for (int i = 0; i < 10; i += 1) {
+      bench.run(30'000);
+      note();
+      if (!missing.empty()) {
+        bench.nack({missing.begin(), missing.end()});
+      }
+    }
+    EXPECT(bench.network.lost() > 200);
+    EXPECT_EQ(missing.size(), 0);
+    EXPECT_EQ(have.size(), frames * 10 + 2);
+    EXPECT(bench.retransmissions > 200);
+    EXPECT_EQ(bench.undecryptable, 0);
+    // Each packet is what it was: the tag of a restored one is that of its place.
+    std::map<uint32_t, size_t> tags;
+    for (const ReceivedRtp& packet : bench.video()) {
+      tags[tagOf(packet)] += 1;
+    }
+    EXPECT_EQ(tags.size(), frames * 10 + 2);
+  }
+}
+
+TEST("a packet is not sent again while its last copy is under way, and not when it is too old") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  bench.sendVideo(2, true);
+  bench.run(30'000);
+  const uint16_t first = bench.video()[0].mediaSequenceNumber;
+  for (int i = 0; i < 5; i += 1) {
+    bench.nack({first, first});
+  }
+  bench.run(9'000);
+  EXPECT_EQ(bench.videoStats().packetsRetransmitted, 1);
+  EXPECT_EQ(bench.videoStats().nacksReceived, 5);
+  bench.run(2'000);
+  bench.nack({first});
+  bench.run(30'000);
+  EXPECT_EQ(bench.videoStats().packetsRetransmitted, 2);
+  bench.sendVideo(2, false);
+  bench.run(1'100'000);
+  bench.nack({first, static_cast<uint16_t>(first - 1), static_cast<uint16_t>(first + 100)});
+  bench.run(30'000);
+  EXPECT_EQ(bench.videoStats().packetsRetransmitted, 2);
+}
+
+TEST("a viewer that asks for everything again gets it no faster than its pace") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo(1e6);
+  bench.sendVideo(30, true);
+  bench.run(300'000);
+  bench.network.calls().clear();
+  const uint16_t first = bench.video()[0].mediaSequenceNumber;
+  for (int round = 0; round < 50; round += 1) {
+    std::vector<uint16_t> all;
+    for (uint16_t i = 0; i < 30; i += 1) {
+      all.push_back(static_cast<uint16_t>(first + i));
+    }
+    bench.nack(all);
+    bench.run(10'000);
+  }
+  size_t bytes = 0;
+  for (const auto& call : bench.network.calls()) {
+    bytes += call.packets * call.segmentBytes;
+  }
+  EXPECT(static_cast<double>(bytes) * 8 / 0.5 < 1e6 * 2.5 * 1.2);
+}
+
+TEST("keyframe requests of a viewer reach the source once an interval") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  EXPECT_EQ(bench.events.keyframesWanted[Bench::kVideo], 1);
+  bench.sendVideo(1, true);
+  bench.run(400'000);
+  for (int i = 0; i < 100; i += 1) {
+    bench.sendRtcp(fromHex("81ce0002 00000001 00001000"));
+    bench.run(9'000);
+  }
+  EXPECT(bench.events.keyframesWanted[Bench::kVideo] >= 4);
+  EXPECT(bench.events.keyframesWanted[Bench::kVideo] <= 5);
+  EXPECT_EQ(bench.videoStats().plisReceived, 100);
+}
+
+TEST("a repeated FIR is one request") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  bench.sendVideo(1, true);
+  bench.run(400'000);
+  for (int i = 0; i < 10; i += 1) {
+    bench.sendRtcp(fromHex("84ce0004 00000001 00000000 00001000 07000000"));
+    bench.run(400'000);
+  }
+  EXPECT_EQ(bench.events.keyframesWanted[Bench::kVideo], 2);
+  EXPECT_EQ(bench.videoStats().firsReceived, 10);
+}
+
+TEST("sender reports map the RTP clock to the same wall clock that frames are stamped with") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  for (int i = 0; i < 90; i += 1) {
+    bench.sendVideo(2, i == 0);
+    bench.run(33'333);
+  }
+  size_t reports = 0;
+  for (const auto& compound : bench.receivedRtcp) {
+    if (!isSenderReport(compound)) {
+      continue;
+    }
+    reports += 1;
+    const double ntp = readU32(&compound[8]) + readU32(&compound[12]) / 4294967296.0 - 2'208'988'800.0;
+    const double monotonicUs = (ntp - 1'700'000'000) * 1e6;
+    const auto expected = rtpTimestampOf(static_cast<int64_t>(std::llround(monotonicUs)), 90'000);
+    EXPECT(std::abs(static_cast<int32_t>(readU32(&compound[16]) - expected)) <= 1);
+    EXPECT_EQ(readU32(&compound[4]), Bench::kVideoSsrc);
+  }
+  EXPECT(reports >= 2 && reports <= 5);
+  const auto& last = bench.receivedRtcp.back();
+  // The report's count is of before it: all packets of the frames until then.
+  EXPECT_EQ(readU32(&last[24]), readU32(&last[20]) * 1100);
+}
+
+TEST("a report gives the round trip and the losses") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  bench.sendVideo(1, true);
+  bench.run(30'000);
+  EXPECT_EQ(bench.receivedRtcp.size(), 1);
+  const auto& report = bench.receivedRtcp[0];
+  auto compound = fromHex("81c90007 00000001 00001000 40000005 00010002 00000384 00000000 00000000");
+  writeU32(&compound[24], readU32(&report[8]) << 16 | readU32(&report[12]) >> 16);
+  bench.run(20'000);
+  bench.sendRtcp(compound);
+  EXPECT(std::abs(bench.videoStats().rttMs - 50) < 1.5);
+  EXPECT(bench.videoStats().fractionLost.get() == 0.25);
+  EXPECT_EQ(bench.videoStats().packetsLost, 5);
+  EXPECT(bench.videoStats().jitterMs.get() == 10);
+}
+
+TEST("transport-wide feedback becomes records of what was sent, each once") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  const int64_t sentUs = bench.nowUs;
+  bench.sendVideo(3, true);
+  bench.run(100'000);
+  // Sequence 0 received, 1 lost, 2 received, and 3, which never was.
+  const auto feedback = fromHex("afcd0006 00000001 00001000 0000 0004 000001 00 ac00 04 08 0c 000003");
+  bench.sendRtcp(feedback);
+  bench.run(100'000);
+  bench.sendRtcp(feedback);
+  EXPECT_EQ(bench.events.feedback.size(), 3 * MediaTransport::kRecordValues);
+  EXPECT(bench.events.feedback[0] == 0 && bench.events.feedback[1] == static_cast<double>(sentUs));
+  EXPECT(bench.events.feedback[2] == 64'000 + 1000);
+  EXPECT(bench.events.feedback[3] == static_cast<double>(1100 + 36 + 16));
+  EXPECT(std::isnan(bench.events.feedback[6]));
+  EXPECT(bench.events.feedback[8] == 2 && bench.events.feedback[10] == 64'000 + 3000);
+}
+
+TEST("REMB is told, but not each one") {
+  Bench bench;
+  bench.connect();
+  bench.sendRtcp(fromHex("8fce0005 00000001 00000000 52454d42 010a4567 00001000"));
+  bench.sendRtcp(fromHex("8fce0005 00000001 00000000 52454d42 010a4568 00001000"));
+  EXPECT(bench.events.remb == 0x24567 * 4.0);
+}
+
+TEST("RTCP that is malformed or of nobody is counted and changes nothing") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  bench.sendRtcp(fromHex("81ce0002 00000001 0000dead"));
+  bench.sendRtcp(fromHex("81ce0003 00000001 00001000"));
+  EXPECT_EQ(bench.transportStats().rtcpDropped, 2);
+  bench.receive(fromHex("81ce0002 00000001 00001000 8000000000000000 00000000 00000000 00000000"));
+  EXPECT_EQ(bench.stats.droppedSrtcpAuthentication, 1);
+  EXPECT_EQ(bench.videoStats().plisReceived, 0);
+  // About the RTX stream: known, and no business of the media.
+  bench.sendRtcp(fromHex("81ce0002 00000001 00001001"));
+  EXPECT_EQ(bench.transportStats().rtcpDropped, 2);
+}
+
+}  // namespace streamkit::test

@@ -1,0 +1,19 @@
+// The product's own planes and peers, as its router puts them together.
+import { systemClock as clock } from '../../../dist/clock.js';
+import { openMediaPlane } from '../../../dist/fanout/open-media-plane.js';
+import { createViewerPeerFactory } from '../../../dist/peer/werift-viewer-peer.js';
+
+/** @param mediaPlane - "native" or "werift". */
+export function openBenchPlane({ mediaPlane, logger }) {
+  const listenAddress = '127.0.0.1';
+  const plane = openMediaPlane({ mediaPlane, udpPort: 0, listenAddress, clock, logger });
+  const openPeer = createViewerPeerFactory({
+    mediaPlane: plane,
+    logger,
+    listenAddress,
+    announcedAddresses: [],
+    lipSync: true,
+    clock,
+  });
+  return { plane, openPeer };
+}

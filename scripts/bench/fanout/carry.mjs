@@ -1,0 +1,75 @@
+// The highest number of viewers that the machine carries together with the generator, without loss.
+import { round } from '../rig.mjs';
+import { measureServer } from './measure.mjs';
+import { joinUpTo, leaveDownTo } from './server-process.mjs';
+
+const SETTLE_MS = 2_000;
+const BISECTIONS = 2;
+
+const isClean = ({ totals, framesDropped, reporting }) =>
+  totals.lost === 0 && framesDropped === 0 && totals.silent === 0 && reporting === totals.viewers;
+
+async function resize(server, generator, count) {
+  if (count > generator.size) await joinUpTo(server, generator, count);
+  else await leaveDownTo(server, generator, count);
+}
+
+/**
+ * Probes `from` viewers, and where they are not carried half as many, then in between; holds the highest number that was
+ * carried for `holdS`.
+ */
+export async function carry(server, generator, { from, probeS, holdS }, stream) {
+  const rows = [];
+  const measure = async (viewers, seconds) => {
+    await resize(server, generator, viewers);
+    await server.call('play', stream);
+    const measured = await measureServer(server, generator, {
+      settleMs: SETTLE_MS,
+      seconds,
+      watchLoop: false,
+    });
+    const clean = isClean(measured);
+    const { totals } = measured;
+    rows.push({
+      viewers,
+      seconds,
+      'kpackets/s': round(measured.packetsPerSecond / 1000),
+      lost: totals.lost,
+      'of it unread': totals.overflowed,
+      'frames dropped': measured.framesDropped,
+      'viewers losing': totals.losing,
+      'RTCP from': `${measured.reporting} of ${viewers}`,
+      'samples wrong': `${totals.sampleFailures} of ${totals.sampled}`,
+      'cores server/main/load': [measured.serverCores, measured.mainCores, measured.generatorCores]
+        .map((cores) => round(cores, 2))
+        .join(' / '),
+      'longest sweep ms': round(totals.longestSweepUs / 1000),
+      'server MiB': round(measured.rssMiB, 0),
+      carried: clean ? 'yes' : 'no',
+    });
+    return { clean, measured };
+  };
+  let low = from;
+  while (low > 1 && !(await measure(low, probeS)).clean) low = Math.floor(low / 2);
+  let high = low * 2;
+  for (let step = 0; step < BISECTIONS && high <= from; step++) {
+    const middle = Math.round((low + high) / 2);
+    if ((await measure(middle, probeS)).clean) low = middle;
+    else high = middle;
+  }
+  const { clean, measured } = await measure(low, holdS);
+  return {
+    viewers: low,
+    seconds: holdS,
+    held: clean,
+    reporting: measured.reporting,
+    table: {
+      name: 'fanout-carried',
+      title: 'Viewers carried',
+      note:
+        '720p30 at 4 Mbit/s on one machine together with the load; the last row is the one that was held. Carried: no ' +
+        'packet lost, no frame dropped for a viewer, and RTCP from all.',
+      rows,
+    },
+  };
+}

@@ -1,0 +1,274 @@
+// The fan-out tables: what a packet costs, how many viewers one machine carries, how soon a newcomer sees a picture.
+import { cpuSeconds, round, sleep } from '../rig.mjs';
+import { janusAddress, janusVersion, startJanus } from './janus.mjs';
+import { lateJoiner } from './late-joiner.mjs';
+import { LoadGenerator } from './load-generator.mjs';
+import { measureRawLimit, measureServer, STREAMS } from './measure.mjs';
+import { joinUpTo, startFanoutServer } from './server-process.mjs';
+import { carry } from './carry.mjs';
+
+const TARGET_RAW = 1.7;
+const TARGET_WERIFT = 20;
+const TARGET_JANUS = 10;
+const TARGET_FLAT = 0.15;
+const TARGET_JOINS = 50;
+/** Joining is measured while the stream plays up to here, and beyond it on a quiet server. */
+const JOIN_PLAYING_MAX = 100;
+const HD = '720p30 4 Mbit/s';
+
+const PLANS = {
+  full: {
+    viewers: [1, 10, 100, 500, 1000],
+    werift: [1, 10, 30],
+    janus: [1, 10, 60],
+    settleMs: 1_500,
+    seconds: 5,
+    rawMs: 1_500,
+    carry: { from: 1000, probeS: 8, holdS: 60 },
+  },
+  quick: {
+    viewers: [1, 10, 100],
+    werift: [10],
+    janus: [10],
+    settleMs: 1_000,
+    seconds: 2,
+    rawMs: 500,
+    carry: { from: 100, probeS: 3, holdS: 5 },
+  },
+};
+
+const µs = (value) => (value === undefined ? '' : round(value, 2));
+const lossOf = ({ totals, packets }) =>
+  totals.lost === 0 ? '0' : `${totals.lost} (${round((totals.lost / packets) * 100, 3)} %)`;
+
+function rowOf(stream, viewers, measured, raw) {
+  const { totals, loop } = measured;
+  return {
+    stream,
+    viewers,
+    'kpackets/s': round(measured.packetsPerSecond / 1000),
+    'CPU µs/packet': µs(measured.cpuUsPerPacket),
+    'of it plane': µs(measured.planeUsPerPacket),
+    'raw limit': µs(raw),
+    '× raw': round(measured.cpuUsPerPacket / raw, 2),
+    'packets/send': round(measured.packetsPerSend ?? 1, 1),
+    lost: lossOf(measured),
+    'of it unread': totals.overflowed,
+    'frames dropped': measured.framesDropped,
+    'cores server/main/load': [measured.serverCores, measured.mainCores, measured.generatorCores]
+      .map((cores) => round(cores, 2))
+      .join(' / '),
+    'loop p50/p99 ms': loop === undefined ? '' : `${round(loop.p50)} / ${round(loop.p99)}`,
+    'RTCP from': `${measured.reporting} of ${viewers}`,
+  };
+}
+
+/** Our native plane at every number of viewers, the raw limit before each; then as many as the machine carries. */
+async function measureNative(plan) {
+  const generator = new LoadGenerator();
+  const sinks = new LoadGenerator();
+  sinks.setSweepInterval(5_000);
+  const bitrateBps = Math.max(...Object.values(STREAMS).map((stream) => stream.bitrateBps));
+  const server = await startFanoutServer({ mediaPlane: 'native', bitrateBps });
+  const rows = [];
+  const joins = [];
+  const results = [];
+  try {
+    for (const viewers of plan.viewers) {
+      await server.call('stopPlaying');
+      const raws = await measureRawLimit(sinks, [{ destinations: viewers, durationMs: plan.rawMs }]);
+      const playing = viewers <= JOIN_PLAYING_MAX;
+      if (playing) await server.call('play', STREAMS[HD]);
+      joins.push({ playing, ...(await joinUpTo(server, generator, viewers)) });
+      for (const [stream, parameters] of Object.entries(STREAMS)) {
+        await server.call('play', parameters);
+        const measured = await measureServer(server, generator, plan);
+        rows.push(rowOf(stream, viewers, measured, raws[0].usPerPacket));
+        results.push({ stream, viewers, measured, raw: raws[0].usPerPacket });
+      }
+    }
+    const carried = await carry(server, generator, plan.carry, STREAMS[HD]);
+    return { rows, joins, results, carried };
+  } finally {
+    await server.close();
+    generator.close();
+    sinks.close();
+  }
+}
+
+async function measureWerift(plan) {
+  const generator = new LoadGenerator();
+  const server = await startFanoutServer({ mediaPlane: 'werift' });
+  const rows = [];
+  try {
+    await server.call('play', STREAMS[HD]);
+    for (const viewers of plan.werift) {
+      await joinUpTo(server, generator, viewers);
+      rows.push({ viewers, ...(await measureServer(server, generator, plan)) });
+    }
+    return rows;
+  } finally {
+    await server.close();
+    generator.close();
+  }
+}
+
+async function measureJanus(plan) {
+  const generator = new LoadGenerator({ address: janusAddress() });
+  const janus = await startJanus();
+  const rows = [];
+  try {
+    janus.play(STREAMS[HD]);
+    for (const viewers of plan.janus) {
+      while (generator.size < viewers) await janus.join(generator);
+      await sleep(plan.settleMs);
+      generator.restartCounts();
+      const before = cpuSeconds(janus.pid);
+      const startMs = performance.now();
+      await sleep(plan.seconds * 1000);
+      const cpuUs = (cpuSeconds(janus.pid) - before) * 1e6;
+      const wallUs = (performance.now() - startMs) * 1000;
+      const totals = generator.totals();
+      const packets = totals.packets + totals.lost + totals.rtxPackets;
+      rows.push({
+        viewers,
+        totals,
+        packets,
+        packetsPerSecond: packets / (wallUs / 1e6),
+        cpuUsPerPacket: cpuUs / packets,
+        serverCores: cpuUs / wallUs,
+      });
+    }
+    return rows;
+  } finally {
+    await janus.close();
+    generator.close();
+  }
+}
+
+const sendersRow = (sender, { viewers, ...measured }) => ({
+  sender,
+  viewers,
+  'kpackets/s': round(measured.packetsPerSecond / 1000),
+  'CPU µs/packet': µs(measured.cpuUsPerPacket),
+  cores: round(measured.serverCores, 2),
+  lost: lossOf(measured),
+  'samples wrong': `${measured.totals.sampleFailures} of ${measured.totals.sampled}`,
+});
+
+const met = (value) => (value ? 'yes' : 'no');
+
+/** The first ones are left out: they wait for the compiler. */
+function joinTarget(joins, playing) {
+  const parts = joins.filter((part) => part.playing === playing && part.joined >= 20);
+  if (parts.length === 0) return [];
+  const sum = (of) => parts.reduce((total, part) => total + of(part), 0);
+  const joined = sum((part) => part.joined);
+  const perSecond = joined / sum((part) => part.seconds);
+  const cpuMs = round(sum((part) => part.cpuMsEach * part.joined) / joined);
+  const failed = sum((part) => part.failed);
+  return [
+    {
+      figure: `viewers joined a second, ${playing ? 'while the stream plays' : 'on a quiet server'}: ${joined} (${cpuMs} ms of the server's CPU each, ${failed} handshakes begun again)`,
+      target: `≥ ${TARGET_JOINS}`,
+      measured: round(perSecond),
+      met: met(perSecond >= TARGET_JOINS),
+    },
+  ];
+}
+
+function targets({ results, joins, carried }, werift, janus) {
+  const hd = results.filter(({ stream }) => stream === HD);
+  const many = results.filter(({ viewers }) => viewers >= 100);
+  const worst = Math.max(...many.map(({ measured, raw }) => measured.cpuUsPerPacket / raw));
+  const best = hd.findLast(({ viewers }) => viewers >= 100).measured.cpuUsPerPacket;
+  const costs = hd.filter(({ viewers }) => viewers >= 100).map(({ measured }) => measured.cpuUsPerPacket);
+  const spread = Math.max(...costs) / Math.min(...costs) - 1;
+  const overWerift = werift.at(-1).cpuUsPerPacket / costs[0];
+  const rows = [
+    {
+      figure: 'CPU a packet over the raw limit, worst row of 100 viewers and more',
+      target: `≤ ${TARGET_RAW}`,
+      measured: round(worst, 2),
+      met: met(worst <= TARGET_RAW),
+    },
+    {
+      figure: `times cheaper than werift at ${werift.at(-1).viewers} viewers (ours at 100)`,
+      target: `≥ ${TARGET_WERIFT}`,
+      measured: round(overWerift),
+      met: met(overWerift >= TARGET_WERIFT),
+    },
+  ];
+  if (janus !== undefined) {
+    const overJanus = janus.at(-1).cpuUsPerPacket / costs[0];
+    rows.push({
+      figure: `times cheaper than Janus at ${janus.at(-1).viewers} viewers (ours at 100)`,
+      target: `≥ ${TARGET_JANUS}`,
+      measured: round(overJanus),
+      met: met(overJanus >= TARGET_JANUS),
+    });
+  }
+  rows.push(
+    {
+      figure: `spread of the cost from 100 to ${hd.at(-1).viewers} viewers, ${HD} (µs/packet at the end: ${µs(best)})`,
+      target: `≤ ${TARGET_FLAT * 100} %`,
+      measured: `${round(spread * 100)} %`,
+      met: met(spread <= TARGET_FLAT),
+    },
+    ...[true, false].flatMap((playing) => joinTarget(joins, playing)),
+    {
+      figure: `viewers of ${HD} held without loss`,
+      target: '1000 for 60 s, RTCP from all',
+      measured: `${carried.viewers} for ${carried.seconds} s, RTCP from ${carried.reporting}`,
+      met: met(carried.held && carried.viewers >= 1000 && carried.seconds >= 60),
+    },
+  );
+  return rows;
+}
+
+export async function fanout({ quick = false } = {}) {
+  const plan = quick ? PLANS.quick : PLANS.full;
+  const native = await measureNative(plan);
+  const werift = await measureWerift(plan);
+  const version = janusVersion();
+  let janusNote = 'Janus is not installed (Debian package janus): skipped.';
+  const janus =
+    version === undefined
+      ? undefined
+      : await measureJanus(plan).catch(
+          (error) => void (janusNote = `Janus ${version} gave nothing: ${error.message}`),
+        );
+  if (janus !== undefined) janusNote = `Janus ${version}, streaming plugin.`;
+  const late = await lateJoiner({ quick });
+  const ours = native.results.filter(({ stream }) => stream === HD);
+  return [
+    {
+      name: 'fanout',
+      title: 'Fan-out',
+      note:
+        `CPU of the server's whole process over the packets it sent, ${plan.seconds} s a row, H.264-like frames and Opus at ` +
+        '50 packets/s; viewers with ICE, DTLS, RR, NACK and transport-wide feedback (every 50 ms) in a process of their ' +
+        'own, sockets with UDP_GRO. Raw limit: AES-128-GCM and one UDP_SEGMENT send for 16 packets of 1200 bytes, to as ' +
+        "many such sockets. Unread: dropped by a viewer's full socket.",
+      rows: native.rows,
+    },
+    {
+      name: 'fanout-senders',
+      title: 'The same stream by others',
+      note: `${HD}, ${plan.seconds} s a row. ${janusNote}`,
+      rows: [
+        ...ours.map(({ viewers, measured }) => sendersRow('ours, native', { viewers, ...measured })),
+        ...werift.map((row) => sendersRow('ours, werift', row)),
+        ...(janus ?? []).map((row) => sendersRow('Janus', row)),
+      ],
+    },
+    native.carried.table,
+    late,
+    {
+      name: 'fanout-targets',
+      title: 'Targets',
+      note: quick ? 'From a quick run: no figures to quote.' : 'From this run.',
+      rows: targets(native, werift, janus),
+    },
+  ];
+}

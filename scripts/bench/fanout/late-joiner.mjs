@@ -1,0 +1,61 @@
+// From a newcomer's answer to its first complete keyframe, while others watch; with and without replay of the GOP.
+import { quantile, round, sleep } from '../rig.mjs';
+import { LoadGenerator } from './load-generator.mjs';
+import { STREAMS } from './measure.mjs';
+import { join1, joinUpTo, startFanoutServer } from './server-process.mjs';
+
+const WATCHING = 10;
+const SWEEP_US = 500;
+const KEYFRAME_INTERVAL_S = 2;
+
+async function measure(gopReplay, joiners) {
+  const generator = new LoadGenerator();
+  const stream = { ...STREAMS['720p30 4 Mbit/s'], keyframeIntervalS: KEYFRAME_INTERVAL_S };
+  const server = await startFanoutServer({ mediaPlane: 'native', gopReplay, bitrateBps: stream.bitrateBps });
+  const fromAnswer = [];
+  const fromConnection = [];
+  try {
+    await server.call('play', stream);
+    await joinUpTo(server, generator, WATCHING);
+    await sleep(1_000);
+    const before = await server.call('counters');
+    for (let i = 0; i < joiners; i++) {
+      generator.setSweepInterval(SWEEP_US);
+      const { viewer, answerUs, connectedUs } = await join1(server, generator, `late ${i}`);
+      generator.setSweepInterval(SWEEP_US);
+      // Not in step with the frames: the sum of both intervals shares no divisor with them.
+      await sleep(400 + ((i * 37) % 311));
+      const { firstKeyframeUs } = generator.times(viewer);
+      if (firstKeyframeUs === 0) throw new Error('A newcomer got no keyframe.');
+      fromAnswer.push((firstKeyframeUs - answerUs) / 1000);
+      fromConnection.push((firstKeyframeUs - connectedUs) / 1000);
+      generator.remove(viewer);
+      await server.call('leave', { viewer: `late ${i}` });
+    }
+    const after = await server.call('counters');
+    const seconds = (after.nowUs - before.nowUs) / 1e6;
+    return {
+      'GOP replay': gopReplay ? 'on' : 'off',
+      newcomers: joiners,
+      'answer → keyframe p50/p95 ms': `${round(quantile(fromAnswer, 0.5))} / ${round(quantile(fromAnswer, 0.95))}`,
+      'connected → keyframe p50/p95 ms': `${round(quantile(fromConnection, 0.5))} / ${round(quantile(fromConnection, 0.95))}`,
+      'keyframes for everybody':
+        after.keyframes - before.keyframes - Math.floor(seconds / KEYFRAME_INTERVAL_S),
+    };
+  } finally {
+    await server.close();
+    generator.close();
+  }
+}
+
+export async function lateJoiner({ quick }) {
+  const joiners = quick ? 5 : 20;
+  return {
+    name: 'fanout-late-joiner',
+    title: 'Late joiners',
+    note:
+      `Answer received by the server → first complete keyframe read by the newcomer (ICE and DTLS in between), while ` +
+      `${WATCHING} others watch 720p30 at 4 Mbit/s with a keyframe every ${KEYFRAME_INTERVAL_S} s. Target: p50 at most 100 ms.`,
+    rows: [await measure(false, joiners), await measure(true, joiners)],
+  };
+}

@@ -1,0 +1,136 @@
+// Viewers that do ICE and DTLS for themselves and drain their sockets on a thread of native/bench.
+import { sleep } from '../rig.mjs';
+import { loadBenchAddon } from './bench-addon.mjs';
+import { readOffer, writeAnswer } from './offer.mjs';
+
+const POLL_MS = 5;
+const CONNECT_TIMEOUT_MS = 4_000;
+const CONNECTED = 1;
+const CONNECTING = 0;
+
+/**
+ * Sockets are visited every 1 ms, or less often where there are many: a visit that finds nothing costs a system call.
+ * Their buffers hold 100 ms of the heaviest stream.
+ */
+const sweepUsFor = (viewers) => Math.min(10_000, Math.max(1_000, viewers * 20));
+
+export class LoadGenerator {
+  #addon = loadBenchAddon();
+  #handle;
+  #fingerprint;
+  #address;
+  #viewers = new Set();
+
+  /**
+   * @param options - address: of this machine, to bind to; gro: let the kernel hand bursts over whole; sampleEvery: one
+   * packet in so many is decrypted.
+   */
+  constructor({
+    address = '127.0.0.1',
+    gro = true,
+    receiveBufferBytes = 2 ** 20,
+    sampleEvery = 16,
+    feedbackMs = 50,
+  } = {}) {
+    const { handle, fingerprint } = this.#addon.createGenerator(
+      address,
+      Number(gro),
+      receiveBufferBytes,
+      sampleEvery,
+      feedbackMs,
+      sweepUsFor(0),
+    );
+    this.#handle = handle;
+    this.#fingerprint = fingerprint;
+    this.#address = address;
+  }
+
+  get size() {
+    return this.#viewers.size;
+  }
+
+  /** @returns the viewer's index and its answer. */
+  answer(offerSdp) {
+    const offer = readOffer(offerSdp);
+    const { video, audio } = offer;
+    const viewer = this.#addon.addViewer(
+      this.#handle,
+      offer.ufrag,
+      offer.password,
+      offer.fingerprint,
+      video.ssrcs[0] ?? 0,
+      video.ssrcs[1] ?? 0,
+      audio?.ssrcs[0] ?? 0,
+      video.transportWideCcId,
+    );
+    this.#viewers.add(viewer.index);
+    this.#addon.setSweepInterval(this.#handle, sweepUsFor(this.size));
+    for (const candidate of offer.candidates) this.addCandidate(viewer.index, candidate);
+    return {
+      viewer: viewer.index,
+      sdp: writeAnswer(offer, { ...viewer, address: this.#address, fingerprint: this.#fingerprint }),
+    };
+  }
+
+  /** @param candidate - with or without its "candidate:" in front; all but IPv4 over UDP is left aside. */
+  addCandidate(viewer, candidate) {
+    const [, component, transport, , address, port] = candidate.split(' ');
+    if (component !== '1' || transport.toLowerCase() !== 'udp' || !/^[\d.]+$/.test(address)) return;
+    this.#addon.addCandidate(this.#handle, viewer, address, Number(port));
+  }
+
+  /** Resolves once the viewer's handshake is over; rejects where it fails or takes too long. */
+  async connected(viewer) {
+    const deadline = performance.now() + CONNECT_TIMEOUT_MS;
+    for (;;) {
+      const state = this.#addon.states(this.#handle)[viewer];
+      if (state === CONNECTED) return;
+      if (state !== CONNECTING) throw new Error('The handshake of a viewer failed.');
+      if (performance.now() > deadline) throw new Error('A viewer did not connect in time.');
+      await sleep(POLL_MS);
+    }
+  }
+
+  times(viewer) {
+    return this.#addon.times(this.#handle, viewer);
+  }
+
+  /** Sums over the connected viewers since the last {@link restartCounts}. */
+  totals() {
+    return this.#addon.totals(this.#handle);
+  }
+
+  restartCounts() {
+    this.#addon.restartCounts(this.#handle);
+  }
+
+  requestKeyframe(viewer) {
+    this.#addon.requestKeyframe(this.#handle, viewer);
+  }
+
+  setSweepInterval(us) {
+    this.#addon.setSweepInterval(this.#handle, us);
+  }
+
+  remove(viewer) {
+    this.#viewers.delete(viewer);
+    this.#addon.removeViewer(this.#handle, viewer);
+  }
+
+  /** A socket that only counts; @returns its port. */
+  addSink() {
+    return this.#addon.addSink(this.#handle);
+  }
+
+  sinkPackets() {
+    return this.#addon.sinkPackets(this.#handle);
+  }
+
+  removeSinks() {
+    this.#addon.removeSinks(this.#handle);
+  }
+
+  close() {
+    this.#addon.closeGenerator(this.#handle);
+  }
+}

@@ -1,0 +1,85 @@
+// One measurement of a server that sends to the load generator's viewers.
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import { sleep } from '../rig.mjs';
+
+export const STREAMS = {
+  '720p30 4 Mbit/s': { frameRate: 30, bitrateBps: 4_000_000 },
+  '1080p60 8 Mbit/s': { frameRate: 60, bitrateBps: 8_000_000 },
+};
+
+/**
+ * Our server over a while: what it sent, what that cost and what arrived.
+ * @param options - watchLoop: also measure the event loop's delay, afterwards, because measuring it costs CPU.
+ */
+export async function measureServer(server, generator, { settleMs, seconds, watchLoop = true }) {
+  await sleep(settleMs);
+  const sumBefore = await server.call('consumers');
+  generator.restartCounts();
+  const generatorBefore = process.cpuUsage();
+  const before = await server.call('counters');
+  await sleep(seconds * 1000);
+  const after = await server.call('counters');
+  const totals = generator.totals();
+  const generatorCpu = process.cpuUsage(generatorBefore);
+  const sumAfter = await server.call('consumers');
+  let loop;
+  if (watchLoop) {
+    await server.call('watchLoop');
+    await sleep(2_000);
+    loop = await server.call('loopDelay');
+  }
+  const wallUs = after.nowUs - before.nowUs;
+  const cpuUs = after.cpuUs - before.cpuUs;
+  // What did not arrive was sent too.
+  const packets = totals.packets + totals.lost + totals.rtxPackets;
+  const planeUs = after.plane === null ? undefined : after.plane.cpuUs - before.plane.cpuUs;
+  return {
+    totals,
+    packets,
+    packetsPerSecond: packets / (wallUs / 1e6),
+    cpuUsPerPacket: cpuUs / packets,
+    planeUsPerPacket: planeUs === undefined ? undefined : planeUs / packets,
+    packetsPerSend:
+      after.plane === null
+        ? undefined
+        : (after.plane.packetsSent - before.plane.packetsSent) /
+          (after.plane.sendCalls - before.plane.sendCalls),
+    sendErrors: after.plane === null ? 0 : after.plane.sendErrors - before.plane.sendErrors,
+    serverCores: cpuUs / wallUs,
+    mainCores: (after.threads.main - before.threads.main) / wallUs,
+    generatorCores: (generatorCpu.user + generatorCpu.system) / wallUs,
+    framesDropped: sumAfter.framesDropped - sumBefore.framesDropped,
+    reporting: sumAfter.reporting,
+    rssMiB: after.rssMiB,
+    loop,
+  };
+}
+
+/** µs of CPU for a packet of 1200 bytes at each number of destinations; `share`: how many of them a sink read. */
+export async function measureRawLimit(generator, runs) {
+  const count = Math.max(...runs.map(({ destinations }) => destinations));
+  const ports = Array.from({ length: count }, () => generator.addSink());
+  const results = [];
+  try {
+    for (const run of runs) {
+      const before = generator.sinkPackets();
+      const script = join(import.meta.dirname, 'raw-limit.mjs');
+      const argument = JSON.stringify({ ports, runs: [run] });
+      const { stdout } = await promisify(execFile)(process.execPath, [script, argument]);
+      await sleep(50);
+      const result = JSON.parse(stdout);
+      results.push({
+        ...result,
+        usPerPacket: result.cpuUs / result.packets,
+        packetsPerSecond: result.packets / (result.wallUs / 1e6),
+        share: (generator.sinkPackets() - before) / result.packets,
+      });
+    }
+  } finally {
+    generator.removeSinks();
+  }
+  return results;
+}

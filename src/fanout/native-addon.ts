@@ -1,0 +1,177 @@
+/**
+ * The surface of the native media plane's addon, as `native/addon.cc` registers it. Everything here is called on the
+ * JavaScript thread that created the plane, costs microseconds and never blocks; what the plane does per packet
+ * happens on a thread of its own. Ids are small integers that are not used again; a call with one that is closed
+ * is ignored (or throws where the doc says so), because closing races with what is under way.
+ */
+
+/** An IPv4 or IPv6 address in text form, with its port. */
+export interface SocketAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface NativePlaneOptions {
+  /** Use UDP_SEGMENT where the kernel has it. Default true; probed at start. */
+  readonly gso?: boolean;
+  /** How long a viewer's feedback is collected before it is told, ms; 0 for not at all. Default 200. */
+  readonly feedbackIntervalMs?: number;
+}
+
+/** Why something came up: handed over in batches, in order. The queue is bounded: see `eventsDropped` in the stats. */
+export type NativeEvent =
+  /** STUN or DTLS for an endpoint: STUN requests with a valid MESSAGE-INTEGRITY, responses to what it sent, DTLS from a validated address. */
+  | {
+      readonly type: 'packet';
+      readonly endpoint: number;
+      readonly socket: number;
+      readonly from: SocketAddress;
+      readonly data: Buffer;
+    }
+  /** At least one consumer of the producer needs a keyframe; coalesced by `keyframeIntervalMinMs`. */
+  | { readonly type: 'keyframe'; readonly producer: number }
+  /**
+   * Transport-wide feedback of a viewer (draft-holmer-rmcat-transport-wide-cc-extensions-01), {@link FEEDBACK_VALUES}
+   * values a packet: sequence number, sendTimeUs (CLOCK_MONOTONIC), arrivalTimeUs (the viewer's clock; NaN where it
+   * was lost) and bytes of the datagram. A packet comes once, or as lost and then once as late.
+   */
+  | { readonly type: 'feedback'; readonly transport: number; readonly records: Float64Array }
+  /** REMB of a viewer, bit/s (draft-alvestrand-rmcat-remb-03). */
+  | { readonly type: 'remb'; readonly transport: number; readonly bitrateBps: number };
+
+/** Values of one record of a feedback event. */
+export const FEEDBACK_VALUES = 4;
+
+export interface NativeProducerParameters {
+  readonly kind: 'video' | 'audio';
+  readonly clockRateHz: number;
+  readonly keyframeIntervalMinMs: number;
+  readonly historyMs: number;
+  /** Newcomers get the frames since the last keyframe in a paced burst instead of asking for a keyframe. */
+  readonly gopReplay: boolean;
+}
+
+export interface NativeSrtpParameters {
+  /** 1 = SRTP_AES128_CM_HMAC_SHA1_80 (RFC 5764), 7 = SRTP_AEAD_AES_128_GCM (RFC 7714). */
+  readonly profile: 1 | 7;
+  readonly localMasterKey: Buffer;
+  readonly localMasterSalt: Buffer;
+  readonly remoteMasterKey: Buffer;
+  readonly remoteMasterSalt: Buffer;
+}
+
+/** See ConsumerParameters in media-plane.ts; 0 for an id means absent. */
+export interface NativeConsumerParameters {
+  readonly ssrc: number;
+  readonly payloadType: number;
+  readonly rtxSsrc: number;
+  readonly rtxPayloadType: number;
+  readonly mid: string;
+  readonly cname: string;
+  readonly midId: number;
+  readonly transportWideCcId: number;
+  readonly playoutDelayId: number;
+  readonly absCaptureTimeId: number;
+  readonly playoutDelayMaxMs: number;
+  /** What the pacer takes as the rate of this consumer, bit/s. */
+  readonly targetBitrateBps: number;
+}
+
+export interface NativeConsumerStats {
+  readonly packetsSent: number;
+  readonly bytesSent: number;
+  readonly packetsRetransmitted: number;
+  readonly framesDropped: number;
+  readonly nacksReceived: number;
+  readonly plisReceived: number;
+  readonly firsReceived: number;
+  readonly fractionLost: number;
+  readonly packetsLost: number;
+  readonly jitterMs: number;
+  /** Negative before the first one. */
+  readonly rttMs: number;
+}
+
+export interface NativePlaneStats {
+  readonly packetsSent: number;
+  readonly bytesSent: number;
+  /** System calls that carried them. */
+  readonly sendCalls: number;
+  readonly sendErrors: number;
+  readonly gso: boolean;
+  /** Datagrams dropped, by reason. */
+  readonly received: number;
+  readonly droppedUnknownSource: number;
+  readonly droppedStunIntegrity: number;
+  readonly droppedMalformed: number;
+  readonly droppedSrtcpAuthentication: number;
+  readonly eventsDropped: number;
+  /** CPU time of the plane's threads, µs. */
+  readonly cpuUs: number;
+}
+
+export interface NativePlane {
+  /**
+   * Opens the socket of a local address, or gives the one that is open already.
+   * @throws Error with `code` (EADDRINUSE …) where it cannot be bound.
+   */
+  bind(address: string, port: number): { readonly socket: number; readonly port: number };
+
+  /** One viewer's ICE endpoint. `ufrag` and `password` are ours: requests are demultiplexed and checked by them. */
+  createEndpoint(ufrag: string, password: string): number;
+  /** New credentials after an ICE restart; the old ones go on to be valid until the next call. */
+  setLocalCredentials(endpoint: number, ufrag: string, password: string): void;
+  /** The viewer's, to check the integrity of its responses. */
+  setRemoteCredentials(endpoint: number, ufrag: string, password: string): void;
+  /**
+   * Sends STUN or DTLS. A success response that is authentic to a binding request that carried USE-CANDIDATE selects
+   * its pair (socket, address) for the media.
+   */
+  sendPacket(endpoint: number, socket: number, to: SocketAddress, data: Uint8Array): void;
+  /** Forgets its addresses and closes its transport. */
+  closeEndpoint(endpoint: number): void;
+
+  createProducer(parameters: NativeProducerParameters): number;
+  /**
+   * Fans one frame out.
+   * @param offsets - where each RTP payload begins in `data`, and the end: count + 1 values.
+   * @param captureTimeUs - CLOCK_MONOTONIC.
+   */
+  sendFrame(
+    producer: number,
+    data: Uint8Array,
+    offsets: Uint32Array,
+    rtpTimestamp: number,
+    captureTimeUs: number,
+    keyframe: boolean,
+  ): void;
+  closeProducer(producer: number): void;
+
+  /** @throws Error for keys of the wrong length. The keys are copied; the caller's buffers may be wiped. */
+  createTransport(endpoint: number, srtp: NativeSrtpParameters): number;
+  /** Sends BYE of its consumers, then closes them. */
+  closeTransport(transport: number): void;
+  rtcpDropped(transport: number): number;
+
+  /** @throws Error where the producer or transport is closed, or an SSRC is used already on the transport. */
+  consume(transport: number, producer: number, parameters: NativeConsumerParameters): number;
+  pauseConsumer(consumer: number): void;
+  resumeConsumer(consumer: number): void;
+  setTargetBitrate(consumer: number, bitrateBps: number): void;
+  closeConsumer(consumer: number): void;
+  consumerStats(consumer: number): NativeConsumerStats | undefined;
+
+  /** All zero once the plane is closed. */
+  stats(): NativePlaneStats;
+  /**
+   * Does what was called before, stops the thread and closes the sockets. Idempotent. No event comes after it. A plane
+   * that is not closed does not keep the process alive, and ends with its environment.
+   */
+  close(): void;
+}
+
+export interface NativeAddon {
+  /** Raised with each change of this surface; the loader refuses another. */
+  readonly surfaceVersion: number;
+  createPlane(options: NativePlaneOptions, onEvents: (events: readonly NativeEvent[]) => void): NativePlane;
+}

@@ -1,0 +1,107 @@
+import { StreamKitError } from '../errors.js';
+import type { IceEndpoint, IceSocket } from './media-plane.js';
+import type { SocketAddress } from './native-addon.js';
+import type { NativePlaneHost } from './native-plane-host.js';
+
+/** One viewer's end of the sockets of a {@link NativePlaneHost}. */
+export class NativeIceEndpoint implements IceEndpoint {
+  private endpoint: number | undefined;
+  private remote: { usernameFragment: string; password: string } | undefined;
+  private readonly sockets = new Map<number, NativeIceSocket>();
+  private closed = false;
+
+  constructor(
+    private readonly host: NativePlaneHost,
+    private readonly onClosed: (endpoint: NativeIceEndpoint) => void,
+  ) {}
+
+  /** What the plane knows it by. @throws StreamKitError `internal` before it has credentials, and after its end */
+  get id(): number {
+    if (this.endpoint === undefined || this.closed) {
+      throw new StreamKitError('internal', 'The ICE endpoint is not open.');
+    }
+    return this.endpoint;
+  }
+
+  setLocalCredentials(usernameFragment: string, password: string): void {
+    if (this.closed) {
+      return;
+    }
+    if (this.endpoint !== undefined) {
+      this.host.plane.setLocalCredentials(this.endpoint, usernameFragment, password);
+      return;
+    }
+    this.endpoint = this.host.plane.createEndpoint(usernameFragment, password);
+    this.host.packetListeners.set(this.endpoint, (socket, from, data) => {
+      this.onPacket(socket, from, data);
+    });
+    if (this.remote !== undefined) {
+      this.setRemoteCredentials(this.remote.usernameFragment, this.remote.password);
+    }
+  }
+
+  setRemoteCredentials(usernameFragment: string, password: string): void {
+    this.remote = { usernameFragment, password };
+    if (this.endpoint !== undefined && !this.closed) {
+      this.host.plane.setRemoteCredentials(this.endpoint, usernameFragment, password);
+    }
+  }
+
+  openSocket(address: string): IceSocket {
+    const { id } = this;
+    const { socket, port } = this.host.bind(address);
+    const opened = new NativeIceSocket(address, port, (data, to) => {
+      if (!this.closed) {
+        this.host.plane.sendPacket(id, socket, to, data);
+      }
+    });
+    this.sockets.set(socket, opened);
+    return opened;
+  }
+
+  close(): void {
+    if (this.closed) {
+      return;
+    }
+    this.closed = true;
+    for (const socket of this.sockets.values()) {
+      socket.close();
+    }
+    this.sockets.clear();
+    if (this.endpoint !== undefined) {
+      this.host.packetListeners.delete(this.endpoint);
+      this.host.plane.closeEndpoint(this.endpoint);
+    }
+    this.onClosed(this);
+  }
+
+  private onPacket(socket: number, from: SocketAddress, data: Buffer): void {
+    this.sockets.get(socket)?.onPacket(data, from.address, from.port);
+  }
+}
+
+class NativeIceSocket implements IceSocket {
+  onPacket: IceSocket['onPacket'] = ignore;
+  private closed = false;
+
+  constructor(
+    readonly address: string,
+    readonly port: number,
+    private readonly transmit: (data: Uint8Array, to: SocketAddress) => void,
+  ) {}
+
+  send(data: Uint8Array, address: string, port: number): void {
+    if (!this.closed) {
+      this.transmit(data, { address, port });
+    }
+  }
+
+  close(): void {
+    this.closed = true;
+    this.onPacket = ignore;
+  }
+}
+
+function ignore(): void {
+  // Nobody listens.
+}

@@ -1,0 +1,143 @@
+import type { RTCDtlsTransport } from 'werift';
+
+import type { Clock } from '../clock.js';
+import { StreamKitError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type {
+  ConsumerParameters,
+  IceEndpoint,
+  MediaPlane,
+  MediaTransport,
+  Producer,
+  ProducerListener,
+  ProducerParameters,
+} from './media-plane.js';
+import type { NativeAddon, NativePlaneStats } from './native-addon.js';
+import { NativeIceEndpoint } from './native-ice-endpoint.js';
+import { NativeMediaTransport } from './native-media-transport.js';
+import { NativePlaneHost } from './native-plane-host.js';
+import { NativeProducer } from './native-producer.js';
+import { createWeriftMediaPlane } from './werift-media-plane.js';
+
+export interface NativeMediaPlaneOptions {
+  readonly addon: NativeAddon;
+  /** UDP port for all viewers of the process; 0: the system chooses one. */
+  readonly udpPort: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The media plane in C++: one UDP port, and no JavaScript a packet. */
+export class NativeMediaPlane implements MediaPlane {
+  readonly name = 'native';
+  private readonly host: NativePlaneHost;
+  private readonly producers = new Set<NativeProducer>();
+  private readonly transports = new Set<MediaTransport>();
+  private readonly endpoints = new Set<NativeIceEndpoint>();
+  /** For viewers that are reached through a relay alone; made when there is the first. */
+  private relayPlane: MediaPlane | undefined;
+  private closed = false;
+
+  constructor(private readonly options: NativeMediaPlaneOptions) {
+    this.host = NativePlaneHost.acquire(options.addon, options.udpPort, options.logger);
+  }
+
+  /** Of the whole plane, other routers of the process included. */
+  get stats(): NativePlaneStats {
+    return this.host.plane.stats();
+  }
+
+  /**
+   * Opens the socket of a local address before there is a viewer for it.
+   *
+   * @returns its port
+   * @throws StreamKitError `unavailable` where the address cannot be bound
+   */
+  openPort(address: string): number {
+    this.assertOpen();
+    return this.host.bind(address).port;
+  }
+
+  createProducer(parameters: ProducerParameters, listener: ProducerListener): Producer {
+    this.assertOpen();
+    const producer = new NativeProducer(
+      this.host,
+      parameters,
+      listener,
+      this.options.clock,
+      () => this.relay(),
+      (closed) => {
+        this.producers.delete(closed);
+      },
+    );
+    this.producers.add(producer);
+    return producer;
+  }
+
+  openIceEndpoint(): IceEndpoint {
+    this.assertOpen();
+    const endpoint = new NativeIceEndpoint(this.host, (closed) => {
+      this.endpoints.delete(closed);
+    });
+    this.endpoints.add(endpoint);
+    return endpoint;
+  }
+
+  createTransport(dtlsTransport: RTCDtlsTransport, endpoint?: IceEndpoint): MediaTransport {
+    this.assertOpen();
+    if (endpoint === undefined) {
+      return new RelayedMediaTransport(this.relay().createTransport(dtlsTransport));
+    }
+    if (!(endpoint instanceof NativeIceEndpoint)) {
+      throw new StreamKitError('internal', 'The ICE endpoint is of another media plane.');
+    }
+    const transport = new NativeMediaTransport(this.host, dtlsTransport, endpoint, (closed) => {
+      this.transports.delete(closed);
+    });
+    this.transports.add(transport);
+    return transport;
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) {
+      return;
+    }
+    this.closed = true;
+    for (const closable of [...this.transports, ...this.producers, ...this.endpoints]) {
+      closable.close();
+    }
+    await this.relayPlane?.close();
+    this.host.release();
+  }
+
+  private relay(): MediaPlane {
+    this.relayPlane ??= createWeriftMediaPlane(this.options);
+    return this.relayPlane;
+  }
+
+  private assertOpen(): void {
+    if (this.closed) {
+      throw new StreamKitError('internal', 'The media plane is closed.');
+    }
+  }
+}
+
+/** A viewer that no socket of the plane reaches: the same producers, through werift's way of sending. */
+class RelayedMediaTransport implements MediaTransport {
+  constructor(private readonly transport: MediaTransport) {}
+
+  get rtcpDropped(): number {
+    return this.transport.rtcpDropped;
+  }
+
+  consume(producer: Producer, parameters: ConsumerParameters) {
+    if (!(producer instanceof NativeProducer) || producer.isClosed) {
+      throw new StreamKitError('internal', 'A consumer needs an open producer and transport of one plane.');
+    }
+    return this.transport.consume(producer.relay(), parameters);
+  }
+
+  close(): void {
+    this.transport.close();
+  }
+}

@@ -1,0 +1,122 @@
+import { asError, StreamKitError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { NativeAddon, NativeEvent, NativePlane, SocketAddress } from './native-addon.js';
+
+export type PacketListener = (socket: number, from: SocketAddress, data: Buffer) => void;
+
+interface BoundSocket {
+  readonly socket: number;
+  readonly port: number;
+}
+
+/** Of this thread, by the UDP port that was asked for. */
+const hosts = new Map<number, NativePlaneHost>();
+
+/**
+ * One plane of the addon, with its sockets and its thread: shared by all routers of the process that ask for the same
+ * UDP port, so that there is one port whatever their number.
+ */
+export class NativePlaneHost {
+  readonly plane: NativePlane;
+  readonly packetListeners = new Map<number, PacketListener>();
+  readonly keyframeListeners = new Map<number, () => void>();
+  private readonly sockets = new Map<string, BoundSocket>();
+  private holders = 1;
+  /** Given to all addresses alike once the first is bound. */
+  private port: number;
+
+  private constructor(
+    addon: NativeAddon,
+    private readonly udpPort: number,
+    private readonly logger: Logger,
+  ) {
+    this.port = udpPort;
+    this.plane = addon.createPlane({}, (events) => {
+      this.dispatch(events);
+    });
+  }
+
+  /** @param udpPort - 0: the system chooses one */
+  static acquire(addon: NativeAddon, udpPort: number, logger: Logger): NativePlaneHost {
+    const shared = hosts.get(udpPort);
+    if (shared !== undefined) {
+      shared.holders += 1;
+      return shared;
+    }
+    const host = new NativePlaneHost(addon, udpPort, logger);
+    hosts.set(udpPort, host);
+    return host;
+  }
+
+  /**
+   * Opens the socket of a local address, or gives the one that is open.
+   *
+   * @throws StreamKitError `unavailable`
+   */
+  bind(address: string): BoundSocket {
+    const open = this.sockets.get(address);
+    if (open !== undefined) {
+      return open;
+    }
+    const bound = this.open(address);
+    this.port ||= bound.port;
+    this.sockets.set(address, bound);
+    this.logger.debug({ address, port: bound.port }, 'bind() | media socket opened');
+    return bound;
+  }
+
+  /** The last one closes the plane. To be called once by each holder. */
+  release(): void {
+    this.holders -= 1;
+    if (this.holders > 0) {
+      return;
+    }
+    hosts.delete(this.udpPort);
+    this.logger.debug({ stats: this.plane.stats() }, 'release() | native media plane closed');
+    this.plane.close();
+  }
+
+  private open(address: string): BoundSocket {
+    try {
+      return this.plane.bind(address, this.port);
+    } catch (thrown) {
+      // A port that the system chose for one address may be taken on another.
+      if (this.udpPort === 0 && this.port !== 0) {
+        this.logger.warn({ address, port: this.port }, 'bind() | the port is taken here, another is used');
+        return this.plane.bind(address, 0);
+      }
+      const cause = asError(thrown);
+      const message = `UDP port ${this.port} of ${address} cannot be opened: ${cause.message}`;
+      this.logger.error({ err: cause, address, port: this.port }, 'bind() | no media socket');
+      throw new StreamKitError('unavailable', message, { cause });
+    }
+  }
+
+  private dispatch(events: readonly NativeEvent[]): void {
+    for (const event of events) {
+      try {
+        this.deliver(event);
+      } catch (thrown) {
+        this.logger.error(
+          { err: asError(thrown), type: event.type },
+          'dispatch() | an event was not handled',
+        );
+      }
+    }
+  }
+
+  private deliver(event: NativeEvent): void {
+    switch (event.type) {
+      case 'packet':
+        this.packetListeners.get(event.endpoint)?.(event.socket, event.from, event.data);
+        break;
+      case 'keyframe':
+        this.keyframeListeners.get(event.producer)?.();
+        break;
+      case 'feedback':
+      case 'remb':
+        // There is one bit rate for all viewers: nothing is estimated for one of them yet.
+        break;
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import type { Clock } from '../clock.js';
+import type { RtpPayloads } from '../packetize/rtp-payloads.js';
+import { KeyframeRequestPolicy } from './keyframe-request-policy.js';
+import type { MediaPlane, Producer, ProducerListener, ProducerParameters } from './media-plane.js';
+import type { NativePlaneHost } from './native-plane-host.js';
+
+/** What the plane knows of a producer's consumers. */
+export interface ClosableConsumer {
+  close(): void;
+}
+
+const DEFAULT_KEYFRAME_INTERVAL_MIN_MS = 300;
+const DEFAULT_HISTORY_MS = 1000;
+/** Frames since the last keyframe after which a replay is too long to be worth it, and a new keyframe is wanted. */
+const MAX_GROUP_FRAMES = 90;
+/** The same in seconds of the target bitrate. The plane replays up to one and a half. */
+const MAX_GROUP_SECONDS = 1.2;
+/** Rates for pacing where nothing is known of the encoder's, bits/s. */
+const DEFAULT_TARGET_BITRATE_BPS = { video: 8_000_000, audio: 128_000 } as const;
+/**
+ * Least rate for pacing, bits/s: at two and a half times that, a keyframe of 40 kB is through in 20 ms. A source that is
+ * encoded at less has keyframes as large, and a newcomer would wait for the end of one.
+ */
+const MIN_TARGET_BITRATE_BPS = { video: 6_000_000, audio: 64_000 } as const;
+
+/** One encoded source on the native plane: one call a frame, however many viewers there are. */
+export class NativeProducer implements Producer {
+  readonly kind: 'video' | 'audio';
+  readonly id: number;
+  readonly targetBitrateBps: number;
+  readonly consumers = new Set<ClosableConsumer>();
+  private readonly keyframes: KeyframeRequestPolicy;
+  /** For viewers that only ICE reaches, through a relay. */
+  private relayed: Producer | undefined;
+  private groupFrames = 0;
+  private groupBytes = 0;
+  private closed = false;
+
+  constructor(
+    private readonly host: NativePlaneHost,
+    private readonly parameters: ProducerParameters,
+    listener: ProducerListener,
+    clock: Clock,
+    private readonly relayPlane: () => MediaPlane,
+    private readonly onClosed: (producer: NativeProducer) => void,
+  ) {
+    const keyframeIntervalMinMs = parameters.keyframeIntervalMinMs ?? DEFAULT_KEYFRAME_INTERVAL_MIN_MS;
+    this.kind = parameters.kind;
+    this.targetBitrateBps = Math.max(
+      parameters.targetBitrateBps ?? DEFAULT_TARGET_BITRATE_BPS[parameters.kind],
+      MIN_TARGET_BITRATE_BPS[parameters.kind],
+    );
+    this.id = host.plane.createProducer({
+      kind: parameters.kind,
+      clockRateHz: parameters.clockRateHz,
+      keyframeIntervalMinMs,
+      historyMs: parameters.historyMs ?? DEFAULT_HISTORY_MS,
+      gopReplay: parameters.gopReplay ?? false,
+    });
+    // The plane coalesces what its own consumers want, but knows nothing of those behind a relay.
+    this.keyframes = new KeyframeRequestPolicy(clock, keyframeIntervalMinMs, () => {
+      listener.onKeyframeWanted();
+    });
+    host.keyframeListeners.set(this.id, () => {
+      if (this.relayed === undefined) {
+        listener.onKeyframeWanted();
+      } else {
+        this.keyframes.request();
+      }
+    });
+  }
+
+  get consumerCount(): number {
+    return this.consumers.size + (this.relayed?.consumerCount ?? 0);
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  send(payloads: RtpPayloads): void {
+    if (this.closed || payloads.offsets.length < 2) {
+      return;
+    }
+    const { bytes, offsets, rtpTimestamp, captureTimeUs, keyframe } = payloads;
+    if (keyframe) {
+      this.keyframes.keyframePassed();
+      this.groupFrames = 0;
+      this.groupBytes = 0;
+    }
+    this.host.plane.sendFrame(this.id, bytes, offsets, rtpTimestamp, captureTimeUs, keyframe);
+    this.relayed?.send(payloads);
+    this.boundGroup(bytes.length);
+  }
+
+  /** A replay is of use only while the frames since the last keyframe are few. A still page sends none and asks for none. */
+  private boundGroup(bytes: number): void {
+    if (this.parameters.gopReplay !== true) {
+      return;
+    }
+    this.groupFrames += 1;
+    this.groupBytes += bytes;
+    const isLong =
+      this.groupFrames >= MAX_GROUP_FRAMES ||
+      this.groupBytes >= (this.targetBitrateBps / 8) * MAX_GROUP_SECONDS;
+    if (isLong && this.consumerCount > 0) {
+      this.keyframes.request();
+    }
+  }
+
+  /** The same source for viewers behind a relay; made when there is the first. */
+  relay(): Producer {
+    this.relayed ??= this.relayPlane().createProducer(this.parameters, {
+      onKeyframeWanted: () => {
+        this.keyframes.request();
+      },
+    });
+    return this.relayed;
+  }
+
+  close(): void {
+    if (this.closed) {
+      return;
+    }
+    this.closed = true;
+    this.keyframes.close();
+    for (const consumer of [...this.consumers]) {
+      consumer.close();
+    }
+    this.relayed?.close();
+    this.host.keyframeListeners.delete(this.id);
+    this.host.plane.closeProducer(this.id);
+    this.onClosed(this);
+  }
+}

@@ -1,0 +1,61 @@
+import type { Clock } from '../clock.js';
+import { StreamKitError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import { loadNativeAddon } from './load-native-addon.js';
+import type { MediaPlane } from './media-plane.js';
+import type { NativeAddon } from './native-addon.js';
+import { NativeMediaPlane } from './native-media-plane.js';
+import { createWeriftMediaPlane } from './werift-media-plane.js';
+
+export interface OpenMediaPlaneOptions {
+  /** `auto`: the native one where its addon is there. */
+  readonly mediaPlane: 'auto' | 'native' | 'werift';
+  /** UDP port for all viewers; 0: the system chooses one. */
+  readonly udpPort: number;
+  /** Bound at once, so that a port that is taken shows before the first viewer. */
+  readonly listenAddress?: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Default: the addon of this package. */
+  readonly loadAddon?: () => NativeAddon | undefined;
+}
+
+/**
+ * Opens the media plane that the options ask for.
+ *
+ * @throws StreamKitError `bad_option` where the native one is asked for and not there, `internal` where it is there and
+ * broken, `unavailable` where the UDP port cannot be opened.
+ */
+export function openMediaPlane(options: OpenMediaPlaneOptions): MediaPlane {
+  const { mediaPlane, udpPort, listenAddress, clock, logger, loadAddon = loadNativeAddon } = options;
+  const addon = mediaPlane === 'werift' ? undefined : loadAddon();
+  if (addon === undefined) {
+    if (mediaPlane === 'native') {
+      throw new StreamKitError(
+        'bad_option',
+        `Expected auto or werift for mediaPlane because the native one is not built for ${process.platform} on ${process.arch}: run "npx node-gyp rebuild" in the native folder of the package`,
+      );
+    }
+    if (mediaPlane === 'auto') {
+      logger.info(
+        { udpPort },
+        'openMediaPlane() | no native media plane is built: packets go through werift',
+      );
+    }
+    if (udpPort !== 0) {
+      logger.warn({ udpPort }, 'openMediaPlane() | udpPort needs the native media plane and is not used');
+    }
+    return createWeriftMediaPlane({ clock, logger });
+  }
+  const plane = new NativeMediaPlane({ addon, udpPort, clock, logger });
+  if (listenAddress !== undefined) {
+    try {
+      plane.openPort(listenAddress);
+    } catch (error) {
+      void plane.close();
+      throw error;
+    }
+  }
+  logger.debug({ udpPort }, 'openMediaPlane() | native media plane');
+  return plane;
+}

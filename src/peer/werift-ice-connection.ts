@@ -1,0 +1,86 @@
+import type { CandidatePairState } from 'werift';
+
+import { StreamKitError } from '../errors.js';
+
+export type Address = readonly [host: string, port: number];
+
+interface StunProtocolInternals {
+  /** `stun` is plain UDP. */
+  readonly type: string;
+  readonly localIp?: string;
+  readonly transport?: unknown;
+  readonly localCandidate?: { ufrag?: string };
+  request(
+    message: unknown,
+    address: Address,
+    integrityKey: Buffer,
+    retransmissions: number,
+  ): Promise<unknown>;
+}
+
+export interface CandidatePairInternals {
+  readonly protocol: StunProtocolInternals;
+  readonly localCandidate: unknown;
+  readonly remoteAddr: Address;
+  readonly state: CandidatePairState;
+  nominated: boolean;
+  updateState(state: CandidatePairState): void;
+}
+
+/** What is used of werift's private `Connection`, here and nowhere else (werift 0.24.4). */
+export interface IceConnectionInternals {
+  localUsername: string;
+  localPassword: string;
+  readonly remoteUsername: string;
+  readonly remotePassword: string;
+  /** Passwords of before an ICE restart, by user name. */
+  readonly userHistory: Record<string, string>;
+  readonly iceControlling: boolean;
+  readonly state: string;
+  readonly protocols: readonly StunProtocolInternals[];
+  nominated?: CandidatePairInternals | undefined;
+  /** A pair is being nominated: no other will be. */
+  nominating: boolean;
+  getCandidatePromises(addresses: string[], timeoutSeconds?: number): Promise<unknown>[];
+  restart(): Promise<void>;
+  setRemoteParams(parameters: { iceLite: boolean; usernameFragment: string; password: string }): void;
+  buildRequest(parameters: {
+    nominate: boolean;
+    localUsername: string;
+    remoteUsername: string;
+    iceControlling: boolean;
+    localCandidate: unknown;
+  }): unknown;
+  checkStart(pair: CandidatePairInternals): { awaitable: Promise<unknown> };
+  checkComplete(pair: CandidatePairInternals): void;
+  queryConsent(): void;
+}
+
+const METHODS = [
+  'getCandidatePromises',
+  'restart',
+  'setRemoteParams',
+  'buildRequest',
+  'checkStart',
+  'checkComplete',
+  'queryConsent',
+] as const satisfies readonly (keyof IceConnectionInternals)[];
+
+/** @throws StreamKitError `internal` where it is none as it is known here */
+export function asKnownConnection(connection: unknown): IceConnectionInternals {
+  const ice = connection as IceConnectionInternals;
+  const unknown = METHODS.find((name) => typeof ice[name] !== 'function');
+  const fields =
+    typeof ice.localUsername === 'string' &&
+    typeof ice.localPassword === 'string' &&
+    typeof ice.nominating === 'boolean' &&
+    ice.userHistory[ice.localUsername] === ice.localPassword &&
+    Array.isArray(ice.protocols);
+  if (unknown !== undefined || !fields) {
+    throw new StreamKitError(
+      'internal',
+      'The ICE connection is not as it is known: another version of werift?',
+    );
+  }
+  return ice;
+}

@@ -1,0 +1,169 @@
+import { execFile } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
+import type {
+  NativeConsumerParameters,
+  NativePlane,
+  NativeProducerParameters,
+} from '../../src/fanout/native-addon.js';
+
+const addon = loadNativeAddon();
+const LOOPBACK = '127.0.0.1';
+const EXIT_TIMEOUT_MS = 20_000;
+
+const PRODUCER: NativeProducerParameters = {
+  kind: 'video',
+  clockRateHz: 90_000,
+  keyframeIntervalMinMs: 300,
+  historyMs: 1000,
+  gopReplay: false,
+};
+
+const CONSUMER: NativeConsumerParameters = {
+  ssrc: 1,
+  payloadType: 96,
+  rtxSsrc: 2,
+  rtxPayloadType: 97,
+  mid: '0',
+  cname: 'cname',
+  midId: 1,
+  transportWideCcId: 2,
+  playoutDelayId: 3,
+  absCaptureTimeId: 4,
+  playoutDelayMaxMs: 0,
+  targetBitrateBps: 4_000_000,
+};
+
+const keysOf = (saltBytes: number) => ({
+  localMasterKey: Buffer.alloc(16, 1),
+  localMasterSalt: Buffer.alloc(saltBytes, 2),
+  remoteMasterKey: Buffer.alloc(16, 3),
+  remoteMasterSalt: Buffer.alloc(saltBytes, 4),
+});
+
+/** Runs a script in a Node of its own. @returns what it printed; rejects where it does not end, or not with 0 */
+async function runScript(script: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+    timeout: EXIT_TIMEOUT_MS,
+    env: { ...process.env, ADDON: join(import.meta.dirname, '../../native/build/Release/media_plane.node') },
+  });
+  return stdout.trim();
+}
+
+const LOAD = `
+  import { createRequire } from 'node:module';
+  const { createPlane } = createRequire(process.cwd() + '/x.js')(process.env.ADDON);
+`;
+
+describe.skipIf(addon === undefined)('the surface of the addon', () => {
+  let plane: NativePlane;
+
+  beforeEach(() => {
+    if (addon === undefined) throw new Error('The addon is not built.');
+    plane = addon.createPlane({}, () => undefined);
+  });
+
+  afterEach(() => {
+    plane.close();
+  });
+
+  it('tells a port that is taken by its code, and gives a bound address again', async () => {
+    const taken = createSocket('udp4');
+    await new Promise<void>((resolve) => taken.bind(0, LOOPBACK, resolve));
+    expect(() => plane.bind(LOOPBACK, taken.address().port)).toThrow(
+      expect.objectContaining({ code: 'EADDRINUSE' }),
+    );
+    taken.close();
+    const bound = plane.bind(LOOPBACK, 0);
+    expect(plane.bind(LOOPBACK, bound.port)).toEqual(bound);
+    expect(() => plane.bind('no address', 0)).toThrow(/no address/);
+    expect(() => plane.bind(LOOPBACK, 65_536)).toThrow(/65535/);
+  });
+
+  it('refuses keys of the wrong length, used SSRCs and what is closed, and ignores late calls', () => {
+    const endpoint = plane.createEndpoint('ufrag', 'password');
+    expect(() => plane.createTransport(endpoint, { profile: 7, ...keysOf(14) })).toThrow(/localMasterSalt/);
+    const transport = plane.createTransport(endpoint, { profile: 1, ...keysOf(14) });
+    const producer = plane.createProducer(PRODUCER);
+    const consumer = plane.consume(transport, producer, CONSUMER);
+    expect(() => plane.consume(transport, producer, { ...CONSUMER, ssrc: 3 })).toThrow(/SSRC/);
+    expect(plane.consumerStats(consumer)).toMatchObject({ packetsSent: 0, rttMs: -1 });
+    plane.closeEndpoint(endpoint);
+    expect(plane.consumerStats(consumer)).toBeUndefined();
+    expect(() => plane.consume(transport, producer, CONSUMER)).toThrow(/open/);
+    plane.closeProducer(producer);
+    plane.sendFrame(producer, new Uint8Array(10), Uint32Array.of(0, 10), 0, 0, true);
+    plane.pauseConsumer(consumer);
+    plane.closeTransport(transport);
+    plane.close();
+    plane.close();
+    plane.sendFrame(producer, new Uint8Array(10), Uint32Array.of(0, 10), 0, 0, true);
+    expect(() => plane.bind(LOOPBACK, 0)).toThrow(/closed/);
+    expect(() => plane.createProducer(PRODUCER)).toThrow(/closed/);
+  });
+
+  it('reads no byte beyond a frame, whatever the offsets say', () => {
+    const producer = plane.createProducer(PRODUCER);
+    for (const offsets of [
+      [0, 11],
+      [5, 3],
+      [0, 0],
+      [0, 4_294_967_295],
+      [0, 5, 4],
+    ]) {
+      expect(() => {
+        plane.sendFrame(producer, new Uint8Array(10), Uint32Array.from(offsets), 0, 0, true);
+      }).toThrow(/offsets/);
+    }
+    expect(() => {
+      plane.sendFrame(producer, new Uint8Array(3000), Uint32Array.of(0, 3000), 0, 0, true);
+    }).toThrow(/offsets/);
+  });
+
+  it('throws where it is called with something else, or on something else', () => {
+    const loose = plane as unknown as Record<string, (...values: unknown[]) => unknown>;
+    for (const name of Object.keys(loose)) {
+      if (name === 'close' || name === 'stats') continue;
+      expect(() => loose[name]?.(Symbol('x'), {}, null), name).toThrow(/Expected/);
+      expect(() => loose[name]?.call({}, 1), name).toThrow(/something else/);
+    }
+    expect(() => addon?.createPlane({}, undefined as never)).toThrow(/function for events/);
+  });
+
+  it('lets a process end that has not closed its planes, and survives many of them', async () => {
+    expect(
+      await runScript(`${LOAD}
+        for (let i = 0; i < 20; i += 1) createPlane({}, () => {}).close();
+        for (let i = 0; i < 5; i += 1) createPlane({}, () => {}).bind('127.0.0.1', 0);
+        console.log('ends');`),
+    ).toBe('ends');
+  });
+
+  it('ends with process.exit() and with a worker that is terminated while events come in', async () => {
+    expect(
+      await runScript(`
+        import { Worker } from 'node:worker_threads';
+        import { createSocket } from 'node:dgram';
+        const code = \`
+          const { createPlane } = require(process.env.ADDON);
+          const plane = createPlane({}, () => {});
+          const { port, socket } = plane.bind('127.0.0.1', 0);
+          const endpoint = plane.createEndpoint('a', 'b');
+          require('node:worker_threads').parentPort.postMessage(port);
+          setInterval(() => plane.sendPacket(endpoint, socket, { address: '127.0.0.1', port }, Buffer.alloc(20)), 1);
+        \`;
+        for (let i = 0; i < 5; i += 1) {
+          const worker = new Worker(code, { eval: true, execArgv: [] });
+          await new Promise((resolve) => worker.once('message', resolve));
+          await worker.terminate();
+        }
+        console.log('terminated');
+        process.exit(0);`),
+    ).toBe('terminated');
+  });
+});

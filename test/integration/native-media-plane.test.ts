@@ -1,0 +1,405 @@
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { classes, Message, methods, parseMessage, type RtpPacket } from 'werift';
+
+import { systemClock } from '../../src/clock.js';
+import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
+import type { Consumer, Producer } from '../../src/fanout/media-plane.js';
+import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
+import { silentLogger } from '../../src/logger.js';
+import { createStreamKitRouter } from '../../src/router.js';
+import { describeMediaPlane, frameOf, payloadsOf, pli, until } from './media-plane-contract.js';
+import { connectPlainViewer, type PlainViewer } from './plain-viewer.js';
+import { openSocket, RebindingNat } from './rebinding-nat.js';
+
+const addon = loadNativeAddon();
+const MBIT = 1_000_000;
+
+function createPlane(): NativeMediaPlane {
+  if (addon === undefined) throw new Error('The addon is not built.');
+  return new NativeMediaPlane({ addon, udpPort: 0, clock: systemClock, logger: silentLogger });
+}
+
+const portOf = (candidate: string): number => Number(candidate.split(' ')[5]);
+const withoutCandidates = (sdp: string): string => sdp.replace(/a=(candidate:|end-of-candidates).*\r\n/g, '');
+const threads = (): number => readdirSync('/proc/self/task').length;
+const descriptors = (): number => readdirSync('/proc/self/fd').length;
+
+if (addon !== undefined) {
+  describeMediaPlane('native', createPlane);
+}
+
+describe.skipIf(addon === undefined)('the native media plane', () => {
+  let plane: NativeMediaPlane;
+  let viewers: PlainViewer[];
+  let keyframesWanted: number;
+
+  beforeEach(() => {
+    plane = createPlane();
+    viewers = [];
+    keyframesWanted = 0;
+  });
+
+  afterEach(async () => {
+    await Promise.all(viewers.map((viewer) => viewer.close()));
+    await plane.close();
+  });
+
+  async function connect(
+    ...parameters: Parameters<typeof connectPlainViewer> extends [unknown, ...infer R] ? R : never
+  ): Promise<PlainViewer> {
+    const viewer = await connectPlainViewer(plane, ...parameters);
+    viewers.push(viewer);
+    return viewer;
+  }
+
+  function produce(parameters: { gopReplay?: boolean; targetBitrateBps?: number } = {}): Producer {
+    return plane.createProducer(
+      { kind: 'video', clockRateHz: 90_000, ...parameters },
+      { onKeyframeWanted: () => (keyframesWanted += 1) },
+    );
+  }
+
+  /** A binding request as a viewer would send it, but under this password. */
+  function bindingRequest(usernameFragment: string, password: string): Message {
+    return new Message(methods.BINDING, classes.REQUEST)
+      .setAttribute('USERNAME', `${usernameFragment}:them`)
+      .setAttribute('PRIORITY', 1)
+      .setAttribute('ICE-CONTROLLED', 1n)
+      .addMessageIntegrity(Buffer.from(password))
+      .addFingerprint();
+  }
+
+  describe('its port', () => {
+    it('is one for all viewers', async () => {
+      const ports = new Set<number>();
+      for (let index = 0; index < 3; index += 1) {
+        await connect({}, undefined, (candidate) => {
+          ports.add(portOf(candidate));
+          return candidate;
+        });
+      }
+      expect([...ports]).toEqual([plane.openPort('127.0.0.1')]);
+    });
+
+    it('is one for all addresses, of IPv4 and of IPv6', () => {
+      const port = plane.openPort('127.0.0.1');
+      expect(port).toBeGreaterThan(0);
+      expect([plane.openPort('127.0.0.2'), plane.openPort('::1')]).toEqual([port, port]);
+    });
+
+    it('that is taken is refused with one sentence', async () => {
+      const socket = await openSocket();
+      const { port } = socket.address();
+      expect(() => createStreamKitRouter({ udpPort: port, listenAddress: '127.0.0.1' })).toThrow(
+        new RegExp(`^UDP port ${port} of 127\\.0\\.0\\.1 cannot be opened: .*EADDRINUSE`),
+      );
+      socket.close();
+    });
+
+    it('is shared by the routers of a process, and stays until the last is closed', async () => {
+      const free = await openSocket();
+      const { port } = free.address();
+      await new Promise<void>((resolve) => free.close(() => resolve()));
+      const before = threads();
+      const options = { mediaPlane: 'native', udpPort: port, listenAddress: '127.0.0.1' } as const;
+      const [first, second] = [createStreamKitRouter(options), createStreamKitRouter(options)];
+      expect(threads()).toBe(before + 1);
+      await first.close();
+      expect(threads()).toBe(before + 1);
+      await second.close();
+      expect(threads()).toBe(before);
+      // The port is free again.
+      await createStreamKitRouter(options).close();
+    });
+  });
+
+  describe('what it lets in', () => {
+    it('answers STUN of a viewer, but not under a wrong password or for nobody', async () => {
+      const viewer = await connect();
+      const [usernameFragment = '', password = ''] = ['ufrag', 'pwd'].map(
+        (name) => new RegExp(`a=ice-${name}:(.*)\r`).exec(viewer.offerSdp)?.[1],
+      );
+      const stranger = await openSocket();
+      const answers: Buffer[] = [];
+      stranger.on('message', (data) => answers.push(data));
+      const send = (message: Message): void => {
+        stranger.send(message.bytes, plane.openPort('127.0.0.1'), '127.0.0.1');
+      };
+      const before = plane.stats;
+      send(bindingRequest(usernameFragment, `${password}x`));
+      send(bindingRequest('nobody', password));
+      await until(() => {
+        expect(plane.stats.droppedStunIntegrity - before.droppedStunIntegrity).toBe(1);
+        expect(plane.stats.droppedUnknownSource - before.droppedUnknownSource).toBe(1);
+      });
+      const request = bindingRequest(usernameFragment, password);
+      send(request);
+      const isAnswer = (data: Buffer): boolean =>
+        parseMessage(data, Buffer.from(password))?.transactionIdHex === request.transactionIdHex;
+      await until(() => expect(answers.some(isAnswer)).toBe(true));
+      // All that came back: the one answer, and our own check of the new address.
+      expect(answers.filter((data) => data.readUInt16BE(0) === 0x0101).map((data) => isAnswer(data))).toEqual(
+        [true],
+      );
+      stranger.close();
+    });
+
+    it('drops what comes from an unknown source, and goes on', async () => {
+      const viewer = await connect();
+      const producer = produce();
+      viewer.media.transport.consume(producer, viewer.media.video);
+      const stranger = await openSocket();
+      const before = plane.stats;
+      const datagrams = [
+        Buffer.from([22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        Buffer.from([0x80, 200, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
+        Buffer.concat([Buffer.from([0x80, 96]), Buffer.alloc(40)]),
+      ];
+      for (const datagram of datagrams) {
+        stranger.send(datagram, plane.openPort('127.0.0.1'), '127.0.0.1');
+      }
+      stranger.send(Buffer.from([0xff]), plane.openPort('127.0.0.1'), '127.0.0.1');
+      await until(() => {
+        expect(plane.stats.droppedUnknownSource - before.droppedUnknownSource).toBe(3);
+        expect(plane.stats.droppedMalformed - before.droppedMalformed).toBe(1);
+      });
+      producer.send(frameOf(true, [100]));
+      await until(() => expect(viewer.rtp).toHaveLength(1));
+      stranger.close();
+    });
+  });
+
+  describe('a viewer behind a NAT', () => {
+    let nat: RebindingNat;
+
+    beforeEach(async () => {
+      nat = await RebindingNat.open(plane.openPort('127.0.0.1'));
+    });
+
+    afterEach(() => {
+      nat.close();
+    });
+
+    /** The viewer knows the server as the NAT alone, and the server learns of the viewer from its checks. */
+    async function watchThroughNat(producer: Producer): Promise<{ viewer: PlainViewer; consumer: Consumer }> {
+      const viewer = await connect({}, withoutCandidates, (candidate) =>
+        candidate.replace(String(plane.openPort('127.0.0.1')), String(nat.port)),
+      );
+      const consumer = viewer.media.transport.consume(producer, viewer.media.video);
+      producer.send(frameOf(true, [100]));
+      await until(() => expect(viewer.rtp).toHaveLength(1));
+      return { viewer, consumer };
+    }
+
+    /** What a viewer does every few seconds to keep its consent. */
+    async function check(viewer: PlainViewer): Promise<void> {
+      const ice = viewer.client.iceTransports[0]?.connection as any;
+      const { localUsername, remoteUsername, iceControlling, nominated } = ice;
+      const { localCandidate, remoteAddr } = nominated;
+      const request = ice.buildRequest({
+        nominate: false,
+        localUsername,
+        remoteUsername,
+        iceControlling,
+        localCandidate,
+      });
+      await nominated.protocol.request(request, remoteAddr, Buffer.from(ice.remotePassword), 4);
+    }
+
+    it('is followed to its new address, both ways, without a new connection', async () => {
+      const producer = produce();
+      const { viewer, consumer } = await watchThroughNat(producer);
+      await nat.rebind();
+      await check(viewer);
+      // Without those that are sent again: some were lost at the old address.
+      const sizes = (): number[] =>
+        viewer.rtp
+          .filter(({ header }) => header.ssrc === viewer.media.video.ssrc)
+          .map(({ payload }) => payload.length);
+      await until(() => {
+        producer.send(frameOf(false, [200]));
+        expect(sizes().length).toBeGreaterThan(1);
+      });
+      const stale = nat.staleDatagrams;
+      producer.send(frameOf(false, [300]));
+      await until(() => expect(sizes().at(-1)).toBe(300));
+      expect(nat.staleDatagrams).toBe(stale);
+      // What the viewer sends counts from there.
+      viewer.sendRtcp(pli(viewer.media.video.ssrc));
+      await until(() => expect(consumer.stats.plisReceived).toBe(1));
+    });
+
+    it('stays where it is while its old address answers', async () => {
+      const producer = produce();
+      const { viewer } = await watchThroughNat(producer);
+      const other = await openSocket();
+      const others: Buffer[] = [];
+      other.on('message', (data, from) => {
+        // Answers each check, as a second interface of the viewer would.
+        const remotePassword = /a=ice-pwd:(.*)\r/.exec(viewer.client.localDescription?.sdp ?? '')?.[1] ?? '';
+        const message = parseMessage(data);
+        if (message?.messageClass !== classes.REQUEST) {
+          others.push(data);
+          return;
+        }
+        const answer = new Message(methods.BINDING, classes.RESPONSE, message.transactionId)
+          .setAttribute('XOR-MAPPED-ADDRESS', [from.address, from.port])
+          .addMessageIntegrity(Buffer.from(remotePassword))
+          .addFingerprint();
+        others.push(data);
+        other.send(answer.bytes, from.port, from.address);
+      });
+      const [usernameFragment = '', password = ''] = ['ufrag', 'pwd'].map(
+        (name) => new RegExp(`a=ice-${name}:(.*)\r`).exec(viewer.offerSdp)?.[1],
+      );
+      const request = bindingRequest(usernameFragment, password);
+      other.send(request.bytes, plane.openPort('127.0.0.1'), '127.0.0.1');
+      // The answer to it, and the check of the new address, which succeeds.
+      await until(() => expect(others).toHaveLength(2));
+      await check(viewer);
+      producer.send(frameOf(false, [300]));
+      await until(() => expect(viewer.rtp).toHaveLength(2));
+      expect(others).toHaveLength(2);
+      other.close();
+    });
+  });
+
+  describe('a newcomer', () => {
+    it('gets the pictures since the last keyframe where they are replayed, and asks for none', async () => {
+      const producer = produce({ gopReplay: true });
+      const frames = [frameOf(true, [900, 900, 500]), frameOf(false, [70]), frameOf(false, [80, 80])];
+      for (const frame of frames) producer.send(frame);
+      const viewer = await connect();
+      const consumer = viewer.media.transport.consume(producer, viewer.media.video);
+      await until(() => expect(viewer.rtp).toHaveLength(6));
+      const next = frameOf(false, [90]);
+      producer.send(next);
+      await until(() => expect(viewer.rtp).toHaveLength(7));
+      expect(viewer.rtp.map(({ payload }) => payload.toString('hex'))).toEqual(
+        [...frames, next].flatMap(payloadsOf),
+      );
+      const first = viewer.rtp[0]?.header.sequenceNumber ?? -1;
+      expect(viewer.rtp.map(({ header }) => header.sequenceNumber - first)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+      expect(consumer.stats.framesDropped).toBe(0);
+      expect(keyframesWanted).toBe(0);
+    });
+  });
+
+  describe('a group of pictures that is to be replayed', () => {
+    it('is ended by a keyframe when it has become long, but not on a still page or for nobody', async () => {
+      const producer = produce({ gopReplay: true });
+      producer.send(frameOf(true, [100]));
+      for (let index = 0; index < 100; index += 1) producer.send(frameOf(false, [10]));
+      expect(keyframesWanted).toBe(0);
+      const viewer = await connect();
+      viewer.media.transport.consume(producer, viewer.media.video);
+      await until(() => expect(viewer.rtp.length).toBeGreaterThan(0));
+      expect(keyframesWanted).toBe(0);
+      producer.send(frameOf(false, [10]));
+      expect(keyframesWanted).toBe(1);
+      producer.send(frameOf(true, [100]));
+      for (let index = 0; index < 88; index += 1) producer.send(frameOf(false, [10]));
+      expect(keyframesWanted).toBe(1);
+    });
+  });
+
+  describe('its pacer', () => {
+    it('spreads a keyframe over time, with sound before it', async () => {
+      const producer = produce({ targetBitrateBps: 10 * MBIT });
+      const audio = plane.createProducer(
+        { kind: 'audio', clockRateHz: 48_000 },
+        { onKeyframeWanted: () => undefined },
+      );
+      const viewer = await connect();
+      viewer.media.transport.consume(producer, viewer.media.video);
+      if (viewer.media.audio !== null) viewer.media.transport.consume(audio, viewer.media.audio);
+      const sizes = Array.from({ length: 250 }, (_, index) => (index === 249 ? 900 : 1100));
+      const startedMs = performance.now();
+      const keyframe = frameOf(true, sizes);
+      producer.send(keyframe);
+      audio.send({ ...frameOf(true, [80]), rtpTimestamp: 960 });
+      const last = payloadsOf(keyframe).at(-1);
+      await until(() =>
+        expect(viewer.rtp.some(({ payload }) => payload.toString('hex') === last)).toBe(true),
+      );
+      const tookMs = performance.now() - startedMs;
+      // 275 kB at two and a half times 10 Mbit/s are 88 ms, of which the last burst of 16 packets takes no time.
+      expect(tookMs).toBeGreaterThan(60);
+      expect(tookMs).toBeLessThan(400);
+      const soundAt = viewer.rtp.findIndex(({ header }) => header.ssrc === viewer.media.audio?.ssrc);
+      expect(soundAt).toBeLessThan(125);
+    });
+
+    it('drops to the next keyframe when too much waits, and asks for it once', async () => {
+      const producer = produce({ targetBitrateBps: MBIT });
+      const viewer = await connect();
+      const consumer = viewer.media.transport.consume(producer, viewer.media.video);
+      const big = Array.from({ length: 64 }, () => 1100);
+      producer.send(frameOf(true, big));
+      await until(() => expect(viewer.rtp.length).toBeGreaterThan(0));
+      keyframesWanted = 0;
+      for (let index = 0; index < 30; index += 1) producer.send(frameOf(false, big));
+      await until(() => expect(consumer.stats.framesDropped).toBeGreaterThan(0));
+      await until(() => expect(keyframesWanted).toBe(1));
+      const last = frameOf(true, [33]);
+      producer.send(last);
+      // What was lost in the viewer's own socket is sent again meanwhile.
+      const isLast = ({ header, payload }: RtpPacket): boolean =>
+        header.ssrc === viewer.media.video.ssrc && payload.toString('hex') === payloadsOf(last)[0];
+      await until(() => expect(viewer.rtp.some(isLast)).toBe(true));
+    });
+  });
+
+  describe('its end', () => {
+    it('leaves no thread and no descriptor, fifty times over', async () => {
+      await plane.close();
+      const once = async (): Promise<void> => {
+        const opened = createPlane();
+        opened.openPort('127.0.0.1');
+        opened.openPort('::1');
+        opened.createProducer({ kind: 'video', clockRateHz: 90_000 }, { onKeyframeWanted: () => undefined });
+        opened.openIceEndpoint().setLocalCredentials('ufrag', 'a password that is long enough');
+        await opened.close();
+        await opened.close();
+      };
+      await once();
+      const before = [threads(), descriptors()];
+      for (let index = 0; index < 50; index += 1) await once();
+      expect([threads(), descriptors()]).toEqual(before);
+    });
+
+    it('comes with that of its worker thread', async () => {
+      const before = threads();
+      const worker = new Worker(
+        `const { parentPort, workerData } = require('node:worker_threads');
+         const plane = require(workerData).createPlane({}, () => undefined);
+         const { port } = plane.bind('127.0.0.1', 0);
+         plane.createProducer({ kind: 'video', clockRateHz: 90000, keyframeIntervalMinMs: 300, historyMs: 1000,
+                                gopReplay: true });
+         parentPort.postMessage(port);
+         parentPort.on('message', () => undefined);`,
+        { eval: true, workerData: addonFile() },
+      );
+      const [port] = (await once(worker, 'message')) as [number];
+      expect(port).toBeGreaterThan(0);
+      await worker.terminate();
+      await until(() => expect(threads()).toBeLessThanOrEqual(before));
+      // Its socket is gone: the port can be had again.
+      const again = addon?.createPlane({}, () => undefined);
+      expect(again?.bind('127.0.0.1', port).port).toBe(port);
+      again?.close();
+    });
+  });
+});
+
+/** Of the addon that this process has loaded. */
+function addonFile(): string {
+  const file = process.report.getReport() as unknown as { sharedObjects: string[] };
+  const found = file.sharedObjects.find((path) => path.endsWith('media_plane.node'));
+  if (found === undefined) throw new Error('The addon is not loaded.');
+  return found;
+}

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+
+import { systemClock } from '../../../src/clock.js';
+import { StreamKitError } from '../../../src/errors.js';
+import { openMediaPlane } from '../../../src/fanout/open-media-plane.js';
+import type { Logger } from '../../../src/logger.js';
+import { silentLogger } from '../../../src/logger.js';
+
+const absent = { udpPort: 0, clock: systemClock, logger: silentLogger, loadAddon: () => undefined };
+
+describe('the choice of the media plane', () => {
+  it('falls back to werift where the addon is not built, and logs it', () => {
+    const lines: string[] = [];
+    const logger: Logger = { ...silentLogger, info: (_, message) => void lines.push(message) };
+    expect(openMediaPlane({ ...absent, mediaPlane: 'auto', logger }).name).toBe('werift');
+    expect(lines).toEqual([expect.stringContaining('no native media plane is built')]);
+  });
+
+  it('refuses native where the addon is not built', () => {
+    expect(() => openMediaPlane({ ...absent, mediaPlane: 'native' })).toThrow(
+      /^Expected auto or werift for mediaPlane because the native one is not built for .*: run "npx node-gyp/,
+    );
+  });
+
+  it('does not load the addon for werift', () => {
+    const loadAddon = (): never => {
+      throw new Error('It was loaded');
+    };
+    expect(openMediaPlane({ ...absent, mediaPlane: 'werift', loadAddon }).name).toBe('werift');
+  });
+
+  it('takes no broken addon for an absent one', () => {
+    const loadAddon = (): never => {
+      throw new StreamKitError('internal', 'It does not load.');
+    };
+    expect(() => openMediaPlane({ ...absent, mediaPlane: 'auto', loadAddon })).toThrow('It does not load.');
+  });
+});

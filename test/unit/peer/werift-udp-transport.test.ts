@@ -1,0 +1,228 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Candidate, CandidatePairState, RTCPeerConnection, type RTCIceTransport, UdpTransport } from 'werift';
+
+import { StreamKitError } from '../../../src/errors.js';
+import type { IceEndpoint, IceSocket } from '../../../src/fanout/media-plane.js';
+import type {
+  CandidatePairInternals,
+  IceConnectionInternals,
+} from '../../../src/peer/werift-ice-connection.js';
+import { installUdpTransports, SharedPortIce } from '../../../src/peer/werift-udp-transport.js';
+
+/** The version whose private parts are known. With another, read them anew before this changes. */
+const KNOWN_WERIFT = '0.24.4';
+const PORT = 40_000;
+
+class FakeSocket implements IceSocket {
+  readonly port = PORT;
+  readonly sent: { data: Uint8Array; to: string }[] = [];
+  onPacket: IceSocket['onPacket'] = () => undefined;
+  closed = false;
+
+  constructor(readonly address: string) {}
+
+  send(data: Uint8Array, address: string, port: number): void {
+    this.sent.push({ data, to: `${address}:${port}` });
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+class FakeEndpoint implements IceEndpoint {
+  readonly local: string[] = [];
+  readonly remote: string[] = [];
+  readonly sockets: FakeSocket[] = [];
+
+  setLocalCredentials(usernameFragment: string, password: string): void {
+    this.local.push(`${usernameFragment} ${password}`);
+  }
+
+  setRemoteCredentials(usernameFragment: string, password: string): void {
+    this.remote.push(`${usernameFragment} ${password}`);
+  }
+
+  openSocket(address: string): IceSocket {
+    const socket = new FakeSocket(address);
+    this.sockets.push(socket);
+    return socket;
+  }
+
+  close(): void {
+    // Nothing to close.
+  }
+}
+
+let connection: RTCPeerConnection;
+let transport: RTCIceTransport;
+let ice: IceConnectionInternals;
+let endpoint: FakeEndpoint;
+let shared: SharedPortIce;
+
+beforeEach(() => {
+  installUdpTransports();
+  connection = new RTCPeerConnection({
+    bundlePolicy: 'max-bundle',
+    iceServers: [],
+    iceUseIpv4: false,
+    iceUseIpv6: false,
+    iceAdditionalHostAddresses: ['127.0.0.1', '::1'],
+  });
+  const { dtlsTransport } = connection.addTransceiver('video', { direction: 'sendonly' });
+  transport = dtlsTransport.iceTransport;
+  delete transport.connection.stunServer;
+  ice = transport.connection as unknown as IceConnectionInternals;
+  endpoint = new FakeEndpoint();
+  shared = new SharedPortIce(transport.connection, endpoint);
+});
+
+afterEach(async () => {
+  await connection.close();
+});
+
+function credentialsOf(sdp: string): string {
+  return `${/a=ice-ufrag:(.*)\r/.exec(sdp)?.[1]} ${/a=ice-pwd:(.*)\r/.exec(sdp)?.[1]}`;
+}
+
+async function offer(iceRestart = false): Promise<string> {
+  const { sdp } = await connection.createOffer({ iceRestart });
+  await connection.setLocalDescription({ type: 'offer', sdp });
+  return connection.localDescription?.sdp ?? '';
+}
+
+async function answer(sdp: string, usernameFragment: string): Promise<void> {
+  await connection.setRemoteDescription({
+    type: 'answer',
+    sdp: sdp
+      .replaceAll('a=setup:actpass', 'a=setup:active')
+      .replaceAll('a=sendonly', 'a=recvonly')
+      .replaceAll(/a=(candidate:|end-of-candidates).*\r\n/g, '')
+      .replaceAll(/a=ice-ufrag:.*\r/g, `a=ice-ufrag:${usernameFragment}\r`),
+  });
+}
+
+/** A pair over a transport that is not the shared one, as over a relay. */
+function foreignPair(): CandidatePairInternals & { states: CandidatePairState[] } {
+  const states: CandidatePairState[] = [];
+  return {
+    states,
+    protocol: { type: 'turn', request: () => Promise.reject(new Error('Nothing is asked')) },
+    localCandidate: { foundation: 'f' },
+    remoteAddr: ['127.0.0.1', 9],
+    get state() {
+      return states.at(-1) ?? CandidatePairState.WAITING;
+    },
+    nominated: false,
+    updateState: (state) => states.push(state),
+  };
+}
+
+describe('werift on a shared port', () => {
+  it('is the version whose private parts are known', () => {
+    const main = createRequire(import.meta.url).resolve('werift');
+    const manifest = main.slice(0, main.lastIndexOf('/lib/')) + '/package.json';
+    expect((JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version).toBe(KNOWN_WERIFT);
+    expect([CandidatePairState.SUCCEEDED, CandidatePairState.FAILED]).toEqual([3, 4]);
+  });
+
+  it.each(['getCandidatePromises', 'checkStart', 'checkComplete', 'restart', 'buildRequest'] as const)(
+    'refuses a connection without %s',
+    (name) => {
+      expect(() => new SharedPortIce({ ...ice, [name]: undefined }, endpoint)).toThrow(StreamKitError);
+    },
+  );
+
+  it('opens one socket of the endpoint for each local address, and announces its port', async () => {
+    const sdp = await offer();
+    expect(endpoint.sockets.map(({ address }) => address)).toEqual(['127.0.0.1', '::1']);
+    const candidates = [...sdp.matchAll(/a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host/g)];
+    expect(candidates.map(([, address, port]) => `${address} ${port}`)).toEqual([
+      `127.0.0.1 ${PORT}`,
+      `::1 ${PORT}`,
+    ]);
+    expect(process.getActiveResourcesInfo()).not.toContain('UDPWrap');
+  });
+
+  it('has credentials of enough bits, which the offer and the endpoint agree on', async () => {
+    const sdp = await offer();
+    expect(endpoint.local).toEqual([credentialsOf(sdp)]);
+    const [usernameFragment = '', password = ''] = credentialsOf(sdp).split(' ');
+    expect(usernameFragment).toMatch(/^[A-Za-z0-9+/]{12}$/);
+    expect(password).toMatch(/^[A-Za-z0-9+/]{24}$/);
+  });
+
+  it('renews the credentials on an ICE restart, over the same sockets', async () => {
+    const first = await offer();
+    await answer(first, 'wxyz');
+    expect(endpoint.remote).toEqual([`wxyz ${credentialsOf(first).split(' ')[1]}`]);
+    const second = await offer(true);
+    expect(credentialsOf(second)).not.toBe(credentialsOf(first));
+    expect(endpoint.local).toEqual([credentialsOf(first), credentialsOf(second)]);
+    expect(endpoint.sockets).toHaveLength(2);
+    await answer(second, 'other');
+    expect(endpoint.remote).toHaveLength(2);
+  });
+
+  it('nominates one pair, and not each one that works', async () => {
+    await answer(await offer(), 'wxyz');
+    const buildRequest = vi.spyOn(ice, 'buildRequest');
+    await transport.connection.addRemoteCandidate(hostCandidate('127.0.0.1', 9));
+    await vi.waitFor(() => expect(endpoint.sockets[0]?.sent.length).toBeGreaterThan(0));
+    expect(buildRequest.mock.calls.map(([{ nominate }]) => nominate)).not.toContain(true);
+  });
+
+  it('hands packets of the socket to werift and its packets to the socket', async () => {
+    await answer(await offer(), 'wxyz');
+    await transport.connection.addRemoteCandidate(hostCandidate('127.0.0.1', 9));
+    const [socket] = endpoint.sockets;
+    await vi.waitFor(() => expect(socket?.sent[0]?.to).toBe('127.0.0.1:9'));
+    // RFC 8489 section 5: a binding request with the magic cookie.
+    expect(Buffer.from(socket?.sent[0]?.data ?? []).readUInt32BE(4)).toBe(0x2112_a442);
+    const received: Buffer[] = [];
+    transport.connection.onData.subscribe((data) => received.push(data));
+    // What comes before werift listens for DTLS waits for it.
+    socket?.onPacket(Buffer.from([22, 254, 253]), '127.0.0.1', 9);
+    expect(received).toEqual([]);
+    shared.dtlsStarted();
+    expect(received).toEqual([Buffer.from([22, 254, 253])]);
+    socket?.onPacket(Buffer.from([23, 254, 253]), '127.0.0.1', 9);
+    expect(received).toHaveLength(2);
+  });
+
+  it('leaves all other transports sockets of their own', async () => {
+    const own = await UdpTransport.init('udp4', { interfaceAddresses: { udp4: '127.0.0.1' } });
+    expect(own.socket.address().address).toBe('127.0.0.1');
+    await own.close();
+    expect(endpoint.sockets).toEqual([]);
+  });
+
+  it('keeps media on the path that it began on', () => {
+    const pair = foreignPair();
+    ice.nominated = pair;
+    expect(shared.choosePath()).toBeUndefined();
+    ice.nominated = undefined;
+    // Chosen for life: what comes later does not change it.
+    expect(shared.choosePath()).toBeUndefined();
+  });
+
+  it('fails pairs of a relay once media goes over the shared port', () => {
+    expect(shared.choosePath()).toBe(endpoint);
+    const pair = foreignPair();
+    ice.checkStart(pair);
+    expect(pair.states).toEqual([CandidatePairState.FAILED]);
+  });
+
+  it('closes its sockets with the connection', async () => {
+    await offer();
+    await connection.close();
+    expect(endpoint.sockets.map(({ closed }) => closed)).toEqual([true, true]);
+  });
+});
+
+function hostCandidate(host: string, port: number): Candidate {
+  return Candidate.fromSdp(`1 1 udp 2130706431 ${host} ${port} typ host`);
+}
