@@ -7,11 +7,17 @@ import { join } from 'node:path';
 
 import { coldStart } from './cold-start.mjs';
 import { costOfRender } from './cost-of-render.mjs';
+import { encode } from './encode.mjs';
 import { glassToGlass } from './glass-to-glass.mjs';
 import { browserPath } from './rig.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
-const TABLES = { 'glass-to-glass': glassToGlass, 'cost-of-render': costOfRender, 'cold-start': coldStart };
+const TABLES = {
+  'glass-to-glass': glassToGlass,
+  'cost-of-render': costOfRender,
+  'cold-start': coldStart,
+  encode,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in TABLES));
