@@ -64,7 +64,7 @@ async function showText(page) {
   const text = Array.from({ length: 40 }, (_, seed) => `<h3>Chapter ${seed}</h3><p>${paragraph(seed)}`).join(
     '',
   );
-  await page.setContent(`<style>body{font:16px serif;margin:24px;columns:2}</style>${text}`);
+  await page.setContent(`<!doctype html><style>body{font:16px serif;margin:24px;columns:2}</style>${text}`);
 }
 
 const SHADER = `precision mediump float; uniform vec2 size; uniform float time;

@@ -96,7 +96,7 @@ async function measure({ name, size, pictures, bitrateBps }) {
     .filter((index) => index >= WARM_UP && index % COMPARE_EVERY === 0 && decoded[index])
     .map((index) => ssim(pictures[index], decoded[index], size));
   return {
-    threads: encoderThreads(format),
+    threads: encoderThreads(format, LIBAV_ENCODERS[name]),
     'p50 ms': round(quantile(times, 0.5)),
     'p95 ms': round(quantile(times, 0.95)),
     'CPU ms': round(cpuMs / times.length),
