@@ -8,6 +8,7 @@ import { join } from 'node:path';
 
 import { coldStart } from './cold-start.mjs';
 import { costOfRender } from './cost-of-render.mjs';
+import { encode } from './encode.mjs';
 import { fanout } from './fanout/fanout.mjs';
 import { glassToGlass } from './glass-to-glass.mjs';
 import { browserPath } from './rig.mjs';
@@ -17,6 +18,7 @@ const TABLES = {
   'glass-to-glass': glassToGlass,
   'cost-of-render': costOfRender,
   'cold-start': coldStart,
+  encode,
   fanout,
 };
 

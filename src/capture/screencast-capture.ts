@@ -24,6 +24,8 @@ export class ScreencastCapture implements Capture {
   #width: number;
   #height: number;
   #sequence = 0;
+  /** Wall-clock time at which the last picture was composited, s. */
+  #lastSwapTimeS = 0;
   #running = false;
 
   /** @param capturePage - gives the sound; undefined where the tab cannot be captured. */
@@ -44,17 +46,26 @@ export class ScreencastCapture implements Capture {
     this.audio = capturePage?.hasAudio === true ? { kind: 'ring', path: capturePage.paths.audio } : null;
     // The browser sends at most three pictures ahead of their acknowledgement. The encoding thread gives it on receipt,
     // before it decodes, so that the next one is under way meanwhile and yet no more than three ever wait.
-    this.#channel.port1.on('message', (sessionId: number) => {
-      this.#cdp.send('Page.screencastFrameAck', { sessionId }).catch(() => undefined);
-    });
+    this.#channel.port1.on('message', (sessionId: number) => this.#acknowledge(sessionId));
     this.#channel.port1.unref();
-    this.#cdp.on('Page.screencastFrame', ({ data, sessionId }) => {
+    this.#cdp.on('Page.screencastFrame', ({ data, metadata, sessionId }) => {
+      // The browser compresses on several threads: a picture may overtake the one before it.
+      const { timestamp = this.#lastSwapTimeS } = metadata;
+      if (timestamp < this.#lastSwapTimeS) {
+        this.#acknowledge(sessionId);
+        return;
+      }
+      this.#lastSwapTimeS = timestamp;
       const jpeg = Uint8Array.from(Buffer.from(data, 'base64'));
       // The swap time that the event carries is wall-clock time in whole frames; arrival is as good and monotonic.
       const captureTimeUs = Number(process.hrtime.bigint() / 1000n);
       const frame: ScreencastFrame = { sequence: ++this.#sequence, captureTimeUs, jpeg, sessionId };
       this.#channel.port1.postMessage(frame, [jpeg.buffer]);
     });
+  }
+
+  #acknowledge(sessionId: number): void {
+    this.#cdp.send('Page.screencastFrameAck', { sessionId }).catch(() => undefined);
   }
 
   async pause(): Promise<void> {

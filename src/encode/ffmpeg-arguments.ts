@@ -41,7 +41,7 @@ export function ffmpegArguments(encoding: FfmpegEncoding): {
       ...['-c:v', name, '-g', '1000000000', '-bf', '0'],
       ...['-b:v', '-minrate', '-maxrate'].flatMap((rate) => [rate, String(bitrateBps)]),
       ...['-bufsize', String(Math.round(bitrateBps * VBV_SECONDS))],
-      ...(settings?.device === undefined ? ['-threads', String(encoderThreads(encoding))] : []),
+      ...(settings?.device === undefined ? ['-threads', String(encoderThreads(encoding, settings))] : []),
       ...Object.entries(settings?.options ?? {}).flatMap(([option, value]) => [`-${option}`, String(value)]),
       ...(settings?.deviceOption !== undefined && /^\d+$/.test(encoding.device ?? '')
         ? [`-${settings.deviceOption}`, encoding.device ?? '']

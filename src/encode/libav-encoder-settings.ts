@@ -25,6 +25,8 @@ export interface LibavEncoderSettings {
   readonly matrices: readonly ColourMatrix[];
   /** Whether FFmpeg hands a changed bit rate on to the running encoder; else a change costs a keyframe. */
   readonly dynamicBitrate: boolean;
+  /** Most threads that encode one picture; absent: as many as its size is worth. */
+  readonly maxThreads?: number;
   /** The device to be opened; absent: the encoder opens its own, or needs none. */
   readonly device?: EncoderDevice;
   /** The encoder's own option that takes the number of a device. */
