@@ -1,5 +1,5 @@
-// Registers what the fan-out bench needs: the load generator and the raw limit. scripts/bench/fanout/load-generator.mjs
-// gives it a shape; the arguments come from there and are trusted.
+// Registers what the fan-out bench needs: the load generator and the raw limit.
+// scripts/bench/fanout/load-generator.mjs gives it a shape; the arguments come from there and are trusted.
 #include <arpa/inet.h>
 #include <node_api.h>
 
@@ -183,7 +183,8 @@ napi_value totals(napi_env env, const Arguments& arguments) {
   double firstKeyframes = 0;
   LoadGenerator& generator = arguments.generator();
   generator.forEachViewer([&](size_t, const Viewer& viewer) {
-    if (viewer.state() != Viewer::State::connected) return;
+    if (viewer.state() != Viewer::State::connected)
+      return;
     const bench::ViewerCounts counts = viewer.counts();
     viewers += 1;
     receiving += counts.video.received > 0 ? 1 : 0;
@@ -303,13 +304,12 @@ napi_value rawLimit(napi_env env, const Arguments& arguments) {
 
 napi_value initialize(napi_env env, napi_value exports) {
   const napi_property_descriptor functions[] = {
-#define BENCH_FUNCTION(name) \
-  {#name, nullptr, guarded<name>, nullptr, nullptr, nullptr, napi_default, nullptr}
-      BENCH_FUNCTION(createGenerator), BENCH_FUNCTION(addViewer),        BENCH_FUNCTION(addCandidate),
-      BENCH_FUNCTION(states),          BENCH_FUNCTION(times),            BENCH_FUNCTION(totals),
-      BENCH_FUNCTION(restartCounts),   BENCH_FUNCTION(requestKeyframe),  BENCH_FUNCTION(removeViewer),
+#define BENCH_FUNCTION(name) {#name, nullptr, guarded<name>, nullptr, nullptr, nullptr, napi_default, nullptr}
+      BENCH_FUNCTION(createGenerator),  BENCH_FUNCTION(addViewer),       BENCH_FUNCTION(addCandidate),
+      BENCH_FUNCTION(states),           BENCH_FUNCTION(times),           BENCH_FUNCTION(totals),
+      BENCH_FUNCTION(restartCounts),    BENCH_FUNCTION(requestKeyframe), BENCH_FUNCTION(removeViewer),
       BENCH_FUNCTION(setSweepInterval), BENCH_FUNCTION(addSink),         BENCH_FUNCTION(sinkPackets),
-      BENCH_FUNCTION(removeSinks),     BENCH_FUNCTION(closeGenerator),   BENCH_FUNCTION(rawLimit),
+      BENCH_FUNCTION(removeSinks),      BENCH_FUNCTION(closeGenerator),  BENCH_FUNCTION(rawLimit),
 #undef BENCH_FUNCTION
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);

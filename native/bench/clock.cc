@@ -14,8 +14,12 @@ int64_t read(clockid_t id) {
 
 }  // namespace
 
-int64_t nowUs() { return read(CLOCK_MONOTONIC); }
+int64_t nowUs() {
+  return read(CLOCK_MONOTONIC);
+}
 
-int64_t threadCpuUs() { return read(CLOCK_THREAD_CPUTIME_ID); }
+int64_t threadCpuUs() {
+  return read(CLOCK_THREAD_CPUTIME_ID);
+}
 
 }  // namespace bench

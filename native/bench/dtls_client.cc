@@ -87,20 +87,24 @@ DtlsClient::DtlsClient(const DtlsContext& context, std::string remoteFingerprint
   });
 }
 
-DtlsClient::~DtlsClient() { SSL_free(ssl_); }
+DtlsClient::~DtlsClient() {
+  SSL_free(ssl_);
+}
 
-void DtlsClient::start() { advance(); }
+void DtlsClient::start() {
+  advance();
+}
 
 void DtlsClient::receive(const uint8_t* data, size_t size) {
-  if (state_ == State::failed || state_ == State::closed) return;
+  if (state_ == State::failed || state_ == State::closed)
+    return;
   BIO_write(input_, data, static_cast<int>(size));
   if (state_ == State::handshaking) {
     advance();
     return;
   }
   uint8_t record[kMaxRecordBytes];
-  if (SSL_read(ssl_, record, sizeof record) <= 0 &&
-      (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0) {
+  if (SSL_read(ssl_, record, sizeof record) <= 0 && (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0) {
     state_ = State::closed;
   }
   // A retransmitted last flight of the server is answered here.
@@ -108,7 +112,8 @@ void DtlsClient::receive(const uint8_t* data, size_t size) {
 }
 
 void DtlsClient::onTimer() {
-  if (state_ == State::handshaking && DTLSv1_handle_timeout(ssl_) > 0) flush();
+  if (state_ == State::handshaking && DTLSv1_handle_timeout(ssl_) > 0)
+    flush();
 }
 
 void DtlsClient::close() {
@@ -134,11 +139,13 @@ bool DtlsClient::finish() {
   X509* certificate = SSL_get1_peer_certificate(ssl_);
   const bool trusted = certificate != nullptr && fingerprintOf(certificate) == remoteFingerprint_;
   X509_free(certificate);
-  if (!trusted || SSL_get_selected_srtp_profile(ssl_) == nullptr) return false;
+  if (!trusted || SSL_get_selected_srtp_profile(ssl_) == nullptr)
+    return false;
   // RFC 5764 section 4.2: client key, server key, client salt, server salt.
   uint8_t material[56];
   static constexpr char kLabel[] = "EXTRACTOR-dtls_srtp";
-  if (SSL_export_keying_material(ssl_, material, sizeof material, kLabel, sizeof kLabel - 1, nullptr, 0, 0) != 1) {
+  if (SSL_export_keying_material(ssl_, material, sizeof material, kLabel, sizeof kLabel - 1, nullptr, 0, 0) !=
+      1) {
     return false;
   }
   std::memcpy(keys_.localKey.data(), material, 16);
@@ -148,7 +155,8 @@ bool DtlsClient::finish() {
   return true;
 }
 
-/** A memory BIO keeps no datagram boundaries: records are told apart by their own lengths (RFC 6347 section 4.1). */
+/** A memory BIO keeps no datagram boundaries: records are told apart by their own lengths (RFC 6347
+ * section 4.1). */
 void DtlsClient::flush() {
   uint8_t flight[kMaxRecordBytes];
   int size = 0;

@@ -10,7 +10,8 @@
 
 namespace bench {
 
-/** SRTP master keys of both directions (RFC 5764 section 4.2), AEAD_AES_128_GCM: 16 bytes of key, 12 of salt. */
+/** SRTP master keys of both directions (RFC 5764 section 4.2), AEAD_AES_128_GCM: 16 bytes of key, 12 of salt.
+ */
 struct SrtpKeys {
   std::array<uint8_t, 16> localKey;
   std::array<uint8_t, 16> remoteKey;

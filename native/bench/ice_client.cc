@@ -19,7 +19,8 @@ std::string randomText(size_t characters) {
   std::vector<uint8_t> random(characters);
   RAND_bytes(random.data(), static_cast<int>(random.size()));
   std::string text;
-  for (const uint8_t value : random) text += kAlphabet[value % 64];
+  for (const uint8_t value : random)
+    text += kAlphabet[value % 64];
   return text;
 }
 
@@ -31,7 +32,8 @@ IceClient::IceClient(IceCredentials remote, Send send)
 }
 
 void IceClient::addRemoteCandidate(const sockaddr_in& address) {
-  if (candidates_.size() >= kMaxCandidates) return;
+  if (candidates_.size() >= kMaxCandidates)
+    return;
   candidates_.push_back(address);
   check(address);
 }
@@ -40,15 +42,19 @@ void IceClient::receive(const uint8_t* data, size_t size, const sockaddr_in& fro
   StunMessage message;
   // A request carries our password, a response the server's.
   const bool request = size > 1 && data[0] == 0 && data[1] == 1;
-  if (!parseStun(data, size, request ? local_.password : remote_.password, message)) return;
-  if (message.kind != StunKind::bindingRequest) return;
-  if (message.username != local_.ufrag + ":" + remote_.ufrag) return;
+  if (!parseStun(data, size, request ? local_.password : remote_.password, message))
+    return;
+  if (message.kind != StunKind::bindingRequest)
+    return;
+  if (message.username != local_.ufrag + ":" + remote_.ufrag)
+    return;
   const auto response = buildBindingSuccess(message.transactionId, from, local_.password);
   send_(response.data(), response.size(), from);
   checksAnswered_ += 1;
   if (message.useCandidate) {
     selected_ = from;
-    if (!nominated_) nextCheckUs_ = nowUs + kConsentIntervalUs;
+    if (!nominated_)
+      nextCheckUs_ = nowUs + kConsentIntervalUs;
     nominated_ = true;
   } else if (!nominated_) {
     // RFC 8445 section 7.3.1.4: a triggered check.
@@ -57,13 +63,15 @@ void IceClient::receive(const uint8_t* data, size_t size, const sockaddr_in& fro
 }
 
 void IceClient::onTimer(int64_t nowUs) {
-  if (nowUs < nextCheckUs_) return;
+  if (nowUs < nextCheckUs_)
+    return;
   if (nominated_) {
     check(selected_);
     nextCheckUs_ = nowUs + kConsentIntervalUs;
     return;
   }
-  for (const auto& candidate : candidates_) check(candidate);
+  for (const auto& candidate : candidates_)
+    check(candidate);
   nextCheckUs_ = nowUs + kCheckIntervalUs;
 }
 

@@ -17,7 +17,8 @@ struct IceCredentials {
   std::string password;
 };
 
-/** The controlled side of ICE (RFC 8445) with one host candidate: it answers checks, sends its own, and keeps consent. */
+/** The controlled side of ICE (RFC 8445) with one host candidate: it answers checks, sends its own, and keeps
+ * consent. */
 class IceClient {
  public:
   using Send = std::function<void(const uint8_t* data, size_t size, const sockaddr_in& to)>;

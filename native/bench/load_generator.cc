@@ -19,11 +19,14 @@ constexpr int kReadsAVisit = 64;
 LoadGenerator::LoadGenerator(const GeneratorOptions& options, int64_t sweepIntervalUs)
     : options_(options), batch_(options.gro), sweepIntervalUs_(sweepIntervalUs), thread_([this] { run(); }) {}
 
-LoadGenerator::~LoadGenerator() { close(); }
+LoadGenerator::~LoadGenerator() {
+  close();
+}
 
 void LoadGenerator::close() {
   ending_ = true;
-  if (thread_.joinable()) thread_.join();
+  if (thread_.joinable())
+    thread_.join();
 }
 
 size_t LoadGenerator::add(ViewerParameters parameters) {
@@ -41,7 +44,8 @@ size_t LoadGenerator::addSink() {
 
 void LoadGenerator::remove(size_t index) {
   const Turn turn(*this);
-  if (index >= viewers_.size() || viewers_[index] == nullptr) return;
+  if (index >= viewers_.size() || viewers_[index] == nullptr)
+    return;
   viewers_[index]->leave();
   viewers_[index].reset();
 }
@@ -56,13 +60,15 @@ void LoadGenerator::run() {
   int64_t lastUs = nowUs();
   while (!ending_) {
     const int64_t startUs = nowUs();
-    if (startUs - lastUs > longestSweepUs_) longestSweepUs_ = startUs - lastUs;
+    if (startUs - lastUs > longestSweepUs_)
+      longestSweepUs_ = startUs - lastUs;
     lastUs = startUs;
     sweepViewers();
     sweepSinks();
     cpuUs_ = threadCpuUs();
     const int64_t restUs = sweepIntervalUs_ - (nowUs() - startUs);
-    if (restUs > 0) std::this_thread::sleep_for(std::chrono::microseconds(restUs));
+    if (restUs > 0)
+      std::this_thread::sleep_for(std::chrono::microseconds(restUs));
   }
 }
 
@@ -70,15 +76,19 @@ void LoadGenerator::sweepViewers() {
   for (size_t first = 0;; first += kVisitsALock) {
     letOthersPass();
     const std::lock_guard lock(mutex_);
-    if (first >= viewers_.size()) return;
+    if (first >= viewers_.size())
+      return;
     const int64_t timeUs = nowUs();
     for (size_t i = first; i < viewers_.size() && i < first + kVisitsALock; i++) {
       Viewer* viewer = viewers_[i].get();
-      if (viewer == nullptr) continue;
+      if (viewer == nullptr)
+        continue;
       for (int read = 0; read < kReadsAVisit; read++) {
         const size_t count = batch_.receive(viewer->socket().descriptor());
-        for (size_t arrival = 0; arrival < count; arrival++) viewer->receive(batch_[arrival], timeUs);
-        if (count < batch_.capacity()) break;
+        for (size_t arrival = 0; arrival < count; arrival++)
+          viewer->receive(batch_[arrival], timeUs);
+        if (count < batch_.capacity())
+          break;
       }
       viewer->onTimer(timeUs);
     }
@@ -86,7 +96,8 @@ void LoadGenerator::sweepViewers() {
 }
 
 void LoadGenerator::letOthersPass() const {
-  while (waiting_ > 0) std::this_thread::yield();
+  while (waiting_ > 0)
+    std::this_thread::yield();
 }
 
 void LoadGenerator::sweepSinks() {
@@ -100,7 +111,8 @@ void LoadGenerator::sweepSinks() {
         sink->packets += (arrival.size + arrival.segmentBytes - 1) / arrival.segmentBytes;
         sink->bytes += arrival.size;
       }
-      if (count < batch_.capacity()) break;
+      if (count < batch_.capacity())
+        break;
     }
   }
 }

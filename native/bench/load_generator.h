@@ -24,9 +24,9 @@ struct Sink {
 };
 
 /**
- * Many viewers, drained by one thread that sweeps over their sockets. It does not wait for them by poll or epoll: the
- * kernel would then wake it from within the sender's system calls, and what that costs would be counted as the
- * sender's.
+ * Many viewers, drained by one thread that sweeps over their sockets. It does not wait for them by poll or
+ * epoll: the kernel would then wake it from within the sender's system calls, and what that costs would be
+ * counted as the sender's.
  */
 class LoadGenerator {
  public:
@@ -38,11 +38,13 @@ class LoadGenerator {
   const std::string& fingerprint() const { return context_.fingerprint(); }
   size_t add(ViewerParameters parameters);
   size_t addSink();
-  /** Calls `use` with the viewer while the thread stands still. @return false where there is no such viewer. */
+  /** Calls `use` with the viewer while the thread stands still. @return false where there is no such viewer.
+   */
   template <typename Use>
   bool withViewer(size_t index, Use use) {
     const Turn turn(*this);
-    if (index >= viewers_.size() || viewers_[index] == nullptr) return false;
+    if (index >= viewers_.size() || viewers_[index] == nullptr)
+      return false;
     use(*viewers_[index]);
     return true;
   }
@@ -50,13 +52,15 @@ class LoadGenerator {
   void forEachViewer(Use use) {
     const Turn turn(*this);
     for (size_t i = 0; i < viewers_.size(); i++) {
-      if (viewers_[i] != nullptr) use(i, *viewers_[i]);
+      if (viewers_[i] != nullptr)
+        use(i, *viewers_[i]);
     }
   }
   template <typename Use>
   void forEachSink(Use use) {
     const Turn turn(*this);
-    for (auto& sink : sinks_) use(*sink);
+    for (auto& sink : sinks_)
+      use(*sink);
   }
   void remove(size_t index);
   void removeSinks();

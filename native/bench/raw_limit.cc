@@ -55,7 +55,8 @@ RawLimitResult measureRawLimit(const RawLimitOptions& options) {
   if (descriptor < 0 ||
       setsockopt(descriptor, SOL_UDP, UDP_SEGMENT, &segmentBytes, sizeof segmentBytes) != 0) {
     const int reason = errno;
-    if (descriptor >= 0) close(descriptor);
+    if (descriptor >= 0)
+      close(descriptor);
     throw std::system_error(reason, std::generic_category(), "UDP_SEGMENT");
   }
   std::vector<Destination> destinations(options.ports.size());
@@ -89,7 +90,8 @@ RawLimitResult measureRawLimit(const RawLimitOptions& options) {
     }
   }
   result.cpuUs = threadCpuUs() - startCpuUs;
-  for (auto& destination : destinations) EVP_CIPHER_CTX_free(destination.cipher);
+  for (auto& destination : destinations)
+    EVP_CIPHER_CTX_free(destination.cipher);
   close(descriptor);
   return result;
 }

@@ -24,7 +24,8 @@ uint32_t ReceptionLog::note(uint16_t sequence, size_t bytes) {
   if (ahead > 0) {
     for (uint64_t next = highest_ + 1; next <= number; next++) {
       seen_.reset(next % kWindow);
-      if (next < number && missing_.size() < kMaxMissing) missing_.push_back(static_cast<uint16_t>(next));
+      if (next < number && missing_.size() < kMaxMissing)
+        missing_.push_back(static_cast<uint16_t>(next));
     }
     highest_ = number;
   } else {
@@ -42,9 +43,11 @@ uint32_t ReceptionLog::note(uint16_t sequence, size_t bytes) {
 
 void ReceptionLog::noteRecovered(uint16_t sequence) {
   const auto behind = static_cast<uint16_t>(static_cast<uint16_t>(highest_) - sequence);
-  if (!started_ || behind >= kWindow) return;
+  if (!started_ || behind >= kWindow)
+    return;
   const uint64_t number = highest_ - behind;
-  if (seen_.test(number % kWindow)) return;
+  if (seen_.test(number % kWindow))
+    return;
   seen_.set(number % kWindow);
   uniqueEver_ += 1;
   counts_.recovered += 1;
@@ -70,7 +73,8 @@ std::vector<uint16_t> ReceptionLog::takeMissing() {
   std::vector<uint16_t> missing;
   for (const uint16_t sequence : missing_) {
     const auto behind = static_cast<uint16_t>(static_cast<uint16_t>(highest_) - sequence);
-    if (behind < kWindow && !seen_.test((highest_ - behind) % kWindow)) missing.push_back(sequence);
+    if (behind < kWindow && !seen_.test((highest_ - behind) % kWindow))
+      missing.push_back(sequence);
   }
   missing_.clear();
   return missing;
@@ -86,7 +90,8 @@ uint8_t ReceptionLog::takeFractionLost() {
   const uint64_t unique = uniqueEver_ - reportedUnique_;
   reportedHighest_ = highest_;
   reportedUnique_ = uniqueEver_;
-  if (expected == 0 || unique >= expected) return 0;
+  if (expected == 0 || unique >= expected)
+    return 0;
   return static_cast<uint8_t>(std::min<uint64_t>(255, (expected - unique) * 256 / expected));
 }
 

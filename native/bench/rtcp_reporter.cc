@@ -42,10 +42,9 @@ std::vector<uint8_t> buildReceiverReport(uint32_t sender, const std::vector<Repo
     writeU32(block + 8, static_cast<uint32_t>(log->highest() - (1 << 16)));
     writeU32(block + 12, 0);
     writeU32(block + 16, last->middleNtp);
-    writeU32(block + 20,
-             last->middleNtp == 0
-                 ? 0
-                 : static_cast<uint32_t>((nowUs - last->arrivedUs) * 65'536 / 1'000'000));
+    writeU32(block + 20, last->middleNtp == 0
+                             ? 0
+                             : static_cast<uint32_t>((nowUs - last->arrivedUs) * 65'536 / 1'000'000));
     block += 24;
   }
   // One chunk: SSRC, CNAME of 4 characters, end and padding.
@@ -65,7 +64,8 @@ std::vector<uint8_t> buildNack(uint32_t sender, uint32_t ssrc, const std::vector
     uint16_t mask = 0;
     for (i++; i < missing.size(); i++) {
       const auto after = static_cast<uint16_t>(missing[i] - first);
-      if (after == 0 || after > 16) break;
+      if (after == 0 || after > 16)
+        break;
       mask = static_cast<uint16_t>(mask | 1 << (after - 1));
     }
     out.resize(out.size() + 4);
@@ -87,10 +87,12 @@ std::vector<uint8_t> buildPli(uint32_t sender, uint32_t ssrc) {
 }
 
 void TransportFeedback::note(uint16_t sequence, int64_t arrivedUs) {
-  if (arrivals_.empty()) base_ = sequence;
+  if (arrivals_.empty())
+    base_ = sequence;
   const auto offset = static_cast<uint16_t>(sequence - base_);
   // One that was overtaken by the last feedback is left out, as a receiver may.
-  if (offset >= kMaxPackets || arrivals_.size() >= kMaxPackets) return;
+  if (offset >= kMaxPackets || arrivals_.size() >= kMaxPackets)
+    return;
   arrivals_.push_back({offset, arrivedUs});
 }
 
@@ -105,21 +107,25 @@ std::vector<uint8_t> TransportFeedback::take(uint32_t sender, uint32_t ssrc) {
   uint32_t runSymbol = 0;
   uint32_t runLength = 0;
   const auto endRun = [&] {
-    if (runLength == 0) return;
+    if (runLength == 0)
+      return;
     chunks.resize(chunks.size() + 2);
     writeU16(&chunks[chunks.size() - 2], runSymbol << 13 | runLength);
     runLength = 0;
   };
   const auto addSymbols = [&](uint32_t symbol, uint32_t count) {
-    if (symbol != runSymbol) endRun();
+    if (symbol != runSymbol)
+      endRun();
     runSymbol = symbol;
     runLength += count;
   };
   int64_t clock = reference * kReferenceUs / kDeltaUs;
   uint32_t next = 0;
   for (const auto& [offset, arrivedUs] : arrivals_) {
-    if (offset < next) continue;
-    if (offset > next) addSymbols(0, offset - next);
+    if (offset < next)
+      continue;
+    if (offset > next)
+      addSymbols(0, offset - next);
     const int64_t delta = arrivedUs / kDeltaUs - clock;
     clock += delta;
     if (delta >= 0 && delta <= 255) {

@@ -16,7 +16,8 @@ constexpr uint32_t kRtcpEncrypted = 0x80000000U;
 // RFC 3711 section 4.3.2.
 enum Label : uint8_t { rtpKey = 0, rtpSalt = 2, rtcpKey = 3, rtcpSalt = 5 };
 
-/** RFC 3711 section 4.3.1 and 4.3.3; RFC 7714 section 11: a salt of 12 bytes stands at the front of the 14. */
+/** RFC 3711 section 4.3.1 and 4.3.3; RFC 7714 section 11: a salt of 12 bytes stands at the front of the 14.
+ */
 void derive(const std::array<uint8_t, 16>& masterKey, const std::array<uint8_t, 12>& masterSalt, Label label,
             uint8_t* out, int bytes) {
   uint8_t counter[16] = {};
@@ -30,8 +31,8 @@ void derive(const std::array<uint8_t, 16>& masterKey, const std::array<uint8_t, 
   EVP_CIPHER_CTX_free(context);
 }
 
-EVP_CIPHER_CTX* cipherOf(const std::array<uint8_t, 16>& key, const std::array<uint8_t, 12>& salt,
-                         Label label, bool seal) {
+EVP_CIPHER_CTX* cipherOf(const std::array<uint8_t, 16>& key, const std::array<uint8_t, 12>& salt, Label label,
+                         bool seal) {
   uint8_t session[16];
   derive(key, salt, label, session, sizeof session);
   EVP_CIPHER_CTX* context = EVP_CIPHER_CTX_new();
@@ -46,7 +47,8 @@ void rtpIv(const std::array<uint8_t, 12>& salt, uint32_t ssrc, uint32_t rollOver
   writeU32(iv + 2, ssrc);
   writeU32(iv + 6, rollOver);
   writeU16(iv + 10, sequence);
-  for (size_t i = 0; i < salt.size(); i++) iv[i] ^= salt[i];
+  for (size_t i = 0; i < salt.size(); i++)
+    iv[i] ^= salt[i];
 }
 
 /** RFC 7714 section 9.1. */
@@ -54,7 +56,8 @@ void rtcpIv(const std::array<uint8_t, 12>& salt, uint32_t ssrc, uint32_t index, 
   iv[0] = iv[1] = iv[6] = iv[7] = 0;
   writeU32(iv + 2, ssrc);
   writeU32(iv + 8, index);
-  for (size_t i = 0; i < salt.size(); i++) iv[i] ^= salt[i];
+  for (size_t i = 0; i < salt.size(); i++)
+    iv[i] ^= salt[i];
 }
 
 }  // namespace
@@ -76,7 +79,8 @@ SrtpReceiver::~SrtpReceiver() {
 
 int SrtpReceiver::openRtp(const uint8_t* packet, size_t size, size_t headerBytes, uint32_t rollOver,
                           uint8_t* payload) {
-  if (size < headerBytes + kTagBytes) return -1;
+  if (size < headerBytes + kTagBytes)
+    return -1;
   uint8_t iv[12];
   rtpIv(rtpSalt_, readU32(packet + 8), rollOver, readU16(packet + 2), iv);
   uint8_t tag[kTagBytes];
@@ -92,10 +96,12 @@ int SrtpReceiver::openRtp(const uint8_t* packet, size_t size, size_t headerBytes
 }
 
 bool SrtpReceiver::openRtcp(uint8_t* packet, size_t& size) {
-  if (size < kRtcpHeaderBytes + kTagBytes + kRtcpIndexBytes) return false;
+  if (size < kRtcpHeaderBytes + kTagBytes + kRtcpIndexBytes)
+    return false;
   const uint8_t* indexField = packet + size - kRtcpIndexBytes;
   const uint32_t indexWord = readU32(indexField);
-  if ((indexWord & kRtcpEncrypted) == 0) return false;
+  if ((indexWord & kRtcpEncrypted) == 0)
+    return false;
   uint8_t iv[12];
   rtcpIv(rtcpInSalt_, readU32(packet + 4), indexWord & ~kRtcpEncrypted, iv);
   const size_t sealed = size - kRtcpHeaderBytes - kTagBytes - kRtcpIndexBytes;
@@ -107,7 +113,8 @@ bool SrtpReceiver::openRtcp(uint8_t* packet, size_t& size) {
   EVP_DecryptUpdate(rtcpIn_, packet + kRtcpHeaderBytes, &written, packet + kRtcpHeaderBytes,
                     static_cast<int>(sealed));
   int rest = 0;
-  if (EVP_DecryptFinal_ex(rtcpIn_, packet + kRtcpHeaderBytes + written, &rest) != 1) return false;
+  if (EVP_DecryptFinal_ex(rtcpIn_, packet + kRtcpHeaderBytes + written, &rest) != 1)
+    return false;
   size = kRtcpHeaderBytes + sealed;
   return true;
 }

@@ -12,8 +12,8 @@
 namespace bench {
 
 /**
- * A viewer's end of SRTP and SRTCP with AEAD_AES_128_GCM (RFC 7714): opens RTP and RTCP, seals RTCP. On purpose it
- * shares no code with the plane that it measures.
+ * A viewer's end of SRTP and SRTCP with AEAD_AES_128_GCM (RFC 7714): opens RTP and RTCP, seals RTCP. On
+ * purpose it shares no code with the plane that it measures.
  */
 class SrtpReceiver {
  public:

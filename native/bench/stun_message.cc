@@ -32,13 +32,15 @@ uint32_t crc32(const uint8_t* data, size_t size) {
     std::array<uint32_t, 256> values{};
     for (uint32_t i = 0; i < 256; i++) {
       uint32_t value = i;
-      for (int bit = 0; bit < 8; bit++) value = value & 1 ? 0xEDB88320U ^ (value >> 1) : value >> 1;
+      for (int bit = 0; bit < 8; bit++)
+        value = value & 1 ? 0xEDB88320U ^ (value >> 1) : value >> 1;
       values[i] = value;
     }
     return values;
   }();
   uint32_t crc = 0xFFFFFFFFU;
-  for (size_t i = 0; i < size; i++) crc = table[(crc ^ data[i]) & 0xFF] ^ (crc >> 8);
+  for (size_t i = 0; i < size; i++)
+    crc = table[(crc ^ data[i]) & 0xFF] ^ (crc >> 8);
   return crc ^ 0xFFFFFFFFU;
 }
 
@@ -64,7 +66,8 @@ class Writer {
     return &bytes_[at + 4];
   }
 
-  /** RFC 8489 section 14.5 and 14.7: each covers what stands before it, under a length that includes itself. */
+  /** RFC 8489 section 14.5 and 14.7: each covers what stands before it, under a length that includes itself.
+   */
   std::vector<uint8_t> finish(const std::string& password) {
     size_t before = bytes_.size();
     uint8_t* digest = attribute(kMessageIntegrity, kIntegrityBytes);
@@ -94,11 +97,15 @@ bool parseStun(const uint8_t* data, size_t size, const std::string& password, St
     const uint16_t attribute = readU16(data + at);
     const size_t length = readU16(data + at + 2);
     const uint8_t* value = data + at + 4;
-    if (at + 4 + length > size) return false;
-    if (attribute == kUsername) message.username.assign(reinterpret_cast<const char*>(value), length);
-    if (attribute == kUseCandidate) message.useCandidate = true;
+    if (at + 4 + length > size)
+      return false;
+    if (attribute == kUsername)
+      message.username.assign(reinterpret_cast<const char*>(value), length);
+    if (attribute == kUseCandidate)
+      message.useCandidate = true;
     if (attribute == kMessageIntegrity) {
-      if (length != kIntegrityBytes) return false;
+      if (length != kIntegrityBytes)
+        return false;
       std::vector<uint8_t> covered(data, data + at);
       writeU16(&covered[2], static_cast<uint32_t>(at + 4 + kIntegrityBytes - kHeaderBytes));
       uint8_t digest[kIntegrityBytes];

@@ -27,7 +27,8 @@ constexpr uint8_t kNalFuA = 28;
 size_t rtpHeaderBytes(const uint8_t* data, size_t size) {
   size_t bytes = kRtpHeaderBytes + 4 * static_cast<size_t>(data[0] & 0x0F);
   if ((data[0] & 0x10) != 0) {
-    if (size < bytes + 4) return 0;
+    if (size < bytes + 4)
+      return 0;
     bytes += 4 + 4 * static_cast<size_t>(readU16(data + bytes + 2));
   }
   return bytes <= size ? bytes : 0;
@@ -36,7 +37,8 @@ size_t rtpHeaderBytes(const uint8_t* data, size_t size) {
 /** @return the value of a two-byte extension element (RFC 8285 section 4.2), or -1. */
 int extensionOf(const uint8_t* data, size_t headerBytes, uint8_t id) {
   size_t at = kRtpHeaderBytes + 4 * static_cast<size_t>(data[0] & 0x0F);
-  if ((data[0] & 0x10) == 0 || readU16(data + at) != kOneByteProfile) return -1;
+  if ((data[0] & 0x10) == 0 || readU16(data + at) != kOneByteProfile)
+    return -1;
   at += 4;
   while (at < headerBytes) {
     if (data[at] == 0) {
@@ -44,8 +46,10 @@ int extensionOf(const uint8_t* data, size_t headerBytes, uint8_t id) {
       continue;
     }
     const size_t length = (data[at] & 0x0F) + 1U;
-    if (at + 1 + length > headerBytes) return -1;
-    if (data[at] >> 4 == id && length == 2) return readU16(data + at + 1);
+    if (at + 1 + length > headerBytes)
+      return -1;
+    if (data[at] >> 4 == id && length == 2)
+      return readU16(data + at + 1);
     at += 1 + length;
   }
   return -1;
@@ -84,7 +88,8 @@ Viewer::State Viewer::state() const {
 
 void Viewer::receive(const Arrival& arrival, int64_t nowUs) {
   for (size_t at = 0; at < arrival.size; at += arrival.segmentBytes) {
-    receiveDatagram(arrival.data + at, std::min(arrival.segmentBytes, arrival.size - at), arrival.from, nowUs);
+    receiveDatagram(arrival.data + at, std::min(arrival.segmentBytes, arrival.size - at), arrival.from,
+                    nowUs);
   }
 }
 
@@ -92,11 +97,14 @@ void Viewer::receive(const Arrival& arrival, int64_t nowUs) {
 void Viewer::receiveDatagram(uint8_t* data, size_t size, const sockaddr_in& from, int64_t nowUs) {
   const uint8_t first = data[0];
   if (first >= 128 && first <= 191 && size >= kRtpHeaderBytes) {
-    if (srtp_ == nullptr) return;
+    if (srtp_ == nullptr)
+      return;
     // RFC 5761 section 4.
     const uint8_t type = data[1];
-    if (type >= 192 && type <= 223) receiveRtcp(data, size, nowUs);
-    else receiveRtp(data, size, nowUs);
+    if (type >= 192 && type <= 223)
+      receiveRtcp(data, size, nowUs);
+    else
+      receiveRtp(data, size, nowUs);
   } else if (first <= 3) {
     ice_.receive(data, size, from, nowUs);
   } else if (first >= 20 && first <= 63) {
@@ -121,22 +129,29 @@ void Viewer::receiveRtp(const uint8_t* data, size_t size, int64_t nowUs) {
     counts_.strangePackets += 1;
     return;
   }
-  if (firstPacketUs_ == 0) firstPacketUs_ = nowUs;
+  if (firstPacketUs_ == 0)
+    firstPacketUs_ = nowUs;
   if (parameters_.transportWideCcId != 0) {
     const int sequence = extensionOf(data, headerBytes, parameters_.transportWideCcId);
-    if (sequence >= 0) feedback_.note(static_cast<uint16_t>(sequence), nowUs);
+    if (sequence >= 0)
+      feedback_.note(static_cast<uint16_t>(sequence), nowUs);
   }
-  if (ssrc == parameters_.videoSsrc) receiveVideo(data, size, headerBytes, nowUs);
-  else if (ssrc == parameters_.audioSsrc) audio_.note(readU16(data + 2), size);
-  else if (ssrc == parameters_.rtxSsrc) receiveRtx(data, size, headerBytes);
-  else counts_.strangePackets += 1;
+  if (ssrc == parameters_.videoSsrc)
+    receiveVideo(data, size, headerBytes, nowUs);
+  else if (ssrc == parameters_.audioSsrc)
+    audio_.note(readU16(data + 2), size);
+  else if (ssrc == parameters_.rtxSsrc)
+    receiveRtx(data, size, headerBytes);
+  else
+    counts_.strangePackets += 1;
 }
 
 void Viewer::receiveVideo(const uint8_t* data, size_t size, size_t headerBytes, int64_t nowUs) {
   const uint16_t sequence = readU16(data + 2);
   const uint32_t rollOver = video_.note(sequence, size);
   const bool sample = sequence % options_.sampleEvery == 0;
-  if (!sample && firstKeyframeUs_ != 0) return;
+  if (!sample && firstKeyframeUs_ != 0)
+    return;
   uint8_t payload[kMaxPayloadBytes];
   const int payloadBytes =
       size <= kMaxPayloadBytes ? srtp_->openRtp(data, size, headerBytes, rollOver, payload) : -1;
@@ -153,12 +168,16 @@ void Viewer::receiveVideo(const uint8_t* data, size_t size, size_t headerBytes, 
 
 /** The generated pictures are filled with one byte each: a fragment that is not was put together wrongly. */
 void Viewer::look(const uint8_t* payload, size_t size) {
-  if ((payload[0] & 0x1F) != kNalFuA || size < 3) return;
-  const bool uniform = std::all_of(payload + 3, payload + size, [&](uint8_t value) { return value == payload[2]; });
-  if (!uniform) counts_.sampleFailures += 1;
+  if ((payload[0] & 0x1F) != kNalFuA || size < 3)
+    return;
+  const bool uniform =
+      std::all_of(payload + 3, payload + size, [&](uint8_t value) { return value == payload[2]; });
+  if (!uniform)
+    counts_.sampleFailures += 1;
 }
 
-void Viewer::followKeyframe(const uint8_t* payload, size_t size, uint16_t sequence, bool marker, int64_t nowUs) {
+void Viewer::followKeyframe(const uint8_t* payload, size_t size, uint16_t sequence, bool marker,
+                            int64_t nowUs) {
   const uint8_t type = payload[0] & 0x1F;
   const bool sps = type == kNalSps || (type == kNalStapA && size > 3 && (payload[3] & 0x1F) == kNalSps);
   if (sps) {
@@ -180,8 +199,10 @@ void Viewer::receiveRtx(const uint8_t* data, size_t size, size_t headerBytes) {
   const int payloadBytes =
       size <= kMaxPayloadBytes ? srtp_->openRtp(data, size, headerBytes, rollOver, payload) : -1;
   counts_.sampled += 1;
-  if (payloadBytes < 2) counts_.sampleFailures += 1;
-  else video_.noteRecovered(readU16(payload));
+  if (payloadBytes < 2)
+    counts_.sampleFailures += 1;
+  else
+    video_.noteRecovered(readU16(payload));
 }
 
 void Viewer::receiveRtcp(uint8_t* data, size_t size, int64_t nowUs) {
@@ -189,20 +210,25 @@ void Viewer::receiveRtcp(uint8_t* data, size_t size, int64_t nowUs) {
     counts_.rtcpFailures += 1;
     return;
   }
-  if (data[1] != kSenderReport || size < 20) return;
+  if (data[1] != kSenderReport || size < 20)
+    return;
   counts_.senderReports += 1;
   const uint32_t ssrc = readU32(data + 4);
   const LastSenderReport report{readU32(data + 10), nowUs};
-  if (ssrc == parameters_.videoSsrc) videoReport_ = report;
-  else if (ssrc == parameters_.audioSsrc) audioReport_ = report;
+  if (ssrc == parameters_.videoSsrc)
+    videoReport_ = report;
+  else if (ssrc == parameters_.audioSsrc)
+    audioReport_ = report;
 }
 
 void Viewer::onTimer(int64_t nowUs) {
-  if (nowUs < nextTimerUs_) return;
+  if (nowUs < nextTimerUs_)
+    return;
   nextTimerUs_ = nowUs + kTimerIntervalUs;
   ice_.onTimer(nowUs);
   dtls_.onTimer();
-  if (srtp_ == nullptr || state() != State::connected) return;
+  if (srtp_ == nullptr || state() != State::connected)
+    return;
   const auto missing = video_.takeMissing();
   if (!missing.empty() && parameters_.rtxSsrc != 0) {
     sendRtcp(buildNack(ownSsrc_, parameters_.videoSsrc, missing));
@@ -214,17 +240,23 @@ void Viewer::onTimer(int64_t nowUs) {
   if (nowUs >= nextReportUs_) {
     nextReportUs_ = nowUs + options_.reportIntervalUs;
     std::vector<ReportedStream> streams;
-    if (video_.started()) streams.push_back({parameters_.videoSsrc, &video_, &videoReport_});
-    if (audio_.started()) streams.push_back({parameters_.audioSsrc, &audio_, &audioReport_});
-    if (!streams.empty()) sendRtcp(buildReceiverReport(ownSsrc_, streams, nowUs));
+    if (video_.started())
+      streams.push_back({parameters_.videoSsrc, &video_, &videoReport_});
+    if (audio_.started())
+      streams.push_back({parameters_.audioSsrc, &audio_, &audioReport_});
+    if (!streams.empty())
+      sendRtcp(buildReceiverReport(ownSsrc_, streams, nowUs));
   }
 }
 
 void Viewer::requestKeyframe() {
-  if (srtp_ != nullptr) sendRtcp(buildPli(ownSsrc_, parameters_.videoSsrc));
+  if (srtp_ != nullptr)
+    sendRtcp(buildPli(ownSsrc_, parameters_.videoSsrc));
 }
 
-void Viewer::leave() { dtls_.close(); }
+void Viewer::leave() {
+  dtls_.close();
+}
 
 void Viewer::sendRtcp(std::vector<uint8_t> compound) {
   srtp_->sealRtcp(compound);

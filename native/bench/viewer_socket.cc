@@ -46,7 +46,8 @@ size_t ReceiveBatch::receive(int descriptor) {
   }
   const int count = recvmmsg(descriptor, messages_.data(), static_cast<unsigned int>(messages_.size()),
                              MSG_DONTWAIT, nullptr);
-  if (count <= 0) return 0;
+  if (count <= 0)
+    return 0;
   for (size_t i = 0; i < static_cast<size_t>(count); i++) {
     const size_t size = messages_[i].msg_len;
     size_t segmentBytes = size;
@@ -66,13 +67,16 @@ size_t ReceiveBatch::receive(int descriptor) {
 
 ViewerSocket::ViewerSocket(in_addr localAddress, bool gro, int receiveBufferBytes)
     : descriptor_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
-  if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), "socket");
+  if (descriptor_ < 0)
+    throw std::system_error(errno, std::generic_category(), "socket");
   // Beyond net.core.rmem_max where the process may, else up to it.
-  if (setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUFFORCE, &receiveBufferBytes, sizeof receiveBufferBytes) != 0) {
+  if (setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUFFORCE, &receiveBufferBytes, sizeof receiveBufferBytes) !=
+      0) {
     setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &receiveBufferBytes, sizeof receiveBufferBytes);
   }
   const int on = 1;
-  if (gro) setsockopt(descriptor_, SOL_UDP, UDP_GRO, &on, sizeof on);
+  if (gro)
+    setsockopt(descriptor_, SOL_UDP, UDP_GRO, &on, sizeof on);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr = localAddress;
@@ -86,7 +90,9 @@ ViewerSocket::ViewerSocket(in_addr localAddress, bool gro, int receiveBufferByte
   port_ = ntohs(address.sin_port);
 }
 
-ViewerSocket::~ViewerSocket() { close(descriptor_); }
+ViewerSocket::~ViewerSocket() {
+  close(descriptor_);
+}
 
 void ViewerSocket::send(const uint8_t* data, size_t size, const sockaddr_in& to) const {
   // A datagram that cannot be sent is as good as lost: the protocols above repeat it.

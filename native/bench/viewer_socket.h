@@ -9,7 +9,8 @@
 
 namespace bench {
 
-/** A datagram, or with UDP_GRO several of one sender: each of `segmentBytes` but the last, which may be shorter. */
+/** A datagram, or with UDP_GRO several of one sender: each of `segmentBytes` but the last, which may be
+ * shorter. */
 struct Arrival {
   uint8_t* data;
   size_t size;

@@ -40,7 +40,12 @@ export async function carry(server, generator, { from, probeS, holdS }, stream) 
       'viewers losing': totals.losing,
       'RTCP from': `${measured.reporting} of ${viewers}`,
       'samples wrong': `${totals.sampleFailures} of ${totals.sampled}`,
-      'cores server/main/load': [measured.serverCores, measured.mainCores, measured.generatorCores]
+      'cores server/main/load/others': [
+        measured.serverCores,
+        measured.mainCores,
+        measured.generatorCores,
+        measured.otherCores,
+      ]
         .map((cores) => round(cores, 2))
         .join(' / '),
       'longest sweep ms': round(totals.longestSweepUs / 1000),

@@ -55,7 +55,12 @@ function rowOf(stream, viewers, measured, raw) {
     lost: lossOf(measured),
     'of it unread': totals.overflowed,
     'frames dropped': measured.framesDropped,
-    'cores server/main/load': [measured.serverCores, measured.mainCores, measured.generatorCores]
+    'cores server/main/load/others': [
+      measured.serverCores,
+      measured.mainCores,
+      measured.generatorCores,
+      measured.otherCores,
+    ]
       .map((cores) => round(cores, 2))
       .join(' / '),
     'loop p50/p99 ms': loop === undefined ? '' : `${round(loop.p50)} / ${round(loop.p99)}`,
@@ -75,6 +80,7 @@ async function measureNative(plan) {
   const results = [];
   try {
     for (const viewers of plan.viewers) {
+      progress(`native plane, ${viewers} viewers`);
       await server.call('stopPlaying');
       const raws = await measureRawLimit(sinks, [{ destinations: viewers, durationMs: plan.rawMs }]);
       const playing = viewers <= JOIN_PLAYING_MAX;
@@ -87,6 +93,7 @@ async function measureNative(plan) {
         results.push({ stream, viewers, measured, raw: raws[0].usPerPacket });
       }
     }
+    progress('native plane, as many viewers as are carried');
     const carried = await carry(server, generator, plan.carry, STREAMS[HD]);
     return { rows, joins, results, carried };
   } finally {
@@ -103,6 +110,7 @@ async function measureWerift(plan) {
   try {
     await server.call('play', STREAMS[HD]);
     for (const viewers of plan.werift) {
+      progress(`werift, ${viewers} viewers`);
       await joinUpTo(server, generator, viewers);
       rows.push({ viewers, ...(await measureServer(server, generator, plan)) });
     }
@@ -120,6 +128,7 @@ async function measureJanus(plan) {
   try {
     janus.play(STREAMS[HD]);
     for (const viewers of plan.janus) {
+      progress(`Janus, ${viewers} viewers`);
       while (generator.size < viewers) await janus.join(generator);
       await sleep(plan.settleMs);
       generator.restartCounts();
@@ -155,6 +164,9 @@ const sendersRow = (sender, { viewers, ...measured }) => ({
   lost: lossOf(measured),
   'samples wrong': `${measured.totals.sampleFailures} of ${measured.totals.sampled}`,
 });
+
+/** A full run takes minutes: what it is at, beside the tables. */
+const progress = (text) => console.error(`… ${text}`);
 
 const met = (value) => (value ? 'yes' : 'no');
 
@@ -239,6 +251,7 @@ export async function fanout({ quick = false } = {}) {
           (error) => void (janusNote = `Janus ${version} gave nothing: ${error.message}`),
         );
   if (janus !== undefined) janusNote = `Janus ${version}, streaming plugin.`;
+  progress('late joiners');
   const late = await lateJoiner({ quick });
   const ours = native.results.filter(({ stream }) => stream === HD);
   return [

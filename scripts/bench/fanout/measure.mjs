@@ -1,5 +1,6 @@
 // One measurement of a server that sends to the load generator's viewers.
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -10,6 +11,16 @@ export const STREAMS = {
   '1080p60 8 Mbit/s': { frameRate: 60, bitrateBps: 8_000_000 },
 };
 
+/** CPU time that the whole machine has used, and that its host took from it, s. */
+function machineSeconds() {
+  const [user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8')
+    .split('\n')[0]
+    .split(/\s+/)
+    .slice(1)
+    .map((ticks) => Number(ticks) / 100);
+  return user + nice + system + irq + softirq + steal;
+}
+
 /**
  * Our server over a while: what it sent, what that cost and what arrived.
  * @param options - watchLoop: also measure the event loop's delay, afterwards, because measuring it costs CPU.
@@ -19,9 +30,11 @@ export async function measureServer(server, generator, { settleMs, seconds, watc
   const sumBefore = await server.call('consumers');
   generator.restartCounts();
   const generatorBefore = process.cpuUsage();
+  const machineBefore = machineSeconds();
   const before = await server.call('counters');
   await sleep(seconds * 1000);
   const after = await server.call('counters');
+  const machine = machineSeconds() - machineBefore;
   const totals = generator.totals();
   const generatorCpu = process.cpuUsage(generatorBefore);
   const sumAfter = await server.call('consumers');
@@ -51,6 +64,11 @@ export async function measureServer(server, generator, { settleMs, seconds, watc
     serverCores: cpuUs / wallUs,
     mainCores: (after.threads.main - before.threads.main) / wallUs,
     generatorCores: (generatorCpu.user + generatorCpu.system) / wallUs,
+    // Whatever else ran, the host's theft included: figures taken beside much of it are worth little.
+    otherCores: Math.max(
+      0,
+      machine / (wallUs / 1e6) - (cpuUs + generatorCpu.user + generatorCpu.system) / wallUs,
+    ),
     framesDropped: sumAfter.framesDropped - sumBefore.framesDropped,
     reporting: sumAfter.reporting,
     rssMiB: after.rssMiB,
