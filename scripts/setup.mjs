@@ -1,5 +1,6 @@
-// Makes a clone ready: npm packages, the build, the native media plane where there is a compiler, and Chromium and ffmpeg where the system has none. Everything that is
-// there already is left as it is, so that a second run costs well under a second.
+// Makes a clone ready: npm packages, the build, the native media plane where there is a compiler, and Chromium and
+// ffmpeg where the system has none. Everything that is there already is left as it is, so that a second run costs about
+// a second.
 //
 //   --packages-only   npm packages, nothing else (lint)
 //   --tests           also what only the tests use (ffmpeg's command line)

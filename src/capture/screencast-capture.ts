@@ -51,7 +51,9 @@ export class ScreencastCapture implements Capture {
     this.#cdp.on('Page.screencastFrame', ({ data, metadata, sessionId }) => {
       // The browser compresses on several threads: a picture may overtake the one before it.
       const { timestamp = this.#lastSwapTimeS } = metadata;
-      if (timestamp < this.#lastSwapTimeS) {
+      const overtakenByS = this.#lastSwapTimeS - timestamp;
+      // A greater step back is the wall clock's.
+      if (overtakenByS > 0 && overtakenByS < 1) {
         this.#acknowledge(sessionId);
         return;
       }
