@@ -30,7 +30,7 @@ const ROOMS = {
   session: { types: ['capture', 'encode', 'packetize', 'fanout', 'peer', 'recording'] },
   http: { values: ['session'] },
   // Its doctor looks at what the rooms would use.
-  demo: { values: ['index', 'router', 'capture', 'encode'] },
+  demo: { values: ['index', 'router', 'capture', 'encode', 'fanout'] },
   client: { page: true },
   'capture/page': { page: true },
   'demo/page': { page: true },

@@ -6,6 +6,7 @@ import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
 import { EncoderSelection } from './encode/encoder-selection.js';
 import { createOpenVideoEncodeThread } from './encode/video-encode-thread.js';
 import { asError, StreamKitError } from './errors.js';
+import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
 import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
@@ -87,13 +88,6 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
   const { logger, announcedAddresses, lipSync } = resolved;
   const listenAddress = resolved.listenAddress === undefined ? {} : { listenAddress: resolved.listenAddress };
   const clock = systemClock;
-  const mediaPlane = openMediaPlane({
-    mediaPlane: resolved.mediaPlane,
-    udpPort: resolved.udpPort,
-    ...listenAddress,
-    clock,
-    logger: logger.child({ room: 'fanout' }),
-  });
   const { encoder: choice, encoderDevice: device, ffmpegPath } = resolved;
   const encoders = new EncoderSelection({
     choice,
@@ -101,37 +95,52 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
     ffmpegPath,
     logger: logger.child({ room: 'encode' }),
   });
-  const router = composeRouter(resolved, {
-    openCapture: createOpenCapture({
-      launchOptions: resolved.puppeteerLaunchOptions,
-      capture: resolved.capture,
-      launchTimeoutMs: resolved.launchTimeoutMs,
-      logger: logger.child({ room: 'capture' }),
-    }),
-    openVideoEncodeThread: createOpenVideoEncodeThread(encoders),
-    openAudioEncodeThread,
-    createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
-    createAudioPayloader: () => new OpusPayloader(),
-    mediaPlane,
-    openViewerPeer: createViewerPeerFactory({
-      mediaPlane,
-      logger: logger.child({ room: 'peer' }),
+  let mediaPlane: MediaPlane | undefined;
+  try {
+    mediaPlane = openMediaPlane({
+      mediaPlane: resolved.mediaPlane,
+      udpPort: resolved.udpPort,
       ...listenAddress,
-      announcedAddresses,
-      lipSync,
       clock,
-    }),
-    clock,
-    logger: logger.child({ room: 'session' }),
-    ids: randomIds,
-  });
-  const close = router.close.bind(router);
-  return Object.assign(router, {
-    close: () => {
-      encoders.close();
-      return close();
-    },
-  });
+      logger: logger.child({ room: 'fanout' }),
+    });
+    const router = composeRouter(resolved, {
+      openCapture: createOpenCapture({
+        launchOptions: resolved.puppeteerLaunchOptions,
+        capture: resolved.capture,
+        launchTimeoutMs: resolved.launchTimeoutMs,
+        logger: logger.child({ room: 'capture' }),
+      }),
+      openVideoEncodeThread: createOpenVideoEncodeThread(encoders),
+      openAudioEncodeThread,
+      createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
+      createAudioPayloader: () => new OpusPayloader(),
+      mediaPlane,
+      openViewerPeer: createViewerPeerFactory({
+        mediaPlane,
+        logger: logger.child({ room: 'peer' }),
+        ...listenAddress,
+        announcedAddresses,
+        lipSync,
+        clock,
+      }),
+      clock,
+      logger: logger.child({ room: 'session' }),
+      ids: randomIds,
+    });
+    const close = router.close.bind(router);
+    return Object.assign(router, {
+      close: () => {
+        encoders.close();
+        return close();
+      },
+    });
+  } catch (thrown) {
+    // A port that is taken, a folder that cannot be written: what was opened before must not outlive the attempt.
+    encoders.close();
+    void mediaPlane?.close();
+    throw thrown;
+  }
 }
 
 /** The threads that write what is encoded into containers. */

@@ -1,13 +1,12 @@
 import { createSocket } from 'node:dgram';
-import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 
 import { findBrowser } from '../capture/browser-discovery.js';
 import { BrowserProcess } from '../capture/browser-process.js';
 import { EncoderProbe, type EncoderReport, type ProbedCandidate } from '../encode/encoder-probe.js';
 import { ENCODER_ORDER } from '../encoder-names.js';
 import { asError } from '../errors.js';
+import { loadNativeAddon } from '../fanout/load-native-addon.js';
 import { silentLogger } from '../logger.js';
 
 export interface DoctorOptions {
@@ -152,6 +151,14 @@ async function examineShm(): Promise<Finding> {
 
 /** Without the addon packets are sent in JavaScript, at a higher cost a viewer. */
 function examineAddon(): Finding {
-  const built = existsSync(fileURLToPath(new URL('../../native/build/Release', import.meta.url)));
-  return { part: 'native addon', fine: true, text: built ? 'built' : 'not built' };
+  try {
+    const fine = loadNativeAddon() !== undefined;
+    return {
+      part: 'native addon',
+      fine: true,
+      text: fine ? 'loaded' : 'not built: media goes through werift',
+    };
+  } catch (error) {
+    return { part: 'native addon', fine: false, text: asError(error).message };
+  }
 }
