@@ -47,6 +47,8 @@ interface Run {
   fed: number;
   /** Pictures that have come out, counting what only primed it. */
   received: number;
+  /** A picture of it, the first of which is a keyframe, has been handed on. */
+  hasGiven: boolean;
 }
 
 /**
@@ -90,9 +92,9 @@ export class ProcessVideoEncoder implements VideoEncoder {
     } else {
       this.#feed(current, raw, times);
     }
-    // The first picture of a process is a keyframe anyway.
+    // The first picture that a process gives is a keyframe anyway, and may be under way.
     const wantsNext =
-      (keyframe && current.received > 0) || current.bitrateBps !== this.#parameters.bitrateBps;
+      (keyframe && current.hasGiven) || current.bitrateBps !== this.#parameters.bitrateBps;
     if (wantsNext && !this.#next) this.#feed((this.#next = this.#start(format, 2)), raw, undefined);
   }
 
@@ -125,6 +127,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
       waiting: [],
       fed: 0,
       received: 0,
+      hasGiven: false,
       process: new FfmpegProcess(
         { path: ffmpegPath, ...ffmpegArguments({ ...this.#parameters, format, leadingKeyframes }) },
         {
@@ -160,7 +163,9 @@ export class ProcessVideoEncoder implements VideoEncoder {
       this.#retiring.run.process.kill();
       this.#retiring = undefined;
     }
-    for (const picture of this.#held.splice(0)) this.#listener.onCompressed(picture);
+    const held = this.#held.splice(0);
+    if (this.#current && held.length > 0) this.#current.hasGiven = true;
+    for (const picture of held) this.#listener.onCompressed(picture);
   }
 
   #onOutput(run: Run, splitter: PictureSplitter, chunk: Uint8Array): void {
@@ -186,6 +191,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
       this.#held.push(picture);
       return;
     }
+    run.hasGiven = true;
     this.#listener.onCompressed(picture);
     if (run === this.#retiring?.run && run.waiting.length === 0) this.#retire();
   }

@@ -98,7 +98,8 @@ test('a crashed renderer ends its session with an error, and no other', async ()
   expect(state.error).not.toContain('/');
   await viewer.until("viewer.closedReason === 'error'");
   expect((await server.state(other.session, () => true)).status).toBe('connecting');
-  expect(processesOf(doomed.pid)).toEqual([]);
+  // Viewers are told first; the browser has up to 2 s to end by itself.
+  await expect.poll(() => processesOf(doomed.pid), { timeout: 5000 }).toEqual([]);
 });
 
 test('a killed browser ends its session with an error', async () => {
