@@ -93,8 +93,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
       this.#feed(current, raw, times);
     }
     // The first picture that a process gives is a keyframe anyway, and may be under way.
-    const wantsNext =
-      (keyframe && current.hasGiven) || current.bitrateBps !== this.#parameters.bitrateBps;
+    const wantsNext = (keyframe && current.hasGiven) || current.bitrateBps !== this.#parameters.bitrateBps;
     if (wantsNext && !this.#next) this.#feed((this.#next = this.#start(format, 2)), raw, undefined);
   }
 
