@@ -11,6 +11,10 @@ export interface ProducerListener {
   onKeyframeWanted(): void;
 }
 
+/** Of {@link ProducerParameters}, the same for every plane. */
+export const DEFAULT_KEYFRAME_INTERVAL_MIN_MS = 300;
+export const DEFAULT_HISTORY_MS = 1000;
+
 export interface ProducerParameters {
   readonly kind: 'video' | 'audio';
   readonly clockRateHz: 90_000 | 48_000;

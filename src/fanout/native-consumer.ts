@@ -1,25 +1,12 @@
+import { newConsumerStats } from './consumer-stats.js';
 import type { Consumer, ConsumerParameters, ConsumerStats } from './media-plane.js';
 import type { NativePlaneHost } from './native-plane-host.js';
 import type { NativeProducer } from './native-producer.js';
 
-const NO_STATS: Readonly<ConsumerStats> = {
-  packetsSent: 0,
-  bytesSent: 0,
-  packetsRetransmitted: 0,
-  framesDropped: 0,
-  nacksReceived: 0,
-  plisReceived: 0,
-  firsReceived: 0,
-  fractionLost: 0,
-  packetsLost: 0,
-  jitterMs: 0,
-  rttMs: undefined,
-};
-
 /** One viewer's share of one producer on the native plane. */
 export class NativeConsumer implements Consumer {
   private readonly id: number;
-  private lastStats = NO_STATS;
+  private lastStats: Readonly<ConsumerStats> = newConsumerStats();
   private closed = false;
 
   /** @throws Error where the transport is closed, or has the SSRC already */

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import type { RtpPayloads } from '../packetize/rtp-payloads.js';
 import { KeyframeRequestPolicy } from './keyframe-request-policy.js';
 import type { MediaPlane, Producer, ProducerListener, ProducerParameters } from './media-plane.js';
+import { DEFAULT_HISTORY_MS, DEFAULT_KEYFRAME_INTERVAL_MIN_MS } from './media-plane.js';
 import type { NativePlaneHost } from './native-plane-host.js';
 
 /** What the plane knows of a producer's consumers. */
@@ -9,8 +10,6 @@ export interface ClosableConsumer {
   close(): void;
 }
 
-const DEFAULT_KEYFRAME_INTERVAL_MIN_MS = 300;
-const DEFAULT_HISTORY_MS = 1000;
 /** Frames since the last keyframe after which a replay is too long to be worth it, and a new keyframe is wanted. */
 const MAX_GROUP_FRAMES = 90;
 /** The same in seconds of the target bitrate. The plane replays up to one and a half. */

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 
 import type { RtpPayloads } from '../packetize/rtp-payloads.js';
+import { newConsumerStats } from './consumer-stats.js';
 import type { Consumer, ConsumerParameters, ConsumerStats } from './media-plane.js';
 import { rtpTimestampOf } from '../encode/rtp-clock.js';
 import { type MediaTime, roundTripMs } from './media-time.js';
@@ -34,19 +35,7 @@ const RESENDS_REMEMBERED = 2048;
 
 /** One viewer's share of one producer: its headers, sequence numbers, retransmissions and reports. */
 export class WeriftConsumer implements Consumer, PayloadSink {
-  readonly stats: ConsumerStats = {
-    packetsSent: 0,
-    bytesSent: 0,
-    packetsRetransmitted: 0,
-    framesDropped: 0,
-    nacksReceived: 0,
-    plisReceived: 0,
-    firsReceived: 0,
-    fractionLost: 0,
-    packetsLost: 0,
-    jitterMs: 0,
-    rttMs: undefined,
-  };
+  readonly stats: ConsumerStats = newConsumerStats();
   private readonly header: RtpHeaderTemplate;
   private readonly sequence = new SequenceRuns(randomInt(FIRST_SEQUENCE_LIMIT));
   private rtxSequenceNumber = randomInt(FIRST_SEQUENCE_LIMIT);

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import type { RtpPayloads } from '../packetize/rtp-payloads.js';
 import { KeyframeRequestPolicy } from './keyframe-request-policy.js';
 import type { Producer, ProducerListener, ProducerParameters } from './media-plane.js';
+import { DEFAULT_HISTORY_MS, DEFAULT_KEYFRAME_INTERVAL_MIN_MS } from './media-plane.js';
 import { RtpRetransmissionBuffer } from './rtp-retransmission-buffer.js';
 
 /** What a producer knows of a consumer. */
@@ -10,9 +11,6 @@ export interface PayloadSink {
   send(payloads: RtpPayloads, firstPacket: number): void;
   close(): void;
 }
-
-const DEFAULT_KEYFRAME_INTERVAL_MIN_MS = 300;
-const DEFAULT_HISTORY_MS = 1000;
 
 /** One encoded source: the history that its consumers share, and the keyframe requests of all of them. */
 export class WeriftProducer implements Producer {

@@ -3,6 +3,7 @@ import { MessageChannel } from 'node:worker_threads';
 import type { Capture, CaptureListener, CaptureParameters } from '../../src/capture/capture.js';
 import type { AudioEncodeListener, VideoEncodeListener } from '../../src/encode/encode-thread.js';
 import type { EncodedFrame, VideoCodec } from '../../src/encode/encoded-frame.js';
+import { newConsumerStats } from '../../src/fanout/consumer-stats.js';
 import type {
   Consumer,
   ConsumerParameters,
@@ -120,19 +121,7 @@ export class FakeProducer implements Producer {
 
 export class FakeConsumer implements Consumer {
   paused = false;
-  readonly stats = {
-    packetsSent: 0,
-    bytesSent: 0,
-    packetsRetransmitted: 0,
-    framesDropped: 0,
-    nacksReceived: 0,
-    plisReceived: 0,
-    firsReceived: 0,
-    fractionLost: 0,
-    packetsLost: 0,
-    jitterMs: 0,
-    rttMs: undefined,
-  };
+  readonly stats = newConsumerStats();
 
   constructor(private readonly producer: FakeProducer) {
     producer.consumers.add(this);

@@ -1,6 +1,6 @@
 // The highest number of viewers that the machine carries together with the generator, without loss.
 import { round } from '../rig.mjs';
-import { measureServer } from './measure.mjs';
+import { coresOf, measureServer } from './measure.mjs';
 import { joinUpTo, leaveDownTo } from './server-process.mjs';
 
 const SETTLE_MS = 2_000;
@@ -40,14 +40,7 @@ export async function carry(server, generator, { from, probeS, holdS }, stream) 
       'viewers losing': totals.losing,
       'RTCP from': `${measured.reporting} of ${viewers}`,
       'samples wrong': `${totals.sampleFailures} of ${totals.sampled}`,
-      'cores server/main/load/others': [
-        measured.serverCores,
-        measured.mainCores,
-        measured.generatorCores,
-        measured.otherCores,
-      ]
-        .map((cores) => round(cores, 2))
-        .join(' / '),
+      'cores server/main/load/others': coresOf(measured),
       'longest sweep ms': round(totals.longestSweepUs / 1000),
       'server MiB': round(measured.rssMiB, 0),
       carried: clean ? 'yes' : 'no',

@@ -3,7 +3,7 @@ import { cpuSeconds, round, sleep } from '../rig.mjs';
 import { janusAddress, janusVersion, startJanus } from './janus.mjs';
 import { lateJoiner } from './late-joiner.mjs';
 import { LoadGenerator } from './load-generator.mjs';
-import { measureRawLimit, measureServer, STREAMS } from './measure.mjs';
+import { coresOf, measureRawLimit, measureServer, STREAMS } from './measure.mjs';
 import { joinUpTo, startFanoutServer } from './server-process.mjs';
 import { carry } from './carry.mjs';
 
@@ -55,14 +55,7 @@ function rowOf(stream, viewers, measured, raw) {
     lost: lossOf(measured),
     'of it unread': totals.overflowed,
     'frames dropped': measured.framesDropped,
-    'cores server/main/load/others': [
-      measured.serverCores,
-      measured.mainCores,
-      measured.generatorCores,
-      measured.otherCores,
-    ]
-      .map((cores) => round(cores, 2))
-      .join(' / '),
+    'cores server/main/load/others': coresOf(measured),
     'loop p50/p99 ms': loop === undefined ? '' : `${round(loop.p50)} / ${round(loop.p99)}`,
     'RTCP from': `${measured.reporting} of ${viewers}`,
   };

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { sleep } from '../rig.mjs';
+import { round, sleep } from '../rig.mjs';
 
 export const STREAMS = {
   '720p30 4 Mbit/s': { frameRate: 30, bitrateBps: 4_000_000 },
@@ -100,4 +100,9 @@ export async function measureRawLimit(generator, runs) {
     generator.removeSinks();
   }
   return results;
+}
+
+/** Cores that were used: by the server, its main thread, the load and everybody else. */
+export function coresOf({ serverCores, mainCores, generatorCores, otherCores }) {
+  return [serverCores, mainCores, generatorCores, otherCores].map((cores) => round(cores, 2)).join(' / ');
 }
