@@ -104,21 +104,23 @@ export class FailoverVideoEncoder implements VideoEncoder {
       if (!candidate) {
         throw new Error(`No encoder is left for ${this.codec}: ${last?.error.message ?? 'none was named'}`);
       }
+      let encoder: VideoEncoder;
       try {
-        const encoder = this.#open(candidate);
-        if (last) {
-          const { name, error } = last;
-          this.#listener.onReplaced({
-            codec: this.codec,
-            failed: name,
-            next: encoder.name,
-            reason: error.message,
-          });
-        }
-        return encoder;
+        encoder = this.#open(candidate);
       } catch (error) {
         last = { name: candidate.name, error: asError(error) };
+        continue;
       }
+      if (last) {
+        const { name, error } = last;
+        this.#listener.onReplaced({
+          codec: this.codec,
+          failed: name,
+          next: encoder.name,
+          reason: error.message,
+        });
+      }
+      return encoder;
     }
   }
 

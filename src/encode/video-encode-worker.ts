@@ -145,8 +145,9 @@ function start(codec: VideoCodec, bitrateBps: number, candidates: readonly Encod
       onFailed: fail,
       onReplaced: (replacement) => {
         report({ type: 'replaced', replacement });
-        // The constructor may already have passed over a candidate.
-        if (encoders.get(codec) === active) wantKeyframe(active);
+        // The constructor may pass over a candidate before there is anything to ask.
+        const current = encoders.get(codec);
+        if (current) wantKeyframe(current);
       },
     },
   );

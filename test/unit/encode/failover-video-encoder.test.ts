@@ -3,7 +3,11 @@ import { describe, expect, it } from 'vitest';
 
 import type { EncoderReplacement } from '../../../src/encode/encode-thread.js';
 import { FailoverVideoEncoder } from '../../../src/encode/failover-video-encoder.js';
-import type { VideoEncoder, VideoEncoderListener } from '../../../src/encode/video-encoder.js';
+import type {
+  VideoEncoder,
+  VideoEncoderListener,
+  VideoEncoderParameters,
+} from '../../../src/encode/video-encoder.js';
 
 const PARAMETERS = {
   codec: 'h264',
@@ -21,7 +25,11 @@ function setUp(...names: string[]) {
   const listeners = new Map<string, VideoEncoderListener>();
   const replacements: EncoderReplacement[] = [];
   let failure: Error | undefined;
-  const open = (name: string, listener: VideoEncoderListener, bitrateBps: number): VideoEncoder => {
+  const open = (
+    name: string,
+    listener: VideoEncoderListener,
+    { bitrateBps, width }: VideoEncoderParameters,
+  ): VideoEncoder => {
     if (name.startsWith('broken')) throw new Error(`${name} has no device`);
     listeners.set(name, listener);
     let encoded = 0;
@@ -33,14 +41,14 @@ function setUp(...names: string[]) {
         const keyframe = encoded++ === 0;
         listener.onCompressed({ bytes: new Uint8Array(1), keyframe, times });
       },
-      setBitrate: (bps) => log.push(`${name} bitrate ${bps} after ${bitrateBps}`),
+      setBitrate: (bps) => log.push(`${name} bitrate ${bps} after ${bitrateBps} at ${width}`),
       reconfigure: ({ width }) => log.push(`${name} width ${width}`),
       close: () => log.push(`${name} closed`),
     };
   };
   const encoder = new FailoverVideoEncoder(
     names.map((name) => ({ name, device: undefined })),
-    ({ name }, { bitrateBps }, listener) => open(name, listener, bitrateBps),
+    ({ name }, parameters, listener) => open(name, listener, parameters),
     PARAMETERS,
     {
       onCompressed: ({ keyframe, times }) => {
@@ -74,6 +82,27 @@ describe('FailoverVideoEncoder', () => {
     ]);
   });
 
+  it('a listener that throws costs no candidate', () => {
+    const opened: string[] = [];
+    const { encoder } = setUp('works');
+    const open = ({ name }: { name: string }): VideoEncoder => {
+      opened.push(name);
+      if (name === 'broken') throw new Error('no device');
+      return encoder;
+    };
+    const candidates = ['broken', 'second', 'third'].map((name) => ({ name, device: undefined }));
+    const listener = {
+      onCompressed: () => undefined,
+      onDropped: () => undefined,
+      onFailed: () => undefined,
+      onReplaced: () => {
+        throw new Error('not ready');
+      },
+    };
+    expect(() => new FailoverVideoEncoder(candidates, open, PARAMETERS, listener)).toThrow('not ready');
+    expect(opened).toEqual(['broken', 'second']);
+  });
+
   it('an encoder that reports its failure later is replaced, and no longer heard', () => {
     const { encode, log, listeners, replacements } = setUp('first', 'second');
     encode(1);
@@ -95,7 +124,7 @@ describe('FailoverVideoEncoder', () => {
     encoder.reconfigure({ width: 128, height: 64, frameRate: 30 });
     for (const time of [1, 2, 3]) encode(time);
     encoder.setBitrate(600_000);
-    expect(log).toContain('works bitrate 600000 after 500000');
+    expect(log).toContain('works bitrate 600000 after 500000 at 128');
   });
 
   it('when none is left the last reason is told', () => {
