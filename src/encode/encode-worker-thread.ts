@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { Worker, type Transferable } from 'node:worker_threads';
 
 import { StreamKitError } from '../errors.js';
@@ -44,7 +43,8 @@ export class EncodeWorkerThread<Request extends { type: string }, Report extends
     this.#closing ??= (async () => {
       this.#onLost = undefined;
       if (this.#worker.threadId === -1) return;
-      const exited = once(this.#worker, 'exit');
+      // Not `events.once`: that rejects when the worker fails before it exits.
+      const exited = new Promise((resolve) => this.#worker.once('exit', resolve));
       this.#worker.postMessage(request);
       const timer = setTimeout(() => void this.#worker.terminate(), CLOSE_TIMEOUT_MS);
       await exited;

@@ -144,10 +144,14 @@ function unref(child: ChildProcess): void {
   for (const pipe of [child.stdin, child.stdout]) (pipe as Socket | null)?.unref();
 }
 
-function reportsIn(output: string): EncoderReport[] {
-  return output
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as ProbeLine)
-    .filter((line): line is EncoderReport => 'works' in line);
+/** Drivers print what they like to the same output: only lines of ours count. */
+function reportsIn(output: string | null): EncoderReport[] {
+  return (output ?? '').split('\n').flatMap((line) => {
+    try {
+      const parsed = JSON.parse(line) as ProbeLine | null;
+      return typeof parsed === 'object' && parsed !== null && 'works' in parsed ? [parsed] : [];
+    } catch {
+      return [];
+    }
+  });
 }

@@ -87,6 +87,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
     const current = this.#current;
     if (!current) return;
     this.#checkAnswers(current);
+    if (this.#next) this.#checkAnswers(this.#next);
     if (current.waiting.length >= MAX_PICTURES_WAITING) {
       this.#listener.onDropped();
     } else {

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
 import type { MuxPacket } from './mux-packet.js';
@@ -32,7 +31,7 @@ export function muxThreadOpener<Data extends object, Report>(file: string): Open
 
 class MuxWorkerThread<Report> implements MuxThread {
   readonly #worker: Worker;
-  readonly #gone: Promise<unknown>;
+  readonly #gone: Promise<void>;
   #stopped = false;
 
   constructor(file: string, workerData: object, listener: MuxThreadListener<Report>) {
@@ -40,7 +39,13 @@ class MuxWorkerThread<Report> implements MuxThread {
     this.#worker.on('message', (report: Report) => listener.onReport(report));
     // An exit follows.
     this.#worker.on('error', () => undefined);
-    this.#gone = once(this.#worker, 'exit').then(() => listener.onGone());
+    // Not `events.once`: that rejects when the worker fails before it exits.
+    this.#gone = new Promise((resolve) => {
+      this.#worker.once('exit', () => {
+        listener.onGone();
+        resolve();
+      });
+    });
   }
 
   send(packet: MuxPacket): void {
