@@ -1,3 +1,4 @@
+import type { ColourMatrix } from '../capture/video-frame.js';
 import type { VideoEncoderParameters } from './video-encoder.js';
 import { encoderThreads, LIBAV_ENCODERS, VBV_SECONDS } from './libav-video-encoder.js';
 import type { LibavEncoderSettings } from './libav-encoder-settings.js';
@@ -20,9 +21,11 @@ export function ffmpegArguments(encoding: FfmpegEncoding): {
   const { codec, name, width, height, frameRate, bitrateBps, matrix, format, leadingKeyframes } = encoding;
   const known: Readonly<Record<string, LibavEncoderSettings>> = LIBAV_ENCODERS;
   const settings = known[name];
-  const colour = [
-    ...['-color_range', 'tv', '-color_primaries', 'bt709', '-color_trc', 'bt709'],
-    ...['-colorspace', matrix === 'bt709' && codec === 'h264' ? 'bt709' : 'smpte170m'],
+  // A codec that cannot signal the matrix is read as BT.601: its pictures are converted.
+  const canSignal = settings?.matrices.includes(matrix) ?? codec === 'h264';
+  const filters = [
+    ...(canSignal || matrix === 'bt601' ? [] : ['scale=in_color_matrix=bt709:out_color_matrix=bt601']),
+    ...(settings?.device?.surface === undefined ? [] : ['format=nv12,hwupload']),
   ];
   return {
     inputOptions: [
@@ -32,12 +35,12 @@ export function ffmpegArguments(encoding: FfmpegEncoding): {
       ...['-probesize', '32', '-analyzeduration', '0'],
       ...['-f', 'rawvideo', '-pix_fmt', format === 'i420' ? 'yuv420p' : 'nv12'],
       ...['-video_size', `${width}x${height}`, '-framerate', String(frameRate)],
-      ...colour,
+      ...colour(matrix),
     ],
     outputOptions: [
       // A constant frame rate would hold each picture back until the next one.
       ...['-fps_mode', 'passthrough'],
-      ...(settings?.device?.surface === undefined ? [] : ['-vf', 'format=nv12,hwupload']),
+      ...(filters.length === 0 ? [] : ['-vf', filters.join(',')]),
       ...['-c:v', name, '-g', '1000000000', '-bf', '0'],
       ...['-b:v', '-minrate', '-maxrate'].flatMap((rate) => [rate, String(bitrateBps)]),
       ...['-bufsize', String(Math.round(bitrateBps * VBV_SECONDS))],
@@ -47,10 +50,17 @@ export function ffmpegArguments(encoding: FfmpegEncoding): {
         ? [`-${settings.deviceOption}`, encoding.device ?? '']
         : []),
       ...(leadingKeyframes > 0 ? ['-force_key_frames', `expr:lt(n,${leadingKeyframes})`] : []),
-      ...colour,
+      ...colour(canSignal ? matrix : 'bt601'),
       ...['-flush_packets', '1', '-f', codec === 'h264' ? 'flv' : 'ivf'],
     ],
   };
+}
+
+function colour(matrix: ColourMatrix): readonly string[] {
+  return [
+    ...['-color_range', 'tv', '-color_primaries', 'bt709', '-color_trc', 'bt709'],
+    ...['-colorspace', matrix === 'bt709' ? 'bt709' : 'smpte170m'],
+  ];
 }
 
 function deviceOptions(
