@@ -8,6 +8,8 @@ export interface HlsSegment {
 interface HeldSegment extends HlsSegment {
   readonly sequence: number;
   readonly init: HlsInit;
+  /** Changes of the init up to this segment, its own included. */
+  readonly discontinuities: number;
 }
 
 interface HlsInit {
@@ -33,8 +35,6 @@ export class HlsWindow {
   #init: HlsInit | undefined;
   #nextSequence: number;
   #bytes = 0;
-  /** Discontinuities that have left the playlist. */
-  #discontinuitySequence = 0;
 
   /**
    * @param segmentMs - how long segments are meant to be.
@@ -62,12 +62,15 @@ export class HlsWindow {
 
   add(segment: HlsSegment): void {
     if (this.#init === undefined) return;
-    const before = this.#listed()[0];
-    this.#held.push({ ...segment, sequence: this.#nextSequence++, init: this.#init });
+    const last = this.#held.at(-1);
+    const changed = last !== undefined && last.init !== this.#init;
+    this.#held.push({
+      ...segment,
+      sequence: this.#nextSequence++,
+      init: this.#init,
+      discontinuities: (last?.discontinuities ?? 0) + (changed ? 1 : 0),
+    });
     this.#bytes += segment.bytes.byteLength;
-    const after = this.#listed()[0];
-    if (before !== undefined && after !== undefined && before.init !== after.init)
-      this.#discontinuitySequence++;
     while (this.#held.length > 2 * this.#length || (this.#bytes > MAX_BYTES && this.#held.length > 1)) {
       this.#bytes -= this.#held.shift()?.bytes.byteLength ?? 0;
     }
@@ -92,7 +95,7 @@ export class HlsWindow {
       '#EXT-X-INDEPENDENT-SEGMENTS',
       `#EXT-X-TARGETDURATION:${Math.ceil(longestMs / 1000)}`,
       `#EXT-X-MEDIA-SEQUENCE:${listed[0]?.sequence ?? this.#nextSequence}`,
-      `#EXT-X-DISCONTINUITY-SEQUENCE:${this.#discontinuitySequence}`,
+      `#EXT-X-DISCONTINUITY-SEQUENCE:${listed[0]?.discontinuities ?? 0}`,
     ];
     let init: HlsInit | undefined;
     for (const segment of listed) {

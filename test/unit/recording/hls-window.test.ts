@@ -79,6 +79,16 @@ segment-4.m4s
     expect(window.file('segment-2.m4s')).toBe(large);
   });
 
+  it('counts the discontinuities that leave it by their bytes', () => {
+    const window = new HlsWindow(2000, 3);
+    const large = bytes(0, 70 * 1024 * 1024);
+    for (let index = 0; index < 3; index++) {
+      window.beginInit(bytes(index));
+      window.add({ bytes: large, durationMs: 2000, startTimeMs });
+    }
+    expect(window.playlist()).toContain('#EXT-X-DISCONTINUITY-SEQUENCE:2\n');
+  });
+
   it.each(['', 'index.m3u8', 'segment-.m4s', 'segment-99.m4s', '../segment-0.m4s', 'init-1.mp4'])(
     'has no file %j',
     (name) => {
