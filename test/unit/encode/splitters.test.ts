@@ -88,6 +88,10 @@ describe.each([1, 7, 20, 10_000])('in chunks of %i bytes', (chunkBytes) => {
       [0, true],
       [2, false],
     ]);
+    expect(pictures.map(({ bytes }) => [...bytes])).toEqual([
+      [0x10, 5, 6],
+      [0x11, 5, 6],
+    ]);
   });
 });
 
