@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 
 import type { Browser, CDPSession, LaunchOptions, Page } from 'puppeteer';
 
@@ -7,6 +8,7 @@ import type { Logger } from '../logger.js';
 import { findBrowser } from './browser-discovery.js';
 import { signalProcess } from './process-table.js';
 import { createProfileDirectory, killBrowsersOf, removeProfileDirectory } from './profile-directory.js';
+import { TimeoutError, withTimeout } from './with-timeout.js';
 
 const SIGTERM_GRACE_MS = 2_000;
 const HEARTBEAT_INTERVAL_MS = 2_000;
@@ -19,6 +21,7 @@ const WINDOW_SIZE_FLAG = '--window-size=1,1';
 
 /** Title by which the browser picks the tab to capture without asking anybody. */
 export const CAPTURE_TITLE_FLAG = '--auto-select-tab-capture-source-by-title=';
+const TITLE_POLL_INTERVAL_MS = 5;
 
 const FLAGS = [
   '--autoplay-policy=no-user-gesture-required',
@@ -41,6 +44,7 @@ const FLAGS = [
 
 export interface BrowserParameters {
   readonly launchOptions: LaunchOptions;
+  /** Title of the document that the tab begins with: letters, digits and hyphens. */
   readonly captureTitle: string;
   readonly ringBytes: number;
   readonly launchTimeoutMs: number;
@@ -125,12 +129,14 @@ export class BrowserProcess {
           ...sandboxFlags(launchOptions, logger),
           `${CAPTURE_TITLE_FLAG}${captureTitle}`,
           WINDOW_SIZE_FLAG,
+          firstDocument(captureTitle),
           ...(launchOptions.args ?? []),
         ],
       });
       const [firstPage] = await browser.pages();
       const page = firstPage ?? (await browser.newPage());
       const cdp = await page.createCDPSession();
+      await withTimeout(untilTitled(cdp, captureTitle, signal), parameters.launchTimeoutMs);
       signal.throwIfAborted();
       return new BrowserProcess(browser, page, cdp, profileDirectory, parameters, onLost);
     } catch (error) {
@@ -176,17 +182,22 @@ export class BrowserProcess {
   }
 }
 
-class TimeoutError extends Error {}
+/**
+ * What the browser opens first. To give its empty document a title from outside is a race: on a busy host the document
+ * is replaced by another empty one, the title is lost, and the capture waits for somebody to pick a tab.
+ *
+ * Pure red is the colour by which the capture page tells how the browser converts what it captures.
+ */
+function firstDocument(title: string): string {
+  return `data:text/html,<title>${title}</title><style>html{background:red}</style>`;
+}
 
-async function withTimeout(work: Promise<unknown>, timeoutMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new TimeoutError()), timeoutMs);
-  });
-  try {
-    await Promise.race([work, timeout]);
-  } finally {
-    clearTimeout(timer);
+/** Resolves when the browser itself, which will look for the title, has it. */
+async function untilTitled(cdp: CDPSession, title: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const { targetInfo } = await cdp.send('Target.getTargetInfo');
+    if (targetInfo.title === title) return;
+    await setTimeout(TITLE_POLL_INTERVAL_MS);
   }
 }
 

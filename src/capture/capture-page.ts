@@ -8,10 +8,13 @@ import { StreamKitError } from '../errors.js';
 import type { CaptureFormat } from './capture.js';
 import type { ColourMatrix } from './video-frame.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './frame-ring.js';
+import { withTimeout } from './with-timeout.js';
 
 const HTML =
   '<!doctype html><meta charset="utf-8"><title>capture</title><script type="module" src="/capture-page.js"></script>';
 const FILES_TIMEOUT_MS = 2_000;
+/** A browser that finds no tab of the title would wait for somebody to pick one. */
+const OPEN_TIMEOUT_MS = 10_000;
 
 export interface CapturePageParameters {
   readonly width: number;
@@ -88,9 +91,12 @@ export class CapturePage {
     await renderedPage.bringToFront();
     const layout = frameRingLayout(parameters.width, parameters.height);
     try {
-      const opened = await page.evaluate(
-        (request) => (globalThis as unknown as CaptureWindow).capture.open(request),
-        { ...parameters, layout },
+      const opened = await withTimeout(
+        page.evaluate((request) => (globalThis as unknown as CaptureWindow).capture.open(request), {
+          ...parameters,
+          layout,
+        }),
+        OPEN_TIMEOUT_MS,
       );
       const paths = await findFiles(join(profileDirectory, 'Default', 'File System'), {
         video: videoFileBytes(layout),

@@ -23,12 +23,6 @@ export interface OpenCaptureOptions {
   readonly logger: Logger;
 }
 
-/** What is touched of the empty document that is captured first. */
-interface BlankDocument {
-  title: string;
-  readonly documentElement: { readonly style: { background: string } };
-}
-
 /**
  * Makes the function that opens captures in browsers of this machine. Begins by clearing up after servers that were
  * killed.
@@ -61,15 +55,7 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
     signal.addEventListener('abort', abort, { once: true });
     try {
       const { page, browser, profileDirectory } = browserProcess;
-      const [renderedPage] = await Promise.all([
-        RenderedPage.prepare(browserProcess, parameters, listener, logger),
-        page.evaluate((title) => {
-          const { document } = globalThis as unknown as { document: BlankDocument };
-          document.title = title;
-          // The colour by which the capture page tells how the browser converts what it captures.
-          document.documentElement.style.background = '#f00';
-        }, captureTitle),
-      ]);
+      const renderedPage = await RenderedPage.prepare(browserProcess, parameters, listener, logger);
       const openCapturePage = (video: boolean): Promise<CapturePage> =>
         CapturePage.open(browser, profileDirectory, page, { ...size, frameRate, video, audio }, (message) => {
           logger.warn({ reason: message }, 'the browser ended the capture');

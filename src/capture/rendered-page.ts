@@ -1,4 +1,5 @@
 import type { CDPSession, Page } from 'puppeteer';
+import { TimeoutError, withTimeout } from './with-timeout.js';
 
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
@@ -88,29 +89,19 @@ export class RenderedPage {
   /** @throws StreamKitError `unavailable` when the browser gives no picture in time. */
   async snapshot({ format, width }: SnapshotParameters): Promise<Uint8Array> {
     const resize = width !== undefined && width !== this.#width;
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(
-        () => reject(new StreamKitError('unavailable', 'The page gave no picture in time.')),
-        SNAPSHOT_TIMEOUT_MS,
-      );
+    const screenshot = this.#cdp.send('Page.captureScreenshot', {
+      format: resize ? 'png' : format,
+      ...(format === 'jpeg' && !resize ? { quality: JPEG_QUALITY } : {}),
+      optimizeForSpeed: true,
     });
     try {
-      const { data } = await Promise.race([
-        this.#cdp.send('Page.captureScreenshot', {
-          format: resize ? 'png' : format,
-          ...(format === 'jpeg' && !resize ? { quality: JPEG_QUALITY } : {}),
-          optimizeForSpeed: true,
-        }),
-        timeout,
-      ]);
+      const { data } = await withTimeout(screenshot, SNAPSHOT_TIMEOUT_MS);
       const picture = Buffer.from(data, 'base64');
       return resize ? await resizePicture(picture, format, width) : picture;
     } catch (error) {
       if (error instanceof StreamKitError) throw error;
-      throw new StreamKitError('unavailable', 'The page gave no picture.', { cause: error });
-    } finally {
-      clearTimeout(timer);
+      const message = `The page gave no picture${error instanceof TimeoutError ? ' in time' : ''}.`;
+      throw new StreamKitError('unavailable', message, { cause: error });
     }
   }
 
