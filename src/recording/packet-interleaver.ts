@@ -9,9 +9,13 @@ export const AUDIO_PACKET_US = 20_000;
  */
 export const HOLD_US = 500_000;
 
+/** 20 ms of stereo in which nothing is heard: CELT, full band, the silence flag set (RFC 6716 section 4.3). */
+const SILENCE = Uint8Array.of(0xfc, 0xff, 0xfe);
+
 /**
  * Puts pictures and sound into the order of their times, which WebM demands across tracks, and gives each picture the
- * time to the next one as its length. Begins with the first keyframe. Bounded by {@link HOLD_US}: what is older leaves.
+ * time to the next one as its length. Where the page makes no sound there is silence: a player that is given a track
+ * with holes stops at them. Begins with the first keyframe. Bounded by {@link HOLD_US}: what is older leaves.
  */
 export class PacketInterleaver {
   readonly #hasAudio: boolean;
@@ -21,6 +25,7 @@ export class PacketInterleaver {
   #newestVideoUs = -Infinity;
   #videoEndUs = -Infinity;
   #newestAudioUs = -Infinity;
+  #audioEndUs = Infinity;
   #lastTakenUs = -Infinity;
   #dropped = 0;
 
@@ -53,7 +58,7 @@ export class PacketInterleaver {
       if (!packet.keyframe) return;
       this.#begun = true;
       // Sound from before the first picture.
-      this.#lastTakenUs = packet.timeUs;
+      this.#lastTakenUs = this.#audioEndUs = packet.timeUs;
       while ((this.#audio[0]?.timeUs ?? Infinity) < packet.timeUs) this.#audio.shift();
     }
     if (packet.timeUs <= this.#newestVideoUs || packet.timeUs < this.#lastTakenUs) {
@@ -93,6 +98,7 @@ export class PacketInterleaver {
           : this.#newestVideoUs >= first.timeUs;
       const lengthIsKnown = first !== video || nextVideo !== undefined;
       if (!(otherIsAhead && lengthIsKnown) && first.timeUs > overdueUs) return taken;
+      if (this.#hasAudio) taken.push(...this.#silenceUpTo(first.timeUs));
       this.#lastTakenUs = first.timeUs;
       if (first === video) {
         this.#video.shift();
@@ -100,9 +106,30 @@ export class PacketInterleaver {
         taken.push({ ...first, durationUs: this.#videoEndUs - first.timeUs });
       } else {
         this.#audio.shift();
+        this.#audioEndUs = first.timeUs + AUDIO_PACKET_US;
         taken.push({ ...first, durationUs: AUDIO_PACKET_US });
       }
     }
+  }
+
+  /** What belongs before a packet of `timeUs` where there is no sound. */
+  #silenceUpTo(timeUs: number): PlacedPacket[] {
+    const silence: PlacedPacket[] = [];
+    const nextSoundUs = this.#audio[0]?.timeUs ?? timeUs;
+    while (this.#audioEndUs <= timeUs && this.#audioEndUs + AUDIO_PACKET_US <= nextSoundUs) {
+      const placedUs = Math.max(this.#audioEndUs, this.#lastTakenUs);
+      silence.push({
+        kind: 'audio',
+        bytes: SILENCE,
+        keyframe: true,
+        timeUs: placedUs,
+        durationUs: AUDIO_PACKET_US,
+      });
+      this.#audioEndUs = placedUs + AUDIO_PACKET_US;
+      // Sound that comes after all must not lie upon it.
+      this.#newestAudioUs = Math.max(this.#newestAudioUs, placedUs);
+    }
+    return silence;
   }
 }
 

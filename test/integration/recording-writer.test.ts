@@ -77,7 +77,7 @@ describe.each(['h264', 'vp8'] as const)('a recording of %s', (codec) => {
   const extension = codec === 'h264' ? 'mp4' : 'webm';
   const file = (part: number): string => join(directory, `r-${part}.${extension}`);
 
-  test('keeps the time of a gap and of sound that begins late', async () => {
+  test('keeps the time of a gap and of sound that begins late, with silence in between', async () => {
     const writer = writerOf(codec);
     const early = second(codec, '320x180', 5_000_000).filter(({ kind, timeUs }) => {
       return kind === 'video' || timeUs > 5_400_000;
@@ -91,12 +91,10 @@ describe.each(['h264', 'vp8'] as const)('a recording of %s', (codec) => {
     const heard = timesOf(times, 'audio');
     expect(seen).toHaveLength(60);
     expect(Math.abs((seen[30] ?? 0) - 3000)).toBeLessThanOrEqual(1);
-    // The first may be one of silence at the very beginning.
-    expect(heard.slice(1, 3).some((time) => Math.abs(time - 407) <= 1 || Math.abs(time - 427) <= 1)).toBe(
-      true,
-    );
-    expect(heard.filter((time) => time > 20 && time < 400)).toEqual([]);
-    expect(heard.filter((time) => time > 1010 && time < 3000)).toEqual([]);
+    // Sound begins where it began, and what is before it and in the gap has no hole in which a player would stop.
+    expect(heard.some((time) => Math.abs(time - 407) <= 1)).toBe(true);
+    const holesMs = heard.slice(1).map((time, at) => time - (heard[at] ?? 0));
+    expect(Math.max(heard[0] ?? Infinity, ...holesMs)).toBeLessThan(45);
     expect(writer.files).toMatchObject([
       { width: 320, height: 180, bytes: statSync(file(1)).size, durationMs: 4007 },
     ]);

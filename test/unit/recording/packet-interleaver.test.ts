@@ -61,7 +61,47 @@ describe('packets', () => {
     const interleaver = interleaverOf([video(0, true), video(33_000)]);
     expect(taken(interleaver, HOLD_US - 1)).toEqual([]);
     expect(taken(interleaver, HOLD_US)).toEqual([['video', 0, 33_000]]);
-    expect(taken(interleaver, HOLD_US + 33_000)).toEqual([['video', 33_000, HOLD_US / 2]]);
+    expect(taken(interleaver, HOLD_US + 33_000)).toEqual([
+      ['audio', 0, 20_000],
+      ['video', 33_000, HOLD_US / 2],
+    ]);
+  });
+
+  it('of silence stand where there is no sound: before it, between, and in the order of the pictures', () => {
+    const interleaver = interleaverOf([
+      video(0, true),
+      audio(45_000),
+      video(50_000),
+      audio(125_000),
+      video(130_000),
+      video(160_000),
+    ]);
+    const packets = interleaver.take(170_000);
+    expect(packets.map(({ kind, timeUs }) => [kind, timeUs])).toEqual([
+      ['audio', 0],
+      ['video', 0],
+      ['audio', 20_000],
+      ['audio', 45_000],
+      ['video', 50_000],
+      ['audio', 65_000],
+      ['audio', 85_000],
+      ['audio', 105_000],
+      ['audio', 125_000],
+    ]);
+    const silent = packets.filter(({ kind, bytes }) => kind === 'audio' && bytes !== NONE);
+    expect(silent.map(({ bytes }) => [...bytes])).toEqual(Array(5).fill([0xfc, 0xff, 0xfe]));
+  });
+
+  it('of sound that was waited for in vain do not lie upon the silence in its place', () => {
+    const interleaver = interleaverOf([video(0, true), video(33_000), video(66_000)]);
+    expect(taken(interleaver, HOLD_US + 33_000).at(-1)).toEqual(['video', 33_000, 33_000]);
+    interleaver.push(audio(34_000));
+    interleaver.push(audio(54_000));
+    expect(taken(interleaver, HOLD_US + 66_000)).toEqual([
+      ['audio', 34_000, 20_000],
+      ['audio', 54_000, 20_000],
+      ['video', 66_000, HOLD_US / 2],
+    ]);
   });
 
   it('wait for no sound where there is none', () => {
