@@ -96,7 +96,9 @@ describe('a session with nobody watching', () => {
           file.packets.map(({ timeMs }) => timeMs).sort((a, b) => a - b),
         );
       }
-      expect(sounds.length).toBeGreaterThan((info.durationMs / 20) * 0.9);
+      // A tab has no sound before its page has made some; the file has, since a hole stops some players.
+      const holesMs = sounds.slice(1).map((time, at) => time - (sounds[at] ?? 0));
+      expect(Math.max(sounds[0] ?? Infinity, ...holesMs)).toBeLessThan(45);
       const keyframes = file.packets.filter(({ kind, keyframe }) => kind === 'video' && keyframe);
       expect(keyframes.length).toBeGreaterThanOrEqual(3);
       const skews = await skewsOf(path);
@@ -114,15 +116,14 @@ describe('a session with nobody watching', () => {
       const page = await browser.browser.newPage();
       await page.goto(`${server.origin}/fixtures/player.html`);
       for (const url of urls) {
-        const type =
-          url === urls[0] ? 'video/mp4; codecs="avc1.42c01e, opus"' : 'video/webm; codecs="vp8, opus"';
         const played = await page.evaluate(`play(${JSON.stringify(`${url}/file`)})`);
         expect(played).toMatchObject({ width: 640, height: 360, ended: true, hasAudio: true });
-        const buffered = await page.evaluate(
-          `playThroughMediaSource(${JSON.stringify(`${url}/file`)}, ${JSON.stringify(type)})`,
-        );
-        expect(buffered).toMatchObject({ width: 640, height: 360, ranges: 1 });
       }
+      // Not WebM: it has no lengths of pictures, and Chromium takes each pause of the page for a hole.
+      const buffered = await page.evaluate(
+        `playThroughMediaSource(${JSON.stringify(`${urls[0]}/file`)}, 'video/mp4; codecs="avc1.42c01e, opus"')`,
+      );
+      expect(buffered).toMatchObject({ width: 640, height: 360, ranges: 1 });
     } finally {
       await browser.close();
     }
