@@ -21,6 +21,8 @@ export interface EncoderSelectionParameters {
 
 const CODECS: readonly VideoCodec[] = ['h264', 'vp8'];
 const PROBE_TIMEOUT_MS = 2_000;
+/** One that is named has no other to take its place: on a busy host it may need seconds, and must not be refused. */
+const NAMED_PROBE_TIMEOUT_MS = 10_000;
 
 /** What was found, by the candidates that were tried: hardware does not come and go while a process lives. */
 const known = new Map<string, readonly EncoderReport[]>();
@@ -126,7 +128,7 @@ function refuseUnlessExecutable(ffmpegPath: string): void {
 }
 
 function refuseUnlessItWorks(candidate: ProbedCandidate): void {
-  const { works, reason } = probeEncoderSync(candidate, PROBE_TIMEOUT_MS);
+  const { works, reason } = probeEncoderSync(candidate, NAMED_PROBE_TIMEOUT_MS);
   if (works) return;
   const because = reason === undefined ? '' : `: ${reason}`;
   throw new StreamKitError(
