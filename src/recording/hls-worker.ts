@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { AV_LOG_FATAL } from 'node-av/constants';
 import { Log } from 'node-av/lib';
 
+import { asError } from '../errors.js';
 import type { HlsReport, HlsThreadData } from './hls-messages.js';
 import { HlsSegmenter } from './hls-segmenter.js';
 import type { MuxRequest } from './recording-messages.js';
@@ -35,7 +36,7 @@ const timer = setInterval(() => {
     segmenter.advance(Number(process.hrtime.bigint() / 1000n));
     report({ type: 'progress', takenBytes });
   } catch (thrown) {
-    end(thrown instanceof Error ? thrown.message : String(thrown));
+    end(asError(thrown).message);
   }
 }, TICK_MS);
 

@@ -18,9 +18,9 @@ import { Dictionary, FFmpegError, FormatContext, Packet, Rational, type Stream }
 import type { KeyframeParameters } from './keyframe-parameters.js';
 import type { PlacedPacket } from './mux-packet.js';
 import { AUDIO_PACKET_US } from './packet-interleaver.js';
+import type { Container } from './recording-messages.js';
 
 /** MP4 holds H.264, WebM holds VP8; the sound is Opus in both. */
-export type Container = 'mp4' | 'webm';
 
 const VIDEO_TIMEBASE = { num: 1, den: 90_000 } as const;
 const AUDIO_TIMEBASE = { num: 1, den: 48_000 } as const;

@@ -17,8 +17,20 @@ export interface RecordingError {
   readonly message: string;
 }
 
+export type Container = 'mp4' | 'webm';
+
+/** What a codec is recorded into. */
+export function containerOf(codec: VideoCodec): Container {
+  return codec === 'h264' ? 'mp4' : 'webm';
+}
+
+/** @param part - from 1 on. */
+export function recordingPath(pathPrefix: string, part: number, container: Container): string {
+  return `${pathPrefix}${part}.${container}`;
+}
+
 export interface RecordingThreadData {
-  /** Paths of the files are this, a number from 1 on, a dot and the name of the container. */
+  /** See {@link recordingPath}. */
   readonly pathPrefix: string;
   readonly codec: VideoCodec;
   readonly hasAudio: boolean;

@@ -4,11 +4,17 @@ import { FFmpegError } from 'node-av/lib';
 
 import type { KeyframeParameters } from './keyframe-parameters.js';
 import { keyframeParameters, sameParameters } from './keyframe-parameters.js';
-import type { Container } from './media-file.js';
 import { MediaFile } from './media-file.js';
 import type { MuxPacket, PlacedPacket } from './mux-packet.js';
 import { PacketInterleaver } from './packet-interleaver.js';
-import type { RecordedFile, RecordingError, RecordingThreadData } from './recording-messages.js';
+import {
+  containerOf,
+  recordingPath,
+  type Container,
+  type RecordedFile,
+  type RecordingError,
+  type RecordingThreadData,
+} from './recording-messages.js';
 
 /**
  * How often what is complete goes to the disk, µs. With the time that packets wait for each other, a crash costs less
@@ -39,7 +45,7 @@ export class RecordingWriter {
 
   constructor(data: RecordingThreadData) {
     this.#data = data;
-    this.#container = data.codec === 'h264' ? 'mp4' : 'webm';
+    this.#container = containerOf(data.codec);
     this.#interleaver = new PacketInterleaver(data.hasAudio);
   }
 
@@ -110,7 +116,7 @@ export class RecordingWriter {
     if (parameters === undefined) return;
     if (this.#file !== undefined && sameParameters(this.#file.parameters, parameters)) return;
     this.#finishFile();
-    const path = `${this.#data.pathPrefix}${this.#finished.length + 1}.${this.#container}`;
+    const path = recordingPath(this.#data.pathPrefix, this.#finished.length + 1, this.#container);
     const media = new MediaFile(path, this.#container, parameters, this.#data.hasAudio);
     this.#file = { media, parameters, originUs: keyframe.timeUs, endUs: keyframe.timeUs };
   }

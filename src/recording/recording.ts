@@ -2,15 +2,17 @@ import type { Clock, Timer } from '../clock.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import type { Logger } from '../logger.js';
 import type { ResolvedRecordingOptions } from '../recording-options.js';
-import type { Container } from './media-file.js';
 import type { MuxThread, OpenMuxThread } from './mux-thread.js';
 import { PacketFeed } from './packet-feed.js';
 import type { OpenPacketSource } from './packet-source.js';
-import type {
-  RecordedFile,
-  RecordingError,
-  RecordingReport,
-  RecordingThreadData,
+import {
+  containerOf,
+  recordingPath,
+  type Container,
+  type RecordedFile,
+  type RecordingError,
+  type RecordingReport,
+  type RecordingThreadData,
 } from './recording-messages.js';
 
 export type OpenRecordingThread = OpenMuxThread<RecordingThreadData, RecordingReport>;
@@ -111,7 +113,7 @@ export class Recording {
       recordingId,
       streamId,
       status: this.#status,
-      format: codec === 'h264' ? 'mp4' : 'webm',
+      format: containerOf(codec),
       videoCodec: codec,
       audioCodec: hasAudio ? 'opus' : null,
       startTime: this.#startTime,
@@ -134,7 +136,7 @@ export class Recording {
   /** Path of a file, from 0 on; undefined where there is none. For this process alone. */
   pathOf(index: number): string | undefined {
     if (this.#files[index] === undefined) return undefined;
-    return `${this.#parameters.pathPrefix}${index + 1}.${this.info.format}`;
+    return recordingPath(this.#parameters.pathPrefix, index + 1, containerOf(this.#feed.codec));
   }
 
   /** Ends it and waits until its files are whole. Idempotent. @param error - why, where nobody asked for it. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { asError } from '../errors.js';
 
 /**
  * Waits for `work`, but no longer than `limitMs`. What is late goes on by itself; a rejection is passed on only
@@ -16,7 +17,7 @@ export function settlesWithin(clock: Clock, limitMs: number, work: Promise<unkno
       },
       (thrown: unknown) => {
         timer.cancel();
-        reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
+        reject(asError(thrown));
       },
     );
   });
