@@ -10,8 +10,8 @@
 #include "core/stun_message.h"
 
 // Writes what the code's own builders make, one file each, as a start for the fuzz targets. The files of the
-// corpus that are named chromium-* are what a Chromium sent as a viewer: STUN and DTLS as they came, RTCP after
-// SRTCP was taken off (for the target that puts it on again), while 3 % of its packets were withheld.
+// corpus that are named chromium-* are what a Chromium sent as a viewer: STUN and DTLS as they came, RTCP
+// after SRTCP was taken off (for the target that puts it on again), while 3 % of its packets were withheld.
 
 namespace {
 
