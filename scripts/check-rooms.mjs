@@ -13,7 +13,9 @@ const LEAVES = [
   'logger',
   'option-checks',
   'options',
+  'public-address',
   'recording-options',
+  'target-policy',
 ];
 
 /**

@@ -5,6 +5,7 @@ export { StreamKitError } from './errors.js';
 export type { Logger } from './logger.js';
 export type { IceServerOption, RequestValidation, StreamKitOptions, Viewport } from './options.js';
 export type { HlsOptions, RecordingOptions } from './recording-options.js';
+export type { TargetPolicyOptions } from './target-policy.js';
 export type { RecordedFile, RecordingError } from './recording/recording-messages.js';
 export type { RecordingInfo, RecordingStatus } from './recording/recording.js';
 export type { SessionChange, StreamKitRouter } from './router.js';

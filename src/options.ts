@@ -28,6 +28,8 @@ import type {
   ResolvedRecordingOptions,
 } from './recording-options.js';
 import { hlsOptions, recordingOptions } from './recording-options.js';
+import { DEFAULT_TARGET_POLICY, targetPolicyOptions } from './target-policy.js';
+import type { TargetPolicy, TargetPolicyOptions } from './target-policy.js';
 
 /** A size in pixels. */
 export interface Viewport {
@@ -137,6 +139,11 @@ export interface StreamKitOptions<TEnv = unknown> {
   launchTimeoutMs?: number;
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps?: number;
+  /**
+   * What pages may reach, themselves and all that they load. Default: http and https on the public internet, and nothing
+   * of this machine or its networks.
+   */
+  targetPolicy?: TargetPolicyOptions;
   /** Lets clients record sessions to files. Default: they cannot. */
   recording?: RecordingOptions;
   /** Serves a live HLS playlist of each session that is encoded to H.264. Default false. */
@@ -173,6 +180,7 @@ export interface ResolvedOptions<TEnv = unknown> {
   readonly launchTimeoutMs: number;
   /** Undefined: by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
+  readonly targetPolicy: TargetPolicy;
   /** Undefined: no recordings. */
   readonly recording: ResolvedRecordingOptions | undefined;
   /** Undefined: no playlists. */
@@ -212,6 +220,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'logger',
   'launchTimeoutMs',
   'maxBitrateBps',
+  'targetPolicy',
   'recording',
   'hls',
 ];
@@ -270,6 +279,7 @@ export function resolveOptions<TEnv = unknown>(options: StreamKitOptions<TEnv> =
       'maxBitrateBps',
       integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most),
     ),
+    targetPolicy: optional('targetPolicy', targetPolicyOptions) ?? DEFAULT_TARGET_POLICY,
     recording: optional('recording', recordingOptions),
     hls: optional('hls', hlsOptions),
   });

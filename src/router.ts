@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 
+import { EgressProxy } from './capture/egress-proxy.js';
 import { createOpenCapture } from './capture/open-capture.js';
 import { systemClock } from './clock.js';
 import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
@@ -30,6 +31,7 @@ import type { RecordingRequest, RecordingWithPaths } from './session/session-rec
 import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
 import { SessionPlaylists } from './session/session-playlists.js';
 import { SessionRegistry } from './session/session-registry.js';
+import { restricts } from './target-policy.js';
 
 /** What `createStreamKitRouter` returns: a request handler that can be closed. */
 export interface StreamKitRouter extends NodeHandler {
@@ -95,6 +97,9 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
     ffmpegPath,
     logger: logger.child({ room: 'encode' }),
   });
+  const { targetPolicy } = resolved;
+  const captureLogger = logger.child({ room: 'capture' });
+  const egress = restricts(targetPolicy) ? new EgressProxy(targetPolicy, captureLogger) : undefined;
   let mediaPlane: MediaPlane | undefined;
   try {
     mediaPlane = openMediaPlane({
@@ -109,7 +114,8 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
         launchOptions: resolved.puppeteerLaunchOptions,
         capture: resolved.capture,
         launchTimeoutMs: resolved.launchTimeoutMs,
-        logger: logger.child({ room: 'capture' }),
+        egress,
+        logger: captureLogger,
       }),
       openVideoEncodeThread: createOpenVideoEncodeThread(encoders),
       openAudioEncodeThread,
@@ -130,9 +136,10 @@ export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<
     });
     const close = router.close.bind(router);
     return Object.assign(router, {
-      close: () => {
+      close: async () => {
         encoders.close();
-        return close();
+        await close();
+        await egress?.close();
       },
     });
   } catch (thrown) {
@@ -197,6 +204,7 @@ export function composeRouter<TEnv>(
       ...sessionRoutes({
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
+        targetPolicy: options.targetPolicy,
         logger: options.logger,
       }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),

@@ -12,6 +12,7 @@ import { createStreamKitRouter } from '../../dist/index.js';
 
 const router = createStreamKitRouter({
   listenAddress: '127.0.0.1',
+  targetPolicy: { allowPrivateAddresses: true },
   onError: (error) => console.error(error),
   ...JSON.parse(process.argv[2] ?? '{}'),
 });

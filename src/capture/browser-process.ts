@@ -46,6 +46,8 @@ export interface BrowserParameters {
   readonly launchOptions: LaunchOptions;
   /** Title of the document that the tab begins with: letters, digits and hyphens. */
   readonly captureTitle: string;
+  /** The HTTP proxy through which everything goes; undefined: none. */
+  readonly proxyOrigin?: string | undefined;
   readonly ringBytes: number;
   readonly launchTimeoutMs: number;
   /** A browser or page that does not answer for this long has hung. */
@@ -129,6 +131,7 @@ export class BrowserProcess {
           ...sandboxFlags(launchOptions, logger),
           `${CAPTURE_TITLE_FLAG}${captureTitle}`,
           WINDOW_SIZE_FLAG,
+          ...(parameters.proxyOrigin === undefined ? [] : containment(parameters.proxyOrigin)),
           firstDocument(captureTitle),
           ...(launchOptions.args ?? []),
         ],
@@ -180,6 +183,18 @@ export class BrowserProcess {
       if (error instanceof TimeoutError) this.#lose('browser_hung', 'The page stopped responding.');
     }
   }
+}
+
+/** Nothing leaves the browser but through the proxy: no loopback, no name that it resolves itself, no UDP of WebRTC. */
+function containment(proxyOrigin: string): readonly string[] {
+  return [
+    `--proxy-server=${proxyOrigin}`,
+    '--proxy-bypass-list=<-loopback>',
+    '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1',
+    // By both of its names: Chromium has changed it.
+    '--force-webrtc-ip-handling-policy=disable_non_proxied_udp',
+    '--webrtc-ip-handling-policy=disable_non_proxied_udp',
+  ];
 }
 
 /**

@@ -4,6 +4,7 @@ import { TimeoutError, withTimeout } from './with-timeout.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { BrowserProcess } from './browser-process.js';
+import { PROXY_STATUS } from './egress-proxy.js';
 import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
 import { resizePicture } from './picture-resizer.js';
@@ -47,6 +48,9 @@ export class RenderedPage {
       setSize(cdp, parameters),
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
       cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: WINDOW_SIZE_SCRIPT }),
+      // Nothing is saved, and no file of this machine is picked.
+      cdp.send('Browser.setDownloadBehavior', { behavior: 'deny' }),
+      cdp.send('Page.setInterceptFileChooserDialog', { enabled: true }),
     ]);
     // Nobody sits before this browser: a dialog would hang the page, a pop-up would cover it.
     page.on('dialog', (dialog) => {
@@ -63,9 +67,15 @@ export class RenderedPage {
   /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
   async navigate(targetUrl: string, timeoutMs: number): Promise<void> {
     try {
-      await this.#page.goto(targetUrl, { waitUntil: 'domcontentloaded', timeout: timeoutMs });
+      const response = await this.#page.goto(targetUrl, {
+        waitUntil: 'domcontentloaded',
+        timeout: timeoutMs,
+      });
+      const { [PROXY_STATUS]: proxyStatus } = response?.headers() ?? {};
+      if (proxyStatus !== undefined) throw new Error(proxyStatus);
     } catch (error) {
-      const [reason] = /net::ERR_[A-Z_]+/.exec(asError(error).message) ?? ['it did not load in time'];
+      const { message } = asError(error);
+      const [reason] = /net::ERR_[A-Z_]+|(?<=; error=)[a-z_]+/.exec(message) ?? ['it did not load in time'];
       throw new StreamKitError('capture_failed', `The page could not be loaded: ${reason}.`, {
         cause: error,
       });

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
 import express, { type Express } from 'express';
@@ -36,8 +37,19 @@ export interface DemoServer {
 export function createDemoServer(options: DemoServerOptions = {}): DemoServer {
   const distDirectory = options.distDirectory ?? resolve(import.meta.dirname, '..');
   const publicDirectory = join(distDirectory, 'demo/public');
-  const router = createStreamKitRouter({ defaultViewport: { width: 1280, height: 720 }, ...options.router });
   const app = express();
+  const server = createServer(app);
+  const router = createStreamKitRouter({
+    defaultViewport: { width: 1280, height: 720 },
+    // The scene comes from this very server.
+    targetPolicy: {
+      allowPrivateAddresses: (address, port) => {
+        const bound = server.address() as AddressInfo | null;
+        return port === bound?.port && isOwnAddress(address);
+      },
+    },
+    ...options.router,
+  });
   app.disable('x-powered-by');
   app.use('/stream', router);
   app.use((_request, response, next) => {
@@ -53,7 +65,6 @@ export function createDemoServer(options: DemoServerOptions = {}): DemoServer {
   app.use('/page', files(join(distDirectory, 'demo/page')));
   app.use('/vendor/fast-json-patch', files(packageDirectory('fast-json-patch')));
   app.use(files(publicDirectory));
-  const server = createServer(app);
   let closing: Promise<void> | undefined;
   return {
     app,
@@ -91,6 +102,11 @@ function policyFor(html: string): string {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; ');
+}
+
+function isOwnAddress(address: string): boolean {
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return own.some((candidate) => candidate.address === address);
 }
 
 function listen(server: Server, port: number, host: string): Promise<string> {

@@ -7,6 +7,7 @@ import { customSignal } from '../session/server-sent-event.js';
 import type { Session } from '../session/session.js';
 import type { SessionRegistry } from '../session/session-registry.js';
 import { parseSessionRequest } from '../session/session-request.js';
+import type { TargetPolicy } from '../target-policy.js';
 import { prefersEventStream } from './accept-header.js';
 import type { CallerContext } from './authorization.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
@@ -31,6 +32,7 @@ export type RouteMethods = Readonly<Partial<Record<'GET' | 'POST' | 'DELETE', Ro
 export interface SessionRoutesParameters {
   readonly registry: SessionRegistry;
   readonly defaults: RenderOptionDefaults;
+  readonly targetPolicy: TargetPolicy;
   readonly logger: Logger;
 }
 
@@ -59,10 +61,10 @@ export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Rec
 
 async function createSession(
   { request, caller }: RouteCall,
-  { registry, defaults, logger }: SessionRoutesParameters,
+  { registry, defaults, targetPolicy, logger }: SessionRoutesParameters,
 ): Promise<HttpResponse> {
   const wantsEvents = prefersEventStream(request.headers.accept);
-  const sessionRequest = parseSessionRequest(await request.readJson(), defaults);
+  const sessionRequest = parseSessionRequest(await request.readJson(), defaults, targetPolicy);
   if (wantsEvents) {
     // Whatever could refuse the event stream refuses the session before it is made.
     const { videoCodec } = parseEventStreamQuery(request.query);

@@ -1,5 +1,6 @@
 import { StreamKitError } from '../errors.js';
 import { expectation, isPlainObject } from '../option-checks.js';
+import { permitsUrl, type TargetPolicy } from '../target-policy.js';
 import { jsonBytes } from './json-bytes.js';
 import type { RenderOptions, RenderOptionDefaults } from './render-options.js';
 import { parseRenderOptions } from './render-options.js';
@@ -20,16 +21,20 @@ const MAX_INITIAL_DATA_BYTES = 256 * 1024;
  *
  * @throws StreamKitError `bad_request`, `bad_target_url` or `too_large`.
  */
-export function parseSessionRequest(body: unknown, defaults: RenderOptionDefaults): SessionRequest {
+export function parseSessionRequest(
+  body: unknown,
+  defaults: RenderOptionDefaults,
+  targetPolicy: TargetPolicy,
+): SessionRequest {
   if (!isPlainObject(body)) throw new StreamKitError('bad_request', expectation('JSON object', 'body', body));
   return {
-    targetUrl: parseTargetUrl(body.targetUrl),
+    targetUrl: parseTargetUrl(body.targetUrl, targetPolicy),
     renderOptions: parseRenderOptions(body.renderOptions, defaults),
     initialData: parseInitialData(body.initialData),
   };
 }
 
-function parseTargetUrl(value: unknown): string {
+function parseTargetUrl(value: unknown, policy: TargetPolicy): string {
   if (typeof value !== 'string' || !URL.canParse(value)) {
     throw new StreamKitError('bad_target_url', expectation('absolute URL', 'targetUrl', value));
   }
@@ -43,6 +48,9 @@ function parseTargetUrl(value: unknown): string {
   // They would show in the state document, which every viewer reads.
   if (url.username !== '' || url.password !== '') {
     throw new StreamKitError('bad_target_url', 'The targetUrl must not contain a user name or a password');
+  }
+  if (!permitsUrl(policy, url)) {
+    throw new StreamKitError('bad_target_url', 'The targetUrl is not one that may be rendered here');
   }
   return value;
 }

@@ -24,6 +24,7 @@ import type { EventSink, EventSinkListener } from '../../src/session/event-sink.
 import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
 import type { SessionRequest } from '../../src/session/session-request.js';
 import { parseSessionRequest } from '../../src/session/session-request.js';
+import { DEFAULT_TARGET_POLICY } from '../../src/target-policy.js';
 import { VirtualClock } from './virtual-clock.js';
 
 /** One launch as the session asked for it; the test decides how it ends. */
@@ -374,5 +375,6 @@ export function testRequest(body: Readonly<Record<string, unknown>> = {}): Sessi
   return parseSessionRequest(
     { targetUrl: 'https://game.example.org/', ...body },
     { viewport: { width: 1280, height: 720 }, maxBitrateBps: undefined },
+    DEFAULT_TARGET_POLICY,
   );
 }

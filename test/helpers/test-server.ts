@@ -31,6 +31,7 @@ export class TestServer {
     const errors: Error[] = [];
     const router = product.createStreamKitRouter({
       listenAddress: '127.0.0.1',
+      targetPolicy: { allowPrivateAddresses: true },
       defaultViewport: { width: 640, height: 360 },
       onError: (error) => void errors.push(error),
       ...options,
@@ -38,6 +39,7 @@ export class TestServer {
     const application = express();
     application.use('/stream', (request, response, next) => void router(request, response, next));
     application.use('/fixtures', express.static(join(root, 'test', 'fixtures')));
+    application.get('/redirect', ({ query }, response) => response.redirect(query.to as string));
     application.use('/vendor/fast-json-patch', express.static(join(root, 'node_modules', 'fast-json-patch')));
     const server = createServer(application);
     server.listen(0, '127.0.0.1');

@@ -3,13 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { StreamKitError } from '../../../src/errors.js';
 import { defaultBitrateBps } from '../../../src/session/default-bitrate.js';
 import { parseSessionRequest } from '../../../src/session/session-request.js';
+import { DEFAULT_TARGET_POLICY } from '../../../src/target-policy.js';
 import { testRequest } from '../../helpers/session-fakes.js';
 
+const ANY_TARGET = { ...DEFAULT_TARGET_POLICY, allowPrivateAddresses: true };
 const defaults = { viewport: { width: 1920, height: 1080 }, maxBitrateBps: undefined };
 
 function refusal(body: unknown): [code: string, message: string] {
   try {
-    parseSessionRequest(body, defaults);
+    parseSessionRequest(body, defaults, ANY_TARGET);
   } catch (error) {
     if (error instanceof StreamKitError) return [error.code, error.message];
     throw error;
@@ -22,7 +24,7 @@ const refusedOption = (renderOptions: unknown) =>
 
 describe('session request', () => {
   it('fills in what is left out', () => {
-    expect(parseSessionRequest({ targetUrl: 'http://localhost:3000/a?b#c' }, defaults)).toEqual({
+    expect(parseSessionRequest({ targetUrl: 'http://localhost:3000/a?b#c' }, defaults, ANY_TARGET)).toEqual({
       targetUrl: 'http://localhost:3000/a?b#c',
       initialData: null,
       renderOptions: {
@@ -119,8 +121,8 @@ describe('session request', () => {
   it('lets a client lower the bitrate limit of the server, and not lift it', () => {
     const limited = { ...defaults, maxBitrateBps: 3_000_000 };
     const asked = (maxBitrateBps?: number): number =>
-      parseSessionRequest({ targetUrl: 'http://a', renderOptions: { maxBitrateBps } }, limited).renderOptions
-        .maxBitrateBps;
+      parseSessionRequest({ targetUrl: 'http://a', renderOptions: { maxBitrateBps } }, limited, ANY_TARGET)
+        .renderOptions.maxBitrateBps;
     expect(asked()).toBe(3_000_000);
     expect(asked(9_000_000)).toBe(3_000_000);
     expect(asked(1_000_000)).toBe(1_000_000);
