@@ -86,7 +86,7 @@ class SharedUdpTransport {
   ) {
     socket.onPacket = (data, address, port) => {
       if (this.holdsRecords && isDtls(data)) {
-        if (this.earlyRecords.length < MAX_EARLY_RECORDS) this.earlyRecords.push([data, [address, port]]);
+        this.hold(data, [address, port]);
         return;
       }
       this.onData(data, [address, port]);
@@ -100,6 +100,12 @@ class SharedUdpTransport {
   releaseRecords(): void {
     this.holdsRecords = false;
     for (const [data, from] of this.earlyRecords.splice(0)) this.onData(data, from);
+  }
+
+  private hold(data: Buffer, from: Address): void {
+    // What is repeated meanwhile would be answered as often.
+    const isHeld = this.earlyRecords.some(([held]) => isRepetition(held, data));
+    if (!isHeld && this.earlyRecords.length < MAX_EARLY_RECORDS) this.earlyRecords.push([data, from]);
   }
 
   get address(): { address: string; port: number; family: string } {
@@ -320,6 +326,11 @@ export class SharedPortIce {
 function isDtls(data: Buffer): boolean {
   const first = data[0] ?? 0;
   return first >= 20 && first <= 63;
+}
+
+/** RFC 6347 section 4.1: a record that is sent again differs in its sequence number, which follows version and epoch. */
+function isRepetition(held: Buffer, data: Buffer): boolean {
+  return held.subarray(0, 5).equals(data.subarray(0, 5)) && held.subarray(11).equals(data.subarray(11));
 }
 
 function pathOf(pair: CandidatePairInternals): 'shared' | 'relayed' {
