@@ -99,6 +99,7 @@ export class FakePeer implements ViewerPeer {
 export class FakeProducer implements Producer {
   readonly sent: RtpPayloads[] = [];
   readonly consumers = new Set<FakeConsumer>();
+  readonly bitratesBps: number[] = [];
 
   constructor(
     readonly kind: 'video' | 'audio',
@@ -112,6 +113,10 @@ export class FakeProducer implements Producer {
 
   send(payloads: RtpPayloads): void {
     this.sent.push(payloads);
+  }
+
+  setTargetBitrate(bitrateBps: number): void {
+    this.bitratesBps.push(bitrateBps);
   }
 
   close(): void {

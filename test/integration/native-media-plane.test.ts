@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { classes, Message, methods, parseMessage, type RtpPacket } from 'werift';
+import { classes, Message, methods, parseMessage } from 'werift';
 
 import { systemClock } from '../../src/clock.js';
 import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
@@ -16,7 +16,6 @@ import { credentialsOf, type PlainViewer, PlainViewers } from './plain-viewer.js
 import { openSocket, RebindingNat } from './rebinding-nat.js';
 
 const addon = loadNativeAddon();
-const MBIT = 1_000_000;
 
 function createPlane(): NativeMediaPlane {
   if (addon === undefined) throw new Error('The addon is not built.');
@@ -274,71 +273,6 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       expect(viewer.rtp.map(({ header }) => header.sequenceNumber - first)).toEqual([0, 1, 2, 3, 4, 5, 6]);
       expect(consumer.stats.framesDropped).toBe(0);
       expect(keyframesWanted).toBe(0);
-    });
-  });
-
-  describe('a group of pictures that is to be replayed', () => {
-    it('is ended by a keyframe when it has become long, but not on a still page or for nobody', async () => {
-      const producer = produce({ gopReplay: true });
-      producer.send(frameOf(true, [100]));
-      for (let index = 0; index < 100; index += 1) producer.send(frameOf(false, [10]));
-      expect(keyframesWanted).toBe(0);
-      const viewer = await viewers.connect();
-      viewer.media.transport.consume(producer, viewer.media.video);
-      await until(() => expect(viewer.rtp.length).toBeGreaterThan(0));
-      expect(keyframesWanted).toBe(0);
-      producer.send(frameOf(false, [10]));
-      expect(keyframesWanted).toBe(1);
-      producer.send(frameOf(true, [100]));
-      for (let index = 0; index < 88; index += 1) producer.send(frameOf(false, [10]));
-      expect(keyframesWanted).toBe(1);
-    });
-  });
-
-  describe('its pacer', () => {
-    it('spreads a keyframe over time, with sound before it', async () => {
-      const producer = produce({ targetBitrateBps: 10 * MBIT });
-      const audio = plane.createProducer(
-        { kind: 'audio', clockRateHz: 48_000 },
-        { onKeyframeWanted: () => undefined },
-      );
-      const viewer = await viewers.connect();
-      viewer.media.transport.consume(producer, viewer.media.video);
-      if (viewer.media.audio !== null) viewer.media.transport.consume(audio, viewer.media.audio);
-      const sizes = Array.from({ length: 250 }, (_, index) => (index === 249 ? 900 : 1100));
-      const startedMs = performance.now();
-      const keyframe = frameOf(true, sizes);
-      producer.send(keyframe);
-      audio.send({ ...frameOf(true, [80]), rtpTimestamp: 960 });
-      const last = payloadsOf(keyframe).at(-1);
-      await until(() =>
-        expect(viewer.rtp.some(({ payload }) => payload.toString('hex') === last)).toBe(true),
-      );
-      const tookMs = performance.now() - startedMs;
-      // 275 kB at two and a half times 10 Mbit/s are 88 ms, of which the last burst of 16 packets takes no time.
-      expect(tookMs).toBeGreaterThan(60);
-      const soundAt = viewer.rtp.findIndex(({ header }) => header.ssrc === viewer.media.audio?.ssrc);
-      expect(soundAt).toBeLessThan(125);
-    });
-
-    it('drops to the next keyframe when too much waits, and asks for it once', async () => {
-      const producer = produce({ targetBitrateBps: MBIT });
-      const viewer = await viewers.connect();
-      const consumer = viewer.media.transport.consume(producer, viewer.media.video);
-      const big = Array.from({ length: 64 }, () => 1100);
-      producer.send(frameOf(true, big));
-      await until(() => expect(viewer.rtp.length).toBeGreaterThan(0));
-      keyframesWanted = 0;
-      for (let index = 0; index < 30; index += 1) producer.send(frameOf(false, big));
-      await until(() => expect(consumer.stats.framesDropped).toBeGreaterThan(0));
-      await until(() => expect(keyframesWanted).toBe(1));
-      const last = frameOf(true, [33]);
-      producer.send(last);
-      // What was lost in the viewer's own socket is sent again meanwhile.
-      const isLast = ({ header, payload }: RtpPacket): boolean =>
-        header.ssrc === viewer.media.video.ssrc && payload.toString('hex') === payloadsOf(last)[0];
-      await until(() => expect(viewer.rtp.some(isLast)).toBe(true));
-      expect(keyframesWanted).toBe(1);
     });
   });
 
