@@ -163,7 +163,7 @@ export class SharedPortIce {
     this.gatherOnEndpoint();
     this.nominateOnce();
     this.keepPath();
-    this.followRoaming();
+    this.watchChecks();
   }
 
   /**
@@ -230,12 +230,6 @@ export class SharedPortIce {
       // To a remote that is lite, werift nominates regularly, and nominates again with each consent check.
       setRemoteParams({ ...parameters, iceLite: true });
     };
-    const complete = ice.checkComplete.bind(ice);
-    ice.checkComplete = (pair) => {
-      complete(pair);
-      // werift forgets that it has nominated, and would nominate whatever works later; a restart begins anew.
-      ice.nominating ||= ice.nominated !== undefined;
-    };
   }
 
   private keepPath(): void {
@@ -251,33 +245,33 @@ export class SharedPortIce {
     };
   }
 
-  /**
-   * A check from a new address that succeeds, while a pair is nominated, may be a second path or one that has replaced
-   * the first, as after a NAT has rebound its port. It has replaced it if the first does not answer any more.
-   */
-  private followRoaming(): void {
+  private watchChecks(): void {
     const { ice } = this;
     const complete = ice.checkComplete.bind(ice);
     ice.checkComplete = (pair) => {
       complete(pair);
-      const { nominated } = ice;
-      const succeeded = pair.state === CandidatePairState.SUCCEEDED;
-      if (
-        !succeeded ||
-        nominated === undefined ||
-        nominated === pair ||
-        this.probing ||
-        !this.isConnected()
-      ) {
-        return;
-      }
-      this.probing = true;
-      this.replaceIfSilent(nominated, pair)
-        .catch(() => undefined)
-        .finally(() => {
-          this.probing = false;
-        });
+      // werift forgets that it has nominated, and would nominate whatever works later; a restart begins anew.
+      ice.nominating ||= ice.nominated !== undefined;
+      this.followRoaming(pair);
     };
+  }
+
+  /**
+   * A check from a new address that succeeds, while a pair is nominated, may be a second path or one that has replaced
+   * the first, as after a NAT has rebound its port. It has replaced it if the first does not answer any more.
+   */
+  private followRoaming(pair: CandidatePairInternals): void {
+    const { nominated } = this.ice;
+    const succeeded = pair.state === CandidatePairState.SUCCEEDED;
+    if (!succeeded || nominated === undefined || nominated === pair || this.probing || !this.isConnected()) {
+      return;
+    }
+    this.probing = true;
+    this.replaceIfSilent(nominated, pair)
+      .catch(() => undefined)
+      .finally(() => {
+        this.probing = false;
+      });
   }
 
   private async replaceIfSilent(old: CandidatePairInternals, next: CandidatePairInternals): Promise<void> {
