@@ -96,7 +96,7 @@ function missingTool() {
 }
 
 /** node-gyp comes with npm, which has installed the packages. */
-function nodeGyp() {
+export function nodeGyp() {
   const folders = [];
   if (process.env.npm_execpath?.endsWith('npm-cli.js'))
     folders.push(dirname(dirname(process.env.npm_execpath)));
@@ -117,7 +117,7 @@ function nodeGyp() {
  * Headers of this very Node.js that are there already, so that none have to be fetched. undefined: node-gyp looks in its
  * cache, then fetches them.
  */
-function headersFolder() {
+export function headersFolder() {
   const given = process.env.npm_config_nodedir;
   if (given !== undefined) return given;
   const prefix = dirname(dirname(process.execPath));

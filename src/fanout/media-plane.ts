@@ -89,6 +89,8 @@ export interface Producer {
   readonly consumerCount: number;
   /** Fans one frame out to every consumer. */
   send(payloads: RtpPayloads): void;
+  /** The source is encoded at another rate, bits/s: its consumers are paced by that, those to come too. */
+  setTargetBitrate(bitrateBps: number): void;
   /** Closes its consumers. Idempotent. */
   close(): void;
 }

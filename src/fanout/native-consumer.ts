@@ -56,6 +56,10 @@ export class NativeConsumer implements Consumer {
     }
   }
 
+  setTargetBitrate(bitrateBps: number): void {
+    this.host.plane.setTargetBitrate(this.id, bitrateBps);
+  }
+
   close(): void {
     if (this.closed) {
       return;

@@ -103,11 +103,14 @@ export class NativeMediaPlane implements MediaPlane {
       return;
     }
     this.closed = true;
-    for (const closable of [...this.transports, ...this.producers, ...this.endpoints]) {
-      closable.close();
+    try {
+      for (const closable of [...this.transports, ...this.producers, ...this.endpoints]) {
+        closable.close();
+      }
+      await this.relayPlane?.close();
+    } finally {
+      this.host.release();
     }
-    await this.relayPlane?.close();
-    this.host.release();
   }
 
   private relay(): MediaPlane {

@@ -78,17 +78,25 @@ export class NativePlaneHost {
 
   private open(address: string): BoundSocket {
     try {
-      return this.plane.bind(address, this.port);
+      return this.bindPort(address);
     } catch (thrown) {
-      // A port that the system chose for one address may be taken on another.
-      if (this.udpPort === 0 && this.port !== 0) {
-        this.logger.warn({ address, port: this.port }, 'bind() | the port is taken here, another is used');
-        return this.plane.bind(address, 0);
-      }
       const cause = asError(thrown);
       const message = `UDP port ${this.port} of ${address} cannot be opened: ${cause.message}`;
       this.logger.error({ err: cause, address, port: this.port }, 'bind() | no media socket');
       throw new StreamKitError('unavailable', message, { cause });
+    }
+  }
+
+  private bindPort(address: string): BoundSocket {
+    try {
+      return this.plane.bind(address, this.port);
+    } catch (thrown) {
+      // A port that the system chose for one address may be taken on another.
+      if (this.udpPort !== 0 || this.port === 0 || !isPortTaken(thrown)) {
+        throw thrown;
+      }
+      this.logger.warn({ address, port: this.port }, 'bind() | the port is taken here, another is used');
+      return this.plane.bind(address, 0);
     }
   }
 
@@ -119,4 +127,8 @@ export class NativePlaneHost {
         break;
     }
   }
+}
+
+function isPortTaken(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === 'EADDRINUSE';
 }

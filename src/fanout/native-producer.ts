@@ -6,7 +6,8 @@ import { DEFAULT_HISTORY_MS, DEFAULT_KEYFRAME_INTERVAL_MIN_MS } from './media-pl
 import type { NativePlaneHost } from './native-plane-host.js';
 
 /** What the plane knows of a producer's consumers. */
-export interface ClosableConsumer {
+export interface PacedConsumer {
+  setTargetBitrate(bitrateBps: number): void;
   close(): void;
 }
 
@@ -26,11 +27,11 @@ const MIN_TARGET_BITRATE_BPS = { video: 6_000_000, audio: 64_000 } as const;
 export class NativeProducer implements Producer {
   readonly kind: 'video' | 'audio';
   readonly id: number;
-  readonly targetBitrateBps: number;
-  readonly consumers = new Set<ClosableConsumer>();
+  readonly consumers = new Set<PacedConsumer>();
   private readonly keyframes: KeyframeRequestPolicy;
   /** For viewers that only ICE reaches, through a relay. */
   private relayed: Producer | undefined;
+  private pacedAtBps: number;
   private groupFrames = 0;
   private groupBytes = 0;
   private closed = false;
@@ -45,9 +46,8 @@ export class NativeProducer implements Producer {
   ) {
     const keyframeIntervalMinMs = parameters.keyframeIntervalMinMs ?? DEFAULT_KEYFRAME_INTERVAL_MIN_MS;
     this.kind = parameters.kind;
-    this.targetBitrateBps = Math.max(
+    this.pacedAtBps = this.paceFor(
       parameters.targetBitrateBps ?? DEFAULT_TARGET_BITRATE_BPS[parameters.kind],
-      MIN_TARGET_BITRATE_BPS[parameters.kind],
     );
     this.id = host.plane.createProducer({
       kind: parameters.kind,
@@ -73,6 +73,11 @@ export class NativeProducer implements Producer {
     return this.consumers.size + (this.relayed?.consumerCount ?? 0);
   }
 
+  /** What its consumers are paced by, bits/s. */
+  get targetBitrateBps(): number {
+    return this.pacedAtBps;
+  }
+
   get isClosed(): boolean {
     return this.closed;
   }
@@ -92,6 +97,21 @@ export class NativeProducer implements Producer {
     this.boundGroup(bytes.length);
   }
 
+  setTargetBitrate(bitrateBps: number): void {
+    const pacedAtBps = this.paceFor(bitrateBps);
+    if (this.closed || pacedAtBps === this.pacedAtBps) {
+      return;
+    }
+    this.pacedAtBps = pacedAtBps;
+    for (const consumer of this.consumers) {
+      consumer.setTargetBitrate(pacedAtBps);
+    }
+  }
+
+  private paceFor(bitrateBps: number): number {
+    return Math.max(bitrateBps, MIN_TARGET_BITRATE_BPS[this.kind]);
+  }
+
   /** A replay is of use only while the frames since the last keyframe are few. A still page sends none and asks for none. */
   private boundGroup(bytes: number): void {
     if (this.parameters.gopReplay !== true) {
@@ -100,8 +120,7 @@ export class NativeProducer implements Producer {
     this.groupFrames += 1;
     this.groupBytes += bytes;
     const isLong =
-      this.groupFrames >= MAX_GROUP_FRAMES ||
-      this.groupBytes >= (this.targetBitrateBps / 8) * MAX_GROUP_SECONDS;
+      this.groupFrames >= MAX_GROUP_FRAMES || this.groupBytes >= (this.pacedAtBps / 8) * MAX_GROUP_SECONDS;
     if (isLong && this.consumerCount > 0) {
       this.keyframes.request();
     }

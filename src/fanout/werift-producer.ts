@@ -60,6 +60,11 @@ export class WeriftProducer implements Producer {
     }
   }
 
+  /** Nothing follows from it: packets go out as they come, at no pace, and nothing is replayed. */
+  setTargetBitrate(): void {
+    // See above.
+  }
+
   requestKeyframe(): void {
     if (this.kind === 'video') {
       this.keyframes.request();

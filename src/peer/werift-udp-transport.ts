@@ -86,7 +86,7 @@ class SharedUdpTransport {
   ) {
     socket.onPacket = (data, address, port) => {
       if (this.holdsRecords && isDtls(data)) {
-        if (this.earlyRecords.length < MAX_EARLY_RECORDS) this.earlyRecords.push([data, [address, port]]);
+        this.hold(data, [address, port]);
         return;
       }
       this.onData(data, [address, port]);
@@ -100,6 +100,12 @@ class SharedUdpTransport {
   releaseRecords(): void {
     this.holdsRecords = false;
     for (const [data, from] of this.earlyRecords.splice(0)) this.onData(data, from);
+  }
+
+  private hold(data: Buffer, from: Address): void {
+    // What is repeated meanwhile would be answered as often.
+    const isHeld = this.earlyRecords.some(([held]) => isRepetition(held, data));
+    if (!isHeld && this.earlyRecords.length < MAX_EARLY_RECORDS) this.earlyRecords.push([data, from]);
   }
 
   get address(): { address: string; port: number; family: string } {
@@ -157,7 +163,7 @@ export class SharedPortIce {
     this.gatherOnEndpoint();
     this.nominateOnce();
     this.keepPath();
-    this.followRoaming();
+    this.watchChecks();
   }
 
   /**
@@ -224,12 +230,6 @@ export class SharedPortIce {
       // To a remote that is lite, werift nominates regularly, and nominates again with each consent check.
       setRemoteParams({ ...parameters, iceLite: true });
     };
-    const complete = ice.checkComplete.bind(ice);
-    ice.checkComplete = (pair) => {
-      complete(pair);
-      // werift forgets that it has nominated, and would nominate whatever works later; a restart begins anew.
-      ice.nominating ||= ice.nominated !== undefined;
-    };
   }
 
   private keepPath(): void {
@@ -245,33 +245,33 @@ export class SharedPortIce {
     };
   }
 
-  /**
-   * A check from a new address that succeeds, while a pair is nominated, may be a second path or one that has replaced
-   * the first, as after a NAT has rebound its port. It has replaced it if the first does not answer any more.
-   */
-  private followRoaming(): void {
+  private watchChecks(): void {
     const { ice } = this;
     const complete = ice.checkComplete.bind(ice);
     ice.checkComplete = (pair) => {
       complete(pair);
-      const { nominated } = ice;
-      const succeeded = pair.state === CandidatePairState.SUCCEEDED;
-      if (
-        !succeeded ||
-        nominated === undefined ||
-        nominated === pair ||
-        this.probing ||
-        !this.isConnected()
-      ) {
-        return;
-      }
-      this.probing = true;
-      this.replaceIfSilent(nominated, pair)
-        .catch(() => undefined)
-        .finally(() => {
-          this.probing = false;
-        });
+      // werift forgets that it has nominated, and would nominate whatever works later; a restart begins anew.
+      ice.nominating ||= ice.nominated !== undefined;
+      this.followRoaming(pair);
     };
+  }
+
+  /**
+   * A check from a new address that succeeds, while a pair is nominated, may be a second path or one that has replaced
+   * the first, as after a NAT has rebound its port. It has replaced it if the first does not answer any more.
+   */
+  private followRoaming(pair: CandidatePairInternals): void {
+    const { nominated } = this.ice;
+    const succeeded = pair.state === CandidatePairState.SUCCEEDED;
+    if (!succeeded || nominated === undefined || nominated === pair || this.probing || !this.isConnected()) {
+      return;
+    }
+    this.probing = true;
+    this.replaceIfSilent(nominated, pair)
+      .catch(() => undefined)
+      .finally(() => {
+        this.probing = false;
+      });
   }
 
   private async replaceIfSilent(old: CandidatePairInternals, next: CandidatePairInternals): Promise<void> {
@@ -320,6 +320,11 @@ export class SharedPortIce {
 function isDtls(data: Buffer): boolean {
   const first = data[0] ?? 0;
   return first >= 20 && first <= 63;
+}
+
+/** RFC 6347 section 4.1: a record that is sent again differs in its sequence number, which follows version and epoch. */
+function isRepetition(held: Buffer, data: Buffer): boolean {
+  return held.subarray(0, 5).equals(data.subarray(0, 5)) && held.subarray(11).equals(data.subarray(11));
 }
 
 function pathOf(pair: CandidatePairInternals): 'shared' | 'relayed' {

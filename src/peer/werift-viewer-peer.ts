@@ -14,7 +14,9 @@ import type {
   ViewerPeerParameters,
 } from './viewer-peer.js';
 import { forgetDefaultStunServer, openConnection } from './werift-connection.js';
+import { prepareCertificate, WeriftHandshake } from './werift-handshake.js';
 import { installUdpTransports, SharedPortIce } from './werift-udp-transport.js';
+import { installX25519 } from './werift-x25519.js';
 
 export interface ViewerPeerFactoryOptions {
   readonly mediaPlane: MediaPlane;
@@ -48,6 +50,8 @@ const GATHERING_GRACE_MS = 1000;
 /** Makes viewer peers on werift whose media goes through `mediaPlane`. */
 export function createViewerPeerFactory(options: ViewerPeerFactoryOptions): OpenViewerPeer {
   installUdpTransports();
+  installX25519(options.logger);
+  prepareCertificate();
   return (parameters, listener) => new WeriftViewerPeer(options, parameters, listener);
 }
 
@@ -58,6 +62,7 @@ class WeriftViewerPeer implements ViewerPeer {
   /** There is one, because everything is bundled. */
   private readonly iceTransport: RTCIceTransport;
   private readonly dtlsTransport: RTCDtlsTransport;
+  private readonly handshake: WeriftHandshake;
   /** Where the media plane has a UDP port of its own. */
   private readonly endpoint: IceEndpoint | undefined;
   private readonly sharedPort: SharedPortIce | undefined;
@@ -97,6 +102,9 @@ class WeriftViewerPeer implements ViewerPeer {
       this.endpoint === undefined
         ? undefined
         : new SharedPortIce(this.iceTransport.connection, this.endpoint);
+    this.handshake = new WeriftHandshake(this.dtlsTransport, this.clock, () => {
+      this.sharedPort?.dtlsStarted();
+    });
     this.listen();
   }
 
@@ -201,10 +209,7 @@ class WeriftViewerPeer implements ViewerPeer {
       }
     });
     this.dtlsTransport.onStateChange.subscribe((state) => {
-      if (state === 'connecting') {
-        // It listens as soon as this has been said.
-        queueMicrotask(() => this.sharedPort?.dtlsStarted());
-      } else if (state === 'connected') {
+      if (state === 'connected') {
         this.onDtlsConnected();
       } else if (state === 'closed') {
         this.leave();
@@ -355,14 +360,18 @@ class WeriftViewerPeer implements ViewerPeer {
   private async shut(): Promise<void> {
     this.stopConnectTimer();
     this.queuedCandidates = [];
-    // Its BYE needs the transport.
-    this.mediaTransport?.close();
-    await this.connection.close();
-    // A socket that gathering opened meanwhile belongs to nobody but the ICE connection.
-    await this.gatheringEnded();
-    await this.iceTransport.connection.close();
-    this.endpoint?.close();
-    this.listener.onIceStateChange('closed');
+    try {
+      // Its BYE needs the transport.
+      this.mediaTransport?.close();
+      await this.connection.close();
+      // A socket that gathering opened meanwhile belongs to nobody but the ICE connection.
+      await this.gatheringEnded();
+      await this.iceTransport.connection.close();
+    } finally {
+      this.handshake.end();
+      this.endpoint?.close();
+      this.listener.onIceStateChange('closed');
+    }
   }
 
   private async gatheringEnded(): Promise<void> {

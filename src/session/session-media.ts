@@ -155,6 +155,7 @@ export class SessionMedia {
         this.#bitrateBps = bitrateBps;
         this.#videoThread.reconfigure(format);
         for (const [codec, branch] of this.#video) {
+          branch.producer.setTargetBitrate(bitrateBps);
           if (branch.encoding.running) this.#videoThread.setBitrate(codec, bitrateBps);
         }
       });

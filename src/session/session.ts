@@ -370,6 +370,7 @@ export class Session {
     this.#publisher.flush();
     this.#publisher.close();
     this.#launchAbort.abort();
+    this.#untilLive = [];
 
     await this.#closePart('viewers', this.#viewers.close(reason));
     this.#onViewerChange();

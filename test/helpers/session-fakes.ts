@@ -100,6 +100,7 @@ export class FakePeer implements ViewerPeer {
 export class FakeProducer implements Producer {
   readonly sent: RtpPayloads[] = [];
   readonly consumers = new Set<FakeConsumer>();
+  readonly bitratesBps: number[] = [];
 
   constructor(
     readonly kind: 'video' | 'audio',
@@ -113,6 +114,10 @@ export class FakeProducer implements Producer {
 
   send(payloads: RtpPayloads): void {
     this.sent.push(payloads);
+  }
+
+  setTargetBitrate(bitrateBps: number): void {
+    this.bitratesBps.push(bitrateBps);
   }
 
   close(): void {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import type { Consumer, MediaPlane, Producer } from '../../src/fanout/media-plane.js';
 import type { RtpPayloads } from '../../src/packetize/rtp-payloads.js';
-import { connectPlainViewer, type PlainViewer } from './plain-viewer.js';
+import { type PlainViewer, PlainViewers } from './plain-viewer.js';
 
 const NTP_EPOCH_OFFSET_SECONDS = 2_208_988_800;
 const VIEWER_SSRC = 0x1234;
@@ -57,14 +57,14 @@ export const until = (check: () => void): Promise<void> => vi.waitFor(check, { t
 export function describeMediaPlane(name: string, createPlane: () => MediaPlane): void {
   describe(`${name} media plane`, () => {
     let plane: MediaPlane;
-    let viewers: PlainViewer[];
+    let viewers: PlainViewers;
     let keyframesWanted: number;
     let video: Producer;
 
     beforeEach(() => {
-      viewers = [];
       keyframesWanted = 0;
       plane = createPlane();
+      viewers = new PlainViewers(plane);
       video = plane.createProducer(
         { kind: 'video', clockRateHz: 90_000, keyframeIntervalMinMs: 100 },
         {
@@ -76,20 +76,12 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
     });
 
     afterEach(async () => {
-      await Promise.all(viewers.map((viewer) => viewer.close()));
+      await viewers.close();
       await plane.close();
     });
 
-    async function connect(
-      ...parameters: Parameters<typeof connectPlainViewer> extends [unknown, ...infer R] ? R : never
-    ): Promise<PlainViewer> {
-      const viewer = await connectPlainViewer(plane, ...parameters);
-      viewers.push(viewer);
-      return viewer;
-    }
-
     async function watch(): Promise<{ viewer: PlainViewer; consumer: Consumer }> {
-      const viewer = await connect();
+      const viewer = await viewers.connect();
       return { viewer, consumer: viewer.media.transport.consume(video, viewer.media.video) };
     }
 
@@ -191,7 +183,7 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
     });
 
     it('leaves a NACK unanswered where the answer refused RTX', async () => {
-      const viewer = await connect({}, (sdp) => sdp.replace(/a=(rtpmap|fmtp):103 .*\r\n/g, ''));
+      const viewer = await viewers.connect({}, (sdp) => sdp.replace(/a=(rtpmap|fmtp):103 .*\r\n/g, ''));
       expect(viewer.media.video.rtxPayloadType).toBeUndefined();
       const consumer = viewer.media.transport.consume(video, viewer.media.video);
       video.send(frameOf(true, [100]));
@@ -220,8 +212,8 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
       video.send(frameOf(true, [100]));
       await new Promise((resolve) => setTimeout(resolve, 150));
       keyframesWanted = 0;
-      for (const { viewer, consumer } of [first, second]) {
-        viewer.sendRtcp(pli(viewer.media.video.ssrc));
+      for (const { viewer } of [first, second]) viewer.sendRtcp(pli(viewer.media.video.ssrc));
+      for (const { consumer } of [first, second]) {
         await until(() => expect(consumer.stats.plisReceived).toBe(1));
       }
       expect(keyframesWanted).toBe(1);

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { classes, Message, methods, parseMessage, type RtpPacket } from 'werift';
+import { classes, Message, methods, parseMessage } from 'werift';
 
 import { systemClock } from '../../src/clock.js';
 import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
@@ -12,11 +12,10 @@ import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
 import { silentLogger } from '../../src/logger.js';
 import { createStreamKitRouter } from '../../src/router.js';
 import { describeMediaPlane, frameOf, payloadsOf, pli, until } from './media-plane-contract.js';
-import { connectPlainViewer, type PlainViewer } from './plain-viewer.js';
+import { credentialsOf, type PlainViewer, PlainViewers } from './plain-viewer.js';
 import { openSocket, RebindingNat } from './rebinding-nat.js';
 
 const addon = loadNativeAddon();
-const MBIT = 1_000_000;
 
 function createPlane(): NativeMediaPlane {
   if (addon === undefined) throw new Error('The addon is not built.');
@@ -34,27 +33,19 @@ if (addon !== undefined) {
 
 describe.skipIf(addon === undefined)('the native media plane', () => {
   let plane: NativeMediaPlane;
-  let viewers: PlainViewer[];
+  let viewers: PlainViewers;
   let keyframesWanted: number;
 
   beforeEach(() => {
     plane = createPlane();
-    viewers = [];
+    viewers = new PlainViewers(plane);
     keyframesWanted = 0;
   });
 
   afterEach(async () => {
-    await Promise.all(viewers.map((viewer) => viewer.close()));
+    await viewers.close();
     await plane.close();
   });
-
-  async function connect(
-    ...parameters: Parameters<typeof connectPlainViewer> extends [unknown, ...infer R] ? R : never
-  ): Promise<PlainViewer> {
-    const viewer = await connectPlainViewer(plane, ...parameters);
-    viewers.push(viewer);
-    return viewer;
-  }
 
   function produce(parameters: { gopReplay?: boolean; targetBitrateBps?: number } = {}): Producer {
     return plane.createProducer(
@@ -77,7 +68,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
     it('is one for all viewers', async () => {
       const ports = new Set<number>();
       for (let index = 0; index < 3; index += 1) {
-        await connect({}, undefined, (candidate) => {
+        await viewers.connect({}, undefined, (candidate) => {
           ports.add(portOf(candidate));
           return candidate;
         });
@@ -119,10 +110,8 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
 
   describe('what it lets in', () => {
     it('answers STUN of a viewer, but not under a wrong password or for nobody', async () => {
-      const viewer = await connect();
-      const [usernameFragment = '', password = ''] = ['ufrag', 'pwd'].map(
-        (name) => new RegExp(`a=ice-${name}:(.*)\r`).exec(viewer.offerSdp)?.[1],
-      );
+      const viewer = await viewers.connect();
+      const { usernameFragment, password } = credentialsOf(viewer.offerSdp);
       const stranger = await openSocket();
       const answers: Buffer[] = [];
       stranger.on('message', (data) => answers.push(data));
@@ -149,7 +138,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
     });
 
     it('drops what comes from an unknown source, and goes on', async () => {
-      const viewer = await connect();
+      const viewer = await viewers.connect();
       const producer = produce();
       viewer.media.transport.consume(producer, viewer.media.video);
       const stranger = await openSocket();
@@ -186,7 +175,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
 
     /** The viewer knows the server as the NAT alone, and the server learns of the viewer from its checks. */
     async function watchThroughNat(producer: Producer): Promise<{ viewer: PlainViewer; consumer: Consumer }> {
-      const viewer = await connect({}, withoutCandidates, (candidate) =>
+      const viewer = await viewers.connect({}, withoutCandidates, (candidate) =>
         candidate.replace(String(plane.openPort('127.0.0.1')), String(nat.port)),
       );
       const consumer = viewer.media.transport.consume(producer, viewer.media.video);
@@ -240,7 +229,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       const others: Buffer[] = [];
       other.on('message', (data, from) => {
         // Answers each check, as a second interface of the viewer would.
-        const remotePassword = /a=ice-pwd:(.*)\r/.exec(viewer.client.localDescription?.sdp ?? '')?.[1] ?? '';
+        const remotePassword = credentialsOf(viewer.client.localDescription?.sdp ?? '').password;
         const message = parseMessage(data);
         if (message?.messageClass !== classes.REQUEST) {
           others.push(data);
@@ -253,9 +242,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
         others.push(data);
         other.send(answer.bytes, from.port, from.address);
       });
-      const [usernameFragment = '', password = ''] = ['ufrag', 'pwd'].map(
-        (name) => new RegExp(`a=ice-${name}:(.*)\r`).exec(viewer.offerSdp)?.[1],
-      );
+      const { usernameFragment, password } = credentialsOf(viewer.offerSdp);
       const request = bindingRequest(usernameFragment, password);
       other.send(request.bytes, plane.openPort('127.0.0.1'), '127.0.0.1');
       // The answer to it, and the check of the new address, which succeeds.
@@ -273,7 +260,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       const producer = produce({ gopReplay: true });
       const frames = [frameOf(true, [900, 900, 500]), frameOf(false, [70]), frameOf(false, [80, 80])];
       for (const frame of frames) producer.send(frame);
-      const viewer = await connect();
+      const viewer = await viewers.connect();
       const consumer = viewer.media.transport.consume(producer, viewer.media.video);
       await until(() => expect(viewer.rtp).toHaveLength(6));
       const next = frameOf(false, [90]);
@@ -286,71 +273,6 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       expect(viewer.rtp.map(({ header }) => header.sequenceNumber - first)).toEqual([0, 1, 2, 3, 4, 5, 6]);
       expect(consumer.stats.framesDropped).toBe(0);
       expect(keyframesWanted).toBe(0);
-    });
-  });
-
-  describe('a group of pictures that is to be replayed', () => {
-    it('is ended by a keyframe when it has become long, but not on a still page or for nobody', async () => {
-      const producer = produce({ gopReplay: true });
-      producer.send(frameOf(true, [100]));
-      for (let index = 0; index < 100; index += 1) producer.send(frameOf(false, [10]));
-      expect(keyframesWanted).toBe(0);
-      const viewer = await connect();
-      viewer.media.transport.consume(producer, viewer.media.video);
-      await until(() => expect(viewer.rtp.length).toBeGreaterThan(0));
-      expect(keyframesWanted).toBe(0);
-      producer.send(frameOf(false, [10]));
-      expect(keyframesWanted).toBe(1);
-      producer.send(frameOf(true, [100]));
-      for (let index = 0; index < 88; index += 1) producer.send(frameOf(false, [10]));
-      expect(keyframesWanted).toBe(1);
-    });
-  });
-
-  describe('its pacer', () => {
-    it('spreads a keyframe over time, with sound before it', async () => {
-      const producer = produce({ targetBitrateBps: 10 * MBIT });
-      const audio = plane.createProducer(
-        { kind: 'audio', clockRateHz: 48_000 },
-        { onKeyframeWanted: () => undefined },
-      );
-      const viewer = await connect();
-      viewer.media.transport.consume(producer, viewer.media.video);
-      if (viewer.media.audio !== null) viewer.media.transport.consume(audio, viewer.media.audio);
-      const sizes = Array.from({ length: 250 }, (_, index) => (index === 249 ? 900 : 1100));
-      const startedMs = performance.now();
-      const keyframe = frameOf(true, sizes);
-      producer.send(keyframe);
-      audio.send({ ...frameOf(true, [80]), rtpTimestamp: 960 });
-      const last = payloadsOf(keyframe).at(-1);
-      await until(() =>
-        expect(viewer.rtp.some(({ payload }) => payload.toString('hex') === last)).toBe(true),
-      );
-      const tookMs = performance.now() - startedMs;
-      // 275 kB at two and a half times 10 Mbit/s are 88 ms, of which the last burst of 16 packets takes no time.
-      expect(tookMs).toBeGreaterThan(60);
-      expect(tookMs).toBeLessThan(400);
-      const soundAt = viewer.rtp.findIndex(({ header }) => header.ssrc === viewer.media.audio?.ssrc);
-      expect(soundAt).toBeLessThan(125);
-    });
-
-    it('drops to the next keyframe when too much waits, and asks for it once', async () => {
-      const producer = produce({ targetBitrateBps: MBIT });
-      const viewer = await connect();
-      const consumer = viewer.media.transport.consume(producer, viewer.media.video);
-      const big = Array.from({ length: 64 }, () => 1100);
-      producer.send(frameOf(true, big));
-      await until(() => expect(viewer.rtp.length).toBeGreaterThan(0));
-      keyframesWanted = 0;
-      for (let index = 0; index < 30; index += 1) producer.send(frameOf(false, big));
-      await until(() => expect(consumer.stats.framesDropped).toBeGreaterThan(0));
-      await until(() => expect(keyframesWanted).toBe(1));
-      const last = frameOf(true, [33]);
-      producer.send(last);
-      // What was lost in the viewer's own socket is sent again meanwhile.
-      const isLast = ({ header, payload }: RtpPacket): boolean =>
-        header.ssrc === viewer.media.video.ssrc && payload.toString('hex') === payloadsOf(last)[0];
-      await until(() => expect(viewer.rtp.some(isLast)).toBe(true));
     });
   });
 

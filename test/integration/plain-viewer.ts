@@ -39,11 +39,48 @@ export interface PlainViewer {
   close(): Promise<void>;
 }
 
-export async function connectPlainViewer(
+/** How a viewer connects: what it is offered, and what it makes of it. */
+type ConnectParameters = [
+  parameters?: Partial<ViewerPeerParameters>,
+  editAnswer?: (sdp: string) => string,
+  editCandidate?: (candidate: string) => string,
+  /** Sends DTLS, each datagram through `send`. */
+  sendDtls?: (datagram: Buffer, send: (datagram: Buffer) => Promise<void>) => Promise<void>,
+];
+
+/** The viewers of one test. */
+export class PlainViewers {
+  private readonly connected: PlainViewer[] = [];
+
+  constructor(private readonly plane: MediaPlane) {}
+
+  async connect(...parameters: ConnectParameters): Promise<PlainViewer> {
+    const viewer = await connectPlainViewer(this.plane, ...parameters);
+    this.connected.push(viewer);
+    return viewer;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.connected.map((viewer) => viewer.close()));
+  }
+}
+
+/** ICE's, of an offer or an answer. */
+export function credentialsOf(sdp: string): { usernameFragment: string; password: string } {
+  const [usernameFragment = '', password = ''] = ['ufrag', 'pwd'].map(
+    (name) => new RegExp(`a=ice-${name}:(.*)\\r`).exec(sdp)?.[1],
+  );
+  return { usernameFragment, password };
+}
+
+async function connectPlainViewer(
   plane: MediaPlane,
-  parameters: Partial<ViewerPeerParameters> = {},
-  editAnswer: (sdp: string) => string = (sdp) => sdp,
-  editCandidate: (candidate: string) => string = (candidate) => candidate,
+  ...[
+    parameters = {},
+    editAnswer = (sdp) => sdp,
+    editCandidate = (candidate) => candidate,
+    sendDtls = (datagram, send) => send(datagram),
+  ]: ConnectParameters
 ): Promise<PlainViewer> {
   const open = createViewerPeerFactory({
     lipSync: false,
@@ -84,6 +121,12 @@ export async function connectPlainViewer(
         delete connection.stunServer;
       }
       tap(client.dtlsTransports[0], rtp, rtcp);
+      for (const { connection } of client.iceTransports) {
+        const send = connection.send.bind(connection);
+        // RFC 7983 section 7.
+        const isDtls = ([first = 0]: Buffer): boolean => first >= 20 && first <= 63;
+        connection.send = (data) => (isDtls(data) ? sendDtls(data, send) : send(data));
+      }
       const answered = client.setLocalDescription(await client.createAnswer());
       const description = await answered;
       await peer?.acceptAnswer(editAnswer(description.toSdp().sdp));

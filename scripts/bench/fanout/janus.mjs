@@ -70,7 +70,8 @@ class JanusSession {
 
   /** Answered by an event. */
   async message(handle, body, jsep) {
-    const event = new Promise((resolve) => this.#waiting.set(handle, resolve));
+    const event = new Promise((resolve, reject) => this.#waiting.set(handle, { resolve, reject }));
+    event.catch(() => undefined);
     await JanusSession.#post(`${this.#url}/${handle}`, {
       janus: 'message',
       body,
@@ -81,7 +82,6 @@ class JanusSession {
 
   async close() {
     this.#closed = true;
-    await JanusSession.#post(this.#url, { janus: 'destroy' }).catch(() => undefined);
     await this.#polling;
   }
 
@@ -89,13 +89,21 @@ class JanusSession {
     while (!this.#closed) {
       const events = await fetch(`${this.#url}?maxev=20`)
         .then((response) => response.json())
-        .catch(() => []);
+        .catch((error) => this.#fail(error));
+      if (events === undefined) return;
       for (const event of Array.isArray(events) ? events : [events]) {
         if (event.plugindata === undefined) continue;
-        this.#waiting.get(event.sender)?.(event);
+        this.#waiting.get(event.sender)?.resolve(event);
         this.#waiting.delete(event.sender);
       }
     }
+  }
+
+  /** Nothing will be answered any more. */
+  #fail(error) {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+    this.#closed = true;
   }
 
   static async #post(url, body) {
@@ -149,12 +157,15 @@ class JanusServer {
   async close() {
     this.#stream?.stop();
     this.#socket.close();
-    const exited = once(this.#child, 'exit');
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      const exited = once(this.#child, 'exit');
+      // Its end ends the poll that is under way.
+      this.#child.kill('SIGTERM');
+      const killer = setTimeout(() => this.#child.kill('SIGKILL'), 5_000);
+      await exited;
+      clearTimeout(killer);
+    }
     await this.#session.close();
-    this.#child.kill('SIGTERM');
-    const killer = setTimeout(() => this.#child.kill('SIGKILL'), 5_000);
-    await exited;
-    clearTimeout(killer);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

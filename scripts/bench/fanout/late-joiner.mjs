@@ -20,8 +20,9 @@ async function measure(gopReplay, joiners) {
     await sleep(1_000);
     const before = await server.call('counters');
     for (let i = 0; i < joiners; i++) {
+      const name = server.newName();
       generator.setSweepInterval(SWEEP_US);
-      const { viewer, answerUs, connectedUs } = await join1(server, generator, `late ${i}`);
+      const { viewer, answerUs, connectedUs } = await join1(server, generator, name);
       generator.setSweepInterval(SWEEP_US);
       // Not in step with the frames: the sum of both intervals shares no divisor with them.
       await sleep(400 + ((i * 37) % 311));
@@ -30,7 +31,7 @@ async function measure(gopReplay, joiners) {
       fromAnswer.push((firstKeyframeUs - answerUs) / 1000);
       fromConnection.push((firstKeyframeUs - connectedUs) / 1000);
       generator.remove(viewer);
-      await server.call('leave', { viewer: `late ${i}` });
+      await server.call('leave', { viewer: name });
     }
     const after = await server.call('counters');
     const seconds = (after.nowUs - before.nowUs) / 1e6;

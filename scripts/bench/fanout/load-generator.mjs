@@ -5,6 +5,12 @@ import { readOffer, writeAnswer } from './offer.mjs';
 
 const POLL_MS = 5;
 const CONNECT_TIMEOUT_MS = 4_000;
+/** The kernel hands bursts over whole. */
+const RECEIVE_OFFLOAD = 1;
+const RECEIVE_BUFFER_BYTES = 2 ** 20;
+/** One packet in so many is decrypted. */
+const SAMPLE_EVERY = 16;
+const FEEDBACK_MS = 50;
 const CONNECTED = 1;
 const CONNECTING = 0;
 
@@ -21,23 +27,14 @@ export class LoadGenerator {
   #address;
   #viewers = new Set();
 
-  /**
-   * @param options - address: of this machine, to bind to; gro: let the kernel hand bursts over whole; sampleEvery: one
-   * packet in so many is decrypted.
-   */
-  constructor({
-    address = '127.0.0.1',
-    gro = true,
-    receiveBufferBytes = 2 ** 20,
-    sampleEvery = 16,
-    feedbackMs = 50,
-  } = {}) {
+  /** @param options - address: of this machine, to bind to. */
+  constructor({ address = '127.0.0.1' } = {}) {
     const { handle, fingerprint } = this.#addon.createGenerator(
       address,
-      Number(gro),
-      receiveBufferBytes,
-      sampleEvery,
-      feedbackMs,
+      RECEIVE_OFFLOAD,
+      RECEIVE_BUFFER_BYTES,
+      SAMPLE_EVERY,
+      FEEDBACK_MS,
       sweepUsFor(0),
     );
     this.#handle = handle;
@@ -104,10 +101,6 @@ export class LoadGenerator {
     this.#addon.restartCounts(this.#handle);
   }
 
-  requestKeyframe(viewer) {
-    this.#addon.requestKeyframe(this.#handle, viewer);
-  }
-
   setSweepInterval(us) {
     this.#addon.setSweepInterval(this.#handle, us);
   }
@@ -120,10 +113,6 @@ export class LoadGenerator {
   /** A socket that only counts; @returns its port. */
   addSink() {
     return this.#addon.addSink(this.#handle);
-  }
-
-  sinkPackets() {
-    return this.#addon.sinkPackets(this.#handle);
   }
 
   removeSinks() {

@@ -60,7 +60,6 @@ export async function measureServer(server, generator, { settleMs, seconds, watc
         ? undefined
         : (after.plane.packetsSent - before.plane.packetsSent) /
           (after.plane.sendCalls - before.plane.sendCalls),
-    sendErrors: after.plane === null ? 0 : after.plane.sendErrors - before.plane.sendErrors,
     serverCores: cpuUs / wallUs,
     mainCores: (after.threads.main - before.threads.main) / wallUs,
     generatorCores: (generatorCpu.user + generatorCpu.system) / wallUs,
@@ -76,25 +75,18 @@ export async function measureServer(server, generator, { settleMs, seconds, watc
   };
 }
 
-/** µs of CPU for a packet of 1200 bytes at each number of destinations; `share`: how many of them a sink read. */
+/** µs of CPU for a packet of 1200 bytes at each number of destinations. */
 export async function measureRawLimit(generator, runs) {
   const count = Math.max(...runs.map(({ destinations }) => destinations));
   const ports = Array.from({ length: count }, () => generator.addSink());
   const results = [];
   try {
     for (const run of runs) {
-      const before = generator.sinkPackets();
       const script = join(import.meta.dirname, 'raw-limit.mjs');
       const argument = JSON.stringify({ ports, runs: [run] });
       const { stdout } = await promisify(execFile)(process.execPath, [script, argument]);
-      await sleep(50);
-      const result = JSON.parse(stdout);
-      results.push({
-        ...result,
-        usPerPacket: result.cpuUs / result.packets,
-        packetsPerSecond: result.packets / (result.wallUs / 1e6),
-        share: (generator.sinkPackets() - before) / result.packets,
-      });
+      const { cpuUs, packets } = JSON.parse(stdout);
+      results.push({ usPerPacket: cpuUs / packets });
     }
   } finally {
     generator.removeSinks();

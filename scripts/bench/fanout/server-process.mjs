@@ -29,10 +29,22 @@ export async function startFanoutServer(options) {
       waiting.set(id, { resolve, reject });
       child.send({ id, method, argument });
     });
-  const { plane } = await call('open', options);
+  const kill = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  };
+  try {
+    await call('open', options);
+  } catch (error) {
+    await kill();
+    throw error;
+  }
+  let named = 0;
   return {
-    plane,
-    pid: child.pid,
+    /** Never given twice: who left and who comes next are not mixed up. */
+    newName: () => named++,
     /** Names of the joined viewers by their index in the generator. */
     viewers: new Map(),
     call,
@@ -40,9 +52,12 @@ export async function startFanoutServer(options) {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, 'exit');
       const killer = setTimeout(() => child.kill('SIGKILL'), 20_000);
-      await call('close').catch(() => undefined);
-      await exited;
-      clearTimeout(killer);
+      try {
+        await call('close').catch(() => child.kill('SIGKILL'));
+        await exited;
+      } finally {
+        clearTimeout(killer);
+      }
     },
   };
 }
@@ -73,18 +88,19 @@ export async function join1(server, generator, viewer) {
  */
 export async function joinUpTo(server, generator, count, atOnce = 4) {
   const first = generator.size;
-  let next = first;
+  let begun = first;
   let failed = 0;
   const before = await server.call('counters');
   const worker = async () => {
-    while (next < count) {
-      const viewer = next++;
-      while (
-        !(await join1(server, generator, viewer).then(
+    while (begun < count) {
+      begun += 1;
+      for (;;) {
+        const viewer = server.newName();
+        const joined = await join1(server, generator, viewer).then(
           () => true,
           () => false,
-        ))
-      ) {
+        );
+        if (joined) break;
         failed += 1;
         if (failed > MAX_FAILED) throw new Error('Too many viewers did not connect.');
         await server.call('leave', { viewer });

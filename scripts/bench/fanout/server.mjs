@@ -18,7 +18,6 @@ let plane;
 let openPeer;
 let producers;
 let stream;
-let keyframesWanted = 0;
 const viewers = new Map();
 const delay = monitorEventLoopDelay({ resolution: 1 });
 
@@ -38,16 +37,9 @@ function threadCpuUs() {
 }
 
 function sumOfConsumers() {
-  const sum = { sent: 0, bytes: 0, retransmitted: 0, framesDropped: 0, nacks: 0, plis: 0, reporting: 0 };
+  const sum = { framesDropped: 0, reporting: 0 };
   for (const { consumers = [] } of viewers.values()) {
-    for (const { stats } of consumers) {
-      sum.sent += stats.packetsSent;
-      sum.bytes += stats.bytesSent;
-      sum.retransmitted += stats.packetsRetransmitted;
-      sum.framesDropped += stats.framesDropped;
-      sum.nacks += stats.nacksReceived;
-      sum.plis += stats.plisReceived;
-    }
+    for (const { stats } of consumers) sum.framesDropped += stats.framesDropped;
     // A round-trip time comes from a report block that echoes a sender report.
     sum.reporting += Number(consumers[0]?.stats.rttMs !== undefined);
   }
@@ -59,7 +51,6 @@ const methods = {
     ({ plane, openPeer } = openBenchPlane({ ...options, logger }));
     const listener = {
       onKeyframeWanted() {
-        keyframesWanted += 1;
         stream?.requestKeyframe();
       },
     };
@@ -71,7 +62,6 @@ const methods = {
       ),
       audio: plane.createProducer({ kind: 'audio', clockRateHz: 48_000 }, listener),
     };
-    return { plane: plane.name };
   },
 
   play(parameters) {
@@ -112,6 +102,11 @@ const methods = {
             resolve({ connectedUs: nowUs() });
           },
           onIceStateChange() {},
+          onLeft() {
+            viewers.delete(viewer);
+            reject(new Error('The viewer left.'));
+            gathered();
+          },
           onFailed(error) {
             viewers.delete(viewer);
             reject(error);
@@ -149,9 +144,7 @@ const methods = {
       nowUs: nowUs(),
       cpuUs: user + system,
       threads: threadCpuUs(),
-      frames: stream?.frames ?? 0,
       keyframes: stream?.keyframes ?? 0,
-      keyframesWanted,
       rssMiB: process.memoryUsage.rss() / 2 ** 20,
       plane: plane.stats ?? null,
     };

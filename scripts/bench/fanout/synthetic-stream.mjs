@@ -56,10 +56,9 @@ export class SyntheticStream {
   #keyframeDue = true;
   #stops = [];
   keyframes = 0;
-  frames = 0;
 
   /** @param sinks - video(payloads), audio(payloads). A keyframe comes at its interval, and when it is asked for. */
-  constructor({ frameRate, bitrateBps, keyframeIntervalS = 10, audio = true }, sinks) {
+  constructor({ frameRate, bitrateBps, keyframeIntervalS = 10 }, sinks) {
     const random = seeded(4);
     const meanBytes = bitrateBps / 8 / frameRate;
     this.#pictures = Array.from({ length: PICTURES }, (_, i) =>
@@ -68,7 +67,6 @@ export class SyntheticStream {
     this.#keyframe = accessUnit(true, Math.round(meanBytes * KEYFRAME_WEIGHT), PICTURES);
     this.#keyframeInterval = Math.round(keyframeIntervalS * frameRate);
     this.#stops.push(steadily(1000 / frameRate, (index) => sinks.video(this.#picture(index))));
-    if (!audio) return;
     const sound = Buffer.alloc(OPUS_BYTES, 0xfc);
     this.#stops.push(
       steadily(OPUS_INTERVAL_MS, () => {
@@ -92,7 +90,6 @@ export class SyntheticStream {
   #picture(index) {
     const keyframe = this.#keyframeDue || index % this.#keyframeInterval === 0;
     this.#keyframeDue = false;
-    this.frames += 1;
     this.keyframes += Number(keyframe);
     const captureTimeUs = nowUs();
     return this.#videoPayloader.payload({

@@ -94,6 +94,27 @@ describe('encoding', () => {
     expect(harness.parts.events).toEqual(['capture pause']);
   });
 
+  it('tells a new bit rate to every video producer, of codecs that are not encoded now too', async () => {
+    const harness = await liveSession();
+    const { viewer } = harness.watch({ videoCodec: 'vp8' });
+    harness.peer(0).connect();
+    await viewer.close('test');
+    await harness.clock.advance(testSettings.pauseGraceMs);
+    harness.watch({ videoCodec: 'h264' });
+    harness.peer(1).connect();
+    harness.parts.events.length = 0;
+    // The rate goes by the size here.
+    await harness.session.reconfigure({ resolution: '640x360' });
+    expect(harness.parts.events).toContain('video bitrate h264 1414214');
+    expect(harness.parts.events).not.toContain('video bitrate vp8 1414214');
+    const told = harness.parts.producers.map(({ kind, bitratesBps }) => [kind, ...bitratesBps]);
+    expect(told.filter(([kind]) => kind === 'video')).toEqual([
+      ['video', 1_414_214],
+      ['video', 1_414_214],
+    ]);
+    expect(told).toContainEqual(['audio']);
+  });
+
   it('passes keyframe requests on while the codec is encoded', async () => {
     const harness = await liveSession();
     const { viewer } = harness.watch();

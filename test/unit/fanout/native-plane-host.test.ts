@@ -1,0 +1,64 @@
+import { afterEach, describe, expect, it } from 'vitest';
+
+import { StreamKitError } from '../../../src/errors.js';
+import type { NativeAddon, NativePlane } from '../../../src/fanout/native-addon.js';
+import { NativePlaneHost } from '../../../src/fanout/native-plane-host.js';
+import { silentLogger } from '../../../src/logger.js';
+
+const PORT = 40_000;
+let host: NativePlaneHost | undefined;
+
+/** An addon whose plane binds as `bind` says, and the ports it was asked for. */
+function hostThatBinds(bind: (port: number) => number): { host: NativePlaneHost; ports: number[] } {
+  const ports: number[] = [];
+  const plane: Partial<NativePlane> = {
+    bind: (_address, port) => {
+      ports.push(port);
+      return { socket: ports.length, port: bind(port) };
+    },
+    stats: () => ({}) as ReturnType<NativePlane['stats']>,
+    close: () => undefined,
+  };
+  const addon: NativeAddon = { surfaceVersion: 1, createPlane: () => plane as NativePlane };
+  host = NativePlaneHost.acquire(addon, 0, silentLogger);
+  return { host, ports };
+}
+
+const failure = (code: string): Error => Object.assign(new Error(`bind: ${code}`), { code });
+
+afterEach(() => {
+  host?.release();
+  host = undefined;
+});
+
+describe('the port of a plane', () => {
+  it('is another one on an address where it is taken', () => {
+    const { host: opened, ports } = hostThatBinds((port) => {
+      if (port === PORT) throw failure('EADDRINUSE');
+      return ports.length === 1 ? PORT : PORT + 1;
+    });
+    expect(opened.bind('127.0.0.1').port).toBe(PORT);
+    expect(opened.bind('::1').port).toBe(PORT + 1);
+    expect(ports).toEqual([0, PORT, 0]);
+  });
+
+  it('is not looked for elsewhere when the address cannot be bound at all', () => {
+    const { host: opened, ports } = hostThatBinds((port) => {
+      if (port === PORT) throw failure('EADDRNOTAVAIL');
+      return PORT;
+    });
+    opened.bind('127.0.0.1');
+    expect(() => opened.bind('192.0.2.1')).toThrow(expect.objectContaining({ code: 'unavailable' }));
+    expect(ports).toEqual([0, PORT]);
+  });
+
+  it('is refused with a coded error when no other is free either', () => {
+    const { host: opened, ports } = hostThatBinds(() => {
+      if (ports.length > 1) throw failure('EADDRINUSE');
+      return PORT;
+    });
+    opened.bind('127.0.0.1');
+    expect(() => opened.bind('::1')).toThrow(StreamKitError);
+    expect(ports).toEqual([0, PORT, 0]);
+  });
+});
