@@ -61,6 +61,8 @@ class Endpoint {
    */
   Address& heard(int socket, const SocketAddress& from, int64_t nowUs,
                  std::optional<SocketAddress>& forgotten);
+  /** By whatever socket. */
+  bool has(const SocketAddress& address) const;
   /** @returns whether it was another before */
   bool select(const Address& address);
 

@@ -81,7 +81,10 @@ EndpointRegistry::Received EndpointRegistry::receiveRequest(const StunMessage& m
   if (!message.isBinding() || !endpoint->local.authentic(message)) {
     return {Verdict::kNotAuthentic};
   }
-  validate(*endpoint, socket, from, nowUs);
+  heard(*endpoint, socket, from, nowUs);
+  // Whoever saw one request on its way can send it again from any address: it may claim one that is free, but
+  // not that of another viewer.
+  idsByAddress_.emplace(from, endpoint->id());
   return {Verdict::kPass, endpoint};
 }
 
@@ -100,7 +103,9 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
   transactions_.remove(message.transactionId());
   Received received{Verdict::kPass, endpoint};
   if (transaction.signedRequest && message.messageClass() == StunClass::kSuccess) {
-    Endpoint::Address& address = validate(*endpoint, socket, from, nowUs);
+    Endpoint::Address& address = heard(*endpoint, socket, from, nowUs);
+    // A port may pass from one viewer to another: the last to answer what only it was asked has it.
+    idsByAddress_[from] = endpoint->id();
     address.nominated = address.nominated || transaction.useCandidate;
     // A pair once nominated goes on to be checked for consent without the attribute: of several, the media
     // goes to the one that answered last.
@@ -109,18 +114,17 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
   return received;
 }
 
-Endpoint::Address& EndpointRegistry::validate(Endpoint& endpoint, int socket, const SocketAddress& from,
-                                              int64_t nowUs) {
+Endpoint::Address& EndpointRegistry::heard(Endpoint& endpoint, int socket, const SocketAddress& from,
+                                           int64_t nowUs) {
   std::optional<SocketAddress> forgotten;
   Endpoint::Address& address = endpoint.heard(socket, from, nowUs, forgotten);
-  if (forgotten.has_value()) {
+  // The same address may be there by another of our sockets still.
+  if (forgotten.has_value() && !endpoint.has(*forgotten)) {
     const auto old = idsByAddress_.find(*forgotten);
     if (old != idsByAddress_.end() && old->second == endpoint.id()) {
       idsByAddress_.erase(old);
     }
   }
-  // A port may pass from one viewer to another: the last to prove itself has it.
-  idsByAddress_[from] = endpoint.id();
   return address;
 }
 

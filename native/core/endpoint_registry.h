@@ -35,7 +35,7 @@ class EndpointRegistry {
  private:
   Received receiveRequest(const StunMessage& message, int socket, const SocketAddress& from, int64_t nowUs);
   Received receiveResponse(const StunMessage& message, int socket, const SocketAddress& from, int64_t nowUs);
-  Endpoint::Address& validate(Endpoint& endpoint, int socket, const SocketAddress& from, int64_t nowUs);
+  Endpoint::Address& heard(Endpoint& endpoint, int socket, const SocketAddress& from, int64_t nowUs);
   void forgetUfrag(const std::string& ufrag, uint32_t id);
 
   std::unordered_map<uint32_t, std::unique_ptr<Endpoint>> endpoints_;

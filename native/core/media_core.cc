@@ -116,12 +116,10 @@ void MediaCore::closeProducer(uint32_t id) {
   producers_.erase(id);
 }
 
-bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, const SrtpParameters& srtp,
+bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, SrtpSession srtp,
                                 std::shared_ptr<TransportStats> stats) {
   const Endpoint* const endpoint = endpoints_.find(endpointId);
-  auto sender = SrtpSender::create(srtp.profile, srtp.local);
-  auto receiver = SrtcpReceiver::create(srtp.profile, srtp.remote);
-  if (endpoint == nullptr || !sender.has_value() || !receiver.has_value()) {
+  if (endpoint == nullptr) {
     return false;
   }
   const auto previous = transportsByEndpoint_.find(endpointId);
@@ -129,8 +127,8 @@ bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, const SrtpPara
     closeTransport(previous->second);
   }
   const MediaTransport::Services services{listener_, batch_, sender_, stats_, options_.feedbackIntervalUs};
-  transports_[id] = std::make_unique<MediaTransport>(id, endpointId, std::move(*sender), std::move(*receiver),
-                                                     std::move(stats), services);
+  transports_[id] = std::make_unique<MediaTransport>(id, endpointId, std::move(srtp.sender),
+                                                     std::move(srtp.receiver), std::move(stats), services);
   transportsByEndpoint_[endpointId] = id;
   select(*endpoint);
   return true;

@@ -11,6 +11,7 @@
 #include "packet_kind.h"
 #include "producer.h"
 #include "pump_schedule.h"
+#include "srtp_session.h"
 
 namespace streamkit {
 
@@ -24,12 +25,6 @@ class MediaCoreListener : public MediaTransport::Listener {
 
  protected:
   ~MediaCoreListener() = default;
-};
-
-struct SrtpParameters {
-  SrtpProfile profile = SrtpProfile::kAeadAes128Gcm;
-  SrtpMasterKey local;
-  SrtpMasterKey remote;
 };
 
 /**
@@ -61,8 +56,8 @@ class MediaCore final : private Producer::Listener {
   /** Closes its consumers. */
   void closeProducer(uint32_t id);
 
-  /** @returns false where the endpoint is unknown, or OpenSSL fails */
-  bool createTransport(uint32_t id, uint32_t endpoint, const SrtpParameters& srtp,
+  /** Takes the place of the transport that the endpoint had. @returns false where the endpoint is unknown */
+  bool createTransport(uint32_t id, uint32_t endpoint, SrtpSession srtp,
                        std::shared_ptr<TransportStats> stats);
   /** Sends BYE of its consumers, closes them. */
   void closeTransport(uint32_t id);

@@ -67,6 +67,7 @@ void MediaTransport::receiveRtcp(MutableBytes packet, int64_t nowUs) {
     return;
   }
   receivedAtUs_ = nowUs;
+  nackItemsLeft_ = kMaxNackItems;
   if (!parseRtcp(*compound, *this)) {
     stats_->rtcpDropped += 1;
   }
@@ -171,7 +172,9 @@ void MediaTransport::onNack(uint32_t ssrc, Bytes items) {
   if (!consumer->canResend()) {
     return;
   }
-  forEachNacked(items, [&](uint16_t sequenceNumber) {
+  const size_t count = std::min(items.size() / kNackItemBytes, nackItemsLeft_);
+  nackItemsLeft_ -= count;
+  forEachNacked(items.first(count * kNackItemBytes), [&](uint16_t sequenceNumber) {
     if (!resends_.full() && consumer->wantsResend(sequenceNumber, receivedAtUs_)) {
       resends_.push({consumer, sequenceNumber});
     }

@@ -10,7 +10,7 @@
 #include "packet_writer.h"
 #include "resend_queue.h"
 #include "rtcp_parser.h"
-#include "srtp_receiver.h"
+#include "srtcp_receiver.h"
 #include "transport_feedback.h"
 
 namespace streamkit {
@@ -46,6 +46,9 @@ class MediaTransport final : private RtcpListener {
   /** Of one packet: sequence number, sendTimeUs, arrivalTimeUs (NaN where lost), bytes of the datagram. */
   static constexpr size_t kRecordValues = 4;
   static constexpr size_t kMaxPendingRecords = 2048;
+  /** NACK items of one datagram that are looked at, each of up to 17 packets; the viewer asks for the rest
+   * again. */
+  static constexpr size_t kMaxNackItems = 128;
 
   MediaTransport(uint32_t id, uint32_t endpoint, SrtpSender sender, SrtcpReceiver receiver,
                  std::shared_ptr<TransportStats> stats, const Services& services);
@@ -104,6 +107,8 @@ class MediaTransport final : private RtcpListener {
   std::unordered_map<uint32_t, int64_t> retiredIndices_;
 
   int64_t receivedAtUs_ = 0;
+  /** Of the datagram that is being read. */
+  size_t nackItemsLeft_ = 0;
   ReferenceTime referenceTime_;
   std::vector<PacketFeedback> feedback_;
   std::vector<double> records_;

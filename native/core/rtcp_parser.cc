@@ -22,7 +22,6 @@ constexpr size_t kHeaderBytes = 4;
 constexpr size_t kSsrcBytes = 4;
 constexpr size_t kSenderInfoBytes = 20;
 constexpr size_t kReportBlockBytes = 24;
-constexpr size_t kNackItemBytes = 4;
 constexpr size_t kFirItemBytes = 8;
 constexpr uint8_t kPaddingBit = 0x20;
 

@@ -42,10 +42,12 @@ class RtcpListener {
  */
 bool parseRtcp(Bytes compound, RtcpListener& listener);
 
+constexpr size_t kNackItemBytes = 4;
+
 /** RFC 4585 section 6.2.1: a packet id and a bit mask of the 16 that follow it. */
 template <typename Callback>
 void forEachNacked(Bytes items, Callback&& callback) {
-  for (size_t item = 0; item + 4 <= items.size(); item += 4) {
+  for (size_t item = 0; item + kNackItemBytes <= items.size(); item += kNackItemBytes) {
     const uint16_t packetId = readU16(&items[item]);
     const uint16_t following = readU16(&items[item + 2]);
     callback(packetId);

@@ -106,26 +106,4 @@ std::optional<RtpPacketView> RtpPacketView::parse(Bytes packet) {
   return view;
 }
 
-Bytes RtpPacketView::extensionElement(uint8_t id) const {
-  if (extensionProfile != kOneByteProfile) {
-    return {};
-  }
-  for (size_t at = 0; at < extension.size();) {
-    if (extension[at] == 0) {
-      at += 1;
-      continue;
-    }
-    const uint8_t elementId = extension[at] >> 4;
-    const size_t length = (extension[at] & 0x0fu) + 1u;
-    if (elementId > kMaxOneByteId || extension.size() - at - 1 < length) {
-      return {};
-    }
-    if (elementId == id) {
-      return extension.subspan(at + 1, length);
-    }
-    at += 1 + length;
-  }
-  return {};
-}
-
 }  // namespace streamkit

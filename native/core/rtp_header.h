@@ -70,8 +70,6 @@ struct RtpPacketView {
 
   /** Nothing where a length does not fit. */
   static std::optional<RtpPacketView> parse(Bytes packet);
-  /** The element of a one-byte extension (RFC 8285 section 4.2); empty where it is absent. */
-  Bytes extensionElement(uint8_t id) const;
 };
 
 }  // namespace streamkit

@@ -111,48 +111,4 @@ bool StunMessage::integrityMatches(std::string_view password) const {
          CRYPTO_memcmp(code.data(), &datagram_[integrityOffset_ + kAttributeHeaderBytes], code.size()) == 0;
 }
 
-StunMessageBuilder::StunMessageBuilder(StunClass messageClass, const StunTransactionId& transactionId)
-    : bytes_(kHeaderBytes) {
-  const unsigned classBits = static_cast<unsigned>(messageClass);
-  writeU16(&bytes_[0], static_cast<uint16_t>(1u | (classBits & 2) << 7 | (classBits & 1) << 4));
-  writeU32(&bytes_[4], kMagicCookie);
-  std::copy(transactionId.begin(), transactionId.end(), bytes_.begin() + 8);
-}
-
-StunMessageBuilder& StunMessageBuilder::attribute(uint16_t type, Bytes value) {
-  const size_t at = bytes_.size();
-  bytes_.resize(at + kAttributeHeaderBytes + (value.size() + 3) / 4 * 4);
-  writeU16(&bytes_[at], type);
-  writeU16(&bytes_[at + 2], static_cast<uint16_t>(value.size()));
-  std::copy(value.begin(), value.end(),
-            bytes_.begin() + static_cast<std::ptrdiff_t>(at + kAttributeHeaderBytes));
-  setLength(bytes_.size() - kHeaderBytes);
-  return *this;
-}
-
-StunMessageBuilder& StunMessageBuilder::username(std::string_view value) {
-  return attribute(kAttributeUsername, Bytes(reinterpret_cast<const uint8_t*>(value.data()), value.size()));
-}
-
-StunMessageBuilder& StunMessageBuilder::useCandidate() {
-  return attribute(kAttributeUseCandidate, {});
-}
-
-StunMessageBuilder& StunMessageBuilder::integrity(std::string_view password) {
-  std::array<uint8_t, HmacSha1::kBytes> code{};
-  integrityOf(bytes_, password, code);
-  return attribute(kAttributeIntegrity, code);
-}
-
-StunMessageBuilder& StunMessageBuilder::fingerprint() {
-  setLength(bytes_.size() - kHeaderBytes + kAttributeHeaderBytes + 4);
-  std::array<uint8_t, 4> value;
-  writeU32(value.data(), crc32(bytes_) ^ kFingerprintXor);
-  return attribute(kAttributeFingerprint, value);
-}
-
-void StunMessageBuilder::setLength(size_t attributeBytes) {
-  writeU16(&bytes_[2], static_cast<uint16_t>(attributeBytes));
-}
-
 }  // namespace streamkit

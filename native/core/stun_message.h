@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "bytes.h"
 
@@ -42,23 +41,6 @@ class StunMessage {
   std::string_view username_;
   bool useCandidate_ = false;
   size_t integrityOffset_ = 0;
-};
-
-/** Builds messages: for tests, fuzz corpora and load generators; the server's own come from its ICE agent. */
-class StunMessageBuilder {
- public:
-  StunMessageBuilder(StunClass messageClass, const StunTransactionId& transactionId);
-  StunMessageBuilder& attribute(uint16_t type, Bytes value);
-  StunMessageBuilder& username(std::string_view value);
-  StunMessageBuilder& useCandidate();
-  StunMessageBuilder& integrity(std::string_view password);
-  StunMessageBuilder& fingerprint();
-  const std::vector<uint8_t>& bytes() const { return bytes_; }
-
- private:
-  void setLength(size_t attributeBytes);
-
-  std::vector<uint8_t> bytes_;
 };
 
 }  // namespace streamkit

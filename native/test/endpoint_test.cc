@@ -1,4 +1,4 @@
-#include "core/stun_message.h"
+#include "stun_message_builder.h"
 #include "test.h"
 #include "virtual_network.h"
 
@@ -134,6 +134,52 @@ TEST("a STUN server's answer passes without a signature, and selects nothing") {
   EXPECT_EQ(bench.events.packets.size(), 1);
   bench.receiveFrom(kStranger, fromHex("16fe"));
   EXPECT_EQ(bench.events.packets.size(), 1);
+}
+
+TEST("a request does not take over the address of another viewer, and an answer does") {
+  Bench bench;
+  bench.connect();
+  constexpr uint32_t kOther = 50;
+  bench.core.createEndpoint(kOther, "other", "other-password");
+  bench.core.setRemoteCredentials(kOther, "theirs2", "their-password2");
+  StunMessageBuilder request(StunClass::kRequest, {1});
+  request.username("other:theirs2").integrity("other-password").fingerprint();
+  bench.receive(request.bytes());
+  EXPECT_EQ(bench.events.packets.back().endpoint, kOther);
+  bench.receive(fromHex("16fe"));
+  EXPECT_EQ(bench.events.packets.back().endpoint, Bench::kEndpoint);
+  bench.core.sendPacket(kOther, 0, bench.viewer, nominatingRequest({40}, "theirs2:other", "their-password2"),
+                        bench.nowUs);
+  bench.receive(authenticResponse({40}, "their-password2"));
+  bench.receive(fromHex("16fe"));
+  EXPECT_EQ(bench.events.packets.back().endpoint, kOther);
+}
+
+TEST("an address that makes room is known for as long as it is there by another socket") {
+  Bench bench;
+  bench.connect();
+  uint8_t transaction = 0;
+  const auto request = [&](int socket, const SocketAddress& from) {
+    StunMessageBuilder builder(StunClass::kRequest, {++transaction});
+    builder.username("ours:theirs").integrity("our-password").fingerprint();
+    std::vector<uint8_t> bytes = builder.bytes();
+    bench.nowUs += 1000;
+    bench.core.receive(socket, from, bytes, bench.nowUs);
+  };
+  const auto isKnown = [&] {
+    const size_t before = bench.events.packets.size();
+    bench.receiveFrom(kStranger, fromHex("16fe"));
+    return bench.events.packets.size() > before;
+  };
+  request(0, kStranger);
+  request(1, kStranger);
+  // The selected pair and these two are three; the last of the others pushes out the first of the two.
+  for (uint16_t i = 0; i < Endpoint::kMaxAddresses - 2; i += 1) {
+    request(0, *SocketAddress::fromText("10.1.0.1", static_cast<uint16_t>(1000 + i)));
+  }
+  EXPECT(isKnown());
+  request(0, *SocketAddress::fromText("10.1.0.1", 2000));
+  EXPECT(!isKnown());
 }
 
 }  // namespace streamkit::test

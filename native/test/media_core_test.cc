@@ -1,16 +1,8 @@
+#include "rtp_extension.h"
 #include "test.h"
 #include "virtual_network.h"
 
 namespace streamkit::test {
-namespace {
-
-/** Which frame and which of its payloads: see Bench::sendVideo. */
-uint32_t tagOf(const ReceivedRtp& packet) {
-  return readU32(packet.view.payload.data());
-}
-
-}  // namespace
-
 TEST("nothing is sent before the viewer's pair is selected, and then from a keyframe on") {
   Bench bench;
   bench.core.createEndpoint(Bench::kEndpoint, "ours", "our-password");
@@ -52,9 +44,9 @@ TEST("every packet carries what the viewer needs, and all decrypt") {
       EXPECT_EQ(view.payloadType, 96);
       EXPECT_EQ(view.marker, i % 5 == 4);
       EXPECT_EQ(tagOf(bench.video()[i]), (i / 5) << 16 | i % 5);
-      EXPECT_EQ(readU16(view.extensionElement(2).data()), i);
-      EXPECT(view.extensionElement(1)[0] == '0');
-      EXPECT_EQ(view.extensionElement(4).size(), 8);
+      EXPECT_EQ(readU16(extensionElement(view, 2).data()), i);
+      EXPECT(extensionElement(view, 1)[0] == '0');
+      EXPECT_EQ(extensionElement(view, 4).size(), 8);
     }
   }
 }

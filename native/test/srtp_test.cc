@@ -1,8 +1,9 @@
 #include <cstring>
 
 #include "core/rtp_header.h"
-#include "core/srtp_receiver.h"
+#include "core/srtcp_receiver.h"
 #include "core/srtp_sender.h"
+#include "srtp_receiver.h"
 #include "test.h"
 
 namespace streamkit::test {

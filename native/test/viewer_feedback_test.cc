@@ -7,11 +7,6 @@
 namespace streamkit::test {
 namespace {
 
-/** Which frame and which of its payloads: see Bench::sendVideo. */
-uint32_t tagOf(const ReceivedRtp& packet) {
-  return readU32(packet.view.payload.data());
-}
-
 bool isSenderReport(const std::vector<uint8_t>& compound) {
   return compound[1] == 200;
 }
@@ -99,6 +94,23 @@ TEST("a packet is not sent again while its last copy is under way, and not when 
   bench.nack({first, static_cast<uint16_t>(first - 1), static_cast<uint16_t>(first + 100)});
   bench.run(30'000);
   EXPECT_EQ(bench.videoStats().packetsRetransmitted, 2);
+}
+
+TEST("of a NACK that asks for hundreds of packets only so many are looked at") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo(100e6);
+  bench.sendVideo(300, true);
+  bench.run(300'000);
+  std::vector<uint16_t> all;
+  for (const ReceivedRtp& packet : bench.video()) {
+    all.push_back(packet.mediaSequenceNumber);
+  }
+  EXPECT_EQ(all.size(), 300);
+  bench.nack(all);
+  bench.run(200'000);
+  EXPECT_EQ(bench.retransmissions, MediaTransport::kMaxNackItems);
 }
 
 TEST("a viewer that asks for everything again gets it no faster than its pace") {

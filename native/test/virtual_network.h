@@ -5,8 +5,9 @@
 #include <vector>
 
 #include "core/media_core.h"
-#include "core/srtp_receiver.h"
+#include "core/srtcp_receiver.h"
 #include "core/srtp_sender.h"
+#include "srtp_receiver.h"
 
 namespace streamkit::test {
 
@@ -79,6 +80,11 @@ struct ReceivedRtp {
   uint16_t mediaSequenceNumber = 0;
   int64_t arrivedUs = 0;
 };
+
+/** Which frame and which of its payloads: see Bench::sendVideo. */
+inline uint32_t tagOf(const ReceivedRtp& packet) {
+  return readU32(packet.view.payload.data());
+}
 
 /** A core with a clock that stands where it is put, and one peer that answers as a browser would. */
 class Bench {
