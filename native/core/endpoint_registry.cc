@@ -16,6 +16,7 @@ void EndpointRegistry::setLocalCredentials(Endpoint& endpoint, std::string ufrag
   forgetUfrag(endpoint.local.previousUfrag, endpoint.id());
   idsByUfrag_[ufrag] = endpoint.id();
   endpoint.local.replace(std::move(ufrag), std::move(password));
+  endpoint.unsettle();
 }
 
 void EndpointRegistry::close(uint32_t id) {
@@ -78,13 +79,21 @@ EndpointRegistry::Received EndpointRegistry::receiveRequest(const StunMessage& m
   if (endpoint == nullptr) {
     return {Verdict::kUnknownSource};
   }
-  if (!message.isBinding() || !endpoint->local.authentic(message)) {
+  const std::string* const password = message.isBinding() ? endpoint->local.passwordOf(message) : nullptr;
+  if (password == nullptr) {
     return {Verdict::kNotAuthentic};
   }
   heard(*endpoint, socket, from, nowUs);
   // Whoever saw one request on its way can send it again from any address: it may claim one that is free, but
   // not that of another viewer.
   idsByAddress_.emplace(from, endpoint->id());
+  // A viewer asks again and again whether its pair still works. The agent is the controlling one, for it has
+  // nominated the pair; whoever says the same of itself or wants another pair is for the agent to judge.
+  if (endpoint->settledOn(socket, from) && !message.useCandidate() && !message.iceControlling() &&
+      !message.hasUnknownAttribute()) {
+    const size_t bytes = buildBindingSuccess(message, from, *password, answer_);
+    return {Verdict::kAnswer, endpoint, false, bytes};
+  }
   return {Verdict::kPass, endpoint};
 }
 
@@ -96,7 +105,7 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
   if (endpoint == nullptr || found->socket != socket || !(found->to == from)) {
     return {Verdict::kUnknownSource};
   }
-  if (found->signedRequest && !endpoint->remote.authentic(message)) {
+  if (found->signedRequest && endpoint->remote.passwordOf(message) == nullptr) {
     return {Verdict::kNotAuthentic};
   }
   const StunTransaction transaction = *found;
@@ -110,6 +119,9 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
     // A pair once nominated goes on to be checked for consent without the attribute: of several, the media
     // goes to the one that answered last.
     received.pairSelected = address.nominated && endpoint->select(address);
+    if (transaction.useCandidate) {
+      endpoint->settle();
+    }
   }
   return received;
 }

@@ -55,8 +55,11 @@ void MediaCore::setLocalCredentials(uint32_t id, std::string ufrag, std::string 
 }
 
 void MediaCore::setRemoteCredentials(uint32_t id, std::string ufrag, std::string password) {
-  if (Endpoint* const endpoint = endpoints_.find(id)) {
+  Endpoint* const endpoint = endpoints_.find(id);
+  // The same again is no restart.
+  if (endpoint != nullptr && (endpoint->remote.ufrag != ufrag || endpoint->remote.password != password)) {
     endpoint->remote.replace(std::move(ufrag), std::move(password));
+    endpoint->unsettle();
   }
 }
 
@@ -250,6 +253,11 @@ void MediaCore::receiveStun(int socket, const SocketAddress& from, MutableBytes 
       return;
     case EndpointRegistry::Verdict::kUnknownSource:
       stats_.droppedUnknownSource += 1;
+      return;
+    case EndpointRegistry::Verdict::kAnswer:
+      if (received.answerBytes > 0) {
+        sender_.send(socket, from, endpoints_.answer().first(received.answerBytes), received.answerBytes);
+      }
       return;
     case EndpointRegistry::Verdict::kPass:
       break;

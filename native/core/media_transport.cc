@@ -20,7 +20,7 @@ MediaTransport::MediaTransport(uint32_t id, uint32_t endpoint, SrtpSender sender
                                std::shared_ptr<TransportStats> stats, const Services& services)
     : id_(id),
       endpoint_(endpoint),
-      writer_(std::move(sender), services.batch),
+      writer_(std::move(sender), services.batch, services.feedbackIntervalUs > 0),
       receiver_(std::move(receiver)),
       stats_(std::move(stats)),
       services_(services),
@@ -61,6 +61,11 @@ void MediaTransport::targetBitrateChanged() {
 }
 
 void MediaTransport::receiveRtcp(MutableBytes packet, int64_t nowUs) {
+  // A viewer sends some twenty of these a second, and all of its other RTCP together is less. What nobody
+  // reads needs no decryption.
+  if (services_.feedbackIntervalUs <= 0 && isLoneTransportFeedback(packet, receiver_.overheadBytes())) {
+    return;
+  }
   const auto compound = receiver_.unprotect(packet);
   if (!compound.has_value()) {
     services_.planeStats.droppedSrtcpAuthentication += 1;
@@ -195,7 +200,7 @@ void MediaTransport::onFir(uint32_t ssrc, uint8_t commandSequence) {
 
 void MediaTransport::onTransportFeedback(Bytes body) {
   SentPacketLog* const sent = writer_.sentPackets();
-  if (sent == nullptr || services_.feedbackIntervalUs <= 0) {
+  if (sent == nullptr) {
     return;
   }
   if (!parseTransportFeedback(body, feedback_)) {
@@ -228,7 +233,7 @@ void MediaTransport::tellFeedback() {
 }
 
 void MediaTransport::onRemb(double bitrateBps) {
-  if (receivedAtUs_ - rembToldUs_ >= kRembIntervalUs) {
+  if (services_.feedbackIntervalUs > 0 && receivedAtUs_ - rembToldUs_ >= kRembIntervalUs) {
     rembToldUs_ = receivedAtUs_;
     services_.listener.onRemb(id_, bitrateBps);
   }

@@ -39,7 +39,7 @@ class MediaTransport final : private RtcpListener {
     PacketBatch& batch;
     const DatagramSender& sender;
     PlaneStats& planeStats;
-    /** How long feedback is collected before it is told; 0: not told at all. */
+    /** How long feedback is collected before it is told; 0: neither feedback nor REMB is told. */
     int64_t feedbackIntervalUs;
   };
 

@@ -17,10 +17,12 @@ size_t PacketWriter::writeRtp(const RtpHeaderTemplate& header, RtpHeaderFields f
   }
   batch_.commit();
   if (header.hasTransportSequence()) {
-    if (sentPackets_ == nullptr) {
+    if (logs_ && sentPackets_ == nullptr) {
       sentPackets_ = std::make_unique<SentPacketLog>();
     }
-    sentPackets_->add(transportSequenceNumber_, bytes, nowUs);
+    if (sentPackets_ != nullptr) {
+      sentPackets_->add(transportSequenceNumber_, bytes, nowUs);
+    }
     transportSequenceNumber_ += 1;
   }
   return bytes;

@@ -12,7 +12,9 @@ namespace streamkit {
 /** Writes one viewer's packets, encrypted, into the batch: the innermost loop of the plane. */
 class PacketWriter {
  public:
-  PacketWriter(SrtpSender srtp, PacketBatch& batch) : srtp_(std::move(srtp)), batch_(batch) {}
+  /** @param logs keep what is sent under transport-wide sequence numbers, for feedback */
+  PacketWriter(SrtpSender srtp, PacketBatch& batch, bool logs)
+      : srtp_(std::move(srtp)), batch_(batch), logs_(logs) {}
 
   /**
    * @param fields its sequence numbers are filled in here
@@ -25,12 +27,13 @@ class PacketWriter {
   void writeRtcp(Bytes compound);
 
   PacketBatch& batch() { return batch_; }
-  /** Null until a packet with a transport-wide sequence number has been sent. */
+  /** Null where nothing is logged, and until a packet with a transport-wide sequence number has been sent. */
   SentPacketLog* sentPackets() { return sentPackets_.get(); }
 
  private:
   SrtpSender srtp_;
   PacketBatch& batch_;
+  bool logs_;
   uint16_t transportSequenceNumber_ = 0;
   std::unique_ptr<SentPacketLog> sentPackets_;
 };

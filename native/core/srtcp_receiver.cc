@@ -18,7 +18,7 @@ std::optional<SrtcpReceiver> SrtcpReceiver::create(SrtpProfile profile, const Sr
 }
 
 std::optional<Bytes> SrtcpReceiver::unprotect(MutableBytes packet) {
-  const size_t overhead = kIndexBytes + cipher_.tagBytes();
+  const size_t overhead = overheadBytes();
   if (packet.size() < kRtcpHeaderBytes + overhead) {
     return std::nullopt;
   }

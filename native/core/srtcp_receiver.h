@@ -18,6 +18,8 @@ class SrtcpReceiver {
   /** Nothing where OpenSSL fails. */
   static std::optional<SrtcpReceiver> create(SrtpProfile profile, const SrtpMasterKey& master);
 
+  /** Bytes that a compound has grown by: index word and tag. */
+  size_t overheadBytes() const { return 4 + cipher_.tagBytes(); }
   /** The compound, decrypted in place; nothing where it is not authentic, or a replay. */
   std::optional<Bytes> unprotect(MutableBytes packet);
 

@@ -15,8 +15,13 @@ constexpr size_t kAttributeHeaderBytes = 4;
 constexpr uint32_t kMagicCookie = 0x2112a442;
 constexpr uint16_t kAttributeUsername = 0x0006;
 constexpr uint16_t kAttributeIntegrity = 0x0008;
+constexpr uint16_t kAttributeXorMappedAddress = 0x0020;
+constexpr uint16_t kAttributePriority = 0x0024;
 constexpr uint16_t kAttributeUseCandidate = 0x0025;
+/** RFC 8489 section 14: what is below may not be passed over. */
+constexpr uint16_t kFirstOptionalAttribute = 0x8000;
 constexpr uint16_t kAttributeFingerprint = 0x8028;
+constexpr uint16_t kAttributeIceControlling = 0x802a;
 constexpr uint32_t kFingerprintXor = 0x5354554e;
 
 uint32_t crc32(Bytes bytes) {
@@ -98,6 +103,10 @@ bool StunMessage::readAttributes() {
         username_ = std::string_view(reinterpret_cast<const char*>(value.data()), value.size());
       } else if (type == kAttributeUseCandidate) {
         useCandidate_ = true;
+      } else if (type == kAttributeIceControlling) {
+        iceControlling_ = true;
+      } else if (type < kFirstOptionalAttribute && type != kAttributePriority) {
+        hasUnknownAttribute_ = true;
       }
     }
     at = valueOffset + paddedLength;
@@ -109,6 +118,43 @@ bool StunMessage::integrityMatches(std::string_view password) const {
   std::array<uint8_t, HmacSha1::kBytes> code;
   return integrityOffset_ != 0 && integrityOf(datagram_.first(integrityOffset_), password, code) &&
          CRYPTO_memcmp(code.data(), &datagram_[integrityOffset_ + kAttributeHeaderBytes], code.size()) == 0;
+}
+
+size_t buildBindingSuccess(const StunMessage& request, const SocketAddress& from, std::string_view password,
+                           std::span<uint8_t, kMaxBindingSuccessBytes> out) {
+  constexpr uint16_t kBindingSuccess = 0x0101;
+  const auto& id = request.transactionId();
+  const auto attribute = [&out](size_t at, uint16_t type, size_t length) {
+    writeU16(&out[at], type);
+    writeU16(&out[at + 2], static_cast<uint16_t>(length));
+    return at + kAttributeHeaderBytes;
+  };
+  writeU16(&out[0], kBindingSuccess);
+  writeU32(&out[4], kMagicCookie);
+  std::copy(id.begin(), id.end(), &out[8]);
+  const Bytes ip = from.ip();
+  size_t at = attribute(kHeaderBytes, kAttributeXorMappedAddress, 4 + ip.size());
+  // RFC 8489 section 14.2: XOR of the cookie, and of the transaction id for what is longer.
+  out[at] = 0;
+  out[at + 1] = from.isIpv6() ? 2 : 1;
+  writeU16(&out[at + 2], static_cast<uint16_t>(from.port() ^ (kMagicCookie >> 16)));
+  for (size_t i = 0; i < ip.size(); i += 1) {
+    out[at + 4 + i] = ip[i] ^ out[4 + i];
+  }
+  at += 4 + ip.size();
+  std::array<uint8_t, HmacSha1::kBytes> code;
+  if (!integrityOf(out.first(at), password, code)) {
+    return 0;
+  }
+  at = attribute(at, kAttributeIntegrity, code.size());
+  std::copy(code.begin(), code.end(), &out[at]);
+  at += code.size();
+  // Section 14.7: the length counts the fingerprint already.
+  writeU16(&out[2], static_cast<uint16_t>(at - kHeaderBytes + kAttributeHeaderBytes + 4));
+  const uint32_t fingerprint = crc32(out.first(at)) ^ kFingerprintXor;
+  at = attribute(at, kAttributeFingerprint, 4);
+  writeU32(&out[at], fingerprint);
+  return at + 4;
 }
 
 }  // namespace streamkit
