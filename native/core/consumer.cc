@@ -22,9 +22,11 @@ constexpr int64_t kMaxAudioDelayUs = 200'000;
 
 }  // namespace
 
-Consumer::Consumer(uint32_t id, Producer& producer, const ConsumerParameters& parameters,
-                   const MediaTime& time, FirstIndices first, std::shared_ptr<ConsumerStats> stats)
+Consumer::Consumer(uint32_t id, MediaTransport& transport, Producer& producer,
+                   const ConsumerParameters& parameters, const MediaTime& time, FirstIndices first,
+                   std::shared_ptr<ConsumerStats> stats)
     : id_(id),
+      transport_(transport),
       producer_(producer),
       parameters_(parameters),
       time_(time),

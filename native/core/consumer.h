@@ -13,6 +13,8 @@
 
 namespace streamkit {
 
+class MediaTransport;
+
 struct ConsumerParameters {
   uint32_t ssrc = 0;
   uint8_t payloadType = 0;
@@ -47,12 +49,13 @@ class Consumer {
     int64_t rtx;
   };
 
-  Consumer(uint32_t id, Producer& producer, const ConsumerParameters& parameters, const MediaTime& time,
-           FirstIndices first, std::shared_ptr<ConsumerStats> stats);
+  Consumer(uint32_t id, MediaTransport& transport, Producer& producer, const ConsumerParameters& parameters,
+           const MediaTime& time, FirstIndices first, std::shared_ptr<ConsumerStats> stats);
 
   uint32_t id() const { return id_; }
   bool video() const { return producer_.video(); }
   FirstIndices nextIndices() const { return {sequence_.next(), rtxIndex_}; }
+  MediaTransport& transport() { return transport_; }
   Producer& producer() { return producer_; }
   const ConsumerParameters& parameters() const { return parameters_; }
   bool owns(uint32_t ssrc) const {
@@ -112,6 +115,7 @@ class Consumer {
   RtpHeaderFields headerOf(const EncodedFrame& frame, uint32_t index) const;
 
   uint32_t id_;
+  MediaTransport& transport_;
   Producer& producer_;
   ConsumerParameters parameters_;
   const MediaTime& time_;

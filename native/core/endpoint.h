@@ -83,6 +83,8 @@ class Endpoint {
 
   IceCredentials local;
   IceCredentials remote;
+  /** What is sent to it, or null. */
+  MediaTransport* transport = nullptr;
 
  private:
   bool isSelected(const Address& address) const {

@@ -27,9 +27,9 @@ void EndpointRegistry::close(uint32_t id) {
   forgetUfrag(endpoint->local.ufrag, id);
   forgetUfrag(endpoint->local.previousUfrag, id);
   for (size_t i = 0; i < endpoint->addressCount(); i += 1) {
-    const auto owned = idsByAddress_.find(endpoint->addresses()[i].remote);
-    if (owned != idsByAddress_.end() && owned->second == id) {
-      idsByAddress_.erase(owned);
+    const auto owned = byAddress_.find(endpoint->addresses()[i].remote);
+    if (owned != byAddress_.end() && owned->second == endpoint) {
+      byAddress_.erase(owned);
     }
   }
   endpoints_.erase(id);
@@ -86,7 +86,7 @@ EndpointRegistry::Received EndpointRegistry::receiveRequest(const StunMessage& m
   heard(*endpoint, socket, from, nowUs);
   // Whoever saw one request on its way can send it again from any address: it may claim one that is free, but
   // not that of another viewer.
-  idsByAddress_.emplace(from, endpoint->id());
+  byAddress_.emplace(from, endpoint);
   // A viewer asks again and again whether its pair still works. The agent is the controlling one, for it has
   // nominated the pair; whoever says the same of itself or wants another pair is for the agent to judge.
   if (endpoint->settledOn(socket, from) && !message.useCandidate() && !message.iceControlling() &&
@@ -114,7 +114,7 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
   if (transaction.signedRequest && message.messageClass() == StunClass::kSuccess) {
     Endpoint::Address& address = heard(*endpoint, socket, from, nowUs);
     // A port may pass from one viewer to another: the last to answer what only it was asked has it.
-    idsByAddress_[from] = endpoint->id();
+    byAddress_[from] = endpoint;
     address.nominated = address.nominated || transaction.useCandidate;
     // A pair once nominated goes on to be checked for consent without the attribute: of several, the media
     // goes to the one that answered last.
@@ -132,17 +132,17 @@ Endpoint::Address& EndpointRegistry::heard(Endpoint& endpoint, int socket, const
   Endpoint::Address& address = endpoint.heard(socket, from, nowUs, forgotten);
   // The same address may be there by another of our sockets still.
   if (forgotten.has_value() && !endpoint.has(*forgotten)) {
-    const auto old = idsByAddress_.find(*forgotten);
-    if (old != idsByAddress_.end() && old->second == endpoint.id()) {
-      idsByAddress_.erase(old);
+    const auto old = byAddress_.find(*forgotten);
+    if (old != byAddress_.end() && old->second == &endpoint) {
+      byAddress_.erase(old);
     }
   }
   return address;
 }
 
 Endpoint* EndpointRegistry::ownerOf(const SocketAddress& from) {
-  const auto found = idsByAddress_.find(from);
-  return found == idsByAddress_.end() ? nullptr : find(found->second);
+  const auto found = byAddress_.find(from);
+  return found == byAddress_.end() ? nullptr : found->second;
 }
 
 }  // namespace streamkit

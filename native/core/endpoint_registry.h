@@ -44,7 +44,7 @@ class EndpointRegistry {
 
   std::unordered_map<uint32_t, std::unique_ptr<Endpoint>> endpoints_;
   std::unordered_map<std::string, uint32_t> idsByUfrag_;
-  std::unordered_map<SocketAddress, uint32_t, SocketAddressHash> idsByAddress_;
+  std::unordered_map<SocketAddress, Endpoint*, SocketAddressHash> byAddress_;
   StunTransactions transactions_;
   std::array<uint8_t, kMaxBindingSuccessBytes> answer_{};
 };

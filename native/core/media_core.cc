@@ -34,14 +34,8 @@ MediaTransport* MediaCore::findTransport(uint32_t id) {
   return findIn(transports_, id);
 }
 
-MediaTransport* MediaCore::transportOfEndpoint(uint32_t endpoint) {
-  const auto found = transportsByEndpoint_.find(endpoint);
-  return found == transportsByEndpoint_.end() ? nullptr : findTransport(found->second);
-}
-
 Consumer* MediaCore::findConsumer(uint32_t id) {
-  const auto found = consumers_.find(id);
-  return found == consumers_.end() ? nullptr : found->second.consumer.get();
+  return findIn(consumers_, id);
 }
 
 void MediaCore::createEndpoint(uint32_t id, std::string ufrag, std::string password) {
@@ -75,9 +69,9 @@ void MediaCore::sendPacket(uint32_t id, int socket, const SocketAddress& to, Byt
 }
 
 void MediaCore::closeEndpoint(uint32_t id) {
-  const auto transport = transportsByEndpoint_.find(id);
-  if (transport != transportsByEndpoint_.end()) {
-    closeTransport(transport->second);
+  const Endpoint* const endpoint = endpoints_.find(id);
+  if (endpoint != nullptr && endpoint->transport != nullptr) {
+    closeTransport(endpoint->transport->id());
   }
   endpoints_.close(id);
 }
@@ -99,10 +93,10 @@ void MediaCore::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int64
   frame.captureTime = time_.ntpOf(frame.captureTimeUs);
   const EncodedFrame& stored = producer->push(std::move(frame), nowUs);
   for (Consumer* consumer : producer->consumers()) {
-    const uint32_t transportId = consumers_.find(consumer->id())->second.transport;
-    consumer->onFrame(stored, findTransport(transportId)->reachable(), nowUs);
+    MediaTransport& transport = consumer->transport();
+    consumer->onFrame(stored, transport.reachable(), nowUs);
     if (consumer->hasWork()) {
-      schedule_.now(transportId);
+      schedule_.now(transport);
     }
   }
 }
@@ -121,18 +115,18 @@ void MediaCore::closeProducer(uint32_t id) {
 
 bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, SrtpSession srtp,
                                 std::shared_ptr<TransportStats> stats) {
-  const Endpoint* const endpoint = endpoints_.find(endpointId);
+  Endpoint* const endpoint = endpoints_.find(endpointId);
   if (endpoint == nullptr) {
     return false;
   }
-  const auto previous = transportsByEndpoint_.find(endpointId);
-  if (previous != transportsByEndpoint_.end()) {
-    closeTransport(previous->second);
+  if (endpoint->transport != nullptr) {
+    closeTransport(endpoint->transport->id());
   }
   const MediaTransport::Services services{listener_, batch_, sender_, stats_, options_.feedbackIntervalUs};
-  transports_[id] = std::make_unique<MediaTransport>(id, endpointId, std::move(srtp.sender),
-                                                     std::move(srtp.receiver), std::move(stats), services);
-  transportsByEndpoint_[endpointId] = id;
+  auto transport = std::make_unique<MediaTransport>(id, endpointId, std::move(srtp.sender),
+                                                    std::move(srtp.receiver), std::move(stats), services);
+  endpoint->transport = transport.get();
+  transports_[id] = std::move(transport);
   select(*endpoint);
   return true;
 }
@@ -145,8 +139,10 @@ void MediaCore::closeTransport(uint32_t id) {
   while (!transport->consumers().empty()) {
     closeConsumer(transport->consumers().back()->id());
   }
-  transportsByEndpoint_.erase(transport->endpoint());
-  schedule_.forget(id);
+  if (Endpoint* const endpoint = endpoints_.find(transport->endpoint())) {
+    endpoint->transport = nullptr;
+  }
+  schedule_.forget(*transport);
   transports_.erase(id);
 }
 
@@ -170,14 +166,15 @@ bool MediaCore::consume(uint32_t id, uint32_t transportId, uint32_t producerId,
   }
   const Consumer::FirstIndices first{firstIndex(*transport, parameters.ssrc),
                                      firstIndex(*transport, parameters.rtxSsrc)};
-  auto consumer = std::make_unique<Consumer>(id, *producer, parameters, time_, first, std::move(stats));
+  auto consumer =
+      std::make_unique<Consumer>(id, *transport, *producer, parameters, time_, first, std::move(stats));
   transport->add(consumer.get());
   producer->add(consumer.get());
   consumer->start(nowUs);
   if (consumer->hasWork()) {
-    schedule_.now(transportId);
+    schedule_.now(*transport);
   }
-  consumers_[id] = {std::move(consumer), transportId};
+  consumers_[id] = std::move(consumer);
   return true;
 }
 
@@ -194,22 +191,20 @@ void MediaCore::resumeConsumer(uint32_t id, int64_t nowUs) {
 }
 
 void MediaCore::setTargetBitrate(uint32_t id, double bitrateBps) {
-  const auto found = consumers_.find(id);
-  if (found != consumers_.end()) {
-    found->second.consumer->setTargetBitrate(bitrateBps);
-    findTransport(found->second.transport)->targetBitrateChanged();
+  if (Consumer* const consumer = findConsumer(id)) {
+    consumer->setTargetBitrate(bitrateBps);
+    consumer->transport().targetBitrateChanged();
   }
 }
 
 void MediaCore::closeConsumer(uint32_t id) {
-  const auto found = consumers_.find(id);
-  if (found == consumers_.end()) {
+  Consumer* const consumer = findConsumer(id);
+  if (consumer == nullptr) {
     return;
   }
-  Consumer* const consumer = found->second.consumer.get();
-  findTransport(found->second.transport)->remove(consumer);
+  consumer->transport().remove(consumer);
   consumer->producer().remove(consumer);
-  consumers_.erase(found);
+  consumers_.erase(id);
 }
 
 void MediaCore::receive(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs) {
@@ -268,24 +263,23 @@ void MediaCore::receiveStun(int socket, const SocketAddress& from, MutableBytes 
   listener_.onPacket(received.endpoint->id(), socket, from, data);
 }
 
-void MediaCore::select(const Endpoint& endpoint) {
-  MediaTransport* const transport = transportOfEndpoint(endpoint.id());
-  if (transport != nullptr && endpoint.selected().has_value()) {
-    transport->select(*endpoint.selected());
-    schedule_.now(transport->id());
+void MediaCore::select(Endpoint& endpoint) {
+  if (endpoint.transport != nullptr && endpoint.selected().has_value()) {
+    endpoint.transport->select(*endpoint.selected());
+    schedule_.now(*endpoint.transport);
   }
 }
 
 void MediaCore::receiveRtcp(const SocketAddress& from, MutableBytes data, int64_t nowUs) {
   const Endpoint* const endpoint = endpoints_.ownerOf(from);
-  MediaTransport* const transport = endpoint == nullptr ? nullptr : transportOfEndpoint(endpoint->id());
+  MediaTransport* const transport = endpoint == nullptr ? nullptr : endpoint->transport;
   if (transport == nullptr) {
     stats_.droppedUnknownSource += 1;
     return;
   }
   transport->receiveRtcp(data, nowUs);
-  if (transport->hasWork()) {
-    schedule_.now(transport->id());
+  if (transport->resends()) {
+    schedule_.now(*transport);
   }
 }
 
@@ -315,16 +309,14 @@ std::optional<int64_t> MediaCore::advance(int64_t nowUs, size_t maxPackets) {
   schedule_.advance(nowUs);
   size_t packets = 0;
   while (packets < maxPackets) {
-    const auto id = schedule_.take();
-    if (!id.has_value()) {
+    PumpSchedule::Entry* const entry = schedule_.take();
+    if (entry == nullptr) {
       break;
     }
-    MediaTransport* const transport = findTransport(*id);
-    const auto dueUs = transport == nullptr
-                           ? std::nullopt
-                           : transport->pump(nowUs, static_cast<uint32_t>(random_()), packets);
+    const auto dueUs =
+        static_cast<MediaTransport*>(entry)->pump(nowUs, static_cast<uint32_t>(random_()), packets);
     if (dueUs.has_value()) {
-      schedule_.at(*id, *dueUs);
+      schedule_.at(*entry, *dueUs);
     }
   }
   if (schedule_.anyReady()) {

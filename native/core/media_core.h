@@ -80,20 +80,14 @@ class MediaCore final : private Producer::Listener {
   std::optional<int64_t> advance(int64_t nowUs, size_t maxPackets);
 
  private:
-  struct OwnedConsumer {
-    std::unique_ptr<Consumer> consumer;
-    uint32_t transport;
-  };
-
   void onKeyframeWanted(uint32_t producer) override;
   void onKeyframeRequestDue(uint32_t producer, int64_t dueUs) override;
 
   void receiveStun(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs);
   void receiveRtcp(const SocketAddress& from, MutableBytes data, int64_t nowUs);
-  void select(const Endpoint& endpoint);
+  void select(Endpoint& endpoint);
   Producer* findProducer(uint32_t id);
   MediaTransport* findTransport(uint32_t id);
-  MediaTransport* transportOfEndpoint(uint32_t endpoint);
   Consumer* findConsumer(uint32_t id);
   int64_t firstIndex(const MediaTransport& transport, uint32_t ssrc);
 
@@ -105,10 +99,11 @@ class MediaCore final : private Producer::Listener {
   std::mt19937 random_;
   PacketBatch batch_;
   EndpointRegistry endpoints_;
+  // By id for the calls that name one; what happens for each frame, packet and datagram goes from one to the
+  // other by pointer: a thousand viewers' entries do not fit into the cache.
   std::unordered_map<uint32_t, std::unique_ptr<Producer>> producers_;
   std::unordered_map<uint32_t, std::unique_ptr<MediaTransport>> transports_;
-  std::unordered_map<uint32_t, uint32_t> transportsByEndpoint_;
-  std::unordered_map<uint32_t, OwnedConsumer> consumers_;
+  std::unordered_map<uint32_t, std::unique_ptr<Consumer>> consumers_;
   PumpSchedule schedule_;
   std::unordered_map<uint32_t, int64_t> keyframeRequestsDue_;
 };

@@ -79,13 +79,12 @@ void MediaTransport::receiveRtcp(MutableBytes packet, int64_t nowUs) {
 }
 
 bool MediaTransport::hasWork() const {
-  return reachable() &&
-         (!resends_.empty() || std::any_of(consumers_.begin(), consumers_.end(),
-                                           [](const Consumer* each) { return each->hasWork(); }));
+  return !resends_.empty() || std::any_of(consumers_.begin(), consumers_.end(),
+                                          [](const Consumer* each) { return each->hasWork(); });
 }
 
 std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size_t& packets) {
-  if (!hasWork()) {
+  if (!reachable()) {
     return std::nullopt;
   }
   if (services_.sender.blocked(pair_.socket)) {

@@ -8,6 +8,7 @@
 #include "consumer.h"
 #include "pacer.h"
 #include "packet_writer.h"
+#include "pump_schedule.h"
 #include "resend_queue.h"
 #include "rtcp_parser.h"
 #include "srtcp_receiver.h"
@@ -22,7 +23,7 @@ struct SelectedPair {
 };
 
 /** One viewer's SRTP and SRTCP: its consumers, its pacer, and what its RTCP says. */
-class MediaTransport final : private RtcpListener {
+class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
  public:
   class Listener {
    public:
@@ -69,7 +70,8 @@ class MediaTransport final : private RtcpListener {
   /** SRTCP from an address that is the viewer's. */
   void receiveRtcp(MutableBytes packet, int64_t nowUs);
 
-  bool hasWork() const;
+  /** Retransmissions wait. */
+  bool resends() const { return !resends_.empty(); }
   /**
    * Sends what may be sent now: sound, then retransmissions, then a burst of video.
    * @param packets is increased by what was sent
@@ -85,6 +87,7 @@ class MediaTransport final : private RtcpListener {
   void onTransportFeedback(Bytes body) override;
   void onRemb(double bitrateBps) override;
 
+  bool hasWork() const;
   /** The consumer whose media SSRC it is; what names nobody is counted, what names an RTX stream is ignored.
    */
   Consumer* addressee(uint32_t ssrc);

@@ -57,23 +57,36 @@ TEST("keyframe requests are coalesced, and the last one is not lost") {
 }
 
 TEST("the schedule gives each viewer once, at the earlier of its times") {
+  struct Viewer final : PumpSchedule::Entry {};
   PumpSchedule schedule;
-  schedule.now(1);
-  schedule.now(1);
-  schedule.at(1, 5);
-  schedule.at(2, 10);
-  schedule.at(2, 20);
-  schedule.at(3, 30);
-  schedule.at(3, 15);
-  EXPECT_EQ(schedule.take().value_or(0), 1);
-  EXPECT(!schedule.take().has_value());
-  schedule.forget(2);
+  Viewer first;
+  Viewer second;
+  Viewer third;
+  schedule.now(first);
+  schedule.now(first);
+  schedule.at(first, 5);
+  schedule.at(second, 10);
+  schedule.at(second, 20);
+  schedule.at(third, 30);
+  schedule.at(third, 15);
+  EXPECT(schedule.take() == &first);
+  EXPECT(schedule.take() == nullptr);
+  schedule.forget(second);
   schedule.advance(14);
-  EXPECT(!schedule.take().has_value());
+  EXPECT(schedule.take() == nullptr);
+  EXPECT_EQ(schedule.nextDueUs().value_or(0), 15);
   schedule.advance(100);
-  EXPECT_EQ(schedule.take().value_or(0), 3);
-  EXPECT(!schedule.take().has_value());
+  EXPECT(schedule.take() == &third);
+  EXPECT(schedule.take() == nullptr);
   EXPECT(!schedule.nextDueUs().has_value());
+  // Served before its time: nothing is due then.
+  schedule.at(first, 200);
+  schedule.now(first);
+  EXPECT(schedule.take() == &first);
+  EXPECT(!schedule.nextDueUs().has_value());
+  schedule.now(second);
+  schedule.forget(second);
+  EXPECT(!schedule.anyReady());
 }
 
 }  // namespace streamkit::test

@@ -236,6 +236,25 @@ TEST("transport-wide feedback becomes records of what was sent, each once") {
   EXPECT(bench.events.feedback[8] == 2 && bench.events.feedback[10] == 64'000 + 3000);
 }
 
+TEST("feedback that nobody has asked for is passed over, and what else is said is not") {
+  Bench bench(1, SrtpProfile::kAeadAes128Gcm, 0);
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  bench.sendVideo(3, true);
+  bench.run(100'000);
+  const std::string feedback = "afcd0006 00000001 00001000 0000 0004 000001 00 ac00 04 08 0c 000003";
+  bench.sendRtcp(fromHex(feedback));
+  // Not even its lengths are looked at.
+  bench.sendRtcp(fromHex("8fcd0003 00000001 00001000 00000000"));
+  bench.sendRtcp(fromHex("8fce0005 00000001 00000000 52454d42 010a4567 00001000"));
+  bench.sendRtcp(fromHex(feedback + "81ce0002 00000001 00001000"));
+  EXPECT_EQ(bench.events.feedback.size(), 0);
+  EXPECT(bench.events.remb == 0);
+  EXPECT_EQ(bench.videoStats().plisReceived, 1);
+  EXPECT_EQ(bench.transportStats().rtcpDropped, 0);
+}
+
 TEST("REMB is told, but not each one") {
   Bench bench;
   bench.connect();

@@ -99,7 +99,8 @@ class Bench {
   static constexpr uint32_t kRtxSsrc = 0x1001;
   static constexpr uint32_t kAudioSsrc = 0x2000;
 
-  explicit Bench(uint32_t seed = 1, SrtpProfile profile = SrtpProfile::kAeadAes128Gcm);
+  explicit Bench(uint32_t seed = 1, SrtpProfile profile = SrtpProfile::kAeadAes128Gcm,
+                 int64_t feedbackIntervalUs = 50'000);
 
   /** The endpoint with its credentials, and the pair selected as ICE does it. */
   void connect();
