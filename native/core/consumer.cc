@@ -118,15 +118,10 @@ bool Consumer::startReplay(int64_t afterFrame) {
   return true;
 }
 
-size_t Consumer::packetsOfNextFrame() const {
-  const EncodedFrame* const frame = hasWork() ? producer_.history().frame(nextFrame_) : nullptr;
-  return frame == nullptr ? 0 : frame->payloadCount() - nextPayload_;
-}
-
-bool Consumer::nextIsSpread() const {
+size_t Consumer::packetsWaiting() const {
   const FrameHistory& history = producer_.history();
-  const EncodedFrame* const frame = history.frame(nextFrame_);
-  return frame == nullptr || frame->keyframe || nextFrame_ + 1 < history.nextFrame();
+  const EncodedFrame* const frame = hasWork() ? history.frame(nextFrame_) : nullptr;
+  return frame == nullptr ? 0 : static_cast<size_t>(history.nextPacket() - frame->firstPacket - nextPayload_);
 }
 
 RtpHeaderFields Consumer::headerOf(const EncodedFrame& frame, uint32_t index) const {
@@ -141,7 +136,7 @@ RtpHeaderFields Consumer::headerOf(const EncodedFrame& frame, uint32_t index) co
   return fields;
 }
 
-Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, int64_t nowUs) {
+Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, bool more, int64_t nowUs) {
   Burst burst;
   uint64_t payloadBytes = 0;
   FrameHistory& history = producer_.history();
@@ -163,8 +158,10 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, int
       fields.marker = video() && nextPayload_ + 1 == count;
       const Bytes payload = frame->payload(nextPayload_);
       const int64_t index = sequence_.take(frame->firstPacket + nextPayload_, oldestPacket);
-      burst.bytes += writer.writeRtp(header_, fields, index, {}, payload, nowUs);
       burst.packets += 1;
+      // In the middle of a frame all are of one length, or else end a group.
+      const bool padded = more && fields.marker;
+      burst.bytes += writer.writeRtp(header_, fields, index, {}, payload, padded, nowUs);
       payloadBytes += payload.size();
     }
     if (nextPayload_ == count) {
@@ -256,8 +253,8 @@ Consumer::Burst Consumer::resend(PacketWriter& writer, uint16_t sequenceNumber, 
   RtpHeaderFields fields = headerOf(*stored->frame, stored->index);
   fields.ssrc = parameters_.rtxSsrc;
   fields.payloadType = parameters_.rtxPayloadType;
-  const size_t bytes =
-      writer.writeRtp(header_, fields, rtxIndex_++, original, stored->frame->payload(stored->index), nowUs);
+  const size_t bytes = writer.writeRtp(header_, fields, rtxIndex_++, original,
+                                       stored->frame->payload(stored->index), false, nowUs);
   stats_->packetsRetransmitted += 1;
   return {1, bytes};
 }

@@ -77,13 +77,14 @@ class Consumer {
   bool hasWork() const {
     return !paused_ && !waitsForKeyframe_ && nextFrame_ < producer_.history().nextFrame();
   }
-  /** Packets of the frame that is next, in whole or what is left of it; 0 where none waits. */
-  size_t packetsOfNextFrame() const;
-  /** What is next is part of a keyframe, or there is more behind it: it is to be spread. */
-  bool nextIsSpread() const;
+  /** Packets that wait, of all frames; 0 where none does. */
+  size_t packetsWaiting() const;
+  /** A keyframe is among what waits: it is to be spread. */
+  bool keyframeWaits() const { return producer_.history().lastKeyframeNumber() >= nextFrame_; }
   /** What is next was sent to others before this viewer came. */
   bool replaying() const { return nextFrame_ < replayEnd_; }
-  Burst sendBurst(PacketWriter& writer, size_t maxPackets, int64_t nowUs);
+  /** @param more something else follows in the same burst */
+  Burst sendBurst(PacketWriter& writer, size_t maxPackets, bool more, int64_t nowUs);
   /** A report, if one is due; reports ride on frames: there are none while nothing is sent. */
   void reportWhenDue(PacketWriter& writer, int64_t nowUs, uint32_t random);
   void sayBye(PacketWriter& writer);

@@ -95,8 +95,13 @@ void MediaCore::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int64
   for (Consumer* consumer : producer->consumers()) {
     MediaTransport& transport = consumer->transport();
     consumer->onFrame(stored, transport.reachable(), nowUs);
-    if (consumer->hasWork()) {
+    if (!consumer->hasWork()) {
+      continue;
+    }
+    if (producer->video()) {
       schedule_.now(transport);
+    } else {
+      schedule_.at(transport, nowUs + MediaTransport::kSoundWaitUs);
     }
   }
 }

@@ -46,6 +46,9 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
 
   /** Of one packet: sequence number, sendTimeUs, arrivalTimeUs (NaN where lost), bytes of the datagram. */
   static constexpr size_t kRecordValues = 4;
+  /** Sound waits for a burst of the same viewer's video, with which it costs no call of its own, no longer
+   * than this. */
+  static constexpr int64_t kSoundWaitUs = 10'000;
   static constexpr size_t kMaxPendingRecords = 2048;
   /** NACK items of one datagram that are looked at, each of up to 17 packets; the viewer asks for the rest
    * again. */
@@ -73,7 +76,7 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   /** Retransmissions wait. */
   bool resends() const { return !resends_.empty(); }
   /**
-   * Sends what may be sent now: sound, then retransmissions, then a burst of video.
+   * Sends what may be sent now: retransmissions, a burst of video, and sound.
    * @param packets is increased by what was sent
    * @returns when to call again; nothing where there is no work left
    */
@@ -92,7 +95,15 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
    */
   Consumer* addressee(uint32_t ssrc);
   size_t pumpResends(int64_t nowUs);
-  size_t pumpVideo(int64_t nowUs);
+  bool soundWaits() const;
+  size_t pumpSound(int64_t nowUs, uint32_t random);
+  /** Whose video is next, if the pacer lets it go now, and how much of it. */
+  struct VideoTurn {
+    Consumer* consumer = nullptr;
+    size_t packets = 0;
+  };
+  VideoTurn nextVideo(int64_t nowUs);
+  size_t pumpVideo(VideoTurn turn, bool more, int64_t nowUs);
   void tellFeedback();
 
   uint32_t id_;

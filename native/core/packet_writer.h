@@ -20,10 +20,12 @@ class PacketWriter {
    * @param fields its sequence numbers are filled in here
    * @param index full count of the SSRC's packets: the roll-over counter, then the sequence number
    * @param prefix before the payload: the original sequence number of a retransmission, or nothing
+   * @param more another packet comes in this burst: one that is a few bytes shorter than those before it is
+   * padded, for only the last of a group may be shorter
    * @returns bytes of the datagram; 0 where it could not be encrypted, or is too long
    */
   size_t writeRtp(const RtpHeaderTemplate& header, RtpHeaderFields fields, int64_t index, Bytes prefix,
-                  Bytes payload, int64_t nowUs);
+                  Bytes payload, bool more, int64_t nowUs);
   void writeRtcp(Bytes compound);
 
   PacketBatch& batch() { return batch_; }

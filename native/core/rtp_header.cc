@@ -59,6 +59,7 @@ size_t RtpHeaderTemplate::add(uint8_t id, Bytes data) {
 
 void RtpHeaderTemplate::write(const RtpHeaderFields& fields, uint8_t* out) const {
   std::memcpy(out, template_.data(), size_);
+  out[0] = static_cast<uint8_t>(out[0] | (fields.padding ? kPaddingBit : 0));
   out[1] = static_cast<uint8_t>((fields.marker ? kMarkerBit : 0) | fields.payloadType);
   writeU16(out + 2, fields.sequenceNumber);
   writeU32(out + 4, fields.rtpTimestamp);

@@ -22,6 +22,8 @@ struct RtpHeaderFields {
   uint32_t ssrc = 0;
   uint8_t payloadType = 0;
   bool marker = false;
+  /** Padding follows the payload: RFC 3550 section 5.1. */
+  bool padding = false;
   uint16_t sequenceNumber = 0;
   uint32_t rtpTimestamp = 0;
   uint16_t transportSequenceNumber = 0;

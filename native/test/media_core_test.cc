@@ -1,3 +1,4 @@
+#include "payload_frame.h"
 #include "rtp_extension.h"
 #include "test.h"
 #include "virtual_network.h"
@@ -63,7 +64,7 @@ TEST("packets of one size leave in groups that one call can carry") {
   for (const auto& call : bench.network.calls()) {
     largest = std::max(largest, call.packets);
   }
-  EXPECT_EQ(largest, PacketBatch::kMaxGroupPackets);
+  EXPECT_EQ(largest, Pacer::kBurstPackets);
   EXPECT_EQ(bench.video().size(), 40);
 }
 
@@ -98,9 +99,57 @@ TEST("sound overtakes a keyframe that is being spread") {
     bench.sendAudio();
     bench.run(20'000);
     EXPECT(bench.received[Bench::kAudioSsrc].size() == static_cast<size_t>(i + 1));
-    EXPECT(bench.received[Bench::kAudioSsrc].back().arrivedUs <= sentUs + VirtualNetwork::kDelayUs);
+    EXPECT(bench.received[Bench::kAudioSsrc].back().arrivedUs <=
+           sentUs + MediaTransport::kSoundWaitUs + VirtualNetwork::kDelayUs);
   }
   EXPECT(bench.video().size() < 200);
+}
+
+TEST("sound leaves with the next burst of video, in one call, or alone after a while") {
+  for (const SrtpProfile profile : {SrtpProfile::kAeadAes128Gcm, SrtpProfile::kAes128CmSha1_80}) {
+    Bench bench(1, profile);
+    bench.connect();
+    bench.createVideo();
+    bench.createAudio();
+    bench.consumeVideo();
+    bench.consumeAudio();
+    bench.sendVideo(1, true);
+    bench.sendAudio();
+    bench.run(100'000);
+    bench.video().clear();
+    bench.network.calls().clear();
+    const int64_t firstUs = bench.nowUs;
+    bench.sendAudio();
+    bench.run(50'000);
+    EXPECT(bench.network.calls().size() == 1 &&
+           bench.network.calls()[0].atUs == firstUs + MediaTransport::kSoundWaitUs);
+    bench.network.calls().clear();
+    bench.sendAudio();
+    bench.run(5'000);
+    EXPECT_EQ(bench.network.calls().size(), 0);
+    // Thirty payloads of which the last is ten bytes short, as of a frame that is split into equal parts.
+    EncodedFrame frame = payloadFrame(30, 1000);
+    std::fill_n(frame.bytes.get(), 30'000, uint8_t{7});
+    frame.offsets.back() -= 10;
+    bench.core.sendFrame(Bench::kVideo, std::move(frame), false, bench.nowUs);
+    bench.run(50'000);
+    EXPECT(bench.network.calls().size() == 1 && bench.network.calls()[0].packets == 31);
+    EXPECT_EQ(bench.received[Bench::kAudioSsrc].size(), 3);
+    EXPECT_EQ(bench.undecryptable, 0);
+    EXPECT_EQ(bench.video().size(), 30);
+    for (size_t i = 0; i < bench.video().size(); i += 1) {
+      const ReceivedRtp& packet = bench.video()[i];
+      EXPECT_EQ(packet.bytes[0] >> 5 & 1, i == 29);
+      EXPECT_EQ(packet.view.payload.size(), 1000);
+    }
+    // RFC 3550 section 5.1: its last byte counts the padding.
+    const Bytes last = bench.video().back().view.payload;
+    EXPECT(last[989] == 7 && last[990] == 0 && last[999] == 10);
+    // What is sent again is the payload alone.
+    bench.nack({bench.video().back().mediaSequenceNumber});
+    bench.run(50'000);
+    EXPECT(bench.retransmissions == 1 && bench.video().back().view.payload.size() == 990);
+  }
 }
 
 TEST("a newcomer waits for a keyframe, and keeps asking") {
