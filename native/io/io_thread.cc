@@ -12,6 +12,12 @@ namespace {
 constexpr size_t kPacketsPerTurn = 1536;
 /** Batches received before the pacers are looked at again. */
 constexpr int kReceiveTurns = 16;
+/**
+ * Viewers' reports are read together, this long after the last ones: at some hundred viewers each would wake
+ * the thread for itself, which costs more than to read it. A retransmission may be this much later. What ICE
+ * and DTLS wait for is read at once, unless reports have just been.
+ */
+constexpr int64_t kReceiveRestUs = 2'000;
 constexpr int64_t kCpuPublishIntervalUs = 10'000;
 
 }  // namespace
@@ -167,7 +173,12 @@ void IoThread::publish() {
 void IoThread::waitUntil(std::optional<int64_t> dueUs, int64_t nowUs) {
   pollFds_.assign(1, {wakeup_.fd(), POLLIN, 0});
   for (const auto& socket : sockets_) {
-    pollFds_.push_back({socket->fd(), static_cast<short>(socket->blocked() ? POLLIN | POLLOUT : POLLIN), 0});
+    const int events = (rests(nowUs) ? 0 : POLLIN) | (socket->blocked() ? POLLOUT : 0);
+    // poll() passes over a negative descriptor; one without events it would still tell errors of.
+    pollFds_.push_back({events == 0 ? -1 : socket->fd(), static_cast<short>(events), 0});
+  }
+  if (rests(nowUs)) {
+    dueUs = std::min(dueUs.value_or(restUntilUs_), restUntilUs_);
   }
   const int64_t waitUs = dueUs.has_value() ? std::max<int64_t>(0, *dueUs - nowUs) : -1;
 #ifdef __linux__
@@ -193,16 +204,20 @@ void IoThread::waitUntil(std::optional<int64_t> dueUs, int64_t nowUs) {
 
 bool IoThread::receive() {
   bool more = false;
+  bool reports = false;
+  bool others = false;
   for (size_t i = 0; i < sockets_.size(); i += 1) {
     bool full = true;
     for (int turn = 0; full && turn < kReceiveTurns; turn += 1) {
       const int64_t nowUs = monotonicUs();
       full = sockets_[i]->receive([&](const SocketAddress& from, MutableBytes data) {
+        (packetKindOf(data) == PacketKind::kRtcp ? reports : others) = true;
         core_.receive(static_cast<int>(i), from, data, nowUs);
       });
     }
     more = more || full;
   }
+  restUntilUs_ = reports && !others ? monotonicUs() + kReceiveRestUs : 0;
   return more;
 }
 

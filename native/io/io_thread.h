@@ -53,6 +53,7 @@ class IoThread final : private DatagramSender {
   void runCommands();
   void publish();
   bool receive();
+  bool rests(int64_t nowUs) const { return nowUs < restUntilUs_; }
 
   const bool gso_;
   PlaneStats stats_;
@@ -73,6 +74,8 @@ class IoThread final : private DatagramSender {
   std::vector<std::unique_ptr<UdpSocket>> sockets_;
   std::vector<pollfd> pollFds_;
   int64_t cpuPublishedUs_ = 0;
+  /** Until then the sockets' readability wakes nobody. */
+  int64_t restUntilUs_ = 0;
   std::thread thread_;
 };
 
