@@ -62,6 +62,18 @@ void Consumer::skipToKeyframe(int64_t nowUs) {
   }
 }
 
+void Consumer::shed(int64_t nowUs) {
+  if (!video() || !hasWork()) {
+    return;
+  }
+  stats_->framesDropped += static_cast<uint64_t>(producer_.history().nextFrame() - nextFrame_) - 1;
+  nextFrame_ = producer_.history().nextFrame() - 1;
+  nextPayload_ = 0;
+  waitsForKeyframe_ = true;
+  shed_ = true;
+  producer_.congestion(nowUs);
+}
+
 void Consumer::onFrame(const EncodedFrame& frame, bool reachable, int64_t nowUs) {
   const FrameHistory& history = producer_.history();
   if (paused_) {
@@ -74,9 +86,16 @@ void Consumer::onFrame(const EncodedFrame& frame, bool reachable, int64_t nowUs)
     return;
   }
   if (waitsForKeyframe_) {
-    if (frame.keyframe) {
+    if (frame.keyframe && (!shed_ || producer_.readmits(nowUs))) {
       waitsForKeyframe_ = false;
+      shed_ = false;
       nextFrame_ = frame.number;
+    } else if (shed_) {
+      stats_->framesDropped += 1;
+      nextFrame_ = history.nextFrame();
+      if (!producer_.congested(nowUs)) {
+        producer_.requestKeyframe(nowUs);
+      }
     } else if (!startReplay(-1)) {
       stats_->framesDropped += 1;
       nextFrame_ = history.nextFrame();

@@ -70,6 +70,12 @@ class Consumer {
   void setTargetBitrate(double bitrateBps) { parameters_.targetBitrateBps = bitrateBps; }
   /** Something was lost between the source and here: what comes next cannot be decoded. */
   void skipToKeyframe(int64_t nowUs);
+  /**
+   * The thread has no time for this viewer's frames: video is dropped, and comes back with a keyframe once
+   * there is time. Those who are left out stay so, instead of all in turn, of whom each would need a
+   * keyframe.
+   */
+  void shed(int64_t nowUs);
   /** A frame has come into the history. @param reachable whether the viewer's address is known */
   void onFrame(const EncodedFrame& frame, bool reachable, int64_t nowUs);
 
@@ -131,6 +137,7 @@ class Consumer {
   int64_t replayEnd_ = 0;
   bool waitsForKeyframe_;
   bool paused_ = false;
+  bool shed_ = false;
   int64_t reportDueUs_ = INT64_MIN;
   std::optional<uint8_t> lastFirSequence_;
 };

@@ -7,6 +7,11 @@ namespace {
 
 /** RFC 3711 section 3.3.1: the first sequence number lies in the lower half. */
 constexpr uint32_t kFirstSequenceMask = 0x7fff;
+/**
+ * How long a viewer may wait for its turn before the thread is taken to be overloaded. A keyframe for a
+ * thousand viewers goes out in bursts of which each takes some 40 ms for all.
+ */
+constexpr int64_t kMaxLagUs = 200'000;
 
 template <typename Map>
 auto* findIn(Map& map, uint32_t id) {
@@ -94,12 +99,15 @@ void MediaCore::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int64
   const EncodedFrame& stored = producer->push(std::move(frame), nowUs);
   for (Consumer* consumer : producer->consumers()) {
     MediaTransport& transport = consumer->transport();
+    if (transport.lagUs(nowUs) > kMaxLagUs) {
+      consumer->shed(nowUs);
+    }
     consumer->onFrame(stored, transport.reachable(), nowUs);
     if (!consumer->hasWork()) {
       continue;
     }
     if (producer->video()) {
-      schedule_.now(transport);
+      schedule_.now(transport, nowUs);
     } else {
       schedule_.at(transport, nowUs + MediaTransport::kSoundWaitUs);
     }
@@ -130,9 +138,11 @@ bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, SrtpSession sr
   const MediaTransport::Services services{listener_, batch_, sender_, stats_, options_.feedbackIntervalUs};
   auto transport = std::make_unique<MediaTransport>(id, endpointId, std::move(srtp.sender),
                                                     std::move(srtp.receiver), std::move(stats), services);
+  if (endpoint->selected().has_value()) {
+    transport->select(*endpoint->selected());
+  }
   endpoint->transport = transport.get();
   transports_[id] = std::move(transport);
-  select(*endpoint);
   return true;
 }
 
@@ -177,7 +187,7 @@ bool MediaCore::consume(uint32_t id, uint32_t transportId, uint32_t producerId,
   producer->add(consumer.get());
   consumer->start(nowUs);
   if (consumer->hasWork()) {
-    schedule_.now(*transport);
+    schedule_.now(*transport, nowUs);
   }
   consumers_[id] = std::move(consumer);
   return true;
@@ -263,15 +273,15 @@ void MediaCore::receiveStun(int socket, const SocketAddress& from, MutableBytes 
       break;
   }
   if (received.pairSelected) {
-    select(*received.endpoint);
+    select(*received.endpoint, nowUs);
   }
   listener_.onPacket(received.endpoint->id(), socket, from, data);
 }
 
-void MediaCore::select(Endpoint& endpoint) {
+void MediaCore::select(Endpoint& endpoint, int64_t nowUs) {
   if (endpoint.transport != nullptr && endpoint.selected().has_value()) {
     endpoint.transport->select(*endpoint.selected());
-    schedule_.now(*endpoint.transport);
+    schedule_.now(*endpoint.transport, nowUs);
   }
 }
 
@@ -284,7 +294,7 @@ void MediaCore::receiveRtcp(const SocketAddress& from, MutableBytes data, int64_
   }
   transport->receiveRtcp(data, nowUs);
   if (transport->resends()) {
-    schedule_.now(*transport);
+    schedule_.now(*transport, nowUs);
   }
 }
 

@@ -85,7 +85,7 @@ class MediaCore final : private Producer::Listener {
 
   void receiveStun(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs);
   void receiveRtcp(const SocketAddress& from, MutableBytes data, int64_t nowUs);
-  void select(Endpoint& endpoint);
+  void select(Endpoint& endpoint, int64_t nowUs);
   Producer* findProducer(uint32_t id);
   MediaTransport* findTransport(uint32_t id);
   Consumer* findConsumer(uint32_t id);

@@ -18,8 +18,8 @@ class PumpSchedule {
   /** A viewer's place. To be forgotten before it ends. */
   class Entry {
    public:
-    /** It is among those that have something to send now. */
-    bool ready() const { return ready_; }
+    /** For how long it has been waiting for its turn. */
+    int64_t lagUs(int64_t nowUs) const { return ready_ ? nowUs - readySinceUs_ : 0; }
 
    protected:
     ~Entry() = default;
@@ -28,12 +28,14 @@ class PumpSchedule {
     friend class PumpSchedule;
     bool ready_ = false;
     int64_t dueUs_ = kNone;
+    int64_t readySinceUs_ = 0;
   };
 
-  void now(Entry& entry) {
+  void now(Entry& entry, int64_t nowUs) {
     entry.dueUs_ = kNone;
     if (!entry.ready_) {
       entry.ready_ = true;
+      entry.readySinceUs_ = nowUs;
       ready_.push_back(&entry);
     }
   }
@@ -58,7 +60,7 @@ class PumpSchedule {
     while (!timers_.empty() && timers_.front().dueUs <= nowUs) {
       const Timer timer = popTimer();
       if (!isVoid(timer)) {
-        now(*timer.entry);
+        now(*timer.entry, nowUs);
       }
     }
   }

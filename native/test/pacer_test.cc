@@ -56,14 +56,41 @@ TEST("keyframe requests are coalesced, and the last one is not lost") {
   EXPECT_EQ(policy.dueUs().value_or(0), 1600);
 }
 
+TEST(
+    "while frames are dropped for lack of time keyframes are asked for ever more seldom, and then as "
+    "before") {
+  constexpr int64_t kSecondUs = 1'000'000;
+  KeyframeRequestPolicy policy(300'000);
+  int64_t nowUs = 10 * kSecondUs;
+  const auto intervalUs = [&] {
+    const int64_t startUs = nowUs;
+    while (!policy.request(nowUs)) {
+      nowUs = *policy.dueUs();
+    }
+    return nowUs - startUs;
+  };
+  EXPECT_EQ(intervalUs(), 0);
+  EXPECT_EQ(intervalUs(), 300'000);
+  policy.congestion(nowUs);
+  EXPECT(policy.congested(nowUs));
+  intervalUs();
+  EXPECT_EQ(intervalUs(), kSecondUs);
+  policy.congestion(nowUs);
+  intervalUs();
+  EXPECT_EQ(intervalUs(), 2 * kSecondUs);
+  EXPECT(!policy.congested(nowUs));
+  intervalUs();
+  EXPECT_EQ(intervalUs(), 300'000);
+}
+
 TEST("the schedule gives each viewer once, at the earlier of its times") {
   struct Viewer final : PumpSchedule::Entry {};
   PumpSchedule schedule;
   Viewer first;
   Viewer second;
   Viewer third;
-  schedule.now(first);
-  schedule.now(first);
+  schedule.now(first, 0);
+  schedule.now(first, 0);
   schedule.at(first, 5);
   schedule.at(second, 10);
   schedule.at(second, 20);
@@ -81,10 +108,10 @@ TEST("the schedule gives each viewer once, at the earlier of its times") {
   EXPECT(!schedule.nextDueUs().has_value());
   // Served before its time: nothing is due then.
   schedule.at(first, 200);
-  schedule.now(first);
+  schedule.now(first, 0);
   EXPECT(schedule.take() == &first);
   EXPECT(!schedule.nextDueUs().has_value());
-  schedule.now(second);
+  schedule.now(second, 0);
   schedule.forget(second);
   EXPECT(!schedule.anyReady());
 }

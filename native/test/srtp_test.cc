@@ -35,7 +35,7 @@ std::vector<uint8_t> rtpPacket(SrtpSender& sender, int64_t index, uint32_t ssrc,
   fields.sequenceNumber = static_cast<uint16_t>(index);
   std::vector<uint8_t> packet(header.size() + payload.size() + sender.rtpOverheadBytes());
   header.write(fields, packet.data());
-  EXPECT(sender.protectRtp(packet.data(), header.size(), ssrc, static_cast<uint64_t>(index), {}, payload));
+  EXPECT(sender.protectRtp(packet.data(), header.size(), ssrc, static_cast<uint64_t>(index), {payload}));
   return packet;
 }
 
@@ -57,7 +57,7 @@ TEST("AES-CM makes the key stream of RFC 3711 B.2") {
   auto cipher = SrtpCipher::create(SrtpProfile::kAes128CmSha1_80, keys, SrtpCipher::Direction::kSeal);
   const std::vector<uint8_t> zeros(48);
   std::vector<uint8_t> stream(48);
-  EXPECT(cipher->seal(0, 0, {}, {}, zeros, stream.data()));
+  EXPECT(cipher->seal(0, 0, {}, {zeros}, stream.data()));
   EXPECT(stream == fromHex("E03EAD0935C95E80E166B16DD92B4EB4 D23513162B02D0F72A43A2FE4A5F97AB"
                            "41E95B3BB0A2E8DD477901E4FCA894C0"));
 }
