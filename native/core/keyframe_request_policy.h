@@ -17,6 +17,8 @@ class KeyframeRequestPolicy {
  public:
   /** Congestion counts as over when there has been none for this long. */
   static constexpr int64_t kQuietUs = 2'000'000;
+  /** And the interval is the ordinary one again after this long: those who come back need keyframes too. */
+  static constexpr int64_t kRelaxUs = 10'000'000;
 
   explicit KeyframeRequestPolicy(int64_t intervalMinUs) : intervalMinUs_(intervalMinUs) {}
 
@@ -27,7 +29,7 @@ class KeyframeRequestPolicy {
       return false;
     }
     pending_ = false;
-    if (!congested(nowUs)) {
+    if (nowUs - congestedAtUs_ >= kRelaxUs) {
       level_ = 0;
     }
     notBeforeUs_ = nowUs + std::max(intervalMinUs_, kIntervalsUs[level_]);
@@ -39,7 +41,7 @@ class KeyframeRequestPolicy {
 
   /** Frames are dropped because there is no time to send them. */
   void congestion(int64_t nowUs) {
-    if (!congested(nowUs)) {
+    if (nowUs - congestedAtUs_ >= kRelaxUs) {
       level_ = 1;
       raisedAtUs_ = nowUs;
     } else if (nowUs - raisedAtUs_ >= kIntervalsUs[level_]) {

@@ -106,10 +106,11 @@ void MediaCore::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int64
     if (!consumer->hasWork()) {
       continue;
     }
-    if (producer->video()) {
+    const int64_t dueUs = producer->video() ? nowUs : transport.soundDueUs(nowUs);
+    if (dueUs <= nowUs) {
       schedule_.now(transport, nowUs);
     } else {
-      schedule_.at(transport, nowUs + MediaTransport::kSoundWaitUs);
+      schedule_.at(transport, dueUs);
     }
   }
 }

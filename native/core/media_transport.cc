@@ -171,6 +171,7 @@ size_t MediaTransport::pumpVideo(VideoTurn turn, bool more, int64_t nowUs) {
     const auto burst = turn.consumer->sendBurst(writer_, std::max<size_t>(turn.packets, 1), more, nowUs);
     pacer_.sent(burst.bytes, nowUs, weight);
     packets += burst.packets;
+    videoSentUs_ = nowUs;
     turn_ += 1;
     turn = nextVideo(nowUs);
   }

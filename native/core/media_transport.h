@@ -49,6 +49,9 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   /** Sound waits for a burst of the same viewer's video, with which it costs no call of its own, no longer
    * than this. */
   static constexpr int64_t kSoundWaitUs = 10'000;
+  /** A source that has sent no picture for this long is not waited for: the page stands still, or there is no
+   * video. */
+  static constexpr int64_t kVideoRecentUs = 100'000;
   static constexpr size_t kMaxPendingRecords = 2048;
   /** NACK items of one datagram that are looked at, each of up to 17 packets; the viewer asks for the rest
    * again. */
@@ -73,6 +76,10 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   /** SRTCP from an address that is the viewer's. */
   void receiveRtcp(MutableBytes packet, int64_t nowUs);
 
+  /** When sound that comes now is to go out if no video does. */
+  int64_t soundDueUs(int64_t nowUs) const {
+    return nowUs - videoSentUs_ < kVideoRecentUs ? nowUs + kSoundWaitUs : nowUs;
+  }
   /** Retransmissions wait. */
   bool resends() const { return !resends_.empty(); }
   /**
@@ -116,6 +123,7 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   /** Sound before video. */
   std::vector<Consumer*> consumers_;
   size_t turn_ = 0;
+  int64_t videoSentUs_ = INT64_MIN / 2;
   Pacer pacer_;
   ResendQueue resends_;
   std::unordered_map<uint32_t, int64_t> retiredIndices_;

@@ -91,7 +91,7 @@ class Producer {
   /** With each keyframe a part of those left out comes back, so that it shows whether there is time for more.
    */
   static constexpr size_t kMinReadmissions = 8;
-  static constexpr size_t kReadmittedShare = 16;
+  static constexpr size_t kReadmittedShare = 4;
 
   uint32_t id_;
   ProducerParameters parameters_;

@@ -79,7 +79,9 @@ TEST(
   intervalUs();
   EXPECT_EQ(intervalUs(), 2 * kSecondUs);
   EXPECT(!policy.congested(nowUs));
-  intervalUs();
+  for (int i = 0; i < 4; i += 1) {
+    EXPECT_EQ(intervalUs(), 2 * kSecondUs);
+  }
   EXPECT_EQ(intervalUs(), 300'000);
 }
 
