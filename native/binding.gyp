@@ -26,7 +26,7 @@
       'core/socket_address.cc',
       'core/srtp_cipher.cc',
       'core/srtp_keys.cc',
-      'core/srtp_receiver.cc',
+      'core/srtcp_receiver.cc',
       'core/srtp_sender.cc',
       'core/stun_message.cc',
       'core/transport_feedback.cc',

@@ -92,7 +92,11 @@ int SrtpReceiver::openRtp(const uint8_t* packet, size_t size, size_t headerBytes
   EVP_DecryptUpdate(rtp_, nullptr, &written, packet, static_cast<int>(headerBytes));
   EVP_DecryptUpdate(rtp_, payload, &written, packet + headerBytes, sealed);
   int rest = 0;
-  return EVP_DecryptFinal_ex(rtp_, payload + written, &rest) == 1 ? sealed : -1;
+  if (EVP_DecryptFinal_ex(rtp_, payload + written, &rest) != 1)
+    return -1;
+  // RFC 3550 section 5.1: the last byte counts the padding.
+  const int padding = (packet[0] & 0x20) != 0 && sealed > 0 ? payload[sealed - 1] : 0;
+  return padding <= sealed ? sealed - padding : -1;
 }
 
 bool SrtpReceiver::openRtcp(uint8_t* packet, size_t& size) {

@@ -25,7 +25,7 @@ class SrtpReceiver {
   /**
    * @param headerBytes - of the RTP header with its extensions.
    * @param payload - room for `size` bytes.
-   * @return bytes of the payload, or -1 where the packet is not authentic.
+   * @return bytes of the payload, without padding, or -1 where the packet is not authentic.
    */
   int openRtp(const uint8_t* packet, size_t size, size_t headerBytes, uint32_t rollOver, uint8_t* payload);
 

@@ -22,9 +22,11 @@ constexpr int64_t kMaxAudioDelayUs = 200'000;
 
 }  // namespace
 
-Consumer::Consumer(uint32_t id, Producer& producer, const ConsumerParameters& parameters,
-                   const MediaTime& time, FirstIndices first, std::shared_ptr<ConsumerStats> stats)
+Consumer::Consumer(uint32_t id, MediaTransport& transport, Producer& producer,
+                   const ConsumerParameters& parameters, const MediaTime& time, FirstIndices first,
+                   std::shared_ptr<ConsumerStats> stats)
     : id_(id),
+      transport_(transport),
       producer_(producer),
       parameters_(parameters),
       time_(time),
@@ -60,6 +62,18 @@ void Consumer::skipToKeyframe(int64_t nowUs) {
   }
 }
 
+void Consumer::shed(int64_t nowUs) {
+  if (!video() || !hasWork()) {
+    return;
+  }
+  stats_->framesDropped += static_cast<uint64_t>(producer_.history().nextFrame() - nextFrame_) - 1;
+  nextFrame_ = producer_.history().nextFrame() - 1;
+  nextPayload_ = 0;
+  waitsForKeyframe_ = true;
+  shed_ = true;
+  producer_.congestion(nowUs);
+}
+
 void Consumer::onFrame(const EncodedFrame& frame, bool reachable, int64_t nowUs) {
   const FrameHistory& history = producer_.history();
   if (paused_) {
@@ -72,9 +86,16 @@ void Consumer::onFrame(const EncodedFrame& frame, bool reachable, int64_t nowUs)
     return;
   }
   if (waitsForKeyframe_) {
-    if (frame.keyframe) {
+    if (frame.keyframe && (!shed_ || producer_.readmits(nowUs))) {
       waitsForKeyframe_ = false;
+      shed_ = false;
       nextFrame_ = frame.number;
+    } else if (shed_) {
+      stats_->framesDropped += 1;
+      nextFrame_ = history.nextFrame();
+      if (!producer_.congested(nowUs)) {
+        producer_.requestKeyframe(nowUs);
+      }
     } else if (!startReplay(-1)) {
       stats_->framesDropped += 1;
       nextFrame_ = history.nextFrame();
@@ -116,15 +137,10 @@ bool Consumer::startReplay(int64_t afterFrame) {
   return true;
 }
 
-size_t Consumer::packetsOfNextFrame() const {
-  const EncodedFrame* const frame = hasWork() ? producer_.history().frame(nextFrame_) : nullptr;
-  return frame == nullptr ? 0 : frame->payloadCount() - nextPayload_;
-}
-
-bool Consumer::nextIsSpread() const {
+size_t Consumer::packetsWaiting() const {
   const FrameHistory& history = producer_.history();
-  const EncodedFrame* const frame = history.frame(nextFrame_);
-  return frame == nullptr || frame->keyframe || nextFrame_ + 1 < history.nextFrame();
+  const EncodedFrame* const frame = hasWork() ? history.frame(nextFrame_) : nullptr;
+  return frame == nullptr ? 0 : static_cast<size_t>(history.nextPacket() - frame->firstPacket - nextPayload_);
 }
 
 RtpHeaderFields Consumer::headerOf(const EncodedFrame& frame, uint32_t index) const {
@@ -139,7 +155,7 @@ RtpHeaderFields Consumer::headerOf(const EncodedFrame& frame, uint32_t index) co
   return fields;
 }
 
-Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, int64_t nowUs) {
+Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, bool more, int64_t nowUs) {
   Burst burst;
   uint64_t payloadBytes = 0;
   FrameHistory& history = producer_.history();
@@ -161,8 +177,10 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, int
       fields.marker = video() && nextPayload_ + 1 == count;
       const Bytes payload = frame->payload(nextPayload_);
       const int64_t index = sequence_.take(frame->firstPacket + nextPayload_, oldestPacket);
-      burst.bytes += writer.writeRtp(header_, fields, index, {}, payload, nowUs);
       burst.packets += 1;
+      // In the middle of a frame all are of one length, or else end a group.
+      const bool padded = more && fields.marker;
+      burst.bytes += writer.writeRtp(header_, fields, index, {}, payload, padded, nowUs);
       payloadBytes += payload.size();
     }
     if (nextPayload_ == count) {
@@ -254,8 +272,8 @@ Consumer::Burst Consumer::resend(PacketWriter& writer, uint16_t sequenceNumber, 
   RtpHeaderFields fields = headerOf(*stored->frame, stored->index);
   fields.ssrc = parameters_.rtxSsrc;
   fields.payloadType = parameters_.rtxPayloadType;
-  const size_t bytes =
-      writer.writeRtp(header_, fields, rtxIndex_++, original, stored->frame->payload(stored->index), nowUs);
+  const size_t bytes = writer.writeRtp(header_, fields, rtxIndex_++, original,
+                                       stored->frame->payload(stored->index), false, nowUs);
   stats_->packetsRetransmitted += 1;
   return {1, bytes};
 }

@@ -13,6 +13,8 @@
 
 namespace streamkit {
 
+class MediaTransport;
+
 struct ConsumerParameters {
   uint32_t ssrc = 0;
   uint8_t payloadType = 0;
@@ -47,12 +49,13 @@ class Consumer {
     int64_t rtx;
   };
 
-  Consumer(uint32_t id, Producer& producer, const ConsumerParameters& parameters, const MediaTime& time,
-           FirstIndices first, std::shared_ptr<ConsumerStats> stats);
+  Consumer(uint32_t id, MediaTransport& transport, Producer& producer, const ConsumerParameters& parameters,
+           const MediaTime& time, FirstIndices first, std::shared_ptr<ConsumerStats> stats);
 
   uint32_t id() const { return id_; }
   bool video() const { return producer_.video(); }
   FirstIndices nextIndices() const { return {sequence_.next(), rtxIndex_}; }
+  MediaTransport& transport() { return transport_; }
   Producer& producer() { return producer_; }
   const ConsumerParameters& parameters() const { return parameters_; }
   bool owns(uint32_t ssrc) const {
@@ -67,6 +70,12 @@ class Consumer {
   void setTargetBitrate(double bitrateBps) { parameters_.targetBitrateBps = bitrateBps; }
   /** Something was lost between the source and here: what comes next cannot be decoded. */
   void skipToKeyframe(int64_t nowUs);
+  /**
+   * The thread has no time for this viewer's frames: video is dropped, and comes back with a keyframe once
+   * there is time. Those who are left out stay so, instead of all in turn, of whom each would need a
+   * keyframe.
+   */
+  void shed(int64_t nowUs);
   /** A frame has come into the history. @param reachable whether the viewer's address is known */
   void onFrame(const EncodedFrame& frame, bool reachable, int64_t nowUs);
 
@@ -74,13 +83,14 @@ class Consumer {
   bool hasWork() const {
     return !paused_ && !waitsForKeyframe_ && nextFrame_ < producer_.history().nextFrame();
   }
-  /** Packets of the frame that is next, in whole or what is left of it; 0 where none waits. */
-  size_t packetsOfNextFrame() const;
-  /** What is next is part of a keyframe, or there is more behind it: it is to be spread. */
-  bool nextIsSpread() const;
+  /** Packets that wait, of all frames; 0 where none does. */
+  size_t packetsWaiting() const;
+  /** A keyframe is among what waits: it is to be spread. */
+  bool keyframeWaits() const { return producer_.history().lastKeyframeNumber() >= nextFrame_; }
   /** What is next was sent to others before this viewer came. */
   bool replaying() const { return nextFrame_ < replayEnd_; }
-  Burst sendBurst(PacketWriter& writer, size_t maxPackets, int64_t nowUs);
+  /** @param more something else follows in the same burst */
+  Burst sendBurst(PacketWriter& writer, size_t maxPackets, bool more, int64_t nowUs);
   /** A report, if one is due; reports ride on frames: there are none while nothing is sent. */
   void reportWhenDue(PacketWriter& writer, int64_t nowUs, uint32_t random);
   void sayBye(PacketWriter& writer);
@@ -112,6 +122,7 @@ class Consumer {
   RtpHeaderFields headerOf(const EncodedFrame& frame, uint32_t index) const;
 
   uint32_t id_;
+  MediaTransport& transport_;
   Producer& producer_;
   ConsumerParameters parameters_;
   const MediaTime& time_;
@@ -126,6 +137,7 @@ class Consumer {
   int64_t replayEnd_ = 0;
   bool waitsForKeyframe_;
   bool paused_ = false;
+  bool shed_ = false;
   int64_t reportDueUs_ = INT64_MIN;
   std::optional<uint8_t> lastFirSequence_;
 };

@@ -26,6 +26,15 @@ Endpoint::Address& Endpoint::heard(int socket, const SocketAddress& from, int64_
   return addresses_[place];
 }
 
+bool Endpoint::has(const SocketAddress& address) const {
+  for (size_t i = 0; i < count_; i += 1) {
+    if (addresses_[i].remote == address) {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool Endpoint::select(const Address& address) {
   if (isSelected(address)) {
     return false;

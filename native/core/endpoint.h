@@ -24,10 +24,14 @@ struct IceCredentials {
     password = std::move(newPassword);
   }
 
-  /** The integrity is that of either password. */
-  bool authentic(const StunMessage& message) const {
-    return (!password.empty() && message.integrityMatches(password)) ||
-           (!previousPassword.empty() && message.integrityMatches(previousPassword));
+  /** Of the two, the one that the message is signed by, or null. */
+  const std::string* passwordOf(const StunMessage& message) const {
+    for (const std::string* each : {&password, &previousPassword}) {
+      if (!each->empty() && message.integrityMatches(*each)) {
+        return each;
+      }
+    }
+    return nullptr;
   }
 };
 
@@ -61,11 +65,26 @@ class Endpoint {
    */
   Address& heard(int socket, const SocketAddress& from, int64_t nowUs,
                  std::optional<SocketAddress>& forgotten);
+  /** By whatever socket. */
+  bool has(const SocketAddress& address) const;
   /** @returns whether it was another before */
   bool select(const Address& address);
+  /**
+   * The selected pair is that of these credentials: checks on it are for consent only (RFC 7675), and nobody
+   * has to judge them.
+   */
+  bool settledOn(int socket, const SocketAddress& address) const {
+    return settled_ && selected_->socket == socket && selected_->remote == address;
+  }
+  /** Our nomination under the current credentials was answered by the selected pair. */
+  void settle() { settled_ = selected_.has_value(); }
+  /** ICE begins anew: whatever comes is its agent's. */
+  void unsettle() { settled_ = false; }
 
   IceCredentials local;
   IceCredentials remote;
+  /** What is sent to it, or null. */
+  MediaTransport* transport = nullptr;
 
  private:
   bool isSelected(const Address& address) const {
@@ -77,6 +96,7 @@ class Endpoint {
   std::array<Address, kMaxAddresses> addresses_;
   size_t count_ = 0;
   std::optional<SelectedPair> selected_;
+  bool settled_ = false;
 };
 
 }  // namespace streamkit

@@ -16,6 +16,7 @@ void EndpointRegistry::setLocalCredentials(Endpoint& endpoint, std::string ufrag
   forgetUfrag(endpoint.local.previousUfrag, endpoint.id());
   idsByUfrag_[ufrag] = endpoint.id();
   endpoint.local.replace(std::move(ufrag), std::move(password));
+  endpoint.unsettle();
 }
 
 void EndpointRegistry::close(uint32_t id) {
@@ -26,9 +27,9 @@ void EndpointRegistry::close(uint32_t id) {
   forgetUfrag(endpoint->local.ufrag, id);
   forgetUfrag(endpoint->local.previousUfrag, id);
   for (size_t i = 0; i < endpoint->addressCount(); i += 1) {
-    const auto owned = idsByAddress_.find(endpoint->addresses()[i].remote);
-    if (owned != idsByAddress_.end() && owned->second == id) {
-      idsByAddress_.erase(owned);
+    const auto owned = byAddress_.find(endpoint->addresses()[i].remote);
+    if (owned != byAddress_.end() && owned->second == endpoint) {
+      byAddress_.erase(owned);
     }
   }
   endpoints_.erase(id);
@@ -78,10 +79,21 @@ EndpointRegistry::Received EndpointRegistry::receiveRequest(const StunMessage& m
   if (endpoint == nullptr) {
     return {Verdict::kUnknownSource};
   }
-  if (!message.isBinding() || !endpoint->local.authentic(message)) {
+  const std::string* const password = message.isBinding() ? endpoint->local.passwordOf(message) : nullptr;
+  if (password == nullptr) {
     return {Verdict::kNotAuthentic};
   }
-  validate(*endpoint, socket, from, nowUs);
+  heard(*endpoint, socket, from, nowUs);
+  // Whoever saw one request on its way can send it again from any address: it may claim one that is free, but
+  // not that of another viewer.
+  byAddress_.emplace(from, endpoint);
+  // A viewer asks again and again whether its pair still works. The agent is the controlling one, for it has
+  // nominated the pair; whoever says the same of itself or wants another pair is for the agent to judge.
+  if (endpoint->settledOn(socket, from) && !message.useCandidate() && !message.iceControlling() &&
+      !message.hasUnknownAttribute()) {
+    const size_t bytes = buildBindingSuccess(message, from, *password, answer_);
+    return {Verdict::kAnswer, endpoint, false, bytes};
+  }
   return {Verdict::kPass, endpoint};
 }
 
@@ -93,40 +105,44 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
   if (endpoint == nullptr || found->socket != socket || !(found->to == from)) {
     return {Verdict::kUnknownSource};
   }
-  if (found->signedRequest && !endpoint->remote.authentic(message)) {
+  if (found->signedRequest && endpoint->remote.passwordOf(message) == nullptr) {
     return {Verdict::kNotAuthentic};
   }
   const StunTransaction transaction = *found;
   transactions_.remove(message.transactionId());
   Received received{Verdict::kPass, endpoint};
   if (transaction.signedRequest && message.messageClass() == StunClass::kSuccess) {
-    Endpoint::Address& address = validate(*endpoint, socket, from, nowUs);
+    Endpoint::Address& address = heard(*endpoint, socket, from, nowUs);
+    // A port may pass from one viewer to another: the last to answer what only it was asked has it.
+    byAddress_[from] = endpoint;
     address.nominated = address.nominated || transaction.useCandidate;
     // A pair once nominated goes on to be checked for consent without the attribute: of several, the media
     // goes to the one that answered last.
     received.pairSelected = address.nominated && endpoint->select(address);
+    if (transaction.useCandidate) {
+      endpoint->settle();
+    }
   }
   return received;
 }
 
-Endpoint::Address& EndpointRegistry::validate(Endpoint& endpoint, int socket, const SocketAddress& from,
-                                              int64_t nowUs) {
+Endpoint::Address& EndpointRegistry::heard(Endpoint& endpoint, int socket, const SocketAddress& from,
+                                           int64_t nowUs) {
   std::optional<SocketAddress> forgotten;
   Endpoint::Address& address = endpoint.heard(socket, from, nowUs, forgotten);
-  if (forgotten.has_value()) {
-    const auto old = idsByAddress_.find(*forgotten);
-    if (old != idsByAddress_.end() && old->second == endpoint.id()) {
-      idsByAddress_.erase(old);
+  // The same address may be there by another of our sockets still.
+  if (forgotten.has_value() && !endpoint.has(*forgotten)) {
+    const auto old = byAddress_.find(*forgotten);
+    if (old != byAddress_.end() && old->second == &endpoint) {
+      byAddress_.erase(old);
     }
   }
-  // A port may pass from one viewer to another: the last to prove itself has it.
-  idsByAddress_[from] = endpoint.id();
   return address;
 }
 
 Endpoint* EndpointRegistry::ownerOf(const SocketAddress& from) {
-  const auto found = idsByAddress_.find(from);
-  return found == idsByAddress_.end() ? nullptr : find(found->second);
+  const auto found = byAddress_.find(from);
+  return found == byAddress_.end() ? nullptr : found->second;
 }
 
 }  // namespace streamkit

@@ -12,13 +12,15 @@ namespace streamkit {
 /** All viewers' endpoints on the shared port: whose is a datagram, and is it. */
 class EndpointRegistry {
  public:
-  enum class Verdict { kPass, kMalformed, kNotAuthentic, kUnknownSource };
+  enum class Verdict { kPass, kAnswer, kMalformed, kNotAuthentic, kUnknownSource };
 
   struct Received {
     Verdict verdict;
     Endpoint* endpoint = nullptr;
     /** Its media goes to another address from now on. */
     bool pairSelected = false;
+    /** Bytes of `answer()`, which is to be sent. */
+    size_t answerBytes = 0;
   };
 
   Endpoint* find(uint32_t id);
@@ -29,19 +31,22 @@ class EndpointRegistry {
   /** To be called with what is sent for an endpoint, so that the answer is recognized. */
   void noteSent(const Endpoint& endpoint, int socket, const SocketAddress& to, Bytes data, int64_t nowUs);
   Received receiveStun(int socket, const SocketAddress& from, Bytes data, int64_t nowUs);
+  /** What the verdict kAnswer was about, until the next message. */
+  Bytes answer() const { return answer_; }
   /** Whose validated address it is, or null. */
   Endpoint* ownerOf(const SocketAddress& from);
 
  private:
   Received receiveRequest(const StunMessage& message, int socket, const SocketAddress& from, int64_t nowUs);
   Received receiveResponse(const StunMessage& message, int socket, const SocketAddress& from, int64_t nowUs);
-  Endpoint::Address& validate(Endpoint& endpoint, int socket, const SocketAddress& from, int64_t nowUs);
+  Endpoint::Address& heard(Endpoint& endpoint, int socket, const SocketAddress& from, int64_t nowUs);
   void forgetUfrag(const std::string& ufrag, uint32_t id);
 
   std::unordered_map<uint32_t, std::unique_ptr<Endpoint>> endpoints_;
   std::unordered_map<std::string, uint32_t> idsByUfrag_;
-  std::unordered_map<SocketAddress, uint32_t, SocketAddressHash> idsByAddress_;
+  std::unordered_map<SocketAddress, Endpoint*, SocketAddressHash> byAddress_;
   StunTransactions transactions_;
+  std::array<uint8_t, kMaxBindingSuccessBytes> answer_{};
 };
 
 }  // namespace streamkit

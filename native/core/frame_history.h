@@ -37,6 +37,10 @@ class FrameHistory {
   /** Number of the frame that comes next. */
   int64_t nextFrame() const { return nextFrame_; }
   int64_t oldestPacket() const { return frames_.empty() ? nextPacket_ : frames_.front().firstPacket; }
+  /** Count of the packet that comes next. */
+  int64_t nextPacket() const { return nextPacket_; }
+  /** Negative before the first one. */
+  int64_t lastKeyframeNumber() const { return lastKeyframe_; }
   /** Payload bytes from the frame's first on; it must be there. */
   uint64_t bytesSince(const EncodedFrame& frame) const { return totalBytes_ - frame.bytesBefore; }
   uint64_t storedBytes() const { return frames_.empty() ? 0 : bytesSince(frames_.front()); }

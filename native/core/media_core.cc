@@ -7,6 +7,11 @@ namespace {
 
 /** RFC 3711 section 3.3.1: the first sequence number lies in the lower half. */
 constexpr uint32_t kFirstSequenceMask = 0x7fff;
+/**
+ * How long a viewer may wait for its turn before the thread is taken to be overloaded. A keyframe for a
+ * thousand viewers goes out in bursts of which each takes some 40 ms for all.
+ */
+constexpr int64_t kMaxLagUs = 200'000;
 
 template <typename Map>
 auto* findIn(Map& map, uint32_t id) {
@@ -34,14 +39,8 @@ MediaTransport* MediaCore::findTransport(uint32_t id) {
   return findIn(transports_, id);
 }
 
-MediaTransport* MediaCore::transportOfEndpoint(uint32_t endpoint) {
-  const auto found = transportsByEndpoint_.find(endpoint);
-  return found == transportsByEndpoint_.end() ? nullptr : findTransport(found->second);
-}
-
 Consumer* MediaCore::findConsumer(uint32_t id) {
-  const auto found = consumers_.find(id);
-  return found == consumers_.end() ? nullptr : found->second.consumer.get();
+  return findIn(consumers_, id);
 }
 
 void MediaCore::createEndpoint(uint32_t id, std::string ufrag, std::string password) {
@@ -55,8 +54,11 @@ void MediaCore::setLocalCredentials(uint32_t id, std::string ufrag, std::string 
 }
 
 void MediaCore::setRemoteCredentials(uint32_t id, std::string ufrag, std::string password) {
-  if (Endpoint* const endpoint = endpoints_.find(id)) {
+  Endpoint* const endpoint = endpoints_.find(id);
+  // The same again is no restart.
+  if (endpoint != nullptr && (endpoint->remote.ufrag != ufrag || endpoint->remote.password != password)) {
     endpoint->remote.replace(std::move(ufrag), std::move(password));
+    endpoint->unsettle();
   }
 }
 
@@ -72,9 +74,9 @@ void MediaCore::sendPacket(uint32_t id, int socket, const SocketAddress& to, Byt
 }
 
 void MediaCore::closeEndpoint(uint32_t id) {
-  const auto transport = transportsByEndpoint_.find(id);
-  if (transport != transportsByEndpoint_.end()) {
-    closeTransport(transport->second);
+  const Endpoint* const endpoint = endpoints_.find(id);
+  if (endpoint != nullptr && endpoint->transport != nullptr) {
+    closeTransport(endpoint->transport->id());
   }
   endpoints_.close(id);
 }
@@ -96,10 +98,19 @@ void MediaCore::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int64
   frame.captureTime = time_.ntpOf(frame.captureTimeUs);
   const EncodedFrame& stored = producer->push(std::move(frame), nowUs);
   for (Consumer* consumer : producer->consumers()) {
-    const uint32_t transportId = consumers_.find(consumer->id())->second.transport;
-    consumer->onFrame(stored, findTransport(transportId)->reachable(), nowUs);
-    if (consumer->hasWork()) {
-      schedule_.now(transportId);
+    MediaTransport& transport = consumer->transport();
+    if (transport.lagUs(nowUs) > kMaxLagUs) {
+      consumer->shed(nowUs);
+    }
+    consumer->onFrame(stored, transport.reachable(), nowUs);
+    if (!consumer->hasWork()) {
+      continue;
+    }
+    const int64_t dueUs = producer->video() ? nowUs : transport.soundDueUs(nowUs);
+    if (dueUs <= nowUs) {
+      schedule_.now(transport, nowUs);
+    } else {
+      schedule_.at(transport, dueUs);
     }
   }
 }
@@ -116,23 +127,23 @@ void MediaCore::closeProducer(uint32_t id) {
   producers_.erase(id);
 }
 
-bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, const SrtpParameters& srtp,
+bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, SrtpSession srtp,
                                 std::shared_ptr<TransportStats> stats) {
-  const Endpoint* const endpoint = endpoints_.find(endpointId);
-  auto sender = SrtpSender::create(srtp.profile, srtp.local);
-  auto receiver = SrtcpReceiver::create(srtp.profile, srtp.remote);
-  if (endpoint == nullptr || !sender.has_value() || !receiver.has_value()) {
+  Endpoint* const endpoint = endpoints_.find(endpointId);
+  if (endpoint == nullptr) {
     return false;
   }
-  const auto previous = transportsByEndpoint_.find(endpointId);
-  if (previous != transportsByEndpoint_.end()) {
-    closeTransport(previous->second);
+  if (endpoint->transport != nullptr) {
+    closeTransport(endpoint->transport->id());
   }
   const MediaTransport::Services services{listener_, batch_, sender_, stats_, options_.feedbackIntervalUs};
-  transports_[id] = std::make_unique<MediaTransport>(id, endpointId, std::move(*sender), std::move(*receiver),
-                                                     std::move(stats), services);
-  transportsByEndpoint_[endpointId] = id;
-  select(*endpoint);
+  auto transport = std::make_unique<MediaTransport>(id, endpointId, std::move(srtp.sender),
+                                                    std::move(srtp.receiver), std::move(stats), services);
+  if (endpoint->selected().has_value()) {
+    transport->select(*endpoint->selected());
+  }
+  endpoint->transport = transport.get();
+  transports_[id] = std::move(transport);
   return true;
 }
 
@@ -144,8 +155,10 @@ void MediaCore::closeTransport(uint32_t id) {
   while (!transport->consumers().empty()) {
     closeConsumer(transport->consumers().back()->id());
   }
-  transportsByEndpoint_.erase(transport->endpoint());
-  schedule_.forget(id);
+  if (Endpoint* const endpoint = endpoints_.find(transport->endpoint())) {
+    endpoint->transport = nullptr;
+  }
+  schedule_.forget(*transport);
   transports_.erase(id);
 }
 
@@ -169,14 +182,15 @@ bool MediaCore::consume(uint32_t id, uint32_t transportId, uint32_t producerId,
   }
   const Consumer::FirstIndices first{firstIndex(*transport, parameters.ssrc),
                                      firstIndex(*transport, parameters.rtxSsrc)};
-  auto consumer = std::make_unique<Consumer>(id, *producer, parameters, time_, first, std::move(stats));
+  auto consumer =
+      std::make_unique<Consumer>(id, *transport, *producer, parameters, time_, first, std::move(stats));
   transport->add(consumer.get());
   producer->add(consumer.get());
   consumer->start(nowUs);
   if (consumer->hasWork()) {
-    schedule_.now(transportId);
+    schedule_.now(*transport, nowUs);
   }
-  consumers_[id] = {std::move(consumer), transportId};
+  consumers_[id] = std::move(consumer);
   return true;
 }
 
@@ -193,22 +207,20 @@ void MediaCore::resumeConsumer(uint32_t id, int64_t nowUs) {
 }
 
 void MediaCore::setTargetBitrate(uint32_t id, double bitrateBps) {
-  const auto found = consumers_.find(id);
-  if (found != consumers_.end()) {
-    found->second.consumer->setTargetBitrate(bitrateBps);
-    findTransport(found->second.transport)->targetBitrateChanged();
+  if (Consumer* const consumer = findConsumer(id)) {
+    consumer->setTargetBitrate(bitrateBps);
+    consumer->transport().targetBitrateChanged();
   }
 }
 
 void MediaCore::closeConsumer(uint32_t id) {
-  const auto found = consumers_.find(id);
-  if (found == consumers_.end()) {
+  Consumer* const consumer = findConsumer(id);
+  if (consumer == nullptr) {
     return;
   }
-  Consumer* const consumer = found->second.consumer.get();
-  findTransport(found->second.transport)->remove(consumer);
+  consumer->transport().remove(consumer);
   consumer->producer().remove(consumer);
-  consumers_.erase(found);
+  consumers_.erase(id);
 }
 
 void MediaCore::receive(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs) {
@@ -253,33 +265,37 @@ void MediaCore::receiveStun(int socket, const SocketAddress& from, MutableBytes 
     case EndpointRegistry::Verdict::kUnknownSource:
       stats_.droppedUnknownSource += 1;
       return;
+    case EndpointRegistry::Verdict::kAnswer:
+      if (received.answerBytes > 0) {
+        sender_.send(socket, from, endpoints_.answer().first(received.answerBytes), received.answerBytes);
+      }
+      return;
     case EndpointRegistry::Verdict::kPass:
       break;
   }
   if (received.pairSelected) {
-    select(*received.endpoint);
+    select(*received.endpoint, nowUs);
   }
   listener_.onPacket(received.endpoint->id(), socket, from, data);
 }
 
-void MediaCore::select(const Endpoint& endpoint) {
-  MediaTransport* const transport = transportOfEndpoint(endpoint.id());
-  if (transport != nullptr && endpoint.selected().has_value()) {
-    transport->select(*endpoint.selected());
-    schedule_.now(transport->id());
+void MediaCore::select(Endpoint& endpoint, int64_t nowUs) {
+  if (endpoint.transport != nullptr && endpoint.selected().has_value()) {
+    endpoint.transport->select(*endpoint.selected());
+    schedule_.now(*endpoint.transport, nowUs);
   }
 }
 
 void MediaCore::receiveRtcp(const SocketAddress& from, MutableBytes data, int64_t nowUs) {
   const Endpoint* const endpoint = endpoints_.ownerOf(from);
-  MediaTransport* const transport = endpoint == nullptr ? nullptr : transportOfEndpoint(endpoint->id());
+  MediaTransport* const transport = endpoint == nullptr ? nullptr : endpoint->transport;
   if (transport == nullptr) {
     stats_.droppedUnknownSource += 1;
     return;
   }
   transport->receiveRtcp(data, nowUs);
-  if (transport->hasWork()) {
-    schedule_.now(transport->id());
+  if (transport->resends()) {
+    schedule_.now(*transport, nowUs);
   }
 }
 
@@ -309,16 +325,14 @@ std::optional<int64_t> MediaCore::advance(int64_t nowUs, size_t maxPackets) {
   schedule_.advance(nowUs);
   size_t packets = 0;
   while (packets < maxPackets) {
-    const auto id = schedule_.take();
-    if (!id.has_value()) {
+    PumpSchedule::Entry* const entry = schedule_.take();
+    if (entry == nullptr) {
       break;
     }
-    MediaTransport* const transport = findTransport(*id);
-    const auto dueUs = transport == nullptr
-                           ? std::nullopt
-                           : transport->pump(nowUs, static_cast<uint32_t>(random_()), packets);
+    const auto dueUs =
+        static_cast<MediaTransport*>(entry)->pump(nowUs, static_cast<uint32_t>(random_()), packets);
     if (dueUs.has_value()) {
-      schedule_.at(*id, *dueUs);
+      schedule_.at(*entry, *dueUs);
     }
   }
   if (schedule_.anyReady()) {

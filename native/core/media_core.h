@@ -11,6 +11,7 @@
 #include "packet_kind.h"
 #include "producer.h"
 #include "pump_schedule.h"
+#include "srtp_session.h"
 
 namespace streamkit {
 
@@ -24,12 +25,6 @@ class MediaCoreListener : public MediaTransport::Listener {
 
  protected:
   ~MediaCoreListener() = default;
-};
-
-struct SrtpParameters {
-  SrtpProfile profile = SrtpProfile::kAeadAes128Gcm;
-  SrtpMasterKey local;
-  SrtpMasterKey remote;
 };
 
 /**
@@ -61,8 +56,8 @@ class MediaCore final : private Producer::Listener {
   /** Closes its consumers. */
   void closeProducer(uint32_t id);
 
-  /** @returns false where the endpoint is unknown, or OpenSSL fails */
-  bool createTransport(uint32_t id, uint32_t endpoint, const SrtpParameters& srtp,
+  /** Takes the place of the transport that the endpoint had. @returns false where the endpoint is unknown */
+  bool createTransport(uint32_t id, uint32_t endpoint, SrtpSession srtp,
                        std::shared_ptr<TransportStats> stats);
   /** Sends BYE of its consumers, closes them. */
   void closeTransport(uint32_t id);
@@ -85,20 +80,14 @@ class MediaCore final : private Producer::Listener {
   std::optional<int64_t> advance(int64_t nowUs, size_t maxPackets);
 
  private:
-  struct OwnedConsumer {
-    std::unique_ptr<Consumer> consumer;
-    uint32_t transport;
-  };
-
   void onKeyframeWanted(uint32_t producer) override;
   void onKeyframeRequestDue(uint32_t producer, int64_t dueUs) override;
 
   void receiveStun(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs);
   void receiveRtcp(const SocketAddress& from, MutableBytes data, int64_t nowUs);
-  void select(const Endpoint& endpoint);
+  void select(Endpoint& endpoint, int64_t nowUs);
   Producer* findProducer(uint32_t id);
   MediaTransport* findTransport(uint32_t id);
-  MediaTransport* transportOfEndpoint(uint32_t endpoint);
   Consumer* findConsumer(uint32_t id);
   int64_t firstIndex(const MediaTransport& transport, uint32_t ssrc);
 
@@ -110,10 +99,11 @@ class MediaCore final : private Producer::Listener {
   std::mt19937 random_;
   PacketBatch batch_;
   EndpointRegistry endpoints_;
+  // By id for the calls that name one; what happens for each frame, packet and datagram goes from one to the
+  // other by pointer: a thousand viewers' entries do not fit into the cache.
   std::unordered_map<uint32_t, std::unique_ptr<Producer>> producers_;
   std::unordered_map<uint32_t, std::unique_ptr<MediaTransport>> transports_;
-  std::unordered_map<uint32_t, uint32_t> transportsByEndpoint_;
-  std::unordered_map<uint32_t, OwnedConsumer> consumers_;
+  std::unordered_map<uint32_t, std::unique_ptr<Consumer>> consumers_;
   PumpSchedule schedule_;
   std::unordered_map<uint32_t, int64_t> keyframeRequestsDue_;
 };

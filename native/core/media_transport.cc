@@ -8,7 +8,7 @@ namespace {
 
 /** While the kernel takes nothing, how long until it is tried again. */
 constexpr int64_t kBlockedRetryUs = 2'000;
-/** An ordinary frame goes out whole up to this many packets. */
+/** Ordinary frames go out whole up to this many packets. */
 constexpr size_t kMaxRushPackets = 64;
 /** A replay goes at ten times the target bitrate, for a newcomer waits for it: 2.5 / 0.25. */
 constexpr double kReplayWeight = 0.25;
@@ -20,7 +20,7 @@ MediaTransport::MediaTransport(uint32_t id, uint32_t endpoint, SrtpSender sender
                                std::shared_ptr<TransportStats> stats, const Services& services)
     : id_(id),
       endpoint_(endpoint),
-      writer_(std::move(sender), services.batch),
+      writer_(std::move(sender), services.batch, services.feedbackIntervalUs > 0),
       receiver_(std::move(receiver)),
       stats_(std::move(stats)),
       services_(services),
@@ -61,42 +61,50 @@ void MediaTransport::targetBitrateChanged() {
 }
 
 void MediaTransport::receiveRtcp(MutableBytes packet, int64_t nowUs) {
+  // A viewer sends some twenty of these a second, and all of its other RTCP together is less. What nobody
+  // reads needs no decryption.
+  if (services_.feedbackIntervalUs <= 0 && isLoneTransportFeedback(packet, receiver_.overheadBytes())) {
+    return;
+  }
   const auto compound = receiver_.unprotect(packet);
   if (!compound.has_value()) {
     services_.planeStats.droppedSrtcpAuthentication += 1;
     return;
   }
   receivedAtUs_ = nowUs;
+  nackItemsLeft_ = kMaxNackItems;
   if (!parseRtcp(*compound, *this)) {
     stats_->rtcpDropped += 1;
   }
 }
 
 bool MediaTransport::hasWork() const {
-  return reachable() &&
-         (!resends_.empty() || std::any_of(consumers_.begin(), consumers_.end(),
-                                           [](const Consumer* each) { return each->hasWork(); }));
+  return !resends_.empty() || std::any_of(consumers_.begin(), consumers_.end(),
+                                          [](const Consumer* each) { return each->hasWork(); });
 }
 
 std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size_t& packets) {
-  if (!hasWork()) {
+  if (!reachable()) {
     return std::nullopt;
   }
   if (services_.sender.blocked(pair_.socket)) {
     return nowUs + kBlockedRetryUs;
   }
   writer_.batch().begin(pair_.socket, pair_.remote);
-  for (Consumer* consumer : consumers_) {
-    if (!consumer->video() && consumer->hasWork()) {
-      const auto burst = consumer->sendBurst(writer_, PacketBatch::kMaxGroupPackets, nowUs);
-      pacer_.sent(burst.bytes, nowUs);
-      packets += burst.packets;
-      consumer->reportWhenDue(writer_, nowUs, random);
-    }
+  // Sound takes the last place of the video's burst and goes with it in one call; before a burst that does
+  // not fit into one it goes first, and does not wait behind it on the way.
+  const VideoTurn turn = nextVideo(nowUs);
+  const bool ridesAlong =
+      turn.consumer != nullptr && resends_.empty() && turn.packets < PacketBatch::kMaxGroupPackets;
+  if (!ridesAlong) {
+    packets += pumpSound(nowUs, random);
   }
   packets += pumpResends(nowUs);
   if (resends_.empty()) {
-    packets += pumpVideo(nowUs);
+    packets += pumpVideo(turn, ridesAlong && soundWaits(), nowUs);
+  }
+  if (ridesAlong) {
+    packets += pumpSound(nowUs, random);
   }
   for (Consumer* consumer : consumers_) {
     if (consumer->video()) {
@@ -107,12 +115,30 @@ std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size
   return hasWork() ? std::optional(pacer_.dueUs(nowUs)) : std::nullopt;
 }
 
+bool MediaTransport::soundWaits() const {
+  return std::any_of(consumers_.begin(), consumers_.end(),
+                     [](const Consumer* each) { return !each->video() && each->hasWork(); });
+}
+
+size_t MediaTransport::pumpSound(int64_t nowUs, uint32_t random) {
+  size_t packets = 0;
+  for (Consumer* consumer : consumers_) {
+    if (!consumer->video() && consumer->hasWork()) {
+      const auto burst = consumer->sendBurst(writer_, PacketBatch::kMaxGroupPackets, false, nowUs);
+      pacer_.sent(burst.bytes, nowUs);
+      packets += burst.packets;
+      consumer->reportWhenDue(writer_, nowUs, random);
+    }
+  }
+  return packets;
+}
+
 size_t MediaTransport::pumpResends(int64_t nowUs) {
   size_t packets = 0;
   if (resends_.empty() || !pacer_.mayRush(nowUs)) {
     return 0;
   }
-  while (!resends_.empty() && packets < PacketBatch::kMaxGroupPackets) {
+  while (!resends_.empty() && packets < Pacer::kBurstPackets) {
     const ResendQueue::Entry entry = resends_.pop();
     const auto burst = entry.consumer->resend(writer_, entry.sequenceNumber, nowUs);
     pacer_.sent(burst.bytes, nowUs);
@@ -121,26 +147,34 @@ size_t MediaTransport::pumpResends(int64_t nowUs) {
   return packets;
 }
 
-size_t MediaTransport::pumpVideo(int64_t nowUs) {
-  size_t packets = 0;
+MediaTransport::VideoTurn MediaTransport::nextVideo(int64_t nowUs) {
   const size_t count = consumers_.size();
   for (size_t i = 0; i < count; i += 1) {
     Consumer* const consumer = consumers_[(turn_ + i) % count];
     if (!consumer->video() || !consumer->hasWork()) {
       continue;
     }
-    const size_t waiting = consumer->packetsOfNextFrame();
-    const bool rush = !consumer->nextIsSpread() && waiting <= kMaxRushPackets;
+    const size_t waiting = consumer->packetsWaiting();
+    const bool rush = !consumer->keyframeWaits() && waiting <= kMaxRushPackets;
     if (rush ? !pacer_.mayRush(nowUs) : !pacer_.mayBurst(nowUs)) {
-      break;
+      return {};
     }
-    const double weight = consumer->replaying() ? kReplayWeight : 1;
-    const auto burst =
-        consumer->sendBurst(writer_, rush ? kMaxRushPackets : PacketBatch::kMaxGroupPackets, nowUs);
+    return {consumer, rush ? waiting : std::min(waiting, Pacer::kBurstPackets)};
+  }
+  return {};
+}
+
+size_t MediaTransport::pumpVideo(VideoTurn turn, bool more, int64_t nowUs) {
+  size_t packets = 0;
+  for (size_t i = 0; turn.consumer != nullptr && i < consumers_.size(); i += 1) {
+    const double weight = turn.consumer->replaying() ? kReplayWeight : 1;
+    const auto burst = turn.consumer->sendBurst(writer_, std::max<size_t>(turn.packets, 1), more, nowUs);
     pacer_.sent(burst.bytes, nowUs, weight);
     packets += burst.packets;
+    videoSentUs_ = nowUs;
+    turn_ += 1;
+    turn = nextVideo(nowUs);
   }
-  turn_ += 1;
   return packets;
 }
 
@@ -171,7 +205,9 @@ void MediaTransport::onNack(uint32_t ssrc, Bytes items) {
   if (!consumer->canResend()) {
     return;
   }
-  forEachNacked(items, [&](uint16_t sequenceNumber) {
+  const size_t count = std::min(items.size() / kNackItemBytes, nackItemsLeft_);
+  nackItemsLeft_ -= count;
+  forEachNacked(items.first(count * kNackItemBytes), [&](uint16_t sequenceNumber) {
     if (!resends_.full() && consumer->wantsResend(sequenceNumber, receivedAtUs_)) {
       resends_.push({consumer, sequenceNumber});
     }
@@ -192,7 +228,7 @@ void MediaTransport::onFir(uint32_t ssrc, uint8_t commandSequence) {
 
 void MediaTransport::onTransportFeedback(Bytes body) {
   SentPacketLog* const sent = writer_.sentPackets();
-  if (sent == nullptr || services_.feedbackIntervalUs <= 0) {
+  if (sent == nullptr) {
     return;
   }
   if (!parseTransportFeedback(body, feedback_)) {
@@ -225,7 +261,7 @@ void MediaTransport::tellFeedback() {
 }
 
 void MediaTransport::onRemb(double bitrateBps) {
-  if (receivedAtUs_ - rembToldUs_ >= kRembIntervalUs) {
+  if (services_.feedbackIntervalUs > 0 && receivedAtUs_ - rembToldUs_ >= kRembIntervalUs) {
     rembToldUs_ = receivedAtUs_;
     services_.listener.onRemb(id_, bitrateBps);
   }

@@ -8,9 +8,10 @@
 #include "consumer.h"
 #include "pacer.h"
 #include "packet_writer.h"
+#include "pump_schedule.h"
 #include "resend_queue.h"
 #include "rtcp_parser.h"
-#include "srtp_receiver.h"
+#include "srtcp_receiver.h"
 #include "transport_feedback.h"
 
 namespace streamkit {
@@ -22,7 +23,7 @@ struct SelectedPair {
 };
 
 /** One viewer's SRTP and SRTCP: its consumers, its pacer, and what its RTCP says. */
-class MediaTransport final : private RtcpListener {
+class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
  public:
   class Listener {
    public:
@@ -39,13 +40,22 @@ class MediaTransport final : private RtcpListener {
     PacketBatch& batch;
     const DatagramSender& sender;
     PlaneStats& planeStats;
-    /** How long feedback is collected before it is told; 0: not told at all. */
+    /** How long feedback is collected before it is told; 0: neither feedback nor REMB is told. */
     int64_t feedbackIntervalUs;
   };
 
   /** Of one packet: sequence number, sendTimeUs, arrivalTimeUs (NaN where lost), bytes of the datagram. */
   static constexpr size_t kRecordValues = 4;
+  /** Sound waits for a burst of the same viewer's video, with which it costs no call of its own, no longer
+   * than this. */
+  static constexpr int64_t kSoundWaitUs = 10'000;
+  /** A source that has sent no picture for this long is not waited for: the page stands still, or there is no
+   * video. */
+  static constexpr int64_t kVideoRecentUs = 100'000;
   static constexpr size_t kMaxPendingRecords = 2048;
+  /** NACK items of one datagram that are looked at, each of up to 17 packets; the viewer asks for the rest
+   * again. */
+  static constexpr size_t kMaxNackItems = 128;
 
   MediaTransport(uint32_t id, uint32_t endpoint, SrtpSender sender, SrtcpReceiver receiver,
                  std::shared_ptr<TransportStats> stats, const Services& services);
@@ -66,9 +76,14 @@ class MediaTransport final : private RtcpListener {
   /** SRTCP from an address that is the viewer's. */
   void receiveRtcp(MutableBytes packet, int64_t nowUs);
 
-  bool hasWork() const;
+  /** When sound that comes now is to go out if no video does. */
+  int64_t soundDueUs(int64_t nowUs) const {
+    return nowUs - videoSentUs_ < kVideoRecentUs ? nowUs + kSoundWaitUs : nowUs;
+  }
+  /** Retransmissions wait. */
+  bool resends() const { return !resends_.empty(); }
   /**
-   * Sends what may be sent now: sound, then retransmissions, then a burst of video.
+   * Sends what may be sent now: retransmissions, a burst of video, and sound.
    * @param packets is increased by what was sent
    * @returns when to call again; nothing where there is no work left
    */
@@ -82,11 +97,20 @@ class MediaTransport final : private RtcpListener {
   void onTransportFeedback(Bytes body) override;
   void onRemb(double bitrateBps) override;
 
+  bool hasWork() const;
   /** The consumer whose media SSRC it is; what names nobody is counted, what names an RTX stream is ignored.
    */
   Consumer* addressee(uint32_t ssrc);
   size_t pumpResends(int64_t nowUs);
-  size_t pumpVideo(int64_t nowUs);
+  bool soundWaits() const;
+  size_t pumpSound(int64_t nowUs, uint32_t random);
+  /** Whose video is next, if the pacer lets it go now, and how much of it. */
+  struct VideoTurn {
+    Consumer* consumer = nullptr;
+    size_t packets = 0;
+  };
+  VideoTurn nextVideo(int64_t nowUs);
+  size_t pumpVideo(VideoTurn turn, bool more, int64_t nowUs);
   void tellFeedback();
 
   uint32_t id_;
@@ -99,11 +123,14 @@ class MediaTransport final : private RtcpListener {
   /** Sound before video. */
   std::vector<Consumer*> consumers_;
   size_t turn_ = 0;
+  int64_t videoSentUs_ = INT64_MIN / 2;
   Pacer pacer_;
   ResendQueue resends_;
   std::unordered_map<uint32_t, int64_t> retiredIndices_;
 
   int64_t receivedAtUs_ = 0;
+  /** Of the datagram that is being read. */
+  size_t nackItemsLeft_ = 0;
   ReferenceTime referenceTime_;
   std::vector<PacketFeedback> feedback_;
   std::vector<double> records_;

@@ -7,15 +7,17 @@ namespace streamkit {
 
 /**
  * Spreads one viewer's bursts: a bucket that fills with what is sent and leaks at 2.5 times the target
- * bitrate. A burst of at most 16 packets goes out when the bucket is empty, so a keyframe leaves in bursts a
- * few ms apart and does not overrun a shallow queue on the way; a frame of ordinary size goes out whole, for
- * delay.
+ * bitrate. A burst of at most kBurstPackets goes out when the bucket is empty, so a keyframe leaves in bursts
+ * a few ms apart and does not overrun a shallow queue on the way; a frame of ordinary size goes out whole,
+ * for delay.
  */
 class Pacer {
  public:
   /** How much faster than the target: what it falls behind by a keyframe must be caught up before the next
    * one. */
   static constexpr double kRateFactor = 2.5;
+  /** What goes out without a pause of what is to be spread. */
+  static constexpr size_t kBurstPackets = 16;
   /** Bursts end on this grid, so that one wake of the thread serves many viewers. */
   static constexpr int64_t kGridUs = 1000;
   /** An ordinary frame need not wait for this much of what went before. */

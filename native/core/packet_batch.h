@@ -12,8 +12,8 @@ namespace streamkit {
  */
 class PacketBatch {
  public:
-  /** A burst: what goes out without a pause. Below the 64 segments that the kernel takes. */
-  static constexpr size_t kMaxGroupPackets = 16;
+  /** An ordinary frame and the sound beside it. Below the 64 segments that the kernel takes. */
+  static constexpr size_t kMaxGroupPackets = 40;
   /** Below the 64 KiB of one UDP_SEGMENT send. */
   static constexpr size_t kMaxGroupBytes = 48 * 1024;
   static constexpr size_t kMaxPacketBytes = 1500;
@@ -22,6 +22,13 @@ class PacketBatch {
 
   /** To be called before each viewer's packets; flushes those of the one before. */
   void begin(int socket, const SocketAddress& to);
+  /**
+   * Bytes that a packet lacks to be as long as those before it, so that another can follow it in the same
+   * group; 0 where it is as long, or begins a group.
+   */
+  size_t missing(size_t bytes) const {
+    return packets_ > 0 && !complete_ && bytes < segmentBytes_ ? segmentBytes_ - bytes : 0;
+  }
   /** Room for a packet of exactly `bytes`, at most kMaxPacketBytes. Taken by `commit`, or else given back. */
   uint8_t* reserve(size_t bytes);
   void commit();

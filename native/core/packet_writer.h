@@ -12,25 +12,30 @@ namespace streamkit {
 /** Writes one viewer's packets, encrypted, into the batch: the innermost loop of the plane. */
 class PacketWriter {
  public:
-  PacketWriter(SrtpSender srtp, PacketBatch& batch) : srtp_(std::move(srtp)), batch_(batch) {}
+  /** @param logs keep what is sent under transport-wide sequence numbers, for feedback */
+  PacketWriter(SrtpSender srtp, PacketBatch& batch, bool logs)
+      : srtp_(std::move(srtp)), batch_(batch), logs_(logs) {}
 
   /**
    * @param fields its sequence numbers are filled in here
    * @param index full count of the SSRC's packets: the roll-over counter, then the sequence number
    * @param prefix before the payload: the original sequence number of a retransmission, or nothing
+   * @param more another packet comes in this burst: one that is a few bytes shorter than those before it is
+   * padded, for only the last of a group may be shorter
    * @returns bytes of the datagram; 0 where it could not be encrypted, or is too long
    */
   size_t writeRtp(const RtpHeaderTemplate& header, RtpHeaderFields fields, int64_t index, Bytes prefix,
-                  Bytes payload, int64_t nowUs);
+                  Bytes payload, bool more, int64_t nowUs);
   void writeRtcp(Bytes compound);
 
   PacketBatch& batch() { return batch_; }
-  /** Null until a packet with a transport-wide sequence number has been sent. */
+  /** Null where nothing is logged, and until a packet with a transport-wide sequence number has been sent. */
   SentPacketLog* sentPackets() { return sentPackets_.get(); }
 
  private:
   SrtpSender srtp_;
   PacketBatch& batch_;
+  bool logs_;
   uint16_t transportSequenceNumber_ = 0;
   std::unique_ptr<SentPacketLog> sentPackets_;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "frame_history.h"
@@ -48,6 +49,7 @@ class Producer {
   const EncodedFrame& push(EncodedFrame frame, int64_t nowUs) {
     if (frame.keyframe) {
       keyframes_.keyframePassed();
+      readmissions_ = std::max(kMinReadmissions, consumers_.size() / kReadmittedShare);
     }
     return history_.push(std::move(frame), nowUs);
   }
@@ -64,6 +66,18 @@ class Producer {
     }
   }
 
+  /** There was no time to send a frame to one of the consumers. */
+  void congestion(int64_t nowUs) { keyframes_.congestion(nowUs); }
+  bool congested(int64_t nowUs) const { return keyframes_.congested(nowUs); }
+  /** Whether one of those that were left out for lack of time may begin again with this keyframe. */
+  bool readmits(int64_t nowUs) {
+    if (congested(nowUs) || readmissions_ == 0) {
+      return false;
+    }
+    readmissions_ -= 1;
+    return true;
+  }
+
   void retryKeyframeRequest(int64_t nowUs) {
     if (keyframes_.dueUs().has_value() && keyframes_.request(nowUs)) {
       listener_.onKeyframeWanted(id_);
@@ -74,12 +88,18 @@ class Producer {
   void remove(Consumer* consumer) { std::erase(consumers_, consumer); }
 
  private:
+  /** With each keyframe a part of those left out comes back, so that it shows whether there is time for more.
+   */
+  static constexpr size_t kMinReadmissions = 8;
+  static constexpr size_t kReadmittedShare = 4;
+
   uint32_t id_;
   ProducerParameters parameters_;
   Listener& listener_;
   FrameHistory history_;
   KeyframeRequestPolicy keyframes_;
   std::vector<Consumer*> consumers_;
+  size_t readmissions_ = 0;
 };
 
 }  // namespace streamkit

@@ -1,86 +1,111 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <optional>
-#include <queue>
-#include <unordered_map>
 #include <vector>
 
 namespace streamkit {
 
-/** Which viewers have something to send, now or at a time. Each is in it once at most: the earlier time
- * counts. */
+/**
+ * Which viewers have something to send, now or at a time. Each is in it once at most: the earlier time
+ * counts. What it needs to know of a viewer lies in the viewer itself, so that nothing is looked up.
+ */
 class PumpSchedule {
  public:
-  void now(uint32_t id) {
-    State& state = states_[id];
-    state.dueUs = kNone;
-    if (!state.ready) {
-      state.ready = true;
-      ready_.push_back(id);
+  /** A viewer's place. To be forgotten before it ends. */
+  class Entry {
+   public:
+    /** For how long it has been waiting for its turn. */
+    int64_t lagUs(int64_t nowUs) const { return ready_ ? nowUs - readySinceUs_ : 0; }
+
+   protected:
+    ~Entry() = default;
+
+   private:
+    friend class PumpSchedule;
+    bool ready_ = false;
+    int64_t dueUs_ = kNone;
+    int64_t readySinceUs_ = 0;
+  };
+
+  void now(Entry& entry, int64_t nowUs) {
+    entry.dueUs_ = kNone;
+    if (!entry.ready_) {
+      entry.ready_ = true;
+      entry.readySinceUs_ = nowUs;
+      ready_.push_back(&entry);
     }
   }
 
-  void at(uint32_t id, int64_t dueUs) {
-    State& state = states_[id];
-    if (!state.ready && (state.dueUs == kNone || dueUs < state.dueUs)) {
-      state.dueUs = dueUs;
-      timers_.push({dueUs, id});
+  void at(Entry& entry, int64_t dueUs) {
+    if (!entry.ready_ && (entry.dueUs_ == kNone || dueUs < entry.dueUs_)) {
+      entry.dueUs_ = dueUs;
+      timers_.push_back({dueUs, &entry});
+      std::push_heap(timers_.begin(), timers_.end(), std::greater<>());
     }
   }
 
-  void forget(uint32_t id) { states_.erase(id); }
+  /** Looks through all: for what happens once in a viewer's life. */
+  void forget(Entry& entry) {
+    std::erase(ready_, &entry);
+    std::erase_if(timers_, [&](const Timer& timer) { return timer.entry == &entry; });
+    std::make_heap(timers_.begin(), timers_.end(), std::greater<>());
+  }
 
   /** Moves those whose time has come to the ready ones. */
   void advance(int64_t nowUs) {
-    while (!timers_.empty() && timers_.top().dueUs <= nowUs) {
-      const Timer timer = timers_.top();
-      timers_.pop();
-      const auto found = states_.find(timer.id);
-      // A timer whose viewer is gone, or was served earlier, is void.
-      if (found != states_.end() && found->second.dueUs == timer.dueUs) {
-        now(timer.id);
+    while (!timers_.empty() && timers_.front().dueUs <= nowUs) {
+      const Timer timer = popTimer();
+      if (!isVoid(timer)) {
+        now(*timer.entry, nowUs);
       }
     }
   }
 
-  std::optional<uint32_t> take() {
-    while (!ready_.empty()) {
-      const uint32_t id = ready_.front();
-      ready_.pop_front();
-      const auto found = states_.find(id);
-      if (found != states_.end() && found->second.ready) {
-        found->second.ready = false;
-        return id;
-      }
+  /** Null where none is ready. */
+  Entry* take() {
+    if (ready_.empty()) {
+      return nullptr;
     }
-    return std::nullopt;
+    Entry* const entry = ready_.front();
+    ready_.pop_front();
+    entry->ready_ = false;
+    return entry;
   }
 
   bool anyReady() const { return !ready_.empty(); }
-  std::optional<int64_t> nextDueUs() const {
-    return timers_.empty() ? std::nullopt : std::optional(timers_.top().dueUs);
+  std::optional<int64_t> nextDueUs() {
+    while (!timers_.empty() && isVoid(timers_.front())) {
+      popTimer();
+    }
+    return timers_.empty() ? std::nullopt : std::optional(timers_.front().dueUs);
   }
 
  private:
   static constexpr int64_t kNone = INT64_MIN;
 
-  struct State {
-    bool ready = false;
-    int64_t dueUs = kNone;
-  };
-
   struct Timer {
     int64_t dueUs;
-    uint32_t id;
+    Entry* entry;
     bool operator>(const Timer& other) const { return dueUs > other.dueUs; }
   };
 
-  std::unordered_map<uint32_t, State> states_;
-  std::deque<uint32_t> ready_;
-  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
+  /** The viewer was served earlier. */
+  static bool isVoid(const Timer& timer) { return timer.entry->dueUs_ != timer.dueUs; }
+
+  Timer popTimer() {
+    std::pop_heap(timers_.begin(), timers_.end(), std::greater<>());
+    const Timer timer = timers_.back();
+    timers_.pop_back();
+    return timer;
+  }
+
+  std::deque<Entry*> ready_;
+  /** A heap, the earliest first. */
+  std::vector<Timer> timers_;
 };
 
 }  // namespace streamkit

@@ -22,7 +22,6 @@ constexpr size_t kHeaderBytes = 4;
 constexpr size_t kSsrcBytes = 4;
 constexpr size_t kSenderInfoBytes = 20;
 constexpr size_t kReportBlockBytes = 24;
-constexpr size_t kNackItemBytes = 4;
 constexpr size_t kFirItemBytes = 8;
 constexpr uint8_t kPaddingBit = 0x20;
 
@@ -164,6 +163,12 @@ bool walk(Bytes compound, RtcpListener* listener) {
 }
 
 }  // namespace
+
+bool isLoneTransportFeedback(Bytes srtcp, size_t overheadBytes) {
+  return srtcp.size() > overheadBytes + kHeaderBytes && srtcp[1] == kTransportFeedback &&
+         (srtcp[0] & 0x1f) == kFormatTransportWide &&
+         (readU16(&srtcp[2]) + size_t{1}) * 4 == srtcp.size() - overheadBytes;
+}
 
 bool parseRtcp(Bytes compound, RtcpListener& listener) {
   return walk(compound, nullptr) && walk(compound, &listener);

@@ -42,10 +42,19 @@ class RtcpListener {
  */
 bool parseRtcp(Bytes compound, RtcpListener& listener);
 
+/**
+ * The packet is transport-wide feedback and nothing else, as the part of SRTCP that is not encrypted says
+ * (RFC 3711 section 3.4: the first eight bytes).
+ * @param overheadBytes what SRTCP adds at the end
+ */
+bool isLoneTransportFeedback(Bytes srtcp, size_t overheadBytes);
+
+constexpr size_t kNackItemBytes = 4;
+
 /** RFC 4585 section 6.2.1: a packet id and a bit mask of the 16 that follow it. */
 template <typename Callback>
 void forEachNacked(Bytes items, Callback&& callback) {
-  for (size_t item = 0; item + 4 <= items.size(); item += 4) {
+  for (size_t item = 0; item + kNackItemBytes <= items.size(); item += kNackItemBytes) {
     const uint16_t packetId = readU16(&items[item]);
     const uint16_t following = readU16(&items[item + 2]);
     callback(packetId);

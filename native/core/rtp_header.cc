@@ -59,6 +59,7 @@ size_t RtpHeaderTemplate::add(uint8_t id, Bytes data) {
 
 void RtpHeaderTemplate::write(const RtpHeaderFields& fields, uint8_t* out) const {
   std::memcpy(out, template_.data(), size_);
+  out[0] = static_cast<uint8_t>(out[0] | (fields.padding ? kPaddingBit : 0));
   out[1] = static_cast<uint8_t>((fields.marker ? kMarkerBit : 0) | fields.payloadType);
   writeU16(out + 2, fields.sequenceNumber);
   writeU32(out + 4, fields.rtpTimestamp);
@@ -104,28 +105,6 @@ std::optional<RtpPacketView> RtpPacketView::parse(Bytes packet) {
     return std::nullopt;
   }
   return view;
-}
-
-Bytes RtpPacketView::extensionElement(uint8_t id) const {
-  if (extensionProfile != kOneByteProfile) {
-    return {};
-  }
-  for (size_t at = 0; at < extension.size();) {
-    if (extension[at] == 0) {
-      at += 1;
-      continue;
-    }
-    const uint8_t elementId = extension[at] >> 4;
-    const size_t length = (extension[at] & 0x0fu) + 1u;
-    if (elementId > kMaxOneByteId || extension.size() - at - 1 < length) {
-      return {};
-    }
-    if (elementId == id) {
-      return extension.subspan(at + 1, length);
-    }
-    at += 1 + length;
-  }
-  return {};
 }
 
 }  // namespace streamkit

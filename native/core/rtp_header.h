@@ -22,6 +22,8 @@ struct RtpHeaderFields {
   uint32_t ssrc = 0;
   uint8_t payloadType = 0;
   bool marker = false;
+  /** Padding follows the payload: RFC 3550 section 5.1. */
+  bool padding = false;
   uint16_t sequenceNumber = 0;
   uint32_t rtpTimestamp = 0;
   uint16_t transportSequenceNumber = 0;
@@ -70,8 +72,6 @@ struct RtpPacketView {
 
   /** Nothing where a length does not fit. */
   static std::optional<RtpPacketView> parse(Bytes packet);
-  /** The element of a one-byte extension (RFC 8285 section 4.2); empty where it is absent. */
-  Bytes extensionElement(uint8_t id) const;
 };
 
 }  // namespace streamkit

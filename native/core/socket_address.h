@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace streamkit {
@@ -24,6 +25,8 @@ class SocketAddress {
   std::string text() const;
 
   uint16_t port() const { return port_; }
+  /** 4 or 16 bytes. */
+  std::span<const uint8_t> ip() const { return std::span(ip_).first(ipv6_ ? 16 : 4); }
   bool isIpv6() const { return ipv6_; }
   bool operator==(const SocketAddress& other) const = default;
   size_t hash() const;

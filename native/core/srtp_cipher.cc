@@ -58,8 +58,8 @@ bool SrtpCipher::begin(uint32_t ssrc, uint64_t index) {
   return EVP_CipherInit_ex(context_.get(), nullptr, nullptr, nullptr, iv.data(), -1) == 1;
 }
 
-bool SrtpCipher::seal(uint32_t ssrc, uint64_t index, std::initializer_list<Bytes> associated, Bytes prefix,
-                      Bytes payload, uint8_t* out) {
+bool SrtpCipher::seal(uint32_t ssrc, uint64_t index, std::initializer_list<Bytes> associated,
+                      std::initializer_list<Bytes> parts, uint8_t* out) {
   if (!begin(ssrc, index)) {
     return false;
   }
@@ -73,7 +73,7 @@ bool SrtpCipher::seal(uint32_t ssrc, uint64_t index, std::initializer_list<Bytes
       }
     }
   }
-  for (const Bytes part : {prefix, payload}) {
+  for (const Bytes part : parts) {
     if (part.empty()) {
       continue;
     }

@@ -34,8 +34,8 @@ class SrtpCipher {
    * @param ssrc, index 48-bit packet index of RTP (RFC 3711 section 3.3.1), or 31-bit index of SRTCP
    * @param associated authenticated by GCM only; SHA1_80 codes are made with `authenticate`
    */
-  bool seal(uint32_t ssrc, uint64_t index, std::initializer_list<Bytes> associated, Bytes prefix,
-            Bytes payload, uint8_t* out);
+  bool seal(uint32_t ssrc, uint64_t index, std::initializer_list<Bytes> associated,
+            std::initializer_list<Bytes> parts, uint8_t* out);
   /** Decrypts in place or elsewhere; with GCM the tag is checked first to last: `out` is not to be used on
    * failure. */
   bool open(uint32_t ssrc, uint64_t index, std::initializer_list<Bytes> associated, Bytes sealed,

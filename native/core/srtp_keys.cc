@@ -31,6 +31,11 @@ bool derive(const SrtpMasterKey& master, uint8_t label, MutableBytes out) {
 
 }  // namespace
 
+SrtpMasterKey::~SrtpMasterKey() {
+  OPENSSL_cleanse(key.data(), key.size());
+  OPENSSL_cleanse(salt.data(), salt.size());
+}
+
 SrtpSessionKeys::~SrtpSessionKeys() {
   OPENSSL_cleanse(encryption.data(), encryption.size());
   OPENSSL_cleanse(authentication.data(), authentication.size());

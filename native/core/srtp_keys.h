@@ -21,6 +21,12 @@ struct SrtpMasterKey {
   std::array<uint8_t, kSrtpKeyBytes> key{};
   /** 14 bytes; the GCM profile uses the first 12, the rest is zero. */
   std::array<uint8_t, 14> salt{};
+
+  SrtpMasterKey() = default;
+  SrtpMasterKey(const SrtpMasterKey&) = default;
+  SrtpMasterKey& operator=(const SrtpMasterKey&) = default;
+  /** Wipes. */
+  ~SrtpMasterKey();
 };
 
 /** Session keys of SRTP or of SRTCP: RFC 3711 section 4.3, with a key derivation rate of zero. */

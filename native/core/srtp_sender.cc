@@ -26,10 +26,10 @@ std::optional<SrtpSender> SrtpSender::create(SrtpProfile profile, const SrtpMast
   return SrtpSender(std::move(*rtp), std::move(*rtcp));
 }
 
-bool SrtpSender::protectRtp(uint8_t* packet, size_t headerBytes, uint32_t ssrc, uint64_t index, Bytes prefix,
-                            Bytes payload) {
+bool SrtpSender::protectRtp(uint8_t* packet, size_t headerBytes, uint32_t ssrc, uint64_t index,
+                            std::initializer_list<Bytes> parts) {
   uint8_t* const body = packet + headerBytes;
-  if (!rtp_.seal(ssrc, index, {Bytes(packet, headerBytes)}, prefix, payload, body)) {
+  if (!rtp_.seal(ssrc, index, {Bytes(packet, headerBytes)}, parts, body)) {
     return false;
   }
   if (rtp_.profile() == SrtpProfile::kAeadAes128Gcm) {
@@ -38,7 +38,10 @@ bool SrtpSender::protectRtp(uint8_t* packet, size_t headerBytes, uint32_t ssrc, 
   // RFC 3711 section 4.2: the code covers the packet and the roll-over counter.
   std::array<uint8_t, 4> rollOver;
   writeU32(rollOver.data(), static_cast<uint32_t>(index >> 16));
-  const size_t packetBytes = headerBytes + prefix.size() + payload.size();
+  size_t packetBytes = headerBytes;
+  for (const Bytes part : parts) {
+    packetBytes += part.size();
+  }
   return rtp_.authenticate({Bytes(packet, packetBytes), rollOver}, packet + packetBytes);
 }
 
@@ -52,7 +55,7 @@ bool SrtpSender::protectRtcp(Bytes compound, uint8_t* out) {
   writeU32(indexWord.data(), kEncryptedBit | index);
   const Bytes header = compound.first(kRtcpHeaderBytes);
   std::memcpy(out, header.data(), header.size());
-  if (!rtcp_.seal(readU32(&compound[4]), index, {header, indexWord}, {}, compound.subspan(kRtcpHeaderBytes),
+  if (!rtcp_.seal(readU32(&compound[4]), index, {header, indexWord}, {compound.subspan(kRtcpHeaderBytes)},
                   out + kRtcpHeaderBytes)) {
     return false;
   }

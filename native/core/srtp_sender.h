@@ -19,13 +19,14 @@ class SrtpSender {
   size_t rtcpOverheadBytes() const { return 4 + rtcp_.tagBytes(); }
 
   /**
-   * Encrypts `prefix` and `payload` behind the header that `packet` begins with, and appends the tag.
-   * @param packet has room for `headerBytes + prefix + payload + rtpOverheadBytes()`
+   * Encrypts the parts, one after the other, behind the header that `packet` begins with, and appends the
+   * tag.
+   * @param packet has room for `headerBytes + parts + rtpOverheadBytes()`
    * @param index 48-bit packet index: the roll-over counter, then the sequence number. Never twice for one
    * SSRC.
    */
-  bool protectRtp(uint8_t* packet, size_t headerBytes, uint32_t ssrc, uint64_t index, Bytes prefix,
-                  Bytes payload);
+  bool protectRtp(uint8_t* packet, size_t headerBytes, uint32_t ssrc, uint64_t index,
+                  std::initializer_list<Bytes> parts);
 
   /** @param out has room for `compound.size() + rtcpOverheadBytes()`; compound has at least 8 bytes */
   bool protectRtcp(Bytes compound, uint8_t* out);

@@ -15,8 +15,13 @@ constexpr size_t kAttributeHeaderBytes = 4;
 constexpr uint32_t kMagicCookie = 0x2112a442;
 constexpr uint16_t kAttributeUsername = 0x0006;
 constexpr uint16_t kAttributeIntegrity = 0x0008;
+constexpr uint16_t kAttributeXorMappedAddress = 0x0020;
+constexpr uint16_t kAttributePriority = 0x0024;
 constexpr uint16_t kAttributeUseCandidate = 0x0025;
+/** RFC 8489 section 14: what is below may not be passed over. */
+constexpr uint16_t kFirstOptionalAttribute = 0x8000;
 constexpr uint16_t kAttributeFingerprint = 0x8028;
+constexpr uint16_t kAttributeIceControlling = 0x802a;
 constexpr uint32_t kFingerprintXor = 0x5354554e;
 
 uint32_t crc32(Bytes bytes) {
@@ -98,6 +103,10 @@ bool StunMessage::readAttributes() {
         username_ = std::string_view(reinterpret_cast<const char*>(value.data()), value.size());
       } else if (type == kAttributeUseCandidate) {
         useCandidate_ = true;
+      } else if (type == kAttributeIceControlling) {
+        iceControlling_ = true;
+      } else if (type < kFirstOptionalAttribute && type != kAttributePriority) {
+        hasUnknownAttribute_ = true;
       }
     }
     at = valueOffset + paddedLength;
@@ -111,48 +120,41 @@ bool StunMessage::integrityMatches(std::string_view password) const {
          CRYPTO_memcmp(code.data(), &datagram_[integrityOffset_ + kAttributeHeaderBytes], code.size()) == 0;
 }
 
-StunMessageBuilder::StunMessageBuilder(StunClass messageClass, const StunTransactionId& transactionId)
-    : bytes_(kHeaderBytes) {
-  const unsigned classBits = static_cast<unsigned>(messageClass);
-  writeU16(&bytes_[0], static_cast<uint16_t>(1u | (classBits & 2) << 7 | (classBits & 1) << 4));
-  writeU32(&bytes_[4], kMagicCookie);
-  std::copy(transactionId.begin(), transactionId.end(), bytes_.begin() + 8);
-}
-
-StunMessageBuilder& StunMessageBuilder::attribute(uint16_t type, Bytes value) {
-  const size_t at = bytes_.size();
-  bytes_.resize(at + kAttributeHeaderBytes + (value.size() + 3) / 4 * 4);
-  writeU16(&bytes_[at], type);
-  writeU16(&bytes_[at + 2], static_cast<uint16_t>(value.size()));
-  std::copy(value.begin(), value.end(),
-            bytes_.begin() + static_cast<std::ptrdiff_t>(at + kAttributeHeaderBytes));
-  setLength(bytes_.size() - kHeaderBytes);
-  return *this;
-}
-
-StunMessageBuilder& StunMessageBuilder::username(std::string_view value) {
-  return attribute(kAttributeUsername, Bytes(reinterpret_cast<const uint8_t*>(value.data()), value.size()));
-}
-
-StunMessageBuilder& StunMessageBuilder::useCandidate() {
-  return attribute(kAttributeUseCandidate, {});
-}
-
-StunMessageBuilder& StunMessageBuilder::integrity(std::string_view password) {
-  std::array<uint8_t, HmacSha1::kBytes> code{};
-  integrityOf(bytes_, password, code);
-  return attribute(kAttributeIntegrity, code);
-}
-
-StunMessageBuilder& StunMessageBuilder::fingerprint() {
-  setLength(bytes_.size() - kHeaderBytes + kAttributeHeaderBytes + 4);
-  std::array<uint8_t, 4> value;
-  writeU32(value.data(), crc32(bytes_) ^ kFingerprintXor);
-  return attribute(kAttributeFingerprint, value);
-}
-
-void StunMessageBuilder::setLength(size_t attributeBytes) {
-  writeU16(&bytes_[2], static_cast<uint16_t>(attributeBytes));
+size_t buildBindingSuccess(const StunMessage& request, const SocketAddress& from, std::string_view password,
+                           std::span<uint8_t, kMaxBindingSuccessBytes> out) {
+  constexpr uint16_t kBindingSuccess = 0x0101;
+  const auto& id = request.transactionId();
+  const auto attribute = [&out](size_t at, uint16_t type, size_t length) {
+    writeU16(&out[at], type);
+    writeU16(&out[at + 2], static_cast<uint16_t>(length));
+    return at + kAttributeHeaderBytes;
+  };
+  writeU16(&out[0], kBindingSuccess);
+  writeU32(&out[4], kMagicCookie);
+  std::copy(id.begin(), id.end(), &out[8]);
+  const Bytes ip = from.ip();
+  size_t at = attribute(kHeaderBytes, kAttributeXorMappedAddress, 4 + ip.size());
+  // RFC 8489 section 14.2: XOR of the cookie, and of the transaction id for what is longer.
+  out[at] = 0;
+  out[at + 1] = from.isIpv6() ? 2 : 1;
+  writeU16(&out[at + 2], static_cast<uint16_t>(from.port() ^ (kMagicCookie >> 16)));
+  for (size_t i = 0; i < ip.size(); i += 1) {
+    out[at + 4 + i] = ip[i] ^ out[4 + i];
+  }
+  at += 4 + ip.size();
+  std::array<uint8_t, HmacSha1::kBytes> code;
+  if (!integrityOf(out.first(at), password, code)) {
+    return 0;
+  }
+  at = attribute(at, kAttributeIntegrity, code.size());
+  std::copy(code.begin(), code.end(), &out[at]);
+  at += code.size();
+  // Section 14.7: the length counts the fingerprint already.
+  writeU16(&out[2], static_cast<uint16_t>(at - kHeaderBytes + kAttributeHeaderBytes + 4));
+  const uint32_t fingerprint = crc32(out.first(at)) ^ kFingerprintXor;
+  at = attribute(at, kAttributeFingerprint, 4);
+  writeU32(&out[at], fingerprint);
+  return at + 4;
 }
 
 }  // namespace streamkit

@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "bytes.h"
+#include "socket_address.h"
 
 namespace streamkit {
 
@@ -28,6 +28,11 @@ class StunMessage {
    */
   std::string_view username() const { return username_; }
   bool useCandidate() const { return useCandidate_; }
+  /** Of a request: the sender takes itself for the controlling agent (RFC 8445 section 7.1.3). */
+  bool iceControlling() const { return iceControlling_; }
+  /** It has a comprehension-required attribute that a binding request of ICE does not (RFC 8489 section 14).
+   */
+  bool hasUnknownAttribute() const { return hasUnknownAttribute_; }
   bool hasIntegrity() const { return integrityOffset_ != 0; }
   /** RFC 5389 section 15.4, with the short-term key: the password itself. False where there is none. */
   bool integrityMatches(std::string_view password) const;
@@ -41,24 +46,20 @@ class StunMessage {
   StunTransactionId transactionId_{};
   std::string_view username_;
   bool useCandidate_ = false;
+  bool iceControlling_ = false;
+  bool hasUnknownAttribute_ = false;
   size_t integrityOffset_ = 0;
 };
 
-/** Builds messages: for tests, fuzz corpora and load generators; the server's own come from its ICE agent. */
-class StunMessageBuilder {
- public:
-  StunMessageBuilder(StunClass messageClass, const StunTransactionId& transactionId);
-  StunMessageBuilder& attribute(uint16_t type, Bytes value);
-  StunMessageBuilder& username(std::string_view value);
-  StunMessageBuilder& useCandidate();
-  StunMessageBuilder& integrity(std::string_view password);
-  StunMessageBuilder& fingerprint();
-  const std::vector<uint8_t>& bytes() const { return bytes_; }
+/** Room for any answer built here: header, IPv6 address, integrity, fingerprint. */
+constexpr size_t kMaxBindingSuccessBytes = 20 + 24 + 24 + 8;
 
- private:
-  void setLength(size_t attributeBytes);
-
-  std::vector<uint8_t> bytes_;
-};
+/**
+ * The answer to an authentic binding request (RFC 8489 sections 14.2, 14.5 and 14.7): where it came from,
+ * signed by the password that it was signed by.
+ * @returns its bytes; 0 where OpenSSL fails
+ */
+size_t buildBindingSuccess(const StunMessage& request, const SocketAddress& from, std::string_view password,
+                           std::span<uint8_t, kMaxBindingSuccessBytes> out);
 
 }  // namespace streamkit

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sent_packet_log.h"
+
 namespace streamkit {
 namespace {
 
@@ -68,7 +70,9 @@ bool parseTransportFeedback(Bytes body, std::vector<PacketFeedback>& out) {
   // Kept between calls, for a viewer sends some twenty of these a second.
   static thread_local std::vector<uint8_t> symbols;
   size_t position = kHeaderBytes;
-  if (!readSymbols(body, position, readU16(&body[2]), out, symbols)) {
+  const size_t count = readU16(&body[2]);
+  // A chunk of two bytes can claim 8191 packets; a viewer that answers some times a second has a few hundred.
+  if (count > SentPacketLog::kPackets || !readSymbols(body, position, count, out, symbols)) {
     return false;
   }
   int64_t arrivalUs = referenceTimeUs(body);

@@ -18,8 +18,9 @@ struct PacketFeedback {
 /**
  * Reads what follows the SSRCs of transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01
  * section 3.1).
- * @param out is replaced; at most as many entries as the packet says, which is below 65536
- * @returns false where a length does not fit, or a symbol is reserved; then `out` is not to be used
+ * @param out is replaced; at most SentPacketLog::kPackets entries
+ * @returns false where a length does not fit, a symbol is reserved, or it tells of more packets than are
+ *   known of; then `out` is not to be used
  */
 bool parseTransportFeedback(Bytes body, std::vector<PacketFeedback>& out);
 

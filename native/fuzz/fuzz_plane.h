@@ -2,7 +2,7 @@
 
 #include "core/media_core.h"
 #include "core/srtp_sender.h"
-#include "core/stun_message.h"
+#include "test/stun_message_builder.h"
 
 namespace streamkit::fuzz {
 
@@ -15,13 +15,9 @@ class FuzzPlane final : private DatagramSender, private MediaCoreListener {
       : core({1'700'000'000'000'000, 1, 1}, *this, *this, stats_), viewer(*SrtpSender::create(profile, {})) {
     core.createEndpoint(1, "ours", "our-password");
     core.setRemoteCredentials(1, "theirs", "their-password");
-    StunMessageBuilder request(StunClass::kRequest, {1});
-    request.username("theirs:ours").useCandidate().integrity("their-password").fingerprint();
-    core.sendPacket(1, 0, address, request.bytes(), nowUs);
-    StunMessageBuilder response(StunClass::kSuccess, {1});
-    response.integrity("their-password").fingerprint();
-    receive(response.bytes());
-    core.createTransport(2, 1, {profile, {}, {}}, std::make_shared<TransportStats>());
+    core.sendPacket(1, 0, address, test::nominatingRequest({1}, "theirs:ours", "their-password"), nowUs);
+    receive(test::authenticResponse({1}, "their-password"));
+    core.createTransport(2, 1, *SrtpSession::create({profile, {}, {}}), std::make_shared<TransportStats>());
     ProducerParameters producer;
     producer.gopReplay = true;
     core.createProducer(3, producer);

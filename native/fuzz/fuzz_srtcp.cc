@@ -1,4 +1,4 @@
-#include "core/srtp_receiver.h"
+#include "core/srtcp_receiver.h"
 #include "fuzz_plane.h"
 
 using namespace streamkit;

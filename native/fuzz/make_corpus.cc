@@ -7,7 +7,7 @@
 #include "core/rtcp_builder.h"
 #include "core/rtp_header.h"
 #include "core/srtp_sender.h"
-#include "core/stun_message.h"
+#include "test/stun_message_builder.h"
 
 // Writes what the code's own builders make, one file each, as a start for the fuzz targets. The files of the
 // corpus that are named chromium-* are what a Chromium sent as a viewer: STUN and DTLS as they came, RTCP
@@ -50,10 +50,10 @@ int main(int count, char** arguments) {
   folder = arguments[1];
   mkdir(folder.c_str(), 0777);
 
-  StunMessageBuilder request(StunClass::kRequest, {1, 2, 3});
+  test::StunMessageBuilder request(StunClass::kRequest, {1, 2, 3});
   request.username("ours:theirs").useCandidate().integrity("our-password").fingerprint();
   everywhere("stun", "request", request.bytes());
-  StunMessageBuilder response(StunClass::kSuccess, {1});
+  test::StunMessageBuilder response(StunClass::kSuccess, {1});
   response.integrity("their-password").fingerprint();
   everywhere("stun", "response", response.bytes());
 

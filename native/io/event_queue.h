@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "../core/media_core.h"
@@ -23,12 +24,15 @@ struct Event {
 
 /**
  * What the core's thread has to tell, until the other side takes it. Bounded: at kMaxEvents further packets
- * and feedback are dropped and counted; their senders repeat themselves. Keyframe requests are not dropped:
- * there is at most one of a producer in the queue.
+ * and feedback are dropped and counted; their senders repeat themselves. The same holds for those of one
+ * viewer beyond kMaxEventsOfOne, so that it cannot keep out those of all others. Keyframe requests are not
+ * dropped: there is at most one of a producer in the queue.
  */
 class EventQueue final : public MediaCoreListener {
  public:
   static constexpr size_t kMaxEvents = 4096;
+  /** Of one endpoint or transport: a DTLS flight has some ten datagrams, and a viewer as many candidates. */
+  static constexpr size_t kMaxEventsOfOne = 128;
 
   /** @param wake is called on the core's thread where the queue was empty */
   explicit EventQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
@@ -37,6 +41,7 @@ class EventQueue final : public MediaCoreListener {
     const std::lock_guard lock(mutex_);
     std::vector<Event> taken;
     taken.swap(events_);
+    counts_.clear();
     return taken;
   }
   uint64_t dropped() const {
@@ -74,9 +79,11 @@ class EventQueue final : public MediaCoreListener {
             return;
           }
         }
-      } else if (events_.size() >= kMaxEvents) {
+      } else if (events_.size() >= kMaxEvents || counts_[event.id] >= kMaxEventsOfOne) {
         dropped_ += 1;
         return;
+      } else {
+        counts_[event.id] += 1;
       }
       first = events_.empty();
       events_.push_back(std::move(event));
@@ -89,6 +96,8 @@ class EventQueue final : public MediaCoreListener {
   std::function<void()> wake_;
   mutable std::mutex mutex_;
   std::vector<Event> events_;
+  /** Of packets and feedback in the queue, by whose they are. */
+  std::unordered_map<uint32_t, size_t> counts_;
   uint64_t dropped_ = 0;
 };
 

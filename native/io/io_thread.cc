@@ -1,7 +1,5 @@
 #include "io_thread.h"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <system_error>
 
@@ -14,12 +12,18 @@ namespace {
 constexpr size_t kPacketsPerTurn = 1536;
 /** Batches received before the pacers are looked at again. */
 constexpr int kReceiveTurns = 16;
+/**
+ * Viewers' reports are read together, this long after the last ones: at some hundred viewers each would wake
+ * the thread for itself, which costs more than to read it. A retransmission may be this much later. What ICE
+ * and DTLS wait for is read at once, unless reports have just been.
+ */
+constexpr int64_t kReceiveRestUs = 2'000;
 constexpr int64_t kCpuPublishIntervalUs = 10'000;
 
 }  // namespace
 
 IoThread::IoThread(const MediaCore::Options& options, bool gso, MediaCoreListener& listener)
-    : core_(options, *this, listener, stats_) {
+    : gso_(gso), core_(options, *this, listener, stats_) {
   stats_.gso = gso;
   if (wakeup_.valid()) {
     // Where the system gives no thread this throws, and the addon is built without exceptions: as any lack of
@@ -33,8 +37,8 @@ IoThread::~IoThread() {
 }
 
 int IoThread::addSocket(std::unique_ptr<UdpSocket> socket) {
-  if (!socket->canSegment()) {
-    stats_.gso = false;
+  if (!gso_) {
+    socket->stopSegmenting();
   }
   // A command can be copied, a socket cannot: it is handed over by its bare pointer.
   UdpSocket* const handedOver = socket.release();
@@ -86,6 +90,14 @@ void IoThread::postFrame(uint32_t producer, EncodedFrame frame) {
     }
     core.sendFrame(producer, std::move(*shared), gap, nowUs);
   });
+}
+
+void IoThread::postCloseProducer(uint32_t producer) {
+  {
+    const std::lock_guard lock(mutex_);
+    producersWithGap_.erase(producer);
+  }
+  enqueue([producer](MediaCore& core, int64_t) { core.closeProducer(producer); });
 }
 
 void IoThread::stop() {
@@ -143,7 +155,7 @@ void IoThread::run() {
     }
     if (nowUs - cpuPublishedUs_ >= kCpuPublishIntervalUs || stopping) {
       cpuPublishedUs_ = nowUs;
-      stats_.cpuUs = static_cast<uint64_t>(threadCpuUs());
+      publish();
     }
     // What was posted before the stop was taken with it, or before.
     if (stopping) {
@@ -152,30 +164,39 @@ void IoThread::run() {
   }
 }
 
+void IoThread::publish() {
+  stats_.cpuUs = static_cast<uint64_t>(threadCpuUs());
+  stats_.gso = gso_ && (sockets_.empty() || std::any_of(sockets_.begin(), sockets_.end(),
+                                                        [](const auto& each) { return each->segments(); }));
+}
+
 void IoThread::waitUntil(std::optional<int64_t> dueUs, int64_t nowUs) {
-  std::vector<pollfd> fds;
-  fds.reserve(sockets_.size() + 1);
-  fds.push_back({wakeup_.fd(), POLLIN, 0});
+  pollFds_.assign(1, {wakeup_.fd(), POLLIN, 0});
   for (const auto& socket : sockets_) {
-    fds.push_back({socket->fd(), static_cast<short>(socket->blocked() ? POLLIN | POLLOUT : POLLIN), 0});
+    const int events = (rests(nowUs) ? 0 : POLLIN) | (socket->blocked() ? POLLOUT : 0);
+    // poll() passes over a negative descriptor; one without events it would still tell errors of.
+    pollFds_.push_back({events == 0 ? -1 : socket->fd(), static_cast<short>(events), 0});
+  }
+  if (rests(nowUs)) {
+    dueUs = std::min(dueUs.value_or(restUntilUs_), restUntilUs_);
   }
   const int64_t waitUs = dueUs.has_value() ? std::max<int64_t>(0, *dueUs - nowUs) : -1;
 #ifdef __linux__
   const timespec timeout{static_cast<time_t>(waitUs / 1'000'000),
                          static_cast<long>(waitUs % 1'000'000 * 1000)};
-  const int ready = ppoll(fds.data(), fds.size(), waitUs < 0 ? nullptr : &timeout, nullptr);
+  const int ready = ppoll(pollFds_.data(), pollFds_.size(), waitUs < 0 ? nullptr : &timeout, nullptr);
 #else
-  const int ready = poll(fds.data(), static_cast<nfds_t>(fds.size()),
+  const int ready = poll(pollFds_.data(), static_cast<nfds_t>(pollFds_.size()),
                          waitUs < 0 ? -1 : static_cast<int>((waitUs + 999) / 1000));
 #endif
   if (ready <= 0) {
     return;
   }
-  if (fds[0].revents != 0) {
+  if (pollFds_[0].revents != 0) {
     wakeup_.drain();
   }
   for (size_t i = 0; i < sockets_.size(); i += 1) {
-    if ((fds[i + 1].revents & POLLOUT) != 0) {
+    if ((pollFds_[i + 1].revents & POLLOUT) != 0) {
       sockets_[i]->flush(stats_);
     }
   }
@@ -183,16 +204,20 @@ void IoThread::waitUntil(std::optional<int64_t> dueUs, int64_t nowUs) {
 
 bool IoThread::receive() {
   bool more = false;
+  bool reports = false;
+  bool others = false;
   for (size_t i = 0; i < sockets_.size(); i += 1) {
     bool full = true;
     for (int turn = 0; full && turn < kReceiveTurns; turn += 1) {
       const int64_t nowUs = monotonicUs();
       full = sockets_[i]->receive([&](const SocketAddress& from, MutableBytes data) {
+        (packetKindOf(data) == PacketKind::kRtcp ? reports : others) = true;
         core_.receive(static_cast<int>(i), from, data, nowUs);
       });
     }
     more = more || full;
   }
+  restUntilUs_ = reports && !others ? monotonicUs() + kReceiveRestUs : 0;
   return more;
 }
 

@@ -1,9 +1,10 @@
 #pragma once
 
+#include <poll.h>
+
 #include <functional>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -38,6 +39,7 @@ class IoThread final : private DatagramSender {
   void post(Command command);
   void postPacket(uint32_t endpoint, int socket, const SocketAddress& to, Bytes data);
   void postFrame(uint32_t producer, EncodedFrame frame);
+  void postCloseProducer(uint32_t producer);
   /** What was posted before is done; then the thread ends and the sockets are closed. Idempotent. */
   void stop();
 
@@ -49,8 +51,11 @@ class IoThread final : private DatagramSender {
   void run();
   void waitUntil(std::optional<int64_t> dueUs, int64_t nowUs);
   void runCommands();
+  void publish();
   bool receive();
+  bool rests(int64_t nowUs) const { return nowUs < restUntilUs_; }
 
+  const bool gso_;
   PlaneStats stats_;
   MediaCore core_;
   Wakeup wakeup_;
@@ -67,7 +72,10 @@ class IoThread final : private DatagramSender {
 
   // Of the thread alone.
   std::vector<std::unique_ptr<UdpSocket>> sockets_;
+  std::vector<pollfd> pollFds_;
   int64_t cpuPublishedUs_ = 0;
+  /** Until then the sockets' readability wakes nobody. */
+  int64_t restUntilUs_ = 0;
   std::thread thread_;
 };
 

@@ -77,7 +77,7 @@ UdpSocket::Opened UdpSocket::open(const SocketAddress& address) {
 }
 
 UdpSocket::UdpSocket(int fd, const SocketAddress& local)
-    : fd_(fd), local_(local), canSegment_(kernelSegments(fd)), received_(kReceiveBatch) {}
+    : fd_(fd), local_(local), segments_(kernelSegments(fd)), received_(kReceiveBatch) {}
 
 UdpSocket::~UdpSocket() {
   close(fd_);
@@ -112,7 +112,7 @@ void UdpSocket::flush(PlaneStats& stats) {
 }
 
 size_t UdpSocket::trySend(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {
-  if (!stats.gso || !canSegment_ || datagrams.size() <= segmentBytes) {
+  if (!segments_ || datagrams.size() <= segmentBytes) {
     return sendEach(to, datagrams, segmentBytes, stats);
   }
   int error = 0;
@@ -126,12 +126,14 @@ size_t UdpSocket::trySend(const SocketAddress& to, Bytes datagrams, size_t segme
   if (wouldBlock(error)) {
     return 0;
   }
-  // EIO: the device computes no checksums; EINVAL: the segments do not fit the path's MTU. One by one it may
-  // go. Only where it does was the segmentation to blame, and not the address.
+  // One by one it may go. Whether the kernel knows UDP_SEGMENT was found out when the socket was opened; what
+  // can still be found is a way out whose device computes no checksums, or that is encrypted by IPsec (EIO),
+  // and the socket is bound to one address, so that all it sends goes that way. Any other error is this
+  // send's own: EINVAL and EMSGSIZE say that a segment does not fit the path to this one viewer.
   const uint64_t before = stats.packetsSent;
   const size_t done = sendEach(to, datagrams, segmentBytes, stats);
-  if ((error == EIO || error == EINVAL || error == EOPNOTSUPP) && stats.packetsSent > before) {
-    stats.gso = false;
+  if ((error == EIO || error == EOPNOTSUPP) && stats.packetsSent > before) {
+    segments_ = false;
   }
   return done;
 }

@@ -30,8 +30,9 @@ class UdpSocket {
 
   int fd() const { return fd_; }
   const SocketAddress& local() const { return local_; }
-  /** The kernel knows UDP_SEGMENT. */
-  bool canSegment() const { return canSegment_; }
+  /** Datagrams go out by UDP_SEGMENT: the kernel knows it, and the way out of here can do it. */
+  bool segments() const { return segments_; }
+  void stopSegmenting() { segments_ = false; }
 
   /** Datagrams of `segmentBytes` each, back to back; the last may be shorter. */
   void send(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
@@ -77,7 +78,7 @@ class UdpSocket {
 
   int fd_;
   SocketAddress local_;
-  bool canSegment_ = false;
+  bool segments_ = false;
   std::deque<Waiting> backlog_;
   size_t backlogBytes_ = 0;
   std::vector<Received> received_;

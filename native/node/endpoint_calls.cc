@@ -9,12 +9,6 @@ constexpr double kMaxPort = 65535;
 /** STUN and DTLS records fit in one datagram of this many bytes, or else the path would fragment them. */
 constexpr size_t kMaxPacketBytes = 65000;
 
-napi_value number(Arguments& arguments, double value) {
-  napi_value result = nullptr;
-  napi_create_double(arguments.env(), value, &result);
-  return result;
-}
-
 napi_value closed(Arguments& arguments) {
   return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed.");
 }
@@ -64,7 +58,7 @@ napi_value createEndpoint(Plane& plane, Arguments& arguments) {
   const uint32_t id = plane.nextId();
   plane.endpoints.insert(id);
   plane.thread().post([=](MediaCore& core, int64_t) { core.createEndpoint(id, ufrag, password); });
-  return number(arguments, id);
+  return arguments.result(id);
 }
 
 napi_value setLocalCredentials(Plane& plane, Arguments& arguments) {
@@ -118,21 +112,18 @@ napi_value closeEndpoint(Plane& plane, Arguments& arguments) {
 napi_value stats(Plane& plane, Arguments& arguments) {
   const PlaneStats& from = plane.stats();
   ObjectBuilder object(arguments.env());
-  const auto set = [&](const char* name, const Figure<uint64_t>& value) {
-    object.set(name, static_cast<double>(value.get()));
-  };
-  set("packetsSent", from.packetsSent);
-  set("bytesSent", from.bytesSent);
-  set("sendCalls", from.sendCalls);
-  set("sendErrors", from.sendErrors);
-  object.setBoolean("gso", from.gso);
-  set("received", from.received);
-  set("droppedUnknownSource", from.droppedUnknownSource);
-  set("droppedStunIntegrity", from.droppedStunIntegrity);
-  set("droppedMalformed", from.droppedMalformed);
-  set("droppedSrtcpAuthentication", from.droppedSrtcpAuthentication);
-  object.set("eventsDropped", static_cast<double>(plane.eventsDropped()));
-  set("cpuUs", from.cpuUs);
+  object.set("packetsSent", from.packetsSent)
+      .set("bytesSent", from.bytesSent)
+      .set("sendCalls", from.sendCalls)
+      .set("sendErrors", from.sendErrors)
+      .setBoolean("gso", from.gso)
+      .set("received", from.received)
+      .set("droppedUnknownSource", from.droppedUnknownSource)
+      .set("droppedStunIntegrity", from.droppedStunIntegrity)
+      .set("droppedMalformed", from.droppedMalformed)
+      .set("droppedSrtcpAuthentication", from.droppedSrtcpAuthentication)
+      .set("eventsDropped", static_cast<double>(plane.eventsDropped()))
+      .set("cpuUs", from.cpuUs);
   return object.value();
 }
 

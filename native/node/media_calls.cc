@@ -1,5 +1,3 @@
-#include <openssl/crypto.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -11,12 +9,6 @@ namespace {
 /** A payload with the longest header, RTX number and tag stays below an Ethernet frame. */
 constexpr size_t kMaxPayloadBytes = 1380;
 constexpr size_t kMaxFrameBytes = 16 * 1024 * 1024;
-
-napi_value number(Arguments& arguments, double value) {
-  napi_value result = nullptr;
-  napi_create_double(arguments.env(), value, &result);
-  return result;
-}
 
 /** @returns false where the offsets do not describe payloads of `data`; then nothing may be read by them. */
 bool offsetsFit(std::span<const uint32_t> offsets, size_t bytes) {
@@ -102,7 +94,7 @@ napi_value createProducer(Plane& plane, Arguments& arguments) {
   const uint32_t id = plane.nextId();
   plane.producers.insert(id);
   plane.thread().post([=](MediaCore& core, int64_t) { core.createProducer(id, parameters); });
-  return number(arguments, id);
+  return arguments.result(id);
 }
 
 napi_value sendFrame(Plane& plane, Arguments& arguments) {
@@ -139,7 +131,7 @@ napi_value closeProducer(Plane& plane, Arguments& arguments) {
   const uint32_t id = arguments.id(0);
   if (!arguments.failed() && plane.producers.contains(id)) {
     plane.forgetProducer(id);
-    plane.thread().post([id](MediaCore& core, int64_t) { core.closeProducer(id); });
+    plane.thread().postCloseProducer(id);
   }
   return nullptr;
 }
@@ -167,6 +159,12 @@ napi_value createTransport(Plane& plane, Arguments& arguments) {
   if (!plane.endpoints.contains(endpoint)) {
     return arguments.fail("ERR_INVALID_STATE", "A transport needs an open endpoint.");
   }
+  // Made here, where a failure can be told. A command can be copied, keys cannot: they are shared with it.
+  auto made = SrtpSession::create(srtp);
+  if (!made.has_value()) {
+    return arguments.fail("ERR_CRYPTO_OPERATION_FAILED", "OpenSSL could not set up the SRTP session.");
+  }
+  const auto session = std::make_shared<SrtpSession>(std::move(*made));
   const uint32_t id = plane.nextId();
   auto stats = std::make_shared<TransportStats>();
   for (const auto& [other, transport] : plane.transports) {
@@ -177,11 +175,11 @@ napi_value createTransport(Plane& plane, Arguments& arguments) {
     }
   }
   plane.transports[id] = {endpoint, stats, {}};
-  plane.thread().post([id, endpoint, srtp, stats](MediaCore& core, int64_t) {
-    core.createTransport(id, endpoint, srtp, stats);
+  plane.thread().post([id, endpoint, session, stats](MediaCore& core, int64_t) {
+    // The endpoint is open here, and what closes it is posted after this.
+    [[maybe_unused]] const bool created = core.createTransport(id, endpoint, std::move(*session), stats);
   });
-  OPENSSL_cleanse(&srtp, sizeof srtp);
-  return number(arguments, id);
+  return arguments.result(id);
 }
 
 napi_value closeTransport(Plane& plane, Arguments& arguments) {
@@ -195,9 +193,8 @@ napi_value closeTransport(Plane& plane, Arguments& arguments) {
 
 napi_value rtcpDropped(Plane& plane, Arguments& arguments) {
   const auto found = plane.transports.find(arguments.id(0));
-  return number(arguments, found == plane.transports.end()
-                               ? 0
-                               : static_cast<double>(found->second.stats->rtcpDropped.get()));
+  return arguments.result(
+      found == plane.transports.end() ? 0 : static_cast<double>(found->second.stats->rtcpDropped.get()));
 }
 
 napi_value consume(Plane& plane, Arguments& arguments) {
@@ -228,7 +225,7 @@ napi_value consume(Plane& plane, Arguments& arguments) {
   plane.thread().post([=](MediaCore& core, int64_t nowUs) {
     core.consume(id, transportId, producer, parameters, stats, nowUs);
   });
-  return number(arguments, id);
+  return arguments.result(id);
 }
 
 napi_value pauseConsumer(Plane& plane, Arguments& arguments) {
@@ -272,20 +269,18 @@ napi_value consumerStats(Plane& plane, Arguments& arguments) {
   }
   const ConsumerStats& from = *found->second.stats;
   ObjectBuilder object(arguments.env());
-  const auto set = [&](const char* name, const Figure<uint64_t>& value) {
-    object.set(name, static_cast<double>(value.get()));
-  };
-  set("packetsSent", from.packetsSent);
-  set("bytesSent", from.bytesSent);
-  set("packetsRetransmitted", from.packetsRetransmitted);
-  set("framesDropped", from.framesDropped);
-  set("nacksReceived", from.nacksReceived);
-  set("plisReceived", from.plisReceived);
-  set("firsReceived", from.firsReceived);
-  object.set("fractionLost", from.fractionLost.get());
-  object.set("packetsLost", static_cast<double>(from.packetsLost.get()));
-  object.set("jitterMs", from.jitterMs.get());
-  return object.set("rttMs", from.rttMs.get()).value();
+  object.set("packetsSent", from.packetsSent)
+      .set("bytesSent", from.bytesSent)
+      .set("packetsRetransmitted", from.packetsRetransmitted)
+      .set("framesDropped", from.framesDropped)
+      .set("nacksReceived", from.nacksReceived)
+      .set("plisReceived", from.plisReceived)
+      .set("firsReceived", from.firsReceived)
+      .set("fractionLost", from.fractionLost)
+      .set("packetsLost", from.packetsLost)
+      .set("jitterMs", from.jitterMs)
+      .set("rttMs", from.rttMs);
+  return object.value();
 }
 
 }  // namespace streamkit::calls

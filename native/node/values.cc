@@ -18,6 +18,12 @@ napi_value Arguments::fail(const char* code, const std::string& message) {
   return nullptr;
 }
 
+napi_value Arguments::result(double value) const {
+  napi_value result = nullptr;
+  napi_create_double(env_, value, &result);
+  return result;
+}
+
 bool Arguments::check(napi_status status, const char* expected) {
   if (status == napi_ok) {
     return true;

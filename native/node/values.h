@@ -5,6 +5,7 @@
 #include <string>
 
 #include "../core/bytes.h"
+#include "../core/stats.h"
 
 namespace streamkit {
 
@@ -22,6 +23,8 @@ class Arguments {
   /** An exception is pending. */
   bool failed() const { return failed_; }
   napi_value fail(const char* code, const std::string& message);
+  /** What the call gives back. */
+  napi_value result(double value) const;
 
   uint32_t id(size_t index) { return toU32(values_[index]); }
   double number(size_t index) { return toNumber(values_[index]); }
@@ -60,6 +63,10 @@ class ObjectBuilder {
   }
   ObjectBuilder& set(const char* name, double value);
   ObjectBuilder& set(const char* name, const std::string& value);
+  template <typename T>
+  ObjectBuilder& set(const char* name, const Figure<T>& figure) {
+    return set(name, static_cast<double>(figure.get()));
+  }
   ObjectBuilder& setBoolean(const char* name, bool value);
   napi_value value() const { return object_; }
 

@@ -1,4 +1,4 @@
-#include "core/stun_message.h"
+#include "stun_message_builder.h"
 #include "test.h"
 #include "virtual_network.h"
 
@@ -134,6 +134,105 @@ TEST("a STUN server's answer passes without a signature, and selects nothing") {
   EXPECT_EQ(bench.events.packets.size(), 1);
   bench.receiveFrom(kStranger, fromHex("16fe"));
   EXPECT_EQ(bench.events.packets.size(), 1);
+}
+
+TEST("a request does not take over the address of another viewer, and an answer does") {
+  Bench bench;
+  bench.connect();
+  constexpr uint32_t kOther = 50;
+  bench.core.createEndpoint(kOther, "other", "other-password");
+  bench.core.setRemoteCredentials(kOther, "theirs2", "their-password2");
+  StunMessageBuilder request(StunClass::kRequest, {1});
+  request.username("other:theirs2").integrity("other-password").fingerprint();
+  bench.receive(request.bytes());
+  EXPECT_EQ(bench.events.packets.back().endpoint, kOther);
+  bench.receive(fromHex("16fe"));
+  EXPECT_EQ(bench.events.packets.back().endpoint, Bench::kEndpoint);
+  bench.core.sendPacket(kOther, 0, bench.viewer, nominatingRequest({40}, "theirs2:other", "their-password2"),
+                        bench.nowUs);
+  bench.receive(authenticResponse({40}, "their-password2"));
+  bench.receive(fromHex("16fe"));
+  EXPECT_EQ(bench.events.packets.back().endpoint, kOther);
+}
+
+TEST("an address that makes room is known for as long as it is there by another socket") {
+  Bench bench;
+  bench.connect();
+  uint8_t transaction = 0;
+  const auto request = [&](int socket, const SocketAddress& from) {
+    StunMessageBuilder builder(StunClass::kRequest, {++transaction});
+    builder.username("ours:theirs").integrity("our-password").fingerprint();
+    std::vector<uint8_t> bytes = builder.bytes();
+    bench.nowUs += 1000;
+    bench.core.receive(socket, from, bytes, bench.nowUs);
+  };
+  const auto isKnown = [&] {
+    const size_t before = bench.events.packets.size();
+    bench.receiveFrom(kStranger, fromHex("16fe"));
+    return bench.events.packets.size() > before;
+  };
+  request(0, kStranger);
+  request(1, kStranger);
+  // The selected pair and these two are three; the last of the others pushes out the first of the two.
+  for (uint16_t i = 0; i < Endpoint::kMaxAddresses - 2; i += 1) {
+    request(0, *SocketAddress::fromText("10.1.0.1", static_cast<uint16_t>(1000 + i)));
+  }
+  EXPECT(isKnown());
+  request(0, *SocketAddress::fromText("10.1.0.1", 2000));
+  EXPECT(!isKnown());
+}
+
+TEST("checks for consent on the nominated pair are answered here, and all others are the agent's") {
+  for (const char* address : {"10.0.0.1", "2001:db8::7"}) {
+    Bench bench;
+    bench.viewer = *SocketAddress::fromText(address, 5000);
+    bench.connect();
+    uint8_t transaction = 100;
+    const auto check = [&](const std::string& ufrag, const std::string& password, uint16_t extra = 0) {
+      StunMessageBuilder request(StunClass::kRequest, {++transaction});
+      const std::array<uint8_t, 8> value{};
+      request.username(ufrag + ":theirs").attribute(0x0024, Bytes(value).first(4)).attribute(0x8029, value);
+      if (extra != 0) {
+        request.attribute(extra, value);
+      }
+      const auto bytes = request.integrity(password).fingerprint().bytes();
+      const size_t before = bench.events.packets.size();
+      bench.receive(bytes);
+      return bench.events.packets.size() == before;
+    };
+    bench.run(VirtualNetwork::kDelayUs);
+    bench.receivedOther.clear();
+    EXPECT(check("ours", "our-password"));
+    bench.run(VirtualNetwork::kDelayUs);
+    EXPECT_EQ(bench.receivedOther.size(), 1);
+    const auto answer = StunMessage::parse(bench.receivedOther[0]);
+    EXPECT(answer.has_value() && answer->messageClass() == StunClass::kSuccess && answer->isBinding());
+    EXPECT(answer->transactionId() == (StunTransactionId{transaction}));
+    EXPECT(answer->integrityMatches("our-password"));
+    // An attribute whose value is our own computation: port and address under the cookie and the id.
+    const auto& bytes = bench.receivedOther[0];
+    EXPECT_EQ(readU16(&bytes[20]), 0x0020);
+    EXPECT_EQ(readU16(&bytes[26]) ^ 0x2112, 5000);
+    EXPECT_EQ(bytes[28] ^ 0x21, bench.viewer.ip()[0]);
+    EXPECT_EQ(bytes[28 + bench.viewer.ip().size() - 1] ^ bytes[4 + bench.viewer.ip().size() - 1],
+              bench.viewer.ip().back());
+    EXPECT_EQ(readU16(&bytes[bytes.size() - 8]), 0x8028);
+    // USE-CANDIDATE, ICE-CONTROLLING and what nobody here knows.
+    EXPECT(!check("ours", "our-password", 0x0025));
+    EXPECT(!check("ours", "our-password", 0x802a));
+    EXPECT(!check("ours", "our-password", 0x0031));
+    EXPECT(check("ours", "our-password"));
+    EXPECT(check("ours", "guess"));
+    EXPECT_EQ(bench.stats.droppedStunIntegrity, 1);
+    // After a restart it is for the agent again, until it has nominated anew; the same credentials are no
+    // restart.
+    bench.core.setRemoteCredentials(Bench::kEndpoint, "theirs", "their-password");
+    EXPECT(check("ours", "our-password"));
+    bench.core.setLocalCredentials(Bench::kEndpoint, "second", "second-password");
+    EXPECT(!check("second", "second-password"));
+    bench.select(bench.viewer);
+    EXPECT(check("second", "second-password"));
+  }
 }
 
 }  // namespace streamkit::test

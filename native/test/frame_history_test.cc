@@ -1,26 +1,13 @@
 #include "core/frame_history.h"
 
+#include "payload_frame.h"
 #include "test.h"
 
 namespace streamkit::test {
-namespace {
-
-EncodedFrame frameOf(uint32_t payloads, uint32_t bytesEach, bool keyframe = false) {
-  EncodedFrame frame;
-  frame.bytes = std::make_unique<uint8_t[]>(size_t{payloads} * bytesEach);
-  for (uint32_t i = 0; i <= payloads; i += 1) {
-    frame.offsets.push_back(i * bytesEach);
-  }
-  frame.keyframe = keyframe;
-  return frame;
-}
-
-}  // namespace
-
 TEST("packets are found by their count for as long as the history lasts") {
   FrameHistory history(1'000'000, false);
   for (int64_t i = 0; i < 60; i += 1) {
-    history.push(frameOf(3, 100), i * 16'667);
+    history.push(payloadFrame(3, 100), i * 16'667);
   }
   const auto packet = history.packet(100, 60 * 16'667);
   EXPECT(packet.has_value() && packet->frame->number == 33 && packet->index == 1);
@@ -32,14 +19,14 @@ TEST("packets are found by their count for as long as the history lasts") {
 
 TEST("the history is bounded in bytes and in frames") {
   FrameHistory history(INT64_MAX / 2, true);
-  history.push(frameOf(1, 100, true), 0);
+  history.push(payloadFrame(1, 100, true), 0);
   for (int i = 0; i < 400; i += 1) {
-    history.push(frameOf(100, 1000), i);
+    history.push(payloadFrame(100, 1000), i);
   }
   EXPECT(history.storedBytes() <= FrameHistory::kMaxBytes);
   EXPECT(history.lastKeyframe() == nullptr);
   for (int i = 0; i < 10'000; i += 1) {
-    history.push(frameOf(1, 1), i);
+    history.push(payloadFrame(1, 1), i);
   }
   EXPECT(history.frame(history.nextFrame() - static_cast<int64_t>(FrameHistory::kMaxFrames)) != nullptr);
   EXPECT(history.frame(history.nextFrame() - static_cast<int64_t>(FrameHistory::kMaxFrames) - 1) == nullptr);
@@ -47,12 +34,12 @@ TEST("the history is bounded in bytes and in frames") {
 
 TEST("with replay the frames since the last keyframe outlive the history") {
   FrameHistory history(1000, true);
-  history.push(frameOf(2, 100), 0);
-  history.push(frameOf(2, 100, true), 1);
-  history.push(frameOf(2, 100), 1'000'000);
+  history.push(payloadFrame(2, 100), 0);
+  history.push(payloadFrame(2, 100, true), 1);
+  history.push(payloadFrame(2, 100), 1'000'000);
   EXPECT(history.lastKeyframe() != nullptr && history.lastKeyframe()->number == 1);
   EXPECT(history.frame(0) == nullptr);
-  history.push(frameOf(2, 100, true), 2'000'000);
+  history.push(payloadFrame(2, 100, true), 2'000'000);
   EXPECT(history.frame(1) == nullptr);
 }
 

@@ -1,16 +1,9 @@
+#include "payload_frame.h"
+#include "rtp_extension.h"
 #include "test.h"
 #include "virtual_network.h"
 
 namespace streamkit::test {
-namespace {
-
-/** Which frame and which of its payloads: see Bench::sendVideo. */
-uint32_t tagOf(const ReceivedRtp& packet) {
-  return readU32(packet.view.payload.data());
-}
-
-}  // namespace
-
 TEST("nothing is sent before the viewer's pair is selected, and then from a keyframe on") {
   Bench bench;
   bench.core.createEndpoint(Bench::kEndpoint, "ours", "our-password");
@@ -52,9 +45,9 @@ TEST("every packet carries what the viewer needs, and all decrypt") {
       EXPECT_EQ(view.payloadType, 96);
       EXPECT_EQ(view.marker, i % 5 == 4);
       EXPECT_EQ(tagOf(bench.video()[i]), (i / 5) << 16 | i % 5);
-      EXPECT_EQ(readU16(view.extensionElement(2).data()), i);
-      EXPECT(view.extensionElement(1)[0] == '0');
-      EXPECT_EQ(view.extensionElement(4).size(), 8);
+      EXPECT_EQ(readU16(extensionElement(view, 2).data()), i);
+      EXPECT(extensionElement(view, 1)[0] == '0');
+      EXPECT_EQ(extensionElement(view, 4).size(), 8);
     }
   }
 }
@@ -71,7 +64,8 @@ TEST("packets of one size leave in groups that one call can carry") {
   for (const auto& call : bench.network.calls()) {
     largest = std::max(largest, call.packets);
   }
-  EXPECT_EQ(largest, PacketBatch::kMaxGroupPackets);
+  // The report rides on the first burst.
+  EXPECT_EQ(largest, Pacer::kBurstPackets + 1);
   EXPECT_EQ(bench.video().size(), 40);
 }
 
@@ -100,15 +94,69 @@ TEST("sound overtakes a keyframe that is being spread") {
   bench.createAudio();
   bench.consumeVideo(4e6);
   bench.consumeAudio();
-  bench.sendVideo(200, true);
+  bench.sendVideo(600, true);
   for (int i = 0; i < 10; i += 1) {
     const int64_t sentUs = bench.nowUs;
     bench.sendAudio();
-    bench.run(20'000);
+    bench.run(30'000);
     EXPECT(bench.received[Bench::kAudioSsrc].size() == static_cast<size_t>(i + 1));
-    EXPECT(bench.received[Bench::kAudioSsrc].back().arrivedUs <= sentUs + VirtualNetwork::kDelayUs);
+    EXPECT(bench.received[Bench::kAudioSsrc].back().arrivedUs <=
+           sentUs + MediaTransport::kSoundWaitUs + VirtualNetwork::kDelayUs);
   }
-  EXPECT(bench.video().size() < 200);
+  EXPECT(bench.video().size() < 600);
+}
+
+TEST("sound leaves with the next burst of video, in one call, or alone where none comes") {
+  for (const SrtpProfile profile : {SrtpProfile::kAeadAes128Gcm, SrtpProfile::kAes128CmSha1_80}) {
+    Bench bench(1, profile);
+    bench.connect();
+    bench.createVideo();
+    bench.createAudio();
+    bench.consumeVideo();
+    bench.consumeAudio();
+    bench.sendVideo(1, true);
+    bench.run(200'000);
+    // No picture has come for long: none is waited for.
+    const int64_t sentUs = bench.nowUs;
+    bench.sendAudio();
+    bench.run(50'000);
+    EXPECT_EQ(bench.network.calls().back().atUs, sentUs);
+    bench.sendVideo(1, false);
+    bench.run(30'000);
+    bench.video().clear();
+    bench.network.calls().clear();
+    const int64_t firstUs = bench.nowUs;
+    bench.sendAudio();
+    bench.run(30'000);
+    EXPECT(bench.network.calls().size() == 1 &&
+           bench.network.calls()[0].atUs == firstUs + MediaTransport::kSoundWaitUs);
+    bench.network.calls().clear();
+    bench.sendAudio();
+    bench.run(5'000);
+    EXPECT_EQ(bench.network.calls().size(), 0);
+    // Thirty payloads of which the last is ten bytes short, as of a frame that is split into equal parts.
+    EncodedFrame frame = payloadFrame(30, 1000);
+    std::fill_n(frame.bytes.get(), 30'000, uint8_t{7});
+    frame.offsets.back() -= 10;
+    bench.core.sendFrame(Bench::kVideo, std::move(frame), false, bench.nowUs);
+    bench.run(50'000);
+    EXPECT(bench.network.calls().size() == 1 && bench.network.calls()[0].packets == 31);
+    EXPECT_EQ(bench.received[Bench::kAudioSsrc].size(), 3);
+    EXPECT_EQ(bench.undecryptable, 0);
+    EXPECT_EQ(bench.video().size(), 30);
+    for (size_t i = 0; i < bench.video().size(); i += 1) {
+      const ReceivedRtp& packet = bench.video()[i];
+      EXPECT_EQ(packet.bytes[0] >> 5 & 1, i == 29);
+      EXPECT_EQ(packet.view.payload.size(), 1000);
+    }
+    // RFC 3550 section 5.1: its last byte counts the padding.
+    const Bytes last = bench.video().back().view.payload;
+    EXPECT(last[989] == 7 && last[990] == 0 && last[999] == 10);
+    // What is sent again is the payload alone.
+    bench.nack({bench.video().back().mediaSequenceNumber});
+    bench.run(50'000);
+    EXPECT(bench.retransmissions == 1 && bench.video().back().view.payload.size() == 990);
+  }
 }
 
 TEST("a newcomer waits for a keyframe, and keeps asking") {
@@ -190,6 +238,38 @@ TEST("a viewer that cannot keep up drops to the next keyframe and asks for it") 
   bench.sendVideo(2, true);
   bench.run(500'000);
   EXPECT(bench.video().size() == 2 && bench.undecryptable == 0);
+}
+
+TEST(
+    "a viewer that the thread has no time for is left out, asks for no keyframe meanwhile, and comes back "
+    "with one") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  bench.sendVideo(2, true);
+  bench.run(400'000);
+  bench.video().clear();
+  const int before = bench.events.keyframesWanted[Bench::kVideo];
+  // Nobody sends: the thread is busy with others.
+  for (int i = 0; i < 10; i += 1) {
+    bench.sendVideo(2, false);
+    bench.nowUs += 33'333;
+  }
+  EXPECT_EQ(bench.videoStats().framesDropped, 10);
+  bench.sendVideo(2, true);
+  bench.run(100'000);
+  EXPECT_EQ(bench.video().size(), 0);
+  EXPECT_EQ(bench.events.keyframesWanted[Bench::kVideo], before);
+  for (int i = 0; i < 60; i += 1) {
+    bench.sendVideo(2, false);
+    bench.run(33'333);
+  }
+  EXPECT_EQ(bench.events.keyframesWanted[Bench::kVideo], before + 1);
+  bench.sendVideo(2, true);
+  bench.run(50'000);
+  EXPECT_EQ(bench.video().size(), 2);
+  EXPECT_EQ(bench.videoStats().framesDropped, 71);
 }
 
 TEST("what the kernel does not take waits, and goes on when it does") {

@@ -56,24 +56,66 @@ TEST("keyframe requests are coalesced, and the last one is not lost") {
   EXPECT_EQ(policy.dueUs().value_or(0), 1600);
 }
 
+TEST(
+    "while frames are dropped for lack of time keyframes are asked for ever more seldom, and then as "
+    "before") {
+  constexpr int64_t kSecondUs = 1'000'000;
+  KeyframeRequestPolicy policy(300'000);
+  int64_t nowUs = 10 * kSecondUs;
+  const auto intervalUs = [&] {
+    const int64_t startUs = nowUs;
+    while (!policy.request(nowUs)) {
+      nowUs = *policy.dueUs();
+    }
+    return nowUs - startUs;
+  };
+  EXPECT_EQ(intervalUs(), 0);
+  EXPECT_EQ(intervalUs(), 300'000);
+  policy.congestion(nowUs);
+  EXPECT(policy.congested(nowUs));
+  intervalUs();
+  EXPECT_EQ(intervalUs(), kSecondUs);
+  policy.congestion(nowUs);
+  intervalUs();
+  EXPECT_EQ(intervalUs(), 2 * kSecondUs);
+  EXPECT(!policy.congested(nowUs));
+  for (int i = 0; i < 4; i += 1) {
+    EXPECT_EQ(intervalUs(), 2 * kSecondUs);
+  }
+  EXPECT_EQ(intervalUs(), 300'000);
+}
+
 TEST("the schedule gives each viewer once, at the earlier of its times") {
+  struct Viewer final : PumpSchedule::Entry {};
   PumpSchedule schedule;
-  schedule.now(1);
-  schedule.now(1);
-  schedule.at(1, 5);
-  schedule.at(2, 10);
-  schedule.at(2, 20);
-  schedule.at(3, 30);
-  schedule.at(3, 15);
-  EXPECT_EQ(schedule.take().value_or(0), 1);
-  EXPECT(!schedule.take().has_value());
-  schedule.forget(2);
+  Viewer first;
+  Viewer second;
+  Viewer third;
+  schedule.now(first, 0);
+  schedule.now(first, 0);
+  schedule.at(first, 5);
+  schedule.at(second, 10);
+  schedule.at(second, 20);
+  schedule.at(third, 30);
+  schedule.at(third, 15);
+  EXPECT(schedule.take() == &first);
+  EXPECT(schedule.take() == nullptr);
+  schedule.forget(second);
   schedule.advance(14);
-  EXPECT(!schedule.take().has_value());
+  EXPECT(schedule.take() == nullptr);
+  EXPECT_EQ(schedule.nextDueUs().value_or(0), 15);
   schedule.advance(100);
-  EXPECT_EQ(schedule.take().value_or(0), 3);
-  EXPECT(!schedule.take().has_value());
+  EXPECT(schedule.take() == &third);
+  EXPECT(schedule.take() == nullptr);
   EXPECT(!schedule.nextDueUs().has_value());
+  // Served before its time: nothing is due then.
+  schedule.at(first, 200);
+  schedule.now(first, 0);
+  EXPECT(schedule.take() == &first);
+  EXPECT(!schedule.nextDueUs().has_value());
+  schedule.now(second, 0);
+  schedule.forget(second);
+  EXPECT(!schedule.anyReady());
 }
 
 }  // namespace streamkit::test

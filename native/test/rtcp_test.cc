@@ -131,6 +131,13 @@ TEST("feedback that is too short, has an empty run or a reserved symbol is refus
   EXPECT(!parseTransportFeedback(fromHex("0000 0001 000000 00 6001 0000"), packets));
 }
 
+TEST("feedback about more packets than can be under way is refused") {
+  std::vector<PacketFeedback> packets;
+  EXPECT(parseTransportFeedback(fromHex("0000 1000 000000 00 1000"), packets));
+  EXPECT_EQ(packets.size(), 4096);
+  EXPECT(!parseTransportFeedback(fromHex("0000 1001 000000 00 1001"), packets));
+}
+
 TEST("reference times go on across their wrap") {
   ReferenceTime reference;
   constexpr int64_t kModulus = (int64_t{1} << 24) * 64'000;

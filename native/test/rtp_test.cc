@@ -3,6 +3,7 @@
 #include "core/rtp_header.h"
 #include "core/sequence_number.h"
 #include "core/sequence_runs.h"
+#include "rtp_extension.h"
 #include "test.h"
 
 namespace streamkit::test {
@@ -24,9 +25,9 @@ TEST("a header carries what the JavaScript plane's does, byte for byte") {
          fromHex("90e0fffe 01020304 11223344 bede0005 1031 21abcd 3200000c 47e000000180000000 0000"));
   const auto view = RtpPacketView::parse(packet);
   EXPECT(view.has_value() && view->marker && view->payloadType == 96 && view->sequenceNumber == 0xfffe);
-  EXPECT(readU16(view->extensionElement(2).data()) == 0xabcd);
-  EXPECT(view->extensionElement(4).size() == 8);
-  EXPECT(view->extensionElement(5).empty());
+  EXPECT(readU16(extensionElement(*view, 2).data()) == 0xabcd);
+  EXPECT(extensionElement(*view, 4).size() == 8);
+  EXPECT(extensionElement(*view, 5).empty());
 }
 
 TEST("a header without extensions is the fixed one") {

@@ -1,8 +1,9 @@
 #include <cstring>
 
 #include "core/rtp_header.h"
-#include "core/srtp_receiver.h"
+#include "core/srtcp_receiver.h"
 #include "core/srtp_sender.h"
+#include "srtp_receiver.h"
 #include "test.h"
 
 namespace streamkit::test {
@@ -34,7 +35,7 @@ std::vector<uint8_t> rtpPacket(SrtpSender& sender, int64_t index, uint32_t ssrc,
   fields.sequenceNumber = static_cast<uint16_t>(index);
   std::vector<uint8_t> packet(header.size() + payload.size() + sender.rtpOverheadBytes());
   header.write(fields, packet.data());
-  EXPECT(sender.protectRtp(packet.data(), header.size(), ssrc, static_cast<uint64_t>(index), {}, payload));
+  EXPECT(sender.protectRtp(packet.data(), header.size(), ssrc, static_cast<uint64_t>(index), {payload}));
   return packet;
 }
 
@@ -56,7 +57,7 @@ TEST("AES-CM makes the key stream of RFC 3711 B.2") {
   auto cipher = SrtpCipher::create(SrtpProfile::kAes128CmSha1_80, keys, SrtpCipher::Direction::kSeal);
   const std::vector<uint8_t> zeros(48);
   std::vector<uint8_t> stream(48);
-  EXPECT(cipher->seal(0, 0, {}, {}, zeros, stream.data()));
+  EXPECT(cipher->seal(0, 0, {}, {zeros}, stream.data()));
   EXPECT(stream == fromHex("E03EAD0935C95E80E166B16DD92B4EB4 D23513162B02D0F72A43A2FE4A5F97AB"
                            "41E95B3BB0A2E8DD477901E4FCA894C0"));
 }
@@ -80,7 +81,7 @@ TEST("GCM seals the RTP packet of RFC 7714 16.1.1") {
   const auto payload =
       fromHex("47616c6c 69612065 7374206f 6d6e6973 20646976 69736120 696e2070 61727465 73207472 6573");
   std::vector<uint8_t> sealed(payload.size() + 16);
-  EXPECT(cipher->seal(0x5501a0b2, 0xf17b, {header}, {}, payload, sealed.data()));
+  EXPECT(cipher->seal(0x5501a0b2, 0xf17b, {header}, {payload}, sealed.data()));
   const auto expected = fromHex(
       "f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5 0d294e6f 42a5f47a 51c7d19b 36de3adf 8833"
       "899d7f27 beb16a91 52cf765e e4390cce");
@@ -97,7 +98,7 @@ TEST("GCM seals the RTCP packet of RFC 7714 17.1") {
   const auto body = fromHex(
       "4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 deadbeef deadbeef deadbeef deadbeef deadbeef");
   std::vector<uint8_t> sealed(body.size() + 16);
-  EXPECT(cipher->seal(0x4d617273, 0x5d4, {header, index}, {}, body, sealed.data()));
+  EXPECT(cipher->seal(0x4d617273, 0x5d4, {header, index}, {body}, sealed.data()));
   EXPECT(sealed == fromHex("63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7 6c06f32d c676a5f1 730d6fda 4ce09b46"
                            "86303ded 0bb9275b c84aa458 96cf4d2f c5abf872 45d9eade"));
 }
@@ -131,7 +132,7 @@ TEST("a prefix is encrypted with its payload as one") {
     const std::vector<uint8_t> payload(33, 7);
     std::vector<uint8_t> packet(header.size() + 35 + sender->rtpOverheadBytes());
     header.write(fields, packet.data());
-    EXPECT(sender->protectRtp(packet.data(), header.size(), 5, 0, prefix, payload));
+    EXPECT(sender->protectRtp(packet.data(), header.size(), 5, 0, {prefix, payload}));
     const auto plain = receiver->unprotect(packet);
     EXPECT(plain.has_value() && plain->size() == 12 + 35 && (*plain)[12] == 0xab && (*plain)[46] == 7);
   }

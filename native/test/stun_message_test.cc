@@ -1,5 +1,6 @@
 #include "core/stun_message.h"
 
+#include "stun_message_builder.h"
 #include "test.h"
 
 namespace streamkit::test {

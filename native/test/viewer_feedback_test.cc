@@ -7,11 +7,6 @@
 namespace streamkit::test {
 namespace {
 
-/** Which frame and which of its payloads: see Bench::sendVideo. */
-uint32_t tagOf(const ReceivedRtp& packet) {
-  return readU32(packet.view.payload.data());
-}
-
 bool isSenderReport(const std::vector<uint8_t>& compound) {
   return compound[1] == 200;
 }
@@ -99,6 +94,23 @@ TEST("a packet is not sent again while its last copy is under way, and not when 
   bench.nack({first, static_cast<uint16_t>(first - 1), static_cast<uint16_t>(first + 100)});
   bench.run(30'000);
   EXPECT_EQ(bench.videoStats().packetsRetransmitted, 2);
+}
+
+TEST("of a NACK that asks for hundreds of packets only so many are looked at") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo(100e6);
+  bench.sendVideo(300, true);
+  bench.run(300'000);
+  std::vector<uint16_t> all;
+  for (const ReceivedRtp& packet : bench.video()) {
+    all.push_back(packet.mediaSequenceNumber);
+  }
+  EXPECT_EQ(all.size(), 300);
+  bench.nack(all);
+  bench.run(200'000);
+  EXPECT_EQ(bench.retransmissions, MediaTransport::kMaxNackItems);
 }
 
 TEST("a viewer that asks for everything again gets it no faster than its pace") {
@@ -222,6 +234,25 @@ TEST("transport-wide feedback becomes records of what was sent, each once") {
   EXPECT(bench.events.feedback[3] == static_cast<double>(1100 + 36 + 16));
   EXPECT(std::isnan(bench.events.feedback[6]));
   EXPECT(bench.events.feedback[8] == 2 && bench.events.feedback[10] == 64'000 + 3000);
+}
+
+TEST("feedback that nobody has asked for is passed over, and what else is said is not") {
+  Bench bench(1, SrtpProfile::kAeadAes128Gcm, 0);
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  bench.sendVideo(3, true);
+  bench.run(100'000);
+  const std::string feedback = "afcd0006 00000001 00001000 0000 0004 000001 00 ac00 04 08 0c 000003";
+  bench.sendRtcp(fromHex(feedback));
+  // Not even its lengths are looked at.
+  bench.sendRtcp(fromHex("8fcd0003 00000001 00001000 00000000"));
+  bench.sendRtcp(fromHex("8fce0005 00000001 00000000 52454d42 010a4567 00001000"));
+  bench.sendRtcp(fromHex(feedback + "81ce0002 00000001 00001000"));
+  EXPECT_EQ(bench.events.feedback.size(), 0);
+  EXPECT(bench.events.remb == 0);
+  EXPECT_EQ(bench.videoStats().plisReceived, 1);
+  EXPECT_EQ(bench.transportStats().rtcpDropped, 0);
 }
 
 TEST("REMB is told, but not each one") {

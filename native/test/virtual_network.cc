@@ -1,6 +1,7 @@
 #include "virtual_network.h"
 
-#include "core/stun_message.h"
+#include "payload_frame.h"
+#include "stun_message_builder.h"
 #include "test.h"
 
 namespace streamkit::test {
@@ -43,9 +44,9 @@ std::vector<VirtualNetwork::Datagram> VirtualNetwork::take() {
   return arrived;
 }
 
-Bench::Bench(uint32_t seed, SrtpProfile profile)
+Bench::Bench(uint32_t seed, SrtpProfile profile, int64_t feedbackIntervalUs)
     : network(seed),
-      core({1'700'000'000'000'000, seed, 50'000}, network, events, stats),
+      core({1'700'000'000'000'000, seed, feedbackIntervalUs}, network, events, stats),
       profile_(profile),
       ours_(masterOf(1)),
       theirs_(masterOf(9)),
@@ -64,16 +65,13 @@ void Bench::connect() {
 
 void Bench::select(const SocketAddress& remote) {
   const StunTransactionId id{++transaction_};
-  StunMessageBuilder request(StunClass::kRequest, id);
-  request.username("theirs:ours").useCandidate().integrity("their-password").fingerprint();
-  core.sendPacket(kEndpoint, 0, remote, request.bytes(), nowUs);
-  StunMessageBuilder response(StunClass::kSuccess, id);
-  response.integrity("their-password").fingerprint();
-  receiveFrom(remote, response.bytes());
+  core.sendPacket(kEndpoint, 0, remote, nominatingRequest(id, "theirs:ours", "their-password"), nowUs);
+  receiveFrom(remote, authenticResponse(id, "their-password"));
 }
 
 void Bench::createTransport() {
-  EXPECT(core.createTransport(kTransport, kEndpoint, {profile_, ours_, theirs_}, transportStats_));
+  EXPECT(core.createTransport(kTransport, kEndpoint, *SrtpSession::create({profile_, ours_, theirs_}),
+                              transportStats_));
 }
 
 void Bench::createVideo(bool gopReplay) {
@@ -113,26 +111,19 @@ void Bench::consumeAudio() {
 }
 
 void Bench::sendVideo(uint32_t payloads, bool keyframe, uint32_t bytesEach) {
-  EncodedFrame frame;
-  frame.bytes = std::make_unique<uint8_t[]>(size_t{payloads} * bytesEach);
-  for (uint32_t i = 0; i <= payloads; i += 1) {
-    frame.offsets.push_back(i * bytesEach);
-  }
+  EncodedFrame frame = payloadFrame(payloads, bytesEach, keyframe);
   // The first bytes of each payload tell which it is.
   for (uint32_t i = 0; i < payloads; i += 1) {
     writeU32(&frame.bytes[i * bytesEach], frames_ << 16 | i);
   }
   frames_ += 1;
-  frame.keyframe = keyframe;
   frame.captureTimeUs = nowUs;
   frame.rtpTimestamp = rtpTimestampOf(nowUs, 90'000);
   core.sendFrame(kVideo, std::move(frame), false, nowUs);
 }
 
 void Bench::sendAudio() {
-  EncodedFrame frame;
-  frame.bytes = std::make_unique<uint8_t[]>(160);
-  frame.offsets = {0, 160};
+  EncodedFrame frame = payloadFrame(1, 160);
   frame.captureTimeUs = nowUs;
   core.sendFrame(kAudio, std::move(frame), false, nowUs);
 }

@@ -5,8 +5,9 @@
 #include <vector>
 
 #include "core/media_core.h"
-#include "core/srtp_receiver.h"
+#include "core/srtcp_receiver.h"
 #include "core/srtp_sender.h"
+#include "srtp_receiver.h"
 
 namespace streamkit::test {
 
@@ -80,6 +81,11 @@ struct ReceivedRtp {
   int64_t arrivedUs = 0;
 };
 
+/** Which frame and which of its payloads: see Bench::sendVideo. */
+inline uint32_t tagOf(const ReceivedRtp& packet) {
+  return readU32(packet.view.payload.data());
+}
+
 /** A core with a clock that stands where it is put, and one peer that answers as a browser would. */
 class Bench {
  public:
@@ -93,7 +99,8 @@ class Bench {
   static constexpr uint32_t kRtxSsrc = 0x1001;
   static constexpr uint32_t kAudioSsrc = 0x2000;
 
-  explicit Bench(uint32_t seed = 1, SrtpProfile profile = SrtpProfile::kAeadAes128Gcm);
+  explicit Bench(uint32_t seed = 1, SrtpProfile profile = SrtpProfile::kAeadAes128Gcm,
+                 int64_t feedbackIntervalUs = 50'000);
 
   /** The endpoint with its credentials, and the pair selected as ICE does it. */
   void connect();

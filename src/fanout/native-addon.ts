@@ -14,13 +14,17 @@ export interface SocketAddress {
 export interface NativePlaneOptions {
   /** Use UDP_SEGMENT where the kernel has it. Default true; probed at start. */
   readonly gso?: boolean;
-  /** How long a viewer's feedback is collected before it is told, ms; 0 for not at all. Default 200. */
+  /** How long a viewer's feedback is collected before it is told, ms; 0: neither feedback nor REMB is read. Default 200. */
   readonly feedbackIntervalMs?: number;
 }
 
 /** Why something came up: handed over in batches, in order. The queue is bounded: see `eventsDropped` in the stats. */
 export type NativeEvent =
-  /** STUN or DTLS for an endpoint: STUN requests with a valid MESSAGE-INTEGRITY, responses to what it sent, DTLS from a validated address. */
+  /**
+   * STUN or DTLS for an endpoint: STUN requests with a valid MESSAGE-INTEGRITY, responses to what it sent, DTLS from a
+   * validated address. Checks for consent on the pair that was nominated last are answered by the plane itself and not told,
+   * until the next change of credentials.
+   */
   | {
       readonly type: 'packet';
       readonly endpoint: number;

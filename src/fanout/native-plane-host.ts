@@ -31,7 +31,8 @@ export class NativePlaneHost {
     private readonly logger: Logger,
   ) {
     this.port = udpPort;
-    this.plane = addon.createPlane({}, (events) => {
+    // There is one bit rate for all viewers: nothing is estimated for one of them yet, so nobody reads their feedback.
+    this.plane = addon.createPlane({ feedbackIntervalMs: 0 }, (events) => {
       this.dispatch(events);
     });
   }
@@ -123,7 +124,7 @@ export class NativePlaneHost {
         break;
       case 'feedback':
       case 'remb':
-        // There is one bit rate for all viewers: nothing is estimated for one of them yet.
+        // Not asked for.
         break;
     }
   }

@@ -18,6 +18,8 @@ class SrtcpReceiver {
   /** Nothing where OpenSSL fails. */
   static std::optional<SrtcpReceiver> create(SrtpProfile profile, const SrtpMasterKey& master);
 
+  /** Bytes that a compound has grown by: index word and tag. */
+  size_t overheadBytes() const { return 4 + cipher_.tagBytes(); }
   /** The compound, decrypted in place; nothing where it is not authentic, or a replay. */
   std::optional<Bytes> unprotect(MutableBytes packet);
 
@@ -26,27 +28,6 @@ class SrtcpReceiver {
 
   SrtpCipher cipher_;
   std::unordered_map<uint32_t, ReplayWindow> windows_;
-};
-
-/** The other end of SrtpSender's RTP. The server receives no media: this is for tests and load generators. */
-class SrtpReceiver {
- public:
-  static std::optional<SrtpReceiver> create(SrtpProfile profile, const SrtpMasterKey& master);
-
-  /** Header and payload, decrypted in place; nothing where it is not authentic, or a replay. */
-  std::optional<Bytes> unprotect(MutableBytes packet);
-
- private:
-  struct Stream {
-    uint64_t newest = 0;
-    bool started = false;
-    ReplayWindow window;
-  };
-
-  explicit SrtpReceiver(SrtpCipher cipher) : cipher_(std::move(cipher)) {}
-
-  SrtpCipher cipher_;
-  std::unordered_map<uint32_t, Stream> streams_;
 };
 
 }  // namespace streamkit
