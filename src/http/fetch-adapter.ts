@@ -42,8 +42,13 @@ function fromFetch(request: Request, target: RequestTarget, clock: Clock): HttpR
   };
 }
 
-function bodyOf({ body }: Request): Readable {
-  const readable = body === null ? Readable.from([]) : Readable.fromWeb(body);
+/** The global types are the DOM's or Node's, whatever the application compiles with, and those do not fit each other. */
+type WebReadable = Parameters<typeof Readable.fromWeb>[0];
+type ResponseBody = ConstructorParameters<typeof Response>[0];
+
+function bodyOf(request: Request): Readable {
+  const body: unknown = request.body;
+  const readable = body === null ? Readable.from([]) : Readable.fromWeb(body as WebReadable);
   // A client that goes away after the body was given up is no news.
   return readable.on('error', () => undefined);
 }
@@ -60,10 +65,13 @@ function toFetch(request: Request, response: HttpResponse, clock: Clock): Respon
     return new Response(null, { status, headers });
   }
   if (stream !== undefined) {
-    const content = Readable.toWeb(stream.content);
-    return new Response(content, { status, headers });
+    const content: unknown = Readable.toWeb(stream.content);
+    return new Response(content as ResponseBody, { status, headers });
   }
-  if (events === undefined) return new Response(body ?? null, { status, headers });
+  if (events === undefined) {
+    const content: unknown = body ?? null;
+    return new Response(content as ResponseBody, { status, headers });
+  }
   const eventStream = new ReadableEventStream(request.signal, clock);
   events(eventStream);
   return new Response(eventStream.readable, { status, headers });
