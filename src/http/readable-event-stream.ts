@@ -30,7 +30,11 @@ export class ReadableEventStream implements EventSink {
       if (this.backlogBytes === 0) this.#write(Buffer.from(COMMENT));
     });
     this.#write(Buffer.from(RETRY));
-    const onAbort = (): void => this.abort();
+    const onAbort = (): void => {
+      // Nobody is there who could take a part for the whole, and hosts write an error of a stream to their logs.
+      this.#controller?.close();
+      this.#close();
+    };
     if (signal.aborted) queueMicrotask(onAbort);
     else signal.addEventListener('abort', onAbort, { once: true });
   }
