@@ -29,6 +29,7 @@ export interface FastifyScope {
   ): unknown;
   all(
     path: string,
+    options: object,
     handler: (request: FastifyRequestLike, reply: FastifyReplyLike) => Promise<unknown>,
   ): unknown;
 }
@@ -58,8 +59,8 @@ export function createFastifyPlugin({ basePath, handle, clock }: Mount): Fastify
     // Bodies are read by the router, with its own limits and errors. A plugin is a scope: the application keeps its parsers.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, parsed) => parsed(null));
-    scope.all('/', answer);
-    scope.all('/*', answer);
+    scope.all('/', {}, answer);
+    scope.all('/*', {}, answer);
     done();
   };
 }

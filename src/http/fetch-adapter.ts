@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 
 import type { Clock } from '../clock.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
+import type { RequestBody } from './json-body.js';
 import { readJsonBody } from './json-body.js';
 import { ReadableEventStream } from './readable-event-stream.js';
 import type { Mount } from './request-handler.js';
@@ -23,6 +24,14 @@ export function createFetchHandler({ basePath, handle, clock }: Mount): FetchHan
 
 function fromFetch(request: Request, target: RequestTarget, clock: Clock): HttpRequest {
   const headers = Object.fromEntries(request.headers);
+  const withBody = async <T>(read: (body: RequestBody) => Promise<T>): Promise<T> => {
+    const unread = request.bodyUsed ? undefined : bodyOf(request);
+    try {
+      return await read({ headers, unread, parsed: undefined });
+    } finally {
+      unread?.destroy();
+    }
+  };
   return {
     ...target,
     method: request.method,
@@ -31,14 +40,7 @@ function fromFetch(request: Request, target: RequestTarget, clock: Clock): HttpR
     get aborted() {
       return request.signal.aborted;
     },
-    readJson: async () => {
-      const unread = request.bodyUsed ? undefined : bodyOf(request);
-      try {
-        return await readJsonBody({ headers, unread, parsed: undefined }, clock);
-      } finally {
-        unread?.destroy();
-      }
-    },
+    readJson: () => withBody((body) => readJsonBody(body, clock)),
   };
 }
 

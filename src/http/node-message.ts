@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream';
 
 import type { Clock } from '../clock.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
+import type { RequestBody } from './json-body.js';
 import { readJsonBody } from './json-body.js';
 import type { RequestTarget } from './request-target.js';
 import { isGone, ResponseEventStream } from './response-event-stream.js';
@@ -18,6 +19,11 @@ export interface NodeExchange {
 /** A request of Node as the routes see it. */
 export function fromNode(exchange: NodeExchange, target: RequestTarget, clock: Clock): HttpRequest {
   const { request, response, parsedBody } = exchange;
+  const body = (): RequestBody => ({
+    headers: request.headers,
+    unread: request.readableDidRead ? undefined : request,
+    parsed: parsedBody,
+  });
   return {
     ...target,
     method: request.method ?? 'GET',
@@ -26,10 +32,7 @@ export function fromNode(exchange: NodeExchange, target: RequestTarget, clock: C
     get aborted() {
       return isGone(response) || response.writableEnded;
     },
-    readJson: () => {
-      const unread = request.readableDidRead ? undefined : request;
-      return readJsonBody({ headers: request.headers, unread, parsed: parsedBody }, clock);
-    },
+    readJson: () => readJsonBody(body(), clock),
   };
 }
 

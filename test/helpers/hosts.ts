@@ -5,6 +5,7 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
 } from 'node:http2';
+import { createRequire } from 'node:module';
 import type { AddressInfo, Server } from 'node:net';
 
 import { serve } from '@hono/node-server';
@@ -12,7 +13,6 @@ import { bodyParser } from '@koa/bodyparser';
 import compression from 'compression';
 import connect from 'connect';
 import express from 'express';
-import express4 from 'express4';
 import fastify from 'fastify';
 import { Hono } from 'hono';
 import { compress as honoCompress } from 'hono/compress';
@@ -22,6 +22,9 @@ import koaMount from 'koa-mount';
 
 import type { StreamKitRouter } from '../../src/router.js';
 import { openHttp2Fetch } from './http2-fetch.js';
+
+/** What is used of it has the types of version 5. */
+const express4 = createRequire(import.meta.url)('express4') as typeof express;
 
 /** What the router must be made with. */
 export const HOST_OPTIONS = { basePath: '/live' } as const;
@@ -45,16 +48,10 @@ export const HOSTS: Readonly<Record<string, (router: StreamKitRouter) => Promise
         .use('/api', router),
     ),
   'Express 4': (router) => {
-    // Types of one version are enough; what is used here is the same in both.
-    const { json } = express4 as unknown as typeof express;
-    const application = (express4 as unknown as typeof express)();
-    return host(
-      '/api/live',
-      application
-        .use(compression({ threshold: 0 }))
-        .use(json())
-        .use('/api', router),
-    );
+    const application = express4()
+      .use(compression({ threshold: 0 }))
+      .use(express4.json());
+    return host('/api/live', application.use('/api', router));
   },
   Connect: (router) => {
     const application = connect();
