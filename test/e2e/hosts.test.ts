@@ -42,6 +42,7 @@ afterAll(async () => {
 async function asset(path: string): Promise<{ type: string; body: string }> {
   const types: Record<string, string> = { '.html': 'text/html', '.mjs': 'text/javascript' };
   const folder = path.startsWith('/vendor/') ? 'node_modules' : 'test';
+  if (path === '/favicon.ico') return { type: 'image/x-icon', body: '' };
   const file = join(root, folder, path.replace('/vendor/', '/'));
   return { type: types[extname(path)] ?? 'text/plain', body: await readFile(file, 'utf8') };
 }
