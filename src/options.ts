@@ -56,7 +56,7 @@ export interface RequestValidation {
 }
 
 /** Options of `createStreamKitRouter`. Every one may be left out; a bad one is refused at construction. */
-export interface StreamKitOptions<TEnv = unknown> {
+export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> {
   /** Path of the routes below the point where the router is mounted. Default `/`. */
   basePath?: string;
   /**
@@ -72,9 +72,9 @@ export interface StreamKitOptions<TEnv = unknown> {
    * Decides over every request of every route. Only a result with `authorized: true` lets it through; a throw
    * or anything malformed answers 500. Default: all requests pass.
    *
-   * @param request - the request as the framework made it: an `express.Request` under Express.
+   * @param request - Node's request, under Express an `express.Request`; the web-standard `Request` for `router.fetch`.
    */
-  validateRequest?(request: IncomingMessage, env: TEnv): RequestValidation | Promise<RequestValidation>;
+  validateRequest?(request: TRequest, env: TEnv): RequestValidation | Promise<RequestValidation>;
   /** How often changes of a session's state are sent, ms, 10–60000. Default 100. */
   stateUpdateInterval?: number;
   /** A session with no event stream and no request for this long is ended, ms. Default 300000. */
@@ -157,7 +157,7 @@ export interface ResolvedOptions<TEnv = unknown> {
   readonly puppeteerLaunchOptions: Readonly<LaunchOptions>;
   readonly defaultViewport: Viewport;
   readonly getEnv: (() => TEnv | Promise<TEnv>) | undefined;
-  readonly validateRequest: ((request: IncomingMessage, env: TEnv) => unknown) | undefined;
+  readonly validateRequest: ((request: IncomingMessage | Request, env: TEnv) => unknown) | undefined;
   readonly stateUpdateInterval: number;
   readonly sessionTimeout: number;
   readonly onError: ((error: Error, streamId?: string) => void) | undefined;
@@ -230,7 +230,9 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
  *
  * @throws StreamKitError `bad_option` with one sentence for the first option that is wrong or unknown.
  */
-export function resolveOptions<TEnv = unknown>(options: StreamKitOptions<TEnv> = {}): ResolvedOptions<TEnv> {
+export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
+  options: StreamKitOptions<TEnv, TRequest> = {},
+): ResolvedOptions<TEnv> {
   const given: unknown = options;
   if (!isPlainObject(given)) throw badOption('object', 'options', given);
   refuseUnknownNames(given, OPTION_NAMES, 'options');

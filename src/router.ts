@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 
 import { EgressProxy } from './capture/egress-proxy.js';
 import { createOpenCapture } from './capture/open-capture.js';
@@ -9,6 +10,12 @@ import { createOpenVideoEncodeThread } from './encode/video-encode-thread.js';
 import { asError, StreamKitError } from './errors.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
+import type { FastifyPlugin } from './http/fastify-adapter.js';
+import { createFastifyPlugin } from './http/fastify-adapter.js';
+import type { FetchHandler } from './http/fetch-adapter.js';
+import { createFetchHandler } from './http/fetch-adapter.js';
+import type { KoaMiddleware } from './http/koa-adapter.js';
+import { createKoaMiddleware } from './http/koa-adapter.js';
 import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
 import { playlistRoutes } from './http/playlist-routes.js';
@@ -33,8 +40,21 @@ import { SessionPlaylists } from './session/session-playlists.js';
 import { SessionRegistry } from './session/session-registry.js';
 import { restricts } from './target-policy.js';
 
-/** What `createStreamKitRouter` returns: a request handler that can be closed. */
+/**
+ * What `createStreamKitRouter` returns: a handler for Express, Connect, `node:http` and `node:http2`, with adapters for
+ * other hosts. All of them reach the same sessions. Where a host leaves the path of the mount point in the URL, the
+ * option `basePath` is that path.
+ */
 export interface StreamKitRouter extends NodeHandler {
+  /**
+   * Answers a web-standard request: Hono and the like. The URL must be the whole one, with `basePath` in it. What the
+   * router has no route for is answered with 404. Never rejects, and needs no `this`.
+   */
+  readonly fetch: FetchHandler;
+  /** Middleware for Koa 2 and 3, at `basePath` or below a path of `koa-mount`. */
+  koa(): KoaMiddleware;
+  /** A plugin for Fastify 4 and 5: `app.register(router.fastify(), { prefix: '/stream' })`. */
+  fastify(): FastifyPlugin;
   /**
    * Begins to record a session, from its next keyframe on.
    *
@@ -80,12 +100,14 @@ const randomIds: IdSource = {
 
 /**
  * Makes the request handler that launches sessions, serves their state and signals with their viewers. Mount it in
- * Express, Connect or a plain `node:http` server.
+ * Express, Connect, a plain server of Node's, Koa, Fastify, Hono or another web-standard host.
  *
  * @throws StreamKitError `bad_option` with one sentence for the first option that is wrong or unknown; `unavailable`
  * where the UDP port is taken; `internal` where the native media plane is built but broken.
  */
-export function createStreamKitRouter<TEnv = unknown>(options: StreamKitOptions<TEnv> = {}): StreamKitRouter {
+export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage>(
+  options: StreamKitOptions<TEnv, TRequest> = {},
+): StreamKitRouter {
   const resolved = resolveOptions(options);
   const { logger, announcedAddresses, lipSync } = resolved;
   const listenAddress = resolved.listenAddress === undefined ? {} : { listenAddress: resolved.listenAddress };
@@ -223,7 +245,11 @@ export function composeRouter<TEnv>(
     await store?.close();
     await parts.mediaPlane.close();
   };
-  return Object.assign(createNodeHandler(options.basePath, handle, parts.clock), {
+  const mount = { basePath: options.basePath, handle, clock: parts.clock };
+  return Object.assign(createNodeHandler(mount), {
+    fetch: createFetchHandler(mount),
+    koa: () => createKoaMiddleware(mount),
+    fastify: () => createFastifyPlugin(mount),
     startRecording: async (streamId: string, request: RecordingRequest = {}) => {
       const { recordingId } = await enabledRecordings().start(streamId, parseRecordingRequest(request));
       return enabledRecordings().withPaths(streamId, recordingId);

@@ -2,18 +2,17 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 
 import type { EventSink } from '../session/event-sink.js';
+import type { RequestTarget } from './request-target.js';
+
+/** A request as its host made it: Node's, an `express.Request` under Express; a web-standard one for `fetch`. */
+export type NativeRequest = IncomingMessage | Request;
 
 /** A request as the routes see it, whatever framework it came through. */
-export interface HttpRequest {
+export interface HttpRequest extends RequestTarget {
   readonly method: string;
-  /** Below the mount point and the base path; begins with a slash. */
-  readonly path: string;
-  readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
-  /** Path of the mount point and the base path as the client sees them; no slash at the end. */
-  readonly prefix: string;
-  /** The framework's own request, for `validateRequest`. */
-  readonly native: IncomingMessage;
+  /** For `validateRequest`. */
+  readonly native: NativeRequest;
   /** The client has gone away. */
   readonly aborted: boolean;
   /**

@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
 
 import type { Clock } from '../clock.js';
 import { asError, StreamKitError } from '../errors.js';
@@ -13,9 +14,13 @@ export const BODY_TIMEOUT_MS = 10_000;
  */
 const MAX_DRAINED_BYTES = 8 * MAX_BODY_BYTES;
 
-/** A request whose body a parser of the framework may have read already. */
-interface ParsedRequest extends IncomingMessage {
-  readonly body?: unknown;
+/** The body of a request, and what a body parser before us may have made of it. */
+export interface RequestBody {
+  readonly headers: IncomingHttpHeaders;
+  /** Undefined where something before us has read it. Ours is not to close it: the answer may need the connection. */
+  readonly unread: Readable | undefined;
+  /** What a parser has left. Parsers set it even when they left the body alone, so it counts only for one that was read. */
+  readonly parsed: unknown;
 }
 
 /**
@@ -23,30 +28,27 @@ interface ParsedRequest extends IncomingMessage {
  *
  * @throws StreamKitError `unsupported_media_type`, `too_large`, `bad_request` (408 for a body that is too slow).
  */
-export async function readJsonBody(request: ParsedRequest, clock: Clock): Promise<unknown> {
-  checkContentType(request);
-  const declaredBytes = Number(request.headers['content-length'] ?? 0);
+export async function readJsonBody({ headers, unread, parsed }: RequestBody, clock: Clock): Promise<unknown> {
+  checkContentType(headers, unread !== undefined);
+  const declaredBytes = Number(headers['content-length'] ?? 0);
   if (declaredBytes > MAX_BODY_BYTES) throw tooLarge(declaredBytes <= MAX_DRAINED_BYTES);
-  // Parsers set `body` even when they left the stream alone, so only a stream that was read proves one.
-  if (!request.readableDidRead) return parseJson(await readBytes(request, clock));
-  const { body } = request;
-  if (body === undefined) {
+  if (unread !== undefined) return parseJson(await readBytes(unread, clock));
+  if (parsed === undefined) {
     throw new StreamKitError('internal', 'The body was read before this router, which left no parsed one');
   }
-  if (typeof body === 'string') return parseJson(Buffer.from(body));
-  return body instanceof Uint8Array ? parseJson(body) : body;
+  if (typeof parsed === 'string') return parseJson(Buffer.from(parsed));
+  return parsed instanceof Uint8Array ? parseJson(parsed) : parsed;
 }
 
-function checkContentType(request: IncomingMessage): void {
-  const [type = '', ...parameters] = (request.headers['content-type'] ?? '').toLowerCase().split(';');
+function checkContentType(headers: IncomingHttpHeaders, isUnread: boolean): void {
+  const [type = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';');
   const charset = parameters.map((one) => one.trim()).find((one) => one.startsWith('charset='));
   const json = /^application\/(?:[\w.+-]+\+)?json$/.test(type.trim());
   if (!json || (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset))) {
     throw new StreamKitError('unsupported_media_type', 'Expected a body of type application/json in UTF-8');
   }
   // A parser that has read the body has also decompressed it.
-  const encoding = request.headers['content-encoding'] ?? 'identity';
-  if (encoding !== 'identity' && !request.readableDidRead) {
+  if (isUnread && (headers['content-encoding'] ?? 'identity') !== 'identity') {
     throw new StreamKitError('unsupported_media_type', 'Expected a body without content encoding');
   }
 }
@@ -64,7 +66,7 @@ function tooLarge(keepConnection: boolean): StreamKitError {
   return new StreamKitError('too_large', `The body is larger than ${MAX_BODY_BYTES} bytes`, { headers });
 }
 
-function readBytes(request: IncomingMessage, clock: Clock): Promise<Uint8Array> {
+function readBytes(request: Readable, clock: Clock): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;

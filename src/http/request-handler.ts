@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js';
 import { StreamKitError } from '../errors.js';
 import type { ResolvedOptions } from '../options.js';
 import { authorize } from './authorization.js';
@@ -16,6 +17,19 @@ export interface RequestHandlerParameters<TEnv> {
 
 /** Answers one request; undefined where no route has its path. Never rejects. */
 export type RequestHandler = (request: HttpRequest) => Promise<HttpResponse | undefined>;
+
+/** What an adapter joins to a framework. */
+export interface Mount {
+  /** Begins with a slash and ends without one; empty for the root. */
+  readonly basePath: string;
+  readonly handle: RequestHandler;
+  readonly clock: Clock;
+}
+
+/** For a host that has no next handler to pass a request on to. */
+export function notFoundResponse(): HttpResponse {
+  return errorResponse(new StreamKitError('not_found', 'There is nothing at this path'));
+}
 
 export function createRequestHandler<TEnv>(parameters: RequestHandlerParameters<TEnv>): RequestHandler {
   const routes = Object.entries(parameters.routes).map(([path, methods]) => ({

@@ -1,14 +1,9 @@
 import type { ServerResponse } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
 
 import type { Clock, Timer } from '../clock.js';
 import type { EventSink, EventSinkListener } from '../session/event-sink.js';
-
-/** How often a comment shows proxies and clients that the stream lives, ms. */
-const COMMENT_INTERVAL_MS = 15_000;
-/** How soon a client connects again after a loss, ms. */
-const RETRY_MS = 1000;
-/** How long a client may take to fetch the rest of a stream that has ended, ms. */
-const END_TIMEOUT_MS = 2000;
+import { COMMENT, COMMENT_INTERVAL_MS, END_TIMEOUT_MS, RETRY } from './event-stream-timing.js';
 
 /** What compression middleware adds to a response. */
 interface FlushableResponse extends ServerResponse {
@@ -31,16 +26,19 @@ export class ResponseEventStream implements EventSink {
     response.on('close', () => this.#onClosed());
     // A reset connection is an error and then a close; the close is what counts.
     response.on('error', () => undefined);
-    // A server-wide idle timeout is meant for requests that end.
-    response.socket?.setTimeout(0);
-    response.socket?.setNoDelay(true);
-    this.#write(`retry: ${RETRY_MS}\n\n`);
+    // Of HTTP/2 the connection is not this stream's own, and Node has set it to no delay.
+    if (response.req.httpVersionMajor < 2) {
+      // A server-wide idle timeout is meant for requests that end.
+      response.socket?.setTimeout(0);
+      response.socket?.setNoDelay(true);
+    }
+    this.#write(RETRY);
     this.#comments = clock.every(COMMENT_INTERVAL_MS, () => {
       // A comment for a client that takes nothing would only wait with the rest.
-      if (response.writableLength === 0) this.#write(': keep-alive\n\n');
+      if (response.writableLength === 0) this.#write(COMMENT);
     });
     // A response whose connection went before we came says so no more.
-    if (response.destroyed) queueMicrotask(() => this.#onClosed());
+    if (isGone(response)) queueMicrotask(() => this.#onClosed());
   }
 
   get backlogBytes(): number {
@@ -68,7 +66,7 @@ export class ResponseEventStream implements EventSink {
   }
 
   #write(bytes: Uint8Array | string): void {
-    if (this.#closed || this.#response.writableEnded || this.#response.destroyed) return;
+    if (this.#closed || this.#response.writableEnded || isGone(this.#response)) return;
     this.#response.write(bytes);
     this.#response.flush?.();
   }
@@ -80,4 +78,11 @@ export class ResponseEventStream implements EventSink {
     this.#endTimer?.cancel();
     this.#listener?.onClosed();
   }
+}
+
+/** Whether the connection or, in HTTP/2, the stream of a response is gone. */
+export function isGone(response: ServerResponse): boolean {
+  // The compatibility API of HTTP/2 has no `destroyed`, whatever the types of frameworks say.
+  const { destroyed, stream } = response as Partial<ServerResponse> & Partial<Http2ServerResponse>;
+  return destroyed ?? stream?.destroyed ?? false;
 }

@@ -50,8 +50,8 @@ export interface Answer {
   readonly json: any;
 }
 
-export async function ask(url: string, init: RequestInit = {}): Promise<Answer> {
-  const response = await fetch(url, init);
+export async function ask(url: string, init: RequestInit = {}, via = fetch): Promise<Answer> {
+  const response = await via(url, init);
   const text = await response.text();
   const isJson = (response.headers.get('content-type') ?? '').startsWith('application/json');
   return {
@@ -61,12 +61,14 @@ export async function ask(url: string, init: RequestInit = {}): Promise<Answer> 
   };
 }
 
-export function postJson(url: string, value: unknown, headers: Record<string, string> = {}): Promise<Answer> {
-  return ask(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(value),
-  });
+export function postJson(
+  url: string,
+  value: unknown,
+  headers: Record<string, string> = {},
+  via = fetch,
+): Promise<Answer> {
+  const allHeaders = { 'content-type': 'application/json', ...headers };
+  return ask(url, { method: 'POST', headers: allHeaders, body: JSON.stringify(value) }, via);
 }
 
 /** A client of an event stream. */
@@ -84,9 +86,9 @@ export class EventStreamClient {
     void this.#read();
   }
 
-  static async open(url: string, init: RequestInit = {}): Promise<EventStreamClient> {
+  static async open(url: string, init: RequestInit = {}, via = fetch): Promise<EventStreamClient> {
     const abort = new AbortController();
-    const response = await fetch(url, { ...init, signal: abort.signal });
+    const response = await via(url, { ...init, signal: abort.signal });
     return new EventStreamClient(response, abort);
   }
 

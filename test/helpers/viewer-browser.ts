@@ -47,7 +47,7 @@ export class ViewerBrowser {
   }
 
   /** Opens the viewer fixture in a tab of its own; nothing is connected yet. */
-  async open(server: TestServer): Promise<ViewerTab> {
+  async open(server: Pick<TestServer, 'origin'>): Promise<ViewerTab> {
     const page = await this.browser.newPage();
     await page.goto(`${server.origin}/fixtures/viewer.html`);
     await page.waitForFunction('window.ready === true');

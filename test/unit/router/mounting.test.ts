@@ -1,10 +1,11 @@
-import { request as httpRequest } from 'node:http';
+import { Agent, request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 
 import express from 'express';
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { MAX_BODY_BYTES } from '../../../src/http/json-body.js';
 import type { StreamKitOptions } from '../../../src/options.js';
 import type { StreamKitRouter } from '../../../src/router.js';
 import type { RouterServer } from '../../helpers/router-server.js';
@@ -117,6 +118,25 @@ describe('mounted', () => {
     await stream.until(() => stream.events.length >= 2);
     expect(flushed).toBeGreaterThanOrEqual(3);
     stream.abort();
+  });
+
+  it('leaves the connection open for the next request, also after a body that was refused', async () => {
+    const url = await serve({}, (router) => express().use('/stream', router));
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const send = async (body: string): Promise<[number | undefined, boolean]> => {
+      const headers = { 'content-type': 'application/json', 'content-length': body.length };
+      const request = httpRequest(`${url}/stream`, { method: 'POST', agent, headers });
+      request.end(body);
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      response.resume();
+      await once(response, 'end');
+      return [response.statusCode, request.reusedSocket];
+    };
+    expect(await send(JSON.stringify(target))).toEqual([201, false]);
+    expect(await send(' '.repeat(MAX_BODY_BYTES + 1))).toEqual([413, true]);
+    expect(await send('{')).toEqual([400, true]);
+    expect(await send(JSON.stringify(target))).toEqual([201, true]);
+    agent.destroy();
   });
 
   it('understands the absolute form of a request target', async () => {

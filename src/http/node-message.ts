@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream';
+
+import type { Clock } from '../clock.js';
+import type { HttpRequest, HttpResponse } from './http-message.js';
+import type { RequestBody } from './json-body.js';
+import { readJsonBody } from './json-body.js';
+import type { RequestTarget } from './request-target.js';
+import { isGone, ResponseEventStream } from './response-event-stream.js';
+
+/** Node's request and the response to it. */
+export interface NodeExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** What a body parser has left. */
+  readonly parsedBody: unknown;
+}
+
+/** A request of Node as the routes see it. */
+export function fromNode(exchange: NodeExchange, target: RequestTarget, clock: Clock): HttpRequest {
+  const { request, response, parsedBody } = exchange;
+  const body = (): RequestBody => ({
+    headers: request.headers,
+    unread: request.readableDidRead ? undefined : request,
+    parsed: parsedBody,
+  });
+  return {
+    ...target,
+    method: request.method ?? 'GET',
+    headers: request.headers,
+    native: request,
+    get aborted() {
+      return isGone(response) || response.writableEnded;
+    },
+    readJson: () => readJsonBody(body(), clock),
+  };
+}
+
+/** Answers with what the routes have given. */
+export function sendToNode(
+  { request, response: nodeResponse }: NodeExchange,
+  response: HttpResponse,
+  clock: Clock,
+): void {
+  // A framework's own timeout may have answered meanwhile.
+  if (nodeResponse.headersSent || isGone(nodeResponse)) {
+    response.stream?.content.destroy();
+    return;
+  }
+  nodeResponse.statusCode = response.status;
+  for (const [name, value] of Object.entries(response.headers)) {
+    // HTTP/2 has no such header and refuses it.
+    if (name === 'Connection' && request.httpVersionMajor >= 2) continue;
+    nodeResponse.setHeader(name, value);
+  }
+  const { body, events, stream } = response;
+  if (stream !== undefined) {
+    nodeResponse.setHeader('Content-Length', stream.bytes);
+    if (request.method === 'HEAD') {
+      stream.content.destroy();
+      nodeResponse.end();
+      // A read that fails in the middle cuts the connection: the length tells the client.
+    } else pipeline(stream.content, nodeResponse, () => undefined);
+    return;
+  }
+  if (events === undefined || request.method === 'HEAD') {
+    if (body !== undefined) nodeResponse.setHeader('Content-Length', Buffer.byteLength(body));
+    nodeResponse.end(request.method === 'HEAD' ? undefined : body);
+    return;
+  }
+  nodeResponse.flushHeaders();
+  events(new ResponseEventStream(nodeResponse, clock));
+}
