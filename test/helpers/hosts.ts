@@ -81,11 +81,11 @@ export const HOSTS: Readonly<Record<string, (router: StreamKitRouter) => Promise
     application.use(koaCompress({ threshold: 0 }));
     application.use(bodyParser());
     application.use(koaMount('/api', new Koa().use(router.koa())));
-    return host('/api/live', application.callback());
+    return host('/api/live', listenerOf(application));
   },
   'Koa without a mount': (router) => {
     const application = new Koa().use(bodyParser()).use(router.koa());
-    return host('/live', application.callback());
+    return host('/live', listenerOf(application));
   },
   Fastify: async (router) => {
     const application = fastify();
@@ -114,6 +114,11 @@ export const HOSTS: Readonly<Record<string, (router: StreamKitRouter) => Promise
     return listen(serve({ fetch: application.fetch, port: 0, hostname: '127.0.0.1' }), '/live');
   },
 };
+
+function listenerOf(application: Koa): RequestListener {
+  const handle = application.callback();
+  return (request, response) => void handle(request, response);
+}
 
 function host(path: string, listener: RequestListener): Promise<Host> {
   return listen(createServer(listener).listen(0, '127.0.0.1'), path);
