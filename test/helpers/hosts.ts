@@ -115,7 +115,7 @@ export const HOSTS: Readonly<Record<string, (router: StreamKitRouter) => Promise
   },
 };
 
-function listenerOf(application: Koa): RequestListener {
+function listenerOf(application: Pick<Koa, 'callback'>): RequestListener {
   const handle = application.callback();
   return (request, response) => void handle(request, response);
 }
