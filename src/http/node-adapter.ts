@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 
 import { fromNode, sendToNode } from './node-message.js';
 import type { Mount } from './request-handler.js';
@@ -7,8 +8,8 @@ import { resolveTarget } from './request-target.js';
 
 /** A handler for `node:http`, `node:http2`, Connect, Express 4 and 5, and whatever else has Node's requests. */
 export type NodeHandler = (
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: IncomingMessage | Http2ServerRequest,
+  response: ServerResponse | Http2ServerResponse,
   next?: (error?: unknown) => void,
 ) => Promise<void>;
 
@@ -21,8 +22,10 @@ interface FrameworkRequest extends IncomingMessage {
 
 /** Makes the routes usable by Node's servers and frameworks. */
 export function createNodeHandler({ basePath, handle, clock }: Mount): NodeHandler {
-  return async (request: FrameworkRequest, response, next) => {
-    const exchange = { request, response, parsedBody: request.body };
+  return async (nodeRequest, nodeResponse, next) => {
+    // The compatibility API of HTTP/2 has what is used of both.
+    const request = nodeRequest as FrameworkRequest;
+    const exchange = { request, response: nodeResponse as ServerResponse, parsedBody: request.body };
     const url = request.url ?? '/';
     const target = resolveTarget(url, request.originalUrl ?? url, basePath);
     const answer = target && (await handle(fromNode(exchange, target, clock)));

@@ -1,10 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
-import {
-  createServer as createHttp2Server,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
-} from 'node:http2';
+import { createServer as createHttp2Server } from 'node:http2';
 import { createRequire } from 'node:module';
 import type { AddressInfo, Server } from 'node:net';
 
@@ -61,8 +57,7 @@ export const HOSTS: Readonly<Record<string, (router: StreamKitRouter) => Promise
   },
   'node:http': (router) => host('/live', (request, response) => void router(request, response)),
   'node:http2': async (router) => {
-    const handler = router as unknown as (request: Http2ServerRequest, response: Http2ServerResponse) => void;
-    const server = createHttp2Server(handler);
+    const server = createHttp2Server((request, response) => void router(request, response));
     const sessions = new Set<{ destroy(): void }>();
     server.on('session', (session) => void sessions.add(session));
     const opened = await listen(server, '/live');
@@ -86,11 +81,11 @@ export const HOSTS: Readonly<Record<string, (router: StreamKitRouter) => Promise
     application.use(koaCompress({ threshold: 0 }));
     application.use(bodyParser());
     application.use(koaMount('/api', new Koa().use(router.koa())));
-    return host('/api/live', application.callback() as RequestListener);
+    return host('/api/live', listenerOf(application));
   },
   'Koa without a mount': (router) => {
     const application = new Koa().use(bodyParser()).use(router.koa());
-    return host('/live', application.callback() as RequestListener);
+    return host('/live', listenerOf(application));
   },
   Fastify: async (router) => {
     const application = fastify();
@@ -116,9 +111,14 @@ export const HOSTS: Readonly<Record<string, (router: StreamKitRouter) => Promise
     const application = new Hono();
     application.use(honoCompress());
     application.all('/live/*', (context) => router.fetch(context.req.raw));
-    return listen(serve({ fetch: application.fetch, port: 0, hostname: '127.0.0.1' }) as Server, '/live');
+    return listen(serve({ fetch: application.fetch, port: 0, hostname: '127.0.0.1' }), '/live');
   },
 };
+
+function listenerOf(application: Pick<Koa, 'callback'>): RequestListener {
+  const handle = application.callback();
+  return (request, response) => void handle(request, response);
+}
 
 function host(path: string, listener: RequestListener): Promise<Host> {
   return listen(createServer(listener).listen(0, '127.0.0.1'), path);

@@ -50,7 +50,7 @@ async function isConnected(): Promise<boolean> {
 
 interface EventReader {
   /** Reads until the text holds something. */
-  until(text: string): Promise<string>;
+  readonly until: (text: string) => Promise<string>;
   readonly reader: ReadableStreamDefaultReader<Uint8Array>;
 }
 
