@@ -24,6 +24,7 @@ beforeAll(async () => {
   router = product.createStreamKitRouter({
     basePath: '/stream',
     listenAddress: '127.0.0.1',
+    targetPolicy: { allowPrivateAddresses: true },
     defaultViewport: { width: 640, height: 360 },
   });
   browser = await ViewerBrowser.launch();

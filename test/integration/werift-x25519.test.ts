@@ -2,8 +2,8 @@ import { createRequire } from 'node:module';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { silentLogger } from '../../../src/logger.js';
-import { installX25519, replaceX25519, type X25519Module } from '../../../src/peer/werift-x25519.js';
+import { silentLogger } from '../../src/logger.js';
+import { installX25519, replaceX25519, type X25519Module } from '../../src/peer/werift-x25519.js';
 
 const ofWerift = createRequire(createRequire(import.meta.url).resolve('werift'));
 const module = ofWerift('tweetnacl') as X25519Module;
