@@ -36,6 +36,7 @@ const NOT_PASSED_ON = [
   'keep-alive',
   'proxy-authorization',
   'te',
+  'trailer',
   'upgrade',
 ];
 
@@ -115,20 +116,28 @@ export class EgressProxy {
   }
 
   async #forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let upstream: Socket | undefined;
     try {
       const url = parse(request.url ?? '');
       if (url.protocol !== 'http:' || !this.#policy.schemes.includes('http'))
         throw new Refusal('http_request_denied');
-      const upstream = await this.#connect(url, portOf(url));
+      upstream = await this.#connect(url, portOf(url));
+      const connected = upstream;
       const outgoing = forward({
-        createConnection: () => upstream,
+        createConnection: () => connected,
         method: request.method ?? 'GET',
         path: `${url.pathname}${url.search}`,
         headers: { ...endToEnd(request), host: url.host },
       });
       outgoing.on('response', (incoming) => {
-        response.writeHead(incoming.statusCode ?? 502, endToEnd(incoming));
-        pipeline(incoming, response, () => undefined);
+        try {
+          response.writeHead(incoming.statusCode ?? 502, endToEnd(incoming));
+          pipeline(incoming, response, () => undefined);
+        } catch (error) {
+          // A status that is none, for one: Node reads more than it writes.
+          outgoing.destroy();
+          fail(response, error);
+        }
       });
       outgoing.on('error', (error) => {
         if (response.headersSent) response.destroy();
@@ -137,6 +146,7 @@ export class EgressProxy {
       response.on('close', () => outgoing.destroy());
       pipeline(request, outgoing, () => undefined);
     } catch (error) {
+      upstream?.destroy();
       fail(response, error);
     }
   }

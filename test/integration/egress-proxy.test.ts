@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import { connect, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -142,6 +142,32 @@ test('what cannot be reached, and what is no request to a proxy, is told apart',
   for (const url of ['/', 'https://a.example/', 'http://user@a.example/', 'ftp://a.example/']) {
     expect(await errorOf(url), url).toEqual([403, 'egress; error=http_request_denied']);
   }
+});
+
+test.each([
+  [
+    'a status that is none',
+    'HTTP/1.1 099 x\r\nContent-Length: 0\r\n\r\n',
+    [502, 'egress; error=destination_unavailable'],
+  ],
+  ['a trailer without chunks', 'HTTP/1.1 200 x\r\nTrailer: a\r\nContent-Length: 0\r\n\r\n', [200, undefined]],
+  ['no HTTP', '\0\0\0\0\r\n\r\n', [502, 'egress; error=destination_unavailable']],
+  ['nothing', '', [502, 'egress; error=destination_unavailable']],
+] as const)('an answer with %s harms nobody', async (_what, bytes, expected) => {
+  const hostile = createTcpServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.end(bytes));
+  }).listen(0, '127.0.0.1');
+  await once(hostile, 'listening');
+  const through = await open({ allowPrivateAddresses: () => true });
+  const { status, headers } = await get(
+    through,
+    `http://127.0.0.1:${(hostile.address() as AddressInfo).port}/`,
+  );
+  expect([status, headers['proxy-status']]).toEqual(expected);
+  // The proxy goes on.
+  expect((await get(through, `http://127.0.0.1:${port}/`)).body).toBe('reached');
+  hostile.close();
 });
 
 test('closing cuts what is open, and can be done twice', async () => {
