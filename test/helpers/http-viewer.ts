@@ -1,5 +1,6 @@
 import { RTCPeerConnection, RTCRtpCodecParameters, useNACK, usePLI } from 'werift';
 
+import { LOOPBACK_ICE } from './loopback-ice.js';
 import { EventStreamClient, postJson } from './router-server.js';
 
 /** A werift peer that signals over HTTP as any client of the protocol does. */
@@ -13,11 +14,7 @@ export interface HttpViewer {
 /** Watches a session; resolves when picture and sound have arrived. */
 export async function openHttpViewer(url: string, via: typeof fetch): Promise<HttpViewer> {
   const client = new RTCPeerConnection({
-    iceServers: [],
-    iceUseIpv4: false,
-    iceUseIpv6: false,
-    iceAdditionalHostAddresses: ['127.0.0.1'],
-    iceInterfaceAddresses: { udp4: '127.0.0.1' },
+    ...LOOPBACK_ICE,
     codecs: {
       video: [
         new RTCRtpCodecParameters({

@@ -10,6 +10,7 @@ import {
   useTWCC,
 } from 'werift';
 
+import { LOOPBACK_ICE } from '../helpers/loopback-ice.js';
 import { systemClock } from '../../src/clock.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import { silentLogger } from '../../src/logger.js';
@@ -90,11 +91,7 @@ async function connectPlainViewer(
     clock: systemClock,
   });
   const client = new RTCPeerConnection({
-    iceServers: [],
-    iceUseIpv4: false,
-    iceUseIpv6: false,
-    iceAdditionalHostAddresses: ['127.0.0.1'],
-    iceInterfaceAddresses: { udp4: '127.0.0.1' },
+    ...LOOPBACK_ICE,
     codecs: {
       video: [
         new RTCRtpCodecParameters({ mimeType: 'video/H264', clockRate: 90_000, rtcpFeedback: feedback }),
