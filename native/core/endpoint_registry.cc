@@ -105,7 +105,8 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
   if (endpoint == nullptr || found->socket != socket || !(found->to == from)) {
     return {Verdict::kUnknownSource};
   }
-  if (found->signedRequest && endpoint->remote.passwordOf(message) == nullptr) {
+  const std::string* const password = found->signedRequest ? endpoint->remote.passwordOf(message) : nullptr;
+  if (found->signedRequest && password == nullptr) {
     return {Verdict::kNotAuthentic};
   }
   const StunTransaction transaction = *found;
@@ -119,7 +120,8 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
     // A pair once nominated goes on to be checked for consent without the attribute: of several, the media
     // goes to the one that answered last.
     received.pairSelected = address.nominated && endpoint->select(address);
-    if (transaction.useCandidate) {
+    // An answer under the credentials of before a restart settles nothing of what comes after it.
+    if (transaction.useCandidate && password == &endpoint->remote.password) {
       endpoint->settle();
     }
   }

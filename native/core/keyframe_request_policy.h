@@ -50,7 +50,9 @@ class KeyframeRequestPolicy {
     }
     congestedAtUs_ = nowUs;
   }
-  bool congested(int64_t nowUs) const { return nowUs - congestedAtUs_ < kQuietUs; }
+  bool congested(int64_t nowUs) const { return nowUs < quietAtUs(); }
+  /** When congestion is over, if there is no more of it. */
+  int64_t quietAtUs() const { return congestedAtUs_ + kQuietUs; }
 
   /** When the request that waits is to be made again. */
   std::optional<int64_t> dueUs() const { return pending_ ? std::optional(notBeforeUs_) : std::nullopt; }

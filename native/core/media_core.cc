@@ -304,7 +304,10 @@ void MediaCore::onKeyframeWanted(uint32_t producer) {
 }
 
 void MediaCore::onKeyframeRequestDue(uint32_t producer, int64_t dueUs) {
-  keyframeRequestsDue_[producer] = dueUs;
+  const auto [due, isNew] = keyframeRequestsDue_.try_emplace(producer, dueUs);
+  if (!isNew) {
+    due->second = std::min(due->second, dueUs);
+  }
 }
 
 std::optional<int64_t> MediaCore::advance(int64_t nowUs, size_t maxPackets) {
@@ -312,15 +315,18 @@ std::optional<int64_t> MediaCore::advance(int64_t nowUs, size_t maxPackets) {
   const auto earliest = [&nextUs](int64_t dueUs) {
     nextUs = nextUs.has_value() ? std::min(*nextUs, dueUs) : dueUs;
   };
-  for (auto due = keyframeRequestsDue_.begin(); due != keyframeRequestsDue_.end();) {
-    if (due->second > nowUs) {
-      earliest(due->second);
-      ++due;
-      continue;
+  producersDue_.clear();
+  for (const auto& [id, dueUs] : keyframeRequestsDue_) {
+    if (dueUs <= nowUs) {
+      producersDue_.push_back(id);
     }
-    Producer* const producer = findProducer(due->first);
-    due = keyframeRequestsDue_.erase(due);
-    producer->retryKeyframeRequest(nowUs);
+  }
+  for (const uint32_t id : producersDue_) {
+    keyframeRequestsDue_.erase(id);
+    findProducer(id)->retryKeyframeRequest(nowUs);
+  }
+  for (const auto& [id, dueUs] : keyframeRequestsDue_) {
+    earliest(dueUs);
   }
   schedule_.advance(nowUs);
   size_t packets = 0;

@@ -106,6 +106,8 @@ class MediaCore final : private Producer::Listener {
   std::unordered_map<uint32_t, std::unique_ptr<Consumer>> consumers_;
   PumpSchedule schedule_;
   std::unordered_map<uint32_t, int64_t> keyframeRequestsDue_;
+  /** Of them, those whose time has come; kept, so that nothing is allocated. */
+  std::vector<uint32_t> producersDue_;
 };
 
 }  // namespace streamkit

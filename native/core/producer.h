@@ -49,6 +49,8 @@ class Producer {
   const EncodedFrame& push(EncodedFrame frame, int64_t nowUs) {
     if (frame.keyframe) {
       keyframes_.keyframePassed();
+      // From a keyframe that lets some back in, the others ask for the next themselves.
+      leftOut_ = leftOut_ && congested(nowUs);
       readmissions_ = std::max(kMinReadmissions, consumers_.size() / kReadmittedShare);
     }
     return history_.push(std::move(frame), nowUs);
@@ -67,7 +69,13 @@ class Producer {
   }
 
   /** There was no time to send a frame to one of the consumers. */
-  void congestion(int64_t nowUs) { keyframes_.congestion(nowUs); }
+  void congestion(int64_t nowUs) {
+    keyframes_.congestion(nowUs);
+    if (!leftOut_) {
+      leftOut_ = true;
+      listener_.onKeyframeRequestDue(id_, keyframes_.quietAtUs());
+    }
+  }
   bool congested(int64_t nowUs) const { return keyframes_.congested(nowUs); }
   /** Whether one of those that were left out for lack of time may begin again with this keyframe. */
   bool readmits(int64_t nowUs) {
@@ -79,8 +87,15 @@ class Producer {
   }
 
   void retryKeyframeRequest(int64_t nowUs) {
-    if (keyframes_.dueUs().has_value() && keyframes_.request(nowUs)) {
+    const bool isQuiet = leftOut_ && !congested(nowUs);
+    if ((isQuiet || keyframes_.dueUs().has_value()) && keyframes_.request(nowUs)) {
       listener_.onKeyframeWanted(id_);
+    }
+    // A page that stands still sends no frame with which those left out could ask for themselves.
+    if (const auto dueUs = keyframes_.dueUs(); dueUs.has_value()) {
+      listener_.onKeyframeRequestDue(id_, *dueUs);
+    } else if (leftOut_ && !isQuiet) {
+      listener_.onKeyframeRequestDue(id_, keyframes_.quietAtUs());
     }
   }
 
@@ -100,6 +115,8 @@ class Producer {
   KeyframeRequestPolicy keyframes_;
   std::vector<Consumer*> consumers_;
   size_t readmissions_ = 0;
+  /** Consumers were left out since the last keyframe at which some could come back. */
+  bool leftOut_ = false;
 };
 
 }  // namespace streamkit

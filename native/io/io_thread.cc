@@ -217,7 +217,11 @@ bool IoThread::receive() {
     }
     more = more || full;
   }
-  restUntilUs_ = reports && !others ? monotonicUs() + kReceiveRestUs : 0;
+  if (others) {
+    restUntilUs_ = 0;
+  } else if (reports) {
+    restUntilUs_ = monotonicUs() + kReceiveRestUs;
+  }
   return more;
 }
 

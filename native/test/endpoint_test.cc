@@ -222,7 +222,11 @@ TEST("checks for consent on the nominated pair are answered here, and all others
     EXPECT(!check("ours", "our-password", 0x802a));
     EXPECT(!check("ours", "our-password", 0x0031));
     EXPECT(check("ours", "our-password"));
+    bench.run(VirtualNetwork::kDelayUs);
+    const size_t answers = bench.receivedOther.size();
     EXPECT(check("ours", "guess"));
+    bench.run(VirtualNetwork::kDelayUs);
+    EXPECT_EQ(bench.receivedOther.size(), answers);
     EXPECT_EQ(bench.stats.droppedStunIntegrity, 1);
     // After a restart it is for the agent again, until it has nominated anew; the same credentials are no
     // restart.
