@@ -10,12 +10,14 @@ const LEAVES = [
   'clock',
   'encoder-names',
   'errors',
+  'ice-server-options',
   'logger',
   'option-checks',
   'options',
   'public-address',
   'recording-options',
   'target-policy',
+  'turn-rest',
 ];
 
 /**

@@ -6,8 +6,14 @@ export type { FastifyPlugin } from './http/fastify-adapter.js';
 export type { FetchHandler } from './http/fetch-adapter.js';
 export type { KoaMiddleware } from './http/koa-adapter.js';
 export type { NodeHandler } from './http/node-adapter.js';
+export type {
+  IceServerEntry,
+  IceServerOption,
+  IceServersContext,
+  IceServersHook,
+} from './ice-server-options.js';
 export type { Logger } from './logger.js';
-export type { IceServerOption, RequestValidation, StreamKitOptions, Viewport } from './options.js';
+export type { RequestValidation, StreamKitOptions, Viewport } from './options.js';
 export type { HlsOptions, RecordingOptions } from './recording-options.js';
 export type { TargetPolicyOptions } from './target-policy.js';
 export type { RecordedFile, RecordingError } from './recording/recording-messages.js';
@@ -22,3 +28,5 @@ export type {
   StreamSessionStatus,
   VideoMetadata,
 } from './session/session-state.js';
+export type { TurnCredentials, TurnRestParameters } from './turn-rest.js';
+export { turnRestCredentials } from './turn-rest.js';

@@ -33,6 +33,7 @@ import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
+import { IceServerSource } from './session/ice-server-source.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
 import type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
 import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
@@ -227,6 +228,7 @@ export function composeRouter<TEnv>(
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
         targetPolicy: options.targetPolicy,
+        iceServers: new IceServerSource(options.iceServers, parts.clock, options.logger),
         logger: options.logger,
       }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),

@@ -3,6 +3,7 @@ import { StreamKitError } from '../errors.js';
 import { expectation, isPlainObject } from '../option-checks.js';
 import type { RenderOptionDefaults } from '../session/render-options.js';
 import { codecsToOffer } from '../session/render-options.js';
+import type { IceServerSource } from '../session/ice-server-source.js';
 import { customSignal } from '../session/server-sent-event.js';
 import type { Session } from '../session/session.js';
 import type { SessionRegistry } from '../session/session-registry.js';
@@ -33,6 +34,7 @@ export interface SessionRoutesParameters {
   readonly registry: SessionRegistry;
   readonly defaults: RenderOptionDefaults;
   readonly targetPolicy: TargetPolicy;
+  readonly iceServers: IceServerSource;
   readonly logger: Logger;
 }
 
@@ -53,16 +55,15 @@ export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Rec
         return emptyResponse(204);
       },
     },
-    '/:streamId/sse': { GET: ({ request, streamId }) => eventStream(request, touched(streamId)) },
+    '/:streamId/sse': { GET: (call) => eventStream(call, touched(call.streamId), parameters) },
     '/:streamId/signal': { POST: ({ request, streamId }) => signal(request, touched(streamId)) },
     '/:streamId/snapshot': { GET: ({ request, streamId }) => snapshot(request, touched(streamId)) },
   };
 }
 
-async function createSession(
-  { request, caller }: RouteCall,
-  { registry, defaults, targetPolicy, logger }: SessionRoutesParameters,
-): Promise<HttpResponse> {
+async function createSession(call: RouteCall, parameters: SessionRoutesParameters): Promise<HttpResponse> {
+  const { request, caller } = call;
+  const { registry, defaults, targetPolicy, logger } = parameters;
   const wantsEvents = prefersEventStream(request.headers.accept);
   const sessionRequest = parseSessionRequest(await request.readJson(), defaults, targetPolicy);
   if (wantsEvents) {
@@ -75,16 +76,24 @@ async function createSession(
   const session = registry.create(sessionRequest);
   const { streamId } = session;
   logger.info({ streamId, ...(caller === undefined ? {} : { caller }) }, 'session created');
-  if (wantsEvents) return eventStream(request, session, customSignal('session', { streamId }));
+  if (wantsEvents) return eventStream(call, session, parameters, customSignal('session', { streamId }));
   const location = `${request.prefix}/${streamId}`;
   return jsonResponse(201, { streamId, initialState: session.state }, { Location: location });
 }
 
-function eventStream(request: HttpRequest, session: Session, preamble?: Uint8Array): HttpResponse {
+async function eventStream(
+  { request, caller }: RouteCall,
+  session: Session,
+  { iceServers }: SessionRoutesParameters,
+  preamble?: Uint8Array,
+): Promise<HttpResponse> {
   const { viewerId, videoCodec, media } = parseEventStreamQuery(request.query);
   // A HEAD must not make a viewer.
   if (request.method === 'HEAD') return eventStreamResponse(() => undefined);
   const viewer = session.admit({ viewerId, videoCodec });
+  const { streamId } = session;
+  const context = { streamId, ...(caller === undefined ? {} : { callerContext: caller }) };
+  if (media) await viewer.prepareMedia(iceServers.finder(context));
   const lastEventId = parseLastEventId(request.headers['last-event-id']);
   return eventStreamResponse((sink) =>
     viewer.attach(sink, { media, lastEventId, ...(preamble === undefined ? {} : { preamble }) }),

@@ -116,7 +116,8 @@ export class Session {
   admit(request: ViewerRequest): Viewer {
     const videoCodecs = codecsToOffer(this.#request.renderOptions.videoCodec, request.videoCodec);
     const returning = request.viewerId === undefined ? undefined : this.#viewers.find(request.viewerId);
-    if (returning !== undefined) return returning;
+    if (returning?.isLost === true) this.#onViewerGone(returning);
+    else if (returning !== undefined) return returning;
     if (this.#viewers.size >= this.#settings.maxViewersPerSession) {
       const headers = { 'Retry-After': '5' };
       throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { headers });
@@ -127,7 +128,6 @@ export class Session {
         videoCodecs,
         clock: this.#parts.clock,
         publisher: this.#publisher,
-        iceServers: this.#settings.iceServers,
         reattachMs: this.#settings.viewerReattachMs,
       },
       {
@@ -262,7 +262,7 @@ export class Session {
       {
         videoCodecs: viewer.videoCodecs,
         audio: this.#request.renderOptions.audio,
-        iceServers: this.#settings.iceServers,
+        iceServers: viewer.iceServers.server,
       },
       {
         sendSignal: listener.sendSignal,
