@@ -66,7 +66,8 @@ export class TurnAllocation {
     const late = new Promise<never>((_, reject) => {
       timer = clock.after(timeoutMs, () => {
         abort.abort();
-        reject(new Error('The TURN server did not answer in time'));
+        // werift passes over a refusal that is not signed, as that of wrong credentials is.
+        reject(new Error('no answer in time, or the credentials are wrong'));
       });
     });
     const opened = (async () => {

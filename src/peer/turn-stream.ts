@@ -43,7 +43,7 @@ export class TurnStream {
       type === 'tcp'
         ? connect({ host: address, port })
         : connectTls({ host: address, port, ...(isIP(host) === 0 ? { servername: host } : {}) });
-    const onAbort = (): void => void socket.destroy(new Error('The TURN server did not answer in time'));
+    const onAbort = (): void => void socket.destroy(new Error('no answer in time'));
     signal.addEventListener('abort', onAbort);
     try {
       await new Promise<void>((resolve, reject) => {
