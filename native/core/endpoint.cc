@@ -22,7 +22,7 @@ Endpoint::Address& Endpoint::heard(int socket, const SocketAddress& from, int64_
     }
     forgotten = addresses_[place].remote;
   }
-  addresses_[place] = {from, socket, false, nowUs};
+  addresses_[place] = {.remote = from, .socket = socket, .heardUs = nowUs};
   return addresses_[place];
 }
 

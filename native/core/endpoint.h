@@ -40,8 +40,12 @@ class Endpoint {
   struct Address {
     SocketAddress remote;
     int socket = -1;
-    /** We have asked for this pair with USE-CANDIDATE, and it has answered. */
+    /** Asked for with USE-CANDIDATE, by the agent that controls, and it has answered a check of ours. */
     bool nominated = false;
+    /** The viewer has asked for this pair with USE-CANDIDATE, which counts where it controls. */
+    bool wanted = false;
+    /** It has answered a check that we sent as the controlled agent. */
+    bool answeredControlled = false;
     int64_t heardUs = 0;
   };
 

@@ -46,7 +46,8 @@ void EndpointRegistry::noteSent(const Endpoint& endpoint, int socket, const Sock
   const auto message = StunMessage::parse(data);
   if (message.has_value() && message->messageClass() == StunClass::kRequest) {
     transactions_.add(message->transactionId(),
-                      {endpoint.id(), socket, to, message->useCandidate(), message->hasIntegrity(), nowUs});
+                      {endpoint.id(), socket, to, message->useCandidate(), message->iceControlled(),
+                       message->hasIntegrity(), nowUs});
   }
 }
 
@@ -81,8 +82,16 @@ EndpointRegistry::Received EndpointRegistry::receiveRequest(const StunMessage& m
   if (!message.isBinding() || !endpoint->local.authentic(message)) {
     return {Verdict::kNotAuthentic};
   }
-  validate(*endpoint, socket, from, nowUs);
-  return {Verdict::kPass, endpoint};
+  Endpoint::Address& address = validate(*endpoint, socket, from, nowUs);
+  Received received{Verdict::kPass, endpoint};
+  address.wanted = address.wanted || message.useCandidate();
+  // RFC 8445 section 7.3.1.5: where the viewer controls, its check nominates a pair on which one of ours has
+  // succeeded; it may nominate another one later.
+  if (message.useCandidate() && address.answeredControlled) {
+    address.nominated = true;
+    received.pairSelected = endpoint->select(address);
+  }
+  return received;
 }
 
 EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& message, int socket,
@@ -101,7 +110,9 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
   Received received{Verdict::kPass, endpoint};
   if (transaction.signedRequest && message.messageClass() == StunClass::kSuccess) {
     Endpoint::Address& address = validate(*endpoint, socket, from, nowUs);
-    address.nominated = address.nominated || transaction.useCandidate;
+    address.answeredControlled = address.answeredControlled || transaction.iceControlled;
+    address.nominated = address.nominated || transaction.useCandidate ||
+                        (transaction.iceControlled && address.wanted);
     // A pair once nominated goes on to be checked for consent without the attribute: of several, the media
     // goes to the one that answered last.
     received.pairSelected = address.nominated && endpoint->select(address);

@@ -16,6 +16,7 @@ constexpr uint32_t kMagicCookie = 0x2112a442;
 constexpr uint16_t kAttributeUsername = 0x0006;
 constexpr uint16_t kAttributeIntegrity = 0x0008;
 constexpr uint16_t kAttributeUseCandidate = 0x0025;
+constexpr uint16_t kAttributeIceControlled = 0x8029;
 constexpr uint16_t kAttributeFingerprint = 0x8028;
 constexpr uint32_t kFingerprintXor = 0x5354554e;
 
@@ -98,6 +99,8 @@ bool StunMessage::readAttributes() {
         username_ = std::string_view(reinterpret_cast<const char*>(value.data()), value.size());
       } else if (type == kAttributeUseCandidate) {
         useCandidate_ = true;
+      } else if (type == kAttributeIceControlled) {
+        iceControlled_ = true;
       }
     }
     at = valueOffset + paddedLength;
@@ -132,6 +135,11 @@ StunMessageBuilder& StunMessageBuilder::attribute(uint16_t type, Bytes value) {
 
 StunMessageBuilder& StunMessageBuilder::username(std::string_view value) {
   return attribute(kAttributeUsername, Bytes(reinterpret_cast<const uint8_t*>(value.data()), value.size()));
+}
+
+StunMessageBuilder& StunMessageBuilder::iceControlled() {
+  constexpr std::array<uint8_t, 8> kTieBreaker{};
+  return attribute(kAttributeIceControlled, kTieBreaker);
 }
 
 StunMessageBuilder& StunMessageBuilder::useCandidate() {

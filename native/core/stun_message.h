@@ -28,6 +28,8 @@ class StunMessage {
    */
   std::string_view username() const { return username_; }
   bool useCandidate() const { return useCandidate_; }
+  /** Its sender is the controlled agent of RFC 8445. */
+  bool iceControlled() const { return iceControlled_; }
   bool hasIntegrity() const { return integrityOffset_ != 0; }
   /** RFC 5389 section 15.4, with the short-term key: the password itself. False where there is none. */
   bool integrityMatches(std::string_view password) const;
@@ -41,6 +43,7 @@ class StunMessage {
   StunTransactionId transactionId_{};
   std::string_view username_;
   bool useCandidate_ = false;
+  bool iceControlled_ = false;
   size_t integrityOffset_ = 0;
 };
 
@@ -51,6 +54,7 @@ class StunMessageBuilder {
   StunMessageBuilder& attribute(uint16_t type, Bytes value);
   StunMessageBuilder& username(std::string_view value);
   StunMessageBuilder& useCandidate();
+  StunMessageBuilder& iceControlled();
   StunMessageBuilder& integrity(std::string_view password);
   StunMessageBuilder& fingerprint();
   const std::vector<uint8_t>& bytes() const { return bytes_; }

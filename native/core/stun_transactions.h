@@ -16,6 +16,8 @@ struct StunTransaction {
   int socket = -1;
   SocketAddress to;
   bool useCandidate = false;
+  /** We sent it as the controlled agent: it is the viewer that nominates. */
+  bool iceControlled = false;
   /** It was signed, so the answer must be; a request to a STUN server is not. */
   bool signedRequest = false;
   int64_t sentUs = 0;

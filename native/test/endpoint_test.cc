@@ -87,6 +87,51 @@ TEST("media follows a viewer that roams, at once and only to a pair that was pro
          packetKindOf(arrived.back().bytes) == PacketKind::kRtp);
 }
 
+TEST("where the viewer controls, media goes to the pair that it nominates, once a check of ours has succeeded") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  bench.sendVideo(1, true);
+  bench.run(30'000);
+  const SocketAddress first = *SocketAddress::fromText("10.0.0.2", 6000);
+  const SocketAddress second = *SocketAddress::fromText("10.0.0.3", 7000);
+  uint8_t transaction = 100;
+  const auto nominate = [&](const SocketAddress& from) {
+    StunMessageBuilder request(StunClass::kRequest, {transaction++});
+    request.username("ours:theirs").useCandidate().integrity("our-password").fingerprint();
+    bench.receiveFrom(from, request.bytes());
+  };
+  const auto check = [&](const SocketAddress& to) {
+    const StunTransactionId id{transaction++};
+    StunMessageBuilder request(StunClass::kRequest, id);
+    request.username("theirs:ours").iceControlled().integrity("their-password").fingerprint();
+    bench.core.sendPacket(Bench::kEndpoint, 0, to, request.bytes(), bench.nowUs);
+    StunMessageBuilder response(StunClass::kSuccess, id);
+    response.integrity("their-password").fingerprint();
+    bench.receiveFrom(to, response.bytes());
+  };
+  const auto mediaGoesTo = [&](const SocketAddress& where) {
+    bench.sendVideo(1, false);
+    bench.core.advance(bench.nowUs, 100);
+    bench.nowUs += VirtualNetwork::kDelayUs;
+    bench.network.setTime(bench.nowUs);
+    const auto arrived = bench.network.take();
+    return !arrived.empty() && arrived.back().to == where &&
+           packetKindOf(arrived.back().bytes) == PacketKind::kRtp;
+  };
+  nominate(first);
+  EXPECT(mediaGoesTo(bench.viewer));
+  check(first);
+  EXPECT(mediaGoesTo(first));
+  check(second);
+  EXPECT(mediaGoesTo(first));
+  nominate(second);
+  EXPECT(mediaGoesTo(second));
+  nominate(first);
+  EXPECT(mediaGoesTo(first));
+}
+
 TEST("credentials of before a restart are valid until the next one") {
   Bench bench;
   bench.connect();
