@@ -64,7 +64,8 @@ function tooLarge(keepConnection: boolean): StreamKitError {
   return new StreamKitError('too_large', `The body is larger than ${MAX_BODY_BYTES} bytes`, { headers });
 }
 
-function readBytes(request: IncomingMessage, clock: Clock): Promise<Uint8Array> {
+/** @throws StreamKitError `too_large`, `bad_request` (408 for a body that is too slow). */
+export function readBytes(request: IncomingMessage, clock: Clock): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;

@@ -8,6 +8,7 @@ import type { HttpRequest, HttpResponse } from './http-message.js';
 import { readJsonBody } from './json-body.js';
 import type { RequestHandler } from './request-handler.js';
 import { ResponseEventStream } from './response-event-stream.js';
+import { readTextBody } from './text-body.js';
 
 /** A handler for `node:http`, Connect, Express 4 and 5, and whatever else has Node's requests and responses. */
 export type NodeHandler = (
@@ -59,6 +60,7 @@ function toHttpRequest(
       return response.destroyed || response.writableEnded;
     },
     readJson: () => readJsonBody(request, clock),
+    readText: (mediaType) => readTextBody(request, mediaType, clock),
   };
 }
 

@@ -14,6 +14,7 @@ import type {
   ViewerPeerParameters,
 } from './viewer-peer.js';
 import { forgetDefaultStunServer, openConnection } from './werift-connection.js';
+import { takeControlledRole } from './werift-ice-role.js';
 import { installUdpTransports, SharedPortIce } from './werift-udp-transport.js';
 
 export interface ViewerPeerFactoryOptions {
@@ -92,6 +93,9 @@ class WeriftViewerPeer implements ViewerPeer {
     this.dtlsTransport = video.dtlsTransport;
     this.iceTransport = video.dtlsTransport.iceTransport;
     forgetDefaultStunServer(this.connection, parameters.iceServers);
+    if (parameters.iceRole === 'controlled') {
+      takeControlledRole(this.iceTransport.connection);
+    }
     this.endpoint = options.mediaPlane.openIceEndpoint?.();
     this.sharedPort =
       this.endpoint === undefined
