@@ -126,9 +126,7 @@ function checkBundled(session: SessionDescription, video: SdpMedia, audio: SdpMe
   const bundle = valuesOf(session.attributes, 'group')
     .map((value) => value.split(' '))
     .find(([semantics]) => semantics === 'BUNDLE');
-  const bundled = media.every(
-    (one) => midOf(one) !== '' && bundle !== undefined && bundle.slice(1).includes(midOf(one)),
-  );
+  const bundled = media.every((one) => midOf(one) !== '' && bundle?.slice(1).includes(midOf(one)) === true);
   if (!bundled && audio !== undefined) {
     throw refusal('does not bundle its media');
   }
@@ -147,7 +145,7 @@ function acceptVideo(
   media: SdpMedia,
   videoCodecs: readonly VideoCodec[],
 ): { codec: VideoCodec; media: PlayerMedia } {
-  const offered = codecsOf(media);
+  const offered = codecsOf(media).filter(isTellable);
   for (const codec of videoCodecs) {
     const [chosen] = offered
       .filter((candidate) => candidate.name === codec && canSend(candidate))
@@ -183,6 +181,11 @@ function acceptVideo(
   throw refusal(`has no video codec of this session: ${names.join(' or ')}`);
 }
 
+/** RFC 5761 section 4: with the marker bit set, these payload types look like RTCP. */
+function isTellable({ payloadType }: SdpCodec): boolean {
+  return payloadType < 64 || payloadType > 95;
+}
+
 function profileOf(codec: SdpCodec): string {
   const value = codec.parameters.get('profile-level-id')?.toLowerCase() ?? '';
   return /^[0-9a-f]{6}$/.test(value) ? value : DEFAULT_PROFILE_LEVEL_ID;
@@ -194,7 +197,9 @@ function profileRank(codec: SdpCodec): number {
 }
 
 function acceptAudio(media: SdpMedia): PlayerMedia | null {
-  const opus = codecsOf(media).find(({ name, clockRateHz }) => name === 'opus' && clockRateHz === 48_000);
+  const opus = codecsOf(media)
+    .filter(isTellable)
+    .find(({ name, clockRateHz }) => name === 'opus' && clockRateHz === 48_000);
   if (opus === undefined) {
     return null;
   }

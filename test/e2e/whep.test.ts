@@ -8,7 +8,7 @@ const TOKEN = 'a-token-of-the-test';
 let server: TestServer;
 let browser: ViewerBrowser;
 let session: CreatedSession;
-let players: ViewerTab[] = [];
+const players: ViewerTab[] = [];
 
 beforeAll(async () => {
   const onlyPlayersNeedToken = (request: { url?: string; headers: { authorization?: string } }) => ({

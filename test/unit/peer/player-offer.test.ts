@@ -187,6 +187,8 @@ describe('the offer of a player', () => {
     expect(codec(sdp(OFFER), ['h264', 'vp8'])).toBe('h264 98 99');
     expect(codec(sdp(OFFER), ['vp8'])).toBe('vp8 120 121');
     expect(codec(without('H264'), ['h264', 'vp8'])).toBe('vp8 120 121');
+    // 80 cannot be told from RTCP.
+    expect(codec(sdp(OFFER).replace(/\b98\b/g, '80'), ['h264'])).toBe('h264 100 undefined');
     // High profile decodes constrained baseline; mode 0 knows no fragments.
     expect(codec(without(':98 '), ['h264', 'vp8'])).toBe('h264 100 undefined');
   });
