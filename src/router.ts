@@ -22,11 +22,13 @@ import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
+import { whepRoutes } from './http/whep-routes.js';
 import type { ResolvedOptions, StreamKitOptions } from './options.js';
 import { resolveOptions } from './options.js';
 import { H264Payloader } from './packetize/h264-payloader.js';
 import { OpusPayloader } from './packetize/opus-payloader.js';
 import { Vp8Payloader } from './packetize/vp8-payloader.js';
+import { createAnsweringPeerFactory } from './peer/answering-peer.js';
 import { createViewerPeerFactory } from './peer/werift-viewer-peer.js';
 import { HlsStream } from './recording/hls-stream.js';
 import type { OpenHlsThread } from './recording/hls-stream.js';
@@ -132,6 +134,14 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       clock,
       logger: logger.child({ room: 'fanout' }),
     });
+    const openViewerPeer = createViewerPeerFactory({
+      mediaPlane,
+      logger: logger.child({ room: 'peer' }),
+      ...listenAddress,
+      announcedAddresses,
+      lipSync,
+      clock,
+    });
     const router = composeRouter(resolved, {
       openCapture: createOpenCapture({
         launchOptions: resolved.puppeteerLaunchOptions,
@@ -145,14 +155,8 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
       createAudioPayloader: () => new OpusPayloader(),
       mediaPlane,
-      openViewerPeer: createViewerPeerFactory({
-        mediaPlane,
-        logger: logger.child({ room: 'peer' }),
-        ...listenAddress,
-        announcedAddresses,
-        lipSync,
-        clock,
-      }),
+      openViewerPeer,
+      openAnsweringPeer: createAnsweringPeerFactory(openViewerPeer, clock),
       clock,
       logger: logger.child({ room: 'session' }),
       ids: randomIds,
@@ -222,15 +226,17 @@ export function composeRouter<TEnv>(
     if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
     return recordings;
   };
+  const iceServers = new IceServerSource(options.iceServers, parts.clock, options.logger);
   const handle = createRequestHandler({
     routes: {
       ...sessionRoutes({
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
         targetPolicy: options.targetPolicy,
-        iceServers: new IceServerSource(options.iceServers, parts.clock, options.logger),
+        iceServers,
         logger: options.logger,
       }),
+      ...whepRoutes({ registry, iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },

@@ -38,6 +38,21 @@ export function readCandidate(candidate: string): string | undefined {
 }
 
 /**
+ * Of the values of `a=candidate`, those that are of use here; whatever else a client has sent is passed over.
+ *
+ * @param limit - how many values are looked at.
+ */
+export function usableCandidates(values: readonly string[], limit: number): string[] {
+  return values.slice(0, limit).flatMap((value) => {
+    try {
+      return readCandidate(`candidate:${value}`) ?? [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/**
  * What a viewer is told of a candidate of ours. Where addresses are announced (1:1 NAT), each one of its family stands in
  * for the local address of a host candidate, which is not told; a transport address is told once, for the sockets of several
  * interfaces may have one port. The related address, which no check needs, is hidden: it is a local one.

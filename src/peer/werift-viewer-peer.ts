@@ -18,6 +18,7 @@ import type {
 } from './viewer-peer.js';
 import { openConnection, soleAddress } from './werift-connection.js';
 import { prepareCertificate, WeriftHandshake } from './werift-handshake.js';
+import { takeControlledRole } from './werift-ice-role.js';
 import { installUdpTransports, SharedPortIce } from './werift-udp-transport.js';
 import { installX25519 } from './werift-x25519.js';
 
@@ -96,6 +97,9 @@ class WeriftViewerPeer implements ViewerPeer {
     }
     this.dtlsTransport = video.dtlsTransport;
     this.iceTransport = video.dtlsTransport.iceTransport;
+    if (parameters.iceRole === 'controlled') {
+      takeControlledRole(this.iceTransport.connection);
+    }
     this.endpoint = options.mediaPlane.openIceEndpoint?.();
     this.sharedPort =
       this.endpoint === undefined
