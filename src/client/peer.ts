@@ -64,8 +64,12 @@ export class Peer {
   /** For what is gathered from now on: with an ICE restart come new credentials for relays. */
   #setIceServers(iceServers: RTCIceServer[]): void {
     this.#enqueue(() => {
-      // What cannot change must be as it was.
-      this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers });
+      try {
+        // What cannot change must be as it was.
+        this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers });
+      } catch {
+        // An old browser cannot, or does not know a URL: it goes on with those of before.
+      }
       return Promise.resolve();
     });
   }

@@ -20,6 +20,7 @@ export function openConnection(
 ): RTCPeerConnection {
   const address = listenAddress ?? soleAddress();
   let earlyChecks = 0;
+  let earlyChecksOf = '';
   const connection: RTCPeerConnection = new RTCPeerConnection({
     bundlePolicy: 'max-bundle',
     // Those of the viewer are asked by `IceServerGathering`.
@@ -44,7 +45,10 @@ export function openConnection(
         return false;
       }
       if (pairs.length === 0) {
-        earlyChecks += 1;
+        // Each ICE restart begins without pairs, and the viewer's checks come before its answer as they did the first time.
+        const { usernameFragment = '' } = transport?.localParameters ?? {};
+        earlyChecks = usernameFragment === earlyChecksOf ? earlyChecks + 1 : 1;
+        earlyChecksOf = usernameFragment;
         return earlyChecks <= MAX_EARLY_CHECKS;
       }
       const known = pairs.some(({ remoteAddr: [host, port] }) => host === source[0] && port === source[1]);

@@ -6,6 +6,7 @@ import type { IceEndpoint, MediaPlane, MediaTransport } from '../fanout/media-pl
 import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import { announceCandidate, readCandidate } from './ice-candidate.js';
+import { keepGenerationsApart } from './ice-generation.js';
 import { IceServerGathering } from './ice-server-gathering.js';
 import { consumerParametersOf } from './consumer-parameters.js';
 import { type AcceptedAnswer, readAnswer } from './sdp-answer.js';
@@ -105,6 +106,7 @@ class WeriftViewerPeer implements ViewerPeer {
       this.endpoint === undefined
         ? undefined
         : new SharedPortIce(this.iceTransport.connection, this.endpoint);
+    keepGenerationsApart(this.iceTransport.connection);
     this.gathering = new IceServerGathering(this.iceTransport.connection, {
       localAddress: options.listenAddress ?? soleAddress(),
       clock: this.clock,

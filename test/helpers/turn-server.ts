@@ -51,6 +51,10 @@ export class TurnServer {
     return `turn:127.0.0.1:${this.port}?transport=${transport}`;
   }
 
+  get stunUrl(): string {
+    return `stun:127.0.0.1:${this.port}`;
+  }
+
   /** As the option `iceServers` takes it. */
   entry(transport: 'udp' | 'tcp'): { urls: string; turnRest: { secret: string; lifetimeSeconds: number } } {
     return { urls: this.url(transport), turnRest: { secret: SECRET, lifetimeSeconds: 600 } };

@@ -138,6 +138,27 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
       await until(() => expect(viewer.rtp.at(-1)?.payload.length).toBe(300));
     });
 
+    it('asks a STUN server for its address, again with an ICE restart', async () => {
+      const told: string[] = [];
+      const reflexive = (): string[] => told.filter((candidate) => candidate.includes(' typ srflx '));
+      const viewer = await viewers.connect(
+        { iceServers: [{ urls: turn.stunUrl }] },
+        undefined,
+        (candidate) => {
+          told.push(candidate);
+          return candidate;
+        },
+      );
+      await until(() => expect(reflexive()).toHaveLength(1));
+      await viewer.peer.restartIce();
+      await viewer.answerRestart();
+      await until(() => expect(reflexive()).toHaveLength(2));
+      // Nothing lies between: it is the address of the socket.
+      const [first = '', second = ''] = reflexive();
+      expect(first).toMatch(/ 127\.0\.0\.1 \d+ typ srflx raddr 0\.0\.0\.0 rport 9/);
+      expect(second.split(' ').slice(4, 6)).toEqual(first.split(' ').slice(4, 6));
+    });
+
     it('outlives the end of the TURN server', async () => {
       const other = await TurnServer.start();
       const viewer = await connect([other.server('tcp')]);
