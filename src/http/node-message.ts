@@ -29,6 +29,7 @@ export function fromNode(exchange: NodeExchange, target: RequestTarget, clock: C
     method: request.method ?? 'GET',
     headers: request.headers,
     native: request,
+    remoteAddress: request.socket.remoteAddress,
     get aborted() {
       return isGone(response) || response.writableEnded;
     },
@@ -51,7 +52,9 @@ export function sendToNode(
   for (const [name, value] of Object.entries(response.headers)) {
     // HTTP/2 has no such header and refuses it.
     if (name === 'Connection' && request.httpVersionMajor >= 2) continue;
-    nodeResponse.setHeader(name, value);
+    // What middleware in front lets the answer depend on, it still depends on.
+    const before = name === 'Vary' ? nodeResponse.getHeader(name) : undefined;
+    nodeResponse.setHeader(name, before === undefined ? value : `${String(before)}, ${value}`);
   }
   const { body, events, stream } = response;
   if (stream !== undefined) {

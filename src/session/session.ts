@@ -5,6 +5,7 @@ import type { VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
+import type { Caller } from './caller.js';
 import { settlesWithin } from './deadline.js';
 import { IdleWatch } from './idle-watch.js';
 import { initialState } from './initial-state.js';
@@ -50,7 +51,7 @@ export class Session {
   readonly #listener: SessionListener;
   readonly #logger: Logger;
   readonly #publisher: StatePublisher;
-  readonly #viewers = new ViewerGroup();
+  readonly viewers = new ViewerGroup();
   readonly #snapshots = new SnapshotQueue();
   #renderOptions: RenderOptions;
   readonly #launchAbort = new AbortController();
@@ -82,7 +83,7 @@ export class Session {
     const nowMs = Math.round(parts.clock.wallMs());
     const state = new SessionState(initialState(streamId, request, nowMs, parts.mediaPlane.name));
     this.#publisher = new StatePublisher(state, parts.clock, settings.stateUpdateInterval, (entry) =>
-      this.#viewers.sendPatch(entry),
+      this.viewers.sendPatch(entry),
     );
     this.#idleWatch = new IdleWatch({
       clock: parts.clock,
@@ -111,19 +112,22 @@ export class Session {
   /**
    * Finds the viewer that comes back, or makes a new one.
    *
-   * @throws StreamKitError `conflict` for a codec that the session does not have, `at_capacity`.
+   * @throws StreamKitError `conflict` for a codec that the session does not have, `no_such_viewer` for one that does not
+   * obey the caller, `at_capacity`.
    */
   admit(request: ViewerRequest): Viewer {
     const videoCodecs = codecsToOffer(this.#request.renderOptions.videoCodec, request.videoCodec);
-    const returning = request.viewerId === undefined ? undefined : this.#viewers.find(request.viewerId);
+    const returning =
+      request.viewerId === undefined ? undefined : this.viewers.find(request.viewerId, request.caller);
     if (returning !== undefined) return returning;
-    if (this.#viewers.size >= this.#settings.maxViewersPerSession) {
+    if (this.viewers.size >= this.#settings.maxViewersPerSession) {
       const headers = { 'Retry-After': '5' };
       throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { headers });
     }
     const viewer = new Viewer(
       {
         id: this.#parts.ids.viewerId(),
+        caller: request.caller,
         videoCodecs,
         clock: this.#parts.clock,
         publisher: this.#publisher,
@@ -140,7 +144,7 @@ export class Session {
       },
     );
     // A session that has ended shows its last state and why, nothing more.
-    if (this.#endReason === undefined) this.#viewers.add(viewer);
+    if (this.#endReason === undefined) this.viewers.add(viewer);
     else void viewer.close(this.#endReason);
     return viewer;
   }
@@ -150,9 +154,8 @@ export class Session {
    *
    * @throws StreamKitError `no_such_viewer`, or as {@link Viewer.acceptSignal}; `too_large` for a message.
    */
-  async acceptSignal(viewerId: string, type: string, payload: unknown): Promise<void> {
-    const viewer = this.#viewers.find(viewerId);
-    if (viewer === undefined) throw new StreamKitError('no_such_viewer', 'There is no such viewer');
+  async acceptSignal(caller: Caller, viewerId: string, type: string, payload: unknown): Promise<void> {
+    const viewer = this.viewers.get(viewerId, caller);
     this.touch();
     if (type === 'message') this.#sendToPage(payload);
     else await viewer.acceptSignal(type, payload);
@@ -213,7 +216,7 @@ export class Session {
         { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData },
         {
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
-          onPageMessage: (message) => this.#viewers.sendSignal(customSignal('message', message)),
+          onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
           onEnded: (error) => this.#fail(error),
         },
         signal,
@@ -278,7 +281,7 @@ export class Session {
 
   /** Brings the state document in line with the viewers as they are now. */
   #onViewerChange(): void {
-    const { attached, signalingState, iceCandidatesGathered } = this.#viewers.summary();
+    const { attached, signalingState, iceCandidatesGathered } = this.viewers.summary();
     this.#publisher.update((document) => {
       document.metadata.viewers = attached;
       document.clientConnected = attached > 0;
@@ -300,7 +303,7 @@ export class Session {
   }
 
   #onViewerGone(viewer: Viewer): void {
-    this.#viewers.delete(viewer);
+    this.viewers.delete(viewer);
     this.#onViewerChange();
     viewer.close('gone').catch((thrown: unknown) => this.#reportUnclean('viewer', thrown));
   }
@@ -372,7 +375,7 @@ export class Session {
     this.#launchAbort.abort();
     this.#untilLive = [];
 
-    await this.#closePart('viewers', this.#viewers.close(reason));
+    await this.#closePart('viewers', this.viewers.close(reason));
     this.#onViewerChange();
     await this.#closePart('encoders', this.#media?.close());
     await this.#closePart(
