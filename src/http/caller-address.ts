@@ -34,15 +34,12 @@ function networkOf(address: string): string | undefined {
   if (!isIPv6(plain)) return undefined;
   // The URL parser writes all forms of an address in one, without leading zeros.
   const canonical = new URL(`http://[${plain}]`).hostname.slice(1, -1);
-  const [head = '', tail] = canonical
+  const [head = [], tail = []] = canonical
     .split('::')
     .map((part) => part.split(':').filter((group) => group !== ''));
-  const groups = [
-    ...head,
-    ...Array<string>(8 - head.length - (tail?.length ?? 0)).fill('0'),
-    ...(tail ?? []),
-  ];
-  if (/^0:0:0:0:0:ffff:/.test(groups.join(':'))) {
+  const zeros = Array<string>(8 - head.length - tail.length).fill('0');
+  const groups = [...head, ...zeros, ...tail];
+  if (groups.join(':').startsWith('0:0:0:0:0:ffff:')) {
     // RFC 4291 section 2.5.5.2: an IPv4 address on a socket that takes both.
     const [high = 0, low = 0] = groups.slice(6).map((group) => Number.parseInt(group, 16));
     return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.');

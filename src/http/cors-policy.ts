@@ -32,7 +32,9 @@ export class CorsPolicy {
     if (origins === '*') return true;
     if (typeof origins !== 'function') return origins.includes(origin);
     try {
-      return (await origins(origin)) === true;
+      // Its type says boolean, an application in JavaScript may say anything.
+      const answer: unknown = await origins(origin);
+      return answer === true;
     } catch (thrown) {
       this.#onError(asError(thrown));
       return false;

@@ -35,7 +35,7 @@ export function notFoundResponse(): HttpResponse {
 }
 
 export function createRequestHandler(parameters: RequestHandlerParameters): RequestHandler {
-  const { authorize, cors, onServerError } = parameters;
+  const { authorize, cors } = parameters;
   const routes = Object.entries(parameters.routes).map(([path, methods]) => ({
     path,
     segments: path.split('/'),
@@ -69,7 +69,9 @@ export function createRequestHandler(parameters: RequestHandlerParameters): Requ
       return await cors.share(request, response);
     } catch (thrown) {
       const response = errorResponse(thrown);
-      if (response.status === 500) onServerError(thrown, streamId === '' ? undefined : streamId, caller);
+      if (response.status === 500) {
+        parameters.onServerError(thrown, streamId === '' ? undefined : streamId, caller);
+      }
       return cors.share(request, response);
     }
   };

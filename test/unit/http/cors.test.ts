@@ -1,5 +1,3 @@
-import { request as openRequest } from 'node:http';
-
 import express from 'express';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
@@ -166,7 +164,7 @@ describe('CORS', () => {
     ['a rejection', () => Promise.reject(new Error('broken'))],
   ])('takes %s for a no', async (name, origins) => {
     const onError = vi.fn();
-    const url = await serve({ origins: origins as () => boolean }, { onError });
+    const url = await serve({ origins: origins as unknown as () => boolean }, { onError });
     const { status, headers } = await ask(url, { headers: from() });
     expect([status, corsOf(headers)]).toEqual([404, {}]);
     expect(onError).toHaveBeenCalledTimes(name === 'something truthy' ? 0 : 1);
@@ -195,23 +193,5 @@ describe('CORS', () => {
     );
     const { headers } = await ask(server.url + NOBODY, { headers: from() });
     expect(varies(headers)).toEqual(['x-tenant', 'origin']);
-  });
-
-  it('is not misled by two origins', async () => {
-    const url = await serve({ origins: [origin] });
-    const answer = await new Promise<Record<string, unknown>>((resolve, reject) => {
-      const asked = openRequest(url, {
-        headers: [
-          ['Origin', origin],
-          ['Origin', 'https://evil.example'],
-        ] as never,
-      });
-      asked.on('response', (response) => {
-        response.resume();
-        resolve(response.headers);
-      });
-      asked.on('error', reject).end();
-    });
-    expect([origin, undefined]).toContain(answer['access-control-allow-origin']);
   });
 });

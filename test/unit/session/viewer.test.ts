@@ -108,6 +108,17 @@ describe('event stream', () => {
   });
 });
 
+describe('role', () => {
+  it('is kept as the caller was permitted it, and is viewer until control is given', async () => {
+    const harness = await liveSession();
+    for (const role of ['viewer', 'controller'] as const) {
+      const { viewer, sink } = harness.watch({ caller: { ...anybody, role } });
+      expect(viewer.permittedRole).toBe(role);
+      expect(sink.signals('viewer')).toMatchObject([{ role: 'viewer' }]);
+    }
+  });
+});
+
 describe('re-attaching', () => {
   it('within the time keeps the peer and makes no new offer', async () => {
     const harness = await liveSession();
