@@ -85,7 +85,7 @@ export interface StreamTokenOptions {
 export interface RateLimitOptions {
   /** Sessions created, 1–100000 a minute; after a pause so many at once. Default 120. */
   sessionsPerMinute?: number;
-  /** Signals, ICE candidates among them, 1–100000 a second; after a pause ten times as many at once. Default 200. */
+  /** Signals, ICE candidates among them, 1–100000 a second; after a pause ten times as many at once. Default 500. */
   signalsPerSecond?: number;
 }
 
@@ -152,7 +152,7 @@ const MAX_SECRETS = 16;
 
 const DEFAULT_RATE_LIMITS: ResolvedRateLimitOptions = Object.freeze({
   sessionsPerMinute: 120,
-  signalsPerSecond: 200,
+  signalsPerSecond: 500,
 });
 
 const CALLER_LIMIT_BOUNDS: Readonly<Record<keyof CallerLimits, readonly [least: number, most: number]>> = {

@@ -1,6 +1,7 @@
 import type { Timer } from '../clock.js';
 import { StreamKitError } from '../errors.js';
 import type { Caller } from './caller.js';
+import { callerBindings } from './caller.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
 import { Session } from './session.js';
@@ -87,18 +88,27 @@ export class SessionRegistry {
    */
   admit(session: Session, request: ViewerRequest): Viewer {
     const { viewerId, caller } = request;
-    if (viewerId === undefined || !session.viewers.has(viewerId)) {
-      const others = [...this.#found.values()];
-      if (viewerId !== undefined && others.some(({ viewers }) => viewers.has(viewerId))) {
+    if (viewerId !== undefined) {
+      if (session.viewers.has(viewerId)) return session.admit(request);
+      if ([...this.#found.values()].some(({ viewers }) => viewers.has(viewerId))) {
         throw new StreamKitError('no_such_viewer', 'There is no such viewer');
       }
-      const ofCaller = others.reduce((sum, { viewers }) => sum + viewers.countOf(caller), 0);
-      if (ofCaller >= (caller.limits.maxViewers ?? Infinity)) {
-        const headers = { 'Retry-After': '5' };
-        throw new StreamKitError('at_capacity', 'This caller has as many viewers as it may', { headers });
-      }
     }
-    return session.admit(request);
+    this.checkMayJoin(caller);
+    const viewer = session.admit(request);
+    const { streamId } = session;
+    this.#parameters.parts.logger.info({ streamId, ...callerBindings(caller) }, 'viewer joined');
+    return viewer;
+  }
+
+  /** @throws StreamKitError `at_capacity` for a caller that has as many viewers as it may. */
+  checkMayJoin(caller: Caller): void {
+    const { maxViewers } = caller.limits;
+    if (maxViewers === undefined) return;
+    const sessions = [...this.#found.values()];
+    if (sessions.reduce((sum, { viewers }) => sum + viewers.countOf(caller), 0) < maxViewers) return;
+    const headers = { 'Retry-After': '5' };
+    throw new StreamKitError('at_capacity', 'This caller has as many viewers as it may', { headers });
   }
 
   /**

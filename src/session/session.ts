@@ -111,14 +111,12 @@ export class Session {
 
   /**
    * Finds the viewer that comes back, or makes a new one.
-   *
-   * @throws StreamKitError `conflict` for a codec that the session does not have, `no_such_viewer` for one that does not
-   * obey the caller, `at_capacity`.
+   * @throws StreamKitError `conflict` for the codec, `no_such_viewer` for one that does not obey the caller, `at_capacity`.
    */
   admit(request: ViewerRequest): Viewer {
+    const { caller, viewerId } = request;
     const videoCodecs = codecsToOffer(this.#request.renderOptions.videoCodec, request.videoCodec);
-    const returning =
-      request.viewerId === undefined ? undefined : this.viewers.find(request.viewerId, request.caller);
+    const returning = viewerId === undefined ? undefined : this.viewers.find(viewerId, caller);
     if (returning !== undefined) return returning;
     if (this.viewers.size >= this.#settings.maxViewersPerSession) {
       const headers = { 'Retry-After': '5' };
@@ -127,7 +125,7 @@ export class Session {
     const viewer = new Viewer(
       {
         id: this.#parts.ids.viewerId(),
-        caller: request.caller,
+        caller,
         videoCodecs,
         clock: this.#parts.clock,
         publisher: this.#publisher,
@@ -151,7 +149,6 @@ export class Session {
 
   /**
    * A signal from a viewer.
-   *
    * @throws StreamKitError `no_such_viewer`, or as {@link Viewer.acceptSignal}; `too_large` for a message.
    */
   async acceptSignal(caller: Caller, viewerId: string, type: string, payload: unknown): Promise<void> {

@@ -91,7 +91,7 @@ describe('options of access', () => {
       trustProxy: 0,
       cors: undefined,
       streamTokens: undefined,
-      rateLimits: { sessionsPerMinute: 120, signalsPerSecond: 200 },
+      rateLimits: { sessionsPerMinute: 120, signalsPerSecond: 500 },
     });
   });
 
@@ -105,7 +105,7 @@ describe('options of access', () => {
     expect(trustProxy).toBe(1);
     expect(cors).toMatchObject({ credentials: false, maxAgeSeconds: 600 });
     expect([streamTokens?.keys.length, streamTokens?.lifetimeSeconds]).toEqual([2, 300]);
-    expect(rateLimits).toEqual({ sessionsPerMinute: 5, signalsPerSecond: 200 });
+    expect(rateLimits).toEqual({ sessionsPerMinute: 5, signalsPerSecond: 500 });
     expect(resolveOptions({ rateLimits: false }).rateLimits).toBeUndefined();
   });
 
