@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { StreamKitError } from '../../../src/errors.js';
+import { createCallerRates } from '../../../src/http/caller-rates.js';
 import { MAX_REMEMBERED_CALLERS, RateLimiter } from '../../../src/http/rate-limiter.js';
+import { anybody } from '../../helpers/session-fakes.js';
 import { VirtualClock } from '../../helpers/virtual-clock.js';
 
 let clock: VirtualClock;
@@ -79,5 +81,20 @@ describe('a rate limiter', () => {
     expect(take(limiter, 'first')).toBe(1);
     expect(take(limiter, 'caller 2')).toBe(1);
     expect(take(limiter, 'second')).toBe(0);
+  });
+
+  it('is none where there are no rates', () => {
+    for (const [options, refused] of [
+      [undefined, false],
+      [{ sessionsPerMinute: 2, signalsPerSecond: 1 }, true],
+    ] as const) {
+      const rates = createCallerRates(options, clock);
+      const takeAll = (): void => {
+        for (let turn = 0; turn < 100; turn++) rates.takeSignal(anybody);
+        for (let turn = 0; turn < 100; turn++) rates.takeSession(anybody);
+      };
+      if (refused) expect(takeAll).toThrow('Too many signals');
+      else takeAll();
+    }
   });
 });

@@ -229,15 +229,6 @@ describe('rates of a caller', () => {
     expect(await statusOf(false)).toEqual([201, 429, 429]);
   });
 
-  it('can be turned off', async () => {
-    const { url } = await serveCallers({}, { rateLimits: false });
-    const session = await createdUrl(url);
-    for (let turn = 0; turn < 50; turn++) {
-      const answer = await postJson(`${session}/signal`, { viewerId: 'x', type: 'ice_restart' }, as('a'));
-      expect(answer.status).toBe(404);
-    }
-  });
-
   it('know a web-standard request by the address that its host tells', async () => {
     const { router } = await serve({ rateLimits: { sessionsPerMinute: 1 } });
     const from = async (remoteAddress?: unknown): Promise<number> => {
