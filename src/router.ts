@@ -239,6 +239,9 @@ export function composeRouter<TEnv>(
   };
   const tokens =
     options.streamTokens === undefined ? undefined : new StreamTokens(options.streamTokens, parts.clock);
+  if (tokens !== undefined && options.validateRequest === undefined) {
+    options.logger.warn({}, 'stream tokens restrict nothing without validateRequest: all requests pass');
+  }
   const handle = createRequestHandler({
     routes: {
       ...sessionRoutes({

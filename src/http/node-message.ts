@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 
 import type { Clock } from '../clock.js';
@@ -29,7 +30,8 @@ export function fromNode(exchange: NodeExchange, target: RequestTarget, clock: C
     method: request.method ?? 'GET',
     headers: request.headers,
     native: request,
-    remoteAddress: request.socket.remoteAddress,
+    // Stand-ins for a request that some hosts make have no socket.
+    remoteAddress: (request.socket as Socket | undefined)?.remoteAddress,
     get aborted() {
       return isGone(response) || response.writableEnded;
     },

@@ -77,6 +77,7 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
     // Whatever could refuse the event stream refuses the session before it is made.
     const { videoCodec } = parseEventStreamQuery(request.query);
     codecsToOffer(sessionRequest.renderOptions.videoCodec, videoCodec);
+    registry.checkMayJoin(caller);
   }
   // Nobody would ever know the id of this session.
   if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
@@ -99,7 +100,9 @@ function eventStream(
   const { viewerId, videoCodec, media } = parseEventStreamQuery(request.query);
   // A HEAD must not make a viewer.
   if (request.method === 'HEAD') return eventStreamResponse(() => undefined);
-  const viewer = registry.admit(session, { caller, viewerId, videoCodec });
+  // To a session that was made by this very request nobody can come back.
+  const returning = preamble === undefined ? viewerId : undefined;
+  const viewer = registry.admit(session, { caller, viewerId: returning, videoCodec });
   const lastEventId = parseLastEventId(request.headers['last-event-id']);
   return eventStreamResponse((sink) =>
     viewer.attach(sink, { media, lastEventId, ...(preamble === undefined ? {} : { preamble }) }),

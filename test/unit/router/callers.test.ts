@@ -135,6 +135,23 @@ describe('limits of a caller', () => {
     await viewerIdOf(await watch(`${one}/sse?media=none`, as('b')));
   });
 
+  it('refuse an event stream before a session is made for it', async () => {
+    const { url, parts } = await serveLimited({ maxViewers: 1 });
+    const asEvents = { ...as('a'), accept: 'text/event-stream' };
+    const viewerId = await viewerIdOf(await watch(`${await createdUrl(url)}/sse?media=none`, as('a')));
+    expect(outcome(await postJson(url, target, asEvents))).toEqual([429, 'at_capacity', '5']);
+    expect(parts.launches).toHaveLength(1);
+    const init = { method: 'POST', body: JSON.stringify(target) };
+    const headers = { ...as('b'), accept: 'text/event-stream', 'content-type': 'application/json' };
+    const made = await EventStreamClient.open(`${url}/?media=none&viewerId=${viewerId}`, {
+      ...init,
+      headers,
+    });
+    expect(made.response.status).toBe(200);
+    expect(await viewerIdOf(made)).not.toBe(viewerId);
+    made.abort();
+  });
+
   it('hold what it asks for, and lower what it does not name', async () => {
     const limits = { maxPixels: 1280 * 720, maxFrameRate: 20, maxBitrateBps: 500_000 };
     const { url, parts } = await serveLimited(limits);
