@@ -246,6 +246,8 @@ TEST("an answer to a check of before an ICE restart settles nothing, and media s
         bench.answer(kFirst, consent, before);
         bench.answer(kSecond, other, before);
         EXPECT(bench.askConsent(kFirst));
+        // Nor does it prove a pair that is asked for only now.
+        EXPECT(bench.nominate(kSecond));
         EXPECT(bench.askConsent(kSecond));
         EXPECT(bench.mediaGoesTo() == kFirst);
         if (!theirsAreKnown) {
