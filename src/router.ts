@@ -27,11 +27,13 @@ import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
 import type { StreamTokenRequest } from './http/stream-tokens.js';
 import { StreamTokens } from './http/stream-tokens.js';
+import { whepRoutes } from './http/whep-routes.js';
 import type { ResolvedOptions, StreamKitOptions } from './options.js';
 import { resolveOptions } from './options.js';
 import { H264Payloader } from './packetize/h264-payloader.js';
 import { OpusPayloader } from './packetize/opus-payloader.js';
 import { Vp8Payloader } from './packetize/vp8-payloader.js';
+import { createAnsweringPeerFactory } from './peer/answering-peer.js';
 import { createViewerPeerFactory } from './peer/werift-viewer-peer.js';
 import { HlsStream } from './recording/hls-stream.js';
 import type { OpenHlsThread } from './recording/hls-stream.js';
@@ -147,6 +149,14 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       clock,
       logger: logger.child({ room: 'fanout' }),
     });
+    const openViewerPeer = createViewerPeerFactory({
+      mediaPlane,
+      logger: logger.child({ room: 'peer' }),
+      ...listenAddress,
+      announcedAddresses,
+      lipSync,
+      clock,
+    });
     const router = composeRouter(resolved, {
       openCapture: createOpenCapture({
         launchOptions: resolved.puppeteerLaunchOptions,
@@ -160,14 +170,8 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
       createAudioPayloader: () => new OpusPayloader(),
       mediaPlane,
-      openViewerPeer: createViewerPeerFactory({
-        mediaPlane,
-        logger: logger.child({ room: 'peer' }),
-        ...listenAddress,
-        announcedAddresses,
-        lipSync,
-        clock,
-      }),
+      openViewerPeer,
+      openAnsweringPeer: createAnsweringPeerFactory(openViewerPeer, clock),
       clock,
       logger: logger.child({ room: 'session' }),
       ids: randomIds,
@@ -242,15 +246,17 @@ export function composeRouter<TEnv>(
   if (tokens !== undefined && options.validateRequest === undefined) {
     options.logger.warn({}, 'stream tokens restrict nothing without validateRequest: all requests pass');
   }
+  const rates = createCallerRates(options.rateLimits, parts.clock);
   const handle = createRequestHandler({
     routes: {
       ...sessionRoutes({
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
         targetPolicy: options.targetPolicy,
-        rates: createCallerRates(options.rateLimits, parts.clock),
+        rates,
         logger: options.logger,
       }),
+      ...whepRoutes({ registry, rates, iceServers: options.iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },

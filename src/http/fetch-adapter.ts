@@ -9,6 +9,7 @@ import type { Mount } from './request-handler.js';
 import { notFoundResponse } from './request-handler.js';
 import type { RequestTarget } from './request-target.js';
 import { resolveTarget } from './request-target.js';
+import { readTextBody } from './text-body.js';
 
 /** What a web-standard request does not say of itself. */
 export interface FetchConnection {
@@ -58,6 +59,7 @@ function fromFetch(
       return request.signal.aborted;
     },
     readJson: () => withBody((body) => readJsonBody(body, clock)),
+    readText: (mediaType) => withBody((body) => readTextBody(body, mediaType, clock)),
   };
 }
 

@@ -23,6 +23,12 @@ export interface HttpRequest extends RequestTarget {
    * @throws StreamKitError `unsupported_media_type`, `too_large`, `bad_request`.
    */
   readJson(): Promise<unknown>;
+  /**
+   * Reads the body as a text of one media type.
+   *
+   * @throws StreamKitError `unsupported_media_type`, `too_large`, `bad_request`.
+   */
+  readText(mediaType: string): Promise<string>;
 }
 
 /** What of a request is looked at to decide about it. */

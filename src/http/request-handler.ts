@@ -36,10 +36,11 @@ export function notFoundResponse(): HttpResponse {
 
 export function createRequestHandler(parameters: RequestHandlerParameters): RequestHandler {
   const { authorize, cors } = parameters;
-  const routes = Object.entries(parameters.routes).map(([path, methods]) => ({
+  const routes = Object.entries(parameters.routes).map(([path, { OPTIONS: toldHeaders, ...methods }]) => ({
     path,
     segments: path.split('/'),
     methods,
+    toldHeaders,
     allow: allowed(methods),
   }));
 
@@ -50,10 +51,10 @@ export function createRequestHandler(parameters: RequestHandlerParameters): Requ
     const route = routes.find((candidate) => matches(candidate.segments, segments));
     if (route === undefined) return undefined;
     const streamId = segments[1] ?? '';
-    const { methods, allow } = route;
+    const { methods, allow, toldHeaders } = route;
     // Not validated: a preflight never carries credentials, and this tells nothing that the protocol does not.
     if (request.method === 'OPTIONS') {
-      return cors.sharePreflight(request, emptyResponse(204, { Allow: allow }), allow);
+      return cors.sharePreflight(request, emptyResponse(204, { Allow: allow, ...toldHeaders }), allow);
     }
     let caller: Caller | undefined;
     try {
@@ -91,7 +92,7 @@ function namedSegments(pattern: readonly string[], segments: readonly string[]):
   return Object.fromEntries(entries);
 }
 
-function allowed(methods: RouteMethods): string {
-  const names = Object.keys(methods).flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]));
+function allowed(handlers: Omit<RouteMethods, 'OPTIONS'>): string {
+  const names = Object.keys(handlers).flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]));
   return [...names, 'OPTIONS'].join(', ');
 }

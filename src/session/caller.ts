@@ -19,6 +19,11 @@ export interface Caller {
   readonly context: CallerContext;
 }
 
+/** Whether what `owner` has made obeys a caller. What a caller without a name has made obeys whoever has its secret. */
+export function obeys(owner: Caller, caller: Caller): boolean {
+  return owner.id === undefined || owner.id === caller.id;
+}
+
 /** What a log line says of a caller. An address is not in it. */
 export function callerBindings({ id, context }: Caller): Record<string, unknown> {
   return {

@@ -4,6 +4,7 @@ import type { VideoCodec } from '../encode/encoded-frame.js';
 import { StreamKitError } from '../errors.js';
 import type { IceServerOption } from '../options.js';
 import type { Caller } from './caller.js';
+import { obeys } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
 import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
@@ -101,10 +102,8 @@ export class Viewer {
     return this.#parameters.caller.role;
   }
 
-  /** Whether it obeys this caller. One that was made by a caller without a name obeys whoever has its id. */
-  obeys({ id }: Caller): boolean {
-    const own = this.#parameters.caller.id;
-    return own === undefined || own === id;
+  obeys(caller: Caller): boolean {
+    return obeys(this.#parameters.caller, caller);
   }
 
   /** Takes an event stream; an earlier one is told `closed` and ends. */
