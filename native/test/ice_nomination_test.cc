@@ -263,6 +263,23 @@ TEST("an answer to a check of before an ICE restart settles nothing, and media s
   }
 }
 
+TEST("after an ICE restart a pair is to be asked for and to be proved anew") {
+  IceBench bench;
+  bench.check(kFirst, Role::kControlled);
+  bench.nominate(kFirst);
+  bench.check(kSecond, Role::kControlled);
+  bench.restartOurs();
+  bench.restartTheirs();
+  bench.check(kFirst, Role::kControlled);
+  EXPECT(bench.askConsent(kFirst));
+  EXPECT(bench.nominate(kSecond));
+  EXPECT(bench.askConsent(kSecond));
+  EXPECT(bench.mediaGoesTo() == kFirst);
+  bench.check(kSecond, Role::kControlled);
+  EXPECT(!bench.askConsent(kSecond));
+  EXPECT(bench.mediaGoesTo() == kSecond);
+}
+
 TEST("a viewer that knows our new credentials may nominate before we know its own") {
   IceBench bench;
   bench.check(kFirst, Role::kControlled);
