@@ -3,7 +3,6 @@ import { pathToFileURL } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
 
-import type { StreamKitOptions } from '../../../src/options.js';
 import { resolveOptions } from '../../../src/options.js';
 
 interface DocumentedOption {
@@ -42,7 +41,7 @@ function resolved(name: string, value?: unknown): unknown {
   const [outer = '', inner] = name.split('.');
   const given =
     inner === undefined ? value : { ...SIBLINGS[outer], ...(value !== undefined && { [inner]: value }) };
-  const all = resolveOptions({ [outer]: given } as StreamKitOptions) as unknown as Record<string, unknown>;
+  const all = resolveOptions({ [outer]: given }) as unknown as Record<string, unknown>;
   return inner === undefined ? all[outer] : (all[outer] as Record<string, unknown>)[inner];
 }
 
