@@ -15,11 +15,13 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-# The addon is asked for by name: an image without it would carry media through JavaScript.
+# An image without the addon would carry media through JavaScript. TypeScript is left by npm as an optional peer of what
+# Puppeteer uses.
 RUN node scripts/build.mjs \
  && node scripts/build-native.mjs --prebuild \
  && test -n "$(find native/prebuilds -name '*.node')" \
- && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+ && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+ && rm -r node_modules/typescript
 
 FROM ${NODE_IMAGE} AS runtime-none
 # More scripts by --build-arg FONTS="fonts-noto-core fonts-noto-cjk …".
@@ -45,7 +47,7 @@ ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,graphics,utili
 FROM runtime-${GPU}
 ENV NODE_ENV=production PORT=3001
 WORKDIR /app
-COPY --from=build /app/package.json /app/LICENSE /app/README.md ./
+COPY --from=build /app/package.json /app/LICENSE ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/native/prebuilds ./native/prebuilds
