@@ -28,7 +28,9 @@ export interface IceServerEntry extends IceServerOption {
 /** For whom ICE servers are asked. */
 export interface IceServersContext {
   readonly streamId: string;
-  /** What `validateRequest` said of the request that opens the viewer's event stream. */
+  /** Who is calling, where `validateRequest` has said that. */
+  readonly callerId?: string;
+  /** What else `validateRequest` said of the request that opens the viewer's event stream. */
   readonly callerContext?: Readonly<Record<string, unknown>>;
 }
 

@@ -1,14 +1,17 @@
 import { StreamKitError } from '../errors.js';
 import type { IceServerOption, IceServers } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
+import { callerBindings } from '../session/caller.js';
 import type { IceServerSource } from '../session/ice-server-source.js';
 import type { SessionRegistry } from '../session/session-registry.js';
+import type { CallerRates } from './caller-rates.js';
 import type { HttpResponse } from './http-message.js';
 import { emptyResponse } from './http-message.js';
 import type { RouteCall, RouteMethods } from './session-routes.js';
 
 export interface WhepRoutesParameters {
   readonly registry: SessionRegistry;
+  readonly rates: CallerRates;
   readonly iceServers: IceServerSource;
   readonly logger: Logger;
 }
@@ -20,9 +23,9 @@ const EXPOSED = { 'Access-Control-Expose-Headers': 'Location, ETag, Link' } as c
 
 /** The routes of players: draft-ietf-wish-whep. A player makes the offer, and has no event stream. */
 export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<string, RouteMethods>> {
-  const { registry, iceServers, logger } = parameters;
+  const { registry, rates, iceServers, logger } = parameters;
   const serversFor = ({ streamId, caller }: RouteCall): Promise<IceServers> =>
-    iceServers.finder({ streamId, ...(caller === undefined ? {} : { callerContext: caller }) })();
+    iceServers.finder(streamId, caller)();
   return {
     '/:streamId/whep': {
       OPTIONS: { 'Accept-Post': SDP_TYPE, ...EXPOSED },
@@ -32,19 +35,21 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
       },
       POST: async (call) => {
         const { request, streamId, caller } = call;
+        rates.takeSignal(caller);
         const session = registry.get(streamId);
         const offer = await request.readText(SDP_TYPE);
         if (offer === '') {
           throw new StreamKitError('unsupported_media_type', 'Expected an SDP offer: none is made here');
         }
+        registry.checkMayJoin(caller);
         const servers = await serversFor(call);
-        const { player, answer } = await session.admitPlayer(offer, servers.server);
+        const { player, answer } = await session.admitPlayer(caller, offer, servers.server);
         if (request.aborted) {
           // Nobody would ever know where to end it.
           await session.dismiss(player);
           throw new StreamKitError('bad_request', 'The request was aborted');
         }
-        logger.info({ streamId, ...(caller === undefined ? {} : { caller }) }, 'player joined');
+        logger.info({ streamId, ...callerBindings(caller) }, 'player joined');
         return textResponse(201, SDP_TYPE, answer, {
           Location: `${request.prefix}/${streamId}/whep/${player.id}`,
           ETag: player.entityTag,
@@ -59,6 +64,7 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
         return emptyResponse(204);
       },
       PATCH: async (call) => {
+        rates.takeSignal(call.caller);
         const { player } = playerOf(call);
         const { request } = call;
         const fragment = await request.readText(FRAGMENT_TYPE);
@@ -75,9 +81,9 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
     },
   };
 
-  function playerOf({ streamId, segments }: RouteCall) {
+  function playerOf({ streamId, segments, caller }: RouteCall) {
     const session = registry.get(streamId);
-    return { session, player: session.player(segments.playerId ?? '') };
+    return { session, player: session.player(caller, segments.playerId ?? '') };
   }
 }
 

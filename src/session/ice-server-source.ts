@@ -10,6 +10,7 @@ import type {
 import { iceServerList, NO_ICE_SERVERS } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import { credentialsUnder, randomTurnUser } from '../turn-rest.js';
+import type { Caller } from './caller.js';
 import { settlesWithin } from './deadline.js';
 import type { FindIceServers } from './viewer.js';
 
@@ -29,7 +30,12 @@ export class IceServerSource {
   }
 
   /** For one viewer: under the same user, so that a TURN server counts what it uses as one's. */
-  finder(context: IceServersContext): FindIceServers {
+  finder(streamId: string, caller: Caller): FindIceServers {
+    const context: IceServersContext = {
+      streamId,
+      ...(caller.id === undefined ? {} : { callerId: caller.id }),
+      ...(caller.context === undefined ? {} : { callerContext: caller.context }),
+    };
     const user = randomTurnUser();
     return async () => {
       try {
@@ -37,7 +43,7 @@ export class IceServerSource {
       } catch (thrown) {
         // Most viewers need none of them; to refuse them all would make the function's failure theirs.
         this.#logger.error(
-          { err: asError(thrown), streamId: context.streamId },
+          { err: asError(thrown), streamId },
           'iceServers failed: the viewer goes on without ICE servers',
         );
         return NO_ICE_SERVERS;

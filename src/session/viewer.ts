@@ -1,10 +1,12 @@
-import { timingSafeEqual } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 
+import type { ViewerRole } from '../access-options.js';
 import type { Clock, Timer } from '../clock.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { StreamKitError } from '../errors.js';
 import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../ice-server-options.js';
+import type { Caller } from './caller.js';
+import { obeys } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
 import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
@@ -24,7 +26,10 @@ export interface ViewerListener {
 }
 
 export interface ViewerParameters {
+  /** A secret: whoever has it acts for this viewer. */
   readonly id: string;
+  /** Who has made it. */
+  readonly caller: Caller;
   /** What it is offered, best first. */
   readonly videoCodecs: readonly VideoCodec[];
   readonly clock: Clock;
@@ -34,6 +39,7 @@ export interface ViewerParameters {
 }
 
 export interface ViewerRequest {
+  readonly caller: Caller;
   /** Of an earlier event stream. One that is unknown or gone makes a new viewer. */
   readonly viewerId: string | undefined;
   /** The one codec that the client wants. */
@@ -60,7 +66,6 @@ export interface AttachOptions {
 export class Viewer {
   readonly #parameters: ViewerParameters;
   readonly #listener: ViewerListener;
-  readonly #idBytes: Buffer;
   #delivery: EventDelivery | undefined;
   #media: ViewerMedia | undefined;
   #wantsMedia = false;
@@ -74,7 +79,6 @@ export class Viewer {
   constructor(parameters: ViewerParameters, listener: ViewerListener) {
     this.#parameters = parameters;
     this.#listener = listener;
-    this.#idBytes = Buffer.from(parameters.id);
     this.#startAwayTimer(Math.max(parameters.reattachMs, LEAST_ARRIVAL_MS));
   }
 
@@ -104,10 +108,23 @@ export class Viewer {
     return this.#iceServers;
   }
 
-  /** The id is a secret: how long the comparison takes says nothing of how much of it was right. */
-  hasId(id: string): boolean {
-    const given = Buffer.from(id);
-    return given.byteLength === this.#idBytes.byteLength && timingSafeEqual(given, this.#idBytes);
+  /** A secret. */
+  get id(): string {
+    return this.#parameters.id;
+  }
+
+  /** What its caller is counted under. */
+  get callerKey(): string {
+    return this.#parameters.caller.key;
+  }
+
+  /** What it may become; a `viewer` is never given control. */
+  get permittedRole(): ViewerRole {
+    return this.#parameters.caller.role;
+  }
+
+  obeys(caller: Caller): boolean {
+    return obeys(this.#parameters.caller, caller);
   }
 
   /** To be called before {@link attach} for media. A peer that there is already keeps its servers until it restarts ICE. */
