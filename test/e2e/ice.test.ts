@@ -125,7 +125,6 @@ describe.concurrent.each([
       local(first).toMatchObject({ peers: 1, dtlsState: 'connected', remote: { address: ANNOUNCED } });
 
       // Asked for while all is well: other ICE credentials, another pair, the rest as it was.
-      const askedMs = performance.now();
       await viewer.tab.read(`fetch(location.origin + '/stream/' + connection.streamId + '/signal', {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
@@ -135,25 +134,11 @@ describe.concurrent.each([
         usernameFragment !== ${JSON.stringify(first.usernameFragment)} && local.port !== ${first.local.port})`);
       const restarted = await viewer.read();
       await viewer.untilMoving(restarted.framesDecoded);
-      const restartMs = performance.now() - askedMs;
       const { ssrc } = first;
       local(restarted).toMatchObject({ peers: 1, dtlsState: 'connected', ssrc });
 
-      // A NAT gives it another port: the plane follows, and ICE is not restarted. With werift that takes a restart.
-      let reboundMs = 0;
-      if (name === 'native') {
-        viewer.network.rebind();
-        const { framesDecoded } = await viewer.read();
-        reboundMs = await viewer.untilMoving(framesDecoded);
-        local(await viewer.read()).toMatchObject({
-          usernameFragment: restarted.usernameFragment,
-          local: { port: restarted.local.port },
-        });
-      }
-
       // As when a phone goes from one network to another: its ports of now reach nobody, new ones do.
       viewer.network.cut();
-      const cutMs = await viewer.tab.read<number>('performance.now()');
       const atCut = await viewer.read();
       const recoveredMs = await viewer.untilMoving(atCut.framesDecoded);
       const recovered = await viewer.read();
@@ -162,13 +147,6 @@ describe.concurrent.each([
       local(recovered.local.port).not.toBe(atCut.local.port);
       local(viewer.network.lost).toBeGreaterThan(0);
       local(recoveredMs).toBeLessThan(20_000);
-      const states = await viewer.tab.read<{ state: string; atMs: number }[]>('states');
-      const seen = states
-        .filter(({ atMs }) => atMs > cutMs)
-        .map(({ state, atMs }) => `${state} ${Math.round(atMs - cutMs)}`);
-      console.log(
-        `${name}: restart ${Math.round(restartMs)} ms; rebound ${Math.round(reboundMs)} ms; cut: ${seen.join(', ')}, pictures ${Math.round(recoveredMs)} ms`,
-      );
     } finally {
       console.log(name, JSON.stringify(await viewer.tab.read('({ states, now: performance.now() })')));
       await viewer.close();

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 
 /** One source port of the client and the port that the server sees of it. */
 interface Flow {
-  outer: Socket;
+  readonly outer: Socket;
   isCut: boolean;
 }
 
@@ -33,14 +33,6 @@ export class ChangingNetwork {
   /** Nothing passes any more between the client ports of now and the server. New ones are let through. */
   cut(): void {
     for (const flow of this.#flows.values()) flow.isCut = true;
-  }
-
-  /** Every client goes on under another port of the NAT. */
-  rebind(): void {
-    for (const [port, flow] of this.#flows) {
-      flow.outer.removeAllListeners('message');
-      if (!flow.isCut) flow.outer = this.#openOuter(port);
-    }
   }
 
   async close(): Promise<void> {
