@@ -117,7 +117,7 @@ class RoamingViewer {
 describe.concurrent.each([
   ['native', 'auto'],
   ['werift', 'werift'],
-] as const)('on the %s plane', (name, mediaPlane) => {
+] as const)('on the %s plane', (_, mediaPlane) => {
   test('the same peer goes on after an ICE restart, and where its way is cut', async ({ expect: local }) => {
     const viewer = await RoamingViewer.watch(mediaPlane);
     try {
@@ -148,7 +148,6 @@ describe.concurrent.each([
       local(viewer.network.lost).toBeGreaterThan(0);
       local(recoveredMs).toBeLessThan(20_000);
     } finally {
-      console.log(name, JSON.stringify(await viewer.tab.read('({ states, now: performance.now() })')));
       await viewer.close();
     }
   });
