@@ -13,6 +13,7 @@ const LEAVES = [
   'logger',
   'option-checks',
   'options',
+  'own-address',
   'public-address',
   'recording-options',
   'target-policy',

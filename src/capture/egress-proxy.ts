@@ -14,7 +14,7 @@ import { pipeline } from 'node:stream';
 
 import { asError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import { permitsAddress, permitsHost, portOf, type TargetPolicy } from '../target-policy.js';
+import { hostOf, permitsAddress, permitsHost, portOf, type TargetPolicy } from '../target-policy.js';
 
 /** Finds the addresses of a name. */
 export type ResolveName = (
@@ -157,8 +157,8 @@ export class EgressProxy {
    * @throws Refusal where the host or every address of it is not permitted.
    */
   async #connect(url: URL, port: number): Promise<Socket> {
-    if (!permitsHost(this.#policy, url.hostname)) this.#refuse(url.hostname, port, 'http_request_denied');
-    const addresses = await this.#addressesOf(url.hostname.replace(/^\[(.*)\]$/, '$1'));
+    if (!permitsHost(this.#policy, url)) this.#refuse(url.hostname, port, 'http_request_denied');
+    const addresses = await this.#addressesOf(hostOf(url));
     const permitted = addresses.filter((address) => permitsAddress(this.#policy, address, port));
     if (permitted.length === 0) this.#refuse(url.hostname, port, 'destination_ip_prohibited');
     let last: Error | undefined;
