@@ -7,12 +7,15 @@ import {
   type Server as TcpServer,
   type Socket,
 } from 'node:net';
+import { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { finished } from 'node:stream/promises';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import type { ResolveName } from '../../src/capture/egress-dialer.js';
 import { EgressProxy, type EgressLimits } from '../../src/capture/egress-proxy.js';
+import { carryTunnel } from '../../src/capture/egress-tunnel.js';
 import { silentLogger } from '../../src/logger.js';
 import { targetPolicyOptions } from '../../src/target-policy.js';
 
@@ -294,16 +297,25 @@ describe('a tunnel', () => {
   });
 
   test('that has ended is emptied first', async () => {
-    const { near, end } = await connected({ lingerMs: 20 });
-    near.pause();
-    const bytes = 16 * 1024 * 1024;
-    end.end(Buffer.alloc(bytes));
-    // Longer than it would linger.
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    let taken = 0;
-    near.on('data', (chunk: Buffer) => (taken += chunk.length)).resume();
-    await once(near, 'end');
-    expect(taken).toBe(bytes);
+    let taken = '';
+    const slow = new Duplex({
+      read: () => undefined,
+      write: (chunk, _encoding, callback) => {
+        taken += String(chunk);
+        // Longer than it would linger.
+        setTimeout(callback, 60);
+      },
+    });
+    const upstream = connect((far.address() as AddressInfo).port, '127.0.0.1');
+    const [end] = (await once(far, 'connection')) as [Socket];
+    carryTunnel(slow, upstream, Buffer.alloc(0), { tlsOnly: false, idleMs: 10_000, lingerMs: 20 });
+    const told = finished(slow, { readable: false });
+    end.write('first');
+    await once(upstream, 'data');
+    end.end('last');
+    await told;
+    expect(taken).toBe('firstlast');
+    slow.destroy();
   });
 
   test('through which nothing goes is cut', async () => {
