@@ -10,6 +10,7 @@ const LEAVES = [
   'clock',
   'encoder-names',
   'errors',
+  'launch-options',
   'logger',
   'option-checks',
   'options',
