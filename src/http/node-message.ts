@@ -36,6 +36,16 @@ export function fromNode(exchange: NodeExchange, target: RequestTarget, clock: C
   };
 }
 
+/** The headers of an answer as its connection takes them: HTTP/2 has no `Connection`, and refuses it. */
+export function headersFor(
+  request: IncomingMessage,
+  headers: HttpResponse['headers'],
+): Record<string, string> {
+  const usable: Record<string, string> = { ...headers };
+  if (request.httpVersionMajor >= 2) delete usable.Connection;
+  return usable;
+}
+
 /** Answers with what the routes have given. */
 export function sendToNode(
   { request, response: nodeResponse }: NodeExchange,
@@ -48,11 +58,8 @@ export function sendToNode(
     return;
   }
   nodeResponse.statusCode = response.status;
-  for (const [name, value] of Object.entries(response.headers)) {
-    // HTTP/2 has no such header and refuses it.
-    if (name === 'Connection' && request.httpVersionMajor >= 2) continue;
+  for (const [name, value] of Object.entries(headersFor(request, response.headers)))
     nodeResponse.setHeader(name, value);
-  }
   const { body, events, stream } = response;
   if (stream !== undefined) {
     nodeResponse.setHeader('Content-Length', stream.bytes);
