@@ -11,6 +11,7 @@ import { costOfRender } from './cost-of-render.mjs';
 import { encode } from './encode.mjs';
 import { fanout } from './fanout/fanout.mjs';
 import { glassToGlass } from './glass-to-glass.mjs';
+import { pageLoad } from './page-load.mjs';
 import { browserPath } from './rig.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -18,6 +19,7 @@ const TABLES = {
   'glass-to-glass': glassToGlass,
   'cost-of-render': costOfRender,
   'cold-start': coldStart,
+  'page-load': pageLoad,
   encode,
   fanout,
 };
