@@ -19,6 +19,7 @@ export interface KoaContext {
   body: unknown;
   respond?: boolean;
   set(headers: Record<string, string>): void;
+  vary(header: string): void;
 }
 
 /** Middleware for Koa 2 and 3. What the router has no route for goes to `next`. */
@@ -45,7 +46,10 @@ export function createKoaMiddleware({ basePath, handle, clock }: Mount): KoaMidd
 /** Leaves the answer to Koa, so that middleware in front can compress, log and change it. */
 function respond(context: KoaContext, { status, headers, body }: HttpResponse): void {
   context.status = status;
-  context.set(headersFor(context.req, headers));
+  const { Vary: vary, ...others } = headersFor(context.req, headers);
+  context.set(others);
+  // What middleware in front lets the answer depend on, it still depends on.
+  if (vary !== undefined) context.vary(vary);
   // Koa takes bytes for such only in a Buffer; and makes a 204 of an answer without any, which one to HEAD may be.
   if (body !== undefined) context.body = typeof body === 'string' ? body : Buffer.from(body);
   else context.body = status === 204 ? null : Buffer.alloc(0);

@@ -12,14 +12,17 @@ import type {
   Producer,
   ProducerListener,
 } from '../../src/fanout/media-plane.js';
+import { StreamKitError } from '../../src/errors.js';
 import { silentLogger } from '../../src/logger.js';
 import type { RtpPayloads } from '../../src/packetize/rtp-payloads.js';
 import type {
+  AnsweringPeer,
   IceCandidateInit,
   ViewerPeer,
   ViewerPeerListener,
   ViewerPeerParameters,
 } from '../../src/peer/viewer-peer.js';
+import type { Caller } from '../../src/session/caller.js';
 import type { EventSink, EventSinkListener } from '../../src/session/event-sink.js';
 import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
 import type { SessionRequest } from '../../src/session/session-request.js';
@@ -95,6 +98,17 @@ export class FakePeer implements ViewerPeer {
       audio: this.parameters.audio ? { ...parameters, ssrc: 2, mid: '1' } : null,
     });
   }
+}
+
+/** The peer of a player: every offer is fine but `bad`, a fragment is a restart where it says so. */
+export class FakeAnsweringPeer extends FakePeer implements AnsweringPeer {
+  readonly fragments: string[] = [];
+
+  override start = (): Promise<void> => Promise.resolve();
+  answer = (): Promise<string> => Promise.resolve('the answer');
+  isRestart = (fragment: string): boolean => fragment === 'restart';
+  trickle = (fragment: string): Promise<void> => Promise.resolve(void this.fragments.push(fragment));
+  restart = (): Promise<string> => Promise.resolve(`restart ${++this.restarts}`);
 }
 
 export class FakeProducer implements Producer {
@@ -322,6 +336,13 @@ export class FakeParts implements SessionParts {
     return peer;
   };
 
+  readonly openAnsweringPeer: SessionParts['openAnsweringPeer'] = (parameters, listener) => {
+    if (parameters.offer === 'bad') throw new StreamKitError('unprocessable', 'The SDP offer is bad.');
+    const peer = new FakeAnsweringPeer(parameters, listener, this);
+    this.peers.push(peer);
+    return peer;
+  };
+
   #capture(parameters: CaptureParameters): Capture {
     return {
       kind: 'tab',
@@ -363,6 +384,15 @@ function fakePayloads(frame: {
   const { bytes, keyframe, rtpTimestamp, captureTimeUs } = frame;
   return { bytes, offsets: new Uint32Array([0, bytes.length]), keyframe, rtpTimestamp, captureTimeUs };
 }
+
+/** Whom nothing is known of. */
+export const anybody: Caller = {
+  key: 'address 127.0.0.1',
+  id: undefined,
+  role: 'controller',
+  limits: {},
+  context: undefined,
+};
 
 export const testSettings: SessionSettings = {
   stateUpdateInterval: 100,
