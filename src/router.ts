@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-import { EgressProxy } from './capture/egress-proxy.js';
 import { createOpenCapture } from './capture/open-capture.js';
 import { systemClock } from './clock.js';
 import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
@@ -47,7 +46,6 @@ import type { RecordingRequest, RecordingWithPaths } from './session/session-rec
 import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
 import { SessionPlaylists } from './session/session-playlists.js';
 import { SessionRegistry } from './session/session-registry.js';
-import { restricts } from './target-policy.js';
 
 /**
  * What `createStreamKitRouter` returns: a handler for Express, Connect, `node:http` and `node:http2`, with adapters for
@@ -137,9 +135,6 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
     ffmpegPath,
     logger: logger.child({ room: 'encode' }),
   });
-  const { targetPolicy } = resolved;
-  const captureLogger = logger.child({ room: 'capture' });
-  const egress = restricts(targetPolicy) ? new EgressProxy(targetPolicy, captureLogger) : undefined;
   let mediaPlane: MediaPlane | undefined;
   try {
     mediaPlane = openMediaPlane({
@@ -162,8 +157,8 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
         launchOptions: resolved.puppeteerLaunchOptions,
         capture: resolved.capture,
         launchTimeoutMs: resolved.launchTimeoutMs,
-        egress,
-        logger: captureLogger,
+        targetPolicy: resolved.targetPolicy,
+        logger: logger.child({ room: 'capture' }),
       }),
       openVideoEncodeThread: createOpenVideoEncodeThread(encoders),
       openAudioEncodeThread,
@@ -181,7 +176,6 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       close: async () => {
         encoders.close();
         await close();
-        await egress?.close();
       },
     });
   } catch (thrown) {
@@ -274,9 +268,16 @@ export function composeRouter<TEnv>(
   });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    await registry.close();
-    await store?.close();
-    await parts.mediaPlane.close();
+    // What does not end as it should must not keep what is behind it open.
+    try {
+      await registry.close();
+    } finally {
+      try {
+        await store?.close();
+      } finally {
+        await parts.mediaPlane.close();
+      }
+    }
   };
   const mount = { basePath: options.basePath, handle, clock: parts.clock };
   return Object.assign(createNodeHandler(mount), {
