@@ -11,6 +11,7 @@ const LEAVES = [
   'clock',
   'encoder-names',
   'errors',
+  'ice-server-options',
   'launch-options',
   'logger',
   'option-checks',
@@ -19,6 +20,7 @@ const LEAVES = [
   'public-address',
   'recording-options',
   'target-policy',
+  'turn-rest',
 ];
 
 /**

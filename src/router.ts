@@ -41,6 +41,7 @@ import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
 import type { CallerContext } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
+import { IceServerSource } from './session/ice-server-source.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
 import type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
 import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
@@ -235,6 +236,7 @@ export function composeRouter<TEnv>(
     if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
     return recordings;
   };
+  const iceServers = new IceServerSource(options.iceServers, parts.clock, options.logger);
   const tokens =
     options.streamTokens === undefined ? undefined : new StreamTokens(options.streamTokens, parts.clock);
   if (tokens !== undefined && options.validateRequest === undefined) {
@@ -248,9 +250,10 @@ export function composeRouter<TEnv>(
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
         targetPolicy: options.targetPolicy,
         rates,
+        iceServers,
         logger: options.logger,
       }),
-      ...whepRoutes({ registry, rates, iceServers: options.iceServers, logger: options.logger }),
+      ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },
