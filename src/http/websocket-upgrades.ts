@@ -1,0 +1,123 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Server as SecureServer } from 'node:https';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+import { WebSocketServer } from 'ws';
+
+import type { Clock } from '../clock.js';
+import { StreamKitError } from '../errors.js';
+import type { MessageSink } from '../session/message-sink.js';
+import { errorResponse } from './error-response.js';
+import type { RequestTarget } from './request-target.js';
+import { resolveTarget } from './request-target.js';
+import { WebSocketSink } from './websocket-sink.js';
+
+/** Where upgrades to WebSocket can come in. */
+export type UpgradableServer = Server | SecureServer;
+
+export interface AttachOptions {
+  /** Path at which the router is mounted on this server, if it is not the root. `basePath` comes after it. */
+  readonly path?: string;
+}
+
+export interface WebSocketUpgradesParameters {
+  readonly basePath: string;
+  readonly clock: Clock;
+  /**
+   * Decides over one upgrade. @returns what takes the WebSocket.
+   *
+   * @throws StreamKitError what the client is answered.
+   */
+  readonly accept: (streamId: string, request: IncomingMessage) => Promise<(sink: MessageSink) => void>;
+  /** An answer of status 500 was given. */
+  readonly onServerError: (thrown: unknown, streamId: string) => void;
+}
+
+/** Largest message of a client, bytes: a paste fits. */
+const MAX_MESSAGE_BYTES = 256 * 1024;
+
+/** `GET /:streamId/stream` with `Upgrade: websocket`, on any number of servers. */
+export class WebSocketUpgrades {
+  readonly #parameters: WebSocketUpgradesParameters;
+  readonly #protocol = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    maxPayload: MAX_MESSAGE_BYTES,
+    // Media is compressed already.
+    perMessageDeflate: false,
+  });
+  readonly #detachments = new Set<() => void>();
+
+  constructor(parameters: WebSocketUpgradesParameters) {
+    this.#parameters = parameters;
+  }
+
+  /** Takes the upgrades of a server that are for the router. @returns what ends it; idempotent. */
+  attach(server: UpgradableServer, { path = '' }: AttachOptions = {}): () => void {
+    const mount = path.replace(/\/+$/, '');
+    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+      const url = request.url ?? '/';
+      const target = resolveTarget(url, url, `${mount}${this.#parameters.basePath}`);
+      if (target !== undefined) void this.#answer(target, request, socket, head);
+      // Node leaves an upgrade alone that any listener may take: one that nobody takes would stay open.
+      else if (server.listenerCount('upgrade') === 1) refuse(socket, notFound());
+    };
+    server.on('upgrade', onUpgrade);
+    const detach = (): void => {
+      server.off('upgrade', onUpgrade);
+      this.#detachments.delete(detach);
+    };
+    this.#detachments.add(detach);
+    return detach;
+  }
+
+  /** Takes no more; open WebSockets are their sessions'. Idempotent. */
+  close(): void {
+    for (const detach of this.#detachments) detach();
+  }
+
+  async #answer(
+    target: RequestTarget,
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): Promise<void> {
+    // The client may go away while the application decides.
+    const onError = (): void => void socket.destroy();
+    socket.on('error', onError);
+    const [, streamId = '', name, ...more] = target.path.split('/');
+    try {
+      if (name !== 'stream' || more.some((part) => part !== '')) throw notFound();
+      if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
+        throw new StreamKitError('bad_request', 'Expected Upgrade: websocket');
+      }
+      const take = await this.#parameters.accept(streamId, request);
+      if (socket.destroyed) return;
+      socket.off('error', onError);
+      this.#protocol.handleUpgrade(request, socket, head, (webSocket) =>
+        take(new WebSocketSink(webSocket, socket, this.#parameters.clock)),
+      );
+    } catch (thrown) {
+      if (refuse(socket, thrown) === 500) this.#parameters.onServerError(thrown, streamId);
+    }
+  }
+}
+
+function notFound(): StreamKitError {
+  return new StreamKitError('not_found', 'There is nothing at this path');
+}
+
+/** Answers in place of an upgrade. @returns the status. */
+function refuse(socket: Duplex, thrown: unknown): number {
+  const { status, headers, body = '' } = errorResponse(thrown);
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  socket.on('error', () => undefined);
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body.toString()}`, () => socket.destroy());
+  return status;
+}
