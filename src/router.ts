@@ -10,6 +10,7 @@ import { createOpenVideoEncodeThread } from './encode/video-encode-thread.js';
 import { asError, StreamKitError } from './errors.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
+import { authorize } from './http/authorization.js';
 import type { FastifyPlugin } from './http/fastify-adapter.js';
 import { createFastifyPlugin } from './http/fastify-adapter.js';
 import type { FetchHandler } from './http/fetch-adapter.js';
@@ -22,6 +23,8 @@ import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
+import type { AttachOptions, UpgradableServer } from './http/websocket-upgrades.js';
+import { isSameOrigin, WebSocketUpgrades } from './http/websocket-upgrades.js';
 import { whepRoutes } from './http/whep-routes.js';
 import type { ResolvedOptions, StreamKitOptions } from './options.js';
 import { resolveOptions } from './options.js';
@@ -57,6 +60,13 @@ export interface StreamKitRouter extends NodeHandler {
   koa(): KoaMiddleware;
   /** A plugin for Fastify 4 and 5: `app.register(router.fastify(), { prefix: '/stream' })`. */
   fastify(): FastifyPlugin;
+  /**
+   * Takes the WebSockets of a server: `GET /:streamId/stream`. Upgrades never reach the middleware of a framework, so the
+   * path of the mount point is told here.
+   *
+   * @returns what ends it; `close()` does so too. Idempotent.
+   */
+  attach(server: UpgradableServer, options?: AttachOptions): () => void;
   /**
    * Begins to record a session, from its next keyframe on.
    *
@@ -225,6 +235,11 @@ export function composeRouter<TEnv>(
     if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
     return recordings;
   };
+  const onServerError = (thrown: unknown, streamId: string | undefined): void => {
+    const error = asError(thrown);
+    options.logger.error({ err: error, streamId }, 'request failed');
+    reportError(error, streamId);
+  };
   const handle = createRequestHandler({
     routes: {
       ...sessionRoutes({
@@ -238,15 +253,25 @@ export function composeRouter<TEnv>(
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },
     options,
-    onServerError: (thrown, streamId) => {
-      const error = asError(thrown);
-      options.logger.error({ err: error, streamId }, 'request failed');
-      reportError(error, streamId);
+    onServerError,
+  });
+  const upgrades = new WebSocketUpgrades({
+    basePath: options.basePath,
+    clock: parts.clock,
+    accept: async (streamId, request) => {
+      await authorize({ native: request }, options);
+      // Browsers send every page's upgrade, cookies and all.
+      if (!isSameOrigin(request))
+        throw new StreamKitError('forbidden', 'Pages of this origin may not connect');
+      return registry.get(streamId).prepareStream();
     },
+    onServerError,
   });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
+    upgrades.detach();
     await registry.close();
+    await upgrades.untilClosed();
     await store?.close();
     await parts.mediaPlane.close();
   };
@@ -255,6 +280,7 @@ export function composeRouter<TEnv>(
     fetch: createFetchHandler(mount),
     koa: () => createKoaMiddleware(mount),
     fastify: () => createFastifyPlugin(mount),
+    attach: upgrades.attach.bind(upgrades),
     startRecording: async (streamId: string, request: RecordingRequest = {}) => {
       const { recordingId } = await enabledRecordings().start(streamId, parseRecordingRequest(request));
       return enabledRecordings().withPaths(streamId, recordingId);

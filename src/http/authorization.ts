@@ -12,7 +12,7 @@ export type CallerContext = Readonly<Record<string, unknown>> | undefined;
  * @throws StreamKitError `unauthorized` or `forbidden` for a no, `internal` for a throw or a malformed result.
  */
 export async function authorize<TEnv>(
-  request: HttpRequest,
+  request: Pick<HttpRequest, 'native'>,
   options: Pick<ResolvedOptions<TEnv>, 'getEnv' | 'validateRequest'>,
 ): Promise<CallerContext> {
   if (options.validateRequest === undefined) return undefined;

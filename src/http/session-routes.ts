@@ -58,6 +58,12 @@ export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Rec
     },
     '/:streamId/sse': { GET: ({ request, streamId }) => eventStream(request, touched(streamId)) },
     '/:streamId/signal': { POST: ({ request, streamId }) => signal(request, touched(streamId)) },
+    '/:streamId/stream': {
+      GET: () => {
+        const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
+        throw new StreamKitError('upgrade_required', 'Expected an upgrade to WebSocket', { headers });
+      },
+    },
     '/:streamId/snapshot': { GET: ({ request, streamId }) => snapshot(request, touched(streamId)) },
   };
 }

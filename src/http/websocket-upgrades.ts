@@ -9,7 +9,6 @@ import type { Clock } from '../clock.js';
 import { StreamKitError } from '../errors.js';
 import type { MessageSink } from '../session/message-sink.js';
 import { errorResponse } from './error-response.js';
-import type { RequestTarget } from './request-target.js';
 import { resolveTarget } from './request-target.js';
 import { WebSocketSink } from './websocket-sink.js';
 
@@ -48,6 +47,7 @@ export class WebSocketUpgrades {
     perMessageDeflate: false,
   });
   readonly #detachments = new Set<() => void>();
+  readonly #open = new Set<Promise<void>>();
 
   constructor(parameters: WebSocketUpgradesParameters) {
     this.#parameters = parameters;
@@ -58,10 +58,13 @@ export class WebSocketUpgrades {
     const mount = path.replace(/\/+$/, '');
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
       const url = request.url ?? '/';
-      const target = resolveTarget(url, url, `${mount}${this.#parameters.basePath}`);
-      if (target !== undefined) void this.#answer(target, request, socket, head);
+      const path = resolveTarget(url, url, `${mount}${this.#parameters.basePath}`)?.path;
+      const streamId = /^\/([^/]+)\/stream\/?$/.exec(path ?? '')?.[1];
+      if (streamId !== undefined) void this.#answer(streamId, request, socket, head);
       // Node leaves an upgrade alone that any listener may take: one that nobody takes would stay open.
-      else if (server.listenerCount('upgrade') === 1) refuse(socket, notFound());
+      else if (server.listenerCount('upgrade') === 1) {
+        refuse(socket, new StreamKitError('not_found', 'There is nothing at this path'));
+      }
     };
     server.on('upgrade', onUpgrade);
     const detach = (): void => {
@@ -72,40 +75,48 @@ export class WebSocketUpgrades {
     return detach;
   }
 
-  /** Takes no more; open WebSockets are their sessions'. Idempotent. */
-  close(): void {
+  /** Takes no more. Open WebSockets are closed by their sessions. Idempotent. */
+  detach(): void {
     for (const detach of this.#detachments) detach();
   }
 
-  async #answer(
-    target: RequestTarget,
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-  ): Promise<void> {
+  /** Resolves when no WebSocket is open. */
+  async untilClosed(): Promise<void> {
+    await Promise.all(this.#open);
+  }
+
+  async #answer(streamId: string, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     // The client may go away while the application decides.
     const onError = (): void => void socket.destroy();
     socket.on('error', onError);
-    const [, streamId = '', name, ...more] = target.path.split('/');
     try {
-      if (name !== 'stream' || more.some((part) => part !== '')) throw notFound();
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
         throw new StreamKitError('bad_request', 'Expected Upgrade: websocket');
       }
       const take = await this.#parameters.accept(streamId, request);
       if (socket.destroyed) return;
       socket.off('error', onError);
-      this.#protocol.handleUpgrade(request, socket, head, (webSocket) =>
-        take(new WebSocketSink(webSocket, socket, this.#parameters.clock)),
-      );
+      this.#protocol.handleUpgrade(request, socket, head, (webSocket) => {
+        const closed = new Promise<void>((resolve) => {
+          webSocket.once('close', () => {
+            this.#open.delete(closed);
+            resolve();
+          });
+        });
+        this.#open.add(closed);
+        take(new WebSocketSink(webSocket, socket, this.#parameters.clock));
+      });
     } catch (thrown) {
       if (refuse(socket, thrown) === 500) this.#parameters.onServerError(thrown, streamId);
     }
   }
 }
 
-function notFound(): StreamKitError {
-  return new StreamKitError('not_found', 'There is nothing at this path');
+/** Not a page of another origin. A client that is no browser names none. */
+export function isSameOrigin({ headers }: IncomingMessage): boolean {
+  const { origin, host } = headers;
+  if (origin === undefined) return true;
+  return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
 }
 
 /** Answers in place of an upgrade. @returns the status. */

@@ -132,7 +132,10 @@ describe('GET /:id/stream', () => {
       status: 404,
       json: { error: { code: 'no_such_session' } },
     });
-    expect(await refusal(`/${id}/sse`)).toMatchObject({ status: 404, json: { error: { code: 'not_found' } } });
+    expect(await refusal(`/${id}/sse`)).toMatchObject({
+      status: 404,
+      json: { error: { code: 'not_found' } },
+    });
     expect(await refusal(`/${id}/stream/more`)).toMatchObject({ status: 404 });
     const open = [await StreamReader.open(`/${id}/stream`), await StreamReader.open(`/${id}/stream`)];
     expect(await refusal(`/${id}/stream`)).toMatchObject({
@@ -207,11 +210,7 @@ describe('GET /:id/stream', () => {
   it('is answered 426 where it is asked for without an upgrade', async () => {
     const id = await liveSession();
     const { status, headers, json } = await ask(`${server.url}/${id}/stream`);
-    expect([status, headers.get('upgrade'), json.error.code]).toEqual([
-      426,
-      'websocket',
-      'upgrade_required',
-    ]);
+    expect([status, headers.get('upgrade'), json.error.code]).toEqual([426, 'websocket', 'upgrade_required']);
   });
 });
 
