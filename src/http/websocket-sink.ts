@@ -31,9 +31,9 @@ export class WebSocketSink implements MessageSink {
   listen(listener: MessageSinkListener): void {
     const webSocket = this.#webSocket;
     const pings = this.#clock.every(PING_INTERVAL_MS, () => {
-      if (!this.#isAlive) return webSocket.terminate();
+      if (this.#isAlive) webSocket.ping();
+      else webSocket.terminate();
       this.#isAlive = false;
-      webSocket.ping();
     });
     // What is wrong with a connection shows in its end.
     webSocket.on('error', () => undefined);

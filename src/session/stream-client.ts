@@ -159,27 +159,18 @@ export class StreamClient implements PageStreamReader {
 
   #onText(text: string): void {
     if (this.#closed) return;
-    let message: unknown;
-    try {
-      message = JSON.parse(text);
-    } catch {
-      return this.#sendError('bad_message', 'The message is not JSON');
-    }
-    if (!isPlainObject(message) || typeof message.type !== 'string') {
-      return this.#sendError('bad_message', 'Expected an object with a type');
-    }
-    const { type } = message;
-    if (type === 'resume') return this.#onResume(message.lastSeq);
-    if (type === 'snapshot-request') return this.#onSnapshotRequest();
-    if (INPUT_TYPES.has(type)) return this.#sendError('forbidden', 'This client is not the controller');
-    this.#sendError('bad_message', 'There is no such type');
+    const message = parseMessage(text);
+    if (message === undefined) this.#sendError('bad_message', 'Expected a JSON object with a type');
+    else if (message.type === 'resume') this.#onResume(message.lastSeq);
+    else if (message.type === 'snapshot-request') this.#onSnapshotRequest();
+    else if (INPUT_TYPES.has(message.type)) this.#sendError('forbidden', 'This client is not the controller');
+    else this.#sendError('bad_message', 'There is no such type');
   }
 
   #onResume(lastSeq: unknown): void {
-    if (lastSeq !== null && lastSeq !== undefined && !isSequence(lastSeq)) {
-      return this.#sendError('bad_input', 'Expected whole number of 0 or more, or null, for lastSeq');
-    }
-    this.#resume(lastSeq ?? null);
+    const last = lastSeq ?? null;
+    if (last === null || isSequence(last)) this.#resume(last);
+    else this.#sendError('bad_input', 'Expected whole number of 0 or more, or null, for lastSeq');
   }
 
   /** The first one counts. */
@@ -192,7 +183,8 @@ export class StreamClient implements PageStreamReader {
 
   #onSnapshotRequest(): void {
     if (this.#takesSnapshot || this.#sink.backlogBytes > MAX_BACKLOG_BYTES) {
-      return this.#sendError('snapshot_failed', 'A snapshot is being taken or sent already');
+      this.#sendError('snapshot_failed', 'A snapshot is being taken or sent already');
+      return;
     }
     this.#takesSnapshot = true;
     const seq = this.#stream?.lastSequence ?? 0;
@@ -223,6 +215,16 @@ export class StreamClient implements PageStreamReader {
     this.#stream?.delete(this);
     this.#stream = undefined;
     this.#listener.onClosed(this);
+  }
+}
+
+function parseMessage(text: string): { type: string; lastSeq?: unknown } | undefined {
+  try {
+    const message: unknown = JSON.parse(text);
+    if (!isPlainObject(message) || typeof message.type !== 'string') return undefined;
+    return { type: message.type, lastSeq: message.lastSeq };
+  } catch {
+    return undefined;
   }
 }
 

@@ -61,7 +61,10 @@ export class StreamClients {
         },
       },
     );
-    if (this.#endReason !== undefined) return client.close(CLOSE_NORMAL, this.#endReason);
+    if (this.#endReason !== undefined) {
+      client.close(CLOSE_NORMAL, this.#endReason);
+      return;
+    }
     this.#clients.add(client);
     onChange();
   }

@@ -41,14 +41,18 @@ beforeEach(() => {
       return {
         codec: 'h264',
         hasAudio: true,
-        requestKeyframe: () => void keyframesAsked++,
+        requestKeyframe: () => {
+          keyframesAsked += 1;
+        },
         refresh: () => undefined,
         close: () => {
           taken = undefined;
         },
       };
     },
-    onChange: () => void changes++,
+    onChange: () => {
+      changes += 1;
+    },
   });
 });
 
@@ -324,7 +328,7 @@ describe('a message of a client', () => {
   });
 });
 
-describe('the end', async () => {
+describe('the end', () => {
   it.each([
     ['deleted', 1000],
     ['shutdown', 1001],
