@@ -10,7 +10,6 @@ import { createOpenVideoEncodeThread } from './encode/video-encode-thread.js';
 import { asError, StreamKitError } from './errors.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
-import { authorize } from './http/authorization.js';
 import type { FastifyPlugin } from './http/fastify-adapter.js';
 import { createFastifyPlugin } from './http/fastify-adapter.js';
 import type { FetchHandler } from './http/fetch-adapter.js';
@@ -21,10 +20,15 @@ import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
 import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
+import { createAuthorize } from './http/authorization.js';
+import { createCallerRates } from './http/caller-rates.js';
+import { CorsPolicy } from './http/cors-policy.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
+import type { StreamTokenRequest } from './http/stream-tokens.js';
+import { StreamTokens } from './http/stream-tokens.js';
 import type { AttachOptions, UpgradableServer } from './http/websocket-upgrades.js';
-import { isSameOrigin, WebSocketUpgrades } from './http/websocket-upgrades.js';
+import { WebSocketUpgrades } from './http/websocket-upgrades.js';
 import { whepRoutes } from './http/whep-routes.js';
 import type { ResolvedOptions, StreamKitOptions } from './options.js';
 import { resolveOptions } from './options.js';
@@ -38,6 +42,8 @@ import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
+import type { Caller, CallerContext } from './session/caller.js';
+import { callerBindings } from './session/caller.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
 import type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
 import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
@@ -82,6 +88,15 @@ export interface StreamKitRouter extends NodeHandler {
   stopRecording(streamId: string, recordingId: string): Promise<RecordingWithPaths>;
   /** The recordings of a session, oldest first, also when it is gone. */
   recordings(streamId: string): readonly RecordingWithPaths[];
+  /**
+   * Signs a token with which a client that cannot set headers, such as an EventSource, may use some routes of one session
+   * without `validateRequest`: as the query parameter `token`, or as `Authorization: Bearer`. It counts when a request
+   * begins; an event stream that is open stays open.
+   *
+   * @returns safe in a URL. Whoever has it can use it, and read what it says.
+   * @throws StreamKitError `not_found` without the option `streamTokens`, `bad_option`.
+   */
+  createStreamToken(request: StreamTokenRequest): string;
   /**
    * Ends every session, its browser and its viewers, and takes no new ones. After it nothing of the router keeps
    * the process alive. Idempotent.
@@ -208,7 +223,7 @@ export function composeRouter<TEnv>(
     parts,
     settings: options,
     maxSessions: options.maxSessions,
-    onSessionError: reportError,
+    onSessionError: (error, streamId, { context }) => reportError(error, streamId, context),
   });
   const store =
     options.recording === undefined
@@ -235,35 +250,49 @@ export function composeRouter<TEnv>(
     if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
     return recordings;
   };
-  const onServerError = (thrown: unknown, streamId: string | undefined): void => {
+  const tokens =
+    options.streamTokens === undefined ? undefined : new StreamTokens(options.streamTokens, parts.clock);
+  if (tokens !== undefined && options.validateRequest === undefined) {
+    options.logger.warn({}, 'stream tokens restrict nothing without validateRequest: all requests pass');
+  }
+  const rates = createCallerRates(options.rateLimits, parts.clock);
+  const onServerError = (thrown: unknown, streamId?: string, caller?: Caller): void => {
     const error = asError(thrown);
-    options.logger.error({ err: error, streamId }, 'request failed');
-    reportError(error, streamId);
+    const bindings = caller === undefined ? {} : callerBindings(caller);
+    options.logger.error({ err: error, streamId, ...bindings }, 'request failed');
+    reportError(error, streamId, caller?.context);
   };
+  const authorize = createAuthorize(options, tokens);
+  const cors = new CorsPolicy(options.cors, (error) => {
+    options.logger.error({ err: error }, 'cors.origins threw');
+    reportError(error, undefined, undefined);
+  });
   const handle = createRequestHandler({
     routes: {
       ...sessionRoutes({
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
         targetPolicy: options.targetPolicy,
+        rates,
         logger: options.logger,
       }),
-      ...whepRoutes({ registry, iceServers: options.iceServers, logger: options.logger }),
+      ...whepRoutes({ registry, rates, iceServers: options.iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },
-    options,
+    authorize,
+    cors,
     onServerError,
   });
   const upgrades = new WebSocketUpgrades({
     basePath: options.basePath,
     clock: parts.clock,
-    accept: async (streamId, request) => {
-      await authorize({ native: request }, options);
-      // Browsers send every page's upgrade, cookies and all.
-      if (!isSameOrigin(request))
-        throw new StreamKitError('forbidden', 'Pages of this origin may not connect');
-      return registry.get(streamId).prepareStream();
+    authorize,
+    cors,
+    accept: (streamId, caller) => {
+      const session = registry.get(streamId);
+      registry.checkMayJoin(caller);
+      return session.prepareStream(caller);
     },
     onServerError,
   });
@@ -289,6 +318,10 @@ export function composeRouter<TEnv>(
       await enabledRecordings().stop(streamId, recordingId);
       return enabledRecordings().withPaths(streamId, recordingId);
     },
+    createStreamToken: (request: StreamTokenRequest) => {
+      if (tokens === undefined) throw new StreamKitError('not_found', 'There is no option streamTokens');
+      return tokens.create(request);
+    },
     recordings: (streamId: string) => recordings?.listWithPaths(streamId) ?? [],
     close: () => (closing ??= close()),
     reconfigureSession: async (streamId: string, change: SessionChange) => {
@@ -300,14 +333,18 @@ export function composeRouter<TEnv>(
 /** The application's `onError`; what goes wrong in it must not take the server with it. */
 function errorReporter<TEnv>(
   options: ResolvedOptions<TEnv>,
-): (error: Error, streamId: string | undefined) => void {
+): (error: Error, streamId: string | undefined, context: CallerContext) => void {
   const onThrown = (thrown: unknown): void => {
     options.logger.error({ err: asError(thrown) }, 'onError threw');
   };
-  return (error, streamId) => {
+  return (error, streamId, context) => {
     try {
       // It may be an async function, whatever its type says.
-      Promise.resolve(options.onError?.(error, streamId)).catch(onThrown);
+      const done: unknown =
+        context === undefined
+          ? options.onError?.(error, streamId)
+          : options.onError?.(error, streamId, context);
+      Promise.resolve(done).catch(onThrown);
     } catch (thrown) {
       onThrown(thrown);
     }

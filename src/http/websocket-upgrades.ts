@@ -7,7 +7,11 @@ import { WebSocketServer } from 'ws';
 
 import type { Clock } from '../clock.js';
 import { StreamKitError } from '../errors.js';
+import type { Caller } from '../session/caller.js';
 import type { MessageSink } from '../session/message-sink.js';
+import type { Authorize } from './authorization.js';
+import { authorizeUpgrade } from './authorization.js';
+import type { CorsPolicy } from './cors-policy.js';
 import { errorResponse } from './error-response.js';
 import { resolveTarget } from './request-target.js';
 import { WebSocketSink } from './websocket-sink.js';
@@ -23,14 +27,12 @@ export interface AttachOptions {
 export interface WebSocketUpgradesParameters {
   readonly basePath: string;
   readonly clock: Clock;
-  /**
-   * Decides over one upgrade. @returns what takes the WebSocket.
-   *
-   * @throws StreamKitError what the client is answered.
-   */
-  readonly accept: (streamId: string, request: IncomingMessage) => Promise<(sink: MessageSink) => void>;
+  readonly authorize: Authorize;
+  readonly cors: CorsPolicy;
+  /** @returns what takes the WebSocket. @throws StreamKitError what the client is answered. */
+  readonly accept: (streamId: string, caller: Caller) => (sink: MessageSink) => void;
   /** An answer of status 500 was given. */
-  readonly onServerError: (thrown: unknown, streamId: string) => void;
+  readonly onServerError: (thrown: unknown, streamId: string, caller: Caller | undefined) => void;
 }
 
 /** Largest message of a client, bytes: a paste fits. */
@@ -89,11 +91,18 @@ export class WebSocketUpgrades {
     // The client may go away while the application decides.
     const onError = (): void => void socket.destroy();
     socket.on('error', onError);
+    const { authorize, cors, accept, clock, onServerError } = this.#parameters;
+    let caller: Caller | undefined;
     try {
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
         throw new StreamKitError('bad_request', 'Expected Upgrade: websocket');
       }
-      const take = await this.#parameters.accept(streamId, request);
+      caller = await authorizeUpgrade(authorize, request, streamId);
+      // Browsers let pages of every origin connect, and send cookies along.
+      if (!isSameOrigin(request) && !(await cors.permits(request.headers.origin))) {
+        throw new StreamKitError('forbidden', 'Pages of this origin may not connect');
+      }
+      const take = accept(streamId, caller);
       if (socket.destroyed) return;
       socket.off('error', onError);
       this.#protocol.handleUpgrade(request, socket, head, (webSocket) => {
@@ -104,16 +113,16 @@ export class WebSocketUpgrades {
           });
         });
         this.#open.add(closed);
-        take(new WebSocketSink(webSocket, socket, this.#parameters.clock));
+        take(new WebSocketSink(webSocket, socket, clock));
       });
     } catch (thrown) {
-      if (refuse(socket, thrown) === 500) this.#parameters.onServerError(thrown, streamId);
+      if (refuse(socket, thrown) === 500) onServerError(thrown, streamId, caller);
     }
   }
 }
 
 /** Not a page of another origin. A client that is no browser names none. */
-export function isSameOrigin({ headers }: IncomingMessage): boolean {
+function isSameOrigin({ headers }: IncomingMessage): boolean {
   const { origin, host } = headers;
   if (origin === undefined) return true;
   return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();

@@ -1,13 +1,16 @@
-import { timingSafeEqual } from 'node:crypto';
-
 import { StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { AnsweringPeer, AnsweringPeerParameters, OpenAnsweringPeer } from '../peer/viewer-peer.js';
+import type { Caller } from './caller.js';
+import { obeys } from './caller.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { ViewerMedia } from './viewer-media.js';
 
 export interface PlayerParameters {
+  /** A secret: whoever has it acts for this player. */
   readonly id: string;
+  /** Who has made it. */
+  readonly caller: Caller;
   readonly openAnsweringPeer: OpenAnsweringPeer;
   readonly peer: AnsweringPeerParameters;
   readonly logger: Logger;
@@ -31,7 +34,7 @@ const MAX_WAITING_FRAGMENTS = 8;
 /** A viewer that has made the offer (WHEP): it has a peer and no event stream, and is gone when its peer is. */
 export class Player {
   readonly id: string;
-  readonly #idBytes: Buffer;
+  readonly #caller: Caller;
   readonly #media: ViewerMedia;
   readonly #peer: AnsweringPeer;
   /** Counts the ICE sessions (draft-ietf-wish-whep, of RFC 9725 section 4.3.1): part of the entity tag. */
@@ -42,7 +45,7 @@ export class Player {
   /** @throws StreamKitError `unprocessable` for an offer that cannot be served. */
   constructor(parameters: PlayerParameters, listener: PlayerListener) {
     this.id = parameters.id;
-    this.#idBytes = Buffer.from(parameters.id);
+    this.#caller = parameters.caller;
     const peers: AnsweringPeer[] = [];
     this.#media = new ViewerMedia(
       (_, peerListener) => {
@@ -73,10 +76,13 @@ export class Player {
     return `"${this.#iceSession}"`;
   }
 
-  /** The id is a secret: how long the comparison takes says nothing of how much of it was right. */
-  hasId(id: string): boolean {
-    const given = Buffer.from(id);
-    return given.byteLength === this.#idBytes.byteLength && timingSafeEqual(given, this.#idBytes);
+  /** What its caller is counted under. */
+  get callerKey(): string {
+    return this.#caller.key;
+  }
+
+  obeys(caller: Caller): boolean {
+    return obeys(this.#caller, caller);
   }
 
   /** Makes the answer to its offer. */

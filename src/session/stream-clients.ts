@@ -3,6 +3,7 @@ import type { VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
+import type { Caller } from './caller.js';
 import type { MessageSink } from './message-sink.js';
 import { PageStream } from './page-stream.js';
 import type { StreamSessionState } from './session-state.js';
@@ -31,7 +32,7 @@ const CLOSE_INTERNAL_ERROR = 1011;
 export class StreamClients {
   readonly #parameters: StreamClientsParameters;
   readonly #stream: PageStream;
-  readonly #clients = new Set<StreamClient>();
+  readonly #clients = new Map<StreamClient, Caller>();
   #isLive = false;
   #endReason: string | undefined;
   /** The message of the state as it was last published, made once for all. */
@@ -48,8 +49,13 @@ export class StreamClients {
     return this.#clients.size;
   }
 
+  /** How many a caller has. */
+  countOf(callerKey: string): number {
+    return [...this.#clients.values()].filter(({ key }) => key === callerKey).length;
+  }
+
   /** Takes a WebSocket. One that comes after the end is told so. */
-  admit(sink: MessageSink): void {
+  admit(sink: MessageSink, caller: Caller): void {
     const { clock, snapshot, onChange } = this.#parameters;
     const client: StreamClient = new StreamClient(
       sink,
@@ -65,14 +71,14 @@ export class StreamClients {
       client.close(CLOSE_NORMAL, this.#endReason);
       return;
     }
-    this.#clients.add(client);
+    this.#clients.set(client, caller);
     onChange();
   }
 
   /** The page is captured. Once. */
   goLive(): void {
     this.#isLive = true;
-    for (const client of [...this.#clients]) this.#follow(client);
+    for (const client of [...this.#clients.keys()]) this.#follow(client);
   }
 
   /** The state has changed. */
@@ -81,7 +87,7 @@ export class StreamClients {
     if (this.#clients.size === 0) return;
     const before = this.#meta;
     const meta = this.#sessionMeta();
-    for (const client of this.#clients) {
+    for (const client of this.#clients.keys()) {
       // The size of the picture, or its codec.
       if (meta !== before) client.sendText(meta);
       client.sendState();
@@ -93,7 +99,7 @@ export class StreamClients {
     if (this.#endReason !== undefined) return;
     this.#endReason = reason;
     const code = closeCodes.get(reason) ?? CLOSE_NORMAL;
-    for (const client of [...this.#clients]) client.close(code, reason);
+    for (const client of [...this.#clients.keys()]) client.close(code, reason);
     this.#stream.close();
   }
 

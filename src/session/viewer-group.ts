@@ -1,10 +1,12 @@
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import type { Caller } from './caller.js';
 import type { EventLogEntry } from './event-log.js';
 import type { MessageSink } from './message-sink.js';
 import { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer } from './render-options.js';
+import { secretDigest } from './secret-digest.js';
 import type { SessionMedia } from './session-media.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { StatePublisher } from './state-publisher.js';
@@ -49,8 +51,9 @@ export interface ViewerGroupListener {
 export class ViewerGroup {
   readonly #parameters: ViewerGroupParameters;
   readonly #listener: ViewerGroupListener;
-  readonly #viewers = new Set<Viewer>();
-  readonly #players = new Set<Player>();
+  /** By the digests of their secret ids, see {@link secretDigest}. */
+  readonly #viewers = new Map<string, Viewer>();
+  readonly #players = new Map<string, Player>();
   readonly #streams: StreamClients;
   #live: SessionMedia | undefined;
   /** What waits for the page to be captured: at most one entry a viewer's peer. */
@@ -82,17 +85,20 @@ export class ViewerGroup {
   /**
    * Finds the viewer that comes back, or makes a new one.
    *
-   * @throws StreamKitError `conflict` for a codec that the session does not have, `at_capacity`.
+   * @throws StreamKitError `conflict` for a codec that the session does not have, `no_such_viewer` for one that does not
+   * obey the caller, `at_capacity`.
    */
   admit(request: ViewerRequest): Viewer {
     const { parts, settings, publisher, renderOptions } = this.#parameters;
+    const { caller, viewerId } = request;
     const videoCodecs = codecsToOffer(renderOptions.videoCodec, request.videoCodec);
-    const returning = request.viewerId === undefined ? undefined : this.find(request.viewerId);
+    const returning = viewerId === undefined ? undefined : this.find(viewerId, caller);
     if (returning !== undefined) return returning;
     this.ensureRoom();
     const viewer = new Viewer(
       {
         id: parts.ids.viewerId(),
+        caller,
         videoCodecs,
         clock: parts.clock,
         publisher,
@@ -109,7 +115,7 @@ export class ViewerGroup {
       },
     );
     // A session that has ended shows its last state and why, nothing more.
-    if (this.#endReason === undefined) this.#viewers.add(viewer);
+    if (this.#endReason === undefined) this.#viewers.set(secretDigest(viewer.id), viewer);
     else void viewer.close(this.#endReason);
     return viewer;
   }
@@ -119,12 +125,13 @@ export class ViewerGroup {
    *
    * @throws StreamKitError `unprocessable` for an offer that cannot be served, `at_capacity` (503).
    */
-  async admitPlayer(offer: string): Promise<{ player: Player; answer: string }> {
+  async admitPlayer(caller: Caller, offer: string): Promise<{ player: Player; answer: string }> {
     const { parts, settings, renderOptions, logger } = this.#parameters;
     this.ensureRoom(503);
     const player = new Player(
       {
         id: parts.ids.viewerId(),
+        caller,
         openAnsweringPeer: parts.openAnsweringPeer,
         peer: {
           videoCodecs: codecsToOffer(renderOptions.videoCodec, undefined),
@@ -136,13 +143,13 @@ export class ViewerGroup {
       },
       {
         onPlayerChange: (changed) => {
-          if (changed.media.state === 'closed') this.#players.delete(changed);
+          if (changed.media.state === 'closed') this.#players.delete(secretDigest(changed.id));
           this.#listener.onChange();
         },
         whenLive: (work) => this.#whenLive(work),
       },
     );
-    this.#players.add(player);
+    this.#players.set(secretDigest(player.id), player);
     this.#listener.onActivity();
     this.#listener.onChange();
     try {
@@ -154,8 +161,8 @@ export class ViewerGroup {
   }
 
   /** Takes a WebSocket; one that comes after the end is closed with the reason. */
-  admitStream(sink: MessageSink): void {
-    this.#streams.admit(sink);
+  admitStream(sink: MessageSink, caller: Caller): void {
+    this.#streams.admit(sink, caller);
   }
 
   /** @throws StreamKitError `at_capacity`. Those that are away for a while count too. */
@@ -168,31 +175,52 @@ export class ViewerGroup {
 
   /** Closes a player that goes. */
   async dismiss(player: Player): Promise<void> {
-    this.#players.delete(player);
+    this.#players.delete(secretDigest(player.id));
     this.#listener.onActivity();
     this.#listener.onChange();
     await this.#closed(player.close());
   }
 
-  /** Looks at every viewer, so that the time it takes says nothing of which one it was. */
-  find(viewerId: string): Viewer | undefined {
-    let found: Viewer | undefined;
-    for (const viewer of this.#viewers) if (viewer.hasId(viewerId)) found = viewer;
+  /**
+   * Undefined where no viewer has this id.
+   *
+   * @throws StreamKitError `no_such_viewer` for one that does not obey this caller, which is not to learn that there is one.
+   */
+  find(viewerId: string, caller: Caller): Viewer | undefined {
+    const found = this.#viewers.get(secretDigest(viewerId));
+    if (found?.obeys(caller) === false) throw noSuchViewer();
     return found;
   }
 
-  /** As {@link find}. */
-  findPlayer(id: string): Player | undefined {
-    let found: Player | undefined;
-    for (const player of this.#players) if (player.hasId(id)) found = player;
+  /** @throws StreamKitError `no_such_viewer`. */
+  get(viewerId: string, caller: Caller): Viewer {
+    const found = this.find(viewerId, caller);
+    if (found === undefined) throw noSuchViewer();
     return found;
+  }
+
+  /** @throws StreamKitError `no_such_viewer`, also for one that does not obey this caller. */
+  getPlayer(id: string, caller: Caller): Player {
+    const found = this.#players.get(secretDigest(id));
+    if (found?.obeys(caller) !== true) throw noSuchViewer();
+    return found;
+  }
+
+  has(viewerId: string): boolean {
+    return this.#viewers.has(secretDigest(viewerId));
+  }
+
+  /** How many a caller has, players among them. */
+  countOf({ key }: Caller): number {
+    const all = [...this.#viewers.values(), ...this.#players.values()];
+    return all.filter((viewer) => viewer.callerKey === key).length + this.#streams.countOf(key);
   }
 
   summary(): ViewerSummary {
-    const viewers = [...this.#viewers];
+    const viewers = [...this.#viewers.values()];
     const media = [
       ...viewers.flatMap((viewer) => viewer.media ?? []),
-      ...[...this.#players].map((player) => player.media),
+      ...[...this.#players.values()].map((player) => player.media),
     ].filter((one) => one.state !== 'closed');
     const connected = media.some((one) => one.state === 'connected');
     return {
@@ -204,12 +232,12 @@ export class ViewerGroup {
   }
 
   sendPatch(entry: EventLogEntry): void {
-    for (const viewer of this.#viewers) viewer.sendPatch(entry);
+    for (const viewer of this.#viewers.values()) viewer.sendPatch(entry);
     this.#streams.onStateChange();
   }
 
   sendSignal(event: Uint8Array): void {
-    for (const viewer of this.#viewers) viewer.sendSignal(event);
+    for (const viewer of this.#viewers.values()) viewer.sendSignal(event);
   }
 
   /** The page is captured. Once. */
@@ -225,8 +253,8 @@ export class ViewerGroup {
     this.#untilLive = [];
     this.#streams.close(reason);
     const closing = [
-      ...[...this.#viewers].map((viewer) => viewer.close(reason)),
-      ...[...this.#players].map((player) => player.close()),
+      ...[...this.#viewers.values()].map((viewer) => viewer.close(reason)),
+      ...[...this.#players.values()].map((player) => player.close()),
     ];
     this.#viewers.clear();
     this.#players.clear();
@@ -259,7 +287,7 @@ export class ViewerGroup {
   }
 
   #onViewerGone(viewer: Viewer): void {
-    this.#viewers.delete(viewer);
+    this.#viewers.delete(secretDigest(viewer.id));
     this.#listener.onChange();
     void this.#closed(viewer.close('gone'));
   }
@@ -270,4 +298,8 @@ export class ViewerGroup {
       logger.warn({ part: 'viewer', err: asError(thrown) }, 'a part did not close cleanly');
     });
   }
+}
+
+function noSuchViewer(): StreamKitError {
+  return new StreamKitError('no_such_viewer', 'There is no such viewer');
 }

@@ -18,6 +18,7 @@ beforeEach(async () => {
   validate = () => ({ authorized: true });
   server = await serveRouter({
     maxViewersPerSession: 2,
+    cors: { origins: ['https://friend.example'] },
     validateRequest: (request, env) => validate(request, env),
   });
   server.router.attach(server.server);
@@ -166,13 +167,15 @@ describe('GET /:id/stream', () => {
     expect(JSON.stringify(failed)).not.toContain('secret');
   });
 
-  it('refuses pages of other origins, since browsers send them cookies', async () => {
+  it('refuses pages of other origins unless cors lets them, since browsers send their cookies', async () => {
     const id = await liveSession();
     expect(await refusal(`/${id}/stream`, { origin: 'https://evil.example' })).toMatchObject({ status: 403 });
     expect(await refusal(`/${id}/stream`, { origin: 'null' })).toMatchObject({ status: 403 });
-    const { socket } = new StreamReader(`/${id}/stream`, { origin: server.url });
-    await once(socket, 'open');
-    socket.terminate();
+    for (const origin of [server.url, 'https://friend.example']) {
+      const { socket } = new StreamReader(`/${id}/stream`, { origin });
+      await once(socket, 'open');
+      socket.terminate();
+    }
   });
 
   it('survives handshakes that are none', async () => {

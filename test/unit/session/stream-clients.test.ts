@@ -8,7 +8,7 @@ import type { StreamSessionState } from '../../../src/session/session-state.js';
 import { StreamClients } from '../../../src/session/stream-clients.js';
 import { FakeMessageSink } from '../../helpers/fake-message-sink.js';
 import { seededRandom } from '../../helpers/seeded-random.js';
-import { testRequest } from '../../helpers/session-fakes.js';
+import { anybody, testRequest } from '../../helpers/session-fakes.js';
 import { settle, VirtualClock } from '../../helpers/virtual-clock.js';
 
 let clock: VirtualClock;
@@ -58,7 +58,7 @@ beforeEach(() => {
 
 function connect(): FakeMessageSink {
   const sink = new FakeMessageSink();
-  clients.admit(sink);
+  clients.admit(sink, anybody);
   return sink;
 }
 
