@@ -10,6 +10,7 @@ import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.
 import { StreamKitError } from './errors.js';
 import type { IceServerEntry, IceServersHook, ResolvedIceServerEntry } from './ice-server-options.js';
 import { iceServersOption } from './ice-server-options.js';
+import { launchOptions } from './launch-options.js';
 import type { Logger } from './logger.js';
 import { silentLogger } from './logger.js';
 import type { OptionCheck } from './option-checks.js';
@@ -33,7 +34,7 @@ import type {
   ResolvedRecordingOptions,
 } from './recording-options.js';
 import { hlsOptions, recordingOptions } from './recording-options.js';
-import { DEFAULT_TARGET_POLICY, targetPolicyOptions } from './target-policy.js';
+import { DEFAULT_TARGET_POLICY, restricts, targetPolicyOptions } from './target-policy.js';
 import type { TargetPolicy, TargetPolicyOptions } from './target-policy.js';
 
 export type { RequestValidation } from './access-options.js';
@@ -53,7 +54,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> ex
   basePath?: string;
   /**
    * Passed to `puppeteer.launch()`. `pipe: false`, `userDataDir` and `browser: 'firefox'` are refused: each
-   * session has its own profile, and its Chromium is driven over a pipe. Default none.
+   * session has its own profile, and its Chromium is driven over a pipe; so are flags in `args` that would change that
+   * or, where `targetPolicy` restricts anything, let pages get past it, `--proxy-server` for one. Default none.
    */
   puppeteerLaunchOptions?: LaunchOptions;
   /** Size of the picture where a request names none, pixels, even, 64–3840 x 64–2160. Default 1920 x 1080. */
@@ -229,6 +231,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
   const optional = <T>(name: keyof StreamKitOptions, check: OptionCheck<T>): T | undefined =>
     given[name] === undefined ? undefined : check(given[name], name);
   const milliseconds = integerBetween(0, LONGEST_TIMER_MS);
+  const targetPolicy = optional('targetPolicy', targetPolicyOptions) ?? DEFAULT_TARGET_POLICY;
   const mediaPlane = optional('mediaPlane', oneOf('auto', 'native', 'werift')) ?? 'auto';
   const udpPort = optional('udpPort', integerBetween(0, 65_535)) ?? 0;
   if (mediaPlane === 'werift' && udpPort !== 0) {
@@ -250,7 +253,8 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
   return Object.freeze<ResolvedOptions<TEnv>>({
     ...accessOptions<TEnv>(given),
     basePath: optional('basePath', basePath) ?? '',
-    puppeteerLaunchOptions: optional('puppeteerLaunchOptions', launchOptions) ?? Object.freeze({}),
+    puppeteerLaunchOptions:
+      optional('puppeteerLaunchOptions', launchOptions(restricts(targetPolicy))) ?? Object.freeze({}),
     defaultViewport:
       optional('defaultViewport', viewport) ?? Object.freeze<Viewport>({ width: 1920, height: 1080 }),
     stateUpdateInterval: optional('stateUpdateInterval', integerBetween(10, 60_000)) ?? 100,
@@ -279,7 +283,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
       'maxBitrateBps',
       integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most),
     ),
-    targetPolicy: optional('targetPolicy', targetPolicyOptions) ?? DEFAULT_TARGET_POLICY,
+    targetPolicy,
     recording: optional('recording', recordingOptions),
     hls: optional('hls', hlsOptions),
   });
@@ -290,19 +294,6 @@ function basePath(value: unknown, name: string): string {
     throw badOption('path that begins with a slash', name, value);
   }
   return value.endsWith('/') ? value.slice(0, -1) : value;
-}
-
-function launchOptions(value: unknown, name: string): Readonly<LaunchOptions> {
-  const given = anObject(value, name);
-  if (given.pipe === false) throw badOption('true or nothing', `${name}.pipe`, given.pipe);
-  if (given.userDataDir !== undefined) {
-    throw new StreamKitError(
-      'bad_option',
-      `Expected no ${name}.userDataDir because each session has a profile of its own`,
-    );
-  }
-  if (given.browser !== undefined) oneOf('chrome')(given.browser, `${name}.browser`);
-  return Object.freeze({ ...given });
 }
 
 function viewport(value: unknown, name: string): Viewport {

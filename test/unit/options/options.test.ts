@@ -35,6 +35,14 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
     "Expected one of chrome for puppeteerLaunchOptions.browser but received 'firefox' of type string",
   ],
   [
+    { puppeteerLaunchOptions: { args: '--no-sandbox' } },
+    "Expected array for puppeteerLaunchOptions.args but received '--no-sandbox' of type string",
+  ],
+  [
+    { puppeteerLaunchOptions: { args: [1] } },
+    'Expected string for puppeteerLaunchOptions.args[0] but received 1 of type number',
+  ],
+  [
     { defaultViewport: { width: 1281, height: 720 } },
     'Expected even integer between 64 and 3840 for defaultViewport.width but received 1281 of type number',
   ],
