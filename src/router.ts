@@ -204,9 +204,9 @@ export type RouterParts = Omit<SessionParts, 'observe' | 'figures'>;
 
 /** What is known of the parts and not told by sessions. */
 export interface RouterGauges {
-  encoderFound(): boolean;
+  readonly encoderFound: () => boolean;
   /** By reason. */
-  egressRefusals(): Readonly<Record<string, number>>;
+  readonly egressRefusals: () => Readonly<Record<string, number>>;
 }
 
 const NO_GAUGES: RouterGauges = { encoderFound: () => true, egressRefusals: () => ({}) };

@@ -17,7 +17,7 @@ export interface RequestHandlerParameters<TEnv> {
   /** An answer of status 500 was given. */
   onServerError(thrown: unknown, streamId: string | undefined): void;
   /** Any answer was given; of an event stream or a file its head. */
-  onAnswered?(answered: AnsweredRequest): void;
+  readonly onAnswered?: (answered: AnsweredRequest) => void;
 }
 
 /** What was asked and what came of it, without anything that the client chose freely. */

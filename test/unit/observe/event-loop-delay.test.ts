@@ -16,4 +16,6 @@ it('tells how late the event loop was since the last reading, and nothing once i
   expect(read.at(-1)?.seconds).toBeGreaterThan(0.08);
   delay.close();
   expect(delay.read()).toEqual([]);
+  await setTimeout(45);
+  expect(delay.read()).toEqual([]);
 });
