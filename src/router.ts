@@ -23,6 +23,7 @@ import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
+import { whepRoutes } from './http/whep-routes.js';
 import { observers } from './observe/observers.js';
 import type { RouterHealth } from './observe/router-health.js';
 import { routerHealth } from './observe/router-health.js';
@@ -33,6 +34,7 @@ import { resolveOptions } from './options.js';
 import { H264Payloader } from './packetize/h264-payloader.js';
 import { OpusPayloader } from './packetize/opus-payloader.js';
 import { Vp8Payloader } from './packetize/vp8-payloader.js';
+import { createAnsweringPeerFactory } from './peer/answering-peer.js';
 import { createViewerPeerFactory } from './peer/werift-viewer-peer.js';
 import { HlsStream } from './recording/hls-stream.js';
 import type { OpenHlsThread } from './recording/hls-stream.js';
@@ -143,6 +145,14 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       clock,
       logger: logger.child({ room: 'fanout' }),
     });
+    const openViewerPeer = createViewerPeerFactory({
+      mediaPlane,
+      logger: logger.child({ room: 'peer' }),
+      ...listenAddress,
+      announcedAddresses,
+      lipSync,
+      clock,
+    });
     const parts: RouterParts = {
       openCapture: createOpenCapture({
         launchOptions: resolved.puppeteerLaunchOptions,
@@ -156,14 +166,8 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
       createAudioPayloader: () => new OpusPayloader(),
       mediaPlane,
-      openViewerPeer: createViewerPeerFactory({
-        mediaPlane,
-        logger: logger.child({ room: 'peer' }),
-        ...listenAddress,
-        announcedAddresses,
-        lipSync,
-        clock,
-      }),
+      openViewerPeer,
+      openAnsweringPeer: createAnsweringPeerFactory(openViewerPeer, clock),
       clock,
       logger: logger.child({ room: 'session' }),
       ids: randomIds,
@@ -279,6 +283,7 @@ export function composeRouter<TEnv>(
         targetPolicy: options.targetPolicy,
         logger: options.logger,
       }),
+      ...whepRoutes({ registry, iceServers: options.iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },

@@ -15,6 +15,7 @@ import type {
 } from './viewer-peer.js';
 import { forgetDefaultStunServer, openConnection } from './werift-connection.js';
 import { prepareCertificate, WeriftHandshake } from './werift-handshake.js';
+import { takeControlledRole } from './werift-ice-role.js';
 import { installUdpTransports, SharedPortIce } from './werift-udp-transport.js';
 import { installX25519 } from './werift-x25519.js';
 
@@ -97,6 +98,9 @@ class WeriftViewerPeer implements ViewerPeer {
     this.dtlsTransport = video.dtlsTransport;
     this.iceTransport = video.dtlsTransport.iceTransport;
     forgetDefaultStunServer(this.connection, parameters.iceServers);
+    if (parameters.iceRole === 'controlled') {
+      takeControlledRole(this.iceTransport.connection);
+    }
     this.endpoint = options.mediaPlane.openIceEndpoint?.();
     this.sharedPort =
       this.endpoint === undefined
