@@ -41,7 +41,8 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
           await session.dismiss(player);
           throw new StreamKitError('bad_request', 'The request was aborted');
         }
-        logger.info({ streamId, ...(caller === undefined ? {} : { caller }) }, 'player joined');
+        const { logContext } = player.journal;
+        logger.info({ ...logContext, ...(caller === undefined ? {} : { caller }) }, 'player joined');
         return textResponse(201, SDP_TYPE, answer, {
           Location: `${request.prefix}/${streamId}/whep/${player.id}`,
           ETag: player.entityTag,

@@ -55,7 +55,7 @@ describe.each(['tab', 'screencast'] as const)('captured by %s', (capture) => {
     const ofSessions = log.filter((line) => /room: '(?:session|peer)'/.test(line));
     expect(ofSessions.filter((line) => !/streamId: '[\da-f-]{36}'/.test(line))).toEqual([]);
     expect(
-      ofSessions.filter((line) => line.includes('\'viewer connected\'') && line.includes('viewer: 1')),
+      ofSessions.filter((line) => line.includes("'viewer connected'") && line.includes('viewer: 1')),
     ).toHaveLength(6);
   });
 

@@ -88,6 +88,32 @@ describe('a viewer', () => {
   });
 });
 
+describe('a player', () => {
+  it('is a viewer like others, numbered with them', async () => {
+    const harness = await liveSession();
+    harness.watch({ media: false });
+    const { player } = await harness.session.admitPlayer('an offer');
+    await harness.session.admitPlayer('an offer');
+    await harness.clock.advance(40);
+    harness.peer().connect('h264');
+    await harness.session.dismiss(player);
+    harness.peer(1).listener.onLeft();
+    await settle();
+    await harness.session.close('deleted');
+    expect(harness.peer().parameters.logContext).toEqual({ streamId, viewer: 2 });
+    const [ageMs, reason] = [40, 'gone'];
+    expect(told(harness, 'viewer:join', 'viewer:connect', 'viewer:leave')).toEqual([
+      { name: 'viewer:join', streamId, viewer: 1 },
+      { name: 'viewer:join', streamId, viewer: 2 },
+      { name: 'viewer:join', streamId, viewer: 3 },
+      { name: 'viewer:connect', streamId, viewer: 2, codec: 'h264', connectMs: 40 },
+      { name: 'viewer:leave', streamId, viewer: 2, reason, ageMs },
+      { name: 'viewer:leave', streamId, viewer: 3, reason, ageMs },
+      { name: 'viewer:leave', streamId, viewer: 1, reason: 'deleted', ageMs },
+    ]);
+  });
+});
+
 describe('an encoder', () => {
   const stats: VideoEncoderStats = {
     ...{ codec: 'h264', encoder: 'libx264', width: 1280, height: 720, frameRate: 30, bitrateBps: 4e6 },
