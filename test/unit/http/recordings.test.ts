@@ -330,6 +330,7 @@ describe('the metrics', () => {
   it('tell how many recordings run and how they ended', async () => {
     const session = await serve();
     const recording = await record(session, { format: 'mp4' });
+    threads.opened[0]?.report({ type: 'progress', takenBytes: 0, files: [FILE] });
     const during = samplesOf(await server.router.metrics());
     expect(during.get('stream_kit_recordings')).toBe(1);
     expect(during.get('stream_kit_recordings_started_total{format="mp4"}')).toBe(1);
