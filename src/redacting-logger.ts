@@ -46,15 +46,15 @@ export function redactingLogger(logger: Logger, secrets: readonly string[]): Log
   };
   const entries = (object: object, depth: number): Record<string, unknown> =>
     Object.fromEntries(Object.entries(object).map(([name, value]) => [name, entry(value, depth)]));
-  /** Another object of the same class, so that serializers and readers still know what it is. */
+  /** Another error of the same class, so that serializers and readers still know what it is. */
   const cleanError = (error: Error, depth: number): Error => {
-    const clean = Object.create(Object.getPrototypeOf(error) as object) as Error;
+    const clean = new Error(text(error.message));
+    Object.setPrototypeOf(clean, Object.getPrototypeOf(error) as object);
     Object.assign(clean, entries(error, depth + 1));
     const hide = (name: string, value: unknown): void => {
       Object.defineProperty(clean, name, { value, configurable: true, writable: true, enumerable: false });
     };
-    hide('message', text(error.message));
-    if (error.stack !== undefined) hide('stack', text(error.stack));
+    hide('stack', error.stack === undefined ? undefined : text(error.stack));
     if (error.cause !== undefined) {
       hide('cause', entry(error.cause, depth + 1));
     }

@@ -1,6 +1,7 @@
 import { StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { IceServerOption } from '../options.js';
+import { callerBindings } from '../session/caller.js';
 import type { SessionRegistry } from '../session/session-registry.js';
 import type { HttpResponse } from './http-message.js';
 import { emptyResponse } from './http-message.js';
@@ -35,14 +36,14 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
         if (offer === '') {
           throw new StreamKitError('unsupported_media_type', 'Expected an SDP offer: none is made here');
         }
-        const { player, answer } = await session.admitPlayer(offer);
+        registry.checkMayJoin(caller);
+        const { player, answer } = await session.admitPlayer(caller, offer);
         if (request.aborted) {
           // Nobody would ever know where to end it.
           await session.dismiss(player);
           throw new StreamKitError('bad_request', 'The request was aborted');
         }
-        const { logContext } = player.journal;
-        logger.info({ ...logContext, ...(caller === undefined ? {} : { caller }) }, 'player joined');
+        logger.info({ ...player.journal.logContext, ...callerBindings(caller) }, 'player joined');
         return textResponse(201, SDP_TYPE, answer, {
           Location: `${request.prefix}/${streamId}/whep/${player.id}`,
           ETag: player.entityTag,
@@ -72,9 +73,9 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
     },
   };
 
-  function playerOf({ streamId, segments }: RouteCall) {
+  function playerOf({ streamId, segments, caller }: RouteCall) {
     const session = registry.get(streamId);
-    return { session, player: session.player(segments.playerId ?? '') };
+    return { session, player: session.player(segments.playerId ?? '', caller) };
   }
 }
 

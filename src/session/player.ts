@@ -1,13 +1,14 @@
-import { timingSafeEqual } from 'node:crypto';
-
 import { StreamKitError } from '../errors.js';
 import type { AnsweringPeer, AnsweringPeerParameters, OpenAnsweringPeer } from '../peer/viewer-peer.js';
+import type { Caller } from './caller.js';
 import type { ViewerJournal } from './viewer-journal.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { ViewerMedia } from './viewer-media.js';
 
 export interface PlayerParameters {
+  /** A secret. */
   readonly id: string;
+  readonly caller: Caller;
   readonly openAnsweringPeer: OpenAnsweringPeer;
   readonly peer: AnsweringPeerParameters;
   readonly journal: ViewerJournal;
@@ -30,9 +31,10 @@ const MAX_WAITING_FRAGMENTS = 8;
 
 /** A viewer that has made the offer (WHEP): it has a peer and no event stream, and is gone when its peer is. */
 export class Player {
+  /** A secret. */
   readonly id: string;
   readonly journal: ViewerJournal;
-  readonly #idBytes: Buffer;
+  readonly caller: Caller;
   readonly #media: ViewerMedia;
   readonly #peer: AnsweringPeer;
   /** Counts the ICE sessions (draft-ietf-wish-whep, of RFC 9725 section 4.3.1): part of the entity tag. */
@@ -44,8 +46,8 @@ export class Player {
   constructor(parameters: PlayerParameters, listener: PlayerListener) {
     this.id = parameters.id;
     this.journal = parameters.journal;
-    this.#idBytes = Buffer.from(parameters.id);
     const { logContext } = parameters.journal;
+    this.caller = parameters.caller;
     const peers: AnsweringPeer[] = [];
     this.#media = new ViewerMedia(
       (_, peerListener) => {
@@ -74,12 +76,6 @@ export class Player {
   /** A strong one (RFC 9110 section 8.8.3): another after each ICE restart. */
   get entityTag(): string {
     return `"${this.#iceSession}"`;
-  }
-
-  /** The id is a secret: how long the comparison takes says nothing of how much of it was right. */
-  hasId(id: string): boolean {
-    const given = Buffer.from(id);
-    return given.byteLength === this.#idBytes.byteLength && timingSafeEqual(given, this.#idBytes);
   }
 
   /** Makes the answer to its offer. */

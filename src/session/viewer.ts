@@ -1,9 +1,9 @@
-import { timingSafeEqual } from 'node:crypto';
-
+import type { ViewerRole } from '../access-options.js';
 import type { Clock, Timer } from '../clock.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { StreamKitError } from '../errors.js';
 import type { IceServerOption } from '../options.js';
+import type { Caller } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
 import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
@@ -25,7 +25,10 @@ export interface ViewerListener {
 
 export interface ViewerParameters {
   readonly journal: ViewerJournal;
+  /** A secret: whoever has it acts for this viewer. */
   readonly id: string;
+  /** Who has made it. */
+  readonly caller: Caller;
   /** What it is offered, best first. */
   readonly videoCodecs: readonly VideoCodec[];
   readonly clock: Clock;
@@ -36,6 +39,7 @@ export interface ViewerParameters {
 }
 
 export interface ViewerRequest {
+  readonly caller: Caller;
   /** Of an earlier event stream. One that is unknown or gone makes a new viewer. */
   readonly viewerId: string | undefined;
   /** The one codec that the client wants. */
@@ -56,7 +60,6 @@ export interface AttachOptions {
 export class Viewer {
   readonly #parameters: ViewerParameters;
   readonly #listener: ViewerListener;
-  readonly #idBytes: Buffer;
   #delivery: EventDelivery | undefined;
   #media: ViewerMedia | undefined;
   #wantsMedia = false;
@@ -68,7 +71,6 @@ export class Viewer {
   constructor(parameters: ViewerParameters, listener: ViewerListener) {
     this.#parameters = parameters;
     this.#listener = listener;
-    this.#idBytes = Buffer.from(parameters.id);
     this.#startAwayTimer();
   }
 
@@ -90,10 +92,18 @@ export class Viewer {
     return this.#parameters.videoCodecs;
   }
 
-  /** The id is a secret: how long the comparison takes says nothing of how much of it was right. */
-  hasId(id: string): boolean {
-    const given = Buffer.from(id);
-    return given.byteLength === this.#idBytes.byteLength && timingSafeEqual(given, this.#idBytes);
+  /** A secret. */
+  get id(): string {
+    return this.#parameters.id;
+  }
+
+  /** What it may become; a `viewer` is never given control. */
+  get permittedRole(): ViewerRole {
+    return this.#parameters.caller.role;
+  }
+
+  get caller(): Caller {
+    return this.#parameters.caller;
   }
 
   /** Takes an event stream; an earlier one is told `closed` and ends. */
