@@ -11,7 +11,7 @@ const MAX_TEXT_LENGTH = 16 * 1024;
 /**
  * What must not be in a log whoever put it into an error's message: of a URL all but its scheme and host, since a path
  * or a query may hold a token (a module of ours, `file:`, stays whole); the paths of profiles, in which a page's cookies
- * lie; the ICE password of an SDP, and of a candidate's own form.
+ * lie; stream tokens; the ICE password of an SDP.
  */
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [
@@ -21,6 +21,7 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\b(?!file:)([a-z][a-z\d+.-]{0,30}:\/\/)[^\s/?#"'<>\\]*@/gi, '$1'],
   [/\bdata:[^\s"'<>]*/gi, 'data:…'],
   [/(?:\/[^\s/"']+){0,8}\/stream-kit-\d+-\d+-[0-9a-f]{16}[^\s"',:)]*/g, '[profile]'],
+  [/\bskt1\.[\w.-]+/g, REDACTED],
   [/(\bice-pwd[:=]\s*)[A-Za-z\d+/]+/gi, `$1${REDACTED}`],
 ];
 
