@@ -64,7 +64,7 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   defaultViewport?: Viewport;
   /** How often changes of a session's state are sent, ms, 10–60000. Default 100. */
   stateUpdateInterval?: number;
-  /** A session with no event stream and no request for this long is ended, ms. Default 300000. */
+  /** A session with no event stream and no request for this long is ended, ms, 1–2147483647. Default 300000. */
   sessionTimeout?: number;
   /**
    * Told of every failed session and every answer of status 500, and who made the session or the request, as
@@ -95,9 +95,9 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   maxSessions?: number;
   /** Most viewers of one session, 1–10000. Default 100. */
   maxViewersPerSession?: number;
-  /** Capture and encoding stop when no viewer has been connected for this long, ms. Default 5000. */
+  /** Capture and encoding stop when no viewer has been connected for this long, ms, 0–2147483647. Default 5000. */
   pauseGraceMs?: number;
-  /** How long a viewer that lost its event stream may come back to its connection, ms. Default 15000. */
+  /** How long a viewer that lost its event stream may come back to its connection, ms, 0–2147483647. Default 15000. */
   viewerReattachMs?: number;
   /** STUN and TURN servers, for this end and for the viewers. Default none. */
   iceServers?: readonly IceServerOption[];
@@ -130,11 +130,11 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps?: number;
   /**
-   * What pages may reach, themselves and all that they load. Default: http and https on the public internet, and nothing
-   * of this machine or its networks.
+   * What pages may reach, themselves and all that they load: by http and https. Default: the public
+   * internet alone.
    */
   targetPolicy?: TargetPolicyOptions;
-  /** Lets clients record sessions to files. Default: they cannot. */
+  /** Lets clients record sessions to files. Default: nothing is recorded. */
   recording?: RecordingOptions;
   /** Serves a live HLS playlist of each session that is encoded to H.264. Default false. */
   hls?: boolean | HlsOptions;

@@ -246,6 +246,7 @@ export function composeRouter<TEnv>(
     mediaPlane: given.mediaPlane,
     states: () => registry.states(),
     egressRefusals: gauges.egressRefusals,
+    rateRefusals: () => rates.refused,
   });
   const observe = observers([metrics.observe, publishSessionEvent], options.logger);
   const parts: SessionParts = { ...given, figures, observe };
@@ -294,6 +295,7 @@ export function composeRouter<TEnv>(
   if (tokens !== undefined && options.validateRequest === undefined) {
     options.logger.warn({}, 'stream tokens restrict nothing without validateRequest: all requests pass');
   }
+  const rates = createCallerRates(options.rateLimits, parts.clock);
   const handle = createRequestHandler({
     openRoutes: options.health === undefined ? {} : healthRoutes(options.health.path, health),
     routes: {
@@ -302,10 +304,10 @@ export function composeRouter<TEnv>(
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
         targetPolicy: options.targetPolicy,
-        rates: createCallerRates(options.rateLimits, parts.clock),
+        rates,
         logger: options.logger,
       }),
-      ...whepRoutes({ registry, iceServers: options.iceServers, logger: options.logger }),
+      ...whepRoutes({ registry, rates, iceServers: options.iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },
