@@ -51,14 +51,13 @@ export function redactingLogger(logger: Logger, secrets: readonly string[]): Log
   const cleanError = (error: Error, depth: number): Error => {
     const clean = new Error(text(error.message));
     Object.setPrototypeOf(clean, Object.getPrototypeOf(error) as object);
-    Object.assign(clean, entries(error, depth + 1));
+    // Once, below, whether it is enumerable or not.
+    Object.assign(clean, entries({ ...error, cause: undefined }, depth + 1));
     const hide = (name: string, value: unknown): void => {
       Object.defineProperty(clean, name, { value, configurable: true, writable: true, enumerable: false });
     };
     hide('stack', error.stack === undefined ? undefined : text(error.stack));
-    if (error.cause !== undefined) {
-      hide('cause', entry(error.cause, depth + 1));
-    }
+    hide('cause', entry(error.cause, depth + 1));
     return clean;
   };
   const wrap = (inner: Logger): Logger => ({
