@@ -14,11 +14,14 @@ const LEAVES = [
   'ice-server-options',
   'launch-options',
   'logger',
+  'logger-option',
+  'observability-options',
   'option-checks',
   'options',
   'own-address',
   'public-address',
   'recording-options',
+  'redacting-logger',
   'target-policy',
   'turn-rest',
 ];
@@ -36,6 +39,8 @@ const ROOMS = {
   recording: { values: ['packetize', 'encode'] },
   session: { types: ['capture', 'encode', 'packetize', 'fanout', 'peer', 'recording'] },
   http: { values: ['session'] },
+  // Listens to all of them, and nothing of theirs depends on it.
+  observe: { types: ['encode', 'fanout', 'session', 'http'] },
   // Its doctor looks at what the rooms would use.
   demo: { values: ['index', 'router', 'capture', 'encode', 'fanout'] },
   client: { page: true },

@@ -12,7 +12,9 @@ import type { IceServerEntry, IceServersHook, ResolvedIceServerEntry } from './i
 import { iceServersOption } from './ice-server-options.js';
 import { launchOptions } from './launch-options.js';
 import type { Logger } from './logger.js';
-import { silentLogger } from './logger.js';
+import { loggerOption } from './logger-option.js';
+import type { ObservabilityOptions, ResolvedObservabilityOptions } from './observability-options.js';
+import { OBSERVABILITY_OPTION_NAMES, observabilityOptions } from './observability-options.js';
 import type { OptionCheck } from './option-checks.js';
 import {
   aBoolean,
@@ -46,10 +48,8 @@ export interface Viewport {
 }
 
 /** Options of `createStreamKitRouter`. Every one may be left out; a bad one is refused at construction. */
-export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> extends AccessOptions<
-  TEnv,
-  TRequest
-> {
+export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
+  extends AccessOptions<TEnv, TRequest>, ObservabilityOptions {
   /** Path of the routes below the point where the router is mounted. Default `/`. */
   basePath?: string;
   /**
@@ -146,7 +146,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> ex
 }
 
 /** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
-export interface ResolvedOptions<TEnv = unknown> extends ResolvedAccessOptions<TEnv> {
+export interface ResolvedOptions<TEnv = unknown>
+  extends ResolvedAccessOptions<TEnv>, ResolvedObservabilityOptions {
   /** Begins with a slash and ends without one; empty for the root. */
   readonly basePath: string;
   readonly puppeteerLaunchOptions: Readonly<LaunchOptions>;
@@ -215,6 +216,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'targetPolicy',
   'recording',
   'hls',
+  ...OBSERVABILITY_OPTION_NAMES,
 ];
 
 /**
@@ -233,6 +235,9 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
   const milliseconds = integerBetween(0, LONGEST_TIMER_MS);
   const targetPolicy = optional('targetPolicy', targetPolicyOptions) ?? DEFAULT_TARGET_POLICY;
   const mediaPlane = optional('mediaPlane', oneOf('auto', 'native', 'werift')) ?? 'auto';
+  const iceServers = optional('iceServers', iceServersOption) ?? Object.freeze([]);
+  const secrets =
+    typeof iceServers === 'function' ? [] : iceServers.flatMap(({ credential }) => credential ?? []);
   const udpPort = optional('udpPort', integerBetween(0, 65_535)) ?? 0;
   if (mediaPlane === 'werift' && udpPort !== 0) {
     throw new StreamKitError(
@@ -270,14 +275,14 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     maxViewersPerSession: optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100,
     pauseGraceMs: optional('pauseGraceMs', milliseconds) ?? 5000,
     viewerReattachMs: optional('viewerReattachMs', milliseconds) ?? 15_000,
-    iceServers: optional('iceServers', iceServersOption) ?? Object.freeze([]),
+    iceServers,
     listenAddress,
     announcedAddresses,
     mediaPlane,
     udpPort,
     replayOnJoin: optional('replayOnJoin', aBoolean) ?? false,
     lipSync: optional('lipSync', aBoolean) ?? true,
-    logger: optional('logger', logger) ?? silentLogger,
+    logger: loggerOption(given.logger, secrets),
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,
     maxBitrateBps: optional(
       'maxBitrateBps',
@@ -286,6 +291,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     targetPolicy,
     recording: optional('recording', recordingOptions),
     hls: optional('hls', hlsOptions),
+    ...observabilityOptions(given),
   });
 }
 
@@ -338,13 +344,4 @@ function encoderDevice(value: unknown, name: string): string {
     throw badOption('path of a device or number of a GPU', name, value);
   }
   return value;
-}
-
-function logger(value: unknown, name: string): Logger {
-  const given = anObject(value, name);
-  const missing = ['debug', 'info', 'warn', 'error', 'child'].find((method) => {
-    return typeof given[method] !== 'function';
-  });
-  if (missing !== undefined) throw badOption('function', `${name}.${missing}`, given[missing]);
-  return value as Logger;
 }

@@ -17,6 +17,7 @@ import type { KoaMiddleware } from './http/koa-adapter.js';
 import { createKoaMiddleware } from './http/koa-adapter.js';
 import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
+import { healthRoutes, metricsRoutes } from './http/observability-routes.js';
 import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
 import { createAuthorize } from './http/authorization.js';
@@ -29,6 +30,13 @@ import { StreamTokens } from './http/stream-tokens.js';
 import type { AttachOptions, UpgradableServer } from './http/websocket-upgrades.js';
 import { WebSocketUpgrades } from './http/websocket-upgrades.js';
 import { whepRoutes } from './http/whep-routes.js';
+import { observers } from './observe/observers.js';
+import type { RouterGauges } from './observe/router-gauges.js';
+import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
+import type { RouterHealth } from './observe/router-health.js';
+import { routerHealth } from './observe/router-health.js';
+import { RouterMetrics } from './observe/router-metrics.js';
+import { publishSessionEvent } from './observe/session-channels.js';
 import type { ResolvedOptions, StreamKitOptions } from './options.js';
 import { resolveOptions } from './options.js';
 import { H264Payloader } from './packetize/h264-payloader.js';
@@ -44,6 +52,7 @@ import type { OpenRecordingThread } from './recording/recording.js';
 import type { Caller, CallerContext } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
 import { IceServerSource } from './session/ice-server-source.js';
+import { newSessionFigures } from './session/session-figures.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
 import type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
 import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
@@ -87,6 +96,11 @@ export interface StreamKitRouter extends NodeHandler {
   stopRecording(streamId: string, recordingId: string): Promise<RecordingWithPaths>;
   /** The recordings of a session, oldest first, also when it is gone. */
   recordings(streamId: string): readonly RecordingWithPaths[];
+  /** What was counted, in the text format of Prometheus; the content type of it is `metricsContentType`. */
+  metrics(): Promise<string>;
+  readonly metricsContentType: string;
+  /** Whether another session could be taken. */
+  health(): RouterHealth;
   /**
    * Signs a token with which a client that cannot set headers, such as an EventSource, may use some routes of one session
    * without `validateRequest`: as the query parameter `token`, or as `Authorization: Bearer`. It counts when a request
@@ -162,12 +176,14 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       lipSync,
       clock,
     });
-    const router = composeRouter(resolved, {
+    const egressRefusals = new EgressRefusals();
+    const parts: RouterParts = {
       openCapture: createOpenCapture({
         launchOptions: resolved.puppeteerLaunchOptions,
         capture: resolved.capture,
         launchTimeoutMs: resolved.launchTimeoutMs,
         targetPolicy: resolved.targetPolicy,
+        onEgressRefused: (errorType) => egressRefusals.add(errorType),
         logger: logger.child({ room: 'capture' }),
       }),
       openVideoEncodeThread: createOpenVideoEncodeThread(encoders),
@@ -180,6 +196,10 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       clock,
       logger: logger.child({ room: 'session' }),
       ids: randomIds,
+    };
+    const router = composeRouter(resolved, parts, workerMuxThreads, {
+      encoderFound: () => encoders.chosen,
+      egressRefusals: () => egressRefusals.counts,
     });
     const close = router.close.bind(router);
     return Object.assign(router, {
@@ -207,13 +227,28 @@ const workerMuxThreads: MuxThreads = {
   openHlsThread: muxThreadOpener('./hls-worker.js'),
 };
 
+/** What sessions are made of, but for those who watch over them. */
+export type RouterParts = Omit<SessionParts, 'observe' | 'figures'>;
+
 /** Wires sessions and routes around given parts. */
 export function composeRouter<TEnv>(
   options: ResolvedOptions<TEnv>,
-  parts: SessionParts,
+  given: RouterParts,
   muxThreads: MuxThreads = workerMuxThreads,
+  gauges: RouterGauges = NO_GAUGES,
 ): StreamKitRouter {
   const reportError = errorReporter(options);
+  const figures = newSessionFigures();
+  const metrics = new RouterMetrics({
+    maxSessions: options.maxSessions,
+    figures,
+    mediaPlane: given.mediaPlane,
+    states: () => registry.states(),
+    egressRefusals: gauges.egressRefusals,
+    rateRefusals: () => rates.refused,
+  });
+  const observe = observers([metrics.observe, publishSessionEvent], options.logger);
+  const parts: SessionParts = { ...given, figures, observe };
   const registry = new SessionRegistry({
     parts,
     settings: options,
@@ -230,14 +265,14 @@ export function composeRouter<TEnv>(
           logger: options.logger.child({ room: 'recording' }),
           createId: () => randomUUID(),
         });
-  const recordings = store === undefined ? undefined : new SessionRecordings(registry, store);
+  const recordings = store === undefined ? undefined : new SessionRecordings(registry, store, observe);
   const { hls } = options;
   const playlists =
     hls === undefined
       ? undefined
-      : new SessionPlaylists(registry, (stream, onEnded) => {
+      : new SessionPlaylists(registry, ({ streamId, ...stream }, onEnded) => {
           const { clock } = parts;
-          const logger = options.logger.child({ room: 'recording' });
+          const logger = options.logger.child({ room: 'recording', streamId });
           const openThread = muxThreads.openHlsThread;
           return new HlsStream({ ...stream, options: hls, openThread, clock, logger }, onEnded);
         });
@@ -245,6 +280,7 @@ export function composeRouter<TEnv>(
     if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
     return recordings;
   };
+  const health = (): RouterHealth => routerHealth(registry, gauges, parts.mediaPlane);
   const iceServers = new IceServerSource(options.iceServers, parts.clock, options.logger);
   const tokens =
     options.streamTokens === undefined ? undefined : new StreamTokens(options.streamTokens, parts.clock);
@@ -264,7 +300,9 @@ export function composeRouter<TEnv>(
     reportError(error, undefined, undefined);
   });
   const handle = createRequestHandler({
+    openRoutes: options.health === undefined ? {} : healthRoutes(options.health.path, health),
     routes: {
+      ...(options.metrics === undefined ? {} : metricsRoutes(options.metrics.path, metrics)),
       ...sessionRoutes({
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
@@ -280,6 +318,7 @@ export function composeRouter<TEnv>(
     authorize,
     cors,
     onServerError,
+    onAnswered: (answered) => metrics.countRequest(answered),
   });
   const upgrades = new WebSocketUpgrades({
     basePath: options.basePath,
@@ -305,6 +344,7 @@ export function composeRouter<TEnv>(
         await store?.close();
       } finally {
         await parts.mediaPlane.close();
+        metrics.close();
       }
     }
   };
@@ -327,6 +367,9 @@ export function composeRouter<TEnv>(
       return tokens.create(request);
     },
     recordings: (streamId: string) => recordings?.listWithPaths(streamId) ?? [],
+    metrics: () => metrics.read(),
+    metricsContentType: metrics.contentType,
+    health,
     close: () => (closing ??= close()),
     reconfigureSession: async (streamId: string, change: SessionChange) => {
       await registry.get(streamId).reconfigure(change);

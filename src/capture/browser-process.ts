@@ -50,6 +50,8 @@ export interface BrowserParameters {
   readonly captureTitle: string;
   /** What the pages may reach. Where it restricts nothing, they reach what this machine reaches. */
   readonly targetPolicy: TargetPolicy;
+  /** The page was refused what the policy does not permit; by error type of RFC 9209. */
+  readonly onEgressRefused?: ((errorType: string) => void) | undefined;
   readonly ringBytes: number;
   readonly launchTimeoutMs: number;
   /** A browser or page that does not answer for this long has hung. */
@@ -107,7 +109,7 @@ export class BrowserProcess {
     onLost: (error: StreamKitError) => void,
     signal: AbortSignal,
   ): Promise<BrowserProcess> {
-    const { launchOptions, captureTitle, targetPolicy, logger } = parameters;
+    const { launchOptions, captureTitle, targetPolicy, onEgressRefused, logger } = parameters;
     const executablePath = await findBrowser(launchOptions.executablePath);
     const profileDirectory = await createProfileDirectory(parameters.ringBytes);
     let browser: Browser | undefined;
@@ -118,7 +120,9 @@ export class BrowserProcess {
     signal.addEventListener('abort', giveUp, { once: true });
     try {
       signal.throwIfAborted();
-      if (restricts(targetPolicy)) egress = await EgressProxy.open(targetPolicy, logger);
+      if (restricts(targetPolicy)) {
+        egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, onEgressRefused);
+      }
       const { default: puppeteer } = await import('puppeteer');
       browser = await puppeteer.launch({
         timeout: parameters.launchTimeoutMs,

@@ -32,12 +32,21 @@ export class EgressDialer {
   readonly #logger: Logger;
   readonly #resolve: ResolveName;
   readonly #limits: DialLimits;
+  readonly #onRefused: (errorType: string) => void;
 
-  constructor(policy: TargetPolicy, logger: Logger, resolve: ResolveName, limits: DialLimits) {
+  /** @param onRefused - told of each refusal, by its error type of RFC 9209. */
+  constructor(
+    policy: TargetPolicy,
+    logger: Logger,
+    resolve: ResolveName,
+    limits: DialLimits,
+    onRefused: (errorType: string) => void = () => undefined,
+  ) {
     this.#policy = policy;
     this.#logger = logger;
     this.#resolve = resolve;
     this.#limits = limits;
+    this.#onRefused = onRefused;
   }
 
   /**
@@ -126,6 +135,7 @@ export class EgressDialer {
 
   /** The host alone: what is behind it may be a secret. */
   #refuse(url: URL, errorType: string): never {
+    this.#onRefused(errorType);
     this.#logger.debug(
       { host: url.hostname, port: portOf(url) },
       'a page was refused what its policy does not permit',

@@ -70,10 +70,16 @@ export class EgressProxy {
   /** What a client's connection leads to ends with it. */
   readonly #clients = new Set<Duplex>();
 
-  private constructor(policy: TargetPolicy, logger: Logger, resolve: ResolveName, limits: EgressLimits) {
+  private constructor(
+    policy: TargetPolicy,
+    logger: Logger,
+    resolve: ResolveName,
+    limits: EgressLimits,
+    onRefused: ((errorType: string) => void) | undefined,
+  ) {
     this.#policy = policy;
     this.#limits = limits;
-    this.#dialer = new EgressDialer(policy, logger, resolve, limits);
+    this.#dialer = new EgressDialer(policy, logger, resolve, limits, onRefused);
     this.#server = createServer((request, response) => void this.#forward(request, response));
     this.#server.maxConnections = limits.connections;
     this.#server.on('drop', () => logger.debug({}, 'a page has too many connections'));
@@ -99,8 +105,9 @@ export class EgressProxy {
     logger: Logger,
     resolve: ResolveName = systemResolve,
     limits: Partial<EgressLimits> = {},
+    onRefused?: (errorType: string) => void,
   ): Promise<EgressProxy> {
-    const proxy = new EgressProxy(policy, logger, resolve, { ...DEFAULT_LIMITS, ...limits });
+    const proxy = new EgressProxy(policy, logger, resolve, { ...DEFAULT_LIMITS, ...limits }, onRefused);
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
     return proxy;

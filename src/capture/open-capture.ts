@@ -23,6 +23,8 @@ export interface OpenCaptureOptions {
   readonly hangTimeoutMs?: number;
   /** What pages may reach. */
   readonly targetPolicy: TargetPolicy;
+  /** A page was refused what the policy does not permit; by error type of RFC 9209. */
+  readonly onEgressRefused?: (errorType: string) => void;
   readonly logger: Logger;
 }
 
@@ -31,12 +33,13 @@ export interface OpenCaptureOptions {
  * killed.
  */
 export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
-  const { launchOptions, launchTimeoutMs, logger } = options;
-  const swept = sweepProfileDirectories(logger).catch((error: unknown) => {
-    logger.warn({ err: asError(error) }, 'could not look for the profiles of servers that are gone');
+  const { launchOptions, launchTimeoutMs } = options;
+  const swept = sweepProfileDirectories(options.logger).catch((error: unknown) => {
+    options.logger.warn({ err: asError(error) }, 'could not look for the profiles of servers that are gone');
   });
-  return async (parameters, listener, signal): Promise<Capture> => {
+  return async (parameters, listener, signal, logContext): Promise<Capture> => {
     await swept;
+    const logger = options.logger.child({ ...logContext });
     const { width, height, frameRate, audio } = parameters;
     const size = { width, height };
     const layout = frameRingLayout(width, height);
@@ -48,6 +51,7 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
         captureTitle,
         ringBytes: videoFileBytes(layout) + audioFileBytes(layout),
         targetPolicy: options.targetPolicy,
+        onEgressRefused: options.onEgressRefused,
         launchTimeoutMs,
         hangTimeoutMs: options.hangTimeoutMs ?? 15_000,
         logger,

@@ -8,6 +8,8 @@ const SIGNAL_BURST_SECONDS = 10;
 
 /** How often one caller may do what costs. */
 export interface CallerRates {
+  /** How often they were refused. */
+  readonly refused: Readonly<Record<'sessions' | 'signals', number>>;
   /** @throws StreamKitError `at_capacity`. */
   takeSession(caller: Caller): void;
   /** @throws StreamKitError `at_capacity`. */
@@ -16,7 +18,10 @@ export interface CallerRates {
 
 /** @param options - undefined: as often as it likes. */
 export function createCallerRates(options: ResolvedRateLimitOptions | undefined, clock: Clock): CallerRates {
-  if (options === undefined) return { takeSession: () => undefined, takeSignal: () => undefined };
+  if (options === undefined) {
+    const refused = { sessions: 0, signals: 0 };
+    return { refused, takeSession: () => undefined, takeSignal: () => undefined };
+  }
   const { sessionsPerMinute, signalsPerSecond } = options;
   const sessions = new RateLimiter({ perSecond: sessionsPerMinute / 60, burst: sessionsPerMinute }, clock);
   const signals = new RateLimiter(
@@ -24,6 +29,9 @@ export function createCallerRates(options: ResolvedRateLimitOptions | undefined,
     clock,
   );
   return {
+    get refused() {
+      return { sessions: sessions.refused, signals: signals.refused };
+    },
     takeSession: ({ key }) => sessions.take(key, 'sessions'),
     takeSignal: ({ key }) => signals.take(key, 'signals'),
   };

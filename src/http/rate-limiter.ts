@@ -24,11 +24,17 @@ export class RateLimiter {
   readonly #clock: Clock;
   /** By caller, the one that was seen last at the end. */
   readonly #fullAtUs = new Map<string, number>();
+  #refused = 0;
 
   constructor({ perSecond, burst }: RateLimit, clock: Clock) {
     this.#intervalUs = 1_000_000 / perSecond;
     this.#burstUs = this.#intervalUs * burst;
     this.#clock = clock;
+  }
+
+  /** How often {@link take} threw. */
+  get refused(): number {
+    return this.#refused;
   }
 
   /**
@@ -45,6 +51,7 @@ export class RateLimiter {
     const isEmpty = waitUs >= 1;
     this.#remember(caller, isEmpty ? before : before + this.#intervalUs);
     if (!isEmpty) return;
+    this.#refused += 1;
     const headers = { 'Retry-After': String(Math.ceil(waitUs / 1_000_000)) };
     throw new StreamKitError('at_capacity', `Too many ${what} from this caller`, { headers });
   }

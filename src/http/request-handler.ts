@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import type { ErrorCode } from '../errors.js';
 import { StreamKitError } from '../errors.js';
 import type { Caller } from '../session/caller.js';
 import type { Authorize } from './authorization.js';
@@ -12,11 +13,30 @@ import type { RouteMethods } from './session-routes.js';
 export interface RequestHandlerParameters {
   /** By path below the base path; a segment with a colon stands for any one. */
   readonly routes: Readonly<Record<string, RouteMethods>>;
+  /** The same, but whoever asks is answered. They are looked at first. */
+  readonly openRoutes?: Readonly<Record<string, RouteMethods>>;
   readonly authorize: Authorize;
   readonly cors: CorsPolicy;
   /** An answer of status 500 was given; `caller` is undefined where it was given before one was known. */
   onServerError(thrown: unknown, streamId: string | undefined, caller: Caller | undefined): void;
+  /** Any answer was given; of an event stream or a file its head. */
+  readonly onAnswered?: (answered: AnsweredRequest) => void;
 }
+
+/** What was asked and what came of it, without anything that the client chose freely. */
+export interface AnsweredRequest {
+  /** Path of the route, such as `/:streamId/sse`. */
+  readonly route: string;
+  /** `other` for what no route of this server knows. */
+  readonly method: RequestMethod;
+  readonly status: number;
+  /** Of the error that was answered. */
+  readonly code: ErrorCode | undefined;
+  readonly durationMs: number;
+}
+
+const REQUEST_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+export type RequestMethod = (typeof REQUEST_METHODS)[number] | 'other';
 
 /** Answers one request; undefined where no route has its path. Never rejects. */
 export type RequestHandler = (request: HttpRequest) => Promise<HttpResponse | undefined>;
@@ -35,26 +55,20 @@ export function notFoundResponse(): HttpResponse {
 }
 
 export function createRequestHandler(parameters: RequestHandlerParameters): RequestHandler {
-  const { authorize, cors } = parameters;
-  const routes = Object.entries(parameters.routes).map(([path, { OPTIONS: toldHeaders, ...methods }]) => ({
-    path,
-    segments: path.split('/'),
-    methods,
-    toldHeaders,
-    allow: allowed(methods),
-  }));
+  const { openRoutes = {}, onAnswered, authorize, cors } = parameters;
+  const routes = [
+    ...routesOf(openRoutes, () => Promise.resolve(ANYBODY)),
+    ...routesOf(parameters.routes, authorize),
+  ];
 
-  return async (request) => {
-    const segments = request.path.split('/');
-    // A slash at the end makes no other resource.
-    if (segments.length > 2 && segments[1] !== '' && segments.at(-1) === '') segments.pop();
-    const route = routes.find((candidate) => matches(candidate.segments, segments));
-    if (route === undefined) return undefined;
-    const streamId = segments[1] ?? '';
+  const answer = async (request: HttpRequest, route: Route, segments: readonly string[]): Promise<Answer> => {
+    const named = namedSegments(route.segments, segments);
+    const { streamId = '' } = named;
     const { methods, allow, toldHeaders } = route;
     // Not validated: a preflight never carries credentials, and this tells nothing that the protocol does not.
     if (request.method === 'OPTIONS') {
-      return cors.sharePreflight(request, emptyResponse(204, { Allow: allow, ...toldHeaders }), allow);
+      const response = emptyResponse(204, { Allow: allow, ...toldHeaders });
+      return { response: await cors.sharePreflight(request, response, allow) };
     }
     let caller: Caller | undefined;
     try {
@@ -64,18 +78,64 @@ export function createRequestHandler(parameters: RequestHandlerParameters): Requ
         const headers = { Allow: allow };
         throw new StreamKitError('method_not_allowed', `Expected one of the methods ${allow}`, { headers });
       }
-      caller = await authorize(request, { streamId, scope: scopeOf(method, route.path) });
-      const named = namedSegments(route.segments, segments);
+      caller = await route.authorize(request, { streamId, scope: scopeOf(method, route.path) });
       const response = await handler({ request, streamId, segments: named, caller });
-      return await cors.share(request, response);
+      return { response: await cors.share(request, response) };
     } catch (thrown) {
       const response = errorResponse(thrown);
       if (response.status === 500) {
         parameters.onServerError(thrown, streamId === '' ? undefined : streamId, caller);
       }
-      return cors.share(request, response);
+      const code = thrown instanceof StreamKitError ? thrown.code : 'internal';
+      return { response: await cors.share(request, response), code };
     }
   };
+
+  return async (request) => {
+    const segments = request.path.split('/');
+    // A slash at the end makes no other resource.
+    if (segments.length > 2 && segments[1] !== '' && segments.at(-1) === '') segments.pop();
+    const route = routes.find((candidate) => matches(candidate.segments, segments));
+    if (route === undefined) return undefined;
+    const startedAtMs = performance.now();
+    const { response, code } = await answer(request, route, segments);
+    onAnswered?.({
+      route: route.path,
+      method: REQUEST_METHODS.find((known) => known === request.method) ?? 'other',
+      status: response.status,
+      code,
+      durationMs: performance.now() - startedAtMs,
+    });
+    return response;
+  };
+}
+
+interface Answer {
+  readonly response: HttpResponse;
+  /** Of the error, where it is one. */
+  readonly code?: ErrorCode;
+}
+
+interface Route extends Pick<RequestHandlerParameters, 'authorize'> {
+  readonly path: string;
+  readonly segments: readonly string[];
+  readonly methods: Omit<RouteMethods, 'OPTIONS'>;
+  readonly allow: string;
+  readonly toldHeaders: RouteMethods['OPTIONS'];
+}
+
+/** Who calls where nobody is asked. */
+const ANYBODY: Caller = { key: '', id: undefined, role: 'viewer', limits: {}, context: undefined };
+
+function routesOf(given: Readonly<Record<string, RouteMethods>>, authorize: Authorize): Route[] {
+  return Object.entries(given).map(([path, { OPTIONS: toldHeaders, ...methods }]) => ({
+    path,
+    segments: path.split('/'),
+    methods,
+    allow: allowed(methods),
+    toldHeaders,
+    authorize,
+  }));
 }
 
 function matches(pattern: readonly string[], segments: readonly string[]): boolean {

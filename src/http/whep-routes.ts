@@ -49,7 +49,7 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
           await session.dismiss(player);
           throw new StreamKitError('bad_request', 'The request was aborted');
         }
-        logger.info({ streamId, ...callerBindings(caller) }, 'player joined');
+        logger.info({ ...player.journal.logContext, ...callerBindings(caller) }, 'player joined');
         return textResponse(201, SDP_TYPE, answer, {
           Location: `${request.prefix}/${streamId}/whep/${player.id}`,
           ETag: player.entityTag,

@@ -1,5 +1,6 @@
 import type { StreamKitError } from '../errors.js';
 import type { IceServerOption } from '../ice-server-options.js';
+import type { LogContext } from '../logger.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import type { ConsumerParameters, MediaTransport } from '../fanout/media-plane.js';
 
@@ -16,6 +17,8 @@ export interface ViewerPeerParameters {
   readonly videoCodecs: readonly VideoCodec[];
   readonly audio: boolean;
   readonly iceServers: readonly IceServerOption[];
+  /** Names the viewer in the log. Default: nothing does. */
+  readonly logContext?: LogContext;
   /** RFC 8445 section 6.1.1. Default: the role of who offers. */
   readonly iceRole?: 'controlling' | 'controlled';
 }

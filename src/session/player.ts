@@ -1,8 +1,8 @@
 import { StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
 import type { AnsweringPeer, AnsweringPeerParameters, OpenAnsweringPeer } from '../peer/viewer-peer.js';
 import type { Caller } from './caller.js';
 import { obeys } from './caller.js';
+import type { ViewerJournal } from './viewer-journal.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { ViewerMedia } from './viewer-media.js';
 
@@ -13,7 +13,7 @@ export interface PlayerParameters {
   readonly caller: Caller;
   readonly openAnsweringPeer: OpenAnsweringPeer;
   readonly peer: AnsweringPeerParameters;
-  readonly logger: Logger;
+  readonly journal: ViewerJournal;
 }
 
 export interface PlayerListener extends Pick<ViewerMediaListener, 'whenLive'> {
@@ -34,6 +34,7 @@ const MAX_WAITING_FRAGMENTS = 8;
 /** A viewer that has made the offer (WHEP): it has a peer and no event stream, and is gone when its peer is. */
 export class Player {
   readonly id: string;
+  readonly journal: ViewerJournal;
   readonly #caller: Caller;
   readonly #media: ViewerMedia;
   readonly #peer: AnsweringPeer;
@@ -45,11 +46,13 @@ export class Player {
   /** @throws StreamKitError `unprocessable` for an offer that cannot be served. */
   constructor(parameters: PlayerParameters, listener: PlayerListener) {
     this.id = parameters.id;
+    this.journal = parameters.journal;
+    const { logContext } = parameters.journal;
     this.#caller = parameters.caller;
     const peers: AnsweringPeer[] = [];
     this.#media = new ViewerMedia(
       (_, peerListener) => {
-        const peer = parameters.openAnsweringPeer(parameters.peer, peerListener);
+        const peer = parameters.openAnsweringPeer({ ...parameters.peer, logContext }, peerListener);
         peers.push(peer);
         return peer;
       },
@@ -60,7 +63,7 @@ export class Player {
         onMediaChange: () => listener.onPlayerChange(this),
         whenLive: (work) => listener.whenLive(work),
       },
-      parameters.logger,
+      parameters.journal,
     );
     const [peer] = peers;
     if (peer === undefined) throw new StreamKitError('internal', 'No peer was opened');

@@ -1,9 +1,11 @@
 import type { Timer } from '../clock.js';
+import type { ErrorCode } from '../errors.js';
 import { StreamKitError } from '../errors.js';
 import type { Caller } from './caller.js';
 import { callerBindings } from './caller.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
+import type { StreamSessionState } from './session-state.js';
 import { Session } from './session.js';
 import type { Viewer, ViewerRequest } from './viewer.js';
 
@@ -34,6 +36,20 @@ export class SessionRegistry {
     this.#parameters = parameters;
   }
 
+  /** Another session can be made. */
+  get hasRoom(): boolean {
+    return !this.#closed && this.#occupying.size < this.#parameters.maxSessions;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** As their documents are now, also of those that ended and still have something open or can still be asked why. */
+  states(): Readonly<StreamSessionState>[] {
+    return [...new Set([...this.#occupying.keys(), ...this.#found.values()])].map(({ state }) => state);
+  }
+
   /**
    * Makes a session and begins to launch it.
    *
@@ -54,9 +70,17 @@ export class SessionRegistry {
       const headers = { 'Retry-After': '5' };
       throw new StreamKitError('at_capacity', 'This caller has as many sessions as it may', { headers });
     }
+    const createdAtUs = parts.clock.nowUs();
+    let code: ErrorCode | undefined;
     const session = new Session(parts.ids.streamId(), request, parts, settings, {
-      onFailed: (failed, error) => this.#parameters.onSessionError(error, failed.streamId, caller),
+      onFailed: (failed, error) => {
+        code = error.code;
+        this.#parameters.onSessionError(error, failed.streamId, caller);
+      },
       onEnded: (ended, reason) => {
+        const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
+        const { streamId } = ended;
+        parts.observe('session:end', { streamId, reason, ageMs, ...(code === undefined ? {} : { code }) });
         this.#occupying.delete(ended);
         // One that was deleted while it failed is not to be found again.
         if (reason === 'error' && this.#found.has(ended.streamId) && !this.#closed) this.#keepFailed(ended);
@@ -65,6 +89,7 @@ export class SessionRegistry {
     });
     this.#found.set(session.streamId, session);
     this.#occupying.set(session, caller);
+    parts.observe('session:create', { streamId: session.streamId });
     session.launch();
     return session;
   }
@@ -96,8 +121,8 @@ export class SessionRegistry {
     }
     this.checkMayJoin(caller);
     const viewer = session.admit(request);
-    const { streamId } = session;
-    this.#parameters.parts.logger.info({ streamId, ...callerBindings(caller) }, 'viewer joined');
+    const { logContext } = viewer.journal;
+    this.#parameters.parts.logger.info({ ...logContext, ...callerBindings(caller) }, 'viewer joined');
     return viewer;
   }
 

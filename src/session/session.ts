@@ -17,6 +17,7 @@ import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { SessionMedia } from './session-media.js';
+import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
 import type { RecordingState, StreamSessionState } from './session-state.js';
@@ -25,9 +26,6 @@ import { SnapshotQueue } from './snapshot-queue.js';
 import { StatePublisher } from './state-publisher.js';
 import { ViewerGroup } from './viewer-group.js';
 import type { Viewer, ViewerRequest } from './viewer.js';
-
-/** Why a session ended; viewers read it in `closed`. */
-export type SessionEndReason = 'deleted' | 'timeout' | 'error' | 'shutdown';
 
 export interface SessionListener {
   /** It ended by an error; its processes are being closed. */
@@ -80,11 +78,20 @@ export class Session {
     this.#logger = parts.logger.child({ streamId });
     const nowMs = Math.round(parts.clock.wallMs());
     const state = new SessionState(initialState(streamId, request, nowMs, parts.mediaPlane.name));
-    this.#publisher = new StatePublisher(state, parts.clock, settings.stateUpdateInterval, (entry) =>
-      this.viewers.sendPatch(entry),
+    const createdAtUs = parts.clock.nowUs();
+    this.#publisher = new StatePublisher(
+      state,
+      parts.clock,
+      settings.stateUpdateInterval,
+      (entry) => this.viewers.sendPatch(entry),
+      (status, previous) => {
+        const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
+        parts.observe('session:status', { streamId, status, previous, ageMs });
+      },
     );
     this.viewers = new ViewerGroup(
       {
+        streamId,
         parts,
         settings,
         publisher: this.#publisher,
@@ -232,6 +239,7 @@ export class Session {
           onEnded: (error) => this.#fail(error),
         },
         signal,
+        { streamId: this.streamId },
       );
       this.#capture = capture;
       if (this.#endReason === undefined) this.#goLive(capture);
@@ -252,6 +260,7 @@ export class Session {
         pauseGraceMs: this.#settings.pauseGraceMs,
         replayOnJoin: this.#settings.replayOnJoin,
         parts: this.#parts,
+        streamId: this.streamId,
         logger: this.#logger,
       },
       {

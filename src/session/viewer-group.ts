@@ -8,12 +8,14 @@ import { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer } from './render-options.js';
 import { secretDigest } from './secret-digest.js';
+import type { SessionEndReason } from './session-events.js';
 import type { SessionMedia } from './session-media.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { StatePublisher } from './state-publisher.js';
 import { StreamClients } from './stream-clients.js';
 import type { ViewerRequest } from './viewer.js';
 import { Viewer } from './viewer.js';
+import { ViewerJournal } from './viewer-journal.js';
 import { ViewerMedia } from './viewer-media.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 
@@ -29,6 +31,7 @@ export interface ViewerSummary {
 }
 
 export interface ViewerGroupParameters {
+  readonly streamId: string;
   readonly parts: SessionParts;
   readonly settings: Pick<SessionSettings, 'maxViewersPerSession' | 'viewerReattachMs'>;
   readonly publisher: StatePublisher;
@@ -55,11 +58,12 @@ export class ViewerGroup {
   /** By the digests of their secret ids, see {@link secretDigest}. */
   readonly #viewers = new Map<string, Viewer>();
   readonly #players = new Map<string, Player>();
+  #admitted = 0;
   readonly #streams: StreamClients;
   #live: SessionMedia | undefined;
   /** What waits for the page to be captured: at most one entry a viewer's peer. */
   #untilLive: ((media: SessionMedia) => void)[] = [];
-  #endReason: string | undefined;
+  #endReason: SessionEndReason | undefined;
 
   constructor(parameters: ViewerGroupParameters, listener: ViewerGroupListener) {
     this.#parameters = parameters;
@@ -99,6 +103,7 @@ export class ViewerGroup {
     this.ensureRoom();
     const viewer = new Viewer(
       {
+        journal: this.#openJournal(),
         id: parts.ids.viewerId(),
         caller,
         videoCodecs,
@@ -116,8 +121,10 @@ export class ViewerGroup {
       },
     );
     // A session that has ended shows its last state and why, nothing more.
-    if (this.#endReason === undefined) this.#viewers.set(secretDigest(viewer.id), viewer);
-    else void viewer.close(this.#endReason);
+    if (this.#endReason === undefined) {
+      this.#viewers.set(secretDigest(viewer.id), viewer);
+      viewer.journal.join();
+    } else void viewer.close(this.#endReason);
     return viewer;
   }
 
@@ -132,7 +139,7 @@ export class ViewerGroup {
     offer: string,
     iceServers: readonly IceServerOption[],
   ): Promise<{ player: Player; answer: string }> {
-    const { parts, renderOptions, logger } = this.#parameters;
+    const { parts, renderOptions } = this.#parameters;
     this.ensureRoom(503);
     const player = new Player(
       {
@@ -145,17 +152,18 @@ export class ViewerGroup {
           iceServers,
           offer,
         },
-        logger,
+        journal: this.#openJournal(),
       },
       {
         onPlayerChange: (changed) => {
-          if (changed.media.state === 'closed') this.#players.delete(secretDigest(changed.id));
+          if (changed.media.state === 'closed') this.#forget(changed);
           this.#listener.onChange();
         },
         whenLive: (work) => this.#whenLive(work),
       },
     );
     this.#players.set(secretDigest(player.id), player);
+    player.journal.join();
     this.#listener.onActivity();
     this.#listener.onChange();
     try {
@@ -181,7 +189,7 @@ export class ViewerGroup {
 
   /** Closes a player that goes. */
   async dismiss(player: Player): Promise<void> {
-    this.#players.delete(secretDigest(player.id));
+    this.#forget(player);
     this.#listener.onActivity();
     this.#listener.onChange();
     await this.#closed(player.close());
@@ -254,8 +262,9 @@ export class ViewerGroup {
   }
 
   /** Tells them all and closes them; none is left in the group. Rejects after all when one could not. */
-  async close(reason: string): Promise<void> {
+  async close(reason: SessionEndReason): Promise<void> {
     this.#endReason = reason;
+    for (const { journal } of [...this.#viewers.values(), ...this.#players.values()]) journal.leave(reason);
     this.#untilLive = [];
     this.#streams.close(reason);
     const closing = [
@@ -268,9 +277,21 @@ export class ViewerGroup {
     if (failed !== undefined) throw failed.reason;
   }
 
+  /** Of a viewer that is about to join. */
+  #openJournal(): ViewerJournal {
+    const { streamId, logger, parts } = this.#parameters;
+    const { clock, observe } = parts;
+    return new ViewerJournal({ ...{ streamId, viewer: ++this.#admitted }, ...{ clock, logger, observe } });
+  }
+
+  #forget(player: Player): void {
+    this.#players.delete(secretDigest(player.id));
+    player.journal.leave('gone');
+  }
+
   #openViewerMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null {
     if (this.#endReason !== undefined) return null;
-    const { parts, renderOptions, logger } = this.#parameters;
+    const { parts, renderOptions } = this.#parameters;
     return new ViewerMedia(
       parts.openViewerPeer,
       {
@@ -283,7 +304,7 @@ export class ViewerGroup {
         onMediaChange: () => this.#listener.onChange(),
         whenLive: (work) => this.#whenLive(work),
       },
-      logger,
+      viewer.journal,
     );
   }
 
@@ -294,6 +315,7 @@ export class ViewerGroup {
 
   #onViewerGone(viewer: Viewer): void {
     this.#viewers.delete(secretDigest(viewer.id));
+    viewer.journal.leave('gone');
     this.#listener.onChange();
     void this.#closed(viewer.close('gone'));
   }

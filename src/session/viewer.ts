@@ -13,6 +13,7 @@ import type { EventSink } from './event-sink.js';
 import { customSignal } from './server-sent-event.js';
 import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
 import type { StatePublisher } from './state-publisher.js';
+import type { ViewerJournal } from './viewer-journal.js';
 import type { ViewerMedia, ViewerMediaListener } from './viewer-media.js';
 
 /** What flows back from a viewer to its session. */
@@ -26,6 +27,7 @@ export interface ViewerListener {
 }
 
 export interface ViewerParameters {
+  readonly journal: ViewerJournal;
   /** A secret: whoever has it acts for this viewer. */
   readonly id: string;
   /** Who has made it. */
@@ -80,6 +82,10 @@ export class Viewer {
     this.#parameters = parameters;
     this.#listener = listener;
     this.#startAwayTimer(Math.max(parameters.reattachMs, LEAST_ARRIVAL_MS));
+  }
+
+  get journal(): ViewerJournal {
+    return this.#parameters.journal;
   }
 
   /** Its event stream is open. */

@@ -1,6 +1,6 @@
 import { StreamKitError } from '../../src/errors.js';
 import type { Caller } from '../../src/session/caller.js';
-import type { SessionEndReason } from '../../src/session/session.js';
+import type { SessionEndReason } from '../../src/session/session-events.js';
 import { Session } from '../../src/session/session.js';
 import type { Viewer } from '../../src/session/viewer.js';
 import type { FakeLaunch, FakePeer } from './session-fakes.js';

@@ -76,7 +76,15 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
   function send(codec: 'h264' | 'vp8', text: string): void {
     const captureTimeUs = systemClock.nowUs();
     const media = { bytes: Buffer.from(text), rtpTimestamp: ++frames * 3000, captureTimeUs };
-    parts.videoListener?.onEncodedFrame({ ...media, codec, keyframe: true, readTimeUs: 0, rung: 0 });
+    parts.videoListener?.onEncodedFrame({
+      ...media,
+      codec,
+      keyframe: true,
+      readTimeUs: 0,
+      rung: 0,
+      encodedTimeUs: 0,
+      repeated: false,
+    });
     parts.audioListener?.onEncodedAudio({ ...media, codec: 'opus' });
   }
 
