@@ -90,6 +90,8 @@ function picture(keyframe: boolean): void {
     captureTimeUs: 1,
     readTimeUs: 1,
     rung: 0,
+    encodedTimeUs: 1,
+    repeated: false,
   });
 }
 

@@ -77,6 +77,8 @@ function picture(keyframe: boolean, bytes = 10): void {
     captureTimeUs: clock.nowUs(),
     readTimeUs: clock.nowUs(),
     rung: 0,
+    encodedTimeUs: 1,
+    repeated: false,
   };
   taken?.onEncodedFrame(frame);
 }
