@@ -246,16 +246,17 @@ export function composeRouter<TEnv>(
   if (tokens !== undefined && options.validateRequest === undefined) {
     options.logger.warn({}, 'stream tokens restrict nothing without validateRequest: all requests pass');
   }
+  const rates = createCallerRates(options.rateLimits, parts.clock);
   const handle = createRequestHandler({
     routes: {
       ...sessionRoutes({
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
         targetPolicy: options.targetPolicy,
-        rates: createCallerRates(options.rateLimits, parts.clock),
+        rates,
         logger: options.logger,
       }),
-      ...whepRoutes({ registry, iceServers: options.iceServers, logger: options.logger }),
+      ...whepRoutes({ registry, rates, iceServers: options.iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },

@@ -40,8 +40,8 @@ export function createRequestHandler(parameters: RequestHandlerParameters): Requ
     path,
     segments: path.split('/'),
     methods,
-    allow: allowed(methods),
     toldHeaders,
+    allow: allowed(methods),
   }));
 
   return async (request) => {

@@ -19,9 +19,7 @@ export interface Caller {
   readonly context: CallerContext;
 }
 
-/**
- * Whether what `owner` has made obeys `caller`. What was made by a caller without a name obeys whoever has its secret.
- */
+/** Whether what `owner` has made obeys a caller. What a caller without a name has made obeys whoever has its secret. */
 export function obeys(owner: Caller, caller: Caller): boolean {
   return owner.id === undefined || owner.id === caller.id;
 }

@@ -2,12 +2,14 @@ import { StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { AnsweringPeer, AnsweringPeerParameters, OpenAnsweringPeer } from '../peer/viewer-peer.js';
 import type { Caller } from './caller.js';
+import { obeys } from './caller.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { ViewerMedia } from './viewer-media.js';
 
 export interface PlayerParameters {
-  /** A secret. */
+  /** A secret: whoever has it acts for this player. */
   readonly id: string;
+  /** Who has made it. */
   readonly caller: Caller;
   readonly openAnsweringPeer: OpenAnsweringPeer;
   readonly peer: AnsweringPeerParameters;
@@ -31,9 +33,8 @@ const MAX_WAITING_FRAGMENTS = 8;
 
 /** A viewer that has made the offer (WHEP): it has a peer and no event stream, and is gone when its peer is. */
 export class Player {
-  /** A secret. */
   readonly id: string;
-  readonly caller: Caller;
+  readonly #caller: Caller;
   readonly #media: ViewerMedia;
   readonly #peer: AnsweringPeer;
   /** Counts the ICE sessions (draft-ietf-wish-whep, of RFC 9725 section 4.3.1): part of the entity tag. */
@@ -44,7 +45,7 @@ export class Player {
   /** @throws StreamKitError `unprocessable` for an offer that cannot be served. */
   constructor(parameters: PlayerParameters, listener: PlayerListener) {
     this.id = parameters.id;
-    this.caller = parameters.caller;
+    this.#caller = parameters.caller;
     const peers: AnsweringPeer[] = [];
     this.#media = new ViewerMedia(
       (_, peerListener) => {
@@ -73,6 +74,15 @@ export class Player {
   /** A strong one (RFC 9110 section 8.8.3): another after each ICE restart. */
   get entityTag(): string {
     return `"${this.#iceSession}"`;
+  }
+
+  /** What its caller is counted under. */
+  get callerKey(): string {
+    return this.#caller.key;
+  }
+
+  obeys(caller: Caller): boolean {
+    return obeys(this.#caller, caller);
   }
 
   /** Makes the answer to its offer. */

@@ -137,7 +137,7 @@ export class Session {
   }
 
   /** @throws StreamKitError `no_such_viewer`. */
-  player(id: string, caller: Caller): Player {
+  player(caller: Caller, id: string): Player {
     const player = this.viewers.getPlayer(id, caller);
     this.touch();
     return player;

@@ -1,7 +1,6 @@
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { Caller } from './caller.js';
-import { obeys } from './caller.js';
 import type { EventLogEntry } from './event-log.js';
 import { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
@@ -43,7 +42,7 @@ export interface ViewerGroupListener {
 export class ViewerGroup {
   readonly #parameters: ViewerGroupParameters;
   readonly #listener: ViewerGroupListener;
-  /** By the digest of the secret id, see {@link secretDigest}; so are the players. */
+  /** By the digests of their secret ids, see {@link secretDigest}. */
   readonly #viewers = new Map<string, Viewer>();
   readonly #players = new Map<string, Player>();
   #live: SessionMedia | undefined;
@@ -59,8 +58,8 @@ export class ViewerGroup {
   /**
    * Finds the viewer that comes back, or makes a new one.
    *
-   * @throws StreamKitError `conflict` for a codec that the session does not have, `no_such_viewer` for one that does not obey
-   * the caller, `at_capacity`.
+   * @throws StreamKitError `conflict` for a codec that the session does not have, `no_such_viewer` for one that does not
+   * obey the caller, `at_capacity`.
    */
   admit(request: ViewerRequest): Viewer {
     const { parts, settings, publisher, renderOptions } = this.#parameters;
@@ -155,7 +154,7 @@ export class ViewerGroup {
    */
   find(viewerId: string, caller: Caller): Viewer | undefined {
     const found = this.#viewers.get(secretDigest(viewerId));
-    if (found !== undefined && !obeys(found.caller, caller)) throw noSuchViewer();
+    if (found?.obeys(caller) === false) throw noSuchViewer();
     return found;
   }
 
@@ -166,10 +165,10 @@ export class ViewerGroup {
     return found;
   }
 
-  /** @throws StreamKitError `no_such_viewer`. */
+  /** @throws StreamKitError `no_such_viewer`, also for one that does not obey this caller. */
   getPlayer(id: string, caller: Caller): Player {
     const found = this.#players.get(secretDigest(id));
-    if (found === undefined || !obeys(found.caller, caller)) throw noSuchViewer();
+    if (found?.obeys(caller) !== true) throw noSuchViewer();
     return found;
   }
 
@@ -177,10 +176,10 @@ export class ViewerGroup {
     return this.#viewers.has(secretDigest(viewerId));
   }
 
-  /** How many a caller has. */
+  /** How many a caller has, players among them. */
   countOf({ key }: Caller): number {
-    return [...this.#viewers.values(), ...this.#players.values()].filter(({ caller }) => caller.key === key)
-      .length;
+    const all = [...this.#viewers.values(), ...this.#players.values()];
+    return all.filter((viewer) => viewer.callerKey === key).length;
   }
 
   summary(): ViewerSummary {

@@ -4,6 +4,7 @@ import type { VideoCodec } from '../encode/encoded-frame.js';
 import { StreamKitError } from '../errors.js';
 import type { IceServerOption } from '../options.js';
 import type { Caller } from './caller.js';
+import { obeys } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
 import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
@@ -91,13 +92,18 @@ export class Viewer {
     return this.#parameters.id;
   }
 
+  /** What its caller is counted under. */
+  get callerKey(): string {
+    return this.#parameters.caller.key;
+  }
+
   /** What it may become; a `viewer` is never given control. */
   get permittedRole(): ViewerRole {
     return this.#parameters.caller.role;
   }
 
-  get caller(): Caller {
-    return this.#parameters.caller;
+  obeys(caller: Caller): boolean {
+    return obeys(this.#parameters.caller, caller);
   }
 
   /** Takes an event stream; an earlier one is told `closed` and ends. */

@@ -107,6 +107,64 @@ describe('a viewer', () => {
   });
 });
 
+describe('a player', () => {
+  const offer = (url: string, headers: Record<string, string>) =>
+    ask(`${url}/whep`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/sdp', ...headers },
+      body: 'v=0',
+    });
+
+  it('obeys its own caller alone, and counts as a viewer of it', async () => {
+    const { url, parts } = await serveCallers({ a: { limits: { maxViewers: 1 } } });
+    const session = await createdUrl(url);
+    parts.launches[0]?.succeed();
+    await settle();
+    const { status, headers } = await offer(session, as('a'));
+    expect(status).toBe(201);
+    const resource = new URL(headers.get('location') ?? '', url).href;
+    expect(outcome(await offer(session, as('a')))).toEqual([429, 'at_capacity', '5']);
+    expect(outcome(await ask(`${session}/sse`, { headers: as('a') }))[1]).toBe('at_capacity');
+    for (const method of ['GET', 'PATCH', 'DELETE']) {
+      const answer = await ask(resource, { method, headers: as('b') });
+      expect([method, ...outcome(answer)]).toEqual([method, 404, 'no_such_viewer', null]);
+    }
+    expect((await ask(resource, { method: 'DELETE', headers: as('a') })).status).toBe(200);
+    expect((await offer(session, as('a'))).status).toBe(201);
+  });
+
+  it('signals at the rate of its caller', async () => {
+    const { url } = await serveCallers({}, { rateLimits: { signalsPerSecond: 1 } });
+    const session = await createdUrl(url);
+    for (let turn = 0; turn < 5; turn++) expect((await offer(session, as('a'))).status).toBe(409);
+    const patch = () => ask(`${session}/whep/x`, { method: 'PATCH', headers: as('a') });
+    for (let turn = 0; turn < 5; turn++) expect((await patch()).status).toBe(404);
+    expect([(await offer(session, as('a'))).status, (await patch()).status]).toEqual([429, 429]);
+  });
+
+  it('that was let in by a stream token is one that its caller signed it for', async () => {
+    const { url, parts, router } = await serveCallers(
+      {},
+      { streamTokens: { secret: 'a secret that is thirty-two bytes' }, cors: { origins: '*' } },
+    );
+    const session = await createdUrl(url);
+    parts.launches[0]?.succeed();
+    await settle();
+    const streamId = session.slice(url.length + 1);
+    const bearerOf = (callerId: string) => {
+      const token = router.createStreamToken({ streamId, scope: ['whep'], callerId });
+      return { authorization: `Bearer ${token}`, origin: 'https://player.example.org' };
+    };
+    const { status, headers } = await offer(session, bearerOf('p1'));
+    expect([status, headers.get('access-control-allow-origin')]).toEqual([201, '*']);
+    expect(headers.get('access-control-expose-headers')).toBe('Location, ETag, Link, Retry-After');
+    const resource = new URL(headers.get('location') ?? '', url).href;
+    const remove = (callerId: string) => ask(resource, { method: 'DELETE', headers: bearerOf(callerId) });
+    expect((await remove('p2')).status).toBe(404);
+    expect((await remove('p1')).status).toBe(200);
+  });
+});
+
 describe('limits of a caller', () => {
   const serveLimited = (limits: CallerLimits, options?: StreamKitOptions) =>
     serveCallers({ a: { limits } }, options);
