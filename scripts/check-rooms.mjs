@@ -11,12 +11,16 @@ const LEAVES = [
   'clock',
   'encoder-names',
   'errors',
+  'ice-server-options',
+  'launch-options',
   'logger',
   'option-checks',
   'options',
+  'own-address',
   'public-address',
   'recording-options',
   'target-policy',
+  'turn-rest',
 ];
 
 /**

@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-import { EgressProxy } from './capture/egress-proxy.js';
 import { createOpenCapture } from './capture/open-capture.js';
 import { systemClock } from './clock.js';
 import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
@@ -42,12 +41,12 @@ import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
 import type { CallerContext } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
+import { IceServerSource } from './session/ice-server-source.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
 import type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
 import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
 import { SessionPlaylists } from './session/session-playlists.js';
 import { SessionRegistry } from './session/session-registry.js';
-import { restricts } from './target-policy.js';
 
 /**
  * What `createStreamKitRouter` returns: a handler for Express, Connect, `node:http` and `node:http2`, with adapters for
@@ -137,9 +136,6 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
     ffmpegPath,
     logger: logger.child({ room: 'encode' }),
   });
-  const { targetPolicy } = resolved;
-  const captureLogger = logger.child({ room: 'capture' });
-  const egress = restricts(targetPolicy) ? new EgressProxy(targetPolicy, captureLogger) : undefined;
   let mediaPlane: MediaPlane | undefined;
   try {
     mediaPlane = openMediaPlane({
@@ -162,8 +158,8 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
         launchOptions: resolved.puppeteerLaunchOptions,
         capture: resolved.capture,
         launchTimeoutMs: resolved.launchTimeoutMs,
-        egress,
-        logger: captureLogger,
+        targetPolicy: resolved.targetPolicy,
+        logger: logger.child({ room: 'capture' }),
       }),
       openVideoEncodeThread: createOpenVideoEncodeThread(encoders),
       openAudioEncodeThread,
@@ -181,7 +177,6 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       close: async () => {
         encoders.close();
         await close();
-        await egress?.close();
       },
     });
   } catch (thrown) {
@@ -241,6 +236,7 @@ export function composeRouter<TEnv>(
     if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
     return recordings;
   };
+  const iceServers = new IceServerSource(options.iceServers, parts.clock, options.logger);
   const tokens =
     options.streamTokens === undefined ? undefined : new StreamTokens(options.streamTokens, parts.clock);
   if (tokens !== undefined && options.validateRequest === undefined) {
@@ -254,9 +250,10 @@ export function composeRouter<TEnv>(
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
         targetPolicy: options.targetPolicy,
         rates,
+        iceServers,
         logger: options.logger,
       }),
-      ...whepRoutes({ registry, rates, iceServers: options.iceServers, logger: options.logger }),
+      ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },
@@ -274,9 +271,16 @@ export function composeRouter<TEnv>(
   });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    await registry.close();
-    await store?.close();
-    await parts.mediaPlane.close();
+    // What does not end as it should must not keep what is behind it open.
+    try {
+      await registry.close();
+    } finally {
+      try {
+        await store?.close();
+      } finally {
+        await parts.mediaPlane.close();
+      }
+    }
   };
   const mount = { basePath: options.basePath, handle, clock: parts.clock };
   return Object.assign(createNodeHandler(mount), {

@@ -4,7 +4,6 @@ import type { OpenAudioEncodeThread, OpenVideoEncodeThread } from '../encode/enc
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
 import type { Logger } from '../logger.js';
-import type { IceServerOption } from '../options.js';
 import type { RtpPayloads } from '../packetize/rtp-payloads.js';
 import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
 
@@ -50,7 +49,6 @@ export interface SessionSettings {
   readonly viewerReattachMs: number;
   readonly launchTimeoutMs: number;
   readonly replayOnJoin: boolean;
-  readonly iceServers: readonly IceServerOption[];
   /** Undefined: no limit but the one by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
 }

@@ -3,6 +3,7 @@ import type { Timer } from '../clock.js';
 import type { VideoEncoderStats } from '../encode/encode-thread.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
+import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
@@ -126,14 +127,18 @@ export class Session {
    * @throws StreamKitError `conflict` before the page is captured and after the end, or as
    * {@link ViewerGroup.admitPlayer}.
    */
-  async admitPlayer(caller: Caller, offer: string): Promise<{ player: Player; answer: string }> {
+  async admitPlayer(
+    caller: Caller,
+    offer: string,
+    iceServers: readonly IceServerOption[],
+  ): Promise<{ player: Player; answer: string }> {
     this.touch();
     if (this.#endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
     if (this.#media === undefined) {
       const headers = { 'Retry-After': '1' };
       throw new StreamKitError('conflict', 'The page is not captured yet', { headers });
     }
-    return this.viewers.admitPlayer(caller, offer);
+    return this.viewers.admitPlayer(caller, offer, iceServers);
   }
 
   /** @throws StreamKitError `no_such_viewer`. */

@@ -1,4 +1,5 @@
 import { asError, StreamKitError } from '../errors.js';
+import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import type { Caller } from './caller.js';
 import type { EventLogEntry } from './event-log.js';
@@ -25,7 +26,7 @@ export interface ViewerSummary {
 
 export interface ViewerGroupParameters {
   readonly parts: SessionParts;
-  readonly settings: Pick<SessionSettings, 'iceServers' | 'maxViewersPerSession' | 'viewerReattachMs'>;
+  readonly settings: Pick<SessionSettings, 'maxViewersPerSession' | 'viewerReattachMs'>;
   readonly publisher: StatePublisher;
   readonly renderOptions: Pick<RenderOptions, 'videoCodec' | 'audio'>;
   readonly logger: Logger;
@@ -66,7 +67,8 @@ export class ViewerGroup {
     const { caller, viewerId } = request;
     const videoCodecs = codecsToOffer(renderOptions.videoCodec, request.videoCodec);
     const returning = viewerId === undefined ? undefined : this.find(viewerId, caller);
-    if (returning !== undefined) return returning;
+    if (returning?.isLost === true) this.#onViewerGone(returning);
+    else if (returning !== undefined) return returning;
     if (this.#isFull()) {
       const headers = { 'Retry-After': '5' };
       throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { headers });
@@ -78,7 +80,6 @@ export class ViewerGroup {
         videoCodecs,
         clock: parts.clock,
         publisher,
-        iceServers: settings.iceServers,
         reattachMs: settings.viewerReattachMs,
       },
       {
@@ -99,10 +100,15 @@ export class ViewerGroup {
   /**
    * Makes a player of an offer, and the answer to it.
    *
+   * @param iceServers - for our end.
    * @throws StreamKitError `unprocessable` for an offer that cannot be served, `at_capacity` (503).
    */
-  async admitPlayer(caller: Caller, offer: string): Promise<{ player: Player; answer: string }> {
-    const { parts, settings, renderOptions, logger } = this.#parameters;
+  async admitPlayer(
+    caller: Caller,
+    offer: string,
+    iceServers: readonly IceServerOption[],
+  ): Promise<{ player: Player; answer: string }> {
+    const { parts, renderOptions, logger } = this.#parameters;
     if (this.#isFull()) {
       const sentence = 'The session has as many viewers as it may';
       throw new StreamKitError('at_capacity', sentence, { status: 503, headers: { 'Retry-After': '5' } });
@@ -115,7 +121,7 @@ export class ViewerGroup {
         peer: {
           videoCodecs: codecsToOffer(renderOptions.videoCodec, undefined),
           audio: renderOptions.audio,
-          iceServers: settings.iceServers,
+          iceServers,
           offer,
         },
         logger,
@@ -231,13 +237,13 @@ export class ViewerGroup {
 
   #openViewerMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null {
     if (this.#endReason !== undefined) return null;
-    const { parts, settings, renderOptions, logger } = this.#parameters;
+    const { parts, renderOptions, logger } = this.#parameters;
     return new ViewerMedia(
       parts.openViewerPeer,
       {
         videoCodecs: viewer.videoCodecs,
         audio: renderOptions.audio,
-        iceServers: settings.iceServers,
+        iceServers: viewer.iceServers.server,
       },
       {
         sendSignal: listener.sendSignal,
