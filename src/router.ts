@@ -26,6 +26,8 @@ import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
 import type { StreamTokenRequest } from './http/stream-tokens.js';
 import { StreamTokens } from './http/stream-tokens.js';
+import type { AttachOptions, UpgradableServer } from './http/websocket-upgrades.js';
+import { WebSocketUpgrades } from './http/websocket-upgrades.js';
 import { whepRoutes } from './http/whep-routes.js';
 import type { ResolvedOptions, StreamKitOptions } from './options.js';
 import { resolveOptions } from './options.js';
@@ -39,7 +41,7 @@ import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
-import type { CallerContext } from './session/caller.js';
+import type { Caller, CallerContext } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
 import { IceServerSource } from './session/ice-server-source.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
@@ -63,6 +65,13 @@ export interface StreamKitRouter extends NodeHandler {
   koa(): KoaMiddleware;
   /** A plugin for Fastify 4 and 5: `app.register(router.fastify(), { prefix: '/stream' })`. */
   fastify(): FastifyPlugin;
+  /**
+   * Takes the WebSockets of a server: `GET /:streamId/stream`. Upgrades never reach the middleware of a framework, so the
+   * path of the mount point is told here.
+   *
+   * @returns what ends it; `close()` does so too. Idempotent.
+   */
+  attach(server: UpgradableServer, options?: AttachOptions): () => void;
   /**
    * Begins to record a session, from its next keyframe on.
    *
@@ -243,6 +252,17 @@ export function composeRouter<TEnv>(
     options.logger.warn({}, 'stream tokens restrict nothing without validateRequest: all requests pass');
   }
   const rates = createCallerRates(options.rateLimits, parts.clock);
+  const onServerError = (thrown: unknown, streamId?: string, caller?: Caller): void => {
+    const error = asError(thrown);
+    const bindings = caller === undefined ? {} : callerBindings(caller);
+    options.logger.error({ err: error, streamId, ...bindings }, 'request failed');
+    reportError(error, streamId, caller?.context);
+  };
+  const authorize = createAuthorize(options, tokens);
+  const cors = new CorsPolicy(options.cors, (error) => {
+    options.logger.error({ err: error }, 'cors.origins threw');
+    reportError(error, undefined, undefined);
+  });
   const handle = createRequestHandler({
     routes: {
       ...sessionRoutes({
@@ -257,23 +277,29 @@ export function composeRouter<TEnv>(
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },
-    authorize: createAuthorize(options, tokens),
-    cors: new CorsPolicy(options.cors, (error) => {
-      options.logger.error({ err: error }, 'cors.origins threw');
-      reportError(error, undefined, undefined);
-    }),
-    onServerError: (thrown, streamId, caller) => {
-      const error = asError(thrown);
-      const bindings = caller === undefined ? {} : callerBindings(caller);
-      options.logger.error({ err: error, streamId, ...bindings }, 'request failed');
-      reportError(error, streamId, caller?.context);
+    authorize,
+    cors,
+    onServerError,
+  });
+  const upgrades = new WebSocketUpgrades({
+    basePath: options.basePath,
+    clock: parts.clock,
+    authorize,
+    cors,
+    accept: (streamId, caller) => {
+      const session = registry.get(streamId);
+      registry.checkMayJoin(caller);
+      return session.prepareStream(caller);
     },
+    onServerError,
   });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
+    upgrades.detach();
     // What does not end as it should must not keep what is behind it open.
     try {
       await registry.close();
+      await upgrades.untilClosed();
     } finally {
       try {
         await store?.close();
@@ -287,6 +313,7 @@ export function composeRouter<TEnv>(
     fetch: createFetchHandler(mount),
     koa: () => createKoaMiddleware(mount),
     fastify: () => createFastifyPlugin(mount),
+    attach: upgrades.attach.bind(upgrades),
     startRecording: async (streamId: string, request: RecordingRequest = {}) => {
       const { recordingId } = await enabledRecordings().start(streamId, parseRecordingRequest(request));
       return enabledRecordings().withPaths(streamId, recordingId);

@@ -68,6 +68,12 @@ export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Rec
         return signal(call, touched(call.streamId));
       },
     },
+    '/:streamId/stream': {
+      GET: () => {
+        const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
+        throw new StreamKitError('upgrade_required', 'Expected an upgrade to WebSocket', { headers });
+      },
+    },
     '/:streamId/snapshot': { GET: ({ request, streamId }) => snapshot(request, touched(streamId)) },
   };
 }

@@ -11,6 +11,7 @@ import { settlesWithin } from './deadline.js';
 import { IdleWatch } from './idle-watch.js';
 import { initialState } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
+import type { MessageSink } from './message-sink.js';
 import type { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
@@ -88,6 +89,7 @@ export class Session {
         settings,
         publisher: this.#publisher,
         renderOptions: request.renderOptions,
+        snapshot: () => this.snapshot({ format: 'png' }),
         logger: this.#logger,
       },
       { onActivity: () => this.touch(), onChange: () => this.#onViewerChange() },
@@ -139,6 +141,13 @@ export class Session {
       throw new StreamKitError('conflict', 'The page is not captured yet', { headers });
     }
     return this.viewers.admitPlayer(caller, offer, iceServers);
+  }
+
+  /** Takes WebSockets, if there is room for one. @throws StreamKitError `at_capacity`. */
+  prepareStream(caller: Caller): (sink: MessageSink) => void {
+    this.touch();
+    this.viewers.ensureRoom();
+    return (sink) => this.viewers.admitStream(sink, caller);
   }
 
   /** @throws StreamKitError `no_such_viewer`. */
@@ -263,13 +272,13 @@ export class Session {
 
   /** Brings the state document in line with the viewers as they are now. */
   #onViewerChange(): void {
-    const { attached, signalingState, iceCandidatesGathered } = this.viewers.summary();
+    const { attached, streaming, signalingState, iceCandidatesGathered } = this.viewers.summary();
     this.#publisher.update((document) => {
       document.metadata.viewers = attached;
       document.clientConnected = attached > 0;
       document.webrtc = { signalingState, iceCandidatesGathered };
       if (this.#endReason === undefined && this.#media !== undefined) {
-        document.status = signalingState === 'connected' ? 'streaming' : 'connecting';
+        document.status = streaming ? 'streaming' : 'connecting';
       }
     });
     if (this.#endReason !== undefined) return;
