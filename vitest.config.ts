@@ -25,8 +25,6 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,
-          isolate: false,
-          sequence: { groupOrder: 2 },
         },
       },
     ],
