@@ -7,15 +7,20 @@ import ts from 'typescript';
 
 /** Files at the top of src that every room may import. */
 const LEAVES = [
+  'access-options',
   'clock',
   'encoder-names',
   'errors',
+  'ice-server-options',
+  'launch-options',
   'logger',
   'option-checks',
   'options',
+  'own-address',
   'public-address',
   'recording-options',
   'target-policy',
+  'turn-rest',
 ];
 
 /**

@@ -3,7 +3,7 @@
 // a second.
 //
 //   --packages-only   npm packages, nothing else (lint)
-//   --tests           also what only the tests use (ffmpeg's command line)
+//   --tests           also what only the tests use (ffmpeg's command line, coturn)
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -58,9 +58,14 @@ function has(command) {
   return spawnSync(command, ['-version'], { stdio: 'ignore' }).error === undefined;
 }
 
-/** Debian's package, where apt may be used; else one sentence and the end. */
+/**
+ * Debian's package, where apt may be used; else one sentence and the end.
+ *
+ * @param hint - undefined: it may be left out, and tests that would use it say so.
+ */
 function aptInstall(name, hint) {
   const may = process.platform === 'linux' && process.getuid() === 0 && has('apt-get');
+  if (!may && hint === undefined) return;
   if (!may) {
     console.error(hint);
     process.exit(1);
@@ -93,5 +98,8 @@ if (!flags.has('--packages-only')) {
   await browser();
   if (flags.has('--tests') && !(has('ffmpeg') && has('ffprobe'))) {
     aptInstall('ffmpeg', 'The tests need ffmpeg and ffprobe: install FFmpeg.');
+  }
+  if (flags.has('--tests') && !has('turnserver')) {
+    aptInstall('coturn', undefined);
   }
 }

@@ -1,10 +1,16 @@
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
 
 import type { LaunchOptions } from 'puppeteer';
 
+import type { AccessOptions, ResolvedAccessOptions } from './access-options.js';
+import { ACCESS_OPTION_NAMES, accessOptions } from './access-options.js';
 import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { StreamKitError } from './errors.js';
+import type { IceServerEntry, IceServersHook, ResolvedIceServerEntry } from './ice-server-options.js';
+import { iceServersOption } from './ice-server-options.js';
+import { launchOptions } from './launch-options.js';
 import type { Logger } from './logger.js';
 import { silentLogger } from './logger.js';
 import type { OptionCheck } from './option-checks.js';
@@ -28,8 +34,10 @@ import type {
   ResolvedRecordingOptions,
 } from './recording-options.js';
 import { hlsOptions, recordingOptions } from './recording-options.js';
-import { DEFAULT_TARGET_POLICY, targetPolicyOptions } from './target-policy.js';
+import { DEFAULT_TARGET_POLICY, restricts, targetPolicyOptions } from './target-policy.js';
 import type { TargetPolicy, TargetPolicyOptions } from './target-policy.js';
+
+export type { RequestValidation } from './access-options.js';
 
 /** A size in pixels. */
 export interface Viewport {
@@ -37,50 +45,30 @@ export interface Viewport {
   readonly height: number;
 }
 
-/** A STUN or TURN server: RTCIceServer of the W3C. */
-export interface IceServerOption {
-  readonly urls: string | readonly string[];
-  readonly username?: string;
-  readonly credential?: string;
-}
-
-/** What {@link StreamKitOptions.validateRequest} decides. */
-export interface RequestValidation {
-  authorized: boolean;
-  /** Why not: the `message` of the error answer. */
-  error?: string;
-  /** HTTP status of the refusal, 400–599. Default 401. */
-  status?: number;
-  /** Who is calling; goes to the log line of a session that the request creates. */
-  callerContext?: Record<string, unknown>;
-}
-
 /** Options of `createStreamKitRouter`. Every one may be left out; a bad one is refused at construction. */
-export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> {
+export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> extends AccessOptions<
+  TEnv,
+  TRequest
+> {
   /** Path of the routes below the point where the router is mounted. Default `/`. */
   basePath?: string;
   /**
    * Passed to `puppeteer.launch()`. `pipe: false`, `userDataDir` and `browser: 'firefox'` are refused: each
-   * session has its own profile, and its Chromium is driven over a pipe. Default none.
+   * session has its own profile, and its Chromium is driven over a pipe; so are flags in `args` that would change that
+   * or, where `targetPolicy` restricts anything, let pages get past it, `--proxy-server` for one. Default none.
    */
   puppeteerLaunchOptions?: LaunchOptions;
   /** Size of the picture where a request names none, pixels, even, 64–3840 x 64–2160. Default 1920 x 1080. */
   defaultViewport?: Viewport;
-  /** Called once a request; what it returns is the second argument of `validateRequest`. Default none. */
-  getEnv?: () => TEnv | Promise<TEnv>;
-  /**
-   * Decides over every request of every route. Only a result with `authorized: true` lets it through; a throw
-   * or anything malformed answers 500. Default: all requests pass.
-   *
-   * @param request - Node's request, under Express an `express.Request`; the web-standard `Request` for `router.fetch`.
-   */
-  validateRequest?(request: TRequest, env: TEnv): RequestValidation | Promise<RequestValidation>;
   /** How often changes of a session's state are sent, ms, 10–60000. Default 100. */
   stateUpdateInterval?: number;
-  /** A session with no event stream and no request for this long is ended, ms. Default 300000. */
+  /** A session with no event stream and no request for this long is ended, ms, 1–2147483647. Default 300000. */
   sessionTimeout?: number;
-  /** Told of every failed session and every answer of status 500. What it throws is logged. Default none. */
-  onError?: (error: Error, streamId?: string) => void;
+  /**
+   * Told of every failed session and every answer of status 500, and who made the session or the request, as
+   * `validateRequest` put it. What it throws is logged. Default none.
+   */
+  onError?: (error: Error, streamId?: string, callerContext?: Readonly<Record<string, unknown>>) => void;
   /**
    * How pictures are taken: `tab` is fast and has sound, `screencast` works where tab capture cannot,
    * `auto` takes the first of the two that works. Default `auto`.
@@ -105,15 +93,22 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> {
   maxSessions?: number;
   /** Most viewers of one session, 1–10000. Default 100. */
   maxViewersPerSession?: number;
-  /** Capture and encoding stop when no viewer has been connected for this long, ms. Default 5000. */
+  /** Capture and encoding stop when no viewer has been connected for this long, ms, 0–2147483647. Default 5000. */
   pauseGraceMs?: number;
-  /** How long a viewer that lost its event stream may come back to its connection, ms. Default 15000. */
+  /** How long a viewer that lost its event stream may come back to its connection, ms, 0–2147483647. Default 15000. */
   viewerReattachMs?: number;
-  /** STUN and TURN servers, for this end and for the viewers. Default none. */
-  iceServers?: readonly IceServerOption[];
+  /**
+   * STUN and TURN servers, for this end and for the viewers; or a function that names those of one viewer. It is called
+   * when a viewer comes for media and when it restarts ICE, and has 5 s. Where it fails the viewer goes on without any,
+   * which is logged. Default none.
+   */
+  iceServers?: readonly IceServerEntry[] | IceServersHook;
   /** Address of the interface on which media is sent and received. Default: all interfaces. */
   listenAddress?: string;
-  /** Public addresses of this machine behind a 1:1 NAT, offered instead of its own. Default none. */
+  /**
+   * Public addresses of this machine behind a 1:1 NAT, offered instead of its own, of IPv4 for those of IPv4 and of IPv6
+   * for those of IPv6: where none of a family is announced, none of it is offered. Default none.
+   */
   announcedAddresses?: readonly string[];
   /**
    * What sends media to the viewers: `native` is the addon, many times cheaper a viewer and with one UDP port for all;
@@ -140,27 +135,25 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> {
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps?: number;
   /**
-   * What pages may reach, themselves and all that they load. Default: http and https on the public internet, and nothing
-   * of this machine or its networks.
+   * What pages may reach, themselves and all that they load: by http and https. Default: the public
+   * internet alone.
    */
   targetPolicy?: TargetPolicyOptions;
-  /** Lets clients record sessions to files. Default: they cannot. */
+  /** Lets clients record sessions to files. Default: nothing is recorded. */
   recording?: RecordingOptions;
   /** Serves a live HLS playlist of each session that is encoded to H.264. Default false. */
   hls?: boolean | HlsOptions;
 }
 
 /** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
-export interface ResolvedOptions<TEnv = unknown> {
+export interface ResolvedOptions<TEnv = unknown> extends ResolvedAccessOptions<TEnv> {
   /** Begins with a slash and ends without one; empty for the root. */
   readonly basePath: string;
   readonly puppeteerLaunchOptions: Readonly<LaunchOptions>;
   readonly defaultViewport: Viewport;
-  readonly getEnv: (() => TEnv | Promise<TEnv>) | undefined;
-  readonly validateRequest: ((request: IncomingMessage | Request, env: TEnv) => unknown) | undefined;
   readonly stateUpdateInterval: number;
   readonly sessionTimeout: number;
-  readonly onError: ((error: Error, streamId?: string) => void) | undefined;
+  readonly onError: StreamKitOptions['onError'] | undefined;
   readonly capture: 'auto' | 'tab' | 'screencast';
   readonly encoder: Readonly<Record<'h264' | 'vp8', string>>;
   readonly encoderDevice: string | undefined;
@@ -169,7 +162,7 @@ export interface ResolvedOptions<TEnv = unknown> {
   readonly maxViewersPerSession: number;
   readonly pauseGraceMs: number;
   readonly viewerReattachMs: number;
-  readonly iceServers: readonly IceServerOption[];
+  readonly iceServers: readonly ResolvedIceServerEntry[] | IceServersHook;
   readonly listenAddress: string | undefined;
   readonly announcedAddresses: readonly string[];
   readonly mediaPlane: 'auto' | 'native' | 'werift';
@@ -194,11 +187,10 @@ export const BITRATE_BOUNDS_BPS = { least: 100_000, most: 100_000_000 } as const
 const LONGEST_TIMER_MS = 2_147_483_647;
 
 const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
+  ...ACCESS_OPTION_NAMES,
   'basePath',
   'puppeteerLaunchOptions',
   'defaultViewport',
-  'getEnv',
-  'validateRequest',
   'stateUpdateInterval',
   'sessionTimeout',
   'onError',
@@ -239,6 +231,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
   const optional = <T>(name: keyof StreamKitOptions, check: OptionCheck<T>): T | undefined =>
     given[name] === undefined ? undefined : check(given[name], name);
   const milliseconds = integerBetween(0, LONGEST_TIMER_MS);
+  const targetPolicy = optional('targetPolicy', targetPolicyOptions) ?? DEFAULT_TARGET_POLICY;
   const mediaPlane = optional('mediaPlane', oneOf('auto', 'native', 'werift')) ?? 'auto';
   const udpPort = optional('udpPort', integerBetween(0, 65_535)) ?? 0;
   if (mediaPlane === 'werift' && udpPort !== 0) {
@@ -247,14 +240,23 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
       `Expected no udpPort because with mediaPlane werift each viewer has a UDP port of its own`,
     );
   }
+  const listenAddress = optional('listenAddress', ipAddress);
+  const announcedAddresses = optional('announcedAddresses', listOf(ipAddress)) ?? Object.freeze([]);
+  const isReached = (address: string): boolean => isIP(address) === isIP(listenAddress ?? address);
+  if (announcedAddresses.length > 0 && !announcedAddresses.some(isReached)) {
+    throw new StreamKitError(
+      'bad_option',
+      `Expected an address of the family of listenAddress, which they stand for, in announcedAddresses`,
+    );
+  }
 
   return Object.freeze<ResolvedOptions<TEnv>>({
+    ...accessOptions<TEnv>(given),
     basePath: optional('basePath', basePath) ?? '',
-    puppeteerLaunchOptions: optional('puppeteerLaunchOptions', launchOptions) ?? Object.freeze({}),
+    puppeteerLaunchOptions:
+      optional('puppeteerLaunchOptions', launchOptions(restricts(targetPolicy))) ?? Object.freeze({}),
     defaultViewport:
       optional('defaultViewport', viewport) ?? Object.freeze<Viewport>({ width: 1920, height: 1080 }),
-    getEnv: optional('getEnv', aFunction) as ResolvedOptions<TEnv>['getEnv'],
-    validateRequest: optional('validateRequest', aFunction) as ResolvedOptions<TEnv>['validateRequest'],
     stateUpdateInterval: optional('stateUpdateInterval', integerBetween(10, 60_000)) ?? 100,
     sessionTimeout: optional('sessionTimeout', integerBetween(1, LONGEST_TIMER_MS)) ?? 300_000,
     onError: optional('onError', aFunction) as ResolvedOptions<TEnv>['onError'],
@@ -268,9 +270,9 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     maxViewersPerSession: optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100,
     pauseGraceMs: optional('pauseGraceMs', milliseconds) ?? 5000,
     viewerReattachMs: optional('viewerReattachMs', milliseconds) ?? 15_000,
-    iceServers: optional('iceServers', listOf(iceServer)) ?? Object.freeze([]),
-    listenAddress: optional('listenAddress', ipAddress),
-    announcedAddresses: optional('announcedAddresses', listOf(ipAddress)) ?? Object.freeze([]),
+    iceServers: optional('iceServers', iceServersOption) ?? Object.freeze([]),
+    listenAddress,
+    announcedAddresses,
     mediaPlane,
     udpPort,
     replayOnJoin: optional('replayOnJoin', aBoolean) ?? false,
@@ -281,7 +283,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
       'maxBitrateBps',
       integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most),
     ),
-    targetPolicy: optional('targetPolicy', targetPolicyOptions) ?? DEFAULT_TARGET_POLICY,
+    targetPolicy,
     recording: optional('recording', recordingOptions),
     hls: optional('hls', hlsOptions),
   });
@@ -292,19 +294,6 @@ function basePath(value: unknown, name: string): string {
     throw badOption('path that begins with a slash', name, value);
   }
   return value.endsWith('/') ? value.slice(0, -1) : value;
-}
-
-function launchOptions(value: unknown, name: string): Readonly<LaunchOptions> {
-  const given = anObject(value, name);
-  if (given.pipe === false) throw badOption('true or nothing', `${name}.pipe`, given.pipe);
-  if (given.userDataDir !== undefined) {
-    throw new StreamKitError(
-      'bad_option',
-      `Expected no ${name}.userDataDir because each session has a profile of its own`,
-    );
-  }
-  if (given.browser !== undefined) oneOf('chrome')(given.browser, `${name}.browser`);
-  return Object.freeze({ ...given });
 }
 
 function viewport(value: unknown, name: string): Viewport {
@@ -349,37 +338,6 @@ function encoderDevice(value: unknown, name: string): string {
     throw badOption('path of a device or number of a GPU', name, value);
   }
   return value;
-}
-
-function iceServer(value: unknown, name: string): IceServerOption {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, ['urls', 'username', 'credential'], name);
-  const urls = Array.isArray(given.urls)
-    ? listOf(iceUrl)(given.urls, `${name}.urls`)
-    : iceUrl(given.urls, `${name}.urls`);
-  return Object.freeze({
-    urls,
-    ...(given.username === undefined ? {} : { username: text(given.username, `${name}.username`) }),
-    ...(given.credential === undefined ? {} : { credential: secret(given.credential, `${name}.credential`) }),
-  });
-}
-
-function iceUrl(value: unknown, name: string): string {
-  if (typeof value !== 'string' || !/^(stun|turn)s?:[^\s/]/.test(value)) {
-    throw badOption('stun: or turn: URL', name, value);
-  }
-  return value;
-}
-
-function text(value: unknown, name: string): string {
-  if (typeof value !== 'string') throw badOption('string', name, value);
-  return value;
-}
-
-/** As {@link text}, but what was received must not reach a log. */
-function secret(value: unknown, name: string): string {
-  if (typeof value === 'string') return value;
-  throw new StreamKitError('bad_option', `Expected string for ${name} but received type ${typeof value}`);
 }
 
 function logger(value: unknown, name: string): Logger {

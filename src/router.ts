@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-import { EgressProxy } from './capture/egress-proxy.js';
 import { createOpenCapture } from './capture/open-capture.js';
 import { systemClock } from './clock.js';
 import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
@@ -20,25 +19,36 @@ import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
 import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
+import { createAuthorize } from './http/authorization.js';
+import { createCallerRates } from './http/caller-rates.js';
+import { CorsPolicy } from './http/cors-policy.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
+import type { StreamTokenRequest } from './http/stream-tokens.js';
+import { StreamTokens } from './http/stream-tokens.js';
+import type { AttachOptions, UpgradableServer } from './http/websocket-upgrades.js';
+import { WebSocketUpgrades } from './http/websocket-upgrades.js';
+import { whepRoutes } from './http/whep-routes.js';
 import type { ResolvedOptions, StreamKitOptions } from './options.js';
 import { resolveOptions } from './options.js';
 import { H264Payloader } from './packetize/h264-payloader.js';
 import { OpusPayloader } from './packetize/opus-payloader.js';
 import { Vp8Payloader } from './packetize/vp8-payloader.js';
+import { createAnsweringPeerFactory } from './peer/answering-peer.js';
 import { createViewerPeerFactory } from './peer/werift-viewer-peer.js';
 import { HlsStream } from './recording/hls-stream.js';
 import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
+import type { Caller, CallerContext } from './session/caller.js';
+import { callerBindings } from './session/caller.js';
+import { IceServerSource } from './session/ice-server-source.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
 import type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
 import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
 import { SessionPlaylists } from './session/session-playlists.js';
 import { SessionRegistry } from './session/session-registry.js';
-import { restricts } from './target-policy.js';
 
 /**
  * What `createStreamKitRouter` returns: a handler for Express, Connect, `node:http` and `node:http2`, with adapters for
@@ -56,6 +66,13 @@ export interface StreamKitRouter extends NodeHandler {
   /** A plugin for Fastify 4 and 5: `app.register(router.fastify(), { prefix: '/stream' })`. */
   fastify(): FastifyPlugin;
   /**
+   * Takes the WebSockets of a server: `GET /:streamId/stream`. Upgrades never reach the middleware of a framework, so the
+   * path of the mount point is told here.
+   *
+   * @returns what ends it; `close()` does so too. Idempotent.
+   */
+  attach(server: UpgradableServer, options?: AttachOptions): () => void;
+  /**
    * Begins to record a session, from its next keyframe on.
    *
    * @throws StreamKitError `not_found` without the option `recording`, `no_such_session`, `unavailable` before the page
@@ -70,6 +87,15 @@ export interface StreamKitRouter extends NodeHandler {
   stopRecording(streamId: string, recordingId: string): Promise<RecordingWithPaths>;
   /** The recordings of a session, oldest first, also when it is gone. */
   recordings(streamId: string): readonly RecordingWithPaths[];
+  /**
+   * Signs a token with which a client that cannot set headers, such as an EventSource, may use some routes of one session
+   * without `validateRequest`: as the query parameter `token`, or as `Authorization: Bearer`. It counts when a request
+   * begins; an event stream that is open stays open.
+   *
+   * @returns safe in a URL. Whoever has it can use it, and read what it says.
+   * @throws StreamKitError `not_found` without the option `streamTokens`, `bad_option`.
+   */
+  createStreamToken(request: StreamTokenRequest): string;
   /**
    * Ends every session, its browser and its viewers, and takes no new ones. After it nothing of the router keeps
    * the process alive. Idempotent.
@@ -119,9 +145,6 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
     ffmpegPath,
     logger: logger.child({ room: 'encode' }),
   });
-  const { targetPolicy } = resolved;
-  const captureLogger = logger.child({ room: 'capture' });
-  const egress = restricts(targetPolicy) ? new EgressProxy(targetPolicy, captureLogger) : undefined;
   let mediaPlane: MediaPlane | undefined;
   try {
     mediaPlane = openMediaPlane({
@@ -131,27 +154,29 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       clock,
       logger: logger.child({ room: 'fanout' }),
     });
+    const openViewerPeer = createViewerPeerFactory({
+      mediaPlane,
+      logger: logger.child({ room: 'peer' }),
+      ...listenAddress,
+      announcedAddresses,
+      lipSync,
+      clock,
+    });
     const router = composeRouter(resolved, {
       openCapture: createOpenCapture({
         launchOptions: resolved.puppeteerLaunchOptions,
         capture: resolved.capture,
         launchTimeoutMs: resolved.launchTimeoutMs,
-        egress,
-        logger: captureLogger,
+        targetPolicy: resolved.targetPolicy,
+        logger: logger.child({ room: 'capture' }),
       }),
       openVideoEncodeThread: createOpenVideoEncodeThread(encoders),
       openAudioEncodeThread,
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
       createAudioPayloader: () => new OpusPayloader(),
       mediaPlane,
-      openViewerPeer: createViewerPeerFactory({
-        mediaPlane,
-        logger: logger.child({ room: 'peer' }),
-        ...listenAddress,
-        announcedAddresses,
-        lipSync,
-        clock,
-      }),
+      openViewerPeer,
+      openAnsweringPeer: createAnsweringPeerFactory(openViewerPeer, clock),
       clock,
       logger: logger.child({ room: 'session' }),
       ids: randomIds,
@@ -161,7 +186,6 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       close: async () => {
         encoders.close();
         await close();
-        await egress?.close();
       },
     });
   } catch (thrown) {
@@ -194,7 +218,7 @@ export function composeRouter<TEnv>(
     parts,
     settings: options,
     maxSessions: options.maxSessions,
-    onSessionError: reportError,
+    onSessionError: (error, streamId, { context }) => reportError(error, streamId, context),
   });
   const store =
     options.recording === undefined
@@ -221,35 +245,75 @@ export function composeRouter<TEnv>(
     if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
     return recordings;
   };
+  const iceServers = new IceServerSource(options.iceServers, parts.clock, options.logger);
+  const tokens =
+    options.streamTokens === undefined ? undefined : new StreamTokens(options.streamTokens, parts.clock);
+  if (tokens !== undefined && options.validateRequest === undefined) {
+    options.logger.warn({}, 'stream tokens restrict nothing without validateRequest: all requests pass');
+  }
+  const rates = createCallerRates(options.rateLimits, parts.clock);
+  const onServerError = (thrown: unknown, streamId?: string, caller?: Caller): void => {
+    const error = asError(thrown);
+    const bindings = caller === undefined ? {} : callerBindings(caller);
+    options.logger.error({ err: error, streamId, ...bindings }, 'request failed');
+    reportError(error, streamId, caller?.context);
+  };
+  const authorize = createAuthorize(options, tokens);
+  const cors = new CorsPolicy(options.cors, (error) => {
+    options.logger.error({ err: error }, 'cors.origins threw');
+    reportError(error, undefined, undefined);
+  });
   const handle = createRequestHandler({
     routes: {
       ...sessionRoutes({
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
         targetPolicy: options.targetPolicy,
+        rates,
+        iceServers,
         logger: options.logger,
       }),
+      ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },
-    options,
-    onServerError: (thrown, streamId) => {
-      const error = asError(thrown);
-      options.logger.error({ err: error, streamId }, 'request failed');
-      reportError(error, streamId);
+    authorize,
+    cors,
+    onServerError,
+  });
+  const upgrades = new WebSocketUpgrades({
+    basePath: options.basePath,
+    clock: parts.clock,
+    authorize,
+    cors,
+    accept: (streamId, caller) => {
+      const session = registry.get(streamId);
+      registry.checkMayJoin(caller);
+      return session.prepareStream(caller);
     },
+    onServerError,
   });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    await registry.close();
-    await store?.close();
-    await parts.mediaPlane.close();
+    upgrades.detach();
+    // What does not end as it should must not keep what is behind it open.
+    try {
+      await registry.close();
+      await upgrades.untilClosed();
+    } finally {
+      try {
+        await store?.close();
+      } finally {
+        await parts.mediaPlane.close();
+      }
+    }
   };
   const mount = { basePath: options.basePath, handle, clock: parts.clock };
   return Object.assign(createNodeHandler(mount), {
     fetch: createFetchHandler(mount),
     koa: () => createKoaMiddleware(mount),
     fastify: () => createFastifyPlugin(mount),
+    attach: upgrades.attach.bind(upgrades),
     startRecording: async (streamId: string, request: RecordingRequest = {}) => {
       const { recordingId } = await enabledRecordings().start(streamId, parseRecordingRequest(request));
       return enabledRecordings().withPaths(streamId, recordingId);
@@ -257,6 +321,10 @@ export function composeRouter<TEnv>(
     stopRecording: async (streamId: string, recordingId: string) => {
       await enabledRecordings().stop(streamId, recordingId);
       return enabledRecordings().withPaths(streamId, recordingId);
+    },
+    createStreamToken: (request: StreamTokenRequest) => {
+      if (tokens === undefined) throw new StreamKitError('not_found', 'There is no option streamTokens');
+      return tokens.create(request);
     },
     recordings: (streamId: string) => recordings?.listWithPaths(streamId) ?? [],
     close: () => (closing ??= close()),
@@ -269,14 +337,18 @@ export function composeRouter<TEnv>(
 /** The application's `onError`; what goes wrong in it must not take the server with it. */
 function errorReporter<TEnv>(
   options: ResolvedOptions<TEnv>,
-): (error: Error, streamId: string | undefined) => void {
+): (error: Error, streamId: string | undefined, context: CallerContext) => void {
   const onThrown = (thrown: unknown): void => {
     options.logger.error({ err: asError(thrown) }, 'onError threw');
   };
-  return (error, streamId) => {
+  return (error, streamId, context) => {
     try {
       // It may be an async function, whatever its type says.
-      Promise.resolve(options.onError?.(error, streamId)).catch(onThrown);
+      const done: unknown =
+        context === undefined
+          ? options.onError?.(error, streamId)
+          : options.onError?.(error, streamId, context);
+      Promise.resolve(done).catch(onThrown);
     } catch (thrown) {
       onThrown(thrown);
     }

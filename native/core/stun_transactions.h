@@ -15,6 +15,8 @@ struct StunTransaction {
   uint32_t endpoint = 0;
   int socket = -1;
   SocketAddress to;
+  /** The endpoint's when it was first sent. */
+  uint32_t generation = 0;
   bool useCandidate = false;
   /** It was signed, so the answer must be; a request to a STUN server is not. */
   bool signedRequest = false;
@@ -28,12 +30,14 @@ class StunTransactions {
   /** Beyond the last retransmission's timeout of RFC 5389 section 7.2.1, 39.5 s. */
   static constexpr int64_t kLifetimeUs = 40'000'000;
 
-  void add(const StunTransactionId& id, const StunTransaction& transaction) {
+  /** @returns false where it was sent before: it is still of the credentials of its first time */
+  bool add(const StunTransactionId& id, const StunTransaction& transaction) {
     forget(transaction.sentUs);
-    if (!transactions_.insert_or_assign(id, transaction).second) {
-      return;
+    if (!transactions_.try_emplace(id, transaction).second) {
+      return false;
     }
     order_.push_back({id, transaction.sentUs});
+    return true;
   }
 
   const StunTransaction* find(const StunTransactionId& id) const {

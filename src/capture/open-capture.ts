@@ -4,10 +4,10 @@ import type { LaunchOptions } from 'puppeteer';
 
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import type { TargetPolicy } from '../target-policy.js';
 import { BrowserProcess } from './browser-process.js';
 import { CapturePage } from './capture-page.js';
 import type { Capture, CaptureKind, OpenCapture } from './capture.js';
-import type { EgressProxy } from './egress-proxy.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './frame-ring.js';
 import { sweepProfileDirectories } from './profile-directory.js';
 import { RenderedPage } from './rendered-page.js';
@@ -21,8 +21,8 @@ export interface OpenCaptureOptions {
   readonly launchTimeoutMs: number;
   /** A browser or page that does not answer for this long has hung. Default 15 000. */
   readonly hangTimeoutMs?: number;
-  /** The way out for pages; undefined: they reach what this machine reaches. */
-  readonly egress: EgressProxy | undefined;
+  /** What pages may reach. */
+  readonly targetPolicy: TargetPolicy;
   readonly logger: Logger;
 }
 
@@ -47,7 +47,7 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
         launchOptions,
         captureTitle,
         ringBytes: videoFileBytes(layout) + audioFileBytes(layout),
-        proxyOrigin: await options.egress?.origin(),
+        targetPolicy: options.targetPolicy,
         launchTimeoutMs,
         hangTimeoutMs: options.hangTimeoutMs ?? 15_000,
         logger,

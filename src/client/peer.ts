@@ -1,4 +1,5 @@
 import { IceRecovery } from './ice-recovery.js';
+import type { ServerSignal } from './server-signal.js';
 import { preferStereo } from './stereo-answer.js';
 import { asStreamError, StreamError } from './stream-error.js';
 
@@ -53,7 +54,27 @@ export class Peer {
     return this.#connection.connectionState;
   }
 
-  acceptOffer(sdp: string): void {
+  /** What the server says to this end of the connection. */
+  accept(signal: Extract<ServerSignal, { type: 'ice_servers' | 'sdp_offer' | 'ice_candidate' }>): void {
+    if (signal.type === 'ice_servers') this.#setIceServers(signal.iceServers);
+    else if (signal.type === 'sdp_offer') this.#acceptOffer(signal.sdp);
+    else this.#acceptCandidate(signal.candidate);
+  }
+
+  /** For what is gathered from now on: with an ICE restart come new credentials for relays. */
+  #setIceServers(iceServers: RTCIceServer[]): void {
+    this.#enqueue(() => {
+      try {
+        // What cannot change must be as it was.
+        this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers });
+      } catch {
+        // An old browser cannot, or does not know a URL: it goes on with those of before.
+      }
+      return Promise.resolve();
+    });
+  }
+
+  #acceptOffer(sdp: string): void {
     this.#enqueue(async () => {
       this.#heldCandidates = [];
       await this.#connection.setRemoteDescription({ type: 'offer', sdp });
@@ -69,7 +90,7 @@ export class Peer {
     });
   }
 
-  acceptCandidate(candidate: RTCIceCandidateInit | null): void {
+  #acceptCandidate(candidate: RTCIceCandidateInit | null): void {
     this.#enqueue(async () => {
       try {
         await this.#connection.addIceCandidate(candidate ?? undefined);
@@ -86,7 +107,8 @@ export class Peer {
   }
 
   /** The event stream is open again after an interruption. */
-  signalingRestored(): void {
+  signalingRestored(iceServers: RTCIceServer[]): void {
+    this.#setIceServers(iceServers);
     this.#recovery.signalingRestored();
   }
 

@@ -4,6 +4,7 @@ import type { ViewerRole } from './stream-events.js';
 /** The `custom_signal` events that the client knows, by type. */
 export type ServerSignal =
   | { type: 'viewer'; viewerId: string; role: ViewerRole; iceServers: RTCIceServer[] }
+  | { type: 'ice_servers'; iceServers: RTCIceServer[] }
   | { type: 'sdp_offer'; sdp: string }
   | { type: 'ice_candidate'; candidate: RTCIceCandidateInit | null }
   | { type: 'role'; role: ViewerRole; controllerId: string | null }
@@ -34,8 +35,11 @@ export function parseServerSignal(data: string): ServerSignal | undefined {
         type,
         viewerId: payload.viewerId,
         role: roleOf(payload.role),
-        iceServers: Array.isArray(payload.iceServers) ? (payload.iceServers as RTCIceServer[]) : [],
+        iceServers: iceServersOf(payload.iceServers),
       };
+    case 'ice_servers':
+      if (!isRecord(payload)) throw malformed(type);
+      return { type, iceServers: iceServersOf(payload.iceServers) };
     case 'sdp_offer':
       if (typeof payload !== 'string') throw malformed(type);
       return { type, sdp: payload };
@@ -61,6 +65,10 @@ export function parseServerSignal(data: string): ServerSignal | undefined {
     default:
       return undefined;
   }
+}
+
+function iceServersOf(value: unknown): RTCIceServer[] {
+  return Array.isArray(value) ? (value as RTCIceServer[]) : [];
 }
 
 function roleOf(value: unknown): ViewerRole {

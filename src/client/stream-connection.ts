@@ -271,11 +271,10 @@ export class StreamConnection {
       case 'viewer':
         this.#welcome(signal);
         break;
+      case 'ice_servers':
       case 'sdp_offer':
-        this.#peer?.acceptOffer(signal.sdp);
-        break;
       case 'ice_candidate':
-        this.#peer?.acceptCandidate(signal.candidate);
+        this.#peer?.accept(signal);
         break;
       case 'role':
         this.#role = signal.role;
@@ -298,7 +297,7 @@ export class StreamConnection {
       this.#viewerId = signal.viewerId;
       if (this.#options.media !== 'none') this.#openPeer(signal.viewerId, signal.iceServers);
     } else {
-      this.#peer?.signalingRestored();
+      this.#peer?.signalingRestored(signal.iceServers);
     }
     this.#setStatus('connected');
     this.#events.emit('viewer', { viewerId: signal.viewerId, role: signal.role });

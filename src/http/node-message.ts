@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 
 import type { Clock } from '../clock.js';
@@ -7,6 +8,7 @@ import type { RequestBody } from './json-body.js';
 import { readJsonBody } from './json-body.js';
 import type { RequestTarget } from './request-target.js';
 import { isGone, ResponseEventStream } from './response-event-stream.js';
+import { readTextBody } from './text-body.js';
 
 /** Node's request and the response to it. */
 export interface NodeExchange {
@@ -29,11 +31,24 @@ export function fromNode(exchange: NodeExchange, target: RequestTarget, clock: C
     method: request.method ?? 'GET',
     headers: request.headers,
     native: request,
+    // Stand-ins for a request that some hosts make have no socket.
+    remoteAddress: (request.socket as Socket | undefined)?.remoteAddress,
     get aborted() {
       return isGone(response) || response.writableEnded;
     },
     readJson: () => readJsonBody(body(), clock),
+    readText: (mediaType) => readTextBody(body(), mediaType, clock),
   };
+}
+
+/** The headers of an answer as its connection takes them: HTTP/2 has no `Connection`, and refuses it. */
+export function headersFor(
+  request: IncomingMessage,
+  headers: HttpResponse['headers'],
+): Record<string, string> {
+  const usable: Record<string, string> = { ...headers };
+  if (request.httpVersionMajor >= 2) delete usable.Connection;
+  return usable;
 }
 
 /** Answers with what the routes have given. */
@@ -48,10 +63,10 @@ export function sendToNode(
     return;
   }
   nodeResponse.statusCode = response.status;
-  for (const [name, value] of Object.entries(response.headers)) {
-    // HTTP/2 has no such header and refuses it.
-    if (name === 'Connection' && request.httpVersionMajor >= 2) continue;
-    nodeResponse.setHeader(name, value);
+  for (const [name, value] of Object.entries(headersFor(request, response.headers))) {
+    // What middleware in front lets the answer depend on, it still depends on.
+    const before = name === 'Vary' ? nodeResponse.getHeader(name) : undefined;
+    nodeResponse.setHeader(name, before === undefined ? value : `${String(before)}, ${value}`);
   }
   const { body, events, stream } = response;
   if (stream !== undefined) {

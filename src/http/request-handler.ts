@@ -1,18 +1,21 @@
 import type { Clock } from '../clock.js';
 import { StreamKitError } from '../errors.js';
-import type { ResolvedOptions } from '../options.js';
-import { authorize } from './authorization.js';
+import type { Caller } from '../session/caller.js';
+import type { Authorize } from './authorization.js';
+import type { CorsPolicy } from './cors-policy.js';
 import { errorResponse } from './error-response.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import { emptyResponse } from './http-message.js';
+import { scopeOf } from './route-scopes.js';
 import type { RouteMethods } from './session-routes.js';
 
-export interface RequestHandlerParameters<TEnv> {
+export interface RequestHandlerParameters {
   /** By path below the base path; a segment with a colon stands for any one. */
   readonly routes: Readonly<Record<string, RouteMethods>>;
-  readonly options: Pick<ResolvedOptions<TEnv>, 'getEnv' | 'validateRequest'>;
-  /** An answer of status 500 was given. */
-  onServerError(thrown: unknown, streamId: string | undefined): void;
+  readonly authorize: Authorize;
+  readonly cors: CorsPolicy;
+  /** An answer of status 500 was given; `caller` is undefined where it was given before one was known. */
+  onServerError(thrown: unknown, streamId: string | undefined, caller: Caller | undefined): void;
 }
 
 /** Answers one request; undefined where no route has its path. Never rejects. */
@@ -31,10 +34,14 @@ export function notFoundResponse(): HttpResponse {
   return errorResponse(new StreamKitError('not_found', 'There is nothing at this path'));
 }
 
-export function createRequestHandler<TEnv>(parameters: RequestHandlerParameters<TEnv>): RequestHandler {
-  const routes = Object.entries(parameters.routes).map(([path, methods]) => ({
+export function createRequestHandler(parameters: RequestHandlerParameters): RequestHandler {
+  const { authorize, cors } = parameters;
+  const routes = Object.entries(parameters.routes).map(([path, { OPTIONS: toldHeaders, ...methods }]) => ({
+    path,
     segments: path.split('/'),
     methods,
+    toldHeaders,
+    allow: allowed(methods),
   }));
 
   return async (request) => {
@@ -44,13 +51,29 @@ export function createRequestHandler<TEnv>(parameters: RequestHandlerParameters<
     const route = routes.find((candidate) => matches(candidate.segments, segments));
     if (route === undefined) return undefined;
     const streamId = segments[1] ?? '';
-    const named = namedSegments(route.segments, segments);
+    const { methods, allow, toldHeaders } = route;
+    // Not validated: a preflight never carries credentials, and this tells nothing that the protocol does not.
+    if (request.method === 'OPTIONS') {
+      return cors.sharePreflight(request, emptyResponse(204, { Allow: allow, ...toldHeaders }), allow);
+    }
+    let caller: Caller | undefined;
     try {
-      return await answer(request, streamId, named, route.methods, parameters);
+      const method = request.method === 'HEAD' ? 'GET' : request.method;
+      const handler = Object.entries(methods).find(([name]) => name === method)?.[1];
+      if (handler === undefined) {
+        const headers = { Allow: allow };
+        throw new StreamKitError('method_not_allowed', `Expected one of the methods ${allow}`, { headers });
+      }
+      caller = await authorize(request, { streamId, scope: scopeOf(method, route.path) });
+      const named = namedSegments(route.segments, segments);
+      const response = await handler({ request, streamId, segments: named, caller });
+      return await cors.share(request, response);
     } catch (thrown) {
       const response = errorResponse(thrown);
-      if (response.status === 500) parameters.onServerError(thrown, streamId === '' ? undefined : streamId);
-      return response;
+      if (response.status === 500) {
+        parameters.onServerError(thrown, streamId === '' ? undefined : streamId, caller);
+      }
+      return cors.share(request, response);
     }
   };
 }
@@ -69,27 +92,7 @@ function namedSegments(pattern: readonly string[], segments: readonly string[]):
   return Object.fromEntries(entries);
 }
 
-async function answer<TEnv>(
-  request: HttpRequest,
-  streamId: string,
-  segments: Readonly<Record<string, string>>,
-  methods: RouteMethods,
-  { options }: RequestHandlerParameters<TEnv>,
-): Promise<HttpResponse> {
-  const allow = allowed(methods);
-  // Not validated: a preflight never carries credentials, and this tells nothing that the protocol does not.
-  if (request.method === 'OPTIONS') return emptyResponse(204, { Allow: allow });
-  const method = request.method === 'HEAD' ? 'GET' : request.method;
-  const handler = Object.entries(methods).find(([name]) => name === method)?.[1];
-  if (handler === undefined) {
-    const headers = { Allow: allow };
-    throw new StreamKitError('method_not_allowed', `Expected one of the methods ${allow}`, { headers });
-  }
-  const caller = await authorize(request, options);
-  return handler({ request, streamId, segments, caller });
-}
-
-function allowed(methods: RouteMethods): string {
-  const names = Object.keys(methods).flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]));
+function allowed(handlers: Omit<RouteMethods, 'OPTIONS'>): string {
+  const names = Object.keys(handlers).flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]));
   return [...names, 'OPTIONS'].join(', ');
 }

@@ -1,5 +1,5 @@
 import type { StreamKitError } from '../errors.js';
-import type { IceServerOption } from '../options.js';
+import type { IceServerOption } from '../ice-server-options.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import type { ConsumerParameters, MediaTransport } from '../fanout/media-plane.js';
 
@@ -16,6 +16,8 @@ export interface ViewerPeerParameters {
   readonly videoCodecs: readonly VideoCodec[];
   readonly audio: boolean;
   readonly iceServers: readonly IceServerOption[];
+  /** RFC 8445 section 6.1.1. Default: the role of who offers. */
+  readonly iceRole?: 'controlling' | 'controlled';
 }
 
 /** What the answer and the handshake came to. */
@@ -38,7 +40,7 @@ export interface ViewerPeerListener {
   onFailed(error: StreamKitError): void;
 }
 
-/** One viewer's WebRTC peer. The server always offers. */
+/** One viewer's WebRTC peer, which offers. */
 export interface ViewerPeer {
   /** Makes the offer and begins to gather. */
   start(): Promise<void>;
@@ -49,10 +51,44 @@ export interface ViewerPeer {
   acceptAnswer(sdp: string): Promise<void>;
   /** `null`: no more will come. @throws StreamKitError `unprocessable` for what is no candidate. */
   addIceCandidate(candidate: IceCandidateInit | null): Promise<void>;
-  /** Sends a new offer with new ICE credentials; media goes on over the old pair until the new one is up. */
-  restartIce(): Promise<void>;
+  /**
+   * Sends a new offer with new ICE credentials; on the native plane media goes on over the old pair until the new one is
+   * up.
+   *
+   * @param renewIceServers - called where ICE can be restarted: the servers to use from now on. Default: those of before.
+   * @throws StreamKitError `conflict` before the first connection, and while an offer is outstanding.
+   */
+  restartIce(renewIceServers?: () => Promise<readonly IceServerOption[]>): Promise<void>;
   /** Idempotent. Closes the media transport and the peer. */
   close(): Promise<void>;
 }
 
 export type OpenViewerPeer = (parameters: ViewerPeerParameters, listener: ViewerPeerListener) => ViewerPeer;
+
+export interface AnsweringPeerParameters extends Omit<ViewerPeerParameters, 'iceRole'> {
+  /** The player's SDP. `videoCodecs` are what may be chosen from it, best first. */
+  readonly offer: string;
+}
+
+/** The peer of a player that offers by itself (WHEP). Its listener hears neither offers nor candidates but the end. */
+export interface AnsweringPeer extends ViewerPeer {
+  /** The answer, with every candidate in it. Rejects where there is none. */
+  answer(): Promise<string>;
+  /** Whether a fragment has other ICE credentials than the player now has. @throws StreamKitError `unprocessable` */
+  isRestart(fragment: string): boolean;
+  /** Takes the candidates of a fragment; unusable ones are dropped. @throws StreamKitError `unprocessable` */
+  trickle(fragment: string): Promise<void>;
+  /**
+   * Restarts ICE.
+   *
+   * @returns a fragment with our new credentials and candidates.
+   * @throws StreamKitError `conflict` before the first connection, `unprocessable`; the connection is then as before.
+   */
+  restart(fragment: string): Promise<string>;
+}
+
+/** @throws StreamKitError `unprocessable` for an offer that cannot be served. */
+export type OpenAnsweringPeer = (
+  parameters: AnsweringPeerParameters,
+  listener: ViewerPeerListener,
+) => AnsweringPeer;

@@ -1,4 +1,4 @@
-import type { CandidatePairState } from 'werift';
+import type { Candidate, CandidatePairState, Message } from 'werift';
 
 import { StreamKitError } from '../errors.js';
 
@@ -9,7 +9,7 @@ interface StunProtocolInternals {
   readonly type: string;
   readonly localIp?: string;
   readonly transport?: unknown;
-  readonly localCandidate?: { ufrag?: string };
+  localCandidate?: Candidate;
   request(
     message: unknown,
     address: Address,
@@ -36,12 +36,24 @@ export interface IceConnectionInternals {
   /** Passwords of before an ICE restart, by user name. */
   readonly userHistory: Record<string, string>;
   readonly iceControlling: boolean;
+  readonly _iceControlling: boolean;
+  readonly candidatePairs: readonly CandidatePairInternals[];
   readonly state: string;
-  readonly protocols: readonly StunProtocolInternals[];
+  readonly generation: number;
+  /** Sockets and relays. */
+  protocols: StunProtocolInternals[];
   nominated?: CandidatePairInternals | undefined;
   /** A pair is being nominated: no other will be. */
   nominating: boolean;
+  stunServer?: Address | undefined;
+  turnServer?: Address | undefined;
   getCandidatePromises(addresses: string[], timeoutSeconds?: number): Promise<unknown>[];
+  /** Listens to the binding requests that come in on it. */
+  ensureProtocol(protocol: unknown): void;
+  /** Tells of a candidate of ours. */
+  appendLocalCandidate(candidate: Candidate): void;
+  /** Makes its pairs with the candidates of the viewer that are known. */
+  pairLocalProtocol(protocol: unknown): void;
   restart(): Promise<void>;
   setRemoteParams(parameters: { iceLite: boolean; usernameFragment: string; password: string }): void;
   buildRequest(parameters: {
@@ -53,16 +65,24 @@ export interface IceConnectionInternals {
   }): unknown;
   checkStart(pair: CandidatePairInternals): { awaitable: Promise<unknown> };
   checkComplete(pair: CandidatePairInternals): void;
+  /** Takes a check of the viewer's that was authenticated and answered. */
+  checkIncoming(message: Message, from: Address, protocol: unknown): void;
+  switchRole(iceControlling: boolean): void;
   queryConsent(): void;
 }
 
 const METHODS = [
   'getCandidatePromises',
+  'ensureProtocol',
+  'appendLocalCandidate',
+  'pairLocalProtocol',
   'restart',
   'setRemoteParams',
   'buildRequest',
   'checkStart',
   'checkComplete',
+  'checkIncoming',
+  'switchRole',
   'queryConsent',
 ] as const satisfies readonly (keyof IceConnectionInternals)[];
 
@@ -74,6 +94,7 @@ export function asKnownConnection(connection: unknown): IceConnectionInternals {
     typeof ice.localUsername === 'string' &&
     typeof ice.localPassword === 'string' &&
     typeof ice.nominating === 'boolean' &&
+    typeof ice._iceControlling === 'boolean' &&
     ice.userHistory[ice.localUsername] === ice.localPassword &&
     Array.isArray(ice.protocols);
   if (unknown !== undefined || !fields) {

@@ -4,9 +4,8 @@ import type { OpenAudioEncodeThread, OpenVideoEncodeThread } from '../encode/enc
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
 import type { Logger } from '../logger.js';
-import type { IceServerOption } from '../options.js';
 import type { RtpPayloads } from '../packetize/rtp-payloads.js';
-import type { OpenViewerPeer } from '../peer/viewer-peer.js';
+import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
 
 /** Splits encoded pictures into RTP payloads. */
 export interface VideoPayloader {
@@ -35,6 +34,7 @@ export interface SessionParts {
   readonly createAudioPayloader: () => AudioPayloader;
   readonly mediaPlane: MediaPlane;
   readonly openViewerPeer: OpenViewerPeer;
+  readonly openAnsweringPeer: OpenAnsweringPeer;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly ids: IdSource;
@@ -49,7 +49,6 @@ export interface SessionSettings {
   readonly viewerReattachMs: number;
   readonly launchTimeoutMs: number;
   readonly replayOnJoin: boolean;
-  readonly iceServers: readonly IceServerOption[];
   /** Undefined: no limit but the one by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
 }

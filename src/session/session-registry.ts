@@ -1,15 +1,18 @@
 import type { Timer } from '../clock.js';
 import { StreamKitError } from '../errors.js';
+import type { Caller } from './caller.js';
+import { callerBindings } from './caller.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
 import { Session } from './session.js';
+import type { Viewer, ViewerRequest } from './viewer.js';
 
 export interface SessionRegistryParameters {
   readonly parts: SessionParts;
   readonly settings: SessionSettings;
   readonly maxSessions: number;
-  /** A session failed. */
-  onSessionError(error: StreamKitError, streamId: string): void;
+  /** A session failed that this caller has made. */
+  onSessionError(error: StreamKitError, streamId: string, caller: Caller): void;
 }
 
 /** How long a session that failed can still be asked why, ms. */
@@ -20,10 +23,10 @@ const MAX_FAILED_SESSIONS = 100;
 /** All sessions of one router: how many there may be, and which can be found under their id. */
 export class SessionRegistry {
   readonly #parameters: SessionRegistryParameters;
-  /** By id, what a client can ask for. */
+  /** By id, what a client can ask for. The id is no secret: what the time of a look-up tells of it harms nobody. */
   readonly #found = new Map<string, Session>();
-  /** Those that may still have processes, found or not: they are what `maxSessions` counts. */
-  readonly #occupying = new Set<Session>();
+  /** Those that may still have processes, found or not, and who made them: they are what `maxSessions` counts. */
+  readonly #occupying = new Map<Session, Caller>();
   readonly #failed = new Map<Session, Timer>();
   #closed = false;
 
@@ -36,7 +39,7 @@ export class SessionRegistry {
    *
    * @throws StreamKitError `at_capacity`.
    */
-  create(request: SessionRequest): Session {
+  create(request: SessionRequest, caller: Caller): Session {
     const { parts, settings, maxSessions } = this.#parameters;
     if (this.#closed) {
       const headers = { 'Retry-After': '10' };
@@ -46,8 +49,13 @@ export class SessionRegistry {
       const headers = { 'Retry-After': '5' };
       throw new StreamKitError('at_capacity', 'All sessions of this server are taken', { headers });
     }
+    const ofCaller = [...this.#occupying.values()].filter(({ key }) => key === caller.key).length;
+    if (ofCaller >= (caller.limits.maxSessions ?? Infinity)) {
+      const headers = { 'Retry-After': '5' };
+      throw new StreamKitError('at_capacity', 'This caller has as many sessions as it may', { headers });
+    }
     const session = new Session(parts.ids.streamId(), request, parts, settings, {
-      onFailed: (failed, error) => this.#parameters.onSessionError(error, failed.streamId),
+      onFailed: (failed, error) => this.#parameters.onSessionError(error, failed.streamId, caller),
       onEnded: (ended, reason) => {
         this.#occupying.delete(ended);
         // One that was deleted while it failed is not to be found again.
@@ -56,7 +64,7 @@ export class SessionRegistry {
       },
     });
     this.#found.set(session.streamId, session);
-    this.#occupying.add(session);
+    this.#occupying.set(session, caller);
     session.launch();
     return session;
   }
@@ -70,6 +78,37 @@ export class SessionRegistry {
     const session = this.find(streamId);
     if (session === undefined) throw new StreamKitError('no_such_session', 'There is no such session');
     return session;
+  }
+
+  /**
+   * Finds the viewer that comes back to a session, or makes a new one.
+   *
+   * @throws StreamKitError `no_such_viewer` for a viewer of another session or of another caller, `at_capacity`, or as
+   * {@link Session.admit}.
+   */
+  admit(session: Session, request: ViewerRequest): Viewer {
+    const { viewerId, caller } = request;
+    if (viewerId !== undefined) {
+      if (session.viewers.has(viewerId)) return session.admit(request);
+      if ([...this.#found.values()].some(({ viewers }) => viewers.has(viewerId))) {
+        throw new StreamKitError('no_such_viewer', 'There is no such viewer');
+      }
+    }
+    this.checkMayJoin(caller);
+    const viewer = session.admit(request);
+    const { streamId } = session;
+    this.#parameters.parts.logger.info({ streamId, ...callerBindings(caller) }, 'viewer joined');
+    return viewer;
+  }
+
+  /** @throws StreamKitError `at_capacity` for a caller that has as many viewers as it may. */
+  checkMayJoin(caller: Caller): void {
+    const { maxViewers } = caller.limits;
+    if (maxViewers === undefined) return;
+    const sessions = [...this.#found.values()];
+    if (sessions.reduce((sum, { viewers }) => sum + viewers.countOf(caller), 0) < maxViewers) return;
+    const headers = { 'Retry-After': '5' };
+    throw new StreamKitError('at_capacity', 'This caller has as many viewers as it may', { headers });
   }
 
   /**
@@ -87,7 +126,7 @@ export class SessionRegistry {
   /** Ends every session and takes no new ones. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#occupying].map((session) => session.close('shutdown')));
+    await Promise.all([...this.#occupying.keys()].map((session) => session.close('shutdown')));
     for (const session of [...this.#found.values()]) this.#forget(session);
   }
 

@@ -3,12 +3,16 @@ import type { Timer } from '../clock.js';
 import type { VideoEncoderStats } from '../encode/encode-thread.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
+import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
+import type { Caller } from './caller.js';
 import { settlesWithin } from './deadline.js';
 import { IdleWatch } from './idle-watch.js';
 import { initialState } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
+import type { MessageSink } from './message-sink.js';
+import type { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
@@ -20,10 +24,7 @@ import { patchableCopy, SessionState, videoMetadata } from './session-state.js';
 import { SnapshotQueue } from './snapshot-queue.js';
 import { StatePublisher } from './state-publisher.js';
 import { ViewerGroup } from './viewer-group.js';
-import type { ViewerRequest } from './viewer.js';
-import { Viewer } from './viewer.js';
-import type { ViewerMediaListener } from './viewer-media.js';
-import { ViewerMedia } from './viewer-media.js';
+import type { Viewer, ViewerRequest } from './viewer.js';
 
 /** Why a session ended; viewers read it in `closed`. */
 export type SessionEndReason = 'deleted' | 'timeout' | 'error' | 'shutdown';
@@ -50,15 +51,13 @@ export class Session {
   readonly #listener: SessionListener;
   readonly #logger: Logger;
   readonly #publisher: StatePublisher;
-  readonly #viewers = new ViewerGroup();
+  readonly viewers: ViewerGroup;
   readonly #snapshots = new SnapshotQueue();
   #renderOptions: RenderOptions;
   readonly #launchAbort = new AbortController();
   #launched: Promise<void> = Promise.resolve();
   #capture: Capture | undefined;
   #media: SessionMedia | undefined;
-  /** What waits for the page to be captured: at most one entry a viewer's peer. */
-  #untilLive: ((media: SessionMedia) => void)[] = [];
   #viewerCountTold = 0;
   readonly #idleWatch: IdleWatch;
   #watchingTimer: Timer | undefined;
@@ -82,7 +81,18 @@ export class Session {
     const nowMs = Math.round(parts.clock.wallMs());
     const state = new SessionState(initialState(streamId, request, nowMs, parts.mediaPlane.name));
     this.#publisher = new StatePublisher(state, parts.clock, settings.stateUpdateInterval, (entry) =>
-      this.#viewers.sendPatch(entry),
+      this.viewers.sendPatch(entry),
+    );
+    this.viewers = new ViewerGroup(
+      {
+        parts,
+        settings,
+        publisher: this.#publisher,
+        renderOptions: request.renderOptions,
+        snapshot: () => this.snapshot({ format: 'png' }),
+        logger: this.#logger,
+      },
+      { onActivity: () => this.touch(), onChange: () => this.#onViewerChange() },
     );
     this.#idleWatch = new IdleWatch({
       clock: parts.clock,
@@ -108,51 +118,56 @@ export class Session {
     this.#publisher.touch();
   }
 
-  /**
-   * Finds the viewer that comes back, or makes a new one.
-   *
-   * @throws StreamKitError `conflict` for a codec that the session does not have, `at_capacity`.
-   */
+  /** As {@link ViewerGroup.admit}. */
   admit(request: ViewerRequest): Viewer {
-    const videoCodecs = codecsToOffer(this.#request.renderOptions.videoCodec, request.videoCodec);
-    const returning = request.viewerId === undefined ? undefined : this.#viewers.find(request.viewerId);
-    if (returning !== undefined) return returning;
-    if (this.#viewers.size >= this.#settings.maxViewersPerSession) {
-      const headers = { 'Retry-After': '5' };
-      throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { headers });
+    return this.viewers.admit(request);
+  }
+
+  /**
+   * Answers the offer of a player.
+   *
+   * @throws StreamKitError `conflict` before the page is captured and after the end, or as
+   * {@link ViewerGroup.admitPlayer}.
+   */
+  async admitPlayer(
+    caller: Caller,
+    offer: string,
+    iceServers: readonly IceServerOption[],
+  ): Promise<{ player: Player; answer: string }> {
+    this.touch();
+    if (this.#endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
+    if (this.#media === undefined) {
+      const headers = { 'Retry-After': '1' };
+      throw new StreamKitError('conflict', 'The page is not captured yet', { headers });
     }
-    const viewer = new Viewer(
-      {
-        id: this.#parts.ids.viewerId(),
-        videoCodecs,
-        clock: this.#parts.clock,
-        publisher: this.#publisher,
-        iceServers: this.#settings.iceServers,
-        reattachMs: this.#settings.viewerReattachMs,
-      },
-      {
-        onViewerChange: () => {
-          this.touch();
-          this.#onViewerChange();
-        },
-        onViewerGone: (gone) => this.#onViewerGone(gone),
-        openMedia: (of, listener) => this.#openViewerMedia(of, listener),
-      },
-    );
-    // A session that has ended shows its last state and why, nothing more.
-    if (this.#endReason === undefined) this.#viewers.add(viewer);
-    else void viewer.close(this.#endReason);
-    return viewer;
+    return this.viewers.admitPlayer(caller, offer, iceServers);
+  }
+
+  /** Takes WebSockets, if there is room for one. @throws StreamKitError `at_capacity`. */
+  prepareStream(caller: Caller): (sink: MessageSink) => void {
+    this.touch();
+    this.viewers.ensureRoom();
+    return (sink) => this.viewers.admitStream(sink, caller);
+  }
+
+  /** @throws StreamKitError `no_such_viewer`. */
+  player(caller: Caller, id: string): Player {
+    const player = this.viewers.getPlayer(id, caller);
+    this.touch();
+    return player;
+  }
+
+  /** Closes a player that goes. */
+  dismiss(player: Player): Promise<void> {
+    return this.viewers.dismiss(player);
   }
 
   /**
    * A signal from a viewer.
-   *
    * @throws StreamKitError `no_such_viewer`, or as {@link Viewer.acceptSignal}; `too_large` for a message.
    */
-  async acceptSignal(viewerId: string, type: string, payload: unknown): Promise<void> {
-    const viewer = this.#viewers.find(viewerId);
-    if (viewer === undefined) throw new StreamKitError('no_such_viewer', 'There is no such viewer');
+  async acceptSignal(caller: Caller, viewerId: string, type: string, payload: unknown): Promise<void> {
+    const viewer = this.viewers.get(viewerId, caller);
     this.touch();
     if (type === 'message') this.#sendToPage(payload);
     else await viewer.acceptSignal(type, payload);
@@ -213,7 +228,7 @@ export class Session {
         { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData },
         {
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
-          onPageMessage: (message) => this.#viewers.sendSignal(customSignal('message', message)),
+          onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
           onEnded: (error) => this.#fail(error),
         },
         signal,
@@ -250,41 +265,20 @@ export class Session {
       document.metadata.capture = capture.kind;
       document.metadata.audio = capture.audio === null ? null : { codec: 'opus' };
     });
-    for (const work of this.#untilLive.splice(0)) work(this.#media);
+    this.viewers.goLive(this.#media);
     this.#onViewerChange();
     this.#logger.info({ capture: capture.kind, pid: capture.browserPid }, 'session is live');
   }
 
-  #openViewerMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null {
-    if (this.#endReason !== undefined) return null;
-    return new ViewerMedia(
-      this.#parts.openViewerPeer,
-      {
-        videoCodecs: viewer.videoCodecs,
-        audio: this.#request.renderOptions.audio,
-        iceServers: this.#settings.iceServers,
-      },
-      {
-        sendSignal: listener.sendSignal,
-        onMediaChange: () => this.#onViewerChange(),
-        whenLive: (work) => {
-          if (this.#media === undefined) this.#untilLive.push(work);
-          else work(this.#media);
-        },
-      },
-      this.#logger,
-    );
-  }
-
   /** Brings the state document in line with the viewers as they are now. */
   #onViewerChange(): void {
-    const { attached, signalingState, iceCandidatesGathered } = this.#viewers.summary();
+    const { attached, streaming, signalingState, iceCandidatesGathered } = this.viewers.summary();
     this.#publisher.update((document) => {
       document.metadata.viewers = attached;
       document.clientConnected = attached > 0;
       document.webrtc = { signalingState, iceCandidatesGathered };
       if (this.#endReason === undefined && this.#media !== undefined) {
-        document.status = signalingState === 'connected' ? 'streaming' : 'connecting';
+        document.status = streaming ? 'streaming' : 'connecting';
       }
     });
     if (this.#endReason !== undefined) return;
@@ -297,12 +291,6 @@ export class Session {
       attached === 0
         ? undefined
         : (this.#watchingTimer ?? this.#parts.clock.every(WATCHING_NOTE_MS, () => this.touch()));
-  }
-
-  #onViewerGone(viewer: Viewer): void {
-    this.#viewers.delete(viewer);
-    this.#onViewerChange();
-    viewer.close('gone').catch((thrown: unknown) => this.#reportUnclean('viewer', thrown));
   }
 
   #onPageMetadata(metadata: Readonly<Record<string, unknown>>): void {
@@ -370,9 +358,8 @@ export class Session {
     this.#publisher.flush();
     this.#publisher.close();
     this.#launchAbort.abort();
-    this.#untilLive = [];
 
-    await this.#closePart('viewers', this.#viewers.close(reason));
+    await this.#closePart('viewers', this.viewers.close(reason));
     this.#onViewerChange();
     await this.#closePart('encoders', this.#media?.close());
     await this.#closePart(

@@ -1,63 +1,311 @@
+import { asError, StreamKitError } from '../errors.js';
+import type { IceServerOption } from '../ice-server-options.js';
+import type { Logger } from '../logger.js';
+import type { Caller } from './caller.js';
 import type { EventLogEntry } from './event-log.js';
-import type { Viewer } from './viewer.js';
+import type { MessageSink } from './message-sink.js';
+import { Player } from './player.js';
+import type { RenderOptions } from './render-options.js';
+import { codecsToOffer } from './render-options.js';
+import { secretDigest } from './secret-digest.js';
+import type { SessionMedia } from './session-media.js';
+import type { SessionParts, SessionSettings } from './session-parts.js';
+import type { StatePublisher } from './state-publisher.js';
+import { StreamClients } from './stream-clients.js';
+import type { ViewerRequest } from './viewer.js';
+import { Viewer } from './viewer.js';
+import { ViewerMedia } from './viewer-media.js';
+import type { ViewerMediaListener } from './viewer-media.js';
 
 /** What the viewers of a session come to together. */
 export interface ViewerSummary {
-  /** Those with an open event stream. */
+  /** Those with an open event stream, players, and WebSockets. */
   readonly attached: number;
   readonly signalingState: 'idle' | 'negotiating' | 'connected';
+  /** Somebody is sent media, or would be if there was any. */
+  readonly streaming: boolean;
   /** Every peer there is has gathered its candidates, and there is one. */
   readonly iceCandidatesGathered: boolean;
 }
 
-/** The viewers of one session. */
+export interface ViewerGroupParameters {
+  readonly parts: SessionParts;
+  readonly settings: Pick<SessionSettings, 'maxViewersPerSession' | 'viewerReattachMs'>;
+  readonly publisher: StatePublisher;
+  readonly renderOptions: Pick<RenderOptions, 'videoCodec' | 'audio'>;
+  /** A PNG of the picture as it is now. */
+  readonly snapshot: () => Promise<Uint8Array>;
+  readonly logger: Logger;
+}
+
+export interface ViewerGroupListener {
+  /** A viewer came or went by itself. */
+  onActivity(): void;
+  /** The summary may be another. */
+  onChange(): void;
+}
+
+/**
+ * The viewers of one session: those with an event stream, the players, which have a peer alone, and the WebSockets, which
+ * have none.
+ */
 export class ViewerGroup {
-  readonly #viewers = new Set<Viewer>();
+  readonly #parameters: ViewerGroupParameters;
+  readonly #listener: ViewerGroupListener;
+  /** By the digests of their secret ids, see {@link secretDigest}. */
+  readonly #viewers = new Map<string, Viewer>();
+  readonly #players = new Map<string, Player>();
+  readonly #streams: StreamClients;
+  #live: SessionMedia | undefined;
+  /** What waits for the page to be captured: at most one entry a viewer's peer. */
+  #untilLive: ((media: SessionMedia) => void)[] = [];
+  #endReason: string | undefined;
 
-  /** Those that are away for a while count too. */
-  get size(): number {
-    return this.#viewers.size;
+  constructor(parameters: ViewerGroupParameters, listener: ViewerGroupListener) {
+    this.#parameters = parameters;
+    this.#listener = listener;
+    const { parts, settings, publisher, renderOptions, snapshot, logger } = parameters;
+    this.#streams = new StreamClients({
+      clock: parts.clock,
+      logger,
+      graceMs: settings.viewerReattachMs,
+      firstCodec: codecsToOffer(renderOptions.videoCodec, undefined)[0] ?? 'h264',
+      document: () => publisher.document,
+      snapshot,
+      openSource: (codec, sink) => {
+        if (this.#live === undefined) throw new StreamKitError('unavailable', 'The page is not captured yet');
+        return this.#live.tap(codecsToOffer(renderOptions.videoCodec, codec), sink);
+      },
+      onChange: () => {
+        listener.onActivity();
+        listener.onChange();
+      },
+    });
   }
 
-  add(viewer: Viewer): void {
-    this.#viewers.add(viewer);
+  /**
+   * Finds the viewer that comes back, or makes a new one.
+   *
+   * @throws StreamKitError `conflict` for a codec that the session does not have, `no_such_viewer` for one that does not
+   * obey the caller, `at_capacity`.
+   */
+  admit(request: ViewerRequest): Viewer {
+    const { parts, settings, publisher, renderOptions } = this.#parameters;
+    const { caller, viewerId } = request;
+    const videoCodecs = codecsToOffer(renderOptions.videoCodec, request.videoCodec);
+    const returning = viewerId === undefined ? undefined : this.find(viewerId, caller);
+    if (returning?.isLost === true) this.#onViewerGone(returning);
+    else if (returning !== undefined) return returning;
+    this.ensureRoom();
+    const viewer = new Viewer(
+      {
+        id: parts.ids.viewerId(),
+        caller,
+        videoCodecs,
+        clock: parts.clock,
+        publisher,
+        reattachMs: settings.viewerReattachMs,
+      },
+      {
+        onViewerChange: () => {
+          this.#listener.onActivity();
+          this.#listener.onChange();
+        },
+        onViewerGone: (gone) => this.#onViewerGone(gone),
+        openMedia: (of, listener) => this.#openViewerMedia(of, listener),
+      },
+    );
+    // A session that has ended shows its last state and why, nothing more.
+    if (this.#endReason === undefined) this.#viewers.set(secretDigest(viewer.id), viewer);
+    else void viewer.close(this.#endReason);
+    return viewer;
   }
 
-  delete(viewer: Viewer): void {
-    this.#viewers.delete(viewer);
+  /**
+   * Makes a player of an offer, and the answer to it.
+   *
+   * @param iceServers - for our end.
+   * @throws StreamKitError `unprocessable` for an offer that cannot be served, `at_capacity` (503).
+   */
+  async admitPlayer(
+    caller: Caller,
+    offer: string,
+    iceServers: readonly IceServerOption[],
+  ): Promise<{ player: Player; answer: string }> {
+    const { parts, renderOptions, logger } = this.#parameters;
+    this.ensureRoom(503);
+    const player = new Player(
+      {
+        id: parts.ids.viewerId(),
+        caller,
+        openAnsweringPeer: parts.openAnsweringPeer,
+        peer: {
+          videoCodecs: codecsToOffer(renderOptions.videoCodec, undefined),
+          audio: renderOptions.audio,
+          iceServers,
+          offer,
+        },
+        logger,
+      },
+      {
+        onPlayerChange: (changed) => {
+          if (changed.media.state === 'closed') this.#players.delete(secretDigest(changed.id));
+          this.#listener.onChange();
+        },
+        whenLive: (work) => this.#whenLive(work),
+      },
+    );
+    this.#players.set(secretDigest(player.id), player);
+    this.#listener.onActivity();
+    this.#listener.onChange();
+    try {
+      return { player, answer: await player.answer() };
+    } catch (thrown) {
+      await this.dismiss(player);
+      throw thrown;
+    }
   }
 
-  /** Looks at every viewer, so that the time it takes says nothing of which one it was. */
-  find(viewerId: string): Viewer | undefined {
-    let found: Viewer | undefined;
-    for (const viewer of this.#viewers) if (viewer.hasId(viewerId)) found = viewer;
+  /** Takes a WebSocket; one that comes after the end is closed with the reason. */
+  admitStream(sink: MessageSink, caller: Caller): void {
+    this.#streams.admit(sink, caller);
+  }
+
+  /** @throws StreamKitError `at_capacity`. Those that are away for a while count too. */
+  ensureRoom(status = 429): void {
+    const size = this.#viewers.size + this.#players.size + this.#streams.size;
+    if (size < this.#parameters.settings.maxViewersPerSession) return;
+    const headers = { 'Retry-After': '5' };
+    throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { status, headers });
+  }
+
+  /** Closes a player that goes. */
+  async dismiss(player: Player): Promise<void> {
+    this.#players.delete(secretDigest(player.id));
+    this.#listener.onActivity();
+    this.#listener.onChange();
+    await this.#closed(player.close());
+  }
+
+  /**
+   * Undefined where no viewer has this id.
+   *
+   * @throws StreamKitError `no_such_viewer` for one that does not obey this caller, which is not to learn that there is one.
+   */
+  find(viewerId: string, caller: Caller): Viewer | undefined {
+    const found = this.#viewers.get(secretDigest(viewerId));
+    if (found?.obeys(caller) === false) throw noSuchViewer();
     return found;
   }
 
+  /** @throws StreamKitError `no_such_viewer`. */
+  get(viewerId: string, caller: Caller): Viewer {
+    const found = this.find(viewerId, caller);
+    if (found === undefined) throw noSuchViewer();
+    return found;
+  }
+
+  /** @throws StreamKitError `no_such_viewer`, also for one that does not obey this caller. */
+  getPlayer(id: string, caller: Caller): Player {
+    const found = this.#players.get(secretDigest(id));
+    if (found?.obeys(caller) !== true) throw noSuchViewer();
+    return found;
+  }
+
+  has(viewerId: string): boolean {
+    return this.#viewers.has(secretDigest(viewerId));
+  }
+
+  /** How many a caller has, players among them. */
+  countOf({ key }: Caller): number {
+    const all = [...this.#viewers.values(), ...this.#players.values()];
+    return all.filter((viewer) => viewer.callerKey === key).length + this.#streams.countOf(key);
+  }
+
   summary(): ViewerSummary {
-    const viewers = [...this.#viewers];
-    const media = viewers.flatMap((viewer) => viewer.media ?? []).filter((one) => one.state !== 'closed');
+    const viewers = [...this.#viewers.values()];
+    const media = [
+      ...viewers.flatMap((viewer) => viewer.media ?? []),
+      ...[...this.#players.values()].map((player) => player.media),
+    ].filter((one) => one.state !== 'closed');
     const connected = media.some((one) => one.state === 'connected');
     return {
-      attached: viewers.filter((viewer) => viewer.attached).length,
+      attached: viewers.filter((viewer) => viewer.attached).length + this.#players.size + this.#streams.size,
+      streaming: connected || this.#streams.size > 0,
       signalingState: connected ? 'connected' : media.length > 0 ? 'negotiating' : 'idle',
       iceCandidatesGathered: media.length > 0 && media.every((one) => one.candidatesGathered),
     };
   }
 
   sendPatch(entry: EventLogEntry): void {
-    for (const viewer of this.#viewers) viewer.sendPatch(entry);
+    for (const viewer of this.#viewers.values()) viewer.sendPatch(entry);
+    this.#streams.onStateChange();
   }
 
   sendSignal(event: Uint8Array): void {
-    for (const viewer of this.#viewers) viewer.sendSignal(event);
+    for (const viewer of this.#viewers.values()) viewer.sendSignal(event);
+  }
+
+  /** The page is captured. Once. */
+  goLive(media: SessionMedia): void {
+    this.#live = media;
+    for (const work of this.#untilLive.splice(0)) work(media);
+    this.#streams.goLive();
   }
 
   /** Tells them all and closes them; none is left in the group. Rejects after all when one could not. */
   async close(reason: string): Promise<void> {
-    const closing = [...this.#viewers].map((viewer) => viewer.close(reason));
+    this.#endReason = reason;
+    this.#untilLive = [];
+    this.#streams.close(reason);
+    const closing = [
+      ...[...this.#viewers.values()].map((viewer) => viewer.close(reason)),
+      ...[...this.#players.values()].map((player) => player.close()),
+    ];
     this.#viewers.clear();
+    this.#players.clear();
     const failed = (await Promise.allSettled(closing)).find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
+
+  #openViewerMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null {
+    if (this.#endReason !== undefined) return null;
+    const { parts, renderOptions, logger } = this.#parameters;
+    return new ViewerMedia(
+      parts.openViewerPeer,
+      {
+        videoCodecs: viewer.videoCodecs,
+        audio: renderOptions.audio,
+        iceServers: viewer.iceServers.server,
+      },
+      {
+        sendSignal: listener.sendSignal,
+        onMediaChange: () => this.#listener.onChange(),
+        whenLive: (work) => this.#whenLive(work),
+      },
+      logger,
+    );
+  }
+
+  #whenLive(work: (media: SessionMedia) => void): void {
+    if (this.#live === undefined) this.#untilLive.push(work);
+    else work(this.#live);
+  }
+
+  #onViewerGone(viewer: Viewer): void {
+    this.#viewers.delete(secretDigest(viewer.id));
+    this.#listener.onChange();
+    void this.#closed(viewer.close('gone'));
+  }
+
+  #closed(closing: Promise<void>): Promise<void> {
+    return closing.catch((thrown: unknown) => {
+      const { logger } = this.#parameters;
+      logger.warn({ part: 'viewer', err: asError(thrown) }, 'a part did not close cleanly');
+    });
+  }
+}
+
+function noSuchViewer(): StreamKitError {
+  return new StreamKitError('no_such_viewer', 'There is no such viewer');
 }

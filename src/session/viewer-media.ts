@@ -1,4 +1,5 @@
 import { asError, StreamKitError } from '../errors.js';
+import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import type {
   ConnectedMedia,
@@ -34,6 +35,7 @@ export class ViewerMedia {
   #reachable = true;
   #state: 'negotiating' | 'connected' | 'closed' = 'negotiating';
   #candidatesGathered = false;
+  #wasConnected = false;
   /** The last offer and every candidate since. */
   #signals: Uint8Array[] = [];
   /** How many of `#signals` went out on a connection. */
@@ -55,7 +57,10 @@ export class ViewerMedia {
       onOffer: (sdp) => this.#onOffer(sdp),
       onIceCandidate: (candidate) => this.#onIceCandidate(candidate),
       // ICE and DTLS take their time, and so does the browser: the one does not wait for the other.
-      onConnected: (connected) => listener.whenLive((media) => this.#attach(media, connected)),
+      onConnected: (connected) => {
+        this.#wasConnected = true;
+        listener.whenLive((media) => this.#attach(media, connected));
+      },
       onIceStateChange: (state) => {
         if (state === 'failed') this.#setReachable(false);
         if (state === 'connected') this.#setReachable(true);
@@ -67,6 +72,11 @@ export class ViewerMedia {
 
   get state(): 'negotiating' | 'connected' | 'closed' {
     return this.#state;
+  }
+
+  /** It has been connected, whatever it is now. */
+  get wasConnected(): boolean {
+    return this.#wasConnected;
   }
 
   get candidatesGathered(): boolean {
@@ -105,9 +115,9 @@ export class ViewerMedia {
     return this.#inOrder(() => this.#peer.addIceCandidate(candidate));
   }
 
-  /** @throws StreamKitError `at_capacity`. */
-  restartIce(): Promise<void> {
-    return this.#inOrder(() => this.#peer.restartIce());
+  /** @throws StreamKitError as {@link ViewerPeer.restartIce}, or `at_capacity`. */
+  restartIce(renewIceServers: () => Promise<readonly IceServerOption[]>): Promise<void> {
+    return this.#inOrder(() => this.#peer.restartIce(renewIceServers));
   }
 
   /** Idempotent. */

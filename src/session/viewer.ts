@@ -1,9 +1,12 @@
-import { timingSafeEqual } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 
+import type { ViewerRole } from '../access-options.js';
 import type { Clock, Timer } from '../clock.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { StreamKitError } from '../errors.js';
-import type { IceServerOption } from '../options.js';
+import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../ice-server-options.js';
+import type { Caller } from './caller.js';
+import { obeys } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
 import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
@@ -23,22 +26,31 @@ export interface ViewerListener {
 }
 
 export interface ViewerParameters {
+  /** A secret: whoever has it acts for this viewer. */
   readonly id: string;
+  /** Who has made it. */
+  readonly caller: Caller;
   /** What it is offered, best first. */
   readonly videoCodecs: readonly VideoCodec[];
   readonly clock: Clock;
   readonly publisher: StatePublisher;
-  readonly iceServers: readonly IceServerOption[];
   /** How long it may be away, ms. */
   readonly reattachMs: number;
 }
 
 export interface ViewerRequest {
+  readonly caller: Caller;
   /** Of an earlier event stream. One that is unknown or gone makes a new viewer. */
   readonly viewerId: string | undefined;
   /** The one codec that the client wants. */
   readonly videoCodec: VideoCodec | undefined;
 }
+
+/** Finds out which ICE servers a viewer may use now. Never rejects. */
+export type FindIceServers = () => Promise<IceServers>;
+
+/** How long a new viewer may take to its event stream, ms, whatever its time to come back is. */
+const LEAST_ARRIVAL_MS = 10_000;
 
 /** How one event stream of a viewer begins. */
 export interface AttachOptions {
@@ -54,11 +66,12 @@ export interface AttachOptions {
 export class Viewer {
   readonly #parameters: ViewerParameters;
   readonly #listener: ViewerListener;
-  readonly #idBytes: Buffer;
   #delivery: EventDelivery | undefined;
   #media: ViewerMedia | undefined;
   #wantsMedia = false;
   #awayTimer: Timer | undefined;
+  #findIceServers: FindIceServers = () => Promise.resolve(NO_ICE_SERVERS);
+  #iceServers = NO_ICE_SERVERS;
   #closing: Promise<void> | undefined;
   #closeReason: string | undefined;
 
@@ -66,8 +79,7 @@ export class Viewer {
   constructor(parameters: ViewerParameters, listener: ViewerListener) {
     this.#parameters = parameters;
     this.#listener = listener;
-    this.#idBytes = Buffer.from(parameters.id);
-    this.#startAwayTimer();
+    this.#startAwayTimer(Math.max(parameters.reattachMs, LEAST_ARRIVAL_MS));
   }
 
   /** Its event stream is open. */
@@ -80,19 +92,51 @@ export class Viewer {
     return this.#media;
   }
 
+  /**
+   * Its connection was up and has ended. The browser's end of it is of no more use, so the client is to begin anew, which
+   * it does as a new viewer.
+   */
+  get isLost(): boolean {
+    return this.#media?.state === 'closed' && this.#media.wasConnected;
+  }
+
   get videoCodecs(): readonly VideoCodec[] {
     return this.#parameters.videoCodecs;
   }
 
-  /** The id is a secret: how long the comparison takes says nothing of how much of it was right. */
-  hasId(id: string): boolean {
-    const given = Buffer.from(id);
-    return given.byteLength === this.#idBytes.byteLength && timingSafeEqual(given, this.#idBytes);
+  get iceServers(): IceServers {
+    return this.#iceServers;
+  }
+
+  /** A secret. */
+  get id(): string {
+    return this.#parameters.id;
+  }
+
+  /** What its caller is counted under. */
+  get callerKey(): string {
+    return this.#parameters.caller.key;
+  }
+
+  /** What it may become; a `viewer` is never given control. */
+  get permittedRole(): ViewerRole {
+    return this.#parameters.caller.role;
+  }
+
+  obeys(caller: Caller): boolean {
+    return obeys(this.#parameters.caller, caller);
+  }
+
+  /** To be called before {@link attach} for media. A peer that there is already keeps its servers until it restarts ICE. */
+  async prepareMedia(findIceServers: FindIceServers): Promise<void> {
+    this.#findIceServers = findIceServers;
+    if (!this.#hasPeer()) this.#iceServers = await findIceServers();
   }
 
   /** Takes an event stream; an earlier one is told `closed` and ends. */
   attach(sink: EventSink, options: AttachOptions): void {
-    const { publisher, id, iceServers } = this.#parameters;
+    const { publisher, id } = this.#parameters;
+    const iceServers = this.#iceServers.viewer;
     const previous = this.#delivery;
     this.#delivery = undefined;
     previous?.end(customSignal('closed', { reason: 'taken_over' }));
@@ -108,7 +152,7 @@ export class Viewer {
     this.#awayTimer?.cancel();
     this.#delivery = delivery;
     this.#wantsMedia ||= options.media;
-    if (this.#media !== undefined && this.#media.state !== 'closed') this.#media.resendSignals();
+    if (this.#hasPeer()) this.#media?.resendSignals();
     else this.#offerMedia();
     this.#listener.onViewerChange();
   }
@@ -116,7 +160,7 @@ export class Viewer {
   /** Opens the peer if the client wants one and has none. */
   #offerMedia(): void {
     if (!this.#wantsMedia || this.#closeReason !== undefined) return;
-    if (this.#media !== undefined && this.#media.state !== 'closed') return;
+    if (this.#hasPeer()) return;
     const media = this.#listener.openMedia(this, { sendSignal: (event) => this.sendSignal(event) });
     if (media === null) return;
     this.#media = media;
@@ -138,7 +182,7 @@ export class Viewer {
    * A signal from the client.
    *
    * @throws StreamKitError `bad_request` for an unknown type, `conflict` where nothing of the kind is expected,
-   * `unprocessable` for a payload that is none, `at_capacity`.
+   * `unprocessable` for a payload that is none, `at_capacity`, `no_such_viewer` where a restart is of no more use.
    */
   async acceptSignal(type: string, payload: unknown): Promise<void> {
     switch (type) {
@@ -147,7 +191,11 @@ export class Viewer {
       case 'ice_candidate':
         return this.#openMediaOr('No offer was made').addIceCandidate(parseCandidatePayload(payload));
       case 'ice_restart':
-        return this.#openMediaOr('There is no connection to restart').restartIce();
+        if (this.isLost)
+          throw new StreamKitError('no_such_viewer', 'The connection has ended: come as a new viewer');
+        return this.#openMediaOr('There is no connection to restart').restartIce(() =>
+          this.#renewIceServers(),
+        );
       default:
         throw new StreamKitError('bad_request', `Unknown signal type ${JSON.stringify(type.slice(0, 80))}`);
     }
@@ -169,6 +217,22 @@ export class Viewer {
     await this.#media?.close();
   }
 
+  #hasPeer(): boolean {
+    return this.#media !== undefined && this.#media.state !== 'closed';
+  }
+
+  /** Credentials for a relay may have expired since the viewer came. */
+  async #renewIceServers(): Promise<readonly IceServerOption[]> {
+    const before = this.#iceServers.viewer;
+    this.#iceServers = await this.#findIceServers();
+    const { viewer: iceServers, server } = this.#iceServers;
+    // A viewer that is away finds them in its first event when it is back.
+    if (!isDeepStrictEqual(iceServers, before)) {
+      this.sendSignal(customSignal('ice_servers', { iceServers }));
+    }
+    return server;
+  }
+
   #openMediaOr(sentence: string): ViewerMedia {
     if (this.#media === undefined || this.#media.state === 'closed') {
       throw new StreamKitError('conflict', sentence);
@@ -180,12 +244,12 @@ export class Viewer {
     // One that was taken over has nothing to say any more.
     if (this.#delivery !== delivery) return;
     this.#delivery = undefined;
-    this.#startAwayTimer();
+    this.#startAwayTimer(this.#parameters.reattachMs);
     this.#listener.onViewerChange();
   }
 
-  #startAwayTimer(): void {
-    this.#awayTimer = this.#parameters.clock.after(this.#parameters.reattachMs, () => {
+  #startAwayTimer(delayMs: number): void {
+    this.#awayTimer = this.#parameters.clock.after(delayMs, () => {
       this.#listener.onViewerGone(this);
     });
   }

@@ -12,14 +12,18 @@ import type {
   Producer,
   ProducerListener,
 } from '../../src/fanout/media-plane.js';
+import { StreamKitError } from '../../src/errors.js';
+import type { IceServerOption } from '../../src/ice-server-options.js';
 import { silentLogger } from '../../src/logger.js';
 import type { RtpPayloads } from '../../src/packetize/rtp-payloads.js';
 import type {
+  AnsweringPeer,
   IceCandidateInit,
   ViewerPeer,
   ViewerPeerListener,
   ViewerPeerParameters,
 } from '../../src/peer/viewer-peer.js';
+import type { Caller } from '../../src/session/caller.js';
 import type { EventSink, EventSinkListener } from '../../src/session/event-sink.js';
 import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
 import type { SessionRequest } from '../../src/session/session-request.js';
@@ -41,6 +45,8 @@ export class FakePeer implements ViewerPeer {
   readonly answers: string[] = [];
   readonly candidates: (IceCandidateInit | null)[] = [];
   restarts = 0;
+  /** Of the last restart. */
+  renewedServers: readonly IceServerOption[] | undefined;
   closed = false;
   /** What `acceptAnswer` throws. */
   answerError: Error | undefined;
@@ -67,10 +73,10 @@ export class FakePeer implements ViewerPeer {
     return Promise.resolve();
   }
 
-  restartIce(): Promise<void> {
+  async restartIce(renewIceServers?: () => Promise<readonly IceServerOption[]>): Promise<void> {
     this.restarts += 1;
+    this.renewedServers = await renewIceServers?.();
     this.listener.onOffer(`restart offer ${this.parts.peers.indexOf(this)}`);
-    return Promise.resolve();
   }
 
   close(): Promise<void> {
@@ -95,6 +101,17 @@ export class FakePeer implements ViewerPeer {
       audio: this.parameters.audio ? { ...parameters, ssrc: 2, mid: '1' } : null,
     });
   }
+}
+
+/** The peer of a player: every offer is fine but `bad`, a fragment is a restart where it says so. */
+export class FakeAnsweringPeer extends FakePeer implements AnsweringPeer {
+  readonly fragments: string[] = [];
+
+  override start = (): Promise<void> => Promise.resolve();
+  answer = (): Promise<string> => Promise.resolve('the answer');
+  isRestart = (fragment: string): boolean => fragment === 'restart';
+  trickle = (fragment: string): Promise<void> => Promise.resolve(void this.fragments.push(fragment));
+  restart = (): Promise<string> => Promise.resolve(`restart ${++this.restarts}`);
 }
 
 export class FakeProducer implements Producer {
@@ -322,6 +339,13 @@ export class FakeParts implements SessionParts {
     return peer;
   };
 
+  readonly openAnsweringPeer: SessionParts['openAnsweringPeer'] = (parameters, listener) => {
+    if (parameters.offer === 'bad') throw new StreamKitError('unprocessable', 'The SDP offer is bad.');
+    const peer = new FakeAnsweringPeer(parameters, listener, this);
+    this.peers.push(peer);
+    return peer;
+  };
+
   #capture(parameters: CaptureParameters): Capture {
     return {
       kind: 'tab',
@@ -364,6 +388,15 @@ function fakePayloads(frame: {
   return { bytes, offsets: new Uint32Array([0, bytes.length]), keyframe, rtpTimestamp, captureTimeUs };
 }
 
+/** Whom nothing is known of. */
+export const anybody: Caller = {
+  key: 'address 127.0.0.1',
+  id: undefined,
+  role: 'controller',
+  limits: {},
+  context: undefined,
+};
+
 export const testSettings: SessionSettings = {
   stateUpdateInterval: 100,
   sessionTimeout: 60_000,
@@ -372,7 +405,6 @@ export const testSettings: SessionSettings = {
   replayOnJoin: false,
   viewerReattachMs: 15_000,
   launchTimeoutMs: 30_000,
-  iceServers: [{ urls: 'stun:stun.example.org' }],
   maxBitrateBps: undefined,
 };
 
