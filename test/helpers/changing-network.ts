@@ -19,7 +19,9 @@ export class ChangingNetwork {
     private readonly serverPort: number,
   ) {
     this.#sockets = [inner];
-    inner.on('message', (data, from) => void this.#forward(data, from.port));
+    inner.on('message', (data, from) => {
+      this.#forward(data, from.port);
+    });
   }
 
   /** @param address - where clients find the server: another of the loopback addresses. */
