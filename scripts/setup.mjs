@@ -54,8 +54,9 @@ function native() {
   }
 }
 
-function has(command) {
-  return spawnSync(command, ['-version'], { stdio: 'ignore' }).error === undefined;
+/** @param argument - with which it ends by itself: a server must not be started. */
+function has(command, argument = '-version') {
+  return spawnSync(command, [argument], { stdio: 'ignore' }).error === undefined;
 }
 
 /**
@@ -65,7 +66,10 @@ function has(command) {
  */
 function aptInstall(name, hint) {
   const may = process.platform === 'linux' && process.getuid() === 0 && has('apt-get');
-  if (!may && hint === undefined) return;
+  if (hint === undefined) {
+    if (may) aptGetIfPossible(name);
+    return;
+  }
   if (!may) {
     console.error(hint);
     process.exit(1);
@@ -77,6 +81,14 @@ function aptInstall(name, hint) {
   };
   execFileSync('apt-get', ['update', '-qq'], options);
   execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);
+}
+
+/** What only some tests use, which say so where it is missing. */
+function aptGetIfPossible(name) {
+  console.log(`Installing ${name} …`);
+  const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+  spawnSync('apt-get', ['update', '-qq'], options);
+  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);
 }
 
 async function browser() {
@@ -99,7 +111,7 @@ if (!flags.has('--packages-only')) {
   if (flags.has('--tests') && !(has('ffmpeg') && has('ffprobe'))) {
     aptInstall('ffmpeg', 'The tests need ffmpeg and ffprobe: install FFmpeg.');
   }
-  if (flags.has('--tests') && !has('turnserver')) {
+  if (flags.has('--tests') && !has('turnserver', '-h')) {
     aptInstall('coturn', undefined);
   }
 }

@@ -15,8 +15,7 @@ const MOST_RELAY_PORT = 41_999;
 
 /** coturn, on the loopback address. */
 export class TurnServer {
-  static readonly isInstalled =
-    spawnSync('turnserver', ['--version'], { stdio: 'ignore' }).error === undefined;
+  static readonly isInstalled = spawnSync('turnserver', ['-h'], { stdio: 'ignore' }).error === undefined;
   #log = '';
 
   private constructor(
