@@ -67,3 +67,26 @@ describe('requests on one connection', () => {
     await rm(directory, { recursive: true });
   });
 });
+
+describe('an upgrade', () => {
+  const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==';
+  const upgrade = ['Connection: Upgrade', 'Upgrade: websocket'];
+  const version = 'Sec-WebSocket-Version: 13';
+
+  it.each([
+    ['without a key', 'GET', [version], 400],
+    ['with a key that is none', 'GET', [version, 'Sec-WebSocket-Key: short'], 400],
+    ['of another version', 'GET', ['Sec-WebSocket-Version: 99', key], 400],
+    ['with malformed protocols', 'GET', [version, key, 'Sec-WebSocket-Protocol: ,,'], 400],
+    ['by another method', 'POST', [version, key], 405],
+  ])('%s is refused as any other request is', async (_name, method, headers, status) => {
+    const client = new RawClient(server.port);
+    await client.send(rawRequest(`${method} /${id}/stream`, [...upgrade, ...headers])).untilEnd();
+    const [answer] = client.answers;
+    expect(answer?.status).toBe(status);
+    expect(answer?.head).toMatch(/^content-type: application\/json/im);
+    expect(JSON.parse(answer?.body ?? '')).toMatchObject({
+      error: { code: expect.stringMatching(/^[a-z_]+$/) },
+    });
+  });
+});
