@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 
@@ -13,10 +12,21 @@ export interface RawAnswer {
 export class RawClient {
   readonly socket: Socket;
   text = '';
+  /** The server has ended the connection. */
+  ended = false;
+  readonly #waiting = new Set<() => void>();
 
   constructor(port: number) {
     this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    this.socket.on('data', (bytes: Buffer) => (this.text += bytes.toString('latin1')));
+    this.socket.on('data', (bytes: Buffer) => {
+      this.text += bytes.toString('latin1');
+      this.#wake();
+    });
+    const onEnd = (): void => {
+      this.ended = true;
+      this.#wake();
+    };
+    this.socket.on('end', onEnd).on('close', onEnd);
     // What a server cuts off ends in an error here; the end is what counts.
     this.socket.on('error', () => undefined);
   }
@@ -29,19 +39,15 @@ export class RawClient {
   /** Waits until something holds of what has arrived. */
   async until(holds: (text: string) => boolean): Promise<this> {
     while (!holds(this.text)) {
-      if (this.socket.destroyed || this.socket.readableEnded) {
-        throw new Error(`The connection ended first: ${this.text}`);
-      }
-      await Promise.race([once(this.socket, 'data'), once(this.socket, 'close'), once(this.socket, 'end')]);
+      if (this.ended) throw new Error(`The connection ended first: ${this.text.slice(0, 2000)}`);
+      await this.#next();
     }
     return this;
   }
 
   /** Waits for the server's end of the connection. */
   async untilEnd(): Promise<this> {
-    if (!this.socket.destroyed && !this.socket.readableEnded) {
-      await Promise.race([once(this.socket, 'end'), once(this.socket, 'close')]);
-    }
+    while (!this.ended) await this.#next();
     return this;
   }
 
@@ -63,6 +69,15 @@ export class RawClient {
 
   close(): void {
     this.socket.destroy();
+  }
+
+  #next(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.add(resolve));
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
   }
 }
 
