@@ -80,6 +80,7 @@ export class ViewerGroup {
         if (this.#live === undefined) throw new StreamKitError('unavailable', 'The page is not captured yet');
         return this.#live.tap(codecsToOffer(renderOptions.videoCodec, codec), sink);
       },
+      openJournal: () => this.#openJournal(),
       onChange: () => {
         listener.onActivity();
         listener.onChange();
