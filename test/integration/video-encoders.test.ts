@@ -62,7 +62,7 @@ interface OpenedProcess {
   readonly failed: Promise<Error>;
   readonly compressed: () => number;
   /** The next picture. */
-  feed(): void;
+  readonly feed: () => void;
 }
 
 let source: PictureSource | undefined;
