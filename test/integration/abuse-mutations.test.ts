@@ -171,7 +171,7 @@ async function run(send: Send, seed: number): Promise<Map<number, number>> {
 }
 
 describe(`mutations of valid requests, seed ${SEED}`, () => {
-  it('are answered as documented and leave nothing behind', async () => {
+  it('are answered as documented and leave nothing behind', { timeout: 120_000 }, async () => {
     const first = await resourcesInUse();
     const overWire = await run(overHttp, SEED);
     const second = await resourcesLeft(first);
