@@ -4,13 +4,27 @@ import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
+import { build } from 'esbuild';
+
 const root = join(import.meta.dirname, '..');
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
-for (const project of ['.', 'src/client', 'src/capture/page', 'src/demo/page']) {
+// What comes later in this list looks at the declarations of what comes before.
+for (const project of ['.', 'src/client', 'src/react', 'src/capture/page', 'src/demo/page']) {
   execFileSync(process.execPath, [tsc, '-p', join(root, project)], { stdio: 'inherit' });
 }
+// One file with fast-json-patch in it, so that a browser can load the client as it is: without a bundler or an import map.
+await build({
+  entryPoints: [join(root, 'src/client/index.ts')],
+  outfile: join(root, 'dist/client/index.js'),
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  sourcemap: true,
+  logLevel: 'warning',
+});
 const assets = join(root, 'src/demo/public');
 if (existsSync(assets)) cpSync(assets, join(root, 'dist/demo/public'), { recursive: true });
 chmodSync(join(root, 'dist/demo/main.js'), 0o755);

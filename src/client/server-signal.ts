@@ -3,7 +3,13 @@ import type { ViewerRole } from './stream-events.js';
 
 /** The `custom_signal` events that the client knows, by type. */
 export type ServerSignal =
-  | { type: 'viewer'; viewerId: string; role: ViewerRole; iceServers: RTCIceServer[] }
+  | {
+      type: 'viewer';
+      viewerId: string;
+      role: ViewerRole;
+      iceServers: RTCIceServer[];
+      number: number | undefined;
+    }
   | { type: 'sdp_offer'; sdp: string }
   | { type: 'ice_candidate'; candidate: RTCIceCandidateInit | null }
   | { type: 'role'; role: ViewerRole; controllerId: string | null }
@@ -35,6 +41,7 @@ export function parseServerSignal(data: string): ServerSignal | undefined {
         viewerId: payload.viewerId,
         role: roleOf(payload.role),
         iceServers: Array.isArray(payload.iceServers) ? (payload.iceServers as RTCIceServer[]) : [],
+        number: typeof payload.number === 'number' ? payload.number : undefined,
       };
     case 'sdp_offer':
       if (typeof payload !== 'string') throw malformed(type);
