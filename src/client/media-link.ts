@@ -1,5 +1,6 @@
 import { Peer } from './peer.js';
 import type { PeerReport } from './peer-report.js';
+import type { ServerSignal } from './server-signal.js';
 import { SignalOutbox, type SendSignal } from './signal-outbox.js';
 import type { StreamError } from './stream-error.js';
 
@@ -14,9 +15,12 @@ export interface MediaLinkListener {
   onLost(error: StreamError): void;
 }
 
+/** The signals of the server that concern media. */
+export type MediaSignal = Extract<ServerSignal, { type: 'ice_servers' | 'sdp_offer' | 'ice_candidate' }>;
+
 /** The media of one viewer: its peer, and the signals that the peer sends to the server. */
 export class MediaLink {
-  readonly #iceServers: RTCIceServer[];
+  #iceServers: RTCIceServer[];
   readonly #listener: MediaLinkListener;
   readonly #outbox: SignalOutbox;
   #peer: Peer;
@@ -38,17 +42,19 @@ export class MediaLink {
     return this.#peer.stream;
   }
 
-  acceptOffer(sdp: string): void {
-    if (this.#peer.isForAnother(sdp)) {
-      this.#peer.close();
-      this.#peer = this.#openPeer();
-      this.#listener.onMedia(this.#peer.stream);
+  /** What the server says to this end of the connection. */
+  accept(signal: MediaSignal): void {
+    switch (signal.type) {
+      case 'ice_servers':
+        this.#setIceServers(signal.iceServers);
+        break;
+      case 'sdp_offer':
+        this.#acceptOffer(signal.sdp);
+        break;
+      case 'ice_candidate':
+        this.#peer.acceptCandidate(signal.candidate);
+        break;
     }
-    this.#peer.acceptOffer(sdp);
-  }
-
-  acceptCandidate(candidate: RTCIceCandidateInit | null): void {
-    this.#peer.acceptCandidate(candidate);
   }
 
   /** The event stream broke off; the media may well go on. */
@@ -58,7 +64,8 @@ export class MediaLink {
   }
 
   /** The event stream is open again, and the viewer the same. */
-  signalingRestored(): void {
+  signalingRestored(iceServers: RTCIceServer[]): void {
+    this.#setIceServers(iceServers);
     this.#outbox.release();
     this.#peer.signalingRestored();
   }
@@ -85,6 +92,20 @@ export class MediaLink {
     this.#closed = true;
     this.#outbox.close();
     this.#peer.close();
+  }
+
+  #setIceServers(iceServers: RTCIceServer[]): void {
+    this.#iceServers = iceServers;
+    this.#peer.setIceServers(iceServers);
+  }
+
+  #acceptOffer(sdp: string): void {
+    if (this.#peer.isForAnother(sdp)) {
+      this.#peer.close();
+      this.#peer = this.#openPeer();
+      this.#listener.onMedia(this.#peer.stream);
+    }
+    this.#peer.acceptOffer(sdp);
   }
 
   #openPeer(): Peer {

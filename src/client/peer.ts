@@ -30,7 +30,7 @@ export class Peer {
   readonly #listener: PeerListener;
   readonly #connection: RTCPeerConnection;
   readonly #recovery: IceRecovery;
-  readonly #hasRelayServer: boolean;
+  #hasRelayServer: boolean;
   readonly #openedAtMs = performance.now();
   #operations: Promise<void> = Promise.resolve();
   /** Local candidates found while an answer is not handed over yet. */
@@ -49,7 +49,7 @@ export class Peer {
       throw new StreamError('webrtc_unsupported', 'This browser has no WebRTC.');
     }
     this.#listener = listener;
-    this.#hasRelayServer = iceServers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
+    this.#hasRelayServer = hasRelay(iceServers);
     this.#connection = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
     this.#recovery = new IceRecovery({
       onRestartWanted: () => listener.onIceRestartWanted(),
@@ -72,6 +72,16 @@ export class Peer {
   isForAnother(sdp: string): boolean {
     const [known, offered] = [this.#offerSdp, sdp].map((text) => new Set(text.match(/^a=ssrc:\d+/gm)));
     return !!known?.size && !!offered?.size && [...offered].every((source) => !known.has(source));
+  }
+
+  /** For what is gathered from now on: with an ICE restart come new credentials for relays. */
+  setIceServers(iceServers: RTCIceServer[]): void {
+    this.#hasRelayServer = hasRelay(iceServers);
+    this.#enqueue(() => {
+      // What cannot change must be as it was.
+      this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers });
+      return Promise.resolve();
+    });
   }
 
   acceptOffer(sdp: string): void {
@@ -239,6 +249,10 @@ export class Peer {
     this.close();
     this.#listener.onFailed(error);
   }
+}
+
+function hasRelay(iceServers: RTCIceServer[]): boolean {
+  return iceServers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
 }
 
 /** Asks for the smallest jitter buffer: the stream is watched live, and often played with. */

@@ -10,6 +10,7 @@ export type ServerSignal =
       iceServers: RTCIceServer[];
       number: number | undefined;
     }
+  | { type: 'ice_servers'; iceServers: RTCIceServer[] }
   | { type: 'sdp_offer'; sdp: string }
   | { type: 'ice_candidate'; candidate: RTCIceCandidateInit | null }
   | { type: 'role'; role: ViewerRole; controllerId: string | null }
@@ -40,9 +41,12 @@ export function parseServerSignal(data: string): ServerSignal | undefined {
         type,
         viewerId: payload.viewerId,
         role: roleOf(payload.role),
-        iceServers: Array.isArray(payload.iceServers) ? (payload.iceServers as RTCIceServer[]) : [],
+        iceServers: iceServersOf(payload.iceServers),
         number: typeof payload.number === 'number' ? payload.number : undefined,
       };
+    case 'ice_servers':
+      if (!isRecord(payload)) throw malformed(type);
+      return { type, iceServers: iceServersOf(payload.iceServers) };
     case 'sdp_offer':
       if (typeof payload !== 'string') throw malformed(type);
       return { type, sdp: payload };
@@ -68,6 +72,10 @@ export function parseServerSignal(data: string): ServerSignal | undefined {
     default:
       return undefined;
   }
+}
+
+function iceServersOf(value: unknown): RTCIceServer[] {
+  return Array.isArray(value) ? (value as RTCIceServer[]) : [];
 }
 
 function roleOf(value: unknown): ViewerRole {

@@ -1,4 +1,3 @@
-/// <reference path="./fast-json-patch-core.d.ts" />
 import type { Operation } from 'fast-json-patch';
 // This part of it is an ES module also for Node, where the package itself is CommonJS without detectable names.
 import { applyPatch } from 'fast-json-patch/module/core.mjs';

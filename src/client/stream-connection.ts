@@ -260,11 +260,10 @@ export class StreamConnection {
       case 'viewer':
         this.#welcome(signal);
         break;
+      case 'ice_servers':
       case 'sdp_offer':
-        this.#media?.acceptOffer(signal.sdp);
-        break;
       case 'ice_candidate':
-        this.#media?.acceptCandidate(signal.candidate);
+        this.#media?.accept(signal);
         break;
       case 'role':
         this.#role = signal.role;
@@ -287,7 +286,7 @@ export class StreamConnection {
       this.#viewerId = signal.viewerId;
       if (this.#options.media !== 'none') this.#openMedia(signal.viewerId, signal.iceServers);
     } else {
-      this.#media?.signalingRestored();
+      this.#media?.signalingRestored(signal.iceServers);
     }
     this.#setStatus('connected');
     this.#events.emit('viewer', { viewerId: signal.viewerId, role: signal.role });
