@@ -11,10 +11,13 @@ const LEAVES = [
   'encoder-names',
   'errors',
   'logger',
+  'logger-option',
+  'observability-options',
   'option-checks',
   'options',
   'public-address',
   'recording-options',
+  'redacting-logger',
   'target-policy',
 ];
 
@@ -31,6 +34,8 @@ const ROOMS = {
   recording: { values: ['packetize', 'encode'] },
   session: { types: ['capture', 'encode', 'packetize', 'fanout', 'peer', 'recording'] },
   http: { values: ['session'] },
+  // Listens to all of them, and nothing of theirs depends on it.
+  observe: { types: ['encode', 'fanout', 'session', 'http'] },
   // Its doctor looks at what the rooms would use.
   demo: { values: ['index', 'router', 'capture', 'encode', 'fanout'] },
   client: { page: true },

@@ -7,6 +7,9 @@ export type { FetchHandler } from './http/fetch-adapter.js';
 export type { KoaMiddleware } from './http/koa-adapter.js';
 export type { NodeHandler } from './http/node-adapter.js';
 export type { Logger } from './logger.js';
+export type { HealthOptions, MetricsOptions } from './observability-options.js';
+export type { HealthChecks, RouterHealth } from './observe/router-health.js';
+export type { DiagnosticsChannelName, DiagnosticsChannels } from './observe/session-channels.js';
 export type { IceServerOption, RequestValidation, StreamKitOptions, Viewport } from './options.js';
 export type { HlsOptions, RecordingOptions } from './recording-options.js';
 export type { TargetPolicyOptions } from './target-policy.js';
@@ -14,6 +17,7 @@ export type { RecordedFile, RecordingError } from './recording/recording-message
 export type { RecordingInfo, RecordingStatus } from './recording/recording.js';
 export type { SessionChange, StreamKitRouter } from './router.js';
 export { createStreamKitRouter } from './router.js';
+export type { SessionEndReason } from './session/session-events.js';
 export type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
 export type {
   RecordingState,

@@ -7,6 +7,9 @@ export interface Logger {
   child(bindings: Record<string, unknown>): Logger;
 }
 
+/** Names what a line is about: `streamId`, and `viewer`, its public number. */
+export type LogContext = Readonly<Record<string, string | number>>;
+
 /** Drops everything: the default of a library, which must not write to its host's terminal unasked. */
 export const silentLogger: Logger = {
   debug: () => undefined,

@@ -6,7 +6,9 @@ import type { LaunchOptions } from 'puppeteer';
 import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { StreamKitError } from './errors.js';
 import type { Logger } from './logger.js';
-import { silentLogger } from './logger.js';
+import { loggerOption } from './logger-option.js';
+import type { ObservabilityOptions, ResolvedObservabilityOptions } from './observability-options.js';
+import { OBSERVABILITY_OPTION_NAMES, observabilityOptions } from './observability-options.js';
 import type { OptionCheck } from './option-checks.js';
 import {
   aBoolean,
@@ -56,7 +58,7 @@ export interface RequestValidation {
 }
 
 /** Options of `createStreamKitRouter`. Every one may be left out; a bad one is refused at construction. */
-export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> {
+export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> extends ObservabilityOptions {
   /** Path of the routes below the point where the router is mounted. Default `/`. */
   basePath?: string;
   /**
@@ -151,7 +153,7 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> {
 }
 
 /** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
-export interface ResolvedOptions<TEnv = unknown> {
+export interface ResolvedOptions<TEnv = unknown> extends ResolvedObservabilityOptions {
   /** Begins with a slash and ends without one; empty for the root. */
   readonly basePath: string;
   readonly puppeteerLaunchOptions: Readonly<LaunchOptions>;
@@ -223,6 +225,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'targetPolicy',
   'recording',
   'hls',
+  ...OBSERVABILITY_OPTION_NAMES,
 ];
 
 /**
@@ -240,6 +243,8 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     given[name] === undefined ? undefined : check(given[name], name);
   const milliseconds = integerBetween(0, LONGEST_TIMER_MS);
   const mediaPlane = optional('mediaPlane', oneOf('auto', 'native', 'werift')) ?? 'auto';
+  const iceServers = optional('iceServers', listOf(iceServer)) ?? Object.freeze([]);
+  const secrets = iceServers.flatMap(({ credential }) => credential ?? []);
   const udpPort = optional('udpPort', integerBetween(0, 65_535)) ?? 0;
   if (mediaPlane === 'werift' && udpPort !== 0) {
     throw new StreamKitError(
@@ -268,14 +273,14 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     maxViewersPerSession: optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100,
     pauseGraceMs: optional('pauseGraceMs', milliseconds) ?? 5000,
     viewerReattachMs: optional('viewerReattachMs', milliseconds) ?? 15_000,
-    iceServers: optional('iceServers', listOf(iceServer)) ?? Object.freeze([]),
+    iceServers,
     listenAddress: optional('listenAddress', ipAddress),
     announcedAddresses: optional('announcedAddresses', listOf(ipAddress)) ?? Object.freeze([]),
     mediaPlane,
     udpPort,
     replayOnJoin: optional('replayOnJoin', aBoolean) ?? false,
     lipSync: optional('lipSync', aBoolean) ?? true,
-    logger: optional('logger', logger) ?? silentLogger,
+    logger: loggerOption(given.logger, secrets),
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,
     maxBitrateBps: optional(
       'maxBitrateBps',
@@ -284,6 +289,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     targetPolicy: optional('targetPolicy', targetPolicyOptions) ?? DEFAULT_TARGET_POLICY,
     recording: optional('recording', recordingOptions),
     hls: optional('hls', hlsOptions),
+    ...observabilityOptions(given),
   });
 }
 
@@ -380,13 +386,4 @@ function text(value: unknown, name: string): string {
 function secret(value: unknown, name: string): string {
   if (typeof value === 'string') return value;
   throw new StreamKitError('bad_option', `Expected string for ${name} but received type ${typeof value}`);
-}
-
-function logger(value: unknown, name: string): Logger {
-  const given = anObject(value, name);
-  const missing = ['debug', 'info', 'warn', 'error', 'child'].find((method) => {
-    return typeof given[method] !== 'function';
-  });
-  if (missing !== undefined) throw badOption('function', `${name}.${missing}`, given[missing]);
-  return value as Logger;
 }

@@ -18,10 +18,16 @@ import type { KoaMiddleware } from './http/koa-adapter.js';
 import { createKoaMiddleware } from './http/koa-adapter.js';
 import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
+import { healthRoutes, metricsRoutes } from './http/observability-routes.js';
 import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
+import { observers } from './observe/observers.js';
+import type { RouterHealth } from './observe/router-health.js';
+import { routerHealth } from './observe/router-health.js';
+import { RouterMetrics } from './observe/router-metrics.js';
+import { publishSessionEvent } from './observe/session-channels.js';
 import type { ResolvedOptions, StreamKitOptions } from './options.js';
 import { resolveOptions } from './options.js';
 import { H264Payloader } from './packetize/h264-payloader.js';
@@ -33,6 +39,7 @@ import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
+import { newSessionFigures } from './session/session-figures.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
 import type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
 import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
@@ -70,6 +77,11 @@ export interface StreamKitRouter extends NodeHandler {
   stopRecording(streamId: string, recordingId: string): Promise<RecordingWithPaths>;
   /** The recordings of a session, oldest first, also when it is gone. */
   recordings(streamId: string): readonly RecordingWithPaths[];
+  /** What was counted, in the text format of Prometheus; the content type of it is `metricsContentType`. */
+  metrics(): Promise<string>;
+  readonly metricsContentType: string;
+  /** Whether another session could be taken. */
+  health(): RouterHealth;
   /**
    * Ends every session, its browser and its viewers, and takes no new ones. After it nothing of the router keeps
    * the process alive. Idempotent.
@@ -131,7 +143,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       clock,
       logger: logger.child({ room: 'fanout' }),
     });
-    const router = composeRouter(resolved, {
+    const parts: RouterParts = {
       openCapture: createOpenCapture({
         launchOptions: resolved.puppeteerLaunchOptions,
         capture: resolved.capture,
@@ -155,6 +167,10 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       clock,
       logger: logger.child({ room: 'session' }),
       ids: randomIds,
+    };
+    const router = composeRouter(resolved, parts, workerMuxThreads, {
+      encoderFound: () => encoders.chosen,
+      egressRefusals: () => egress?.refusals ?? {},
     });
     const close = router.close.bind(router);
     return Object.assign(router, {
@@ -183,13 +199,36 @@ const workerMuxThreads: MuxThreads = {
   openHlsThread: muxThreadOpener('./hls-worker.js'),
 };
 
+/** What sessions are made of, but for those who watch over them. */
+export type RouterParts = Omit<SessionParts, 'observe' | 'figures'>;
+
+/** What is known of the parts and not told by sessions. */
+export interface RouterGauges {
+  encoderFound(): boolean;
+  /** By reason. */
+  egressRefusals(): Readonly<Record<string, number>>;
+}
+
+const NO_GAUGES: RouterGauges = { encoderFound: () => true, egressRefusals: () => ({}) };
+
 /** Wires sessions and routes around given parts. */
 export function composeRouter<TEnv>(
   options: ResolvedOptions<TEnv>,
-  parts: SessionParts,
+  given: RouterParts,
   muxThreads: MuxThreads = workerMuxThreads,
+  gauges: RouterGauges = NO_GAUGES,
 ): StreamKitRouter {
   const reportError = errorReporter(options);
+  const figures = newSessionFigures();
+  const metrics = new RouterMetrics({
+    maxSessions: options.maxSessions,
+    figures,
+    mediaPlane: given.mediaPlane,
+    states: () => registry.states(),
+    egressRefusals: gauges.egressRefusals,
+  });
+  const observe = observers([metrics.observe, publishSessionEvent], options.logger);
+  const parts: SessionParts = { ...given, figures, observe };
   const registry = new SessionRegistry({
     parts,
     settings: options,
@@ -206,14 +245,14 @@ export function composeRouter<TEnv>(
           logger: options.logger.child({ room: 'recording' }),
           createId: () => randomUUID(),
         });
-  const recordings = store === undefined ? undefined : new SessionRecordings(registry, store);
+  const recordings = store === undefined ? undefined : new SessionRecordings(registry, store, observe);
   const { hls } = options;
   const playlists =
     hls === undefined
       ? undefined
-      : new SessionPlaylists(registry, (stream, onEnded) => {
+      : new SessionPlaylists(registry, ({ streamId, ...stream }, onEnded) => {
           const { clock } = parts;
-          const logger = options.logger.child({ room: 'recording' });
+          const logger = options.logger.child({ room: 'recording', streamId });
           const openThread = muxThreads.openHlsThread;
           return new HlsStream({ ...stream, options: hls, openThread, clock, logger }, onEnded);
         });
@@ -221,8 +260,19 @@ export function composeRouter<TEnv>(
     if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
     return recordings;
   };
+  const health = (): RouterHealth => {
+    const { encoderFound } = gauges;
+    const checks = {
+      capacity: registry.hasRoom,
+      encoder: encoderFound(),
+      mediaPlane: !parts.mediaPlane.closed,
+    };
+    return routerHealth(checks, registry.closed);
+  };
   const handle = createRequestHandler({
+    openRoutes: options.health === undefined ? {} : healthRoutes(options.health.path, health),
     routes: {
+      ...(options.metrics === undefined ? {} : metricsRoutes(options.metrics.path, metrics)),
       ...sessionRoutes({
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
@@ -238,12 +288,14 @@ export function composeRouter<TEnv>(
       options.logger.error({ err: error, streamId }, 'request failed');
       reportError(error, streamId);
     },
+    onAnswered: (answered) => metrics.countRequest(answered),
   });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await registry.close();
     await store?.close();
     await parts.mediaPlane.close();
+    metrics.close();
   };
   const mount = { basePath: options.basePath, handle, clock: parts.clock };
   return Object.assign(createNodeHandler(mount), {
@@ -259,6 +311,9 @@ export function composeRouter<TEnv>(
       return enabledRecordings().withPaths(streamId, recordingId);
     },
     recordings: (streamId: string) => recordings?.listWithPaths(streamId) ?? [],
+    metrics: () => metrics.read(),
+    metricsContentType: metrics.contentType,
+    health,
     close: () => (closing ??= close()),
     reconfigureSession: async (streamId: string, change: SessionChange) => {
       await registry.get(streamId).reconfigure(change);

@@ -34,7 +34,7 @@ delay.enable();
 
 const FRAMES_KEPT = 5_000;
 const frames = [];
-subscribe('stream-kit-server:frame', ({ rtpTimestamp, readTimeUs, captureTimeUs }) => {
+subscribe('stream-kit:frame', ({ rtpTimestamp, readTimeUs, captureTimeUs }) => {
   const wallMs = performance.timeOrigin + performance.now();
   const nowMs = Number(process.hrtime.bigint()) / 1e6;
   const wallOf = (timeUs) => wallMs - (nowMs - timeUs / 1e3);

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 
 import type { StreamKitError } from '../errors.js';
+import type { LogContext } from '../logger.js';
 import type { ColourMatrix } from './video-frame.js';
 
 export type CaptureKind = 'tab' | 'screencast';
@@ -88,10 +89,11 @@ export interface Capture {
 
 /**
  * Launches a browser, opens the page in it and begins to capture. Rejects with a coded error, and leaves nothing
- * behind when it does; `signal` gives up a launch that is under way.
+ * behind when it does; `signal` gives up a launch that is under way, `logContext` names the session in the log.
  */
 export type OpenCapture = (
   parameters: CaptureParameters,
   listener: CaptureListener,
   signal: AbortSignal,
+  logContext?: LogContext,
 ) => Promise<Capture>;

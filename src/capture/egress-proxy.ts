@@ -48,6 +48,9 @@ const ERROR_TYPES: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'connection_timeout',
 };
 
+/** Error types of RFC 9209 for what the policy does not permit. */
+export type EgressRefusal = 'http_request_denied' | 'destination_ip_prohibited';
+
 /** The page asked for what its policy does not permit. */
 class Refusal extends Error {}
 
@@ -62,6 +65,10 @@ export class EgressProxy {
   readonly #resolve: ResolveName;
   readonly #server: Server;
   readonly #sockets = new Set<Duplex>();
+  readonly #refusals: Record<EgressRefusal, number> = {
+    http_request_denied: 0,
+    destination_ip_prohibited: 0,
+  };
   #listening: Promise<string> | undefined;
 
   /** @param resolve - default: the resolver of the system. */
@@ -87,6 +94,11 @@ export class EgressProxy {
       return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
     })();
     return this.#listening;
+  }
+
+  /** How often pages were refused a host or its addresses. */
+  get refusals(): Readonly<Record<EgressRefusal, number>> {
+    return this.#refusals;
   }
 
   /** Cuts every connection. Idempotent. */
@@ -190,7 +202,8 @@ export class EgressProxy {
   }
 
   /** The host alone: what is behind it may be a secret. */
-  #refuse(host: string, port: number, errorType: string): never {
+  #refuse(host: string, port: number, errorType: EgressRefusal): never {
+    this.#refusals[errorType] += 1;
     this.#logger.debug({ host, port }, 'a page was refused what its policy does not permit');
     throw new Refusal(errorType);
   }

@@ -31,12 +31,13 @@ export interface OpenCaptureOptions {
  * killed.
  */
 export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
-  const { launchOptions, launchTimeoutMs, logger } = options;
-  const swept = sweepProfileDirectories(logger).catch((error: unknown) => {
-    logger.warn({ err: asError(error) }, 'could not look for the profiles of servers that are gone');
+  const { launchOptions, launchTimeoutMs } = options;
+  const swept = sweepProfileDirectories(options.logger).catch((error: unknown) => {
+    options.logger.warn({ err: asError(error) }, 'could not look for the profiles of servers that are gone');
   });
-  return async (parameters, listener, signal): Promise<Capture> => {
+  return async (parameters, listener, signal, logContext): Promise<Capture> => {
     await swept;
+    const logger = options.logger.child({ ...logContext });
     const { width, height, frameRate, audio } = parameters;
     const size = { width, height };
     const layout = frameRingLayout(width, height);

@@ -13,6 +13,8 @@ export interface VideoEncoderStats {
   /** Measured over the last second. */
   readonly frameRate: number;
   readonly bitrateBps: number;
+  /** Raw frames taken from the source since the start. */
+  readonly framesRead: number;
   /** Raw frames dropped since the start because encoding was slower than capture. */
   readonly framesDropped: number;
 }

@@ -12,6 +12,10 @@ export interface EncodedFrame {
   readonly captureTimeUs: number;
   /** When the raw picture was read, or the last one taken again, on the same clock. */
   readonly readTimeUs: number;
+  /** When the encoder gave it, on the same clock. */
+  readonly encodedTimeUs: number;
+  /** The picture before once more: nothing was captured for it. */
+  readonly repeated: boolean;
   /** Index in the ladder of sizes; 0 is the full size. */
   readonly rung: number;
 }

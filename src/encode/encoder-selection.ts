@@ -33,6 +33,7 @@ export class EncoderSelection {
   readonly #candidates: Record<VideoCodec, readonly ProbedCandidate[]>;
   readonly #probe: EncoderProbe | undefined;
   readonly #ready: Promise<void>;
+  #chosen = false;
 
   /** @throws StreamKitError `bad_option` when an encoder that is named does not work on this machine. */
   constructor(parameters: EncoderSelectionParameters) {
@@ -67,6 +68,11 @@ export class EncoderSelection {
     });
   }
 
+  /** It is known what works. */
+  get chosen(): boolean {
+    return this.#chosen;
+  }
+
   /** Resolves, at most 2 s after the start, when {@link candidates} knows what works. */
   ready(): Promise<void> {
     return this.#ready;
@@ -83,6 +89,7 @@ export class EncoderSelection {
   }
 
   #choose(reports: readonly EncoderReport[]): void {
+    this.#chosen = true;
     const refused = reports.filter(({ works }) => !works);
     for (const codec of CODECS) {
       this.#candidates[codec] = this.#candidates[codec].filter(

@@ -45,6 +45,7 @@ const encoders = new Map<VideoCodec, ActiveEncoder>();
 let lastCaptureTimeUs = 0;
 let lastEncodedAtUs = 0;
 let lastSequence = 0;
+let framesRead = 0;
 let framesDropped = 0;
 let nextDueUs = 0;
 let paceTimer: NodeJS.Timeout | undefined;
@@ -68,9 +69,17 @@ function sendOn(active: ActiveEncoder, { bytes, keyframe, times }: CompressedPic
   active.meter.add(bytes.byteLength);
   const rtpTimestamp = rtpTimestampOf(times.captureTimeUs, VIDEO_CLOCK_RATE_HZ);
   const { codec } = active.encoder;
-  report({ type: 'frame', frame: { codec, bytes, keyframe, rtpTimestamp, ...times, rung: 0 } }, [
-    bytes.buffer,
-  ]);
+  const { captureTimeUs, readTimeUs, repeated = false } = times;
+  report(
+    {
+      type: 'frame',
+      frame: {
+        ...{ codec, bytes, keyframe, rtpTimestamp, captureTimeUs, readTimeUs, repeated, rung: 0 },
+        encodedTimeUs: nowUs(),
+      },
+    },
+    [bytes.buffer],
+  );
 }
 
 /** The newest picture, through every encoder, when the next one is due. */
@@ -88,23 +97,24 @@ function takePicture(): void {
   const readTimeUs = nowUs();
   const frame = reader.next();
   if (!frame || !feed.take(frame)) return;
+  framesRead++;
   const behind = earlyUs < -frameIntervalUs;
   if (behind && lastSequence !== 0) framesDropped += Math.max(0, frame.sequence - lastSequence - 1);
   lastSequence = frame.sequence;
   // Due times keep their phase, so that a picture that came late does not make the next one late.
   nextDueUs = behind ? nowUs() + frameIntervalUs : nextDueUs + frameIntervalUs;
   refinementsLeft = REFINEMENTS;
-  encodeAll(frame.captureTimeUs, readTimeUs);
+  encodeAll(frame.captureTimeUs, readTimeUs, false);
 }
 
-function encodeAll(captureTimeUs: number, readTimeUs: number): void {
+function encodeAll(captureTimeUs: number, readTimeUs: number, repeated: boolean): void {
   clearTimeout(stillTimer);
   stillTimer = undefined;
   // The capture clock and ours are the same, but a picture that was encoded again has taken a time of its own.
   lastCaptureTimeUs = Math.max(captureTimeUs, lastCaptureTimeUs + 1_000);
   lastEncodedAtUs = nowUs();
   for (const active of encoders.values()) {
-    encodeOne(active, { captureTimeUs: lastCaptureTimeUs, readTimeUs });
+    encodeOne(active, { captureTimeUs: lastCaptureTimeUs, readTimeUs, repeated });
   }
   if (refinementsLeft > 0) scheduleStill(REFINEMENT_INTERVAL_US);
 }
@@ -119,7 +129,7 @@ function scheduleStill(delayUs: number): void {
   stillTimer = setTimeout(() => {
     stillTimer = undefined;
     refinementsLeft--;
-    guard(() => encodeAll(nowUs() - CAPTURE_LATENCY_US, nowUs()));
+    guard(() => encodeAll(nowUs() - CAPTURE_LATENCY_US, nowUs(), true));
   }, delayUs / 1000);
 }
 
@@ -216,7 +226,10 @@ function reportStats(): void {
     const { codec, name } = encoder;
     report({
       type: 'stats',
-      stats: { codec, encoder: name, width, height, frameRate: measured, bitrateBps, framesDropped },
+      stats: {
+        ...{ codec, encoder: name, width, height, frameRate: measured, bitrateBps },
+        ...{ framesRead, framesDropped },
+      },
     });
   }
 }

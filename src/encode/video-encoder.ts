@@ -23,6 +23,8 @@ export interface PictureTimes {
   readonly captureTimeUs: number;
   /** When the raw picture was read. */
   readonly readTimeUs: number;
+  /** The picture before once more. Default false. */
+  readonly repeated?: boolean;
 }
 
 /** One compressed picture as the encoder gives it. */

@@ -1,5 +1,6 @@
 import type { RTCDtlsTransport } from 'werift';
 
+import type { LogContext } from '../logger.js';
 import type { RtpPayloads } from '../packetize/rtp-payloads.js';
 
 /** What flows back from the fan-out of one encoded source to whoever feeds it. */
@@ -127,9 +128,29 @@ export interface IceEndpoint {
   close(): void;
 }
 
+/** Of a whole plane, which other routers of the process may share. */
+export interface MediaPlaneStats {
+  /** System calls that carried packets. */
+  readonly sendCalls: number;
+  readonly sendErrors: number;
+  /** Datagrams that came in, and those of them that were dropped, by reason. */
+  readonly received: number;
+  readonly droppedUnknownSource: number;
+  readonly droppedStunIntegrity: number;
+  readonly droppedMalformed: number;
+  readonly droppedSrtcpAuthentication: number;
+  /** Events that JavaScript was too slow for. */
+  readonly eventsDropped: number;
+  /** CPU time of the plane's threads, µs. */
+  readonly cpuUs: number;
+}
+
 /** Everything that costs per packet per viewer. */
 export interface MediaPlane {
   readonly name: 'werift' | 'native';
+  readonly closed: boolean;
+  /** What it counts of itself; only a plane with a UDP port of its own has it. */
+  readonly stats?: Readonly<MediaPlaneStats>;
   createProducer(parameters: ProducerParameters, listener: ProducerListener): Producer;
   /** Only a plane with a UDP port of its own has it; with another, viewers' sockets are werift's. */
   openIceEndpoint?(): IceEndpoint;
@@ -137,8 +158,13 @@ export interface MediaPlane {
    * @param dtlsTransport - connected: its SRTP keys exist.
    * @param endpoint - where the nominated pair lies on its socket; without it packets go the way that ICE goes,
    *   through a relay for one.
+   * @param logContext - names the viewer in the log.
    */
-  createTransport(dtlsTransport: RTCDtlsTransport, endpoint?: IceEndpoint): MediaTransport;
+  createTransport(
+    dtlsTransport: RTCDtlsTransport,
+    endpoint?: IceEndpoint,
+    logContext?: LogContext,
+  ): MediaTransport;
   /** Closes every transport and producer. Idempotent. */
   close(): Promise<void>;
 }

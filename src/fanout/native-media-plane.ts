@@ -2,7 +2,7 @@ import type { RTCDtlsTransport } from 'werift';
 
 import type { Clock } from '../clock.js';
 import { StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
+import type { LogContext, Logger } from '../logger.js';
 import type {
   ConsumerParameters,
   IceEndpoint,
@@ -36,10 +36,14 @@ export class NativeMediaPlane implements MediaPlane {
   private readonly endpoints = new Set<NativeIceEndpoint>();
   /** For viewers that are reached through a relay alone; made when there is the first. */
   private relayPlane: MediaPlane | undefined;
-  private closed = false;
+  private isClosed = false;
 
   constructor(private readonly options: NativeMediaPlaneOptions) {
     this.host = NativePlaneHost.acquire(options.addon, options.udpPort, options.logger);
+  }
+
+  get closed(): boolean {
+    return this.isClosed;
   }
 
   /** Of the whole plane, other routers of the process included. */
@@ -83,10 +87,14 @@ export class NativeMediaPlane implements MediaPlane {
     return endpoint;
   }
 
-  createTransport(dtlsTransport: RTCDtlsTransport, endpoint?: IceEndpoint): MediaTransport {
+  createTransport(
+    dtlsTransport: RTCDtlsTransport,
+    endpoint?: IceEndpoint,
+    logContext?: LogContext,
+  ): MediaTransport {
     this.assertOpen();
     if (endpoint === undefined) {
-      return new RelayedMediaTransport(this.relay().createTransport(dtlsTransport));
+      return new RelayedMediaTransport(this.relay().createTransport(dtlsTransport, undefined, logContext));
     }
     if (!(endpoint instanceof NativeIceEndpoint)) {
       throw new StreamKitError('internal', 'The ICE endpoint is of another media plane.');
@@ -99,10 +107,10 @@ export class NativeMediaPlane implements MediaPlane {
   }
 
   async close(): Promise<void> {
-    if (this.closed) {
+    if (this.isClosed) {
       return;
     }
-    this.closed = true;
+    this.isClosed = true;
     try {
       for (const closable of [...this.transports, ...this.producers, ...this.endpoints]) {
         closable.close();
@@ -119,7 +127,7 @@ export class NativeMediaPlane implements MediaPlane {
   }
 
   private assertOpen(): void {
-    if (this.closed) {
+    if (this.isClosed) {
       throw new StreamKitError('internal', 'The media plane is closed.');
     }
   }

@@ -2,8 +2,9 @@ import type { RTCDtlsTransport } from 'werift';
 
 import type { Clock } from '../clock.js';
 import { StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
+import type { LogContext, Logger } from '../logger.js';
 import type {
+  IceEndpoint,
   MediaPlane,
   MediaTransport,
   Producer,
@@ -29,13 +30,17 @@ class WeriftMediaPlane implements MediaPlane {
   private readonly time: MediaTime;
   private readonly producers = new Set<WeriftProducer>();
   private readonly transports = new Set<WeriftMediaTransport>();
-  private closed = false;
+  private isClosed = false;
 
   constructor(
     private readonly clock: Clock,
     private readonly logger: Logger,
   ) {
     this.time = new MediaTime(clock);
+  }
+
+  get closed(): boolean {
+    return this.isClosed;
   }
 
   createProducer(parameters: ProducerParameters, listener: ProducerListener): Producer {
@@ -47,9 +52,14 @@ class WeriftMediaPlane implements MediaPlane {
     return producer;
   }
 
-  createTransport(dtlsTransport: RTCDtlsTransport): MediaTransport {
+  createTransport(
+    dtlsTransport: RTCDtlsTransport,
+    _endpoint?: IceEndpoint,
+    logContext?: LogContext,
+  ): MediaTransport {
     this.assertOpen();
-    const transport = new WeriftMediaTransport(dtlsTransport, this.time, this.logger, (closed) => {
+    const logger = this.logger.child({ ...logContext });
+    const transport = new WeriftMediaTransport(dtlsTransport, this.time, logger, (closed) => {
       this.transports.delete(closed);
     });
     this.transports.add(transport);
@@ -57,7 +67,7 @@ class WeriftMediaPlane implements MediaPlane {
   }
 
   close(): Promise<void> {
-    this.closed = true;
+    this.isClosed = true;
     for (const transport of [...this.transports]) {
       transport.close();
     }
@@ -68,7 +78,7 @@ class WeriftMediaPlane implements MediaPlane {
   }
 
   private assertOpen(): void {
-    if (this.closed) {
+    if (this.isClosed) {
       throw new StreamKitError('internal', 'The media plane is closed.');
     }
   }

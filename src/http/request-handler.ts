@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import type { ErrorCode } from '../errors.js';
 import { StreamKitError } from '../errors.js';
 import type { ResolvedOptions } from '../options.js';
 import { authorize } from './authorization.js';
@@ -10,10 +11,29 @@ import type { RouteMethods } from './session-routes.js';
 export interface RequestHandlerParameters<TEnv> {
   /** By path below the base path; a segment with a colon stands for any one. */
   readonly routes: Readonly<Record<string, RouteMethods>>;
+  /** The same, but `validateRequest` is not asked. They are looked at first. */
+  readonly openRoutes?: Readonly<Record<string, RouteMethods>>;
   readonly options: Pick<ResolvedOptions<TEnv>, 'getEnv' | 'validateRequest'>;
   /** An answer of status 500 was given. */
   onServerError(thrown: unknown, streamId: string | undefined): void;
+  /** Any answer was given; of an event stream or a file its head. */
+  onAnswered?(answered: AnsweredRequest): void;
 }
+
+/** What was asked and what came of it, without anything that the client chose freely. */
+export interface AnsweredRequest {
+  /** Path of the route, such as `/:streamId/sse`. */
+  readonly route: string;
+  /** `other` for what no route of this server knows. */
+  readonly method: RequestMethod;
+  readonly status: number;
+  /** Of the error that was answered. */
+  readonly code: ErrorCode | undefined;
+  readonly durationMs: number;
+}
+
+const REQUEST_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+export type RequestMethod = (typeof REQUEST_METHODS)[number] | 'other';
 
 /** Answers one request; undefined where no route has its path. Never rejects. */
 export type RequestHandler = (request: HttpRequest) => Promise<HttpResponse | undefined>;
@@ -32,10 +52,10 @@ export function notFoundResponse(): HttpResponse {
 }
 
 export function createRequestHandler<TEnv>(parameters: RequestHandlerParameters<TEnv>): RequestHandler {
-  const routes = Object.entries(parameters.routes).map(([path, methods]) => ({
-    segments: path.split('/'),
-    methods,
-  }));
+  const { openRoutes = {}, onAnswered } = parameters;
+  const routesOf = (given: Readonly<Record<string, RouteMethods>>, open: boolean): Route[] =>
+    Object.entries(given).map(([path, methods]) => ({ path, segments: path.split('/'), methods, open }));
+  const routes = [...routesOf(openRoutes, true), ...routesOf(parameters.routes, false)];
 
   return async (request) => {
     const segments = request.path.split('/');
@@ -43,16 +63,34 @@ export function createRequestHandler<TEnv>(parameters: RequestHandlerParameters<
     if (segments.length > 2 && segments[1] !== '' && segments.at(-1) === '') segments.pop();
     const route = routes.find((candidate) => matches(candidate.segments, segments));
     if (route === undefined) return undefined;
-    const streamId = segments[1] ?? '';
     const named = namedSegments(route.segments, segments);
+    const { streamId = '' } = named;
+    const startedAtMs = performance.now();
+    const answered = (response: HttpResponse, code?: ErrorCode): HttpResponse => {
+      onAnswered?.({
+        route: route.path,
+        method: REQUEST_METHODS.find((known) => known === request.method) ?? 'other',
+        status: response.status,
+        code,
+        durationMs: performance.now() - startedAtMs,
+      });
+      return response;
+    };
     try {
-      return await answer(request, streamId, named, route.methods, parameters);
+      return answered(await answer(request, streamId, named, route, parameters));
     } catch (thrown) {
       const response = errorResponse(thrown);
       if (response.status === 500) parameters.onServerError(thrown, streamId === '' ? undefined : streamId);
-      return response;
+      return answered(response, thrown instanceof StreamKitError ? thrown.code : 'internal');
     }
   };
+}
+
+interface Route {
+  readonly path: string;
+  readonly segments: readonly string[];
+  readonly methods: RouteMethods;
+  readonly open: boolean;
 }
 
 function matches(pattern: readonly string[], segments: readonly string[]): boolean {
@@ -73,7 +111,7 @@ async function answer<TEnv>(
   request: HttpRequest,
   streamId: string,
   segments: Readonly<Record<string, string>>,
-  methods: RouteMethods,
+  { methods, open }: Route,
   { options }: RequestHandlerParameters<TEnv>,
 ): Promise<HttpResponse> {
   const allow = allowed(methods);
@@ -85,7 +123,7 @@ async function answer<TEnv>(
     const headers = { Allow: allow };
     throw new StreamKitError('method_not_allowed', `Expected one of the methods ${allow}`, { headers });
   }
-  const caller = await authorize(request, options);
+  const caller = open ? undefined : await authorize(request, options);
   return handler({ request, streamId, segments, caller });
 }
 

@@ -1,4 +1,5 @@
 import type { StreamKitError } from '../errors.js';
+import type { LogContext } from '../logger.js';
 import type { IceServerOption } from '../options.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import type { ConsumerParameters, MediaTransport } from '../fanout/media-plane.js';
@@ -16,6 +17,8 @@ export interface ViewerPeerParameters {
   readonly videoCodecs: readonly VideoCodec[];
   readonly audio: boolean;
   readonly iceServers: readonly IceServerOption[];
+  /** Names the viewer in the log. Default: nothing does. */
+  readonly logContext?: LogContext;
 }
 
 /** What the answer and the handshake came to. */

@@ -79,14 +79,14 @@ class WeriftViewerPeer implements ViewerPeer {
 
   constructor(
     private readonly options: ViewerPeerFactoryOptions,
-    parameters: ViewerPeerParameters,
+    private readonly parameters: ViewerPeerParameters,
     private readonly listener: ViewerPeerListener,
   ) {
     if (parameters.videoCodecs.length === 0) {
       throw new StreamKitError('bad_option', 'Expected at least one video codec to offer.');
     }
     this.clock = options.clock ?? systemClock;
-    this.logger = options.logger;
+    this.logger = options.logger.child({ ...parameters.logContext });
     this.connection = openConnection(parameters, options.listenAddress);
     // One stream for both, by which the browser knows to keep them in step.
     const stream = new MediaStream();
@@ -284,6 +284,7 @@ class WeriftViewerPeer implements ViewerPeer {
       this.mediaTransport = this.options.mediaPlane.createTransport(
         this.dtlsTransport,
         this.sharedPort?.choosePath(),
+        this.parameters.logContext,
       );
     } catch (error) {
       this.fail('The media transport cannot be opened.', error);

@@ -155,8 +155,8 @@ export class Recording {
     this.#files = report.files;
     if (report.type === 'ended') {
       if (report.detail !== undefined) {
-        const { recordingId, logger } = this.#parameters;
-        logger.warn({ recordingId, ...report.error, detail: report.detail }, 'recording failed');
+        const { recordingId, streamId, logger } = this.#parameters;
+        logger.warn({ streamId, recordingId, ...report.error, detail: report.detail }, 'recording failed');
       }
       this.#end(report.error);
       return;

@@ -1,7 +1,10 @@
-import { channel } from 'node:diagnostics_channel';
-
 import type { Capture, CaptureFormat } from '../capture/capture.js';
-import type { AudioEncodeThread, VideoEncodeThread, VideoEncoderStats } from '../encode/encode-thread.js';
+import type {
+  AudioEncodeThread,
+  EncoderReplacement,
+  VideoEncodeThread,
+  VideoEncoderStats,
+} from '../encode/encode-thread.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { Consumer, Producer } from '../fanout/media-plane.js';
@@ -9,6 +12,7 @@ import type { Logger } from '../logger.js';
 import type { ConnectedMedia } from '../peer/viewer-peer.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { OnDemand } from './on-demand.js';
+import { viewerFigures } from './session-figures.js';
 import type { AudioPayloader, SessionParts, VideoPayloader } from './session-parts.js';
 
 export interface SessionMediaListener {
@@ -28,14 +32,9 @@ export interface SessionMediaParameters {
   /** A viewer that joins gets the pictures since the last keyframe. */
   readonly replayOnJoin: boolean;
   readonly parts: SessionParts;
+  readonly streamId: string;
   readonly logger: Logger;
 }
-
-/**
- * `diagnostics_channel` on which each encoded picture is announced: codec, keyframe, RTP timestamp, and the monotonic µs
- * at which it was captured and read. Costs nothing without a subscriber.
- */
-const frameChannel = channel('stream-kit-server:frame');
 
 /** One viewer's share of the session's media. */
 export interface MediaShare {
@@ -49,6 +48,12 @@ interface VideoBranch {
   readonly producer: Producer;
   readonly payloader: VideoPayloader;
   readonly encoding: OnDemand;
+  /** FFmpeg's name of the one that runs, as soon as it is known. */
+  encoder: string | undefined;
+  /** Pictures that newcomers can be given first are with the producer. */
+  begun: boolean;
+  /** Newcomers that were sent nothing yet. */
+  readonly newcomers: Set<() => void>;
 }
 
 interface AudioBranch {
@@ -75,6 +80,9 @@ export class SessionMedia {
   #captureWork: Promise<void> = Promise.resolve();
   #bitrateBps: number;
   #closed = false;
+  #framesRead = 0;
+  #framesDropped = 0;
+  readonly #closeFigures: () => void;
 
   constructor(parameters: SessionMediaParameters, listener: SessionMediaListener) {
     this.#parameters = parameters;
@@ -86,14 +94,18 @@ export class SessionMedia {
       {
         onEncodedFrame: (frame) => this.#onEncodedFrame(frame),
         onStats: (stats) => this.#onStats(stats),
-        onEncoderReplaced: (replacement) =>
-          parameters.logger.warn({ ...replacement }, 'an encoder failed: another one goes on'),
+        onEncoderReplaced: (replacement) => this.#onEncoderReplaced(replacement),
         onError: (error) => this.#fail(error),
       },
     );
+    this.#closeFigures = parts.figures.pictures.open(() => ({
+      framesRead: this.#framesRead,
+      framesDropped: this.#framesDropped,
+    }));
     try {
       this.#audio = this.#openAudio();
     } catch (thrown) {
+      this.#closeFigures();
       void this.#videoThread.close();
       throw thrown;
     }
@@ -110,15 +122,27 @@ export class SessionMedia {
     return this.#audio !== null;
   }
 
-  /** Begins to send to a viewer whose peer is connected. */
-  attach(media: ConnectedMedia): MediaShare {
+  /**
+   * Begins to send to a viewer whose peer is connected.
+   *
+   * @param onFirstFrame - the first picture that it can decode is on its way; at most once.
+   */
+  attach(media: ConnectedMedia, onFirstFrame: () => void = () => undefined): MediaShare {
     const video = this.#videoBranch(media.videoCodec);
     const branches: { producer: Producer; encoding: OnDemand }[] = [video];
-    const consumers: Consumer[] = [media.transport.consume(video.producer, media.video)];
+    const videoConsumer = media.transport.consume(video.producer, media.video);
+    const consumers: Consumer[] = [videoConsumer];
+    let audioConsumer: Consumer | undefined;
     if (this.#audio !== null && media.audio !== null) {
       branches.push(this.#audio);
-      consumers.push(media.transport.consume(this.#audio.producer, media.audio));
+      audioConsumer = media.transport.consume(this.#audio.producer, media.audio);
+      consumers.push(audioConsumer);
     }
+    const closeFigures = this.#parameters.parts.figures.viewers.open(() =>
+      viewerFigures(videoConsumer.stats, audioConsumer?.stats, media.transport.rtcpDropped),
+    );
+    if (this.#replays(video)) onFirstFrame();
+    else video.newcomers.add(onFirstFrame);
     // The capture first: what the encoder starts from should be as fresh as it can be.
     const needs = [this.#capturing, ...branches.map((branch) => branch.encoding)];
     for (const need of needs) need.hold();
@@ -142,6 +166,8 @@ export class SessionMedia {
         if (closed) return;
         closed = true;
         for (const consumer of consumers) consumer.close();
+        closeFigures();
+        video.newcomers.delete(onFirstFrame);
         if (active) for (const need of needs) need.release();
       },
     };
@@ -177,7 +203,7 @@ export class SessionMedia {
     const tap: PacketSource = {
       codec,
       hasAudio: this.hasAudio,
-      requestKeyframe: () => this.#videoThread.requestKeyframe(codec),
+      requestKeyframe: () => this.#requestKeyframe(codec),
       refresh: () => this.#videoThread.refresh(),
       close: () => {
         if (!this.#taps.delete(tap) || this.#closed) return;
@@ -199,6 +225,8 @@ export class SessionMedia {
     this.#capturing.close();
     for (const branch of branches) branch.encoding.close();
     for (const branch of branches) branch.producer.close();
+    for (const [codec, branch] of this.#video) this.#onEncoder(codec, branch, undefined);
+    this.#closeFigures();
     const recorders = [...this.#taps.values()].map((sink) => sink.onSourceEnded());
     await Promise.all([this.#videoThread.close(), this.#audio?.thread.close(), ...recorders]);
     await this.#captureWork;
@@ -215,18 +243,23 @@ export class SessionMedia {
       start: () => this.#videoThread.start(codec, this.#bitrateBps),
       stop: () => {
         this.#videoThread.stop(codec);
+        branch.begun = false;
+        this.#onEncoder(codec, branch, undefined);
         if (this.#firstEncoding() === undefined) this.#listener.onVideoIdle();
       },
     });
     const branch: VideoBranch = {
       payloader: parts.createVideoPayloader(codec),
       encoding,
+      encoder: undefined,
+      begun: false,
+      newcomers: new Set(),
       producer: parts.mediaPlane.createProducer(
         { kind: 'video', clockRateHz: 90_000, gopReplay: replayOnJoin, targetBitrateBps: this.#bitrateBps },
         {
           onKeyframeWanted: () => {
             // An encoder that is about to start begins with one anyway.
-            if (encoding.running) this.#videoThread.requestKeyframe(codec);
+            if (encoding.running) this.#requestKeyframe(codec);
           },
         },
       ),
@@ -262,13 +295,10 @@ export class SessionMedia {
   }
 
   #onEncodedFrame(frame: EncodedFrame): void {
-    if (frameChannel.hasSubscribers) {
-      const { codec, keyframe, rtpTimestamp, captureTimeUs, readTimeUs } = frame;
-      frameChannel.publish({ codec, keyframe, rtpTimestamp, captureTimeUs, readTimeUs });
-    }
     const branch = this.#video.get(frame.codec);
     if (branch === undefined || this.#closed) return;
     this.#send(() => branch.producer.send(branch.payloader.payload(frame)));
+    this.#tellOf(frame, branch);
     for (const [{ codec }, sink] of this.#taps) if (codec === frame.codec) sink.onEncodedFrame(frame);
   }
 
@@ -291,7 +321,55 @@ export class SessionMedia {
   }
 
   #onStats(stats: VideoEncoderStats): void {
-    if (!this.#closed && stats.codec === this.#firstEncoding()) this.#listener.onVideoStats(stats);
+    if (this.#closed) return;
+    this.#framesRead = stats.framesRead;
+    this.#framesDropped = stats.framesDropped;
+    const branch = this.#video.get(stats.codec);
+    // What was on its way when the encoder was stopped is old.
+    if (branch?.encoding.running === true) this.#onEncoder(stats.codec, branch, stats.encoder);
+    if (stats.codec === this.#firstEncoding()) this.#listener.onVideoStats(stats);
+  }
+
+  #tellOf(frame: EncodedFrame, branch: VideoBranch): void {
+    const { streamId, parts } = this.#parameters;
+    const { codec, keyframe, bytes, rtpTimestamp, captureTimeUs, readTimeUs, encodedTimeUs, repeated } =
+      frame;
+    parts.observe('frame', {
+      ...{ streamId, codec, keyframe, bytes: bytes.byteLength, rtpTimestamp },
+      ...{ captureTimeUs, readTimeUs, encodedTimeUs, repeated },
+    });
+    if (!keyframe) return;
+    branch.begun = true;
+    for (const onFirstFrame of branch.newcomers) onFirstFrame();
+    branch.newcomers.clear();
+  }
+
+  /** A newcomer gets at once what the plane has kept; too long a group, for which it would wait, is rare. */
+  #replays(branch: VideoBranch): boolean {
+    const { parts, replayOnJoin } = this.#parameters;
+    return replayOnJoin && parts.mediaPlane.name === 'native' && branch.begun;
+  }
+
+  #requestKeyframe(codec: VideoCodec): void {
+    const { streamId, parts } = this.#parameters;
+    parts.observe('keyframe:request', { streamId, codec });
+    this.#videoThread.requestKeyframe(codec);
+  }
+
+  #onEncoderReplaced({ codec, failed, next, reason }: EncoderReplacement): void {
+    const { streamId, parts, logger } = this.#parameters;
+    logger.warn({ codec, failed, next, reason }, 'an encoder failed: another one goes on');
+    parts.observe('encoder:replace', { streamId, codec, failed, next });
+  }
+
+  /** @param encoder - the one that runs now. */
+  #onEncoder(codec: VideoCodec, branch: VideoBranch, encoder: string | undefined): void {
+    const { encoder: previous } = branch;
+    if (encoder === previous) return;
+    branch.encoder = encoder;
+    const { streamId, parts } = this.#parameters;
+    if (previous !== undefined) parts.observe('encoder:stop', { streamId, codec, encoder: previous });
+    if (encoder !== undefined) parts.observe('encoder:start', { streamId, codec, encoder });
   }
 
   #firstEncoding(): VideoCodec | undefined {

@@ -7,6 +7,8 @@ import type { Logger } from '../logger.js';
 import type { IceServerOption } from '../options.js';
 import type { RtpPayloads } from '../packetize/rtp-payloads.js';
 import type { OpenViewerPeer } from '../peer/viewer-peer.js';
+import type { ObserveSession } from './session-events.js';
+import type { SessionFigures } from './session-figures.js';
 
 /** Splits encoded pictures into RTP payloads. */
 export interface VideoPayloader {
@@ -38,6 +40,8 @@ export interface SessionParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly ids: IdSource;
+  readonly observe: ObserveSession;
+  readonly figures: SessionFigures;
 }
 
 /** The options that concern a session, under the names and in the units of `StreamKitOptions`. */

@@ -4,7 +4,7 @@ import type { SessionRegistry } from './session-registry.js';
 
 /** Makes the stream of one session. */
 export type OpenHlsStream = (
-  parameters: Pick<HlsStreamParameters, 'firstSequence' | 'openSource'>,
+  parameters: Pick<HlsStreamParameters, 'firstSequence' | 'openSource'> & { readonly streamId: string },
   onEnded: () => void,
 ) => HlsStream;
 
@@ -32,6 +32,7 @@ export class SessionPlaylists {
     if (stream === undefined) {
       const opened = this.#open(
         {
+          streamId,
           firstSequence: this.#nextSequences.get(streamId) ?? 0,
           openSource: (sink) => session.openPackets('h264', sink),
         },

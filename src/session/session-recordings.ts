@@ -3,6 +3,7 @@ import { StreamKitError } from '../errors.js';
 import { expectation, isPlainObject } from '../option-checks.js';
 import type { RecordingStore } from '../recording/recording-store.js';
 import type { Recording, RecordingInfo } from '../recording/recording.js';
+import type { ObserveSession } from './session-events.js';
 import type { SessionRegistry } from './session-registry.js';
 import type { RecordingState } from './session-state.js';
 
@@ -61,10 +62,12 @@ function integerAtLeast(
 export class SessionRecordings {
   readonly #registry: SessionRegistry;
   readonly #store: RecordingStore;
+  readonly #observe: ObserveSession;
 
-  constructor(registry: SessionRegistry, store: RecordingStore) {
+  constructor(registry: SessionRegistry, store: RecordingStore, observe: ObserveSession) {
     this.#registry = registry;
     this.#store = store;
+    this.#observe = observe;
   }
 
   /**
@@ -82,8 +85,14 @@ export class SessionRecordings {
       streamId,
       ...limits,
       openSource: (sink) => session.openPackets(asked, sink),
-      onChange: () => this.#show(streamId),
+      onChange: ({ running, info: { recordingId, status, durationMs, bytes } }) => {
+        this.#show(streamId);
+        if (running) return;
+        this.#observe('recording:end', { streamId, recordingId, status, durationMs, bytes });
+      },
     });
+    const { recordingId, format: container } = recording.info;
+    this.#observe('recording:start', { streamId, recordingId, format: container });
     this.#show(streamId);
     return recording.info;
   }

@@ -1,7 +1,9 @@
 import type { Timer } from '../clock.js';
+import type { ErrorCode } from '../errors.js';
 import { StreamKitError } from '../errors.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
+import type { StreamSessionState } from './session-state.js';
 import { Session } from './session.js';
 
 export interface SessionRegistryParameters {
@@ -31,6 +33,20 @@ export class SessionRegistry {
     this.#parameters = parameters;
   }
 
+  /** Another session can be made. */
+  get hasRoom(): boolean {
+    return !this.#closed && this.#occupying.size < this.#parameters.maxSessions;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** As their documents are now, also of those that ended and still have something open or can still be asked why. */
+  states(): Readonly<StreamSessionState>[] {
+    return [...new Set([...this.#occupying, ...this.#found.values()])].map(({ state }) => state);
+  }
+
   /**
    * Makes a session and begins to launch it.
    *
@@ -46,9 +62,17 @@ export class SessionRegistry {
       const headers = { 'Retry-After': '5' };
       throw new StreamKitError('at_capacity', 'All sessions of this server are taken', { headers });
     }
+    const createdAtUs = parts.clock.nowUs();
+    let code: ErrorCode | undefined;
     const session = new Session(parts.ids.streamId(), request, parts, settings, {
-      onFailed: (failed, error) => this.#parameters.onSessionError(error, failed.streamId),
+      onFailed: (failed, error) => {
+        code = error.code;
+        this.#parameters.onSessionError(error, failed.streamId);
+      },
       onEnded: (ended, reason) => {
+        const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
+        const { streamId } = ended;
+        parts.observe('session:end', { streamId, reason, ageMs, ...(code === undefined ? {} : { code }) });
         this.#occupying.delete(ended);
         // One that was deleted while it failed is not to be found again.
         if (reason === 'error' && this.#found.has(ended.streamId) && !this.#closed) this.#keepFailed(ended);
@@ -57,6 +81,7 @@ export class SessionRegistry {
     });
     this.#found.set(session.streamId, session);
     this.#occupying.add(session);
+    parts.observe('session:create', { streamId: session.streamId });
     session.launch();
     return session;
   }

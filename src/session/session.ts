@@ -13,6 +13,7 @@ import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { SessionMedia } from './session-media.js';
+import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
 import type { RecordingState, StreamSessionState } from './session-state.js';
@@ -22,11 +23,9 @@ import { StatePublisher } from './state-publisher.js';
 import { ViewerGroup } from './viewer-group.js';
 import type { ViewerRequest } from './viewer.js';
 import { Viewer } from './viewer.js';
+import { ViewerJournal } from './viewer-journal.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { ViewerMedia } from './viewer-media.js';
-
-/** Why a session ended; viewers read it in `closed`. */
-export type SessionEndReason = 'deleted' | 'timeout' | 'error' | 'shutdown';
 
 export interface SessionListener {
   /** It ended by an error; its processes are being closed. */
@@ -60,6 +59,7 @@ export class Session {
   /** What waits for the page to be captured: at most one entry a viewer's peer. */
   #untilLive: ((media: SessionMedia) => void)[] = [];
   #viewerCountTold = 0;
+  #viewersAdmitted = 0;
   readonly #idleWatch: IdleWatch;
   #watchingTimer: Timer | undefined;
   #endReason: SessionEndReason | undefined;
@@ -81,8 +81,16 @@ export class Session {
     this.#logger = parts.logger.child({ streamId });
     const nowMs = Math.round(parts.clock.wallMs());
     const state = new SessionState(initialState(streamId, request, nowMs, parts.mediaPlane.name));
-    this.#publisher = new StatePublisher(state, parts.clock, settings.stateUpdateInterval, (entry) =>
-      this.#viewers.sendPatch(entry),
+    const createdAtUs = parts.clock.nowUs();
+    this.#publisher = new StatePublisher(
+      state,
+      parts.clock,
+      settings.stateUpdateInterval,
+      (entry) => this.#viewers.sendPatch(entry),
+      (status, previous) => {
+        const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
+        parts.observe('session:status', { streamId, status, previous, ageMs });
+      },
     );
     this.#idleWatch = new IdleWatch({
       clock: parts.clock,
@@ -121,11 +129,17 @@ export class Session {
       const headers = { 'Retry-After': '5' };
       throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { headers });
     }
+    const { clock, observe } = this.#parts;
+    const journal = new ViewerJournal({
+      ...{ streamId: this.streamId, viewer: ++this.#viewersAdmitted },
+      ...{ clock, observe, logger: this.#logger },
+    });
     const viewer = new Viewer(
       {
+        journal,
         id: this.#parts.ids.viewerId(),
         videoCodecs,
-        clock: this.#parts.clock,
+        clock,
         publisher: this.#publisher,
         iceServers: this.#settings.iceServers,
         reattachMs: this.#settings.viewerReattachMs,
@@ -217,6 +231,7 @@ export class Session {
           onEnded: (error) => this.#fail(error),
         },
         signal,
+        { streamId: this.streamId },
       );
       this.#capture = capture;
       if (this.#endReason === undefined) this.#goLive(capture);
@@ -237,6 +252,7 @@ export class Session {
         pauseGraceMs: this.#settings.pauseGraceMs,
         replayOnJoin: this.#settings.replayOnJoin,
         parts: this.#parts,
+        streamId: this.streamId,
         logger: this.#logger,
       },
       {
@@ -272,7 +288,7 @@ export class Session {
           else work(this.#media);
         },
       },
-      this.#logger,
+      viewer.journal,
     );
   }
 

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../clock.js';
 import type { EventLogEntry } from './event-log.js';
 import { EventLog } from './event-log.js';
 import { serverSentEvent } from './server-sent-event.js';
-import type { SessionState, StreamSessionState } from './session-state.js';
+import type { SessionState, StreamSessionState, StreamSessionStatus } from './session-state.js';
 
 /** Patches kept for `Last-Event-ID`: a minute of them at the default interval. */
 const PATCH_LOG_LIMITS = { maxEntries: 600, maxBytes: 1024 * 1024 } as const;
@@ -16,6 +16,7 @@ export class StatePublisher {
   readonly #clock: Clock;
   readonly #intervalMs: number;
   readonly #onPatch: (entry: EventLogEntry) => void;
+  readonly #onStatus: (status: StreamSessionStatus, previous: StreamSessionStatus) => void;
   readonly #log = new EventLog(PATCH_LOG_LIMITS);
   #timer: Timer | undefined;
   #closed = false;
@@ -27,11 +28,13 @@ export class StatePublisher {
     clock: Clock,
     intervalMs: number,
     onPatch: (entry: EventLogEntry) => void,
+    onStatus: (status: StreamSessionStatus, previous: StreamSessionStatus) => void = () => undefined,
   ) {
     this.#state = state;
     this.#clock = clock;
     this.#intervalMs = intervalMs;
     this.#onPatch = onPatch;
+    this.#onStatus = onStatus;
   }
 
   get document(): Readonly<StreamSessionState> {
@@ -39,8 +42,11 @@ export class StatePublisher {
   }
 
   update(change: (document: StreamSessionState) => void): void {
+    const { status: previous } = this.document;
     this.#state.update(change);
     this.#schedule();
+    const { status } = this.document;
+    if (status !== previous) this.#onStatus(status, previous);
   }
 
   /** Notes activity; sent coarsely. */

@@ -1,4 +1,5 @@
 import type { EventLogEntry } from './event-log.js';
+import type { SessionEndReason } from './session-events.js';
 import type { Viewer } from './viewer.js';
 
 /** What the viewers of a session come to together. */
@@ -21,10 +22,11 @@ export class ViewerGroup {
 
   add(viewer: Viewer): void {
     this.#viewers.add(viewer);
+    viewer.journal.join();
   }
 
   delete(viewer: Viewer): void {
-    this.#viewers.delete(viewer);
+    if (this.#viewers.delete(viewer)) viewer.journal.leave('gone');
   }
 
   /** Looks at every viewer, so that the time it takes says nothing of which one it was. */
@@ -54,7 +56,8 @@ export class ViewerGroup {
   }
 
   /** Tells them all and closes them; none is left in the group. Rejects after all when one could not. */
-  async close(reason: string): Promise<void> {
+  async close(reason: SessionEndReason): Promise<void> {
+    for (const { journal } of this.#viewers) journal.leave(reason);
     const closing = [...this.#viewers].map((viewer) => viewer.close(reason));
     this.#viewers.clear();
     const failed = (await Promise.allSettled(closing)).find((result) => result.status === 'rejected');

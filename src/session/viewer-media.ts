@@ -1,5 +1,4 @@
 import { asError, StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
 import type {
   ConnectedMedia,
   IceCandidateInit,
@@ -9,6 +8,7 @@ import type {
 } from '../peer/viewer-peer.js';
 import { customSignal } from './server-sent-event.js';
 import type { MediaShare, SessionMedia } from './session-media.js';
+import type { ConnectionJournal, ViewerJournal } from './viewer-journal.js';
 
 export interface ViewerMediaListener {
   /** Sends one event to the viewer. False: there is no connection to send it on. */
@@ -27,7 +27,8 @@ const MAX_KEPT_SIGNALS = 64;
 /** One viewer's peer, the signalling with it and its share of the session's media. */
 export class ViewerMedia {
   readonly #listener: ViewerMediaListener;
-  readonly #logger: Logger;
+  readonly #journal: ViewerJournal;
+  readonly #connection: ConnectionJournal;
   readonly #peer: ViewerPeer;
   #share: MediaShare | undefined;
   /** What ICE says; the state follows once there is a share. */
@@ -47,22 +48,30 @@ export class ViewerMedia {
     openViewerPeer: OpenViewerPeer,
     parameters: ViewerPeerParameters,
     listener: ViewerMediaListener,
-    logger: Logger,
+    journal: ViewerJournal,
   ) {
     this.#listener = listener;
-    this.#logger = logger;
-    this.#peer = openViewerPeer(parameters, {
-      onOffer: (sdp) => this.#onOffer(sdp),
-      onIceCandidate: (candidate) => this.#onIceCandidate(candidate),
-      // ICE and DTLS take their time, and so does the browser: the one does not wait for the other.
-      onConnected: (connected) => listener.whenLive((media) => this.#attach(media, connected)),
-      onIceStateChange: (state) => {
-        if (state === 'failed') this.#setReachable(false);
-        if (state === 'connected') this.#setReachable(true);
+    this.#journal = journal;
+    this.#connection = journal.offer();
+    const { logContext } = journal;
+    this.#peer = openViewerPeer(
+      { ...parameters, logContext },
+      {
+        onOffer: (sdp) => this.#onOffer(sdp),
+        onIceCandidate: (candidate) => this.#onIceCandidate(candidate),
+        // ICE and DTLS take their time, and so does the browser: the one does not wait for the other.
+        onConnected: (connected) => {
+          this.#connection.connected(connected.videoCodec);
+          listener.whenLive((media) => this.#attach(media, connected));
+        },
+        onIceStateChange: (state) => {
+          if (state === 'failed') this.#setReachable(false);
+          if (state === 'connected') this.#setReachable(true);
+        },
+        onLeft: () => void this.#end(),
+        onFailed: (error) => void this.#fail(error),
       },
-      onLeft: () => void this.#end(),
-      onFailed: (error) => void this.#fail(error),
-    });
+    );
   }
 
   get state(): 'negotiating' | 'connected' | 'closed' {
@@ -164,7 +173,7 @@ export class ViewerMedia {
   #attach(media: Pick<SessionMedia, 'attach'>, connected: ConnectedMedia): void {
     if (this.#state === 'closed') return;
     try {
-      this.#share = media.attach(connected);
+      this.#share = media.attach(connected, () => this.#connection.firstFrame(connected.videoCodec));
     } catch (thrown) {
       void this.#fail(asError(thrown));
       return;
@@ -183,7 +192,7 @@ export class ViewerMedia {
 
   async #fail(error: Error): Promise<void> {
     if (this.#state === 'closed') return;
-    this.#logger.warn({ err: error }, 'viewer peer failed');
+    this.#connection.failed(error);
     await this.#end();
   }
 
@@ -192,7 +201,7 @@ export class ViewerMedia {
     const closed = this.close();
     this.#listener.onMediaChange();
     await closed.catch((thrown: unknown) => {
-      this.#logger.warn({ err: asError(thrown) }, 'viewer peer did not close cleanly');
+      this.#journal.logger.warn({ err: asError(thrown) }, 'viewer peer did not close cleanly');
     });
   }
 }

@@ -10,6 +10,7 @@ import type { EventSink } from './event-sink.js';
 import { customSignal } from './server-sent-event.js';
 import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
 import type { StatePublisher } from './state-publisher.js';
+import type { ViewerJournal } from './viewer-journal.js';
 import type { ViewerMedia, ViewerMediaListener } from './viewer-media.js';
 
 /** What flows back from a viewer to its session. */
@@ -23,6 +24,7 @@ export interface ViewerListener {
 }
 
 export interface ViewerParameters {
+  readonly journal: ViewerJournal;
   readonly id: string;
   /** What it is offered, best first. */
   readonly videoCodecs: readonly VideoCodec[];
@@ -68,6 +70,10 @@ export class Viewer {
     this.#listener = listener;
     this.#idBytes = Buffer.from(parameters.id);
     this.#startAwayTimer();
+  }
+
+  get journal(): ViewerJournal {
+    return this.#parameters.journal;
   }
 
   /** Its event stream is open. */

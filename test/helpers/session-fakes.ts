@@ -21,6 +21,8 @@ import type {
   ViewerPeerParameters,
 } from '../../src/peer/viewer-peer.js';
 import type { EventSink, EventSinkListener } from '../../src/session/event-sink.js';
+import type { ObserveSession, SessionEventName } from '../../src/session/session-events.js';
+import { newSessionFigures } from '../../src/session/session-figures.js';
 import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
 import type { SessionRequest } from '../../src/session/session-request.js';
 import { parseSessionRequest } from '../../src/session/session-request.js';
@@ -230,6 +232,9 @@ export class FakeParts implements SessionParts {
   readonly producers: FakeProducer[] = [];
   /** What was done, in order. */
   readonly events: string[] = [];
+  /** What was told to whoever observes, pictures aside. */
+  readonly observed: [SessionEventName, object][] = [];
+  readonly figures = newSessionFigures();
   readonly messagesToPage: unknown[] = [];
   viewerCount = 0;
   snapshotResult: () => Promise<Uint8Array> = () => Promise.resolve(new Uint8Array([1, 2, 3]));
@@ -238,6 +243,10 @@ export class FakeParts implements SessionParts {
   videoListener: VideoEncodeListener | undefined;
   audioListener: AudioEncodeListener | undefined;
   #lastId = 0;
+
+  readonly observe: ObserveSession = (name, event) => {
+    if (name !== 'frame') this.observed.push([name, event]);
+  };
 
   readonly ids = {
     streamId: () => `00000000-0000-4000-8000-${String(++this.#lastId).padStart(12, '0')}`,
@@ -256,6 +265,7 @@ export class FakeParts implements SessionParts {
 
   readonly mediaPlane: MediaPlane = {
     name: 'werift',
+    closed: false,
     createProducer: ({ kind }, listener) => {
       const producer = new FakeProducer(kind, listener, this);
       this.producers.push(producer);

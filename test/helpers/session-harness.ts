@@ -1,5 +1,5 @@
 import { StreamKitError } from '../../src/errors.js';
-import type { SessionEndReason } from '../../src/session/session.js';
+import type { SessionEndReason } from '../../src/session/session-events.js';
 import { Session } from '../../src/session/session.js';
 import type { Viewer } from '../../src/session/viewer.js';
 import type { FakeLaunch, FakePeer } from './session-fakes.js';

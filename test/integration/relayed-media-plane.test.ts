@@ -15,6 +15,7 @@ function createRelayedPlane(addon: NativeAddon): MediaPlane {
   const plane = new NativeMediaPlane({ addon, udpPort: 0, clock: systemClock, logger: silentLogger });
   return {
     name: plane.name,
+    closed: false,
     createProducer: (parameters, listener) => plane.createProducer(parameters, listener),
     createTransport: (dtlsTransport) => plane.createTransport(dtlsTransport),
     close: () => plane.close(),

@@ -99,6 +99,8 @@ export class SyntheticStream {
       rtpTimestamp: rtpTimestampOf(captureTimeUs, 90_000),
       captureTimeUs,
       readTimeUs: captureTimeUs,
+      encodedTimeUs: captureTimeUs,
+      repeated: false,
       rung: 0,
     });
   }

@@ -18,6 +18,8 @@ function frameOf(bytes: Uint8Array, keyframe = false): EncodedFrame {
     rtpTimestamp: 4711,
     captureTimeUs: 52_344,
     readTimeUs: 52_344,
+    encodedTimeUs: 4,
+    repeated: false,
     rung: 0,
   };
 }

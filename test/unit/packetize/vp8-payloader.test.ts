@@ -14,6 +14,8 @@ function frameOf(bytes: Uint8Array): EncodedFrame {
     rtpTimestamp: 90_000,
     captureTimeUs: 1_000_000,
     readTimeUs: 1_000_000,
+    encodedTimeUs: 4,
+    repeated: false,
     rung: 0,
   };
 }

@@ -12,6 +12,7 @@ const stats = {
   height: 720,
   frameRate: 29.97,
   bitrateBps: 3_999_600,
+  framesRead: 0,
   framesDropped: 0,
 } as const;
 
@@ -139,6 +140,8 @@ describe('encoding', () => {
       rtpTimestamp: 1,
       captureTimeUs: 2,
       readTimeUs: 3,
+      encodedTimeUs: 4,
+      repeated: false,
       rung: 0,
     };
     harness.parts.videoListener?.onEncodedFrame({ ...frame, codec: 'h264' });

@@ -1,0 +1,245 @@
+import { Counter, Histogram, Registry } from 'prom-client';
+
+import type { MediaPlane } from '../fanout/media-plane.js';
+import type { AnsweredRequest } from '../http/request-handler.js';
+import type { ObserveSession } from '../session/session-events.js';
+import type { PictureFigure, SessionFigures, ViewerFigure } from '../session/session-figures.js';
+import type { StreamSessionState } from '../session/session-state.js';
+import { EventLoopDelay } from './event-loop-delay.js';
+import { scrapedCounter, scrapedGauge } from './scraped-metric.js';
+import { countSessionEvents } from './session-metrics.js';
+
+/** What is counted elsewhere, and read whenever the metrics are. */
+export interface MetricsSources {
+  readonly maxSessions: number;
+  readonly figures: SessionFigures;
+  readonly mediaPlane: Pick<MediaPlane, 'name' | 'stats'>;
+  /** The documents of the sessions. */
+  states(): readonly Readonly<StreamSessionState>[];
+  /** What pages were refused, by reason; default: nothing is. */
+  egressRefusals?(): Readonly<Record<string, number>>;
+}
+
+/** All of it at one moment: there may be thousands of viewers, and a reading asks for each of them once. */
+interface Scrape {
+  readonly viewers: Readonly<Record<ViewerFigure, number>>;
+  readonly connected: number;
+  readonly pictures: Readonly<Record<PictureFigure, number>>;
+  readonly states: readonly Readonly<StreamSessionState>[];
+  readonly plane: MediaPlane['stats'];
+}
+
+type LastScrape = () => Scrape;
+
+const STATUSES = ['initializing', 'connecting', 'streaming', 'error', 'terminated'] as const;
+const KINDS = ['video', 'audio'] as const;
+const HTTP_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** The metrics of one router, in a registry of its own. */
+export class RouterMetrics {
+  readonly #registry = new Registry();
+  readonly #sources: MetricsSources;
+  #scrape: Scrape | undefined;
+  readonly #eventLoopDelay = new EventLoopDelay();
+  readonly #requests: Counter<'route' | 'method' | 'status_class'>;
+  readonly #errors: Counter<'code'>;
+  readonly #durations: Histogram<'route' | 'method'>;
+  /** Counts what sessions tell. */
+  readonly observe: ObserveSession;
+
+  constructor(sources: MetricsSources) {
+    const registry = this.#registry;
+    const registers = [registry];
+    this.#sources = sources;
+    const last: LastScrape = () => (this.#scrape ??= scrape(sources));
+    readSessions(registry, sources.maxSessions, last);
+    readViewers(registry, last);
+    readPlane(registry, sources, last);
+    this.observe = countSessionEvents(registry);
+    this.#requests = new Counter({
+      name: 'stream_kit_http_requests_total',
+      help: 'Requests that were answered, by the pattern of their route.',
+      ...{ labelNames: ['route', 'method', 'status_class'], registers },
+    });
+    this.#errors = new Counter({
+      name: 'stream_kit_http_errors_total',
+      help: 'Answers with an error, by its code; those of limits are among them.',
+      ...{ labelNames: ['code'], registers },
+    });
+    this.#durations = new Histogram({
+      name: 'stream_kit_http_request_duration_seconds',
+      help: 'From a request to its answer; of an event stream or a file to its head.',
+      ...{ labelNames: ['route', 'method'], buckets: HTTP_BUCKETS_SECONDS, registers },
+    });
+    scrapedGauge<'quantile'>(registry, {
+      name: 'stream_kit_event_loop_delay_seconds',
+      help: 'How late the event loop was since the metrics were last read.',
+      labelNames: ['quantile'],
+      read: () =>
+        this.#eventLoopDelay.read().map(({ quantile, seconds }) => [{ quantile: String(quantile) }, seconds]),
+    });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** In the text format of Prometheus. */
+  read(): Promise<string> {
+    this.#scrape = scrape(this.#sources);
+    return this.#registry.metrics();
+  }
+
+  countRequest({ route, method, status, code, durationMs }: AnsweredRequest): void {
+    this.#requests.inc({ route, method, status_class: `${Math.floor(status / 100)}xx` });
+    this.#durations.observe({ route, method }, durationMs / 1000);
+    if (code !== undefined) this.#errors.inc({ code });
+  }
+
+  /** Measures no more; what was counted can still be read. Idempotent. */
+  close(): void {
+    this.#eventLoopDelay.close();
+  }
+}
+
+function scrape({ figures: { viewers, pictures }, mediaPlane, states }: MetricsSources): Scrape {
+  return {
+    viewers: viewers.read(),
+    connected: viewers.size,
+    pictures: pictures.read(),
+    states: states(),
+    plane: mediaPlane.stats,
+  };
+}
+
+function readSessions(registry: Registry, maxSessions: number, last: LastScrape): void {
+  scrapedGauge<'status'>(registry, {
+    name: 'stream_kit_sessions',
+    help: 'Sessions, by status; those that failed for as long as they can be asked why.',
+    labelNames: ['status'],
+    read: () => {
+      const { states } = last();
+      return STATUSES.map((status) => [{ status }, states.filter((state) => state.status === status).length]);
+    },
+  });
+  scrapedGauge(registry, {
+    name: 'stream_kit_sessions_limit',
+    help: 'Most sessions at once.',
+    read: () => [[{}, maxSessions]],
+  });
+  scrapedCounter(registry, {
+    name: 'stream_kit_frames_captured_total',
+    help: 'Raw pictures that were taken to be encoded.',
+    read: () => [[{}, last().pictures.framesRead]],
+  });
+  scrapedCounter<'stage'>(registry, {
+    name: 'stream_kit_frames_dropped_total',
+    help: 'Raw pictures that encoders were too slow for, and encoded ones that were not sent to a viewer.',
+    labelNames: ['stage'],
+    read: () => [
+      [{ stage: 'encode' }, last().pictures.framesDropped],
+      [{ stage: 'send' }, last().viewers['video.framesDropped']],
+    ],
+  });
+}
+
+function readViewers(registry: Registry, last: LastScrape): void {
+  scrapedGauge(registry, {
+    name: 'stream_kit_viewers',
+    help: 'Viewers that are there, with or without media.',
+    read: () => [[{}, last().states.reduce((sum, { metadata }) => sum + metadata.viewers, 0)]],
+  });
+  scrapedGauge(registry, {
+    name: 'stream_kit_viewers_connected',
+    help: 'Viewers whose connection for media is up.',
+    read: () => [[{}, last().connected]],
+  });
+  const byKind = (
+    name: string,
+    help: string,
+    figure: 'packetsSent' | 'bytesSent' | 'packetsRetransmitted' | 'nacksReceived',
+  ): void =>
+    scrapedCounter<'kind'>(registry, {
+      ...{ name, help, labelNames: ['kind'] },
+      read: () => {
+        const { viewers } = last();
+        return KINDS.map((kind) => [{ kind }, viewers[`${kind}.${figure}`]]);
+      },
+    });
+  byKind('stream_kit_media_packets_sent_total', 'RTP packets sent, without retransmissions.', 'packetsSent');
+  byKind('stream_kit_media_bytes_sent_total', 'Bytes of RTP payload sent.', 'bytesSent');
+  byKind(
+    'stream_kit_media_packets_retransmitted_total',
+    'RTP packets that were sent once more.',
+    'packetsRetransmitted',
+  );
+  byKind('stream_kit_nacks_received_total', 'Generic NACKs that viewers sent.', 'nacksReceived');
+  scrapedCounter<'type'>(registry, {
+    name: 'stream_kit_keyframe_requests_received_total',
+    help: 'Keyframe requests that viewers sent, before they were coalesced.',
+    labelNames: ['type'],
+    read: () => {
+      const { viewers } = last();
+      return [
+        [{ type: 'pli' }, viewers['video.plisReceived']],
+        [{ type: 'fir' }, viewers['video.firsReceived']],
+      ];
+    },
+  });
+  scrapedCounter(registry, {
+    name: 'stream_kit_rtcp_dropped_total',
+    help: 'RTCP of viewers that could not be parsed or belonged to nobody.',
+    read: () => [[{}, last().viewers.rtcpDropped]],
+  });
+}
+
+function readPlane(
+  registry: Registry,
+  { mediaPlane, egressRefusals }: MetricsSources,
+  last: LastScrape,
+): void {
+  scrapedGauge<'plane'>(registry, {
+    name: 'stream_kit_media_plane_info',
+    help: 'What sends media to the viewers.',
+    labelNames: ['plane'],
+    read: () => [[{ plane: mediaPlane.name }, 1]],
+  });
+  scrapedCounter<'reason'>(registry, {
+    name: 'stream_kit_egress_refusals_total',
+    help: 'Connections of pages that were not permitted.',
+    labelNames: ['reason'],
+    read: () => Object.entries(egressRefusals?.() ?? {}).map(([reason, count]) => [{ reason }, count]),
+  });
+  if (mediaPlane.stats === undefined) return;
+  const stats = () => last().plane;
+  scrapedCounter<'cause'>(registry, {
+    name: 'stream_kit_plane_datagrams_dropped_total',
+    help: 'Datagrams to the media port that were dropped, by cause.',
+    labelNames: ['cause'],
+    read: () => [
+      [{ cause: 'unknown_source' }, stats()?.droppedUnknownSource ?? 0],
+      [{ cause: 'stun_integrity' }, stats()?.droppedStunIntegrity ?? 0],
+      [{ cause: 'malformed' }, stats()?.droppedMalformed ?? 0],
+      [{ cause: 'srtcp_authentication' }, stats()?.droppedSrtcpAuthentication ?? 0],
+    ],
+  });
+  const ofPlane = (name: string, help: string, read: () => number | undefined): void =>
+    scrapedCounter(registry, { name, help, read: () => [[{}, read() ?? 0]] });
+  ofPlane(
+    'stream_kit_plane_datagrams_received_total',
+    'Datagrams to the media port.',
+    () => stats()?.received,
+  );
+  ofPlane('stream_kit_plane_send_calls_total', 'System calls that sent media.', () => stats()?.sendCalls);
+  ofPlane('stream_kit_plane_send_errors_total', 'Those that failed.', () => stats()?.sendErrors);
+  ofPlane(
+    'stream_kit_plane_events_dropped_total',
+    'Events of the plane that JavaScript was too slow for.',
+    () => stats()?.eventsDropped,
+  );
+  ofPlane(
+    'stream_kit_plane_cpu_seconds_total',
+    'CPU time of the threads that send media.',
+    () => (stats()?.cpuUs ?? 0) / 1_000_000,
+  );
+}

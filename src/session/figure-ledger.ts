@@ -1,0 +1,39 @@
+/**
+ * Figures that somebody else counts, added up when they are asked for: those of what is open, and the last ones of what
+ * was closed. So the sums never go back.
+ */
+export class FigureLedger<Name extends string> {
+  readonly #open = new Set<() => Readonly<Record<Name, number>>>();
+  readonly #closed: Record<Name, number>;
+
+  constructor(names: readonly Name[]) {
+    this.#closed = Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
+  }
+
+  /** How many are open. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /**
+   * @param read - called whenever the sums are asked for, and once more at the end.
+   * @returns closes it; idempotent.
+   */
+  open(read: () => Readonly<Record<Name, number>>): () => void {
+    this.#open.add(read);
+    return () => {
+      if (this.#open.delete(read)) add(this.#closed, read());
+    };
+  }
+
+  /** The sums as they are now. */
+  read(): Record<Name, number> {
+    const sums = { ...this.#closed };
+    for (const read of this.#open) add(sums, read());
+    return sums;
+  }
+}
+
+function add<Name extends string>(sums: Record<Name, number>, figures: Readonly<Record<Name, number>>): void {
+  for (const name of Object.keys(sums) as Name[]) sums[name] += figures[name];
+}
