@@ -6,6 +6,7 @@ import { createOpenCapture } from './capture/open-capture.js';
 import { systemClock } from './clock.js';
 import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
 import { EncoderSelection } from './encode/encoder-selection.js';
+import { FrameTiming } from './encode/frame-timing.js';
 import { createOpenVideoEncodeThread } from './encode/video-encode-thread.js';
 import { asError, StreamKitError } from './errors.js';
 import type { MediaPlane } from './fanout/media-plane.js';
@@ -155,6 +156,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       openAudioEncodeThread,
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
       createAudioPayloader: () => new OpusPayloader(),
+      createFrameTiming: () => new FrameTiming(),
       mediaPlane,
       openViewerPeer: createViewerPeerFactory({
         mediaPlane,

@@ -53,6 +53,10 @@ export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Rec
         return emptyResponse(204);
       },
     },
+    // Whoever only looks on does not keep a session alive.
+    '/:streamId/diagnostics': {
+      GET: ({ streamId }) => jsonResponse(200, registry.get(streamId).diagnostics),
+    },
     '/:streamId/sse': { GET: ({ request, streamId }) => eventStream(request, touched(streamId)) },
     '/:streamId/signal': { POST: ({ request, streamId }) => signal(request, touched(streamId)) },
     '/:streamId/snapshot': { GET: ({ request, streamId }) => snapshot(request, touched(streamId)) },

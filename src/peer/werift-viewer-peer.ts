@@ -5,10 +5,12 @@ import { asError, StreamKitError } from '../errors.js';
 import type { ConsumerParameters, IceEndpoint, MediaPlane, MediaTransport } from '../fanout/media-plane.js';
 import type { Logger } from '../logger.js';
 import { announceCandidate, readCandidate } from './ice-candidate.js';
+import { peerPath } from './peer-path.js';
 import { type AcceptedAnswer, type AcceptedMedia, readAnswer } from './sdp-answer.js';
 import type {
   IceCandidateInit,
   OpenViewerPeer,
+  PeerPath,
   ViewerPeer,
   ViewerPeerListener,
   ViewerPeerParameters,
@@ -106,6 +108,10 @@ class WeriftViewerPeer implements ViewerPeer {
       this.sharedPort?.dtlsStarted();
     });
     this.listen();
+  }
+
+  get path(): PeerPath {
+    return peerPath(this.iceState, this.iceTransport);
   }
 
   async start(): Promise<void> {

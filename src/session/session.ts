@@ -12,6 +12,7 @@ import { jsonBytes } from './json-bytes.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
+import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnostics.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
@@ -103,6 +104,13 @@ export class Session {
   /** The state document as it is now. */
   get state(): Readonly<StreamSessionState> {
     return this.#publisher.document;
+  }
+
+  /** What its encoders, its viewers and the ways to them do at this moment. Not a use of the session. */
+  get diagnostics(): SessionDiagnostics {
+    const { frameRate, maxBitrateBps: bitrateBps } = this.#renderOptions;
+    const encodings = this.#media?.encodings({ frameRate, bitrateBps }) ?? [];
+    return sessionDiagnostics(this.state, encodings, this.#viewers.diagnostics());
   }
 
   /** Begins to launch. What comes of it shows in the state. Once. */

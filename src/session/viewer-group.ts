@@ -1,5 +1,6 @@
 import type { EventLogEntry } from './event-log.js';
 import type { SessionEndReason } from './session-events.js';
+import type { ViewerDiagnostics } from './session-diagnostics.js';
 import type { Viewer } from './viewer.js';
 
 /** What the viewers of a session come to together. */
@@ -45,6 +46,10 @@ export class ViewerGroup {
       signalingState: connected ? 'connected' : media.length > 0 ? 'negotiating' : 'idle',
       iceCandidatesGathered: media.length > 0 && media.every((one) => one.candidatesGathered),
     };
+  }
+
+  diagnostics(): ViewerDiagnostics[] {
+    return [...this.#viewers].map((viewer) => viewer.diagnostics);
   }
 
   sendPatch(entry: EventLogEntry): void {

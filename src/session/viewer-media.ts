@@ -3,11 +3,14 @@ import type {
   ConnectedMedia,
   IceCandidateInit,
   OpenViewerPeer,
+  PeerPath,
   ViewerPeer,
   ViewerPeerParameters,
 } from '../peer/viewer-peer.js';
 import { customSignal } from './server-sent-event.js';
-import type { MediaShare, SessionMedia } from './session-media.js';
+import type { ShareDiagnostics } from './session-diagnostics.js';
+import type { MediaShare } from './media-share.js';
+import type { SessionMedia } from './session-media.js';
 import type { ConnectionJournal, ViewerJournal } from './viewer-journal.js';
 
 export interface ViewerMediaListener {
@@ -76,6 +79,15 @@ export class ViewerMedia {
 
   get state(): 'negotiating' | 'connected' | 'closed' {
     return this.#state;
+  }
+
+  get path(): PeerPath {
+    return this.#peer.path;
+  }
+
+  /** What is sent; undefined where nothing is yet. */
+  get share(): ShareDiagnostics | undefined {
+    return this.#share?.diagnostics();
   }
 
   get candidatesGathered(): boolean {

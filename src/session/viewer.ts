@@ -8,6 +8,7 @@ import { EventDelivery } from './event-delivery.js';
 import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
 import { customSignal } from './server-sent-event.js';
+import type { ViewerDiagnostics } from './session-diagnostics.js';
 import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
 import type { StatePublisher } from './state-publisher.js';
 import type { ViewerJournal } from './viewer-journal.js';
@@ -86,6 +87,17 @@ export class Viewer {
     return this.#media;
   }
 
+  get diagnostics(): ViewerDiagnostics {
+    const { state, path, share } = this.#media ?? {};
+    return {
+      number: this.journal.number,
+      attached: this.attached,
+      media: state ?? 'none',
+      ice: path ?? null,
+      ...(share ?? { videoCodec: null, video: null, audio: null }),
+    };
+  }
+
   get videoCodecs(): readonly VideoCodec[] {
     return this.#parameters.videoCodecs;
   }
@@ -105,7 +117,9 @@ export class Viewer {
 
     const delivery = new EventDelivery(sink, publisher, () => this.#onClosed(delivery));
     if (options.preamble !== undefined) delivery.sendSignal(options.preamble);
-    delivery.sendSignal(customSignal('viewer', { viewerId: id, role: 'viewer', iceServers }));
+    delivery.sendSignal(
+      customSignal('viewer', { viewerId: id, number: this.journal.number, role: 'viewer', iceServers }),
+    );
     delivery.sendState(options.lastEventId);
     if (this.#closeReason !== undefined) {
       delivery.end(customSignal('closed', { reason: this.#closeReason }));

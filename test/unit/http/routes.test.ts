@@ -119,7 +119,7 @@ describe('GET /:id', () => {
     expect((await ask(url)).json).toMatchObject({ status: 'error', error: 'No Chromium was found' });
   });
 
-  it.each(['', '/sse', '/snapshot'])('is 404 for nobody: GET /:id%s', async (path) => {
+  it.each(['', '/sse', '/snapshot', '/diagnostics'])('is 404 for nobody: GET /:id%s', async (path) => {
     const { status, json } = await ask(`${server.url}${NOBODY}${path}`);
     expect([status, json.error.code]).toEqual([404, 'no_such_session']);
   });
@@ -233,7 +233,7 @@ describe('methods', () => {
   it('include HEAD where there is GET, which makes no viewer and takes no picture', async () => {
     const url = await liveSession();
     server.parts.snapshotResult = () => Promise.reject(new Error('No picture was asked for'));
-    for (const path of ['', '/sse', '/snapshot']) {
+    for (const path of ['', '/sse', '/snapshot', '/diagnostics']) {
       const response = await fetch(url + path, { method: 'HEAD' });
       expect([response.status, await response.text()]).toEqual([200, '']);
     }

@@ -29,7 +29,7 @@ describe('event stream', () => {
       'sdp_offer',
     ]);
     expect(sink.signals('viewer')).toEqual([
-      { viewerId: id, role: 'viewer', iceServers: testSettings.iceServers },
+      { viewerId: id, number: 1, role: 'viewer', iceServers: testSettings.iceServers },
     ]);
     expect(sink.signals('sdp_offer')).toEqual(['offer 0']);
     expect(sink.events.map((event) => typeof event.id)).toEqual(['undefined', 'number', 'undefined']);
