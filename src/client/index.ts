@@ -19,3 +19,11 @@ export type {
 } from './server-diagnostics.js';
 export { StateStore, type PatchOperation } from './state-store.js';
 export { readEventStream, SseParser, type SseEvent, type SseListener } from './sse-reader.js';
+export { diagnose } from './diagnose.js';
+export type { Finding, FindingCode } from './finding.js';
+export {
+  stageLatency,
+  type LatencyStage,
+  type LatencyStageName,
+  type StageLatency,
+} from './stage-latency.js';
