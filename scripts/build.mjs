@@ -1,6 +1,6 @@
 // Compiles the server, the client SDK and the in-page code, and copies what is no code. `dist` is made anew.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
@@ -25,6 +25,10 @@ await build({
   sourcemap: true,
   logLevel: 'warning',
 });
+// Left by the compilation of what imports it, and part of that file now.
+for (const name of readdirSync(join(root, 'dist/client'))) {
+  if (/\.js(\.map)?$/.test(name) && !name.startsWith('index.')) rmSync(join(root, 'dist/client', name));
+}
 const assets = join(root, 'src/demo/public');
 if (existsSync(assets)) cpSync(assets, join(root, 'dist/demo/public'), { recursive: true });
 chmodSync(join(root, 'dist/demo/main.js'), 0o755);

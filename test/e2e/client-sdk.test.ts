@@ -22,7 +22,7 @@ const PICTURE_COMES = `${DECODED}.then((frames) => frames > 0)`;
 
 beforeAll(async () => {
   const [started, launched, bundle] = await Promise.all([
-    TestServer.start({ viewerReattachMs: 3000, pauseGraceMs: 300 }),
+    TestServer.start({ viewerReattachMs: 2500, pauseGraceMs: 300 }),
     ViewerBrowser.launch(),
     build({
       entryPoints: [join(root, 'test', 'fixtures', 'sdk-page.mjs')],
