@@ -5,6 +5,8 @@ const REDACTED = '[redacted]';
 /** Beyond it a chain of causes is cut: it may lead back to itself. */
 const MAX_CAUSES = 8;
 const MIN_SECRET_LENGTH = 4;
+/** What is longer is cut: some of it may come from a page. */
+const MAX_TEXT_LENGTH = 16 * 1024;
 
 /**
  * What must not be in a log whoever put it into an error's message: of a URL all but its scheme and host, since a path
@@ -18,13 +20,13 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   ],
   [/\b(?!file:)([a-z][a-z\d+.-]{0,30}:\/\/)[^\s/?#"'<>\\]*@/gi, '$1'],
   [/\bdata:[^\s"'<>]*/gi, 'data:…'],
-  [/(?:\/[^\s/"']+)*\/stream-kit-\d+-\d+-[0-9a-f]{16}[^\s"',:)]*/g, '[profile]'],
+  [/(?:\/[^\s/"']+){0,8}\/stream-kit-\d+-\d+-[0-9a-f]{16}[^\s"',:)]*/g, '[profile]'],
   [/(\bice-pwd[:=]\s*)[A-Za-z\d+/]+/gi, `$1${REDACTED}`],
 ];
 
 /**
- * A logger through which no secret passes, at any level: not one of `secrets`, and nothing of what errors of the
- * browser, of the system or of a peer quote. What the caller itself put into an object (`caller`) is passed as it is.
+ * A logger that keeps secrets out of the log, at any level: those that are known, and what errors of the browser, of the
+ * system or of a peer are known to quote. What the caller itself put into an object (`caller`) is passed as it is.
  *
  * @param secrets - taken out wherever they stand; ones so short that they would be found everywhere are ignored.
  */
@@ -33,12 +35,14 @@ export function redactingLogger(logger: Logger, secrets: readonly string[]): Log
   const text = (value: string): string => {
     let clean = value;
     for (const secret of known) clean = clean.replaceAll(secret, REDACTED);
+    if (clean.length > MAX_TEXT_LENGTH) clean = `${clean.slice(0, MAX_TEXT_LENGTH)}…`;
     for (const [pattern, replacement] of PATTERNS) clean = clean.replace(pattern, replacement);
     return clean;
   };
   const entry = (value: unknown, depth: number): unknown => {
     if (typeof value === 'string') return text(value);
-    return value instanceof Error ? cleanError(value, depth) : value;
+    if (!(value instanceof Error)) return value;
+    return depth < MAX_CAUSES ? cleanError(value, depth) : undefined;
   };
   const entries = (object: object, depth: number): Record<string, unknown> =>
     Object.fromEntries(Object.entries(object).map(([name, value]) => [name, entry(value, depth)]));
@@ -52,7 +56,7 @@ export function redactingLogger(logger: Logger, secrets: readonly string[]): Log
     hide('message', text(error.message));
     if (error.stack !== undefined) hide('stack', text(error.stack));
     if (error.cause !== undefined) {
-      hide('cause', depth < MAX_CAUSES ? entry(error.cause, depth + 1) : undefined);
+      hide('cause', entry(error.cause, depth + 1));
     }
     return clean;
   };

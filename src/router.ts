@@ -24,6 +24,7 @@ import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
+import { whepRoutes } from './http/whep-routes.js';
 import { observers } from './observe/observers.js';
 import type { RouterHealth } from './observe/router-health.js';
 import { routerHealth } from './observe/router-health.js';
@@ -34,6 +35,7 @@ import { resolveOptions } from './options.js';
 import { H264Payloader } from './packetize/h264-payloader.js';
 import { OpusPayloader } from './packetize/opus-payloader.js';
 import { Vp8Payloader } from './packetize/vp8-payloader.js';
+import { createAnsweringPeerFactory } from './peer/answering-peer.js';
 import { createViewerPeerFactory } from './peer/werift-viewer-peer.js';
 import { HlsStream } from './recording/hls-stream.js';
 import type { OpenHlsThread } from './recording/hls-stream.js';
@@ -144,6 +146,14 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       clock,
       logger: logger.child({ room: 'fanout' }),
     });
+    const openViewerPeer = createViewerPeerFactory({
+      mediaPlane,
+      logger: logger.child({ room: 'peer' }),
+      ...listenAddress,
+      announcedAddresses,
+      lipSync,
+      clock,
+    });
     const parts: RouterParts = {
       openCapture: createOpenCapture({
         launchOptions: resolved.puppeteerLaunchOptions,
@@ -158,14 +168,8 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       createAudioPayloader: () => new OpusPayloader(),
       createFrameTiming: () => new FrameTiming(),
       mediaPlane,
-      openViewerPeer: createViewerPeerFactory({
-        mediaPlane,
-        logger: logger.child({ room: 'peer' }),
-        ...listenAddress,
-        announcedAddresses,
-        lipSync,
-        clock,
-      }),
+      openViewerPeer,
+      openAnsweringPeer: createAnsweringPeerFactory(openViewerPeer, clock),
       clock,
       logger: logger.child({ room: 'session' }),
       ids: randomIds,
@@ -206,9 +210,9 @@ export type RouterParts = Omit<SessionParts, 'observe' | 'figures'>;
 
 /** What is known of the parts and not told by sessions. */
 export interface RouterGauges {
-  encoderFound(): boolean;
+  readonly encoderFound: () => boolean;
   /** By reason. */
-  egressRefusals(): Readonly<Record<string, number>>;
+  readonly egressRefusals: () => Readonly<Record<string, number>>;
 }
 
 const NO_GAUGES: RouterGauges = { encoderFound: () => true, egressRefusals: () => ({}) };
@@ -281,6 +285,7 @@ export function composeRouter<TEnv>(
         targetPolicy: options.targetPolicy,
         logger: options.logger,
       }),
+      ...whepRoutes({ registry, iceServers: options.iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },

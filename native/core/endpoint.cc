@@ -22,7 +22,7 @@ Endpoint::Address& Endpoint::heard(int socket, const SocketAddress& from, int64_
     }
     forgotten = addresses_[place].remote;
   }
-  addresses_[place] = {from, socket, false, nowUs};
+  addresses_[place] = {.remote = from, .socket = socket, .heardUs = nowUs};
   return addresses_[place];
 }
 
@@ -35,12 +35,58 @@ bool Endpoint::has(const SocketAddress& address) const {
   return false;
 }
 
-bool Endpoint::select(const Address& address) {
+void Endpoint::noteCheck(const StunMessage& check, int socket, const SocketAddress& to) {
+  // A request to a STUN server has neither attribute.
+  if (check.iceControlled() || check.iceControlling()) {
+    isControlled_ = check.iceControlled();
+  }
+  if (check.useCandidate()) {
+    nominatedByUs_ = {socket, to};
+  }
+}
+
+bool Endpoint::noteViewerNominates(const Address& address) {
+  nominatedByViewer_ = pairOf(address);
+  return isControlled_ && address.answered && settleOn(address);
+}
+
+bool Endpoint::noteAnswered(Address& address, bool toNomination) {
+  address.answered = true;
+  // RFC 8445 sections 7.2.5.3.4 and 7.3.1.5. Of several pairs the one that was asked for last counts: a late
+  // answer of another does not take media back.
+  const bool nominated = toNomination ? nominatedByUs_ == pairOf(address)
+                                      : isControlled_ && nominatedByViewer_ == pairOf(address);
+  return nominated && settleOn(address);
+}
+
+bool Endpoint::settleOn(const Address& address) {
+  settled_ = true;
   if (isSelected(address)) {
     return false;
   }
-  selected_ = SelectedPair{address.socket, address.remote};
+  selected_ = pairOf(address);
   return true;
+}
+
+void Endpoint::replaceLocal(std::string ufrag, std::string password) {
+  local.replace(std::move(ufrag), std::move(password));
+  // The viewer nominates under our credentials; it may know them before we know its own.
+  nominatedByViewer_.reset();
+  beginAnew();
+}
+
+void Endpoint::replaceRemote(std::string ufrag, std::string password) {
+  remote.replace(std::move(ufrag), std::move(password));
+  beginAnew();
+}
+
+void Endpoint::beginAnew() {
+  generation_ += 1;
+  settled_ = false;
+  nominatedByUs_.reset();
+  for (Address& address : addresses_) {
+    address.answered = false;
+  }
 }
 
 }  // namespace streamkit

@@ -44,8 +44,8 @@ class Endpoint {
   struct Address {
     SocketAddress remote;
     int socket = -1;
-    /** We have asked for this pair with USE-CANDIDATE, and it has answered. */
-    bool nominated = false;
+    /** It has answered a check of ours under the current credentials. */
+    bool answered = false;
     int64_t heardUs = 0;
   };
 
@@ -67,19 +67,33 @@ class Endpoint {
                  std::optional<SocketAddress>& forgotten);
   /** By whatever socket. */
   bool has(const SocketAddress& address) const;
-  /** @returns whether it was another before */
-  bool select(const Address& address);
+  /** How often the credentials of a side were replaced. */
+  uint32_t generation() const { return generation_; }
+  /** We are the controlled agent, as our last check had it: the viewer nominates (RFC 8445 section 8.1.1). */
+  bool isControlled() const { return isControlled_; }
+
+  /** A check of ours is sent there, by the agent's role of now. */
+  void noteCheck(const StunMessage& check, int socket, const SocketAddress& to);
   /**
-   * The selected pair is that of these credentials: checks on it are for consent only (RFC 7675), and nobody
-   * has to judge them.
+   * The viewer asks for this pair by USE-CANDIDATE. Where it controls, that moves media once a check of ours
+   * has succeeded there; it may ask for another one later.
+   * @returns whether media goes elsewhere than before
+   */
+  bool noteViewerNominates(const Address& address);
+  /**
+   * The pair has answered a check of ours of this generation.
+   * @returns whether media goes elsewhere than before
+   */
+  bool noteAnswered(Address& address, bool toNomination);
+  /**
+   * The selected pair was nominated under these credentials: checks on it are for consent only (RFC 7675),
+   * and nobody has to judge them.
    */
   bool settledOn(int socket, const SocketAddress& address) const {
-    return settled_ && selected_->socket == socket && selected_->remote == address;
+    return settled_ && selected_ == SelectedPair{socket, address};
   }
-  /** Our nomination under the current credentials was answered by the selected pair. */
-  void settle() { settled_ = selected_.has_value(); }
-  /** ICE begins anew: whatever comes is its agent's. */
-  void unsettle() { settled_ = false; }
+  void replaceLocal(std::string ufrag, std::string password);
+  void replaceRemote(std::string ufrag, std::string password);
 
   IceCredentials local;
   IceCredentials remote;
@@ -87,16 +101,23 @@ class Endpoint {
   MediaTransport* transport = nullptr;
 
  private:
-  bool isSelected(const Address& address) const {
-    return selected_.has_value() && selected_->remote == address.remote &&
-           selected_->socket == address.socket;
-  }
+  static SelectedPair pairOf(const Address& address) { return {address.socket, address.remote}; }
+  /** ICE begins anew: media stays where it is, and whatever comes is the agent's until a pair is nominated.
+   */
+  void beginAnew();
+  bool settleOn(const Address& address);
+  bool isSelected(const Address& address) const { return selected_ == pairOf(address); }
 
   uint32_t id_;
   std::array<Address, kMaxAddresses> addresses_;
   size_t count_ = 0;
   std::optional<SelectedPair> selected_;
   bool settled_ = false;
+  bool isControlled_ = false;
+  uint32_t generation_ = 0;
+  /** What each side has asked for last by USE-CANDIDATE; the wish of the one that controls counts. */
+  std::optional<SelectedPair> nominatedByUs_;
+  std::optional<SelectedPair> nominatedByViewer_;
 };
 
 }  // namespace streamkit

@@ -15,8 +15,7 @@ void EndpointRegistry::create(uint32_t id, std::string ufrag, std::string passwo
 void EndpointRegistry::setLocalCredentials(Endpoint& endpoint, std::string ufrag, std::string password) {
   forgetUfrag(endpoint.local.previousUfrag, endpoint.id());
   idsByUfrag_[ufrag] = endpoint.id();
-  endpoint.local.replace(std::move(ufrag), std::move(password));
-  endpoint.unsettle();
+  endpoint.replaceLocal(std::move(ufrag), std::move(password));
 }
 
 void EndpointRegistry::close(uint32_t id) {
@@ -42,12 +41,13 @@ void EndpointRegistry::forgetUfrag(const std::string& ufrag, uint32_t id) {
   }
 }
 
-void EndpointRegistry::noteSent(const Endpoint& endpoint, int socket, const SocketAddress& to, Bytes data,
+void EndpointRegistry::noteSent(Endpoint& endpoint, int socket, const SocketAddress& to, Bytes data,
                                 int64_t nowUs) {
   const auto message = StunMessage::parse(data);
   if (message.has_value() && message->messageClass() == StunClass::kRequest) {
-    transactions_.add(message->transactionId(),
-                      {endpoint.id(), socket, to, message->useCandidate(), message->hasIntegrity(), nowUs});
+    endpoint.noteCheck(*message, socket, to);
+    transactions_.add(message->transactionId(), {endpoint.id(), socket, to, endpoint.generation(),
+                                                 message->useCandidate(), message->hasIntegrity(), nowUs});
   }
 }
 
@@ -83,18 +83,22 @@ EndpointRegistry::Received EndpointRegistry::receiveRequest(const StunMessage& m
   if (password == nullptr) {
     return {Verdict::kNotAuthentic};
   }
-  heard(*endpoint, socket, from, nowUs);
+  const Endpoint::Address& address = heard(*endpoint, socket, from, nowUs);
   // Whoever saw one request on its way can send it again from any address: it may claim one that is free, but
   // not that of another viewer.
   byAddress_.emplace(from, endpoint);
-  // A viewer asks again and again whether its pair still works. The agent is the controlling one, for it has
-  // nominated the pair; whoever says the same of itself or wants another pair is for the agent to judge.
-  if (endpoint->settledOn(socket, from) && !message.useCandidate() && !message.iceControlling() &&
+  const bool roleConflict = endpoint->isControlled() ? message.iceControlled() : message.iceControlling();
+  // A viewer asks again and again whether its pair still works. All that may change something is for the
+  // agent to judge: what nominates, on whatever pair, and who takes itself for what we are.
+  if (endpoint->settledOn(socket, from) && !message.useCandidate() && !roleConflict &&
       !message.hasUnknownAttribute()) {
     const size_t bytes = buildBindingSuccess(message, from, *password, answer_);
     return {Verdict::kAnswer, endpoint, false, bytes};
   }
-  return {Verdict::kPass, endpoint};
+  // The controlled agent does not nominate, and what was asked for before a restart does not count after it.
+  const bool nominates =
+      message.useCandidate() && !message.iceControlled() && password == &endpoint->local.password;
+  return {Verdict::kPass, endpoint, nominates && endpoint->noteViewerNominates(address)};
 }
 
 EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& message, int socket,
@@ -105,8 +109,7 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
   if (endpoint == nullptr || found->socket != socket || !(found->to == from)) {
     return {Verdict::kUnknownSource};
   }
-  const std::string* const password = found->signedRequest ? endpoint->remote.passwordOf(message) : nullptr;
-  if (found->signedRequest && password == nullptr) {
+  if (found->signedRequest && endpoint->remote.passwordOf(message) == nullptr) {
     return {Verdict::kNotAuthentic};
   }
   const StunTransaction transaction = *found;
@@ -116,13 +119,9 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
     Endpoint::Address& address = heard(*endpoint, socket, from, nowUs);
     // A port may pass from one viewer to another: the last to answer what only it was asked has it.
     byAddress_[from] = endpoint;
-    address.nominated = address.nominated || transaction.useCandidate;
-    // A pair once nominated goes on to be checked for consent without the attribute: of several, the media
-    // goes to the one that answered last.
-    received.pairSelected = address.nominated && endpoint->select(address);
-    // An answer under the credentials of before a restart settles nothing of what comes after it.
-    if (transaction.useCandidate && password == &endpoint->remote.password) {
-      endpoint->settle();
+    // An answer to a check of before a restart says nothing about what comes after it.
+    if (transaction.generation == endpoint->generation()) {
+      received.pairSelected = endpoint->noteAnswered(address, transaction.useCandidate);
     }
   }
   return received;

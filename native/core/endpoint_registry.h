@@ -29,7 +29,7 @@ class EndpointRegistry {
   void close(uint32_t id);
 
   /** To be called with what is sent for an endpoint, so that the answer is recognized. */
-  void noteSent(const Endpoint& endpoint, int socket, const SocketAddress& to, Bytes data, int64_t nowUs);
+  void noteSent(Endpoint& endpoint, int socket, const SocketAddress& to, Bytes data, int64_t nowUs);
   Received receiveStun(int socket, const SocketAddress& from, Bytes data, int64_t nowUs);
   /** What the verdict kAnswer was about, until the next message. */
   Bytes answer() const { return answer_; }

@@ -57,13 +57,12 @@ void MediaCore::setRemoteCredentials(uint32_t id, std::string ufrag, std::string
   Endpoint* const endpoint = endpoints_.find(id);
   // The same again is no restart.
   if (endpoint != nullptr && (endpoint->remote.ufrag != ufrag || endpoint->remote.password != password)) {
-    endpoint->remote.replace(std::move(ufrag), std::move(password));
-    endpoint->unsettle();
+    endpoint->replaceRemote(std::move(ufrag), std::move(password));
   }
 }
 
 void MediaCore::sendPacket(uint32_t id, int socket, const SocketAddress& to, Bytes data, int64_t nowUs) {
-  const Endpoint* const endpoint = endpoints_.find(id);
+  Endpoint* const endpoint = endpoints_.find(id);
   if (endpoint == nullptr || data.empty()) {
     return;
   }

@@ -20,6 +20,8 @@ namespace streamkit {
 struct SelectedPair {
   int socket = -1;
   SocketAddress remote;
+
+  bool operator==(const SelectedPair& other) const = default;
 };
 
 /** One viewer's SRTP and SRTCP: its consumers, its pacer, and what its RTCP says. */

@@ -21,6 +21,7 @@ constexpr uint16_t kAttributeUseCandidate = 0x0025;
 /** RFC 8489 section 14: what is below may not be passed over. */
 constexpr uint16_t kFirstOptionalAttribute = 0x8000;
 constexpr uint16_t kAttributeFingerprint = 0x8028;
+constexpr uint16_t kAttributeIceControlled = 0x8029;
 constexpr uint16_t kAttributeIceControlling = 0x802a;
 constexpr uint32_t kFingerprintXor = 0x5354554e;
 
@@ -105,6 +106,8 @@ bool StunMessage::readAttributes() {
         useCandidate_ = true;
       } else if (type == kAttributeIceControlling) {
         iceControlling_ = true;
+      } else if (type == kAttributeIceControlled) {
+        iceControlled_ = true;
       } else if (type < kFirstOptionalAttribute && type != kAttributePriority) {
         hasUnknownAttribute_ = true;
       }

@@ -28,8 +28,9 @@ class StunMessage {
    */
   std::string_view username() const { return username_; }
   bool useCandidate() const { return useCandidate_; }
-  /** Of a request: the sender takes itself for the controlling agent (RFC 8445 section 7.1.3). */
+  /** Of a request: which agent of RFC 8445 section 7.1.3 the sender takes itself for. */
   bool iceControlling() const { return iceControlling_; }
+  bool iceControlled() const { return iceControlled_; }
   /** It has a comprehension-required attribute that a binding request of ICE does not (RFC 8489 section 14).
    */
   bool hasUnknownAttribute() const { return hasUnknownAttribute_; }
@@ -47,6 +48,7 @@ class StunMessage {
   std::string_view username_;
   bool useCandidate_ = false;
   bool iceControlling_ = false;
+  bool iceControlled_ = false;
   bool hasUnknownAttribute_ = false;
   size_t integrityOffset_ = 0;
 };

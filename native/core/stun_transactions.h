@@ -15,6 +15,8 @@ struct StunTransaction {
   uint32_t endpoint = 0;
   int socket = -1;
   SocketAddress to;
+  /** The endpoint's when it was first sent. */
+  uint32_t generation = 0;
   bool useCandidate = false;
   /** It was signed, so the answer must be; a request to a STUN server is not. */
   bool signedRequest = false;
@@ -30,7 +32,8 @@ class StunTransactions {
 
   void add(const StunTransactionId& id, const StunTransaction& transaction) {
     forget(transaction.sentUs);
-    if (!transactions_.insert_or_assign(id, transaction).second) {
+    // One that is sent again is still of the credentials of its first time.
+    if (!transactions_.try_emplace(id, transaction).second) {
       return;
     }
     order_.push_back({id, transaction.sentUs});

@@ -17,6 +17,9 @@ constexpr uint16_t kAttributeUsername = 0x0006;
 constexpr uint16_t kAttributeIntegrity = 0x0008;
 constexpr uint16_t kAttributeUseCandidate = 0x0025;
 constexpr uint16_t kAttributeFingerprint = 0x8028;
+constexpr uint16_t kAttributeIceControlled = 0x8029;
+constexpr uint16_t kAttributeIceControlling = 0x802a;
+constexpr std::array<uint8_t, 8> kTieBreaker{};
 constexpr uint32_t kFingerprintXor = 0x5354554e;
 
 uint32_t crc32(Bytes bytes) {
@@ -57,6 +60,14 @@ StunMessageBuilder& StunMessageBuilder::username(std::string_view value) {
 
 StunMessageBuilder& StunMessageBuilder::useCandidate() {
   return attribute(kAttributeUseCandidate, {});
+}
+
+StunMessageBuilder& StunMessageBuilder::iceControlled() {
+  return attribute(kAttributeIceControlled, kTieBreaker);
+}
+
+StunMessageBuilder& StunMessageBuilder::iceControlling() {
+  return attribute(kAttributeIceControlling, kTieBreaker);
 }
 
 StunMessageBuilder& StunMessageBuilder::integrity(std::string_view password) {

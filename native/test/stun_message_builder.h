@@ -15,6 +15,9 @@ class StunMessageBuilder {
   StunMessageBuilder& attribute(uint16_t type, Bytes value);
   StunMessageBuilder& username(std::string_view value);
   StunMessageBuilder& useCandidate();
+  /** The sender's role, with a tie-breaker of zeros. */
+  StunMessageBuilder& iceControlled();
+  StunMessageBuilder& iceControlling();
   StunMessageBuilder& integrity(std::string_view password);
   StunMessageBuilder& fingerprint();
   const std::vector<uint8_t>& bytes() const { return bytes_; }

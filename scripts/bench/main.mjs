@@ -11,12 +11,14 @@ import { costOfRender } from './cost-of-render.mjs';
 import { encode } from './encode.mjs';
 import { fanout } from './fanout/fanout.mjs';
 import { glassToGlass } from './glass-to-glass.mjs';
+import { manyViewers } from './many-viewers.mjs';
 import { browserPath } from './rig.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
 const TABLES = {
   'glass-to-glass': glassToGlass,
   'cost-of-render': costOfRender,
+  'many-viewers': manyViewers,
   'cold-start': coldStart,
   encode,
   fanout,

@@ -9,6 +9,7 @@ import type { Mount } from './request-handler.js';
 import { notFoundResponse } from './request-handler.js';
 import type { RequestTarget } from './request-target.js';
 import { resolveTarget } from './request-target.js';
+import { readTextBody } from './text-body.js';
 
 /** A handler of web-standard requests. Never rejects. */
 export type FetchHandler = (request: Request) => Promise<Response>;
@@ -41,6 +42,7 @@ function fromFetch(request: Request, target: RequestTarget, clock: Clock): HttpR
       return request.signal.aborted;
     },
     readJson: () => withBody((body) => readJsonBody(body, clock)),
+    readText: (mediaType) => withBody((body) => readTextBody(body, mediaType, clock)),
   };
 }
 

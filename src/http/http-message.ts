@@ -21,6 +21,12 @@ export interface HttpRequest extends RequestTarget {
    * @throws StreamKitError `unsupported_media_type`, `too_large`, `bad_request`.
    */
   readJson(): Promise<unknown>;
+  /**
+   * Reads the body as a text of one media type.
+   *
+   * @throws StreamKitError `unsupported_media_type`, `too_large`, `bad_request`.
+   */
+  readText(mediaType: string): Promise<string>;
 }
 
 export interface HttpResponse {

@@ -30,9 +30,8 @@ export interface RequestBody {
  */
 export async function readJsonBody({ headers, unread, parsed }: RequestBody, clock: Clock): Promise<unknown> {
   checkContentType(headers, unread !== undefined);
-  const declaredBytes = Number(headers['content-length'] ?? 0);
-  if (declaredBytes > MAX_BODY_BYTES) throw tooLarge(declaredBytes <= MAX_DRAINED_BYTES);
-  if (unread !== undefined) return parseJson(await readBytes(unread, clock));
+  checkLength(headers, MAX_BODY_BYTES);
+  if (unread !== undefined) return parseJson(await readBytes(unread, MAX_BODY_BYTES, clock));
   if (parsed === undefined) {
     throw new StreamKitError('internal', 'The body was read before this router, which left no parsed one');
   }
@@ -61,12 +60,19 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-function tooLarge(keepConnection: boolean): StreamKitError {
-  const headers: Record<string, string> = keepConnection ? {} : { Connection: 'close' };
-  return new StreamKitError('too_large', `The body is larger than ${MAX_BODY_BYTES} bytes`, { headers });
+/** @throws StreamKitError `too_large`, by what the headers say. */
+export function checkLength(headers: IncomingHttpHeaders, maxBytes: number): void {
+  const declaredBytes = Number(headers['content-length'] ?? 0);
+  if (declaredBytes > maxBytes) throw tooLarge(maxBytes, declaredBytes <= MAX_DRAINED_BYTES);
 }
 
-function readBytes(request: Readable, clock: Clock): Promise<Uint8Array> {
+export function tooLarge(maxBytes: number, keepConnection: boolean): StreamKitError {
+  const headers: Record<string, string> = keepConnection ? {} : { Connection: 'close' };
+  return new StreamKitError('too_large', `The body is larger than ${maxBytes} bytes`, { headers });
+}
+
+/** @throws StreamKitError `too_large`, `bad_request` (408 for a body that is too slow). */
+export function readBytes(request: Readable, maxBytes: number, clock: Clock): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -76,7 +82,7 @@ function readBytes(request: Readable, clock: Clock): Promise<Uint8Array> {
     });
     const onData = (chunk: Buffer): void => {
       bytes += chunk.byteLength;
-      if (bytes > MAX_BODY_BYTES) finish(tooLarge(false));
+      if (bytes > maxBytes) finish(tooLarge(maxBytes, false));
       else chunks.push(chunk);
     };
     const onEnd = (): void => finish();

@@ -7,6 +7,7 @@ import type { RequestBody } from './json-body.js';
 import { readJsonBody } from './json-body.js';
 import type { RequestTarget } from './request-target.js';
 import { isGone, ResponseEventStream } from './response-event-stream.js';
+import { readTextBody } from './text-body.js';
 
 /** Node's request and the response to it. */
 export interface NodeExchange {
@@ -33,6 +34,7 @@ export function fromNode(exchange: NodeExchange, target: RequestTarget, clock: C
       return isGone(response) || response.writableEnded;
     },
     readJson: () => readJsonBody(body(), clock),
+    readText: (mediaType) => readTextBody(body(), mediaType, clock),
   };
 }
 

@@ -17,7 +17,7 @@ export interface RequestHandlerParameters<TEnv> {
   /** An answer of status 500 was given. */
   onServerError(thrown: unknown, streamId: string | undefined): void;
   /** Any answer was given; of an event stream or a file its head. */
-  onAnswered?(answered: AnsweredRequest): void;
+  readonly onAnswered?: (answered: AnsweredRequest) => void;
 }
 
 /** What was asked and what came of it, without anything that the client chose freely. */
@@ -114,11 +114,12 @@ async function answer<TEnv>(
   { methods, open }: Route,
   { options }: RequestHandlerParameters<TEnv>,
 ): Promise<HttpResponse> {
-  const allow = allowed(methods);
+  const { OPTIONS: toldHeaders, ...handlers } = methods;
+  const allow = allowed(handlers);
   // Not validated: a preflight never carries credentials, and this tells nothing that the protocol does not.
-  if (request.method === 'OPTIONS') return emptyResponse(204, { Allow: allow });
+  if (request.method === 'OPTIONS') return emptyResponse(204, { Allow: allow, ...toldHeaders });
   const method = request.method === 'HEAD' ? 'GET' : request.method;
-  const handler = Object.entries(methods).find(([name]) => name === method)?.[1];
+  const handler = Object.entries(handlers).find(([name]) => name === method)?.[1];
   if (handler === undefined) {
     const headers = { Allow: allow };
     throw new StreamKitError('method_not_allowed', `Expected one of the methods ${allow}`, { headers });
@@ -127,7 +128,7 @@ async function answer<TEnv>(
   return handler({ request, streamId, segments, caller });
 }
 
-function allowed(methods: RouteMethods): string {
-  const names = Object.keys(methods).flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]));
+function allowed(handlers: Omit<RouteMethods, 'OPTIONS'>): string {
+  const names = Object.keys(handlers).flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]));
   return [...names, 'OPTIONS'].join(', ');
 }

@@ -26,8 +26,11 @@ export interface RouteCall {
 
 type RouteHandler = (call: RouteCall) => Promise<HttpResponse> | HttpResponse;
 
-/** The handlers of one path, by method. HEAD is answered where GET is. */
-export type RouteMethods = Readonly<Partial<Record<'GET' | 'POST' | 'DELETE', RouteHandler>>>;
+/** The handlers of one path, by method. HEAD is answered where GET is, OPTIONS everywhere. */
+export type RouteMethods = Readonly<Partial<Record<'GET' | 'POST' | 'PATCH' | 'DELETE', RouteHandler>>> & {
+  /** Headers that OPTIONS answers besides `Allow`. */
+  readonly OPTIONS?: Readonly<Record<string, string>>;
+};
 
 export interface SessionRoutesParameters {
   readonly registry: SessionRegistry;

@@ -15,9 +15,9 @@ export interface MetricsSources {
   readonly figures: SessionFigures;
   readonly mediaPlane: Pick<MediaPlane, 'name' | 'stats'>;
   /** The documents of the sessions. */
-  states(): readonly Readonly<StreamSessionState>[];
+  readonly states: () => readonly Readonly<StreamSessionState>[];
   /** What pages were refused, by reason; default: nothing is. */
-  egressRefusals?(): Readonly<Record<string, number>>;
+  readonly egressRefusals?: () => Readonly<Record<string, number>>;
 }
 
 /** All of it at one moment: there may be thousands of viewers, and a reading asks for each of them once. */

@@ -9,7 +9,7 @@ export interface ScrapedMetric<Label extends string> {
   /** Default: none. */
   readonly labelNames?: readonly Label[];
   /** Called whenever the metrics are read. */
-  read(): Iterable<Sample<Label>>;
+  readonly read: () => Iterable<Sample<Label>>;
 }
 
 /** A counter of what somebody else counts already: `read` gives the sums so far. */

@@ -38,6 +38,21 @@ export function readCandidate(candidate: string): string | undefined {
 }
 
 /**
+ * Of the values of `a=candidate`, those that are of use here; whatever else a client has sent is passed over.
+ *
+ * @param limit - how many values are looked at.
+ */
+export function usableCandidates(values: readonly string[], limit: number): string[] {
+  return values.slice(0, limit).flatMap((value) => {
+    try {
+      return readCandidate(`candidate:${value}`) ?? [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/**
  * Replaces the local address of a host candidate by each of the addresses under which the server is reached from
  * outside (1:1 NAT). Other candidates pass as they are.
  */

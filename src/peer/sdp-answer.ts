@@ -5,13 +5,13 @@ import { readCandidate } from './ice-candidate.js';
 import { HEADER_EXTENSION_URIS } from './offered-media.js';
 import {
   codecsOf,
-  inheritedValues,
   parseSessionDescription,
   type SdpCodec,
   type SdpMedia,
   type SessionDescription,
   valuesOf,
 } from './session-description.js';
+import { readTransport, type TransportAttributes, transportLines } from './sdp-transport.js';
 
 /** What an answer says of one section of the offer. */
 export interface AcceptedMedia {
@@ -32,17 +32,8 @@ export interface AcceptedAnswer {
   readonly sdp: string;
 }
 
-const MAX_SDP_BYTES = 64 * 1024;
-const MAX_CANDIDATES = 64;
-// RFC 8839 section 5.4.
-const ICE_UFRAG = /^[A-Za-z0-9+/]{4,256}$/;
-const ICE_PWD = /^[A-Za-z0-9+/]{22,256}$/;
-/** Hash functions of RFC 8122 section 5 that still hold, and the bytes of their digests. */
-const FINGERPRINT_BYTES: ReadonlyMap<string, number> = new Map([
-  ['sha-256', 32],
-  ['sha-384', 48],
-  ['sha-512', 64],
-]);
+export const MAX_SDP_BYTES = 64 * 1024;
+export const MAX_CANDIDATES = 64;
 const VIDEO_CODECS: ReadonlyMap<string, VideoCodec> = new Map([
   ['h264', 'h264'],
   ['vp8', 'vp8'],
@@ -146,7 +137,7 @@ function acceptedVideo(
   };
 }
 
-function canSend(codec: SdpCodec): boolean {
+export function canSend(codec: SdpCodec): boolean {
   if (codec.clockRateHz !== 90_000 || !VIDEO_CODECS.has(codec.name)) {
     return false;
   }
@@ -175,7 +166,7 @@ function acceptedExtensions(offered: SdpMedia, answered: SdpMedia): HeaderExtens
   return ids;
 }
 
-function extensionIds(media: SdpMedia): Map<string, number> {
+export function extensionIds(media: SdpMedia): Map<string, number> {
   const ids = new Map<string, number>();
   for (const value of valuesOf(media.attributes, 'extmap')) {
     const match = /^(\d{1,2})(?:\/(\w+))? (\S+)/.exec(value);
@@ -186,37 +177,13 @@ function extensionIds(media: SdpMedia): Map<string, number> {
   return ids;
 }
 
-interface TransportAttributes {
-  readonly iceUfrag: string;
-  readonly icePwd: string;
-  readonly setup: string;
-  readonly fingerprints: readonly string[];
-}
-
 function transportOf(session: SessionDescription, media: SdpMedia): TransportAttributes {
-  const [iceUfrag = ''] = inheritedValues(session, media, 'ice-ufrag');
-  const [icePwd = ''] = inheritedValues(session, media, 'ice-pwd');
-  const [setup = ''] = inheritedValues(session, media, 'setup');
-  const fingerprints = inheritedValues(session, media, 'fingerprint').flatMap(readFingerprint);
-  if (!ICE_UFRAG.test(iceUfrag) || !ICE_PWD.test(icePwd)) {
-    throw refusal('has no ICE credentials');
-  }
-  if (fingerprints.length === 0) {
-    throw refusal('has no certificate fingerprint of SHA-256 or better');
-  }
+  const transport = readTransport(session, media, refusal);
   // RFC 5763 section 5: actpass is for offers.
-  if (setup !== 'active' && setup !== 'passive') {
+  if (transport.setup === 'actpass') {
     throw refusal('has no DTLS role');
   }
-  return { iceUfrag, icePwd, setup, fingerprints };
-}
-
-function readFingerprint(value: string): string[] {
-  const [hash = '', digest = ''] = value.trim().split(' ');
-  const bytes = FINGERPRINT_BYTES.get(hash.toLowerCase());
-  const pairs = digest.split(':');
-  const valid = pairs.length === bytes && pairs.every((pair) => /^[0-9A-Fa-f]{2}$/.test(pair));
-  return valid ? [`${hash.toLowerCase()} ${digest.toUpperCase()}`] : [];
+  return transport;
 }
 
 function candidatesOf(session: SessionDescription): string[] {
@@ -239,10 +206,7 @@ function rewrite(offer: SessionDescription, transport: TransportAttributes): str
       `m=${media.kind} 9 UDP/TLS/RTP/SAVPF ${media.formats.join(' ')}`,
       'c=IN IP4 0.0.0.0',
       `a=mid:${mids[i] ?? ''}`,
-      `a=ice-ufrag:${transport.iceUfrag}`,
-      `a=ice-pwd:${transport.icePwd}`,
-      ...transport.fingerprints.map((fingerprint) => `a=fingerprint:${fingerprint}`),
-      `a=setup:${transport.setup}`,
+      ...transportLines(transport),
       'a=recvonly',
       'a=rtcp-mux',
     );
@@ -251,4 +215,12 @@ function rewrite(offer: SessionDescription, transport: TransportAttributes): str
     }
   });
   return `${lines.join('\r\n')}\r\n`;
+}
+
+/** Whether two answers of one viewer ask for the same packets. */
+export function sameMedia(before: AcceptedAnswer, after: AcceptedAnswer): boolean {
+  return (
+    before.video.payloadType === after.video.payloadType &&
+    before.audio?.payloadType === after.audio?.payloadType
+  );
 }

@@ -8,6 +8,7 @@ export interface SdpAttribute {
 export interface SdpMedia {
   readonly kind: string;
   readonly port: number;
+  readonly protocol: string;
   readonly formats: readonly string[];
   readonly attributes: readonly SdpAttribute[];
 }
@@ -44,8 +45,8 @@ export function parseSessionDescription(text: string): SessionDescription | unde
       if (match === null) {
         return undefined;
       }
-      const [, kind = '', port = '', , formats = ''] = match;
-      media.push({ kind, port: Number(port), formats: formats.split(' '), attributes: [] });
+      const [, kind = '', port = '', protocol = '', formats = ''] = match;
+      media.push({ kind, port: Number(port), protocol, formats: formats.split(' '), attributes: [] });
     } else if (line.startsWith('a=')) {
       const colon = line.indexOf(':');
       const attribute =

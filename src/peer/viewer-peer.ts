@@ -19,6 +19,8 @@ export interface ViewerPeerParameters {
   readonly iceServers: readonly IceServerOption[];
   /** Names the viewer in the log. Default: nothing does. */
   readonly logContext?: LogContext;
+  /** RFC 8445 section 6.1.1. Default: the role of who offers. */
+  readonly iceRole?: 'controlling' | 'controlled';
 }
 
 /** What the answer and the handshake came to. */
@@ -51,7 +53,7 @@ export interface PeerPath {
   readonly pair: { readonly local: string; readonly remote: string; readonly protocol: string } | null;
 }
 
-/** One viewer's WebRTC peer. The server always offers. */
+/** One viewer's WebRTC peer, which offers. */
 export interface ViewerPeer {
   readonly path: PeerPath;
   /** Makes the offer and begins to gather. */
@@ -70,3 +72,31 @@ export interface ViewerPeer {
 }
 
 export type OpenViewerPeer = (parameters: ViewerPeerParameters, listener: ViewerPeerListener) => ViewerPeer;
+
+export interface AnsweringPeerParameters extends Omit<ViewerPeerParameters, 'iceRole'> {
+  /** The player's SDP. `videoCodecs` are what may be chosen from it, best first. */
+  readonly offer: string;
+}
+
+/** The peer of a player that offers by itself (WHEP). Its listener hears neither offers nor candidates but the end. */
+export interface AnsweringPeer extends ViewerPeer {
+  /** The answer, with every candidate in it. Rejects where there is none. */
+  answer(): Promise<string>;
+  /** Whether a fragment has other ICE credentials than the player now has. @throws StreamKitError `unprocessable` */
+  isRestart(fragment: string): boolean;
+  /** Takes the candidates of a fragment; unusable ones are dropped. @throws StreamKitError `unprocessable` */
+  trickle(fragment: string): Promise<void>;
+  /**
+   * Restarts ICE.
+   *
+   * @returns a fragment with our new credentials and candidates.
+   * @throws StreamKitError `conflict` before the first connection, `unprocessable`; the connection is then as before.
+   */
+  restart(fragment: string): Promise<string>;
+}
+
+/** @throws StreamKitError `unprocessable` for an offer that cannot be served. */
+export type OpenAnsweringPeer = (
+  parameters: AnsweringPeerParameters,
+  listener: ViewerPeerListener,
+) => AnsweringPeer;

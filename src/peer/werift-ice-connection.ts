@@ -1,4 +1,4 @@
-import type { CandidatePairState } from 'werift';
+import type { CandidatePairState, Message } from 'werift';
 
 import { StreamKitError } from '../errors.js';
 
@@ -36,6 +36,8 @@ export interface IceConnectionInternals {
   /** Passwords of before an ICE restart, by user name. */
   readonly userHistory: Record<string, string>;
   readonly iceControlling: boolean;
+  readonly _iceControlling: boolean;
+  readonly candidatePairs: readonly CandidatePairInternals[];
   readonly state: string;
   readonly protocols: readonly StunProtocolInternals[];
   nominated?: CandidatePairInternals | undefined;
@@ -53,6 +55,9 @@ export interface IceConnectionInternals {
   }): unknown;
   checkStart(pair: CandidatePairInternals): { awaitable: Promise<unknown> };
   checkComplete(pair: CandidatePairInternals): void;
+  /** Takes a check of the viewer's that was authenticated and answered. */
+  checkIncoming(message: Message, from: Address, protocol: unknown): void;
+  switchRole(iceControlling: boolean): void;
   queryConsent(): void;
 }
 
@@ -63,6 +68,8 @@ const METHODS = [
   'buildRequest',
   'checkStart',
   'checkComplete',
+  'checkIncoming',
+  'switchRole',
   'queryConsent',
 ] as const satisfies readonly (keyof IceConnectionInternals)[];
 
@@ -74,6 +81,7 @@ export function asKnownConnection(connection: unknown): IceConnectionInternals {
     typeof ice.localUsername === 'string' &&
     typeof ice.localPassword === 'string' &&
     typeof ice.nominating === 'boolean' &&
+    typeof ice._iceControlling === 'boolean' &&
     ice.userHistory[ice.localUsername] === ice.localPassword &&
     Array.isArray(ice.protocols);
   if (unknown !== undefined || !fields) {

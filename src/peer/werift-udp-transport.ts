@@ -258,12 +258,14 @@ export class SharedPortIce {
 
   /**
    * A check from a new address that succeeds, while a pair is nominated, may be a second path or one that has replaced
-   * the first, as after a NAT has rebound its port. It has replaced it if the first does not answer any more.
+   * the first, as after a NAT has rebound its port. It has replaced it if the first does not answer any more. Where the
+   * viewer controls, that is for it to say.
    */
   private followRoaming(pair: CandidatePairInternals): void {
-    const { nominated } = this.ice;
+    const { nominated, iceControlling } = this.ice;
     const succeeded = pair.state === CandidatePairState.SUCCEEDED;
-    if (!succeeded || nominated === undefined || nominated === pair || this.probing || !this.isConnected()) {
+    const isAnother = succeeded && nominated !== undefined && nominated !== pair;
+    if (!isAnother || !iceControlling || this.probing || !this.isConnected()) {
       return;
     }
     this.probing = true;

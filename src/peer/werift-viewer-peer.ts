@@ -6,7 +6,7 @@ import type { ConsumerParameters, IceEndpoint, MediaPlane, MediaTransport } from
 import type { Logger } from '../logger.js';
 import { announceCandidate, readCandidate } from './ice-candidate.js';
 import { peerPath } from './peer-path.js';
-import { type AcceptedAnswer, type AcceptedMedia, readAnswer } from './sdp-answer.js';
+import { type AcceptedAnswer, type AcceptedMedia, readAnswer, sameMedia } from './sdp-answer.js';
 import type {
   IceCandidateInit,
   OpenViewerPeer,
@@ -17,6 +17,7 @@ import type {
 } from './viewer-peer.js';
 import { forgetDefaultStunServer, openConnection } from './werift-connection.js';
 import { prepareCertificate, WeriftHandshake } from './werift-handshake.js';
+import { takeControlledRole } from './werift-ice-role.js';
 import { installUdpTransports, SharedPortIce } from './werift-udp-transport.js';
 import { installX25519 } from './werift-x25519.js';
 
@@ -99,6 +100,9 @@ class WeriftViewerPeer implements ViewerPeer {
     this.dtlsTransport = video.dtlsTransport;
     this.iceTransport = video.dtlsTransport.iceTransport;
     forgetDefaultStunServer(this.connection, parameters.iceServers);
+    if (parameters.iceRole === 'controlled') {
+      takeControlledRole(this.iceTransport.connection);
+    }
     this.endpoint = options.mediaPlane.openIceEndpoint?.();
     this.sharedPort =
       this.endpoint === undefined
@@ -389,11 +393,4 @@ class WeriftViewerPeer implements ViewerPeer {
     await Promise.race([this.gathering, graceOver]);
     grace?.cancel();
   }
-}
-
-function sameMedia(before: AcceptedAnswer, after: AcceptedAnswer): boolean {
-  return (
-    before.video.payloadType === after.video.payloadType &&
-    before.audio?.payloadType === after.audio?.payloadType
-  );
 }

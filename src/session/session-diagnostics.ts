@@ -18,12 +18,8 @@ export interface ShareDiagnostics {
   readonly audio: ConsumerDiagnostics | null;
 }
 
-/** How one viewer's connection stands. It is known by its number, for its id is a secret. */
-export interface ViewerDiagnostics {
-  /** 1 for the first viewer of the session; each is told its own in the signal `viewer`. */
-  readonly number: number;
-  /** Its event stream is open. */
-  readonly attached: boolean;
+/** How one viewer's media connection stands. */
+export interface MediaDiagnostics {
   readonly media: 'none' | 'negotiating' | 'connected' | 'closed';
   /** Null where it has no peer. */
   readonly ice: PeerPath | null;
@@ -31,6 +27,17 @@ export interface ViewerDiagnostics {
   readonly video: ConsumerDiagnostics | null;
   readonly audio: ConsumerDiagnostics | null;
 }
+
+/** One viewer. It is known by its number, for its id is a secret. */
+export interface ViewerDiagnostics extends MediaDiagnostics {
+  /** 1 for the first viewer of the session; each with an event stream is told its own in the signal `viewer`. */
+  readonly number: number;
+  /** Its event stream is open, or it is a player, which has none. */
+  readonly attached: boolean;
+}
+
+export const NO_SHARE = { videoCodec: null, video: null, audio: null } as const;
+export const NO_MEDIA: MediaDiagnostics = { media: 'none', ice: null, ...NO_SHARE };
 
 /** The answer to `GET /:id/diagnostics`. */
 export interface SessionDiagnostics {

@@ -7,7 +7,7 @@ import type { MediaPlane } from '../fanout/media-plane.js';
 import type { Logger } from '../logger.js';
 import type { IceServerOption } from '../options.js';
 import type { RtpPayloads } from '../packetize/rtp-payloads.js';
-import type { OpenViewerPeer } from '../peer/viewer-peer.js';
+import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
 import type { ObserveSession } from './session-events.js';
 import type { SessionFigures } from './session-figures.js';
 
@@ -39,6 +39,7 @@ export interface SessionParts {
   readonly createFrameTiming: () => FrameTiming;
   readonly mediaPlane: MediaPlane;
   readonly openViewerPeer: OpenViewerPeer;
+  readonly openAnsweringPeer: OpenAnsweringPeer;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly ids: IdSource;

@@ -9,6 +9,7 @@ import { settlesWithin } from './deadline.js';
 import { IdleWatch } from './idle-watch.js';
 import { initialState } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
+import type { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
@@ -22,11 +23,7 @@ import { patchableCopy, SessionState, videoMetadata } from './session-state.js';
 import { SnapshotQueue } from './snapshot-queue.js';
 import { StatePublisher } from './state-publisher.js';
 import { ViewerGroup } from './viewer-group.js';
-import type { ViewerRequest } from './viewer.js';
-import { Viewer } from './viewer.js';
-import { ViewerJournal } from './viewer-journal.js';
-import type { ViewerMediaListener } from './viewer-media.js';
-import { ViewerMedia } from './viewer-media.js';
+import type { Viewer, ViewerRequest } from './viewer.js';
 
 export interface SessionListener {
   /** It ended by an error; its processes are being closed. */
@@ -50,17 +47,14 @@ export class Session {
   readonly #listener: SessionListener;
   readonly #logger: Logger;
   readonly #publisher: StatePublisher;
-  readonly #viewers = new ViewerGroup();
+  readonly #viewers: ViewerGroup;
   readonly #snapshots = new SnapshotQueue();
   #renderOptions: RenderOptions;
   readonly #launchAbort = new AbortController();
   #launched: Promise<void> = Promise.resolve();
   #capture: Capture | undefined;
   #media: SessionMedia | undefined;
-  /** What waits for the page to be captured: at most one entry a viewer's peer. */
-  #untilLive: ((media: SessionMedia) => void)[] = [];
   #viewerCountTold = 0;
-  #viewersAdmitted = 0;
   readonly #idleWatch: IdleWatch;
   #watchingTimer: Timer | undefined;
   #endReason: SessionEndReason | undefined;
@@ -93,6 +87,17 @@ export class Session {
         parts.observe('session:status', { streamId, status, previous, ageMs });
       },
     );
+    this.#viewers = new ViewerGroup(
+      {
+        streamId,
+        parts,
+        settings,
+        publisher: this.#publisher,
+        renderOptions: request.renderOptions,
+        logger: this.#logger,
+      },
+      { onActivity: () => this.touch(), onChange: () => this.#onViewerChange() },
+    );
     this.#idleWatch = new IdleWatch({
       clock: parts.clock,
       timeoutMs: settings.sessionTimeout,
@@ -124,47 +129,38 @@ export class Session {
     this.#publisher.touch();
   }
 
-  /**
-   * Finds the viewer that comes back, or makes a new one.
-   *
-   * @throws StreamKitError `conflict` for a codec that the session does not have, `at_capacity`.
-   */
+  /** As {@link ViewerGroup.admit}. */
   admit(request: ViewerRequest): Viewer {
-    const videoCodecs = codecsToOffer(this.#request.renderOptions.videoCodec, request.videoCodec);
-    const returning = request.viewerId === undefined ? undefined : this.#viewers.find(request.viewerId);
-    if (returning !== undefined) return returning;
-    if (this.#viewers.size >= this.#settings.maxViewersPerSession) {
-      const headers = { 'Retry-After': '5' };
-      throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { headers });
+    return this.#viewers.admit(request);
+  }
+
+  /**
+   * Answers the offer of a player.
+   *
+   * @throws StreamKitError `conflict` before the page is captured and after the end, or as
+   * {@link ViewerGroup.admitPlayer}.
+   */
+  async admitPlayer(offer: string): Promise<{ player: Player; answer: string }> {
+    this.touch();
+    if (this.#endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
+    if (this.#media === undefined) {
+      const headers = { 'Retry-After': '1' };
+      throw new StreamKitError('conflict', 'The page is not captured yet', { headers });
     }
-    const { clock, observe } = this.#parts;
-    const journal = new ViewerJournal({
-      ...{ streamId: this.streamId, viewer: ++this.#viewersAdmitted },
-      ...{ clock, observe, logger: this.#logger },
-    });
-    const viewer = new Viewer(
-      {
-        journal,
-        id: this.#parts.ids.viewerId(),
-        videoCodecs,
-        clock,
-        publisher: this.#publisher,
-        iceServers: this.#settings.iceServers,
-        reattachMs: this.#settings.viewerReattachMs,
-      },
-      {
-        onViewerChange: () => {
-          this.touch();
-          this.#onViewerChange();
-        },
-        onViewerGone: (gone) => this.#onViewerGone(gone),
-        openMedia: (of, listener) => this.#openViewerMedia(of, listener),
-      },
-    );
-    // A session that has ended shows its last state and why, nothing more.
-    if (this.#endReason === undefined) this.#viewers.add(viewer);
-    else void viewer.close(this.#endReason);
-    return viewer;
+    return this.#viewers.admitPlayer(offer);
+  }
+
+  /** @throws StreamKitError `no_such_viewer`. */
+  player(id: string): Player {
+    const player = this.#viewers.findPlayer(id);
+    if (player === undefined) throw new StreamKitError('no_such_viewer', 'There is no such viewer');
+    this.touch();
+    return player;
+  }
+
+  /** Closes a player that goes. */
+  dismiss(player: Player): Promise<void> {
+    return this.#viewers.dismiss(player);
   }
 
   /**
@@ -274,30 +270,9 @@ export class Session {
       document.metadata.capture = capture.kind;
       document.metadata.audio = capture.audio === null ? null : { codec: 'opus' };
     });
-    for (const work of this.#untilLive.splice(0)) work(this.#media);
+    this.#viewers.goLive(this.#media);
     this.#onViewerChange();
     this.#logger.info({ capture: capture.kind, pid: capture.browserPid }, 'session is live');
-  }
-
-  #openViewerMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null {
-    if (this.#endReason !== undefined) return null;
-    return new ViewerMedia(
-      this.#parts.openViewerPeer,
-      {
-        videoCodecs: viewer.videoCodecs,
-        audio: this.#request.renderOptions.audio,
-        iceServers: this.#settings.iceServers,
-      },
-      {
-        sendSignal: listener.sendSignal,
-        onMediaChange: () => this.#onViewerChange(),
-        whenLive: (work) => {
-          if (this.#media === undefined) this.#untilLive.push(work);
-          else work(this.#media);
-        },
-      },
-      viewer.journal,
-    );
   }
 
   /** Brings the state document in line with the viewers as they are now. */
@@ -321,12 +296,6 @@ export class Session {
       attached === 0
         ? undefined
         : (this.#watchingTimer ?? this.#parts.clock.every(WATCHING_NOTE_MS, () => this.touch()));
-  }
-
-  #onViewerGone(viewer: Viewer): void {
-    this.#viewers.delete(viewer);
-    this.#onViewerChange();
-    viewer.close('gone').catch((thrown: unknown) => this.#reportUnclean('viewer', thrown));
   }
 
   #onPageMetadata(metadata: Readonly<Record<string, unknown>>): void {
@@ -394,7 +363,6 @@ export class Session {
     this.#publisher.flush();
     this.#publisher.close();
     this.#launchAbort.abort();
-    this.#untilLive = [];
 
     await this.#closePart('viewers', this.#viewers.close(reason));
     this.#onViewerChange();

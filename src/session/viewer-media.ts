@@ -3,12 +3,11 @@ import type {
   ConnectedMedia,
   IceCandidateInit,
   OpenViewerPeer,
-  PeerPath,
   ViewerPeer,
   ViewerPeerParameters,
 } from '../peer/viewer-peer.js';
 import { customSignal } from './server-sent-event.js';
-import type { ShareDiagnostics } from './session-diagnostics.js';
+import { NO_SHARE, type MediaDiagnostics } from './session-diagnostics.js';
 import type { MediaShare } from './media-share.js';
 import type { SessionMedia } from './session-media.js';
 import type { ConnectionJournal, ViewerJournal } from './viewer-journal.js';
@@ -81,13 +80,9 @@ export class ViewerMedia {
     return this.#state;
   }
 
-  get path(): PeerPath {
-    return this.#peer.path;
-  }
-
-  /** What is sent; undefined where nothing is yet. */
-  get share(): ShareDiagnostics | undefined {
-    return this.#share?.diagnostics();
+  get diagnostics(): MediaDiagnostics {
+    const share = this.#share?.diagnostics() ?? NO_SHARE;
+    return { media: this.#state, ice: this.#peer.path, ...share };
   }
 
   get candidatesGathered(): boolean {

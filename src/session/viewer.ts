@@ -8,7 +8,7 @@ import { EventDelivery } from './event-delivery.js';
 import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
 import { customSignal } from './server-sent-event.js';
-import type { ViewerDiagnostics } from './session-diagnostics.js';
+import { NO_MEDIA, type ViewerDiagnostics } from './session-diagnostics.js';
 import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
 import type { StatePublisher } from './state-publisher.js';
 import type { ViewerJournal } from './viewer-journal.js';
@@ -88,14 +88,8 @@ export class Viewer {
   }
 
   get diagnostics(): ViewerDiagnostics {
-    const { state, path, share } = this.#media ?? {};
-    return {
-      number: this.journal.number,
-      attached: this.attached,
-      media: state ?? 'none',
-      ice: path ?? null,
-      ...(share ?? { videoCodec: null, video: null, audio: null }),
-    };
+    const media = this.#media?.diagnostics ?? NO_MEDIA;
+    return { number: this.journal.number, attached: this.attached, ...media };
   }
 
   get videoCodecs(): readonly VideoCodec[] {

@@ -1,5 +1,9 @@
+import { inspect } from 'node:util';
+
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
+import type { Logger } from '../../src/index.js';
+import { samplesOf } from '../helpers/exposition.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
 
@@ -14,14 +18,29 @@ const BARS = [
   [128, 128, 128],
 ] as const;
 
+/** Keeps every line as a person would read it, errors and their causes in full. */
+function keepingLogger(log: string[]): Logger {
+  const make = (bindings: object): Logger => {
+    const keep = (context: object, message: string): void =>
+      void log.push(inspect({ ...bindings, ...context, message }, { depth: 10, breakLength: Infinity }));
+    return {
+      ...{ debug: keep, info: keep, warn: keep, error: keep },
+      child: (more) => make({ ...bindings, ...more }),
+    };
+  };
+  return make({});
+}
+
 describe.each(['tab', 'screencast'] as const)('captured by %s', (capture) => {
   let server: TestServer;
   let browser: ViewerBrowser;
   let viewer: ViewerTab;
   let session: CreatedSession;
+  const log: string[] = [];
 
   beforeAll(async () => {
-    [server, browser] = await Promise.all([TestServer.start({ capture }), ViewerBrowser.launch()]);
+    const logger = keepingLogger(log);
+    [server, browser] = await Promise.all([TestServer.start({ capture, logger }), ViewerBrowser.launch()]);
   });
 
   afterEach(async () => {
@@ -31,6 +50,13 @@ describe.each(['tab', 'screencast'] as const)('captured by %s', (capture) => {
 
   afterAll(async () => {
     await Promise.all([server.close(), browser.close()]);
+    // Neither the page's query, nor the password of a peer, nor where a profile lies.
+    expect(log.filter((line) => /mode=|ice-pwd:(?!\[)|\/stream-kit-\d/.test(line))).toEqual([]);
+    const ofSessions = log.filter((line) => /room: '(?:session|peer)'/.test(line));
+    expect(ofSessions.filter((line) => !/streamId: '[\da-f-]{36}'/.test(line))).toEqual([]);
+    expect(
+      ofSessions.filter((line) => line.includes("'viewer connected'") && line.includes('viewer: 1')),
+    ).toHaveLength(6);
   });
 
   async function watch(query: string, renderOptions: object): Promise<void> {
@@ -61,6 +87,29 @@ describe.each(['tab', 'screencast'] as const)('captured by %s', (capture) => {
       },
     });
     expect(state.status).toBe('streaming');
+
+    const samples = samplesOf(await server.router.metrics());
+    const mean = (name: string): number =>
+      (samples.get(`${name}_sum{codec="${videoCodec}"}`) ?? NaN) /
+      (samples.get(`${name}_count{codec="${videoCodec}"}`) ?? NaN);
+    const [encodeSeconds, captureSeconds] = [
+      mean('stream_kit_frame_encode_duration_seconds'),
+      mean('stream_kit_frame_capture_to_encode_seconds'),
+    ];
+    expect(encodeSeconds).toBeGreaterThan(0);
+    expect(captureSeconds).toBeGreaterThan(encodeSeconds);
+    expect(captureSeconds).toBeLessThan(1);
+    expect(mean('stream_kit_viewer_join_duration_seconds')).toBeGreaterThan(0);
+    expect(mean('stream_kit_viewer_first_frame_seconds')).toBeGreaterThan(
+      mean('stream_kit_viewer_join_duration_seconds'),
+    );
+    const { encoder } = state.metadata.video;
+    expect(samples.get(`stream_kit_encoders{codec="${videoCodec}",encoder="${encoder}"}`)).toBe(1);
+    expect(samples.get('stream_kit_frames_captured_total')).toBeGreaterThan(10);
+    const sent = ['video', 'audio'].map((kind) =>
+      samples.get(`stream_kit_media_packets_sent_total{kind="${kind}"}`),
+    );
+    for (const packets of sent) expect(packets).toBeGreaterThan(10);
   });
 
   test('a tone of the page is heard at its pitch', async () => {

@@ -22,6 +22,9 @@ import { openHttp2Fetch } from './http2-fetch.js';
 /** What is used of it has the types of version 5. */
 const express4 = createRequire(import.meta.url)('express4') as typeof express;
 
+/** What players send, as a text body parser in front would have to be told. */
+const PLAYER_TYPES = ['application/sdp', 'application/trickle-ice-sdpfrag'];
+
 /** What the router must be made with. */
 export const HOST_OPTIONS = { basePath: '/live' } as const;
 
@@ -41,6 +44,7 @@ export const HOSTS: Readonly<Record<string, (router: StreamKitRouter) => Promise
       express()
         .use(compression({ threshold: 0 }))
         .use(express.json())
+        .use(express.text({ type: PLAYER_TYPES }))
         .use('/api', router),
     ),
   'Express 4': (router) => {
@@ -79,7 +83,7 @@ export const HOSTS: Readonly<Record<string, (router: StreamKitRouter) => Promise
       context.set('x-late', 'yes');
     });
     application.use(koaCompress({ threshold: 0 }));
-    application.use(bodyParser());
+    application.use(bodyParser({ enableTypes: ['json', 'text'], extendTypes: { text: PLAYER_TYPES } }));
     application.use(koaMount('/api', new Koa().use(router.koa())));
     return host('/api/live', listenerOf(application));
   },

@@ -13,9 +13,11 @@ import type {
   Producer,
   ProducerListener,
 } from '../../src/fanout/media-plane.js';
+import { StreamKitError } from '../../src/errors.js';
 import { silentLogger } from '../../src/logger.js';
 import type { RtpPayloads } from '../../src/packetize/rtp-payloads.js';
 import type {
+  AnsweringPeer,
   IceCandidateInit,
   PeerPath,
   ViewerPeer,
@@ -100,6 +102,17 @@ export class FakePeer implements ViewerPeer {
       audio: this.parameters.audio ? { ...parameters, ssrc: 2, mid: '1' } : null,
     });
   }
+}
+
+/** The peer of a player: every offer is fine but `bad`, a fragment is a restart where it says so. */
+export class FakeAnsweringPeer extends FakePeer implements AnsweringPeer {
+  readonly fragments: string[] = [];
+
+  override start = (): Promise<void> => Promise.resolve();
+  answer = (): Promise<string> => Promise.resolve('the answer');
+  isRestart = (fragment: string): boolean => fragment === 'restart';
+  trickle = (fragment: string): Promise<void> => Promise.resolve(void this.fragments.push(fragment));
+  restart = (): Promise<string> => Promise.resolve(`restart ${++this.restarts}`);
 }
 
 export class FakeProducer implements Producer {
@@ -332,6 +345,13 @@ export class FakeParts implements SessionParts {
 
   readonly openViewerPeer: SessionParts['openViewerPeer'] = (parameters, listener) => {
     const peer = new FakePeer(parameters, listener, this);
+    this.peers.push(peer);
+    return peer;
+  };
+
+  readonly openAnsweringPeer: SessionParts['openAnsweringPeer'] = (parameters, listener) => {
+    if (parameters.offer === 'bad') throw new StreamKitError('unprocessable', 'The SDP offer is bad.');
+    const peer = new FakeAnsweringPeer(parameters, listener, this);
     this.peers.push(peer);
     return peer;
   };

@@ -14,6 +14,9 @@ export interface CreatedSession {
   readonly url: string;
 }
 
+/** Packages that the fixtures load from `/vendor`. */
+const VENDORED = ['fast-json-patch', 'whip-whep', '@eyevinn/webrtc-player', 'events'];
+
 /** An Express application with the router at `/stream` and the fixtures beside it, on a free port of 127.0.0.1. */
 export class TestServer {
   readonly origin: string;
@@ -40,7 +43,9 @@ export class TestServer {
     application.use('/stream', (request, response, next) => void router(request, response, next));
     application.use('/fixtures', express.static(join(root, 'test', 'fixtures')));
     application.get('/redirect', ({ query }, response) => response.redirect(query.to as string));
-    application.use('/vendor/fast-json-patch', express.static(join(root, 'node_modules', 'fast-json-patch')));
+    for (const name of VENDORED) {
+      application.use(`/vendor/${name}`, express.static(join(root, 'node_modules', name)));
+    }
     const server = createServer(application);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -5,6 +5,9 @@ import { joinUpTo, leaveDownTo } from './server-process.mjs';
 
 const SETTLE_MS = 2_000;
 const BISECTIONS = 2;
+/** What was carried for seconds may not be for a minute: then fewer are held, at most so often. */
+const HOLDS = 3;
+const FEWER = 0.85;
 
 const isClean = ({ totals, framesDropped, reporting }) =>
   totals.lost === 0 && framesDropped === 0 && totals.silent === 0 && reporting === totals.viewers;
@@ -16,7 +19,7 @@ async function resize(server, generator, count) {
 
 /**
  * Probes `from` viewers, and where they are not carried half as many, then in between; holds the highest number that was
- * carried for `holdS`.
+ * carried for `holdS`, or somewhat fewer where that fails.
  */
 export async function carry(server, generator, { from, probeS, holdS }, stream) {
   const rows = [];
@@ -55,9 +58,14 @@ export async function carry(server, generator, { from, probeS, holdS }, stream) 
     if ((await measure(middle, probeS)).clean) low = middle;
     else high = middle;
   }
-  const { clean, measured } = await measure(low, holdS);
+  let viewers = low;
+  let { clean, measured } = await measure(viewers, holdS);
+  for (let hold = 1; hold < HOLDS && !clean && viewers > 1; hold++) {
+    viewers = Math.floor(viewers * FEWER);
+    ({ clean, measured } = await measure(viewers, holdS));
+  }
   return {
-    viewers: low,
+    viewers,
     seconds: holdS,
     held: clean,
     reporting: measured.reporting,

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BODY_TIMEOUT_MS, MAX_BODY_BYTES } from '../../../src/http/json-body.js';
 import { resolveOptions } from '../../../src/options.js';
 import { composeRouter, type StreamKitRouter } from '../../../src/router.js';
+import { MAX_TEXT_BYTES } from '../../../src/http/text-body.js';
 import { MAX_BACKLOG_BYTES } from '../../../src/session/event-delivery.js';
 import { FakeParts } from '../../helpers/session-fakes.js';
 import { settle } from '../../helpers/virtual-clock.js';
@@ -158,6 +159,38 @@ describe('event stream of a Response', () => {
     const { value } = await one.reader.read();
     structuredClone(value, { transfer: [value?.buffer as ArrayBuffer] });
     await other.until('/level","value":0');
+  });
+});
+
+describe('the offer of a player in a Request', () => {
+  const offer = (init: RequestInit = {}): Request =>
+    new Request(`${url}/whep`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/sdp' },
+      body: 'v=0',
+      ...init,
+    });
+  const viewers = async (): Promise<unknown> =>
+    (await (await router.fetch(new Request(url))).json()).metadata.viewers;
+
+  it('is answered', async () => {
+    const response = await router.fetch(offer());
+    expect([response.status, await response.text()]).toEqual([201, 'the answer']);
+    expect(response.headers.get('location')).toContain('/whep/');
+    expect(await viewers()).toBe(1);
+  });
+
+  it('makes no viewer where it was aborted meanwhile, or is larger than any', async () => {
+    const abort = new AbortController();
+    const answered = router.fetch(offer({ signal: abort.signal }));
+    abort.abort();
+    expect((await answered).status).toBe(400);
+    const large = new ReadableStream({
+      pull: (controller) => controller.enqueue(new Uint8Array(MAX_TEXT_BYTES)),
+    });
+    expect((await router.fetch(offer({ body: large, duplex: 'half' } as RequestInit))).status).toBe(413);
+    expect(await viewers()).toBe(0);
+    expect(parts.peers.filter(({ closed }) => !closed)).toEqual([]);
   });
 });
 

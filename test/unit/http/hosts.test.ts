@@ -5,7 +5,7 @@ import { resolveOptions } from '../../../src/options.js';
 import { composeRouter, type StreamKitRouter } from '../../../src/router.js';
 import { HOST_OPTIONS, HOSTS, type Host } from '../../helpers/hosts.js';
 import { ask, EventStreamClient, postJson } from '../../helpers/router-server.js';
-import { FakeParts } from '../../helpers/session-fakes.js';
+import { type FakeAnsweringPeer, FakeParts } from '../../helpers/session-fakes.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
 const target = { targetUrl: 'https://game.example.org/' };
@@ -92,6 +92,27 @@ describe.each(Object.entries(HOSTS))('in %s', (name, open) => {
     await router.close();
     await stream.untilEnd();
     expect(await stream.signal('closed')).toBeDefined();
+  });
+
+  it('answers players that offer, and takes what they send', async () => {
+    const send = (path: string, method: string, type: string, body: string) =>
+      host.fetch(path, { method, headers: { 'content-type': type }, body });
+    const joined = await send(`${url}/whep`, 'POST', 'application/sdp', 'v=0');
+    expect([joined.status, await joined.text()]).toEqual([201, 'the answer']);
+    expect([joined.headers.get('content-type'), joined.headers.get('etag')]).toEqual([
+      'application/sdp',
+      '"1"',
+    ]);
+    const player = new URL(joined.headers.get('location') ?? '', host.origin).href;
+    expect(player.startsWith(`${url}/whep/`)).toBe(true);
+    const fragment = 'application/trickle-ice-sdpfrag';
+    expect((await send(player, 'PATCH', fragment, 'a=candidate:é')).status).toBe(204);
+    expect((parts.peers[0] as FakeAnsweringPeer).fragments).toEqual(['a=candidate:é']);
+    expect((await send(`${url}/whep`, 'POST', 'text/plain', 'v=0')).status).toBe(415);
+    const large = await send(`${url}/whep`, 'POST', 'application/sdp', 'v'.repeat(64 * 1024 + 1));
+    expect(large.status).toBe(413);
+    expect((await host.fetch(player, { method: 'DELETE' })).status).toBe(200);
+    expect((await host.fetch(player)).status).toBe(404);
   });
 
   it('notices when a client goes away', async () => {

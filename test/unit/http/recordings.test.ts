@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HlsReport, HlsThreadData } from '../../../src/recording/hls-messages.js';
 import type { RecordingReport, RecordingThreadData } from '../../../src/recording/recording-messages.js';
 import type { StreamKitOptions } from '../../../src/options.js';
+import { samplesOf } from '../../helpers/exposition.js';
 import { fakeMuxThreads } from '../../helpers/recording-fakes.js';
 import { ask, postJson, serveRouter, type RouterServer } from '../../helpers/router-server.js';
 import { settle } from '../../helpers/virtual-clock.js';
@@ -322,5 +323,21 @@ describe('a live playlist', () => {
   it('needs H.264', async () => {
     const session = await serve({}, { hls: true }, { videoCodec: 'vp8' });
     expect(await codeOf(`${session}/hls/index.m3u8`)).toEqual([409, 'conflict']);
+  });
+});
+
+describe('the metrics', () => {
+  it('tell how many recordings run and how they ended', async () => {
+    const session = await serve();
+    const recording = await record(session, { format: 'mp4' });
+    threads.opened[0]?.report({ type: 'progress', takenBytes: 0, files: [FILE] });
+    const during = samplesOf(await server.router.metrics());
+    expect(during.get('stream_kit_recordings')).toBe(1);
+    expect(during.get('stream_kit_recordings_started_total{format="mp4"}')).toBe(1);
+    await ask(recording, { method: 'DELETE' });
+    const after = samplesOf(await server.router.metrics());
+    expect(after.get('stream_kit_recordings')).toBe(0);
+    expect(after.get('stream_kit_recordings_ended_total{status="finished"}')).toBe(1);
+    expect(after.get('stream_kit_recorded_bytes_total')).toBe(CONTENT.length);
   });
 });

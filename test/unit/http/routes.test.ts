@@ -241,7 +241,7 @@ describe('methods', () => {
   });
 
   it('do not matter where there is nothing', async () => {
-    for (const path of ['/a/b', '/a/b/c', '//', `${NOBODY}/whep`]) {
+    for (const path of ['/a/b', '/a/b/c', '//', `${NOBODY}/whip`]) {
       const { status, json } = await ask(server.url + path);
       expect([path, status, json.error.code]).toEqual([path, 404, 'not_found']);
     }

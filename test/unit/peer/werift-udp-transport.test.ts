@@ -8,68 +8,21 @@ import {
   classes,
   Message,
   methods,
-  parseMessage,
   RTCPeerConnection,
   type RTCIceTransport,
   UdpTransport,
 } from 'werift';
 
 import { StreamKitError } from '../../../src/errors.js';
-import type { IceEndpoint, IceSocket } from '../../../src/fanout/media-plane.js';
 import type {
   CandidatePairInternals,
   IceConnectionInternals,
 } from '../../../src/peer/werift-ice-connection.js';
 import { installUdpTransports, SharedPortIce } from '../../../src/peer/werift-udp-transport.js';
+import { FAKE_PORT as PORT, FakeEndpoint } from '../../helpers/fake-ice-endpoint.js';
 
 /** The version whose private parts are known. With another, read them anew before this changes. */
 const KNOWN_WERIFT = '0.24.4';
-const PORT = 40_000;
-
-class FakeSocket implements IceSocket {
-  readonly port = PORT;
-  readonly sent: { data: Uint8Array; to: string }[] = [];
-  onPacket: IceSocket['onPacket'] = () => undefined;
-  onRequest: (request: Message, port: number) => void = () => undefined;
-  closed = false;
-
-  constructor(readonly address: string) {}
-
-  send(data: Uint8Array, address: string, port: number): void {
-    this.sent.push({ data, to: `${address}:${port}` });
-    const message = parseMessage(Buffer.from(data));
-    if (message?.messageClass === classes.REQUEST) queueMicrotask(() => this.onRequest(message, port));
-  }
-
-  close(): void {
-    this.closed = true;
-  }
-}
-
-class FakeEndpoint implements IceEndpoint {
-  readonly local: string[] = [];
-  readonly remote: string[] = [];
-  readonly sockets: FakeSocket[] = [];
-
-  setLocalCredentials(usernameFragment: string, password: string): void {
-    this.local.push(`${usernameFragment} ${password}`);
-  }
-
-  setRemoteCredentials(usernameFragment: string, password: string): void {
-    this.remote.push(`${usernameFragment} ${password}`);
-  }
-
-  openSocket(address: string): IceSocket {
-    const socket = new FakeSocket(address);
-    this.sockets.push(socket);
-    return socket;
-  }
-
-  close(): void {
-    // Nothing to close.
-  }
-}
-
 let connection: RTCPeerConnection;
 let transport: RTCIceTransport;
 let ice: IceConnectionInternals;

@@ -1,0 +1,115 @@
+import { StreamKitError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { IceServerOption } from '../options.js';
+import type { SessionRegistry } from '../session/session-registry.js';
+import type { HttpResponse } from './http-message.js';
+import { emptyResponse } from './http-message.js';
+import type { RouteCall, RouteMethods } from './session-routes.js';
+
+export interface WhepRoutesParameters {
+  readonly registry: SessionRegistry;
+  readonly iceServers: readonly IceServerOption[];
+  readonly logger: Logger;
+}
+
+const SDP_TYPE = 'application/sdp';
+const FRAGMENT_TYPE = 'application/trickle-ice-sdpfrag';
+/** What a page of another origin could not read otherwise; whether it may ask at all is the application's to say. */
+const EXPOSED = { 'Access-Control-Expose-Headers': 'Location, ETag, Link' } as const;
+
+/** The routes of players: draft-ietf-wish-whep. A player makes the offer, and has no event stream. */
+export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<string, RouteMethods>> {
+  const { registry, iceServers, logger } = parameters;
+  const links = iceServerLinks(iceServers);
+  const linkHeader: Record<string, string> = links === '' ? {} : { Link: links };
+  return {
+    '/:streamId/whep': {
+      OPTIONS: { 'Accept-Post': SDP_TYPE, ...EXPOSED },
+      GET: ({ streamId }) => {
+        registry.get(streamId);
+        return emptyResponse(204);
+      },
+      POST: async ({ request, streamId, caller }) => {
+        const session = registry.get(streamId);
+        const offer = await request.readText(SDP_TYPE);
+        if (offer === '') {
+          throw new StreamKitError('unsupported_media_type', 'Expected an SDP offer: none is made here');
+        }
+        const { player, answer } = await session.admitPlayer(offer);
+        if (request.aborted) {
+          // Nobody would ever know where to end it.
+          await session.dismiss(player);
+          throw new StreamKitError('bad_request', 'The request was aborted');
+        }
+        const { logContext } = player.journal;
+        logger.info({ ...logContext, ...(caller === undefined ? {} : { caller }) }, 'player joined');
+        return textResponse(201, SDP_TYPE, answer, {
+          Location: `${request.prefix}/${streamId}/whep/${player.id}`,
+          ETag: player.entityTag,
+          ...linkHeader,
+        });
+      },
+    },
+    '/:streamId/whep/:playerId': {
+      OPTIONS: { 'Accept-Patch': FRAGMENT_TYPE, ...EXPOSED },
+      GET: (call) => {
+        playerOf(call);
+        return emptyResponse(204);
+      },
+      PATCH: async (call) => {
+        const { player } = playerOf(call);
+        const { request } = call;
+        const fragment = await request.readText(FRAGMENT_TYPE);
+        const restart = await player.patch(fragment, request.headers['if-match']);
+        if (restart === undefined) return emptyResponse(204);
+        return textResponse(200, FRAGMENT_TYPE, restart.fragment, { ETag: restart.entityTag, ...linkHeader });
+      },
+      DELETE: async (call) => {
+        const { session, player } = playerOf(call);
+        await session.dismiss(player);
+        return emptyResponse(200, { 'Content-Length': '0' });
+      },
+    },
+  };
+
+  function playerOf({ streamId, segments }: RouteCall) {
+    const session = registry.get(streamId);
+    return { session, player: session.player(segments.playerId ?? '') };
+  }
+}
+
+function textResponse(
+  status: number,
+  type: string,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+): HttpResponse {
+  const own = { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...EXPOSED };
+  return { ...emptyResponse(status, { ...own, ...headers }), body };
+}
+
+/**
+ * A link for each URL of a server (draft-ietf-wish-whep, of RFC 9725 section 4.6). One whose credentials are beyond what
+ * a header can carry is left out.
+ */
+function iceServerLinks(servers: readonly IceServerOption[]): string {
+  return servers
+    .flatMap(({ urls, username, credential }) => {
+      const parameters = ['rel="ice-server"'];
+      if (username !== undefined && credential !== undefined) {
+        parameters.push(
+          `username=${quoted(username)}`,
+          `credential=${quoted(credential)}`,
+          'credential-type="password"',
+        );
+      }
+      return [urls].flat().map((url) => `<${url}>; ${parameters.join('; ')}`);
+    })
+    .filter((link) => /^[\x20-\x7e]+$/.test(link))
+    .join(', ');
+}
+
+/** RFC 9110 section 5.6.4. */
+function quoted(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`;
+}

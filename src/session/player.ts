@@ -1,0 +1,155 @@
+import { timingSafeEqual } from 'node:crypto';
+
+import { StreamKitError } from '../errors.js';
+import type { AnsweringPeer, AnsweringPeerParameters, OpenAnsweringPeer } from '../peer/viewer-peer.js';
+import type { ViewerDiagnostics } from './session-diagnostics.js';
+import type { ViewerJournal } from './viewer-journal.js';
+import type { ViewerMediaListener } from './viewer-media.js';
+import { ViewerMedia } from './viewer-media.js';
+
+export interface PlayerParameters {
+  readonly id: string;
+  readonly openAnsweringPeer: OpenAnsweringPeer;
+  readonly peer: AnsweringPeerParameters;
+  readonly journal: ViewerJournal;
+}
+
+export interface PlayerListener extends Pick<ViewerMediaListener, 'whenLive'> {
+  /** Its media has changed, or ended. */
+  onPlayerChange(player: Player): void;
+}
+
+/** What an ICE restart came to. */
+export interface PlayerRestart {
+  readonly entityTag: string;
+  /** `application/trickle-ice-sdpfrag`. */
+  readonly fragment: string;
+}
+
+/** Most fragments of one player that wait for the one before them. */
+const MAX_WAITING_FRAGMENTS = 8;
+
+/** A viewer that has made the offer (WHEP): it has a peer and no event stream, and is gone when its peer is. */
+export class Player {
+  readonly id: string;
+  readonly journal: ViewerJournal;
+  readonly #idBytes: Buffer;
+  readonly #media: ViewerMedia;
+  readonly #peer: AnsweringPeer;
+  /** Counts the ICE sessions (draft-ietf-wish-whep, of RFC 9725 section 4.3.1): part of the entity tag. */
+  #iceSession = 1;
+  #waitingFragments = 0;
+  #fragmentWork: Promise<unknown> = Promise.resolve();
+
+  /** @throws StreamKitError `unprocessable` for an offer that cannot be served. */
+  constructor(parameters: PlayerParameters, listener: PlayerListener) {
+    this.id = parameters.id;
+    this.journal = parameters.journal;
+    this.#idBytes = Buffer.from(parameters.id);
+    const { logContext } = parameters.journal;
+    const peers: AnsweringPeer[] = [];
+    this.#media = new ViewerMedia(
+      (_, peerListener) => {
+        const peer = parameters.openAnsweringPeer({ ...parameters.peer, logContext }, peerListener);
+        peers.push(peer);
+        return peer;
+      },
+      parameters.peer,
+      {
+        // Everything that it needs to know is in its answer.
+        sendSignal: () => false,
+        onMediaChange: () => listener.onPlayerChange(this),
+        whenLive: (work) => listener.whenLive(work),
+      },
+      parameters.journal,
+    );
+    const [peer] = peers;
+    if (peer === undefined) throw new StreamKitError('internal', 'No peer was opened');
+    this.#peer = peer;
+  }
+
+  get media(): ViewerMedia {
+    return this.#media;
+  }
+
+  get diagnostics(): ViewerDiagnostics {
+    return { number: this.journal.number, attached: true, ...this.#media.diagnostics };
+  }
+
+  /** A strong one (RFC 9110 section 8.8.3): another after each ICE restart. */
+  get entityTag(): string {
+    return `"${this.#iceSession}"`;
+  }
+
+  /** The id is a secret: how long the comparison takes says nothing of how much of it was right. */
+  hasId(id: string): boolean {
+    const given = Buffer.from(id);
+    return given.byteLength === this.#idBytes.byteLength && timingSafeEqual(given, this.#idBytes);
+  }
+
+  /** Makes the answer to its offer. */
+  async answer(): Promise<string> {
+    const [answer] = await Promise.all([this.#peer.answer(), this.#media.start()]);
+    return answer;
+  }
+
+  /**
+   * Takes what the player sends by PATCH: candidates, or an ICE restart.
+   *
+   * @param ifMatch - the header, if there is one.
+   * @returns undefined where there is nothing to be told.
+   * @throws StreamKitError `precondition_failed`, `precondition_required` for a restart that names no entity tag,
+   * `unprocessable`, `conflict` for a restart before the first connection, `at_capacity`.
+   */
+  patch(fragment: string, ifMatch: string | undefined): Promise<PlayerRestart | undefined> {
+    if (this.#waitingFragments >= MAX_WAITING_FRAGMENTS) {
+      const headers = { 'Retry-After': '1' };
+      throw new StreamKitError('at_capacity', 'Too many fragments are waiting for this player', { headers });
+    }
+    this.#waitingFragments += 1;
+    const result = this.#fragmentWork.then(() => this.#patch(fragment, ifMatch));
+    this.#fragmentWork = result.then(
+      () => this.#fragmentDone(),
+      () => this.#fragmentDone(),
+    );
+    return result;
+  }
+
+  /** Idempotent. */
+  close(): Promise<void> {
+    return this.#media.close();
+  }
+
+  #fragmentDone(): void {
+    this.#waitingFragments -= 1;
+  }
+
+  async #patch(fragment: string, ifMatch: string | undefined): Promise<PlayerRestart | undefined> {
+    if (this.#media.state === 'closed') {
+      throw new StreamKitError('no_such_viewer', 'There is no such viewer');
+    }
+    const isAny = ifMatch?.trim() === '*';
+    if (ifMatch !== undefined && !isAny && !entityTagsOf(ifMatch).includes(this.entityTag)) {
+      throw new StreamKitError('precondition_failed', 'The ICE session is not the one of If-Match');
+    }
+    if (!this.#peer.isRestart(fragment)) {
+      // A widely used client sends its candidates without If-Match.
+      await this.#peer.trickle(fragment);
+      return undefined;
+    }
+    if (ifMatch === undefined) {
+      throw new StreamKitError('precondition_required', 'An ICE restart goes with If-Match: *');
+    }
+    if (!isAny) {
+      throw new StreamKitError('unprocessable', 'The ICE credentials are not those of the session');
+    }
+    const answer = await this.#peer.restart(fragment);
+    this.#iceSession += 1;
+    return { entityTag: this.entityTag, fragment: answer };
+  }
+}
+
+/** RFC 9110 section 13.1.1 compares strongly: a weak tag matches nothing. */
+function entityTagsOf(ifMatch: string): string[] {
+  return ifMatch.split(',').map((tag) => tag.trim());
+}

@@ -1,0 +1,17 @@
+import { expect, it } from 'vitest';
+
+import { FigureLedger } from '../../../src/session/figure-ledger.js';
+
+it('adds up what is open and what was closed, each once', () => {
+  const ledger = new FigureLedger<'sent' | 'lost'>(['sent', 'lost']);
+  const first = { sent: 1, lost: 0 };
+  const closeFirst = ledger.open(() => first);
+  ledger.open(() => ({ sent: 10, lost: 2 }));
+  expect([ledger.size, ledger.read()]).toEqual([2, { sent: 11, lost: 2 }]);
+  first.sent = 5;
+  closeFirst();
+  first.sent = 100;
+  closeFirst();
+  expect([ledger.size, ledger.read()]).toEqual([1, { sent: 15, lost: 2 }]);
+  expect(ledger.read()).toEqual({ sent: 15, lost: 2 });
+});
