@@ -59,7 +59,8 @@ export class EventFeed {
         if (this.#isOver()) return;
         const error = asStreamError(thrown);
         if (!error.retryable && error.code !== 'no_such_viewer') throw error;
-        this.#listener.onError(error);
+        // One that was broken off to open another is no failure.
+        if (!this.#hurry) this.#listener.onError(error);
         retryAfterMs = error.retryAfterMs;
       }
       if (this.#isOver()) return;

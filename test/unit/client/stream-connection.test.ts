@@ -317,8 +317,11 @@ describe('StreamConnection', () => {
       await once(connection, 'viewer');
       page.dispatchEvent(new Event('visibilitychange'));
       expect(connection.status).toBe('connected');
+      const errors: string[] = [];
+      connection.on('error', ({ code }) => errors.push(code));
       page.dispatchEvent(new Event('online'));
       expect((await server.next()).request.url).toBe('/stream/s1/sse?viewerId=v1&media=none');
+      expect(errors).toEqual([]);
     });
 
     it('leaves no listener behind', () => {
