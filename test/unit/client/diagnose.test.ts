@@ -9,20 +9,20 @@ import type { ServerDiagnostics } from '../../../src/client/server-diagnostics.j
 import { stageLatency } from '../../../src/client/stage-latency.js';
 import { StatsSampler } from '../../../src/client/stream-stats.js';
 
-/** What Chromium 156 and the server told: two readings of `getStats()`, and one of the diagnostics. */
-interface Recording {
+/** What both ends tell: two readings of `getStats()` in Chromium's form, and one of the diagnostics. */
+interface Condition {
   readonly first: { id: string }[];
   readonly second: { id: string }[];
   readonly server: ServerDiagnostics;
 }
 
 /**
- * `healthy`: on the loopback address; `lossy`: 12 % of the datagrams dropped both ways from the first reading on;
+ * `healthy`: on the loopback address; `lossy`: some datagrams dropped from the first reading on;
  * `blocked`: all of them, from the start.
  */
-const recordings = JSON.parse(
-  readFileSync(join(import.meta.dirname, '../../fixtures/recorded-stats.json'), 'utf8'),
-) as Record<'healthy' | 'lossy' | 'blocked', Recording>;
+const conditions = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../../fixtures/viewer-stats.json'), 'utf8'),
+) as Record<'healthy' | 'lossy' | 'blocked', Condition>;
 
 const CONNECTED: PeerReport = {
   connectionState: 'connected',
@@ -42,8 +42,8 @@ const NEVER: PeerReport = {
   everConnected: false,
 };
 
-function report(name: keyof typeof recordings, changes: Partial<ClientReport> = {}): ClientReport {
-  const { first, second, server } = recordings[name];
+function report(name: keyof typeof conditions, changes: Partial<ClientReport> = {}): ClientReport {
+  const { first, second, server } = conditions[name];
   const sampler = new StatsSampler();
   sampler.sample(new Map(first.map((entry) => [entry.id, entry])));
   return {
@@ -71,13 +71,13 @@ function codes(of: ClientReport, server?: ServerDiagnostics): string[] {
 
 /** The recorded server, but for its first encoding. */
 function serverWith(changes: object): ServerDiagnostics {
-  const { server } = recordings.healthy;
+  const { server } = conditions.healthy;
   return { ...server, encodings: server.encodings.map((encoding) => ({ ...encoding, ...changes })) };
 }
 
 describe('diagnose', () => {
   it('finds nothing where nothing is wrong', () => {
-    expect(diagnose(report('healthy'), recordings.healthy.server)).toEqual([]);
+    expect(diagnose(report('healthy'), conditions.healthy.server)).toEqual([]);
   });
 
   it.each([
@@ -151,7 +151,7 @@ describe('diagnose', () => {
   });
 
   it('tells lost packets', () => {
-    const found = diagnose(report('lossy'), recordings.lossy.server).find(
+    const found = diagnose(report('lossy'), conditions.lossy.server).find(
       ({ code }) => code === 'packet_loss',
     );
     expect(found?.message).toMatch(/^\d+(\.\d)? % of the packets are lost/);
@@ -185,7 +185,7 @@ describe('diagnose', () => {
 
 describe('stageLatency', () => {
   it('joins what both ends measured, and says what is an estimate', () => {
-    const { stages, totalMs } = stageLatency(report('healthy'), recordings.healthy.server);
+    const { stages, totalMs } = stageLatency(report('healthy'), conditions.healthy.server);
     expect(stages.map(({ stage }) => stage).join(' ')).toBe(
       'capture encode send network jitterBuffer decode',
     );
@@ -198,7 +198,7 @@ describe('stageLatency', () => {
   it('sums up where the browser does not tell the whole, and not where a stage is missing', () => {
     const whole = report('healthy');
     const stats = { ...whole.stats, playoutLatencyMs: undefined };
-    const { stages, totalMs, totalFrom } = stageLatency({ ...whole, stats }, recordings.healthy.server);
+    const { stages, totalMs, totalFrom } = stageLatency({ ...whole, stats }, conditions.healthy.server);
     expect(totalFrom).toBe('sum');
     expect(totalMs).toBeCloseTo(stages.reduce((sum, { ms = 0 }) => sum + ms, 0));
     expect(stageLatency({ ...whole, stats }).totalMs).toBeUndefined();
