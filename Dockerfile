@@ -1,25 +1,61 @@
-# Runs the stand-alone server on CPU. GPU images, health checks and hardening notes: see README, "Deployment".
-FROM node:20-bookworm-slim AS build
+# Runs the stand-alone server. How to run it is said in README.md, "Docker"; what is in it under which licence, in "Licence".
+#
+#   docker build -t stream-kit-server .                       CPU alone
+#   docker build -t stream-kit-server --build-arg GPU=vaapi . VAAPI and QSV drivers of AMD and Intel
+#   docker build -t stream-kit-server --build-arg GPU=nvidia . for the NVIDIA container toolkit, which brings the driver
+ARG NODE_IMAGE=node:20.20.2-bookworm-slim
+ARG GPU=none
+
+FROM ${NODE_IMAGE} AS build
 # For the native media plane; Node's headers are in the image.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends g++ make python3 \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --ignore-scripts
+RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-RUN node scripts/build.mjs && node scripts/build-native.mjs --prebuild && npm prune --omit=dev --ignore-scripts
+# An image without the addon would carry media through JavaScript. TypeScript is left by npm as an optional peer of what
+# Puppeteer uses.
+RUN node scripts/build.mjs \
+ && node scripts/build-native.mjs --prebuild \
+ && test -n "$(find native/prebuilds -name '*.node')" \
+ && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+ && rm -r node_modules/typescript
 
-FROM node:20-bookworm-slim
+FROM ${NODE_IMAGE} AS runtime-none
+# More scripts by --build-arg FONTS="fonts-noto-core fonts-noto-cjk …".
+ARG FONTS="fonts-liberation fonts-noto-color-emoji fonts-noto-core"
+# tini, since Chromium leaves processes that PID 1 has to reap, and Node does not.
 RUN apt-get update \
- && apt-get install -y --no-install-recommends chromium fonts-noto-core \
+ && apt-get install -y --no-install-recommends chromium ${FONTS} tini \
  && rm -rf /var/lib/apt/lists/*
+
+FROM runtime-none AS runtime-vaapi
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+    intel-media-va-driver libdrm2 libmfx-gen1.2 libva-drm2 libva2 mesa-va-drivers mesa-vulkan-drivers \
+ && rm -rf /var/lib/apt/lists/*
+
+FROM runtime-none AS runtime-nvidia
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libegl1 libvulkan1 \
+ && rm -rf /var/lib/apt/lists/*
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,graphics,utility,video
+
+# hadolint ignore=DL3006
+FROM runtime-${GPU}
+ENV NODE_ENV=production PORT=3001
 WORKDIR /app
-COPY --from=build /app/package.json ./
+COPY --from=build /app/package.json /app/LICENSE ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/native/prebuilds ./native/prebuilds
+# Not root: Chromium's sandbox is off for root. It needs user namespaces, see README.md.
 USER node
-EXPOSE 3001
-# Chromium's sandbox needs user namespaces: run with a seccomp profile that allows them.
-CMD ["node", "dist/demo/main.js", "--host", "0.0.0.0"]
+# HTTP, and the media of all viewers.
+EXPOSE 3001/tcp 40000/udp
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# What follows the image in `docker run` is added, and the later of two values counts.
+ENTRYPOINT ["tini", "--", "node", "dist/demo/main.js", "--host", "0.0.0.0", "--udp-port", "40000"]

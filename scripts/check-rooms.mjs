@@ -7,6 +7,7 @@ import ts from 'typescript';
 
 /** Files at the top of src that every room may import. */
 const LEAVES = [
+  'access-options',
   'clock',
   'encoder-names',
   'errors',

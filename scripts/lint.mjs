@@ -1,4 +1,4 @@
-// Formatter, linter and the check of the rooms, beside each other; what they print comes one after the other.
+// Formatter, linter and the checks of the rooms and of README.md, beside each other; what they print comes one after the other.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -7,6 +7,7 @@ const CHECKS = [
   ['node_modules/prettier/bin/prettier.cjs', '--check', '.'],
   ['node_modules/eslint/bin/eslint.js', '.'],
   ['scripts/check-rooms.mjs'],
+  ['scripts/readme-options.mjs'],
 ];
 
 /** @returns what it printed, and whether it found nothing. */

@@ -1,16 +1,25 @@
+export type {
+  CallerLimits,
+  CorsOptions,
+  RateLimitOptions,
+  RequestValidation,
+  StreamTokenOptions,
+  ViewerRole,
+} from './access-options.js';
 export type { CaptureKind } from './capture/capture.js';
 export type { VideoCodec } from './encode/encoded-frame.js';
 export type { ErrorCode } from './errors.js';
 export { StreamKitError } from './errors.js';
 export type { FastifyPlugin } from './http/fastify-adapter.js';
-export type { FetchHandler } from './http/fetch-adapter.js';
+export type { FetchConnection, FetchHandler } from './http/fetch-adapter.js';
 export type { KoaMiddleware } from './http/koa-adapter.js';
 export type { NodeHandler } from './http/node-adapter.js';
+export type { StreamTokenRequest, StreamTokenScope } from './http/stream-tokens.js';
 export type { Logger } from './logger.js';
 export type { HealthOptions, MetricsOptions } from './observability-options.js';
 export type { HealthChecks, RouterHealth } from './observe/router-health.js';
 export type { DiagnosticsChannelName, DiagnosticsChannels } from './observe/session-channels.js';
-export type { IceServerOption, RequestValidation, StreamKitOptions, Viewport } from './options.js';
+export type { IceServerOption, StreamKitOptions, Viewport } from './options.js';
 export type { HlsOptions, RecordingOptions } from './recording-options.js';
 export type { TargetPolicyOptions } from './target-policy.js';
 export type { RecordedFile, RecordingError } from './recording/recording-messages.js';

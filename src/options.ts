@@ -3,6 +3,8 @@ import { isAbsolute } from 'node:path';
 
 import type { LaunchOptions } from 'puppeteer';
 
+import type { AccessOptions, ResolvedAccessOptions } from './access-options.js';
+import { ACCESS_OPTION_NAMES, accessOptions } from './access-options.js';
 import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { StreamKitError } from './errors.js';
 import type { Logger } from './logger.js';
@@ -33,6 +35,8 @@ import { hlsOptions, recordingOptions } from './recording-options.js';
 import { DEFAULT_TARGET_POLICY, targetPolicyOptions } from './target-policy.js';
 import type { TargetPolicy, TargetPolicyOptions } from './target-policy.js';
 
+export type { RequestValidation } from './access-options.js';
+
 /** A size in pixels. */
 export interface Viewport {
   readonly width: number;
@@ -46,19 +50,9 @@ export interface IceServerOption {
   readonly credential?: string;
 }
 
-/** What {@link StreamKitOptions.validateRequest} decides. */
-export interface RequestValidation {
-  authorized: boolean;
-  /** Why not: the `message` of the error answer. */
-  error?: string;
-  /** HTTP status of the refusal, 400–599. Default 401. */
-  status?: number;
-  /** Who is calling; goes to the log line of a session that the request creates. */
-  callerContext?: Record<string, unknown>;
-}
-
 /** Options of `createStreamKitRouter`. Every one may be left out; a bad one is refused at construction. */
-export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> extends ObservabilityOptions {
+export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
+  extends AccessOptions<TEnv, TRequest>, ObservabilityOptions {
   /** Path of the routes below the point where the router is mounted. Default `/`. */
   basePath?: string;
   /**
@@ -68,21 +62,15 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> ex
   puppeteerLaunchOptions?: LaunchOptions;
   /** Size of the picture where a request names none, pixels, even, 64–3840 x 64–2160. Default 1920 x 1080. */
   defaultViewport?: Viewport;
-  /** Called once a request; what it returns is the second argument of `validateRequest`. Default none. */
-  getEnv?: () => TEnv | Promise<TEnv>;
-  /**
-   * Decides over every request of every route. Only a result with `authorized: true` lets it through; a throw
-   * or anything malformed answers 500. Default: all requests pass.
-   *
-   * @param request - Node's request, under Express an `express.Request`; the web-standard `Request` for `router.fetch`.
-   */
-  validateRequest?(request: TRequest, env: TEnv): RequestValidation | Promise<RequestValidation>;
   /** How often changes of a session's state are sent, ms, 10–60000. Default 100. */
   stateUpdateInterval?: number;
-  /** A session with no event stream and no request for this long is ended, ms. Default 300000. */
+  /** A session with no event stream and no request for this long is ended, ms, 1–2147483647. Default 300000. */
   sessionTimeout?: number;
-  /** Told of every failed session and every answer of status 500. What it throws is logged. Default none. */
-  onError?: (error: Error, streamId?: string) => void;
+  /**
+   * Told of every failed session and every answer of status 500, and who made the session or the request, as
+   * `validateRequest` put it. What it throws is logged. Default none.
+   */
+  onError?: (error: Error, streamId?: string, callerContext?: Readonly<Record<string, unknown>>) => void;
   /**
    * How pictures are taken: `tab` is fast and has sound, `screencast` works where tab capture cannot,
    * `auto` takes the first of the two that works. Default `auto`.
@@ -107,9 +95,9 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> ex
   maxSessions?: number;
   /** Most viewers of one session, 1–10000. Default 100. */
   maxViewersPerSession?: number;
-  /** Capture and encoding stop when no viewer has been connected for this long, ms. Default 5000. */
+  /** Capture and encoding stop when no viewer has been connected for this long, ms, 0–2147483647. Default 5000. */
   pauseGraceMs?: number;
-  /** How long a viewer that lost its event stream may come back to its connection, ms. Default 15000. */
+  /** How long a viewer that lost its event stream may come back to its connection, ms, 0–2147483647. Default 15000. */
   viewerReattachMs?: number;
   /** STUN and TURN servers, for this end and for the viewers. Default none. */
   iceServers?: readonly IceServerOption[];
@@ -142,27 +130,26 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage> ex
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps?: number;
   /**
-   * What pages may reach, themselves and all that they load. Default: http and https on the public internet, and nothing
-   * of this machine or its networks.
+   * What pages may reach, themselves and all that they load: by http and https. Default: the public
+   * internet alone.
    */
   targetPolicy?: TargetPolicyOptions;
-  /** Lets clients record sessions to files. Default: they cannot. */
+  /** Lets clients record sessions to files. Default: nothing is recorded. */
   recording?: RecordingOptions;
   /** Serves a live HLS playlist of each session that is encoded to H.264. Default false. */
   hls?: boolean | HlsOptions;
 }
 
 /** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
-export interface ResolvedOptions<TEnv = unknown> extends ResolvedObservabilityOptions {
+export interface ResolvedOptions<TEnv = unknown>
+  extends ResolvedAccessOptions<TEnv>, ResolvedObservabilityOptions {
   /** Begins with a slash and ends without one; empty for the root. */
   readonly basePath: string;
   readonly puppeteerLaunchOptions: Readonly<LaunchOptions>;
   readonly defaultViewport: Viewport;
-  readonly getEnv: (() => TEnv | Promise<TEnv>) | undefined;
-  readonly validateRequest: ((request: IncomingMessage | Request, env: TEnv) => unknown) | undefined;
   readonly stateUpdateInterval: number;
   readonly sessionTimeout: number;
-  readonly onError: ((error: Error, streamId?: string) => void) | undefined;
+  readonly onError: StreamKitOptions['onError'] | undefined;
   readonly capture: 'auto' | 'tab' | 'screencast';
   readonly encoder: Readonly<Record<'h264' | 'vp8', string>>;
   readonly encoderDevice: string | undefined;
@@ -196,11 +183,10 @@ export const BITRATE_BOUNDS_BPS = { least: 100_000, most: 100_000_000 } as const
 const LONGEST_TIMER_MS = 2_147_483_647;
 
 const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
+  ...ACCESS_OPTION_NAMES,
   'basePath',
   'puppeteerLaunchOptions',
   'defaultViewport',
-  'getEnv',
-  'validateRequest',
   'stateUpdateInterval',
   'sessionTimeout',
   'onError',
@@ -254,12 +240,11 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
   }
 
   return Object.freeze<ResolvedOptions<TEnv>>({
+    ...accessOptions<TEnv>(given),
     basePath: optional('basePath', basePath) ?? '',
     puppeteerLaunchOptions: optional('puppeteerLaunchOptions', launchOptions) ?? Object.freeze({}),
     defaultViewport:
       optional('defaultViewport', viewport) ?? Object.freeze<Viewport>({ width: 1920, height: 1080 }),
-    getEnv: optional('getEnv', aFunction) as ResolvedOptions<TEnv>['getEnv'],
-    validateRequest: optional('validateRequest', aFunction) as ResolvedOptions<TEnv>['validateRequest'],
     stateUpdateInterval: optional('stateUpdateInterval', integerBetween(10, 60_000)) ?? 100,
     sessionTimeout: optional('sessionTimeout', integerBetween(1, LONGEST_TIMER_MS)) ?? 300_000,
     onError: optional('onError', aFunction) as ResolvedOptions<TEnv>['onError'],

@@ -6,9 +6,9 @@ import { anObject, badOption, integerBetween, refuseUnknownNames } from './optio
 export interface RecordingOptions {
   /** Where the files go; made if it is missing. Nothing else of the server reads or removes what is in it. */
   directory: string;
-  /** Most bytes of one recording, its files together, 1 MiB–2^53. Default 4 GiB. */
+  /** How large one recording may get, its files together, bytes, 1 MiB–2^53. Default 4 GiB. */
   maxBytes?: number;
-  /** Most bytes of all recordings in `directory`, those of earlier runs included, 1 MiB–2^53. Default 20 GiB. */
+  /** How large all recordings in `directory` may get together, those of earlier runs included, bytes, 1 MiB–2^53. Default 20 GiB. */
   maxTotalBytes?: number;
   /** Most recordings that run at once, 1–1000. Default 4. */
   maxRecordings?: number;

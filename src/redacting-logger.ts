@@ -11,7 +11,7 @@ const MAX_TEXT_LENGTH = 16 * 1024;
 /**
  * What must not be in a log whoever put it into an error's message: of a URL all but its scheme and host, since a path
  * or a query may hold a token (a module of ours, `file:`, stays whole); the paths of profiles, in which a page's cookies
- * lie; the ICE password of an SDP, and of a candidate's own form.
+ * lie; stream tokens; the ICE password of an SDP.
  */
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [
@@ -21,6 +21,7 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\b(?!file:)([a-z][a-z\d+.-]{0,30}:\/\/)[^\s/?#"'<>\\]*@/gi, '$1'],
   [/\bdata:[^\s"'<>]*/gi, 'data:…'],
   [/(?:\/[^\s/"']+){0,8}\/stream-kit-\d+-\d+-[0-9a-f]{16}[^\s"',:)]*/g, '[profile]'],
+  [/\bskt1\.[\w.-]+/g, REDACTED],
   [/(\bice-pwd[:=]\s*)[A-Za-z\d+/]+/gi, `$1${REDACTED}`],
 ];
 
@@ -46,18 +47,17 @@ export function redactingLogger(logger: Logger, secrets: readonly string[]): Log
   };
   const entries = (object: object, depth: number): Record<string, unknown> =>
     Object.fromEntries(Object.entries(object).map(([name, value]) => [name, entry(value, depth)]));
-  /** Another object of the same class, so that serializers and readers still know what it is. */
+  /** Another error of the same class, so that serializers and readers still know what it is. */
   const cleanError = (error: Error, depth: number): Error => {
-    const clean = Object.create(Object.getPrototypeOf(error) as object) as Error;
-    Object.assign(clean, entries(error, depth + 1));
+    const clean = new Error(text(error.message));
+    Object.setPrototypeOf(clean, Object.getPrototypeOf(error) as object);
+    // Once, below, whether it is enumerable or not.
+    Object.assign(clean, entries({ ...error, cause: undefined }, depth + 1));
     const hide = (name: string, value: unknown): void => {
       Object.defineProperty(clean, name, { value, configurable: true, writable: true, enumerable: false });
     };
-    hide('message', text(error.message));
-    if (error.stack !== undefined) hide('stack', text(error.stack));
-    if (error.cause !== undefined) {
-      hide('cause', entry(error.cause, depth + 1));
-    }
+    hide('stack', error.stack === undefined ? undefined : text(error.stack));
+    hide('cause', entry(error.cause, depth + 1));
     return clean;
   };
   const wrap = (inner: Logger): Logger => ({

@@ -22,8 +22,13 @@ import { createNodeHandler } from './http/node-adapter.js';
 import { healthRoutes, metricsRoutes } from './http/observability-routes.js';
 import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
+import { createAuthorize } from './http/authorization.js';
+import { createCallerRates } from './http/caller-rates.js';
+import { CorsPolicy } from './http/cors-policy.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
+import type { StreamTokenRequest } from './http/stream-tokens.js';
+import { StreamTokens } from './http/stream-tokens.js';
 import { whepRoutes } from './http/whep-routes.js';
 import { observers } from './observe/observers.js';
 import type { RouterHealth } from './observe/router-health.js';
@@ -42,6 +47,8 @@ import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
+import type { CallerContext } from './session/caller.js';
+import { callerBindings } from './session/caller.js';
 import { newSessionFigures } from './session/session-figures.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
 import type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
@@ -85,6 +92,15 @@ export interface StreamKitRouter extends NodeHandler {
   readonly metricsContentType: string;
   /** Whether another session could be taken. */
   health(): RouterHealth;
+  /**
+   * Signs a token with which a client that cannot set headers, such as an EventSource, may use some routes of one session
+   * without `validateRequest`: as the query parameter `token`, or as `Authorization: Bearer`. It counts when a request
+   * begins; an event stream that is open stays open.
+   *
+   * @returns safe in a URL. Whoever has it can use it, and read what it says.
+   * @throws StreamKitError `not_found` without the option `streamTokens`, `bad_option`.
+   */
+  createStreamToken(request: StreamTokenRequest): string;
   /**
    * Ends every session, its browser and its viewers, and takes no new ones. After it nothing of the router keeps
    * the process alive. Idempotent.
@@ -232,6 +248,7 @@ export function composeRouter<TEnv>(
     mediaPlane: given.mediaPlane,
     states: () => registry.states(),
     egressRefusals: gauges.egressRefusals,
+    rateRefusals: () => rates.refused,
   });
   const observe = observers([metrics.observe, publishSessionEvent], options.logger);
   const parts: SessionParts = { ...given, figures, observe };
@@ -239,7 +256,7 @@ export function composeRouter<TEnv>(
     parts,
     settings: options,
     maxSessions: options.maxSessions,
-    onSessionError: reportError,
+    onSessionError: (error, streamId, { context }) => reportError(error, streamId, context),
   });
   const store =
     options.recording === undefined
@@ -275,6 +292,12 @@ export function composeRouter<TEnv>(
     };
     return routerHealth(checks, registry.closed);
   };
+  const tokens =
+    options.streamTokens === undefined ? undefined : new StreamTokens(options.streamTokens, parts.clock);
+  if (tokens !== undefined && options.validateRequest === undefined) {
+    options.logger.warn({}, 'stream tokens restrict nothing without validateRequest: all requests pass');
+  }
+  const rates = createCallerRates(options.rateLimits, parts.clock);
   const handle = createRequestHandler({
     openRoutes: options.health === undefined ? {} : healthRoutes(options.health.path, health),
     routes: {
@@ -283,17 +306,23 @@ export function composeRouter<TEnv>(
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
         targetPolicy: options.targetPolicy,
+        rates,
         logger: options.logger,
       }),
-      ...whepRoutes({ registry, iceServers: options.iceServers, logger: options.logger }),
+      ...whepRoutes({ registry, rates, iceServers: options.iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },
-    options,
-    onServerError: (thrown, streamId) => {
+    authorize: createAuthorize(options, tokens),
+    cors: new CorsPolicy(options.cors, (error) => {
+      options.logger.error({ err: error }, 'cors.origins threw');
+      reportError(error, undefined, undefined);
+    }),
+    onServerError: (thrown, streamId, caller) => {
       const error = asError(thrown);
-      options.logger.error({ err: error, streamId }, 'request failed');
-      reportError(error, streamId);
+      const bindings = caller === undefined ? {} : callerBindings(caller);
+      options.logger.error({ err: error, streamId, ...bindings }, 'request failed');
+      reportError(error, streamId, caller?.context);
     },
     onAnswered: (answered) => metrics.countRequest(answered),
   });
@@ -317,6 +346,10 @@ export function composeRouter<TEnv>(
       await enabledRecordings().stop(streamId, recordingId);
       return enabledRecordings().withPaths(streamId, recordingId);
     },
+    createStreamToken: (request: StreamTokenRequest) => {
+      if (tokens === undefined) throw new StreamKitError('not_found', 'There is no option streamTokens');
+      return tokens.create(request);
+    },
     recordings: (streamId: string) => recordings?.listWithPaths(streamId) ?? [],
     metrics: () => metrics.read(),
     metricsContentType: metrics.contentType,
@@ -331,14 +364,18 @@ export function composeRouter<TEnv>(
 /** The application's `onError`; what goes wrong in it must not take the server with it. */
 function errorReporter<TEnv>(
   options: ResolvedOptions<TEnv>,
-): (error: Error, streamId: string | undefined) => void {
+): (error: Error, streamId: string | undefined, context: CallerContext) => void {
   const onThrown = (thrown: unknown): void => {
     options.logger.error({ err: asError(thrown) }, 'onError threw');
   };
-  return (error, streamId) => {
+  return (error, streamId, context) => {
     try {
       // It may be an async function, whatever its type says.
-      Promise.resolve(options.onError?.(error, streamId)).catch(onThrown);
+      const done: unknown =
+        context === undefined
+          ? options.onError?.(error, streamId)
+          : options.onError?.(error, streamId, context);
+      Promise.resolve(done).catch(onThrown);
     } catch (thrown) {
       onThrown(thrown);
     }

@@ -45,9 +45,16 @@ void EndpointRegistry::noteSent(Endpoint& endpoint, int socket, const SocketAddr
                                 int64_t nowUs) {
   const auto message = StunMessage::parse(data);
   if (message.has_value() && message->messageClass() == StunClass::kRequest) {
-    endpoint.noteCheck(*message, socket, to);
-    transactions_.add(message->transactionId(), {endpoint.id(), socket, to, endpoint.generation(),
-                                                 message->useCandidate(), message->hasIntegrity(), nowUs});
+    const StunTransaction transaction{.endpoint = endpoint.id(),
+                                      .socket = socket,
+                                      .to = to,
+                                      .generation = endpoint.generation(),
+                                      .useCandidate = message->useCandidate(),
+                                      .signedRequest = message->hasIntegrity(),
+                                      .sentUs = nowUs};
+    if (transactions_.add(message->transactionId(), transaction)) {
+      endpoint.noteCheck(*message, socket, to);
+    }
   }
 }
 

@@ -30,13 +30,14 @@ class StunTransactions {
   /** Beyond the last retransmission's timeout of RFC 5389 section 7.2.1, 39.5 s. */
   static constexpr int64_t kLifetimeUs = 40'000'000;
 
-  void add(const StunTransactionId& id, const StunTransaction& transaction) {
+  /** @returns false where it was sent before: it is still of the credentials of its first time */
+  bool add(const StunTransactionId& id, const StunTransaction& transaction) {
     forget(transaction.sentUs);
-    // One that is sent again is still of the credentials of its first time.
     if (!transactions_.try_emplace(id, transaction).second) {
-      return;
+      return false;
     }
     order_.push_back({id, transaction.sentUs});
+    return true;
   }
 
   const StunTransaction* find(const StunTransactionId& id) const {

@@ -208,7 +208,11 @@ TEST("of several pairs the one that was asked for last counts, whichever answers
     const auto consent = bench.agentCheck(our, nominates);
     bench.send(kFirst, consent);
     bench.nominate(kSecond);
-    bench.check(kSecond, our, nominates);
+    const auto nomination = bench.agentCheck(our, nominates);
+    bench.send(kSecond, nomination);
+    // Sent again is not asked for again.
+    bench.send(kFirst, consent);
+    bench.answer(kSecond, nomination, bench.theirs);
     EXPECT(bench.mediaGoesTo() == kSecond);
     bench.answer(kFirst, consent, bench.theirs);
     EXPECT(bench.mediaGoesTo() == kSecond);
@@ -242,6 +246,8 @@ TEST("an answer to a check of before an ICE restart settles nothing, and media s
         bench.answer(kFirst, consent, before);
         bench.answer(kSecond, other, before);
         EXPECT(bench.askConsent(kFirst));
+        // Nor does it prove a pair that is asked for only now.
+        EXPECT(bench.nominate(kSecond));
         EXPECT(bench.askConsent(kSecond));
         EXPECT(bench.mediaGoesTo() == kFirst);
         if (!theirsAreKnown) {
@@ -257,6 +263,23 @@ TEST("an answer to a check of before an ICE restart settles nothing, and media s
       }
     }
   }
+}
+
+TEST("after an ICE restart a pair is to be asked for and to be proved anew") {
+  IceBench bench;
+  bench.check(kFirst, Role::kControlled);
+  bench.nominate(kFirst);
+  bench.check(kSecond, Role::kControlled);
+  bench.restartOurs();
+  bench.restartTheirs();
+  bench.check(kFirst, Role::kControlled);
+  EXPECT(bench.askConsent(kFirst));
+  EXPECT(bench.nominate(kSecond));
+  EXPECT(bench.askConsent(kSecond));
+  EXPECT(bench.mediaGoesTo() == kFirst);
+  bench.check(kSecond, Role::kControlled);
+  EXPECT(!bench.askConsent(kSecond));
+  EXPECT(bench.mediaGoesTo() == kSecond);
 }
 
 TEST("a viewer that knows our new credentials may nominate before we know its own") {

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import type { Logger } from '../index.js';
+import type { Logger, StreamKitOptions } from '../index.js';
 import { createDemoServer } from './server.js';
 
 const USAGE = `Usage: stream-kit-server [options]
@@ -15,18 +17,20 @@ With "doctor": tells what of this machine can be used, encoders first, and ends.
   --host <address>  Address to listen on. Default: 127.0.0.1
   --capture <mode>  How pictures are taken: auto, tab or screencast. Default: auto
   --encoder-device <device>  Render node or number of the GPU that encodes. Default: the first
+  --udp-port <number>  UDP port of all media; 0 for any that is free. Default: 0
+  --announced-address <address>  Public address of this machine behind a NAT; may be given again
+  --config <file>   Module whose default export holds options of the router; those above go before them
   --verbose         Log everything, not only warnings and errors
   --version         Print the version
   --help            Print this text`;
 
 const CAPTURE_MODES = ['auto', 'tab', 'screencast'] as const;
-type CaptureMode = (typeof CAPTURE_MODES)[number];
 
 interface CommandLine {
   port: number;
   host: string;
-  capture: CaptureMode;
-  encoderDevice: string | undefined;
+  /** Options of the router: those of the arguments, and those of the configuration. */
+  router: StreamKitOptions;
   verbose: boolean;
 }
 
@@ -37,8 +41,11 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
     options: {
       port: { type: 'string', default: process.env.PORT ?? '3001' },
       host: { type: 'string', default: '127.0.0.1' },
-      capture: { type: 'string', default: 'auto' },
+      capture: { type: 'string' },
       'encoder-device': { type: 'string' },
+      'udp-port': { type: 'string' },
+      'announced-address': { type: 'string', multiple: true },
+      config: { type: 'string' },
       verbose: { type: 'boolean', default: false },
       version: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -60,13 +67,38 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
     if (!healthy) process.exitCode = 1;
     return undefined;
   }
-  const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : NaN;
-  if (!(port <= 65_535)) throw new Error(`Expected a port between 0 and 65535 but received ${values.port}`);
   const capture = CAPTURE_MODES.find((mode) => mode === values.capture);
-  if (capture === undefined) {
+  if (capture === undefined && values.capture !== undefined) {
     throw new Error(`Expected ${CAPTURE_MODES.join(', ')} for --capture but received ${values.capture}`);
   }
-  return { port, host: values.host, capture, encoderDevice, verbose: values.verbose };
+  const announcedAddresses = values['announced-address'];
+  return {
+    port: portOf(values.port),
+    host: values.host,
+    router: {
+      ...(values.config === undefined ? {} : await configuration(values.config)),
+      ...(capture === undefined ? {} : { capture }),
+      ...(encoderDevice === undefined ? {} : { encoderDevice }),
+      ...(values['udp-port'] === undefined ? {} : { udpPort: portOf(values['udp-port']) }),
+      ...(announcedAddresses === undefined ? {} : { announcedAddresses }),
+    },
+    verbose: values.verbose,
+  };
+}
+
+function portOf(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (!(port <= 65_535)) throw new Error(`Expected a port between 0 and 65535 but received ${text}`);
+  return port;
+}
+
+/** The router checks what is in it. */
+async function configuration(file: string): Promise<StreamKitOptions> {
+  const { default: options } = (await import(pathToFileURL(resolve(file)).href)) as { default?: unknown };
+  if (typeof options !== 'object' || options === null) {
+    throw new Error(`Expected an object of options as the default export of ${file}`);
+  }
+  return options;
 }
 
 function version(): string {
@@ -95,14 +127,8 @@ function consoleLogger(verbose: boolean, bindings: object = {}): Logger {
 async function main(): Promise<void> {
   const commandLine = await readCommandLine();
   if (commandLine === undefined) return;
-  const { port, host, capture, encoderDevice, verbose } = commandLine;
-  const demo = createDemoServer({
-    router: {
-      capture,
-      ...(encoderDevice === undefined ? {} : { encoderDevice }),
-      logger: consoleLogger(verbose),
-    },
-  });
+  const { port, host, router, verbose } = commandLine;
+  const demo = createDemoServer({ router: { logger: consoleLogger(verbose), ...router } });
   const stop = (): void => {
     // A second signal while closing ends the process the default way.
     process.off('SIGINT', stop);

@@ -11,19 +11,35 @@ import type { RequestTarget } from './request-target.js';
 import { resolveTarget } from './request-target.js';
 import { readTextBody } from './text-body.js';
 
-/** A handler of web-standard requests. Never rejects. */
-export type FetchHandler = (request: Request) => Promise<Response>;
+/** What a web-standard request does not say of itself. */
+export interface FetchConnection {
+  /** IP address of the other end of the connection. Anything else counts as not known. */
+  readonly remoteAddress?: string | undefined;
+}
+
+/**
+ * A handler of web-standard requests. Never rejects. Without an address all callers that `validateRequest` does not name
+ * share one rate limit.
+ */
+export type FetchHandler = (request: Request, connection?: FetchConnection) => Promise<Response>;
 
 /** Makes the routes usable by web-standard hosts. */
 export function createFetchHandler({ basePath, handle, clock }: Mount): FetchHandler {
-  return async (request) => {
+  return async (request, connection) => {
     const target = resolveTarget(request.url, request.url, basePath);
-    const answer = target && (await handle(fromFetch(request, target, clock)));
+    const answer = target && (await handle(fromFetch(request, connection, target, clock)));
     return toFetch(request, answer ?? notFoundResponse(), clock);
   };
 }
 
-function fromFetch(request: Request, target: RequestTarget, clock: Clock): HttpRequest {
+function fromFetch(
+  request: Request,
+  connection: FetchConnection | undefined,
+  target: RequestTarget,
+  clock: Clock,
+): HttpRequest {
+  // Hosts hand things of their own to a handler that they call themselves.
+  const remoteAddress: unknown = connection?.remoteAddress;
   const headers = Object.fromEntries(request.headers);
   const withBody = async <T>(read: (body: RequestBody) => Promise<T>): Promise<T> => {
     const unread = request.bodyUsed ? undefined : bodyOf(request);
@@ -38,6 +54,7 @@ function fromFetch(request: Request, target: RequestTarget, clock: Clock): HttpR
     method: request.method,
     headers,
     native: request,
+    remoteAddress: typeof remoteAddress === 'string' ? remoteAddress : undefined,
     get aborted() {
       return request.signal.aborted;
     },

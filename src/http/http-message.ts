@@ -13,6 +13,8 @@ export interface HttpRequest extends RequestTarget {
   readonly headers: IncomingHttpHeaders;
   /** For `validateRequest`. */
   readonly native: NativeRequest;
+  /** Of the other end of the connection, which may be a proxy; undefined where the host does not tell. */
+  readonly remoteAddress: string | undefined;
   /** The client has gone away. */
   readonly aborted: boolean;
   /**
@@ -28,6 +30,9 @@ export interface HttpRequest extends RequestTarget {
    */
   readText(mediaType: string): Promise<string>;
 }
+
+/** What of a request is looked at to decide about it. */
+export type AccessRequest = Pick<HttpRequest, 'native' | 'headers' | 'query' | 'remoteAddress'>;
 
 export interface HttpResponse {
   readonly status: number;

@@ -19,6 +19,7 @@ export interface KoaContext {
   body: unknown;
   respond?: boolean;
   set(headers: Record<string, string>): void;
+  vary(header: string): void;
 }
 
 /** Middleware for Koa 2 and 3. What the router has no route for goes to `next`. */
@@ -45,10 +46,12 @@ export function createKoaMiddleware({ basePath, handle, clock }: Mount): KoaMidd
 /** Leaves the answer to Koa, so that middleware in front can compress, log and change it. */
 function respond(context: KoaContext, { status, headers, body }: HttpResponse): void {
   context.status = status;
-  const { Connection: connection, ...others } = headers;
+  const { Connection: connection, Vary: vary, ...others } = headers;
   // HTTP/2 has no such header and refuses it.
-  const usable = context.req.httpVersionMajor >= 2 || connection === undefined ? others : headers;
-  context.set({ ...usable });
+  const isUsable = context.req.httpVersionMajor < 2 && connection !== undefined;
+  context.set({ ...others, ...(isUsable ? { Connection: connection } : {}) });
+  // What middleware in front lets the answer depend on, it still depends on.
+  if (vary !== undefined) context.vary(vary);
   // Koa takes bytes for such only in a Buffer; and makes a 204 of an answer without any, which one to HEAD may be.
   if (body !== undefined) context.body = typeof body === 'string' ? body : Buffer.from(body);
   else context.body = status === 204 ? null : Buffer.alloc(0);

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 
 import type { Clock } from '../clock.js';
@@ -30,6 +31,8 @@ export function fromNode(exchange: NodeExchange, target: RequestTarget, clock: C
     method: request.method ?? 'GET',
     headers: request.headers,
     native: request,
+    // Stand-ins for a request that some hosts make have no socket.
+    remoteAddress: (request.socket as Socket | undefined)?.remoteAddress,
     get aborted() {
       return isGone(response) || response.writableEnded;
     },
@@ -53,7 +56,9 @@ export function sendToNode(
   for (const [name, value] of Object.entries(response.headers)) {
     // HTTP/2 has no such header and refuses it.
     if (name === 'Connection' && request.httpVersionMajor >= 2) continue;
-    nodeResponse.setHeader(name, value);
+    // What middleware in front lets the answer depend on, it still depends on.
+    const before = name === 'Vary' ? nodeResponse.getHeader(name) : undefined;
+    nodeResponse.setHeader(name, before === undefined ? value : `${String(before)}, ${value}`);
   }
   const { body, events, stream } = response;
   if (stream !== undefined) {

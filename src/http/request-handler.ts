@@ -1,21 +1,24 @@
 import type { Clock } from '../clock.js';
 import type { ErrorCode } from '../errors.js';
 import { StreamKitError } from '../errors.js';
-import type { ResolvedOptions } from '../options.js';
-import { authorize } from './authorization.js';
+import type { Caller } from '../session/caller.js';
+import type { Authorize } from './authorization.js';
+import type { CorsPolicy } from './cors-policy.js';
 import { errorResponse } from './error-response.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import { emptyResponse } from './http-message.js';
+import { scopeOf } from './route-scopes.js';
 import type { RouteMethods } from './session-routes.js';
 
-export interface RequestHandlerParameters<TEnv> {
+export interface RequestHandlerParameters {
   /** By path below the base path; a segment with a colon stands for any one. */
   readonly routes: Readonly<Record<string, RouteMethods>>;
-  /** The same, but `validateRequest` is not asked. They are looked at first. */
+  /** The same, but whoever asks is answered. They are looked at first. */
   readonly openRoutes?: Readonly<Record<string, RouteMethods>>;
-  readonly options: Pick<ResolvedOptions<TEnv>, 'getEnv' | 'validateRequest'>;
-  /** An answer of status 500 was given. */
-  onServerError(thrown: unknown, streamId: string | undefined): void;
+  readonly authorize: Authorize;
+  readonly cors: CorsPolicy;
+  /** An answer of status 500 was given; `caller` is undefined where it was given before one was known. */
+  onServerError(thrown: unknown, streamId: string | undefined, caller: Caller | undefined): void;
   /** Any answer was given; of an event stream or a file its head. */
   readonly onAnswered?: (answered: AnsweredRequest) => void;
 }
@@ -51,11 +54,42 @@ export function notFoundResponse(): HttpResponse {
   return errorResponse(new StreamKitError('not_found', 'There is nothing at this path'));
 }
 
-export function createRequestHandler<TEnv>(parameters: RequestHandlerParameters<TEnv>): RequestHandler {
-  const { openRoutes = {}, onAnswered } = parameters;
-  const routesOf = (given: Readonly<Record<string, RouteMethods>>, open: boolean): Route[] =>
-    Object.entries(given).map(([path, methods]) => ({ path, segments: path.split('/'), methods, open }));
-  const routes = [...routesOf(openRoutes, true), ...routesOf(parameters.routes, false)];
+export function createRequestHandler(parameters: RequestHandlerParameters): RequestHandler {
+  const { openRoutes = {}, onAnswered, authorize, cors } = parameters;
+  const routes = [
+    ...routesOf(openRoutes, () => Promise.resolve(ANYBODY)),
+    ...routesOf(parameters.routes, authorize),
+  ];
+
+  const answer = async (request: HttpRequest, route: Route, segments: readonly string[]): Promise<Answer> => {
+    const named = namedSegments(route.segments, segments);
+    const { streamId = '' } = named;
+    const { methods, allow, toldHeaders } = route;
+    // Not validated: a preflight never carries credentials, and this tells nothing that the protocol does not.
+    if (request.method === 'OPTIONS') {
+      const response = emptyResponse(204, { Allow: allow, ...toldHeaders });
+      return { response: await cors.sharePreflight(request, response, allow) };
+    }
+    let caller: Caller | undefined;
+    try {
+      const method = request.method === 'HEAD' ? 'GET' : request.method;
+      const handler = Object.entries(methods).find(([name]) => name === method)?.[1];
+      if (handler === undefined) {
+        const headers = { Allow: allow };
+        throw new StreamKitError('method_not_allowed', `Expected one of the methods ${allow}`, { headers });
+      }
+      caller = await route.authorize(request, { streamId, scope: scopeOf(method, route.path) });
+      const response = await handler({ request, streamId, segments: named, caller });
+      return { response: await cors.share(request, response) };
+    } catch (thrown) {
+      const response = errorResponse(thrown);
+      if (response.status === 500) {
+        parameters.onServerError(thrown, streamId === '' ? undefined : streamId, caller);
+      }
+      const code = thrown instanceof StreamKitError ? thrown.code : 'internal';
+      return { response: await cors.share(request, response), code };
+    }
+  };
 
   return async (request) => {
     const segments = request.path.split('/');
@@ -63,34 +97,45 @@ export function createRequestHandler<TEnv>(parameters: RequestHandlerParameters<
     if (segments.length > 2 && segments[1] !== '' && segments.at(-1) === '') segments.pop();
     const route = routes.find((candidate) => matches(candidate.segments, segments));
     if (route === undefined) return undefined;
-    const named = namedSegments(route.segments, segments);
-    const { streamId = '' } = named;
     const startedAtMs = performance.now();
-    const answered = (response: HttpResponse, code?: ErrorCode): HttpResponse => {
-      onAnswered?.({
-        route: route.path,
-        method: REQUEST_METHODS.find((known) => known === request.method) ?? 'other',
-        status: response.status,
-        code,
-        durationMs: performance.now() - startedAtMs,
-      });
-      return response;
-    };
-    try {
-      return answered(await answer(request, streamId, named, route, parameters));
-    } catch (thrown) {
-      const response = errorResponse(thrown);
-      if (response.status === 500) parameters.onServerError(thrown, streamId === '' ? undefined : streamId);
-      return answered(response, thrown instanceof StreamKitError ? thrown.code : 'internal');
-    }
+    const { response, code } = await answer(request, route, segments);
+    onAnswered?.({
+      route: route.path,
+      method: REQUEST_METHODS.find((known) => known === request.method) ?? 'other',
+      status: response.status,
+      code,
+      durationMs: performance.now() - startedAtMs,
+    });
+    return response;
   };
 }
 
-interface Route {
+interface Answer {
+  readonly response: HttpResponse;
+  /** Of the error, where it is one. */
+  readonly code?: ErrorCode;
+}
+
+interface Route extends Pick<RequestHandlerParameters, 'authorize'> {
   readonly path: string;
   readonly segments: readonly string[];
-  readonly methods: RouteMethods;
-  readonly open: boolean;
+  readonly methods: Omit<RouteMethods, 'OPTIONS'>;
+  readonly allow: string;
+  readonly toldHeaders: RouteMethods['OPTIONS'];
+}
+
+/** Who calls where nobody is asked. */
+const ANYBODY: Caller = { key: '', id: undefined, role: 'viewer', limits: {}, context: undefined };
+
+function routesOf(given: Readonly<Record<string, RouteMethods>>, authorize: Authorize): Route[] {
+  return Object.entries(given).map(([path, { OPTIONS: toldHeaders, ...methods }]) => ({
+    path,
+    segments: path.split('/'),
+    methods,
+    allow: allowed(methods),
+    toldHeaders,
+    authorize,
+  }));
 }
 
 function matches(pattern: readonly string[], segments: readonly string[]): boolean {
@@ -105,27 +150,6 @@ function namedSegments(pattern: readonly string[], segments: readonly string[]):
     part.startsWith(':') ? [[part.slice(1), segments[index] ?? '']] : [],
   );
   return Object.fromEntries(entries);
-}
-
-async function answer<TEnv>(
-  request: HttpRequest,
-  streamId: string,
-  segments: Readonly<Record<string, string>>,
-  { methods, open }: Route,
-  { options }: RequestHandlerParameters<TEnv>,
-): Promise<HttpResponse> {
-  const { OPTIONS: toldHeaders, ...handlers } = methods;
-  const allow = allowed(handlers);
-  // Not validated: a preflight never carries credentials, and this tells nothing that the protocol does not.
-  if (request.method === 'OPTIONS') return emptyResponse(204, { Allow: allow, ...toldHeaders });
-  const method = request.method === 'HEAD' ? 'GET' : request.method;
-  const handler = Object.entries(handlers).find(([name]) => name === method)?.[1];
-  if (handler === undefined) {
-    const headers = { Allow: allow };
-    throw new StreamKitError('method_not_allowed', `Expected one of the methods ${allow}`, { headers });
-  }
-  const caller = open ? undefined : await authorize(request, options);
-  return handler({ request, streamId, segments, caller });
 }
 
 function allowed(handlers: Omit<RouteMethods, 'OPTIONS'>): string {

@@ -1,6 +1,8 @@
 import type { Logger } from '../logger.js';
 import { StreamKitError } from '../errors.js';
 import { expectation, isPlainObject } from '../option-checks.js';
+import type { Caller } from '../session/caller.js';
+import { callerBindings } from '../session/caller.js';
 import type { RenderOptionDefaults } from '../session/render-options.js';
 import { codecsToOffer } from '../session/render-options.js';
 import { customSignal } from '../session/server-sent-event.js';
@@ -9,7 +11,7 @@ import type { SessionRegistry } from '../session/session-registry.js';
 import { parseSessionRequest } from '../session/session-request.js';
 import type { TargetPolicy } from '../target-policy.js';
 import { prefersEventStream } from './accept-header.js';
-import type { CallerContext } from './authorization.js';
+import type { CallerRates } from './caller-rates.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import { emptyResponse, eventStreamResponse, jsonResponse } from './http-message.js';
 import { parseEventStreamQuery, parseSnapshotQuery } from './session-query.js';
@@ -21,7 +23,7 @@ export interface RouteCall {
   readonly streamId: string;
   /** What the route's other segments with a colon stand for, by name. Hostile, like all of the path. */
   readonly segments: Readonly<Record<string, string>>;
-  readonly caller: CallerContext;
+  readonly caller: Caller;
 }
 
 type RouteHandler = (call: RouteCall) => Promise<HttpResponse> | HttpResponse;
@@ -36,12 +38,13 @@ export interface SessionRoutesParameters {
   readonly registry: SessionRegistry;
   readonly defaults: RenderOptionDefaults;
   readonly targetPolicy: TargetPolicy;
+  readonly rates: CallerRates;
   readonly logger: Logger;
 }
 
 /** The routes of sessions, by path below the base path. A segment with a colon stands for any one. */
 export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Record<string, RouteMethods>> {
-  const { registry } = parameters;
+  const { registry, rates } = parameters;
   const touched = (streamId: string): Session => {
     const session = registry.get(streamId);
     session.touch();
@@ -60,38 +63,53 @@ export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Rec
     '/:streamId/diagnostics': {
       GET: ({ streamId }) => jsonResponse(200, registry.get(streamId).diagnostics),
     },
-    '/:streamId/sse': { GET: ({ request, streamId }) => eventStream(request, touched(streamId)) },
-    '/:streamId/signal': { POST: ({ request, streamId }) => signal(request, touched(streamId)) },
+    '/:streamId/sse': { GET: (call) => eventStream(call, registry, touched(call.streamId)) },
+    '/:streamId/signal': {
+      POST: (call) => {
+        rates.takeSignal(call.caller);
+        return signal(call, touched(call.streamId));
+      },
+    },
     '/:streamId/snapshot': { GET: ({ request, streamId }) => snapshot(request, touched(streamId)) },
   };
 }
 
-async function createSession(
-  { request, caller }: RouteCall,
-  { registry, defaults, targetPolicy, logger }: SessionRoutesParameters,
-): Promise<HttpResponse> {
+async function createSession(call: RouteCall, parameters: SessionRoutesParameters): Promise<HttpResponse> {
+  const { request, caller } = call;
+  const { registry, rates, targetPolicy, logger } = parameters;
+  const defaults = { ...parameters.defaults, limits: caller.limits };
   const wantsEvents = prefersEventStream(request.headers.accept);
   const sessionRequest = parseSessionRequest(await request.readJson(), defaults, targetPolicy);
   if (wantsEvents) {
     // Whatever could refuse the event stream refuses the session before it is made.
     const { videoCodec } = parseEventStreamQuery(request.query);
     codecsToOffer(sessionRequest.renderOptions.videoCodec, videoCodec);
+    registry.checkMayJoin(caller);
   }
   // Nobody would ever know the id of this session.
   if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
-  const session = registry.create(sessionRequest);
+  // Late: what is no request for a session does not count as one.
+  rates.takeSession(caller);
+  const session = registry.create(sessionRequest, caller);
   const { streamId } = session;
-  logger.info({ streamId, ...(caller === undefined ? {} : { caller }) }, 'session created');
-  if (wantsEvents) return eventStream(request, session, customSignal('session', { streamId }));
+  logger.info({ streamId, ...callerBindings(caller) }, 'session created');
+  if (wantsEvents) return eventStream(call, registry, session, customSignal('session', { streamId }));
   const location = `${request.prefix}/${streamId}`;
   return jsonResponse(201, { streamId, initialState: session.state }, { Location: location });
 }
 
-function eventStream(request: HttpRequest, session: Session, preamble?: Uint8Array): HttpResponse {
+function eventStream(
+  { request, caller }: RouteCall,
+  registry: SessionRegistry,
+  session: Session,
+  preamble?: Uint8Array,
+): HttpResponse {
   const { viewerId, videoCodec, media } = parseEventStreamQuery(request.query);
   // A HEAD must not make a viewer.
   if (request.method === 'HEAD') return eventStreamResponse(() => undefined);
-  const viewer = session.admit({ viewerId, videoCodec });
+  // To a session that was made by this very request nobody can come back.
+  const returning = preamble === undefined ? viewerId : undefined;
+  const viewer = registry.admit(session, { caller, viewerId: returning, videoCodec });
   const lastEventId = parseLastEventId(request.headers['last-event-id']);
   return eventStreamResponse((sink) =>
     viewer.attach(sink, { media, lastEventId, ...(preamble === undefined ? {} : { preamble }) }),
@@ -103,7 +121,7 @@ function parseLastEventId(header: string | string[] | undefined): number | undef
   return typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
 }
 
-async function signal(request: HttpRequest, session: Session): Promise<HttpResponse> {
+async function signal({ request, caller }: RouteCall, session: Session): Promise<HttpResponse> {
   const body = await request.readJson();
   if (!isPlainObject(body)) throw new StreamKitError('bad_request', expectation('JSON object', 'body', body));
   const { viewerId, type, payload } = body;
@@ -114,7 +132,7 @@ async function signal(request: HttpRequest, session: Session): Promise<HttpRespo
   if (typeof type !== 'string') {
     throw new StreamKitError('bad_request', expectation('string', 'type', type));
   }
-  await session.acceptSignal(viewerId, type, payload);
+  await session.acceptSignal(caller, viewerId, type, payload);
   return emptyResponse(204);
 }
 

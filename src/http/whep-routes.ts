@@ -1,13 +1,16 @@
 import { StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { IceServerOption } from '../options.js';
+import { callerBindings } from '../session/caller.js';
 import type { SessionRegistry } from '../session/session-registry.js';
+import type { CallerRates } from './caller-rates.js';
 import type { HttpResponse } from './http-message.js';
 import { emptyResponse } from './http-message.js';
 import type { RouteCall, RouteMethods } from './session-routes.js';
 
 export interface WhepRoutesParameters {
   readonly registry: SessionRegistry;
+  readonly rates: CallerRates;
   readonly iceServers: readonly IceServerOption[];
   readonly logger: Logger;
 }
@@ -19,7 +22,7 @@ const EXPOSED = { 'Access-Control-Expose-Headers': 'Location, ETag, Link' } as c
 
 /** The routes of players: draft-ietf-wish-whep. A player makes the offer, and has no event stream. */
 export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<string, RouteMethods>> {
-  const { registry, iceServers, logger } = parameters;
+  const { registry, rates, iceServers, logger } = parameters;
   const links = iceServerLinks(iceServers);
   const linkHeader: Record<string, string> = links === '' ? {} : { Link: links };
   return {
@@ -30,19 +33,20 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
         return emptyResponse(204);
       },
       POST: async ({ request, streamId, caller }) => {
+        rates.takeSignal(caller);
         const session = registry.get(streamId);
         const offer = await request.readText(SDP_TYPE);
         if (offer === '') {
           throw new StreamKitError('unsupported_media_type', 'Expected an SDP offer: none is made here');
         }
-        const { player, answer } = await session.admitPlayer(offer);
+        registry.checkMayJoin(caller);
+        const { player, answer } = await session.admitPlayer(caller, offer);
         if (request.aborted) {
           // Nobody would ever know where to end it.
           await session.dismiss(player);
           throw new StreamKitError('bad_request', 'The request was aborted');
         }
-        const { logContext } = player.journal;
-        logger.info({ ...logContext, ...(caller === undefined ? {} : { caller }) }, 'player joined');
+        logger.info({ ...player.journal.logContext, ...callerBindings(caller) }, 'player joined');
         return textResponse(201, SDP_TYPE, answer, {
           Location: `${request.prefix}/${streamId}/whep/${player.id}`,
           ETag: player.entityTag,
@@ -57,6 +61,7 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
         return emptyResponse(204);
       },
       PATCH: async (call) => {
+        rates.takeSignal(call.caller);
         const { player } = playerOf(call);
         const { request } = call;
         const fragment = await request.readText(FRAGMENT_TYPE);
@@ -72,9 +77,9 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
     },
   };
 
-  function playerOf({ streamId, segments }: RouteCall) {
+  function playerOf({ streamId, segments, caller }: RouteCall) {
     const session = registry.get(streamId);
-    return { session, player: session.player(segments.playerId ?? '') };
+    return { session, player: session.player(caller, segments.playerId ?? '') };
   }
 }
 

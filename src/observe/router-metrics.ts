@@ -16,6 +16,8 @@ export interface MetricsSources {
   readonly mediaPlane: Pick<MediaPlane, 'name' | 'stats'>;
   /** The documents of the sessions. */
   readonly states: () => readonly Readonly<StreamSessionState>[];
+  /** What callers were refused because they asked too often. */
+  readonly rateRefusals?: () => Readonly<Record<string, number>>;
   /** What pages were refused, by reason; default: nothing is. */
   readonly egressRefusals?: () => Readonly<Record<string, number>>;
 }
@@ -70,6 +72,12 @@ export class RouterMetrics {
       name: 'stream_kit_http_request_duration_seconds',
       help: 'From a request to its answer; of an event stream or a file to its head.',
       ...{ labelNames: ['route', 'method'], buckets: HTTP_BUCKETS_SECONDS, registers },
+    });
+    scrapedCounter<'limit'>(registry, {
+      name: 'stream_kit_rate_limit_refusals_total',
+      help: 'Requests that were refused because their caller made too many, by what they were for.',
+      labelNames: ['limit'],
+      read: () => Object.entries(sources.rateRefusals?.() ?? {}).map(([limit, count]) => [{ limit }, count]),
     });
     scrapedGauge<'quantile'>(registry, {
       name: 'stream_kit_event_loop_delay_seconds',

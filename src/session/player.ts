@@ -1,14 +1,17 @@
-import { timingSafeEqual } from 'node:crypto';
-
 import { StreamKitError } from '../errors.js';
 import type { AnsweringPeer, AnsweringPeerParameters, OpenAnsweringPeer } from '../peer/viewer-peer.js';
+import type { Caller } from './caller.js';
+import { obeys } from './caller.js';
 import type { ViewerDiagnostics } from './session-diagnostics.js';
 import type { ViewerJournal } from './viewer-journal.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { ViewerMedia } from './viewer-media.js';
 
 export interface PlayerParameters {
+  /** A secret: whoever has it acts for this player. */
   readonly id: string;
+  /** Who has made it. */
+  readonly caller: Caller;
   readonly openAnsweringPeer: OpenAnsweringPeer;
   readonly peer: AnsweringPeerParameters;
   readonly journal: ViewerJournal;
@@ -33,7 +36,7 @@ const MAX_WAITING_FRAGMENTS = 8;
 export class Player {
   readonly id: string;
   readonly journal: ViewerJournal;
-  readonly #idBytes: Buffer;
+  readonly #caller: Caller;
   readonly #media: ViewerMedia;
   readonly #peer: AnsweringPeer;
   /** Counts the ICE sessions (draft-ietf-wish-whep, of RFC 9725 section 4.3.1): part of the entity tag. */
@@ -45,8 +48,8 @@ export class Player {
   constructor(parameters: PlayerParameters, listener: PlayerListener) {
     this.id = parameters.id;
     this.journal = parameters.journal;
-    this.#idBytes = Buffer.from(parameters.id);
     const { logContext } = parameters.journal;
+    this.#caller = parameters.caller;
     const peers: AnsweringPeer[] = [];
     this.#media = new ViewerMedia(
       (_, peerListener) => {
@@ -81,10 +84,13 @@ export class Player {
     return `"${this.#iceSession}"`;
   }
 
-  /** The id is a secret: how long the comparison takes says nothing of how much of it was right. */
-  hasId(id: string): boolean {
-    const given = Buffer.from(id);
-    return given.byteLength === this.#idBytes.byteLength && timingSafeEqual(given, this.#idBytes);
+  /** What its caller is counted under. */
+  get callerKey(): string {
+    return this.#caller.key;
+  }
+
+  obeys(caller: Caller): boolean {
+    return obeys(this.#caller, caller);
   }
 
   /** Makes the answer to its offer. */

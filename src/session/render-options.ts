@@ -1,4 +1,5 @@
 import type { VideoCodec } from '../encode/encoded-frame.js';
+import type { CallerLimits } from '../access-options.js';
 import { StreamKitError } from '../errors.js';
 import { expectation, isPlainObject } from '../option-checks.js';
 import { BITRATE_BOUNDS_BPS } from '../options.js';
@@ -25,24 +26,32 @@ export interface RenderOptionDefaults {
   readonly viewport: Viewport;
   /** The server's own upper limit, bits/s; undefined: by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
+  /** Of who asks. Default none. */
+  readonly limits?: Readonly<CallerLimits>;
 }
 
 /**
  * Checks `renderOptions`. Keys that it does not know are ignored.
  *
- * @throws StreamKitError `bad_request` that names the key.
+ * @throws StreamKitError `bad_request` that names the key, `forbidden` for a size or a rate that this caller may not ask
+ * for.
  */
 export function parseRenderOptions(value: unknown, defaults: RenderOptionDefaults): RenderOptions {
   const given = value ?? {};
   if (!isPlainObject(given)) throw bad('object', undefined, given);
-  const { width, height } = resolution(given.resolution, defaults.viewport);
-  const frameRate = numberBetween(given, 'frameRate', 1, 60, true) ?? 30;
+  const { limits = {} } = defaults;
+  const { maxPixels = Infinity, maxFrameRate = Infinity, maxBitrateBps = Infinity } = limits;
+  const { width, height } = resolution(given.resolution, fitting(defaults.viewport, maxPixels));
+  if (width * height > maxPixels) throw beyond('resolution', `${maxPixels} pixels`);
+  const frameRate = numberBetween(given, 'frameRate', 1, 60, true) ?? Math.min(30, maxFrameRate);
+  if (frameRate > maxFrameRate) throw beyond('frameRate', String(maxFrameRate));
+  const limitBps = Math.min(defaults.maxBitrateBps ?? Infinity, maxBitrateBps);
   return {
     width,
     height,
     frameRate,
     videoCodec: videoCodec(given.videoCodec),
-    maxBitrateBps: bitrate(given, defaults.maxBitrateBps, width * height * frameRate),
+    maxBitrateBps: bitrate(given, limitBps, width * height * frameRate),
     deviceScaleFactor: numberBetween(given, 'deviceScaleFactor', 0.5, 4, false) ?? 1,
     audio: audio(given.audio),
   };
@@ -99,6 +108,21 @@ function bad(expected: string, key: string | undefined, value: unknown): StreamK
   return new StreamKitError('bad_request', expectation(expected, name, value));
 }
 
+function beyond(key: string, most: string): StreamKitError {
+  return new StreamKitError('forbidden', `Expected at most ${most} for renderOptions.${key} of this caller`);
+}
+
+/** The size, or the largest of about its shape that has no more pixels than there may be. */
+function fitting({ width, height }: Viewport, maxPixels: number): Viewport {
+  if (width * height <= maxPixels) return { width, height };
+  const even = (pixels: number): number => Math.max(64, Math.floor(pixels / 2) * 2);
+  const scale = Math.sqrt(maxPixels / (width * height));
+  const narrow = even(width * scale);
+  const low = Math.min(even(height * scale), even(maxPixels / narrow));
+  // A side that is as short as it may be takes more than its share.
+  return { width: Math.min(narrow, even(maxPixels / low)), height: low };
+}
+
 function resolution(value: unknown, fallback: Viewport): Viewport {
   if (value === undefined) return fallback;
   const match = typeof value === 'string' ? /^(\d{2,4})x(\d{2,4})$/.exec(value) : null;
@@ -126,14 +150,10 @@ function audio(value: unknown): boolean {
 }
 
 /** What a client asks for can lower the server's own limit, not lift it. */
-function bitrate(
-  given: Readonly<Record<string, unknown>>,
-  limitBps: number | undefined,
-  pixelRate: number,
-): number {
+function bitrate(given: Readonly<Record<string, unknown>>, limitBps: number, pixelRate: number): number {
   const { least, most } = BITRATE_BOUNDS_BPS;
   const asked = numberBetween(given, 'maxBitrateBps', least, most, true);
-  return Math.min(asked ?? defaultBitrateBps(pixelRate), limitBps ?? most);
+  return Math.min(asked ?? defaultBitrateBps(pixelRate), limitBps, most);
 }
 
 function numberBetween(

@@ -1,17 +1,20 @@
 import type { Timer } from '../clock.js';
 import type { ErrorCode } from '../errors.js';
 import { StreamKitError } from '../errors.js';
+import type { Caller } from './caller.js';
+import { callerBindings } from './caller.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
 import type { StreamSessionState } from './session-state.js';
 import { Session } from './session.js';
+import type { Viewer, ViewerRequest } from './viewer.js';
 
 export interface SessionRegistryParameters {
   readonly parts: SessionParts;
   readonly settings: SessionSettings;
   readonly maxSessions: number;
-  /** A session failed. */
-  onSessionError(error: StreamKitError, streamId: string): void;
+  /** A session failed that this caller has made. */
+  onSessionError(error: StreamKitError, streamId: string, caller: Caller): void;
 }
 
 /** How long a session that failed can still be asked why, ms. */
@@ -22,10 +25,10 @@ const MAX_FAILED_SESSIONS = 100;
 /** All sessions of one router: how many there may be, and which can be found under their id. */
 export class SessionRegistry {
   readonly #parameters: SessionRegistryParameters;
-  /** By id, what a client can ask for. */
+  /** By id, what a client can ask for. The id is no secret: what the time of a look-up tells of it harms nobody. */
   readonly #found = new Map<string, Session>();
-  /** Those that may still have processes, found or not: they are what `maxSessions` counts. */
-  readonly #occupying = new Set<Session>();
+  /** Those that may still have processes, found or not, and who made them: they are what `maxSessions` counts. */
+  readonly #occupying = new Map<Session, Caller>();
   readonly #failed = new Map<Session, Timer>();
   #closed = false;
 
@@ -44,7 +47,7 @@ export class SessionRegistry {
 
   /** As their documents are now, also of those that ended and still have something open or can still be asked why. */
   states(): Readonly<StreamSessionState>[] {
-    return [...new Set([...this.#occupying, ...this.#found.values()])].map(({ state }) => state);
+    return [...new Set([...this.#occupying.keys(), ...this.#found.values()])].map(({ state }) => state);
   }
 
   /**
@@ -52,7 +55,7 @@ export class SessionRegistry {
    *
    * @throws StreamKitError `at_capacity`.
    */
-  create(request: SessionRequest): Session {
+  create(request: SessionRequest, caller: Caller): Session {
     const { parts, settings, maxSessions } = this.#parameters;
     if (this.#closed) {
       const headers = { 'Retry-After': '10' };
@@ -62,12 +65,17 @@ export class SessionRegistry {
       const headers = { 'Retry-After': '5' };
       throw new StreamKitError('at_capacity', 'All sessions of this server are taken', { headers });
     }
+    const ofCaller = [...this.#occupying.values()].filter(({ key }) => key === caller.key).length;
+    if (ofCaller >= (caller.limits.maxSessions ?? Infinity)) {
+      const headers = { 'Retry-After': '5' };
+      throw new StreamKitError('at_capacity', 'This caller has as many sessions as it may', { headers });
+    }
     const createdAtUs = parts.clock.nowUs();
     let code: ErrorCode | undefined;
     const session = new Session(parts.ids.streamId(), request, parts, settings, {
       onFailed: (failed, error) => {
         code = error.code;
-        this.#parameters.onSessionError(error, failed.streamId);
+        this.#parameters.onSessionError(error, failed.streamId, caller);
       },
       onEnded: (ended, reason) => {
         const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
@@ -80,7 +88,7 @@ export class SessionRegistry {
       },
     });
     this.#found.set(session.streamId, session);
-    this.#occupying.add(session);
+    this.#occupying.set(session, caller);
     parts.observe('session:create', { streamId: session.streamId });
     session.launch();
     return session;
@@ -98,6 +106,37 @@ export class SessionRegistry {
   }
 
   /**
+   * Finds the viewer that comes back to a session, or makes a new one.
+   *
+   * @throws StreamKitError `no_such_viewer` for a viewer of another session or of another caller, `at_capacity`, or as
+   * {@link Session.admit}.
+   */
+  admit(session: Session, request: ViewerRequest): Viewer {
+    const { viewerId, caller } = request;
+    if (viewerId !== undefined) {
+      if (session.viewers.has(viewerId)) return session.admit(request);
+      if ([...this.#found.values()].some(({ viewers }) => viewers.has(viewerId))) {
+        throw new StreamKitError('no_such_viewer', 'There is no such viewer');
+      }
+    }
+    this.checkMayJoin(caller);
+    const viewer = session.admit(request);
+    const { logContext } = viewer.journal;
+    this.#parameters.parts.logger.info({ ...logContext, ...callerBindings(caller) }, 'viewer joined');
+    return viewer;
+  }
+
+  /** @throws StreamKitError `at_capacity` for a caller that has as many viewers as it may. */
+  checkMayJoin(caller: Caller): void {
+    const { maxViewers } = caller.limits;
+    if (maxViewers === undefined) return;
+    const sessions = [...this.#found.values()];
+    if (sessions.reduce((sum, { viewers }) => sum + viewers.countOf(caller), 0) < maxViewers) return;
+    const headers = { 'Retry-After': '5' };
+    throw new StreamKitError('at_capacity', 'This caller has as many viewers as it may', { headers });
+  }
+
+  /**
    * Ends a session and forgets it. Resolves when everything it had is gone; asking again meanwhile waits for the
    * same.
    *
@@ -112,7 +151,7 @@ export class SessionRegistry {
   /** Ends every session and takes no new ones. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#occupying].map((session) => session.close('shutdown')));
+    await Promise.all([...this.#occupying.keys()].map((session) => session.close('shutdown')));
     for (const session of [...this.#found.values()]) this.#forget(session);
   }
 

@@ -19,7 +19,7 @@ const MAX_INITIAL_DATA_BYTES = 256 * 1024;
 /**
  * Checks the body of `POST /`.
  *
- * @throws StreamKitError `bad_request`, `bad_target_url` or `too_large`.
+ * @throws StreamKitError `bad_request`, `bad_target_url`, `too_large` or `forbidden`.
  */
 export function parseSessionRequest(
   body: unknown,

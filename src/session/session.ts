@@ -5,6 +5,7 @@ import type { VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
+import type { Caller } from './caller.js';
 import { settlesWithin } from './deadline.js';
 import { IdleWatch } from './idle-watch.js';
 import { initialState } from './initial-state.js';
@@ -47,7 +48,7 @@ export class Session {
   readonly #listener: SessionListener;
   readonly #logger: Logger;
   readonly #publisher: StatePublisher;
-  readonly #viewers: ViewerGroup;
+  readonly viewers: ViewerGroup;
   readonly #snapshots = new SnapshotQueue();
   #renderOptions: RenderOptions;
   readonly #launchAbort = new AbortController();
@@ -81,13 +82,13 @@ export class Session {
       state,
       parts.clock,
       settings.stateUpdateInterval,
-      (entry) => this.#viewers.sendPatch(entry),
+      (entry) => this.viewers.sendPatch(entry),
       (status, previous) => {
         const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
         parts.observe('session:status', { streamId, status, previous, ageMs });
       },
     );
-    this.#viewers = new ViewerGroup(
+    this.viewers = new ViewerGroup(
       {
         streamId,
         parts,
@@ -115,7 +116,7 @@ export class Session {
   get diagnostics(): SessionDiagnostics {
     const { frameRate, maxBitrateBps: bitrateBps } = this.#renderOptions;
     const encodings = this.#media?.encodings({ frameRate, bitrateBps }) ?? [];
-    return sessionDiagnostics(this.state, encodings, this.#viewers.diagnostics());
+    return sessionDiagnostics(this.state, encodings, this.viewers.diagnostics());
   }
 
   /** Begins to launch. What comes of it shows in the state. Once. */
@@ -131,7 +132,7 @@ export class Session {
 
   /** As {@link ViewerGroup.admit}. */
   admit(request: ViewerRequest): Viewer {
-    return this.#viewers.admit(request);
+    return this.viewers.admit(request);
   }
 
   /**
@@ -140,37 +141,34 @@ export class Session {
    * @throws StreamKitError `conflict` before the page is captured and after the end, or as
    * {@link ViewerGroup.admitPlayer}.
    */
-  async admitPlayer(offer: string): Promise<{ player: Player; answer: string }> {
+  async admitPlayer(caller: Caller, offer: string): Promise<{ player: Player; answer: string }> {
     this.touch();
     if (this.#endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
     if (this.#media === undefined) {
       const headers = { 'Retry-After': '1' };
       throw new StreamKitError('conflict', 'The page is not captured yet', { headers });
     }
-    return this.#viewers.admitPlayer(offer);
+    return this.viewers.admitPlayer(caller, offer);
   }
 
   /** @throws StreamKitError `no_such_viewer`. */
-  player(id: string): Player {
-    const player = this.#viewers.findPlayer(id);
-    if (player === undefined) throw new StreamKitError('no_such_viewer', 'There is no such viewer');
+  player(caller: Caller, id: string): Player {
+    const player = this.viewers.getPlayer(id, caller);
     this.touch();
     return player;
   }
 
   /** Closes a player that goes. */
   dismiss(player: Player): Promise<void> {
-    return this.#viewers.dismiss(player);
+    return this.viewers.dismiss(player);
   }
 
   /**
    * A signal from a viewer.
-   *
    * @throws StreamKitError `no_such_viewer`, or as {@link Viewer.acceptSignal}; `too_large` for a message.
    */
-  async acceptSignal(viewerId: string, type: string, payload: unknown): Promise<void> {
-    const viewer = this.#viewers.find(viewerId);
-    if (viewer === undefined) throw new StreamKitError('no_such_viewer', 'There is no such viewer');
+  async acceptSignal(caller: Caller, viewerId: string, type: string, payload: unknown): Promise<void> {
+    const viewer = this.viewers.get(viewerId, caller);
     this.touch();
     if (type === 'message') this.#sendToPage(payload);
     else await viewer.acceptSignal(type, payload);
@@ -231,7 +229,7 @@ export class Session {
         { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData },
         {
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
-          onPageMessage: (message) => this.#viewers.sendSignal(customSignal('message', message)),
+          onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
           onEnded: (error) => this.#fail(error),
         },
         signal,
@@ -270,14 +268,14 @@ export class Session {
       document.metadata.capture = capture.kind;
       document.metadata.audio = capture.audio === null ? null : { codec: 'opus' };
     });
-    this.#viewers.goLive(this.#media);
+    this.viewers.goLive(this.#media);
     this.#onViewerChange();
     this.#logger.info({ capture: capture.kind, pid: capture.browserPid }, 'session is live');
   }
 
   /** Brings the state document in line with the viewers as they are now. */
   #onViewerChange(): void {
-    const { attached, signalingState, iceCandidatesGathered } = this.#viewers.summary();
+    const { attached, signalingState, iceCandidatesGathered } = this.viewers.summary();
     this.#publisher.update((document) => {
       document.metadata.viewers = attached;
       document.clientConnected = attached > 0;
@@ -364,7 +362,7 @@ export class Session {
     this.#publisher.close();
     this.#launchAbort.abort();
 
-    await this.#closePart('viewers', this.#viewers.close(reason));
+    await this.#closePart('viewers', this.viewers.close(reason));
     this.#onViewerChange();
     await this.#closePart('encoders', this.#media?.close());
     await this.#closePart(

@@ -1,9 +1,11 @@
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import type { Caller } from './caller.js';
 import type { EventLogEntry } from './event-log.js';
 import { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer } from './render-options.js';
+import { secretDigest } from './secret-digest.js';
 import type { SessionEndReason } from './session-events.js';
 import type { ViewerDiagnostics } from './session-diagnostics.js';
 import type { SessionMedia } from './session-media.js';
@@ -44,8 +46,9 @@ export interface ViewerGroupListener {
 export class ViewerGroup {
   readonly #parameters: ViewerGroupParameters;
   readonly #listener: ViewerGroupListener;
-  readonly #viewers = new Set<Viewer>();
-  readonly #players = new Set<Player>();
+  /** By the digests of their secret ids, see {@link secretDigest}. */
+  readonly #viewers = new Map<string, Viewer>();
+  readonly #players = new Map<string, Player>();
   #admitted = 0;
   #live: SessionMedia | undefined;
   /** What waits for the page to be captured: at most one entry a viewer's peer. */
@@ -60,12 +63,14 @@ export class ViewerGroup {
   /**
    * Finds the viewer that comes back, or makes a new one.
    *
-   * @throws StreamKitError `conflict` for a codec that the session does not have, `at_capacity`.
+   * @throws StreamKitError `conflict` for a codec that the session does not have, `no_such_viewer` for one that does not
+   * obey the caller, `at_capacity`.
    */
   admit(request: ViewerRequest): Viewer {
     const { parts, settings, publisher, renderOptions } = this.#parameters;
+    const { caller, viewerId } = request;
     const videoCodecs = codecsToOffer(renderOptions.videoCodec, request.videoCodec);
-    const returning = request.viewerId === undefined ? undefined : this.find(request.viewerId);
+    const returning = viewerId === undefined ? undefined : this.find(viewerId, caller);
     if (returning !== undefined) return returning;
     if (this.#isFull()) {
       const headers = { 'Retry-After': '5' };
@@ -75,6 +80,7 @@ export class ViewerGroup {
       {
         journal: this.#openJournal(),
         id: parts.ids.viewerId(),
+        caller,
         videoCodecs,
         clock: parts.clock,
         publisher,
@@ -92,7 +98,7 @@ export class ViewerGroup {
     );
     // A session that has ended shows its last state and why, nothing more.
     if (this.#endReason === undefined) {
-      this.#viewers.add(viewer);
+      this.#viewers.set(secretDigest(viewer.id), viewer);
       viewer.journal.join();
     } else void viewer.close(this.#endReason);
     return viewer;
@@ -103,7 +109,7 @@ export class ViewerGroup {
    *
    * @throws StreamKitError `unprocessable` for an offer that cannot be served, `at_capacity` (503).
    */
-  async admitPlayer(offer: string): Promise<{ player: Player; answer: string }> {
+  async admitPlayer(caller: Caller, offer: string): Promise<{ player: Player; answer: string }> {
     const { parts, settings, renderOptions } = this.#parameters;
     if (this.#isFull()) {
       const sentence = 'The session has as many viewers as it may';
@@ -112,6 +118,7 @@ export class ViewerGroup {
     const player = new Player(
       {
         id: parts.ids.viewerId(),
+        caller,
         openAnsweringPeer: parts.openAnsweringPeer,
         peer: {
           videoCodecs: codecsToOffer(renderOptions.videoCodec, undefined),
@@ -129,7 +136,7 @@ export class ViewerGroup {
         whenLive: (work) => this.#whenLive(work),
       },
     );
-    this.#players.add(player);
+    this.#players.set(secretDigest(player.id), player);
     player.journal.join();
     this.#listener.onActivity();
     this.#listener.onChange();
@@ -149,25 +156,46 @@ export class ViewerGroup {
     await this.#closed(player.close());
   }
 
-  /** Looks at every viewer, so that the time it takes says nothing of which one it was. */
-  find(viewerId: string): Viewer | undefined {
-    let found: Viewer | undefined;
-    for (const viewer of this.#viewers) if (viewer.hasId(viewerId)) found = viewer;
+  /**
+   * Undefined where no viewer has this id.
+   *
+   * @throws StreamKitError `no_such_viewer` for one that does not obey this caller, which is not to learn that there is one.
+   */
+  find(viewerId: string, caller: Caller): Viewer | undefined {
+    const found = this.#viewers.get(secretDigest(viewerId));
+    if (found?.obeys(caller) === false) throw noSuchViewer();
     return found;
   }
 
-  /** As {@link find}. */
-  findPlayer(id: string): Player | undefined {
-    let found: Player | undefined;
-    for (const player of this.#players) if (player.hasId(id)) found = player;
+  /** @throws StreamKitError `no_such_viewer`. */
+  get(viewerId: string, caller: Caller): Viewer {
+    const found = this.find(viewerId, caller);
+    if (found === undefined) throw noSuchViewer();
     return found;
+  }
+
+  /** @throws StreamKitError `no_such_viewer`, also for one that does not obey this caller. */
+  getPlayer(id: string, caller: Caller): Player {
+    const found = this.#players.get(secretDigest(id));
+    if (found?.obeys(caller) !== true) throw noSuchViewer();
+    return found;
+  }
+
+  has(viewerId: string): boolean {
+    return this.#viewers.has(secretDigest(viewerId));
+  }
+
+  /** How many a caller has, players among them. */
+  countOf({ key }: Caller): number {
+    const all = [...this.#viewers.values(), ...this.#players.values()];
+    return all.filter((viewer) => viewer.callerKey === key).length;
   }
 
   summary(): ViewerSummary {
-    const viewers = [...this.#viewers];
+    const viewers = [...this.#viewers.values()];
     const media = [
       ...viewers.flatMap((viewer) => viewer.media ?? []),
-      ...[...this.#players].map((player) => player.media),
+      ...[...this.#players.values()].map((player) => player.media),
     ].filter((one) => one.state !== 'closed');
     const connected = media.some((one) => one.state === 'connected');
     return {
@@ -178,15 +206,15 @@ export class ViewerGroup {
   }
 
   diagnostics(): ViewerDiagnostics[] {
-    return [...this.#viewers, ...this.#players].map((viewer) => viewer.diagnostics);
+    return [...this.#viewers.values(), ...this.#players.values()].map((viewer) => viewer.diagnostics);
   }
 
   sendPatch(entry: EventLogEntry): void {
-    for (const viewer of this.#viewers) viewer.sendPatch(entry);
+    for (const viewer of this.#viewers.values()) viewer.sendPatch(entry);
   }
 
   sendSignal(event: Uint8Array): void {
-    for (const viewer of this.#viewers) viewer.sendSignal(event);
+    for (const viewer of this.#viewers.values()) viewer.sendSignal(event);
   }
 
   /** The page is captured. Once. */
@@ -198,11 +226,11 @@ export class ViewerGroup {
   /** Tells them all and closes them; none is left in the group. Rejects after all when one could not. */
   async close(reason: SessionEndReason): Promise<void> {
     this.#endReason = reason;
-    for (const { journal } of [...this.#viewers, ...this.#players]) journal.leave(reason);
+    for (const { journal } of [...this.#viewers.values(), ...this.#players.values()]) journal.leave(reason);
     this.#untilLive = [];
     const closing = [
-      ...[...this.#viewers].map((viewer) => viewer.close(reason)),
-      ...[...this.#players].map((player) => player.close()),
+      ...[...this.#viewers.values()].map((viewer) => viewer.close(reason)),
+      ...[...this.#players.values()].map((player) => player.close()),
     ];
     this.#viewers.clear();
     this.#players.clear();
@@ -218,7 +246,7 @@ export class ViewerGroup {
   }
 
   #forget(player: Player): void {
-    this.#players.delete(player);
+    this.#players.delete(secretDigest(player.id));
     player.journal.leave('gone');
   }
 
@@ -252,7 +280,7 @@ export class ViewerGroup {
   }
 
   #onViewerGone(viewer: Viewer): void {
-    this.#viewers.delete(viewer);
+    this.#viewers.delete(secretDigest(viewer.id));
     viewer.journal.leave('gone');
     this.#listener.onChange();
     void this.#closed(viewer.close('gone'));
@@ -264,4 +292,8 @@ export class ViewerGroup {
       logger.warn({ part: 'viewer', err: asError(thrown) }, 'a part did not close cleanly');
     });
   }
+}
+
+function noSuchViewer(): StreamKitError {
+  return new StreamKitError('no_such_viewer', 'There is no such viewer');
 }

@@ -37,7 +37,6 @@ export class ViewerJournal {
 
   join(): void {
     this.#parameters.observe('viewer:join', this.#who);
-    this.logger.debug({}, 'viewer joined');
   }
 
   /** An offer is begun. What is returned tells how it went on. */

@@ -1,9 +1,10 @@
-import { timingSafeEqual } from 'node:crypto';
-
+import type { ViewerRole } from '../access-options.js';
 import type { Clock, Timer } from '../clock.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { StreamKitError } from '../errors.js';
 import type { IceServerOption } from '../options.js';
+import type { Caller } from './caller.js';
+import { obeys } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
 import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
@@ -26,7 +27,10 @@ export interface ViewerListener {
 
 export interface ViewerParameters {
   readonly journal: ViewerJournal;
+  /** A secret: whoever has it acts for this viewer. */
   readonly id: string;
+  /** Who has made it. */
+  readonly caller: Caller;
   /** What it is offered, best first. */
   readonly videoCodecs: readonly VideoCodec[];
   readonly clock: Clock;
@@ -37,6 +41,7 @@ export interface ViewerParameters {
 }
 
 export interface ViewerRequest {
+  readonly caller: Caller;
   /** Of an earlier event stream. One that is unknown or gone makes a new viewer. */
   readonly viewerId: string | undefined;
   /** The one codec that the client wants. */
@@ -57,7 +62,6 @@ export interface AttachOptions {
 export class Viewer {
   readonly #parameters: ViewerParameters;
   readonly #listener: ViewerListener;
-  readonly #idBytes: Buffer;
   #delivery: EventDelivery | undefined;
   #media: ViewerMedia | undefined;
   #wantsMedia = false;
@@ -69,7 +73,6 @@ export class Viewer {
   constructor(parameters: ViewerParameters, listener: ViewerListener) {
     this.#parameters = parameters;
     this.#listener = listener;
-    this.#idBytes = Buffer.from(parameters.id);
     this.#startAwayTimer();
   }
 
@@ -96,10 +99,23 @@ export class Viewer {
     return this.#parameters.videoCodecs;
   }
 
-  /** The id is a secret: how long the comparison takes says nothing of how much of it was right. */
-  hasId(id: string): boolean {
-    const given = Buffer.from(id);
-    return given.byteLength === this.#idBytes.byteLength && timingSafeEqual(given, this.#idBytes);
+  /** A secret. */
+  get id(): string {
+    return this.#parameters.id;
+  }
+
+  /** What its caller is counted under. */
+  get callerKey(): string {
+    return this.#parameters.caller.key;
+  }
+
+  /** What it may become; a `viewer` is never given control. */
+  get permittedRole(): ViewerRole {
+    return this.#parameters.caller.role;
+  }
+
+  obeys(caller: Caller): boolean {
+    return obeys(this.#parameters.caller, caller);
   }
 
   /** Takes an event stream; an earlier one is told `closed` and ends. */

@@ -1,5 +1,11 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
+import { root } from '../helpers/product.js';
 import { browsersIn, profilesOf, ServerProcess } from '../helpers/server-process.js';
 import { ViewerBrowser } from '../helpers/viewer-browser.js';
 
@@ -82,4 +88,23 @@ test('after SIGKILL the browsers end by themselves and the next start removes th
   }
   expect(profilesOf(killed.pid)).toEqual([]);
   expect(await next.end('SIGTERM')).toBe(0);
+});
+
+test('the options of a configuration reach the router', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'configuration-'));
+  try {
+    const config = join(folder, 'options.mjs');
+    writeFileSync(config, 'export default { maxSessions: 0 };');
+    const main = join(root, 'dist', 'demo', 'main.js');
+    const stderr = await new Promise<string>((resolve) => {
+      execFile(process.execPath, [main, '--config', config, '--udp-port', '0'], (_error, _stdout, stderr) => {
+        resolve(stderr);
+      });
+    });
+    expect(stderr).toBe(
+      'stream-kit-server: Expected integer between 1 and 1000 for maxSessions but received 0 of type number\n',
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

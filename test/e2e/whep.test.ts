@@ -11,7 +11,10 @@ let session: CreatedSession;
 const players: ViewerTab[] = [];
 
 beforeAll(async () => {
-  const onlyPlayersNeedToken = (request: { url?: string; headers: { authorization?: string } }) => ({
+  const onlyPlayersNeedToken = (request: {
+    url?: string | undefined;
+    headers: { authorization?: string | undefined };
+  }) => ({
     authorized:
       request.url?.includes('/whep') !== true || request.headers.authorization === `Bearer ${TOKEN}`,
   });

@@ -24,6 +24,7 @@ import type {
   ViewerPeerListener,
   ViewerPeerParameters,
 } from '../../src/peer/viewer-peer.js';
+import type { Caller } from '../../src/session/caller.js';
 import type { EventSink, EventSinkListener } from '../../src/session/event-sink.js';
 import type { ObserveSession, SessionEventName } from '../../src/session/session-events.js';
 import { newSessionFigures } from '../../src/session/session-figures.js';
@@ -397,6 +398,15 @@ function fakePayloads(frame: {
   const { bytes, keyframe, rtpTimestamp, captureTimeUs } = frame;
   return { bytes, offsets: new Uint32Array([0, bytes.length]), keyframe, rtpTimestamp, captureTimeUs };
 }
+
+/** Whom nothing is known of. */
+export const anybody: Caller = {
+  key: 'address 127.0.0.1',
+  id: undefined,
+  role: 'controller',
+  limits: {},
+  context: undefined,
+};
 
 export const testSettings: SessionSettings = {
   stateUpdateInterval: 100,

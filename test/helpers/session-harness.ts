@@ -1,9 +1,10 @@
 import { StreamKitError } from '../../src/errors.js';
+import type { Caller } from '../../src/session/caller.js';
 import type { SessionEndReason } from '../../src/session/session-events.js';
 import { Session } from '../../src/session/session.js';
 import type { Viewer } from '../../src/session/viewer.js';
 import type { FakeLaunch, FakePeer } from './session-fakes.js';
-import { FakeParts, FakeSink, testRequest, testSettings } from './session-fakes.js';
+import { anybody, FakeParts, FakeSink, testRequest, testSettings } from './session-fakes.js';
 import { settle } from './virtual-clock.js';
 
 /** A viewer with an open event stream. */
@@ -14,6 +15,7 @@ export interface Watching {
 }
 
 export interface WatchOptions {
+  readonly caller?: Caller;
   readonly viewerId?: string;
   readonly videoCodec?: 'h264' | 'vp8';
   readonly media?: boolean;
@@ -53,8 +55,8 @@ export class SessionHarness {
 
   /** Opens an event stream as a request does. */
   watch(options: WatchOptions = {}): Watching {
-    const { viewerId, videoCodec, media = true, lastEventId } = options;
-    const viewer = this.session.admit({ viewerId, videoCodec });
+    const { caller = anybody, viewerId, videoCodec, media = true, lastEventId } = options;
+    const viewer = this.session.admit({ caller, viewerId, videoCodec });
     const sink = new FakeSink();
     viewer.attach(sink, { media, lastEventId });
     const [hello] = sink.signals('viewer') as { viewerId: string }[];

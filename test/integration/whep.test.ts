@@ -27,7 +27,7 @@ const planes: [name: string, create: (() => MediaPlane) | undefined][] = [
 ];
 
 // Pages and encoders are played; HTTP, ICE, DTLS, SRTP and UDP are real.
-describe.each(planes)('a player over the %s plane', (name, createPlane) => {
+describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
   let parts: FakeParts;
   let router: StreamKitRouter;
   let server: Server;

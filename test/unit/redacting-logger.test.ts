@@ -46,6 +46,7 @@ describe('a redacting logger', () => {
     ],
     ['turn says turn-s3cret twice: turn-s3cret', 'turn says [redacted] twice: [redacted]'],
     ['removed stream-kit', 'removed stream-kit'],
+    ['token skt1.eyJhIjoxfQ.c2ln-_ was bad', 'token [redacted] was bad'],
   ])('makes of %j %j', (said, logged) => {
     const { logger, lines } = kept(['turn-s3cret', '', 'a']);
     logger.debug({ reason: said }, said);

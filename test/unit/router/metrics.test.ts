@@ -206,6 +206,15 @@ describe('metrics', () => {
     expect(samples.get('stream_kit_http_errors_total{code="method_not_allowed"}')).toBe(3);
   });
 
+  it('tell who was refused for asking too often', async () => {
+    const server = await serve({ rateLimits: { sessionsPerMinute: 1 } });
+    const answers = [await postJson(server.url, target), await postJson(server.url, target)];
+    expect(answers.map(({ status }) => status)).toEqual([201, 429]);
+    const samples = await scrape(server);
+    expect(samples.get('stream_kit_rate_limit_refusals_total{limit="sessions"}')).toBe(1);
+    expect(samples.get('stream_kit_rate_limit_refusals_total{limit="signals"}')).toBe(0);
+  });
+
   it('are named as Prometheus wants them', async () => {
     const server = await serve();
     await streaming(server);

@@ -6,7 +6,7 @@ import { StreamKitError } from '../../../src/errors.js';
 import { silentLogger } from '../../../src/logger.js';
 import type { SessionEventName } from '../../../src/session/session-events.js';
 import { SessionMedia } from '../../../src/session/session-media.js';
-import { FakeParts, testSettings } from '../../helpers/session-fakes.js';
+import { anybody, FakeParts, testSettings } from '../../helpers/session-fakes.js';
 import { liveSession, type SessionHarness } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
@@ -92,8 +92,8 @@ describe('a player', () => {
   it('is a viewer like others, numbered with them', async () => {
     const harness = await liveSession();
     harness.watch({ media: false });
-    const { player } = await harness.session.admitPlayer('an offer');
-    await harness.session.admitPlayer('an offer');
+    const { player } = await harness.session.admitPlayer(anybody, 'an offer');
+    await harness.session.admitPlayer(anybody, 'an offer');
     await harness.clock.advance(40);
     harness.peer().connect('h264');
     await harness.session.dismiss(player);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { StreamKitError } from '../../../src/errors.js';
-import { testSettings } from '../../helpers/session-fakes.js';
+import { anybody, testSettings } from '../../helpers/session-fakes.js';
 import { codeOf, launchingSession, liveSession } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
@@ -224,8 +224,8 @@ describe('codecs', () => {
     const harness = await liveSession({ videoCodec: 'vp8' });
     harness.watch({ videoCodec: 'vp8' });
     expect(harness.peer().parameters.videoCodecs).toEqual(['vp8']);
-    expect(await codeOf(() => harness.session.admit({ viewerId: undefined, videoCodec: 'h264' }))).toBe(
-      'conflict',
-    );
+    expect(
+      await codeOf(() => harness.session.admit({ caller: anybody, viewerId: undefined, videoCodec: 'h264' })),
+    ).toBe('conflict');
   });
 });

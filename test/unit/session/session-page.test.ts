@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { testSettings } from '../../helpers/session-fakes.js';
+import { anybody, testSettings } from '../../helpers/session-fakes.js';
 import { codeOf, launchingSession, liveSession } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
@@ -21,11 +21,13 @@ describe('page', () => {
     harness.launch.listener.onPageMessage({ hello: 1 });
     expect(first.sink.signals('message')).toEqual([{ hello: 1 }]);
     expect(second.sink.signals('message')).toEqual([{ hello: 1 }]);
-    await harness.session.acceptSignal(first.id, 'message', { to: 'page' });
+    await harness.session.acceptSignal(anybody, first.id, 'message', { to: 'page' });
     expect(harness.parts.messagesToPage).toEqual([{ to: 'page' }]);
     const tooLarge = 'x'.repeat(64 * 1024);
-    expect(await codeOf(() => harness.session.acceptSignal(first.id, 'message', tooLarge))).toBe('too_large');
-    expect(await codeOf(() => harness.session.acceptSignal(first.id, 'message', undefined))).toBe(
+    expect(await codeOf(() => harness.session.acceptSignal(anybody, first.id, 'message', tooLarge))).toBe(
+      'too_large',
+    );
+    expect(await codeOf(() => harness.session.acceptSignal(anybody, first.id, 'message', undefined))).toBe(
       'unprocessable',
     );
   });
@@ -43,7 +45,7 @@ describe('page', () => {
   it('cannot be sent to before it is loaded', async () => {
     const harness = launchingSession();
     const { id } = harness.watch();
-    expect(await codeOf(() => harness.session.acceptSignal(id, 'message', 1))).toBe('unavailable');
+    expect(await codeOf(() => harness.session.acceptSignal(anybody, id, 'message', 1))).toBe('unavailable');
   });
 });
 
@@ -86,7 +88,8 @@ describe('viewers', () => {
     harness.watch();
     harness.watch();
     first.sink.lose();
-    const admit = () => harness.session.admit({ viewerId: undefined, videoCodec: undefined });
+    const admit = () =>
+      harness.session.admit({ caller: anybody, viewerId: undefined, videoCodec: undefined });
     expect(await codeOf(admit)).toBe('at_capacity');
     await harness.clock.advance(testSettings.viewerReattachMs);
     expect(await codeOf(admit)).toBe('nothing was thrown');
@@ -95,7 +98,7 @@ describe('viewers', () => {
   it('that never get to their event stream are forgotten', async () => {
     const harness = await liveSession();
     for (let count = 0; count < 3; count++)
-      harness.session.admit({ viewerId: undefined, videoCodec: undefined });
+      harness.session.admit({ caller: anybody, viewerId: undefined, videoCodec: undefined });
     await harness.clock.advance(testSettings.viewerReattachMs);
     expect(await codeOf(() => harness.watch())).toBe('nothing was thrown');
   });

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { StreamKitError } from '../../../src/errors.js';
 import type { Session } from '../../../src/session/session.js';
 import { SessionRegistry } from '../../../src/session/session-registry.js';
-import { FakeParts, testRequest, testSettings } from '../../helpers/session-fakes.js';
+import { anybody, FakeParts, testRequest, testSettings } from '../../helpers/session-fakes.js';
 import { codeOf } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
@@ -22,7 +22,7 @@ beforeEach(() => {
   });
 });
 
-const create = (): Session => registry.create(testRequest());
+const create = (): Session => registry.create(testRequest(), anybody);
 
 describe('SessionRegistry', () => {
   it('finds sessions under their id', async () => {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { StreamKitError } from '../../../src/errors.js';
 import { MAX_BACKLOG_BYTES } from '../../../src/session/event-delivery.js';
 import type { FakeSink } from '../../helpers/session-fakes.js';
-import { testSettings } from '../../helpers/session-fakes.js';
+import { anybody, testSettings } from '../../helpers/session-fakes.js';
 import { codeOf, launchingSession, liveSession } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
@@ -49,7 +49,9 @@ describe('event stream', () => {
     const { sink, id } = harness.watch({ media: false });
     expect(harness.parts.peers).toEqual([]);
     expect(sink.signals('sdp_offer')).toEqual([]);
-    expect(await codeOf(() => harness.session.acceptSignal(id, 'ice_restart', undefined))).toBe('conflict');
+    expect(await codeOf(() => harness.session.acceptSignal(anybody, id, 'ice_restart', undefined))).toBe(
+      'conflict',
+    );
   });
 
   it('leads every viewer to the document of the server, by the same events', async () => {
@@ -106,11 +108,22 @@ describe('event stream', () => {
   });
 });
 
+describe('role', () => {
+  it('is kept as the caller was permitted it, and is viewer until control is given', async () => {
+    const harness = await liveSession();
+    for (const role of ['viewer', 'controller'] as const) {
+      const { viewer, sink } = harness.watch({ caller: { ...anybody, role } });
+      expect(viewer.permittedRole).toBe(role);
+      expect(sink.signals('viewer')).toMatchObject([{ role: 'viewer' }]);
+    }
+  });
+});
+
 describe('re-attaching', () => {
   it('within the time keeps the peer and makes no new offer', async () => {
     const harness = await liveSession();
     const { sink, id } = harness.watch();
-    await harness.session.acceptSignal(id, 'sdp_answer', 'answer');
+    await harness.session.acceptSignal(anybody, id, 'sdp_answer', 'answer');
     harness.peer().connect();
     sink.lose();
     expect(harness.session.state.clientConnected).toBe(false);
@@ -147,7 +160,7 @@ describe('re-attaching', () => {
     expect(back.sink.signals('sdp_offer')).toEqual(['offer 0']);
     expect(back.sink.signals('ice_candidate')).toEqual([{ candidate: 'one' }, { candidate: 'two' }]);
 
-    await harness.session.acceptSignal(id, 'sdp_answer', 'answer');
+    await harness.session.acceptSignal(anybody, id, 'sdp_answer', 'answer');
     back.sink.lose();
     harness.peer().listener.onIceCandidate(null);
     const again = harness.watch({ viewerId: id });
@@ -187,9 +200,9 @@ describe('signals', () => {
     const { id } = harness.watch();
     const candidate = { candidate: 'candidate:1', sdpMid: '0', sdpMLineIndex: 0, usernameFragment: null };
     await Promise.all([
-      harness.session.acceptSignal(id, 'sdp_answer', 'answer'),
-      harness.session.acceptSignal(id, 'ice_candidate', { ...candidate, extra: 1 }),
-      harness.session.acceptSignal(id, 'ice_candidate', null),
+      harness.session.acceptSignal(anybody, id, 'sdp_answer', 'answer'),
+      harness.session.acceptSignal(anybody, id, 'ice_candidate', { ...candidate, extra: 1 }),
+      harness.session.acceptSignal(anybody, id, 'ice_candidate', null),
     ]);
     expect(harness.peer().answers).toEqual(['answer']);
     expect(harness.peer().candidates).toEqual([candidate, null]);
@@ -198,7 +211,7 @@ describe('signals', () => {
   it('restart ICE with a new offer', async () => {
     const harness = await liveSession();
     const { id, sink } = harness.watch();
-    await harness.session.acceptSignal(id, 'ice_restart', undefined);
+    await harness.session.acceptSignal(anybody, id, 'ice_restart', undefined);
     expect(harness.peer().restarts).toBe(1);
     expect(sink.signals('sdp_offer')).toEqual(['offer 0', 'restart offer 0']);
   });
@@ -218,7 +231,9 @@ describe('signals', () => {
   ])('of type %s with the payload %j are unprocessable', async (type, payload) => {
     const harness = await liveSession();
     const { id } = harness.watch();
-    expect(await codeOf(() => harness.session.acceptSignal(id, type, payload))).toBe('unprocessable');
+    expect(await codeOf(() => harness.session.acceptSignal(anybody, id, type, payload))).toBe(
+      'unprocessable',
+    );
     expect(harness.peer().answers).toEqual([]);
     expect(harness.peer().candidates).toEqual([]);
   });
@@ -227,24 +242,26 @@ describe('signals', () => {
     const harness = await liveSession();
     const { id: other } = harness.watch({ media: false });
     const { session } = harness;
-    expect(await codeOf(() => session.acceptSignal('nobody', 'sdp_answer', 'answer'))).toBe('no_such_viewer');
-    expect(await codeOf(() => session.acceptSignal(other, 'sdp_answer', 'answer'))).toBe('conflict');
-    expect(await codeOf(() => session.acceptSignal(other, 'dance', null))).toBe('bad_request');
+    expect(await codeOf(() => session.acceptSignal(anybody, 'nobody', 'sdp_answer', 'answer'))).toBe(
+      'no_such_viewer',
+    );
+    expect(await codeOf(() => session.acceptSignal(anybody, other, 'sdp_answer', 'answer'))).toBe('conflict');
+    expect(await codeOf(() => session.acceptSignal(anybody, other, 'dance', null))).toBe('bad_request');
     const { id } = harness.watch();
     harness.peer().answerError = new StreamKitError('unprocessable', 'No answer');
-    expect(await codeOf(() => session.acceptSignal(id, 'sdp_answer', 'v=0'))).toBe('unprocessable');
+    expect(await codeOf(() => session.acceptSignal(anybody, id, 'sdp_answer', 'v=0'))).toBe('unprocessable');
   });
 
   it('wait for each other in bounded number', async () => {
     const harness = await liveSession();
     const { id } = harness.watch();
     const signals = Array.from({ length: 40 }, () =>
-      codeOf(() => harness.session.acceptSignal(id, 'ice_candidate', null)),
+      codeOf(() => harness.session.acceptSignal(anybody, id, 'ice_candidate', null)),
     );
     const codes = await Promise.all(signals);
     expect(codes.filter((code) => code === 'at_capacity')).toHaveLength(8);
     expect(harness.peer().candidates).toHaveLength(32);
-    await harness.session.acceptSignal(id, 'ice_candidate', null);
+    await harness.session.acceptSignal(anybody, id, 'ice_candidate', null);
   });
 });
 

@@ -1,0 +1,170 @@
+import { createHmac, timingSafeEqual, type KeyObject } from 'node:crypto';
+
+import type { ResolvedStreamTokenOptions, ViewerRole } from '../access-options.js';
+import { callerId, MAX_TOKEN_LIFETIME_SECONDS } from '../access-options.js';
+import type { Clock } from '../clock.js';
+import { StreamKitError } from '../errors.js';
+import { anObject, badOption, integerBetween, isPlainObject, listOf, oneOf } from '../option-checks.js';
+import { refuseUnknownNames } from '../option-checks.js';
+
+/** What a stream token can be good for. `stream` is the WebSocket of the protocol. */
+export const STREAM_TOKEN_SCOPES = [
+  'state',
+  'sse',
+  'signal',
+  'snapshot',
+  'whep',
+  'hls',
+  'recordings',
+  'stream',
+] as const;
+export type StreamTokenScope = (typeof STREAM_TOKEN_SCOPES)[number];
+
+/** What `createStreamToken` is asked for. */
+export interface StreamTokenRequest {
+  /** The one session that the token is good for. */
+  streamId: string;
+  /**
+   * `state`: `GET /:id`; `sse`, `signal`, `snapshot`, `whep`, `hls`: the routes of that name; `recordings`: to list and
+   * fetch them; `stream`: the WebSocket. No token creates, records or ends anything. Default `['sse', 'signal']`.
+   */
+  scope?: readonly StreamTokenScope[];
+  /** What the viewers may become that it is used for. Default `viewer`. */
+  role?: ViewerRole;
+  /** How long it is good, seconds, 1–86400. Default: `streamTokens.lifetimeSeconds`. */
+  expiresInSeconds?: number;
+  /** As in the result of `validateRequest`. */
+  callerId?: string;
+  /** As in the result of `validateRequest`; JSON. Whoever has the token can read it. */
+  callerContext?: Record<string, unknown>;
+}
+
+/** What a token that holds says. */
+export interface StreamTokenClaims {
+  readonly streamId: string;
+  readonly scope: readonly StreamTokenScope[];
+  readonly role: ViewerRole;
+  readonly callerId: string | undefined;
+  readonly callerContext: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Sets our tokens apart from an application's own, and what we sign from whatever else its secret signs. */
+export const STREAM_TOKEN_PREFIX = 'skt1.';
+/** Longest token: it has to fit into a request line with the rest. */
+const MAX_TOKEN_CHARS = 4096;
+const PARTS = /^(skt1\.[\w-]+)\.([\w-]{43})$/;
+
+const NAMES: readonly (keyof StreamTokenRequest)[] = [
+  'streamId',
+  'scope',
+  'role',
+  'expiresInSeconds',
+  'callerId',
+  'callerContext',
+];
+
+/**
+ * Makes and checks stream tokens: `skt1.`, the claims as JSON in base64url, a dot, and HMAC-SHA256 over what stands
+ * before that dot.
+ */
+export class StreamTokens {
+  readonly #options: ResolvedStreamTokenOptions;
+  readonly #clock: Clock;
+
+  constructor(options: ResolvedStreamTokenOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  /** @throws StreamKitError `bad_option` for the first entry that is wrong or unknown. */
+  create(request: StreamTokenRequest): string {
+    const given = anObject(request, 'request');
+    refuseUnknownNames(given, NAMES, 'request');
+    const { streamId, scope, role, expiresInSeconds, callerContext } = given;
+    if (typeof streamId !== 'string' || !/^[\w-]{1,100}$/.test(streamId)) {
+      throw badOption('id of a session', 'request.streamId', streamId);
+    }
+    const scopes =
+      scope === undefined ? ['sse', 'signal'] : listOf(oneOf(...STREAM_TOKEN_SCOPES))(scope, 'request.scope');
+    if (scopes.length === 0) throw new StreamKitError('bad_option', 'Expected a scope for request.scope');
+    const seconds =
+      expiresInSeconds === undefined
+        ? this.#options.lifetimeSeconds
+        : integerBetween(1, MAX_TOKEN_LIFETIME_SECONDS)(expiresInSeconds, 'request.expiresInSeconds');
+    const claims = {
+      s: streamId,
+      c: [...new Set(scopes)],
+      r: role === undefined ? 'viewer' : oneOf('viewer', 'controller')(role, 'request.role'),
+      e: Math.floor(this.#clock.wallMs()) + seconds * 1000,
+      ...(given.callerId === undefined ? {} : { i: callerId(given.callerId, 'request.callerId') }),
+      ...(callerContext === undefined ? {} : { x: anObject(callerContext, 'request.callerContext') }),
+    };
+    const signed = STREAM_TOKEN_PREFIX + Buffer.from(toJson(claims)).toString('base64url');
+    const [key] = this.#options.keys;
+    if (key === undefined) throw new StreamKitError('internal', 'There is no secret to sign with');
+    const token = `${signed}.${tagOf(key, signed)}`;
+    if (token.length > MAX_TOKEN_CHARS) {
+      throw new StreamKitError('bad_option', `The token is longer than ${MAX_TOKEN_CHARS} characters`);
+    }
+    return token;
+  }
+
+  /** @throws StreamKitError `unauthorized`, whose message has nothing of the token in it. */
+  verify(token: string): StreamTokenClaims {
+    const [, signed = '', tag = ''] = (token.length <= MAX_TOKEN_CHARS ? PARTS.exec(token) : null) ?? [];
+    // The tags are compared as they are written, so that no other way to write the same bits is one. All keys are tried,
+    // so that the time says nothing of which one it was.
+    const genuine = this.#options.keys.filter((key) => sameTag(tagOf(key, signed), tag)).length > 0;
+    const claims = signed !== '' && genuine ? claimsOf(signed) : undefined;
+    if (claims === undefined) throw refused('The stream token is not valid');
+    if (claims.expiresAtMs <= this.#clock.wallMs()) throw refused('The stream token has expired');
+    return claims;
+  }
+}
+
+/** RFC 9110 section 15.5.2: a 401 names a scheme. */
+function refused(message: string): StreamKitError {
+  return new StreamKitError('unauthorized', message, { headers: { 'WWW-Authenticate': 'Bearer' } });
+}
+
+function tagOf(key: KeyObject, signed: string): string {
+  return createHmac('sha256', key).update(signed).digest('base64url');
+}
+
+function sameTag(expected: string, given: string): boolean {
+  const [one, other] = [Buffer.from(expected), Buffer.from(given)];
+  return one.byteLength === other.byteLength && timingSafeEqual(one, other);
+}
+
+/** What we have signed ourselves; undefined where another version of this did. */
+function claimsOf(signed: string): (StreamTokenClaims & { readonly expiresAtMs: number }) | undefined {
+  const json = Buffer.from(signed.slice(STREAM_TOKEN_PREFIX.length), 'base64url').toString();
+  let claims: unknown;
+  try {
+    claims = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  if (!isPlainObject(claims)) return undefined;
+  const { s: streamId, c: scopes, r: role, e: expiresAtMs, i: id, x: context } = claims;
+  if (typeof streamId !== 'string' || !Array.isArray(scopes) || typeof expiresAtMs !== 'number')
+    return undefined;
+  if ((role !== 'viewer' && role !== 'controller') || (id !== undefined && typeof id !== 'string'))
+    return undefined;
+  return {
+    streamId,
+    scope: STREAM_TOKEN_SCOPES.filter((scope) => scopes.includes(scope)),
+    role,
+    expiresAtMs,
+    callerId: id,
+    callerContext: isPlainObject(context) ? context : undefined,
+  };
+}
+
+function toJson(claims: object): string {
+  try {
+    return JSON.stringify(claims);
+  } catch {
+    throw new StreamKitError('bad_option', 'Expected JSON for request.callerContext');
+  }
+}
