@@ -78,8 +78,12 @@ export class Peer {
   setIceServers(iceServers: RTCIceServer[]): void {
     this.#hasRelayServer = hasRelay(iceServers);
     this.#enqueue(() => {
-      // What cannot change must be as it was.
-      this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers });
+      try {
+        // What cannot change must be as it was.
+        this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers });
+      } catch {
+        // An old browser cannot, or does not know a URL: it goes on with those of before.
+      }
       return Promise.resolve();
     });
   }

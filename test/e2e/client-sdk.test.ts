@@ -25,7 +25,7 @@ beforeAll(async () => {
     TestServer.start({ viewerReattachMs: 2500, pauseGraceMs: 300 }),
     ViewerBrowser.launch(),
     build({
-      entryPoints: [join(root, 'test', 'fixtures', 'sdk-page.mjs')],
+      entryPoints: [join(root, 'test', 'fixtures', 'cut-network.mjs')],
       bundle: true,
       write: false,
       format: 'iife',
@@ -37,7 +37,7 @@ beforeAll(async () => {
   session = await server.create(server.page('mode=counter'));
   const page = await browser.browser.newPage();
   await page.exposeFunction('mapPort', async (port: number) => (await natTo(port)).port);
-  await page.goto(`${proxy.origin}/fixtures/sdk.html`);
+  await page.goto(`${proxy.origin}/fixtures/cut-network.html`);
   await page.addScriptTag({ content: bundle.outputFiles[0]?.text ?? '' });
   tab = new ViewerTab(page);
   await follow({});
