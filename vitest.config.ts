@@ -13,6 +13,9 @@ export default defineConfig({
           hookTimeout: 30_000,
           // Two cores: browsers beside each other would starve each other.
           fileParallelism: false,
+          // One process for all of them here too, after the unit tests.
+          isolate: false,
+          sequence: { groupOrder: 1 },
         },
       },
       {

@@ -11,15 +11,19 @@ const LEAVES = [
   'clock',
   'encoder-names',
   'errors',
+  'ice-server-options',
+  'launch-options',
   'logger',
   'logger-option',
   'observability-options',
   'option-checks',
   'options',
+  'own-address',
   'public-address',
   'recording-options',
   'redacting-logger',
   'target-policy',
+  'turn-rest',
 ];
 
 /**

@@ -3,7 +3,7 @@
 // a second.
 //
 //   --packages-only   npm packages, nothing else (lint)
-//   --tests           also what only the tests use (ffmpeg's command line)
+//   --tests           also what only the tests use (ffmpeg's command line, coturn)
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -54,13 +54,22 @@ function native() {
   }
 }
 
-function has(command) {
-  return spawnSync(command, ['-version'], { stdio: 'ignore' }).error === undefined;
+/** @param argument - with which it ends by itself: a server must not be started. */
+function has(command, argument = '-version') {
+  return spawnSync(command, [argument], { stdio: 'ignore' }).error === undefined;
 }
 
-/** Debian's package, where apt may be used; else one sentence and the end. */
+/**
+ * Debian's package, where apt may be used; else one sentence and the end.
+ *
+ * @param hint - undefined: it may be left out, and tests that would use it say so.
+ */
 function aptInstall(name, hint) {
   const may = process.platform === 'linux' && process.getuid() === 0 && has('apt-get');
+  if (hint === undefined) {
+    if (may) aptGetIfPossible(name);
+    return;
+  }
   if (!may) {
     console.error(hint);
     process.exit(1);
@@ -72,6 +81,14 @@ function aptInstall(name, hint) {
   };
   execFileSync('apt-get', ['update', '-qq'], options);
   execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);
+}
+
+/** What only some tests use, which say so where it is missing. */
+function aptGetIfPossible(name) {
+  console.log(`Installing ${name} …`);
+  const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+  spawnSync('apt-get', ['update', '-qq'], options);
+  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);
 }
 
 async function browser() {
@@ -93,5 +110,8 @@ if (!flags.has('--packages-only')) {
   await browser();
   if (flags.has('--tests') && !(has('ffmpeg') && has('ffprobe'))) {
     aptInstall('ffmpeg', 'The tests need ffmpeg and ffprobe: install FFmpeg.');
+  }
+  if (flags.has('--tests') && !has('turnserver', '-h')) {
+    aptInstall('coturn', undefined);
   }
 }

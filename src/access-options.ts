@@ -73,9 +73,12 @@ export interface CorsOptions {
 
 /** Tokens that stand in for `validateRequest` at some routes of one session: HMAC-SHA256 over what they permit. */
 export interface StreamTokenOptions {
-  /** At least 32 bytes, random. Exactly one of `secret` and `secrets` is given. */
+  /** At least 32 bytes, random. Exactly one of `secret` and `secrets` is given. Default none. */
   secret?: string | Uint8Array;
-  /** 1–16 of them: the first signs, each verifies, so that one can be replaced while tokens of the old one live. */
+  /**
+   * 1–16 of them: the first signs, each verifies, so that one can be replaced while tokens of the old one live. Default
+   * none.
+   */
   secrets?: readonly (string | Uint8Array)[];
   /** How long a token is good where it does not say, seconds, 1–86400. Default 300. */
   lifetimeSeconds?: number;
@@ -102,7 +105,7 @@ export interface AccessOptions<TEnv = unknown, TRequest = IncomingMessage> {
   validateRequest?(request: TRequest, env: TEnv): RequestValidation | Promise<RequestValidation>;
   /**
    * How many proxies in front of the router add to `X-Forwarded-For`, 0–10; true: one. The address of a caller is then
-   * the entry that the outermost of them has added. Default false: it is that of the connection, whatever a header says.
+   * the entry that the outermost of them has added, else that of the connection, whatever a header says. Default false.
    */
   trustProxy?: boolean | number;
   /** Lets pages of other origins use the routes. Default: none may. */

@@ -15,11 +15,17 @@ export type { FetchConnection, FetchHandler } from './http/fetch-adapter.js';
 export type { KoaMiddleware } from './http/koa-adapter.js';
 export type { NodeHandler } from './http/node-adapter.js';
 export type { StreamTokenRequest, StreamTokenScope } from './http/stream-tokens.js';
+export type {
+  IceServerEntry,
+  IceServerOption,
+  IceServersContext,
+  IceServersHook,
+} from './ice-server-options.js';
 export type { Logger } from './logger.js';
 export type { HealthOptions, MetricsOptions } from './observability-options.js';
 export type { HealthChecks, RouterHealth } from './observe/router-health.js';
 export type { DiagnosticsChannelName, DiagnosticsChannels } from './observe/session-channels.js';
-export type { IceServerOption, StreamKitOptions, Viewport } from './options.js';
+export type { StreamKitOptions, Viewport } from './options.js';
 export type { HlsOptions, RecordingOptions } from './recording-options.js';
 export type { TargetPolicyOptions } from './target-policy.js';
 export type { RecordedFile, RecordingError } from './recording/recording-messages.js';
@@ -42,3 +48,5 @@ export type {
   StreamSessionStatus,
   VideoMetadata,
 } from './session/session-state.js';
+export type { TurnCredentials, TurnRestParameters } from './turn-rest.js';
+export { turnRestCredentials } from './turn-rest.js';

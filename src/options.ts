@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
 
 import type { LaunchOptions } from 'puppeteer';
@@ -7,6 +8,9 @@ import type { AccessOptions, ResolvedAccessOptions } from './access-options.js';
 import { ACCESS_OPTION_NAMES, accessOptions } from './access-options.js';
 import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { StreamKitError } from './errors.js';
+import type { IceServerEntry, IceServersHook, ResolvedIceServerEntry } from './ice-server-options.js';
+import { iceServersOption } from './ice-server-options.js';
+import { launchOptions } from './launch-options.js';
 import type { Logger } from './logger.js';
 import { loggerOption } from './logger-option.js';
 import type { ObservabilityOptions, ResolvedObservabilityOptions } from './observability-options.js';
@@ -32,7 +36,7 @@ import type {
   ResolvedRecordingOptions,
 } from './recording-options.js';
 import { hlsOptions, recordingOptions } from './recording-options.js';
-import { DEFAULT_TARGET_POLICY, targetPolicyOptions } from './target-policy.js';
+import { DEFAULT_TARGET_POLICY, restricts, targetPolicyOptions } from './target-policy.js';
 import type { TargetPolicy, TargetPolicyOptions } from './target-policy.js';
 
 export type { RequestValidation } from './access-options.js';
@@ -43,13 +47,6 @@ export interface Viewport {
   readonly height: number;
 }
 
-/** A STUN or TURN server: RTCIceServer of the W3C. */
-export interface IceServerOption {
-  readonly urls: string | readonly string[];
-  readonly username?: string;
-  readonly credential?: string;
-}
-
 /** Options of `createStreamKitRouter`. Every one may be left out; a bad one is refused at construction. */
 export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   extends AccessOptions<TEnv, TRequest>, ObservabilityOptions {
@@ -57,7 +54,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   basePath?: string;
   /**
    * Passed to `puppeteer.launch()`. `pipe: false`, `userDataDir` and `browser: 'firefox'` are refused: each
-   * session has its own profile, and its Chromium is driven over a pipe. Default none.
+   * session has its own profile, and its Chromium is driven over a pipe; so are flags in `args` that would change that
+   * or, where `targetPolicy` restricts anything, let pages get past it, `--proxy-server` for one. Default none.
    */
   puppeteerLaunchOptions?: LaunchOptions;
   /** Size of the picture where a request names none, pixels, even, 64–3840 x 64–2160. Default 1920 x 1080. */
@@ -99,11 +97,18 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   pauseGraceMs?: number;
   /** How long a viewer that lost its event stream may come back to its connection, ms, 0–2147483647. Default 15000. */
   viewerReattachMs?: number;
-  /** STUN and TURN servers, for this end and for the viewers. Default none. */
-  iceServers?: readonly IceServerOption[];
+  /**
+   * STUN and TURN servers, for this end and for the viewers; or a function that names those of one viewer. It is called
+   * when a viewer comes for media and when it restarts ICE, and has 5 s. Where it fails the viewer goes on without any,
+   * which is logged. Default none.
+   */
+  iceServers?: readonly IceServerEntry[] | IceServersHook;
   /** Address of the interface on which media is sent and received. Default: all interfaces. */
   listenAddress?: string;
-  /** Public addresses of this machine behind a 1:1 NAT, offered instead of its own. Default none. */
+  /**
+   * Public addresses of this machine behind a 1:1 NAT, offered instead of its own, of IPv4 for those of IPv4 and of IPv6
+   * for those of IPv6: where none of a family is announced, none of it is offered. Default none.
+   */
   announcedAddresses?: readonly string[];
   /**
    * What sends media to the viewers: `native` is the addon, many times cheaper a viewer and with one UDP port for all;
@@ -158,7 +163,7 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly maxViewersPerSession: number;
   readonly pauseGraceMs: number;
   readonly viewerReattachMs: number;
-  readonly iceServers: readonly IceServerOption[];
+  readonly iceServers: readonly ResolvedIceServerEntry[] | IceServersHook;
   readonly listenAddress: string | undefined;
   readonly announcedAddresses: readonly string[];
   readonly mediaPlane: 'auto' | 'native' | 'werift';
@@ -228,9 +233,11 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
   const optional = <T>(name: keyof StreamKitOptions, check: OptionCheck<T>): T | undefined =>
     given[name] === undefined ? undefined : check(given[name], name);
   const milliseconds = integerBetween(0, LONGEST_TIMER_MS);
+  const targetPolicy = optional('targetPolicy', targetPolicyOptions) ?? DEFAULT_TARGET_POLICY;
   const mediaPlane = optional('mediaPlane', oneOf('auto', 'native', 'werift')) ?? 'auto';
-  const iceServers = optional('iceServers', listOf(iceServer)) ?? Object.freeze([]);
-  const secrets = iceServers.flatMap(({ credential }) => credential ?? []);
+  const iceServers = optional('iceServers', iceServersOption) ?? Object.freeze([]);
+  const secrets =
+    typeof iceServers === 'function' ? [] : iceServers.flatMap(({ credential }) => credential ?? []);
   const udpPort = optional('udpPort', integerBetween(0, 65_535)) ?? 0;
   if (mediaPlane === 'werift' && udpPort !== 0) {
     throw new StreamKitError(
@@ -238,11 +245,21 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
       `Expected no udpPort because with mediaPlane werift each viewer has a UDP port of its own`,
     );
   }
+  const listenAddress = optional('listenAddress', ipAddress);
+  const announcedAddresses = optional('announcedAddresses', listOf(ipAddress)) ?? Object.freeze([]);
+  const isReached = (address: string): boolean => isIP(address) === isIP(listenAddress ?? address);
+  if (announcedAddresses.length > 0 && !announcedAddresses.some(isReached)) {
+    throw new StreamKitError(
+      'bad_option',
+      `Expected an address of the family of listenAddress, which they stand for, in announcedAddresses`,
+    );
+  }
 
   return Object.freeze<ResolvedOptions<TEnv>>({
     ...accessOptions<TEnv>(given),
     basePath: optional('basePath', basePath) ?? '',
-    puppeteerLaunchOptions: optional('puppeteerLaunchOptions', launchOptions) ?? Object.freeze({}),
+    puppeteerLaunchOptions:
+      optional('puppeteerLaunchOptions', launchOptions(restricts(targetPolicy))) ?? Object.freeze({}),
     defaultViewport:
       optional('defaultViewport', viewport) ?? Object.freeze<Viewport>({ width: 1920, height: 1080 }),
     stateUpdateInterval: optional('stateUpdateInterval', integerBetween(10, 60_000)) ?? 100,
@@ -259,8 +276,8 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     pauseGraceMs: optional('pauseGraceMs', milliseconds) ?? 5000,
     viewerReattachMs: optional('viewerReattachMs', milliseconds) ?? 15_000,
     iceServers,
-    listenAddress: optional('listenAddress', ipAddress),
-    announcedAddresses: optional('announcedAddresses', listOf(ipAddress)) ?? Object.freeze([]),
+    listenAddress,
+    announcedAddresses,
     mediaPlane,
     udpPort,
     replayOnJoin: optional('replayOnJoin', aBoolean) ?? false,
@@ -271,7 +288,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
       'maxBitrateBps',
       integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most),
     ),
-    targetPolicy: optional('targetPolicy', targetPolicyOptions) ?? DEFAULT_TARGET_POLICY,
+    targetPolicy,
     recording: optional('recording', recordingOptions),
     hls: optional('hls', hlsOptions),
     ...observabilityOptions(given),
@@ -283,19 +300,6 @@ function basePath(value: unknown, name: string): string {
     throw badOption('path that begins with a slash', name, value);
   }
   return value.endsWith('/') ? value.slice(0, -1) : value;
-}
-
-function launchOptions(value: unknown, name: string): Readonly<LaunchOptions> {
-  const given = anObject(value, name);
-  if (given.pipe === false) throw badOption('true or nothing', `${name}.pipe`, given.pipe);
-  if (given.userDataDir !== undefined) {
-    throw new StreamKitError(
-      'bad_option',
-      `Expected no ${name}.userDataDir because each session has a profile of its own`,
-    );
-  }
-  if (given.browser !== undefined) oneOf('chrome')(given.browser, `${name}.browser`);
-  return Object.freeze({ ...given });
 }
 
 function viewport(value: unknown, name: string): Viewport {
@@ -340,35 +344,4 @@ function encoderDevice(value: unknown, name: string): string {
     throw badOption('path of a device or number of a GPU', name, value);
   }
   return value;
-}
-
-function iceServer(value: unknown, name: string): IceServerOption {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, ['urls', 'username', 'credential'], name);
-  const urls = Array.isArray(given.urls)
-    ? listOf(iceUrl)(given.urls, `${name}.urls`)
-    : iceUrl(given.urls, `${name}.urls`);
-  return Object.freeze({
-    urls,
-    ...(given.username === undefined ? {} : { username: text(given.username, `${name}.username`) }),
-    ...(given.credential === undefined ? {} : { credential: secret(given.credential, `${name}.credential`) }),
-  });
-}
-
-function iceUrl(value: unknown, name: string): string {
-  if (typeof value !== 'string' || !/^(stun|turn)s?:[^\s/]/.test(value)) {
-    throw badOption('stun: or turn: URL', name, value);
-  }
-  return value;
-}
-
-function text(value: unknown, name: string): string {
-  if (typeof value !== 'string') throw badOption('string', name, value);
-  return value;
-}
-
-/** As {@link text}, but what was received must not reach a log. */
-function secret(value: unknown, name: string): string {
-  if (typeof value === 'string') return value;
-  throw new StreamKitError('bad_option', `Expected string for ${name} but received type ${typeof value}`);
 }

@@ -1,11 +1,16 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
-/** IPv4 networks that are not reachable from everywhere: the special-purpose registry of RFC 6890, and multicast. */
+/**
+ * IPv4 networks that are not reachable from everywhere: the special-purpose registry of RFC 6890, multicast, and the
+ * address under which Azure serves its virtual machines alone. The metadata services of other clouds are among these:
+ * 169.254.169.254, 100.100.100.200, 192.0.0.192 and, as a unique local address, fd00:ec2::254.
+ */
 const SPECIAL_IPV4 = networks('ipv4', [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
+  ['168.63.129.16', 32],
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],
@@ -21,7 +26,7 @@ const SPECIAL_IPV4 = networks('ipv4', [
 
 /**
  * Of IPv6 only 2000::/3 is given out (RFC 4291 section 2.4), which leaves out loopback, link-local and unique local
- * addresses, IPv4-mapped ones and NAT64 (64:ff9b::/96).
+ * addresses, IPv4-mapped and IPv4-compatible ones (::/96) and NAT64 (64:ff9b::/96, 64:ff9b:1::/48).
  */
 const GLOBAL_IPV6 = networks('ipv6', [['2000::', 3]]);
 

@@ -52,7 +52,7 @@ export function redactingLogger(logger: Logger, secrets: readonly string[]): Log
     const clean = new Error(text(error.message));
     Object.setPrototypeOf(clean, Object.getPrototypeOf(error) as object);
     // Once, below, whether it is enumerable or not.
-    Object.assign(clean, entries({ ...error, cause: undefined }, depth + 1));
+    Object.assign(clean, entries(Object.assign({}, error, { cause: undefined }), depth + 1));
     const hide = (name: string, value: unknown): void => {
       Object.defineProperty(clean, name, { value, configurable: true, writable: true, enumerable: false });
     };

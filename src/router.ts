@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-import { EgressProxy } from './capture/egress-proxy.js';
 import { createOpenCapture } from './capture/open-capture.js';
 import { systemClock } from './clock.js';
 import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
@@ -29,8 +28,12 @@ import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
 import type { StreamTokenRequest } from './http/stream-tokens.js';
 import { StreamTokens } from './http/stream-tokens.js';
+import type { AttachOptions, UpgradableServer } from './http/websocket-upgrades.js';
+import { WebSocketUpgrades } from './http/websocket-upgrades.js';
 import { whepRoutes } from './http/whep-routes.js';
 import { observers } from './observe/observers.js';
+import type { RouterGauges } from './observe/router-gauges.js';
+import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
 import type { RouterHealth } from './observe/router-health.js';
 import { routerHealth } from './observe/router-health.js';
 import { RouterMetrics } from './observe/router-metrics.js';
@@ -47,15 +50,15 @@ import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
-import type { CallerContext } from './session/caller.js';
+import type { Caller, CallerContext } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
+import { IceServerSource } from './session/ice-server-source.js';
 import { newSessionFigures } from './session/session-figures.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
 import type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
 import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
 import { SessionPlaylists } from './session/session-playlists.js';
 import { SessionRegistry } from './session/session-registry.js';
-import { restricts } from './target-policy.js';
 
 /**
  * What `createStreamKitRouter` returns: a handler for Express, Connect, `node:http` and `node:http2`, with adapters for
@@ -72,6 +75,13 @@ export interface StreamKitRouter extends NodeHandler {
   koa(): KoaMiddleware;
   /** A plugin for Fastify 4 and 5: `app.register(router.fastify(), { prefix: '/stream' })`. */
   fastify(): FastifyPlugin;
+  /**
+   * Takes the WebSockets of a server: `GET /:streamId/stream`. Upgrades never reach the middleware of a framework, so the
+   * path of the mount point is told here.
+   *
+   * @returns what ends it; `close()` does so too. Idempotent.
+   */
+  attach(server: UpgradableServer, options?: AttachOptions): () => void;
   /**
    * Begins to record a session, from its next keyframe on.
    *
@@ -150,9 +160,6 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
     ffmpegPath,
     logger: logger.child({ room: 'encode' }),
   });
-  const { targetPolicy } = resolved;
-  const captureLogger = logger.child({ room: 'capture' });
-  const egress = restricts(targetPolicy) ? new EgressProxy(targetPolicy, captureLogger) : undefined;
   let mediaPlane: MediaPlane | undefined;
   try {
     mediaPlane = openMediaPlane({
@@ -170,13 +177,15 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       lipSync,
       clock,
     });
+    const egressRefusals = new EgressRefusals();
     const parts: RouterParts = {
       openCapture: createOpenCapture({
         launchOptions: resolved.puppeteerLaunchOptions,
         capture: resolved.capture,
         launchTimeoutMs: resolved.launchTimeoutMs,
-        egress,
-        logger: captureLogger,
+        targetPolicy: resolved.targetPolicy,
+        onEgressRefused: (errorType) => egressRefusals.add(errorType),
+        logger: logger.child({ room: 'capture' }),
       }),
       openVideoEncodeThread: createOpenVideoEncodeThread(encoders),
       openAudioEncodeThread,
@@ -192,14 +201,13 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
     };
     const router = composeRouter(resolved, parts, workerMuxThreads, {
       encoderFound: () => encoders.chosen,
-      egressRefusals: () => egress?.refusals ?? {},
+      egressRefusals: () => egressRefusals.counts,
     });
     const close = router.close.bind(router);
     return Object.assign(router, {
       close: async () => {
         encoders.close();
         await close();
-        await egress?.close();
       },
     });
   } catch (thrown) {
@@ -223,15 +231,6 @@ const workerMuxThreads: MuxThreads = {
 
 /** What sessions are made of, but for those who watch over them. */
 export type RouterParts = Omit<SessionParts, 'observe' | 'figures'>;
-
-/** What is known of the parts and not told by sessions. */
-export interface RouterGauges {
-  readonly encoderFound: () => boolean;
-  /** By reason. */
-  readonly egressRefusals: () => Readonly<Record<string, number>>;
-}
-
-const NO_GAUGES: RouterGauges = { encoderFound: () => true, egressRefusals: () => ({}) };
 
 /** Wires sessions and routes around given parts. */
 export function composeRouter<TEnv>(
@@ -283,21 +282,25 @@ export function composeRouter<TEnv>(
     if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
     return recordings;
   };
-  const health = (): RouterHealth => {
-    const { encoderFound } = gauges;
-    const checks = {
-      capacity: registry.hasRoom,
-      encoder: encoderFound(),
-      mediaPlane: !parts.mediaPlane.closed,
-    };
-    return routerHealth(checks, registry.closed);
-  };
+  const health = (): RouterHealth => routerHealth(registry, gauges, parts.mediaPlane);
+  const iceServers = new IceServerSource(options.iceServers, parts.clock, options.logger);
   const tokens =
     options.streamTokens === undefined ? undefined : new StreamTokens(options.streamTokens, parts.clock);
   if (tokens !== undefined && options.validateRequest === undefined) {
     options.logger.warn({}, 'stream tokens restrict nothing without validateRequest: all requests pass');
   }
   const rates = createCallerRates(options.rateLimits, parts.clock);
+  const onServerError = (thrown: unknown, streamId?: string, caller?: Caller): void => {
+    const error = asError(thrown);
+    const bindings = caller === undefined ? {} : callerBindings(caller);
+    options.logger.error({ err: error, streamId, ...bindings }, 'request failed');
+    reportError(error, streamId, caller?.context);
+  };
+  const authorize = createAuthorize(options, tokens);
+  const cors = new CorsPolicy(options.cors, (error) => {
+    options.logger.error({ err: error }, 'cors.origins threw');
+    reportError(error, undefined, undefined);
+  });
   const handle = createRequestHandler({
     openRoutes: options.health === undefined ? {} : healthRoutes(options.health.path, health),
     routes: {
@@ -307,37 +310,52 @@ export function composeRouter<TEnv>(
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
         targetPolicy: options.targetPolicy,
         rates,
+        iceServers,
         logger: options.logger,
       }),
-      ...whepRoutes({ registry, rates, iceServers: options.iceServers, logger: options.logger }),
+      ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },
-    authorize: createAuthorize(options, tokens),
-    cors: new CorsPolicy(options.cors, (error) => {
-      options.logger.error({ err: error }, 'cors.origins threw');
-      reportError(error, undefined, undefined);
-    }),
-    onServerError: (thrown, streamId, caller) => {
-      const error = asError(thrown);
-      const bindings = caller === undefined ? {} : callerBindings(caller);
-      options.logger.error({ err: error, streamId, ...bindings }, 'request failed');
-      reportError(error, streamId, caller?.context);
-    },
+    authorize,
+    cors,
+    onServerError,
     onAnswered: (answered) => metrics.countRequest(answered),
+  });
+  const upgrades = new WebSocketUpgrades({
+    basePath: options.basePath,
+    clock: parts.clock,
+    authorize,
+    cors,
+    accept: (streamId, caller) => {
+      const session = registry.get(streamId);
+      registry.checkMayJoin(caller);
+      return session.prepareStream(caller);
+    },
+    onServerError,
   });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    await registry.close();
-    await store?.close();
-    await parts.mediaPlane.close();
-    metrics.close();
+    upgrades.detach();
+    // What does not end as it should must not keep what is behind it open.
+    try {
+      await registry.close();
+      await upgrades.untilClosed();
+    } finally {
+      try {
+        await store?.close();
+      } finally {
+        await parts.mediaPlane.close();
+        metrics.close();
+      }
+    }
   };
   const mount = { basePath: options.basePath, handle, clock: parts.clock };
   return Object.assign(createNodeHandler(mount), {
     fetch: createFetchHandler(mount),
     koa: () => createKoaMiddleware(mount),
     fastify: () => createFastifyPlugin(mount),
+    attach: upgrades.attach.bind(upgrades),
     startRecording: async (streamId: string, request: RecordingRequest = {}) => {
       const { recordingId } = await enabledRecordings().start(streamId, parseRecordingRequest(request));
       return enabledRecordings().withPaths(streamId, recordingId);

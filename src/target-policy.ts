@@ -9,19 +9,27 @@ import {
   refuseUnknownNames,
   type OptionCheck,
 } from './option-checks.js';
+import { isOwnAddress } from './own-address.js';
 import { isPublicAddress } from './public-address.js';
 
 /** What a rendered page may reach: itself, its frames and workers, whatever they load, and every redirect. */
 export interface TargetPolicyOptions {
-  /** Of pages, and of what is loaded without TLS. Default `http` and `https`. */
+  /**
+   * Of pages. Without `http` nothing that a page loads goes without TLS either, WebSockets included. Default `http` and
+   * `https`.
+   */
   schemes?: readonly ('http' | 'https')[];
-  /** Only these hosts: `example.com`, or `*.example.com` for everything below it. Default: all. */
+  /** Only these hosts, on every port: `example.com`, or `*.example.com` for everything below it. Default: all. */
   allowHosts?: readonly string[];
-  /** Never these hosts, whatever `allowHosts` says. Default none. */
+  /**
+   * Never these hosts, whatever `allowHosts` says. A host is known by its name: another name of the same address, or
+   * the address itself, is another host. Default none.
+   */
   denyHosts?: readonly string[];
   /**
    * Whether addresses that are not of the public internet may be reached: loopback, private networks, link-local
-   * addresses with the metadata services of clouds, and the like. A function decides one by one. Default false.
+   * addresses with the metadata services of clouds, and the like; and, also where they are public, the addresses of
+   * this machine's own interfaces. A function decides one by one. Default false.
    */
   allowPrivateAddresses?: boolean | ((address: string, port: number) => boolean);
 }
@@ -78,17 +86,17 @@ export function restricts({ schemes, allowHosts, denyHosts, allowPrivateAddresse
  */
 export function permitsUrl(policy: TargetPolicy, url: URL): boolean {
   const scheme = url.protocol.slice(0, -1);
-  if (!policy.schemes.some((allowed) => allowed === scheme) || !permitsHost(policy, url.hostname))
-    return false;
+  if (!policy.schemes.some((allowed) => allowed === scheme) || !permitsHost(policy, url)) return false;
   // Names that are loopback by RFC 6761 section 6.3, whatever a resolver says.
-  const isLoopback = /^(?:.*\.)?localhost\.?$/.test(url.hostname);
-  const literal = isLoopback ? '127.0.0.1' : url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const isLoopback = /^(?:.*\.)?localhost\.*$/.test(url.hostname);
+  const literal = isLoopback ? '127.0.0.1' : hostOf(url);
   return isIP(literal) === 0 || permitsAddress(policy, literal, portOf(url));
 }
 
-/** @param hostname - as `URL.hostname` has it. */
-export function permitsHost({ allowHosts, denyHosts }: TargetPolicy, hostname: string): boolean {
-  const name = hostname.replace(/\.$/, '');
+/** Whether the lists let a URL's host through. */
+export function permitsHost({ allowHosts, denyHosts }: TargetPolicy, url: URL): boolean {
+  // A name is the same with the dot of the root behind it.
+  const name = url.hostname.replace(/\.+$/, '');
   const matches = (pattern: string): boolean =>
     pattern.startsWith('*.') ? name.endsWith(pattern.slice(1)) : name === pattern;
   return !denyHosts.some(matches) && (allowHosts?.some(matches) ?? true);
@@ -100,8 +108,13 @@ export function permitsAddress(
   address: string,
   port: number,
 ): boolean {
-  if (allowPrivateAddresses === true || isPublicAddress(address)) return true;
+  if (allowPrivateAddresses === true || (isPublicAddress(address) && !isOwnAddress(address))) return true;
   return typeof allowPrivateAddresses === 'function' && allowPrivateAddresses(address, port);
+}
+
+/** The name or the address that a URL means, as resolvers and sockets take it. */
+export function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
 /** The port that a URL means. */
@@ -112,9 +125,12 @@ export function portOf(url: URL): number {
 function hostPattern(value: unknown, name: string): string {
   const host = typeof value === 'string' ? value.toLowerCase() : '';
   const exact = host.replace(/^\*\./, '');
-  // Names as the URL parser writes them: a pattern in another form would never match.
-  const isName = !exact.includes('*') && URL.canParse(`http://${exact}`);
-  if (!isName || new URL(`http://${exact}`).host !== exact) {
+  // Names as the URL parser writes them, without a port or the dot of the root: a pattern in another form would never
+  // match, and a list of those to deny would deny nothing.
+  const isName = !exact.includes('*') && !exact.endsWith('.') && URL.canParse(`http://${exact}`);
+  const parsed = isName ? new URL(`http://${exact}`) : undefined;
+  const isBelowAddress = parsed !== undefined && exact !== host && isIP(hostOf(parsed)) !== 0;
+  if (parsed?.hostname !== exact || isBelowAddress) {
     throw badOption('host such as example.com or *.example.com', name, value);
   }
   return host;

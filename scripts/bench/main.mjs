@@ -12,6 +12,7 @@ import { encode } from './encode.mjs';
 import { fanout } from './fanout/fanout.mjs';
 import { glassToGlass } from './glass-to-glass.mjs';
 import { manyViewers } from './many-viewers.mjs';
+import { pageLoad } from './page-load.mjs';
 import { browserPath } from './rig.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -20,6 +21,7 @@ const TABLES = {
   'cost-of-render': costOfRender,
   'many-viewers': manyViewers,
   'cold-start': coldStart,
+  'page-load': pageLoad,
   encode,
   fanout,
 };

@@ -5,7 +5,9 @@ import type { Browser, CDPSession, LaunchOptions, Page } from 'puppeteer';
 
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import { restricts, type TargetPolicy } from '../target-policy.js';
 import { findBrowser } from './browser-discovery.js';
+import { EgressProxy } from './egress-proxy.js';
 import { signalProcess } from './process-table.js';
 import { createProfileDirectory, killBrowsersOf, removeProfileDirectory } from './profile-directory.js';
 import { TimeoutError, withTimeout } from './with-timeout.js';
@@ -46,8 +48,10 @@ export interface BrowserParameters {
   readonly launchOptions: LaunchOptions;
   /** Title of the document that the tab begins with: letters, digits and hyphens. */
   readonly captureTitle: string;
-  /** The HTTP proxy through which everything goes; undefined: none. */
-  readonly proxyOrigin?: string | undefined;
+  /** What the pages may reach. Where it restricts nothing, they reach what this machine reaches. */
+  readonly targetPolicy: TargetPolicy;
+  /** The page was refused what the policy does not permit; by error type of RFC 9209. */
+  readonly onEgressRefused?: ((errorType: string) => void) | undefined;
   readonly ringBytes: number;
   readonly launchTimeoutMs: number;
   /** A browser or page that does not answer for this long has hung. */
@@ -55,13 +59,15 @@ export interface BrowserParameters {
   readonly logger: Logger;
 }
 
-/** One browser's process tree and its profile directory. */
+/** One browser's process tree, its profile directory and the way out of it. */
 export class BrowserProcess {
   readonly browser: Browser;
   /** The tab that is rendered. */
   readonly page: Page;
   readonly cdp: CDPSession;
   readonly profileDirectory: string;
+  /** Through which everything goes; undefined: the browser is not contained. */
+  readonly egress: EgressProxy | undefined;
   readonly pid: number;
   readonly #logger: Logger;
   readonly #hangTimeoutMs: number;
@@ -75,6 +81,7 @@ export class BrowserProcess {
     page: Page,
     cdp: CDPSession,
     profileDirectory: string,
+    egress: EgressProxy | undefined,
     parameters: BrowserParameters,
     onLost: (error: StreamKitError) => void,
   ) {
@@ -82,6 +89,7 @@ export class BrowserProcess {
     this.page = page;
     this.cdp = cdp;
     this.profileDirectory = profileDirectory;
+    this.egress = egress;
     this.pid = browser.process()?.pid ?? 0;
     this.#logger = parameters.logger;
     this.#hangTimeoutMs = parameters.hangTimeoutMs;
@@ -101,16 +109,20 @@ export class BrowserProcess {
     onLost: (error: StreamKitError) => void,
     signal: AbortSignal,
   ): Promise<BrowserProcess> {
-    const { launchOptions, captureTitle, logger } = parameters;
+    const { launchOptions, captureTitle, targetPolicy, onEgressRefused, logger } = parameters;
     const executablePath = await findBrowser(launchOptions.executablePath);
     const profileDirectory = await createProfileDirectory(parameters.ringBytes);
     let browser: Browser | undefined;
+    let egress: EgressProxy | undefined;
     // Puppeteer kills the browser whenever its signal is aborted, long after the launch too; `signal` outlives it.
     const launching = new AbortController();
     const giveUp = (): void => launching.abort();
     signal.addEventListener('abort', giveUp, { once: true });
     try {
       signal.throwIfAborted();
+      if (restricts(targetPolicy)) {
+        egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, onEgressRefused);
+      }
       const { default: puppeteer } = await import('puppeteer');
       browser = await puppeteer.launch({
         timeout: parameters.launchTimeoutMs,
@@ -131,9 +143,10 @@ export class BrowserProcess {
           ...sandboxFlags(launchOptions, logger),
           `${CAPTURE_TITLE_FLAG}${captureTitle}`,
           WINDOW_SIZE_FLAG,
-          ...(parameters.proxyOrigin === undefined ? [] : containment(parameters.proxyOrigin)),
           firstDocument(captureTitle),
           ...(launchOptions.args ?? []),
+          // Of a flag that comes twice the last counts.
+          ...(egress === undefined ? [] : containment(egress.origin)),
         ],
       });
       const [firstPage] = await browser.pages();
@@ -141,10 +154,9 @@ export class BrowserProcess {
       const cdp = await page.createCDPSession();
       await withTimeout(untilTitled(cdp, captureTitle, signal), parameters.launchTimeoutMs);
       signal.throwIfAborted();
-      return new BrowserProcess(browser, page, cdp, profileDirectory, parameters, onLost);
+      return new BrowserProcess(browser, page, cdp, profileDirectory, egress, parameters, onLost);
     } catch (error) {
-      await endProcess(browser, profileDirectory);
-      await removeProfileDirectory(profileDirectory);
+      await end(browser, profileDirectory, egress);
       if (signal.aborted)
         throw new StreamKitError('browser_crashed', 'The launch was given up.', { cause: error });
       throw new StreamKitError('browser_crashed', 'The browser could not be started.', { cause: error });
@@ -153,14 +165,11 @@ export class BrowserProcess {
     }
   }
 
-  /** SIGTERM to the process group, SIGKILL after 2 s, then the profile directory goes. Idempotent. */
+  /** SIGTERM to the process group, SIGKILL after 2 s, then the profile directory and the way out go. Idempotent. */
   close(): Promise<void> {
     this.#lost = true;
     clearInterval(this.#heartbeat);
-    this.#closing ??= (async () => {
-      await endProcess(this.browser, this.profileDirectory);
-      await removeProfileDirectory(this.profileDirectory);
-    })();
+    this.#closing ??= end(this.browser, this.profileDirectory, this.egress);
     return this.#closing;
   }
 
@@ -223,6 +232,19 @@ function sandboxFlags(launchOptions: LaunchOptions, logger: Logger): string[] {
     logger.warn({}, 'running as root: the browser runs without its sandbox');
   }
   return ['--no-sandbox'];
+}
+
+async function end(
+  browser: Browser | undefined,
+  profileDirectory: string,
+  egress: EgressProxy | undefined,
+): Promise<void> {
+  try {
+    await endProcess(browser, profileDirectory);
+    await removeProfileDirectory(profileDirectory);
+  } finally {
+    await egress?.close();
+  }
 }
 
 async function endProcess(browser: Browser | undefined, profileDirectory: string): Promise<void> {

@@ -4,10 +4,10 @@ import type { LaunchOptions } from 'puppeteer';
 
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import type { TargetPolicy } from '../target-policy.js';
 import { BrowserProcess } from './browser-process.js';
 import { CapturePage } from './capture-page.js';
 import type { Capture, CaptureKind, OpenCapture } from './capture.js';
-import type { EgressProxy } from './egress-proxy.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './frame-ring.js';
 import { sweepProfileDirectories } from './profile-directory.js';
 import { RenderedPage } from './rendered-page.js';
@@ -21,8 +21,10 @@ export interface OpenCaptureOptions {
   readonly launchTimeoutMs: number;
   /** A browser or page that does not answer for this long has hung. Default 15 000. */
   readonly hangTimeoutMs?: number;
-  /** The way out for pages; undefined: they reach what this machine reaches. */
-  readonly egress: EgressProxy | undefined;
+  /** What pages may reach. */
+  readonly targetPolicy: TargetPolicy;
+  /** A page was refused what the policy does not permit; by error type of RFC 9209. */
+  readonly onEgressRefused?: (errorType: string) => void;
   readonly logger: Logger;
 }
 
@@ -48,7 +50,8 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
         launchOptions,
         captureTitle,
         ringBytes: videoFileBytes(layout) + audioFileBytes(layout),
-        proxyOrigin: await options.egress?.origin(),
+        targetPolicy: options.targetPolicy,
+        onEgressRefused: options.onEgressRefused,
         launchTimeoutMs,
         hangTimeoutMs: options.hangTimeoutMs ?? 15_000,
         logger,

@@ -4,7 +4,7 @@ import { TimeoutError, withTimeout } from './with-timeout.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { BrowserProcess } from './browser-process.js';
-import { PROXY_STATUS } from './egress-proxy.js';
+import { PROXY_ERROR, PROXY_STATUS } from './egress-proxy.js';
 import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
 import { resizePicture } from './picture-resizer.js';
@@ -21,6 +21,7 @@ export class RenderedPage {
   readonly #cdp: CDPSession;
   readonly #bridge: PageBridge;
   readonly #deviceScaleFactor: number;
+  readonly #throughProxy: boolean;
   #width: number;
 
   private constructor(
@@ -31,6 +32,7 @@ export class RenderedPage {
     this.#page = browserProcess.page;
     this.#cdp = browserProcess.cdp;
     this.#bridge = bridge;
+    this.#throughProxy = browserProcess.egress !== undefined;
     this.#width = width;
     this.#deviceScaleFactor = deviceScaleFactor;
   }
@@ -71,8 +73,10 @@ export class RenderedPage {
         waitUntil: 'domcontentloaded',
         timeout: timeoutMs,
       });
-      const { [PROXY_STATUS]: proxyStatus } = response?.headers() ?? {};
-      if (proxyStatus !== undefined) throw new Error(proxyStatus);
+      // Without TLS no header of this name passes the proxy but its own; whatever else has one is a site with a page.
+      const { [PROXY_STATUS]: proxyStatus = '' } =
+        this.#throughProxy && response?.url().startsWith('http:') === true ? response.headers() : {};
+      if (proxyStatus.startsWith(PROXY_ERROR)) throw new Error(proxyStatus);
     } catch (error) {
       const { message } = asError(error);
       const [reason] = /net::ERR_[A-Z_]+|(?<=; error=)[a-z_]+/.exec(message) ?? ['it did not load in time'];

@@ -8,6 +8,7 @@ import { ENCODER_ORDER } from '../encoder-names.js';
 import { asError } from '../errors.js';
 import { loadNativeAddon } from '../fanout/load-native-addon.js';
 import { silentLogger } from '../logger.js';
+import { DEFAULT_TARGET_POLICY } from '../target-policy.js';
 
 export interface DoctorOptions {
   /** As the option `encoderDevice` of the router. */
@@ -80,6 +81,7 @@ async function examineBrowser(): Promise<readonly Finding[]> {
       {
         launchOptions: {},
         captureTitle: 'doctor',
+        targetPolicy: DEFAULT_TARGET_POLICY,
         ringBytes: PROFILE_BYTES,
         launchTimeoutMs: LAUNCH_TIMEOUT_MS,
         hangTimeoutMs: LAUNCH_TIMEOUT_MS,

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 
 import express, { type Express } from 'express';
 
 import { createStreamKitRouter, type StreamKitOptions, type StreamKitRouter } from '../index.js';
+import { isOwnAddress } from '../own-address.js';
 
 /** Options of {@link createDemoServer}. */
 export interface DemoServerOptions {
@@ -96,11 +96,6 @@ function policyFor(html: string): string {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; ');
-}
-
-function isOwnAddress(address: string): boolean {
-  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return own.some((candidate) => candidate.address === address);
 }
 
 function listen(server: Server, port: number, host: string): Promise<string> {

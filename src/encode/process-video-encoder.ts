@@ -19,7 +19,7 @@ import type {
 /** Pictures that may be in a process at once; a newer one is left out. A start takes as long as about four. */
 const MAX_PICTURES_WAITING = 6;
 /** A process that holds a picture for longer has hung; one that is starting may take longer. */
-const HANG_TIMEOUT_MS = 700;
+const HANG_TIMEOUT_MS = 2_000;
 const START_TIMEOUT_MS = 5_000;
 /** How long a process that was replaced may take to give what it has. */
 const RETIRE_TIMEOUT_MS = 300;

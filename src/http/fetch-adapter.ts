@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { addAbortSignal, Readable } from 'node:stream';
 
 import type { Clock } from '../clock.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
@@ -87,6 +87,9 @@ function toFetch(request: Request, response: HttpResponse, clock: Clock): Respon
   }
   if (stream !== undefined) {
     const content: unknown = Readable.toWeb(stream.content);
+    // A host may drop the body of a client that has gone without cancelling it. Only now does the stream have somebody
+    // who hears its error.
+    addAbortSignal(request.signal, stream.content);
     return new Response(content as ResponseBody, { status, headers });
   }
   if (events === undefined) {

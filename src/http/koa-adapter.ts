@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import type { HttpResponse } from './http-message.js';
 import type { NodeExchange } from './node-message.js';
-import { fromNode, sendToNode } from './node-message.js';
+import { fromNode, headersFor, sendToNode } from './node-message.js';
 import type { Mount } from './request-handler.js';
 import { resolveTarget } from './request-target.js';
 
@@ -46,10 +46,8 @@ export function createKoaMiddleware({ basePath, handle, clock }: Mount): KoaMidd
 /** Leaves the answer to Koa, so that middleware in front can compress, log and change it. */
 function respond(context: KoaContext, { status, headers, body }: HttpResponse): void {
   context.status = status;
-  const { Connection: connection, Vary: vary, ...others } = headers;
-  // HTTP/2 has no such header and refuses it.
-  const isUsable = context.req.httpVersionMajor < 2 && connection !== undefined;
-  context.set({ ...others, ...(isUsable ? { Connection: connection } : {}) });
+  const { Vary: vary, ...others } = headersFor(context.req, headers);
+  context.set(others);
   // What middleware in front lets the answer depend on, it still depends on.
   if (vary !== undefined) context.vary(vary);
   // Koa takes bytes for such only in a Buffer; and makes a 204 of an answer without any, which one to HEAD may be.

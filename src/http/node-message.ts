@@ -41,6 +41,16 @@ export function fromNode(exchange: NodeExchange, target: RequestTarget, clock: C
   };
 }
 
+/** The headers of an answer as its connection takes them: HTTP/2 has no `Connection`, and refuses it. */
+export function headersFor(
+  request: IncomingMessage,
+  headers: HttpResponse['headers'],
+): Record<string, string> {
+  const usable: Record<string, string> = { ...headers };
+  if (request.httpVersionMajor >= 2) delete usable.Connection;
+  return usable;
+}
+
 /** Answers with what the routes have given. */
 export function sendToNode(
   { request, response: nodeResponse }: NodeExchange,
@@ -53,9 +63,7 @@ export function sendToNode(
     return;
   }
   nodeResponse.statusCode = response.status;
-  for (const [name, value] of Object.entries(response.headers)) {
-    // HTTP/2 has no such header and refuses it.
-    if (name === 'Connection' && request.httpVersionMajor >= 2) continue;
+  for (const [name, value] of Object.entries(headersFor(request, response.headers))) {
     // What middleware in front lets the answer depend on, it still depends on.
     const before = name === 'Vary' ? nodeResponse.getHeader(name) : undefined;
     nodeResponse.setHeader(name, before === undefined ? value : `${String(before)}, ${value}`);

@@ -5,6 +5,7 @@ import type { Caller } from '../session/caller.js';
 import { callerBindings } from '../session/caller.js';
 import type { RenderOptionDefaults } from '../session/render-options.js';
 import { codecsToOffer } from '../session/render-options.js';
+import type { IceServerSource } from '../session/ice-server-source.js';
 import { customSignal } from '../session/server-sent-event.js';
 import type { Session } from '../session/session.js';
 import type { SessionRegistry } from '../session/session-registry.js';
@@ -38,6 +39,7 @@ export interface SessionRoutesParameters {
   readonly registry: SessionRegistry;
   readonly defaults: RenderOptionDefaults;
   readonly targetPolicy: TargetPolicy;
+  readonly iceServers: IceServerSource;
   readonly rates: CallerRates;
   readonly logger: Logger;
 }
@@ -63,11 +65,17 @@ export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Rec
     '/:streamId/diagnostics': {
       GET: ({ streamId }) => jsonResponse(200, registry.get(streamId).diagnostics),
     },
-    '/:streamId/sse': { GET: (call) => eventStream(call, registry, touched(call.streamId)) },
+    '/:streamId/sse': { GET: (call) => eventStream(call, parameters, touched(call.streamId)) },
     '/:streamId/signal': {
       POST: (call) => {
         rates.takeSignal(call.caller);
         return signal(call, touched(call.streamId));
+      },
+    },
+    '/:streamId/stream': {
+      GET: () => {
+        const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
+        throw new StreamKitError('upgrade_required', 'Expected an upgrade to WebSocket', { headers });
       },
     },
     '/:streamId/snapshot': { GET: ({ request, streamId }) => snapshot(request, touched(streamId)) },
@@ -93,23 +101,24 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
   const session = registry.create(sessionRequest, caller);
   const { streamId } = session;
   logger.info({ streamId, ...callerBindings(caller) }, 'session created');
-  if (wantsEvents) return eventStream(call, registry, session, customSignal('session', { streamId }));
+  if (wantsEvents) return eventStream(call, parameters, session, customSignal('session', { streamId }));
   const location = `${request.prefix}/${streamId}`;
   return jsonResponse(201, { streamId, initialState: session.state }, { Location: location });
 }
 
-function eventStream(
+async function eventStream(
   { request, caller }: RouteCall,
-  registry: SessionRegistry,
+  { registry, iceServers }: SessionRoutesParameters,
   session: Session,
   preamble?: Uint8Array,
-): HttpResponse {
+): Promise<HttpResponse> {
   const { viewerId, videoCodec, media } = parseEventStreamQuery(request.query);
   // A HEAD must not make a viewer.
   if (request.method === 'HEAD') return eventStreamResponse(() => undefined);
   // To a session that was made by this very request nobody can come back.
   const returning = preamble === undefined ? viewerId : undefined;
   const viewer = registry.admit(session, { caller, viewerId: returning, videoCodec });
+  if (media) await viewer.prepareMedia(iceServers.finder(session.streamId, caller));
   const lastEventId = parseLastEventId(request.headers['last-event-id']);
   return eventStreamResponse((sink) =>
     viewer.attach(sink, { media, lastEventId, ...(preamble === undefined ? {} : { preamble }) }),

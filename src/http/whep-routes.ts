@@ -1,7 +1,8 @@
 import { StreamKitError } from '../errors.js';
+import type { IceServerOption, IceServers } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
-import type { IceServerOption } from '../options.js';
 import { callerBindings } from '../session/caller.js';
+import type { IceServerSource } from '../session/ice-server-source.js';
 import type { SessionRegistry } from '../session/session-registry.js';
 import type { CallerRates } from './caller-rates.js';
 import type { HttpResponse } from './http-message.js';
@@ -11,7 +12,7 @@ import type { RouteCall, RouteMethods } from './session-routes.js';
 export interface WhepRoutesParameters {
   readonly registry: SessionRegistry;
   readonly rates: CallerRates;
-  readonly iceServers: readonly IceServerOption[];
+  readonly iceServers: IceServerSource;
   readonly logger: Logger;
 }
 
@@ -23,8 +24,8 @@ const EXPOSED = { 'Access-Control-Expose-Headers': 'Location, ETag, Link' } as c
 /** The routes of players: draft-ietf-wish-whep. A player makes the offer, and has no event stream. */
 export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<string, RouteMethods>> {
   const { registry, rates, iceServers, logger } = parameters;
-  const links = iceServerLinks(iceServers);
-  const linkHeader: Record<string, string> = links === '' ? {} : { Link: links };
+  const serversFor = ({ streamId, caller }: RouteCall): Promise<IceServers> =>
+    iceServers.finder(streamId, caller)();
   return {
     '/:streamId/whep': {
       OPTIONS: { 'Accept-Post': SDP_TYPE, ...EXPOSED },
@@ -32,7 +33,8 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
         registry.get(streamId);
         return emptyResponse(204);
       },
-      POST: async ({ request, streamId, caller }) => {
+      POST: async (call) => {
+        const { request, streamId, caller } = call;
         rates.takeSignal(caller);
         const session = registry.get(streamId);
         const offer = await request.readText(SDP_TYPE);
@@ -40,7 +42,8 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
           throw new StreamKitError('unsupported_media_type', 'Expected an SDP offer: none is made here');
         }
         registry.checkMayJoin(caller);
-        const { player, answer } = await session.admitPlayer(caller, offer);
+        const servers = await serversFor(call);
+        const { player, answer } = await session.admitPlayer(caller, offer, servers.server);
         if (request.aborted) {
           // Nobody would ever know where to end it.
           await session.dismiss(player);
@@ -50,7 +53,7 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
         return textResponse(201, SDP_TYPE, answer, {
           Location: `${request.prefix}/${streamId}/whep/${player.id}`,
           ETag: player.entityTag,
-          ...linkHeader,
+          ...linkHeader(servers),
         });
       },
     },
@@ -67,7 +70,8 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
         const fragment = await request.readText(FRAGMENT_TYPE);
         const restart = await player.patch(fragment, request.headers['if-match']);
         if (restart === undefined) return emptyResponse(204);
-        return textResponse(200, FRAGMENT_TYPE, restart.fragment, { ETag: restart.entityTag, ...linkHeader });
+        const links = linkHeader(await serversFor(call));
+        return textResponse(200, FRAGMENT_TYPE, restart.fragment, { ETag: restart.entityTag, ...links });
       },
       DELETE: async (call) => {
         const { session, player } = playerOf(call);
@@ -91,6 +95,11 @@ function textResponse(
 ): HttpResponse {
   const own = { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...EXPOSED };
   return { ...emptyResponse(status, { ...own, ...headers }), body };
+}
+
+function linkHeader({ viewer }: IceServers): Record<string, string> {
+  const links = iceServerLinks(viewer);
+  return links === '' ? {} : { Link: links };
 }
 
 /**

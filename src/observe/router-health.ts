@@ -1,3 +1,7 @@
+import type { MediaPlane } from '../fanout/media-plane.js';
+import type { SessionRegistry } from '../session/session-registry.js';
+import type { RouterGauges } from './router-gauges.js';
+
 /** What {@link RouterHealth} is made of. Nothing but yes and no: it is told to whoever asks. */
 export interface HealthChecks {
   /** Another session could be taken. */
@@ -15,7 +19,16 @@ export interface RouterHealth {
   readonly checks: HealthChecks;
 }
 
-export function routerHealth(checks: HealthChecks, closing: boolean): RouterHealth {
-  const isReady = Object.values(checks).every((passed) => passed === true);
-  return { status: closing ? 'closing' : isReady ? 'ok' : 'degraded', checks };
+export function routerHealth(
+  registry: Pick<SessionRegistry, 'hasRoom' | 'closed'>,
+  gauges: Pick<RouterGauges, 'encoderFound'>,
+  mediaPlane: Pick<MediaPlane, 'closed'>,
+): RouterHealth {
+  const checks: HealthChecks = {
+    capacity: registry.hasRoom,
+    encoder: gauges.encoderFound(),
+    mediaPlane: !mediaPlane.closed,
+  };
+  const isReady = checks.capacity && checks.encoder && checks.mediaPlane;
+  return { status: registry.closed ? 'closing' : isReady ? 'ok' : 'degraded', checks };
 }

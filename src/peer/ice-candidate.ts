@@ -53,19 +53,37 @@ export function usableCandidates(values: readonly string[], limit: number): stri
 }
 
 /**
- * Replaces the local address of a host candidate by each of the addresses under which the server is reached from
- * outside (1:1 NAT). Other candidates pass as they are.
+ * What a viewer is told of a candidate of ours. Where addresses are announced (1:1 NAT), each one of its family stands in
+ * for the local address of a host candidate, which is not told; a transport address is told once, for the sockets of several
+ * interfaces may have one port. The related address, which no check needs, is hidden: it is a local one.
+ *
+ * @param announced - transport addresses that have been announced since the offer; added to.
  */
 export function announceCandidate(
   candidate: IceCandidateInit,
   announcedAddresses: readonly string[],
+  announced: Set<string>,
 ): IceCandidateInit[] {
-  const fields = candidate.candidate?.split(' ') ?? [];
+  const text = candidate.candidate ?? '';
+  const fields = text.split(' ');
   if (announcedAddresses.length === 0 || fields[7] !== 'host') {
-    return [candidate];
+    return [{ ...candidate, candidate: hideRelatedAddress(text) }];
   }
-  return announcedAddresses.map((address) => ({
-    ...candidate,
-    candidate: fields.map((field, i) => (i === 4 ? address : field)).join(' '),
-  }));
+  const family = isIP(fields[4] ?? '');
+  return announcedAddresses.flatMap((address) => {
+    const transportAddress = `${address} ${fields[5]}`;
+    if (isIP(address) !== family || announced.has(transportAddress)) {
+      return [];
+    }
+    announced.add(transportAddress);
+    return [{ ...candidate, candidate: fields.map((field, i) => (i === 4 ? address : field)).join(' ') }];
+  });
+}
+
+/** RFC 8839 section 5.1: for privacy it may be the unspecified address, with port 9. */
+function hideRelatedAddress(candidate: string): string {
+  return candidate.replace(
+    / raddr (\S+) rport \d+/,
+    (_, address: string) => ` raddr ${isIP(address) === 6 ? '::' : '0.0.0.0'} rport 9`,
+  );
 }

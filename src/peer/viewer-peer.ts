@@ -1,6 +1,6 @@
 import type { StreamKitError } from '../errors.js';
+import type { IceServerOption } from '../ice-server-options.js';
 import type { LogContext } from '../logger.js';
-import type { IceServerOption } from '../options.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import type { ConsumerParameters, MediaTransport } from '../fanout/media-plane.js';
 
@@ -65,8 +65,14 @@ export interface ViewerPeer {
   acceptAnswer(sdp: string): Promise<void>;
   /** `null`: no more will come. @throws StreamKitError `unprocessable` for what is no candidate. */
   addIceCandidate(candidate: IceCandidateInit | null): Promise<void>;
-  /** Sends a new offer with new ICE credentials; media goes on over the old pair until the new one is up. */
-  restartIce(): Promise<void>;
+  /**
+   * Sends a new offer with new ICE credentials; on the native plane media goes on over the old pair until the new one is
+   * up.
+   *
+   * @param renewIceServers - called where ICE can be restarted: the servers to use from now on. Default: those of before.
+   * @throws StreamKitError `conflict` before the first connection, and while an offer is outstanding.
+   */
+  restartIce(renewIceServers?: () => Promise<readonly IceServerOption[]>): Promise<void>;
   /** Idempotent. Closes the media transport and the peer. */
   close(): Promise<void>;
 }

@@ -5,7 +5,6 @@ import { RTCPeerConnection } from 'werift';
 import type { Message } from 'werift';
 
 import { offeredAudioCodecs, offeredHeaderExtensions, offeredVideoCodecs } from './offered-media.js';
-import type { IceServerOption } from '../options.js';
 import type { ViewerPeerParameters } from './viewer-peer.js';
 
 /** More candidate pairs than this come from no honest viewer; each costs a check and memory. */
@@ -19,11 +18,13 @@ export function openConnection(
   parameters: ViewerPeerParameters,
   listenAddress: string | undefined,
 ): RTCPeerConnection {
-  const address = listenAddress ?? (hasExternalAddress() ? undefined : LOOPBACK_ADDRESS);
+  const address = listenAddress ?? soleAddress();
   let earlyChecks = 0;
+  let earlyChecksOf = '';
   const connection: RTCPeerConnection = new RTCPeerConnection({
     bundlePolicy: 'max-bundle',
-    iceServers: parameters.iceServers.map(copyIceServer),
+    // Those of the viewer are asked by `IceServerGathering`.
+    iceServers: [],
     codecs: { video: offeredVideoCodecs(parameters.videoCodecs), audio: offeredAudioCodecs() },
     headerExtensions: offeredHeaderExtensions(),
     // werift always adds the addresses of the network interfaces unless it looks for neither family.
@@ -44,7 +45,10 @@ export function openConnection(
         return false;
       }
       if (pairs.length === 0) {
-        earlyChecks += 1;
+        // Each ICE restart begins without pairs, and the viewer's checks come before its answer as they did the first time.
+        const { usernameFragment = '' } = transport?.localParameters ?? {};
+        earlyChecks = usernameFragment === earlyChecksOf ? earlyChecks + 1 : 1;
+        earlyChecksOf = usernameFragment;
         return earlyChecks <= MAX_EARLY_CHECKS;
       }
       const known = pairs.some(({ remoteAddr: [host, port] }) => host === source[0] && port === source[1]);
@@ -64,30 +68,9 @@ export function openConnection(
   return connection;
 }
 
-/** werift asks a public STUN server unless it is told not to; ours must be the only ones. */
-export function forgetDefaultStunServer(
-  connection: RTCPeerConnection,
-  iceServers: readonly IceServerOption[],
-): void {
-  const urls = iceServers.flatMap((server) => server.urls);
-  if (urls.some((url) => url.startsWith('stun:'))) {
-    return;
-  }
-  for (const transport of connection.iceTransports) {
-    delete transport.connection.stunServer;
-  }
-}
-
-function copyIceServer(server: IceServerOption): {
-  urls: string | string[];
-  username?: string;
-  credential?: string;
-} {
-  return {
-    urls: typeof server.urls === 'string' ? server.urls : [...server.urls],
-    ...(server.username === undefined ? {} : { username: server.username }),
-    ...(server.credential === undefined ? {} : { credential: server.credential }),
-  };
+/** Where the machine has no other. */
+export function soleAddress(): string | undefined {
+  return hasExternalAddress() ? undefined : LOOPBACK_ADDRESS;
 }
 
 function hasExternalAddress(): boolean {

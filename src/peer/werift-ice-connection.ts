@@ -1,4 +1,4 @@
-import type { CandidatePairState, Message } from 'werift';
+import type { Candidate, CandidatePairState, Message } from 'werift';
 
 import { StreamKitError } from '../errors.js';
 
@@ -9,7 +9,7 @@ interface StunProtocolInternals {
   readonly type: string;
   readonly localIp?: string;
   readonly transport?: unknown;
-  readonly localCandidate?: { ufrag?: string };
+  localCandidate?: Candidate;
   request(
     message: unknown,
     address: Address,
@@ -39,11 +39,21 @@ export interface IceConnectionInternals {
   readonly _iceControlling: boolean;
   readonly candidatePairs: readonly CandidatePairInternals[];
   readonly state: string;
-  readonly protocols: readonly StunProtocolInternals[];
+  readonly generation: number;
+  /** Sockets and relays. */
+  protocols: StunProtocolInternals[];
   nominated?: CandidatePairInternals | undefined;
   /** A pair is being nominated: no other will be. */
   nominating: boolean;
+  stunServer?: Address | undefined;
+  turnServer?: Address | undefined;
   getCandidatePromises(addresses: string[], timeoutSeconds?: number): Promise<unknown>[];
+  /** Listens to the binding requests that come in on it. */
+  ensureProtocol(protocol: unknown): void;
+  /** Tells of a candidate of ours. */
+  appendLocalCandidate(candidate: Candidate): void;
+  /** Makes its pairs with the candidates of the viewer that are known. */
+  pairLocalProtocol(protocol: unknown): void;
   restart(): Promise<void>;
   setRemoteParams(parameters: { iceLite: boolean; usernameFragment: string; password: string }): void;
   buildRequest(parameters: {
@@ -63,6 +73,9 @@ export interface IceConnectionInternals {
 
 const METHODS = [
   'getCandidatePromises',
+  'ensureProtocol',
+  'appendLocalCandidate',
+  'pairLocalProtocol',
   'restart',
   'setRemoteParams',
   'buildRequest',

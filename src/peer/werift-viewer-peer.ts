@@ -2,11 +2,15 @@ import { MediaStream, type RTCDtlsTransport, type RTCIceTransport, type RTCPeerC
 
 import { type Clock, systemClock, type Timer } from '../clock.js';
 import { asError, StreamKitError } from '../errors.js';
-import type { ConsumerParameters, IceEndpoint, MediaPlane, MediaTransport } from '../fanout/media-plane.js';
+import type { IceEndpoint, MediaPlane, MediaTransport } from '../fanout/media-plane.js';
+import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import { announceCandidate, readCandidate } from './ice-candidate.js';
+import { keepGenerationsApart } from './ice-generation.js';
+import { IceServerGathering } from './ice-server-gathering.js';
+import { consumerParametersOf } from './consumer-parameters.js';
 import { peerPath } from './peer-path.js';
-import { type AcceptedAnswer, type AcceptedMedia, readAnswer, sameMedia } from './sdp-answer.js';
+import { type AcceptedAnswer, readAnswer, sameMedia } from './sdp-answer.js';
 import type {
   IceCandidateInit,
   OpenViewerPeer,
@@ -15,7 +19,7 @@ import type {
   ViewerPeerListener,
   ViewerPeerParameters,
 } from './viewer-peer.js';
-import { forgetDefaultStunServer, openConnection } from './werift-connection.js';
+import { openConnection, soleAddress } from './werift-connection.js';
 import { prepareCertificate, WeriftHandshake } from './werift-handshake.js';
 import { takeControlledRole } from './werift-ice-role.js';
 import { installUdpTransports, SharedPortIce } from './werift-udp-transport.js';
@@ -36,12 +40,6 @@ export interface ViewerPeerFactoryOptions {
   readonly connectTimeoutMs?: number;
 }
 
-/**
- * How long a viewer may hold a picture back to keep it with its sound, which takes about 60 ms longer: Opus packets are
- * 20 ms long and the receiver's jitter buffer holds one or two. Browsers take no bound near what they need: with 40 ms
- * Chromium held nothing back at all. Without sound nothing is held back.
- */
-const LIP_SYNC_MAX_MS = 200;
 const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
 /** Candidates that wait for the answer; more are dropped. */
 const MAX_QUEUED_CANDIDATES = 64;
@@ -69,10 +67,13 @@ class WeriftViewerPeer implements ViewerPeer {
   /** Where the media plane has a UDP port of its own. */
   private readonly endpoint: IceEndpoint | undefined;
   private readonly sharedPort: SharedPortIce | undefined;
+  private readonly gathering: IceServerGathering;
   private negotiation: 'new' | 'offering' | 'offered' | 'answering' | 'stable' = 'new';
   private offerSdp = '';
+  /** Transport addresses of this offer's candidates that stand for others. */
+  private readonly announced = new Set<string>();
   private accepted: AcceptedAnswer | undefined;
-  private gathering: Promise<unknown> = Promise.resolve();
+  private gathered: Promise<unknown> = Promise.resolve();
   private queuedCandidates: string[] = [];
   private candidatesTaken = 0;
   private connectTimer: Timer | undefined;
@@ -99,7 +100,6 @@ class WeriftViewerPeer implements ViewerPeer {
     }
     this.dtlsTransport = video.dtlsTransport;
     this.iceTransport = video.dtlsTransport.iceTransport;
-    forgetDefaultStunServer(this.connection, parameters.iceServers);
     if (parameters.iceRole === 'controlled') {
       takeControlledRole(this.iceTransport.connection);
     }
@@ -108,6 +108,13 @@ class WeriftViewerPeer implements ViewerPeer {
       this.endpoint === undefined
         ? undefined
         : new SharedPortIce(this.iceTransport.connection, this.endpoint);
+    keepGenerationsApart(this.iceTransport.connection);
+    this.gathering = new IceServerGathering(this.iceTransport.connection, {
+      localAddress: options.listenAddress ?? soleAddress(),
+      clock: this.clock,
+      logger: this.logger,
+    });
+    this.gathering.use(parameters.iceServers);
     this.handshake = new WeriftHandshake(this.dtlsTransport, this.clock, () => {
       this.sharedPort?.dtlsStarted();
     });
@@ -177,11 +184,19 @@ class WeriftViewerPeer implements ViewerPeer {
     }
   }
 
-  /** @throws StreamKitError `conflict` before the first connection, and while an offer is outstanding. */
-  async restartIce(): Promise<void> {
+  async restartIce(renewIceServers?: () => Promise<readonly IceServerOption[]>): Promise<void> {
     if (this.negotiation !== 'stable' || this.mediaTransport === undefined || this.closing !== undefined) {
       throw new StreamKitError('conflict', 'ICE can be restarted once the viewer is connected.');
     }
+    this.negotiation = 'offering';
+    const iceServers = await renewIceServers?.();
+    if (this.isClosing()) {
+      return;
+    }
+    if (iceServers !== undefined) {
+      this.gathering.use(iceServers);
+    }
+    this.gathering.dropRelay();
     await this.offer(true);
   }
 
@@ -206,7 +221,8 @@ class WeriftViewerPeer implements ViewerPeer {
         sdpMLineIndex: sdpMLineIndex ?? null,
         usernameFragment: usernameFragment ?? null,
       };
-      for (const announced of announceCandidate(init, this.options.announcedAddresses ?? [])) {
+      const { announcedAddresses = [] } = this.options;
+      for (const announced of announceCandidate(init, announcedAddresses, this.announced)) {
         this.listener.onIceCandidate(announced);
       }
     });
@@ -231,6 +247,7 @@ class WeriftViewerPeer implements ViewerPeer {
 
   private async offer(iceRestart: boolean): Promise<void> {
     this.negotiation = 'offering';
+    this.announced.clear();
     const { sdp } = await this.connection.createOffer({ iceRestart });
     if (this.closing !== undefined) {
       return;
@@ -238,7 +255,7 @@ class WeriftViewerPeer implements ViewerPeer {
     this.offerSdp = sdp;
     this.negotiation = 'offered';
     // It resolves when gathering is over, which may take seconds; candidates follow the offer as they are found.
-    this.gathering = this.connection.setLocalDescription({ type: 'offer', sdp }).catch((error: unknown) => {
+    this.gathered = this.connection.setLocalDescription({ type: 'offer', sdp }).catch((error: unknown) => {
       this.fail('The offer cannot be used.', error);
     });
     this.listener.onOffer(sdp);
@@ -300,35 +317,9 @@ class WeriftViewerPeer implements ViewerPeer {
       this.fail('The media transport cannot be opened.', error);
       return;
     }
-    const hasAudio = accepted.audio !== null;
-    this.listener.onConnected({
-      transport: this.mediaTransport,
-      videoCodec: accepted.videoCodec,
-      video: this.consumerParameters('video', accepted.video, hasAudio),
-      audio: accepted.audio === null ? null : this.consumerParameters('audio', accepted.audio, hasAudio),
-    });
-  }
-
-  private consumerParameters(
-    kind: 'video' | 'audio',
-    media: AcceptedMedia,
-    hasAudio: boolean,
-  ): ConsumerParameters {
-    const transceiver = this.connection.getTransceivers().find((candidate) => candidate.kind === kind);
-    if (transceiver === undefined) {
-      throw new StreamKitError('internal', `The peer has no ${kind}.`);
-    }
-    return {
-      ssrc: transceiver.sender.ssrc,
-      payloadType: media.payloadType,
-      ...(media.rtxPayloadType === undefined
-        ? {}
-        : { rtxSsrc: transceiver.sender.rtxSsrc, rtxPayloadType: media.rtxPayloadType }),
-      mid: media.mid,
-      cname: this.connection.cname,
-      headerExtensions: media.headerExtensions,
-      ...(kind === 'video' && hasAudio && this.options.lipSync ? { playoutDelayMaxMs: LIP_SYNC_MAX_MS } : {}),
-    };
+    const { videoCodec } = accepted;
+    const consumers = consumerParametersOf(this.connection, accepted, this.options.lipSync);
+    this.listener.onConnected({ transport: this.mediaTransport, videoCodec, ...consumers });
   }
 
   private startConnectTimer(): void {
@@ -342,6 +333,10 @@ class WeriftViewerPeer implements ViewerPeer {
   private stopConnectTimer(): void {
     this.connectTimer?.cancel();
     this.connectTimer = undefined;
+  }
+
+  private isClosing(): boolean {
+    return this.closing !== undefined;
   }
 
   private leave(): void {
@@ -374,6 +369,7 @@ class WeriftViewerPeer implements ViewerPeer {
     try {
       // Its BYE needs the transport.
       this.mediaTransport?.close();
+      await this.gathering.close();
       await this.connection.close();
       // A socket that gathering opened meanwhile belongs to nobody but the ICE connection.
       await this.gatheringEnded();
@@ -390,7 +386,7 @@ class WeriftViewerPeer implements ViewerPeer {
     const graceOver = new Promise<void>((resolve) => {
       grace = this.clock.after(GATHERING_GRACE_MS, resolve);
     });
-    await Promise.race([this.gathering, graceOver]);
+    await Promise.race([this.gathered, graceOver]);
     grace?.cancel();
   }
 }

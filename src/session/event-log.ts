@@ -50,6 +50,11 @@ export class EventLog {
     return entry;
   }
 
+  /** One entry; undefined where it is gone or was never given. */
+  at(sequence: number): EventLogEntry | undefined {
+    return sequence < this.#oldest || sequence > this.#last ? undefined : this.#ring[this.#slot(sequence)];
+  }
+
   /** Everything after `sequence`, oldest first; `gap` where part of it is gone or `sequence` was never given. */
   after(sequence: number): readonly EventLogEntry[] | 'gap' {
     if (!Number.isSafeInteger(sequence) || sequence > this.#last || sequence < this.#oldest - 1) return 'gap';

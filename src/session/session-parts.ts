@@ -5,7 +5,6 @@ import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-f
 import type { FrameTiming } from '../encode/frame-timing.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
 import type { Logger } from '../logger.js';
-import type { IceServerOption } from '../options.js';
 import type { RtpPayloads } from '../packetize/rtp-payloads.js';
 import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
 import type { ObserveSession } from './session-events.js';
@@ -56,7 +55,6 @@ export interface SessionSettings {
   readonly viewerReattachMs: number;
   readonly launchTimeoutMs: number;
   readonly replayOnJoin: boolean;
-  readonly iceServers: readonly IceServerOption[];
   /** Undefined: no limit but the one by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
 }

@@ -3,6 +3,7 @@ import type { Timer } from '../clock.js';
 import type { VideoEncoderStats } from '../encode/encode-thread.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
+import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
@@ -10,6 +11,7 @@ import { settlesWithin } from './deadline.js';
 import { IdleWatch } from './idle-watch.js';
 import { initialState } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
+import type { MessageSink } from './message-sink.js';
 import type { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
@@ -95,6 +97,7 @@ export class Session {
         settings,
         publisher: this.#publisher,
         renderOptions: request.renderOptions,
+        snapshot: () => this.snapshot({ format: 'png' }),
         logger: this.#logger,
       },
       { onActivity: () => this.touch(), onChange: () => this.#onViewerChange() },
@@ -141,14 +144,25 @@ export class Session {
    * @throws StreamKitError `conflict` before the page is captured and after the end, or as
    * {@link ViewerGroup.admitPlayer}.
    */
-  async admitPlayer(caller: Caller, offer: string): Promise<{ player: Player; answer: string }> {
+  async admitPlayer(
+    caller: Caller,
+    offer: string,
+    iceServers: readonly IceServerOption[],
+  ): Promise<{ player: Player; answer: string }> {
     this.touch();
     if (this.#endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
     if (this.#media === undefined) {
       const headers = { 'Retry-After': '1' };
       throw new StreamKitError('conflict', 'The page is not captured yet', { headers });
     }
-    return this.viewers.admitPlayer(caller, offer);
+    return this.viewers.admitPlayer(caller, offer, iceServers);
+  }
+
+  /** Takes WebSockets, if there is room for one. @throws StreamKitError `at_capacity`. */
+  prepareStream(caller: Caller): (sink: MessageSink) => void {
+    this.touch();
+    this.viewers.ensureRoom();
+    return (sink) => this.viewers.admitStream(sink, caller);
   }
 
   /** @throws StreamKitError `no_such_viewer`. */
@@ -275,13 +289,13 @@ export class Session {
 
   /** Brings the state document in line with the viewers as they are now. */
   #onViewerChange(): void {
-    const { attached, signalingState, iceCandidatesGathered } = this.viewers.summary();
+    const { attached, streaming, signalingState, iceCandidatesGathered } = this.viewers.summary();
     this.#publisher.update((document) => {
       document.metadata.viewers = attached;
       document.clientConnected = attached > 0;
       document.webrtc = { signalingState, iceCandidatesGathered };
       if (this.#endReason === undefined && this.#media !== undefined) {
-        document.status = signalingState === 'connected' ? 'streaming' : 'connecting';
+        document.status = streaming ? 'streaming' : 'connecting';
       }
     });
     if (this.#endReason !== undefined) return;

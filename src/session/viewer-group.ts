@@ -1,7 +1,9 @@
 import { asError, StreamKitError } from '../errors.js';
+import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import type { Caller } from './caller.js';
 import type { EventLogEntry } from './event-log.js';
+import type { MessageSink } from './message-sink.js';
 import { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer } from './render-options.js';
@@ -11,6 +13,7 @@ import type { ViewerDiagnostics } from './session-diagnostics.js';
 import type { SessionMedia } from './session-media.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { StatePublisher } from './state-publisher.js';
+import { StreamClients } from './stream-clients.js';
 import type { ViewerRequest } from './viewer.js';
 import { Viewer } from './viewer.js';
 import { ViewerJournal } from './viewer-journal.js';
@@ -19,9 +22,11 @@ import type { ViewerMediaListener } from './viewer-media.js';
 
 /** What the viewers of a session come to together. */
 export interface ViewerSummary {
-  /** Those with an open event stream, and players. */
+  /** Those with an open event stream, players, and WebSockets. */
   readonly attached: number;
   readonly signalingState: 'idle' | 'negotiating' | 'connected';
+  /** Somebody is sent media, or would be if there was any. */
+  readonly streaming: boolean;
   /** Every peer there is has gathered its candidates, and there is one. */
   readonly iceCandidatesGathered: boolean;
 }
@@ -29,9 +34,11 @@ export interface ViewerSummary {
 export interface ViewerGroupParameters {
   readonly streamId: string;
   readonly parts: SessionParts;
-  readonly settings: Pick<SessionSettings, 'iceServers' | 'maxViewersPerSession' | 'viewerReattachMs'>;
+  readonly settings: Pick<SessionSettings, 'maxViewersPerSession' | 'viewerReattachMs'>;
   readonly publisher: StatePublisher;
   readonly renderOptions: Pick<RenderOptions, 'videoCodec' | 'audio'>;
+  /** A PNG of the picture as it is now. */
+  readonly snapshot: () => Promise<Uint8Array>;
   readonly logger: Logger;
 }
 
@@ -42,7 +49,10 @@ export interface ViewerGroupListener {
   onChange(): void;
 }
 
-/** The viewers of one session: those with an event stream, and the players, which have a peer alone. */
+/**
+ * The viewers of one session: those with an event stream, the players, which have a peer alone, and the WebSockets, which
+ * have none.
+ */
 export class ViewerGroup {
   readonly #parameters: ViewerGroupParameters;
   readonly #listener: ViewerGroupListener;
@@ -50,6 +60,7 @@ export class ViewerGroup {
   readonly #viewers = new Map<string, Viewer>();
   readonly #players = new Map<string, Player>();
   #admitted = 0;
+  readonly #streams: StreamClients;
   #live: SessionMedia | undefined;
   /** What waits for the page to be captured: at most one entry a viewer's peer. */
   #untilLive: ((media: SessionMedia) => void)[] = [];
@@ -58,6 +69,23 @@ export class ViewerGroup {
   constructor(parameters: ViewerGroupParameters, listener: ViewerGroupListener) {
     this.#parameters = parameters;
     this.#listener = listener;
+    const { parts, settings, publisher, renderOptions, snapshot, logger } = parameters;
+    this.#streams = new StreamClients({
+      clock: parts.clock,
+      logger,
+      graceMs: settings.viewerReattachMs,
+      firstCodec: codecsToOffer(renderOptions.videoCodec, undefined)[0] ?? 'h264',
+      document: () => publisher.document,
+      snapshot,
+      openSource: (codec, sink) => {
+        if (this.#live === undefined) throw new StreamKitError('unavailable', 'The page is not captured yet');
+        return this.#live.tap(codecsToOffer(renderOptions.videoCodec, codec), sink);
+      },
+      onChange: () => {
+        listener.onActivity();
+        listener.onChange();
+      },
+    });
   }
 
   /**
@@ -71,11 +99,9 @@ export class ViewerGroup {
     const { caller, viewerId } = request;
     const videoCodecs = codecsToOffer(renderOptions.videoCodec, request.videoCodec);
     const returning = viewerId === undefined ? undefined : this.find(viewerId, caller);
-    if (returning !== undefined) return returning;
-    if (this.#isFull()) {
-      const headers = { 'Retry-After': '5' };
-      throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { headers });
-    }
+    if (returning?.isLost === true) this.#onViewerGone(returning);
+    else if (returning !== undefined) return returning;
+    this.ensureRoom();
     const viewer = new Viewer(
       {
         journal: this.#openJournal(),
@@ -84,7 +110,6 @@ export class ViewerGroup {
         videoCodecs,
         clock: parts.clock,
         publisher,
-        iceServers: settings.iceServers,
         reattachMs: settings.viewerReattachMs,
       },
       {
@@ -107,14 +132,16 @@ export class ViewerGroup {
   /**
    * Makes a player of an offer, and the answer to it.
    *
+   * @param iceServers - for our end.
    * @throws StreamKitError `unprocessable` for an offer that cannot be served, `at_capacity` (503).
    */
-  async admitPlayer(caller: Caller, offer: string): Promise<{ player: Player; answer: string }> {
-    const { parts, settings, renderOptions } = this.#parameters;
-    if (this.#isFull()) {
-      const sentence = 'The session has as many viewers as it may';
-      throw new StreamKitError('at_capacity', sentence, { status: 503, headers: { 'Retry-After': '5' } });
-    }
+  async admitPlayer(
+    caller: Caller,
+    offer: string,
+    iceServers: readonly IceServerOption[],
+  ): Promise<{ player: Player; answer: string }> {
+    const { parts, renderOptions } = this.#parameters;
+    this.ensureRoom(503);
     const player = new Player(
       {
         id: parts.ids.viewerId(),
@@ -123,7 +150,7 @@ export class ViewerGroup {
         peer: {
           videoCodecs: codecsToOffer(renderOptions.videoCodec, undefined),
           audio: renderOptions.audio,
-          iceServers: settings.iceServers,
+          iceServers,
           offer,
         },
         journal: this.#openJournal(),
@@ -146,6 +173,19 @@ export class ViewerGroup {
       await this.dismiss(player);
       throw thrown;
     }
+  }
+
+  /** Takes a WebSocket; one that comes after the end is closed with the reason. */
+  admitStream(sink: MessageSink, caller: Caller): void {
+    this.#streams.admit(sink, caller);
+  }
+
+  /** @throws StreamKitError `at_capacity`. Those that are away for a while count too. */
+  ensureRoom(status = 429): void {
+    const size = this.#viewers.size + this.#players.size + this.#streams.size;
+    if (size < this.#parameters.settings.maxViewersPerSession) return;
+    const headers = { 'Retry-After': '5' };
+    throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { status, headers });
   }
 
   /** Closes a player that goes. */
@@ -188,7 +228,7 @@ export class ViewerGroup {
   /** How many a caller has, players among them. */
   countOf({ key }: Caller): number {
     const all = [...this.#viewers.values(), ...this.#players.values()];
-    return all.filter((viewer) => viewer.callerKey === key).length;
+    return all.filter((viewer) => viewer.callerKey === key).length + this.#streams.countOf(key);
   }
 
   summary(): ViewerSummary {
@@ -199,7 +239,8 @@ export class ViewerGroup {
     ].filter((one) => one.state !== 'closed');
     const connected = media.some((one) => one.state === 'connected');
     return {
-      attached: viewers.filter((viewer) => viewer.attached).length + this.#players.size,
+      attached: viewers.filter((viewer) => viewer.attached).length + this.#players.size + this.#streams.size,
+      streaming: connected || this.#streams.size > 0,
       signalingState: connected ? 'connected' : media.length > 0 ? 'negotiating' : 'idle',
       iceCandidatesGathered: media.length > 0 && media.every((one) => one.candidatesGathered),
     };
@@ -211,6 +252,7 @@ export class ViewerGroup {
 
   sendPatch(entry: EventLogEntry): void {
     for (const viewer of this.#viewers.values()) viewer.sendPatch(entry);
+    this.#streams.onStateChange();
   }
 
   sendSignal(event: Uint8Array): void {
@@ -221,6 +263,7 @@ export class ViewerGroup {
   goLive(media: SessionMedia): void {
     this.#live = media;
     for (const work of this.#untilLive.splice(0)) work(media);
+    this.#streams.goLive();
   }
 
   /** Tells them all and closes them; none is left in the group. Rejects after all when one could not. */
@@ -228,6 +271,7 @@ export class ViewerGroup {
     this.#endReason = reason;
     for (const { journal } of [...this.#viewers.values(), ...this.#players.values()]) journal.leave(reason);
     this.#untilLive = [];
+    this.#streams.close(reason);
     const closing = [
       ...[...this.#viewers.values()].map((viewer) => viewer.close(reason)),
       ...[...this.#players.values()].map((player) => player.close()),
@@ -250,20 +294,15 @@ export class ViewerGroup {
     player.journal.leave('gone');
   }
 
-  /** Those that are away for a while count too. */
-  #isFull(): boolean {
-    return this.#viewers.size + this.#players.size >= this.#parameters.settings.maxViewersPerSession;
-  }
-
   #openViewerMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null {
     if (this.#endReason !== undefined) return null;
-    const { parts, settings, renderOptions } = this.#parameters;
+    const { parts, renderOptions } = this.#parameters;
     return new ViewerMedia(
       parts.openViewerPeer,
       {
         videoCodecs: viewer.videoCodecs,
         audio: renderOptions.audio,
-        iceServers: settings.iceServers,
+        iceServers: viewer.iceServers.server,
       },
       {
         sendSignal: listener.sendSignal,

@@ -1,4 +1,5 @@
 import { asError, StreamKitError } from '../errors.js';
+import type { IceServerOption } from '../ice-server-options.js';
 import type {
   ConnectedMedia,
   IceCandidateInit,
@@ -37,6 +38,7 @@ export class ViewerMedia {
   #reachable = true;
   #state: 'negotiating' | 'connected' | 'closed' = 'negotiating';
   #candidatesGathered = false;
+  #wasConnected = false;
   /** The last offer and every candidate since. */
   #signals: Uint8Array[] = [];
   /** How many of `#signals` went out on a connection. */
@@ -63,6 +65,7 @@ export class ViewerMedia {
         onIceCandidate: (candidate) => this.#onIceCandidate(candidate),
         // ICE and DTLS take their time, and so does the browser: the one does not wait for the other.
         onConnected: (connected) => {
+          this.#wasConnected = true;
           this.#connection.connected(connected.videoCodec);
           listener.whenLive((media) => this.#attach(media, connected));
         },
@@ -83,6 +86,11 @@ export class ViewerMedia {
   get diagnostics(): MediaDiagnostics {
     const share = this.#share?.diagnostics() ?? NO_SHARE;
     return { media: this.#state, ice: this.#peer.path, ...share };
+  }
+
+  /** It has been connected, whatever it is now. */
+  get wasConnected(): boolean {
+    return this.#wasConnected;
   }
 
   get candidatesGathered(): boolean {
@@ -121,9 +129,9 @@ export class ViewerMedia {
     return this.#inOrder(() => this.#peer.addIceCandidate(candidate));
   }
 
-  /** @throws StreamKitError `at_capacity`. */
-  restartIce(): Promise<void> {
-    return this.#inOrder(() => this.#peer.restartIce());
+  /** @throws StreamKitError as {@link ViewerPeer.restartIce}, or `at_capacity`. */
+  restartIce(renewIceServers: () => Promise<readonly IceServerOption[]>): Promise<void> {
+    return this.#inOrder(() => this.#peer.restartIce(renewIceServers));
   }
 
   /** Idempotent. */

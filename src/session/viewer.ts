@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
+
 import type { ViewerRole } from '../access-options.js';
 import type { Clock, Timer } from '../clock.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { StreamKitError } from '../errors.js';
-import type { IceServerOption } from '../options.js';
+import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../ice-server-options.js';
 import type { Caller } from './caller.js';
 import { obeys } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
@@ -35,7 +37,6 @@ export interface ViewerParameters {
   readonly videoCodecs: readonly VideoCodec[];
   readonly clock: Clock;
   readonly publisher: StatePublisher;
-  readonly iceServers: readonly IceServerOption[];
   /** How long it may be away, ms. */
   readonly reattachMs: number;
 }
@@ -47,6 +48,12 @@ export interface ViewerRequest {
   /** The one codec that the client wants. */
   readonly videoCodec: VideoCodec | undefined;
 }
+
+/** Finds out which ICE servers a viewer may use now. Never rejects. */
+export type FindIceServers = () => Promise<IceServers>;
+
+/** How long a new viewer may take to its event stream, ms, whatever its time to come back is. */
+const LEAST_ARRIVAL_MS = 10_000;
 
 /** How one event stream of a viewer begins. */
 export interface AttachOptions {
@@ -66,6 +73,8 @@ export class Viewer {
   #media: ViewerMedia | undefined;
   #wantsMedia = false;
   #awayTimer: Timer | undefined;
+  #findIceServers: FindIceServers = () => Promise.resolve(NO_ICE_SERVERS);
+  #iceServers = NO_ICE_SERVERS;
   #closing: Promise<void> | undefined;
   #closeReason: string | undefined;
 
@@ -73,7 +82,7 @@ export class Viewer {
   constructor(parameters: ViewerParameters, listener: ViewerListener) {
     this.#parameters = parameters;
     this.#listener = listener;
-    this.#startAwayTimer();
+    this.#startAwayTimer(Math.max(parameters.reattachMs, LEAST_ARRIVAL_MS));
   }
 
   get journal(): ViewerJournal {
@@ -95,8 +104,20 @@ export class Viewer {
     return { number: this.journal.number, attached: this.attached, ...media };
   }
 
+  /**
+   * Its connection was up and has ended. The browser's end of it is of no more use, so the client is to begin anew, which
+   * it does as a new viewer.
+   */
+  get isLost(): boolean {
+    return this.#media?.state === 'closed' && this.#media.wasConnected;
+  }
+
   get videoCodecs(): readonly VideoCodec[] {
     return this.#parameters.videoCodecs;
+  }
+
+  get iceServers(): IceServers {
+    return this.#iceServers;
   }
 
   /** A secret. */
@@ -118,9 +139,16 @@ export class Viewer {
     return obeys(this.#parameters.caller, caller);
   }
 
+  /** To be called before {@link attach} for media. A peer that there is already keeps its servers until it restarts ICE. */
+  async prepareMedia(findIceServers: FindIceServers): Promise<void> {
+    this.#findIceServers = findIceServers;
+    if (!this.#hasPeer()) this.#iceServers = await findIceServers();
+  }
+
   /** Takes an event stream; an earlier one is told `closed` and ends. */
   attach(sink: EventSink, options: AttachOptions): void {
-    const { publisher, id, iceServers } = this.#parameters;
+    const { publisher, id } = this.#parameters;
+    const iceServers = this.#iceServers.viewer;
     const previous = this.#delivery;
     this.#delivery = undefined;
     previous?.end(customSignal('closed', { reason: 'taken_over' }));
@@ -138,7 +166,7 @@ export class Viewer {
     this.#awayTimer?.cancel();
     this.#delivery = delivery;
     this.#wantsMedia ||= options.media;
-    if (this.#media !== undefined && this.#media.state !== 'closed') this.#media.resendSignals();
+    if (this.#hasPeer()) this.#media?.resendSignals();
     else this.#offerMedia();
     this.#listener.onViewerChange();
   }
@@ -146,7 +174,7 @@ export class Viewer {
   /** Opens the peer if the client wants one and has none. */
   #offerMedia(): void {
     if (!this.#wantsMedia || this.#closeReason !== undefined) return;
-    if (this.#media !== undefined && this.#media.state !== 'closed') return;
+    if (this.#hasPeer()) return;
     const media = this.#listener.openMedia(this, { sendSignal: (event) => this.sendSignal(event) });
     if (media === null) return;
     this.#media = media;
@@ -168,7 +196,7 @@ export class Viewer {
    * A signal from the client.
    *
    * @throws StreamKitError `bad_request` for an unknown type, `conflict` where nothing of the kind is expected,
-   * `unprocessable` for a payload that is none, `at_capacity`.
+   * `unprocessable` for a payload that is none, `at_capacity`, `no_such_viewer` where a restart is of no more use.
    */
   async acceptSignal(type: string, payload: unknown): Promise<void> {
     switch (type) {
@@ -177,7 +205,11 @@ export class Viewer {
       case 'ice_candidate':
         return this.#openMediaOr('No offer was made').addIceCandidate(parseCandidatePayload(payload));
       case 'ice_restart':
-        return this.#openMediaOr('There is no connection to restart').restartIce();
+        if (this.isLost)
+          throw new StreamKitError('no_such_viewer', 'The connection has ended: come as a new viewer');
+        return this.#openMediaOr('There is no connection to restart').restartIce(() =>
+          this.#renewIceServers(),
+        );
       default:
         throw new StreamKitError('bad_request', `Unknown signal type ${JSON.stringify(type.slice(0, 80))}`);
     }
@@ -199,6 +231,22 @@ export class Viewer {
     await this.#media?.close();
   }
 
+  #hasPeer(): boolean {
+    return this.#media !== undefined && this.#media.state !== 'closed';
+  }
+
+  /** Credentials for a relay may have expired since the viewer came. */
+  async #renewIceServers(): Promise<readonly IceServerOption[]> {
+    const before = this.#iceServers.viewer;
+    this.#iceServers = await this.#findIceServers();
+    const { viewer: iceServers, server } = this.#iceServers;
+    // A viewer that is away finds them in its first event when it is back.
+    if (!isDeepStrictEqual(iceServers, before)) {
+      this.sendSignal(customSignal('ice_servers', { iceServers }));
+    }
+    return server;
+  }
+
   #openMediaOr(sentence: string): ViewerMedia {
     if (this.#media === undefined || this.#media.state === 'closed') {
       throw new StreamKitError('conflict', sentence);
@@ -210,12 +258,12 @@ export class Viewer {
     // One that was taken over has nothing to say any more.
     if (this.#delivery !== delivery) return;
     this.#delivery = undefined;
-    this.#startAwayTimer();
+    this.#startAwayTimer(this.#parameters.reattachMs);
     this.#listener.onViewerChange();
   }
 
-  #startAwayTimer(): void {
-    this.#awayTimer = this.#parameters.clock.after(this.#parameters.reattachMs, () => {
+  #startAwayTimer(delayMs: number): void {
+    this.#awayTimer = this.#parameters.clock.after(delayMs, () => {
       this.#listener.onViewerGone(this);
     });
   }

@@ -14,6 +14,7 @@ import type {
   ProducerListener,
 } from '../../src/fanout/media-plane.js';
 import { StreamKitError } from '../../src/errors.js';
+import type { IceServerOption } from '../../src/ice-server-options.js';
 import { silentLogger } from '../../src/logger.js';
 import type { RtpPayloads } from '../../src/packetize/rtp-payloads.js';
 import type {
@@ -49,6 +50,8 @@ export class FakePeer implements ViewerPeer {
   readonly candidates: (IceCandidateInit | null)[] = [];
   path: PeerPath = { state: 'new', pair: null };
   restarts = 0;
+  /** Of the last restart. */
+  renewedServers: readonly IceServerOption[] | undefined;
   closed = false;
   /** What `acceptAnswer` throws. */
   answerError: Error | undefined;
@@ -75,10 +78,10 @@ export class FakePeer implements ViewerPeer {
     return Promise.resolve();
   }
 
-  restartIce(): Promise<void> {
+  async restartIce(renewIceServers?: () => Promise<readonly IceServerOption[]>): Promise<void> {
     this.restarts += 1;
+    this.renewedServers = await renewIceServers?.();
     this.listener.onOffer(`restart offer ${this.parts.peers.indexOf(this)}`);
-    return Promise.resolve();
   }
 
   close(): Promise<void> {
@@ -416,7 +419,6 @@ export const testSettings: SessionSettings = {
   replayOnJoin: false,
   viewerReattachMs: 15_000,
   launchTimeoutMs: 30_000,
-  iceServers: [{ urls: 'stun:stun.example.org' }],
   maxBitrateBps: undefined,
 };
 

@@ -42,6 +42,7 @@ export class TestServer {
     const application = express();
     application.use('/stream', (request, response, next) => void router(request, response, next));
     application.use('/fixtures', express.static(join(root, 'test', 'fixtures')));
+    application.use('/client', express.static(join(root, 'dist', 'client')));
     application.get('/redirect', ({ query }, response) => response.redirect(query.to as string));
     for (const name of VENDORED) {
       application.use(`/vendor/${name}`, express.static(join(root, 'node_modules', name)));

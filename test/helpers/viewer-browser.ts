@@ -46,10 +46,10 @@ export class ViewerBrowser {
     return new ViewerBrowser(browser, profile);
   }
 
-  /** Opens the viewer fixture in a tab of its own; nothing is connected yet. */
-  async open(server: Pick<TestServer, 'origin'>): Promise<ViewerTab> {
+  /** Opens a fixture in a tab of its own; nothing is connected yet. */
+  async open(server: Pick<TestServer, 'origin'>, fixture = 'viewer.html'): Promise<ViewerTab> {
     const page = await this.browser.newPage();
-    await page.goto(`${server.origin}/fixtures/viewer.html`);
+    await page.goto(`${server.origin}/fixtures/${fixture}`);
     await page.waitForFunction('window.ready === true');
     return new ViewerTab(page);
   }
@@ -71,7 +71,7 @@ export class ViewerTab {
   /** Attaches to a session; resolves when the server has said who the viewer is. */
   async connect(
     session: CreatedSession,
-    options: { query?: string; collectHashes?: boolean } = {},
+    options: { query?: string; collectHashes?: boolean; relay?: 'udp' | 'tcp'; directWay?: false } = {},
   ): Promise<void> {
     await this.page.bringToFront();
     await this.page.evaluate(

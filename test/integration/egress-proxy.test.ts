@@ -1,11 +1,21 @@
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
+import {
+  connect,
+  createServer as createTcpServer,
+  type AddressInfo,
+  type Server as TcpServer,
+  type Socket,
+} from 'node:net';
+import { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { finished } from 'node:stream/promises';
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { EgressProxy, type ResolveName } from '../../src/capture/egress-proxy.js';
+import type { ResolveName } from '../../src/capture/egress-dialer.js';
+import { EgressProxy, type EgressLimits } from '../../src/capture/egress-proxy.js';
+import { carryTunnel } from '../../src/capture/egress-tunnel.js';
 import { silentLogger } from '../../src/logger.js';
 import { targetPolicyOptions } from '../../src/target-policy.js';
 
@@ -29,20 +39,30 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await proxy?.close();
+  proxy = undefined;
   service.closeAllConnections();
   service.close();
   await once(service, 'close');
 });
 
-/** Names by address; each question takes the next of a name's addresses. */
-function open(policy: object, names: Readonly<Record<string, string[]>> = {}): Promise<URL> {
-  const resolve: ResolveName = (hostname, callback) => {
+/** Each question takes the next of a name's addresses. */
+function resolver(names: Readonly<Record<string, string[]>>): ResolveName {
+  return (hostname, callback) => {
     const [address] = names[hostname]?.splice(0, 1) ?? [];
     if (address === undefined) callback(Object.assign(new Error(), { code: 'ENOTFOUND' }), []);
     else callback(null, [{ address, family: 4 }]);
   };
-  proxy = new EgressProxy(targetPolicyOptions(policy, 'targetPolicy'), silentLogger, resolve);
-  return proxy.origin().then((origin) => new URL(origin));
+}
+
+async function open(
+  policy: object,
+  names: Readonly<Record<string, string[]>> | ResolveName = {},
+  limits: Partial<EgressLimits> = {},
+): Promise<URL> {
+  const resolve = typeof names === 'function' ? names : resolver(names);
+  const targetPolicy = targetPolicyOptions(policy, 'targetPolicy');
+  proxy = await EgressProxy.open(targetPolicy, silentLogger, resolve, limits);
+  return new URL(proxy.origin);
 }
 
 async function get(through: URL, url: string, headers: Record<string, string> = {}): Promise<any> {
@@ -53,8 +73,8 @@ async function get(through: URL, url: string, headers: Record<string, string> = 
     headers: { Host: 'proxy', ...headers },
   });
   const [response] = (await once(outgoing.end(), 'response')) as [IncomingMessage];
-  const { statusCode: status, headers: answered } = response;
-  return { status, headers: answered, body: await text(response) };
+  const { statusCode: status, headers: answered, rawHeaders } = response;
+  return { status, headers: answered, rawHeaders, body: await text(response) };
 }
 
 async function tunnel(through: URL, target: string): Promise<{ head: string; socket: Socket }> {
@@ -72,17 +92,20 @@ test('what is permitted is passed on, both ways, without what concerns one conne
   answer = (_incoming, response) => {
     response.writeHead(201, [
       ...['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2', 'X-Own', '1', 'Connection', 'X-Own, close'],
-      ...['Proxy-Status', 'forged; error=dns_error'],
+      ...['Proxy-Status', 'forged; error=dns_error', '__proto__', 'p', 'constructor', 'c'],
     ]);
     response.end('reached');
   };
-  const { status, headers, body } = await get(through, `http://yes.example:${port}/a?b`, {
+  const { status, headers, rawHeaders, body } = await get(through, `http://yes.example:${port}/a?b`, {
     'Proxy-Connection': 'keep-alive',
+    ['__proto__']: 'q',
     Cookie: 'c=3',
     Host: 'other.example',
   });
   expect([status, body, headers['set-cookie']]).toEqual([201, 'reached', ['a=1', 'b=2']]);
   expect([headers['x-own'], headers['proxy-status']]).toEqual([undefined, undefined]);
+  expect(rawHeaders.join()).toContain('__proto__,p,constructor,c');
+  expect(seen[0]?.rawHeaders.join()).toContain('__proto__,q');
   expect(
     seen.map(({ url, headers: sent }) => [url, sent.host, sent.cookie, sent['proxy-connection']]),
   ).toEqual([['/a?b', `yes.example:${port}`, 'c=3', undefined]]);
@@ -151,6 +174,11 @@ test.each([
     [502, 'egress; error=destination_unavailable'],
   ],
   ['a trailer without chunks', 'HTTP/1.1 200 x\r\nTrailer: a\r\nContent-Length: 0\r\n\r\n', [200, undefined]],
+  [
+    'an upgrade that nobody asked for',
+    'HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n',
+    [502, 'egress; error=destination_unavailable'],
+  ],
   ['no HTTP', '\0\0\0\0\r\n\r\n', [502, 'egress; error=destination_unavailable']],
   ['nothing', '', [502, 'egress; error=destination_unavailable']],
 ] as const)('an answer with %s harms nobody', async (_what, bytes, expected) => {
@@ -168,6 +196,163 @@ test.each([
   // The proxy goes on.
   expect((await get(through, `http://127.0.0.1:${port}/`)).body).toBe('reached');
   hostile.close();
+});
+
+test('of many addresses a few are tried, of both families', async () => {
+  const asked: string[] = [];
+  const allowPrivateAddresses = (address: string): boolean => asked.push(address) > 0;
+  // Nothing listens on the IPv6 address.
+  const through = await open({ allowPrivateAddresses }, (hostname, callback) => {
+    const sixes = Array.from({ length: 9 }, () => ({ address: '::1', family: 6 }));
+    callback(null, hostname === 'both.example' ? [...sixes, { address: '127.0.0.1', family: 4 }] : sixes);
+  });
+  expect((await get(through, `http://both.example:${port}/`)).body).toBe('reached');
+  asked.length = 0;
+  expect((await get(through, `http://six.example:${port}/`)).status).toBe(502);
+  expect(asked).toHaveLength(4);
+});
+
+test.each([
+  ['a name', { resolveMs: 20 }, 'dns_timeout'],
+  ['all together', { connectMs: 20 }, 'connection_timeout'],
+])('%s may take so long and no longer', async (_what, limits, error) => {
+  const through = await open({ allowPrivateAddresses: () => true }, () => undefined, limits);
+  const { status, headers } = await get(through, 'http://slow.example/');
+  expect([status, headers['proxy-status']]).toEqual([502, `egress; error=${error}`]);
+  const { head } = await tunnel(through, 'slow.example:443');
+  expect(head).toContain(`\r\nProxy-Status: egress; error=${error}\r\n`);
+});
+
+test('nothing is connected for a client that has left while the name was looked up', async () => {
+  let connections = 0;
+  service.on('connection', () => connections++);
+  const lookups: Parameters<ResolveName>[1][] = [];
+  const through = await open({ allowPrivateAddresses: () => true }, (hostname, callback) => {
+    if (hostname === 'quick.example') callback(null, [{ address: '127.0.0.1', family: 4 }]);
+    else lookups.push(callback);
+  });
+  for (const head of [`CONNECT slow.example:${port} HTTP/1.1`, `GET http://slow.example:${port}/ HTTP/1.1`]) {
+    const client = connect(Number(through.port), through.hostname);
+    client.write(`${head}\r\nHost: slow.example\r\n\r\n`);
+    const asked = lookups.length;
+    while (lookups.length === asked) await new Promise((resolve) => setImmediate(resolve));
+    client.end();
+    await once(client.resume(), 'close');
+  }
+  for (const callback of lookups) callback(null, [{ address: '127.0.0.1', family: 4 }]);
+  // Whatever those began was begun before this.
+  expect((await get(through, `http://quick.example:${port}/`)).body).toBe('reached');
+  expect(connections).toBe(1);
+});
+
+describe('a tunnel', () => {
+  let far: TcpServer;
+  let accepted: Socket[];
+
+  beforeEach(async () => {
+    accepted = [];
+    far = createTcpServer({ allowHalfOpen: true }, (socket) => {
+      accepted.push(socket.on('error', () => undefined));
+    }).listen(0, '127.0.0.1');
+    await once(far, 'listening');
+  });
+
+  afterEach(() => {
+    for (const socket of accepted) socket.destroy();
+    far.close();
+  });
+
+  async function connected(
+    limits: Partial<EgressLimits>,
+    policy: object = {},
+  ): Promise<{ near: Socket; end: Socket }> {
+    const through = await open({ allowPrivateAddresses: () => true, ...policy }, {}, limits);
+    const accepting = once(far, 'connection');
+    const target = `127.0.0.1:${(far.address() as AddressInfo).port}`;
+    const near = connect({ port: Number(through.port), host: through.hostname, allowHalfOpen: true });
+    near.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
+    const [[end]] = [(await accepting) as [Socket], await once(near, 'data')];
+    return { near: near.on('error', () => undefined), end };
+  }
+
+  test.each([
+    ['what it leads to', (near: Socket, end: Socket) => [end, near]],
+    ['the browser', (near: Socket, end: Socket) => [near, end]],
+  ] as const)('of which %s has ended may go on for a moment', async (_which, order) => {
+    const { near, end } = await connected({ lingerMs: 50 });
+    const [first, second] = order(near, end) as [Socket, Socket];
+    const cut = once(first, 'close');
+    first.end('last');
+    const told = once(second, 'end');
+    expect(String((await once(second, 'data'))[0])).toBe('last');
+    await told;
+    second.write('later');
+    expect(String((await once(first, 'data'))[0])).toBe('later');
+    await cut;
+    // Whoever was told the end before learns from an error that nobody listens any more.
+    while (!second.destroyed) {
+      second.write('x');
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  });
+
+  test('that has ended is emptied first', async () => {
+    let taken = '';
+    const slow = new Duplex({
+      read: () => undefined,
+      write: (chunk, _encoding, callback) => {
+        taken += String(chunk);
+        // Longer than it would linger.
+        setTimeout(callback, 60);
+      },
+    });
+    const upstream = connect((far.address() as AddressInfo).port, '127.0.0.1');
+    const [end] = (await once(far, 'connection')) as [Socket];
+    carryTunnel(slow, upstream, Buffer.alloc(0), { tlsOnly: false, idleMs: 10_000, lingerMs: 20 });
+    const told = finished(slow, { readable: false });
+    end.write('first');
+    await once(upstream, 'data');
+    end.end('last');
+    await told;
+    expect(taken).toBe('firstlast');
+    slow.destroy();
+  });
+
+  test('through which nothing goes is cut', async () => {
+    const { near, end } = await connected({ idleMs: 50 });
+    await Promise.all([once(near.resume(), 'end'), once(end.resume(), 'end')]);
+  });
+
+  test('carries nothing but TLS where pages may do no less', async () => {
+    for (const [first, passes] of [
+      ['GET / HTTP/1.1\r\n\r\n', false],
+      ['\x16\x03\x01', true],
+    ] as const) {
+      const { near, end } = await connected({}, { schemes: ['https'] });
+      const got = text(end);
+      const answer = text(near);
+      near.write(first);
+      if (passes) {
+        near.end();
+        end.end('answer');
+      }
+      expect([await got, await answer]).toEqual(passes ? [first, 'answer'] : ['', '']);
+      await proxy?.close();
+    }
+  });
+});
+
+test('a browser has only so many connections', async () => {
+  const through = await open({ allowPrivateAddresses: () => true }, {}, { connections: 2 });
+  const target = `127.0.0.1:${port}`;
+  const [{ socket }] = [await tunnel(through, target), await tunnel(through, target)];
+  await expect(get(through, `http://${target}/`)).rejects.toThrow('socket hang up');
+  socket.destroy();
+  await once(socket, 'close');
+  // The place is free when the proxy has seen it.
+  let body: unknown;
+  while (body !== 'reached')
+    ({ body } = await get(through, `http://${target}/`).catch(() => ({ body: undefined })));
 });
 
 test('closing cuts what is open, and can be done twice', async () => {

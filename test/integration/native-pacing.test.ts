@@ -103,20 +103,25 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       const producer = produce({ targetBitrateBps: MBIT });
       const viewer = await viewers.connect();
       const consumer = viewer.media.transport.consume(producer, viewer.media.video);
-      const big = Array.from({ length: 64 }, () => 1100);
+      // More than a frame may have that goes out whole for delay: what is paced piles up.
+      const big = Array.from({ length: 100 }, () => 1100);
       producer.send(frameOf(true, big));
       await until(() => expect(viewer.rtp.length).toBeGreaterThan(0));
       keyframesWanted = 0;
-      for (let index = 0; index < 30; index += 1) producer.send(frameOf(false, big));
+      const startedMs = performance.now();
+      for (let index = 0; index < 20; index += 1) producer.send(frameOf(false, big));
       await until(() => expect(consumer.stats.framesDropped).toBeGreaterThan(0));
-      await until(() => expect(keyframesWanted).toBe(1));
       const last = frameOf(true, [33]);
-      producer.send(last);
       // What was lost in the viewer's own socket is sent again meanwhile.
       const isLast = ({ header, payload }: RtpPacket): boolean =>
         header.ssrc === viewer.media.video.ssrc && payload.toString('hex') === payloadsOf(last)[0];
-      await until(() => expect(viewer.rtp.some(isLast)).toBe(true));
-      expect(keyframesWanted).toBe(1);
+      let given = 0;
+      await until(() => {
+        for (; given < keyframesWanted; given += 1) producer.send(last);
+        expect(viewer.rtp.some(isLast)).toBe(true);
+      });
+      // At most one in 300 ms, however many frames are dropped.
+      expect(keyframesWanted).toBeLessThanOrEqual(1 + (performance.now() - startedMs) / 300);
     });
   });
 });

@@ -36,7 +36,7 @@ export interface PlainViewer {
   /** Sends a raw RTCP compound. */
   sendRtcp(compound: Buffer): void;
   /** Answers the offer of an ICE restart and waits until ICE is connected again. */
-  answerRestart(): Promise<void>;
+  answerRestart(editAnswer?: (sdp: string) => string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -173,13 +173,13 @@ async function connectPlainViewer(
         void dtls.iceTransport.connection.send(dtls.srtcp.encrypt(compound));
       }
     },
-    answerRestart: async () => {
+    answerRestart: async (editRestart = (sdp) => sdp) => {
       const connected = new Promise<void>((resolve) => {
         onIceConnected = resolve;
       });
       await client.setRemoteDescription({ type: 'offer', sdp: offerSdp });
       const description = await client.setLocalDescription(await client.createAnswer());
-      await connectedPeer.acceptAnswer(description.toSdp().sdp);
+      await connectedPeer.acceptAnswer(editRestart(description.toSdp().sdp));
       await client.iceTransports[0]?.start();
       await connected;
     },

@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { syncBuiltinESMExports } from 'node:module';
+import os from 'node:os';
+
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { StreamKitError } from '../../src/errors.js';
 import { permitsUrl, restricts, targetPolicyOptions } from '../../src/target-policy.js';
@@ -15,6 +18,11 @@ function refusal(options: object): string {
   }
   throw new Error('The options were accepted');
 }
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
+});
 
 describe('a target policy', () => {
   it('lets the public internet through, and no other address in any form', () => {
@@ -47,6 +55,22 @@ describe('a target policy', () => {
     }
   });
 
+  it("lets no address of this machine's own through, public or not, in any form", () => {
+    const common = { netmask: '', mac: '', internal: false, cidr: null };
+    vi.spyOn(os, 'networkInterfaces').mockReturnValue({
+      eth0: [
+        { ...common, address: '8.8.8.8', family: 'IPv4' },
+        { ...common, address: '2606:4700::1', family: 'IPv6', scopeid: 0 },
+      ],
+    });
+    syncBuiltinESMExports();
+    for (const host of ['8.8.8.8', '0x08080808', '[2606:4700::1]', '[2606:4700:0:0:0::1]']) {
+      expect(permits({}, `http://${host}/`), host).toBe(false);
+      expect(permits({ allowPrivateAddresses: () => true }, `http://${host}/`), host).toBe(true);
+    }
+    for (const host of ['8.8.8.9', '[2606:4700::2]']) expect(permits({}, `http://${host}/`), host).toBe(true);
+  });
+
   it('asks a function about each address that is not public', () => {
     const asked: [string, number][] = [];
     const allowPrivateAddresses = (address: string, port: number): boolean => {
@@ -72,6 +96,7 @@ describe('a target policy', () => {
       'example.org.evil.net',
       'secret.example.org',
       'secret.example.org.',
+      'secret.example.org..',
     ]) {
       expect(permits(lists, `https://${host}/`), host).toBe(false);
     }
@@ -101,6 +126,11 @@ describe('a target policy', () => {
       'http://a.org',
       'a.org/b',
       'a.org:80',
+      'a.org:8080',
+      '*.a.org:8080',
+      '[::1]:8080',
+      'a.org.',
+      '*.1.1.1.1',
       '127.1',
       'ä.org',
       7,

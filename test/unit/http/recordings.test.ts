@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -74,6 +82,15 @@ async function codeOf(
 ): Promise<[number, string]> {
   const { status, json } = await ask(url, { method, headers });
   return [status, json?.error?.code];
+}
+
+function readlinkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    // Of a descriptor that is closed meanwhile.
+    return undefined;
+  }
 }
 
 describe('a recording', () => {
@@ -174,6 +191,37 @@ describe('a recording', () => {
     expect(readdirSync(directory)).toEqual([]);
     expect(await codeOf(url)).toEqual([404, 'no_such_recording']);
   });
+
+  it.each(['in the middle', 'before it began'])(
+    'leaves no file open when it is given up %s',
+    async (when) => {
+      const session = await serve();
+      const url = await record(session);
+      await ask(url, { method: 'DELETE' });
+      const [name = ''] = readdirSync(directory);
+      writeFileSync(join(directory, name), Buffer.alloc(MIB));
+      const isOpen = (): boolean =>
+        readdirSync('/proc/self/fd').some(
+          (fd) => readlinkOf(`/proc/self/fd/${fd}`) === realpathSync(join(directory, name)),
+        );
+      const abort = new AbortController();
+      if (when === 'before it began') abort.abort();
+      const { body } = await server.router.fetch(new Request(`${url}/file`, { signal: abort.signal }));
+      const reader = (body as ReadableStream<Uint8Array>).getReader();
+      if (when === 'in the middle') {
+        expect((await reader.read()).done).toBe(false);
+        expect(isOpen()).toBe(true);
+        // The host stops reading, and says nothing.
+        abort.abort();
+      }
+      while (isOpen()) await settle();
+      await expect(
+        (async () => {
+          while (!(await reader.read()).done);
+        })(),
+      ).rejects.toThrow('aborted');
+    },
+  );
 
   it('that ended by itself says why, and the session goes on', async () => {
     const session = await serve();

@@ -69,7 +69,7 @@ describe('what the docstrings say of the options', () => {
     // The resolved path ends without a slash; what is off has nothing to resolve.
     else if (words.length > 0)
       expect(value).toEqual(Array.isArray(value) ? words : words[0]?.replace(/^\/$/, ''));
-    else if (fallback === 'false') expect([false, undefined]).toContain(value);
+    else if (fallback === 'false') expect([false, undefined, 0]).toContain(value);
     else if (fallback === 'true') expect(value).toBe(true);
     else expect(value).toBe(numberOf(fallback));
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { StreamKitError } from '../../../src/errors.js';
+import type { ResolvedIceServerEntry } from '../../../src/ice-server-options.js';
 import type { StreamKitOptions } from '../../../src/options.js';
 import { resolveOptions } from '../../../src/options.js';
 
@@ -32,6 +33,14 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
   [
     { puppeteerLaunchOptions: { browser: 'firefox' } },
     "Expected one of chrome for puppeteerLaunchOptions.browser but received 'firefox' of type string",
+  ],
+  [
+    { puppeteerLaunchOptions: { args: '--no-sandbox' } },
+    "Expected array for puppeteerLaunchOptions.args but received '--no-sandbox' of type string",
+  ],
+  [
+    { puppeteerLaunchOptions: { args: [1] } },
+    'Expected string for puppeteerLaunchOptions.args[0] but received 1 of type number',
   ],
   [
     { defaultViewport: { width: 1281, height: 720 } },
@@ -102,7 +111,7 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
     'Expected no udpPort because with mediaPlane werift each viewer has a UDP port of its own',
   ],
   [{ replayOnJoin: 1 }, 'Expected boolean for replayOnJoin but received 1 of type number'],
-  [{ iceServers: {} }, 'Expected array for iceServers but received an object'],
+  [{ iceServers: {} }, 'Expected array or function for iceServers but received an object'],
   [
     { iceServers: [{ urls: 'http://example.org' }] },
     "Expected stun: or turn: URL for iceServers[0].urls but received 'http://example.org' of type string",
@@ -118,6 +127,26 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
   [
     { iceServers: [{ urls: 'turn:a', credential: 1234 }] },
     'Expected string for iceServers[0].credential but received type number',
+  ],
+  [
+    { iceServers: [{ urls: 'turn:a', turnRest: { secret: 12345 } }] },
+    'Expected string or Uint8Array that is not empty for iceServers[0].turnRest.secret but received type number',
+  ],
+  [
+    { iceServers: [{ urls: 'turn:a', turnRest: { secret: 's', lifetimeSeconds: 1 } }] },
+    'Expected integer between 60 and 2592000 for iceServers[0].turnRest.lifetimeSeconds but received 1 of type number',
+  ],
+  [
+    { iceServers: [{ urls: 'turn:a', username: 'u', turnRest: { secret: 's' } }] },
+    'Expected no iceServers[0].username and iceServers[0].credential beside iceServers[0].turnRest, which makes them',
+  ],
+  [
+    { iceServers: [{ urls: 'turn:a', usedBy: 'me' }] },
+    "Expected one of both, server, viewers for iceServers[0].usedBy but received 'me' of type string",
+  ],
+  [
+    { listenAddress: '127.0.0.1', announcedAddresses: ['2001:db8::1'] },
+    'Expected an address of the family of listenAddress, which they stand for, in announcedAddresses',
   ],
   [
     { listenAddress: 'localhost' },
@@ -209,13 +238,14 @@ describe('options', () => {
   it('is frozen and independent of what was handed in', () => {
     const viewport = { width: 640, height: 480 };
     const options = resolveOptions({ defaultViewport: viewport, iceServers: [{ urls: 'stun:a' }] });
+    const iceServers = options.iceServers as readonly ResolvedIceServerEntry[];
     viewport.width = 1;
     expect(options.defaultViewport).toEqual({ width: 640, height: 480 });
     for (const part of [
       options,
       options.defaultViewport,
-      options.iceServers,
-      options.iceServers[0],
+      iceServers,
+      iceServers[0],
       options.puppeteerLaunchOptions,
     ]) {
       expect(Object.isFrozen(part)).toBe(true);

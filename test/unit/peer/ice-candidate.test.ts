@@ -39,21 +39,48 @@ describe('readCandidate', () => {
 
 describe('announceCandidate', () => {
   const host = { candidate: 'candidate:1 1 udp 7 10.0.0.5 5000 typ host generation 0', sdpMid: '0' };
+  const texts = (...parameters: Parameters<typeof announceCandidate>): (string | undefined)[] =>
+    announceCandidate(...parameters).map(({ candidate }) => candidate);
 
-  it('puts each announced address in place of the local one of host candidates', () => {
-    expect(
-      announceCandidate(host, ['198.51.100.1', '198.51.100.2']).map(({ candidate }) => candidate),
-    ).toEqual([
+  it('puts each announced address in place of the local one of host candidates, with its port', () => {
+    expect(texts(host, ['198.51.100.1', '198.51.100.2'], new Set())).toEqual([
       'candidate:1 1 udp 7 198.51.100.1 5000 typ host generation 0',
       'candidate:1 1 udp 7 198.51.100.2 5000 typ host generation 0',
     ]);
+    expect(announceCandidate(host, [], new Set())).toEqual([host]);
   });
 
-  it('leaves other candidates, and all where nothing is announced', () => {
+  it('announces for each family its own addresses, and hides a family that has none', () => {
+    const host6 = { candidate: 'candidate:2 1 udp 7 fd00::5 6000 typ host generation 0' };
+    const both = ['198.51.100.1', '2001:db8::1'];
+    expect(texts(host, both, new Set())).toEqual([
+      'candidate:1 1 udp 7 198.51.100.1 5000 typ host generation 0',
+    ]);
+    expect(texts(host6, both, new Set())).toEqual([
+      'candidate:2 1 udp 7 2001:db8::1 6000 typ host generation 0',
+    ]);
+    expect(texts(host6, ['198.51.100.1'], new Set())).toEqual([]);
+  });
+
+  it('announces a transport address once, though several interfaces have the port', () => {
+    const announced = new Set<string>();
+    const other = { candidate: 'candidate:3 1 udp 7 172.17.0.1 5000 typ host generation 0' };
+    expect(texts(host, ['198.51.100.1'], announced)).toHaveLength(1);
+    expect(texts(other, ['198.51.100.1'], announced)).toEqual([]);
+  });
+
+  it('hides the related address of other candidates, announced or not', () => {
     const reflexive = {
-      candidate: 'candidate:1 1 udp 7 203.0.113.9 5000 typ srflx raddr 10.0.0.5 rport 5000',
+      candidate: 'candidate:1 1 udp 7 203.0.113.9 5000 typ srflx raddr 10.0.0.5 rport 5000 generation 0',
     };
-    expect(announceCandidate(reflexive, ['198.51.100.1'])).toEqual([reflexive]);
-    expect(announceCandidate(host, [])).toEqual([host]);
+    const relay = { candidate: 'candidate:1 1 udp 7 2001:db8::9 5000 typ relay raddr fd00::5 rport 5000' };
+    for (const announced of [[], ['198.51.100.1']]) {
+      expect(texts(reflexive, announced, new Set())).toEqual([
+        'candidate:1 1 udp 7 203.0.113.9 5000 typ srflx raddr 0.0.0.0 rport 9 generation 0',
+      ]);
+      expect(texts(relay, announced, new Set())).toEqual([
+        'candidate:1 1 udp 7 2001:db8::9 5000 typ relay raddr :: rport 9',
+      ]);
+    }
   });
 });

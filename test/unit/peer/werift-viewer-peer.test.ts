@@ -1,3 +1,5 @@
+import { networkInterfaces } from 'node:os';
+
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { UdpTransport } from 'werift';
 
@@ -26,6 +28,7 @@ let opened: Opened[] = [];
 function open(
   parameters: Partial<ViewerPeerParameters> = {},
   options: Partial<ViewerPeerFactoryOptions> = {},
+  loopbackAlone = true,
 ): Opened {
   const offers: string[] = [];
   const candidates: (IceCandidateInit | null)[] = [];
@@ -34,7 +37,7 @@ function open(
     lipSync: true,
     mediaPlane,
     logger: silentLogger,
-    listenAddress: '127.0.0.1',
+    ...(loopbackAlone ? { listenAddress: '127.0.0.1' } : {}),
     clock,
     ...options,
   });
@@ -118,6 +121,23 @@ describe('the viewer peer', () => {
       '198.51.100.1',
       undefined,
     ]);
+  });
+
+  it('tells no address of the machine where others are announced', async () => {
+    const announcedAddresses = ['198.51.100.1', '2001:db8::1'];
+    const { peer, offers, candidates } = open({}, { announcedAddresses }, false);
+    await peer.start();
+    await vi.waitFor(() => expect(candidates.at(-1)).toBeNull());
+    const told = candidates.flatMap((candidate) => candidate?.candidate?.split(' ')[4] ?? []);
+    const local = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
+    const families = new Set(local.filter(({ internal }) => !internal).map(({ family }) => family));
+    if (families.size === 0) families.add('IPv4');
+    // One a family, however many interfaces there are, where they have one port; werift has one for each.
+    expect(new Set(told)).toEqual(
+      new Set(announcedAddresses.filter((address) => families.has(address.includes(':') ? 'IPv6' : 'IPv4'))),
+    );
+    const all = offers.join() + JSON.stringify(candidates);
+    expect(local.filter(({ address }) => all.includes(` ${address} `))).toEqual([]);
   });
 
   it('refuses an answer before the offer and a second one as a conflict', async () => {

@@ -192,3 +192,20 @@ describe('close', () => {
     expect([status, headers.get('retry-after'), json.error.code]).toEqual([503, '10', 'at_capacity']);
   });
 });
+
+describe('closing', () => {
+  it('goes on where a part of it fails', async () => {
+    const { router, parts, url } = await serve({});
+    await postJson(url, target);
+    const log = vi.spyOn(parts.logger, 'info').mockImplementation((_context, message) => {
+      throw new Error(message);
+    });
+    await expect(router.close()).rejects.toThrow('session ended');
+    log.mockRestore();
+    expect(parts.events).toContain('media plane closed');
+    const closed = new Promise((resolve) => server?.server.close(resolve));
+    server?.server.closeAllConnections();
+    await closed;
+    server = undefined;
+  });
+});

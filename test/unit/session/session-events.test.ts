@@ -92,8 +92,8 @@ describe('a player', () => {
   it('is a viewer like others, numbered with them', async () => {
     const harness = await liveSession();
     harness.watch({ media: false });
-    const { player } = await harness.session.admitPlayer(anybody, 'an offer');
-    await harness.session.admitPlayer(anybody, 'an offer');
+    const { player } = await harness.session.admitPlayer(anybody, 'an offer', []);
+    await harness.session.admitPlayer(anybody, 'an offer', []);
     await harness.clock.advance(40);
     harness.peer().connect('h264');
     await harness.session.dismiss(player);

@@ -28,9 +28,7 @@ describe('event stream', () => {
       'state_patch',
       'sdp_offer',
     ]);
-    expect(sink.signals('viewer')).toEqual([
-      { viewerId: id, number: 1, role: 'viewer', iceServers: testSettings.iceServers },
-    ]);
+    expect(sink.signals('viewer')).toEqual([{ viewerId: id, number: 1, role: 'viewer', iceServers: [] }]);
     expect(sink.signals('sdp_offer')).toEqual(['offer 0']);
     expect(sink.events.map((event) => typeof event.id)).toEqual(['undefined', 'number', 'undefined']);
   });
@@ -166,6 +164,20 @@ describe('re-attaching', () => {
     const again = harness.watch({ viewerId: id });
     expect(again.sink.signals('sdp_offer')).toEqual([]);
     expect(again.sink.signals('ice_candidate')).toEqual([null]);
+  });
+
+  it('makes a new viewer where the connection has ended meanwhile: its browser has nothing left to go on with', async () => {
+    const harness = await liveSession();
+    const first = harness.watch();
+    harness.peer().connect();
+    harness.peer().listener.onFailed(new StreamKitError('unavailable', 'No path'));
+    expect(
+      await codeOf(() => harness.session.acceptSignal(anybody, first.id, 'ice_restart', undefined)),
+    ).toBe('no_such_viewer');
+    const back = harness.watch({ viewerId: first.id });
+    expect(back.id).not.toBe(first.id);
+    expect(back.sink.signals('sdp_offer')).toEqual(['offer 1']);
+    expect(harness.session.state.metadata.viewers).toBe(1);
   });
 
   it('takes over from a stream that is still open', async () => {

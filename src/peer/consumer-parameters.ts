@@ -1,0 +1,48 @@
+import type { RTCPeerConnection } from 'werift';
+
+import { StreamKitError } from '../errors.js';
+import type { ConsumerParameters } from '../fanout/media-plane.js';
+import type { AcceptedAnswer, AcceptedMedia } from './sdp-answer.js';
+
+/**
+ * How long a viewer may hold a picture back to keep it with its sound, which takes about 60 ms longer: Opus packets are
+ * 20 ms long and the receiver's jitter buffer holds one or two. Browsers take no bound near what they need: with 40 ms
+ * Chromium held nothing back at all. Without sound nothing is held back.
+ */
+const LIP_SYNC_MAX_MS = 200;
+
+/** How a viewer wants its packets, by what it has accepted of our offer. */
+export function consumerParametersOf(
+  connection: RTCPeerConnection,
+  { video, audio }: AcceptedAnswer,
+  lipSync: boolean,
+): { video: ConsumerParameters; audio: ConsumerParameters | null } {
+  const holdsBack = audio !== null && lipSync;
+  return {
+    video: {
+      ...parametersOf(connection, 'video', video),
+      ...(holdsBack ? { playoutDelayMaxMs: LIP_SYNC_MAX_MS } : {}),
+    },
+    audio: audio === null ? null : parametersOf(connection, 'audio', audio),
+  };
+}
+
+function parametersOf(
+  connection: RTCPeerConnection,
+  kind: 'video' | 'audio',
+  { payloadType, rtxPayloadType, mid, headerExtensions }: AcceptedMedia,
+): ConsumerParameters {
+  const transceiver = connection.getTransceivers().find((candidate) => candidate.kind === kind);
+  if (transceiver === undefined) {
+    throw new StreamKitError('internal', `The peer has no ${kind}.`);
+  }
+  const { ssrc, rtxSsrc } = transceiver.sender;
+  return {
+    ssrc,
+    payloadType,
+    ...(rtxPayloadType === undefined ? {} : { rtxSsrc, rtxPayloadType }),
+    mid,
+    cname: connection.cname,
+    headerExtensions,
+  };
+}

@@ -1,0 +1,164 @@
+import type { Clock } from '../clock.js';
+import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
+import type { OpenPacketSource, PacketSink, PacketSource } from '../recording/packet-source.js';
+import { EventLog } from './event-log.js';
+import { OnDemand } from './on-demand.js';
+
+/** One that reads a {@link PageStream}. */
+export interface PageStreamReader {
+  onChunk(sequence: number, bytes: Uint8Array, keyframe: boolean): void;
+}
+
+export interface PageStreamParameters {
+  readonly clock: Clock;
+  /** How long the stream goes on without a reader, ms: one that comes back within it has missed nothing. */
+  readonly graceMs: number;
+  /** Opens the session's packets; the codec is undefined the first time. */
+  readonly openSource: (codec: VideoCodec | undefined, sink: PacketSink) => ReturnType<OpenPacketSource>;
+}
+
+/** What a reader that comes back can still get; beyond it the oldest is gone. A chunk is a picture or 20 ms of sound. */
+const CHUNK_LOG_LIMITS = { maxEntries: 8192, maxBytes: 8 * 1024 * 1024 } as const;
+/** All that ask for a keyframe within this time share one, µs. */
+const KEYFRAME_INTERVAL_US = 300_000;
+
+const SEQUENCE_BYTES = 8;
+const HEADER_BYTES = SEQUENCE_BYTES + 9;
+const KIND_KEYFRAME = 0;
+const KIND_DELTA = 1;
+const KIND_AUDIO = 2;
+
+/**
+ * What a session encodes as numbered chunks, each made once for all readers:
+ * `[sequence: 8][kind: 1][capture time, µs: 8][payload]`, big-endian.
+ */
+export class PageStream implements PacketSink {
+  readonly #parameters: PageStreamParameters;
+  readonly #log = new EventLog(CHUNK_LOG_LIMITS);
+  readonly #readers = new Set<PageStreamReader>();
+  readonly #running: OnDemand;
+  #source: PacketSource | undefined;
+  #codec: VideoCodec | undefined;
+  #keyframe = { sequence: 0, atUs: 0 };
+  #keyframeAskedAtUs = -Infinity;
+  /** What lies between two openings of the source is missing: the next picture must need none before it. */
+  #waitsForKeyframe = true;
+  #ended = false;
+
+  constructor(parameters: PageStreamParameters) {
+    this.#parameters = parameters;
+    const { clock, graceMs } = parameters;
+    this.#running = new OnDemand({
+      clock,
+      graceMs,
+      running: false,
+      start: () => {
+        this.#waitsForKeyframe = true;
+        this.#source = parameters.openSource(this.#codec, this);
+        this.#codec = this.#source.codec;
+      },
+      stop: () => this.#closeSource(),
+    });
+  }
+
+  /** Undefined until there was a reader. It stays what it was then. */
+  get codec(): VideoCodec | undefined {
+    return this.#codec;
+  }
+
+  /** Number of the newest chunk; 0 before the first. */
+  get lastSequence(): number {
+    return this.#log.lastSequence;
+  }
+
+  /** Undefined where it is gone or was never made. */
+  chunk(sequence: number): Uint8Array | undefined {
+    return this.#log.at(sequence)?.bytes;
+  }
+
+  /** Nothing after `sequence` is gone. False for a number that was never given. */
+  holdsAllAfter(sequence: number): boolean {
+    return this.#log.after(sequence) !== 'gap';
+  }
+
+  /** Bytes of what is held from `sequence` on. */
+  bytesFrom(sequence: number): number {
+    const entries = this.#log.after(sequence - 1);
+    return entries === 'gap' ? 0 : entries.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+  }
+
+  /** The newest keyframe, unless it is older than `maxAgeMs` or gone. */
+  freshKeyframe(maxAgeMs: number): number | undefined {
+    const { sequence, atUs } = this.#keyframe;
+    const isFresh = this.#parameters.clock.nowUs() - atUs <= maxAgeMs * 1000;
+    return isFresh && this.#log.at(sequence) !== undefined ? sequence : undefined;
+  }
+
+  /** A keyframe comes soon. */
+  requestKeyframe(): void {
+    const nowUs = this.#parameters.clock.nowUs();
+    if (this.#source === undefined || nowUs - this.#keyframeAskedAtUs < KEYFRAME_INTERVAL_US) return;
+    this.#keyframeAskedAtUs = nowUs;
+    this.#source.requestKeyframe();
+  }
+
+  /** @throws StreamKitError as `openSource` does. */
+  add(reader: PageStreamReader): void {
+    if (this.#ended || this.#readers.has(reader)) return;
+    this.#readers.add(reader);
+    try {
+      this.#running.hold();
+    } catch (thrown) {
+      this.#readers.delete(reader);
+      this.#running.close();
+      throw thrown;
+    }
+  }
+
+  delete(reader: PageStreamReader): void {
+    if (this.#readers.delete(reader) && !this.#ended) this.#running.release();
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#running.close();
+    this.#readers.clear();
+    this.#closeSource();
+  }
+
+  onEncodedFrame({ bytes, keyframe, captureTimeUs }: EncodedFrame): void {
+    if (this.#waitsForKeyframe && !keyframe) return;
+    this.#waitsForKeyframe = false;
+    this.#append(keyframe ? KIND_KEYFRAME : KIND_DELTA, captureTimeUs, bytes);
+  }
+
+  onEncodedAudio({ bytes, captureTimeUs }: EncodedAudio): void {
+    this.#append(KIND_AUDIO, captureTimeUs, bytes);
+  }
+
+  onSourceEnded(): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
+
+  #append(kind: number, captureTimeUs: number, payload: Uint8Array): void {
+    const { sequence, bytes } = this.#log.append((next) => {
+      const chunk = Buffer.allocUnsafe(HEADER_BYTES + payload.byteLength);
+      chunk.writeBigUInt64BE(BigInt(next), 0);
+      chunk.writeUInt8(kind, SEQUENCE_BYTES);
+      chunk.writeBigUInt64BE(BigInt(Math.round(captureTimeUs)), SEQUENCE_BYTES + 1);
+      chunk.set(payload, HEADER_BYTES);
+      return chunk;
+    });
+    const keyframe = kind === KIND_KEYFRAME;
+    if (keyframe) this.#keyframe = { sequence, atUs: this.#parameters.clock.nowUs() };
+    for (const reader of this.#readers) reader.onChunk(sequence, bytes, keyframe);
+  }
+
+  #closeSource(): void {
+    this.#source?.close();
+    this.#source = undefined;
+  }
+}

@@ -1,0 +1,233 @@
+import type { Clock, Timer } from '../clock.js';
+import { isPlainObject } from '../option-checks.js';
+import type { MessageSink } from './message-sink.js';
+import type { PageStream, PageStreamReader } from './page-stream.js';
+
+export interface StreamClientParameters {
+  readonly clock: Clock;
+  /** The messages with which a connection begins. */
+  readonly sessionMeta: () => string;
+  readonly state: () => string;
+  /** A PNG of the picture as it is now. */
+  readonly snapshot: () => Promise<Uint8Array>;
+}
+
+export interface StreamClientListener {
+  /** The client has said where it begins: it wants the stream. */
+  onResumed(client: StreamClient): void;
+  onClosed(client: StreamClient): void;
+}
+
+/** How long a client may take to say where it begins, ms. */
+const RESUME_TIMEOUT_MS = 1000;
+/** Most bytes of media that wait for one client that has caught up; beyond it they are dropped up to a keyframe. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+/** What is handed to the connection at a time; the rest waits in the log that all clients share. */
+const MAX_BACKLOG_BYTES = 1024 * 1024;
+/** A client that begins anew is not sent an older keyframe, ms, but waits for the next. */
+const FRESH_KEYFRAME_MS = 1000;
+/** Messages of the protocol that are input: they need the role of the controller, which nobody has yet. */
+const INPUT_TYPES = new Set([
+  'pointer',
+  'wheel',
+  'touch',
+  'keyboard',
+  'text',
+  'composition',
+  'gamepad',
+  'keys',
+  'key',
+  'paste',
+  'resize',
+]);
+
+/**
+ * One WebSocket of a session: what it begins with, where it resumes, and what it is sent in bounded memory however slow
+ * it is. It reads the chunks that all clients share at its own pace.
+ */
+export class StreamClient implements PageStreamReader {
+  readonly #sink: MessageSink;
+  readonly #parameters: StreamClientParameters;
+  readonly #listener: StreamClientListener;
+  #resumeTimer: Timer | undefined;
+  /** Undefined until the client has said it, or the time is over; null for the newest keyframe. */
+  #lastSequence: number | null | undefined;
+  #stream: PageStream | undefined;
+  /** Number of the chunk to be sent next; undefined while a keyframe is waited for. */
+  #next: number | undefined;
+  #unsentBytes = 0;
+  #hasCaughtUp = false;
+  #owesState = false;
+  #takesSnapshot = false;
+  #closed = false;
+
+  constructor(sink: MessageSink, parameters: StreamClientParameters, listener: StreamClientListener) {
+    this.#sink = sink;
+    this.#parameters = parameters;
+    this.#listener = listener;
+    this.#resumeTimer = parameters.clock.after(RESUME_TIMEOUT_MS, () => this.#resume(null));
+    sink.listen({
+      onText: (text) => this.#onText(text),
+      onBinary: () => this.#sendError('bad_message', 'Expected text, received binary'),
+      onDrain: () => this.#onDrain(),
+      onClosed: () => this.#onClosed(),
+    });
+    sink.sendText(parameters.sessionMeta());
+    sink.sendText(parameters.state());
+  }
+
+  get hasResumed(): boolean {
+    return this.#lastSequence !== undefined;
+  }
+
+  /** Something that the session says to all of its clients. */
+  sendText(text: string): void {
+    this.#sink.sendText(text);
+  }
+
+  /** The state as it is now; a client that is behind gets it when it has caught up. */
+  sendState(): void {
+    this.#owesState = this.#sink.backlogBytes > MAX_BACKLOG_BYTES;
+    if (!this.#owesState) this.#sink.sendText(this.#parameters.state());
+  }
+
+  /** The media begins; once, after the client has resumed. @throws StreamKitError as {@link PageStream.add} does. */
+  follow(stream: PageStream): void {
+    const last = this.#lastSequence;
+    stream.add(this);
+    this.#stream = stream;
+    if (typeof last === 'number' && stream.holdsAllAfter(last)) this.#beginAt(last + 1);
+    else this.#beginAtKeyframe();
+    this.#pump();
+  }
+
+  onChunk(sequence: number, bytes: Uint8Array, keyframe: boolean): void {
+    if (this.#next === undefined) {
+      // One that is still behind would only be dropped again.
+      if (!keyframe || this.#sink.backlogBytes > MAX_BACKLOG_BYTES) return;
+      this.#beginAt(sequence);
+    } else this.#unsentBytes += bytes.byteLength;
+    this.#pump();
+    const waitingBytes = this.#unsentBytes + this.#sink.backlogBytes;
+    if (this.#hasCaughtUp && waitingBytes > MAX_WAITING_BYTES) this.#beginAt(undefined);
+  }
+
+  /** @param code - RFC 6455 section 7.4.1. */
+  close(code: number, reason: string): void {
+    this.#sink.close(code, reason);
+    this.#onClosed();
+  }
+
+  #beginAt(sequence: number | undefined): void {
+    this.#next = sequence;
+    this.#unsentBytes = sequence === undefined ? 0 : (this.#stream?.bytesFrom(sequence) ?? 0);
+    this.#hasCaughtUp = false;
+  }
+
+  #beginAtKeyframe(): void {
+    this.#beginAt(this.#stream?.freshKeyframe(FRESH_KEYFRAME_MS));
+    if (this.#next === undefined) this.#stream?.requestKeyframe();
+  }
+
+  #pump(): void {
+    const stream = this.#stream;
+    while (stream !== undefined && this.#next !== undefined && this.#sink.backlogBytes < MAX_BACKLOG_BYTES) {
+      if (this.#next > stream.lastSequence) {
+        this.#hasCaughtUp = true;
+        return;
+      }
+      const chunk = stream.chunk(this.#next);
+      if (chunk === undefined) {
+        // It fell behind what is kept.
+        this.#beginAtKeyframe();
+        continue;
+      }
+      this.#sink.sendBinary(chunk);
+      this.#unsentBytes -= chunk.byteLength;
+      this.#next += 1;
+    }
+  }
+
+  #onDrain(): void {
+    if (this.#closed) return;
+    if (this.#owesState) this.sendState();
+    if (this.#next === undefined && this.#sink.backlogBytes < MAX_BACKLOG_BYTES) {
+      this.#stream?.requestKeyframe();
+    }
+    this.#pump();
+  }
+
+  #onText(text: string): void {
+    if (this.#closed) return;
+    const message = parseMessage(text);
+    if (message === undefined) this.#sendError('bad_message', 'Expected a JSON object with a type');
+    else if (message.type === 'resume') this.#onResume(message.lastSeq);
+    else if (message.type === 'snapshot-request') this.#onSnapshotRequest();
+    else if (INPUT_TYPES.has(message.type)) this.#sendError('forbidden', 'This client is not the controller');
+    else this.#sendError('bad_message', 'There is no such type');
+  }
+
+  #onResume(lastSeq: unknown): void {
+    const last = lastSeq ?? null;
+    if (last === null || isSequence(last)) this.#resume(last);
+    else this.#sendError('bad_input', 'Expected whole number of 0 or more, or null, for lastSeq');
+  }
+
+  /** The first one counts. */
+  #resume(lastSequence: number | null): void {
+    if (this.#closed || this.#lastSequence !== undefined) return;
+    this.#resumeTimer?.cancel();
+    this.#lastSequence = lastSequence;
+    this.#listener.onResumed(this);
+  }
+
+  #onSnapshotRequest(): void {
+    if (this.#takesSnapshot || this.#sink.backlogBytes > MAX_BACKLOG_BYTES) {
+      this.#sendError('snapshot_failed', 'A snapshot is being taken or sent already');
+      return;
+    }
+    this.#takesSnapshot = true;
+    const seq = this.#stream?.lastSequence ?? 0;
+    Promise.resolve()
+      .then(() => this.#parameters.snapshot())
+      .then(
+        (png) => {
+          const data = Buffer.from(png.buffer, png.byteOffset, png.byteLength).toString('base64');
+          this.#sink.sendText(JSON.stringify({ type: 'snapshot', seq, data }));
+        },
+        () => this.#sendError('snapshot_failed', 'The picture could not be taken'),
+      )
+      .finally(() => {
+        this.#takesSnapshot = false;
+      });
+  }
+
+  /** A client that sends faster than it reads is cut off. */
+  #sendError(code: 'bad_message' | 'bad_input' | 'forbidden' | 'snapshot_failed', message: string): void {
+    if (this.#sink.backlogBytes > MAX_WAITING_BYTES) this.#sink.abort();
+    else this.#sink.sendText(JSON.stringify({ type: 'error', code, message }));
+  }
+
+  #onClosed(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#resumeTimer?.cancel();
+    this.#stream?.delete(this);
+    this.#stream = undefined;
+    this.#listener.onClosed(this);
+  }
+}
+
+function parseMessage(text: string): { type: string; lastSeq?: unknown } | undefined {
+  try {
+    const message: unknown = JSON.parse(text);
+    if (!isPlainObject(message) || typeof message.type !== 'string') return undefined;
+    return { type: message.type, lastSeq: message.lastSeq };
+  } catch {
+    return undefined;
+  }
+}
+
+function isSequence(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}

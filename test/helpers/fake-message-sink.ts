@@ -1,0 +1,89 @@
+import type { MessageSink, MessageSinkListener } from '../../src/session/message-sink.js';
+
+/** A chunk as a client of the binary stream reads it. */
+export interface ReadChunk {
+  readonly seq: number;
+  readonly kind: 'keyframe' | 'delta' | 'audio';
+  readonly timeUs: number;
+  readonly payload: Buffer;
+}
+
+const KINDS = ['keyframe', 'delta', 'audio'] as const;
+
+export function readChunk(bytes: Uint8Array): ReadChunk {
+  const chunk = Buffer.from(bytes);
+  const kind = KINDS[chunk.readUInt8(8)];
+  if (kind === undefined) throw new Error(`There is no kind ${chunk.readUInt8(8)}`);
+  return {
+    seq: Number(chunk.readBigUInt64BE(0)),
+    kind,
+    timeUs: Number(chunk.readBigUInt64BE(9)),
+    payload: chunk.subarray(17),
+  };
+}
+
+/** An open WebSocket to a client that the test plays. While `takes` is false it reads nothing. */
+export class FakeMessageSink implements MessageSink {
+  readonly texts: string[] = [];
+  readonly chunks: ReadChunk[] = [];
+  closed: { code: number; reason: string } | undefined;
+  aborted = false;
+  takes = true;
+  backlogBytes = 0;
+  #listener: MessageSinkListener | undefined;
+
+  listen(listener: MessageSinkListener): void {
+    this.#listener = listener;
+  }
+
+  sendText(text: string): void {
+    this.texts.push(text);
+    if (!this.takes) this.backlogBytes += text.length;
+  }
+
+  sendBinary(bytes: Uint8Array): void {
+    this.chunks.push(readChunk(bytes));
+    if (!this.takes) this.backlogBytes += bytes.byteLength;
+  }
+
+  close(code: number, reason: string): void {
+    this.closed ??= { code, reason };
+    this.lose();
+  }
+
+  abort(): void {
+    this.aborted = true;
+    this.lose();
+  }
+
+  /** The connection goes away. */
+  lose(): void {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.onClosed();
+  }
+
+  /** The client has read all that waited. */
+  drain(): void {
+    this.backlogBytes = 0;
+    this.#listener?.onDrain();
+  }
+
+  receive(message: unknown): void {
+    this.#listener?.onText(typeof message === 'string' ? message : JSON.stringify(message));
+  }
+
+  receiveBinary(): void {
+    this.#listener?.onBinary();
+  }
+
+  messages(type: string): Record<string, unknown>[] {
+    return this.texts
+      .map((text) => JSON.parse(text) as Record<string, unknown>)
+      .filter((message) => message.type === type);
+  }
+
+  get sequences(): number[] {
+    return this.chunks.map(({ seq }) => seq);
+  }
+}

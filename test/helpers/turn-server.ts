@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+
+import { turnRestCredentials } from '../../src/turn-rest.js';
+
+const SECRET = 'north-by-northwest';
+const LEAST_RELAY_PORT = 41_000;
+const MOST_RELAY_PORT = 41_999;
+
+/** coturn, on the loopback address. */
+export class TurnServer {
+  static readonly isInstalled = spawnSync('turnserver', ['-h'], { stdio: 'ignore' }).error === undefined;
+  #log = '';
+
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly port: number,
+    private readonly directory: string,
+  ) {
+    child.stdout?.on('data', (data: Buffer) => (this.#log += data.toString()));
+  }
+
+  static async start(): Promise<TurnServer> {
+    const port = await freePort();
+    const directory = await mkdtemp(join(tmpdir(), 'coturn-'));
+    const child = spawn(
+      'turnserver',
+      [
+        ...['-n', '--verbose', '--log-file', 'stdout', '--simple-log', '--pidfile', join(directory, 'pid')],
+        ...['--listening-ip', '127.0.0.1', '--listening-port', String(port), '--relay-ip', '127.0.0.1'],
+        ...['--min-port', String(LEAST_RELAY_PORT), '--max-port', String(MOST_RELAY_PORT)],
+        ...['--allow-loopback-peers', '--no-cli'],
+        ...['--no-tls', '--no-dtls', '--relay-threads', '1', '--db', join(directory, 'db')],
+        ...['--realm', 'test', '--use-auth-secret', '--static-auth-secret', SECRET],
+      ],
+      { cwd: directory, stdio: ['ignore', 'pipe', 'ignore'] },
+    );
+    const server = new TurnServer(child, port, directory);
+    await server.#listening();
+    return server;
+  }
+
+  url(transport: 'udp' | 'tcp'): string {
+    return `turn:127.0.0.1:${this.port}?transport=${transport}`;
+  }
+
+  get stunUrl(): string {
+    return `stun:127.0.0.1:${this.port}`;
+  }
+
+  /** As the option `iceServers` takes it. */
+  entry(transport: 'udp' | 'tcp'): { urls: string; turnRest: { secret: string; lifetimeSeconds: number } } {
+    return { urls: this.url(transport), turnRest: { secret: SECRET, lifetimeSeconds: 600 } };
+  }
+
+  /** With credentials, as an ICE agent takes it. */
+  server(transport: 'udp' | 'tcp'): { urls: string; username: string; credential: string } {
+    return { urls: this.url(transport), ...turnRestCredentials({ secret: SECRET }) };
+  }
+
+  /** Relay addresses that it has given out so far, and those that were given back. */
+  get allocations(): { made: number; ended: number } {
+    const count = (pattern: RegExp): number => this.#log.match(pattern)?.length ?? 0;
+    return { made: count(/: new, realm=/g), ended: count(/: closed \(/g) };
+  }
+
+  static isRelayPort(port: number): boolean {
+    return port >= LEAST_RELAY_PORT && port <= MOST_RELAY_PORT;
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      const exited = once(this.child, 'exit');
+      this.child.kill('SIGKILL');
+      await exited;
+    }
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async #listening(): Promise<void> {
+    for (let look = 0; look < 200; look++) {
+      const socket = createConnection({ host: '127.0.0.1', port: this.port });
+      const connected = await once(socket, 'connect').then(
+        () => true,
+        () => false,
+      );
+      socket.destroy();
+      if (connected) return;
+      if (this.child.exitCode !== null) break;
+      await setTimeout(25);
+    }
+    await this.stop();
+    throw new Error(`coturn does not listen: ${this.#log}`);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port: free } = socket.address();
+  await new Promise<void>((resolve) => socket.close(() => resolve()));
+  return free;
+}

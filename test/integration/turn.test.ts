@@ -1,0 +1,174 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { systemClock } from '../../src/clock.js';
+import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
+import type { MediaPlane, Producer } from '../../src/fanout/media-plane.js';
+import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
+import { createWeriftMediaPlane } from '../../src/fanout/werift-media-plane.js';
+import { silentLogger } from '../../src/logger.js';
+import { TurnAllocation } from '../../src/peer/turn-allocation.js';
+import type { ViewerPeerParameters } from '../../src/peer/viewer-peer.js';
+import { TurnServer } from '../helpers/turn-server.js';
+import { frameOf, pli, until } from './media-plane-contract.js';
+import { type PlainViewer, PlainViewers } from './plain-viewer.js';
+
+const addon = loadNativeAddon();
+const common = { clock: systemClock, logger: silentLogger };
+const planes: [string, () => MediaPlane][] = [['werift', () => createWeriftMediaPlane(common)]];
+if (addon !== undefined)
+  planes.push(['native', () => new NativeMediaPlane({ addon, udpPort: 0, ...common })]);
+
+/** Nobody listens there. */
+const DEAD_PORT = 9;
+
+/** Ways from end to end lead nowhere: host candidates are told with a dead port. What goes through a relay is left. */
+const withoutDirectWay = (sdp: string): string =>
+  sdp.replace(/(a=candidate:\S+ 1 udp \d+ \S+) \d+ typ host/g, `$1 ${DEAD_PORT} typ host`);
+
+if (!TurnServer.isInstalled) {
+  describe('a server that viewers reach through its relay', () => {
+    it.skip('is not tested: coturn is not installed', () => undefined);
+  });
+}
+
+describe.skipIf(!TurnServer.isInstalled).each(planes)(
+  'the %s plane behind a relay of ours',
+  (_, createPlane) => {
+    let turn: TurnServer;
+    let plane: MediaPlane;
+    let viewers: PlainViewers;
+    let producer: Producer;
+
+    beforeAll(async () => {
+      turn = await TurnServer.start();
+    });
+
+    afterAll(async () => {
+      await turn.stop();
+    });
+
+    beforeEach(() => {
+      plane = createPlane();
+      viewers = new PlainViewers(plane);
+      producer = plane.createProducer(
+        { kind: 'video', clockRateHz: 90_000 },
+        { onKeyframeWanted: () => undefined },
+      );
+    });
+
+    afterEach(async () => {
+      vi.restoreAllMocks();
+      await viewers.close();
+      await plane.close();
+    });
+
+    function connect(
+      iceServers: ViewerPeerParameters['iceServers'],
+      onAnswer = (): void => undefined,
+    ): Promise<PlainViewer> {
+      return viewers.connect(
+        { iceServers },
+        (sdp) => {
+          onAnswer();
+          return withoutDirectWay(sdp);
+        },
+        (candidate) => candidate.replace(/ \d+ typ host/, ` ${DEAD_PORT} typ host`),
+      );
+    }
+
+    /** Type and port of the candidate of ours that the viewer sends to. */
+    function way({ client }: PlainViewer): { type: string; isRelayPort: boolean } {
+      const remote = client.iceTransports[0]?.connection.nominated?.remoteCandidate;
+      return { type: remote?.type ?? 'none', isRelayPort: TurnServer.isRelayPort(remote?.port ?? 0) };
+    }
+
+    const throughRelay = { type: 'relay', isRelayPort: true };
+
+    it.each(['udp', 'tcp'] as const)(
+      'sends over it, spoken to over %s, and gives it back',
+      async (transport) => {
+        const before = turn.allocations;
+        const viewer = await connect([turn.server(transport)]);
+        expect(way(viewer)).toEqual(throughRelay);
+        const consumer = viewer.media.transport.consume(producer, viewer.media.video);
+        producer.send(frameOf(true, [900, 900, 500]));
+        await until(() => expect(viewer.rtp.map(({ payload }) => payload.length)).toEqual([900, 900, 500]));
+        viewer.sendRtcp(pli(viewer.media.video.ssrc));
+        await until(() => expect(consumer.stats.plisReceived).toBe(1));
+        await viewer.close();
+        await until(() => {
+          expect(turn.allocations).toEqual({ made: before.made + 1, ended: before.ended + 1 });
+        });
+      },
+    );
+
+    it('takes the next address where one cannot be used', async () => {
+      const { urls, ...credentials } = turn.server('udp');
+      const unusable = [`turn:127.0.0.1:${DEAD_PORT}?transport=tcp`, 'turns:127.0.0.1?transport=udp'];
+      const viewer = await connect([{ urls: [...unusable, urls], ...credentials }]);
+      expect(way(viewer)).toEqual(throughRelay);
+    });
+
+    it('is reached over a relay that is there later than the viewer’s candidates', async () => {
+      let answered = (): void => undefined;
+      const afterAnswer = new Promise<void>((resolve) => (answered = resolve));
+      const open = TurnAllocation.open.bind(TurnAllocation);
+      vi.spyOn(TurnAllocation, 'open').mockImplementation(async (...parameters) => {
+        await afterAnswer;
+        return open(...parameters);
+      });
+      // After the answer come its candidates, and the checks begin.
+      const viewer = await connect([turn.server('udp')], () => setTimeout(answered, 100));
+      expect(way(viewer)).toEqual(throughRelay);
+    });
+
+    it('takes another relay with an ICE restart, under the credentials of then, and gives the first one back', async () => {
+      const before = turn.allocations;
+      const viewer = await connect([turn.server('udp')]);
+      viewer.media.transport.consume(producer, viewer.media.video);
+      const [first] = viewer.client.iceTransports[0]?.connection.nominated?.remoteAddr ?? [];
+      expect(first).toBe('127.0.0.1');
+      await viewer.peer.restartIce(() => Promise.resolve([turn.server('tcp')]));
+      await viewer.answerRestart(withoutDirectWay);
+      await until(() => expect(way(viewer)).toEqual(throughRelay));
+      await until(() => {
+        expect(turn.allocations).toEqual({ made: before.made + 2, ended: before.ended + 1 });
+      });
+      producer.send(frameOf(true, [300]));
+      await until(() => expect(viewer.rtp.at(-1)?.payload.length).toBe(300));
+    });
+
+    it('asks a STUN server for its address, again with an ICE restart', async () => {
+      const told: string[] = [];
+      const reflexive = (): string[] => told.filter((candidate) => candidate.includes(' typ srflx '));
+      const viewer = await viewers.connect(
+        { iceServers: [{ urls: turn.stunUrl }] },
+        undefined,
+        (candidate) => {
+          told.push(candidate);
+          return candidate;
+        },
+      );
+      await until(() => expect(reflexive()).toHaveLength(1));
+      await viewer.peer.restartIce();
+      await viewer.answerRestart();
+      await until(() => expect(reflexive()).toHaveLength(2));
+      // Nothing lies between: it is the address of the socket.
+      const [first = '', second = ''] = reflexive();
+      expect(first).toMatch(/ 127\.0\.0\.1 \d+ typ srflx raddr 0\.0\.0\.0 rport 9/);
+      expect(second.split(' ').slice(4, 6)).toEqual(first.split(' ').slice(4, 6));
+    });
+
+    it('outlives the end of the TURN server', async () => {
+      const other = await TurnServer.start();
+      const viewer = await connect([other.server('tcp')]);
+      viewer.media.transport.consume(producer, viewer.media.video);
+      await other.stop();
+      for (let index = 0; index < 20; index += 1) {
+        producer.send(frameOf(index === 0, [1000]));
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      await viewer.peer.close();
+    });
+  },
+);

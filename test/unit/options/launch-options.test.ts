@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+
+import { resolveOptions } from '../../../src/options.js';
+import type { TargetPolicyOptions } from '../../../src/target-policy.js';
+
+const accepted = (flag: string, targetPolicy: TargetPolicyOptions): readonly string[] | undefined =>
+  resolveOptions({ targetPolicy, puppeteerLaunchOptions: { args: ['--lang=de', flag] } })
+    .puppeteerLaunchOptions.args;
+
+const OPEN = { allowPrivateAddresses: true };
+
+it.each(['--remote-debugging-port=9222', '-remote-debugging-pipe', '--user-data-dir=/home/me', '--'])(
+  'the flag %s, by which a browser would be another than one of ours, is refused',
+  (flag) => {
+    const because = 'because each session drives a browser with a profile of its own over a pipe';
+    const name = flag.replace(/^-+|=.*/g, '');
+    expect(() => accepted(flag, OPEN)).toThrow(
+      `Expected no --${name} in puppeteerLaunchOptions.args ${because}`,
+    );
+  },
+);
+
+it.each([
+  ...['--proxy-server=http://10.0.0.1', '-proxy-pac-url=data:,', ' --proxy-bypass-list=*'],
+  ...['--proxy-auto-detect', '--no-proxy-server', '--host-resolver-rules=', '--host-rules=MAP * 10.0.0.1'],
+  ...['--force-webrtc-ip-handling-policy=default', '--webrtc-ip-handling-policy', '--disable-web-security'],
+  ...['--enable-quic', '--origin-to-force-quic-on=a.org:443'],
+])('the flag %s is refused where pages may not reach all', (flag) => {
+  const because = 'because pages would get past the targetPolicy';
+  const name = flag.replace(/^ ?-+|=.*/g, '');
+  expect(() => accepted(flag, {})).toThrow(`Expected no --${name} in puppeteerLaunchOptions.args ${because}`);
+  expect(() => accepted(flag, { ...OPEN, denyHosts: ['a.org'] })).toThrow(because);
+  expect(accepted(flag, OPEN)).toEqual(['--lang=de', flag]);
+});
+
+it.each(['--use-angle=vulkan', '--proxy-server-like', '--no-sandbox', 'about:blank'])(
+  'the argument %s is passed on',
+  (flag) => expect(accepted(flag, {})).toEqual(['--lang=de', flag]),
+);
