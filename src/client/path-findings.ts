@@ -10,13 +10,11 @@ const UNREACHABLE = 701;
 /** Whether there is a way for media between browser and server. */
 export function pathFindings({ peer, error, stats: { paths } }: ClientReport): Finding[] {
   if (peer === undefined) {
-    return error?.code === 'ice_failed' || error?.code === 'peer_failed'
-      ? [failedPath(error.code, error.message)]
-      : [];
+    return error ? failedPeer(error) : [];
   }
   const { connectionState, iceState, iceStateMs, ageMs, everConnected } = peer;
   const isUp = iceState === 'connected' || iceState === 'completed';
-  const findings = relayFindings(peer, isUp);
+  const findings = isUp ? [] : relayFindings(peer, paths.local);
   const figures = {
     iceState,
     sinceMs: iceStateMs,
@@ -45,12 +43,15 @@ export function pathFindings({ peer, error, stats: { paths } }: ClientReport): F
     findings.push(finding('error', 'media_interrupted', message, figures));
   } else if (iceState === 'failed' || ageMs > PATIENCE_MS) {
     findings.push(neverConnected(peer, figures));
+  } else if (error) {
+    // A new peer takes up where one has failed: what was wrong is so until it stands.
+    findings.push(...failedPeer(error));
   }
   return findings;
 }
 
 function neverConnected(
-  { hasRelayServer }: PeerReport,
+  { relayServers }: PeerReport,
   figures: { checksSent: number; checksAnswered: number; serverCandidates: string },
 ): Finding {
   if (figures.serverCandidates === '') {
@@ -62,24 +63,43 @@ function neverConnected(
       'Some packets come through between this browser and the server, but no path works both ways.';
     return finding('error', 'ice_failed', message, figures);
   }
-  const help = hasRelayServer
+  const help = relayServers.length
     ? 'The TURN server did not help.'
     : 'The server has no TURN server to go around it.';
   const message = `No UDP packet gets through to the server and back: a firewall may block it, or its address is wrong. ${help}`;
   return finding('error', 'udp_blocked', message, figures);
 }
 
-function relayFindings({ serverFailures }: PeerReport, isUp: boolean): Finding[] {
-  return serverFailures
-    .filter(({ url }) => /^turns?:/.test(url))
-    .map(({ url, errorCode, errorText }) => {
-      const figures = { url, errorCode, errorText };
-      // With a direct path the relay is not missed.
-      const severity = isUp ? 'info' : 'warning';
-      return errorCode === UNREACHABLE
-        ? finding(severity, 'turn_unreachable', 'The TURN server cannot be reached.', figures)
-        : finding(severity, 'turn_refused', `The TURN server refuses: ${errorText || errorCode}.`, figures);
-    });
+/** With a direct path relays are not missed. */
+function relayFindings(
+  { serverFailures, relayServers, ageMs }: PeerReport,
+  local: readonly string[],
+): Finding[] {
+  const told = serverFailures.filter(({ url }) => /^turns?:/.test(url));
+  const findings = told.map(({ url, errorCode, errorText }) => {
+    const figures = { url, errorCode, errorText };
+    const reason = errorText.replace(/\.$/, '') || errorCode;
+    return errorCode === UNREACHABLE
+      ? finding('warning', 'turn_unreachable', 'The TURN server cannot be reached.', figures)
+      : finding('warning', 'turn_refused', `The TURN server refuses: ${reason}.`, figures);
+  });
+  if (ageMs < PATIENCE_MS || local.includes('relay')) return findings;
+  // Of one that is silent, Chromium says nothing for as long as a peer lives; what it tells begins with host and port.
+  const silent = relayServers.filter((server) => !told.some(({ url }) => url.startsWith(hostOf(server))));
+  return [
+    ...findings,
+    ...silent.map((url) =>
+      finding('warning', 'turn_unreachable', 'The TURN server does not answer.', { url, waitedMs: ageMs }),
+    ),
+  ];
+}
+
+function hostOf(url: string): string {
+  return url.replace(/\?.*/, '');
+}
+
+function failedPeer({ code, message }: NonNullable<ClientReport['error']>): Finding[] {
+  return code === 'ice_failed' || code === 'peer_failed' ? [failedPath(code, message)] : [];
 }
 
 function failedPath(code: 'ice_failed' | 'peer_failed', reason: string): Finding {

@@ -14,7 +14,7 @@ export interface PeerReport {
   readonly iceStateMs: number;
   readonly ageMs: number;
   readonly everConnected: boolean;
-  /** The server has named a TURN server. */
-  readonly hasRelayServer: boolean;
+  /** URLs of the TURN servers that the server has named. */
+  readonly relayServers: readonly string[];
   readonly serverFailures: readonly IceServerFailure[];
 }

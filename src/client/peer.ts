@@ -30,7 +30,7 @@ export class Peer {
   readonly #listener: PeerListener;
   readonly #connection: RTCPeerConnection;
   readonly #recovery: IceRecovery;
-  #hasRelayServer: boolean;
+  #relayServers: string[];
   readonly #openedAtMs = performance.now();
   #operations: Promise<void> = Promise.resolve();
   /** Local candidates found while an answer is not handed over yet. */
@@ -49,7 +49,7 @@ export class Peer {
       throw new StreamError('webrtc_unsupported', 'This browser has no WebRTC.');
     }
     this.#listener = listener;
-    this.#hasRelayServer = hasRelay(iceServers);
+    this.#relayServers = relaysAmong(iceServers);
     this.#connection = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
     this.#recovery = new IceRecovery({
       onRestartWanted: () => listener.onIceRestartWanted(),
@@ -76,7 +76,7 @@ export class Peer {
 
   /** For what is gathered from now on: with an ICE restart come new credentials for relays. */
   setIceServers(iceServers: RTCIceServer[]): void {
-    this.#hasRelayServer = hasRelay(iceServers);
+    this.#relayServers = relaysAmong(iceServers);
     this.#enqueue(() => {
       try {
         // What cannot change must be as it was.
@@ -168,7 +168,7 @@ export class Peer {
       iceStateMs: nowMs - this.#iceStateSinceMs,
       ageMs: nowMs - this.#openedAtMs,
       everConnected: this.#everConnected,
-      hasRelayServer: this.#hasRelayServer,
+      relayServers: this.#relayServers,
       serverFailures: [...this.#serverFailures],
     };
   }
@@ -255,8 +255,8 @@ export class Peer {
   }
 }
 
-function hasRelay(iceServers: RTCIceServer[]): boolean {
-  return iceServers.some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
+function relaysAmong(iceServers: RTCIceServer[]): string[] {
+  return iceServers.flatMap(({ urls }) => urls).filter((url) => /^turns?:/.test(url));
 }
 
 /** Asks for the smallest jitter buffer: the stream is watched live, and often played with. */

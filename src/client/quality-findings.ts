@@ -9,6 +9,8 @@ const HEAVY_LOSS_RATIO = 0.1;
 /** Above it playing feels late whatever the picture is. */
 const HIGH_RTT_MS = 200;
 const HIGH_JITTER_BUFFER_MS = 150;
+/** Pictures are held back for their sound, by up to 200 ms. */
+const HIGH_WITH_SOUND_MS = 250;
 const FREEZE_MS = 250;
 /** Share of the time between two pictures, of decoding and encoding: above it there is no room for a dearer one. */
 const FULL_SHARE = 0.85;
@@ -44,10 +46,16 @@ function missingPicture(
   encoding: EncodingDiagnostics | undefined,
 ): Finding | undefined {
   if (width !== undefined || connectedMs < NO_PICTURE_AFTER_MS) return undefined;
-  return finding('error', 'no_picture', 'The media connection stands, but no picture has come over it.', {
+  const packetsSent = viewer?.video?.packetsSent;
+  const why = recent?.packetsReceived
+    ? ': pictures are not whole, or cannot be decoded'
+    : packetsSent
+      ? ': the server sends, and nothing arrives'
+      : '';
+  return finding('error', 'no_picture', `The connection stands, but no picture has come${why}.`, {
     connectedMs,
     packetsReceived: recent?.packetsReceived,
-    packetsSent: viewer?.video?.packetsSent,
+    packetsSent,
     framesEncoded: encoding?.frames.encoded,
   });
 }
@@ -101,9 +109,10 @@ function roundTrip({ rttMs }: StreamStats, viewer: ViewerDiagnostics | undefined
   return finding('warning', 'high_latency', message, { rttMs, serverRttMs });
 }
 
-function jitterBuffer({ jitterBufferMs }: StreamStats): Finding | undefined {
-  if (jitterBufferMs === undefined || jitterBufferMs < HIGH_JITTER_BUFFER_MS) return undefined;
-  const message = `Pictures wait ${jitterBufferMs.toFixed(0)} ms here, because packets come unevenly or sound is awaited.`;
+function jitterBuffer({ jitterBufferMs, audioCodec }: StreamStats): Finding | undefined {
+  const highMs = audioCodec === undefined ? HIGH_JITTER_BUFFER_MS : HIGH_WITH_SOUND_MS;
+  if (jitterBufferMs === undefined || jitterBufferMs < highMs) return undefined;
+  const message = `Pictures wait ${jitterBufferMs.toFixed(0)} ms here, because packets come unevenly.`;
   return finding('warning', 'jitter_buffer_high', message, { jitterBufferMs });
 }
 

@@ -42,7 +42,8 @@ export class StreamConnection {
   #viewerNumber: number | undefined;
   #role: ViewerRole = 'viewer';
   #media: MediaLink | undefined;
-  #rejoins = 0;
+  /** Why viewers lost their media since it stood last; so many others were tried. */
+  #mediaErrors: StreamError[] = [];
   #lastError: StreamError | undefined;
 
   /** Use `connectStream`. */
@@ -155,7 +156,7 @@ export class StreamConnection {
   async report(): Promise<ClientReport> {
     const media = this.#media;
     const raw = (await media?.getStats()) ?? new Map<string, unknown>();
-    const error = this.#lastError;
+    const error = this.#lastError ?? this.#mediaErrors.at(-1);
     return {
       status: this.#status,
       viewerNumber: this.#viewerNumber,
@@ -305,7 +306,7 @@ export class StreamConnection {
         onMedia: show,
         onTrack: (track) => this.#events.emit('track', track),
         onPeerState: (state) => {
-          if (state === 'connected') this.#rejoins = 0;
+          if (state === 'connected') this.#mediaErrors = [];
           this.#events.emit('peerState', state);
         },
         onInputMessage: (text) => this.#takeInput(text),
@@ -326,11 +327,11 @@ export class StreamConnection {
 
   /** This viewer gets no picture any more, or the server knows it no more: come back as another one. */
   #rejoin(error: StreamError): void {
-    if (FINAL_CODES.has(error.code) || this.#rejoins >= MAX_REJOINS) {
+    if (FINAL_CODES.has(error.code) || this.#mediaErrors.length >= MAX_REJOINS) {
       this.#fail(error);
       return;
     }
-    this.#rejoins++;
+    this.#mediaErrors.push(error);
     this.#dropViewer();
     this.#report(error);
     this.#feed.retryNow();

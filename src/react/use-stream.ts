@@ -115,7 +115,6 @@ export function useStream(options: UseStreamOptions): StreamHandle {
     });
     return () => {
       connected.current = undefined;
-      setSnapshot(IDLE);
       const { onUnmount = 'leave' } = latest.current;
       if (unmounting.current && onUnmount === 'terminate' && created.current !== undefined) {
         // Nobody is left to be told of a failure; the session then ends by its timeout.
@@ -123,6 +122,8 @@ export function useStream(options: UseStreamOptions): StreamHandle {
       } else {
         connection.close();
       }
+      // Last: closing tells of itself.
+      setSnapshot(IDLE);
     };
   }, [enabled, session, viewer]);
 

@@ -30,7 +30,7 @@ const CONNECTED: PeerReport = {
   iceStateMs: 10_000,
   ageMs: 11_000,
   everConnected: true,
-  hasRelayServer: false,
+  relayServers: [],
   serverFailures: [],
 };
 const NEVER: PeerReport = {

@@ -129,6 +129,31 @@ describe('GET /:id', () => {
   });
 });
 
+describe('GET /:id/diagnostics', () => {
+  it('tells what encoders and viewers do, by number and without ids; also by fetch', async () => {
+    const url = await liveSession();
+    const stream = await EventStreamClient.open(`${url}/sse?media=none`);
+    const { viewerId, number } = await stream.signal<{ viewerId: string; number: number }>('viewer');
+    const { status, json } = await ask(`${url}/diagnostics`);
+    expect([status, json]).toMatchObject([200, { status: 'connecting', capture: 'tab', encodings: [] }]);
+    expect(json.viewers).toEqual([
+      { number, attached: true, media: 'none', ice: null, videoCodec: null, video: null, audio: null },
+    ]);
+    expect(JSON.stringify(json)).not.toContain(viewerId);
+    const fetched = await server.router.fetch(new Request(`${url}/diagnostics`));
+    expect([fetched.status, await fetched.json()]).toEqual([200, json]);
+    stream.abort();
+  });
+
+  it('is no use of the session, which ends all the same', async () => {
+    const url = await liveSession();
+    await server.parts.clock.advance(299_000);
+    expect((await ask(`${url}/diagnostics`)).status).toBe(200);
+    await server.parts.clock.advance(2000);
+    expect((await ask(`${url}/diagnostics`)).status).toBe(404);
+  });
+});
+
 describe('DELETE /:id', () => {
   it('tells the viewers, closes everything and forgets the session', async () => {
     const url = await liveSession();

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 
+import { anybody } from '../../helpers/session-fakes.js';
 import { SessionHarness } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
@@ -62,5 +63,17 @@ it('tells of encodings and viewers by number, and no secret', async () => {
     audio: { packetsSent: 0 },
   });
   expect(JSON.stringify(told)).not.toContain(first.id);
+  await harness.session.close('deleted');
+});
+
+it('tells of players as of viewers', async () => {
+  const harness = new SessionHarness();
+  harness.session.launch();
+  harness.launch.succeed();
+  await settle();
+  await harness.session.admitPlayer(anybody, 'an offer', []);
+  expect(harness.session.diagnostics.viewers).toMatchObject([
+    { number: 1, attached: true, media: 'negotiating', ice: { pair: null }, video: null },
+  ]);
   await harness.session.close('deleted');
 });
