@@ -9,51 +9,39 @@ import type { ServerDiagnostics } from '../../../src/client/server-diagnostics.j
 import { stageLatency } from '../../../src/client/stage-latency.js';
 import { StatsSampler } from '../../../src/client/stream-stats.js';
 
-/** What both ends tell: two readings of `getStats()` in Chromium's form, and one of the diagnostics. */
+/** What both ends told: two readings of Chromium's `getStats()` a second apart, the peer, and the server. */
 interface Condition {
   readonly first: { id: string }[];
   readonly second: { id: string }[];
+  readonly viewerNumber: number;
+  readonly peer: PeerReport;
   readonly server: ServerDiagnostics;
 }
 
 /**
- * `healthy`: on the loopback address; `lossy`: some datagrams dropped from the first reading on;
- * `blocked`: all of them, from the start.
+ * Recorded from Chromium 156, one session and a NAT on the loopback address, and reduced to what is read. `healthy`: all comes
+ * through; `lossy`: 6 % of the media's packets do not; `noDtls`, `noMedia`: none of these do; `noUdp`: nothing does, nor helps
+ * one TURN server with another password, one that is silent, and one without a port; `interrupted`: cut off a second ago.
  */
 const conditions = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../fixtures/viewer-stats.json'), 'utf8'),
-) as Record<'healthy' | 'lossy' | 'blocked', Condition>;
+) as Record<'healthy' | 'lossy' | 'noUdp' | 'noDtls' | 'noMedia' | 'interrupted', Condition>;
 
-const CONNECTED: PeerReport = {
-  connectionState: 'connected',
-  iceState: 'connected',
-  iceStateMs: 10_000,
-  ageMs: 11_000,
-  everConnected: true,
-  relayServers: [],
-  serverFailures: [],
-};
-const NEVER: PeerReport = {
-  ...CONNECTED,
-  connectionState: 'connecting',
-  iceState: 'checking',
-  iceStateMs: 4000,
-  ageMs: 4500,
-  everConnected: false,
-};
+const CONNECTED = conditions.healthy.peer;
+const NEVER: PeerReport = { ...conditions.noUdp.peer, serverFailures: [], relayServers: [] };
 
 function report(name: keyof typeof conditions, changes: Partial<ClientReport> = {}): ClientReport {
-  const { first, second, server } = conditions[name];
+  const { first, second, viewerNumber, peer } = conditions[name];
   const sampler = new StatsSampler();
   sampler.sample(new Map(first.map((entry) => [entry.id, entry])));
   return {
     status: 'connected',
-    viewerNumber: server.viewers.find(({ attached }) => attached)?.number,
+    viewerNumber,
     sessionStatus: 'streaming',
     sessionError: undefined,
     error: undefined,
     blocked: undefined,
-    peer: CONNECTED,
+    peer,
     stats: sampler.sample(new Map(second.map((entry) => [entry.id, entry]))),
     ...changes,
   };
@@ -76,8 +64,15 @@ function serverWith(changes: object): ServerDiagnostics {
 }
 
 describe('diagnose', () => {
-  it('finds nothing where nothing is wrong', () => {
-    expect(diagnose(report('healthy'), conditions.healthy.server)).toEqual([]);
+  it.each([
+    ['healthy', []],
+    ['lossy', ['packet_loss']],
+    ['noUdp', ['udp_blocked', 'turn_refused', 'turn_unreachable', 'turn_unreachable']],
+    ['noDtls', ['dtls_failed']],
+    ['noMedia', ['no_picture']],
+    ['interrupted', ['media_interrupted']],
+  ] as const)('says of what was recorded: %s', (name, expected) => {
+    expect(codes(report(name), conditions[name].server)).toEqual(expected);
   });
 
   it.each([
@@ -103,6 +98,14 @@ describe('diagnose', () => {
     expect(codes(report('healthy', changes))).toEqual([code]);
   });
 
+  it('keeps what failed one peer until the next one stands, or can be looked at', () => {
+    const error = { code: 'ice_failed', status: 0, message: 'No network path was found.' };
+    const young = { ...NEVER, ageMs: 500 };
+    expect(codes(report('noUdp', { peer: young, error }))).toEqual(['ice_failed']);
+    expect(codes(report('noUdp', { peer: NEVER, error }))).toEqual(['udp_blocked']);
+    expect(codes(report('healthy', { error }))).toEqual([]);
+  });
+
   it('says nothing of an error that is over', () => {
     const error = { code: 'network', status: 0, message: 'Lost.' };
     expect(codes(report('healthy', { error }))).toEqual([]);
@@ -110,7 +113,7 @@ describe('diagnose', () => {
 
   describe('without a path for UDP', () => {
     it('tells a firewall, with the checks that were not answered', () => {
-      const [found, ...others] = diagnose(report('blocked', { peer: NEVER }));
+      const [found, ...others] = diagnose(report('noUdp', { peer: NEVER }));
       expect(others).toEqual([]);
       expect(found).toMatchObject({ code: 'udp_blocked', severity: 'error' });
       expect(found?.message).toContain('no TURN server');
@@ -119,44 +122,48 @@ describe('diagnose', () => {
     });
 
     it('waits before it says so', () => {
-      expect(codes(report('blocked', { peer: { ...NEVER, ageMs: 1000 } }))).toEqual([]);
+      expect(codes(report('noUdp', { peer: { ...NEVER, ageMs: 1000 } }))).toEqual([]);
     });
 
-    it('tells a TURN server that refuses from one that is not there', () => {
+    it('tells a TURN server that refuses from those that are not there, or do not answer', () => {
       const serverFailures = [
-        { url: 'turn:a.example:3478', errorCode: 401, errorText: 'Unauthorized' },
-        { url: 'turns:b.example:443', errorCode: 701, errorText: 'TURN host lookup received error.' },
-        { url: 'stun:c.example', errorCode: 701, errorText: '' },
+        { url: 'turn:a.example:3478?transport=udp', errorCode: 401, errorText: 'Unauthorized.' },
+        { url: 'turns:b.example:443?transport=tcp', errorCode: 701, errorText: 'Failed to connect' },
+        { url: 'stun:c.example:3478', errorCode: 701, errorText: '' },
       ];
-      const peer = { ...NEVER, hasRelayServer: true, serverFailures };
-      const findings = diagnose(report('blocked', { peer }));
-      expect(findings.map(({ code, severity }) => [code, severity])).toEqual([
-        ['udp_blocked', 'error'],
-        ['turn_refused', 'warning'],
-        ['turn_unreachable', 'warning'],
+      const relayServers = ['turn:a.example', 'turns:b.example:443?transport=tcp', 'turn:silent.example'];
+      const peer = { ...NEVER, relayServers, serverFailures };
+      const findings = diagnose(report('noUdp', { peer }));
+      expect(findings.map(({ code, severity, figures: { url } }) => [code, severity, url])).toEqual([
+        ['udp_blocked', 'error', undefined],
+        ['turn_refused', 'warning', 'turn:a.example:3478?transport=udp'],
+        ['turn_unreachable', 'warning', 'turns:b.example:443?transport=tcp'],
+        ['turn_unreachable', 'warning', 'turn:silent.example'],
       ]);
-      expect(findings[1]).toMatchObject({
-        message: 'The TURN server refuses: Unauthorized.',
-        figures: { url: 'turn:a.example:3478', errorCode: 401 },
-      });
+      expect(findings[0]?.message).toContain('The TURN server did not help.');
+      expect(findings[1]?.message).toBe('The TURN server refuses: Unauthorized.');
+    });
+
+    it('says nothing of relays where one has helped', () => {
+      const { paths } = report('noUdp').stats;
+      const stats = { ...report('noUdp').stats, paths: { ...paths, local: ['host', 'relay'] } };
+      const peer = { ...NEVER, relayServers: ['turn:a.example', 'turn:silent.example'] };
+      expect(codes(report('noUdp', { peer, stats }))).toEqual(['udp_blocked']);
     });
 
     it('blames the server where that has named no address', () => {
-      const { stats } = report('blocked');
+      const { stats } = report('noUdp');
       const paths = { ...stats.paths, remote: [] };
-      expect(codes(report('blocked', { peer: NEVER, stats: { ...stats, paths } }))).toEqual([
+      expect(codes(report('noUdp', { peer: NEVER, stats: { ...stats, paths } }))).toEqual([
         'no_server_candidates',
       ]);
     });
   });
 
-  it('tells lost packets', () => {
-    const found = diagnose(report('lossy'), conditions.lossy.server).find(
-      ({ code }) => code === 'packet_loss',
-    );
-    expect(found?.message).toMatch(/^\d+(\.\d)? % of the packets are lost/);
-    expect(found?.figures.lossRatio).toBeGreaterThan(0.02);
-    expect(found?.figures.nacksSent).toBeGreaterThan(0);
+  it('tells lost packets, by how many', () => {
+    const [found] = diagnose(report('lossy'), conditions.lossy.server);
+    expect(found?.message).toMatch(/^4\.6 % of the packets are lost/);
+    expect(found?.figures).toMatchObject({ lossRatio: 0.046, packetsReceived: 167, nacksSent: 9 });
   });
 
   it('tells a decoder that is too slow from packets that are lost', () => {
@@ -176,10 +183,20 @@ describe('diagnose', () => {
     expect(codes(report('healthy'), serverWith(changes))).toEqual([code]);
   });
 
-  it('tells a connection over which no picture comes', () => {
+  it('tells a picture that does not arrive from one that is not sent, and one that is of no use', () => {
+    const said = (...told: Parameters<typeof diagnose>): string | undefined => diagnose(...told)[0]?.message;
+    expect(said(report('noMedia'), conditions.noMedia.server)).toContain('sends, and nothing arrives');
+    expect(said(report('noMedia'))).toBe('The connection stands, but no picture has come.');
     const { stats } = report('healthy');
-    const nothing = { ...stats, width: undefined, recent: undefined };
-    expect(codes(report('healthy', { stats: nothing }))).toEqual(['no_picture']);
+    expect(said(report('healthy', { stats: { ...stats, width: undefined } }))).toContain('not whole');
+  });
+
+  it('takes pictures that are held back for their sound for as they should be', () => {
+    const { stats } = report('healthy');
+    const silent = { ...stats, audioCodec: undefined };
+    expect(stats.jitterBufferMs).toBeGreaterThan(150);
+    expect(codes(report('healthy'))).toEqual([]);
+    expect(codes(report('healthy', { stats: silent }))).toEqual(['jitter_buffer_high']);
   });
 });
 
