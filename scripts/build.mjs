@@ -6,6 +6,8 @@ import { join } from 'node:path';
 
 import { build } from 'esbuild';
 
+import { clientBundle } from './client-bundle.mjs';
+
 const root = join(import.meta.dirname, '..');
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 
@@ -14,17 +16,7 @@ rmSync(join(root, 'dist'), { recursive: true, force: true });
 for (const project of ['.', 'src/client', 'src/react', 'src/capture/page', 'src/demo/page']) {
   execFileSync(process.execPath, [tsc, '-p', join(root, project)], { stdio: 'inherit' });
 }
-// One file with fast-json-patch in it, so that a browser can load the client as it is: without a bundler or an import map.
-await build({
-  entryPoints: [join(root, 'src/client/index.ts')],
-  outfile: join(root, 'dist/client/index.js'),
-  bundle: true,
-  minify: true,
-  format: 'esm',
-  target: 'es2022',
-  sourcemap: true,
-  logLevel: 'warning',
-});
+await build({ ...clientBundle, outfile: join(root, 'dist/client/index.js'), sourcemap: true });
 // Left by the compilation of what imports it, and part of that file now.
 for (const name of readdirSync(join(root, 'dist/client'))) {
   if (/\.js(\.map)?$/.test(name) && !name.startsWith('index.')) rmSync(join(root, 'dist/client', name));
