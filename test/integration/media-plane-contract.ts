@@ -235,6 +235,8 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
     it('sends nothing while paused, then waits for a keyframe with contiguous numbers', async () => {
       const { viewer, consumer } = await watch();
       video.send(frameOf(true, [11]));
+      // What has not gone out when it is paused does not go out.
+      await until(() => expect(viewer.rtp).toHaveLength(1));
       consumer.pause();
       video.send(frameOf(true, [22]));
       consumer.resume();
