@@ -7,7 +7,7 @@ import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
-import { settlesWithin } from './deadline.js';
+import { closePart } from './close-part.js';
 import { IdleWatch } from './idle-watch.js';
 import { initialState } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
@@ -16,6 +16,7 @@ import type { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
+import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnostics.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
@@ -37,8 +38,6 @@ export interface SessionListener {
 /** While viewers watch, how often that is noted as activity, ms. */
 const WATCHING_NOTE_MS = 30_000;
 const MAX_MESSAGE_BYTES = 64 * 1024;
-/** What closing may take, ms, in this order: less than 5 s together. What is late goes on by itself. */
-const CLOSE_BUDGET_MS = { viewers: 800, encoders: 800, capture: 3200 } as const;
 
 /** One page being rendered, and its viewers: the life cycle, from launch to the last file removed. */
 export class Session {
@@ -112,6 +111,13 @@ export class Session {
   /** The state document as it is now. */
   get state(): Readonly<StreamSessionState> {
     return this.#publisher.document;
+  }
+
+  /** What its encoders, its viewers and the ways to them do at this moment. Not a use of the session. */
+  get diagnostics(): SessionDiagnostics {
+    const { frameRate, maxBitrateBps: bitrateBps } = this.#renderOptions;
+    const encodings = this.#media?.encodings({ frameRate, bitrateBps }) ?? [];
+    return sessionDiagnostics(this.state, encodings, this.viewers.diagnostics());
   }
 
   /** Begins to launch. What comes of it shows in the state. Once. */
@@ -368,29 +374,16 @@ export class Session {
     this.#publisher.close();
     this.#launchAbort.abort();
 
-    await this.#closePart('viewers', this.viewers.close(reason));
+    const by = { clock: this.#parts.clock, logger: this.#logger };
+    await closePart('viewers', this.viewers.close(reason), by);
     this.#onViewerChange();
-    await this.#closePart('encoders', this.#media?.close());
-    await this.#closePart(
-      'capture',
-      this.#launched.then(() => this.#capture?.close()),
-    );
+    await closePart('encoders', this.#media?.close(), by);
+    const captureClosed = this.#launched.then(() => this.#capture?.close());
+    await closePart('capture', captureClosed, by);
     this.#publisher.update((document) => {
       delete document.instanceInfo?.pid;
     });
     this.#logger.info({ reason }, 'session ended');
     this.#listener.onEnded(this, reason);
-  }
-
-  /** What fails or is late must not keep the rest from being closed. */
-  async #closePart(part: keyof typeof CLOSE_BUDGET_MS, closing: Promise<unknown> | undefined): Promise<void> {
-    if (closing === undefined) return;
-    const late = closing.catch((thrown: unknown) => this.#reportUnclean(part, thrown));
-    const inTime = await settlesWithin(this.#parts.clock, CLOSE_BUDGET_MS[part], late);
-    if (!inTime) this.#logger.warn({ part, limitMs: CLOSE_BUDGET_MS[part] }, 'closing takes too long');
-  }
-
-  #reportUnclean(part: string, thrown: unknown): void {
-    this.#logger.warn({ part, err: asError(thrown) }, 'a part did not close cleanly');
   }
 }

@@ -9,6 +9,7 @@ import type { RenderOptions } from './render-options.js';
 import { codecsToOffer } from './render-options.js';
 import { secretDigest } from './secret-digest.js';
 import type { SessionEndReason } from './session-events.js';
+import type { ViewerDiagnostics } from './session-diagnostics.js';
 import type { SessionMedia } from './session-media.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { StatePublisher } from './state-publisher.js';
@@ -244,6 +245,10 @@ export class ViewerGroup {
       signalingState: connected ? 'connected' : media.length > 0 ? 'negotiating' : 'idle',
       iceCandidatesGathered: media.length > 0 && media.every((one) => one.candidatesGathered),
     };
+  }
+
+  diagnostics(): ViewerDiagnostics[] {
+    return [...this.#viewers.values(), ...this.#players.values()].map((viewer) => viewer.diagnostics);
   }
 
   sendPatch(entry: EventLogEntry): void {

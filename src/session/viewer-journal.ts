@@ -30,6 +30,11 @@ export class ViewerJournal {
     this.logContext = this.#who;
   }
 
+  /** The public one. */
+  get number(): number {
+    return this.#parameters.viewer;
+  }
+
   join(): void {
     this.#parameters.observe('viewer:join', this.#who);
   }

@@ -11,6 +11,7 @@ import { EventDelivery } from './event-delivery.js';
 import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
 import { customSignal } from './server-sent-event.js';
+import { NO_MEDIA, type ViewerDiagnostics } from './session-diagnostics.js';
 import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
 import type { StatePublisher } from './state-publisher.js';
 import type { ViewerJournal } from './viewer-journal.js';
@@ -98,6 +99,11 @@ export class Viewer {
     return this.#media;
   }
 
+  get diagnostics(): ViewerDiagnostics {
+    const media = this.#media?.diagnostics ?? NO_MEDIA;
+    return { number: this.journal.number, attached: this.attached, ...media };
+  }
+
   /**
    * Its connection was up and has ended. The browser's end of it is of no more use, so the client is to begin anew, which
    * it does as a new viewer.
@@ -149,7 +155,9 @@ export class Viewer {
 
     const delivery = new EventDelivery(sink, publisher, () => this.#onClosed(delivery));
     if (options.preamble !== undefined) delivery.sendSignal(options.preamble);
-    delivery.sendSignal(customSignal('viewer', { viewerId: id, role: 'viewer', iceServers }));
+    delivery.sendSignal(
+      customSignal('viewer', { viewerId: id, number: this.journal.number, role: 'viewer', iceServers }),
+    );
     delivery.sendState(options.lastEventId);
     if (this.#closeReason !== undefined) {
       delivery.end(customSignal('closed', { reason: this.#closeReason }));

@@ -28,7 +28,7 @@ describe('event stream', () => {
       'state_patch',
       'sdp_offer',
     ]);
-    expect(sink.signals('viewer')).toEqual([{ viewerId: id, role: 'viewer', iceServers: [] }]);
+    expect(sink.signals('viewer')).toEqual([{ viewerId: id, number: 1, role: 'viewer', iceServers: [] }]);
     expect(sink.signals('sdp_offer')).toEqual(['offer 0']);
     expect(sink.events.map((event) => typeof event.id)).toEqual(['undefined', 'number', 'undefined']);
   });
