@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import type { OpenAudioEncodeThread, OpenVideoEncodeThread } from '../encode/encode-thread.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
+import type { OpenRemoteControl } from '../input/remote-control.js';
 import type { Logger } from '../logger.js';
 import type { RtpPayloads } from '../packetize/rtp-payloads.js';
 import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
@@ -37,6 +38,7 @@ export interface SessionParts {
   readonly mediaPlane: MediaPlane;
   readonly openViewerPeer: OpenViewerPeer;
   readonly openAnsweringPeer: OpenAnsweringPeer;
+  readonly openRemoteControl: OpenRemoteControl;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly ids: IdSource;

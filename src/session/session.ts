@@ -7,9 +7,9 @@ import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
-import { settlesWithin } from './deadline.js';
+import { ClosingParts } from './closing-parts.js';
 import { IdleWatch } from './idle-watch.js';
-import { initialState } from './initial-state.js';
+import { initialState, viewportOf } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
 import type { MessageSink } from './message-sink.js';
 import type { Player } from './player.js';
@@ -37,8 +37,6 @@ export interface SessionListener {
 /** While viewers watch, how often that is noted as activity, ms. */
 const WATCHING_NOTE_MS = 30_000;
 const MAX_MESSAGE_BYTES = 64 * 1024;
-/** What closing may take, ms, in this order: less than 5 s together. What is late goes on by itself. */
-const CLOSE_BUDGET_MS = { viewers: 800, encoders: 800, capture: 3200 } as const;
 
 /** One page being rendered, and its viewers: the life cycle, from launch to the last file removed. */
 export class Session {
@@ -99,7 +97,12 @@ export class Session {
         snapshot: () => this.snapshot({ format: 'png' }),
         logger: this.#logger,
       },
-      { onActivity: () => this.touch(), onChange: () => this.#onViewerChange() },
+      {
+        onActivity: () => this.touch(),
+        onChange: () => this.#onViewerChange(),
+        onController: (id) => this.#publisher.update(({ metadata }) => void (metadata.controllerId = id)),
+        resize: ({ width, height }) => this.reconfigure({ resolution: `${width}x${height}` }),
+      },
     );
     this.#idleWatch = new IdleWatch({
       clock: parts.clock,
@@ -197,6 +200,9 @@ export class Session {
     this.#renderOptions = { ...this.#renderOptions, ...next };
     this.touch();
     await media.reconfigure(next, next.maxBitrateBps);
+    this.#publisher.update(({ instanceInfo }) => {
+      if (instanceInfo !== undefined) instanceInfo.viewport = viewportOf(this.#renderOptions);
+    });
   }
 
   /**
@@ -236,6 +242,8 @@ export class Session {
         {
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
           onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
+          onCursor: (css) => this.viewers.control.showCursor(css),
+          onClipboard: (text) => this.viewers.control.showClipboard(text),
           onEnded: (error) => this.#fail(error),
         },
         signal,
@@ -274,7 +282,7 @@ export class Session {
       document.metadata.capture = capture.kind;
       document.metadata.audio = capture.audio === null ? null : { codec: 'opus' };
     });
-    this.viewers.goLive(this.#media);
+    this.viewers.goLive(this.#media, capture.controls);
     this.#onViewerChange();
     this.#logger.info({ capture: capture.kind, pid: capture.browserPid }, 'session is live');
   }
@@ -368,10 +376,11 @@ export class Session {
     this.#publisher.close();
     this.#launchAbort.abort();
 
-    await this.#closePart('viewers', this.viewers.close(reason));
+    const closing = new ClosingParts(this.#parts.clock, this.#logger);
+    await closing.close('viewers', this.viewers.close(reason));
     this.#onViewerChange();
-    await this.#closePart('encoders', this.#media?.close());
-    await this.#closePart(
+    await closing.close('encoders', this.#media?.close());
+    await closing.close(
       'capture',
       this.#launched.then(() => this.#capture?.close()),
     );
@@ -380,17 +389,5 @@ export class Session {
     });
     this.#logger.info({ reason }, 'session ended');
     this.#listener.onEnded(this, reason);
-  }
-
-  /** What fails or is late must not keep the rest from being closed. */
-  async #closePart(part: keyof typeof CLOSE_BUDGET_MS, closing: Promise<unknown> | undefined): Promise<void> {
-    if (closing === undefined) return;
-    const late = closing.catch((thrown: unknown) => this.#reportUnclean(part, thrown));
-    const inTime = await settlesWithin(this.#parts.clock, CLOSE_BUDGET_MS[part], late);
-    if (!inTime) this.#logger.warn({ part, limitMs: CLOSE_BUDGET_MS[part] }, 'closing takes too long');
-  }
-
-  #reportUnclean(part: string, thrown: unknown): void {
-    this.#logger.warn({ part, err: asError(thrown) }, 'a part did not close cleanly');
   }
 }

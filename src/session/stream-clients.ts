@@ -6,6 +6,7 @@ import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
 import type { MessageSink } from './message-sink.js';
 import { PageStream } from './page-stream.js';
+import type { OpenSeat } from './session-control.js';
 import type { StreamSessionState } from './session-state.js';
 import { StreamClient } from './stream-client.js';
 
@@ -55,11 +56,17 @@ export class StreamClients {
   }
 
   /** Takes a WebSocket. One that comes after the end is told so. */
-  admit(sink: MessageSink, caller: Caller): void {
+  admit(sink: MessageSink, caller: Caller, openSeat: OpenSeat): void {
     const { clock, snapshot, onChange } = this.#parameters;
     const client: StreamClient = new StreamClient(
       sink,
-      { clock, snapshot, sessionMeta: () => this.#sessionMeta(), state: () => this.#stateMessage() },
+      {
+        clock,
+        snapshot,
+        openSeat,
+        sessionMeta: () => this.#sessionMeta(),
+        state: () => this.#stateMessage(),
+      },
       {
         onResumed: (resumed) => this.#follow(resumed),
         onClosed: (closed) => {
@@ -72,6 +79,7 @@ export class StreamClients {
       return;
     }
     this.#clients.set(client, caller);
+    client.arrive();
     onChange();
   }
 
