@@ -108,7 +108,7 @@ export class TabControls implements PageControls {
   }
 
   async send<C extends keyof InputCommands>(command: C, parameters: InputCommands[C]): Promise<void> {
-    await this.#cdp.send(command, parameters as never);
+    await this.#cdp.send(command, parameters);
   }
 
   async fillClipboard(text: string): Promise<void> {

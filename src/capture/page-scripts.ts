@@ -85,10 +85,10 @@ export function installDevices(names: ScriptNames): void {
   });
 
   interface ClipboardLike {
-    writeText(text: string): Promise<void>;
-    write(
+    writeText: (text: string) => Promise<void>;
+    write: (
       items: { types: string[]; getType(type: string): Promise<{ text(): Promise<string> }> }[],
-    ): Promise<void>;
+    ) => Promise<void>;
   }
   const clipboard = scope.Clipboard?.prototype as ClipboardLike | undefined;
   if (!clipboard) return;
@@ -96,7 +96,7 @@ export function installDevices(names: ScriptNames): void {
   const tell = (text: string): void => page.dispatchEvent(new CustomEvent(names.copied, { detail: text }));
   clipboard.writeText = async function (this: ClipboardLike, text) {
     await writeText.call(this, text);
-    tell(String(text));
+    tell(text);
   };
   clipboard.write = async function (this: ClipboardLike, items) {
     await write.call(this, items);

@@ -54,35 +54,52 @@ export class PageInput implements InputTarget {
     const held = this.#held.get(controller) ?? holdsNothing();
     this.#held.set(controller, held);
     switch (message.type) {
-      case 'pointer':
-        return this.#pointer.accept(message, held, this.#others(controller), this.#modifiers(held));
-      case 'wheel':
-        return this.#pointer.turn(message, this.#modifiers(held));
-      case 'touch':
-        return this.#touch(message, held);
-      case 'keyboard':
-        return this.#keyboard(message, held, this.#others(controller));
-      case 'composition':
-        return this.#compose(message.text, held);
+      case 'pointer': {
+        this.#pointer.accept(message, held, this.#others(controller), this.#modifiers(held));
+        return;
+      }
+      case 'wheel': {
+        this.#pointer.turn(message, this.#modifiers(held));
+        return;
+      }
+      case 'touch': {
+        this.#touch(message, held);
+        return;
+      }
+      case 'keyboard': {
+        this.#keyboard(message, held, this.#others(controller));
+        return;
+      }
+      case 'composition': {
+        this.#compose(message.text, held);
+        return;
+      }
       case 'text':
         held.isComposing = false;
         if (message.text !== '') this.#press(() => this.#send('Input.insertText', { text: message.text }));
         return;
-      case 'keys':
-        return this.#literal(message.data);
-      case 'key':
-        return this.#press(() => this.#sendKeys(namedKeyEvents(message.named)));
+      case 'keys': {
+        this.#literal(message.data);
+        return;
+      }
+      case 'key': {
+        this.#press(() => this.#sendKeys(namedKeyEvents(message.named)));
+        return;
+      }
       case 'paste':
         if (message.data !== '') this.#press(() => this.#paste(message.data));
         return;
-      case 'gamepad':
-        return this.#gamepad(message, held);
+      case 'gamepad': {
+        this.#gamepad(message, held);
+        return;
+      }
       case 'resize': {
         if (message.unit === 'cells') {
           throw new InputError('bad_input', 'Expected width and height because the session is a page');
         }
         const { width, height } = message;
-        return this.#parameters.resize(controller, { width, height });
+        this.#parameters.resize(controller, { width, height });
+        return;
       }
     }
   }

@@ -279,12 +279,15 @@ class Seat implements ControlSeat {
       case 'request_control':
         this.request().catch((thrown: unknown) => this.#refuse(thrown));
         return;
-      case 'release_control':
-        return this.release();
+      case 'release_control': {
+        this.release();
+        return;
+      }
       case 'give_control': {
         const { viewerId } = message;
         if (typeof viewerId !== 'string') throw new InputError('bad_input', 'Expected string for viewerId');
-        return this.give(viewerId);
+        this.give(viewerId);
+        return;
       }
       default: {
         // What is wrong is told to everyone; what is right does nothing for a viewer.
