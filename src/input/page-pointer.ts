@@ -128,13 +128,10 @@ export class PagePointer {
       kind,
       event,
       merge: (later) => {
-        const next =
-          kind === 'move' && later.kind === 'move' && 'event' in later
-            ? (later as MouseStep).event
-            : undefined;
-        if (next === undefined || next.type !== event.type || next.modifiers !== event.modifiers)
-          return undefined;
-        if (next.type !== 'mouseWheel') return this.#step('move', next);
+        if (kind !== 'move' || !isMove(later)) return undefined;
+        const { event: next } = later;
+        if (next.type !== event.type || next.modifiers !== event.modifiers) return undefined;
+        if (next.type !== 'mouseWheel') return later;
         const deltaX = (event.deltaX ?? 0) + (next.deltaX ?? 0);
         return this.#step('move', { ...next, deltaX, deltaY: (event.deltaY ?? 0) + (next.deltaY ?? 0) });
       },
@@ -145,6 +142,10 @@ export class PagePointer {
 
 interface MouseStep extends InputStep {
   readonly event: MouseEvent;
+}
+
+function isMove(step: InputStep): step is MouseStep {
+  return step.device === 'mouse' && step.kind === 'move';
 }
 
 function bitOf(button: number): number {
