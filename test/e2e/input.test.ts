@@ -8,8 +8,8 @@ import { WebSocket } from 'ws';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
 
-/** The page, CSS pixels. */
-const CSS = { width: 640, height: 360 };
+/** Two pixels of the picture are one of the page. */
+const CSS = { width: 320, height: 180 };
 
 let server: TestServer;
 let upgrades: Server;
@@ -48,6 +48,7 @@ beforeAll(async () => {
   upgrades.listen(0, '127.0.0.1');
   session = await server.create(`${server.origin}/fixtures/input.html`, {
     resolution: '640x360',
+    deviceScaleFactor: 2,
   });
   await server.state(session, ({ metadata }) => metadata.page.ready === true);
   viewer = await browser.open(server);
@@ -283,12 +284,12 @@ test('the page may take the whole screen, lock the pointer and write to the clip
     await viewer.read(`viewer.signal('message', { action: '${action}' })`);
     await lines(`told {"action":"${action}"}`);
     await click(50, 155);
-    await lines(`done ${action} 640x360 true ${action === 'lock'}`);
+    await lines(`done ${action} 320x180 true ${action === 'lock'}`);
   }
   await send(pointer('move', 60, 165));
   await lines('locked 10,10');
   await viewer.read("viewer.signal('message', { action: 'unlock' })");
-  await lines('done unlock 640x360 false false');
+  await lines('done unlock 320x180 false false');
   await viewer.read("viewer.signal('message', { action: 'copy' })");
   await lines('told {"action":"copy"}');
   await click(50, 155);
@@ -297,10 +298,10 @@ test('the page may take the whole screen, lock the pointer and write to the clip
 
 test('the picture follows the size that is asked for', async () => {
   await send({ type: 'resize', width: 481, height: 271 });
-  await lines('resize 480x270');
+  await lines('resize 240x135');
   await viewer.until('video.videoWidth === 480 && video.videoHeight === 270');
-  const { instanceInfo } = await server.state(session, (state) => state.instanceInfo.viewport.width === 480);
-  expect(instanceInfo.viewport).toEqual({ width: 480, height: 270 });
+  const { instanceInfo } = await server.state(session, (state) => state.instanceInfo.viewport.width === 240);
+  expect(instanceInfo.viewport).toEqual({ width: 240, height: 135 });
   await send({ type: 'resize', width: 640, height: 360 });
   await viewer.until('video.videoWidth === 640');
 });
