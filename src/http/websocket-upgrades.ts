@@ -53,6 +53,12 @@ export class WebSocketUpgrades {
 
   constructor(parameters: WebSocketUpgradesParameters) {
     this.#parameters = parameters;
+    // Told while `handleUpgrade` runs, which it leaves by this: the answer is then one like all others. RFC 6455 section
+    // 4.4: it names the version.
+    this.#protocol.on('wsClientError', ({ message }) => {
+      const headers = { 'Sec-WebSocket-Version': '13' };
+      throw new StreamKitError('bad_request', message, { headers });
+    });
   }
 
   /** Takes the upgrades of a server that are for the router. @returns what ends it; idempotent. */
@@ -94,6 +100,10 @@ export class WebSocketUpgrades {
     const { authorize, cors, accept, clock, onServerError } = this.#parameters;
     let caller: Caller | undefined;
     try {
+      if (request.method !== 'GET') {
+        const headers = { Allow: 'GET' };
+        throw new StreamKitError('method_not_allowed', 'Expected the method GET', { headers });
+      }
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
         throw new StreamKitError('bad_request', 'Expected Upgrade: websocket');
       }
