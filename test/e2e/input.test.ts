@@ -331,7 +331,7 @@ test('bad input is told what is wrong, and others than the controller may do not
 test('control is handed over, and what was held is let go of', async () => {
   const { socket, messages } = await openSocket();
   await expect.poll(() => messages.some(({ type }) => type === 'role')).toBe(true);
-  const { publicId } = messages.find(({ type }) => type === 'role') ?? {};
+  const publicId = messages.find(({ type }) => type === 'role')?.publicId;
   await send(pointer('move', 30, 100), pointer('down', 30, 100), keyboard('down', 'ShiftLeft', 'Shift'));
   await lines('keydown Shift');
   socket.send(JSON.stringify({ type: 'request_control' }));
