@@ -331,6 +331,7 @@ export function composeRouter<TEnv>(
       return session.prepareStream(caller);
     },
     onServerError,
+    onAnswered: (answered) => metrics.countRequest(answered),
   });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {

@@ -7,8 +7,10 @@ import type { Caller } from './caller.js';
 import type { MessageSink } from './message-sink.js';
 import { PageStream } from './page-stream.js';
 import type { OpenSeat } from './session-control.js';
+import type { SessionEndReason } from './session-events.js';
 import type { StreamSessionState } from './session-state.js';
 import { StreamClient } from './stream-client.js';
+import type { ViewerJournal } from './viewer-journal.js';
 
 export interface StreamClientsParameters {
   readonly clock: Clock;
@@ -20,8 +22,17 @@ export interface StreamClientsParameters {
   readonly document: () => Readonly<StreamSessionState>;
   readonly snapshot: () => Promise<Uint8Array>;
   readonly openSource: (codec: VideoCodec | undefined, sink: PacketSink) => PacketSource;
+  /** Of one that is about to join. */
+  readonly openJournal: () => Pick<ViewerJournal, 'viewer' | 'join' | 'leave'>;
+  /** @param viewer - the public number of the client. */
+  readonly openSeat: (viewer: number, caller: Caller) => OpenSeat;
   /** One came or went. */
   readonly onChange: () => void;
+}
+
+interface Membership {
+  readonly caller: Caller;
+  readonly journal: Pick<ViewerJournal, 'join' | 'leave'>;
 }
 
 /** RFC 6455 section 7.4.1. */
@@ -33,7 +44,7 @@ const CLOSE_INTERNAL_ERROR = 1011;
 export class StreamClients {
   readonly #parameters: StreamClientsParameters;
   readonly #stream: PageStream;
-  readonly #clients = new Map<StreamClient, Caller>();
+  readonly #clients = new Map<StreamClient, Membership>();
   #isLive = false;
   #endReason: string | undefined;
   /** The message of the state as it was last published, made once for all. */
@@ -52,25 +63,30 @@ export class StreamClients {
 
   /** How many a caller has. */
   countOf(callerKey: string): number {
-    return [...this.#clients.values()].filter(({ key }) => key === callerKey).length;
+    return [...this.#clients.values()].filter(({ caller }) => caller.key === callerKey).length;
   }
 
   /** Takes a WebSocket. One that comes after the end is told so. */
-  admit(sink: MessageSink, caller: Caller, openSeat: OpenSeat): void {
-    const { clock, snapshot, onChange } = this.#parameters;
+  admit(sink: MessageSink, caller: Caller): void {
+    const { clock, snapshot, openJournal, openSeat, onChange } = this.#parameters;
+    const journal = openJournal();
     const client: StreamClient = new StreamClient(
       sink,
       {
         clock,
         snapshot,
-        openSeat,
+        openSeat: openSeat(journal.viewer, caller),
         sessionMeta: () => this.#sessionMeta(),
         state: () => this.#stateMessage(),
       },
       {
         onResumed: (resumed) => this.#follow(resumed),
         onClosed: (closed) => {
-          if (this.#clients.delete(closed)) onChange();
+          const member = this.#clients.get(closed);
+          if (member === undefined) return;
+          this.#clients.delete(closed);
+          member.journal.leave('gone');
+          onChange();
         },
       },
     );
@@ -78,7 +94,8 @@ export class StreamClients {
       client.close(CLOSE_NORMAL, this.#endReason);
       return;
     }
-    this.#clients.set(client, caller);
+    this.#clients.set(client, { caller, journal });
+    journal.join();
     client.arrive();
     onChange();
   }
@@ -103,11 +120,15 @@ export class StreamClients {
   }
 
   /** Closes every WebSocket with the reason. Idempotent. */
-  close(reason: string): void {
+  close(reason: SessionEndReason): void {
     if (this.#endReason !== undefined) return;
     this.#endReason = reason;
     const code = closeCodes.get(reason) ?? CLOSE_NORMAL;
-    for (const client of [...this.#clients.keys()]) client.close(code, reason);
+    for (const [client, { journal }] of [...this.#clients]) {
+      // The first reason counts.
+      journal.leave(reason);
+      client.close(code, reason);
+    }
     this.#stream.close();
   }
 
@@ -144,7 +165,7 @@ export class StreamClients {
   }
 }
 
-const closeCodes = new Map([
+const closeCodes = new Map<SessionEndReason, number>([
   ['shutdown', CLOSE_GOING_AWAY],
   ['error', CLOSE_INTERNAL_ERROR],
 ]);

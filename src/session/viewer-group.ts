@@ -86,6 +86,8 @@ export class ViewerGroup {
         if (this.#live === undefined) throw new StreamKitError('unavailable', 'The page is not captured yet');
         return this.#live.tap(codecsToOffer(renderOptions.videoCodec, codec), sink);
       },
+      openJournal: () => this.#openJournal(),
+      openSeat: (viewer, caller) => this.control.openSeat(viewer, caller),
       onChange: () => {
         listener.onActivity();
         listener.onChange();
@@ -111,7 +113,7 @@ export class ViewerGroup {
     const viewer = new Viewer(
       {
         journal,
-        openSeat: this.control.openSeat(this.#admitted, caller),
+        openSeat: this.control.openSeat(journal.viewer, caller),
         findPublicId: (id) => this.#viewers.get(secretDigest(id))?.publicId,
         id: parts.ids.viewerId(),
         caller,
@@ -185,7 +187,7 @@ export class ViewerGroup {
 
   /** Takes a WebSocket; one that comes after the end is closed with the reason. */
   admitStream(sink: MessageSink, caller: Caller): void {
-    this.#streams.admit(sink, caller, this.control.openSeat(++this.#admitted, caller));
+    this.#streams.admit(sink, caller);
   }
 
   /** @throws StreamKitError `at_capacity`. Those that are away for a while count too. */

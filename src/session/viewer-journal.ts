@@ -30,6 +30,11 @@ export class ViewerJournal {
     this.logContext = this.#who;
   }
 
+  /** The public number. */
+  get viewer(): number {
+    return this.#parameters.viewer;
+  }
+
   join(): void {
     this.#parameters.observe('viewer:join', this.#who);
   }

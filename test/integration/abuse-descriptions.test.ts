@@ -58,7 +58,7 @@ describe.each(planes)(`descriptions over the %s plane, seed ${SEED}`, (_name, cr
     };
 
     // Offers of players, and what they send later.
-    for (let round = 0; round < 30; round++) {
+    for (let round = 0; round < 16; round++) {
       const offer = round % 6 === 0 ? PLAYER_OFFER : mutatedText(PLAYER_OFFER, random);
       const { status, headers } = await send('POST', '/whep', 'application/sdp', offer);
       if (status !== 201) continue;

@@ -51,7 +51,7 @@ async function tell(value: Record<string, unknown>, others: readonly RawClient[]
 }
 
 describe('event streams, one of which takes nothing', () => {
-  it('are a thousand, and have every patch in time', async () => {
+  it('are a thousand, and have every patch in time', { timeout: 60_000 }, async () => {
     const { others } = await watch(1000);
     const times: number[] = [];
     for (let mark = 0; mark < 10; mark++) times.push(await tell({ mark, text: 'x'.repeat(1000) }, others));

@@ -93,18 +93,17 @@ async function throughFetch({
   return { status: response.status, type, text };
 }
 
-function expectDocumented(request: AbusiveRequest, answered: Answered, name: string): void {
-  const { status, type, text } = answered;
-  if (status < 400 || request.method === 'HEAD') return;
+/** What of an answer is not as documented. */
+function faultOf(request: AbusiveRequest, { status, type, text }: Answered): string | undefined {
+  if (status < 400 || request.method === 'HEAD') return undefined;
   // Those of the health tell it with their status.
-  if (request.target.startsWith('/healthz') && status === 503) return;
-  const shown = `${name}: ${status} ${text.slice(0, 300)}`;
-  expect(type, shown).toMatch(/^application\/json/);
+  if (request.target.startsWith('/healthz') && status === 503) return undefined;
+  if (!type.startsWith('application/json')) return 'no JSON';
   const { error } = JSON.parse(text) as { error: { code: string; message: string } };
-  expect(Object.keys(ERROR_STATUS), shown).toContain(error.code);
-  expect(error.message, shown).toMatch(/^[^\n]{3,300}$/);
-  expect(status === 500 || error.code === 'internal', shown).toBe(false);
-  expect(text, shown).not.toMatch(/node_modules|\.ts:|at \w+ \(/);
+  if (!Object.hasOwn(ERROR_STATUS, error.code)) return 'no code';
+  if (status === 500 || error.code === 'internal') return 'a fault of the server';
+  if (!/^[^\n]{3,300}$/.test(error.message)) return 'no sentence';
+  return /node_modules|\.ts:|at \w+ \(/.test(text) ? 'a stack' : undefined;
 }
 
 /** A session with a viewer, a player and a recording, and a valid request for everything that they can be asked. */
@@ -132,11 +131,15 @@ async function abuse(send: Send, seed: number): Promise<Map<number, number>> {
     await Promise.all(
       requests.map(async (request) => {
         const answered = await send(request);
-        const { method, target, headers, body } = request;
-        const shown = [method, target.slice(0, 200), JSON.stringify(headers), body.toString().slice(0, 300)];
         const status = answered?.status ?? 0;
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
-        if (answered !== undefined) expectDocumented(request, answered, `seed ${seed}, ${shown.join(' ')}`);
+        const fault = answered && faultOf(request, answered);
+        if (answered === undefined || fault === undefined) return;
+        const { method, target, headers, body } = request;
+        const shown = [method, target, JSON.stringify(headers), body.subarray(0, 300).toString()].join(' ');
+        throw new Error(
+          `${fault}, seed ${seed}: ${shown} was answered ${status} ${answered.text.slice(0, 300)}`,
+        );
       }),
     );
     for (const launch of server.parts.launches.splice(0)) launch.succeed();
@@ -171,7 +174,7 @@ async function run(send: Send, seed: number): Promise<Map<number, number>> {
 }
 
 describe(`mutations of valid requests, seed ${SEED}`, () => {
-  it('are answered as documented and leave nothing behind', async () => {
+  it('are answered as documented and leave nothing behind', { timeout: 120_000 }, async () => {
     const first = await resourcesInUse();
     const overWire = await run(overHttp, SEED);
     const second = await resourcesLeft(first);
@@ -179,7 +182,7 @@ describe(`mutations of valid requests, seed ${SEED}`, () => {
     const third = await resourcesLeft(first);
     // Some of each kind: what is refused at the door tests nothing behind it.
     for (const statuses of [overWire, inProcess]) {
-      const kinds = [200, 201, 204, 400, 404, 405, 409, 413, 415, 422];
+      const kinds = [200, 201, 204, 400, 401, 404, 405, 415];
       expect([...statuses.keys()]).toEqual(expect.arrayContaining(kinds));
     }
     expect([...extraHandles(second, first), ...extraHandles(third, first)]).toEqual([]);

@@ -63,6 +63,9 @@ beforeEach(() => {
         },
       };
     },
+    openJournal: () => ({ viewer: ++seats, join: () => undefined, leave: () => undefined }),
+    openSeat: (viewer, caller) => (listener) =>
+      control.seat({ publicId: `${viewer}`, permittedRole: caller.role, callerContext: undefined }, listener),
     onChange: () => {
       changes += 1;
     },
@@ -71,10 +74,7 @@ beforeEach(() => {
 
 function connect(): FakeMessageSink {
   const sink = new FakeMessageSink();
-  const { role: permittedRole } = anybody;
-  clients.admit(sink, anybody, (listener) =>
-    control.seat({ publicId: String(++seats), permittedRole, callerContext: undefined }, listener),
-  );
+  clients.admit(sink, anybody);
   return sink;
 }
 
@@ -356,7 +356,7 @@ describe('the end', () => {
     ['deleted', 1000],
     ['shutdown', 1001],
     ['error', 1011],
-  ])('%s closes every WebSocket with code %i', (reason, code) => {
+  ] as const)('%s closes every WebSocket with code %i', (reason, code) => {
     clients.goLive();
     const sink = resumed(null);
     const silent = connect();
