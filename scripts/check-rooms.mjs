@@ -9,6 +9,7 @@ import ts from 'typescript';
 const LEAVES = [
   'access-options',
   'clock',
+  'control-options',
   'encoder-names',
   'errors',
   'ice-server-options',
@@ -23,6 +24,7 @@ const LEAVES = [
   'recording-options',
   'redacting-logger',
   'target-policy',
+  'token-bucket',
   'turn-rest',
 ];
 
@@ -34,10 +36,11 @@ const ROOMS = {
   capture: {},
   encode: { values: ['capture'] },
   packetize: { values: ['encode'] },
+  input: { types: ['capture'] },
   fanout: { values: ['packetize', 'encode'] },
   peer: { values: ['fanout', 'encode'] },
   recording: { values: ['packetize', 'encode'] },
-  session: { types: ['capture', 'encode', 'packetize', 'fanout', 'peer', 'recording'] },
+  session: { types: ['capture', 'encode', 'packetize', 'fanout', 'input', 'peer', 'recording'] },
   http: { values: ['session'] },
   // Listens to all of them, and nothing of theirs depends on it.
   observe: { types: ['encode', 'fanout', 'session', 'http'] },

@@ -7,6 +7,7 @@ export type {
   ViewerRole,
 } from './access-options.js';
 export type { CaptureKind } from './capture/capture.js';
+export type { ControlOptions, ControlPolicy, ControlRequest } from './control-options.js';
 export type { VideoCodec } from './encode/encoded-frame.js';
 export type { ErrorCode } from './errors.js';
 export { StreamKitError } from './errors.js';

@@ -6,6 +6,8 @@ import type { LaunchOptions } from 'puppeteer';
 
 import type { AccessOptions, ResolvedAccessOptions } from './access-options.js';
 import { ACCESS_OPTION_NAMES, accessOptions } from './access-options.js';
+import type { ControlOptions, ResolvedControlOptions } from './control-options.js';
+import { controlOptions } from './control-options.js';
 import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { StreamKitError } from './errors.js';
 import type { IceServerEntry, IceServersHook, ResolvedIceServerEntry } from './ice-server-options.js';
@@ -143,6 +145,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   recording?: RecordingOptions;
   /** Serves a live HLS playlist of each session that is encoded to H.264. Default false. */
   hls?: boolean | HlsOptions;
+  /** Who may send input to a session. Default: the first viewer that may. */
+  control?: ControlOptions;
 }
 
 /** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
@@ -179,6 +183,7 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly recording: ResolvedRecordingOptions | undefined;
   /** Undefined: no playlists. */
   readonly hls: ResolvedHlsOptions | undefined;
+  readonly control: ResolvedControlOptions;
 }
 
 /** Bounds of a bitrate, wherever one is given, bits/s. */
@@ -216,6 +221,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'targetPolicy',
   'recording',
   'hls',
+  'control',
   ...OBSERVABILITY_OPTION_NAMES,
 ];
 
@@ -291,6 +297,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     targetPolicy,
     recording: optional('recording', recordingOptions),
     hls: optional('hls', hlsOptions),
+    control: controlOptions(given.control, 'control'),
     ...observabilityOptions(given),
   });
 }

@@ -10,10 +10,8 @@ import { createOpenVideoEncodeThread } from './encode/video-encode-thread.js';
 import { asError, StreamKitError } from './errors.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
-import type { FastifyPlugin } from './http/fastify-adapter.js';
-import { createFastifyPlugin } from './http/fastify-adapter.js';
-import type { FetchHandler } from './http/fetch-adapter.js';
-import { createFetchHandler } from './http/fetch-adapter.js';
+import { createFastifyPlugin, type FastifyPlugin } from './http/fastify-adapter.js';
+import { createFetchHandler, type FetchHandler } from './http/fetch-adapter.js';
 import type { KoaMiddleware } from './http/koa-adapter.js';
 import { createKoaMiddleware } from './http/koa-adapter.js';
 import type { NodeHandler } from './http/node-adapter.js';
@@ -32,6 +30,7 @@ import { StreamTokens } from './http/stream-tokens.js';
 import type { AttachOptions, UpgradableServer } from './http/websocket-upgrades.js';
 import { WebSocketUpgrades } from './http/websocket-upgrades.js';
 import { whepRoutes } from './http/whep-routes.js';
+import { createRemoteControl } from './input/remote-control.js';
 import { observers } from './observe/observers.js';
 import type { RouterGauges } from './observe/router-gauges.js';
 import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
@@ -196,6 +195,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       mediaPlane,
       openViewerPeer,
       openAnsweringPeer: createAnsweringPeerFactory(openViewerPeer, clock),
+      openRemoteControl: createRemoteControl(resolved.control, clock),
       clock,
       logger: logger.child({ room: 'session' }),
       ids: randomIds,

@@ -8,7 +8,7 @@ import type { StreamStats } from './stream-stats.js';
 export interface ClientReport {
   readonly status: ConnectionStatus;
   /** Of this viewer, by which it finds itself in the server's diagnostics. */
-  readonly viewerNumber: number | undefined;
+  readonly publicId: string | undefined;
   readonly sessionStatus: SessionStatus | undefined;
   /** Why the session failed, in words. */
   readonly sessionError: string | undefined;

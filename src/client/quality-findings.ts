@@ -23,9 +23,9 @@ const NO_PICTURE_AFTER_MS = 3000;
 
 /** How good the picture is that comes, and which end it is up to. */
 export function qualityFindings(report: ClientReport, server: ServerDiagnostics | undefined): Finding[] {
-  const { peer, stats, viewerNumber } = report;
+  const { peer, stats, publicId } = report;
   if (peer?.connectionState !== 'connected') return [];
-  const viewer = server?.viewers.find(({ number }) => number === viewerNumber);
+  const viewer = server?.viewers.find((one) => one.publicId === publicId);
   const encoding = server?.encodings.find(({ codec }) => codec === viewer?.videoCodec);
   const findings: (Finding | undefined)[] = [
     missingPicture(peer.iceStateMs, stats, viewer, encoding),

@@ -24,9 +24,9 @@ export interface EncodingDiagnostics {
   readonly latency?: { readonly capture: StageTime; readonly encode: StageTime; readonly send: StageTime };
 }
 
-/** What the server says of one viewer; its number is public, its id is not. */
+/** What the server says of one viewer; its `publicId` is public, its id is not. */
 export interface ViewerDiagnostics {
-  readonly number: number;
+  readonly publicId: string;
   /** Its event stream is open. */
   readonly attached: boolean;
   readonly media: 'none' | 'negotiating' | 'connected' | 'closed';

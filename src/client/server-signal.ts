@@ -8,7 +8,7 @@ export type ServerSignal =
       viewerId: string;
       role: ViewerRole;
       iceServers: RTCIceServer[];
-      number: number | undefined;
+      publicId: string | undefined;
     }
   | { type: 'ice_servers'; iceServers: RTCIceServer[] }
   | { type: 'sdp_offer'; sdp: string }
@@ -42,7 +42,7 @@ export function parseServerSignal(data: string): ServerSignal | undefined {
         viewerId: payload.viewerId,
         role: roleOf(payload.role),
         iceServers: iceServersOf(payload.iceServers),
-        number: typeof payload.number === 'number' ? payload.number : undefined,
+        publicId: typeof payload.publicId === 'string' ? payload.publicId : undefined,
       };
     case 'ice_servers':
       if (!isRecord(payload)) throw malformed(type);

@@ -23,8 +23,8 @@ export interface StageLatency {
 
 /** Where the time goes between a picture of the page and its showing here. */
 export function stageLatency(report: ClientReport, server?: ServerDiagnostics): StageLatency {
-  const { stats, viewerNumber } = report;
-  const viewer = server?.viewers.find(({ number }) => number === viewerNumber);
+  const { stats, publicId } = report;
+  const viewer = server?.viewers.find((one) => one.publicId === publicId);
   const { latency } = server?.encodings.find(({ codec }) => codec === viewer?.videoCodec) ?? {};
   const stages: LatencyStage[] = [
     { stage: 'capture', ms: latency?.capture.meanMs, estimated: false },

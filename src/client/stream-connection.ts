@@ -39,7 +39,7 @@ export class StreamConnection {
   #status: ConnectionStatus = 'connecting';
   #streamId: string | undefined;
   #viewerId: string | undefined;
-  #viewerNumber: number | undefined;
+  #publicId: string | undefined;
   #role: ViewerRole = 'viewer';
   #media: MediaLink | undefined;
   /** Why viewers lost their media since it stood last; so many others were tried. */
@@ -86,8 +86,8 @@ export class StreamConnection {
   }
 
   /** By which others may know this viewer, as in the server's diagnostics. Not a secret. */
-  get viewerNumber(): number | undefined {
-    return this.#viewerNumber;
+  get publicId(): string | undefined {
+    return this.#publicId;
   }
 
   get role(): ViewerRole {
@@ -159,7 +159,7 @@ export class StreamConnection {
     const error = this.#lastError ?? this.#mediaErrors.at(-1);
     return {
       status: this.#status,
-      viewerNumber: this.#viewerNumber,
+      publicId: this.#publicId,
       sessionStatus: this.state?.status,
       sessionError: this.state?.error,
       error: error && { code: error.code, status: error.status, message: error.message },
@@ -281,7 +281,7 @@ export class StreamConnection {
 
   #welcome(signal: Extract<ServerSignal, { type: 'viewer' }>): void {
     this.#role = signal.role;
-    this.#viewerNumber = signal.number;
+    this.#publicId = signal.publicId;
     if (signal.viewerId !== this.#viewerId) {
       this.#dropViewer();
       this.#viewerId = signal.viewerId;

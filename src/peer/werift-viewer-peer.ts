@@ -22,6 +22,7 @@ import type {
 import { openConnection, soleAddress } from './werift-connection.js';
 import { prepareCertificate, WeriftHandshake } from './werift-handshake.js';
 import { takeControlledRole } from './werift-ice-role.js';
+import { WeriftInputChannel } from './werift-input-channel.js';
 import { installUdpTransports, SharedPortIce } from './werift-udp-transport.js';
 import { installX25519 } from './werift-x25519.js';
 
@@ -118,6 +119,9 @@ class WeriftViewerPeer implements ViewerPeer {
     this.handshake = new WeriftHandshake(this.dtlsTransport, this.clock, () => {
       this.sharedPort?.dtlsStarted();
     });
+    if (parameters.input === true) {
+      new WeriftInputChannel(this.connection, listener, this.clock, this.logger);
+    }
     this.listen();
   }
 

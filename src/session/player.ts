@@ -76,7 +76,7 @@ export class Player {
   }
 
   get diagnostics(): ViewerDiagnostics {
-    return { number: this.journal.number, attached: true, ...this.#media.diagnostics };
+    return { publicId: this.journal.publicId, attached: true, ...this.#media.diagnostics };
   }
 
   /** A strong one (RFC 9110 section 8.8.3): another after each ICE restart. */

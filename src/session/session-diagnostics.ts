@@ -28,10 +28,10 @@ export interface MediaDiagnostics {
   readonly audio: ConsumerDiagnostics | null;
 }
 
-/** One viewer. It is known by its number, for its id is a secret. */
+/** One viewer. It is known by its public id, for its id is a secret. */
 export interface ViewerDiagnostics extends MediaDiagnostics {
   /** 1 for the first viewer of the session; each with an event stream is told its own in the signal `viewer`. */
-  readonly number: number;
+  readonly publicId: string;
   /** Its event stream is open, or it is a player, which has none. */
   readonly attached: boolean;
 }

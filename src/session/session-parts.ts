@@ -4,6 +4,7 @@ import type { OpenAudioEncodeThread, OpenVideoEncodeThread } from '../encode/enc
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
 import type { FrameTiming } from '../encode/frame-timing.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
+import type { OpenRemoteControl } from '../input/remote-control.js';
 import type { Logger } from '../logger.js';
 import type { RtpPayloads } from '../packetize/rtp-payloads.js';
 import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
@@ -39,6 +40,7 @@ export interface SessionParts {
   readonly mediaPlane: MediaPlane;
   readonly openViewerPeer: OpenViewerPeer;
   readonly openAnsweringPeer: OpenAnsweringPeer;
+  readonly openRemoteControl: OpenRemoteControl;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly ids: IdSource;

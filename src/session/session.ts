@@ -9,7 +9,7 @@ import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
 import { closePart } from './close-part.js';
 import { IdleWatch } from './idle-watch.js';
-import { initialState } from './initial-state.js';
+import { initialState, viewportOf } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
 import type { MessageSink } from './message-sink.js';
 import type { Player } from './player.js';
@@ -98,7 +98,12 @@ export class Session {
         snapshot: () => this.snapshot({ format: 'png' }),
         logger: this.#logger,
       },
-      { onActivity: () => this.touch(), onChange: () => this.#onViewerChange() },
+      {
+        onActivity: () => this.touch(),
+        onChange: () => this.#onViewerChange(),
+        onController: (id) => this.#publisher.update(({ metadata }) => void (metadata.controllerId = id)),
+        resize: ({ width, height }) => this.reconfigure({ resolution: `${width}x${height}` }),
+      },
     );
     this.#idleWatch = new IdleWatch({
       clock: parts.clock,
@@ -203,6 +208,9 @@ export class Session {
     this.#renderOptions = { ...this.#renderOptions, ...next };
     this.touch();
     await media.reconfigure(next, next.maxBitrateBps);
+    this.#publisher.update(({ instanceInfo }) => {
+      if (instanceInfo !== undefined) instanceInfo.viewport = viewportOf(this.#renderOptions);
+    });
   }
 
   /**
@@ -242,6 +250,8 @@ export class Session {
         {
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
           onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
+          onCursor: (css) => this.viewers.control.showCursor(css),
+          onClipboard: (text) => this.viewers.control.showClipboard(text),
           onEnded: (error) => this.#fail(error),
         },
         signal,
@@ -280,7 +290,7 @@ export class Session {
       document.metadata.capture = capture.kind;
       document.metadata.audio = capture.audio === null ? null : { codec: 'opus' };
     });
-    this.viewers.goLive(this.#media);
+    this.viewers.goLive(this.#media, capture.controls);
     this.#onViewerChange();
     this.#logger.info({ capture: capture.kind, pid: capture.browserPid }, 'session is live');
   }

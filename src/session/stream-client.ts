@@ -1,10 +1,14 @@
 import type { Clock, Timer } from '../clock.js';
+import type { ControlSeat } from '../input/remote-control.js';
+import type { TypedMessage } from '../input/input-message.js';
 import { isPlainObject } from '../option-checks.js';
 import type { MessageSink } from './message-sink.js';
 import type { PageStream, PageStreamReader } from './page-stream.js';
+import type { OpenSeat } from './session-control.js';
 
 export interface StreamClientParameters {
   readonly clock: Clock;
+  readonly openSeat: OpenSeat;
   /** The messages with which a connection begins. */
   readonly sessionMeta: () => string;
   readonly state: () => string;
@@ -18,6 +22,8 @@ export interface StreamClientListener {
   onClosed(client: StreamClient): void;
 }
 
+/** RFC 6455 section 7.4.1. */
+const CLOSE_POLICY_VIOLATION = 1008;
 /** How long a client may take to say where it begins, ms. */
 const RESUME_TIMEOUT_MS = 1000;
 /** Most bytes of media that wait for one client that has caught up; beyond it they are dropped up to a keyframe. */
@@ -26,21 +32,6 @@ const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const MAX_BACKLOG_BYTES = 1024 * 1024;
 /** A client that begins anew is not sent an older keyframe, ms, but waits for the next. */
 const FRESH_KEYFRAME_MS = 1000;
-/** Messages of the protocol that are input: they need the role of the controller, which nobody has yet. */
-const INPUT_TYPES = new Set([
-  'pointer',
-  'wheel',
-  'touch',
-  'keyboard',
-  'text',
-  'composition',
-  'gamepad',
-  'keys',
-  'key',
-  'paste',
-  'resize',
-]);
-
 /**
  * One WebSocket of a session: what it begins with, where it resumes, and what it is sent in bounded memory however slow
  * it is. It reads the chunks that all clients share at its own pace.
@@ -49,6 +40,8 @@ export class StreamClient implements PageStreamReader {
   readonly #sink: MessageSink;
   readonly #parameters: StreamClientParameters;
   readonly #listener: StreamClientListener;
+  readonly #seat: ControlSeat;
+  #hasArrived = false;
   #resumeTimer: Timer | undefined;
   /** Undefined until the client has said it, or the time is over; null for the newest keyframe. */
   #lastSequence: number | null | undefined;
@@ -65,6 +58,12 @@ export class StreamClient implements PageStreamReader {
     this.#sink = sink;
     this.#parameters = parameters;
     this.#listener = listener;
+    this.#seat = parameters.openSeat({
+      onRole: () => undefined,
+      onAsked: (viewerId) => void this.#tell(JSON.stringify({ type: 'control_requested', viewerId })),
+      send: (text) => this.#tell(text),
+      onExcess: () => this.close(CLOSE_POLICY_VIOLATION, 'too_much_input'),
+    });
     this.#resumeTimer = parameters.clock.after(RESUME_TIMEOUT_MS, () => this.#resume(null));
     sink.listen({
       onText: (text) => this.#onText(text),
@@ -74,6 +73,13 @@ export class StreamClient implements PageStreamReader {
     });
     sink.sendText(parameters.sessionMeta());
     sink.sendText(parameters.state());
+  }
+
+  /** It is one of the session's clients: it may be given control, and is told whether it has it. */
+  arrive(): void {
+    this.#seat.arrive();
+    this.#hasArrived = true;
+    this.#seat.onChannelOpen();
   }
 
   get hasResumed(): boolean {
@@ -158,13 +164,12 @@ export class StreamClient implements PageStreamReader {
   }
 
   #onText(text: string): void {
-    if (this.#closed) return;
+    if (this.#closed || !this.#seat.admit(text)) return;
     const message = parseMessage(text);
     if (message === undefined) this.#sendError('bad_message', 'Expected a JSON object with a type');
     else if (message.type === 'resume') this.#onResume(message.lastSeq);
     else if (message.type === 'snapshot-request') this.#onSnapshotRequest();
-    else if (INPUT_TYPES.has(message.type)) this.#sendError('forbidden', 'This client is not the controller');
-    else this.#sendError('bad_message', 'There is no such type');
+    else this.#seat.onMessage(message);
   }
 
   #onResume(lastSeq: unknown): void {
@@ -202,27 +207,34 @@ export class StreamClient implements PageStreamReader {
       });
   }
 
+  #sendError(code: 'bad_message' | 'bad_input' | 'snapshot_failed', message: string): void {
+    this.#tell(JSON.stringify({ type: 'error', code, message }));
+  }
+
   /** A client that sends faster than it reads is cut off. */
-  #sendError(code: 'bad_message' | 'bad_input' | 'forbidden' | 'snapshot_failed', message: string): void {
+  #tell(text: string): boolean {
+    if (!this.#hasArrived) return false;
     if (this.#sink.backlogBytes > MAX_WAITING_BYTES) this.#sink.abort();
-    else this.#sink.sendText(JSON.stringify({ type: 'error', code, message }));
+    else this.#sink.sendText(text);
+    return true;
   }
 
   #onClosed(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#resumeTimer?.cancel();
+    this.#seat.leave();
     this.#stream?.delete(this);
     this.#stream = undefined;
     this.#listener.onClosed(this);
   }
 }
 
-function parseMessage(text: string): { type: string; lastSeq?: unknown } | undefined {
+function parseMessage(text: string): TypedMessage | undefined {
   try {
     const message: unknown = JSON.parse(text);
     if (!isPlainObject(message) || typeof message.type !== 'string') return undefined;
-    return { type: message.type, lastSeq: message.lastSeq };
+    return message as TypedMessage;
   } catch {
     return undefined;
   }

@@ -6,6 +6,7 @@ import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
 import type { MessageSink } from './message-sink.js';
 import { PageStream } from './page-stream.js';
+import type { OpenSeat } from './session-control.js';
 import type { SessionEndReason } from './session-events.js';
 import type { StreamSessionState } from './session-state.js';
 import { StreamClient } from './stream-client.js';
@@ -22,7 +23,9 @@ export interface StreamClientsParameters {
   readonly snapshot: () => Promise<Uint8Array>;
   readonly openSource: (codec: VideoCodec | undefined, sink: PacketSink) => PacketSource;
   /** Of one that is about to join. */
-  readonly openJournal: () => Pick<ViewerJournal, 'join' | 'leave'>;
+  readonly openJournal: () => Pick<ViewerJournal, 'publicId' | 'join' | 'leave'>;
+  /** @param publicId - the public id of the client. */
+  readonly openSeat: (publicId: string, caller: Caller) => OpenSeat;
   /** One came or went. */
   readonly onChange: () => void;
 }
@@ -65,10 +68,17 @@ export class StreamClients {
 
   /** Takes a WebSocket. One that comes after the end is told so. */
   admit(sink: MessageSink, caller: Caller): void {
-    const { clock, snapshot, openJournal, onChange } = this.#parameters;
+    const { clock, snapshot, openJournal, openSeat, onChange } = this.#parameters;
+    const journal = openJournal();
     const client: StreamClient = new StreamClient(
       sink,
-      { clock, snapshot, sessionMeta: () => this.#sessionMeta(), state: () => this.#stateMessage() },
+      {
+        clock,
+        snapshot,
+        openSeat: openSeat(journal.publicId, caller),
+        sessionMeta: () => this.#sessionMeta(),
+        state: () => this.#stateMessage(),
+      },
       {
         onResumed: (resumed) => this.#follow(resumed),
         onClosed: (closed) => {
@@ -84,9 +94,9 @@ export class StreamClients {
       client.close(CLOSE_NORMAL, this.#endReason);
       return;
     }
-    const journal = openJournal();
     this.#clients.set(client, { caller, journal });
     journal.join();
+    client.arrive();
     onChange();
   }
 

@@ -1,3 +1,4 @@
+import type { PageControls } from '../capture/page-controls.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
@@ -11,6 +12,8 @@ import { secretDigest } from './secret-digest.js';
 import type { SessionEndReason } from './session-events.js';
 import type { ViewerDiagnostics } from './session-diagnostics.js';
 import type { SessionMedia } from './session-media.js';
+import { SessionControl } from './session-control.js';
+import type { SessionControlListener } from './session-control.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { StatePublisher } from './state-publisher.js';
 import { StreamClients } from './stream-clients.js';
@@ -42,7 +45,7 @@ export interface ViewerGroupParameters {
   readonly logger: Logger;
 }
 
-export interface ViewerGroupListener {
+export interface ViewerGroupListener extends SessionControlListener {
   /** A viewer came or went by itself. */
   onActivity(): void;
   /** The summary may be another. */
@@ -61,6 +64,7 @@ export class ViewerGroup {
   readonly #players = new Map<string, Player>();
   #admitted = 0;
   readonly #streams: StreamClients;
+  readonly control: SessionControl;
   #live: SessionMedia | undefined;
   /** What waits for the page to be captured: at most one entry a viewer's peer. */
   #untilLive: ((media: SessionMedia) => void)[] = [];
@@ -69,7 +73,9 @@ export class ViewerGroup {
   constructor(parameters: ViewerGroupParameters, listener: ViewerGroupListener) {
     this.#parameters = parameters;
     this.#listener = listener;
-    const { parts, settings, publisher, renderOptions, snapshot, logger } = parameters;
+    const { streamId, parts, settings, publisher, renderOptions, snapshot, logger } = parameters;
+    const { clock, openRemoteControl } = parts;
+    this.control = new SessionControl({ streamId, openRemoteControl, clock, logger }, listener);
     this.#streams = new StreamClients({
       clock: parts.clock,
       logger,
@@ -82,6 +88,7 @@ export class ViewerGroup {
         return this.#live.tap(codecsToOffer(renderOptions.videoCodec, codec), sink);
       },
       openJournal: () => this.#openJournal(),
+      openSeat: (publicId, caller) => this.control.openSeat(publicId, caller),
       onChange: () => {
         listener.onActivity();
         listener.onChange();
@@ -103,9 +110,12 @@ export class ViewerGroup {
     if (returning?.isLost === true) this.#onViewerGone(returning);
     else if (returning !== undefined) return returning;
     this.ensureRoom();
+    const journal = this.#openJournal();
     const viewer = new Viewer(
       {
-        journal: this.#openJournal(),
+        journal,
+        openSeat: this.control.openSeat(journal.publicId, caller),
+        findPublicId: (id) => this.#viewers.get(secretDigest(id))?.publicId,
         id: parts.ids.viewerId(),
         caller,
         videoCodecs,
@@ -261,8 +271,9 @@ export class ViewerGroup {
   }
 
   /** The page is captured. Once. */
-  goLive(media: SessionMedia): void {
+  goLive(media: SessionMedia, controls: PageControls): void {
     this.#live = media;
+    this.control.goLive(controls);
     for (const work of this.#untilLive.splice(0)) work(media);
     this.#streams.goLive();
   }
@@ -270,6 +281,7 @@ export class ViewerGroup {
   /** Tells them all and closes them; none is left in the group. Rejects after all when one could not. */
   async close(reason: SessionEndReason): Promise<void> {
     this.#endReason = reason;
+    this.control.close();
     for (const { journal } of [...this.#viewers.values(), ...this.#players.values()]) journal.leave(reason);
     this.#untilLive = [];
     this.#streams.close(reason);
@@ -295,7 +307,10 @@ export class ViewerGroup {
     player.journal.leave('gone');
   }
 
-  #openViewerMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null {
+  #openViewerMedia(
+    viewer: Viewer,
+    listener: Pick<ViewerMediaListener, 'sendSignal' | 'input'>,
+  ): ViewerMedia | null {
     if (this.#endReason !== undefined) return null;
     const { parts, renderOptions } = this.#parameters;
     return new ViewerMedia(
@@ -306,7 +321,7 @@ export class ViewerGroup {
         iceServers: viewer.iceServers.server,
       },
       {
-        sendSignal: listener.sendSignal,
+        ...listener,
         onMediaChange: () => this.#listener.onChange(),
         whenLive: (work) => this.#whenLive(work),
       },

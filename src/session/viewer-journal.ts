@@ -30,9 +30,9 @@ export class ViewerJournal {
     this.logContext = this.#who;
   }
 
-  /** The public one. */
-  get number(): number {
-    return this.#parameters.viewer;
+  /** What it is called where its id, a secret, must not be told. */
+  get publicId(): string {
+    return String(this.#parameters.viewer);
   }
 
   join(): void {

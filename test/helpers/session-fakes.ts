@@ -1,6 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 
 import type { Capture, CaptureListener, CaptureParameters } from '../../src/capture/capture.js';
+import type { ResolvedControlOptions } from '../../src/control-options.js';
 import type { AudioEncodeListener, VideoEncodeListener } from '../../src/encode/encode-thread.js';
 import { FrameTiming } from '../../src/encode/frame-timing.js';
 import type { EncodedFrame, VideoCodec } from '../../src/encode/encoded-frame.js';
@@ -15,6 +16,7 @@ import type {
 } from '../../src/fanout/media-plane.js';
 import { StreamKitError } from '../../src/errors.js';
 import type { IceServerOption } from '../../src/ice-server-options.js';
+import { createRemoteControl } from '../../src/input/remote-control.js';
 import { silentLogger } from '../../src/logger.js';
 import type { RtpPayloads } from '../../src/packetize/rtp-payloads.js';
 import type {
@@ -337,6 +339,13 @@ export class FakeParts implements SessionParts {
     return peer;
   };
 
+  /** Commands to the page, in order. */
+  readonly commands: [name: string, parameters: any][] = [];
+  controlOptions: ResolvedControlOptions = { policy: 'first', shared: false };
+
+  readonly openRemoteControl: SessionParts['openRemoteControl'] = (parameters) =>
+    createRemoteControl(this.controlOptions, this.clock)(parameters);
+
   #capture(parameters: CaptureParameters): Capture {
     return {
       kind: 'tab',
@@ -348,6 +357,12 @@ export class FakeParts implements SessionParts {
         height: parameters.height,
       },
       audio: this.hasAudio && parameters.audio ? { kind: 'ring', path: '/ring' } : null,
+      controls: {
+        viewport: { width: parameters.width, height: parameters.height },
+        send: (name, given) => Promise.resolve(void this.commands.push([name, given])),
+        fillClipboard: (text) => Promise.resolve(void this.commands.push(['clipboard', text])),
+        setGamepads: (gamepads) => void this.commands.push(['gamepads', gamepads]),
+      },
       pause: () => this.#note('capture pause'),
       resume: () => this.#note('capture resume'),
       reconfigure: ({ width, height, frameRate }) => this.#note(`capture ${width}x${height} at ${frameRate}`),

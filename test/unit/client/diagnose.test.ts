@@ -13,7 +13,7 @@ import { StatsSampler } from '../../../src/client/stream-stats.js';
 interface Condition {
   readonly first: { id: string }[];
   readonly second: { id: string }[];
-  readonly viewerNumber: number;
+  readonly publicId: string;
   readonly peer: PeerReport;
   readonly server: ServerDiagnostics;
 }
@@ -31,12 +31,12 @@ const CONNECTED = conditions.healthy.peer;
 const NEVER: PeerReport = { ...conditions.noUdp.peer, serverFailures: [], relayServers: [] };
 
 function report(name: keyof typeof conditions, changes: Partial<ClientReport> = {}): ClientReport {
-  const { first, second, viewerNumber, peer } = conditions[name];
+  const { first, second, publicId, peer } = conditions[name];
   const sampler = new StatsSampler();
   sampler.sample(new Map(first.map((entry) => [entry.id, entry])));
   return {
     status: 'connected',
-    viewerNumber,
+    publicId,
     sessionStatus: 'streaming',
     sessionError: undefined,
     error: undefined,

@@ -130,14 +130,14 @@ describe('GET /:id', () => {
 });
 
 describe('GET /:id/diagnostics', () => {
-  it('tells what encoders and viewers do, by number and without ids; also by fetch', async () => {
+  it('tells what encoders and viewers do, by public id and without secret ones; also by fetch', async () => {
     const url = await liveSession();
     const stream = await EventStreamClient.open(`${url}/sse?media=none`);
-    const { viewerId, number } = await stream.signal<{ viewerId: string; number: number }>('viewer');
+    const { viewerId, publicId } = await stream.signal<{ viewerId: string; publicId: string }>('viewer');
     const { status, json } = await ask(`${url}/diagnostics`);
     expect([status, json]).toMatchObject([200, { status: 'connecting', capture: 'tab', encodings: [] }]);
     expect(json.viewers).toEqual([
-      { number, attached: true, media: 'none', ice: null, videoCodec: null, video: null, audio: null },
+      { publicId, attached: true, media: 'none', ice: null, videoCodec: null, video: null, audio: null },
     ]);
     expect(JSON.stringify(json)).not.toContain(viewerId);
     const fetched = await server.router.fetch(new Request(`${url}/diagnostics`));

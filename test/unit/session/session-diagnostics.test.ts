@@ -13,8 +13,8 @@ it('tells of encodings and viewers by number, and no secret', async () => {
     status: 'initializing',
     encodings: [],
     viewers: [
-      { number: 1, attached: true, media: 'negotiating', ice: { state: 'new', pair: null }, video: null },
-      { number: 2, attached: true, media: 'none', ice: null },
+      { publicId: '1', attached: true, media: 'negotiating', ice: { state: 'new', pair: null }, video: null },
+      { publicId: '2', attached: true, media: 'none', ice: null },
     ],
   });
 
@@ -73,7 +73,7 @@ it('tells of players as of viewers', async () => {
   await settle();
   await harness.session.admitPlayer(anybody, 'an offer', []);
   expect(harness.session.diagnostics.viewers).toMatchObject([
-    { number: 1, attached: true, media: 'negotiating', ice: { pair: null }, video: null },
+    { publicId: '1', attached: true, media: 'negotiating', ice: { pair: null }, video: null },
   ]);
   await harness.session.close('deleted');
 });
