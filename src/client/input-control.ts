@@ -27,6 +27,7 @@ export interface ControlledStream {
   readonly role: ViewerRole;
   readonly status: StreamEvents['status'];
   sendInput: SendInput;
+  releaseControl(): Promise<void>;
   on<Name extends keyof StreamEvents>(name: Name, listener: (value: StreamEvents[Name]) => void): () => void;
 }
 
@@ -172,6 +173,11 @@ export class InputControl {
     });
     window.addEventListener('blur', () => this.#release(), { signal });
     document.addEventListener('visibilitychange', () => document.hidden && this.#release(), { signal });
+    // A page that is left, or loaded anew, is not to keep others from control until the server misses it.
+    const leave = (): void => {
+      if (this.#isActive) this.#stream.releaseControl().catch(() => undefined);
+    };
+    window.addEventListener('pagehide', leave, { signal });
   }
 
   /** The role may be another. */

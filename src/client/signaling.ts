@@ -68,6 +68,7 @@ interface RequestOptions {
   method?: 'POST' | 'DELETE';
   headers?: Record<string, string>;
   body?: string;
+  keepalive?: boolean;
   signal: AbortSignal;
 }
 
@@ -132,6 +133,8 @@ export class Signaling {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),
+        // It is sent when a page is left, and outlives it.
+        keepalive: body.type === 'release_control',
         signal: deadline,
       }),
     );

@@ -58,7 +58,7 @@ test('one click on the page of the server brings picture, sound and state', asyn
   await page.waitForFunction('/[1-9]\\d* fps/.test(document.body.innerText)');
 
   // Who comes first plays. The page publishes its presses with the act that a space is.
-  await page.waitForFunction('/You play/.test(document.body.innerText)');
+  await page.waitForFunction('/Click to play/.test(document.body.innerText)');
   await page.mouse.move(300, 300);
   await page.click('#video');
   await page.keyboard.press('Space', { delay: 60 });

@@ -25,6 +25,7 @@ export class ControlView {
     this.#tell = tell;
     this.#meter = new LatencyMeter(video, any('input-latency'));
     this.#button.addEventListener('click', () => this.#toggle());
+    for (const name of ['focusin', 'focusout']) this.#stage.addEventListener(name, () => this.#show());
   }
 
   /** Whether this viewer plays: the picture is its own to press on. */
@@ -66,6 +67,11 @@ export class ControlView {
     this.#stage.classList.remove('playing');
   }
 
+  /** For another one, who shall not wait until the server misses this one. */
+  async handBack(): Promise<void> {
+    if (this.isPlaying) await this.#connection?.releaseControl().catch(() => undefined);
+  }
+
   /** Gives the keys back to this page. */
   leave(): void {
     this.#control?.blur();
@@ -95,7 +101,9 @@ export class ControlView {
     }
     this.#stage.classList.toggle('playing', this.isPlaying);
     this.#pilot.textContent = this.isPlaying
-      ? 'You play: click into the picture'
+      ? this.hasKeys
+        ? 'You play'
+        : 'Click to play'
       : controllerId === null || controllerId === publicId
         ? 'Nobody plays'
         : `Viewer ${controllerId} plays`;

@@ -206,7 +206,7 @@ for (const event of ['resize', 'playing']) {
 }
 button('pulse').addEventListener('click', sendPulse);
 button('copy').addEventListener('click', () => void copyLink());
-button('leave').addEventListener('click', () => connection?.close());
+button('leave').addEventListener('click', () => void control.handBack().then(() => connection?.close()));
 button('stop').addEventListener('click', () => {
   connection
     ?.terminate()
@@ -229,7 +229,10 @@ document.addEventListener('keydown', (event) => {
   };
   action[event.key.toLowerCase()]?.();
 });
-window.addEventListener('pagehide', () => connection?.close());
+window.addEventListener('pagehide', () => {
+  // A close would take back that control is given back.
+  if (!control.isPlaying) connection?.close();
+});
 
 const joined = new URLSearchParams(location.search).get('session');
 if (joined !== null) connect({ url: ROUTER_URL, streamId: joined });
