@@ -47,6 +47,8 @@ const ROOMS = {
   // Its doctor looks at what the rooms would use.
   demo: { values: ['index', 'router', 'capture', 'encode', 'fanout'] },
   client: { page: true },
+  // It reaches the client by the package's name, as the demo's page does.
+  react: { page: true },
   'capture/page': { page: true },
   'demo/page': { page: true },
 };

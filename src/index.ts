@@ -31,6 +31,13 @@ export type { HlsOptions, RecordingOptions } from './recording-options.js';
 export type { TargetPolicyOptions } from './target-policy.js';
 export type { RecordedFile, RecordingError } from './recording/recording-messages.js';
 export type { RecordingInfo, RecordingStatus } from './recording/recording.js';
+export type { FrameStages, StageTime } from './encode/frame-timing.js';
+export type { EncodingDiagnostics } from './session/encoding-figures.js';
+export type {
+  ConsumerDiagnostics,
+  SessionDiagnostics,
+  ViewerDiagnostics,
+} from './session/session-diagnostics.js';
 export type { SessionChange, StreamKitRouter } from './router.js';
 export { createStreamKitRouter } from './router.js';
 export type { SessionEndReason } from './session/session-events.js';

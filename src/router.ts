@@ -5,6 +5,7 @@ import { createOpenCapture } from './capture/open-capture.js';
 import { systemClock } from './clock.js';
 import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
 import { EncoderSelection } from './encode/encoder-selection.js';
+import { FrameTiming } from './encode/frame-timing.js';
 import { createOpenVideoEncodeThread } from './encode/video-encode-thread.js';
 import { asError, StreamKitError } from './errors.js';
 import type { MediaPlane } from './fanout/media-plane.js';
@@ -21,6 +22,7 @@ import { recordingRoutes } from './http/recording-routes.js';
 import { createAuthorize } from './http/authorization.js';
 import { createCallerRates } from './http/caller-rates.js';
 import { CorsPolicy } from './http/cors-policy.js';
+import { errorReporter } from './http/error-reporter.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
 import type { StreamTokenRequest } from './http/stream-tokens.js';
@@ -48,7 +50,7 @@ import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
-import type { Caller, CallerContext } from './session/caller.js';
+import type { Caller } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
 import { IceServerSource } from './session/ice-server-source.js';
 import { newSessionFigures } from './session/session-figures.js';
@@ -189,6 +191,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       openAudioEncodeThread,
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
       createAudioPayloader: () => new OpusPayloader(),
+      createFrameTiming: () => new FrameTiming(),
       mediaPlane,
       openViewerPeer,
       openAnsweringPeer: createAnsweringPeerFactory(openViewerPeer, clock),
@@ -376,25 +379,4 @@ export function composeRouter<TEnv>(
       await registry.get(streamId).reconfigure(change);
     },
   });
-}
-
-/** The application's `onError`; what goes wrong in it must not take the server with it. */
-function errorReporter<TEnv>(
-  options: ResolvedOptions<TEnv>,
-): (error: Error, streamId: string | undefined, context: CallerContext) => void {
-  const onThrown = (thrown: unknown): void => {
-    options.logger.error({ err: asError(thrown) }, 'onError threw');
-  };
-  return (error, streamId, context) => {
-    try {
-      // It may be an async function, whatever its type says.
-      const done: unknown =
-        context === undefined
-          ? options.onError?.(error, streamId)
-          : options.onError?.(error, streamId, context);
-      Promise.resolve(done).catch(onThrown);
-    } catch (thrown) {
-      onThrown(thrown);
-    }
-  };
 }

@@ -61,6 +61,10 @@ export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Rec
         return emptyResponse(204);
       },
     },
+    // Whoever only looks on does not keep a session alive.
+    '/:streamId/diagnostics': {
+      GET: ({ streamId }) => jsonResponse(200, registry.get(streamId).diagnostics),
+    },
     '/:streamId/sse': { GET: (call) => eventStream(call, parameters, touched(call.streamId)) },
     '/:streamId/signal': {
       POST: (call) => {

@@ -236,3 +236,11 @@ function rewrite(offer: SessionDescription, transport: TransportAttributes): str
   });
   return `${lines.join('\r\n')}\r\n`;
 }
+
+/** Whether two answers of one viewer ask for the same packets. */
+export function sameMedia(before: AcceptedAnswer, after: AcceptedAnswer): boolean {
+  return (
+    before.video.payloadType === after.video.payloadType &&
+    before.audio?.payloadType === after.audio?.payloadType
+  );
+}

@@ -61,8 +61,19 @@ export interface ViewerPeerListener {
   onFailed(error: StreamKitError): void;
 }
 
+/** Where a peer's ICE stands. */
+export interface PeerPath {
+  readonly state: string;
+  /**
+   * Types of the candidates of the pair that was nominated, such as `host` and `prflx`, and how the server reaches it: `udp`,
+   * `tcp` or `relay`. Null before there is one.
+   */
+  readonly pair: { readonly local: string; readonly remote: string; readonly protocol: string } | null;
+}
+
 /** One viewer's WebRTC peer, which offers. */
 export interface ViewerPeer {
+  readonly path: PeerPath;
   /** Makes the offer and begins to gather. */
   start(): Promise<void>;
   /**

@@ -9,10 +9,12 @@ import { announceCandidate, readCandidate } from './ice-candidate.js';
 import { keepGenerationsApart } from './ice-generation.js';
 import { IceServerGathering } from './ice-server-gathering.js';
 import { consumerParametersOf } from './consumer-parameters.js';
-import { type AcceptedAnswer, readAnswer } from './sdp-answer.js';
+import { peerPath } from './peer-path.js';
+import { type AcceptedAnswer, readAnswer, sameMedia } from './sdp-answer.js';
 import type {
   IceCandidateInit,
   OpenViewerPeer,
+  PeerPath,
   ViewerPeer,
   ViewerPeerListener,
   ViewerPeerParameters,
@@ -121,6 +123,10 @@ class WeriftViewerPeer implements ViewerPeer {
       new WeriftInputChannel(this.connection, listener, this.clock, this.logger);
     }
     this.listen();
+  }
+
+  get path(): PeerPath {
+    return peerPath(this.iceState, this.iceTransport);
   }
 
   async start(): Promise<void> {
@@ -387,11 +393,4 @@ class WeriftViewerPeer implements ViewerPeer {
     await Promise.race([this.gathered, graceOver]);
     grace?.cancel();
   }
-}
-
-function sameMedia(before: AcceptedAnswer, after: AcceptedAnswer): boolean {
-  return (
-    before.video.payloadType === after.video.payloadType &&
-    before.audio?.payloadType === after.audio?.payloadType
-  );
 }

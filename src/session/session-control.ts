@@ -50,9 +50,9 @@ export class SessionControl {
   }
 
   /** @param viewer - the public number of the client. */
-  openSeat(viewer: number, caller: Caller): OpenSeat {
+  openSeat(publicId: string, caller: Caller): OpenSeat {
     return (listener) => {
-      const member = { publicId: String(viewer), permittedRole: caller.role, callerContext: caller.context };
+      const member = { publicId, permittedRole: caller.role, callerContext: caller.context };
       const seat = this.#remote.seat(member, listener);
       this.#callers.set(seat, caller);
       return seat;

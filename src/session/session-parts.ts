@@ -2,6 +2,7 @@ import type { OpenCapture } from '../capture/capture.js';
 import type { Clock } from '../clock.js';
 import type { OpenAudioEncodeThread, OpenVideoEncodeThread } from '../encode/encode-thread.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
+import type { FrameTiming } from '../encode/frame-timing.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
 import type { OpenRemoteControl } from '../input/remote-control.js';
 import type { Logger } from '../logger.js';
@@ -35,6 +36,7 @@ export interface SessionParts {
   readonly openAudioEncodeThread: OpenAudioEncodeThread;
   readonly createVideoPayloader: (codec: VideoCodec) => VideoPayloader;
   readonly createAudioPayloader: () => AudioPayloader;
+  readonly createFrameTiming: () => FrameTiming;
   readonly mediaPlane: MediaPlane;
   readonly openViewerPeer: OpenViewerPeer;
   readonly openAnsweringPeer: OpenAnsweringPeer;

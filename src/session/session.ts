@@ -7,7 +7,7 @@ import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
-import { ClosingParts } from './closing-parts.js';
+import { closePart } from './close-part.js';
 import { IdleWatch } from './idle-watch.js';
 import { initialState, viewportOf } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
@@ -16,6 +16,7 @@ import type { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
+import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnostics.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
@@ -115,6 +116,13 @@ export class Session {
   /** The state document as it is now. */
   get state(): Readonly<StreamSessionState> {
     return this.#publisher.document;
+  }
+
+  /** What its encoders, its viewers and the ways to them do at this moment. Not a use of the session. */
+  get diagnostics(): SessionDiagnostics {
+    const { frameRate, maxBitrateBps: bitrateBps } = this.#renderOptions;
+    const encodings = this.#media?.encodings({ frameRate, bitrateBps }) ?? [];
+    return sessionDiagnostics(this.state, encodings, this.viewers.diagnostics());
   }
 
   /** Begins to launch. What comes of it shows in the state. Once. */
@@ -376,14 +384,12 @@ export class Session {
     this.#publisher.close();
     this.#launchAbort.abort();
 
-    const closing = new ClosingParts(this.#parts.clock, this.#logger);
-    await closing.close('viewers', this.viewers.close(reason));
+    const by = { clock: this.#parts.clock, logger: this.#logger };
+    await closePart('viewers', this.viewers.close(reason), by);
     this.#onViewerChange();
-    await closing.close('encoders', this.#media?.close());
-    await closing.close(
-      'capture',
-      this.#launched.then(() => this.#capture?.close()),
-    );
+    await closePart('encoders', this.#media?.close(), by);
+    const captureClosed = this.#launched.then(() => this.#capture?.close());
+    await closePart('capture', captureClosed, by);
     this.#publisher.update((document) => {
       delete document.instanceInfo?.pid;
     });

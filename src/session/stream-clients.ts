@@ -23,9 +23,9 @@ export interface StreamClientsParameters {
   readonly snapshot: () => Promise<Uint8Array>;
   readonly openSource: (codec: VideoCodec | undefined, sink: PacketSink) => PacketSource;
   /** Of one that is about to join. */
-  readonly openJournal: () => Pick<ViewerJournal, 'viewer' | 'join' | 'leave'>;
-  /** @param viewer - the public number of the client. */
-  readonly openSeat: (viewer: number, caller: Caller) => OpenSeat;
+  readonly openJournal: () => Pick<ViewerJournal, 'publicId' | 'join' | 'leave'>;
+  /** @param publicId - the public id of the client. */
+  readonly openSeat: (publicId: string, caller: Caller) => OpenSeat;
   /** One came or went. */
   readonly onChange: () => void;
 }
@@ -75,7 +75,7 @@ export class StreamClients {
       {
         clock,
         snapshot,
-        openSeat: openSeat(journal.viewer, caller),
+        openSeat: openSeat(journal.publicId, caller),
         sessionMeta: () => this.#sessionMeta(),
         state: () => this.#stateMessage(),
       },

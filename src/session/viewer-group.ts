@@ -10,6 +10,7 @@ import type { RenderOptions } from './render-options.js';
 import { codecsToOffer } from './render-options.js';
 import { secretDigest } from './secret-digest.js';
 import type { SessionEndReason } from './session-events.js';
+import type { ViewerDiagnostics } from './session-diagnostics.js';
 import type { SessionMedia } from './session-media.js';
 import { SessionControl } from './session-control.js';
 import type { SessionControlListener } from './session-control.js';
@@ -87,7 +88,7 @@ export class ViewerGroup {
         return this.#live.tap(codecsToOffer(renderOptions.videoCodec, codec), sink);
       },
       openJournal: () => this.#openJournal(),
-      openSeat: (viewer, caller) => this.control.openSeat(viewer, caller),
+      openSeat: (publicId, caller) => this.control.openSeat(publicId, caller),
       onChange: () => {
         listener.onActivity();
         listener.onChange();
@@ -113,7 +114,7 @@ export class ViewerGroup {
     const viewer = new Viewer(
       {
         journal,
-        openSeat: this.control.openSeat(journal.viewer, caller),
+        openSeat: this.control.openSeat(journal.publicId, caller),
         findPublicId: (id) => this.#viewers.get(secretDigest(id))?.publicId,
         id: parts.ids.viewerId(),
         caller,
@@ -254,6 +255,10 @@ export class ViewerGroup {
       signalingState: connected ? 'connected' : media.length > 0 ? 'negotiating' : 'idle',
       iceCandidatesGathered: media.length > 0 && media.every((one) => one.candidatesGathered),
     };
+  }
+
+  diagnostics(): ViewerDiagnostics[] {
+    return [...this.#viewers.values(), ...this.#players.values()].map((viewer) => viewer.diagnostics);
   }
 
   sendPatch(entry: EventLogEntry): void {

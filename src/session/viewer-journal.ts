@@ -30,9 +30,9 @@ export class ViewerJournal {
     this.logContext = this.#who;
   }
 
-  /** The public number. */
-  get viewer(): number {
-    return this.#parameters.viewer;
+  /** What it is called where its id, a secret, must not be told. */
+  get publicId(): string {
+    return String(this.#parameters.viewer);
   }
 
   join(): void {

@@ -8,7 +8,9 @@ import type {
   ViewerPeerParameters,
 } from '../peer/viewer-peer.js';
 import { customSignal } from './server-sent-event.js';
-import type { MediaShare, SessionMedia } from './session-media.js';
+import { NO_SHARE, type MediaDiagnostics } from './session-diagnostics.js';
+import type { MediaShare } from './media-share.js';
+import type { SessionMedia } from './session-media.js';
 import type { InputListener } from './viewer-input.js';
 import type { ConnectionJournal, ViewerJournal } from './viewer-journal.js';
 
@@ -84,6 +86,11 @@ export class ViewerMedia {
 
   get state(): 'negotiating' | 'connected' | 'closed' {
     return this.#state;
+  }
+
+  get diagnostics(): MediaDiagnostics {
+    const share = this.#share?.diagnostics() ?? NO_SHARE;
+    return { media: this.#state, ice: this.#peer.path, ...share };
   }
 
   /** It has been connected, whatever it is now. */

@@ -11,6 +11,7 @@ import { EventDelivery } from './event-delivery.js';
 import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
 import { customSignal } from './server-sent-event.js';
+import { NO_MEDIA, type ViewerDiagnostics } from './session-diagnostics.js';
 import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
 import type { OpenSeat } from './session-control.js';
 import type { StatePublisher } from './state-publisher.js';
@@ -104,6 +105,11 @@ export class Viewer {
   /** Undefined where it has, or had, no peer. */
   get media(): ViewerMedia | undefined {
     return this.#media;
+  }
+
+  get diagnostics(): ViewerDiagnostics {
+    const media = this.#media?.diagnostics ?? NO_MEDIA;
+    return { publicId: this.journal.publicId, attached: this.attached, ...media };
   }
 
   /**

@@ -3,6 +3,7 @@ import { MessageChannel } from 'node:worker_threads';
 import type { Capture, CaptureListener, CaptureParameters } from '../../src/capture/capture.js';
 import type { ResolvedControlOptions } from '../../src/control-options.js';
 import type { AudioEncodeListener, VideoEncodeListener } from '../../src/encode/encode-thread.js';
+import { FrameTiming } from '../../src/encode/frame-timing.js';
 import type { EncodedFrame, VideoCodec } from '../../src/encode/encoded-frame.js';
 import { newConsumerStats } from '../../src/fanout/consumer-stats.js';
 import type {
@@ -21,6 +22,7 @@ import type { RtpPayloads } from '../../src/packetize/rtp-payloads.js';
 import type {
   AnsweringPeer,
   IceCandidateInit,
+  PeerPath,
   ViewerPeer,
   ViewerPeerListener,
   ViewerPeerParameters,
@@ -49,6 +51,7 @@ export interface FakeLaunch {
 export class FakePeer implements ViewerPeer {
   readonly answers: string[] = [];
   readonly candidates: (IceCandidateInit | null)[] = [];
+  path: PeerPath = { state: 'new', pair: null };
   restarts = 0;
   /** Of the last restart. */
   renewedServers: readonly IceServerOption[] | undefined;
@@ -317,6 +320,7 @@ export class FakeParts implements SessionParts {
   };
 
   readonly createVideoPayloader = () => ({ payload: (frame: EncodedFrame) => fakePayloads(frame) });
+  readonly createFrameTiming = () => new FrameTiming();
   readonly createAudioPayloader = () => ({
     payload: (packet: { bytes: Uint8Array; rtpTimestamp: number; captureTimeUs: number }) =>
       fakePayloads({ ...packet, keyframe: true }),

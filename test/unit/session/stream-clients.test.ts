@@ -63,9 +63,9 @@ beforeEach(() => {
         },
       };
     },
-    openJournal: () => ({ viewer: ++seats, join: () => undefined, leave: () => undefined }),
-    openSeat: (viewer, caller) => (listener) =>
-      control.seat({ publicId: `${viewer}`, permittedRole: caller.role, callerContext: undefined }, listener),
+    openJournal: () => ({ publicId: String(++seats), join: () => undefined, leave: () => undefined }),
+    openSeat: (publicId, caller) => (listener) =>
+      control.seat({ publicId, permittedRole: caller.role, callerContext: undefined }, listener),
     onChange: () => {
       changes += 1;
     },
