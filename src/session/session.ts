@@ -1,5 +1,4 @@
 import type { Capture, SnapshotParameters } from '../capture/capture.js';
-import type { Timer } from '../clock.js';
 import type { VideoEncoderStats } from '../encode/encode-thread.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
@@ -7,23 +6,23 @@ import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
-import { settlesWithin } from './deadline.js';
-import { IdleWatch } from './idle-watch.js';
 import { initialState } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
 import type { MessageSink } from './message-sink.js';
+import { openPageStreams } from './page-streams.js';
 import type { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
+import { SessionLife } from './session-life.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
 import type { RecordingState, StreamSessionState } from './session-state.js';
-import { patchableCopy, SessionState, videoMetadata } from './session-state.js';
+import { patchableCopy, videoMetadata } from './session-state.js';
 import { SnapshotQueue } from './snapshot-queue.js';
-import { StatePublisher } from './state-publisher.js';
+import type { StatePublisher } from './state-publisher.js';
 import { ViewerGroup } from './viewer-group.js';
 import type { Viewer, ViewerRequest } from './viewer.js';
 
@@ -34,8 +33,6 @@ export interface SessionListener {
   onEnded(session: Session, reason: SessionEndReason): void;
 }
 
-/** While viewers watch, how often that is noted as activity, ms. */
-const WATCHING_NOTE_MS = 30_000;
 const MAX_MESSAGE_BYTES = 64 * 1024;
 /** What closing may take, ms, in this order: less than 5 s together. What is late goes on by itself. */
 const CLOSE_BUDGET_MS = { viewers: 800, encoders: 800, capture: 3200 } as const;
@@ -46,8 +43,8 @@ export class Session {
   readonly #request: SessionRequest;
   readonly #parts: SessionParts;
   readonly #settings: SessionSettings;
-  readonly #listener: SessionListener;
   readonly #logger: Logger;
+  readonly #life: SessionLife;
   readonly #publisher: StatePublisher;
   readonly viewers: ViewerGroup;
   readonly #snapshots = new SnapshotQueue();
@@ -57,10 +54,6 @@ export class Session {
   #capture: Capture | undefined;
   #media: SessionMedia | undefined;
   #viewerCountTold = 0;
-  readonly #idleWatch: IdleWatch;
-  #watchingTimer: Timer | undefined;
-  #endReason: SessionEndReason | undefined;
-  #ended: Promise<void> | undefined;
 
   constructor(
     streamId: string,
@@ -74,21 +67,20 @@ export class Session {
     this.#renderOptions = request.renderOptions;
     this.#parts = parts;
     this.#settings = settings;
-    this.#listener = listener;
     this.#logger = parts.logger.child({ streamId });
     const nowMs = Math.round(parts.clock.wallMs());
-    const state = new SessionState(initialState(streamId, request, nowMs, parts.mediaPlane.name));
-    const createdAtUs = parts.clock.nowUs();
-    this.#publisher = new StatePublisher(
-      state,
-      parts.clock,
-      settings.stateUpdateInterval,
-      (entry) => this.viewers.sendPatch(entry),
-      (status, previous) => {
-        const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
-        parts.observe('session:status', { streamId, status, previous, ageMs });
+    const initial = initialState(streamId, request, nowMs, parts.mediaPlane.name);
+    this.#life = new SessionLife(
+      { initial, parts, settings, logger: this.#logger },
+      {
+        onPatch: (entry) => this.viewers.sendPatch(entry),
+        isUsed: () => this.#media?.tapped === true,
+        shutDown: (reason) => this.#shutDown(reason),
+        onFailed: (error) => listener.onFailed(this, error),
+        onEnded: (reason) => listener.onEnded(this, reason),
       },
     );
+    this.#publisher = this.#life.publisher;
     this.viewers = new ViewerGroup(
       {
         streamId,
@@ -96,17 +88,21 @@ export class Session {
         settings,
         publisher: this.#publisher,
         renderOptions: request.renderOptions,
-        snapshot: () => this.snapshot({ format: 'png' }),
+        openStreams: (onChange) =>
+          openPageStreams({
+            clock: parts.clock,
+            logger: this.#logger,
+            graceMs: settings.viewerReattachMs,
+            firstCodec: codecsToOffer(request.renderOptions.videoCodec, undefined)[0] ?? 'h264',
+            document: () => this.state,
+            snapshot: () => this.snapshot({ format: 'png' }),
+            openSource: (codec, sink) => this.openPackets(codec, sink),
+            onChange,
+          }),
         logger: this.#logger,
       },
       { onActivity: () => this.touch(), onChange: () => this.#onViewerChange() },
     );
-    this.#idleWatch = new IdleWatch({
-      clock: parts.clock,
-      timeoutMs: settings.sessionTimeout,
-      isUsed: () => this.state.clientConnected || this.#media?.tapped === true,
-      onIdle: () => void this.#end('timeout'),
-    });
   }
 
   /** The state document as it is now. */
@@ -121,8 +117,7 @@ export class Session {
 
   /** Notes that somebody asked for this session. */
   touch(): void {
-    this.#idleWatch.touch();
-    this.#publisher.touch();
+    this.#life.touch();
   }
 
   /** As {@link ViewerGroup.admit}. */
@@ -142,7 +137,7 @@ export class Session {
     iceServers: readonly IceServerOption[],
   ): Promise<{ player: Player; answer: string }> {
     this.touch();
-    if (this.#endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
+    if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
     if (this.#media === undefined) {
       const headers = { 'Retry-After': '1' };
       throw new StreamKitError('conflict', 'The page is not captured yet', { headers });
@@ -216,7 +211,7 @@ export class Session {
 
   /** Ends the session: status `terminated`. Idempotent; a session that failed is only waited for. */
   close(reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void> {
-    return this.#end(reason);
+    return this.#life.end(reason);
   }
 
   async #launch(): Promise<void> {
@@ -236,15 +231,15 @@ export class Session {
         {
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
           onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
-          onEnded: (error) => this.#fail(error),
+          onEnded: (error) => this.#life.fail(error),
         },
         signal,
         { streamId: this.streamId },
       );
       this.#capture = capture;
-      if (this.#endReason === undefined) this.#goLive(capture);
+      if (this.#life.endReason === undefined) this.#goLive(capture);
     } catch (thrown) {
-      this.#fail(signal.aborted ? asError(signal.reason) : asError(thrown));
+      this.#life.fail(signal.aborted ? asError(signal.reason) : asError(thrown));
     } finally {
       timer.cancel();
     }
@@ -266,7 +261,7 @@ export class Session {
       {
         onVideoStats: (stats) => this.#onVideoStats(stats),
         onVideoIdle: () => this.#onVideoIdle(),
-        onMediaError: (error) => this.#fail(error),
+        onMediaError: (error) => this.#life.fail(error),
       },
     );
     this.#publisher.update((document) => {
@@ -286,20 +281,16 @@ export class Session {
       document.metadata.viewers = attached;
       document.clientConnected = attached > 0;
       document.webrtc = { signalingState, iceCandidatesGathered };
-      if (this.#endReason === undefined && this.#media !== undefined) {
+      if (this.#life.endReason === undefined && this.#media !== undefined) {
         document.status = streaming ? 'streaming' : 'connecting';
       }
     });
-    if (this.#endReason !== undefined) return;
+    if (this.#life.endReason !== undefined) return;
     if (this.#capture !== undefined && attached !== this.#viewerCountTold) {
       this.#viewerCountTold = attached;
       this.#capture.setViewerCount(attached);
     }
-    if (attached === 0) this.#watchingTimer?.cancel();
-    this.#watchingTimer =
-      attached === 0
-        ? undefined
-        : (this.#watchingTimer ?? this.#parts.clock.every(WATCHING_NOTE_MS, () => this.touch()));
+    this.#life.setWatched(attached > 0);
   }
 
   #onPageMetadata(metadata: Readonly<Record<string, unknown>>): void {
@@ -315,7 +306,7 @@ export class Session {
 
   #onVideoIdle(): void {
     this.#publisher.update(({ metadata }) => {
-      metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0 };
+      if (metadata.video !== null) metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0 };
     });
   }
 
@@ -329,68 +320,22 @@ export class Session {
   }
 
   #liveOr(sentence: string): { capture: Capture; media: SessionMedia } {
-    if (this.#endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
+    if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
     if (this.#media === undefined || this.#capture === undefined) {
       throw new StreamKitError('unavailable', sentence, { headers: { 'Retry-After': '1' } });
     }
     return { capture: this.#capture, media: this.#media };
   }
 
-  #fail(thrown: Error): void {
-    if (this.#endReason !== undefined) return;
-    // Only coded errors are written for the eyes of a client.
-    const error =
-      thrown instanceof StreamKitError
-        ? thrown
-        : new StreamKitError('internal', 'The session failed', { cause: thrown });
-    this.#logger.error({ err: error }, 'session failed');
-    void this.#end('error', error);
-    this.#listener.onFailed(this, error);
-  }
-
-  #end(reason: SessionEndReason, error?: StreamKitError): Promise<void> {
-    if (this.#ended === undefined) {
-      // Set first: closing calls back, and a session ends once.
-      this.#endReason = reason;
-      this.#ended = this.#shutDown(reason, error);
-    }
-    return this.#ended;
-  }
-
-  async #shutDown(reason: SessionEndReason, error: StreamKitError | undefined): Promise<void> {
-    this.#idleWatch.close();
-    this.#watchingTimer?.cancel();
-    this.#publisher.update((document) => {
-      document.status = reason === 'error' ? 'error' : 'terminated';
-      if (error !== undefined) document.error = error.message;
-    });
-    this.#publisher.flush();
-    this.#publisher.close();
+  async #shutDown(reason: SessionEndReason): Promise<void> {
     this.#launchAbort.abort();
-
-    await this.#closePart('viewers', this.viewers.close(reason));
+    await this.#life.closePart('viewers', CLOSE_BUDGET_MS.viewers, this.viewers.close(reason));
     this.#onViewerChange();
-    await this.#closePart('encoders', this.#media?.close());
-    await this.#closePart(
-      'capture',
-      this.#launched.then(() => this.#capture?.close()),
-    );
+    await this.#life.closePart('encoders', CLOSE_BUDGET_MS.encoders, this.#media?.close());
+    const closing = this.#launched.then(() => this.#capture?.close());
+    await this.#life.closePart('capture', CLOSE_BUDGET_MS.capture, closing);
     this.#publisher.update((document) => {
       delete document.instanceInfo?.pid;
     });
-    this.#logger.info({ reason }, 'session ended');
-    this.#listener.onEnded(this, reason);
-  }
-
-  /** What fails or is late must not keep the rest from being closed. */
-  async #closePart(part: keyof typeof CLOSE_BUDGET_MS, closing: Promise<unknown> | undefined): Promise<void> {
-    if (closing === undefined) return;
-    const late = closing.catch((thrown: unknown) => this.#reportUnclean(part, thrown));
-    const inTime = await settlesWithin(this.#parts.clock, CLOSE_BUDGET_MS[part], late);
-    if (!inTime) this.#logger.warn({ part, limitMs: CLOSE_BUDGET_MS[part] }, 'closing takes too long');
-  }
-
-  #reportUnclean(part: string, thrown: unknown): void {
-    this.#logger.warn({ part, err: asError(thrown) }, 'a part did not close cleanly');
   }
 }

@@ -1,24 +1,26 @@
 import type { Clock } from '../clock.js';
-import type { VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
+import type { ChunkStream } from './chunk-stream.js';
 import type { MessageSink } from './message-sink.js';
-import { PageStream } from './page-stream.js';
 import type { StreamSessionState } from './session-state.js';
-import { StreamClient } from './stream-client.js';
+import type { StreamMessage, StreamSnapshot } from './stream-client.js';
+import { RefusedMessage, StreamClient } from './stream-client.js';
 
 export interface StreamClientsParameters {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How long the stream goes on without a client, ms. */
-  readonly graceMs: number;
-  /** What is encoded if nobody has asked for another: the first that the session has. */
-  readonly firstCodec: VideoCodec;
+  readonly stream: ChunkStream;
+  readonly kind: 'page' | 'terminal';
   readonly document: () => Readonly<StreamSessionState>;
-  readonly snapshot: () => Promise<Uint8Array>;
-  readonly openSource: (codec: VideoCodec | undefined, sink: PacketSink) => PacketSource;
+  /** What `session-meta` says besides of this kind of session. */
+  readonly meta: () => Readonly<Record<string, unknown>>;
+  readonly snapshot: () => Promise<StreamSnapshot>;
+  /** Takes a message of a client that may send input. @throws RefusedMessage, now or later. */
+  readonly onInput: (client: StreamClient, message: StreamMessage) => Promise<void> | void;
+  /** It may have held keys. */
+  readonly onGone?: (client: StreamClient) => void;
   /** One came or went. */
   readonly onChange: () => void;
 }
@@ -27,22 +29,35 @@ export interface StreamClientsParameters {
 const CLOSE_NORMAL = 1000;
 const CLOSE_GOING_AWAY = 1001;
 const CLOSE_INTERNAL_ERROR = 1011;
+/** Messages of the protocol that are input. */
+const INPUT_TYPES = new Set([
+  'pointer',
+  'wheel',
+  'touch',
+  'keyboard',
+  'text',
+  'composition',
+  'gamepad',
+  'keys',
+  'key',
+  'paste',
+  'resize',
+]);
 
 /** The WebSockets of one session, and the stream of chunks that they share. */
 export class StreamClients {
   readonly #parameters: StreamClientsParameters;
-  readonly #stream: PageStream;
   readonly #clients = new Map<StreamClient, Caller>();
   #isLive = false;
   #endReason: string | undefined;
+  /** What has ended by itself can still be read. */
+  #isReadable = true;
   /** The message of the state as it was last published, made once for all. */
   #state: string | undefined;
   #meta = '';
 
   constructor(parameters: StreamClientsParameters) {
     this.#parameters = parameters;
-    const { clock, graceMs, openSource } = parameters;
-    this.#stream = new PageStream({ clock, graceMs, openSource });
   }
 
   get size(): number {
@@ -56,26 +71,30 @@ export class StreamClients {
 
   /** Takes a WebSocket. One that comes after the end is told so. */
   admit(sink: MessageSink, caller: Caller): void {
-    const { clock, snapshot, onChange } = this.#parameters;
+    const { clock, snapshot, onChange, onGone } = this.#parameters;
     const client: StreamClient = new StreamClient(
       sink,
       { clock, snapshot, sessionMeta: () => this.#sessionMeta(), state: () => this.#stateMessage() },
       {
         onResumed: (resumed) => this.#follow(resumed),
+        onMessage: (from, message) => this.#onMessage(from, message),
         onClosed: (closed) => {
-          if (this.#clients.delete(closed)) onChange();
+          if (!this.#clients.delete(closed)) return;
+          onGone?.(closed);
+          onChange();
         },
       },
     );
-    if (this.#endReason !== undefined) {
-      client.close(CLOSE_NORMAL, this.#endReason);
+    if (!this.#isReadable) {
+      client.close(CLOSE_NORMAL, this.#endReason ?? '');
       return;
     }
     this.#clients.set(client, caller);
+    if (this.#endReason !== undefined) client.finish(CLOSE_NORMAL, this.#endReason);
     onChange();
   }
 
-  /** The page is captured. Once. */
+  /** There is something to stream. Once. */
   goLive(): void {
     this.#isLive = true;
     for (const client of [...this.#clients.keys()]) this.#follow(client);
@@ -94,19 +113,40 @@ export class StreamClients {
     }
   }
 
-  /** Closes every WebSocket with the reason. Idempotent. */
-  close(reason: string): void {
+  /** Nothing more comes. What is held can still be read, also by those that come now; then they are closed. */
+  finish(reason: string): void {
     if (this.#endReason !== undefined) return;
     this.#endReason = reason;
-    const code = closeCodes.get(reason) ?? CLOSE_NORMAL;
-    for (const client of [...this.#clients.keys()]) client.close(code, reason);
-    this.#stream.close();
+    for (const client of [...this.#clients.keys()]) client.finish(CLOSE_NORMAL, reason);
+  }
+
+  /** Closes every WebSocket with the reason. Idempotent. */
+  close(reason: string): void {
+    if (!this.#isReadable) return;
+    this.#isReadable = false;
+    this.#endReason ??= reason;
+    const code = closeCodes.get(this.#endReason) ?? CLOSE_NORMAL;
+    for (const client of [...this.#clients.keys()]) client.close(code, this.#endReason);
+    this.#parameters.stream.close();
+  }
+
+  #onMessage(client: StreamClient, message: StreamMessage): Promise<void> | void {
+    if (!INPUT_TYPES.has(message.type)) throw new RefusedMessage('bad_message', 'There is no such type');
+    if (!this.#mayControl(client)) {
+      throw new RefusedMessage('forbidden', 'This client is not the controller');
+    }
+    return this.#parameters.onInput(client, message);
+  }
+
+  /** The one place that is asked whether a client may send input. */
+  #mayControl(client: StreamClient): boolean {
+    return this.#parameters.kind === 'terminal' && this.#clients.get(client)?.role === 'controller';
   }
 
   #follow(client: StreamClient): void {
-    if (!this.#isLive || !client.hasResumed || this.#endReason !== undefined) return;
+    if (!this.#isLive || !client.hasResumed || !this.#isReadable) return;
     try {
-      client.follow(this.#stream);
+      client.follow(this.#parameters.stream);
     } catch (thrown) {
       const error = asError(thrown);
       this.#parameters.logger.warn({ err: error }, 'a stream could not be opened');
@@ -116,15 +156,14 @@ export class StreamClients {
   }
 
   #sessionMeta(): string {
-    const { streamId, instanceInfo, metadata } = this.#parameters.document();
-    const { width, height } = metadata.video;
+    const { document, kind, meta } = this.#parameters;
+    const { streamId, instanceInfo } = document();
     this.#meta = JSON.stringify({
       type: 'session-meta',
       name: streamId,
       createdAt: new Date(instanceInfo?.startTime ?? 0).toISOString(),
-      kind: 'page',
-      video: { codec: this.#stream.codec ?? this.#parameters.firstCodec, width, height },
-      audio: metadata.audio,
+      kind,
+      ...meta(),
     });
     return this.#meta;
   }
