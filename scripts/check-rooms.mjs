@@ -34,6 +34,7 @@ const ROOMS = {
   capture: {},
   encode: { values: ['capture'] },
   packetize: { values: ['encode'] },
+  input: { types: ['capture'] },
   fanout: { values: ['packetize', 'encode'] },
   peer: { values: ['fanout', 'encode'] },
   recording: { values: ['packetize', 'encode'] },
