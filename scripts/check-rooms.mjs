@@ -23,6 +23,7 @@ const LEAVES = [
   'recording-options',
   'redacting-logger',
   'target-policy',
+  'terminal-options',
   'turn-rest',
 ];
 
@@ -38,7 +39,11 @@ const ROOMS = {
   fanout: { values: ['packetize', 'encode'] },
   peer: { values: ['fanout', 'encode'] },
   recording: { values: ['packetize', 'encode'] },
-  session: { types: ['capture', 'encode', 'packetize', 'fanout', 'peer', 'recording'] },
+  terminal: { values: ['input'] },
+  session: {
+    values: ['input'],
+    types: ['terminal', 'capture', 'encode', 'packetize', 'fanout', 'peer', 'recording'],
+  },
   http: { values: ['session'] },
   // Listens to all of them, and nothing of theirs depends on it.
   observe: { types: ['encode', 'fanout', 'session', 'http'] },

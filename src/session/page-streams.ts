@@ -1,10 +1,10 @@
 import type { Clock } from '../clock.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
+import { InputError } from '../input/input-error.js';
 import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { PageStream } from './page-stream.js';
 import type { StreamSessionState } from './session-state.js';
-import { RefusedMessage } from './stream-client.js';
 import { StreamClients } from './stream-clients.js';
 
 export interface PageStreamsParameters {
@@ -36,7 +36,7 @@ export function openPageStreams(parameters: PageStreamsParameters): StreamClient
     },
     snapshot: async () => ({ seq: stream.lastSequence, data: await snapshot() }),
     onInput: () => {
-      throw new RefusedMessage('forbidden', 'This client is not the controller');
+      throw new InputError('forbidden', 'This client is not the controller');
     },
   });
 }

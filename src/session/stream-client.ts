@@ -1,5 +1,8 @@
 import type { Clock, Timer } from '../clock.js';
-import { isPlainObject } from '../option-checks.js';
+import type { InputErrorCode } from '../input/input-error.js';
+import { InputError } from '../input/input-error.js';
+import type { TypedMessage } from '../input/input-message.js';
+import { parseTypedMessage } from '../input/input-message.js';
 import type { ChunkReader, ChunkStream, StreamEntry } from './chunk-stream.js';
 import type { MessageSink } from './message-sink.js';
 
@@ -9,20 +12,6 @@ export interface StreamSnapshot {
   readonly seq: number;
   /** Of a page a PNG, of a terminal what draws its screen. */
   readonly data: Uint8Array;
-}
-
-/** A message that is not of the stream itself: its type is checked, nothing else of it is. */
-export type StreamMessage = Readonly<Record<string, unknown>> & { readonly type: string };
-
-/** Why a message changed nothing. */
-export class RefusedMessage extends Error {
-  constructor(
-    readonly code: 'bad_message' | 'bad_input' | 'forbidden',
-    message: string,
-  ) {
-    super(message);
-    this.name = 'RefusedMessage';
-  }
 }
 
 export interface StreamClientParameters {
@@ -36,8 +25,8 @@ export interface StreamClientParameters {
 export interface StreamClientListener {
   /** The client has said where it begins: it wants the stream. */
   onResumed(client: StreamClient): void;
-  /** Input, or what is none. @throws RefusedMessage, now or later: the client is told. */
-  onMessage(client: StreamClient, message: StreamMessage): Promise<void> | void;
+  /** Input, or what is none. @throws InputError, now or later: the client is told. */
+  onMessage(client: StreamClient, message: TypedMessage): Promise<void> | void;
   onClosed(client: StreamClient): void;
 }
 
@@ -187,24 +176,23 @@ export class StreamClient implements ChunkReader {
 
   #onText(text: string): void {
     if (this.#closed) return;
-    const message = parseMessage(text);
-    if (message === undefined) this.#sendError('bad_message', 'Expected a JSON object with a type');
-    else if (message.type === 'resume') this.#onResume(message.lastSeq);
-    else if (message.type === 'snapshot-request') this.#onSnapshotRequest();
-    else this.#onMessage(message);
-  }
-
-  #onMessage(message: StreamMessage): void {
     try {
-      void this.#listener.onMessage(this, message)?.catch((thrown: unknown) => this.#refuse(thrown));
+      const message = parseTypedMessage(text);
+      if (message.type === 'resume') this.#onResume(message.lastSeq);
+      else if (message.type === 'snapshot-request') this.#onSnapshotRequest();
+      else this.#onMessage(message);
     } catch (thrown) {
       this.#refuse(thrown);
     }
   }
 
+  #onMessage(message: TypedMessage): void {
+    void this.#listener.onMessage(this, message)?.catch((thrown: unknown) => this.#refuse(thrown));
+  }
+
   #refuse(thrown: unknown): void {
     const { code, message } =
-      thrown instanceof RefusedMessage ? thrown : new RefusedMessage('bad_input', 'It could not be done');
+      thrown instanceof InputError ? thrown : new InputError('bad_input', 'It could not be done');
     if (!this.#closed) this.#sendError(code, message);
   }
 
@@ -240,7 +228,7 @@ export class StreamClient implements ChunkReader {
   }
 
   /** A client that sends faster than it reads is cut off. */
-  #sendError(code: 'bad_message' | 'bad_input' | 'forbidden' | 'snapshot_failed', message: string): void {
+  #sendError(code: InputErrorCode | 'snapshot_failed', message: string): void {
     if (this.#sink.backlogBytes > MAX_WAITING_BYTES) this.#sink.abort();
     else this.#sink.sendText(JSON.stringify({ type: 'error', code, message }));
   }
@@ -260,17 +248,6 @@ export class StreamClient implements ChunkReader {
 export function snapshotMessage({ seq, data }: StreamSnapshot): string {
   const base64 = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
   return JSON.stringify({ type: 'snapshot', seq, data: base64 });
-}
-
-function parseMessage(text: string): StreamMessage | undefined {
-  try {
-    const message: unknown = JSON.parse(text);
-    return isPlainObject(message) && typeof message.type === 'string'
-      ? (message as StreamMessage)
-      : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function isSequence(value: unknown): value is number {

@@ -1,12 +1,15 @@
 import type { Clock } from '../clock.js';
 import { asError, StreamKitError } from '../errors.js';
+import { InputError } from '../input/input-error.js';
+import type { InputMessage, TypedMessage } from '../input/input-message.js';
+import { isInputType, parseInput } from '../input/input-message.js';
 import type { Logger } from '../logger.js';
 import type { Caller } from './caller.js';
 import type { ChunkStream } from './chunk-stream.js';
 import type { MessageSink } from './message-sink.js';
 import type { StreamSessionState } from './session-state.js';
-import type { StreamMessage, StreamSnapshot } from './stream-client.js';
-import { RefusedMessage, StreamClient } from './stream-client.js';
+import type { StreamSnapshot } from './stream-client.js';
+import { StreamClient } from './stream-client.js';
 
 export interface StreamClientsParameters {
   readonly clock: Clock;
@@ -17,8 +20,8 @@ export interface StreamClientsParameters {
   /** What `session-meta` says besides of this kind of session. */
   readonly meta: () => Readonly<Record<string, unknown>>;
   readonly snapshot: () => Promise<StreamSnapshot>;
-  /** Takes a message of a client that may send input. @throws RefusedMessage, now or later. */
-  readonly onInput: (client: StreamClient, message: StreamMessage) => Promise<void> | void;
+  /** Takes a message of a client that may send input. @throws InputError, now or later. */
+  readonly onInput: (client: StreamClient, message: InputMessage) => Promise<void> | void;
   /** It may have held keys. */
   readonly onGone?: (client: StreamClient) => void;
   /** One came or went. */
@@ -29,20 +32,6 @@ export interface StreamClientsParameters {
 const CLOSE_NORMAL = 1000;
 const CLOSE_GOING_AWAY = 1001;
 const CLOSE_INTERNAL_ERROR = 1011;
-/** Messages of the protocol that are input. */
-const INPUT_TYPES = new Set([
-  'pointer',
-  'wheel',
-  'touch',
-  'keyboard',
-  'text',
-  'composition',
-  'gamepad',
-  'keys',
-  'key',
-  'paste',
-  'resize',
-]);
 
 /** The WebSockets of one session, and the stream of chunks that they share. */
 export class StreamClients {
@@ -130,12 +119,11 @@ export class StreamClients {
     this.#parameters.stream.close();
   }
 
-  #onMessage(client: StreamClient, message: StreamMessage): Promise<void> | void {
-    if (!INPUT_TYPES.has(message.type)) throw new RefusedMessage('bad_message', 'There is no such type');
-    if (!this.#mayControl(client)) {
-      throw new RefusedMessage('forbidden', 'This client is not the controller');
+  #onMessage(client: StreamClient, message: TypedMessage): Promise<void> | void {
+    if (isInputType(message.type) && !this.#mayControl(client)) {
+      throw new InputError('forbidden', 'This client is not the controller');
     }
-    return this.#parameters.onInput(client, message);
+    return this.#parameters.onInput(client, parseInput(message));
   }
 
   /** The one place that is asked whether a client may send input. */

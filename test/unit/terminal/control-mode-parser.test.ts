@@ -94,7 +94,9 @@ describe('the output of a tmux client in control mode', () => {
 
 describe('a reply', () => {
   it('is what stands between begin and end, or an error', () => {
-    feed('%begin 17 5 1\nfirst\n\n%end 17 5 1\n%begin 17 6 1\nno such pane\n%error 17 6 1\n%begin 18 7 0\n%end 18 7 0\n');
+    feed(
+      '%begin 17 5 1\nfirst\n\n%end 17 5 1\n%begin 17 6 1\nno such pane\n%error 17 6 1\n%begin 18 7 0\n%end 18 7 0\n',
+    );
     expect(replies).toEqual([
       { ok: true, own: true, lines: ['first', ''] },
       { ok: false, own: true, lines: ['no such pane'] },
@@ -148,7 +150,22 @@ describe('a hostile tmux', () => {
 
   it.each([1, 2, 3])('cannot make it throw by what it writes (seed %i)', (seed) => {
     const random = seededRandom(seed);
-    const words = ['%output', '%begin', '%end', '%error', '%0', ' ', '\n', '\\', '\\0', '17', '1', '%', ':', 'é'];
+    const words = [
+      '%output',
+      '%begin',
+      '%end',
+      '%error',
+      '%0',
+      ' ',
+      '\n',
+      '\\',
+      '\\0',
+      '17',
+      '1',
+      '%',
+      ':',
+      'é',
+    ];
     for (let round = 0; round < 20_000; round++) {
       feed(
         random() < 0.1
