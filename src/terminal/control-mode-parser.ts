@@ -104,7 +104,7 @@ export class ControlModeParser {
       const lines = this.#lines;
       this.#lines = [];
       // The flags: 1 for a command that was read from this client.
-      this.#listener.onReply({ ok: name === '%end', own: / 1$/.test(guard), lines });
+      this.#listener.onReply({ ok: name === '%end', own: guard.endsWith(' 1'), lines });
       return;
     }
     this.#replyBytes += line.byteLength;
