@@ -30,6 +30,7 @@ import { StreamTokens } from './http/stream-tokens.js';
 import type { AttachOptions, UpgradableServer } from './http/websocket-upgrades.js';
 import { WebSocketUpgrades } from './http/websocket-upgrades.js';
 import { whepRoutes } from './http/whep-routes.js';
+import { errorReporter } from './observe/error-reporter.js';
 import { observers } from './observe/observers.js';
 import type { RouterGauges } from './observe/router-gauges.js';
 import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
@@ -49,7 +50,7 @@ import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
-import type { Caller, CallerContext } from './session/caller.js';
+import type { Caller } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
 import { IceServerSource } from './session/ice-server-source.js';
 import { newSessionFigures } from './session/session-figures.js';
@@ -58,6 +59,7 @@ import type { RecordingRequest, RecordingWithPaths } from './session/session-rec
 import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
 import { SessionPlaylists } from './session/session-playlists.js';
 import { SessionRegistry } from './session/session-registry.js';
+import { terminalParts } from './terminal/terminal-parts.js';
 
 /**
  * What `createStreamKitRouter` returns: a handler for Express, Connect, `node:http` and `node:http2`, with adapters for
@@ -248,7 +250,8 @@ export function composeRouter<TEnv>(
     rateRefusals: () => rates.refused,
   });
   const observe = observers([metrics.observe, publishSessionEvent], options.logger);
-  const parts: SessionParts = { ...given, figures, observe };
+  const terminals = terminalParts(options.terminal, given.clock, options.logger);
+  const parts: SessionParts = { ...given, figures, observe, terminals };
   const registry = new SessionRegistry({
     parts,
     settings: options,
@@ -307,6 +310,7 @@ export function composeRouter<TEnv>(
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
         targetPolicy: options.targetPolicy,
+        terminal: options.terminal,
         rates,
         iceServers,
         logger: options.logger,
@@ -325,13 +329,13 @@ export function composeRouter<TEnv>(
     clock: parts.clock,
     authorize,
     cors,
-    accept: (streamId, caller) => {
-      const session = registry.get(streamId);
+    accept: async (streamId, caller) => {
       registry.checkMayJoin(caller);
-      return session.prepareStream(caller);
+      return (await registry.open(streamId, caller)).prepareStream(caller);
     },
     onServerError,
   });
+  registry.restoreTerminals();
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     upgrades.detach();
@@ -372,28 +376,7 @@ export function composeRouter<TEnv>(
     health,
     close: () => (closing ??= close()),
     reconfigureSession: async (streamId: string, change: SessionChange) => {
-      await registry.get(streamId).reconfigure(change);
+      await registry.page(streamId).reconfigure(change);
     },
   });
-}
-
-/** The application's `onError`; what goes wrong in it must not take the server with it. */
-function errorReporter<TEnv>(
-  options: ResolvedOptions<TEnv>,
-): (error: Error, streamId: string | undefined, context: CallerContext) => void {
-  const onThrown = (thrown: unknown): void => {
-    options.logger.error({ err: asError(thrown) }, 'onError threw');
-  };
-  return (error, streamId, context) => {
-    try {
-      // It may be an async function, whatever its type says.
-      const done: unknown =
-        context === undefined
-          ? options.onError?.(error, streamId)
-          : options.onError?.(error, streamId, context);
-      Promise.resolve(done).catch(onThrown);
-    } catch (thrown) {
-      onThrown(thrown);
-    }
-  };
 }

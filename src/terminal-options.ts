@@ -14,7 +14,7 @@ import {
 
 /** Whether and within which bounds clients may use terminals. A terminal is a shell on this machine. */
 export interface TerminalOptions {
-  /** Nothing of terminals is there without it. Default false. */
+  /** With `false` nothing of terminals is there. */
   enabled: boolean;
   /** Program and arguments of a terminal whose client names none. Default: the shell in `$SHELL`, or `/bin/sh`. */
   command?: readonly string[];
@@ -62,7 +62,7 @@ export interface ResolvedTerminalOptions extends Readonly<
   Required<Omit<TerminalOptions, 'enabled' | 'command' | 'commands' | 'stateDir' | 'maxSessions' | 'attach'>>
 > {
   readonly command: readonly [string, ...string[]];
-  readonly commands: ReadonlyMap<string, readonly [string, ...string[]]>;
+  readonly commands: Readonly<Record<string, readonly [string, ...string[]]>>;
   /** Undefined: terminals end with the server. */
   readonly stateDir: string | undefined;
   /** Undefined: as many as sessions. */
@@ -106,7 +106,7 @@ export function terminalOptions(value: unknown, name: string): ResolvedTerminalO
     given[key] === undefined ? undefined : check(given[key], `${name}.${key}`);
   const resolved = Object.freeze<ResolvedTerminalOptions>({
     command: optional('command', program) ?? [process.env.SHELL ?? '/bin/sh'],
-    commands: optional('commands', programs) ?? new Map(),
+    commands: optional('commands', programs) ?? {},
     anyCommand: optional('anyCommand', aBoolean) ?? false,
     maxCols: optional('maxCols', integerBetween(1, 1000)) ?? 500,
     maxRows: optional('maxRows', integerBetween(1, 1000)) ?? 200,
@@ -140,8 +140,9 @@ function program(value: unknown, name: string): readonly [string, ...string[]] {
 }
 
 function programs(value: unknown, name: string): ResolvedTerminalOptions['commands'] {
-  return new Map(
-    Object.entries(anObject(value, name)).map(([key, entry]) => [key, program(entry, `${name}.${key}`)]),
+  const entries = Object.entries(anObject(value, name));
+  return Object.freeze(
+    Object.fromEntries(entries.map(([key, entry]) => [key, program(entry, `${name}.${key}`)])),
   );
 }
 

@@ -9,6 +9,8 @@ export interface StreamEntry {
 /** One that reads a {@link ChunkStream}. */
 export interface ChunkReader {
   onChunk(sequence: number, bytes: Uint8Array): void;
+  /** The numbers up to the newest stand for nothing: whoever has read all there is goes on at an entry. */
+  onGap(): void;
   /** One that waits may begin here. */
   onEntry(entry: StreamEntry): void;
 }

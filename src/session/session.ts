@@ -23,23 +23,18 @@ import type { RecordingState, StreamSessionState } from './session-state.js';
 import { patchableCopy, videoMetadata } from './session-state.js';
 import { SnapshotQueue } from './snapshot-queue.js';
 import type { StatePublisher } from './state-publisher.js';
+import type { SessionListener, StreamSession } from './stream-session.js';
 import { ViewerGroup } from './viewer-group.js';
 import type { Viewer, ViewerRequest } from './viewer.js';
-
-export interface SessionListener {
-  /** It ended by an error; its processes are being closed. */
-  onFailed(session: Session, error: StreamKitError): void;
-  /** Everything it had is closed. */
-  onEnded(session: Session, reason: SessionEndReason): void;
-}
 
 const MAX_MESSAGE_BYTES = 64 * 1024;
 /** What closing may take, ms, in this order: less than 5 s together. What is late goes on by itself. */
 const CLOSE_BUDGET_MS = { viewers: 800, encoders: 800, capture: 3200 } as const;
 
 /** One page being rendered, and its viewers: the life cycle, from launch to the last file removed. */
-export class Session {
+export class Session implements StreamSession {
   readonly streamId: string;
+  readonly hasMedia = true;
   readonly #request: SessionRequest;
   readonly #parts: SessionParts;
   readonly #settings: SessionSettings;
@@ -212,6 +207,10 @@ export class Session {
   /** Ends the session: status `terminated`. Idempotent; a session that failed is only waited for. */
   close(reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void> {
     return this.#life.end(reason);
+  }
+
+  release(): void {
+    // Nothing of a page can be read after its end.
   }
 
   async #launch(): Promise<void> {

@@ -108,6 +108,10 @@ export class StreamClient implements ChunkReader {
     if (this.#hasCaughtUp && waitingBytes > MAX_WAITING_BYTES) this.#beginAt(undefined);
   }
 
+  onGap(): void {
+    this.#pump();
+  }
+
   onEntry({ sequence, message }: StreamEntry): void {
     // One that is still behind would only be dropped again.
     if (this.#next !== undefined || this.#sink.backlogBytes > MAX_BACKLOG_BYTES) return;
@@ -150,7 +154,10 @@ export class StreamClient implements ChunkReader {
     while (stream !== undefined && this.#next !== undefined && this.#sink.backlogBytes < MAX_BACKLOG_BYTES) {
       if (this.#next > stream.lastSequence) {
         this.#hasCaughtUp = true;
-        if (this.#finish !== undefined) this.close(this.#finish.code, this.#finish.reason);
+        if (this.#finish !== undefined) {
+          if (this.#owesState) this.#sink.sendText(this.#parameters.state());
+          this.close(this.#finish.code, this.#finish.reason);
+        }
         return;
       }
       const chunk = stream.chunk(this.#next);

@@ -22,8 +22,6 @@ export interface StreamClientsParameters {
   readonly snapshot: () => Promise<StreamSnapshot>;
   /** Takes a message of a client that may send input. @throws InputError, now or later. */
   readonly onInput: (client: StreamClient, message: InputMessage) => Promise<void> | void;
-  /** It may have held keys. */
-  readonly onGone?: (client: StreamClient) => void;
   /** One came or went. */
   readonly onChange: () => void;
 }
@@ -60,7 +58,7 @@ export class StreamClients {
 
   /** Takes a WebSocket. One that comes after the end is told so. */
   admit(sink: MessageSink, caller: Caller): void {
-    const { clock, snapshot, onChange, onGone } = this.#parameters;
+    const { clock, snapshot, onChange } = this.#parameters;
     const client: StreamClient = new StreamClient(
       sink,
       { clock, snapshot, sessionMeta: () => this.#sessionMeta(), state: () => this.#stateMessage() },
@@ -68,9 +66,7 @@ export class StreamClients {
         onResumed: (resumed) => this.#follow(resumed),
         onMessage: (from, message) => this.#onMessage(from, message),
         onClosed: (closed) => {
-          if (!this.#clients.delete(closed)) return;
-          onGone?.(closed);
-          onChange();
+          if (this.#clients.delete(closed)) onChange();
         },
       },
     );

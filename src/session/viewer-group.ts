@@ -253,7 +253,8 @@ export class ViewerGroup {
     this.#endReason = reason;
     for (const { journal } of [...this.#viewers.values(), ...this.#players.values()]) journal.leave(reason);
     this.#untilLive = [];
-    this.streams.close(reason);
+    if (reason === 'exited') this.streams.finish(reason);
+    else this.streams.close(reason);
     const closing = [
       ...[...this.#viewers.values()].map((viewer) => viewer.close(reason)),
       ...[...this.#players.values()].map((player) => player.close()),

@@ -133,6 +133,16 @@ async function openLeft(
   );
 }
 
+/** Whether there is a session of somebody else under this name. */
+export async function canAttach(
+  { options, clock }: Pick<OpenTerminalParameters, 'options' | 'clock'>,
+  name: string,
+): Promise<boolean> {
+  const socketPath = options.attach?.socketPath ?? '';
+  const server = new TmuxServer({ tmuxPath: options.tmuxPath, socketPath, clock });
+  return (await sessionId(server, socketPath, name)) !== undefined;
+}
+
 async function openAttached(
   { options, clock, logger }: OpenTerminalParameters,
   name: string,

@@ -1,0 +1,24 @@
+import { asError } from '../errors.js';
+import type { ResolvedOptions } from '../options.js';
+import type { CallerContext } from '../session/caller.js';
+
+/** The application's `onError`; what goes wrong in it must not take the server with it. */
+export function errorReporter<TEnv>(
+  options: ResolvedOptions<TEnv>,
+): (error: Error, streamId: string | undefined, context: CallerContext) => void {
+  const onThrown = (thrown: unknown): void => {
+    options.logger.error({ err: asError(thrown) }, 'onError threw');
+  };
+  return (error, streamId, context) => {
+    try {
+      // It may be an async function, whatever its type says.
+      const done: unknown =
+        context === undefined
+          ? options.onError?.(error, streamId)
+          : options.onError?.(error, streamId, context);
+      Promise.resolve(done).catch(onThrown);
+    } catch (thrown) {
+      onThrown(thrown);
+    }
+  };
+}
