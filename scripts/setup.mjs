@@ -3,7 +3,7 @@
 // a second.
 //
 //   --packages-only   npm packages, nothing else (lint)
-//   --tests           also what only the tests use (ffmpeg's command line, coturn)
+//   --tests           also what only the tests use (ffmpeg's command line, coturn, tmux)
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -113,5 +113,8 @@ if (!flags.has('--packages-only')) {
   }
   if (flags.has('--tests') && !has('turnserver', '-h')) {
     aptInstall('coturn', undefined);
+  }
+  if (flags.has('--tests') && !has('tmux', '-V')) {
+    aptInstall('tmux', undefined);
   }
 }

@@ -14,11 +14,15 @@ export async function processSession(leader: number): Promise<ProcessMark[]> {
   return found.filter((mark) => mark !== undefined);
 }
 
+/** Those of them that are still there. */
+export async function stillRunning(marks: readonly ProcessMark[], leader: number): Promise<ProcessMark[]> {
+  const now = await Promise.all(marks.map(({ pid }) => markOf(pid, leader)));
+  return marks.filter(({ startTime }, index) => now[index]?.startTime === startTime);
+}
+
 /** Kills those that are still the same processes. */
 export async function killMarked(marks: readonly ProcessMark[], leader: number): Promise<void> {
-  for (const { pid, startTime } of marks) {
-    const now = await markOf(pid, leader);
-    if (now?.startTime !== startTime) continue;
+  for (const { pid } of await stillRunning(marks, leader)) {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {

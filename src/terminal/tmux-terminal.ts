@@ -4,7 +4,7 @@ import { InputError } from '../input/input-error.js';
 import type { InputMessage } from '../input/input-message.js';
 import type { Logger } from '../logger.js';
 import type { CommandReply } from './control-mode-parser.js';
-import { killMarked, processSession } from './process-session.js';
+import { killMarked, processSession, stillRunning } from './process-session.js';
 import { parseScreenState, SCREEN_STATE_FORMAT, screenDrawing } from './screen-drawing.js';
 import { keyboardTerminalKey, namedTerminalKey } from './terminal-keys.js';
 import type { TerminalKey } from './terminal-keys.js';
@@ -43,6 +43,7 @@ const MAX_REAPINGS = 20;
 const REAP_INTERVAL_MS = 50;
 /** Programs have this long to end after tmux has hung up on them, ms. */
 const HANGUP_GRACE_MS = 300;
+const HANGUP_LOOK_MS = 20;
 /** The end of a bracketed paste, in 7 and 8 bits: what is pasted must not end it. */
 // eslint-disable-next-line no-control-regex
 const PASTE_END = /\u001b\[201~|\u009b201~/;
@@ -352,9 +353,13 @@ export class TmuxTerminal implements Terminal {
     const members = pid === undefined ? [] : await processSession(pid);
     await server.run(['kill-server']);
     await this.#control.close();
-    if (pid !== undefined && members.length > 0) {
-      await new Promise<void>((resolve) => void clock.after(HANGUP_GRACE_MS, resolve));
-      await killMarked(members, pid);
+    if (pid !== undefined) {
+      let left = members;
+      for (let waitedMs = 0; left.length > 0 && waitedMs < HANGUP_GRACE_MS; waitedMs += HANGUP_LOOK_MS) {
+        await new Promise<void>((resolve) => void clock.after(HANGUP_LOOK_MS, resolve));
+        left = await stillRunning(left, pid);
+      }
+      await killMarked(left, pid);
     }
     await remove();
   }
