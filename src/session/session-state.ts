@@ -39,9 +39,12 @@ export interface TerminalMetadata {
   rows: number;
   /** It is a tmux session that was there before, and stays. */
   attached: boolean;
-  /** With which its command ended; null while it runs, and where it ended by a signal or unknown to the server. */
+  /**
+   * With which its command ended, as a shell has it: 128 and the number of the signal where one ended it. Null while it
+   * runs, and where it is not known.
+   */
   exitStatus: number | null;
-  /** Name of the signal that ended it, such as `SIGKILL`. */
+  /** The signal that the status stands for, such as `SIGKILL`. */
   exitSignal: string | null;
 }
 

@@ -7,6 +7,7 @@ import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { ResolvedTerminalOptions } from '../terminal-options.js';
 import type { OpenTerminal, Terminal, TerminalListener, TerminalTarget } from './terminal.js';
+import { ENDED_OPTION } from './tmux-pane.js';
 import { TmuxServer, tmuxWord } from './tmux-server.js';
 import type { TmuxTerminalParameters } from './tmux-terminal.js';
 import { TmuxTerminal } from './tmux-terminal.js';
@@ -26,11 +27,9 @@ const MAX_WORDS_BYTES = 12 * 1024;
 
 /** How a tmux server of ours behaves. `-q`: an older one may lack some of them. */
 const SETTINGS: readonly (readonly string[])[] = [
-  // How the program ended can be asked for as long as its pane is there.
+  // Should the one that runs the command be killed, its pane stays and can be asked how it ended.
   ['set-option', '-wgq', 'remain-on-exit', 'on'],
   ['set-option', '-wgq', 'remain-on-exit-format', ''],
-  // A client in control mode is told at once of a new name, but not of a pane that died, nor of what a hook does itself.
-  ['set-hook', '-g', 'pane-died', "run-shell -b 'tmux rename-window ended'"],
   ['set-option', '-wgq', 'automatic-rename', 'off'],
   ['set-option', '-wgq', 'allow-rename', 'off'],
   ['set-option', '-gq', 'status', 'off'],
@@ -39,6 +38,17 @@ const SETTINGS: readonly (readonly string[])[] = [
   ['set-option', '-sgq', 'escape-time', '0'],
   ['set-option', '-sgq', 'set-clipboard', 'off'],
 ];
+
+/**
+ * Runs the command, notes how it ended and waits to be ended itself: tmux 3.3 throws away what a client in control mode has
+ * not been sent yet when the pane's process is gone. What it says itself of a command that was killed is nobody's output;
+ * Ctrl-C is for the command alone.
+ */
+const RUNNER = `exec 3>&2 2>/dev/null
+trap : INT QUIT
+"$@" 2>&3 3>&-
+"$0" set-option -p ${ENDED_OPTION} $? \\; rename-window ended
+while :; do sleep 3600; done`;
 
 /** Terminals that are panes of tmux. */
 export function createOpenTerminal(parameters: OpenTerminalParameters): OpenTerminal {
@@ -72,7 +82,7 @@ async function openNew(
   listener: TerminalListener,
 ): Promise<Terminal> {
   const { stateDir, tmuxPath } = options;
-  const words = newSessionWords(target, stateDir !== undefined);
+  const words = newSessionWords(target, tmuxPath, stateDir !== undefined);
   const folder =
     stateDir === undefined ? await mkdtemp(join(tmpdir(), 'stream-kit-')) : join(stateDir, target.id);
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
@@ -93,7 +103,7 @@ async function openNew(
   }
 }
 
-function newSessionWords(target: NewTarget, outlivesServer: boolean): string[] {
+function newSessionWords(target: NewTarget, tmuxPath: string, outlivesServer: boolean): string[] {
   const { command, cols, rows, env } = target;
   const settings = [
     ...SETTINGS,
@@ -104,8 +114,7 @@ function newSessionWords(target: NewTarget, outlivesServer: boolean): string[] {
     ...settings.flatMap((setting) => [...setting, ';']),
     ...['new-session', '-s', SESSION, '-x', String(cols), '-y', String(rows)],
     ...Object.entries(env).flatMap(([name, value]) => ['-e', tmuxWord(`${name}=${value}`)]),
-    // One word alone would be read by a shell.
-    ...['--', '/bin/sh', '-c', 'exec "$0" "$@"', ...command.map(tmuxWord)],
+    ...['--', '/bin/sh', '-c', RUNNER, tmuxWord(tmuxPath), ...command.map(tmuxWord)],
   ];
   if (Buffer.byteLength(words.join(' ')) > MAX_WORDS_BYTES) {
     throw new StreamKitError('too_large', 'The command and its environment are too long');

@@ -3,9 +3,9 @@ import type { LogContext } from '../logger.js';
 
 /** How a terminal's command ended. */
 export interface TerminalExit {
-  /** Null: by a signal, or it is not known. */
+  /** As a shell has it: 128 and the number of the signal where one ended it. Null: it is not known. */
   readonly status: number | null;
-  /** Such as `SIGKILL`; null: not by one, or it is not known. */
+  /** The signal that the status stands for, such as `SIGKILL`; null: for none. */
   readonly signal: string | null;
 }
 

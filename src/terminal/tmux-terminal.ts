@@ -38,9 +38,10 @@ const MAX_WAITING_INPUT_BYTES = 512 * 1024;
 /** Most often that a client is begun anew within {@link REOPEN_WINDOW_MS}. */
 const MAX_REOPENINGS = 3;
 const REOPEN_WINDOW_MS = 10_000;
-/** How often, and how far apart in ms, a status is asked for that should be there. */
-const MAX_REAPINGS = 20;
-const REAP_INTERVAL_MS = 50;
+/** At the end tmux is asked again until it has had nothing to send this often, after this many ms each, but no more often. */
+const QUIET_ROUNDS = 2;
+const ROUND_MS = 10;
+const MAX_ROUNDS = 200;
 /** Programs have this long to end after tmux has hung up on them, ms. */
 const HANGUP_GRACE_MS = 300;
 const HANGUP_LOOK_MS = 20;
@@ -62,7 +63,8 @@ export class TmuxTerminal implements Terminal {
   #looking = false;
   #lookAgain = false;
   #reopenings: number[] = [];
-  #reapings = 0;
+  /** Bytes of output so far. */
+  #received = 0;
   #ended = false;
   #closing: Promise<void> | undefined;
 
@@ -176,6 +178,7 @@ export class TmuxTerminal implements Terminal {
   #onOutput(pane: string, bytes: Uint8Array): void {
     // Before it is known which pane is ours there is one.
     if (this.#pane !== undefined && pane !== this.#pane.id) return;
+    this.#received += bytes.byteLength;
     this.#output.push(bytes);
     this.#outputBytes += bytes.byteLength;
     if (this.#outputBytes >= MAX_CHUNK_BYTES) this.#flush();
@@ -226,9 +229,12 @@ export class TmuxTerminal implements Terminal {
     const same = panes.find((pane) => pane.id === before.id);
     // A session of ours has the one pane, whatever its program adds; of others the one is shown that they look at.
     const pane = this.#parameters.own ? same : active;
-    if (pane?.dead === true && this.#reap(pane)) return;
     if (pane === undefined || pane.dead) {
       this.#exit(pane === undefined ? { status: null, signal: null } : exitOf(pane));
+      return;
+    }
+    if (pane.status !== null) {
+      void this.#drain().then(() => this.#exit(exitOf(pane)));
       return;
     }
     this.#pane = pane;
@@ -236,18 +242,16 @@ export class TmuxTerminal implements Terminal {
     if (pane.cols !== before.cols || pane.rows !== before.rows) this.#listener.onResize(pane.cols, pane.rows);
   }
 
-  /**
-   * tmux 3.3 misses the end of a child that ends as its output does: its status is there when another has ended.
-   *
-   * @returns whether it is worth while to look again.
-   */
-  #reap({ status, signal }: TmuxPane): boolean {
-    const { own, clock } = this.#parameters;
-    if (!own || status !== null || signal !== null || this.#reapings >= MAX_REAPINGS) return false;
-    this.#reapings += 1;
-    void this.#control.command("run-shell -b 'exit 0'").catch(() => undefined);
-    clock.after(REAP_INTERVAL_MS, () => this.#look());
-    return true;
+  /** The command has ended: waits until tmux has read and sent what it wrote, which shows in that nothing more comes. */
+  async #drain(): Promise<void> {
+    const { clock } = this.#parameters;
+    for (let quiet = 0, round = 0; quiet < QUIET_ROUNDS && round < MAX_ROUNDS; round++) {
+      const before = this.#received;
+      const answered = await this.#panes().catch(() => undefined);
+      if (answered === undefined) return;
+      await new Promise<void>((resolve) => void clock.after(ROUND_MS, resolve));
+      quiet = this.#received === before ? quiet + 1 : 0;
+    }
   }
 
   #exit(exit: TerminalExit): void {
