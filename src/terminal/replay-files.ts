@@ -27,9 +27,12 @@ const CHECKED_FROM = 8;
 const SEGMENT_PARTS = 8;
 /** Longest chunk, bytes: what claims to be longer is none. */
 const MAX_RECORD_BYTES = 4 * 1024 * 1024;
-/** Most that waits for the disk, bytes; beyond it chunks are left out of the files. */
-const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 const NAME = /^(\d{16})\.log$/;
+
+interface WaitingRecord {
+  readonly sequence: number;
+  readonly bytes: Buffer;
+}
 
 interface Segment {
   readonly path: string;
@@ -44,9 +47,9 @@ export class ReplayFiles {
   readonly #parameters: ReplayFilesParameters;
   readonly #segments: Segment[];
   #file: FileHandle | undefined;
-  #waiting: Buffer[] = [];
+  /** At most as many bytes as the files may have: beyond it chunks are left out of them. */
+  #waiting: WaitingRecord[] = [];
   #waitingBytes = 0;
-  #firstWaiting = 0;
   #writing: Promise<void> | undefined;
   #broken = false;
   #closed = false;
@@ -80,15 +83,21 @@ export class ReplayFiles {
   /** Writes a chunk in the background. */
   append(sequence: number, bytes: Uint8Array): void {
     if (this.#broken || this.#closed) return;
-    if (this.#waitingBytes + bytes.byteLength > MAX_WAITING_BYTES) return;
-    const header = Buffer.allocUnsafe(HEADER_BYTES);
-    header.writeUInt32BE(bytes.byteLength, 0);
-    header.writeBigUInt64BE(BigInt(sequence), CHECKED_FROM);
-    header.writeUInt32BE(crc32(bytes, crc32(header.subarray(CHECKED_FROM))), 4);
-    if (this.#waiting.length === 0) this.#firstWaiting = sequence;
-    this.#waiting.push(header, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-    this.#waitingBytes += HEADER_BYTES + bytes.byteLength;
+    const size = HEADER_BYTES + bytes.byteLength;
+    if (this.#waitingBytes + size > this.#parameters.maxBytes) return;
+    const record = Buffer.allocUnsafe(size);
+    record.writeUInt32BE(bytes.byteLength, 0);
+    record.writeBigUInt64BE(BigInt(sequence), CHECKED_FROM);
+    record.set(bytes, HEADER_BYTES);
+    record.writeUInt32BE(crc32(record.subarray(CHECKED_FROM)), 4);
+    this.#waiting.push({ sequence, bytes: record });
+    this.#waitingBytes += size;
     this.#writing ??= this.#write();
+  }
+
+  /** Waits until everything so far is written. */
+  async idle(): Promise<void> {
+    await this.#writing;
   }
 
   /** Waits until everything is written. Idempotent. */
@@ -101,14 +110,11 @@ export class ReplayFiles {
 
   async #write(): Promise<void> {
     try {
-      while (this.#waiting.length > 0) {
-        const batch = this.#waiting;
-        const bytes = this.#waitingBytes;
-        const segment = await this.#segment(this.#firstWaiting);
-        this.#waiting = [];
-        this.#waitingBytes = 0;
-        await segment.file.appendFile(Buffer.concat(batch));
-        segment.bytes += bytes;
+      for (let [first] = this.#waiting; first !== undefined; [first] = this.#waiting) {
+        const segment = await this.#segment(first.sequence);
+        const batch = this.#takeWaiting(this.#segmentBytes - segment.bytes);
+        await segment.file.appendFile(batch);
+        segment.bytes += batch.byteLength;
       }
     } catch (thrown) {
       // A full disk must not end the terminal.
@@ -120,11 +126,26 @@ export class ReplayFiles {
     }
   }
 
+  get #segmentBytes(): number {
+    return this.#parameters.maxBytes / SEGMENT_PARTS;
+  }
+
+  /** What fits, or one. */
+  #takeWaiting(room: number): Buffer {
+    let count = 0;
+    for (let bytes = 0; count < this.#waiting.length && (count === 0 || bytes < room); count++) {
+      bytes += this.#waiting[count]?.bytes.byteLength ?? 0;
+    }
+    const batch = Buffer.concat(this.#waiting.splice(0, count).map(({ bytes }) => bytes));
+    this.#waitingBytes -= batch.byteLength;
+    return batch;
+  }
+
   /** The file to write to: the newest, or the next where that is full. */
   async #segment(sequence: number): Promise<Segment & { readonly file: FileHandle }> {
-    const { directory, maxBytes } = this.#parameters;
+    const { directory } = this.#parameters;
     let newest = this.#segments.at(-1);
-    if (this.#file === undefined || newest === undefined || newest.bytes >= maxBytes / SEGMENT_PARTS) {
+    if (this.#file === undefined || newest === undefined || newest.bytes >= this.#segmentBytes) {
       await this.#file?.close();
       this.#file = undefined;
       const path = join(directory, `${String(sequence).padStart(16, '0')}.log`);

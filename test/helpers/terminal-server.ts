@@ -55,11 +55,11 @@ export class TerminalServer {
     return this.connect((json as { streamId: string }).streamId);
   }
 
-  /** @param lastSeq - undefined: the client does not say where it begins. */
-  async connect(id: string, lastSeq: number | null | undefined = null): Promise<TerminalClient> {
+  /** @param lastSeq - `unsaid`: the client does not say where it begins. */
+  async connect(id: string, lastSeq: number | null | 'unsaid' = null): Promise<TerminalClient> {
     const client = new TerminalClient(id, new WebSocket(`${this.url.replace('http', 'ws')}/${id}/stream`));
     await client.opened;
-    if (lastSeq !== undefined) client.send({ type: 'resume', lastSeq });
+    if (lastSeq !== 'unsaid') client.send({ type: 'resume', lastSeq });
     return client;
   }
 
@@ -134,7 +134,8 @@ export class TerminalClient {
   }
 
   async untilClosed(): Promise<void> {
-    while (this.closed === undefined) await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    const isOpen = (): boolean => this.closed === undefined;
+    while (isOpen()) await new Promise<void>((resolve) => this.#waiting.add(resolve));
   }
 
   /** The next snapshot, as text. */

@@ -96,7 +96,7 @@ describe.skipIf(!isTmuxInstalled)('a terminal', () => {
     expect(early.of('state').at(-1)).toMatchObject({
       value: { status: 'terminated', metadata: { terminal: { exitStatus: 3, exitSignal: null } } },
     });
-    const late = await server.connect(streamId);
+    const late = await server.connect(streamId, 'unsaid');
     await late.untilClosed();
     expect(late.text).toBe('some words');
     expect((await server.state(streamId)).json).toMatchObject({ status: 'terminated' });
