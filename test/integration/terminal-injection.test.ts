@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { seededRandom } from '../helpers/seeded-random.js';
 import { isTmuxInstalled, TerminalServer } from '../helpers/terminal-server.js';
@@ -121,7 +121,7 @@ describe.skipIf(!isTmuxInstalled)('what a client sends', () => {
     return Array.from({ length: count }, () => pieces[Math.floor(random() * pieces.length)] ?? '').join('');
   }
 
-  it('would run commands if it was put into those of tmux', () => {
+  it('would run commands if it was put into those of tmux', async () => {
     const socket = join(folder, 'socket');
     spawnSync('tmux', [
       '-S',
@@ -138,7 +138,8 @@ describe.skipIf(!isTmuxInstalled)('what a client sends', () => {
     ]);
     const data = `x ; run-shell "touch ${folder}/canary"`;
     spawnSync('tmux', ['-S', socket, '-C', 'attach-session'], { input: `send-keys -l ${data}\n` });
-    expect(canary()).toEqual(['canary']);
+    // tmux does not wait for what it runs.
+    await vi.waitFor(() => expect(canary()).toEqual(['canary']));
     rmSync(join(folder, 'canary'));
   });
 
