@@ -1,5 +1,6 @@
 // Builds the addon of the native media plane by node-gyp: native/build/Release/media_plane.node.
 //
+//   --quiet      says what the compiler says only when it fails
 //   --prebuild   also copies it to native/prebuilds/<platform>-<arch>, from where a packed package loads it
 //
 // Exit code 0 with one line where there is no compiler, since werift then carries the media; any other failure is one.
@@ -134,7 +135,7 @@ export function headersFolder() {
 
 if (process.argv[1] === import.meta.filename) {
   try {
-    const built = buildNative();
+    const built = buildNative({ quiet: process.argv.includes('--quiet') });
     if (built && process.argv.includes('--prebuild')) await placePrebuild();
   } catch (error) {
     console.error(error.message);

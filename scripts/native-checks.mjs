@@ -22,6 +22,14 @@ const options = new Map(
     return [name, value];
   }),
 );
+const KNOWN = ['fuzz-seconds', 'only', 'where-possible'];
+const unknown = [...options.keys()].find((name) => !KNOWN.includes(name));
+if (unknown !== undefined) {
+  const usage = `Options: ${KNOWN.map((name) => `--${name}`).join(', ')}; see the head of this file.`;
+  // It takes minutes: who asks how it is called does not mean to run it.
+  console.error(unknown === 'help' ? usage : `--${unknown} is not known. ${usage}`);
+  process.exit(unknown === 'help' ? 0 : 1);
+}
 const fuzzSeconds = Number(options.get('fuzz-seconds') ?? DEFAULT_FUZZ_SECONDS);
 if (!Number.isInteger(fuzzSeconds) || fuzzSeconds < 1) {
   console.error('--fuzz-seconds expects whole seconds, 1 or more.');

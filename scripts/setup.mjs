@@ -4,12 +4,11 @@
 //
 //   --packages-only   npm packages, nothing else (lint)
 //   --tests           also what only the tests use (ffmpeg's command line, coturn, tmux)
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-
-import { buildNative } from './build-native.mjs';
 
 const root = join(import.meta.dirname, '..');
 const stamp = join(root, 'dist', '.built');
@@ -45,13 +44,13 @@ function build() {
   writeFileSync(stamp, '');
 }
 
-function native() {
-  try {
-    buildNative({ quiet: true });
-  } catch (error) {
-    console.error(error.message);
-    process.exit(1);
-  }
+/** It needs no npm package, so it goes on beside the rest. Resolves to whether it went well; it has said why not. */
+async function native() {
+  const child = spawn(process.execPath, [join(root, 'scripts/build-native.mjs'), '--quiet'], {
+    stdio: 'inherit',
+  });
+  const [code] = await once(child, 'exit');
+  return code === 0;
 }
 
 /** @param argument - with which it ends by itself: a server must not be started. */
@@ -103,10 +102,11 @@ async function browser() {
   if (!(await found())) throw new Error('Chromium was installed but is not to be found.');
 }
 
+const nativeBuilt = flags.has('--packages-only') ? undefined : native();
 packages();
-if (!flags.has('--packages-only')) {
+if (nativeBuilt !== undefined) {
   build();
-  native();
+  if (!(await nativeBuilt)) process.exit(1);
   await browser();
   if (flags.has('--tests') && !(has('ffmpeg') && has('ffprobe'))) {
     aptInstall('ffmpeg', 'The tests need ffmpeg and ffprobe: install FFmpeg.');
@@ -116,5 +116,6 @@ if (!flags.has('--packages-only')) {
   }
   if (flags.has('--tests') && !has('tmux', '-V')) {
     aptInstall('tmux', undefined);
+    if (!has('tmux', '-V')) console.log('There is no tmux: the tests of terminals are left out.');
   }
 }

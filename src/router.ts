@@ -334,6 +334,7 @@ export function composeRouter<TEnv>(
       return (await registry.open(streamId, caller)).prepareStream(caller);
     },
     onServerError,
+    onAnswered: (answered) => metrics.countRequest(answered),
   });
   registry.restoreTerminals();
   let closing: Promise<void> | undefined;

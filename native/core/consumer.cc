@@ -253,7 +253,15 @@ bool Consumer::wantsResend(uint16_t sequenceNumber, int64_t nowUs) {
     return false;
   }
   const auto packet = sequence_.packetOf(sequenceNumber);
-  if (!packet.has_value() || !producer_.history().packet(*packet, nowUs).has_value()) {
+  if (!packet.has_value()) {
+    return false;
+  }
+  if (!producer_.history().packet(*packet, nowUs).has_value()) {
+    // The viewer has been away for longer than the history lasts. It would ask for the keyframe itself, but
+    // Chromium does so only every 3 s.
+    if (*packet >= producer_.history().lastKeyframePacket()) {
+      producer_.requestKeyframe(nowUs);
+    }
     return false;
   }
   entry = {nowUs, sequenceNumber};

@@ -101,7 +101,10 @@ class Consumer {
   void onFir(uint8_t commandSequence, int64_t nowUs);
   void onNack() { stats_->nacksReceived += 1; }
   bool canResend() const { return parameters_.rtxSsrc != 0 && !paused_; }
-  /** Whether a NACK is to be answered; a packet is not sent again while the last copy may be under way. */
+  /**
+   * Whether a NACK is to be answered; a packet is not sent again while the last copy may be under way. One
+   * that is gone is answered by a keyframe.
+   */
   bool wantsResend(uint16_t sequenceNumber, int64_t nowUs);
   Burst resend(PacketWriter& writer, uint16_t sequenceNumber, int64_t nowUs);
 

@@ -13,6 +13,7 @@ const EncodedFrame& FrameHistory::push(EncodedFrame frame, int64_t nowUs) {
   totalBytes_ += frame.payloadBytes();
   if (frame.keyframe) {
     lastKeyframe_ = frame.number;
+    lastKeyframePacket_ = frame.firstPacket;
   }
   frames_.push_back(std::move(frame));
   evict(nowUs);

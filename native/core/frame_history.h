@@ -41,6 +41,8 @@ class FrameHistory {
   int64_t nextPacket() const { return nextPacket_; }
   /** Negative before the first one. */
   int64_t lastKeyframeNumber() const { return lastKeyframe_; }
+  /** Count of its first packet, 0 before the first one. */
+  int64_t lastKeyframePacket() const { return lastKeyframePacket_; }
   /** Payload bytes from the frame's first on; it must be there. */
   uint64_t bytesSince(const EncodedFrame& frame) const { return totalBytes_ - frame.bytesBefore; }
   uint64_t storedBytes() const { return frames_.empty() ? 0 : bytesSince(frames_.front()); }
@@ -57,6 +59,7 @@ class FrameHistory {
   int64_t nextPacket_ = 0;
   uint64_t totalBytes_ = 0;
   int64_t lastKeyframe_ = -1;
+  int64_t lastKeyframePacket_ = 0;
 };
 
 }  // namespace streamkit

@@ -101,23 +101,26 @@ void Plane::forgetConsumer(uint32_t id) {
   if (found == consumers.end()) {
     return;
   }
-  const auto transport = transports.find(found->second.transport);
-  if (transport != transports.end()) {
-    transport->second.ssrcs.erase(found->second.ssrc);
-    transport->second.ssrcs.erase(found->second.rtxSsrc);
-  }
+  releaseSsrcs(found->second);
   consumers.erase(found);
+}
+
+void Plane::releaseSsrcs(const OpenConsumer& consumer) {
+  const auto transport = transports.find(consumer.transport);
+  if (transport != transports.end()) {
+    transport->second.ssrcs.erase(consumer.ssrc);
+    transport->second.ssrcs.erase(consumer.rtxSsrc);
+  }
 }
 
 void Plane::forgetProducer(uint32_t id) {
   producers.erase(id);
   std::erase_if(consumers, [&](const auto& entry) {
-    const auto transport = transports.find(entry.second.transport);
-    if (entry.second.producer == id && transport != transports.end()) {
-      transport->second.ssrcs.erase(entry.second.ssrc);
-      transport->second.ssrcs.erase(entry.second.rtxSsrc);
+    const bool isOfProducer = entry.second.producer == id;
+    if (isOfProducer) {
+      releaseSsrcs(entry.second);
     }
-    return entry.second.producer == id;
+    return isOfProducer;
   });
 }
 

@@ -69,6 +69,8 @@ class Plane {
   static void onEnvironmentEnds(void* plane);
   static void callJavaScript(napi_env env, napi_value onEvents, void* plane, void* data);
   void wake();
+  /** They may be used again on its transport. */
+  void releaseSsrcs(const OpenConsumer& consumer);
 
   napi_env env_;
   MediaCore::Options options_;

@@ -96,6 +96,32 @@ TEST("a packet is not sent again while its last copy is under way, and not when 
   EXPECT_EQ(bench.videoStats().packetsRetransmitted, 2);
 }
 
+TEST("who asks for a packet that is gone gets a keyframe, but not for one of before the last keyframe") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  bench.sendVideo(2, true);
+  bench.run(30'000);
+  const uint16_t first = bench.video()[0].mediaSequenceNumber;
+  const uint16_t lost = static_cast<uint16_t>(first + 2);
+  bench.sendVideo(2, false);
+  bench.run(1'100'000);
+  bench.sendVideo(2, false);
+  const int before = bench.events.keyframesWanted[Bench::kVideo];
+  // Those that never were, and those that a keyframe has come after.
+  bench.nack({static_cast<uint16_t>(first - 1), static_cast<uint16_t>(first + 100)});
+  EXPECT_EQ(bench.events.keyframesWanted[Bench::kVideo], before);
+  bench.nack({first, lost});
+  EXPECT_EQ(bench.events.keyframesWanted[Bench::kVideo], before + 1);
+  bench.sendVideo(2, true);
+  bench.run(400'000);
+  bench.nack({first, lost});
+  bench.run(400'000);
+  EXPECT_EQ(bench.events.keyframesWanted[Bench::kVideo], before + 1);
+  EXPECT_EQ(bench.videoStats().packetsRetransmitted, 0);
+}
+
 TEST("of a NACK that asks for hundreds of packets only so many are looked at") {
   Bench bench;
   bench.connect();

@@ -32,10 +32,14 @@ function installStreamKit(
   delete scope[bindingName];
   if (!send || scope.top !== scope.self) return;
 
+  // Without recursion: what a client sends may be nested deeper than the stack of a page reaches.
   const freeze = (value: unknown): unknown => {
-    if (typeof value === 'object' && value !== null) {
-      Object.values(value).forEach(freeze);
-      Object.freeze(value);
+    const waiting = [value];
+    while (waiting.length > 0) {
+      const next = waiting.pop();
+      if (typeof next !== 'object' || next === null) continue;
+      for (const member of Object.values(next)) waiting.push(member);
+      Object.freeze(next);
     }
     return value;
   };
@@ -79,8 +83,10 @@ function installStreamKit(
     },
   };
   Object.defineProperty(scope, 'streamKit', { value: Object.freeze(streamKit), enumerable: true });
+  const { parse } = JSON;
   Object.defineProperty(scope, Symbol.for(receiverName), {
-    value: (event: string, value: unknown) => {
+    value: (event: string, json: string) => {
+      const value: unknown = parse(json);
       last[event] = value;
       for (const listener of listeners[event] ?? []) {
         try {
@@ -159,7 +165,9 @@ export class PageBridge {
   #call(event: string, value: unknown): void {
     if (this.#closed) return;
     const receiver = `globalThis[Symbol.for(${JSON.stringify(this.#receiverName)})]`;
-    const expression = `${receiver}?.(${JSON.stringify(event)}, ${JSON.stringify(value)})`;
+    // As a string: in a literal of JavaScript a client's key `__proto__` would set the prototype.
+    const json = JSON.stringify(JSON.stringify(value));
+    const expression = `${receiver}?.(${JSON.stringify(event)}, ${json})`;
     this.#cdp.send('Runtime.evaluate', { expression }).catch(() => {
       this.#logger.debug({ event }, 'the page was not there to be told');
     });

@@ -18,7 +18,7 @@ import type {
 
 /** Pictures that may be in a process at once; a newer one is left out. A start takes as long as about four. */
 const MAX_PICTURES_WAITING = 6;
-/** A process that holds a picture for longer has hung; one that is starting may take longer. */
+/** A process that has pictures to give and gives none for longer has hung; one that is starting may take longer. */
 const HANG_TIMEOUT_MS = 2_000;
 const START_TIMEOUT_MS = 5_000;
 /** How long a process that was replaced may take to give what it has. */
@@ -47,6 +47,8 @@ interface Run {
   fed: number;
   /** Pictures that have come out, counting what only primed it. */
   received: number;
+  /** When the newest of them came. */
+  receivedAtMs: number;
   /** A picture of it, the first of which is a keyframe, has been handed on. */
   hasGiven: boolean;
 }
@@ -127,6 +129,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
       waiting: [],
       fed: 0,
       received: 0,
+      receivedAtMs: 0,
       hasGiven: false,
       process: new FfmpegProcess(
         { path: ffmpegPath, ...ffmpegArguments({ ...this.#parameters, format, leadingKeyframes }) },
@@ -178,6 +181,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
         }
         const times = run.waiting.shift()?.times;
         run.received++;
+        run.receivedAtMs = performance.now();
         if (times) this.#give(run, { bytes, keyframe, times });
       }
     } catch (error) {
@@ -204,11 +208,13 @@ export class ProcessVideoEncoder implements VideoEncoder {
     }
   }
 
-  /** @throws Error when the process has hung. */
-  #checkAnswers({ waiting, received }: Run): void {
-    const [oldest] = waiting;
-    const limitMs = received === 0 ? START_TIMEOUT_MS : HANG_TIMEOUT_MS;
-    if (oldest && performance.now() - oldest.fedAtMs > limitMs) throw new Error('FFmpeg does not answer.');
+  #checkAnswers(run: Run): void {
+    if (!isOverdue(run)) return;
+    // After this thread itself has stood still, what the process gave meanwhile is read before the next turn of the loop.
+    setImmediate(() => {
+      const isInUse = run === this.#current || run === this.#next;
+      if (isInUse && isOverdue(run)) this.#fail(new Error('FFmpeg does not answer.'));
+    });
   }
 
   #fail(error: Error): void {
@@ -226,6 +232,14 @@ export class ProcessVideoEncoder implements VideoEncoder {
     this.#held = [];
     for (const run of runs) run?.process.kill();
   }
+}
+
+function isOverdue({ waiting, received, receivedAtMs }: Run): boolean {
+  const [oldest] = waiting;
+  if (!oldest) return false;
+  // What was fed while the process started could not come out before.
+  const silentMs = performance.now() - Math.max(oldest.fedAtMs, receivedAtMs);
+  return silentMs > (received === 0 ? START_TIMEOUT_MS : HANG_TIMEOUT_MS);
 }
 
 /** The planes without padding. */

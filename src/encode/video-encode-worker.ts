@@ -162,6 +162,9 @@ function start(codec: VideoCodec, bitrateBps: number, candidates: readonly Encod
     },
   );
   const active: ActiveEncoder = { encoder, meter: new EncoderMeter(nowUs()), keyframeWanted: true };
+  // A still page may have sent its only picture while nothing was there to take it.
+  const missed = encoders.size === 0 ? reader.next() : undefined;
+  if (missed && feed.take(missed)) lastSequence = missed.sequence;
   encoders.set(codec, active);
   // After a pause the last picture is old news, but better than none until the capturer sends a new one.
   wantKeyframe(active);

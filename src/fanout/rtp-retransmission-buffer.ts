@@ -27,6 +27,7 @@ export class RtpRetransmissionBuffer {
   private head = 0;
   private bytes = 0;
   private nextPacket = 0;
+  private keyframePacket = 0;
 
   /**
    * @param historyMs - how long a frame is kept, ms
@@ -47,9 +48,15 @@ export class RtpRetransmissionBuffer {
     return this.frames[this.head]?.firstPacket ?? this.nextPacket;
   }
 
+  /** Count of the last keyframe's first packet, 0 before the first one. */
+  get lastKeyframePacket(): number {
+    return this.keyframePacket;
+  }
+
   /** @returns the count of the frame's first packet. */
   push(payloads: RtpPayloads, nowUs: number): number {
     const firstPacket = this.nextPacket;
+    if (payloads.keyframe) this.keyframePacket = firstPacket;
     this.nextPacket += payloads.offsets.length - 1;
     this.frames.push({ payloads, firstPacket, sentAtUs: nowUs });
     this.bytes += payloads.bytes.length;

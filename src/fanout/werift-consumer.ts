@@ -182,8 +182,16 @@ export class WeriftConsumer implements Consumer, PayloadSink {
       return;
     }
     const packet = this.sequence.packetOf(sequenceNumber);
-    const stored = packet === undefined ? undefined : this.producer.history.get(packet, nowUs);
+    if (packet === undefined) {
+      return;
+    }
+    const stored = this.producer.history.get(packet, nowUs);
     if (stored === undefined) {
+      // The viewer has been away for longer than the history lasts. It would ask for the keyframe itself, but Chromium
+      // does so only every 3 s.
+      if (packet >= this.producer.history.lastKeyframePacket) {
+        this.producer.requestKeyframe();
+      }
       return;
     }
     const original = payloadAt(stored.payloads, stored.index);

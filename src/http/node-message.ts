@@ -6,6 +6,7 @@ import type { Clock } from '../clock.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import type { RequestBody } from './json-body.js';
 import { readJsonBody } from './json-body.js';
+import { hearOfLostConnection } from './queued-response.js';
 import type { RequestTarget } from './request-target.js';
 import { isGone, ResponseEventStream } from './response-event-stream.js';
 import { readTextBody } from './text-body.js';
@@ -69,6 +70,7 @@ export function sendToNode(
     nodeResponse.setHeader(name, before === undefined ? value : `${String(before)}, ${value}`);
   }
   const { body, events, stream } = response;
+  if (stream !== undefined || events !== undefined) hearOfLostConnection(request, nodeResponse);
   if (stream !== undefined) {
     nodeResponse.setHeader('Content-Length', stream.bytes);
     if (request.method === 'HEAD') {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
+import type { Socket } from 'node:net';
 
 import type { Clock, Timer } from '../clock.js';
 import type { EventSink, EventSinkListener } from '../session/event-sink.js';
@@ -83,6 +84,8 @@ export class ResponseEventStream implements EventSink {
 /** Whether the connection or, in HTTP/2, the stream of a response is gone. */
 export function isGone(response: ServerResponse): boolean {
   // The compatibility API of HTTP/2 has no `destroyed`, whatever the types of frameworks say.
-  const { destroyed, stream } = response as Partial<ServerResponse> & Partial<Http2ServerResponse>;
-  return destroyed ?? stream?.destroyed ?? false;
+  const { destroyed, stream, req } = response as Partial<ServerResponse> & Partial<Http2ServerResponse>;
+  if (destroyed === undefined) return stream?.destroyed ?? false;
+  // One that waits for its turn on a connection is not told that it is lost. Stand-ins for requests have no socket.
+  return destroyed || (req?.socket as Socket | undefined)?.destroyed === true;
 }

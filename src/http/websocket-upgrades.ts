@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 
 import type { Clock } from '../clock.js';
+import type { ErrorCode } from '../errors.js';
 import { StreamKitError } from '../errors.js';
 import type { Caller } from '../session/caller.js';
 import type { MessageSink } from '../session/message-sink.js';
@@ -13,6 +14,7 @@ import type { Authorize } from './authorization.js';
 import { authorizeUpgrade } from './authorization.js';
 import type { CorsPolicy } from './cors-policy.js';
 import { errorResponse } from './error-response.js';
+import type { AnsweredRequest } from './request-handler.js';
 import { resolveTarget } from './request-target.js';
 import { WebSocketSink } from './websocket-sink.js';
 
@@ -33,7 +35,13 @@ export interface WebSocketUpgradesParameters {
   readonly accept: (streamId: string, caller: Caller) => Promise<(sink: MessageSink) => void>;
   /** An answer of status 500 was given. */
   readonly onServerError: (thrown: unknown, streamId: string, caller: Caller | undefined) => void;
+  /** Any answer was given; 101 where the upgrade was taken. */
+  readonly onAnswered?: (answered: AnsweredRequest) => void;
 }
+
+/** Under this what is answered here is told. */
+const ROUTE = '/:streamId/stream';
+const SWITCHING_PROTOCOLS = 101;
 
 /** Largest message of a client, bytes: a paste fits. */
 const MAX_MESSAGE_BYTES = 256 * 1024;
@@ -53,6 +61,12 @@ export class WebSocketUpgrades {
 
   constructor(parameters: WebSocketUpgradesParameters) {
     this.#parameters = parameters;
+    // Told while `handleUpgrade` runs, which it leaves by this: the answer is then one like all others. RFC 6455 section
+    // 4.4: it names the version.
+    this.#protocol.on('wsClientError', ({ message }) => {
+      const headers = { 'Sec-WebSocket-Version': '13' };
+      throw new StreamKitError('bad_request', message, { headers });
+    });
   }
 
   /** Takes the upgrades of a server that are for the router. @returns what ends it; idempotent. */
@@ -93,7 +107,17 @@ export class WebSocketUpgrades {
     socket.on('error', onError);
     const { authorize, cors, accept, clock, onServerError } = this.#parameters;
     let caller: Caller | undefined;
+    const startedAtMs = performance.now();
+    const answered = (status: number, code?: ErrorCode): void => {
+      const method = request.method === 'GET' ? 'GET' : 'other';
+      const durationMs = performance.now() - startedAtMs;
+      this.#parameters.onAnswered?.({ route: ROUTE, method, status, code, durationMs });
+    };
     try {
+      if (request.method !== 'GET') {
+        const headers = { Allow: 'GET' };
+        throw new StreamKitError('method_not_allowed', 'Expected the method GET', { headers });
+      }
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
         throw new StreamKitError('bad_request', 'Expected Upgrade: websocket');
       }
@@ -113,10 +137,13 @@ export class WebSocketUpgrades {
           });
         });
         this.#open.add(closed);
+        answered(SWITCHING_PROTOCOLS);
         take(new WebSocketSink(webSocket, socket, clock));
       });
     } catch (thrown) {
-      if (refuse(socket, thrown) === 500) onServerError(thrown, streamId, caller);
+      const status = refuse(socket, thrown);
+      answered(status, thrown instanceof StreamKitError ? thrown.code : 'internal');
+      if (status === 500) onServerError(thrown, streamId, caller);
     }
   }
 }

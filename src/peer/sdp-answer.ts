@@ -196,7 +196,8 @@ function candidatesOf(session: SessionDescription): string[] {
 
 /**
  * The sections of the offer under the viewer's transport. werift is told of every offered codec and section, wanted
- * or not: it only carries the transport here, and gives up on a section without a codec.
+ * or not: it only carries the transport here, and gives up on a section without a codec. What is not said here it leaves
+ * out of the offer of an ICE restart.
  */
 function rewrite(offer: SessionDescription, transport: TransportAttributes): string {
   const mids = offer.media.map(({ attributes }) => valuesOf(attributes, 'mid')[0] ?? '');
@@ -210,7 +211,7 @@ function rewrite(offer: SessionDescription, transport: TransportAttributes): str
       'a=recvonly',
       'a=rtcp-mux',
     );
-    for (const name of ['rtpmap', 'fmtp', 'extmap']) {
+    for (const name of ['rtpmap', 'fmtp', 'rtcp-fb', 'extmap']) {
       lines.push(...valuesOf(media.attributes, name).map((value) => `a=${name}:${value}`));
     }
   });

@@ -86,7 +86,8 @@ export function codecsOf(media: SdpMedia): SdpCodec[] {
       parameters.set(value.slice(0, space), parseParameters(value.slice(space + 1)));
     }
   }
-  return media.formats.flatMap((format) => {
+  // Each is one, however often the line has it: what is done with codecs may compare all with all.
+  return [...new Set(media.formats)].flatMap((format) => {
     const match = maps.get(format);
     const payloadType = Number(format);
     if (match === undefined || payloadType > 127) {

@@ -5,9 +5,10 @@ import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { PageStream } from './page-stream.js';
 import type { StreamSessionState } from './session-state.js';
+import type { StreamClientsParameters } from './stream-clients.js';
 import { StreamClients } from './stream-clients.js';
 
-export interface PageStreamsParameters {
+export interface PageStreamsParameters extends Pick<StreamClientsParameters, 'openJournal' | 'onChange'> {
   readonly clock: Clock;
   readonly logger: Logger;
   /** How long the stream goes on without a client, ms. */
@@ -18,16 +19,15 @@ export interface PageStreamsParameters {
   /** A PNG of the picture as it is now. */
   readonly snapshot: () => Promise<Uint8Array>;
   readonly openSource: (codec: VideoCodec | undefined, sink: PacketSink) => PacketSource;
-  /** One came or went. */
-  readonly onChange: () => void;
 }
 
 /** The WebSockets of a page: what they share is what the page is encoded to. */
 export function openPageStreams(parameters: PageStreamsParameters): StreamClients {
-  const { clock, logger, graceMs, firstCodec, document, snapshot, openSource, onChange } = parameters;
+  const { clock, logger, graceMs, firstCodec, document, snapshot, openSource } = parameters;
+  const { openJournal, onChange } = parameters;
   const stream = new PageStream({ clock, graceMs, openSource });
   return new StreamClients({
-    ...{ clock, logger, stream, document, onChange },
+    ...{ clock, logger, stream, document, openJournal, onChange },
     kind: 'page',
     meta: () => {
       const { video, audio } = document().metadata;

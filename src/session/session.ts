@@ -83,7 +83,7 @@ export class Session implements StreamSession {
         settings,
         publisher: this.#publisher,
         renderOptions: request.renderOptions,
-        openStreams: (onChange) =>
+        openStreams: (hooks) =>
           openPageStreams({
             clock: parts.clock,
             logger: this.#logger,
@@ -92,7 +92,7 @@ export class Session implements StreamSession {
             document: () => this.state,
             snapshot: () => this.snapshot({ format: 'png' }),
             openSource: (codec, sink) => this.openPackets(codec, sink),
-            onChange,
+            ...hooks,
           }),
         logger: this.#logger,
       },

@@ -7,9 +7,11 @@ import type { Logger } from '../logger.js';
 import type { Caller } from './caller.js';
 import type { ChunkStream } from './chunk-stream.js';
 import type { MessageSink } from './message-sink.js';
+import type { SessionEndReason } from './session-events.js';
 import type { StreamSessionState } from './session-state.js';
 import type { StreamSnapshot } from './stream-client.js';
 import { StreamClient } from './stream-client.js';
+import type { ViewerJournal } from './viewer-journal.js';
 
 export interface StreamClientsParameters {
   readonly clock: Clock;
@@ -22,8 +24,15 @@ export interface StreamClientsParameters {
   readonly snapshot: () => Promise<StreamSnapshot>;
   /** Takes a message of a client that may send input. @throws InputError, now or later. */
   readonly onInput: (client: StreamClient, message: InputMessage) => Promise<void> | void;
+  /** Of one that is about to join. */
+  readonly openJournal: () => Pick<ViewerJournal, 'join' | 'leave'>;
   /** One came or went. */
   readonly onChange: () => void;
+}
+
+interface Membership {
+  readonly caller: Caller;
+  readonly journal: Pick<ViewerJournal, 'join' | 'leave'>;
 }
 
 /** RFC 6455 section 7.4.1. */
@@ -34,9 +43,9 @@ const CLOSE_INTERNAL_ERROR = 1011;
 /** The WebSockets of one session, and the stream of chunks that they share. */
 export class StreamClients {
   readonly #parameters: StreamClientsParameters;
-  readonly #clients = new Map<StreamClient, Caller>();
+  readonly #clients = new Map<StreamClient, Membership>();
   #isLive = false;
-  #endReason: string | undefined;
+  #endReason: SessionEndReason | undefined;
   /** What has ended by itself can still be read. */
   #isReadable = true;
   /** The message of the state as it was last published, made once for all. */
@@ -53,12 +62,12 @@ export class StreamClients {
 
   /** How many a caller has. */
   countOf(callerKey: string): number {
-    return [...this.#clients.values()].filter(({ key }) => key === callerKey).length;
+    return [...this.#clients.values()].filter(({ caller }) => caller.key === callerKey).length;
   }
 
   /** Takes a WebSocket. One that comes after the end is told so. */
   admit(sink: MessageSink, caller: Caller): void {
-    const { clock, snapshot, onChange } = this.#parameters;
+    const { clock, snapshot, openJournal, onChange } = this.#parameters;
     const client: StreamClient = new StreamClient(
       sink,
       { clock, snapshot, sessionMeta: () => this.#sessionMeta(), state: () => this.#stateMessage() },
@@ -66,7 +75,11 @@ export class StreamClients {
         onResumed: (resumed) => this.#follow(resumed),
         onMessage: (from, message) => this.#onMessage(from, message),
         onClosed: (closed) => {
-          if (this.#clients.delete(closed)) onChange();
+          const member = this.#clients.get(closed);
+          if (member === undefined) return;
+          this.#clients.delete(closed);
+          member.journal.leave('gone');
+          onChange();
         },
       },
     );
@@ -74,7 +87,9 @@ export class StreamClients {
       client.close(CLOSE_NORMAL, this.#endReason ?? '');
       return;
     }
-    this.#clients.set(client, caller);
+    const journal = openJournal();
+    this.#clients.set(client, { caller, journal });
+    journal.join();
     if (this.#endReason !== undefined) client.finish(CLOSE_NORMAL, this.#endReason);
     onChange();
   }
@@ -99,19 +114,26 @@ export class StreamClients {
   }
 
   /** Nothing more comes. What is held can still be read, also by those that come now; then they are closed. */
-  finish(reason: string): void {
+  finish(reason: SessionEndReason): void {
     if (this.#endReason !== undefined) return;
     this.#endReason = reason;
-    for (const client of [...this.#clients.keys()]) client.finish(CLOSE_NORMAL, reason);
+    for (const [client, { journal }] of [...this.#clients]) {
+      // The first reason counts.
+      journal.leave(reason);
+      client.finish(CLOSE_NORMAL, reason);
+    }
   }
 
   /** Closes every WebSocket with the reason. Idempotent. */
-  close(reason: string): void {
+  close(reason: SessionEndReason): void {
     if (!this.#isReadable) return;
     this.#isReadable = false;
     this.#endReason ??= reason;
     const code = closeCodes.get(this.#endReason) ?? CLOSE_NORMAL;
-    for (const client of [...this.#clients.keys()]) client.close(code, this.#endReason);
+    for (const [client, { journal }] of [...this.#clients]) {
+      journal.leave(this.#endReason);
+      client.close(code, this.#endReason);
+    }
     this.#parameters.stream.close();
   }
 
@@ -124,7 +146,7 @@ export class StreamClients {
 
   /** The one place that is asked whether a client may send input. */
   #mayControl(client: StreamClient): boolean {
-    return this.#parameters.kind === 'terminal' && this.#clients.get(client)?.role === 'controller';
+    return this.#parameters.kind === 'terminal' && this.#clients.get(client)?.caller.role === 'controller';
   }
 
   #follow(client: StreamClient): void {
@@ -159,7 +181,7 @@ export class StreamClients {
   }
 }
 
-const closeCodes = new Map([
+const closeCodes = new Map<SessionEndReason, number>([
   ['shutdown', CLOSE_GOING_AWAY],
   ['error', CLOSE_INTERNAL_ERROR],
 ]);

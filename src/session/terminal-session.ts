@@ -82,9 +82,9 @@ export class TerminalSession implements StreamSession {
         ...{ streamId, parts, settings, logger },
         publisher: this.#life.publisher,
         renderOptions: { videoCodec: 'auto', audio: false },
-        openStreams: (onChange) =>
+        openStreams: (hooks) =>
           new StreamClients({
-            ...{ clock, logger, onChange },
+            ...{ clock, logger, ...hooks },
             stream: this.#stream,
             kind: 'terminal',
             document: () => this.state,

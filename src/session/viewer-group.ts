@@ -12,7 +12,7 @@ import type { SessionEndReason } from './session-events.js';
 import type { SessionMedia } from './session-media.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { StatePublisher } from './state-publisher.js';
-import type { StreamClients } from './stream-clients.js';
+import type { StreamClients, StreamClientsParameters } from './stream-clients.js';
 import type { ViewerRequest } from './viewer.js';
 import { Viewer } from './viewer.js';
 import { ViewerJournal } from './viewer-journal.js';
@@ -37,7 +37,7 @@ export interface ViewerGroupParameters {
   readonly publisher: StatePublisher;
   readonly renderOptions: Pick<RenderOptions, 'videoCodec' | 'audio'>;
   /** Makes what takes the WebSockets; it is told when one comes or goes. */
-  readonly openStreams: (onChange: () => void) => StreamClients;
+  readonly openStreams: (hooks: Pick<StreamClientsParameters, 'openJournal' | 'onChange'>) => StreamClients;
   readonly logger: Logger;
 }
 
@@ -68,9 +68,12 @@ export class ViewerGroup {
   constructor(parameters: ViewerGroupParameters, listener: ViewerGroupListener) {
     this.#parameters = parameters;
     this.#listener = listener;
-    this.streams = parameters.openStreams(() => {
-      listener.onActivity();
-      listener.onChange();
+    this.streams = parameters.openStreams({
+      openJournal: () => this.#openJournal(),
+      onChange: () => {
+        listener.onActivity();
+        listener.onChange();
+      },
     });
   }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { root } from '../helpers/product.js';
 import { lastPaintedAtMs, probe, skewsOf, timesOf } from '../helpers/recorded-media.js';
@@ -41,24 +41,48 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
+let browser: ViewerBrowser;
+
+beforeAll(async () => {
+  browser = await ViewerBrowser.launch();
+});
+
+afterAll(() => browser.close());
+
 describe('a session with nobody watching', () => {
   let server: TestServer;
   let session: CreatedSession;
+  /** Recorded meanwhile: it costs next to nothing. */
+  let still: { session: CreatedSession; url: string };
 
   beforeAll(async () => {
     server = await TestServer.start({ recording: { directory, keyframeIntervalMs: 1000 }, pauseGraceMs: 0 });
+    [session, still] = await Promise.all([live('mode=flash'), recordedStill()]);
   });
 
-  afterEach(async () => {
+  afterAll(async () => {
+    await server.close();
     if (readdirSync(directory).length > 0) throw new Error('a test left files');
-    await server.delete(session);
   });
 
-  afterAll(() => server.close());
+  async function live(query: string): Promise<CreatedSession> {
+    const created = await server.create(server.page(query));
+    await server.state(created, ({ status }) => status === 'connecting');
+    return created;
+  }
+
+  async function recordedStill(): Promise<{ session: CreatedSession; url: string }> {
+    const created = await live('mode=static');
+    const { json } = await ask(`${created.url}/recordings`, 'POST');
+    return { session: created, url: `${created.url}/recordings/${json.recordingId}` };
+  }
+
+  function fileOf(url: string): string {
+    const id = url.slice(url.lastIndexOf('/') + 1);
+    return join(directory, readdirSync(directory).find((name) => name.includes(id)) ?? '');
+  }
 
   test('is recorded to MP4 and to WebM that players read, with sound and picture together', async () => {
-    session = await server.create(server.page('mode=flash'));
-    await server.state(session, ({ status }) => status === 'connecting');
     const urls = await Promise.all(
       (['mp4', 'webm'] as const).map(async (format) => {
         const { status, json } = await ask(`${session.url}/recordings`, 'POST', { format });
@@ -74,10 +98,8 @@ describe('a session with nobody watching', () => {
       { status: 'finished' },
     ]);
 
-    const names = readdirSync(directory);
     for (const [index, info] of infos.entries()) {
-      const name = names.find((candidate) => candidate.includes(info.recordingId)) ?? '';
-      const path = join(directory, name);
+      const path = fileOf(urls[index] ?? '');
       expect(info).toMatchObject({ status: 'finished', framesDropped: 0, bytes: statSync(path).size });
       const file = await probe(path);
       expect(file.codecs).toEqual([index === 0 ? 'h264' : 'vp8', 'opus']);
@@ -111,21 +133,23 @@ describe('a session with nobody watching', () => {
     expect([part.status, part.headers.get('content-range')]).toEqual([206, `bytes 100-199/${whole.length}`]);
     expect(Buffer.from(await part.arrayBuffer())).toEqual(whole.subarray(100, 200));
 
-    const browser = await ViewerBrowser.launch();
-    try {
+    const player = async (expression: string): Promise<unknown> => {
       const page = await browser.browser.newPage();
       await page.goto(`${server.origin}/fixtures/player.html`);
-      for (const url of urls) {
-        const played = await page.evaluate(`play(${JSON.stringify(`${url}/file`)})`);
-        expect(played).toMatchObject({ width: 640, height: 360, ended: true, hasAudio: true });
-      }
-      // Not WebM: it has no lengths of pictures, and Chromium takes each pause of the page for a hole.
-      const buffered = await page.evaluate(
+      const played: unknown = await page.evaluate(expression);
+      await page.close();
+      return played;
+    };
+    // Not WebM through Media Source: it has no lengths of pictures, and Chromium takes each pause of the page for a hole.
+    const [buffered, ...played] = await Promise.all([
+      player(
         `playThroughMediaSource(${JSON.stringify(`${urls[0]}/file`)}, 'video/mp4; codecs="avc1.42c01e, opus"')`,
-      );
-      expect(buffered).toMatchObject({ width: 640, height: 360, ranges: 1 });
-    } finally {
-      await browser.close();
+      ),
+      ...urls.map((url) => player(`play(${JSON.stringify(`${url}/file`)})`)),
+    ]);
+    expect(buffered).toMatchObject({ width: 640, height: 360, ranges: 1 });
+    for (const one of played) {
+      expect(one).toMatchObject({ width: 640, height: 360, ended: true, hasAudio: true });
     }
     for (const url of urls) {
       expect((await ask(`${url}/file`, 'DELETE')).status).toBe(204);
@@ -134,15 +158,12 @@ describe('a session with nobody watching', () => {
   });
 
   test('of a still page has a picture for all of its time, and ends with the session', async () => {
-    session = await server.create(server.page('mode=static'));
-    await server.state(session, ({ status }) => status === 'connecting');
-    const { json } = await ask(`${session.url}/recordings`, 'POST');
-    const url = `${session.url}/recordings/${json.recordingId}`;
+    const { url } = still;
     await recordingThat(url, ({ durationMs }) => durationMs > 3000);
-    await server.delete(session);
+    await server.delete(still.session);
     const info = (await ask(url)).json;
     expect(info.status).toBe('finished');
-    const file = await probe(join(directory, readdirSync(directory)[0] ?? ''));
+    const file = await probe(fileOf(url));
     const pictures = timesOf(file, 'video');
     // The first may be older than the recording.
     const gaps = pictures.slice(2).map((time, index) => time - (pictures[index + 1] ?? 0));
@@ -154,7 +175,6 @@ describe('a session with nobody watching', () => {
 
 test('a live playlist is played by a browser, slides, and goes with its session', async () => {
   const server = await TestServer.start({ hls: { segmentMs: 1000, windowSegments: 3 }, pauseGraceMs: 0 });
-  const browser = await ViewerBrowser.launch();
   const scratch = (): string[] =>
     readdirSync('/dev/shm').filter((name) => name.startsWith('stream-kit-hls-'));
   try {
@@ -179,7 +199,7 @@ test('a live playlist is played by a browser, slides, and goes with its session'
     await server.delete(session);
     expect((await ask(url)).json.error.code).toBe('no_such_session');
   } finally {
-    await Promise.all([server.close(), browser.close()]);
+    await server.close();
   }
 });
 

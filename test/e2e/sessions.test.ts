@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
@@ -7,25 +10,48 @@ import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
 
 let server: TestServer;
 let browser: ViewerBrowser;
-let viewer: ViewerTab;
+let viewer: ViewerTab | undefined;
+/** Begun before the other tests, since to notice it takes the server a quarter of a minute. */
+let hanging: Promise<{ server: TestServer; session: CreatedSession }>;
+/** Takes requests and does not answer. */
+const silent = createServer(() => undefined);
 
 beforeAll(async () => {
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
   browser = await ViewerBrowser.launch();
+  hanging = hang();
+  hanging.catch(() => undefined);
 });
 
 beforeEach(async () => {
   server = await TestServer.start();
-  viewer = await browser.open(server);
 });
 
 afterEach(async () => {
-  await viewer.close();
+  await viewer?.close();
+  viewer = undefined;
   await server.close();
 });
 
 afterAll(async () => {
+  await (await hanging).server.close();
   await browser.close();
+  silent.closeAllConnections();
+  silent.close();
 });
+
+/** A session whose page, once it is seen, waits in its only thread for an answer that does not come. */
+async function hang(): Promise<{ server: TestServer; session: CreatedSession }> {
+  const own = await TestServer.start();
+  const session = await own.create(own.page('mode=static'));
+  const witness = await browser.open(own);
+  await witness.connect(session);
+  await witness.firstPicture();
+  const { port } = silent.address() as AddressInfo;
+  await witness.read(`viewer.signal('message', { hang: 'http://127.0.0.1:${port}/' })`);
+  return { server: own, session };
+}
 
 function commandLine(pid: number | string): string {
   try {
@@ -54,6 +80,18 @@ async function live(
   return { session, pid: state.instanceInfo.pid };
 }
 
+/** The same, and a viewer that sees it. */
+async function watched(
+  query: string,
+  renderOptions: object = {},
+): Promise<{ session: CreatedSession; pid: number; viewer: ViewerTab }> {
+  const [session, tab] = await Promise.all([live(query, renderOptions), browser.open(server)]);
+  viewer = tab;
+  await tab.connect(session.session);
+  await tab.firstPicture();
+  return { ...session, viewer: tab };
+}
+
 test.each([
   [64, 64, 'tab'],
   [1920, 1080, 'tab'],
@@ -63,11 +101,10 @@ test.each([
 ] as const)('a session of %ix%i by %s reaches the viewer', async (width, height, capture) => {
   await server.close();
   server = await TestServer.start({ capture });
-  await viewer.close();
-  viewer = await browser.open(server);
-  const { session } = await live('mode=counter', { resolution: `${width}x${height}`, frameRate: 30 });
-  await viewer.connect(session);
-  await viewer.firstPicture();
+  const { session, viewer } = await watched('mode=counter', {
+    resolution: `${width}x${height}`,
+    frameRate: 30,
+  });
   await viewer.until(`video.videoWidth === ${width} && video.videoHeight === ${height}`);
   // At 64 pixels a block of the code is two pixels wide: the picture moves, that is all it can tell.
   if (width > 64) await viewer.until('readCode(0) > 0');
@@ -77,8 +114,7 @@ test.each([
 });
 
 test('the page may navigate', async () => {
-  const { session } = await live('mode=static');
-  await viewer.connect(session);
+  const { session, viewer } = await watched('mode=static');
   await viewer.until('readCode(0) === 12345');
   await viewer.read("viewer.signal('message', { navigate: '?mode=counter' })");
   await viewer.until('readCode(0) > 0 && readCode(0) !== 12345');
@@ -87,16 +123,14 @@ test('the page may navigate', async () => {
 });
 
 test('a crashed renderer ends its session with an error, and no other', async () => {
-  const [doomed, other] = [await live('mode=counter'), await live('mode=counter')];
-  await viewer.connect(doomed.session);
-  await viewer.firstPicture();
+  const [doomed, other] = await Promise.all([watched('mode=counter'), live('mode=counter')]);
   const renderers = processesOf(doomed.pid).filter((pid) => commandLine(pid).includes('--type=renderer'));
   expect(renderers.length).toBeGreaterThan(0);
   for (const pid of renderers) process.kill(pid, 'SIGKILL');
   const state = await server.state(doomed.session, ({ status }) => status === 'error');
   expect(state.error).toMatch(/page|browser/i);
   expect(state.error).not.toContain('/');
-  await viewer.until("viewer.closedReason === 'error'");
+  await doomed.viewer.until("viewer.closedReason === 'error'");
   expect((await server.state(other.session, () => true)).status).toBe('connecting');
   // Viewers are told first; the browser has up to 2 s to end by itself.
   await expect.poll(() => processesOf(doomed.pid), { timeout: 5000 }).toEqual([]);
@@ -109,15 +143,6 @@ test('a killed browser ends its session with an error', async () => {
   expect(state.error).toBeTypeOf('string');
 });
 
-test('a page that hangs ends its session with an error', async () => {
-  const { session } = await live('mode=static');
-  await viewer.connect(session);
-  await viewer.firstPicture();
-  await viewer.read("viewer.signal('message', { hang: true })");
-  const state = await server.state(session, ({ status }) => status === 'error', 40_000);
-  expect(state.error).toMatch(/respond/);
-});
-
 test('a page that cannot be loaded is an error with a reason', async () => {
   const session = await server.create('http://127.0.0.1:9/');
   const state = await server.state(session, ({ status }) => status === 'error');
@@ -125,9 +150,7 @@ test('a page that cannot be loaded is an error with a reason', async () => {
 });
 
 test('DELETE tells the viewer and leaves no process and no file', async () => {
-  const { session, pid } = await live('mode=counter');
-  await viewer.connect(session);
-  await viewer.firstPicture();
+  const { session, pid, viewer } = await watched('mode=counter');
   const profile = /--user-data-dir=([^\0]+)/.exec(commandLine(pid))?.[1] ?? '';
   expect(processesOf(pid).length).toBeGreaterThan(2);
   expect(readdirSync(profile).length).toBeGreaterThan(0);
@@ -141,17 +164,12 @@ test('DELETE tells the viewer and leaves no process and no file', async () => {
 test('an unwatched session ends by its timeout', async () => {
   await server.close();
   server = await TestServer.start({ sessionTimeout: 500 });
-  const session = await server.create(server.page('mode=static'));
-  const ends = performance.now() + 15_000;
-  // A look is activity, so look only after the timeout.
-  let status = 200;
-  while (status !== 404 && performance.now() < ends) {
-    await new Promise((resolve) => setTimeout(resolve, 2_500));
-    const response = await fetch(session.url);
-    const body: any = await response.json();
-    status = response.status === 200 && body.status === 'terminated' ? 404 : response.status;
-  }
-  expect(status).toBe(404);
+  // A look is activity, so nobody looks any more.
+  const { session, pid } = await live('mode=static');
+  await expect.poll(() => processesOf(pid), { timeout: 15_000 }).toEqual([]);
+  const response = await fetch(session.url);
+  const body: any = await response.json();
+  expect(response.status === 200 ? body.status : response.status).toBeOneOf(['terminated', 404]);
 });
 
 test('more sessions than allowed are refused with 429', async () => {
@@ -169,7 +187,8 @@ test('more sessions than allowed are refused with 429', async () => {
 });
 
 test('a snapshot shows the page, in the format and width asked for', async () => {
-  const { session } = await live('mode=bars');
+  const [{ session }, reader] = await Promise.all([live('mode=bars'), browser.open(server)]);
+  viewer = reader;
   const png = await fetch(`${session.url}/snapshot`);
   expect(png.headers.get('content-type')).toBe('image/png');
   const jpeg = await fetch(`${session.url}/snapshot?format=jpeg&width=160`);
@@ -177,7 +196,7 @@ test('a snapshot shows the page, in the format and width asked for', async () =>
   const measure = async (response: Response): Promise<{ width: number; height: number; bar: number[] }> => {
     const base64 = Buffer.from(await response.arrayBuffer()).toString('base64');
     const type = response.headers.get('content-type') ?? '';
-    return viewer.read(`(async () => {
+    return reader.read(`(async () => {
       const image = new Image();
       image.src = 'data:${type};base64,${base64}';
       await image.decode();
@@ -193,4 +212,10 @@ test('a snapshot shows the page, in the format and width asked for', async () =>
   expect([small.width, small.height]).toEqual([160, 90]);
   expect(Math.abs((small.bar[0] ?? 0) - 255)).toBeLessThan(8);
   expect(Math.max(small.bar[1] ?? 255, small.bar[2] ?? 255)).toBeLessThan(8);
+});
+
+test('a page that hangs ends its session with an error', async () => {
+  const { server: own, session } = await hanging;
+  const state = await own.state(session, ({ status }) => status === 'error', 40_000);
+  expect(state.error).toMatch(/respond/);
 });

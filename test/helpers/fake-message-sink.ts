@@ -1,4 +1,5 @@
 import type { MessageSink, MessageSinkListener } from '../../src/session/message-sink.js';
+import { FakeConnection } from './fake-connection.js';
 
 /** A chunk as a client of the binary stream reads it. */
 export interface ReadChunk {
@@ -23,19 +24,12 @@ export function readChunk(bytes: Uint8Array): ReadChunk {
 }
 
 /** An open WebSocket to a client that the test plays. While `takes` is false it reads nothing. */
-export class FakeMessageSink implements MessageSink {
+export class FakeMessageSink extends FakeConnection<MessageSinkListener> implements MessageSink {
   readonly texts: string[] = [];
   /** The binary messages. */
   readonly frames: Buffer[] = [];
   closed: { code: number; reason: string } | undefined;
-  aborted = false;
   takes = true;
-  backlogBytes = 0;
-  #listener: MessageSinkListener | undefined;
-
-  listen(listener: MessageSinkListener): void {
-    this.#listener = listener;
-  }
 
   sendText(text: string): void {
     this.texts.push(text);
@@ -52,30 +46,12 @@ export class FakeMessageSink implements MessageSink {
     this.lose();
   }
 
-  abort(): void {
-    this.aborted = true;
-    this.lose();
-  }
-
-  /** The connection goes away. */
-  lose(): void {
-    const listener = this.#listener;
-    this.#listener = undefined;
-    listener?.onClosed();
-  }
-
-  /** The client has read all that waited. */
-  drain(): void {
-    this.backlogBytes = 0;
-    this.#listener?.onDrain();
-  }
-
   receive(message: unknown): void {
-    this.#listener?.onText(typeof message === 'string' ? message : JSON.stringify(message));
+    this.listener?.onText(typeof message === 'string' ? message : JSON.stringify(message));
   }
 
   receiveBinary(): void {
-    this.#listener?.onBinary();
+    this.listener?.onBinary();
   }
 
   messages(type: string): Record<string, unknown>[] {

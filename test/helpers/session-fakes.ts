@@ -31,6 +31,7 @@ import type { SessionParts, SessionSettings } from '../../src/session/session-pa
 import type { SessionRequest } from '../../src/session/session-request.js';
 import { parseSessionRequest } from '../../src/session/session-request.js';
 import { DEFAULT_TARGET_POLICY } from '../../src/target-policy.js';
+import { FakeConnection } from './fake-connection.js';
 import { VirtualClock } from './virtual-clock.js';
 
 /** One launch as the session asked for it; the test decides how it ends. */
@@ -166,16 +167,9 @@ export class FakeConsumer implements Consumer {
 }
 
 /** An open event stream to a client that the test plays. */
-export class FakeSink implements EventSink {
-  backlogBytes = 0;
+export class FakeSink extends FakeConnection<EventSinkListener> implements EventSink {
   ended = false;
-  aborted = false;
-  #listener: EventSinkListener | undefined;
   #text = '';
-
-  listen(listener: EventSinkListener): void {
-    this.#listener = listener;
-  }
 
   write(events: Uint8Array): void {
     this.#text += Buffer.from(events).toString();
@@ -184,23 +178,6 @@ export class FakeSink implements EventSink {
   end(): void {
     this.ended = true;
     this.lose();
-  }
-
-  abort(): void {
-    this.aborted = true;
-    this.lose();
-  }
-
-  /** The client's connection goes away. */
-  lose(): void {
-    const listener = this.#listener;
-    this.#listener = undefined;
-    listener?.onClosed();
-  }
-
-  drain(): void {
-    this.backlogBytes = 0;
-    this.#listener?.onDrain();
   }
 
   get events(): SseEvent[] {

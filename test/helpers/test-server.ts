@@ -21,11 +21,11 @@ const VENDORED = ['fast-json-patch', 'whip-whep', '@eyevinn/webrtc-player', 'eve
 export class TestServer {
   readonly origin: string;
   readonly errors: Error[] = [];
-  readonly #server: Server;
+  readonly http: Server;
   readonly router: StreamKitRouter;
 
   private constructor(server: Server, origin: string, router: StreamKitRouter) {
-    this.#server = server;
+    this.http = server;
     this.origin = origin;
     this.router = router;
   }
@@ -48,6 +48,7 @@ export class TestServer {
       application.use(`/vendor/${name}`, express.static(join(root, 'node_modules', name)));
     }
     const server = createServer(application);
+    router.attach(server, { path: '/stream' });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -93,8 +94,8 @@ export class TestServer {
 
   async close(): Promise<void> {
     await this.router.close();
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await once(this.#server, 'close');
+    this.http.closeAllConnections();
+    this.http.close();
+    await once(this.http, 'close');
   }
 }

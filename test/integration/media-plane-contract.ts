@@ -235,6 +235,8 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
     it('sends nothing while paused, then waits for a keyframe with contiguous numbers', async () => {
       const { viewer, consumer } = await watch();
       video.send(frameOf(true, [11]));
+      // What has not gone out when it is paused does not go out.
+      await until(() => expect(viewer.rtp).toHaveLength(1));
       consumer.pause();
       video.send(frameOf(true, [22]));
       consumer.resume();
@@ -333,11 +335,18 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
       await viewer.peer.restartIce();
       video.send(frameOf(false, [22]));
       await until(() => expect(viewer.rtp).toHaveLength(2));
-      await viewer.answerRestart();
+      const restartSdp = await viewer.answerRestart();
+      // A browser that is offered no NACK any more sends none, for the rest of its stay.
+      expect(mediaLines(restartSdp)).toEqual(mediaLines(viewer.offerSdp));
       video.send(frameOf(false, [33]));
       await until(() => expect(viewer.rtp).toHaveLength(3));
     });
   });
+}
+
+/** What a description says of codecs, their feedback, extensions and sources. */
+function mediaLines(sdp: string): string[] {
+  return sdp.match(/a=(rtpmap|rtcp-fb|fmtp|extmap|ssrc|ssrc-group|msid):.*/g)?.sort() ?? [];
 }
 
 /** A BYE of two sources (RFC 3550 section 6.6), the media stream and its RTX, is the last packet of a compound. */

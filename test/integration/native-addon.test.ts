@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { classes, Message, methods } from 'werift';
 
 import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
 import type {
@@ -48,9 +49,17 @@ const keysOf = (saltBytes: number) => ({
 
 /** Runs a script in a Node of its own. @returns what it printed; rejects where it does not end, or not with 0 */
 async function runScript(script: string): Promise<string> {
+  // What makes an event of an endpoint `a` with the password `b`.
+  const check = new Message(methods.BINDING, classes.REQUEST)
+    .setAttribute('USERNAME', 'a:them')
+    .addMessageIntegrity(Buffer.from('b'));
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
     timeout: EXIT_TIMEOUT_MS,
-    env: { ...process.env, ADDON: join(import.meta.dirname, '../../native/build/Release/media_plane.node') },
+    env: {
+      ...process.env,
+      CHECK: check.bytes.toString('hex'),
+      ADDON: join(import.meta.dirname, '../../native/build/Release/media_plane.node'),
+    },
   });
   return stdout.trim();
 }
@@ -148,22 +157,22 @@ describe.skipIf(addon === undefined)('the surface of the addon', () => {
     expect(
       await runScript(`
         import { Worker } from 'node:worker_threads';
-        import { createSocket } from 'node:dgram';
         const code = \`
           const { createPlane } = require(process.env.ADDON);
-          const plane = createPlane({}, () => {});
+          const { parentPort } = require('node:worker_threads');
+          const plane = createPlane({}, (events) => parentPort.postMessage(events[0].type));
           const { port, socket } = plane.bind('127.0.0.1', 0);
           const endpoint = plane.createEndpoint('a', 'b');
-          require('node:worker_threads').parentPort.postMessage(port);
-          setInterval(() => plane.sendPacket(endpoint, socket, { address: '127.0.0.1', port }, Buffer.alloc(20)), 1);
+          const check = Buffer.from(process.env.CHECK, 'hex');
+          setInterval(() => plane.sendPacket(endpoint, socket, { address: '127.0.0.1', port }, check), 1);
         \`;
         for (let i = 0; i < 5; i += 1) {
           const worker = new Worker(code, { eval: true, execArgv: [] });
-          await new Promise((resolve) => worker.once('message', resolve));
+          const type = await new Promise((resolve) => worker.once('message', resolve));
           await worker.terminate();
+          console.log('terminated after', type);
         }
-        console.log('terminated');
         process.exit(0);`),
-    ).toBe('terminated');
+    ).toBe(Array.from({ length: 5 }, () => 'terminated after packet').join('\n'));
   });
 });

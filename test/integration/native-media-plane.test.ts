@@ -7,11 +7,11 @@ import { classes, Message, methods, parseMessage } from 'werift';
 
 import { systemClock } from '../../src/clock.js';
 import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
-import type { Consumer, Producer } from '../../src/fanout/media-plane.js';
+import type { Consumer, Producer, ProducerParameters } from '../../src/fanout/media-plane.js';
 import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
 import { silentLogger } from '../../src/logger.js';
 import { createStreamKitRouter } from '../../src/router.js';
-import { describeMediaPlane, frameOf, payloadsOf, pli, until } from './media-plane-contract.js';
+import { describeMediaPlane, frameOf, nack, payloadsOf, pli, until } from './media-plane-contract.js';
 import { credentialsOf, type PlainViewer, PlainViewers } from './plain-viewer.js';
 import { openSocket, RebindingNat } from './rebinding-nat.js';
 
@@ -47,7 +47,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
     await plane.close();
   });
 
-  function produce(parameters: { gopReplay?: boolean; targetBitrateBps?: number } = {}): Producer {
+  function produce(parameters: Partial<ProducerParameters> = {}): Producer {
     return plane.createProducer(
       { kind: 'video', clockRateHz: 90_000, ...parameters },
       { onKeyframeWanted: () => (keyframesWanted += 1) },
@@ -220,6 +220,24 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       // What the viewer sends counts from there.
       viewer.sendRtcp(pli(viewer.media.video.ssrc));
       await until(() => expect(consumer.stats.plisReceived).toBe(1));
+    });
+
+    it('is reached by an ICE restart where its way was cut, and gets a keyframe for what it has missed', async () => {
+      const producer = produce({ historyMs: 1 });
+      const { viewer } = await watchThroughNat(producer);
+      const { ssrc } = viewer.media.video;
+      nat.cut();
+      for (let index = 0; index < 3; index += 1) producer.send(frameOf(false, [200]));
+      await viewer.peer.restartIce();
+      // Its candidates are told this time: there is a way that does not lead through the NAT.
+      await viewer.answerRestart();
+      producer.send(frameOf(false, [300]));
+      await until(() => expect(viewer.rtp.at(-1)?.payload.length).toBe(300));
+      const [before, after] = viewer.rtp.map(({ header }) => header.sequenceNumber);
+      expect(after).toBe((before ?? 0) + 4);
+      const wanted = keyframesWanted;
+      viewer.sendRtcp(nack(ssrc, (before ?? 0) + 1, 0b11));
+      await until(() => expect(keyframesWanted).toBe(wanted + 1));
     });
 
     it('stays where it is while its old address answers', async () => {

@@ -35,8 +35,8 @@ export interface PlainViewer {
   readonly rtcp: Buffer[];
   /** Sends a raw RTCP compound. */
   sendRtcp(compound: Buffer): void;
-  /** Answers the offer of an ICE restart and waits until ICE is connected again. */
-  answerRestart(editAnswer?: (sdp: string) => string): Promise<void>;
+  /** Answers the offer of an ICE restart and waits until ICE is connected again. @returns the offer */
+  answerRestart(editAnswer?: (sdp: string) => string): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -177,11 +177,13 @@ async function connectPlainViewer(
       const connected = new Promise<void>((resolve) => {
         onIceConnected = resolve;
       });
-      await client.setRemoteDescription({ type: 'offer', sdp: offerSdp });
+      const restartSdp = offerSdp;
+      await client.setRemoteDescription({ type: 'offer', sdp: restartSdp });
       const description = await client.setLocalDescription(await client.createAnswer());
       await connectedPeer.acceptAnswer(editRestart(description.toSdp().sdp));
       await client.iceTransports[0]?.start();
       await connected;
+      return restartSdp;
     },
     close: async () => {
       await connectedPeer.close();

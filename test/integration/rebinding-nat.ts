@@ -40,6 +40,11 @@ export class RebindingNat {
     this.listen(this.outer);
   }
 
+  /** From now on nothing passes, either way. */
+  cut(): void {
+    for (const socket of [this.inner, this.outer]) socket.removeAllListeners('message');
+  }
+
   close(): void {
     for (const socket of [this.inner, this.outer, ...this.old]) socket.close();
   }

@@ -1,17 +1,22 @@
+import { EventEmitter, once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { AV_LOG_QUIET } from 'node-av/constants';
 import { Log } from 'node-av/lib';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 
 import { LibavVideoEncoder } from '../../src/encode/libav-video-encoder.js';
 import { ProcessVideoEncoder } from '../../src/encode/process-video-encoder.js';
+import { PictureSource } from './picture-source.js';
 import { describeVideoEncoder, type EncoderUnderTest } from './video-encoder-contract.js';
 
 const ENCODERS = [
   ['h264', 'libx264'],
   ['vp8', 'libvpx'],
 ] as const;
+
+const FFMPEG = '/usr/bin/ffmpeg';
 
 Log.setLevel(AV_LOG_QUIET);
 
@@ -23,7 +28,7 @@ function processes(): number[] {
       try {
         const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
         const program = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')[0];
-        return Number(fields[1]) === process.pid && program === '/usr/bin/ffmpeg';
+        return Number(fields[1]) === process.pid && program === FFMPEG;
       } catch {
         return false;
       }
@@ -42,31 +47,95 @@ for (const [codec, name] of ENCODERS) {
   const subject: EncoderUnderTest = {
     codec,
     open: (parameters, listener) =>
-      new ProcessVideoEncoder(
-        { ...parameters, name, device: undefined, ffmpegPath: '/usr/bin/ffmpeg' },
-        listener,
-      ),
+      new ProcessVideoEncoder({ ...parameters, name, device: undefined, ffmpegPath: FFMPEG }, listener),
     crash: () => {
       for (const pid of processes()) process.kill(pid, 'SIGKILL');
       return Promise.resolve();
     },
     processes,
   };
-  describeVideoEncoder(`${name} through /usr/bin/ffmpeg`, subject);
+  describeVideoEncoder(`${name} through ${FFMPEG}`, subject);
+}
+
+interface OpenedProcess {
+  readonly encoder: ProcessVideoEncoder;
+  readonly failed: Promise<Error>;
+  readonly compressed: () => number;
+  /** The next picture. */
+  readonly feed: () => void;
+}
+
+let source: PictureSource | undefined;
+let opened: ProcessVideoEncoder | undefined;
+let feeding: NodeJS.Timeout | undefined;
+
+afterEach(() => {
+  clearInterval(feeding);
+  opened?.close();
+  source?.close();
+});
+
+function openProcess(ffmpegPath: string): OpenedProcess {
+  const pictures = (source = new PictureSource(64, 64));
+  let compressed = 0;
+  let fed = 0;
+  const failures = new EventEmitter<{ failed: [Error] }>();
+  const failed = once(failures, 'failed').then(([error]) => error as Error);
+  const encoder = (opened = new ProcessVideoEncoder(
+    {
+      ...{ codec: 'h264', width: 64, height: 64, frameRate: 30, bitrateBps: 100_000, matrix: 'bt601' },
+      ...{ name: 'libx264', device: undefined, ffmpegPath },
+    },
+    {
+      onCompressed: () => compressed++,
+      onDropped: () => undefined,
+      onFailed: (error) => failures.emit('failed', error),
+    },
+  ));
+  const feed = (): void => {
+    const captureTimeUs = ++fed * 33_333;
+    encoder.encode(pictures.picture(fed), { captureTimeUs, readTimeUs: captureTimeUs }, false);
+  };
+  return { encoder, failed, compressed: () => compressed, feed };
 }
 
 it('a program that is no FFmpeg is reported', async () => {
-  const failure = await new Promise<Error>((resolve) => {
-    const encoder = new ProcessVideoEncoder(
-      {
-        ...{ codec: 'h264', width: 64, height: 64, frameRate: 30, bitrateBps: 100_000, matrix: 'bt601' },
-        ...{ name: 'libx264', device: undefined, ffmpegPath: '/bin/false' },
-      },
-      { onCompressed: () => undefined, onDropped: () => undefined, onFailed: resolve },
-    );
-    void import('./picture-source.js').then(({ PictureSource }) => {
-      encoder.encode(new PictureSource(64, 64).picture(0), { captureTimeUs: 1, readTimeUs: 1 }, true);
-    });
+  const { failed, feed } = openProcess('/bin/false');
+  feed();
+  expect(await failed).toBeInstanceOf(Error);
+});
+
+it('a process that hangs is reported and ended', async () => {
+  const { failed, compressed, feed } = openProcess(FFMPEG);
+  feed();
+  await vi.waitFor(() => expect(compressed()).toBe(1), { timeout: 8000 });
+  for (const pid of processes()) process.kill(pid, 'SIGSTOP');
+  feeding = setInterval(feed, 50);
+  expect((await failed).message).toBe('FFmpeg does not answer.');
+  await vi.waitFor(() => expect(processes()).toEqual([]), { timeout: 5000 });
+});
+
+it('neither a slow start nor a thread that stood still is taken for a process that hangs', async () => {
+  const { failed, compressed, feed } = openProcess(FFMPEG);
+  let failure: Error | undefined;
+  void failed.then((error) => (failure = error));
+  // It is stopped as soon as it is there, with pictures waiting for it that grow older than a running process may have them.
+  feed();
+  const pids = await vi.waitUntil(() => (processes().length > 0 ? processes() : undefined), {
+    timeout: 8000,
+    interval: 1,
   });
-  expect(failure).toBeInstanceOf(Error);
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  feed();
+  feed();
+  await sleep(2_100);
+  for (const pid of pids) process.kill(pid, 'SIGCONT');
+  await vi.waitFor(() => expect(compressed()).toBeGreaterThan(0), { timeout: 5000, interval: 1 });
+  feed();
+  await vi.waitFor(() => expect(compressed()).toBe(4), { timeout: 5000 });
+  feed();
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_100);
+  feed();
+  await vi.waitFor(() => expect(compressed()).toBe(6), { timeout: 5000 });
+  expect(failure).toBeUndefined();
 });

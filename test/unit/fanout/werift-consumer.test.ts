@@ -138,6 +138,28 @@ describe('WeriftConsumer', () => {
     expect(rtx[1]?.sequenceNumber).toBe((rtx[0]?.sequenceNumber ?? 0) + 1);
   });
 
+  it('asks for a keyframe where a packet is wanted again that is gone, unless one has come since', () => {
+    const { producer, consumer } = consume('video');
+    producer.send(frameOf(true));
+    producer.send(frameOf(false));
+    clock.advance(1001);
+    producer.send(frameOf(false));
+    keyframesWanted = 0;
+    const [keyframe = 0, lost = 0, kept = 0] = sender.rtp.map(({ sequenceNumber }) => sequenceNumber);
+    const nack = (sequenceNumber: number): void => {
+      consumer.onRtcp({ type: 'nack', ssrc: 1, sequenceNumbers: [sequenceNumber] });
+    };
+    for (const there of [kept, keyframe - 1, kept + 1]) nack(there);
+    expect(keyframesWanted).toBe(0);
+    nack(lost);
+    expect(keyframesWanted).toBe(1);
+    producer.send(frameOf(true));
+    clock.advance(1000);
+    nack(lost);
+    clock.advance(1000);
+    expect(keyframesWanted).toBe(1);
+  });
+
   it('takes a repeated FIR for one request', () => {
     const { producer, consumer } = consume('video');
     producer.send(frameOf(true));

@@ -2,10 +2,11 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 
 import type { StreamKitOptions } from '../../../src/options.js';
+import { samplesOf } from '../../helpers/exposition.js';
 import { readChunk } from '../../helpers/fake-message-sink.js';
 import type { RouterServer } from '../../helpers/router-server.js';
 import { ask, postJson, serveRouter } from '../../helpers/router-server.js';
@@ -96,6 +97,30 @@ function picture(keyframe: boolean): void {
 }
 
 describe('GET /:id/stream', () => {
+  it('is counted, and who comes and goes by it is a viewer that joins and leaves', async () => {
+    const id = await liveSession();
+    const [first, second] = [
+      await StreamReader.open(`/${id}/stream`),
+      await StreamReader.open(`/${id}/stream`),
+    ];
+    expect((await refusal(`/${id}/stream`)).status).toBe(429);
+    first.socket.terminate();
+    await once(first.socket, 'close');
+    await vi.waitFor(async () => expect((await ask(`${server.url}/${id}`)).json.metadata.viewers).toBe(1));
+    const closed = once(second.socket, 'close');
+    expect((await ask(`${server.url}/${id}`, { method: 'DELETE' })).status).toBe(204);
+    await closed;
+    const samples = samplesOf(await server.router.metrics());
+    expect(samples.get('stream_kit_viewer_joins_total')).toBe(2);
+    expect(samples.get('stream_kit_viewer_leaves_total{reason="gone"}')).toBe(1);
+    expect(samples.get('stream_kit_viewer_leaves_total{reason="deleted"}')).toBe(1);
+    const answers = (of: string) =>
+      samples.get(
+        `stream_kit_http_requests_total{route="/:streamId/stream",method="GET",status_class="${of}"}`,
+      );
+    expect([answers('1xx'), answers('4xx')]).toEqual([2, 1]);
+  });
+
   it('carries the session, its state and what is encoded, and counts as a viewer', async () => {
     const id = await liveSession();
     const reader = await StreamReader.open(`/${id}/stream`);

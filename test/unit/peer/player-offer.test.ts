@@ -5,6 +5,7 @@ import { answerForOwnPeer, answerForPlayer, readOwnOffer } from '../../../src/pe
 import { readPlayerOffer } from '../../../src/peer/player-offer.js';
 import { readAnswer } from '../../../src/peer/sdp-answer.js';
 import { readFragment } from '../../../src/peer/sdp-fragment.js';
+import { codecsOf, parseSessionDescription } from '../../../src/peer/session-description.js';
 
 const FINGERPRINT = `sha-256 ${new Array<string>(32).fill('AB').join(':')}`;
 const MID = 'urn:ietf:params:rtp-hdrext:sdes:mid';
@@ -230,6 +231,14 @@ describe('the offer of a player', () => {
       .replaceAll('42e01f', 'x"><script>');
     const answer = answerForPlayer(OWN, readPlayerOffer(hostile, ['h264'], false), [], 7);
     expect(answer).not.toContain('script');
+  });
+});
+
+describe('a line of formats', () => {
+  it('that has one of them ten thousand times has one', () => {
+    const line = `m=video 9 UDP/TLS/RTP/SAVPF${' 96'.repeat(10_000)}`;
+    const description = parseSessionDescription(sdp(['v=0', line, 'a=rtpmap:96 VP8/90000']));
+    expect(description?.media.flatMap(codecsOf)).toHaveLength(1);
   });
 });
 

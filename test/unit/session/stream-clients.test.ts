@@ -51,6 +51,7 @@ beforeEach(() => {
         },
       };
     },
+    openJournal: () => ({ join: () => undefined, leave: () => undefined }),
     onChange: () => {
       changes += 1;
     },
@@ -336,7 +337,7 @@ describe('the end', () => {
     ['deleted', 1000],
     ['shutdown', 1001],
     ['error', 1011],
-  ])('%s closes every WebSocket with code %i', (reason, code) => {
+  ] as const)('%s closes every WebSocket with code %i', (reason, code) => {
     clients.goLive();
     const sink = resumed(null);
     const silent = connect();

@@ -43,6 +43,7 @@ beforeEach(() => {
     document: () => document,
     meta: () => ({ cols: 80, rows: 24 }),
     onInput: (_client, message) => void inputs.push(message),
+    openJournal: () => ({ join: () => undefined, leave: () => undefined }),
     onChange: () => undefined,
   });
   clients.goLive();

@@ -17,7 +17,7 @@ import {
 import { Sky } from './sky.js';
 
 /** Height of the waterline in clip space, −1 to 1. */
-const HORIZON = -0.3;
+export const HORIZON = -0.3;
 const WATER_ROWS = 32;
 /** A reflection is drawn anew every so many frames. */
 const REFLECTION_INTERVAL = 3;

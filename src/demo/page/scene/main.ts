@@ -1,5 +1,8 @@
+import { Boat, type WaterPlace } from './boat.js';
+import { Controls, type PicturePlace } from './controls.js';
+import { FallenStars } from './fallen-stars.js';
 import { Hud } from './hud.js';
-import { Landscape } from './landscape.js';
+import { HORIZON, Landscape } from './landscape.js';
 import { Lanterns } from './lanterns.js';
 import { Music } from './music.js';
 import { BPM, type Step } from './score.js';
@@ -18,10 +21,15 @@ const glCanvas = query('canvas#landscape');
 const landscape = new Landscape(glCanvas, settings.seed);
 const hud = new Hud(query('canvas#hud'));
 const lanterns = new Lanterns(seededRandom(settings.seed + 1));
+const boat = new Boat();
+const fallenStars = new FallenStars(seededRandom(settings.seed + 2));
 
 let step: Step | undefined;
 let viewers: number | undefined = kit ? 0 : undefined;
 let pulses = 0;
+/** What players pressed, and what they gathered. */
+let presses = 0;
+let gathered = 0;
 let hue = settings.hue;
 let power = 0;
 /** Flares up with a pulse or a newcomer, and dies away. */
@@ -35,6 +43,14 @@ const music = new Music(settings.seed, (next) => {
   const sectionBegins = next.section !== step?.section;
   step = next;
   if (sectionBegins) publish();
+});
+
+const controls = new Controls(window, {
+  onPress: () => {
+    presses++;
+    music.resume();
+  },
+  onAct: (place) => pulse(place === undefined ? boat.place : waterPlace(place)),
 });
 
 function query(selector: string): HTMLCanvasElement {
@@ -60,16 +76,42 @@ function publish(): void {
     frame,
     framesPerSecond: Math.round(framesPerSecond),
     pulses,
+    presses,
+    gathered,
   });
 }
 
-function pulse(): void {
+function pulse(place?: WaterPlace): void {
   pulses++;
   surge = Math.min(1.6, surge + 0.9);
-  landscape.addRing((Math.random() - 0.5) * 1.2, -0.12 - Math.random() * 0.22, performance.now() / 1000);
+  const { x, y } = place ?? { x: (Math.random() - 0.5) * 1.2, y: -0.12 - Math.random() * 0.22 };
+  landscape.addRing(x, y, performance.now() / 1000);
   lanterns.burst();
   music.chime();
   publish();
+}
+
+/** The place on the water that is seen at a place on the picture; over the horizon, the farthest. */
+function waterPlace({ x, y }: PicturePlace): WaterPlace {
+  return { x: (x * 2 - 1) * aspect(), y: Math.min(-0.01, 1 - y * 2 - HORIZON) };
+}
+
+function aspect(): number {
+  return glCanvas.width / glCanvas.height;
+}
+
+/** Moves the boat, and takes up what it comes to. */
+function play(elapsedS: number): void {
+  const target = controls.target === undefined ? undefined : waterPlace(controls.target);
+  boat.advance(controls.steer(), target, aspect(), elapsedS);
+  const taken = fallenStars.advance(boat.isSteered ? boat.place : undefined, aspect(), elapsedS);
+  for (const { x, y } of taken) {
+    gathered++;
+    surge = Math.min(1.6, surge + 0.35);
+    landscape.addRing(x, y, performance.now() / 1000);
+    music.chime();
+  }
+  if (taken.length > 0) publish();
 }
 
 function draw(nowMs: number): void {
@@ -85,6 +127,7 @@ function draw(nowMs: number): void {
   previousMs = nowMs;
   framesPerSecond += (1 / elapsedS - framesPerSecond) * Math.min(1, elapsedS);
   frame++;
+  play(elapsedS);
   surge *= Math.exp(-elapsedS * 0.9);
   const follow = 1 - Math.exp(-elapsedS * EASE_PER_S);
   hue += (settings.hue + (step?.section.hueShift ?? 0) + Math.min(viewers ?? 0, 6) * 5 - hue) * follow;
@@ -94,7 +137,7 @@ function draw(nowMs: number): void {
     timeS,
     hue: hue + surge * 10,
     auroraPower: power * (0.94 + 0.06 * Math.sin(timeS * 1.3)) + surge * 0.7,
-    lights: lanterns.advance(timeS, elapsedS),
+    lights: [...lanterns.advance(timeS, elapsedS), ...fallenStars.glows(timeS), ...boat.glows(timeS)],
   });
   hud.draw({
     title: settings.title,
@@ -104,6 +147,8 @@ function draw(nowMs: number): void {
     frame,
     framesPerSecond,
     viewers,
+    presses,
+    gathered: boat.isSteered ? gathered : undefined,
     nowMs: performance.timeOrigin + nowMs,
   });
 }
@@ -121,13 +166,8 @@ kit?.on('message', (message) => {
   kit.send({ type: 'pulsed', pulses, at: 'at' in message ? message.at : null });
 });
 
-// Opened as an ordinary page there are no viewers and no pulses: a click makes one, and allows the sound.
+// Opened as an ordinary page there are no viewers; whatever is pressed allows the sound.
 if (!kit) lanterns.setCount(5);
-window.addEventListener('pointerdown', () => {
-  music.resume();
-  pulse();
-});
-window.addEventListener('keydown', () => music.resume());
 window.addEventListener('resize', resize);
 resize();
 music.start();

@@ -1,0 +1,33 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** Answers that wait for their turn, by connection: one listener each, however many a client asks for. */
+const queued = new WeakMap<Socket, Set<ServerResponse>>();
+
+/**
+ * Lets an answer that takes its time hear when its connection is lost. A client may send its next request before it has
+ * the answer to the one before (RFC 9112 section 9.3.2); Node keeps such an answer until the connection is free for it, and
+ * tells it of the connection's end only from then on: an event stream behind another would stay open for ever.
+ */
+export function hearOfLostConnection(request: IncomingMessage, response: ServerResponse): void {
+  // Streams of HTTP/2 have their own end, and stand-ins for requests have no connection.
+  const socket = request.socket as Socket | undefined;
+  if (request.httpVersionMajor >= 2 || response.socket !== null || socket?.destroyed !== false) return;
+  const waiting = queued.get(socket) ?? waitingOn(socket);
+  waiting.add(response);
+  response.once('socket', () => void waiting.delete(response));
+}
+
+function waitingOn(socket: Socket): Set<ServerResponse> {
+  const waiting = new Set<ServerResponse>();
+  queued.set(socket, waiting);
+  socket.once('close', () => {
+    for (const response of waiting) {
+      response.destroy();
+      // As Node does for the answer whose turn it is.
+      response.emit('close');
+    }
+    waiting.clear();
+  });
+  return waiting;
+}
