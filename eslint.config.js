@@ -12,6 +12,7 @@ export default tseslint.config(
         project: [
           './tsconfig.json',
           './src/client/tsconfig.json',
+          './src/react/tsconfig.json',
           './src/capture/page/tsconfig.json',
           './src/demo/page/tsconfig.json',
           './test/tsconfig.json',

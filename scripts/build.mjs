@@ -1,15 +1,25 @@
 // Compiles the server, the client SDK and the in-page code, and copies what is no code. `dist` is made anew.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+
+import { build } from 'esbuild';
+
+import { clientBundle } from './client-bundle.mjs';
 
 const root = join(import.meta.dirname, '..');
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
-for (const project of ['.', 'src/client', 'src/capture/page', 'src/demo/page']) {
+// What comes later in this list looks at the declarations of what comes before.
+for (const project of ['.', 'src/client', 'src/react', 'src/capture/page', 'src/demo/page']) {
   execFileSync(process.execPath, [tsc, '-p', join(root, project)], { stdio: 'inherit' });
+}
+await build({ ...clientBundle, outfile: join(root, 'dist/client/index.js'), sourcemap: true });
+// Left by the compilation of what imports it, and part of that file now.
+for (const name of readdirSync(join(root, 'dist/client'))) {
+  if (/\.js(\.map)?$/.test(name) && !name.startsWith('index.')) rmSync(join(root, 'dist/client', name));
 }
 const assets = join(root, 'src/demo/public');
 if (existsSync(assets)) cpSync(assets, join(root, 'dist/demo/public'), { recursive: true });

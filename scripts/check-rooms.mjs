@@ -9,6 +9,7 @@ import ts from 'typescript';
 const LEAVES = [
   'access-options',
   'clock',
+  'control-options',
   'encoder-names',
   'errors',
   'ice-server-options',
@@ -24,6 +25,7 @@ const LEAVES = [
   'redacting-logger',
   'target-policy',
   'terminal-options',
+  'token-bucket',
   'turn-rest',
 ];
 
@@ -41,8 +43,7 @@ const ROOMS = {
   recording: { values: ['packetize', 'encode'] },
   terminal: { values: ['input'] },
   session: {
-    values: ['input'],
-    types: ['terminal', 'capture', 'encode', 'packetize', 'fanout', 'peer', 'recording'],
+    types: ['capture', 'encode', 'packetize', 'fanout', 'input', 'peer', 'recording', 'terminal'],
   },
   http: { values: ['session'] },
   // Listens to all of them, and nothing of theirs depends on it.
@@ -50,6 +51,8 @@ const ROOMS = {
   // Its doctor looks at what the rooms would use.
   demo: { values: ['index', 'router', 'capture', 'encode', 'fanout'] },
   client: { page: true },
+  // It reaches the client by the package's name, as the demo's page does.
+  react: { page: true },
   'capture/page': { page: true },
   'demo/page': { page: true },
 };

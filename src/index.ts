@@ -7,6 +7,7 @@ export type {
   ViewerRole,
 } from './access-options.js';
 export type { CaptureKind } from './capture/capture.js';
+export type { ControlOptions, ControlPolicy, ControlRequest } from './control-options.js';
 export type { VideoCodec } from './encode/encoded-frame.js';
 export type { ErrorCode } from './errors.js';
 export { StreamKitError } from './errors.js';
@@ -31,6 +32,13 @@ export type { TargetPolicyOptions } from './target-policy.js';
 export type { TerminalAttachOptions, TerminalOptions } from './terminal-options.js';
 export type { RecordedFile, RecordingError } from './recording/recording-messages.js';
 export type { RecordingInfo, RecordingStatus } from './recording/recording.js';
+export type { FrameStages, StageTime } from './encode/frame-timing.js';
+export type { EncodingDiagnostics } from './session/encoding-figures.js';
+export type {
+  ConsumerDiagnostics,
+  SessionDiagnostics,
+  ViewerDiagnostics,
+} from './session/session-diagnostics.js';
 export type { SessionChange, StreamKitRouter } from './router.js';
 export { createStreamKitRouter } from './router.js';
 export type { SessionEndReason } from './session/session-events.js';

@@ -6,6 +6,8 @@ import type { LaunchOptions } from 'puppeteer';
 
 import type { AccessOptions, ResolvedAccessOptions } from './access-options.js';
 import { ACCESS_OPTION_NAMES, accessOptions } from './access-options.js';
+import type { ControlOptions, ResolvedControlOptions } from './control-options.js';
+import { controlOptions } from './control-options.js';
 import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { StreamKitError } from './errors.js';
 import type { IceServerEntry, IceServersHook, ResolvedIceServerEntry } from './ice-server-options.js';
@@ -147,6 +149,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   hls?: boolean | HlsOptions;
   /** Lets clients use terminals: shells on this machine. Default: nobody may. */
   terminal?: TerminalOptions;
+  /** Who may send input to a session. Default: the first viewer that may. */
+  control?: ControlOptions;
 }
 
 /** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
@@ -185,6 +189,7 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly hls: ResolvedHlsOptions | undefined;
   /** Undefined: no terminals. */
   readonly terminal: ResolvedTerminalOptions | undefined;
+  readonly control: ResolvedControlOptions;
 }
 
 /** Bounds of a bitrate, wherever one is given, bits/s. */
@@ -223,6 +228,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'recording',
   'hls',
   'terminal',
+  'control',
   ...OBSERVABILITY_OPTION_NAMES,
 ];
 
@@ -299,6 +305,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     recording: optional('recording', recordingOptions),
     hls: optional('hls', hlsOptions),
     terminal: optional('terminal', terminalOptions),
+    control: controlOptions(given.control, 'control'),
     ...observabilityOptions(given),
   });
 }

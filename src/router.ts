@@ -5,14 +5,13 @@ import { createOpenCapture } from './capture/open-capture.js';
 import { systemClock } from './clock.js';
 import { openAudioEncodeThread } from './encode/audio-encode-thread.js';
 import { EncoderSelection } from './encode/encoder-selection.js';
+import { FrameTiming } from './encode/frame-timing.js';
 import { createOpenVideoEncodeThread } from './encode/video-encode-thread.js';
 import { asError, StreamKitError } from './errors.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
-import type { FastifyPlugin } from './http/fastify-adapter.js';
-import { createFastifyPlugin } from './http/fastify-adapter.js';
-import type { FetchHandler } from './http/fetch-adapter.js';
-import { createFetchHandler } from './http/fetch-adapter.js';
+import { createFastifyPlugin, type FastifyPlugin } from './http/fastify-adapter.js';
+import { createFetchHandler, type FetchHandler } from './http/fetch-adapter.js';
 import type { KoaMiddleware } from './http/koa-adapter.js';
 import { createKoaMiddleware } from './http/koa-adapter.js';
 import type { NodeHandler } from './http/node-adapter.js';
@@ -23,6 +22,7 @@ import { recordingRoutes } from './http/recording-routes.js';
 import { createAuthorize } from './http/authorization.js';
 import { createCallerRates } from './http/caller-rates.js';
 import { CorsPolicy } from './http/cors-policy.js';
+import { errorReporter } from './http/error-reporter.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
 import type { StreamTokenRequest } from './http/stream-tokens.js';
@@ -30,7 +30,7 @@ import { StreamTokens } from './http/stream-tokens.js';
 import type { AttachOptions, UpgradableServer } from './http/websocket-upgrades.js';
 import { WebSocketUpgrades } from './http/websocket-upgrades.js';
 import { whepRoutes } from './http/whep-routes.js';
-import { errorReporter } from './observe/error-reporter.js';
+import { createRemoteControl } from './input/remote-control.js';
 import { observers } from './observe/observers.js';
 import type { RouterGauges } from './observe/router-gauges.js';
 import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
@@ -192,9 +192,11 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       openAudioEncodeThread,
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
       createAudioPayloader: () => new OpusPayloader(),
+      createFrameTiming: () => new FrameTiming(),
       mediaPlane,
       openViewerPeer,
       openAnsweringPeer: createAnsweringPeerFactory(openViewerPeer, clock),
+      openRemoteControl: createRemoteControl(resolved.control, clock),
       clock,
       logger: logger.child({ room: 'session' }),
       ids: randomIds,

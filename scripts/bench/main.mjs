@@ -11,6 +11,7 @@ import { costOfRender } from './cost-of-render.mjs';
 import { encode } from './encode.mjs';
 import { fanout } from './fanout/fanout.mjs';
 import { glassToGlass } from './glass-to-glass.mjs';
+import { input } from './input.mjs';
 import { manyViewers } from './many-viewers.mjs';
 import { pageLoad } from './page-load.mjs';
 import { browserPath } from './rig.mjs';
@@ -24,6 +25,7 @@ const TABLES = {
   'page-load': pageLoad,
   encode,
   fanout,
+  input,
 };
 
 const quick = process.argv.includes('--quick');

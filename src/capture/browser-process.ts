@@ -53,6 +53,8 @@ export interface BrowserParameters {
   /** The page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused?: ((errorType: string) => void) | undefined;
   readonly ringBytes: number;
+  /** Of the tab that is rendered. */
+  readonly deviceScaleFactor: number;
   readonly launchTimeoutMs: number;
   /** A browser or page that does not answer for this long has hung. */
   readonly hangTimeoutMs: number;
@@ -144,6 +146,8 @@ export class BrowserProcess {
           `${CAPTURE_TITLE_FLAG}${captureTitle}`,
           WINDOW_SIZE_FLAG,
           firstDocument(captureTitle),
+          // What is captured is as large as the tab is on its screen: emulation of the factor alone does not count.
+          `--force-device-scale-factor=${parameters.deviceScaleFactor}`,
           ...(launchOptions.args ?? []),
           // Of a flag that comes twice the last counts.
           ...(egress === undefined ? [] : containment(egress.origin)),

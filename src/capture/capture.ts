@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 
 import type { StreamKitError } from '../errors.js';
 import type { LogContext } from '../logger.js';
+import type { PageControls, PageControlsListener } from './page-controls.js';
 import type { ColourMatrix } from './video-frame.js';
 
 export type CaptureKind = 'tab' | 'screencast';
@@ -24,7 +25,7 @@ export interface CaptureParameters {
 export type CaptureFormat = Pick<CaptureParameters, 'width' | 'height' | 'frameRate'>;
 
 /** What flows back from a capture. */
-export interface CaptureListener {
+export interface CaptureListener extends PageControlsListener {
   /** The page called `streamKit.setMetadata`: the whole merged object, at most 64 KiB of JSON. */
   onPageMetadata(metadata: Readonly<Record<string, unknown>>): void;
   /** The page called `streamKit.send`: JSON of at most 64 KiB. */
@@ -68,6 +69,7 @@ export interface Capture {
   readonly video: VideoSource;
   /** Null where the page's sound cannot be had, or was not asked for. */
   readonly audio: AudioSource | null;
+  readonly controls: PageControls;
   /** Stops taking pictures and sound; the page lives on. Idempotent. */
   pause(): Promise<void>;
   /** Takes them again. Idempotent. */

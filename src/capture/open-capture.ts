@@ -40,7 +40,7 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
   return async (parameters, listener, signal, logContext): Promise<Capture> => {
     await swept;
     const logger = options.logger.child({ ...logContext });
-    const { width, height, frameRate, audio } = parameters;
+    const { width, height, deviceScaleFactor, frameRate, audio } = parameters;
     const size = { width, height };
     const layout = frameRingLayout(width, height);
     const captureTitle = `capture-${randomBytes(16).toString('hex')}`;
@@ -49,6 +49,7 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
       {
         launchOptions,
         captureTitle,
+        deviceScaleFactor,
         ringBytes: videoFileBytes(layout) + audioFileBytes(layout),
         targetPolicy: options.targetPolicy,
         onEgressRefused: options.onEgressRefused,

@@ -7,6 +7,7 @@ import type { BrowserProcess } from './browser-process.js';
 import { PROXY_ERROR, PROXY_STATUS } from './egress-proxy.js';
 import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
+import { type PageControlsListener, type PageSize, TabControls } from './page-controls.js';
 import { resizePicture } from './picture-resizer.js';
 
 /** The window around the page is as small as can be; pages that ask for its size mean that of the page. */
@@ -22,18 +23,23 @@ export class RenderedPage {
   readonly #bridge: PageBridge;
   readonly #deviceScaleFactor: number;
   readonly #throughProxy: boolean;
-  #width: number;
+  /** Where input for the page goes. */
+  readonly controls: TabControls;
+  readonly #size: { width: number; height: number };
 
   private constructor(
     browserProcess: BrowserProcess,
     bridge: PageBridge,
-    { width, deviceScaleFactor }: CaptureParameters,
+    controls: TabControls,
+    size: { width: number; height: number },
+    deviceScaleFactor: number,
   ) {
     this.#page = browserProcess.page;
     this.#cdp = browserProcess.cdp;
     this.#bridge = bridge;
     this.#throughProxy = browserProcess.egress !== undefined;
-    this.#width = width;
+    this.controls = controls;
+    this.#size = size;
     this.#deviceScaleFactor = deviceScaleFactor;
   }
 
@@ -41,12 +47,16 @@ export class RenderedPage {
   static async prepare(
     browserProcess: BrowserProcess,
     parameters: CaptureParameters,
-    listener: PageBridgeListener,
+    listener: PageBridgeListener & PageControlsListener,
     logger: Logger,
   ): Promise<RenderedPage> {
     const { page, cdp } = browserProcess;
-    const [bridge] = await Promise.all([
+    const { width, height, deviceScaleFactor } = parameters;
+    const size = { width, height };
+    const viewport = (): PageSize => cssSize(size, deviceScaleFactor);
+    const [bridge, controls] = await Promise.all([
       PageBridge.install(cdp, parameters.initialData, listener, logger),
+      TabControls.install(cdp, viewport, listener, logger),
       setSize(cdp, parameters),
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
       cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: WINDOW_SIZE_SCRIPT }),
@@ -63,7 +73,7 @@ export class RenderedPage {
     page.on('popup', (popup) => {
       popup?.close().catch((error: unknown) => logger.debug({ err: asError(error) }, 'the pop-up was gone'));
     });
-    return new RenderedPage(browserProcess, bridge, parameters);
+    return new RenderedPage(browserProcess, bridge, controls, size, deviceScaleFactor);
   }
 
   /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
@@ -88,7 +98,7 @@ export class RenderedPage {
 
   /** The page sees its viewport change, as in a window that is resized. */
   async resize({ width, height }: { readonly width: number; readonly height: number }): Promise<void> {
-    this.#width = width;
+    Object.assign(this.#size, { width, height });
     await setSize(this.#cdp, { width, height, deviceScaleFactor: this.#deviceScaleFactor });
   }
 
@@ -102,7 +112,7 @@ export class RenderedPage {
 
   /** @throws StreamKitError `unavailable` when the browser gives no picture in time. */
   async snapshot({ format, width }: SnapshotParameters): Promise<Uint8Array> {
-    const resize = width !== undefined && width !== this.#width;
+    const resize = width !== undefined && width !== this.#size.width;
     const screenshot = this.#cdp.send('Page.captureScreenshot', {
       format: resize ? 'png' : format,
       ...(format === 'jpeg' && !resize ? { quality: JPEG_QUALITY } : {}),
@@ -120,16 +130,20 @@ export class RenderedPage {
   }
 
   close(): void {
+    this.controls.close();
     this.#bridge.close();
   }
 }
 
-type PageSize = Pick<CaptureParameters, 'width' | 'height' | 'deviceScaleFactor'>;
+type PictureSize = Pick<CaptureParameters, 'width' | 'height' | 'deviceScaleFactor'>;
 
-async function setSize(cdp: CDPSession, size: PageSize): Promise<void> {
+function cssSize({ width, height }: PageSize, deviceScaleFactor: number): PageSize {
+  return { width: Math.round(width / deviceScaleFactor), height: Math.round(height / deviceScaleFactor) };
+}
+
+async function setSize(cdp: CDPSession, size: PictureSize): Promise<void> {
   const { deviceScaleFactor } = size;
-  const width = Math.round(size.width / deviceScaleFactor);
-  const height = Math.round(size.height / deviceScaleFactor);
+  const { width, height } = cssSize(size, deviceScaleFactor);
   await cdp.send('Emulation.setDeviceMetricsOverride', {
     width,
     height,

@@ -5,6 +5,7 @@ import type { CDPSession } from 'puppeteer';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
 import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
+import type { PageControls } from './page-controls.js';
 import type { RenderedPage } from './rendered-page.js';
 import type { ScreencastFrame } from './screencast-frame.js';
 
@@ -16,6 +17,7 @@ export class ScreencastCapture implements Capture {
   readonly browserPid: number;
   readonly video: VideoSource;
   readonly audio: AudioSource | null;
+  readonly controls: PageControls;
   readonly #browserProcess: BrowserProcess;
   readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage | undefined;
@@ -37,6 +39,7 @@ export class ScreencastCapture implements Capture {
   ) {
     this.#browserProcess = browserProcess;
     this.#renderedPage = renderedPage;
+    this.controls = renderedPage.controls;
     this.#capturePage = capturePage;
     this.#cdp = browserProcess.cdp;
     this.#width = size.width;

@@ -2,6 +2,7 @@ import type { StreamKitError } from '../errors.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
 import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
+import type { PageControls } from './page-controls.js';
 import type { RenderedPage } from './rendered-page.js';
 
 /** Raw pictures and sound of the tab, through the shared files. */
@@ -10,6 +11,7 @@ export class TabCapture implements Capture {
   readonly browserPid: number;
   readonly video: VideoSource;
   readonly audio: AudioSource | null;
+  readonly controls: PageControls;
   readonly #browserProcess: BrowserProcess;
   readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage;
@@ -22,6 +24,7 @@ export class TabCapture implements Capture {
   ) {
     this.#browserProcess = browserProcess;
     this.#renderedPage = renderedPage;
+    this.controls = renderedPage.controls;
     this.#capturePage = capturePage;
     this.browserPid = browserProcess.pid;
     const { video, credits, audio } = capturePage.paths;

@@ -1,16 +1,16 @@
-/** Resolves after `delayMs`, or at once, and without a timer left, when the signal is aborted. */
-export function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+/** Resolves after `delayMs`, or at once, and without a timer left, when one of the signals is aborted. */
+export function pause(delayMs: number, ...signals: AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) {
+    if (signals.some(({ aborted }) => aborted)) {
       resolve();
       return;
     }
     const finish = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', finish);
+      for (const signal of signals) signal.removeEventListener('abort', finish);
       resolve();
     };
     const timer = setTimeout(finish, delayMs);
-    signal.addEventListener('abort', finish);
+    for (const signal of signals) signal.addEventListener('abort', finish);
   });
 }

@@ -1,5 +1,5 @@
 import { IceRecovery } from './ice-recovery.js';
-import type { ServerSignal } from './server-signal.js';
+import type { IceServerFailure, PeerReport } from './peer-report.js';
 import { preferStereo } from './stereo-answer.js';
 import { asStreamError, StreamError } from './stream-error.js';
 
@@ -13,9 +13,12 @@ export interface PeerListener {
   onConnectionStateChange(state: RTCPeerConnectionState): void;
   /** A text message of the server on the `input` data channel. */
   onInputMessage(text: string): void;
-  /** The peer cannot go on. At most once. */
+  /** The peer cannot go on and is closed. At most once. */
   onFailed(error: StreamError): void;
 }
+
+/** Failures of ICE servers that are kept: a browser tells one for each server and network interface. */
+const MAX_SERVER_FAILURES = 16;
 
 /**
  * The viewer's end of the WebRTC connection. The server always offers; remote descriptions and candidates are
@@ -27,10 +30,17 @@ export class Peer {
   readonly #listener: PeerListener;
   readonly #connection: RTCPeerConnection;
   readonly #recovery: IceRecovery;
+  #relayServers: string[];
+  readonly #openedAtMs = performance.now();
   #operations: Promise<void> = Promise.resolve();
   /** Local candidates found while an answer is not handed over yet. */
   #heldCandidates: (RTCIceCandidateInit | null)[] | undefined;
+  /** The newest offer that was taken. */
+  #offerSdp = '';
   #input: RTCDataChannel | undefined;
+  #serverFailures: IceServerFailure[] = [];
+  #everConnected = false;
+  #iceStateSinceMs = performance.now();
   #closed = false;
 
   /** @throws StreamError `webrtc_unsupported` where the browser has no WebRTC. */
@@ -39,11 +49,12 @@ export class Peer {
       throw new StreamError('webrtc_unsupported', 'This browser has no WebRTC.');
     }
     this.#listener = listener;
+    this.#relayServers = relaysAmong(iceServers);
     this.#connection = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
     this.#recovery = new IceRecovery({
       onRestartWanted: () => listener.onIceRestartWanted(),
       onGaveUp: () =>
-        listener.onFailed(
+        this.#fail(
           new StreamError('ice_failed', 'No network path to the media server was found (ICE failed).'),
         ),
     });
@@ -54,15 +65,18 @@ export class Peer {
     return this.#connection.connectionState;
   }
 
-  /** What the server says to this end of the connection. */
-  accept(signal: Extract<ServerSignal, { type: 'ice_servers' | 'sdp_offer' | 'ice_candidate' }>): void {
-    if (signal.type === 'ice_servers') this.#setIceServers(signal.iceServers);
-    else if (signal.type === 'sdp_offer') this.#acceptOffer(signal.sdp);
-    else this.#acceptCandidate(signal.candidate);
+  /**
+   * Whether an offer comes from another peer of the server than the one before: after a failure of its own the server
+   * begins anew, with sources that this peer does not know.
+   */
+  isForAnother(sdp: string): boolean {
+    const [known, offered] = [this.#offerSdp, sdp].map((text) => new Set(text.match(/^a=ssrc:\d+/gm)));
+    return !!known?.size && !!offered?.size && [...offered].every((source) => !known.has(source));
   }
 
   /** For what is gathered from now on: with an ICE restart come new credentials for relays. */
-  #setIceServers(iceServers: RTCIceServer[]): void {
+  setIceServers(iceServers: RTCIceServer[]): void {
+    this.#relayServers = relaysAmong(iceServers);
     this.#enqueue(() => {
       try {
         // What cannot change must be as it was.
@@ -74,14 +88,27 @@ export class Peer {
     });
   }
 
-  #acceptOffer(sdp: string): void {
+  acceptOffer(sdp: string): void {
+    // Sent again because the event stream was lost before the answer had arrived; the answer is on its way still.
+    if (sdp === this.#offerSdp) return;
+    this.#offerSdp = sdp;
+    this.#recovery.expectConnection();
     this.#enqueue(async () => {
       this.#heldCandidates = [];
       await this.#connection.setRemoteDescription({ type: 'offer', sdp });
       const answer = await this.#connection.createAnswer();
       const answerSdp = preferStereo(answer.sdp ?? '', sdp);
+      if (/^m=video 0 /m.test(answerSdp)) {
+        const codecs = new Set(
+          Array.from(sdp.matchAll(/^a=rtpmap:\d+ (H264|VP8|VP9|AV1)\//gm), ([, name]) => name),
+        );
+        throw new StreamError(
+          'no_codec',
+          `This browser decodes none of the offered codecs (${[...codecs].join(', ')}).`,
+        );
+      }
       await this.#connection.setLocalDescription({ type: 'answer', sdp: answerSdp });
-      if (this.#closed) return;
+      if (this.#isClosed()) return;
       this.#listener.onAnswer(answerSdp);
       this.#recovery.expectConnection();
       const held = this.#heldCandidates;
@@ -90,7 +117,7 @@ export class Peer {
     });
   }
 
-  #acceptCandidate(candidate: RTCIceCandidateInit | null): void {
+  acceptCandidate(candidate: RTCIceCandidateInit | null): void {
     this.#enqueue(async () => {
       try {
         await this.#connection.addIceCandidate(candidate ?? undefined);
@@ -107,9 +134,18 @@ export class Peer {
   }
 
   /** The event stream is open again after an interruption. */
-  signalingRestored(iceServers: RTCIceServer[]): void {
-    this.#setIceServers(iceServers);
+  signalingRestored(): void {
     this.#recovery.signalingRestored();
+  }
+
+  /** The server has refused to restart ICE. */
+  restartRefused(): void {
+    this.#recovery.restartRefused();
+  }
+
+  /** The network has changed, or the page is back. */
+  wake(): void {
+    this.#recovery.hurry();
   }
 
   /** Sends text on the `input` data channel. @returns false while that channel is not open. */
@@ -123,6 +159,20 @@ export class Peer {
     return this.#connection.getStats();
   }
 
+  report(): PeerReport {
+    const { connectionState, iceConnectionState } = this.#connection;
+    const nowMs = performance.now();
+    return {
+      connectionState,
+      iceState: iceConnectionState,
+      iceStateMs: nowMs - this.#iceStateSinceMs,
+      ageMs: nowMs - this.#openedAtMs,
+      everConnected: this.#everConnected,
+      relayServers: this.#relayServers,
+      serverFailures: [...this.#serverFailures],
+    };
+  }
+
   /** Idempotent. Nothing is reported any more. */
   close(): void {
     if (this.#closed) return;
@@ -131,6 +181,10 @@ export class Peer {
     this.#connection.close();
     // Remote tracks end with the peer; a frozen last picture would look like a stalled stream.
     for (const track of this.stream.getTracks()) this.stream.removeTrack(track);
+  }
+
+  #isClosed(): boolean {
+    return this.#closed;
   }
 
   #listen(): void {
@@ -142,14 +196,23 @@ export class Peer {
       if (this.#heldCandidates !== undefined) this.#heldCandidates.push(init);
       else this.#listener.onIceCandidate(init);
     });
+    connection.addEventListener('icecandidateerror', ({ url, errorCode, errorText }) => {
+      const known = this.#serverFailures.some((one) => one.url === url && one.errorCode === errorCode);
+      if (known || this.#serverFailures.length >= MAX_SERVER_FAILURES) return;
+      this.#serverFailures.push({ url, errorCode, errorText });
+    });
     connection.addEventListener('iceconnectionstatechange', () => {
-      if (!this.#closed) this.#recovery.stateChanged(connection.iceConnectionState);
+      if (this.#closed) return;
+      this.#iceStateSinceMs = performance.now();
+      this.#recovery.stateChanged(connection.iceConnectionState);
     });
     connection.addEventListener('connectionstatechange', () => {
       if (this.#closed) return;
-      this.#listener.onConnectionStateChange(connection.connectionState);
+      const { connectionState, iceConnectionState } = connection;
+      if (connectionState === 'connected') this.#everConnected = true;
+      this.#listener.onConnectionStateChange(connectionState);
       // ICE is up and yet the whole has failed: the DTLS handshake did, which no ICE restart mends.
-      if (connection.connectionState === 'failed' && connection.iceConnectionState !== 'failed') {
+      if (connectionState === 'failed' && iceConnectionState !== 'failed') {
         this.#fail(new StreamError('peer_failed', 'The encrypted media connection failed (DTLS).'));
       }
     });
@@ -175,9 +238,11 @@ export class Peer {
         await operation();
       } catch (cause) {
         this.#fail(
-          new StreamError('peer_failed', `The media connection failed: ${asStreamError(cause).message}`, {
-            cause,
-          }),
+          cause instanceof StreamError
+            ? cause
+            : new StreamError('peer_failed', `The media connection failed: ${asStreamError(cause).message}`, {
+                cause,
+              }),
         );
       }
     });
@@ -188,6 +253,10 @@ export class Peer {
     this.close();
     this.#listener.onFailed(error);
   }
+}
+
+function relaysAmong(iceServers: RTCIceServer[]): string[] {
+  return iceServers.flatMap(({ urls }) => urls).filter((url) => /^turns?:/.test(url));
 }
 
 /** Asks for the smallest jitter buffer: the stream is watched live, and often played with. */

@@ -3,7 +3,13 @@ import type { ViewerRole } from './stream-events.js';
 
 /** The `custom_signal` events that the client knows, by type. */
 export type ServerSignal =
-  | { type: 'viewer'; viewerId: string; role: ViewerRole; iceServers: RTCIceServer[] }
+  | {
+      type: 'viewer';
+      viewerId: string;
+      role: ViewerRole;
+      iceServers: RTCIceServer[];
+      publicId: string | undefined;
+    }
   | { type: 'ice_servers'; iceServers: RTCIceServer[] }
   | { type: 'sdp_offer'; sdp: string }
   | { type: 'ice_candidate'; candidate: RTCIceCandidateInit | null }
@@ -36,6 +42,7 @@ export function parseServerSignal(data: string): ServerSignal | undefined {
         viewerId: payload.viewerId,
         role: roleOf(payload.role),
         iceServers: iceServersOf(payload.iceServers),
+        publicId: typeof payload.publicId === 'string' ? payload.publicId : undefined,
       };
     case 'ice_servers':
       if (!isRecord(payload)) throw malformed(type);

@@ -1,3 +1,5 @@
+import { withDeadline } from './deadline.js';
+import type { ServerDiagnostics } from './server-diagnostics.js';
 import type { StreamSessionState } from './session-state.js';
 import { asStreamError, StreamError, streamErrorFromResponse } from './stream-error.js';
 
@@ -37,8 +39,9 @@ export type ClientSignalType =
   | 'give_control'
   | 'message';
 
-/** Headers for every request, or a function that makes them, such as for a token that is renewed. */
-export type RequestHeaders = Record<string, string> | (() => Record<string, string>);
+/** Headers for every request, or a function that makes them anew for each, such as for a token that is renewed. */
+export type RequestHeaders =
+  Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>);
 
 export interface SignalingOptions {
   /** Where the router is mounted, such as `/stream` or `https://host/stream`. */
@@ -55,6 +58,11 @@ export interface EventStreamQuery {
   videoCodec?: 'h264' | 'vp8' | undefined;
   maxHeight?: number | undefined;
 }
+
+/** A session is answered for before its browser starts, a deletion after its browser has ended (up to 5 s). */
+const CREATE_TIMEOUT_MS = 30_000;
+const DELETE_TIMEOUT_MS = 15_000;
+const SIGNAL_TIMEOUT_MS = 10_000;
 
 interface RequestOptions {
   method?: 'POST' | 'DELETE';
@@ -75,17 +83,18 @@ export class Signaling {
 
   /** `POST /`: starts a session. */
   async createSession(request: CreateSessionRequest, signal: AbortSignal): Promise<CreatedSession> {
-    const response = await this.#request(this.#base === '' ? '/' : this.#base, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json' },
-      body: JSON.stringify(request),
-      signal,
-    });
-    const body = (await response.json()) as Partial<CreatedSession> | null;
-    if (typeof body?.streamId !== 'string' || typeof body.initialState !== 'object') {
-      throw new StreamError('protocol', 'The server answered without a session.', {
-        status: response.status,
+    const { body, status } = await withDeadline(CREATE_TIMEOUT_MS, signal, async (deadline) => {
+      const response = await this.#request(this.#base === '' ? '/' : this.#base, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'application/json' },
+        body: JSON.stringify(request),
+        signal: deadline,
       });
+      const json = await readJson<Partial<CreatedSession> | null>(response);
+      return { body: json, status: response.status };
+    });
+    if (typeof body?.streamId !== 'string' || typeof body.initialState !== 'object') {
+      throw new StreamError('protocol', 'The server answered without a session.', { status });
     }
     return { streamId: body.streamId, initialState: body.initialState };
   }
@@ -118,17 +127,29 @@ export class Signaling {
     body: { viewerId: string; type: ClientSignalType; payload?: unknown },
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#request(`${this.#sessionUrl(streamId)}/signal`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal,
+    await withDeadline(SIGNAL_TIMEOUT_MS, signal, (deadline) =>
+      this.#request(`${this.#sessionUrl(streamId)}/signal`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal: deadline,
+      }),
+    );
+  }
+
+  /** `GET /:id/diagnostics`. */
+  getDiagnostics(streamId: string, signal: AbortSignal): Promise<ServerDiagnostics> {
+    return withDeadline(SIGNAL_TIMEOUT_MS, signal, async (deadline) => {
+      const response = await this.#request(`${this.#sessionUrl(streamId)}/diagnostics`, { signal: deadline });
+      return readJson<ServerDiagnostics>(response);
     });
   }
 
   /** `DELETE /:id`: ends the session for every viewer. */
   async deleteSession(streamId: string, signal: AbortSignal): Promise<void> {
-    await this.#request(this.#sessionUrl(streamId), { method: 'DELETE', signal });
+    await withDeadline(DELETE_TIMEOUT_MS, signal, (deadline) =>
+      this.#request(this.#sessionUrl(streamId), { method: 'DELETE', signal: deadline }),
+    );
   }
 
   #sessionUrl(streamId: string): string {
@@ -137,7 +158,7 @@ export class Signaling {
 
   async #request(url: string, init: RequestOptions): Promise<Response> {
     const { headers, credentials = 'same-origin', fetch: send = fetch } = this.#options;
-    const own = typeof headers === 'function' ? headers() : headers;
+    const own = typeof headers === 'function' ? await headers() : headers;
     let response: Response;
     try {
       response = await send(url, {
@@ -154,5 +175,17 @@ export class Signaling {
     }
     if (!response.ok) throw await streamErrorFromResponse(response);
     return response;
+  }
+}
+
+/** A proxy's page, or an answer that breaks off, is no JSON. */
+async function readJson<Body>(response: Response): Promise<Body> {
+  try {
+    return (await response.json()) as Body;
+  } catch (cause) {
+    throw new StreamError('protocol', 'The server answered with something else than JSON.', {
+      status: response.status,
+      cause,
+    });
   }
 }

@@ -1,6 +1,6 @@
-// The default import is the one form that Node (where the package is CommonJS without detectable names), a
-// browser (where an import map leads to its index.mjs) and bundlers all understand.
-import jsonPatch, { type Operation } from 'fast-json-patch';
+import type { Operation } from 'fast-json-patch';
+// This part of it is an ES module also for Node, where the package itself is CommonJS without detectable names.
+import { applyPatch } from 'fast-json-patch/module/core.mjs';
 import type { StreamSessionState } from './session-state.js';
 import { StreamError } from './stream-error.js';
 
@@ -60,12 +60,7 @@ export class StateStore {
     }
     try {
       // Operations are cloned because a later one may write into the value of an earlier one.
-      const result = jsonPatch.applyPatch<unknown>(
-        this.#state,
-        structuredClone([...operations]),
-        true,
-        false,
-      );
+      const result = applyPatch<unknown>(this.#state, structuredClone([...operations]), true, false);
       this.#state = result.newDocument as StreamSessionState;
     } catch (cause) {
       throw new StreamError('protocol', 'A state patch does not fit the state.', { cause });

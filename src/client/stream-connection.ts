@@ -1,70 +1,52 @@
-import { Backoff } from './backoff.js';
+import type { ClientReport } from './client-report.js';
+import { EventFeed, type EventPosition } from './event-feed.js';
 import { EventHub } from './event-hub.js';
-import { pause } from './pause.js';
-import { Peer } from './peer.js';
+import { MediaLink } from './media-link.js';
 import { Playback } from './playback.js';
+import type { ServerDiagnostics } from './server-diagnostics.js';
 import { parseServerSignal, type ServerSignal } from './server-signal.js';
 import type { StreamSessionState } from './session-state.js';
-import { SignalOutbox } from './signal-outbox.js';
-import { Signaling, type CreateSessionRequest, type RequestHeaders } from './signaling.js';
-import { readEventStream, type SseEvent } from './sse-reader.js';
+import { Signaling } from './signaling.js';
+import type { SseEvent } from './sse-reader.js';
 import { StateStore } from './state-store.js';
 import { asStreamError, StreamError } from './stream-error.js';
 import type { ConnectionStatus, StreamEvents, ViewerRole } from './stream-events.js';
+import type { ConnectStreamOptions } from './stream-options.js';
 import { StatsSampler, type StreamStats } from './stream-stats.js';
+import { WakeEvents, type WakeReason } from './wake-events.js';
 
-/** Options of {@link connectStream}. Exactly one of `streamId` and `create` is given. */
-export interface ConnectStreamOptions {
-  /** Where the router is mounted, such as `/stream` or `https://host/stream`. */
-  url: string;
-  /** Joins this session. */
-  streamId?: string | undefined;
-  /** Creates a session and joins it. */
-  create?: CreateSessionRequest | undefined;
-  /** Headers for every request, such as `authorization`, or a function that makes them. */
-  headers?: RequestHeaders | undefined;
-  /** Of every request. Default `same-origin`. */
-  credentials?: RequestCredentials | undefined;
-  /** The one codec to be offered. Default: what the session offers. */
-  videoCodec?: 'h264' | 'vp8' | undefined;
-  /** Bound of the picture's height in pixels, for a small screen or a slow line. */
-  maxHeight?: number | undefined;
-  /** `none`: state and messages only. Default: picture and sound. */
-  media?: 'none' | undefined;
-  /** Shows the stream. Without it, take the stream from the `media` event. */
-  video?: HTMLVideoElement | undefined;
-  onState?: ((change: StreamEvents['state']) => void) | undefined;
-  onStatus?: ((status: ConnectionStatus) => void) | undefined;
-  onError?: ((error: StreamError) => void) | undefined;
-  /** Default the global fetch. */
-  fetch?: typeof fetch | undefined;
-}
-
-/** Three of the server's comment lines, one every 15 s, missed: the connection is dead though nobody said so. */
-const SILENCE_TIMEOUT_MS = 45_000;
+/** How often another viewer is tried after media that could not be saved, with no connection in between. */
+const MAX_REJOINS = 2;
+/** What another viewer would fail of as well. */
+const FINAL_CODES = new Set(['no_codec', 'webrtc_unsupported', 'unprocessable']);
 
 /**
  * One viewer of a session. It opens the event stream, keeps it open, and answers the server's offers. The
- * viewer's id survives a lost event stream, and with it the peer and the picture.
+ * viewer's id survives a lost event stream, and with it the peer and the picture. A lost picture comes back by an ICE
+ * restart, and where that does not help as another viewer.
  */
 export class StreamConnection {
   readonly #options: ConnectStreamOptions;
   readonly #signaling: Signaling;
   readonly #events = new EventHub<StreamEvents>();
   readonly #store = new StateStore();
-  readonly #backoff = new Backoff();
   readonly #sampler = new StatsSampler();
-  readonly #playback: Playback | undefined;
+  readonly #reportSampler = new StatsSampler();
+  readonly #playback = new Playback((blocked) => this.#events.emit('autoplayBlocked', blocked));
+  readonly #wakeEvents: WakeEvents;
   readonly #abort = new AbortController();
-  #attempt = new AbortController();
+  readonly #feed: EventFeed;
   #status: ConnectionStatus = 'connecting';
   #streamId: string | undefined;
   #viewerId: string | undefined;
+  #publicId: string | undefined;
   #role: ViewerRole = 'viewer';
-  #peer: Peer | undefined;
-  #outbox: SignalOutbox | undefined;
+  #media: MediaLink | undefined;
+  /** Why viewers lost their media since it stood last; so many others were tried. */
+  #mediaErrors: StreamError[] = [];
+  #lastError: StreamError | undefined;
 
-  /** Use {@link connectStream}. */
+  /** Use `connectStream`. */
   constructor(options: ConnectStreamOptions) {
     if ((options.streamId === undefined) === (options.create === undefined)) {
       throw new TypeError('connectStream needs either streamId or create');
@@ -72,13 +54,21 @@ export class StreamConnection {
     this.#options = options;
     this.#signaling = new Signaling(options);
     this.#streamId = options.streamId;
-    if (options.video) {
-      this.#playback = new Playback(options.video, () => this.#events.emit('autoplayBlocked', undefined));
-    }
+    this.#playback.showIn(options.video);
     if (options.onState) this.on('state', options.onState);
     if (options.onStatus) this.on('status', options.onStatus);
     if (options.onError) this.on('error', options.onError);
-    // Begins after the caller had the chance to add listeners.
+    this.#feed = new EventFeed(this.#signaling, this.#abort.signal, {
+      position: () => this.#position(),
+      onEvent: (event) => this.#takeEvent(event),
+      onError: (error) => this.#takeFeedError(error),
+      onLost: () => {
+        this.#media?.signalingLost();
+        this.#setStatus('reconnecting');
+      },
+    });
+    this.#wakeEvents = new WakeEvents((reason) => this.#wake(reason));
+    // Begins after the caller had the chance to add listeners, or to close again.
     queueMicrotask(() => void this.#run());
   }
 
@@ -95,6 +85,11 @@ export class StreamConnection {
     return this.#viewerId;
   }
 
+  /** By which others may know this viewer, as in the server's diagnostics. Not a secret. */
+  get publicId(): string | undefined {
+    return this.#publicId;
+  }
+
   get role(): ViewerRole {
     return this.#role;
   }
@@ -106,12 +101,22 @@ export class StreamConnection {
 
   /** The stream of the present peer. */
   get stream(): MediaStream | undefined {
-    return this.#peer?.stream;
+    return this.#media?.stream;
   }
 
-  /** Whether the element of `video` is muted because the browser wants a gesture first. */
+  /** Whether the video is muted, or does not play, because the browser wants a gesture first. */
   get autoplayBlocked(): boolean {
-    return this.#playback?.autoplayBlocked ?? false;
+    return this.#playback.blocked !== undefined;
+  }
+
+  /** Plays with sound; call it from a click. Rejects where the browser refuses still. */
+  play(): Promise<void> {
+    return this.#playback.playWithSound();
+  }
+
+  /** Shows the stream in another element than that of `video`, or in none. */
+  showIn(video: HTMLVideoElement | undefined): void {
+    if (!this.#isEnded()) this.#playback.showIn(video);
   }
 
   /** Adds a listener. @returns A function that removes it. */
@@ -139,12 +144,35 @@ export class StreamConnection {
 
   /** Sends an input message over the data channel. @returns false while that is not open. */
   sendInput(message: object): boolean {
-    return this.#peer?.sendInput(JSON.stringify(message)) ?? false;
+    return this.#media?.sendInput(JSON.stringify(message)) ?? false;
   }
 
-  /** How the media is doing; bitrate and jitter buffer are means since the call before. */
+  /** How the media is doing; rates and means are of the time since the call before. */
   async stats(): Promise<StreamStats> {
-    return this.#sampler.sample((await this.#peer?.getStats()) ?? new Map<string, unknown>());
+    return this.#sampler.sample((await this.#media?.getStats()) ?? new Map<string, unknown>());
+  }
+
+  /** All that this end knows of the connection, for `diagnose`; rates and means since the report before. */
+  async report(): Promise<ClientReport> {
+    const media = this.#media;
+    const raw = (await media?.getStats()) ?? new Map<string, unknown>();
+    const error = this.#lastError ?? this.#mediaErrors.at(-1);
+    return {
+      status: this.#status,
+      publicId: this.#publicId,
+      sessionStatus: this.state?.status,
+      sessionError: this.state?.error,
+      error: error && { code: error.code, status: error.status, message: error.message },
+      blocked: this.#playback.blocked,
+      peer: media?.report(),
+      stats: this.#reportSampler.sample(raw),
+    };
+  }
+
+  /** What the server knows of the session and its viewers. Rejects with a StreamError. */
+  serverDiagnostics(): Promise<ServerDiagnostics> {
+    if (this.#streamId === undefined || this.#isEnded()) return Promise.reject(notConnected());
+    return this.#signaling.getDiagnostics(this.#streamId, this.#abort.signal);
   }
 
   /** Ends the session for every viewer, then closes. */
@@ -162,7 +190,10 @@ export class StreamConnection {
     }
   }
 
-  /** Leaves the session. Idempotent; no timer, request or peer is left. */
+  /**
+   * Leaves the session. Idempotent; no timer, listener, request or peer is left, but for a session that is just being
+   * created: nobody else will ever know of it, so its answer is awaited and it is ended.
+   */
   close(): void {
     this.#end('closed', 'client');
   }
@@ -170,19 +201,25 @@ export class StreamConnection {
   async #run(): Promise<void> {
     try {
       const streamId = this.#streamId ?? (await this.#create());
-      this.#events.emit('session', { streamId });
-      await this.#follow(streamId);
-    } catch (thrown) {
       if (this.#isEnded()) return;
-      this.#fail(asStreamError(thrown));
+      this.#events.emit('session', { streamId });
+      this.#setStatus('connecting');
+      await this.#feed.follow(streamId);
+    } catch (thrown) {
+      if (!this.#isEnded()) this.#fail(asStreamError(thrown));
     }
   }
 
   async #create(): Promise<string> {
     const { create } = this.#options;
-    if (create === undefined || this.#abort.signal.aborted) throw new StreamError('closed', 'Closed.');
+    if (create === undefined || this.#isEnded()) throw notConnected();
     this.#setStatus('creating');
-    const { streamId, initialState } = await this.#signaling.createSession(create, this.#abort.signal);
+    const { signal } = new AbortController();
+    const { streamId, initialState } = await this.#signaling.createSession(create, signal);
+    if (this.#isEnded()) {
+      await this.#signaling.deleteSession(streamId, signal);
+      throw notConnected();
+    }
     this.#streamId = streamId;
     this.#store.seed(initialState);
     this.#events.emit('state', {
@@ -193,63 +230,16 @@ export class StreamConnection {
     return streamId;
   }
 
-  /** Opens the event stream again and again until the connection ends. */
-  async #follow(streamId: string): Promise<void> {
-    this.#setStatus('connecting');
-    while (!this.#isEnded()) {
-      let waitMs = 0;
-      try {
-        await this.#attach(streamId);
-      } catch (thrown) {
-        if (this.#isEnded()) return;
-        const error = asStreamError(thrown);
-        if (error.code === 'no_such_viewer') this.#dropViewer();
-        else if (!error.retryable) throw error;
-        if (error.code === 'protocol') this.#store.forgetPosition();
-        this.#events.emit('error', error);
-        waitMs = error.retryAfterMs ?? 0;
-      }
-      if (this.#isEnded()) return;
-      this.#peer?.signalingLost();
-      this.#setStatus('reconnecting');
-      await pause(Math.max(waitMs, this.#backoff.nextMs()), this.#abort.signal);
-    }
+  #position(): EventPosition {
+    const { media, videoCodec, maxHeight } = this.#options;
+    const query = { viewerId: this.#viewerId, media, videoCodec, maxHeight };
+    return { query, lastEventId: this.#store.lastEventId };
   }
 
-  /** One event stream, from request to end. */
-  async #attach(streamId: string): Promise<void> {
-    const attempt = new AbortController();
-    this.#attempt = attempt;
-    const abort = (): void => attempt.abort();
-    this.#abort.signal.addEventListener('abort', abort);
-    let silence = setTimeout(abort, SILENCE_TIMEOUT_MS);
-    const { media, videoCodec, maxHeight } = this.#options;
-    try {
-      const body = await this.#signaling.openEvents(
-        streamId,
-        { viewerId: this.#viewerId, media, videoCodec, maxHeight },
-        this.#store.lastEventId,
-        attempt.signal,
-      );
-      await readEventStream(body, {
-        onEvent: (event) => {
-          if (!attempt.signal.aborted) this.#takeEvent(event);
-        },
-        onRetry: (retryMs) => this.#backoff.setBaseMs(retryMs),
-        onActivity: () => {
-          clearTimeout(silence);
-          silence = setTimeout(abort, SILENCE_TIMEOUT_MS);
-        },
-      });
-    } catch (thrown) {
-      // An aborted attempt is a silent connection given up, or one whose viewer is renewed: try again.
-      if (attempt.signal.aborted)
-        throw new StreamError('network', 'The event stream was lost.', { cause: thrown });
-      throw thrown;
-    } finally {
-      clearTimeout(silence);
-      this.#abort.signal.removeEventListener('abort', abort);
-    }
+  #takeFeedError(error: StreamError): void {
+    if (error.code === 'no_such_viewer') this.#dropViewer();
+    if (error.code === 'protocol') this.#store.forgetPosition();
+    this.#report(error);
   }
 
   #takeEvent(event: SseEvent): void {
@@ -274,7 +264,7 @@ export class StreamConnection {
       case 'ice_servers':
       case 'sdp_offer':
       case 'ice_candidate':
-        this.#peer?.accept(signal);
+        this.#media?.accept(signal);
         break;
       case 'role':
         this.#role = signal.role;
@@ -290,64 +280,75 @@ export class StreamConnection {
   }
 
   #welcome(signal: Extract<ServerSignal, { type: 'viewer' }>): void {
-    this.#backoff.reset();
     this.#role = signal.role;
+    this.#publicId = signal.publicId;
     if (signal.viewerId !== this.#viewerId) {
       this.#dropViewer();
       this.#viewerId = signal.viewerId;
-      if (this.#options.media !== 'none') this.#openPeer(signal.viewerId, signal.iceServers);
+      if (this.#options.media !== 'none') this.#openMedia(signal.viewerId, signal.iceServers);
     } else {
-      this.#peer?.signalingRestored(signal.iceServers);
+      this.#media?.signalingRestored(signal.iceServers);
     }
     this.#setStatus('connected');
     this.#events.emit('viewer', { viewerId: signal.viewerId, role: signal.role });
   }
 
-  #openPeer(viewerId: string, iceServers: RTCIceServer[]): void {
-    const outbox = new SignalOutbox(
+  #openMedia(viewerId: string, iceServers: RTCIceServer[]): void {
+    const show = (stream: MediaStream): void => {
+      this.#playback.show(stream);
+      this.#events.emit('media', stream);
+    };
+    this.#media = new MediaLink(
+      iceServers,
       (type, payload, signal) =>
         this.#signaling.postSignal(this.#streamId ?? '', { viewerId, type, payload }, signal),
-      (type, error) => {
-        if (error.code === 'no_such_viewer' || type === 'sdp_answer') this.#renewViewer(error);
+      {
+        onMedia: show,
+        onTrack: (track) => this.#events.emit('track', track),
+        onPeerState: (state) => {
+          if (state === 'connected') this.#mediaErrors = [];
+          this.#events.emit('peerState', state);
+        },
+        onInputMessage: (text) => this.#takeInput(text),
+        onLost: (error) => this.#rejoin(error),
       },
     );
-    const peer = new Peer(iceServers, {
-      onAnswer: (sdp) => outbox.enqueue('sdp_answer', sdp),
-      onIceCandidate: (candidate) => outbox.enqueue('ice_candidate', candidate),
-      onIceRestartWanted: () => outbox.enqueue('ice_restart'),
-      onTrack: (track) => this.#events.emit('track', track),
-      onConnectionStateChange: (state) => this.#events.emit('peerState', state),
-      onInputMessage: (text) => this.#takeInput(text),
-      onFailed: (error) => this.#fail(error),
-    });
-    this.#outbox = outbox;
-    this.#peer = peer;
-    this.#playback?.show(peer.stream);
-    this.#events.emit('media', peer.stream);
+    show(this.#media.stream);
   }
 
   #takeInput(text: string): void {
     try {
+      // A listener's own error is not thrown to here.
       this.#events.emit('input', JSON.parse(text));
     } catch {
-      this.#events.emit('error', new StreamError('protocol', 'A message on the input channel is not JSON.'));
+      this.#report(new StreamError('protocol', 'A message on the input channel is not JSON.'));
     }
   }
 
-  /** The server knows this viewer no more, or could not be answered: come back as a new one. */
-  #renewViewer(error: StreamError): void {
+  /** This viewer gets no picture any more, or the server knows it no more: come back as another one. */
+  #rejoin(error: StreamError): void {
+    if (FINAL_CODES.has(error.code) || this.#mediaErrors.length >= MAX_REJOINS) {
+      this.#fail(error);
+      return;
+    }
+    this.#mediaErrors.push(error);
     this.#dropViewer();
-    this.#events.emit('error', error);
-    this.#attempt.abort();
+    this.#report(error);
+    this.#feed.retryNow();
   }
 
   #dropViewer(): void {
     this.#viewerId = undefined;
-    this.#outbox?.close();
-    this.#outbox = undefined;
-    this.#peer?.close();
-    this.#peer = undefined;
+    this.#media?.close();
+    this.#media = undefined;
     this.#sampler.reset();
+    this.#reportSampler.reset();
+  }
+
+  #wake(reason: WakeReason): void {
+    this.#media?.wake();
+    this.#playback.wake();
+    this.#feed.wake(reason);
   }
 
   async #post(
@@ -355,9 +356,7 @@ export class StreamConnection {
     payload?: unknown,
   ): Promise<void> {
     const viewerId = this.#viewerId;
-    if (this.#streamId === undefined || viewerId === undefined) {
-      throw new StreamError('closed', 'There is no connection to the session.');
-    }
+    if (this.#streamId === undefined || viewerId === undefined || this.#isEnded()) throw notConnected();
     await this.#signaling.postSignal(this.#streamId, { viewerId, type, payload }, this.#abort.signal);
   }
 
@@ -368,12 +367,18 @@ export class StreamConnection {
   #setStatus(status: ConnectionStatus): void {
     if (this.#status === status || this.#isEnded()) return;
     this.#status = status;
+    if (status === 'connected') this.#lastError = undefined;
     this.#events.emit('status', status);
+  }
+
+  #report(error: StreamError): void {
+    this.#lastError = error;
+    this.#events.emit('error', error);
   }
 
   #fail(error: StreamError): void {
     if (this.#isEnded()) return;
-    this.#events.emit('error', error);
+    this.#report(error);
     this.#end('failed', error.code);
   }
 
@@ -381,18 +386,14 @@ export class StreamConnection {
     if (this.#isEnded()) return;
     this.#setStatus(status);
     this.#abort.abort();
+    this.#wakeEvents.close();
     this.#dropViewer();
-    this.#playback?.clear();
+    this.#playback.close();
     this.#events.emit('closed', { reason });
+    this.#events.close();
   }
 }
 
-/**
- * Connects to a session, or creates one first. Returns at once; everything that happens is told by events, and
- * what cannot be mended by `status` becoming `failed` after an `error` that says why.
- *
- * @throws TypeError when not exactly one of `streamId` and `create` is given.
- */
-export function connectStream(options: ConnectStreamOptions): StreamConnection {
-  return new StreamConnection(options);
+function notConnected(): StreamError {
+  return new StreamError('closed', 'There is no connection to the session.');
 }

@@ -1,6 +1,13 @@
 /** Codes of errors that arise in the client; every other code comes from the server's JSON error. */
 export type ClientErrorCode =
-  'network' | 'protocol' | 'ice_failed' | 'peer_failed' | 'closed' | 'http_error' | 'webrtc_unsupported';
+  | 'network'
+  | 'protocol'
+  | 'ice_failed'
+  | 'peer_failed'
+  | 'no_codec'
+  | 'closed'
+  | 'http_error'
+  | 'webrtc_unsupported';
 
 /** What a failed request or connection came to. `code` is stable, `message` is for people. */
 export class StreamError extends Error {

@@ -1,3 +1,4 @@
+import type { BlockedPlayback } from './playback.js';
 import type { SessionStatus, StreamSessionState } from './session-state.js';
 import type { PatchOperation } from './state-store.js';
 import type { StreamError } from './stream-error.js';
@@ -35,8 +36,11 @@ export interface StreamEvents {
   message: unknown;
   /** What the server sent on the `input` data channel: cursor, clipboard, errors. */
   input: unknown;
-  /** The browser allowed the picture only without sound; unmute from a click. */
-  autoplayBlocked: undefined;
+  /**
+   * The browser wants a gesture first: for the `sound`, while the picture plays muted, or for the `picture` too. Call
+   * `play()` from a click.
+   */
+  autoplayBlocked: BlockedPlayback;
   /** Something failed. The connection goes on unless `status` becomes `failed`. */
   error: StreamError;
   /** The end; once. `reason` is the server's, or `client` after close(). */

@@ -81,6 +81,7 @@ async function examineBrowser(): Promise<readonly Finding[]> {
       {
         launchOptions: {},
         captureTitle: 'doctor',
+        deviceScaleFactor: 1,
         targetPolicy: DEFAULT_TARGET_POLICY,
         ringBytes: PROFILE_BYTES,
         launchTimeoutMs: LAUNCH_TIMEOUT_MS,

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 
 import express, { type Express } from 'express';
 
@@ -63,7 +62,6 @@ export function createDemoServer(options: DemoServerOptions = {}): DemoServer {
   });
   app.use('/client', files(join(distDirectory, 'client')));
   app.use('/page', files(join(distDirectory, 'demo/page')));
-  app.use('/vendor/fast-json-patch', files(packageDirectory('fast-json-patch')));
   app.use(files(publicDirectory));
   let closing: Promise<void> | undefined;
   return {
@@ -82,10 +80,6 @@ function files(directory: string): ReturnType<typeof express.static> {
     redirect: true,
     setHeaders: (response) => response.setHeader('Cache-Control', 'no-cache'),
   });
-}
-
-function packageDirectory(name: string): string {
-  return dirname(createRequire(import.meta.url).resolve(`${name}/package.json`));
 }
 
 /** Everything from this origin, and of inline scripts only the page's own import map, which cannot be a file. */

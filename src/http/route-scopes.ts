@@ -3,6 +3,7 @@ import type { StreamTokenScope } from './stream-tokens.js';
 /** Every route that a stream token can open, and the scope that it needs. What is not here no token opens. */
 const SCOPES: Readonly<Record<string, StreamTokenScope>> = {
   'GET /:streamId': 'state',
+  'GET /:streamId/diagnostics': 'state',
   'GET /:streamId/sse': 'sse',
   'POST /:streamId/signal': 'signal',
   'GET /:streamId/snapshot': 'snapshot',

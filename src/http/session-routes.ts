@@ -73,6 +73,10 @@ export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Rec
         return emptyResponse(204);
       },
     },
+    // Whoever only looks on does not keep a session alive.
+    '/:streamId/diagnostics': {
+      GET: ({ streamId }) => jsonResponse(200, registry.page(streamId).diagnostics),
+    },
     '/:streamId/sse': { GET: async (call) => eventStream(call, parameters, await opened(call)) },
     '/:streamId/signal': {
       POST: (call) => {

@@ -25,8 +25,9 @@ export interface StreamTokenRequest {
   /** The one session that the token is good for. */
   streamId: string;
   /**
-   * `state`: `GET /:id`; `sse`, `signal`, `snapshot`, `whep`, `hls`: the routes of that name; `recordings`: to list and
-   * fetch them; `stream`: the WebSocket. No token creates, records or ends anything. Default `['sse', 'signal']`.
+   * `state`: `GET /:id` and `GET /:id/diagnostics`; `sse`, `signal`, `snapshot`, `whep`, `hls`: the routes of that name;
+   * `recordings`: to list and fetch them; `stream`: the WebSocket. No token creates, records or ends anything. Default
+   * `['sse', 'signal']`.
    */
   scope?: readonly StreamTokenScope[];
   /** What the viewers may become that it is used for. Default `viewer`. */

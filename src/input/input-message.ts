@@ -29,14 +29,18 @@ export interface Touch extends PicturePoint {
   readonly id: number;
 }
 
+interface TouchesOf<Action, T> {
+  readonly type: 'touch';
+  readonly action: Action;
+  readonly touches: readonly T[];
+}
+
 /** The touches that the action is of. Those that end or are cancelled may come without a place. */
 export type TouchMessage =
-  | { readonly type: 'touch'; readonly action: 'start' | 'move'; readonly touches: readonly Touch[] }
-  | {
-      readonly type: 'touch';
-      readonly action: 'end' | 'cancel';
-      readonly touches: readonly Pick<Touch, 'id'>[];
-    };
+  | TouchesOf<'start', Touch>
+  | TouchesOf<'move', Touch>
+  | TouchesOf<'end', Pick<Touch, 'id'>>
+  | TouchesOf<'cancel', Pick<Touch, 'id'>>;
 
 export interface KeyboardMessage {
   readonly type: 'keyboard';

@@ -19,6 +19,7 @@ import type {
   IceCandidateInit,
   OpenAnsweringPeer,
   OpenViewerPeer,
+  PeerPath,
   ViewerPeer,
   ViewerPeerListener,
 } from './viewer-peer.js';
@@ -79,6 +80,10 @@ class TurnedPeer implements AnsweringPeer {
         onFailed: (error) => listener.onFailed(error),
       },
     );
+  }
+
+  get path(): PeerPath {
+    return this.#peer.path;
   }
 
   async start(): Promise<void> {

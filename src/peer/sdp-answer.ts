@@ -68,6 +68,11 @@ export function readAnswer(answerSdp: string, offerSdp: string): AcceptedAnswer 
     ) {
       throw refusal('does not have the media sections of the offer');
     }
+    if (offered.kind === 'application') {
+      // A viewer without it watches; SCTP gives up by itself.
+      if (answered.port !== 0) checkBundled(answer, answered, mid);
+      return;
+    }
     if (!isReceiving(answer, answered)) {
       return;
     }
@@ -106,7 +111,9 @@ function isReceiving(session: SessionDescription, media: SdpMedia): boolean {
 function checkBundled(session: SessionDescription, media: SdpMedia, mid: string): void {
   const groups = valuesOf(session.attributes, 'group').map((value) => value.split(' '));
   const bundle = groups.find(([semantics]) => semantics === 'BUNDLE');
-  if (bundle?.slice(1).includes(mid) !== true || !media.attributes.some(({ name }) => name === 'rtcp-mux')) {
+  // RFC 8841 section 5: SCTP has no RTCP.
+  const isMuxed = media.kind === 'application' || media.attributes.some(({ name }) => name === 'rtcp-mux');
+  if (bundle?.slice(1).includes(mid) !== true || !isMuxed) {
     throw refusal('does not bundle its media with rtcp-mux');
   }
 }
@@ -203,6 +210,18 @@ function rewrite(offer: SessionDescription, transport: TransportAttributes): str
   const mids = offer.media.map(({ attributes }) => valuesOf(attributes, 'mid')[0] ?? '');
   const lines = ['v=0', 'o=- 1 1 IN IP4 0.0.0.0', 's=-', 't=0 0', `a=group:BUNDLE ${mids.join(' ')}`];
   offer.media.forEach((media, i) => {
+    if (media.kind === 'application') {
+      lines.push(
+        'm=application 9 UDP/DTLS/SCTP webrtc-datachannel',
+        'c=IN IP4 0.0.0.0',
+        `a=mid:${mids[i] ?? ''}`,
+        ...transportLines(transport),
+        // Browsers use the port of RFC 8832 and take messages of 64 KiB at least.
+        'a=sctp-port:5000',
+        'a=max-message-size:65536',
+      );
+      return;
+    }
     lines.push(
       `m=${media.kind} 9 UDP/TLS/RTP/SAVPF ${media.formats.join(' ')}`,
       'c=IN IP4 0.0.0.0',
@@ -216,4 +235,12 @@ function rewrite(offer: SessionDescription, transport: TransportAttributes): str
     }
   });
   return `${lines.join('\r\n')}\r\n`;
+}
+
+/** Whether two answers of one viewer ask for the same packets. */
+export function sameMedia(before: AcceptedAnswer, after: AcceptedAnswer): boolean {
+  return (
+    before.video.payloadType === after.video.payloadType &&
+    before.audio?.payloadType === after.audio?.payloadType
+  );
 }

@@ -16,6 +16,8 @@ export interface ViewerPeerParameters {
   /** Codecs to offer, best first; the viewer's answer picks one. */
   readonly videoCodecs: readonly VideoCodec[];
   readonly audio: boolean;
+  /** Whether to offer the data channel `input`, ordered and reliable. Default false. */
+  readonly input?: boolean;
   readonly iceServers: readonly IceServerOption[];
   /** Names the viewer in the log. Default: nothing does. */
   readonly logContext?: LogContext;
@@ -31,7 +33,23 @@ export interface ConnectedMedia {
   readonly audio: ConsumerParameters | null;
 }
 
+/** The open data channel `input`. */
+export interface InputChannel {
+  /** Of text that waits to be sent. */
+  readonly backlogBytes: number;
+  /** What is sent on a channel that is closed is dropped. */
+  send(text: string): void;
+  /** Idempotent. The peer goes on. */
+  close(): void;
+}
+
 export interface ViewerPeerListener {
+  /** The data channel is open; at most once. */
+  onInputOpen?(channel: InputChannel): void;
+  /** A text message of it, at most 64 KiB. */
+  onInputMessage?(text: string): void;
+  /** It is closed, by whichever side. */
+  onInputClosed?(): void;
   onOffer(sdp: string): void;
   onIceCandidate(candidate: IceCandidateInit | null): void;
   /** ICE and DTLS are up; called once. */
@@ -43,8 +61,19 @@ export interface ViewerPeerListener {
   onFailed(error: StreamKitError): void;
 }
 
+/** Where a peer's ICE stands. */
+export interface PeerPath {
+  readonly state: string;
+  /**
+   * Types of the candidates of the pair that was nominated, such as `host` and `prflx`, and how the server reaches it: `udp`,
+   * `tcp` or `relay`. Null before there is one.
+   */
+  readonly pair: { readonly local: string; readonly remote: string; readonly protocol: string } | null;
+}
+
 /** One viewer's WebRTC peer, which offers. */
 export interface ViewerPeer {
+  readonly path: PeerPath;
   /** Makes the offer and begins to gather. */
   start(): Promise<void>;
   /**

@@ -9,10 +9,12 @@ import { announceCandidate, readCandidate } from './ice-candidate.js';
 import { keepGenerationsApart } from './ice-generation.js';
 import { IceServerGathering } from './ice-server-gathering.js';
 import { consumerParametersOf } from './consumer-parameters.js';
-import { type AcceptedAnswer, readAnswer } from './sdp-answer.js';
+import { peerPath } from './peer-path.js';
+import { type AcceptedAnswer, readAnswer, sameMedia } from './sdp-answer.js';
 import type {
   IceCandidateInit,
   OpenViewerPeer,
+  PeerPath,
   ViewerPeer,
   ViewerPeerListener,
   ViewerPeerParameters,
@@ -20,6 +22,7 @@ import type {
 import { openConnection, soleAddress } from './werift-connection.js';
 import { prepareCertificate, WeriftHandshake } from './werift-handshake.js';
 import { takeControlledRole } from './werift-ice-role.js';
+import { WeriftInputChannel } from './werift-input-channel.js';
 import { installUdpTransports, SharedPortIce } from './werift-udp-transport.js';
 import { installX25519 } from './werift-x25519.js';
 
@@ -116,7 +119,14 @@ class WeriftViewerPeer implements ViewerPeer {
     this.handshake = new WeriftHandshake(this.dtlsTransport, this.clock, () => {
       this.sharedPort?.dtlsStarted();
     });
+    if (parameters.input === true) {
+      new WeriftInputChannel(this.connection, listener, this.clock, this.logger);
+    }
     this.listen();
+  }
+
+  get path(): PeerPath {
+    return peerPath(this.iceState, this.iceTransport);
   }
 
   async start(): Promise<void> {
@@ -383,11 +393,4 @@ class WeriftViewerPeer implements ViewerPeer {
     await Promise.race([this.gathered, graceOver]);
     grace?.cancel();
   }
-}
-
-function sameMedia(before: AcceptedAnswer, after: AcceptedAnswer): boolean {
-  return (
-    before.video.payloadType === after.video.payloadType &&
-    before.audio?.payloadType === after.audio?.payloadType
-  );
 }

@@ -1,4 +1,5 @@
 import type { MediaPlane } from '../fanout/media-plane.js';
+import type { RenderOptions } from './render-options.js';
 import type { SessionRequest } from './session-request.js';
 import type { StreamSessionState } from './session-state.js';
 
@@ -9,7 +10,7 @@ export function initialState(
   nowMs: number,
   mediaPlane: MediaPlane['name'],
 ): StreamSessionState {
-  const { width, height, deviceScaleFactor, videoCodec } = request.renderOptions;
+  const { width, height, videoCodec } = request.renderOptions;
   return {
     streamId,
     status: 'initializing',
@@ -17,10 +18,7 @@ export function initialState(
     clientConnected: false,
     instanceInfo: {
       startTime: nowMs,
-      viewport: {
-        width: Math.round(width / deviceScaleFactor),
-        height: Math.round(height / deviceScaleFactor),
-      },
+      viewport: viewportOf(request.renderOptions),
     },
     webrtc: { signalingState: 'idle', iceCandidatesGathered: false },
     metadata: {
@@ -41,4 +39,13 @@ export function initialState(
     },
     lastActivityTime: nowMs,
   };
+}
+
+/** Size of a page in CSS pixels. */
+export function viewportOf({
+  width,
+  height,
+  deviceScaleFactor,
+}: Pick<RenderOptions, 'width' | 'height' | 'deviceScaleFactor'>): { width: number; height: number } {
+  return { width: Math.round(width / deviceScaleFactor), height: Math.round(height / deviceScaleFactor) };
 }

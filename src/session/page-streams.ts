@@ -1,6 +1,5 @@
 import type { Clock } from '../clock.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
-import { InputError } from '../input/input-error.js';
 import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { PageStream } from './page-stream.js';
@@ -8,7 +7,10 @@ import type { StreamSessionState } from './session-state.js';
 import type { StreamClientsParameters } from './stream-clients.js';
 import { StreamClients } from './stream-clients.js';
 
-export interface PageStreamsParameters extends Pick<StreamClientsParameters, 'openJournal' | 'onChange'> {
+export interface PageStreamsParameters extends Pick<
+  StreamClientsParameters,
+  'openJournal' | 'openSeat' | 'onChange'
+> {
   readonly clock: Clock;
   readonly logger: Logger;
   /** How long the stream goes on without a client, ms. */
@@ -24,10 +26,10 @@ export interface PageStreamsParameters extends Pick<StreamClientsParameters, 'op
 /** The WebSockets of a page: what they share is what the page is encoded to. */
 export function openPageStreams(parameters: PageStreamsParameters): StreamClients {
   const { clock, logger, graceMs, firstCodec, document, snapshot, openSource } = parameters;
-  const { openJournal, onChange } = parameters;
+  const { openJournal, openSeat, onChange } = parameters;
   const stream = new PageStream({ clock, graceMs, openSource });
   return new StreamClients({
-    ...{ clock, logger, stream, document, openJournal, onChange },
+    ...{ clock, logger, stream, document, openJournal, openSeat, onChange },
     kind: 'page',
     meta: () => {
       const { video, audio } = document().metadata;
@@ -35,8 +37,5 @@ export function openPageStreams(parameters: PageStreamsParameters): StreamClient
       return { video: { codec: stream.codec ?? firstCodec, width, height }, audio };
     },
     snapshot: async () => ({ seq: stream.lastSequence, data: await snapshot() }),
-    onInput: () => {
-      throw new InputError('forbidden', 'This client is not the controller');
-    },
   });
 }

@@ -2,6 +2,7 @@ import { StreamKitError } from '../errors.js';
 import type { AnsweringPeer, AnsweringPeerParameters, OpenAnsweringPeer } from '../peer/viewer-peer.js';
 import type { Caller } from './caller.js';
 import { obeys } from './caller.js';
+import type { ViewerDiagnostics } from './session-diagnostics.js';
 import type { ViewerJournal } from './viewer-journal.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { ViewerMedia } from './viewer-media.js';
@@ -72,6 +73,10 @@ export class Player {
 
   get media(): ViewerMedia {
     return this.#media;
+  }
+
+  get diagnostics(): ViewerDiagnostics {
+    return { publicId: this.journal.publicId, attached: true, ...this.#media.diagnostics };
   }
 
   /** A strong one (RFC 9110 section 8.8.3): another after each ICE restart. */

@@ -1,7 +1,6 @@
 import type { Timer } from '../clock.js';
-import { asError, StreamKitError } from '../errors.js';
+import { StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import { settlesWithin } from './deadline.js';
 import type { EventLogEntry } from './event-log.js';
 import { IdleWatch } from './idle-watch.js';
 import type { SessionEndReason } from './session-events.js';
@@ -106,17 +105,6 @@ export class SessionLife {
       this.#ended = this.#end(reason, error);
     }
     return this.#ended;
-  }
-
-  /** Closes one part. What fails or is late must not keep the rest from being closed: it goes on by itself. */
-  async closePart(part: string, limitMs: number, closing: Promise<unknown> | undefined): Promise<void> {
-    if (closing === undefined) return;
-    const { logger, parts } = this.#parameters;
-    const late = closing.catch((thrown: unknown) => {
-      logger.warn({ part, err: asError(thrown) }, 'a part did not close cleanly');
-    });
-    const inTime = await settlesWithin(parts.clock, limitMs, late);
-    if (!inTime) logger.warn({ part, limitMs }, 'closing takes too long');
   }
 
   async #end(reason: SessionEndReason, error: StreamKitError | undefined): Promise<void> {

@@ -7,12 +7,14 @@ import type {
 } from '../encode/encode-thread.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
-import type { Consumer, Producer } from '../fanout/media-plane.js';
+import type { Producer } from '../fanout/media-plane.js';
 import type { Logger } from '../logger.js';
 import type { ConnectedMedia } from '../peer/viewer-peer.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
+import { EncodingFigures, type EncodingDiagnostics, type EncodingTargets } from './encoding-figures.js';
 import { OnDemand } from './on-demand.js';
 import { viewerFigures } from './session-figures.js';
+import { openMediaShare, type MediaShare } from './media-share.js';
 import type { AudioPayloader, SessionParts, VideoPayloader } from './session-parts.js';
 
 export interface SessionMediaListener {
@@ -34,14 +36,6 @@ export interface SessionMediaParameters {
   readonly parts: SessionParts;
   readonly streamId: string;
   readonly logger: Logger;
-}
-
-/** One viewer's share of the session's media. */
-export interface MediaShare {
-  /** While off nothing is sent, and it does not keep the encoders running. Starts on. */
-  setActive(active: boolean): void;
-  /** Idempotent. */
-  close(): void;
 }
 
 interface VideoBranch {
@@ -82,6 +76,7 @@ export class SessionMedia {
   #closed = false;
   #framesRead = 0;
   #framesDropped = 0;
+  readonly #encodings: EncodingFigures;
   readonly #closeFigures: () => void;
 
   constructor(parameters: SessionMediaParameters, listener: SessionMediaListener) {
@@ -89,6 +84,7 @@ export class SessionMedia {
     this.#listener = listener;
     this.#bitrateBps = parameters.bitrateBps;
     const { capture, frameRate, parts, pauseGraceMs } = parameters;
+    this.#encodings = new EncodingFigures(parts.createFrameTiming);
     this.#videoThread = parts.openVideoEncodeThread(
       { source: capture.video, frameRate },
       {
@@ -122,55 +118,42 @@ export class SessionMedia {
     return this.#audio !== null;
   }
 
+  /** What each codec's encoding does that was ever started. */
+  encodings(targets: EncodingTargets): EncodingDiagnostics[] {
+    const isRunning = (codec: VideoCodec): boolean => this.#video.get(codec)?.encoding.running === true;
+    return this.#encodings.read(targets, this.#parameters.parts.clock.nowUs(), isRunning);
+  }
+
   /**
    * Begins to send to a viewer whose peer is connected.
    *
    * @param onFirstFrame - the first picture that it can decode is on its way; at most once.
    */
   attach(media: ConnectedMedia, onFirstFrame: () => void = () => undefined): MediaShare {
-    const video = this.#videoBranch(media.videoCodec);
-    const branches: { producer: Producer; encoding: OnDemand }[] = [video];
-    const videoConsumer = media.transport.consume(video.producer, media.video);
-    const consumers: Consumer[] = [videoConsumer];
-    let audioConsumer: Consumer | undefined;
-    if (this.#audio !== null && media.audio !== null) {
-      branches.push(this.#audio);
-      audioConsumer = media.transport.consume(this.#audio.producer, media.audio);
-      consumers.push(audioConsumer);
-    }
-    const closeFigures = this.#parameters.parts.figures.viewers.open(() =>
+    const { parts } = this.#parameters;
+    const audio = media.audio === null ? null : this.#audio;
+    const branch = this.#videoBranch(media.videoCodec);
+    const videoConsumer = media.transport.consume(branch.producer, media.video);
+    const audioConsumer =
+      audio === null || media.audio === null
+        ? undefined
+        : media.transport.consume(audio.producer, media.audio);
+    const closeFigures = parts.figures.viewers.open(() =>
       viewerFigures(videoConsumer.stats, audioConsumer?.stats, media.transport.rtcpDropped),
     );
-    if (this.#replays(video)) onFirstFrame();
-    else video.newcomers.add(onFirstFrame);
-    // The capture first: what the encoder starts from should be as fresh as it can be.
-    const needs = [this.#capturing, ...branches.map((branch) => branch.encoding)];
-    for (const need of needs) need.hold();
-
-    let active = true;
-    let closed = false;
-    return {
-      setActive: (wanted) => {
-        if (closed || wanted === active) return;
-        active = wanted;
-        for (const need of needs) {
-          if (wanted) need.hold();
-          else need.release();
-        }
-        for (const consumer of consumers) {
-          if (wanted) consumer.resume();
-          else consumer.pause();
-        }
-      },
-      close: () => {
-        if (closed) return;
-        closed = true;
-        for (const consumer of consumers) consumer.close();
+    if (this.#replays(branch)) onFirstFrame();
+    else branch.newcomers.add(onFirstFrame);
+    return openMediaShare({
+      videoCodec: media.videoCodec,
+      video: videoConsumer,
+      audio: audioConsumer,
+      // The capture first: what the encoder starts from should be as fresh as it can be.
+      needs: [this.#capturing, branch.encoding, ...(audio === null ? [] : [audio.encoding])],
+      onClosed: () => {
         closeFigures();
-        video.newcomers.delete(onFirstFrame);
-        if (active) for (const need of needs) need.release();
+        branch.newcomers.delete(onFirstFrame);
       },
-    };
+    });
   }
 
   /** Goes on in another size or rate: capture first, then what encodes it. Resolves when both know. */
@@ -298,6 +281,7 @@ export class SessionMedia {
     const branch = this.#video.get(frame.codec);
     if (branch === undefined || this.#closed) return;
     this.#send(() => branch.producer.send(branch.payloader.payload(frame)));
+    this.#encodings.sent(frame, this.#parameters.parts.clock.nowUs());
     this.#tellOf(frame, branch);
     for (const [{ codec }, sink] of this.#taps) if (codec === frame.codec) sink.onEncodedFrame(frame);
   }
@@ -322,6 +306,7 @@ export class SessionMedia {
 
   #onStats(stats: VideoEncoderStats): void {
     if (this.#closed) return;
+    this.#encodings.measured(stats);
     this.#framesRead = stats.framesRead;
     this.#framesDropped = stats.framesDropped;
     const branch = this.#video.get(stats.codec);

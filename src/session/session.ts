@@ -6,7 +6,8 @@ import type { IceServerOption } from '../ice-server-options.js';
 import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
-import { initialState } from './initial-state.js';
+import { closePart } from './close-part.js';
+import { initialState, viewportOf } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
 import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
@@ -14,6 +15,7 @@ import type { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
+import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnostics.js';
 import { SessionLife } from './session-life.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionEndReason } from './session-events.js';
@@ -28,8 +30,6 @@ import { ViewerGroup } from './viewer-group.js';
 import type { Viewer, ViewerRequest } from './viewer.js';
 
 const MAX_MESSAGE_BYTES = 64 * 1024;
-/** What closing may take, ms, in this order: less than 5 s together. What is late goes on by itself. */
-const CLOSE_BUDGET_MS = { viewers: 800, encoders: 800, capture: 3200 } as const;
 
 /** One page being rendered, and its viewers: the life cycle, from launch to the last file removed. */
 export class Session implements StreamSession {
@@ -96,13 +96,25 @@ export class Session implements StreamSession {
           }),
         logger: this.#logger,
       },
-      { onActivity: () => this.touch(), onChange: () => this.#onViewerChange() },
+      {
+        onActivity: () => this.touch(),
+        onChange: () => this.#onViewerChange(),
+        onController: (id) => this.#publisher.update(({ metadata }) => void (metadata.controllerId = id)),
+        resize: ({ width, height }) => this.reconfigure({ resolution: `${width}x${height}` }),
+      },
     );
   }
 
   /** The state document as it is now. */
   get state(): Readonly<StreamSessionState> {
     return this.#publisher.document;
+  }
+
+  /** What its encoders, its viewers and the ways to them do at this moment. Not a use of the session. */
+  get diagnostics(): SessionDiagnostics {
+    const { frameRate, maxBitrateBps: bitrateBps } = this.#renderOptions;
+    const encodings = this.#media?.encodings({ frameRate, bitrateBps }) ?? [];
+    return sessionDiagnostics(this.state, encodings, this.viewers.diagnostics());
   }
 
   /** Begins to launch. What comes of it shows in the state. Once. */
@@ -187,6 +199,9 @@ export class Session implements StreamSession {
     this.#renderOptions = { ...this.#renderOptions, ...next };
     this.touch();
     await media.reconfigure(next, next.maxBitrateBps);
+    this.#publisher.update(({ instanceInfo }) => {
+      if (instanceInfo !== undefined) instanceInfo.viewport = viewportOf(this.#renderOptions);
+    });
   }
 
   /**
@@ -230,6 +245,8 @@ export class Session implements StreamSession {
         {
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
           onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
+          onCursor: (css) => this.viewers.control.showCursor(css),
+          onClipboard: (text) => this.viewers.control.showClipboard(text),
           onEnded: (error) => this.#life.fail(error),
         },
         signal,
@@ -268,7 +285,7 @@ export class Session implements StreamSession {
       document.metadata.capture = capture.kind;
       document.metadata.audio = capture.audio === null ? null : { codec: 'opus' };
     });
-    this.viewers.goLive(this.#media);
+    this.viewers.goLive(this.#media, capture.controls);
     this.#onViewerChange();
     this.#logger.info({ capture: capture.kind, pid: capture.browserPid }, 'session is live');
   }
@@ -328,11 +345,12 @@ export class Session implements StreamSession {
 
   async #shutDown(reason: SessionEndReason): Promise<void> {
     this.#launchAbort.abort();
-    await this.#life.closePart('viewers', CLOSE_BUDGET_MS.viewers, this.viewers.close(reason));
+    const by = { clock: this.#parts.clock, logger: this.#logger };
+    await closePart('viewers', this.viewers.close(reason), by);
     this.#onViewerChange();
-    await this.#life.closePart('encoders', CLOSE_BUDGET_MS.encoders, this.#media?.close());
-    const closing = this.#launched.then(() => this.#capture?.close());
-    await this.#life.closePart('capture', CLOSE_BUDGET_MS.capture, closing);
+    await closePart('encoders', this.#media?.close(), by);
+    const captureClosed = this.#launched.then(() => this.#capture?.close());
+    await closePart('capture', captureClosed, by);
     this.#publisher.update((document) => {
       delete document.instanceInfo?.pid;
     });

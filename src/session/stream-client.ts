@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '../clock.js';
-import type { InputErrorCode } from '../input/input-error.js';
-import { InputError } from '../input/input-error.js';
 import type { TypedMessage } from '../input/input-message.js';
-import { parseTypedMessage } from '../input/input-message.js';
+import type { ControlSeat } from '../input/remote-control.js';
+import { isPlainObject } from '../option-checks.js';
 import type { ChunkReader, ChunkStream, StreamEntry } from './chunk-stream.js';
 import type { MessageSink } from './message-sink.js';
+import type { OpenSeat } from './session-control.js';
 
 /** The session as it is now, for one that sees nothing else of it. */
 export interface StreamSnapshot {
@@ -16,6 +16,7 @@ export interface StreamSnapshot {
 
 export interface StreamClientParameters {
   readonly clock: Clock;
+  readonly openSeat: OpenSeat;
   /** The messages with which a connection begins. */
   readonly sessionMeta: () => string;
   readonly state: () => string;
@@ -25,11 +26,11 @@ export interface StreamClientParameters {
 export interface StreamClientListener {
   /** The client has said where it begins: it wants the stream. */
   onResumed(client: StreamClient): void;
-  /** Input, or what is none. @throws InputError, now or later: the client is told. */
-  onMessage(client: StreamClient, message: TypedMessage): Promise<void> | void;
   onClosed(client: StreamClient): void;
 }
 
+/** RFC 6455 section 7.4.1. */
+const CLOSE_POLICY_VIOLATION = 1008;
 /** How long a client may take to say where it begins, ms. */
 const RESUME_TIMEOUT_MS = 1000;
 /** How long a client may take to read what is left at the end, ms. */
@@ -47,6 +48,8 @@ export class StreamClient implements ChunkReader {
   readonly #sink: MessageSink;
   readonly #parameters: StreamClientParameters;
   readonly #listener: StreamClientListener;
+  readonly #seat: ControlSeat;
+  #hasArrived = false;
   #resumeTimer: Timer | undefined;
   /** Undefined until the client has said it, or the time is over; null for none. */
   #lastSequence: number | null | undefined;
@@ -66,6 +69,12 @@ export class StreamClient implements ChunkReader {
     this.#sink = sink;
     this.#parameters = parameters;
     this.#listener = listener;
+    this.#seat = parameters.openSeat({
+      onRole: () => undefined,
+      onAsked: (viewerId) => void this.#tell(JSON.stringify({ type: 'control_requested', viewerId })),
+      send: (text) => this.#tell(text),
+      onExcess: () => this.close(CLOSE_POLICY_VIOLATION, 'too_much_input'),
+    });
     this.#resumeTimer = parameters.clock.after(RESUME_TIMEOUT_MS, () => this.#resume(null));
     sink.listen({
       onText: (text) => this.#onText(text),
@@ -75,6 +84,13 @@ export class StreamClient implements ChunkReader {
     });
     sink.sendText(parameters.sessionMeta());
     sink.sendText(parameters.state());
+  }
+
+  /** It is one of the session's clients: it may be given control, and is told whether it has it. */
+  arrive(): void {
+    this.#seat.arrive();
+    this.#hasArrived = true;
+    this.#seat.onChannelOpen();
   }
 
   get hasResumed(): boolean {
@@ -182,25 +198,12 @@ export class StreamClient implements ChunkReader {
   }
 
   #onText(text: string): void {
-    if (this.#closed) return;
-    try {
-      const message = parseTypedMessage(text);
-      if (message.type === 'resume') this.#onResume(message.lastSeq);
-      else if (message.type === 'snapshot-request') this.#onSnapshotRequest();
-      else this.#onMessage(message);
-    } catch (thrown) {
-      this.#refuse(thrown);
-    }
-  }
-
-  #onMessage(message: TypedMessage): void {
-    void this.#listener.onMessage(this, message)?.catch((thrown: unknown) => this.#refuse(thrown));
-  }
-
-  #refuse(thrown: unknown): void {
-    const { code, message } =
-      thrown instanceof InputError ? thrown : new InputError('bad_input', 'It could not be done');
-    if (!this.#closed) this.#sendError(code, message);
+    if (this.#closed || !this.#seat.admit(text)) return;
+    const message = parseMessage(text);
+    if (message === undefined) this.#sendError('bad_message', 'Expected a JSON object with a type');
+    else if (message.type === 'resume') this.#onResume(message.lastSeq);
+    else if (message.type === 'snapshot-request') this.#onSnapshotRequest();
+    else this.#seat.onMessage(message);
   }
 
   #onResume(lastSeq: unknown): void {
@@ -234,10 +237,16 @@ export class StreamClient implements ChunkReader {
       });
   }
 
+  #sendError(code: 'bad_message' | 'bad_input' | 'snapshot_failed', message: string): void {
+    this.#tell(JSON.stringify({ type: 'error', code, message }));
+  }
+
   /** A client that sends faster than it reads is cut off. */
-  #sendError(code: InputErrorCode | 'snapshot_failed', message: string): void {
+  #tell(text: string): boolean {
+    if (!this.#hasArrived) return false;
     if (this.#sink.backlogBytes > MAX_WAITING_BYTES) this.#sink.abort();
-    else this.#sink.sendText(JSON.stringify({ type: 'error', code, message }));
+    else this.#sink.sendText(text);
+    return true;
   }
 
   #onClosed(): void {
@@ -245,6 +254,7 @@ export class StreamClient implements ChunkReader {
     this.#closed = true;
     this.#resumeTimer?.cancel();
     this.#finishTimer?.cancel();
+    this.#seat.leave();
     this.#stream?.delete(this);
     this.#stream = undefined;
     this.#listener.onClosed(this);
@@ -255,6 +265,16 @@ export class StreamClient implements ChunkReader {
 export function snapshotMessage({ seq, data }: StreamSnapshot): string {
   const base64 = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
   return JSON.stringify({ type: 'snapshot', seq, data: base64 });
+}
+
+function parseMessage(text: string): TypedMessage | undefined {
+  try {
+    const message: unknown = JSON.parse(text);
+    if (!isPlainObject(message) || typeof message.type !== 'string') return undefined;
+    return message as TypedMessage;
+  } catch {
+    return undefined;
+  }
 }
 
 function isSequence(value: unknown): value is number {

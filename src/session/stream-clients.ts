@@ -1,12 +1,10 @@
 import type { Clock } from '../clock.js';
 import { asError, StreamKitError } from '../errors.js';
-import { InputError } from '../input/input-error.js';
-import type { InputMessage, TypedMessage } from '../input/input-message.js';
-import { isInputType, parseInput } from '../input/input-message.js';
 import type { Logger } from '../logger.js';
 import type { Caller } from './caller.js';
 import type { ChunkStream } from './chunk-stream.js';
 import type { MessageSink } from './message-sink.js';
+import type { OpenSeat } from './session-control.js';
 import type { SessionEndReason } from './session-events.js';
 import type { StreamSessionState } from './session-state.js';
 import type { StreamSnapshot } from './stream-client.js';
@@ -22,10 +20,10 @@ export interface StreamClientsParameters {
   /** What `session-meta` says besides of this kind of session. */
   readonly meta: () => Readonly<Record<string, unknown>>;
   readonly snapshot: () => Promise<StreamSnapshot>;
-  /** Takes a message of a client that may send input. @throws InputError, now or later. */
-  readonly onInput: (client: StreamClient, message: InputMessage) => Promise<void> | void;
   /** Of one that is about to join. */
-  readonly openJournal: () => Pick<ViewerJournal, 'join' | 'leave'>;
+  readonly openJournal: () => Pick<ViewerJournal, 'publicId' | 'join' | 'leave'>;
+  /** @param publicId - the public id of the client. */
+  readonly openSeat: (publicId: string, caller: Caller) => OpenSeat;
   /** One came or went. */
   readonly onChange: () => void;
 }
@@ -67,13 +65,19 @@ export class StreamClients {
 
   /** Takes a WebSocket. One that comes after the end is told so. */
   admit(sink: MessageSink, caller: Caller): void {
-    const { clock, snapshot, openJournal, onChange } = this.#parameters;
+    const { clock, snapshot, openJournal, openSeat, onChange } = this.#parameters;
+    const journal = openJournal();
     const client: StreamClient = new StreamClient(
       sink,
-      { clock, snapshot, sessionMeta: () => this.#sessionMeta(), state: () => this.#stateMessage() },
+      {
+        clock,
+        snapshot,
+        openSeat: openSeat(journal.publicId, caller),
+        sessionMeta: () => this.#sessionMeta(),
+        state: () => this.#stateMessage(),
+      },
       {
         onResumed: (resumed) => this.#follow(resumed),
-        onMessage: (from, message) => this.#onMessage(from, message),
         onClosed: (closed) => {
           const member = this.#clients.get(closed);
           if (member === undefined) return;
@@ -87,9 +91,9 @@ export class StreamClients {
       client.close(CLOSE_NORMAL, this.#endReason ?? '');
       return;
     }
-    const journal = openJournal();
     this.#clients.set(client, { caller, journal });
     journal.join();
+    client.arrive();
     if (this.#endReason !== undefined) client.finish(CLOSE_NORMAL, this.#endReason);
     onChange();
   }
@@ -135,18 +139,6 @@ export class StreamClients {
       client.close(code, this.#endReason);
     }
     this.#parameters.stream.close();
-  }
-
-  #onMessage(client: StreamClient, message: TypedMessage): Promise<void> | void {
-    if (isInputType(message.type) && !this.#mayControl(client)) {
-      throw new InputError('forbidden', 'This client is not the controller');
-    }
-    return this.#parameters.onInput(client, parseInput(message));
-  }
-
-  /** The one place that is asked whether a client may send input. */
-  #mayControl(client: StreamClient): boolean {
-    return this.#parameters.kind === 'terminal' && this.#clients.get(client)?.caller.role === 'controller';
   }
 
   #follow(client: StreamClient): void {

@@ -1,19 +1,17 @@
 import { asError, StreamKitError } from '../errors.js';
-import { InputError } from '../input/input-error.js';
-import type { InputMessage } from '../input/input-message.js';
 import type { Logger } from '../logger.js';
 import type { Terminal, TerminalExit, TerminalTarget } from '../terminal/terminal.js';
 import type { ReplayFiles } from '../terminal/replay-files.js';
 import type { TerminalParts } from '../terminal/terminal-parts.js';
 import type { Caller } from './caller.js';
+import { closePart } from './close-part.js';
 import { settlesWithin } from './deadline.js';
-import { HeldKeys } from './held-keys.js';
 import type { MessageSink } from './message-sink.js';
 import type { SessionEndReason } from './session-events.js';
 import { SessionLife } from './session-life.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { StreamSessionState } from './session-state.js';
-import type { StreamClient, StreamSnapshot } from './stream-client.js';
+import type { StreamSnapshot } from './stream-client.js';
 import { StreamClients } from './stream-clients.js';
 import type { SessionListener, StreamSession } from './stream-session.js';
 import { TerminalStream } from './terminal-stream.js';
@@ -32,8 +30,6 @@ export interface TerminalSessionParameters {
   readonly settings: SessionSettings;
 }
 
-/** What closing may take, ms. What is late goes on by itself. */
-const CLOSE_BUDGET_MS = { viewers: 800, terminal: 3200, replay: 800 } as const;
 /** How long the last screen may take to be read, ms. */
 const LAST_SNAPSHOT_MS = 1000;
 
@@ -46,7 +42,6 @@ export class TerminalSession implements StreamSession {
   readonly #logger: Logger;
   readonly #life: SessionLife;
   readonly #stream: TerminalStream;
-  readonly #held = new WeakMap<StreamClient, HeldKeys>();
   readonly #launchAbort = new AbortController();
   #launched: Promise<void> = Promise.resolve();
   #terminal: Terminal | undefined;
@@ -93,10 +88,16 @@ export class TerminalSession implements StreamSession {
               return { cols, rows };
             },
             snapshot: () => this.#takeSnapshot(),
-            onInput: (client, message) => this.#onInput(client, message),
           }),
       },
-      { onActivity: () => this.touch(), onChange: () => this.#onViewerChange() },
+      {
+        onActivity: () => this.touch(),
+        onChange: () => this.#onViewerChange(),
+        onController: (id) =>
+          this.#life.publisher.update(({ metadata }) => void (metadata.controllerId = id)),
+        // A terminal is resized as its input is taken.
+        resize: () => Promise.resolve(),
+      },
     );
   }
 
@@ -177,12 +178,13 @@ export class TerminalSession implements StreamSession {
     if (target.kind === 'left') this.#stream.restore(records);
   }
 
-  #goLive({ pid, cols, rows }: Terminal): void {
+  #goLive(terminal: Terminal): void {
+    const { pid, cols, rows } = terminal;
     this.#life.publisher.update((document) => {
       if (document.instanceInfo !== undefined) document.instanceInfo.pid = pid;
     });
     this.#onResize(cols, rows);
-    this.viewers.streams.goLive();
+    this.viewers.goLiveTo(this.#parameters.terminals.createInput(terminal, () => this.touch()));
     this.#onViewerChange();
     this.#logger.info({ pid }, 'terminal is live');
   }
@@ -203,22 +205,6 @@ export class TerminalSession implements StreamSession {
       }
     });
     this.#life.setWatched(attached > 0);
-  }
-
-  #onInput(client: StreamClient, message: InputMessage): Promise<void> | void {
-    if (this.#life.endReason !== undefined) throw new InputError('bad_input', 'The terminal has ended');
-    if (this.#terminal === undefined) throw new InputError('bad_input', 'The terminal is not open yet');
-    const held = this.#held.get(client) ?? new HeldKeys();
-    this.#held.set(client, held);
-    if (message.type === 'keyboard' && (held.note(message) || held.meta)) return;
-    const { maxCols, maxRows } = this.#parameters.terminals.options;
-    if (message.type === 'resize' && message.unit === 'cells') {
-      if (message.cols > maxCols || message.rows > maxRows) {
-        throw new InputError('bad_input', `Expected at most ${maxCols} cols and ${maxRows} rows`);
-      }
-    }
-    this.touch();
-    return this.#terminal.input(message, held);
   }
 
   /** @throws StreamKitError `unavailable`, `terminal_failed`. */
@@ -265,14 +251,15 @@ export class TerminalSession implements StreamSession {
 
   async #shutDown(reason: SessionEndReason): Promise<void> {
     const { target, terminals, streamId } = this.#parameters;
+    const by = { clock: this.#parameters.parts.clock, logger: this.#logger };
     this.#launchAbort.abort();
     this.#stream.end(undefined);
-    await this.#life.closePart('viewers', CLOSE_BUDGET_MS.viewers, this.viewers.close(reason));
+    await closePart('viewers', this.viewers.close(reason), by);
     this.#onViewerChange();
     const outlives = reason === 'shutdown' && terminals.folder !== undefined;
     const closing = this.#launched.then(() => this.#terminal?.close(outlives ? 'leave' : 'kill'));
-    await this.#life.closePart('terminal', CLOSE_BUDGET_MS.terminal, closing);
-    await this.#life.closePart('replay', CLOSE_BUDGET_MS.replay, this.#replay?.close());
+    await closePart('terminal', closing, by);
+    await closePart('replay', this.#replay?.close(), by);
     if (!outlives && target.kind !== 'attached') await terminals.folder?.remove(streamId);
     this.#life.publisher.update((document) => {
       delete document.instanceInfo?.pid;

@@ -1,5 +1,7 @@
+import type { PageControls } from '../capture/page-controls.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { IceServerOption } from '../ice-server-options.js';
+import type { InputTarget } from '../input/input-target.js';
 import type { Logger } from '../logger.js';
 import type { Caller } from './caller.js';
 import type { EventLogEntry } from './event-log.js';
@@ -9,7 +11,10 @@ import type { RenderOptions } from './render-options.js';
 import { codecsToOffer } from './render-options.js';
 import { secretDigest } from './secret-digest.js';
 import type { SessionEndReason } from './session-events.js';
+import type { ViewerDiagnostics } from './session-diagnostics.js';
 import type { SessionMedia } from './session-media.js';
+import { SessionControl } from './session-control.js';
+import type { SessionControlListener } from './session-control.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { StatePublisher } from './state-publisher.js';
 import type { StreamClients, StreamClientsParameters } from './stream-clients.js';
@@ -37,11 +42,13 @@ export interface ViewerGroupParameters {
   readonly publisher: StatePublisher;
   readonly renderOptions: Pick<RenderOptions, 'videoCodec' | 'audio'>;
   /** Makes what takes the WebSockets; it is told when one comes or goes. */
-  readonly openStreams: (hooks: Pick<StreamClientsParameters, 'openJournal' | 'onChange'>) => StreamClients;
+  readonly openStreams: (
+    hooks: Pick<StreamClientsParameters, 'openJournal' | 'openSeat' | 'onChange'>,
+  ) => StreamClients;
   readonly logger: Logger;
 }
 
-export interface ViewerGroupListener {
+export interface ViewerGroupListener extends SessionControlListener {
   /** A viewer came or went by itself. */
   onActivity(): void;
   /** The summary may be another. */
@@ -60,6 +67,7 @@ export class ViewerGroup {
   readonly #players = new Map<string, Player>();
   #admitted = 0;
   readonly streams: StreamClients;
+  readonly control: SessionControl;
   #live: SessionMedia | undefined;
   /** What waits for the page to be captured: at most one entry a viewer's peer. */
   #untilLive: ((media: SessionMedia) => void)[] = [];
@@ -68,8 +76,12 @@ export class ViewerGroup {
   constructor(parameters: ViewerGroupParameters, listener: ViewerGroupListener) {
     this.#parameters = parameters;
     this.#listener = listener;
+    const { streamId, parts, logger } = parameters;
+    const { clock, openRemoteControl } = parts;
+    this.control = new SessionControl({ streamId, openRemoteControl, clock, logger }, listener);
     this.streams = parameters.openStreams({
       openJournal: () => this.#openJournal(),
+      openSeat: (publicId, caller) => this.control.openSeat(publicId, caller),
       onChange: () => {
         listener.onActivity();
         listener.onChange();
@@ -91,9 +103,12 @@ export class ViewerGroup {
     if (returning?.isLost === true) this.#onViewerGone(returning);
     else if (returning !== undefined) return returning;
     this.ensureRoom();
+    const journal = this.#openJournal();
     const viewer = new Viewer(
       {
-        journal: this.#openJournal(),
+        journal,
+        openSeat: this.control.openSeat(journal.publicId, caller),
+        findPublicId: (id) => this.#viewers.get(secretDigest(id))?.publicId,
         id: parts.ids.viewerId(),
         caller,
         videoCodecs,
@@ -235,6 +250,10 @@ export class ViewerGroup {
     };
   }
 
+  diagnostics(): ViewerDiagnostics[] {
+    return [...this.#viewers.values(), ...this.#players.values()].map((viewer) => viewer.diagnostics);
+  }
+
   sendPatch(entry: EventLogEntry): void {
     for (const viewer of this.#viewers.values()) viewer.sendPatch(entry);
     this.streams.onStateChange();
@@ -245,15 +264,23 @@ export class ViewerGroup {
   }
 
   /** The page is captured. Once. */
-  goLive(media: SessionMedia): void {
+  goLive(media: SessionMedia, controls: PageControls): void {
     this.#live = media;
+    this.control.goLive(controls);
     for (const work of this.#untilLive.splice(0)) work(media);
+    this.streams.goLive();
+  }
+
+  /** The terminal is open. Once. */
+  goLiveTo(target: InputTarget): void {
+    this.control.goLiveTo(target);
     this.streams.goLive();
   }
 
   /** Tells them all and closes them; none is left in the group. Rejects after all when one could not. */
   async close(reason: SessionEndReason): Promise<void> {
     this.#endReason = reason;
+    this.control.close();
     for (const { journal } of [...this.#viewers.values(), ...this.#players.values()]) journal.leave(reason);
     this.#untilLive = [];
     if (reason === 'exited') this.streams.finish(reason);
@@ -280,7 +307,10 @@ export class ViewerGroup {
     player.journal.leave('gone');
   }
 
-  #openViewerMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null {
+  #openViewerMedia(
+    viewer: Viewer,
+    listener: Pick<ViewerMediaListener, 'sendSignal' | 'input'>,
+  ): ViewerMedia | null {
     if (this.#endReason !== undefined) return null;
     const { parts, renderOptions } = this.#parameters;
     return new ViewerMedia(
@@ -291,7 +321,7 @@ export class ViewerGroup {
         iceServers: viewer.iceServers.server,
       },
       {
-        sendSignal: listener.sendSignal,
+        ...listener,
         onMediaChange: () => this.#listener.onChange(),
         whenLive: (work) => this.#whenLive(work),
       },

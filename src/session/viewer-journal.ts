@@ -30,6 +30,11 @@ export class ViewerJournal {
     this.logContext = this.#who;
   }
 
+  /** What it is called where its id, a secret, must not be told. */
+  get publicId(): string {
+    return String(this.#parameters.viewer);
+  }
+
   join(): void {
     this.#parameters.observe('viewer:join', this.#who);
   }

@@ -8,12 +8,17 @@ import type {
   ViewerPeerParameters,
 } from '../peer/viewer-peer.js';
 import { customSignal } from './server-sent-event.js';
-import type { MediaShare, SessionMedia } from './session-media.js';
+import { NO_SHARE, type MediaDiagnostics } from './session-diagnostics.js';
+import type { MediaShare } from './media-share.js';
+import type { SessionMedia } from './session-media.js';
+import type { InputListener } from './viewer-input.js';
 import type { ConnectionJournal, ViewerJournal } from './viewer-journal.js';
 
 export interface ViewerMediaListener {
   /** Sends one event to the viewer. False: there is no connection to send it on. */
   sendSignal(event: Uint8Array): boolean;
+  /** What becomes of the data channel. Default: there is none. */
+  readonly input?: InputListener;
   /** `state` or `candidatesGathered` has changed. */
   onMediaChange(): void;
   /** Calls back with the session's media once the page is captured, now or later; never where that fails. */
@@ -57,8 +62,9 @@ export class ViewerMedia {
     this.#connection = journal.offer();
     const { logContext } = journal;
     this.#peer = openViewerPeer(
-      { ...parameters, logContext },
+      { ...parameters, logContext, input: listener.input !== undefined },
       {
+        ...listener.input,
         onOffer: (sdp) => this.#onOffer(sdp),
         onIceCandidate: (candidate) => this.#onIceCandidate(candidate),
         // ICE and DTLS take their time, and so does the browser: the one does not wait for the other.
@@ -68,6 +74,7 @@ export class ViewerMedia {
           listener.whenLive((media) => this.#attach(media, connected));
         },
         onIceStateChange: (state) => {
+          if (state === 'failed' || state === 'disconnected') listener.input?.onUnreachable();
           if (state === 'failed') this.#setReachable(false);
           if (state === 'connected') this.#setReachable(true);
         },
@@ -79,6 +86,11 @@ export class ViewerMedia {
 
   get state(): 'negotiating' | 'connected' | 'closed' {
     return this.#state;
+  }
+
+  get diagnostics(): MediaDiagnostics {
+    const share = this.#share?.diagnostics() ?? NO_SHARE;
+    return { media: this.#state, ice: this.#peer.path, ...share };
   }
 
   /** It has been connected, whatever it is now. */

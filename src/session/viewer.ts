@@ -11,8 +11,11 @@ import { EventDelivery } from './event-delivery.js';
 import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
 import { customSignal } from './server-sent-event.js';
+import { NO_MEDIA, type ViewerDiagnostics } from './session-diagnostics.js';
 import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
+import type { OpenSeat } from './session-control.js';
 import type { StatePublisher } from './state-publisher.js';
+import { type InputListener, ViewerInput } from './viewer-input.js';
 import type { ViewerJournal } from './viewer-journal.js';
 import type { ViewerMedia, ViewerMediaListener } from './viewer-media.js';
 
@@ -23,7 +26,7 @@ export interface ViewerListener {
   /** It was away for longer than it may be, and is closed. */
   onViewerGone(viewer: Viewer): void;
   /** Opens its peer; null where the session has ended. */
-  openMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal'>): ViewerMedia | null;
+  openMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal' | 'input'>): ViewerMedia | null;
 }
 
 export interface ViewerParameters {
@@ -36,6 +39,9 @@ export interface ViewerParameters {
   readonly videoCodecs: readonly VideoCodec[];
   readonly clock: Clock;
   readonly publisher: StatePublisher;
+  readonly openSeat: OpenSeat;
+  /** Of the viewer with this secret id. */
+  readonly findPublicId: (viewerId: string) => string | undefined;
   /** How long it may be away, ms. */
   readonly reattachMs: number;
 }
@@ -68,6 +74,7 @@ export interface AttachOptions {
 export class Viewer {
   readonly #parameters: ViewerParameters;
   readonly #listener: ViewerListener;
+  readonly #input: ViewerInput;
   #delivery: EventDelivery | undefined;
   #media: ViewerMedia | undefined;
   #wantsMedia = false;
@@ -81,6 +88,8 @@ export class Viewer {
   constructor(parameters: ViewerParameters, listener: ViewerListener) {
     this.#parameters = parameters;
     this.#listener = listener;
+    const { openSeat, findPublicId } = parameters;
+    this.#input = new ViewerInput(openSeat, findPublicId, (event) => this.sendSignal(event));
     this.#startAwayTimer(Math.max(parameters.reattachMs, LEAST_ARRIVAL_MS));
   }
 
@@ -96,6 +105,11 @@ export class Viewer {
   /** Undefined where it has, or had, no peer. */
   get media(): ViewerMedia | undefined {
     return this.#media;
+  }
+
+  get diagnostics(): ViewerDiagnostics {
+    const media = this.#media?.diagnostics ?? NO_MEDIA;
+    return { publicId: this.journal.publicId, attached: this.attached, ...media };
   }
 
   /**
@@ -129,6 +143,11 @@ export class Viewer {
     return this.#parameters.caller.role;
   }
 
+  /** Names it to others. */
+  get publicId(): string {
+    return this.#input.seat.publicId;
+  }
+
   obeys(caller: Caller): boolean {
     return obeys(this.#parameters.caller, caller);
   }
@@ -147,9 +166,12 @@ export class Viewer {
     this.#delivery = undefined;
     previous?.end(customSignal('closed', { reason: 'taken_over' }));
 
+    // One that watches the state alone has no way to send input.
+    if (options.media && this.#closeReason === undefined) this.#input.seat.arrive();
+    const { role, publicId } = this.#input.seat;
     const delivery = new EventDelivery(sink, publisher, () => this.#onClosed(delivery));
     if (options.preamble !== undefined) delivery.sendSignal(options.preamble);
-    delivery.sendSignal(customSignal('viewer', { viewerId: id, role: 'viewer', iceServers }));
+    delivery.sendSignal(customSignal('viewer', { viewerId: id, role, iceServers, publicId }));
     delivery.sendState(options.lastEventId);
     if (this.#closeReason !== undefined) {
       delivery.end(customSignal('closed', { reason: this.#closeReason }));
@@ -167,7 +189,8 @@ export class Viewer {
   #offerMedia(): void {
     if (!this.#wantsMedia || this.#closeReason !== undefined) return;
     if (this.#hasPeer()) return;
-    const media = this.#listener.openMedia(this, { sendSignal: (event) => this.sendSignal(event) });
+    const input: InputListener = this.#input.listener();
+    const media = this.#listener.openMedia(this, { sendSignal: (event) => this.sendSignal(event), input });
     if (media === null) return;
     this.#media = media;
     void media.start();
@@ -188,9 +211,11 @@ export class Viewer {
    * A signal from the client.
    *
    * @throws StreamKitError `bad_request` for an unknown type, `conflict` where nothing of the kind is expected,
-   * `unprocessable` for a payload that is none, `at_capacity`, `no_such_viewer` where a restart is of no more use.
+   * `unprocessable` for a payload that is none, `at_capacity`, `no_such_viewer` where a restart is of no more use or control
+   * is given to nobody, `forbidden` for control that it may not have or give.
    */
   async acceptSignal(type: string, payload: unknown): Promise<void> {
+    if (await this.#input.acceptSignal(type, payload)) return;
     switch (type) {
       case 'sdp_answer':
         return this.#openMediaOr('No offer is outstanding').acceptAnswer(parseSdpPayload(payload));
@@ -215,6 +240,7 @@ export class Viewer {
 
   async #close(reason: string): Promise<void> {
     this.#closeReason = reason;
+    this.#input.seat.leave();
     this.#awayTimer?.cancel();
     const delivery = this.#delivery;
     // Before the stream ends: its end is then no loss to wait for.

@@ -1,14 +1,17 @@
 import type { Clock } from '../clock.js';
+import type { InputTarget } from '../input/input-target.js';
 import type { Logger } from '../logger.js';
 import type { ResolvedTerminalOptions } from '../terminal-options.js';
 import { canAttach, createOpenTerminal } from './open-terminal.js';
-import type { OpenTerminal } from './terminal.js';
+import { TerminalInput } from './terminal-input.js';
+import type { OpenTerminal, Terminal } from './terminal.js';
 import { TerminalStateFolder } from './terminal-state-folder.js';
 
 /** What terminals are made of. */
 export interface TerminalParts {
   readonly options: ResolvedTerminalOptions;
   readonly openTerminal: OpenTerminal;
+  readonly createInput: (terminal: Terminal, onInput: () => void) => InputTarget;
   /** Whether there is a tmux session of somebody else under a name that the options permit. */
   readonly canAttach: (name: string) => Promise<boolean>;
   /** Undefined: terminals end with the server. */
@@ -30,6 +33,7 @@ export function terminalParts(
   return {
     options,
     openTerminal: createOpenTerminal({ options, clock, logger }),
+    createInput: (terminal, onInput) => new TerminalInput({ terminal, options, logger, onInput }),
     canAttach: (name) => canAttach({ options, clock }, name),
     folder: stateDir === undefined ? undefined : new TerminalStateFolder(stateDir, replayBytes, logger),
   };

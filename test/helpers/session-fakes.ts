@@ -1,7 +1,9 @@
 import { MessageChannel } from 'node:worker_threads';
 
 import type { Capture, CaptureListener, CaptureParameters } from '../../src/capture/capture.js';
+import type { ResolvedControlOptions } from '../../src/control-options.js';
 import type { AudioEncodeListener, VideoEncodeListener } from '../../src/encode/encode-thread.js';
+import { FrameTiming } from '../../src/encode/frame-timing.js';
 import type { EncodedFrame, VideoCodec } from '../../src/encode/encoded-frame.js';
 import { newConsumerStats } from '../../src/fanout/consumer-stats.js';
 import type {
@@ -14,11 +16,13 @@ import type {
 } from '../../src/fanout/media-plane.js';
 import { StreamKitError } from '../../src/errors.js';
 import type { IceServerOption } from '../../src/ice-server-options.js';
+import { createRemoteControl } from '../../src/input/remote-control.js';
 import { silentLogger } from '../../src/logger.js';
 import type { RtpPayloads } from '../../src/packetize/rtp-payloads.js';
 import type {
   AnsweringPeer,
   IceCandidateInit,
+  PeerPath,
   ViewerPeer,
   ViewerPeerListener,
   ViewerPeerParameters,
@@ -47,6 +51,7 @@ export interface FakeLaunch {
 export class FakePeer implements ViewerPeer {
   readonly answers: string[] = [];
   readonly candidates: (IceCandidateInit | null)[] = [];
+  path: PeerPath = { state: 'new', pair: null };
   restarts = 0;
   /** Of the last restart. */
   renewedServers: readonly IceServerOption[] | undefined;
@@ -315,6 +320,7 @@ export class FakeParts implements SessionParts {
   };
 
   readonly createVideoPayloader = () => ({ payload: (frame: EncodedFrame) => fakePayloads(frame) });
+  readonly createFrameTiming = () => new FrameTiming();
   readonly createAudioPayloader = () => ({
     payload: (packet: { bytes: Uint8Array; rtpTimestamp: number; captureTimeUs: number }) =>
       fakePayloads({ ...packet, keyframe: true }),
@@ -333,6 +339,13 @@ export class FakeParts implements SessionParts {
     return peer;
   };
 
+  /** Commands to the page, in order. */
+  readonly commands: [name: string, parameters: any][] = [];
+  controlOptions: ResolvedControlOptions = { policy: 'first', shared: false };
+
+  readonly openRemoteControl: SessionParts['openRemoteControl'] = (parameters) =>
+    createRemoteControl(this.controlOptions, this.clock)(parameters);
+
   #capture(parameters: CaptureParameters): Capture {
     return {
       kind: 'tab',
@@ -344,6 +357,12 @@ export class FakeParts implements SessionParts {
         height: parameters.height,
       },
       audio: this.hasAudio && parameters.audio ? { kind: 'ring', path: '/ring' } : null,
+      controls: {
+        viewport: { width: parameters.width, height: parameters.height },
+        send: (name, given) => Promise.resolve(void this.commands.push([name, given])),
+        fillClipboard: (text) => Promise.resolve(void this.commands.push(['clipboard', text])),
+        setGamepads: (gamepads) => void this.commands.push(['gamepads', gamepads]),
+      },
       pause: () => this.#note('capture pause'),
       resume: () => this.#note('capture resume'),
       reconfigure: ({ width, height, frameRate }) => this.#note(`capture ${width}x${height} at ${frameRate}`),

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 
 /** A NAT between a client and a server on loopback, whose outer address can change under them. */
 export class RebindingNat {
+  /** Which datagrams come through it, in both directions. */
+  passes: (datagram: Buffer) => boolean = () => true;
   /** Datagrams from the server that still came to an outer address of before. */
   staleDatagrams = 0;
   private client: { address: string; port: number } | undefined;
@@ -15,7 +17,7 @@ export class RebindingNat {
   ) {
     inner.on('message', (data, from) => {
       this.client = from;
-      this.outer.send(data, this.serverPort, '127.0.0.1');
+      if (this.passes(data)) this.outer.send(data, this.serverPort, '127.0.0.1');
     });
     this.listen(outer);
   }
@@ -51,7 +53,8 @@ export class RebindingNat {
 
   private listen(outer: Socket): void {
     outer.on('message', (data) => {
-      if (this.client !== undefined) this.inner.send(data, this.client.port, this.client.address);
+      if (this.client !== undefined && this.passes(data))
+        this.inner.send(data, this.client.port, this.client.address);
     });
   }
 }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { postJson, ask, EventStreamClient } from '../helpers/router-server.js';
 import { seededRandom } from '../helpers/seeded-random.js';
@@ -314,7 +314,8 @@ describe.skipIf(!isTmuxInstalled)('a terminal with a folder for its state', () =
       expect(all.frames).toEqual(before.frames);
       expect(rest.frames).toEqual(before.frames.slice(1));
       expect(snapshotText(rest.of('snapshot')[0])).toContain('one-kept');
-      rest.send({ type: 'keys', data: 'echo two-$mark\r' });
+      // The first that came is the controller.
+      all.send({ type: 'keys', data: 'echo two-$mark\r' });
       await rest.untilText('two-kept');
       expect(rest.lastSeq).toBeGreaterThan(before.lastSeq ?? 0);
       await all.untilText('two-kept');
@@ -347,6 +348,7 @@ describe.skipIf(!isTmuxInstalled)('a tmux session of somebody else', () => {
       '-c',
       'printf before; exec cat',
     );
+    await vi.waitFor(() => expect(tmux('capture-pane', '-p', '-t', 'work')).toContain('before'));
     tmux('new-session', '-d', '-s', 'private', '--', '/bin/cat', '-');
     const attaching = await TerminalServer.start({
       terminal: { enabled: true, attach: { names: ['work', 'gone'], socketPath } },

@@ -9,12 +9,17 @@ async function load(contained: boolean, url: string, proxyStatus: string): Promi
   const response = { url: () => url, headers: () => ({ 'proxy-status': proxyStatus }) };
   const browserProcess = {
     page: { on: () => undefined, goto: () => Promise.resolve(response) },
-    cdp: { on: () => undefined, send: () => Promise.resolve({}) },
+    cdp: {
+      on: () => undefined,
+      once: () => undefined,
+      send: () => Promise.resolve({ frameTree: { frame: { id: '' } } }),
+    },
     egress: contained ? {} : undefined,
   } as unknown as BrowserProcess;
   const size = { width: 64, height: 64, deviceScaleFactor: 1, frameRate: 30 };
   const parameters = { ...size, targetUrl: url, audio: false, initialData: null };
-  const listener = { onPageMetadata: () => undefined, onPageMessage: () => undefined };
+  const none = (): undefined => undefined;
+  const listener = { onPageMetadata: none, onPageMessage: none, onCursor: none, onClipboard: none };
   const page = await RenderedPage.prepare(browserProcess, parameters, listener, silentLogger);
   await page.navigate(url, 1000);
 }

@@ -39,7 +39,7 @@ describe('IceRecovery', () => {
 
   it('restarts when the first connection does not come', () => {
     recovery.expectConnection();
-    vi.advanceTimersByTime(15_000);
+    vi.advanceTimersByTime(12_000);
     expect(restarts).toBe(1);
   });
 
@@ -56,6 +56,45 @@ describe('IceRecovery', () => {
     expect([restarts, gaveUp]).toEqual([0, 0]);
     recovery.signalingRestored();
     vi.advanceTimersByTime(0);
+    expect(restarts).toBe(1);
+  });
+
+  it('waits for an offer that was lost with the event stream before it asks again', () => {
+    recovery.stateChanged('failed');
+    vi.advanceTimersByTime(0);
+    recovery.signalingLost();
+    recovery.signalingRestored();
+    vi.advanceTimersByTime(500);
+    recovery.expectConnection();
+    vi.advanceTimersByTime(5000);
+    expect(restarts).toBe(1);
+    recovery.signalingLost();
+    recovery.signalingRestored();
+    vi.advanceTimersByTime(1000);
+    expect(restarts).toBe(2);
+  });
+
+  it('gives up soon after a refusal, unless an offer comes', () => {
+    recovery.stateChanged('failed');
+    vi.advanceTimersByTime(0);
+    recovery.restartRefused();
+    recovery.expectConnection();
+    vi.advanceTimersByTime(5000);
+    expect(gaveUp).toBe(0);
+    recovery.restartRefused();
+    vi.advanceTimersByTime(2000);
+    expect(gaveUp).toBe(1);
+  });
+
+  it('does not wait for a silent pair to heal when the network has changed', () => {
+    recovery.hurry();
+    recovery.stateChanged('disconnected');
+    recovery.hurry();
+    vi.advanceTimersByTime(0);
+    expect(restarts).toBe(1);
+    // Once a restart is under way there is nothing to hurry.
+    recovery.hurry();
+    vi.advanceTimersByTime(1000);
     expect(restarts).toBe(1);
   });
 });

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connectStream, type StreamConnection } from '../../../src/client/stream-connection.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { connectStream } from '../../../src/client/connect-stream.js';
+import type { StreamConnection } from '../../../src/client/stream-connection.js';
 import type { StreamError } from '../../../src/client/stream-error.js';
 import type { StreamEvents } from '../../../src/client/stream-events.js';
 
@@ -91,6 +92,7 @@ describe('StreamConnection', () => {
 
   afterEach(async () => {
     connection?.close();
+    vi.unstubAllGlobals();
     await server.close();
   });
 
@@ -233,5 +235,100 @@ describe('StreamConnection', () => {
   it('wants either a session to join or one to create', () => {
     expect(() => connectStream({ url })).toThrow(TypeError);
     expect(() => connectStream({ url, streamId: 's', create: { targetUrl: 'x' } })).toThrow(TypeError);
+  });
+
+  it('ends a session that was just being created when it was closed', async () => {
+    connection = connectStream({ url, create: { targetUrl: 'https://example.org/' } });
+    const { response } = await server.next();
+    connection.close();
+    response.writeHead(201, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ streamId: 's1', initialState: DOCUMENT }));
+    const end = await server.next();
+    expect([end.request.method, end.request.url]).toEqual(['DELETE', '/stream/s1']);
+    end.response.writeHead(204).end();
+  });
+
+  it('asks for nothing when it is closed at once', async () => {
+    const send = vi.fn<typeof fetch>();
+    connectStream({ url, create: { targetUrl: 'https://example.org/' }, fetch: send }).close();
+    connectStream({ url, streamId: 's1', fetch: send }).close();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(send).not.toHaveBeenCalled();
+  });
+
+  it('tells nothing after its end, also of what came in the same chunk', async () => {
+    connection = connectStream({ url, media: 'none', streamId: 's1' });
+    const told: string[] = [];
+    connection.on('sessionStatus', () => told.push('sessionStatus'));
+    connection.on('message', () => told.push('message'));
+    connection.on('state', () => connection?.close());
+    const closed = once(connection, 'closed');
+    const events = await server.next();
+    openStream(events);
+    events.response.cork();
+    sendPatch(events, 1, [{ op: 'replace', path: '', value: DOCUMENT }]);
+    sendSignal(events, 'message', 1);
+    events.response.uncork();
+    await closed;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told).toEqual([]);
+  });
+
+  describe('in a page', () => {
+    let page: EventTarget;
+    let listening: number;
+
+    beforeEach(() => {
+      listening = 0;
+      page = new EventTarget();
+      const add = page.addEventListener.bind(page);
+      page.addEventListener = (type, listener, options) => {
+        listening++;
+        (options as AddEventListenerOptions).signal?.addEventListener('abort', () => listening--);
+        add(type, listener, options);
+      };
+      vi.stubGlobal('window', page);
+      vi.stubGlobal('document', page);
+    });
+
+    async function lostAfter(retry: number): Promise<void> {
+      connection = connectStream({ url, media: 'none', streamId: 's1' });
+      const first = await server.next();
+      first.response.writeHead(200, { 'content-type': 'text/event-stream' });
+      first.response.write(`retry: ${retry}\n\n`);
+      sendSignal(first, 'viewer', { viewerId: 'v1', role: 'viewer', iceServers: [] });
+      await once(connection, 'viewer');
+      const lost = once(connection, 'status');
+      first.response.end();
+      expect(await lost).toBe('reconnecting');
+    }
+
+    it.each(['online', 'visibilitychange'])('tries again at once on %s', async (event) => {
+      await lostAfter(600_000);
+      page.dispatchEvent(new Event(event));
+      expect((await server.next()).request.url).toBe('/stream/s1/sse?viewerId=v1&media=none');
+    });
+
+    it('opens the event stream anew when the network was away, though nothing broke', async () => {
+      connection = connectStream({ url, media: 'none', streamId: 's1' });
+      const first = await server.next();
+      openStream(first);
+      sendSignal(first, 'viewer', { viewerId: 'v1', role: 'viewer', iceServers: [] });
+      await once(connection, 'viewer');
+      page.dispatchEvent(new Event('visibilitychange'));
+      expect(connection.status).toBe('connected');
+      const errors: string[] = [];
+      connection.on('error', ({ code }) => errors.push(code));
+      page.dispatchEvent(new Event('online'));
+      expect((await server.next()).request.url).toBe('/stream/s1/sse?viewerId=v1&media=none');
+      expect(errors).toEqual([]);
+    });
+
+    it('leaves no listener behind', () => {
+      connection = connectStream({ url, media: 'none', streamId: 's1' });
+      expect(listening).toBe(3);
+      connection.close();
+      expect(listening).toBe(0);
+    });
   });
 });

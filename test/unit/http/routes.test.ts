@@ -119,13 +119,38 @@ describe('GET /:id', () => {
     expect((await ask(url)).json).toMatchObject({ status: 'error', error: 'No Chromium was found' });
   });
 
-  it.each(['', '/sse', '/snapshot'])('is 404 for nobody: GET /:id%s', async (path) => {
+  it.each(['', '/sse', '/snapshot', '/diagnostics'])('is 404 for nobody: GET /:id%s', async (path) => {
     const { status, json } = await ask(`${server.url}${NOBODY}${path}`);
     expect([status, json.error.code]).toEqual([404, 'no_such_session']);
   });
 
   it.each(['not-an-id', '%E0%A4%A', '__proto__', 'constructor'])('is 404 for %s', async (id) => {
     expect((await ask(`${server.url}/${id}`)).json.error.code).toBe('no_such_session');
+  });
+});
+
+describe('GET /:id/diagnostics', () => {
+  it('tells what encoders and viewers do, by public id and without secret ones; also by fetch', async () => {
+    const url = await liveSession();
+    const stream = await EventStreamClient.open(`${url}/sse?media=none`);
+    const { viewerId, publicId } = await stream.signal<{ viewerId: string; publicId: string }>('viewer');
+    const { status, json } = await ask(`${url}/diagnostics`);
+    expect([status, json]).toMatchObject([200, { status: 'connecting', capture: 'tab', encodings: [] }]);
+    expect(json.viewers).toEqual([
+      { publicId, attached: true, media: 'none', ice: null, videoCodec: null, video: null, audio: null },
+    ]);
+    expect(JSON.stringify(json)).not.toContain(viewerId);
+    const fetched = await server.router.fetch(new Request(`${url}/diagnostics`));
+    expect([fetched.status, await fetched.json()]).toEqual([200, json]);
+    stream.abort();
+  });
+
+  it('is no use of the session, which ends all the same', async () => {
+    const url = await liveSession();
+    await server.parts.clock.advance(299_000);
+    expect((await ask(`${url}/diagnostics`)).status).toBe(200);
+    await server.parts.clock.advance(2000);
+    expect((await ask(`${url}/diagnostics`)).status).toBe(404);
   });
 });
 
@@ -233,7 +258,7 @@ describe('methods', () => {
   it('include HEAD where there is GET, which makes no viewer and takes no picture', async () => {
     const url = await liveSession();
     server.parts.snapshotResult = () => Promise.reject(new Error('No picture was asked for'));
-    for (const path of ['', '/sse', '/snapshot']) {
+    for (const path of ['', '/sse', '/snapshot', '/diagnostics']) {
       const response = await fetch(url + path, { method: 'HEAD' });
       expect([response.status, await response.text()]).toEqual([200, '']);
     }

@@ -31,6 +31,7 @@ function everyRoute(url: string): Promise<Answer>[] {
     ask(`${url}${NOBODY}/sse`),
     postJson(`${url}${NOBODY}/signal`, { viewerId: 'x', type: 'sdp_answer', payload: '' }),
     ask(`${url}${NOBODY}/snapshot`),
+    ask(`${url}${NOBODY}/diagnostics`),
     ask(`${url}${NOBODY}`, { method: 'DELETE' }),
     ask(`${url}${NOBODY}`, { method: 'HEAD' }),
   ];

@@ -159,6 +159,8 @@ describe('a session that replays to newcomers', () => {
     const listener = {
       onPageMetadata: () => undefined,
       onPageMessage: () => undefined,
+      onCursor: () => undefined,
+      onClipboard: () => undefined,
       onEnded: () => undefined,
     };
     const parameters = { ...size, targetUrl: 'https://a.example', audio: false, initialData: null };

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { InputMessage } from '../../../src/input/input-message.js';
+import { createRemoteControl } from '../../../src/input/remote-control.js';
 import { silentLogger } from '../../../src/logger.js';
 import { initialState } from '../../../src/session/initial-state.js';
 import type { StreamSnapshot } from '../../../src/session/stream-client.js';
@@ -19,6 +20,7 @@ let clients: StreamClients;
 let snapshots: number;
 let kept: number[];
 let inputs: InputMessage[];
+let journals = 0;
 let snapshot: () => Promise<StreamSnapshot>;
 
 beforeEach(() => {
@@ -38,12 +40,22 @@ beforeEach(() => {
     onAppended: (sequence) => kept.push(sequence),
   });
   const document = initialState('id', testRequest(), 0, 'werift');
+  const control = createRemoteControl(
+    { policy: 'first', shared: false },
+    clock,
+  )({ streamId: 'id', resize: () => undefined, onController: () => undefined, logger: silentLogger });
+  control.goLiveTo({
+    accept: (_controller, message) => void inputs.push(message),
+    release: () => undefined,
+    close: () => undefined,
+  });
   clients = new StreamClients({
     ...{ clock, stream, logger: silentLogger, kind: 'terminal', snapshot: take },
     document: () => document,
     meta: () => ({ cols: 80, rows: 24 }),
-    onInput: (_client, message) => void inputs.push(message),
-    openJournal: () => ({ join: () => undefined, leave: () => undefined }),
+    openSeat: (publicId, caller) => (listener) =>
+      control.seat({ publicId, permittedRole: caller.role, callerContext: undefined }, listener),
+    openJournal: () => ({ publicId: String(++journals), join: () => undefined, leave: () => undefined }),
     onChange: () => undefined,
   });
   clients.goLive();

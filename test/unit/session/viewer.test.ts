@@ -28,7 +28,9 @@ describe('event stream', () => {
       'state_patch',
       'sdp_offer',
     ]);
-    expect(sink.signals('viewer')).toEqual([{ viewerId: id, role: 'viewer', iceServers: [] }]);
+    expect(sink.signals('viewer')).toEqual([
+      { viewerId: id, role: 'controller', iceServers: [], publicId: '1' },
+    ]);
     expect(sink.signals('sdp_offer')).toEqual(['offer 0']);
     expect(sink.events.map((event) => typeof event.id)).toEqual(['undefined', 'number', 'undefined']);
   });
@@ -107,12 +109,12 @@ describe('event stream', () => {
 });
 
 describe('role', () => {
-  it('is kept as the caller was permitted it, and is viewer until control is given', async () => {
+  it('is what the caller is permitted at most', async () => {
     const harness = await liveSession();
     for (const role of ['viewer', 'controller'] as const) {
       const { viewer, sink } = harness.watch({ caller: { ...anybody, role } });
       expect(viewer.permittedRole).toBe(role);
-      expect(sink.signals('viewer')).toMatchObject([{ role: 'viewer' }]);
+      expect(sink.signals('viewer')).toMatchObject([{ role }]);
     }
   });
 });

@@ -24,6 +24,8 @@ export function errorText(error: StreamError): ErrorText {
       };
     case 'peer_failed':
       return { headline: 'The media connection failed.', explanation: error.message };
+    case 'no_codec':
+      return { headline: 'This browser cannot decode the picture.', explanation: error.message };
     case 'webrtc_unsupported':
       return { headline: 'This browser has no WebRTC.', explanation: 'Please try another one.' };
     case 'network':

@@ -6,6 +6,7 @@ import {
   type StreamError,
 } from '@open-game-system/stream-kit-server/client';
 
+import { DiagnosisView } from './diagnosis-view.js';
 import { any, button, element, input, select } from './elements.js';
 import { closedText, errorText, type ErrorText } from './error-text.js';
 import { MetricsView } from './metrics-view.js';
@@ -20,6 +21,11 @@ const HUES = [140, 160, 185, 205, 230] as const;
 
 const controls = new PlayerControls();
 const metrics = new MetricsView(any('metrics'));
+const diagnosis = new DiagnosisView({
+  latency: any('latency'),
+  total: any('latency-total'),
+  findings: any('findings'),
+});
 const stateView = new StateView(any('state'), any('patches'));
 const startForm = element('start', HTMLFormElement);
 let connection: StreamConnection | undefined;
@@ -77,6 +83,7 @@ function connect(options: ConnectStreamOptions): void {
   });
   stream.on('closed', ({ reason }) => finish(stream.status, reason));
   metrics.follow(stream);
+  diagnosis.follow(stream);
 }
 
 function showSession(streamId: string): void {
@@ -123,6 +130,7 @@ function setStatus(text: string, tone: Tone): void {
 
 function finish(status: ConnectionStatus, reason: string): void {
   const state = connection?.state;
+  if (connection !== undefined) void diagnosis.conclude(connection);
   connection = undefined;
   metrics.stop();
   const words: ErrorText =

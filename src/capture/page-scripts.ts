@@ -1,0 +1,243 @@
+/** A gamepad as a page sees it. */
+export interface GamepadState {
+  readonly id: string;
+  readonly buttons: readonly { readonly pressed: boolean; readonly value: number }[];
+  readonly axes: readonly number[];
+}
+
+/** How the two scripts of a frame and we find each other: names that a page cannot foresee. */
+export interface ScriptNames {
+  /** Of the function by which {@link watchPointer} calls us. */
+  readonly binding: string;
+  /** Of the symbol under which a script listens to us. */
+  readonly receiver: string;
+  /** Of the event by which {@link installDevices} tells {@link watchPointer} what was copied. */
+  readonly copied: string;
+}
+
+/** What {@link watchPointer} tells. */
+export interface ScriptCall {
+  readonly type: 'cursor' | 'clipboard';
+  readonly value: string;
+}
+
+/**
+ * Runs in every frame before any script of its own, among them; serialized, so it uses nothing from outside. Replaces
+ * `navigator.getGamepads` (W3C Gamepad, standard mapping) and tells of text that the page copies by the Clipboard API.
+ */
+export function installDevices(names: ScriptNames): void {
+  type Own = Record<string, unknown>;
+  const scope = globalThis as unknown as Record<string, { prototype: object } | undefined>;
+  const page = globalThis as unknown as { navigator: object; dispatchEvent(event: Event): void };
+  const pads: (Own | null)[] = [null, null, null, null];
+  const define = (target: object, own: Own): Own => {
+    for (const [name, value] of Object.entries(own)) {
+      Object.defineProperty(target, name, { value, configurable: true, enumerable: true });
+    }
+    return target as Own;
+  };
+  const make = (type: string, own: Own): Own =>
+    define(Object.create(scope[type]?.prototype ?? {}) as object, own);
+  const announce = (type: string, gamepad: Own): void => {
+    const event = new Event(type);
+    const { GamepadEvent: kind } = scope;
+    if (kind) Object.setPrototypeOf(event, kind.prototype);
+    define(event, { gamepad });
+    page.dispatchEvent(event);
+  };
+  const gamepadOf = (state: GamepadState, index: number, connected: boolean): Own =>
+    make('Gamepad', {
+      id: state.id,
+      index,
+      connected,
+      timestamp: performance.now(),
+      mapping: 'standard',
+      axes: Object.freeze([...state.axes]),
+      buttons: Object.freeze(
+        state.buttons.map(({ pressed, value }) =>
+          make('GamepadButton', { pressed, touched: pressed || value > 0, value }),
+        ),
+      ),
+      vibrationActuator: null,
+    });
+  const setGamepads = (states: readonly (GamepadState | null)[]): void => {
+    states.forEach((state, index) => {
+      const before = pads[index] ?? null;
+      pads[index] = state === null ? null : gamepadOf(state, index, true);
+      if (before === null && pads[index] !== null) announce('gamepadconnected', pads[index]);
+      if (before !== null && state === null)
+        announce('gamepaddisconnected', define(before, { connected: false }));
+    });
+  };
+  Object.defineProperty(globalThis, Symbol.for(names.receiver), {
+    value: (name: string, value: unknown) => {
+      if (name === 'gamepads') setGamepads(value as (GamepadState | null)[]);
+    },
+  });
+  const navigatorPrototype = Object.getPrototypeOf(page.navigator) as object;
+  Object.defineProperty(navigatorPrototype, 'getGamepads', {
+    value: function getGamepads() {
+      return [...pads];
+    },
+    configurable: true,
+    enumerable: true,
+    writable: true,
+  });
+
+  interface ClipboardLike {
+    writeText: (text: string) => Promise<void>;
+    write: (
+      items: { types: string[]; getType(type: string): Promise<{ text(): Promise<string> }> }[],
+    ) => Promise<void>;
+  }
+  const clipboard = scope.Clipboard?.prototype as ClipboardLike | undefined;
+  if (!clipboard) return;
+  const { writeText, write } = clipboard;
+  const tell = (text: string): void => page.dispatchEvent(new CustomEvent(names.copied, { detail: text }));
+  clipboard.writeText = async function (this: ClipboardLike, text) {
+    await writeText.call(this, text);
+    tell(text);
+  };
+  clipboard.write = async function (this: ClipboardLike, items) {
+    await write.call(this, items);
+    for (const item of items) {
+      if (item.types.includes('text/plain')) tell(await (await item.getType('text/plain')).text());
+    }
+  };
+}
+
+/**
+ * Runs in every frame beside the page, in a world of its own that the page cannot reach; serialized like the other. Tells
+ * the shape of the pointer and what is copied, and fills the clipboard.
+ */
+export function watchPointer(names: ScriptNames): void {
+  interface Style {
+    cursor: string;
+    userSelect: string;
+  }
+  interface Place {
+    offsetNode: { nodeType: number; textContent: string };
+    getClientRect(): { top: number; bottom: number; left: number } | null;
+  }
+  interface ElementLike {
+    tagName: string;
+    isContentEditable: boolean;
+    type?: string;
+    value?: string;
+    selectionStart?: number | null;
+    selectionEnd?: number | null;
+  }
+  interface ClipboardEventLike extends Event {
+    clipboardData: { getData(type: string): string; setData(type: string, text: string): void };
+  }
+  type Listener = (event: ClipboardEventLike) => void;
+  const scope = globalThis as unknown as Record<string | symbol, (text: string) => void> & {
+    document: {
+      activeElement: ElementLike | null;
+      caretPositionFromPoint?(x: number, y: number): Place | null;
+      execCommand(command: string): boolean;
+    };
+    getComputedStyle(element: ElementLike): Style;
+    getSelection(): { toString(): string } | null;
+    requestAnimationFrame(call: () => void): void;
+    addEventListener(type: string, listener: Listener, options?: boolean | object): void;
+    removeEventListener(type: string, listener: Listener, options?: boolean): void;
+  };
+  const { document } = scope;
+  const tell = (type: string, value: string): void => scope[names.binding]?.(JSON.stringify({ type, value }));
+  const isText = ({ tagName, type = '' }: ElementLike): boolean =>
+    tagName === 'TEXTAREA' ||
+    (tagName === 'INPUT' && !/^(?:button|checkbox|color|file|image|radio|range|reset|submit)$/.test(type));
+
+  let at: { target: ElementLike; x: number; y: number } | undefined;
+  let told = '';
+  let isDue = false;
+  const isOverText = (x: number, y: number): boolean => {
+    const place = document.caretPositionFromPoint?.(x, y);
+    const rect = place?.getClientRect();
+    if (!place || !rect || place.offsetNode.nodeType !== 3) return false;
+    return y >= rect.top && y <= rect.bottom && Math.abs(x - rect.left) < rect.bottom - rect.top;
+  };
+  const look = (): void => {
+    isDue = false;
+    if (!at) return;
+    const { cursor, userSelect } = scope.getComputedStyle(at.target);
+    let css = cursor;
+    if (cursor === 'auto') {
+      const selectable = userSelect !== 'none' && isOverText(at.x, at.y);
+      css = isText(at.target) || at.target.isContentEditable || selectable ? 'text' : 'default';
+    }
+    if (css !== told) tell('cursor', (told = css));
+  };
+  const onPointer = (event: Event): void => {
+    const { clientX: x, clientY: y } = event as unknown as { clientX: number; clientY: number };
+    const [target] = event.composedPath() as unknown as ElementLike[];
+    if (target?.tagName === undefined) return;
+    at = { target, x, y };
+    if (!isDue) scope.requestAnimationFrame(look);
+    isDue = true;
+  };
+  for (const type of ['mousemove', 'mousedown', 'mouseup']) {
+    scope.addEventListener(type, onPointer, { capture: true, passive: true });
+  }
+  // Elsewhere another frame tells it, and this one begins anew.
+  scope.addEventListener('mouseout', (event) => {
+    if ((event as { relatedTarget?: unknown }).relatedTarget === null) told = '';
+  });
+
+  let isFilling = false;
+  const selectedText = (): string => {
+    const active = document.activeElement;
+    if (active && isText(active) && active.type !== 'password') {
+      const { value = '', selectionStart, selectionEnd } = active;
+      if (typeof selectionStart === 'number') return value.slice(selectionStart, selectionEnd ?? undefined);
+    }
+    return scope.getSelection()?.toString() ?? '';
+  };
+  for (const type of ['copy', 'cut']) {
+    const onCopy: Listener = (event) => {
+      if (isFilling) return;
+      const selected = selectedText();
+      let done = false;
+      // The last listener of all: the page may put something else there.
+      const last: Listener = ({ clipboardData, defaultPrevented }) => {
+        done = true;
+        const text = defaultPrevented ? clipboardData.getData('text/plain') : selected;
+        if (text !== '') tell('clipboard', text);
+      };
+      scope.addEventListener(type, last);
+      setTimeout(() => {
+        scope.removeEventListener(type, last);
+        if (!done && !event.defaultPrevented && selected !== '') tell('clipboard', selected);
+      });
+    };
+    scope.addEventListener(type, onCopy, true);
+  }
+  scope.addEventListener(names.copied, (event) => {
+    const { detail } = event as unknown as { detail: unknown };
+    if (typeof detail === 'string') tell('clipboard', detail);
+  });
+  const fillClipboard = (text: string): boolean => {
+    const enable: Listener = (event) => {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    };
+    const fill: Listener = (event) => {
+      event.clipboardData.setData('text/plain', text);
+      enable(event);
+    };
+    isFilling = true;
+    try {
+      scope.addEventListener('beforecopy', enable, true);
+      scope.addEventListener('copy', fill, true);
+      return document.execCommand('copy');
+    } finally {
+      isFilling = false;
+      scope.removeEventListener('beforecopy', enable, true);
+      scope.removeEventListener('copy', fill, true);
+    }
+  };
+  Object.defineProperty(globalThis, Symbol.for(names.receiver), {
+    value: (name: string, value: string) => (name === 'fillClipboard' ? fillClipboard(value) : undefined),
+  });
+}

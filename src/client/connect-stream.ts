@@ -1,0 +1,12 @@
+import { StreamConnection } from './stream-connection.js';
+import type { ConnectStreamOptions } from './stream-options.js';
+
+/**
+ * Connects to a session, or creates one first. Returns at once; everything that happens is told by events, and
+ * what cannot be mended by `status` becoming `failed` after an `error` that says why.
+ *
+ * @throws TypeError when not exactly one of `streamId` and `create` is given.
+ */
+export function connectStream(options: ConnectStreamOptions): StreamConnection {
+  return new StreamConnection(options);
+}

@@ -1,0 +1,30 @@
+import type { CreateSessionRequest, RequestHeaders } from './signaling.js';
+import type { StreamError } from './stream-error.js';
+import type { ConnectionStatus, StateChange } from './stream-events.js';
+
+/** Options of `connectStream`. Exactly one of `streamId` and `create` is given. */
+export interface ConnectStreamOptions {
+  /** Where the router is mounted, such as `/stream` or `https://host/stream`. */
+  url: string;
+  /** Joins this session. */
+  streamId?: string | undefined;
+  /** Creates a session and joins it. */
+  create?: CreateSessionRequest | undefined;
+  /** Headers for every request, such as `authorization`, or a function that makes them. */
+  headers?: RequestHeaders | undefined;
+  /** Of every request. Default `same-origin`. */
+  credentials?: RequestCredentials | undefined;
+  /** The one codec to be offered. Default: what the session offers. */
+  videoCodec?: 'h264' | 'vp8' | undefined;
+  /** Bound of the picture's height in pixels, for a small screen or a slow line. */
+  maxHeight?: number | undefined;
+  /** `none`: state and messages only. Default: picture and sound. */
+  media?: 'none' | undefined;
+  /** Shows the stream. Without it, take the stream from the `media` event. */
+  video?: HTMLVideoElement | undefined;
+  onState?: ((change: StateChange) => void) | undefined;
+  onStatus?: ((status: ConnectionStatus) => void) | undefined;
+  onError?: ((error: StreamError) => void) | undefined;
+  /** Default the global fetch. */
+  fetch?: typeof fetch | undefined;
+}

@@ -1,0 +1,49 @@
+import { aBoolean, aFunction, anObject, badOption, refuseUnknownNames } from './option-checks.js';
+
+/** One viewer that asks for control of a session. */
+export interface ControlRequest {
+  readonly streamId: string;
+  /** The viewer, by its public id. */
+  readonly publicId: string;
+  /** Who it is, as `validateRequest` put it. */
+  readonly callerContext: Readonly<Record<string, unknown>> | undefined;
+  /** Who has control now, by its public id. */
+  readonly controllerId: string | null;
+}
+
+/** Decides whether a viewer that asks for control gets it, also from one that has it. */
+export type ControlPolicy = (request: ControlRequest) => boolean | Promise<boolean>;
+
+/** Who may send input to a session. */
+export interface ControlOptions {
+  /**
+   * `first`: the first viewer that may, until it goes or gives control away; then the one that has asked for it the
+   * longest, or the next that comes or asks. `none`: nobody. A function is asked for each viewer that asks for control:
+   * true, or a promise of it, gives it control, also in place of one that has it. Default `first`.
+   */
+  policy?: 'first' | 'none' | ControlPolicy;
+  /** Whether several viewers may have control at once. Default false. */
+  shared?: boolean;
+}
+
+export type ResolvedControlOptions = Readonly<Required<ControlOptions>>;
+
+const DEFAULTS: ResolvedControlOptions = Object.freeze({ policy: 'first', shared: false });
+
+/** @throws StreamKitError `bad_option`. */
+export function controlOptions(value: unknown, name: string): ResolvedControlOptions {
+  if (value === undefined) return DEFAULTS;
+  const given = anObject(value, name);
+  refuseUnknownNames(given, Object.keys(DEFAULTS), name);
+  const { policy = DEFAULTS.policy, shared = DEFAULTS.shared } = given;
+  return Object.freeze({
+    policy: controlPolicy(policy, `${name}.policy`),
+    shared: aBoolean(shared, `${name}.shared`),
+  });
+}
+
+function controlPolicy(value: unknown, name: string): ResolvedControlOptions['policy'] {
+  if (value === 'first' || value === 'none') return value;
+  if (typeof value !== 'function') throw badOption('first, none or function', name, value);
+  return aFunction(value, name) as unknown as ControlPolicy;
+}

@@ -1,0 +1,65 @@
+import type { EncodedFrame } from './encoded-frame.js';
+
+/** How long one stage took, of the pictures of about the last second; ms. */
+export interface StageTime {
+  readonly meanMs: number;
+  readonly maxMs: number;
+}
+
+/** The stages of a picture on the server, in their order. */
+export interface FrameStages {
+  /** From the moment the browser captured it until it was read. */
+  readonly capture: StageTime;
+  /** Until the encoder gave it. */
+  readonly encode: StageTime;
+  /** Until it was handed to the media plane, which paces it out. */
+  readonly send: StageTime;
+}
+
+/** Pictures that are looked at: about a second of them, whatever the frame rate. Older ones are overwritten. */
+const KEPT_FRAMES = 64;
+const WINDOW_US = 1_200_000;
+const VALUES = 4;
+
+/** How long the newest pictures of one encoding took from stage to stage. */
+export class FrameTiming {
+  /** For each picture: when it was sent, µs, and the length of each stage, µs. */
+  readonly #values = new Float64Array(KEPT_FRAMES * VALUES);
+  #count = 0;
+
+  /** @param sentTimeUs - when the media plane had it, on the clock of the frame. */
+  add({ captureTimeUs, readTimeUs, encodedTimeUs, repeated }: EncodedFrame, sentTimeUs: number): void {
+    // One that was encoded again was not captured for it, and the time that it bears is made up.
+    if (repeated) return;
+    const stages = [readTimeUs - captureTimeUs, encodedTimeUs - readTimeUs, sentTimeUs - encodedTimeUs];
+    this.#values.set([sentTimeUs, ...stages], (this.#count % KEPT_FRAMES) * VALUES);
+    this.#count += 1;
+  }
+
+  /** Undefined where no picture came lately. */
+  read(nowUs: number): FrameStages | undefined {
+    const sums = [0, 0, 0];
+    const longest = [0, 0, 0];
+    let frames = 0;
+    for (let at = 0; at < Math.min(this.#count, KEPT_FRAMES) * VALUES; at += VALUES) {
+      const [sentTimeUs = 0, ...stages] = this.#values.subarray(at, at + VALUES);
+      if (sentTimeUs < nowUs - WINDOW_US) continue;
+      frames += 1;
+      for (const [stage, us] of stages.entries()) {
+        sums[stage] = (sums[stage] ?? 0) + us;
+        longest[stage] = Math.max(longest[stage] ?? 0, us);
+      }
+    }
+    if (frames === 0) return undefined;
+    const [capture, encode, send] = sums.map((sum, stage) => ({
+      meanMs: roundMs(sum / frames),
+      maxMs: roundMs(longest[stage] ?? 0),
+    }));
+    return capture && encode && send && { capture, encode, send };
+  }
+}
+
+/** To the hundredth. */
+function roundMs(us: number): number {
+  return Math.round(us / 10) / 100;
+}

@@ -1,0 +1,12 @@
+import type { RTCIceTransport } from 'werift';
+
+import type { PeerPath } from './viewer-peer.js';
+
+/** What werift's ICE tells of itself. */
+export function peerPath(state: string, { connection }: RTCIceTransport): PeerPath {
+  const { nominated } = connection;
+  if (nominated === undefined) return { state, pair: null };
+  const { protocol, localCandidate, remoteCandidate } = nominated;
+  const by = protocol.type === 'turn' ? 'relay' : protocol.type === 'tcp' ? 'tcp' : 'udp';
+  return { state, pair: { local: localCandidate.type, remote: remoteCandidate.type, protocol: by } };
+}

@@ -1,0 +1,21 @@
+import type { Clock } from '../clock.js';
+import { asError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import { settlesWithin } from './deadline.js';
+
+/** What closing may take, ms: of one session less than 5 s together. What is late goes on by itself. */
+const BUDGET_MS = { viewers: 800, encoders: 800, capture: 3200, terminal: 3200, replay: 800 } as const;
+
+/** Waits for one part of a session. What fails or is late must not keep the rest from being closed. */
+export async function closePart(
+  part: keyof typeof BUDGET_MS,
+  closing: Promise<unknown> | undefined,
+  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+): Promise<void> {
+  if (closing === undefined) return;
+  const late = closing.catch((thrown: unknown) => {
+    logger.warn({ part, err: asError(thrown) }, 'a part did not close cleanly');
+  });
+  const inTime = await settlesWithin(clock, BUDGET_MS[part], late);
+  if (!inTime) logger.warn({ part, limitMs: BUDGET_MS[part] }, 'closing takes too long');
+}

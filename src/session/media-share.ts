@@ -1,0 +1,59 @@
+import type { VideoCodec } from '../encode/encoded-frame.js';
+import type { Consumer } from '../fanout/media-plane.js';
+import type { OnDemand } from './on-demand.js';
+import { consumerDiagnostics, type ShareDiagnostics } from './session-diagnostics.js';
+
+/** One viewer's share of the session's media. */
+export interface MediaShare {
+  /** While off nothing is sent, and it does not keep the encoders running. Starts on. */
+  setActive(active: boolean): void;
+  diagnostics(): ShareDiagnostics;
+  /** Idempotent. */
+  close(): void;
+}
+
+export interface MediaShareParameters {
+  readonly videoCodec: VideoCodec;
+  readonly video: Consumer;
+  readonly audio: Consumer | undefined;
+  /** What runs for it, in the order in which it is to be started. */
+  readonly needs: readonly OnDemand[];
+  /** Its consumers are closed. Once. */
+  onClosed(): void;
+}
+
+/** Holds what the share needs from now on. */
+export function openMediaShare(parameters: MediaShareParameters): MediaShare {
+  const { videoCodec, video, audio, needs } = parameters;
+  const consumers = audio === undefined ? [video] : [video, audio];
+  for (const need of needs) need.hold();
+
+  let active = true;
+  let closed = false;
+  return {
+    setActive: (wanted) => {
+      if (closed || wanted === active) return;
+      active = wanted;
+      for (const need of needs) {
+        if (wanted) need.hold();
+        else need.release();
+      }
+      for (const consumer of consumers) {
+        if (wanted) consumer.resume();
+        else consumer.pause();
+      }
+    },
+    diagnostics: () => ({
+      videoCodec,
+      video: consumerDiagnostics(video.stats),
+      audio: audio === undefined ? null : consumerDiagnostics(audio.stats),
+    }),
+    close: () => {
+      if (closed) return;
+      closed = true;
+      for (const consumer of consumers) consumer.close();
+      parameters.onClosed();
+      if (active) for (const need of needs) need.release();
+    },
+  };
+}

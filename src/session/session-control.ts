@@ -1,0 +1,112 @@
+import type { Clock } from '../clock.js';
+import { asError, StreamKitError } from '../errors.js';
+import type { PageControls } from '../capture/page-controls.js';
+import type { ControlSeat, OpenRemoteControl, RemoteControl, SeatListener } from '../input/remote-control.js';
+import type { InputTarget } from '../input/input-target.js';
+import type { Logger } from '../logger.js';
+import type { Caller } from './caller.js';
+
+export interface SessionControlParameters {
+  readonly streamId: string;
+  readonly openRemoteControl: OpenRemoteControl;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface SessionControlListener {
+  /** Another viewer is the controller, or nobody is. */
+  onController(publicId: string | null): void;
+  /** A controller wants the picture in another size, pixels, even. */
+  resize(size: { width: number; height: number }): Promise<void>;
+}
+
+/** Opens the seat of one client. */
+export type OpenSeat = (listener: SeatListener) => ControlSeat;
+
+/** A picture in another size costs a keyframe and more: a window that is being dragged asks for hundreds, ms. */
+const RESIZE_INTERVAL_MS = 250;
+
+/** Who controls a session, and what they want of it beyond its page. */
+export class SessionControl {
+  readonly #parameters: SessionControlParameters;
+  readonly #listener: SessionControlListener;
+  readonly #remote: RemoteControl;
+  readonly #callers = new WeakMap<ControlSeat, Caller>();
+  /** The latest that was asked for. */
+  #wanted: { width: number; height: number } | undefined;
+  #isResizing = false;
+  #closed = false;
+
+  constructor(parameters: SessionControlParameters, listener: SessionControlListener) {
+    this.#parameters = parameters;
+    this.#listener = listener;
+    this.#remote = parameters.openRemoteControl({
+      streamId: parameters.streamId,
+      resize: (seat, size) => this.#resize(seat, size),
+      onController: (publicId) => {
+        if (!this.#closed) listener.onController(publicId);
+      },
+      logger: parameters.logger,
+    });
+  }
+
+  /** @param viewer - the public number of the client. */
+  openSeat(publicId: string, caller: Caller): OpenSeat {
+    return (listener) => {
+      const member = { publicId, permittedRole: caller.role, callerContext: caller.context };
+      const seat = this.#remote.seat(member, listener);
+      this.#callers.set(seat, caller);
+      return seat;
+    };
+  }
+
+  /** The page is captured. Once. */
+  goLive(controls: PageControls): void {
+    this.#remote.goLive(controls);
+  }
+
+  /** The terminal is open. Once. */
+  goLiveTo(target: InputTarget): void {
+    this.#remote.goLiveTo(target);
+  }
+
+  showCursor(css: string): void {
+    this.#remote.showCursor(css);
+  }
+
+  showClipboard(text: string): void {
+    this.#remote.showClipboard(text);
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#wanted = undefined;
+    this.#remote.close();
+  }
+
+  #resize(seat: ControlSeat, { width, height }: { width: number; height: number }): void {
+    const { maxPixels = Infinity } = this.#callers.get(seat)?.limits ?? {};
+    if (width * height > maxPixels) {
+      throw new StreamKitError('forbidden', `Expected at most ${maxPixels} pixels of this client`);
+    }
+    // H.264 and VP8 have colour for every other pixel.
+    this.#wanted = { width: width - (width % 2), height: height - (height % 2) };
+    if (!this.#isResizing) void this.#resizeAll();
+  }
+
+  async #resizeAll(): Promise<void> {
+    const { clock, logger } = this.#parameters;
+    this.#isResizing = true;
+    for (let size = this.#wanted; size !== undefined; size = this.#wanted) {
+      this.#wanted = undefined;
+      try {
+        await this.#listener.resize(size);
+      } catch (thrown) {
+        logger.warn({ err: asError(thrown), ...size }, 'the picture was not resized');
+      }
+      await new Promise<void>((resolve) => void clock.after(RESIZE_INTERVAL_MS, resolve));
+    }
+    this.#isResizing = false;
+  }
+}

@@ -1,0 +1,87 @@
+import { StreamKitError } from '../errors.js';
+import { expectation, isPlainObject } from '../option-checks.js';
+import type { ControlSeat } from '../input/remote-control.js';
+import type { InputChannel, ViewerPeerListener } from '../peer/viewer-peer.js';
+import { customSignal } from './server-sent-event.js';
+import type { OpenSeat } from './session-control.js';
+
+/** What of a peer concerns its data channel. */
+export type InputListener = Required<
+  Pick<ViewerPeerListener, 'onInputOpen' | 'onInputMessage' | 'onInputClosed'>
+> & {
+  /** The viewer is not to be reached, for now or for good. */
+  onUnreachable(): void;
+};
+
+/** What waits for a viewer that does not read its data channel; beyond it, it misses what it is told. */
+const MAX_BACKLOG_BYTES = 256 * 1024;
+
+/** The input of a viewer with an event stream: its seat, its data channel, and its signals. */
+export class ViewerInput {
+  readonly seat: ControlSeat;
+  readonly #findPublicId: (viewerId: string) => string | undefined;
+  #channel: InputChannel | undefined;
+
+  /** @param findPublicId - of the viewer with this secret id. */
+  constructor(
+    openSeat: OpenSeat,
+    findPublicId: (viewerId: string) => string | undefined,
+    sendSignal: (event: Uint8Array) => void,
+  ) {
+    this.#findPublicId = findPublicId;
+    this.seat = openSeat({
+      onRole: (roles) => sendSignal(customSignal('role', roles)),
+      onAsked: (publicId) => sendSignal(customSignal('control_requested', { viewerId: publicId })),
+      send: (text) => this.#send(text),
+      onExcess: () => this.#channel?.close(),
+    });
+  }
+
+  /** For one peer of the viewer. */
+  listener(): InputListener {
+    return {
+      onInputOpen: (channel) => {
+        this.#channel = channel;
+        this.seat.onChannelOpen();
+      },
+      onInputMessage: (text) => this.seat.onText(text),
+      onInputClosed: () => {
+        this.#channel = undefined;
+        this.seat.onChannelClosed();
+      },
+      onUnreachable: () => this.seat.onChannelClosed(),
+    };
+  }
+
+  /**
+   * Takes a signal that is about control. False: it is about something else.
+   *
+   * @throws StreamKitError `forbidden`, `no_such_viewer`, `unprocessable`.
+   */
+  async acceptSignal(type: string, payload: unknown): Promise<boolean> {
+    switch (type) {
+      case 'request_control':
+        await this.seat.request();
+        return true;
+      case 'release_control':
+        this.seat.release();
+        return true;
+      case 'give_control': {
+        const viewerId = isPlainObject(payload) ? payload.viewerId : undefined;
+        if (typeof viewerId !== 'string') {
+          throw new StreamKitError('unprocessable', expectation('string', 'payload.viewerId', viewerId));
+        }
+        this.seat.give(this.#findPublicId(viewerId) ?? viewerId);
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  #send(text: string): boolean {
+    if (this.#channel === undefined || this.#channel.backlogBytes > MAX_BACKLOG_BYTES) return false;
+    this.#channel.send(text);
+    return true;
+  }
+}

@@ -1,0 +1,298 @@
+import { join } from 'node:path';
+
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import type { Finding } from '../../src/client/finding.js';
+import { CuttableProxy } from '../helpers/cuttable-proxy.js';
+import { root } from '../helpers/product.js';
+import { TestServer, type CreatedSession } from '../helpers/test-server.js';
+import { TurnServer } from '../helpers/turn-server.js';
+import { ViewerBrowser, ViewerTab } from '../helpers/viewer-browser.js';
+import { isDtls, isMedia, ViewerNetwork } from '../helpers/viewer-network.js';
+
+/** One session, and a first viewer whom each test leaves where the next one begins. */
+let server: TestServer;
+let proxy: CuttableProxy;
+let browser: ViewerBrowser;
+let session: CreatedSession;
+let turn: TurnServer | undefined;
+let tab: ViewerTab;
+let script: string;
+const network = new ViewerNetwork();
+const networks = [network];
+
+const DECODED = 'stream.stats().then(({ recent }) => recent?.framesDecoded ?? 0)';
+const PICTURE_COMES = `${DECODED}.then((frames) => frames > 0)`;
+/** Nobody listens there. */
+const SILENT_TURN = 'turn:127.0.0.1:40998';
+
+beforeAll(async () => {
+  if (TurnServer.isInstalled) turn = await TurnServer.start();
+  const wrong = { username: 'nobody', credential: 'wrong', usedBy: 'viewers' as const };
+  const relays = [...(turn ? [turn.url('udp')] : []), SILENT_TURN].map((urls) => ({ urls, ...wrong }));
+  const [started, launched, bundle] = await Promise.all([
+    TestServer.start({
+      viewerReattachMs: 2000,
+      pauseGraceMs: 300,
+      validateRequest: ({ headers }) => ({ authorized: true, callerId: String(headers['x-caller']) }),
+      iceServers: ({ callerId }) => (callerId === 'relayed' ? relays : []),
+    }),
+    ViewerBrowser.launch(),
+    build({
+      entryPoints: [join(root, 'test', 'fixtures', 'cut-network.mjs')],
+      bundle: true,
+      write: false,
+      format: 'iife',
+      define: { 'process.env.NODE_ENV': '"development"' },
+    }),
+  ]);
+  [server, browser] = [started, launched];
+  script = bundle.outputFiles[0]?.text ?? '';
+  proxy = await CuttableProxy.open(server.origin);
+  session = await server.create(server.page('mode=counter'));
+  tab = await open(network, proxy);
+  await follow(tab);
+  await tab.until(PICTURE_COMES);
+});
+
+afterAll(async () => {
+  await browser.close();
+  await Promise.all(networks.map((one) => one.cut()));
+  await Promise.all([proxy.close(), server.close(), turn?.stop()]);
+});
+
+/** A page that is connected to nothing yet. */
+async function open(through: ViewerNetwork, { origin }: { origin: string } = server): Promise<ViewerTab> {
+  const page = await browser.browser.newPage();
+  await through.standBefore(page);
+  await page.goto(`${origin}/fixtures/cut-network.html`);
+  await page.addScriptTag({ content: script });
+  return new ViewerTab(page);
+}
+
+/** Works with another page, in a network of its own, until it is done. */
+async function inTab(
+  passes: (datagram: Buffer) => boolean,
+  work: (own: ViewerTab) => Promise<void>,
+): Promise<void> {
+  const own = new ViewerNetwork(passes);
+  networks.push(own);
+  const opened = await open(own);
+  try {
+    await work(opened);
+  } finally {
+    await opened.close();
+  }
+}
+
+const everything = (): boolean => true;
+const nothing = (): boolean => false;
+
+async function follow(by: ViewerTab, options: object = {}): Promise<void> {
+  const all = { url: '/stream', streamId: session.id, ...options };
+  await by.read(`follow(${JSON.stringify(all)})`);
+}
+
+/** Asks until the finding is the worst one; then all of them. */
+async function untilFound(by: ViewerTab, code: string): Promise<Finding[]> {
+  await by.until(`findings().then((found) => (window.found = found)[0]?.code === "${code}")`);
+  return by.read('found');
+}
+
+interface Viewer {
+  number: number;
+  attached: boolean;
+}
+
+async function viewers(): Promise<Viewer[]> {
+  const response = await fetch(`${session.url}/diagnostics`);
+  return ((await response.json()) as { viewers: Viewer[] }).viewers;
+}
+
+async function untilViewers(holds: (found: Viewer[]) => boolean): Promise<Viewer[]> {
+  const deadline = performance.now() + 15_000;
+  for (;;) {
+    const found = await viewers();
+    if (holds(found)) return found;
+    if (performance.now() > deadline) throw new Error(`the viewers stayed ${JSON.stringify(found)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+test('both ends tell where the time of a picture goes, and that nothing is wrong', async () => {
+  // The first second of a session has slow pictures, of a browser that still settles.
+  // A machine that is busy with other things may be slow at it.
+  await tab.until('findings().then((found) => found.every(({ code }) => /_(slow|busy)$/.test(code)))');
+  await tab.until(`Promise.all([stream.report(), stream.serverDiagnostics()]).then(([report, server]) => {
+    const { stages, totalMs } = stageLatency(report, server);
+    return totalMs > 0 && stages.every(({ ms }) => ms >= 0) && report.viewerNumber === 1;
+  })`);
+});
+
+test('without HTTP the picture goes on, and the state then resumes where it was', async () => {
+  const before = await tab.read<[string, number]>('[stream.viewerId, log.documents]');
+  await proxy.cut();
+  await tab.until("stream.status === 'reconnecting'");
+  await tab.read(DECODED);
+  await tab.until(PICTURE_COMES);
+  await proxy.restore();
+  await tab.until("stream.status === 'connected'");
+  const patches = await tab.read<number>('log.patches');
+  await tab.until(`log.patches > ${patches}`);
+  // The same viewer and peer, and patches alone: had one been missed, the next one would not have fitted.
+  expect(await tab.read('[stream.viewerId, log.documents]')).toEqual(before);
+  expect(await tab.read('[log.media, log.peerStates.filter((state) => state !== "connecting")]')).toEqual([
+    1,
+    ['connected'],
+  ]);
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const [theirs, ours] = await Promise.all([
+      tab.read('stream.state'),
+      fetch(session.url).then((answer) => answer.json()),
+    ]);
+    if (JSON.stringify(theirs) === JSON.stringify(ours)) break;
+    // A patch is up to one interval younger than the state.
+    if (performance.now() > deadline) expect(theirs).toEqual(ours);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+});
+
+describe.concurrent('in tabs beside each other', () => {
+  test('without UDP ICE is restarted, the words for it are right, and the picture comes again', async () => {
+    await network.cut();
+    await untilFound(tab, 'media_interrupted');
+    // As when another network takes over: a silent path is not waited for.
+    await tab.read("window.dispatchEvent(new Event('online'))");
+    await tab.until("log.peerStates.at(-1) === 'connected'");
+    await tab.read(DECODED);
+    await tab.until(PICTURE_COMES);
+    expect(await tab.read('[log.media, stream.viewerNumber]')).toEqual([1, 1]);
+  });
+
+  test('a browser that UDP never reaches is told of the firewall and of each relay', async () => {
+    await inTab(nothing, async (own) => {
+      await follow(own, { headers: { 'x-caller': 'relayed' } });
+      const found = await untilFound(own, 'udp_blocked');
+      const { figures = {} } = found[0] ?? {};
+      expect(figures).toMatchObject({ iceState: 'checking', checksAnswered: 0, serverCandidates: 'host' });
+      expect(figures.checksSent).toBeGreaterThan(3);
+      expect(found.slice(1).map(({ code, figures: { url, errorCode } }) => [code, url, errorCode])).toEqual([
+        ...(turn ? [['turn_refused', turn.url('udp'), 401]] : []),
+        ['turn_unreachable', SILENT_TURN, undefined],
+      ]);
+    });
+  });
+
+  test.each([
+    ['DTLS', 'dtls_failed', isDtls],
+    ['media', 'no_picture', isMedia],
+  ])('a network that swallows %s alone is told as %s', async (_, code, isSwallowed) => {
+    await inTab(
+      (datagram) => !isSwallowed(datagram),
+      async (own) => {
+        await follow(own);
+        const [first, ...others] = await untilFound(own, code);
+        // The server may be busy with all of them, but nothing else keeps the picture away.
+        expect([first, ...others].filter((one) => one?.severity === 'error')).toEqual([first]);
+        if (code === 'no_picture') {
+          expect(first?.message).toContain('the server sends, and nothing arrives');
+          expect(first?.figures.packetsSent).toBeGreaterThan(50);
+        }
+      },
+    );
+  });
+
+  test('lost packets are told, with how many', async () => {
+    let media = 0;
+    // Every tenth; no share of what is random.
+    await inTab(
+      (datagram) => !isMedia(datagram) || ++media % 10 > 0,
+      async (own) => {
+        await follow(own);
+        await own.until(PICTURE_COMES);
+        await own.read('findings()');
+        // Figures are of the time between two looks.
+        await own.read('new Promise((resolve) => setTimeout(resolve, 1000))');
+        const found = await own.read<Finding[]>('findings()');
+        const loss = found.find(({ code }) => code === 'packet_loss');
+        expect(loss?.figures.lossRatio).toBeGreaterThan(0.05);
+        expect(loss?.figures.lossRatio).toBeLessThan(0.2);
+        expect(loss?.message).toMatch(/^\d+(\.\d)? % of the packets are lost/);
+      },
+    );
+  });
+
+  test('a browser without the codecs is told so, and does not try for ever', async () => {
+    await inTab(everything, async (own) => {
+      await own.read('forgetCodecs()');
+      await follow(own);
+      await own.until("stream.status === 'failed'");
+      expect(await own.read('log.errors')).toEqual(['no_codec']);
+      const [first] = await own.read<Finding[]>('findings()');
+      expect(first).toMatchObject({
+        code: 'codec_missing',
+        message: 'This browser cannot decode any of the video codecs that the session offers.',
+        figures: { reason: expect.stringMatching(/H264, VP8/) },
+      });
+    });
+  });
+
+  test('in React one connection lives as long as its component, and only what matters makes another', async () => {
+    await inTab(everything, async (own) => {
+      const options = { url: '/stream', streamId: session.id };
+      await own.read(`render(${JSON.stringify(options)})`);
+      await own.until("document.getElementById('view')?.videoWidth > 0 && handle.status === 'connected'");
+      const first = await own.read<number>('handle.connection.viewerNumber');
+      // Equal options in other objects, and other callbacks, are nothing new.
+      await own.read(
+        `window.states = 0, render({ ...${JSON.stringify(options)}, onState: () => window.states++ })`,
+      );
+      await own.until('window.states > 0');
+      // StrictMode has mounted it twice.
+      expect(await own.read('[eventStreams.length, handle.connection.viewerNumber]')).toEqual([1, first]);
+      await own.read(`render({ ...${JSON.stringify(options)}, maxHeight: 720 })`);
+      await own.until(`handle.status === 'connected' && handle.connection.viewerNumber > ${first}`);
+      const second = await own.read<number>('handle.connection.viewerNumber');
+      expect(await own.read('eventStreams.map(({ aborted }) => aborted)')).toEqual([true, false]);
+      await own.read('render(null)');
+      const ours = (found: Viewer[]): Viewer[] =>
+        found.filter(({ number }) => [first, second].includes(number));
+      await untilViewers((found) => !ours(found).some(({ attached }) => attached));
+    });
+  });
+
+  test('in React a session that a component has made is joined anew, and ends with it', async () => {
+    await inTab(everything, async (own) => {
+      const create = { targetUrl: server.page('mode=counter') };
+      const options = { url: '/stream', create, media: 'none', onUnmount: 'terminate' };
+      await own.read(`render(${JSON.stringify(options)})`);
+      await own.until("handle.status === 'connected'");
+      const made = await own.read<string>('handle.state.streamId');
+      await own.read(`render(${JSON.stringify({ ...options, enabled: false })})`);
+      await own.until("handle.status === 'idle' && handle.connection === undefined && !handle.state");
+      await own.read(`render(${JSON.stringify({ ...options, maxHeight: 360 })})`);
+      await own.until("handle.status === 'connected'");
+      expect(await own.read('handle.state.streamId')).toBe(made);
+      await own.read('render(null)');
+      const deadline = performance.now() + 15_000;
+      while ((await fetch(`${server.origin}/stream/${made}`)).status !== 404) {
+        if (performance.now() > deadline) throw new Error('the session goes on');
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    });
+  });
+});
+
+test('a viewer that the server has forgotten comes back as another one', async () => {
+  await proxy.cut();
+  await untilViewers((found) => found.length === 0);
+  await proxy.restore();
+  await tab.read("window.dispatchEvent(new Event('online'))");
+  await tab.until('stream.viewerNumber > 1');
+  await tab.until(PICTURE_COMES);
+  expect(await tab.read('[log.media, stream.status]')).toEqual([2, 'connected']);
+  await tab.read('stream.close()');
+  await untilViewers((found) => !found.some(({ attached }) => attached));
+});
