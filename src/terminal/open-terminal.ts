@@ -91,7 +91,7 @@ async function openNew(
     const server = new TmuxServer({ tmuxPath, socketPath: join(folder, 'tmux'), clock });
     return await TmuxTerminal.open(
       {
-        ...{ server, clock, logger, remove, own: true },
+        ...{ server, clock, logger, remove, own: true, session: SESSION },
         start: { words, cwd: target.cwd },
         attachWords: stateDir === undefined ? undefined : attachWords(SESSION),
       },
@@ -133,7 +133,7 @@ async function openLeft(
   if (!ok) throw new StreamKitError('terminal_failed', 'The terminal has ended while the server was away');
   return TmuxTerminal.open(
     {
-      ...{ server, clock, logger, own: true },
+      ...{ server, clock, logger, own: true, session: SESSION },
       start: { words: attachWords(SESSION), cwd: '/' },
       attachWords: attachWords(SESSION),
       remove: () => rm(folder, { recursive: true, force: true }),
@@ -162,7 +162,7 @@ async function openAttached(
   const id = await sessionId(server, socketPath, name);
   if (id === undefined) throw new StreamKitError('no_such_session', 'There is no such session');
   const parameters: TmuxTerminalParameters = {
-    ...{ server, clock, logger, own: false },
+    ...{ server, clock, logger, own: false, session: id },
     start: { words: attachWords(id), cwd: '/' },
     attachWords: attachWords(id),
     remove: () => Promise.resolve(),

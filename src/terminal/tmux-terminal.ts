@@ -19,6 +19,8 @@ export interface TmuxTerminalParameters {
   readonly server: TmuxServer;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** A name of our own, or an id of tmux. */
+  readonly session: string;
   /** How the first control client begins. */
   readonly start: Pick<TmuxControlParameters, 'words' | 'cwd'>;
   /** How one begins that comes later; undefined: with the client the terminal is lost. */
@@ -194,7 +196,9 @@ export class TmuxTerminal implements Terminal {
   }
 
   async #panes(onReply?: (reply: CommandReply) => void): Promise<TmuxPane[]> {
-    const { ok, lines } = await this.#control.command(`list-panes -s -F '${paneFormat}'`, onReply);
+    // Without a name tmux takes the session that was used last, before the client has attached.
+    const line = `list-panes -s -t '${this.#parameters.session}' -F '${paneFormat}'`;
+    const { ok, lines } = await this.#control.command(line, onReply);
     return ok ? parsePanes(lines) : [];
   }
 
