@@ -75,8 +75,8 @@ export class MediaLink {
     this.#peer.wake();
   }
 
-  sendInput(text: string): boolean {
-    return this.#peer.sendInput(text);
+  sendInput(text: string, maxWaitingBytes?: number): boolean {
+    return this.#peer.sendInput(text, maxWaitingBytes);
   }
 
   getStats(): Promise<RTCStatsReport> {

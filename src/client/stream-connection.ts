@@ -9,9 +9,9 @@ import type { StreamSessionState } from './session-state.js';
 import { Signaling } from './signaling.js';
 import type { SseEvent } from './sse-reader.js';
 import { StateStore } from './state-store.js';
-import { asStreamError, StreamError } from './stream-error.js';
+import { asStreamError, notConnected, StreamError } from './stream-error.js';
 import type { ConnectionStatus, StreamEvents, ViewerRole } from './stream-events.js';
-import type { ConnectStreamOptions } from './stream-options.js';
+import { checkStreamOptions, type ConnectStreamOptions } from './stream-options.js';
 import { StatsSampler, type StreamStats } from './stream-stats.js';
 import { WakeEvents, type WakeReason } from './wake-events.js';
 
@@ -21,9 +21,8 @@ const MAX_REJOINS = 2;
 const FINAL_CODES = new Set(['no_codec', 'webrtc_unsupported', 'unprocessable']);
 
 /**
- * One viewer of a session. It opens the event stream, keeps it open, and answers the server's offers. The
- * viewer's id survives a lost event stream, and with it the peer and the picture. A lost picture comes back by an ICE
- * restart, and where that does not help as another viewer.
+ * One viewer of a session. It keeps the event stream open, and answers the server's offers. The viewer's id survives a lost
+ * event stream, and with it peer and picture. A lost picture comes back by an ICE restart, at last as another viewer.
  */
 export class StreamConnection {
   readonly #options: ConnectStreamOptions;
@@ -48,9 +47,7 @@ export class StreamConnection {
 
   /** Use `connectStream`. */
   constructor(options: ConnectStreamOptions) {
-    if ((options.streamId === undefined) === (options.create === undefined)) {
-      throw new TypeError('connectStream needs either streamId or create');
-    }
+    checkStreamOptions(options);
     this.#options = options;
     this.#signaling = new Signaling(options);
     this.#streamId = options.streamId;
@@ -92,6 +89,11 @@ export class StreamConnection {
 
   get role(): ViewerRole {
     return this.#role;
+  }
+
+  /** Public id of the viewer that has control; null: nobody. */
+  get controllerId(): string | null {
+    return this.state?.metadata?.controllerId ?? null;
   }
 
   /** The session's state; treat it as frozen. Survives reconnections and the end. */
@@ -138,13 +140,13 @@ export class StreamConnection {
     return this.#post('release_control');
   }
 
-  giveControl(viewerId: string): Promise<void> {
-    return this.#post('give_control', { viewerId });
+  giveControl(publicId: string): Promise<void> {
+    return this.#post('give_control', { viewerId: publicId });
   }
 
-  /** Sends an input message over the data channel. @returns false while that is not open. */
-  sendInput(message: object): boolean {
-    return this.#media?.sendInput(JSON.stringify(message)) ?? false;
+  /** Sends an input message. @returns false while the data channel is not open, or more bytes wait in it. */
+  sendInput(message: object, maxWaitingBytes?: number): boolean {
+    return this.#media?.sendInput(JSON.stringify(message), maxWaitingBytes) ?? false;
   }
 
   /** How the media is doing; rates and means are of the time since the call before. */
@@ -270,6 +272,9 @@ export class StreamConnection {
         this.#role = signal.role;
         this.#events.emit('role', { role: signal.role, controllerId: signal.controllerId });
         break;
+      case 'control_requested':
+        this.#events.emit('controlRequested', { publicId: signal.publicId });
+        break;
       case 'message':
         this.#events.emit('message', signal.message);
         break;
@@ -392,8 +397,4 @@ export class StreamConnection {
     this.#events.emit('closed', { reason });
     this.#events.close();
   }
-}
-
-function notConnected(): StreamError {
-  return new StreamError('closed', 'There is no connection to the session.');
 }

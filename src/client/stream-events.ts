@@ -27,7 +27,10 @@ export interface StreamEvents {
   state: StateChange;
   /** This client as the server knows it; again after each reconnection. */
   viewer: { readonly viewerId: string; readonly role: ViewerRole };
+  /** This viewer's role, or the viewer that has control (its public id; null: nobody), is another. */
   role: { readonly role: ViewerRole; readonly controllerId: string | null };
+  /** Another viewer asks this one for control: `giveControl(publicId)`. */
+  controlRequested: { readonly publicId: string };
   /** There is a stream to show; its tracks come in as they arrive. Again for every new peer. */
   media: MediaStream;
   track: MediaStreamTrack;

@@ -28,3 +28,10 @@ export interface ConnectStreamOptions {
   /** Default the global fetch. */
   fetch?: typeof fetch | undefined;
 }
+
+/** @throws TypeError when not exactly one of `streamId` and `create` is given. */
+export function checkStreamOptions({ streamId, create }: ConnectStreamOptions): void {
+  if ((streamId === undefined) === (create === undefined)) {
+    throw new TypeError('connectStream needs either streamId or create');
+  }
+}

@@ -6,25 +6,39 @@ import { build, type BuildOptions } from 'esbuild';
 import { expect, it } from 'vitest';
 
 const script = pathToFileURL(join(import.meta.dirname, '../../../scripts/client-bundle.mjs')).href;
-const { clientBundle } = (await import(script)) as { clientBundle: BuildOptions };
+const { clientBundle, inputControlBundle } = (await import(script)) as {
+  clientBundle: BuildOptions;
+  inputControlBundle: BuildOptions;
+};
 
 const MAX_GZIPPED_BYTES = 15_000;
+/** Of what is loaded only to control. */
+const MAX_CONTROL_BYTES = 6000;
 
 /** As `scripts/build.mjs` makes what is shipped. */
-async function bundle(external: string[]): Promise<string> {
-  const { outputFiles } = await build({ ...clientBundle, external, write: false as const });
+async function bundle(options: BuildOptions): Promise<string> {
+  const { outputFiles } = await build({ ...options, write: false as const });
   return outputFiles[0]?.text ?? '';
 }
 
 it('is one file for a browser, below 15 KB gzipped', async () => {
-  const shipped = await bundle([]);
+  const shipped = await bundle(clientBundle);
   // gzip's own level.
   expect(gzipSync(shipped, { level: 6 }).byteLength).toBeLessThan(MAX_GZIPPED_BYTES);
+  expect(shipped).not.toMatch(/\bfrom\s*["']|\bimport\s*["']/);
+  const loaded = Array.from(shipped.matchAll(/\bimport\(([^)]*)\)/g), ([, name]) => name);
+  expect(loaded).toEqual(['"./input-control.js"']);
+});
+
+it('what controls is a file of its own, and needs nothing', async () => {
+  const shipped = await bundle(inputControlBundle);
+  expect(gzipSync(shipped, { level: 6 }).byteLength).toBeLessThan(MAX_CONTROL_BYTES);
   expect(shipped).not.toMatch(/\bfrom\s*["']|\bimport\s*["'(]/);
 });
 
 it('needs nothing but fast-json-patch', async () => {
-  const alone = await bundle(['fast-json-patch/*']);
+  const external = [...(clientBundle.external ?? []), 'fast-json-patch/*'];
+  const alone = await bundle({ ...clientBundle, external });
   const imports = Array.from(alone.matchAll(/\bfrom\s*["']([^"']+)["']/g), ([, name]) => name);
   expect(imports).toEqual(['fast-json-patch/module/core.mjs']);
 });
