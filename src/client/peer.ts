@@ -148,9 +148,9 @@ export class Peer {
     this.#recovery.hurry();
   }
 
-  /** Sends text on the `input` data channel. @returns false while that channel is not open. */
-  sendInput(text: string): boolean {
-    if (this.#input?.readyState !== 'open') return false;
+  /** Sends text on the `input` data channel. @returns false while it is not open, or more bytes wait in it. */
+  sendInput(text: string, maxWaitingBytes = Infinity): boolean {
+    if (this.#input?.readyState !== 'open' || this.#input.bufferedAmount > maxWaitingBytes) return false;
     this.#input.send(text);
     return true;
   }

@@ -14,6 +14,7 @@ export type ServerSignal =
   | { type: 'sdp_offer'; sdp: string }
   | { type: 'ice_candidate'; candidate: RTCIceCandidateInit | null }
   | { type: 'role'; role: ViewerRole; controllerId: string | null }
+  | { type: 'control_requested'; publicId: string }
   | { type: 'message'; message: unknown }
   | { type: 'closed'; reason: string };
 
@@ -62,6 +63,9 @@ export function parseServerSignal(data: string): ServerSignal | undefined {
         controllerId: typeof controllerId === 'string' ? controllerId : null,
       };
     }
+    case 'control_requested':
+      if (!isRecord(payload) || typeof payload.viewerId !== 'string') throw malformed(type);
+      return { type, publicId: payload.viewerId };
     case 'message':
       return { type, message: payload };
     case 'closed':

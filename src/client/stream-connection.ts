@@ -1,17 +1,17 @@
-import type { ClientReport } from './client-report.js';
+import { reportedError, type ClientReport } from './client-report.js';
 import { EventFeed, type EventPosition } from './event-feed.js';
 import { EventHub } from './event-hub.js';
-import { MediaLink } from './media-link.js';
+import { MediaTransport, type Media } from './media-transport.js';
 import { Playback } from './playback.js';
 import type { ServerDiagnostics } from './server-diagnostics.js';
 import { parseServerSignal, type ServerSignal } from './server-signal.js';
 import type { StreamSessionState } from './session-state.js';
-import { Signaling } from './signaling.js';
+import { Signaling, type ClientSignalType } from './signaling.js';
 import type { SseEvent } from './sse-reader.js';
 import { StateStore } from './state-store.js';
-import { asStreamError, StreamError } from './stream-error.js';
-import type { ConnectionStatus, StreamEvents, ViewerRole } from './stream-events.js';
-import type { ConnectStreamOptions } from './stream-options.js';
+import { asStreamError, notConnected, StreamError } from './stream-error.js';
+import type { ConnectionStatus, MediaTransportName, StreamEvents, ViewerRole } from './stream-events.js';
+import { checkStreamOptions, type ConnectStreamOptions } from './stream-options.js';
 import { StatsSampler, type StreamStats } from './stream-stats.js';
 import { WakeEvents, type WakeReason } from './wake-events.js';
 
@@ -21,9 +21,8 @@ const MAX_REJOINS = 2;
 const FINAL_CODES = new Set(['no_codec', 'webrtc_unsupported', 'unprocessable']);
 
 /**
- * One viewer of a session. It opens the event stream, keeps it open, and answers the server's offers. The
- * viewer's id survives a lost event stream, and with it the peer and the picture. A lost picture comes back by an ICE
- * restart, and where that does not help as another viewer.
+ * One viewer of a session. It keeps the event stream open, and answers the server's offers. The viewer's id survives a lost
+ * event stream, and with it peer and picture. A lost picture comes back by an ICE restart, at last as another viewer.
  */
 export class StreamConnection {
   readonly #options: ConnectStreamOptions;
@@ -41,18 +40,18 @@ export class StreamConnection {
   #viewerId: string | undefined;
   #publicId: string | undefined;
   #role: ViewerRole = 'viewer';
-  #media: MediaLink | undefined;
+  readonly #transport: MediaTransport;
+  #media: Media | undefined;
   /** Why viewers lost their media since it stood last; so many others were tried. */
   #mediaErrors: StreamError[] = [];
   #lastError: StreamError | undefined;
 
   /** Use `connectStream`. */
   constructor(options: ConnectStreamOptions) {
-    if ((options.streamId === undefined) === (options.create === undefined)) {
-      throw new TypeError('connectStream needs either streamId or create');
-    }
+    checkStreamOptions(options);
     this.#options = options;
     this.#signaling = new Signaling(options);
+    this.#transport = new MediaTransport(options, (transport) => this.#events.emit('transport', transport));
     this.#streamId = options.streamId;
     this.#playback.showIn(options.video);
     if (options.onState) this.on('state', options.onState);
@@ -94,12 +93,22 @@ export class StreamConnection {
     return this.#role;
   }
 
+  /** Public id of the viewer that has control; null: nobody. */
+  get controllerId(): string | null {
+    return this.state?.metadata?.controllerId ?? null;
+  }
+
   /** The session's state; treat it as frozen. Survives reconnections and the end. */
   get state(): StreamSessionState | undefined {
     return this.#store.state;
   }
 
-  /** The stream of the present peer. */
+  /** The way that media takes; undefined until it has come one way. */
+  get transport(): MediaTransportName | undefined {
+    return this.#transport.current;
+  }
+
+  /** The stream of the present peer, or of the WebSocket. */
   get stream(): MediaStream | undefined {
     return this.#media?.stream;
   }
@@ -138,13 +147,13 @@ export class StreamConnection {
     return this.#post('release_control');
   }
 
-  giveControl(viewerId: string): Promise<void> {
-    return this.#post('give_control', { viewerId });
+  giveControl(publicId: string): Promise<void> {
+    return this.#post('give_control', { viewerId: publicId });
   }
 
-  /** Sends an input message over the data channel. @returns false while that is not open. */
-  sendInput(message: object): boolean {
-    return this.#media?.sendInput(JSON.stringify(message)) ?? false;
+  /** Sends an input message. @returns false while the data channel is not open, or more bytes wait in it. */
+  sendInput(message: object, maxWaitingBytes?: number): boolean {
+    return this.#media?.sendInput(JSON.stringify(message), maxWaitingBytes) ?? false;
   }
 
   /** How the media is doing; rates and means are of the time since the call before. */
@@ -156,13 +165,12 @@ export class StreamConnection {
   async report(): Promise<ClientReport> {
     const media = this.#media;
     const raw = (await media?.getStats()) ?? new Map<string, unknown>();
-    const error = this.#lastError ?? this.#mediaErrors.at(-1);
     return {
       status: this.#status,
       publicId: this.#publicId,
       sessionStatus: this.state?.status,
       sessionError: this.state?.error,
-      error: error && { code: error.code, status: error.status, message: error.message },
+      error: reportedError(this.#lastError ?? this.#mediaErrors.at(-1)),
       blocked: this.#playback.blocked,
       peer: media?.report(),
       stats: this.#reportSampler.sample(raw),
@@ -222,17 +230,15 @@ export class StreamConnection {
     }
     this.#streamId = streamId;
     this.#store.seed(initialState);
-    this.#events.emit('state', {
-      state: initialState,
-      operations: [{ op: 'replace', path: '', value: initialState }],
-    });
+    const operations = [{ op: 'replace', path: '', value: initialState }] as const;
+    this.#events.emit('state', { state: initialState, operations });
     this.#events.emit('sessionStatus', initialState.status);
     return streamId;
   }
 
   #position(): EventPosition {
-    const { media, videoCodec, maxHeight } = this.#options;
-    const query = { viewerId: this.#viewerId, media, videoCodec, maxHeight };
+    const { videoCodec, maxHeight } = this.#options;
+    const query = { viewerId: this.#viewerId, media: this.#transport.media, videoCodec, maxHeight };
     return { query, lastEventId: this.#store.lastEventId };
   }
 
@@ -270,6 +276,9 @@ export class StreamConnection {
         this.#role = signal.role;
         this.#events.emit('role', { role: signal.role, controllerId: signal.controllerId });
         break;
+      case 'control_requested':
+        this.#events.emit('controlRequested', { publicId: signal.publicId });
+        break;
       case 'message':
         this.#events.emit('message', signal.message);
         break;
@@ -294,26 +303,22 @@ export class StreamConnection {
   }
 
   #openMedia(viewerId: string, iceServers: RTCIceServer[]): void {
-    const show = (stream: MediaStream): void => {
-      this.#playback.show(stream);
-      this.#events.emit('media', stream);
-    };
-    this.#media = new MediaLink(
-      iceServers,
-      (type, payload, signal) =>
-        this.#signaling.postSignal(this.#streamId ?? '', { viewerId, type, payload }, signal),
-      {
-        onMedia: show,
-        onTrack: (track) => this.#events.emit('track', track),
-        onPeerState: (state) => {
-          if (state === 'connected') this.#mediaErrors = [];
-          this.#events.emit('peerState', state);
-        },
-        onInputMessage: (text) => this.#takeInput(text),
-        onLost: (error) => this.#rejoin(error),
+    const streamId = this.#streamId ?? '';
+    this.#transport.open(streamId, iceServers, this.#signaling.sender(streamId, viewerId), {
+      onOpen: (media) => (this.#media = media),
+      onMedia: (stream) => {
+        this.#playback.show(stream);
+        this.#events.emit('media', stream);
       },
-    );
-    show(this.#media.stream);
+      onTrack: (track) => this.#events.emit('track', track),
+      onPeerState: (state) => {
+        if (state === 'connected') this.#mediaErrors = [];
+        this.#events.emit('peerState', state);
+      },
+      onInputMessage: (text) => this.#takeInput(text),
+      onTrouble: (error) => this.#report(error),
+      onLost: (error) => this.#rejoin(error),
+    });
   }
 
   #takeInput(text: string): void {
@@ -339,7 +344,7 @@ export class StreamConnection {
 
   #dropViewer(): void {
     this.#viewerId = undefined;
-    this.#media?.close();
+    this.#transport.close();
     this.#media = undefined;
     this.#sampler.reset();
     this.#reportSampler.reset();
@@ -351,10 +356,7 @@ export class StreamConnection {
     this.#feed.wake(reason);
   }
 
-  async #post(
-    type: 'message' | 'request_control' | 'release_control' | 'give_control',
-    payload?: unknown,
-  ): Promise<void> {
+  async #post(type: ClientSignalType, payload?: unknown): Promise<void> {
     const viewerId = this.#viewerId;
     if (this.#streamId === undefined || viewerId === undefined || this.#isEnded()) throw notConnected();
     await this.#signaling.postSignal(this.#streamId, { viewerId, type, payload }, this.#abort.signal);
@@ -392,8 +394,4 @@ export class StreamConnection {
     this.#events.emit('closed', { reason });
     this.#events.close();
   }
-}
-
-function notConnected(): StreamError {
-  return new StreamError('closed', 'There is no connection to the session.');
 }

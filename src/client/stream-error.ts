@@ -77,3 +77,7 @@ function retryAfterMs(headers: Headers): number | undefined {
   const dateMs = Date.parse(value);
   return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - Date.now());
 }
+
+export function notConnected(): StreamError {
+  return new StreamError('closed', 'There is no connection to the session.');
+}

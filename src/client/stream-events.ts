@@ -9,6 +9,9 @@ export type ConnectionStatus = 'creating' | 'connecting' | 'connected' | 'reconn
 /** A viewer may watch; a controller may also send input. */
 export type ViewerRole = 'viewer' | 'controller';
 
+/** How media comes: over UDP, or over TCP where UDP is blocked. */
+export type MediaTransportName = 'webrtc' | 'websocket';
+
 /** The session's state after a change. */
 export interface StateChange {
   readonly state: StreamSessionState;
@@ -27,14 +30,19 @@ export interface StreamEvents {
   state: StateChange;
   /** This client as the server knows it; again after each reconnection. */
   viewer: { readonly viewerId: string; readonly role: ViewerRole };
+  /** This viewer's role, or the viewer that has control (its public id; null: nobody), is another. */
   role: { readonly role: ViewerRole; readonly controllerId: string | null };
+  /** Another viewer asks this one for control: `giveControl(publicId)`. */
+  controlRequested: { readonly publicId: string };
   /** There is a stream to show; its tracks come in as they arrive. Again for every new peer. */
   media: MediaStream;
   track: MediaStreamTrack;
   peerState: RTCPeerConnectionState;
+  /** Media comes this way from here on. From `websocket` there is no way back but another connection. */
+  transport: MediaTransportName;
   /** What the page sent by `window.streamKit.send`. */
   message: unknown;
-  /** What the server sent on the `input` data channel: cursor, clipboard, errors. */
+  /** What the server sent on the `input` data channel or the WebSocket: cursor, clipboard, errors. */
   input: unknown;
   /**
    * The browser wants a gesture first: for the `sound`, while the picture plays muted, or for the `picture` too. Call
