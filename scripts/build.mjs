@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import { build } from 'esbuild';
 
-import { clientBundle, clientChunk, clientChunks } from './client-bundle.mjs';
+import { bundleOf, clientBundle, clientChunks } from './client-bundle.mjs';
 
 const root = join(import.meta.dirname, '..');
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
@@ -18,9 +18,9 @@ for (const project of ['.', 'src/client', 'src/react', 'src/capture/page', 'src/
 }
 await build({ ...clientBundle, outfile: join(root, 'dist/client/index.js'), sourcemap: true });
 for (const name of clientChunks) {
-  await build({ ...clientChunk(name), outfile: join(root, 'dist/client', `${name}.js`), sourcemap: true });
+  await build({ ...bundleOf(name), outfile: join(root, 'dist/client', `${name}.js`), sourcemap: true });
 }
-// Left by the compilation of what imports it, and part of that file now.
+// Left by the compilation of what imports it, and part of those files now.
 for (const name of readdirSync(join(root, 'dist/client'))) {
   if (/\.js(\.map)?$/.test(name) && !['index', ...clientChunks].includes(name.split('.')[0]))
     rmSync(join(root, 'dist/client', name));

@@ -24,6 +24,7 @@ const LEAVES = [
   'recording-options',
   'redacting-logger',
   'target-policy',
+  'terminal-options',
   'token-bucket',
   'turn-rest',
 ];
@@ -40,7 +41,10 @@ const ROOMS = {
   fanout: { values: ['packetize', 'encode'] },
   peer: { values: ['fanout', 'encode'] },
   recording: { values: ['packetize', 'encode'] },
-  session: { types: ['capture', 'encode', 'packetize', 'fanout', 'input', 'peer', 'recording'] },
+  terminal: { values: ['input'] },
+  session: {
+    types: ['capture', 'encode', 'packetize', 'fanout', 'input', 'peer', 'recording', 'terminal'],
+  },
   http: { values: ['session'] },
   // Listens to all of them, and nothing of theirs depends on it.
   observe: { types: ['encode', 'fanout', 'session', 'http'] },

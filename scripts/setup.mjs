@@ -3,7 +3,7 @@
 // a second.
 //
 //   --packages-only   npm packages, nothing else (lint)
-//   --tests           also what only the tests use (ffmpeg's command line, coturn)
+//   --tests           also what only the tests use (ffmpeg's command line, coturn, tmux)
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -113,5 +113,9 @@ if (nativeBuilt !== undefined) {
   }
   if (flags.has('--tests') && !has('turnserver', '-h')) {
     aptInstall('coturn', undefined);
+  }
+  if (flags.has('--tests') && !has('tmux', '-V')) {
+    aptInstall('tmux', undefined);
+    if (!has('tmux', '-V')) console.log('There is no tmux: the tests of terminals are left out.');
   }
 }

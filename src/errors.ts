@@ -29,6 +29,7 @@ export const ERROR_STATUS = {
   capture_failed: 500,
   encoder_failed: 500,
   recording_failed: 500,
+  terminal_failed: 500,
   disk_full: 507,
   limit_reached: 507,
 } as const;

@@ -29,6 +29,7 @@ export type { DiagnosticsChannelName, DiagnosticsChannels } from './observe/sess
 export type { StreamKitOptions, Viewport } from './options.js';
 export type { HlsOptions, RecordingOptions } from './recording-options.js';
 export type { TargetPolicyOptions } from './target-policy.js';
+export type { TerminalAttachOptions, TerminalOptions } from './terminal-options.js';
 export type { RecordedFile, RecordingError } from './recording/recording-messages.js';
 export type { RecordingInfo, RecordingStatus } from './recording/recording.js';
 export type { FrameStages, StageTime } from './encode/frame-timing.js';
@@ -47,6 +48,7 @@ export type {
   SessionMetadata,
   StreamSessionState,
   StreamSessionStatus,
+  TerminalMetadata,
   VideoMetadata,
 } from './session/session-state.js';
 export type { TurnCredentials, TurnRestParameters } from './turn-rest.js';

@@ -40,6 +40,8 @@ import type {
 import { hlsOptions, recordingOptions } from './recording-options.js';
 import { DEFAULT_TARGET_POLICY, restricts, targetPolicyOptions } from './target-policy.js';
 import type { TargetPolicy, TargetPolicyOptions } from './target-policy.js';
+import type { ResolvedTerminalOptions, TerminalOptions } from './terminal-options.js';
+import { terminalOptions } from './terminal-options.js';
 
 export type { RequestValidation } from './access-options.js';
 
@@ -145,6 +147,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   recording?: RecordingOptions;
   /** Serves a live HLS playlist of each session that is encoded to H.264. Default false. */
   hls?: boolean | HlsOptions;
+  /** Lets clients use terminals: shells on this machine. Default: nobody may. */
+  terminal?: TerminalOptions;
   /** Who may send input to a session. Default: the first viewer that may. */
   control?: ControlOptions;
 }
@@ -183,6 +187,8 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly recording: ResolvedRecordingOptions | undefined;
   /** Undefined: no playlists. */
   readonly hls: ResolvedHlsOptions | undefined;
+  /** Undefined: no terminals. */
+  readonly terminal: ResolvedTerminalOptions | undefined;
   readonly control: ResolvedControlOptions;
 }
 
@@ -221,6 +227,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'targetPolicy',
   'recording',
   'hls',
+  'terminal',
   'control',
   ...OBSERVABILITY_OPTION_NAMES,
 ];
@@ -297,6 +304,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     targetPolicy,
     recording: optional('recording', recordingOptions),
     hls: optional('hls', hlsOptions),
+    terminal: optional('terminal', terminalOptions),
     control: controlOptions(given.control, 'control'),
     ...observabilityOptions(given),
   });

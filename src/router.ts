@@ -59,6 +59,7 @@ import type { RecordingRequest, RecordingWithPaths } from './session/session-rec
 import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
 import { SessionPlaylists } from './session/session-playlists.js';
 import { SessionRegistry } from './session/session-registry.js';
+import { terminalParts } from './terminal/terminal-parts.js';
 
 /**
  * What `createStreamKitRouter` returns: a handler for Express, Connect, `node:http` and `node:http2`, with adapters for
@@ -251,7 +252,8 @@ export function composeRouter<TEnv>(
     rateRefusals: () => rates.refused,
   });
   const observe = observers([metrics.observe, publishSessionEvent], options.logger);
-  const parts: SessionParts = { ...given, figures, observe };
+  const terminals = terminalParts(options.terminal, given.clock, options.logger);
+  const parts: SessionParts = { ...given, figures, observe, terminals };
   const registry = new SessionRegistry({
     parts,
     settings: options,
@@ -310,6 +312,7 @@ export function composeRouter<TEnv>(
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
         targetPolicy: options.targetPolicy,
+        terminal: options.terminal,
         rates,
         iceServers,
         logger: options.logger,
@@ -328,14 +331,14 @@ export function composeRouter<TEnv>(
     clock: parts.clock,
     authorize,
     cors,
-    accept: (streamId, caller) => {
-      const session = registry.get(streamId);
+    accept: async (streamId, caller) => {
       registry.checkMayJoin(caller);
-      return session.prepareStream(caller);
+      return (await registry.open(streamId, caller)).prepareStream(caller);
     },
     onServerError,
     onAnswered: (answered) => metrics.countRequest(answered),
   });
+  registry.restoreTerminals();
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     upgrades.detach();
@@ -376,7 +379,7 @@ export function composeRouter<TEnv>(
     health,
     close: () => (closing ??= close()),
     reconfigureSession: async (streamId: string, change: SessionChange) => {
-      await registry.get(streamId).reconfigure(change);
+      await registry.page(streamId).reconfigure(change);
     },
   });
 }

@@ -1,5 +1,7 @@
 export { connectStream } from './connect-stream.js';
+export { controlStream } from './control-stream.js';
 export { StreamConnection } from './stream-connection.js';
+export type { InputControl, InputControlOptions, PressType } from './input-control.js';
 export type { ConnectStreamOptions } from './stream-options.js';
 export type {
   ConnectionStatus,

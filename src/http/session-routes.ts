@@ -7,10 +7,15 @@ import type { RenderOptionDefaults } from '../session/render-options.js';
 import { codecsToOffer } from '../session/render-options.js';
 import type { IceServerSource } from '../session/ice-server-source.js';
 import { customSignal } from '../session/server-sent-event.js';
+import type { StreamSession } from '../session/stream-session.js';
+import type { TerminalRequest } from '../session/terminal-request.js';
+import { asksForTerminal, parseTerminalRequest } from '../session/terminal-request.js';
 import type { Session } from '../session/session.js';
 import type { SessionRegistry } from '../session/session-registry.js';
+import type { SessionRequest } from '../session/session-request.js';
 import { parseSessionRequest } from '../session/session-request.js';
 import type { TargetPolicy } from '../target-policy.js';
+import type { ResolvedTerminalOptions } from '../terminal-options.js';
 import { prefersEventStream } from './accept-header.js';
 import type { CallerRates } from './caller-rates.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
@@ -39,6 +44,8 @@ export interface SessionRoutesParameters {
   readonly registry: SessionRegistry;
   readonly defaults: RenderOptionDefaults;
   readonly targetPolicy: TargetPolicy;
+  /** Undefined: there are none. */
+  readonly terminal: ResolvedTerminalOptions | undefined;
   readonly iceServers: IceServerSource;
   readonly rates: CallerRates;
   readonly logger: Logger;
@@ -48,14 +55,19 @@ export interface SessionRoutesParameters {
 export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Record<string, RouteMethods>> {
   const { registry, rates } = parameters;
   const touched = (streamId: string): Session => {
-    const session = registry.get(streamId);
+    const session = registry.page(streamId);
+    session.touch();
+    return session;
+  };
+  const opened = async ({ streamId, caller }: RouteCall): Promise<StreamSession> => {
+    const session = await registry.open(streamId, caller);
     session.touch();
     return session;
   };
   return {
     '/': { POST: (call) => createSession(call, parameters) },
     '/:streamId': {
-      GET: ({ streamId }) => jsonResponse(200, touched(streamId).state),
+      GET: async (call) => jsonResponse(200, (await opened(call)).state),
       DELETE: async ({ streamId }) => {
         await registry.delete(streamId);
         return emptyResponse(204);
@@ -63,9 +75,9 @@ export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Rec
     },
     // Whoever only looks on does not keep a session alive.
     '/:streamId/diagnostics': {
-      GET: ({ streamId }) => jsonResponse(200, registry.get(streamId).diagnostics),
+      GET: ({ streamId }) => jsonResponse(200, registry.page(streamId).diagnostics),
     },
-    '/:streamId/sse': { GET: (call) => eventStream(call, parameters, touched(call.streamId)) },
+    '/:streamId/sse': { GET: async (call) => eventStream(call, parameters, await opened(call)) },
     '/:streamId/signal': {
       POST: (call) => {
         rates.takeSignal(call.caller);
@@ -87,18 +99,17 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
   const { registry, rates, targetPolicy, logger } = parameters;
   const defaults = { ...parameters.defaults, limits: caller.limits };
   const wantsEvents = prefersEventStream(request.headers.accept);
-  const sessionRequest = parseSessionRequest(await request.readJson(), defaults, targetPolicy);
-  if (wantsEvents) {
-    // Whatever could refuse the event stream refuses the session before it is made.
-    const { videoCodec } = parseEventStreamQuery(request.query);
-    codecsToOffer(sessionRequest.renderOptions.videoCodec, videoCodec);
-    registry.checkMayJoin(caller);
-  }
+  const body = await request.readJson();
+  const create = asksForTerminal(body)
+    ? prepareTerminal(parseTerminalRequest(body, parameters.terminal), parameters)
+    : preparePage(parseSessionRequest(body, defaults, targetPolicy), call, parameters, wantsEvents);
+  // Whatever could refuse the event stream refuses the session before it is made.
+  if (wantsEvents) registry.checkMayJoin(caller);
   // Nobody would ever know the id of this session.
   if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
   // Late: what is no request for a session does not count as one.
   rates.takeSession(caller);
-  const session = registry.create(sessionRequest, caller);
+  const session = create(caller);
   const { streamId } = session;
   logger.info({ streamId, ...callerBindings(caller) }, 'session created');
   if (wantsEvents) return eventStream(call, parameters, session, customSignal('session', { streamId }));
@@ -106,13 +117,34 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
   return jsonResponse(201, { streamId, initialState: session.state }, { Location: location });
 }
 
+function preparePage(
+  sessionRequest: SessionRequest,
+  { request }: RouteCall,
+  { registry }: SessionRoutesParameters,
+  wantsEvents: boolean,
+): (caller: Caller) => StreamSession {
+  if (wantsEvents) {
+    const { videoCodec } = parseEventStreamQuery(request.query);
+    codecsToOffer(sessionRequest.renderOptions.videoCodec, videoCodec);
+  }
+  return (caller) => registry.create(sessionRequest, caller);
+}
+
+function prepareTerminal(
+  terminalRequest: TerminalRequest,
+  { registry }: SessionRoutesParameters,
+): (caller: Caller) => StreamSession {
+  return (caller) => registry.createTerminal(terminalRequest, caller);
+}
+
 async function eventStream(
   { request, caller }: RouteCall,
   { registry, iceServers }: SessionRoutesParameters,
-  session: Session,
+  session: StreamSession,
   preamble?: Uint8Array,
 ): Promise<HttpResponse> {
-  const { viewerId, videoCodec, media } = parseEventStreamQuery(request.query);
+  const { viewerId, videoCodec, media: wantsMedia } = parseEventStreamQuery(request.query);
+  const media = wantsMedia && session.hasMedia;
   // A HEAD must not make a viewer.
   if (request.method === 'HEAD') return eventStreamResponse(() => undefined);
   // To a session that was made by this very request nobody can come back.

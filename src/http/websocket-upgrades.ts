@@ -32,7 +32,7 @@ export interface WebSocketUpgradesParameters {
   readonly authorize: Authorize;
   readonly cors: CorsPolicy;
   /** @returns what takes the WebSocket. @throws StreamKitError what the client is answered. */
-  readonly accept: (streamId: string, caller: Caller) => (sink: MessageSink) => void;
+  readonly accept: (streamId: string, caller: Caller) => Promise<(sink: MessageSink) => void>;
   /** An answer of status 500 was given. */
   readonly onServerError: (thrown: unknown, streamId: string, caller: Caller | undefined) => void;
   /** Any answer was given; 101 where the upgrade was taken. */
@@ -126,7 +126,7 @@ export class WebSocketUpgrades {
       if (!isSameOrigin(request) && !(await cors.permits(request.headers.origin))) {
         throw new StreamKitError('forbidden', 'Pages of this origin may not connect');
       }
-      const take = accept(streamId, caller);
+      const take = await accept(streamId, caller);
       if (socket.destroyed) return;
       socket.off('error', onError);
       this.#protocol.handleUpgrade(request, socket, head, (webSocket) => {

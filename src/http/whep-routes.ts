@@ -30,13 +30,13 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
     '/:streamId/whep': {
       OPTIONS: { 'Accept-Post': SDP_TYPE, ...EXPOSED },
       GET: ({ streamId }) => {
-        registry.get(streamId);
+        registry.page(streamId);
         return emptyResponse(204);
       },
       POST: async (call) => {
         const { request, streamId, caller } = call;
         rates.takeSignal(caller);
-        const session = registry.get(streamId);
+        const session = registry.page(streamId);
         const offer = await request.readText(SDP_TYPE);
         if (offer === '') {
           throw new StreamKitError('unsupported_media_type', 'Expected an SDP offer: none is made here');
@@ -82,7 +82,7 @@ export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<st
   };
 
   function playerOf({ streamId, segments, caller }: RouteCall) {
-    const session = registry.get(streamId);
+    const session = registry.page(streamId);
     return { session, player: session.player(caller, segments.playerId ?? '') };
   }
 }

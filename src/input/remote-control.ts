@@ -68,6 +68,8 @@ export interface RemoteControl {
   seat(member: ControlMember, listener: SeatListener): ControlSeat;
   /** The page is there. Once. */
   goLive(controls: PageControls): void;
+  /** What is controlled is no page. Once, in place of {@link goLive}. */
+  goLiveTo(target: InputTarget): void;
   /** Tells the controllers the shape of the pointer: a keyword of the CSS property `cursor`. */
   showCursor(css: string): void;
   /** Tells the controllers what was copied. */
@@ -130,6 +132,10 @@ class SessionControl implements RemoteControl {
       clock: this.#clock,
       logger,
     });
+  }
+
+  goLiveTo(target: InputTarget): void {
+    if (!this.closed) this.target = target;
   }
 
   showCursor(css: string): void {
@@ -295,7 +301,7 @@ class Seat implements ControlSeat {
         if (this.role !== 'controller')
           throw new InputError('forbidden', 'This client is not the controller');
         const { target } = this.#control;
-        if (target === undefined) throw new InputError('bad_input', 'The page is not captured yet');
+        if (target === undefined) throw new InputError('bad_input', 'There is nothing to control yet');
         target.accept(this, input);
       }
     }

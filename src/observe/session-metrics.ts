@@ -15,7 +15,7 @@ const MS_PER_SECOND = 1000;
 const US_PER_SECOND = 1_000_000;
 /** Of a session that ran: what ended it was its browser or its capture. */
 const CRASHES: ReadonlySet<string> = new Set(['browser_crashed', 'browser_hung', 'capture_failed']);
-const END_REASONS = ['deleted', 'timeout', 'error', 'shutdown'] as const;
+const END_REASONS = ['deleted', 'timeout', 'error', 'shutdown', 'exited'] as const;
 
 type Handlers = { readonly [Name in SessionEventName]: (event: SessionEvents[Name]) => void };
 

@@ -46,7 +46,9 @@ export class WeriftInputChannel implements InputChannel {
     this.#transport = this.#channel.sctp;
     const { sctp, dtlsTransport } = this.#transport;
     (sctp as unknown as { advertisedRwnd: number }).advertisedRwnd = RECEIVE_WINDOW_BYTES;
-    dtlsTransport.dataReceiver = (packet) => this.#onPacket(packet);
+    // werift takes the receiver away when the association ends, and calls it all the same.
+    const dataReceiver = (packet: Buffer): void => this.#onPacket(packet);
+    Object.defineProperty(dtlsTransport, 'dataReceiver', { get: () => dataReceiver, set: () => undefined });
     // werift's own listener opens whatever channel a viewer asks for, and throws where it sends anything unexpected.
     sctp.onReceive.allUnsubscribe();
     sctp.onReceive.subscribe((streamId, protocol, data) => {

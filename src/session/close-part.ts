@@ -3,8 +3,8 @@ import { asError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { settlesWithin } from './deadline.js';
 
-/** What closing may take, ms, in this order: less than 5 s together. What is late goes on by itself. */
-const BUDGET_MS = { viewers: 800, encoders: 800, capture: 3200 } as const;
+/** What closing may take, ms: of one session less than 5 s together. What is late goes on by itself. */
+const BUDGET_MS = { viewers: 800, encoders: 800, capture: 3200, terminal: 3200, replay: 800 } as const;
 
 /** Waits for one part of a session. What fails or is late must not keep the rest from being closed. */
 export async function closePart(

@@ -1,13 +1,10 @@
 import type { Clock } from '../clock.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
 import type { OpenPacketSource, PacketSink, PacketSource } from '../recording/packet-source.js';
+import type { ChunkReader, ChunkStream } from './chunk-stream.js';
+import { SEQUENCE_BYTES } from './chunk-stream.js';
 import { EventLog } from './event-log.js';
 import { OnDemand } from './on-demand.js';
-
-/** One that reads a {@link PageStream}. */
-export interface PageStreamReader {
-  onChunk(sequence: number, bytes: Uint8Array, keyframe: boolean): void;
-}
 
 export interface PageStreamParameters {
   readonly clock: Clock;
@@ -21,8 +18,9 @@ export interface PageStreamParameters {
 const CHUNK_LOG_LIMITS = { maxEntries: 8192, maxBytes: 8 * 1024 * 1024 } as const;
 /** All that ask for a keyframe within this time share one, µs. */
 const KEYFRAME_INTERVAL_US = 300_000;
+/** A reader that begins anew is not sent an older keyframe, ms, but waits for the next. */
+const FRESH_KEYFRAME_MS = 1000;
 
-const SEQUENCE_BYTES = 8;
 const HEADER_BYTES = SEQUENCE_BYTES + 9;
 const KIND_KEYFRAME = 0;
 const KIND_DELTA = 1;
@@ -32,10 +30,10 @@ const KIND_AUDIO = 2;
  * What a session encodes as numbered chunks, each made once for all readers:
  * `[sequence: 8][kind: 1][capture time, µs: 8][payload]`, big-endian.
  */
-export class PageStream implements PacketSink {
+export class PageStream implements ChunkStream, PacketSink {
   readonly #parameters: PageStreamParameters;
   readonly #log = new EventLog(CHUNK_LOG_LIMITS);
-  readonly #readers = new Set<PageStreamReader>();
+  readonly #readers = new Set<ChunkReader>();
   readonly #running: OnDemand;
   #source: PacketSource | undefined;
   #codec: VideoCodec | undefined;
@@ -66,36 +64,28 @@ export class PageStream implements PacketSink {
     return this.#codec;
   }
 
-  /** Number of the newest chunk; 0 before the first. */
   get lastSequence(): number {
     return this.#log.lastSequence;
   }
 
-  /** Undefined where it is gone or was never made. */
   chunk(sequence: number): Uint8Array | undefined {
     return this.#log.at(sequence)?.bytes;
   }
 
-  /** Nothing after `sequence` is gone. False for a number that was never given. */
-  holdsAllAfter(sequence: number): boolean {
-    return this.#log.after(sequence) !== 'gap';
-  }
-
-  /** Bytes of what is held from `sequence` on. */
   bytesFrom(sequence: number): number {
-    const entries = this.#log.after(sequence - 1);
-    return entries === 'gap' ? 0 : entries.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+    return this.#log.bytesAfter(sequence - 1);
   }
 
-  /** The newest keyframe, unless it is older than `maxAgeMs` or gone. */
-  freshKeyframe(maxAgeMs: number): number | undefined {
+  /** Where a part is gone or there is nothing to go on after: the newest keyframe, unless it is old. */
+  resumeAt(lastSequence: number | null): number | undefined {
+    if (lastSequence !== null && this.#log.after(lastSequence) !== 'gap') return lastSequence + 1;
     const { sequence, atUs } = this.#keyframe;
-    const isFresh = this.#parameters.clock.nowUs() - atUs <= maxAgeMs * 1000;
+    const isFresh = this.#parameters.clock.nowUs() - atUs <= FRESH_KEYFRAME_MS * 1000;
     return isFresh && this.#log.at(sequence) !== undefined ? sequence : undefined;
   }
 
-  /** A keyframe comes soon. */
-  requestKeyframe(): void {
+  /** The next keyframe comes soon. */
+  requestEntry(): void {
     const nowUs = this.#parameters.clock.nowUs();
     if (this.#source === undefined || nowUs - this.#keyframeAskedAtUs < KEYFRAME_INTERVAL_US) return;
     this.#keyframeAskedAtUs = nowUs;
@@ -103,7 +93,7 @@ export class PageStream implements PacketSink {
   }
 
   /** @throws StreamKitError as `openSource` does. */
-  add(reader: PageStreamReader): void {
+  add(reader: ChunkReader): void {
     if (this.#ended || this.#readers.has(reader)) return;
     this.#readers.add(reader);
     try {
@@ -115,7 +105,7 @@ export class PageStream implements PacketSink {
     }
   }
 
-  delete(reader: PageStreamReader): void {
+  delete(reader: ChunkReader): void {
     if (this.#readers.delete(reader) && !this.#ended) this.#running.release();
   }
 
@@ -154,7 +144,10 @@ export class PageStream implements PacketSink {
     });
     const keyframe = kind === KIND_KEYFRAME;
     if (keyframe) this.#keyframe = { sequence, atUs: this.#parameters.clock.nowUs() };
-    for (const reader of this.#readers) reader.onChunk(sequence, bytes, keyframe);
+    for (const reader of this.#readers) {
+      reader.onChunk(sequence, bytes);
+      if (keyframe) reader.onEntry({ sequence });
+    }
   }
 
   #closeSource(): void {

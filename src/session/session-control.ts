@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { PageControls } from '../capture/page-controls.js';
 import type { ControlSeat, OpenRemoteControl, RemoteControl, SeatListener } from '../input/remote-control.js';
+import type { InputTarget } from '../input/input-target.js';
 import type { Logger } from '../logger.js';
 import type { Caller } from './caller.js';
 
@@ -62,6 +63,11 @@ export class SessionControl {
   /** The page is captured. Once. */
   goLive(controls: PageControls): void {
     this.#remote.goLive(controls);
+  }
+
+  /** The terminal is open. Once. */
+  goLiveTo(target: InputTarget): void {
+    this.#remote.goLiveTo(target);
   }
 
   showCursor(css: string): void {

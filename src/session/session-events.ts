@@ -3,8 +3,8 @@ import type { ErrorCode } from '../errors.js';
 import type { RecordingStatus } from '../recording/recording.js';
 import type { StreamSessionStatus } from './session-state.js';
 
-/** Why a session ended; viewers read it in `closed`. */
-export type SessionEndReason = 'deleted' | 'timeout' | 'error' | 'shutdown';
+/** Why a session ended; viewers read it in `closed`. `exited`: the command of a terminal ended by itself. */
+export type SessionEndReason = 'deleted' | 'timeout' | 'error' | 'shutdown' | 'exited';
 
 interface OfSession {
   readonly streamId: string;

@@ -8,6 +8,7 @@ import type { OpenRemoteControl } from '../input/remote-control.js';
 import type { Logger } from '../logger.js';
 import type { RtpPayloads } from '../packetize/rtp-payloads.js';
 import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
+import type { TerminalParts } from '../terminal/terminal-parts.js';
 import type { ObserveSession } from './session-events.js';
 import type { SessionFigures } from './session-figures.js';
 
@@ -46,6 +47,8 @@ export interface SessionParts {
   readonly ids: IdSource;
   readonly observe: ObserveSession;
   readonly figures: SessionFigures;
+  /** Undefined: there are no terminals. */
+  readonly terminals?: TerminalParts | undefined;
 }
 
 /** The options that concern a session, under the names and in the units of `StreamKitOptions`. */

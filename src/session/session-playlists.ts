@@ -26,7 +26,7 @@ export class SessionPlaylists {
    * that is not encoded to H.264 or has ended.
    */
   playlist(streamId: string): Promise<string> {
-    const session = this.#registry.get(streamId);
+    const session = this.#registry.page(streamId);
     session.touch();
     let stream = this.#streams.get(streamId);
     if (stream === undefined) {
@@ -46,7 +46,7 @@ export class SessionPlaylists {
 
   /** @throws StreamKitError `no_such_session`, `not_found` for a file that is not there. */
   file(streamId: string, name: string): Uint8Array {
-    this.#registry.get(streamId).touch();
+    this.#registry.page(streamId).touch();
     const bytes = this.#streams.get(streamId)?.file(name);
     if (bytes === undefined) throw new StreamKitError('not_found', 'There is no such segment');
     return bytes;

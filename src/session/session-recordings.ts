@@ -77,7 +77,7 @@ export class SessionRecordings {
    * codec the session does not have, `at_capacity`, `recording_failed`.
    */
   async start(streamId: string, request: RecordingRequest = {}): Promise<RecordingInfo> {
-    const session = this.#registry.get(streamId);
+    const session = this.#registry.page(streamId);
     session.touch();
     const { format, ...limits } = request;
     const asked: VideoCodec | undefined = format === undefined ? undefined : CODEC_OF[format];
@@ -100,7 +100,7 @@ export class SessionRecordings {
   /** @throws StreamKitError `no_such_session` for a session that never was, or is gone and was not recorded. */
   list(streamId: string): RecordingInfo[] {
     const recordings = this.#store.list(streamId);
-    if (recordings.length === 0) this.#registry.get(streamId).touch();
+    if (recordings.length === 0) this.#registry.page(streamId).touch();
     return recordings.map(({ info }) => info);
   }
 
@@ -149,7 +149,7 @@ export class SessionRecordings {
         ...{ recordingId, status, format, startTime },
         ...(error === undefined ? {} : { error: error.message }),
       }));
-    this.#registry.find(streamId)?.showRecordings(shown);
+    this.#registry.findPage(streamId)?.showRecordings(shown);
   }
 }
 

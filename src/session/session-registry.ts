@@ -1,4 +1,6 @@
 import type { Timer } from '../clock.js';
+import { isTerminalName } from '../terminal-options.js';
+import type { TerminalTarget } from '../terminal/terminal.js';
 import type { ErrorCode } from '../errors.js';
 import { StreamKitError } from '../errors.js';
 import type { Caller } from './caller.js';
@@ -7,6 +9,9 @@ import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
 import type { StreamSessionState } from './session-state.js';
 import { Session } from './session.js';
+import type { SessionListener, StreamSession } from './stream-session.js';
+import type { TerminalRequest } from './terminal-request.js';
+import { TerminalSession } from './terminal-session.js';
 import type { Viewer, ViewerRequest } from './viewer.js';
 
 export interface SessionRegistryParameters {
@@ -17,19 +22,24 @@ export interface SessionRegistryParameters {
   onSessionError(error: StreamKitError, streamId: string, caller: Caller): void;
 }
 
-/** How long a session that failed can still be asked why, ms. */
-const FAILED_SESSION_KEPT_MS = 30_000;
-/** Most failed sessions kept; beyond it the oldest is forgotten. */
-const MAX_FAILED_SESSIONS = 100;
+/** How long a session that ended by itself can still be asked why, or be read, ms. */
+const ENDED_SESSION_KEPT_MS = 30_000;
+/** Most of them kept; beyond it the oldest is forgotten. One that can be read holds its output. */
+const MAX_KEPT = { error: 100, exited: 16 } as const;
+
+interface Kept {
+  readonly reason: keyof typeof MAX_KEPT;
+  readonly timer: Timer;
+}
 
 /** All sessions of one router: how many there may be, and which can be found under their id. */
 export class SessionRegistry {
   readonly #parameters: SessionRegistryParameters;
   /** By id, what a client can ask for. The id is no secret: what the time of a look-up tells of it harms nobody. */
-  readonly #found = new Map<string, Session>();
+  readonly #found = new Map<string, StreamSession>();
   /** Those that may still have processes, found or not, and who made them: they are what `maxSessions` counts. */
-  readonly #occupying = new Map<Session, Caller>();
-  readonly #failed = new Map<Session, Timer>();
+  readonly #occupying = new Map<StreamSession, Caller>();
+  readonly #kept = new Map<StreamSession, Kept>();
   #closed = false;
 
   constructor(parameters: SessionRegistryParameters) {
@@ -51,58 +61,75 @@ export class SessionRegistry {
   }
 
   /**
-   * Makes a session and begins to launch it.
+   * Makes a session of a page and begins to launch it.
    *
    * @throws StreamKitError `at_capacity`.
    */
   create(request: SessionRequest, caller: Caller): Session {
-    const { parts, settings, maxSessions } = this.#parameters;
-    if (this.#closed) {
-      const headers = { 'Retry-After': '10' };
-      throw new StreamKitError('at_capacity', 'The server is shutting down', { status: 503, headers });
-    }
-    if (this.#occupying.size >= maxSessions) {
-      const headers = { 'Retry-After': '5' };
-      throw new StreamKitError('at_capacity', 'All sessions of this server are taken', { headers });
-    }
-    const ofCaller = [...this.#occupying.values()].filter(({ key }) => key === caller.key).length;
-    if (ofCaller >= (caller.limits.maxSessions ?? Infinity)) {
-      const headers = { 'Retry-After': '5' };
-      throw new StreamKitError('at_capacity', 'This caller has as many sessions as it may', { headers });
-    }
-    const createdAtUs = parts.clock.nowUs();
-    let code: ErrorCode | undefined;
-    const session = new Session(parts.ids.streamId(), request, parts, settings, {
-      onFailed: (failed, error) => {
-        code = error.code;
-        this.#parameters.onSessionError(error, failed.streamId, caller);
-      },
-      onEnded: (ended, reason) => {
-        const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
-        const { streamId } = ended;
-        parts.observe('session:end', { streamId, reason, ageMs, ...(code === undefined ? {} : { code }) });
-        this.#occupying.delete(ended);
-        // One that was deleted while it failed is not to be found again.
-        if (reason === 'error' && this.#found.has(ended.streamId) && !this.#closed) this.#keepFailed(ended);
-        else this.#found.delete(ended.streamId);
-      },
-    });
-    this.#found.set(session.streamId, session);
-    this.#occupying.set(session, caller);
-    parts.observe('session:create', { streamId: session.streamId });
-    session.launch();
-    return session;
+    const { parts, settings } = this.#parameters;
+    this.#ensureRoom(caller);
+    return this.#start(
+      caller,
+      (listener) => new Session(parts.ids.streamId(), request, parts, settings, listener),
+    );
   }
 
-  find(streamId: string): Session | undefined {
+  /** As {@link create}, of a terminal. @throws StreamKitError `at_capacity`, `forbidden` where there are none. */
+  createTerminal(request: TerminalRequest, caller: Caller): TerminalSession {
+    const id = this.#parameters.parts.ids.streamId();
+    return this.#startTerminal({ kind: 'new', id, ...request }, id, caller);
+  }
+
+  /** Takes up the terminals that an earlier run of the server has left. Once, before anything else. */
+  restoreTerminals(): void {
+    const { folder } = this.#parameters.parts.terminals ?? {};
+    for (const { id, createdAtMs, owner } of folder?.left() ?? []) {
+      const caller: Caller = { ...owner, limits: {}, context: undefined };
+      this.#startTerminal({ kind: 'left', id }, id, caller, createdAtMs, false);
+    }
+  }
+
+  /**
+   * Finds a session, or attaches to the tmux session of this name where the options let clients do so.
+   *
+   * @throws StreamKitError `no_such_session`, `at_capacity`.
+   */
+  async open(streamId: string, caller: Caller): Promise<StreamSession> {
+    const { terminals } = this.#parameters.parts;
+    const { names } = terminals?.options.attach ?? {};
+    const mayAttach = names === 'all' ? isTerminalName(streamId) : names?.includes(streamId) === true;
+    if (this.find(streamId) === undefined && mayAttach && (await terminals?.canAttach(streamId)) === true) {
+      // Somebody else may have been quicker.
+      const target: TerminalTarget = { kind: 'attached', name: streamId };
+      return this.find(streamId) ?? this.#startTerminal(target, streamId, caller);
+    }
+    return this.get(streamId);
+  }
+
+  find(streamId: string): StreamSession | undefined {
     return this.#found.get(streamId);
   }
 
   /** @throws StreamKitError `no_such_session`. */
-  get(streamId: string): Session {
+  get(streamId: string): StreamSession {
     const session = this.find(streamId);
-    if (session === undefined) throw new StreamKitError('no_such_session', 'There is no such session');
+    if (session === undefined) throw noSuchSession();
     return session;
+  }
+
+  findPage(streamId: string): Session | undefined {
+    const session = this.find(streamId);
+    return session instanceof Session ? session : undefined;
+  }
+
+  /** A session of a page: one that has media. @throws StreamKitError `no_such_session`, `conflict` for a terminal. */
+  page(streamId: string): Session {
+    const session = this.get(streamId);
+    if (session instanceof Session) return session;
+    throw new StreamKitError(
+      'conflict',
+      'The session is a terminal: it has no pictures and takes no signals',
+    );
   }
 
   /**
@@ -111,7 +138,7 @@ export class SessionRegistry {
    * @throws StreamKitError `no_such_viewer` for a viewer of another session or of another caller, `at_capacity`, or as
    * {@link Session.admit}.
    */
-  admit(session: Session, request: ViewerRequest): Viewer {
+  admit(session: StreamSession, request: ViewerRequest): Viewer {
     const { viewerId, caller } = request;
     if (viewerId !== undefined) {
       if (session.viewers.has(viewerId)) return session.admit(request);
@@ -155,16 +182,96 @@ export class SessionRegistry {
     for (const session of [...this.#found.values()]) this.#forget(session);
   }
 
-  #keepFailed(session: Session): void {
-    const timer = this.#parameters.parts.clock.after(FAILED_SESSION_KEPT_MS, () => this.#forget(session));
-    this.#failed.set(session, timer);
-    const [oldest] = this.#failed.keys();
-    if (this.#failed.size > MAX_FAILED_SESSIONS && oldest !== undefined) this.#forget(oldest);
+  /** @throws StreamKitError `at_capacity`. */
+  #ensureRoom(caller: Caller): void {
+    if (this.#closed) {
+      const headers = { 'Retry-After': '10' };
+      throw new StreamKitError('at_capacity', 'The server is shutting down', { status: 503, headers });
+    }
+    const headers = { 'Retry-After': '5' };
+    if (this.#occupying.size >= this.#parameters.maxSessions) {
+      throw new StreamKitError('at_capacity', 'All sessions of this server are taken', { headers });
+    }
+    const ofCaller = [...this.#occupying.values()].filter(({ key }) => key === caller.key).length;
+    if (ofCaller >= (caller.limits.maxSessions ?? Infinity)) {
+      throw new StreamKitError('at_capacity', 'This caller has as many sessions as it may', { headers });
+    }
   }
 
-  #forget(session: Session): void {
-    this.#failed.get(session)?.cancel();
-    this.#failed.delete(session);
-    this.#found.delete(session.streamId);
+  #startTerminal(
+    target: TerminalTarget,
+    streamId: string,
+    caller: Caller,
+    createdAtMs?: number,
+    limited = true,
+  ): TerminalSession {
+    const { parts, settings } = this.#parameters;
+    const { terminals } = parts;
+    if (terminals === undefined) throw new StreamKitError('forbidden', 'This server has no terminals');
+    if (limited) {
+      this.#ensureRoom(caller);
+      const taken = [...this.#occupying.keys()].filter(
+        (session) => session instanceof TerminalSession,
+      ).length;
+      if (taken >= (terminals.options.maxSessions ?? Infinity)) {
+        const headers = { 'Retry-After': '5' };
+        throw new StreamKitError('at_capacity', 'All terminals of this server are taken', { headers });
+      }
+    }
+    const madeAtMs = createdAtMs ?? Math.round(parts.clock.wallMs());
+    return this.#start(
+      caller,
+      (listener) =>
+        new TerminalSession(
+          { streamId, target, caller, createdAtMs: madeAtMs, parts, terminals, settings },
+          listener,
+        ),
+    );
   }
+
+  #start<T extends StreamSession>(caller: Caller, make: (listener: SessionListener) => T): T {
+    const { parts } = this.#parameters;
+    const createdAtUs = parts.clock.nowUs();
+    let code: ErrorCode | undefined;
+    const session = make({
+      onFailed: (failed, error) => {
+        code = error.code;
+        this.#parameters.onSessionError(error, failed.streamId, caller);
+      },
+      onEnded: (ended, reason) => {
+        const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
+        const { streamId } = ended;
+        parts.observe('session:end', { streamId, reason, ageMs, ...(code === undefined ? {} : { code }) });
+        this.#occupying.delete(ended);
+        const isKept = reason === 'error' || reason === 'exited';
+        // One that was deleted while it failed is not to be found again.
+        if (isKept && this.#found.get(streamId) === ended && !this.#closed) this.#keep(ended, reason);
+        else this.#forget(ended);
+      },
+    });
+    this.#found.set(session.streamId, session);
+    this.#occupying.set(session, caller);
+    parts.observe('session:create', { streamId: session.streamId });
+    session.launch();
+    return session;
+  }
+
+  #keep(session: StreamSession, reason: Kept['reason']): void {
+    const timer = this.#parameters.parts.clock.after(ENDED_SESSION_KEPT_MS, () => this.#forget(session));
+    this.#kept.set(session, { reason, timer });
+    const alike = [...this.#kept].filter(([, kept]) => kept.reason === reason);
+    const [oldest] = alike;
+    if (alike.length > MAX_KEPT[reason] && oldest !== undefined) this.#forget(oldest[0]);
+  }
+
+  #forget(session: StreamSession): void {
+    this.#kept.get(session)?.timer.cancel();
+    this.#kept.delete(session);
+    if (this.#found.get(session.streamId) === session) this.#found.delete(session.streamId);
+    session.release();
+  }
+}
+
+function noSuchSession(): StreamKitError {
+  return new StreamKitError('no_such_session', 'There is no such session');
 }

@@ -33,11 +33,27 @@ export interface RecordingState {
   error?: string;
 }
 
+/** What the state document says of a terminal. */
+export interface TerminalMetadata {
+  cols: number;
+  rows: number;
+  /** It is a tmux session that was there before, and stays. */
+  attached: boolean;
+  /**
+   * With which its command ended, as a shell has it: 128 and the number of the signal where one ended it. Null while it
+   * runs, and where it is not known.
+   */
+  exitStatus: number | null;
+  /** The signal that the status stands for, such as `SIGKILL`. */
+  exitSignal: string | null;
+}
+
 export interface SessionMetadata {
   /** Viewers with an open event stream. */
   viewers: number;
   controllerId: string | null;
-  video: VideoMetadata;
+  /** Null for a terminal. */
+  video: VideoMetadata | null;
   /** Null where the session has no sound. */
   audio: { codec: 'opus' } | null;
   /** Null until the page is captured. */
@@ -48,12 +64,15 @@ export interface SessionMetadata {
   mediaPlane: 'native' | 'werift';
   /** What the page itself set. */
   page: Record<string, unknown>;
+  /** Of a terminal. */
+  terminal?: TerminalMetadata;
 }
 
 /** The state document of one session, from which patches are computed. */
 export interface StreamSessionState {
   streamId: string;
   status: StreamSessionStatus;
+  /** Empty for a terminal. */
   targetUrl: string;
   /** At least one event stream is open. */
   clientConnected: boolean;
@@ -145,7 +164,7 @@ export function patchableCopy(value: Readonly<Record<string, unknown>>): Record<
 }
 
 /** What the state says of an encoder. Rates to a tenth and to a kilobit: finer digits would only make patches. */
-export function videoMetadata(stats: VideoEncoderStats): NonNullable<SessionMetadata['video']> {
+export function videoMetadata(stats: VideoEncoderStats): VideoMetadata {
   const { codec, encoder, width, height } = stats;
   return {
     ...{ codec, encoder, width, height },

@@ -1,5 +1,4 @@
 import type { Capture, SnapshotParameters } from '../capture/capture.js';
-import type { Timer } from '../clock.js';
 import type { VideoEncoderStats } from '../encode/encode-thread.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
@@ -8,45 +7,39 @@ import type { Logger } from '../logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
 import { closePart } from './close-part.js';
-import { IdleWatch } from './idle-watch.js';
 import { initialState, viewportOf } from './initial-state.js';
 import { jsonBytes } from './json-bytes.js';
 import type { MessageSink } from './message-sink.js';
+import { openPageStreams } from './page-streams.js';
 import type { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnostics.js';
+import { SessionLife } from './session-life.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
 import type { RecordingState, StreamSessionState } from './session-state.js';
-import { patchableCopy, SessionState, videoMetadata } from './session-state.js';
+import { patchableCopy, videoMetadata } from './session-state.js';
 import { SnapshotQueue } from './snapshot-queue.js';
-import { StatePublisher } from './state-publisher.js';
+import type { StatePublisher } from './state-publisher.js';
+import type { SessionListener, StreamSession } from './stream-session.js';
 import { ViewerGroup } from './viewer-group.js';
 import type { Viewer, ViewerRequest } from './viewer.js';
 
-export interface SessionListener {
-  /** It ended by an error; its processes are being closed. */
-  onFailed(session: Session, error: StreamKitError): void;
-  /** Everything it had is closed. */
-  onEnded(session: Session, reason: SessionEndReason): void;
-}
-
-/** While viewers watch, how often that is noted as activity, ms. */
-const WATCHING_NOTE_MS = 30_000;
 const MAX_MESSAGE_BYTES = 64 * 1024;
 
 /** One page being rendered, and its viewers: the life cycle, from launch to the last file removed. */
-export class Session {
+export class Session implements StreamSession {
   readonly streamId: string;
+  readonly hasMedia = true;
   readonly #request: SessionRequest;
   readonly #parts: SessionParts;
   readonly #settings: SessionSettings;
-  readonly #listener: SessionListener;
   readonly #logger: Logger;
+  readonly #life: SessionLife;
   readonly #publisher: StatePublisher;
   readonly viewers: ViewerGroup;
   readonly #snapshots = new SnapshotQueue();
@@ -56,10 +49,6 @@ export class Session {
   #capture: Capture | undefined;
   #media: SessionMedia | undefined;
   #viewerCountTold = 0;
-  readonly #idleWatch: IdleWatch;
-  #watchingTimer: Timer | undefined;
-  #endReason: SessionEndReason | undefined;
-  #ended: Promise<void> | undefined;
 
   constructor(
     streamId: string,
@@ -73,21 +62,20 @@ export class Session {
     this.#renderOptions = request.renderOptions;
     this.#parts = parts;
     this.#settings = settings;
-    this.#listener = listener;
     this.#logger = parts.logger.child({ streamId });
     const nowMs = Math.round(parts.clock.wallMs());
-    const state = new SessionState(initialState(streamId, request, nowMs, parts.mediaPlane.name));
-    const createdAtUs = parts.clock.nowUs();
-    this.#publisher = new StatePublisher(
-      state,
-      parts.clock,
-      settings.stateUpdateInterval,
-      (entry) => this.viewers.sendPatch(entry),
-      (status, previous) => {
-        const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
-        parts.observe('session:status', { streamId, status, previous, ageMs });
+    const initial = initialState(streamId, request, nowMs, parts.mediaPlane.name);
+    this.#life = new SessionLife(
+      { initial, parts, settings, logger: this.#logger },
+      {
+        onPatch: (entry) => this.viewers.sendPatch(entry),
+        isUsed: () => this.#media?.tapped === true,
+        shutDown: (reason) => this.#shutDown(reason),
+        onFailed: (error) => listener.onFailed(this, error),
+        onEnded: (reason) => listener.onEnded(this, reason),
       },
     );
+    this.#publisher = this.#life.publisher;
     this.viewers = new ViewerGroup(
       {
         streamId,
@@ -95,7 +83,17 @@ export class Session {
         settings,
         publisher: this.#publisher,
         renderOptions: request.renderOptions,
-        snapshot: () => this.snapshot({ format: 'png' }),
+        openStreams: (hooks) =>
+          openPageStreams({
+            clock: parts.clock,
+            logger: this.#logger,
+            graceMs: settings.viewerReattachMs,
+            firstCodec: codecsToOffer(request.renderOptions.videoCodec, undefined)[0] ?? 'h264',
+            document: () => this.state,
+            snapshot: () => this.snapshot({ format: 'png' }),
+            openSource: (codec, sink) => this.openPackets(codec, sink),
+            ...hooks,
+          }),
         logger: this.#logger,
       },
       {
@@ -105,12 +103,6 @@ export class Session {
         resize: ({ width, height }) => this.reconfigure({ resolution: `${width}x${height}` }),
       },
     );
-    this.#idleWatch = new IdleWatch({
-      clock: parts.clock,
-      timeoutMs: settings.sessionTimeout,
-      isUsed: () => this.state.clientConnected || this.#media?.tapped === true,
-      onIdle: () => void this.#end('timeout'),
-    });
   }
 
   /** The state document as it is now. */
@@ -132,8 +124,7 @@ export class Session {
 
   /** Notes that somebody asked for this session. */
   touch(): void {
-    this.#idleWatch.touch();
-    this.#publisher.touch();
+    this.#life.touch();
   }
 
   /** As {@link ViewerGroup.admit}. */
@@ -153,7 +144,7 @@ export class Session {
     iceServers: readonly IceServerOption[],
   ): Promise<{ player: Player; answer: string }> {
     this.touch();
-    if (this.#endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
+    if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
     if (this.#media === undefined) {
       const headers = { 'Retry-After': '1' };
       throw new StreamKitError('conflict', 'The page is not captured yet', { headers });
@@ -230,7 +221,11 @@ export class Session {
 
   /** Ends the session: status `terminated`. Idempotent; a session that failed is only waited for. */
   close(reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void> {
-    return this.#end(reason);
+    return this.#life.end(reason);
+  }
+
+  release(): void {
+    // Nothing of a page can be read after its end.
   }
 
   async #launch(): Promise<void> {
@@ -252,15 +247,15 @@ export class Session {
           onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
           onCursor: (css) => this.viewers.control.showCursor(css),
           onClipboard: (text) => this.viewers.control.showClipboard(text),
-          onEnded: (error) => this.#fail(error),
+          onEnded: (error) => this.#life.fail(error),
         },
         signal,
         { streamId: this.streamId },
       );
       this.#capture = capture;
-      if (this.#endReason === undefined) this.#goLive(capture);
+      if (this.#life.endReason === undefined) this.#goLive(capture);
     } catch (thrown) {
-      this.#fail(signal.aborted ? asError(signal.reason) : asError(thrown));
+      this.#life.fail(signal.aborted ? asError(signal.reason) : asError(thrown));
     } finally {
       timer.cancel();
     }
@@ -282,7 +277,7 @@ export class Session {
       {
         onVideoStats: (stats) => this.#onVideoStats(stats),
         onVideoIdle: () => this.#onVideoIdle(),
-        onMediaError: (error) => this.#fail(error),
+        onMediaError: (error) => this.#life.fail(error),
       },
     );
     this.#publisher.update((document) => {
@@ -302,20 +297,16 @@ export class Session {
       document.metadata.viewers = attached;
       document.clientConnected = attached > 0;
       document.webrtc = { signalingState, iceCandidatesGathered };
-      if (this.#endReason === undefined && this.#media !== undefined) {
+      if (this.#life.endReason === undefined && this.#media !== undefined) {
         document.status = streaming ? 'streaming' : 'connecting';
       }
     });
-    if (this.#endReason !== undefined) return;
+    if (this.#life.endReason !== undefined) return;
     if (this.#capture !== undefined && attached !== this.#viewerCountTold) {
       this.#viewerCountTold = attached;
       this.#capture.setViewerCount(attached);
     }
-    if (attached === 0) this.#watchingTimer?.cancel();
-    this.#watchingTimer =
-      attached === 0
-        ? undefined
-        : (this.#watchingTimer ?? this.#parts.clock.every(WATCHING_NOTE_MS, () => this.touch()));
+    this.#life.setWatched(attached > 0);
   }
 
   #onPageMetadata(metadata: Readonly<Record<string, unknown>>): void {
@@ -331,7 +322,7 @@ export class Session {
 
   #onVideoIdle(): void {
     this.#publisher.update(({ metadata }) => {
-      metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0 };
+      if (metadata.video !== null) metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0 };
     });
   }
 
@@ -345,45 +336,15 @@ export class Session {
   }
 
   #liveOr(sentence: string): { capture: Capture; media: SessionMedia } {
-    if (this.#endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
+    if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
     if (this.#media === undefined || this.#capture === undefined) {
       throw new StreamKitError('unavailable', sentence, { headers: { 'Retry-After': '1' } });
     }
     return { capture: this.#capture, media: this.#media };
   }
 
-  #fail(thrown: Error): void {
-    if (this.#endReason !== undefined) return;
-    // Only coded errors are written for the eyes of a client.
-    const error =
-      thrown instanceof StreamKitError
-        ? thrown
-        : new StreamKitError('internal', 'The session failed', { cause: thrown });
-    this.#logger.error({ err: error }, 'session failed');
-    void this.#end('error', error);
-    this.#listener.onFailed(this, error);
-  }
-
-  #end(reason: SessionEndReason, error?: StreamKitError): Promise<void> {
-    if (this.#ended === undefined) {
-      // Set first: closing calls back, and a session ends once.
-      this.#endReason = reason;
-      this.#ended = this.#shutDown(reason, error);
-    }
-    return this.#ended;
-  }
-
-  async #shutDown(reason: SessionEndReason, error: StreamKitError | undefined): Promise<void> {
-    this.#idleWatch.close();
-    this.#watchingTimer?.cancel();
-    this.#publisher.update((document) => {
-      document.status = reason === 'error' ? 'error' : 'terminated';
-      if (error !== undefined) document.error = error.message;
-    });
-    this.#publisher.flush();
-    this.#publisher.close();
+  async #shutDown(reason: SessionEndReason): Promise<void> {
     this.#launchAbort.abort();
-
     const by = { clock: this.#parts.clock, logger: this.#logger };
     await closePart('viewers', this.viewers.close(reason), by);
     this.#onViewerChange();
@@ -393,7 +354,5 @@ export class Session {
     this.#publisher.update((document) => {
       delete document.instanceInfo?.pid;
     });
-    this.#logger.info({ reason }, 'session ended');
-    this.#listener.onEnded(this, reason);
   }
 }

@@ -1,10 +1,18 @@
 import type { Clock, Timer } from '../clock.js';
-import type { ControlSeat } from '../input/remote-control.js';
 import type { TypedMessage } from '../input/input-message.js';
+import type { ControlSeat } from '../input/remote-control.js';
 import { isPlainObject } from '../option-checks.js';
+import type { ChunkReader, ChunkStream, StreamEntry } from './chunk-stream.js';
 import type { MessageSink } from './message-sink.js';
-import type { PageStream, PageStreamReader } from './page-stream.js';
 import type { OpenSeat } from './session-control.js';
+
+/** The session as it is now, for one that sees nothing else of it. */
+export interface StreamSnapshot {
+  /** Number of the last chunk that it contains. */
+  readonly seq: number;
+  /** Of a page a PNG, of a terminal what draws its screen. */
+  readonly data: Uint8Array;
+}
 
 export interface StreamClientParameters {
   readonly clock: Clock;
@@ -12,8 +20,7 @@ export interface StreamClientParameters {
   /** The messages with which a connection begins. */
   readonly sessionMeta: () => string;
   readonly state: () => string;
-  /** A PNG of the picture as it is now. */
-  readonly snapshot: () => Promise<Uint8Array>;
+  readonly snapshot: () => Promise<StreamSnapshot>;
 }
 
 export interface StreamClientListener {
@@ -26,32 +33,36 @@ export interface StreamClientListener {
 const CLOSE_POLICY_VIOLATION = 1008;
 /** How long a client may take to say where it begins, ms. */
 const RESUME_TIMEOUT_MS = 1000;
-/** Most bytes of media that wait for one client that has caught up; beyond it they are dropped up to a keyframe. */
+/** How long a client may take to read what is left at the end, ms. */
+const FINISH_TIMEOUT_MS = 5000;
+/** Most bytes of chunks that wait for one client that has caught up; beyond it they are dropped up to an entry. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 /** What is handed to the connection at a time; the rest waits in the log that all clients share. */
 const MAX_BACKLOG_BYTES = 1024 * 1024;
-/** A client that begins anew is not sent an older keyframe, ms, but waits for the next. */
-const FRESH_KEYFRAME_MS = 1000;
+
 /**
  * One WebSocket of a session: what it begins with, where it resumes, and what it is sent in bounded memory however slow
  * it is. It reads the chunks that all clients share at its own pace.
  */
-export class StreamClient implements PageStreamReader {
+export class StreamClient implements ChunkReader {
   readonly #sink: MessageSink;
   readonly #parameters: StreamClientParameters;
   readonly #listener: StreamClientListener;
   readonly #seat: ControlSeat;
   #hasArrived = false;
   #resumeTimer: Timer | undefined;
-  /** Undefined until the client has said it, or the time is over; null for the newest keyframe. */
+  /** Undefined until the client has said it, or the time is over; null for none. */
   #lastSequence: number | null | undefined;
-  #stream: PageStream | undefined;
-  /** Number of the chunk to be sent next; undefined while a keyframe is waited for. */
+  #stream: ChunkStream | undefined;
+  /** Number of the chunk to be sent next; undefined while an entry is waited for. */
   #next: number | undefined;
   #unsentBytes = 0;
   #hasCaughtUp = false;
   #owesState = false;
   #takesSnapshot = false;
+  /** How it is to be closed once it has everything. */
+  #finish: { readonly code: number; readonly reason: string } | undefined;
+  #finishTimer: Timer | undefined;
   #closed = false;
 
   constructor(sink: MessageSink, parameters: StreamClientParameters, listener: StreamClientListener) {
@@ -97,25 +108,44 @@ export class StreamClient implements PageStreamReader {
     if (!this.#owesState) this.#sink.sendText(this.#parameters.state());
   }
 
-  /** The media begins; once, after the client has resumed. @throws StreamKitError as {@link PageStream.add} does. */
-  follow(stream: PageStream): void {
-    const last = this.#lastSequence;
+  /** The chunks begin; once, after the client has resumed. @throws StreamKitError as {@link ChunkStream.add} does. */
+  follow(stream: ChunkStream): void {
     stream.add(this);
     this.#stream = stream;
-    if (typeof last === 'number' && stream.holdsAllAfter(last)) this.#beginAt(last + 1);
-    else this.#beginAtKeyframe();
+    this.#beginAfter(this.#lastSequence ?? null);
     this.#pump();
   }
 
-  onChunk(sequence: number, bytes: Uint8Array, keyframe: boolean): void {
-    if (this.#next === undefined) {
-      // One that is still behind would only be dropped again.
-      if (!keyframe || this.#sink.backlogBytes > MAX_BACKLOG_BYTES) return;
-      this.#beginAt(sequence);
-    } else this.#unsentBytes += bytes.byteLength;
+  onChunk(_sequence: number, bytes: Uint8Array): void {
+    if (this.#next === undefined) return;
+    this.#unsentBytes += bytes.byteLength;
     this.#pump();
     const waitingBytes = this.#unsentBytes + this.#sink.backlogBytes;
     if (this.#hasCaughtUp && waitingBytes > MAX_WAITING_BYTES) this.#beginAt(undefined);
+  }
+
+  onGap(): void {
+    this.#pump();
+  }
+
+  onEntry({ sequence, message }: StreamEntry): void {
+    // One that is still behind would only be dropped again.
+    if (this.#next !== undefined || this.#sink.backlogBytes > MAX_BACKLOG_BYTES) return;
+    if (message !== undefined) this.#sink.sendText(message);
+    this.#beginAt(sequence);
+    this.#pump();
+  }
+
+  /**
+   * Nothing more comes: closes it when it has everything that there is, or has taken too long.
+   *
+   * @param code - RFC 6455 section 7.4.1.
+   */
+  finish(code: number, reason: string): void {
+    if (this.#closed || this.#finish !== undefined) return;
+    this.#finish = { code, reason };
+    this.#finishTimer = this.#parameters.clock.after(FINISH_TIMEOUT_MS, () => this.close(code, reason));
+    this.#pump();
   }
 
   /** @param code - RFC 6455 section 7.4.1. */
@@ -130,9 +160,9 @@ export class StreamClient implements PageStreamReader {
     this.#hasCaughtUp = false;
   }
 
-  #beginAtKeyframe(): void {
-    this.#beginAt(this.#stream?.freshKeyframe(FRESH_KEYFRAME_MS));
-    if (this.#next === undefined) this.#stream?.requestKeyframe();
+  #beginAfter(lastSequence: number | null): void {
+    this.#beginAt(this.#stream?.resumeAt(lastSequence));
+    if (this.#next === undefined) this.#stream?.requestEntry();
   }
 
   #pump(): void {
@@ -140,12 +170,16 @@ export class StreamClient implements PageStreamReader {
     while (stream !== undefined && this.#next !== undefined && this.#sink.backlogBytes < MAX_BACKLOG_BYTES) {
       if (this.#next > stream.lastSequence) {
         this.#hasCaughtUp = true;
+        if (this.#finish !== undefined) {
+          if (this.#owesState) this.#sink.sendText(this.#parameters.state());
+          this.close(this.#finish.code, this.#finish.reason);
+        }
         return;
       }
       const chunk = stream.chunk(this.#next);
       if (chunk === undefined) {
         // It fell behind what is kept.
-        this.#beginAtKeyframe();
+        this.#beginAfter(this.#next - 1);
         continue;
       }
       this.#sink.sendBinary(chunk);
@@ -158,7 +192,7 @@ export class StreamClient implements PageStreamReader {
     if (this.#closed) return;
     if (this.#owesState) this.sendState();
     if (this.#next === undefined && this.#sink.backlogBytes < MAX_BACKLOG_BYTES) {
-      this.#stream?.requestKeyframe();
+      this.#stream?.requestEntry();
     }
     this.#pump();
   }
@@ -192,15 +226,11 @@ export class StreamClient implements PageStreamReader {
       return;
     }
     this.#takesSnapshot = true;
-    const seq = this.#stream?.lastSequence ?? 0;
     Promise.resolve()
       .then(() => this.#parameters.snapshot())
       .then(
-        (png) => {
-          const data = Buffer.from(png.buffer, png.byteOffset, png.byteLength).toString('base64');
-          this.#sink.sendText(JSON.stringify({ type: 'snapshot', seq, data }));
-        },
-        () => this.#sendError('snapshot_failed', 'The picture could not be taken'),
+        (snapshot) => this.#sink.sendText(snapshotMessage(snapshot)),
+        () => this.#sendError('snapshot_failed', 'The snapshot could not be taken'),
       )
       .finally(() => {
         this.#takesSnapshot = false;
@@ -223,11 +253,18 @@ export class StreamClient implements PageStreamReader {
     if (this.#closed) return;
     this.#closed = true;
     this.#resumeTimer?.cancel();
+    this.#finishTimer?.cancel();
     this.#seat.leave();
     this.#stream?.delete(this);
     this.#stream = undefined;
     this.#listener.onClosed(this);
   }
+}
+
+/** A snapshot as it is sent. */
+export function snapshotMessage({ seq, data }: StreamSnapshot): string {
+  const base64 = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
+  return JSON.stringify({ type: 'snapshot', seq, data: base64 });
 }
 
 function parseMessage(text: string): TypedMessage | undefined {

@@ -1,27 +1,25 @@
 import type { Clock } from '../clock.js';
-import type { VideoCodec } from '../encode/encoded-frame.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
+import type { ChunkStream } from './chunk-stream.js';
 import type { MessageSink } from './message-sink.js';
-import { PageStream } from './page-stream.js';
 import type { OpenSeat } from './session-control.js';
 import type { SessionEndReason } from './session-events.js';
 import type { StreamSessionState } from './session-state.js';
+import type { StreamSnapshot } from './stream-client.js';
 import { StreamClient } from './stream-client.js';
 import type { ViewerJournal } from './viewer-journal.js';
 
 export interface StreamClientsParameters {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How long the stream goes on without a client, ms. */
-  readonly graceMs: number;
-  /** What is encoded if nobody has asked for another: the first that the session has. */
-  readonly firstCodec: VideoCodec;
+  readonly stream: ChunkStream;
+  readonly kind: 'page' | 'terminal';
   readonly document: () => Readonly<StreamSessionState>;
-  readonly snapshot: () => Promise<Uint8Array>;
-  readonly openSource: (codec: VideoCodec | undefined, sink: PacketSink) => PacketSource;
+  /** What `session-meta` says besides of this kind of session. */
+  readonly meta: () => Readonly<Record<string, unknown>>;
+  readonly snapshot: () => Promise<StreamSnapshot>;
   /** Of one that is about to join. */
   readonly openJournal: () => Pick<ViewerJournal, 'publicId' | 'join' | 'leave'>;
   /** @param publicId - the public id of the client. */
@@ -43,18 +41,17 @@ const CLOSE_INTERNAL_ERROR = 1011;
 /** The WebSockets of one session, and the stream of chunks that they share. */
 export class StreamClients {
   readonly #parameters: StreamClientsParameters;
-  readonly #stream: PageStream;
   readonly #clients = new Map<StreamClient, Membership>();
   #isLive = false;
-  #endReason: string | undefined;
+  #endReason: SessionEndReason | undefined;
+  /** What has ended by itself can still be read. */
+  #isReadable = true;
   /** The message of the state as it was last published, made once for all. */
   #state: string | undefined;
   #meta = '';
 
   constructor(parameters: StreamClientsParameters) {
     this.#parameters = parameters;
-    const { clock, graceMs, openSource } = parameters;
-    this.#stream = new PageStream({ clock, graceMs, openSource });
   }
 
   get size(): number {
@@ -90,17 +87,18 @@ export class StreamClients {
         },
       },
     );
-    if (this.#endReason !== undefined) {
-      client.close(CLOSE_NORMAL, this.#endReason);
+    if (!this.#isReadable) {
+      client.close(CLOSE_NORMAL, this.#endReason ?? '');
       return;
     }
     this.#clients.set(client, { caller, journal });
     journal.join();
     client.arrive();
+    if (this.#endReason !== undefined) client.finish(CLOSE_NORMAL, this.#endReason);
     onChange();
   }
 
-  /** The page is captured. Once. */
+  /** There is something to stream. Once. */
   goLive(): void {
     this.#isLive = true;
     for (const client of [...this.#clients.keys()]) this.#follow(client);
@@ -119,23 +117,34 @@ export class StreamClients {
     }
   }
 
-  /** Closes every WebSocket with the reason. Idempotent. */
-  close(reason: SessionEndReason): void {
+  /** Nothing more comes. What is held can still be read, also by those that come now; then they are closed. */
+  finish(reason: SessionEndReason): void {
     if (this.#endReason !== undefined) return;
     this.#endReason = reason;
-    const code = closeCodes.get(reason) ?? CLOSE_NORMAL;
     for (const [client, { journal }] of [...this.#clients]) {
       // The first reason counts.
       journal.leave(reason);
-      client.close(code, reason);
+      client.finish(CLOSE_NORMAL, reason);
     }
-    this.#stream.close();
+  }
+
+  /** Closes every WebSocket with the reason. Idempotent. */
+  close(reason: SessionEndReason): void {
+    if (!this.#isReadable) return;
+    this.#isReadable = false;
+    this.#endReason ??= reason;
+    const code = closeCodes.get(this.#endReason) ?? CLOSE_NORMAL;
+    for (const [client, { journal }] of [...this.#clients]) {
+      journal.leave(this.#endReason);
+      client.close(code, this.#endReason);
+    }
+    this.#parameters.stream.close();
   }
 
   #follow(client: StreamClient): void {
-    if (!this.#isLive || !client.hasResumed || this.#endReason !== undefined) return;
+    if (!this.#isLive || !client.hasResumed || !this.#isReadable) return;
     try {
-      client.follow(this.#stream);
+      client.follow(this.#parameters.stream);
     } catch (thrown) {
       const error = asError(thrown);
       this.#parameters.logger.warn({ err: error }, 'a stream could not be opened');
@@ -145,15 +154,14 @@ export class StreamClients {
   }
 
   #sessionMeta(): string {
-    const { streamId, instanceInfo, metadata } = this.#parameters.document();
-    const { width, height } = metadata.video;
+    const { document, kind, meta } = this.#parameters;
+    const { streamId, instanceInfo } = document();
     this.#meta = JSON.stringify({
       type: 'session-meta',
       name: streamId,
       createdAt: new Date(instanceInfo?.startTime ?? 0).toISOString(),
-      kind: 'page',
-      video: { codec: this.#stream.codec ?? this.#parameters.firstCodec, width, height },
-      audio: metadata.audio,
+      kind,
+      ...meta(),
     });
     return this.#meta;
   }

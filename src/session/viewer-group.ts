@@ -1,6 +1,7 @@
 import type { PageControls } from '../capture/page-controls.js';
 import { asError, StreamKitError } from '../errors.js';
 import type { IceServerOption } from '../ice-server-options.js';
+import type { InputTarget } from '../input/input-target.js';
 import type { Logger } from '../logger.js';
 import type { Caller } from './caller.js';
 import type { EventLogEntry } from './event-log.js';
@@ -16,7 +17,7 @@ import { SessionControl } from './session-control.js';
 import type { SessionControlListener } from './session-control.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { StatePublisher } from './state-publisher.js';
-import { StreamClients } from './stream-clients.js';
+import type { StreamClients, StreamClientsParameters } from './stream-clients.js';
 import type { ViewerRequest } from './viewer.js';
 import { Viewer } from './viewer.js';
 import { ViewerJournal } from './viewer-journal.js';
@@ -40,8 +41,10 @@ export interface ViewerGroupParameters {
   readonly settings: Pick<SessionSettings, 'maxViewersPerSession' | 'viewerReattachMs'>;
   readonly publisher: StatePublisher;
   readonly renderOptions: Pick<RenderOptions, 'videoCodec' | 'audio'>;
-  /** A PNG of the picture as it is now. */
-  readonly snapshot: () => Promise<Uint8Array>;
+  /** Makes what takes the WebSockets; it is told when one comes or goes. */
+  readonly openStreams: (
+    hooks: Pick<StreamClientsParameters, 'openJournal' | 'openSeat' | 'onChange'>,
+  ) => StreamClients;
   readonly logger: Logger;
 }
 
@@ -63,7 +66,7 @@ export class ViewerGroup {
   readonly #viewers = new Map<string, Viewer>();
   readonly #players = new Map<string, Player>();
   #admitted = 0;
-  readonly #streams: StreamClients;
+  readonly streams: StreamClients;
   readonly control: SessionControl;
   #live: SessionMedia | undefined;
   /** What waits for the page to be captured: at most one entry a viewer's peer. */
@@ -73,20 +76,10 @@ export class ViewerGroup {
   constructor(parameters: ViewerGroupParameters, listener: ViewerGroupListener) {
     this.#parameters = parameters;
     this.#listener = listener;
-    const { streamId, parts, settings, publisher, renderOptions, snapshot, logger } = parameters;
+    const { streamId, parts, logger } = parameters;
     const { clock, openRemoteControl } = parts;
     this.control = new SessionControl({ streamId, openRemoteControl, clock, logger }, listener);
-    this.#streams = new StreamClients({
-      clock: parts.clock,
-      logger,
-      graceMs: settings.viewerReattachMs,
-      firstCodec: codecsToOffer(renderOptions.videoCodec, undefined)[0] ?? 'h264',
-      document: () => publisher.document,
-      snapshot,
-      openSource: (codec, sink) => {
-        if (this.#live === undefined) throw new StreamKitError('unavailable', 'The page is not captured yet');
-        return this.#live.tap(codecsToOffer(renderOptions.videoCodec, codec), sink);
-      },
+    this.streams = parameters.openStreams({
       openJournal: () => this.#openJournal(),
       openSeat: (publicId, caller) => this.control.openSeat(publicId, caller),
       onChange: () => {
@@ -188,12 +181,12 @@ export class ViewerGroup {
 
   /** Takes a WebSocket; one that comes after the end is closed with the reason. */
   admitStream(sink: MessageSink, caller: Caller): void {
-    this.#streams.admit(sink, caller);
+    this.streams.admit(sink, caller);
   }
 
   /** @throws StreamKitError `at_capacity`. Those that are away for a while count too. */
   ensureRoom(status = 429): void {
-    const size = this.#viewers.size + this.#players.size + this.#streams.size;
+    const size = this.#viewers.size + this.#players.size + this.streams.size;
     if (size < this.#parameters.settings.maxViewersPerSession) return;
     const headers = { 'Retry-After': '5' };
     throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { status, headers });
@@ -239,7 +232,7 @@ export class ViewerGroup {
   /** How many a caller has, players among them. */
   countOf({ key }: Caller): number {
     const all = [...this.#viewers.values(), ...this.#players.values()];
-    return all.filter((viewer) => viewer.callerKey === key).length + this.#streams.countOf(key);
+    return all.filter((viewer) => viewer.callerKey === key).length + this.streams.countOf(key);
   }
 
   summary(): ViewerSummary {
@@ -250,8 +243,8 @@ export class ViewerGroup {
     ].filter((one) => one.state !== 'closed');
     const connected = media.some((one) => one.state === 'connected');
     return {
-      attached: viewers.filter((viewer) => viewer.attached).length + this.#players.size + this.#streams.size,
-      streaming: connected || this.#streams.size > 0,
+      attached: viewers.filter((viewer) => viewer.attached).length + this.#players.size + this.streams.size,
+      streaming: connected || this.streams.size > 0,
       signalingState: connected ? 'connected' : media.length > 0 ? 'negotiating' : 'idle',
       iceCandidatesGathered: media.length > 0 && media.every((one) => one.candidatesGathered),
     };
@@ -263,7 +256,7 @@ export class ViewerGroup {
 
   sendPatch(entry: EventLogEntry): void {
     for (const viewer of this.#viewers.values()) viewer.sendPatch(entry);
-    this.#streams.onStateChange();
+    this.streams.onStateChange();
   }
 
   sendSignal(event: Uint8Array): void {
@@ -275,7 +268,13 @@ export class ViewerGroup {
     this.#live = media;
     this.control.goLive(controls);
     for (const work of this.#untilLive.splice(0)) work(media);
-    this.#streams.goLive();
+    this.streams.goLive();
+  }
+
+  /** The terminal is open. Once. */
+  goLiveTo(target: InputTarget): void {
+    this.control.goLiveTo(target);
+    this.streams.goLive();
   }
 
   /** Tells them all and closes them; none is left in the group. Rejects after all when one could not. */
@@ -284,7 +283,8 @@ export class ViewerGroup {
     this.control.close();
     for (const { journal } of [...this.#viewers.values(), ...this.#players.values()]) journal.leave(reason);
     this.#untilLive = [];
-    this.#streams.close(reason);
+    if (reason === 'exited') this.streams.finish(reason);
+    else this.streams.close(reason);
     const closing = [
       ...[...this.#viewers.values()].map((viewer) => viewer.close(reason)),
       ...[...this.#players.values()].map((player) => player.close()),

@@ -262,11 +262,13 @@ test('the frame of another site has it all as well', async () => {
   const gamepad = { type: 'gamepad', index: 2, id: 'Pad', axes: [0, -1, 0.5, 0] };
   await send({ ...gamepad, buttons: [{ pressed: true, value: 1 }] });
   await lines('frame pads 2 0,-1,0.5,0 1');
-  const found = await lines('pads 2 0,-1,0.5,0 1');
+  await lines('pads 2 0,-1,0.5,0 1');
+  // Gamepads do not wait for what waits for the page.
+  await lines('frame paste there true');
   await send({ ...gamepad, buttons: [{ pressed: false, value: 0.25 }] });
   await lines('frame pads 2 0,-1,0.5,0 0.25');
   await send({ type: 'gamepad', index: 2, connected: false });
-  await lines('frame gamepaddisconnected 2 Pad false standard');
+  const found = await lines('frame gamepaddisconnected 2 Pad false standard');
   expect(found).toEqual(
     expect.arrayContaining([
       'frame pointerdown mouse 0/1 40,15 true',
@@ -322,7 +324,7 @@ test('bad input is told what is wrong, and others than the controller may do not
   }
   never.socket.send(JSON.stringify({ type: 'request_control' }));
   await expect.poll(() => never.messages.filter(({ code }) => code === 'forbidden').length).toBe(2);
-  expect((await pageLines()).filter((line) => line.startsWith('pointer'))).toEqual([]);
+  expect((await pageLines()).filter((line) => /^pointer(?:down|up)/.test(line))).toEqual([]);
   may.socket.close();
   never.socket.close();
   await server.state(session, ({ metadata }) => metadata.viewers === 1);
@@ -364,6 +366,6 @@ test('a thousand moves a second come as few, and end where the last one was', as
   await send(...moves, pointer('down', 110, 100), pointer('up', 110, 100));
   const found = await lines('pointerup mouse 0/0 110,100');
   const moved = found.filter((line) => line.startsWith('pointermove'));
-  expect(moved.length).toBeLessThan(500);
+  expect(moved.length).toBeLessThan(200);
   expect(found.at(-2)).toBe('pointerdown mouse 0/1 110,100 true');
 });

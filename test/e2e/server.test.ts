@@ -56,6 +56,23 @@ test('one click on the page of the server brings picture, sound and state', asyn
   await page.waitForFunction('/Northern Lights/.test(document.body.innerText)');
   await page.waitForFunction('/libx264/.test(document.body.innerText)');
   await page.waitForFunction('/[1-9]\\d* fps/.test(document.body.innerText)');
+
+  // Who comes first plays. The page publishes its presses with the act that a space is.
+  await page.waitForFunction('/You play/.test(document.body.innerText)');
+  await page.mouse.move(300, 300);
+  await page.click('#video');
+  await page.keyboard.press('Space', { delay: 60 });
+  await page.keyboard.press('m', { delay: 60 });
+  const presses = `fetch('/stream/' + new URLSearchParams(location.search).get('session'))
+    .then((response) => response.json()).then(({ metadata }) => metadata.page.presses >= 2)`;
+  await page.waitForFunction(presses, { polling: 100 });
+  await page.waitForFunction('/^[1-9]\\d* ms$/.test(document.querySelector("#input-latency").textContent)');
+  // The keys of a player are not those of this page.
+  expect(await page.$eval('video', ({ muted }) => muted)).toBe(false);
+  await page.click('#take');
+  await page.waitForFunction('/Nobody plays/.test(document.body.innerText)');
+  await page.keyboard.press('m');
+  expect(await page.$eval('video', ({ muted }) => muted)).toBe(true);
   expect(problems).toEqual([]);
   await page.close();
 });

@@ -26,7 +26,8 @@ export function readChunk(bytes: Uint8Array): ReadChunk {
 /** An open WebSocket to a client that the test plays. While `takes` is false it reads nothing. */
 export class FakeMessageSink extends FakeConnection<MessageSinkListener> implements MessageSink {
   readonly texts: string[] = [];
-  readonly chunks: ReadChunk[] = [];
+  /** The binary messages. */
+  readonly frames: Buffer[] = [];
   closed: { code: number; reason: string } | undefined;
   takes = true;
 
@@ -36,7 +37,7 @@ export class FakeMessageSink extends FakeConnection<MessageSinkListener> impleme
   }
 
   sendBinary(bytes: Uint8Array): void {
-    this.chunks.push(readChunk(bytes));
+    this.frames.push(Buffer.from(bytes));
     if (!this.takes) this.backlogBytes += bytes.byteLength;
   }
 
@@ -59,7 +60,12 @@ export class FakeMessageSink extends FakeConnection<MessageSinkListener> impleme
       .filter((message) => message.type === type);
   }
 
+  /** As the chunks of a page. */
+  get chunks(): ReadChunk[] {
+    return this.frames.map(readChunk);
+  }
+
   get sequences(): number[] {
-    return this.chunks.map(({ seq }) => seq);
+    return this.frames.map((frame) => Number(frame.readBigUInt64BE(0)));
   }
 }

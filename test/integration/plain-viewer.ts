@@ -14,7 +14,12 @@ import { LOOPBACK_ICE } from '../helpers/loopback-ice.js';
 import { systemClock } from '../../src/clock.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import { silentLogger } from '../../src/logger.js';
-import type { ConnectedMedia, ViewerPeer, ViewerPeerParameters } from '../../src/peer/viewer-peer.js';
+import type {
+  ConnectedMedia,
+  ViewerPeer,
+  ViewerPeerListener,
+  ViewerPeerParameters,
+} from '../../src/peer/viewer-peer.js';
 import { createViewerPeerFactory } from '../../src/peer/werift-viewer-peer.js';
 
 const feedback = [useNACK(), usePLI(), useFIR(), useTWCC()];
@@ -47,6 +52,8 @@ type ConnectParameters = [
   editCandidate?: (candidate: string) => string,
   /** Sends DTLS, each datagram through `send`. */
   sendDtls?: (datagram: Buffer, send: (datagram: Buffer) => Promise<void>) => Promise<void>,
+  /** Hears of the data channel. */
+  input?: Pick<ViewerPeerListener, 'onInputOpen' | 'onInputMessage' | 'onInputClosed'>,
 ];
 
 /** The viewers of one test. */
@@ -81,6 +88,7 @@ async function connectPlainViewer(
     editAnswer = (sdp) => sdp,
     editCandidate = (candidate) => candidate,
     sendDtls = (datagram, send) => send(datagram),
+    input = {},
   ]: ConnectParameters
 ): Promise<PlainViewer> {
   const open = createViewerPeerFactory({
@@ -131,6 +139,7 @@ async function connectPlainViewer(
     peer = open(
       { videoCodecs: ['h264'], audio: true, iceServers: [], ...parameters },
       {
+        ...input,
         onOffer: (sdp) => {
           if (offerSdp === '') {
             answer(sdp).catch(reject);

@@ -6,25 +6,43 @@ import { build, type BuildOptions } from 'esbuild';
 import { expect, it } from 'vitest';
 
 const script = pathToFileURL(join(import.meta.dirname, '../../../scripts/client-bundle.mjs')).href;
-const { clientBundle } = (await import(script)) as { clientBundle: BuildOptions };
+const { bundleOf, clientBundle, clientChunks } = (await import(script)) as {
+  bundleOf: (name: string) => BuildOptions;
+  clientBundle: BuildOptions;
+  clientChunks: string[];
+};
 
 const MAX_GZIPPED_BYTES = 15_000;
+/** Of what is loaded only to control, or where UDP is blocked. */
+const MAX_CHUNK_BYTES = new Map([
+  ['input-control', 6000],
+  ['socket-media', 5000],
+]);
 
 /** As `scripts/build.mjs` makes what is shipped. */
-async function bundle(external: string[]): Promise<string> {
-  const { outputFiles } = await build({ ...clientBundle, external, write: false as const });
+async function bundle(options: BuildOptions): Promise<string> {
+  const { outputFiles } = await build({ ...options, write: false as const });
   return outputFiles[0]?.text ?? '';
 }
 
 it('is one file for a browser, below 15 KB gzipped', async () => {
-  const shipped = await bundle([]);
+  const shipped = await bundle(clientBundle);
   // gzip's own level.
   expect(gzipSync(shipped, { level: 6 }).byteLength).toBeLessThan(MAX_GZIPPED_BYTES);
+  expect(shipped).not.toMatch(/\bfrom\s*["']|\bimport\s*["']/);
+  const loaded = Array.from(shipped.matchAll(/\bimport\(([^)]*)\)/g), ([, name]) => name);
+  expect(loaded.sort()).toEqual(clientChunks.map((name) => `"./${name}.js"`));
+});
+
+it.each([...MAX_CHUNK_BYTES])('%s is a file of its own, and needs nothing', async (name, maxBytes) => {
+  const shipped = await bundle(bundleOf(name));
+  expect(gzipSync(shipped, { level: 6 }).byteLength).toBeLessThan(maxBytes);
   expect(shipped).not.toMatch(/\bfrom\s*["']|\bimport\s*["'(]/);
 });
 
 it('needs nothing but fast-json-patch', async () => {
-  const alone = await bundle(['fast-json-patch/*']);
+  const external = [...(clientBundle.external ?? []), 'fast-json-patch/*'];
+  const alone = await bundle({ ...clientBundle, external });
   const imports = Array.from(alone.matchAll(/\bfrom\s*["']([^"']+)["']/g), ([, name]) => name);
   expect(imports).toEqual(['fast-json-patch/module/core.mjs']);
 });

@@ -24,15 +24,21 @@ const { options } = documentedOptions(root);
 const SIBLINGS: Readonly<Record<string, object>> = {
   cors: { origins: '*' },
   recording: { directory: '/tmp/recordings' },
+  terminal: { enabled: true },
   streamTokens: { secret: 'of sixty-four bytes'.padEnd(64, '.') },
 };
 
-const FACTORS: Readonly<Record<string, number>> = { MiB: 2 ** 20, GiB: 2 ** 30, hours: 3_600_000 };
+const FACTORS: Readonly<Record<string, number>> = {
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  hours: 3_600_000,
+};
 
 /** `300000`, `4 GiB`, `4 hours`, `60 a minute`; `2^53` is the first integer that is not safe. NaN: words. */
 function numberOf(text: string): number {
   if (text === '2^53') return Number.MAX_SAFE_INTEGER;
-  const [, digits, unit] = /^(\d+)(?: (MiB|GiB|hours)| an? \w+)?$/.exec(text) ?? [];
+  const [, digits, unit] = /^(\d+)(?: (KiB|MiB|GiB|hours)| an? \w+)?$/.exec(text) ?? [];
   return digits === undefined ? NaN : Number(digits) * (unit === undefined ? 1 : (FACTORS[unit] ?? NaN));
 }
 

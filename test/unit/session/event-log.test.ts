@@ -60,6 +60,35 @@ describe('EventLog', () => {
     expect(numbers(log, 2)).toEqual([3]);
   });
 
+  it('can leave numbers out, which are a gap to whoever has not seen them', () => {
+    const log = new EventLog({ maxEntries: 4, maxBytes: 100 });
+    log.append(bytes(1));
+    log.append(bytes(2));
+    log.skipTo(1000);
+    expect(log.lastSequence).toBe(1000);
+    log.skipTo(5);
+    expect(log.append(bytes(3)).sequence).toBe(1001);
+    expect(numbers(log, 1)).toBe('gap');
+    expect(numbers(log, 2)).toBe('gap');
+    expect(numbers(log, 999)).toBe('gap');
+    expect(numbers(log, 1000)).toEqual([1001]);
+    expect([1, 2, 3, 1000, 1001, 1002].map((sequence) => log.at(sequence)?.bytes.byteLength)).toEqual([
+      1,
+      2,
+      undefined,
+      undefined,
+      3,
+      undefined,
+    ]);
+    expect(log.bytesAfter(1)).toBe(5);
+    expect(log.bytesAfter(0)).toBe(6);
+    log.append(bytes(1));
+    log.append(bytes(1));
+    expect(log.at(1)).toBeUndefined();
+    expect(log.at(2)?.sequence).toBe(2);
+    expect(numbers(log, 1000)).toEqual([1001, 1002, 1003]);
+  });
+
   it.each([1, 2, 3])('never holds more than its limits and never skips (seed %i)', (seed) => {
     const random = seededRandom(seed);
     const log = new EventLog({ maxEntries: 7, maxBytes: 50 });

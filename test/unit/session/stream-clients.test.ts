@@ -6,7 +6,8 @@ import { silentLogger } from '../../../src/logger.js';
 import type { PacketSink } from '../../../src/recording/packet-source.js';
 import { initialState } from '../../../src/session/initial-state.js';
 import type { StreamSessionState } from '../../../src/session/session-state.js';
-import { StreamClients } from '../../../src/session/stream-clients.js';
+import { openPageStreams } from '../../../src/session/page-streams.js';
+import type { StreamClients } from '../../../src/session/stream-clients.js';
 import { FakeMessageSink } from '../../helpers/fake-message-sink.js';
 import { seededRandom } from '../../helpers/seeded-random.js';
 import { anybody, testRequest } from '../../helpers/session-fakes.js';
@@ -41,7 +42,7 @@ beforeEach(() => {
     logger: silentLogger,
   });
   snapshot = () => Promise.resolve(new Uint8Array([1, 2, 3]));
-  clients = new StreamClients({
+  clients = openPageStreams({
     clock,
     logger: silentLogger,
     graceMs: 15_000,
@@ -130,7 +131,7 @@ describe('a WebSocket of a session', () => {
     clients.onStateChange();
     expect(sink.messages('state').at(-1)).toMatchObject({ value: { status: 'connecting' } });
     expect(sink.messages('session-meta')).toHaveLength(1);
-    document.metadata.video.width = 640;
+    if (document.metadata.video !== null) document.metadata.video.width = 640;
     clients.onStateChange();
     expect(sink.messages('session-meta').at(-1)).toMatchObject({ video: { width: 640 } });
   });

@@ -6,6 +6,7 @@ import {
   type StreamError,
 } from '@open-game-system/stream-kit-server/client';
 
+import { ControlView } from './control-view.js';
 import { DiagnosisView } from './diagnosis-view.js';
 import { any, button, element, input, select } from './elements.js';
 import { closedText, errorText, type ErrorText } from './error-text.js';
@@ -20,6 +21,7 @@ const TOAST_MS = 2500;
 const HUES = [140, 160, 185, 205, 230] as const;
 
 const controls = new PlayerControls();
+const control = new ControlView(controls.video, toast);
 const metrics = new MetricsView(any('metrics'));
 const diagnosis = new DiagnosisView({
   latency: any('latency'),
@@ -83,6 +85,7 @@ function connect(options: ConnectStreamOptions): void {
   });
   stream.on('closed', ({ reason }) => finish(stream.status, reason));
   metrics.follow(stream);
+  control.follow(stream);
   diagnosis.follow(stream);
 }
 
@@ -133,6 +136,7 @@ function finish(status: ConnectionStatus, reason: string): void {
   if (connection !== undefined) void diagnosis.conclude(connection);
   connection = undefined;
   metrics.stop();
+  control.stop();
   const words: ErrorText =
     status === 'failed' && lastError !== undefined
       ? errorText(lastError)
@@ -208,7 +212,14 @@ button('stop').addEventListener('click', () => {
     ?.terminate()
     .catch((error: unknown) => toast(error instanceof Error ? error.message : String(error)));
 });
+controls.video.addEventListener('dblclick', () => {
+  if (!control.isPlaying) controls.toggleFullscreen();
+});
 document.addEventListener('keydown', (event) => {
+  if (control.hasKeys) {
+    if (event.shiftKey && event.key === 'Escape') control.leave();
+    return;
+  }
   const isTyping = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
   if (connection === undefined || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
   const action: Partial<Record<string, () => void>> = {

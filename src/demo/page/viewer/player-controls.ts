@@ -22,7 +22,6 @@ export class PlayerControls {
     });
     this.#video.addEventListener('volumechange', () => this.#show());
     button('fullscreen').addEventListener('click', () => this.toggleFullscreen());
-    this.#video.addEventListener('dblclick', () => this.toggleFullscreen());
   }
 
   get video(): HTMLVideoElement {

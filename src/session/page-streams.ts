@@ -1,0 +1,41 @@
+import type { Clock } from '../clock.js';
+import type { VideoCodec } from '../encode/encoded-frame.js';
+import type { Logger } from '../logger.js';
+import type { PacketSink, PacketSource } from '../recording/packet-source.js';
+import { PageStream } from './page-stream.js';
+import type { StreamSessionState } from './session-state.js';
+import type { StreamClientsParameters } from './stream-clients.js';
+import { StreamClients } from './stream-clients.js';
+
+export interface PageStreamsParameters extends Pick<
+  StreamClientsParameters,
+  'openJournal' | 'openSeat' | 'onChange'
+> {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How long the stream goes on without a client, ms. */
+  readonly graceMs: number;
+  /** What is encoded if nobody has asked for another: the first that the session has. */
+  readonly firstCodec: VideoCodec;
+  readonly document: () => Readonly<StreamSessionState>;
+  /** A PNG of the picture as it is now. */
+  readonly snapshot: () => Promise<Uint8Array>;
+  readonly openSource: (codec: VideoCodec | undefined, sink: PacketSink) => PacketSource;
+}
+
+/** The WebSockets of a page: what they share is what the page is encoded to. */
+export function openPageStreams(parameters: PageStreamsParameters): StreamClients {
+  const { clock, logger, graceMs, firstCodec, document, snapshot, openSource } = parameters;
+  const { openJournal, openSeat, onChange } = parameters;
+  const stream = new PageStream({ clock, graceMs, openSource });
+  return new StreamClients({
+    ...{ clock, logger, stream, document, openJournal, openSeat, onChange },
+    kind: 'page',
+    meta: () => {
+      const { video, audio } = document().metadata;
+      const { width, height } = video ?? { width: 0, height: 0 };
+      return { video: { codec: stream.codec ?? firstCodec, width, height }, audio };
+    },
+    snapshot: async () => ({ seq: stream.lastSequence, data: await snapshot() }),
+  });
+}

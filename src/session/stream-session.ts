@@ -1,0 +1,37 @@
+import type { StreamKitError } from '../errors.js';
+import type { Caller } from './caller.js';
+import type { MessageSink } from './message-sink.js';
+import type { SessionEndReason } from './session-events.js';
+import type { StreamSessionState } from './session-state.js';
+import type { ViewerGroup } from './viewer-group.js';
+import type { Viewer, ViewerRequest } from './viewer.js';
+
+/** What a session tells the one who has made it. */
+export interface SessionListener {
+  /** It ended by an error; its processes are being closed. */
+  onFailed(session: StreamSession, error: StreamKitError): void;
+  /** Everything it had is closed. */
+  onEnded(session: StreamSession, reason: SessionEndReason): void;
+}
+
+/** What sessions of every kind have: a state, event streams and WebSockets. */
+export interface StreamSession {
+  readonly streamId: string;
+  /** It can be watched over a peer. */
+  readonly hasMedia: boolean;
+  /** The state document as it is now. */
+  readonly state: Readonly<StreamSessionState>;
+  readonly viewers: Pick<ViewerGroup, 'has' | 'countOf'>;
+  /** Begins to launch. What comes of it shows in the state. Once. */
+  launch(): void;
+  /** Notes that somebody asked for this session. */
+  touch(): void;
+  /** As {@link ViewerGroup.admit}. */
+  admit(request: ViewerRequest): Viewer;
+  /** Takes WebSockets, if there is room for one. @throws StreamKitError `at_capacity`. */
+  prepareStream(caller: Caller): (sink: MessageSink) => void;
+  /** Ends the session: status `terminated`. Idempotent; a session that has ended is only waited for. */
+  close(reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void>;
+  /** Of one that has ended: nothing of it can be read any more. Idempotent. */
+  release(): void;
+}

@@ -1,0 +1,187 @@
+import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { Clock } from '../clock.js';
+import { asError, StreamKitError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { ResolvedTerminalOptions } from '../terminal-options.js';
+import type { OpenTerminal, Terminal, TerminalListener, TerminalTarget } from './terminal.js';
+import { ENDED_OPTION } from './tmux-pane.js';
+import { TmuxServer, tmuxWord } from './tmux-server.js';
+import type { TmuxTerminalParameters } from './tmux-terminal.js';
+import { TmuxTerminal } from './tmux-terminal.js';
+
+export interface OpenTerminalParameters {
+  readonly options: ResolvedTerminalOptions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+type NewTarget = Extract<TerminalTarget, { kind: 'new' }>;
+
+/** Name of the session on a server of ours. */
+const SESSION = 'terminal';
+/** tmux takes no longer command line, bytes (one message of imsg, with room for the rest). */
+const MAX_WORDS_BYTES = 12 * 1024;
+
+/** How a tmux server of ours behaves. `-q`: an older one may lack some of them. */
+const SETTINGS: readonly (readonly string[])[] = [
+  // Should the one that runs the command be killed, its pane stays and can be asked how it ended.
+  ['set-option', '-wgq', 'remain-on-exit', 'on'],
+  ['set-option', '-wgq', 'remain-on-exit-format', ''],
+  ['set-option', '-wgq', 'automatic-rename', 'off'],
+  ['set-option', '-wgq', 'allow-rename', 'off'],
+  ['set-option', '-gq', 'status', 'off'],
+  ['set-option', '-gq', 'update-environment', ''],
+  ['set-option', '-gq', 'default-terminal', 'screen-256color'],
+  ['set-option', '-sgq', 'escape-time', '0'],
+  ['set-option', '-sgq', 'set-clipboard', 'off'],
+];
+
+/**
+ * Runs the command, notes how it ended and waits to be ended itself: tmux 3.3 throws away what a client in control mode has
+ * not been sent yet when the pane's process is gone. What it says itself of a command that was killed is nobody's output;
+ * Ctrl-C is for the command alone.
+ */
+const RUNNER = `exec 3>&2 2>/dev/null
+trap : INT QUIT
+"$@" 2>&3 3>&-
+"$0" set-option -p ${ENDED_OPTION} $? \\; rename-window ended
+while :; do sleep 3600; done`;
+
+/** Terminals that are panes of tmux. */
+export function createOpenTerminal(parameters: OpenTerminalParameters): OpenTerminal {
+  return async (target, listener, signal, logContext) => {
+    const logger = parameters.logger.child(logContext);
+    const terminal = await openTarget({ ...parameters, logger }, target, listener);
+    if (!signal.aborted) return terminal;
+    await terminal.close(target.kind === 'new' ? 'kill' : 'leave');
+    throw asError(signal.reason);
+  };
+}
+
+function openTarget(
+  parameters: OpenTerminalParameters,
+  target: TerminalTarget,
+  listener: TerminalListener,
+): Promise<Terminal> {
+  switch (target.kind) {
+    case 'new':
+      return openNew(parameters, target, listener);
+    case 'left':
+      return openLeft(parameters, target.id, listener);
+    case 'attached':
+      return openAttached(parameters, target.name, listener);
+  }
+}
+
+async function openNew(
+  { options, clock, logger }: OpenTerminalParameters,
+  target: NewTarget,
+  listener: TerminalListener,
+): Promise<Terminal> {
+  const { stateDir, tmuxPath } = options;
+  const words = newSessionWords(target, tmuxPath, stateDir !== undefined);
+  const folder =
+    stateDir === undefined ? await mkdtemp(join(tmpdir(), 'stream-kit-')) : join(stateDir, target.id);
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const server = new TmuxServer({ tmuxPath, socketPath: join(folder, 'tmux'), clock });
+    return await TmuxTerminal.open(
+      {
+        ...{ server, clock, logger, remove, own: true, session: SESSION },
+        start: { words, cwd: target.cwd },
+        attachWords: stateDir === undefined ? undefined : attachWords(SESSION),
+      },
+      listener,
+    );
+  } catch (thrown) {
+    await remove();
+    throw thrown;
+  }
+}
+
+function newSessionWords(target: NewTarget, tmuxPath: string, outlivesServer: boolean): string[] {
+  const { command, cols, rows, env } = target;
+  const settings = [
+    ...SETTINGS,
+    // Should this process die, nobody would ever end what is left.
+    ['set-option', '-gq', 'destroy-unattached', outlivesServer ? 'off' : 'on'],
+  ];
+  const words = [
+    ...settings.flatMap((setting) => [...setting, ';']),
+    ...['new-session', '-s', SESSION, '-x', String(cols), '-y', String(rows)],
+    ...Object.entries(env).flatMap(([name, value]) => ['-e', tmuxWord(`${name}=${value}`)]),
+    ...['--', '/bin/sh', '-c', RUNNER, tmuxWord(tmuxPath), ...command.map(tmuxWord)],
+  ];
+  if (Buffer.byteLength(words.join(' ')) > MAX_WORDS_BYTES) {
+    throw new StreamKitError('too_large', 'The command and its environment are too long');
+  }
+  return words;
+}
+
+async function openLeft(
+  { options, clock, logger }: OpenTerminalParameters,
+  id: string,
+  listener: TerminalListener,
+): Promise<Terminal> {
+  const folder = join(options.stateDir ?? '', id);
+  const server = new TmuxServer({ tmuxPath: options.tmuxPath, socketPath: join(folder, 'tmux'), clock });
+  const { ok } = await server.run(['has-session', '-t', SESSION]);
+  if (!ok) throw new StreamKitError('terminal_failed', 'The terminal has ended while the server was away');
+  return TmuxTerminal.open(
+    {
+      ...{ server, clock, logger, own: true, session: SESSION },
+      start: { words: attachWords(SESSION), cwd: '/' },
+      attachWords: attachWords(SESSION),
+      remove: () => rm(folder, { recursive: true, force: true }),
+    },
+    listener,
+  );
+}
+
+/** Whether there is a session of somebody else under this name. */
+export async function canAttach(
+  { options, clock }: Pick<OpenTerminalParameters, 'options' | 'clock'>,
+  name: string,
+): Promise<boolean> {
+  const socketPath = options.attach?.socketPath ?? '';
+  const server = new TmuxServer({ tmuxPath: options.tmuxPath, socketPath, clock });
+  return (await sessionId(server, socketPath, name)) !== undefined;
+}
+
+async function openAttached(
+  { options, clock, logger }: OpenTerminalParameters,
+  name: string,
+  listener: TerminalListener,
+): Promise<Terminal> {
+  const socketPath = options.attach?.socketPath ?? '';
+  const server = new TmuxServer({ tmuxPath: options.tmuxPath, socketPath, clock });
+  const id = await sessionId(server, socketPath, name);
+  if (id === undefined) throw new StreamKitError('no_such_session', 'There is no such session');
+  const parameters: TmuxTerminalParameters = {
+    ...{ server, clock, logger, own: false, session: id },
+    start: { words: attachWords(id), cwd: '/' },
+    attachWords: attachWords(id),
+    remove: () => Promise.resolve(),
+  };
+  return TmuxTerminal.open(parameters, listener);
+}
+
+function attachWords(target: string): string[] {
+  return ['attach-session', '-t', target];
+}
+
+/** The id of a session by its exact name: names are patterns to tmux, so none is passed to it. */
+async function sessionId(server: TmuxServer, socketPath: string, name: string): Promise<string | undefined> {
+  // Asking a server that is not there would start one.
+  if (!(await stat(socketPath).catch(() => undefined))?.isSocket()) return undefined;
+  const { ok, output } = await server.run(['list-sessions', '-F', '#{session_id} #{session_name}']);
+  if (!ok) return undefined;
+  const lines = output.toString().split('\n');
+  const line = lines.find((candidate) => candidate.slice(candidate.indexOf(' ') + 1) === name);
+  const id = line?.slice(0, line.indexOf(' '));
+  return id !== undefined && /^\$\d{1,9}$/.test(id) ? id : undefined;
+}

@@ -1,0 +1,40 @@
+import type { Clock } from '../clock.js';
+import type { InputTarget } from '../input/input-target.js';
+import type { Logger } from '../logger.js';
+import type { ResolvedTerminalOptions } from '../terminal-options.js';
+import { canAttach, createOpenTerminal } from './open-terminal.js';
+import { TerminalInput } from './terminal-input.js';
+import type { OpenTerminal, Terminal } from './terminal.js';
+import { TerminalStateFolder } from './terminal-state-folder.js';
+
+/** What terminals are made of. */
+export interface TerminalParts {
+  readonly options: ResolvedTerminalOptions;
+  readonly openTerminal: OpenTerminal;
+  readonly createInput: (terminal: Terminal, onInput: () => void) => InputTarget;
+  /** Whether there is a tmux session of somebody else under a name that the options permit. */
+  readonly canAttach: (name: string) => Promise<boolean>;
+  /** Undefined: terminals end with the server. */
+  readonly folder: TerminalStateFolder | undefined;
+}
+
+/**
+ * @param options - undefined: there are none.
+ * @throws StreamKitError `bad_option` where the folder of the options cannot be made.
+ */
+export function terminalParts(
+  options: ResolvedTerminalOptions | undefined,
+  clock: Clock,
+  parent: Logger,
+): TerminalParts | undefined {
+  if (options === undefined) return undefined;
+  const logger = parent.child({ room: 'terminal' });
+  const { stateDir, replayBytes } = options;
+  return {
+    options,
+    openTerminal: createOpenTerminal({ options, clock, logger }),
+    createInput: (terminal, onInput) => new TerminalInput({ terminal, options, logger, onInput }),
+    canAttach: (name) => canAttach({ options, clock }, name),
+    folder: stateDir === undefined ? undefined : new TerminalStateFolder(stateDir, replayBytes, logger),
+  };
+}

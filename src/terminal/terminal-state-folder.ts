@@ -1,0 +1,84 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { ViewerRole } from '../access-options.js';
+import { StreamKitError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import { isPlainObject } from '../option-checks.js';
+import type { ReplayRecord } from './replay-files.js';
+import { ReplayFiles } from './replay-files.js';
+
+/** What the next run of the server must know of a terminal. */
+export interface LeftTerminal {
+  readonly id: string;
+  /** ms since the epoch. */
+  readonly createdAtMs: number;
+  /** Who made it. */
+  readonly owner: { readonly key: string; readonly id: string | undefined; readonly role: ViewerRole };
+}
+
+const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const RECORD = 'session.json';
+
+/** The folder in which terminals outlive the server: one for each, for this user alone. */
+export class TerminalStateFolder {
+  readonly #path: string;
+  readonly #replayBytes: number;
+  readonly #logger: Logger;
+
+  /** @throws StreamKitError `bad_option` where the folder cannot be made. */
+  constructor(path: string, replayBytes: number, logger: Logger) {
+    this.#path = path;
+    this.#replayBytes = replayBytes;
+    this.#logger = logger;
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+    } catch (thrown) {
+      throw new StreamKitError('bad_option', 'The folder terminal.stateDir cannot be made', {
+        cause: thrown,
+      });
+    }
+  }
+
+  /** What an earlier run has left. At the start, before anybody can ask: it does not wait for the disk. */
+  left(): LeftTerminal[] {
+    return readdirSync(this.#path)
+      .filter((name) => ID.test(name))
+      .flatMap((id) => {
+        try {
+          return parseLeft(id, JSON.parse(readFileSync(join(this.#path, id, RECORD), 'utf8'))) ?? [];
+        } catch {
+          return [];
+        }
+      });
+  }
+
+  async keep(terminal: LeftTerminal): Promise<void> {
+    const folder = join(this.#path, terminal.id);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(join(folder, RECORD), JSON.stringify(terminal), { mode: 0o600 });
+  }
+
+  /** The output of a terminal. */
+  openReplay(
+    id: string,
+  ): Promise<{ readonly files: ReplayFiles; readonly records: readonly ReplayRecord[] }> {
+    const directory = join(this.#path, id, 'replay');
+    return ReplayFiles.open({ directory, maxBytes: this.#replayBytes, logger: this.#logger });
+  }
+
+  /** Removes everything of a terminal that has ended. */
+  async remove(id: string): Promise<void> {
+    await rm(join(this.#path, id), { recursive: true, force: true });
+  }
+}
+
+function parseLeft(id: string, record: unknown): LeftTerminal | undefined {
+  if (!isPlainObject(record) || record.id !== id || !isPlainObject(record.owner)) return undefined;
+  const { createdAtMs, owner } = record;
+  if (typeof createdAtMs !== 'number' || typeof owner.key !== 'string') return undefined;
+  const role = owner.role === 'controller' ? 'controller' : 'viewer';
+  const ownerId = typeof owner.id === 'string' ? owner.id : undefined;
+  return { id, createdAtMs, owner: { key: owner.key, id: ownerId, role } };
+}
