@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import { build } from 'esbuild';
 
-import { clientBundle, inputControlBundle } from './client-bundle.mjs';
+import { bundleOf, clientBundle, clientChunks } from './client-bundle.mjs';
 
 const root = join(import.meta.dirname, '..');
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
@@ -17,10 +17,12 @@ for (const project of ['.', 'src/client', 'src/react', 'src/capture/page', 'src/
   execFileSync(process.execPath, [tsc, '-p', join(root, project)], { stdio: 'inherit' });
 }
 await build({ ...clientBundle, outfile: join(root, 'dist/client/index.js'), sourcemap: true });
-await build({ ...inputControlBundle, outfile: join(root, 'dist/client/input-control.js'), sourcemap: true });
+for (const name of clientChunks) {
+  await build({ ...bundleOf(name), outfile: join(root, 'dist/client', `${name}.js`), sourcemap: true });
+}
 // Left by the compilation of what imports it, and part of those files now.
 for (const name of readdirSync(join(root, 'dist/client'))) {
-  if (/\.js(\.map)?$/.test(name) && !/^(?:index|input-control)\./.test(name))
+  if (/\.js(\.map)?$/.test(name) && !['index', ...clientChunks].includes(name.split('.')[0]))
     rmSync(join(root, 'dist/client', name));
 }
 const assets = join(root, 'src/demo/public');

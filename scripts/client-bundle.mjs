@@ -1,19 +1,45 @@
 import { join } from 'node:path';
 
+/** What is loaded only when it is needed, by name: what only those need who control a stream, or who get no UDP. */
+export const clientChunks = ['input-control', 'socket-media'];
+
+/**
+ * Names of our own that nobody sees from outside, neither as the API nor in a message; written short, and the same in all files,
+ * they are a hundredth of what a browser loads.
+ */
+const INTERNAL_NAMES = [
+  ...[
+    'acceptCandidate',
+    'acceptOffer',
+    'createSession',
+    'deleteSession',
+    'expectConnection',
+    'getDiagnostics',
+  ],
+  ...['isForAnother', 'nextMs', 'offered', 'onAnswer', 'onConnectionStateChange', 'onFailed', 'onGaveUp'],
+  ...['onIceCandidate', 'onIceRestartWanted', 'onInputMessage', 'onLost', 'onMedia', 'onOpen', 'onPeerState'],
+  ...['onReady', 'onRestartWanted', 'onStalled', 'onTrouble', 'openEvents', 'playWithSound', 'postSignal'],
+  ...['restartRefused', 'retryNow', 'setBaseMs', 'setIceServers', 'signalingLost', 'signalingRestored'],
+  ...['stateChanged'],
+];
+
+// None that anything else has: messages to the page have `x` and `y`.
+const SHORT_NAMES = 'abcdefghijklmnopqrstuvwABCDEFGHIJKLMNOPQRSTUVW';
+
 /**
  * How esbuild makes the client: one file with fast-json-patch in it, so that a browser can load it as it is, without a bundler
- * or an import map; and beside it what is loaded only when it is asked for.
+ * or an import map; and beside it the files of {@link clientChunks}.
  */
 export const clientBundle = bundleOf('index');
-/** What only those need who control a stream. */
-export const inputControlBundle = bundleOf('input-control');
 
-function bundleOf(name) {
+export function bundleOf(name) {
   return {
     entryPoints: [join(import.meta.dirname, `../src/client/${name}.ts`)],
     bundle: true,
-    external: name === 'index' ? ['./input-control.js'] : [],
+    external: name === 'index' ? clientChunks.map((chunk) => `./${chunk}.js`) : [],
     minify: true,
+    mangleProps: new RegExp(`^(${INTERNAL_NAMES.join('|')})$`),
+    mangleCache: Object.fromEntries(INTERNAL_NAMES.map((internal, index) => [internal, SHORT_NAMES[index]])),
     format: 'esm',
     target: 'es2022',
     logLevel: 'warning',

@@ -1,6 +1,7 @@
 import type { PeerReport } from './peer-report.js';
 import type { BlockedPlayback } from './playback.js';
 import type { SessionStatus } from './session-state.js';
+import type { StreamError } from './stream-error.js';
 import type { ConnectionStatus } from './stream-events.js';
 import type { StreamStats } from './stream-stats.js';
 
@@ -19,4 +20,9 @@ export interface ClientReport {
   /** Undefined where there is no peer (yet). */
   readonly peer: PeerReport | undefined;
   readonly stats: StreamStats;
+}
+
+/** An error as plain data. */
+export function reportedError(error: StreamError | undefined): ClientReport['error'] {
+  return error && { code: error.code, status: error.status, message: error.message };
 }

@@ -3,7 +3,13 @@ export { controlStream } from './control-stream.js';
 export { StreamConnection } from './stream-connection.js';
 export type { InputControl, InputControlOptions, PressType } from './input-control.js';
 export type { ConnectStreamOptions } from './stream-options.js';
-export type { ConnectionStatus, StateChange, StreamEvents, ViewerRole } from './stream-events.js';
+export type {
+  ConnectionStatus,
+  MediaTransportName,
+  StateChange,
+  StreamEvents,
+  ViewerRole,
+} from './stream-events.js';
 export type { BlockedPlayback } from './playback.js';
 export type { SessionMetadata, SessionStatus, StreamSessionState, VideoMetadata } from './session-state.js';
 export type { CreateSessionRequest, RenderOptions, RequestHeaders } from './signaling.js';

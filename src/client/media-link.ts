@@ -1,3 +1,4 @@
+import { ConnectPatience } from './connect-patience.js';
 import { Peer } from './peer.js';
 import type { PeerReport } from './peer-report.js';
 import type { ServerSignal } from './server-signal.js';
@@ -11,6 +12,8 @@ export interface MediaLinkListener {
   onTrack(track: MediaStreamTrack): void;
   onPeerState(state: RTCPeerConnectionState): void;
   onInputMessage(text: string): void;
+  /** It does not come up in time, as where UDP is blocked; it may yet. */
+  onStalled(): void;
   /** This viewer gets no media any more; another one may. At most once. */
   onLost(error: StreamError): void;
 }
@@ -23,6 +26,7 @@ export class MediaLink {
   #iceServers: RTCIceServer[];
   readonly #listener: MediaLinkListener;
   readonly #outbox: SignalOutbox;
+  readonly #patience: ConnectPatience;
   #peer: Peer;
   #closed = false;
 
@@ -35,6 +39,7 @@ export class MediaLink {
       if (error.code === 'no_such_viewer' || type === 'sdp_answer') this.#lose(error);
       else if (type === 'ice_restart') this.#peer.restartRefused();
     });
+    this.#patience = new ConnectPatience(() => listener.onStalled());
     this.#peer = this.#openPeer();
   }
 
@@ -60,6 +65,7 @@ export class MediaLink {
   /** The event stream broke off; the media may well go on. */
   signalingLost(): void {
     this.#outbox.hold();
+    this.#patience.hold();
     this.#peer.signalingLost();
   }
 
@@ -67,6 +73,7 @@ export class MediaLink {
   signalingRestored(iceServers: RTCIceServer[]): void {
     this.#setIceServers(iceServers);
     this.#outbox.release();
+    this.#patience.offered();
     this.#peer.signalingRestored();
   }
 
@@ -90,6 +97,7 @@ export class MediaLink {
   /** Idempotent. Nothing is reported any more, and no request is left. */
   close(): void {
     this.#closed = true;
+    this.#patience.hold();
     this.#outbox.close();
     this.#peer.close();
   }
@@ -106,6 +114,7 @@ export class MediaLink {
       this.#listener.onMedia(this.#peer.stream);
     }
     this.#peer.acceptOffer(sdp);
+    this.#patience.offered();
   }
 
   #openPeer(): Peer {
@@ -114,7 +123,10 @@ export class MediaLink {
       onIceCandidate: (candidate) => this.#outbox.enqueue('ice_candidate', candidate),
       onIceRestartWanted: () => this.#outbox.enqueue('ice_restart'),
       onTrack: (track) => this.#listener.onTrack(track),
-      onConnectionStateChange: (state) => this.#listener.onPeerState(state),
+      onConnectionStateChange: (state) => {
+        this.#listener.onPeerState(state);
+        this.#patience.stateChanged(state);
+      },
       onInputMessage: (text) => this.#listener.onInputMessage(text),
       onFailed: (error) => this.#lose(error),
     });

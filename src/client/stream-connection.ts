@@ -1,16 +1,16 @@
-import type { ClientReport } from './client-report.js';
+import { reportedError, type ClientReport } from './client-report.js';
 import { EventFeed, type EventPosition } from './event-feed.js';
 import { EventHub } from './event-hub.js';
-import { MediaLink } from './media-link.js';
+import { MediaTransport, type Media } from './media-transport.js';
 import { Playback } from './playback.js';
 import type { ServerDiagnostics } from './server-diagnostics.js';
 import { parseServerSignal, type ServerSignal } from './server-signal.js';
 import type { StreamSessionState } from './session-state.js';
-import { Signaling } from './signaling.js';
+import { Signaling, type ClientSignalType } from './signaling.js';
 import type { SseEvent } from './sse-reader.js';
 import { StateStore } from './state-store.js';
 import { asStreamError, notConnected, StreamError } from './stream-error.js';
-import type { ConnectionStatus, StreamEvents, ViewerRole } from './stream-events.js';
+import type { ConnectionStatus, MediaTransportName, StreamEvents, ViewerRole } from './stream-events.js';
 import { checkStreamOptions, type ConnectStreamOptions } from './stream-options.js';
 import { StatsSampler, type StreamStats } from './stream-stats.js';
 import { WakeEvents, type WakeReason } from './wake-events.js';
@@ -40,7 +40,8 @@ export class StreamConnection {
   #viewerId: string | undefined;
   #publicId: string | undefined;
   #role: ViewerRole = 'viewer';
-  #media: MediaLink | undefined;
+  readonly #transport: MediaTransport;
+  #media: Media | undefined;
   /** Why viewers lost their media since it stood last; so many others were tried. */
   #mediaErrors: StreamError[] = [];
   #lastError: StreamError | undefined;
@@ -50,6 +51,7 @@ export class StreamConnection {
     checkStreamOptions(options);
     this.#options = options;
     this.#signaling = new Signaling(options);
+    this.#transport = new MediaTransport(options, (transport) => this.#events.emit('transport', transport));
     this.#streamId = options.streamId;
     this.#playback.showIn(options.video);
     if (options.onState) this.on('state', options.onState);
@@ -101,7 +103,12 @@ export class StreamConnection {
     return this.#store.state;
   }
 
-  /** The stream of the present peer. */
+  /** The way that media takes; undefined until it has come one way. */
+  get transport(): MediaTransportName | undefined {
+    return this.#transport.current;
+  }
+
+  /** The stream of the present peer, or of the WebSocket. */
   get stream(): MediaStream | undefined {
     return this.#media?.stream;
   }
@@ -158,13 +165,12 @@ export class StreamConnection {
   async report(): Promise<ClientReport> {
     const media = this.#media;
     const raw = (await media?.getStats()) ?? new Map<string, unknown>();
-    const error = this.#lastError ?? this.#mediaErrors.at(-1);
     return {
       status: this.#status,
       publicId: this.#publicId,
       sessionStatus: this.state?.status,
       sessionError: this.state?.error,
-      error: error && { code: error.code, status: error.status, message: error.message },
+      error: reportedError(this.#lastError ?? this.#mediaErrors.at(-1)),
       blocked: this.#playback.blocked,
       peer: media?.report(),
       stats: this.#reportSampler.sample(raw),
@@ -224,17 +230,15 @@ export class StreamConnection {
     }
     this.#streamId = streamId;
     this.#store.seed(initialState);
-    this.#events.emit('state', {
-      state: initialState,
-      operations: [{ op: 'replace', path: '', value: initialState }],
-    });
+    const operations = [{ op: 'replace', path: '', value: initialState }] as const;
+    this.#events.emit('state', { state: initialState, operations });
     this.#events.emit('sessionStatus', initialState.status);
     return streamId;
   }
 
   #position(): EventPosition {
-    const { media, videoCodec, maxHeight } = this.#options;
-    const query = { viewerId: this.#viewerId, media, videoCodec, maxHeight };
+    const { videoCodec, maxHeight } = this.#options;
+    const query = { viewerId: this.#viewerId, media: this.#transport.media, videoCodec, maxHeight };
     return { query, lastEventId: this.#store.lastEventId };
   }
 
@@ -299,26 +303,22 @@ export class StreamConnection {
   }
 
   #openMedia(viewerId: string, iceServers: RTCIceServer[]): void {
-    const show = (stream: MediaStream): void => {
-      this.#playback.show(stream);
-      this.#events.emit('media', stream);
-    };
-    this.#media = new MediaLink(
-      iceServers,
-      (type, payload, signal) =>
-        this.#signaling.postSignal(this.#streamId ?? '', { viewerId, type, payload }, signal),
-      {
-        onMedia: show,
-        onTrack: (track) => this.#events.emit('track', track),
-        onPeerState: (state) => {
-          if (state === 'connected') this.#mediaErrors = [];
-          this.#events.emit('peerState', state);
-        },
-        onInputMessage: (text) => this.#takeInput(text),
-        onLost: (error) => this.#rejoin(error),
+    const streamId = this.#streamId ?? '';
+    this.#transport.open(streamId, iceServers, this.#signaling.sender(streamId, viewerId), {
+      onOpen: (media) => (this.#media = media),
+      onMedia: (stream) => {
+        this.#playback.show(stream);
+        this.#events.emit('media', stream);
       },
-    );
-    show(this.#media.stream);
+      onTrack: (track) => this.#events.emit('track', track),
+      onPeerState: (state) => {
+        if (state === 'connected') this.#mediaErrors = [];
+        this.#events.emit('peerState', state);
+      },
+      onInputMessage: (text) => this.#takeInput(text),
+      onTrouble: (error) => this.#report(error),
+      onLost: (error) => this.#rejoin(error),
+    });
   }
 
   #takeInput(text: string): void {
@@ -344,7 +344,7 @@ export class StreamConnection {
 
   #dropViewer(): void {
     this.#viewerId = undefined;
-    this.#media?.close();
+    this.#transport.close();
     this.#media = undefined;
     this.#sampler.reset();
     this.#reportSampler.reset();
@@ -356,10 +356,7 @@ export class StreamConnection {
     this.#feed.wake(reason);
   }
 
-  async #post(
-    type: 'message' | 'request_control' | 'release_control' | 'give_control',
-    payload?: unknown,
-  ): Promise<void> {
+  async #post(type: ClientSignalType, payload?: unknown): Promise<void> {
     const viewerId = this.#viewerId;
     if (this.#streamId === undefined || viewerId === undefined || this.#isEnded()) throw notConnected();
     await this.#signaling.postSignal(this.#streamId, { viewerId, type, payload }, this.#abort.signal);

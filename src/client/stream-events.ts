@@ -9,6 +9,9 @@ export type ConnectionStatus = 'creating' | 'connecting' | 'connected' | 'reconn
 /** A viewer may watch; a controller may also send input. */
 export type ViewerRole = 'viewer' | 'controller';
 
+/** How media comes: over UDP, or over TCP where UDP is blocked. */
+export type MediaTransportName = 'webrtc' | 'websocket';
+
 /** The session's state after a change. */
 export interface StateChange {
   readonly state: StreamSessionState;
@@ -35,9 +38,11 @@ export interface StreamEvents {
   media: MediaStream;
   track: MediaStreamTrack;
   peerState: RTCPeerConnectionState;
+  /** Media comes this way from here on. From `websocket` there is no way back but another connection. */
+  transport: MediaTransportName;
   /** What the page sent by `window.streamKit.send`. */
   message: unknown;
-  /** What the server sent on the `input` data channel: cursor, clipboard, errors. */
+  /** What the server sent on the `input` data channel or the WebSocket: cursor, clipboard, errors. */
   input: unknown;
   /**
    * The browser wants a gesture first: for the `sound`, while the picture plays muted, or for the `picture` too. Call

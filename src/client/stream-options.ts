@@ -1,6 +1,6 @@
 import type { CreateSessionRequest, RequestHeaders } from './signaling.js';
 import type { StreamError } from './stream-error.js';
-import type { ConnectionStatus, StateChange } from './stream-events.js';
+import type { ConnectionStatus, MediaTransportName, StateChange } from './stream-events.js';
 
 /** Options of `connectStream`. Exactly one of `streamId` and `create` is given. */
 export interface ConnectStreamOptions {
@@ -20,6 +20,16 @@ export interface ConnectStreamOptions {
   maxHeight?: number | undefined;
   /** `none`: state and messages only. Default: picture and sound. */
   media?: 'none' | undefined;
+  /**
+   * How media comes. `auto`: by WebRTC, and over the WebSocket where that does not stand 5 s after the server's offer, as
+   * where UDP is blocked. Default `auto`.
+   */
+  transport?: 'auto' | MediaTransportName | undefined;
+  /**
+   * Sent as `?token=` with the WebSocket, which can have no headers: a stream token of scope `stream`, or a function that gets
+   * one for each connection. Default none; cookies are sent.
+   */
+  token?: string | (() => string | Promise<string>) | undefined;
   /** Shows the stream. Without it, take the stream from the `media` event. */
   video?: HTMLVideoElement | undefined;
   onState?: ((change: StateChange) => void) | undefined;

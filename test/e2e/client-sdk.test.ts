@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -19,6 +20,8 @@ let session: CreatedSession;
 let turn: TurnServer | undefined;
 let tab: ViewerTab;
 let script: string;
+/** The connections of WebSockets of a viewer without another way, oldest first. */
+const webSockets: Duplex[] = [];
 const network = new ViewerNetwork();
 const networks = [network];
 
@@ -48,9 +51,12 @@ beforeAll(async () => {
     }),
   ]);
   [server, browser] = [started, launched];
+  server.http.prependListener('upgrade', ({ url }, socket) => {
+    if (!url?.includes('?')) webSockets.push(socket);
+  });
   script = bundle.outputFiles[0]?.text ?? '';
   proxy = await CuttableProxy.open(server.origin);
-  session = await server.create(server.page('mode=counter'));
+  session = await server.create(server.page('mode=counter&tone=440'));
   tab = await open(network, proxy);
   await follow(tab);
   await tab.until(PICTURE_COMES);
@@ -84,6 +90,13 @@ async function inTab(
   } finally {
     await opened.close();
   }
+}
+
+async function expectPictureAndSound(by: ViewerTab): Promise<void> {
+  await by.until('stream.transport && counter() >= 0');
+  const seen = await by.read<number>('counter()');
+  await by.until(`counter() > ${seen}`);
+  await by.until('loudness().then((loudest) => loudest > 0.05)');
 }
 
 const everything = (): boolean => true;
@@ -173,7 +186,7 @@ describe.concurrent('in tabs beside each other', () => {
 
   test('a browser that UDP never reaches is told of the firewall and of each relay', async () => {
     await inTab(nothing, async (own) => {
-      await follow(own, { headers: { 'x-caller': 'relayed' } });
+      await follow(own, { transport: 'webrtc', headers: { 'x-caller': 'relayed' } });
       const found = await untilFound(own, 'udp_blocked');
       const { figures = {} } = found[0] ?? {};
       expect(figures).toMatchObject({ iceState: 'checking', checksAnswered: 0, serverCandidates: 'host' });
@@ -185,6 +198,44 @@ describe.concurrent('in tabs beside each other', () => {
     });
   });
 
+  test('where UDP is blocked picture and sound come by the WebSocket, and go on after a cut', async () => {
+    await inTab(nothing, async (own) => {
+      await follow(own);
+      await own.until("stream.transport === 'websocket'");
+      await expectPictureAndSound(own);
+      const [upgraded] = webSockets.splice(0);
+      const before = await own.read<number>('counter()');
+      upgraded?.destroy();
+      await own.until(`counter() > ${before}`);
+      // It resumed where it was, and so no picture went without the one before it.
+      await own.until('stream.stats().then(({ recent }) => recent?.framesDecoded > 0)');
+      expect(await own.read('stream.stats().then(({ framesDropped }) => framesDropped)')).toBe(0);
+      expect(webSockets).toHaveLength(1);
+      expect(await own.read('[log.transports, log.errors, stream.status]')).toEqual([
+        ['websocket'],
+        [],
+        'connected',
+      ]);
+      const closed = new Promise((resolve) => webSockets[0]?.once('close', resolve));
+      await own.read('window.tracks = stream.stream.getTracks(), stream.close()');
+      await closed;
+      expect(await own.read('[video.srcObject, ...tracks.map(({ readyState }) => readyState)]')).toEqual([
+        null,
+        'ended',
+        'ended',
+      ]);
+    });
+  });
+
+  test('a browser that generates no tracks shows the WebSocket as well', async () => {
+    await inTab(nothing, async (own) => {
+      await own.read('delete window.MediaStreamTrackGenerator');
+      // Tokens mean nothing to this server; this one tells the two apart.
+      await follow(own, { transport: 'websocket', token: 'canvas' });
+      await expectPictureAndSound(own);
+    });
+  });
+
   test.each([
     ['DTLS', 'dtls_failed', isDtls],
     ['media', 'no_picture', isMedia],
@@ -192,7 +243,7 @@ describe.concurrent('in tabs beside each other', () => {
     await inTab(
       (datagram) => !isSwallowed(datagram),
       async (own) => {
-        await follow(own);
+        await follow(own, { transport: 'webrtc' });
         const [first, ...others] = await untilFound(own, code);
         // The server may be busy with all of them, but nothing else keeps the picture away.
         expect([first, ...others].filter((one) => one?.severity === 'error')).toEqual([first]);

@@ -6,14 +6,18 @@ import { build, type BuildOptions } from 'esbuild';
 import { expect, it } from 'vitest';
 
 const script = pathToFileURL(join(import.meta.dirname, '../../../scripts/client-bundle.mjs')).href;
-const { clientBundle, inputControlBundle } = (await import(script)) as {
+const { bundleOf, clientBundle, clientChunks } = (await import(script)) as {
+  bundleOf: (name: string) => BuildOptions;
   clientBundle: BuildOptions;
-  inputControlBundle: BuildOptions;
+  clientChunks: string[];
 };
 
 const MAX_GZIPPED_BYTES = 15_000;
-/** Of what is loaded only to control. */
-const MAX_CONTROL_BYTES = 6000;
+/** Of what is loaded only to control, or where UDP is blocked. */
+const MAX_CHUNK_BYTES = new Map([
+  ['input-control', 6000],
+  ['socket-media', 5000],
+]);
 
 /** As `scripts/build.mjs` makes what is shipped. */
 async function bundle(options: BuildOptions): Promise<string> {
@@ -27,12 +31,12 @@ it('is one file for a browser, below 15 KB gzipped', async () => {
   expect(gzipSync(shipped, { level: 6 }).byteLength).toBeLessThan(MAX_GZIPPED_BYTES);
   expect(shipped).not.toMatch(/\bfrom\s*["']|\bimport\s*["']/);
   const loaded = Array.from(shipped.matchAll(/\bimport\(([^)]*)\)/g), ([, name]) => name);
-  expect(loaded).toEqual(['"./input-control.js"']);
+  expect(loaded.sort()).toEqual(clientChunks.map((name) => `"./${name}.js"`));
 });
 
-it('what controls is a file of its own, and needs nothing', async () => {
-  const shipped = await bundle(inputControlBundle);
-  expect(gzipSync(shipped, { level: 6 }).byteLength).toBeLessThan(MAX_CONTROL_BYTES);
+it.each([...MAX_CHUNK_BYTES])('%s is a file of its own, and needs nothing', async (name, maxBytes) => {
+  const shipped = await bundle(bundleOf(name));
+  expect(gzipSync(shipped, { level: 6 }).byteLength).toBeLessThan(maxBytes);
   expect(shipped).not.toMatch(/\bfrom\s*["']|\bimport\s*["'(]/);
 });
 
