@@ -2,7 +2,8 @@ import { ConnectPatience } from './connect-patience.js';
 import { Peer } from './peer.js';
 import type { PeerReport } from './peer-report.js';
 import type { ServerSignal } from './server-signal.js';
-import { SignalOutbox, type SendSignal } from './signal-outbox.js';
+import { SignalOutbox } from './signal-outbox.js';
+import type { SendSignal } from './signaling.js';
 import type { StreamError } from './stream-error.js';
 
 /** What a {@link MediaLink} tells its owner. */

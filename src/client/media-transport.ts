@@ -1,5 +1,5 @@
 import { MediaLink, type MediaLinkListener } from './media-link.js';
-import type { SendSignal } from './signal-outbox.js';
+import type { SendSignal } from './signaling.js';
 import type { SocketMedia } from './socket-media.js';
 import { asStreamError, StreamError } from './stream-error.js';
 import type { MediaTransportName } from './stream-events.js';

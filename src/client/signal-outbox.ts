@@ -1,9 +1,6 @@
 import { pause } from './pause.js';
-import type { ClientSignalType } from './signaling.js';
+import type { ClientSignalType, SendSignal } from './signaling.js';
 import { asStreamError, type StreamError } from './stream-error.js';
-
-/** Sends one signal; rejects with a StreamError. */
-export type SendSignal = (type: ClientSignalType, payload: unknown, signal: AbortSignal) => Promise<void>;
 
 const MAX_ATTEMPTS = 4;
 const FIRST_RETRY_MS = 250;

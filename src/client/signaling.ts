@@ -1,7 +1,6 @@
 import { withDeadline } from './deadline.js';
 import type { ServerDiagnostics } from './server-diagnostics.js';
 import type { StreamSessionState } from './session-state.js';
-import type { SendSignal } from './signal-outbox.js';
 import { asStreamError, StreamError, streamErrorFromResponse } from './stream-error.js';
 
 /** What the server may be asked for when a session is created. Absent entries take the server's defaults. */
@@ -39,6 +38,9 @@ export type ClientSignalType =
   | 'release_control'
   | 'give_control'
   | 'message';
+
+/** Sends one signal; rejects with a StreamError. */
+export type SendSignal = (type: ClientSignalType, payload: unknown, signal: AbortSignal) => Promise<void>;
 
 /** Headers for every request, or a function that makes them anew for each, such as for a token that is renewed. */
 export type RequestHeaders =

@@ -79,5 +79,5 @@ function retryAfterMs(headers: Headers): number | undefined {
 }
 
 export function notConnected(): StreamError {
-  return new StreamError('closed', 'There is no connection to the session.');
+  return new StreamError('closed', 'Not connected to the session.');
 }
