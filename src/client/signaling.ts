@@ -1,7 +1,6 @@
 import { withDeadline } from './deadline.js';
 import type { ServerDiagnostics } from './server-diagnostics.js';
 import type { StreamSessionState } from './session-state.js';
-import type { SendSignal } from './signal-outbox.js';
 import { asStreamError, StreamError, streamErrorFromResponse } from './stream-error.js';
 
 /** What the server may be asked for when a session is created. Absent entries take the server's defaults. */
@@ -139,8 +138,8 @@ export class Signaling {
   }
 
   /** What posts the signals of one viewer. */
-  sender(streamId: string, viewerId: string): SendSignal {
-    return (type, payload, signal) => this.postSignal(streamId, { viewerId, type, payload }, signal);
+  sender(streamId: string, viewerId: string) {
+    return (type: ClientSignalType, payload: unknown, signal: AbortSignal): Promise<void> => this.postSignal(streamId, { viewerId, type, payload }, signal);
   }
 
   /** `GET /:id/diagnostics`. */
