@@ -48,7 +48,9 @@ class Generated<Data extends VideoFrame | AudioData> {
     else data.close();
   }
 
-  wake(): void {}
+  wake(): void {
+    // Nothing is kept back here.
+  }
 
   close(): void {
     this.track.stop();

@@ -82,9 +82,13 @@ export class SocketMedia {
   }
 
   /** Signals of WebRTC are of no use here. */
-  accept(): void {}
+  accept(): void {
+    // None is meant for this.
+  }
 
-  signalingLost(): void {}
+  signalingLost(): void {
+    // The WebSocket may go on.
+  }
 
   signalingRestored(): void {
     this.#renewIfSilent();

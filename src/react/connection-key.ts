@@ -3,7 +3,10 @@ import type { ConnectStreamOptions } from '@open-game-system/stream-kit-server/c
 /** Options that make another session, or look for it elsewhere, when they change. */
 export type SessionOptions = Pick<ConnectStreamOptions, 'url' | 'streamId' | 'create'>;
 /** Options that take another viewer of the same session. Whatever is in neither is used as it is at the time. */
-export type ViewerOptions = Pick<ConnectStreamOptions, 'videoCodec' | 'maxHeight' | 'media' | 'credentials'>;
+export type ViewerOptions = Pick<
+  ConnectStreamOptions,
+  'videoCodec' | 'maxHeight' | 'media' | 'transport' | 'credentials'
+>;
 
 /** The same for equal options, whatever objects they are. */
 export function sessionKey({ url, streamId, create }: SessionOptions): string {
@@ -11,6 +14,6 @@ export function sessionKey({ url, streamId, create }: SessionOptions): string {
 }
 
 /** The same for equal options. */
-export function viewerKey({ videoCodec, maxHeight, media, credentials }: ViewerOptions): string {
-  return JSON.stringify([videoCodec, maxHeight, media, credentials]);
+export function viewerKey({ videoCodec, maxHeight, media, transport, credentials }: ViewerOptions): string {
+  return JSON.stringify([videoCodec, maxHeight, media, transport, credentials]);
 }

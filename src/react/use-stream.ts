@@ -147,18 +147,26 @@ function connectOptions(
   latest: { readonly current: UseStreamOptions },
   joined: string | undefined,
 ): ConnectStreamOptions {
-  const { url, streamId, create, videoCodec, maxHeight, media, credentials } = latest.current;
+  const { url, streamId, create, videoCodec, maxHeight, media, transport, credentials } = latest.current;
+  const hasToken = latest.current.token !== undefined;
   return {
     url,
     ...(joined === undefined ? { streamId, create } : { streamId: joined }),
     videoCodec,
     maxHeight,
     media,
+    transport,
     credentials,
     headers: () => {
       const { headers = {} } = latest.current;
       return typeof headers === 'function' ? headers() : headers;
     },
+    token: hasToken
+      ? () => {
+          const { token = '' } = latest.current;
+          return typeof token === 'function' ? token() : token;
+        }
+      : undefined,
     fetch: (...request) => (latest.current.fetch ?? fetch)(...request),
   };
 }
