@@ -139,7 +139,7 @@ test('both ends tell where the time of a picture goes, and that nothing is wrong
   await tab.until('findings().then((found) => found.every(({ code }) => /_(slow|busy)$/.test(code)))');
   await tab.until(`Promise.all([stream.report(), stream.serverDiagnostics()]).then(([report, server]) => {
     const { stages, totalMs } = stageLatency(report, server);
-    return totalMs > 0 && stages.every(({ ms }) => ms >= 0) && report.viewerNumber === 1;
+    return totalMs > 0 && stages.every(({ ms }) => ms >= 0) && report.publicId === '1';
   })`);
 });
 
@@ -181,7 +181,7 @@ describe.concurrent('in tabs beside each other', () => {
     await tab.until("log.peerStates.at(-1) === 'connected'");
     await tab.read(DECODED);
     await tab.until(PICTURE_COMES);
-    expect(await tab.read('[log.media, stream.viewerNumber]')).toEqual([1, 1]);
+    expect(await tab.read('[log.media, stream.publicId]')).toEqual([1, '1']);
   });
 
   test('a browser that UDP never reaches is told of the firewall and of each relay', async () => {
@@ -295,17 +295,17 @@ describe.concurrent('in tabs beside each other', () => {
       const options = { url: '/stream', streamId: session.id };
       await own.read(`render(${JSON.stringify(options)})`);
       await own.until("document.getElementById('view')?.videoWidth > 0 && handle.status === 'connected'");
-      const first = await own.read<number>('handle.connection.viewerNumber');
+      const first = await own.read<string>('handle.connection.publicId');
       // Equal options in other objects, and other callbacks, are nothing new.
       await own.read(
         `window.states = 0, render({ ...${JSON.stringify(options)}, onState: () => window.states++ })`,
       );
       await own.until('window.states > 0');
       // StrictMode has mounted it twice.
-      expect(await own.read('[eventStreams.length, handle.connection.viewerNumber]')).toEqual([1, first]);
+      expect(await own.read('[eventStreams.length, handle.connection.publicId]')).toEqual([1, first]);
       await own.read(`render({ ...${JSON.stringify(options)}, maxHeight: 720 })`);
-      await own.until(`handle.status === 'connected' && handle.connection.viewerNumber > ${first}`);
-      const second = await own.read<number>('handle.connection.viewerNumber');
+      await own.until(`handle.status === 'connected' && Number(handle.connection.publicId) > ${first}`);
+      const second = await own.read<string>('handle.connection.publicId');
       expect(await own.read('eventStreams.map(({ aborted }) => aborted)')).toEqual([true, false]);
       await own.read('render(null)');
       const ours = (found: Viewer[]): Viewer[] =>
@@ -341,7 +341,7 @@ test('a viewer that the server has forgotten comes back as another one', async (
   await untilViewers((found) => found.length === 0);
   await proxy.restore();
   await tab.read("window.dispatchEvent(new Event('online'))");
-  await tab.until('stream.viewerNumber > 1');
+  await tab.until('Number(stream.publicId) > 1');
   await tab.until(PICTURE_COMES);
   expect(await tab.read('[log.media, stream.status]')).toEqual([2, 'connected']);
   await tab.read('stream.close()');

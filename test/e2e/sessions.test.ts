@@ -12,7 +12,7 @@ let server: TestServer;
 let browser: ViewerBrowser;
 let viewer: ViewerTab | undefined;
 /** Begun before the other tests, since to notice it takes the server a quarter of a minute. */
-let hanging: Promise<{ server: TestServer; session: CreatedSession }>;
+let hanging: Promise<{ server: TestServer; ended: Promise<StreamSessionState> }>;
 /** Takes requests and does not answer. */
 const silent = createServer(() => undefined);
 
@@ -42,7 +42,7 @@ afterAll(async () => {
 });
 
 /** A session whose page, once it is seen, waits in its only thread for an answer that does not come. */
-async function hang(): Promise<{ server: TestServer; session: CreatedSession }> {
+async function hang(): typeof hanging {
   const own = await TestServer.start();
   const session = await own.create(own.page('mode=static'));
   const witness = await browser.open(own);
@@ -50,7 +50,10 @@ async function hang(): Promise<{ server: TestServer; session: CreatedSession }> 
   await witness.firstPicture();
   const { port } = silent.address() as AddressInfo;
   await witness.read(`viewer.signal('message', { hang: 'http://127.0.0.1:${port}/' })`);
-  return { server: own, session };
+  // Watched from now on: the server forgets it some time after its end.
+  const ended = own.state(session, ({ status }) => status === 'error', 40_000);
+  ended.catch(() => undefined);
+  return { server: own, ended };
 }
 
 function commandLine(pid: number | string): string {
@@ -215,7 +218,5 @@ test('a snapshot shows the page, in the format and width asked for', async () =>
 });
 
 test('a page that hangs ends its session with an error', async () => {
-  const { server: own, session } = await hanging;
-  const state = await own.state(session, ({ status }) => status === 'error', 40_000);
-  expect(state.error).toMatch(/respond/);
+  expect((await (await hanging).ended).error).toMatch(/respond/);
 });
