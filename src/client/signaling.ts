@@ -145,7 +145,8 @@ export class Signaling {
 
   /** What posts the signals of one viewer. */
   sender(streamId: string, viewerId: string) {
-    return (type: ClientSignalType, payload: unknown, signal: AbortSignal): Promise<void> => this.postSignal(streamId, { viewerId, type, payload }, signal);
+    return (type: ClientSignalType, payload: unknown, signal: AbortSignal): Promise<void> =>
+      this.postSignal(streamId, { viewerId, type, payload }, signal);
   }
 
   /** `GET /:id/diagnostics`. */
