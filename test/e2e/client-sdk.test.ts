@@ -114,7 +114,7 @@ async function untilFound(by: ViewerTab, code: string): Promise<Finding[]> {
 }
 
 interface Viewer {
-  number: number;
+  publicId: string;
   attached: boolean;
 }
 
@@ -309,7 +309,7 @@ describe.concurrent('in tabs beside each other', () => {
       expect(await own.read('eventStreams.map(({ aborted }) => aborted)')).toEqual([true, false]);
       await own.read('render(null)');
       const ours = (found: Viewer[]): Viewer[] =>
-        found.filter(({ number }) => [first, second].includes(number));
+        found.filter(({ publicId }) => [first, second].includes(publicId));
       await untilViewers((found) => !ours(found).some(({ attached }) => attached));
     });
   });
