@@ -6,8 +6,9 @@ import type { StreamKitOptions } from '../../src/options.js';
 import { resolveOptions } from '../../src/options.js';
 import type { MuxThreads, StreamKitRouter } from '../../src/router.js';
 import { composeRouter } from '../../src/router.js';
-import { FakeParts, parseEvents } from './session-fakes.js';
-import type { SseEvent } from './session-fakes.js';
+import { parseEvents } from './fake-event-sink.js';
+import { FakeParts } from './session-fakes.js';
+import type { SseEvent } from './fake-event-sink.js';
 
 /** A router on fake parts behind a real server on the loopback address. */
 export interface RouterServer {

@@ -28,14 +28,12 @@ import type {
   ViewerPeerParameters,
 } from '../../src/peer/viewer-peer.js';
 import type { Caller } from '../../src/session/caller.js';
-import type { EventSink, EventSinkListener } from '../../src/session/event-sink.js';
 import type { ObserveSession, SessionEventName } from '../../src/session/session-events.js';
 import { newSessionFigures } from '../../src/session/session-figures.js';
 import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
 import type { SessionRequest } from '../../src/session/session-request.js';
 import { parseSessionRequest } from '../../src/session/session-request.js';
 import { DEFAULT_TARGET_POLICY } from '../../src/target-policy.js';
-import { FakeConnection } from './fake-connection.js';
 import { VirtualClock } from './virtual-clock.js';
 
 /** One launch as the session asked for it; the test decides how it ends. */
@@ -169,57 +167,6 @@ export class FakeConsumer implements Consumer {
   close(): void {
     this.producer.consumers.delete(this);
   }
-}
-
-/** An open event stream to a client that the test plays. */
-export class FakeSink extends FakeConnection<EventSinkListener> implements EventSink {
-  ended = false;
-  #text = '';
-
-  write(events: Uint8Array): void {
-    this.#text += Buffer.from(events).toString();
-  }
-
-  end(): void {
-    this.ended = true;
-    this.lose();
-  }
-
-  get events(): SseEvent[] {
-    return parseEvents(this.#text);
-  }
-
-  /** Payloads of the signals of one type. */
-  signals(type: string): unknown[] {
-    return this.events
-      .filter((event) => event.event === 'custom_signal' && event.data.type === type)
-      .map((event) => event.data.payload as unknown);
-  }
-}
-
-export interface SseEvent {
-  readonly event: string;
-  readonly id: number | undefined;
-
-  readonly data: any;
-}
-
-/** The events of a stream as far as it was read; comments and `retry` are left out. */
-export function parseEvents(text: string): SseEvent[] {
-  return text
-    .split('\n\n')
-    .map((block) => block.split('\n'))
-    .filter((lines) => lines.some((line) => line.startsWith('data: ')))
-    .map((lines) => {
-      const field = (name: string): string | undefined =>
-        lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
-      const id = field('id');
-      return {
-        event: field('event') ?? '',
-        id: id === undefined ? undefined : Number(id),
-        data: JSON.parse(field('data') ?? 'null'),
-      };
-    });
 }
 
 /** Every part of a session in a form that does nothing and writes down what it was asked. */

@@ -4,7 +4,8 @@ import type { SessionEndReason } from '../../src/session/session-events.js';
 import { Session } from '../../src/session/session.js';
 import type { Viewer } from '../../src/session/viewer.js';
 import type { FakeLaunch, FakePeer } from './session-fakes.js';
-import { anybody, FakeParts, FakeSink, testRequest, testSettings } from './session-fakes.js';
+import { FakeSink } from './fake-event-sink.js';
+import { anybody, FakeParts, testRequest, testSettings } from './session-fakes.js';
 import { settle } from './virtual-clock.js';
 
 /** A viewer with an open event stream. */

@@ -8,7 +8,8 @@ import { resolveOptions, type StreamKitOptions } from '../../../src/options.js';
 import { createViewerPeerFactory } from '../../../src/peer/werift-viewer-peer.js';
 import { composeRouter, type StreamKitRouter } from '../../../src/router.js';
 import { systemClock } from '../../../src/clock.js';
-import { parseEvents, FakeParts } from '../../helpers/session-fakes.js';
+import { parseEvents } from '../../helpers/fake-event-sink.js';
+import { FakeParts } from '../../helpers/session-fakes.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
 /** Each stands for one place from which it must not get into a log. */

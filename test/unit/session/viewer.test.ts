@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { StreamKitError } from '../../../src/errors.js';
 import { MAX_BACKLOG_BYTES } from '../../../src/session/event-delivery.js';
-import type { FakeSink } from '../../helpers/session-fakes.js';
+import type { FakeSink } from '../../helpers/fake-event-sink.js';
 import { anybody, testSettings } from '../../helpers/session-fakes.js';
 import { codeOf, launchingSession, liveSession } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
