@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createConnection } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -12,6 +13,8 @@ import { turnRestCredentials } from '../../src/turn-rest.js';
 const SECRET = 'north-by-northwest';
 const LEAST_RELAY_PORT = 41_000;
 const MOST_RELAY_PORT = 41_999;
+const LEAST_PORT = 20_000;
+const MOST_PORT = 29_999;
 
 /** coturn, on the loopback address. */
 export class TurnServer {
@@ -100,11 +103,26 @@ export class TurnServer {
   }
 }
 
+/**
+ * A port that is free for UDP and for TCP. It is below those that systems give to outgoing connections (from 32768 on, Linux):
+ * one of these may be taken for TCP while it is free for UDP.
+ */
 async function freePort(): Promise<number> {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port: free } = socket.address();
-  await new Promise<void>((resolve) => socket.close(() => resolve()));
-  return free;
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const port = randomInt(LEAST_PORT, MOST_PORT + 1);
+    const datagrams = createSocket('udp4');
+    const connections = createServer();
+    try {
+      datagrams.bind(port, '127.0.0.1');
+      connections.listen(port, '127.0.0.1');
+      await Promise.all([once(datagrams, 'listening'), once(connections, 'listening')]);
+      return port;
+    } catch {
+      // Somebody has it.
+    } finally {
+      datagrams.close();
+      connections.close();
+    }
+  }
+  throw new Error('No port is free for UDP and TCP.');
 }
