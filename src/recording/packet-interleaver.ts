@@ -112,11 +112,11 @@ export class PacketInterleaver {
     }
   }
 
-  /** What belongs before a packet of `timeUs` where there is no sound. */
+  /** What belongs before a packet of `timeUs` where there is no sound; a file begins with the picture of its time. */
   #silenceUpTo(timeUs: number): PlacedPacket[] {
     const silence: PlacedPacket[] = [];
     const nextSoundUs = this.#audio[0]?.timeUs ?? timeUs;
-    while (this.#audioEndUs <= timeUs && this.#audioEndUs + AUDIO_PACKET_US <= nextSoundUs) {
+    while (this.#audioEndUs < timeUs && this.#audioEndUs + AUDIO_PACKET_US <= nextSoundUs) {
       const placedUs = Math.max(this.#audioEndUs, this.#lastTakenUs);
       silence.push({
         kind: 'audio',

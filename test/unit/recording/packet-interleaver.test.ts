@@ -78,8 +78,8 @@ describe('packets', () => {
     ]);
     const packets = interleaver.take(170_000);
     expect(packets.map(({ kind, timeUs }) => [kind, timeUs])).toEqual([
-      ['audio', 0],
       ['video', 0],
+      ['audio', 0],
       ['audio', 20_000],
       ['audio', 45_000],
       ['video', 50_000],
