@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { build } from 'esbuild';
 
-const PACKAGES = ['@xterm/xterm', '@xterm/addon-fit'];
+const PACKAGES = ['@xterm/xterm', '@xterm/addon-fit', '@xterm/addon-unicode11'];
 
 /**
  * Makes the demo's terminal page one file with xterm.js in it, which is not needed otherwise, in place of what the compiler

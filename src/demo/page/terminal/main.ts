@@ -2,6 +2,7 @@ import { demoOffers, type DemoOffers } from '../demo-offers.js';
 import { any, button, element, input } from '../viewer/elements.js';
 import { StateView } from '../viewer/state-view.js';
 import { createTerminal, endTerminal, sessionRoute } from './session-route.js';
+import { useStrictStyles } from './strict-styles.js';
 import { TerminalLink, type TerminalDocument, type TerminalRole } from './terminal-link.js';
 import { TerminalScreen } from './terminal-screen.js';
 
@@ -16,6 +17,8 @@ interface Shown {
 
 const TOAST_MS = 3000;
 const NO_ROLE: TerminalRole = { isController: false, controllerId: undefined, publicId: undefined };
+
+useStrictStyles();
 
 const startForm = element('start', HTMLFormElement);
 const stage = any('stage');
@@ -71,6 +74,7 @@ function show(streamId: string, screen: TerminalScreen): void {
       if (!isUp) {
         role = NO_ROLE;
         hasAsked = false;
+        toast('Connection lost; reconnecting…');
       }
       setStatus(isUp ? 'Live' : 'Connection lost; reconnecting…', isUp ? 'live' : 'busy');
       showCurtain('none');
@@ -157,6 +161,9 @@ function fit(cols: number, rows: number): void {
 function finish(reason: string, message: string | undefined): void {
   role = NO_ROLE;
   showRole();
+  shown?.screen.terminal.blur();
+  // How it ended is said beside the stage.
+  if (document.fullscreenElement !== null) void document.exitFullscreen();
   any('controls').hidden = true;
   any('share').hidden = true;
   history.replaceState(null, '', location.pathname);
@@ -173,6 +180,7 @@ function finish(reason: string, message: string | undefined): void {
   button('again').hidden = offers.terminal === null;
   showCurtain('none');
   setStatus('Ended', tone);
+  button('again').focus();
 }
 
 function exitWords({

@@ -1,7 +1,6 @@
 import { FitAddon } from '@xterm/addon-fit';
+import { Unicode11Addon } from '@xterm/addon-unicode11';
 import { Terminal, type IFunctionIdentifier, type ITheme } from '@xterm/xterm';
-
-import { strictDocument } from './strict-document.js';
 
 /** What a {@link TerminalScreen} tells its owner. */
 export interface TerminalScreenListener {
@@ -71,7 +70,8 @@ export class TerminalScreen {
   constructor(container: HTMLElement, listener: TerminalScreenListener) {
     this.#listener = listener;
     this.terminal = new Terminal({
-      documentOverride: strictDocument(),
+      // What the widths of characters are, which is settled all the same.
+      allowProposedApi: true,
       fontFamily: getComputedStyle(document.documentElement).getPropertyValue('--mono'),
       fontSize: LARGEST_FONT_PX,
       lineHeight: 1.15,
@@ -83,6 +83,9 @@ export class TerminalScreen {
       macOptionIsMeta: true,
     });
     this.terminal.loadAddon(this.#fit);
+    // As wide as tmux and shells take them: emoji have two columns.
+    this.terminal.loadAddon(new Unicode11Addon());
+    this.terminal.unicode.activeVersion = '11';
     this.terminal.open(container);
     this.#leaveQuestions();
     this.terminal.onData((data) => listener.onInput(data));
