@@ -6,7 +6,7 @@ const XHTML = 'http://www.w3.org/1999/xhtml';
  * now on use those. (Its option `documentOverride` does not reach all of them in version 6.0.)
  */
 export function useStrictStyles(): void {
-  const createElement = (name: string): HTMLElement => document.createElementNS(XHTML, name) as HTMLElement;
+  const createElement = (name: string): HTMLElement => document.createElementNS(XHTML, name);
   const value = (name: string): HTMLElement => {
     if (name === 'style') return styleSheet(createElement('template'));
     const element = createElement(name);
