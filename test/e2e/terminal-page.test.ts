@@ -136,10 +136,15 @@ test.skipIf(!isTmuxInstalled)(
       // Another one opens it by its link, and may read.
       const reader = await open(page.url());
       await untilLine(reader, 'line-9');
-      await untilText(reader, '#pilot', 'Viewer 2 types');
+      await reader.waitForFunction(
+        () => /^Viewer \d+ types$/.test(document.querySelector('#pilot')?.textContent ?? ''),
+        { polling: 50 },
+      );
       expect(await reader.$eval('#read-only', (element) => element.hasAttribute('hidden'))).toBe(false);
       expect((await lines(reader)).filter((line) => /^line-\d$/.test(line))).toEqual(counted);
       await reader.close();
+      // A page behind another one is not laid out anew.
+      await page.bringToFront();
 
       const before = await page.$eval('#size', (element) => element.textContent);
       await page.setViewport({ width: 700, height: 700 });

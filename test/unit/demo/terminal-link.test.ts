@@ -188,7 +188,7 @@ describe('how it connects again', () => {
       .open()
       .say({ type: 'state', value: { status: 'terminated' } })
       .drop(1000, 'exited');
-    expect(log).toEqual(['size 80 24', 'up', 'types', 'state terminated', 'down', 'ended exited']);
+    expect(log).toEqual(['size 80 24', 'up', 'types', 'state terminated', 'ended exited']);
     expect(waits).toEqual([]);
   });
 

@@ -29,6 +29,7 @@ export interface TerminalRole {
 }
 
 export interface TerminalLinkListener {
+  /** Connected, or not any more and to be connected again. */
   onLink(isUp: boolean): void;
   onSize(cols: number, rows: number): void;
   /** The next bytes that the program wrote: none is left out, none comes twice. */
@@ -173,7 +174,7 @@ export class TerminalLink {
     this.#isUp = false;
     this.#wantsControl ||= this.#role.isController;
     this.#role = { isController: false, controllerId: undefined, publicId: undefined };
-    this.#listener.onLink(false);
+    if (!this.#isOver) this.#listener.onLink(false);
   }
 
   #reconnect(delayMs: number): void {
