@@ -21,7 +21,11 @@ function styleSheet(element: HTMLElement): HTMLElement {
   const sheet = new CSSStyleSheet();
   const remove = element.remove.bind(element);
   document.adoptedStyleSheets.push(sheet);
-  Object.defineProperty(element, 'textContent', { set: (css: string) => sheet.replaceSync(css) });
+  Object.defineProperty(element, 'textContent', {
+    set: (css: string) => {
+      sheet.replaceSync(css);
+    },
+  });
   element.remove = () => {
     document.adoptedStyleSheets = document.adoptedStyleSheets.filter((adopted) => adopted !== sheet);
     remove();
