@@ -142,13 +142,16 @@ export class StreamClients {
   onStateChange(): void {
     this.#state = undefined;
     if (this.#clients.size === 0) return;
+    this.onMetaChange();
+    for (const client of this.#clients.keys()) client.sendState();
+  }
+
+  /** The size of the picture has changed, or its codec; or that of the terminal, before anything is drawn for it. */
+  onMetaChange(): void {
     const before = this.#meta;
     const meta = this.#sessionMeta();
-    for (const client of this.#clients.keys()) {
-      // The size of the picture, or its codec.
-      if (meta !== before) client.sendText(meta);
-      client.sendState();
-    }
+    if (meta === before) return;
+    for (const client of this.#clients.keys()) client.sendText(meta);
   }
 
   /** Nothing more comes. What is held can still be read, also by those that come now; then they are closed. */

@@ -192,6 +192,8 @@ export class TerminalSession implements StreamSession {
     this.#life.publisher.update(({ metadata }) => {
       if (metadata.terminal !== undefined) Object.assign(metadata.terminal, { cols, rows });
     });
+    // The state comes later, after what the program draws for the new size.
+    this.viewers.streams.onMetaChange();
   }
 
   #onViewerChange(): void {
