@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
+import { PATIENCE_MS } from './patience.js';
 import { turnRestCredentials } from '../../src/turn-rest.js';
 
 const SECRET = 'north-by-northwest';
@@ -87,7 +88,7 @@ export class TurnServer {
   }
 
   async #listening(): Promise<void> {
-    for (let look = 0; look < 200; look++) {
+    for (const end = performance.now() + PATIENCE_MS; performance.now() < end;) {
       const socket = createConnection({ host: '127.0.0.1', port: this.port });
       const connected = await once(socket, 'connect').then(
         () => true,
