@@ -309,7 +309,6 @@ describe.skipIf(!isTmuxInstalled)('a terminal with a folder for its state', () =
     const before = await first.open();
     await before.untilText('$ ');
     before.send({ type: 'keys', data: 'mark=kept; echo one-$mark\r' });
-    // With the prompt after it, nothing more is written.
     await before.until(() => /one-kept[^]*\$ $/.test(before.text));
     const { json } = await first.state(before.id);
     const { pid } = (json as { instanceInfo: { pid: number } }).instanceInfo;
