@@ -74,7 +74,7 @@ test('when the encoder is killed another one goes on, and the viewer notices not
 
   const replaced = await watched.viewer.read<any>('viewer.stats()');
   await watched.viewer.until(
-    `viewer.stats().then(({ video }) => video.framesDecoded > ${replaced.video.framesDecoded + 30})`,
+    `viewer.stats().then(({ video }) => video.framesDecoded > ${Number(replaced.video.framesDecoded) + 30})`,
   );
   await watched.viewer.read('void (countersWanted = 0)');
   const counters = await counting;
