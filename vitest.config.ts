@@ -1,16 +1,19 @@
 import { defineConfig } from 'vitest/config';
 
+// What is late on a slow machine is not wrong: these limits end what hangs, and nothing else.
+const PATIENT = { testTimeout: 60_000, hookTimeout: 60_000, expect: { poll: { timeout: 30_000 } } };
+const MORE_PATIENT = { ...PATIENT, testTimeout: 120_000, hookTimeout: 120_000 };
+
 export default defineConfig({
   test: {
     projects: [
       // One process for all of them: loading werift anew for each file took three times as long as the tests.
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false, ...PATIENT } },
       {
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          ...PATIENT,
           // Two cores: browsers beside each other would starve each other.
           fileParallelism: false,
           // One process for all of them here too, after the unit tests.
@@ -22,8 +25,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          ...MORE_PATIENT,
           fileParallelism: false,
           isolate: false,
           sequence: { groupOrder: 2 },

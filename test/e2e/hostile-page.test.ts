@@ -5,6 +5,7 @@ import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
+import { until } from '../helpers/patience.js';
 import { TestServer } from '../helpers/test-server.js';
 
 /** What becomes of what a browser gives to its user alone. What is pending waits for one, and holds nothing up. */
@@ -130,10 +131,12 @@ test('a page reaches the machine it runs on by none of many ways, and only becau
   const open = await TestServer.start();
   try {
     const { tried } = await attack(open);
-    // What is a document has an icon besides.
-    reached.delete('favicon.ico');
-    expect([...reached].sort()).toEqual(tried.sort());
-    for (const way of rawWays) expect([way, received[way]]).not.toEqual([way, 0]);
+    await until(() => {
+      // What is a document has an icon besides.
+      reached.delete('favicon.ico');
+      expect([...reached].sort()).toEqual(tried.sort());
+      for (const way of rawWays) expect([way, received[way]]).not.toEqual([way, 0]);
+    });
   } finally {
     await open.close();
   }
@@ -148,7 +151,9 @@ test('a target on this machine is refused at once, and one whose name leads ther
     // This machine's own name resolves to an address of its own, or to none.
     const session = await server.create('http://stream-kit-test.internal/');
     const { error } = await server.state(session, ({ status }) => status === 'error');
-    expect(error).toMatch(/The page could not be loaded: (dns_error|destination_ip_prohibited)\./);
+    expect(error).toMatch(
+      /The page could not be loaded: (dns_error|dns_timeout|destination_ip_prohibited)\./,
+    );
   } finally {
     await server.close();
   }

@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -62,6 +63,7 @@ describe(`the stream of a page over WebSocket, seed ${SEED}`, () => {
       sockets.slice(isCut).at(-1)?.destroy();
     }
     await tab.until(`window.cut.connections > ${cuts}`);
+    await tab.until(`new Set(window.cut.pictures.map(([, counter]) => counter)).size > ${cuts}`);
     // A newcomer.
     await tab.read(`void (window.late = new Stream('${session.url}'))`);
     await tab.until('window.late.pictures.length > 3');
@@ -85,7 +87,6 @@ describe(`the stream of a page over WebSocket, seed ${SEED}`, () => {
       expect(painted).toEqual([...painted].sort((a, b) => a - b));
     }
     expect(cut.connections).toBe(cuts + 1);
-    expect(new Set(cut.pictures.map(([, counter]) => counter)).size).toBeGreaterThan(cuts);
     // 20 ms a packet, and a tone of amplitude 0.5.
     const sounds = cut.chunks.filter(([, kind]) => kind === AUDIO).length;
     expect(cut.audioSamples / (sounds * 960)).toBeGreaterThan(0.95);
@@ -99,6 +100,8 @@ describe(`the stream of a page over WebSocket, seed ${SEED}`, () => {
       audio: false,
     });
     await server.state(session, ({ status }) => status !== 'initializing');
+    const delays = monitorEventLoopDelay();
+    delays.enable();
     const [stalled, other] = [readerOf(session), readerOf(session)];
     await stalled.until(() => stalled.chunks.length > 0);
     stalled.socket.pause();
@@ -111,12 +114,16 @@ describe(`the stream of a page over WebSocket, seed ${SEED}`, () => {
     await stalled.until(() => (stalled.chunks.at(-1)?.seq ?? 0) > newest);
     for (const reader of [stalled, other]) reader.socket.terminate();
 
-    const sequences = other.chunks.map(({ seq }) => seq);
-    expect(sequences).toEqual(sequences.map((_, index) => (sequences[0] ?? 0) + index));
-    const gaps = stalled.chunks.filter(
-      ({ seq }, index) => index > 0 && seq !== (stalled.chunks[index - 1]?.seq ?? 0) + 1,
-    );
-    expect(gaps.map(({ kind }) => kind)).toEqual(['keyframe']);
+    delays.disable();
+    const afterGaps = ({ chunks }: { chunks: readonly ReadChunk[] }): string[] =>
+      chunks
+        .filter(({ seq }, index) => index > 0 && seq !== (chunks[index - 1]?.seq ?? 0) + 1)
+        .map(({ kind }) => kind);
+    // The readers are in the thread of the server: where that stood still, neither has taken anything meanwhile.
+    const hasStoodStill = delays.max > 400e6;
+    for (const kind of [...afterGaps(stalled), ...afterGaps(other)]) expect(kind).toBe('keyframe');
+    expect(afterGaps(stalled).length).toBeGreaterThan(0);
+    if (!hasStoodStill) expect([afterGaps(stalled).length, afterGaps(other).length]).toEqual([1, 0]);
     expect(bytesOf(stalled.chunks)).toBeLessThan(bytesOf(other.chunks));
     expect(await server.delete(session)).toBe(204);
   });

@@ -4,6 +4,7 @@ import { join as joinPath } from 'node:path';
 import { applyPatch, type Operation } from 'fast-json-patch';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
+import { PATIENCE_MS } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
@@ -99,8 +100,7 @@ test('capture and encoding pause without viewers and go on with the next', async
     ({ status, metadata }) => status === 'connecting' && metadata.video.frameRate === 0,
   );
   const next = await join(moving);
-  const counters = await next.read<number[]>('readCounters(1500, 20)');
-  expect(counters.length).toBeGreaterThan(5);
+  const counters = await next.read<number[]>('readCounters(8)');
   expect(counters.at(-1)).toBeGreaterThan(counters[0] ?? Infinity);
 });
 
@@ -128,7 +128,7 @@ test('the patches that a viewer applies come to the state of the server', async 
     await viewer.until(`viewer.document.metadata.page.said === ${count}`);
   }
   expect(await viewer.read('viewer.patches')).toBeGreaterThan(5);
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     const [theirs, ours] = await Promise.all([
       viewer.read<any>('viewer.document'),

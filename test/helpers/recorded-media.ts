@@ -106,31 +106,3 @@ export async function skewsOf(path: string): Promise<number[]> {
     return Math.abs(nearest - flash) < 400 ? [nearest - flash] : [];
   });
 }
-
-/**
- * When the last picture of a recorded `mode=counter` page was painted, ms since the epoch.
- *
- * @param nearMs - the page paints 32 bits of it; this tells the rest.
- */
-export async function lastPaintedAtMs(path: string, nearMs: number): Promise<number> {
-  const { width, height } = await probe(path);
-  const { stdout } = await run(
-    'ffmpeg',
-    ['-v', 'error', '-i', path, '-an', '-vsync', 'passthrough', '-pix_fmt', 'gray', '-f', 'rawvideo', '-'],
-    { maxBuffer: 512 * 1024 * 1024, encoding: 'buffer' },
-  );
-  const picture = stdout.subarray(stdout.length - width * height);
-  const block = width / 32;
-  const bitsAt = (y: number): number => {
-    let bits = 0;
-    for (let bit = 0; bit < 32; bit++) {
-      const white = (picture[Math.round(y) * width + Math.round((bit + 0.5) * block)] ?? 0) > 128;
-      bits = ((bits << 1) | Number(white)) >>> 0;
-    }
-    return bits;
-  };
-  const low = bitsAt(block * 5);
-  // Its complement stands below it.
-  if (bitsAt(block * 7) !== ~low >>> 0) throw new Error('The last picture cannot be read');
-  return nearMs - (((nearMs >>> 0) - low) | 0);
-}

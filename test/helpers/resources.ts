@@ -1,6 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
+import { PATIENCE_MS } from './patience.js';
+
 /** What the process holds. */
 export interface ResourcesInUse {
   /** How many there are of each kind that keeps the process alive: sockets, servers, timers. */
@@ -21,7 +23,7 @@ export async function resourcesInUse(): Promise<ResourcesInUse> {
 
 /** What the process holds once it holds no more than before, or what it still does after a while. */
 export async function resourcesLeft(before: ResourcesInUse): Promise<ResourcesInUse> {
-  const end = performance.now() + 5000;
+  const end = performance.now() + PATIENCE_MS;
   for (;;) {
     const now = await resourcesInUse();
     if (extraHandles(now, before).length === 0 || performance.now() > end) return now;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { PATIENCE_MS } from './patience.js';
 import { root } from './product.js';
 
 /** The stand-alone server in a process of its own, on a free port of 127.0.0.1. */
@@ -42,7 +43,7 @@ export class ServerProcess {
     });
     const { streamId } = (await response.json()) as { streamId: string };
     const url = `${this.origin}/stream/${streamId}`;
-    for (let look = 0; look < 200; look++) {
+    for (const end = performance.now() + 2 * PATIENCE_MS; performance.now() < end;) {
       const { status } = (await (await fetch(url)).json()) as { status: string };
       if (status === 'connecting') return url;
       if (status === 'error') break;

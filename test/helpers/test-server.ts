@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import express from 'express';
 
 import type { StreamKitOptions, StreamKitRouter } from '../../src/index.js';
+import { PATIENCE_MS } from './patience.js';
 import { product, root } from './product.js';
 
 export interface CreatedSession {
@@ -78,7 +79,11 @@ export class TestServer {
   }
 
   /** Polls the state until `accept` likes it. */
-  async state(session: CreatedSession, accept: (state: any) => boolean, timeoutMs = 20_000): Promise<any> {
+  async state(
+    session: CreatedSession,
+    accept: (state: any) => boolean,
+    timeoutMs = PATIENCE_MS,
+  ): Promise<any> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const state: any = await (await fetch(session.url)).json();

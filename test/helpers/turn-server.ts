@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
+import { PATIENCE_MS } from './patience.js';
 import { turnRestCredentials } from '../../src/turn-rest.js';
 
 const SECRET = 'north-by-northwest';
@@ -67,10 +68,11 @@ export class TurnServer {
     return { urls: this.url(transport), ...turnRestCredentials({ secret: SECRET }) };
   }
 
-  /** Relay addresses that it has given out so far, and those that were given back. */
-  get allocations(): { made: number; ended: number } {
-    const count = (pattern: RegExp): number => this.#log.match(pattern)?.length ?? 0;
-    return { made: count(/: new, realm=/g), ended: count(/: closed \(/g) };
+  /** Relay addresses that it has given out for these credentials, each of which only one test has, and that were given back. */
+  allocationsOf({ username }: { readonly username: string }): { made: number; ended: number } {
+    const lines = this.#log.split('\n').filter((line) => line.includes(`<${username}>`));
+    const count = (pattern: RegExp): number => lines.filter((line) => pattern.test(line)).length;
+    return { made: count(/: new, realm=/), ended: count(/: closed \(/) };
   }
 
   static isRelayPort(port: number): boolean {
@@ -87,7 +89,7 @@ export class TurnServer {
   }
 
   async #listening(): Promise<void> {
-    for (let look = 0; look < 200; look++) {
+    for (const end = performance.now() + PATIENCE_MS; performance.now() < end;) {
       const socket = createConnection({ host: '127.0.0.1', port: this.port });
       const connected = await once(socket, 'connect').then(
         () => true,

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 
 import puppeteer, { type Browser, type Page } from 'puppeteer';
 
+import { PATIENCE_MS } from './patience.js';
 import { root } from './product.js';
 import type { CreatedSession, TestServer } from './test-server.js';
 
@@ -27,6 +28,7 @@ export class ViewerBrowser {
     const browser = await puppeteer.launch({
       executablePath: await findBrowser(),
       pipe: true,
+      timeout: 2 * PATIENCE_MS,
       userDataDir: profile,
       ignoreDefaultArgs: ['--mute-audio'],
       args: [
@@ -86,7 +88,7 @@ export class ViewerTab {
   }
 
   /** Resolves when a picture has been decoded and shown. */
-  async firstPicture(timeoutMs = 20_000): Promise<void> {
+  async firstPicture(timeoutMs = PATIENCE_MS): Promise<void> {
     await this.page.waitForFunction('window.video.videoWidth > 0 && window.video.currentTime > 0', {
       timeout: timeoutMs,
       polling: 20,
@@ -99,7 +101,7 @@ export class ViewerTab {
   }
 
   /** Resolves when the expression, which may give a promise, is true in the viewer's page. */
-  async until(expression: string, timeoutMs = 20_000): Promise<void> {
+  async until(expression: string, timeoutMs = PATIENCE_MS): Promise<void> {
     // Puppeteer's `waitForFunction` was seen to miss promises that came true while many of them were under way.
     const end = performance.now() + timeoutMs;
     while (!(await this.read<boolean>(expression))) {

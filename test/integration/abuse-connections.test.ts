@@ -1,11 +1,11 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { systemClock } from '../../src/clock.js';
 import { fileResponse } from '../../src/http/file-response.js';
@@ -13,6 +13,7 @@ import { BODY_TIMEOUT_MS } from '../../src/http/json-body.js';
 import { sendToNode } from '../../src/http/node-message.js';
 import type { AbuseServer } from '../helpers/abuse-server.js';
 import { startAbuseServer } from '../helpers/abuse-server.js';
+import { until } from '../helpers/patience.js';
 import { RawClient, rawRequest } from '../helpers/raw-http.js';
 import { resourcesInUse } from '../helpers/resources.js';
 import { ask, postJson, serveRouter } from '../helpers/router-server.js';
@@ -35,10 +36,16 @@ afterEach(async () => {
   expect(server.errors).toEqual([]);
 });
 
-const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { timeout: 5000, interval: 10 });
-
 async function viewers(): Promise<number> {
   return (await ask(`${server.url}/${id}`)).json.metadata.viewers as number;
+}
+
+function leadsTo(descriptor: string, path: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`) === path;
+  } catch {
+    return false;
+  }
 }
 
 describe('requests on one connection', () => {
@@ -62,15 +69,14 @@ describe('requests on one connection', () => {
       });
     });
     await new Promise<void>((resolve) => files.listen(0, '127.0.0.1', resolve));
-    const open = (): number => readdirSync('/proc/self/fd').length;
-    const before = open();
+    const open = (): number => readdirSync('/proc/self/fd').filter((fd) => leadsTo(fd, path)).length;
     const client = new RawClient((files.address() as AddressInfo).port);
     client.socket.pause();
     client.send(rawRequest('GET /file').repeat(12));
     await until(() => expect(answered).toBe(12));
-    expect(open()).toBeGreaterThanOrEqual(before + 12);
+    expect(open()).toBe(12);
     client.close();
-    await until(() => expect(open()).toBeLessThanOrEqual(before));
+    await until(() => expect(open()).toBe(0));
     await new Promise((resolve) => files.close(resolve));
     await rm(directory, { recursive: true });
   });

@@ -15,7 +15,7 @@ import { ask, EventStreamClient, postJson } from '../helpers/router-server.js';
 import { seededRandom } from '../helpers/seeded-random.js';
 
 const SEED = Number(process.env.ABUSE_SEED ?? Date.now() % 1_000_000);
-const REQUESTS = Number(process.env.ABUSE_REQUESTS ?? 5000);
+const REQUESTS = Number(process.env.ABUSE_REQUESTS ?? 2500);
 const PARALLEL = 8;
 
 interface Answered {

@@ -76,5 +76,5 @@ describe.each(planes)('joining on the %s media plane', (_, createPlane) => {
     });
     expect(viewer.client.connectionState).toBe('connected');
     expect(flight).toEqual([]);
-  }, 5000);
+  });
 });

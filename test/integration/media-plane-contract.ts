@@ -1,12 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { systemClock } from '../../src/clock.js';
 import type { Consumer, MediaPlane, Producer } from '../../src/fanout/media-plane.js';
 import type { RtpPayloads } from '../../src/packetize/rtp-payloads.js';
+import { until } from '../helpers/patience.js';
 import { type PlainViewer, PlainViewers } from './plain-viewer.js';
 
 const NTP_EPOCH_OFFSET_SECONDS = 2_208_988_800;
 const VIEWER_SSRC = 0x1234;
+const KEYFRAME_INTERVAL_MIN_MS = 100;
 
 export function frameOf(
   keyframe: boolean,
@@ -51,7 +53,7 @@ const fir = (ssrc: number, commandSequence: number): Buffer => {
   return feedback(206, 4, 0, item);
 };
 
-export const until = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 5000, interval: 10 });
+export { until };
 
 /** The behaviour that every media plane has, over real UDP on loopback. */
 export function describeMediaPlane(name: string, createPlane: () => MediaPlane): void {
@@ -66,7 +68,7 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
       plane = createPlane();
       viewers = new PlainViewers(plane);
       video = plane.createProducer(
-        { kind: 'video', clockRateHz: 90_000, keyframeIntervalMinMs: 100 },
+        { kind: 'video', clockRateHz: 90_000, keyframeIntervalMinMs: KEYFRAME_INTERVAL_MIN_MS },
         {
           onKeyframeWanted: () => {
             keyframesWanted += 1;
@@ -128,8 +130,9 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
 
     it('writes the negotiated header extensions', async () => {
       const { viewer } = await watch();
-      const captureTimeUs = systemClock.nowUs() - 250_000;
-      const capturedAtMs = systemClock.wallMs() - 250;
+      const now = moment();
+      const captureTimeUs = now.monotonicUs - 250_000;
+      const capturedAtMs = now.wallMs - 250;
       video.send(frameOf(true, [100, 100], captureTimeUs));
       await until(() => expect(viewer.rtp).toHaveLength(2));
       const ids = viewer.media.video.headerExtensions;
@@ -155,8 +158,8 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
       video.send(frame);
       await until(() => expect(viewer.rtp).toHaveLength(2));
       const lost = viewer.rtp[1]?.header;
-      viewer.sendRtcp(nack(viewer.media.video.ssrc, lost?.sequenceNumber ?? 0));
-      viewer.sendRtcp(nack(viewer.media.video.ssrc, lost?.sequenceNumber ?? 0));
+      const asked = nack(viewer.media.video.ssrc, lost?.sequenceNumber ?? 0);
+      viewer.sendRtcp(Buffer.concat([asked, asked]));
       await until(() => expect(consumer.stats.nacksReceived).toBe(2));
       await until(() => expect(viewer.rtp.length).toBeGreaterThanOrEqual(3));
       const resent = viewer.rtp[2];
@@ -198,13 +201,15 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
       video.send(frameOf(true, [100]));
       await new Promise((resolve) => setTimeout(resolve, 150));
       keyframesWanted = 0;
+      const mostWanted = keyframesThatMayBeWanted();
       const { ssrc } = viewer.media.video;
       viewer.sendRtcp(Buffer.concat([pli(ssrc), fir(ssrc, 1), pli(ssrc)]));
       await until(() => expect(consumer.stats).toMatchObject({ plisReceived: 2, firsReceived: 1 }));
-      expect(keyframesWanted).toBe(1);
+      await until(() => expect(keyframesWanted).toBeGreaterThan(0));
       video.send(frameOf(true, [100]));
+      const most = mostWanted();
       await new Promise((resolve) => setTimeout(resolve, 150));
-      expect(keyframesWanted).toBe(1);
+      expect(keyframesWanted).toBeLessThanOrEqual(most);
     });
 
     it('coalesces what several viewers ask for', async () => {
@@ -212,11 +217,13 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
       video.send(frameOf(true, [100]));
       await new Promise((resolve) => setTimeout(resolve, 150));
       keyframesWanted = 0;
+      const mostWanted = keyframesThatMayBeWanted();
       for (const { viewer } of [first, second]) viewer.sendRtcp(pli(viewer.media.video.ssrc));
       for (const { consumer } of [first, second]) {
         await until(() => expect(consumer.stats.plisReceived).toBe(1));
       }
-      expect(keyframesWanted).toBe(1);
+      await until(() => expect(keyframesWanted).toBeGreaterThan(0));
+      expect(keyframesWanted).toBeLessThanOrEqual(mostWanted());
       // The second request waits for its time, and goes out unless a keyframe comes first.
       await until(() => expect(keyframesWanted).toBe(2));
     });
@@ -250,19 +257,21 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
 
     it('reports the right wall-clock time and the RTP time of that moment', async () => {
       const { viewer } = await watch();
+      const before = moment();
       video.send(frameOf(true, [100]));
-      await until(() => expect(viewer.rtcp).toHaveLength(1));
-      const nowMs = systemClock.wallMs();
-      const nowRtp = videoTimestamp(systemClock.nowUs());
+      await until(() => expect(viewer.rtcp).not.toHaveLength(0));
+      const now = moment();
       const report = viewer.rtcp[0] ?? Buffer.alloc(0);
       expect(report.readUInt8(1)).toBe(200);
       expect(report.readUInt32BE(4)).toBe(viewer.media.video.ssrc);
       const ntpMs =
         (report.readUInt32BE(8) - NTP_EPOCH_OFFSET_SECONDS) * 1000 +
         (report.readUInt32BE(12) / 2 ** 32) * 1000;
-      expect(Math.abs(nowMs - ntpMs)).toBeLessThan(50);
+      expect(ntpMs).toBeGreaterThan(before.wallMs - 5);
+      expect(ntpMs).toBeLessThan(now.wallMs + 5);
       // Both clocks name the same moment: what has passed since the report is the same in either.
-      expect(Math.abs((nowRtp - report.readUInt32BE(16)) / 90 - (nowMs - ntpMs))).toBeLessThan(5);
+      const passedRtp = (videoTimestamp(now.monotonicUs) - report.readUInt32BE(16)) | 0;
+      expect(Math.abs(passedRtp / 90 - (now.wallMs - ntpMs))).toBeLessThan(5);
       expect(report.readUInt32BE(20)).toBe(1);
       expect(report.readUInt32BE(24)).toBe(100);
       expect(report.toString('latin1')).toContain(viewer.media.video.cname);
@@ -313,8 +322,9 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
 
     it('takes loss and round trip from receiver reports', async () => {
       const { viewer, consumer } = await watch();
+      const startedMs = performance.now();
       video.send(frameOf(true, [100]));
-      await until(() => expect(viewer.rtcp).toHaveLength(1));
+      await until(() => expect(viewer.rtcp).not.toHaveLength(0));
       const report = Buffer.alloc(32);
       report.set([0x81, 201, 0, 7]);
       report.writeUInt32BE(viewer.media.video.ssrc, 8);
@@ -325,7 +335,7 @@ export function describeMediaPlane(name: string, createPlane: () => MediaPlane):
       viewer.sendRtcp(report);
       await until(() => expect(consumer.stats.rttMs).toBeDefined());
       expect(consumer.stats).toMatchObject({ fractionLost: 0.25, packetsLost: -2, jitterMs: 10 });
-      expect(consumer.stats.rttMs).toBeLessThan(1000);
+      expect(consumer.stats.rttMs).toBeLessThan(performance.now() - startedMs + 5);
     });
 
     it('carries media over an ICE restart', async () => {
@@ -349,6 +359,21 @@ function mediaLines(sdp: string): string[] {
   return sdp.match(/a=(rtpmap|rtcp-fb|fmtp|extmap|ssrc|ssrc-group|msid):.*/g)?.sort() ?? [];
 }
 
+/** One moment on both clocks: read again where this thread stood still between them. */
+function moment(): { monotonicUs: number; wallMs: number } {
+  for (;;) {
+    const monotonicUs = systemClock.nowUs();
+    const wallMs = systemClock.wallMs();
+    if (systemClock.nowUs() - monotonicUs < 1000) return { monotonicUs, wallMs };
+  }
+}
+
+/** How many keyframes may have been asked for since this was called: one at once, and one an interval. */
+function keyframesThatMayBeWanted(): () => number {
+  const startedMs = performance.now();
+  return () => 1 + Math.floor((performance.now() - startedMs) / KEYFRAME_INTERVAL_MIN_MS);
+}
+
 /** A BYE of two sources (RFC 3550 section 6.6), the media stream and its RTX, is the last packet of a compound. */
 function endsInBye(compound: Buffer): boolean {
   return compound.subarray(-12, -10).equals(Buffer.from([0x82, 203]));
@@ -362,9 +387,9 @@ function resources(): string[] {
     .sort();
 }
 
-/** The resources as soon as `check` holds, or after two seconds. No timer of its own is among them. */
+/** The resources as soon as `check` holds, or after a quarter of a minute. No timer of its own is among them. */
 async function resourcesOnce(check: (names: string[]) => boolean): Promise<string[]> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
+  for (let attempt = 0; attempt < 750; attempt += 1) {
     await new Promise((resolve) => setTimeout(resolve, 20));
     if (check(resources())) {
       break;

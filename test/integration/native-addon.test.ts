@@ -15,7 +15,7 @@ import type {
 
 const addon = loadNativeAddon();
 const LOOPBACK = '127.0.0.1';
-const EXIT_TIMEOUT_MS = 20_000;
+const EXIT_TIMEOUT_MS = 50_000;
 
 const PRODUCER: NativeProducerParameters = {
   kind: 'video',

@@ -95,7 +95,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       const free = await openSocket();
       const { port } = free.address();
       await new Promise<void>((resolve) => free.close(() => resolve()));
-      const before = threads();
+      const before = await settledThreads();
       const options = { mediaPlane: 'native', udpPort: port, listenAddress: '127.0.0.1' } as const;
       const [first, second] = [createStreamKitRouter(options), createStreamKitRouter(options)];
       expect(threads()).toBe(before + 1);
@@ -237,38 +237,37 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       expect(after).toBe((before ?? 0) + 4);
       const wanted = keyframesWanted;
       viewer.sendRtcp(nack(ssrc, (before ?? 0) + 1, 0b11));
-      await until(() => expect(keyframesWanted).toBe(wanted + 1));
+      // The viewer's own peer may have asked as well.
+      await until(() => expect(keyframesWanted).toBeGreaterThan(wanted));
     });
 
     it('stays where it is while its old address answers', async () => {
       const producer = produce();
       const { viewer } = await watchThroughNat(producer);
       const other = await openSocket();
-      const others: Buffer[] = [];
+      // What is sent again, since its answer was late, is the same.
+      const others = new Set<string>();
       other.on('message', (data, from) => {
         // Answers each check, as a second interface of the viewer would.
         const remotePassword = credentialsOf(viewer.client.localDescription?.sdp ?? '').password;
         const message = parseMessage(data);
-        if (message?.messageClass !== classes.REQUEST) {
-          others.push(data);
-          return;
-        }
+        others.add(`${message?.messageClass} ${message?.transactionIdHex}`);
+        if (message?.messageClass !== classes.REQUEST) return;
         const answer = new Message(methods.BINDING, classes.RESPONSE, message.transactionId)
           .setAttribute('XOR-MAPPED-ADDRESS', [from.address, from.port])
           .addMessageIntegrity(Buffer.from(remotePassword))
           .addFingerprint();
-        others.push(data);
         other.send(answer.bytes, from.port, from.address);
       });
       const { usernameFragment, password } = credentialsOf(viewer.offerSdp);
       const request = bindingRequest(usernameFragment, password);
       other.send(request.bytes, plane.openPort('127.0.0.1'), '127.0.0.1');
       // The answer to it, and the check of the new address, which succeeds.
-      await until(() => expect(others).toHaveLength(2));
+      await until(() => expect(others.size).toBe(2));
       await check(viewer);
       producer.send(frameOf(false, [300]));
       await until(() => expect(viewer.rtp).toHaveLength(2));
-      expect(others).toHaveLength(2);
+      expect(others.size).toBe(2);
       other.close();
     });
   });
@@ -307,9 +306,13 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
         await opened.close();
       };
       await once();
-      const before = [threads(), descriptors()];
+      const before = { threads: threads(), descriptors: descriptors() };
       for (let index = 0; index < 50; index += 1) await once();
-      expect([threads(), descriptors()]).toEqual(before);
+      // What other tests have left may end meanwhile.
+      await until(() => {
+        expect(threads()).toBeLessThanOrEqual(before.threads);
+        expect(descriptors()).toBeLessThanOrEqual(before.descriptors);
+      });
     });
 
     it('comes with that of its worker thread', async () => {
@@ -335,6 +338,16 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
     });
   });
 });
+
+/** Their number once none that another test has left has ended for a while. */
+async function settledThreads(): Promise<number> {
+  for (let least = threads(), looks = 0; ; looks += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const now = threads();
+    if (now === least && looks >= 10) return now;
+    if (now !== least) [least, looks] = [now, 0];
+  }
+}
 
 /** Of the addon that this process has loaded. */
 function addonFile(): string {

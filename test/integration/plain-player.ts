@@ -5,6 +5,8 @@ import {
   type RtpPacket,
 } from 'werift';
 
+import { PATIENCE_MS } from '../helpers/patience.js';
+
 /** A plain werift peer that offers to a WHEP endpoint and keeps what arrives. */
 export interface PlainPlayer {
   readonly client: RTCPeerConnection;
@@ -63,7 +65,7 @@ export async function joinAsPlayer(
     body: editOffer(client.localDescription?.sdp ?? ''),
   });
   const answer = await response.text();
-  const connected = client.connectionStateChange.watch((state) => state === 'connected', 10_000);
+  const connected = client.connectionStateChange.watch((state) => state === 'connected', PATIENCE_MS);
   connected.catch(() => undefined);
   if (response.status === 201) await client.setRemoteDescription({ type: 'answer', sdp: answer });
   return {

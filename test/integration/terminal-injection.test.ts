@@ -4,8 +4,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { until } from '../helpers/patience.js';
 import { seededRandom } from '../helpers/seeded-random.js';
 import { isTmuxInstalled, TerminalServer } from '../helpers/terminal-server.js';
 
@@ -139,7 +140,7 @@ describe.skipIf(!isTmuxInstalled)('what a client sends', () => {
     const data = `x ; run-shell "touch ${folder}/canary"`;
     spawnSync('tmux', ['-S', socket, '-C', 'attach-session'], { input: `send-keys -l ${data}\n` });
     // tmux does not wait for what it runs.
-    await vi.waitFor(() => expect(canary()).toEqual(['canary']));
+    await until(() => expect(canary()).toEqual(['canary']));
     rmSync(join(folder, 'canary'));
   });
 

@@ -4,8 +4,9 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { until } from '../helpers/patience.js';
 import { postJson, ask, EventStreamClient } from '../helpers/router-server.js';
 import { seededRandom } from '../helpers/seeded-random.js';
 import { isTmuxInstalled, snapshotText, TerminalServer } from '../helpers/terminal-server.js';
@@ -310,7 +311,7 @@ describe.skipIf(!isTmuxInstalled)('a terminal with a folder for its state', () =
     const before = await first.open();
     await before.untilText('$ ');
     before.send({ type: 'keys', data: 'mark=kept; echo one-$mark\r' });
-    await before.untilText('one-kept');
+    await before.until(() => /one-kept[^]*\$ $/.test(before.text));
     const { json } = await first.state(before.id);
     const { pid } = (json as { instanceInfo: { pid: number } }).instanceInfo;
     const middle = before.frames[0]?.seq ?? 0;
@@ -365,7 +366,7 @@ describe.skipIf(!isTmuxInstalled)('a tmux session of somebody else', () => {
       '-c',
       'printf before; exec cat',
     );
-    await vi.waitFor(() => expect(tmux('capture-pane', '-p', '-t', 'work')).toContain('before'));
+    await until(() => expect(tmux('capture-pane', '-p', '-t', 'work')).toContain('before'));
     tmux('new-session', '-d', '-s', 'private', '--', '/bin/cat', '-');
     const attaching = await TerminalServer.start({
       terminal: { enabled: true, attach: { names: ['work', 'gone'], socketPath } },
@@ -385,7 +386,8 @@ describe.skipIf(!isTmuxInstalled)('a tmux session of somebody else', () => {
       await expect(attaching.connect('private')).rejects.toThrow('404');
       await ask(`${attaching.url}/work`, { method: 'DELETE' });
       await client.untilClosed();
-      expect(tmux('list-sessions', '-F', '#{session_name} #{session_attached}')).toBe('private 0\nwork 0\n');
+      const sessions = (): string => tmux('list-sessions', '-F', '#{session_name} #{session_attached}');
+      await until(() => expect(sessions()).toBe('private 0\nwork 0\n'), 50);
       // Another reader ends it.
       const again = await attaching.connect('work');
       await again.until(() => again.of('snapshot').length === 1);

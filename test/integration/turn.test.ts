@@ -87,8 +87,8 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
     it.each(['udp', 'tcp'] as const)(
       'sends over it, spoken to over %s, and gives it back',
       async (transport) => {
-        const before = turn.allocations;
-        const viewer = await connect([turn.server(transport)]);
+        const relay = turn.server(transport);
+        const viewer = await connect([relay]);
         expect(way(viewer)).toEqual(throughRelay);
         const consumer = viewer.media.transport.consume(producer, viewer.media.video);
         producer.send(frameOf(true, [900, 900, 500]));
@@ -96,9 +96,7 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
         viewer.sendRtcp(pli(viewer.media.video.ssrc));
         await until(() => expect(consumer.stats.plisReceived).toBe(1));
         await viewer.close();
-        await until(() => {
-          expect(turn.allocations).toEqual({ made: before.made + 1, ended: before.ended + 1 });
-        });
+        await until(() => expect(turn.allocationsOf(relay)).toEqual({ made: 1, ended: 1 }));
       },
     );
 
@@ -123,17 +121,16 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
     });
 
     it('takes another relay with an ICE restart, under the credentials of then, and gives the first one back', async () => {
-      const before = turn.allocations;
-      const viewer = await connect([turn.server('udp')]);
+      const [relay, next] = [turn.server('udp'), turn.server('tcp')];
+      const viewer = await connect([relay]);
       viewer.media.transport.consume(producer, viewer.media.video);
       const [first] = viewer.client.iceTransports[0]?.connection.nominated?.remoteAddr ?? [];
       expect(first).toBe('127.0.0.1');
-      await viewer.peer.restartIce(() => Promise.resolve([turn.server('tcp')]));
+      await viewer.peer.restartIce(() => Promise.resolve([next]));
       await viewer.answerRestart(withoutDirectWay);
       await until(() => expect(way(viewer)).toEqual(throughRelay));
-      await until(() => {
-        expect(turn.allocations).toEqual({ made: before.made + 2, ended: before.ended + 1 });
-      });
+      await until(() => expect(turn.allocationsOf(relay)).toEqual({ made: 1, ended: 1 }));
+      expect(turn.allocationsOf(next)).toEqual({ made: 1, ended: 0 });
       producer.send(frameOf(true, [300]));
       await until(() => expect(viewer.rtp.at(-1)?.payload.length).toBe(300));
     });

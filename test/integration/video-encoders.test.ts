@@ -1,6 +1,5 @@
 import { EventEmitter, once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { AV_LOG_QUIET } from 'node-av/constants';
 import { Log } from 'node-av/lib';
@@ -8,6 +7,7 @@ import { afterEach, expect, it, vi } from 'vitest';
 
 import { LibavVideoEncoder } from '../../src/encode/libav-video-encoder.js';
 import { ProcessVideoEncoder } from '../../src/encode/process-video-encoder.js';
+import { until } from '../helpers/patience.js';
 import { PictureSource } from './picture-source.js';
 import { describeVideoEncoder, type EncoderUnderTest } from './video-encoder-contract.js';
 
@@ -70,6 +70,7 @@ let opened: ProcessVideoEncoder | undefined;
 let feeding: NodeJS.Timeout | undefined;
 
 afterEach(() => {
+  vi.restoreAllMocks();
   clearInterval(feeding);
   opened?.close();
   source?.close();
@@ -108,34 +109,31 @@ it('a program that is no FFmpeg is reported', async () => {
 it('a process that hangs is reported and ended', async () => {
   const { failed, compressed, feed } = openProcess(FFMPEG);
   feed();
-  await vi.waitFor(() => expect(compressed()).toBe(1), { timeout: 8000 });
+  await until(() => expect(compressed()).toBe(1));
   for (const pid of processes()) process.kill(pid, 'SIGSTOP');
   feeding = setInterval(feed, 50);
   expect((await failed).message).toBe('FFmpeg does not answer.');
-  await vi.waitFor(() => expect(processes()).toEqual([]), { timeout: 5000 });
+  await until(() => expect(processes()).toEqual([]));
 });
 
 it('neither a slow start nor a thread that stood still is taken for a process that hangs', async () => {
   const { failed, compressed, feed } = openProcess(FFMPEG);
   let failure: Error | undefined;
   void failed.then((error) => (failure = error));
-  // It is stopped as soon as it is there, with pictures waiting for it that grow older than a running process may have them.
-  feed();
-  const pids = await vi.waitUntil(() => (processes().length > 0 ? processes() : undefined), {
-    timeout: 8000,
-    interval: 1,
-  });
-  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  // While it starts, the pictures that wait for it grow older than a running process may have them.
+  const now = performance.now.bind(performance);
+  let laterMs = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + laterMs);
   feed();
   feed();
-  await sleep(2_100);
-  for (const pid of pids) process.kill(pid, 'SIGCONT');
-  await vi.waitFor(() => expect(compressed()).toBeGreaterThan(0), { timeout: 5000, interval: 1 });
+  laterMs = 2_100;
   feed();
-  await vi.waitFor(() => expect(compressed()).toBe(4), { timeout: 5000 });
+  await until(() => expect(compressed()).toBeGreaterThan(0), 1);
+  feed();
+  await until(() => expect(compressed()).toBe(4));
   feed();
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_100);
   feed();
-  await vi.waitFor(() => expect(compressed()).toBe(6), { timeout: 5000 });
+  await until(() => expect(compressed()).toBe(6));
   expect(failure).toBeUndefined();
 });

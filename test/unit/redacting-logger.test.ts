@@ -84,9 +84,13 @@ describe('a redacting logger', () => {
 
   it('takes no time over a long text', () => {
     const { logger } = kept();
-    const startedAtMs = performance.now();
-    for (const part of ['a.', '/a', 'a://', '/stream-kit-1-1-', 'ice-pwd:', '@'])
-      logger.info({}, part.repeat(20_000));
-    expect(performance.now() - startedAtMs).toBeLessThan(500);
+    // The quickest of some: the machine may stand still meanwhile.
+    const tookMs = Array.from({ length: 5 }, () => {
+      const startedAtMs = performance.now();
+      for (const part of ['a.', '/a', 'a://', '/stream-kit-1-1-', 'ice-pwd:', '@'])
+        logger.info({}, part.repeat(20_000));
+      return performance.now() - startedAtMs;
+    });
+    expect(Math.min(...tookMs)).toBeLessThan(500);
   });
 });

@@ -3,12 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 
 import type { StreamKitOptions } from '../../../src/options.js';
 import { samplesOf } from '../../helpers/exposition.js';
 import { readChunk } from '../../helpers/fake-message-sink.js';
+import { until } from '../../helpers/patience.js';
 import type { RouterServer } from '../../helpers/router-server.js';
 import { ask, EventStreamClient, postJson, serveRouter } from '../../helpers/router-server.js';
 import { settle } from '../../helpers/virtual-clock.js';
@@ -110,7 +111,7 @@ describe('GET /:id/stream', () => {
     expect((await refusal(`/${id}/stream`)).status).toBe(429);
     first.socket.terminate();
     await once(first.socket, 'close');
-    await vi.waitFor(async () => expect((await ask(`${server.url}/${id}`)).json.metadata.viewers).toBe(1));
+    await until(async () => expect((await ask(`${server.url}/${id}`)).json.metadata.viewers).toBe(1));
     const closed = once(second.socket, 'close');
     expect((await ask(`${server.url}/${id}`, { method: 'DELETE' })).status).toBe(204);
     await closed;
@@ -191,7 +192,7 @@ describe('GET /:id/stream', () => {
     expect((await ask(`${server.url}/${id}`)).json.metadata.viewers).toBe(2);
     expect(samplesOf(await server.router.metrics()).get('stream_kit_viewer_joins_total')).toBe(2);
     for (const client of [events, others]) client.abort();
-    await vi.waitFor(async () => {
+    await until(async () => {
       const { viewers } = (await ask(`${server.url}/${id}/diagnostics`)).json as {
         viewers: { attached: boolean }[];
       };

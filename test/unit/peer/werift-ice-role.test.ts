@@ -1,10 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { classes, type Message, Message as StunMessage, methods, RTCPeerConnection } from 'werift';
 
 import type { IceConnectionInternals } from '../../../src/peer/werift-ice-connection.js';
 import { takeControlledRole } from '../../../src/peer/werift-ice-role.js';
 import { installUdpTransports, SharedPortIce } from '../../../src/peer/werift-udp-transport.js';
 import { FakeEndpoint, type FakeSocket } from '../../helpers/fake-ice-endpoint.js';
+import { until } from '../../helpers/patience.js';
 
 const VIEWER_PASSWORD = 'a-password-of-the-viewer';
 let connection: RTCPeerConnection;
@@ -98,13 +99,13 @@ const checkedPorts = (): number[] => ice.candidatePairs.map(({ remoteAddr: [, po
 describe('the controlled side', () => {
   it('goes to the pair that the viewer has asked for last, as soon as its own check has succeeded', async () => {
     nominate(9);
-    await vi.waitFor(() => expect(nominatedPort()).toBe(9));
+    await until(() => expect(nominatedPort()).toBe(9));
     silent.add(10);
     nominate(10);
-    await vi.waitFor(() => expect(unanswered.get(10)).toBeDefined());
+    await until(() => expect(unanswered.get(10)).toBeDefined());
     expect(nominatedPort()).toBe(9);
     answer(10);
-    await vi.waitFor(() => expect(nominatedPort()).toBe(10));
+    await until(() => expect(nominatedPort()).toBe(10));
     nominate(9);
     expect(nominatedPort()).toBe(9);
     expect(ice.candidatePairs.filter(({ nominated }) => nominated)).toHaveLength(1);
@@ -112,7 +113,7 @@ describe('the controlled side', () => {
 
   it('stays where it is for who claims to be controlled too', async () => {
     nominate(9);
-    await vi.waitFor(() => expect(nominatedPort()).toBe(9));
+    await until(() => expect(nominatedPort()).toBe(9));
     nominate(10, { role: 'ICE-CONTROLLED' });
     expect(nominatedPort()).toBe(9);
     expect(checkedPorts()).toEqual([9]);
@@ -120,15 +121,15 @@ describe('the controlled side', () => {
 
   it('hears no nomination under the credentials of before an ICE restart', async () => {
     nominate(9);
-    await vi.waitFor(() => expect(nominatedPort()).toBe(9));
+    await until(() => expect(nominatedPort()).toBe(9));
     const credentials = [ice.localUsername, ice.localPassword] as const;
     await negotiate('next', true);
     const answers = socket.sent.length;
     nominate(9, { credentials });
     // It is answered, and that is all.
-    await vi.waitFor(() => expect(socket.sent.length).toBe(answers + 1));
+    await until(() => expect(socket.sent.length).toBe(answers + 1));
     expect([nominatedPort(), checkedPorts()]).toEqual([undefined, []]);
     nominate(10);
-    await vi.waitFor(() => expect(nominatedPort()).toBe(10));
+    await until(() => expect(nominatedPort()).toBe(10));
   });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   Candidate,
   CandidatePairState,
@@ -20,6 +20,7 @@ import type {
 } from '../../../src/peer/werift-ice-connection.js';
 import { installUdpTransports, SharedPortIce } from '../../../src/peer/werift-udp-transport.js';
 import { FAKE_PORT as PORT, FakeEndpoint } from '../../helpers/fake-ice-endpoint.js';
+import { until } from '../../helpers/patience.js';
 
 /** The version whose private parts are known. With another, read them anew before this changes. */
 const KNOWN_WERIFT = '0.24.4';
@@ -152,10 +153,10 @@ describe('werift on a shared port', () => {
     };
     for (const port of [9, 10])
       await transport.connection.addRemoteCandidate(hostCandidate('127.0.0.1', port));
-    await vi.waitFor(() => expect(asked.size).toBe(2));
+    await until(() => expect(asked.size).toBe(2));
     // Both ways work.
     for (const respond of asked.values()) respond();
-    await vi.waitFor(() => expect(ice.nominated).toBeDefined());
+    await until(() => expect(ice.nominated).toBeDefined());
     const answered = transport.connection.candidatePairs.filter(({ remoteAddr: [, port] }) =>
       asked.has(port),
     );
@@ -170,7 +171,7 @@ describe('werift on a shared port', () => {
     await answer(await offer(), 'wxyz');
     await transport.connection.addRemoteCandidate(hostCandidate('127.0.0.1', 9));
     const [socket] = endpoint.sockets;
-    await vi.waitFor(() => expect(socket?.sent[0]?.to).toBe('127.0.0.1:9'));
+    await until(() => expect(socket?.sent[0]?.to).toBe('127.0.0.1:9'));
     // RFC 8489 section 5: a binding request with the magic cookie.
     expect(Buffer.from(socket?.sent[0]?.data ?? []).readUInt32BE(4)).toBe(0x2112_a442);
     const received: Buffer[] = [];

@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os';
 
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { UdpTransport } from 'werift';
 
 import type { StreamKitError } from '../../../src/errors.js';
@@ -13,6 +13,7 @@ import {
   type ViewerPeerFactoryOptions,
 } from '../../../src/peer/werift-viewer-peer.js';
 import { ManualClock } from '../fanout/manual-clock.js';
+import { until } from '../../helpers/patience.js';
 
 interface Opened {
   readonly peer: ViewerPeer;
@@ -107,7 +108,7 @@ describe('the viewer peer', () => {
   it('trickles candidates of the listen address alone, then null, and asks no STUN server', async () => {
     const { peer, candidates } = open();
     await peer.start();
-    await vi.waitFor(() => expect(candidates.at(-1)).toBeNull());
+    await until(() => expect(candidates.at(-1)).toBeNull());
     expect(candidates).toHaveLength(2);
     expect(candidates[0]).toMatchObject({ sdpMid: '0', sdpMLineIndex: 0 });
     expect(candidates[0]?.candidate).toMatch(/^candidate:\S+ 1 udp \d+ 127\.0\.0\.1 \d+ typ host/);
@@ -116,7 +117,7 @@ describe('the viewer peer', () => {
   it('announces other addresses in place of the local ones', async () => {
     const { peer, candidates } = open({}, { announcedAddresses: ['198.51.100.1'] });
     await peer.start();
-    await vi.waitFor(() => expect(candidates.at(-1)).toBeNull());
+    await until(() => expect(candidates.at(-1)).toBeNull());
     expect(candidates.map((candidate) => candidate?.candidate?.split(' ')[4])).toEqual([
       '198.51.100.1',
       undefined,
@@ -127,7 +128,7 @@ describe('the viewer peer', () => {
     const announcedAddresses = ['198.51.100.1', '2001:db8::1'];
     const { peer, offers, candidates } = open({}, { announcedAddresses }, false);
     await peer.start();
-    await vi.waitFor(() => expect(candidates.at(-1)).toBeNull());
+    await until(() => expect(candidates.at(-1)).toBeNull());
     const told = candidates.flatMap((candidate) => candidate?.candidate?.split(' ')[4] ?? []);
     const local = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
     const families = new Set(local.filter(({ internal }) => !internal).map(({ family }) => family));
@@ -198,7 +199,7 @@ describe('the viewer peer', () => {
   it('outlives an address that cannot be bound', async () => {
     const { peer, offers, candidates } = open({}, { listenAddress: '203.0.113.77' });
     await peer.start();
-    await vi.waitFor(() => expect(candidates).toEqual([null]));
+    await until(() => expect(candidates).toEqual([null]));
     expect(offers).toHaveLength(1);
   });
 
