@@ -15,7 +15,8 @@ import { ask, EventStreamClient, postJson } from '../helpers/router-server.js';
 import { seededRandom } from '../helpers/seeded-random.js';
 
 const SEED = Number(process.env.ABUSE_SEED ?? Date.now() % 1_000_000);
-const REQUESTS = Number(process.env.ABUSE_REQUESTS ?? 2500);
+/** By each of two ways: ten thousand in all. */
+const REQUESTS = Number(process.env.ABUSE_REQUESTS ?? 5000);
 const PARALLEL = 8;
 
 interface Answered {
