@@ -20,6 +20,7 @@ const LEAVES = [
   'option-checks',
   'options',
   'own-address',
+  'process-table',
   'public-address',
   'recording-options',
   'redacting-logger',

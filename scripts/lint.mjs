@@ -4,8 +4,8 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const CHECKS = [
-  ['node_modules/prettier/bin/prettier.cjs', '--check', '.'],
-  ['node_modules/eslint/bin/eslint.js', '.'],
+  ['node_modules/oxfmt/bin/oxfmt', '--check', '.'],
+  ['node_modules/oxlint/bin/oxlint', '--deny-warnings', '.'],
   ['scripts/check-rooms.mjs'],
   ['scripts/readme-options.mjs'],
 ];

@@ -2,6 +2,7 @@
 // option come from its docstring, its meaning is written by hand.
 //
 //   --write   mends the tables: new rows get their docstring as meaning, rows of options that are gone are removed
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -143,10 +144,9 @@ function replaceTable(readme, table, expected) {
 if (process.argv[1] === import.meta.filename) {
   const root = join(import.meta.dirname, '..');
   if (process.argv.includes('--write')) {
-    const { format, resolveConfig } = await import('prettier');
     const file = join(root, 'README.md');
-    const config = await resolveConfig(file);
-    writeFileSync(file, await format(mendedReadme(root), { ...config, filepath: file }));
+    writeFileSync(file, mendedReadme(root));
+    execFileSync(process.execPath, [join(root, 'node_modules/oxfmt/bin/oxfmt'), file]);
   }
   const faults = readmeFaults(root);
   for (const fault of faults) console.error(fault);

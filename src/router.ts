@@ -252,6 +252,16 @@ export function composeRouter<TEnv>(
     rateRefusals: () => rates.refused,
   });
   const observe = observers([metrics.observe, publishSessionEvent], options.logger);
+  const store =
+    options.recording === undefined
+      ? undefined
+      : new RecordingStore({
+          options: options.recording,
+          openThread: muxThreads.openRecordingThread,
+          clock: given.clock,
+          logger: options.logger.child({ room: 'recording' }),
+          createId: () => randomUUID(),
+        });
   const terminals = terminalParts(options.terminal, given.clock, options.logger);
   const parts: SessionParts = { ...given, figures, observe, terminals };
   const registry = new SessionRegistry({
@@ -260,16 +270,6 @@ export function composeRouter<TEnv>(
     maxSessions: options.maxSessions,
     onSessionError: (error, streamId, { context }) => reportError(error, streamId, context),
   });
-  const store =
-    options.recording === undefined
-      ? undefined
-      : new RecordingStore({
-          options: options.recording,
-          openThread: muxThreads.openRecordingThread,
-          clock: parts.clock,
-          logger: options.logger.child({ room: 'recording' }),
-          createId: () => randomUUID(),
-        });
   const recordings = store === undefined ? undefined : new SessionRecordings(registry, store, observe);
   const { hls } = options;
   const playlists =

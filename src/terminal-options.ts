@@ -36,8 +36,7 @@ export interface TerminalOptions {
   allowEnv?: readonly string[];
   /**
    * Folder, of at most 60 bytes, in which the output of terminals is kept, for this user alone. With it terminals outlive
-   * the server, and its next run takes them up again; one server at a time may use it. Default: terminals end with the
-   * server.
+   * the server, and its next run takes them up again; a second server is refused it. Default: terminals end with the server.
    */
   stateDir?: string;
   /** Most terminals at once, besides `maxSessions` of the router, 1–1000. Default: as many as that. */

@@ -8,7 +8,7 @@ import type { Logger } from '../logger.js';
 import { restricts, type TargetPolicy } from '../target-policy.js';
 import { findBrowser } from './browser-discovery.js';
 import { EgressProxy } from './egress-proxy.js';
-import { signalProcess } from './process-table.js';
+import { signalProcess } from '../process-table.js';
 import { createProfileDirectory, killBrowsersOf, removeProfileDirectory } from './profile-directory.js';
 import { TimeoutError, withTimeout } from './with-timeout.js';
 

@@ -52,7 +52,7 @@ export class JpegFrameReader implements VideoFrameReader {
     if (this.#closed) return undefined;
     // Events come one a turn of the loop; what queued up behind this one meanwhile is newer.
     for (;;) {
-      const queued = receiveMessageOnPort(this.#port) as { message: ScreencastFrame } | undefined;
+      const queued: { message: ScreencastFrame } | undefined = receiveMessageOnPort(this.#port);
       if (!queued) break;
       this.#receive(queued.message);
     }

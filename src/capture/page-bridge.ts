@@ -28,7 +28,7 @@ function installStreamKit(
 ): void {
   const scope = globalThis as unknown as Record<string, unknown> & { top: unknown; self: unknown };
   const send = scope[bindingName] as ((message: string) => void) | undefined;
-  // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- no frame may keep the binding.
+  // oxlint-disable-next-line typescript/no-dynamic-delete -- no frame may keep the binding.
   delete scope[bindingName];
   if (!send || scope.top !== scope.self) return;
 

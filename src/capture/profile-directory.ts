@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { Logger } from '../logger.js';
-import { processesNaming, processStartTicks, signalProcess } from './process-table.js';
+import { isProcessAlive, processesNaming, processStartTicks, signalProcess } from '../process-table.js';
 
 /** `stream-kit-<pid of the owner>-<its start, ticks>-<random>`: the name tells whether the owner still lives. */
 const NAME_PATTERN = /^stream-kit-(\d+)-(\d+)-[0-9a-f]{16}$/;
@@ -32,7 +32,7 @@ async function hasRoom(folder: string, bytes: number): Promise<boolean> {
  */
 export async function createProfileDirectory(ringBytes: number): Promise<string> {
   const parent = (await hasRoom(SHARED_MEMORY, ringBytes + PROFILE_BYTES)) ? SHARED_MEMORY : tmpdir();
-  const start = (await processStartTicks(process.pid)) ?? '0';
+  const start = processStartTicks(process.pid) ?? '0';
   const path = join(parent, `stream-kit-${process.pid}-${start}-${randomBytes(8).toString('hex')}`);
   await mkdir(path, { mode: 0o700 });
   return path;
@@ -58,10 +58,8 @@ export async function sweepProfileDirectories(logger: Logger): Promise<void> {
     for (const name of names) {
       const match = NAME_PATTERN.exec(name);
       if (!match) continue;
-      const [, pid, startTicks] = match;
-      const ownerTicks = await processStartTicks(Number(pid));
-      const alive = ownerTicks === undefined ? signalProcess(Number(pid), 0) : ownerTicks === startTicks;
-      if (alive) continue;
+      const [, pid, startTicks = ''] = match;
+      if (isProcessAlive(Number(pid), startTicks)) continue;
       const path = join(parent, name);
       await killBrowsersOf(path);
       try {

@@ -1,7 +1,10 @@
 import { h264CodecOf, KIND_KEYFRAME, type StreamChunk } from './stream-chunk.js';
 
-/** Pictures that wait for the decoder at most; beyond it they are dropped up to a keyframe. A third of a second. */
-const MAX_WAITING_PICTURES = 10;
+/**
+ * Pictures that wait for the decoder at most; beyond it they are dropped up to a keyframe. About what comes at once when
+ * a WebSocket that was cut has been opened anew.
+ */
+const MAX_WAITING_PICTURES = 30;
 /** A keyframe that has not come by now is asked for, ms. */
 const KEYFRAME_PATIENCE_MS = 1500;
 /** Sound that waits for the decoder at most, packets of 20 ms; beyond it it is dropped. */

@@ -19,7 +19,8 @@ interface TrackGenerator<Data> extends MediaStreamTrack {
   readonly writable: WritableStream<Data>;
 }
 declare const MediaStreamTrackGenerator:
-  (new <Data>(options: { kind: 'audio' | 'video' }) => TrackGenerator<Data>) | undefined;
+  | (new <Data>(options: { kind: 'audio' | 'video' }) => TrackGenerator<Data>)
+  | undefined;
 
 export function openPictureTrack(): PictureTrack {
   return typeof MediaStreamTrackGenerator === 'undefined'

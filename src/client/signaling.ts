@@ -44,7 +44,8 @@ export type SendSignal = (type: ClientSignalType, payload: unknown, signal: Abor
 
 /** Headers for every request, or a function that makes them anew for each, such as for a token that is renewed. */
 export type RequestHeaders =
-  Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>);
+  | Record<string, string>
+  | (() => Record<string, string> | Promise<Record<string, string>>);
 
 export interface SignalingOptions {
   /** Where the router is mounted, such as `/stream` or `https://host/stream`. */

@@ -1,6 +1,4 @@
 import type { ServerResponse } from 'node:http';
-import type { Http2ServerResponse } from 'node:http2';
-import type { Socket } from 'node:net';
 
 import type { Clock, Timer } from '../clock.js';
 import type { EventSink, EventSinkListener } from '../session/event-sink.js';
@@ -81,11 +79,20 @@ export class ResponseEventStream implements EventSink {
   }
 }
 
+/**
+ * What a response may know of its end, whatever the types of frameworks say: the compatibility API of HTTP/2 has no
+ * `destroyed`, and stand-ins for requests have no socket.
+ */
+interface MaybeDestroyed {
+  readonly destroyed?: boolean;
+  readonly stream?: { readonly destroyed: boolean };
+  readonly req?: { readonly socket?: { readonly destroyed: boolean } };
+}
+
 /** Whether the connection or, in HTTP/2, the stream of a response is gone. */
 export function isGone(response: ServerResponse): boolean {
-  // The compatibility API of HTTP/2 has no `destroyed`, whatever the types of frameworks say.
-  const { destroyed, stream, req } = response as Partial<ServerResponse> & Partial<Http2ServerResponse>;
+  const { destroyed, stream, req } = response as MaybeDestroyed;
   if (destroyed === undefined) return stream?.destroyed ?? false;
-  // One that waits for its turn on a connection is not told that it is lost. Stand-ins for requests have no socket.
-  return destroyed || (req?.socket as Socket | undefined)?.destroyed === true;
+  // One that waits for its turn on a connection is not told that it is lost.
+  return destroyed || req?.socket?.destroyed === true;
 }

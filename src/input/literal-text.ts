@@ -20,7 +20,7 @@ const NAMES: Readonly<Record<string, string>> = {
  * @throws InputError `bad_input` for more than 256 keys.
  */
 export function literalParts(data: string): (string | NamedKey)[] {
-  // eslint-disable-next-line no-control-regex -- it is they that are looked for.
+  // oxlint-disable-next-line no-control-regex -- it is they that are looked for.
   const found = data.replaceAll('\r\n', '\r').match(/[\x00-\x1f\x7f]|[^\x00-\x1f\x7f]+/g) ?? [];
   const parts = found.map((part): string | NamedKey => {
     const code = part.charCodeAt(0);

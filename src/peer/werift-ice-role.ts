@@ -20,7 +20,9 @@ export function takeControlledRole(connection: unknown): void {
   Object.defineProperty(ice, 'iceControlling', {
     configurable: true,
     get: () => ice._iceControlling,
-    set: () => undefined,
+    set: () => {
+      // It would take the other role.
+    },
   });
   let wanted: CandidatePairInternals | undefined;
   const follow = (): void => {

@@ -48,7 +48,12 @@ export class WeriftInputChannel implements InputChannel {
     (sctp as unknown as { advertisedRwnd: number }).advertisedRwnd = RECEIVE_WINDOW_BYTES;
     // werift takes the receiver away when the association ends, and calls it all the same.
     const dataReceiver = (packet: Buffer): void => this.#onPacket(packet);
-    Object.defineProperty(dtlsTransport, 'dataReceiver', { get: () => dataReceiver, set: () => undefined });
+    Object.defineProperty(dtlsTransport, 'dataReceiver', {
+      get: () => dataReceiver,
+      set: () => {
+        // SCTP would take it for itself.
+      },
+    });
     // werift's own listener opens whatever channel a viewer asks for, and throws where it sends anything unexpected.
     sctp.onReceive.allUnsubscribe();
     sctp.onReceive.subscribe((streamId, protocol, data) => {

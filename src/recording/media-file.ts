@@ -118,9 +118,9 @@ export class MediaFile {
    */
   write(placed: PlacedPacket, originUs: number): void {
     const timeUs = placed.timeUs - originUs;
-    const isFirst = this.#lastPts[placed.kind] < 0n;
     // FFmpeg's MP4 muxer puts the first packet of a track at 0, whatever its time; then it shall be one of silence.
-    if (placed.kind === 'audio' && isFirst && timeUs >= AUDIO_PACKET_US) {
+    const isPutAtStart = this.#container === 'mp4' && this.#lastPts[placed.kind] < 0n;
+    if (placed.kind === 'audio' && isPutAtStart && timeUs >= AUDIO_PACKET_US) {
       this.#write({ ...placed, bytes: OPUS_SILENCE }, 0);
     }
     this.#write(placed, timeUs);

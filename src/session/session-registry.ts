@@ -180,6 +180,7 @@ export class SessionRegistry {
     this.#closed = true;
     await Promise.all([...this.#occupying.keys()].map((session) => session.close('shutdown')));
     for (const session of [...this.#found.values()]) this.#forget(session);
+    this.#parameters.parts.terminals?.folder?.close();
   }
 
   /** @throws StreamKitError `at_capacity`. */

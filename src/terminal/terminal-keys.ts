@@ -7,7 +7,8 @@ import type { HeldModifiers } from './terminal.js';
  * the like).
  */
 export type TerminalKey =
-  { readonly kind: 'bytes'; readonly bytes: Uint8Array } | { readonly kind: 'name'; readonly name: string };
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly kind: 'name'; readonly name: string };
 
 const ESCAPE = 0x1b;
 const DELETE = 0x7f;

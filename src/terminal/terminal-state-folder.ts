@@ -8,6 +8,7 @@ import type { Logger } from '../logger.js';
 import { isPlainObject } from '../option-checks.js';
 import type { ReplayRecord } from './replay-files.js';
 import { ReplayFiles } from './replay-files.js';
+import { StateFolderLock } from './state-folder-lock.js';
 
 /** What the next run of the server must know of a terminal. */
 export interface LeftTerminal {
@@ -26,19 +27,27 @@ export class TerminalStateFolder {
   readonly #path: string;
   readonly #replayBytes: number;
   readonly #logger: Logger;
+  readonly #lock: StateFolderLock;
 
-  /** @throws StreamKitError `bad_option` where the folder cannot be made. */
+  /** @throws StreamKitError `bad_option` where the folder cannot be made, or another server has it. */
   constructor(path: string, replayBytes: number, logger: Logger) {
     this.#path = path;
     this.#replayBytes = replayBytes;
     this.#logger = logger;
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });
+      this.#lock = new StateFolderLock(path);
     } catch (thrown) {
+      if (thrown instanceof StreamKitError) throw thrown;
       throw new StreamKitError('bad_option', 'The folder terminal.stateDir cannot be made', {
         cause: thrown,
       });
     }
+  }
+
+  /** Another server may have the folder. Idempotent. */
+  close(): void {
+    this.#lock.release();
   }
 
   /** What an earlier run has left. At the start, before anybody can ask: it does not wait for the disk. */

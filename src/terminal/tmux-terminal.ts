@@ -48,7 +48,7 @@ const MAX_ROUNDS = 200;
 const HANGUP_GRACE_MS = 300;
 const HANGUP_LOOK_MS = 20;
 /** The end of a bracketed paste, in 7 and 8 bits: what is pasted must not end it. */
-// eslint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex
 const PASTE_END = /\u001b\[201~|\u009b201~/;
 
 /** One pane of a tmux session, read and written through a client in control mode. */

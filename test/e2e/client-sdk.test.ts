@@ -27,6 +27,27 @@ const networks = [network];
 
 const DECODED = 'stream.stats().then(({ recent }) => recent?.framesDecoded ?? 0)';
 const PICTURE_COMES = `${DECODED}.then((frames) => frames > 0)`;
+interface WebSocketLog {
+  resumedAfter?: number | null;
+  sequences: number[];
+}
+
+/** From now on a page notes of each WebSocket where it resumes and the numbers of the chunks that come. */
+const LOG_WEB_SOCKETS = `window.webSocketLog = [], window.WebSocket = class extends WebSocket {
+  #log = { sequences: [] };
+  constructor(...parameters) {
+    super(...parameters);
+    webSocketLog.push(this.#log);
+    this.addEventListener('message', ({ data }) => {
+      if (typeof data !== 'string') this.#log.sequences.push(Number(new DataView(data).getBigUint64(0)));
+    });
+  }
+  send(text) {
+    const { type, lastSeq } = JSON.parse(text);
+    if (type === 'resume') this.#log.resumedAfter = lastSeq;
+    super.send(text);
+  }
+}, undefined`;
 /** Nobody listens there. */
 const SILENT_TURN = 'turn:127.0.0.1:40998';
 
@@ -200,23 +221,23 @@ describe.concurrent('in tabs beside each other', () => {
 
   test('where UDP is blocked picture and sound come by the WebSocket, and go on after a cut', async () => {
     await inTab(nothing, async (own) => {
+      await own.read(LOG_WEB_SOCKETS);
       await follow(own);
       await own.until("stream.transport === 'websocket'");
       await expectPictureAndSound(own);
-      const [upgraded] = webSockets.splice(0);
-      const before = await own.read<number>('counter()');
-      upgraded?.destroy();
-      await own.until(`counter() > ${before}`);
-      // It resumed where it was, and so no picture went without the one before it.
+      const [before, earlier] = await own.read<[number, number]>('[counter(), webSocketLog.length]');
+      webSockets.splice(0).at(-1)?.destroy();
+      await own.until(`counter() > ${before} && webSocketLog[${earlier}]?.sequences.length > 0`);
       await own.until('stream.stats().then(({ recent }) => recent?.framesDecoded > 0)');
-      expect(await own.read('stream.stats().then(({ framesDropped }) => framesDropped)')).toBe(0);
-      expect(webSockets).toHaveLength(1);
+      const [cut, next] = (await own.read<WebSocketLog[]>('webSocketLog')).slice(earlier - 1);
+      const last = cut?.sequences.at(-1) ?? NaN;
+      expect([next?.resumedAfter, next?.sequences[0]]).toEqual([last, last + 1]);
       expect(await own.read('[log.transports, log.errors, stream.status]')).toEqual([
         ['websocket'],
         [],
         'connected',
       ]);
-      const closed = new Promise((resolve) => webSockets[0]?.once('close', resolve));
+      const closed = new Promise((resolve) => webSockets.at(-1)?.once('close', resolve));
       await own.read('window.tracks = stream.stream.getTracks(), stream.close()');
       await closed;
       expect(await own.read('[video.srcObject, ...tracks.map(({ readyState }) => readyState)]')).toEqual([

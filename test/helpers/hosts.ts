@@ -93,8 +93,9 @@ export const HOSTS: Readonly<Record<string, (router: StreamKitRouter) => Promise
   },
   Fastify: async (router) => {
     const application = fastify();
-    application.addHook('onRequest', async (_request, reply) => {
+    application.addHook('onRequest', (_request, reply, done) => {
       reply.header('x-hook', 'yes');
+      done();
     });
     application.register(router.fastify(), { prefix: '/:tenant/v1' });
     application.post('/echo', (request) => request.body);

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -291,6 +291,7 @@ describe.skipIf(!isTmuxInstalled)('a terminal with a folder for its state', () =
       },
     } as const;
     const first = await TerminalServer.start(options);
+    await expect(TerminalServer.start(options)).rejects.toMatchObject({ code: 'bad_option' });
     const before = await first.open();
     await before.untilText('$ ');
     before.send({ type: 'keys', data: 'mark=kept; echo one-$mark\r' });
@@ -322,10 +323,11 @@ describe.skipIf(!isTmuxInstalled)('a terminal with a folder for its state', () =
       expect((await second.state(before.id)).json).toMatchObject({ instanceInfo: { pid } });
       await ask(`${second.url}/${before.id}`, { method: 'DELETE' });
       expect(isRunning(pid)).toBe(false);
-      expect(spawnSync('ls', ['-A', join(folder, 'state')]).stdout.toString()).toBe('');
+      expect(readdirSync(join(folder, 'state'))).toEqual(['owner']);
     } finally {
       await second.close();
     }
+    expect(readdirSync(join(folder, 'state'))).toEqual([]);
   });
 });
 

@@ -1,11 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 
 /** Reads of /proc: where it is missing, nothing is found, and callers fall back to what they know themselves. */
 
 /** When process `pid` started, in clock ticks since boot, or undefined when there is no such process. */
-export async function processStartTicks(pid: number): Promise<string | undefined> {
+export function processStartTicks(pid: number): string | undefined {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The command's name may hold spaces and brackets; the fields begin behind the last bracket (proc(5)).
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
   } catch {
@@ -32,6 +33,15 @@ export async function processesNaming(needle: string): Promise<number[]> {
     }
   }
   return found;
+}
+
+/**
+ * Whether process `pid` lives and began at `startTicks`; where that cannot be known, whether there is a process of this
+ * number that may be signalled.
+ */
+export function isProcessAlive(pid: number, startTicks: string): boolean {
+  const ticks = processStartTicks(pid);
+  return ticks === undefined ? signalProcess(pid, 0) : ticks === startTicks;
 }
 
 /** Sends `signal`; a negative pid names a process group. @returns false when there is nobody to signal. */
