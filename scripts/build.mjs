@@ -6,6 +6,7 @@ import { join } from 'node:path';
 
 import { build } from 'esbuild';
 
+import { buildTerminalPage } from './terminal-page.mjs';
 import { bundleOf, clientBundle, clientChunks } from './client-bundle.mjs';
 
 const root = join(import.meta.dirname, '..');
@@ -27,4 +28,5 @@ for (const name of readdirSync(join(root, 'dist/client'))) {
 }
 const assets = join(root, 'src/demo/public');
 if (existsSync(assets)) cpSync(assets, join(root, 'dist/demo/public'), { recursive: true });
+await buildTerminalPage(root);
 chmodSync(join(root, 'dist/demo/main.js'), 0o755);

@@ -331,9 +331,9 @@ export function composeRouter<TEnv>(
     clock: parts.clock,
     authorize,
     cors,
-    accept: async (streamId, caller) => {
-      registry.checkMayJoin(caller);
-      return (await registry.open(streamId, caller)).prepareStream(caller);
+    accept: async (streamId, caller, viewerId) => {
+      if (viewerId === undefined) registry.checkMayJoin(caller);
+      return (await registry.open(streamId, caller)).prepareStream(caller, viewerId);
     },
     onServerError,
     onAnswered: (answered) => metrics.countRequest(answered),

@@ -43,12 +43,13 @@ export class MediaTransport {
   /** Brings the media of another viewer, by WebRTC at once. @throws StreamError `webrtc_unsupported`. */
   open(
     streamId: string,
+    viewerId: string,
     iceServers: RTCIceServer[],
     send: SendSignal,
     listener: MediaTransportListener,
   ): void {
     const { transport } = this.#options;
-    const openSocket = (): void => void this.#openSocket(streamId, listener);
+    const openSocket = (): void => void this.#openSocket(streamId, viewerId, listener);
     if (this.media || (transport !== 'webrtc' && typeof RTCPeerConnection === 'undefined')) openSocket();
     else {
       this.#link = new MediaLink(iceServers, send, {
@@ -90,7 +91,7 @@ export class MediaTransport {
     this.#onChange(transport);
   }
 
-  async #openSocket(streamId: string, listener: MediaTransportListener): Promise<void> {
+  async #openSocket(streamId: string, viewerId: string, listener: MediaTransportListener): Promise<void> {
     if (this.#attempt) return;
     const attempt: { media?: SocketMedia } = (this.#attempt = {});
     const onTrouble = (error: StreamError): void => {
@@ -101,7 +102,7 @@ export class MediaTransport {
     try {
       const { SocketMedia } = await import('./socket-media.js');
       if (this.#attempt !== attempt) return;
-      attempt.media = new SocketMedia(this.#options, streamId, {
+      attempt.media = new SocketMedia(this.#options, streamId, viewerId, {
         onReady: (media) => {
           this.#dropLink();
           this.#set('websocket');

@@ -22,6 +22,8 @@ const MAX_WAIT_MS = 5000;
 const OPEN_TIMEOUT_MS = 10_000;
 /** On a sign that the network changed, a connection that was silent this long is given up, ms. */
 const SILENCE_MS = 2000;
+/** Why no other WebSocket of this viewer is of use: the event stream brings another viewer, or another has its place. */
+const VIEWER_ENDED = new Set(['no_such_viewer', 'taken_over']);
 /** Input beyond it is refused while the network takes none, bytes. */
 const MAX_UNSENT_BYTES = 256 * 1024;
 
@@ -31,6 +33,7 @@ export class SocketMedia {
   readonly stream = new MediaStream();
   readonly #options: Pick<ConnectStreamOptions, 'url' | 'token'>;
   readonly #streamId: string;
+  readonly #viewerId: string;
   readonly #listener: SocketMediaListener;
   readonly #backoff = new Backoff(FIRST_WAIT_MS, MAX_WAIT_MS);
   readonly #pictures: PictureDecoder;
@@ -51,10 +54,12 @@ export class SocketMedia {
   constructor(
     options: Pick<ConnectStreamOptions, 'url' | 'token'>,
     streamId: string,
+    viewerId: string,
     listener: SocketMediaListener,
   ) {
     this.#options = options;
     this.#streamId = streamId;
+    this.#viewerId = viewerId;
     this.#listener = listener;
     const onError = (error: Error): void =>
       listener.onTrouble(`The stream cannot be decoded (${error.message}).`);
@@ -206,7 +211,12 @@ export class SocketMedia {
       if (typeof data === 'string') this.#takeText(data);
       else if (data instanceof ArrayBuffer) this.#takeChunk(parseStreamChunk(data));
     });
-    socket.addEventListener('close', lost);
+    socket.addEventListener('close', ({ reason }) => {
+      if (this.#socket === socket && VIEWER_ENDED.has(reason)) {
+        this.#disconnect();
+        this.#listener.onTrouble(`The server has closed the WebSocket (${reason}).`);
+      } else lost();
+    });
   }
 
   async #url(): Promise<string> {
@@ -214,6 +224,8 @@ export class SocketMedia {
     const path = `${url.replace(/\/+$/, '')}/${encodeURIComponent(this.#streamId)}/stream`;
     const absolute = new URL(path, document.baseURI);
     absolute.protocol = absolute.protocol.replace('http', 'ws');
+    // So that it is this viewer still, with the control that it has.
+    absolute.searchParams.set('viewerId', this.#viewerId);
     const own = typeof token === 'function' ? await token() : token;
     if (own !== undefined) absolute.searchParams.set('token', own);
     return absolute.href;

@@ -304,7 +304,7 @@ export class StreamConnection {
 
   #openMedia(viewerId: string, iceServers: RTCIceServer[]): void {
     const streamId = this.#streamId ?? '';
-    this.#transport.open(streamId, iceServers, this.#signaling.sender(streamId, viewerId), {
+    this.#transport.open(streamId, viewerId, iceServers, this.#signaling.sender(streamId, viewerId), {
       onOpen: (media) => (this.#media = media),
       onMedia: (stream) => {
         this.#playback.show(stream);

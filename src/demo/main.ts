@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 
 import type { Logger, StreamKitOptions } from '../index.js';
 import { createDemoServer } from './server.js';
+import { checkTerminalHost } from './terminal-access.js';
 
 const USAGE = `Usage: stream-kit-server [options]
        stream-kit-server doctor [--encoder-device <device>]
@@ -19,6 +20,7 @@ With "doctor": tells what of this machine can be used, encoders first, and ends.
   --encoder-device <device>  Render node or number of the GPU that encodes. Default: the first
   --udp-port <number>  UDP port of all media; 0 for any that is free. Default: 0
   --announced-address <address>  Public address of this machine behind a NAT; may be given again
+  --terminal        Lets visitors of this machine open terminals: shells with the rights of this user
   --config <file>   Module whose default export holds options of the router; those above go before them
   --verbose         Log everything, not only warnings and errors
   --version         Print the version
@@ -45,6 +47,7 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
       'encoder-device': { type: 'string' },
       'udp-port': { type: 'string' },
       'announced-address': { type: 'string', multiple: true },
+      terminal: { type: 'boolean', default: false },
       config: { type: 'string' },
       verbose: { type: 'boolean', default: false },
       version: { type: 'boolean', default: false },
@@ -72,11 +75,14 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
     throw new Error(`Expected ${CAPTURE_MODES.join(', ')} for --capture but received ${values.capture}`);
   }
   const announcedAddresses = values['announced-address'];
+  const configured = values.config === undefined ? {} : await configuration(values.config);
+  if (values.terminal) checkTerminalHost(values.host, configured);
   return {
     port: portOf(values.port),
     host: values.host,
     router: {
-      ...(values.config === undefined ? {} : await configuration(values.config)),
+      ...configured,
+      ...(values.terminal ? { terminal: { ...configured.terminal, enabled: true } } : {}),
       ...(capture === undefined ? {} : { capture }),
       ...(encoderDevice === undefined ? {} : { encoderDevice }),
       ...(values['udp-port'] === undefined ? {} : { udpPort: portOf(values['udp-port']) }),

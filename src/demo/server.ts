@@ -8,6 +8,7 @@ import express, { type Express } from 'express';
 
 import { createStreamKitRouter, type StreamKitOptions, type StreamKitRouter } from '../index.js';
 import { isOwnAddress } from '../own-address.js';
+import { guardTerminals, terminalOffer } from './terminal-access.js';
 
 /** Options of {@link createDemoServer}. */
 export interface DemoServerOptions {
@@ -47,19 +48,27 @@ export function createDemoServer(options: DemoServerOptions = {}): DemoServer {
         return port === bound?.port && isOwnAddress(address);
       },
     },
-    ...options.router,
+    ...guardTerminals(options.router ?? {}),
   });
+  router.attach(server, { path: '/stream' });
   app.disable('x-powered-by');
   app.use('/stream', router);
   app.use((_request, response, next) => {
     response.set({ 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer' });
     next();
   });
-  const contentSecurityPolicy = policyFor(readFileSync(join(publicDirectory, 'index.html'), 'utf8'));
-  app.get('/', (_request, response, next) => {
-    response.set('Content-Security-Policy', contentSecurityPolicy);
-    next();
-  });
+  const offers = { terminal: terminalOffer(options.router ?? {}) };
+  app.get('/demo.json', (_request, response) => void response.set('Cache-Control', 'no-cache').json(offers));
+  for (const [path, page] of [
+    ['/', 'index.html'],
+    ['/terminal/', 'terminal/index.html'],
+  ] as const) {
+    const contentSecurityPolicy = policyFor(readFileSync(join(publicDirectory, page), 'utf8'));
+    app.get(path, (_request, response, next) => {
+      response.set('Content-Security-Policy', contentSecurityPolicy);
+      next();
+    });
+  }
   app.use('/client', files(join(distDirectory, 'client')));
   app.use('/page', files(join(distDirectory, 'demo/page')));
   app.use(files(publicDirectory));
@@ -82,14 +91,14 @@ function files(directory: string): ReturnType<typeof express.static> {
   });
 }
 
-/** Everything from this origin, and of inline scripts only the page's own import map, which cannot be a file. */
+/** Everything from this origin, and of inline scripts only the page's own import map, if any, which cannot be a file. */
 function policyFor(html: string): string {
   const importMap = /<script type="importmap">([\s\S]*?)<\/script>/.exec(html)?.[1];
-  if (importMap === undefined) throw new Error('The viewer page has no import map.');
-  const hash = createHash('sha256').update(importMap).digest('base64');
+  const hashes =
+    importMap === undefined ? [] : [`'sha256-${createHash('sha256').update(importMap).digest('base64')}'`];
   return [
     "default-src 'self'",
-    `script-src 'self' 'sha256-${hash}'`,
+    ["script-src 'self'", ...hashes].join(' '),
     "media-src 'self' blob:",
     "object-src 'none'",
     "base-uri 'none'",

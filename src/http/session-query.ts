@@ -28,6 +28,11 @@ export function parseEventStreamQuery(query: URLSearchParams): EventStreamQuery 
   };
 }
 
+/** Query parameters of a WebSocket. @returns the secret of the viewer that it belongs to, if it names one. */
+export function parseStreamQuery(query: URLSearchParams): { readonly viewerId: string | undefined } {
+  return { viewerId: query.get('viewerId') ?? undefined };
+}
+
 /** @throws StreamKitError `bad_request` that names the parameter. */
 export function parseSnapshotQuery(query: URLSearchParams): SnapshotQuery {
   const width = integer(query, 'width', SNAPSHOT_WIDTH.least, SNAPSHOT_WIDTH.most);

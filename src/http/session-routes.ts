@@ -149,7 +149,7 @@ async function eventStream(
   if (request.method === 'HEAD') return eventStreamResponse(() => undefined);
   // To a session that was made by this very request nobody can come back.
   const returning = preamble === undefined ? viewerId : undefined;
-  const viewer = registry.admit(session, { caller, viewerId: returning, videoCodec });
+  const viewer = registry.admit(session, { caller, viewerId: returning, videoCodec, media });
   if (media) await viewer.prepareMedia(iceServers.finder(session.streamId, caller));
   const lastEventId = parseLastEventId(request.headers['last-event-id']);
   return eventStreamResponse((sink) =>

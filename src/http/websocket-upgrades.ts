@@ -16,6 +16,7 @@ import type { CorsPolicy } from './cors-policy.js';
 import { errorResponse } from './error-response.js';
 import type { AnsweredRequest } from './request-handler.js';
 import { resolveTarget } from './request-target.js';
+import { parseStreamQuery } from './session-query.js';
 import { WebSocketSink } from './websocket-sink.js';
 
 /** Where upgrades to WebSocket can come in. */
@@ -31,8 +32,16 @@ export interface WebSocketUpgradesParameters {
   readonly clock: Clock;
   readonly authorize: Authorize;
   readonly cors: CorsPolicy;
-  /** @returns what takes the WebSocket. @throws StreamKitError what the client is answered. */
-  readonly accept: (streamId: string, caller: Caller) => Promise<(sink: MessageSink) => void>;
+  /**
+   * @param viewerId - as the client names the viewer to whom the WebSocket belongs; hostile.
+   * @returns what takes the WebSocket.
+   * @throws StreamKitError what the client is answered.
+   */
+  readonly accept: (
+    streamId: string,
+    caller: Caller,
+    viewerId: string | undefined,
+  ) => Promise<(sink: MessageSink) => void>;
   /** An answer of status 500 was given. */
   readonly onServerError: (thrown: unknown, streamId: string, caller: Caller | undefined) => void;
   /** Any answer was given; 101 where the upgrade was taken. */
@@ -74,9 +83,11 @@ export class WebSocketUpgrades {
     const mount = path.replace(/\/+$/, '');
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
       const url = request.url ?? '/';
-      const path = resolveTarget(url, url, `${mount}${this.#parameters.basePath}`)?.path;
-      const streamId = /^\/([^/]+)\/stream\/?$/.exec(path ?? '')?.[1];
-      if (streamId !== undefined) void this.#answer(streamId, request, socket, head);
+      const target = resolveTarget(url, url, `${mount}${this.#parameters.basePath}`);
+      const streamId = /^\/([^/]+)\/stream\/?$/.exec(target?.path ?? '')?.[1];
+      if (target !== undefined && streamId !== undefined) {
+        void this.#answer({ streamId, query: target.query }, request, socket, head);
+      }
       // Node leaves an upgrade alone that any listener may take: one that nobody takes would stay open.
       else if (server.listenerCount('upgrade') === 1) {
         refuse(socket, new StreamKitError('not_found', 'There is nothing at this path'));
@@ -101,7 +112,12 @@ export class WebSocketUpgrades {
     await Promise.all(this.#open);
   }
 
-  async #answer(streamId: string, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async #answer(
+    { streamId, query }: { readonly streamId: string; readonly query: URLSearchParams },
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): Promise<void> {
     // The client may go away while the application decides.
     const onError = (): void => void socket.destroy();
     socket.on('error', onError);
@@ -126,7 +142,7 @@ export class WebSocketUpgrades {
       if (!isSameOrigin(request) && !(await cors.permits(request.headers.origin))) {
         throw new StreamKitError('forbidden', 'Pages of this origin may not connect');
       }
-      const take = await accept(streamId, caller);
+      const take = await accept(streamId, caller, parseStreamQuery(query).viewerId);
       if (socket.destroyed) return;
       socket.off('error', onError);
       this.#protocol.handleUpgrade(request, socket, head, (webSocket) => {

@@ -152,11 +152,10 @@ export class Session implements StreamSession {
     return this.viewers.admitPlayer(caller, offer, iceServers);
   }
 
-  /** Takes WebSockets, if there is room for one. @throws StreamKitError `at_capacity`. */
-  prepareStream(caller: Caller): (sink: MessageSink) => void {
+  /** As {@link ViewerGroup.prepareStream}. */
+  prepareStream(caller: Caller, viewerId?: string): (sink: MessageSink) => void {
     this.touch();
-    this.viewers.ensureRoom();
-    return (sink) => this.viewers.admitStream(sink, caller);
+    return this.viewers.prepareStream(caller, viewerId);
   }
 
   /** @throws StreamKitError `no_such_viewer`. */

@@ -1,10 +1,9 @@
 import type { Clock, Timer } from '../clock.js';
+import type { SeatChannel, SeatChannelListener } from '../input/control-seat.js';
 import type { TypedMessage } from '../input/input-message.js';
-import type { ControlSeat } from '../input/remote-control.js';
 import { isPlainObject } from '../option-checks.js';
 import type { ChunkReader, ChunkStream, StreamEntry } from './chunk-stream.js';
 import type { MessageSink } from './message-sink.js';
-import type { OpenSeat } from './session-control.js';
 
 /** The session as it is now, for one that sees nothing else of it. */
 export interface StreamSnapshot {
@@ -16,7 +15,6 @@ export interface StreamSnapshot {
 
 export interface StreamClientParameters {
   readonly clock: Clock;
-  readonly openSeat: OpenSeat;
   /** The messages with which a connection begins. */
   readonly sessionMeta: () => string;
   readonly state: () => string;
@@ -30,7 +28,7 @@ export interface StreamClientListener {
 }
 
 /** RFC 6455 section 7.4.1. */
-const CLOSE_POLICY_VIOLATION = 1008;
+export const CLOSE_POLICY_VIOLATION = 1008;
 /** How long a client may take to say where it begins, ms. */
 const RESUME_TIMEOUT_MS = 1000;
 /** How long a client may take to read what is left at the end, ms. */
@@ -48,8 +46,8 @@ export class StreamClient implements ChunkReader {
   readonly #sink: MessageSink;
   readonly #parameters: StreamClientParameters;
   readonly #listener: StreamClientListener;
-  readonly #seat: ControlSeat;
-  #hasArrived = false;
+  /** Undefined until it is one of the session's clients. */
+  #channel: SeatChannel | undefined;
   #resumeTimer: Timer | undefined;
   /** Undefined until the client has said it, or the time is over; null for none. */
   #lastSequence: number | null | undefined;
@@ -69,12 +67,6 @@ export class StreamClient implements ChunkReader {
     this.#sink = sink;
     this.#parameters = parameters;
     this.#listener = listener;
-    this.#seat = parameters.openSeat({
-      onRole: () => undefined,
-      onAsked: (viewerId) => void this.#tell(JSON.stringify({ type: 'control_requested', viewerId })),
-      send: (text) => this.#tell(text),
-      onExcess: () => this.close(CLOSE_POLICY_VIOLATION, 'too_much_input'),
-    });
     this.#resumeTimer = parameters.clock.after(RESUME_TIMEOUT_MS, () => this.#resume(null));
     sink.listen({
       onText: (text) => this.#onText(text),
@@ -86,11 +78,16 @@ export class StreamClient implements ChunkReader {
     sink.sendText(parameters.state());
   }
 
-  /** It is one of the session's clients: it may be given control, and is told whether it has it. */
-  arrive(): void {
-    this.#seat.arrive();
-    this.#hasArrived = true;
-    this.#seat.onChannelOpen();
+  /**
+   * It is one of the session's clients.
+   *
+   * @param openChannel - to the seat that it has; tells it whether it has control.
+   */
+  arrive(openChannel: (listener: SeatChannelListener) => SeatChannel): void {
+    this.#channel = openChannel({
+      send: (text) => this.#tell(text),
+      onExcess: () => this.close(CLOSE_POLICY_VIOLATION, 'too_much_input'),
+    });
   }
 
   get hasResumed(): boolean {
@@ -198,12 +195,12 @@ export class StreamClient implements ChunkReader {
   }
 
   #onText(text: string): void {
-    if (this.#closed || !this.#seat.admit(text)) return;
+    if (this.#closed || this.#channel?.admit(text) !== true) return;
     const message = parseMessage(text);
     if (message === undefined) this.#sendError('bad_message', 'Expected a JSON object with a type');
     else if (message.type === 'resume') this.#onResume(message.lastSeq);
     else if (message.type === 'snapshot-request') this.#onSnapshotRequest();
-    else this.#seat.onMessage(message);
+    else this.#channel.onMessage(message);
   }
 
   #onResume(lastSeq: unknown): void {
@@ -243,7 +240,6 @@ export class StreamClient implements ChunkReader {
 
   /** A client that sends faster than it reads is cut off. */
   #tell(text: string): boolean {
-    if (!this.#hasArrived) return false;
     if (this.#sink.backlogBytes > MAX_WAITING_BYTES) this.#sink.abort();
     else this.#sink.sendText(text);
     return true;
@@ -254,7 +250,7 @@ export class StreamClient implements ChunkReader {
     this.#closed = true;
     this.#resumeTimer?.cancel();
     this.#finishTimer?.cancel();
-    this.#seat.leave();
+    this.#channel?.close();
     this.#stream?.delete(this);
     this.#stream = undefined;
     this.#listener.onClosed(this);

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import { asError, StreamKitError } from '../errors.js';
+import type { ControlSeat, SeatChannel, SeatChannelListener } from '../input/control-seat.js';
 import type { Logger } from '../logger.js';
 import type { Caller } from './caller.js';
 import type { ChunkStream } from './chunk-stream.js';
@@ -8,7 +9,7 @@ import type { OpenSeat } from './session-control.js';
 import type { SessionEndReason } from './session-events.js';
 import type { StreamSessionState } from './session-state.js';
 import type { StreamSnapshot } from './stream-client.js';
-import { StreamClient } from './stream-client.js';
+import { CLOSE_POLICY_VIOLATION, StreamClient } from './stream-client.js';
 import type { ViewerJournal } from './viewer-journal.js';
 
 export interface StreamClientsParameters {
@@ -20,7 +21,7 @@ export interface StreamClientsParameters {
   /** What `session-meta` says besides of this kind of session. */
   readonly meta: () => Readonly<Record<string, unknown>>;
   readonly snapshot: () => Promise<StreamSnapshot>;
-  /** Of one that is about to join. */
+  /** Of one that is about to join as a viewer of its own. */
   readonly openJournal: () => Pick<ViewerJournal, 'publicId' | 'join' | 'leave'>;
   /** @param publicId - the public id of the client. */
   readonly openSeat: (publicId: string, caller: Caller) => OpenSeat;
@@ -28,20 +29,42 @@ export interface StreamClientsParameters {
   readonly onChange: () => void;
 }
 
+/** A viewer that a WebSocket may belong to. */
+export interface StreamViewer {
+  /** The session knows it no more. */
+  readonly gone: boolean;
+  /** Its WebSocket is open, one at a time. */
+  openChannel(listener: SeatChannelListener): SeatChannel;
+}
+
+/** Whom a WebSocket belongs to. */
 interface Membership {
-  readonly caller: Caller;
-  readonly journal: Pick<ViewerJournal, 'join' | 'leave'>;
+  readonly viewer?: StreamViewer;
+  /** It is a viewer of its own. */
+  readonly own?: {
+    readonly caller: Caller;
+    readonly journal: Pick<ViewerJournal, 'join' | 'leave'>;
+    readonly seat: ControlSeat;
+  };
 }
 
 /** RFC 6455 section 7.4.1. */
 const CLOSE_NORMAL = 1000;
 const CLOSE_GOING_AWAY = 1001;
 const CLOSE_INTERNAL_ERROR = 1011;
+/** Why the WebSocket of a viewer is closed while its session goes on. */
+const NO_SUCH_VIEWER = 'no_such_viewer';
+const TAKEN_OVER = 'taken_over';
 
-/** The WebSockets of one session, and the stream of chunks that they share. */
+/**
+ * The WebSockets of one session, and the stream of chunks that they share. Each is a viewer of its own, unless it belongs to one
+ * that there is already: that one has it as its other way to the session, and no more than one.
+ */
 export class StreamClients {
   readonly #parameters: StreamClientsParameters;
   readonly #clients = new Map<StreamClient, Membership>();
+  /** Those that belong to a viewer. */
+  readonly #ofViewers = new Map<StreamViewer, StreamClient>();
   #isLive = false;
   #endReason: SessionEndReason | undefined;
   /** What has ended by itself can still be read. */
@@ -54,48 +77,59 @@ export class StreamClients {
     this.#parameters = parameters;
   }
 
+  /** How many are viewers of their own. */
   get size(): number {
-    return this.#clients.size;
+    return this.#clients.size - this.#ofViewers.size;
   }
 
-  /** How many a caller has. */
+  /** There is one at least, whomever it belongs to. */
+  get isWatched(): boolean {
+    return this.#clients.size > 0;
+  }
+
+  /** How many a caller has that are viewers of their own. */
   countOf(callerKey: string): number {
-    return [...this.#clients.values()].filter(({ caller }) => caller.key === callerKey).length;
+    return [...this.#clients.values()].filter(({ own }) => own?.caller.key === callerKey).length;
   }
 
-  /** Takes a WebSocket. One that comes after the end is told so. */
-  admit(sink: MessageSink, caller: Caller): void {
-    const { clock, snapshot, openJournal, openSeat, onChange } = this.#parameters;
-    const journal = openJournal();
+  /** The viewer has one. */
+  serves(viewer: StreamViewer): boolean {
+    return this.#ofViewers.has(viewer);
+  }
+
+  /**
+   * Takes a WebSocket. One that comes after the end is told so.
+   *
+   * @param viewer - whom it belongs to; an earlier one of it is closed. Default: it is a viewer of its own.
+   */
+  admit(sink: MessageSink, caller: Caller, viewer?: StreamViewer): void {
+    const { clock, snapshot, onChange } = this.#parameters;
     const client: StreamClient = new StreamClient(
       sink,
-      {
-        clock,
-        snapshot,
-        openSeat: openSeat(journal.publicId, caller),
-        sessionMeta: () => this.#sessionMeta(),
-        state: () => this.#stateMessage(),
-      },
+      { clock, snapshot, sessionMeta: () => this.#sessionMeta(), state: () => this.#stateMessage() },
       {
         onResumed: (resumed) => this.#follow(resumed),
-        onClosed: (closed) => {
-          const member = this.#clients.get(closed);
-          if (member === undefined) return;
-          this.#clients.delete(closed);
-          member.journal.leave('gone');
-          onChange();
-        },
+        onClosed: (closed) => this.#onClosed(closed),
       },
     );
     if (!this.#isReadable) {
       client.close(CLOSE_NORMAL, this.#endReason ?? '');
       return;
     }
-    this.#clients.set(client, { caller, journal });
-    journal.join();
-    client.arrive();
+    // It may have gone while the connection was being upgraded.
+    if (viewer?.gone === true) {
+      client.close(CLOSE_POLICY_VIOLATION, NO_SUCH_VIEWER);
+      return;
+    }
+    if (viewer === undefined) this.#join(client, caller);
+    else this.#joinTo(viewer, client);
     if (this.#endReason !== undefined) client.finish(CLOSE_NORMAL, this.#endReason);
     onChange();
+  }
+
+  /** Closes the WebSocket of a viewer that is gone, if it has one. */
+  dismiss(viewer: StreamViewer): void {
+    this.#ofViewers.get(viewer)?.close(CLOSE_POLICY_VIOLATION, NO_SUCH_VIEWER);
   }
 
   /** There is something to stream. Once. */
@@ -108,22 +142,25 @@ export class StreamClients {
   onStateChange(): void {
     this.#state = undefined;
     if (this.#clients.size === 0) return;
+    this.onMetaChange();
+    for (const client of this.#clients.keys()) client.sendState();
+  }
+
+  /** The size of the picture has changed, or its codec; or that of the terminal, before anything is drawn for it. */
+  onMetaChange(): void {
     const before = this.#meta;
     const meta = this.#sessionMeta();
-    for (const client of this.#clients.keys()) {
-      // The size of the picture, or its codec.
-      if (meta !== before) client.sendText(meta);
-      client.sendState();
-    }
+    if (meta === before) return;
+    for (const client of this.#clients.keys()) client.sendText(meta);
   }
 
   /** Nothing more comes. What is held can still be read, also by those that come now; then they are closed. */
   finish(reason: SessionEndReason): void {
     if (this.#endReason !== undefined) return;
     this.#endReason = reason;
-    for (const [client, { journal }] of [...this.#clients]) {
+    for (const [client, { own }] of [...this.#clients]) {
       // The first reason counts.
-      journal.leave(reason);
+      own?.journal.leave(reason);
       client.finish(CLOSE_NORMAL, reason);
     }
   }
@@ -134,11 +171,52 @@ export class StreamClients {
     this.#isReadable = false;
     this.#endReason ??= reason;
     const code = closeCodes.get(this.#endReason) ?? CLOSE_NORMAL;
-    for (const [client, { journal }] of [...this.#clients]) {
-      journal.leave(this.#endReason);
+    for (const [client, { own }] of [...this.#clients]) {
+      own?.journal.leave(this.#endReason);
       client.close(code, this.#endReason);
     }
     this.#parameters.stream.close();
+  }
+
+  /** As a viewer of its own. */
+  #join(client: StreamClient, caller: Caller): void {
+    const { openJournal, openSeat } = this.#parameters;
+    const journal = openJournal();
+    client.arrive((listener) => {
+      const seat = openSeat(
+        journal.publicId,
+        caller,
+      )({
+        onRole: () => undefined,
+        onAsked: (viewerId) => void listener.send(JSON.stringify({ type: 'control_requested', viewerId })),
+      });
+      this.#clients.set(client, { own: { caller, journal, seat } });
+      journal.join();
+      seat.arrive();
+      return seat.openChannel(listener);
+    });
+  }
+
+  /** As another way of the viewer; the one that it had is closed. */
+  #joinTo(viewer: StreamViewer, client: StreamClient): void {
+    const previous = this.#ofViewers.get(viewer);
+    this.#clients.set(client, { viewer });
+    this.#ofViewers.set(viewer, client);
+    client.arrive((listener) => viewer.openChannel(listener));
+    if (previous === undefined) return;
+    this.#clients.delete(previous);
+    previous.close(CLOSE_POLICY_VIOLATION, TAKEN_OVER);
+  }
+
+  #onClosed(client: StreamClient): void {
+    const member = this.#clients.get(client);
+    if (member === undefined) return;
+    const { viewer, own } = member;
+    this.#clients.delete(client);
+    if (viewer !== undefined) this.#ofViewers.delete(viewer);
+    own?.seat.leave();
+    own?.journal.leave('gone');
+    this.#parameters.onChange();
   }
 
   #follow(client: StreamClient): void {

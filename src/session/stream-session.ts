@@ -28,8 +28,8 @@ export interface StreamSession {
   touch(): void;
   /** As {@link ViewerGroup.admit}. */
   admit(request: ViewerRequest): Viewer;
-  /** Takes WebSockets, if there is room for one. @throws StreamKitError `at_capacity`. */
-  prepareStream(caller: Caller): (sink: MessageSink) => void;
+  /** As {@link ViewerGroup.prepareStream}. */
+  prepareStream(caller: Caller, viewerId?: string): (sink: MessageSink) => void;
   /** Ends the session: status `terminated`. Idempotent; a session that has ended is only waited for. */
   close(reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void>;
   /** Of one that has ended: nothing of it can be read any more. Idempotent. */

@@ -117,10 +117,9 @@ export class TerminalSession implements StreamSession {
     return this.viewers.admit(request);
   }
 
-  prepareStream(caller: Caller): (sink: MessageSink) => void {
+  prepareStream(caller: Caller, viewerId?: string): (sink: MessageSink) => void {
     this.touch();
-    this.viewers.ensureRoom();
-    return (sink) => this.viewers.admitStream(sink, caller);
+    return this.viewers.prepareStream(caller, viewerId);
   }
 
   close(reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void> {
@@ -193,6 +192,8 @@ export class TerminalSession implements StreamSession {
     this.#life.publisher.update(({ metadata }) => {
       if (metadata.terminal !== undefined) Object.assign(metadata.terminal, { cols, rows });
     });
+    // The state comes later, after what the program draws for the new size.
+    this.viewers.streams.onMetaChange();
   }
 
   #onViewerChange(): void {

@@ -26,7 +26,7 @@ import type { ViewerMediaListener } from './viewer-media.js';
 
 /** What the viewers of a session come to together. */
 export interface ViewerSummary {
-  /** Those with an open event stream, players, and WebSockets. */
+  /** Those with an open event stream or WebSocket, players, and WebSockets that are viewers of their own. */
   readonly attached: number;
   readonly signalingState: 'idle' | 'negotiating' | 'connected';
   /** Somebody is sent media, or would be if there was any. */
@@ -56,8 +56,8 @@ export interface ViewerGroupListener extends SessionControlListener {
 }
 
 /**
- * The viewers of one session: those with an event stream, the players, which have a peer alone, and the WebSockets, which
- * have none.
+ * The viewers of one session: those with an event stream, the players, which have a peer alone, and the WebSockets that belong
+ * to no viewer, which have none.
  */
 export class ViewerGroup {
   readonly #parameters: ViewerGroupParameters;
@@ -100,7 +100,8 @@ export class ViewerGroup {
     const { caller, viewerId } = request;
     const videoCodecs = codecsToOffer(renderOptions.videoCodec, request.videoCodec);
     const returning = viewerId === undefined ? undefined : this.find(viewerId, caller);
-    if (returning?.isLost === true) this.#onViewerGone(returning);
+    // One that has its media by a WebSocket does without the peer.
+    if (returning?.isLost === true && request.media) this.#onViewerGone(returning);
     else if (returning !== undefined) return returning;
     this.ensureRoom();
     const journal = this.#openJournal();
@@ -179,9 +180,16 @@ export class ViewerGroup {
     }
   }
 
-  /** Takes a WebSocket; one that comes after the end is closed with the reason. */
-  admitStream(sink: MessageSink, caller: Caller): void {
-    this.streams.admit(sink, caller);
+  /**
+   * Takes a WebSocket; one that comes after the end is closed with the reason.
+   *
+   * @param viewerId - of the viewer that it belongs to. Undefined: it is one of its own, if there is room.
+   * @throws StreamKitError `at_capacity`, `no_such_viewer`.
+   */
+  prepareStream(caller: Caller, viewerId: string | undefined): (sink: MessageSink) => void {
+    const viewer = viewerId === undefined ? undefined : this.get(viewerId, caller);
+    if (viewer === undefined) this.ensureRoom();
+    return (sink) => this.streams.admit(sink, caller, viewer);
   }
 
   /** @throws StreamKitError `at_capacity`. Those that are away for a while count too. */
@@ -242,9 +250,10 @@ export class ViewerGroup {
       ...[...this.#players.values()].map((player) => player.media),
     ].filter((one) => one.state !== 'closed');
     const connected = media.some((one) => one.state === 'connected');
+    const attached = viewers.filter((viewer) => viewer.attached || this.streams.serves(viewer));
     return {
-      attached: viewers.filter((viewer) => viewer.attached).length + this.#players.size + this.streams.size,
-      streaming: connected || this.streams.size > 0,
+      attached: attached.length + this.#players.size + this.streams.size,
+      streaming: connected || this.streams.isWatched,
       signalingState: connected ? 'connected' : media.length > 0 ? 'negotiating' : 'idle',
       iceCandidatesGathered: media.length > 0 && media.every((one) => one.candidatesGathered),
     };
@@ -337,6 +346,7 @@ export class ViewerGroup {
   #onViewerGone(viewer: Viewer): void {
     this.#viewers.delete(secretDigest(viewer.id));
     viewer.journal.leave('gone');
+    this.streams.dismiss(viewer);
     this.#listener.onChange();
     void this.#closed(viewer.close('gone'));
   }

@@ -1,6 +1,6 @@
 import { StreamKitError } from '../errors.js';
 import { expectation, isPlainObject } from '../option-checks.js';
-import type { ControlSeat } from '../input/remote-control.js';
+import type { ControlSeat, SeatChannel, SeatChannelListener } from '../input/control-seat.js';
 import type { InputChannel, ViewerPeerListener } from '../peer/viewer-peer.js';
 import { customSignal } from './server-sent-event.js';
 import type { OpenSeat } from './session-control.js';
@@ -16,11 +16,10 @@ export type InputListener = Required<
 /** What waits for a viewer that does not read its data channel; beyond it, it misses what it is told. */
 const MAX_BACKLOG_BYTES = 256 * 1024;
 
-/** The input of a viewer with an event stream: its seat, its data channel, and its signals. */
+/** The input of a viewer with an event stream: its seat, its data channel, its WebSocket, and its signals. */
 export class ViewerInput {
   readonly seat: ControlSeat;
   readonly #findPublicId: (viewerId: string) => string | undefined;
-  #channel: InputChannel | undefined;
 
   /** @param findPublicId - of the viewer with this secret id. */
   constructor(
@@ -32,25 +31,27 @@ export class ViewerInput {
     this.seat = openSeat({
       onRole: (roles) => sendSignal(customSignal('role', roles)),
       onAsked: (publicId) => sendSignal(customSignal('control_requested', { viewerId: publicId })),
-      send: (text) => this.#send(text),
-      onExcess: () => this.#channel?.close(),
     });
   }
 
   /** For one peer of the viewer. */
   listener(): InputListener {
+    let channel: SeatChannel | undefined;
     return {
-      onInputOpen: (channel) => {
-        this.#channel = channel;
-        this.seat.onChannelOpen();
+      onInputOpen: (opened) => {
+        channel = this.seat.openChannel(channelListener(opened));
       },
-      onInputMessage: (text) => this.seat.onText(text),
-      onInputClosed: () => {
-        this.#channel = undefined;
-        this.seat.onChannelClosed();
-      },
-      onUnreachable: () => this.seat.onChannelClosed(),
+      onInputMessage: (text) => channel?.onText(text),
+      onInputClosed: () => channel?.close(),
+      onUnreachable: () => channel?.release(),
     };
+  }
+
+  /** Its WebSocket is open. */
+  openChannel(listener: SeatChannelListener): SeatChannel {
+    // It may have come for the state alone, and have had no way to send input.
+    this.seat.arrive();
+    return this.seat.openChannel(listener);
   }
 
   /**
@@ -78,10 +79,15 @@ export class ViewerInput {
         return false;
     }
   }
+}
 
-  #send(text: string): boolean {
-    if (this.#channel === undefined || this.#channel.backlogBytes > MAX_BACKLOG_BYTES) return false;
-    this.#channel.send(text);
-    return true;
-  }
+function channelListener(channel: InputChannel): SeatChannelListener {
+  return {
+    send: (text) => {
+      if (channel.backlogBytes > MAX_BACKLOG_BYTES) return false;
+      channel.send(text);
+      return true;
+    },
+    onExcess: () => channel.close(),
+  };
 }

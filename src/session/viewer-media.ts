@@ -144,6 +144,7 @@ export class ViewerMedia {
     this.#state = 'closed';
     this.#share?.close();
     this.#share = undefined;
+    this.#listener.input?.onInputClosed();
     await this.#peer.close();
   }
 

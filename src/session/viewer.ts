@@ -4,6 +4,7 @@ import type { ViewerRole } from '../access-options.js';
 import type { Clock, Timer } from '../clock.js';
 import type { VideoCodec } from '../encode/encoded-frame.js';
 import { StreamKitError } from '../errors.js';
+import type { SeatChannel, SeatChannelListener } from '../input/control-seat.js';
 import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../ice-server-options.js';
 import type { Caller } from './caller.js';
 import { obeys } from './caller.js';
@@ -15,6 +16,7 @@ import { NO_MEDIA, type ViewerDiagnostics } from './session-diagnostics.js';
 import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
 import type { OpenSeat } from './session-control.js';
 import type { StatePublisher } from './state-publisher.js';
+import type { StreamViewer } from './stream-clients.js';
 import { type InputListener, ViewerInput } from './viewer-input.js';
 import type { ViewerJournal } from './viewer-journal.js';
 import type { ViewerMedia, ViewerMediaListener } from './viewer-media.js';
@@ -52,6 +54,8 @@ export interface ViewerRequest {
   readonly viewerId: string | undefined;
   /** The one codec that the client wants. */
   readonly videoCodec: VideoCodec | undefined;
+  /** The client wants media by a peer. */
+  readonly media: boolean;
 }
 
 /** Finds out which ICE servers a viewer may use now. Never rejects. */
@@ -70,14 +74,15 @@ export interface AttachOptions {
   readonly preamble?: Uint8Array;
 }
 
-/** One client of a session: an event stream, which it may lose for a while, and a peer, which stays meanwhile. */
-export class Viewer {
+/**
+ * One client of a session: an event stream, which it may lose for a while, and a peer or a WebSocket, which stay meanwhile.
+ */
+export class Viewer implements StreamViewer {
   readonly #parameters: ViewerParameters;
   readonly #listener: ViewerListener;
   readonly #input: ViewerInput;
   #delivery: EventDelivery | undefined;
   #media: ViewerMedia | undefined;
-  #wantsMedia = false;
   #awayTimer: Timer | undefined;
   #findIceServers: FindIceServers = () => Promise.resolve(NO_ICE_SERVERS);
   #iceServers = NO_ICE_SERVERS;
@@ -152,6 +157,16 @@ export class Viewer {
     return obeys(this.#parameters.caller, caller);
   }
 
+  /** It is closed: the server knows it no more. */
+  get gone(): boolean {
+    return this.#closeReason !== undefined;
+  }
+
+  /** Its WebSocket is open; what comes by that acts for it. */
+  openChannel(listener: SeatChannelListener): SeatChannel {
+    return this.#input.openChannel(listener);
+  }
+
   /** To be called before {@link attach} for media. A peer that there is already keeps its servers until it restarts ICE. */
   async prepareMedia(findIceServers: FindIceServers): Promise<void> {
     this.#findIceServers = findIceServers;
@@ -179,16 +194,12 @@ export class Viewer {
     }
     this.#awayTimer?.cancel();
     this.#delivery = delivery;
-    this.#wantsMedia ||= options.media;
     if (this.#hasPeer()) this.#media?.resendSignals();
-    else this.#offerMedia();
+    else if (options.media) this.#offerMedia();
     this.#listener.onViewerChange();
   }
 
-  /** Opens the peer if the client wants one and has none. */
   #offerMedia(): void {
-    if (!this.#wantsMedia || this.#closeReason !== undefined) return;
-    if (this.#hasPeer()) return;
     const input: InputListener = this.#input.listener();
     const media = this.#listener.openMedia(this, { sendSignal: (event) => this.sendSignal(event), input });
     if (media === null) return;

@@ -73,7 +73,7 @@ beforeAll(async () => {
   ]);
   [server, browser] = [started, launched];
   server.http.prependListener('upgrade', ({ url }, socket) => {
-    if (!url?.includes('?')) webSockets.push(socket);
+    if (!url?.includes('token=')) webSockets.push(socket);
   });
   script = bundle.outputFiles[0]?.text ?? '';
   proxy = await CuttableProxy.open(server.origin);
@@ -139,16 +139,22 @@ interface Viewer {
   attached: boolean;
 }
 
-async function viewers(): Promise<Viewer[]> {
-  const response = await fetch(`${session.url}/diagnostics`);
-  return ((await response.json()) as { viewers: Viewer[] }).viewers;
+/** Those that the server knows, and how many its state counts. */
+async function viewers(): Promise<[known: Viewer[], counted: number]> {
+  const [diagnostics, state] = await Promise.all(
+    [`${session.url}/diagnostics`, session.url].map(async (url) => (await fetch(url)).json()),
+  );
+  return [
+    (diagnostics as { viewers: Viewer[] }).viewers,
+    (state as { metadata: { viewers: number } }).metadata.viewers,
+  ];
 }
 
-async function untilViewers(holds: (found: Viewer[]) => boolean): Promise<Viewer[]> {
+async function untilViewers(holds: (found: Viewer[], counted: number) => boolean): Promise<Viewer[]> {
   const deadline = performance.now() + 15_000;
   for (;;) {
-    const found = await viewers();
-    if (holds(found)) return found;
+    const [found, counted] = await viewers();
+    if (holds(found, counted)) return found;
     if (performance.now() > deadline) throw new Error(`the viewers stayed ${JSON.stringify(found)}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -223,8 +229,16 @@ describe.concurrent('in tabs beside each other', () => {
     await inTab(nothing, async (own) => {
       await own.read(LOG_WEB_SOCKETS);
       await follow(own);
+      await own.until("stream.status === 'connected'");
+      const publicId = await own.read<string>('stream.publicId');
+      await tab.read(`stream.giveControl('${publicId}')`);
       await own.until("stream.transport === 'websocket'");
       await expectPictureAndSound(own);
+      // It is the viewer that it was: with control, which reaches the page, and counted once.
+      expect(await own.read('[stream.publicId, stream.role]')).toEqual([publicId, 'controller']);
+      expect(await own.read("stream.sendInput({ type: 'key', name: 'F9' })")).toBe(true);
+      await own.until("stream.state.metadata.page.pressed === 'F9'");
+      await untilViewers((found, counted) => found.filter(({ attached }) => attached).length === counted);
       const [before, earlier] = await own.read<[number, number]>('[counter(), webSocketLog.length]');
       webSockets.splice(0).at(-1)?.destroy();
       await own.until(`counter() > ${before} && webSocketLog[${earlier}]?.sequences.length > 0`);

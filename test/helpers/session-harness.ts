@@ -57,7 +57,7 @@ export class SessionHarness {
   /** Opens an event stream as a request does. */
   watch(options: WatchOptions = {}): Watching {
     const { caller = anybody, viewerId, videoCodec, media = true, lastEventId } = options;
-    const viewer = this.session.admit({ caller, viewerId, videoCodec });
+    const viewer = this.session.admit({ caller, viewerId, videoCodec, media });
     const sink = new FakeSink();
     viewer.attach(sink, { media, lastEventId });
     const [hello] = sink.signals('viewer') as { viewerId: string }[];

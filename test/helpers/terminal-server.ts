@@ -56,8 +56,9 @@ export class TerminalServer {
   }
 
   /** @param lastSeq - `unsaid`: the client does not say where it begins. */
-  async connect(id: string, lastSeq: number | null | 'unsaid' = null): Promise<TerminalClient> {
-    const client = new TerminalClient(id, new WebSocket(`${this.url.replace('http', 'ws')}/${id}/stream`));
+  async connect(id: string, lastSeq: number | null | 'unsaid' = null, query = ''): Promise<TerminalClient> {
+    const url = `${this.url.replace('http', 'ws')}/${id}/stream${query}`;
+    const client = new TerminalClient(id, new WebSocket(url));
     await client.opened;
     if (lastSeq !== 'unsaid') client.send({ type: 'resume', lastSeq });
     return client;

@@ -254,6 +254,21 @@ describe.skipIf(!isTmuxInstalled)('a terminal', () => {
     await events.signal('closed');
   });
 
+  it('is one for the event stream and the WebSocket of a viewer, which reads it to its end', async () => {
+    const { json } = await server.create({
+      command: ['/bin/sh', '-c', 'printf "? "; read line; printf "said $line"'],
+    });
+    const events = await EventStreamClient.open(`${server.url}/${json.streamId}/sse`);
+    const { viewerId } = await events.signal<{ viewerId: string }>('viewer');
+    const client = await server.connect(json.streamId as string, null, `?viewerId=${viewerId}`);
+    await client.untilText('? ');
+    expect(client.of('role')).toMatchObject([{ role: 'controller', publicId: '1' }]);
+    expect((await server.state(client.id)).json.metadata.viewers).toBe(1);
+    client.send({ type: 'keys', data: 'words\r' });
+    await client.untilClosed();
+    expect([client.text, client.closed?.reason]).toEqual([expect.stringContaining('said words'), 'exited']);
+  });
+
   it('ends alone when tmux dies', async () => {
     const [one, other] = [await server.open({}), await server.open({})];
     await one.untilText('$ ');

@@ -1,51 +1,14 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connectStream } from '../../../src/client/connect-stream.js';
 import type { StreamConnection } from '../../../src/client/stream-connection.js';
 import type { StreamError } from '../../../src/client/stream-error.js';
-import type { StreamEvents } from '../../../src/client/stream-events.js';
-
-interface Exchange {
-  request: IncomingMessage;
-  response: ServerResponse;
-  body: string;
-}
-
-/** A server whose answers the test writes one request at a time. */
-class ScriptedServer {
-  readonly #server: Server;
-  readonly #arrived: Exchange[] = [];
-  readonly #waiting: ((exchange: Exchange) => void)[] = [];
-
-  constructor() {
-    this.#server = createServer((request, response) => {
-      let body = '';
-      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-      request.on('end', () => {
-        const exchange = { request, response, body };
-        const taker = this.#waiting.shift();
-        if (taker) taker(exchange);
-        else this.#arrived.push(exchange);
-      });
-    });
-  }
-
-  async listen(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/stream`;
-  }
-
-  next(): Promise<Exchange> {
-    const exchange = this.#arrived.shift();
-    return exchange ? Promise.resolve(exchange) : new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  close(): Promise<void> {
-    this.#server.closeAllConnections();
-    return new Promise((resolve) => this.#server.close(() => resolve()));
-  }
-}
+import {
+  type Exchange,
+  once,
+  openStream,
+  ScriptedServer,
+  sendSignal,
+} from '../../helpers/scripted-server.js';
 
 const DOCUMENT = {
   streamId: 's1',
@@ -55,29 +18,8 @@ const DOCUMENT = {
   lastActivityTime: 1,
 };
 
-function openStream({ response }: Exchange): void {
-  response.writeHead(200, { 'content-type': 'text/event-stream' });
-  response.write('retry: 60\n\n');
-}
-
-function sendSignal({ response }: Exchange, type: string, payload: unknown): void {
-  response.write(`event: custom_signal\ndata: ${JSON.stringify({ type, payload })}\n\n`);
-}
-
 function sendPatch({ response }: Exchange, id: number, operations: unknown): void {
   response.write(`event: state_patch\nid: ${id}\ndata: ${JSON.stringify(operations)}\n\n`);
-}
-
-function once<Name extends keyof StreamEvents>(
-  connection: StreamConnection,
-  name: Name,
-): Promise<StreamEvents[Name]> {
-  return new Promise((resolve) => {
-    const remove = connection.on(name, (value) => {
-      remove();
-      resolve(value);
-    });
-  });
 }
 
 describe('StreamConnection', () => {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 
@@ -9,17 +10,20 @@ import type { StreamKitOptions } from '../../../src/options.js';
 import { samplesOf } from '../../helpers/exposition.js';
 import { readChunk } from '../../helpers/fake-message-sink.js';
 import type { RouterServer } from '../../helpers/router-server.js';
-import { ask, postJson, serveRouter } from '../../helpers/router-server.js';
+import { ask, EventStreamClient, postJson, serveRouter } from '../../helpers/router-server.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
 let server: RouterServer;
 let validate: NonNullable<StreamKitOptions['validateRequest']>;
+let logged: string[];
 
 beforeEach(async () => {
   validate = () => ({ authorized: true });
+  logged = [];
   server = await serveRouter({
     maxViewersPerSession: 2,
     cors: { origins: ['https://friend.example'] },
+    logger: pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) }),
     validateRequest: (request, env) => validate(request, env),
   });
   server.router.attach(server.server);
@@ -171,6 +175,52 @@ describe('GET /:id/stream', () => {
       json: { error: { code: 'at_capacity' } },
     });
     for (const { socket } of open) socket.terminate();
+  });
+
+  it('belongs to the viewer that it names, also where there is no room for another', async () => {
+    const id = await liveSession();
+    const [events, others] = [
+      await EventStreamClient.open(`${server.url}/${id}/sse`),
+      await EventStreamClient.open(`${server.url}/${id}/sse?media=none`),
+    ];
+    const { viewerId } = await events.signal<{ viewerId: string }>('viewer');
+    expect((await refusal(`/${id}/stream`)).status).toBe(429);
+    const reader = await StreamReader.open(`/${id}/stream?viewerId=${viewerId}`);
+    await reader.until(() => reader.messages.some(({ type }) => type === 'role'));
+    expect(reader.messages.at(-1)).toMatchObject({ role: 'controller', publicId: '1' });
+    expect((await ask(`${server.url}/${id}`)).json.metadata.viewers).toBe(2);
+    expect(samplesOf(await server.router.metrics()).get('stream_kit_viewer_joins_total')).toBe(2);
+    for (const client of [events, others]) client.abort();
+    await vi.waitFor(async () => {
+      const { viewers } = (await ask(`${server.url}/${id}/diagnostics`)).json as {
+        viewers: { attached: boolean }[];
+      };
+      expect(viewers.map(({ attached }) => attached)).toEqual([false, false]);
+    });
+    expect((await ask(`${server.url}/${id}`)).json.metadata.viewers).toBe(1);
+    const closed = once(reader.socket, 'close') as Promise<[number, Buffer]>;
+    await server.parts.clock.advance(15_000);
+    const [code, reason] = await closed;
+    expect([code, reason.toString()]).toEqual([1008, 'no_such_viewer']);
+  });
+
+  it('is refused for a viewer that there is not, or of another session, and says nothing of it to the log', async () => {
+    const [id, other] = [await liveSession(), await liveSession()];
+    const events = await EventStreamClient.open(`${server.url}/${other}/sse?media=none`);
+    const { viewerId } = await events.signal<{ viewerId: string }>('viewer');
+    for (const name of [viewerId, 'unknown', '', '%00%ff', viewerId.padEnd(8000, 'A')]) {
+      expect(await refusal(`/${id}/stream?viewerId=${name}`)).toEqual({
+        status: 404,
+        json: { error: { code: 'no_such_viewer', message: 'There is no such viewer' } },
+      });
+    }
+    validate = () => {
+      throw new Error('down');
+    };
+    expect((await refusal(`/${other}/stream?viewerId=${viewerId}`)).status).toBe(500);
+    expect(logged.some((line) => line.includes('request failed'))).toBe(true);
+    expect(logged.filter((line) => line.includes(viewerId))).toEqual([]);
+    events.abort();
   });
 
   it('asks validateRequest', async () => {

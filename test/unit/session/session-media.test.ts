@@ -225,7 +225,9 @@ describe('codecs', () => {
     harness.watch({ videoCodec: 'vp8' });
     expect(harness.peer().parameters.videoCodecs).toEqual(['vp8']);
     expect(
-      await codeOf(() => harness.session.admit({ caller: anybody, viewerId: undefined, videoCodec: 'h264' })),
+      await codeOf(() =>
+        harness.session.admit({ caller: anybody, viewerId: undefined, videoCodec: 'h264', media: true }),
+      ),
     ).toBe('conflict');
   });
 });

@@ -89,7 +89,7 @@ describe('viewers', () => {
     harness.watch();
     first.sink.lose();
     const admit = () =>
-      harness.session.admit({ caller: anybody, viewerId: undefined, videoCodec: undefined });
+      harness.session.admit({ caller: anybody, viewerId: undefined, videoCodec: undefined, media: true });
     expect(await codeOf(admit)).toBe('at_capacity');
     await harness.clock.advance(testSettings.viewerReattachMs);
     expect(await codeOf(admit)).toBe('nothing was thrown');
@@ -98,7 +98,7 @@ describe('viewers', () => {
   it('that never get to their event stream are forgotten', async () => {
     const harness = await liveSession();
     for (let count = 0; count < 3; count++)
-      harness.session.admit({ caller: anybody, viewerId: undefined, videoCodec: undefined });
+      harness.session.admit({ caller: anybody, viewerId: undefined, videoCodec: undefined, media: true });
     await harness.clock.advance(testSettings.viewerReattachMs);
     expect(await codeOf(() => harness.watch())).toBe('nothing was thrown');
   });

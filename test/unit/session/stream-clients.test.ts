@@ -134,6 +134,15 @@ describe('a WebSocket of a session', () => {
     if (document.metadata.video !== null) document.metadata.video.width = 640;
     clients.onStateChange();
     expect(sink.messages('session-meta').at(-1)).toMatchObject({ video: { width: 640 } });
+    // A size may be told before the state is published.
+    const states = sink.messages('state').length;
+    if (document.metadata.video !== null) document.metadata.video.width = 320;
+    clients.onMetaChange();
+    clients.onMetaChange();
+    expect(sink.messages('session-meta').map(({ video }) => (video as { width: number }).width)).toEqual([
+      1280, 640, 320,
+    ]);
+    expect(sink.messages('state')).toHaveLength(states);
   });
 
   it('gets the media as one sequence once it has said where it begins', async () => {

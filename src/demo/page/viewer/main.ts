@@ -6,6 +6,7 @@ import {
   type StreamError,
 } from '@open-game-system/stream-kit-server/client';
 
+import { demoOffers } from '../demo-offers.js';
 import { ControlView } from './control-view.js';
 import { DiagnosisView } from './diagnosis-view.js';
 import { any, button, element, input, select } from './elements.js';
@@ -233,6 +234,13 @@ window.addEventListener('pagehide', () => {
   // A close would take back that control is given back.
   if (!control.isPlaying) connection?.close();
 });
+
+demoOffers().then(
+  ({ terminal }) => {
+    any('terminal-link').hidden = terminal === null;
+  },
+  () => toast('The server cannot be reached.'),
+);
 
 const joined = new URLSearchParams(location.search).get('session');
 if (joined !== null) connect({ url: ROUTER_URL, streamId: joined });
