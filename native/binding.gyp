@@ -9,6 +9,7 @@
     'target_name': 'media_plane',
     'sources': [
       'addon.cc',
+      'core/consent_keeper.cc',
       'core/consumer.cc',
       'core/endpoint.cc',
       'core/endpoint_registry.cc',

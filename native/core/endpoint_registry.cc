@@ -42,7 +42,7 @@ void EndpointRegistry::forgetUfrag(const std::string& ufrag, uint32_t id) {
 }
 
 void EndpointRegistry::noteSent(Endpoint& endpoint, int socket, const SocketAddress& to, Bytes data,
-                                int64_t nowUs) {
+                                int64_t nowUs, bool forConsent) {
   const auto message = StunMessage::parse(data);
   if (message.has_value() && message->messageClass() == StunClass::kRequest) {
     const StunTransaction transaction{.endpoint = endpoint.id(),
@@ -51,6 +51,7 @@ void EndpointRegistry::noteSent(Endpoint& endpoint, int socket, const SocketAddr
                                       .generation = endpoint.generation(),
                                       .useCandidate = message->useCandidate(),
                                       .signedRequest = message->hasIntegrity(),
+                                      .forConsent = forConsent,
                                       .sentUs = nowUs};
     if (transactions_.add(message->transactionId(), transaction)) {
       endpoint.noteCheck(*message, socket, to);
@@ -100,7 +101,7 @@ EndpointRegistry::Received EndpointRegistry::receiveRequest(const StunMessage& m
   if (endpoint->settledOn(socket, from) && !message.useCandidate() && !roleConflict &&
       !message.hasUnknownAttribute()) {
     const size_t bytes = buildBindingSuccess(message, from, *password, answer_);
-    return {Verdict::kAnswer, endpoint, false, bytes};
+    return {.verdict = Verdict::kAnswer, .endpoint = endpoint, .answerBytes = bytes};
   }
   // The controlled agent does not nominate, and what was asked for before a restart does not count after it.
   const bool nominates =
@@ -121,8 +122,9 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
   }
   const StunTransaction transaction = *found;
   transactions_.remove(message.transactionId());
-  Received received{Verdict::kPass, endpoint};
+  Received received{transaction.forConsent ? Verdict::kConsent : Verdict::kPass, endpoint};
   if (transaction.signedRequest && message.messageClass() == StunClass::kSuccess) {
+    received.consents = transaction.forConsent;
     Endpoint::Address& address = heard(*endpoint, socket, from, nowUs);
     // A port may pass from one viewer to another: the last to answer what only it was asked has it.
     byAddress_[from] = endpoint;

@@ -12,13 +12,15 @@ namespace streamkit {
 /** All viewers' endpoints on the shared port: whose is a datagram, and is it. */
 class EndpointRegistry {
  public:
-  enum class Verdict { kPass, kAnswer, kMalformed, kNotAuthentic, kUnknownSource };
+  enum class Verdict { kPass, kAnswer, kConsent, kMalformed, kNotAuthentic, kUnknownSource };
 
   struct Received {
     Verdict verdict;
     Endpoint* endpoint = nullptr;
     /** Its media goes to another address from now on. */
     bool pairSelected = false;
+    /** Of the verdict kConsent: the viewer has said yes. */
+    bool consents = false;
     /** Bytes of `answer()`, which is to be sent. */
     size_t answerBytes = 0;
   };
@@ -28,8 +30,12 @@ class EndpointRegistry {
   void setLocalCredentials(Endpoint& endpoint, std::string ufrag, std::string password);
   void close(uint32_t id);
 
-  /** To be called with what is sent for an endpoint, so that the answer is recognized. */
-  void noteSent(Endpoint& endpoint, int socket, const SocketAddress& to, Bytes data, int64_t nowUs);
+  /**
+   * To be called with what is sent for an endpoint, so that the answer is recognized.
+   * @param forConsent its answer is of the verdict kConsent
+   */
+  void noteSent(Endpoint& endpoint, int socket, const SocketAddress& to, Bytes data, int64_t nowUs,
+                bool forConsent = false);
   Received receiveStun(int socket, const SocketAddress& from, Bytes data, int64_t nowUs);
   /** What the verdict kAnswer was about, until the next message. */
   Bytes answer() const { return answer_; }

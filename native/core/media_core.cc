@@ -72,7 +72,29 @@ void MediaCore::sendPacket(uint32_t id, int socket, const SocketAddress& to, Byt
   sender_.send(socket, to, data, data.size());
 }
 
+void MediaCore::keepConsent(uint32_t id, uint32_t consent, const SelectedPair& pair, Bytes request,
+                            int64_t nowUs) {
+  if (const Endpoint* const endpoint = endpoints_.find(id)) {
+    consents_.begin(id, consent, pair, request, endpoint->remote.password, nowUs,
+                    static_cast<uint32_t>(random_()));
+  }
+}
+
+void MediaCore::askForConsent(int64_t nowUs) {
+  while (const auto due = consents_.take(nowUs, static_cast<uint32_t>(random_()))) {
+    Endpoint* const endpoint = endpoints_.find(due->endpoint);
+    if (due->lost) {
+      listener_.onConsentLost(due->consent);
+    } else if (endpoint != nullptr && !due->request.empty()) {
+      const auto& [socket, to] = due->pair;
+      endpoints_.noteSent(*endpoint, socket, to, due->request, nowUs, true);
+      sender_.send(socket, to, due->request, due->request.size());
+    }
+  }
+}
+
 void MediaCore::closeEndpoint(uint32_t id) {
+  consents_.end(id);
   const Endpoint* const endpoint = endpoints_.find(id);
   if (endpoint != nullptr && endpoint->transport != nullptr) {
     closeTransport(endpoint->transport->id());
@@ -269,13 +291,18 @@ void MediaCore::receiveStun(int socket, const SocketAddress& from, MutableBytes 
         sender_.send(socket, from, endpoints_.answer().first(received.answerBytes), received.answerBytes);
       }
       return;
+    case EndpointRegistry::Verdict::kConsent:
+      if (received.consents) {
+        consents_.confirm(received.endpoint->id(), {socket, from}, nowUs);
+      }
+      break;
     case EndpointRegistry::Verdict::kPass:
+      listener_.onPacket(received.endpoint->id(), socket, from, data);
       break;
   }
   if (received.pairSelected) {
     select(*received.endpoint, nowUs);
   }
-  listener_.onPacket(received.endpoint->id(), socket, from, data);
 }
 
 void MediaCore::select(Endpoint& endpoint, int64_t nowUs) {
@@ -326,6 +353,10 @@ std::optional<int64_t> MediaCore::advance(int64_t nowUs, size_t maxPackets) {
   }
   for (const auto& [id, dueUs] : keyframeRequestsDue_) {
     earliest(dueUs);
+  }
+  askForConsent(nowUs);
+  if (const auto due = consents_.nextDueUs()) {
+    earliest(*due);
   }
   schedule_.advance(nowUs);
   size_t packets = 0;

@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "consent_keeper.h"
 #include "endpoint_registry.h"
 #include "media_transport.h"
 #include "packet_kind.h"
@@ -22,6 +23,8 @@ class MediaCoreListener : public MediaTransport::Listener {
   /** STUN or DTLS for an endpoint. */
   virtual void onPacket(uint32_t endpoint, int socket, const SocketAddress& from, Bytes data) = 0;
   virtual void onKeyframeWanted(uint32_t producer) = 0;
+  /** See MediaCore::keepConsent. */
+  virtual void onConsentLost(uint32_t consent) = 0;
 
  protected:
   ~MediaCoreListener() = default;
@@ -48,6 +51,15 @@ class MediaCore final : private Producer::Listener {
   void setLocalCredentials(uint32_t endpoint, std::string ufrag, std::string password);
   void setRemoteCredentials(uint32_t endpoint, std::string ufrag, std::string password);
   void sendPacket(uint32_t endpoint, int socket, const SocketAddress& to, Bytes data, int64_t nowUs);
+  /**
+   * Asks the viewer from now on whether it still wants what goes over this pair, until the next call,
+   * `endConsent` or the end of the endpoint; or until it has not answered for too long, which is told once.
+   * @param consent what its loss is told by
+   * @param request a binding request without integrity and fingerprint, for the credentials of now
+   */
+  void keepConsent(uint32_t endpoint, uint32_t consent, const SelectedPair& pair, Bytes request,
+                   int64_t nowUs);
+  void endConsent(uint32_t endpoint) { consents_.end(endpoint); }
   void closeEndpoint(uint32_t id);
 
   void createProducer(uint32_t id, const ProducerParameters& parameters);
@@ -83,6 +95,7 @@ class MediaCore final : private Producer::Listener {
   void onKeyframeWanted(uint32_t producer) override;
   void onKeyframeRequestDue(uint32_t producer, int64_t dueUs) override;
 
+  void askForConsent(int64_t nowUs);
   void receiveStun(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs);
   void receiveRtcp(const SocketAddress& from, MutableBytes data, int64_t nowUs);
   void select(Endpoint& endpoint, int64_t nowUs);
@@ -99,6 +112,7 @@ class MediaCore final : private Producer::Listener {
   std::mt19937 random_;
   PacketBatch batch_;
   EndpointRegistry endpoints_;
+  ConsentKeeper consents_;
   // By id for the calls that name one; what happens for each frame, packet and datagram goes from one to the
   // other by pointer: a thousand viewers' entries do not fit into the cache.
   std::unordered_map<uint32_t, std::unique_ptr<Producer>> producers_;

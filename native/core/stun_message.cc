@@ -58,6 +58,30 @@ bool integrityOf(Bytes messageBefore, std::string_view password,
   return hmac.compute({header, messageBefore.subspan(kHeaderBytes)}, code);
 }
 
+size_t writeAttributeHeader(std::span<uint8_t> out, size_t at, uint16_t type, size_t length) {
+  writeU16(&out[at], type);
+  writeU16(&out[at + 2], static_cast<uint16_t>(length));
+  return at + kAttributeHeaderBytes;
+}
+
+/** Appends integrity and fingerprint to the message of `bytes` that `out` begins with. @returns its bytes; 0
+ * where OpenSSL fails */
+size_t sign(std::span<uint8_t> out, size_t bytes, std::string_view password) {
+  std::array<uint8_t, HmacSha1::kBytes> code;
+  if (!integrityOf(out.first(bytes), password, code)) {
+    return 0;
+  }
+  size_t at = writeAttributeHeader(out, bytes, kAttributeIntegrity, code.size());
+  std::copy(code.begin(), code.end(), &out[at]);
+  at += code.size();
+  // RFC 8489 section 14.7: the length counts the fingerprint already.
+  writeU16(&out[2], static_cast<uint16_t>(at - kHeaderBytes + kAttributeHeaderBytes + 4));
+  const uint32_t fingerprint = crc32(out.first(at)) ^ kFingerprintXor;
+  at = writeAttributeHeader(out, at, kAttributeFingerprint, 4);
+  writeU32(&out[at], fingerprint);
+  return at + 4;
+}
+
 }  // namespace
 
 std::optional<StunMessage> StunMessage::parse(Bytes datagram) {
@@ -127,16 +151,11 @@ size_t buildBindingSuccess(const StunMessage& request, const SocketAddress& from
                            std::span<uint8_t, kMaxBindingSuccessBytes> out) {
   constexpr uint16_t kBindingSuccess = 0x0101;
   const auto& id = request.transactionId();
-  const auto attribute = [&out](size_t at, uint16_t type, size_t length) {
-    writeU16(&out[at], type);
-    writeU16(&out[at + 2], static_cast<uint16_t>(length));
-    return at + kAttributeHeaderBytes;
-  };
   writeU16(&out[0], kBindingSuccess);
   writeU32(&out[4], kMagicCookie);
   std::copy(id.begin(), id.end(), &out[8]);
   const Bytes ip = from.ip();
-  size_t at = attribute(kHeaderBytes, kAttributeXorMappedAddress, 4 + ip.size());
+  const size_t at = writeAttributeHeader(out, kHeaderBytes, kAttributeXorMappedAddress, 4 + ip.size());
   // RFC 8489 section 14.2: XOR of the cookie, and of the transaction id for what is longer.
   out[at] = 0;
   out[at + 1] = from.isIpv6() ? 2 : 1;
@@ -144,20 +163,14 @@ size_t buildBindingSuccess(const StunMessage& request, const SocketAddress& from
   for (size_t i = 0; i < ip.size(); i += 1) {
     out[at + 4 + i] = ip[i] ^ out[4 + i];
   }
-  at += 4 + ip.size();
-  std::array<uint8_t, HmacSha1::kBytes> code;
-  if (!integrityOf(out.first(at), password, code)) {
-    return 0;
-  }
-  at = attribute(at, kAttributeIntegrity, code.size());
-  std::copy(code.begin(), code.end(), &out[at]);
-  at += code.size();
-  // Section 14.7: the length counts the fingerprint already.
-  writeU16(&out[2], static_cast<uint16_t>(at - kHeaderBytes + kAttributeHeaderBytes + 4));
-  const uint32_t fingerprint = crc32(out.first(at)) ^ kFingerprintXor;
-  at = attribute(at, kAttributeFingerprint, 4);
-  writeU32(&out[at], fingerprint);
-  return at + 4;
+  return sign(out, at + 4 + ip.size(), password);
+}
+
+size_t signBindingRequest(Bytes request, const StunTransactionId& id, std::string_view password,
+                          std::span<uint8_t> out) {
+  std::copy(request.begin(), request.end(), out.begin());
+  std::copy(id.begin(), id.end(), &out[8]);
+  return sign(out, request.size(), password);
 }
 
 }  // namespace streamkit

@@ -64,4 +64,16 @@ constexpr size_t kMaxBindingSuccessBytes = 20 + 24 + 24 + 8;
 size_t buildBindingSuccess(const StunMessage& request, const SocketAddress& from, std::string_view password,
                            std::span<uint8_t, kMaxBindingSuccessBytes> out);
 
+/** Integrity and fingerprint. */
+constexpr size_t kStunSignatureBytes = 24 + 8;
+
+/**
+ * Signs a binding request under an id.
+ * @param request its header and attributes, without integrity and fingerprint
+ * @param out has room for it and kStunSignatureBytes more
+ * @returns its bytes; 0 where OpenSSL fails
+ */
+size_t signBindingRequest(Bytes request, const StunTransactionId& id, std::string_view password,
+                          std::span<uint8_t> out);
+
 }  // namespace streamkit

@@ -20,6 +20,8 @@ struct StunTransaction {
   bool useCandidate = false;
   /** It was signed, so the answer must be; a request to a STUN server is not. */
   bool signedRequest = false;
+  /** It was sent by the plane itself and nobody else waits for its answer. */
+  bool forConsent = false;
   int64_t sentUs = 0;
 };
 

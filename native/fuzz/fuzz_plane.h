@@ -65,6 +65,7 @@ class FuzzPlane final : private DatagramSender, private MediaCoreListener {
   bool blocked(int) const override { return false; }
   void onPacket(uint32_t, int, const SocketAddress&, Bytes) override {}
   void onKeyframeWanted(uint32_t) override {}
+  void onConsentLost(uint32_t) override {}
   void onFeedback(uint32_t, std::vector<double>) override {}
   void onRemb(uint32_t, double) override {}
 

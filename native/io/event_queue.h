@@ -10,10 +10,10 @@
 namespace streamkit {
 
 struct Event {
-  enum class Type { kPacket, kKeyframe, kFeedback, kRemb };
+  enum class Type { kPacket, kKeyframe, kConsentLost, kFeedback, kRemb };
 
   Type type;
-  /** Of the endpoint, the producer or the transport. */
+  /** Of the endpoint, the producer, the consent or the transport. */
   uint32_t id;
   int socket = -1;
   SocketAddress from{};
@@ -26,7 +26,8 @@ struct Event {
  * What the core's thread has to tell, until the other side takes it. Bounded: at kMaxEvents further packets
  * and feedback are dropped and counted; their senders repeat themselves. The same holds for those of one
  * viewer beyond kMaxEventsOfOne, so that it cannot keep out those of all others. Keyframe requests are not
- * dropped: there is at most one of a producer in the queue.
+ * dropped: there is at most one of a producer in the queue; nor are lost consents: each
+ * is lost once.
  */
 class EventQueue final : public MediaCoreListener {
  public:
@@ -57,6 +58,7 @@ class EventQueue final : public MediaCoreListener {
     push(std::move(event));
   }
   void onKeyframeWanted(uint32_t producer) override { push({Event::Type::kKeyframe, producer}); }
+  void onConsentLost(uint32_t consent) override { push({Event::Type::kConsentLost, consent}); }
   void onFeedback(uint32_t transport, std::vector<double> records) override {
     Event event{Event::Type::kFeedback, transport};
     event.records = std::move(records);
@@ -79,6 +81,8 @@ class EventQueue final : public MediaCoreListener {
             return;
           }
         }
+      } else if (event.type == Event::Type::kConsentLost) {
+        // Nobody would say it again.
       } else if (events_.size() >= kMaxEvents || counts_[event.id] >= kMaxEventsOfOne) {
         dropped_ += 1;
         return;

@@ -23,7 +23,7 @@ constexpr int64_t kCpuPublishIntervalUs = 10'000;
 }  // namespace
 
 IoThread::IoThread(const MediaCore::Options& options, bool gso, MediaCoreListener& listener)
-    : gso_(gso), core_(options, *this, listener, stats_) {
+    : gso_(gso), readsFeedback_(options.feedbackIntervalUs > 0), core_(options, *this, listener, stats_) {
   stats_.gso = gso;
   if (wakeup_.valid()) {
     // Where the system gives no thread this throws, and the addon is built without exceptions: as any lack of
@@ -39,6 +39,9 @@ IoThread::~IoThread() {
 int IoThread::addSocket(std::unique_ptr<UdpSocket> socket) {
   if (!gso_) {
     socket->stopSegmenting();
+  }
+  if (!readsFeedback_) {
+    socket->dropTransportFeedback();
   }
   // A command can be copied, a socket cannot: it is handed over by its bare pointer.
   UdpSocket* const handedOver = socket.release();

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #ifdef __linux__
+#include <linux/filter.h>
 #include <netinet/udp.h>
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -83,6 +84,42 @@ UdpSocket::~UdpSocket() {
   close(fd_);
 }
 
+void UdpSocket::dropTransportFeedback() {
+#ifdef __linux__
+  // What the kernel shows to the filter begins with the UDP header.
+  constexpr uint32_t kHeaderBytes = 8;
+  // The first four bytes of an RTCP packet stay legible in SRTCP (RFC 3711 section 3.4).
+  constexpr uint32_t kRtcpBytes = 4;
+  constexpr uint32_t kPaddingBit = 0x2000;
+  // RFC 3550 section 6.1 and RFC 4585 section 6.1: version 2, format 15, payload type 205.
+  constexpr uint32_t kTransportFeedback = 0x8fcd;
+  // Index word, then the tag of AES-GCM or the code of SHA1_80. No compound of the one is taken for a lone
+  // packet of the other: they differ by six bytes, and RTCP comes in words of four.
+  constexpr uint32_t kGcmOverheadBytes = 4 + 16;
+  constexpr uint32_t kSha1OverheadBytes = 4 + 10;
+  std::array<sock_filter, 14> program{{
+      BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, kHeaderBytes + kRtcpBytes, 0, 10),
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, kHeaderBytes),
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xffff & ~kPaddingBit),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kTransportFeedback, 0, 7),
+      // Its length in words, less one; and what the datagram has beyond it.
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, kHeaderBytes + 2),
+      BPF_STMT(BPF_ALU | BPF_LSH | BPF_K, 2),
+      BPF_STMT(BPF_MISC | BPF_TAX, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+      BPF_STMT(BPF_ALU | BPF_SUB | BPF_X, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kHeaderBytes + kRtcpBytes + kGcmOverheadBytes, 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kHeaderBytes + kRtcpBytes + kSha1OverheadBytes, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+  }};
+  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+  // Where it may not be set, the feedback is dropped as it is read.
+  setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+#endif
+}
+
 void UdpSocket::send(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {
   const size_t done = blocked() ? 0 : trySend(to, datagrams, segmentBytes, stats);
   const Bytes rest = datagrams.subspan(done);
@@ -112,7 +149,10 @@ void UdpSocket::flush(PlaneStats& stats) {
 }
 
 size_t UdpSocket::trySend(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {
-  if (!segments_ || datagrams.size() <= segmentBytes) {
+  if (datagrams.size() <= segmentBytes) {
+    return sendOne(to, datagrams, stats);
+  }
+  if (!segments_) {
     return sendEach(to, datagrams, segmentBytes, stats);
   }
   int error = 0;
@@ -164,6 +204,22 @@ size_t UdpSocket::sendSegmented([[maybe_unused]] const SocketAddress& to, [[mayb
   error = EOPNOTSUPP;
   return 0;
 #endif
+}
+
+size_t UdpSocket::sendOne(const SocketAddress& to, Bytes datagram, PlaneStats& stats) {
+  sockaddr_storage storage;
+  const socklen_t length = to.toKernel(storage);
+  stats.sendCalls += 1;
+  if (sendto(fd_, datagram.data(), datagram.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&storage),
+             length) >= 0) {
+    stats.packetsSent += 1;
+    stats.bytesSent += datagram.size();
+  } else if (wouldBlock(errno)) {
+    return 0;
+  } else {
+    stats.sendErrors += 1;
+  }
+  return datagram.size();
 }
 
 size_t UdpSocket::sendEach(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {

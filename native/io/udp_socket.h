@@ -33,6 +33,11 @@ class UdpSocket {
   /** Datagrams go out by UDP_SEGMENT: the kernel knows it, and the way out of here can do it. */
   bool segments() const { return segments_; }
   void stopSegmenting() { segments_ = false; }
+  /**
+   * Transport-wide feedback that comes alone in its datagram is dropped by the kernel, where it can: a viewer
+   * sends some twenty of these a second, each of which would wake the thread and be read.
+   */
+  void dropTransportFeedback();
 
   /** Datagrams of `segmentBytes` each, back to back; the last may be shorter. */
   void send(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
@@ -74,6 +79,7 @@ class UdpSocket {
   /** @returns bytes that are done with, sent or not to be sent; fewer than given where the kernel is full */
   size_t trySend(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
   size_t sendSegmented(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, int& error);
+  size_t sendOne(const SocketAddress& to, Bytes datagram, PlaneStats& stats);
   size_t sendEach(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
 
   int fd_;

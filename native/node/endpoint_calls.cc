@@ -8,6 +8,8 @@ namespace {
 constexpr double kMaxPort = 65535;
 /** STUN and DTLS records fit in one datagram of this many bytes, or else the path would fragment them. */
 constexpr size_t kMaxPacketBytes = 65000;
+/** Of a binding request, whose user name has 513 at most (RFC 8489 section 14.3). */
+constexpr size_t kMaxRequestBytes = 1024;
 
 napi_value closed(Arguments& arguments) {
   return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed.");
@@ -96,6 +98,40 @@ napi_value sendPacket(Plane& plane, Arguments& arguments) {
   }
   if (plane.endpoints.contains(id)) {
     plane.thread().postPacket(id, static_cast<int>(socket), *address, data);
+  }
+  return nullptr;
+}
+
+napi_value keepConsent(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  const uint32_t socket = arguments.id(1);
+  const std::string text = arguments.toText(arguments.property(arguments.at(2), "address"));
+  const double port = arguments.toNumber(arguments.property(arguments.at(2), "port"));
+  const Bytes data = arguments.bytes(3);
+  const auto address = addressOf(arguments, text, port);
+  if (!address.has_value()) {
+    return nullptr;
+  }
+  const auto request = StunMessage::parse(data);
+  if (data.size() > kMaxRequestBytes || !request.has_value() || !request->isBinding() ||
+      request->messageClass() != StunClass::kRequest || request->hasIntegrity()) {
+    return arguments.fail("EINVAL", "Not a binding request that is still to be signed.");
+  }
+  const uint32_t consent = plane.nextId();
+  if (plane.endpoints.contains(id)) {
+    plane.thread().post(
+        [id, consent, pair = SelectedPair{static_cast<int>(socket), *address},
+         copy = std::vector<uint8_t>(data.begin(), data.end())](MediaCore& core, int64_t nowUs) {
+          core.keepConsent(id, consent, pair, copy, nowUs);
+        });
+  }
+  return arguments.result(consent);
+}
+
+napi_value endConsent(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  if (!arguments.failed() && plane.endpoints.contains(id)) {
+    plane.thread().post([id](MediaCore& core, int64_t) { core.endConsent(id); });
   }
   return nullptr;
 }

@@ -40,6 +40,8 @@ napi_value eventValue(napi_env env, const Event& event) {
       return packetValue(env, event);
     case Event::Type::kKeyframe:
       return ObjectBuilder(env).set("type", std::string("keyframe")).set("producer", event.id).value();
+    case Event::Type::kConsentLost:
+      return ObjectBuilder(env).set("type", std::string("consentLost")).set("consent", event.id).value();
     case Event::Type::kFeedback:
       return feedbackValue(env, event);
     case Event::Type::kRemb:

@@ -14,6 +14,8 @@ napi_value createEndpoint(Plane& plane, Arguments& arguments);
 napi_value setLocalCredentials(Plane& plane, Arguments& arguments);
 napi_value setRemoteCredentials(Plane& plane, Arguments& arguments);
 napi_value sendPacket(Plane& plane, Arguments& arguments);
+napi_value keepConsent(Plane& plane, Arguments& arguments);
+napi_value endConsent(Plane& plane, Arguments& arguments);
 napi_value closeEndpoint(Plane& plane, Arguments& arguments);
 napi_value createProducer(Plane& plane, Arguments& arguments);
 napi_value sendFrame(Plane& plane, Arguments& arguments);

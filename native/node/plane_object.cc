@@ -32,6 +32,8 @@ constexpr Method kMethods[] = {
     {"setLocalCredentials", calls::setLocalCredentials},
     {"setRemoteCredentials", calls::setRemoteCredentials},
     {"sendPacket", calls::sendPacket},
+    {"keepConsent", calls::keepConsent},
+    {"endConsent", calls::endConsent},
     {"closeEndpoint", calls::closeEndpoint},
     {"createProducer", calls::createProducer},
     {"sendFrame", calls::sendFrame},

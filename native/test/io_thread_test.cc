@@ -350,19 +350,75 @@ TEST("a send that cannot be segmented goes out one by one, and the next is segme
   EXPECT_EQ(stats.sendCalls, calls + 1);
 }
 
-TEST("events that nobody takes are bounded, and a keyframe request is not lost") {
+TEST("the kernel drops transport-wide feedback that comes alone, and nothing else") {
+  const auto socket = UdpSocket::open(*SocketAddress::fromText("127.0.0.1", 0)).socket;
+  socket->dropTransportFeedback();
+  Peer peer;
+  const auto send = [&](const char* head, size_t bytes) {
+    std::vector<uint8_t> datagram = fromHex(head);
+    datagram.resize(bytes);
+    peer.send(socket->local(), datagram);
+  };
+  // Five words, with and without padding, under AES-GCM and SHA1_80.
+  constexpr size_t kFeedbackBytes = 20;
+  for (const char* head : {"8fcd0004", "afcd0004"}) {
+    send(head, kFeedbackBytes + 20);
+    send(head, kFeedbackBytes + 14);
+  }
+  struct Passed {
+    const char* head;
+    size_t bytes;
+  };
+  const std::vector<Passed> passed{
+      // Something follows it; it is cut short; a NACK; a report; Opus; less than a header.
+      {"8fcd0004", kFeedbackBytes + 8 + 20},
+      {"8fcd0004", kFeedbackBytes},
+      {"8fcdffff", 40},
+      {"81cd0004", kFeedbackBytes + 20},
+      {"8fce0004", 40},
+      {"81c90007", 52},
+      {"806f0004", kFeedbackBytes + 20},
+      {"8fcd", 2},
+      {"8f", 1}};
+  for (const auto& [head, bytes] : passed) {
+    send(head, bytes);
+  }
+  send("ffffffff", 4);
+  std::vector<size_t> arrived;
+  const int64_t untilUs = monotonicUs() + kPatienceUs;
+  for (bool last = false; !last && monotonicUs() < untilUs;) {
+    pollfd fd{socket->fd(), POLLIN, 0};
+    poll(&fd, 1, 100);
+    socket->receive([&](const SocketAddress&, MutableBytes data) {
+      last = data[0] == 0xff;
+      arrived.push_back(data.size());
+    });
+  }
+#ifdef __linux__
+  EXPECT_EQ(arrived.size(), passed.size() + 1);
+  for (size_t i = 0; i < std::min(arrived.size(), passed.size()); i += 1) {
+    EXPECT_EQ(arrived[i], passed[i].bytes);
+  }
+#else
+  EXPECT_EQ(arrived.size(), passed.size() + 4 + 1);
+#endif
+}
+
+TEST("events that nobody takes are bounded, and neither a keyframe request nor a consent that was lost is") {
   int wakes = 0;
   EventQueue events([&] { wakes += 1; });
   const auto data = fromHex("16fe");
   for (uint32_t i = 0; i < EventQueue::kMaxEvents + 10; i += 1) {
     events.onPacket(i, 0, *SocketAddress::fromText("127.0.0.1", 9), data);
   }
+  events.onConsentLost(7);
   events.onKeyframeWanted(3);
   events.onKeyframeWanted(3);
   EXPECT_EQ(events.dropped(), 10);
   EXPECT_EQ(wakes, 1);
   const auto taken = events.take();
-  EXPECT_EQ(taken.size(), EventQueue::kMaxEvents + 1);
+  EXPECT_EQ(taken.size(), EventQueue::kMaxEvents + 2);
+  EXPECT(taken[EventQueue::kMaxEvents].type == Event::Type::kConsentLost);
   EXPECT(taken.back().type == Event::Type::kKeyframe);
   events.onKeyframeWanted(3);
   EXPECT_EQ(wakes, 2);

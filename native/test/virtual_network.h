@@ -62,6 +62,7 @@ struct EventLog final : MediaCoreListener {
     packets.push_back({endpoint, from, {data.begin(), data.end()}});
   }
   void onKeyframeWanted(uint32_t producer) override { keyframesWanted[producer] += 1; }
+  void onConsentLost(uint32_t consent) override { consentsLost.push_back(consent); }
   void onFeedback(uint32_t, std::vector<double> records) override {
     feedback.insert(feedback.end(), records.begin(), records.end());
   }
@@ -69,6 +70,7 @@ struct EventLog final : MediaCoreListener {
 
   std::vector<Packet> packets;
   std::map<uint32_t, int> keyframesWanted;
+  std::vector<uint32_t> consentsLost;
   std::vector<double> feedback;
   double remb = 0;
 };

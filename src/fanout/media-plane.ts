@@ -111,6 +111,14 @@ export interface IceSocket {
   readonly port: number;
   /** Sends STUN or DTLS. */
   send(data: Uint8Array, address: string, port: number): void;
+  /**
+   * Asks the viewer at that address from now on whether it still wants media (RFC 7675), in place of what the endpoint
+   * asked before, until {@link IceEndpoint.endConsent}.
+   *
+   * @param request - a binding request without integrity and fingerprint, for the credentials of now
+   * @param onLost - it has not answered for 30 s, and is not asked any more
+   */
+  keepConsent(request: Uint8Array, address: string, port: number, onLost: () => void): void;
   /** STUN with valid integrity and DTLS from a known source; at most one listener, which must not throw. */
   onPacket: (data: Buffer, address: string, port: number) => void;
   /** Hears nothing more. The socket itself stays open for other viewers. Idempotent. */
@@ -124,6 +132,7 @@ export interface IceEndpoint {
   setRemoteCredentials(usernameFragment: string, password: string): void;
   /** @throws StreamKitError `unavailable` where the address cannot be bound */
   openSocket(address: string): IceSocket;
+  endConsent(): void;
   /** Closes its sockets and its transport. Idempotent. */
   close(): void;
 }

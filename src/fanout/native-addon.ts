@@ -32,6 +32,8 @@ export type NativeEvent =
       readonly from: SocketAddress;
       readonly data: Buffer;
     }
+  /** See {@link NativePlane.keepConsent}. */
+  | { readonly type: 'consentLost'; readonly consent: number }
   /** At least one consumer of the producer needs a keyframe; coalesced by `keyframeIntervalMinMs`. */
   | { readonly type: 'keyframe'; readonly producer: number }
   /**
@@ -103,7 +105,7 @@ export interface NativePlaneStats {
   readonly sendCalls: number;
   readonly sendErrors: number;
   readonly gso: boolean;
-  /** Datagrams dropped, by reason. */
+  /** Datagrams that came in, less the feedback that the kernel drops unread; and those dropped, by reason. */
   readonly received: number;
   readonly droppedUnknownSource: number;
   readonly droppedStunIntegrity: number;
@@ -132,6 +134,16 @@ export interface NativePlane {
    * its pair (socket, address) for the media.
    */
   sendPacket(endpoint: number, socket: number, to: SocketAddress, data: Uint8Array): void;
+  /**
+   * Asks the viewer from now on whether it still wants what goes there (RFC 7675), in place of what was asked before.
+   * Without an answer for 30 s a `consentLost` event comes, once, and no further request goes out. The answers are told
+   * to nobody.
+   * @param request - a binding request without integrity and fingerprint, for the credentials of now.
+   * @returns what the event is about.
+   * @throws Error with `code` EINVAL where it is none.
+   */
+  keepConsent(endpoint: number, socket: number, to: SocketAddress, request: Uint8Array): number;
+  endConsent(endpoint: number): void;
   /** Forgets its addresses and closes its transport. */
   closeEndpoint(endpoint: number): void;
 

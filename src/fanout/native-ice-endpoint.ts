@@ -8,6 +8,7 @@ export class NativeIceEndpoint implements IceEndpoint {
   private endpoint: number | undefined;
   private remote: { usernameFragment: string; password: string } | undefined;
   private readonly sockets = new Map<number, NativeIceSocket>();
+  private consent: number | undefined;
   private closed = false;
 
   constructor(
@@ -50,13 +51,30 @@ export class NativeIceEndpoint implements IceEndpoint {
   openSocket(address: string): IceSocket {
     const { id } = this;
     const { socket, port } = this.host.bind(address);
-    const opened = new NativeIceSocket(address, port, (data, to) => {
-      if (!this.closed) {
-        this.host.plane.sendPacket(id, socket, to, data);
-      }
-    });
+    const opened = new NativeIceSocket(
+      address,
+      port,
+      (data, to) => {
+        if (!this.closed) {
+          this.host.plane.sendPacket(id, socket, to, data);
+        }
+      },
+      (request, to, onLost) => {
+        if (!this.closed) {
+          this.forgetConsent();
+          this.consent = this.host.plane.keepConsent(id, socket, to, request);
+          this.host.consentListeners.set(this.consent, onLost);
+        }
+      },
+    );
     this.sockets.set(socket, opened);
     return opened;
+  }
+
+  endConsent(): void {
+    if (this.endpoint !== undefined && this.forgetConsent() && !this.closed) {
+      this.host.plane.endConsent(this.endpoint);
+    }
   }
 
   close(): void {
@@ -70,9 +88,17 @@ export class NativeIceEndpoint implements IceEndpoint {
     this.sockets.clear();
     if (this.endpoint !== undefined) {
       this.host.packetListeners.delete(this.endpoint);
+      this.forgetConsent();
       this.host.plane.closeEndpoint(this.endpoint);
     }
     this.onClosed(this);
+  }
+
+  /** @returns whether there was one. */
+  private forgetConsent(): boolean {
+    const { consent } = this;
+    this.consent = undefined;
+    return consent !== undefined && this.host.consentListeners.delete(consent);
   }
 
   private onPacket(socket: number, from: SocketAddress, data: Buffer): void {
@@ -88,11 +114,18 @@ class NativeIceSocket implements IceSocket {
     readonly address: string,
     readonly port: number,
     private readonly transmit: (data: Uint8Array, to: SocketAddress) => void,
+    private readonly watch: (request: Uint8Array, to: SocketAddress, onLost: () => void) => void,
   ) {}
 
   send(data: Uint8Array, address: string, port: number): void {
     if (!this.closed) {
       this.transmit(data, { address, port });
+    }
+  }
+
+  keepConsent(request: Uint8Array, address: string, port: number, onLost: () => void): void {
+    if (!this.closed) {
+      this.watch(request, { address, port }, onLost);
     }
   }
 

@@ -19,6 +19,7 @@ const hosts = new Map<number, NativePlaneHost>();
 export class NativePlaneHost {
   readonly plane: NativePlane;
   readonly packetListeners = new Map<number, PacketListener>();
+  readonly consentListeners = new Map<number, () => void>();
   readonly keyframeListeners = new Map<number, () => void>();
   private readonly sockets = new Map<string, BoundSocket>();
   private holders = 1;
@@ -118,6 +119,9 @@ export class NativePlaneHost {
     switch (event.type) {
       case 'packet':
         this.packetListeners.get(event.endpoint)?.(event.socket, event.from, event.data);
+        break;
+      case 'consentLost':
+        this.consentListeners.get(event.consent)?.();
         break;
       case 'keyframe':
         this.keyframeListeners.get(event.producer)?.();

@@ -62,13 +62,18 @@ export interface IceConnectionInternals {
     remoteUsername: string;
     iceControlling: boolean;
     localCandidate: unknown;
-  }): unknown;
+  }): Message;
   checkStart(pair: CandidatePairInternals): { awaitable: Promise<unknown> };
   checkComplete(pair: CandidatePairInternals): void;
   /** Takes a check of the viewer's that was authenticated and answered. */
   checkIncoming(message: Message, from: Address, protocol: unknown): void;
   switchRole(iceControlling: boolean): void;
+  /** Whether data may be sent: the viewer has consented to it lately. */
+  consentFresh: boolean;
+  /** Begins to ask the viewer on the nominated pair. */
   queryConsent(): void;
+  stopConsentLifecycle(): void;
+  setState(state: 'failed'): void;
 }
 
 const METHODS = [
@@ -84,6 +89,8 @@ const METHODS = [
   'checkIncoming',
   'switchRole',
   'queryConsent',
+  'stopConsentLifecycle',
+  'setState',
 ] as const satisfies readonly (keyof IceConnectionInternals)[];
 
 /** @throws StreamKitError `internal` where it is none as it is known here */

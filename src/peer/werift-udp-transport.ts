@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 
-import { CandidatePairState, UdpTransport } from 'werift';
+import { CandidatePairState, type Message, UdpTransport } from 'werift';
 
 import { asError, StreamKitError } from '../errors.js';
 import type { IceEndpoint, IceSocket } from '../fanout/media-plane.js';
@@ -127,6 +127,10 @@ class SharedUdpTransport {
     return Promise.resolve();
   };
 
+  keepConsent(request: Uint8Array, to: Address, onLost: () => void): void {
+    this.socket.keepConsent(request, ...to, onLost);
+  }
+
   readonly close = (): Promise<void> => {
     this.closed = true;
     this.socket.close();
@@ -164,6 +168,7 @@ export class SharedPortIce {
     this.nominateOnce();
     this.keepPath();
     this.watchChecks();
+    this.keepConsent();
   }
 
   /**
@@ -257,6 +262,47 @@ export class SharedPortIce {
   }
 
   /**
+   * Lets the plane ask the viewer for its consent on the shared port: by werift that is several timers a viewer, and a
+   * millisecond of the event loop each time.
+   */
+  private keepConsent(): void {
+    const { ice, endpoint } = this;
+    const stop = ice.stopConsentLifecycle.bind(ice);
+    const query = ice.queryConsent.bind(ice);
+    const switchRole = ice.switchRole.bind(ice);
+    let asking = false;
+    ice.stopConsentLifecycle = () => {
+      asking = false;
+      endpoint.endConsent();
+      stop();
+    };
+    ice.queryConsent = () => {
+      const { nominated } = ice;
+      const transport = nominated?.protocol.transport;
+      if (nominated === undefined || !(transport instanceof SharedUdpTransport)) {
+        query();
+        return;
+      }
+      ice.stopConsentLifecycle();
+      ice.consentFresh = true;
+      asking = true;
+      transport.keepConsent(this.requestOn(nominated, false).bytes, nominated.remoteAddr, () => {
+        ice.stopConsentLifecycle();
+        if (ice.state !== 'closed' && ice.state !== 'failed') {
+          ice.setState('failed');
+        }
+      });
+    };
+    // The requests say which role we have.
+    ice.switchRole = (iceControlling) => {
+      switchRole(iceControlling);
+      if (asking) {
+        ice.queryConsent();
+      }
+    };
+  }
+
+  /**
    * A check from a new address that succeeds, while a pair is nominated, may be a second path or one that has replaced
    * the first, as after a NAT has rebound its port. It has replaced it if the first does not answer any more. Where the
    * viewer controls, that is for it to say.
@@ -301,16 +347,14 @@ export class SharedPortIce {
     nominate: boolean,
     retransmissions: number,
   ): Promise<unknown> {
-    const { localUsername, remoteUsername, remotePassword, iceControlling } = this.ice;
-    const { localCandidate, protocol, remoteAddr } = pair;
-    const message = this.ice.buildRequest({
-      nominate,
-      localUsername,
-      remoteUsername,
-      iceControlling,
-      localCandidate,
-    });
-    return protocol.request(message, remoteAddr, Buffer.from(remotePassword, 'utf8'), retransmissions);
+    const { protocol, remoteAddr } = pair;
+    const password = Buffer.from(this.ice.remotePassword, 'utf8');
+    return protocol.request(this.requestOn(pair, nominate), remoteAddr, password, retransmissions);
+  }
+
+  private requestOn({ localCandidate }: CandidatePairInternals, nominate: boolean): Message {
+    const { localUsername, remoteUsername, iceControlling } = this.ice;
+    return this.ice.buildRequest({ nominate, localUsername, remoteUsername, iceControlling, localCandidate });
   }
 
   private isConnected(): boolean {

@@ -12,6 +12,7 @@ export class FakeSocket implements IceSocket {
   onPacket: IceSocket['onPacket'] = () => undefined;
   onRequest: (request: Message, port: number) => void = () => undefined;
   closed = false;
+  consent: { request: Uint8Array; to: string; onLost: () => void } | undefined;
 
   constructor(readonly address: string) {}
 
@@ -19,6 +20,10 @@ export class FakeSocket implements IceSocket {
     this.sent.push({ data, to: `${address}:${port}` });
     const message = parseMessage(Buffer.from(data));
     if (message?.messageClass === classes.REQUEST) queueMicrotask(() => this.onRequest(message, port));
+  }
+
+  keepConsent(request: Uint8Array, address: string, port: number, onLost: () => void): void {
+    this.consent = { request, to: `${address}:${port}`, onLost };
   }
 
   close(): void {
@@ -44,6 +49,10 @@ export class FakeEndpoint implements IceEndpoint {
     const socket = new FakeSocket(address);
     this.sockets.push(socket);
     return socket;
+  }
+
+  endConsent(): void {
+    for (const socket of this.sockets) socket.consent = undefined;
   }
 
   close(): void {

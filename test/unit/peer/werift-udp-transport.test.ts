@@ -8,6 +8,7 @@ import {
   classes,
   Message,
   methods,
+  parseMessage,
   RTCPeerConnection,
   type RTCIceTransport,
   UdpTransport,
@@ -183,6 +184,69 @@ describe('werift on a shared port', () => {
     expect(received).toEqual([Buffer.from([22, 254, 253])]);
     socket?.onPacket(Buffer.from([23, 254, 253]), '127.0.0.1', 9);
     expect(received).toHaveLength(2);
+  });
+
+  describe('consent', () => {
+    /** With a pair on the first socket that has answered, and was nominated. */
+    async function connected() {
+      const sdp = await offer();
+      await answer(sdp, 'wxyz');
+      const [socket] = endpoint.sockets;
+      if (socket === undefined) throw new Error('There is no socket.');
+      await transport.connection.addRemoteCandidate(hostCandidate('127.0.0.1', 9));
+      const pair = ice.candidatePairs.find(({ remoteAddr: [, port] }) => port === 9);
+      ice.nominated = pair;
+      return socket;
+    }
+
+    it('is asked for by the plane on the shared port, by what werift would ask', async () => {
+      const socket = await connected();
+      ice.queryConsent();
+      expect(socket.consent?.to).toBe('127.0.0.1:9');
+      const request = parseMessage(Buffer.from(socket.consent?.request ?? []));
+      expect(request?.getAttributeValue('USERNAME')).toBe(`wxyz:${ice.localUsername}`);
+      expect(request?.attributesKeys).toContain(ice.iceControlling ? 'ICE-CONTROLLING' : 'ICE-CONTROLLED');
+      expect(request?.attributesKeys).not.toContain('MESSAGE-INTEGRITY');
+      expect(request?.attributesKeys).not.toContain('USE-CANDIDATE');
+      expect(ice.consentFresh).toBe(true);
+      expect((ice as unknown as { consentExpiryTimer?: unknown }).consentExpiryTimer).toBeUndefined();
+    });
+
+    it('is asked for anew in the role that we have taken', async () => {
+      const socket = await connected();
+      ice.queryConsent();
+      ice.switchRole(false);
+      const request = parseMessage(Buffer.from(socket.consent?.request ?? []));
+      expect(request?.attributesKeys).toContain('ICE-CONTROLLED');
+    });
+
+    it('that is lost fails the connection', async () => {
+      const socket = await connected();
+      ice.queryConsent();
+      socket.consent?.onLost();
+      expect([ice.state, ice.consentFresh, socket.consent]).toEqual(['failed', false, undefined]);
+    });
+
+    it('is not asked for after an ICE restart has begun, nor after the end', async () => {
+      const socket = await connected();
+      ice.queryConsent();
+      await offer(true);
+      expect([socket.consent, ice.consentFresh]).toEqual([undefined, false]);
+      ice.nominated = ice.candidatePairs[0];
+      ice.queryConsent();
+      await connection.close();
+      expect(socket.consent).toBeUndefined();
+    });
+
+    it('is left to werift where media goes through a relay', async () => {
+      const socket = await connected();
+      ice.queryConsent();
+      ice.nominated = foreignPair();
+      ice.queryConsent();
+      expect([socket.consent, ice.consentFresh]).toEqual([undefined, true]);
+      expect((ice as unknown as { consentExpiryTimer?: unknown }).consentExpiryTimer).toBeDefined();
+      ice.stopConsentLifecycle();
+    });
   });
 
   it('leaves all other transports sockets of their own', async () => {
