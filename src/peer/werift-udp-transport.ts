@@ -28,21 +28,32 @@ let gathering:
   | undefined;
 let installed = false;
 
+type OpenTransport = (
+  this: void,
+  ...parameters: Parameters<typeof UdpTransport.init>
+) => Promise<UdpTransport>;
+
+/** Marks what opens transports for a copy of this module; there may be several in one process. */
+const OURS = Symbol.for('stream-kit-server.udp-transports');
+
 /**
  * Decides over every UDP transport that werift opens. Those of host candidates of a {@link SharedPortIce} lie on the
  * shared port; all others are sockets of their own, given an error listener: werift has none (0.24.4), so a bind that
- * fails or a send to an unreachable address would end the process. Process-wide, once.
+ * fails or a send to an unreachable address would end the process. Process-wide, once; another copy of this module is
+ * asked for what is not of this one.
  */
 export function installUdpTransports(): void {
   if (installed) {
     return;
   }
   installed = true;
-  UdpTransport.init = async (type, options) => {
+  const transports: { init: OpenTransport } = UdpTransport;
+  const open = OURS in transports.init ? transports.init : openOwnSocket;
+  const init: OpenTransport = async (type, options) => {
     const owner = gathering;
     const address = owner?.addresses.shift();
     if (owner === undefined || address === undefined) {
-      return openOwnSocket(type, options);
+      return open(type, options);
     }
     if ((type === 'udp4') !== isIPv4(address)) {
       throw new StreamKitError('internal', 'werift opens its transports in another order than is known.');
@@ -50,9 +61,10 @@ export function installUdpTransports(): void {
     const socket = owner.endpoint.openSocket(address);
     return new SharedUdpTransport(type, socket, owner.holdsRecords) as unknown as UdpTransport;
   };
+  transports.init = Object.assign(init, { [OURS]: true });
 }
 
-async function openOwnSocket(...parameters: Parameters<typeof UdpTransport.init>): Promise<UdpTransport> {
+async function openOwnSocket(...parameters: Parameters<OpenTransport>): Promise<UdpTransport> {
   // The constructor and init() are private by declaration only.
   const transport = Reflect.construct(UdpTransport, parameters) as UdpTransport;
   const bound = transport as unknown as { init(): Promise<void> };

@@ -256,6 +256,15 @@ describe('werift on a shared port', () => {
     expect(endpoint.sockets).toEqual([]);
   });
 
+  it('goes on where another copy of the package has come into the process', async () => {
+    const path = '../../../src/peer/werift-udp-transport.js?copy';
+    const copy = (await import(path)) as typeof import('../../../src/peer/werift-udp-transport.js');
+    expect(copy.SharedPortIce).not.toBe(SharedPortIce);
+    copy.installUdpTransports();
+    await offer();
+    expect(endpoint.sockets).toHaveLength(2);
+  });
+
   it('keeps media on the path that it began on', () => {
     const pair = foreignPair();
     ice.nominated = pair;
