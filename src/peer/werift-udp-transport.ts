@@ -28,10 +28,7 @@ let gathering:
   | undefined;
 let installed = false;
 
-type OpenTransport = (
-  this: void,
-  ...parameters: Parameters<typeof UdpTransport.init>
-) => Promise<UdpTransport>;
+type OpenTransport = (...parameters: Parameters<typeof UdpTransport.init>) => Promise<UdpTransport>;
 
 /** Marks what opens transports for a copy of this module; there may be several in one process. */
 const OURS = Symbol.for('stream-kit-server.udp-transports');
