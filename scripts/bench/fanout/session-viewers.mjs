@@ -1,6 +1,20 @@
 // Viewers of the load generator that join a session over HTTP, as any client of the protocol does.
-import { readEventStream } from '../../../dist/client/sse-reader.js';
+import { join as joinPath } from 'node:path';
+
+import { build } from 'esbuild';
+
 import { LoadGenerator } from './load-generator.mjs';
+
+// The client is built as one file, which does not tell its parts.
+const { outputFiles } = await build({
+  entryPoints: [joinPath(import.meta.dirname, '../../../src/client/sse-reader.ts')],
+  bundle: true,
+  write: false,
+  format: 'esm',
+});
+const { readEventStream } = await import(
+  `data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`
+);
 
 async function post(session, body) {
   const response = await fetch(`${session}/signal`, {
