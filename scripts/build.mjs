@@ -14,7 +14,7 @@ const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 // What comes later in this list looks at the declarations of what comes before.
-for (const project of ['.', 'src/client', 'src/react', 'src/capture/page', 'src/demo/page']) {
+for (const project of ['.', 'src/client', 'src/react', 'src/render/capture/page', 'src/demo/page']) {
   execFileSync(process.execPath, [tsc, '-p', join(root, project)], { stdio: 'inherit' });
 }
 await build({ ...clientBundle, outfile: join(root, 'dist/client/index.js'), sourcemap: true });
@@ -22,9 +22,9 @@ for (const name of clientChunks) {
   await build({ ...bundleOf(name), outfile: join(root, 'dist/client', `${name}.js`), sourcemap: true });
 }
 // Left by the compilation of what imports it, and part of those files now.
-for (const name of readdirSync(join(root, 'dist/client'))) {
-  if (/\.js(\.map)?$/.test(name) && !['index', ...clientChunks].includes(name.split('.')[0]))
-    rmSync(join(root, 'dist/client', name));
+for (const path of readdirSync(join(root, 'dist/client'), { recursive: true })) {
+  if (/\.js(\.map)?$/.test(path) && !['index', ...clientChunks].includes(path.split('.')[0]))
+    rmSync(join(root, 'dist/client', path));
 }
 const assets = join(root, 'src/demo/public');
 if (existsSync(assets)) cpSync(assets, join(root, 'dist/demo/public'), { recursive: true });

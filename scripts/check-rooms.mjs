@@ -1,67 +1,51 @@
 // Fails where the house is out of order: an import into a room that may not be entered, an import cycle, a file
-// over 400 lines that does not say why, a file name that names no noun, an index that exports by wildcard.
+// over 500 lines that does not say why, a file name that names no noun, an index that exports by wildcard.
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 
 import ts from 'typescript';
 
-/** Files at the top of src that every room may import. */
-const LEAVES = [
-  'access-options',
-  'clock',
-  'control-options',
-  'encoder-names',
-  'errors',
-  'ice-server-options',
-  'launch-options',
-  'logger',
-  'logger-option',
-  'observability-options',
-  'option-checks',
+/**
+ * The rooms of the server from the bottom up: each may import the rooms before it. A folder of a room that stands here
+ * itself is a room of its own.
+ */
+const LAYERS = [
+  'protocol',
+  'base',
   'options',
-  'own-address',
-  'process-table',
-  'public-address',
-  'recording-options',
-  'redacting-logger',
-  'target-policy',
-  'terminal-options',
-  'token-bucket',
-  'turn-rest',
+  'egress',
+  'render/capture',
+  'render/encode',
+  'render/packetize',
+  'input',
+  'render',
+  'fanout',
+  'peer',
+  'recording',
+  'terminal',
+  'chunks',
+  'viewer',
+  'session',
+  'http',
+  'observe',
+  'cluster',
+  'demo',
 ];
 
-/**
- * What each room may import besides itself and the leaves; `types`: with `import type` alone. A page has its own
- * folder, is loaded by a browser and shares nothing with the rest.
- */
-const ROOMS = {
-  capture: {},
-  encode: { values: ['capture'] },
-  packetize: { values: ['encode'] },
-  input: { types: ['capture'] },
-  fanout: { values: ['packetize', 'encode'] },
-  peer: { values: ['fanout', 'encode'] },
-  recording: { values: ['packetize', 'encode'] },
-  terminal: { values: ['input'] },
-  session: {
-    types: ['capture', 'encode', 'packetize', 'fanout', 'input', 'peer', 'recording', 'terminal'],
-  },
-  http: { values: ['session'] },
-  // Listens to all of them, and nothing of theirs depends on it.
-  observe: { types: ['encode', 'fanout', 'session', 'http'] },
-  // Its doctor looks at what the rooms would use.
-  demo: { values: ['index', 'router', 'capture', 'encode', 'fanout'] },
-  client: { page: true },
-  // It reaches the client by the package's name, as the demo's page does.
-  react: { page: true },
-  'capture/page': { page: true },
-  'demo/page': { page: true },
+/** Rooms that know those below them by their interfaces alone; `router.ts` brings in the implementations. */
+const TYPES_ONLY = {
+  input: ['render'],
+  session: ['render', 'fanout', 'input', 'peer', 'recording', 'terminal'],
+  observe: ['render', 'fanout', 'session', 'http'],
 };
+
+/** Browsers load these: they share nothing with the server but the protocol. */
+const PAGES = ['client', 'react', 'render/capture/page', 'demo/page'];
 
 /** The composition root and the public surface may enter every room. */
 const EVERYWHERE = ['index', 'router'];
 
-const MAX_LINES = 400;
+const MAX_LINES = 500;
 const VAGUE_NAMES = new Set(['utils', 'util', 'helpers', 'helper', 'common', 'misc']);
 
 /**
@@ -101,9 +85,9 @@ function checkFile(file, text) {
   const faults = [];
   const lines = text.split('\n');
   const count = lines.at(-1) === '' ? lines.length - 1 : lines.length;
-  const excused = lines.slice(0, 5).some((line) => /^\/\/ Over 400 lines: \S/.test(line));
+  const excused = lines.slice(0, 5).some((line) => /^\/\/ Over 500 lines: \S/.test(line));
   if (count > MAX_LINES && !excused) {
-    faults.push(`src/${file}: ${count} lines without a reason ("// Over 400 lines: ...")`);
+    faults.push(`src/${file}: ${count} lines without a reason ("// Over 500 lines: ...")`);
   }
   for (const part of file.replace(/\.\w+$/, '').split('/')) {
     if (VAGUE_NAMES.has(part)) faults.push(`src/${file}: "${part}" names no noun`);
@@ -153,29 +137,27 @@ function resolve(file, specifier, known) {
   return candidates.find((candidate) => known.has(candidate)) ?? path;
 }
 
-/** The room of a file: its folder, or its own name at the top of src. */
+/** The room of a file: the longest folder of it that is one; its own name at the top of src. */
 function roomOf(file) {
-  const page = /^(?:capture|demo)\/page(?=\/)/.exec(file);
-  if (page !== null) return page[0];
-  return file.includes('/') ? file.slice(0, file.indexOf('/')) : basename(file).replace(/\.\w+$/, '');
+  const rooms = [...LAYERS, ...PAGES].filter((room) => file.startsWith(`${room}/`));
+  const [longest] = rooms.sort((one, other) => other.length - one.length);
+  return longest ?? (file.includes('/') ? dirname(file) : basename(file).replace(/\.\w+$/, ''));
 }
 
 function checkImport(file, target, typeOnly) {
   const from = roomOf(file);
   const to = roomOf(target);
   if (from === to || EVERYWHERE.includes(from)) return undefined;
-  if (LEAVES.includes(from)) {
-    return LEAVES.includes(to) ? undefined : `a leaf module imports from ${to}`;
+  if (PAGES.includes(from)) {
+    return to === 'protocol' ? undefined : `${from} imports from ${to}, but shares only the protocol`;
   }
-  const rules = ROOMS[from];
-  if (rules === undefined) return `scripts/check-rooms.mjs has no rule for ${from}`;
-  if (rules.page === true) return `${from} imports from ${to}, but shares nothing with the rest`;
-  if (LEAVES.includes(to)) return undefined;
-  if (rules.values?.includes(to)) return undefined;
-  if (rules.types?.includes(to)) {
-    return typeOnly ? undefined : `${from} imports more than types from ${to}`;
-  }
-  return `${from} imports from ${to}`;
+  if (!LAYERS.includes(from)) return `scripts/check-rooms.mjs has no place for ${from}`;
+  // The stand-alone server mounts the router as any application does.
+  if (from === 'demo' && EVERYWHERE.includes(to)) return undefined;
+  if (!LAYERS.includes(to) || LAYERS.indexOf(to) > LAYERS.indexOf(from)) return `${from} imports from ${to}`;
+  const [outer] = to.split('/');
+  if (!typeOnly && TYPES_ONLY[from]?.includes(outer)) return `${from} imports more than types from ${to}`;
+  return undefined;
 }
 
 /** One sentence for each group of files that import each other in a circle. */

@@ -3,6 +3,12 @@ import { join } from 'node:path';
 /** What is loaded only when it is needed, by name: what only those need who control a stream, or who get no UDP. */
 export const clientChunks = ['input-control', 'socket-media'];
 
+const ENTRY_POINTS = {
+  index: 'index.ts',
+  'input-control': 'input/input-control.ts',
+  'socket-media': 'media/socket-media.ts',
+};
+
 /**
  * Names of our own that nobody sees from outside, neither as the API nor in a message; written short, and the same in all files,
  * they are a hundredth of what a browser loads.
@@ -34,7 +40,7 @@ export const clientBundle = bundleOf('index');
 
 export function bundleOf(name) {
   return {
-    entryPoints: [join(import.meta.dirname, `../src/client/${name}.ts`)],
+    entryPoints: [join(import.meta.dirname, '../src/client', ENTRY_POINTS[name])],
     bundle: true,
     external: name === 'index' ? clientChunks.map((chunk) => `./${chunk}.js`) : [],
     minify: true,

@@ -54,7 +54,7 @@ export function documentedErrors(root) {
     }
     ts.forEachChild(node, visit);
   };
-  visit(parse(join(root, 'src', 'errors.ts')));
+  visit(parse(join(root, 'src', 'base', 'errors.ts')));
   return found;
 }
 
@@ -62,12 +62,12 @@ function parse(file) {
   return ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
 }
 
-/** Interfaces of the modules at the top of `src` whose names end in `Options`: those are what users write. */
+/** Interfaces in `src/options` whose names end in `Options`: those are what users write. */
 function optionInterfaces(root) {
-  const src = join(root, 'src');
+  const room = join(root, 'src', 'options');
   const found = new Map();
-  for (const file of readdirSync(src).filter((name) => name.endsWith('.ts'))) {
-    for (const statement of parse(join(src, file)).statements) {
+  for (const file of readdirSync(room).filter((name) => name.endsWith('.ts'))) {
+    for (const statement of parse(join(room, file)).statements) {
       if (!ts.isInterfaceDeclaration(statement) || !statement.name.text.endsWith('Options')) continue;
       if (/^Resolved|Error/.test(statement.name.text)) continue;
       const parents = (statement.heritageClauses ?? []).flatMap(({ types }) => types);

@@ -91,7 +91,9 @@ function aptGetIfPossible(name) {
 }
 
 async function browser() {
-  const { findBrowser } = await import(pathToFileURL(join(root, 'dist/capture/browser-discovery.js')).href);
+  const { findBrowser } = await import(
+    pathToFileURL(join(root, 'dist/render/capture/browser-discovery.js')).href
+  );
   const found = () =>
     findBrowser().then(
       () => true,

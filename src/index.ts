@@ -5,12 +5,12 @@ export type {
   RequestValidation,
   StreamTokenOptions,
   ViewerRole,
-} from './access-options.js';
-export type { CaptureKind } from './capture/capture.js';
-export type { ControlOptions, ControlPolicy, ControlRequest } from './control-options.js';
-export type { VideoCodec } from './encode/encoded-frame.js';
-export type { ErrorCode } from './errors.js';
-export { StreamKitError } from './errors.js';
+} from './options/access-options.js';
+export type { CaptureKind } from './render/capture/capture.js';
+export type { ControlOptions, ControlPolicy, ControlRequest } from './options/control-options.js';
+export type { VideoCodec } from './render/encode/encoded-frame.js';
+export type { ErrorCode } from './base/errors.js';
+export { StreamKitError } from './base/errors.js';
 export type { FastifyPlugin } from './http/fastify-adapter.js';
 export type { FetchConnection, FetchHandler } from './http/fetch-adapter.js';
 export type { KoaMiddleware } from './http/koa-adapter.js';
@@ -21,18 +21,18 @@ export type {
   IceServerOption,
   IceServersContext,
   IceServersHook,
-} from './ice-server-options.js';
-export type { Logger } from './logger.js';
-export type { HealthOptions, MetricsOptions } from './observability-options.js';
+} from './options/ice-server-options.js';
+export type { Logger } from './base/logger.js';
+export type { HealthOptions, MetricsOptions } from './options/observability-options.js';
 export type { HealthChecks, RouterHealth } from './observe/router-health.js';
 export type { DiagnosticsChannelName, DiagnosticsChannels } from './observe/session-channels.js';
-export type { StreamKitOptions, Viewport } from './options.js';
-export type { HlsOptions, RecordingOptions } from './recording-options.js';
-export type { TargetPolicyOptions } from './target-policy.js';
-export type { TerminalAttachOptions, TerminalOptions } from './terminal-options.js';
+export type { StreamKitOptions, Viewport } from './options/stream-kit-options.js';
+export type { HlsOptions, RecordingOptions } from './options/recording-options.js';
+export type { TargetPolicyOptions } from './options/target-policy-options.js';
+export type { TerminalAttachOptions, TerminalOptions } from './options/terminal-options.js';
 export type { RecordedFile, RecordingError } from './recording/recording-messages.js';
 export type { RecordingInfo, RecordingStatus } from './recording/recording.js';
-export type { FrameStages, StageTime } from './encode/frame-timing.js';
+export type { FrameStages, StageTime } from './render/encode/frame-timing.js';
 export type { EncodingDiagnostics } from './session/encoding-figures.js';
 export type {
   ConsumerDiagnostics,
@@ -51,5 +51,5 @@ export type {
   TerminalMetadata,
   VideoMetadata,
 } from './session/session-state.js';
-export type { TurnCredentials, TurnRestParameters } from './turn-rest.js';
-export { turnRestCredentials } from './turn-rest.js';
+export type { TurnCredentials, TurnRestParameters } from './options/turn-rest.js';
+export { turnRestCredentials } from './options/turn-rest.js';

@@ -9,8 +9,8 @@ namespace streamkit {
 
 /**
  * Parses the byte stream of a media socket: encoded frames that a session process has split into RTP
- * payloads. src/packetize/media-frame-writer.ts writes it. The stream comes from a process that a page may
- * have taken over, so each field is checked before it is used, and a frame's memory is allocated when its
+ * payloads. src/render/packetize/media-frame-writer.ts writes it. The stream comes from a process that a page
+ * may have taken over, so each field is checked before it is used, and a frame's memory is allocated when its
  * lengths add up.
  *
  * A frame, all little endian: total length with this header (u32), version 1 (u8), slot (u8), flags (u8: bit

@@ -24,8 +24,8 @@ const VARIANTS = {
 };
 
 export async function encode() {
-  const { EncoderProbe } = await import(join(dist, 'encode', 'encoder-probe.js'));
-  const { LIBAV_ENCODERS } = await import(join(dist, 'encode', 'libav-video-encoder.js'));
+  const { EncoderProbe } = await import(join(dist, 'render', 'encode', 'encoder-probe.js'));
+  const { LIBAV_ENCODERS } = await import(join(dist, 'render', 'encode', 'libav-video-encoder.js'));
   const { defaultBitrateBps } = await import(join(dist, 'session', 'default-bitrate.js'));
   const candidates = Object.entries(LIBAV_ENCODERS).map(([name, { codec }]) => ({ name, codec }));
   const probe = new EncoderProbe({ candidates, timeoutMs: 10_000, measureMs: 0, keepsAlive: true });
@@ -64,8 +64,10 @@ export async function encode() {
 }
 
 async function measure({ name, size, pictures, bitrateBps }) {
-  const { openVideoEncoder } = await import(join(dist, 'encode', 'encoder-candidate.js'));
-  const { LIBAV_ENCODERS, encoderThreads } = await import(join(dist, 'encode', 'libav-video-encoder.js'));
+  const { openVideoEncoder } = await import(join(dist, 'render', 'encode', 'encoder-candidate.js'));
+  const { LIBAV_ENCODERS, encoderThreads } = await import(
+    join(dist, 'render', 'encode', 'libav-video-encoder.js')
+  );
   const { codec } = LIBAV_ENCODERS[name];
   const format = { ...size, frameRate: FRAME_RATE };
   const compressed = [];

@@ -73,9 +73,9 @@ export async function pageLoad({ quick }) {
 }
 
 async function launch(policy) {
-  const { BrowserProcess } = await import(join(dist, 'capture', 'browser-process.js'));
-  const { silentLogger } = await import(join(dist, 'logger.js'));
-  const { targetPolicyOptions } = await import(join(dist, 'target-policy.js'));
+  const { BrowserProcess } = await import(join(dist, 'render', 'capture', 'browser-process.js'));
+  const { silentLogger } = await import(join(dist, 'base', 'logger.js'));
+  const { targetPolicyOptions } = await import(join(dist, 'options', 'target-policy-options.js'));
   return BrowserProcess.launch(
     {
       launchOptions: { args: ['--ignore-certificate-errors'] },

@@ -14,7 +14,7 @@ const TICKS_PER_SECOND = 100;
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript' };
 
 export async function browserPath() {
-  const { findBrowser } = await import(join(root, 'dist', 'capture', 'browser-discovery.js'));
+  const { findBrowser } = await import(join(root, 'dist', 'render', 'capture', 'browser-discovery.js'));
   return findBrowser();
 }
 

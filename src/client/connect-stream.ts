@@ -1,5 +1,5 @@
-import { StreamConnection } from './stream-connection.js';
-import type { ConnectStreamOptions } from './stream-options.js';
+import { StreamConnection } from './connection/stream-connection.js';
+import type { ConnectStreamOptions } from './connection/stream-options.js';
 
 /**
  * Connects to a session, or creates one first. Returns at once; everything that happens is told by events, and

@@ -1,37 +1,42 @@
 export { connectStream } from './connect-stream.js';
-export { controlStream } from './control-stream.js';
-export { StreamConnection } from './stream-connection.js';
-export type { InputControl, InputControlOptions, PressType } from './input-control.js';
-export type { ConnectStreamOptions } from './stream-options.js';
+export { controlStream } from './input/control-stream.js';
+export { StreamConnection } from './connection/stream-connection.js';
+export type { InputControl, InputControlOptions, PressType } from './input/input-control.js';
+export type { ConnectStreamOptions } from './connection/stream-options.js';
 export type {
   ConnectionStatus,
   MediaTransportName,
   StateChange,
   StreamEvents,
   ViewerRole,
-} from './stream-events.js';
-export type { BlockedPlayback } from './playback.js';
-export type { SessionMetadata, SessionStatus, StreamSessionState, VideoMetadata } from './session-state.js';
-export type { CreateSessionRequest, RenderOptions, RequestHeaders } from './signaling.js';
-export { StreamError, type ClientErrorCode } from './stream-error.js';
-export type { RecentStats, StreamStats } from './stream-stats.js';
-export type { CandidatePaths } from './candidate-paths.js';
-export type { ClientReport } from './client-report.js';
-export type { IceServerFailure, PeerReport } from './peer-report.js';
+} from './connection/stream-events.js';
+export type { BlockedPlayback } from './media/playback.js';
+export type {
+  SessionMetadata,
+  SessionStatus,
+  StreamSessionState,
+  VideoMetadata,
+} from './connection/session-state.js';
+export type { CreateSessionRequest, RenderOptions, RequestHeaders } from './connection/signaling.js';
+export { StreamError, type ClientErrorCode } from './connection/stream-error.js';
+export type { RecentStats, StreamStats } from './diagnose/stream-stats.js';
+export type { CandidatePaths } from './diagnose/candidate-paths.js';
+export type { ClientReport } from './diagnose/client-report.js';
+export type { IceServerFailure, PeerReport } from './diagnose/peer-report.js';
 export type {
   ConsumerDiagnostics,
   EncodingDiagnostics,
   ServerDiagnostics,
   StageTime,
   ViewerDiagnostics,
-} from './server-diagnostics.js';
-export { StateStore, type PatchOperation } from './state-store.js';
-export { readEventStream, SseParser, type SseEvent, type SseListener } from './sse-reader.js';
-export { diagnose } from './diagnose.js';
-export type { Finding, FindingCode } from './finding.js';
+} from './diagnose/server-diagnostics.js';
+export { StateStore, type PatchOperation } from './connection/state-store.js';
+export { readEventStream, SseParser, type SseEvent, type SseListener } from './connection/sse-reader.js';
+export { diagnose } from './diagnose/diagnose.js';
+export type { Finding, FindingCode } from './diagnose/finding.js';
 export {
   stageLatency,
   type LatencyStage,
   type LatencyStageName,
   type StageLatency,
-} from './stage-latency.js';
+} from './diagnose/stage-latency.js';

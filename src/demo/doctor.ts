@@ -1,14 +1,14 @@
 import { createSocket } from 'node:dgram';
 import { statfs } from 'node:fs/promises';
 
-import { findBrowser } from '../capture/browser-discovery.js';
-import { BrowserProcess } from '../capture/browser-process.js';
-import { EncoderProbe, type EncoderReport, type ProbedCandidate } from '../encode/encoder-probe.js';
-import { ENCODER_ORDER } from '../encoder-names.js';
-import { asError } from '../errors.js';
+import { findBrowser } from '../render/capture/browser-discovery.js';
+import { BrowserProcess } from '../render/capture/browser-process.js';
+import { EncoderProbe, type EncoderReport, type ProbedCandidate } from '../render/encode/encoder-probe.js';
+import { ENCODER_ORDER } from '../options/encoder-names.js';
+import { asError } from '../base/errors.js';
 import { loadNativeAddon } from '../fanout/load-native-addon.js';
-import { silentLogger } from '../logger.js';
-import { DEFAULT_TARGET_POLICY } from '../target-policy.js';
+import { silentLogger } from '../base/logger.js';
+import { DEFAULT_TARGET_POLICY } from '../options/target-policy-options.js';
 
 export interface DoctorOptions {
   /** As the option `encoderDevice` of the router. */

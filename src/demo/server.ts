@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import express, { type Express } from 'express';
 
 import { createStreamKitRouter, type StreamKitOptions, type StreamKitRouter } from '../index.js';
-import { isOwnAddress } from '../own-address.js';
+import { isOwnAddress } from '../egress/own-address.js';
 import { guardTerminals, terminalOffer } from './terminal-access.js';
 
 /** Options of {@link createDemoServer}. */

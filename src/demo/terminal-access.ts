@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 
 import type { RequestValidation, StreamKitOptions } from '../index.js';
-import { terminalOptions } from '../terminal-options.js';
+import { terminalOptions } from '../options/terminal-options.js';
 
 /** What the pages are told of terminals; null: there are none. */
 export interface TerminalOffer {

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.js';
+import type { Clock, Timer } from '../base/clock.js';
 
 /**
  * Coalesces the keyframe requests of all viewers of one source. The first goes out at once, then at most one an

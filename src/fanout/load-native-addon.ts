@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { asError, StreamKitError } from '../errors.js';
+import { asError, StreamKitError } from '../base/errors.js';
 import type { NativeAddon } from './native-addon.js';
 
 /** The surface of `native-addon.ts` as it is known here. */

@@ -1,7 +1,7 @@
 import type { RTCDtlsTransport } from 'werift';
 
-import type { LogContext } from '../logger.js';
-import type { RtpPayloads } from '../packetize/rtp-payloads.js';
+import type { LogContext } from '../base/logger.js';
+import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
 
 /** What flows back from the fan-out of one encoded source to whoever feeds it. */
 export interface ProducerListener {

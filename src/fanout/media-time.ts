@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import type { Clock } from '../base/clock.js';
 
 /** An NTP timestamp (RFC 3550 section 4): seconds since 1900 and 2^-32 fractions of one. */
 export interface NtpTime {

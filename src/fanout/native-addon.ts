@@ -204,7 +204,7 @@ export interface NativePlane {
 
   /**
    * Opens a stream socket over which another process sends encoded frames, in the format of
-   * `src/packetize/media-frame-writer.ts`. The plane's thread reads it; no frame passes through JavaScript.
+   * `src/render/packetize/media-frame-writer.ts`. The plane's thread reads it; no frame passes through JavaScript.
    * @returns `fd`: the other process's end, for `stdio` of `child_process.spawn`. The caller closes it after spawning;
    * otherwise the end of that process is never seen.
    * @throws Error with `code` (EMFILE …) if there are no descriptors.

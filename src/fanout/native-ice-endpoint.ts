@@ -1,4 +1,4 @@
-import { StreamKitError } from '../errors.js';
+import { StreamKitError } from '../base/errors.js';
 import type { IceEndpoint, IceSocket } from './media-plane.js';
 import type { SocketAddress } from './native-addon.js';
 import type { NativePlaneHost } from './native-plane-host.js';

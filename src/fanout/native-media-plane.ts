@@ -1,8 +1,8 @@
 import type { RTCDtlsTransport } from 'werift';
 
-import type { Clock } from '../clock.js';
-import { StreamKitError } from '../errors.js';
-import type { LogContext, Logger } from '../logger.js';
+import type { Clock } from '../base/clock.js';
+import { StreamKitError } from '../base/errors.js';
+import type { LogContext, Logger } from '../base/logger.js';
 import type {
   ConsumerParameters,
   IceEndpoint,

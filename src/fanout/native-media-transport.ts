@@ -1,6 +1,6 @@
 import type { RTCDtlsTransport } from 'werift';
 
-import { StreamKitError } from '../errors.js';
+import { StreamKitError } from '../base/errors.js';
 import type { Consumer, ConsumerParameters, MediaTransport, Producer } from './media-plane.js';
 import type { NativeSrtpParameters } from './native-addon.js';
 import { NativeConsumer } from './native-consumer.js';

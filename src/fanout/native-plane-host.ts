@@ -1,5 +1,5 @@
-import { asError, StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
 import type {
   MediaSocketFailure,
   NativeAddon,

@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.js';
-import type { RtpPayloads } from '../packetize/rtp-payloads.js';
+import type { Clock } from '../base/clock.js';
+import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
 import { KeyframeRequestPolicy } from './keyframe-request-policy.js';
 import type { MediaPlane, Producer, ProducerListener, ProducerParameters } from './media-plane.js';
 import { DEFAULT_HISTORY_MS, DEFAULT_KEYFRAME_INTERVAL_MIN_MS } from './media-plane.js';

@@ -1,6 +1,6 @@
-import type { Clock } from '../clock.js';
-import { StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
+import type { Clock } from '../base/clock.js';
+import { StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
 import { loadNativeAddon } from './load-native-addon.js';
 import type { MediaPlane } from './media-plane.js';
 import type { NativeAddon } from './native-addon.js';

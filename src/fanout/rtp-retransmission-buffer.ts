@@ -1,4 +1,4 @@
-import type { RtpPayloads } from '../packetize/rtp-payloads.js';
+import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
 
 /** One packet of the history. */
 export interface StoredPacket {

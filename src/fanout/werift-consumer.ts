@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
 
-import type { RtpPayloads } from '../packetize/rtp-payloads.js';
+import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
 import { newConsumerStats } from './consumer-stats.js';
 import type { Consumer, ConsumerParameters, ConsumerStats } from './media-plane.js';
-import { rtpTimestampOf } from '../encode/rtp-clock.js';
+import { rtpTimestampOf } from '../render/encode/rtp-clock.js';
 import { type MediaTime, roundTripMs } from './media-time.js';
 import { buildBye, buildSenderReport } from './rtcp-builder.js';
 import type { ReportBlock, RtcpMessage } from './rtcp-parser.js';

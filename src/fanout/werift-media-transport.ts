@@ -1,7 +1,7 @@
 import type { RTCDtlsTransport } from 'werift';
 
-import { asError, StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
 import type { Consumer, ConsumerParameters, MediaTransport, Producer } from './media-plane.js';
 import type { MediaTime } from './media-time.js';
 import { parseRtcp, type RtcpMessage } from './rtcp-parser.js';

@@ -1,6 +1,6 @@
 import type { RTCDtlsTransport, RtpHeader } from 'werift';
 
-import { StreamKitError } from '../errors.js';
+import { StreamKitError } from '../base/errors.js';
 
 /** What the media plane uses of werift's private parts, and nowhere else but in this file (werift 0.24.4). */
 interface CandidatePairInternals {

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
-import type { ResolvedAccessOptions, RequestValidation } from '../access-options.js';
-import { callerId, callerLimits } from '../access-options.js';
-import { asError, StreamKitError } from '../errors.js';
-import { isPlainObject, oneOf } from '../option-checks.js';
+import type { ResolvedAccessOptions, RequestValidation } from '../options/access-options.js';
+import { callerId, callerLimits } from '../options/access-options.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import { isPlainObject, oneOf } from '../options/option-checks.js';
 import type { Caller } from '../session/caller.js';
 import { callerAddress } from './caller-address.js';
 import type { AccessRequest } from './http-message.js';

@@ -1,5 +1,5 @@
-import type { ResolvedRateLimitOptions } from '../access-options.js';
-import type { Clock } from '../clock.js';
+import type { ResolvedRateLimitOptions } from '../options/access-options.js';
+import type { Clock } from '../base/clock.js';
 import type { Caller } from '../session/caller.js';
 import { RateLimiter } from './rate-limiter.js';
 

@@ -1,5 +1,5 @@
-import type { ResolvedCorsOptions } from '../access-options.js';
-import { asError } from '../errors.js';
+import type { ResolvedCorsOptions } from '../options/access-options.js';
+import { asError } from '../base/errors.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 
 type Headers = Readonly<Record<string, string>>;

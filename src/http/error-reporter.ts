@@ -1,5 +1,5 @@
-import { asError } from '../errors.js';
-import type { ResolvedOptions } from '../options.js';
+import { asError } from '../base/errors.js';
+import type { ResolvedOptions } from '../options/stream-kit-options.js';
 import type { CallerContext } from '../session/caller.js';
 
 /** The application's `onError`; what goes wrong in it must not take the server with it. */

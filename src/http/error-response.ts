@@ -1,4 +1,4 @@
-import { StreamKitError } from '../errors.js';
+import { StreamKitError } from '../base/errors.js';
 import type { HttpResponse } from './http-message.js';
 import { jsonResponse } from './http-message.js';
 

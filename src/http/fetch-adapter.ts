@@ -1,6 +1,6 @@
 import { addAbortSignal, Readable } from 'node:stream';
 
-import type { Clock } from '../clock.js';
+import type { Clock } from '../base/clock.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import type { RequestBody } from './json-body.js';
 import { readJsonBody } from './json-body.js';

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 
-import { asError, StreamKitError } from '../errors.js';
+import { asError, StreamKitError } from '../base/errors.js';
 import type { HttpResponse } from './http-message.js';
 
 /** Bytes of a file, both ends included. */

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 
-import type { Clock } from '../clock.js';
-import { asError, StreamKitError } from '../errors.js';
+import type { Clock } from '../base/clock.js';
+import { asError, StreamKitError } from '../base/errors.js';
 
 /** Largest request body, bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024;

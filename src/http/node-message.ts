@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 
-import type { Clock } from '../clock.js';
+import type { Clock } from '../base/clock.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import type { RequestBody } from './json-body.js';
 import { readJsonBody } from './json-body.js';

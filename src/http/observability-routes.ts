@@ -1,4 +1,4 @@
-import { READY_SEGMENT } from '../observability-options.js';
+import { READY_SEGMENT } from '../options/observability-options.js';
 import { emptyResponse, jsonResponse } from './http-message.js';
 import type { RouteMethods } from './session-routes.js';
 

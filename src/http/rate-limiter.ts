@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.js';
-import { StreamKitError } from '../errors.js';
+import type { Clock } from '../base/clock.js';
+import { StreamKitError } from '../base/errors.js';
 
 export interface RateLimit {
   /** What a caller may do on and on. */

@@ -1,5 +1,5 @@
-import { StreamKitError } from '../errors.js';
-import { expectation } from '../option-checks.js';
+import { StreamKitError } from '../base/errors.js';
+import { expectation } from '../options/option-checks.js';
 import { parseRecordingRequest } from '../session/session-recordings.js';
 import type { SessionRecordings } from '../session/session-recordings.js';
 import { fileResponse } from './file-response.js';

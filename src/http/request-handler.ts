@@ -1,6 +1,6 @@
-import type { Clock } from '../clock.js';
-import type { ErrorCode } from '../errors.js';
-import { StreamKitError } from '../errors.js';
+import type { Clock } from '../base/clock.js';
+import type { ErrorCode } from '../base/errors.js';
+import { StreamKitError } from '../base/errors.js';
 import type { Caller } from '../session/caller.js';
 import type { Authorize } from './authorization.js';
 import type { CorsPolicy } from './cors-policy.js';

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 
-import type { Clock, Timer } from '../clock.js';
+import type { Clock, Timer } from '../base/clock.js';
 import type { EventSink, EventSinkListener } from '../session/event-sink.js';
 import { COMMENT, COMMENT_INTERVAL_MS, END_TIMEOUT_MS, RETRY } from './event-stream-timing.js';
 

@@ -1,5 +1,5 @@
-import { StreamKitError } from '../errors.js';
-import { expectation } from '../option-checks.js';
+import { StreamKitError } from '../base/errors.js';
+import { expectation } from '../options/option-checks.js';
 
 /** Query parameters of an event stream. */
 export interface EventStreamQuery {

@@ -1,11 +1,18 @@
 import { createHmac, timingSafeEqual, type KeyObject } from 'node:crypto';
 
-import type { ResolvedStreamTokenOptions, ViewerRole } from '../access-options.js';
-import { callerId, MAX_TOKEN_LIFETIME_SECONDS } from '../access-options.js';
-import type { Clock } from '../clock.js';
-import { StreamKitError } from '../errors.js';
-import { anObject, badOption, integerBetween, isPlainObject, listOf, oneOf } from '../option-checks.js';
-import { refuseUnknownNames } from '../option-checks.js';
+import type { ResolvedStreamTokenOptions, ViewerRole } from '../options/access-options.js';
+import { callerId, MAX_TOKEN_LIFETIME_SECONDS } from '../options/access-options.js';
+import type { Clock } from '../base/clock.js';
+import { StreamKitError } from '../base/errors.js';
+import {
+  anObject,
+  badOption,
+  integerBetween,
+  isPlainObject,
+  listOf,
+  oneOf,
+} from '../options/option-checks.js';
+import { refuseUnknownNames } from '../options/option-checks.js';
 
 /** What a stream token can be good for. `stream` is the WebSocket of the protocol. */
 export const STREAM_TOKEN_SCOPES = [

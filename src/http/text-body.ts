@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.js';
-import { asError, StreamKitError } from '../errors.js';
+import type { Clock } from '../base/clock.js';
+import { asError, StreamKitError } from '../base/errors.js';
 import type { RequestBody } from './json-body.js';
 import { checkLength, readBytes, tooLarge } from './json-body.js';
 

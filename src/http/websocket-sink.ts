@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 
 import type { WebSocket } from 'ws';
 
-import type { Clock, Timer } from '../clock.js';
+import type { Clock, Timer } from '../base/clock.js';
 import type { MessageSink, MessageSinkListener } from '../session/message-sink.js';
 
 /** A client that answers no ping for two of these is gone, ms. */

@@ -5,9 +5,9 @@ import type { Duplex } from 'node:stream';
 
 import { WebSocketServer } from 'ws';
 
-import type { Clock } from '../clock.js';
-import type { ErrorCode } from '../errors.js';
-import { StreamKitError } from '../errors.js';
+import type { Clock } from '../base/clock.js';
+import type { ErrorCode } from '../base/errors.js';
+import { StreamKitError } from '../base/errors.js';
 import type { Caller } from '../session/caller.js';
 import type { MessageSink } from '../session/message-sink.js';
 import type { Authorize } from './authorization.js';

@@ -1,6 +1,6 @@
-import { StreamKitError } from '../errors.js';
-import type { IceServerOption, IceServers } from '../ice-server-options.js';
-import type { Logger } from '../logger.js';
+import { StreamKitError } from '../base/errors.js';
+import type { IceServerOption, IceServers } from '../options/ice-server-options.js';
+import type { Logger } from '../base/logger.js';
 import { callerBindings } from '../session/caller.js';
 import type { IceServerSource } from '../session/ice-server-source.js';
 import type { SessionRegistry } from '../session/session-registry.js';

@@ -1,6 +1,6 @@
-import type { ViewerRole } from '../access-options.js';
-import type { ResolvedControlOptions } from '../control-options.js';
-import { StreamKitError } from '../errors.js';
+import type { ViewerRole } from '../options/access-options.js';
+import type { ResolvedControlOptions } from '../options/control-options.js';
+import { StreamKitError } from '../base/errors.js';
 
 /** One that may be given control. */
 export interface ControlMember {

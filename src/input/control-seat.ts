@@ -1,8 +1,8 @@
-import type { ViewerRole } from '../access-options.js';
-import type { Clock } from '../clock.js';
-import { asError, StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
-import { TokenBucket } from '../token-bucket.js';
+import type { ViewerRole } from '../options/access-options.js';
+import type { Clock } from '../base/clock.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import { TokenBucket } from '../base/token-bucket.js';
 import type { ControlGroup, ControlMember } from './control-group.js';
 import { InputError, type InputErrorCode } from './input-error.js';
 import { parseInput, parseTypedMessage, type TypedMessage } from './input-message.js';

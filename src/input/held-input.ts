@@ -1,4 +1,4 @@
-import type { GamepadState } from '../capture/page-controls.js';
+import type { GamepadState } from '../render/capture/page-controls.js';
 import type { HeldKey } from './keyboard-event.js';
 
 /** What one controller holds, so that it can be let go of when the controller goes. */

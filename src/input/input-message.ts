@@ -1,4 +1,4 @@
-import { expectation, isPlainObject } from '../option-checks.js';
+import { expectation, isPlainObject } from '../options/option-checks.js';
 import { InputError } from './input-error.js';
 import { type NamedKey, parseKeyName } from './key-name.js';
 

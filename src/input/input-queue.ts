@@ -1,5 +1,5 @@
-import { asError } from '../errors.js';
-import type { Logger } from '../logger.js';
+import { asError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
 import { InputError } from './input-error.js';
 
 /** One thing that is done to a page. */

@@ -1,4 +1,4 @@
-import type { InputCommands } from '../capture/page-controls.js';
+import type { InputCommands } from '../render/capture/page-controls.js';
 import type { NamedKey } from './key-name.js';
 
 export type KeyEvent = InputCommands['Input.dispatchKeyEvent'];

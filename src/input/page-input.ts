@@ -1,6 +1,6 @@
-import type { InputCommands, PageControls } from '../capture/page-controls.js';
-import type { Clock } from '../clock.js';
-import type { Logger } from '../logger.js';
+import type { InputCommands, PageControls } from '../render/capture/page-controls.js';
+import type { Clock } from '../base/clock.js';
+import type { Logger } from '../base/logger.js';
 import { type GamepadStates, type HeldInput, holdsNothing, MAX_HELD_KEYS, Slots } from './held-input.js';
 import { InputError } from './input-error.js';
 import type { GamepadMessage, InputMessage, KeyboardMessage, TouchMessage } from './input-message.js';

@@ -1,5 +1,5 @@
-import type { InputCommands, PageControls } from '../capture/page-controls.js';
-import type { Clock } from '../clock.js';
+import type { InputCommands, PageControls } from '../render/capture/page-controls.js';
+import type { Clock } from '../base/clock.js';
 import type { HeldInput } from './held-input.js';
 import type { PicturePoint, PointerMessage, WheelMessage } from './input-message.js';
 import type { InputQueue, InputStep } from './input-queue.js';

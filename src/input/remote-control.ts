@@ -1,7 +1,7 @@
-import type { PageControls } from '../capture/page-controls.js';
-import type { Clock } from '../clock.js';
-import type { ResolvedControlOptions } from '../control-options.js';
-import type { Logger } from '../logger.js';
+import type { PageControls } from '../render/capture/page-controls.js';
+import type { Clock } from '../base/clock.js';
+import type { ResolvedControlOptions } from '../options/control-options.js';
+import type { Logger } from '../base/logger.js';
 import { ControlGroup, type ControlMember } from './control-group.js';
 import { Channel, type ControlSeat, Seat, type SeatControl, type SeatListener } from './control-seat.js';
 import type { InputTarget } from './input-target.js';

@@ -1,5 +1,5 @@
-import { asError } from '../errors.js';
-import type { Logger } from '../logger.js';
+import { asError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
 import type { ObserveSession } from '../session/session-events.js';
 
 /** Tells them all; what one of them throws is logged and harms neither the others nor the session. */

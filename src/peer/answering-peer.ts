@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 
-import { type Clock, systemClock, type Timer } from '../clock.js';
-import { StreamKitError } from '../errors.js';
+import { type Clock, systemClock, type Timer } from '../base/clock.js';
+import { StreamKitError } from '../base/errors.js';
 import type { ConsumerParameters } from '../fanout/media-plane.js';
 import {
   answerForOwnPeer,
@@ -9,9 +9,9 @@ import {
   fragmentForPlayer,
   type OwnOffer,
   readOwnOffer,
-} from './player-answer.js';
-import { type PlayerMedia, type PlayerOffer, readPlayerOffer } from './player-offer.js';
-import { readFragment } from './sdp-fragment.js';
+} from './sdp/player-answer.js';
+import { type PlayerMedia, type PlayerOffer, readPlayerOffer } from './sdp/player-offer.js';
+import { readFragment } from './sdp/sdp-fragment.js';
 import type {
   AnsweringPeer,
   AnsweringPeerParameters,

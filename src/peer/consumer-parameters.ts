@@ -1,8 +1,8 @@
 import type { RTCPeerConnection } from 'werift';
 
-import { StreamKitError } from '../errors.js';
+import { StreamKitError } from '../base/errors.js';
 import type { ConsumerParameters } from '../fanout/media-plane.js';
-import type { AcceptedAnswer, AcceptedMedia } from './sdp-answer.js';
+import type { AcceptedAnswer, AcceptedMedia } from './sdp/sdp-answer.js';
 
 /**
  * How long a viewer may hold a picture back to keep it with its sound, which takes about 60 ms longer: Opus packets are

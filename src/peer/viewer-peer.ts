@@ -1,7 +1,7 @@
-import type { StreamKitError } from '../errors.js';
-import type { IceServerOption } from '../ice-server-options.js';
-import type { LogContext } from '../logger.js';
-import type { VideoCodec } from '../encode/encoded-frame.js';
+import type { StreamKitError } from '../base/errors.js';
+import type { IceServerOption } from '../options/ice-server-options.js';
+import type { LogContext } from '../base/logger.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { ConsumerParameters, MediaTransport } from '../fanout/media-plane.js';
 
 /** RTCIceCandidateInit of the W3C. */

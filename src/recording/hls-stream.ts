@@ -1,7 +1,7 @@
-import type { Clock, Timer } from '../clock.js';
-import { StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
-import type { ResolvedHlsOptions } from '../recording-options.js';
+import type { Clock, Timer } from '../base/clock.js';
+import { StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import type { ResolvedHlsOptions } from '../options/recording-options.js';
 import type { HlsReport, HlsThreadData } from './hls-messages.js';
 import { HlsWindow } from './hls-window.js';
 import type { MuxThread, OpenMuxThread } from './mux-thread.js';

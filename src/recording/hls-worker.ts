@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { AV_LOG_FATAL } from 'node-av/constants';
 import { Log } from 'node-av/lib';
 
-import { asError } from '../errors.js';
+import { asError } from '../base/errors.js';
 import type { HlsReport, HlsThreadData } from './hls-messages.js';
 import { HlsSegmenter } from './hls-segmenter.js';
 import type { MuxRequest } from './recording-messages.js';

@@ -1,5 +1,5 @@
-import type { VideoCodec } from '../encode/encoded-frame.js';
-import { AnnexBScanner } from '../packetize/annex-b.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import { AnnexBScanner } from '../render/packetize/annex-b.js';
 import type { PictureSize } from './h264-picture-size.js';
 import { h264PictureSize } from './h264-picture-size.js';
 

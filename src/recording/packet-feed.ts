@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../clock.js';
-import type { EncodedAudio, EncodedFrame } from '../encode/encoded-frame.js';
+import type { Clock, Timer } from '../base/clock.js';
+import type { EncodedAudio, EncodedFrame } from '../render/encode/encoded-frame.js';
 import type { MuxPacket } from './mux-packet.js';
 import type { OpenPacketSource, PacketSink, PacketSource } from './packet-source.js';
 

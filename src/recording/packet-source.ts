@@ -1,4 +1,4 @@
-import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
+import type { EncodedAudio, EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
 
 /** Takes what a session encodes. None of these may throw. */
 export interface PacketSink {

@@ -2,7 +2,7 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { asError, StreamKitError } from '../errors.js';
+import { asError, StreamKitError } from '../base/errors.js';
 
 /** A session, a recording of it, a file of that. All of it is named by the server: v4 UUIDs and a number. */
 const FILE_NAME = /^[\da-f-]{36}_[\da-f-]{36}_\d+\.(?:mp4|webm)$/;

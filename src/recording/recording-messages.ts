@@ -1,4 +1,4 @@
-import type { VideoCodec } from '../encode/encoded-frame.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { MuxPacket } from './mux-packet.js';
 
 /** One file of a recording: it begins where the picture changes its size or its encoder. */

@@ -1,7 +1,7 @@
-import type { Clock } from '../clock.js';
-import { StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
-import type { ResolvedRecordingOptions } from '../recording-options.js';
+import type { Clock } from '../base/clock.js';
+import { StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import type { ResolvedRecordingOptions } from '../options/recording-options.js';
 import type { OpenPacketSource } from './packet-source.js';
 import { RecordingDirectory } from './recording-directory.js';
 import type { OpenRecordingThread } from './recording.js';

@@ -1,7 +1,7 @@
-import type { Clock, Timer } from '../clock.js';
-import type { VideoCodec } from '../encode/encoded-frame.js';
-import type { Logger } from '../logger.js';
-import type { ResolvedRecordingOptions } from '../recording-options.js';
+import type { Clock, Timer } from '../base/clock.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import type { Logger } from '../base/logger.js';
+import type { ResolvedRecordingOptions } from '../options/recording-options.js';
 import type { MuxThread, OpenMuxThread } from './mux-thread.js';
 import { PacketFeed } from './packet-feed.js';
 import type { OpenPacketSource } from './packet-source.js';

@@ -1,4 +1,4 @@
-import type { CallerLimits, ViewerRole } from '../access-options.js';
+import type { CallerLimits, ViewerRole } from '../options/access-options.js';
 
 /** Who is calling, as the application put it; undefined where it said nothing. */
 export type CallerContext = Readonly<Record<string, unknown>> | undefined;

@@ -1,7 +1,7 @@
-import type { Clock } from '../clock.js';
-import { asError } from '../errors.js';
-import type { Logger } from '../logger.js';
-import { settlesWithin } from './deadline.js';
+import type { Clock } from '../base/clock.js';
+import { asError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import { settlesWithin } from '../base/deadline.js';
 
 /** What closing may take, ms: of one session less than 5 s together. What is late goes on by itself. */
 const BUDGET_MS = { viewers: 800, encoders: 800, capture: 3200, terminal: 3200, replay: 800 } as const;

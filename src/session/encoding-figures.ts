@@ -1,6 +1,6 @@
-import type { VideoEncoderStats } from '../encode/encode-thread.js';
-import type { EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
-import type { FrameStages, FrameTiming } from '../encode/frame-timing.js';
+import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
+import type { EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
+import type { FrameStages, FrameTiming } from '../render/encode/frame-timing.js';
 
 /** What one encoding does, which all viewers of its codec share. */
 export interface EncodingDiagnostics {

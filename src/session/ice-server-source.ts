@@ -1,17 +1,17 @@
-import type { Clock } from '../clock.js';
-import { asError, StreamKitError } from '../errors.js';
+import type { Clock } from '../base/clock.js';
+import { asError, StreamKitError } from '../base/errors.js';
 import type {
   IceServerOption,
   IceServers,
   IceServersContext,
   IceServersHook,
   ResolvedIceServerEntry,
-} from '../ice-server-options.js';
-import { iceServerList, NO_ICE_SERVERS } from '../ice-server-options.js';
-import type { Logger } from '../logger.js';
-import { credentialsUnder, randomTurnUser } from '../turn-rest.js';
+} from '../options/ice-server-options.js';
+import { iceServerList, NO_ICE_SERVERS } from '../options/ice-server-options.js';
+import type { Logger } from '../base/logger.js';
+import { credentialsUnder, randomTurnUser } from '../options/turn-rest.js';
 import type { Caller } from './caller.js';
-import { settlesWithin } from './deadline.js';
+import { settlesWithin } from '../base/deadline.js';
 import type { FindIceServers } from './viewer.js';
 
 /** How long the application's function may take, ms: somebody waits for a picture meanwhile. */

@@ -1,4 +1,4 @@
-import { asError, StreamKitError } from '../errors.js';
+import { asError, StreamKitError } from '../base/errors.js';
 
 /**
  * Size of parsed JSON in bytes of UTF-8.

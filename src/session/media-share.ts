@@ -1,4 +1,4 @@
-import type { VideoCodec } from '../encode/encoded-frame.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { Consumer } from '../fanout/media-plane.js';
 import type { OnDemand } from './on-demand.js';
 import { consumerDiagnostics, type ShareDiagnostics } from './session-diagnostics.js';

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.js';
+import type { Clock, Timer } from '../base/clock.js';
 
 export interface OnDemandParameters {
   readonly clock: Clock;

@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.js';
-import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
+import type { Clock } from '../base/clock.js';
+import type { EncodedAudio, EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
 import type { OpenPacketSource, PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { ChunkReader, ChunkStream } from './chunk-stream.js';
 import { SEQUENCE_BYTES } from './chunk-stream.js';

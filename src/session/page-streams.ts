@@ -1,6 +1,6 @@
-import type { Clock } from '../clock.js';
-import type { VideoCodec } from '../encode/encoded-frame.js';
-import type { Logger } from '../logger.js';
+import type { Clock } from '../base/clock.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import type { Logger } from '../base/logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { PageStream } from './page-stream.js';
 import type { StreamSessionState } from './session-state.js';

@@ -1,4 +1,4 @@
-import { StreamKitError } from '../errors.js';
+import { StreamKitError } from '../base/errors.js';
 import type { AnsweringPeer, AnsweringPeerParameters, OpenAnsweringPeer } from '../peer/viewer-peer.js';
 import type { Caller } from './caller.js';
 import { obeys } from './caller.js';

@@ -1,9 +1,9 @@
-import type { VideoCodec } from '../encode/encoded-frame.js';
-import type { CallerLimits } from '../access-options.js';
-import { StreamKitError } from '../errors.js';
-import { expectation, isPlainObject } from '../option-checks.js';
-import { BITRATE_BOUNDS_BPS } from '../options.js';
-import type { Viewport } from '../options.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import type { CallerLimits } from '../options/access-options.js';
+import { StreamKitError } from '../base/errors.js';
+import { expectation, isPlainObject } from '../options/option-checks.js';
+import { BITRATE_BOUNDS_BPS } from '../options/stream-kit-options.js';
+import type { Viewport } from '../options/stream-kit-options.js';
 import { defaultBitrateBps } from './default-bitrate.js';
 
 /** What a client may ask for the video codec of a session. */

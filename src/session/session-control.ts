@@ -1,10 +1,10 @@
-import type { Clock } from '../clock.js';
-import { asError, StreamKitError } from '../errors.js';
-import type { PageControls } from '../capture/page-controls.js';
+import type { Clock } from '../base/clock.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { PageControls } from '../render/capture/page-controls.js';
 import type { ControlSeat, SeatListener } from '../input/control-seat.js';
 import type { InputTarget } from '../input/input-target.js';
 import type { OpenRemoteControl, RemoteControl } from '../input/remote-control.js';
-import type { Logger } from '../logger.js';
+import type { Logger } from '../base/logger.js';
 import type { Caller } from './caller.js';
 
 export interface SessionControlParameters {

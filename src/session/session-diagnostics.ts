@@ -1,4 +1,4 @@
-import type { VideoCodec } from '../encode/encoded-frame.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { ConsumerStats } from '../fanout/media-plane.js';
 import type { PeerPath } from '../peer/viewer-peer.js';
 import type { EncodingDiagnostics } from './encoding-figures.js';

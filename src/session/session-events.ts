@@ -1,5 +1,5 @@
-import type { VideoCodec } from '../encode/encoded-frame.js';
-import type { ErrorCode } from '../errors.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import type { ErrorCode } from '../base/errors.js';
 import type { RecordingStatus } from '../recording/recording.js';
 import type { StreamSessionStatus } from './session-state.js';
 

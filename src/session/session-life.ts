@@ -1,6 +1,6 @@
-import type { Timer } from '../clock.js';
-import { StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
+import type { Timer } from '../base/clock.js';
+import { StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
 import type { EventLogEntry } from './event-log.js';
 import { IdleWatch } from './idle-watch.js';
 import type { SessionEndReason } from './session-events.js';

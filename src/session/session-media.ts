@@ -1,14 +1,14 @@
-import type { Capture, CaptureFormat } from '../capture/capture.js';
+import type { Capture, CaptureFormat } from '../render/capture/capture.js';
 import type {
   AudioEncodeThread,
   EncoderReplacement,
   VideoEncodeThread,
   VideoEncoderStats,
-} from '../encode/encode-thread.js';
-import type { EncodedAudio, EncodedFrame, VideoCodec } from '../encode/encoded-frame.js';
-import { asError, StreamKitError } from '../errors.js';
+} from '../render/encode/encode-thread.js';
+import type { EncodedAudio, EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
+import { asError, StreamKitError } from '../base/errors.js';
 import type { Producer } from '../fanout/media-plane.js';
-import type { Logger } from '../logger.js';
+import type { Logger } from '../base/logger.js';
 import type { ConnectedMedia } from '../peer/viewer-peer.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { EncodingFigures, type EncodingDiagnostics, type EncodingTargets } from './encoding-figures.js';

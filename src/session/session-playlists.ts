@@ -1,4 +1,4 @@
-import { StreamKitError } from '../errors.js';
+import { StreamKitError } from '../base/errors.js';
 import type { HlsStream, HlsStreamParameters } from '../recording/hls-stream.js';
 import type { SessionRegistry } from './session-registry.js';
 

@@ -1,6 +1,6 @@
-import type { VideoCodec } from '../encode/encoded-frame.js';
-import { StreamKitError } from '../errors.js';
-import { expectation, isPlainObject } from '../option-checks.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import { StreamKitError } from '../base/errors.js';
+import { expectation, isPlainObject } from '../options/option-checks.js';
 import type { RecordingStore } from '../recording/recording-store.js';
 import type { Recording, RecordingInfo } from '../recording/recording.js';
 import type { ObserveSession } from './session-events.js';

@@ -1,8 +1,8 @@
-import type { Timer } from '../clock.js';
-import { isTerminalName } from '../terminal-options.js';
+import type { Timer } from '../base/clock.js';
+import { isTerminalName } from '../options/terminal-options.js';
 import type { TerminalTarget } from '../terminal/terminal.js';
-import type { ErrorCode } from '../errors.js';
-import { StreamKitError } from '../errors.js';
+import type { ErrorCode } from '../base/errors.js';
+import { StreamKitError } from '../base/errors.js';
 import type { Caller } from './caller.js';
 import { callerBindings } from './caller.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';

@@ -1,6 +1,7 @@
-import { StreamKitError } from '../errors.js';
-import { expectation, isPlainObject } from '../option-checks.js';
-import { permitsUrl, type TargetPolicy } from '../target-policy.js';
+import { StreamKitError } from '../base/errors.js';
+import { expectation, isPlainObject } from '../options/option-checks.js';
+import { type TargetPolicy } from '../options/target-policy-options.js';
+import { permitsUrl } from '../egress/target-policy.js';
 import { jsonBytes } from './json-bytes.js';
 import type { RenderOptions, RenderOptionDefaults } from './render-options.js';
 import { parseRenderOptions } from './render-options.js';

@@ -1,9 +1,9 @@
 import jsonPatch from 'fast-json-patch';
 import type { Operation } from 'fast-json-patch';
 
-import type { CaptureKind } from '../capture/capture.js';
-import type { VideoEncoderStats } from '../encode/encode-thread.js';
-import type { VideoCodec } from '../encode/encoded-frame.js';
+import type { CaptureKind } from '../render/capture/capture.js';
+import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { RecordingStatus } from '../recording/recording.js';
 
 export type StreamSessionStatus = 'initializing' | 'connecting' | 'streaming' | 'error' | 'terminated';

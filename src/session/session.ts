@@ -1,9 +1,9 @@
-import type { Capture, SnapshotParameters } from '../capture/capture.js';
-import type { VideoEncoderStats } from '../encode/encode-thread.js';
-import type { VideoCodec } from '../encode/encoded-frame.js';
-import { asError, StreamKitError } from '../errors.js';
-import type { IceServerOption } from '../ice-server-options.js';
-import type { Logger } from '../logger.js';
+import type { Capture, SnapshotParameters } from '../render/capture/capture.js';
+import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { IceServerOption } from '../options/ice-server-options.js';
+import type { Logger } from '../base/logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
 import { closePart } from './close-part.js';

@@ -1,5 +1,5 @@
-import { StreamKitError } from '../errors.js';
-import { expectation, isPlainObject } from '../option-checks.js';
+import { StreamKitError } from '../base/errors.js';
+import { expectation, isPlainObject } from '../options/option-checks.js';
 import type { IceCandidateInit } from '../peer/viewer-peer.js';
 
 /** An SDP of ours is about 4 KiB; one with every codec a browser knows is about 20 KiB. */

@@ -1,4 +1,4 @@
-import { StreamKitError } from '../errors.js';
+import { StreamKitError } from '../base/errors.js';
 
 /** Most snapshots of one session that are taken or waited for. */
 const MAX_SNAPSHOTS = 4;

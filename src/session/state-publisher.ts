@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.js';
+import type { Clock, Timer } from '../base/clock.js';
 import type { EventLogEntry } from './event-log.js';
 import { EventLog } from './event-log.js';
 import { serverSentEvent } from './server-sent-event.js';

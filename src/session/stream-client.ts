@@ -1,7 +1,7 @@
-import type { Clock, Timer } from '../clock.js';
+import type { Clock, Timer } from '../base/clock.js';
 import type { SeatChannel, SeatChannelListener } from '../input/control-seat.js';
 import type { TypedMessage } from '../input/input-message.js';
-import { isPlainObject } from '../option-checks.js';
+import { isPlainObject } from '../options/option-checks.js';
 import type { ChunkReader, ChunkStream, StreamEntry } from './chunk-stream.js';
 import type { MessageSink } from './message-sink.js';
 

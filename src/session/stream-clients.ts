@@ -1,7 +1,7 @@
-import type { Clock } from '../clock.js';
-import { asError, StreamKitError } from '../errors.js';
+import type { Clock } from '../base/clock.js';
+import { asError, StreamKitError } from '../base/errors.js';
 import type { ControlSeat, SeatChannel, SeatChannelListener } from '../input/control-seat.js';
-import type { Logger } from '../logger.js';
+import type { Logger } from '../base/logger.js';
 import type { Caller } from './caller.js';
 import type { ChunkStream } from './chunk-stream.js';
 import type { MessageSink } from './message-sink.js';

@@ -1,4 +1,4 @@
-import type { StreamKitError } from '../errors.js';
+import type { StreamKitError } from '../base/errors.js';
 import type { Caller } from './caller.js';
 import type { MessageSink } from './message-sink.js';
 import type { SessionEndReason } from './session-events.js';

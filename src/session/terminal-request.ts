@@ -1,10 +1,10 @@
 import { realpathSync } from 'node:fs';
 import { sep } from 'node:path';
 
-import { StreamKitError } from '../errors.js';
-import { expectation, isPlainObject } from '../option-checks.js';
-import type { ResolvedTerminalOptions } from '../terminal-options.js';
-import { isArgument, isVariableName } from '../terminal-options.js';
+import { StreamKitError } from '../base/errors.js';
+import { expectation, isPlainObject } from '../options/option-checks.js';
+import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
+import { isArgument, isVariableName } from '../options/terminal-options.js';
 
 /** One terminal as a client asked for it, checked. */
 export interface TerminalRequest {

@@ -1,11 +1,11 @@
-import { asError, StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
 import type { Terminal, TerminalExit, TerminalTarget } from '../terminal/terminal.js';
 import type { ReplayFiles } from '../terminal/replay-files.js';
 import type { TerminalParts } from '../terminal/terminal-parts.js';
 import type { Caller } from './caller.js';
 import { closePart } from './close-part.js';
-import { settlesWithin } from './deadline.js';
+import { settlesWithin } from '../base/deadline.js';
 import type { MessageSink } from './message-sink.js';
 import type { SessionEndReason } from './session-events.js';
 import { SessionLife } from './session-life.js';

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.js';
+import type { Clock, Timer } from '../base/clock.js';
 import type { ReplayRecord } from '../terminal/replay-files.js';
 import type { ChunkReader, ChunkStream } from './chunk-stream.js';
 import { SEQUENCE_BYTES } from './chunk-stream.js';

@@ -1,8 +1,8 @@
-import type { PageControls } from '../capture/page-controls.js';
-import { asError, StreamKitError } from '../errors.js';
-import type { IceServerOption } from '../ice-server-options.js';
+import type { PageControls } from '../render/capture/page-controls.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { IceServerOption } from '../options/ice-server-options.js';
 import type { InputTarget } from '../input/input-target.js';
-import type { Logger } from '../logger.js';
+import type { Logger } from '../base/logger.js';
 import type { Caller } from './caller.js';
 import type { EventLogEntry } from './event-log.js';
 import type { MessageSink } from './message-sink.js';

@@ -1,5 +1,5 @@
-import { StreamKitError } from '../errors.js';
-import { expectation, isPlainObject } from '../option-checks.js';
+import { StreamKitError } from '../base/errors.js';
+import { expectation, isPlainObject } from '../options/option-checks.js';
 import type { ControlSeat, SeatChannel, SeatChannelListener } from '../input/control-seat.js';
 import type { InputChannel, ViewerPeerListener } from '../peer/viewer-peer.js';
 import { customSignal } from './server-sent-event.js';

@@ -1,7 +1,7 @@
-import type { Clock } from '../clock.js';
-import type { VideoCodec } from '../encode/encoded-frame.js';
-import { StreamKitError } from '../errors.js';
-import type { LogContext, Logger } from '../logger.js';
+import type { Clock } from '../base/clock.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import { StreamKitError } from '../base/errors.js';
+import type { LogContext, Logger } from '../base/logger.js';
 import type { ObserveSession, SessionEvents } from './session-events.js';
 
 export interface ViewerJournalParameters {

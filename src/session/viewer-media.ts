@@ -1,5 +1,5 @@
-import { asError, StreamKitError } from '../errors.js';
-import type { IceServerOption } from '../ice-server-options.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { IceServerOption } from '../options/ice-server-options.js';
 import type {
   ConnectedMedia,
   IceCandidateInit,

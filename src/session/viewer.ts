@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import type { ViewerRole } from '../access-options.js';
-import type { Clock, Timer } from '../clock.js';
-import type { VideoCodec } from '../encode/encoded-frame.js';
-import { StreamKitError } from '../errors.js';
+import type { ViewerRole } from '../options/access-options.js';
+import type { Clock, Timer } from '../base/clock.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import { StreamKitError } from '../base/errors.js';
 import type { SeatChannel, SeatChannelListener } from '../input/control-seat.js';
-import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../ice-server-options.js';
+import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../options/ice-server-options.js';
 import type { Caller } from './caller.js';
 import { obeys } from './caller.js';
 import { EventDelivery } from './event-delivery.js';

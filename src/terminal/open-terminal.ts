@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import type { Clock } from '../clock.js';
-import { asError, StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
-import type { ResolvedTerminalOptions } from '../terminal-options.js';
+import type { Clock } from '../base/clock.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
 import type { OpenTerminal, Terminal, TerminalListener, TerminalTarget } from './terminal.js';
 import { ENDED_OPTION } from './tmux-pane.js';
 import { TmuxServer, tmuxWord } from './tmux-server.js';

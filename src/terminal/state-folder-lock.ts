@@ -1,8 +1,8 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { StreamKitError } from '../errors.js';
-import { isProcessAlive, processStartTicks } from '../process-table.js';
+import { StreamKitError } from '../base/errors.js';
+import { isProcessAlive, processStartTicks } from '../base/process-table.js';
 
 const NAME = 'owner';
 /** `<pid> <its start, ticks>`. */

@@ -1,9 +1,9 @@
-import { asError } from '../errors.js';
+import { asError } from '../base/errors.js';
 import { InputError } from '../input/input-error.js';
 import type { InputMessage } from '../input/input-message.js';
 import type { ControllerKey, InputTarget } from '../input/input-target.js';
-import type { Logger } from '../logger.js';
-import type { ResolvedTerminalOptions } from '../terminal-options.js';
+import type { Logger } from '../base/logger.js';
+import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
 import { HeldKeys } from './held-keys.js';
 import type { Terminal } from './terminal.js';
 

@@ -1,7 +1,7 @@
-import type { Clock } from '../clock.js';
+import type { Clock } from '../base/clock.js';
 import type { InputTarget } from '../input/input-target.js';
-import type { Logger } from '../logger.js';
-import type { ResolvedTerminalOptions } from '../terminal-options.js';
+import type { Logger } from '../base/logger.js';
+import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
 import { canAttach, createOpenTerminal } from './open-terminal.js';
 import { TerminalInput } from './terminal-input.js';
 import type { OpenTerminal, Terminal } from './terminal.js';

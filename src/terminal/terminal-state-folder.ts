@@ -2,10 +2,10 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { ViewerRole } from '../access-options.js';
-import { StreamKitError } from '../errors.js';
-import type { Logger } from '../logger.js';
-import { isPlainObject } from '../option-checks.js';
+import type { ViewerRole } from '../options/access-options.js';
+import { StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import { isPlainObject } from '../options/option-checks.js';
 import type { ReplayRecord } from './replay-files.js';
 import { ReplayFiles } from './replay-files.js';
 import { StateFolderLock } from './state-folder-lock.js';

@@ -1,5 +1,5 @@
 import type { InputMessage } from '../input/input-message.js';
-import type { LogContext } from '../logger.js';
+import type { LogContext } from '../base/logger.js';
 
 /** How a terminal's command ended. */
 export interface TerminalExit {

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
-import type { Clock, Timer } from '../clock.js';
-import { asError } from '../errors.js';
+import type { Clock, Timer } from '../base/clock.js';
+import { asError } from '../base/errors.js';
 import type { CommandReply } from './control-mode-parser.js';
 import { ControlModeParser } from './control-mode-parser.js';
 import { plainEnvironment } from './tmux-server.js';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-import type { Clock } from '../clock.js';
+import type { Clock } from '../base/clock.js';
 
 export interface TmuxServerParameters {
   readonly tmuxPath: string;

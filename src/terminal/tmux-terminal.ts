@@ -1,8 +1,8 @@
-import type { Clock } from '../clock.js';
-import { StreamKitError } from '../errors.js';
+import type { Clock } from '../base/clock.js';
+import { StreamKitError } from '../base/errors.js';
 import { InputError } from '../input/input-error.js';
 import type { InputMessage } from '../input/input-message.js';
-import type { Logger } from '../logger.js';
+import type { Logger } from '../base/logger.js';
 import type { CommandReply } from './control-mode-parser.js';
 import { killMarked, processSession, stillRunning } from './process-session.js';
 import { parseScreenState, SCREEN_STATE_FORMAT, screenDrawing } from './screen-drawing.js';

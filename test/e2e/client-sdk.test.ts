@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import type { Finding } from '../../src/client/finding.js';
+import type { Finding } from '../../src/client/diagnose/finding.js';
 import { CuttableProxy } from '../helpers/cuttable-proxy.js';
 import { root } from '../helpers/product.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';

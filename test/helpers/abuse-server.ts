@@ -4,13 +4,13 @@ import { createServer } from 'node:http';
 import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { systemClock } from '../../src/clock.js';
+import { systemClock } from '../../src/base/clock.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
-import { silentLogger } from '../../src/logger.js';
-import type { StreamKitOptions } from '../../src/options.js';
-import { resolveOptions } from '../../src/options.js';
+import { silentLogger } from '../../src/base/logger.js';
+import type { StreamKitOptions } from '../../src/options/stream-kit-options.js';
+import { resolveOptions } from '../../src/options/stream-kit-options.js';
 import { createAnsweringPeerFactory } from '../../src/peer/answering-peer.js';
-import { createViewerPeerFactory } from '../../src/peer/werift-viewer-peer.js';
+import { createViewerPeerFactory } from '../../src/peer/werift/werift-viewer-peer.js';
 import type { MuxThreads, StreamKitRouter } from '../../src/router.js';
 import { composeRouter } from '../../src/router.js';
 import type { IdSource, SessionParts } from '../../src/session/session-parts.js';

@@ -2,8 +2,8 @@ import { createServer } from 'node:http';
 import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import type { StreamKitOptions } from '../../src/options.js';
-import { resolveOptions } from '../../src/options.js';
+import type { StreamKitOptions } from '../../src/options/stream-kit-options.js';
+import { resolveOptions } from '../../src/options/stream-kit-options.js';
 import type { MuxThreads, StreamKitRouter } from '../../src/router.js';
 import { composeRouter } from '../../src/router.js';
 import { parseEvents } from './fake-event-sink.js';

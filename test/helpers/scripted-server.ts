@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import type { StreamConnection } from '../../src/client/stream-connection.js';
-import type { StreamEvents } from '../../src/client/stream-events.js';
+import type { StreamConnection } from '../../src/client/connection/stream-connection.js';
+import type { StreamEvents } from '../../src/client/connection/stream-events.js';
 
 export interface Exchange {
   request: IncomingMessage;

@@ -1,10 +1,10 @@
 import { MessageChannel } from 'node:worker_threads';
 
-import type { Capture, CaptureListener, CaptureParameters } from '../../src/capture/capture.js';
-import type { ResolvedControlOptions } from '../../src/control-options.js';
-import type { AudioEncodeListener, VideoEncodeListener } from '../../src/encode/encode-thread.js';
-import { FrameTiming } from '../../src/encode/frame-timing.js';
-import type { EncodedFrame, VideoCodec } from '../../src/encode/encoded-frame.js';
+import type { Capture, CaptureListener, CaptureParameters } from '../../src/render/capture/capture.js';
+import type { ResolvedControlOptions } from '../../src/options/control-options.js';
+import type { AudioEncodeListener, VideoEncodeListener } from '../../src/render/encode/encode-thread.js';
+import { FrameTiming } from '../../src/render/encode/frame-timing.js';
+import type { EncodedFrame, VideoCodec } from '../../src/render/encode/encoded-frame.js';
 import { newConsumerStats } from '../../src/fanout/consumer-stats.js';
 import type {
   Consumer,
@@ -14,11 +14,11 @@ import type {
   Producer,
   ProducerListener,
 } from '../../src/fanout/media-plane.js';
-import { StreamKitError } from '../../src/errors.js';
-import type { IceServerOption } from '../../src/ice-server-options.js';
+import { StreamKitError } from '../../src/base/errors.js';
+import type { IceServerOption } from '../../src/options/ice-server-options.js';
 import { createRemoteControl } from '../../src/input/remote-control.js';
-import { silentLogger } from '../../src/logger.js';
-import type { RtpPayloads } from '../../src/packetize/rtp-payloads.js';
+import { silentLogger } from '../../src/base/logger.js';
+import type { RtpPayloads } from '../../src/render/packetize/rtp-payloads.js';
 import type {
   AnsweringPeer,
   IceCandidateInit,
@@ -33,7 +33,7 @@ import { newSessionFigures } from '../../src/session/session-figures.js';
 import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
 import type { SessionRequest } from '../../src/session/session-request.js';
 import { parseSessionRequest } from '../../src/session/session-request.js';
-import { DEFAULT_TARGET_POLICY } from '../../src/target-policy.js';
+import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
 import { VirtualClock } from './virtual-clock.js';
 
 /** One launch as the session asked for it; the test decides how it ends. */

@@ -1,4 +1,4 @@
-import { StreamKitError } from '../../src/errors.js';
+import { StreamKitError } from '../../src/base/errors.js';
 import type { Caller } from '../../src/session/caller.js';
 import type { SessionEndReason } from '../../src/session/session-events.js';
 import { Session } from '../../src/session/session.js';

@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 
 import { WebSocket } from 'ws';
 
-import { systemClock } from '../../src/clock.js';
-import type { StreamKitOptions } from '../../src/options.js';
-import { resolveOptions } from '../../src/options.js';
+import { systemClock } from '../../src/base/clock.js';
+import type { StreamKitOptions } from '../../src/options/stream-kit-options.js';
+import { resolveOptions } from '../../src/options/stream-kit-options.js';
 import type { RouterParts, StreamKitRouter } from '../../src/router.js';
 import { composeRouter } from '../../src/router.js';
 import type { Answer } from './router-server.js';

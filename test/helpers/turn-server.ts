@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
 import { PATIENCE_MS } from './patience.js';
-import { turnRestCredentials } from '../../src/turn-rest.js';
+import { turnRestCredentials } from '../../src/options/turn-rest.js';
 
 const SECRET = 'north-by-northwest';
 const LEAST_RELAY_PORT = 41_000;

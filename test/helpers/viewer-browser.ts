@@ -10,8 +10,8 @@ import { root } from './product.js';
 import type { CreatedSession, TestServer } from './test-server.js';
 
 const { findBrowser } = (await import(
-  join(root, 'dist', 'capture', 'browser-discovery.js')
-)) as typeof import('../../src/capture/browser-discovery.js');
+  join(root, 'dist', 'render', 'capture', 'browser-discovery.js')
+)) as typeof import('../../src/render/capture/browser-discovery.js');
 
 /** A real Chromium as the viewer's browser. */
 export class ViewerBrowser {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { systemClock } from '../../src/clock.js';
+import { systemClock } from '../../src/base/clock.js';
 import { fileResponse } from '../../src/http/file-response.js';
 import { BODY_TIMEOUT_MS } from '../../src/http/json-body.js';
 import { sendToNode } from '../../src/http/node-message.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { ERROR_STATUS } from '../../src/errors.js';
+import { ERROR_STATUS } from '../../src/base/errors.js';
 import type { AbuseServer } from '../helpers/abuse-server.js';
 import { startAbuseServer } from '../helpers/abuse-server.js';
 import type { AbusiveRequest } from '../helpers/mutated-requests.js';

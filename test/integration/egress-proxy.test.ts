@@ -13,11 +13,11 @@ import { finished } from 'node:stream/promises';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import type { ResolveName } from '../../src/capture/egress-dialer.js';
-import { EgressProxy, type EgressLimits } from '../../src/capture/egress-proxy.js';
-import { carryTunnel } from '../../src/capture/egress-tunnel.js';
-import { silentLogger } from '../../src/logger.js';
-import { targetPolicyOptions } from '../../src/target-policy.js';
+import type { ResolveName } from '../../src/egress/egress-dialer.js';
+import { EgressProxy, type EgressLimits } from '../../src/egress/egress-proxy.js';
+import { carryTunnel } from '../../src/egress/egress-tunnel.js';
+import { silentLogger } from '../../src/base/logger.js';
+import { targetPolicyOptions } from '../../src/options/target-policy-options.js';
 
 /** The service that a page may or may not reach. */
 let service: Server;

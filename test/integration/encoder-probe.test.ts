@@ -8,8 +8,8 @@ import { root } from '../helpers/product.js';
 
 // The child that tries the encoders is there only when built.
 const { EncoderProbe } = (await import(
-  join(root, 'dist/encode/encoder-probe.js')
-)) as typeof import('../../src/encode/encoder-probe.js');
+  join(root, 'dist/render/encode/encoder-probe.js')
+)) as typeof import('../../src/render/encode/encoder-probe.js');
 
 const candidate = (name: string, codec: 'h264' | 'vp8' = 'h264') => ({ name, codec, device: undefined });
 

@@ -3,12 +3,12 @@ import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RTCDataChannel } from 'werift';
 
-import { systemClock } from '../../src/clock.js';
+import { systemClock } from '../../src/base/clock.js';
 import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
 import { createWeriftMediaPlane } from '../../src/fanout/werift-media-plane.js';
-import { silentLogger } from '../../src/logger.js';
+import { silentLogger } from '../../src/base/logger.js';
 import type { InputChannel } from '../../src/peer/viewer-peer.js';
 import { until } from './media-plane-contract.js';
 import { type PlainViewer, PlainViewers } from './plain-viewer.js';

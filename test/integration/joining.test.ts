@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { systemClock } from '../../src/clock.js';
+import { systemClock } from '../../src/base/clock.js';
 import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
 import { createWeriftMediaPlane } from '../../src/fanout/werift-media-plane.js';
-import { silentLogger } from '../../src/logger.js';
-import { processHandshakeTurns } from '../../src/peer/handshake-turns.js';
+import { silentLogger } from '../../src/base/logger.js';
+import { processHandshakeTurns } from '../../src/peer/werift/handshake-turns.js';
 import { PlainViewers } from './plain-viewer.js';
 
 const AT_ONCE = 24;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { systemClock } from '../../src/clock.js';
+import { systemClock } from '../../src/base/clock.js';
 import type { Consumer, MediaPlane, Producer } from '../../src/fanout/media-plane.js';
-import type { RtpPayloads } from '../../src/packetize/rtp-payloads.js';
+import type { RtpPayloads } from '../../src/render/packetize/rtp-payloads.js';
 import { until } from '../helpers/patience.js';
 import { type PlainViewer, PlainViewers } from './plain-viewer.js';
 

@@ -1,6 +1,6 @@
-import { systemClock } from '../../src/clock.js';
+import { systemClock } from '../../src/base/clock.js';
 import { createWeriftMediaPlane } from '../../src/fanout/werift-media-plane.js';
-import { silentLogger } from '../../src/logger.js';
+import { silentLogger } from '../../src/base/logger.js';
 import { describeMediaPlane } from './media-plane-contract.js';
 
 describeMediaPlane('werift', () => createWeriftMediaPlane({ clock: systemClock, logger: silentLogger }));

@@ -5,11 +5,11 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { classes, Message, methods, parseMessage } from 'werift';
 
-import { systemClock } from '../../src/clock.js';
+import { systemClock } from '../../src/base/clock.js';
 import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
 import type { Consumer, Producer, ProducerParameters } from '../../src/fanout/media-plane.js';
 import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
-import { silentLogger } from '../../src/logger.js';
+import { silentLogger } from '../../src/base/logger.js';
 import { createStreamKitRouter } from '../../src/router.js';
 import { describeMediaPlane, frameOf, nack, payloadsOf, pli, until } from './media-plane-contract.js';
 import { credentialsOf, type PlainViewer, PlainViewers } from './plain-viewer.js';

@@ -11,16 +11,16 @@ import {
 } from 'werift';
 
 import { LOOPBACK_ICE } from '../helpers/loopback-ice.js';
-import { systemClock } from '../../src/clock.js';
+import { systemClock } from '../../src/base/clock.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
-import { silentLogger } from '../../src/logger.js';
+import { silentLogger } from '../../src/base/logger.js';
 import type {
   ConnectedMedia,
   ViewerPeer,
   ViewerPeerListener,
   ViewerPeerParameters,
 } from '../../src/peer/viewer-peer.js';
-import { createViewerPeerFactory } from '../../src/peer/werift-viewer-peer.js';
+import { createViewerPeerFactory } from '../../src/peer/werift/werift-viewer-peer.js';
 
 const feedback = [useNACK(), usePLI(), useFIR(), useTWCC()];
 const EXTENSION_URIS = [

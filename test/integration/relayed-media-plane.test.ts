@@ -1,11 +1,11 @@
 import { describe, it } from 'vitest';
 
-import { systemClock } from '../../src/clock.js';
+import { systemClock } from '../../src/base/clock.js';
 import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import type { NativeAddon } from '../../src/fanout/native-addon.js';
 import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
-import { silentLogger } from '../../src/logger.js';
+import { silentLogger } from '../../src/base/logger.js';
 import { describeMediaPlane } from './media-plane-contract.js';
 
 const addon = loadNativeAddon();

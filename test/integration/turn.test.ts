@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { systemClock } from '../../src/clock.js';
+import { systemClock } from '../../src/base/clock.js';
 import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
 import type { MediaPlane, Producer } from '../../src/fanout/media-plane.js';
 import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
 import { createWeriftMediaPlane } from '../../src/fanout/werift-media-plane.js';
-import { silentLogger } from '../../src/logger.js';
-import { TurnAllocation } from '../../src/peer/turn-allocation.js';
+import { silentLogger } from '../../src/base/logger.js';
+import { TurnAllocation } from '../../src/peer/ice/turn-allocation.js';
 import type { ViewerPeerParameters } from '../../src/peer/viewer-peer.js';
 import { TurnServer } from '../helpers/turn-server.js';
 import { frameOf, pli, until } from './media-plane-contract.js';

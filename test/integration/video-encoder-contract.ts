@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import type { VideoCodec } from '../../src/encode/encoded-frame.js';
+import type { VideoCodec } from '../../src/render/encode/encoded-frame.js';
 import type {
   CompressedPicture,
   PictureFormat,
   VideoEncoder,
   VideoEncoderListener,
   VideoEncoderParameters,
-} from '../../src/encode/video-encoder.js';
+} from '../../src/render/encode/video-encoder.js';
 import { PATIENCE_MS, until } from '../helpers/patience.js';
 import { PictureDecoder, PictureSource } from './picture-source.js';
 

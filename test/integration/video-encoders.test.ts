@@ -5,8 +5,8 @@ import { AV_LOG_QUIET } from 'node-av/constants';
 import { Log } from 'node-av/lib';
 import { afterEach, expect, it, vi } from 'vitest';
 
-import { LibavVideoEncoder } from '../../src/encode/libav-video-encoder.js';
-import { ProcessVideoEncoder } from '../../src/encode/process-video-encoder.js';
+import { LibavVideoEncoder } from '../../src/render/encode/libav-video-encoder.js';
+import { ProcessVideoEncoder } from '../../src/render/encode/process-video-encoder.js';
 import { until } from '../helpers/patience.js';
 import { PictureSource } from './picture-source.js';
 import { describeVideoEncoder, type EncoderUnderTest } from './video-encoder-contract.js';

@@ -2,8 +2,8 @@ import { createRequire } from 'node:module';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { silentLogger } from '../../src/logger.js';
-import { replaceX25519, type X25519Module } from '../../src/peer/werift-x25519.js';
+import { silentLogger } from '../../src/base/logger.js';
+import { replaceX25519, type X25519Module } from '../../src/peer/werift/werift-x25519.js';
 
 const ofWerift = createRequire(createRequire(import.meta.url).resolve('werift'));
 const module = ofWerift('tweetnacl') as X25519Module;
@@ -64,7 +64,7 @@ describe('the key exchange of Node.js for werift', () => {
   it('is what werift finds', async () => {
     // It is done once, and may have been done.
     vi.resetModules();
-    const { installX25519 } = await import('../../src/peer/werift-x25519.js');
+    const { installX25519 } = await import('../../src/peer/werift/werift-x25519.js');
     const warn = vi.fn();
     installX25519({ ...silentLogger, warn });
     expect(warn).not.toHaveBeenCalled();

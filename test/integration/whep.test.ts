@@ -3,15 +3,15 @@ import type { AddressInfo } from 'node:net';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { systemClock } from '../../src/clock.js';
+import { systemClock } from '../../src/base/clock.js';
 import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
 import { createWeriftMediaPlane } from '../../src/fanout/werift-media-plane.js';
-import { silentLogger } from '../../src/logger.js';
-import { resolveOptions } from '../../src/options.js';
+import { silentLogger } from '../../src/base/logger.js';
+import { resolveOptions } from '../../src/options/stream-kit-options.js';
 import { createAnsweringPeerFactory } from '../../src/peer/answering-peer.js';
-import { createViewerPeerFactory } from '../../src/peer/werift-viewer-peer.js';
+import { createViewerPeerFactory } from '../../src/peer/werift/werift-viewer-peer.js';
 import { composeRouter, type StreamKitRouter } from '../../src/router.js';
 import { ask, postJson } from '../helpers/router-server.js';
 import { FakeParts } from '../helpers/session-fakes.js';

@@ -1,7 +1,7 @@
 // The product's own planes and peers, as its router puts them together.
-import { systemClock as clock } from '../../../dist/clock.js';
+import { systemClock as clock } from '../../../dist/base/clock.js';
 import { openMediaPlane } from '../../../dist/fanout/open-media-plane.js';
-import { createViewerPeerFactory } from '../../../dist/peer/werift-viewer-peer.js';
+import { createViewerPeerFactory } from '../../../dist/peer/werift/werift-viewer-peer.js';
 
 /** @param mediaPlane - "native" or "werift". */
 export function openBenchPlane({ mediaPlane, logger }) {

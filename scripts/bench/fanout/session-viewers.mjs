@@ -7,7 +7,7 @@ import { LoadGenerator } from './load-generator.mjs';
 
 // The client is built as one file, which does not tell its parts.
 const { outputFiles } = await build({
-  entryPoints: [joinPath(import.meta.dirname, '../../../src/client/sse-reader.ts')],
+  entryPoints: [joinPath(import.meta.dirname, '../../../src/client/connection/sse-reader.ts')],
   bundle: true,
   write: false,
   format: 'esm',

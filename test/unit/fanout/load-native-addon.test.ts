@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { StreamKitError } from '../../../src/errors.js';
+import { StreamKitError } from '../../../src/base/errors.js';
 import { loadNativeAddon, prebuildName } from '../../../src/fanout/load-native-addon.js';
 
 const BUILT = join(import.meta.dirname, '../../../native', 'build', 'Release', 'media_plane.node');

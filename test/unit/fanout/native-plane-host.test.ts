@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { StreamKitError } from '../../../src/errors.js';
+import { StreamKitError } from '../../../src/base/errors.js';
 import type { NativeAddon, NativePlane } from '../../../src/fanout/native-addon.js';
 import { NativePlaneHost } from '../../../src/fanout/native-plane-host.js';
-import { silentLogger } from '../../../src/logger.js';
+import { silentLogger } from '../../../src/base/logger.js';
 
 const PORT = 40_000;
 let host: NativePlaneHost | undefined;

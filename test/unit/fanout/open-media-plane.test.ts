@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
-import { systemClock } from '../../../src/clock.js';
-import { StreamKitError } from '../../../src/errors.js';
+import { systemClock } from '../../../src/base/clock.js';
+import { StreamKitError } from '../../../src/base/errors.js';
 import { openMediaPlane } from '../../../src/fanout/open-media-plane.js';
-import type { Logger } from '../../../src/logger.js';
-import { silentLogger } from '../../../src/logger.js';
+import type { Logger } from '../../../src/base/logger.js';
+import { silentLogger } from '../../../src/base/logger.js';
 
 const absent = { udpPort: 0, clock: systemClock, logger: silentLogger, loadAddon: () => undefined };
 

@@ -3,7 +3,7 @@ import { RtcpPacketConverter, type RtcpSourceDescriptionPacket, RtcpSrPacket } f
 
 import { buildBye, buildSenderReport } from '../../../src/fanout/rtcp-builder.js';
 import { parseRtcp } from '../../../src/fanout/rtcp-parser.js';
-import { seededRandom } from '../packetize/seeded-random.js';
+import { seededRandom } from '../render/packetize/seeded-random.js';
 
 const bytes = (...parts: (number | readonly number[])[]): Buffer => Buffer.from(parts.flat());
 const NACK = bytes(0x81, 205, [0, 3], [0, 0, 0, 1], [0, 0, 0, 2], [0xff, 0xff], [0x80, 0x01]);

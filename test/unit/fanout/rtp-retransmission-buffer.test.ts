@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { RtpRetransmissionBuffer } from '../../../src/fanout/rtp-retransmission-buffer.js';
-import type { RtpPayloads } from '../../../src/packetize/rtp-payloads.js';
+import type { RtpPayloads } from '../../../src/render/packetize/rtp-payloads.js';
 
 function frameOf(packets: number, bytesEach = 10): RtpPayloads {
   return {

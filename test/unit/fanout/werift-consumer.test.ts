@@ -4,7 +4,7 @@ import type { ConsumerParameters } from '../../../src/fanout/media-plane.js';
 import { MediaTime } from '../../../src/fanout/media-time.js';
 import { type PacketSender, WeriftConsumer } from '../../../src/fanout/werift-consumer.js';
 import { WeriftProducer } from '../../../src/fanout/werift-producer.js';
-import type { RtpPayloads } from '../../../src/packetize/rtp-payloads.js';
+import type { RtpPayloads } from '../../../src/render/packetize/rtp-payloads.js';
 import { ManualClock } from './manual-clock.js';
 
 interface Sent {

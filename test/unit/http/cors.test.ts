@@ -1,8 +1,8 @@
 import express from 'express';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import type { CorsOptions } from '../../../src/access-options.js';
-import { resolveOptions } from '../../../src/options.js';
+import type { CorsOptions } from '../../../src/options/access-options.js';
+import { resolveOptions } from '../../../src/options/stream-kit-options.js';
 import { composeRouter, type StreamKitRouter } from '../../../src/router.js';
 import { HOST_OPTIONS, HOSTS, type Host } from '../../helpers/hosts.js';
 import {

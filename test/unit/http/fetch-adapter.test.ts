@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { BODY_TIMEOUT_MS, MAX_BODY_BYTES } from '../../../src/http/json-body.js';
-import { resolveOptions } from '../../../src/options.js';
+import { resolveOptions } from '../../../src/options/stream-kit-options.js';
 import { composeRouter, type StreamKitRouter } from '../../../src/router.js';
 import { MAX_TEXT_BYTES } from '../../../src/http/text-body.js';
 import { MAX_BACKLOG_BYTES } from '../../../src/session/event-delivery.js';

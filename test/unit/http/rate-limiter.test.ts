@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { StreamKitError } from '../../../src/errors.js';
+import { StreamKitError } from '../../../src/base/errors.js';
 import { createCallerRates } from '../../../src/http/caller-rates.js';
 import { MAX_REMEMBERED_CALLERS, RateLimiter } from '../../../src/http/rate-limiter.js';
 import { anybody } from '../../helpers/session-fakes.js';

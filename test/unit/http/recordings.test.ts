@@ -14,7 +14,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { HlsReport, HlsThreadData } from '../../../src/recording/hls-messages.js';
 import type { RecordingReport, RecordingThreadData } from '../../../src/recording/recording-messages.js';
-import type { StreamKitOptions } from '../../../src/options.js';
+import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
 import { samplesOf } from '../../helpers/exposition.js';
 import { fakeMuxThreads } from '../../helpers/recording-fakes.js';
 import { ask, postJson, serveRouter, type RouterServer } from '../../helpers/router-server.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { StreamKitError } from '../../../src/errors.js';
+import { StreamKitError } from '../../../src/base/errors.js';
 import type { RouterServer } from '../../helpers/router-server.js';
 import { ask, EventStreamClient, postJson, serveRouter } from '../../helpers/router-server.js';
 import { settle } from '../../helpers/virtual-clock.js';

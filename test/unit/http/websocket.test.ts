@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 
-import type { StreamKitOptions } from '../../../src/options.js';
+import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
 import { samplesOf } from '../../helpers/exposition.js';
 import { readChunk } from '../../helpers/fake-message-sink.js';
 import { until } from '../../helpers/patience.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { StreamKitError } from '../../../src/errors.js';
+import { StreamKitError } from '../../../src/base/errors.js';
 import type { Answer, RouterServer } from '../../helpers/router-server.js';
 import { ask, postJson, serveRouter } from '../../helpers/router-server.js';
 import type { FakeAnsweringPeer } from '../../helpers/session-fakes.js';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import type { ControlPolicy, ResolvedControlOptions } from '../../../src/control-options.js';
-import { controlOptions } from '../../../src/control-options.js';
+import type { ControlPolicy, ResolvedControlOptions } from '../../../src/options/control-options.js';
+import { controlOptions } from '../../../src/options/control-options.js';
 import { ControlGroup, type ControlMember } from '../../../src/input/control-group.js';
 import { codeOf } from '../../helpers/session-harness.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { InputQueue, type InputStep } from '../../../src/input/input-queue.js';
-import { silentLogger } from '../../../src/logger.js';
+import { silentLogger } from '../../../src/base/logger.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
 /** A page that takes a step when it is told to. */

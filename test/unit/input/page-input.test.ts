@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import type { PageControls } from '../../../src/capture/page-controls.js';
+import type { PageControls } from '../../../src/render/capture/page-controls.js';
 import { type InputMessage, parseInputMessage } from '../../../src/input/input-message.js';
 import { PageInput } from '../../../src/input/page-input.js';
-import { silentLogger } from '../../../src/logger.js';
+import { silentLogger } from '../../../src/base/logger.js';
 import { settle, VirtualClock } from '../../helpers/virtual-clock.js';
 
 /** A page of half the width and height of its picture: `deviceScaleFactor` 2. */

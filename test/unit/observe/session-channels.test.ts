@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { observers } from '../../../src/observe/observers.js';
 import type { DiagnosticsChannelName, DiagnosticsChannels } from '../../../src/observe/session-channels.js';
 import { publishSessionEvent } from '../../../src/observe/session-channels.js';
-import { silentLogger } from '../../../src/logger.js';
+import { silentLogger } from '../../../src/base/logger.js';
 import { EventStreamClient, ask, postJson, serveRouter } from '../../helpers/router-server.js';
 import { settle } from '../../helpers/virtual-clock.js';
 

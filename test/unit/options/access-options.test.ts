@@ -2,9 +2,9 @@ import { inspect } from 'node:util';
 
 import { describe, expect, it } from 'vitest';
 
-import { StreamKitError } from '../../../src/errors.js';
-import type { StreamKitOptions } from '../../../src/options.js';
-import { resolveOptions } from '../../../src/options.js';
+import { StreamKitError } from '../../../src/base/errors.js';
+import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
+import { resolveOptions } from '../../../src/options/stream-kit-options.js';
 
 const SECRET = 'a secret that is thirty-two bytes';
 

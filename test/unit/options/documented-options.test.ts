@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
 
-import { resolveOptions } from '../../../src/options.js';
+import { resolveOptions } from '../../../src/options/stream-kit-options.js';
 
 interface DocumentedOption {
   name: string;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
-import { resolveOptions } from '../../../src/options.js';
-import type { TargetPolicyOptions } from '../../../src/target-policy.js';
+import { resolveOptions } from '../../../src/options/stream-kit-options.js';
+import type { TargetPolicyOptions } from '../../../src/options/target-policy-options.js';
 
 const accepted = (flag: string, targetPolicy: TargetPolicyOptions): readonly string[] | undefined =>
   resolveOptions({ targetPolicy, puppeteerLaunchOptions: { args: ['--lang=de', flag] } })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { resolveOptions, type StreamKitOptions } from '../../../src/options.js';
+import { resolveOptions, type StreamKitOptions } from '../../../src/options/stream-kit-options.js';
 
 describe('metrics and health', () => {
   it('are not served unless asked for', () => {

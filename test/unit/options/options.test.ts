@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
-import { StreamKitError } from '../../../src/errors.js';
-import type { ResolvedIceServerEntry } from '../../../src/ice-server-options.js';
-import type { StreamKitOptions } from '../../../src/options.js';
-import { resolveOptions } from '../../../src/options.js';
+import { StreamKitError } from '../../../src/base/errors.js';
+import type { ResolvedIceServerEntry } from '../../../src/options/ice-server-options.js';
+import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
+import { resolveOptions } from '../../../src/options/stream-kit-options.js';
 
 function refusal(options: unknown): string {
   try {

@@ -48,10 +48,10 @@ function project(
   options = OPTIONS,
 ): string {
   root = mkdtempSync(join(tmpdir(), 'readme-options-'));
-  mkdirSync(join(root, 'src'));
-  writeFileSync(join(root, 'src/options.ts'), options);
-  writeFileSync(join(root, 'src/store-options.ts'), STORE);
-  writeFileSync(join(root, 'src/errors.ts'), ERRORS);
+  for (const room of ['base', 'options']) mkdirSync(join(root, 'src', room), { recursive: true });
+  writeFileSync(join(root, 'src/options/product-options.ts'), options);
+  writeFileSync(join(root, 'src/options/store-options.ts'), STORE);
+  writeFileSync(join(root, 'src/base/errors.ts'), ERRORS);
   const text = [
     '# Product',
     '<!-- options: begin -->',

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { classes, Message, methods, type RTCPeerConnection } from 'werift';
 
-import { keepGenerationsApart } from '../../../src/peer/ice-generation.js';
-import { openConnection } from '../../../src/peer/werift-connection.js';
-import type { IceConnectionInternals } from '../../../src/peer/werift-ice-connection.js';
+import { keepGenerationsApart } from '../../../src/peer/ice/ice-generation.js';
+import { openConnection } from '../../../src/peer/werift/werift-connection.js';
+import type { IceConnectionInternals } from '../../../src/peer/werift/werift-ice-connection.js';
 
 /** Of an early check a viewer sends many, while its answer is on its way. */
 const EARLY_CHECKS = 256;

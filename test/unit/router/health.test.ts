@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { resolveOptions, type StreamKitOptions } from '../../../src/options.js';
+import { resolveOptions, type StreamKitOptions } from '../../../src/options/stream-kit-options.js';
 import { composeRouter } from '../../../src/router.js';
 import type { RouterServer } from '../../helpers/router-server.js';
 import { ask, postJson, serveRouter } from '../../helpers/router-server.js';

@@ -1,9 +1,9 @@
 import type { Request } from 'express';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { StreamKitError } from '../../../src/errors.js';
-import type { Logger } from '../../../src/logger.js';
-import type { RequestValidation, StreamKitOptions } from '../../../src/options.js';
+import { StreamKitError } from '../../../src/base/errors.js';
+import type { Logger } from '../../../src/base/logger.js';
+import type { RequestValidation, StreamKitOptions } from '../../../src/options/stream-kit-options.js';
 import type { Answer, RouterServer } from '../../helpers/router-server.js';
 import { ask, postJson, serveRouter } from '../../helpers/router-server.js';
 import { settle } from '../../helpers/virtual-clock.js';

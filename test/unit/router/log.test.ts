@@ -1,13 +1,13 @@
 import { pino, type Logger as PinoLogger } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { StreamKitError } from '../../../src/errors.js';
+import { StreamKitError } from '../../../src/base/errors.js';
 import { createWeriftMediaPlane } from '../../../src/fanout/werift-media-plane.js';
-import type { Logger } from '../../../src/logger.js';
-import { resolveOptions, type StreamKitOptions } from '../../../src/options.js';
-import { createViewerPeerFactory } from '../../../src/peer/werift-viewer-peer.js';
+import type { Logger } from '../../../src/base/logger.js';
+import { resolveOptions, type StreamKitOptions } from '../../../src/options/stream-kit-options.js';
+import { createViewerPeerFactory } from '../../../src/peer/werift/werift-viewer-peer.js';
 import { composeRouter, type StreamKitRouter } from '../../../src/router.js';
-import { systemClock } from '../../../src/clock.js';
+import { systemClock } from '../../../src/base/clock.js';
 import { parseEvents } from '../../helpers/fake-event-sink.js';
 import { FakeParts } from '../../helpers/session-fakes.js';
 import { settle } from '../../helpers/virtual-clock.js';

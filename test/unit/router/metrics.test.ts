@@ -3,10 +3,10 @@ import { once } from 'node:events';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
-import type { VideoEncoderStats } from '../../../src/encode/encode-thread.js';
-import type { EncodedFrame } from '../../../src/encode/encoded-frame.js';
-import { StreamKitError } from '../../../src/errors.js';
-import type { StreamKitOptions } from '../../../src/options.js';
+import type { VideoEncoderStats } from '../../../src/render/encode/encode-thread.js';
+import type { EncodedFrame } from '../../../src/render/encode/encoded-frame.js';
+import { StreamKitError } from '../../../src/base/errors.js';
+import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
 import { samplesOf, typesOf } from '../../helpers/exposition.js';
 import type { RouterServer } from '../../helpers/router-server.js';
 import { ask, EventStreamClient, postJson, serveRouter } from '../../helpers/router-server.js';

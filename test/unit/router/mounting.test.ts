@@ -6,7 +6,7 @@ import express from 'express';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { MAX_BODY_BYTES } from '../../../src/http/json-body.js';
-import type { StreamKitOptions } from '../../../src/options.js';
+import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
 import type { StreamKitRouter } from '../../../src/router.js';
 import type { RouterServer } from '../../helpers/router-server.js';
 import { ask, EventStreamClient, postJson, serveRouter } from '../../helpers/router-server.js';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 
-import type { IceServersContext } from '../../../src/ice-server-options.js';
-import type { StreamKitOptions } from '../../../src/options.js';
+import type { IceServersContext } from '../../../src/options/ice-server-options.js';
+import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
 import type { FakePeer } from '../../helpers/session-fakes.js';
 import { EventStreamClient, postJson, type RouterServer, serveRouter } from '../../helpers/router-server.js';
 import { settle } from '../../helpers/virtual-clock.js';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
-import type { VideoEncoderStats } from '../../../src/encode/encode-thread.js';
-import type { EncodedFrame } from '../../../src/encode/encoded-frame.js';
-import { StreamKitError } from '../../../src/errors.js';
-import { silentLogger } from '../../../src/logger.js';
+import type { VideoEncoderStats } from '../../../src/render/encode/encode-thread.js';
+import type { EncodedFrame } from '../../../src/render/encode/encoded-frame.js';
+import { StreamKitError } from '../../../src/base/errors.js';
+import { silentLogger } from '../../../src/base/logger.js';
 import type { SessionEventName } from '../../../src/session/session-events.js';
 import { SessionMedia } from '../../../src/session/session-media.js';
 import { anybody, FakeParts, testSettings } from '../../helpers/session-fakes.js';

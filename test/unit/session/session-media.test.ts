@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { StreamKitError } from '../../../src/errors.js';
+import { StreamKitError } from '../../../src/base/errors.js';
 import { anybody, testSettings } from '../../helpers/session-fakes.js';
 import { codeOf, launchingSession, liveSession } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { StreamKitError } from '../../../src/errors.js';
+import { StreamKitError } from '../../../src/base/errors.js';
 import type { Session } from '../../../src/session/session.js';
 import { SessionRegistry } from '../../../src/session/session-registry.js';
 import { anybody, FakeParts, testRequest, testSettings } from '../../helpers/session-fakes.js';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
-import { StreamKitError } from '../../../src/errors.js';
+import { StreamKitError } from '../../../src/base/errors.js';
 import { defaultBitrateBps } from '../../../src/session/default-bitrate.js';
 import { parseSessionRequest } from '../../../src/session/session-request.js';
-import { DEFAULT_TARGET_POLICY } from '../../../src/target-policy.js';
+import { DEFAULT_TARGET_POLICY } from '../../../src/options/target-policy-options.js';
 import { testRequest } from '../../helpers/session-fakes.js';
 
 const ANY_TARGET = { ...DEFAULT_TARGET_POLICY, allowPrivateAddresses: true };

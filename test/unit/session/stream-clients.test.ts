@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import type { EncodedFrame } from '../../../src/encode/encoded-frame.js';
+import type { EncodedFrame } from '../../../src/render/encode/encoded-frame.js';
 import { createRemoteControl, type RemoteControl } from '../../../src/input/remote-control.js';
-import { silentLogger } from '../../../src/logger.js';
+import { silentLogger } from '../../../src/base/logger.js';
 import type { PacketSink } from '../../../src/recording/packet-source.js';
 import { initialState } from '../../../src/session/initial-state.js';
 import type { StreamSessionState } from '../../../src/session/session-state.js';

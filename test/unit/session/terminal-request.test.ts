@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { TerminalRequest } from '../../../src/session/terminal-request.js';
 import { asksForTerminal, parseTerminalRequest } from '../../../src/session/terminal-request.js';
-import { terminalOptions } from '../../../src/terminal-options.js';
+import { terminalOptions } from '../../../src/options/terminal-options.js';
 import { codeOf } from '../../helpers/session-harness.js';
 
 function parse(terminal: unknown, options: object = {}): TerminalRequest {

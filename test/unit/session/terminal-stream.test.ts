@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { InputMessage } from '../../../src/input/input-message.js';
 import { createRemoteControl } from '../../../src/input/remote-control.js';
-import { silentLogger } from '../../../src/logger.js';
+import { silentLogger } from '../../../src/base/logger.js';
 import { initialState } from '../../../src/session/initial-state.js';
 import type { StreamSnapshot } from '../../../src/session/stream-client.js';
 import { StreamClients } from '../../../src/session/stream-clients.js';

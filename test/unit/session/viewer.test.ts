@@ -2,7 +2,7 @@ import jsonPatch from 'fast-json-patch';
 import type { Operation } from 'fast-json-patch';
 import { describe, expect, it } from 'vitest';
 
-import { StreamKitError } from '../../../src/errors.js';
+import { StreamKitError } from '../../../src/base/errors.js';
 import { MAX_BACKLOG_BYTES } from '../../../src/session/event-delivery.js';
 import type { FakeSink } from '../../helpers/fake-event-sink.js';
 import { anybody, testSettings } from '../../helpers/session-fakes.js';

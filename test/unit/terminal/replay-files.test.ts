@@ -14,7 +14,7 @@ import { crc32 as zlibCrc32 } from 'node:zlib';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { silentLogger } from '../../../src/logger.js';
+import { silentLogger } from '../../../src/base/logger.js';
 import { crc32 } from '../../../src/terminal/crc32.js';
 import type { ReplayRecord } from '../../../src/terminal/replay-files.js';
 import { ReplayFiles } from '../../../src/terminal/replay-files.js';

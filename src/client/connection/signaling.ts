@@ -1,0 +1,204 @@
+import { withDeadline } from './deadline.js';
+import type { ServerDiagnostics } from '../diagnose/server-diagnostics.js';
+import type { StreamSessionState } from './session-state.js';
+import { asStreamError, StreamError, streamErrorFromResponse } from './stream-error.js';
+
+/** What the server may be asked for when a session is created. Absent entries take the server's defaults. */
+export interface RenderOptions {
+  /** Picture size as "1280x720". */
+  resolution?: string;
+  /** 1–60, frames a second. Default 30. */
+  frameRate?: number;
+  videoCodec?: 'h264' | 'vp8' | 'auto';
+  maxBitrateBps?: number;
+  deviceScaleFactor?: number;
+  /** Default true. */
+  audio?: boolean;
+}
+
+export interface CreateSessionRequest {
+  /** The page to render; an absolute URL that the server can reach. */
+  targetUrl: string;
+  /** Handed to the page as `window.streamKit.initialData`. */
+  initialData?: unknown;
+  renderOptions?: RenderOptions;
+}
+
+export interface CreatedSession {
+  streamId: string;
+  initialState: StreamSessionState;
+}
+
+/** Types of the signals that a client posts. */
+export type ClientSignalType =
+  | 'sdp_answer'
+  | 'ice_candidate'
+  | 'ice_restart'
+  | 'request_control'
+  | 'release_control'
+  | 'give_control'
+  | 'message';
+
+/** Sends one signal; rejects with a StreamError. */
+export type SendSignal = (type: ClientSignalType, payload: unknown, signal: AbortSignal) => Promise<void>;
+
+/** Headers for every request, or a function that makes them anew for each, such as for a token that is renewed. */
+export type RequestHeaders =
+  | Record<string, string>
+  | (() => Record<string, string> | Promise<Record<string, string>>);
+
+export interface SignalingOptions {
+  /** Where the router is mounted, such as `/stream` or `https://host/stream`. */
+  url: string;
+  headers?: RequestHeaders | undefined;
+  credentials?: RequestCredentials | undefined;
+  /** Default the global fetch. */
+  fetch?: typeof fetch | undefined;
+}
+
+export interface EventStreamQuery {
+  viewerId?: string | undefined;
+  media?: 'none' | undefined;
+  videoCodec?: 'h264' | 'vp8' | undefined;
+  maxHeight?: number | undefined;
+}
+
+/** A session is answered for before its browser starts, a deletion after its browser has ended (up to 5 s). */
+const CREATE_TIMEOUT_MS = 30_000;
+const DELETE_TIMEOUT_MS = 15_000;
+const SIGNAL_TIMEOUT_MS = 10_000;
+
+interface RequestOptions {
+  method?: 'POST' | 'DELETE';
+  headers?: Record<string, string>;
+  body?: string;
+  keepalive?: boolean;
+  signal: AbortSignal;
+}
+
+/** The HTTP requests of the protocol. Failures are {@link StreamError}s; aborts too, with the code `closed`. */
+export class Signaling {
+  readonly #options: SignalingOptions;
+  readonly #base: string;
+
+  constructor(options: SignalingOptions) {
+    this.#options = options;
+    this.#base = options.url.replace(/\/+$/, '');
+  }
+
+  /** `POST /`: starts a session. */
+  async createSession(request: CreateSessionRequest, signal: AbortSignal): Promise<CreatedSession> {
+    const { body, status } = await withDeadline(CREATE_TIMEOUT_MS, signal, async (deadline) => {
+      const response = await this.#request(this.#base === '' ? '/' : this.#base, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'application/json' },
+        body: JSON.stringify(request),
+        signal: deadline,
+      });
+      const json = await readJson<Partial<CreatedSession> | null>(response);
+      return { body: json, status: response.status };
+    });
+    if (typeof body?.streamId !== 'string' || typeof body.initialState !== 'object') {
+      throw new StreamError('protocol', 'The server answered without a session.', { status });
+    }
+    return { streamId: body.streamId, initialState: body.initialState };
+  }
+
+  /** `GET /:id/sse`: the body of an event stream. */
+  async openEvents(
+    streamId: string,
+    query: EventStreamQuery,
+    lastEventId: string | undefined,
+    signal: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array>> {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) parameters.set(name, String(value));
+    }
+    const search = parameters.size > 0 ? `?${parameters.toString()}` : '';
+    const headers: Record<string, string> = { accept: 'text/event-stream' };
+    if (lastEventId !== undefined) headers['last-event-id'] = lastEventId;
+    const response = await this.#request(`${this.#sessionUrl(streamId)}/sse${search}`, { headers, signal });
+    const type = response.headers.get('content-type') ?? '';
+    if (!/^text\/event-stream\b/i.test(type) || response.body === null) {
+      throw new StreamError('protocol', 'The server did not answer with an event stream.');
+    }
+    return response.body;
+  }
+
+  /** `POST /:id/signal`. */
+  async postSignal(
+    streamId: string,
+    body: { viewerId: string; type: ClientSignalType; payload?: unknown },
+    signal: AbortSignal,
+  ): Promise<void> {
+    await withDeadline(SIGNAL_TIMEOUT_MS, signal, (deadline) =>
+      this.#request(`${this.#sessionUrl(streamId)}/signal`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        // It is sent when a page is left, and outlives it.
+        keepalive: body.type === 'release_control',
+        signal: deadline,
+      }),
+    );
+  }
+
+  /** What posts the signals of one viewer. */
+  sender(streamId: string, viewerId: string) {
+    return (type: ClientSignalType, payload: unknown, signal: AbortSignal): Promise<void> =>
+      this.postSignal(streamId, { viewerId, type, payload }, signal);
+  }
+
+  /** `GET /:id/diagnostics`. */
+  getDiagnostics(streamId: string, signal: AbortSignal): Promise<ServerDiagnostics> {
+    return withDeadline(SIGNAL_TIMEOUT_MS, signal, async (deadline) => {
+      const response = await this.#request(`${this.#sessionUrl(streamId)}/diagnostics`, { signal: deadline });
+      return readJson<ServerDiagnostics>(response);
+    });
+  }
+
+  /** `DELETE /:id`: ends the session for every viewer. */
+  async deleteSession(streamId: string, signal: AbortSignal): Promise<void> {
+    await withDeadline(DELETE_TIMEOUT_MS, signal, (deadline) =>
+      this.#request(this.#sessionUrl(streamId), { method: 'DELETE', signal: deadline }),
+    );
+  }
+
+  #sessionUrl(streamId: string): string {
+    return `${this.#base}/${encodeURIComponent(streamId)}`;
+  }
+
+  async #request(url: string, init: RequestOptions): Promise<Response> {
+    const { headers, credentials = 'same-origin', fetch: send = fetch } = this.#options;
+    const own = typeof headers === 'function' ? await headers() : headers;
+    let response: Response;
+    try {
+      response = await send(url, {
+        ...init,
+        headers: { ...own, ...init.headers },
+        credentials,
+        cache: 'no-store',
+      });
+    } catch (cause) {
+      if (init.signal.aborted) {
+        throw new StreamError('closed', 'The connection was closed.', { cause });
+      }
+      throw asStreamError(cause);
+    }
+    if (!response.ok) throw await streamErrorFromResponse(response);
+    return response;
+  }
+}
+
+/** A proxy's page, or an answer that breaks off, is no JSON. */
+async function readJson<Body>(response: Response): Promise<Body> {
+  try {
+    return (await response.json()) as Body;
+  } catch (cause) {
+    throw new StreamError('protocol', 'The server answered with something else than JSON.', {
+      status: response.status,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,397 @@
+import { reportedError, type ClientReport } from '../diagnose/client-report.js';
+import { EventFeed, type EventPosition } from './event-feed.js';
+import { EventHub } from './event-hub.js';
+import { MediaTransport, type Media } from '../media/media-transport.js';
+import { Playback } from '../media/playback.js';
+import type { ServerDiagnostics } from '../diagnose/server-diagnostics.js';
+import { parseServerSignal, type ServerSignal } from './server-signal.js';
+import type { StreamSessionState } from './session-state.js';
+import { Signaling, type ClientSignalType } from './signaling.js';
+import type { SseEvent } from './sse-reader.js';
+import { StateStore } from './state-store.js';
+import { asStreamError, notConnected, StreamError } from './stream-error.js';
+import type { ConnectionStatus, MediaTransportName, StreamEvents, ViewerRole } from './stream-events.js';
+import { checkStreamOptions, type ConnectStreamOptions } from './stream-options.js';
+import { StatsSampler, type StreamStats } from '../diagnose/stream-stats.js';
+import { WakeEvents, type WakeReason } from './wake-events.js';
+
+/** How often another viewer is tried after media that could not be saved, with no connection in between. */
+const MAX_REJOINS = 2;
+/** What another viewer would fail of as well. */
+const FINAL_CODES = new Set(['no_codec', 'webrtc_unsupported', 'unprocessable']);
+
+/**
+ * One viewer of a session. It keeps the event stream open, and answers the server's offers. The viewer's id survives a lost
+ * event stream, and with it peer and picture. A lost picture comes back by an ICE restart, at last as another viewer.
+ */
+export class StreamConnection {
+  readonly #options: ConnectStreamOptions;
+  readonly #signaling: Signaling;
+  readonly #events = new EventHub<StreamEvents>();
+  readonly #store = new StateStore();
+  readonly #sampler = new StatsSampler();
+  readonly #reportSampler = new StatsSampler();
+  readonly #playback = new Playback((blocked) => this.#events.emit('autoplayBlocked', blocked));
+  readonly #wakeEvents: WakeEvents;
+  readonly #abort = new AbortController();
+  readonly #feed: EventFeed;
+  #status: ConnectionStatus = 'connecting';
+  #streamId: string | undefined;
+  #viewerId: string | undefined;
+  #publicId: string | undefined;
+  #role: ViewerRole = 'viewer';
+  readonly #transport: MediaTransport;
+  #media: Media | undefined;
+  /** Why viewers lost their media since it stood last; so many others were tried. */
+  #mediaErrors: StreamError[] = [];
+  #lastError: StreamError | undefined;
+
+  /** Use `connectStream`. */
+  constructor(options: ConnectStreamOptions) {
+    checkStreamOptions(options);
+    this.#options = options;
+    this.#signaling = new Signaling(options);
+    this.#transport = new MediaTransport(options, (transport) => this.#events.emit('transport', transport));
+    this.#streamId = options.streamId;
+    this.#playback.showIn(options.video);
+    if (options.onState) this.on('state', options.onState);
+    if (options.onStatus) this.on('status', options.onStatus);
+    if (options.onError) this.on('error', options.onError);
+    this.#feed = new EventFeed(this.#signaling, this.#abort.signal, {
+      position: () => this.#position(),
+      onEvent: (event) => this.#takeEvent(event),
+      onError: (error) => this.#takeFeedError(error),
+      onLost: () => {
+        this.#media?.signalingLost();
+        this.#setStatus('reconnecting');
+      },
+    });
+    this.#wakeEvents = new WakeEvents((reason) => this.#wake(reason));
+    // Begins after the caller had the chance to add listeners, or to close again.
+    queueMicrotask(() => void this.#run());
+  }
+
+  get status(): ConnectionStatus {
+    return this.#status;
+  }
+
+  /** undefined until the session is made. */
+  get streamId(): string | undefined {
+    return this.#streamId;
+  }
+
+  get viewerId(): string | undefined {
+    return this.#viewerId;
+  }
+
+  /** By which others may know this viewer, as in the server's diagnostics. Not a secret. */
+  get publicId(): string | undefined {
+    return this.#publicId;
+  }
+
+  get role(): ViewerRole {
+    return this.#role;
+  }
+
+  /** Public id of the viewer that has control; null: nobody. */
+  get controllerId(): string | null {
+    return this.state?.metadata?.controllerId ?? null;
+  }
+
+  /** The session's state; treat it as frozen. Survives reconnections and the end. */
+  get state(): StreamSessionState | undefined {
+    return this.#store.state;
+  }
+
+  /** The way that media takes; undefined until it has come one way. */
+  get transport(): MediaTransportName | undefined {
+    return this.#transport.current;
+  }
+
+  /** The stream of the present peer, or of the WebSocket. */
+  get stream(): MediaStream | undefined {
+    return this.#media?.stream;
+  }
+
+  /** Whether the video is muted, or does not play, because the browser wants a gesture first. */
+  get autoplayBlocked(): boolean {
+    return this.#playback.blocked !== undefined;
+  }
+
+  /** Plays with sound; call it from a click. Rejects where the browser refuses still. */
+  play(): Promise<void> {
+    return this.#playback.playWithSound();
+  }
+
+  /** Shows the stream in another element than that of `video`, or in none. */
+  showIn(video: HTMLVideoElement | undefined): void {
+    if (!this.#isEnded()) this.#playback.showIn(video);
+  }
+
+  /** Adds a listener. @returns A function that removes it. */
+  on<Name extends keyof StreamEvents>(name: Name, listener: (value: StreamEvents[Name]) => void): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  /** Sends a message to the page, which gets it by `window.streamKit.on('message')`. */
+  send(message: unknown): Promise<void> {
+    return this.#post('message', message);
+  }
+
+  /** Asks to be the controller; the `role` event tells the outcome. */
+  requestControl(): Promise<void> {
+    return this.#post('request_control');
+  }
+
+  releaseControl(): Promise<void> {
+    return this.#post('release_control');
+  }
+
+  giveControl(publicId: string): Promise<void> {
+    return this.#post('give_control', { viewerId: publicId });
+  }
+
+  /** Sends an input message. @returns false while the data channel is not open, or more bytes wait in it. */
+  sendInput(message: object, maxWaitingBytes?: number): boolean {
+    return this.#media?.sendInput(JSON.stringify(message), maxWaitingBytes) ?? false;
+  }
+
+  /** How the media is doing; rates and means are of the time since the call before. */
+  async stats(): Promise<StreamStats> {
+    return this.#sampler.sample((await this.#media?.getStats()) ?? new Map<string, unknown>());
+  }
+
+  /** All that this end knows of the connection, for `diagnose`; rates and means since the report before. */
+  async report(): Promise<ClientReport> {
+    const media = this.#media;
+    const raw = (await media?.getStats()) ?? new Map<string, unknown>();
+    return {
+      status: this.#status,
+      publicId: this.#publicId,
+      sessionStatus: this.state?.status,
+      sessionError: this.state?.error,
+      error: reportedError(this.#lastError ?? this.#mediaErrors.at(-1)),
+      blocked: this.#playback.blocked,
+      peer: media?.report(),
+      stats: this.#reportSampler.sample(raw),
+    };
+  }
+
+  /** What the server knows of the session and its viewers. Rejects with a StreamError. */
+  serverDiagnostics(): Promise<ServerDiagnostics> {
+    if (this.#streamId === undefined || this.#isEnded()) return Promise.reject(notConnected());
+    return this.#signaling.getDiagnostics(this.#streamId, this.#abort.signal);
+  }
+
+  /** Ends the session for every viewer, then closes. */
+  async terminate(): Promise<void> {
+    try {
+      if (this.#streamId !== undefined) {
+        await this.#signaling.deleteSession(this.#streamId, this.#abort.signal);
+      }
+    } catch (thrown) {
+      // Already gone is what was asked for, and so is the server's `closed` overtaking its own answer.
+      const error = asStreamError(thrown);
+      if (error.code !== 'no_such_session' && error.code !== 'closed') throw error;
+    } finally {
+      this.close();
+    }
+  }
+
+  /**
+   * Leaves the session. Idempotent; no timer, listener, request or peer is left, but for a session that is just being
+   * created: nobody else will ever know of it, so its answer is awaited and it is ended.
+   */
+  close(): void {
+    this.#end('closed', 'client');
+  }
+
+  async #run(): Promise<void> {
+    try {
+      const streamId = this.#streamId ?? (await this.#create());
+      if (this.#isEnded()) return;
+      this.#events.emit('session', { streamId });
+      this.#setStatus('connecting');
+      await this.#feed.follow(streamId);
+    } catch (thrown) {
+      if (!this.#isEnded()) this.#fail(asStreamError(thrown));
+    }
+  }
+
+  async #create(): Promise<string> {
+    const { create } = this.#options;
+    if (create === undefined || this.#isEnded()) throw notConnected();
+    this.#setStatus('creating');
+    const { signal } = new AbortController();
+    const { streamId, initialState } = await this.#signaling.createSession(create, signal);
+    if (this.#isEnded()) {
+      await this.#signaling.deleteSession(streamId, signal);
+      throw notConnected();
+    }
+    this.#streamId = streamId;
+    this.#store.seed(initialState);
+    const operations = [{ op: 'replace', path: '', value: initialState }] as const;
+    this.#events.emit('state', { state: initialState, operations });
+    this.#events.emit('sessionStatus', initialState.status);
+    return streamId;
+  }
+
+  #position(): EventPosition {
+    const { videoCodec, maxHeight } = this.#options;
+    const query = { viewerId: this.#viewerId, media: this.#transport.media, videoCodec, maxHeight };
+    return { query, lastEventId: this.#store.lastEventId };
+  }
+
+  #takeFeedError(error: StreamError): void {
+    if (error.code === 'no_such_viewer') this.#dropViewer();
+    if (error.code === 'protocol') this.#store.forgetPosition();
+    this.#report(error);
+  }
+
+  #takeEvent(event: SseEvent): void {
+    if (event.type === 'state_patch') {
+      const statusBefore = this.#store.state?.status;
+      const operations = this.#store.apply(event.data, event.lastEventId);
+      const { state } = this.#store;
+      if (operations === undefined || state === undefined) return;
+      this.#events.emit('state', { state, operations });
+      if (state.status !== statusBefore) this.#events.emit('sessionStatus', state.status);
+    } else if (event.type === 'custom_signal') {
+      const signal = parseServerSignal(event.data);
+      if (signal !== undefined) this.#takeSignal(signal);
+    }
+  }
+
+  #takeSignal(signal: ServerSignal): void {
+    switch (signal.type) {
+      case 'viewer':
+        this.#welcome(signal);
+        break;
+      case 'ice_servers':
+      case 'sdp_offer':
+      case 'ice_candidate':
+        this.#media?.accept(signal);
+        break;
+      case 'role':
+        this.#role = signal.role;
+        this.#events.emit('role', { role: signal.role, controllerId: signal.controllerId });
+        break;
+      case 'control_requested':
+        this.#events.emit('controlRequested', { publicId: signal.publicId });
+        break;
+      case 'message':
+        this.#events.emit('message', signal.message);
+        break;
+      case 'closed':
+        this.#end('closed', signal.reason);
+        break;
+    }
+  }
+
+  #welcome(signal: Extract<ServerSignal, { type: 'viewer' }>): void {
+    this.#role = signal.role;
+    this.#publicId = signal.publicId;
+    if (signal.viewerId !== this.#viewerId) {
+      this.#dropViewer();
+      this.#viewerId = signal.viewerId;
+      if (this.#options.media !== 'none') this.#openMedia(signal.viewerId, signal.iceServers);
+    } else {
+      this.#media?.signalingRestored(signal.iceServers);
+    }
+    this.#setStatus('connected');
+    this.#events.emit('viewer', { viewerId: signal.viewerId, role: signal.role });
+  }
+
+  #openMedia(viewerId: string, iceServers: RTCIceServer[]): void {
+    const streamId = this.#streamId ?? '';
+    this.#transport.open(streamId, viewerId, iceServers, this.#signaling.sender(streamId, viewerId), {
+      onOpen: (media) => (this.#media = media),
+      onMedia: (stream) => {
+        this.#playback.show(stream);
+        this.#events.emit('media', stream);
+      },
+      onTrack: (track) => this.#events.emit('track', track),
+      onPeerState: (state) => {
+        if (state === 'connected') this.#mediaErrors = [];
+        this.#events.emit('peerState', state);
+      },
+      onInputMessage: (text) => this.#takeInput(text),
+      onTrouble: (error) => this.#report(error),
+      onLost: (error) => this.#rejoin(error),
+    });
+  }
+
+  #takeInput(text: string): void {
+    try {
+      // A listener's own error is not thrown to here.
+      this.#events.emit('input', JSON.parse(text));
+    } catch {
+      this.#report(new StreamError('protocol', 'An input message is not JSON.'));
+    }
+  }
+
+  /** This viewer gets no picture any more, or the server knows it no more: come back as another one. */
+  #rejoin(error: StreamError): void {
+    if (FINAL_CODES.has(error.code) || this.#mediaErrors.length >= MAX_REJOINS) {
+      this.#fail(error);
+      return;
+    }
+    this.#mediaErrors.push(error);
+    this.#dropViewer();
+    this.#report(error);
+    this.#feed.retryNow();
+  }
+
+  #dropViewer(): void {
+    this.#viewerId = undefined;
+    this.#transport.close();
+    this.#media = undefined;
+    this.#sampler.reset();
+    this.#reportSampler.reset();
+  }
+
+  #wake(reason: WakeReason): void {
+    this.#media?.wake();
+    this.#playback.wake();
+    this.#feed.wake(reason);
+  }
+
+  async #post(type: ClientSignalType, payload?: unknown): Promise<void> {
+    const viewerId = this.#viewerId;
+    if (this.#streamId === undefined || viewerId === undefined || this.#isEnded()) throw notConnected();
+    await this.#signaling.postSignal(this.#streamId, { viewerId, type, payload }, this.#abort.signal);
+  }
+
+  #isEnded(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
+  #setStatus(status: ConnectionStatus): void {
+    if (this.#status === status || this.#isEnded()) return;
+    this.#status = status;
+    if (status === 'connected') this.#lastError = undefined;
+    this.#events.emit('status', status);
+  }
+
+  #report(error: StreamError): void {
+    this.#lastError = error;
+    this.#events.emit('error', error);
+  }
+
+  #fail(error: StreamError): void {
+    if (this.#isEnded()) return;
+    this.#report(error);
+    this.#end('failed', error.code);
+  }
+
+  #end(status: 'closed' | 'failed', reason: string): void {
+    if (this.#isEnded()) return;
+    this.#setStatus(status);
+    this.#abort.abort();
+    this.#wakeEvents.close();
+    this.#dropViewer();
+    this.#playback.close();
+    this.#events.emit('closed', { reason });
+    this.#events.close();
+  }
+}

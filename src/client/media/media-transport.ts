@@ -1,0 +1,123 @@
+import { MediaLink, type MediaLinkListener } from './media-link.js';
+import type { SendSignal } from '../connection/signaling.js';
+import type { SocketMedia } from './socket-media.js';
+import { asStreamError, StreamError } from '../connection/stream-error.js';
+import type { MediaTransportName } from '../connection/stream-events.js';
+import type { ConnectStreamOptions } from '../connection/stream-options.js';
+
+/** The media of one viewer, whichever way it takes. */
+export type Media = MediaLink | SocketMedia;
+
+/** What a {@link MediaTransport} tells its owner. */
+export interface MediaTransportListener extends Omit<MediaLinkListener, 'onStalled'> {
+  /** Media comes by this from here on; `onMedia` follows. */
+  onOpen(media: Media): void;
+  /** The WebSocket has trouble. */
+  onTrouble(error: StreamError): void;
+}
+
+/**
+ * The way that media takes: WebRTC, or the WebSocket where that does not come up. WebRTC is not given up before the WebSocket
+ * answers; then it stays at that for the life of the connection.
+ */
+export class MediaTransport {
+  /** Undefined until media came one way. */
+  current: MediaTransportName | undefined;
+  readonly #options: ConnectStreamOptions;
+  readonly #onChange: (transport: MediaTransportName) => void;
+  #link: MediaLink | undefined;
+  /** The WebSocket, or an attempt at it. Its module is loaded when it is needed. */
+  #attempt: { media?: SocketMedia } | undefined;
+
+  constructor(options: ConnectStreamOptions, onChange: (transport: MediaTransportName) => void) {
+    this.#options = options;
+    this.#onChange = onChange;
+  }
+
+  /** What media a viewer is to ask the server for. */
+  get media(): 'none' | undefined {
+    const { transport, media } = this.#options;
+    return (this.current ?? transport) === 'websocket' ? 'none' : media;
+  }
+
+  /** Brings the media of another viewer, by WebRTC at once. @throws StreamError `webrtc_unsupported`. */
+  open(
+    streamId: string,
+    viewerId: string,
+    iceServers: RTCIceServer[],
+    send: SendSignal,
+    listener: MediaTransportListener,
+  ): void {
+    const { transport } = this.#options;
+    const openSocket = (): void => void this.#openSocket(streamId, viewerId, listener);
+    if (this.media || (transport !== 'webrtc' && typeof RTCPeerConnection === 'undefined')) openSocket();
+    else {
+      this.#link = new MediaLink(iceServers, send, {
+        ...listener,
+        onPeerState: (state) => {
+          if (state === 'connected') {
+            this.#dropSocket();
+            this.#set('webrtc');
+          }
+          listener.onPeerState(state);
+        },
+        onStalled: () => {
+          if (transport !== 'webrtc') openSocket();
+        },
+      });
+      open(this.#link, listener);
+    }
+  }
+
+  /** The viewer is gone. Idempotent. */
+  close(): void {
+    this.#dropSocket();
+    this.#dropLink();
+  }
+
+  #dropSocket(): void {
+    this.#attempt?.media?.close();
+    this.#attempt = undefined;
+  }
+
+  #dropLink(): void {
+    this.#link?.close();
+    this.#link = undefined;
+  }
+
+  #set(transport: MediaTransportName): void {
+    if (this.current === transport) return;
+    this.current = transport;
+    this.#onChange(transport);
+  }
+
+  async #openSocket(streamId: string, viewerId: string, listener: MediaTransportListener): Promise<void> {
+    if (this.#attempt) return;
+    const attempt: { media?: SocketMedia } = (this.#attempt = {});
+    const onTrouble = (error: StreamError): void => {
+      // WebRTC may come up still; the next offer that does not lead there is the next reason to try.
+      if (this.#link) this.#dropSocket();
+      listener.onTrouble(error);
+    };
+    try {
+      const { SocketMedia } = await import('./socket-media.js');
+      if (this.#attempt !== attempt) return;
+      attempt.media = new SocketMedia(this.#options, streamId, viewerId, {
+        onReady: (media) => {
+          this.#dropLink();
+          this.#set('websocket');
+          open(media, listener);
+        },
+        onTrouble: (message) => onTrouble(new StreamError('network', message)),
+        onInputMessage: (text) => listener.onInputMessage(text),
+      });
+    } catch (thrown) {
+      if (this.#attempt === attempt) onTrouble(asStreamError(thrown));
+    }
+  }
+}
+
+function open(media: Media, listener: MediaTransportListener): void {
+  listener.onOpen(media);
+  listener.onMedia(media.stream);
+}

@@ -1,0 +1,69 @@
+import { StreamKitError } from '../base/errors.js';
+import { anObject, badOption, refuseUnknownNames } from './option-checks.js';
+
+/** The route of the metrics. */
+export interface MetricsOptions {
+  /** Below the mount point and `basePath`. Default `/metrics`. */
+  path?: string;
+}
+
+/** The routes of the health. */
+export interface HealthOptions {
+  /** Below the mount point and `basePath`; whether there is room is told at `<path>/ready`. Default `/healthz`. */
+  path?: string;
+}
+
+/** How a server is watched. Part of `StreamKitOptions`. */
+export interface ObservabilityOptions {
+  /**
+   * Serves the metrics for Prometheus at a path; `validateRequest` is asked as for every route. `router.metrics()` works
+   * also without it. Default false.
+   */
+  metrics?: boolean | MetricsOptions;
+  /**
+   * Serves the health at a path: 200 while the server lives, 503 once it closes; at `<path>/ready` 503 also while it
+   * could not take another session. `validateRequest` is not asked, since what probes a container has no credentials;
+   * nothing but yes and no is told. Default false.
+   */
+  health?: boolean | HealthOptions;
+}
+
+/** {@link ObservabilityOptions}, checked. Undefined: there is no such route. */
+export interface ResolvedObservabilityOptions {
+  readonly metrics: { readonly path: string } | undefined;
+  readonly health: { readonly path: string } | undefined;
+}
+
+export const OBSERVABILITY_OPTION_NAMES = ['metrics', 'health'] as const;
+
+/** Below it: whether another session could be taken. */
+export const READY_SEGMENT = 'ready';
+
+/** @throws StreamKitError `bad_option`. */
+export function observabilityOptions(given: Readonly<Record<string, unknown>>): ResolvedObservabilityOptions {
+  const metrics = route(given.metrics, 'metrics', '/metrics');
+  const health = route(given.health, 'health', '/healthz');
+  if (metrics !== undefined && health !== undefined) {
+    const taken = [health.path, `${health.path}/${READY_SEGMENT}`];
+    if (taken.includes(metrics.path)) {
+      throw new StreamKitError('bad_option', 'Expected another path for metrics.path than those of health');
+    }
+  }
+  return { metrics, health };
+}
+
+function route(value: unknown, name: string, fallback: string): { readonly path: string } | undefined {
+  if (value === undefined || value === false) return undefined;
+  const given = value === true ? {} : anObject(value, name);
+  refuseUnknownNames(given, ['path'], name);
+  const { path = fallback } = given;
+  if (typeof path !== 'string' || !PATH.test(path) || STREAM_ID.test(path)) {
+    throw badOption('path such as /metrics that can be no session', `${name}.path`, path);
+  }
+  return Object.freeze({ path });
+}
+
+/** No empty segment, nothing that a client would have to escape, and no colon, which stands for any segment. */
+const PATH = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~-]+)+$/;
+/** The first segment of every other route is a session's id: a UUID. */
+const STREAM_ID = /^\/[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}(?:\/|$)/i;

@@ -1,0 +1,362 @@
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import { isAbsolute } from 'node:path';
+
+import type { LaunchOptions } from 'puppeteer';
+
+import type { AccessOptions, ResolvedAccessOptions } from './access-options.js';
+import { ACCESS_OPTION_NAMES, accessOptions } from './access-options.js';
+import type { ControlOptions, ResolvedControlOptions } from './control-options.js';
+import { controlOptions } from './control-options.js';
+import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
+import { StreamKitError } from '../base/errors.js';
+import type { IceServerEntry, IceServersHook, ResolvedIceServerEntry } from './ice-server-options.js';
+import { iceServersOption } from './ice-server-options.js';
+import { launchOptions } from './launch-options.js';
+import type { Logger } from '../base/logger.js';
+import { loggerOption } from './logger-option.js';
+import type { ObservabilityOptions, ResolvedObservabilityOptions } from './observability-options.js';
+import { OBSERVABILITY_OPTION_NAMES, observabilityOptions } from './observability-options.js';
+import type { OptionCheck } from './option-checks.js';
+import {
+  aBoolean,
+  aFunction,
+  anObject,
+  badOption,
+  evenIntegerBetween,
+  integerBetween,
+  ipAddress,
+  isPlainObject,
+  listOf,
+  oneOf,
+  refuseUnknownNames,
+} from './option-checks.js';
+import type {
+  HlsOptions,
+  RecordingOptions,
+  ResolvedHlsOptions,
+  ResolvedRecordingOptions,
+} from './recording-options.js';
+import { hlsOptions, recordingOptions } from './recording-options.js';
+import { DEFAULT_TARGET_POLICY, restricts, targetPolicyOptions } from './target-policy-options.js';
+import type { TargetPolicy, TargetPolicyOptions } from './target-policy-options.js';
+import type { ResolvedTerminalOptions, TerminalOptions } from './terminal-options.js';
+import { terminalOptions } from './terminal-options.js';
+
+export type { RequestValidation } from './access-options.js';
+
+/** A size in pixels. */
+export interface Viewport {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Options of `createStreamKitRouter`. Every one may be left out; a bad one is refused at construction. */
+export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
+  extends AccessOptions<TEnv, TRequest>, ObservabilityOptions {
+  /** Path of the routes below the point where the router is mounted. Default `/`. */
+  basePath?: string;
+  /**
+   * Passed to `puppeteer.launch()`. `pipe: false`, `userDataDir` and `browser: 'firefox'` are refused: each
+   * session has its own profile, and its Chromium is driven over a pipe; so are flags in `args` that would change that
+   * or, where `targetPolicy` restricts anything, let pages get past it, `--proxy-server` for one. Default none.
+   */
+  puppeteerLaunchOptions?: LaunchOptions;
+  /** Size of the picture where a request names none, pixels, even, 64–3840 x 64–2160. Default 1920 x 1080. */
+  defaultViewport?: Viewport;
+  /** How often changes of a session's state are sent, ms, 10–60000. Default 100. */
+  stateUpdateInterval?: number;
+  /** A session with no event stream and no request for this long is ended, ms, 1–2147483647. Default 300000. */
+  sessionTimeout?: number;
+  /**
+   * Told of every failed session and every answer of status 500, and who made the session or the request, as
+   * `validateRequest` put it. What it throws is logged. Default none.
+   */
+  onError?: (error: Error, streamId?: string, callerContext?: Readonly<Record<string, unknown>>) => void;
+  /**
+   * How pictures are taken: `tab` is fast and has sound, `screencast` works where tab capture cannot,
+   * `auto` takes the first of the two that works. Default `auto`.
+   */
+  capture?: 'auto' | 'tab' | 'screencast';
+  /**
+   * The video encoder: `auto` takes for each codec the first that works, H.264: `h264_nvenc`, `h264_vaapi`, `h264_qsv`,
+   * `libx264`; VP8: `vp8_vaapi`, `libvpx`. A name stands for its codec, and is refused at construction where it does
+   * not work; `{ h264, vp8 }` names both. One that fails in mid-stream is followed by the next. Default `auto`.
+   */
+  encoder?: 'auto' | EncoderName | { readonly h264?: string; readonly vp8?: string };
+  /**
+   * The device of a hardware encoder: path of a render node (VAAPI, QSV), or number of a GPU (NVENC). Default: the first.
+   */
+  encoderDevice?: string;
+  /**
+   * An FFmpeg program, 5.1 or later, that encodes in processes of its own instead of the libraries in this process, for
+   * example one with other hardware. `encoder: { h264, vp8 }` may then name any encoder that it has. Default none.
+   */
+  ffmpegPath?: string;
+  /** Most sessions at once, each with a browser of its own, 1–1000. Default 4. */
+  maxSessions?: number;
+  /** Most viewers of one session, 1–10000. Default 100. */
+  maxViewersPerSession?: number;
+  /** Capture and encoding stop when no viewer has been connected for this long, ms, 0–2147483647. Default 5000. */
+  pauseGraceMs?: number;
+  /** How long a viewer that lost its event stream may come back to its connection, ms, 0–2147483647. Default 15000. */
+  viewerReattachMs?: number;
+  /**
+   * STUN and TURN servers, for this end and for the viewers; or a function that names those of one viewer. It is called
+   * when a viewer comes for media and when it restarts ICE, and has 5 s. Where it fails the viewer goes on without any,
+   * which is logged. Default none.
+   */
+  iceServers?: readonly IceServerEntry[] | IceServersHook;
+  /** Address of the interface on which media is sent and received. Default: all interfaces. */
+  listenAddress?: string;
+  /**
+   * Public addresses of this machine behind a 1:1 NAT, offered instead of its own, of IPv4 for those of IPv4 and of IPv6
+   * for those of IPv6: where none of a family is announced, none of it is offered. Default none.
+   */
+  announcedAddresses?: readonly string[];
+  /**
+   * What sends media to the viewers: `native` is the addon, many times cheaper a viewer and with one UDP port for all;
+   * `werift` is JavaScript, with a UDP port for each viewer; `auto` is the addon where it is built. Default `auto`.
+   */
+  mediaPlane?: 'auto' | 'native' | 'werift';
+  /** UDP port of all viewers' media, 0–65535; 0: the system chooses one. Needs the native media plane. Default 0. */
+  udpPort?: number;
+  /**
+   * A viewer that joins is sent the pictures since the last keyframe in a burst, and one is encoded every few seconds so
+   * that they are few; with `false` a keyframe is encoded when a viewer joins, which every viewer of the session pays
+   * for. Good where viewers come all the time. Needs the native media plane. Default false.
+   */
+  replayOnJoin?: boolean;
+  /**
+   * Whether viewers may hold a picture back, by up to 200 ms, until its sound is there: sound takes about 60 ms longer
+   * to a browser than a picture. With `false` every picture is shown at once. Default true.
+   */
+  lipSync?: boolean;
+  /** A pino logger or the like. Default: nothing is logged. */
+  logger?: Logger;
+  /** How long a browser may take to start and to load the page, ms, 100–600000. Default 30000. */
+  launchTimeoutMs?: number;
+  /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
+  maxBitrateBps?: number;
+  /**
+   * What pages may reach, themselves and all that they load: by http and https. Default: the public
+   * internet alone.
+   */
+  targetPolicy?: TargetPolicyOptions;
+  /** Lets clients record sessions to files. Default: nothing is recorded. */
+  recording?: RecordingOptions;
+  /** Serves a live HLS playlist of each session that is encoded to H.264. Default false. */
+  hls?: boolean | HlsOptions;
+  /** Lets clients use terminals: shells on this machine. Default: nobody may. */
+  terminal?: TerminalOptions;
+  /** Who may send input to a session. Default: the first viewer that may. */
+  control?: ControlOptions;
+}
+
+/** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
+export interface ResolvedOptions<TEnv = unknown>
+  extends ResolvedAccessOptions<TEnv>, ResolvedObservabilityOptions {
+  /** Begins with a slash and ends without one; empty for the root. */
+  readonly basePath: string;
+  readonly puppeteerLaunchOptions: Readonly<LaunchOptions>;
+  readonly defaultViewport: Viewport;
+  readonly stateUpdateInterval: number;
+  readonly sessionTimeout: number;
+  readonly onError: StreamKitOptions['onError'] | undefined;
+  readonly capture: 'auto' | 'tab' | 'screencast';
+  readonly encoder: Readonly<Record<'h264' | 'vp8', string>>;
+  readonly encoderDevice: string | undefined;
+  readonly ffmpegPath: string | undefined;
+  readonly maxSessions: number;
+  readonly maxViewersPerSession: number;
+  readonly pauseGraceMs: number;
+  readonly viewerReattachMs: number;
+  readonly iceServers: readonly ResolvedIceServerEntry[] | IceServersHook;
+  readonly listenAddress: string | undefined;
+  readonly announcedAddresses: readonly string[];
+  readonly mediaPlane: 'auto' | 'native' | 'werift';
+  readonly udpPort: number;
+  readonly replayOnJoin: boolean;
+  readonly lipSync: boolean;
+  readonly logger: Logger;
+  readonly launchTimeoutMs: number;
+  /** Undefined: by size and frame rate. */
+  readonly maxBitrateBps: number | undefined;
+  readonly targetPolicy: TargetPolicy;
+  /** Undefined: no recordings. */
+  readonly recording: ResolvedRecordingOptions | undefined;
+  /** Undefined: no playlists. */
+  readonly hls: ResolvedHlsOptions | undefined;
+  /** Undefined: no terminals. */
+  readonly terminal: ResolvedTerminalOptions | undefined;
+  readonly control: ResolvedControlOptions;
+}
+
+/** Bounds of a bitrate, wherever one is given, bits/s. */
+export const BITRATE_BOUNDS_BPS = { least: 100_000, most: 100_000_000 } as const;
+
+/** Most that `setTimeout` can wait, ms; beyond it would fire at once. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
+const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
+  ...ACCESS_OPTION_NAMES,
+  'basePath',
+  'puppeteerLaunchOptions',
+  'defaultViewport',
+  'stateUpdateInterval',
+  'sessionTimeout',
+  'onError',
+  'capture',
+  'encoder',
+  'encoderDevice',
+  'ffmpegPath',
+  'maxSessions',
+  'maxViewersPerSession',
+  'pauseGraceMs',
+  'viewerReattachMs',
+  'iceServers',
+  'listenAddress',
+  'announcedAddresses',
+  'mediaPlane',
+  'udpPort',
+  'replayOnJoin',
+  'lipSync',
+  'logger',
+  'launchTimeoutMs',
+  'maxBitrateBps',
+  'targetPolicy',
+  'recording',
+  'hls',
+  'terminal',
+  'control',
+  ...OBSERVABILITY_OPTION_NAMES,
+];
+
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws StreamKitError `bad_option` with one sentence for the first option that is wrong or unknown.
+ */
+export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
+  options: StreamKitOptions<TEnv, TRequest> = {},
+): ResolvedOptions<TEnv> {
+  const given: unknown = options;
+  if (!isPlainObject(given)) throw badOption('object', 'options', given);
+  refuseUnknownNames(given, OPTION_NAMES, 'options');
+  const optional = <T>(name: keyof StreamKitOptions, check: OptionCheck<T>): T | undefined =>
+    given[name] === undefined ? undefined : check(given[name], name);
+  const milliseconds = integerBetween(0, LONGEST_TIMER_MS);
+  const targetPolicy = optional('targetPolicy', targetPolicyOptions) ?? DEFAULT_TARGET_POLICY;
+  const mediaPlane = optional('mediaPlane', oneOf('auto', 'native', 'werift')) ?? 'auto';
+  const iceServers = optional('iceServers', iceServersOption) ?? Object.freeze([]);
+  const secrets =
+    typeof iceServers === 'function' ? [] : iceServers.flatMap(({ credential }) => credential ?? []);
+  const udpPort = optional('udpPort', integerBetween(0, 65_535)) ?? 0;
+  if (mediaPlane === 'werift' && udpPort !== 0) {
+    throw new StreamKitError(
+      'bad_option',
+      `Expected no udpPort because with mediaPlane werift each viewer has a UDP port of its own`,
+    );
+  }
+  const listenAddress = optional('listenAddress', ipAddress);
+  const announcedAddresses = optional('announcedAddresses', listOf(ipAddress)) ?? Object.freeze([]);
+  const isReached = (address: string): boolean => isIP(address) === isIP(listenAddress ?? address);
+  if (announcedAddresses.length > 0 && !announcedAddresses.some(isReached)) {
+    throw new StreamKitError(
+      'bad_option',
+      `Expected an address of the family of listenAddress, which they stand for, in announcedAddresses`,
+    );
+  }
+
+  return Object.freeze<ResolvedOptions<TEnv>>({
+    ...accessOptions<TEnv>(given),
+    basePath: optional('basePath', basePath) ?? '',
+    puppeteerLaunchOptions:
+      optional('puppeteerLaunchOptions', launchOptions(restricts(targetPolicy))) ?? Object.freeze({}),
+    defaultViewport:
+      optional('defaultViewport', viewport) ?? Object.freeze<Viewport>({ width: 1920, height: 1080 }),
+    stateUpdateInterval: optional('stateUpdateInterval', integerBetween(10, 60_000)) ?? 100,
+    sessionTimeout: optional('sessionTimeout', integerBetween(1, LONGEST_TIMER_MS)) ?? 300_000,
+    onError: optional('onError', aFunction) as ResolvedOptions<TEnv>['onError'],
+    capture: optional('capture', oneOf('auto', 'tab', 'screencast')) ?? 'auto',
+    encoder:
+      optional('encoder', encoder(given.ffmpegPath !== undefined)) ??
+      Object.freeze({ h264: 'auto', vp8: 'auto' }),
+    encoderDevice: optional('encoderDevice', encoderDevice),
+    ffmpegPath: optional('ffmpegPath', absolutePath),
+    maxSessions: optional('maxSessions', integerBetween(1, 1000)) ?? 4,
+    maxViewersPerSession: optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100,
+    pauseGraceMs: optional('pauseGraceMs', milliseconds) ?? 5000,
+    viewerReattachMs: optional('viewerReattachMs', milliseconds) ?? 15_000,
+    iceServers,
+    listenAddress,
+    announcedAddresses,
+    mediaPlane,
+    udpPort,
+    replayOnJoin: optional('replayOnJoin', aBoolean) ?? false,
+    lipSync: optional('lipSync', aBoolean) ?? true,
+    logger: loggerOption(given.logger, secrets),
+    launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,
+    maxBitrateBps: optional(
+      'maxBitrateBps',
+      integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most),
+    ),
+    targetPolicy,
+    recording: optional('recording', recordingOptions),
+    hls: optional('hls', hlsOptions),
+    terminal: optional('terminal', terminalOptions),
+    control: controlOptions(given.control, 'control'),
+    ...observabilityOptions(given),
+  });
+}
+
+function basePath(value: unknown, name: string): string {
+  if (typeof value !== 'string' || !/^\/[^?#\s]*$/.test(value) || value.includes('//')) {
+    throw badOption('path that begins with a slash', name, value);
+  }
+  return value.endsWith('/') ? value.slice(0, -1) : value;
+}
+
+function viewport(value: unknown, name: string): Viewport {
+  const given = anObject(value, name);
+  refuseUnknownNames(given, ['width', 'height'], name);
+  return Object.freeze({
+    width: evenIntegerBetween(64, 3840)(given.width, `${name}.width`),
+    height: evenIntegerBetween(64, 2160)(given.height, `${name}.height`),
+  });
+}
+
+/** @param anyName - another FFmpeg than ours may have other encoders. */
+function encoder(anyName: boolean): OptionCheck<ResolvedOptions['encoder']> {
+  const nameOf = (codec: 'h264' | 'vp8', value: unknown, name: string): string => {
+    if (value === undefined) return 'auto';
+    if (anyName && typeof value === 'string' && /^\w{1,40}$/.test(value)) return value;
+    return oneOf('auto', ...ENCODER_ORDER[codec])(value, name);
+  };
+  return (value, name) => {
+    if (isPlainObject(value)) {
+      refuseUnknownNames(value, ['h264', 'vp8'], name);
+      return Object.freeze({
+        h264: nameOf('h264', value.h264, `${name}.h264`),
+        vp8: nameOf('vp8', value.vp8, `${name}.vp8`),
+      });
+    }
+    const named = oneOf('auto', ...ENCODER_NAMES)(value, name);
+    return Object.freeze({
+      h264: ENCODER_ORDER.h264.find((candidate) => candidate === named) ?? 'auto',
+      vp8: ENCODER_ORDER.vp8.find((candidate) => candidate === named) ?? 'auto',
+    });
+  };
+}
+
+function absolutePath(value: unknown, name: string): string {
+  if (typeof value !== 'string' || !isAbsolute(value)) throw badOption('absolute path', name, value);
+  return value;
+}
+
+function encoderDevice(value: unknown, name: string): string {
+  if (typeof value !== 'string' || !/^(?:\d{1,3}|\/[^\0]+)$/.test(value)) {
+    throw badOption('path of a device or number of a GPU', name, value);
+  }
+  return value;
+}

@@ -1,0 +1,84 @@
+import {
+  RTCRtpCodecParameters,
+  RTCRtpHeaderExtensionParameters,
+  useFIR,
+  useNACK,
+  usePLI,
+  useTWCC,
+} from 'werift';
+
+import type { VideoCodec } from '../../render/encode/encoded-frame.js';
+import type { HeaderExtensionIds } from '../../fanout/media-plane.js';
+
+/** URIs of the header extensions, by what the media plane calls them. */
+export const HEADER_EXTENSION_URIS: Readonly<Record<keyof HeaderExtensionIds, string>> = {
+  mid: 'urn:ietf:params:rtp-hdrext:sdes:mid',
+  transportWideCc: 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
+  playoutDelay: 'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay',
+  absCaptureTime: 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time',
+};
+
+/** Constrained baseline, level 3.1; the encoder may exceed the level where the viewer's answer allows it. */
+const H264_PARAMETERS = 'profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1';
+const OPUS_PARAMETERS = 'minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1';
+
+const PAYLOAD_TYPES: Readonly<Record<VideoCodec, { mimeType: string; media: number; rtx: number }>> = {
+  h264: { mimeType: 'video/H264', media: 102, rtx: 103 },
+  vp8: { mimeType: 'video/VP8', media: 96, rtx: 97 },
+};
+const OPUS_PAYLOAD_TYPE = 111;
+
+/** The codecs of the video section, best first, each followed by its RTX. */
+export function offeredVideoCodecs(codecs: readonly VideoCodec[]): RTCRtpCodecParameters[] {
+  return codecs.flatMap((codec) => {
+    const { mimeType, media, rtx } = PAYLOAD_TYPES[codec];
+    return [
+      new RTCRtpCodecParameters({
+        mimeType,
+        clockRate: 90_000,
+        payloadType: media,
+        rtcpFeedback: [useNACK(), usePLI(), useFIR(), useTWCC()],
+        ...(codec === 'h264' ? { parameters: H264_PARAMETERS } : {}),
+      }),
+      new RTCRtpCodecParameters({
+        mimeType: 'video/rtx',
+        clockRate: 90_000,
+        payloadType: rtx,
+        parameters: `apt=${media}`,
+      }),
+    ];
+  });
+}
+
+export function offeredAudioCodecs(): RTCRtpCodecParameters[] {
+  return [
+    new RTCRtpCodecParameters({
+      mimeType: 'audio/opus',
+      clockRate: 48_000,
+      channels: 2,
+      payloadType: OPUS_PAYLOAD_TYPE,
+      parameters: OPUS_PARAMETERS,
+      rtcpFeedback: [useTWCC()],
+    }),
+  ];
+}
+
+/**
+ * The extensions of both sections. werift numbers them in place, one after the other over both lists; an object that
+ * stands in both therefore has one id in both, as RFC 8843 section 9.2 demands within a bundle.
+ */
+export function offeredHeaderExtensions(): {
+  audio: RTCRtpHeaderExtensionParameters[];
+  video: RTCRtpHeaderExtensionParameters[];
+} {
+  const extension = (uri: string): RTCRtpHeaderExtensionParameters =>
+    new RTCRtpHeaderExtensionParameters({ uri });
+  const mid = extension(HEADER_EXTENSION_URIS.mid);
+  const transportWideCc = extension(HEADER_EXTENSION_URIS.transportWideCc);
+  const playoutDelay = extension(HEADER_EXTENSION_URIS.playoutDelay);
+  const absCaptureTime = extension(HEADER_EXTENSION_URIS.absCaptureTime);
+  return {
+    audio: [mid, transportWideCc, absCaptureTime],
+    video: [mid, transportWideCc, absCaptureTime, playoutDelay],
+  };
+}

@@ -1,0 +1,242 @@
+import type { VideoCodec } from '../../render/encode/encoded-frame.js';
+import { StreamKitError } from '../../base/errors.js';
+import type { HeaderExtensionIds } from '../../fanout/media-plane.js';
+import { usableCandidates } from '../ice/ice-candidate.js';
+import { HEADER_EXTENSION_URIS } from './offered-media.js';
+import { canSend, extensionIds, MAX_CANDIDATES, MAX_SDP_BYTES } from './sdp-answer.js';
+import { readTransport, type TransportAttributes } from './sdp-transport.js';
+import {
+  codecsOf,
+  parseSessionDescription,
+  type SdpCodec,
+  type SdpMedia,
+  type SessionDescription,
+  valuesOf,
+} from './session-description.js';
+
+/** What a player is to be sent in one section of its offer, under the player's numbers. */
+export interface PlayerMedia {
+  /** Empty where the section has none. */
+  readonly mid: string;
+  readonly payloadType: number;
+  readonly rtxPayloadType?: number;
+  readonly headerExtensions: HeaderExtensionIds;
+  /** The lines of the answer that say so. */
+  readonly codecLines: readonly string[];
+}
+
+/** One section of an offer; an answer has the same in the same order (RFC 3264 section 6). */
+export interface PlayerSection {
+  readonly kind: string;
+  readonly protocol: string;
+  readonly format: string;
+  /** Undefined where it is to be refused. */
+  readonly media: PlayerMedia | undefined;
+}
+
+/** The offer of a player that wants to receive. */
+export interface PlayerOffer {
+  readonly sections: readonly PlayerSection[];
+  readonly videoCodec: VideoCodec;
+  readonly video: PlayerMedia;
+  readonly audio: PlayerMedia | null;
+  readonly transport: TransportAttributes;
+  /** As {@link usableCandidates} gives them. */
+  readonly candidates: readonly string[];
+  readonly bundled: boolean;
+}
+
+const MAX_SECTIONS = 16;
+/** One-byte header extensions (RFC 8285 section 4.2). */
+const MAX_EXTENSION_ID = 14;
+/** A token of RFC 8866 that fits into a one-byte header extension. */
+const MID = /^[\w!#$%&'*+.^`{|}~-]{1,16}$/;
+const CODEC_NAMES: Readonly<Record<VideoCodec, string>> = { h264: 'H264', vp8: 'VP8' };
+const VIDEO_FEEDBACK = new Set(['nack', 'nack pli', 'ccm fir', 'transport-cc']);
+const AUDIO_FEEDBACK = new Set(['transport-cc']);
+/** Constrained baseline is what is sent. Every decoder of a higher profile can decode it (RFC 6184 section 8.1). */
+const PROFILE_ORDER = ['42e0', '4200'] as const;
+const DEFAULT_PROFILE_LEVEL_ID = '42e01f';
+
+/**
+ * Reads the offer of a player.
+ *
+ * @param videoCodecs - what can be sent, best first.
+ * @throws StreamKitError `unprocessable`
+ */
+export function readPlayerOffer(
+  sdp: string,
+  videoCodecs: readonly VideoCodec[],
+  hasAudio: boolean,
+): PlayerOffer {
+  if (Buffer.byteLength(sdp) > MAX_SDP_BYTES) {
+    throw refusal('is larger than 64 KiB');
+  }
+  const offer = parseSessionDescription(sdp);
+  if (offer === undefined || offer.media.length === 0 || offer.media.length > MAX_SECTIONS) {
+    throw refusal('is no SDP with media');
+  }
+  const wanted = offer.media.filter((media) => isReceiving(offer, media));
+  const videoSection = wanted.find(({ kind }) => kind === 'video');
+  if (videoSection === undefined) {
+    throw refusal('does not ask to receive video');
+  }
+  const { codec, media: video } = acceptVideo(videoSection, videoCodecs);
+  const audioSection = hasAudio ? wanted.find(({ kind }) => kind === 'audio') : undefined;
+  const audio = audioSection === undefined ? null : acceptAudio(audioSection);
+  const bundled = checkBundled(offer, videoSection, audio === null ? undefined : audioSection);
+  return {
+    sections: offer.media.map((media) => ({
+      kind: media.kind,
+      protocol: media.protocol,
+      format: /^[\w-]{1,32}$/.test(media.formats[0] ?? '') ? (media.formats[0] ?? '') : '0',
+      media: media === videoSection ? video : media === audioSection ? (audio ?? undefined) : undefined,
+    })),
+    videoCodec: codec,
+    video,
+    audio,
+    transport: readTransport(offer, videoSection, refusal),
+    candidates: usableCandidates(
+      offer.media.flatMap(({ attributes }) => valuesOf(attributes, 'candidate')),
+      MAX_CANDIDATES,
+    ),
+    bundled,
+  };
+}
+
+function refusal(what: string): StreamKitError {
+  return new StreamKitError('unprocessable', `The SDP offer ${what}.`);
+}
+
+/** RFC 8866 section 6.7: without a direction, a section both sends and receives. */
+function isReceiving(session: SessionDescription, media: SdpMedia): boolean {
+  const names = [...media.attributes, ...session.attributes].map(({ name }) => name);
+  const direction = names.find((name) => ['sendrecv', 'recvonly', 'sendonly', 'inactive'].includes(name));
+  // RFC 9143 section 7.2.1: the port of a section that is bundled or nothing is 0 in an offer.
+  const isOffered = media.port !== 0 || names.includes('bundle-only');
+  return isOffered && direction !== 'sendonly' && direction !== 'inactive';
+}
+
+/** There is one transport: what is not bundled onto it, with RTCP beside RTP, could not be served. */
+function checkBundled(session: SessionDescription, video: SdpMedia, audio: SdpMedia | undefined): boolean {
+  const media = audio === undefined ? [video] : [video, audio];
+  if (!media.every(({ attributes }) => attributes.some(({ name }) => name === 'rtcp-mux'))) {
+    throw refusal('does not have rtcp-mux');
+  }
+  const bundle = valuesOf(session.attributes, 'group')
+    .map((value) => value.split(' '))
+    .find(([semantics]) => semantics === 'BUNDLE');
+  const bundled = media.every((one) => midOf(one) !== '' && bundle?.slice(1).includes(midOf(one)) === true);
+  if (!bundled && audio !== undefined) {
+    throw refusal('does not bundle its media');
+  }
+  return bundled;
+}
+
+function midOf(media: SdpMedia): string {
+  const [mid = ''] = valuesOf(media.attributes, 'mid');
+  if (mid !== '' && !MID.test(mid)) {
+    throw refusal('has a malformed mid');
+  }
+  return mid;
+}
+
+function acceptVideo(
+  media: SdpMedia,
+  videoCodecs: readonly VideoCodec[],
+): { codec: VideoCodec; media: PlayerMedia } {
+  const offered = codecsOf(media).filter(isTellable);
+  for (const codec of videoCodecs) {
+    const [chosen] = offered
+      .filter((candidate) => candidate.name === codec && canSend(candidate))
+      .sort((a, b) => profileRank(a) - profileRank(b));
+    if (chosen === undefined) {
+      continue;
+    }
+    const { payloadType } = chosen;
+    const rtx = offered.find(
+      ({ name, parameters }) => name === 'rtx' && parameters.get('apt') === String(payloadType),
+    );
+    const lines = [`a=rtpmap:${payloadType} ${CODEC_NAMES[codec]}/90000`];
+    if (codec === 'h264') {
+      const parameters = `profile-level-id=${profileOf(chosen)};packetization-mode=1;level-asymmetry-allowed=1`;
+      lines.push(`a=fmtp:${payloadType} ${parameters}`);
+    }
+    lines.push(...feedbackLines(media, payloadType, VIDEO_FEEDBACK));
+    if (rtx !== undefined) {
+      lines.push(`a=rtpmap:${rtx.payloadType} rtx/90000`, `a=fmtp:${rtx.payloadType} apt=${payloadType}`);
+    }
+    return {
+      codec,
+      media: {
+        mid: midOf(media),
+        payloadType,
+        ...(rtx === undefined ? {} : { rtxPayloadType: rtx.payloadType }),
+        headerExtensions: offeredExtensions(media),
+        codecLines: lines,
+      },
+    };
+  }
+  const names = videoCodecs.map((codec) => (codec === 'h264' ? 'H.264 (packetization-mode 1)' : 'VP8'));
+  throw refusal(`has no video codec of this session: ${names.join(' or ')}`);
+}
+
+/** RFC 5761 section 4: with the marker bit set, these payload types look like RTCP. */
+function isTellable({ payloadType }: SdpCodec): boolean {
+  return payloadType < 64 || payloadType > 95;
+}
+
+function profileOf(codec: SdpCodec): string {
+  const value = codec.parameters.get('profile-level-id')?.toLowerCase() ?? '';
+  return /^[0-9a-f]{6}$/.test(value) ? value : DEFAULT_PROFILE_LEVEL_ID;
+}
+
+function profileRank(codec: SdpCodec): number {
+  const rank = PROFILE_ORDER.findIndex((profile) => profileOf(codec).startsWith(profile));
+  return rank < 0 ? PROFILE_ORDER.length : rank;
+}
+
+function acceptAudio(media: SdpMedia): PlayerMedia | null {
+  const opus = codecsOf(media)
+    .filter(isTellable)
+    .find(({ name, clockRateHz }) => name === 'opus' && clockRateHz === 48_000);
+  if (opus === undefined) {
+    return null;
+  }
+  const { payloadType } = opus;
+  return {
+    mid: midOf(media),
+    payloadType,
+    headerExtensions: offeredExtensions(media),
+    codecLines: [
+      `a=rtpmap:${payloadType} opus/48000/2`,
+      `a=fmtp:${payloadType} minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1`,
+      ...feedbackLines(media, payloadType, AUDIO_FEEDBACK),
+    ],
+  };
+}
+
+/** The feedback that is offered and understood here. */
+function feedbackLines(media: SdpMedia, payloadType: number, known: ReadonlySet<string>): string[] {
+  const offered = new Set<string>();
+  for (const value of valuesOf(media.attributes, 'rtcp-fb')) {
+    const [format, ...words] = value.trim().split(' ');
+    if (format === '*' || format === String(payloadType)) offered.add(words.join(' '));
+  }
+  return [...known].filter((name) => offered.has(name)).map((name) => `a=rtcp-fb:${payloadType} ${name}`);
+}
+
+function offeredExtensions(media: SdpMedia): HeaderExtensionIds {
+  const offered = extensionIds(media);
+  const ids: { -readonly [name in keyof HeaderExtensionIds]: HeaderExtensionIds[name] } = {};
+  const taken = new Set<number>();
+  for (const name of Object.keys(HEADER_EXTENSION_URIS) as (keyof HeaderExtensionIds)[]) {
+    const id = offered.get(HEADER_EXTENSION_URIS[name]) ?? 0;
+    if (id < 1 || id > MAX_EXTENSION_ID || taken.has(id) || (name === 'mid' && midOf(media) === '')) continue;
+    // Of pictures alone.
+    if (name === 'playoutDelay' && media.kind !== 'video') continue;
+    taken.add(id);
+    ids[name] = id;
+  }
+  return ids;
+}

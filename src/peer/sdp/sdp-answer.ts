@@ -1,0 +1,246 @@
+import type { VideoCodec } from '../../render/encode/encoded-frame.js';
+import { StreamKitError } from '../../base/errors.js';
+import type { HeaderExtensionIds } from '../../fanout/media-plane.js';
+import { readCandidate } from '../ice/ice-candidate.js';
+import { HEADER_EXTENSION_URIS } from './offered-media.js';
+import {
+  codecsOf,
+  parseSessionDescription,
+  type SdpCodec,
+  type SdpMedia,
+  type SessionDescription,
+  valuesOf,
+} from './session-description.js';
+import { readTransport, type TransportAttributes, transportLines } from './sdp-transport.js';
+
+/** What an answer says of one section of the offer. */
+export interface AcceptedMedia {
+  readonly mid: string;
+  readonly payloadType: number;
+  readonly rtxPayloadType?: number;
+  readonly headerExtensions: HeaderExtensionIds;
+}
+
+export interface AcceptedAnswer {
+  readonly videoCodec: VideoCodec;
+  readonly video: AcceptedMedia;
+  /** null where audio was not offered, or is not wanted. */
+  readonly audio: AcceptedMedia | null;
+  /** Candidates that the answer carried, as {@link readCandidate} gives them. */
+  readonly candidates: readonly string[];
+  /** The answer written anew from the parts above: nothing else of what the viewer sent goes further. */
+  readonly sdp: string;
+}
+
+export const MAX_SDP_BYTES = 64 * 1024;
+export const MAX_CANDIDATES = 64;
+const VIDEO_CODECS: ReadonlyMap<string, VideoCodec> = new Map([
+  ['h264', 'h264'],
+  ['vp8', 'vp8'],
+]);
+
+/**
+ * Checks a viewer's answer against the offer that was sent.
+ *
+ * @throws StreamKitError `unprocessable`
+ */
+export function readAnswer(answerSdp: string, offerSdp: string): AcceptedAnswer {
+  if (Buffer.byteLength(answerSdp) > MAX_SDP_BYTES) {
+    throw refusal('is larger than 64 KiB');
+  }
+  const answer = parseSessionDescription(answerSdp);
+  const offer = parseSessionDescription(offerSdp);
+  if (answer === undefined || offer === undefined) {
+    throw refusal('is no SDP');
+  }
+  if (answer.media.length !== offer.media.length) {
+    throw refusal('does not have the media sections of the offer');
+  }
+  let video: { codec: VideoCodec; media: AcceptedMedia } | undefined;
+  let audio: AcceptedMedia | null = null;
+  offer.media.forEach((offered, i) => {
+    const answered = answer.media[i];
+    const [mid = ''] = valuesOf(offered.attributes, 'mid');
+    // RFC 3264 section 6: the sections of an answer stand in the order of the offer.
+    if (
+      answered?.kind !== offered.kind ||
+      (answered.port !== 0 && valuesOf(answered.attributes, 'mid')[0] !== mid)
+    ) {
+      throw refusal('does not have the media sections of the offer');
+    }
+    if (offered.kind === 'application') {
+      // A viewer without it watches; SCTP gives up by itself.
+      if (answered.port !== 0) checkBundled(answer, answered, mid);
+      return;
+    }
+    if (!isReceiving(answer, answered)) {
+      return;
+    }
+    checkBundled(answer, answered, mid);
+    if (offered.kind === 'video') {
+      video = acceptedVideo(offered, answered, mid);
+    } else if (offered.kind === 'audio') {
+      audio = acceptedAudio(offered, answered, mid);
+    }
+  });
+  const section = answer.media.find(({ kind }) => kind === 'video');
+  if (video === undefined || section === undefined) {
+    throw refusal('does not receive the offered video');
+  }
+  return {
+    videoCodec: video.codec,
+    video: video.media,
+    audio,
+    candidates: candidatesOf(answer),
+    sdp: rewrite(offer, transportOf(answer, section)),
+  };
+}
+
+function refusal(what: string): StreamKitError {
+  return new StreamKitError('unprocessable', `The SDP answer ${what}.`);
+}
+
+/** RFC 8866 section 6.7: without a direction, a section both sends and receives. */
+function isReceiving(session: SessionDescription, media: SdpMedia): boolean {
+  const names = [...media.attributes, ...session.attributes].map(({ name }) => name);
+  const direction = names.find((name) => ['sendrecv', 'recvonly', 'sendonly', 'inactive'].includes(name));
+  return media.port !== 0 && direction !== 'sendonly' && direction !== 'inactive';
+}
+
+/** There is one transport: what is not bundled onto it, with RTCP beside RTP, could not be served. */
+function checkBundled(session: SessionDescription, media: SdpMedia, mid: string): void {
+  const groups = valuesOf(session.attributes, 'group').map((value) => value.split(' '));
+  const bundle = groups.find(([semantics]) => semantics === 'BUNDLE');
+  // RFC 8841 section 5: SCTP has no RTCP.
+  const isMuxed = media.kind === 'application' || media.attributes.some(({ name }) => name === 'rtcp-mux');
+  if (bundle?.slice(1).includes(mid) !== true || !isMuxed) {
+    throw refusal('does not bundle its media with rtcp-mux');
+  }
+}
+
+function acceptedVideo(
+  offered: SdpMedia,
+  answered: SdpMedia,
+  mid: string,
+): { codec: VideoCodec; media: AcceptedMedia } {
+  const offeredNames = new Set(codecsOf(offered).map(({ name }) => name));
+  const codecs = codecsOf(answered);
+  const chosen = codecs.find((codec) => offeredNames.has(codec.name) && canSend(codec));
+  const codec = VIDEO_CODECS.get(chosen?.name ?? '');
+  if (chosen === undefined || codec === undefined) {
+    throw refusal('accepts no offered video codec');
+  }
+  const rtx = codecs.find(
+    ({ name, parameters }) => name === 'rtx' && parameters.get('apt') === String(chosen.payloadType),
+  );
+  return {
+    codec,
+    media: {
+      mid,
+      payloadType: chosen.payloadType,
+      ...(rtx === undefined ? {} : { rtxPayloadType: rtx.payloadType }),
+      headerExtensions: acceptedExtensions(offered, answered),
+    },
+  };
+}
+
+export function canSend(codec: SdpCodec): boolean {
+  if (codec.clockRateHz !== 90_000 || !VIDEO_CODECS.has(codec.name)) {
+    return false;
+  }
+  // RFC 6184 section 8.1: without it the mode is 0, which knows neither STAP-A nor FU-A.
+  return codec.name !== 'h264' || codec.parameters.get('packetization-mode') === '1';
+}
+
+function acceptedAudio(offered: SdpMedia, answered: SdpMedia, mid: string): AcceptedMedia | null {
+  const opus = codecsOf(answered).find(({ name, clockRateHz }) => name === 'opus' && clockRateHz === 48_000);
+  return opus === undefined
+    ? null
+    : { mid, payloadType: opus.payloadType, headerExtensions: acceptedExtensions(offered, answered) };
+}
+
+function acceptedExtensions(offered: SdpMedia, answered: SdpMedia): HeaderExtensionIds {
+  const offeredIds = extensionIds(offered);
+  const answeredIds = extensionIds(answered);
+  const ids: { -readonly [name in keyof HeaderExtensionIds]: HeaderExtensionIds[name] } = {};
+  for (const name of Object.keys(HEADER_EXTENSION_URIS) as (keyof HeaderExtensionIds)[]) {
+    const id = answeredIds.get(HEADER_EXTENSION_URIS[name]);
+    // RFC 8285 section 6: an answer keeps the ids of the offer.
+    if (id !== undefined && id === offeredIds.get(HEADER_EXTENSION_URIS[name])) {
+      ids[name] = id;
+    }
+  }
+  return ids;
+}
+
+export function extensionIds(media: SdpMedia): Map<string, number> {
+  const ids = new Map<string, number>();
+  for (const value of valuesOf(media.attributes, 'extmap')) {
+    const match = /^(\d{1,2})(?:\/(\w+))? (\S+)/.exec(value);
+    if (match?.[3] !== undefined && match[2] !== 'inactive') {
+      ids.set(match[3], Number(match[1]));
+    }
+  }
+  return ids;
+}
+
+function transportOf(session: SessionDescription, media: SdpMedia): TransportAttributes {
+  const transport = readTransport(session, media, refusal);
+  // RFC 5763 section 5: actpass is for offers.
+  if (transport.setup === 'actpass') {
+    throw refusal('has no DTLS role');
+  }
+  return transport;
+}
+
+function candidatesOf(session: SessionDescription): string[] {
+  const values = session.media.flatMap(({ attributes }) => valuesOf(attributes, 'candidate'));
+  return values
+    .slice(0, MAX_CANDIDATES)
+    .map((value) => readCandidate(`candidate:${value}`))
+    .filter((candidate) => candidate !== undefined);
+}
+
+/**
+ * The sections of the offer under the viewer's transport. werift is told of every offered codec and section, wanted
+ * or not: it only carries the transport here, and gives up on a section without a codec. What is not said here it leaves
+ * out of the offer of an ICE restart.
+ */
+function rewrite(offer: SessionDescription, transport: TransportAttributes): string {
+  const mids = offer.media.map(({ attributes }) => valuesOf(attributes, 'mid')[0] ?? '');
+  const lines = ['v=0', 'o=- 1 1 IN IP4 0.0.0.0', 's=-', 't=0 0', `a=group:BUNDLE ${mids.join(' ')}`];
+  offer.media.forEach((media, i) => {
+    if (media.kind === 'application') {
+      lines.push(
+        'm=application 9 UDP/DTLS/SCTP webrtc-datachannel',
+        'c=IN IP4 0.0.0.0',
+        `a=mid:${mids[i] ?? ''}`,
+        ...transportLines(transport),
+        // Browsers use the port of RFC 8832 and take messages of 64 KiB at least.
+        'a=sctp-port:5000',
+        'a=max-message-size:65536',
+      );
+      return;
+    }
+    lines.push(
+      `m=${media.kind} 9 UDP/TLS/RTP/SAVPF ${media.formats.join(' ')}`,
+      'c=IN IP4 0.0.0.0',
+      `a=mid:${mids[i] ?? ''}`,
+      ...transportLines(transport),
+      'a=recvonly',
+      'a=rtcp-mux',
+    );
+    for (const name of ['rtpmap', 'fmtp', 'rtcp-fb', 'extmap']) {
+      lines.push(...valuesOf(media.attributes, name).map((value) => `a=${name}:${value}`));
+    }
+  });
+  return `${lines.join('\r\n')}\r\n`;
+}
+
+/** Whether two answers of one viewer ask for the same packets. */
+export function sameMedia(before: AcceptedAnswer, after: AcceptedAnswer): boolean {
+  return (
+    before.video.payloadType === after.video.payloadType &&
+    before.audio?.payloadType === after.audio?.payloadType
+  );
+}

@@ -1,0 +1,387 @@
+import { randomBytes } from 'node:crypto';
+import { isIPv4 } from 'node:net';
+
+import { CandidatePairState, type Message, UdpTransport } from 'werift';
+
+import { asError, StreamKitError } from '../../base/errors.js';
+import type { IceEndpoint, IceSocket } from '../../fanout/media-plane.js';
+import {
+  type Address,
+  asKnownConnection,
+  type CandidatePairInternals,
+  type IceConnectionInternals,
+} from './werift-ice-connection.js';
+
+/** RFC 8445 section 5.3: 24 bits of user name and 128 of password at least. Among the viewers of one port names differ. */
+const USERNAME_FRAGMENT_BYTES = 9;
+const PASSWORD_BYTES = 18;
+/** Transmissions of a check that asks whether the old pair is dead: 50 ms, 100 ms and 200 ms apart. */
+const PROBE_RETRANSMISSIONS = 2;
+const NOMINATION_RETRANSMISSIONS = 4;
+
+/** DTLS records that may wait: the flight of a ClientHello is one or two datagrams. */
+const MAX_EARLY_RECORDS = 4;
+
+/** Host addresses for which werift is about to open a transport, in that order, and whose it is. */
+let gathering:
+  | { readonly endpoint: IceEndpoint; readonly addresses: string[]; readonly holdsRecords: boolean }
+  | undefined;
+let installed = false;
+
+type OpenTransport = (...parameters: Parameters<typeof UdpTransport.init>) => Promise<UdpTransport>;
+
+/** Marks what opens transports for a copy of this module; there may be several in one process. */
+const OURS = Symbol.for('stream-kit-server.udp-transports');
+
+/**
+ * Decides over every UDP transport that werift opens. Those of host candidates of a {@link SharedPortIce} lie on the
+ * shared port; all others are sockets of their own, given an error listener: werift has none (0.24.4), so a bind that
+ * fails or a send to an unreachable address would end the process. Process-wide, once; another copy of this module is
+ * asked for what is not of this one.
+ */
+export function installUdpTransports(): void {
+  if (installed) {
+    return;
+  }
+  installed = true;
+  const transports: { init: OpenTransport } = UdpTransport;
+  const open = OURS in transports.init ? transports.init : openOwnSocket;
+  const init: OpenTransport = async (type, options) => {
+    const owner = gathering;
+    const address = owner?.addresses.shift();
+    if (owner === undefined || address === undefined) {
+      return open(type, options);
+    }
+    if ((type === 'udp4') !== isIPv4(address)) {
+      throw new StreamKitError('internal', 'werift opens its transports in another order than is known.');
+    }
+    const socket = owner.endpoint.openSocket(address);
+    return new SharedUdpTransport(type, socket, owner.holdsRecords) as unknown as UdpTransport;
+  };
+  transports.init = Object.assign(init, { [OURS]: true });
+}
+
+async function openOwnSocket(...parameters: Parameters<OpenTransport>): Promise<UdpTransport> {
+  // The constructor and init() are private by declaration only.
+  const transport = Reflect.construct(UdpTransport, parameters) as UdpTransport;
+  const bound = transport as unknown as { init(): Promise<void> };
+  const failed = new Promise<never>((_, reject) => {
+    transport.socket.on('error', (error) => {
+      // After the bind this is one packet that was not sent; ICE consent notices a path that is gone.
+      reject(asError(error));
+    });
+  });
+  try {
+    await Promise.race([bound.init(), failed]);
+  } catch (error) {
+    await transport.close();
+    throw error;
+  }
+  failed.catch(() => undefined);
+  return transport;
+}
+
+/** What werift takes for a UDP socket of its own: one viewer's part of a socket that all viewers share. */
+class SharedUdpTransport {
+  readonly type = 'udp';
+  onData: (data: Buffer, from: Address) => void = () => undefined;
+  closed = false;
+  private readonly earlyRecords: [Buffer, Address][] = [];
+
+  constructor(
+    readonly socketType: 'udp4' | 'udp6',
+    private readonly socket: IceSocket,
+    private holdsRecords: boolean,
+  ) {
+    socket.onPacket = (data, address, port) => {
+      if (this.holdsRecords && isDtls(data)) {
+        this.hold(data, [address, port]);
+        return;
+      }
+      this.onData(data, [address, port]);
+    };
+  }
+
+  /**
+   * Hands over the DTLS records that came before werift listened. A viewer sends its first one as soon as its own checks
+   * have succeeded, some milliseconds before ours have, and would send it again only after 50 ms.
+   */
+  releaseRecords(): void {
+    this.holdsRecords = false;
+    for (const [data, from] of this.earlyRecords.splice(0)) this.onData(data, from);
+  }
+
+  private hold(data: Buffer, from: Address): void {
+    // What is repeated meanwhile would be answered as often.
+    const isHeld = this.earlyRecords.some(([held]) => isRepetition(held, data));
+    if (!isHeld && this.earlyRecords.length < MAX_EARLY_RECORDS) this.earlyRecords.push([data, from]);
+  }
+
+  get address(): { address: string; port: number; family: string } {
+    return { address: this.host, port: this.port, family: this.socketType === 'udp4' ? 'IPv4' : 'IPv6' };
+  }
+
+  get host(): string {
+    return this.socket.address;
+  }
+
+  get port(): number {
+    return this.socket.port;
+  }
+
+  readonly send = (data: Buffer, to?: Address): Promise<void> => {
+    if (!this.closed && to !== undefined) {
+      this.socket.send(data, ...to);
+    }
+    return Promise.resolve();
+  };
+
+  keepConsent(request: Uint8Array, to: Address, onLost: () => void): void {
+    this.socket.keepConsent(request, ...to, onLost);
+  }
+
+  readonly close = (): Promise<void> => {
+    this.closed = true;
+    this.socket.close();
+    return Promise.resolve();
+  };
+}
+
+/**
+ * Puts the ICE connection of one viewer onto a shared port, and fits it to that:
+ *
+ * - Its user name is long enough to be told from those of all other viewers: werift's own has 16 bits.
+ * - It nominates one pair (RFC 8445 section 8.1.1), where werift would nominate every pair that works: the plane sends
+ *   media over the pair that was nominated last, which must be the one whose consent werift checks.
+ * - Media that began on the port stays there, and media that began on a relay stays on relays: the two encrypt under the
+ *   same keys and know nothing of each other's nonces.
+ * - A viewer whose address has changed is followed.
+ */
+export class SharedPortIce {
+  private readonly ice: IceConnectionInternals;
+  private path: 'shared' | 'relayed' | undefined;
+  private probing = false;
+  private dtlsListens = false;
+
+  /**
+   * @param connection - of a werift `RTCIceTransport`, before it gathers or is described in an offer
+   * @throws StreamKitError `internal` where werift is not as it is known here
+   */
+  constructor(
+    connection: unknown,
+    private readonly endpoint: IceEndpoint,
+  ) {
+    this.ice = asKnownConnection(connection);
+    this.takeCredentials();
+    this.gatherOnEndpoint();
+    this.nominateOnce();
+    this.keepPath();
+    this.watchChecks();
+    this.keepConsent();
+  }
+
+  /**
+   * Decides how media goes, for the life of the connection: over the shared port, or through werift to a relay.
+   *
+   * @returns the endpoint, where it is the port.
+   */
+  choosePath(): IceEndpoint | undefined {
+    this.path ??= this.ice.nominated === undefined ? 'shared' : pathOf(this.ice.nominated);
+    return this.path === 'shared' ? this.endpoint : undefined;
+  }
+
+  /** To be called when werift has begun to listen for DTLS. */
+  dtlsStarted(): void {
+    this.dtlsListens = true;
+    for (const { transport } of this.ice.protocols) {
+      if (transport instanceof SharedUdpTransport) transport.releaseRecords();
+    }
+  }
+
+  private takeCredentials(): void {
+    const { ice } = this;
+    const renew = (): void => {
+      // What werift chose itself was told to nobody.
+      Reflect.deleteProperty(ice.userHistory, ice.localUsername);
+      ice.localUsername = randomBytes(USERNAME_FRAGMENT_BYTES).toString('base64');
+      ice.localPassword = randomBytes(PASSWORD_BYTES).toString('base64');
+      ice.userHistory[ice.localUsername] = ice.localPassword;
+      for (const { localCandidate } of ice.protocols) {
+        if (localCandidate !== undefined) localCandidate.ufrag = ice.localUsername;
+      }
+      this.endpoint.setLocalCredentials(ice.localUsername, ice.localPassword);
+    };
+    renew();
+    const restart = ice.restart.bind(ice);
+    ice.restart = () => {
+      const restarted = restart();
+      renew();
+      return restarted;
+    };
+  }
+
+  private gatherOnEndpoint(): void {
+    const { ice, endpoint } = this;
+    const gather = ice.getCandidatePromises.bind(ice);
+    ice.getCandidatePromises = (addresses, timeoutSeconds) => {
+      const known = new Set(ice.protocols.map(({ localIp }) => localIp));
+      const fresh = addresses.filter((address) => !known.has(address));
+      gathering = { endpoint, addresses: fresh, holdsRecords: !this.dtlsListens };
+      try {
+        // Up to the opening of the transports it runs without a break.
+        return gather(addresses, timeoutSeconds);
+      } finally {
+        gathering = undefined;
+      }
+    };
+  }
+
+  private nominateOnce(): void {
+    const { ice, endpoint } = this;
+    const setRemoteParams = ice.setRemoteParams.bind(ice);
+    ice.setRemoteParams = (parameters) => {
+      endpoint.setRemoteCredentials(parameters.usernameFragment, parameters.password);
+      // To a remote that is lite, werift nominates regularly, and nominates again with each consent check.
+      setRemoteParams({ ...parameters, iceLite: true });
+    };
+  }
+
+  private keepPath(): void {
+    const { ice } = this;
+    const check = ice.checkStart.bind(ice);
+    ice.checkStart = (pair) => {
+      if (this.path === undefined || this.path === pathOf(pair)) {
+        return check(pair);
+      }
+      pair.updateState(CandidatePairState.FAILED);
+      ice.checkComplete(pair);
+      return { awaitable: Promise.resolve() };
+    };
+  }
+
+  private watchChecks(): void {
+    const { ice } = this;
+    const complete = ice.checkComplete.bind(ice);
+    ice.checkComplete = (pair) => {
+      complete(pair);
+      // werift forgets that it has nominated, and would nominate whatever works later; a restart begins anew.
+      ice.nominating ||= ice.nominated !== undefined;
+      this.followRoaming(pair);
+    };
+  }
+
+  /**
+   * Lets the plane ask the viewer for its consent on the shared port: by werift that is several timers a viewer, and a
+   * millisecond of the event loop each time.
+   */
+  private keepConsent(): void {
+    const { ice, endpoint } = this;
+    const stop = ice.stopConsentLifecycle.bind(ice);
+    const query = ice.queryConsent.bind(ice);
+    const switchRole = ice.switchRole.bind(ice);
+    let asking = false;
+    ice.stopConsentLifecycle = () => {
+      asking = false;
+      endpoint.endConsent();
+      stop();
+    };
+    ice.queryConsent = () => {
+      const { nominated } = ice;
+      const transport = nominated?.protocol.transport;
+      if (nominated === undefined || !(transport instanceof SharedUdpTransport)) {
+        query();
+        return;
+      }
+      ice.stopConsentLifecycle();
+      ice.consentFresh = true;
+      asking = true;
+      transport.keepConsent(this.requestOn(nominated, false).bytes, nominated.remoteAddr, () => {
+        ice.stopConsentLifecycle();
+        if (ice.state !== 'closed' && ice.state !== 'failed') {
+          ice.setState('failed');
+        }
+      });
+    };
+    // The requests say which role we have.
+    ice.switchRole = (iceControlling) => {
+      switchRole(iceControlling);
+      if (asking) {
+        ice.queryConsent();
+      }
+    };
+  }
+
+  /**
+   * A check from a new address that succeeds, while a pair is nominated, may be a second path or one that has replaced
+   * the first, as after a NAT has rebound its port. It has replaced it if the first does not answer any more. Where the
+   * viewer controls, that is for it to say.
+   */
+  private followRoaming(pair: CandidatePairInternals): void {
+    const { nominated, iceControlling } = this.ice;
+    const succeeded = pair.state === CandidatePairState.SUCCEEDED;
+    const isAnother = succeeded && nominated !== undefined && nominated !== pair;
+    if (!isAnother || !iceControlling || this.probing || !this.isConnected()) {
+      return;
+    }
+    this.probing = true;
+    this.replaceIfSilent(nominated, pair)
+      .catch(() => undefined)
+      .finally(() => {
+        this.probing = false;
+      });
+  }
+
+  private async replaceIfSilent(old: CandidatePairInternals, next: CandidatePairInternals): Promise<void> {
+    try {
+      await this.request(old, false, PROBE_RETRANSMISSIONS);
+      return;
+    } catch {
+      // Silent, or gone.
+    }
+    const { ice } = this;
+    if (ice.nominated !== old || !this.isConnected()) {
+      return;
+    }
+    await this.request(next, true, NOMINATION_RETRANSMISSIONS);
+    if (ice.nominated === old && this.isConnected()) {
+      old.nominated = false;
+      next.nominated = true;
+      ice.nominated = next;
+      ice.queryConsent();
+    }
+  }
+
+  private request(
+    pair: CandidatePairInternals,
+    nominate: boolean,
+    retransmissions: number,
+  ): Promise<unknown> {
+    const { protocol, remoteAddr } = pair;
+    const password = Buffer.from(this.ice.remotePassword, 'utf8');
+    return protocol.request(this.requestOn(pair, nominate), remoteAddr, password, retransmissions);
+  }
+
+  private requestOn({ localCandidate }: CandidatePairInternals, nominate: boolean): Message {
+    const { localUsername, remoteUsername, iceControlling } = this.ice;
+    return this.ice.buildRequest({ nominate, localUsername, remoteUsername, iceControlling, localCandidate });
+  }
+
+  private isConnected(): boolean {
+    return this.ice.state === 'connected' || this.ice.state === 'completed';
+  }
+}
+
+/** RFC 7983 section 7. */
+function isDtls(data: Buffer): boolean {
+  const first = data[0] ?? 0;
+  return first >= 20 && first <= 63;
+}
+
+/** RFC 6347 section 4.1: a record that is sent again differs in its sequence number, which follows version and epoch. */
+function isRepetition(held: Buffer, data: Buffer): boolean {
+  return held.subarray(0, 5).equals(data.subarray(0, 5)) && held.subarray(11).equals(data.subarray(11));
+}
+
+function pathOf(pair: CandidatePairInternals): 'shared' | 'relayed' {
+  return pair.protocol.transport instanceof SharedUdpTransport ? 'shared' : 'relayed';
+}

@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { Browser, Page } from 'puppeteer';
+
+import { StreamKitError } from '../../base/errors.js';
+import type { CaptureFormat } from './capture.js';
+import type { ColourMatrix } from './video-frame.js';
+import { audioFileBytes, frameRingLayout, videoFileBytes } from './frame-ring.js';
+import { withTimeout } from '../../base/with-timeout.js';
+
+const HTML =
+  '<!doctype html><meta charset="utf-8"><title>capture</title><script type="module" src="/capture-page.js"></script>';
+const FILES_TIMEOUT_MS = 2_000;
+/** A browser that finds no tab of the title would wait for somebody to pick one. */
+const OPEN_TIMEOUT_MS = 10_000;
+
+export interface CapturePageParameters {
+  readonly width: number;
+  readonly height: number;
+  readonly frameRate: number;
+  readonly video: boolean;
+  readonly audio: boolean;
+}
+
+export interface RingPaths {
+  readonly video: string;
+  readonly credits: string;
+  readonly audio: string;
+}
+
+interface OpenedCapture {
+  readonly audio: boolean;
+  readonly matrix: ColourMatrix;
+}
+
+interface CaptureWindow {
+  capture: {
+    open(request: object): Promise<OpenedCapture>;
+    pause(): void;
+    resume(): void;
+    reconfigure(request: object): Promise<void>;
+  };
+}
+
+/**
+ * The second tab: it captures the first one and writes what it gets into the shared files.
+ *
+ * Its documents are answered through request interception, at an origin of a random name that no resolver knows:
+ * no socket listens for them, so the rendered page has nothing to reach.
+ */
+export class CapturePage {
+  readonly paths: RingPaths;
+  readonly hasAudio: boolean;
+  readonly matrix: ColourMatrix;
+  readonly #page: Page;
+
+  private constructor(page: Page, paths: RingPaths, opened: OpenedCapture) {
+    this.#page = page;
+    this.paths = paths;
+    this.hasAudio = opened.audio;
+    this.matrix = opened.matrix;
+  }
+
+  /**
+   * Opens the tab and begins to capture the one whose title the browser was told at its start; paused at first.
+   * @param onFailed - the browser ended the capture.
+   * @throws StreamKitError `capture_failed` where tab capture is not to be had.
+   */
+  static async open(
+    browser: Browser,
+    profileDirectory: string,
+    renderedPage: Page,
+    parameters: CapturePageParameters,
+    onFailed: (message: string) => void,
+  ): Promise<CapturePage> {
+    const origin = `https://${randomBytes(16).toString('hex')}.invalid`;
+    const page = await browser.newPage();
+    await page.setRequestInterception(true);
+    page.on('request', (request) => {
+      const { pathname } = new URL(request.url());
+      void answer(pathname).then(
+        (response) => request.respond(response),
+        () => request.abort(),
+      );
+    });
+    await page.exposeFunction('captureFailed', onFailed);
+    await page.goto(`${origin}/`, { waitUntil: 'load' });
+    // Only a tab in front is painted.
+    await renderedPage.bringToFront();
+    const layout = frameRingLayout(parameters.width, parameters.height);
+    try {
+      const opened = await withTimeout(
+        page.evaluate((request) => (globalThis as unknown as CaptureWindow).capture.open(request), {
+          ...parameters,
+          layout,
+        }),
+        OPEN_TIMEOUT_MS,
+      );
+      const paths = await findFiles(join(profileDirectory, 'Default', 'File System'), {
+        video: videoFileBytes(layout),
+        credits: layout.creditsFileBytes,
+        audio: audioFileBytes(layout),
+      });
+      return new CapturePage(page, paths, opened);
+    } catch (error) {
+      await page.close().catch(() => undefined);
+      throw new StreamKitError('capture_failed', 'The browser refused to capture the tab.', { cause: error });
+    }
+  }
+
+  async pause(): Promise<void> {
+    await this.#page.evaluate(() => (globalThis as unknown as CaptureWindow).capture.pause());
+  }
+
+  /** @param resizeTab - called while no pictures are taken. */
+  async reconfigure(format: CaptureFormat, resizeTab: () => Promise<void>): Promise<void> {
+    const layout = frameRingLayout(format.width, format.height);
+    // The tab first: with the next picture the browser then captures in the new size.
+    await resizeTab();
+    await this.#page.evaluate(
+      (request) => (globalThis as unknown as CaptureWindow).capture.reconfigure(request),
+      { ...format, layout },
+    );
+  }
+
+  async resume(): Promise<void> {
+    await this.#page.evaluate(() => (globalThis as unknown as CaptureWindow).capture.resume());
+  }
+}
+
+async function answer(pathname: string): Promise<{ status: number; contentType: string; body: string }> {
+  switch (pathname) {
+    case '/':
+      return { status: 200, contentType: 'text/html', body: HTML };
+    case '/capture-page.js':
+    case '/capture-worker.js': {
+      const body = await readFile(join(import.meta.dirname, 'page', pathname), 'utf8');
+      return { status: 200, contentType: 'text/javascript', body };
+    }
+    default:
+      return { status: 404, contentType: 'text/plain', body: '' };
+  }
+}
+
+/** The browser names origin-private files by number, so they are told apart by their sizes. */
+async function findFiles(folder: string, bytes: Record<keyof RingPaths, number>): Promise<RingPaths> {
+  const deadline = performance.now() + FILES_TIMEOUT_MS;
+  for (;;) {
+    const found: Partial<Record<keyof RingPaths, string>> = {};
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+    for (const entry of entries.filter((candidate) => candidate.isFile())) {
+      const path = join(entry.parentPath, entry.name);
+      const { size } = await stat(path);
+      // LevelDB keeps small files of its own beside ours; ours are numbered, in folders of two digits.
+      if (!/[\\/]\d{2}[\\/]\d{8}$/.test(path)) continue;
+      for (const name of ['video', 'credits', 'audio'] as const) if (size === bytes[name]) found[name] = path;
+    }
+    const { video, credits, audio } = found;
+    if (video !== undefined && credits !== undefined && audio !== undefined) return { video, credits, audio };
+    if (performance.now() > deadline) {
+      throw new StreamKitError('capture_failed', 'The shared files of the browser were not found.');
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

@@ -1,0 +1,101 @@
+import type { MessagePort } from 'node:worker_threads';
+
+import type { StreamKitError } from '../../base/errors.js';
+import type { LogContext } from '../../base/logger.js';
+import type { PageControls, PageControlsListener } from './page-controls.js';
+import type { ColourMatrix } from './video-frame.js';
+
+export type CaptureKind = 'tab' | 'screencast';
+
+/** What to render and how large. */
+export interface CaptureParameters {
+  readonly targetUrl: string;
+  /** Size of the picture in pixels, even. The page's CSS viewport is this divided by `deviceScaleFactor`. */
+  readonly width: number;
+  readonly height: number;
+  readonly deviceScaleFactor: number;
+  /** Most frames a second. */
+  readonly frameRate: number;
+  readonly audio: boolean;
+  /** What the page finds in `window.streamKit.initialData`; JSON. */
+  readonly initialData: unknown;
+}
+
+/** What can change of a capture while it runs. */
+export type CaptureFormat = Pick<CaptureParameters, 'width' | 'height' | 'frameRate'>;
+
+/** What flows back from a capture. */
+export interface CaptureListener extends PageControlsListener {
+  /** The page called `streamKit.setMetadata`: the whole merged object, at most 64 KiB of JSON. */
+  onPageMetadata(metadata: Readonly<Record<string, unknown>>): void;
+  /** The page called `streamKit.send`: JSON of at most 64 KiB. */
+  onPageMessage(message: unknown): void;
+  /** The capture is over and nothing more will come: the browser crashed, hung or went away. At most once. */
+  onEnded(error: StreamKitError): void;
+}
+
+/**
+ * Where an encoding thread finds raw frames; it can be posted to a worker. `ring`: the shared file that the
+ * capture page writes. `jpeg`: screencast frames, posted to `port` as `ScreencastFrame`.
+ */
+export type VideoSource =
+  | {
+      readonly kind: 'ring';
+      readonly path: string;
+      /** The file through which the reader tells which picture it is copying. */
+      readonly creditsPath: string;
+      readonly matrix: ColourMatrix;
+      readonly width: number;
+      readonly height: number;
+    }
+  | { readonly kind: 'jpeg'; readonly port: MessagePort; readonly width: number; readonly height: number };
+
+/** Where an encoding thread finds raw samples: the audio part of the same shared file. */
+export interface AudioSource {
+  readonly kind: 'ring';
+  readonly path: string;
+}
+
+export interface SnapshotParameters {
+  readonly format: 'png' | 'jpeg';
+  /** Width of the picture in pixels; the height follows. Default: the width of the session. */
+  readonly width?: number;
+}
+
+/** One page being rendered and captured. */
+export interface Capture {
+  readonly kind: CaptureKind;
+  readonly browserPid: number;
+  readonly video: VideoSource;
+  /** Null where the page's sound cannot be had, or was not asked for. */
+  readonly audio: AudioSource | null;
+  readonly controls: PageControls;
+  /** Stops taking pictures and sound; the page lives on. Idempotent. */
+  pause(): Promise<void>;
+  /** Takes them again. Idempotent. */
+  resume(): Promise<void>;
+  /**
+   * Goes on in another size or rate, in the same tab. When it resolves, `width` and `height` of the pictures that come
+   * are the new ones; a reader of `video` must then be told.
+   */
+  reconfigure(format: CaptureFormat): Promise<void>;
+  /** Tells the page how many viewers there are. */
+  setViewerCount(count: number): void;
+  /** Delivers a message to the page's `streamKit.on('message')`. */
+  sendToPage(message: unknown): void;
+  /** The picture as it is now. */
+  snapshot(parameters: SnapshotParameters): Promise<Uint8Array>;
+  /** Ends the browser's process tree, then removes its profile directory and the ring file. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Launches a browser, opens the page in it and begins to capture. Rejects with a coded error, and leaves nothing
+ * behind when it does; `signal` gives up a launch that is under way, `logContext` names the session in the log.
+ */
+export type OpenCapture = (
+  parameters: CaptureParameters,
+  listener: CaptureListener,
+  signal: AbortSignal,
+  logContext?: LogContext,
+) => Promise<Capture>;

@@ -1,0 +1,198 @@
+import { randomBytes } from 'node:crypto';
+
+import type { CDPSession } from 'puppeteer';
+
+import { asError } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import type { ScriptCall, ScriptNames } from './page-scripts.js';
+
+export interface FrameScriptsParameters {
+  /** Runs in every frame before any script of its own, among them. Serialized. */
+  readonly inPage: (names: ScriptNames) => void;
+  /** Runs in every frame beside the page, in a world of its own. Serialized. */
+  readonly beside: (names: ScriptNames) => void;
+  /** The one beside has called. */
+  readonly onCall: (call: ScriptCall) => void;
+}
+
+/** One document: where a script of ours runs. What it is told is the latest of its name, one at a time. */
+interface Context {
+  readonly session: CDPSession;
+  readonly uniqueId: string;
+  readonly isInPage: boolean;
+  readonly isMainFrame: boolean;
+  isBusy: boolean;
+  due: Set<string>;
+}
+
+/** Frames beyond this are not told; a page may have thousands. */
+const CONTEXTS_MAX = 128;
+/** A call of the one beside: 64 KiB of text, each byte as up to six in JSON. */
+const CALL_BYTES_MAX = 400 * 1024;
+
+/** Scripts in every frame of a page, those in processes of their own among them, and the way to them and back. */
+export class FrameScripts {
+  readonly #parameters: FrameScriptsParameters;
+  readonly #logger: Logger;
+  readonly #worldName = `w${randomBytes(8).toString('hex')}`;
+  readonly #names: ScriptNames = {
+    binding: `b${randomBytes(8).toString('hex')}`,
+    receiver: `r${randomBytes(8).toString('hex')}`,
+    copied: `c${randomBytes(8).toString('hex')}`,
+  };
+  readonly #contexts = new Map<string, Context>();
+  /** What was told last, by name. */
+  readonly #told = new Map<string, unknown>();
+  #closed = false;
+
+  private constructor(parameters: FrameScriptsParameters, logger: Logger) {
+    this.#parameters = parameters;
+    this.#logger = logger;
+  }
+
+  /** Into every document that is loaded from now on. */
+  static async install(
+    cdp: CDPSession,
+    parameters: FrameScriptsParameters,
+    logger: Logger,
+  ): Promise<FrameScripts> {
+    const scripts = new FrameScripts(parameters, logger);
+    await scripts.#prepare(cdp, true);
+    return scripts;
+  }
+
+  /** Tells the script in the page of every frame, now and later. Of what comes faster than it is taken the latest counts. */
+  tellPage(name: string, value: unknown): void {
+    this.#told.set(name, value);
+    for (const context of this.#contexts.values()) this.#tell(context, name);
+  }
+
+  /** Calls the script beside the page in the main frame, as if by a gesture of the user. */
+  async callBeside(name: string, value: unknown): Promise<unknown> {
+    const context = [...this.#contexts.values()].find(
+      ({ isInPage, isMainFrame }) => !isInPage && isMainFrame,
+    );
+    if (context === undefined || this.#closed) throw new Error('There is no document');
+    return this.#call(context, name, value, true);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#contexts.clear();
+  }
+
+  async #prepare(session: CDPSession, isMain: boolean): Promise<void> {
+    const { inPage, beside } = this.#parameters;
+    const { binding } = this.#names;
+    session.on('Runtime.bindingCalled', ({ name, payload }) => {
+      if (name === binding) this.#onCall(payload);
+    });
+    session.on('Runtime.executionContextCreated', ({ context }) => {
+      const { isDefault = false, frameId } = (context.auxData ?? {}) as {
+        isDefault?: boolean;
+        frameId?: string;
+      };
+      if (!isDefault && context.name !== this.#worldName) return;
+      if (this.#closed || this.#contexts.size >= CONTEXTS_MAX) return;
+      const { uniqueId } = context;
+      const isMainFrame = isMain && frameId === mainFrameId;
+      const added = {
+        session,
+        uniqueId,
+        isInPage: isDefault,
+        isMainFrame,
+        isBusy: false,
+        due: new Set<string>(),
+      };
+      this.#contexts.set(uniqueId, added);
+      for (const name of this.#told.keys()) this.#tell(added, name);
+    });
+    session.on('Runtime.executionContextDestroyed', ({ executionContextUniqueId }) => {
+      this.#contexts.delete(executionContextUniqueId);
+    });
+    const forget = (): void => {
+      for (const [id, context] of this.#contexts) if (context.session === session) this.#contexts.delete(id);
+    };
+    session.on('Runtime.executionContextsCleared', forget);
+    session.once('Disconnected' as never, forget);
+    // A frame of another site has a process and a session of its own.
+    session.on('sessionattached', (child: CDPSession) => {
+      this.#prepare(child, false)
+        .catch((thrown: unknown) => this.#logger.debug({ err: asError(thrown) }, 'a frame was gone'))
+        .finally(() => void child.send('Runtime.runIfWaitingForDebugger').catch(() => undefined));
+    });
+    let mainFrameId = '';
+    if (isMain)
+      ({
+        frame: { id: mainFrameId },
+      } = (await session.send('Page.getFrameTree')).frameTree);
+    const source = (script: (names: ScriptNames) => void): string =>
+      `(${script.toString()})(${JSON.stringify(this.#names)})`;
+    await Promise.all([
+      session.send('Runtime.enable'),
+      session.send('Page.enable'),
+      session.send('Runtime.addBinding', { name: binding, executionContextName: this.#worldName }),
+      session.send('Page.addScriptToEvaluateOnNewDocument', { source: source(inPage) }),
+      session.send('Page.addScriptToEvaluateOnNewDocument', {
+        source: source(beside),
+        worldName: this.#worldName,
+      }),
+      session.send('Target.setAutoAttach', {
+        autoAttach: true,
+        // Not before it has our scripts.
+        waitForDebuggerOnStart: true,
+        flatten: true,
+        filter: [{ type: 'iframe' }],
+      }),
+    ]);
+  }
+
+  #onCall(payload: string): void {
+    if (this.#closed || payload.length > CALL_BYTES_MAX) return;
+    let call: unknown;
+    try {
+      call = JSON.parse(payload);
+    } catch {
+      return;
+    }
+    if (isCall(call)) this.#parameters.onCall(call);
+  }
+
+  #tell(context: Context, name: string): void {
+    if (!context.isInPage || this.#closed) return;
+    context.due.add(name);
+    if (!context.isBusy) void this.#pump(context);
+  }
+
+  async #pump(context: Context): Promise<void> {
+    context.isBusy = true;
+    for (const name of context.due) {
+      context.due.delete(name);
+      // A document may go at any time.
+      await this.#call(context, name, this.#told.get(name)).catch(() => undefined);
+    }
+    context.isBusy = false;
+  }
+
+  async #call(
+    { session, uniqueId }: Context,
+    name: string,
+    value: unknown,
+    userGesture = false,
+  ): Promise<unknown> {
+    const receiver = `globalThis[Symbol.for(${JSON.stringify(this.#names.receiver)})]`;
+    const { result, exceptionDetails } = await session.send('Runtime.evaluate', {
+      expression: `${receiver}?.(${JSON.stringify(name)}, ${JSON.stringify(value)})`,
+      uniqueContextId: uniqueId,
+      userGesture,
+      returnByValue: true,
+    });
+    if (exceptionDetails !== undefined) throw new Error(exceptionDetails.text);
+    return result.value;
+  }
+}
+
+function isCall(value: unknown): value is ScriptCall {
+  if (typeof value !== 'object' || value === null || !('type' in value) || !('value' in value)) return false;
+  return (value.type === 'cursor' || value.type === 'clipboard') && typeof value.value === 'string';
+}

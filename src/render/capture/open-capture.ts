@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+
+import type { LaunchOptions } from 'puppeteer';
+
+import { asError, StreamKitError } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import type { TargetPolicy } from '../../options/target-policy-options.js';
+import { BrowserProcess } from './browser-process.js';
+import { CapturePage } from './capture-page.js';
+import type { Capture, CaptureKind, OpenCapture } from './capture.js';
+import { audioFileBytes, frameRingLayout, videoFileBytes } from './frame-ring.js';
+import { sweepProfileDirectories } from './profile-directory.js';
+import { RenderedPage } from './rendered-page.js';
+import { ScreencastCapture } from './screencast-capture.js';
+import { onceEnded, TabCapture } from './tab-capture.js';
+
+export interface OpenCaptureOptions {
+  readonly launchOptions: LaunchOptions;
+  /** `auto`: the tab where the browser can be captured, else the screencast. */
+  readonly capture: CaptureKind | 'auto';
+  readonly launchTimeoutMs: number;
+  /** A browser or page that does not answer for this long has hung. Default 15 000. */
+  readonly hangTimeoutMs?: number;
+  /** What pages may reach. */
+  readonly targetPolicy: TargetPolicy;
+  /** A page was refused what the policy does not permit; by error type of RFC 9209. */
+  readonly onEgressRefused?: (errorType: string) => void;
+  readonly logger: Logger;
+}
+
+/**
+ * Makes the function that opens captures in browsers of this machine. Begins by clearing up after servers that were
+ * killed.
+ */
+export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
+  const { launchOptions, launchTimeoutMs } = options;
+  const swept = sweepProfileDirectories(options.logger).catch((error: unknown) => {
+    options.logger.warn({ err: asError(error) }, 'could not look for the profiles of servers that are gone');
+  });
+  return async (parameters, listener, signal, logContext): Promise<Capture> => {
+    await swept;
+    const logger = options.logger.child({ ...logContext });
+    const { width, height, deviceScaleFactor, frameRate, audio } = parameters;
+    const size = { width, height };
+    const layout = frameRingLayout(width, height);
+    const captureTitle = `capture-${randomBytes(16).toString('hex')}`;
+    const onEnded = onceEnded((error) => listener.onEnded(error));
+    const browserProcess = await BrowserProcess.launch(
+      {
+        launchOptions,
+        captureTitle,
+        deviceScaleFactor,
+        ringBytes: videoFileBytes(layout) + audioFileBytes(layout),
+        targetPolicy: options.targetPolicy,
+        onEgressRefused: options.onEgressRefused,
+        launchTimeoutMs,
+        hangTimeoutMs: options.hangTimeoutMs ?? 15_000,
+        logger,
+      },
+      onEnded,
+      signal,
+    );
+    const abort = (): void => void browserProcess.close();
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      const { page, browser, profileDirectory } = browserProcess;
+      const renderedPage = await RenderedPage.prepare(browserProcess, parameters, listener, logger);
+      const openCapturePage = (video: boolean): Promise<CapturePage> =>
+        CapturePage.open(browser, profileDirectory, page, { ...size, frameRate, video, audio }, (message) => {
+          logger.warn({ reason: message }, 'the browser ended the capture');
+          onEnded(new StreamKitError('capture_failed', 'The browser ended the capture.'));
+        });
+
+      let capture: Capture | undefined;
+      if (options.capture !== 'screencast') {
+        try {
+          capture = new TabCapture(browserProcess, renderedPage, await openCapturePage(true), size);
+        } catch (error) {
+          if (options.capture === 'tab' || signal.aborted) throw error;
+          logger.warn({ err: asError(error) }, 'the tab cannot be captured: falling back to the screencast');
+        }
+      }
+      if (!capture) {
+        const soundPage = audio ? await openCapturePage(false).catch(() => undefined) : undefined;
+        if (audio && !soundPage) logger.warn({}, 'the sound of the tab is not to be had');
+        await page.bringToFront();
+        capture = new ScreencastCapture(browserProcess, renderedPage, soundPage, size);
+      }
+      // Capturing begins before the page loads: its first paint is the first picture.
+      await capture.resume();
+      await renderedPage.navigate(parameters.targetUrl, launchTimeoutMs);
+      signal.throwIfAborted();
+      return capture;
+    } catch (error) {
+      await browserProcess.close();
+      if (error instanceof StreamKitError) throw error;
+      throw new StreamKitError('capture_failed', 'The page could not be captured.', { cause: error });
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  };
+}

@@ -1,0 +1,218 @@
+import { randomBytes } from 'node:crypto';
+
+import type { CDPSession } from 'puppeteer';
+
+import type { Logger } from '../../base/logger.js';
+
+/** Bytes of JSON in one message or in the merged metadata of a page. */
+const MESSAGE_BYTES_MAX = 64 * 1024;
+const DEPTH_MAX = 32;
+/** A page that sends more is not listened to until the next second. */
+const MESSAGES_PER_SECOND_MAX = 200;
+
+export interface PageBridgeListener {
+  onPageMetadata(metadata: Readonly<Record<string, unknown>>): void;
+  onPageMessage(message: unknown): void;
+}
+
+/**
+ * Runs in the page before any script of its own; serialized, so it uses nothing from outside. What it closes over
+ * is all that the page can reach: it can set metadata, send a message and listen, nothing more.
+ */
+function installStreamKit(
+  bindingName: string,
+  receiverName: string,
+  initialDataJson: string,
+  bytesMax: number,
+  depthMax: number,
+): void {
+  const scope = globalThis as unknown as Record<string, unknown> & { top: unknown; self: unknown };
+  const send = scope[bindingName] as ((message: string) => void) | undefined;
+  // oxlint-disable-next-line typescript/no-dynamic-delete -- no frame may keep the binding.
+  delete scope[bindingName];
+  if (!send || scope.top !== scope.self) return;
+
+  // Without recursion: what a client sends may be nested deeper than the stack of a page reaches.
+  const freeze = (value: unknown): unknown => {
+    const waiting = [value];
+    while (waiting.length > 0) {
+      const next = waiting.pop();
+      if (typeof next !== 'object' || next === null) continue;
+      for (const member of Object.values(next)) waiting.push(member);
+      Object.freeze(next);
+    }
+    return value;
+  };
+  const depthOf = (value: unknown, depth = 0): number => {
+    if (typeof value !== 'object' || value === null || depth > depthMax) return depth;
+    return Math.max(depth, ...Object.values(value).map((member) => depthOf(member, depth + 1)));
+  };
+  const encode = (type: string, value: unknown): string => {
+    const json = JSON.stringify(value) as string | undefined;
+    if (json === undefined) throw new TypeError('Expected a value that JSON can express.');
+    if (new TextEncoder().encode(json).length > bytesMax)
+      throw new RangeError(`Expected at most ${bytesMax} bytes of JSON.`);
+    if (depthOf(JSON.parse(json)) > depthMax) throw new RangeError(`Expected at most ${depthMax} levels.`);
+    return JSON.stringify({ type, value: JSON.parse(json) as unknown });
+  };
+
+  type Listener = (value: unknown) => void;
+  const listeners: Record<string, Set<Listener>> = { viewers: new Set(), message: new Set() };
+  const last: Record<string, unknown> & { viewers?: unknown } = {};
+  const merged: Record<string, unknown> = {};
+  const streamKit = {
+    initialData: freeze(JSON.parse(initialDataJson)),
+    setMetadata(metadata: unknown): void {
+      if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
+        throw new TypeError('Expected an object as metadata.');
+      }
+      const next = { ...merged, ...metadata };
+      encode('metadata', next);
+      send(encode('metadata', metadata));
+      Object.assign(merged, metadata);
+    },
+    on(event: string, listener: Listener): () => void {
+      const set = Object.hasOwn(listeners, event) ? listeners[event] : undefined;
+      if (!set) throw new TypeError(`Expected "viewers" or "message" as event but received ${event}.`);
+      set.add(listener);
+      if (event === 'viewers' && 'viewers' in last) listener(last.viewers);
+      return () => void set.delete(listener);
+    },
+    send(message: unknown): void {
+      send(encode('message', message));
+    },
+  };
+  Object.defineProperty(scope, 'streamKit', { value: Object.freeze(streamKit), enumerable: true });
+  const { parse } = JSON;
+  Object.defineProperty(scope, Symbol.for(receiverName), {
+    value: (event: string, json: string) => {
+      const value: unknown = parse(json);
+      last[event] = value;
+      for (const listener of listeners[event] ?? []) {
+        try {
+          listener(value);
+        } catch (error) {
+          // The page's own mistake is reported where the page's developer looks for it.
+          setTimeout(() => {
+            throw error;
+          });
+        }
+      }
+    },
+  });
+}
+
+/** `window.streamKit`: the page's side of the protocol, over a CDP binding. */
+export class PageBridge {
+  readonly #cdp: CDPSession;
+  readonly #logger: Logger;
+  readonly #listener: PageBridgeListener;
+  readonly #bindingName = `streamKit_${randomBytes(8).toString('hex')}`;
+  readonly #receiverName = `streamKit_${randomBytes(8).toString('hex')}`;
+  #metadata: Record<string, unknown> = {};
+  #viewerCount = 0;
+  #windowStartMs = 0;
+  #windowMessages = 0;
+  #closed = false;
+
+  private constructor(cdp: CDPSession, listener: PageBridgeListener, logger: Logger) {
+    this.#cdp = cdp;
+    this.#listener = listener;
+    this.#logger = logger;
+  }
+
+  /** Installs the bridge into every document that the page loads from now on. */
+  static async install(
+    cdp: CDPSession,
+    initialData: unknown,
+    listener: PageBridgeListener,
+    logger: Logger,
+  ): Promise<PageBridge> {
+    const bridge = new PageBridge(cdp, listener, logger);
+    cdp.on('Runtime.bindingCalled', ({ name, payload }) => {
+      if (name === bridge.#bindingName) bridge.#receive(payload);
+    });
+    // A new document has not heard of the viewers yet.
+    cdp.on('Page.domContentEventFired', () => bridge.setViewerCount(bridge.#viewerCount));
+    await Promise.all([cdp.send('Runtime.enable'), cdp.send('Page.enable')]);
+    await cdp.send('Runtime.addBinding', { name: bridge.#bindingName });
+    const parameters = [
+      bridge.#bindingName,
+      bridge.#receiverName,
+      JSON.stringify(initialData ?? null),
+      MESSAGE_BYTES_MAX,
+      DEPTH_MAX,
+    ];
+    await cdp.send('Page.addScriptToEvaluateOnNewDocument', {
+      source: `(${installStreamKit.toString()})(${parameters.map((value) => JSON.stringify(value)).join(',')})`,
+    });
+    return bridge;
+  }
+
+  setViewerCount(count: number): void {
+    this.#viewerCount = count;
+    this.#call('viewers', count);
+  }
+
+  sendMessage(message: unknown): void {
+    this.#call('message', message);
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #call(event: string, value: unknown): void {
+    if (this.#closed) return;
+    const receiver = `globalThis[Symbol.for(${JSON.stringify(this.#receiverName)})]`;
+    // As a string: in a literal of JavaScript a client's key `__proto__` would set the prototype.
+    const json = JSON.stringify(JSON.stringify(value));
+    const expression = `${receiver}?.(${JSON.stringify(event)}, ${json})`;
+    this.#cdp.send('Runtime.evaluate', { expression }).catch(() => {
+      this.#logger.debug({ event }, 'the page was not there to be told');
+    });
+  }
+
+  /** The page is hostile: it may have patched JSON before it called the binding, so all is checked again here. */
+  #receive(payload: string): void {
+    if (this.#closed || !this.#admit() || Buffer.byteLength(payload) > MESSAGE_BYTES_MAX + 64) return;
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(payload);
+    } catch {
+      return;
+    }
+    if (typeof parsed !== 'object' || parsed === null || !('type' in parsed) || !('value' in parsed)) return;
+    if (depthOf(parsed.value) > DEPTH_MAX) return;
+    if (parsed.type === 'message') {
+      this.#listener.onPageMessage(parsed.value);
+    } else if (parsed.type === 'metadata' && isRecord(parsed.value)) {
+      const merged = { ...this.#metadata, ...parsed.value };
+      if (Buffer.byteLength(JSON.stringify(merged)) > MESSAGE_BYTES_MAX) return;
+      this.#metadata = merged;
+      this.#listener.onPageMetadata(merged);
+    }
+  }
+
+  #admit(): boolean {
+    const nowMs = performance.now();
+    if (nowMs - this.#windowStartMs >= 1000) {
+      this.#windowStartMs = nowMs;
+      this.#windowMessages = 0;
+    }
+    this.#windowMessages++;
+    if (this.#windowMessages === MESSAGES_PER_SECOND_MAX + 1) {
+      this.#logger.warn({}, 'the page sends too many messages: some are dropped');
+    }
+    return this.#windowMessages <= MESSAGES_PER_SECOND_MAX;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function depthOf(value: unknown, depth = 0): number {
+  if (typeof value !== 'object' || value === null || depth > DEPTH_MAX) return depth;
+  return Math.max(depth, ...Object.values(value).map((member) => depthOf(member, depth + 1)));
+}

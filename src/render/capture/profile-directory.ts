@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { Logger } from '../../base/logger.js';
+import {
+  isProcessAlive,
+  processesNaming,
+  processStartTicks,
+  signalProcess,
+} from '../../base/process-table.js';
+
+/** `stream-kit-<pid of the owner>-<its start, ticks>-<random>`: the name tells whether the owner still lives. */
+const NAME_PATTERN = /^stream-kit-(\d+)-(\d+)-[0-9a-f]{16}$/;
+const SHARED_MEMORY = '/dev/shm';
+/** A profile takes about 20 MiB, and the ring four pictures. */
+const PROFILE_BYTES = 64 * 1024 * 1024;
+
+/** Folders in which profiles may lie. */
+function parents(): string[] {
+  return [SHARED_MEMORY, tmpdir()];
+}
+
+async function hasRoom(folder: string, bytes: number): Promise<boolean> {
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize >= bytes;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Makes a directory for one browser's profile and its shared files: on tmpfs where that has room, since every
+ * picture is written there, else in the temp directory.
+ */
+export async function createProfileDirectory(ringBytes: number): Promise<string> {
+  const parent = (await hasRoom(SHARED_MEMORY, ringBytes + PROFILE_BYTES)) ? SHARED_MEMORY : tmpdir();
+  const start = processStartTicks(process.pid) ?? '0';
+  const path = join(parent, `stream-kit-${process.pid}-${start}-${randomBytes(8).toString('hex')}`);
+  await mkdir(path, { mode: 0o700 });
+  return path;
+}
+
+/** Removes a profile, also when a dying browser is still writing into it. */
+export async function removeProfileDirectory(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+}
+
+/** Ends every process whose command line names `directory`. */
+export async function killBrowsersOf(directory: string): Promise<void> {
+  for (const pid of await processesNaming(directory)) signalProcess(pid, 'SIGKILL');
+}
+
+/**
+ * Clears up after servers that were killed: profiles whose owner is gone, and browsers that still run in them.
+ * Other users' folders are left alone, as are those of a living server.
+ */
+export async function sweepProfileDirectories(logger: Logger): Promise<void> {
+  for (const parent of parents()) {
+    const names = await readdir(parent).catch(() => []);
+    for (const name of names) {
+      const match = NAME_PATTERN.exec(name);
+      if (!match) continue;
+      const [, pid, startTicks = ''] = match;
+      if (isProcessAlive(Number(pid), startTicks)) continue;
+      const path = join(parent, name);
+      await killBrowsersOf(path);
+      try {
+        await removeProfileDirectory(path);
+        logger.info({ profile: name }, 'removed the profile of a server that is gone');
+      } catch {
+        logger.warn({ profile: name }, 'could not remove the profile of a server that is gone');
+      }
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import type { StreamKitError } from '../../base/errors.js';
+import type { BrowserProcess } from './browser-process.js';
+import type { CapturePage } from './capture-page.js';
+import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
+import type { PageControls } from './page-controls.js';
+import type { RenderedPage } from './rendered-page.js';
+
+/** Raw pictures and sound of the tab, through the shared files. */
+export class TabCapture implements Capture {
+  readonly kind = 'tab';
+  readonly browserPid: number;
+  readonly video: VideoSource;
+  readonly audio: AudioSource | null;
+  readonly controls: PageControls;
+  readonly #browserProcess: BrowserProcess;
+  readonly #renderedPage: RenderedPage;
+  readonly #capturePage: CapturePage;
+
+  constructor(
+    browserProcess: BrowserProcess,
+    renderedPage: RenderedPage,
+    capturePage: CapturePage,
+    size: { width: number; height: number },
+  ) {
+    this.#browserProcess = browserProcess;
+    this.#renderedPage = renderedPage;
+    this.controls = renderedPage.controls;
+    this.#capturePage = capturePage;
+    this.browserPid = browserProcess.pid;
+    const { video, credits, audio } = capturePage.paths;
+    this.video = { kind: 'ring', path: video, creditsPath: credits, matrix: capturePage.matrix, ...size };
+    this.audio = capturePage.hasAudio ? { kind: 'ring', path: audio } : null;
+  }
+
+  pause(): Promise<void> {
+    return this.#capturePage.pause();
+  }
+
+  resume(): Promise<void> {
+    return this.#capturePage.resume();
+  }
+
+  async reconfigure(format: CaptureFormat): Promise<void> {
+    await this.#capturePage.reconfigure(format, () => this.#renderedPage.resize(format));
+  }
+
+  setViewerCount(count: number): void {
+    this.#renderedPage.setViewerCount(count);
+  }
+
+  sendToPage(message: unknown): void {
+    this.#renderedPage.sendMessage(message);
+  }
+
+  snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
+    return this.#renderedPage.snapshot(parameters);
+  }
+
+  async close(): Promise<void> {
+    this.#renderedPage.close();
+    await this.#browserProcess.close();
+  }
+}
+
+/** Ends a capture at most once, whichever of its parts fails first. */
+export function onceEnded(onEnded: (error: StreamKitError) => void): (error: StreamKitError) => void {
+  let ended = false;
+  return (error) => {
+    if (ended) return;
+    ended = true;
+    onEnded(error);
+  };
+}

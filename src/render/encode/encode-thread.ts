@@ -1,0 +1,81 @@
+import type { AudioSource, VideoSource } from '../capture/capture.js';
+import type { StreamKitError } from '../../base/errors.js';
+import type { EncodedAudio, EncodedFrame, VideoCodec } from './encoded-frame.js';
+import type { PictureFormat } from './video-encoder.js';
+
+/** What one video encoder is doing, for the state document. */
+export interface VideoEncoderStats {
+  readonly codec: VideoCodec;
+  /** FFmpeg's name of the encoder, for example `libx264`. */
+  readonly encoder: string;
+  readonly width: number;
+  readonly height: number;
+  /** Measured over the last second. */
+  readonly frameRate: number;
+  readonly bitrateBps: number;
+  /** Raw frames taken from the source since the start. */
+  readonly framesRead: number;
+  /** Raw frames dropped since the start because encoding was slower than capture. */
+  readonly framesDropped: number;
+}
+
+/** An encoder broke, or did not open, and another one goes on in its place. */
+export interface EncoderReplacement {
+  readonly codec: VideoCodec;
+  /** Their names. */
+  readonly failed: string;
+  readonly next: string;
+  /** One sentence, for a log. */
+  readonly reason: string;
+}
+
+export interface VideoEncodeListener {
+  onEncodedFrame(frame: EncodedFrame): void;
+  /** About once a second while encoding. */
+  onStats(stats: VideoEncoderStats): void;
+  /** What comes next is a keyframe of the other encoder. */
+  onEncoderReplaced(replacement: EncoderReplacement): void;
+  /** The thread is gone; nothing more comes. At most once. */
+  onError(error: StreamKitError): void;
+}
+
+/** A thread that reads raw frames of one source and encodes each once a codec. */
+export interface VideoEncodeThread {
+  /** Starts encoding to `codec`, beginning with a keyframe; the last known picture is encoded at once. */
+  start(codec: VideoCodec, bitrateBps: number): void;
+  /** Stops encoding to `codec`. With no codec left, the source is not read. */
+  stop(codec: VideoCodec): void;
+  /** The next picture is a keyframe; on a still page the last picture is encoded again at once. */
+  requestKeyframe(codec: VideoCodec): void;
+  /** Encodes the last picture again at once, to every codec that is started; it costs next to no bits. */
+  refresh(): void;
+  setBitrate(codec: VideoCodec, bitrateBps: number): void;
+  /** The source gives pictures of another size or rate from now on; each codec goes on with a keyframe. */
+  reconfigure(format: PictureFormat): void;
+  /** Idempotent; resolves when the thread has ended. */
+  close(): Promise<void>;
+}
+
+export interface AudioEncodeListener {
+  onEncodedAudio(packet: EncodedAudio): void;
+  onError(error: StreamKitError): void;
+}
+
+export interface AudioEncodeThread {
+  start(): void;
+  stop(): void;
+  /** Idempotent; resolves when the thread has ended. */
+  close(): Promise<void>;
+}
+
+export interface VideoEncodeParameters {
+  readonly source: VideoSource;
+  readonly frameRate: number;
+}
+
+export type OpenVideoEncodeThread = (
+  parameters: VideoEncodeParameters,
+  listener: VideoEncodeListener,
+) => VideoEncodeThread;
+
+export type OpenAudioEncodeThread = (source: AudioSource, listener: AudioEncodeListener) => AudioEncodeThread;

@@ -1,0 +1,145 @@
+import { accessSync, constants } from 'node:fs';
+
+import { ENCODER_ORDER } from '../../options/encoder-names.js';
+import { StreamKitError } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import type { VideoCodec } from './encoded-frame.js';
+import type { EncoderCandidate } from './encoder-candidate.js';
+import { EncoderProbe, probeEncoderSync, type EncoderReport, type ProbedCandidate } from './encoder-probe.js';
+
+/** For each codec FFmpeg's name of the encoder that is wanted, or `auto`. */
+export type EncoderChoice = Readonly<Record<VideoCodec, string>>;
+
+export interface EncoderSelectionParameters {
+  readonly choice: EncoderChoice;
+  /** Path of a render node or number of a GPU; undefined: the first. */
+  readonly device: string | undefined;
+  /** The program that encodes; undefined: FFmpeg's libraries in this process. */
+  readonly ffmpegPath: string | undefined;
+  readonly logger: Logger;
+}
+
+const CODECS: readonly VideoCodec[] = ['h264', 'vp8'];
+const PROBE_TIMEOUT_MS = 2_000;
+/** One that is named has no other to take its place: on a busy host it may need seconds, and must not be refused. */
+const NAMED_PROBE_TIMEOUT_MS = 10_000;
+
+/** What was found, by the candidates that were tried: hardware does not come and go while a process lives. */
+const known = new Map<string, readonly EncoderReport[]>();
+
+/** Which encoders are used for a codec: found out once, in the background. */
+export class EncoderSelection {
+  readonly #logger: Logger;
+  readonly #candidates: Record<VideoCodec, readonly ProbedCandidate[]>;
+  readonly #probe: EncoderProbe | undefined;
+  readonly #ready: Promise<void>;
+  #chosen = false;
+
+  /** @throws StreamKitError `bad_option` when an encoder that is named does not work on this machine. */
+  constructor(parameters: EncoderSelectionParameters) {
+    const { choice, ffmpegPath, logger } = parameters;
+    this.#logger = logger;
+    if (ffmpegPath !== undefined) refuseUnlessExecutable(ffmpegPath);
+    this.#candidates = { h264: candidatesFor('h264', parameters), vp8: candidatesFor('vp8', parameters) };
+    for (const codec of CODECS) {
+      const [named] = this.#candidates[codec];
+      if (choice[codec] !== 'auto' && named !== undefined && !isCertain(named)) refuseUnlessItWorks(named);
+    }
+    const doubtful = CODECS.filter((codec) => choice[codec] === 'auto').flatMap((codec) =>
+      this.#candidates[codec].filter((candidate) => !isCertain(candidate)),
+    );
+    const key = JSON.stringify(doubtful);
+    const reports = known.get(key);
+    if (doubtful.length === 0 || reports !== undefined) {
+      this.#choose(reports ?? []);
+      this.#ready = Promise.resolve();
+      return;
+    }
+    const probe = new EncoderProbe({
+      candidates: doubtful,
+      timeoutMs: PROBE_TIMEOUT_MS,
+      measureMs: 0,
+      keepsAlive: false,
+    });
+    this.#probe = probe;
+    this.#ready = probe.reports.then((found) => {
+      if (!probe.closed) known.set(key, found);
+      this.#choose(found);
+    });
+  }
+
+  /** It is known what works. */
+  get chosen(): boolean {
+    return this.#chosen;
+  }
+
+  /** Resolves, at most 2 s after the start, when {@link candidates} knows what works. */
+  ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  /** The encoders to use, best first; never none. */
+  candidates(codec: VideoCodec): readonly EncoderCandidate[] {
+    return this.#candidates[codec];
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#probe?.close();
+  }
+
+  #choose(reports: readonly EncoderReport[]): void {
+    this.#chosen = true;
+    const refused = reports.filter(({ works }) => !works);
+    for (const codec of CODECS) {
+      this.#candidates[codec] = this.#candidates[codec].filter(
+        (candidate) => isCertain(candidate) || !refused.some(({ name }) => name === candidate.name),
+      );
+    }
+    const chosen = Object.fromEntries(CODECS.map((codec) => [codec, this.#candidates[codec][0]?.name]));
+    const reasons = Object.fromEntries(refused.map(({ name, reason }) => [name, reason]));
+    this.#logger.info({ ...chosen, refused: reasons }, 'encoders chosen');
+  }
+}
+
+/**
+ * A named encoder is followed by the one in software, which takes over when it fails in mid-stream; the ones of a program
+ * are followed by software in this process.
+ */
+function candidatesFor(
+  codec: VideoCodec,
+  { choice, device, ffmpegPath }: EncoderSelectionParameters,
+): readonly ProbedCandidate[] {
+  const order = ENCODER_ORDER[codec];
+  const [software] = order.slice(-1);
+  const wanted = choice[codec];
+  const names: readonly string[] = wanted === 'auto' ? order : [...new Set([wanted, ...order.slice(-1)])];
+  const here = names.map((name) => ({ name, codec, device }));
+  return ffmpegPath === undefined || software === undefined
+    ? here
+    : [...here.map((candidate) => ({ ...candidate, ffmpegPath })), { name: software, codec, device }];
+}
+
+/** FFmpeg's libraries always have the encoders in software. */
+function isCertain({ name, codec, ffmpegPath }: ProbedCandidate): boolean {
+  return ffmpegPath === undefined && name === ENCODER_ORDER[codec].at(-1);
+}
+
+function refuseUnlessExecutable(ffmpegPath: string): void {
+  try {
+    accessSync(ffmpegPath, constants.X_OK);
+  } catch (cause) {
+    const sentence = `Expected an executable file for ffmpegPath but received ${ffmpegPath}`;
+    throw new StreamKitError('bad_option', sentence, { cause });
+  }
+}
+
+function refuseUnlessItWorks(candidate: ProbedCandidate): void {
+  const { works, reason } = probeEncoderSync(candidate, NAMED_PROBE_TIMEOUT_MS);
+  if (works) return;
+  const because = reason === undefined ? '' : `: ${reason}`;
+  throw new StreamKitError(
+    'bad_option',
+    `Expected an encoder that works on this machine for encoder but received ${candidate.name}${because}`,
+  );
+}

@@ -1,0 +1,276 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { connectStream } from '../../../../src/client/connect-stream.js';
+import type { StreamConnection } from '../../../../src/client/connection/stream-connection.js';
+import type { StreamError } from '../../../../src/client/connection/stream-error.js';
+import {
+  type Exchange,
+  once,
+  openStream,
+  ScriptedServer,
+  sendSignal,
+} from '../../../helpers/scripted-server.js';
+
+const DOCUMENT = {
+  streamId: 's1',
+  status: 'streaming',
+  targetUrl: 'https://example.org/',
+  clientConnected: true,
+  lastActivityTime: 1,
+};
+
+function sendPatch({ response }: Exchange, id: number, operations: unknown): void {
+  response.write(`event: state_patch\nid: ${id}\ndata: ${JSON.stringify(operations)}\n\n`);
+}
+
+describe('StreamConnection', () => {
+  let server: ScriptedServer;
+  let url: string;
+  let connection: StreamConnection | undefined;
+
+  beforeEach(async () => {
+    server = new ScriptedServer();
+    url = await server.listen();
+  });
+
+  afterEach(async () => {
+    connection?.close();
+    vi.unstubAllGlobals();
+    await server.close();
+  });
+
+  it('creates a session, then follows its state', async () => {
+    connection = connectStream({
+      url,
+      media: 'none',
+      create: { targetUrl: 'https://example.org/', renderOptions: { resolution: '640x360' } },
+      headers: { authorization: 'Bearer t' },
+    });
+    const creation = await server.next();
+    expect(creation.request.url).toBe('/stream');
+    expect(creation.request.headers.authorization).toBe('Bearer t');
+    expect(JSON.parse(creation.body)).toMatchObject({ renderOptions: { resolution: '640x360' } });
+    creation.response.writeHead(201, { 'content-type': 'application/json' });
+    creation.response.end(
+      JSON.stringify({ streamId: 's1', initialState: { ...DOCUMENT, status: 'initializing' } }),
+    );
+
+    const events = await server.next();
+    expect(events.request.url).toBe('/stream/s1/sse?media=none');
+    expect(events.request.headers['last-event-id']).toBeUndefined();
+    expect(connection.state?.status).toBe('initializing');
+    const viewer = once(connection, 'viewer');
+    const status = once(connection, 'sessionStatus');
+    openStream(events);
+    sendSignal(events, 'viewer', { viewerId: 'v1', role: 'controller', iceServers: [] });
+    sendPatch(events, 1, [{ op: 'replace', path: '', value: DOCUMENT }]);
+    expect(await viewer).toEqual({ viewerId: 'v1', role: 'controller' });
+    expect(await status).toBe('streaming');
+    expect(connection.state).toEqual(DOCUMENT);
+  });
+
+  it('resumes after a lost event stream as the same viewer', async () => {
+    connection = connectStream({ url, media: 'none', streamId: 's1' });
+    const first = await server.next();
+    openStream(first);
+    sendSignal(first, 'viewer', { viewerId: 'v1', role: 'viewer', iceServers: [] });
+    sendPatch(first, 8, [{ op: 'replace', path: '', value: DOCUMENT }]);
+    await once(connection, 'state');
+    first.response.destroy();
+
+    const second = await server.next();
+    expect(connection.status).toBe('reconnecting');
+    expect(second.request.url).toBe('/stream/s1/sse?viewerId=v1&media=none');
+    expect(second.request.headers['last-event-id']).toBe('8');
+    expect(connection.state).toEqual(DOCUMENT);
+    openStream(second);
+    sendSignal(second, 'viewer', { viewerId: 'v1', role: 'viewer', iceServers: [] });
+    sendPatch(second, 9, [{ op: 'replace', path: '/status', value: 'error' }]);
+    expect((await once(connection, 'state')).state.status).toBe('error');
+    expect(connection.status).toBe('connected');
+  });
+
+  it('asks for the whole document after a patch that does not fit', async () => {
+    connection = connectStream({ url, media: 'none', streamId: 's1' });
+    const first = await server.next();
+    openStream(first);
+    sendPatch(first, 1, [{ op: 'replace', path: '', value: DOCUMENT }]);
+    sendPatch(first, 3, [{ op: 'replace', path: '/status', value: 'error' }]);
+    expect((await once(connection, 'error')).code).toBe('protocol');
+    const second = await server.next();
+    expect(second.request.headers['last-event-id']).toBeUndefined();
+  });
+
+  it('comes back as a new viewer when the server has forgotten the old one', async () => {
+    connection = connectStream({ url, media: 'none', streamId: 's1' });
+    const first = await server.next();
+    openStream(first);
+    sendSignal(first, 'viewer', { viewerId: 'v1', role: 'viewer', iceServers: [] });
+    await once(connection, 'viewer');
+    first.response.end();
+    const second = await server.next();
+    second.response.writeHead(404, { 'content-type': 'application/json' });
+    second.response.end('{"error":{"code":"no_such_viewer","message":"Gone."}}');
+    const third = await server.next();
+    expect(third.request.url).toBe('/stream/s1/sse?media=none');
+  });
+
+  it('fails with the code of the server when there is no such session', async () => {
+    const errors: StreamError[] = [];
+    connection = connectStream({ url, streamId: 's1', onError: (error) => errors.push(error) });
+    const closed = once(connection, 'closed');
+    const { response } = await server.next();
+    response.writeHead(404, { 'content-type': 'application/json' });
+    response.end('{"error":{"code":"no_such_session","message":"There is no such session."}}');
+    expect(await closed).toEqual({ reason: 'no_such_session' });
+    expect(connection.status).toBe('failed');
+    expect(errors.map(({ code, status }) => [code, status])).toEqual([['no_such_session', 404]]);
+  });
+
+  it('does not create again by itself when the server is full', async () => {
+    connection = connectStream({ url, create: { targetUrl: 'https://example.org/' } });
+    const error = once(connection, 'error');
+    const { response } = await server.next();
+    response.writeHead(429, { 'content-type': 'application/json', 'retry-after': '7' });
+    response.end('{"error":{"code":"at_capacity","message":"No room."}}');
+    expect(await error).toMatchObject({ code: 'at_capacity', retryAfterMs: 7000 });
+    expect(connection.status).toBe('failed');
+  });
+
+  it('passes messages both ways', async () => {
+    connection = connectStream({ url, media: 'none', streamId: 's1' });
+    await expect(connection.send({})).rejects.toMatchObject({ code: 'closed' });
+    const events = await server.next();
+    openStream(events);
+    sendSignal(events, 'viewer', { viewerId: 'v1', role: 'viewer', iceServers: [] });
+    const message = once(connection, 'message');
+    sendSignal(events, 'message', { hello: 1 });
+    expect(await message).toEqual({ hello: 1 });
+    const sent = connection.send({ type: 'pulse' });
+    const post = await server.next();
+    expect(post.request.url).toBe('/stream/s1/signal');
+    expect(JSON.parse(post.body)).toEqual({ viewerId: 'v1', type: 'message', payload: { type: 'pulse' } });
+    post.response.writeHead(204).end();
+    await sent;
+  });
+
+  it('ends when the server says closed, and does not come back', async () => {
+    connection = connectStream({ url, media: 'none', streamId: 's1' });
+    const events = await server.next();
+    openStream(events);
+    const closed = once(connection, 'closed');
+    sendSignal(events, 'closed', { reason: 'terminated' });
+    expect(await closed).toEqual({ reason: 'terminated' });
+    expect(connection.status).toBe('closed');
+  });
+
+  it('aborts its requests on close', async () => {
+    connection = connectStream({ url, media: 'none', streamId: 's1' });
+    const events = await server.next();
+    openStream(events);
+    const gone = new Promise<void>((resolve) => events.response.on('close', resolve));
+    connection.close();
+    connection.close();
+    await gone;
+    expect(connection.status).toBe('closed');
+  });
+
+  it('wants either a session to join or one to create', () => {
+    expect(() => connectStream({ url })).toThrow(TypeError);
+    expect(() => connectStream({ url, streamId: 's', create: { targetUrl: 'x' } })).toThrow(TypeError);
+  });
+
+  it('ends a session that was just being created when it was closed', async () => {
+    connection = connectStream({ url, create: { targetUrl: 'https://example.org/' } });
+    const { response } = await server.next();
+    connection.close();
+    response.writeHead(201, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ streamId: 's1', initialState: DOCUMENT }));
+    const end = await server.next();
+    expect([end.request.method, end.request.url]).toEqual(['DELETE', '/stream/s1']);
+    end.response.writeHead(204).end();
+  });
+
+  it('asks for nothing when it is closed at once', async () => {
+    const send = vi.fn<typeof fetch>();
+    connectStream({ url, create: { targetUrl: 'https://example.org/' }, fetch: send }).close();
+    connectStream({ url, streamId: 's1', fetch: send }).close();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(send).not.toHaveBeenCalled();
+  });
+
+  it('tells nothing after its end, also of what came in the same chunk', async () => {
+    connection = connectStream({ url, media: 'none', streamId: 's1' });
+    const told: string[] = [];
+    connection.on('sessionStatus', () => told.push('sessionStatus'));
+    connection.on('message', () => told.push('message'));
+    connection.on('state', () => connection?.close());
+    const closed = once(connection, 'closed');
+    const events = await server.next();
+    openStream(events);
+    events.response.cork();
+    sendPatch(events, 1, [{ op: 'replace', path: '', value: DOCUMENT }]);
+    sendSignal(events, 'message', 1);
+    events.response.uncork();
+    await closed;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told).toEqual([]);
+  });
+
+  describe('in a page', () => {
+    let page: EventTarget;
+    let listening: number;
+
+    beforeEach(() => {
+      listening = 0;
+      page = new EventTarget();
+      const add = page.addEventListener.bind(page);
+      page.addEventListener = (type, listener, options) => {
+        listening++;
+        (options as AddEventListenerOptions).signal?.addEventListener('abort', () => listening--);
+        add(type, listener, options);
+      };
+      vi.stubGlobal('window', page);
+      vi.stubGlobal('document', page);
+    });
+
+    async function lostAfter(retry: number): Promise<void> {
+      connection = connectStream({ url, media: 'none', streamId: 's1' });
+      const first = await server.next();
+      first.response.writeHead(200, { 'content-type': 'text/event-stream' });
+      first.response.write(`retry: ${retry}\n\n`);
+      sendSignal(first, 'viewer', { viewerId: 'v1', role: 'viewer', iceServers: [] });
+      await once(connection, 'viewer');
+      const lost = once(connection, 'status');
+      first.response.end();
+      expect(await lost).toBe('reconnecting');
+    }
+
+    it.each(['online', 'visibilitychange'])('tries again at once on %s', async (event) => {
+      await lostAfter(600_000);
+      page.dispatchEvent(new Event(event));
+      expect((await server.next()).request.url).toBe('/stream/s1/sse?viewerId=v1&media=none');
+    });
+
+    it('opens the event stream anew when the network was away, though nothing broke', async () => {
+      connection = connectStream({ url, media: 'none', streamId: 's1' });
+      const first = await server.next();
+      openStream(first);
+      sendSignal(first, 'viewer', { viewerId: 'v1', role: 'viewer', iceServers: [] });
+      await once(connection, 'viewer');
+      page.dispatchEvent(new Event('visibilitychange'));
+      expect(connection.status).toBe('connected');
+      const errors: string[] = [];
+      connection.on('error', ({ code }) => errors.push(code));
+      page.dispatchEvent(new Event('online'));
+      expect((await server.next()).request.url).toBe('/stream/s1/sse?viewerId=v1&media=none');
+      expect(errors).toEqual([]);
+    });
+
+    it('leaves no listener behind', () => {
+      connection = connectStream({ url, media: 'none', streamId: 's1' });
+      expect(listening).toBe(3);
+      connection.close();
+      expect(listening).toBe(0);
+    });
+  });
+});

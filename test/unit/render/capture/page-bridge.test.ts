@@ -1,0 +1,46 @@
+import { EventEmitter } from 'node:events';
+import { createContext, runInContext } from 'node:vm';
+
+import type { CDPSession } from 'puppeteer';
+import { describe, expect, it } from 'vitest';
+
+import { PageBridge } from '../../../../src/render/capture/page-bridge.js';
+import { silentLogger } from '../../../../src/base/logger.js';
+
+/** A page as far as the bridge reaches into it: the scripts run, in a realm of their own. */
+async function pageWith(initialData: unknown) {
+  const realm = createContext({ TextEncoder, setTimeout });
+  const run = (source: string): unknown => runInContext(source, realm);
+  run('globalThis.self = globalThis.top = globalThis');
+  const send = (method: string, parameters: Record<string, string> = {}): Promise<object> => {
+    if (method === 'Runtime.addBinding') run(`globalThis[${JSON.stringify(parameters.name)}] = () => {}`);
+    if (method === 'Page.addScriptToEvaluateOnNewDocument') run(parameters.source ?? '');
+    if (method === 'Runtime.evaluate') run(parameters.expression ?? '');
+    return Promise.resolve({});
+  };
+  const cdp = Object.assign(new EventEmitter(), { send }) as unknown as CDPSession;
+  const listener = { onPageMetadata: () => undefined, onPageMessage: () => undefined };
+  return { bridge: await PageBridge.install(cdp, initialData, listener, silentLogger), run };
+}
+
+describe('what a client sends', () => {
+  it('reaches the page as the JSON that it is, whatever its keys', async () => {
+    const { bridge, run } = await pageWith(null);
+    run(`streamKit.on('message', (message) => { globalThis.last = message; })`);
+    const json = '{"__proto__":{"isAdmin":true},"constructor":{"prototype":1},"text":"\\u2028</script>"}';
+    bridge.sendMessage(JSON.parse(json));
+    expect(run('JSON.stringify(last)')).toBe(JSON.stringify(JSON.parse(json)));
+    expect(run('last.isAdmin')).toBeUndefined();
+  });
+
+  it.each([
+    ['deep', JSON.parse(`${'['.repeat(4000)}${']'.repeat(4000)}`) as unknown],
+    ['wide', new Array(130_000).fill(0)],
+  ])('is frozen in the page where it is %s', async (_name, initialData) => {
+    const { run } = await pageWith(initialData);
+    expect(run('Object.isFrozen(streamKit.initialData)')).toBe(true);
+    const innermost =
+      '(() => { let value = streamKit.initialData; while (value[0]) value = value[0]; return value; })()';
+    expect(run(`Object.isFrozen(${innermost})`)).toBe(true);
+  });
+});

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+
+import { FlvSplitter } from '../../../../src/render/encode/flv-splitter.js';
+import { IvfSplitter } from '../../../../src/render/encode/ivf-splitter.js';
+import type { PictureSplitter, SplitPicture } from '../../../../src/render/encode/split-picture.js';
+
+const SPS = Buffer.from([0x67, 0x42, 0xe0, 0x1f]);
+const PPS = Buffer.from([0x68, 0xce]);
+const START = Buffer.from([0, 0, 0, 1]);
+
+function tag(type: number, timestampMs: number, body: Buffer): Buffer {
+  const bytes = Buffer.alloc(11 + body.length + 4);
+  bytes.writeUInt8(type, 0);
+  bytes.writeUIntBE(body.length, 1, 3);
+  bytes.writeUIntBE(timestampMs & 0xffffff, 4, 3);
+  bytes.writeUInt8(timestampMs >>> 24, 7);
+  body.copy(bytes, 11);
+  bytes.writeUInt32BE(11 + body.length, 11 + body.length);
+  return bytes;
+}
+
+const unit = (nal: Buffer): Buffer => {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(nal.length);
+  return Buffer.concat([length, nal]);
+};
+const video = (timestampMs: number, key: boolean, type: number, payload: Buffer): Buffer =>
+  tag(9, timestampMs, Buffer.concat([Buffer.from([key ? 0x17 : 0x27, type, 0, 0, 0]), payload]));
+const parameterSets = Buffer.concat([
+  Buffer.from([1, 0x42, 0xe0, 0x1f, 0xff, 0xe1, 0, SPS.length]),
+  SPS,
+  Buffer.from([1, 0, PPS.length]),
+  PPS,
+]);
+const idr = Buffer.from([0x65, 1, 2, 3]);
+const slices = [Buffer.from([0x41, 9]), Buffer.from([0x41, 8, 7])];
+const FLV_HEADER = Buffer.from([0x46, 0x4c, 0x56, 1, 1, 0, 0, 0, 9, 0, 0, 0, 0]);
+const FLV = Buffer.concat([
+  FLV_HEADER,
+  tag(18, 0, Buffer.from('onMetaData')),
+  video(0, true, 0, parameterSets),
+  video(0, true, 1, unit(idr)),
+  video(33, false, 1, Buffer.concat(slices.map(unit))),
+  // Beyond 24 bits of milliseconds: a bit over four and a half hours.
+  video(0x1000000, false, 1, unit(slices[0] ?? idr)),
+]);
+
+const IVF = Buffer.concat([
+  Buffer.concat([Buffer.from('DKIF'), Buffer.alloc(28)]),
+  ...[
+    [0, 0x10],
+    [2, 0x11],
+  ].map(([index = 0, first = 0]) => {
+    const header = Buffer.alloc(12);
+    header.writeUInt32LE(3, 0);
+    header.writeBigUInt64LE(BigInt(index), 4);
+    return Buffer.concat([header, Buffer.from([first, 5, 6])]);
+  }),
+]);
+
+function split(splitter: PictureSplitter, bytes: Buffer, chunkBytes: number): SplitPicture[] {
+  const pictures: SplitPicture[] = [];
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    pictures.push(...splitter.push(bytes.subarray(at, at + chunkBytes)));
+  }
+  return pictures;
+}
+
+describe.each([1, 7, 20, 10_000])('in chunks of %i bytes', (chunkBytes) => {
+  it('FLV gives access units as Annex B, keyframes with their parameter sets', () => {
+    const pictures = split(new FlvSplitter(30), FLV, chunkBytes);
+    expect(pictures.map(({ index, keyframe }) => [index, keyframe])).toEqual([
+      [0, true],
+      [1, false],
+      [503_316, false],
+    ]);
+    expect(Buffer.from(pictures[0]?.bytes ?? [])).toEqual(
+      Buffer.concat([START, SPS, START, PPS, START, idr]),
+    );
+    expect(Buffer.from(pictures[1]?.bytes ?? [])).toEqual(
+      Buffer.concat(slices.flatMap((slice) => [START, slice])),
+    );
+  });
+
+  it('IVF gives frames with their numbers', () => {
+    const pictures = split(new IvfSplitter(), IVF, chunkBytes);
+    expect(pictures.map(({ index, keyframe }) => [index, keyframe])).toEqual([
+      [0, true],
+      [2, false],
+    ]);
+    expect(pictures.map(({ bytes }) => [...bytes])).toEqual([
+      [0x10, 5, 6],
+      [0x11, 5, 6],
+    ]);
+  });
+});
+
+describe('what is not of the container is refused', () => {
+  it.each([
+    ['no FLV', Buffer.alloc(40)],
+    [
+      'a NAL unit longer than its tag',
+      Buffer.concat([FLV_HEADER, video(0, true, 1, Buffer.from([0, 0, 0, 9, 1]))]),
+    ],
+    ['an empty NAL unit', Buffer.concat([FLV_HEADER, video(0, true, 1, Buffer.alloc(4))])],
+    [
+      'a parameter set that is cut off',
+      Buffer.concat([FLV_HEADER, video(0, true, 0, parameterSets.subarray(0, 9))]),
+    ],
+    ['another codec', Buffer.concat([FLV_HEADER, tag(9, 0, Buffer.from([0x12, 0, 0, 0, 0]))])],
+  ])('%s', (_name, bytes) => {
+    expect(() => new FlvSplitter(30).push(bytes)).toThrow();
+  });
+
+  it('no IVF, and a frame that is too large', () => {
+    expect(() => new IvfSplitter().push(Buffer.alloc(40))).toThrow();
+    const large = Buffer.from(IVF);
+    large.writeUInt32LE(2 ** 30, 32);
+    expect(() => new IvfSplitter().push(large)).toThrow();
+  });
+});
