@@ -6,8 +6,6 @@
 namespace streamkit::calls {
 namespace {
 
-/** A payload with the longest header, RTX number and tag stays below an Ethernet frame. */
-constexpr size_t kMaxPayloadBytes = 1380;
 constexpr size_t kMaxFrameBytes = 16 * 1024 * 1024;
 
 /** @returns false where the offsets do not describe payloads of `data`; then nothing may be read by them. */

@@ -29,6 +29,11 @@ napi_value resumeConsumer(Plane& plane, Arguments& arguments);
 napi_value setTargetBitrate(Plane& plane, Arguments& arguments);
 napi_value closeConsumer(Plane& plane, Arguments& arguments);
 napi_value consumerStats(Plane& plane, Arguments& arguments);
+napi_value openMediaSocket(Plane& plane, Arguments& arguments);
+napi_value bindMediaStream(Plane& plane, Arguments& arguments);
+napi_value unbindMediaStream(Plane& plane, Arguments& arguments);
+napi_value mediaSocketStats(Plane& plane, Arguments& arguments);
+napi_value closeMediaSocket(Plane& plane, Arguments& arguments);
 napi_value stats(Plane& plane, Arguments& arguments);
 napi_value close(Plane& plane, Arguments& arguments);
 

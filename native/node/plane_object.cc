@@ -47,6 +47,11 @@ constexpr Method kMethods[] = {
     {"setTargetBitrate", calls::setTargetBitrate},
     {"closeConsumer", calls::closeConsumer},
     {"consumerStats", calls::consumerStats},
+    {"openMediaSocket", calls::openMediaSocket},
+    {"bindMediaStream", calls::bindMediaStream},
+    {"unbindMediaStream", calls::unbindMediaStream},
+    {"mediaSocketStats", calls::mediaSocketStats},
+    {"closeMediaSocket", calls::closeMediaSocket},
     {"stats", calls::stats},
     {"close", calls::close},
 };

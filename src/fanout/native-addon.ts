@@ -43,7 +43,16 @@ export type NativeEvent =
    */
   | { readonly type: 'feedback'; readonly transport: number; readonly records: Float64Array }
   /** REMB of a viewer, bit/s (draft-alvestrand-rmcat-remb-03). */
-  | { readonly type: 'remb'; readonly transport: number; readonly bitrateBps: number };
+  | { readonly type: 'remb'; readonly transport: number; readonly bitrateBps: number }
+  /** Nothing more is read from the media socket; told at most once per socket, and never dropped. */
+  | { readonly type: 'mediaSocketFailed'; readonly id: number; readonly reason: MediaSocketFailure };
+
+/**
+ * Why a media socket is no longer read. `malformed` and `oversized`: a frame broke the format or its limits (see
+ * `native/core/media_frame_reader.h`). `flooded`: more than 2000 frames or 64 MiB per second, averaged over a second.
+ * `closed`: the other end was closed, as happens when its process ends.
+ */
+export type MediaSocketFailure = 'malformed' | 'oversized' | 'flooded' | 'closed';
 
 /** Values of one record of a feedback event. */
 export const FEEDBACK_VALUES = 4;
@@ -116,6 +125,22 @@ export interface NativePlaneStats {
   readonly cpuUs: number;
 }
 
+/** Slots of a media socket: 0 to 15. */
+export const MEDIA_SOCKET_SLOTS = 16;
+
+/** Frames of one slot of a media socket since it was opened. */
+export interface NativeMediaSlotStats {
+  /** Handed to a producer. */
+  readonly frames: number;
+  /** Payload bytes of these frames. */
+  readonly bytes: number;
+  readonly keyframes: number;
+  /** Read but not handed on: the slot had no producer, or had a new one and no keyframe had come since. */
+  readonly dropped: number;
+  /** When the last frame was read, dropped or not, CLOCK_MONOTONIC µs; 0 before the first one. */
+  readonly lastFrameUs: number;
+}
+
 export interface NativePlane {
   /**
    * Opens the socket of a local address, or gives the one that is open already.
@@ -176,6 +201,26 @@ export interface NativePlane {
   setTargetBitrate(consumer: number, bitrateBps: number): void;
   closeConsumer(consumer: number): void;
   consumerStats(consumer: number): NativeConsumerStats | undefined;
+
+  /**
+   * Opens a stream socket over which another process sends encoded frames, in the format of
+   * `src/render/packetize/media-frame-writer.ts`. The plane's thread reads it; no frame passes through JavaScript.
+   * @returns `fd`: the other process's end, for `stdio` of `child_process.spawn`. The caller closes it after spawning;
+   * otherwise the end of that process is never seen.
+   * @throws Error with `code` (EMFILE …) if there are no descriptors.
+   */
+  openMediaSocket(): { readonly id: number; readonly fd: number };
+  /**
+   * Frames of this slot go to this producer, from the next keyframe on. Frames of slots without a producer are dropped.
+   * If the first frame is not a keyframe, the producer's `keyframe` event asks for one.
+   * @throws Error if the slot is not between 0 and 15.
+   */
+  bindMediaStream(mediaSocket: number, slot: number, producer: number): void;
+  unbindMediaStream(mediaSocket: number, slot: number): void;
+  /** By slot; {@link MEDIA_SOCKET_SLOTS} of them. Undefined once the socket is closed; a failed one keeps its figures. */
+  mediaSocketStats(mediaSocket: number): readonly NativeMediaSlotStats[] | undefined;
+  /** Idempotent. No `mediaSocketFailed` comes for what happens after it. */
+  closeMediaSocket(mediaSocket: number): void;
 
   /** All zero once the plane is closed. */
   stats(): NativePlaneStats;
