@@ -24,6 +24,7 @@ const PRODUCER: NativeProducerParameters = {
   keyframeIntervalMinMs: 300,
   historyMs: 1000,
   gopReplay: false,
+  targetBitrateBps: 4_000_000,
 };
 
 const CONSUMER: NativeConsumerParameters = {
