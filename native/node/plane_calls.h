@@ -19,6 +19,7 @@ napi_value endConsent(Plane& plane, Arguments& arguments);
 napi_value closeEndpoint(Plane& plane, Arguments& arguments);
 napi_value createProducer(Plane& plane, Arguments& arguments);
 napi_value sendFrame(Plane& plane, Arguments& arguments);
+napi_value setProducerBitrate(Plane& plane, Arguments& arguments);
 napi_value closeProducer(Plane& plane, Arguments& arguments);
 napi_value createTransport(Plane& plane, Arguments& arguments);
 napi_value closeTransport(Plane& plane, Arguments& arguments);

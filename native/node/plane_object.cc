@@ -37,6 +37,7 @@ constexpr Method kMethods[] = {
     {"closeEndpoint", calls::closeEndpoint},
     {"createProducer", calls::createProducer},
     {"sendFrame", calls::sendFrame},
+    {"setProducerBitrate", calls::setProducerBitrate},
     {"closeProducer", calls::closeProducer},
     {"createTransport", calls::createTransport},
     {"closeTransport", calls::closeTransport},

@@ -64,6 +64,8 @@ export interface NativeProducerParameters {
   readonly historyMs: number;
   /** Newcomers get the frames since the last keyframe in a paced burst instead of asking for a keyframe. */
   readonly gopReplay: boolean;
+  /** With `gopReplay` a keyframe is asked for after 90 frames, or after 1.2 s at this rate, if there are consumers. */
+  readonly targetBitrateBps: number;
 }
 
 export interface NativeSrtpParameters {
@@ -186,6 +188,8 @@ export interface NativePlane {
     captureTimeUs: number,
     keyframe: boolean,
   ): void;
+  /** The source is encoded at another rate from now on; see {@link NativeProducerParameters}. */
+  setProducerBitrate(producer: number, bitrateBps: number): void;
   closeProducer(producer: number): void;
 
   /** @throws Error for keys of the wrong length. The keys are copied; the caller's buffers may be wiped. */
