@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -55,7 +55,7 @@ describe.each(names)('the example %s', (name) => {
     const server = run(name, ['node', 'server.mjs'], { PORT: String(port), NODE_ENV: 'production' });
     const exited = once(server, 'exit');
     try {
-      for await (const line of createInterface({ input: server.stdout as Readable })) {
+      for await (const line of createInterface({ input: server.stdout })) {
         if (line.startsWith('Open ')) break;
       }
       const page = await browser.browser.newPage();
