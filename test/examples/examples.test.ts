@@ -37,10 +37,10 @@ async function freePort(): Promise<number> {
 
 function run(
   name: string,
-  args: readonly string[],
+  [command = '', ...args]: readonly string[],
   env: Readonly<Record<string, string>> = {},
-): ChildProcess {
-  return spawn(args[0] ?? '', args.slice(1), {
+): ChildProcessByStdio<null, Readable, null> {
+  return spawn(command, args, {
     cwd: join(folder, name),
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
