@@ -79,7 +79,7 @@ export class DiagnosisView {
   #show(report: ClientReport, server: ServerDiagnostics | undefined): void {
     const latency = stageLatency(report, server);
     this.#showLatency(latency);
-    this.#curve.add(latency?.totalMs);
+    this.#curve.add(latency.totalMs);
     this.#showFindings(diagnose(report, server));
   }
 
