@@ -1,12 +1,7 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import type {
-  MediaSocketFailure,
-  NativeAddon,
-  NativeEvent,
-  NativePlane,
-  SocketAddress,
-} from './native-addon.js';
+import type { MediaSocketFailure } from './media-plane.js';
+import type { NativeAddon, NativeEvent, NativePlane, SocketAddress } from './native-addon.js';
 
 export type PacketListener = (socket: number, from: SocketAddress, data: Buffer) => void;
 

@@ -47,6 +47,10 @@ export class WeriftProducer implements Producer {
     return this.closed;
   }
 
+  get needsFrames(): boolean {
+    return true;
+  }
+
   send(payloads: RtpPayloads): void {
     if (this.closed || payloads.offsets.length < 2) {
       return;
