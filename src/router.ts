@@ -178,7 +178,6 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       clock,
     });
     const egressRefusals = new EgressRefusals();
-    const plane = mediaPlane;
     renders = openRemoteRenders({
       launchOptions: resolved.puppeteerLaunchOptions,
       capture: resolved.capture,
@@ -186,7 +185,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       targetPolicy: resolved.targetPolicy,
       onEgressRefused: (errorType) => egressRefusals.add(errorType),
       encoders,
-      openMediaSocket: plane.openMediaSocket && ((onFailed) => plane.openMediaSocket!(onFailed)),
+      mediaPlane,
       spareProcess: true,
       heapMegabytes: undefined,
       logger: logger.child({ room: 'render' }),

@@ -16,6 +16,7 @@ export interface PayloadSink {
 export class WeriftProducer implements Producer {
   readonly kind: 'video' | 'audio';
   readonly clockRateHz: number;
+  readonly needsFrames = true;
   readonly history: RtpRetransmissionBuffer;
   private readonly keyframes: KeyframeRequestPolicy;
   private readonly consumers = new Set<PayloadSink>();
@@ -45,10 +46,6 @@ export class WeriftProducer implements Producer {
 
   get isClosed(): boolean {
     return this.closed;
-  }
-
-  get needsFrames(): boolean {
-    return true;
   }
 
   send(payloads: RtpPayloads): void {

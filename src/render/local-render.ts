@@ -9,6 +9,7 @@ import type {
 } from './encode/encode-thread.js';
 import type { EncodedFrame, VideoCodec } from './encode/encoded-frame.js';
 import type { EncoderCandidate } from './encode/encoder-candidate.js';
+import { frameRecord } from './encode/frame-record.js';
 import type { RenderStream } from './packetize/media-slots.js';
 import type { OpenRender, Render, RenderListener } from './render.js';
 
@@ -182,9 +183,8 @@ export class LocalRender implements Render {
   #onEncodedFrame(frame: EncodedFrame): void {
     this.#listener.onEncodedFrame(frame);
     if (this.#parts.socketFds !== undefined) return;
-    const { codec, bytes, ...times } = frame;
-    this.#listener.onFrames(codec, [{ ...times, bytes: bytes.byteLength, sentTimeUs: this.#parts.nowUs() }]);
-    if (frame.keyframe) this.#listener.onKeyframe(codec);
+    this.#listener.onFrames(frame.codec, [frameRecord(frame, this.#parts.nowUs())]);
+    if (frame.keyframe) this.#listener.onKeyframe(frame.codec);
   }
 
   #afterWork(work: () => Promise<void>): Promise<void> {

@@ -30,7 +30,7 @@ export class MessageChannel {
   readonly #nowMs: () => number;
   #chunks: Buffer[] = [];
   #buffered = 0;
-  #isFaulty = false;
+  #isOver = false;
   #windowStartMs: number;
   #windowMessages = 0;
   #windowBytes = 0;
@@ -65,30 +65,33 @@ export class MessageChannel {
   }
 
   close(): void {
-    this.#isFaulty = true;
+    this.#isOver = true;
     this.#stream.destroy();
   }
 
   #receive(data: Buffer): void {
-    if (this.#isFaulty) return;
+    if (this.#isOver) return;
     this.#chunks.push(data);
     this.#buffered += data.length;
-    for (;;) {
-      if (this.#buffered < LENGTH_BYTES) return;
-      const length = this.#peekLength();
-      if (length > this.#limits.maxMessageBytes) return this.#fault('oversized');
-      if (this.#buffered < LENGTH_BYTES + length) return;
-      const bytes = this.#take(LENGTH_BYTES + length).subarray(LENGTH_BYTES);
-      if (!this.#isWithinBudget(length)) return this.#fault('flooded');
-      let message: unknown;
-      try {
-        message = JSON.parse(bytes.toString('utf8'));
-      } catch {
-        return this.#fault('malformed');
-      }
-      this.#listener.onMessage(message);
-      if (this.#isFaulty) return;
+    while (this.#takeMessage());
+  }
+
+  /** @returns whether there may be another one. */
+  #takeMessage(): boolean {
+    if (this.#buffered < LENGTH_BYTES) return false;
+    const length = this.#peekLength();
+    if (length > this.#limits.maxMessageBytes) return this.#fault('oversized');
+    if (this.#buffered < LENGTH_BYTES + length) return false;
+    const bytes = this.#take(LENGTH_BYTES + length).subarray(LENGTH_BYTES);
+    if (!this.#isWithinBudget(length)) return this.#fault('flooded');
+    let message: unknown;
+    try {
+      message = JSON.parse(bytes.toString('utf8'));
+    } catch {
+      return this.#fault('malformed');
     }
+    this.#listener.onMessage(message);
+    return !this.#isOver;
   }
 
   #peekLength(): number {
@@ -124,10 +127,12 @@ export class MessageChannel {
     );
   }
 
-  #fault(fault: MessageFault): void {
-    this.#isFaulty = true;
+  /** @returns false. */
+  #fault(fault: MessageFault): boolean {
+    this.#isOver = true;
     this.#chunks = [];
     this.#stream.destroy();
     this.#listener.onFault(fault);
+    return false;
   }
 }

@@ -2,7 +2,7 @@ import type { LaunchOptions } from 'puppeteer';
 
 import { asError, StreamKitError } from '../base/errors.js';
 import type { LogContext, Logger } from '../base/logger.js';
-import type { Producer } from '../fanout/media-plane.js';
+import type { MediaPlane, Producer } from '../fanout/media-plane.js';
 import { EgressProxy } from '../egress/egress-proxy.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
 import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
@@ -11,6 +11,7 @@ import type { PageControls, PageSize } from './capture/page-controls.js';
 import { createProfileDirectory, sweepProfileDirectories } from './capture/profile-directory.js';
 import type { VideoCodec } from './encode/encoded-frame.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
+import { frameRecord } from './encode/frame-record.js';
 import { MEDIA_SLOTS, type RenderStream } from './packetize/media-slots.js';
 import type {
   AnsweredOrder,
@@ -20,7 +21,7 @@ import type {
   ReportedError,
 } from './render-messages.js';
 import type { OpenRender, Render, RenderListener } from './render.js';
-import { SessionProcess, type OpenMediaSocket } from './session-process-supervisor.js';
+import { SessionProcess } from './session-process-supervisor.js';
 import type { TapEntry } from './tap-pipe.js';
 
 export interface RemoteRenderOptions {
@@ -33,8 +34,7 @@ export interface RemoteRenderOptions {
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused: (errorType: string) => void;
   readonly encoders: EncoderSelection;
-  /** Undefined: the media plane reads no frames of other processes. */
-  readonly openMediaSocket: OpenMediaSocket | undefined;
+  readonly mediaPlane: MediaPlane;
   /** A process is started ahead for the next session. */
   readonly spareProcess: boolean;
   readonly heapMegabytes: number | undefined;
@@ -380,10 +380,9 @@ class RemoteRender implements Render {
         this.#listener.onEncodedFrame(frame);
         // With a media socket the session process itself says what went out.
         if (this.#session.sockets !== undefined) break;
-        const { codec, bytes, ...times } = frame;
-        const sentTimeUs = Number(process.hrtime.bigint() / 1000n);
-        this.#listener.onFrames(codec, [{ ...times, bytes: bytes.byteLength, sentTimeUs }]);
-        if (frame.keyframe) this.#listener.onKeyframe(codec);
+        const nowUs = Number(process.hrtime.bigint() / 1000n);
+        this.#listener.onFrames(frame.codec, [frameRecord(frame, nowUs)]);
+        if (frame.keyframe) this.#listener.onKeyframe(frame.codec);
         break;
       }
       case 'audio':
@@ -407,7 +406,7 @@ class RemoteRender implements Render {
   }
 
   #rejectAll(error: StreamKitError): void {
-    for (const { reject } of this.#waiting.values()) reject(error);
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
   }
 }

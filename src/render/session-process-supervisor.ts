@@ -6,7 +6,7 @@ import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { signalProcess } from '../base/process-table.js';
 import { TimeoutError, withTimeout } from '../base/with-timeout.js';
-import type { MediaSocket, MediaSocketFailure } from '../fanout/media-plane.js';
+import type { MediaPlane, MediaSocket, MediaSocketFailure } from '../fanout/media-plane.js';
 import { killBrowsersOf, removeProfileDirectory } from './capture/profile-directory.js';
 import { MessageChannel, type MessageFault } from './message-channel.js';
 import { MAX_REPORT_BYTES, type RenderOrder, type RenderReport } from './render-messages.js';
@@ -21,11 +21,9 @@ const MAX_STDERR_BYTES = 4096;
 
 const PROGRAM = fileURLToPath(new URL('./session-process.js', import.meta.url));
 
-/** Opens a media socket of the plane; undefined: the plane has none. */
-export type OpenMediaSocket = (onFailed: (reason: MediaSocketFailure) => void) => MediaSocket;
-
 export interface SessionProcessParameters {
-  readonly openMediaSocket: OpenMediaSocket | undefined;
+  /** Reads what the process encodes, if it can. */
+  readonly mediaPlane: MediaPlane;
   /** Limit of its JavaScript heap, MiB; undefined: Node's own. */
   readonly heapMegabytes: number | undefined;
   readonly logger: Logger;
@@ -62,14 +60,13 @@ export class SessionProcess {
   #closing: Promise<void> | undefined;
 
   /** @throws StreamKitError `unavailable` if it cannot be started. */
-  constructor({ openMediaSocket, heapMegabytes, logger }: SessionProcessParameters) {
+  constructor({ mediaPlane, heapMegabytes, logger }: SessionProcessParameters) {
     this.#logger = logger;
     const opened: MediaSocket[] = [];
     try {
-      if (openMediaSocket !== undefined) {
-        for (const kind of ['video', 'audio']) {
-          opened.push(openMediaSocket((reason) => this.#onSocketFailed(kind, reason)));
-        }
+      for (const kind of ['video', 'audio']) {
+        const socket = mediaPlane.openMediaSocket?.((reason) => this.#onSocketFailed(kind, reason));
+        if (socket !== undefined) opened.push(socket);
       }
       const [video, audio] = opened;
       this.sockets = video && audio && { video, audio };

@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
 
 import { asError, StreamKitError } from '../base/errors.js';
-import type { LogContext, Logger } from '../base/logger.js';
+import type { Logger } from '../base/logger.js';
 import type { LocalRender } from './local-render.js';
 import { MessageChannel } from './message-channel.js';
 import {
@@ -125,7 +125,7 @@ async function carryOut(id: number, order: AnsweredOrder): Promise<unknown> {
       taps.writeBlob(id, await render.snapshot(order.parameters));
       return undefined;
     case 'input':
-      return render.controls.send(order.command, order.parameters as never);
+      return render.controls.send(order.command, order.parameters);
     case 'fillClipboard':
       return render.controls.fillClipboard(order.text);
   }
@@ -209,7 +209,7 @@ function reportingLogger(bindings: Record<string, unknown>): Logger {
         typeof value === 'number' ? value : textOf(value).slice(0, MAX_LOG_TEXT),
       ],
     );
-    report({ type: 'log', level, context: Object.fromEntries(entries) as LogContext, message });
+    report({ type: 'log', level, context: Object.fromEntries(entries), message });
   };
   return {
     debug: at('debug'),
@@ -223,7 +223,7 @@ function reportingLogger(bindings: Record<string, unknown>): Logger {
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (value instanceof Error) return value.stack ?? value.message;
-  return JSON.stringify(value) ?? String(value);
+  return JSON.stringify(value);
 }
 
 /** Ends everything, then the process. Once. */

@@ -1,3 +1,5 @@
+import type { EncodedFrame } from './encoded-frame.js';
+
 /** What is known of one encoded frame besides its bytes. Times are monotonic µs of this machine. */
 export interface FrameRecord {
   readonly keyframe: boolean;
@@ -12,4 +14,13 @@ export interface FrameRecord {
   readonly sentTimeUs: number;
   /** The picture before once more: nothing was captured for it. */
   readonly repeated: boolean;
+}
+
+/** @param sentTimeUs - when the media plane had it. */
+export function frameRecord(frame: EncodedFrame, sentTimeUs: number): FrameRecord {
+  const { keyframe, bytes, rtpTimestamp, captureTimeUs, readTimeUs, encodedTimeUs, repeated } = frame;
+  return {
+    ...{ keyframe, bytes: bytes.byteLength, rtpTimestamp, captureTimeUs, readTimeUs, encodedTimeUs },
+    ...{ sentTimeUs, repeated },
+  };
 }

@@ -13,7 +13,7 @@ import type { EncodedFrame, VideoCodec } from './encoded-frame.js';
 import { openVideoEncoder, type EncoderCandidate } from './encoder-candidate.js';
 import { EncoderMeter } from './encoder-meter.js';
 import { FailoverVideoEncoder } from './failover-video-encoder.js';
-import type { FrameRecord } from './frame-record.js';
+import { frameRecord, type FrameRecord } from './frame-record.js';
 import { PictureFeed } from './picture-feed.js';
 import { rtpTimestampOf } from './rtp-clock.js';
 import type { VideoReport, VideoRequest, VideoThreadData } from './thread-messages.js';
@@ -92,26 +92,14 @@ function sendOn(active: ActiveEncoder, { bytes, keyframe, times }: CompressedPic
 }
 
 function write(writer: MediaFrameWriter, active: ActiveEncoder, frame: EncodedFrame): void {
-  const { codec, keyframe, bytes, rtpTimestamp, captureTimeUs, readTimeUs, encodedTimeUs, repeated } = frame;
-  const isWritten = writer.write({ ...active.payloader.payload(frame), slot: MEDIA_SLOTS[codec] });
-  if (!isWritten) {
+  const { codec } = frame;
+  if (!writer.write({ ...active.payloader.payload(frame), slot: MEDIA_SLOTS[codec] })) {
     active.keyframeWanted = true;
     return;
   }
-  if (keyframe) report({ type: 'keyframe', codec });
+  if (frame.keyframe) report({ type: 'keyframe', codec });
   if (active.records.length === MAX_RECORDS) active.records.shift();
-  active.records.push({
-    ...{
-      keyframe,
-      bytes: bytes.byteLength,
-      rtpTimestamp,
-      captureTimeUs,
-      readTimeUs,
-      encodedTimeUs,
-      repeated,
-    },
-    sentTimeUs: nowUs(),
-  });
+  active.records.push(frameRecord(frame, nowUs()));
 }
 
 /** The newest picture, through every encoder, when the next one is due. */
