@@ -6,6 +6,8 @@ import { EncoderSelection } from './render/encode/encoder-selection.js';
 import { FrameTiming } from './render/encode/frame-timing.js';
 import { openRemoteRenders, type RemoteRenders } from './render/remote-render.js';
 import { asError, StreamKitError } from './base/errors.js';
+import type { MachineLoad } from './base/machine-load.js';
+import { openMachineLoad } from './base/machine-load.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
 import { createFastifyPlugin, type FastifyPlugin } from './http/fastify-adapter.js';
@@ -48,6 +50,7 @@ import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
+import { Admission } from './session/admission.js';
 import type { Caller } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
 import { IceServerSource } from './session/ice-server-source.js';
@@ -200,6 +203,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       openAnsweringPeer: createAnsweringPeerFactory(openViewerPeer, clock),
       openRemoteControl: createRemoteControl(resolved.control, clock),
       clock,
+      machine: openMachineLoad(),
       logger: logger.child({ room: 'session' }),
       ids: randomIds,
     };
@@ -237,7 +241,9 @@ const workerMuxThreads: MuxThreads = {
 };
 
 /** What sessions are made of, but for those who watch over them. */
-export type RouterParts = Omit<SessionParts, 'observe' | 'figures'>;
+export interface RouterParts extends Omit<SessionParts, 'observe' | 'figures'> {
+  readonly machine: MachineLoad;
+}
 
 /** Wires sessions and routes around given parts. */
 export function composeRouter<TEnv>(
@@ -248,8 +254,13 @@ export function composeRouter<TEnv>(
 ): StreamKitRouter {
   const reportError = errorReporter(options);
   const figures = newSessionFigures();
-  const metrics = new RouterMetrics({
+  const admission = new Admission({
     maxSessions: options.maxSessions,
+    machine: given.machine,
+    clock: given.clock,
+  });
+  const metrics = new RouterMetrics({
+    maxSessions: admission.maxSessions,
     figures,
     mediaPlane: given.mediaPlane,
     states: () => registry.states(),
@@ -272,7 +283,7 @@ export function composeRouter<TEnv>(
   const registry = new SessionRegistry({
     parts,
     settings: options,
-    maxSessions: options.maxSessions,
+    admission,
     onSessionError: (error, streamId, { context }) => reportError(error, streamId, context),
   });
   const recordings = store === undefined ? undefined : new SessionRecordings(registry, store, observe);

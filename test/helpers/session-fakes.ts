@@ -35,6 +35,7 @@ import type { SessionParts, SessionSettings } from '../../src/session/session-pa
 import type { SessionRequest } from '../../src/session/session-request.js';
 import { parseSessionRequest } from '../../src/session/session-request.js';
 import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
+import { FakeMachine } from './fake-machine.js';
 import { VirtualClock } from './virtual-clock.js';
 
 /** One launch as the session asked for it; the test decides how it ends. */
@@ -184,6 +185,7 @@ export class FakeParts implements SessionParts {
   readonly observed: [SessionEventName, object][] = [];
   readonly figures = newSessionFigures();
   readonly messagesToPage: unknown[] = [];
+  readonly machine = new FakeMachine();
   viewerCount = 0;
   snapshotResult: () => Promise<Uint8Array> = () => Promise.resolve(new Uint8Array([1, 2, 3]));
   closeCapture: () => Promise<void> = () => Promise.resolve();

@@ -61,10 +61,17 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
       const { page, browser, profileDirectory } = browserProcess;
       const renderedPage = await RenderedPage.prepare(browserProcess, parameters, listener, logger);
       const openCapturePage = (video: boolean): Promise<CapturePage> =>
-        CapturePage.open(browser, profileDirectory, page, { ...size, frameRate, video, audio }, (message) => {
-          logger.warn({ reason: message }, 'the browser ended the capture');
-          onEnded(new StreamKitError('capture_failed', 'The browser ended the capture.'));
-        });
+        CapturePage.open(
+          browser,
+          profileDirectory,
+          page,
+          { ...size, captured: renderedPage.geometryOf(size).captured, frameRate, video, audio },
+          (message) => {
+            logger.warn({ reason: message }, 'the browser ended the capture');
+            onEnded(new StreamKitError('capture_failed', `The browser ended the capture: ${message}`));
+          },
+          (message) => logger.warn({ reason: message }, 'a picture could not be used'),
+        );
 
       let capture: Capture | undefined;
       if (options.capture !== 'screencast') {

@@ -12,6 +12,7 @@ async function load(contained: boolean, url: string, proxyStatus: string): Promi
     cdp: {
       on: () => undefined,
       once: () => undefined,
+      off: () => undefined,
       send: () => Promise.resolve({ frameTree: { frame: { id: '' } } }),
     },
     isContained: contained,
