@@ -38,4 +38,15 @@ inline void writeU32(uint8_t* at, uint32_t value) {
   writeU16(at + 2, static_cast<uint16_t>(value));
 }
 
+// Little endian: what the processes of one machine tell each other.
+
+inline uint32_t readU32LittleEndian(const uint8_t* at) {
+  return static_cast<uint32_t>(at[0]) | static_cast<uint32_t>(at[1]) << 8 |
+         static_cast<uint32_t>(at[2]) << 16 | static_cast<uint32_t>(at[3]) << 24;
+}
+
+inline uint64_t readU64LittleEndian(const uint8_t* at) {
+  return readU32LittleEndian(at) | static_cast<uint64_t>(readU32LittleEndian(at + 4)) << 32;
+}
+
 }  // namespace streamkit

@@ -9,6 +9,9 @@
 
 namespace streamkit {
 
+/** A payload with the longest header, RTX number and tag stays below an Ethernet frame. */
+inline constexpr size_t kMaxPayloadBytes = 1380;
+
 /** One frame, split into RTP payloads: the one copy that all viewers are sent from. */
 struct EncodedFrame {
   std::unique_ptr<uint8_t[]> bytes;
@@ -18,6 +21,9 @@ struct EncodedFrame {
   uint32_t rtpTimestamp = 0;
   int64_t captureTimeUs = 0;
   bool keyframe = false;
+  /** No other frame refers to it. */
+  bool discardable = false;
+  uint8_t temporalId = 0;
 
   // Filled in by the history.
   NtpTime captureTime;

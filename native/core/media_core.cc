@@ -148,6 +148,18 @@ void MediaCore::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int64
   }
 }
 
+void MediaCore::setProducerBitrate(uint32_t id, double bitrateBps) {
+  if (Producer* const producer = findProducer(id)) {
+    producer->setTargetBitrate(bitrateBps);
+  }
+}
+
+void MediaCore::requestKeyframe(uint32_t id, int64_t nowUs) {
+  if (Producer* const producer = findProducer(id)) {
+    producer->requestKeyframe(nowUs);
+  }
+}
+
 void MediaCore::closeProducer(uint32_t id) {
   Producer* const producer = findProducer(id);
   if (producer == nullptr) {

@@ -63,8 +63,13 @@ class MediaCore final : private Producer::Listener {
   void closeEndpoint(uint32_t id);
 
   void createProducer(uint32_t id, const ProducerParameters& parameters);
+  bool hasProducer(uint32_t id) const { return producers_.contains(id); }
   /** @param gapBefore frames before it were lost: consumers wait for a keyframe */
   void sendFrame(uint32_t producer, EncodedFrame frame, bool gapBefore, int64_t nowUs);
+  /** The source is encoded at another rate from now on. */
+  void setProducerBitrate(uint32_t producer, double bitrateBps);
+  /** The source is asked for a keyframe, unless it has been a moment ago. */
+  void requestKeyframe(uint32_t producer, int64_t nowUs);
   /** Closes its consumers. */
   void closeProducer(uint32_t id);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 
@@ -42,6 +43,23 @@ struct ConsumerStats {
 struct TransportStats {
   /** RTCP that could not be parsed or belonged to nobody. */
   Figure<uint64_t> rtcpDropped;
+};
+
+/** Frames of one slot of a media socket. */
+struct MediaSlotStats {
+  /** Frames handed to a producer, their payload bytes, and how many of them were keyframes. */
+  Figure<uint64_t> frames;
+  Figure<uint64_t> bytes;
+  Figure<uint64_t> keyframes;
+  /** Frames that had no producer, or came after a change of producer and before its first keyframe. */
+  Figure<uint64_t> dropped;
+  /** When the last frame was read, dropped or not, CLOCK_MONOTONIC µs; 0 before the first one. */
+  Figure<int64_t> lastFrameUs;
+};
+
+struct MediaSocketStats {
+  static constexpr size_t kSlots = 16;
+  std::array<MediaSlotStats, kSlots> slots;
 };
 
 struct PlaneStats {

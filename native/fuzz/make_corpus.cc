@@ -7,6 +7,7 @@
 #include "core/rtcp_builder.h"
 #include "core/rtp_header.h"
 #include "core/srtp_sender.h"
+#include "test/media_frame_builder.h"
 #include "test/stun_message_builder.h"
 
 // Writes what the code's own builders make, one file each, as a start for the fuzz targets. The files of the
@@ -95,5 +96,12 @@ int main(int count, char** arguments) {
       write("demux", name, asDatagram(packet));
     }
   }
+
+  // Before the stream: in which pieces it arrives.
+  std::vector<uint8_t> stream{99};
+  for (const auto& frame : {test::mediaFrame(0, true, {3, 1, 700}), test::mediaFrame(15, false, {1380})}) {
+    stream.insert(stream.end(), frame.begin(), frame.end());
+  }
+  write("media_frame", "two", stream);
   return 0;
 }

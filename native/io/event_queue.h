@@ -5,31 +5,32 @@
 #include <unordered_map>
 #include <vector>
 
-#include "../core/media_core.h"
+#include "io_thread.h"
 
 namespace streamkit {
 
 struct Event {
-  enum class Type { kPacket, kKeyframe, kConsentLost, kFeedback, kRemb };
+  enum class Type { kPacket, kKeyframe, kConsentLost, kFeedback, kRemb, kMediaSocketFailed };
 
   Type type;
-  /** Of the endpoint, the producer, the consent or the transport. */
+  /** Of the endpoint, the producer, the consent, the transport or the media socket. */
   uint32_t id;
   int socket = -1;
   SocketAddress from{};
   std::vector<uint8_t> data{};
   std::vector<double> records{};
   double bitrateBps = 0;
+  MediaFault fault = MediaFault::kClosed;
 };
 
 /**
  * What the core's thread has to tell, until the other side takes it. Bounded: at kMaxEvents further packets
  * and feedback are dropped and counted; their senders repeat themselves. The same holds for those of one
  * viewer beyond kMaxEventsOfOne, so that it cannot keep out those of all others. Keyframe requests are not
- * dropped: there is at most one of a producer in the queue; nor are lost consents: each
- * is lost once.
+ * dropped: there is at most one of a producer in the queue; nor are lost consents and failed
+ * media sockets: each is lost, or fails, once.
  */
-class EventQueue final : public MediaCoreListener {
+class EventQueue final : public IoThread::Listener {
  public:
   static constexpr size_t kMaxEvents = 4096;
   /** Of one endpoint or transport: a DTLS flight has some ten datagrams, and a viewer as many candidates. */
@@ -69,6 +70,11 @@ class EventQueue final : public MediaCoreListener {
     event.bitrateBps = bitrateBps;
     push(std::move(event));
   }
+  void onMediaSocketFailed(uint32_t id, MediaFault fault) override {
+    Event event{Event::Type::kMediaSocketFailed, id};
+    event.fault = fault;
+    push(std::move(event));
+  }
 
  private:
   void push(Event event) {
@@ -81,7 +87,7 @@ class EventQueue final : public MediaCoreListener {
             return;
           }
         }
-      } else if (event.type == Event::Type::kConsentLost) {
+      } else if (event.type == Event::Type::kConsentLost || event.type == Event::Type::kMediaSocketFailed) {
         // Nobody would say it again.
       } else if (events_.size() >= kMaxEvents || counts_[event.id] >= kMaxEventsOfOne) {
         dropped_ += 1;

@@ -1,7 +1,7 @@
 #include "io_thread.h"
 
 #include <algorithm>
-#include <system_error>
+#include <cerrno>
 
 #include "clock.h"
 
@@ -22,14 +22,25 @@ constexpr int64_t kCpuPublishIntervalUs = 10'000;
 
 }  // namespace
 
-IoThread::IoThread(const MediaCore::Options& options, bool gso, MediaCoreListener& listener)
-    : gso_(gso), readsFeedback_(options.feedbackIntervalUs > 0), core_(options, *this, listener, stats_) {
+IoThread::IoThread(const MediaCore::Options& options, bool gso, Listener& listener)
+    : gso_(gso),
+      readsFeedback_(options.feedbackIntervalUs > 0),
+      core_(options, *this, listener, stats_),
+      mediaSockets_(listener) {
   stats_.gso = gso;
-  if (wakeup_.valid()) {
-    // Where the system gives no thread this throws, and the addon is built without exceptions: as any lack of
-    // memory, it ends the process.
-    thread_ = std::thread([this] { run(); });
+  if (!wakeup_.valid()) {
+    startError_ = EMFILE;
+    return;
   }
+  // Not std::thread: without exceptions it ends the process if the system gives no thread.
+  startError_ = pthread_create(
+      &thread_, nullptr,
+      [](void* self) -> void* {
+        static_cast<IoThread*>(self)->run();
+        return nullptr;
+      },
+      this);
+  running_ = startError_ == 0;
 }
 
 IoThread::~IoThread() {
@@ -47,6 +58,33 @@ int IoThread::addSocket(std::unique_ptr<UdpSocket> socket) {
   UdpSocket* const handedOver = socket.release();
   enqueue([this, handedOver](MediaCore&, int64_t) { sockets_.emplace_back(handedOver); });
   return nextSocket_++;
+}
+
+void IoThread::addMediaSocket(uint32_t id, int fd, std::shared_ptr<MediaSocketStats> stats) {
+  auto* const handedOver = new MediaSocket(id, fd, std::move(stats));
+  enqueue([this, handedOver](MediaCore&, int64_t) {
+    mediaSockets_.add(std::unique_ptr<MediaSocket>(handedOver));
+  });
+}
+
+void IoThread::bindMediaStream(uint32_t mediaSocket, uint8_t slot, uint32_t producer) {
+  enqueue([=, this](MediaCore&, int64_t) {
+    if (MediaSocket* const socket = mediaSockets_.find(mediaSocket)) {
+      socket->ingress().bind(slot, producer);
+    }
+  });
+}
+
+void IoThread::unbindMediaStream(uint32_t mediaSocket, uint8_t slot) {
+  enqueue([=, this](MediaCore&, int64_t) {
+    if (MediaSocket* const socket = mediaSockets_.find(mediaSocket)) {
+      socket->ingress().unbind(slot);
+    }
+  });
+}
+
+void IoThread::closeMediaSocket(uint32_t id) {
+  enqueue([=, this](MediaCore&, int64_t) { mediaSockets_.close(id); });
 }
 
 void IoThread::post(Command command) {
@@ -104,7 +142,7 @@ void IoThread::postCloseProducer(uint32_t producer) {
 }
 
 void IoThread::stop() {
-  if (!thread_.joinable()) {
+  if (!running_) {
     return;
   }
   {
@@ -112,8 +150,10 @@ void IoThread::stop() {
     stopping_ = true;
   }
   wakeup_.notify();
-  thread_.join();
+  pthread_join(thread_, nullptr);
+  running_ = false;
   sockets_.clear();
+  mediaSockets_.clear();
 }
 
 void IoThread::enqueue(Command command) {
@@ -150,7 +190,9 @@ void IoThread::run() {
       stopping = stopping_;
     }
     runCommands();
-    const bool more = receive();
+    bool more = receive();
+    // Before the packets go out, so that a frame leaves in the turn in which its last byte was read.
+    more = mediaSockets_.read(core_, monotonicUs()) || more;
     nowUs = monotonicUs();
     dueUs = core_.advance(nowUs, kPacketsPerTurn);
     if (more) {
@@ -180,6 +222,7 @@ void IoThread::waitUntil(std::optional<int64_t> dueUs, int64_t nowUs) {
     // poll() passes over a negative descriptor; one without events it would still tell errors of.
     pollFds_.push_back({events == 0 ? -1 : socket->fd(), static_cast<short>(events), 0});
   }
+  mediaSockets_.appendTo(pollFds_);
   if (rests(nowUs)) {
     dueUs = std::min(dueUs.value_or(restUntilUs_), restUntilUs_);
   }
@@ -203,6 +246,7 @@ void IoThread::waitUntil(std::optional<int64_t> dueUs, int64_t nowUs) {
       sockets_[i]->flush(stats_);
     }
   }
+  mediaSockets_.noteReadable(pollFds_.data() + 1 + sockets_.size());
 }
 
 bool IoThread::receive() {

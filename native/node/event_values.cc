@@ -34,6 +34,20 @@ napi_value feedbackValue(napi_env env, const Event& event) {
       .value();
 }
 
+const char* reasonOf(MediaFault fault) {
+  switch (fault) {
+    case MediaFault::kMalformed:
+      return "malformed";
+    case MediaFault::kOversized:
+      return "oversized";
+    case MediaFault::kFlooded:
+      return "flooded";
+    case MediaFault::kClosed:
+      break;
+  }
+  return "closed";
+}
+
 napi_value eventValue(napi_env env, const Event& event) {
   switch (event.type) {
     case Event::Type::kPacket:
@@ -44,6 +58,12 @@ napi_value eventValue(napi_env env, const Event& event) {
       return ObjectBuilder(env).set("type", std::string("consentLost")).set("consent", event.id).value();
     case Event::Type::kFeedback:
       return feedbackValue(env, event);
+    case Event::Type::kMediaSocketFailed:
+      return ObjectBuilder(env)
+          .set("type", std::string("mediaSocketFailed"))
+          .set("id", event.id)
+          .set("reason", std::string(reasonOf(event.fault)))
+          .value();
     case Event::Type::kRemb:
       break;
   }

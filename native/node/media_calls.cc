@@ -6,8 +6,6 @@
 namespace streamkit::calls {
 namespace {
 
-/** A payload with the longest header, RTX number and tag stays below an Ethernet frame. */
-constexpr size_t kMaxPayloadBytes = 1380;
 constexpr size_t kMaxFrameBytes = 16 * 1024 * 1024;
 
 /** @returns false where the offsets do not describe payloads of `data`; then nothing may be read by them. */
@@ -82,6 +80,7 @@ napi_value createProducer(Plane& plane, Arguments& arguments) {
   parameters.historyUs =
       static_cast<int64_t>(arguments.toNumber(arguments.property(from, "historyMs")) * 1000);
   parameters.gopReplay = arguments.toBoolean(arguments.property(from, "gopReplay"));
+  parameters.targetBitrateBps = arguments.toNumber(arguments.property(from, "targetBitrateBps"));
   if (arguments.failed()) {
     return nullptr;
   }
@@ -124,6 +123,15 @@ napi_value sendFrame(Plane& plane, Arguments& arguments) {
   frame.captureTimeUs = static_cast<int64_t>(captureTimeUs);
   frame.keyframe = keyframe;
   plane.thread().postFrame(id, std::move(frame));
+  return nullptr;
+}
+
+napi_value setProducerBitrate(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  const double bitrateBps = arguments.number(1);
+  if (!arguments.failed() && plane.producers.contains(id)) {
+    plane.thread().post([=](MediaCore& core, int64_t) { core.setProducerBitrate(id, bitrateBps); });
+  }
   return nullptr;
 }
 

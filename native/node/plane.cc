@@ -1,5 +1,7 @@
 #include "plane.h"
 
+#include <uv.h>
+
 #include "event_values.h"
 
 namespace streamkit {
@@ -24,10 +26,11 @@ bool Plane::start(napi_env env, napi_value onEvents) {
   napi_unref_threadsafe_function(env, function_);
   thread_ = std::make_unique<IoThread>(options_, gso_, events_);
   if (!thread_->running()) {
+    const std::string code = uv_err_name(uv_translate_sys_error(thread_->startError()));
     thread_.reset();
     napi_release_threadsafe_function(function_, napi_tsfn_abort);
     function_ = nullptr;
-    napi_throw_error(env, "EMFILE", "The media plane could not open its wake-up descriptor.");
+    napi_throw_error(env, code.c_str(), ("The media plane could not start its thread: " + code).c_str());
     return false;
   }
   napi_add_env_cleanup_hook(env, onEnvironmentEnds, this);
@@ -47,6 +50,7 @@ void Plane::close() {
   producers.clear();
   transports.clear();
   consumers.clear();
+  mediaSockets.clear();
   bound_.clear();
 }
 

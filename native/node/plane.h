@@ -55,6 +55,7 @@ class Plane {
   std::unordered_set<uint32_t> producers;
   std::unordered_map<uint32_t, OpenTransport> transports;
   std::unordered_map<uint32_t, OpenConsumer> consumers;
+  std::unordered_map<uint32_t, std::shared_ptr<MediaSocketStats>> mediaSockets;
 
   void forgetConsumer(uint32_t id);
   void forgetProducer(uint32_t id);

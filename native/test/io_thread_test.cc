@@ -7,9 +7,11 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <thread>
 
 #include "io/clock.h"
 #include "io/event_queue.h"
+#include "media_frame_builder.h"
 #include "payload_frame.h"
 #include "srtp_receiver.h"
 #include "stun_message_builder.h"
@@ -330,6 +332,62 @@ TEST("frames that the thread has no time for are dropped up to a keyframe, not h
   EXPECT_EQ(stats->packetsSent, kQueued + 1);
   EXPECT(thread.stats().packetsSent > IoThread::kMaxQueuedPackets);
   EXPECT(thread.stats().packetsSent < IoThread::kMaxQueuedPackets + kQueued + 20);
+}
+
+TEST("a session process's frames reach its viewer while another one floods, which ends the other alone") {
+  Waiter waiter;
+  EventQueue events([&] { waiter.wake(); });
+  IoThread thread(options(), true, events);
+  auto opened = UdpSocket::open(*SocketAddress::fromText("127.0.0.1", 0));
+  const SocketAddress local = opened.socket->local();
+  const int socket = thread.addSocket(std::move(opened.socket));
+  Peer peer;
+  connect(thread, 1, socket, local, peer);
+  awaitEvent(events, waiter, Event::Type::kPacket);
+  auto stats = std::make_shared<ConsumerStats>();
+  ConsumerParameters consumer;
+  consumer.ssrc = 5;
+  consumer.targetBitrateBps = 500e6;
+  thread.post([=](MediaCore& core, int64_t nowUs) {
+    core.createProducer(2, {});
+    core.createTransport(3, 1, *SrtpSession::create(srtpParameters(4)), std::make_shared<TransportStats>());
+    core.consume(4, 3, 2, consumer, stats, nowUs);
+  });
+  const auto healthy = MediaSocket::open();
+  const auto flooding = MediaSocket::open();
+  auto slots = std::make_shared<MediaSocketStats>();
+  thread.addMediaSocket(10, healthy.ours, slots);
+  thread.addMediaSocket(11, flooding.ours, std::make_shared<MediaSocketStats>());
+  thread.bindMediaStream(10, 0, 2);
+  std::atomic<bool> flooded{false};
+  std::thread flood([&] {
+    const auto frame = mediaFrame(0, true, std::vector<uint32_t>(100, 1000));
+    while (send(flooding.theirs, frame.data(), frame.size(), MSG_NOSIGNAL) > 0) {
+    }
+    flooded = true;
+  });
+  uint64_t frames = 0;
+  while (frames < 20 || (!flooded && frames < 100'000)) {
+    const auto frame = mediaFrame(0, frames == 0);
+    EXPECT_EQ(write(healthy.theirs, frame.data(), frame.size()), frame.size());
+    frames += 1;
+    const int64_t untilUs = monotonicUs() + kPatienceUs;
+    while (slots->slots[0].frames < frames && monotonicUs() < untilUs) {
+      std::this_thread::sleep_for(std::chrono::microseconds(700));
+    }
+  }
+  flood.join();
+  EXPECT(flooded);
+  awaitEvent(events, waiter, Event::Type::kMediaSocketFailed);
+  thread.closeMediaSocket(11);
+  thread.closeMediaSocket(10);
+  thread.stop();
+  EXPECT_EQ(slots->slots[0].frames, frames);
+  EXPECT_EQ(slots->slots[0].dropped, 0);
+  EXPECT_EQ(stats->packetsSent + stats->framesDropped, frames);
+  EXPECT(stats->packetsSent > 0);
+  close(healthy.theirs);
+  close(flooding.theirs);
 }
 
 TEST("a send that cannot be segmented goes out one by one, and the next is segmented again") {

@@ -5,6 +5,8 @@
  * is ignored (or throws where the doc says so), because closing races with what is under way.
  */
 
+import type { MediaSocketFailure } from './media-plane.js';
+
 /** An IPv4 or IPv6 address in text form, with its port. */
 export interface SocketAddress {
   readonly address: string;
@@ -43,7 +45,9 @@ export type NativeEvent =
    */
   | { readonly type: 'feedback'; readonly transport: number; readonly records: Float64Array }
   /** REMB of a viewer, bit/s (draft-alvestrand-rmcat-remb-03). */
-  | { readonly type: 'remb'; readonly transport: number; readonly bitrateBps: number };
+  | { readonly type: 'remb'; readonly transport: number; readonly bitrateBps: number }
+  /** Nothing more is read from the media socket; told at most once per socket, and never dropped. */
+  | { readonly type: 'mediaSocketFailed'; readonly id: number; readonly reason: MediaSocketFailure };
 
 /** Values of one record of a feedback event. */
 export const FEEDBACK_VALUES = 4;
@@ -55,6 +59,8 @@ export interface NativeProducerParameters {
   readonly historyMs: number;
   /** Newcomers get the frames since the last keyframe in a paced burst instead of asking for a keyframe. */
   readonly gopReplay: boolean;
+  /** With `gopReplay` a keyframe is asked for after 90 frames, or after 1.2 s at this rate, if there are consumers. */
+  readonly targetBitrateBps: number;
 }
 
 export interface NativeSrtpParameters {
@@ -116,6 +122,22 @@ export interface NativePlaneStats {
   readonly cpuUs: number;
 }
 
+/** Slots of a media socket: 0 to 15. */
+export const MEDIA_SOCKET_SLOTS = 16;
+
+/** Frames of one slot of a media socket since it was opened. */
+export interface NativeMediaSlotStats {
+  /** Handed to a producer. */
+  readonly frames: number;
+  /** Payload bytes of these frames. */
+  readonly bytes: number;
+  readonly keyframes: number;
+  /** Read but not handed on: the slot had no producer, or had a new one and no keyframe had come since. */
+  readonly dropped: number;
+  /** When the last frame was read, dropped or not, CLOCK_MONOTONIC µs; 0 before the first one. */
+  readonly lastFrameUs: number;
+}
+
 export interface NativePlane {
   /**
    * Opens the socket of a local address, or gives the one that is open already.
@@ -161,6 +183,8 @@ export interface NativePlane {
     captureTimeUs: number,
     keyframe: boolean,
   ): void;
+  /** The source is encoded at another rate from now on; see {@link NativeProducerParameters}. */
+  setProducerBitrate(producer: number, bitrateBps: number): void;
   closeProducer(producer: number): void;
 
   /** @throws Error for keys of the wrong length. The keys are copied; the caller's buffers may be wiped. */
@@ -176,6 +200,26 @@ export interface NativePlane {
   setTargetBitrate(consumer: number, bitrateBps: number): void;
   closeConsumer(consumer: number): void;
   consumerStats(consumer: number): NativeConsumerStats | undefined;
+
+  /**
+   * Opens a stream socket over which another process sends encoded frames, in the format of
+   * `src/render/packetize/media-frame-writer.ts`. The plane's thread reads it; no frame passes through JavaScript.
+   * @returns `fd`: the other process's end, for `stdio` of `child_process.spawn`. The caller closes it after spawning;
+   * otherwise the end of that process is never seen.
+   * @throws Error with `code` (EMFILE …) if there are no descriptors.
+   */
+  openMediaSocket(): { readonly id: number; readonly fd: number };
+  /**
+   * Frames of this slot go to this producer, from the next keyframe on. Frames of slots without a producer are dropped.
+   * If the first frame is not a keyframe, the producer's `keyframe` event asks for one.
+   * @throws Error if the slot is not between 0 and 15.
+   */
+  bindMediaStream(mediaSocket: number, slot: number, producer: number): void;
+  unbindMediaStream(mediaSocket: number, slot: number): void;
+  /** By slot; {@link MEDIA_SOCKET_SLOTS} of them. Undefined once the socket is closed; a failed one keeps its figures. */
+  mediaSocketStats(mediaSocket: number): readonly NativeMediaSlotStats[] | undefined;
+  /** Idempotent. No `mediaSocketFailed` comes for what happens after it. */
+  closeMediaSocket(mediaSocket: number): void;
 
   /** All zero once the plane is closed. */
   stats(): NativePlaneStats;

@@ -1,5 +1,6 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
+import type { MediaSocketFailure } from './media-plane.js';
 import type { NativeAddon, NativeEvent, NativePlane, SocketAddress } from './native-addon.js';
 
 export type PacketListener = (socket: number, from: SocketAddress, data: Buffer) => void;
@@ -21,6 +22,7 @@ export class NativePlaneHost {
   readonly packetListeners = new Map<number, PacketListener>();
   readonly consentListeners = new Map<number, () => void>();
   readonly keyframeListeners = new Map<number, () => void>();
+  readonly mediaSocketListeners = new Map<number, (reason: MediaSocketFailure) => void>();
   private readonly sockets = new Map<string, BoundSocket>();
   private holders = 1;
   /** Given to all addresses alike once the first is bound. */
@@ -32,13 +34,13 @@ export class NativePlaneHost {
     private readonly logger: Logger,
   ) {
     this.port = udpPort;
-    // There is one bit rate for all viewers: nothing is estimated for one of them yet, so nobody reads their feedback.
-    this.plane = addon.createPlane({ feedbackIntervalMs: 0 }, (events) => {
-      this.dispatch(events);
-    });
+    this.plane = this.createPlane(addon);
   }
 
-  /** @param udpPort - 0: the system chooses one */
+  /**
+   * @param udpPort - 0: the system chooses one
+   * @throws StreamKitError `unavailable` if the system gives the plane no thread or no descriptor
+   */
   static acquire(addon: NativeAddon, udpPort: number, logger: Logger): NativePlaneHost {
     const shared = hosts.get(udpPort);
     if (shared !== undefined) {
@@ -76,6 +78,19 @@ export class NativePlaneHost {
     hosts.delete(this.udpPort);
     this.logger.debug({ stats: this.plane.stats() }, 'release() | native media plane closed');
     this.plane.close();
+  }
+
+  private createPlane(addon: NativeAddon): NativePlane {
+    try {
+      // There is one bit rate for all viewers: nothing is estimated for one of them yet, so nobody reads their feedback.
+      return addon.createPlane({ feedbackIntervalMs: 0 }, (events) => {
+        this.dispatch(events);
+      });
+    } catch (thrown) {
+      const cause = asError(thrown);
+      this.logger.error({ err: cause }, 'createPlane() | no native media plane');
+      throw new StreamKitError('unavailable', cause.message, { cause });
+    }
   }
 
   private open(address: string): BoundSocket {
@@ -125,6 +140,9 @@ export class NativePlaneHost {
         break;
       case 'keyframe':
         this.keyframeListeners.get(event.producer)?.();
+        break;
+      case 'mediaSocketFailed':
+        this.mediaSocketListeners.get(event.id)?.(event.reason);
         break;
       case 'feedback':
       case 'remb':

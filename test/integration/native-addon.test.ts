@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -23,6 +24,7 @@ const PRODUCER: NativeProducerParameters = {
   keyframeIntervalMinMs: 300,
   historyMs: 1000,
   gopReplay: false,
+  targetBitrateBps: 4_000_000,
 };
 
 const CONSUMER: NativeConsumerParameters = {
@@ -58,6 +60,7 @@ async function runScript(script: string): Promise<string> {
     env: {
       ...process.env,
       CHECK: check.bytes.toString('hex'),
+      PLANE_HOST: pathToFileURL(join(import.meta.dirname, '../../dist/fanout/native-plane-host.js')).href,
       ADDON: join(import.meta.dirname, '../../native/build/Release/media_plane.node'),
     },
   });
@@ -137,7 +140,7 @@ describe.skipIf(addon === undefined)('the surface of the addon', () => {
   it('throws where it is called with something else, or on something else', () => {
     const loose = plane as unknown as Record<string, (...values: unknown[]) => unknown>;
     for (const name of Object.keys(loose)) {
-      if (name === 'close' || name === 'stats') continue;
+      if (name === 'close' || name === 'stats' || name === 'openMediaSocket') continue;
       expect(() => loose[name]?.(Symbol('x'), {}, null), name).toThrow(/Expected/);
       expect(() => loose[name]?.call({}, 1), name).toThrow(/something else/);
     }
@@ -151,6 +154,33 @@ describe.skipIf(addon === undefined)('the surface of the addon', () => {
         for (let i = 0; i < 5; i += 1) createPlane({}, () => {}).bind('127.0.0.1', 0);
         console.log('ends');`),
     ).toBe('ends');
+  });
+
+  it('throws if the system gives it no thread, which is unavailable to a router', async () => {
+    // Limits of this kind do not hold for root, so the process is nobody from then on.
+    expect(
+      await runScript(`${LOAD}
+        import { execFileSync } from 'node:child_process';
+        const { NativePlaneHost } = await import(process.env.PLANE_HOST);
+        const logger = { error() {}, debug() {} };
+        NativePlaneHost.acquire({ createPlane }, 0, logger).release();
+        execFileSync('prlimit', ['--pid', String(process.pid), '--nproc=1:1']);
+        if (process.getuid() === 0) process.setuid(65534);
+        for (const start of [
+          () => createPlane({}, () => {}),
+          () => NativePlaneHost.acquire({ createPlane }, 0, logger),
+        ]) {
+          try {
+            start();
+          } catch (error) {
+            console.log(error.code, error.message);
+          }
+        }`),
+    ).toBe(
+      ['EAGAIN', 'unavailable']
+        .map((code) => `${code} The media plane could not start its thread: EAGAIN`)
+        .join('\n'),
+    );
   });
 
   it('ends with process.exit() and with a worker that is terminated while events come in', async () => {

@@ -135,8 +135,13 @@ describe('control', () => {
 describe('the option control', () => {
   it('has defaults, and takes a function', () => {
     const policy = (): boolean => true;
-    expect(controlOptions(undefined, 'control')).toEqual({ policy: 'first', shared: false });
-    expect(controlOptions({ policy, shared: true }, 'control')).toEqual({ policy, shared: true });
+    expect(controlOptions(undefined, 'control')).toMatchObject({
+      policy: 'first',
+      shared: false,
+      browserShortcuts: [],
+      clipboard: 'copy',
+    });
+    expect(controlOptions({ policy, shared: true }, 'control')).toMatchObject({ policy, shared: true });
   });
 
   it.each([[null], [{ policy: 'last' }], [{ shared: 1 }], [{ polcy: 'first' }], [{ policy: null }]])(

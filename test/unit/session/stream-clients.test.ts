@@ -37,7 +37,7 @@ beforeEach(() => {
     clock,
   )({
     streamId: document.streamId,
-    resize: () => undefined,
+    resize: (_seat, size) => size,
     onController: () => undefined,
     logger: silentLogger,
   });

@@ -43,7 +43,7 @@ beforeEach(() => {
   const control = createRemoteControl(
     { policy: 'first', shared: false },
     clock,
-  )({ streamId: 'id', resize: () => undefined, onController: () => undefined, logger: silentLogger });
+  )({ streamId: 'id', resize: (_seat, size) => size, onController: () => undefined, logger: silentLogger });
   control.goLiveTo({
     accept: (_controller, message) => void inputs.push(message),
     release: () => undefined,
