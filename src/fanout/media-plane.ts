@@ -1,7 +1,6 @@
 import type { RTCDtlsTransport } from 'werift';
 
 import type { LogContext } from '../base/logger.js';
-import type { DtlsEnd } from './native-addon.js';
 import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
 
 /** What flows back from the fan-out of one encoded source to whoever feeds it. */
@@ -11,6 +10,8 @@ export interface ProducerListener {
    * coalesced over all viewers: at most one call in {@link ProducerParameters.keyframeIntervalMinMs}.
    */
   onKeyframeWanted(): void;
+  /** {@link Producer.needsFrames} has become true. */
+  onFramesWanted?(): void;
 }
 
 /** Of {@link ProducerParameters}, the same for every plane. */
@@ -89,6 +90,8 @@ export interface Consumer {
 export interface Producer {
   readonly kind: 'video' | 'audio';
   readonly consumerCount: number;
+  /** False: all frames come by a media socket, and `send` has nothing to do. */
+  readonly needsFrames: boolean;
   /** Fans one frame out to every consumer. */
   send(payloads: RtpPayloads): void;
   /** The source is encoded at another rate, bits/s: its consumers are paced by that, those to come too. */
@@ -125,6 +128,12 @@ export interface IceSocket {
   /** Hears nothing more. The socket itself stays open for other viewers. Idempotent. */
   close(): void;
 }
+
+/**
+ * Why a DTLS connection ended. `closed`: by the viewer, once connected. `fingerprint`: its certificate is another than that
+ * of its description. `noSrtp`: it shares no SRTP profile with us. `capacity`: too many handshakes are under way.
+ */
+export type DtlsEnd = 'closed' | 'fingerprint' | 'handshake' | 'timeout' | 'noSrtp' | 'capacity';
 
 /** What becomes of the DTLS connection of one endpoint. */
 export interface DtlsListener {
@@ -169,6 +178,28 @@ export interface IceEndpoint {
   close(): void;
 }
 
+/**
+ * Why a media socket is no longer read: a frame broke the format or its limits, the other process sent more than it may,
+ * or it closed its end.
+ */
+export type MediaSocketFailure = 'malformed' | 'oversized' | 'flooded' | 'closed';
+
+/** A stream socket over which another process sends encoded frames to the media plane's thread. */
+export interface MediaSocket {
+  /** The other process's end, for `stdio` of `child_process.spawn`. */
+  readonly fd: number;
+  /** The other process has its end: ours of it is closed, so that the end of that process is seen. Idempotent. */
+  handedOver(): void;
+  /**
+   * Frames of this slot go to this producer of the same plane, from the next keyframe on.
+   *
+   * @param slot - 0 to 15.
+   */
+  bind(slot: number, producer: Producer): void;
+  /** Idempotent. */
+  close(): void;
+}
+
 /** Of a whole plane, which other routers of the process may share. */
 export interface MediaPlaneStats {
   /** System calls that carried packets. */
@@ -193,6 +224,13 @@ export interface MediaPlane {
   /** What it counts of itself; only a plane with a UDP port of its own has it. */
   readonly stats?: Readonly<MediaPlaneStats>;
   createProducer(parameters: ProducerParameters, listener: ProducerListener): Producer;
+  /**
+   * Only a plane with a thread of its own has it: another process sends frames straight to that thread.
+   *
+   * @param onFailed - one sentence; nothing more is read then. At most once, and not after `close()`.
+   * @throws StreamKitError `unavailable` if there are no descriptors.
+   */
+  openMediaSocket?(onFailed: (reason: MediaSocketFailure) => void): MediaSocket;
   /** Only a plane with a UDP port of its own has it; with another, viewers' sockets are werift's. */
   openIceEndpoint?(): IceEndpoint;
   /**

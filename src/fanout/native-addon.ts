@@ -5,6 +5,8 @@
  * is ignored (or throws where the doc says so), because closing races with what is under way.
  */
 
+import type { DtlsEnd, MediaSocketFailure } from './media-plane.js';
+
 /** An IPv4 or IPv6 address in text form, with its port. */
 export interface SocketAddress {
   readonly address: string;
@@ -51,19 +53,6 @@ export type NativeEvent =
   | { readonly type: 'remb'; readonly transport: number; readonly bitrateBps: number }
   /** Nothing more is read from the media socket; told at most once per socket, and never dropped. */
   | { readonly type: 'mediaSocketFailed'; readonly id: number; readonly reason: MediaSocketFailure };
-
-/**
- * Why a DTLS connection ended. `closed`: by the viewer, once connected. `fingerprint`: its certificate is another than that
- * of its description. `noSrtp`: it shares no SRTP profile with us. `capacity`: too many handshakes are under way.
- */
-export type DtlsEnd = 'closed' | 'fingerprint' | 'handshake' | 'timeout' | 'noSrtp' | 'capacity';
-
-/**
- * Why a media socket is no longer read. `malformed` and `oversized`: a frame broke the format or its limits (see
- * `native/core/media_frame_reader.h`). `flooded`: more than 2000 frames or 64 MiB per second, averaged over a second.
- * `closed`: the other end was closed, as happens when its process ends.
- */
-export type MediaSocketFailure = 'malformed' | 'oversized' | 'flooded' | 'closed';
 
 /** Values of one record of a feedback event. */
 export const FEEDBACK_VALUES = 4;

@@ -12,9 +12,11 @@ import type {
   ProducerListener,
   ProducerParameters,
 } from './media-plane.js';
+import type { MediaSocket, MediaSocketFailure } from './media-plane.js';
 import type { NativeAddon, NativePlaneStats } from './native-addon.js';
 import { NativeIceEndpoint } from './native-ice-endpoint.js';
 import { NativeMediaTransport } from './native-media-transport.js';
+import { NativeMediaSocket } from './native-media-socket.js';
 import { NativePlaneHost } from './native-plane-host.js';
 import { NativeProducer } from './native-producer.js';
 import { createWeriftMediaPlane } from './werift-media-plane.js';
@@ -76,6 +78,11 @@ export class NativeMediaPlane implements MediaPlane {
     );
     this.producers.add(producer);
     return producer;
+  }
+
+  openMediaSocket(onFailed: (reason: MediaSocketFailure) => void): MediaSocket {
+    this.assertOpen();
+    return new NativeMediaSocket(this.host, onFailed);
   }
 
   openIceEndpoint(): IceEndpoint {

@@ -1,13 +1,7 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import type { DtlsCertificate, DtlsListener } from './media-plane.js';
-import type {
-  MediaSocketFailure,
-  NativeAddon,
-  NativeEvent,
-  NativePlane,
-  SocketAddress,
-} from './native-addon.js';
+import type { DtlsCertificate, DtlsListener, MediaSocketFailure } from './media-plane.js';
+import type { NativeAddon, NativeEvent, NativePlane, SocketAddress } from './native-addon.js';
 
 export type PacketListener = (socket: number, from: SocketAddress, data: Buffer) => void;
 

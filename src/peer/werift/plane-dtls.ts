@@ -1,8 +1,7 @@
 import type { RTCDtlsTransport } from 'werift';
 
 import { StreamKitError } from '../../base/errors.js';
-import type { DtlsParameters, IceEndpoint } from '../../fanout/media-plane.js';
-import type { DtlsEnd } from '../../fanout/native-addon.js';
+import type { DtlsEnd, DtlsParameters, IceEndpoint } from '../../fanout/media-plane.js';
 
 /** Records that may wait until SCTP has been started. */
 const MAX_EARLY_RECORDS = 16;

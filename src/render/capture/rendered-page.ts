@@ -44,7 +44,7 @@ export class RenderedPage {
     this.#page = browserProcess.page;
     this.#cdp = browserProcess.cdp;
     this.#bridge = bridge;
-    this.#throughProxy = browserProcess.egress !== undefined;
+    this.#throughProxy = browserProcess.isContained;
     this.controls = controls;
     this.#size = size;
     this.deviceScaleFactor = deviceScaleFactor;
