@@ -246,6 +246,7 @@ export class Session implements StreamSession {
           onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
           onCursor: (css) => this.viewers.control.showCursor(css),
           onClipboard: (text) => this.viewers.control.showClipboard(text),
+          onPageEvent: (event) => this.viewers.control.showPageEvent(event),
           onEnded: (error) => this.#life.fail(error),
         },
         signal,
