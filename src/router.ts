@@ -1,12 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-import { createOpenCapture } from './render/capture/open-capture.js';
 import { systemClock } from './base/clock.js';
-import { openAudioEncodeThread } from './render/encode/audio-encode-thread.js';
 import { EncoderSelection } from './render/encode/encoder-selection.js';
 import { FrameTiming } from './render/encode/frame-timing.js';
-import { createOpenVideoEncodeThread } from './render/encode/video-encode-thread.js';
+import { openRemoteRenders, type RemoteRenders } from './render/remote-render.js';
 import { asError, StreamKitError } from './base/errors.js';
 import type { MachineLoad } from './base/machine-load.js';
 import { openMachineLoad } from './base/machine-load.js';
@@ -165,6 +163,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
     logger: logger.child({ room: 'encode' }),
   });
   let mediaPlane: MediaPlane | undefined;
+  let renders: RemoteRenders | undefined;
   try {
     mediaPlane = openMediaPlane({
       mediaPlane: resolved.mediaPlane,
@@ -182,17 +181,20 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       clock,
     });
     const egressRefusals = new EgressRefusals();
+    renders = openRemoteRenders({
+      launchOptions: resolved.puppeteerLaunchOptions,
+      capture: resolved.capture,
+      launchTimeoutMs: resolved.launchTimeoutMs,
+      targetPolicy: resolved.targetPolicy,
+      onEgressRefused: (errorType) => egressRefusals.add(errorType),
+      encoders,
+      mediaPlane,
+      spareProcess: true,
+      heapMegabytes: undefined,
+      logger: logger.child({ room: 'render' }),
+    });
     const parts: RouterParts = {
-      openCapture: createOpenCapture({
-        launchOptions: resolved.puppeteerLaunchOptions,
-        capture: resolved.capture,
-        launchTimeoutMs: resolved.launchTimeoutMs,
-        targetPolicy: resolved.targetPolicy,
-        onEgressRefused: (errorType) => egressRefusals.add(errorType),
-        logger: logger.child({ room: 'capture' }),
-      }),
-      openVideoEncodeThread: createOpenVideoEncodeThread(encoders),
-      openAudioEncodeThread,
+      openRender: renders.open,
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
       createAudioPayloader: () => new OpusPayloader(),
       createFrameTiming: () => new FrameTiming(),
@@ -210,15 +212,18 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       egressRefusals: () => egressRefusals.counts,
     });
     const close = router.close.bind(router);
+    const opened = renders;
     return Object.assign(router, {
       close: async () => {
         encoders.close();
         await close();
+        await opened.close();
       },
     });
   } catch (thrown) {
     // A port that is taken, a folder that cannot be written: what was opened before must not outlive the attempt.
     encoders.close();
+    void renders?.close();
     void mediaPlane?.close();
     throw thrown;
   }

@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 
 import { findBrowser } from '../render/capture/browser-discovery.js';
 import { BrowserProcess } from '../render/capture/browser-process.js';
+import { createProfileDirectory } from '../render/capture/profile-directory.js';
 import { EncoderProbe, type EncoderReport, type ProbedCandidate } from '../render/encode/encoder-probe.js';
 import { describeSessionLimits } from '../render/limits/open-session-limiter.js';
 import { ENCODER_ORDER } from '../options/encoder-names.js';
@@ -90,7 +91,7 @@ async function examineBrowser(): Promise<readonly Finding[]> {
         captureTitle: 'doctor',
         deviceScaleFactor: 1,
         targetPolicy: DEFAULT_TARGET_POLICY,
-        ringBytes: PROFILE_BYTES,
+        profileDirectory: await createProfileDirectory(PROFILE_BYTES),
         launchTimeoutMs: LAUNCH_TIMEOUT_MS,
         hangTimeoutMs: LAUNCH_TIMEOUT_MS,
         logger: silentLogger,

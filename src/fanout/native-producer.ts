@@ -29,11 +29,13 @@ export class NativeProducer implements Producer {
   private relayed: Producer | undefined;
   private pacedAtBps: number;
   private closed = false;
+  /** Its frames come by a media socket: those given to {@link send} are for viewers behind a relay. */
+  private isFed = false;
 
   constructor(
     private readonly host: NativePlaneHost,
     private readonly parameters: ProducerParameters,
-    listener: ProducerListener,
+    private readonly listener: ProducerListener,
     clock: Clock,
     private readonly relayPlane: () => MediaPlane,
     private readonly onClosed: (producer: NativeProducer) => void,
@@ -77,6 +79,15 @@ export class NativeProducer implements Producer {
     return this.closed;
   }
 
+  get needsFrames(): boolean {
+    return !this.isFed || this.relayed !== undefined;
+  }
+
+  /** Its frames come by a media socket from now on. */
+  feedBySocket(): void {
+    this.isFed = true;
+  }
+
   send(payloads: RtpPayloads): void {
     if (this.closed || payloads.offsets.length < 2) {
       return;
@@ -85,7 +96,9 @@ export class NativeProducer implements Producer {
     if (keyframe) {
       this.keyframes.keyframePassed();
     }
-    this.host.plane.sendFrame(this.id, bytes, offsets, rtpTimestamp, captureTimeUs, keyframe);
+    if (!this.isFed) {
+      this.host.plane.sendFrame(this.id, bytes, offsets, rtpTimestamp, captureTimeUs, keyframe);
+    }
     this.relayed?.send(payloads);
   }
 
@@ -107,11 +120,14 @@ export class NativeProducer implements Producer {
 
   /** The same source for viewers behind a relay; made when there is the first. */
   relay(): Producer {
-    this.relayed ??= this.relayPlane().createProducer(this.parameters, {
-      onKeyframeWanted: () => {
-        this.keyframes.request();
-      },
-    });
+    if (this.relayed === undefined) {
+      this.relayed = this.relayPlane().createProducer(this.parameters, {
+        onKeyframeWanted: () => {
+          this.keyframes.request();
+        },
+      });
+      this.listener.onFramesWanted?.();
+    }
     return this.relayed;
   }
 

@@ -1,5 +1,6 @@
 import { MessageChannel } from 'node:worker_threads';
 
+import { createOpenLocalRender, type LocalRenderParts } from '../../src/render/local-render.js';
 import type { Capture, CaptureListener, CaptureParameters } from '../../src/render/capture/capture.js';
 import type { ResolvedControlOptions } from '../../src/options/control-options.js';
 import type { AudioEncodeListener, VideoEncodeListener } from '../../src/render/encode/encode-thread.js';
@@ -125,6 +126,7 @@ export class FakeProducer implements Producer {
   readonly sent: RtpPayloads[] = [];
   readonly consumers = new Set<FakeConsumer>();
   readonly bitratesBps: number[] = [];
+  readonly needsFrames = true;
 
   constructor(
     readonly kind: 'video' | 'audio',
@@ -226,7 +228,7 @@ export class FakeParts implements SessionParts {
     },
   };
 
-  readonly openCapture: SessionParts['openCapture'] = (parameters, listener, signal) =>
+  readonly #openCapture: LocalRenderParts['openCapture'] = (parameters, listener, signal) =>
     new Promise((resolve, reject) => {
       const onAbort = (): void => reject(new Error('The launch was given up'));
       signal.addEventListener('abort', onAbort);
@@ -239,7 +241,7 @@ export class FakeParts implements SessionParts {
       });
     });
 
-  readonly openVideoEncodeThread: SessionParts['openVideoEncodeThread'] = (_parameters, listener) => {
+  readonly #openVideoEncodeThread: LocalRenderParts['openVideoEncodeThread'] = (_parameters, listener) => {
     this.videoListener = listener;
     return {
       start: (codec, bitrateBps) => void this.events.push(`video start ${codec} ${bitrateBps}`),
@@ -249,6 +251,7 @@ export class FakeParts implements SessionParts {
       reconfigure: ({ width, height, frameRate }) =>
         void this.events.push(`video ${width}x${height} at ${frameRate}`),
       refresh: () => void this.events.push('refresh'),
+      tap: () => undefined,
       close: () => {
         this.events.push('video thread closed');
         return Promise.resolve();
@@ -256,17 +259,25 @@ export class FakeParts implements SessionParts {
     };
   };
 
-  readonly openAudioEncodeThread: SessionParts['openAudioEncodeThread'] = (_source, listener) => {
+  readonly #openAudioEncodeThread: LocalRenderParts['openAudioEncodeThread'] = (_parameters, listener) => {
     this.audioListener = listener;
     return {
       start: () => void this.events.push('audio start'),
       stop: () => void this.events.push('audio stop'),
+      tap: () => undefined,
       close: () => {
         this.events.push('audio thread closed');
         return Promise.resolve();
       },
     };
   };
+
+  readonly openRender: SessionParts['openRender'] = createOpenLocalRender({
+    openCapture: (...parameters) => this.#openCapture(...parameters),
+    openVideoEncodeThread: (...parameters) => this.#openVideoEncodeThread(...parameters),
+    openAudioEncodeThread: (...parameters) => this.#openAudioEncodeThread(...parameters),
+    nowUs: () => this.clock.nowUs(),
+  });
 
   readonly createVideoPayloader = () => ({ payload: (frame: EncodedFrame) => fakePayloads(frame) });
   readonly createFrameTiming = () => new FrameTiming();

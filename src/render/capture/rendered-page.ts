@@ -52,7 +52,7 @@ export class RenderedPage {
     this.#page = browserProcess.page;
     this.#cdp = browserProcess.cdp;
     this.#parts = parts;
-    this.#throughProxy = browserProcess.egress !== undefined;
+    this.#throughProxy = browserProcess.isContained;
     this.controls = parts.controls;
     this.#size = size;
     this.deviceScaleFactor = deviceScaleFactor;

@@ -84,19 +84,20 @@ export function watchWidgets(names: ScriptNames): void {
     element.tagName === 'SELECT' || (element.tagName === 'INPUT' && PICKERS.test(element.type));
   const isOpen = (element: ElementLike): boolean =>
     isPopup(element) && element.isConnected && element.matches(':open');
+  const groupOf = ({ parentElement }: OptionLike): { label: string; disabled: boolean } =>
+    parentElement?.tagName === 'OPTGROUP' ? parentElement : { label: '', disabled: false };
   const shownOptions = (element: ElementLike): OptionLike[] => {
     const options: OptionLike[] = [];
     let length = 0;
     for (const option of Array.from(element.options)) {
       if (option.hidden || scope.getComputedStyle(option).display === 'none') continue;
       length += Math.min(option.label.length, MAX_LABEL_LENGTH);
+      length += Math.min(groupOf(option).label.length, MAX_LABEL_LENGTH);
       if (options.length >= MAX_OPTIONS || length > MAX_LABELS_LENGTH) break;
       options.push(option);
     }
     return options;
   };
-  const groupOf = ({ parentElement }: OptionLike): { label: string; disabled: boolean } =>
-    parentElement?.tagName === 'OPTGROUP' ? parentElement : { label: '', disabled: false };
   const suggestionsOf = (element: ElementLike): OptionLike[] => {
     const typed = element.value.trim().toLowerCase();
     const all = Array.from(element.list?.options ?? []).slice(0, MAX_OPTIONS);
@@ -117,9 +118,9 @@ export function watchWidgets(names: ScriptNames): void {
       ...(scope.top === scope.self ? {} : { pointer }),
       multiple: element.multiple,
       value: isSelect ? '' : element.value.slice(0, MAX_LABEL_LENGTH),
-      min: isSelect ? '' : element.min,
-      max: isSelect ? '' : element.max,
-      step: isSelect ? '' : element.step,
+      min: isSelect ? '' : element.min.slice(0, MAX_LABEL_LENGTH),
+      max: isSelect ? '' : element.max.slice(0, MAX_LABEL_LENGTH),
+      step: isSelect ? '' : element.step.slice(0, MAX_LABEL_LENGTH),
       options: options.map((option) => {
         const group = groupOf(option);
         return {
