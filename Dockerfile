@@ -1,4 +1,4 @@
-# Runs the stand-alone server. How to run it is said in README.md, "Docker"; what is in it under which licence, in "Licence".
+# Runs the stand-alone server. docs/deployment.md says how to run it; README.md, "Licence", says what is in it under which licence.
 #
 #   docker build -t stream-kit-server .                       CPU alone
 #   docker build -t stream-kit-server --build-arg GPU=vaapi . VAAPI and QSV drivers of AMD and Intel
@@ -51,7 +51,7 @@ COPY --from=build /app/package.json /app/LICENSE ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/native/prebuilds ./native/prebuilds
-# Not root: Chromium's sandbox is off for root. It needs user namespaces, see README.md.
+# Not root: Chromium's sandbox is off for root. It needs user namespaces, see docs/deployment.md.
 USER node
 # HTTP, and the media of all viewers.
 EXPOSE 3001/tcp 40000/udp

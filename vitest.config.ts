@@ -31,6 +31,16 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
+      // Installs each example's packages from the registry: `npm run test:examples`, not part of `npm test`.
+      {
+        test: {
+          name: 'examples',
+          include: ['test/examples/**/*.test.ts'],
+          ...MORE_PATIENT,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
     ],
   },
 });

@@ -1,4 +1,4 @@
-// Formatter, linter and the checks of the rooms and of README.md, beside each other; what they print comes one after the other.
+// Formatter, linter and the checks of the rooms and of the generated docs, beside each other; what they print comes one after the other.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -6,8 +6,9 @@ const root = join(import.meta.dirname, '..');
 const CHECKS = [
   ['node_modules/oxfmt/bin/oxfmt', '--check', '.'],
   ['node_modules/oxlint/bin/oxlint', '--deny-warnings', '.'],
+  ['node_modules/typescript/bin/tsc', '--project', 'test'],
   ['scripts/check-rooms.mjs'],
-  ['scripts/readme-options.mjs'],
+  ['scripts/option-docs.mjs'],
 ];
 
 /** @returns what it printed, and whether it found nothing. */

@@ -1,13 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-import { createOpenCapture } from './render/capture/open-capture.js';
 import { systemClock } from './base/clock.js';
-import { openAudioEncodeThread } from './render/encode/audio-encode-thread.js';
 import { EncoderSelection } from './render/encode/encoder-selection.js';
 import { FrameTiming } from './render/encode/frame-timing.js';
-import { createOpenVideoEncodeThread } from './render/encode/video-encode-thread.js';
+import { openRemoteRenders, type RemoteRenders } from './render/remote-render.js';
 import { asError, StreamKitError } from './base/errors.js';
+import type { MachineLoad } from './base/machine-load.js';
+import { openMachineLoad } from './base/machine-load.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
 import { createFastifyPlugin, type FastifyPlugin } from './http/fastify-adapter.js';
@@ -50,6 +50,7 @@ import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
+import { Admission } from './session/admission.js';
 import type { Caller } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
 import { IceServerSource } from './session/ice-server-source.js';
@@ -162,6 +163,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
     logger: logger.child({ room: 'encode' }),
   });
   let mediaPlane: MediaPlane | undefined;
+  let renders: RemoteRenders | undefined;
   try {
     mediaPlane = openMediaPlane({
       mediaPlane: resolved.mediaPlane,
@@ -179,17 +181,20 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       clock,
     });
     const egressRefusals = new EgressRefusals();
+    renders = openRemoteRenders({
+      launchOptions: resolved.puppeteerLaunchOptions,
+      capture: resolved.capture,
+      launchTimeoutMs: resolved.launchTimeoutMs,
+      targetPolicy: resolved.targetPolicy,
+      onEgressRefused: (errorType) => egressRefusals.add(errorType),
+      encoders,
+      mediaPlane,
+      spareProcess: true,
+      heapMegabytes: undefined,
+      logger: logger.child({ room: 'render' }),
+    });
     const parts: RouterParts = {
-      openCapture: createOpenCapture({
-        launchOptions: resolved.puppeteerLaunchOptions,
-        capture: resolved.capture,
-        launchTimeoutMs: resolved.launchTimeoutMs,
-        targetPolicy: resolved.targetPolicy,
-        onEgressRefused: (errorType) => egressRefusals.add(errorType),
-        logger: logger.child({ room: 'capture' }),
-      }),
-      openVideoEncodeThread: createOpenVideoEncodeThread(encoders),
-      openAudioEncodeThread,
+      openRender: renders.open,
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
       createAudioPayloader: () => new OpusPayloader(),
       createFrameTiming: () => new FrameTiming(),
@@ -198,6 +203,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       openAnsweringPeer: createAnsweringPeerFactory(openViewerPeer, clock),
       openRemoteControl: createRemoteControl(resolved.control, clock),
       clock,
+      machine: openMachineLoad(),
       logger: logger.child({ room: 'session' }),
       ids: randomIds,
     };
@@ -206,15 +212,18 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       egressRefusals: () => egressRefusals.counts,
     });
     const close = router.close.bind(router);
+    const opened = renders;
     return Object.assign(router, {
       close: async () => {
         encoders.close();
         await close();
+        await opened.close();
       },
     });
   } catch (thrown) {
     // A port that is taken, a folder that cannot be written: what was opened before must not outlive the attempt.
     encoders.close();
+    void renders?.close();
     void mediaPlane?.close();
     throw thrown;
   }
@@ -232,7 +241,9 @@ const workerMuxThreads: MuxThreads = {
 };
 
 /** What sessions are made of, but for those who watch over them. */
-export type RouterParts = Omit<SessionParts, 'observe' | 'figures'>;
+export interface RouterParts extends Omit<SessionParts, 'observe' | 'figures'> {
+  readonly machine: MachineLoad;
+}
 
 /** Wires sessions and routes around given parts. */
 export function composeRouter<TEnv>(
@@ -243,8 +254,13 @@ export function composeRouter<TEnv>(
 ): StreamKitRouter {
   const reportError = errorReporter(options);
   const figures = newSessionFigures();
-  const metrics = new RouterMetrics({
+  const admission = new Admission({
     maxSessions: options.maxSessions,
+    machine: given.machine,
+    clock: given.clock,
+  });
+  const metrics = new RouterMetrics({
+    maxSessions: admission.maxSessions,
     figures,
     mediaPlane: given.mediaPlane,
     states: () => registry.states(),
@@ -267,7 +283,7 @@ export function composeRouter<TEnv>(
   const registry = new SessionRegistry({
     parts,
     settings: options,
-    maxSessions: options.maxSessions,
+    admission,
     onSessionError: (error, streamId, { context }) => reportError(error, streamId, context),
   });
   const recordings = store === undefined ? undefined : new SessionRecordings(registry, store, observe);

@@ -16,6 +16,8 @@ struct ProducerParameters {
   int64_t keyframeIntervalMinUs = 300'000;
   int64_t historyUs = 1'000'000;
   bool gopReplay = false;
+  /** What the source is encoded at, or the least that its consumers are paced by. */
+  double targetBitrateBps = 8'000'000;
 };
 
 /** One encoded source: the history that its consumers share, and the keyframe requests of all of them. */
@@ -43,6 +45,7 @@ class Producer {
   bool video() const { return parameters_.video; }
   bool gopReplay() const { return parameters_.video && parameters_.gopReplay; }
   uint32_t clockRateHz() const { return parameters_.clockRateHz; }
+  void setTargetBitrate(double bitrateBps) { parameters_.targetBitrateBps = bitrateBps; }
   FrameHistory& history() { return history_; }
   const std::vector<Consumer*>& consumers() const { return consumers_; }
 
@@ -53,7 +56,9 @@ class Producer {
       leftOut_ = leftOut_ && congested(nowUs);
       readmissions_ = std::max(kMinReadmissions, consumers_.size() / kReadmittedShare);
     }
-    return history_.push(std::move(frame), nowUs);
+    const EncodedFrame& stored = history_.push(std::move(frame), nowUs);
+    boundGroup(nowUs);
+    return stored;
   }
 
   void requestKeyframe(int64_t nowUs) {
@@ -103,10 +108,29 @@ class Producer {
   void remove(Consumer* consumer) { std::erase(consumers_, consumer); }
 
  private:
+  /** Frames since the last keyframe after which a replay is too long to be worth it, and a new keyframe is
+   * wanted. */
+  static constexpr int64_t kMaxGroupFrames = 90;
+  /** The same in seconds of the target bitrate. A consumer replays up to one and a half. */
+  static constexpr double kMaxGroupSeconds = 1.2;
   /** With each keyframe a part of those left out comes back, so that it shows whether there is time for more.
    */
   static constexpr size_t kMinReadmissions = 8;
   static constexpr size_t kReadmittedShare = 4;
+
+  /** A replay is of use only while the frames since the last keyframe are few. A still page sends none, and
+   * so asks for none. */
+  void boundGroup(int64_t nowUs) {
+    const EncodedFrame* const keyframe = history_.lastKeyframe();
+    if (!gopReplay() || consumers_.empty() || keyframe == nullptr) {
+      return;
+    }
+    const double bytes = static_cast<double>(history_.bytesSince(*keyframe));
+    if (history_.nextFrame() - keyframe->number >= kMaxGroupFrames ||
+        bytes >= parameters_.targetBitrateBps / 8 * kMaxGroupSeconds) {
+      requestKeyframe(nowUs);
+    }
+  }
 
   uint32_t id_;
   ProducerParameters parameters_;

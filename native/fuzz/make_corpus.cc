@@ -7,6 +7,7 @@
 #include "core/rtcp_builder.h"
 #include "core/rtp_header.h"
 #include "core/srtp_sender.h"
+#include "test/media_frame_builder.h"
 #include "test/stun_message_builder.h"
 
 // Writes what the code's own builders make, one file each, as a start for the fuzz targets. The files of the
@@ -95,5 +96,18 @@ int main(int count, char** arguments) {
       write("demux", name, asDatagram(packet));
     }
   }
+
+  // Before the stream: in which pieces it arrives.
+  std::vector<uint8_t> stream{99};
+  for (const auto& frame : {test::mediaFrame(0, true, {3, 1, 700}), test::mediaFrame(15, false, {1380})}) {
+    stream.insert(stream.end(), frame.begin(), frame.end());
+  }
+  write("media_frame", "two", stream);
+
+  // Each byte says what becomes of a datagram of a handshake; what is left is one more.
+  write("dtls", "undisturbed", std::vector<uint8_t>(16));
+  write("dtls", "cut", std::vector<uint8_t>{2, 0, 2, 0});
+  write("dtls", "lost", std::vector<uint8_t>{7, 0, 7, 7, 0});
+  write("dtls", "changed", std::vector<uint8_t>{1, 10, 255, 0, 1, 30, 1, 1, 3, 128});
   return 0;
 }

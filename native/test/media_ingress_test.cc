@@ -96,6 +96,27 @@ TEST("a slot that is bound to another producer begins there with a keyframe, whi
   EXPECT_EQ(bench.of(0).dropped, 2);
 }
 
+TEST("a source whose pictures are replayed is asked for a keyframe when there are too many since the last") {
+  const auto framesUntilAsked = [](const std::vector<uint8_t>& frame, double bitrateBps) {
+    IngressBench bench;
+    bench.connect();
+    bench.createVideo(true);
+    bench.core.setProducerBitrate(Bench::kVideo, bitrateBps);
+    bench.ingress.bind(0, Bench::kVideo);
+    (void)bench.write(mediaFrame(0, true, {1}));
+    bench.consumeVideo();
+    int frames = 1;
+    for (; frames < 200 && bench.events.keyframesWanted[Bench::kVideo] == 0; frames += 1) {
+      (void)bench.write(frame);
+      bench.run(10'000);
+    }
+    return frames;
+  };
+  EXPECT_EQ(framesUntilAsked(mediaFrame(0, false, {1}), 1e6), 90);
+  // 1.2 s of 1 Mbit/s are 150 kB.
+  EXPECT_EQ(framesUntilAsked(mediaFrame(0, false, std::vector<uint32_t>(10, 1000)), 1e6), 16);
+}
+
 TEST("faults of the stream are told as what they are") {
   EXPECT(IngressBench().write(mediaFrame(16, true)) == MediaFault::kMalformed);
   EXPECT(IngressBench().write(mediaFrame(0, true, {1381})) == MediaFault::kOversized);

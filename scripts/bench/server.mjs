@@ -13,6 +13,7 @@ import { createStreamKitRouter } from '../../dist/index.js';
 const router = createStreamKitRouter({
   listenAddress: '127.0.0.1',
   targetPolicy: { allowPrivateAddresses: true },
+  maxSessions: 8,
   onError: (error) => console.error(error),
   ...JSON.parse(process.argv[2] ?? '{}'),
 });

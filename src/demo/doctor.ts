@@ -3,7 +3,9 @@ import { statfs } from 'node:fs/promises';
 
 import { findBrowser } from '../render/capture/browser-discovery.js';
 import { BrowserProcess } from '../render/capture/browser-process.js';
+import { createProfileDirectory } from '../render/capture/profile-directory.js';
 import { EncoderProbe, type EncoderReport, type ProbedCandidate } from '../render/encode/encoder-probe.js';
+import { describeSessionLimits } from '../render/limits/open-session-limiter.js';
 import { ENCODER_ORDER } from '../options/encoder-names.js';
 import { asError } from '../base/errors.js';
 import { loadNativeAddon } from '../fanout/load-native-addon.js';
@@ -36,7 +38,13 @@ const PROFILE_BYTES = 64 * 2 ** 20;
 export async function examine(options: DoctorOptions): Promise<{ report: string; healthy: boolean }> {
   // One after the other: a browser that starts would spoil what the encoders are measured at.
   const encoders = await examineEncoders(options.encoderDevice);
-  const findings = [...(await examineBrowser()), await examineUdp(), await examineShm(), examineAddon()];
+  const findings = [
+    ...(await examineBrowser()),
+    await examineUdp(),
+    await examineShm(),
+    examineAddon(),
+    examineLimits(),
+  ];
   const works = encoders.some(({ works }) => works);
   const report = [
     'Encoders (frames a second at 1280x720, one picture at a time; auto takes the first of a codec that works)',
@@ -83,7 +91,7 @@ async function examineBrowser(): Promise<readonly Finding[]> {
         captureTitle: 'doctor',
         deviceScaleFactor: 1,
         targetPolicy: DEFAULT_TARGET_POLICY,
-        ringBytes: PROFILE_BYTES,
+        profileDirectory: await createProfileDirectory(PROFILE_BYTES),
         launchTimeoutMs: LAUNCH_TIMEOUT_MS,
         hangTimeoutMs: LAUNCH_TIMEOUT_MS,
         logger: silentLogger,
@@ -150,6 +158,11 @@ async function examineShm(): Promise<Finding> {
   } catch {
     return { part, fine: true, text: 'not there: the temporary directory is used' };
   }
+}
+
+/** Either way is fine: which one it is decides what `sessionLimits` can do. */
+function examineLimits(): Finding {
+  return { part: 'session limits', fine: true, text: describeSessionLimits() };
 }
 
 /** Without the addon packets are sent in JavaScript, at a higher cost a viewer. */

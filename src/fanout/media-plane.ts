@@ -10,6 +10,8 @@ export interface ProducerListener {
    * coalesced over all viewers: at most one call in {@link ProducerParameters.keyframeIntervalMinMs}.
    */
   onKeyframeWanted(): void;
+  /** {@link Producer.needsFrames} has become true. */
+  onFramesWanted?(): void;
 }
 
 /** Of {@link ProducerParameters}, the same for every plane. */
@@ -88,6 +90,8 @@ export interface Consumer {
 export interface Producer {
   readonly kind: 'video' | 'audio';
   readonly consumerCount: number;
+  /** False: all frames come by a media socket, and `send` has nothing to do. */
+  readonly needsFrames: boolean;
   /** Fans one frame out to every consumer. */
   send(payloads: RtpPayloads): void;
   /** The source is encoded at another rate, bits/s: its consumers are paced by that, those to come too. */
@@ -109,7 +113,7 @@ export interface MediaTransport {
 export interface IceSocket {
   readonly address: string;
   readonly port: number;
-  /** Sends STUN or DTLS. */
+  /** Sends STUN. */
   send(data: Uint8Array, address: string, port: number): void;
   /**
    * Asks the viewer at that address from now on whether it still wants media (RFC 7675), in place of what the endpoint
@@ -119,10 +123,37 @@ export interface IceSocket {
    * @param onLost - it has not answered for 30 s, and is not asked any more
    */
   keepConsent(request: Uint8Array, address: string, port: number, onLost: () => void): void;
-  /** STUN with valid integrity and DTLS from a known source; at most one listener, which must not throw. */
+  /** STUN with valid integrity; at most one listener, which must not throw. */
   onPacket: (data: Buffer, address: string, port: number) => void;
   /** Hears nothing more. The socket itself stays open for other viewers. Idempotent. */
   close(): void;
+}
+
+/**
+ * Why a DTLS connection ended. `closed`: by the viewer, once connected. `fingerprint`: its certificate is another than that
+ * of its description. `noSrtp`: it shares no SRTP profile with us. `capacity`: too many handshakes are under way.
+ */
+export type DtlsEnd = 'closed' | 'fingerprint' | 'handshake' | 'timeout' | 'noSrtp' | 'capacity';
+
+/** What becomes of the DTLS connection of one endpoint. */
+export interface DtlsListener {
+  onConnected(): void;
+  /** One record of application data. */
+  onData(data: Buffer): void;
+  /** Nothing comes after it. */
+  onEnded(reason: DtlsEnd): void;
+}
+
+/** PEM. */
+export interface DtlsCertificate {
+  readonly certificatePem: string;
+  readonly keyPem: string;
+}
+
+export interface DtlsParameters {
+  readonly role: 'server' | 'client';
+  readonly certificate: DtlsCertificate;
+  readonly fingerprints: string;
 }
 
 /** One viewer's end of the plane's UDP port: packets are its own by the ICE credentials of RFC 8445 section 7.3. */
@@ -133,7 +164,39 @@ export interface IceEndpoint {
   /** @throws StreamKitError `unavailable` where the address cannot be bound */
   openSocket(address: string): IceSocket;
   endConsent(): void;
-  /** Closes its sockets and its transport. Idempotent. */
+  /**
+   * Begins the DTLS handshake, once; the keys of the connection are those of the endpoint's transport.
+   *
+   * @param certificate - ours, PEM: the one of the description
+   * @param fingerprints - the viewer's, as in SDP: one per line
+   * @throws StreamKitError `unprocessable` if the fingerprints cannot be used
+   */
+  startDtls(parameters: DtlsParameters, listener: DtlsListener): void;
+  /** Sends one record of application data; ignored without a connection. */
+  sendDtls(data: Uint8Array): void;
+  /** Closes its sockets, its DTLS connection and its transport. Idempotent. */
+  close(): void;
+}
+
+/**
+ * Why a media socket is no longer read: a frame broke the format or its limits, the other process sent more than it may,
+ * or it closed its end.
+ */
+export type MediaSocketFailure = 'malformed' | 'oversized' | 'flooded' | 'closed';
+
+/** A stream socket over which another process sends encoded frames to the media plane's thread. */
+export interface MediaSocket {
+  /** The other process's end, for `stdio` of `child_process.spawn`. */
+  readonly fd: number;
+  /** The other process has its end: ours of it is closed, so that the end of that process is seen. Idempotent. */
+  handedOver(): void;
+  /**
+   * Frames of this slot go to this producer of the same plane, from the next keyframe on.
+   *
+   * @param slot - 0 to 15.
+   */
+  bind(slot: number, producer: Producer): void;
+  /** Idempotent. */
   close(): void;
 }
 
@@ -161,11 +224,18 @@ export interface MediaPlane {
   /** What it counts of itself; only a plane with a UDP port of its own has it. */
   readonly stats?: Readonly<MediaPlaneStats>;
   createProducer(parameters: ProducerParameters, listener: ProducerListener): Producer;
+  /**
+   * Only a plane with a thread of its own has it: another process sends frames straight to that thread.
+   *
+   * @param onFailed - one sentence; nothing more is read then. At most once, and not after `close()`.
+   * @throws StreamKitError `unavailable` if there are no descriptors.
+   */
+  openMediaSocket?(onFailed: (reason: MediaSocketFailure) => void): MediaSocket;
   /** Only a plane with a UDP port of its own has it; with another, viewers' sockets are werift's. */
   openIceEndpoint?(): IceEndpoint;
   /**
-   * @param dtlsTransport - connected: its SRTP keys exist.
-   * @param endpoint - where the nominated pair lies on its socket; without it packets go the way that ICE goes,
+   * @param dtlsTransport - connected.
+   * @param endpoint - where the nominated pair lies on its socket and DTLS is the endpoint's; without it packets go the way that ICE goes,
    *   through a relay for one.
    * @param logContext - names the viewer in the log.
    */

@@ -12,9 +12,11 @@ import type {
   ProducerListener,
   ProducerParameters,
 } from './media-plane.js';
+import type { MediaSocket, MediaSocketFailure } from './media-plane.js';
 import type { NativeAddon, NativePlaneStats } from './native-addon.js';
 import { NativeIceEndpoint } from './native-ice-endpoint.js';
 import { NativeMediaTransport } from './native-media-transport.js';
+import { NativeMediaSocket } from './native-media-socket.js';
 import { NativePlaneHost } from './native-plane-host.js';
 import { NativeProducer } from './native-producer.js';
 import { createWeriftMediaPlane } from './werift-media-plane.js';
@@ -78,6 +80,11 @@ export class NativeMediaPlane implements MediaPlane {
     return producer;
   }
 
+  openMediaSocket(onFailed: (reason: MediaSocketFailure) => void): MediaSocket {
+    this.assertOpen();
+    return new NativeMediaSocket(this.host, onFailed);
+  }
+
   openIceEndpoint(): IceEndpoint {
     this.assertOpen();
     const endpoint = new NativeIceEndpoint(this.host, (closed) => {
@@ -99,7 +106,7 @@ export class NativeMediaPlane implements MediaPlane {
     if (!(endpoint instanceof NativeIceEndpoint)) {
       throw new StreamKitError('internal', 'The ICE endpoint is of another media plane.');
     }
-    const transport = new NativeMediaTransport(this.host, dtlsTransport, endpoint, (closed) => {
+    const transport = new NativeMediaTransport(this.host, endpoint, (closed) => {
       this.transports.delete(closed);
     });
     this.transports.add(transport);

@@ -11,10 +11,6 @@ export interface PacedConsumer {
   close(): void;
 }
 
-/** Frames since the last keyframe after which a replay is too long to be worth it, and a new keyframe is wanted. */
-const MAX_GROUP_FRAMES = 90;
-/** The same in seconds of the target bitrate. The plane replays up to one and a half. */
-const MAX_GROUP_SECONDS = 1.2;
 /** Rates for pacing where nothing is known of the encoder's, bits/s. */
 const DEFAULT_TARGET_BITRATE_BPS = { video: 8_000_000, audio: 128_000 } as const;
 /**
@@ -32,14 +28,14 @@ export class NativeProducer implements Producer {
   /** For viewers that only ICE reaches, through a relay. */
   private relayed: Producer | undefined;
   private pacedAtBps: number;
-  private groupFrames = 0;
-  private groupBytes = 0;
   private closed = false;
+  /** Its frames come by a media socket: those given to {@link send} are for viewers behind a relay. */
+  private isFed = false;
 
   constructor(
     private readonly host: NativePlaneHost,
     private readonly parameters: ProducerParameters,
-    listener: ProducerListener,
+    private readonly listener: ProducerListener,
     clock: Clock,
     private readonly relayPlane: () => MediaPlane,
     private readonly onClosed: (producer: NativeProducer) => void,
@@ -55,6 +51,7 @@ export class NativeProducer implements Producer {
       keyframeIntervalMinMs,
       historyMs: parameters.historyMs ?? DEFAULT_HISTORY_MS,
       gopReplay: parameters.gopReplay ?? false,
+      targetBitrateBps: this.pacedAtBps,
     });
     // The plane coalesces what its own consumers want, but knows nothing of those behind a relay.
     this.keyframes = new KeyframeRequestPolicy(clock, keyframeIntervalMinMs, () => {
@@ -82,6 +79,15 @@ export class NativeProducer implements Producer {
     return this.closed;
   }
 
+  get needsFrames(): boolean {
+    return !this.isFed || this.relayed !== undefined;
+  }
+
+  /** Its frames come by a media socket from now on. */
+  feedBySocket(): void {
+    this.isFed = true;
+  }
+
   send(payloads: RtpPayloads): void {
     if (this.closed || payloads.offsets.length < 2) {
       return;
@@ -89,12 +95,11 @@ export class NativeProducer implements Producer {
     const { bytes, offsets, rtpTimestamp, captureTimeUs, keyframe } = payloads;
     if (keyframe) {
       this.keyframes.keyframePassed();
-      this.groupFrames = 0;
-      this.groupBytes = 0;
     }
-    this.host.plane.sendFrame(this.id, bytes, offsets, rtpTimestamp, captureTimeUs, keyframe);
+    if (!this.isFed) {
+      this.host.plane.sendFrame(this.id, bytes, offsets, rtpTimestamp, captureTimeUs, keyframe);
+    }
     this.relayed?.send(payloads);
-    this.boundGroup(bytes.length);
   }
 
   setTargetBitrate(bitrateBps: number): void {
@@ -103,6 +108,7 @@ export class NativeProducer implements Producer {
       return;
     }
     this.pacedAtBps = pacedAtBps;
+    this.host.plane.setProducerBitrate(this.id, pacedAtBps);
     for (const consumer of this.consumers) {
       consumer.setTargetBitrate(pacedAtBps);
     }
@@ -112,27 +118,16 @@ export class NativeProducer implements Producer {
     return Math.max(bitrateBps, MIN_TARGET_BITRATE_BPS[this.kind]);
   }
 
-  /** A replay is of use only while the frames since the last keyframe are few. A still page sends none and asks for none. */
-  private boundGroup(bytes: number): void {
-    if (this.parameters.gopReplay !== true) {
-      return;
-    }
-    this.groupFrames += 1;
-    this.groupBytes += bytes;
-    const isLong =
-      this.groupFrames >= MAX_GROUP_FRAMES || this.groupBytes >= (this.pacedAtBps / 8) * MAX_GROUP_SECONDS;
-    if (isLong && this.consumerCount > 0) {
-      this.keyframes.request();
-    }
-  }
-
   /** The same source for viewers behind a relay; made when there is the first. */
   relay(): Producer {
-    this.relayed ??= this.relayPlane().createProducer(this.parameters, {
-      onKeyframeWanted: () => {
-        this.keyframes.request();
-      },
-    });
+    if (this.relayed === undefined) {
+      this.relayed = this.relayPlane().createProducer(this.parameters, {
+        onKeyframeWanted: () => {
+          this.keyframes.request();
+        },
+      });
+      this.listener.onFramesWanted?.();
+    }
     return this.relayed;
   }
 

@@ -16,6 +16,7 @@ export interface PayloadSink {
 export class WeriftProducer implements Producer {
   readonly kind: 'video' | 'audio';
   readonly clockRateHz: number;
+  readonly needsFrames = true;
   readonly history: RtpRetransmissionBuffer;
   private readonly keyframes: KeyframeRequestPolicy;
   private readonly consumers = new Set<PayloadSink>();

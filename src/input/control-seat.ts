@@ -4,6 +4,7 @@ import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { TokenBucket } from '../base/token-bucket.js';
 import type { ControlGroup, ControlMember } from './control-group.js';
+import { CopyWatch } from './copy-watch.js';
 import { InputError, type InputErrorCode } from './input-error.js';
 import { parseInput, parseTypedMessage, type TypedMessage } from './input-message.js';
 import type { InputTarget } from './input-target.js';
@@ -72,6 +73,8 @@ export interface SeatControl {
   /** A keyword of the CSS property `cursor`. */
   readonly cursor: string;
   readonly closed: boolean;
+  /** Whether any press of a controller lets the page write its clipboard. */
+  readonly copiesByPress: boolean;
   forget(seat: Seat): void;
 }
 
@@ -90,6 +93,7 @@ export class Seat implements ControlSeat {
   readonly #logger: Logger;
   readonly #messages: TokenBucket;
   readonly #bytes: TokenBucket;
+  readonly #copies: CopyWatch;
   /** The newest last. */
   #channels: Channel[] = [];
   #told = '';
@@ -109,6 +113,7 @@ export class Seat implements ControlSeat {
     this.#control = control;
     this.#logger = logger;
     this.#messages = new TokenBucket(clock, MESSAGES_PER_SECOND, MESSAGES_AT_ONCE);
+    this.#copies = new CopyWatch(clock, control.copiesByPress);
     this.#bytes = new TokenBucket(clock, BYTES_PER_SECOND, BYTES_AT_ONCE);
     this.#told = this.#roleKey();
   }
@@ -196,6 +201,11 @@ export class Seat implements ControlSeat {
     if (this.role === 'controller' && css !== 'default') this.tell({ type: 'cursor', css });
   }
 
+  /** What the page has copied, where it is by the hand of this one. */
+  tellClipboard(text: string): void {
+    if (this.#copies.isRecent) this.tell({ type: 'clipboard', text });
+  }
+
   /** By the newest channel, if there is any. */
   tell(message: object): void {
     this.#channels.at(-1)?.tell(message);
@@ -225,6 +235,7 @@ export class Seat implements ControlSeat {
           throw new InputError('forbidden', 'This client is not the controller');
         const { target } = this.#control;
         if (target === undefined) throw new InputError('bad_input', 'There is nothing to control yet');
+        this.#copies.accept(input);
         target.accept(by, input);
       }
     }

@@ -68,6 +68,21 @@ const KEY_CODES: Readonly<Record<string, number>> = {
   IntlBackslash: 226,
 };
 
+/** What the number pad has without NumLock, by `key`. */
+const NUMPAD_KEYS: Readonly<Record<string, number>> = {
+  Clear: 12,
+  PageUp: 33,
+  PageDown: 34,
+  End: 35,
+  Home: 36,
+  ArrowLeft: 37,
+  ArrowUp: 38,
+  ArrowRight: 39,
+  ArrowDown: 40,
+  Insert: 45,
+  Delete: 46,
+};
+
 /** What a Mac's user means by the command key; other systems know these keys with Ctrl by themselves. */
 const META_COMMANDS: Readonly<Record<string, string>> = {
   a: 'selectAll',
@@ -79,7 +94,8 @@ const META_COMMANDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The event of a key that goes down or up.
+ * The event of a key that goes down or up. It has no native key code: so Chromium gives it to the page and never takes it
+ * for a shortcut of its own, such as the one that closes the tab.
  *
  * @param held - the keys that its sender holds: with it where it goes down, without it where it goes up.
  */
@@ -106,7 +122,6 @@ export function keyEvent(
     key,
     modifiers,
     windowsVirtualKeyCode: keyCode,
-    nativeVirtualKeyCode: keyCode,
     ...(text === undefined ? {} : { text, unmodifiedText: text }),
     ...(autoRepeat ? { autoRepeat } : {}),
     ...(code.startsWith('Numpad') ? { isKeypad: true, location: 3 } : {}),
@@ -134,6 +149,9 @@ function typed(code: string, key: string, modifiers: number, isAltGraph: boolean
 
 /** Shortcuts go by what the layout has there, where that is a letter or a digit of ASCII, else by the place. */
 function keyCodeOf(code: string, key: string): number {
+  // Without NumLock the keys of the number pad are those that move the caret.
+  const moves = code.startsWith('Numpad') ? NUMPAD_KEYS[key] : undefined;
+  if (moves !== undefined && Object.hasOwn(NUMPAD_KEYS, key)) return moves;
   const known = KEY_CODES[code];
   if (known !== undefined && Object.hasOwn(KEY_CODES, code)) return known;
   if (/^[a-z0-9]$/i.test(key) && !code.startsWith('Numpad')) return key.toUpperCase().charCodeAt(0);

@@ -1,6 +1,8 @@
 import type { InputCommands, PageControls } from '../render/capture/page-controls.js';
+import type { BrowserShortcut } from '../options/control-options.js';
 import type { Clock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
+import { withShortcut } from './browser-shortcut.js';
 import { type GamepadStates, type HeldInput, holdsNothing, MAX_HELD_KEYS, Slots } from './held-input.js';
 import { InputError } from './input-error.js';
 import type { GamepadMessage, InputMessage, KeyboardMessage, TouchMessage } from './input-message.js';
@@ -15,6 +17,8 @@ export interface PageInputParameters {
   readonly controls: PageControls;
   /** Asks for another size of the picture, pixels. @throws InputError where it may not be. */
   readonly resize: (controller: ControllerKey, size: { width: number; height: number }) => void;
+  /** Shortcuts of the browser that act. Default none. */
+  readonly browserShortcuts?: readonly BrowserShortcut[];
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -36,11 +40,13 @@ export class PageInput implements InputTarget {
   readonly #gamepads: GamepadStates = Array.from({ length: INPUT_LIMITS.gamepads }, () => null);
   /** Where the touches were last, CSS pixels, by their slots. */
   readonly #touchedAt = new Map<number, { x: number; y: number }>();
+  readonly #shortcuts: ReadonlySet<BrowserShortcut>;
   #knowsTouch = false;
 
   constructor(parameters: PageInputParameters) {
     this.#parameters = parameters;
-    const { controls, clock, logger } = parameters;
+    const { controls, browserShortcuts = [], clock, logger } = parameters;
+    this.#shortcuts = new Set(browserShortcuts);
     this.#queue = new InputQueue(logger);
     this.#pointer = new PagePointer(controls, this.#queue, clock);
   }
@@ -83,7 +89,8 @@ export class PageInput implements InputTarget {
         return;
       }
       case 'key': {
-        this.#press(() => this.#sendKeys(namedKeyEvents(message.named)));
+        const events = namedKeyEvents(message.named).map((event) => withShortcut(event, this.#shortcuts));
+        this.#press(() => this.#sendKeys(events));
         return;
       }
       case 'paste':
@@ -156,7 +163,8 @@ export class PageInput implements InputTarget {
       throw new InputError('bad_input', `Expected at most ${MAX_HELD_KEYS} keys that are down`);
     }
     const down = new Map(held.keys).set(id, { code, key });
-    const event = keyEvent('down', { code, key }, down.values(), repeat || before !== undefined);
+    const isRepeat = repeat || before !== undefined;
+    const event = withShortcut(keyEvent('down', { code, key }, down.values(), isRepeat), this.#shortcuts);
     this.#press(() => this.#send('Input.dispatchKeyEvent', event));
     held.keys.set(id, { code, key });
   }

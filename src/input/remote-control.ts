@@ -1,4 +1,4 @@
-import type { PageControls } from '../render/capture/page-controls.js';
+import type { PageControls, PageSize } from '../render/capture/page-controls.js';
 import type { Clock } from '../base/clock.js';
 import type { ResolvedControlOptions } from '../options/control-options.js';
 import type { Logger } from '../base/logger.js';
@@ -9,8 +9,12 @@ import { PageInput } from './page-input.js';
 
 export interface RemoteControlParameters {
   readonly streamId: string;
-  /** Asks for another size of the picture. @throws InputError where it may not be. */
-  readonly resize: (seat: ControlSeat, size: { width: number; height: number }) => void;
+  /**
+   * Asks for another size of the picture.
+   *
+   * @returns the size that it will have. @throws InputError where it may not be.
+   */
+  readonly resize: (seat: ControlSeat, size: PageSize) => PageSize;
   /** The controller is another, by its public id. */
   readonly onController: (publicId: string | null) => void;
   readonly logger: Logger;
@@ -25,7 +29,7 @@ export interface RemoteControl {
   goLiveTo(target: InputTarget): void;
   /** Tells the controllers the shape of the pointer: a keyword of the CSS property `cursor`. */
   showCursor(css: string): void;
-  /** Tells the controllers what was copied. */
+  /** Tells the controllers that have just copied or cut what was copied. */
   showClipboard(text: string): void;
   /** Idempotent. */
   close(): void;
@@ -39,6 +43,7 @@ export function createRemoteControl(options: ResolvedControlOptions, clock: Cloc
 
 class SessionControl implements RemoteControl, SeatControl {
   readonly #parameters: RemoteControlParameters;
+  readonly #options: ResolvedControlOptions;
   readonly #clock: Clock;
   readonly #seats = new Set<Seat>();
   readonly group: ControlGroup<Seat>;
@@ -48,6 +53,7 @@ class SessionControl implements RemoteControl, SeatControl {
 
   constructor(options: ResolvedControlOptions, clock: Clock, parameters: RemoteControlParameters) {
     this.#parameters = parameters;
+    this.#options = options;
     this.#clock = clock;
     this.group = new ControlGroup<Seat>(parameters.streamId, options, {
       onRole: (seat, role) => {
@@ -63,6 +69,10 @@ class SessionControl implements RemoteControl, SeatControl {
     });
   }
 
+  get copiesByPress(): boolean {
+    return this.#options.clipboard === 'press';
+  }
+
   seat(member: ControlMember, listener: SeatListener): ControlSeat {
     const seat = new Seat(member, listener, this, this.#clock, this.#parameters.logger);
     this.#seats.add(seat);
@@ -75,8 +85,12 @@ class SessionControl implements RemoteControl, SeatControl {
     this.target = new PageInput({
       controls,
       resize: (controller, size) => {
-        if (controller instanceof Channel) resize(controller.seat, size);
+        if (!(controller instanceof Channel)) return;
+        const { width, height } = resize(controller.seat, size);
+        if (width !== size.width || height !== size.height)
+          controller.seat.tell({ type: 'resize', width, height });
       },
+      browserShortcuts: this.#options.browserShortcuts,
       clock: this.#clock,
       logger,
     });
@@ -92,7 +106,7 @@ class SessionControl implements RemoteControl, SeatControl {
   }
 
   showClipboard(text: string): void {
-    for (const seat of this.group.controllers()) seat.tell({ type: 'clipboard', text });
+    for (const seat of this.group.controllers()) seat.tellClipboard(text);
   }
 
   forget(seat: Seat): void {

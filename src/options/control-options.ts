@@ -1,4 +1,12 @@
-import { aBoolean, aFunction, anObject, badOption, refuseUnknownNames } from './option-checks.js';
+import {
+  aBoolean,
+  aFunction,
+  anObject,
+  badOption,
+  listOf,
+  oneOf,
+  refuseUnknownNames,
+} from './option-checks.js';
 
 /** One viewer that asks for control of a session. */
 export interface ControlRequest {
@@ -14,6 +22,11 @@ export interface ControlRequest {
 /** Decides whether a viewer that asks for control gets it, also from one that has it. */
 export type ControlPolicy = (request: ControlRequest) => boolean | Promise<boolean>;
 
+/**
+ * Shortcuts of a browser: `reload` (F5, Ctrl+R), `back` (Alt+Left, Alt+Right) and `zoom` (Ctrl with plus, minus or 0).
+ */
+export type BrowserShortcut = 'reload' | 'back' | 'zoom';
+
 /** Who may send input to a session. */
 export interface ControlOptions {
   /**
@@ -24,21 +37,43 @@ export interface ControlOptions {
   policy?: 'first' | 'none' | ControlPolicy;
   /** Whether several viewers may have control at once. Default false. */
   shared?: boolean;
+  /**
+   * Shortcuts of the browser that act, where the page does not prevent them: `reload`, `back`, `zoom`. All others only
+   * give the page its key events. Default none.
+   */
+  browserShortcuts?: readonly BrowserShortcut[];
+  /**
+   * When a page may write the clipboard of the controller: `copy`: within 5 s of a copy or cut by its keys; `press`: of any
+   * press, so that buttons that copy work as well. Default `copy`.
+   */
+  clipboard?: 'copy' | 'press';
 }
 
 export type ResolvedControlOptions = Readonly<Required<ControlOptions>>;
 
-const DEFAULTS: ResolvedControlOptions = Object.freeze({ policy: 'first', shared: false });
+const DEFAULTS: ResolvedControlOptions = Object.freeze({
+  policy: 'first',
+  shared: false,
+  browserShortcuts: Object.freeze([]),
+  clipboard: 'copy',
+});
 
 /** @throws StreamKitError `bad_option`. */
 export function controlOptions(value: unknown, name: string): ResolvedControlOptions {
   if (value === undefined) return DEFAULTS;
   const given = anObject(value, name);
   refuseUnknownNames(given, Object.keys(DEFAULTS), name);
-  const { policy = DEFAULTS.policy, shared = DEFAULTS.shared } = given;
+  const {
+    policy = DEFAULTS.policy,
+    shared = DEFAULTS.shared,
+    browserShortcuts = [],
+    clipboard = 'copy',
+  } = given;
   return Object.freeze({
     policy: controlPolicy(policy, `${name}.policy`),
     shared: aBoolean(shared, `${name}.shared`),
+    browserShortcuts: listOf(oneOf('reload', 'back', 'zoom'))(browserShortcuts, `${name}.browserShortcuts`),
+    clipboard: oneOf('copy', 'press')(clipboard, `${name}.clipboard`),
   });
 }
 

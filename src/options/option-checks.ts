@@ -60,6 +60,11 @@ export function oneOf<T extends string>(...allowed: readonly T[]): OptionCheck<T
   };
 }
 
+/** `auto`, or what passes `check`. */
+export function autoOr<T>(check: OptionCheck<T>): OptionCheck<T | 'auto'> {
+  return (value, name) => (value === 'auto' ? value : check(value, name));
+}
+
 /** The caller's own function; what it takes and returns is checked where it is called. */
 export function aFunction(value: unknown, name: string): (...parameters: never[]) => unknown {
   if (typeof value !== 'function') throw badOption('function', name, value);

@@ -22,6 +22,7 @@ import {
   aBoolean,
   aFunction,
   anObject,
+  autoOr,
   badOption,
   evenIntegerBetween,
   integerBetween,
@@ -93,8 +94,12 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
    * example one with other hardware. `encoder: { h264, vp8 }` may then name any encoder that it has. Default none.
    */
   ffmpegPath?: string;
-  /** Most sessions at once, each with a browser of its own, 1–1000. Default 4. */
-  maxSessions?: number;
+  /**
+   * Most sessions at once, each with a browser of its own, 1–1000. `auto`: one page for every 0.8 cores and 512 MiB of
+   * memory, whichever is fewer; and a page is refused while free CPU, as measured, would not carry it. Free memory is checked
+   * in any case. Default `auto`.
+   */
+  maxSessions?: 'auto' | number;
   /** Most viewers of one session, 1–10000. Default 100. */
   maxViewersPerSession?: number;
   /** Capture and encoding stop when no viewer has been connected for this long, ms, 0–2147483647. Default 5000. */
@@ -167,7 +172,7 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly encoder: Readonly<Record<'h264' | 'vp8', string>>;
   readonly encoderDevice: string | undefined;
   readonly ffmpegPath: string | undefined;
-  readonly maxSessions: number;
+  readonly maxSessions: number | 'auto';
   readonly maxViewersPerSession: number;
   readonly pauseGraceMs: number;
   readonly viewerReattachMs: number;
@@ -284,7 +289,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
       Object.freeze({ h264: 'auto', vp8: 'auto' }),
     encoderDevice: optional('encoderDevice', encoderDevice),
     ffmpegPath: optional('ffmpegPath', absolutePath),
-    maxSessions: optional('maxSessions', integerBetween(1, 1000)) ?? 4,
+    maxSessions: optional('maxSessions', autoOr(integerBetween(1, 1000))) ?? 'auto',
     maxViewersPerSession: optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100,
     pauseGraceMs: optional('pauseGraceMs', milliseconds) ?? 5000,
     viewerReattachMs: optional('viewerReattachMs', milliseconds) ?? 15_000,

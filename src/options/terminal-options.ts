@@ -39,7 +39,7 @@ export interface TerminalOptions {
    * the server, and its next run takes them up again; a second server is refused it. Default: terminals end with the server.
    */
   stateDir?: string;
-  /** Most terminals at once, besides `maxSessions` of the router, 1–1000. Default: as many as that. */
+  /** Most terminals at once, besides `maxSessions` of the router, 1–1000. Default: as many as that; 64 where that is `auto`. */
   maxSessions?: number;
   /** How much output is kept of each for clients that come back, bytes, 64 KiB–1 GiB. Default 8 MiB. */
   replayBytes?: number;
@@ -64,7 +64,7 @@ export interface ResolvedTerminalOptions extends Readonly<
   readonly commands: Readonly<Record<string, readonly [string, ...string[]]>>;
   /** Undefined: terminals end with the server. */
   readonly stateDir: string | undefined;
-  /** Undefined: as many as sessions. */
+  /** Undefined: as `maxSessions` of the router says. */
   readonly maxSessions: number | undefined;
   /** Undefined: none. */
   readonly attach: { readonly names: 'all' | readonly string[]; readonly socketPath: string } | undefined;

@@ -1,5 +1,6 @@
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
-import type { EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import type { FrameRecord } from '../render/encode/frame-record.js';
 import type { FrameStages, FrameTiming } from '../render/encode/frame-timing.js';
 
 /** What one encoding does, which all viewers of its codec share. */
@@ -46,11 +47,11 @@ export class EncodingFigures {
     this.#createTiming = createTiming;
   }
 
-  /** A picture was handed to the media plane. */
-  sent(frame: EncodedFrame, sentTimeUs: number): void {
-    const figures = this.#of(frame.codec);
+  /** A frame was handed to the media plane. */
+  sent(codec: VideoCodec, frame: FrameRecord): void {
+    const figures = this.#of(codec);
     figures.encoded += 1;
-    figures.timing.add(frame, sentTimeUs);
+    figures.timing.add(frame);
   }
 
   measured(stats: VideoEncoderStats): void {

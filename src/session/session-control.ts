@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import { asError, StreamKitError } from '../base/errors.js';
-import type { PageControls } from '../render/capture/page-controls.js';
+import type { PageControls, PageSize } from '../render/capture/page-controls.js';
 import type { ControlSeat, SeatListener } from '../input/control-seat.js';
 import type { InputTarget } from '../input/input-target.js';
 import type { OpenRemoteControl, RemoteControl } from '../input/remote-control.js';
@@ -86,14 +86,16 @@ export class SessionControl {
     this.#remote.close();
   }
 
-  #resize(seat: ControlSeat, { width, height }: { width: number; height: number }): void {
+  #resize(seat: ControlSeat, { width, height }: PageSize): PageSize {
     const { maxPixels = Infinity } = this.#callers.get(seat)?.limits ?? {};
     if (width * height > maxPixels) {
       throw new StreamKitError('forbidden', `Expected at most ${maxPixels} pixels of this client`);
     }
     // H.264 and VP8 have colour for every other pixel.
-    this.#wanted = { width: width - (width % 2), height: height - (height % 2) };
+    const size = { width: width - (width % 2), height: height - (height % 2) };
+    this.#wanted = size;
     if (!this.#isResizing) void this.#resizeAll();
+    return size;
   }
 
   async #resizeAll(): Promise<void> {

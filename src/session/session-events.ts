@@ -1,4 +1,5 @@
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import type { FrameRecord } from '../render/encode/frame-record.js';
 import type { ErrorCode } from '../base/errors.js';
 import type { RecordingStatus } from '../recording/recording.js';
 import type { StreamSessionStatus } from './session-state.js';
@@ -66,19 +67,8 @@ export interface SessionEvents {
   'encoder:replace': OfCodec & { readonly failed: string; readonly next: string };
   /** The encoder was asked for a keyframe: once for all viewers that want one. */
   'keyframe:request': OfCodec;
-  /** A picture was encoded. Times are monotonic, of this machine. */
-  frame: OfCodec & {
-    readonly keyframe: boolean;
-    readonly bytes: number;
-    /** 90 kHz, modulo 2^32. */
-    readonly rtpTimestamp: number;
-    readonly captureTimeUs: number;
-    /** When the raw picture was read. */
-    readonly readTimeUs: number;
-    readonly encodedTimeUs: number;
-    /** The picture before once more: nothing was captured for it. */
-    readonly repeated: boolean;
-  };
+  /** A frame was encoded and handed to the media plane. Events of the last second come together. */
+  frame: OfCodec & FrameRecord;
   'recording:start': OfSession & { readonly recordingId: string; readonly format: 'mp4' | 'webm' };
   'recording:end': OfSession & {
     readonly recordingId: string;

@@ -1,24 +1,23 @@
-import type { Capture, CaptureFormat } from '../render/capture/capture.js';
-import type {
-  AudioEncodeThread,
-  EncoderReplacement,
-  VideoEncodeThread,
-  VideoEncoderStats,
-} from '../render/encode/encode-thread.js';
+import type { CaptureFormat } from '../render/capture/capture.js';
+import type { EncoderReplacement, VideoEncoderStats } from '../render/encode/encode-thread.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
+import type { FrameRecord } from '../render/encode/frame-record.js';
+import type { RenderStream } from '../render/packetize/media-slots.js';
+import type { Render } from '../render/render.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Producer } from '../fanout/media-plane.js';
 import type { Logger } from '../base/logger.js';
 import type { ConnectedMedia } from '../peer/viewer-peer.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { EncodingFigures, type EncodingDiagnostics, type EncodingTargets } from './encoding-figures.js';
+import { FrameTaps } from './frame-taps.js';
 import { OnDemand } from './on-demand.js';
 import { viewerFigures } from './session-figures.js';
 import { openMediaShare, type MediaShare } from './media-share.js';
 import type { AudioPayloader, SessionParts, VideoPayloader } from './session-parts.js';
 
 export interface SessionMediaListener {
-  /** About once a second: the first codec that is being encoded. */
+  /** About once per second: the first codec that is being encoded. */
   onVideoStats(stats: VideoEncoderStats): void;
   /** No codec is being encoded any more. */
   onVideoIdle(): void;
@@ -27,8 +26,7 @@ export interface SessionMediaListener {
 }
 
 export interface SessionMediaParameters {
-  readonly capture: Capture;
-  readonly frameRate: number;
+  readonly render: Render;
   readonly bitrateBps: number;
   readonly pauseGraceMs: number;
   /** A viewer that joins gets the pictures since the last keyframe. */
@@ -54,24 +52,20 @@ interface AudioBranch {
   readonly producer: Producer;
   readonly payloader: AudioPayloader;
   readonly encoding: OnDemand;
-  readonly thread: AudioEncodeThread;
 }
 
 /**
- * From a capture to the producers of its session: one encoding a codec for all viewers, each running from its
- * first viewer until a grace time after its last, and the capture with them.
+ * From a render to the producers of its session: one encoding per codec for all viewers, each running from its first viewer
+ * until a grace time after its last, and the capture with them.
  */
 export class SessionMedia {
   readonly #parameters: SessionMediaParameters;
   readonly #listener: SessionMediaListener;
-  readonly #videoThread: VideoEncodeThread;
+  readonly #render: Render;
   readonly #video = new Map<VideoCodec, VideoBranch>();
   readonly #audio: AudioBranch | null;
   readonly #capturing: OnDemand;
-  /** Recorders, by what they take. */
-  readonly #taps = new Map<PacketSource, PacketSink>();
-  /** Pause and resume of the capture, one after the other. */
-  #captureWork: Promise<void> = Promise.resolve();
+  readonly #taps: FrameTaps;
   #bitrateBps: number;
   #closed = false;
   #framesRead = 0;
@@ -83,34 +77,21 @@ export class SessionMedia {
     this.#parameters = parameters;
     this.#listener = listener;
     this.#bitrateBps = parameters.bitrateBps;
-    const { capture, frameRate, parts, pauseGraceMs } = parameters;
+    const { render, parts, pauseGraceMs } = parameters;
+    this.#render = render;
     this.#encodings = new EncodingFigures(parts.createFrameTiming);
-    this.#videoThread = parts.openVideoEncodeThread(
-      { source: capture.video, frameRate },
-      {
-        onEncodedFrame: (frame) => this.#onEncodedFrame(frame),
-        onStats: (stats) => this.#onStats(stats),
-        onEncoderReplaced: (replacement) => this.#onEncoderReplaced(replacement),
-        onError: (error) => this.#fail(error),
-      },
-    );
+    this.#taps = new FrameTaps((stream, tapped) => render.tap(stream, tapped));
+    this.#audio = this.#openAudio();
     this.#closeFigures = parts.figures.pictures.open(() => ({
       framesRead: this.#framesRead,
       framesDropped: this.#framesDropped,
     }));
-    try {
-      this.#audio = this.#openAudio();
-    } catch (thrown) {
-      this.#closeFigures();
-      void this.#videoThread.close();
-      throw thrown;
-    }
     this.#capturing = new OnDemand({
       clock: parts.clock,
       graceMs: pauseGraceMs,
       running: true,
-      start: () => this.#afterCaptureWork(() => capture.resume()),
-      stop: () => this.#afterCaptureWork(() => capture.pause()),
+      start: () => void render.resume(),
+      stop: () => void render.pause(),
     });
   }
 
@@ -157,24 +138,18 @@ export class SessionMedia {
   }
 
   /** Goes on in another size or rate: capture first, then what encodes it. Resolves when both know. */
-  reconfigure(format: CaptureFormat, bitrateBps: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#afterCaptureWork(async () => {
-        await this.#parameters.capture.reconfigure(format);
-        this.#bitrateBps = bitrateBps;
-        this.#videoThread.reconfigure(format);
-        for (const [codec, branch] of this.#video) {
-          branch.producer.setTargetBitrate(bitrateBps);
-          if (branch.encoding.running) this.#videoThread.setBitrate(codec, bitrateBps);
-        }
-      });
-      void this.#captureWork.then(resolve);
-    });
+  async reconfigure(format: CaptureFormat, bitrateBps: number): Promise<void> {
+    await this.#render.reconfigure(format);
+    this.#bitrateBps = bitrateBps;
+    for (const [codec, branch] of this.#video) {
+      branch.producer.setTargetBitrate(bitrateBps);
+      if (branch.encoding.running) this.#render.setBitrate(codec, bitrateBps);
+    }
   }
 
   /** Somebody records. */
   get tapped(): boolean {
-    return this.#taps.size > 0;
+    return this.#taps.hasSinks;
   }
 
   /** Begins to hand out what is encoded to one of `codecs`: the first that is running, or else the first. */
@@ -183,25 +158,26 @@ export class SessionMedia {
     const codec = running ?? codecs[0] ?? 'h264';
     const video = this.#videoBranch(codec);
     const needs = [this.#capturing, video.encoding, ...(this.#audio === null ? [] : [this.#audio.encoding])];
-    const tap: PacketSource = {
+    const streams: readonly RenderStream[] = this.hasAudio ? [codec, 'opus'] : [codec];
+    const closeTap = this.#taps.add(streams, sink);
+    const source: PacketSource = {
       codec,
       hasAudio: this.hasAudio,
       requestKeyframe: () => this.#requestKeyframe(codec),
-      refresh: () => this.#videoThread.refresh(),
+      refresh: () => this.#render.refresh(),
       close: () => {
-        if (!this.#taps.delete(tap) || this.#closed) return;
+        if (!closeTap() || this.#closed) return;
         for (const need of needs) need.release();
       },
     };
-    this.#taps.set(tap, sink);
     const wasRunning = video.encoding.running;
     for (const need of needs) need.hold();
     // One that has just been started begins with a keyframe.
-    if (wasRunning) tap.requestKeyframe();
-    return tap;
+    if (wasRunning) source.requestKeyframe();
+    return source;
   }
 
-  /** Closes producers, then encoders; the capture is its owner's. Resolves when the threads have ended. */
+  /** Closes producers; the render is its owner's. Resolves when recorders have what they took. */
   async close(): Promise<void> {
     this.#closed = true;
     const branches = [...this.#video.values(), ...(this.#audio === null ? [] : [this.#audio])];
@@ -210,22 +186,21 @@ export class SessionMedia {
     for (const branch of branches) branch.producer.close();
     for (const [codec, branch] of this.#video) this.#onEncoder(codec, branch, undefined);
     this.#closeFigures();
-    const recorders = [...this.#taps.values()].map((sink) => sink.onSourceEnded());
-    await Promise.all([this.#videoThread.close(), this.#audio?.thread.close(), ...recorders]);
-    await this.#captureWork;
+    await this.#taps.end();
   }
 
   #videoBranch(codec: VideoCodec): VideoBranch {
     const existing = this.#video.get(codec);
     if (existing !== undefined) return existing;
     const { parts, pauseGraceMs, replayOnJoin } = this.#parameters;
+    const render = this.#render;
     const encoding = new OnDemand({
       clock: parts.clock,
       graceMs: pauseGraceMs,
       running: false,
-      start: () => this.#videoThread.start(codec, this.#bitrateBps),
+      start: () => render.startVideo(codec, this.#bitrateBps),
       stop: () => {
-        this.#videoThread.stop(codec);
+        render.stopVideo(codec);
         branch.begun = false;
         this.#onEncoder(codec, branch, undefined);
         if (this.#firstEncoding() === undefined) this.#listener.onVideoIdle();
@@ -244,53 +219,76 @@ export class SessionMedia {
             // An encoder that is about to start begins with one anyway.
             if (encoding.running) this.#requestKeyframe(codec);
           },
+          onFramesWanted: () => this.#taps.hold(codec),
         },
       ),
     };
     this.#video.set(codec, branch);
+    this.#feed(codec, branch.producer);
     return branch;
   }
 
   #openAudio(): AudioBranch | null {
-    const { capture, parts, pauseGraceMs } = this.#parameters;
-    if (capture.audio === null) return null;
-    const payloader = parts.createAudioPayloader();
+    const { parts, pauseGraceMs } = this.#parameters;
+    const render = this.#render;
+    if (!render.hasAudio) return null;
     const producer = parts.mediaPlane.createProducer(
       { kind: 'audio', clockRateHz: 48_000 },
-      { onKeyframeWanted: () => undefined },
+      { onKeyframeWanted: () => undefined, onFramesWanted: () => this.#taps.hold('opus') },
     );
-    const thread = parts.openAudioEncodeThread(capture.audio, {
-      onEncodedAudio: (packet) => this.#onEncodedAudio(packet),
-      onError: (error) => this.#fail(error),
-    });
+    this.#feed('opus', producer);
     return {
-      thread,
-      payloader,
+      payloader: parts.createAudioPayloader(),
       producer,
       encoding: new OnDemand({
         clock: parts.clock,
         graceMs: pauseGraceMs,
         running: false,
-        start: () => thread.start(),
-        stop: () => thread.stop(),
+        start: () => render.startAudio(),
+        stop: () => render.stopAudio(),
       }),
     };
   }
 
-  #onEncodedFrame(frame: EncodedFrame): void {
-    const branch = this.#video.get(frame.codec);
-    if (branch === undefined || this.#closed) return;
-    this.#send(() => branch.producer.send(branch.payloader.payload(frame)));
-    this.#encodings.sent(frame, this.#parameters.parts.clock.nowUs());
-    this.#tellOf(frame, branch);
-    for (const [{ codec }, sink] of this.#taps) if (codec === frame.codec) sink.onEncodedFrame(frame);
+  /** The producer's frames come by the media socket, or else through JavaScript. */
+  #feed(stream: RenderStream, producer: Producer): void {
+    this.#render.feed(stream, producer);
+    if (producer.needsFrames) this.#taps.hold(stream);
   }
 
-  #onEncodedAudio(packet: EncodedAudio): void {
+  /** A frame of a stream that is tapped. */
+  onEncodedFrame(frame: EncodedFrame): void {
+    const branch = this.#video.get(frame.codec);
+    if (branch === undefined || this.#closed) return;
+    if (branch.producer.needsFrames) this.#send(() => branch.producer.send(branch.payloader.payload(frame)));
+    this.#taps.onEncodedFrame(frame);
+  }
+
+  /** A packet of sound, while that is tapped. */
+  onEncodedAudio(packet: EncodedAudio): void {
     const branch = this.#audio;
     if (branch === null || this.#closed) return;
-    this.#send(() => branch.producer.send(branch.payloader.payload(packet)));
-    for (const sink of this.#taps.values()) sink.onEncodedAudio(packet);
+    if (branch.producer.needsFrames) this.#send(() => branch.producer.send(branch.payloader.payload(packet)));
+    this.#taps.onEncodedAudio(packet);
+  }
+
+  /** The media plane was handed these. */
+  onFrames(codec: VideoCodec, frames: readonly FrameRecord[]): void {
+    if (this.#closed) return;
+    const { streamId, parts } = this.#parameters;
+    for (const frame of frames) {
+      this.#encodings.sent(codec, frame);
+      parts.observe('frame', { streamId, codec, ...frame });
+    }
+  }
+
+  /** The media plane was handed a keyframe: whoever waited for one can decode it. */
+  onKeyframe(codec: VideoCodec): void {
+    const branch = this.#video.get(codec);
+    if (branch === undefined || this.#closed) return;
+    branch.begun = true;
+    for (const onFirstFrame of branch.newcomers) onFirstFrame();
+    branch.newcomers.clear();
   }
 
   /** A frame that cannot be split is an encoder gone wrong: it ends this session and no other. */
@@ -304,7 +302,8 @@ export class SessionMedia {
     }
   }
 
-  #onStats(stats: VideoEncoderStats): void {
+  /** About once per second for each codec that is encoded. */
+  onVideoStats(stats: VideoEncoderStats): void {
     if (this.#closed) return;
     this.#encodings.measured(stats);
     this.#framesRead = stats.framesRead;
@@ -313,20 +312,6 @@ export class SessionMedia {
     // What was on its way when the encoder was stopped is old.
     if (branch?.encoding.running === true) this.#onEncoder(stats.codec, branch, stats.encoder);
     if (stats.codec === this.#firstEncoding()) this.#listener.onVideoStats(stats);
-  }
-
-  #tellOf(frame: EncodedFrame, branch: VideoBranch): void {
-    const { streamId, parts } = this.#parameters;
-    const { codec, keyframe, bytes, rtpTimestamp, captureTimeUs, readTimeUs, encodedTimeUs, repeated } =
-      frame;
-    parts.observe('frame', {
-      ...{ streamId, codec, keyframe, bytes: bytes.byteLength, rtpTimestamp },
-      ...{ captureTimeUs, readTimeUs, encodedTimeUs, repeated },
-    });
-    if (!keyframe) return;
-    branch.begun = true;
-    for (const onFirstFrame of branch.newcomers) onFirstFrame();
-    branch.newcomers.clear();
   }
 
   /** A newcomer gets at once what the plane has kept; too long a group, for which it would wait, is rare. */
@@ -338,10 +323,11 @@ export class SessionMedia {
   #requestKeyframe(codec: VideoCodec): void {
     const { streamId, parts } = this.#parameters;
     parts.observe('keyframe:request', { streamId, codec });
-    this.#videoThread.requestKeyframe(codec);
+    this.#render.requestKeyframe(codec);
   }
 
-  #onEncoderReplaced({ codec, failed, next, reason }: EncoderReplacement): void {
+  /** Another encoder goes on. */
+  onEncoderReplaced({ codec, failed, next, reason }: EncoderReplacement): void {
     const { streamId, parts, logger } = this.#parameters;
     logger.warn({ codec, failed, next, reason }, 'an encoder failed: another one goes on');
     parts.observe('encoder:replace', { streamId, codec, failed, next });
@@ -360,18 +346,6 @@ export class SessionMedia {
   #firstEncoding(): VideoCodec | undefined {
     for (const [codec, branch] of this.#video) if (branch.encoding.running) return codec;
     return undefined;
-  }
-
-  #afterCaptureWork(work: () => Promise<void>): void {
-    this.#captureWork = this.#captureWork.then(async () => {
-      if (this.#closed) return;
-      try {
-        await work();
-      } catch (thrown) {
-        const cause = asError(thrown);
-        this.#fail(new StreamKitError('capture_failed', 'The capture could not be switched', { cause }));
-      }
-    });
   }
 
   #fail(error: StreamKitError): void {

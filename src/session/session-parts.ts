@@ -1,6 +1,5 @@
-import type { OpenCapture } from '../render/capture/capture.js';
 import type { Clock } from '../base/clock.js';
-import type { OpenAudioEncodeThread, OpenVideoEncodeThread } from '../render/encode/encode-thread.js';
+import type { OpenRender } from '../render/render.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
 import type { FrameTiming } from '../render/encode/frame-timing.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
@@ -32,9 +31,7 @@ export interface IdSource {
 
 /** What a session is made of; the composition root brings it in. */
 export interface SessionParts {
-  readonly openCapture: OpenCapture;
-  readonly openVideoEncodeThread: OpenVideoEncodeThread;
-  readonly openAudioEncodeThread: OpenAudioEncodeThread;
+  readonly openRender: OpenRender;
   readonly createVideoPayloader: (codec: VideoCodec) => VideoPayloader;
   readonly createAudioPayloader: () => AudioPayloader;
   readonly createFrameTiming: () => FrameTiming;

@@ -3,6 +3,8 @@ import { isTerminalName } from '../options/terminal-options.js';
 import type { TerminalTarget } from '../terminal/terminal.js';
 import type { ErrorCode } from '../base/errors.js';
 import { StreamKitError } from '../base/errors.js';
+import type { Admission } from './admission.js';
+import { MAX_TERMINALS_WITH_AUTO } from './admission.js';
 import type { Caller } from './caller.js';
 import { callerBindings } from './caller.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
@@ -17,7 +19,7 @@ import type { Viewer, ViewerRequest } from './viewer.js';
 export interface SessionRegistryParameters {
   readonly parts: SessionParts;
   readonly settings: SessionSettings;
-  readonly maxSessions: number;
+  readonly admission: Admission;
   /** A session failed that this caller has made. */
   onSessionError(error: StreamKitError, streamId: string, caller: Caller): void;
 }
@@ -37,7 +39,7 @@ export class SessionRegistry {
   readonly #parameters: SessionRegistryParameters;
   /** By id, what a client can ask for. The id is no secret: what the time of a look-up tells of it harms nobody. */
   readonly #found = new Map<string, StreamSession>();
-  /** Those that may still have processes, found or not, and who made them: they are what `maxSessions` counts. */
+  /** Those that may still have processes, found or not, and who made them. */
   readonly #occupying = new Map<StreamSession, Caller>();
   readonly #kept = new Map<StreamSession, Kept>();
   #closed = false;
@@ -48,7 +50,7 @@ export class SessionRegistry {
 
   /** Another session can be made. */
   get hasRoom(): boolean {
-    return !this.#closed && this.#occupying.size < this.#parameters.maxSessions;
+    return !this.#closed && !this.#isFull('page') && this.#parameters.admission.shortage === undefined;
   }
 
   get closed(): boolean {
@@ -67,7 +69,8 @@ export class SessionRegistry {
    */
   create(request: SessionRequest, caller: Caller): Session {
     const { parts, settings } = this.#parameters;
-    this.#ensureRoom(caller);
+    this.#ensureRoom('page', caller);
+    this.#ensureCarried();
     return this.#start(
       caller,
       (listener) => new Session(parts.ids.streamId(), request, parts, settings, listener),
@@ -184,19 +187,38 @@ export class SessionRegistry {
   }
 
   /** @throws StreamKitError `at_capacity`. */
-  #ensureRoom(caller: Caller): void {
+  #ensureRoom(kind: 'page' | 'terminal', caller: Caller): void {
     if (this.#closed) {
       const headers = { 'Retry-After': '10' };
       throw new StreamKitError('at_capacity', 'The server is shutting down', { status: 503, headers });
     }
     const headers = { 'Retry-After': '5' };
-    if (this.#occupying.size >= this.#parameters.maxSessions) {
+    if (this.#isFull(kind)) {
       throw new StreamKitError('at_capacity', 'All sessions of this server are taken', { headers });
     }
     const ofCaller = [...this.#occupying.values()].filter(({ key }) => key === caller.key).length;
     if (ofCaller >= (caller.limits.maxSessions ?? Infinity)) {
       throw new StreamKitError('at_capacity', 'This caller has as many sessions as it may', { headers });
     }
+  }
+
+  #isFull(kind: 'page' | 'terminal'): boolean {
+    const { admission } = this.#parameters;
+    if (!admission.isAuto) return this.#occupying.size >= admission.maxSessions;
+    return kind === 'page'
+      ? admission.running >= admission.maxSessions
+      : this.#occupying.size - admission.running >= MAX_TERMINALS_WITH_AUTO;
+  }
+
+  /** @throws StreamKitError `at_capacity` when memory or CPU, as measured now, would not carry one more page. */
+  #ensureCarried(): void {
+    const { admission, parts } = this.#parameters;
+    const { shortage } = admission;
+    if (shortage === undefined) return;
+    parts.logger.warn({ shortage, running: admission.running }, 'session refused: the machine is busy');
+    const message = `The server has too little free ${shortage} for one more session`;
+    const headers = { 'Retry-After': '10' };
+    throw new StreamKitError('at_capacity', message, { status: 503, headers });
   }
 
   #startTerminal(
@@ -210,7 +232,7 @@ export class SessionRegistry {
     const { terminals } = parts;
     if (terminals === undefined) throw new StreamKitError('forbidden', 'This server has no terminals');
     if (limited) {
-      this.#ensureRoom(caller);
+      this.#ensureRoom('terminal', caller);
       const taken = [...this.#occupying.keys()].filter(
         (session) => session instanceof TerminalSession,
       ).length;
@@ -244,6 +266,7 @@ export class SessionRegistry {
         const { streamId } = ended;
         parts.observe('session:end', { streamId, reason, ageMs, ...(code === undefined ? {} : { code }) });
         this.#occupying.delete(ended);
+        this.#parameters.admission.ended(ended);
         const isKept = reason === 'error' || reason === 'exited';
         // One that was deleted while it failed is not to be found again.
         if (isKept && this.#found.get(streamId) === ended && !this.#closed) this.#keep(ended, reason);
@@ -252,6 +275,7 @@ export class SessionRegistry {
     });
     this.#found.set(session.streamId, session);
     this.#occupying.set(session, caller);
+    if (session.hasMedia) this.#parameters.admission.started(session);
     parts.observe('session:create', { streamId: session.streamId });
     session.launch();
     return session;

@@ -53,7 +53,8 @@ function parseTargetUrl(value: unknown, policy: TargetPolicy): string {
   if (!permitsUrl(policy, url)) {
     throw new StreamKitError('bad_target_url', 'The targetUrl is not one that may be rendered here');
   }
-  return value;
+  // Normalised: without the white space around it, and with slashes for back-slashes.
+  return url.href;
 }
 
 function parseInitialData(value: unknown): unknown {

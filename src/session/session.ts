@@ -1,4 +1,5 @@
-import type { Capture, SnapshotParameters } from '../render/capture/capture.js';
+import type { SnapshotParameters } from '../render/capture/capture.js';
+import type { Render } from '../render/render.js';
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { asError, StreamKitError } from '../base/errors.js';
@@ -46,7 +47,7 @@ export class Session implements StreamSession {
   #renderOptions: RenderOptions;
   readonly #launchAbort = new AbortController();
   #launched: Promise<void> = Promise.resolve();
-  #capture: Capture | undefined;
+  #render: Render | undefined;
   #media: SessionMedia | undefined;
   #viewerCountTold = 0;
 
@@ -187,8 +188,8 @@ export class Session implements StreamSession {
    * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end, `at_capacity`.
    */
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
-    const { capture } = this.#liveOr('There is no picture yet');
-    return this.#snapshots.run(() => capture.snapshot(parameters));
+    const { render } = this.#liveOr('There is no picture yet');
+    return this.#snapshots.run(() => render.snapshot(parameters));
   }
 
   /** Goes on in another size or rate. @throws StreamKitError `bad_request`, `unavailable`, `conflict`. */
@@ -228,7 +229,7 @@ export class Session implements StreamSession {
   }
 
   async #launch(): Promise<void> {
-    const { clock, openCapture } = this.#parts;
+    const { clock, openRender } = this.#parts;
     const { launchTimeoutMs } = this.#settings;
     const { signal } = this.#launchAbort;
     const { targetUrl, initialData, renderOptions } = this.#request;
@@ -239,20 +240,26 @@ export class Session implements StreamSession {
     );
     try {
       const { width, height, deviceScaleFactor, frameRate, audio } = renderOptions;
-      const capture = await openCapture(
+      const render = await openRender(
         { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData },
         {
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
           onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
           onCursor: (css) => this.viewers.control.showCursor(css),
           onClipboard: (text) => this.viewers.control.showClipboard(text),
+          onVideoStats: (stats) => this.#media?.onVideoStats(stats),
+          onFrames: (codec, frames) => this.#media?.onFrames(codec, frames),
+          onKeyframe: (codec) => this.#media?.onKeyframe(codec),
+          onEncoderReplaced: (replacement) => this.#media?.onEncoderReplaced(replacement),
+          onEncodedFrame: (frame) => this.#media?.onEncodedFrame(frame),
+          onEncodedAudio: (packet) => this.#media?.onEncodedAudio(packet),
           onEnded: (error) => this.#life.fail(error),
         },
         signal,
         { streamId: this.streamId },
       );
-      this.#capture = capture;
-      if (this.#life.endReason === undefined) this.#goLive(capture);
+      this.#render = render;
+      if (this.#life.endReason === undefined) this.#goLive(render);
     } catch (thrown) {
       this.#life.fail(signal.aborted ? asError(signal.reason) : asError(thrown));
     } finally {
@@ -260,12 +267,11 @@ export class Session implements StreamSession {
     }
   }
 
-  #goLive(capture: Capture): void {
-    const { frameRate, maxBitrateBps } = this.#request.renderOptions;
+  #goLive(render: Render): void {
+    const { maxBitrateBps } = this.#request.renderOptions;
     this.#media = new SessionMedia(
       {
-        capture,
-        frameRate,
+        render,
         bitrateBps: maxBitrateBps,
         pauseGraceMs: this.#settings.pauseGraceMs,
         replayOnJoin: this.#settings.replayOnJoin,
@@ -280,13 +286,13 @@ export class Session implements StreamSession {
       },
     );
     this.#publisher.update((document) => {
-      if (document.instanceInfo !== undefined) document.instanceInfo.pid = capture.browserPid;
-      document.metadata.capture = capture.kind;
-      document.metadata.audio = capture.audio === null ? null : { codec: 'opus' };
+      if (document.instanceInfo !== undefined) document.instanceInfo.pid = render.browserPid;
+      document.metadata.capture = render.kind;
+      document.metadata.audio = render.hasAudio ? { codec: 'opus' } : null;
     });
-    this.viewers.goLive(this.#media, capture.controls);
+    this.viewers.goLive(this.#media, render.controls);
     this.#onViewerChange();
-    this.#logger.info({ capture: capture.kind, pid: capture.browserPid }, 'session is live');
+    this.#logger.info({ capture: render.kind, pid: render.browserPid }, 'session is live');
   }
 
   /** Brings the state document in line with the viewers as they are now. */
@@ -301,9 +307,9 @@ export class Session implements StreamSession {
       }
     });
     if (this.#life.endReason !== undefined) return;
-    if (this.#capture !== undefined && attached !== this.#viewerCountTold) {
+    if (this.#render !== undefined && attached !== this.#viewerCountTold) {
       this.#viewerCountTold = attached;
-      this.#capture.setViewerCount(attached);
+      this.#render.setViewerCount(attached);
     }
     this.#life.setWatched(attached > 0);
   }
@@ -326,20 +332,20 @@ export class Session implements StreamSession {
   }
 
   #sendToPage(message: unknown): void {
-    const { capture } = this.#liveOr('The page is not loaded yet');
+    const { render } = this.#liveOr('The page is not loaded yet');
     if (message === undefined) throw new StreamKitError('unprocessable', 'The message has no payload');
     if (jsonBytes(message, 'message') > MAX_MESSAGE_BYTES) {
       throw new StreamKitError('too_large', `The message is larger than ${MAX_MESSAGE_BYTES} bytes`);
     }
-    capture.sendToPage(message);
+    render.sendToPage(message);
   }
 
-  #liveOr(sentence: string): { capture: Capture; media: SessionMedia } {
+  #liveOr(sentence: string): { render: Render; media: SessionMedia } {
     if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
-    if (this.#media === undefined || this.#capture === undefined) {
+    if (this.#media === undefined || this.#render === undefined) {
       throw new StreamKitError('unavailable', sentence, { headers: { 'Retry-After': '1' } });
     }
-    return { capture: this.#capture, media: this.#media };
+    return { render: this.#render, media: this.#media };
   }
 
   async #shutDown(reason: SessionEndReason): Promise<void> {
@@ -347,9 +353,9 @@ export class Session implements StreamSession {
     const by = { clock: this.#parts.clock, logger: this.#logger };
     await closePart('viewers', this.viewers.close(reason), by);
     this.#onViewerChange();
-    await closePart('encoders', this.#media?.close(), by);
-    const captureClosed = this.#launched.then(() => this.#capture?.close());
-    await closePart('capture', captureClosed, by);
+    await closePart('media', this.#media?.close(), by);
+    const renderClosed = this.#launched.then(() => this.#render?.close());
+    await closePart('render', renderClosed, by);
     this.#publisher.update((document) => {
       delete document.instanceInfo?.pid;
     });

@@ -26,6 +26,7 @@ beforeAll(async () => {
     listenAddress: '127.0.0.1',
     targetPolicy: { allowPrivateAddresses: true },
     defaultViewport: { width: 640, height: 360 },
+    maxSessions: 4,
   });
   browser = await ViewerBrowser.launch();
 });

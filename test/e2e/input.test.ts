@@ -35,7 +35,7 @@ const WATCH_CHANNEL = `(() => {
 beforeAll(async () => {
   [server, browser] = await Promise.all([
     TestServer.start({
-      control: { policy: 'first' },
+      control: { policy: 'first', clipboard: 'press' },
       validateRequest: (request) => ({
         authorized: true,
         role: (request.url ?? '').includes('watch') ? 'viewer' : 'controller',

@@ -57,7 +57,7 @@ test('one click on the page of the server brings picture, sound and state', asyn
   await page.waitForFunction('/[1-9]\\d* fps/.test(document.body.innerText)');
 
   // Who comes first plays. The page publishes its presses with the act that a space is.
-  await page.waitForFunction('/Click to play/.test(document.body.innerText)');
+  await page.waitForFunction('/Click the picture to play/.test(document.body.innerText)');
   await page.mouse.move(300, 300);
   await page.click('#video');
   await page.keyboard.press('Space', { delay: 60 });
@@ -69,10 +69,28 @@ test('one click on the page of the server brings picture, sound and state', asyn
   // The keys of a player are not those of this page.
   expect(await page.$eval('video', ({ muted }) => muted)).toBe(false);
   await page.click('#take');
-  await page.waitForFunction('/Nobody plays/.test(document.body.innerText)');
+  await page.waitForFunction('/Nobody has control/.test(document.body.innerText)');
   await page.keyboard.press('m');
   expect(await page.$eval('video', ({ muted }) => muted)).toBe(true);
   expect(problems).toEqual([]);
+  await page.close();
+});
+
+test('a visitor opens a page by its address, in the size of a phone', async () => {
+  const server = await start();
+  const page = await browser.browser.newPage();
+  await page.goto(server.origin);
+  await page.locator('#address').fill(`${server.origin.replace('http://', '')}/scene/`);
+  await page.select('#size', '412x892');
+  await page.locator('#start-button').click();
+  await page.waitForFunction('document.querySelector("video").videoWidth === 412');
+  expect(await page.$eval('video', ({ videoHeight }) => videoHeight)).toBe(892);
+  await page.waitForFunction(
+    'document.querySelector("[data-curve=frameRate] path:not(.area)").getAttribute("d") !== ""',
+  );
+  await page.locator('#more').click();
+  await page.locator('#stop').click();
+  await page.waitForFunction('document.querySelector("#start").hidden === false');
   await page.close();
 });
 

@@ -1,7 +1,8 @@
 import { MessageChannel } from 'node:worker_threads';
 
+import { createOpenLocalRender, type LocalRenderParts } from '../../src/render/local-render.js';
 import type { Capture, CaptureListener, CaptureParameters } from '../../src/render/capture/capture.js';
-import type { ResolvedControlOptions } from '../../src/options/control-options.js';
+import { controlOptions, type ResolvedControlOptions } from '../../src/options/control-options.js';
 import type { AudioEncodeListener, VideoEncodeListener } from '../../src/render/encode/encode-thread.js';
 import { FrameTiming } from '../../src/render/encode/frame-timing.js';
 import type { EncodedFrame, VideoCodec } from '../../src/render/encode/encoded-frame.js';
@@ -34,6 +35,7 @@ import type { SessionParts, SessionSettings } from '../../src/session/session-pa
 import type { SessionRequest } from '../../src/session/session-request.js';
 import { parseSessionRequest } from '../../src/session/session-request.js';
 import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
+import { FakeMachine } from './fake-machine.js';
 import { VirtualClock } from './virtual-clock.js';
 
 /** One launch as the session asked for it; the test decides how it ends. */
@@ -124,6 +126,7 @@ export class FakeProducer implements Producer {
   readonly sent: RtpPayloads[] = [];
   readonly consumers = new Set<FakeConsumer>();
   readonly bitratesBps: number[] = [];
+  readonly needsFrames = true;
 
   constructor(
     readonly kind: 'video' | 'audio',
@@ -169,6 +172,9 @@ export class FakeConsumer implements Consumer {
   }
 }
 
+/** What `control` is without the option. */
+export const testControl = controlOptions(undefined, 'control');
+
 /** Every part of a session in a form that does nothing and writes down what it was asked. */
 export class FakeParts implements SessionParts {
   readonly clock = new VirtualClock();
@@ -182,6 +188,7 @@ export class FakeParts implements SessionParts {
   readonly observed: [SessionEventName, object][] = [];
   readonly figures = newSessionFigures();
   readonly messagesToPage: unknown[] = [];
+  readonly machine = new FakeMachine();
   viewerCount = 0;
   snapshotResult: () => Promise<Uint8Array> = () => Promise.resolve(new Uint8Array([1, 2, 3]));
   closeCapture: () => Promise<void> = () => Promise.resolve();
@@ -224,7 +231,7 @@ export class FakeParts implements SessionParts {
     },
   };
 
-  readonly openCapture: SessionParts['openCapture'] = (parameters, listener, signal) =>
+  readonly #openCapture: LocalRenderParts['openCapture'] = (parameters, listener, signal) =>
     new Promise((resolve, reject) => {
       const onAbort = (): void => reject(new Error('The launch was given up'));
       signal.addEventListener('abort', onAbort);
@@ -237,7 +244,7 @@ export class FakeParts implements SessionParts {
       });
     });
 
-  readonly openVideoEncodeThread: SessionParts['openVideoEncodeThread'] = (_parameters, listener) => {
+  readonly #openVideoEncodeThread: LocalRenderParts['openVideoEncodeThread'] = (_parameters, listener) => {
     this.videoListener = listener;
     return {
       start: (codec, bitrateBps) => void this.events.push(`video start ${codec} ${bitrateBps}`),
@@ -247,6 +254,7 @@ export class FakeParts implements SessionParts {
       reconfigure: ({ width, height, frameRate }) =>
         void this.events.push(`video ${width}x${height} at ${frameRate}`),
       refresh: () => void this.events.push('refresh'),
+      tap: () => undefined,
       close: () => {
         this.events.push('video thread closed');
         return Promise.resolve();
@@ -254,17 +262,25 @@ export class FakeParts implements SessionParts {
     };
   };
 
-  readonly openAudioEncodeThread: SessionParts['openAudioEncodeThread'] = (_source, listener) => {
+  readonly #openAudioEncodeThread: LocalRenderParts['openAudioEncodeThread'] = (_parameters, listener) => {
     this.audioListener = listener;
     return {
       start: () => void this.events.push('audio start'),
       stop: () => void this.events.push('audio stop'),
+      tap: () => undefined,
       close: () => {
         this.events.push('audio thread closed');
         return Promise.resolve();
       },
     };
   };
+
+  readonly openRender: SessionParts['openRender'] = createOpenLocalRender({
+    openCapture: (...parameters) => this.#openCapture(...parameters),
+    openVideoEncodeThread: (...parameters) => this.#openVideoEncodeThread(...parameters),
+    openAudioEncodeThread: (...parameters) => this.#openAudioEncodeThread(...parameters),
+    nowUs: () => this.clock.nowUs(),
+  });
 
   readonly createVideoPayloader = () => ({ payload: (frame: EncodedFrame) => fakePayloads(frame) });
   readonly createFrameTiming = () => new FrameTiming();
@@ -288,7 +304,7 @@ export class FakeParts implements SessionParts {
 
   /** Commands to the page, in order. */
   readonly commands: [name: string, parameters: any][] = [];
-  controlOptions: ResolvedControlOptions = { policy: 'first', shared: false };
+  controlOptions: ResolvedControlOptions = testControl;
 
   readonly openRemoteControl: SessionParts['openRemoteControl'] = (parameters) =>
     createRemoteControl(this.controlOptions, this.clock)(parameters);
@@ -302,6 +318,7 @@ export class FakeParts implements SessionParts {
         port: new MessageChannel().port1,
         width: parameters.width,
         height: parameters.height,
+        deviceScaleFactor: parameters.deviceScaleFactor,
       },
       audio: this.hasAudio && parameters.audio ? { kind: 'ring', path: '/ring' } : null,
       controls: {

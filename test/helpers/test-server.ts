@@ -37,6 +37,7 @@ export class TestServer {
       listenAddress: '127.0.0.1',
       targetPolicy: { allowPrivateAddresses: true },
       defaultViewport: { width: 640, height: 360 },
+      maxSessions: 4,
       onError: (error) => void errors.push(error),
       ...options,
     });

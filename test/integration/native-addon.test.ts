@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -23,6 +24,7 @@ const PRODUCER: NativeProducerParameters = {
   keyframeIntervalMinMs: 300,
   historyMs: 1000,
   gopReplay: false,
+  targetBitrateBps: 4_000_000,
 };
 
 const CONSUMER: NativeConsumerParameters = {
@@ -40,13 +42,6 @@ const CONSUMER: NativeConsumerParameters = {
   targetBitrateBps: 4_000_000,
 };
 
-const keysOf = (saltBytes: number) => ({
-  localMasterKey: Buffer.alloc(16, 1),
-  localMasterSalt: Buffer.alloc(saltBytes, 2),
-  remoteMasterKey: Buffer.alloc(16, 3),
-  remoteMasterSalt: Buffer.alloc(saltBytes, 4),
-});
-
 /** Runs a script in a Node of its own. @returns what it printed; rejects where it does not end, or not with 0 */
 async function runScript(script: string): Promise<string> {
   // What makes an event of an endpoint `a` with the password `b`.
@@ -58,6 +53,7 @@ async function runScript(script: string): Promise<string> {
     env: {
       ...process.env,
       CHECK: check.bytes.toString('hex'),
+      PLANE_HOST: pathToFileURL(join(import.meta.dirname, '../../dist/fanout/native-plane-host.js')).href,
       ADDON: join(import.meta.dirname, '../../native/build/Release/media_plane.node'),
     },
   });
@@ -94,10 +90,9 @@ describe.skipIf(addon === undefined)('the surface of the addon', () => {
     expect(() => plane.bind(LOOPBACK, 65_536)).toThrow(/65535/);
   });
 
-  it('refuses keys of the wrong length, used SSRCs and what is closed, and ignores late calls', () => {
+  it('refuses used SSRCs and what is closed, and ignores late calls', () => {
     const endpoint = plane.createEndpoint('ufrag', 'password');
-    expect(() => plane.createTransport(endpoint, { profile: 7, ...keysOf(14) })).toThrow(/localMasterSalt/);
-    const transport = plane.createTransport(endpoint, { profile: 1, ...keysOf(14) });
+    const transport = plane.createTransport(endpoint);
     const producer = plane.createProducer(PRODUCER);
     const consumer = plane.consume(transport, producer, CONSUMER);
     expect(() => plane.consume(transport, producer, { ...CONSUMER, ssrc: 3 })).toThrow(/SSRC/);
@@ -151,6 +146,33 @@ describe.skipIf(addon === undefined)('the surface of the addon', () => {
         for (let i = 0; i < 5; i += 1) createPlane({}, () => {}).bind('127.0.0.1', 0);
         console.log('ends');`),
     ).toBe('ends');
+  });
+
+  it('throws if the system gives it no thread, which is unavailable to a router', async () => {
+    // Limits of this kind do not hold for root, so the process is nobody from then on.
+    expect(
+      await runScript(`${LOAD}
+        import { execFileSync } from 'node:child_process';
+        const { NativePlaneHost } = await import(process.env.PLANE_HOST);
+        const logger = { error() {}, debug() {} };
+        NativePlaneHost.acquire({ createPlane }, 0, logger).release();
+        execFileSync('prlimit', ['--pid', String(process.pid), '--nproc=1:1']);
+        if (process.getuid() === 0) process.setuid(65534);
+        for (const start of [
+          () => createPlane({}, () => {}),
+          () => NativePlaneHost.acquire({ createPlane }, 0, logger),
+        ]) {
+          try {
+            start();
+          } catch (error) {
+            console.log(error.code, error.message);
+          }
+        }`),
+    ).toBe(
+      ['EAGAIN', 'unavailable']
+        .map((code) => `${code} The media plane could not start its thread: EAGAIN`)
+        .join('\n'),
+    );
   });
 
   it('ends with process.exit() and with a worker that is terminated while events come in', async () => {

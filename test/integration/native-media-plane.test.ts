@@ -322,7 +322,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
          const plane = require(workerData).createPlane({}, () => undefined);
          const { port } = plane.bind('127.0.0.1', 0);
          plane.createProducer({ kind: 'video', clockRateHz: 90000, keyframeIntervalMinMs: 300, historyMs: 1000,
-                                gopReplay: true });
+                                gopReplay: true, targetBitrateBps: 1 });
          parentPort.postMessage(port);
          parentPort.on('message', () => undefined);`,
         { eval: true, workerData: addonFile() },

@@ -9,7 +9,7 @@ import { restricts, type TargetPolicy } from '../../options/target-policy-option
 import { findBrowser } from './browser-discovery.js';
 import { EgressProxy } from '../../egress/egress-proxy.js';
 import { signalProcess } from '../../base/process-table.js';
-import { createProfileDirectory, killBrowsersOf, removeProfileDirectory } from './profile-directory.js';
+import { killBrowsersOf, removeProfileDirectory } from './profile-directory.js';
 import { TimeoutError, withTimeout } from '../../base/with-timeout.js';
 
 const SIGTERM_GRACE_MS = 2_000;
@@ -52,7 +52,10 @@ export interface BrowserParameters {
   readonly targetPolicy: TargetPolicy;
   /** The page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused?: ((errorType: string) => void) | undefined;
-  readonly ringBytes: number;
+  /** Exists and is empty. */
+  readonly profileDirectory: string;
+  /** See `OpenCaptureOptions`. */
+  readonly egressProxy?: string | undefined;
   /** Of the tab that is rendered. */
   readonly deviceScaleFactor: number;
   readonly launchTimeoutMs: number;
@@ -68,8 +71,10 @@ export class BrowserProcess {
   readonly page: Page;
   readonly cdp: CDPSession;
   readonly profileDirectory: string;
-  /** Through which everything goes; undefined: the browser is not contained. */
-  readonly egress: EgressProxy | undefined;
+  /** Everything goes through the proxy. */
+  readonly isContained: boolean;
+  /** Undefined: there is none, or it is another process's. */
+  readonly #egress: EgressProxy | undefined;
   readonly pid: number;
   readonly #logger: Logger;
   readonly #hangTimeoutMs: number;
@@ -82,7 +87,7 @@ export class BrowserProcess {
     browser: Browser,
     page: Page,
     cdp: CDPSession,
-    profileDirectory: string,
+    proxyOrigin: string | undefined,
     egress: EgressProxy | undefined,
     parameters: BrowserParameters,
     onLost: (error: StreamKitError) => void,
@@ -90,8 +95,9 @@ export class BrowserProcess {
     this.browser = browser;
     this.page = page;
     this.cdp = cdp;
-    this.profileDirectory = profileDirectory;
-    this.egress = egress;
+    this.profileDirectory = parameters.profileDirectory;
+    this.isContained = proxyOrigin !== undefined;
+    this.#egress = egress;
     this.pid = browser.process()?.pid ?? 0;
     this.#logger = parameters.logger;
     this.#hangTimeoutMs = parameters.hangTimeoutMs;
@@ -111,9 +117,9 @@ export class BrowserProcess {
     onLost: (error: StreamKitError) => void,
     signal: AbortSignal,
   ): Promise<BrowserProcess> {
-    const { launchOptions, captureTitle, targetPolicy, onEgressRefused, logger } = parameters;
+    const { launchOptions, captureTitle, targetPolicy, onEgressRefused, logger, profileDirectory } =
+      parameters;
     const executablePath = await findBrowser(launchOptions.executablePath);
-    const profileDirectory = await createProfileDirectory(parameters.ringBytes);
     let browser: Browser | undefined;
     let egress: EgressProxy | undefined;
     // Puppeteer kills the browser whenever its signal is aborted, long after the launch too; `signal` outlives it.
@@ -122,9 +128,10 @@ export class BrowserProcess {
     signal.addEventListener('abort', giveUp, { once: true });
     try {
       signal.throwIfAborted();
-      if (restricts(targetPolicy)) {
+      if (restricts(targetPolicy) && parameters.egressProxy === undefined) {
         egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, onEgressRefused);
       }
+      const proxyOrigin = parameters.egressProxy ?? egress?.origin;
       const { default: puppeteer } = await import('puppeteer');
       browser = await puppeteer.launch({
         timeout: parameters.launchTimeoutMs,
@@ -150,7 +157,7 @@ export class BrowserProcess {
           `--force-device-scale-factor=${parameters.deviceScaleFactor}`,
           ...(launchOptions.args ?? []),
           // Of a flag that comes twice the last counts.
-          ...(egress === undefined ? [] : containment(egress.origin)),
+          ...(proxyOrigin === undefined ? [] : containment(proxyOrigin)),
         ],
       });
       const [firstPage] = await browser.pages();
@@ -158,7 +165,7 @@ export class BrowserProcess {
       const cdp = await page.createCDPSession();
       await withTimeout(untilTitled(cdp, captureTitle, signal), parameters.launchTimeoutMs);
       signal.throwIfAborted();
-      return new BrowserProcess(browser, page, cdp, profileDirectory, egress, parameters, onLost);
+      return new BrowserProcess(browser, page, cdp, proxyOrigin, egress, parameters, onLost);
     } catch (error) {
       await end(browser, profileDirectory, egress);
       if (signal.aborted)
@@ -173,7 +180,7 @@ export class BrowserProcess {
   close(): Promise<void> {
     this.#lost = true;
     clearInterval(this.#heartbeat);
-    this.#closing ??= end(this.browser, this.profileDirectory, this.egress);
+    this.#closing ??= end(this.browser, this.profileDirectory, this.#egress);
     return this.#closing;
   }
 

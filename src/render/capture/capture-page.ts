@@ -8,6 +8,7 @@ import { StreamKitError } from '../../base/errors.js';
 import type { CaptureFormat } from './capture.js';
 import type { ColourMatrix } from './video-frame.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './frame-ring.js';
+import type { PageSize } from './page-geometry.js';
 import { withTimeout } from '../../base/with-timeout.js';
 
 const HTML =
@@ -20,6 +21,8 @@ export interface CapturePageParameters {
   readonly width: number;
   readonly height: number;
   readonly frameRate: number;
+  /** Size to ask the capturer for, pixels. */
+  readonly captured: PageSize;
   readonly video: boolean;
   readonly audio: boolean;
 }
@@ -66,6 +69,7 @@ export class CapturePage {
   /**
    * Opens the tab and begins to capture the one whose title the browser was told at its start; paused at first.
    * @param onFailed - the browser ended the capture.
+   * @param onWarned - something came that could not be used.
    * @throws StreamKitError `capture_failed` where tab capture is not to be had.
    */
   static async open(
@@ -74,6 +78,7 @@ export class CapturePage {
     renderedPage: Page,
     parameters: CapturePageParameters,
     onFailed: (message: string) => void,
+    onWarned: (message: string) => void,
   ): Promise<CapturePage> {
     const origin = `https://${randomBytes(16).toString('hex')}.invalid`;
     const page = await browser.newPage();
@@ -86,6 +91,7 @@ export class CapturePage {
       );
     });
     await page.exposeFunction('captureFailed', onFailed);
+    await page.exposeFunction('captureWarned', onWarned);
     await page.goto(`${origin}/`, { waitUntil: 'load' });
     // Only a tab in front is painted.
     await renderedPage.bringToFront();
@@ -114,14 +120,21 @@ export class CapturePage {
     await this.#page.evaluate(() => (globalThis as unknown as CaptureWindow).capture.pause());
   }
 
-  /** @param resizeTab - called while no pictures are taken. */
-  async reconfigure(format: CaptureFormat, resizeTab: () => Promise<void>): Promise<void> {
+  /**
+   * @param captured - size to ask the capturer for, pixels.
+   * @param resizeTab - called while no pictures are taken.
+   */
+  async reconfigure(
+    format: CaptureFormat,
+    captured: PageSize,
+    resizeTab: () => Promise<void>,
+  ): Promise<void> {
     const layout = frameRingLayout(format.width, format.height);
     // The tab first: with the next picture the browser then captures in the new size.
     await resizeTab();
     await this.#page.evaluate(
       (request) => (globalThis as unknown as CaptureWindow).capture.reconfigure(request),
-      { ...format, layout },
+      { ...format, captured, layout },
     );
   }
 

@@ -19,6 +19,8 @@ export interface CaptureParameters {
   readonly audio: boolean;
   /** What the page finds in `window.streamKit.initialData`; JSON. */
   readonly initialData: unknown;
+  /** Origins besides that of `targetUrl` whose documents have `window.streamKit`. Default none. */
+  readonly bridgeOrigins?: readonly string[];
 }
 
 /** What can change of a capture while it runs. */
@@ -48,7 +50,14 @@ export type VideoSource =
       readonly width: number;
       readonly height: number;
     }
-  | { readonly kind: 'jpeg'; readonly port: MessagePort; readonly width: number; readonly height: number };
+  | {
+      readonly kind: 'jpeg';
+      readonly port: MessagePort;
+      readonly width: number;
+      readonly height: number;
+      /** Of the page: where it does not divide the size, the pictures are cut to what is to be shown. */
+      readonly deviceScaleFactor: number;
+    };
 
 /** Where an encoding thread finds raw samples: the audio part of the same shared file. */
 export interface AudioSource {

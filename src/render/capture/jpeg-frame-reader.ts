@@ -11,6 +11,8 @@ import {
 } from 'node-av/constants';
 import { Codec, CodecContext, Frame, Packet, SoftwareScaleContext } from 'node-av/lib';
 
+import { pageGeometry } from './page-geometry.js';
+import type { VideoSource } from './capture.js';
 import type { ScreencastFrame } from './screencast-frame.js';
 import type { VideoFrame, VideoFrameReader } from './video-frame.js';
 
@@ -20,6 +22,9 @@ import type { VideoFrame, VideoFrameReader } from './video-frame.js';
  */
 export class JpegFrameReader implements VideoFrameReader {
   readonly #port: MessagePort;
+  readonly #deviceScaleFactor: number;
+  /** What is to be shown of the page, as fractions of its width and height. */
+  #shown = { width: 1, height: 1 };
   readonly #decoder = new CodecContext();
   readonly #scaler = new SoftwareScaleContext();
   readonly #packet = new Packet();
@@ -30,8 +35,10 @@ export class JpegFrameReader implements VideoFrameReader {
   #closed = false;
 
   /** @param onReady - called when there is something new to take. */
-  constructor(port: MessagePort, width: number, height: number, onReady: () => void) {
+  constructor(source: Extract<VideoSource, { kind: 'jpeg' }>, onReady: () => void) {
+    const { port, width, height } = source;
     this.#port = port;
+    this.#deviceScaleFactor = source.deviceScaleFactor;
     const codec = Codec.findDecoder(AV_CODEC_ID_MJPEG);
     if (!codec) throw new Error('FFmpeg was built without its JPEG decoder.');
     this.#decoder.allocContext3(codec);
@@ -72,6 +79,8 @@ export class JpegFrameReader implements VideoFrameReader {
   }
 
   resize(width: number, height: number): void {
+    const { viewport, shown } = pageGeometry({ width, height }, this.#deviceScaleFactor);
+    this.#shown = { width: shown.width / viewport.width, height: shown.height / viewport.height };
     const converted = this.#converted;
     converted.unref();
     converted.width = width;
@@ -112,6 +121,8 @@ export class JpegFrameReader implements VideoFrameReader {
     // The JPEG says nothing of them; left unknown, a conversion of primaries would be attempted.
     this.#decoded.colorPrimaries = AVCOL_PRI_BT709;
     this.#decoded.colorTrc = AVCOL_TRC_BT709;
+    this.#decoded.width = Math.round(this.#decoded.width * this.#shown.width);
+    this.#decoded.height = Math.round(this.#decoded.height * this.#shown.height);
     return this.#scaler.scaleFrameSync(this.#converted, this.#decoded) >= 0;
   }
 

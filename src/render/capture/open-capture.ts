@@ -8,8 +8,6 @@ import type { TargetPolicy } from '../../options/target-policy-options.js';
 import { BrowserProcess } from './browser-process.js';
 import { CapturePage } from './capture-page.js';
 import type { Capture, CaptureKind, OpenCapture } from './capture.js';
-import { audioFileBytes, frameRingLayout, videoFileBytes } from './frame-ring.js';
-import { sweepProfileDirectories } from './profile-directory.js';
 import { RenderedPage } from './rendered-page.js';
 import { ScreencastCapture } from './screencast-capture.js';
 import { onceEnded, TabCapture } from './tab-capture.js';
@@ -21,28 +19,24 @@ export interface OpenCaptureOptions {
   readonly launchTimeoutMs: number;
   /** A browser or page that does not answer for this long has hung. Default 15 000. */
   readonly hangTimeoutMs?: number;
+  /** For the browser's profile and the shared files: exists and is empty. Removed with the browser. */
+  readonly profileDirectory: string;
   /** What pages may reach. */
   readonly targetPolicy: TargetPolicy;
+  /** A proxy that enforces it, as `http://user:password@host:port`; undefined: this process opens one if need be. */
+  readonly egressProxy?: string | undefined;
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused?: (errorType: string) => void;
   readonly logger: Logger;
 }
 
-/**
- * Makes the function that opens captures in browsers of this machine. Begins by clearing up after servers that were
- * killed.
- */
+/** Makes the function that opens captures in browsers of this machine. */
 export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
   const { launchOptions, launchTimeoutMs } = options;
-  const swept = sweepProfileDirectories(options.logger).catch((error: unknown) => {
-    options.logger.warn({ err: asError(error) }, 'could not look for the profiles of servers that are gone');
-  });
   return async (parameters, listener, signal, logContext): Promise<Capture> => {
-    await swept;
     const logger = options.logger.child({ ...logContext });
     const { width, height, deviceScaleFactor, frameRate, audio } = parameters;
     const size = { width, height };
-    const layout = frameRingLayout(width, height);
     const captureTitle = `capture-${randomBytes(16).toString('hex')}`;
     const onEnded = onceEnded((error) => listener.onEnded(error));
     const browserProcess = await BrowserProcess.launch(
@@ -50,7 +44,8 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
         launchOptions,
         captureTitle,
         deviceScaleFactor,
-        ringBytes: videoFileBytes(layout) + audioFileBytes(layout),
+        profileDirectory: options.profileDirectory,
+        egressProxy: options.egressProxy,
         targetPolicy: options.targetPolicy,
         onEgressRefused: options.onEgressRefused,
         launchTimeoutMs,
@@ -66,10 +61,17 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
       const { page, browser, profileDirectory } = browserProcess;
       const renderedPage = await RenderedPage.prepare(browserProcess, parameters, listener, logger);
       const openCapturePage = (video: boolean): Promise<CapturePage> =>
-        CapturePage.open(browser, profileDirectory, page, { ...size, frameRate, video, audio }, (message) => {
-          logger.warn({ reason: message }, 'the browser ended the capture');
-          onEnded(new StreamKitError('capture_failed', 'The browser ended the capture.'));
-        });
+        CapturePage.open(
+          browser,
+          profileDirectory,
+          page,
+          { ...size, captured: renderedPage.geometryOf(size).captured, frameRate, video, audio },
+          (message) => {
+            logger.warn({ reason: message }, 'the browser ended the capture');
+            onEnded(new StreamKitError('capture_failed', `The browser ended the capture: ${message}`));
+          },
+          (message) => logger.warn({ reason: message }, 'a picture could not be used'),
+        );
 
       let capture: Capture | undefined;
       if (options.capture !== 'screencast') {

@@ -12,6 +12,6 @@ export function openFrameReader(source: VideoSource, onReady: () => void): Video
     case 'ring':
       return new VideoRingReader(source, onReady);
     case 'jpeg':
-      return new JpegFrameReader(source.port, source.width, source.height, onReady);
+      return new JpegFrameReader(source, onReady);
   }
 }

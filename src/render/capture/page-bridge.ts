@@ -25,12 +25,17 @@ function installStreamKit(
   initialDataJson: string,
   bytesMax: number,
   depthMax: number,
+  origins: readonly string[],
 ): void {
-  const scope = globalThis as unknown as Record<string, unknown> & { top: unknown; self: unknown };
+  const scope = globalThis as unknown as Record<string, unknown> & {
+    top: unknown;
+    self: unknown;
+    location: { origin: string };
+  };
   const send = scope[bindingName] as ((message: string) => void) | undefined;
   // oxlint-disable-next-line typescript/no-dynamic-delete -- no frame may keep the binding.
   delete scope[bindingName];
-  if (!send || scope.top !== scope.self) return;
+  if (!send || scope.top !== scope.self || !origins.includes(scope.location.origin)) return;
 
   // Without recursion: what a client sends may be nested deeper than the stack of a page reaches.
   const freeze = (value: unknown): unknown => {
@@ -82,7 +87,9 @@ function installStreamKit(
       send(encode('message', message));
     },
   };
-  Object.defineProperty(scope, 'streamKit', { value: Object.freeze(streamKit), enumerable: true });
+  // Configurable, or a script that declares a name `streamKit` of its own would not run at all.
+  const descriptor = { enumerable: true, configurable: true, writable: true };
+  Object.defineProperty(scope, 'streamKit', { value: Object.freeze(streamKit), ...descriptor });
   const { parse } = JSON;
   Object.defineProperty(scope, Symbol.for(receiverName), {
     value: (event: string, json: string) => {
@@ -121,10 +128,16 @@ export class PageBridge {
     this.#logger = logger;
   }
 
-  /** Installs the bridge into every document that the page loads from now on. */
+  /**
+   * Installs the bridge into every document of these origins that the page loads from now on. Others, to which the page
+   * may lead, see neither the initial data nor the messages.
+   *
+   * @param origins - as `location.origin` gives them.
+   */
   static async install(
     cdp: CDPSession,
     initialData: unknown,
+    origins: readonly string[],
     listener: PageBridgeListener,
     logger: Logger,
   ): Promise<PageBridge> {
@@ -142,6 +155,7 @@ export class PageBridge {
       JSON.stringify(initialData ?? null),
       MESSAGE_BYTES_MAX,
       DEPTH_MAX,
+      origins,
     ];
     await cdp.send('Page.addScriptToEvaluateOnNewDocument', {
       source: `(${installStreamKit.toString()})(${parameters.map((value) => JSON.stringify(value)).join(',')})`,

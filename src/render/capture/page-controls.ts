@@ -3,8 +3,10 @@ import type { CDPSession, Protocol } from 'puppeteer';
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { FrameScripts } from './frame-scripts.js';
+import type { PageSize } from './page-geometry.js';
 import { type GamepadState, installDevices, watchPointer } from './page-scripts.js';
 
+export type { PageSize } from './page-geometry.js';
 export type { GamepadState } from './page-scripts.js';
 
 /** The commands of the DevTools protocol by which input is made, with their parameters. */
@@ -17,14 +19,9 @@ export interface InputCommands {
   'Emulation.setTouchEmulationEnabled': Protocol.Emulation.SetTouchEmulationEnabledRequest;
 }
 
-export interface PageSize {
-  readonly width: number;
-  readonly height: number;
-}
-
 /** Where the input for a page goes. */
 export interface PageControls {
-  /** Size of the page as it is now, CSS pixels: the unit of the commands. */
+  /** Size of what the picture shows of the page now, CSS pixels, perhaps fractional: the unit of the commands. */
   readonly viewport: PageSize;
   /** Resolves when the page has had it. Rejects where there is no page to have it. */
   send<C extends keyof InputCommands>(command: C, parameters: InputCommands[C]): Promise<void>;

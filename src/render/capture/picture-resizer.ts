@@ -8,6 +8,7 @@ import {
 import { Codec, CodecContext, FFmpegError, Frame, Packet, Rational, SoftwareScaleContext } from 'node-av/lib';
 
 import { StreamKitError } from '../../base/errors.js';
+import type { PageSize } from './page-geometry.js';
 
 /** FFmpeg's quantiser scale for the JPEG encoder: 2 is best, 31 worst. */
 const JPEG_QSCALE = 3;
@@ -17,8 +18,16 @@ function check(result: number, what: string): void {
   FFmpegError.throwIfError(result, what);
 }
 
-/** Decodes a PNG, scales it to `width` with its aspect kept, and encodes it again; off the event loop. */
-export async function resizePicture(png: Buffer, format: 'png' | 'jpeg', width: number): Promise<Uint8Array> {
+/**
+ * Decodes a PNG, cuts it to `shown` from its top left corner, scales it to `width` with its aspect kept, and encodes it
+ * again; off the event loop. All sizes in pixels.
+ */
+export async function resizePicture(
+  png: Buffer,
+  format: 'png' | 'jpeg',
+  width: number,
+  shown: PageSize,
+): Promise<Uint8Array> {
   using decoder = new CodecContext();
   using encoder = new CodecContext();
   using compressed = new Packet();
@@ -42,6 +51,8 @@ export async function resizePicture(png: Buffer, format: 'png' | 'jpeg', width: 
   check(await decoder.sendPacket(compressed), 'decode the picture');
   check(await decoder.receiveFrame(source), 'decode the picture');
 
+  source.width = Math.min(source.width, shown.width);
+  source.height = Math.min(source.height, shown.height);
   scaled.width = width;
   scaled.height = Math.max(1, Math.round((source.height * width) / source.width));
   scaled.format = format === 'png' ? AV_PIX_FMT_RGB24 : AV_PIX_FMT_YUVJ420P;

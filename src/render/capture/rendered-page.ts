@@ -7,12 +7,19 @@ import type { BrowserProcess } from './browser-process.js';
 import { PROXY_ERROR, PROXY_STATUS } from '../../egress/egress-proxy.js';
 import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
-import { type PageControlsListener, type PageSize, TabControls } from './page-controls.js';
+import { loadFirstDocument } from './first-document.js';
+import { type PageControlsListener, TabControls } from './page-controls.js';
+import { pageGeometry, type PageGeometry, type PageSize } from './page-geometry.js';
 import { resizePicture } from './picture-resizer.js';
 
 /** The window around the page is as small as can be; pages that ask for its size mean that of the page. */
-const WINDOW_SIZE_SCRIPT = `for (const side of ['Width', 'Height'])
-  Object.defineProperty(window, 'outer' + side, { get: () => window['inner' + side], enumerable: true });`;
+const WINDOW_SIZE_SCRIPT = `for (const side of ['Width', 'Height']) {
+  const name = 'outer' + side;
+  const descriptor = { enumerable: true, configurable: true };
+  // As in Web IDL's [Replaceable].
+  const set = (value) => Object.defineProperty(window, name, { value, writable: true, ...descriptor });
+  Object.defineProperty(window, name, { get: () => window['inner' + side], set, ...descriptor });
+}`;
 const SNAPSHOT_TIMEOUT_MS = 5_000;
 const JPEG_QUALITY = 85;
 
@@ -21,7 +28,7 @@ export class RenderedPage {
   readonly #page: Page;
   readonly #cdp: CDPSession;
   readonly #bridge: PageBridge;
-  readonly #deviceScaleFactor: number;
+  readonly deviceScaleFactor: number;
   readonly #throughProxy: boolean;
   /** Where input for the page goes. */
   readonly controls: TabControls;
@@ -37,10 +44,10 @@ export class RenderedPage {
     this.#page = browserProcess.page;
     this.#cdp = browserProcess.cdp;
     this.#bridge = bridge;
-    this.#throughProxy = browserProcess.egress !== undefined;
+    this.#throughProxy = browserProcess.isContained;
     this.controls = controls;
     this.#size = size;
-    this.#deviceScaleFactor = deviceScaleFactor;
+    this.deviceScaleFactor = deviceScaleFactor;
   }
 
   /** Prepares the tab; nothing is loaded yet. */
@@ -53,10 +60,10 @@ export class RenderedPage {
     const { page, cdp } = browserProcess;
     const { width, height, deviceScaleFactor } = parameters;
     const size = { width, height };
-    const viewport = (): PageSize => cssSize(size, deviceScaleFactor);
+    const shown = (): PageSize => pageGeometry(size, deviceScaleFactor).shown;
     const [bridge, controls] = await Promise.all([
-      PageBridge.install(cdp, parameters.initialData, listener, logger),
-      TabControls.install(cdp, viewport, listener, logger),
+      PageBridge.install(cdp, parameters.initialData, bridgeOrigins(parameters), listener, logger),
+      TabControls.install(cdp, shown, listener, logger),
       setSize(cdp, parameters),
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
       cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: WINDOW_SIZE_SCRIPT }),
@@ -79,10 +86,7 @@ export class RenderedPage {
   /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
   async navigate(targetUrl: string, timeoutMs: number): Promise<void> {
     try {
-      const response = await this.#page.goto(targetUrl, {
-        waitUntil: 'domcontentloaded',
-        timeout: timeoutMs,
-      });
+      const response = await loadFirstDocument(this.#page, this.#cdp, targetUrl, timeoutMs);
       // Without TLS no header of this name passes the proxy but its own; whatever else has one is a site with a page.
       const { [PROXY_STATUS]: proxyStatus = '' } =
         this.#throughProxy && response?.url().startsWith('http:') === true ? response.headers() : {};
@@ -99,7 +103,12 @@ export class RenderedPage {
   /** The page sees its viewport change, as in a window that is resized. */
   async resize({ width, height }: { readonly width: number; readonly height: number }): Promise<void> {
     Object.assign(this.#size, { width, height });
-    await setSize(this.#cdp, { width, height, deviceScaleFactor: this.#deviceScaleFactor });
+    await setSize(this.#cdp, { width, height, deviceScaleFactor: this.deviceScaleFactor });
+  }
+
+  /** How the page is laid out for a picture of this size, pixels. */
+  geometryOf(picture: PageSize): PageGeometry {
+    return pageGeometry(picture, this.deviceScaleFactor);
   }
 
   setViewerCount(count: number): void {
@@ -112,7 +121,10 @@ export class RenderedPage {
 
   /** @throws StreamKitError `unavailable` when the browser gives no picture in time. */
   async snapshot({ format, width }: SnapshotParameters): Promise<Uint8Array> {
-    const resize = width !== undefined && width !== this.#size.width;
+    const { width: fullWidth } = this.#size;
+    const { viewport, shown } = this.geometryOf(this.#size);
+    const isExact = viewport.width === shown.width && viewport.height === shown.height;
+    const resize = !isExact || (width !== undefined && width !== fullWidth);
     const screenshot = this.#cdp.send('Page.captureScreenshot', {
       format: resize ? 'png' : format,
       ...(format === 'jpeg' && !resize ? { quality: JPEG_QUALITY } : {}),
@@ -121,7 +133,7 @@ export class RenderedPage {
     try {
       const { data } = await withTimeout(screenshot, SNAPSHOT_TIMEOUT_MS);
       const picture = Buffer.from(data, 'base64');
-      return resize ? await resizePicture(picture, format, width) : picture;
+      return resize ? await resizePicture(picture, format, width ?? fullWidth, { ...this.#size }) : picture;
     } catch (error) {
       if (error instanceof StreamKitError) throw error;
       const message = `The page gave no picture${error instanceof TimeoutError ? ' in time' : ''}.`;
@@ -135,15 +147,18 @@ export class RenderedPage {
   }
 }
 
-type PictureSize = Pick<CaptureParameters, 'width' | 'height' | 'deviceScaleFactor'>;
-
-function cssSize({ width, height }: PageSize, deviceScaleFactor: number): PageSize {
-  return { width: Math.round(width / deviceScaleFactor), height: Math.round(height / deviceScaleFactor) };
+/** An http target is often answered by the same host over https. */
+function bridgeOrigins({ targetUrl, bridgeOrigins: added = [] }: CaptureParameters): string[] {
+  const secure = new URL(targetUrl);
+  if (secure.protocol === 'http:' && secure.port === '') secure.protocol = 'https:';
+  return [new URL(targetUrl).origin, secure.origin, ...added];
 }
+
+type PictureSize = Pick<CaptureParameters, 'width' | 'height' | 'deviceScaleFactor'>;
 
 async function setSize(cdp: CDPSession, size: PictureSize): Promise<void> {
   const { deviceScaleFactor } = size;
-  const { width, height } = cssSize(size, deviceScaleFactor);
+  const { width, height } = pageGeometry(size, deviceScaleFactor).viewport;
   await cdp.send('Emulation.setDeviceMetricsOverride', {
     width,
     height,

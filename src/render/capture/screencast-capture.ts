@@ -45,7 +45,8 @@ export class ScreencastCapture implements Capture {
     this.#width = size.width;
     this.#height = size.height;
     this.browserPid = browserProcess.pid;
-    this.video = { kind: 'jpeg', port: this.#channel.port2, ...size };
+    const { deviceScaleFactor } = renderedPage;
+    this.video = { kind: 'jpeg', port: this.#channel.port2, deviceScaleFactor, ...size };
     this.audio = capturePage?.hasAudio === true ? { kind: 'ring', path: capturePage.paths.audio } : null;
     // The browser sends at most three pictures ahead of their acknowledgement. The encoding thread gives it on receipt,
     // before it decodes, so that the next one is under way meanwhile and yet no more than three ever wait.
@@ -82,12 +83,14 @@ export class ScreencastCapture implements Capture {
   async resume(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
+    const { captured } = this.#renderedPage.geometryOf({ width: this.#width, height: this.#height });
     await Promise.all([
       this.#cdp.send('Page.startScreencast', {
         format: 'jpeg',
         quality: JPEG_QUALITY,
-        maxWidth: this.#width,
-        maxHeight: this.#height,
+        // As large as the page is: what lies beyond the picture is cut off after that.
+        maxWidth: captured.width,
+        maxHeight: captured.height,
         everyNthFrame: 1,
       }),
       this.#capturePage?.resume(),

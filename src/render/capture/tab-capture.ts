@@ -41,7 +41,8 @@ export class TabCapture implements Capture {
   }
 
   async reconfigure(format: CaptureFormat): Promise<void> {
-    await this.#capturePage.reconfigure(format, () => this.#renderedPage.resize(format));
+    const { captured } = this.#renderedPage.geometryOf(format);
+    await this.#capturePage.reconfigure(format, captured, () => this.#renderedPage.resize(format));
   }
 
   setViewerCount(count: number): void {

@@ -3,10 +3,10 @@ import { EncodeWorkerThread } from './encode-worker-thread.js';
 import type { AudioReport, AudioRequest } from './thread-messages.js';
 
 /** Starts a thread that encodes the sound of a source; nothing is encoded until it is started. */
-export const openAudioEncodeThread: OpenAudioEncodeThread = (source, listener) => {
+export const openAudioEncodeThread: OpenAudioEncodeThread = (parameters, listener) => {
   const thread = new EncodeWorkerThread<AudioRequest, AudioReport>(
     './audio-encode-worker.js',
-    source,
+    parameters,
     [],
     (report) => listener.onEncodedAudio(report.packet),
     (error) => listener.onError(error),
@@ -14,6 +14,7 @@ export const openAudioEncodeThread: OpenAudioEncodeThread = (source, listener) =
   return {
     start: () => thread.post({ type: 'start' }),
     stop: () => thread.post({ type: 'stop' }),
+    tap: (tapped) => thread.post({ type: 'tap', tapped }),
     close: () => thread.close({ type: 'close' }),
   };
 };

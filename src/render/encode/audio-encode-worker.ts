@@ -6,6 +6,10 @@ import { AV_LOG_ERROR } from 'node-av/constants';
 import { Log } from 'node-av/lib';
 
 import { AudioRingReader, type AudioChunk } from '../capture/audio-ring-reader.js';
+import { MediaFrameWriter } from '../packetize/media-frame-writer.js';
+import { openMediaSocket } from '../packetize/open-media-socket.js';
+import { OpusPayloader } from '../packetize/opus-payloader.js';
+import { MEDIA_SLOTS } from '../packetize/media-slots.js';
 import { AudioTimeline } from './audio-timeline.js';
 import { OPUS_FRAME_SAMPLES, OPUS_SAMPLE_RATE_HZ, OpusEncoder } from './opus-encoder.js';
 import { rtpTimestampOf } from './rtp-clock.js';
@@ -27,7 +31,10 @@ const FRAME_US = (OPUS_FRAME_SAMPLES / OPUS_SAMPLE_RATE_HZ) * 1_000_000;
 
 const port = parentPort;
 if (!port) throw new Error('This file runs as a worker thread.');
-const source = workerData as AudioThreadData;
+const { source, socketFd } = workerData as AudioThreadData;
+const frames = socketFd === undefined ? undefined : new MediaFrameWriter(openMediaSocket(socketFd));
+const payloader = new OpusPayloader();
+let tapped = false;
 
 const encoder = new OpusEncoder();
 const timeline = new AudioTimeline(CAPTURE_LATENCY_US);
@@ -58,7 +65,9 @@ function encode(chunk: AudioChunk): void {
     const captureTimeUs = nextCaptureTimeUs ?? expectedUs;
     nextCaptureTimeUs = captureTimeUs + FRAME_US;
     const rtpTimestamp = rtpTimestampOf(captureTimeUs, OPUS_SAMPLE_RATE_HZ);
-    report({ type: 'packet', packet: { codec: 'opus', bytes, rtpTimestamp, captureTimeUs } }, [bytes.buffer]);
+    const packet = { codec: 'opus', bytes, rtpTimestamp, captureTimeUs } as const;
+    frames?.write({ ...payloader.payload(packet), slot: MEDIA_SLOTS.opus });
+    if (tapped) report({ type: 'packet', packet }, [bytes.buffer]);
   }
 }
 
@@ -94,6 +103,7 @@ const poll = setInterval(() => guard(drain), POLL_INTERVAL_MS);
 port.on('message', (request: AudioRequest) => {
   if (request.type === 'start') start();
   else if (request.type === 'stop') running = false;
+  else if (request.type === 'tap') ({ tapped } = request);
   else close();
 });
 
@@ -103,5 +113,6 @@ function close(): void {
   clearInterval(poll);
   reader.close();
   encoder.close();
+  frames?.close();
   port?.close();
 }

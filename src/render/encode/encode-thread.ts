@@ -1,6 +1,8 @@
 import type { AudioSource, VideoSource } from '../capture/capture.js';
 import type { StreamKitError } from '../../base/errors.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from './encoded-frame.js';
+import type { EncoderCandidate } from './encoder-candidate.js';
+import type { FrameRecord } from './frame-record.js';
 import type { PictureFormat } from './video-encoder.js';
 
 /** What one video encoder is doing, for the state document. */
@@ -30,8 +32,13 @@ export interface EncoderReplacement {
 }
 
 export interface VideoEncodeListener {
+  /** Only of codecs that are tapped. */
   onEncodedFrame(frame: EncodedFrame): void;
-  /** About once a second while encoding. */
+  /** A keyframe was written to the media socket; not without one. */
+  onKeyframe(codec: VideoCodec): void;
+  /** Frames that were written to the media socket since the last call; about once per second, not without one. */
+  onFrames(codec: VideoCodec, frames: readonly FrameRecord[]): void;
+  /** About once per second while encoding. */
   onStats(stats: VideoEncoderStats): void;
   /** What comes next is a keyframe of the other encoder. */
   onEncoderReplaced(replacement: EncoderReplacement): void;
@@ -41,8 +48,8 @@ export interface VideoEncodeListener {
 
 /** A thread that reads raw frames of one source and encodes each once a codec. */
 export interface VideoEncodeThread {
-  /** Starts encoding to `codec`, beginning with a keyframe; the last known picture is encoded at once. */
-  start(codec: VideoCodec, bitrateBps: number): void;
+  /** Starts encoding to `codec` with the first of `candidates` that works, beginning with a keyframe; the last known picture is encoded at once. */
+  start(codec: VideoCodec, bitrateBps: number, candidates: readonly EncoderCandidate[]): void;
   /** Stops encoding to `codec`. With no codec left, the source is not read. */
   stop(codec: VideoCodec): void;
   /** The next picture is a keyframe; on a still page the last picture is encoded again at once. */
@@ -50,6 +57,8 @@ export interface VideoEncodeThread {
   /** Encodes the last picture again at once, to every codec that is started; it costs next to no bits. */
   refresh(): void;
   setBitrate(codec: VideoCodec, bitrateBps: number): void;
+  /** While tapped, the codec's frames also come to the listener. */
+  tap(codec: VideoCodec, tapped: boolean): void;
   /** The source gives pictures of another size or rate from now on; each codec goes on with a keyframe. */
   reconfigure(format: PictureFormat): void;
   /** Idempotent; resolves when the thread has ended. */
@@ -57,6 +66,7 @@ export interface VideoEncodeThread {
 }
 
 export interface AudioEncodeListener {
+  /** Only while tapped. */
   onEncodedAudio(packet: EncodedAudio): void;
   onError(error: StreamKitError): void;
 }
@@ -64,6 +74,8 @@ export interface AudioEncodeListener {
 export interface AudioEncodeThread {
   start(): void;
   stop(): void;
+  /** While tapped, packets also come to the listener. */
+  tap(tapped: boolean): void;
   /** Idempotent; resolves when the thread has ended. */
   close(): Promise<void>;
 }
@@ -71,6 +83,14 @@ export interface AudioEncodeThread {
 export interface VideoEncodeParameters {
   readonly source: VideoSource;
   readonly frameRate: number;
+  /** Descriptor of the media socket that the thread writes payloads to and owns; undefined: there is none. */
+  readonly socketFd: number | undefined;
+}
+
+export interface AudioEncodeParameters {
+  readonly source: AudioSource;
+  /** As in {@link VideoEncodeParameters}. */
+  readonly socketFd: number | undefined;
 }
 
 export type OpenVideoEncodeThread = (
@@ -78,4 +98,7 @@ export type OpenVideoEncodeThread = (
   listener: VideoEncodeListener,
 ) => VideoEncodeThread;
 
-export type OpenAudioEncodeThread = (source: AudioSource, listener: AudioEncodeListener) => AudioEncodeThread;
+export type OpenAudioEncodeThread = (
+  parameters: AudioEncodeParameters,
+  listener: AudioEncodeListener,
+) => AudioEncodeThread;

@@ -1,4 +1,4 @@
-import type { EncodedFrame } from './encoded-frame.js';
+import type { FrameRecord } from './frame-record.js';
 
 /** How long one stage took, of the pictures of about the last second; ms. */
 export interface StageTime {
@@ -18,7 +18,8 @@ export interface FrameStages {
 
 /** Pictures that are looked at: about a second of them, whatever the frame rate. Older ones are overwritten. */
 const KEPT_FRAMES = 64;
-const WINDOW_US = 1_200_000;
+/** Records come once per second, so that the newest may be a second old. */
+const WINDOW_US = 2_200_000;
 const VALUES = 4;
 
 /** How long the newest pictures of one encoding took from stage to stage. */
@@ -27,8 +28,7 @@ export class FrameTiming {
   readonly #values = new Float64Array(KEPT_FRAMES * VALUES);
   #count = 0;
 
-  /** @param sentTimeUs - when the media plane had it, on the clock of the frame. */
-  add({ captureTimeUs, readTimeUs, encodedTimeUs, repeated }: EncodedFrame, sentTimeUs: number): void {
+  add({ captureTimeUs, readTimeUs, encodedTimeUs, sentTimeUs, repeated }: FrameRecord): void {
     // One that was encoded again was not captured for it, and the time that it bears is made up.
     if (repeated) return;
     const stages = [readTimeUs - captureTimeUs, encodedTimeUs - readTimeUs, sentTimeUs - encodedTimeUs];

@@ -4,10 +4,16 @@ import { AV_LOG_ERROR } from 'node-av/constants';
 import { Log } from 'node-av/lib';
 
 import { openFrameReader } from '../capture/open-frame-reader.js';
-import type { VideoCodec } from './encoded-frame.js';
+import { H264Payloader } from '../packetize/h264-payloader.js';
+import { MediaFrameWriter } from '../packetize/media-frame-writer.js';
+import { MEDIA_SLOTS } from '../packetize/media-slots.js';
+import { openMediaSocket } from '../packetize/open-media-socket.js';
+import { Vp8Payloader } from '../packetize/vp8-payloader.js';
+import type { EncodedFrame, VideoCodec } from './encoded-frame.js';
 import { openVideoEncoder, type EncoderCandidate } from './encoder-candidate.js';
 import { EncoderMeter } from './encoder-meter.js';
 import { FailoverVideoEncoder } from './failover-video-encoder.js';
+import { frameRecord, type FrameRecord } from './frame-record.js';
 import { PictureFeed } from './picture-feed.js';
 import { rtpTimestampOf } from './rtp-clock.js';
 import type { VideoReport, VideoRequest, VideoThreadData } from './thread-messages.js';
@@ -17,6 +23,8 @@ import type { CompressedPicture, PictureFormat, PictureTimes, VideoEncoder } fro
 
 const VIDEO_CLOCK_RATE_HZ = 90_000;
 const STATS_INTERVAL_MS = 1_000;
+/** Of one codec between two reports; beyond it the oldest are forgotten. */
+const MAX_RECORDS = 256;
 /** A capturer's intervals vary: a picture is early only by more than this share of the interval. */
 const EARLY_SHARE = 0.25;
 /** How far the capture time of a picture usually lies behind the moment at which it can be read. */
@@ -30,13 +38,18 @@ const REFINEMENT_INTERVAL_US = 100_000;
 
 interface ActiveEncoder {
   readonly encoder: VideoEncoder;
+  readonly payloader: H264Payloader | Vp8Payloader;
   readonly meter: EncoderMeter;
+  /** Frames that were written to the socket since the last report. */
+  records: FrameRecord[];
   keyframeWanted: boolean;
 }
 
 const port = parentPort;
 if (!port) throw new Error('This file runs as a worker thread.');
-const { source, frameRate: firstFrameRate } = workerData as VideoThreadData;
+const { source, frameRate: firstFrameRate, socketFd } = workerData as VideoThreadData;
+const socket = socketFd === undefined ? undefined : new MediaFrameWriter(openMediaSocket(socketFd));
+const tapped = new Set<VideoCodec>();
 let format: PictureFormat = { width: source.width, height: source.height, frameRate: firstFrameRate };
 let frameIntervalUs = 1_000_000 / firstFrameRate;
 
@@ -70,16 +83,23 @@ function sendOn(active: ActiveEncoder, { bytes, keyframe, times }: CompressedPic
   const rtpTimestamp = rtpTimestampOf(times.captureTimeUs, VIDEO_CLOCK_RATE_HZ);
   const { codec } = active.encoder;
   const { captureTimeUs, readTimeUs, repeated = false } = times;
-  report(
-    {
-      type: 'frame',
-      frame: {
-        ...{ codec, bytes, keyframe, rtpTimestamp, captureTimeUs, readTimeUs, repeated, rung: 0 },
-        encodedTimeUs: nowUs(),
-      },
-    },
-    [bytes.buffer],
-  );
+  const frame: EncodedFrame = {
+    ...{ codec, bytes, keyframe, rtpTimestamp, captureTimeUs, readTimeUs, repeated, rung: 0 },
+    encodedTimeUs: nowUs(),
+  };
+  if (socket !== undefined) write(socket, active, frame);
+  if (tapped.has(codec)) report({ type: 'frame', frame }, [bytes.buffer]);
+}
+
+function write(writer: MediaFrameWriter, active: ActiveEncoder, frame: EncodedFrame): void {
+  const { codec } = frame;
+  if (!writer.write({ ...active.payloader.payload(frame), slot: MEDIA_SLOTS[codec] })) {
+    active.keyframeWanted = true;
+    return;
+  }
+  if (frame.keyframe) report({ type: 'keyframe', codec });
+  if (active.records.length === MAX_RECORDS) active.records.shift();
+  active.records.push(frameRecord(frame, nowUs()));
 }
 
 /** The newest picture, through every encoder, when the next one is due. */
@@ -161,7 +181,13 @@ function start(codec: VideoCodec, bitrateBps: number, candidates: readonly Encod
       },
     },
   );
-  const active: ActiveEncoder = { encoder, meter: new EncoderMeter(nowUs()), keyframeWanted: true };
+  const active: ActiveEncoder = {
+    encoder,
+    payloader: codec === 'h264' ? new H264Payloader() : new Vp8Payloader(),
+    meter: new EncoderMeter(nowUs()),
+    records: [],
+    keyframeWanted: true,
+  };
   // A still page may have sent its only picture while nothing was there to take it.
   const missed = encoders.size === 0 ? reader.next() : undefined;
   if (missed && feed.take(missed)) lastSequence = missed.sequence;
@@ -206,6 +232,10 @@ function handle(request: VideoRequest): void {
       if (active) wantKeyframe(active);
       break;
     }
+    case 'tap':
+      if (request.tapped) tapped.add(request.codec);
+      else tapped.delete(request.codec);
+      break;
     case 'refresh':
       scheduleStill(0);
       break;
@@ -223,7 +253,10 @@ function handle(request: VideoRequest): void {
 }
 
 function reportStats(): void {
-  for (const { encoder, meter } of encoders.values()) {
+  for (const active of encoders.values()) {
+    const { encoder, meter, records } = active;
+    if (records.length > 0) report({ type: 'frames', codec: encoder.codec, frames: records });
+    active.records = [];
     const { width, height } = format;
     const { frameRate: measured, bitrateBps } = meter.read(nowUs());
     const { codec, name } = encoder;
@@ -264,5 +297,6 @@ function close(): void {
   for (const codec of [...encoders.keys()]) stop(codec);
   reader.close();
   feed.close();
+  socket?.close();
   port?.close();
 }

@@ -84,6 +84,11 @@ export class MediaFrameWriter {
     return this.#framesDropped;
   }
 
+  /** What was written before still goes out. Idempotent. */
+  close(): void {
+    this.#socket.end();
+  }
+
   /**
    * @param frame - its bytes must not change afterwards
    * @returns whether it was written; false: the slot needs a keyframe

@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import { testControl } from '../../helpers/session-fakes.js';
+
 import type { ControlPolicy, ResolvedControlOptions } from '../../../src/options/control-options.js';
 import { controlOptions } from '../../../src/options/control-options.js';
 import { ControlGroup, type ControlMember } from '../../../src/input/control-group.js';
@@ -14,7 +16,7 @@ beforeEach(() => {
 function group(options: Partial<ResolvedControlOptions> = {}): ControlGroup<ControlMember> {
   return new ControlGroup(
     'stream',
-    { policy: 'first', shared: false, ...options },
+    { ...testControl, ...options },
     {
       onRole: ({ publicId }, role) => void told.push(`${publicId} ${role}`),
       onController: (publicId) => void told.push(`now ${publicId}`),
@@ -135,8 +137,13 @@ describe('control', () => {
 describe('the option control', () => {
   it('has defaults, and takes a function', () => {
     const policy = (): boolean => true;
-    expect(controlOptions(undefined, 'control')).toEqual({ policy: 'first', shared: false });
-    expect(controlOptions({ policy, shared: true }, 'control')).toEqual({ policy, shared: true });
+    expect(controlOptions(undefined, 'control')).toMatchObject({
+      policy: 'first',
+      shared: false,
+      browserShortcuts: [],
+      clipboard: 'copy',
+    });
+    expect(controlOptions({ policy, shared: true }, 'control')).toMatchObject({ policy, shared: true });
   });
 
   it.each([[null], [{ policy: 'last' }], [{ shared: 1 }], [{ polcy: 'first' }], [{ policy: null }]])(

@@ -70,7 +70,7 @@ describe('diagnostics channels', () => {
       ['viewer:join', { streamId, viewer }],
       ['viewer:connect', { streamId, viewer, codec, connectMs: 250 }],
       ['session:status', { streamId, status: 'streaming', previous: 'connecting', ageMs: 250 }],
-      ['frame', { streamId, ...frame, bytes: 5 }],
+      ['frame', { streamId, ...frame, bytes: 5, sentTimeUs: 1_250_000 }],
       ['viewer:first-frame', { streamId, viewer, codec, firstFrameMs: 250 }],
       ['session:status', { streamId, status: 'terminated', previous: 'streaming', ageMs: 250 }],
       ['viewer:leave', { streamId, viewer, reason: 'deleted', ageMs: 250 }],

@@ -196,7 +196,7 @@ describe('options', () => {
       stateUpdateInterval: 100,
       sessionTimeout: 300_000,
       capture: 'auto',
-      maxSessions: 4,
+      maxSessions: 'auto',
       maxViewersPerSession: 100,
       pauseGraceMs: 5000,
       viewerReattachMs: 15_000,

@@ -99,7 +99,12 @@ describe('the control of a session', () => {
     harness.watch();
     const [channelA, channelB] = [openChannel(harness, 0), openChannel(harness, 1)];
     harness.launch.listener.onCursor('pointer');
+    // A page fills the clipboard of one who copies, and of nobody else.
+    harness.launch.listener.onClipboard('unasked');
+    await channelA.say({ type: 'key', name: 'C-c' });
     harness.launch.listener.onClipboard('text');
+    await harness.clock.advance(5001);
+    harness.launch.listener.onClipboard('too late');
     expect(channelA.sent.slice(1)).toEqual([
       { type: 'cursor', css: 'pointer' },
       { type: 'clipboard', text: 'text' },

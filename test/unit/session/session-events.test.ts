@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { VideoEncoderStats } from '../../../src/render/encode/encode-thread.js';
-import type { EncodedFrame } from '../../../src/render/encode/encoded-frame.js';
+import type { EncodedFrame, VideoCodec } from '../../../src/render/encode/encoded-frame.js';
 import { StreamKitError } from '../../../src/base/errors.js';
 import { silentLogger } from '../../../src/base/logger.js';
 import type { SessionEventName } from '../../../src/session/session-events.js';
@@ -162,14 +162,20 @@ describe('a session that replays to newcomers', () => {
       onCursor: () => undefined,
       onClipboard: () => undefined,
       onEnded: () => undefined,
+      onVideoStats: () => undefined,
+      onEncoderReplaced: () => undefined,
+      onEncodedFrame: (frame: EncodedFrame) => media.onEncodedFrame(frame),
+      onEncodedAudio: () => undefined,
+      onFrames: () => undefined,
+      onKeyframe: (codec: VideoCodec) => media.onKeyframe(codec),
     };
     const parameters = { ...size, targetUrl: 'https://a.example', audio: false, initialData: null };
-    const opening = parts.openCapture(parameters, listener, new AbortController().signal);
+    const opening = parts.openRender(parameters, listener, new AbortController().signal);
     parts.launches[0]?.succeed();
-    const capture = await opening;
-    const media = new SessionMedia(
+    const render = await opening;
+    const media: SessionMedia = new SessionMedia(
       {
-        ...{ capture, frameRate: 30, bitrateBps: 1e6, pauseGraceMs: 5000, replayOnJoin: true },
+        ...{ render, bitrateBps: 1e6, pauseGraceMs: 5000, replayOnJoin: true },
         ...{ parts, streamId, logger: silentLogger },
       },
       { onVideoStats: () => undefined, onVideoIdle: () => undefined, onMediaError: () => undefined },

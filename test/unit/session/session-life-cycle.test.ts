@@ -122,6 +122,8 @@ describe('failure', () => {
   ])('of %s ends the session after the final patch', async (_part, breakIt) => {
     const harness = await liveSession();
     const { sink } = harness.watch();
+    // Encoders start with the first viewer.
+    harness.parts.peers[0]?.connect();
     breakIt(harness);
     breakIt(harness);
     await settle();

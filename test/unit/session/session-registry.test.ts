@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { StreamKitError } from '../../../src/base/errors.js';
+import { Admission, SESSION_COST } from '../../../src/session/admission.js';
 import type { Session } from '../../../src/session/session.js';
 import { SessionRegistry } from '../../../src/session/session-registry.js';
 import { anybody, FakeParts, testRequest, testSettings } from '../../helpers/session-fakes.js';
@@ -17,7 +18,7 @@ beforeEach(() => {
   registry = new SessionRegistry({
     parts,
     settings: testSettings,
-    maxSessions: 2,
+    admission: new Admission({ maxSessions: 2, machine: parts.machine, clock: parts.clock }),
     onSessionError: (error, streamId) => void errors.push([error.message, streamId]),
   });
 });
@@ -42,6 +43,27 @@ describe('SessionRegistry', () => {
       expect(error).toMatchObject({ code: 'at_capacity', status: 429, headers: { 'Retry-After': '5' } });
     }
     expect(parts.launches).toHaveLength(2);
+  });
+
+  it('refuses a page while memory is short, and says so', () => {
+    parts.machine.availableBytes = SESSION_COST.memoryBytes - 1;
+    expect(registry.hasRoom).toBe(false);
+    try {
+      create();
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toMatchObject({
+        code: 'at_capacity',
+        status: 503,
+        message: 'The server has too little free memory for one more session',
+        headers: { 'Retry-After': '10' },
+      });
+    }
+    parts.machine.availableBytes = SESSION_COST.memoryBytes;
+    expect(registry.hasRoom).toBe(true);
+    create();
+    // The one that is launching does not yet show what it takes.
+    expect(registry.hasRoom).toBe(false);
   });
 
   it('has room again only when everything of a deleted session is gone', async () => {

@@ -116,6 +116,7 @@ describe('a WebSocket that names a viewer', () => {
   it('is told what the data channel was told, but for the answers to what came by that', async () => {
     const channel = openChannel();
     const sink = connect(watching.id);
+    await say(sink, { type: 'key', name: 'C-c' });
     harness.launch.listener.onClipboard('text');
     await channel.say({ type: 'nonsense' });
     await say(sink, { type: 'pointer' });

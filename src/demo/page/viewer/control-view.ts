@@ -102,12 +102,12 @@ export class ControlView {
     this.#stage.classList.toggle('playing', this.isPlaying);
     this.#pilot.textContent = this.isPlaying
       ? this.hasKeys
-        ? 'You play'
-        : 'Click to play'
+        ? 'You have control'
+        : 'Click the picture to play'
       : controllerId === null || controllerId === publicId
-        ? 'Nobody plays'
-        : `Viewer ${controllerId} plays`;
-    this.#button.textContent = this.isPlaying ? 'Give back' : this.#hasAsked ? 'Asked…' : 'Take control';
+        ? 'Nobody has control'
+        : `Viewer ${controllerId} has control`;
+    this.#button.textContent = this.isPlaying ? 'Release control' : this.#hasAsked ? 'Asked' : 'Take control';
     this.#button.disabled = this.#hasAsked;
   }
 }

@@ -9,6 +9,8 @@ import {
   type StreamConnection,
 } from '@open-game-system/stream-kit-server/client';
 
+import { Curve } from './curve.js';
+
 const INTERVAL_MS = 1000;
 const NOTHING = '–';
 
@@ -21,6 +23,7 @@ interface DiagnosisElements {
   /** Has an element with `data-stage` for each stage's share, and one for each stage's figure. */
   readonly latency: HTMLElement;
   readonly total: HTMLElement;
+  readonly curve: SVGSVGElement;
   readonly findings: HTMLElement;
 }
 
@@ -28,11 +31,13 @@ interface DiagnosisElements {
 export class DiagnosisView {
   readonly #elements: DiagnosisElements;
   readonly #stages = new Map<string, StageParts>();
+  readonly #curve: Curve;
   #timer: ReturnType<typeof setInterval> | undefined;
   #shownFindings = '';
 
   constructor(elements: DiagnosisElements) {
     this.#elements = elements;
+    this.#curve = new Curve(elements.curve);
     for (const bar of elements.latency.querySelectorAll<HTMLElement>('.bar [data-stage]')) {
       const { stage = '' } = bar.dataset;
       const value = elements.latency.querySelector<HTMLElement>(`dd[data-stage="${stage}"]`);
@@ -61,6 +66,7 @@ export class DiagnosisView {
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    this.#curve.clear();
     this.#showLatency(undefined);
   }
 
@@ -71,7 +77,9 @@ export class DiagnosisView {
   }
 
   #show(report: ClientReport, server: ServerDiagnostics | undefined): void {
-    this.#showLatency(stageLatency(report, server));
+    const latency = stageLatency(report, server);
+    this.#showLatency(latency);
+    this.#curve.add(latency.totalMs);
     this.#showFindings(diagnose(report, server));
   }
 

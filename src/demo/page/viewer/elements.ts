@@ -3,7 +3,7 @@
  *
  * @throws Error when page and script do not fit together.
  */
-export function element<T extends HTMLElement>(id: string, kind: new () => T): T {
+export function element<T extends Element>(id: string, kind: new () => T): T {
   const found = document.getElementById(id);
   if (!(found instanceof kind)) throw new Error(`The page has no ${kind.name} with the id ${id}.`);
   return found;
@@ -13,3 +13,4 @@ export const button = (id: string): HTMLButtonElement => element(id, HTMLButtonE
 export const input = (id: string): HTMLInputElement => element(id, HTMLInputElement);
 export const select = (id: string): HTMLSelectElement => element(id, HTMLSelectElement);
 export const any = (id: string): HTMLElement => element(id, HTMLElement);
+export const svg = (id: string): SVGSVGElement => element(id, SVGSVGElement);

@@ -9,11 +9,12 @@ import {
 import { demoOffers } from '../demo-offers.js';
 import { ControlView } from './control-view.js';
 import { DiagnosisView } from './diagnosis-view.js';
-import { any, button, element, input, select } from './elements.js';
+import { any, button, element, input, select, svg } from './elements.js';
 import { closedText, errorText, type ErrorText } from './error-text.js';
 import { MetricsView } from './metrics-view.js';
 import { PlayerControls } from './player-controls.js';
 import { StateView } from './state-view.js';
+import { targetUrlOf } from './target-url.js';
 
 type Tone = 'idle' | 'busy' | 'live' | 'bad';
 
@@ -27,6 +28,7 @@ const metrics = new MetricsView(any('metrics'));
 const diagnosis = new DiagnosisView({
   latency: any('latency'),
   total: any('latency-total'),
+  curve: svg('latency-curve'),
   findings: any('findings'),
 });
 const stateView = new StateView(any('state'), any('patches'));
@@ -37,21 +39,30 @@ let hasPicture = false;
 let pulseSentMs = 0;
 let toastTimer: ReturnType<typeof setTimeout> | undefined;
 
+/** The demo scene, another one each time. */
+function scene(frameRate: number): { targetUrl: string; initialData: object } {
+  return {
+    targetUrl: new URL('/scene/', location.origin).href,
+    initialData: {
+      title: 'Northern Lights',
+      seed: Math.floor(Math.random() * 10_000),
+      hue: HUES[Math.floor(Math.random() * HUES.length)] ?? HUES[0],
+      frameRate,
+    },
+  };
+}
+
 /** What a click on Start asks for. */
 function creation(): ConnectStreamOptions {
-  const [resolution = '', frameRate = ''] = select('picture').value.split('@');
+  const address = targetUrlOf(input('address').value);
+  const resolution = select('size').value;
+  const frameRate = Number(select('frame-rate').value);
   const videoCodec = select('codec').value as 'auto' | 'h264' | 'vp8';
   return {
     url: ROUTER_URL,
     create: {
-      targetUrl: new URL('/scene/', location.origin).href,
-      initialData: {
-        title: 'Northern Lights',
-        seed: Math.floor(Math.random() * 10_000),
-        hue: HUES[Math.floor(Math.random() * HUES.length)] ?? HUES[0],
-        frameRate: Number(frameRate),
-      },
-      renderOptions: { resolution, frameRate: Number(frameRate), videoCodec },
+      ...(address === undefined ? scene(frameRate) : { targetUrl: address }),
+      renderOptions: { resolution, frameRate, videoCodec },
     },
   };
 }
@@ -204,6 +215,9 @@ for (const event of ['resize', 'playing']) {
     hasPicture = controls.video.videoWidth > 0;
     showStatus();
   });
+}
+for (const item of any('menu').querySelectorAll('button')) {
+  item.addEventListener('click', () => any('menu').hidePopover());
 }
 button('pulse').addEventListener('click', sendPulse);
 button('copy').addEventListener('click', () => void copyLink());

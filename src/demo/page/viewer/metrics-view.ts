@@ -1,16 +1,23 @@
 import type { StreamConnection, StreamStats } from '@open-game-system/stream-kit-server/client';
 
+import { Curve } from './curve.js';
+
 const INTERVAL_MS = 1000;
 const NOTHING = '–';
 
 /** Asks the connection for its stats once a second and shows them. */
 export class MetricsView {
   readonly #cells = new Map<string, HTMLElement>();
+  readonly #curves = new Map<string, Curve>();
+  #lost: number | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(list: HTMLElement) {
     for (const cell of list.querySelectorAll<HTMLElement>('[data-metric]')) {
       this.#cells.set(cell.dataset.metric ?? '', cell);
+    }
+    for (const svg of list.querySelectorAll<SVGSVGElement>('[data-curve]')) {
+      this.#curves.set(svg.dataset.curve ?? '', new Curve(svg));
     }
   }
 
@@ -28,6 +35,8 @@ export class MetricsView {
     clearInterval(this.#timer);
     this.#timer = undefined;
     for (const cell of this.#cells.values()) cell.textContent = NOTHING;
+    for (const curve of this.#curves.values()) curve.clear();
+    this.#lost = undefined;
   }
 
   #show(stats: StreamStats): void {
@@ -40,6 +49,14 @@ export class MetricsView {
     this.#set('jitterBuffer', withUnit(stats.jitterBufferMs, 'ms'));
     this.#set('dropped', withUnit(stats.framesDropped, stats.framesDropped === 1 ? 'frame' : 'frames'));
     this.#set('lost', stats.packetsLost?.toString());
+    this.#curves.get('frameRate')?.add(stats.framesPerSecond);
+    this.#curves.get('bitrate')?.add(stats.bitrateBps);
+    this.#curves.get('roundTrip')?.add(stats.rttMs);
+    const { packetsLost } = stats;
+    const lostNow =
+      packetsLost === undefined || this.#lost === undefined ? undefined : packetsLost - this.#lost;
+    this.#curves.get('lost')?.add(lostNow === undefined ? undefined : Math.max(0, lostNow));
+    this.#lost = packetsLost;
   }
 
   #set(metric: string, text: string | undefined): void {

@@ -48,7 +48,9 @@ export class PlayerControls {
   #show(): void {
     const { muted, volume } = this.#video;
     this.#mute.setAttribute('aria-pressed', String(muted));
-    this.#mute.textContent = muted ? 'Unmute' : 'Mute';
+    const label = muted ? 'Unmute' : 'Mute';
+    this.#mute.setAttribute('aria-label', label);
+    this.#mute.title = `${label} (M)`;
     this.#volume.valueAsNumber = muted ? 0 : volume;
     if (!muted) this.#hint.hidden = true;
   }

@@ -8,6 +8,8 @@ declare global {
   interface Window {
     /** A binding of the server's: what ends the capture. */
     captureFailed(message: string): void;
+    /** A binding of the server's: what does not end it, but should be known. */
+    captureWarned(message: string): void;
     capture: {
       open(request: OpenRequest): Promise<OpenAnswer>;
       pause(): void;
@@ -48,6 +50,8 @@ function startWorker(request: OpenRequest): Promise<void> {
         resolve();
       } else if (event.data.type === 'resized') {
         onResized();
+      } else if (event.data.type === 'unusable') {
+        window.captureWarned(`${event.data.message} (${event.data.count} so far)`);
       } else {
         reject(new Error(event.data.message));
         window.captureFailed(event.data.message);
@@ -88,11 +92,11 @@ async function measureMatrix(track: MediaStreamTrack): Promise<OpenAnswer['matri
 }
 
 async function open(request: OpenRequest): Promise<OpenAnswer> {
-  const { width, height, frameRate } = request;
+  const { captured, frameRate } = request;
   const workerReady = startWorker(request);
   // getDisplayMedia needs a video track even where only the sound is wanted: then a tiny one that nobody reads,
   // which the browser therefore does not capture.
-  const video = request.video ? { width, height, frameRate } : { width: 64, height: 64, frameRate: 1 };
+  const video = request.video ? { ...captured, frameRate } : { width: 64, height: 64, frameRate: 1 };
   const stream = await navigator.mediaDevices.getDisplayMedia({
     video,
     audio: request.audio ? AUDIO_CONSTRAINTS : false,
@@ -131,12 +135,12 @@ function pause(): void {
 
 /** Goes on in another size: the file is laid out anew while nothing is written to it. */
 async function reconfigure(request: ReconfigureRequest): Promise<void> {
-  const { layout, width, height, frameRate } = request;
+  const { layout, width, height, captured, frameRate } = request;
   const wasRunning = running;
   if (videoTrack) {
     // Chromium applies constraints with the next picture, and there is none for a track without a sink.
     const sink = new MediaStreamTrackProcessor({ track: videoTrack, maxBufferSize: 1 }).readable.getReader();
-    await videoTrack.applyConstraints({ width, height, frameRate });
+    await videoTrack.applyConstraints({ ...captured, frameRate });
     void sink.cancel();
   }
   pause();

@@ -19,6 +19,9 @@ const TIMESTAMP_OFFSET = 16;
 const ARRIVAL_OFFSET = 24;
 const SEQUENCE_AGAIN_OFFSET = 60;
 
+/** How long pictures of an unusable size are put down to a change of size that is still under way. */
+const UNUSABLE_LIMIT_MS = 3_000;
+
 const VIDEO_FORMATS: Readonly<Record<string, number>> = { I420: 1, NV12: 2 };
 
 let layout: RingLayout;
@@ -29,6 +32,8 @@ let creditsFile: SyncAccessHandle;
 let audioFile: SyncAccessHandle;
 let videoSequence = 0;
 let audioSequence = 0;
+let unusableCount = 0;
+let unusableTimer: ReturnType<typeof setTimeout> | undefined;
 let writing: Promise<void> = Promise.resolve();
 const readers = new Set<ReadableStreamDefaultReader>();
 const credit = new Uint8Array(8);
@@ -82,6 +87,21 @@ function writeTrailer(
   view.setUint32(at + SEQUENCE_AGAIN_OFFSET, fields.sequence, true);
 }
 
+function usable(): void {
+  clearTimeout(unusableTimer);
+  unusableTimer = undefined;
+}
+
+/** While the tab is being resized, pictures of the old size may still come. They are an error if no other follows. */
+function unusable(width: number, height: number): void {
+  unusableCount++;
+  const message = `The browser captures ${width}x${height} where at least ${expectedWidth}x${expectedHeight} is needed`;
+  // Each power of two: often enough to be seen, never a flood.
+  if ((unusableCount & (unusableCount - 1)) === 0)
+    report({ type: 'unusable', message, count: unusableCount });
+  unusableTimer ??= setTimeout(() => report({ type: 'failed', message }), UNUSABLE_LIMIT_MS);
+}
+
 async function writeVideo(stream: ReadableStream<VideoFrame>): Promise<void> {
   const reader = stream.getReader();
   readers.add(reader);
@@ -97,12 +117,17 @@ async function writeVideo(stream: ReadableStream<VideoFrame>): Promise<void> {
       if (format === undefined) {
         throw new Error(`The browser captures in an unexpected pixel format: ${String(frame.format)}.`);
       }
-      const width = frame.visibleRect?.width ?? 0;
-      const height = frame.visibleRect?.height ?? 0;
-      // While the tab is being resized, pictures of another size may still come; the next ones will fit.
-      if (width !== expectedWidth || height !== expectedHeight) continue;
-      if (frame.allocationSize() !== videoSlotBytes) continue;
-      await frame.copyTo(picture);
+      const { x = 0, y = 0, width: wide = 0, height: high = 0 } = frame.visibleRect ?? {};
+      const width = expectedWidth;
+      const height = expectedHeight;
+      const rect = { x, y, width, height };
+      // A factor that does not divide the size makes the tab slightly larger than the picture.
+      if (wide < width || high < height || frame.allocationSize({ rect }) !== videoSlotBytes) {
+        unusable(wide, high);
+        continue;
+      }
+      usable();
+      await frame.copyTo(picture, { rect });
       const sequence = (videoSequence + 1) >>> 0 || videoSlotCount;
       const claimed = claimedSequence();
       if (claimed !== 0 && claimed % videoSlotCount === sequence % videoSlotCount) continue;
@@ -149,6 +174,7 @@ async function writeAudio(stream: ReadableStream<AudioData>): Promise<void> {
 }
 
 function pause(): void {
+  usable();
   for (const reader of readers) void reader.cancel();
   readers.clear();
 }

@@ -8,9 +8,16 @@ export interface RingLayout {
   readonly creditsFileBytes: number;
 }
 
+export interface PictureSize {
+  readonly width: number;
+  readonly height: number;
+}
+
 export interface OpenRequest {
   readonly width: number;
   readonly height: number;
+  /** Size to ask the capturer for; the picture is cut from the top left of what comes. */
+  readonly captured: PictureSize;
   readonly frameRate: number;
   /** False where only the sound is wanted: the pictures of a screencast come another way. */
   readonly video: boolean;
@@ -21,6 +28,7 @@ export interface OpenRequest {
 export interface ReconfigureRequest {
   readonly width: number;
   readonly height: number;
+  readonly captured: PictureSize;
   readonly frameRate: number;
   readonly layout: RingLayout;
 }
@@ -43,4 +51,6 @@ export type WorkerRequest =
 export type WorkerReport =
   | { readonly type: 'ready' }
   | { readonly type: 'resized' }
+  /** Pictures smaller than the asked size have come, and cannot be used; `count` is their number so far. */
+  | { readonly type: 'unusable'; readonly message: string; readonly count: number }
   | { readonly type: 'failed'; readonly message: string };

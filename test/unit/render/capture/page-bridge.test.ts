@@ -8,10 +8,11 @@ import { PageBridge } from '../../../../src/render/capture/page-bridge.js';
 import { silentLogger } from '../../../../src/base/logger.js';
 
 /** A page as far as the bridge reaches into it: the scripts run, in a realm of their own. */
-async function pageWith(initialData: unknown) {
+async function pageWith(initialData: unknown, origin = 'https://app.example') {
   const realm = createContext({ TextEncoder, setTimeout });
   const run = (source: string): unknown => runInContext(source, realm);
   run('globalThis.self = globalThis.top = globalThis');
+  run(`globalThis.location = { origin: ${JSON.stringify(origin)} }`);
   const send = (method: string, parameters: Record<string, string> = {}): Promise<object> => {
     if (method === 'Runtime.addBinding') run(`globalThis[${JSON.stringify(parameters.name)}] = () => {}`);
     if (method === 'Page.addScriptToEvaluateOnNewDocument') run(parameters.source ?? '');
@@ -20,7 +21,10 @@ async function pageWith(initialData: unknown) {
   };
   const cdp = Object.assign(new EventEmitter(), { send }) as unknown as CDPSession;
   const listener = { onPageMetadata: () => undefined, onPageMessage: () => undefined };
-  return { bridge: await PageBridge.install(cdp, initialData, listener, silentLogger), run };
+  return {
+    bridge: await PageBridge.install(cdp, initialData, ['https://app.example'], listener, silentLogger),
+    run,
+  };
 }
 
 describe('what a client sends', () => {
@@ -44,3 +48,19 @@ describe('what a client sends', () => {
     expect(run(`Object.isFrozen(${innermost})`)).toBe(true);
   });
 });
+
+it('a document of another origin has neither the initial data nor the way to the server', async () => {
+  const { run } = await pageWith({ token: 'secret' }, 'https://elsewhere.example');
+  expect(run('typeof streamKit')).toBe('undefined');
+  expect(run("Object.getOwnPropertyNames(globalThis).filter((name) => name.includes('streamKit'))")).toEqual(
+    [],
+  );
+});
+
+it.each(['const { streamKit } = globalThis; globalThis.seen = typeof streamKit.send;', 'var streamKit = 5;'])(
+  'a script may declare a name streamKit: %s',
+  async (script) => {
+    const { run } = await pageWith(null);
+    expect(() => run(script)).not.toThrow();
+  },
+);

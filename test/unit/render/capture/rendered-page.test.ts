@@ -12,9 +12,10 @@ async function load(contained: boolean, url: string, proxyStatus: string): Promi
     cdp: {
       on: () => undefined,
       once: () => undefined,
+      off: () => undefined,
       send: () => Promise.resolve({ frameTree: { frame: { id: '' } } }),
     },
-    egress: contained ? {} : undefined,
+    isContained: contained,
   } as unknown as BrowserProcess;
   const size = { width: 64, height: 64, deviceScaleFactor: 1, frameRate: 30 };
   const parameters = { ...size, targetUrl: url, audio: false, initialData: null };

@@ -1,0 +1,206 @@
+import { asError, StreamKitError } from '../base/errors.js';
+import type { Capture, CaptureFormat, OpenCapture, SnapshotParameters } from './capture/capture.js';
+import type { PageControls } from './capture/page-controls.js';
+import type {
+  AudioEncodeThread,
+  OpenAudioEncodeThread,
+  OpenVideoEncodeThread,
+  VideoEncodeThread,
+} from './encode/encode-thread.js';
+import type { EncodedFrame, VideoCodec } from './encode/encoded-frame.js';
+import type { EncoderCandidate } from './encode/encoder-candidate.js';
+import { frameRecord } from './encode/frame-record.js';
+import type { RenderStream } from './packetize/media-slots.js';
+import type { OpenRender, Render, RenderListener } from './render.js';
+
+/** What a render in this process is made of. */
+export interface LocalRenderParts {
+  readonly openCapture: OpenCapture;
+  readonly openVideoEncodeThread: OpenVideoEncodeThread;
+  readonly openAudioEncodeThread: OpenAudioEncodeThread;
+  /** Descriptors of the media sockets; undefined: frames come only through taps. */
+  readonly socketFds?: { readonly video: number; readonly audio: number } | undefined;
+  readonly nowUs: () => number;
+}
+
+/** Makes the function that opens renders whose capture and encoders live in this process. */
+export function createOpenLocalRender(
+  parts: LocalRenderParts,
+): (...parameters: Parameters<OpenRender>) => Promise<LocalRender> {
+  return async ({ ...parameters }, listener, signal, logContext) => {
+    const capture = await parts.openCapture(parameters, listener, signal, logContext);
+    return new LocalRender(capture, parameters.frameRate, parts, listener);
+  };
+}
+
+/** A capture and the threads that encode it. The threads, and FFmpeg with them, begin with the first stream. */
+export class LocalRender implements Render {
+  readonly #capture: Capture;
+  readonly #parts: LocalRenderParts;
+  readonly #listener: RenderListener;
+  #format: CaptureFormat;
+  #video: VideoEncodeThread | undefined;
+  #audio: AudioEncodeThread | undefined;
+  /** Pause, resume and changes of the capture, one after the other. */
+  #work: Promise<void> = Promise.resolve();
+  #closed = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(capture: Capture, frameRate: number, parts: LocalRenderParts, listener: RenderListener) {
+    this.#capture = capture;
+    this.#parts = parts;
+    this.#listener = listener;
+    const { width, height } = capture.video;
+    this.#format = { width, height, frameRate };
+  }
+
+  get kind(): Capture['kind'] {
+    return this.#capture.kind;
+  }
+
+  get browserPid(): number {
+    return this.#capture.browserPid;
+  }
+
+  get hasAudio(): boolean {
+    return this.#capture.audio !== null;
+  }
+
+  get controls(): PageControls {
+    return this.#capture.controls;
+  }
+
+  /** The media plane is another process's. */
+  feed(): void {
+    // See above.
+  }
+
+  /** @param candidates - the encoders to use, best first. */
+  startVideo(codec: VideoCodec, bitrateBps: number, candidates: readonly EncoderCandidate[] = []): void {
+    if (!this.#closed) this.#videoThread().start(codec, bitrateBps, candidates);
+  }
+
+  stopVideo(codec: VideoCodec): void {
+    this.#video?.stop(codec);
+  }
+
+  requestKeyframe(codec: VideoCodec): void {
+    this.#video?.requestKeyframe(codec);
+  }
+
+  refresh(): void {
+    this.#video?.refresh();
+  }
+
+  setBitrate(codec: VideoCodec, bitrateBps: number): void {
+    this.#video?.setBitrate(codec, bitrateBps);
+  }
+
+  startAudio(): void {
+    if (!this.#closed) this.#audioThread()?.start();
+  }
+
+  stopAudio(): void {
+    this.#audio?.stop();
+  }
+
+  tap(stream: RenderStream, tapped: boolean): void {
+    if (this.#closed) return;
+    if (stream === 'opus') this.#audioThread()?.tap(tapped);
+    else this.#videoThread().tap(stream, tapped);
+  }
+
+  pause(): Promise<void> {
+    return this.#afterWork(() => this.#capture.pause());
+  }
+
+  resume(): Promise<void> {
+    return this.#afterWork(() => this.#capture.resume());
+  }
+
+  reconfigure(format: CaptureFormat): Promise<void> {
+    return this.#afterWork(async () => {
+      await this.#capture.reconfigure(format);
+      this.#format = format;
+      this.#video?.reconfigure(format);
+    });
+  }
+
+  setViewerCount(count: number): void {
+    this.#capture.setViewerCount(count);
+  }
+
+  sendToPage(message: unknown): void {
+    this.#capture.sendToPage(message);
+  }
+
+  snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
+    return this.#capture.snapshot(parameters);
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#closing ??= (async () => {
+      await Promise.all([this.#video?.close(), this.#audio?.close()]);
+      await this.#capture.close();
+    })();
+    return this.#closing;
+  }
+
+  #videoThread(): VideoEncodeThread {
+    this.#video ??= this.#parts.openVideoEncodeThread(
+      {
+        source: { ...this.#capture.video, width: this.#format.width, height: this.#format.height },
+        frameRate: this.#format.frameRate,
+        socketFd: this.#parts.socketFds?.video,
+      },
+      {
+        onEncodedFrame: (frame) => this.#onEncodedFrame(frame),
+        onKeyframe: (codec) => this.#listener.onKeyframe(codec),
+        onFrames: (codec, frames) => this.#listener.onFrames(codec, frames),
+        onStats: (stats) => this.#listener.onVideoStats(stats),
+        onEncoderReplaced: (replacement) => this.#listener.onEncoderReplaced(replacement),
+        onError: (error) => this.#fail(error),
+      },
+    );
+    return this.#video;
+  }
+
+  #audioThread(): AudioEncodeThread | undefined {
+    const { audio } = this.#capture;
+    if (audio === null) return undefined;
+    this.#audio ??= this.#parts.openAudioEncodeThread(
+      { source: audio, socketFd: this.#parts.socketFds?.audio },
+      {
+        onEncodedAudio: (packet) => this.#listener.onEncodedAudio(packet),
+        onError: (error) => this.#fail(error),
+      },
+    );
+    return this.#audio;
+  }
+
+  /** Without a media socket the listener itself hands frames to the media plane, right when it gets them. */
+  #onEncodedFrame(frame: EncodedFrame): void {
+    this.#listener.onEncodedFrame(frame);
+    if (this.#parts.socketFds !== undefined) return;
+    this.#listener.onFrames(frame.codec, [frameRecord(frame, this.#parts.nowUs())]);
+    if (frame.keyframe) this.#listener.onKeyframe(frame.codec);
+  }
+
+  #afterWork(work: () => Promise<void>): Promise<void> {
+    this.#work = this.#work.then(async () => {
+      if (this.#closed) return;
+      try {
+        await work();
+      } catch (thrown) {
+        const cause = asError(thrown);
+        this.#fail(new StreamKitError('capture_failed', 'The capture could not be switched', { cause }));
+      }
+    });
+    return this.#work;
+  }
+
+  #fail(error: StreamKitError): void {
+    if (!this.#closed) this.#listener.onEnded(error);
+  }
+}

@@ -1,0 +1,416 @@
+import type { LaunchOptions } from 'puppeteer';
+
+import { asError, StreamKitError } from '../base/errors.js';
+import type { LogContext, Logger } from '../base/logger.js';
+import type { MediaPlane, Producer } from '../fanout/media-plane.js';
+import { EgressProxy } from '../egress/egress-proxy.js';
+import type { TargetPolicy } from '../options/target-policy-options.js';
+import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import { audioFileBytes, frameRingLayout, videoFileBytes } from './capture/frame-ring.js';
+import type { PageControls, PageSize } from './capture/page-controls.js';
+import { createProfileDirectory, sweepProfileDirectories } from './capture/profile-directory.js';
+import type { VideoCodec } from './encode/encoded-frame.js';
+import type { EncoderSelection } from './encode/encoder-selection.js';
+import { frameRecord } from './encode/frame-record.js';
+import { MEDIA_SLOTS, type RenderStream } from './packetize/media-slots.js';
+import type {
+  AnsweredOrder,
+  OpenedRender,
+  RenderOrder,
+  RenderReport,
+  ReportedError,
+} from './render-messages.js';
+import type { OpenRender, Render, RenderListener } from './render.js';
+import { SessionProcess } from './session-process-supervisor.js';
+import type { TapEntry } from './tap-pipe.js';
+
+export interface RemoteRenderOptions {
+  readonly launchOptions: LaunchOptions;
+  /** `auto`: the tab where the browser can be captured, else the screencast. */
+  readonly capture: CaptureKind | 'auto';
+  readonly launchTimeoutMs: number;
+  /** What pages may reach. */
+  readonly targetPolicy: TargetPolicy;
+  /** A page was refused what the policy does not permit; by error type of RFC 9209. */
+  readonly onEgressRefused: (errorType: string) => void;
+  readonly encoders: EncoderSelection;
+  readonly mediaPlane: MediaPlane;
+  /** A process is started ahead for the next session. */
+  readonly spareProcess: boolean;
+  readonly heapMegabytes: number | undefined;
+  readonly logger: Logger;
+}
+
+/** Opens renders in session processes, one each, and keeps one started ahead. */
+export interface RemoteRenders {
+  readonly open: OpenRender;
+  /** Ends the process that was started ahead; renders are their owners'. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Begins by clearing up after servers that were killed. */
+export function openRemoteRenders(options: RemoteRenderOptions): RemoteRenders {
+  const { logger } = options;
+  const swept = sweepProfileDirectories(logger).catch((error: unknown) => {
+    logger.warn({ err: asError(error) }, 'could not look for the profiles of servers that are gone');
+  });
+  let spare: SessionProcess | undefined;
+  let closed = false;
+  const prepare = (): void => {
+    if (!options.spareProcess || closed || spare?.isAlive === true) return;
+    try {
+      spare = new SessionProcess(options);
+      spare.rest();
+    } catch (error) {
+      logger.debug({ err: asError(error) }, 'no process could be started ahead');
+    }
+  };
+  const take = (): SessionProcess => {
+    const taken = spare?.isAlive === true ? spare : new SessionProcess(options);
+    spare = undefined;
+    return taken;
+  };
+  prepare();
+  return {
+    open: async (parameters, listener, signal, logContext) => {
+      await swept;
+      signal.throwIfAborted();
+      const session = take();
+      try {
+        return await openRemoteRender(session, options, parameters, listener, signal, logContext);
+      } finally {
+        prepare();
+      }
+    },
+    close: async () => {
+      closed = true;
+      await spare?.close();
+    },
+  };
+}
+
+async function openRemoteRender(
+  session: SessionProcess,
+  options: RemoteRenderOptions,
+  parameters: CaptureParameters,
+  listener: RenderListener,
+  signal: AbortSignal,
+  logContext: LogContext = {},
+): Promise<Render> {
+  const { targetPolicy, launchOptions, capture, launchTimeoutMs } = options;
+  const logger = options.logger.child({ ...logContext, sessionPid: session.pid ?? 0 });
+  let egress: EgressProxy | undefined;
+  let remote: RemoteRender | undefined;
+  try {
+    const layout = frameRingLayout(parameters.width, parameters.height);
+    const profileDirectory = await createProfileDirectory(videoFileBytes(layout) + audioFileBytes(layout));
+    remote = new RemoteRender(session, profileDirectory, options, listener, logger);
+    // A function cannot be sent to another process: the proxy that asks it is here.
+    if (typeof targetPolicy.allowPrivateAddresses === 'function') {
+      egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, options.onEgressRefused);
+      remote.owns(egress);
+    }
+    const abort = (): void => void remote?.close();
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      await remote.open({
+        ...{ parameters, launchOptions, capture, launchTimeoutMs, profileDirectory, targetPolicy },
+        egressProxy: egress?.origin,
+        hasSockets: session.sockets !== undefined,
+      });
+      signal.throwIfAborted();
+      return remote;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  } catch (error) {
+    await (remote ?? session).close();
+    throw error;
+  }
+}
+
+interface Waiting {
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+}
+
+/** A render in a session process. */
+class RemoteRender implements Render {
+  readonly controls: PageControls;
+  readonly #session: SessionProcess;
+  readonly #options: RemoteRenderOptions;
+  readonly #listener: RenderListener;
+  readonly #logger: Logger;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+  #opened: OpenedRender | undefined;
+  #viewport: PageSize = { width: 1, height: 1 };
+  #egress: EgressProxy | undefined;
+  /** Encoders that are to be started as soon as it is known which work. */
+  readonly #wanted = new Map<VideoCodec, number>();
+  #isOver = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    session: SessionProcess,
+    directory: string,
+    options: RemoteRenderOptions,
+    listener: RenderListener,
+    logger: Logger,
+  ) {
+    this.#session = session;
+    this.#options = options;
+    this.#listener = listener;
+    this.#logger = logger;
+    this.controls = this.#pageControls();
+    session.use(
+      {
+        onReport: (report) => this.#onReport(report),
+        onTapEntry: (entry) => this.#onTapEntry(entry),
+        onLost: (error) => this.#fail(error),
+      },
+      directory,
+    );
+  }
+
+  get kind(): CaptureKind {
+    return this.#opened?.kind ?? 'tab';
+  }
+
+  get browserPid(): number {
+    return this.#opened?.browserPid ?? 0;
+  }
+
+  get hasAudio(): boolean {
+    return this.#opened?.hasAudio ?? false;
+  }
+
+  /** It ends with this render. */
+  owns(egress: EgressProxy): void {
+    this.#egress = egress;
+  }
+
+  async open(order: Omit<Extract<AnsweredOrder, { type: 'open' }>, 'type'>): Promise<void> {
+    const opened = (await this.#ask({ type: 'open', ...order })) as OpenedRender;
+    this.#opened = opened;
+    this.#viewport = opened.viewport;
+  }
+
+  feed(stream: RenderStream, producer: Producer): void {
+    const { sockets } = this.#session;
+    const socket = stream === 'opus' ? sockets?.audio : sockets?.video;
+    socket?.bind(MEDIA_SLOTS[stream], producer);
+  }
+
+  startVideo(codec: VideoCodec, bitrateBps: number): void {
+    const { encoders } = this.#options;
+    this.#wanted.set(codec, bitrateBps);
+    // In the first moments of a server it is not yet known which encoders work, at most as long as the probe may take.
+    const start = (): void => {
+      const wantedBps = this.#wanted.get(codec);
+      if (wantedBps === undefined) return;
+      this.#send({
+        type: 'startVideo',
+        codec,
+        bitrateBps: wantedBps,
+        candidates: encoders.candidates(codec),
+      });
+    };
+    if (encoders.chosen) start();
+    else void encoders.ready().then(start);
+  }
+
+  stopVideo(codec: VideoCodec): void {
+    this.#wanted.delete(codec);
+    this.#send({ type: 'stopVideo', codec });
+  }
+
+  requestKeyframe(codec: VideoCodec): void {
+    this.#send({ type: 'keyframe', codec });
+  }
+
+  refresh(): void {
+    this.#send({ type: 'refresh' });
+  }
+
+  setBitrate(codec: VideoCodec, bitrateBps: number): void {
+    if (this.#wanted.has(codec)) this.#wanted.set(codec, bitrateBps);
+    this.#send({ type: 'bitrate', codec, bitrateBps });
+  }
+
+  startAudio(): void {
+    this.#send({ type: 'startAudio' });
+  }
+
+  stopAudio(): void {
+    this.#send({ type: 'stopAudio' });
+  }
+
+  tap(stream: RenderStream, tapped: boolean): void {
+    this.#send({ type: 'tap', stream, tapped });
+  }
+
+  async pause(): Promise<void> {
+    await this.#attempt({ type: 'pause' });
+  }
+
+  async resume(): Promise<void> {
+    await this.#attempt({ type: 'resume' });
+  }
+
+  async reconfigure(format: CaptureFormat): Promise<void> {
+    await this.#attempt({ type: 'reconfigure', format });
+  }
+
+  setViewerCount(count: number): void {
+    this.#send({ type: 'viewerCount', count });
+  }
+
+  sendToPage(message: unknown): void {
+    this.#send({ type: 'toPage', message });
+  }
+
+  async snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
+    return (await this.#ask({ type: 'snapshot', parameters })) as Uint8Array;
+  }
+
+  close(): Promise<void> {
+    this.#isOver = true;
+    this.#closing ??= (async () => {
+      this.#rejectAll(new StreamKitError('conflict', 'The session has ended'));
+      await this.#session.close();
+      await this.#egress?.close();
+    })();
+    return this.#closing;
+  }
+
+  #pageControls(): PageControls {
+    const viewport = (): PageSize => this.#viewport;
+    return {
+      get viewport() {
+        return viewport();
+      },
+      send: async (command, parameters) => void (await this.#ask({ type: 'input', command, parameters })),
+      fillClipboard: async (text) => void (await this.#ask({ type: 'fillClipboard', text })),
+      setGamepads: (gamepads) => this.#send({ type: 'gamepads', gamepads }),
+    };
+  }
+
+  #send(order: RenderOrder): void {
+    this.#session.send(order);
+  }
+
+  /** The answer to an order. Rejects if the session process ends before. */
+  #ask(order: AnsweredOrder): Promise<unknown> {
+    if (this.#isOver) return Promise.reject(new StreamKitError('conflict', 'The session has ended'));
+    this.#lastId += 1;
+    const id = this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#send({ ...order, id });
+    });
+  }
+
+  /** As {@link #ask}; what fails is told by `ended`. */
+  async #attempt(order: AnsweredOrder): Promise<void> {
+    await this.#ask(order).catch((error: unknown) => {
+      this.#logger.debug({ err: asError(error), order: order.type }, 'an order was not carried out');
+    });
+  }
+
+  #onReport(report: RenderReport): void {
+    if (this.#isOver) return;
+    const listener = this.#listener;
+    switch (report.type) {
+      case 'ready':
+        break;
+      case 'done':
+        this.#settle(report.id)?.resolve(report.result);
+        break;
+      case 'failed':
+        this.#settle(report.id)?.reject(errorOf(report.error));
+        break;
+      case 'metadata':
+        listener.onPageMetadata(report.metadata);
+        break;
+      case 'message':
+        listener.onPageMessage(report.message);
+        break;
+      case 'cursor':
+        listener.onCursor(report.css);
+        break;
+      case 'clipboard':
+        listener.onClipboard(report.text);
+        break;
+      case 'stats':
+        listener.onVideoStats(report.stats);
+        break;
+      case 'frames':
+        listener.onFrames(report.codec, report.frames);
+        break;
+      case 'keyframe':
+        listener.onKeyframe(report.codec);
+        break;
+      case 'replaced':
+        listener.onEncoderReplaced(report.replacement);
+        break;
+      case 'viewport':
+        this.#viewport = report.viewport;
+        break;
+      case 'egressRefused':
+        this.#options.onEgressRefused(report.errorType);
+        break;
+      case 'log':
+        this.#logger[report.level](report.context, report.message);
+        break;
+      case 'ended':
+        this.#fail(errorOf(report.error));
+        break;
+    }
+  }
+
+  #onTapEntry(entry: TapEntry): void {
+    if (this.#isOver) return;
+    switch (entry.type) {
+      case 'blob':
+        this.#settle(entry.id)?.resolve(entry.bytes);
+        break;
+      case 'video': {
+        const { frame } = entry;
+        this.#listener.onEncodedFrame(frame);
+        // With a media socket the session process itself says what went out.
+        if (this.#session.sockets !== undefined) break;
+        const nowUs = Number(process.hrtime.bigint() / 1000n);
+        this.#listener.onFrames(frame.codec, [frameRecord(frame, nowUs)]);
+        if (frame.keyframe) this.#listener.onKeyframe(frame.codec);
+        break;
+      }
+      case 'audio':
+        this.#listener.onEncodedAudio(entry.packet);
+        break;
+    }
+  }
+
+  #settle(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    return waiting;
+  }
+
+  #fail(error: StreamKitError): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#logger.warn({ err: error, code: error.code }, 'the render has ended');
+    this.#rejectAll(error);
+    if (this.#opened !== undefined) this.#listener.onEnded(error);
+  }
+
+  #rejectAll(error: StreamKitError): void {
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    this.#waiting.clear();
+  }
+}
+
+function errorOf({ code = 'internal', message, cause }: ReportedError): StreamKitError {
+  return new StreamKitError(code, message, cause === undefined ? {} : { cause: new Error(cause) });
+}

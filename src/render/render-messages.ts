@@ -1,0 +1,108 @@
+import type { LaunchOptions } from 'puppeteer';
+
+import type { ErrorCode } from '../base/errors.js';
+import type { LogContext } from '../base/logger.js';
+import type { TargetPolicy } from '../options/target-policy-options.js';
+import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import type { GamepadState, InputCommands, PageSize } from './capture/page-controls.js';
+import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
+import type { VideoCodec } from './encode/encoded-frame.js';
+import type { EncoderCandidate } from './encode/encoder-candidate.js';
+import type { FrameRecord } from './encode/frame-record.js';
+import type { RenderStream } from './packetize/media-slots.js';
+
+/** Descriptors that a session process is started with, besides the standard ones. */
+export const SESSION_PROCESS_FDS = { control: 3, video: 4, audio: 5, taps: 6 } as const;
+
+/** Of one message from a session process, bytes. What a page may say is far shorter. */
+export const MAX_REPORT_BYTES = 1024 * 1024;
+/** Of one message to a session process, bytes; initial data of a page is the longest. */
+export const MAX_ORDER_BYTES = 4 * 1024 * 1024;
+
+/** How a session process begins. */
+export interface OpenOrder {
+  readonly parameters: CaptureParameters;
+  readonly launchOptions: LaunchOptions;
+  readonly capture: CaptureKind | 'auto';
+  readonly launchTimeoutMs: number;
+  readonly hangTimeoutMs?: number;
+  readonly profileDirectory: string;
+  /** A function in it is the host's: then `egressProxy` is too. */
+  readonly targetPolicy: TargetPolicy;
+  readonly egressProxy?: string | undefined;
+  /** Media sockets are there. */
+  readonly hasSockets: boolean;
+}
+
+/** Orders that are answered by `done` or `failed` with the same id. */
+export type AnsweredOrder =
+  | ({ readonly type: 'open' } & OpenOrder)
+  | { readonly type: 'pause' }
+  | { readonly type: 'resume' }
+  | { readonly type: 'reconfigure'; readonly format: CaptureFormat }
+  | { readonly type: 'snapshot'; readonly parameters: SnapshotParameters }
+  | {
+      readonly type: 'input';
+      readonly command: keyof InputCommands;
+      readonly parameters: InputCommands[keyof InputCommands];
+    }
+  | { readonly type: 'fillClipboard'; readonly text: string };
+
+/** What the host wants of a session process. */
+export type RenderOrder =
+  | (AnsweredOrder & { readonly id: number })
+  | {
+      readonly type: 'startVideo';
+      readonly codec: VideoCodec;
+      readonly bitrateBps: number;
+      readonly candidates: readonly EncoderCandidate[];
+    }
+  | { readonly type: 'stopVideo'; readonly codec: VideoCodec }
+  | { readonly type: 'keyframe'; readonly codec: VideoCodec }
+  | { readonly type: 'refresh' }
+  | { readonly type: 'bitrate'; readonly codec: VideoCodec; readonly bitrateBps: number }
+  | { readonly type: 'startAudio' }
+  | { readonly type: 'stopAudio' }
+  | { readonly type: 'tap'; readonly stream: RenderStream; readonly tapped: boolean }
+  | { readonly type: 'viewerCount'; readonly count: number }
+  | { readonly type: 'toPage'; readonly message: unknown }
+  | { readonly type: 'gamepads'; readonly gamepads: readonly (GamepadState | null)[] }
+  | { readonly type: 'close' };
+
+export interface OpenedRender {
+  readonly kind: CaptureKind;
+  readonly browserPid: number;
+  readonly hasAudio: boolean;
+  readonly viewport: PageSize;
+}
+
+/** An error as it crosses the process; `code` is absent for one that is not ours. */
+export interface ReportedError {
+  readonly code?: ErrorCode;
+  readonly message: string;
+  /** For the log of the host alone. */
+  readonly cause?: string;
+}
+
+/** What a session process reports. Everything in it may be a hostile page's. */
+export type RenderReport =
+  | { readonly type: 'ready' }
+  | { readonly type: 'done'; readonly id: number; readonly result?: unknown }
+  | { readonly type: 'failed'; readonly id: number; readonly error: ReportedError }
+  | { readonly type: 'metadata'; readonly metadata: Readonly<Record<string, unknown>> }
+  | { readonly type: 'message'; readonly message: unknown }
+  | { readonly type: 'cursor'; readonly css: string }
+  | { readonly type: 'clipboard'; readonly text: string }
+  | { readonly type: 'stats'; readonly stats: VideoEncoderStats }
+  | { readonly type: 'frames'; readonly codec: VideoCodec; readonly frames: readonly FrameRecord[] }
+  | { readonly type: 'keyframe'; readonly codec: VideoCodec }
+  | { readonly type: 'replaced'; readonly replacement: EncoderReplacement }
+  | { readonly type: 'viewport'; readonly viewport: PageSize }
+  | { readonly type: 'egressRefused'; readonly errorType: string }
+  | {
+      readonly type: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly context: LogContext;
+      readonly message: string;
+    }
+  | { readonly type: 'ended'; readonly error: ReportedError };

@@ -1,0 +1,74 @@
+import type { LogContext } from '../base/logger.js';
+import type { StreamKitError } from '../base/errors.js';
+import type { Producer } from '../fanout/media-plane.js';
+import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import type { PageBridgeListener } from './capture/page-bridge.js';
+import type { PageControls, PageControlsListener } from './capture/page-controls.js';
+import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
+import type { EncodedAudio, EncodedFrame, VideoCodec } from './encode/encoded-frame.js';
+import type { FrameRecord } from './encode/frame-record.js';
+import type { RenderStream } from './packetize/media-slots.js';
+
+/** What flows back from a render. None of these may throw. */
+export interface RenderListener extends PageBridgeListener, PageControlsListener {
+  /** About once per second for each codec that is encoded. */
+  onVideoStats(stats: VideoEncoderStats): void;
+  /** Frames that were handed to the media plane since the last call, oldest first; about once per second. */
+  onFrames(codec: VideoCodec, frames: readonly FrameRecord[]): void;
+  /** A keyframe was handed to the media plane. */
+  onKeyframe(codec: VideoCodec): void;
+  onEncoderReplaced(replacement: EncoderReplacement): void;
+  /** Only of streams that are tapped. */
+  onEncodedFrame(frame: EncodedFrame): void;
+  onEncodedAudio(packet: EncodedAudio): void;
+  /** The render is over and nothing more will come. At most once, and not after `close()`. */
+  onEnded(error: StreamKitError): void;
+}
+
+/** One page that is rendered, captured and encoded. Every method is for a render that has not ended; later calls are ignored. */
+export interface Render {
+  readonly kind: CaptureKind;
+  readonly browserPid: number;
+  /** The page's sound can be captured and was asked for. */
+  readonly hasAudio: boolean;
+  readonly controls: PageControls;
+  /** Sends the stream's frames straight to the producer, if there is a media socket; see `Producer.needsFrames`. */
+  feed(stream: RenderStream, producer: Producer): void;
+
+  /** Encodes to `codec` from now on, beginning with a keyframe. */
+  startVideo(codec: VideoCodec, bitrateBps: number): void;
+  stopVideo(codec: VideoCodec): void;
+  requestKeyframe(codec: VideoCodec): void;
+  /** Encodes the last picture again at once, to every codec that is encoded. */
+  refresh(): void;
+  setBitrate(codec: VideoCodec, bitrateBps: number): void;
+  startAudio(): void;
+  stopAudio(): void;
+  /** While tapped, the stream's frames also come to the listener. Not tapped at first. */
+  tap(stream: RenderStream, tapped: boolean): void;
+
+  /** Stops taking pictures and sound; the page lives on. Idempotent. */
+  pause(): Promise<void>;
+  /** Takes them again. Idempotent. */
+  resume(): Promise<void>;
+  /** Goes on in another size or rate, in the same tab. Encoders follow with a keyframe. */
+  reconfigure(format: CaptureFormat): Promise<void>;
+  setViewerCount(count: number): void;
+  /** Delivers a message to the page's `streamKit.on('message')`. */
+  sendToPage(message: unknown): void;
+  /** @throws StreamKitError `unavailable` if the browser gives no picture in time. */
+  snapshot(parameters: SnapshotParameters): Promise<Uint8Array>;
+  /** Ends encoders, then the browser's process tree, then removes its files. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Launches a browser, opens the page in it and begins to capture. Rejects with a coded error and leaves nothing behind;
+ * `signal` gives up a launch that is under way, `logContext` names the session in the log.
+ */
+export type OpenRender = (
+  parameters: CaptureParameters,
+  listener: RenderListener,
+  signal: AbortSignal,
+  logContext?: LogContext,
+) => Promise<Render>;

@@ -1,0 +1,216 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Duplex, Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+
+import { asError, StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import { signalProcess } from '../base/process-table.js';
+import { TimeoutError, withTimeout } from '../base/with-timeout.js';
+import type { MediaPlane, MediaSocket, MediaSocketFailure } from '../fanout/media-plane.js';
+import { killBrowsersOf, removeProfileDirectory } from './capture/profile-directory.js';
+import { MessageChannel, type MessageFault } from './message-channel.js';
+import { MAX_REPORT_BYTES, type RenderOrder, type RenderReport } from './render-messages.js';
+import { readTapPipe, type TapEntry } from './tap-pipe.js';
+
+/** What a session process may report, on average: a page's messages, input echoes and logs are far below. */
+const REPORT_BUDGET = { messagesPerSecond: 2_000, bytesPerSecond: 16 * 1024 * 1024 };
+/** After SIGTERM, before SIGKILL. */
+const SIGTERM_GRACE_MS = 2_000;
+/** Of what a process wrote to standard error, kept for the log. */
+const MAX_STDERR_BYTES = 4096;
+
+const PROGRAM = fileURLToPath(new URL('./session-process.js', import.meta.url));
+
+export interface SessionProcessParameters {
+  /** Reads what the process encodes, if it can. */
+  readonly mediaPlane: MediaPlane;
+  /** Limit of its JavaScript heap, MiB; undefined: Node's own. */
+  readonly heapMegabytes: number | undefined;
+  readonly logger: Logger;
+}
+
+/** What flows back from a session process. */
+export interface SessionProcessListener {
+  onReport(report: RenderReport): void;
+  onTapEntry(entry: TapEntry): void;
+  /** It ended, broke its limits or never started. At most once, and not after `close()`. */
+  onLost(error: StreamKitError): void;
+}
+
+const MISBEHAVIOUR: Readonly<Record<MessageFault, string>> = {
+  oversized: 'The page made a message that is too large',
+  malformed: 'The session process sent a message that is none',
+  flooded: 'The page made too many messages',
+};
+
+/** One session process, as the host sees it: started, listened to within limits, and ended with all that it has. */
+export class SessionProcess {
+  /** Undefined: frames come only through taps. */
+  readonly sockets: { readonly video: MediaSocket; readonly audio: MediaSocket } | undefined;
+  readonly #logger: Logger;
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<void>;
+  #channel: MessageChannel | undefined;
+  #listener: SessionProcessListener | undefined;
+  #isLost = false;
+  #lostError: StreamKitError | undefined;
+  #stderr = '';
+  /** Of the browser that it was told to start. */
+  #directory: string | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** @throws StreamKitError `unavailable` if it cannot be started. */
+  constructor({ mediaPlane, heapMegabytes, logger }: SessionProcessParameters) {
+    this.#logger = logger;
+    const opened: MediaSocket[] = [];
+    try {
+      for (const kind of ['video', 'audio']) {
+        const socket = mediaPlane.openMediaSocket?.((reason) => this.#onSocketFailed(kind, reason));
+        if (socket !== undefined) opened.push(socket);
+      }
+      const [video, audio] = opened;
+      this.sockets = video && audio && { video, audio };
+      this.#child = spawn(
+        process.execPath,
+        [...(heapMegabytes === undefined ? [] : [`--max-old-space-size=${heapMegabytes}`]), PROGRAM],
+        {
+          // A group of its own: a signal of a terminal is the host's to handle.
+          detached: true,
+          stdio: ['ignore', 'ignore', 'pipe', 'pipe', video?.fd ?? 'ignore', audio?.fd ?? 'ignore', 'pipe'],
+        },
+      );
+    } catch (thrown) {
+      for (const socket of opened) socket.close();
+      if (thrown instanceof StreamKitError) throw thrown;
+      const cause = asError(thrown);
+      throw new StreamKitError('unavailable', 'The session process could not be started', { cause });
+    }
+    for (const socket of opened) socket.handedOver();
+    this.#exited = new Promise((resolve) => {
+      // An error before it runs (EMFILE, EAGAIN) comes in place of an exit.
+      this.#child.once('error', (cause) => {
+        this.#lose(new StreamKitError('unavailable', 'The session process could not be started', { cause }));
+        if (this.#child.pid === undefined) resolve();
+      });
+      this.#child.once('exit', (code, signal) => {
+        resolve();
+        const cause = new Error(`It ended with ${signal ?? `code ${code}`}. ${this.#stderr}`.trim());
+        this.#lose(new StreamKitError('browser_crashed', 'The session process ended', { cause }));
+      });
+    });
+    if (this.#child.pid !== undefined) this.#listen();
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** It has not failed yet. */
+  get isAlive(): boolean {
+    return !this.#isLost && this.#closing === undefined;
+  }
+
+  /** Takes it into use: it keeps this process alive from now on, and what it reports goes to `listener`. */
+  use(listener: SessionProcessListener, directory: string): void {
+    this.#listener = listener;
+    this.#directory = directory;
+    this.#setRef(true);
+    if (this.#lostError !== undefined) listener.onLost(this.#lostError);
+  }
+
+  /** It waits to be used, and does not keep this process alive. */
+  rest(): void {
+    this.#setRef(false);
+  }
+
+  send(order: RenderOrder): void {
+    if (this.isAlive) this.#channel?.send(order);
+  }
+
+  /** SIGTERM, SIGKILL to what is left after 2 s, then its directory goes. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#isLost = true;
+    const { pid } = this.#child;
+    if (pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null) {
+      signalProcess(pid, 'SIGTERM');
+      try {
+        await withTimeout(this.#exited, SIGTERM_GRACE_MS);
+      } catch (error) {
+        if (!(error instanceof TimeoutError)) throw error;
+        this.#logger.warn({ pid }, 'the session process did not end in time and is killed');
+        signalProcess(-pid, 'SIGKILL');
+        await this.#exited;
+      }
+    }
+    this.#channel?.close();
+    this.sockets?.video.close();
+    this.sockets?.audio.close();
+    if (this.#directory !== undefined) {
+      await killBrowsersOf(this.#directory);
+      await removeProfileDirectory(this.#directory);
+    }
+  }
+
+  /** Node's type knows five of them. */
+  get #pipes(): readonly unknown[] {
+    return this.#child.stdio;
+  }
+
+  #listen(): void {
+    const [, , stderr, control, , , taps] = this.#pipes;
+    (stderr as Readable).on('data', (bytes: Buffer) => {
+      this.#stderr = (this.#stderr + bytes.toString('utf8')).slice(-MAX_STDERR_BYTES);
+    });
+    this.#channel = new MessageChannel(
+      control as Duplex,
+      { maxMessageBytes: MAX_REPORT_BYTES, budget: REPORT_BUDGET },
+      {
+        onMessage: (message) => {
+          try {
+            this.#listener?.onReport(message as RenderReport);
+          } catch (cause) {
+            this.#misbehave('The session process sent a message that is none', cause);
+          }
+        },
+        onFault: (fault) => this.#misbehave(MISBEHAVIOUR[fault], fault),
+      },
+    );
+    readTapPipe(
+      taps as Readable,
+      (entry) => this.#listener?.onTapEntry(entry),
+      () => this.#misbehave('The session process sent a frame that is none', 'tap pipe'),
+    );
+  }
+
+  #onSocketFailed(kind: string, reason: MediaSocketFailure): void {
+    // The end of the process is told by its exit.
+    if (reason !== 'closed')
+      this.#misbehave('The session process sent a frame that is none', `${kind} ${reason}`);
+  }
+
+  #misbehave(message: string, cause: unknown): void {
+    this.#lose(new StreamKitError('page_misbehaved', message, { cause }));
+    const { pid } = this.#child;
+    if (pid !== undefined) signalProcess(-pid, 'SIGKILL');
+  }
+
+  #lose(error: StreamKitError): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.#lostError = error;
+    this.#listener?.onLost(error);
+  }
+
+  #setRef(isReferenced: boolean): void {
+    const [, , stderr, control, , , taps] = this.#pipes;
+    for (const part of [this.#child, stderr, control, taps] as { ref?(): void; unref?(): void }[]) {
+      if (isReferenced) part.ref?.();
+      else part.unref?.();
+    }
+  }
+}

@@ -1,0 +1,255 @@
+import { Socket } from 'node:net';
+import { setPriority } from 'node:os';
+
+import { asError, StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import type { LocalRender } from './local-render.js';
+import { MessageChannel } from './message-channel.js';
+import {
+  MAX_ORDER_BYTES,
+  SESSION_PROCESS_FDS,
+  type AnsweredOrder,
+  type OpenedRender,
+  type OpenOrder,
+  type RenderOrder,
+  type RenderReport,
+  type ReportedError,
+} from './render-messages.js';
+import { TapPipeWriter } from './tap-pipe.js';
+
+/**
+ * The main program of a session process: the browser, the capture and the encoders of one session live and die here. It
+ * ends with its control pipe, and so with the host, by whatever signal.
+ */
+
+/** Below the host and its media plane: a busy page must not hold back what goes to the viewers. */
+const NICENESS = 5;
+/** How long an orderly end may take before the process goes anyway, ms. */
+const CLOSE_TIMEOUT_MS = 3_000;
+/** The same after the host is gone. */
+const ORPHAN_TIMEOUT_MS = 800;
+const MAX_LOG_TEXT = 4096;
+
+const control = new Socket({ fd: SESSION_PROCESS_FDS.control, readable: true, writable: true });
+const tapSocket = new Socket({ fd: SESSION_PROCESS_FDS.taps, readable: false, writable: true });
+tapSocket.on('error', () => tapSocket.destroy());
+const taps = new TapPipeWriter(tapSocket);
+const launch = new AbortController();
+let render: LocalRender | undefined;
+let opening: Promise<unknown> = Promise.resolve();
+let isEnding = false;
+
+const channel = new MessageChannel(
+  control,
+  { maxMessageBytes: MAX_ORDER_BYTES },
+  { onMessage: (message) => accept(message as RenderOrder), onFault: () => void end(ORPHAN_TIMEOUT_MS) },
+);
+
+function report(message: RenderReport): void {
+  // One that the host would refuse ends the session; what a page says is bounded before it gets here.
+  channel.send(message);
+}
+
+function accept(order: RenderOrder): void {
+  if ('id' in order) {
+    void answer(order.id, order);
+    return;
+  }
+  switch (order.type) {
+    case 'startVideo':
+      render?.startVideo(order.codec, order.bitrateBps, order.candidates);
+      break;
+    case 'stopVideo':
+      render?.stopVideo(order.codec);
+      break;
+    case 'keyframe':
+      render?.requestKeyframe(order.codec);
+      break;
+    case 'refresh':
+      render?.refresh();
+      break;
+    case 'bitrate':
+      render?.setBitrate(order.codec, order.bitrateBps);
+      break;
+    case 'startAudio':
+      render?.startAudio();
+      break;
+    case 'stopAudio':
+      render?.stopAudio();
+      break;
+    case 'tap':
+      render?.tap(order.stream, order.tapped);
+      break;
+    case 'viewerCount':
+      render?.setViewerCount(order.count);
+      break;
+    case 'toPage':
+      render?.sendToPage(order.message);
+      break;
+    case 'gamepads':
+      render?.controls.setGamepads(order.gamepads);
+      break;
+    case 'close':
+      void end(CLOSE_TIMEOUT_MS);
+      break;
+  }
+}
+
+async function answer(id: number, order: AnsweredOrder): Promise<void> {
+  try {
+    const result = await carryOut(id, order);
+    // The picture itself is the answer, by the other pipe.
+    if (order.type !== 'snapshot') report({ type: 'done', id, ...(result === undefined ? {} : { result }) });
+  } catch (thrown) {
+    report({ type: 'failed', id, error: reported(thrown) });
+  }
+}
+
+async function carryOut(id: number, order: AnsweredOrder): Promise<unknown> {
+  if (order.type === 'open') {
+    const opened = open(order);
+    opening = opened.catch(() => undefined);
+    return opened;
+  }
+  if (render === undefined) throw new StreamKitError('unavailable', 'The page is not loaded yet');
+  switch (order.type) {
+    case 'pause':
+      return render.pause();
+    case 'resume':
+      return render.resume();
+    case 'reconfigure':
+      await render.reconfigure(order.format);
+      report({ type: 'viewport', viewport: render.controls.viewport });
+      return undefined;
+    case 'snapshot':
+      taps.writeBlob(id, await render.snapshot(order.parameters));
+      return undefined;
+    case 'input':
+      return render.controls.send(order.command, order.parameters);
+    case 'fillClipboard':
+      return render.controls.fillClipboard(order.text);
+  }
+}
+
+async function open(order: OpenOrder): Promise<OpenedRender> {
+  const [
+    { createOpenCapture },
+    { createOpenLocalRender },
+    { openVideoEncodeThread },
+    { openAudioEncodeThread },
+  ] = await modules();
+  const { parameters } = order;
+  const openRender = createOpenLocalRender({
+    openCapture: createOpenCapture({
+      ...order,
+      onEgressRefused: (errorType) => report({ type: 'egressRefused', errorType }),
+      logger: reportingLogger({}),
+    }),
+    openVideoEncodeThread,
+    openAudioEncodeThread,
+    socketFds: order.hasSockets
+      ? { video: SESSION_PROCESS_FDS.video, audio: SESSION_PROCESS_FDS.audio }
+      : undefined,
+    nowUs: () => Number(process.hrtime.bigint() / 1000n),
+  });
+  const opened = await openRender(
+    parameters,
+    {
+      onPageMetadata: (metadata) => report({ type: 'metadata', metadata }),
+      onPageMessage: (message) => report({ type: 'message', message }),
+      onCursor: (css) => report({ type: 'cursor', css }),
+      onClipboard: (text) => report({ type: 'clipboard', text }),
+      onVideoStats: (stats) => report({ type: 'stats', stats }),
+      onFrames: (codec, frames) => report({ type: 'frames', codec, frames }),
+      onKeyframe: (codec) => report({ type: 'keyframe', codec }),
+      onEncoderReplaced: (replacement) => report({ type: 'replaced', replacement }),
+      onEncodedFrame: (frame) => {
+        if (!taps.writeFrame(frame)) render?.requestKeyframe(frame.codec);
+      },
+      onEncodedAudio: (packet) => taps.writeAudio(packet),
+      onEnded: (error) => report({ type: 'ended', error: reported(error) }),
+    },
+    launch.signal,
+  );
+  render = opened;
+  return {
+    kind: opened.kind,
+    browserPid: opened.browserPid,
+    hasAudio: opened.hasAudio,
+    viewport: opened.controls.viewport,
+  };
+}
+
+/** Loaded while the process waits for its order; what encodes comes with the first stream, in threads of its own. */
+function modules() {
+  return Promise.all([
+    import('./capture/open-capture.js'),
+    import('./local-render.js'),
+    import('./encode/video-encode-thread.js'),
+    import('./encode/audio-encode-thread.js'),
+  ]);
+}
+
+function reported(thrown: unknown): ReportedError {
+  const error = asError(thrown);
+  const cause = error.cause === undefined ? undefined : asError(error.cause).message;
+  return {
+    ...(error instanceof StreamKitError ? { code: error.code } : {}),
+    message: error.message.slice(0, MAX_LOG_TEXT),
+    ...(cause === undefined ? {} : { cause: cause.slice(0, MAX_LOG_TEXT) }),
+  };
+}
+
+/** Logs through the host's logger. */
+function reportingLogger(bindings: Record<string, unknown>): Logger {
+  const at = (level: 'debug' | 'info' | 'warn' | 'error') => (context: object, message: string) => {
+    const entries = Object.entries({ ...bindings, ...context }).map(
+      ([name, value]): [string, string | number] => [
+        name,
+        typeof value === 'number' ? value : textOf(value).slice(0, MAX_LOG_TEXT),
+      ],
+    );
+    report({ type: 'log', level, context: Object.fromEntries(entries), message });
+  };
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (more) => reportingLogger({ ...bindings, ...more }),
+  };
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (value instanceof Error) return value.stack ?? value.message;
+  return JSON.stringify(value);
+}
+
+/** Ends everything, then the process. Once. */
+async function end(timeoutMs: number): Promise<void> {
+  if (isEnding) return;
+  isEnding = true;
+  setTimeout(() => process.exit(1), timeoutMs);
+  launch.abort();
+  await opening;
+  await render?.close().catch(() => undefined);
+  process.exit(0);
+}
+
+setPriority(NICENESS);
+control.on('close', () => void end(ORPHAN_TIMEOUT_MS));
+process.on('SIGTERM', () => void end(CLOSE_TIMEOUT_MS));
+// Its terminal's: the host says when it is time.
+process.on('SIGINT', () => undefined);
+process.on('SIGHUP', () => undefined);
+process.on('uncaughtException', (error) => {
+  report({
+    type: 'ended',
+    error: { code: 'internal', message: 'The session process failed', cause: textOf(error) },
+  });
+  void end(CLOSE_TIMEOUT_MS);
+});
+report({ type: 'ready' });
+void modules();
+void import('puppeteer');

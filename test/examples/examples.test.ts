@@ -1,0 +1,82 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { root } from '../helpers/product.js';
+import { profilesOf } from '../helpers/server-process.js';
+import { ViewerBrowser } from '../helpers/viewer-browser.js';
+
+const folder = join(root, 'examples');
+const names = readdirSync(folder, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && entry.name !== 'page')
+  .map(({ name }) => name);
+
+/** Frames that a viewer must decode before the example counts as playing. */
+const FRAMES = 30;
+
+let browser: ViewerBrowser;
+beforeAll(async () => {
+  browser = await ViewerBrowser.launch();
+});
+afterAll(() => browser.close());
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function run(
+  name: string,
+  [command = '', ...args]: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): ChildProcessByStdio<null, Readable, null> {
+  return spawn(command, args, {
+    cwd: join(folder, name),
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
+
+describe.each(names)('the example %s', (name) => {
+  it('shows moving pictures to a viewer and ends without leftovers', async () => {
+    const prepare = run(name, ['npm', 'run', '--silent', 'prestart']);
+    expect(await once(prepare, 'exit')).toEqual([0, null]);
+    const port = await freePort();
+    const server = run(name, ['node', 'server.mjs'], { PORT: String(port), NODE_ENV: 'production' });
+    const exited = once(server, 'exit');
+    try {
+      for await (const line of createInterface({ input: server.stdout })) {
+        if (line.startsWith('Open ')) break;
+      }
+      const page = await browser.browser.newPage();
+      await page.goto(`http://127.0.0.1:${port}/`);
+      await page.waitForFunction(
+        `(document.querySelector('video')?.getVideoPlaybackQuality().totalVideoFrames ?? 0) >= ${FRAMES}`,
+      );
+      // The background of the page that is rendered.
+      const [red = 0, green = 0, blue = 0] = (await page.evaluate(`(() => {
+        const canvas = new OffscreenCanvas(1, 1).getContext('2d');
+        canvas.drawImage(document.querySelector('video'), 0, 0, 8, 8, 0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+      })()`)) as number[];
+      expect(Math.max(Math.abs(red - 0x0b), Math.abs(green - 0x3d), Math.abs(blue - 0x2e))).toBeLessThan(24);
+      await page.close();
+    } finally {
+      server.kill('SIGTERM');
+    }
+    expect(await exited).toSatisfy(
+      ([code, signal]: [number | null, string | null]) => code === 0 || signal === 'SIGTERM',
+    );
+    expect(profilesOf(server.pid ?? 0)).toEqual([]);
+  });
+});
