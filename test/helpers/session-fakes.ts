@@ -2,7 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 
 import { createOpenLocalRender, type LocalRenderParts } from '../../src/render/local-render.js';
 import type { Capture, CaptureListener, CaptureParameters } from '../../src/render/capture/capture.js';
-import type { ResolvedControlOptions } from '../../src/options/control-options.js';
+import { controlOptions, type ResolvedControlOptions } from '../../src/options/control-options.js';
 import type { AudioEncodeListener, VideoEncodeListener } from '../../src/render/encode/encode-thread.js';
 import { FrameTiming } from '../../src/render/encode/frame-timing.js';
 import type { EncodedFrame, VideoCodec } from '../../src/render/encode/encoded-frame.js';
@@ -172,6 +172,9 @@ export class FakeConsumer implements Consumer {
   }
 }
 
+/** What `control` is without the option. */
+export const testControl = controlOptions(undefined, 'control');
+
 /** Every part of a session in a form that does nothing and writes down what it was asked. */
 export class FakeParts implements SessionParts {
   readonly clock = new VirtualClock();
@@ -301,7 +304,7 @@ export class FakeParts implements SessionParts {
 
   /** Commands to the page, in order. */
   readonly commands: [name: string, parameters: any][] = [];
-  controlOptions: ResolvedControlOptions = { policy: 'first', shared: false };
+  controlOptions: ResolvedControlOptions = testControl;
 
   readonly openRemoteControl: SessionParts['openRemoteControl'] = (parameters) =>
     createRemoteControl(this.controlOptions, this.clock)(parameters);
@@ -315,6 +318,7 @@ export class FakeParts implements SessionParts {
         port: new MessageChannel().port1,
         width: parameters.width,
         height: parameters.height,
+        deviceScaleFactor: parameters.deviceScaleFactor,
       },
       audio: this.hasAudio && parameters.audio ? { kind: 'ring', path: '/ring' } : null,
       controls: {
@@ -322,6 +326,7 @@ export class FakeParts implements SessionParts {
         send: (name, given) => Promise.resolve(void this.commands.push([name, given])),
         fillClipboard: (text) => Promise.resolve(void this.commands.push(['clipboard', text])),
         setGamepads: (gamepads) => void this.commands.push(['gamepads', gamepads]),
+        answer: (answer) => void this.commands.push(['answer', answer]),
       },
       pause: () => this.#note('capture pause'),
       resume: () => this.#note('capture resume'),
