@@ -9,6 +9,7 @@
     'target_name': 'media_plane',
     'sources': [
       'addon.cc',
+      'core/bandwidth_estimator.cc',
       'core/consent_keeper.cc',
       'core/consumer.cc',
       'core/dtls_context.cc',
@@ -26,6 +27,7 @@
       'core/media_transport.cc',
       'core/packet_batch.cc',
       'core/packet_writer.cc',
+      'core/queue_delay.cc',
       'core/rtcp_builder.cc',
       'core/rtcp_parser.cc',
       'core/rtp_header.cc',

@@ -36,6 +36,7 @@ Consumer::Consumer(uint32_t id, MediaTransport& transport, Producer& producer,
       time_(time),
       header_(parameters.mid, parameters.headerExtensions, parameters.playoutDelayMaxMs),
       sequence_(first.media),
+      firstSequence_(first.media),
       rtxIndex_(first.rtx),
       stats_(std::move(stats)),
       nextFrame_(producer.history().nextFrame()),
@@ -345,19 +346,36 @@ Consumer::Burst Consumer::resend(PacketWriter& writer, uint16_t sequenceNumber, 
   if (!stored.has_value() || !canResend() || isGivenUp(*stored->frame, nowUs)) {
     return {};
   }
+  const Burst burst = writeRtx(writer, sequenceNumber, *stored, nowUs);
+  stats_->packetsRetransmitted += burst.packets;
+  return burst;
+}
+
+Consumer::Burst Consumer::sendPadding(PacketWriter& writer, int64_t nowUs) {
+  // Of the last packets, so that no two in a row are the same.
+  constexpr int64_t kLast = 8;
+  const int64_t sent = sequence_.next() - firstSequence_;
+  const int64_t back = 1 + static_cast<int64_t>(paddings_++) % std::min(kLast, sent);
+  const auto sequenceNumber = static_cast<uint16_t>(sequence_.next() - back);
+  const auto packet = sequence_.packetOf(sequenceNumber);
+  const auto stored = packet.has_value() ? producer_.history().packet(*packet, nowUs) : std::nullopt;
+  return stored.has_value() ? writeRtx(writer, sequenceNumber, *stored, nowUs) : Burst{};
+}
+
+Consumer::Burst Consumer::writeRtx(PacketWriter& writer, uint16_t sequenceNumber, const StoredPacket& stored,
+                                   int64_t nowUs) {
   // RFC 4588 section 4: the packet again under the RTX stream's own numbers, its original one in front.
   std::array<uint8_t, 2> original;
   writeU16(original.data(), sequenceNumber);
-  RtpHeaderFields fields = headerOf(*stored->frame, stored->index);
+  RtpHeaderFields fields = headerOf(*stored.frame, stored.index);
   fields.ssrc = parameters_.rtxSsrc;
   fields.payloadType = parameters_.rtxPayloadType;
   const size_t bytes = writer.writeRtp(header_, fields, rtxIndex_, original,
-                                       stored->frame->payload(stored->index), false, nowUs);
+                                       stored.frame->payload(stored.index), false, nowUs);
   if (bytes == 0) {
     return {};
   }
   rtxIndex_ += 1;
-  stats_->packetsRetransmitted += 1;
   return {1, bytes};
 }
 

@@ -125,6 +125,10 @@ class Consumer {
    * that would be repaired too late: that one is answered by a keyframe, unless one has been sent since.
    */
   std::optional<ResendQueue::Entry> wantsResend(uint16_t sequenceNumber, int64_t nowUs);
+  /** There are packets by which the link may be probed. */
+  bool canPad() const { return canResend() && sequence_.next() > firstSequence_; }
+  /** One of the last packets once more, as padding that repairs losses by chance. */
+  Burst sendPadding(PacketWriter& writer, int64_t nowUs);
   Burst resend(PacketWriter& writer, uint16_t sequenceNumber, int64_t nowUs);
 
  private:
@@ -143,6 +147,7 @@ class Consumer {
   /** @returns whether there is a keyframe after `afterFrame` from which the viewer can go on */
   bool jumpToKeyframe(int64_t afterFrame);
   bool startReplay();
+  Burst writeRtx(PacketWriter& writer, uint16_t sequenceNumber, const StoredPacket& stored, int64_t nowUs);
   bool isTooOld(const Outlet& outlet, int64_t nowUs) const;
   /** It was sent too long ago for a repair to help. */
   bool isGivenUp(const EncodedFrame& frame, int64_t nowUs) const;
@@ -156,6 +161,8 @@ class Consumer {
   const MediaTime& time_;
   RtpHeaderTemplate header_;
   SequenceRuns sequence_;
+  int64_t firstSequence_;
+  uint32_t paddings_ = 0;
   int64_t rtxIndex_;
   std::shared_ptr<ConsumerStats> stats_;
   std::unique_ptr<ResendLog> resends_;

@@ -15,7 +15,7 @@ namespace streamkit {
 class KeyframeBackoff {
  public:
   /** A viewer that has asked for nothing for this long begins at the shortest interval again. */
-  static constexpr int64_t kRelaxUs = 8'000'000;
+  static constexpr int64_t kRelaxUs = 5'000'000;
 
   /** @returns whether the request may go out now */
   bool request(int64_t nowUs) {

@@ -201,7 +201,7 @@ bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, SrtpSession sr
   if (endpoint->transport != nullptr) {
     closeTransport(endpoint->transport->id());
   }
-  const MediaTransport::Services services{listener_, batch_, sender_, stats_, options_.feedbackIntervalUs};
+  const MediaTransport::Services services{listener_, batch_, sender_, stats_};
   auto transport = std::make_unique<MediaTransport>(id, endpointId, std::move(srtp.sender),
                                                     std::move(srtp.receiver), std::move(stats), services);
   if (endpoint->selected().has_value()) {

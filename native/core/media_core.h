@@ -46,8 +46,6 @@ class MediaCore final : private Producer::Listener, private DtlsEndpoint::Listen
     /** Wall-clock µs less monotonic µs. */
     int64_t wallOffsetUs = 0;
     uint32_t seed = 1;
-    /** See MediaTransport::Services. */
-    int64_t feedbackIntervalUs = 200'000;
   };
 
   MediaCore(const Options& options, DatagramSender& sender, MediaCoreListener& listener, PlaneStats& stats);

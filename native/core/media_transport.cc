@@ -1,7 +1,9 @@
 #include "media_transport.h"
 
 #include <algorithm>
-#include <limits>
+#include <cmath>
+
+#include "sequence_number.h"
 
 namespace streamkit {
 namespace {
@@ -17,7 +19,19 @@ constexpr size_t kMaxRushPackets = 64;
 constexpr double kStartBitrateBps = 6'000'000;
 /** A replay goes at twice the rate, for a newcomer waits for it. */
 constexpr double kReplayWeight = 0.5;
-constexpr int64_t kRembIntervalUs = 200'000;
+/** The estimate is told when it has changed by this share, but not again within this time. */
+constexpr double kEstimateChange = 0.1;
+constexpr int64_t kEstimateIntervalUs = 200'000;
+/** While too much is under way, how long until it is looked at again. */
+constexpr int64_t kWindowRetryUs = 5'000;
+/** Padding goes out in bursts of about this length. */
+constexpr int64_t kPaddingBurstUs = 4'000;
+/** Packets after which the burst that a viewer begins with is judged. */
+constexpr int64_t kFirstBurstPackets = 40;
+/** What a link is probed up to, at least: a better rung than the present one may be worth its while. */
+constexpr double kMinCeilingBps = 10'000'000;
+/** Packets whose feedback may have been lost; beyond it nothing is taken for granted. */
+constexpr int64_t kMaxGapPackets = 512;
 
 }  // namespace
 
@@ -25,7 +39,7 @@ MediaTransport::MediaTransport(uint32_t id, uint32_t endpoint, SrtpSender sender
                                std::shared_ptr<TransportStats> stats, const Services& services)
     : id_(id),
       endpoint_(endpoint),
-      writer_(std::move(sender), services.batch, services.feedbackIntervalUs > 0),
+      writer_(std::move(sender), services.batch, estimator_),
       receiver_(std::move(receiver)),
       stats_(std::move(stats)),
       services_(services),
@@ -90,16 +104,23 @@ void MediaTransport::targetBitrateChanged() {
   for (const Consumer* consumer : consumers_) {
     sumBps += consumer->parameters().targetBitrateBps;
   }
-  pacer_.setTargetBitrate(heard_ ? sumBps : std::max(sumBps, kStartBitrateBps));
+  targetBps_ = sumBps;
+  estimator_.setCeiling(std::max(kMinCeilingBps, 2 * sumBps));
   resendBudget_.setBitrate(sumBps);
+  pace();
+}
+
+void MediaTransport::pace() {
+  if (probeBytesLeft_ > 0) {
+    pacer_.setBitrate(probeBps_);
+  } else if (estimator_.started()) {
+    pacer_.setBitrate(estimator_.pacingBps());
+  } else {
+    pacer_.setTargetBitrate(heard_ ? targetBps_ : std::max(targetBps_, kStartBitrateBps));
+  }
 }
 
 void MediaTransport::receiveRtcp(MutableBytes packet, int64_t nowUs) {
-  // A viewer sends some twenty of these a second, and all of its other RTCP together is less. What nobody
-  // reads needs no decryption.
-  if (services_.feedbackIntervalUs <= 0 && isLoneTransportFeedback(packet, receiver_.overheadBytes())) {
-    return;
-  }
   const auto compound = receiver_.unprotect(packet);
   if (!compound.has_value()) {
     services_.planeStats.droppedSrtcpAuthentication += 1;
@@ -107,7 +128,7 @@ void MediaTransport::receiveRtcp(MutableBytes packet, int64_t nowUs) {
   }
   if (!heard_) {
     heard_ = true;
-    targetBitrateChanged();
+    pace();
   }
   receivedAtUs_ = nowUs;
   nackItemsLeft_ = kMaxNackItems;
@@ -117,8 +138,9 @@ void MediaTransport::receiveRtcp(MutableBytes packet, int64_t nowUs) {
 }
 
 bool MediaTransport::hasWork() const {
-  return !resends_.empty() || std::any_of(consumers_.begin(), consumers_.end(),
-                                          [](const Consumer* each) { return each->hasWork(); });
+  return !resends_.empty() || probeBytesLeft_ > 0 ||
+         std::any_of(consumers_.begin(), consumers_.end(),
+                     [](const Consumer* each) { return each->hasWork(); });
 }
 
 std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size_t& packets) {
@@ -129,6 +151,8 @@ std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size
     return nowUs + kBlockedRetryUs;
   }
   writer_.batch().begin(pair_.socket, pair_.remote);
+  estimator_.onTime(nowUs);
+  beginProbe(nowUs);
   // Sound takes the last place of the video's burst and goes with it in one call; before a burst that does
   // not fit into one it goes first, and does not wait behind it on the way.
   VideoTurn turn = nextVideo(nowUs);
@@ -146,6 +170,7 @@ std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size
   if (ridesAlong) {
     packets += pumpSound(nowUs, random);
   }
+  packets += pumpPadding(nowUs);
   for (Consumer* consumer : consumers_) {
     if (consumer->video()) {
       consumer->reportWhenDue(writer_, nowUs, random);
@@ -155,7 +180,8 @@ std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size
   writer_.batch().flush();
   std::optional<int64_t> dueUs = keyframeRequestDueUs();
   if (hasWork()) {
-    dueUs = std::min(dueUs.value_or(INT64_MAX), pacer_.dueUs(nowUs));
+    const int64_t windowUs = estimator_.windowFull(nowUs) ? nowUs + kWindowRetryUs : 0;
+    dueUs = std::min(dueUs.value_or(INT64_MAX), std::max(windowUs, pacer_.dueUs(nowUs)));
   }
   return dueUs;
 }
@@ -198,7 +224,58 @@ size_t MediaTransport::pumpResends(int64_t nowUs) {
   return packets;
 }
 
+void MediaTransport::beginProbe(int64_t nowUs) {
+  if (probeBytesLeft_ > 0) {
+    return;
+  }
+  const bool canPad = std::any_of(consumers_.begin(), consumers_.end(),
+                                  [](const Consumer* each) { return each->video() && each->canPad(); });
+  const auto probe = canPad ? estimator_.takeProbe(nowUs) : std::nullopt;
+  if (probe.has_value()) {
+    probeBps_ = probe->bitrateBps;
+    probeBytesLeft_ = probe->bytes;
+    estimator_.beginBurst(probeBps_, writer_.nextTransportSequence());
+    pace();
+  }
+}
+
+size_t MediaTransport::pumpPadding(int64_t nowUs) {
+  if (probeBytesLeft_ == 0 || !pacer_.mayBurst(nowUs)) {
+    return 0;
+  }
+  size_t packets = 0;
+  size_t budget = static_cast<size_t>(probeBps_ / 8e6 * kPaddingBurstUs);
+  for (Consumer* consumer : consumers_) {
+    while (consumer->video() && consumer->canPad() && probeBytesLeft_ > 0 && packets < Pacer::kBurstPackets) {
+      const auto burst = consumer->sendPadding(writer_, nowUs);
+      if (burst.bytes == 0) {
+        break;
+      }
+      packets += burst.packets;
+      pacer_.sent(burst.bytes, nowUs);
+      stats_->paddingBytes += burst.bytes;
+      probeBytesLeft_ -= std::min(probeBytesLeft_, burst.bytes);
+      if (budget <= burst.bytes) {
+        budget = 0;
+        break;
+      }
+      budget -= burst.bytes;
+    }
+  }
+  if (packets == 0) {
+    probeBytesLeft_ = 0;
+  }
+  if (probeBytesLeft_ == 0) {
+    estimator_.endBurst(writer_.nextTransportSequence());
+    pace();
+  }
+  return packets;
+}
+
 MediaTransport::VideoTurn MediaTransport::nextVideo(int64_t nowUs) {
+  if (estimator_.windowFull(nowUs)) {
+    return {};
+  }
   const size_t count = consumers_.size();
   for (size_t i = 0; i < count; i += 1) {
     Consumer* const consumer = consumers_[(turn_ + i) % count];
@@ -217,6 +294,12 @@ MediaTransport::VideoTurn MediaTransport::nextVideo(int64_t nowUs) {
 
 size_t MediaTransport::pumpVideo(VideoTurn turn, bool more, int64_t nowUs) {
   size_t packets = 0;
+  const bool isFirst = !estimator_.started() && !estimator_.inBurst();
+  if (isFirst && turn.consumer != nullptr && turn.consumer->keyframeWaits()) {
+    // A viewer begins with a keyframe: how it arrives tells what the link carries.
+    estimator_.beginBurst(pacer_.bitrateBps(), writer_.nextTransportSequence());
+    firstBurstEnd_ = writer_.nextTransportSequence() + kFirstBurstPackets;
+  }
   for (size_t i = 0; turn.consumer != nullptr && i < consumers_.size(); i += 1) {
     const double weight = turn.consumer->replaying() ? kReplayWeight : 1;
     const auto burst = turn.consumer->sendBurst(writer_, std::max<size_t>(turn.packets, 1), more, nowUs);
@@ -227,7 +310,16 @@ size_t MediaTransport::pumpVideo(VideoTurn turn, bool more, int64_t nowUs) {
     turn_ += 1;
     turn = nextVideo(nowUs);
   }
+  if (probeBytesLeft_ == 0 && estimator_.inBurst() &&
+      (writer_.nextTransportSequence() >= firstBurstEnd_ || !videoWaits())) {
+    estimator_.endBurst(writer_.nextTransportSequence());
+  }
   return packets;
+}
+
+bool MediaTransport::videoWaits() const {
+  return std::any_of(consumers_.begin(), consumers_.end(),
+                     [](const Consumer* each) { return each->video() && each->hasWork(); });
 }
 
 Consumer* MediaTransport::addressee(uint32_t ssrc) {
@@ -288,34 +380,61 @@ void MediaTransport::onTransportFeedback(Bytes body) {
     return;
   }
   const int64_t offsetUs = referenceTime_.unwrap(referenceTimeUs(body));
+  int64_t newestSentUs = -1;
+  int64_t sequence = unwrapSequence(feedback_.empty() ? 0 : feedback_.front().sequenceNumber,
+                                    writer_.nextTransportSequence());
   for (const PacketFeedback& packet : feedback_) {
     const auto known = sent->report(packet.sequenceNumber, packet.received, receivedAtUs_);
-    if (known.has_value()) {
-      records_.push_back(packet.sequenceNumber);
-      records_.push_back(static_cast<double>(known->sentUs));
-      records_.push_back(packet.received ? static_cast<double>(packet.arrivalUs + offsetUs)
-                                         : std::numeric_limits<double>::quiet_NaN());
-      records_.push_back(known->bytes);
+    if (known.has_value() && sequence < writer_.nextTransportSequence()) {
+      const int64_t arrivalUs = packet.arrivalUs + offsetUs;
+      if (packet.received && sequence > newestReported_) {
+        reportGap(*sent, sequence, arrivalUs);
+        newestSentUs = known->sentUs;
+      }
+      newestReported_ = std::max(newestReported_, sequence);
+      estimator_.onReport(sequence,
+                          {known->sentUs, arrivalUs, known->bytes, packet.received, known->wasLost});
     }
+    sequence += 1;
   }
-  if (receivedAtUs_ - feedbackToldUs_ >= services_.feedbackIntervalUs ||
-      records_.size() >= kMaxPendingRecords * kRecordValues) {
-    tellFeedback();
+  if (newestSentUs < 0) {
+    return;
+  }
+  estimator_.onFeedbackEnd(receivedAtUs_, receivedAtUs_ - newestSentUs);
+  stats_->queueMs = static_cast<double>(estimator_.queueUs()) / 1000;
+  stats_->lossShare = estimator_.lossShare();
+  pace();
+  if (estimator_.started()) {
+    tellEstimate(estimator_.bitrateBps());
   }
 }
 
-void MediaTransport::tellFeedback() {
-  if (!records_.empty()) {
-    feedbackToldUs_ = receivedAtUs_;
-    services_.listener.onFeedback(id_, std::move(records_));
-    records_ = {};
+void MediaTransport::reportGap(SentPacketLog& sent, int64_t sequence, int64_t arrivalUs) {
+  const int64_t first = newestReported_ + 1;
+  if (first <= 0 || sequence - first > kMaxGapPackets) {
+    return;
+  }
+  for (int64_t each = first; each < sequence; each += 1) {
+    if (const auto known = sent.report(static_cast<uint16_t>(each), true, receivedAtUs_)) {
+      estimator_.onUnreported(arrivalUs, known->bytes);
+    }
+  }
+}
+
+void MediaTransport::tellEstimate(double bitrateBps) {
+  stats_->estimatedBitrateBps = bitrateBps;
+  if (std::abs(bitrateBps - estimateToldBps_) >= kEstimateChange * estimateToldBps_ &&
+      receivedAtUs_ - estimateToldUs_ >= kEstimateIntervalUs) {
+    estimateToldBps_ = bitrateBps;
+    estimateToldUs_ = receivedAtUs_;
+    services_.listener.onEstimate(id_, bitrateBps);
   }
 }
 
 void MediaTransport::onRemb(double bitrateBps) {
-  if (services_.feedbackIntervalUs > 0 && receivedAtUs_ - rembToldUs_ >= kRembIntervalUs) {
-    rembToldUs_ = receivedAtUs_;
-    services_.listener.onRemb(id_, bitrateBps);
+  // Viewers that send no transport-wide feedback estimate the link themselves.
+  if (!estimator_.started()) {
+    tellEstimate(bitrateBps);
   }
 }
 

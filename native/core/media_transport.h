@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bandwidth_estimator.h"
 #include "consumer.h"
 #include "pacer.h"
 #include "packet_writer.h"
@@ -30,9 +31,8 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
  public:
   class Listener {
    public:
-    /** @param records kRecordValues each: see `takeFeedback` */
-    virtual void onFeedback(uint32_t transport, std::vector<double> records) = 0;
-    virtual void onRemb(uint32_t transport, double bitrateBps) = 0;
+    /** What the viewer's link can carry has changed by a tenth or more; at most a few times a second. */
+    virtual void onEstimate(uint32_t transport, double bitrateBps) = 0;
 
    protected:
     ~Listener() = default;
@@ -43,19 +43,14 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
     PacketBatch& batch;
     const DatagramSender& sender;
     PlaneStats& planeStats;
-    /** How long feedback is collected before it is told; 0: neither feedback nor REMB is told. */
-    int64_t feedbackIntervalUs;
   };
 
-  /** Of one packet: sequence number, sendTimeUs, arrivalTimeUs (NaN where lost), bytes of the datagram. */
-  static constexpr size_t kRecordValues = 4;
   /** Sound waits for a burst of the same viewer's video, with which it costs no call of its own, no longer
    * than this. */
   static constexpr int64_t kSoundWaitUs = 10'000;
   /** A source that has sent no picture for this long is not waited for: the page stands still, or there is no
    * video. */
   static constexpr int64_t kVideoRecentUs = 100'000;
-  static constexpr size_t kMaxPendingRecords = 2048;
   /** NACK items of one datagram that are looked at, each of up to 17 packets; the viewer asks for the rest
    * again. */
   static constexpr size_t kMaxNackItems = 128;
@@ -121,6 +116,7 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   Consumer* addressee(uint32_t ssrc);
   size_t pumpResends(int64_t nowUs);
   bool soundWaits() const;
+  bool videoWaits() const;
   size_t pumpSound(int64_t nowUs, uint32_t random);
   /** Whose video is next, if the pacer lets it go now, and how much of it. */
   struct VideoTurn {
@@ -129,10 +125,17 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   };
   VideoTurn nextVideo(int64_t nowUs);
   size_t pumpVideo(VideoTurn turn, bool more, int64_t nowUs);
-  void tellFeedback();
+  /** Packets between the last feedback and this one: the feedback on them was lost, they hardly were. */
+  void reportGap(SentPacketLog& sent, int64_t firstSequence, int64_t arrivalUs);
+  void tellEstimate(double bitrateBps);
+  /** Sets the pacer by the estimate, or by what the consumers are encoded at. */
+  void pace();
+  void beginProbe(int64_t nowUs);
+  size_t pumpPadding(int64_t nowUs);
 
   uint32_t id_;
   uint32_t endpoint_;
+  BandwidthEstimator estimator_;
   PacketWriter writer_;
   SrtcpReceiver receiver_;
   std::shared_ptr<TransportStats> stats_;
@@ -154,9 +157,14 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   size_t nackItemsLeft_ = 0;
   ReferenceTime referenceTime_;
   std::vector<PacketFeedback> feedback_;
-  std::vector<double> records_;
-  int64_t feedbackToldUs_ = INT64_MIN / 2;
-  int64_t rembToldUs_ = INT64_MIN / 2;
+  int64_t newestReported_ = -1;
+  double targetBps_ = 0;
+  double estimateToldBps_ = 0;
+  int64_t estimateToldUs_ = INT64_MIN / 2;
+  /** Of a probe that is being sent. */
+  double probeBps_ = 0;
+  size_t probeBytesLeft_ = 0;
+  int64_t firstBurstEnd_ = 0;
 };
 
 }  // namespace streamkit

@@ -29,7 +29,7 @@ size_t PacketWriter::writeRtp(const RtpHeaderTemplate& header, RtpHeaderFields f
   }
   uint8_t* const packet = batch_.reserve(bytes);
   fields.sequenceNumber = static_cast<uint16_t>(index);
-  fields.transportSequenceNumber = transportSequenceNumber_;
+  fields.transportSequenceNumber = static_cast<uint16_t>(transportSequence_);
   fields.padding = !padding.empty();
   header.write(fields, packet);
   if (!srtp_.protectRtp(packet, header.size(), fields.ssrc, static_cast<uint64_t>(index),
@@ -38,13 +38,12 @@ size_t PacketWriter::writeRtp(const RtpHeaderTemplate& header, RtpHeaderFields f
   }
   batch_.commit();
   if (header.hasTransportSequence()) {
-    if (logs_ && sentPackets_ == nullptr) {
+    if (sentPackets_ == nullptr) {
       sentPackets_ = std::make_unique<SentPacketLog>();
     }
-    if (sentPackets_ != nullptr) {
-      sentPackets_->add(transportSequenceNumber_, bytes, nowUs);
-    }
-    transportSequenceNumber_ += 1;
+    sentPackets_->add(fields.transportSequenceNumber, bytes, nowUs);
+    estimator_.onSent(bytes, nowUs);
+    transportSequence_ += 1;
   }
   return bytes;
 }

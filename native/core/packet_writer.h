@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "bandwidth_estimator.h"
 #include "packet_batch.h"
 #include "rtp_header.h"
 #include "sent_packet_log.h"
@@ -12,9 +13,9 @@ namespace streamkit {
 /** Writes one viewer's packets, encrypted, into the batch: the innermost loop of the plane. */
 class PacketWriter {
  public:
-  /** @param logs keep what is sent under transport-wide sequence numbers, for feedback */
-  PacketWriter(SrtpSender srtp, PacketBatch& batch, bool logs)
-      : srtp_(std::move(srtp)), batch_(batch), logs_(logs) {}
+  /** @param estimator is told of what is sent under transport-wide sequence numbers */
+  PacketWriter(SrtpSender srtp, PacketBatch& batch, BandwidthEstimator& estimator)
+      : srtp_(std::move(srtp)), batch_(batch), estimator_(estimator) {}
 
   /**
    * @param fields its sequence numbers are filled in here
@@ -29,14 +30,16 @@ class PacketWriter {
   void writeRtcp(Bytes compound);
 
   PacketBatch& batch() { return batch_; }
-  /** Null where nothing is logged, and until a packet with a transport-wide sequence number has been sent. */
+  /** Null until a packet with a transport-wide sequence number has been sent. */
   SentPacketLog* sentPackets() { return sentPackets_.get(); }
+  /** Full count of the packet that comes next; its lower 16 bits are the transport-wide sequence number. */
+  int64_t nextTransportSequence() const { return transportSequence_; }
 
  private:
   SrtpSender srtp_;
   PacketBatch& batch_;
-  bool logs_;
-  uint16_t transportSequenceNumber_ = 0;
+  BandwidthEstimator& estimator_;
+  int64_t transportSequence_ = 0;
   std::unique_ptr<SentPacketLog> sentPackets_;
 };
 

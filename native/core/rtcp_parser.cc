@@ -164,12 +164,6 @@ bool walk(Bytes compound, RtcpListener* listener) {
 
 }  // namespace
 
-bool isLoneTransportFeedback(Bytes srtcp, size_t overheadBytes) {
-  return srtcp.size() > overheadBytes + kHeaderBytes && srtcp[1] == kTransportFeedback &&
-         (srtcp[0] & 0x1f) == kFormatTransportWide &&
-         (readU16(&srtcp[2]) + size_t{1}) * 4 == srtcp.size() - overheadBytes;
-}
-
 bool parseRtcp(Bytes compound, RtcpListener& listener) {
   return walk(compound, nullptr) && walk(compound, &listener);
 }

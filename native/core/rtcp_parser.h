@@ -42,13 +42,6 @@ class RtcpListener {
  */
 bool parseRtcp(Bytes compound, RtcpListener& listener);
 
-/**
- * The packet is transport-wide feedback and nothing else, as the part of SRTCP that is not encrypted says
- * (RFC 3711 section 3.4: the first eight bytes).
- * @param overheadBytes what SRTCP adds at the end
- */
-bool isLoneTransportFeedback(Bytes srtcp, size_t overheadBytes);
-
 constexpr size_t kNackItemBytes = 4;
 
 /** RFC 4585 section 6.2.1: a packet id and a bit mask of the 16 that follow it. */

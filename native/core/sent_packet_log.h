@@ -16,6 +16,8 @@ class SentPacketLog {
   struct Sent {
     int64_t sentUs;
     uint16_t bytes;
+    /** It was reported lost before. */
+    bool wasLost;
   };
 
   void add(uint16_t sequenceNumber, size_t bytes, int64_t nowUs) {
@@ -37,7 +39,7 @@ class SentPacketLog {
     entry.state = received ? 0 : static_cast<uint16_t>(bytes | kToldLost);
     // The lower half of the time is kept; it goes round once in 71 minutes.
     const uint32_t ageUs = static_cast<uint32_t>(nowUs) - entry.sentUs;
-    return Sent{nowUs - ageUs, bytes};
+    return Sent{nowUs - ageUs, bytes, state == kToldLost};
   }
 
  private:

@@ -43,6 +43,14 @@ struct ConsumerStats {
 struct TransportStats {
   /** RTCP that could not be parsed or belonged to nobody. */
   Figure<uint64_t> rtcpDropped;
+  /** What the viewer's link can carry, bit/s; 0 before it is known. */
+  Figure<double> estimatedBitrateBps;
+  /** What waits in the queues on the way, ms. */
+  Figure<double> queueMs;
+  /** Share of packets lost lately, 0 to 1. */
+  Figure<double> lossShare;
+  /** Padding by which the link was probed, bytes of datagrams. */
+  Figure<uint64_t> paddingBytes;
 };
 
 /** Frames of one slot of a media socket. */

@@ -12,7 +12,7 @@ class FuzzPlane final : private DatagramSender, private MediaCoreListener {
   static constexpr uint32_t kSsrc = 0x1000;
 
   explicit FuzzPlane(SrtpProfile profile)
-      : core({1'700'000'000'000'000, 1, 1}, *this, *this, stats_), viewer(*SrtpSender::create(profile, {})) {
+      : core({1'700'000'000'000'000, 1}, *this, *this, stats_), viewer(*SrtpSender::create(profile, {})) {
     core.createEndpoint(1, "ours", "our-password");
     core.setRemoteCredentials(1, "theirs", "their-password");
     core.sendPacket(1, 0, address, test::nominatingRequest({1}, "theirs:ours", "their-password"), nowUs);
@@ -69,8 +69,7 @@ class FuzzPlane final : private DatagramSender, private MediaCoreListener {
   void onDtlsConnected(uint32_t) override {}
   void onDtlsData(uint32_t, Bytes) override {}
   void onDtlsEnded(uint32_t, DtlsFault) override {}
-  void onFeedback(uint32_t, std::vector<double>) override {}
-  void onRemb(uint32_t, double) override {}
+  void onEstimate(uint32_t, double) override {}
 
   PlaneStats stats_;
 

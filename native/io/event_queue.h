@@ -14,8 +14,7 @@ struct Event {
     kPacket,
     kKeyframe,
     kConsentLost,
-    kFeedback,
-    kRemb,
+    kEstimate,
     kMediaSocketFailed,
     kDtlsConnected,
     kDtlsData,
@@ -28,7 +27,6 @@ struct Event {
   int socket = -1;
   SocketAddress from{};
   std::vector<uint8_t> data{};
-  std::vector<double> records{};
   double bitrateBps = 0;
   MediaFault fault = MediaFault::kClosed;
   DtlsFault dtlsFault = DtlsFault::kClosed;
@@ -36,7 +34,7 @@ struct Event {
 
 /**
  * What the core's thread has to tell, until the other side takes it. Bounded: at kMaxEvents further packets
- * and feedback are dropped and counted; their senders repeat themselves. The same holds for those of one
+ * and estimates are dropped and counted; their senders repeat themselves. The same holds for those of one
  * viewer beyond kMaxEventsOfOne, so that it cannot keep out those of all others. Keyframe requests are not
  * dropped: there is at most one of a producer in the queue; nor are lost consents and failed
  * media sockets: each is lost, or fails, once. The same holds for
@@ -45,7 +43,8 @@ struct Event {
 class EventQueue final : public IoThread::Listener {
  public:
   static constexpr size_t kMaxEvents = 8192;
-  /** Of one endpoint or transport: what a controller sends in half a second in which JavaScript stands still. */
+  /** Of one endpoint or transport: what a controller sends in half a second in which JavaScript stands still.
+   */
   static constexpr size_t kMaxEventsOfOne = 512;
 
   /** @param wake is called on the core's thread where the queue was empty */
@@ -83,13 +82,8 @@ class EventQueue final : public IoThread::Listener {
     event.dtlsFault = fault;
     push(std::move(event));
   }
-  void onFeedback(uint32_t transport, std::vector<double> records) override {
-    Event event{Event::Type::kFeedback, transport};
-    event.records = std::move(records);
-    push(std::move(event));
-  }
-  void onRemb(uint32_t transport, double bitrateBps) override {
-    Event event{Event::Type::kRemb, transport};
+  void onEstimate(uint32_t transport, double bitrateBps) override {
+    Event event{Event::Type::kEstimate, transport};
     event.bitrateBps = bitrateBps;
     push(std::move(event));
   }
@@ -100,6 +94,16 @@ class EventQueue final : public IoThread::Listener {
   }
 
  private:
+  /** The newest estimate of a transport takes the place of one that nobody has taken yet. */
+  bool replaceEstimate(const Event& event) {
+    for (Event& other : events_) {
+      if (other.type == Event::Type::kEstimate && other.id == event.id) {
+        other.bitrateBps = event.bitrateBps;
+        return true;
+      }
+    }
+    return false;
+  }
   void push(Event event) {
     bool first = false;
     {
@@ -110,6 +114,8 @@ class EventQueue final : public IoThread::Listener {
             return;
           }
         }
+      } else if (event.type == Event::Type::kEstimate && replaceEstimate(event)) {
+        return;
       } else if (event.type == Event::Type::kConsentLost || event.type == Event::Type::kMediaSocketFailed ||
                  event.type == Event::Type::kDtlsConnected || event.type == Event::Type::kDtlsEnded) {
         // Nobody would say it again.
@@ -130,7 +136,7 @@ class EventQueue final : public IoThread::Listener {
   std::function<void()> wake_;
   mutable std::mutex mutex_;
   std::vector<Event> events_;
-  /** Of packets and feedback in the queue, by whose they are. */
+  /** Of packets and estimates in the queue, by whose they are. */
   std::unordered_map<uint32_t, size_t> counts_;
   uint64_t dropped_ = 0;
 };

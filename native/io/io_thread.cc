@@ -23,10 +23,7 @@ constexpr int64_t kCpuPublishIntervalUs = 10'000;
 }  // namespace
 
 IoThread::IoThread(const MediaCore::Options& options, bool gso, Listener& listener)
-    : gso_(gso),
-      readsFeedback_(options.feedbackIntervalUs > 0),
-      core_(options, *this, listener, stats_),
-      mediaSockets_(listener) {
+    : gso_(gso), core_(options, *this, listener, stats_), mediaSockets_(listener) {
   stats_.gso = gso;
   if (!wakeup_.valid()) {
     startError_ = EMFILE;
@@ -50,9 +47,6 @@ IoThread::~IoThread() {
 int IoThread::addSocket(std::unique_ptr<UdpSocket> socket) {
   if (!gso_) {
     socket->stopSegmenting();
-  }
-  if (!readsFeedback_) {
-    socket->dropTransportFeedback();
   }
   // A command can be copied, a socket cannot: it is handed over by its bare pointer.
   UdpSocket* const handedOver = socket.release();

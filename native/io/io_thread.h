@@ -74,7 +74,6 @@ class IoThread final : private DatagramSender {
   bool rests(int64_t nowUs) const { return nowUs < restUntilUs_; }
 
   const bool gso_;
-  const bool readsFeedback_;
   PlaneStats stats_;
   MediaCore core_;
   Wakeup wakeup_;

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstring>
 #ifdef __linux__
-#include <linux/filter.h>
 #include <netinet/udp.h>
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -82,42 +81,6 @@ UdpSocket::UdpSocket(int fd, const SocketAddress& local)
 
 UdpSocket::~UdpSocket() {
   close(fd_);
-}
-
-void UdpSocket::dropTransportFeedback() {
-#ifdef __linux__
-  // What the kernel shows to the filter begins with the UDP header.
-  constexpr uint32_t kHeaderBytes = 8;
-  // The first four bytes of an RTCP packet stay legible in SRTCP (RFC 3711 section 3.4).
-  constexpr uint32_t kRtcpBytes = 4;
-  constexpr uint32_t kPaddingBit = 0x2000;
-  // RFC 3550 section 6.1 and RFC 4585 section 6.1: version 2, format 15, payload type 205.
-  constexpr uint32_t kTransportFeedback = 0x8fcd;
-  // Index word, then the tag of AES-GCM or the code of SHA1_80. No compound of the one is taken for a lone
-  // packet of the other: they differ by six bytes, and RTCP comes in words of four.
-  constexpr uint32_t kGcmOverheadBytes = 4 + 16;
-  constexpr uint32_t kSha1OverheadBytes = 4 + 10;
-  std::array<sock_filter, 14> program{{
-      BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
-      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, kHeaderBytes + kRtcpBytes, 0, 10),
-      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, kHeaderBytes),
-      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xffff & ~kPaddingBit),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kTransportFeedback, 0, 7),
-      // Its length in words, less one; and what the datagram has beyond it.
-      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, kHeaderBytes + 2),
-      BPF_STMT(BPF_ALU | BPF_LSH | BPF_K, 2),
-      BPF_STMT(BPF_MISC | BPF_TAX, 0),
-      BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
-      BPF_STMT(BPF_ALU | BPF_SUB | BPF_X, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kHeaderBytes + kRtcpBytes + kGcmOverheadBytes, 2, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kHeaderBytes + kRtcpBytes + kSha1OverheadBytes, 1, 0),
-      BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-      BPF_STMT(BPF_RET | BPF_K, 0),
-  }};
-  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-  // Where it may not be set, the feedback is dropped as it is read.
-  setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
-#endif
 }
 
 void UdpSocket::send(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {

@@ -34,11 +34,6 @@ class UdpSocket {
   /** Datagrams go out by UDP_SEGMENT: the kernel knows it, and the way out of here can do it. */
   bool segments() const { return segments_; }
   void stopSegmenting() { segments_ = false; }
-  /**
-   * Transport-wide feedback that comes alone in its datagram is dropped by the kernel, where it can: a viewer
-   * sends some twenty of these a second, each of which would wake the thread and be read.
-   */
-  void dropTransportFeedback();
 
   /** Datagrams of `segmentBytes` each, back to back; the last may be shorter. */
   void send(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);

@@ -1,7 +1,5 @@
 #include "event_values.h"
 
-#include <cstring>
-
 #include "values.h"
 
 namespace streamkit {
@@ -15,23 +13,6 @@ napi_value packetValue(napi_env env, const Event& event) {
   ObjectBuilder object(env);
   object.set("type", std::string("packet")).set("endpoint", event.id).set("socket", event.socket);
   return object.set("from", from.value()).set("data", data).value();
-}
-
-napi_value feedbackValue(napi_env env, const Event& event) {
-  void* memory = nullptr;
-  napi_value buffer = nullptr;
-  napi_value records = nullptr;
-  const size_t bytes = event.records.size() * sizeof(double);
-  napi_create_arraybuffer(env, bytes, &memory, &buffer);
-  if (memory != nullptr) {
-    std::memcpy(memory, event.records.data(), bytes);
-  }
-  napi_create_typedarray(env, napi_float64_array, event.records.size(), buffer, 0, &records);
-  return ObjectBuilder(env)
-      .set("type", std::string("feedback"))
-      .set("transport", event.id)
-      .set("records", records)
-      .value();
 }
 
 const char* reasonOf(MediaFault fault) {
@@ -84,8 +65,6 @@ napi_value eventValue(napi_env env, const Event& event) {
       return ObjectBuilder(env).set("type", std::string("keyframe")).set("producer", event.id).value();
     case Event::Type::kConsentLost:
       return ObjectBuilder(env).set("type", std::string("consentLost")).set("consent", event.id).value();
-    case Event::Type::kFeedback:
-      return feedbackValue(env, event);
     case Event::Type::kMediaSocketFailed:
       return ObjectBuilder(env)
           .set("type", std::string("mediaSocketFailed"))
@@ -102,11 +81,11 @@ napi_value eventValue(napi_env env, const Event& event) {
           .set("endpoint", event.id)
           .set("reason", std::string(reasonOf(event.dtlsFault)))
           .value();
-    case Event::Type::kRemb:
+    case Event::Type::kEstimate:
       break;
   }
   return ObjectBuilder(env)
-      .set("type", std::string("remb"))
+      .set("type", std::string("estimate"))
       .set("transport", event.id)
       .set("bitrateBps", event.bitrateBps)
       .value();

@@ -166,6 +166,20 @@ napi_value rtcpDropped(Plane& plane, Arguments& arguments) {
       found == plane.transports.end() ? 0 : static_cast<double>(found->second.stats->rtcpDropped.get()));
 }
 
+napi_value transportStats(Plane& plane, Arguments& arguments) {
+  const auto found = plane.transports.find(arguments.id(0));
+  if (found == plane.transports.end()) {
+    return nullptr;
+  }
+  const TransportStats& from = *found->second.stats;
+  ObjectBuilder object(arguments.env());
+  object.set("estimatedBitrateBps", from.estimatedBitrateBps)
+      .set("queueMs", from.queueMs)
+      .set("lossShare", from.lossShare)
+      .set("paddingBytes", from.paddingBytes);
+  return object.value();
+}
+
 napi_value consume(Plane& plane, Arguments& arguments) {
   const uint32_t transportId = arguments.id(0);
   const uint32_t producer = arguments.id(1);

@@ -27,6 +27,7 @@ napi_value closeProducer(Plane& plane, Arguments& arguments);
 napi_value createTransport(Plane& plane, Arguments& arguments);
 napi_value closeTransport(Plane& plane, Arguments& arguments);
 napi_value rtcpDropped(Plane& plane, Arguments& arguments);
+napi_value transportStats(Plane& plane, Arguments& arguments);
 napi_value consume(Plane& plane, Arguments& arguments);
 napi_value pauseConsumer(Plane& plane, Arguments& arguments);
 napi_value resumeConsumer(Plane& plane, Arguments& arguments);

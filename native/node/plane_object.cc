@@ -14,8 +14,6 @@
 namespace streamkit {
 namespace {
 
-constexpr double kFeedbackIntervalMs = 200;
-
 /** Marks our objects: a method called on another one throws, instead of taking it for a plane. */
 constexpr napi_type_tag kPlaneTag{0x6f3a5f5c3d0c4a43, 0x9d2f1be84c6a7e15};
 
@@ -45,6 +43,7 @@ constexpr Method kMethods[] = {
     {"createTransport", calls::createTransport},
     {"closeTransport", calls::closeTransport},
     {"rtcpDropped", calls::rtcpDropped},
+    {"transportStats", calls::transportStats},
     {"consume", calls::consume},
     {"pauseConsumer", calls::pauseConsumer},
     {"resumeConsumer", calls::resumeConsumer},
@@ -84,9 +83,6 @@ napi_value createPlane(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   const napi_value given = arguments.at(0);
   const bool gso = !arguments.has(given, "gso") || arguments.toBoolean(arguments.property(given, "gso"));
-  const double feedbackIntervalMs = arguments.has(given, "feedbackIntervalMs")
-                                        ? arguments.toNumber(arguments.property(given, "feedbackIntervalMs"))
-                                        : kFeedbackIntervalMs;
   napi_valuetype callbackType = napi_undefined;
   napi_typeof(env, arguments.at(1), &callbackType);
   if (arguments.failed() || callbackType != napi_function) {
@@ -95,7 +91,6 @@ napi_value createPlane(napi_env env, napi_callback_info info) {
   MediaCore::Options options;
   options.wallOffsetUs = wallUs() - monotonicUs();
   options.seed = std::random_device()();
-  options.feedbackIntervalUs = static_cast<int64_t>(feedbackIntervalMs * 1000);
   auto plane = std::make_unique<Plane>(env, options, gso);
   if (!plane->start(env, arguments.at(1))) {
     return nullptr;

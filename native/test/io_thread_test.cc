@@ -77,7 +77,7 @@ class Peer {
 };
 
 MediaCore::Options options() {
-  return {wallUs() - monotonicUs(), 7, 50'000};
+  return {wallUs() - monotonicUs(), 7};
 }
 
 SrtpParameters srtpParameters(uint8_t fill) {

@@ -44,9 +44,9 @@ std::vector<VirtualNetwork::Datagram> VirtualNetwork::take() {
   return arrived;
 }
 
-Bench::Bench(uint32_t seed, SrtpProfile profile, int64_t feedbackIntervalUs)
+Bench::Bench(uint32_t seed, SrtpProfile profile)
     : network(seed),
-      core({1'700'000'000'000'000, seed, feedbackIntervalUs}, network, events, stats),
+      core({1'700'000'000'000'000, seed}, network, events, stats),
       profile_(profile),
       ours_(masterOf(1)),
       theirs_(masterOf(9)),

@@ -67,10 +67,7 @@ struct EventLog final : MediaCoreListener {
   void onDtlsConnected(uint32_t endpoint) override { dtlsConnected.push_back(endpoint); }
   void onDtlsData(uint32_t, Bytes data) override { dtlsData.emplace_back(data.begin(), data.end()); }
   void onDtlsEnded(uint32_t, DtlsFault fault) override { dtlsEnded.push_back(fault); }
-  void onFeedback(uint32_t, std::vector<double> records) override {
-    feedback.insert(feedback.end(), records.begin(), records.end());
-  }
-  void onRemb(uint32_t, double bitrateBps) override { remb = bitrateBps; }
+  void onEstimate(uint32_t, double bitrateBps) override { estimates.push_back(bitrateBps); }
 
   std::vector<Packet> packets;
   std::map<uint32_t, int> keyframesWanted;
@@ -78,8 +75,7 @@ struct EventLog final : MediaCoreListener {
   std::vector<uint32_t> dtlsConnected;
   std::vector<std::vector<uint8_t>> dtlsData;
   std::vector<DtlsFault> dtlsEnded;
-  std::vector<double> feedback;
-  double remb = 0;
+  std::vector<double> estimates;
 };
 
 /** A packet as a viewer has it after decryption. */
@@ -108,8 +104,7 @@ class Bench {
   static constexpr uint32_t kRtxSsrc = 0x1001;
   static constexpr uint32_t kAudioSsrc = 0x2000;
 
-  explicit Bench(uint32_t seed = 1, SrtpProfile profile = SrtpProfile::kAeadAes128Gcm,
-                 int64_t feedbackIntervalUs = 50'000);
+  explicit Bench(uint32_t seed = 1, SrtpProfile profile = SrtpProfile::kAeadAes128Gcm);
 
   /** The endpoint with its credentials, and the pair selected as ICE does it. */
   void connect();

@@ -16,8 +16,6 @@ export interface SocketAddress {
 export interface NativePlaneOptions {
   /** Use UDP_SEGMENT where the kernel has it. Default true; probed at start. */
   readonly gso?: boolean;
-  /** How long a viewer's feedback is collected before it is told, ms; 0: neither feedback nor REMB is read. Default 200. */
-  readonly feedbackIntervalMs?: number;
 }
 
 /** Why something came up: handed over in batches, in order. The queue is bounded: see `eventsDropped` in the stats. */
@@ -43,19 +41,10 @@ export type NativeEvent =
   | { readonly type: 'consentLost'; readonly consent: number }
   /** At least one consumer of the producer needs a keyframe; coalesced by `keyframeIntervalMinMs`. */
   | { readonly type: 'keyframe'; readonly producer: number }
-  /**
-   * Transport-wide feedback of a viewer (draft-holmer-rmcat-transport-wide-cc-extensions-01), {@link FEEDBACK_VALUES}
-   * values a packet: sequence number, sendTimeUs (CLOCK_MONOTONIC), arrivalTimeUs (the viewer's clock; NaN where it
-   * was lost) and bytes of the datagram. A packet comes once, or as lost and then once as late.
-   */
-  | { readonly type: 'feedback'; readonly transport: number; readonly records: Float64Array }
-  /** REMB of a viewer, bit/s (draft-alvestrand-rmcat-remb-03). */
-  | { readonly type: 'remb'; readonly transport: number; readonly bitrateBps: number }
+  /** What a viewer's link can carry has changed by a tenth or more, bit/s; the newest value, at most five times a second. */
+  | { readonly type: 'estimate'; readonly transport: number; readonly bitrateBps: number }
   /** Nothing more is read from the media socket; told at most once per socket, and never dropped. */
   | { readonly type: 'mediaSocketFailed'; readonly id: number; readonly reason: MediaSocketFailure };
-
-/** Values of one record of a feedback event. */
-export const FEEDBACK_VALUES = 4;
 
 export interface NativeProducerParameters {
   readonly kind: 'video' | 'audio';
@@ -100,6 +89,17 @@ export interface NativeConsumerStats {
   readonly rttMs: number;
 }
 
+export interface NativeTransportStats {
+  /** What the viewer's link can carry, bit/s; 0 before it is known. */
+  readonly estimatedBitrateBps: number;
+  /** What waits in the queues on the way, ms. */
+  readonly queueMs: number;
+  /** Share of packets lost lately, 0 to 1. */
+  readonly lossShare: number;
+  /** Padding by which the link was probed, bytes. */
+  readonly paddingBytes: number;
+}
+
 export interface NativePlaneStats {
   readonly packetsSent: number;
   readonly bytesSent: number;
@@ -107,7 +107,7 @@ export interface NativePlaneStats {
   readonly sendCalls: number;
   readonly sendErrors: number;
   readonly gso: boolean;
-  /** Datagrams that came in, less the feedback that the kernel drops unread; and those dropped, by reason. */
+  /** Datagrams that came in; and those dropped, by reason. */
   readonly received: number;
   readonly droppedUnknownSource: number;
   readonly droppedStunIntegrity: number;
@@ -207,6 +207,8 @@ export interface NativePlane {
   /** Sends BYE of its consumers, then closes them. */
   closeTransport(transport: number): void;
   rtcpDropped(transport: number): number;
+  /** Undefined once the transport is closed. */
+  transportStats(transport: number): NativeTransportStats | undefined;
 
   /** @throws Error where the producer or transport is closed, or an SSRC is used already on the transport. */
   consume(transport: number, producer: number, parameters: NativeConsumerParameters): number;

@@ -10,6 +10,7 @@ export class NativeMediaTransport implements MediaTransport {
   private readonly id: number;
   private readonly consumers = new Set<NativeConsumer>();
   private droppedAtClose = 0;
+  onEstimate: ((bitrateBps: number) => void) | undefined;
   private closed = false;
 
   /** @param endpoint - with a DTLS connection */
@@ -19,10 +20,16 @@ export class NativeMediaTransport implements MediaTransport {
     private readonly onClosed: (transport: NativeMediaTransport) => void,
   ) {
     this.id = host.plane.createTransport(endpoint.id);
+    host.estimateListeners.set(this.id, (bitrateBps) => this.onEstimate?.(bitrateBps));
   }
 
   get rtcpDropped(): number {
     return this.closed ? this.droppedAtClose : this.host.plane.rtcpDropped(this.id);
+  }
+
+  get estimatedBitrateBps(): number | undefined {
+    const bitrateBps = this.closed ? 0 : (this.host.plane.transportStats(this.id)?.estimatedBitrateBps ?? 0);
+    return bitrateBps > 0 ? bitrateBps : undefined;
   }
 
   consume(producer: Producer, parameters: ConsumerParameters): Consumer {
@@ -45,6 +52,7 @@ export class NativeMediaTransport implements MediaTransport {
     for (const consumer of [...this.consumers]) {
       consumer.close();
     }
+    this.host.estimateListeners.delete(this.id);
     this.host.plane.closeTransport(this.id);
     this.onClosed(this);
   }

@@ -23,6 +23,7 @@ export class NativePlaneHost {
   readonly consentListeners = new Map<number, () => void>();
   readonly dtlsListeners = new Map<number, DtlsListener>();
   readonly keyframeListeners = new Map<number, () => void>();
+  readonly estimateListeners = new Map<number, (bitrateBps: number) => void>();
   readonly mediaSocketListeners = new Map<number, (reason: MediaSocketFailure) => void>();
   private readonly sockets = new Map<string, BoundSocket>();
   private certificatePem: string | undefined;
@@ -92,8 +93,7 @@ export class NativePlaneHost {
 
   private createPlane(addon: NativeAddon): NativePlane {
     try {
-      // There is one bit rate for all viewers: nothing is estimated for one of them yet, so nobody reads their feedback.
-      return addon.createPlane({ feedbackIntervalMs: 0 }, (events) => {
+      return addon.createPlane({}, (events) => {
         this.dispatch(events);
       });
     } catch (thrown) {
@@ -163,9 +163,8 @@ export class NativePlaneHost {
       case 'mediaSocketFailed':
         this.mediaSocketListeners.get(event.id)?.(event.reason);
         break;
-      case 'feedback':
-      case 'remb':
-        // Not asked for.
+      case 'estimate':
+        this.estimateListeners.get(event.transport)?.(event.bitrateBps);
         break;
     }
   }

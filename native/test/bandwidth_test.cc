@@ -1,0 +1,239 @@
+#include <cstdlib>
+
+#include "network_simulator.h"
+#include "test.h"
+
+namespace streamkit::test {
+namespace {
+
+constexpr int64_t kSecondUs = 1'000'000;
+
+/** Prints what happens each quarter of a second, for tuning: TRACE=1. */
+void trace(NetworkSimulator& network, int64_t us, const char* title) {
+  if (std::getenv("TRACE") == nullptr) {
+    network.run(us);
+    return;
+  }
+  std::printf("--- %s\n", title);
+  for (int64_t endUs = network.nowUs + us; network.nowUs < endUs;) {
+    network.run(250'000);
+    std::printf("%6.2f", static_cast<double>(network.nowUs - 10'000'000) / 1e6);
+    for (size_t i = 0; i < network.viewerCount(); i += 1) {
+      SimulatedViewer& viewer = network.viewer(i);
+      std::printf("  est %7.0f enc %7.0f age %4lld queue %4lld (est %4.0f) pad %6llu",
+                  viewer.estimateBps() / 1e3, viewer.encoder.bitrateBps / 1e3,
+                  static_cast<long long>(viewer.ageUs / 1000),
+                  static_cast<long long>(network.link(0).queueUs(network.nowUs) / 1000), viewer.queueMs(),
+                  static_cast<unsigned long long>(viewer.paddingBytes));
+    }
+    std::printf("\n");
+  }
+}
+
+/** The mean of the estimate over a time, and the longest that the queue stood. */
+struct Observed {
+  double estimateBps = 0;
+  /** Least queue of the worst quarter of a second: bursts that drain at once are no standing queue. */
+  int64_t standingUs = 0;
+  int64_t ageUs = 0;
+};
+
+Observed observe(NetworkSimulator& network, size_t viewer, int64_t us) {
+  Observed observed;
+  int64_t samples = 0;
+  int64_t leastUs = INT64_MAX;
+  for (const int64_t endUs = network.nowUs + us; network.nowUs < endUs;) {
+    network.run(10'000);
+    samples += 1;
+    observed.estimateBps += network.viewer(viewer).estimateBps();
+    observed.ageUs = std::max(observed.ageUs, network.viewer(viewer).ageUs);
+    leastUs = std::min(leastUs, network.link(0).queueUs(network.nowUs));
+    if (samples % 25 == 0) {
+      observed.standingUs = std::max(observed.standingUs, leastUs);
+      leastUs = INT64_MAX;
+    }
+  }
+  observed.estimateBps /= static_cast<double>(samples);
+  return observed;
+}
+
+bool within(double share, double actual, double expected) {
+  return actual > expected * (1 - share) && actual < expected * (1 + share);
+}
+
+/** A link of that rate with 200 ms of queue. */
+SimulatedLink::Profile linkOf(double rateBps) {
+  return {.rateBps = rateBps, .queueBytes = rateBps / 8 * 0.2, .delayUs = 20'000};
+}
+
+/** @returns what is wrong, in words; empty if nothing is */
+std::string dropAndRise(uint32_t seed) {
+  NetworkSimulator network(seed);
+  const double rateBps = 4e6 + network.random() % 4'000'000;
+  network.addLink();
+  network.link(0).profile = linkOf(rateBps);
+  network.link(0).profile.delayUs = 5'000 + network.random() % 45'000;
+  const int64_t delayUs = network.link(0).profile.delayUs;
+  network.addViewer(0);
+  std::string wrong;
+  const auto check = [&](const char* when, const Observed& observed, double expected) {
+    const bool ok = within(0.15, observed.estimateBps, expected) && observed.standingUs < 100'000;
+    if (!ok) {
+      wrong += std::string(" ") + when + ": " + std::to_string(observed.estimateBps / expected) + " of " +
+               std::to_string(expected / 1e6) + ", queue " + std::to_string(observed.standingUs / 1000);
+    }
+  };
+  const auto change = [&](double bps) {
+    network.link(0).profile = linkOf(bps);
+    network.link(0).profile.delayUs = delayUs;
+  };
+  trace(network, 5 * kSecondUs, "begin");
+  check("begin", observe(network, 0, 3 * kSecondUs), rateBps);
+  change(rateBps / 6);
+  trace(network, 5 * kSecondUs, "drop");
+  check("drop", observe(network, 0, 4 * kSecondUs), rateBps / 6);
+  change(rateBps);
+  trace(network, 10 * kSecondUs, "rise");
+  check("rise", observe(network, 0, 3 * kSecondUs), rateBps);
+  return wrong;
+}
+
+}  // namespace
+
+TEST("the estimate comes to within 15 % of the link in 5 s, and after a drop to a sixth and the rise again") {
+  size_t failed = 0;
+  const char* const only = std::getenv("SEED");
+  for (uint32_t seed = 1; seed <= 100; seed += 1) {
+    if (only != nullptr && seed != static_cast<uint32_t>(std::atoi(only))) {
+      continue;
+    }
+    const std::string wrong = dropAndRise(seed);
+    if (!wrong.empty()) {
+      if (std::getenv("TRACE") != nullptr) {
+        std::printf("    seed %u:%s\n", seed, wrong.c_str());
+      }
+      failed += 1;
+    }
+  }
+  // Of those that fail most have the drop's estimate 15 to 25 % low after 5 s.
+  EXPECT(failed <= 15);
+}
+
+TEST("jitter of 20 ms both ways does not lower the estimate below what is sent") {
+  for (uint32_t seed = 1; seed <= 20; seed += 1) {
+    NetworkSimulator network(seed);
+    network.addLink();
+    network.link(0).profile = {.rateBps = 20e6, .queueBytes = 500'000, .delayUs = 40'000, .jitterUs = 20'000};
+    network.addViewer(0);
+    network.viewer(0).encoder.maxBitrateBps = 4e6;
+    network.run(3 * kSecondUs);
+    for (int i = 0; i < 27; i += 1) {
+      trace(network, kSecondUs, "jitter");
+      EXPECT(network.viewer(0).estimateBps() > 4.4e6);
+    }
+  }
+}
+
+TEST("random losses of 5 % lower no estimate, and those of 10 % hardly") {
+  for (const double loss : {0.05, 0.1}) {
+    for (uint32_t seed = 1; seed <= 10; seed += 1) {
+      NetworkSimulator network(seed);
+      network.addLink();
+      network.link(0).profile = {.rateBps = 20e6, .queueBytes = 500'000, .delayUs = 25'000, .loss = loss};
+      network.addViewer(0);
+      network.viewer(0).encoder.maxBitrateBps = 4e6;
+      network.run(5 * kSecondUs);
+      for (int i = 0; i < 20; i += 1) {
+        trace(network, kSecondUs, "loss");
+        EXPECT(network.viewer(0).estimateBps() > (loss < 0.07 ? 4.4e6 : 2.5e6));
+      }
+    }
+  }
+}
+
+TEST("two viewers share a link, and use it") {
+  size_t unfair = 0;
+  for (uint32_t seed = 1; seed <= 20; seed += 1) {
+    NetworkSimulator network(seed);
+    network.addLink();
+    network.link(0).profile = linkOf(4e6);
+    network.addViewer(0);
+    network.run(2 * kSecondUs);
+    network.addViewer(0);
+    trace(network, 30 * kSecondUs, "two");
+    const uint64_t first = network.viewer(0).arrivedBytes;
+    const uint64_t second = network.viewer(1).arrivedBytes;
+    network.run(30 * kSecondUs);
+    const auto firstBytes = static_cast<double>(network.viewer(0).arrivedBytes - first);
+    const auto secondBytes = static_cast<double>(network.viewer(1).arrivedBytes - second);
+    unfair += within(0.2, firstBytes, (firstBytes + secondBytes) / 2) ? 0 : 1;
+    // None gets less than a third.
+    EXPECT(within(0.36, firstBytes, (firstBytes + secondBytes) / 2));
+    EXPECT((firstBytes + secondBytes) * 8 / 30 > 4e6 * 0.75);
+  }
+  // Most share within 20 %.
+  EXPECT(unfair <= 8);
+}
+
+TEST("beside a TCP transfer a viewer is not silenced, and the link is its own again afterwards") {
+  for (uint32_t seed = 1; seed <= 10; seed += 1) {
+    NetworkSimulator network(seed);
+    network.addLink();
+    network.link(0).profile = linkOf(4e6);
+    network.addViewer(0);
+    network.run(5 * kSecondUs);
+    SimulatedTcp& tcp = network.addTcp(0);
+    network.run(10 * kSecondUs);
+    const uint64_t before = network.viewer(0).arrivedBytes;
+    trace(network, 20 * kSecondUs, "TCP");
+    EXPECT(static_cast<double>(network.viewer(0).arrivedBytes - before) * 8 / 20 > 50e3);
+    EXPECT(tcp.deliveredBytes > 0);
+    tcp.stopped = true;
+    network.run(10 * kSecondUs);
+    EXPECT(within(0.2, observe(network, 0, 4 * kSecondUs).estimateBps, 4e6));
+  }
+}
+
+TEST("lost feedback, steps of the viewer's clock and silence are survived") {
+  NetworkSimulator network(3);
+  network.addLink();
+  network.link(0).profile = linkOf(3e6);
+  network.addViewer(0);
+  SimulatedViewer& viewer = network.viewer(0);
+  viewer.feedbackLoss = 0.3;
+  network.run(6 * kSecondUs);
+  EXPECT(within(0.2, observe(network, 0, 4 * kSecondUs).estimateBps, 3e6));
+  viewer.feedbackLoss = 0;
+  for (const int64_t stepUs : {60 * kSecondUs, -50 * kSecondUs}) {
+    viewer.clockOffsetUs += stepUs;
+    network.run(6 * kSecondUs);
+    EXPECT(within(0.2, observe(network, 0, 4 * kSecondUs).estimateBps, 3e6));
+  }
+  viewer.silent = true;
+  network.run(4 * kSecondUs);
+  EXPECT(viewer.estimateBps() > 1e6);
+  viewer.silent = false;
+  network.run(10 * kSecondUs);
+  EXPECT(within(0.2, observe(network, 0, 4 * kSecondUs).estimateBps, 3e6));
+}
+
+TEST("after congestion the age of the pictures is what it was within 5 s") {
+  for (uint32_t seed = 1; seed <= 10; seed += 1) {
+    NetworkSimulator network(seed);
+    network.addLink();
+    network.link(0).profile = linkOf(6e6);
+    network.addViewer(0);
+    network.run(6 * kSecondUs);
+    const int64_t beforeUs = observe(network, 0, kSecondUs).ageUs;
+    network.link(0).profile = linkOf(1e6);
+    network.run(5 * kSecondUs);
+    EXPECT(observe(network, 0, 2 * kSecondUs).standingUs < 100'000);
+    network.link(0).profile = linkOf(6e6);
+    network.run(5 * kSecondUs);
+    const int64_t afterUs = observe(network, 0, kSecondUs).ageUs;
+    // Less than what one probe of the link costs.
+    EXPECT(afterUs <= beforeUs + 90'000);
+  }
+}
+
+}  // namespace streamkit::test
