@@ -99,6 +99,8 @@ class Endpoint {
   IceCredentials remote;
   /** What is sent to it, or null. */
   MediaTransport* transport = nullptr;
+  /** Where its last DTLS came from. */
+  std::optional<SelectedPair> dtlsFrom;
 
  private:
   static SelectedPair pairOf(const Address& address) { return {address.socket, address.remote}; }

@@ -29,7 +29,8 @@ MediaCore::MediaCore(const Options& options, DatagramSender& sender, MediaCoreLi
       listener_(listener),
       stats_(stats),
       random_(options.seed),
-      batch_(sender) {}
+      batch_(sender),
+      dtls_(static_cast<DtlsEndpoint::Listener&>(*this)) {}
 
 Producer* MediaCore::findProducer(uint32_t id) {
   return findIn(producers_, id);
@@ -95,11 +96,30 @@ void MediaCore::askForConsent(int64_t nowUs) {
 
 void MediaCore::closeEndpoint(uint32_t id) {
   consents_.end(id);
+  dtls_.close(id);
   const Endpoint* const endpoint = endpoints_.find(id);
   if (endpoint != nullptr && endpoint->transport != nullptr) {
     closeTransport(endpoint->transport->id());
   }
   endpoints_.close(id);
+}
+
+void MediaCore::startDtls(uint32_t id, DtlsRole role, DtlsFingerprints fingerprints, int64_t nowUs) {
+  if (endpoints_.find(id) != nullptr) {
+    dtls_.start(id, role, std::move(fingerprints), nowUs);
+  }
+}
+
+void MediaCore::onDtlsDatagram(uint32_t id, Bytes datagram) {
+  const Endpoint* const endpoint = endpoints_.find(id);
+  if (endpoint == nullptr) {
+    return;
+  }
+  // Before a pair is selected, to where the viewer's own checks have come from.
+  const auto& pair = endpoint->selected().has_value() ? endpoint->selected() : endpoint->dtlsFrom;
+  if (pair.has_value()) {
+    sender_.send(pair->socket, pair->remote, datagram, datagram.size());
+  }
 }
 
 void MediaCore::createProducer(uint32_t id, const ProducerParameters& parameters) {
@@ -178,6 +198,11 @@ bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, SrtpSession sr
   endpoint->transport = transport.get();
   transports_[id] = std::move(transport);
   return true;
+}
+
+bool MediaCore::createDtlsTransport(uint32_t id, uint32_t endpoint, std::shared_ptr<TransportStats> stats) {
+  auto srtp = dtls_.takeSrtp(endpoint);
+  return srtp.has_value() && createTransport(id, endpoint, std::move(*srtp), std::move(stats));
 }
 
 void MediaCore::closeTransport(uint32_t id) {
@@ -263,11 +288,7 @@ void MediaCore::receive(int socket, const SocketAddress& from, MutableBytes data
       receiveStun(socket, from, data, nowUs);
       return;
     case PacketKind::kDtls:
-      if (const Endpoint* const endpoint = endpoints_.ownerOf(from)) {
-        listener_.onPacket(endpoint->id(), socket, from, data);
-      } else {
-        stats_.droppedUnknownSource += 1;
-      }
+      receiveDtls(socket, from, data, nowUs);
       return;
     case PacketKind::kRtcp:
       receiveRtcp(from, data, nowUs);
@@ -283,6 +304,18 @@ void MediaCore::receive(int socket, const SocketAddress& from, MutableBytes data
     case PacketKind::kUnknown:
       stats_.droppedMalformed += 1;
       return;
+  }
+}
+
+void MediaCore::receiveDtls(int socket, const SocketAddress& from, Bytes data, int64_t nowUs) {
+  Endpoint* const endpoint = endpoints_.ownerOf(from);
+  if (endpoint == nullptr) {
+    stats_.droppedUnknownSource += 1;
+    return;
+  }
+  endpoint->dtlsFrom = SelectedPair{socket, from};
+  if (!dtls_.receive(endpoint->id(), data, nowUs)) {
+    stats_.droppedDtls += 1;
   }
 }
 
@@ -382,6 +415,9 @@ std::optional<int64_t> MediaCore::advance(int64_t nowUs, size_t maxPackets) {
     if (dueUs.has_value()) {
       schedule_.at(*entry, *dueUs);
     }
+  }
+  if (const auto due = dtls_.advance(nowUs)) {
+    earliest(*due);
   }
   if (schedule_.anyReady()) {
     return nowUs;

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "consent_keeper.h"
+#include "dtls_registry.h"
 #include "endpoint_registry.h"
 #include "media_transport.h"
 #include "packet_kind.h"
@@ -20,11 +21,15 @@ namespace streamkit {
  * back. */
 class MediaCoreListener : public MediaTransport::Listener {
  public:
-  /** STUN or DTLS for an endpoint. */
+  /** STUN for an endpoint. */
   virtual void onPacket(uint32_t endpoint, int socket, const SocketAddress& from, Bytes data) = 0;
   virtual void onKeyframeWanted(uint32_t producer) = 0;
   /** See MediaCore::keepConsent. */
   virtual void onConsentLost(uint32_t consent) = 0;
+  /** See DtlsEndpoint::Listener. */
+  virtual void onDtlsConnected(uint32_t endpoint) = 0;
+  virtual void onDtlsData(uint32_t endpoint, Bytes data) = 0;
+  virtual void onDtlsEnded(uint32_t endpoint, DtlsFault fault) = 0;
 
  protected:
   ~MediaCoreListener() = default;
@@ -35,7 +40,7 @@ class MediaCoreListener : public MediaTransport::Listener {
  * events and the next timeout come out. Ids come from the caller and are not used again; a call with an
  * unknown one is ignored.
  */
-class MediaCore final : private Producer::Listener {
+class MediaCore final : private Producer::Listener, private DtlsEndpoint::Listener {
  public:
   struct Options {
     /** Wall-clock µs less monotonic µs. */
@@ -62,6 +67,13 @@ class MediaCore final : private Producer::Listener {
   void endConsent(uint32_t endpoint) { consents_.end(endpoint); }
   void closeEndpoint(uint32_t id);
 
+  /** To be called before the first `startDtls`. */
+  void setDtlsContext(std::shared_ptr<DtlsContext> context) { dtls_.setContext(std::move(context)); }
+  /** Begins the handshake; records that came before it count. Once per endpoint. */
+  void startDtls(uint32_t endpoint, DtlsRole role, DtlsFingerprints fingerprints, int64_t nowUs);
+  /** Application data: one record. Ignored if there is no connection. */
+  void sendDtls(uint32_t endpoint, Bytes data) { dtls_.send(endpoint, data); }
+
   void createProducer(uint32_t id, const ProducerParameters& parameters);
   bool hasProducer(uint32_t id) const { return producers_.contains(id); }
   /** @param gapBefore frames before it were lost: consumers wait for a keyframe */
@@ -76,6 +88,8 @@ class MediaCore final : private Producer::Listener {
   /** Takes the place of the transport that the endpoint had. @returns false where the endpoint is unknown */
   bool createTransport(uint32_t id, uint32_t endpoint, SrtpSession srtp,
                        std::shared_ptr<TransportStats> stats);
+  /** The same by the keys of the endpoint's DTLS connection, once. */
+  bool createDtlsTransport(uint32_t id, uint32_t endpoint, std::shared_ptr<TransportStats> stats);
   /** Sends BYE of its consumers, closes them. */
   void closeTransport(uint32_t id);
 
@@ -99,7 +113,12 @@ class MediaCore final : private Producer::Listener {
  private:
   void onKeyframeWanted(uint32_t producer) override;
   void onKeyframeRequestDue(uint32_t producer, int64_t dueUs) override;
+  void onDtlsDatagram(uint32_t endpoint, Bytes datagram) override;
+  void onDtlsConnected(uint32_t endpoint) override { listener_.onDtlsConnected(endpoint); }
+  void onDtlsData(uint32_t endpoint, Bytes data) override { listener_.onDtlsData(endpoint, data); }
+  void onDtlsEnded(uint32_t endpoint, DtlsFault fault) override { listener_.onDtlsEnded(endpoint, fault); }
 
+  void receiveDtls(int socket, const SocketAddress& from, Bytes data, int64_t nowUs);
   void askForConsent(int64_t nowUs);
   void receiveStun(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs);
   void receiveRtcp(const SocketAddress& from, MutableBytes data, int64_t nowUs);
@@ -118,6 +137,7 @@ class MediaCore final : private Producer::Listener {
   PacketBatch batch_;
   EndpointRegistry endpoints_;
   ConsentKeeper consents_;
+  DtlsRegistry dtls_;
   // By id for the calls that name one; what happens for each frame, packet and datagram goes from one to the
   // other by pointer: a thousand viewers' entries do not fit into the cache.
   std::unordered_map<uint32_t, std::unique_ptr<Producer>> producers_;

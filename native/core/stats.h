@@ -73,6 +73,8 @@ struct PlaneStats {
   Figure<uint64_t> droppedStunIntegrity;
   Figure<uint64_t> droppedMalformed;
   Figure<uint64_t> droppedSrtcpAuthentication;
+  /** Datagrams of handshakes beyond what may wait. */
+  Figure<uint64_t> droppedDtls;
   Figure<uint64_t> cpuUs;
 };
 

@@ -66,6 +66,9 @@ class FuzzPlane final : private DatagramSender, private MediaCoreListener {
   void onPacket(uint32_t, int, const SocketAddress&, Bytes) override {}
   void onKeyframeWanted(uint32_t) override {}
   void onConsentLost(uint32_t) override {}
+  void onDtlsConnected(uint32_t) override {}
+  void onDtlsData(uint32_t, Bytes) override {}
+  void onDtlsEnded(uint32_t, DtlsFault) override {}
   void onFeedback(uint32_t, std::vector<double>) override {}
   void onRemb(uint32_t, double) override {}
 

@@ -103,5 +103,11 @@ int main(int count, char** arguments) {
     stream.insert(stream.end(), frame.begin(), frame.end());
   }
   write("media_frame", "two", stream);
+
+  // Each byte says what becomes of a datagram of a handshake; what is left is one more.
+  write("dtls", "undisturbed", std::vector<uint8_t>(16));
+  write("dtls", "cut", std::vector<uint8_t>{2, 0, 2, 0});
+  write("dtls", "lost", std::vector<uint8_t>{7, 0, 7, 7, 0});
+  write("dtls", "changed", std::vector<uint8_t>{1, 10, 255, 0, 1, 30, 1, 1, 3, 128});
   return 0;
 }

@@ -10,7 +10,17 @@
 namespace streamkit {
 
 struct Event {
-  enum class Type { kPacket, kKeyframe, kConsentLost, kFeedback, kRemb, kMediaSocketFailed };
+  enum class Type {
+    kPacket,
+    kKeyframe,
+    kConsentLost,
+    kFeedback,
+    kRemb,
+    kMediaSocketFailed,
+    kDtlsConnected,
+    kDtlsData,
+    kDtlsEnded
+  };
 
   Type type;
   /** Of the endpoint, the producer, the consent, the transport or the media socket. */
@@ -21,6 +31,7 @@ struct Event {
   std::vector<double> records{};
   double bitrateBps = 0;
   MediaFault fault = MediaFault::kClosed;
+  DtlsFault dtlsFault = DtlsFault::kClosed;
 };
 
 /**
@@ -28,13 +39,14 @@ struct Event {
  * and feedback are dropped and counted; their senders repeat themselves. The same holds for those of one
  * viewer beyond kMaxEventsOfOne, so that it cannot keep out those of all others. Keyframe requests are not
  * dropped: there is at most one of a producer in the queue; nor are lost consents and failed
- * media sockets: each is lost, or fails, once.
+ * media sockets: each is lost, or fails, once. The same holds for
+ * the beginning and the end of a DTLS connection.
  */
 class EventQueue final : public IoThread::Listener {
  public:
-  static constexpr size_t kMaxEvents = 4096;
-  /** Of one endpoint or transport: a DTLS flight has some ten datagrams, and a viewer as many candidates. */
-  static constexpr size_t kMaxEventsOfOne = 128;
+  static constexpr size_t kMaxEvents = 8192;
+  /** Of one endpoint or transport: what a controller sends in half a second in which JavaScript stands still. */
+  static constexpr size_t kMaxEventsOfOne = 512;
 
   /** @param wake is called on the core's thread where the queue was empty */
   explicit EventQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
@@ -60,6 +72,17 @@ class EventQueue final : public IoThread::Listener {
   }
   void onKeyframeWanted(uint32_t producer) override { push({Event::Type::kKeyframe, producer}); }
   void onConsentLost(uint32_t consent) override { push({Event::Type::kConsentLost, consent}); }
+  void onDtlsConnected(uint32_t endpoint) override { push({Event::Type::kDtlsConnected, endpoint}); }
+  void onDtlsData(uint32_t endpoint, Bytes data) override {
+    Event event{Event::Type::kDtlsData, endpoint};
+    event.data.assign(data.begin(), data.end());
+    push(std::move(event));
+  }
+  void onDtlsEnded(uint32_t endpoint, DtlsFault fault) override {
+    Event event{Event::Type::kDtlsEnded, endpoint};
+    event.dtlsFault = fault;
+    push(std::move(event));
+  }
   void onFeedback(uint32_t transport, std::vector<double> records) override {
     Event event{Event::Type::kFeedback, transport};
     event.records = std::move(records);
@@ -87,7 +110,8 @@ class EventQueue final : public IoThread::Listener {
             return;
           }
         }
-      } else if (event.type == Event::Type::kConsentLost || event.type == Event::Type::kMediaSocketFailed) {
+      } else if (event.type == Event::Type::kConsentLost || event.type == Event::Type::kMediaSocketFailed ||
+                 event.type == Event::Type::kDtlsConnected || event.type == Event::Type::kDtlsEnded) {
         // Nobody would say it again.
       } else if (events_.size() >= kMaxEvents || counts_[event.id] >= kMaxEventsOfOne) {
         dropped_ += 1;

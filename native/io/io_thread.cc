@@ -92,6 +92,17 @@ void IoThread::post(Command command) {
 }
 
 void IoThread::postPacket(uint32_t endpoint, int socket, const SocketAddress& to, Bytes data) {
+  enqueuePacket([endpoint, socket, to, copy = std::vector<uint8_t>(data.begin(), data.end())](
+                    MediaCore& core, int64_t nowUs) { core.sendPacket(endpoint, socket, to, copy, nowUs); });
+}
+
+void IoThread::postDtls(uint32_t endpoint, Bytes data) {
+  enqueuePacket([endpoint, copy = std::vector<uint8_t>(data.begin(), data.end())](MediaCore& core, int64_t) {
+    core.sendDtls(endpoint, copy);
+  });
+}
+
+void IoThread::enqueuePacket(Command send) {
   {
     const std::lock_guard lock(mutex_);
     if (queuedPackets_ >= kMaxQueuedPackets) {
@@ -99,13 +110,12 @@ void IoThread::postPacket(uint32_t endpoint, int socket, const SocketAddress& to
     }
     queuedPackets_ += 1;
   }
-  enqueue([this, endpoint, socket, to, copy = std::vector<uint8_t>(data.begin(), data.end())](MediaCore& core,
-                                                                                              int64_t nowUs) {
+  enqueue([this, send = std::move(send)](MediaCore& core, int64_t nowUs) {
     {
       const std::lock_guard lock(mutex_);
       queuedPackets_ -= 1;
     }
-    core.sendPacket(endpoint, socket, to, copy, nowUs);
+    send(core, nowUs);
   });
 }
 

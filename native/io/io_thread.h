@@ -52,6 +52,8 @@ class IoThread final : private DatagramSender {
   void closeMediaSocket(uint32_t id);
   void post(Command command);
   void postPacket(uint32_t endpoint, int socket, const SocketAddress& to, Bytes data);
+  /** Application data of DTLS; it shares the bound of packets. */
+  void postDtls(uint32_t endpoint, Bytes data);
   void postFrame(uint32_t producer, EncodedFrame frame);
   void postCloseProducer(uint32_t producer);
   /** What was posted before is done; then the thread ends and the sockets are closed. Idempotent. */
@@ -62,6 +64,8 @@ class IoThread final : private DatagramSender {
   bool blocked(int socket) const override;
 
   void enqueue(Command command);
+  /** Unless too many packets wait already. */
+  void enqueuePacket(Command send);
   void run();
   void waitUntil(std::optional<int64_t> dueUs, int64_t nowUs);
   void runCommands();

@@ -158,6 +158,7 @@ napi_value stats(Plane& plane, Arguments& arguments) {
       .set("droppedStunIntegrity", from.droppedStunIntegrity)
       .set("droppedMalformed", from.droppedMalformed)
       .set("droppedSrtcpAuthentication", from.droppedSrtcpAuthentication)
+      .set("droppedDtls", from.droppedDtls)
       .set("eventsDropped", static_cast<double>(plane.eventsDropped()))
       .set("cpuUs", from.cpuUs);
   return object.value();

@@ -48,6 +48,34 @@ const char* reasonOf(MediaFault fault) {
   return "closed";
 }
 
+const char* reasonOf(DtlsFault fault) {
+  switch (fault) {
+    case DtlsFault::kFingerprint:
+      return "fingerprint";
+    case DtlsFault::kHandshake:
+      return "handshake";
+    case DtlsFault::kTimeout:
+      return "timeout";
+    case DtlsFault::kNoSrtp:
+      return "noSrtp";
+    case DtlsFault::kCapacity:
+      return "capacity";
+    case DtlsFault::kClosed:
+      break;
+  }
+  return "closed";
+}
+
+napi_value dtlsDataValue(napi_env env, const Event& event) {
+  napi_value data = nullptr;
+  napi_create_buffer_copy(env, event.data.size(), event.data.data(), nullptr, &data);
+  return ObjectBuilder(env)
+      .set("type", std::string("dtlsData"))
+      .set("endpoint", event.id)
+      .set("data", data)
+      .value();
+}
+
 napi_value eventValue(napi_env env, const Event& event) {
   switch (event.type) {
     case Event::Type::kPacket:
@@ -63,6 +91,16 @@ napi_value eventValue(napi_env env, const Event& event) {
           .set("type", std::string("mediaSocketFailed"))
           .set("id", event.id)
           .set("reason", std::string(reasonOf(event.fault)))
+          .value();
+    case Event::Type::kDtlsConnected:
+      return ObjectBuilder(env).set("type", std::string("dtlsConnected")).set("endpoint", event.id).value();
+    case Event::Type::kDtlsData:
+      return dtlsDataValue(env, event);
+    case Event::Type::kDtlsEnded:
+      return ObjectBuilder(env)
+          .set("type", std::string("dtlsEnded"))
+          .set("endpoint", event.id)
+          .set("reason", std::string(reasonOf(event.dtlsFault)))
           .value();
     case Event::Type::kRemb:
       break;

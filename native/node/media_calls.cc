@@ -21,23 +21,6 @@ bool offsetsFit(std::span<const uint32_t> offsets, size_t bytes) {
   return true;
 }
 
-template <size_t kSize>
-bool copyKey(Arguments& arguments, napi_value object, const char* name, std::array<uint8_t, kSize>& to,
-             size_t expectedBytes) {
-  const Bytes bytes = arguments.toBytes(arguments.property(object, name));
-  if (arguments.failed()) {
-    return false;
-  }
-  if (bytes.size() != expectedBytes) {
-    arguments.fail("ERR_INVALID_ARG_VALUE", std::string(name) + " has " + std::to_string(bytes.size()) +
-                                                " bytes; the profile wants " + std::to_string(expectedBytes) +
-                                                ".");
-    return false;
-  }
-  std::copy(bytes.begin(), bytes.end(), to.begin());
-  return true;
-}
-
 uint8_t smallNumber(Arguments& arguments, napi_value object, const char* name, uint32_t max) {
   const uint32_t value = arguments.toU32(arguments.property(object, name));
   if (value > max) {
@@ -146,46 +129,24 @@ napi_value closeProducer(Plane& plane, Arguments& arguments) {
 
 napi_value createTransport(Plane& plane, Arguments& arguments) {
   const uint32_t endpoint = arguments.id(0);
-  const napi_value from = arguments.at(1);
-  const uint32_t profile = arguments.toU32(arguments.property(from, "profile"));
   if (arguments.failed()) {
-    return nullptr;
-  }
-  if (profile != 1 && profile != 7) {
-    return arguments.fail("ERR_INVALID_ARG_VALUE",
-                          "SRTP profiles 1 and 7 are known, not " + std::to_string(profile));
-  }
-  SrtpParameters srtp;
-  srtp.profile = static_cast<SrtpProfile>(profile);
-  const size_t saltBytes = srtpSaltBytes(srtp.profile);
-  if (!copyKey(arguments, from, "localMasterKey", srtp.local.key, kSrtpKeyBytes) ||
-      !copyKey(arguments, from, "localMasterSalt", srtp.local.salt, saltBytes) ||
-      !copyKey(arguments, from, "remoteMasterKey", srtp.remote.key, kSrtpKeyBytes) ||
-      !copyKey(arguments, from, "remoteMasterSalt", srtp.remote.salt, saltBytes)) {
     return nullptr;
   }
   if (!plane.endpoints.contains(endpoint)) {
     return arguments.fail("ERR_INVALID_STATE", "A transport needs an open endpoint.");
   }
-  // Made here, where a failure can be told. A command can be copied, keys cannot: they are shared with it.
-  auto made = SrtpSession::create(srtp);
-  if (!made.has_value()) {
-    return arguments.fail("ERR_CRYPTO_OPERATION_FAILED", "OpenSSL could not set up the SRTP session.");
-  }
-  const auto session = std::make_shared<SrtpSession>(std::move(*made));
   const uint32_t id = plane.nextId();
   auto stats = std::make_shared<TransportStats>();
   for (const auto& [other, transport] : plane.transports) {
-    // The endpoint's new keys take the place of the old ones.
     if (transport.endpoint == endpoint) {
       plane.forgetTransport(other);
       break;
     }
   }
   plane.transports[id] = {endpoint, stats, {}};
-  plane.thread().post([id, endpoint, session, stats](MediaCore& core, int64_t) {
-    // The endpoint is open here, and what closes it is posted after this.
-    [[maybe_unused]] const bool created = core.createTransport(id, endpoint, std::move(*session), stats);
+  plane.thread().post([id, endpoint, stats](MediaCore& core, int64_t) {
+    // Without a connection, as when it has ended meanwhile, there is nothing to send to.
+    [[maybe_unused]] const bool created = core.createDtlsTransport(id, endpoint, stats);
   });
   return arguments.result(id);
 }

@@ -63,6 +63,9 @@ struct EventLog final : MediaCoreListener {
   }
   void onKeyframeWanted(uint32_t producer) override { keyframesWanted[producer] += 1; }
   void onConsentLost(uint32_t consent) override { consentsLost.push_back(consent); }
+  void onDtlsConnected(uint32_t endpoint) override { dtlsConnected.push_back(endpoint); }
+  void onDtlsData(uint32_t, Bytes data) override { dtlsData.emplace_back(data.begin(), data.end()); }
+  void onDtlsEnded(uint32_t, DtlsFault fault) override { dtlsEnded.push_back(fault); }
   void onFeedback(uint32_t, std::vector<double> records) override {
     feedback.insert(feedback.end(), records.begin(), records.end());
   }
@@ -71,6 +74,9 @@ struct EventLog final : MediaCoreListener {
   std::vector<Packet> packets;
   std::map<uint32_t, int> keyframesWanted;
   std::vector<uint32_t> consentsLost;
+  std::vector<uint32_t> dtlsConnected;
+  std::vector<std::vector<uint8_t>> dtlsData;
+  std::vector<DtlsFault> dtlsEnded;
   std::vector<double> feedback;
   double remb = 0;
 };

@@ -113,7 +113,7 @@ export interface MediaTransport {
 export interface IceSocket {
   readonly address: string;
   readonly port: number;
-  /** Sends STUN or DTLS. */
+  /** Sends STUN. */
   send(data: Uint8Array, address: string, port: number): void;
   /**
    * Asks the viewer at that address from now on whether it still wants media (RFC 7675), in place of what the endpoint
@@ -123,10 +123,37 @@ export interface IceSocket {
    * @param onLost - it has not answered for 30 s, and is not asked any more
    */
   keepConsent(request: Uint8Array, address: string, port: number, onLost: () => void): void;
-  /** STUN with valid integrity and DTLS from a known source; at most one listener, which must not throw. */
+  /** STUN with valid integrity; at most one listener, which must not throw. */
   onPacket: (data: Buffer, address: string, port: number) => void;
   /** Hears nothing more. The socket itself stays open for other viewers. Idempotent. */
   close(): void;
+}
+
+/**
+ * Why a DTLS connection ended. `closed`: by the viewer, once connected. `fingerprint`: its certificate is another than that
+ * of its description. `noSrtp`: it shares no SRTP profile with us. `capacity`: too many handshakes are under way.
+ */
+export type DtlsEnd = 'closed' | 'fingerprint' | 'handshake' | 'timeout' | 'noSrtp' | 'capacity';
+
+/** What becomes of the DTLS connection of one endpoint. */
+export interface DtlsListener {
+  onConnected(): void;
+  /** One record of application data. */
+  onData(data: Buffer): void;
+  /** Nothing comes after it. */
+  onEnded(reason: DtlsEnd): void;
+}
+
+/** PEM. */
+export interface DtlsCertificate {
+  readonly certificatePem: string;
+  readonly keyPem: string;
+}
+
+export interface DtlsParameters {
+  readonly role: 'server' | 'client';
+  readonly certificate: DtlsCertificate;
+  readonly fingerprints: string;
 }
 
 /** One viewer's end of the plane's UDP port: packets are its own by the ICE credentials of RFC 8445 section 7.3. */
@@ -137,7 +164,17 @@ export interface IceEndpoint {
   /** @throws StreamKitError `unavailable` where the address cannot be bound */
   openSocket(address: string): IceSocket;
   endConsent(): void;
-  /** Closes its sockets and its transport. Idempotent. */
+  /**
+   * Begins the DTLS handshake, once; the keys of the connection are those of the endpoint's transport.
+   *
+   * @param certificate - ours, PEM: the one of the description
+   * @param fingerprints - the viewer's, as in SDP: one per line
+   * @throws StreamKitError `unprocessable` if the fingerprints cannot be used
+   */
+  startDtls(parameters: DtlsParameters, listener: DtlsListener): void;
+  /** Sends one record of application data; ignored without a connection. */
+  sendDtls(data: Uint8Array): void;
+  /** Closes its sockets, its DTLS connection and its transport. Idempotent. */
   close(): void;
 }
 
@@ -197,8 +234,8 @@ export interface MediaPlane {
   /** Only a plane with a UDP port of its own has it; with another, viewers' sockets are werift's. */
   openIceEndpoint?(): IceEndpoint;
   /**
-   * @param dtlsTransport - connected: its SRTP keys exist.
-   * @param endpoint - where the nominated pair lies on its socket; without it packets go the way that ICE goes,
+   * @param dtlsTransport - connected.
+   * @param endpoint - where the nominated pair lies on its socket and DTLS is the endpoint's; without it packets go the way that ICE goes,
    *   through a relay for one.
    * @param logContext - names the viewer in the log.
    */

@@ -5,7 +5,7 @@
  * is ignored (or throws where the doc says so), because closing races with what is under way.
  */
 
-import type { MediaSocketFailure } from './media-plane.js';
+import type { DtlsEnd, MediaSocketFailure } from './media-plane.js';
 
 /** An IPv4 or IPv6 address in text form, with its port. */
 export interface SocketAddress {
@@ -23,8 +23,7 @@ export interface NativePlaneOptions {
 /** Why something came up: handed over in batches, in order. The queue is bounded: see `eventsDropped` in the stats. */
 export type NativeEvent =
   /**
-   * STUN or DTLS for an endpoint: STUN requests with a valid MESSAGE-INTEGRITY, responses to what it sent, DTLS from a
-   * validated address. Checks for consent on the pair that was nominated last are answered by the plane itself and not told,
+   * STUN for an endpoint: requests with a valid MESSAGE-INTEGRITY, and responses to what it sent. Checks for consent on the pair that was nominated last are answered by the plane itself and not told,
    * until the next change of credentials.
    */
   | {
@@ -34,6 +33,12 @@ export type NativeEvent =
       readonly from: SocketAddress;
       readonly data: Buffer;
     }
+  /** The handshake of {@link NativePlane.startDtls} has succeeded. Told once, and never dropped. */
+  | { readonly type: 'dtlsConnected'; readonly endpoint: number }
+  /** One record of application data. */
+  | { readonly type: 'dtlsData'; readonly endpoint: number; readonly data: Buffer }
+  /** There is no DTLS connection, or no more. Told once, and never dropped. */
+  | { readonly type: 'dtlsEnded'; readonly endpoint: number; readonly reason: DtlsEnd }
   /** See {@link NativePlane.keepConsent}. */
   | { readonly type: 'consentLost'; readonly consent: number }
   /** At least one consumer of the producer needs a keyframe; coalesced by `keyframeIntervalMinMs`. */
@@ -61,15 +66,6 @@ export interface NativeProducerParameters {
   readonly gopReplay: boolean;
   /** With `gopReplay` a keyframe is asked for after 90 frames, or after 1.2 s at this rate, if there are consumers. */
   readonly targetBitrateBps: number;
-}
-
-export interface NativeSrtpParameters {
-  /** 1 = SRTP_AES128_CM_HMAC_SHA1_80 (RFC 5764), 7 = SRTP_AEAD_AES_128_GCM (RFC 7714). */
-  readonly profile: 1 | 7;
-  readonly localMasterKey: Buffer;
-  readonly localMasterSalt: Buffer;
-  readonly remoteMasterKey: Buffer;
-  readonly remoteMasterSalt: Buffer;
 }
 
 /** See ConsumerParameters in media-plane.ts; 0 for an id means absent. */
@@ -117,6 +113,8 @@ export interface NativePlaneStats {
   readonly droppedStunIntegrity: number;
   readonly droppedMalformed: number;
   readonly droppedSrtcpAuthentication: number;
+  /** Datagrams of DTLS handshakes beyond what may wait. */
+  readonly droppedDtls: number;
   readonly eventsDropped: number;
   /** CPU time of the plane's threads, µs. */
   readonly cpuUs: number;
@@ -152,7 +150,7 @@ export interface NativePlane {
   /** The viewer's, to check the integrity of its responses. */
   setRemoteCredentials(endpoint: number, ufrag: string, password: string): void;
   /**
-   * Sends STUN or DTLS. A success response that is authentic to a binding request that carried USE-CANDIDATE selects
+   * Sends STUN. A success response that is authentic to a binding request that carried USE-CANDIDATE selects
    * its pair (socket, address) for the media.
    */
   sendPacket(endpoint: number, socket: number, to: SocketAddress, data: Uint8Array): void;
@@ -166,7 +164,21 @@ export interface NativePlane {
    */
   keepConsent(endpoint: number, socket: number, to: SocketAddress, request: Uint8Array): number;
   endConsent(endpoint: number): void;
-  /** Forgets its addresses and closes its transport. */
+  /**
+   * The certificate that DTLS shows to all viewers from now on, with its key, both PEM.
+   * @throws Error if they cannot be used.
+   */
+  setCertificate(certificatePem: string, keyPem: string): void;
+  /**
+   * Begins the DTLS 1.2 handshake of an endpoint, once. DTLS counts only from addresses that ICE has proven; what came
+   * before waits for this. The viewer must have the key of a certificate with one of these fingerprints.
+   * @param fingerprints - as in SDP (RFC 8122): hash function, space and bytes in hex between colons; one per line.
+   * @throws Error if they are malformed, or none is of SHA-256, SHA-384 or SHA-512.
+   */
+  startDtls(endpoint: number, role: 'server' | 'client', fingerprints: string): void;
+  /** Sends one record of application data, 16 KiB at most; ignored without a connection. */
+  sendDtls(endpoint: number, data: Uint8Array): void;
+  /** Forgets its addresses and closes its DTLS connection and its transport. */
   closeEndpoint(endpoint: number): void;
 
   createProducer(parameters: NativeProducerParameters): number;
@@ -187,8 +199,11 @@ export interface NativePlane {
   setProducerBitrate(producer: number, bitrateBps: number): void;
   closeProducer(producer: number): void;
 
-  /** @throws Error for keys of the wrong length. The keys are copied; the caller's buffers may be wiped. */
-  createTransport(endpoint: number, srtp: NativeSrtpParameters): number;
+  /**
+   * SRTP and SRTCP of an endpoint, by the keys of its DTLS connection, once per connection. Without one nothing is sent.
+   * @throws Error if the endpoint is closed.
+   */
+  createTransport(endpoint: number): number;
   /** Sends BYE of its consumers, then closes them. */
   closeTransport(transport: number): void;
   rtcpDropped(transport: number): number;

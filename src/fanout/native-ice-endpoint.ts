@@ -1,5 +1,5 @@
-import { StreamKitError } from '../base/errors.js';
-import type { IceEndpoint, IceSocket } from './media-plane.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { DtlsListener, DtlsParameters, IceEndpoint, IceSocket } from './media-plane.js';
 import type { SocketAddress } from './native-addon.js';
 import type { NativePlaneHost } from './native-plane-host.js';
 
@@ -77,6 +77,24 @@ export class NativeIceEndpoint implements IceEndpoint {
     }
   }
 
+  startDtls({ role, certificate, fingerprints }: DtlsParameters, listener: DtlsListener): void {
+    const { id, host } = this;
+    host.useCertificate(certificate);
+    host.dtlsListeners.set(id, listener);
+    try {
+      host.plane.startDtls(id, role, fingerprints);
+    } catch (thrown) {
+      const cause = asError(thrown);
+      throw new StreamKitError('unprocessable', cause.message, { cause });
+    }
+  }
+
+  sendDtls(data: Uint8Array): void {
+    if (this.endpoint !== undefined && !this.closed) {
+      this.host.plane.sendDtls(this.endpoint, data);
+    }
+  }
+
   close(): void {
     if (this.closed) {
       return;
@@ -88,6 +106,7 @@ export class NativeIceEndpoint implements IceEndpoint {
     this.sockets.clear();
     if (this.endpoint !== undefined) {
       this.host.packetListeners.delete(this.endpoint);
+      this.host.dtlsListeners.delete(this.endpoint);
       this.forgetConsent();
       this.host.plane.closeEndpoint(this.endpoint);
     }

@@ -106,7 +106,7 @@ export class NativeMediaPlane implements MediaPlane {
     if (!(endpoint instanceof NativeIceEndpoint)) {
       throw new StreamKitError('internal', 'The ICE endpoint is of another media plane.');
     }
-    const transport = new NativeMediaTransport(this.host, dtlsTransport, endpoint, (closed) => {
+    const transport = new NativeMediaTransport(this.host, endpoint, (closed) => {
       this.transports.delete(closed);
     });
     this.transports.add(transport);

@@ -1,6 +1,6 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import type { MediaSocketFailure } from './media-plane.js';
+import type { DtlsCertificate, DtlsListener, MediaSocketFailure } from './media-plane.js';
 import type { NativeAddon, NativeEvent, NativePlane, SocketAddress } from './native-addon.js';
 
 export type PacketListener = (socket: number, from: SocketAddress, data: Buffer) => void;
@@ -21,9 +21,11 @@ export class NativePlaneHost {
   readonly plane: NativePlane;
   readonly packetListeners = new Map<number, PacketListener>();
   readonly consentListeners = new Map<number, () => void>();
+  readonly dtlsListeners = new Map<number, DtlsListener>();
   readonly keyframeListeners = new Map<number, () => void>();
   readonly mediaSocketListeners = new Map<number, (reason: MediaSocketFailure) => void>();
   private readonly sockets = new Map<string, BoundSocket>();
+  private certificatePem: string | undefined;
   private holders = 1;
   /** Given to all addresses alike once the first is bound. */
   private port: number;
@@ -67,6 +69,14 @@ export class NativePlaneHost {
     this.sockets.set(address, bound);
     this.logger.debug({ address, port: bound.port }, 'bind() | media socket opened');
     return bound;
+  }
+
+  /** Viewers are shown this certificate from now on. */
+  useCertificate({ certificatePem, keyPem }: DtlsCertificate): void {
+    if (certificatePem !== this.certificatePem) {
+      this.plane.setCertificate(certificatePem, keyPem);
+      this.certificatePem = certificatePem;
+    }
   }
 
   /** The last one closes the plane. To be called once by each holder. */
@@ -134,6 +144,15 @@ export class NativePlaneHost {
     switch (event.type) {
       case 'packet':
         this.packetListeners.get(event.endpoint)?.(event.socket, event.from, event.data);
+        break;
+      case 'dtlsConnected':
+        this.dtlsListeners.get(event.endpoint)?.onConnected();
+        break;
+      case 'dtlsData':
+        this.dtlsListeners.get(event.endpoint)?.onData(event.data);
+        break;
+      case 'dtlsEnded':
+        this.dtlsListeners.get(event.endpoint)?.onEnded(event.reason);
         break;
       case 'consentLost':
         this.consentListeners.get(event.consent)?.();

@@ -55,6 +55,14 @@ export class FakeEndpoint implements IceEndpoint {
     for (const socket of this.sockets) socket.consent = undefined;
   }
 
+  startDtls(): void {
+    // It goes on for ever.
+  }
+
+  sendDtls(): void {
+    // There is no connection.
+  }
+
   close(): void {
     // Nothing to close.
   }

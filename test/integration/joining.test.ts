@@ -17,7 +17,7 @@ if (addon !== undefined) {
   planes.push(['native', () => new NativeMediaPlane({ addon, udpPort: 0, ...common })]);
 }
 
-describe.each(planes)('joining on the %s media plane', (_, createPlane) => {
+describe.each(planes)('joining on the %s media plane', (name, createPlane) => {
   let plane: MediaPlane;
   let viewers: PlainViewers;
 
@@ -32,7 +32,7 @@ describe.each(planes)('joining on the %s media plane', (_, createPlane) => {
     await plane.close();
   });
 
-  it(`lets ${AT_ONCE} viewers in who come at once, four handshakes at a time`, async () => {
+  it(`lets ${AT_ONCE} viewers in who come at once, four handshakes of werift at a time`, async () => {
     let running = 0;
     let most = 0;
     let begun = 0;
@@ -58,8 +58,8 @@ describe.each(planes)('joining on the %s media plane', (_, createPlane) => {
     expect(connected.map(({ client }) => client.connectionState)).toEqual(
       Array.from({ length: AT_ONCE }, () => 'connected'),
     );
-    expect(begun).toBe(AT_ONCE);
-    expect(most).toBe(4);
+    // The native plane does them on its own thread.
+    expect([begun, most]).toEqual(name === 'werift' ? [AT_ONCE, 4] : [0, 0]);
     // The last one's turn ended with its handshake too.
     expect(running).toBe(0);
   });

@@ -33,19 +33,15 @@ export function prepareCertificate(): void {
   );
 }
 
-/** The DTLS handshake of one viewer: begun in its turn, and fitted to a thread that has others to serve. */
+/** The DTLS handshake of one viewer by werift: begun in its turn, and fitted to a thread that has others to serve. */
 export class WeriftHandshake {
   private turn: HandshakeTurn | undefined;
   private ended = false;
 
-  /**
-   * @param dtlsTransport - not started
-   * @param onListening - werift has begun to listen for DTLS
-   */
+  /** @param dtlsTransport - not started */
   constructor(
     private readonly dtlsTransport: RTCDtlsTransport,
     clock: Clock,
-    onListening: () => void,
     turns: HandshakeTurns = processHandshakeTurns,
   ) {
     const start = dtlsTransport.start.bind(dtlsTransport);
@@ -66,7 +62,6 @@ export class WeriftHandshake {
       // It makes its end, and listens, as soon as this has been said.
       queueMicrotask(() => {
         this.fit();
-        onListening();
       });
     });
   }

@@ -19,13 +19,8 @@ const PASSWORD_BYTES = 18;
 const PROBE_RETRANSMISSIONS = 2;
 const NOMINATION_RETRANSMISSIONS = 4;
 
-/** DTLS records that may wait: the flight of a ClientHello is one or two datagrams. */
-const MAX_EARLY_RECORDS = 4;
-
 /** Host addresses for which werift is about to open a transport, in that order, and whose it is. */
-let gathering:
-  | { readonly endpoint: IceEndpoint; readonly addresses: string[]; readonly holdsRecords: boolean }
-  | undefined;
+let gathering: { readonly endpoint: IceEndpoint; readonly addresses: string[] } | undefined;
 let installed = false;
 
 type OpenTransport = (...parameters: Parameters<typeof UdpTransport.init>) => Promise<UdpTransport>;
@@ -56,7 +51,7 @@ export function installUdpTransports(): void {
       throw new StreamKitError('internal', 'werift opens its transports in another order than is known.');
     }
     const socket = owner.endpoint.openSocket(address);
-    return new SharedUdpTransport(type, socket, owner.holdsRecords) as unknown as UdpTransport;
+    return new SharedUdpTransport(type, socket) as unknown as UdpTransport;
   };
   transports.init = Object.assign(init, { [OURS]: true });
 }
@@ -86,35 +81,14 @@ class SharedUdpTransport {
   readonly type = 'udp';
   onData: (data: Buffer, from: Address) => void = () => undefined;
   closed = false;
-  private readonly earlyRecords: [Buffer, Address][] = [];
 
   constructor(
     readonly socketType: 'udp4' | 'udp6',
     private readonly socket: IceSocket,
-    private holdsRecords: boolean,
   ) {
     socket.onPacket = (data, address, port) => {
-      if (this.holdsRecords && isDtls(data)) {
-        this.hold(data, [address, port]);
-        return;
-      }
       this.onData(data, [address, port]);
     };
-  }
-
-  /**
-   * Hands over the DTLS records that came before werift listened. A viewer sends its first one as soon as its own checks
-   * have succeeded, some milliseconds before ours have, and would send it again only after 50 ms.
-   */
-  releaseRecords(): void {
-    this.holdsRecords = false;
-    for (const [data, from] of this.earlyRecords.splice(0)) this.onData(data, from);
-  }
-
-  private hold(data: Buffer, from: Address): void {
-    // What is repeated meanwhile would be answered as often.
-    const isHeld = this.earlyRecords.some(([held]) => isRepetition(held, data));
-    if (!isHeld && this.earlyRecords.length < MAX_EARLY_RECORDS) this.earlyRecords.push([data, from]);
   }
 
   get address(): { address: string; port: number; family: string } {
@@ -161,7 +135,6 @@ export class SharedPortIce {
   private readonly ice: IceConnectionInternals;
   private path: 'shared' | 'relayed' | undefined;
   private probing = false;
-  private dtlsListens = false;
 
   /**
    * @param connection - of a werift `RTCIceTransport`, before it gathers or is described in an offer
@@ -188,14 +161,6 @@ export class SharedPortIce {
   choosePath(): IceEndpoint | undefined {
     this.path ??= this.ice.nominated === undefined ? 'shared' : pathOf(this.ice.nominated);
     return this.path === 'shared' ? this.endpoint : undefined;
-  }
-
-  /** To be called when werift has begun to listen for DTLS. */
-  dtlsStarted(): void {
-    this.dtlsListens = true;
-    for (const { transport } of this.ice.protocols) {
-      if (transport instanceof SharedUdpTransport) transport.releaseRecords();
-    }
   }
 
   private takeCredentials(): void {
@@ -226,7 +191,7 @@ export class SharedPortIce {
     ice.getCandidatePromises = (addresses, timeoutSeconds) => {
       const known = new Set(ice.protocols.map(({ localIp }) => localIp));
       const fresh = addresses.filter((address) => !known.has(address));
-      gathering = { endpoint, addresses: fresh, holdsRecords: !this.dtlsListens };
+      gathering = { endpoint, addresses: fresh };
       try {
         // Up to the opening of the transports it runs without a break.
         return gather(addresses, timeoutSeconds);
@@ -369,17 +334,6 @@ export class SharedPortIce {
   private isConnected(): boolean {
     return this.ice.state === 'connected' || this.ice.state === 'completed';
   }
-}
-
-/** RFC 7983 section 7. */
-function isDtls(data: Buffer): boolean {
-  const first = data[0] ?? 0;
-  return first >= 20 && first <= 63;
-}
-
-/** RFC 6347 section 4.1: a record that is sent again differs in its sequence number, which follows version and epoch. */
-function isRepetition(held: Buffer, data: Buffer): boolean {
-  return held.subarray(0, 5).equals(data.subarray(0, 5)) && held.subarray(11).equals(data.subarray(11));
 }
 
 function pathOf(pair: CandidatePairInternals): 'shared' | 'relayed' {

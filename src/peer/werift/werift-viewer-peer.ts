@@ -20,6 +20,7 @@ import type {
   ViewerPeerParameters,
 } from '../viewer-peer.js';
 import { openConnection, soleAddress } from './werift-connection.js';
+import { PlaneDtls } from './plane-dtls.js';
 import { prepareCertificate, WeriftHandshake } from './werift-handshake.js';
 import { takeControlledRole } from './werift-ice-role.js';
 import { WeriftInputChannel } from './werift-input-channel.js';
@@ -116,9 +117,10 @@ class WeriftViewerPeer implements ViewerPeer {
       logger: this.logger,
     });
     this.gathering.use(parameters.iceServers);
-    this.handshake = new WeriftHandshake(this.dtlsTransport, this.clock, () => {
-      this.sharedPort?.dtlsStarted();
-    });
+    this.handshake = new WeriftHandshake(this.dtlsTransport, this.clock);
+    if (this.sharedPort !== undefined) {
+      new PlaneDtls(this.dtlsTransport, this.sharedPort);
+    }
     if (parameters.input === true) {
       new WeriftInputChannel(this.connection, listener, this.clock, this.logger);
     }

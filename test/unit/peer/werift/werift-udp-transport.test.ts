@@ -177,13 +177,8 @@ describe('werift on a shared port', () => {
     expect(Buffer.from(socket?.sent[0]?.data ?? []).readUInt32BE(4)).toBe(0x2112_a442);
     const received: Buffer[] = [];
     transport.connection.onData.subscribe((data) => received.push(data));
-    // What comes before werift listens for DTLS waits for it.
     socket?.onPacket(Buffer.from([22, 254, 253]), '127.0.0.1', 9);
-    expect(received).toEqual([]);
-    shared.dtlsStarted();
     expect(received).toEqual([Buffer.from([22, 254, 253])]);
-    socket?.onPacket(Buffer.from([23, 254, 253]), '127.0.0.1', 9);
-    expect(received).toHaveLength(2);
   });
 
   describe('consent', () => {
