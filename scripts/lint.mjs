@@ -6,6 +6,7 @@ const root = join(import.meta.dirname, '..');
 const CHECKS = [
   ['node_modules/oxfmt/bin/oxfmt', '--check', '.'],
   ['node_modules/oxlint/bin/oxlint', '--deny-warnings', '.'],
+  ['node_modules/typescript/bin/tsc', '--project', 'test'],
   ['scripts/check-rooms.mjs'],
   ['scripts/option-docs.mjs'],
 ];

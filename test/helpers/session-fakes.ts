@@ -2,7 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 
 import { createOpenLocalRender, type LocalRenderParts } from '../../src/render/local-render.js';
 import type { Capture, CaptureListener, CaptureParameters } from '../../src/render/capture/capture.js';
-import type { ResolvedControlOptions } from '../../src/options/control-options.js';
+import { controlOptions, type ResolvedControlOptions } from '../../src/options/control-options.js';
 import type { AudioEncodeListener, VideoEncodeListener } from '../../src/render/encode/encode-thread.js';
 import { FrameTiming } from '../../src/render/encode/frame-timing.js';
 import type { EncodedFrame, VideoCodec } from '../../src/render/encode/encoded-frame.js';
@@ -174,6 +174,9 @@ export class FakeConsumer implements Consumer {
   }
 }
 
+/** What `control` is without the option. */
+export const testControl = controlOptions(undefined, 'control');
+
 /** Every part of a session in a form that does nothing and writes down what it was asked. */
 export class FakeParts implements SessionParts {
   readonly clock = new VirtualClock();
@@ -314,7 +317,7 @@ export class FakeParts implements SessionParts {
 
   /** Commands to the page, in order. */
   readonly commands: [name: string, parameters: any][] = [];
-  controlOptions: ResolvedControlOptions = { policy: 'first', shared: false };
+  controlOptions: ResolvedControlOptions = testControl;
 
   readonly openRemoteControl: SessionParts['openRemoteControl'] = (parameters) =>
     createRemoteControl(this.controlOptions, this.clock)(parameters);
@@ -328,6 +331,7 @@ export class FakeParts implements SessionParts {
         port: new MessageChannel().port1,
         width: parameters.width,
         height: parameters.height,
+        deviceScaleFactor: parameters.deviceScaleFactor,
       },
       audio: this.hasAudio && parameters.audio ? { kind: 'ring', path: '/ring' } : null,
       controls: {

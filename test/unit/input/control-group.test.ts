@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import { testControl } from '../../helpers/session-fakes.js';
+
 import type { ControlPolicy, ResolvedControlOptions } from '../../../src/options/control-options.js';
 import { controlOptions } from '../../../src/options/control-options.js';
 import { ControlGroup, type ControlMember } from '../../../src/input/control-group.js';
@@ -14,7 +16,7 @@ beforeEach(() => {
 function group(options: Partial<ResolvedControlOptions> = {}): ControlGroup<ControlMember> {
   return new ControlGroup(
     'stream',
-    { policy: 'first', shared: false, ...options },
+    { ...testControl, ...options },
     {
       onRole: ({ publicId }, role) => void told.push(`${publicId} ${role}`),
       onController: (publicId) => void told.push(`now ${publicId}`),

@@ -7,6 +7,9 @@ import { VirtualClock } from '../../helpers/virtual-clock.js';
 const GIB = 2 ** 30;
 const plenty = { availableBytes: 64 * GIB, pending: 0 };
 
+// Sessions are told apart by identity.
+const [a, b, c] = [{}, {}, {}];
+
 describe('sessionsOf', () => {
   it.each([
     [{ cores: 2, memoryBytes: 8 * GIB }, 2],
@@ -58,7 +61,7 @@ describe('Admission', () => {
   it('refuses for lack of CPU what the count would let in', async () => {
     const admission = new Admission({ maxSessions: 'auto', machine, clock });
     expect(admission.maxSessions).toBe(10);
-    admission.started('a');
+    admission.started(a);
     await run(30, 7.5);
     expect(admission.shortage).toBe('CPU');
     await run(10, 6);
@@ -67,9 +70,9 @@ describe('Admission', () => {
 
   it('does not take the launch of a session for its load', async () => {
     const admission = new Admission({ maxSessions: 'auto', machine, clock });
-    admission.started('a');
+    admission.started(a);
     await run(30, 1);
-    admission.started('b');
+    admission.started(b);
     await run(9, 8);
     expect(admission.shortage).toBeUndefined();
     await run(20, 8);
@@ -78,20 +81,20 @@ describe('Admission', () => {
 
   it('reserves what sessions will take that started since the load was measured', async () => {
     const admission = new Admission({ maxSessions: 'auto', machine, clock });
-    admission.started('a');
+    admission.started(a);
     await run(30, 6);
     expect(admission.shortage).toBeUndefined();
-    admission.started('b');
+    admission.started(b);
     expect(admission.shortage).toBeUndefined();
-    admission.started('c');
+    admission.started(c);
     expect(admission.shortage).toBe('CPU');
-    admission.ended('c');
+    admission.ended(c);
     expect(admission.shortage).toBeUndefined();
   });
 
   it('leaves the CPU to whoever names a number of sessions', async () => {
     const admission = new Admission({ maxSessions: 20, machine, clock });
-    admission.started('a');
+    admission.started(a);
     await run(30, 8);
     expect(admission.maxSessions).toBe(20);
     expect(admission.shortage).toBeUndefined();
@@ -101,10 +104,10 @@ describe('Admission', () => {
 
   it('stops measuring with the last session', async () => {
     const admission = new Admission({ maxSessions: 'auto', machine, clock });
-    admission.started('a');
+    admission.started(a);
     expect(clock.pendingTimers).toBe(1);
     await run(30, 8);
-    admission.ended('a');
+    admission.ended(a);
     expect(clock.pendingTimers).toBe(0);
     expect(admission.shortage).toBeUndefined();
   });

@@ -10,7 +10,7 @@ import { openPageStreams } from '../../../src/session/page-streams.js';
 import type { StreamClients } from '../../../src/session/stream-clients.js';
 import { FakeMessageSink } from '../../helpers/fake-message-sink.js';
 import { seededRandom } from '../../helpers/seeded-random.js';
-import { anybody, testRequest } from '../../helpers/session-fakes.js';
+import { anybody, testRequest, testControl } from '../../helpers/session-fakes.js';
 import { settle, VirtualClock } from '../../helpers/virtual-clock.js';
 
 let clock: VirtualClock;
@@ -33,7 +33,7 @@ beforeEach(() => {
   changes = 0;
   seats = 0;
   control = createRemoteControl(
-    { policy: 'none', shared: false },
+    { ...testControl, policy: 'none' },
     clock,
   )({
     streamId: document.streamId,

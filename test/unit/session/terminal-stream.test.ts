@@ -9,7 +9,7 @@ import { StreamClients } from '../../../src/session/stream-clients.js';
 import { TerminalStream } from '../../../src/session/terminal-stream.js';
 import { FakeMessageSink } from '../../helpers/fake-message-sink.js';
 import { seededRandom } from '../../helpers/seeded-random.js';
-import { anybody, testRequest } from '../../helpers/session-fakes.js';
+import { anybody, testRequest, testControl } from '../../helpers/session-fakes.js';
 import { settle, VirtualClock } from '../../helpers/virtual-clock.js';
 
 const MIB = 1024 * 1024;
@@ -41,7 +41,7 @@ beforeEach(() => {
   });
   const document = initialState('id', testRequest(), 0, 'werift');
   const control = createRemoteControl(
-    { policy: 'first', shared: false },
+    testControl,
     clock,
   )({ streamId: 'id', resize: (_seat, size) => size, onController: () => undefined, logger: silentLogger });
   control.goLiveTo({
