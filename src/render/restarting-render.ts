@@ -101,7 +101,7 @@ export class RestartingRender implements RestartableRender {
   }
 
   restart(): void {
-    if (this.#closing !== undefined || this.#restarting !== undefined) return;
+    if (this.#isClosing() || this.#restarting !== undefined) return;
     this.#begin(undefined);
   }
 
@@ -190,6 +190,11 @@ export class RestartingRender implements RestartableRender {
     return this.#closing;
   }
 
+  /** A method, since it changes while others wait. */
+  #isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
   #open(signal: AbortSignal): Promise<Render> {
     this.#generation += 1;
     const generation = this.#generation;
@@ -206,7 +211,7 @@ export class RestartingRender implements RestartableRender {
   }
 
   #onEnded(error: StreamKitError): void {
-    if (this.#closing !== undefined) return;
+    if (this.#isClosing()) return;
     if (this.#restarting !== undefined) this.#endedEarly = error;
     else if (this.#mayRestart(error)) this.#begin(error);
     else this.#listener.onEnded(error);
@@ -244,20 +249,20 @@ export class RestartingRender implements RestartableRender {
       this.#options.logger.warn({ ...this.#logContext, err: asError(error) }, 'a lost render did not close');
     });
     await this.#delay();
-    while (this.#closing === undefined) {
+    while (!this.#isClosing()) {
       try {
         const inner = await this.#launch();
-        if (this.#closing !== undefined) {
+        if (this.#isClosing()) {
           await inner.close();
           return;
         }
         this.#inner = inner;
         await this.#repeatOrders(inner);
-        if (this.#closing === undefined) this.#listener.onRestarted();
+        if (!this.#isClosing()) this.#listener.onRestarted();
         return;
       } catch (thrown) {
         const error = asCoded(thrown);
-        if (this.#closing !== undefined) return;
+        if (this.#isClosing()) return;
         if (!this.#mayRestart(error)) {
           this.#listener.onEnded(error);
           return;
@@ -301,7 +306,7 @@ export class RestartingRender implements RestartableRender {
   /** Longer with every restart of late. */
   #delay(): Promise<void> {
     const recent = this.#restartedAtUs.length;
-    if (recent <= 1 || this.#closing !== undefined) return Promise.resolve();
+    if (recent <= 1 || this.#isClosing()) return Promise.resolve();
     const delayMs = Math.min(FIRST_DELAY_MS * 2 ** (recent - 2), LONGEST_DELAY_MS);
     return new Promise((resolve) => {
       this.#wait = { timer: this.#options.clock.after(delayMs, resolve), done: resolve };

@@ -42,7 +42,8 @@ function pidOf(role: ProcessRole): number {
 
 /** Resolves when new pictures are decoded, on the connection that was there before. */
 async function seesAgain(session: CreatedSession, restarts: number): Promise<void> {
-  const tab = viewer as ViewerTab;
+  const tab = viewer;
+  if (tab === undefined) throw new Error('Nobody is watching');
   await server.state(
     session,
     ({ metadata, status }) => metadata.restarts === restarts && status === 'streaming',

@@ -45,9 +45,13 @@ beforeEach(() => {
 function fakeRender(orders: string[]): Render {
   const note =
     (name: string) =>
-    (...given: unknown[]): Promise<never> => {
-      orders.push([name, ...given].join(' '));
-      return Promise.resolve() as Promise<never>;
+    (...given: unknown[]): void =>
+      void orders.push([name, ...given].join(' '));
+  const answered =
+    (name: string) =>
+    (...given: unknown[]): Promise<void> => {
+      note(name)(...given);
+      return Promise.resolve();
     };
   return {
     kind: 'tab',
@@ -55,11 +59,11 @@ function fakeRender(orders: string[]): Render {
     hasAudio: true,
     controls: {
       viewport: { width: 1, height: 1 },
-      send: note('send'),
-      fillClipboard: note('clipboard'),
+      send: answered('send'),
+      fillClipboard: answered('clipboard'),
       setGamepads: note('gamepads'),
     },
-    feed: (stream) => void note('feed')(stream),
+    feed: (stream) => note('feed')(stream),
     startVideo: note('startVideo'),
     stopVideo: note('stopVideo'),
     requestKeyframe: note('requestKeyframe'),
@@ -68,13 +72,13 @@ function fakeRender(orders: string[]): Render {
     startAudio: note('startAudio'),
     stopAudio: note('stopAudio'),
     tap: note('tap'),
-    pause: note('pause'),
-    resume: note('resume'),
-    reconfigure: note('reconfigure'),
+    pause: answered('pause'),
+    resume: answered('resume'),
+    reconfigure: answered('reconfigure'),
     setViewerCount: note('viewers'),
     sendToPage: note('toPage'),
-    snapshot: note('snapshot'),
-    close: note('close'),
+    snapshot: () => Promise.resolve(new Uint8Array()),
+    close: answered('close'),
   };
 }
 
