@@ -332,6 +332,7 @@ export class RestartingRender implements RestartableRender {
         inner()?.controls.send(command, parameters) ?? Promise.reject(notThere()),
       fillClipboard: (text) => inner()?.controls.fillClipboard(text) ?? Promise.reject(notThere()),
       setGamepads: (gamepads) => inner()?.controls.setGamepads(gamepads),
+      answer: (answer) => inner()?.controls.answer(answer),
     };
   }
 }
@@ -352,6 +353,7 @@ function currentOnly(
     onPageMessage: guarded((message) => listener.onPageMessage(message)),
     onCursor: guarded((css) => listener.onCursor(css)),
     onClipboard: guarded((text) => listener.onClipboard(text)),
+    onPageEvent: guarded((event) => listener.onPageEvent(event)),
     onVideoStats: guarded((stats) => listener.onVideoStats(stats)),
     onFrames: guarded((codec, frames) => listener.onFrames(codec, frames)),
     onKeyframe: guarded((codec) => listener.onKeyframe(codec)),

@@ -62,6 +62,7 @@ function fakeRender(orders: string[]): Render {
       send: answered('send'),
       fillClipboard: answered('clipboard'),
       setGamepads: note('gamepads'),
+      answer: note('answer'),
     },
     feed: (stream) => note('feed')(stream),
     startVideo: note('startVideo'),
