@@ -39,7 +39,7 @@ export function pathFindings({ peer, error, stats: { paths } }: ClientReport): F
       );
     }
   } else if (everConnected) {
-    const message = 'The network path of the media broke off; a new one is being looked for.';
+    const message = 'The network path broke; looking for a new one.';
     findings.push(finding('error', 'media_interrupted', message, figures));
   } else if (iceState === 'failed' || ageMs > PATIENCE_MS) {
     findings.push(neverConnected(peer, figures));
@@ -59,8 +59,7 @@ function neverConnected(
     return finding('error', 'no_server_candidates', message, figures);
   }
   if (figures.checksAnswered > 0) {
-    const message =
-      'Some packets come through between this browser and the server, but no path works both ways.';
+    const message = 'Packets pass between this browser and the server, but not both ways.';
     return finding('error', 'ice_failed', message, figures);
   }
   const help = relayServers.length
@@ -107,12 +106,7 @@ function failedPath(code: 'ice_failed' | 'peer_failed', reason: string): Finding
     ? finding('error', 'ice_failed', 'No network path for media was found between browser and server.', {
         reason,
       })
-    : finding(
-        'error',
-        'dtls_failed',
-        'A path was found, but the encrypted connection (DTLS) did not come up.',
-        {
-          reason,
-        },
-      );
+    : finding('error', 'dtls_failed', 'A path was found, but the DTLS connection failed.', {
+        reason,
+      });
 }
