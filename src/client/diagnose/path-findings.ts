@@ -30,7 +30,7 @@ export function pathFindings({ peer, error, stats: { paths } }: ClientReport): F
     }
     if (selected?.local === 'relay' || selected?.remote === 'relay') {
       findings.push(
-        finding('info', 'relayed', 'Media takes a TURN server, which adds delay.', {
+        finding('info', 'relayed', 'Media is relayed, which adds delay.', {
           local: selected.local,
           server: selected.remote,
           protocol: selected.protocol,
@@ -60,13 +60,13 @@ function neverConnected(
     return finding('error', 'no_server_candidates', message, figures);
   }
   if (figures.checksAnswered > 0) {
-    const message = 'Some packets get through, but no path works both ways.';
+    const message = 'No path works both ways.';
     return finding('error', 'ice_failed', message, figures);
   }
   const help = relayServers.length
     ? 'The TURN server did not help.'
     : 'The server names no TURN server.';
-  const message = `No UDP packet gets through to the server and back: a firewall may block it, or its address is wrong. ${help}`;
+  const message = `No UDP packet gets through: a firewall may block it, or the address is wrong. ${help}`;
   return finding('error', 'udp_blocked', message, figures);
 }
 
@@ -104,7 +104,7 @@ function failedPeer({ code, message }: NonNullable<ClientReport['error']>): Find
 
 function failedPath(code: 'ice_failed' | 'peer_failed', reason: string): Finding {
   return code === 'ice_failed'
-    ? finding('error', 'ice_failed', 'No network path for media was found between browser and server.', {
+    ? finding('error', 'ice_failed', 'No network path for media was found.', {
         reason,
       })
     : finding(
