@@ -132,6 +132,12 @@ export class TmuxTerminal implements Terminal {
       case 'wheel':
       case 'touch':
       case 'gamepad':
+      case 'select':
+      case 'picker':
+      case 'dialog':
+      case 'file_chooser':
+      case 'pointer_lock':
+      case 'tab':
         break;
     }
     throw new InputError('bad_input', `A terminal takes no such ${message.type}`);
