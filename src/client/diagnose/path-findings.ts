@@ -63,9 +63,7 @@ function neverConnected(
     const message = 'No path works both ways.';
     return finding('error', 'ice_failed', message, figures);
   }
-  const help = relayServers.length
-    ? 'The TURN server did not help.'
-    : 'The server names no TURN server.';
+  const help = relayServers.length ? 'The TURN server did not help.' : 'The server names no TURN server.';
   const message = `No UDP packet gets through: a firewall may block it, or the address is wrong. ${help}`;
   return finding('error', 'udp_blocked', message, figures);
 }
@@ -107,12 +105,7 @@ function failedPath(code: 'ice_failed' | 'peer_failed', reason: string): Finding
     ? finding('error', 'ice_failed', 'No network path for media was found.', {
         reason,
       })
-    : finding(
-        'error',
-        'dtls_failed',
-        'A path was found, but DTLS failed on it.',
-        {
-          reason,
-        },
-      );
+    : finding('error', 'dtls_failed', 'A path was found, but DTLS failed on it.', {
+        reason,
+      });
 }
