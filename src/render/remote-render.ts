@@ -293,6 +293,7 @@ class RemoteRender implements Render {
       send: async (command, parameters) => void (await this.#ask({ type: 'input', command, parameters })),
       fillClipboard: async (text) => void (await this.#ask({ type: 'fillClipboard', text })),
       setGamepads: (gamepads) => this.#send({ type: 'gamepads', gamepads }),
+      answer: (answer) => this.#send({ type: 'pageAnswer', answer }),
     };
   }
 
@@ -341,6 +342,9 @@ class RemoteRender implements Render {
         break;
       case 'clipboard':
         listener.onClipboard(report.text);
+        break;
+      case 'pageEvent':
+        listener.onPageEvent(report.event);
         break;
       case 'stats':
         listener.onVideoStats(report.stats);

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import { asError, StreamKitError } from '../base/errors.js';
+import type { PageEvent } from '../protocol/page-events.js';
 import type { PageControls, PageSize } from '../render/capture/page-controls.js';
 import type { ControlSeat, SeatListener } from '../input/control-seat.js';
 import type { InputTarget } from '../input/input-target.js';
@@ -73,6 +74,10 @@ export class SessionControl {
 
   showCursor(css: string): void {
     this.#remote.showCursor(css);
+  }
+
+  showPageEvent(event: PageEvent): void {
+    this.#remote.showPageEvent(event);
   }
 
   showClipboard(text: string): void {

@@ -247,6 +247,7 @@ export class Session implements StreamSession {
           onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
           onCursor: (css) => this.viewers.control.showCursor(css),
           onClipboard: (text) => this.viewers.control.showClipboard(text),
+          onPageEvent: (event) => this.viewers.control.showPageEvent(event),
           onVideoStats: (stats) => this.#media?.onVideoStats(stats),
           onFrames: (codec, frames) => this.#media?.onFrames(codec, frames),
           onKeyframe: (codec) => this.#media?.onKeyframe(codec),

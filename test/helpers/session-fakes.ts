@@ -326,6 +326,7 @@ export class FakeParts implements SessionParts {
         send: (name, given) => Promise.resolve(void this.commands.push([name, given])),
         fillClipboard: (text) => Promise.resolve(void this.commands.push(['clipboard', text])),
         setGamepads: (gamepads) => void this.commands.push(['gamepads', gamepads]),
+        answer: (answer) => void this.commands.push(['answer', answer]),
       },
       pause: () => this.#note('capture pause'),
       resume: () => this.#note('capture resume'),

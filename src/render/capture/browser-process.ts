@@ -81,6 +81,9 @@ export class BrowserProcess {
   readonly #heartbeat: NodeJS.Timeout;
   readonly #onLost: (error: StreamKitError) => void;
   #lost = false;
+  /** Dialogs that halt the page. */
+  #dialogs = 0;
+  #dialogsSeen = 0;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -184,6 +187,12 @@ export class BrowserProcess {
     return this.#closing;
   }
 
+  /** A page that shows a dialog is halted, and has not hung. */
+  expectSilence(isOpen: boolean): void {
+    this.#dialogs += isOpen ? 1 : -1;
+    this.#dialogsSeen++;
+  }
+
   #lose(code: 'browser_crashed' | 'browser_hung', message: string): void {
     if (this.#lost) return;
     this.#lost = true;
@@ -193,6 +202,8 @@ export class BrowserProcess {
   }
 
   async #checkAnswers(): Promise<void> {
+    if (this.#dialogs > 0) return;
+    const seen = this.#dialogsSeen;
     try {
       await Promise.all([
         withTimeout(this.browser.version(), this.#hangTimeoutMs),
@@ -200,7 +211,8 @@ export class BrowserProcess {
       ]);
     } catch (error) {
       // Only silence counts: an evaluation may well be refused in the middle of a navigation.
-      if (error instanceof TimeoutError) this.#lose('browser_hung', 'The page stopped responding.');
+      if (error instanceof TimeoutError && seen === this.#dialogsSeen)
+        this.#lose('browser_hung', 'The page stopped responding.');
     }
   }
 }

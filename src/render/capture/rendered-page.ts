@@ -9,6 +9,8 @@ import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
 import { loadFirstDocument } from './first-document.js';
 import { type PageControlsListener, TabControls } from './page-controls.js';
+import { PageDialogs } from './page-dialogs.js';
+import { PagePrompts } from './page-prompts.js';
 import { pageGeometry, type PageGeometry, type PageSize } from './page-geometry.js';
 import { resizePicture } from './picture-resizer.js';
 
@@ -23,11 +25,18 @@ const WINDOW_SIZE_SCRIPT = `for (const side of ['Width', 'Height']) {
 const SNAPSHOT_TIMEOUT_MS = 5_000;
 const JPEG_QUALITY = 85;
 
+interface PageParts {
+  readonly bridge: PageBridge;
+  readonly controls: TabControls;
+  readonly prompts: PagePrompts;
+  readonly dialogs: PageDialogs;
+}
+
 /** The tab that is rendered: its size, its bridge, its navigation. */
 export class RenderedPage {
   readonly #page: Page;
   readonly #cdp: CDPSession;
-  readonly #bridge: PageBridge;
+  readonly #parts: PageParts;
   readonly deviceScaleFactor: number;
   readonly #throughProxy: boolean;
   /** Where input for the page goes. */
@@ -36,16 +45,15 @@ export class RenderedPage {
 
   private constructor(
     browserProcess: BrowserProcess,
-    bridge: PageBridge,
-    controls: TabControls,
+    parts: PageParts,
     size: { width: number; height: number },
     deviceScaleFactor: number,
   ) {
     this.#page = browserProcess.page;
     this.#cdp = browserProcess.cdp;
-    this.#bridge = bridge;
+    this.#parts = parts;
     this.#throughProxy = browserProcess.isContained;
-    this.controls = controls;
+    this.controls = parts.controls;
     this.#size = size;
     this.deviceScaleFactor = deviceScaleFactor;
   }
@@ -60,10 +68,11 @@ export class RenderedPage {
     const { page, cdp } = browserProcess;
     const { width, height, deviceScaleFactor } = parameters;
     const size = { width, height };
+    const prompts = new PagePrompts((event) => listener.onPageEvent(event));
     const shown = (): PageSize => pageGeometry(size, deviceScaleFactor).shown;
     const [bridge, controls] = await Promise.all([
       PageBridge.install(cdp, parameters.initialData, bridgeOrigins(parameters), listener, logger),
-      TabControls.install(cdp, shown, listener, logger),
+      TabControls.install({ cdp, shown, prompts, listener, logger }),
       setSize(cdp, parameters),
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
       cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: WINDOW_SIZE_SCRIPT }),
@@ -71,16 +80,17 @@ export class RenderedPage {
       cdp.send('Browser.setDownloadBehavior', { behavior: 'deny' }),
       cdp.send('Page.setInterceptFileChooserDialog', { enabled: true }),
     ]);
-    // Nobody sits before this browser: a dialog would hang the page, a pop-up would cover it.
-    page.on('dialog', (dialog) => {
-      dialog
-        .dismiss()
-        .catch((error: unknown) => logger.debug({ err: asError(error) }, 'the dialog was gone'));
+    const dialogs = new PageDialogs({
+      prompts,
+      emit: (event) => listener.onPageEvent(event),
+      onOpen: (isOpen) => browserProcess.expectSilence(isOpen),
+      logger,
     });
+    dialogs.watch(page);
     page.on('popup', (popup) => {
       popup?.close().catch((error: unknown) => logger.debug({ err: asError(error) }, 'the pop-up was gone'));
     });
-    return new RenderedPage(browserProcess, bridge, controls, size, deviceScaleFactor);
+    return new RenderedPage(browserProcess, { bridge, controls, prompts, dialogs }, size, deviceScaleFactor);
   }
 
   /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
@@ -91,6 +101,7 @@ export class RenderedPage {
       const { [PROXY_STATUS]: proxyStatus = '' } =
         this.#throughProxy && response?.url().startsWith('http:') === true ? response.headers() : {};
       if (proxyStatus.startsWith(PROXY_ERROR)) throw new Error(proxyStatus);
+      this.#parts.dialogs.isLive = true;
     } catch (error) {
       const { message } = asError(error);
       const [reason] = /net::ERR_[A-Z_]+|(?<=; error=)[a-z_]+/.exec(message) ?? ['it did not load in time'];
@@ -112,11 +123,11 @@ export class RenderedPage {
   }
 
   setViewerCount(count: number): void {
-    this.#bridge.setViewerCount(count);
+    this.#parts.bridge.setViewerCount(count);
   }
 
   sendMessage(message: unknown): void {
-    this.#bridge.sendMessage(message);
+    this.#parts.bridge.sendMessage(message);
   }
 
   /** @throws StreamKitError `unavailable` when the browser gives no picture in time. */
@@ -142,8 +153,10 @@ export class RenderedPage {
   }
 
   close(): void {
-    this.controls.close();
-    this.#bridge.close();
+    const { controls, bridge, prompts } = this.#parts;
+    prompts.close();
+    controls.close();
+    bridge.close();
   }
 }
 

@@ -161,6 +161,7 @@ describe('a session that replays to newcomers', () => {
       onPageMessage: () => undefined,
       onCursor: () => undefined,
       onClipboard: () => undefined,
+      onPageEvent: () => undefined,
       onEnded: () => undefined,
       onVideoStats: () => undefined,
       onEncoderReplaced: () => undefined,
