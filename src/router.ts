@@ -4,6 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import { systemClock } from './base/clock.js';
 import { EncoderSelection } from './render/encode/encoder-selection.js';
 import { FrameTiming } from './render/encode/frame-timing.js';
+import { openSessionLimiter } from './render/limits/open-session-limiter.js';
+import { createOpenRestartingRender } from './render/restarting-render.js';
 import { openRemoteRenders, type RemoteRenders } from './render/remote-render.js';
 import { asError, StreamKitError } from './base/errors.js';
 import type { MachineLoad } from './base/machine-load.js';
@@ -181,6 +183,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       clock,
     });
     const egressRefusals = new EgressRefusals();
+    const limiter = openSessionLimiter(resolved.sessionLimits, clock, logger.child({ room: 'render' }));
     renders = openRemoteRenders({
       launchOptions: resolved.puppeteerLaunchOptions,
       capture: resolved.capture,
@@ -191,10 +194,17 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       mediaPlane,
       spareProcess: true,
       heapMegabytes: undefined,
+      limiter,
       logger: logger.child({ room: 'render' }),
     });
     const parts: RouterParts = {
-      openRender: renders.open,
+      openRender: createOpenRestartingRender({
+        open: renders.open,
+        restart: resolved.restart,
+        launchLimitMs: resolved.launchTimeoutMs,
+        clock,
+        logger: logger.child({ room: 'render' }),
+      }),
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
       createAudioPayloader: () => new OpusPayloader(),
       createFrameTiming: () => new FrameTiming(),

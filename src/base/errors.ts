@@ -26,6 +26,7 @@ export const ERROR_STATUS = {
   browser_not_found: 500,
   browser_crashed: 500,
   browser_hung: 500,
+  out_of_memory: 500,
   page_misbehaved: 500,
   capture_failed: 500,
   encoder_failed: 500,

@@ -73,6 +73,12 @@ export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Rec
         return emptyResponse(204);
       },
     },
+    '/:streamId/restart': {
+      POST: ({ streamId }) => {
+        registry.page(streamId).restart();
+        return emptyResponse(202);
+      },
+    },
     // Whoever only looks on does not keep a session alive.
     '/:streamId/diagnostics': {
       GET: ({ streamId }) => jsonResponse(200, registry.page(streamId).diagnostics),

@@ -39,6 +39,10 @@ import type {
   ResolvedRecordingOptions,
 } from './recording-options.js';
 import { hlsOptions, recordingOptions } from './recording-options.js';
+import type { ResolvedRestartOptions, RestartOptions } from './restart-options.js';
+import { DEFAULT_RESTART, restartOptions } from './restart-options.js';
+import type { ResolvedSessionLimits, SessionLimitOptions } from './session-limit-options.js';
+import { sessionLimitOptions } from './session-limit-options.js';
 import { DEFAULT_TARGET_POLICY, restricts, targetPolicyOptions } from './target-policy-options.js';
 import type { TargetPolicy, TargetPolicyOptions } from './target-policy-options.js';
 import type { ResolvedTerminalOptions, TerminalOptions } from './terminal-options.js';
@@ -100,6 +104,10 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
    * in any case. Default `auto`.
    */
   maxSessions?: 'auto' | number;
+  /** What one page session may use of memory, CPU and processes. Default: no limits. */
+  sessionLimits?: SessionLimitOptions;
+  /** Whether a page session comes back, and how often, after its browser crashed or hung. Default: those of `RestartOptions`. */
+  restart?: RestartOptions | false;
   /** Most viewers of one session, 1–10000. Default 100. */
   maxViewersPerSession?: number;
   /** Capture and encoding stop when no viewer has been connected for this long, ms, 0–2147483647. Default 5000. */
@@ -173,6 +181,9 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly encoderDevice: string | undefined;
   readonly ffmpegPath: string | undefined;
   readonly maxSessions: number | 'auto';
+  /** Undefined: none. */
+  readonly sessionLimits: ResolvedSessionLimits | undefined;
+  readonly restart: ResolvedRestartOptions | false;
   readonly maxViewersPerSession: number;
   readonly pauseGraceMs: number;
   readonly viewerReattachMs: number;
@@ -216,6 +227,8 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'encoderDevice',
   'ffmpegPath',
   'maxSessions',
+  'sessionLimits',
+  'restart',
   'maxViewersPerSession',
   'pauseGraceMs',
   'viewerReattachMs',
@@ -290,6 +303,8 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     encoderDevice: optional('encoderDevice', encoderDevice),
     ffmpegPath: optional('ffmpegPath', absolutePath),
     maxSessions: optional('maxSessions', autoOr(integerBetween(1, 1000))) ?? 'auto',
+    sessionLimits: optional('sessionLimits', sessionLimitOptions),
+    restart: optional('restart', restartOptions) ?? DEFAULT_RESTART,
     maxViewersPerSession: optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100,
     pauseGraceMs: optional('pauseGraceMs', milliseconds) ?? 5000,
     viewerReattachMs: optional('viewerReattachMs', milliseconds) ?? 15_000,
