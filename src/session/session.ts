@@ -91,7 +91,10 @@ export class Session implements StreamSession {
             clock: parts.clock,
             logger: this.#logger,
             graceMs: settings.viewerReattachMs,
-            firstCodec: codecsToOffer(request.renderOptions.videoCodec, undefined)[0] ?? 'h264',
+            chooseCodec: () => {
+              const codecs = codecsToOffer(request.renderOptions.videoCodec, undefined);
+              return this.#media?.runningOrFirst(codecs) ?? codecs[0] ?? 'h264';
+            },
             document: () => this.state,
             snapshot: () => this.snapshot({ format: 'png' }),
             openSource: (codec, sink) => this.openPackets(codec, sink),
