@@ -12,6 +12,7 @@ import { createProfileDirectory, sweepProfileDirectories } from './capture/profi
 import type { VideoCodec } from './encode/encoded-frame.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
 import { frameRecord } from './encode/frame-record.js';
+import type { SessionLimiter } from './limits/session-limiter.js';
 import { MEDIA_SLOTS, type RenderStream } from './packetize/media-slots.js';
 import type {
   AnsweredOrder,
@@ -38,6 +39,7 @@ export interface RemoteRenderOptions {
   /** A process is started ahead for the next session. */
   readonly spareProcess: boolean;
   readonly heapMegabytes: number | undefined;
+  readonly limiter: SessionLimiter;
   readonly logger: Logger;
 }
 
@@ -104,7 +106,14 @@ async function openRemoteRender(
   try {
     const layout = frameRingLayout(parameters.width, parameters.height);
     const profileDirectory = await createProfileDirectory(videoFileBytes(layout) + audioFileBytes(layout));
-    remote = new RemoteRender(session, profileDirectory, options, listener, logger);
+    remote = new RemoteRender(
+      session,
+      profileDirectory,
+      options,
+      listener,
+      logger,
+      String(logContext.streamId ?? ''),
+    );
     // A function cannot be sent to another process: the proxy that asks it is here.
     if (typeof targetPolicy.allowPrivateAddresses === 'function') {
       egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, options.onEgressRefused);
@@ -157,6 +166,7 @@ class RemoteRender implements Render {
     options: RemoteRenderOptions,
     listener: RenderListener,
     logger: Logger,
+    streamId: string,
   ) {
     this.#session = session;
     this.#options = options;
@@ -164,6 +174,7 @@ class RemoteRender implements Render {
     this.#logger = logger;
     this.controls = this.#pageControls();
     session.use(
+      streamId,
       {
         onReport: (report) => this.#onReport(report),
         onTapEntry: (entry) => this.#onTapEntry(entry),
@@ -324,6 +335,7 @@ class RemoteRender implements Render {
     const listener = this.#listener;
     switch (report.type) {
       case 'ready':
+      case 'pong':
         break;
       case 'done':
         this.#settle(report.id)?.resolve(report.result);

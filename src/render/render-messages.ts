@@ -68,6 +68,8 @@ export type RenderOrder =
   | { readonly type: 'viewerCount'; readonly count: number }
   | { readonly type: 'toPage'; readonly message: unknown }
   | { readonly type: 'gamepads'; readonly gamepads: readonly (GamepadState | null)[] }
+  /** Is answered by `pong`. */
+  | { readonly type: 'ping' }
   | { readonly type: 'pageAnswer'; readonly answer: PageAnswer }
   | { readonly type: 'close' };
 
@@ -89,6 +91,7 @@ export interface ReportedError {
 /** What a session process reports. Everything in it may be a hostile page's. */
 export type RenderReport =
   | { readonly type: 'ready' }
+  | { readonly type: 'pong' }
   | { readonly type: 'done'; readonly id: number; readonly result?: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly error: ReportedError }
   | { readonly type: 'metadata'; readonly metadata: Readonly<Record<string, unknown>> }

@@ -89,6 +89,9 @@ function accept(order: RenderOrder): void {
     case 'gamepads':
       render?.controls.setGamepads(order.gamepads);
       break;
+    case 'ping':
+      report({ type: 'pong' });
+      break;
     case 'pageAnswer':
       render?.controls.answer(order.answer);
       break;

@@ -157,6 +157,8 @@ describe('a session that replays to newcomers', () => {
     Object.assign(parts.mediaPlane, { name });
     const size = { width: 64, height: 64, frameRate: 30, deviceScaleFactor: 1 };
     const listener = {
+      onRestarting: () => undefined,
+      onRestarted: () => undefined,
       onPageMetadata: () => undefined,
       onPageMessage: () => undefined,
       onCursor: () => undefined,
