@@ -38,8 +38,9 @@ export const ERROR_STATUS = {
   disk_full: 507,
   limit_reached: 507,
 } as const;
+import { ERROR_STATUS, type ErrorCode } from '../protocol/error-codes.js';
 
-export type ErrorCode = keyof typeof ERROR_STATUS;
+export { ERROR_STATUS, type ErrorCode } from '../protocol/error-codes.js';
 
 export interface StreamKitErrorOptions extends ErrorOptions {
   /** HTTP status, where it differs from the code's own. */
