@@ -4,6 +4,7 @@ import type { EncodedFrame } from '../../../src/render/encode/encoded-frame.js';
 import { createRemoteControl, type RemoteControl } from '../../../src/input/remote-control.js';
 import { silentLogger } from '../../../src/base/logger.js';
 import type { PacketSink } from '../../../src/recording/packet-source.js';
+import { viewerRoleOf } from '../../../src/session/caller.js';
 import { initialState } from '../../../src/session/initial-state.js';
 import type { StreamSessionState } from '../../../src/session/session-state.js';
 import { openPageStreams } from '../../../src/session/page-streams.js';
@@ -68,7 +69,7 @@ beforeEach(() => {
     },
     openJournal: () => ({ publicId: String(++seats), join: () => undefined, leave: () => undefined }),
     openSeat: (publicId, caller) => (listener) =>
-      control.seat({ publicId, permittedRole: caller.role, callerContext: undefined }, listener),
+      control.seat({ publicId, permittedRole: viewerRoleOf(caller), callerContext: undefined }, listener),
     onChange: () => {
       changes += 1;
     },
