@@ -1,9 +1,12 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
+import type { Server as SecureServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 
 import { StreamKitError } from '../base/errors.js';
 import { refuseUpgrade } from './refuse-upgrade.js';
-import type { UpgradableServer } from './websocket-upgrades.js';
+
+/** Where upgrades to WebSocket can come in. */
+export type UpgradableServer = Server | SecureServer;
 
 /** @returns false for an upgrade that it does not take. */
 export type TakeUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;

@@ -1,5 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http';
-import type { Server as SecureServer } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import { WebSocketServer } from 'ws';
@@ -17,11 +16,8 @@ import type { AnsweredRequest } from './request-handler.js';
 import { isSameOrigin } from './request-origin.js';
 import { resolveTarget } from './request-target.js';
 import { parseStreamQuery } from './session-query.js';
-import { listenForUpgrades } from './upgrade-listeners.js';
+import { listenForUpgrades, type UpgradableServer } from './upgrade-listeners.js';
 import { WebSocketSink } from './websocket-sink.js';
-
-/** Where upgrades to WebSocket can come in. */
-export type UpgradableServer = Server | SecureServer;
 
 export interface AttachOptions {
   /** Path at which the router is mounted on this server, if it is not the root. `basePath` comes after it. */
