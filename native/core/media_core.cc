@@ -426,7 +426,7 @@ std::optional<int64_t> MediaCore::advance(int64_t nowUs, size_t maxPackets) {
       schedule_.at(*entry, *dueUs);
     }
   }
-  if (const auto due = dtls_.advance(nowUs)) {
+  if (const auto due = dtls_.advance(nowUs, schedule_.anyReady())) {
     earliest(*due);
   }
   if (schedule_.anyReady()) {

@@ -39,6 +39,10 @@ import type {
   ResolvedRecordingOptions,
 } from './recording-options.js';
 import { hlsOptions, recordingOptions } from './recording-options.js';
+import type { ResolvedRestartOptions, RestartOptions } from './restart-options.js';
+import { DEFAULT_RESTART, restartOptions } from './restart-options.js';
+import type { ResolvedSessionLimits, SessionLimitOptions } from './session-limit-options.js';
+import { sessionLimitOptions } from './session-limit-options.js';
 import { DEFAULT_TARGET_POLICY, restricts, targetPolicyOptions } from './target-policy-options.js';
 import type { TargetPolicy, TargetPolicyOptions } from './target-policy-options.js';
 import type { ResolvedTerminalOptions, TerminalOptions } from './terminal-options.js';
@@ -100,8 +104,18 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
    * in any case. Default `auto`.
    */
   maxSessions?: 'auto' | number;
+  /** What one page session may use of memory, CPU and processes. Default: no limits. */
+  sessionLimits?: SessionLimitOptions;
+  /** Whether a page session comes back, and how often, after its browser crashed or hung. Default: those of `RestartOptions`. */
+  restart?: RestartOptions | false;
   /** Most viewers of one session, 1–10000. Default 100. */
   maxViewersPerSession?: number;
+  /**
+   * Most viewers of one caller in one session, 1–10000, so that nobody holds all seats. Operators are exempt, and so are
+   * clients of this machine without `validateRequest`. Default: half of
+   * `maxViewersPerSession`, but at least 4.
+   */
+  maxViewersPerCaller?: number;
   /** Capture and encoding stop when no viewer has been connected for this long, ms, 0–2147483647. Default 5000. */
   pauseGraceMs?: number;
   /** How long a viewer that lost its event stream may come back to its connection, ms, 0–2147483647. Default 15000. */
@@ -139,8 +153,15 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   lipSync?: boolean;
   /** A pino logger or the like. Default: nothing is logged. */
   logger?: Logger;
-  /** How long a browser may take to start and to load the page, ms, 100–600000. Default 30000. */
+  /** How long a browser may take to start, ms, 100–600000. Default 30000. */
   launchTimeoutMs?: number;
+  /** How long a page may take until something of it is painted, ms, 100–600000. Default 60000. */
+  loadTimeoutMs?: number;
+  /**
+   * A page whose main thread does not answer for this long has hung; its session restarts or ends, ms, 5000–3600000. Long before,
+   * `metadata.responsive` in the state says so. Default 60000.
+   */
+  hangTimeoutMs?: number;
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps?: number;
   /**
@@ -173,7 +194,11 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly encoderDevice: string | undefined;
   readonly ffmpegPath: string | undefined;
   readonly maxSessions: number | 'auto';
+  /** Undefined: none. */
+  readonly sessionLimits: ResolvedSessionLimits | undefined;
+  readonly restart: ResolvedRestartOptions | false;
   readonly maxViewersPerSession: number;
+  readonly maxViewersPerCaller: number;
   readonly pauseGraceMs: number;
   readonly viewerReattachMs: number;
   readonly iceServers: readonly ResolvedIceServerEntry[] | IceServersHook;
@@ -185,6 +210,8 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly lipSync: boolean;
   readonly logger: Logger;
   readonly launchTimeoutMs: number;
+  readonly loadTimeoutMs: number;
+  readonly hangTimeoutMs: number;
   /** Undefined: by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
   readonly targetPolicy: TargetPolicy;
@@ -216,7 +243,10 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'encoderDevice',
   'ffmpegPath',
   'maxSessions',
+  'sessionLimits',
+  'restart',
   'maxViewersPerSession',
+  'maxViewersPerCaller',
   'pauseGraceMs',
   'viewerReattachMs',
   'iceServers',
@@ -228,6 +258,8 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'lipSync',
   'logger',
   'launchTimeoutMs',
+  'loadTimeoutMs',
+  'hangTimeoutMs',
   'maxBitrateBps',
   'targetPolicy',
   'recording',
@@ -273,8 +305,18 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     );
   }
 
+  const maxViewersPerSession = optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100;
+  const access = accessOptions<TEnv>(given);
+  const terminal = optional('terminal', terminalOptions);
+  if (terminal !== undefined && access.allowAnonymous) {
+    throw new StreamKitError(
+      'bad_option',
+      'Expected no terminal beside allowAnonymous because everybody would get a shell on this machine',
+    );
+  }
+
   return Object.freeze<ResolvedOptions<TEnv>>({
-    ...accessOptions<TEnv>(given),
+    ...access,
     basePath: optional('basePath', basePath) ?? '',
     puppeteerLaunchOptions:
       optional('puppeteerLaunchOptions', launchOptions(restricts(targetPolicy))) ?? Object.freeze({}),
@@ -290,7 +332,12 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     encoderDevice: optional('encoderDevice', encoderDevice),
     ffmpegPath: optional('ffmpegPath', absolutePath),
     maxSessions: optional('maxSessions', autoOr(integerBetween(1, 1000))) ?? 'auto',
-    maxViewersPerSession: optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100,
+    maxViewersPerSession,
+    maxViewersPerCaller:
+      optional('maxViewersPerCaller', integerBetween(1, 10_000)) ??
+      Math.max(4, Math.ceil(maxViewersPerSession / 2)),
+    sessionLimits: optional('sessionLimits', sessionLimitOptions),
+    restart: optional('restart', restartOptions) ?? DEFAULT_RESTART,
     pauseGraceMs: optional('pauseGraceMs', milliseconds) ?? 5000,
     viewerReattachMs: optional('viewerReattachMs', milliseconds) ?? 15_000,
     iceServers,
@@ -302,6 +349,8 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     lipSync: optional('lipSync', aBoolean) ?? true,
     logger: loggerOption(given.logger, secrets),
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,
+    loadTimeoutMs: optional('loadTimeoutMs', integerBetween(100, 600_000)) ?? 60_000,
+    hangTimeoutMs: optional('hangTimeoutMs', integerBetween(5000, 3_600_000)) ?? 60_000,
     maxBitrateBps: optional(
       'maxBitrateBps',
       integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most),
@@ -309,7 +358,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     targetPolicy,
     recording: optional('recording', recordingOptions),
     hls: optional('hls', hlsOptions),
-    terminal: optional('terminal', terminalOptions),
+    terminal,
     control: controlOptions(given.control, 'control'),
     ...observabilityOptions(given),
   });

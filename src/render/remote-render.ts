@@ -12,6 +12,7 @@ import { createProfileDirectory, sweepProfileDirectories } from './capture/profi
 import type { VideoCodec } from './encode/encoded-frame.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
 import { frameRecord } from './encode/frame-record.js';
+import type { SessionLimiter } from './limits/session-limiter.js';
 import { MEDIA_SLOTS, type RenderStream } from './packetize/media-slots.js';
 import type {
   AnsweredOrder,
@@ -29,6 +30,8 @@ export interface RemoteRenderOptions {
   /** `auto`: the tab where the browser can be captured, else the screencast. */
   readonly capture: CaptureKind | 'auto';
   readonly launchTimeoutMs: number;
+  readonly loadTimeoutMs: number;
+  readonly hangTimeoutMs: number;
   /** What pages may reach. */
   readonly targetPolicy: TargetPolicy;
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
@@ -38,6 +41,7 @@ export interface RemoteRenderOptions {
   /** A process is started ahead for the next session. */
   readonly spareProcess: boolean;
   readonly heapMegabytes: number | undefined;
+  readonly limiter: SessionLimiter;
   readonly logger: Logger;
 }
 
@@ -97,14 +101,21 @@ async function openRemoteRender(
   signal: AbortSignal,
   logContext: LogContext = {},
 ): Promise<Render> {
-  const { targetPolicy, launchOptions, capture, launchTimeoutMs } = options;
+  const { targetPolicy, launchOptions, capture, launchTimeoutMs, loadTimeoutMs, hangTimeoutMs } = options;
   const logger = options.logger.child({ ...logContext, sessionPid: session.pid ?? 0 });
   let egress: EgressProxy | undefined;
   let remote: RemoteRender | undefined;
   try {
     const layout = frameRingLayout(parameters.width, parameters.height);
     const profileDirectory = await createProfileDirectory(videoFileBytes(layout) + audioFileBytes(layout));
-    remote = new RemoteRender(session, profileDirectory, options, listener, logger);
+    remote = new RemoteRender(
+      session,
+      profileDirectory,
+      options,
+      listener,
+      logger,
+      String(logContext.streamId ?? ''),
+    );
     // A function cannot be sent to another process: the proxy that asks it is here.
     if (typeof targetPolicy.allowPrivateAddresses === 'function') {
       egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, options.onEgressRefused);
@@ -114,7 +125,8 @@ async function openRemoteRender(
     signal.addEventListener('abort', abort, { once: true });
     try {
       await remote.open({
-        ...{ parameters, launchOptions, capture, launchTimeoutMs, profileDirectory, targetPolicy },
+        ...{ launchTimeoutMs, loadTimeoutMs, hangTimeoutMs },
+        ...{ parameters, launchOptions, capture, profileDirectory, targetPolicy },
         egressProxy: egress?.origin,
         hasSockets: session.sockets !== undefined,
       });
@@ -157,6 +169,7 @@ class RemoteRender implements Render {
     options: RemoteRenderOptions,
     listener: RenderListener,
     logger: Logger,
+    streamId: string,
   ) {
     this.#session = session;
     this.#options = options;
@@ -164,6 +177,7 @@ class RemoteRender implements Render {
     this.#logger = logger;
     this.controls = this.#pageControls();
     session.use(
+      streamId,
       {
         onReport: (report) => this.#onReport(report),
         onTapEntry: (entry) => this.#onTapEntry(entry),
@@ -324,6 +338,7 @@ class RemoteRender implements Render {
     const listener = this.#listener;
     switch (report.type) {
       case 'ready':
+      case 'pong':
         break;
       case 'done':
         this.#settle(report.id)?.resolve(report.result);
@@ -360,6 +375,15 @@ class RemoteRender implements Render {
         break;
       case 'viewport':
         this.#viewport = report.viewport;
+        break;
+      case 'responsive':
+        listener.onResponsive(report.responsive);
+        break;
+      case 'fault':
+        listener.onFault(report.error.code ?? 'internal', report.error.message);
+        break;
+      case 'sound':
+        listener.onSound(report.available);
         break;
       case 'egressRefused':
         this.#options.onEgressRefused(report.errorType);

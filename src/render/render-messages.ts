@@ -26,7 +26,8 @@ export interface OpenOrder {
   readonly launchOptions: LaunchOptions;
   readonly capture: CaptureKind | 'auto';
   readonly launchTimeoutMs: number;
-  readonly hangTimeoutMs?: number;
+  readonly loadTimeoutMs: number;
+  readonly hangTimeoutMs: number;
   readonly profileDirectory: string;
   /** A function in it is the host's: then `egressProxy` is too. */
   readonly targetPolicy: TargetPolicy;
@@ -68,6 +69,8 @@ export type RenderOrder =
   | { readonly type: 'viewerCount'; readonly count: number }
   | { readonly type: 'toPage'; readonly message: unknown }
   | { readonly type: 'gamepads'; readonly gamepads: readonly (GamepadState | null)[] }
+  /** Is answered by `pong`. */
+  | { readonly type: 'ping' }
   | { readonly type: 'pageAnswer'; readonly answer: PageAnswer }
   | { readonly type: 'close' };
 
@@ -89,6 +92,7 @@ export interface ReportedError {
 /** What a session process reports. Everything in it may be a hostile page's. */
 export type RenderReport =
   | { readonly type: 'ready' }
+  | { readonly type: 'pong' }
   | { readonly type: 'done'; readonly id: number; readonly result?: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly error: ReportedError }
   | { readonly type: 'metadata'; readonly metadata: Readonly<Record<string, unknown>> }
@@ -101,6 +105,9 @@ export type RenderReport =
   | { readonly type: 'keyframe'; readonly codec: VideoCodec }
   | { readonly type: 'replaced'; readonly replacement: EncoderReplacement }
   | { readonly type: 'viewport'; readonly viewport: PageSize }
+  | { readonly type: 'responsive'; readonly responsive: boolean }
+  | { readonly type: 'fault'; readonly error: ReportedError }
+  | { readonly type: 'sound'; readonly available: boolean }
   | { readonly type: 'egressRefused'; readonly errorType: string }
   | {
       readonly type: 'log';

@@ -89,6 +89,9 @@ function accept(order: RenderOrder): void {
     case 'gamepads':
       render?.controls.setGamepads(order.gamepads);
       break;
+    case 'ping':
+      report({ type: 'pong' });
+      break;
     case 'pageAnswer':
       render?.controls.answer(order.answer);
       break;
@@ -163,6 +166,9 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
       onCursor: (css) => report({ type: 'cursor', css }),
       onClipboard: (text) => report({ type: 'clipboard', text }),
       onPageEvent: (event) => report({ type: 'pageEvent', event }),
+      onResponsive: (responsive) => report({ type: 'responsive', responsive }),
+      onFault: (code, message) => report({ type: 'fault', error: { code, message } }),
+      onSound: (available) => report({ type: 'sound', available }),
       onVideoStats: (stats) => report({ type: 'stats', stats }),
       onFrames: (codec, frames) => report({ type: 'frames', codec, frames }),
       onKeyframe: (codec) => report({ type: 'keyframe', codec }),
