@@ -178,7 +178,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       logger: logger.child({ room: 'peer' }),
       ...listenAddress,
       announcedAddresses,
-      lipSync,
+      holdsPictures: lipSync.holdsPictures,
       clock,
     });
     const egressRefusals = new EgressRefusals();
@@ -191,6 +191,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       onEgressRefused: (errorType) => egressRefusals.add(errorType),
       encoders,
       mediaPlane,
+      lipSyncToleranceMs: lipSync.toleranceMs,
       spareProcess: true,
       heapMegabytes: undefined,
       limiter,
@@ -205,7 +206,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
         logger: logger.child({ room: 'render' }),
       }),
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
-      createAudioPayloader: () => new OpusPayloader(),
+      createAudioPayloader: () => new OpusPayloader(lipSync.toleranceMs),
       createFrameTiming: () => new FrameTiming(),
       mediaPlane,
       openViewerPeer,
