@@ -150,7 +150,7 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   /**
    * How late sound may be, ms, 0–200, before viewers hold pictures back for it, by up to 200 ms. Sound takes 60 to 85 ms
    * longer to a browser than a picture; people notice from about 125 ms on (ITU-R BT.1359-1). `'strict'`: 0, sound and
-   * picture together; `true`: the default; `false`: pictures are never held back. Default: 80 ms.
+   * picture together; `true`: the default; `false`: pictures are never held back. Default: after 80 ms.
    */
   lipSync?: number | boolean | 'strict';
   /** A pino logger or the like. Default: nothing is logged. */
