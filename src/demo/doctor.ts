@@ -89,6 +89,7 @@ async function examineBrowser(): Promise<readonly Finding[]> {
       {
         launchOptions: {},
         captureTitle: 'doctor',
+        page: {},
         deviceScaleFactor: 1,
         targetPolicy: DEFAULT_TARGET_POLICY,
         profileDirectory: await createProfileDirectory(PROFILE_BYTES),

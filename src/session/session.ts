@@ -268,8 +268,9 @@ export class Session implements StreamSession {
     );
     try {
       const { width, height, deviceScaleFactor, frameRate, audio } = renderOptions;
+      const page = { ...this.#settings.page, ...renderOptions.page };
       const render = await openRender(
-        { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData },
+        { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData, page },
         {
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
           onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
