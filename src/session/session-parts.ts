@@ -59,6 +59,7 @@ export interface SessionSettings {
   readonly pauseGraceMs: number;
   readonly viewerReattachMs: number;
   readonly launchTimeoutMs: number;
+  readonly loadTimeoutMs: number;
   readonly replayOnJoin: boolean;
   readonly page: ResolvedPageOptions;
   /** False: a session that breaks ends, and clients may not ask for a restart. */
