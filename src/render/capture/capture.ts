@@ -1,7 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 
 import type { ResolvedPageOptions } from '../../options/page-options.js';
-import type { StreamKitError } from '../../base/errors.js';
 import type { ErrorCode, StreamKitError } from '../../base/errors.js';
 import type { LogContext } from '../../base/logger.js';
 import type { PageControls, PageControlsListener } from './page-controls.js';
