@@ -1,6 +1,6 @@
 import { withDeadline } from './deadline.js';
 import type { ServerDiagnostics } from '../diagnose/server-diagnostics.js';
-import type { StreamSessionState } from './session-state.js';
+import type { StreamSessionState } from '../../protocol/state-document.js';
 import { asStreamError, StreamError, streamErrorFromResponse } from './stream-error.js';
 
 /** What the server may be asked for when a session is created. Absent entries take the server's defaults. */

@@ -1,6 +1,6 @@
 import jsonPatch from 'fast-json-patch';
 import { describe, expect, it } from 'vitest';
-import type { StreamSessionState } from '../../../../src/client/connection/session-state.js';
+import type { StreamSessionState } from '../../../../src/protocol/state-document.js';
 import { SseParser } from '../../../../src/client/connection/sse-reader.js';
 import { StateStore } from '../../../../src/client/connection/state-store.js';
 import { StreamError } from '../../../../src/client/connection/stream-error.js';
@@ -12,7 +12,7 @@ function stateWith(metadata: Record<string, unknown>): StreamSessionState {
     targetUrl: 'https://example.org/',
     clientConnected: true,
     lastActivityTime: 1,
-    metadata,
+    metadata: metadata as unknown as StreamSessionState['metadata'],
   };
 }
 
