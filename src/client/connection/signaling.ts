@@ -1,3 +1,4 @@
+import type { ClientSignalType } from '../../protocol/signals.js';
 import { withDeadline } from './deadline.js';
 import type { ServerDiagnostics } from '../diagnose/server-diagnostics.js';
 import type { StreamSessionState } from '../../protocol/state-document.js';
@@ -29,15 +30,7 @@ export interface CreatedSession {
   initialState: StreamSessionState;
 }
 
-/** Types of the signals that a client posts. */
-export type ClientSignalType =
-  | 'sdp_answer'
-  | 'ice_candidate'
-  | 'ice_restart'
-  | 'request_control'
-  | 'release_control'
-  | 'give_control'
-  | 'message';
+export type { ClientSignalType } from '../../protocol/signals.js';
 
 /** Sends one signal; rejects with a StreamError. */
 export type SendSignal = (type: ClientSignalType, payload: unknown, signal: AbortSignal) => Promise<void>;
