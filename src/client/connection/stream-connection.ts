@@ -95,7 +95,7 @@ export class StreamConnection {
 
   /** Public id of the viewer that has control; null: nobody. */
   get controllerId(): string | null {
-    return this.state?.metadata?.controllerId ?? null;
+    return this.state?.metadata.controllerId ?? null;
   }
 
   /** The session's state; treat it as frozen. Survives reconnections and the end. */
