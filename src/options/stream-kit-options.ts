@@ -153,8 +153,15 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   lipSync?: boolean;
   /** A pino logger or the like. Default: nothing is logged. */
   logger?: Logger;
-  /** How long a browser may take to start and to load the page, ms, 100–600000. Default 30000. */
+  /** How long a browser may take to start, ms, 100–600000. Default 30000. */
   launchTimeoutMs?: number;
+  /** How long a page may take until something of it is painted, ms, 100–600000. Default 60000. */
+  loadTimeoutMs?: number;
+  /**
+   * A page whose main thread does not answer for this long has hung; its session restarts or ends, ms, 5000–3600000. Long before,
+   * `metadata.responsive` in the state says so. Default 60000.
+   */
+  hangTimeoutMs?: number;
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps?: number;
   /**
@@ -203,6 +210,8 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly lipSync: boolean;
   readonly logger: Logger;
   readonly launchTimeoutMs: number;
+  readonly loadTimeoutMs: number;
+  readonly hangTimeoutMs: number;
   /** Undefined: by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
   readonly targetPolicy: TargetPolicy;
@@ -249,6 +258,8 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'lipSync',
   'logger',
   'launchTimeoutMs',
+  'loadTimeoutMs',
+  'hangTimeoutMs',
   'maxBitrateBps',
   'targetPolicy',
   'recording',
@@ -338,6 +349,8 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     lipSync: optional('lipSync', aBoolean) ?? true,
     logger: loggerOption(given.logger, secrets),
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,
+    loadTimeoutMs: optional('loadTimeoutMs', integerBetween(100, 600_000)) ?? 60_000,
+    hangTimeoutMs: optional('hangTimeoutMs', integerBetween(5000, 3_600_000)) ?? 60_000,
     maxBitrateBps: optional(
       'maxBitrateBps',
       integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most),
