@@ -23,7 +23,7 @@ import { SessionMedia } from './session-media.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
-import type { FaultState, RecordingState, StreamSessionState } from './session-state.js';
+import type { FaultState, RecordingState, StreamSessionState } from '../protocol/state-document.js';
 import { patchableCopy, videoMetadata } from './session-state.js';
 import { SnapshotQueue } from './snapshot-queue.js';
 import type { StatePublisher } from './state-publisher.js';

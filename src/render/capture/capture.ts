@@ -1,3 +1,4 @@
+import type { CaptureKind } from '../../protocol/state-document.js';
 import type { MessagePort } from 'node:worker_threads';
 
 import type { ResolvedPageOptions } from '../../options/page-options.js';
@@ -6,7 +7,7 @@ import type { LogContext } from '../../base/logger.js';
 import type { PageControls, PageControlsListener } from './page-controls.js';
 import type { ColourMatrix } from './video-frame.js';
 
-export type CaptureKind = 'tab' | 'screencast';
+export type { CaptureKind } from '../../protocol/state-document.js';
 
 /** What to render and how large. */
 export interface CaptureParameters {
