@@ -21,6 +21,9 @@ const KEYFRAME_INTERVAL_US = 300_000;
 /** A reader that begins anew is not sent an older keyframe, ms, but waits for the next. */
 const FRESH_KEYFRAME_MS = 1000;
 
+/** A reader that is further behind goes on at a keyframe, ms. */
+const MAX_AGE_MS = 500;
+
 const HEADER_BYTES = SEQUENCE_BYTES + 9;
 const KIND_KEYFRAME = 0;
 const KIND_DELTA = 1;
@@ -32,6 +35,8 @@ const KIND_AUDIO = 2;
  */
 export class PageStream implements ChunkStream, PacketSink {
   readonly #parameters: PageStreamParameters;
+  readonly maxAgeMs = MAX_AGE_MS;
+  readonly #estimates = new Map<ChunkReader, number>();
   readonly #log = new EventLog(CHUNK_LOG_LIMITS);
   readonly #readers = new Set<ChunkReader>();
   readonly #running: OnDemand;
@@ -54,6 +59,7 @@ export class PageStream implements ChunkStream, PacketSink {
         this.#waitsForKeyframe = true;
         this.#source = parameters.openSource(this.#codec, this);
         this.#codec = this.#source.codec;
+        this.#reportEstimate();
       },
       stop: () => this.#closeSource(),
     });
@@ -106,7 +112,16 @@ export class PageStream implements ChunkStream, PacketSink {
   }
 
   delete(reader: ChunkReader): void {
-    if (this.#readers.delete(reader) && !this.#ended) this.#running.release();
+    if (!this.#readers.delete(reader)) return;
+    if (this.#estimates.delete(reader)) this.#reportEstimate();
+    if (!this.#ended) this.#running.release();
+  }
+
+  onEstimate(reader: ChunkReader, bitrateBps: number | undefined): void {
+    if (!this.#readers.has(reader)) return;
+    if (bitrateBps === undefined) this.#estimates.delete(reader);
+    else this.#estimates.set(reader, bitrateBps);
+    this.#reportEstimate();
   }
 
   /** Idempotent. */
@@ -148,6 +163,10 @@ export class PageStream implements ChunkStream, PacketSink {
       reader.onChunk(sequence, bytes);
       if (keyframe) reader.onEntry({ sequence });
     }
+  }
+
+  #reportEstimate(): void {
+    this.#source?.setLinkEstimates([...this.#readers].map((reader) => this.#estimates.get(reader)));
   }
 
   #closeSource(): void {
