@@ -85,7 +85,11 @@ function aptInstall(name, hint) {
 /** What only some tests use, which say so where it is missing. */
 function aptGetIfPossible(name) {
   console.log(`Installing ${name} …`);
-  const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+  const options = {
+    stdio: 'ignore',
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
+  };
+  // Run level 1: the packages do not start their services.
   spawnSync('apt-get', ['update', '-qq'], options);
   spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);
 }
@@ -115,6 +119,14 @@ if (nativeBuilt !== undefined) {
   }
   if (flags.has('--tests') && !has('turnserver', '-h')) {
     aptInstall('coturn', undefined);
+  }
+  // Tests of reverse proxies; each is left out where its proxy is missing.
+  for (const [program, name] of [
+    ['nginx', 'nginx-light'],
+    ['haproxy', 'haproxy'],
+    ['caddy', 'caddy'],
+  ]) {
+    if (flags.has('--tests') && !has(program, '-v')) aptInstall(name, undefined);
   }
   if (flags.has('--tests') && !has('tmux', '-V')) {
     aptInstall('tmux', undefined);

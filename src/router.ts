@@ -42,6 +42,8 @@ import { RouterMetrics } from './observe/router-metrics.js';
 import { publishSessionEvent } from './observe/session-channels.js';
 import type { ResolvedOptions, StreamKitOptions } from './options/stream-kit-options.js';
 import { resolveOptions } from './options/stream-kit-options.js';
+import { READY_SEGMENT } from './options/observability-options.js';
+import type { SessionChange } from './session/render-options.js';
 import { H264Payloader } from './render/packetize/h264-payloader.js';
 import { OpusPayloader } from './render/packetize/opus-payloader.js';
 import { Vp8Payloader } from './render/packetize/vp8-payloader.js';
@@ -121,18 +123,15 @@ export interface StreamKitRouter extends NodeHandler {
    */
   close(): Promise<void>;
   /**
-   * Changes the size or the frame rate of a session that runs. Its viewers go on with a keyframe in the new size.
+   * Changes the size, the frame rate or the bit rate of a session that runs, as `PATCH /:streamId` does. Its viewers go on
+   * with a keyframe in the new size.
    *
-   * @param change - `resolution` ("1280x720") and `frameRate` (1-60) as in `renderOptions`; what is left out stays.
-   * @throws StreamKitError `no_such_session`, `bad_request`, `unavailable` before the page is captured.
+   * @param change - `resolution` ("1280x720"), `frameRate` and `maxBitrateBps` as in `renderOptions`; what is left out stays.
+   * @returns the values in force.
+   * @throws StreamKitError `no_such_session`, `bad_request`, also for an unknown key, `unavailable` before the page is
+   * captured.
    */
-  reconfigureSession(streamId: string, change: SessionChange): Promise<void>;
-}
-
-/** What can change of a session that runs. */
-export interface SessionChange {
-  readonly resolution?: string;
-  readonly frameRate?: number;
+  reconfigureSession(streamId: string, change: SessionChange): Promise<Required<SessionChange>>;
 }
 
 /** Bytes of a viewer's secret id. */
@@ -315,8 +314,10 @@ export function composeRouter<TEnv>(
   const iceServers = new IceServerSource(options.iceServers, parts.clock, options.logger);
   const tokens =
     options.streamTokens === undefined ? undefined : new StreamTokens(options.streamTokens, parts.clock);
-  if (tokens !== undefined && options.validateRequest === undefined) {
-    options.logger.warn({}, 'stream tokens restrict nothing without validateRequest: all requests pass');
+  if (options.allowAnonymous) {
+    options.logger.warn({}, 'allowAnonymous is set: everybody may create a session');
+  } else if (options.validateRequest === undefined) {
+    options.logger.info({}, 'there is no validateRequest: only clients of this machine are answered');
   }
   const rates = createCallerRates(options.rateLimits, parts.clock);
   const onServerError = (thrown: unknown, streamId?: string, caller?: Caller): void => {
@@ -325,15 +326,19 @@ export function composeRouter<TEnv>(
     options.logger.error({ err: error, streamId, ...bindings }, 'request failed');
     reportError(error, streamId, caller?.context);
   };
-  const authorize = createAuthorize(options, tokens);
+  const authorize = createAuthorize(options, {
+    tokens,
+    creatorOf: (streamId) => registry.creatorOf(streamId) ?? recordings?.creatorOf(streamId),
+    logger: options.logger,
+  });
   const cors = new CorsPolicy(options.cors, (error) => {
     options.logger.error({ err: error }, 'cors.origins threw');
     reportError(error, undefined, undefined);
   });
   const handle = createRequestHandler({
-    openRoutes: options.health === undefined ? {} : healthRoutes(options.health.path, health),
-    routes: {
-      ...(options.metrics === undefined ? {} : metricsRoutes(options.metrics.path, metrics)),
+    handlers: {
+      ...(options.health === undefined ? {} : healthRoutes(health)),
+      ...(options.metrics === undefined ? {} : metricsRoutes(metrics)),
       ...sessionRoutes({
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
@@ -347,7 +352,14 @@ export function composeRouter<TEnv>(
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },
+    paths: {
+      ...(options.metrics === undefined ? {} : { readMetrics: options.metrics.path }),
+      ...(options.health === undefined
+        ? {}
+        : { readHealth: options.health.path, readReadiness: `${options.health.path}/${READY_SEGMENT}` }),
+    },
     authorize,
+    rates,
     cors,
     onServerError,
     onAnswered: (answered) => metrics.countRequest(answered),
@@ -358,6 +370,7 @@ export function composeRouter<TEnv>(
     authorize,
     cors,
     accept: async (streamId, caller, viewerId) => {
+      rates.takeJoin(caller);
       if (viewerId === undefined) registry.checkMayJoin(caller);
       return (await registry.open(streamId, caller)).prepareStream(caller, viewerId);
     },
@@ -404,8 +417,7 @@ export function composeRouter<TEnv>(
     metricsContentType: metrics.contentType,
     health,
     close: () => (closing ??= close()),
-    reconfigureSession: async (streamId: string, change: SessionChange) => {
-      await registry.page(streamId).reconfigure(change);
-    },
+    reconfigureSession: async (streamId: string, change: SessionChange) =>
+      registry.page(streamId).reconfigure(change),
   });
 }

@@ -1,4 +1,4 @@
-import type { ViewerRole } from '../options/access-options.js';
+import type { ViewerRole } from '../protocol/rights.js';
 import type { Clock } from '../base/clock.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';

@@ -110,6 +110,12 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   restart?: RestartOptions | false;
   /** Most viewers of one session, 1–10000. Default 100. */
   maxViewersPerSession?: number;
+  /**
+   * Most viewers of one caller in one session, 1–10000, so that nobody holds all seats. Operators are exempt, and so are
+   * clients of this machine without `validateRequest`. Default: half of
+   * `maxViewersPerSession`, but at least 4.
+   */
+  maxViewersPerCaller?: number;
   /** Capture and encoding stop when no viewer has been connected for this long, ms, 0–2147483647. Default 5000. */
   pauseGraceMs?: number;
   /** How long a viewer that lost its event stream may come back to its connection, ms, 0–2147483647. Default 15000. */
@@ -185,6 +191,7 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly sessionLimits: ResolvedSessionLimits | undefined;
   readonly restart: ResolvedRestartOptions | false;
   readonly maxViewersPerSession: number;
+  readonly maxViewersPerCaller: number;
   readonly pauseGraceMs: number;
   readonly viewerReattachMs: number;
   readonly iceServers: readonly ResolvedIceServerEntry[] | IceServersHook;
@@ -230,6 +237,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'sessionLimits',
   'restart',
   'maxViewersPerSession',
+  'maxViewersPerCaller',
   'pauseGraceMs',
   'viewerReattachMs',
   'iceServers',
@@ -286,8 +294,18 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     );
   }
 
+  const maxViewersPerSession = optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100;
+  const access = accessOptions<TEnv>(given);
+  const terminal = optional('terminal', terminalOptions);
+  if (terminal !== undefined && access.allowAnonymous) {
+    throw new StreamKitError(
+      'bad_option',
+      'Expected no terminal beside allowAnonymous because everybody would get a shell on this machine',
+    );
+  }
+
   return Object.freeze<ResolvedOptions<TEnv>>({
-    ...accessOptions<TEnv>(given),
+    ...access,
     basePath: optional('basePath', basePath) ?? '',
     puppeteerLaunchOptions:
       optional('puppeteerLaunchOptions', launchOptions(restricts(targetPolicy))) ?? Object.freeze({}),
@@ -303,9 +321,12 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     encoderDevice: optional('encoderDevice', encoderDevice),
     ffmpegPath: optional('ffmpegPath', absolutePath),
     maxSessions: optional('maxSessions', autoOr(integerBetween(1, 1000))) ?? 'auto',
+    maxViewersPerSession,
+    maxViewersPerCaller:
+      optional('maxViewersPerCaller', integerBetween(1, 10_000)) ??
+      Math.max(4, Math.ceil(maxViewersPerSession / 2)),
     sessionLimits: optional('sessionLimits', sessionLimitOptions),
     restart: optional('restart', restartOptions) ?? DEFAULT_RESTART,
-    maxViewersPerSession: optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100,
     pauseGraceMs: optional('pauseGraceMs', milliseconds) ?? 5000,
     viewerReattachMs: optional('viewerReattachMs', milliseconds) ?? 15_000,
     iceServers,
@@ -324,7 +345,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     targetPolicy,
     recording: optional('recording', recordingOptions),
     hls: optional('hls', hlsOptions),
-    terminal: optional('terminal', terminalOptions),
+    terminal,
     control: controlOptions(given.control, 'control'),
     ...observabilityOptions(given),
   });

@@ -7,6 +7,7 @@ import type { InputTarget } from '../input/input-target.js';
 import type { OpenRemoteControl, RemoteControl } from '../input/remote-control.js';
 import type { Logger } from '../base/logger.js';
 import type { Caller } from './caller.js';
+import { viewerRoleOf } from './caller.js';
 
 export interface SessionControlParameters {
   readonly streamId: string;
@@ -55,7 +56,7 @@ export class SessionControl {
   /** @param viewer - the public number of the client. */
   openSeat(publicId: string, caller: Caller): OpenSeat {
     return (listener) => {
-      const member = { publicId, permittedRole: caller.role, callerContext: caller.context };
+      const member = { publicId, permittedRole: viewerRoleOf(caller), callerContext: caller.context };
       const seat = this.#remote.seat(member, listener);
       this.#callers.set(seat, caller);
       return seat;

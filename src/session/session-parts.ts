@@ -54,6 +54,7 @@ export interface SessionSettings {
   readonly stateUpdateInterval: number;
   readonly sessionTimeout: number;
   readonly maxViewersPerSession: number;
+  readonly maxViewersPerCaller: number;
   readonly pauseGraceMs: number;
   readonly viewerReattachMs: number;
   readonly launchTimeoutMs: number;

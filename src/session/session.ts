@@ -13,7 +13,8 @@ import { jsonBytes } from './json-bytes.js';
 import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
 import type { Player } from './player.js';
-import type { RenderOptions } from './render-options.js';
+import type { CallerLimits } from '../options/access-options.js';
+import type { RenderOptions, SessionChange } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnostics.js';
@@ -90,7 +91,10 @@ export class Session implements StreamSession {
             clock: parts.clock,
             logger: this.#logger,
             graceMs: settings.viewerReattachMs,
-            firstCodec: codecsToOffer(request.renderOptions.videoCodec, undefined)[0] ?? 'h264',
+            chooseCodec: () => {
+              const codecs = codecsToOffer(request.renderOptions.videoCodec, undefined);
+              return this.#media?.runningOrFirst(codecs) ?? codecs[0] ?? 'h264';
+            },
             document: () => this.state,
             snapshot: () => this.snapshot({ format: 'png' }),
             openSource: (codec, sink) => this.openPackets(codec, sink),
@@ -102,7 +106,9 @@ export class Session implements StreamSession {
         onActivity: () => this.touch(),
         onChange: () => this.#onViewerChange(),
         onController: (id) => this.#publisher.update(({ metadata }) => void (metadata.controllerId = id)),
-        resize: ({ width, height }) => this.reconfigure({ resolution: `${width}x${height}` }),
+        resize: async ({ width, height }) => {
+          await this.reconfigure({ resolution: `${width}x${height}` });
+        },
       },
     );
   }
@@ -193,16 +199,25 @@ export class Session implements StreamSession {
     return this.#snapshots.run(() => render.snapshot(parameters));
   }
 
-  /** Goes on in another size or rate. @throws StreamKitError `bad_request`, `unavailable`, `conflict`. */
-  async reconfigure(change: unknown): Promise<void> {
+  /**
+   * Goes on in another size, rate or bit rate.
+   *
+   * @param limits - of who asks.
+   * @returns the values in force.
+   * @throws StreamKitError `bad_request`, `forbidden`, `unavailable`, `conflict`.
+   */
+  async reconfigure(change: unknown, limits: Readonly<CallerLimits> = {}): Promise<Required<SessionChange>> {
     const { media } = this.#liveOr('The page is not captured yet');
-    const next = parseRenderChange(change, this.#renderOptions, this.#settings.maxBitrateBps);
+    const { maxBitrateBps: serverLimitBps } = this.#settings;
+    const next = parseRenderChange(change, this.#renderOptions, { maxBitrateBps: serverLimitBps, limits });
     this.#renderOptions = { ...this.#renderOptions, ...next };
     this.touch();
     await media.reconfigure(next, next.maxBitrateBps);
     this.#publisher.update(({ instanceInfo }) => {
       if (instanceInfo !== undefined) instanceInfo.viewport = viewportOf(this.#renderOptions);
     });
+    const { width, height, frameRate, maxBitrateBps } = next;
+    return { resolution: `${width}x${height}`, frameRate, maxBitrateBps };
   }
 
   /**

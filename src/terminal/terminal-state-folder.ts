@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { ViewerRole } from '../options/access-options.js';
+import { CALLER_ROLES, type CallerRole } from '../protocol/rights.js';
 import { StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { isPlainObject } from '../options/option-checks.js';
@@ -16,7 +16,7 @@ export interface LeftTerminal {
   /** ms since the epoch. */
   readonly createdAtMs: number;
   /** Who made it. */
-  readonly owner: { readonly key: string; readonly id: string | undefined; readonly role: ViewerRole };
+  readonly owner: { readonly key: string; readonly id: string | undefined; readonly role: CallerRole };
 }
 
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -87,7 +87,7 @@ function parseLeft(id: string, record: unknown): LeftTerminal | undefined {
   if (!isPlainObject(record) || record.id !== id || !isPlainObject(record.owner)) return undefined;
   const { createdAtMs, owner } = record;
   if (typeof createdAtMs !== 'number' || typeof owner.key !== 'string') return undefined;
-  const role = owner.role === 'controller' ? 'controller' : 'viewer';
+  const role = CALLER_ROLES.find((known) => known === owner.role) ?? 'viewer';
   const ownerId = typeof owner.id === 'string' ? owner.id : undefined;
   return { id, createdAtMs, owner: { key: owner.key, id: ownerId, role } };
 }

@@ -385,6 +385,7 @@ export const testSettings: SessionSettings = {
   stateUpdateInterval: 100,
   sessionTimeout: 60_000,
   maxViewersPerSession: 3,
+  maxViewersPerCaller: 3,
   pauseGraceMs: 5000,
   replayOnJoin: false,
   restart: DEFAULT_RESTART,

@@ -212,7 +212,7 @@ describe.skipIf(!isTmuxInstalled)('a terminal', () => {
       terminal: { enabled: true, commands: { cat: ['/bin/cat'] }, command: ['/bin/sh'] },
       validateRequest: (request) => ({
         authorized: true,
-        role: request.url?.includes('stream') === true ? 'viewer' : 'controller',
+        role: request.url?.includes('stream') === true ? 'viewer' : 'owner',
       }),
     });
     try {
