@@ -59,7 +59,7 @@ export class PageStream implements ChunkStream, PacketSink {
       start: () => {
         this.#waitsForKeyframe = true;
         this.#source = parameters.openSource(this.codec, this);
-          this.#reportEstimate();
+        this.#reportEstimate();
       },
       stop: () => this.#closeSource(),
     });
