@@ -29,7 +29,8 @@ import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
 import type { StreamTokenRequest } from './http/stream-tokens.js';
 import { StreamTokens } from './http/stream-tokens.js';
-import type { AttachOptions, UpgradableServer } from './http/websocket-upgrades.js';
+import type { UpgradableServer } from './http/upgrade-listeners.js';
+import type { AttachOptions } from './http/websocket-upgrades.js';
 import { WebSocketUpgrades } from './http/websocket-upgrades.js';
 import { whepRoutes } from './http/whep-routes.js';
 import { createRemoteControl } from './input/remote-control.js';
@@ -83,9 +84,11 @@ export interface StreamKitRouter extends NodeHandler {
   fastify(): FastifyPlugin;
   /**
    * Takes the WebSockets of a server: `GET /:streamId/stream`. Upgrades never reach the middleware of a framework, so the
-   * path of the mount point is told here.
+   * path of the mount point is told here. To attach a server again at the same path changes nothing. An upgrade that no router
+   * takes, and nobody else listens for, is answered with 404.
    *
    * @returns what ends it; `close()` does so too. Idempotent.
+   * @throws StreamKitError `unavailable` after `close()`.
    */
   attach(server: UpgradableServer, options?: AttachOptions): () => void;
   /**
@@ -369,6 +372,7 @@ export function composeRouter<TEnv>(
     clock: parts.clock,
     authorize,
     cors,
+    trustProxy: options.trustProxy,
     accept: async (streamId, caller, viewerId) => {
       rates.takeJoin(caller);
       if (viewerId === undefined) registry.checkMayJoin(caller);

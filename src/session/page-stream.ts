@@ -151,7 +151,8 @@ export class PageStream implements ChunkStream, PacketSink {
 
   #append(kind: number, captureTimeUs: number, payload: Uint8Array): void {
     const { sequence, bytes } = this.#log.append((next) => {
-      const chunk = Buffer.allocUnsafe(HEADER_BYTES + payload.byteLength);
+      // Memory of its own: a slice of Node's pool would keep the 8 KiB around it for as long as the chunk is kept.
+      const chunk = Buffer.allocUnsafeSlow(HEADER_BYTES + payload.byteLength);
       chunk.writeBigUInt64BE(BigInt(next), 0);
       chunk.writeUInt8(kind, SEQUENCE_BYTES);
       chunk.writeBigUInt64BE(BigInt(Math.round(captureTimeUs)), SEQUENCE_BYTES + 1);

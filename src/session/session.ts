@@ -71,7 +71,7 @@ export class Session implements StreamSession {
     this.#life = new SessionLife(
       { initial, parts, settings, logger: this.#logger },
       {
-        onPatch: (entry) => this.viewers.sendPatch(entry),
+        onPatch: () => this.viewers.sendPatches(),
         isUsed: () => this.#media?.tapped === true,
         shutDown: (reason) => this.#shutDown(reason),
         onFailed: (error) => listener.onFailed(this, error),

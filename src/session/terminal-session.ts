@@ -59,7 +59,7 @@ export class TerminalSession implements StreamSession {
     this.#life = new SessionLife(
       { initial: initialState(parameters), parts, settings, logger },
       {
-        onPatch: (entry) => this.viewers.sendPatch(entry),
+        onPatch: () => this.viewers.sendPatches(),
         isUsed: () => false,
         shutDown: (reason) => this.#shutDown(reason),
         onFailed: (error) => listener.onFailed(this, error),

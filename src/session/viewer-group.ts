@@ -4,7 +4,6 @@ import type { IceServerOption } from '../options/ice-server-options.js';
 import type { InputTarget } from '../input/input-target.js';
 import type { Logger } from '../base/logger.js';
 import type { Caller } from './caller.js';
-import type { EventLogEntry } from './event-log.js';
 import type { MessageSink } from './message-sink.js';
 import { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
@@ -23,6 +22,9 @@ import { Viewer } from './viewer.js';
 import { ViewerJournal } from './viewer-journal.js';
 import { ViewerMedia } from './viewer-media.js';
 import type { ViewerMediaListener } from './viewer-media.js';
+
+/** How many event streams are written to before other work has its turn. */
+const VIEWERS_PER_TURN = 64;
 
 /** What the viewers of a session come to together. */
 export interface ViewerSummary {
@@ -283,9 +285,17 @@ export class ViewerGroup {
     return [...this.#viewers.values(), ...this.#players.values()].map((viewer) => viewer.diagnostics);
   }
 
-  sendPatch(entry: EventLogEntry): void {
-    for (const viewer of this.#viewers.values()) viewer.sendPatch(entry);
+  /** There is a new patch. */
+  sendPatches(): void {
+    this.#sendPatchesTo([...this.#viewers.values()]);
     this.streams.onStateChange();
+  }
+
+  /** A write takes about 20 µs: many viewers are served over several turns of the event loop. */
+  #sendPatchesTo(viewers: readonly Viewer[]): void {
+    for (const viewer of viewers.slice(0, VIEWERS_PER_TURN)) viewer.sendPatches();
+    if (viewers.length <= VIEWERS_PER_TURN) return;
+    setImmediate(() => this.#sendPatchesTo(viewers.slice(VIEWERS_PER_TURN)));
   }
 
   sendSignal(event: Uint8Array): void {

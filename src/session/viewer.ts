@@ -9,7 +9,6 @@ import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../option
 import type { Caller } from './caller.js';
 import { obeys, viewerRoleOf } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
-import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
 import { customSignal } from './server-sent-event.js';
 import { NO_MEDIA, type ViewerDiagnostics } from './session-diagnostics.js';
@@ -214,8 +213,8 @@ export class Viewer implements StreamViewer {
     void media.start();
   }
 
-  sendPatch(entry: EventLogEntry): void {
-    this.#delivery?.sendPatch(entry);
+  sendPatches(): void {
+    this.#delivery?.sendPatches();
   }
 
   /** False: no event stream is open. */

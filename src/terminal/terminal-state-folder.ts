@@ -1,9 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { CALLER_ROLES, type CallerRole } from '../protocol/rights.js';
 import { StreamKitError } from '../base/errors.js';
+import { makeDirectorySync } from '../base/make-directory.js';
 import type { Logger } from '../base/logger.js';
 import { isPlainObject } from '../options/option-checks.js';
 import type { ReplayRecord } from './replay-files.js';
@@ -35,13 +36,17 @@ export class TerminalStateFolder {
     this.#replayBytes = replayBytes;
     this.#logger = logger;
     try {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
+      makeDirectorySync(path);
       this.#lock = new StateFolderLock(path);
     } catch (thrown) {
       if (thrown instanceof StreamKitError) throw thrown;
-      throw new StreamKitError('bad_option', 'The folder terminal.stateDir cannot be made', {
-        cause: thrown,
-      });
+      throw new StreamKitError(
+        'bad_option',
+        `The folder terminal.stateDir cannot be made or written: ${codeOf(thrown)}`,
+        {
+          cause: thrown,
+        },
+      );
     }
   }
 
@@ -90,4 +95,8 @@ function parseLeft(id: string, record: unknown): LeftTerminal | undefined {
   const role = CALLER_ROLES.find((known) => known === owner.role) ?? 'viewer';
   const ownerId = typeof owner.id === 'string' ? owner.id : undefined;
   return { id, createdAtMs, owner: { key: owner.key, id: ownerId, role } };
+}
+
+function codeOf(thrown: unknown): string {
+  return (thrown as NodeJS.ErrnoException).code ?? 'unknown error';
 }

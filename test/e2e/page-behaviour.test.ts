@@ -184,20 +184,6 @@ test('dialogs are answered by the controller', async () => {
   expect(await page.lines('prompt')).toEqual(expect.arrayContaining(['confirm true', 'prompt somebody']));
 });
 
-test('a page that opens dialogs in a loop is limited, and one that wants to be asked may be left', async () => {
-  await page.viewer.read(`viewer.signal('message', { run: 'for (let i = 0; i < 40; i++) alert(i)' })`);
-  for (let index = 0; index < 8; index++) {
-    const { id } = await page.told('dialog', `message.message === '${index}'`);
-    await page.send({ type: 'dialog', id, accept: true });
-  }
-  await page.told('refused', "message.what === 'dialog'");
-  await page.lines('ran for');
-  await page.click(50, 200);
-  await page.run("void addEventListener('beforeunload', (event) => event.preventDefault())");
-  await page.run('void setTimeout(() => location.reload())');
-  await page.lines('loaded');
-});
-
 test('a locked pointer turns on and on in one direction', async () => {
   await page.click(50, 72);
   expect(await page.told('pointer_lock')).toEqual({ type: 'pointer_lock', locked: true });
@@ -220,4 +206,65 @@ test('a field that gains and loses the focus is told with its input mode', async
   await page.lines('input field 1.2');
   await page.click(50, 200);
   expect(await page.told('editing', '!message.active')).toEqual({ type: 'editing', active: false });
+});
+
+test('the client draws lists and dialogs, and locks its own pointer', async () => {
+  await page.send({ type: 'release_control' });
+  await page.viewer.close();
+  const { page: client } = await browser.open(server, 'controlled.html');
+  const until = (expression: string): Promise<unknown> => client.waitForFunction(expression, { polling: 50 });
+  const scale = SIZE.width / CSS.width;
+  const click = (x: number, y: number): Promise<void> => client.mouse.click(x * scale, y * scale);
+  await client.bringToFront();
+  await client.evaluate(`control(${JSON.stringify(session.id)})`);
+  await until('input.active && video.videoWidth === 640');
+
+  // With the mouse, and with keys alone.
+  await click(50, 12);
+  await until("document.querySelector('dialog option') !== null");
+  await client.select('dialog select', '1');
+  await server.state(session, ({ metadata }) => metadata.page.one === 'beta');
+  await click(50, 12);
+  await until("document.activeElement?.matches('dialog select')");
+  await client.keyboard.press('Home');
+  await client.keyboard.press('Enter');
+  await until("document.querySelector('dialog') === null");
+  await server.state(session, ({ metadata }) => metadata.page.one === 'alpha');
+
+  await click(250, 72);
+  await until("document.querySelector('dialog')?.textContent.includes('Really?')");
+  await client.keyboard.press('Enter');
+  await until("document.querySelector('dialog input') !== null");
+  await client.keyboard.type('x');
+  await client.keyboard.press('Escape');
+  await until("document.querySelector('dialog') === null");
+
+  await click(50, 72);
+  await until('document.pointerLockElement === video');
+  await client.mouse.move(300, 100);
+  await client.mouse.move(340, 100);
+  await client.evaluate('document.exitPointerLock()');
+  await until("told.some(({ type, locked }) => type === 'pointer_lock' && !locked)");
+  // 40 pixels, at least: a move that goes before them may count as well.
+  await server.state(session, ({ metadata }) => Math.abs(metadata.page.yaw) >= 40);
+  await client.evaluate('stream.releaseControl().then(() => stream.close())');
+  await client.close();
+  page = await PageController.connect(browser, server, session, CSS);
+});
+
+test('a page that opens dialogs in a loop is limited, and one that wants to be asked may be left', async () => {
+  await page.viewer.read(`viewer.signal('message', { run: 'for (let i = 0; i < 40; i++) alert(i)' })`);
+  const refused = "channelMessages.some(({ type, what }) => type === 'refused' && what === 'dialog')";
+  for (let index = 0; index < 40; index++) {
+    const found = `channelMessages.find((message) => message.message === '${index}')`;
+    await page.viewer.until(`${refused} || ${found} !== undefined`);
+    if (await page.viewer.read(refused)) break;
+    await page.send({ type: 'dialog', id: await page.viewer.read(`${found}.id`), accept: true });
+  }
+  await page.told('refused', "message.what === 'dialog'");
+  await page.lines('ran for');
+  await page.click(50, 200);
+  await page.run("void addEventListener('beforeunload', (event) => event.preventDefault())");
+  await page.run('void setTimeout(() => location.reload())');
+  await page.lines('loaded');
 });
