@@ -42,6 +42,10 @@ interface Proof {
   readonly raisedAtMs: number;
   /** When a raise last proved wrong. */
   readonly wrongAtMs: number;
+  /** It has only risen so far: an estimator begins low, and what it finds is believed at once. */
+  readonly isRising: boolean;
+  /** There is an estimate. */
+  readonly isKnown: boolean;
 }
 
 /** What is encoded, and who gets which of it. */
@@ -69,6 +73,8 @@ const PROOF_MARGIN = 1.15;
 /** One that proves wrong within this time, ms, needs twice the proof the next time, up to the longest. */
 const DOUBT_MS = 10_000;
 const MAX_PROOF_MS = 24_000;
+/** An estimate that falls below this share of what it was has found its link. */
+const RISING_SHARE = 0.9;
 /** It is believed as at first after this time, ms. */
 const FORGIVEN_MS = 60_000;
 /** What a rung is worth to a viewer grows with the logarithm of its rate over this. */
@@ -159,25 +165,32 @@ function proofOf(
 ): Proof {
   const wantedBps = Math.min(maxBitrateBps ?? Infinity, source.bitrateBps);
   const affordable = Math.min((estimateBps ?? Infinity) * PICTURE_SHARE - SOUND_BPS, wantedBps);
-  if (previous === undefined) {
+  const isKnown = estimateBps !== undefined;
+  // Of a link that was not known, the first estimate is where it begins.
+  if (previous === undefined || (isKnown && !previous.isKnown)) {
     return {
+      isKnown,
       provenBps: affordable,
       higherSinceMs: undefined,
       leastBps: Infinity,
       proofMs: PROOF_MS,
       raisedAtMs: -Infinity,
       wrongAtMs: -Infinity,
+      isRising: true,
     };
   }
   const { provenBps, raisedAtMs, wrongAtMs } = previous;
   const proofMs = nowMs - wrongAtMs > FORGIVEN_MS ? PROOF_MS : previous.proofMs;
   const idle = { ...previous, higherSinceMs: undefined, leastBps: Infinity };
+  if (previous.isRising && affordable > provenBps)
+    return { ...idle, provenBps: affordable, raisedAtMs: nowMs };
+  const isRising = previous.isRising && affordable > provenBps * RISING_SHARE;
   if (affordable < provenBps) {
     const wasWrong = nowMs - raisedAtMs < DOUBT_MS;
-    if (!wasWrong) return { ...idle, provenBps: affordable };
+    if (!wasWrong) return { ...idle, provenBps: affordable, isRising };
     // It counts as wrong once.
     const doubted = { proofMs: Math.min(MAX_PROOF_MS, proofMs * 2), raisedAtMs: -Infinity, wrongAtMs: nowMs };
-    return { ...idle, provenBps: affordable, ...doubted };
+    return { ...idle, provenBps: affordable, isRising, ...doubted };
   }
   // All that is wanted is worth going back to, however little was missing.
   if (affordable < Math.min(provenBps * PROOF_MARGIN, wantedBps) || affordable === provenBps) return idle;

@@ -20,6 +20,7 @@ export class RungFollower {
   #plan: RungPlan | undefined;
   #appliedBps: number;
   #timer: Timer | undefined;
+  #closed = false;
 
   constructor(parameters: RungFollowerParameters) {
     this.#parameters = parameters;
@@ -33,6 +34,7 @@ export class RungFollower {
 
   /** A link's estimate, a viewer or the source has changed: what is lower counts at once. */
   update(): void {
+    if (this.#closed) return;
     const { clock, source, links, apply } = this.#parameters;
     const current = links();
     this.#plan = planRungs(
@@ -45,12 +47,17 @@ export class RungFollower {
       apply(rung);
     }
     const isLimited = current.some(({ estimateBps }) => estimateBps !== undefined);
-    if (!isLimited) this.stop();
+    if (!isLimited) this.#rest();
     else this.#timer ??= clock.every(PLAN_INTERVAL_MS, () => this.update());
   }
 
-  /** Looks at nothing until the next {@link update}. Idempotent. */
-  stop(): void {
+  /** Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#rest();
+  }
+
+  #rest(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
   }

@@ -5,7 +5,7 @@ import type { FrameRecord } from '../render/encode/frame-record.js';
 import type { RenderStream } from '../render/packetize/media-slots.js';
 import type { Render } from '../render/render.js';
 import { asError, StreamKitError } from '../base/errors.js';
-import type { Producer } from '../fanout/media-plane.js';
+import type { MediaTransport, Producer } from '../fanout/media-plane.js';
 import type { ViewerLink } from '../fanout/rung-planner.js';
 import type { Logger } from '../base/logger.js';
 import type { ConnectedMedia } from '../peer/viewer-peer.js';
@@ -53,8 +53,8 @@ interface VideoBranch {
   readonly follower: RungFollower;
   /** What the links carry of those who get packets from a source, bits/s; of a recorder one that carries everything. */
   readonly estimates: Map<PacketSource, readonly (number | undefined)[]>;
-  /** WebRTC viewers. */
-  viewers: number;
+  /** WebRTC viewers that get this encoding, by a number of their own. */
+  readonly viewers: Map<number, MediaTransport>;
 }
 
 interface AudioBranch {
@@ -78,6 +78,7 @@ export class SessionMedia {
   #bitrateBps: number;
   #format: CaptureFormat;
   #closed = false;
+  #viewersAttached = 0;
   #framesRead = 0;
   #framesDropped = 0;
   readonly #encodings: EncodingFigures;
@@ -135,7 +136,9 @@ export class SessionMedia {
     );
     if (this.#replays(branch)) onFirstFrame();
     else branch.newcomers.add(onFirstFrame);
-    branch.viewers += 1;
+    const viewer = (this.#viewersAttached += 1);
+    branch.viewers.set(viewer, media.transport);
+    media.transport.onEstimate = () => branch.follower.update();
     branch.follower.update();
     return openMediaShare({
       videoCodec: media.videoCodec,
@@ -146,8 +149,9 @@ export class SessionMedia {
       onClosed: () => {
         closeFigures();
         branch.newcomers.delete(onFirstFrame);
-        branch.viewers -= 1;
-        if (!this.#closed) branch.follower.update();
+        branch.viewers.delete(viewer);
+        media.transport.onEstimate = undefined;
+        branch.follower.update();
       },
     });
   }
@@ -219,7 +223,7 @@ export class SessionMedia {
     const branches = [...this.#video.values(), ...(this.#audio === null ? [] : [this.#audio])];
     this.#capturing.close();
     for (const branch of branches) branch.encoding.close();
-    for (const { follower } of this.#video.values()) follower.stop();
+    for (const { follower } of this.#video.values()) follower.close();
     for (const branch of branches) branch.producer.close();
     for (const [codec, branch] of this.#video) this.#onEncoder(codec, branch, undefined);
     this.#closeFigures();
@@ -249,7 +253,7 @@ export class SessionMedia {
       encoder: undefined,
       begun: false,
       newcomers: new Set(),
-      viewers: 0,
+      viewers: new Map(),
       estimates: new Map(),
       follower: new RungFollower({
         clock: parts.clock,
@@ -398,11 +402,14 @@ export class SessionMedia {
   }
 }
 
-/** WebRTC viewers are taken for links that carry everything: their pictures are shed by the media plane. */
+/** A link without an estimate is taken for one that carries everything. */
 function linksOf({ viewers, estimates }: VideoBranch): ViewerLink[] {
   const ofSources = [...estimates.values()].flatMap((bitratesBps, source) =>
     bitratesBps.map((estimateBps, index) => ({ id: `source ${source} ${index}`, estimateBps })),
   );
-  const ofViewers = Array.from({ length: viewers }, (_, index) => ({ id: `viewer ${index}` }));
+  const ofViewers = [...viewers].map(([number, { estimatedBitrateBps }]) => ({
+    id: `viewer ${number}`,
+    estimateBps: estimatedBitrateBps,
+  }));
   return [...ofViewers, ...ofSources];
 }

@@ -210,7 +210,7 @@ export class FakeParts implements SessionParts {
     viewerId: () => `viewer-${++this.#lastId}`,
   };
 
-  readonly transport: MediaTransport = {
+  readonly transport: MediaTransport & { estimatedBitrateBps?: number } = {
     rtcpDropped: 0,
     consume: (producer) => {
       const own = this.producers.find((candidate) => candidate === producer);

@@ -107,6 +107,15 @@ describe('the rungs of a session', () => {
     expect(rates.slice(6)).toEqual([4e6, 4e6, 4e6]);
   });
 
+  it('believe an estimate that has only risen so far at once, after one that was not known too', () => {
+    const rates = follow([undefined, 1e6, 2e6, 6e6, 1e6, 6e6]).map((made) => made.rungs[0]?.bitrateBps ?? 0);
+    expect(rates[0]).toBe(4e6);
+    expect(rates[1]).toBeLessThan(1e6);
+    expect(rates[2]).toBeGreaterThan(1.3e6);
+    expect(rates[3]).toBe(4e6);
+    expect(rates.slice(4)).toEqual([rates[1], rates[1]]);
+  });
+
   it('need more proof from a link that has proven wrong', () => {
     const up = Array<number>(4).fill(6e6);
     const plans = follow([1e6, ...up, 1e6, ...up, ...up]);
