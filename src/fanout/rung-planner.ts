@@ -125,6 +125,9 @@ export function planRungs(input: RungPlanInput, previous?: RungPlan): RungPlan {
   return { rungs: best, rungOf, proofs };
 }
 
+/** {@link planRungs}, as it is handed to who plans. */
+export type PlanRungs = typeof planRungs;
+
 interface Limit {
   readonly bitrateBps: number;
   readonly maxHeight: number;
@@ -252,7 +255,8 @@ function* combinations(candidates: readonly Rung[], input: RungPlanInput): Gener
   let sets: readonly (readonly Rung[])[] = [[]];
   for (let size = 1; size <= Math.min(MAX_RUNGS, Math.max(1, maxRungs)); size++) {
     sets = sets.flatMap((set) => {
-      const from = set.length === 0 ? 0 : candidates.indexOf(set.at(-1) as Rung) + 1;
+      const last = set.at(-1);
+      const from = last === undefined ? 0 : candidates.indexOf(last) + 1;
       return candidates.slice(from).map((rung) => [...set, rung]);
     });
     for (const set of sets) if (fits(set)) yield set;

@@ -1,8 +1,9 @@
 import type { Clock, Timer } from '../base/clock.js';
-import { planRungs, type Rung, type RungPlan, type ViewerLink } from '../fanout/rung-planner.js';
+import type { PlanRungs, Rung, RungPlan, ViewerLink } from '../fanout/rung-planner.js';
 
 export interface RungFollowerParameters {
   readonly clock: Clock;
+  readonly planRungs: PlanRungs;
   /** What is encoded for a viewer whom nothing limits. */
   readonly source: () => Rung;
   /** Those who are sent the encoding, as they are now. */
@@ -35,7 +36,7 @@ export class RungFollower {
   /** A link's estimate, a viewer or the source has changed: what is lower counts at once. */
   update(): void {
     if (this.#closed) return;
-    const { clock, source, links, apply } = this.#parameters;
+    const { clock, planRungs, source, links, apply } = this.#parameters;
     const current = links();
     this.#plan = planRungs(
       { nowMs: clock.nowUs() / 1000, source: source(), links: current, maxRungs: 1 },

@@ -257,6 +257,7 @@ export class SessionMedia {
       estimates: new Map(),
       follower: new RungFollower({
         clock: parts.clock,
+        planRungs: parts.planRungs,
         source: () => ({ ...this.#format, bitrateBps: this.#bitrateBps }),
         links: () => linksOf(branch),
         apply: () => this.#setBitrate(codec, branch),
