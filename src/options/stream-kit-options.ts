@@ -12,6 +12,8 @@ import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.
 import { StreamKitError } from '../base/errors.js';
 import type { IceServerEntry, IceServersHook, ResolvedIceServerEntry } from './ice-server-options.js';
 import { iceServersOption } from './ice-server-options.js';
+import type { PageOptions, ResolvedPageOptions } from './page-options.js';
+import { pageOptions } from './page-options.js';
 import { launchOptions } from './launch-options.js';
 import type { Logger } from '../base/logger.js';
 import { loggerOption } from './logger-option.js';
@@ -153,8 +155,15 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   lipSync?: boolean;
   /** A pino logger or the like. Default: nothing is logged. */
   logger?: Logger;
-  /** How long a browser may take to start and to load the page, ms, 100–600000. Default 30000. */
+  /** How long a browser may take to start, ms, 100–600000. Default 30000. */
   launchTimeoutMs?: number;
+  /** How long a page may take until something of it is painted, ms, 100–600000. Default 60000. */
+  loadTimeoutMs?: number;
+  /**
+   * A page whose main thread does not answer for this long has hung; its session restarts or ends, ms, 5000–3600000. Long before,
+   * `metadata.responsive` in the state says so. Default 60000.
+   */
+  hangTimeoutMs?: number;
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps?: number;
   /**
@@ -170,6 +179,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   terminal?: TerminalOptions;
   /** Who may send input to a session. Default: the first viewer that may. */
   control?: ControlOptions;
+  /** The world that pages find themselves in: language, time zone, headers and the like. Default: that of the machine. */
+  page?: PageOptions;
 }
 
 /** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
@@ -203,6 +214,8 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly lipSync: boolean;
   readonly logger: Logger;
   readonly launchTimeoutMs: number;
+  readonly loadTimeoutMs: number;
+  readonly hangTimeoutMs: number;
   /** Undefined: by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
   readonly targetPolicy: TargetPolicy;
@@ -213,6 +226,7 @@ export interface ResolvedOptions<TEnv = unknown>
   /** Undefined: no terminals. */
   readonly terminal: ResolvedTerminalOptions | undefined;
   readonly control: ResolvedControlOptions;
+  readonly page: ResolvedPageOptions;
 }
 
 /** Bounds of a bitrate, wherever one is given, bits/s. */
@@ -249,12 +263,15 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'lipSync',
   'logger',
   'launchTimeoutMs',
+  'loadTimeoutMs',
+  'hangTimeoutMs',
   'maxBitrateBps',
   'targetPolicy',
   'recording',
   'hls',
   'terminal',
   'control',
+  'page',
   ...OBSERVABILITY_OPTION_NAMES,
 ];
 
@@ -338,6 +355,8 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     lipSync: optional('lipSync', aBoolean) ?? true,
     logger: loggerOption(given.logger, secrets),
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,
+    loadTimeoutMs: optional('loadTimeoutMs', integerBetween(100, 600_000)) ?? 60_000,
+    hangTimeoutMs: optional('hangTimeoutMs', integerBetween(5000, 3_600_000)) ?? 60_000,
     maxBitrateBps: optional(
       'maxBitrateBps',
       integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most),
@@ -347,6 +366,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     hls: optional('hls', hlsOptions),
     terminal,
     control: controlOptions(given.control, 'control'),
+    page: pageOptions(given.page, 'page'),
     ...observabilityOptions(given),
   });
 }

@@ -291,7 +291,7 @@ export class FakeParts implements SessionParts {
     createOpenRestartingRender({
       open: this.#openRender,
       restart: this.restart,
-      launchLimitMs: testSettings.launchTimeoutMs,
+      launchLimitMs: testSettings.launchTimeoutMs + testSettings.loadTimeoutMs,
       clock: this.clock,
       logger: this.logger,
     })(...parameters);
@@ -390,9 +390,11 @@ export const testSettings: SessionSettings = {
   maxViewersPerCaller: 3,
   pauseGraceMs: 5000,
   replayOnJoin: false,
+  page: {},
   restart: DEFAULT_RESTART,
   viewerReattachMs: 15_000,
-  launchTimeoutMs: 30_000,
+  launchTimeoutMs: 10_000,
+  loadTimeoutMs: 20_000,
   maxBitrateBps: undefined,
 };
 

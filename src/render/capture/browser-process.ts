@@ -6,14 +6,15 @@ import type { Browser, CDPSession, LaunchOptions, Page } from 'puppeteer';
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { restricts, type TargetPolicy } from '../../options/target-policy-options.js';
+import type { ResolvedPageOptions } from '../../options/page-options.js';
+import { worldFlags } from './page-world.js';
 import { findBrowser } from './browser-discovery.js';
 import { EgressProxy } from '../../egress/egress-proxy.js';
 import { signalProcess } from '../../base/process-table.js';
 import { killBrowsersOf, removeProfileDirectory } from './profile-directory.js';
-import { TimeoutError, withTimeout } from '../../base/with-timeout.js';
+import { withTimeout } from '../../base/with-timeout.js';
 
 const SIGTERM_GRACE_MS = 2_000;
-const HEARTBEAT_INTERVAL_MS = 2_000;
 
 /**
  * The page has the size that the session asks for by emulation, whatever the size of the window around it. Whatever
@@ -58,9 +59,9 @@ export interface BrowserParameters {
   readonly egressProxy?: string | undefined;
   /** Of the tab that is rendered. */
   readonly deviceScaleFactor: number;
+  /** The world that pages find themselves in. */
+  readonly page: ResolvedPageOptions;
   readonly launchTimeoutMs: number;
-  /** A browser or page that does not answer for this long has hung. */
-  readonly hangTimeoutMs: number;
   readonly logger: Logger;
 }
 
@@ -71,19 +72,20 @@ export class BrowserProcess {
   readonly page: Page;
   readonly cdp: CDPSession;
   readonly profileDirectory: string;
+  /** By which the browser finds the tab to capture. */
+  readonly captureTitle: string;
   /** Everything goes through the proxy. */
   readonly isContained: boolean;
   /** Undefined: there is none, or it is another process's. */
   readonly #egress: EgressProxy | undefined;
   readonly pid: number;
   readonly #logger: Logger;
-  readonly #hangTimeoutMs: number;
-  readonly #heartbeat: NodeJS.Timeout;
   readonly #onLost: (error: StreamKitError) => void;
   #lost = false;
   /** Dialogs that halt the page. */
   #dialogs = 0;
-  #dialogsSeen = 0;
+  /** Before it is ended, or when it is lost. */
+  onClosing = (): void => undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -99,16 +101,15 @@ export class BrowserProcess {
     this.page = page;
     this.cdp = cdp;
     this.profileDirectory = parameters.profileDirectory;
+    this.captureTitle = parameters.captureTitle;
     this.isContained = proxyOrigin !== undefined;
     this.#egress = egress;
     this.pid = browser.process()?.pid ?? 0;
     this.#logger = parameters.logger;
-    this.#hangTimeoutMs = parameters.hangTimeoutMs;
     this.#onLost = onLost;
-    browser.once('disconnected', () => this.#lose('browser_crashed', 'The browser went away.'));
-    page.once('error', () => this.#lose('browser_crashed', 'The page crashed.'));
-    page.once('close', () => this.#lose('browser_crashed', 'The page was closed.'));
-    this.#heartbeat = setInterval(() => void this.#checkAnswers(), HEARTBEAT_INTERVAL_MS);
+    browser.once('disconnected', () => this.#lose('The browser went away.'));
+    page.once('error', () => this.#lose('The page crashed.'));
+    page.once('close', () => this.#lose('The page was closed.'));
   }
 
   /**
@@ -155,6 +156,7 @@ export class BrowserProcess {
           ...sandboxFlags(launchOptions, logger),
           `${CAPTURE_TITLE_FLAG}${captureTitle}`,
           WINDOW_SIZE_FLAG,
+          ...worldFlags(parameters.page),
           firstDocument(captureTitle),
           // What is captured is as large as the tab is on its screen: emulation of the factor alone does not count.
           `--force-device-scale-factor=${parameters.deviceScaleFactor}`,
@@ -182,7 +184,7 @@ export class BrowserProcess {
   /** SIGTERM to the process group, SIGKILL after 2 s, then the profile directory and the way out go. Idempotent. */
   close(): Promise<void> {
     this.#lost = true;
-    clearInterval(this.#heartbeat);
+    this.onClosing();
     this.#closing ??= end(this.browser, this.profileDirectory, this.#egress);
     return this.#closing;
   }
@@ -190,30 +192,19 @@ export class BrowserProcess {
   /** A page that shows a dialog is halted, and has not hung. */
   expectSilence(isOpen: boolean): void {
     this.#dialogs += isOpen ? 1 : -1;
-    this.#dialogsSeen++;
   }
 
-  #lose(code: 'browser_crashed' | 'browser_hung', message: string): void {
+  get pageHalted(): boolean {
+    return this.#dialogs > 0;
+  }
+
+  #lose(message: string): void {
     if (this.#lost) return;
     this.#lost = true;
-    clearInterval(this.#heartbeat);
+    this.onClosing();
+    const code = 'browser_crashed';
     this.#logger.warn({ browserPid: this.pid, code }, message);
     this.#onLost(new StreamKitError(code, message));
-  }
-
-  async #checkAnswers(): Promise<void> {
-    if (this.#dialogs > 0) return;
-    const seen = this.#dialogsSeen;
-    try {
-      await Promise.all([
-        withTimeout(this.browser.version(), this.#hangTimeoutMs),
-        withTimeout(this.cdp.send('Runtime.evaluate', { expression: '0' }), this.#hangTimeoutMs),
-      ]);
-    } catch (error) {
-      // Only silence counts: an evaluation may well be refused in the middle of a navigation.
-      if (error instanceof TimeoutError && seen === this.#dialogsSeen)
-        this.#lose('browser_hung', 'The page stopped responding.');
-    }
   }
 }
 
@@ -240,7 +231,7 @@ function firstDocument(title: string): string {
 }
 
 /** Resolves when the browser itself, which will look for the title, has it. */
-async function untilTitled(cdp: CDPSession, title: string, signal: AbortSignal): Promise<void> {
+export async function untilTitled(cdp: CDPSession, title: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const { targetInfo } = await cdp.send('Target.getTargetInfo');
     if (targetInfo.title === title) return;

@@ -44,6 +44,8 @@ interface CaptureWindow {
     pause(): void;
     resume(): void;
     reconfigure(request: object): Promise<void>;
+    progress(): Promise<{ readonly pictures: number; readonly soundChunks: number }>;
+    reopenSound(): Promise<void>;
   };
 }
 
@@ -58,9 +60,12 @@ export class CapturePage {
   readonly hasAudio: boolean;
   readonly matrix: ColourMatrix;
   readonly #page: Page;
+  readonly #hasVideo: boolean;
+  #running = false;
 
-  private constructor(page: Page, paths: RingPaths, opened: OpenedCapture) {
+  private constructor(page: Page, paths: RingPaths, opened: OpenedCapture, hasVideo: boolean) {
     this.#page = page;
+    this.#hasVideo = hasVideo;
     this.paths = paths;
     this.hasAudio = opened.audio;
     this.matrix = opened.matrix;
@@ -109,14 +114,40 @@ export class CapturePage {
         credits: layout.creditsFileBytes,
         audio: audioFileBytes(layout),
       });
-      return new CapturePage(page, paths, opened);
+      page.once('error', () => onFailed('Its tab crashed.'));
+      return new CapturePage(page, paths, opened, parameters.video);
     } catch (error) {
       await page.close().catch(() => undefined);
       throw new StreamKitError('capture_failed', 'The browser refused to capture the tab.', { cause: error });
     }
   }
 
+  /** It takes pictures and sound, or is about to. */
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** What it has taken so far; undefined: it takes none of that kind. */
+  async progress(): Promise<{ pictures: number | undefined; soundChunks: number | undefined }> {
+    const { pictures, soundChunks } = await this.#page.evaluate(() =>
+      (globalThis as unknown as CaptureWindow).capture.progress(),
+    );
+    return {
+      pictures: this.#hasVideo ? pictures : undefined,
+      soundChunks: this.hasAudio ? soundChunks : undefined,
+    };
+  }
+
+  /** Takes the sound anew, from the tab that has the title that the browser was told. Rejects if it is not to be had. */
+  async reopenSound(): Promise<void> {
+    const reopened = this.#page.evaluate(() =>
+      (globalThis as unknown as CaptureWindow).capture.reopenSound(),
+    );
+    await withTimeout(reopened, OPEN_TIMEOUT_MS);
+  }
+
   async pause(): Promise<void> {
+    this.#running = false;
     await this.#page.evaluate(() => (globalThis as unknown as CaptureWindow).capture.pause());
   }
 
@@ -139,6 +170,7 @@ export class CapturePage {
   }
 
   async resume(): Promise<void> {
+    this.#running = true;
     await this.#page.evaluate(() => (globalThis as unknown as CaptureWindow).capture.resume());
   }
 }

@@ -1,4 +1,4 @@
-import type { CDPSession, HTTPResponse, Page } from 'puppeteer';
+import type { CDPSession, HTTPResponse, Page, Protocol } from 'puppeteer';
 
 /**
  * Runs in every document first. The debugger stops there as long as it is enabled, which is during the first load alone;
@@ -33,7 +33,20 @@ export async function loadFirstDocument(
   const { identifier } = await cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: STOP_SCRIPT });
   cdp.once('Debugger.paused', onPaused);
   try {
-    return await page.goto(url, { waitUntil: 'domcontentloaded', timeout: timeoutMs });
+    let answered: HTTPResponse | null = null;
+    page.on('response', (response) => {
+      if (response.request().isNavigationRequest() && response.frame() === page.mainFrame())
+        answered = response;
+    });
+    const painted = await firstPaint(cdp);
+    const loaded = page.goto(url, { waitUntil: 'domcontentloaded', timeout: timeoutMs });
+    // A page may be painted long before it is loaded, or never be loaded.
+    loaded.catch(() => undefined);
+    try {
+      return await Promise.race([loaded, painted.promise.then(() => answered)]);
+    } finally {
+      painted.cancel();
+    }
   } finally {
     cdp.off('Debugger.paused', onPaused);
     await Promise.allSettled([
@@ -43,4 +56,24 @@ export async function loadFirstDocument(
       ...(stops.count > 0 ? [] : [cdp.send('Page.resetNavigationHistory')]),
     ]);
   }
+}
+
+/** Resolves when something of the next document in the tab is painted; never where nothing is. */
+async function firstPaint(cdp: CDPSession): Promise<{ promise: Promise<void>; cancel: () => void }> {
+  await cdp.send('Page.enable');
+  const { frameTree } = await cdp.send('Page.getFrameTree');
+  const { id, loaderId } = frameTree.frame;
+  await cdp.send('Page.setLifecycleEventsEnabled', { enabled: true });
+  let cancel = (): void => undefined;
+  const promise = new Promise<void>((resolve) => {
+    const onEvent = (event: Protocol.Page.LifecycleEventEvent): void => {
+      if (event.name === 'firstPaint' && event.frameId === id && event.loaderId !== loaderId) resolve();
+    };
+    cdp.on('Page.lifecycleEvent', onEvent);
+    cancel = () => {
+      cdp.off('Page.lifecycleEvent', onEvent);
+      cdp.send('Page.setLifecycleEventsEnabled', { enabled: false }).catch(() => undefined);
+    };
+  });
+  return { promise, cancel: () => cancel() };
 }

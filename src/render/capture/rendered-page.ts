@@ -3,12 +3,15 @@ import { TimeoutError, withTimeout } from '../../base/with-timeout.js';
 
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import type { BrowserProcess } from './browser-process.js';
+import { type BrowserProcess, untilTitled } from './browser-process.js';
 import { PROXY_ERROR, PROXY_STATUS } from '../../egress/egress-proxy.js';
 import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
 import { loadFirstDocument } from './first-document.js';
 import { type PageControlsListener, TabControls } from './page-controls.js';
+import { PageTabs } from './page-tabs.js';
+import { prepareWorld } from './page-world.js';
+import type { PageEvent } from '../../protocol/page-events.js';
 import { PageDialogs } from './page-dialogs.js';
 import { PagePrompts } from './page-prompts.js';
 import { pageGeometry, type PageGeometry, type PageSize } from './page-geometry.js';
@@ -24,12 +27,14 @@ const WINDOW_SIZE_SCRIPT = `for (const side of ['Width', 'Height']) {
 }`;
 const SNAPSHOT_TIMEOUT_MS = 5_000;
 const JPEG_QUALITY = 85;
+const TITLE_TIMEOUT_MS = 3_000;
 
 interface PageParts {
   readonly bridge: PageBridge;
   readonly controls: TabControls;
   readonly prompts: PagePrompts;
   readonly dialogs: PageDialogs;
+  readonly tabs: PageTabs;
 }
 
 /** The tab that is rendered: its size, its bridge, its navigation. */
@@ -39,6 +44,7 @@ export class RenderedPage {
   readonly #parts: PageParts;
   readonly deviceScaleFactor: number;
   readonly #throughProxy: boolean;
+  readonly #captureTitle: string;
   /** Where input for the page goes. */
   readonly controls: TabControls;
   readonly #size: { width: number; height: number };
@@ -53,6 +59,7 @@ export class RenderedPage {
     this.#cdp = browserProcess.cdp;
     this.#parts = parts;
     this.#throughProxy = browserProcess.isContained;
+    this.#captureTitle = browserProcess.captureTitle;
     this.controls = parts.controls;
     this.#size = size;
     this.deviceScaleFactor = deviceScaleFactor;
@@ -77,7 +84,8 @@ export class RenderedPage {
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
       cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: WINDOW_SIZE_SCRIPT }),
       // Nothing is saved, and no file of this machine is picked.
-      cdp.send('Browser.setDownloadBehavior', { behavior: 'deny' }),
+      cdp.send('Browser.setDownloadBehavior', { behavior: 'deny', eventsEnabled: true }),
+      prepareWorld(browserProcess.browser, cdp, parameters.targetUrl, parameters.page ?? {}, logger),
       cdp.send('Page.setInterceptFileChooserDialog', { enabled: true }),
     ]);
     const dialogs = new PageDialogs({
@@ -87,10 +95,27 @@ export class RenderedPage {
       logger,
     });
     dialogs.watch(page);
-    page.on('popup', (popup) => {
-      popup?.close().catch((error: unknown) => logger.debug({ err: asError(error) }, 'the pop-up was gone'));
+    const emit = (event: PageEvent): void => listener.onPageEvent(event);
+    cdp.on('Browser.downloadWillBegin', () => {
+      emit({ type: 'refused', what: 'download', message: 'Pages may not save files' });
     });
-    return new RenderedPage(browserProcess, { bridge, controls, prompts, dialogs }, size, deviceScaleFactor);
+    cdp.on('Page.fileChooserOpened', () => {
+      emit({ type: 'refused', what: 'file_chooser', message: 'Pages may not read files' });
+    });
+    const tabs = new PageTabs({
+      browser: browserProcess.browser,
+      page,
+      newTabs: parameters.page?.newTabs ?? 'same',
+      isPressed: () => controls.isPressed,
+      emit,
+      logger,
+    });
+    return new RenderedPage(
+      browserProcess,
+      { bridge, controls, prompts, dialogs, tabs },
+      size,
+      deviceScaleFactor,
+    );
   }
 
   /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
@@ -102,6 +127,7 @@ export class RenderedPage {
         this.#throughProxy && response?.url().startsWith('http:') === true ? response.headers() : {};
       if (proxyStatus.startsWith(PROXY_ERROR)) throw new Error(proxyStatus);
       this.#parts.dialogs.isLive = true;
+      this.#parts.tabs.watch();
     } catch (error) {
       const { message } = asError(error);
       const [reason] = /net::ERR_[A-Z_]+|(?<=; error=)[a-z_]+/.exec(message) ?? ['it did not load in time'];
@@ -152,8 +178,44 @@ export class RenderedPage {
     }
   }
 
+  /** Has the page painted, whether anything changed or not. Resolves when the browser has the picture. */
+  async paint(): Promise<void> {
+    await this.#cdp.send('Page.captureScreenshot', { format: 'jpeg', quality: 1, optimizeForSpeed: true });
+  }
+
+  /**
+   * Gives the document the title by which the browser finds the tab to capture, for as long as `work` takes. A page that
+   * observes its title sees it.
+   */
+  async whileTitled<T>(work: () => Promise<T>): Promise<T> {
+    const { frameTree } = await this.#cdp.send('Page.getFrameTree');
+    const { executionContextId } = await this.#cdp.send('Page.createIsolatedWorld', {
+      frameId: frameTree.frame.id,
+    });
+    const entitle = async (title: string): Promise<string> => {
+      const { result } = await this.#cdp.send('Runtime.callFunctionOn', {
+        functionDeclaration:
+          'function (title) { const old = document.title; document.title = title; return old; }',
+        arguments: [{ value: title }],
+        executionContextId,
+        returnByValue: true,
+      });
+      return String(result.value);
+    };
+    const title = await entitle(this.#captureTitle);
+    try {
+      const signal = AbortSignal.timeout(TITLE_TIMEOUT_MS);
+      await untilTitled(this.#cdp, this.#captureTitle, signal);
+      signal.throwIfAborted();
+      return await work();
+    } finally {
+      await entitle(title);
+    }
+  }
+
   close(): void {
-    const { controls, bridge, prompts } = this.#parts;
+    const { controls, bridge, prompts, tabs } = this.#parts;
+    tabs.close();
     prompts.close();
     controls.close();
     bridge.close();
@@ -161,10 +223,10 @@ export class RenderedPage {
 }
 
 /** An http target is often answered by the same host over https. */
-function bridgeOrigins({ targetUrl, bridgeOrigins: added = [] }: CaptureParameters): string[] {
+function bridgeOrigins({ targetUrl, page }: CaptureParameters): string[] {
   const secure = new URL(targetUrl);
   if (secure.protocol === 'http:' && secure.port === '') secure.protocol = 'https:';
-  return [new URL(targetUrl).origin, secure.origin, ...added];
+  return [new URL(targetUrl).origin, secure.origin, ...(page?.bridgeOrigins ?? [])];
 }
 
 type PictureSize = Pick<CaptureParameters, 'width' | 'height' | 'deviceScaleFactor'>;
@@ -179,5 +241,6 @@ async function setSize(cdp: CDPSession, size: PictureSize): Promise<void> {
     screenHeight: height,
     deviceScaleFactor,
     mobile: false,
+    screenOrientation: { type: width < height ? 'portraitPrimary' : 'landscapePrimary', angle: 0 },
   });
 }
