@@ -28,12 +28,17 @@ const KEYFRAME_INTERVAL_US = 300_000;
 /** A reader that begins anew is not sent an older keyframe, ms, but waits for the next. */
 const FRESH_KEYFRAME_MS = 1000;
 
+/** A reader that is further behind goes on at a keyframe, ms. */
+const MAX_AGE_MS = 500;
+
 /**
  * What a session encodes as numbered chunks, each made once for all readers:
  * `[sequence: 8][kind: 1][capture time, µs: 8][payload]`, big-endian.
  */
 export class PageStream implements ChunkStream, PacketSink {
   readonly #parameters: PageStreamParameters;
+  readonly maxAgeMs = MAX_AGE_MS;
+  readonly #estimates = new Map<ChunkReader, number>();
   readonly #log = new EventLog(CHUNK_LOG_LIMITS);
   readonly #readers = new Set<ChunkReader>();
   readonly #running: OnDemand;
@@ -55,6 +60,7 @@ export class PageStream implements ChunkStream, PacketSink {
       start: () => {
         this.#waitsForKeyframe = true;
         this.#source = parameters.openSource(this.codec, this);
+        this.#reportEstimate();
       },
       stop: () => this.#closeSource(),
     });
@@ -108,7 +114,16 @@ export class PageStream implements ChunkStream, PacketSink {
   }
 
   delete(reader: ChunkReader): void {
-    if (this.#readers.delete(reader) && !this.#ended) this.#running.release();
+    if (!this.#readers.delete(reader)) return;
+    if (this.#estimates.delete(reader)) this.#reportEstimate();
+    if (!this.#ended) this.#running.release();
+  }
+
+  onEstimate(reader: ChunkReader, bitrateBps: number | undefined): void {
+    if (!this.#readers.has(reader)) return;
+    if (bitrateBps === undefined) this.#estimates.delete(reader);
+    else this.#estimates.set(reader, bitrateBps);
+    this.#reportEstimate();
   }
 
   /** Idempotent. */
@@ -151,6 +166,10 @@ export class PageStream implements ChunkStream, PacketSink {
       reader.onChunk(sequence, bytes);
       if (keyframe) reader.onEntry({ sequence });
     }
+  }
+
+  #reportEstimate(): void {
+    this.#source?.setLinkEstimates([...this.#readers].map((reader) => this.#estimates.get(reader)));
   }
 
   #closeSource(): void {

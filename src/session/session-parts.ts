@@ -11,6 +11,7 @@ import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
 import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
 import type { TerminalParts } from '../terminal/terminal-parts.js';
 import type { ObserveSession } from './session-events.js';
+import type { PlanRungs } from '../fanout/rung-planner.js';
 import type { SessionFigures } from './session-figures.js';
 
 /** Splits encoded pictures into RTP payloads. */
@@ -37,6 +38,7 @@ export interface SessionParts {
   readonly createVideoPayloader: (codec: VideoCodec) => VideoPayloader;
   readonly createAudioPayloader: () => AudioPayloader;
   readonly createFrameTiming: () => FrameTiming;
+  readonly planRungs: PlanRungs;
   readonly mediaPlane: MediaPlane;
   readonly openViewerPeer: OpenViewerPeer;
   readonly openAnsweringPeer: OpenAnsweringPeer;

@@ -312,6 +312,7 @@ export class Session implements StreamSession {
     this.#media = new SessionMedia(
       {
         render,
+        format: this.#renderOptions,
         bitrateBps: maxBitrateBps,
         pauseGraceMs: this.#settings.pauseGraceMs,
         replayOnJoin: this.#settings.replayOnJoin,
