@@ -39,6 +39,7 @@ import type { RouterGauges } from './observe/router-gauges.js';
 import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
 import type { RouterHealth } from './observe/router-health.js';
 import { routerHealth } from './observe/router-health.js';
+import { planRungs } from './fanout/rung-planner.js';
 import { RouterMetrics } from './observe/router-metrics.js';
 import { publishSessionEvent } from './observe/session-channels.js';
 import type { ResolvedOptions, StreamKitOptions } from './options/stream-kit-options.js';
@@ -181,7 +182,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       logger: logger.child({ room: 'peer' }),
       ...listenAddress,
       announcedAddresses,
-      lipSync,
+      holdsPictures: lipSync.holdsPictures,
       clock,
     });
     const egressRefusals = new EgressRefusals();
@@ -196,6 +197,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       onEgressRefused: (errorType) => egressRefusals.add(errorType),
       encoders,
       mediaPlane,
+      lipSyncToleranceMs: lipSync.toleranceMs,
       spareProcess: true,
       heapMegabytes: undefined,
       limiter,
@@ -210,8 +212,9 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
         logger: logger.child({ room: 'render' }),
       }),
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
-      createAudioPayloader: () => new OpusPayloader(),
+      createAudioPayloader: () => new OpusPayloader(lipSync.toleranceMs),
       createFrameTiming: () => new FrameTiming(),
+      planRungs,
       mediaPlane,
       openViewerPeer,
       openAnsweringPeer: createAnsweringPeerFactory(openViewerPeer, clock),
