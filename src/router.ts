@@ -189,8 +189,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       onEgressRefused: (errorType) => egressRefusals.add(errorType),
       encoders,
       mediaPlane,
-      spareProcess: true,
-      heapMegabytes: undefined,
+      sessionProcess: resolved.sessionProcess,
       logger: logger.child({ room: 'render' }),
     });
     const parts: RouterParts = {

@@ -39,6 +39,8 @@ import type {
   ResolvedRecordingOptions,
 } from './recording-options.js';
 import { hlsOptions, recordingOptions } from './recording-options.js';
+import type { ResolvedSessionProcessOptions, SessionProcessOptions } from './session-process-options.js';
+import { DEFAULT_SESSION_PROCESS, sessionProcessOptions } from './session-process-options.js';
 import { DEFAULT_TARGET_POLICY, restricts, targetPolicyOptions } from './target-policy-options.js';
 import type { TargetPolicy, TargetPolicyOptions } from './target-policy-options.js';
 import type { ResolvedTerminalOptions, TerminalOptions } from './terminal-options.js';
@@ -58,9 +60,10 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   /** Path of the routes below the point where the router is mounted. Default `/`. */
   basePath?: string;
   /**
-   * Passed to `puppeteer.launch()`. `pipe: false`, `userDataDir` and `browser: 'firefox'` are refused: each
-   * session has its own profile, and its Chromium is driven over a pipe; so are flags in `args` that would change that
-   * or, where `targetPolicy` restricts anything, let pages get past it, `--proxy-server` for one. Default none.
+   * How the browser is started, in Puppeteer's terms: `executablePath`, `args`, `env`, `headless`, `timeout`,
+   * `acceptInsecureCerts`, `enableExtensions` and `devtools`. Others are refused, and so are flags in `args` by which a
+   * session's browser would have no profile of its own or not be driven over a pipe or, where `targetPolicy` restricts
+   * anything, would let pages get past it, `--proxy-server` for one. Default none.
    */
   puppeteerLaunchOptions?: LaunchOptions;
   /** Size of the picture where a request names none, pixels, even, 64–3840 x 64–2160. Default 1920 x 1080. */
@@ -141,6 +144,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   logger?: Logger;
   /** How long a browser may take to start and to load the page, ms, 100–600000. Default 30000. */
   launchTimeoutMs?: number;
+  /** How the processes run in which pages are rendered. Default: as each of these options says. */
+  sessionProcess?: SessionProcessOptions;
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps?: number;
   /**
@@ -185,6 +190,7 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly lipSync: boolean;
   readonly logger: Logger;
   readonly launchTimeoutMs: number;
+  readonly sessionProcess: ResolvedSessionProcessOptions;
   /** Undefined: by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
   readonly targetPolicy: TargetPolicy;
@@ -228,6 +234,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'lipSync',
   'logger',
   'launchTimeoutMs',
+  'sessionProcess',
   'maxBitrateBps',
   'targetPolicy',
   'recording',
@@ -302,6 +309,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     lipSync: optional('lipSync', aBoolean) ?? true,
     logger: loggerOption(given.logger, secrets),
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,
+    sessionProcess: optional('sessionProcess', sessionProcessOptions) ?? DEFAULT_SESSION_PROCESS,
     maxBitrateBps: optional(
       'maxBitrateBps',
       integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most),

@@ -24,8 +24,8 @@ const PROGRAM = fileURLToPath(new URL('./session-process.js', import.meta.url));
 export interface SessionProcessParameters {
   /** Reads what the process encodes, if it can. */
   readonly mediaPlane: MediaPlane;
-  /** Limit of its JavaScript heap, MiB; undefined: Node's own. */
-  readonly heapMegabytes: number | undefined;
+  /** Limit of its JavaScript heap. */
+  readonly heapBytes: number;
   readonly logger: Logger;
 }
 
@@ -60,7 +60,7 @@ export class SessionProcess {
   #closing: Promise<void> | undefined;
 
   /** @throws StreamKitError `unavailable` if it cannot be started. */
-  constructor({ mediaPlane, heapMegabytes, logger }: SessionProcessParameters) {
+  constructor({ mediaPlane, heapBytes, logger }: SessionProcessParameters) {
     this.#logger = logger;
     const opened: MediaSocket[] = [];
     try {
@@ -72,7 +72,7 @@ export class SessionProcess {
       this.sockets = video && audio && { video, audio };
       this.#child = spawn(
         process.execPath,
-        [...(heapMegabytes === undefined ? [] : [`--max-old-space-size=${heapMegabytes}`]), PROGRAM],
+        [`--max-old-space-size=${Math.floor(heapBytes / 2 ** 20)}`, PROGRAM],
         {
           // A group of its own: a signal of a terminal is the host's to handle.
           detached: true,

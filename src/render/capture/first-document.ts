@@ -1,4 +1,4 @@
-import type { CDPSession, HTTPResponse, Page } from 'puppeteer';
+import type { BrowserTab, DocumentAnswer } from './browser-tab.js';
 
 /**
  * Runs in every document first. The debugger stops there as long as it is enabled, which is during the first load alone;
@@ -10,15 +10,16 @@ const STOP_SCRIPT = 'if (window === window.top) debugger;';
  * Loads the first document of the page so that it is the first in the tab's history: what the tab showed before it, by
  * which the capture was calibrated, is forgotten before any script of the page can look at `history`.
  *
- * @returns null where there was no answer over HTTP.
+ * @param wantsAnswer - as in `BrowserTab.navigate`, whose result this is.
  * @throws Error when it does not load in time.
  */
 export async function loadFirstDocument(
-  page: Page,
-  cdp: CDPSession,
+  tab: BrowserTab,
   url: string,
   timeoutMs: number,
-): Promise<HTTPResponse | null> {
+  wantsAnswer: boolean,
+): Promise<DocumentAnswer | undefined> {
+  const { cdp } = tab;
   const stops = { count: 0 };
   const onPaused = (): void => {
     stops.count++;
@@ -33,7 +34,7 @@ export async function loadFirstDocument(
   const { identifier } = await cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: STOP_SCRIPT });
   cdp.once('Debugger.paused', onPaused);
   try {
-    return await page.goto(url, { waitUntil: 'domcontentloaded', timeout: timeoutMs });
+    return await tab.navigate(url, timeoutMs, wantsAnswer);
   } finally {
     cdp.off('Debugger.paused', onPaused);
     await Promise.allSettled([

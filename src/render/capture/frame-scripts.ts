@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 
-import type { CDPSession } from 'puppeteer';
-
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import type { CdpSession } from './cdp-connection.js';
 import type { ScriptCall, ScriptNames } from './page-scripts.js';
 
 export interface FrameScriptsParameters {
@@ -17,7 +16,7 @@ export interface FrameScriptsParameters {
 
 /** One document: where a script of ours runs. What it is told is the latest of its name, one at a time. */
 interface Context {
-  readonly session: CDPSession;
+  readonly session: CdpSession;
   readonly uniqueId: string;
   readonly isInPage: boolean;
   readonly isMainFrame: boolean;
@@ -52,7 +51,7 @@ export class FrameScripts {
 
   /** Into every document that is loaded from now on. */
   static async install(
-    cdp: CDPSession,
+    cdp: CdpSession,
     parameters: FrameScriptsParameters,
     logger: Logger,
   ): Promise<FrameScripts> {
@@ -81,7 +80,7 @@ export class FrameScripts {
     this.#contexts.clear();
   }
 
-  async #prepare(session: CDPSession, isMain: boolean): Promise<void> {
+  async #prepare(session: CdpSession, isMain: boolean): Promise<void> {
     const { inPage, beside } = this.#parameters;
     const { binding } = this.#names;
     session.on('Runtime.bindingCalled', ({ name, payload }) => {
@@ -114,12 +113,16 @@ export class FrameScripts {
       for (const [id, context] of this.#contexts) if (context.session === session) this.#contexts.delete(id);
     };
     session.on('Runtime.executionContextsCleared', forget);
-    session.once('Disconnected' as never, forget);
-    // A frame of another site has a process and a session of its own.
-    session.on('sessionattached', (child: CDPSession) => {
-      this.#prepare(child, false)
+    session.once('disconnected', forget);
+    session.on('sessionattached', (child) => {
+      // A frame of another site has a process and a session of its own. Workers come too: whatever the filter says, they
+      // would wait for a debugger.
+      const work = child.targetType === 'iframe' ? this.#prepare(child, false) : Promise.resolve();
+      work
         .catch((thrown: unknown) => this.#logger.debug({ err: asError(thrown) }, 'a frame was gone'))
-        .finally(() => void child.send('Runtime.runIfWaitingForDebugger').catch(() => undefined));
+        .then(() => child.send('Runtime.runIfWaitingForDebugger'))
+        .then(() => (child.targetType === 'iframe' ? undefined : child.detach()))
+        .catch(() => undefined);
     });
     let mainFrameId = '';
     if (isMain)
@@ -142,7 +145,6 @@ export class FrameScripts {
         // Not before it has our scripts.
         waitForDebuggerOnStart: true,
         flatten: true,
-        filter: [{ type: 'iframe' }],
       }),
     ]);
   }

@@ -1,7 +1,8 @@
-import type { CDPSession, Protocol } from 'puppeteer';
+import type { Protocol } from 'puppeteer';
 
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import type { CdpSession } from './cdp-connection.js';
 import { FrameScripts } from './frame-scripts.js';
 import type { PageSize } from './page-geometry.js';
 import { type GamepadState, installDevices, watchPointer } from './page-scripts.js';
@@ -55,11 +56,11 @@ const CURSORS = new Set(
 
 /** The input of the rendered tab, over CDP and the scripts in its frames. */
 export class TabControls implements PageControls {
-  readonly #cdp: CDPSession;
+  readonly #cdp: CdpSession;
   readonly #scripts: FrameScripts;
   readonly #viewport: () => PageSize;
 
-  private constructor(cdp: CDPSession, scripts: FrameScripts, viewport: () => PageSize) {
+  private constructor(cdp: CdpSession, scripts: FrameScripts, viewport: () => PageSize) {
     this.#cdp = cdp;
     this.#scripts = scripts;
     this.#viewport = viewport;
@@ -67,7 +68,7 @@ export class TabControls implements PageControls {
 
   /** Installs the scripts into every document that is loaded from now on. */
   static async install(
-    cdp: CDPSession,
+    cdp: CdpSession,
     viewport: () => PageSize,
     listener: PageControlsListener,
     logger: Logger,

@@ -1,9 +1,10 @@
-import type { CDPSession, Page } from 'puppeteer';
 import { TimeoutError, withTimeout } from '../../base/with-timeout.js';
 
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { BrowserProcess } from './browser-process.js';
+import type { BrowserTab } from './browser-tab.js';
+import type { CdpSession } from './cdp-connection.js';
 import { PROXY_ERROR, PROXY_STATUS } from '../../egress/egress-proxy.js';
 import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
@@ -25,8 +26,8 @@ const JPEG_QUALITY = 85;
 
 /** The tab that is rendered: its size, its bridge, its navigation. */
 export class RenderedPage {
-  readonly #page: Page;
-  readonly #cdp: CDPSession;
+  readonly #tab: BrowserTab;
+  readonly #cdp: CdpSession;
   readonly #bridge: PageBridge;
   readonly deviceScaleFactor: number;
   readonly #throughProxy: boolean;
@@ -41,7 +42,7 @@ export class RenderedPage {
     size: { width: number; height: number },
     deviceScaleFactor: number,
   ) {
-    this.#page = browserProcess.page;
+    this.#tab = browserProcess.tab;
     this.#cdp = browserProcess.cdp;
     this.#bridge = bridge;
     this.#throughProxy = browserProcess.isContained;
@@ -57,7 +58,7 @@ export class RenderedPage {
     listener: PageBridgeListener & PageControlsListener,
     logger: Logger,
   ): Promise<RenderedPage> {
-    const { page, cdp } = browserProcess;
+    const { cdp, connection, tab } = browserProcess;
     const { width, height, deviceScaleFactor } = parameters;
     const size = { width, height };
     const shown = (): PageSize => pageGeometry(size, deviceScaleFactor).shown;
@@ -72,13 +73,20 @@ export class RenderedPage {
       cdp.send('Page.setInterceptFileChooserDialog', { enabled: true }),
     ]);
     // Nobody sits before this browser: a dialog would hang the page, a pop-up would cover it.
-    page.on('dialog', (dialog) => {
-      dialog
-        .dismiss()
+    cdp.on('Page.javascriptDialogOpening', () => {
+      cdp
+        .send('Page.handleJavaScriptDialog', { accept: false })
         .catch((error: unknown) => logger.debug({ err: asError(error) }, 'the dialog was gone'));
     });
-    page.on('popup', (popup) => {
-      popup?.close().catch((error: unknown) => logger.debug({ err: asError(error) }, 'the pop-up was gone'));
+    await connection.browser.send('Target.setDiscoverTargets', {
+      discover: true,
+      filter: [{ type: 'page' }],
+    });
+    connection.browser.on('Target.targetCreated', ({ targetInfo: { type, openerId, targetId } }) => {
+      if (type !== 'page' || openerId !== tab.targetId) return;
+      connection.browser
+        .send('Target.closeTarget', { targetId })
+        .catch((error: unknown) => logger.debug({ err: asError(error) }, 'the pop-up was gone'));
     });
     return new RenderedPage(browserProcess, bridge, controls, size, deviceScaleFactor);
   }
@@ -86,10 +94,10 @@ export class RenderedPage {
   /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
   async navigate(targetUrl: string, timeoutMs: number): Promise<void> {
     try {
-      const response = await loadFirstDocument(this.#page, this.#cdp, targetUrl, timeoutMs);
+      const answer = await loadFirstDocument(this.#tab, targetUrl, timeoutMs, this.#throughProxy);
       // Without TLS no header of this name passes the proxy but its own; whatever else has one is a site with a page.
       const { [PROXY_STATUS]: proxyStatus = '' } =
-        this.#throughProxy && response?.url().startsWith('http:') === true ? response.headers() : {};
+        answer?.url.startsWith('http:') === true ? answer.headers : {};
       if (proxyStatus.startsWith(PROXY_ERROR)) throw new Error(proxyStatus);
     } catch (error) {
       const { message } = asError(error);
@@ -156,7 +164,7 @@ function bridgeOrigins({ targetUrl, bridgeOrigins: added = [] }: CaptureParamete
 
 type PictureSize = Pick<CaptureParameters, 'width' | 'height' | 'deviceScaleFactor'>;
 
-async function setSize(cdp: CDPSession, size: PictureSize): Promise<void> {
+async function setSize(cdp: CdpSession, size: PictureSize): Promise<void> {
   const { deviceScaleFactor } = size;
   const { width, height } = pageGeometry(size, deviceScaleFactor).viewport;
   await cdp.send('Emulation.setDeviceMetricsOverride', {
