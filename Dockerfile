@@ -57,5 +57,6 @@ USER node
 EXPOSE 3001/tcp 40000/udp
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-# What follows the image in `docker run` is added, and the later of two values counts.
+# What follows the image in `docker run` is added, and the later of two values counts. It must say who may use the server:
+# `--config` with a file that has validateRequest, or `--allow-anonymous`.
 ENTRYPOINT ["tini", "--", "node", "dist/demo/main.js", "--host", "0.0.0.0", "--udp-port", "40000"]

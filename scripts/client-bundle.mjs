@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 
 /** What is loaded only when it is needed, by name: what only those need who control a stream, or who get no UDP. */
-export const clientChunks = ['input-control', 'socket-media'];
+export const clientChunks = ['input-control', 'prompt-view', 'socket-media'];
 
 const ENTRY_POINTS = {
   index: 'index.ts',
   'input-control': 'input/input-control.ts',
+  'prompt-view': 'input/prompt-view.ts',
   'socket-media': 'media/socket-media.ts',
 };
 
@@ -24,7 +25,17 @@ const INTERNAL_NAMES = [
   ],
   ...['isForAnother', 'nextMs', 'offered', 'onAnswer', 'onConnectionStateChange', 'onFailed', 'onGaveUp'],
   ...['onIceCandidate', 'onIceRestartWanted', 'onInputMessage', 'onLost', 'onMedia', 'onOpen', 'onPeerState'],
-  ...['onReady', 'onRestartWanted', 'onStalled', 'onTrouble', 'openEvents', 'playWithSound', 'postSignal'],
+  ...[
+    'onReady',
+    'onRestartWanted',
+    'onStalled',
+    'onTrouble',
+    'openEvents',
+    'playWithSound',
+    'newDocument',
+    'postFile',
+    'postSignal',
+  ],
   ...['restartRefused', 'retryNow', 'setBaseMs', 'setIceServers', 'signalingLost', 'signalingRestored'],
   ...['stateChanged'],
 ];
@@ -42,7 +53,7 @@ export function bundleOf(name) {
   return {
     entryPoints: [join(import.meta.dirname, '../src/client', ENTRY_POINTS[name])],
     bundle: true,
-    external: name === 'index' ? clientChunks.map((chunk) => `./${chunk}.js`) : [],
+    external: clientChunks.map((chunk) => `./${chunk}.js`),
     minify: true,
     mangleProps: new RegExp(`^(${INTERNAL_NAMES.join('|')})$`),
     mangleCache: Object.fromEntries(INTERNAL_NAMES.map((internal, index) => [internal, SHORT_NAMES[index]])),

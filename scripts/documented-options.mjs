@@ -54,7 +54,7 @@ export function documentedErrors(root) {
     }
     ts.forEachChild(node, visit);
   };
-  visit(parse(join(root, 'src', 'base', 'errors.ts')));
+  visit(parse(join(root, 'src', 'protocol', 'error-codes.ts')));
   return found;
 }
 

@@ -64,7 +64,11 @@ function has(command, argument = '-version') {
  * @param hint - undefined: it may be left out, and tests that would use it say so.
  */
 function aptInstall(name, hint) {
-  const may = process.platform === 'linux' && process.getuid() === 0 && has('apt-get');
+  const may =
+    process.platform === 'linux' &&
+    process.getuid() === 0 &&
+    has('apt-get') &&
+    !process.env.STREAM_KIT_NO_APT;
   if (hint === undefined) {
     if (may) aptGetIfPossible(name);
     return;
@@ -73,7 +77,7 @@ function aptInstall(name, hint) {
     console.error(hint);
     process.exit(1);
   }
-  console.log(`Installing ${name} …`);
+  explainApt(name);
   const options = {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
@@ -82,10 +86,22 @@ function aptInstall(name, hint) {
   execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);
 }
 
+/** Packages are installed for the whole machine, as root: whoever does not want that is told before, and can stop it. */
+function explainApt(name) {
+  console.log(
+    `Installing the Debian package ${name} as root, for the whole machine: apt-get install ${name}. ` +
+      'To do it yourself, or not at all, set STREAM_KIT_NO_APT=1',
+  );
+}
+
 /** What only some tests use, which say so where it is missing. */
 function aptGetIfPossible(name) {
-  console.log(`Installing ${name} …`);
-  const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+  explainApt(name);
+  const options = {
+    stdio: 'ignore',
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
+  };
+  // Run level 1: the packages do not start their services.
   spawnSync('apt-get', ['update', '-qq'], options);
   spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);
 }
@@ -115,6 +131,14 @@ if (nativeBuilt !== undefined) {
   }
   if (flags.has('--tests') && !has('turnserver', '-h')) {
     aptInstall('coturn', undefined);
+  }
+  // Tests of reverse proxies; each is left out where its proxy is missing.
+  for (const [program, name] of [
+    ['nginx', 'nginx-light'],
+    ['haproxy', 'haproxy'],
+    ['caddy', 'caddy'],
+  ]) {
+    if (flags.has('--tests') && !has(program, '-v')) aptInstall(name, undefined);
   }
   if (flags.has('--tests') && !has('tmux', '-V')) {
     aptInstall('tmux', undefined);

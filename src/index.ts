@@ -4,7 +4,6 @@ export type {
   RateLimitOptions,
   RequestValidation,
   StreamTokenOptions,
-  ViewerRole,
 } from './options/access-options.js';
 export type { CaptureKind } from './render/capture/capture.js';
 export type { ControlOptions, ControlPolicy, ControlRequest } from './options/control-options.js';
@@ -15,7 +14,9 @@ export type { FastifyPlugin } from './http/fastify-adapter.js';
 export type { FetchConnection, FetchHandler } from './http/fetch-adapter.js';
 export type { KoaMiddleware } from './http/koa-adapter.js';
 export type { NodeHandler } from './http/node-adapter.js';
-export type { StreamTokenRequest, StreamTokenScope } from './http/stream-tokens.js';
+export type { StreamTokenRequest } from './http/stream-tokens.js';
+export type { CallerRole, ViewerRole } from './protocol/rights.js';
+export type { StreamTokenScope } from './protocol/token-scopes.js';
 export type {
   IceServerEntry,
   IceServerOption,
@@ -39,7 +40,8 @@ export type {
   SessionDiagnostics,
   ViewerDiagnostics,
 } from './session/session-diagnostics.js';
-export type { SessionChange, StreamKitRouter } from './router.js';
+export type { SessionChange } from './session/render-options.js';
+export type { StreamKitRouter } from './router.js';
 export { createStreamKitRouter } from './router.js';
 export type { SessionEndReason } from './session/session-events.js';
 export type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';

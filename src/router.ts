@@ -4,6 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import { systemClock } from './base/clock.js';
 import { EncoderSelection } from './render/encode/encoder-selection.js';
 import { FrameTiming } from './render/encode/frame-timing.js';
+import { openSessionLimiter } from './render/limits/open-session-limiter.js';
+import { createOpenRestartingRender } from './render/restarting-render.js';
 import { openRemoteRenders, type RemoteRenders } from './render/remote-render.js';
 import { asError, StreamKitError } from './base/errors.js';
 import type { MachineLoad } from './base/machine-load.js';
@@ -27,7 +29,8 @@ import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
 import type { StreamTokenRequest } from './http/stream-tokens.js';
 import { StreamTokens } from './http/stream-tokens.js';
-import type { AttachOptions, UpgradableServer } from './http/websocket-upgrades.js';
+import type { UpgradableServer } from './http/upgrade-listeners.js';
+import type { AttachOptions } from './http/websocket-upgrades.js';
 import { WebSocketUpgrades } from './http/websocket-upgrades.js';
 import { whepRoutes } from './http/whep-routes.js';
 import { createRemoteControl } from './input/remote-control.js';
@@ -40,6 +43,8 @@ import { RouterMetrics } from './observe/router-metrics.js';
 import { publishSessionEvent } from './observe/session-channels.js';
 import type { ResolvedOptions, StreamKitOptions } from './options/stream-kit-options.js';
 import { resolveOptions } from './options/stream-kit-options.js';
+import { READY_SEGMENT } from './options/observability-options.js';
+import type { SessionChange } from './session/render-options.js';
 import { H264Payloader } from './render/packetize/h264-payloader.js';
 import { OpusPayloader } from './render/packetize/opus-payloader.js';
 import { Vp8Payloader } from './render/packetize/vp8-payloader.js';
@@ -79,9 +84,11 @@ export interface StreamKitRouter extends NodeHandler {
   fastify(): FastifyPlugin;
   /**
    * Takes the WebSockets of a server: `GET /:streamId/stream`. Upgrades never reach the middleware of a framework, so the
-   * path of the mount point is told here.
+   * path of the mount point is told here. To attach a server again at the same path changes nothing. An upgrade that no router
+   * takes, and nobody else listens for, is answered with 404.
    *
    * @returns what ends it; `close()` does so too. Idempotent.
+   * @throws StreamKitError `unavailable` after `close()`.
    */
   attach(server: UpgradableServer, options?: AttachOptions): () => void;
   /**
@@ -119,18 +126,15 @@ export interface StreamKitRouter extends NodeHandler {
    */
   close(): Promise<void>;
   /**
-   * Changes the size or the frame rate of a session that runs. Its viewers go on with a keyframe in the new size.
+   * Changes the size, the frame rate or the bit rate of a session that runs, as `PATCH /:streamId` does. Its viewers go on
+   * with a keyframe in the new size.
    *
-   * @param change - `resolution` ("1280x720") and `frameRate` (1-60) as in `renderOptions`; what is left out stays.
-   * @throws StreamKitError `no_such_session`, `bad_request`, `unavailable` before the page is captured.
+   * @param change - `resolution` ("1280x720"), `frameRate` and `maxBitrateBps` as in `renderOptions`; what is left out stays.
+   * @returns the values in force.
+   * @throws StreamKitError `no_such_session`, `bad_request`, also for an unknown key, `unavailable` before the page is
+   * captured.
    */
-  reconfigureSession(streamId: string, change: SessionChange): Promise<void>;
-}
-
-/** What can change of a session that runs. */
-export interface SessionChange {
-  readonly resolution?: string;
-  readonly frameRate?: number;
+  reconfigureSession(streamId: string, change: SessionChange): Promise<Required<SessionChange>>;
 }
 
 /** Bytes of a viewer's secret id. */
@@ -181,6 +185,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       clock,
     });
     const egressRefusals = new EgressRefusals();
+    const limiter = openSessionLimiter(resolved.sessionLimits, clock, logger.child({ room: 'render' }));
     renders = openRemoteRenders({
       launchOptions: resolved.puppeteerLaunchOptions,
       capture: resolved.capture,
@@ -190,10 +195,17 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       encoders,
       mediaPlane,
       sessionProcess: resolved.sessionProcess,
+      limiter,
       logger: logger.child({ room: 'render' }),
     });
     const parts: RouterParts = {
-      openRender: renders.open,
+      openRender: createOpenRestartingRender({
+        open: renders.open,
+        restart: resolved.restart,
+        launchLimitMs: resolved.launchTimeoutMs,
+        clock,
+        logger: logger.child({ room: 'render' }),
+      }),
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
       createAudioPayloader: () => new OpusPayloader(),
       createFrameTiming: () => new FrameTiming(),
@@ -304,8 +316,10 @@ export function composeRouter<TEnv>(
   const iceServers = new IceServerSource(options.iceServers, parts.clock, options.logger);
   const tokens =
     options.streamTokens === undefined ? undefined : new StreamTokens(options.streamTokens, parts.clock);
-  if (tokens !== undefined && options.validateRequest === undefined) {
-    options.logger.warn({}, 'stream tokens restrict nothing without validateRequest: all requests pass');
+  if (options.allowAnonymous) {
+    options.logger.warn({}, 'allowAnonymous is set: everybody may create a session');
+  } else if (options.validateRequest === undefined) {
+    options.logger.info({}, 'there is no validateRequest: only clients of this machine are answered');
   }
   const rates = createCallerRates(options.rateLimits, parts.clock);
   const onServerError = (thrown: unknown, streamId?: string, caller?: Caller): void => {
@@ -314,15 +328,19 @@ export function composeRouter<TEnv>(
     options.logger.error({ err: error, streamId, ...bindings }, 'request failed');
     reportError(error, streamId, caller?.context);
   };
-  const authorize = createAuthorize(options, tokens);
+  const authorize = createAuthorize(options, {
+    tokens,
+    creatorOf: (streamId) => registry.creatorOf(streamId) ?? recordings?.creatorOf(streamId),
+    logger: options.logger,
+  });
   const cors = new CorsPolicy(options.cors, (error) => {
     options.logger.error({ err: error }, 'cors.origins threw');
     reportError(error, undefined, undefined);
   });
   const handle = createRequestHandler({
-    openRoutes: options.health === undefined ? {} : healthRoutes(options.health.path, health),
-    routes: {
-      ...(options.metrics === undefined ? {} : metricsRoutes(options.metrics.path, metrics)),
+    handlers: {
+      ...(options.health === undefined ? {} : healthRoutes(health)),
+      ...(options.metrics === undefined ? {} : metricsRoutes(metrics)),
       ...sessionRoutes({
         registry,
         defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
@@ -336,7 +354,14 @@ export function composeRouter<TEnv>(
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),
     },
+    paths: {
+      ...(options.metrics === undefined ? {} : { readMetrics: options.metrics.path }),
+      ...(options.health === undefined
+        ? {}
+        : { readHealth: options.health.path, readReadiness: `${options.health.path}/${READY_SEGMENT}` }),
+    },
     authorize,
+    rates,
     cors,
     onServerError,
     onAnswered: (answered) => metrics.countRequest(answered),
@@ -346,7 +371,9 @@ export function composeRouter<TEnv>(
     clock: parts.clock,
     authorize,
     cors,
+    trustProxy: options.trustProxy,
     accept: async (streamId, caller, viewerId) => {
+      rates.takeJoin(caller);
       if (viewerId === undefined) registry.checkMayJoin(caller);
       return (await registry.open(streamId, caller)).prepareStream(caller, viewerId);
     },
@@ -393,8 +420,7 @@ export function composeRouter<TEnv>(
     metricsContentType: metrics.contentType,
     health,
     close: () => (closing ??= close()),
-    reconfigureSession: async (streamId: string, change: SessionChange) => {
-      await registry.page(streamId).reconfigure(change);
-    },
+    reconfigureSession: async (streamId: string, change: SessionChange) =>
+      registry.page(streamId).reconfigure(change),
   });
 }

@@ -19,6 +19,10 @@ constexpr double kBacklogSeconds = 2;
 constexpr int64_t kMaxReplayFrames = 600;
 /** Sound that could not be sent for this long is of no use. */
 constexpr int64_t kMaxAudioDelayUs = 200'000;
+/** Pictures that could not be sent for this long are dropped up to the next keyframe. */
+constexpr int64_t kMaxQueueAgeUs = 150'000;
+/** A frame that could be repaired only later than this after it was sent is given up. */
+constexpr int64_t kMaxRepairUs = 500'000;
 
 }  // namespace
 
@@ -38,8 +42,20 @@ Consumer::Consumer(uint32_t id, MediaTransport& transport, Producer& producer,
       waitsForKeyframe_(producer.video()) {}
 
 void Consumer::start(int64_t nowUs) {
-  if (!startReplay(-1)) {
+  if (video() && waitsForKeyframe_ && !paused_ && !startReplay()) {
+    requestKeyframe(nowUs);
+  }
+}
+
+void Consumer::requestKeyframe(int64_t nowUs) {
+  if (video() && keyframeBackoff_.request(nowUs)) {
     producer_.requestKeyframe(nowUs);
+  }
+}
+
+void Consumer::retryKeyframeRequest(int64_t nowUs) {
+  if (const auto dueUs = keyframeBackoff_.dueUs(); dueUs.has_value() && *dueUs <= nowUs && !paused_) {
+    requestKeyframe(nowUs);
   }
 }
 
@@ -58,7 +74,7 @@ void Consumer::skipToKeyframe(int64_t nowUs) {
   nextPayload_ = 0;
   if (video()) {
     waitsForKeyframe_ = true;
-    producer_.requestKeyframe(nowUs);
+    requestKeyframe(nowUs);
   }
 }
 
@@ -74,15 +90,14 @@ void Consumer::shed(int64_t nowUs) {
   producer_.congestion(nowUs);
 }
 
-void Consumer::onFrame(const EncodedFrame& frame, bool reachable, int64_t nowUs) {
+void Consumer::onFrame(const EncodedFrame& frame, const Outlet& outlet, int64_t nowUs) {
   const FrameHistory& history = producer_.history();
-  if (paused_) {
+  if (paused_ || !outlet.reachable) {
+    // Nobody is to make a keyframe for a viewer that it could not be sent to.
+    stats_->framesDropped += paused_ ? 0 : 1;
+    waitsForKeyframe_ = waitsForKeyframe_ || video();
     nextFrame_ = history.nextFrame();
     nextPayload_ = 0;
-    return;
-  }
-  if (!reachable) {
-    skipToKeyframe(nowUs);
     return;
   }
   if (waitsForKeyframe_) {
@@ -90,29 +105,57 @@ void Consumer::onFrame(const EncodedFrame& frame, bool reachable, int64_t nowUs)
       waitsForKeyframe_ = false;
       shed_ = false;
       nextFrame_ = frame.number;
+      keyframeBytes_ = frame.payloadBytes();
+      keyframeBackoff_.keyframeSent();
     } else if (shed_) {
       stats_->framesDropped += 1;
       nextFrame_ = history.nextFrame();
       if (!producer_.congested(nowUs)) {
         producer_.requestKeyframe(nowUs);
       }
-    } else if (!startReplay(-1)) {
+    } else if (!startReplay()) {
       stats_->framesDropped += 1;
       nextFrame_ = history.nextFrame();
-      // The request may have been lost on its way to the encoder; the policy keeps the repetitions apart.
-      producer_.requestKeyframe(nowUs);
+      // The request may have been lost on its way to the encoder.
+      requestKeyframe(nowUs);
     }
     return;
   }
-  const EncodedFrame* const next = history.frame(nextFrame_);
-  if (next == nullptr || history.bytesSince(*next) > maxBacklogBytes()) {
-    const int64_t behind = nextFrame_;
-    if (video() && startReplay(behind)) {
-      stats_->framesDropped += static_cast<uint64_t>(nextFrame_ - behind);
-    } else {
-      skipToKeyframe(nowUs);
-    }
+  if (frame.keyframe) {
+    keyframeBytes_ = frame.payloadBytes();
+    keyframeBackoff_.keyframeSent();
   }
+  const EncodedFrame* const next = history.frame(nextFrame_);
+  if (next != nullptr && history.bytesSince(*next) <= maxBacklogBytes() && !isTooOld(outlet, nowUs)) {
+    return;
+  }
+  const int64_t behind = nextFrame_;
+  if (video() && jumpToKeyframe(behind)) {
+    stats_->framesDropped += static_cast<uint64_t>(nextFrame_ - behind);
+  } else {
+    skipToKeyframe(nowUs);
+  }
+}
+
+int64_t Consumer::queueAgeUs(int64_t nowUs) const {
+  const EncodedFrame* const next = hasWork() ? producer_.history().frame(nextFrame_) : nullptr;
+  return next == nullptr ? 0 : nowUs - next->sentAtUs;
+}
+
+bool Consumer::isTooOld(const Outlet& outlet, int64_t nowUs) const {
+  // Frames that are replayed are old by nature. Sound that is too old is dropped as it is sent.
+  if (!video() || replaying()) {
+    return false;
+  }
+  const EncodedFrame* const next = producer_.history().frame(nextFrame_);
+  // A keyframe that has begun is sent to its end: whatever comes after it needs it. It holds up the frames
+  // behind it by the time that it takes, and they catch up.
+  if (next == nullptr ||
+      (next->keyframe && (nextPayload_ > 0 || next->number == producer_.history().lastKeyframeNumber()))) {
+    return false;
+  }
+  const double keyframeUs = static_cast<double>(keyframeBytes_) * 8 / outlet.pacedBps * 1e6;
+  return static_cast<double>(queueAgeUs(nowUs) - outlet.lagUs) > kMaxQueueAgeUs + keyframeUs;
 }
 
 uint64_t Consumer::maxBacklogBytes() const {
@@ -120,12 +163,10 @@ uint64_t Consumer::maxBacklogBytes() const {
                   static_cast<uint64_t>(parameters_.targetBitrateBps / 8 * kBacklogSeconds));
 }
 
-bool Consumer::startReplay(int64_t afterFrame) {
+bool Consumer::jumpToKeyframe(int64_t afterFrame) {
   const FrameHistory& history = producer_.history();
   const EncodedFrame* const keyframe = history.lastKeyframe();
-  // Any viewer that overflows may go on at a keyframe it has not reached yet; to begin with an old one is an
-  // option.
-  if (keyframe == nullptr || keyframe->number <= afterFrame || (afterFrame < 0 && !producer_.gopReplay()) ||
+  if (keyframe == nullptr || keyframe->number <= afterFrame ||
       history.bytesSince(*keyframe) > maxBacklogBytes() * 3 / 4 ||
       history.nextFrame() - keyframe->number > kMaxReplayFrames) {
     return false;
@@ -133,7 +174,16 @@ bool Consumer::startReplay(int64_t afterFrame) {
   waitsForKeyframe_ = false;
   nextFrame_ = keyframe->number;
   nextPayload_ = 0;
-  replayEnd_ = history.nextFrame();
+  keyframeBytes_ = keyframe->payloadBytes();
+  keyframeBackoff_.keyframeSent();
+  return true;
+}
+
+bool Consumer::startReplay() {
+  if (!producer_.gopReplay() || !jumpToKeyframe(-1)) {
+    return false;
+  }
+  replayEnd_ = producer_.history().nextFrame();
   return true;
 }
 
@@ -176,12 +226,21 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
     for (; nextPayload_ < count && burst.packets < maxPackets; nextPayload_ += 1) {
       fields.marker = video() && nextPayload_ + 1 == count;
       const Bytes payload = frame->payload(nextPayload_);
-      const int64_t index = sequence_.take(frame->firstPacket + nextPayload_, oldestPacket);
-      burst.packets += 1;
       // In the middle of a frame all are of one length, or else end a group.
       const bool padded = more && fields.marker;
-      burst.bytes += writer.writeRtp(header_, fields, index, {}, payload, padded, nowUs);
+      const size_t bytes = writer.writeRtp(header_, fields, sequence_.next(), {}, payload, padded, nowUs);
+      if (bytes == 0) {
+        break;
+      }
+      sequence_.sent(frame->firstPacket + nextPayload_, oldestPacket);
+      burst.packets += 1;
+      burst.bytes += bytes;
       payloadBytes += payload.size();
+    }
+    if (nextPayload_ < count && burst.packets < maxPackets) {
+      // A packet could not be written: the frame is of no use to the viewer.
+      skipToKeyframe(nowUs);
+      break;
     }
     if (nextPayload_ == count) {
       nextFrame_ += 1;
@@ -230,7 +289,7 @@ void Consumer::onReport(const ReportBlock& block, int64_t nowUs) {
 
 void Consumer::onPli(int64_t nowUs) {
   stats_->plisReceived += 1;
-  producer_.requestKeyframe(nowUs);
+  requestKeyframe(nowUs);
 }
 
 void Consumer::onFir(uint8_t commandSequence, int64_t nowUs) {
@@ -238,11 +297,11 @@ void Consumer::onFir(uint8_t commandSequence, int64_t nowUs) {
   // RFC 5104 section 4.3.1.2: the same command sequence number is a repetition of the same request.
   if (lastFirSequence_ != commandSequence) {
     lastFirSequence_ = commandSequence;
-    producer_.requestKeyframe(nowUs);
+    requestKeyframe(nowUs);
   }
 }
 
-bool Consumer::wantsResend(uint16_t sequenceNumber, int64_t nowUs) {
+std::optional<ResendQueue::Entry> Consumer::wantsResend(uint16_t sequenceNumber, int64_t nowUs) {
   if (resends_ == nullptr) {
     resends_ = std::make_unique<ResendLog>();
   }
@@ -250,28 +309,40 @@ bool Consumer::wantsResend(uint16_t sequenceNumber, int64_t nowUs) {
   const double intervalMs = std::clamp(stats_->rttMs.get(), kResendIntervalMinMs, kResendIntervalMaxMs);
   if (entry.sequenceNumber == sequenceNumber && entry.sentUs != INT64_MIN &&
       static_cast<double>(nowUs - entry.sentUs) < intervalMs * 1000) {
-    return false;
+    return std::nullopt;
   }
   const auto packet = sequence_.packetOf(sequenceNumber);
   if (!packet.has_value()) {
-    return false;
+    return std::nullopt;
   }
-  if (!producer_.history().packet(*packet, nowUs).has_value()) {
-    // The viewer has been away for longer than the history lasts. It would ask for the keyframe itself, but
-    // Chromium does so only every 3 s.
-    if (*packet >= producer_.history().lastKeyframePacket()) {
-      producer_.requestKeyframe(nowUs);
+  FrameHistory& history = producer_.history();
+  const bool beforeKeyframe = *packet < history.lastKeyframePacket();
+  const auto stored = history.packet(*packet, nowUs);
+  if (!stored.has_value() || isGivenUp(*stored->frame, nowUs)) {
+    // The viewer would ask for the keyframe itself, but Chromium does so only every 3 s.
+    if (!beforeKeyframe) {
+      requestKeyframe(nowUs);
     }
-    return false;
+    return std::nullopt;
+  }
+  if (beforeKeyframe && nextFrame_ > history.lastKeyframeNumber()) {
+    // It has the keyframe, or asks for the rest of it.
+    return std::nullopt;
   }
   entry = {nowUs, sequenceNumber};
-  return true;
+  return ResendQueue::Entry{this, stored->frame->sentAtUs, *packet, sequenceNumber};
+}
+
+bool Consumer::isGivenUp(const EncodedFrame& frame, int64_t nowUs) const {
+  const double onTheWayMs = std::max(0.0, stats_->rttMs.get()) / 2;
+  return frame.number >= replayEnd_ &&
+         nowUs - frame.sentAtUs + static_cast<int64_t>(onTheWayMs * 1000) > kMaxRepairUs;
 }
 
 Consumer::Burst Consumer::resend(PacketWriter& writer, uint16_t sequenceNumber, int64_t nowUs) {
   const auto packet = sequence_.packetOf(sequenceNumber);
   const auto stored = packet.has_value() ? producer_.history().packet(*packet, nowUs) : std::nullopt;
-  if (!stored.has_value() || !canResend()) {
+  if (!stored.has_value() || !canResend() || isGivenUp(*stored->frame, nowUs)) {
     return {};
   }
   // RFC 4588 section 4: the packet again under the RTX stream's own numbers, its original one in front.
@@ -280,8 +351,12 @@ Consumer::Burst Consumer::resend(PacketWriter& writer, uint16_t sequenceNumber, 
   RtpHeaderFields fields = headerOf(*stored->frame, stored->index);
   fields.ssrc = parameters_.rtxSsrc;
   fields.payloadType = parameters_.rtxPayloadType;
-  const size_t bytes = writer.writeRtp(header_, fields, rtxIndex_++, original,
+  const size_t bytes = writer.writeRtp(header_, fields, rtxIndex_, original,
                                        stored->frame->payload(stored->index), false, nowUs);
+  if (bytes == 0) {
+    return {};
+  }
+  rtxIndex_ += 1;
   stats_->packetsRetransmitted += 1;
   return {1, bytes};
 }

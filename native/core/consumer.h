@@ -5,8 +5,10 @@
 #include <optional>
 #include <string>
 
+#include "keyframe_backoff.h"
 #include "packet_writer.h"
 #include "producer.h"
+#include "resend_queue.h"
 #include "rtcp_parser.h"
 #include "sequence_runs.h"
 #include "stats.h"
@@ -62,7 +64,9 @@ class Consumer {
     return ssrc == parameters_.ssrc || (parameters_.rtxSsrc != 0 && ssrc == parameters_.rtxSsrc);
   }
 
-  /** The newcomer's beginning: the frames since the last keyframe where they may be replayed, else a request.
+  /**
+   * The viewer can be reached: it begins with the frames since the last keyframe if they may be replayed, and
+   * otherwise asks for a keyframe.
    */
   void start(int64_t nowUs);
   void pause() { paused_ = true; }
@@ -76,8 +80,19 @@ class Consumer {
    * keyframe.
    */
   void shed(int64_t nowUs);
-  /** A frame has come into the history. @param reachable whether the viewer's address is known */
-  void onFrame(const EncodedFrame& frame, bool reachable, int64_t nowUs);
+  /** How frames leave for the viewer now. */
+  struct Outlet {
+    /** The viewer's address is known. */
+    bool reachable;
+    /** What its pacer lets through. */
+    double pacedBps;
+    /** For how long the viewer has been waiting for the thread. */
+    int64_t lagUs;
+  };
+  /** A frame has come into the history. */
+  void onFrame(const EncodedFrame& frame, const Outlet& outlet, int64_t nowUs);
+  /** For how long the frame that is sent next has been waiting. */
+  int64_t queueAgeUs(int64_t nowUs) const;
 
   /** Frames wait to be sent. */
   bool hasWork() const {
@@ -95,6 +110,10 @@ class Consumer {
   void reportWhenDue(PacketWriter& writer, int64_t nowUs, uint32_t random);
   void sayBye(PacketWriter& writer);
 
+  /** A keyframe request that came too early may go out. */
+  void retryKeyframeRequest(int64_t nowUs);
+  std::optional<int64_t> keyframeRequestDueUs() const { return keyframeBackoff_.dueUs(); }
+
   // RTCP that names this consumer's media SSRC.
   void onReport(const ReportBlock& block, int64_t nowUs);
   void onPli(int64_t nowUs);
@@ -102,10 +121,10 @@ class Consumer {
   void onNack() { stats_->nacksReceived += 1; }
   bool canResend() const { return parameters_.rtxSsrc != 0 && !paused_; }
   /**
-   * Whether a NACK is to be answered; a packet is not sent again while the last copy may be under way. One
-   * that is gone is answered by a keyframe.
+   * What a NACK is to be answered by; nothing while the last copy may be under way, and nothing for a frame
+   * that would be repaired too late: that one is answered by a keyframe, unless one has been sent since.
    */
-  bool wantsResend(uint16_t sequenceNumber, int64_t nowUs);
+  std::optional<ResendQueue::Entry> wantsResend(uint16_t sequenceNumber, int64_t nowUs);
   Burst resend(PacketWriter& writer, uint16_t sequenceNumber, int64_t nowUs);
 
  private:
@@ -121,7 +140,13 @@ class Consumer {
   };
 
   uint64_t maxBacklogBytes() const;
-  bool startReplay(int64_t afterFrame);
+  /** @returns whether there is a keyframe after `afterFrame` from which the viewer can go on */
+  bool jumpToKeyframe(int64_t afterFrame);
+  bool startReplay();
+  bool isTooOld(const Outlet& outlet, int64_t nowUs) const;
+  /** It was sent too long ago for a repair to help. */
+  bool isGivenUp(const EncodedFrame& frame, int64_t nowUs) const;
+  void requestKeyframe(int64_t nowUs);
   RtpHeaderFields headerOf(const EncodedFrame& frame, uint32_t index) const;
 
   uint32_t id_;
@@ -141,6 +166,9 @@ class Consumer {
   bool waitsForKeyframe_;
   bool paused_ = false;
   bool shed_ = false;
+  /** Bytes of the last keyframe that this viewer was sent. */
+  uint64_t keyframeBytes_ = 0;
+  KeyframeBackoff keyframeBackoff_;
   int64_t reportDueUs_ = INT64_MIN;
   std::optional<uint8_t> lastFirSequence_;
 };

@@ -1,6 +1,24 @@
 #include "dtls_registry.h"
 
+#include <algorithm>
+
 namespace streamkit {
+namespace {
+
+/**
+ * Whether both are the same flight, sent again because nobody had the time to answer: a record that is
+ * repeated differs in its sequence number alone, which follows type, version and epoch (RFC 6347
+ * section 4.1).
+ */
+bool isRepetition(Bytes one, Bytes other) {
+  constexpr size_t kNumberAt = 5;
+  constexpr size_t kNumberEnd = 11;
+  return one.size() == other.size() && one.size() > kNumberEnd &&
+         std::equal(one.begin(), one.begin() + kNumberAt, other.begin()) &&
+         std::equal(one.begin() + kNumberEnd, one.end(), other.begin() + kNumberEnd);
+}
+
+}  // namespace
 
 void DtlsRegistry::start(uint32_t id, DtlsRole role, DtlsFingerprints fingerprints, int64_t nowUs) {
   Session& session = sessions_[id];
@@ -27,6 +45,10 @@ bool DtlsRegistry::receive(uint32_t id, Bytes datagram, int64_t nowUs) {
   if (session.endpoint != nullptr && session.endpoint->state() != DtlsEndpoint::State::kHandshaking &&
       session.waiting.empty()) {
     session.endpoint->receive(datagram, nowUs);
+    return true;
+  }
+  if (std::any_of(session.waiting.begin(), session.waiting.end(),
+                  [datagram](const auto& waiting) { return isRepetition(waiting, datagram); })) {
     return true;
   }
   if (session.waiting.size() >= kMaxWaiting) {
@@ -100,8 +122,9 @@ bool DtlsRegistry::receiveNext(uint32_t id, int64_t nowUs) {
   return true;
 }
 
-std::optional<int64_t> DtlsRegistry::advance(int64_t nowUs) {
-  for (size_t taken = 0; taken < kDatagramsPerTurn && !queue_.empty();) {
+std::optional<int64_t> DtlsRegistry::advance(int64_t nowUs, bool isBusy) {
+  const size_t most = isBusy ? kDatagramsPerBusyTurn : kDatagramsPerTurn;
+  for (size_t taken = 0; taken < most && !queue_.empty();) {
     const uint32_t id = queue_.front();
     queue_.pop_front();
     taken += receiveNext(id, nowUs) ? 1 : 0;

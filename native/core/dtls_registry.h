@@ -20,8 +20,10 @@ class DtlsRegistry {
   /** Datagrams of one viewer that wait, before its endpoint is started or for their turn; more are dropped.
    */
   static constexpr size_t kMaxWaiting = 8;
-  /** Datagrams of handshakes per `advance`. */
+  /** Datagrams of handshakes per `advance` when there is nothing else to do, and when media waits to be sent.
+   */
   static constexpr size_t kDatagramsPerTurn = 4;
+  static constexpr size_t kDatagramsPerBusyTurn = 1;
 
   explicit DtlsRegistry(DtlsEndpoint::Listener& listener) : listener_(listener) {}
 
@@ -35,8 +37,11 @@ class DtlsRegistry {
   /** See DtlsEndpoint::takeSrtp. */
   std::optional<SrtpSession> takeSrtp(uint32_t id);
 
-  /** @returns when to call again, or nothing until something comes */
-  std::optional<int64_t> advance(int64_t nowUs);
+  /**
+   * @param isBusy media waits to be sent
+   * @returns when to call again, or nothing until something comes
+   */
+  std::optional<int64_t> advance(int64_t nowUs, bool isBusy);
 
  private:
   struct Session {

@@ -92,6 +92,11 @@ class Endpoint {
   bool settledOn(int socket, const SocketAddress& address) const {
     return settled_ && selected_ == SelectedPair{socket, address};
   }
+  /** Media has nowhere to go until a pair is nominated again. */
+  void loseConsent() {
+    selected_.reset();
+    settled_ = false;
+  }
   void replaceLocal(std::string ufrag, std::string password);
   void replaceRemote(std::string ufrag, std::string password);
 

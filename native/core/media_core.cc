@@ -85,6 +85,13 @@ void MediaCore::askForConsent(int64_t nowUs) {
   while (const auto due = consents_.take(nowUs, static_cast<uint32_t>(random_()))) {
     Endpoint* const endpoint = endpoints_.find(due->endpoint);
     if (due->lost) {
+      // RFC 7675 section 5.1: without consent nothing more may be sent there.
+      if (endpoint != nullptr) {
+        endpoint->loseConsent();
+        if (endpoint->transport != nullptr) {
+          endpoint->transport->unselect();
+        }
+      }
       listener_.onConsentLost(due->consent);
     } else if (endpoint != nullptr && !due->request.empty()) {
       const auto& [socket, to] = due->pair;
@@ -135,6 +142,8 @@ void MediaCore::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int64
     for (Consumer* consumer : producer->consumers()) {
       consumer->skipToKeyframe(nowUs);
     }
+    // No viewer's fault: nobody has to wait for a request of its own.
+    producer->requestKeyframe(nowUs);
   }
   frame.captureTime = time_.ntpOf(frame.captureTimeUs);
   const EncodedFrame& stored = producer->push(std::move(frame), nowUs);
@@ -143,7 +152,10 @@ void MediaCore::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int64
     if (transport.lagUs(nowUs) > kMaxLagUs) {
       consumer->shed(nowUs);
     }
-    consumer->onFrame(stored, transport.reachable(), nowUs);
+    consumer->onFrame(stored, {transport.reachable(), transport.pacedBps(), transport.lagUs(nowUs)}, nowUs);
+    if (const auto due = consumer->keyframeRequestDueUs()) {
+      schedule_.at(transport, *due);
+    }
     if (!consumer->hasWork()) {
       continue;
     }
@@ -193,7 +205,7 @@ bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, SrtpSession sr
   auto transport = std::make_unique<MediaTransport>(id, endpointId, std::move(srtp.sender),
                                                     std::move(srtp.receiver), std::move(stats), services);
   if (endpoint->selected().has_value()) {
-    transport->select(*endpoint->selected());
+    transport->select(*endpoint->selected(), 0);
   }
   endpoint->transport = transport.get();
   transports_[id] = std::move(transport);
@@ -229,14 +241,8 @@ bool MediaCore::consume(uint32_t id, uint32_t transportId, uint32_t producerId,
                         int64_t nowUs) {
   MediaTransport* const transport = findTransport(transportId);
   Producer* const producer = findProducer(producerId);
-  if (transport == nullptr || producer == nullptr) {
+  if (transport == nullptr || producer == nullptr || !transport->admits(parameters)) {
     return false;
-  }
-  for (const Consumer* other : transport->consumers()) {
-    // The SSRCs of a transport must differ: they are its SRTP nonces.
-    if (other->owns(parameters.ssrc) || (parameters.rtxSsrc != 0 && other->owns(parameters.rtxSsrc))) {
-      return false;
-    }
   }
   const Consumer::FirstIndices first{firstIndex(*transport, parameters.ssrc),
                                      firstIndex(*transport, parameters.rtxSsrc)};
@@ -244,7 +250,9 @@ bool MediaCore::consume(uint32_t id, uint32_t transportId, uint32_t producerId,
       std::make_unique<Consumer>(id, *transport, *producer, parameters, time_, first, std::move(stats));
   transport->add(consumer.get());
   producer->add(consumer.get());
-  consumer->start(nowUs);
+  if (transport->reachable()) {
+    consumer->start(nowUs);
+  }
   if (consumer->hasWork()) {
     schedule_.now(*transport, nowUs);
   }
@@ -352,7 +360,7 @@ void MediaCore::receiveStun(int socket, const SocketAddress& from, MutableBytes 
 
 void MediaCore::select(Endpoint& endpoint, int64_t nowUs) {
   if (endpoint.transport != nullptr && endpoint.selected().has_value()) {
-    endpoint.transport->select(*endpoint.selected());
+    endpoint.transport->select(*endpoint.selected(), nowUs);
     schedule_.now(*endpoint.transport, nowUs);
   }
 }
@@ -367,6 +375,8 @@ void MediaCore::receiveRtcp(const SocketAddress& from, MutableBytes data, int64_
   transport->receiveRtcp(data, nowUs);
   if (transport->resends()) {
     schedule_.now(*transport, nowUs);
+  } else if (const auto due = transport->keyframeRequestDueUs()) {
+    schedule_.at(*transport, *due);
   }
 }
 
@@ -416,7 +426,7 @@ std::optional<int64_t> MediaCore::advance(int64_t nowUs, size_t maxPackets) {
       schedule_.at(*entry, *dueUs);
     }
   }
-  if (const auto due = dtls_.advance(nowUs)) {
+  if (const auto due = dtls_.advance(nowUs, schedule_.anyReady())) {
     earliest(*due);
   }
   if (schedule_.anyReady()) {

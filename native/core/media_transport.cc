@@ -10,8 +10,13 @@ namespace {
 constexpr int64_t kBlockedRetryUs = 2'000;
 /** Ordinary frames go out whole up to this many packets. */
 constexpr size_t kMaxRushPackets = 64;
-/** A replay goes at ten times the target bitrate, for a newcomer waits for it: 2.5 / 0.25. */
-constexpr double kReplayWeight = 0.25;
+/**
+ * Until the viewer has answered, nothing is known of its link: what it is sent first is a keyframe, which it
+ * waits for.
+ */
+constexpr double kStartBitrateBps = 6'000'000;
+/** A replay goes at twice the rate, for a newcomer waits for it. */
+constexpr double kReplayWeight = 0.5;
 constexpr int64_t kRembIntervalUs = 200'000;
 
 }  // namespace
@@ -43,8 +48,36 @@ void MediaTransport::remove(Consumer* consumer) {
     retiredIndices_[consumer->parameters().rtxSsrc] = next.rtx;
   }
   std::erase(consumers_, consumer);
+  turn_ = 0;
   resends_.forget(consumer);
   targetBitrateChanged();
+}
+
+void MediaTransport::select(const SelectedPair& pair, int64_t nowUs) {
+  pair_ = pair;
+  for (Consumer* consumer : consumers_) {
+    consumer->start(nowUs);
+  }
+}
+
+bool MediaTransport::admits(const ConsumerParameters& parameters) const {
+  const auto inUse = [this](uint32_t ssrc) {
+    return std::any_of(consumers_.begin(), consumers_.end(),
+                       [ssrc](const Consumer* each) { return each->owns(ssrc); });
+  };
+  const bool hasRtx = parameters.rtxSsrc != 0;
+  return parameters.ssrc != parameters.rtxSsrc && !inUse(parameters.ssrc) &&
+         !(hasRtx && inUse(parameters.rtxSsrc)) && retiredIndices_.size() + 2 * consumers_.size() < kMaxSsrcs;
+}
+
+std::optional<int64_t> MediaTransport::keyframeRequestDueUs() const {
+  std::optional<int64_t> dueUs;
+  for (const Consumer* consumer : consumers_) {
+    if (const auto due = consumer->keyframeRequestDueUs()) {
+      dueUs = std::min(dueUs.value_or(*due), *due);
+    }
+  }
+  return dueUs;
 }
 
 std::optional<int64_t> MediaTransport::nextIndexOf(uint32_t ssrc) const {
@@ -57,7 +90,8 @@ void MediaTransport::targetBitrateChanged() {
   for (const Consumer* consumer : consumers_) {
     sumBps += consumer->parameters().targetBitrateBps;
   }
-  pacer_.setTargetBitrate(sumBps);
+  pacer_.setTargetBitrate(heard_ ? sumBps : std::max(sumBps, kStartBitrateBps));
+  resendBudget_.setBitrate(sumBps);
 }
 
 void MediaTransport::receiveRtcp(MutableBytes packet, int64_t nowUs) {
@@ -70,6 +104,10 @@ void MediaTransport::receiveRtcp(MutableBytes packet, int64_t nowUs) {
   if (!compound.has_value()) {
     services_.planeStats.droppedSrtcpAuthentication += 1;
     return;
+  }
+  if (!heard_) {
+    heard_ = true;
+    targetBitrateChanged();
   }
   receivedAtUs_ = nowUs;
   nackItemsLeft_ = kMaxNackItems;
@@ -93,26 +131,33 @@ std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size
   writer_.batch().begin(pair_.socket, pair_.remote);
   // Sound takes the last place of the video's burst and goes with it in one call; before a burst that does
   // not fit into one it goes first, and does not wait behind it on the way.
-  const VideoTurn turn = nextVideo(nowUs);
+  VideoTurn turn = nextVideo(nowUs);
   const bool ridesAlong =
       turn.consumer != nullptr && resends_.empty() && turn.packets < PacketBatch::kMaxGroupPackets;
   if (!ridesAlong) {
     packets += pumpSound(nowUs, random);
   }
-  packets += pumpResends(nowUs);
-  if (resends_.empty()) {
-    packets += pumpVideo(turn, ridesAlong && soundWaits(), nowUs);
+  // The budget keeps retransmissions from holding up what is live.
+  if (const size_t resent = pumpResends(nowUs); resent > 0) {
+    packets += resent;
+    turn = nextVideo(nowUs);
   }
+  packets += pumpVideo(turn, ridesAlong && soundWaits(), nowUs);
   if (ridesAlong) {
     packets += pumpSound(nowUs, random);
   }
   for (Consumer* consumer : consumers_) {
     if (consumer->video()) {
       consumer->reportWhenDue(writer_, nowUs, random);
+      consumer->retryKeyframeRequest(nowUs);
     }
   }
   writer_.batch().flush();
-  return hasWork() ? std::optional(pacer_.dueUs(nowUs)) : std::nullopt;
+  std::optional<int64_t> dueUs = keyframeRequestDueUs();
+  if (hasWork()) {
+    dueUs = std::min(dueUs.value_or(INT64_MAX), pacer_.dueUs(nowUs));
+  }
+  return dueUs;
 }
 
 bool MediaTransport::soundWaits() const {
@@ -126,6 +171,7 @@ size_t MediaTransport::pumpSound(int64_t nowUs, uint32_t random) {
     if (!consumer->video() && consumer->hasWork()) {
       const auto burst = consumer->sendBurst(writer_, PacketBatch::kMaxGroupPackets, false, nowUs);
       pacer_.sent(burst.bytes, nowUs);
+      resendBudget_.sent(burst.bytes);
       packets += burst.packets;
       consumer->reportWhenDue(writer_, nowUs, random);
     }
@@ -138,11 +184,16 @@ size_t MediaTransport::pumpResends(int64_t nowUs) {
   if (resends_.empty() || !pacer_.mayRush(nowUs)) {
     return 0;
   }
-  while (!resends_.empty() && packets < Pacer::kBurstPackets) {
+  while (!resends_.empty() && packets < Pacer::kBurstPackets && resendBudget_.allows()) {
     const ResendQueue::Entry entry = resends_.pop();
     const auto burst = entry.consumer->resend(writer_, entry.sequenceNumber, nowUs);
     pacer_.sent(burst.bytes, nowUs);
+    resendBudget_.resent(burst.bytes);
     packets += burst.packets;
+  }
+  if (!resendBudget_.allows()) {
+    // What the budget does not cover is not kept: the viewer asks again for what it still wants.
+    resends_.clear();
   }
   return packets;
 }
@@ -170,6 +221,7 @@ size_t MediaTransport::pumpVideo(VideoTurn turn, bool more, int64_t nowUs) {
     const double weight = turn.consumer->replaying() ? kReplayWeight : 1;
     const auto burst = turn.consumer->sendBurst(writer_, std::max<size_t>(turn.packets, 1), more, nowUs);
     pacer_.sent(burst.bytes, nowUs, weight);
+    resendBudget_.sent(burst.bytes);
     packets += burst.packets;
     videoSentUs_ = nowUs;
     turn_ += 1;
@@ -208,8 +260,8 @@ void MediaTransport::onNack(uint32_t ssrc, Bytes items) {
   const size_t count = std::min(items.size() / kNackItemBytes, nackItemsLeft_);
   nackItemsLeft_ -= count;
   forEachNacked(items.first(count * kNackItemBytes), [&](uint16_t sequenceNumber) {
-    if (!resends_.full() && consumer->wantsResend(sequenceNumber, receivedAtUs_)) {
-      resends_.push({consumer, sequenceNumber});
+    if (const auto entry = consumer->wantsResend(sequenceNumber, receivedAtUs_)) {
+      resends_.push(*entry);
     }
   });
 }

@@ -9,6 +9,7 @@
 #include "pacer.h"
 #include "packet_writer.h"
 #include "pump_schedule.h"
+#include "resend_budget.h"
 #include "resend_queue.h"
 #include "rtcp_parser.h"
 #include "srtcp_receiver.h"
@@ -58,6 +59,8 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   /** NACK items of one datagram that are looked at, each of up to 17 packets; the viewer asks for the rest
    * again. */
   static constexpr size_t kMaxNackItems = 128;
+  /** SSRCs under one pair of keys. */
+  static constexpr size_t kMaxSsrcs = 512;
 
   MediaTransport(uint32_t id, uint32_t endpoint, SrtpSender sender, SrtcpReceiver receiver,
                  std::shared_ptr<TransportStats> stats, const Services& services);
@@ -66,11 +69,20 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   uint32_t endpoint() const { return endpoint_; }
   const std::vector<Consumer*>& consumers() const { return consumers_; }
   bool reachable() const { return pair_.socket >= 0; }
-  void select(const SelectedPair& pair) { pair_ = pair; }
+  /** Consumers that could not be reached until now begin. */
+  void select(const SelectedPair& pair, int64_t nowUs);
+  /** The viewer has withdrawn its consent: nothing is sent until a pair is selected again. */
+  void unselect() { pair_ = {}; }
 
   void add(Consumer* consumer);
   /** Says BYE for it. */
   void remove(Consumer* consumer);
+  /**
+   * Whether the streams may have these SSRCs: both must differ from each other and from those in use, for
+   * they are SRTP nonces. The counts of those used before are kept as long as the keys, so there may not be
+   * too many.
+   */
+  bool admits(const ConsumerParameters& parameters) const;
   /** Where an SSRC's counts are to go on that was used under these keys before. */
   std::optional<int64_t> nextIndexOf(uint32_t ssrc) const;
   void targetBitrateChanged();
@@ -82,8 +94,12 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   int64_t soundDueUs(int64_t nowUs) const {
     return nowUs - videoSentUs_ < kVideoRecentUs ? nowUs + kSoundWaitUs : nowUs;
   }
+  /** What the pacer lets through, bit/s. */
+  double pacedBps() const { return pacer_.bitrateBps(); }
   /** Retransmissions wait. */
   bool resends() const { return !resends_.empty(); }
+  /** When the next keyframe request that came too early may go out. */
+  std::optional<int64_t> keyframeRequestDueUs() const;
   /**
    * Sends what may be sent now: retransmissions, a burst of video, and sound.
    * @param packets is increased by what was sent
@@ -128,8 +144,11 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   int64_t videoSentUs_ = INT64_MIN / 2;
   Pacer pacer_;
   ResendQueue resends_;
+  ResendBudget resendBudget_;
   std::unordered_map<uint32_t, int64_t> retiredIndices_;
 
+  /** The viewer has sent authentic RTCP. */
+  bool heard_ = false;
   int64_t receivedAtUs_ = 0;
   /** Of the datagram that is being read. */
   size_t nackItemsLeft_ = 0;

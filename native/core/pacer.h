@@ -29,6 +29,8 @@ class Pacer {
     bytesPerUs_ = std::max(bitrateBps, kMinBitrateBps) * kRateFactor / 8 / 1'000'000;
   }
 
+  /** What it lets through, bit/s. */
+  double bitrateBps() const { return bytesPerUs_ * 8 * 1'000'000; }
   bool mayBurst(int64_t nowUs) { return leakedLevel(nowUs) <= 0; }
   bool mayRush(int64_t nowUs) { return leakedLevel(nowUs) <= kRushMaxUs * bytesPerUs_; }
   /** @param weight below 1 for what is to go faster than the rate */

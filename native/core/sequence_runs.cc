@@ -4,12 +4,12 @@
 
 namespace streamkit {
 
-int64_t SequenceRuns::take(int64_t packet, int64_t oldestPacket) {
+void SequenceRuns::sent(int64_t packet, int64_t oldestPacket) {
   if (runs_.empty() || runs_.back().firstPacket - runs_.back().firstSent != packet - sent_) {
     runs_.push_back({sent_, packet});
     forget(oldestPacket);
   }
-  return sent_++;
+  sent_ += 1;
 }
 
 std::optional<int64_t> SequenceRuns::packetOf(uint16_t sequenceNumber) const {

@@ -17,14 +17,16 @@ class SequenceRuns {
   explicit SequenceRuns(int64_t first) : first_(first), sent_(first) {}
 
   /**
-   * Takes the next full count (the sequence number is its lower 16 bits, the roll-over counter what is above)
-   * for `packet` of the source.
+   * Full count of the packet that comes next: the sequence number is its lower 16 bits, the roll-over counter
+   * what is above.
+   */
+  int64_t next() const { return sent_; }
+
+  /**
+   * `packet` of the source went out under `next()`.
    * @param oldestPacket runs that end before it are forgotten
    */
-  int64_t take(int64_t packet, int64_t oldestPacket);
-
-  /** Full count of the packet that comes next. */
-  int64_t next() const { return sent_; }
+  void sent(int64_t packet, int64_t oldestPacket);
 
   /** The packet of the source that went out under `sequenceNumber`; nothing where none did, or too long ago.
    */

@@ -79,8 +79,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     server.registry.send(1, Bytes(data, size));
     nowUs += 150'000;
-    server.registry.advance(nowUs);
-    client.registry.advance(nowUs);
+    server.registry.advance(nowUs, false);
+    client.registry.advance(nowUs, false);
   }
   return 0;
 }

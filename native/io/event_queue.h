@@ -45,7 +45,8 @@ struct Event {
 class EventQueue final : public IoThread::Listener {
  public:
   static constexpr size_t kMaxEvents = 8192;
-  /** Of one endpoint or transport: what a controller sends in half a second in which JavaScript stands still. */
+  /** Of one endpoint or transport: what a controller sends in half a second in which JavaScript stands still.
+   */
   static constexpr size_t kMaxEventsOfOne = 512;
 
   /** @param wake is called on the core's thread where the queue was empty */

@@ -152,7 +152,7 @@ size_t UdpSocket::trySend(const SocketAddress& to, Bytes datagrams, size_t segme
   if (datagrams.size() <= segmentBytes) {
     return sendOne(to, datagrams, stats);
   }
-  if (!segments_) {
+  if (!segments_ || unsegmented_.contains(to)) {
     return sendEach(to, datagrams, segmentBytes, stats);
   }
   int error = 0;
@@ -174,6 +174,11 @@ size_t UdpSocket::trySend(const SocketAddress& to, Bytes datagrams, size_t segme
   const size_t done = sendEach(to, datagrams, segmentBytes, stats);
   if ((error == EIO || error == EOPNOTSUPP) && stats.packetsSent > before) {
     segments_ = false;
+  } else if (error == EINVAL || error == EMSGSIZE) {
+    if (unsegmented_.size() >= kMaxUnsegmented) {
+      unsegmented_.clear();
+    }
+    unsegmented_.insert(to);
   }
   return done;
 }

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "../core/bytes.h"
@@ -87,6 +88,12 @@ class UdpSocket {
   bool segments_ = false;
   std::deque<Waiting> backlog_;
   size_t backlogBytes_ = 0;
+  /**
+   * Viewers whose path does not take segments of the size that was tried: each try costs a call that fails.
+   * Forgotten all at once when there are too many, and tried again.
+   */
+  static constexpr size_t kMaxUnsegmented = 1024;
+  std::unordered_set<SocketAddress, SocketAddressHash> unsegmented_;
   std::vector<Received> received_;
 };
 

@@ -145,4 +145,22 @@ TEST("a consent that is ended, or whose endpoint is closed, is neither asked for
   EXPECT(ended.asked().empty());
 }
 
+TEST("a viewer that has not answered for too long is sent nothing more until a pair is selected again") {
+  ConsentBench bench;
+  bench.createVideo();
+  bench.consumeVideo();
+  bench.sendVideo(1, true);
+  bench.run(31 * kSecondUs);
+  EXPECT_EQ(bench.events.consentsLost.size(), 1);
+  bench.video().clear();
+  bench.sendVideo(1, true);
+  bench.run(kSecondUs);
+  EXPECT_EQ(bench.video().size(), 0);
+  // The same pair as before.
+  bench.select(bench.viewer);
+  bench.sendVideo(1, true);
+  bench.run(kSecondUs);
+  EXPECT_EQ(bench.video().size(), 1);
+}
+
 }  // namespace streamkit::test

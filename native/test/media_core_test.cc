@@ -74,6 +74,7 @@ TEST("a keyframe is spread at 2.5 times the target, and an ordinary frame goes o
   bench.connect();
   bench.createVideo();
   bench.consumeVideo(4e6);
+  bench.answer();
   bench.sendVideo(80, true);
   bench.run(400'000);
   EXPECT_EQ(bench.video().size(), 80);
@@ -159,18 +160,23 @@ TEST("sound leaves with the next burst of video, in one call, or alone where non
   }
 }
 
-TEST("a newcomer waits for a keyframe, and keeps asking") {
+TEST("a newcomer waits for a keyframe, and keeps asking, ever more seldom") {
   Bench bench;
   bench.connect();
   bench.createVideo();
   bench.sendVideo(2, true);
   bench.consumeVideo();
-  for (int i = 0; i < 30; i += 1) {
-    bench.sendVideo(2, false);
-    bench.run(33'333);
+  const int64_t joinedUs = bench.nowUs;
+  for (const int64_t askedAfterUs : {0, 1'000'000, 3'000'000, 7'000'000, 11'000'000}) {
+    const int before = bench.events.keyframesWanted[Bench::kVideo];
+    while (bench.nowUs < joinedUs + askedAfterUs + 100'000) {
+      EXPECT(bench.nowUs > joinedUs + askedAfterUs || bench.events.keyframesWanted[Bench::kVideo] == before);
+      bench.sendVideo(2, false);
+      bench.run(33'333);
+    }
+    EXPECT_EQ(bench.events.keyframesWanted[Bench::kVideo], askedAfterUs == 0 ? 1 : before + 1);
   }
   EXPECT_EQ(bench.video().size(), 0);
-  EXPECT(bench.events.keyframesWanted[Bench::kVideo] >= 3);
   bench.sendVideo(2, true);
   bench.run(50'000);
   EXPECT_EQ(bench.video().size(), 2);

@@ -76,13 +76,14 @@ TEST("sequence numbers compare across the wrap") {
 TEST("runs map a viewer's numbers to the source's packets, across gaps, a replay and the wrap") {
   SequenceRuns runs(0x7ffe);
   for (int64_t packet = 100; packet < 110; packet += 1) {
-    runs.take(packet, 0);
+    runs.sent(packet, 0);
   }
   for (int64_t packet = 500; packet < 70'000; packet += 1) {
-    runs.take(packet, 90);
+    runs.sent(packet, 90);
   }
   // Back in the source: as a replay for a viewer that has fallen behind.
-  EXPECT_EQ(runs.take(69'000, 90), 0x7ffe + 10 + 69'500);
+  EXPECT_EQ(runs.next(), 0x7ffe + 10 + 69'500);
+  runs.sent(69'000, 90);
   EXPECT_EQ(runs.packetOf(static_cast<uint16_t>(0x7ffe + 10 + 69'500)).value_or(-1), 69'000);
   EXPECT_EQ(runs.packetOf(static_cast<uint16_t>(0x7ffe + 10 + 69'499)).value_or(-1), 69'999);
   EXPECT(!runs.packetOf(static_cast<uint16_t>(0x7ffe + 10 + 69'501)).has_value());
@@ -91,7 +92,7 @@ TEST("runs map a viewer's numbers to the source's packets, across gaps, a replay
 TEST("a number that was never sent maps to nothing") {
   SequenceRuns runs(5);
   EXPECT(!runs.packetOf(5).has_value());
-  runs.take(0, 0);
+  runs.sent(0, 0);
   EXPECT_EQ(runs.packetOf(5).value_or(-1), 0);
   EXPECT(!runs.packetOf(4).has_value());
   EXPECT(!runs.packetOf(6).has_value());
@@ -100,7 +101,7 @@ TEST("a number that was never sent maps to nothing") {
 TEST("the runs kept are bounded") {
   SequenceRuns runs(0);
   for (int64_t packet = 0; packet < 100'000; packet += 2) {
-    runs.take(packet, 0);
+    runs.sent(packet, 0);
   }
   EXPECT_EQ(runs.packetOf(static_cast<uint16_t>(49'999)).value_or(-1), 99'998);
   EXPECT(!runs.packetOf(static_cast<uint16_t>(49'999 - SequenceRuns::kMaxRuns - 1)).has_value());

@@ -8,6 +8,7 @@
 #include "core/srtcp_receiver.h"
 #include "core/srtp_sender.h"
 #include "srtp_receiver.h"
+#include "test.h"
 
 namespace streamkit::test {
 
@@ -128,6 +129,8 @@ class Bench {
   void receive(Bytes datagram) { receiveFrom(viewer, datagram); }
   void receiveFrom(const SocketAddress& from, Bytes datagram);
   void sendRtcp(Bytes compound);
+  /** An empty receiver report: the viewer is there. */
+  void answer() { sendRtcp(fromHex("80c90001 00000001")); }
   void nack(const std::vector<uint16_t>& sequenceNumbers);
 
   /** In the order of their arrival; retransmissions are restored. */

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 
 import type { Logger, StreamKitOptions } from '../index.js';
 import { createDemoServer } from './server.js';
-import { checkTerminalHost } from './terminal-access.js';
+import { checkHost } from './host-access.js';
 
 const USAGE = `Usage: stream-kit-server [options]
        stream-kit-server doctor [--encoder-device <device>]
@@ -20,6 +20,8 @@ With "doctor": tells what of this machine can be used, encoders first, and ends.
   --encoder-device <device>  Render node or number of the GPU that encodes. Default: the first
   --udp-port <number>  UDP port of all media; 0 for any that is free. Default: 0
   --announced-address <address>  Public address of this machine behind a NAT; may be given again
+  --allow-anonymous  Lets everybody who reaches the server use it: one session per address. Without it, and without
+                    validateRequest in the configuration, only clients of this machine are answered
   --terminal        Lets visitors of this machine open terminals: shells with the rights of this user
   --config <file>   Module whose default export holds options of the router; those above go before them
   --verbose         Log everything, not only warnings and errors
@@ -47,6 +49,7 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
       'encoder-device': { type: 'string' },
       'udp-port': { type: 'string' },
       'announced-address': { type: 'string', multiple: true },
+      'allow-anonymous': { type: 'boolean', default: false },
       terminal: { type: 'boolean', default: false },
       config: { type: 'string' },
       verbose: { type: 'boolean', default: false },
@@ -76,20 +79,17 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
   }
   const announcedAddresses = values['announced-address'];
   const configured = values.config === undefined ? {} : await configuration(values.config);
-  if (values.terminal) checkTerminalHost(values.host, configured);
-  return {
-    port: portOf(values.port),
-    host: values.host,
-    router: {
-      ...configured,
-      ...(values.terminal ? { terminal: { ...configured.terminal, enabled: true } } : {}),
-      ...(capture === undefined ? {} : { capture }),
-      ...(encoderDevice === undefined ? {} : { encoderDevice }),
-      ...(values['udp-port'] === undefined ? {} : { udpPort: portOf(values['udp-port']) }),
-      ...(announcedAddresses === undefined ? {} : { announcedAddresses }),
-    },
-    verbose: values.verbose,
+  const router: StreamKitOptions = {
+    ...configured,
+    ...(values['allow-anonymous'] ? { allowAnonymous: true } : {}),
+    ...(values.terminal ? { terminal: { ...configured.terminal, enabled: true } } : {}),
+    ...(capture === undefined ? {} : { capture }),
+    ...(encoderDevice === undefined ? {} : { encoderDevice }),
+    ...(values['udp-port'] === undefined ? {} : { udpPort: portOf(values['udp-port']) }),
+    ...(announcedAddresses === undefined ? {} : { announcedAddresses }),
   };
+  checkHost(values.host, router);
+  return { port: portOf(values.port), host: values.host, router, verbose: values.verbose };
 }
 
 function portOf(text: string): number {

@@ -8,7 +8,7 @@ import express, { type Express } from 'express';
 
 import { createStreamKitRouter, type StreamKitOptions, type StreamKitRouter } from '../index.js';
 import { isOwnAddress } from '../egress/own-address.js';
-import { guardTerminals, terminalOffer } from './terminal-access.js';
+import { terminalOffer } from './host-access.js';
 
 /** Options of {@link createDemoServer}. */
 export interface DemoServerOptions {
@@ -48,7 +48,7 @@ export function createDemoServer(options: DemoServerOptions = {}): DemoServer {
         return port === bound?.port && isOwnAddress(address);
       },
     },
-    ...guardTerminals(options.router ?? {}),
+    ...options.router,
   });
   router.attach(server, { path: '/stream' });
   app.disable('x-powered-by');

@@ -15,6 +15,7 @@ import type { Logger } from '../base/logger.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
 import { EgressDialer, Refusal, systemResolve, type DialLimits, type ResolveName } from './egress-dialer.js';
 import { carryTunnel, type TunnelRules } from './egress-tunnel.js';
+import { isOwnPeer } from './peer-user.js';
 
 /** Header by which the proxy says why there is no answer (RFC 9209); one from elsewhere does not pass. */
 export const PROXY_STATUS = 'proxy-status';
@@ -60,7 +61,8 @@ const ERROR_TYPES: Readonly<Record<string, string>> = {
 /**
  * The only way out for the page of one session: an HTTP proxy (RFC 9110 section 7.2, CONNECT of section 9.3.6) on a
  * loopback port, which connects to nothing but addresses that it has itself resolved and checked. So a redirect, a name
- * that changes its address, or another way to write one, gets no further than a plain request.
+ * that changes its address, or another way to write one, gets no further than a plain request. Other users of this
+ * machine are refused: Chromium can send no credentials that they could not read from its command line.
  */
 export class EgressProxy {
   readonly #policy: TargetPolicy;
@@ -69,6 +71,9 @@ export class EgressProxy {
   readonly #server: Server;
   /** What a client's connection leads to ends with it. */
   readonly #clients = new Set<Duplex>();
+  /** Whether a connection comes from a process of our own user. */
+  readonly #own = new WeakMap<Duplex, Promise<boolean>>();
+  readonly #isOwnPeer: typeof isOwnPeer;
 
   private constructor(
     policy: TargetPolicy,
@@ -76,7 +81,9 @@ export class EgressProxy {
     resolve: ResolveName,
     limits: EgressLimits,
     onRefused: ((errorType: string) => void) | undefined,
+    ofOwnUser: typeof isOwnPeer,
   ) {
+    this.#isOwnPeer = ofOwnUser;
     this.#policy = policy;
     this.#limits = limits;
     this.#dialer = new EgressDialer(policy, logger, resolve, limits, onRefused);
@@ -88,6 +95,10 @@ export class EgressProxy {
     });
     this.#server.on('connection', (socket) => {
       this.#clients.add(socket);
+      this.#own.set(
+        socket,
+        this.#isOwnPeer(socket).catch(() => false),
+      );
       socket.on('error', () => undefined);
       socket.once('close', () => this.#clients.delete(socket));
     });
@@ -99,6 +110,7 @@ export class EgressProxy {
    * Listens on a port of its own.
    *
    * @param resolve - default: the resolver of the system.
+   * @param ofOwnUser - default: {@link isOwnPeer}.
    */
   static async open(
     policy: TargetPolicy,
@@ -106,8 +118,16 @@ export class EgressProxy {
     resolve: ResolveName = systemResolve,
     limits: Partial<EgressLimits> = {},
     onRefused?: (errorType: string) => void,
+    ofOwnUser: typeof isOwnPeer = isOwnPeer,
   ): Promise<EgressProxy> {
-    const proxy = new EgressProxy(policy, logger, resolve, { ...DEFAULT_LIMITS, ...limits }, onRefused);
+    const proxy = new EgressProxy(
+      policy,
+      logger,
+      resolve,
+      { ...DEFAULT_LIMITS, ...limits },
+      onRefused,
+      ofOwnUser,
+    );
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
     return proxy;
@@ -126,6 +146,12 @@ export class EgressProxy {
     await once(this.#server, 'close');
   }
 
+  /** @throws Refusal for a connection of another user. */
+  async #checkUser(client: Duplex): Promise<void> {
+    if ((await this.#own.get(client)) === true) return;
+    throw new Refusal('http_request_denied');
+  }
+
   async #tunnel(request: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
     const leaving = new AbortController();
     const leave = (): void => leaving.abort();
@@ -135,6 +161,7 @@ export class EgressProxy {
     };
     client.once('close', leave).once('end', leave).on('readable', look);
     try {
+      await this.#checkUser(client);
       const url = parse(`http://${request.url ?? ''}`);
       // The port is always written in this form, but the parser drops 80.
       const upstream = await this.#dialer.dial(url, leaving.signal);
@@ -155,6 +182,7 @@ export class EgressProxy {
     const leaving = new AbortController();
     response.once('close', () => leaving.abort());
     try {
+      await this.#checkUser(request.socket);
       const url = parse(request.url ?? '');
       if (url.protocol !== 'http:' || !this.#policy.schemes.includes('http'))
         throw new Refusal('http_request_denied');

@@ -211,6 +211,8 @@ export interface MediaPlaneStats {
   readonly droppedStunIntegrity: number;
   readonly droppedMalformed: number;
   readonly droppedSrtcpAuthentication: number;
+  /** Of DTLS handshakes, beyond what may wait. */
+  readonly droppedDtls: number;
   /** Events that JavaScript was too slow for. */
   readonly eventsDropped: number;
   /** CPU time of the plane's threads, µs. */

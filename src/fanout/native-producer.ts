@@ -13,11 +13,6 @@ export interface PacedConsumer {
 
 /** Rates for pacing where nothing is known of the encoder's, bits/s. */
 const DEFAULT_TARGET_BITRATE_BPS = { video: 8_000_000, audio: 128_000 } as const;
-/**
- * Least rate for pacing, bits/s: at two and a half times that, a keyframe of 40 kB is through in 20 ms. A source that is
- * encoded at less has keyframes as large, and a newcomer would wait for the end of one.
- */
-const MIN_TARGET_BITRATE_BPS = { video: 6_000_000, audio: 64_000 } as const;
 
 /** One encoded source on the native plane: one call a frame, however many viewers there are. */
 export class NativeProducer implements Producer {
@@ -42,9 +37,7 @@ export class NativeProducer implements Producer {
   ) {
     const keyframeIntervalMinMs = parameters.keyframeIntervalMinMs ?? DEFAULT_KEYFRAME_INTERVAL_MIN_MS;
     this.kind = parameters.kind;
-    this.pacedAtBps = this.paceFor(
-      parameters.targetBitrateBps ?? DEFAULT_TARGET_BITRATE_BPS[parameters.kind],
-    );
+    this.pacedAtBps = parameters.targetBitrateBps ?? DEFAULT_TARGET_BITRATE_BPS[parameters.kind];
     this.id = host.plane.createProducer({
       kind: parameters.kind,
       clockRateHz: parameters.clockRateHz,
@@ -103,19 +96,14 @@ export class NativeProducer implements Producer {
   }
 
   setTargetBitrate(bitrateBps: number): void {
-    const pacedAtBps = this.paceFor(bitrateBps);
-    if (this.closed || pacedAtBps === this.pacedAtBps) {
+    if (this.closed || bitrateBps === this.pacedAtBps) {
       return;
     }
-    this.pacedAtBps = pacedAtBps;
-    this.host.plane.setProducerBitrate(this.id, pacedAtBps);
+    this.pacedAtBps = bitrateBps;
+    this.host.plane.setProducerBitrate(this.id, bitrateBps);
     for (const consumer of this.consumers) {
-      consumer.setTargetBitrate(pacedAtBps);
+      consumer.setTargetBitrate(bitrateBps);
     }
-  }
-
-  private paceFor(bitrateBps: number): number {
-    return Math.max(bitrateBps, MIN_TARGET_BITRATE_BPS[this.kind]);
   }
 
   /** The same source for viewers behind a relay; made when there is the first. */

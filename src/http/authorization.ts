@@ -1,26 +1,30 @@
 import type { IncomingMessage } from 'node:http';
 
 import type { ResolvedAccessOptions, RequestValidation } from '../options/access-options.js';
-import { callerId, callerLimits } from '../options/access-options.js';
+import { callerId, callerLimits, callerRole } from '../options/access-options.js';
+import type { Logger } from '../base/logger.js';
+import { hasRight } from '../protocol/rights.js';
+import { type RouteDefinition, ROUTES } from '../protocol/routes.js';
 import { asError, StreamKitError } from '../base/errors.js';
-import { isPlainObject, oneOf } from '../options/option-checks.js';
+import { isPlainObject } from '../options/option-checks.js';
 import type { Caller } from '../session/caller.js';
+import { ownsSession } from '../session/caller.js';
 import { callerAddress } from './caller-address.js';
 import type { AccessRequest } from './http-message.js';
-import type { StreamTokens, StreamTokenScope } from './stream-tokens.js';
+import { remoteReason } from './local-access.js';
+import type { StreamTokens } from './stream-tokens.js';
 import { STREAM_TOKEN_PREFIX } from './stream-tokens.js';
 
 /** What a request is for. */
 export interface AccessTarget {
   /** Empty for the route that has none. */
   readonly streamId: string;
-  /** What a stream token must permit; undefined: no token can. */
-  readonly scope: StreamTokenScope | undefined;
+  readonly route: RouteDefinition;
 }
 
 /**
  * Decides whether a request may pass, and says who makes it. Everything but a clear yes refuses it. A stream token decides
- * alone: one that is bad does not leave the decision to `validateRequest`.
+ * alone, by its scopes: one that is bad does not leave the decision to `validateRequest`.
  *
  * @throws StreamKitError `unauthorized` or `forbidden` for a no, `internal` where `validateRequest` throws or its result
  * is malformed.
@@ -29,22 +33,89 @@ export type Authorize = (request: AccessRequest, target: AccessTarget) => Promis
 
 type AuthorizationOptions<TEnv> = Pick<
   ResolvedAccessOptions<TEnv>,
-  'getEnv' | 'validateRequest' | 'trustProxy'
+  'getEnv' | 'validateRequest' | 'trustProxy' | 'allowAnonymous'
 >;
 
-/** @param tokens - undefined: `?token=` means nothing here, and is the application's own. */
+/** What {@link createAuthorize} asks others for. */
+export interface AuthorizationSources {
+  /** Undefined: `?token=` means nothing here, and is the application's own. */
+  readonly tokens: StreamTokens | undefined;
+  /** Who has created a session; undefined where nobody knows, as of one that never was. */
+  readonly creatorOf: (streamId: string) => Caller | undefined;
+  readonly logger: Logger;
+}
+
 export function createAuthorize<TEnv>(
   options: AuthorizationOptions<TEnv>,
-  tokens: StreamTokens | undefined,
+  { tokens, creatorOf, logger }: AuthorizationSources,
 ): Authorize {
+  const byDefault = createDefaultAccess(options, logger);
+  const checkRight = (caller: Caller, { route, streamId }: AccessTarget): void => {
+    const creator = route.right === 'own' ? creatorOf(streamId) : undefined;
+    // Whatever nobody has created is answered with 404 by its handler.
+    const owns = creator === undefined || ownsSession(creator, caller);
+    if (hasRight(caller.role, route.right, owns)) return;
+    throw new StreamKitError('forbidden', REFUSALS[route.right]);
+  };
   return async (request, target) => {
+    if (target.route.right === 'none') return ANYBODY;
     const addressKey = `address ${callerAddress(request, options.trustProxy)}`;
     const token = tokens === undefined ? undefined : streamTokenOf(request);
     if (tokens !== undefined && token !== undefined) {
       return callerOfToken(tokens, token, target, addressKey);
     }
     const result = await validation(request, options);
-    return callerOf(addressKey, result);
+    const caller = result === undefined ? byDefault(request, addressKey) : callerOf(addressKey, result);
+    checkRight(caller, target);
+    return caller;
+  };
+}
+
+/** The caller of a route that anybody may use. */
+const ANYBODY: Caller = { key: '', id: undefined, role: 'viewer', limits: {}, context: undefined };
+
+const REFUSALS = {
+  none: 'This caller may not use this route',
+  watch: 'This caller may not watch',
+  create: 'Creating a session needs the role owner',
+  own: 'Only the owner of this session may do this',
+  operate: 'This needs the role operator',
+} as const;
+
+const ANONYMOUS_LIMITS = Object.freeze({ maxSessions: 1, maxViewers: 4 });
+
+/**
+ * Who calls where there is no `validateRequest`: everybody with `allowAnonymous`, or else whoever is on this machine.
+ *
+ * @throws StreamKitError `forbidden`. The first time is logged.
+ */
+function createDefaultAccess(
+  { trustProxy, allowAnonymous }: Pick<ResolvedAccessOptions, 'trustProxy' | 'allowAnonymous'>,
+  logger: Logger,
+): (request: AccessRequest, key: string) => Caller {
+  if (allowAnonymous) {
+    return (_request, key) => ({
+      ...{ key, id: undefined, role: 'owner', limits: ANONYMOUS_LIMITS, context: undefined },
+      anonymous: true,
+    });
+  }
+  let isLogged = false;
+  return (request, key) => {
+    const reason = remoteReason(request, trustProxy);
+    if (reason === undefined) {
+      return { key, id: undefined, role: 'operator', limits: {}, context: undefined };
+    }
+    if (!isLogged) {
+      isLogged = true;
+      logger.warn(
+        { reason },
+        'a request was refused: without validateRequest or allowAnonymous only clients of this machine are answered',
+      );
+    }
+    throw new StreamKitError(
+      'forbidden',
+      `This server answers only clients of this machine because it has no validateRequest, and ${reason}`,
+    );
   };
 }
 
@@ -60,7 +131,7 @@ export function authorizeUpgrade(
   const { url = '/', headers, socket } = request;
   const query = new URLSearchParams(/\?(.*)$/s.exec(url)?.[1]);
   const access = { native: request, headers, query, remoteAddress: socket.remoteAddress };
-  return authorize(access, { streamId, scope: 'stream' });
+  return authorize(access, { streamId, route: ROUTES.openStream });
 }
 
 /**
@@ -77,19 +148,19 @@ function streamTokenOf({ query, headers }: AccessRequest): string | undefined {
 function callerOfToken(
   tokens: StreamTokens,
   token: string,
-  { streamId, scope }: AccessTarget,
+  { streamId, route: { scope } }: AccessTarget,
   addressKey: string,
 ): Caller {
   const claims = tokens.verify(token);
   // The id of a session is no secret; its comparison may take the time it takes.
-  if (claims.streamId !== streamId || scope === undefined || !claims.scope.includes(scope)) {
+  if (claims.streamId !== streamId || scope === null || !claims.scope.includes(scope)) {
     throw new StreamKitError('forbidden', 'The stream token does not permit this request');
   }
   const { role, callerId: id, callerContext: context } = claims;
   return { key: id === undefined ? addressKey : keyOf(id), id, role, limits: {}, context };
 }
 
-/** Undefined: everybody may pass, and nothing is known of them. */
+/** Undefined: there is no `validateRequest`. */
 async function validation<TEnv>(
   request: AccessRequest,
   options: AuthorizationOptions<TEnv>,
@@ -111,14 +182,14 @@ async function validation<TEnv>(
 }
 
 /** What an application's yes says of the caller is checked as well: a limit that is misspelt must not pass for none. */
-function callerOf(addressKey: string, result: RequestValidation | undefined): Caller {
-  const { callerContext, callerId: given, role, limits }: Partial<RequestValidation> = result ?? {};
+function callerOf(addressKey: string, result: RequestValidation): Caller {
+  const { callerContext, callerId: given, role, limits } = result;
   try {
     const id = given === undefined ? undefined : callerId(given, 'callerId');
     return {
       key: id === undefined ? addressKey : keyOf(id),
       id,
-      role: role === undefined ? 'controller' : oneOf('viewer', 'controller')(role, 'role'),
+      role: role === undefined ? 'owner' : callerRole(role, 'role'),
       limits: limits === undefined ? {} : callerLimits(limits, 'limits'),
       context: isPlainObject(callerContext) ? callerContext : undefined,
     };

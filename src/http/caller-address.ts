@@ -18,9 +18,35 @@ export function callerAddress(
 ): string {
   const connection = networkOf(remoteAddress ?? '');
   if (trustedProxies === 0) return connection ?? UNKNOWN;
+  return networkOf(forwardedAddresses(headers).at(-trustedProxies) ?? '') ?? connection ?? UNKNOWN;
+}
+
+/**
+ * The whole address of a client; undefined where it is not known.
+ *
+ * @param trustedProxies - as in {@link callerAddress}.
+ */
+export function clientAddress(
+  { headers, remoteAddress }: Pick<AccessRequest, 'headers' | 'remoteAddress'>,
+  trustedProxies: number,
+): string | undefined {
+  const connection = plainAddress(remoteAddress ?? '');
+  if (trustedProxies === 0) return connection;
+  return plainAddress(forwardedAddresses(headers).at(-trustedProxies) ?? '') ?? connection;
+}
+
+/** The entries of `X-Forwarded-For` in order, without ports. With fewer than proxies the request came another way. */
+export function forwardedAddresses(headers: AccessRequest['headers']): readonly string[] {
   const entries = [headers['x-forwarded-for'] ?? []].flat().join(',').split(',');
-  // With fewer entries than proxies the request came another way, and the first entry may be the client's own.
-  return networkOf(withoutPort(entries.at(-trustedProxies)?.trim() ?? '')) ?? connection ?? UNKNOWN;
+  return entries.map((entry) => withoutPort(entry.trim()));
+}
+
+/** Without a zone, and an IPv4 address on a socket that takes both families as such. */
+function plainAddress(address: string): string | undefined {
+  const [plain = ''] = address.split('%');
+  const mapped = /^::ffff:([\d.]+)$/i.exec(plain)?.[1];
+  if (mapped !== undefined && isIPv4(mapped)) return mapped;
+  return isIPv4(plain) || isIPv6(plain) ? plain : undefined;
 }
 
 /** `1.2.3.4:5678` and `[2001:db8::1]:5678` are what some proxies write. */

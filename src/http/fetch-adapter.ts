@@ -40,7 +40,9 @@ function fromFetch(
 ): HttpRequest {
   // Hosts hand things of their own to a handler that they call themselves.
   const remoteAddress: unknown = connection?.remoteAddress;
-  const headers = Object.fromEntries(request.headers);
+  const headers: Record<string, string> = Object.fromEntries(request.headers);
+  // Hosts that take it off have put it into the URL.
+  headers.host ??= URL.canParse(request.url) ? new URL(request.url).host : '';
   const withBody = async <T>(read: (body: RequestBody) => Promise<T>): Promise<T> => {
     const unread = request.bodyUsed ? undefined : bodyOf(request);
     try {

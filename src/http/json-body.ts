@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 
 import type { Clock } from '../base/clock.js';
 import { asError, StreamKitError } from '../base/errors.js';
+import { bodyBudget } from './body-budget.js';
 
 /** Largest request body, bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024;
@@ -71,7 +72,7 @@ export function tooLarge(maxBytes: number, keepConnection: boolean): StreamKitEr
   return new StreamKitError('too_large', `The body is larger than ${maxBytes} bytes`, { headers });
 }
 
-/** @throws StreamKitError `too_large`, `bad_request` (408 for a body that is too slow). */
+/** @throws StreamKitError `too_large`, `bad_request` (408 for a body that is too slow), `at_capacity` (503). */
 export function readBytes(request: Readable, maxBytes: number, clock: Clock): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -80,15 +81,20 @@ export function readBytes(request: Readable, maxBytes: number, clock: Clock): Pr
       const options = { status: 408, headers: { Connection: 'close' } };
       finish(new StreamKitError('bad_request', `The body took longer than ${BODY_TIMEOUT_MS} ms`, options));
     });
+    const reservation = bodyBudget.open((error) => finish(error));
     const onData = (chunk: Buffer): void => {
       bytes += chunk.byteLength;
       if (bytes > maxBytes) finish(tooLarge(maxBytes, false));
-      else chunks.push(chunk);
+      else {
+        chunks.push(chunk);
+        reservation.add(chunk.byteLength);
+      }
     };
     const onEnd = (): void => finish();
     const onLost = (): void => finish(new StreamKitError('bad_request', 'The request was aborted'));
     const finish = (error?: StreamKitError): void => {
       timer.cancel();
+      reservation.release();
       request.off('data', onData).off('end', onEnd).off('close', onLost).off('error', onLost);
       if (error === undefined) resolve(Buffer.concat(chunks));
       else reject(error);

@@ -4,7 +4,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { fromNode, sendToNode } from './node-message.js';
 import type { Mount } from './request-handler.js';
 import { notFoundResponse } from './request-handler.js';
-import { resolveTarget } from './request-target.js';
+import { belowWildcard, resolveTarget, type WildcardRequest } from './request-target.js';
 
 /** A handler for `node:http`, `node:http2`, Connect, Express 4 and 5, and whatever else has Node's requests. */
 export type NodeHandler = (
@@ -14,7 +14,7 @@ export type NodeHandler = (
 ) => Promise<void>;
 
 /** What Connect and Express add to a request, and body parsers for them. */
-interface FrameworkRequest extends IncomingMessage {
+interface FrameworkRequest extends IncomingMessage, Omit<WildcardRequest, 'url'> {
   /** They take the mount path off `url` and keep the whole one here. */
   readonly originalUrl?: string;
   readonly body?: unknown;
@@ -26,7 +26,7 @@ export function createNodeHandler({ basePath, handle, clock }: Mount): NodeHandl
     // The compatibility API of HTTP/2 has what is used of both.
     const request = nodeRequest as FrameworkRequest;
     const exchange = { request, response: nodeResponse as ServerResponse, parsedBody: request.body };
-    const url = request.url ?? '/';
+    const url = belowWildcard(request);
     const target = resolveTarget(url, request.originalUrl ?? url, basePath);
     const answer = target && (await handle(fromNode(exchange, target, clock)));
     if (answer === undefined && next !== undefined) next();

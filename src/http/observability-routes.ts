@@ -1,6 +1,6 @@
-import { READY_SEGMENT } from '../options/observability-options.js';
+import type { HttpResponse } from './http-message.js';
 import { emptyResponse, jsonResponse } from './http-message.js';
-import type { RouteMethods } from './session-routes.js';
+import type { RouteHandlers } from './route-handler.js';
 
 /** What the route of the metrics shows. */
 export interface MetricsSource {
@@ -14,28 +14,24 @@ export interface HealthState {
 }
 
 /** The metrics, for Prometheus. */
-export function metricsRoutes(path: string, metrics: MetricsSource): Readonly<Record<string, RouteMethods>> {
+export function metricsRoutes(metrics: MetricsSource): RouteHandlers {
   return {
-    [path]: {
-      GET: async () => ({
-        ...emptyResponse(200, { 'Content-Type': metrics.contentType, 'X-Content-Type-Options': 'nosniff' }),
-        body: await metrics.read(),
-      }),
-    },
+    readMetrics: async () => ({
+      ...emptyResponse(200, { 'Content-Type': metrics.contentType, 'X-Content-Type-Options': 'nosniff' }),
+      body: await metrics.read(),
+    }),
   };
 }
 
 /** Whether the server lives, and whether it could take another session. */
-export function healthRoutes(path: string, read: () => HealthState): Readonly<Record<string, RouteMethods>> {
-  const route = (passes: (health: HealthState) => boolean): RouteMethods => ({
-    GET: () => {
-      const health = read();
-      return jsonResponse(passes(health) ? 200 : 503, health);
-    },
-  });
+export function healthRoutes(read: () => HealthState): RouteHandlers {
+  const route = (passes: (health: HealthState) => boolean) => (): HttpResponse => {
+    const health = read();
+    return jsonResponse(passes(health) ? 200 : 503, health);
+  };
   return {
-    // A server that is full is well: one that was ended for it would take its sessions with it.
-    [path]: route(({ status }) => status !== 'closing'),
-    [`${path}/${READY_SEGMENT}`]: route(({ status }) => status === 'ok'),
+    // A server that is full is healthy: restarting it would end its sessions.
+    readHealth: route(({ status }) => status !== 'closing'),
+    readReadiness: route(({ status }) => status === 'ok'),
   };
 }

@@ -1,23 +1,19 @@
 import type { SessionPlaylists } from '../session/session-playlists.js';
 import { emptyResponse } from './http-message.js';
-import type { RouteMethods } from './session-routes.js';
+import type { RouteHandlers } from './route-handler.js';
 
 const PLAYLIST_TYPE = 'application/vnd.apple.mpegurl';
 
 /** The routes of live playlists and their segments. */
-export function playlistRoutes(playlists: SessionPlaylists): Readonly<Record<string, RouteMethods>> {
+export function playlistRoutes(playlists: SessionPlaylists): RouteHandlers {
   return {
-    '/:streamId/hls/index.m3u8': {
-      GET: async ({ streamId }) => ({
-        ...emptyResponse(200, { 'Content-Type': PLAYLIST_TYPE, 'X-Content-Type-Options': 'nosniff' }),
-        body: await playlists.playlist(streamId),
-      }),
-    },
-    '/:streamId/hls/:file': {
-      GET: ({ streamId, segments }) => ({
-        ...emptyResponse(200, { 'Content-Type': 'video/mp4', 'X-Content-Type-Options': 'nosniff' }),
-        body: playlists.file(streamId, segments.file ?? ''),
-      }),
-    },
+    readPlaylist: async ({ streamId }) => ({
+      ...emptyResponse(200, { 'Content-Type': PLAYLIST_TYPE, 'X-Content-Type-Options': 'nosniff' }),
+      body: await playlists.playlist(streamId),
+    }),
+    readPlaylistFile: ({ streamId, segments }) => ({
+      ...emptyResponse(200, { 'Content-Type': 'video/mp4', 'X-Content-Type-Options': 'nosniff' }),
+      body: playlists.file(streamId, segments.file ?? ''),
+    }),
   };
 }

@@ -44,13 +44,23 @@ export class RateLimiter {
    * @throws StreamKitError `at_capacity` with `Retry-After` where it is empty; then nothing is taken.
    */
   take(caller: string, what: string): void {
+    const fullAtUs = this.#fullAtWith(caller, what);
+    this.#remember(caller, fullAtUs);
+  }
+
+  /** As {@link take}, but takes nothing. */
+  check(caller: string, what: string): void {
+    this.#fullAtWith(caller, what);
+  }
+
+  /** When the bucket would be full again if one more were taken. @throws StreamKitError as {@link take}. */
+  #fullAtWith(caller: string, what: string): number {
     const nowUs = this.#clock.nowUs();
     const before = Math.max(nowUs, this.#fullAtUs.get(caller) ?? 0);
     const waitUs = before + this.#intervalUs - nowUs - this.#burstUs;
     // Below a microsecond it is what sums of fractions are off by.
-    const isEmpty = waitUs >= 1;
-    this.#remember(caller, isEmpty ? before : before + this.#intervalUs);
-    if (!isEmpty) return;
+    if (waitUs < 1) return before + this.#intervalUs;
+    this.#remember(caller, before);
     this.#refused += 1;
     const headers = { 'Retry-After': String(Math.ceil(waitUs / 1_000_000)) };
     throw new StreamKitError('at_capacity', `Too many ${what} from this caller`, { headers });

@@ -5,41 +5,35 @@ import type { SessionRecordings } from '../session/session-recordings.js';
 import { fileResponse } from './file-response.js';
 import type { HttpRequest } from './http-message.js';
 import { emptyResponse, jsonResponse } from './http-message.js';
-import type { RouteMethods } from './session-routes.js';
+import type { RouteHandlers } from './route-handler.js';
 
 /** The routes of recordings. A recording and its files outlive the session. */
-export function recordingRoutes(recordings: SessionRecordings): Readonly<Record<string, RouteMethods>> {
+export function recordingRoutes(recordings: SessionRecordings): RouteHandlers {
   return {
-    '/:streamId/recordings': {
-      GET: ({ streamId }) => jsonResponse(200, { recordings: recordings.list(streamId) }),
-      POST: async ({ request, streamId }) => {
-        const info = await recordings.start(streamId, parseRecordingRequest(await readOptionalJson(request)));
-        const location = `${request.prefix}/${streamId}/recordings/${info.recordingId}`;
-        return jsonResponse(201, info, { Location: location });
-      },
+    listRecordings: ({ streamId }) => jsonResponse(200, { recordings: recordings.list(streamId) }),
+    startRecording: async ({ request, streamId }) => {
+      const info = await recordings.start(streamId, parseRecordingRequest(await readOptionalJson(request)));
+      const location = `${request.prefix}/${streamId}/recordings/${info.recordingId}`;
+      return jsonResponse(201, info, { Location: location });
     },
-    '/:streamId/recordings/:recordingId': {
-      GET: ({ streamId, segments }) =>
-        jsonResponse(200, recordings.get(streamId, segments.recordingId ?? '')),
-      DELETE: async ({ streamId, segments }) =>
-        jsonResponse(200, await recordings.stop(streamId, segments.recordingId ?? '')),
+    readRecording: ({ streamId, segments }) =>
+      jsonResponse(200, recordings.get(streamId, segments.recordingId ?? '')),
+    stopRecording: async ({ streamId, segments }) =>
+      jsonResponse(200, await recordings.stop(streamId, segments.recordingId ?? '')),
+    readRecordingFile: async ({ request, streamId, segments }) => {
+      const recordingId = segments.recordingId ?? '';
+      const part = parsePart(request.query);
+      const { format } = recordings.get(streamId, recordingId);
+      const path = recordings.pathOf(streamId, recordingId, part);
+      return fileResponse(path, request.headers.range, {
+        'Content-Type': `video/${format}`,
+        // Both are the server's own ids: nothing in them needs to be quoted.
+        'Content-Disposition': `inline; filename="${recordingId}-${part}.${format}"`,
+      });
     },
-    '/:streamId/recordings/:recordingId/file': {
-      GET: async ({ request, streamId, segments }) => {
-        const recordingId = segments.recordingId ?? '';
-        const part = parsePart(request.query);
-        const { format } = recordings.get(streamId, recordingId);
-        const path = recordings.pathOf(streamId, recordingId, part);
-        return fileResponse(path, request.headers.range, {
-          'Content-Type': `video/${format}`,
-          // Both are the server's own ids: nothing in them needs to be quoted.
-          'Content-Disposition': `inline; filename="${recordingId}-${part}.${format}"`,
-        });
-      },
-      DELETE: async ({ streamId, segments }) => {
-        await recordings.remove(streamId, segments.recordingId ?? '');
-        return emptyResponse(204);
-      },
+    deleteRecordingFile: async ({ streamId, segments }) => {
+      await recordings.remove(streamId, segments.recordingId ?? '');
+      return emptyResponse(204);
     },
   };
 }

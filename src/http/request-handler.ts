@@ -1,21 +1,23 @@
 import type { Clock } from '../base/clock.js';
 import type { ErrorCode } from '../base/errors.js';
 import { StreamKitError } from '../base/errors.js';
+import { ROUTES } from '../protocol/routes.js';
+import type { ConfigurableRoute, RouteDefinition, RouteMethod, RouteName } from '../protocol/routes.js';
 import type { Caller } from '../session/caller.js';
 import type { Authorize } from './authorization.js';
+import type { CallerRates } from './caller-rates.js';
 import type { CorsPolicy } from './cors-policy.js';
 import { errorResponse } from './error-response.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import { emptyResponse } from './http-message.js';
-import { scopeOf } from './route-scopes.js';
-import type { RouteMethods } from './session-routes.js';
+import type { RouteHandler, RouteHandlers } from './route-handler.js';
 
 export interface RequestHandlerParameters {
-  /** By path below the base path; a segment with a colon stands for any one. */
-  readonly routes: Readonly<Record<string, RouteMethods>>;
-  /** The same, but whoever asks is answered. They are looked at first. */
-  readonly openRoutes?: Readonly<Record<string, RouteMethods>>;
+  readonly handlers: RouteHandlers;
+  /** Paths below the base path that options have set. */
+  readonly paths?: Readonly<Partial<Record<ConfigurableRoute, string>>>;
   readonly authorize: Authorize;
+  readonly rates: Pick<CallerRates, 'openRequest'>;
   readonly cors: CorsPolicy;
   /** An answer of status 500 was given; `caller` is undefined where it was given before one was known. */
   onServerError(thrown: unknown, streamId: string | undefined, caller: Caller | undefined): void;
@@ -55,31 +57,39 @@ export function notFoundResponse(): HttpResponse {
 }
 
 export function createRequestHandler(parameters: RequestHandlerParameters): RequestHandler {
-  const { openRoutes = {}, onAnswered, authorize, cors } = parameters;
-  const routes = [
-    ...routesOf(openRoutes, () => Promise.resolve(ANYBODY)),
-    ...routesOf(parameters.routes, authorize),
-  ];
+  const { onAnswered, authorize, cors, rates } = parameters;
+  const paths = pathsOf(parameters.handlers, parameters.paths ?? {});
 
-  const answer = async (request: HttpRequest, route: Route, segments: readonly string[]): Promise<Answer> => {
-    const named = namedSegments(route.segments, segments);
+  const answer = async (
+    request: HttpRequest,
+    path: RoutePath,
+    segments: readonly string[],
+  ): Promise<Answer> => {
+    const named = namedSegments(path.segments, segments);
     const { streamId = '' } = named;
-    const { methods, allow, toldHeaders } = route;
+    const { methods, allow, optionsHeaders } = path;
     // Not validated: a preflight never carries credentials, and this tells nothing that the protocol does not.
     if (request.method === 'OPTIONS') {
-      const response = emptyResponse(204, { Allow: allow, ...toldHeaders });
+      const response = emptyResponse(204, { Allow: allow, ...optionsHeaders });
       return { response: await cors.sharePreflight(request, response, allow) };
     }
     let caller: Caller | undefined;
     try {
       const method = request.method === 'HEAD' ? 'GET' : request.method;
-      const handler = Object.entries(methods).find(([name]) => name === method)?.[1];
-      if (handler === undefined) {
+      const route = methods.get(method as RouteMethod);
+      if (route === undefined) {
         const headers = { Allow: allow };
         throw new StreamKitError('method_not_allowed', `Expected one of the methods ${allow}`, { headers });
       }
-      caller = await route.authorize(request, { streamId, scope: scopeOf(method, route.path) });
-      const response = await handler({ request, streamId, segments: named, caller });
+      caller = await authorize(request, { streamId, route: route.definition });
+      // What probes a container is not counted.
+      const done = route.definition.right === 'none' ? undefined : rates.openRequest(caller);
+      let response: HttpResponse;
+      try {
+        response = await route.handler({ request, streamId, segments: named, caller });
+      } finally {
+        done?.();
+      }
       return { response: await cors.share(request, response) };
     } catch (thrown) {
       const response = errorResponse(thrown);
@@ -95,12 +105,12 @@ export function createRequestHandler(parameters: RequestHandlerParameters): Requ
     const segments = request.path.split('/');
     // A slash at the end makes no other resource.
     if (segments.length > 2 && segments[1] !== '' && segments.at(-1) === '') segments.pop();
-    const route = routes.find((candidate) => matches(candidate.segments, segments));
-    if (route === undefined) return undefined;
+    const path = paths.find((candidate) => matches(candidate.segments, segments));
+    if (path === undefined) return undefined;
     const startedAtMs = performance.now();
-    const { response, code } = await answer(request, route, segments);
+    const { response, code } = await answer(request, path, segments);
     onAnswered?.({
-      route: route.path,
+      route: path.path,
       method: REQUEST_METHODS.find((known) => known === request.method) ?? 'other',
       status: response.status,
       code,
@@ -116,26 +126,33 @@ interface Answer {
   readonly code?: ErrorCode;
 }
 
-interface Route extends Pick<RequestHandlerParameters, 'authorize'> {
+/** The routes of one path. */
+interface RoutePath {
   readonly path: string;
   readonly segments: readonly string[];
-  readonly methods: Omit<RouteMethods, 'OPTIONS'>;
+  readonly methods: ReadonlyMap<RouteMethod, { definition: RouteDefinition; handler: RouteHandler }>;
   readonly allow: string;
-  readonly toldHeaders: RouteMethods['OPTIONS'];
+  readonly optionsHeaders: Readonly<Record<string, string>>;
 }
 
-/** Who calls where nobody is asked. */
-const ANYBODY: Caller = { key: '', id: undefined, role: 'viewer', limits: {}, context: undefined };
-
-function routesOf(given: Readonly<Record<string, RouteMethods>>, authorize: Authorize): Route[] {
-  return Object.entries(given).map(([path, { OPTIONS: toldHeaders, ...methods }]) => ({
-    path,
-    segments: path.split('/'),
-    methods,
-    allow: allowed(methods),
-    toldHeaders,
-    authorize,
-  }));
+/** Paths that an option sets come first: they have no session in them, and `/:streamId` would match them too. */
+function pathsOf(
+  handlers: RouteHandlers,
+  configured: Readonly<Partial<Record<RouteName, string>>>,
+): RoutePath[] {
+  const all = (Object.entries(ROUTES) as [RouteName, RouteDefinition][]).flatMap(([name, definition]) => {
+    const handler = handlers[name];
+    return handler === undefined ? [] : [{ path: configured[name] ?? definition.path, definition, handler }];
+  });
+  const first = all.filter(({ definition }) => definition.configurable === true);
+  const paths = new Set([...first, ...all].map(({ path }) => path));
+  return [...paths].map((path) => {
+    const routes = all.filter((route) => route.path === path);
+    const methods = new Map(routes.map((route) => [route.definition.method, route] as const));
+    const headers = routes.flatMap(({ definition }) => Object.entries(definition.optionsHeaders ?? {}));
+    const optionsHeaders = Object.fromEntries(headers);
+    return { path, segments: path.split('/'), methods, allow: allowed(methods.keys()), optionsHeaders };
+  });
 }
 
 function matches(pattern: readonly string[], segments: readonly string[]): boolean {
@@ -152,7 +169,7 @@ function namedSegments(pattern: readonly string[], segments: readonly string[]):
   return Object.fromEntries(entries);
 }
 
-function allowed(handlers: Omit<RouteMethods, 'OPTIONS'>): string {
-  const names = Object.keys(handlers).flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]));
+function allowed(methods: Iterable<RouteMethod>): string {
+  const names = [...methods].flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]));
   return [...names, 'OPTIONS'].join(', ');
 }

@@ -32,6 +32,31 @@ export function belowMount(url: string, mount: string): string {
   return `/${below.join('/')}?${search}`;
 }
 
+/**
+ * What is below the mount point of a request whose framework has taken nothing, or everything, off the path: Express routes
+ * with a wildcard at the end, `app.all('/stream/*rest', router)` and `app.use('/stream/*rest', router)`.
+ *
+ * @returns the URL below the wildcard's own prefix; `url` itself where there is no wildcard.
+ */
+export function belowWildcard({ url = '/', baseUrl, route, params }: WildcardRequest): string {
+  const pattern = typeof route?.path === 'string' ? /^(.*)\/\{?\/?\*\w*\}?$/.exec(route.path) : null;
+  if (pattern !== null) return belowMount(url, pattern[1] ?? '');
+  // Express 5 hands a wildcard's segments over as an array, and counts them as the mount point.
+  const rest = Object.values(params ?? {}).find((value) => Array.isArray(value)) as string[] | undefined;
+  if (route !== undefined || baseUrl === undefined || rest === undefined) return url;
+  const taken = baseUrl.split('/').slice(-rest.length);
+  const [path, search] = splitUrl(url);
+  return `/${taken.join('/')}${path === '/' ? '' : path}?${search}`;
+}
+
+/** What is used of an Express request. */
+export interface WildcardRequest {
+  readonly url?: string | undefined;
+  readonly baseUrl?: string | undefined;
+  readonly route?: { readonly path?: unknown } | undefined;
+  readonly params?: Readonly<Record<string, unknown>> | undefined;
+}
+
 function splitUrl(url: string): readonly [path: string, search: string] {
   const target = url.replace(/^https?:\/\/[^/?#]*/i, '');
   const at = target.indexOf('?');

@@ -20,25 +20,8 @@ import { prefersEventStream } from './accept-header.js';
 import type { CallerRates } from './caller-rates.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import { emptyResponse, eventStreamResponse, jsonResponse } from './http-message.js';
+import type { RouteCall, RouteHandlers } from './route-handler.js';
 import { parseEventStreamQuery, parseSnapshotQuery } from './session-query.js';
-
-/** What a route gets to know of a request. */
-export interface RouteCall {
-  readonly request: HttpRequest;
-  /** Empty for the route that has none. */
-  readonly streamId: string;
-  /** What the route's other segments with a colon stand for, by name. Hostile, like all of the path. */
-  readonly segments: Readonly<Record<string, string>>;
-  readonly caller: Caller;
-}
-
-type RouteHandler = (call: RouteCall) => Promise<HttpResponse> | HttpResponse;
-
-/** The handlers of one path, by method. HEAD is answered where GET is, OPTIONS everywhere. */
-export type RouteMethods = Readonly<Partial<Record<'GET' | 'POST' | 'PATCH' | 'DELETE', RouteHandler>>> & {
-  /** Headers that OPTIONS answers besides `Allow`. */
-  readonly OPTIONS?: Readonly<Record<string, string>>;
-};
 
 export interface SessionRoutesParameters {
   readonly registry: SessionRegistry;
@@ -51,8 +34,8 @@ export interface SessionRoutesParameters {
   readonly logger: Logger;
 }
 
-/** The routes of sessions, by path below the base path. A segment with a colon stands for any one. */
-export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Record<string, RouteMethods>> {
+/** The routes of sessions. */
+export function sessionRoutes(parameters: SessionRoutesParameters): RouteHandlers {
   const { registry, rates } = parameters;
   const touched = (streamId: string): Session => {
     const session = registry.page(streamId);
@@ -65,32 +48,39 @@ export function sessionRoutes(parameters: SessionRoutesParameters): Readonly<Rec
     return session;
   };
   return {
-    '/': { POST: (call) => createSession(call, parameters) },
-    '/:streamId': {
-      GET: async (call) => jsonResponse(200, (await opened(call)).state),
-      DELETE: async ({ streamId }) => {
-        await registry.delete(streamId);
-        return emptyResponse(204);
-      },
+    listSessions: ({ caller }) => jsonResponse(200, { sessions: registry.list(caller) }),
+    createSession: (call) => createSession(call, parameters),
+    readState: async (call) => jsonResponse(200, (await opened(call)).state),
+    reconfigureSession: async ({ request, streamId, caller }) => {
+      const session = touched(streamId);
+      return jsonResponse(200, await session.reconfigure(await request.readJson(), caller.limits));
     },
-    // Whoever only looks on does not keep a session alive.
-    '/:streamId/diagnostics': {
-      GET: ({ streamId }) => jsonResponse(200, registry.page(streamId).diagnostics),
+    endSession: async ({ streamId }) => {
+      await registry.delete(streamId);
+      return emptyResponse(204);
     },
-    '/:streamId/sse': { GET: async (call) => eventStream(call, parameters, await opened(call)) },
-    '/:streamId/signal': {
-      POST: (call) => {
-        rates.takeSignal(call.caller);
-        return signal(call, touched(call.streamId));
-      },
+    restartSession: ({ streamId }) => {
+      registry.page(streamId).restart();
+      return emptyResponse(202);
     },
-    '/:streamId/stream': {
-      GET: () => {
-        const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
-        throw new StreamKitError('upgrade_required', 'Expected an upgrade to WebSocket', { headers });
-      },
+    // A caller that only reads diagnostics does not keep a session alive.
+    readDiagnostics: ({ streamId }) => jsonResponse(200, registry.page(streamId).diagnostics),
+    openEventStream: async (call) => {
+      rates.takeJoin(call.caller);
+      return eventStream(call, parameters, await opened(call));
     },
-    '/:streamId/snapshot': { GET: ({ request, streamId }) => snapshot(request, touched(streamId)) },
+    sendSignal: (call) => {
+      rates.takeSignal(call.caller);
+      return signal(call, touched(call.streamId));
+    },
+    openStream: () => {
+      const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
+      throw new StreamKitError('upgrade_required', 'Expected an upgrade to WebSocket', { headers });
+    },
+    takeSnapshot: ({ request, streamId, caller }) => {
+      rates.takeSnapshot(caller);
+      return snapshot(request, touched(streamId));
+    },
   };
 }
 
@@ -99,6 +89,10 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
   const { registry, rates, targetPolicy, logger } = parameters;
   const defaults = { ...parameters.defaults, limits: caller.limits };
   const wantsEvents = prefersEventStream(request.headers.accept);
+  // Before the body is read: a caller that would be refused anyway does not get to fill memory.
+  registry.checkMayCreate(caller);
+  rates.checkSession(caller);
+  if (wantsEvents) registry.checkMayJoin(caller);
   const body = await request.readJson();
   const create = asksForTerminal(body)
     ? prepareTerminal(parseTerminalRequest(body, parameters.terminal), parameters)
@@ -107,7 +101,7 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
   if (wantsEvents) registry.checkMayJoin(caller);
   // Nobody would ever know the id of this session.
   if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
-  // Late: what is no request for a session does not count as one.
+  // Taken late: a malformed request does not count as a session.
   rates.takeSession(caller);
   const session = create(caller);
   const { streamId } = session;

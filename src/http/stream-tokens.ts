@@ -1,7 +1,10 @@
 import { createHmac, timingSafeEqual, type KeyObject } from 'node:crypto';
 
-import type { ResolvedStreamTokenOptions, ViewerRole } from '../options/access-options.js';
+import type { ResolvedStreamTokenOptions } from '../options/access-options.js';
+import type { ViewerRole } from '../protocol/rights.js';
 import { callerId, MAX_TOKEN_LIFETIME_SECONDS } from '../options/access-options.js';
+import type { StreamTokenScope } from '../protocol/token-scopes.js';
+import { STREAM_TOKEN_SCOPES } from '../protocol/token-scopes.js';
 import type { Clock } from '../base/clock.js';
 import { StreamKitError } from '../base/errors.js';
 import {
@@ -13,19 +16,6 @@ import {
   oneOf,
 } from '../options/option-checks.js';
 import { refuseUnknownNames } from '../options/option-checks.js';
-
-/** What a stream token can be good for. `stream` is the WebSocket of the protocol. */
-export const STREAM_TOKEN_SCOPES = [
-  'state',
-  'sse',
-  'signal',
-  'snapshot',
-  'whep',
-  'hls',
-  'recordings',
-  'stream',
-] as const;
-export type StreamTokenScope = (typeof STREAM_TOKEN_SCOPES)[number];
 
 /** What `createStreamToken` is asked for. */
 export interface StreamTokenRequest {

@@ -1,6 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http';
-import type { Server as SecureServer } from 'node:https';
-import { STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import { WebSocketServer } from 'ws';
@@ -13,14 +11,13 @@ import type { MessageSink } from '../session/message-sink.js';
 import type { Authorize } from './authorization.js';
 import { authorizeUpgrade } from './authorization.js';
 import type { CorsPolicy } from './cors-policy.js';
-import { errorResponse } from './error-response.js';
+import { refuseUpgrade } from './refuse-upgrade.js';
 import type { AnsweredRequest } from './request-handler.js';
+import { isSameOrigin } from './request-origin.js';
 import { resolveTarget } from './request-target.js';
 import { parseStreamQuery } from './session-query.js';
+import { listenForUpgrades, type UpgradableServer } from './upgrade-listeners.js';
 import { WebSocketSink } from './websocket-sink.js';
-
-/** Where upgrades to WebSocket can come in. */
-export type UpgradableServer = Server | SecureServer;
 
 export interface AttachOptions {
   /** Path at which the router is mounted on this server, if it is not the root. `basePath` comes after it. */
@@ -32,6 +29,8 @@ export interface WebSocketUpgradesParameters {
   readonly clock: Clock;
   readonly authorize: Authorize;
   readonly cors: CorsPolicy;
+  /** Proxies that are believed about what the client sees. */
+  readonly trustProxy: number;
   /**
    * @param viewerId - as the client names the viewer to whom the WebSocket belongs; hostile.
    * @returns what takes the WebSocket.
@@ -55,6 +54,13 @@ const SWITCHING_PROTOCOLS = 101;
 /** Largest message of a client, bytes: a paste fits. */
 const MAX_MESSAGE_BYTES = 256 * 1024;
 
+/** Where the upgrades of one server come in. */
+interface Attachment {
+  readonly server: WeakRef<UpgradableServer>;
+  readonly mount: string;
+  readonly detach: () => void;
+}
+
 /** `GET /:streamId/stream` with `Upgrade: websocket`, on any number of servers. */
 export class WebSocketUpgrades {
   readonly #parameters: WebSocketUpgradesParameters;
@@ -65,7 +71,8 @@ export class WebSocketUpgrades {
     // Media is compressed already.
     perMessageDeflate: false,
   });
-  readonly #detachments = new Set<() => void>();
+  #attachments: readonly Attachment[] = [];
+  #isOver = false;
   readonly #open = new Set<Promise<void>>();
 
   constructor(parameters: WebSocketUpgradesParameters) {
@@ -78,33 +85,42 @@ export class WebSocketUpgrades {
     });
   }
 
-  /** Takes the upgrades of a server that are for the router. @returns what ends it; idempotent. */
+  /**
+   * Takes the upgrades of a server that are for the router. To attach again at the same path changes nothing.
+   *
+   * @returns what ends it; idempotent.
+   * @throws StreamKitError `unavailable` after {@link detach}.
+   */
   attach(server: UpgradableServer, { path = '' }: AttachOptions = {}): () => void {
+    if (this.#isOver)
+      throw new StreamKitError('unavailable', 'The router is closed: nothing can be attached');
     const mount = path.replace(/\/+$/, '');
-    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const known = this.#attachments.find((one) => one.server.deref() === server && one.mount === mount);
+    if (known !== undefined) return known.detach;
+    const stop = listenForUpgrades(server, (request, socket, head) => {
       const url = request.url ?? '/';
       const target = resolveTarget(url, url, `${mount}${this.#parameters.basePath}`);
       const streamId = /^\/([^/]+)\/stream\/?$/.exec(target?.path ?? '')?.[1];
-      if (target !== undefined && streamId !== undefined) {
-        void this.#answer({ streamId, query: target.query }, request, socket, head);
-      }
-      // Node leaves an upgrade alone that any listener may take: one that nobody takes would stay open.
-      else if (server.listenerCount('upgrade') === 1) {
-        refuse(socket, new StreamKitError('not_found', 'There is nothing at this path'));
-      }
+      if (target === undefined || streamId === undefined) return false;
+      void this.#answer({ streamId, query: target.query }, request, socket, head);
+      return true;
+    });
+    const attachment: Attachment = {
+      server: new WeakRef(server),
+      mount,
+      detach: () => {
+        stop();
+        this.#attachments = this.#attachments.filter((one) => one !== attachment);
+      },
     };
-    server.on('upgrade', onUpgrade);
-    const detach = (): void => {
-      server.off('upgrade', onUpgrade);
-      this.#detachments.delete(detach);
-    };
-    this.#detachments.add(detach);
-    return detach;
+    this.#attachments = [...this.#attachments, attachment];
+    return attachment.detach;
   }
 
   /** Takes no more. Open WebSockets are closed by their sessions. Idempotent. */
   detach(): void {
-    for (const detach of this.#detachments) detach();
+    this.#isOver = true;
+    for (const { detach } of this.#attachments) detach();
   }
 
   /** Resolves when no WebSocket is open. */
@@ -121,7 +137,7 @@ export class WebSocketUpgrades {
     // The client may go away while the application decides.
     const onError = (): void => void socket.destroy();
     socket.on('error', onError);
-    const { authorize, cors, accept, clock, onServerError } = this.#parameters;
+    const { authorize, cors, accept, clock, trustProxy, onServerError } = this.#parameters;
     let caller: Caller | undefined;
     const startedAtMs = performance.now();
     const answered = (status: number, code?: ErrorCode): void => {
@@ -139,7 +155,7 @@ export class WebSocketUpgrades {
       }
       caller = await authorizeUpgrade(authorize, request, streamId);
       // Browsers let pages of every origin connect, and send cookies along.
-      if (!isSameOrigin(request) && !(await cors.permits(request.headers.origin))) {
+      if (!isSameOrigin(request.headers, trustProxy) && !(await cors.permits(request.headers.origin))) {
         throw new StreamKitError('forbidden', 'Pages of this origin may not connect');
       }
       const take = await accept(streamId, caller, parseStreamQuery(query).viewerId);
@@ -157,30 +173,9 @@ export class WebSocketUpgrades {
         take(new WebSocketSink(webSocket, socket, clock));
       });
     } catch (thrown) {
-      const status = refuse(socket, thrown);
+      const status = refuseUpgrade(socket, thrown);
       answered(status, thrown instanceof StreamKitError ? thrown.code : 'internal');
       if (status === 500) onServerError(thrown, streamId, caller);
     }
   }
-}
-
-/** Not a page of another origin. A client that is no browser names none. */
-function isSameOrigin({ headers }: IncomingMessage): boolean {
-  const { origin, host } = headers;
-  if (origin === undefined) return true;
-  return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
-}
-
-/** Answers in place of an upgrade. @returns the status. */
-function refuse(socket: Duplex, thrown: unknown): number {
-  const { status, headers, body = '' } = errorResponse(thrown);
-  const lines = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ];
-  socket.on('error', () => undefined);
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body.toString()}`, () => socket.destroy());
-  return status;
 }

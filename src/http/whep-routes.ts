@@ -1,3 +1,4 @@
+import { EXPOSED_HEADERS, SDP_FRAGMENT_TYPE, SDP_TYPE } from '../protocol/routes.js';
 import { StreamKitError } from '../base/errors.js';
 import type { IceServerOption, IceServers } from '../options/ice-server-options.js';
 import type { Logger } from '../base/logger.js';
@@ -7,7 +8,7 @@ import type { SessionRegistry } from '../session/session-registry.js';
 import type { CallerRates } from './caller-rates.js';
 import type { HttpResponse } from './http-message.js';
 import { emptyResponse } from './http-message.js';
-import type { RouteCall, RouteMethods } from './session-routes.js';
+import type { RouteCall, RouteHandlers } from './route-handler.js';
 
 export interface WhepRoutesParameters {
   readonly registry: SessionRegistry;
@@ -16,68 +17,60 @@ export interface WhepRoutesParameters {
   readonly logger: Logger;
 }
 
-const SDP_TYPE = 'application/sdp';
-const FRAGMENT_TYPE = 'application/trickle-ice-sdpfrag';
-/** What a page of another origin could not read otherwise; whether it may ask at all is the application's to say. */
-const EXPOSED = { 'Access-Control-Expose-Headers': 'Location, ETag, Link' } as const;
-
 /** The routes of players: draft-ietf-wish-whep. A player makes the offer, and has no event stream. */
-export function whepRoutes(parameters: WhepRoutesParameters): Readonly<Record<string, RouteMethods>> {
+export function whepRoutes(parameters: WhepRoutesParameters): RouteHandlers {
   const { registry, rates, iceServers, logger } = parameters;
   const serversFor = ({ streamId, caller }: RouteCall): Promise<IceServers> =>
     iceServers.finder(streamId, caller)();
   return {
-    '/:streamId/whep': {
-      OPTIONS: { 'Accept-Post': SDP_TYPE, ...EXPOSED },
-      GET: ({ streamId }) => {
-        registry.page(streamId);
-        return emptyResponse(204);
-      },
-      POST: async (call) => {
-        const { request, streamId, caller } = call;
-        rates.takeSignal(caller);
-        const session = registry.page(streamId);
-        const offer = await request.readText(SDP_TYPE);
-        if (offer === '') {
-          throw new StreamKitError('unsupported_media_type', 'Expected an SDP offer: none is made here');
-        }
-        registry.checkMayJoin(caller);
-        const servers = await serversFor(call);
-        const { player, answer } = await session.admitPlayer(caller, offer, servers.server);
-        if (request.aborted) {
-          // Nobody would ever know where to end it.
-          await session.dismiss(player);
-          throw new StreamKitError('bad_request', 'The request was aborted');
-        }
-        logger.info({ ...player.journal.logContext, ...callerBindings(caller) }, 'player joined');
-        return textResponse(201, SDP_TYPE, answer, {
-          Location: `${request.prefix}/${streamId}/whep/${player.id}`,
-          ETag: player.entityTag,
-          ...linkHeader(servers),
-        });
-      },
+    probePlayers: ({ streamId }) => {
+      registry.page(streamId);
+      return emptyResponse(204);
     },
-    '/:streamId/whep/:playerId': {
-      OPTIONS: { 'Accept-Patch': FRAGMENT_TYPE, ...EXPOSED },
-      GET: (call) => {
-        playerOf(call);
-        return emptyResponse(204);
-      },
-      PATCH: async (call) => {
-        rates.takeSignal(call.caller);
-        const { player } = playerOf(call);
-        const { request } = call;
-        const fragment = await request.readText(FRAGMENT_TYPE);
-        const restart = await player.patch(fragment, request.headers['if-match']);
-        if (restart === undefined) return emptyResponse(204);
-        const links = linkHeader(await serversFor(call));
-        return textResponse(200, FRAGMENT_TYPE, restart.fragment, { ETag: restart.entityTag, ...links });
-      },
-      DELETE: async (call) => {
-        const { session, player } = playerOf(call);
+    createPlayer: async (call) => {
+      const { request, streamId, caller } = call;
+      rates.takeSignal(caller);
+      rates.takeJoin(caller);
+      const session = registry.page(streamId);
+      // Before the body is read.
+      registry.checkMayJoin(caller);
+      session.viewers.ensureRoom(caller, 503);
+      const offer = await request.readText(SDP_TYPE);
+      if (offer === '') {
+        throw new StreamKitError('unsupported_media_type', 'Expected an SDP offer: none is made here');
+      }
+      const servers = await serversFor(call);
+      const { player, answer } = await session.admitPlayer(caller, offer, servers.server);
+      if (request.aborted) {
+        // Nobody would ever know where to end it.
         await session.dismiss(player);
-        return emptyResponse(200, { 'Content-Length': '0' });
-      },
+        throw new StreamKitError('bad_request', 'The request was aborted');
+      }
+      logger.info({ ...player.journal.logContext, ...callerBindings(caller) }, 'player joined');
+      return textResponse(201, SDP_TYPE, answer, {
+        Location: `${request.prefix}/${streamId}/whep/${player.id}`,
+        ETag: player.entityTag,
+        ...linkHeader(servers),
+      });
+    },
+    probePlayer: (call) => {
+      playerOf(call);
+      return emptyResponse(204);
+    },
+    patchPlayer: async (call) => {
+      rates.takeSignal(call.caller);
+      const { player } = playerOf(call);
+      const { request } = call;
+      const fragment = await request.readText(SDP_FRAGMENT_TYPE);
+      const restart = await player.patch(fragment, request.headers['if-match']);
+      if (restart === undefined) return emptyResponse(204);
+      const links = linkHeader(await serversFor(call));
+      return textResponse(200, SDP_FRAGMENT_TYPE, restart.fragment, { ETag: restart.entityTag, ...links });
+    },
+    endPlayer: async (call) => {
+      const { session, player } = playerOf(call);
+      await session.dismiss(player);
+      return emptyResponse(200, { 'Content-Length': '0' });
     },
   };
 
@@ -93,7 +86,7 @@ function textResponse(
   body: string,
   headers: Readonly<Record<string, string>>,
 ): HttpResponse {
-  const own = { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...EXPOSED };
+  const own = { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...EXPOSED_HEADERS };
   return { ...emptyResponse(status, { ...own, ...headers }), body };
 }
 

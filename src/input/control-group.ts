@@ -1,4 +1,4 @@
-import type { ViewerRole } from '../options/access-options.js';
+import type { ViewerRole } from '../protocol/rights.js';
 import type { ResolvedControlOptions } from '../options/control-options.js';
 import { StreamKitError } from '../base/errors.js';
 

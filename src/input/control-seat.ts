@@ -1,9 +1,10 @@
-import type { ViewerRole } from '../options/access-options.js';
+import type { ViewerRole } from '../protocol/rights.js';
 import type { Clock } from '../base/clock.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { TokenBucket } from '../base/token-bucket.js';
 import type { ControlGroup, ControlMember } from './control-group.js';
+import type { PageEvent } from '../protocol/page-events.js';
 import { CopyWatch } from './copy-watch.js';
 import { InputError, type InputErrorCode } from './input-error.js';
 import { parseInput, parseTypedMessage, type TypedMessage } from './input-message.js';
@@ -72,6 +73,8 @@ export interface SeatControl {
   readonly target: InputTarget | undefined;
   /** A keyword of the CSS property `cursor`. */
   readonly cursor: string;
+  /** What a controller has to know to take over from another. */
+  readonly pageEvents: readonly PageEvent[];
   readonly closed: boolean;
   /** Whether any press of a controller lets the page write its clipboard. */
   readonly copiesByPress: boolean;
@@ -198,7 +201,9 @@ export class Seat implements ControlSeat {
   /** Of a controller: what it begins with. */
   tellCursor(): void {
     const { cursor: css } = this.#control;
-    if (this.role === 'controller' && css !== 'default') this.tell({ type: 'cursor', css });
+    if (this.role !== 'controller') return;
+    if (css !== 'default') this.tell({ type: 'cursor', css });
+    for (const event of this.#control.pageEvents) this.tell(event);
   }
 
   /** What the page has copied, where it is by the hand of this one. */
@@ -206,9 +211,11 @@ export class Seat implements ControlSeat {
     if (this.#copies.isRecent) this.tell({ type: 'clipboard', text });
   }
 
-  /** By the newest channel, if there is any. */
-  tell(message: object): void {
-    this.#channels.at(-1)?.tell(message);
+  /** By the newest channel. @returns false where there is none. */
+  tell(message: object): boolean {
+    const channel = this.#channels.at(-1);
+    channel?.tell(message);
+    return channel !== undefined;
   }
 
   /** @throws InputError, or StreamKitError as {@link give}. */

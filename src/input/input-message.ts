@@ -1,6 +1,20 @@
-import { expectation, isPlainObject } from '../options/option-checks.js';
+import type { PageAnswer } from '../protocol/page-events.js';
+import { isPlainObject } from '../options/option-checks.js';
+import {
+  bad,
+  type Fields,
+  integer,
+  isWellFormed,
+  list,
+  number,
+  numberIn,
+  oneOf,
+  optional,
+  text,
+} from './input-fields.js';
 import { InputError } from './input-error.js';
 import { type NamedKey, parseKeyName } from './key-name.js';
+import { PAGE_ANSWER_READERS } from './page-answer.js';
 
 /** Place in the picture: fractions between 0 and 1 of its width and height. */
 export interface PicturePoint {
@@ -8,7 +22,13 @@ export interface PicturePoint {
   readonly y: number;
 }
 
-export interface PointerMessage extends PicturePoint {
+/** CSS pixels that a locked pointer has moved by. */
+export interface PointerMovement {
+  readonly movementX: number;
+  readonly movementY: number;
+}
+
+interface PointerFields {
   readonly type: 'pointer';
   readonly action: 'move' | 'down' | 'up';
   /** As in UI Events: 0 left, 1 middle, 2 right, 3 back, 4 forward; -1 where a move changes none. */
@@ -17,6 +37,9 @@ export interface PointerMessage extends PicturePoint {
   readonly buttons: number | undefined;
   readonly pointerType: 'mouse' | 'pen';
 }
+
+/** Where the pointer is, or by how much it has moved while it is locked. */
+export type PointerMessage = PointerFields & (PicturePoint | PointerMovement);
 
 export interface WheelMessage extends PicturePoint {
   readonly type: 'wheel';
@@ -103,7 +126,8 @@ export type InputMessage =
   | GamepadMessage
   | LiteralMessage
   | KeyMessage
-  | ResizeMessage;
+  | ResizeMessage
+  | PageAnswer;
 
 export type InputType = InputMessage['type'];
 
@@ -121,12 +145,12 @@ export const INPUT_LIMITS = {
   gamepadIdLength: 128,
   /** CSS pixels of one turn of the wheel. */
   wheelDelta: 20_000,
+  /** CSS pixels of one move of a locked pointer. */
+  movement: 20_000,
   cells: 1000,
   width: { least: 64, most: 3840 },
   height: { least: 64, most: 2160 },
 } as const;
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const READERS: ReadonlyMap<string, (fields: Fields) => InputMessage> = new Map([
   ['pointer', readPointer],
@@ -143,6 +167,7 @@ const READERS: ReadonlyMap<string, (fields: Fields) => InputMessage> = new Map([
   ['paste', (fields: Fields) => ({ type: 'paste', data: text(fields, 'data', INPUT_LIMITS.pasteBytes) })],
   ['key', readKey],
   ['resize', readResize],
+  ...Object.entries(PAGE_ANSWER_READERS),
 ] as [string, (fields: Fields) => InputMessage][]);
 
 /** A message of any type, of which the type alone is checked. */
@@ -204,10 +229,18 @@ function readPointer(fields: Fields): PointerMessage {
   return {
     type: 'pointer',
     action,
-    ...point(fields),
+    ...('movementX' in fields || 'movementY' in fields ? movement(fields) : point(fields)),
     button,
     buttons: optional(fields, 'buttons', 0, 31),
     pointerType: fields.pointerType === undefined ? 'mouse' : oneOf(fields, 'pointerType', ['mouse', 'pen']),
+  };
+}
+
+function movement(fields: Fields): PointerMovement {
+  const { movement: most } = INPUT_LIMITS;
+  return {
+    movementX: number(fields, 'movementX', -most, most),
+    movementY: number(fields, 'movementY', -most, most),
   };
 }
 
@@ -312,64 +345,4 @@ function readResize(fields: Fields): ResizeMessage {
 
 function point(fields: Fields, where?: string): PicturePoint {
   return { x: number(fields, 'x', 0, 1, where), y: number(fields, 'y', 0, 1, where) };
-}
-
-function number(fields: Fields, name: string, least: number, most: number, where?: string): number {
-  return numberIn(fields[name], where === undefined ? name : `${where}.${name}`, least, most);
-}
-
-function numberIn(value: unknown, name: string, least: number, most: number): number {
-  if (typeof value !== 'number' || !(value >= least && value <= most)) {
-    throw bad(`number between ${least} and ${most}`, name, value);
-  }
-  return value;
-}
-
-function integer(fields: Fields, name: string, least: number, most: number, where?: string): number {
-  const value = fields[name];
-  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
-    const full = where === undefined ? name : `${where}.${name}`;
-    throw bad(`integer between ${least} and ${most}`, full, value);
-  }
-  return value as number;
-}
-
-function optional(fields: Fields, name: string, least: number, most: number): number | undefined {
-  return fields[name] === undefined ? undefined : integer(fields, name, least, most);
-}
-
-function oneOf<const T extends string>(fields: Fields, name: string, allowed: readonly T[]): T {
-  const found = allowed.find((candidate) => candidate === fields[name]);
-  if (found === undefined) throw bad(`one of ${allowed.join(', ')}`, name, fields[name]);
-  return found;
-}
-
-function list(fields: Fields, name: string, least: number, most: number): Fields[] {
-  const value = fields[name];
-  if (!Array.isArray(value) || value.length < least || value.length > most) {
-    throw bad(`array of ${least} to ${most}`, name, value);
-  }
-  return value.map((entry: unknown, index) => {
-    if (!isPlainObject(entry)) throw bad('object', `${name}[${index}]`, entry);
-    return entry;
-  });
-}
-
-function text(fields: Fields, name: string, mostBytes: number): string {
-  const value = fields[name];
-  if (typeof value !== 'string') throw bad('string', name, value);
-  if (Buffer.byteLength(value) > mostBytes) {
-    throw new InputError('bad_input', `Expected at most ${mostBytes} bytes for ${name}`);
-  }
-  if (!isWellFormed(value)) throw bad('well-formed Unicode', name, value);
-  return value;
-}
-
-/** Half of a surrogate pair is no text: what it is passed on to would refuse the whole message, or worse. */
-function isWellFormed(value: string): boolean {
-  return !/\p{Surrogate}/u.test(value);
-}
-
-function bad(expected: string, name: string, value: unknown): InputError {
-  return new InputError('bad_input', expectation(expected, name, value));
 }

@@ -100,6 +100,15 @@ export class PageInput implements InputTarget {
         this.#gamepad(message, held);
         return;
       }
+      case 'select':
+      case 'picker':
+      case 'dialog':
+      case 'file_chooser':
+      case 'pointer_lock':
+      case 'tab': {
+        this.#parameters.controls.answer(message);
+        return;
+      }
       case 'resize': {
         if (message.unit === 'cells') {
           throw new InputError('bad_input', 'Expected width and height because the session is a page');

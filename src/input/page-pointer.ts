@@ -39,7 +39,7 @@ export class PagePointer {
   accept(message: PointerMessage, held: HeldInput, others: readonly HeldInput[], modifiers: number): void {
     const { action, button, buttons } = message;
     this.#pointerType = message.pointerType;
-    const at = this.place(message);
+    const at = this.#target(message);
     if (action === 'down') {
       this.#press(button, at, held, others, modifiers);
       return;
@@ -61,6 +61,15 @@ export class PagePointer {
     }
     const isChord = held.buttons.size > 0 && button >= 0 && !held.buttons.has(button);
     if (isChord && (buttons & bitOf(button)) !== 0) this.#press(button, at, held, others, modifiers);
+  }
+
+  /**
+   * A locked pointer has no place: it is moved on from where it was, beyond the edges too, for the page is told by how
+   * much it moves. A client that cannot lock its own pointer goes on telling places.
+   */
+  #target(message: PointerMessage): { x: number; y: number } {
+    if (!('movementX' in message)) return this.place(message);
+    return { x: this.#at.x + message.movementX, y: this.#at.y + message.movementY };
   }
 
   /** @throws InputError `bad_input` where no more can wait. */

@@ -1,10 +1,12 @@
 import type { PageControls, PageSize } from '../render/capture/page-controls.js';
+import { harmlessAnswer, isPrompt, type PageEvent } from '../protocol/page-events.js';
 import type { Clock } from '../base/clock.js';
 import type { ResolvedControlOptions } from '../options/control-options.js';
 import type { Logger } from '../base/logger.js';
 import { ControlGroup, type ControlMember } from './control-group.js';
 import { Channel, type ControlSeat, Seat, type SeatControl, type SeatListener } from './control-seat.js';
 import type { InputTarget } from './input-target.js';
+import { PageEventState } from './page-event-state.js';
 import { PageInput } from './page-input.js';
 
 export interface RemoteControlParameters {
@@ -31,6 +33,8 @@ export interface RemoteControl {
   showCursor(css: string): void;
   /** Tells the controllers that have just copied or cut what was copied. */
   showClipboard(text: string): void;
+  /** Tells the controllers what the page asks or tells. */
+  showPageEvent(event: PageEvent): void;
   /** Idempotent. */
   close(): void;
 }
@@ -48,6 +52,8 @@ class SessionControl implements RemoteControl, SeatControl {
   readonly #seats = new Set<Seat>();
   readonly group: ControlGroup<Seat>;
   target: InputTarget | undefined;
+  #controls: PageControls | undefined;
+  readonly #state = new PageEventState();
   cursor = 'default';
   closed = false;
 
@@ -82,6 +88,7 @@ class SessionControl implements RemoteControl, SeatControl {
   goLive(controls: PageControls): void {
     if (this.closed) return;
     const { logger, resize } = this.#parameters;
+    this.#controls = controls;
     this.target = new PageInput({
       controls,
       resize: (controller, size) => {
@@ -107,6 +114,17 @@ class SessionControl implements RemoteControl, SeatControl {
 
   showClipboard(text: string): void {
     for (const seat of this.group.controllers()) seat.tellClipboard(text);
+  }
+
+  get pageEvents(): readonly PageEvent[] {
+    return this.#state.events;
+  }
+
+  showPageEvent(event: PageEvent): void {
+    this.#state.accept(event);
+    const told = this.group.controllers().map((seat) => seat.tell(event));
+    // Nobody will answer: the page is not kept waiting.
+    if (isPrompt(event) && !told.includes(true)) this.#controls?.answer(harmlessAnswer(event));
   }
 
   forget(seat: Seat): void {

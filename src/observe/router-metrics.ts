@@ -229,6 +229,7 @@ function readPlane(
       [{ cause: 'stun_integrity' }, stats()?.droppedStunIntegrity ?? 0],
       [{ cause: 'malformed' }, stats()?.droppedMalformed ?? 0],
       [{ cause: 'srtcp_authentication' }, stats()?.droppedSrtcpAuthentication ?? 0],
+      [{ cause: 'dtls_backlog' }, stats()?.droppedDtls ?? 0],
     ],
   });
   const ofPlane = (name: string, help: string, read: () => number | undefined): void =>

@@ -14,6 +14,7 @@ export type DiagnosticsChannels = {
 const EVENTS: Readonly<Record<SessionEventName, Channel>> = {
   'session:create': channel('stream-kit:session:create'),
   'session:status': channel('stream-kit:session:status'),
+  'session:restart': channel('stream-kit:session:restart'),
   'session:end': channel('stream-kit:session:end'),
   'viewer:join': channel('stream-kit:viewer:join'),
   'viewer:connect': channel('stream-kit:viewer:connect'),

@@ -27,7 +27,15 @@ export function countSessionEvents(registry: Registry): ObserveSession {
 
 function life(
   registry: Registry,
-): Pick<Handlers, 'session:create' | 'session:status' | 'session:end' | 'recording:start' | 'recording:end'> {
+): Pick<
+  Handlers,
+  | 'session:create'
+  | 'session:status'
+  | 'session:restart'
+  | 'session:end'
+  | 'recording:start'
+  | 'recording:end'
+> {
   const registers = [registry];
   const started = new Counter({
     ...{ name: 'stream_kit_sessions_started_total', help: 'Sessions that were made.', registers },
@@ -44,6 +52,11 @@ function life(
   const crashes = new Counter({
     name: 'stream_kit_capture_crashes_total',
     help: 'Sessions whose browser or capture was lost after their page was captured, by error code.',
+    ...{ labelNames: ['code'], registers },
+  });
+  const restarts = new Counter({
+    name: 'stream_kit_session_restarts_total',
+    help: 'Browsers that were started again for their session, by error code.',
     ...{ labelNames: ['code'], registers },
   });
   const launch = new Histogram({
@@ -75,9 +88,18 @@ function life(
   return {
     'session:create': () => started.inc(),
     'session:status': ({ streamId, status, previous, ageMs }) => {
-      if (previous !== 'initializing' || (status !== 'connecting' && status !== 'streaming')) return;
+      if (
+        live.has(streamId) ||
+        previous !== 'initializing' ||
+        (status !== 'connecting' && status !== 'streaming')
+      )
+        return;
       live.add(streamId);
       launch.observe(ageMs / MS_PER_SECOND);
+    },
+    'session:restart': ({ code }) => {
+      restarts.inc({ code });
+      if (code !== 'restart_requested' && CRASHES.has(code)) crashes.inc({ code });
     },
     'session:end': ({ streamId, reason, code, ageMs }) => {
       ended.inc({ reason });

@@ -1,6 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
+import { CALLER_ROLES, type CallerRole } from '../protocol/rights.js';
 import { StreamKitError } from '../base/errors.js';
 import type { OptionCheck } from './option-checks.js';
 import {
@@ -11,11 +12,9 @@ import {
   integerBetween,
   isPlainObject,
   listOf,
+  oneOf,
   refuseUnknownNames,
 } from './option-checks.js';
-
-/** What a caller may become in a session: a `viewer` watches; only a `controller` may ever be given control. */
-export type ViewerRole = 'viewer' | 'controller';
 
 /** What one caller may have and ask for. What is left out is bounded by the router's own options alone. */
 export interface CallerLimits {
@@ -51,8 +50,12 @@ export interface RequestValidation {
    * the remote address (of IPv6 its /64 network), which counts but does not own: it may change while a viewer lives.
    */
   callerId?: string;
-  /** What the viewers of this request may become. Default `controller`. */
-  role?: ViewerRole;
+  /**
+   * What the caller may do: a `viewer` watches; a `controller` may be given control; an `owner` also creates sessions, and
+   * ends, changes and records those with its `callerId`; an `operator` does so with all of them, lists them and reads the
+   * metrics. Default `owner`.
+   */
+  role?: CallerRole;
   /** Bounds of this caller. Default none. */
   limits?: CallerLimits;
 }
@@ -90,6 +93,15 @@ export interface RateLimitOptions {
   sessionsPerMinute?: number;
   /** Signals, ICE candidates among them, 1–100000 a second; after a pause ten times as many at once. Default 500. */
   signalsPerSecond?: number;
+  /**
+   * Event streams, WebSockets and WHEP players opened, 1–100000 per minute; after a pause this many at once. Operators are
+   * exempt; anonymous callers get a tenth. Default 600.
+   */
+  joinsPerMinute?: number;
+  /** Snapshots, 1–100000 per minute; after a pause this many at once. Operators are exempt. Default 600. */
+  snapshotsPerMinute?: number;
+  /** Requests that wait for their answer at the same time, 1–100000. Operators are exempt. Default 200. */
+  openRequests?: number;
 }
 
 /** The options that say who may do what. Part of `StreamKitOptions`. */
@@ -98,11 +110,17 @@ export interface AccessOptions<TEnv = unknown, TRequest = IncomingMessage> {
   getEnv?: () => TEnv | Promise<TEnv>;
   /**
    * Decides over every request of every route. Only a result with `authorized: true` lets it through; a throw
-   * or anything malformed answers 500. Default: all requests pass.
+   * or anything malformed answers 500. Default: only clients of this machine pass, see `allowAnonymous`.
    *
    * @param request - Node's request, under Express an `express.Request`; the web-standard `Request` for `router.fetch`.
    */
   validateRequest?(request: TRequest, env: TEnv): RequestValidation | Promise<RequestValidation>;
+  /**
+   * Without `validateRequest`: answers everybody, each address with at most one session, 4 viewers and a tenth of
+   * `rateLimits.joinsPerMinute`. With `false` only clients of this machine are answered, and only if `Host` is an IP address
+   * or `localhost` (protection against DNS rebinding). Refused beside `validateRequest` and `terminal`. Default false.
+   */
+  allowAnonymous?: boolean;
   /**
    * How many proxies in front of the router add to `X-Forwarded-For`, 0–10; true: one. The address of a caller is then
    * the entry that the outermost of them has added, else that of the connection, whatever a header says. Default false.
@@ -129,6 +147,7 @@ export interface ResolvedStreamTokenOptions {
 export interface ResolvedAccessOptions<TEnv = unknown> {
   readonly getEnv: (() => TEnv | Promise<TEnv>) | undefined;
   readonly validateRequest: ((request: IncomingMessage | Request, env: TEnv) => unknown) | undefined;
+  readonly allowAnonymous: boolean;
   /** Proxies whose entries of `X-Forwarded-For` are believed. */
   readonly trustProxy: number;
   /** Undefined: closed. */
@@ -142,6 +161,7 @@ export interface ResolvedAccessOptions<TEnv = unknown> {
 export const ACCESS_OPTION_NAMES: readonly (keyof AccessOptions)[] = [
   'getEnv',
   'validateRequest',
+  'allowAnonymous',
   'trustProxy',
   'cors',
   'streamTokens',
@@ -156,6 +176,9 @@ const MAX_SECRETS = 16;
 const DEFAULT_RATE_LIMITS: ResolvedRateLimitOptions = Object.freeze({
   sessionsPerMinute: 120,
   signalsPerSecond: 500,
+  joinsPerMinute: 600,
+  snapshotsPerMinute: 600,
+  openRequests: 200,
 });
 
 const CALLER_LIMIT_BOUNDS: Readonly<Record<keyof CallerLimits, readonly [least: number, most: number]>> = {
@@ -173,11 +196,29 @@ export function accessOptions<TEnv>(given: Readonly<Record<string, unknown>>): R
   return {
     getEnv: optional('getEnv', aFunction) as ResolvedAccessOptions<TEnv>['getEnv'],
     validateRequest: optional('validateRequest', aFunction) as ResolvedAccessOptions<TEnv>['validateRequest'],
+    allowAnonymous: allowAnonymous(given),
     trustProxy: optional('trustProxy', proxyCount) ?? 0,
     cors: optional('cors', corsOptions),
     streamTokens: optional('streamTokens', streamTokenOptions),
     rateLimits: given.rateLimits === undefined ? DEFAULT_RATE_LIMITS : rateLimitOptions(given.rateLimits),
   };
+}
+
+function allowAnonymous(given: Readonly<Record<string, unknown>>): boolean {
+  if (given.allowAnonymous === undefined) return false;
+  const allowed = aBoolean(given.allowAnonymous, 'allowAnonymous');
+  if (allowed && given.validateRequest !== undefined) {
+    throw new StreamKitError(
+      'bad_option',
+      'Expected no allowAnonymous beside validateRequest, which decides',
+    );
+  }
+  return allowed;
+}
+
+/** The role that `validateRequest` gave. @throws StreamKitError `bad_option`. */
+export function callerRole(value: unknown, name: string): CallerRole {
+  return oneOf(...CALLER_ROLES)(value, name);
 }
 
 /** @throws StreamKitError `bad_option`. */
@@ -288,5 +329,8 @@ function rateLimitOptions(value: unknown): ResolvedRateLimitOptions | undefined 
   return Object.freeze({
     sessionsPerMinute: rate('sessionsPerMinute'),
     signalsPerSecond: rate('signalsPerSecond'),
+    joinsPerMinute: rate('joinsPerMinute'),
+    snapshotsPerMinute: rate('snapshotsPerMinute'),
+    openRequests: rate('openRequests'),
   });
 }

@@ -9,7 +9,7 @@ import { anObject, integerBetween, refuseUnknownNames } from './option-checks.js
 export interface SessionLimitOptions {
   /** A session that needs more ends, alone, with `out_of_memory`, bytes, 128 MiB–2^53. Default: no limit. */
   memoryBytes?: number;
-  /** Share of the CPU when it is short, against the other sessions and this process with 100, 1–10000. Default 100. */
+  /** Share of the CPU when it is short, against the other sessions and this process with 100, 1–10000. Default: that of this process. */
   cpuWeight?: number;
   /** Most processes and threads, 64–4194304. Default: no limit. */
   pids?: number;

@@ -41,6 +41,10 @@ import type {
 import { hlsOptions, recordingOptions } from './recording-options.js';
 import type { ResolvedSessionProcessOptions, SessionProcessOptions } from './session-process-options.js';
 import { DEFAULT_SESSION_PROCESS, sessionProcessOptions } from './session-process-options.js';
+import type { ResolvedRestartOptions, RestartOptions } from './restart-options.js';
+import { DEFAULT_RESTART, restartOptions } from './restart-options.js';
+import type { ResolvedSessionLimits, SessionLimitOptions } from './session-limit-options.js';
+import { sessionLimitOptions } from './session-limit-options.js';
 import { DEFAULT_TARGET_POLICY, restricts, targetPolicyOptions } from './target-policy-options.js';
 import type { TargetPolicy, TargetPolicyOptions } from './target-policy-options.js';
 import type { ResolvedTerminalOptions, TerminalOptions } from './terminal-options.js';
@@ -103,8 +107,18 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
    * in any case. Default `auto`.
    */
   maxSessions?: 'auto' | number;
+  /** What one page session may use of memory, CPU and processes. Default: no limits. */
+  sessionLimits?: SessionLimitOptions;
+  /** Whether a page session comes back, and how often, after its browser crashed or hung. Default: those of `RestartOptions`. */
+  restart?: RestartOptions | false;
   /** Most viewers of one session, 1–10000. Default 100. */
   maxViewersPerSession?: number;
+  /**
+   * Most viewers of one caller in one session, 1–10000, so that nobody holds all seats. Operators are exempt, and so are
+   * clients of this machine without `validateRequest`. Default: half of
+   * `maxViewersPerSession`, but at least 4.
+   */
+  maxViewersPerCaller?: number;
   /** Capture and encoding stop when no viewer has been connected for this long, ms, 0–2147483647. Default 5000. */
   pauseGraceMs?: number;
   /** How long a viewer that lost its event stream may come back to its connection, ms, 0–2147483647. Default 15000. */
@@ -178,7 +192,11 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly encoderDevice: string | undefined;
   readonly ffmpegPath: string | undefined;
   readonly maxSessions: number | 'auto';
+  /** Undefined: none. */
+  readonly sessionLimits: ResolvedSessionLimits | undefined;
+  readonly restart: ResolvedRestartOptions | false;
   readonly maxViewersPerSession: number;
+  readonly maxViewersPerCaller: number;
   readonly pauseGraceMs: number;
   readonly viewerReattachMs: number;
   readonly iceServers: readonly ResolvedIceServerEntry[] | IceServersHook;
@@ -222,7 +240,10 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'encoderDevice',
   'ffmpegPath',
   'maxSessions',
+  'sessionLimits',
+  'restart',
   'maxViewersPerSession',
+  'maxViewersPerCaller',
   'pauseGraceMs',
   'viewerReattachMs',
   'iceServers',
@@ -280,8 +301,18 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     );
   }
 
+  const maxViewersPerSession = optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100;
+  const access = accessOptions<TEnv>(given);
+  const terminal = optional('terminal', terminalOptions);
+  if (terminal !== undefined && access.allowAnonymous) {
+    throw new StreamKitError(
+      'bad_option',
+      'Expected no terminal beside allowAnonymous because everybody would get a shell on this machine',
+    );
+  }
+
   return Object.freeze<ResolvedOptions<TEnv>>({
-    ...accessOptions<TEnv>(given),
+    ...access,
     basePath: optional('basePath', basePath) ?? '',
     puppeteerLaunchOptions:
       optional('puppeteerLaunchOptions', launchOptions(restricts(targetPolicy))) ?? Object.freeze({}),
@@ -297,7 +328,12 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     encoderDevice: optional('encoderDevice', encoderDevice),
     ffmpegPath: optional('ffmpegPath', absolutePath),
     maxSessions: optional('maxSessions', autoOr(integerBetween(1, 1000))) ?? 'auto',
-    maxViewersPerSession: optional('maxViewersPerSession', integerBetween(1, 10_000)) ?? 100,
+    maxViewersPerSession,
+    maxViewersPerCaller:
+      optional('maxViewersPerCaller', integerBetween(1, 10_000)) ??
+      Math.max(4, Math.ceil(maxViewersPerSession / 2)),
+    sessionLimits: optional('sessionLimits', sessionLimitOptions),
+    restart: optional('restart', restartOptions) ?? DEFAULT_RESTART,
     pauseGraceMs: optional('pauseGraceMs', milliseconds) ?? 5000,
     viewerReattachMs: optional('viewerReattachMs', milliseconds) ?? 15_000,
     iceServers,
@@ -317,7 +353,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     targetPolicy,
     recording: optional('recording', recordingOptions),
     hls: optional('hls', hlsOptions),
-    terminal: optional('terminal', terminalOptions),
+    terminal,
     control: controlOptions(given.control, 'control'),
     ...observabilityOptions(given),
   });

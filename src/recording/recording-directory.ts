@@ -1,8 +1,9 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { asError, StreamKitError } from '../base/errors.js';
+import { makeDirectorySync } from '../base/make-directory.js';
 
 /** A session, a recording of it, a file of that. All of it is named by the server: v4 UUIDs and a number. */
 const FILE_NAME = /^[\da-f-]{36}_[\da-f-]{36}_\d+\.(?:mp4|webm)$/;
@@ -19,7 +20,7 @@ export class RecordingDirectory {
   constructor(path: string) {
     this.#path = path;
     try {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
+      makeDirectorySync(path);
       accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
     } catch (thrown) {
       const message = `Expected writable directory for recording.directory but received ${JSON.stringify(path)}`;

@@ -13,6 +13,7 @@ import { createProfileDirectory, sweepProfileDirectories } from './capture/profi
 import type { VideoCodec } from './encode/encoded-frame.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
 import { frameRecord } from './encode/frame-record.js';
+import type { SessionLimiter } from './limits/session-limiter.js';
 import { MEDIA_SLOTS, type RenderStream } from './packetize/media-slots.js';
 import type {
   AnsweredOrder,
@@ -38,6 +39,7 @@ export interface RemoteRenderOptions {
   readonly encoders: EncoderSelection;
   readonly mediaPlane: MediaPlane;
   readonly sessionProcess: ResolvedSessionProcessOptions;
+  readonly limiter: SessionLimiter;
   readonly logger: Logger;
 }
 
@@ -126,7 +128,14 @@ async function openRemoteRender(
   try {
     const layout = frameRingLayout(parameters.width, parameters.height);
     const profileDirectory = await createProfileDirectory(videoFileBytes(layout) + audioFileBytes(layout));
-    remote = new RemoteRender(session, profileDirectory, options, listener, logger);
+    remote = new RemoteRender(
+      session,
+      profileDirectory,
+      options,
+      listener,
+      logger,
+      String(logContext.streamId ?? ''),
+    );
     // A function cannot be sent to another process: the proxy that asks it is here.
     if (typeof targetPolicy.allowPrivateAddresses === 'function') {
       egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, options.onEgressRefused);
@@ -179,6 +188,7 @@ class RemoteRender implements Render {
     options: OneRenderOptions,
     listener: RenderListener,
     logger: Logger,
+    streamId: string,
   ) {
     this.#session = session;
     this.#options = options;
@@ -186,6 +196,7 @@ class RemoteRender implements Render {
     this.#logger = logger;
     this.controls = this.#pageControls();
     session.use(
+      streamId,
       {
         onReport: (report) => this.#onReport(report),
         onTapEntry: (entry) => this.#onTapEntry(entry),
@@ -315,6 +326,7 @@ class RemoteRender implements Render {
       send: async (command, parameters) => void (await this.#ask({ type: 'input', command, parameters })),
       fillClipboard: async (text) => void (await this.#ask({ type: 'fillClipboard', text })),
       setGamepads: (gamepads) => this.#send({ type: 'gamepads', gamepads }),
+      answer: (answer) => this.#send({ type: 'pageAnswer', answer }),
     };
   }
 
@@ -345,6 +357,7 @@ class RemoteRender implements Render {
     const listener = this.#listener;
     switch (report.type) {
       case 'ready':
+      case 'pong':
         break;
       case 'launched':
         this.#options.onLaunched();
@@ -366,6 +379,9 @@ class RemoteRender implements Render {
         break;
       case 'clipboard':
         listener.onClipboard(report.text);
+        break;
+      case 'pageEvent':
+        listener.onPageEvent(report.event);
         break;
       case 'stats':
         listener.onVideoStats(report.stats);

@@ -2,6 +2,7 @@ import type { LaunchOptions } from 'puppeteer';
 
 import type { ErrorCode } from '../base/errors.js';
 import type { LogContext } from '../base/logger.js';
+import type { PageAnswer, PageEvent } from '../protocol/page-events.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
 import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
 import type { GamepadState, InputCommands, PageSize } from './capture/page-controls.js';
@@ -67,6 +68,9 @@ export type RenderOrder =
   | { readonly type: 'viewerCount'; readonly count: number }
   | { readonly type: 'toPage'; readonly message: unknown }
   | { readonly type: 'gamepads'; readonly gamepads: readonly (GamepadState | null)[] }
+  /** Is answered by `pong`. */
+  | { readonly type: 'ping' }
+  | { readonly type: 'pageAnswer'; readonly answer: PageAnswer }
   | { readonly type: 'close' };
 
 export interface OpenedRender {
@@ -89,12 +93,14 @@ export type RenderReport =
   | { readonly type: 'ready' }
   /** The browser is there; the page is not loaded yet. */
   | { readonly type: 'launched' }
+  | { readonly type: 'pong' }
   | { readonly type: 'done'; readonly id: number; readonly result?: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly error: ReportedError }
   | { readonly type: 'metadata'; readonly metadata: Readonly<Record<string, unknown>> }
   | { readonly type: 'message'; readonly message: unknown }
   | { readonly type: 'cursor'; readonly css: string }
   | { readonly type: 'clipboard'; readonly text: string }
+  | { readonly type: 'pageEvent'; readonly event: PageEvent }
   | { readonly type: 'stats'; readonly stats: VideoEncoderStats }
   | { readonly type: 'frames'; readonly codec: VideoCodec; readonly frames: readonly FrameRecord[] }
   | { readonly type: 'keyframe'; readonly codec: VideoCodec }

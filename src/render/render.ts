@@ -72,3 +72,24 @@ export type OpenRender = (
   signal: AbortSignal,
   logContext?: LogContext,
 ) => Promise<Render>;
+
+/** A render that may be replaced by another one, which then goes on with the same orders. */
+export interface RestartableRender extends Render {
+  /** Loads the page anew in another browser. It is not limited, and ignored while a restart is under way. */
+  restart(): void;
+}
+
+export interface RestartableRenderListener extends RenderListener {
+  /** The render is gone and another one is being opened. `reason` is undefined if that was asked for. */
+  onRestarting(reason: StreamKitError | undefined): void;
+  /** The page is there again, loaded anew. */
+  onRestarted(): void;
+}
+
+/** As {@link OpenRender}, which opens it the first time. */
+export type OpenRestartableRender = (
+  parameters: CaptureParameters,
+  listener: RestartableRenderListener,
+  signal: AbortSignal,
+  logContext?: LogContext,
+) => Promise<RestartableRender>;

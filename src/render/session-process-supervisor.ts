@@ -8,6 +8,7 @@ import { signalProcess } from '../base/process-table.js';
 import { TimeoutError, withTimeout } from '../base/with-timeout.js';
 import type { MediaPlane, MediaSocket, MediaSocketFailure } from '../fanout/media-plane.js';
 import { killBrowsersOf, removeProfileDirectory } from './capture/profile-directory.js';
+import type { LimitedSession, SessionLimiter } from './limits/session-limiter.js';
 import { MessageChannel, type MessageFault } from './message-channel.js';
 import { MAX_REPORT_BYTES, type RenderOrder, type RenderReport } from './render-messages.js';
 import { readTapPipe, type TapEntry } from './tap-pipe.js';
@@ -16,6 +17,9 @@ import { readTapPipe, type TapEntry } from './tap-pipe.js';
 const REPORT_BUDGET = { messagesPerSecond: 2_000, bytesPerSecond: 16 * 1024 * 1024 };
 /** After SIGTERM, before SIGKILL. */
 const SIGTERM_GRACE_MS = 2_000;
+const HEARTBEAT_INTERVAL_MS = 2_000;
+/** After so many without a word it is killed: ten seconds. */
+const UNANSWERED_BEATS_MAX = 5;
 /** Of what a process wrote to standard error, kept for the log. */
 const MAX_STDERR_BYTES = 4096;
 
@@ -26,6 +30,7 @@ export interface SessionProcessParameters {
   readonly mediaPlane: MediaPlane;
   /** Limit of its JavaScript heap. */
   readonly heapBytes: number;
+  readonly limiter: SessionLimiter;
   readonly logger: Logger;
 }
 
@@ -48,6 +53,8 @@ export class SessionProcess {
   /** Undefined: frames come only through taps. */
   readonly sockets: { readonly video: MediaSocket; readonly audio: MediaSocket } | undefined;
   readonly #logger: Logger;
+  readonly #limiter: SessionLimiter;
+  #limited: LimitedSession | undefined;
   readonly #child: ChildProcess;
   readonly #exited: Promise<void>;
   #channel: MessageChannel | undefined;
@@ -55,13 +62,17 @@ export class SessionProcess {
   #isLost = false;
   #lostError: StreamKitError | undefined;
   #stderr = '';
+  #heartbeat: NodeJS.Timeout | undefined;
+  /** Beats since it was last heard of. */
+  #unanswered = 0;
   /** Of the browser that it was told to start. */
   #directory: string | undefined;
   #closing: Promise<void> | undefined;
 
   /** @throws StreamKitError `unavailable` if it cannot be started. */
-  constructor({ mediaPlane, heapBytes, logger }: SessionProcessParameters) {
+  constructor({ mediaPlane, heapBytes, limiter, logger }: SessionProcessParameters) {
     this.#logger = logger;
+    this.#limiter = limiter;
     const opened: MediaSocket[] = [];
     try {
       for (const kind of ['video', 'audio']) {
@@ -95,7 +106,11 @@ export class SessionProcess {
       this.#child.once('exit', (code, signal) => {
         resolve();
         const cause = new Error(`It ended with ${signal ?? `code ${code}`}. ${this.#stderr}`.trim());
-        this.#lose(new StreamKitError('browser_crashed', 'The session process ended', { cause }));
+        this.#lose(
+          this.#limited?.outOfMemory === true
+            ? new StreamKitError('out_of_memory', 'The session needed more memory than it may', { cause })
+            : new StreamKitError('browser_crashed', 'The session process ended', { cause }),
+        );
       });
     });
     if (this.#child.pid !== undefined) this.#listen();
@@ -110,12 +125,25 @@ export class SessionProcess {
     return !this.#isLost && this.#closing === undefined;
   }
 
-  /** Takes it into use: it keeps this process alive from now on, and what it reports goes to `listener`. */
-  use(listener: SessionProcessListener, directory: string): void {
+  /**
+   * Takes it into use: it keeps this process alive from now on, what it reports goes to `listener`, and limits apply to it
+   * and to what it starts.
+   */
+  use(streamId: string, listener: SessionProcessListener, directory: string): void {
     this.#listener = listener;
     this.#directory = directory;
     this.#setRef(true);
-    if (this.#lostError !== undefined) listener.onLost(this.#lostError);
+    if (this.#lostError !== undefined) {
+      listener.onLost(this.#lostError);
+      return;
+    }
+    try {
+      this.#limited = this.#limiter.limit(streamId, this.#child.pid ?? 0);
+    } catch (cause) {
+      this.#lose(new StreamKitError('unavailable', 'The session could not be limited', { cause }));
+      return;
+    }
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_INTERVAL_MS);
   }
 
   /** It waits to be used, and does not keep this process alive. */
@@ -133,7 +161,27 @@ export class SessionProcess {
     return this.#closing;
   }
 
+  /**
+   * Counts beats rather than time: a host that blocks its loop, or a machine that sleeps, must not take its own absence for
+   * that of the session process.
+   */
+  #beat(): void {
+    this.#unanswered += 1;
+    if (this.#unanswered <= UNANSWERED_BEATS_MAX) {
+      this.send({ type: 'ping' });
+      return;
+    }
+    this.#lose(new StreamKitError('browser_hung', 'The session process stopped responding'));
+    this.#kill();
+  }
+
+  #kill(): void {
+    const { pid } = this.#child;
+    if (pid !== undefined) signalProcess(-pid, 'SIGKILL');
+  }
+
   async #close(): Promise<void> {
+    clearInterval(this.#heartbeat);
     this.#isLost = true;
     const { pid } = this.#child;
     if (pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null) {
@@ -150,6 +198,9 @@ export class SessionProcess {
     this.#channel?.close();
     this.sockets?.video.close();
     this.sockets?.audio.close();
+    await this.#limited?.close().catch((error: unknown) => {
+      this.#logger.warn({ pid, err: asError(error) }, 'the cgroup of a session could not be removed');
+    });
     if (this.#directory !== undefined) {
       await killBrowsersOf(this.#directory);
       await removeProfileDirectory(this.#directory);
@@ -171,6 +222,7 @@ export class SessionProcess {
       { maxMessageBytes: MAX_REPORT_BYTES, budget: REPORT_BUDGET },
       {
         onMessage: (message) => {
+          this.#unanswered = 0;
           try {
             this.#listener?.onReport(message as RenderReport);
           } catch (cause) {
@@ -195,13 +247,13 @@ export class SessionProcess {
 
   #misbehave(message: string, cause: unknown): void {
     this.#lose(new StreamKitError('page_misbehaved', message, { cause }));
-    const { pid } = this.#child;
-    if (pid !== undefined) signalProcess(-pid, 'SIGKILL');
+    this.#kill();
   }
 
   #lose(error: StreamKitError): void {
     if (this.#isLost) return;
     this.#isLost = true;
+    clearInterval(this.#heartbeat);
     this.#lostError = error;
     this.#listener?.onLost(error);
   }

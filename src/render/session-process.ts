@@ -92,6 +92,12 @@ function accept(order: RenderOrder): void {
     case 'gamepads':
       render?.controls.setGamepads(order.gamepads);
       break;
+    case 'ping':
+      report({ type: 'pong' });
+      break;
+    case 'pageAnswer':
+      render?.controls.answer(order.answer);
+      break;
     case 'close':
       void end();
       break;
@@ -164,6 +170,7 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
       onPageMessage: (message) => report({ type: 'message', message }),
       onCursor: (css) => report({ type: 'cursor', css }),
       onClipboard: (text) => report({ type: 'clipboard', text }),
+      onPageEvent: (event) => report({ type: 'pageEvent', event }),
       onVideoStats: (stats) => report({ type: 'stats', stats }),
       onFrames: (codec, frames) => report({ type: 'frames', codec, frames }),
       onKeyframe: (codec) => report({ type: 'keyframe', codec }),

@@ -1,4 +1,5 @@
-import type { CallerLimits, ViewerRole } from '../options/access-options.js';
+import type { CallerLimits } from '../options/access-options.js';
+import type { CallerRole, ViewerRole } from '../protocol/rights.js';
 
 /** Who is calling, as the application put it; undefined where it said nothing. */
 export type CallerContext = Readonly<Record<string, unknown>> | undefined;
@@ -12,8 +13,9 @@ export interface Caller {
    * change while a viewer lives, so the viewer's secret has to do.
    */
   readonly id: string | undefined;
-  /** What its viewers may become. */
-  readonly role: ViewerRole;
+  readonly role: CallerRole;
+  /** Nobody was asked about it (`allowAnonymous`): it is known by its address alone, and lower limits hold. */
+  readonly anonymous?: true;
   readonly limits: Readonly<CallerLimits>;
   /** For logs and hooks. */
   readonly context: CallerContext;
@@ -22,6 +24,22 @@ export interface Caller {
 /** Whether what `owner` has made obeys a caller. What a caller without a name has made obeys whoever has its secret. */
 export function obeys(owner: Caller, caller: Caller): boolean {
   return owner.id === undefined || owner.id === caller.id;
+}
+
+/** What the viewers of a caller may become. */
+export function viewerRoleOf({ role }: Pick<Caller, 'role'>): ViewerRole {
+  return role === 'viewer' ? 'viewer' : 'controller';
+}
+
+/**
+ * Whether a session belongs to a caller. Callers that the application does not name cannot be told apart, so that the
+ * sessions of one belong to all of them; those of anonymous callers belong to their address.
+ */
+export function ownsSession(creator: Caller, caller: Caller): boolean {
+  if (creator.anonymous === true || caller.anonymous === true) {
+    return creator.anonymous === caller.anonymous && creator.key === caller.key;
+  }
+  return creator.id === caller.id;
 }
 
 /** What a log line says of a caller. An address is not in it. */

@@ -1,4 +1,3 @@
-import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
 import type { StatePublisher } from './state-publisher.js';
 
@@ -13,6 +12,8 @@ export class EventDelivery {
   readonly #sink: EventSink;
   readonly #publisher: StatePublisher;
   #resyncOnDrain = false;
+  /** Number of the last patch that was written, or is in a document that was. */
+  #lastSequence = 0;
 
   constructor(sink: EventSink, publisher: StatePublisher, onClosed: () => void) {
     this.#sink = sink;
@@ -23,11 +24,14 @@ export class EventDelivery {
   /** Sends the state to a client that has seen `lastEventId`, or nothing yet. */
   sendState(lastEventId: number | undefined): void {
     for (const bytes of this.#publisher.since(lastEventId)) this.#sink.write(bytes);
+    this.#lastSequence = this.#publisher.lastSequence;
   }
 
-  sendPatch(entry: EventLogEntry): void {
+  /** Sends the patches that the client has not been sent yet. */
+  sendPatches(): void {
+    if (this.#lastSequence === this.#publisher.lastSequence) return;
     if (this.#sink.backlogBytes > MAX_BACKLOG_BYTES) this.#resyncOnDrain = true;
-    if (!this.#resyncOnDrain) this.#sink.write(entry.bytes);
+    if (!this.#resyncOnDrain) this.sendState(this.#lastSequence);
   }
 
   sendSignal(event: Uint8Array): void {
@@ -37,6 +41,7 @@ export class EventDelivery {
 
   /** Ends the stream after a last signal. */
   end(lastSignal: Uint8Array): void {
+    this.sendPatches();
     this.sendSignal(lastSignal);
     this.#sink.end();
   }
@@ -44,6 +49,6 @@ export class EventDelivery {
   #onDrain(): void {
     if (!this.#resyncOnDrain) return;
     this.#resyncOnDrain = false;
-    this.#sink.write(this.#publisher.wholeDocument());
+    this.sendState(undefined);
   }
 }

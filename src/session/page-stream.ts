@@ -10,8 +10,9 @@ export interface PageStreamParameters {
   readonly clock: Clock;
   /** How long the stream goes on without a reader, ms: one that comes back within it has missed nothing. */
   readonly graceMs: number;
-  /** Opens the session's packets; the codec is undefined the first time. */
-  readonly openSource: (codec: VideoCodec | undefined, sink: PacketSink) => ReturnType<OpenPacketSource>;
+  /** The codec that the stream gets, if it began now. */
+  readonly chooseCodec: () => VideoCodec;
+  readonly openSource: (codec: VideoCodec, sink: PacketSink) => ReturnType<OpenPacketSource>;
 }
 
 /** What a reader that comes back can still get; beyond it the oldest is gone. A chunk is a picture or 20 ms of sound. */
@@ -52,15 +53,15 @@ export class PageStream implements ChunkStream, PacketSink {
       running: false,
       start: () => {
         this.#waitsForKeyframe = true;
-        this.#source = parameters.openSource(this.#codec, this);
-        this.#codec = this.#source.codec;
+        this.#source = parameters.openSource(this.codec, this);
       },
       stop: () => this.#closeSource(),
     });
   }
 
-  /** Undefined until there was a reader. It stays what it was then. */
-  get codec(): VideoCodec | undefined {
+  /** Chosen when it is first asked for; after that it stays the same, since readers have been told of it. */
+  get codec(): VideoCodec {
+    this.#codec ??= this.#parameters.chooseCodec();
     return this.#codec;
   }
 
@@ -135,7 +136,8 @@ export class PageStream implements ChunkStream, PacketSink {
 
   #append(kind: number, captureTimeUs: number, payload: Uint8Array): void {
     const { sequence, bytes } = this.#log.append((next) => {
-      const chunk = Buffer.allocUnsafe(HEADER_BYTES + payload.byteLength);
+      // Memory of its own: a slice of Node's pool would keep the 8 KiB around it for as long as the chunk is kept.
+      const chunk = Buffer.allocUnsafeSlow(HEADER_BYTES + payload.byteLength);
       chunk.writeBigUInt64BE(BigInt(next), 0);
       chunk.writeUInt8(kind, SEQUENCE_BYTES);
       chunk.writeBigUInt64BE(BigInt(Math.round(captureTimeUs)), SEQUENCE_BYTES + 1);

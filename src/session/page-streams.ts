@@ -15,26 +15,26 @@ export interface PageStreamsParameters extends Pick<
   readonly logger: Logger;
   /** How long the stream goes on without a client, ms. */
   readonly graceMs: number;
-  /** What is encoded if nobody has asked for another: the first that the session has. */
-  readonly firstCodec: VideoCodec;
+  /** One that is encoded already, or else the first that the session has. */
+  readonly chooseCodec: () => VideoCodec;
   readonly document: () => Readonly<StreamSessionState>;
   /** A PNG of the picture as it is now. */
   readonly snapshot: () => Promise<Uint8Array>;
-  readonly openSource: (codec: VideoCodec | undefined, sink: PacketSink) => PacketSource;
+  readonly openSource: (codec: VideoCodec, sink: PacketSink) => PacketSource;
 }
 
 /** The WebSockets of a page: what they share is what the page is encoded to. */
 export function openPageStreams(parameters: PageStreamsParameters): StreamClients {
-  const { clock, logger, graceMs, firstCodec, document, snapshot, openSource } = parameters;
+  const { clock, logger, graceMs, chooseCodec, document, snapshot, openSource } = parameters;
   const { openJournal, openSeat, onChange } = parameters;
-  const stream = new PageStream({ clock, graceMs, openSource });
+  const stream = new PageStream({ clock, graceMs, chooseCodec, openSource });
   return new StreamClients({
     ...{ clock, logger, stream, document, openJournal, openSeat, onChange },
     kind: 'page',
     meta: () => {
       const { video, audio } = document().metadata;
       const { width, height } = video ?? { width: 0, height: 0 };
-      return { video: { codec: stream.codec ?? firstCodec, width, height }, audio };
+      return { video: { codec: stream.codec, width, height }, audio };
     },
     snapshot: async () => ({ seq: stream.lastSequence, data: await snapshot() }),
   });

@@ -57,30 +57,61 @@ export function parseRenderOptions(value: unknown, defaults: RenderOptionDefault
   };
 }
 
-/** What can change of a session that runs. */
+/** What an application or a client may ask to change of a session that runs; what is left out stays. */
+export interface SessionChange {
+  /** Such as "1280x720": even, 64–3840 x 64–2160 pixels. */
+  readonly resolution?: string;
+  /** Most pictures per second, 1–60. */
+  readonly frameRate?: number;
+  /** Upper limit of a video encoding, bits/s, 100000–100000000; the server's own limit holds as well. */
+  readonly maxBitrateBps?: number;
+}
+
+/** What can change of a session that runs, checked. */
 export type RenderChange = Pick<RenderOptions, 'width' | 'height' | 'frameRate' | 'maxBitrateBps'>;
 
+/** What a client may ask to change, by `PATCH` and `reconfigureSession`. */
+const CHANGE_KEYS = ['resolution', 'frameRate', 'maxBitrateBps'];
+
 /**
- * Checks `resolution` and `frameRate` of a session that runs; what is left out stays. A bit rate that went by size and
- * frame rate still does.
+ * Checks `resolution`, `frameRate` and `maxBitrateBps` of a session that runs; what is left out stays. A bit rate that went
+ * by size and frame rate still does.
  *
- * @throws StreamKitError `bad_request` that names the key.
+ * @param server.maxBitrateBps - the server's own upper limit, bits/s.
+ * @throws StreamKitError `bad_request` that names the key, also one that is unknown; `forbidden` for what the caller may
+ * not ask for.
  */
 export function parseRenderChange(
   value: unknown,
   current: RenderOptions,
-  limitBps: number | undefined,
+  server: Partial<Omit<RenderOptionDefaults, 'viewport'>> = {},
 ): RenderChange {
   if (!isPlainObject(value)) throw bad('object', undefined, value);
+  const unknown = Object.keys(value).find((key) => !CHANGE_KEYS.includes(key));
+  if (unknown !== undefined) {
+    const sentence = `Expected ${CHANGE_KEYS.join(', ')} but received ${JSON.stringify(unknown.slice(0, 80))}`;
+    throw new StreamKitError('bad_request', sentence);
+  }
+  const { maxPixels = Infinity, maxFrameRate = Infinity, ...limits } = server.limits ?? {};
   const { width, height } = resolution(value.resolution, current);
+  if (value.resolution !== undefined && width * height > maxPixels) {
+    throw beyond('resolution', `${maxPixels} pixels`);
+  }
   const frameRate = numberBetween(value, 'frameRate', 1, 60, true) ?? current.frameRate;
+  if (value.frameRate !== undefined && frameRate > maxFrameRate) {
+    throw beyond('frameRate', String(maxFrameRate));
+  }
+  const limitBps = Math.min(server.maxBitrateBps ?? Infinity, limits.maxBitrateBps ?? Infinity);
+  if (value.maxBitrateBps !== undefined) {
+    return { width, height, frameRate, maxBitrateBps: bitrate(value, limitBps, width * height * frameRate) };
+  }
   const { maxBitrateBps } = current;
   const bySize = defaultBitrateBps(current.width * current.height * current.frameRate);
   return {
     ...{ width, height, frameRate },
     maxBitrateBps:
       maxBitrateBps === bySize
-        ? Math.min(defaultBitrateBps(width * height * frameRate), limitBps ?? Infinity)
+        ? Math.min(defaultBitrateBps(width * height * frameRate), limitBps)
         : maxBitrateBps,
   };
 }

@@ -1,11 +1,13 @@
 import type { Clock } from '../base/clock.js';
 import { asError, StreamKitError } from '../base/errors.js';
+import type { PageEvent } from '../protocol/page-events.js';
 import type { PageControls, PageSize } from '../render/capture/page-controls.js';
 import type { ControlSeat, SeatListener } from '../input/control-seat.js';
 import type { InputTarget } from '../input/input-target.js';
 import type { OpenRemoteControl, RemoteControl } from '../input/remote-control.js';
 import type { Logger } from '../base/logger.js';
 import type { Caller } from './caller.js';
+import { viewerRoleOf } from './caller.js';
 
 export interface SessionControlParameters {
   readonly streamId: string;
@@ -54,7 +56,7 @@ export class SessionControl {
   /** @param viewer - the public number of the client. */
   openSeat(publicId: string, caller: Caller): OpenSeat {
     return (listener) => {
-      const member = { publicId, permittedRole: caller.role, callerContext: caller.context };
+      const member = { publicId, permittedRole: viewerRoleOf(caller), callerContext: caller.context };
       const seat = this.#remote.seat(member, listener);
       this.#callers.set(seat, caller);
       return seat;
@@ -73,6 +75,10 @@ export class SessionControl {
 
   showCursor(css: string): void {
     this.#remote.showCursor(css);
+  }
+
+  showPageEvent(event: PageEvent): void {
+    this.#remote.showPageEvent(event);
   }
 
   showClipboard(text: string): void {

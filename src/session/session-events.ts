@@ -29,6 +29,8 @@ export interface SessionEvents {
     /** Since the session was made. */
     readonly ageMs: number;
   };
+  /** Its browser is started again, after a fault or because a client asked for it. */
+  'session:restart': OfSession & { readonly code: ErrorCode | 'restart_requested' };
   /** Everything that it had is closed. */
   'session:end': OfSession & {
     readonly reason: SessionEndReason;

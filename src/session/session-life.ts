@@ -1,7 +1,6 @@
 import type { Timer } from '../base/clock.js';
 import { StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import type { EventLogEntry } from './event-log.js';
 import { IdleWatch } from './idle-watch.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
@@ -11,7 +10,7 @@ import { StatePublisher } from './state-publisher.js';
 
 /** What a life is told about, and what it asks for. */
 export interface SessionLifeListener {
-  onPatch(entry: EventLogEntry): void;
+  onPatch(): void;
   /** Somebody uses the session at this very moment, besides its viewers. */
   isUsed(): boolean;
   /** Closes what the session has, in its order. The state says already how it ended. */
@@ -52,7 +51,7 @@ export class SessionLife {
       new SessionState(initial),
       clock,
       settings.stateUpdateInterval,
-      (entry) => listener.onPatch(entry),
+      () => listener.onPatch(),
       (status, previous) => {
         const ageMs = (clock.nowUs() - createdAtUs) / 1000;
         observe('session:status', { streamId: initial.streamId, status, previous, ageMs });

@@ -152,10 +152,15 @@ export class SessionMedia {
     return this.#taps.hasSinks;
   }
 
-  /** Begins to hand out what is encoded to one of `codecs`: the first that is running, or else the first. */
-  tap(codecs: readonly VideoCodec[], sink: PacketSink): PacketSource {
+  /** The first of `codecs` that is being encoded, or else the first. */
+  runningOrFirst(codecs: readonly VideoCodec[]): VideoCodec {
     const running = codecs.find((candidate) => this.#video.get(candidate)?.encoding.running === true);
-    const codec = running ?? codecs[0] ?? 'h264';
+    return running ?? codecs[0] ?? 'h264';
+  }
+
+  /** Begins to hand out what is encoded to one of `codecs`, as {@link runningOrFirst} has it. */
+  tap(codecs: readonly VideoCodec[], sink: PacketSink): PacketSource {
+    const codec = this.runningOrFirst(codecs);
     const video = this.#videoBranch(codec);
     const needs = [this.#capturing, video.encoding, ...(this.#audio === null ? [] : [this.#audio.encoding])];
     const streams: readonly RenderStream[] = this.hasAudio ? [codec, 'opus'] : [codec];

@@ -1,5 +1,6 @@
+import type { ResolvedRestartOptions } from '../options/restart-options.js';
 import type { Clock } from '../base/clock.js';
-import type { OpenRender } from '../render/render.js';
+import type { OpenRestartableRender } from '../render/render.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
 import type { FrameTiming } from '../render/encode/frame-timing.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
@@ -31,7 +32,7 @@ export interface IdSource {
 
 /** What a session is made of; the composition root brings it in. */
 export interface SessionParts {
-  readonly openRender: OpenRender;
+  readonly openRender: OpenRestartableRender;
   readonly createVideoPayloader: (codec: VideoCodec) => VideoPayloader;
   readonly createAudioPayloader: () => AudioPayloader;
   readonly createFrameTiming: () => FrameTiming;
@@ -53,10 +54,13 @@ export interface SessionSettings {
   readonly stateUpdateInterval: number;
   readonly sessionTimeout: number;
   readonly maxViewersPerSession: number;
+  readonly maxViewersPerCaller: number;
   readonly pauseGraceMs: number;
   readonly viewerReattachMs: number;
   readonly launchTimeoutMs: number;
   readonly replayOnJoin: boolean;
+  /** False: a session that breaks ends, and clients may not ask for a restart. */
+  readonly restart: ResolvedRestartOptions | false;
   /** Undefined: no limit but the one by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
 }

@@ -4,6 +4,7 @@ import { expectation, isPlainObject } from '../options/option-checks.js';
 import type { RecordingStore } from '../recording/recording-store.js';
 import type { Recording, RecordingInfo } from '../recording/recording.js';
 import type { ObserveSession } from './session-events.js';
+import type { Caller } from './caller.js';
 import type { SessionRegistry } from './session-registry.js';
 import type { RecordingState } from './session-state.js';
 
@@ -63,6 +64,8 @@ export class SessionRecordings {
   readonly #registry: SessionRegistry;
   readonly #store: RecordingStore;
   readonly #observe: ObserveSession;
+  /** Of sessions with recordings, which outlive the session. */
+  readonly #creators = new Map<string, Caller>();
 
   constructor(registry: SessionRegistry, store: RecordingStore, observe: ObserveSession) {
     this.#registry = registry;
@@ -92,6 +95,7 @@ export class SessionRecordings {
       },
     });
     const { recordingId, format: container } = recording.info;
+    this.#keepCreator(streamId);
     this.#observe('recording:start', { streamId, recordingId, format: container });
     this.#show(streamId);
     return recording.info;
@@ -127,6 +131,19 @@ export class SessionRecordings {
     const recording = this.#store.get(streamId, recordingId);
     await recording.stop();
     return recording.info;
+  }
+
+  /** Who has created a session that was recorded; undefined where there are no recordings of it. */
+  creatorOf(streamId: string): Caller | undefined {
+    return this.#creators.get(streamId);
+  }
+
+  #keepCreator(streamId: string): void {
+    for (const known of this.#creators.keys()) {
+      if (this.#store.list(known).length === 0) this.#creators.delete(known);
+    }
+    const creator = this.#registry.creatorOf(streamId);
+    if (creator !== undefined) this.#creators.set(streamId, creator);
   }
 
   /** As {@link RecordingStore.remove}. */

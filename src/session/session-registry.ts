@@ -6,7 +6,7 @@ import { StreamKitError } from '../base/errors.js';
 import type { Admission } from './admission.js';
 import { MAX_TERMINALS_WITH_AUTO } from './admission.js';
 import type { Caller } from './caller.js';
-import { callerBindings } from './caller.js';
+import { callerBindings, ownsSession } from './caller.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
 import type { StreamSessionState } from './session-state.js';
@@ -29,6 +29,16 @@ const ENDED_SESSION_KEPT_MS = 30_000;
 /** Most of them kept; beyond it the oldest is forgotten. One that can be read holds its output. */
 const MAX_KEPT = { error: 100, exited: 16 } as const;
 
+/** What a list of sessions says of one. */
+export interface SessionSummary {
+  readonly streamId: string;
+  readonly status: StreamSessionState['status'];
+  readonly kind: 'page' | 'terminal';
+  readonly viewers: number;
+  /** ms since the epoch; null until the launch has begun. */
+  readonly createdAt: number | null;
+}
+
 interface Kept {
   readonly reason: keyof typeof MAX_KEPT;
   readonly timer: Timer;
@@ -39,6 +49,8 @@ export class SessionRegistry {
   readonly #parameters: SessionRegistryParameters;
   /** By id, what a client can ask for. The id is no secret: what the time of a look-up tells of it harms nobody. */
   readonly #found = new Map<string, StreamSession>();
+  /** Who has created them, of those that can be found. */
+  readonly #creators = new Map<string, Caller>();
   /** Those that may still have processes, found or not, and who made them. */
   readonly #occupying = new Map<StreamSession, Caller>();
   readonly #kept = new Map<StreamSession, Kept>();
@@ -60,6 +72,40 @@ export class SessionRegistry {
   /** As their documents are now, also of those that ended and still have something open or can still be asked why. */
   states(): Readonly<StreamSessionState>[] {
     return [...new Set([...this.#occupying.keys(), ...this.#found.values()])].map(({ state }) => state);
+  }
+
+  /** Who has created a session; undefined where it is not known. */
+  creatorOf(streamId: string): Caller | undefined {
+    return this.#creators.get(streamId);
+  }
+
+  /** The sessions that a caller owns, of an operator all, oldest first. */
+  list(caller: Caller): SessionSummary[] {
+    return [...this.#found.values()].flatMap((session) => {
+      const creator = this.creatorOf(session.streamId);
+      const isOwn = creator !== undefined && ownsSession(creator, caller) && caller.role === 'owner';
+      if (!isOwn && caller.role !== 'operator') return [];
+      const { streamId, status, metadata, instanceInfo } = session.state;
+      const kind = session.hasMedia ? 'page' : 'terminal';
+      return [
+        { streamId, status, kind, viewers: metadata.viewers, createdAt: instanceInfo?.startTime ?? null },
+      ];
+    });
+  }
+
+  /**
+   * Whether a session of either kind could be created now, before it is known what is asked for.
+   *
+   * @throws StreamKitError `at_capacity`.
+   */
+  checkMayCreate(caller: Caller): void {
+    const { terminals } = this.#parameters.parts;
+    // With terminals there may still be room for one of them.
+    if (terminals !== undefined && !this.#isFull('terminal')) this.#ensureRoom('terminal', caller);
+    else {
+      this.#ensureRoom('page', caller);
+      this.#ensureCarried();
+    }
   }
 
   /**
@@ -274,6 +320,7 @@ export class SessionRegistry {
       },
     });
     this.#found.set(session.streamId, session);
+    this.#creators.set(session.streamId, caller);
     this.#occupying.set(session, caller);
     if (session.hasMedia) this.#parameters.admission.started(session);
     parts.observe('session:create', { streamId: session.streamId });
@@ -292,7 +339,10 @@ export class SessionRegistry {
   #forget(session: StreamSession): void {
     this.#kept.get(session)?.timer.cancel();
     this.#kept.delete(session);
-    if (this.#found.get(session.streamId) === session) this.#found.delete(session.streamId);
+    if (this.#found.get(session.streamId) === session) {
+      this.#found.delete(session.streamId);
+      this.#creators.delete(session.streamId);
+    }
     session.release();
   }
 }

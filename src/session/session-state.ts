@@ -1,6 +1,7 @@
 import jsonPatch from 'fast-json-patch';
 import type { Operation } from 'fast-json-patch';
 
+import type { ErrorCode } from '../base/errors.js';
 import type { CaptureKind } from '../render/capture/capture.js';
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
@@ -33,6 +34,16 @@ export interface RecordingState {
   error?: string;
 }
 
+/** What the state document says of the last fault of a page session that it went on after. */
+export interface FaultState {
+  /** As in errors: `browser_crashed`, `gpu_hung` and so on; `restart_requested` if a client asked for it. */
+  code: ErrorCode | 'restart_requested';
+  /** One sentence. */
+  message: string;
+  /** When, ms since the epoch. */
+  time: number;
+}
+
 /** What the state document says of a terminal. */
 export interface TerminalMetadata {
   cols: number;
@@ -58,6 +69,12 @@ export interface SessionMetadata {
   audio: { codec: 'opus' } | null;
   /** Null until the page is captured. */
   capture: CaptureKind | null;
+  /** The page answers. False: it has been busy for some seconds, or hangs. */
+  responsive: boolean;
+  /** How often the browser was started again. */
+  restarts: number;
+  /** Null while there was none. */
+  fault: FaultState | null;
   /** The latest recordings, oldest first, once there was one. */
   recordings?: RecordingState[];
   /** What sends media to the viewers: the addon, or JavaScript. */

@@ -1,5 +1,5 @@
 import type { SnapshotParameters } from '../render/capture/capture.js';
-import type { Render } from '../render/render.js';
+import type { RestartableRender } from '../render/render.js';
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { asError, StreamKitError } from '../base/errors.js';
@@ -13,7 +13,8 @@ import { jsonBytes } from './json-bytes.js';
 import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
 import type { Player } from './player.js';
-import type { RenderOptions } from './render-options.js';
+import type { CallerLimits } from '../options/access-options.js';
+import type { RenderOptions, SessionChange } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnostics.js';
@@ -47,7 +48,8 @@ export class Session implements StreamSession {
   #renderOptions: RenderOptions;
   readonly #launchAbort = new AbortController();
   #launched: Promise<void> = Promise.resolve();
-  #render: Render | undefined;
+  #render: RestartableRender | undefined;
+  #restarting = false;
   #media: SessionMedia | undefined;
   #viewerCountTold = 0;
 
@@ -69,7 +71,7 @@ export class Session implements StreamSession {
     this.#life = new SessionLife(
       { initial, parts, settings, logger: this.#logger },
       {
-        onPatch: (entry) => this.viewers.sendPatch(entry),
+        onPatch: () => this.viewers.sendPatches(),
         isUsed: () => this.#media?.tapped === true,
         shutDown: (reason) => this.#shutDown(reason),
         onFailed: (error) => listener.onFailed(this, error),
@@ -89,7 +91,10 @@ export class Session implements StreamSession {
             clock: parts.clock,
             logger: this.#logger,
             graceMs: settings.viewerReattachMs,
-            firstCodec: codecsToOffer(request.renderOptions.videoCodec, undefined)[0] ?? 'h264',
+            chooseCodec: () => {
+              const codecs = codecsToOffer(request.renderOptions.videoCodec, undefined);
+              return this.#media?.runningOrFirst(codecs) ?? codecs[0] ?? 'h264';
+            },
             document: () => this.state,
             snapshot: () => this.snapshot({ format: 'png' }),
             openSource: (codec, sink) => this.openPackets(codec, sink),
@@ -101,7 +106,9 @@ export class Session implements StreamSession {
         onActivity: () => this.touch(),
         onChange: () => this.#onViewerChange(),
         onController: (id) => this.#publisher.update(({ metadata }) => void (metadata.controllerId = id)),
-        resize: ({ width, height }) => this.reconfigure({ resolution: `${width}x${height}` }),
+        resize: async ({ width, height }) => {
+          await this.reconfigure({ resolution: `${width}x${height}` });
+        },
       },
     );
   }
@@ -192,16 +199,25 @@ export class Session implements StreamSession {
     return this.#snapshots.run(() => render.snapshot(parameters));
   }
 
-  /** Goes on in another size or rate. @throws StreamKitError `bad_request`, `unavailable`, `conflict`. */
-  async reconfigure(change: unknown): Promise<void> {
+  /**
+   * Goes on in another size, rate or bit rate.
+   *
+   * @param limits - of who asks.
+   * @returns the values in force.
+   * @throws StreamKitError `bad_request`, `forbidden`, `unavailable`, `conflict`.
+   */
+  async reconfigure(change: unknown, limits: Readonly<CallerLimits> = {}): Promise<Required<SessionChange>> {
     const { media } = this.#liveOr('The page is not captured yet');
-    const next = parseRenderChange(change, this.#renderOptions, this.#settings.maxBitrateBps);
+    const { maxBitrateBps: serverLimitBps } = this.#settings;
+    const next = parseRenderChange(change, this.#renderOptions, { maxBitrateBps: serverLimitBps, limits });
     this.#renderOptions = { ...this.#renderOptions, ...next };
     this.touch();
     await media.reconfigure(next, next.maxBitrateBps);
     this.#publisher.update(({ instanceInfo }) => {
       if (instanceInfo !== undefined) instanceInfo.viewport = viewportOf(this.#renderOptions);
     });
+    const { width, height, frameRate, maxBitrateBps } = next;
+    return { resolution: `${width}x${height}`, frameRate, maxBitrateBps };
   }
 
   /**
@@ -213,6 +229,18 @@ export class Session implements StreamSession {
   openPackets(asked: VideoCodec | undefined, sink: PacketSink): PacketSource {
     const codecs = codecsToOffer(this.#request.renderOptions.videoCodec, asked);
     return this.#liveOr('There is nothing to record yet').media.tap(codecs, sink);
+  }
+
+  /**
+   * Starts the browser again and loads the page anew; viewers stay connected.
+   *
+   * @throws StreamKitError `not_found` without the option, `unavailable` before the page is captured, `conflict` after the end.
+   */
+  restart(): void {
+    if (this.#settings.restart === false) throw new StreamKitError('not_found', 'There is no option restart');
+    const { render } = this.#liveOr('The page is not captured yet');
+    this.touch();
+    render.restart();
   }
 
   showRecordings(recordings: RecordingState[]): void {
@@ -247,12 +275,15 @@ export class Session implements StreamSession {
           onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
           onCursor: (css) => this.viewers.control.showCursor(css),
           onClipboard: (text) => this.viewers.control.showClipboard(text),
+          onPageEvent: (event) => this.viewers.control.showPageEvent(event),
           onVideoStats: (stats) => this.#media?.onVideoStats(stats),
           onFrames: (codec, frames) => this.#media?.onFrames(codec, frames),
           onKeyframe: (codec) => this.#media?.onKeyframe(codec),
           onEncoderReplaced: (replacement) => this.#media?.onEncoderReplaced(replacement),
           onEncodedFrame: (frame) => this.#media?.onEncodedFrame(frame),
           onEncodedAudio: (packet) => this.#media?.onEncodedAudio(packet),
+          onRestarting: (reason) => this.#onRestarting(reason),
+          onRestarted: () => this.#onRestarted(),
           onEnded: (error) => this.#life.fail(error),
         },
         signal,
@@ -267,7 +298,7 @@ export class Session implements StreamSession {
     }
   }
 
-  #goLive(render: Render): void {
+  #goLive(render: RestartableRender): void {
     const { maxBitrateBps } = this.#request.renderOptions;
     this.#media = new SessionMedia(
       {
@@ -285,14 +316,47 @@ export class Session implements StreamSession {
         onMediaError: (error) => this.#life.fail(error),
       },
     );
-    this.#publisher.update((document) => {
-      if (document.instanceInfo !== undefined) document.instanceInfo.pid = render.browserPid;
-      document.metadata.capture = render.kind;
-      document.metadata.audio = render.hasAudio ? { codec: 'opus' } : null;
-    });
+    this.#showRender(render);
     this.viewers.goLive(this.#media, render.controls);
     this.#onViewerChange();
     this.#logger.info({ capture: render.kind, pid: render.browserPid }, 'session is live');
+  }
+
+  #showRender(render: RestartableRender): void {
+    this.#publisher.update(({ instanceInfo, metadata }) => {
+      if (instanceInfo !== undefined) instanceInfo.pid = render.browserPid;
+      metadata.capture = render.kind;
+      metadata.audio = render.hasAudio ? { codec: 'opus' } : null;
+    });
+  }
+
+  #onRestarting(reason: StreamKitError | undefined): void {
+    const { clock, observe } = this.#parts;
+    const { streamId } = this;
+    const code = reason?.code ?? 'restart_requested';
+    this.#restarting = true;
+    this.#publisher.update((document) => {
+      const { instanceInfo, metadata } = document;
+      const time = Math.round(clock.wallMs());
+      if (instanceInfo !== undefined) {
+        delete instanceInfo.pid;
+        instanceInfo.startTime = time;
+      }
+      metadata.restarts += 1;
+      metadata.fault = { code, message: reason?.message ?? 'A client asked for a restart', time };
+      metadata.responsive = true;
+      // The page that comes knows nothing of what the former one has set.
+      metadata.page = {};
+    });
+    this.#onVideoIdle();
+    this.#onViewerChange();
+    observe('session:restart', { streamId, code });
+  }
+
+  #onRestarted(): void {
+    this.#restarting = false;
+    if (this.#render !== undefined) this.#showRender(this.#render);
+    this.#onViewerChange();
   }
 
   /** Brings the state document in line with the viewers as they are now. */
@@ -303,7 +367,7 @@ export class Session implements StreamSession {
       document.clientConnected = attached > 0;
       document.webrtc = { signalingState, iceCandidatesGathered };
       if (this.#life.endReason === undefined && this.#media !== undefined) {
-        document.status = streaming ? 'streaming' : 'connecting';
+        document.status = this.#restarting ? 'initializing' : streaming ? 'streaming' : 'connecting';
       }
     });
     if (this.#life.endReason !== undefined) return;
@@ -340,7 +404,7 @@ export class Session implements StreamSession {
     render.sendToPage(message);
   }
 
-  #liveOr(sentence: string): { render: Render; media: SessionMedia } {
+  #liveOr(sentence: string): { render: RestartableRender; media: SessionMedia } {
     if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
     if (this.#media === undefined || this.#render === undefined) {
       throw new StreamKitError('unavailable', sentence, { headers: { 'Retry-After': '1' } });

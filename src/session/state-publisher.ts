@@ -15,7 +15,7 @@ export class StatePublisher {
   readonly #state: SessionState;
   readonly #clock: Clock;
   readonly #intervalMs: number;
-  readonly #onPatch: (entry: EventLogEntry) => void;
+  readonly #onPatch: () => void;
   readonly #onStatus: (status: StreamSessionStatus, previous: StreamSessionStatus) => void;
   readonly #log = new EventLog(PATCH_LOG_LIMITS);
   #timer: Timer | undefined;
@@ -27,7 +27,7 @@ export class StatePublisher {
     state: SessionState,
     clock: Clock,
     intervalMs: number,
-    onPatch: (entry: EventLogEntry) => void,
+    onPatch: () => void,
     onStatus: (status: StreamSessionStatus, previous: StreamSessionStatus) => void = () => undefined,
   ) {
     this.#state = state;
@@ -39,6 +39,11 @@ export class StatePublisher {
 
   get document(): Readonly<StreamSessionState> {
     return this.#state.document;
+  }
+
+  /** Number of the last patch; 0 before the first. */
+  get lastSequence(): number {
+    return this.#log.lastSequence;
   }
 
   update(change: (document: StreamSessionState) => void): void {
@@ -61,7 +66,8 @@ export class StatePublisher {
     this.#timer = undefined;
     const operations = this.#state.takePatch();
     if (operations.length === 0) return;
-    this.#onPatch(this.#log.append((sequence) => serverSentEvent('state_patch', operations, sequence)));
+    this.#log.append((sequence) => serverSentEvent('state_patch', operations, sequence));
+    this.#onPatch();
   }
 
   /**

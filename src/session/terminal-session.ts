@@ -59,7 +59,7 @@ export class TerminalSession implements StreamSession {
     this.#life = new SessionLife(
       { initial: initialState(parameters), parts, settings, logger },
       {
-        onPatch: (entry) => this.viewers.sendPatch(entry),
+        onPatch: () => this.viewers.sendPatches(),
         isUsed: () => false,
         shutDown: (reason) => this.#shutDown(reason),
         onFailed: (error) => listener.onFailed(this, error),
@@ -287,6 +287,9 @@ function initialState({
       video: null,
       audio: null,
       capture: null,
+      responsive: true,
+      restarts: 0,
+      fault: null,
       mediaPlane: parts.mediaPlane.name,
       page: {},
       terminal: { cols, rows, attached: target.kind === 'attached', exitStatus: null, exitSignal: null },

@@ -135,8 +135,9 @@ export class TerminalStream implements ChunkStream {
   }
 }
 
+/** In memory of its own: a slice of the pool of Node would keep the 8 KiB around it. */
 function chunkOf(sequence: number, data: Uint8Array): Uint8Array {
-  const chunk = Buffer.allocUnsafe(SEQUENCE_BYTES + data.byteLength);
+  const chunk = Buffer.allocUnsafeSlow(SEQUENCE_BYTES + data.byteLength);
   chunk.writeBigUInt64BE(BigInt(sequence), 0);
   chunk.set(data, SEQUENCE_BYTES);
   return chunk;

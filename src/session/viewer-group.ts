@@ -4,7 +4,6 @@ import type { IceServerOption } from '../options/ice-server-options.js';
 import type { InputTarget } from '../input/input-target.js';
 import type { Logger } from '../base/logger.js';
 import type { Caller } from './caller.js';
-import type { EventLogEntry } from './event-log.js';
 import type { MessageSink } from './message-sink.js';
 import { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
@@ -24,6 +23,9 @@ import { ViewerJournal } from './viewer-journal.js';
 import { ViewerMedia } from './viewer-media.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 
+/** How many event streams are written to before other work has its turn. */
+const VIEWERS_PER_TURN = 64;
+
 /** What the viewers of a session come to together. */
 export interface ViewerSummary {
   /** Those with an open event stream or WebSocket, players, and WebSockets that are viewers of their own. */
@@ -38,7 +40,10 @@ export interface ViewerSummary {
 export interface ViewerGroupParameters {
   readonly streamId: string;
   readonly parts: SessionParts;
-  readonly settings: Pick<SessionSettings, 'maxViewersPerSession' | 'viewerReattachMs'>;
+  readonly settings: Pick<
+    SessionSettings,
+    'maxViewersPerSession' | 'maxViewersPerCaller' | 'viewerReattachMs'
+  >;
   readonly publisher: StatePublisher;
   readonly renderOptions: Pick<RenderOptions, 'videoCodec' | 'audio'>;
   /** Makes what takes the WebSockets; it is told when one comes or goes. */
@@ -103,7 +108,7 @@ export class ViewerGroup {
     // One that has its media by a WebSocket does without the peer.
     if (returning?.isLost === true && request.media) this.#onViewerGone(returning);
     else if (returning !== undefined) return returning;
-    this.ensureRoom();
+    this.ensureRoom(caller);
     const journal = this.#openJournal();
     const viewer = new Viewer(
       {
@@ -146,7 +151,7 @@ export class ViewerGroup {
     iceServers: readonly IceServerOption[],
   ): Promise<{ player: Player; answer: string }> {
     const { parts, renderOptions } = this.#parameters;
-    this.ensureRoom(503);
+    this.ensureRoom(caller, 503);
     const player = new Player(
       {
         id: parts.ids.viewerId(),
@@ -188,15 +193,32 @@ export class ViewerGroup {
    */
   prepareStream(caller: Caller, viewerId: string | undefined): (sink: MessageSink) => void {
     const viewer = viewerId === undefined ? undefined : this.get(viewerId, caller);
-    if (viewer === undefined) this.ensureRoom();
+    if (viewer === undefined) this.ensureRoom(caller);
     return (sink) => this.streams.admit(sink, caller, viewer);
   }
 
-  /** @throws StreamKitError `at_capacity`. Those that are away for a while count too. */
-  ensureRoom(status = 429): void {
-    const size = this.#viewers.size + this.#players.size + this.streams.size;
-    if (size < this.#parameters.settings.maxViewersPerSession) return;
+  /**
+   * Makes sure that there is a seat for one more viewer of a caller. In a full session a viewer whose event stream is lost
+   * gives way, the one that has been away for longest first.
+   *
+   * @throws StreamKitError `at_capacity`.
+   */
+  ensureRoom(caller: Caller, status = 429): void {
+    const { maxViewersPerSession, maxViewersPerCaller } = this.#parameters.settings;
     const headers = { 'Retry-After': '5' };
+    if (caller.role !== 'operator' && this.countOf(caller) >= maxViewersPerCaller) {
+      const sentence = 'This caller has as many viewers in this session as it may';
+      throw new StreamKitError('at_capacity', sentence, { status, headers });
+    }
+    const size = this.#viewers.size + this.#players.size + this.streams.size;
+    if (size < maxViewersPerSession) return;
+    const [away] = [...this.#viewers.values()]
+      .filter((viewer) => viewer.awaySinceUs !== undefined && !this.streams.serves(viewer))
+      .sort((one, other) => (one.awaySinceUs ?? 0) - (other.awaySinceUs ?? 0));
+    if (away !== undefined) {
+      this.#onViewerGone(away);
+      return;
+    }
     throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { status, headers });
   }
 
@@ -263,9 +285,17 @@ export class ViewerGroup {
     return [...this.#viewers.values(), ...this.#players.values()].map((viewer) => viewer.diagnostics);
   }
 
-  sendPatch(entry: EventLogEntry): void {
-    for (const viewer of this.#viewers.values()) viewer.sendPatch(entry);
+  /** There is a new patch. */
+  sendPatches(): void {
+    this.#sendPatchesTo([...this.#viewers.values()]);
     this.streams.onStateChange();
+  }
+
+  /** A write takes about 20 µs: many viewers are served over several turns of the event loop. */
+  #sendPatchesTo(viewers: readonly Viewer[]): void {
+    for (const viewer of viewers.slice(0, VIEWERS_PER_TURN)) viewer.sendPatches();
+    if (viewers.length <= VIEWERS_PER_TURN) return;
+    setImmediate(() => this.#sendPatchesTo(viewers.slice(VIEWERS_PER_TURN)));
   }
 
   sendSignal(event: Uint8Array): void {

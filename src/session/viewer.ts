@@ -1,15 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import type { ViewerRole } from '../options/access-options.js';
+import type { ViewerRole } from '../protocol/rights.js';
 import type { Clock, Timer } from '../base/clock.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { StreamKitError } from '../base/errors.js';
 import type { SeatChannel, SeatChannelListener } from '../input/control-seat.js';
 import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../options/ice-server-options.js';
 import type { Caller } from './caller.js';
-import { obeys } from './caller.js';
+import { obeys, viewerRoleOf } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
-import type { EventLogEntry } from './event-log.js';
 import type { EventSink } from './event-sink.js';
 import { customSignal } from './server-sent-event.js';
 import { NO_MEDIA, type ViewerDiagnostics } from './session-diagnostics.js';
@@ -84,6 +83,7 @@ export class Viewer implements StreamViewer {
   #delivery: EventDelivery | undefined;
   #media: ViewerMedia | undefined;
   #awayTimer: Timer | undefined;
+  #awaySinceUs: number | undefined;
   #findIceServers: FindIceServers = () => Promise.resolve(NO_ICE_SERVERS);
   #iceServers = NO_ICE_SERVERS;
   #closing: Promise<void> | undefined;
@@ -105,6 +105,11 @@ export class Viewer implements StreamViewer {
   /** Its event stream is open. */
   get attached(): boolean {
     return this.#delivery !== undefined;
+  }
+
+  /** When it lost its event stream; undefined while it has one, and before its first. */
+  get awaySinceUs(): number | undefined {
+    return this.#awaySinceUs;
   }
 
   /** Undefined where it has, or had, no peer. */
@@ -145,7 +150,7 @@ export class Viewer implements StreamViewer {
 
   /** What it may become; a `viewer` is never given control. */
   get permittedRole(): ViewerRole {
-    return this.#parameters.caller.role;
+    return viewerRoleOf(this.#parameters.caller);
   }
 
   /** Names it to others. */
@@ -193,6 +198,7 @@ export class Viewer implements StreamViewer {
       return;
     }
     this.#awayTimer?.cancel();
+    this.#awaySinceUs = undefined;
     this.#delivery = delivery;
     if (this.#hasPeer()) this.#media?.resendSignals();
     else if (options.media) this.#offerMedia();
@@ -207,8 +213,8 @@ export class Viewer implements StreamViewer {
     void media.start();
   }
 
-  sendPatch(entry: EventLogEntry): void {
-    this.#delivery?.sendPatch(entry);
+  sendPatches(): void {
+    this.#delivery?.sendPatches();
   }
 
   /** False: no event stream is open. */
@@ -287,6 +293,7 @@ export class Viewer implements StreamViewer {
     // One that was taken over has nothing to say any more.
     if (this.#delivery !== delivery) return;
     this.#delivery = undefined;
+    this.#awaySinceUs = this.#parameters.clock.nowUs();
     this.#startAwayTimer(this.#parameters.reattachMs);
     this.#listener.onViewerChange();
   }

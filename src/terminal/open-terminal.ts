@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,6 +7,7 @@ import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
 import type { OpenTerminal, Terminal, TerminalListener, TerminalTarget } from './terminal.js';
+import { sweepTemporaryFolders, TemporaryFolder } from './temporary-folder.js';
 import { ENDED_OPTION } from './tmux-pane.js';
 import { TmuxServer, tmuxWord } from './tmux-server.js';
 import type { TmuxTerminalParameters } from './tmux-terminal.js';
@@ -20,8 +21,8 @@ export interface OpenTerminalParameters {
 
 type NewTarget = Extract<TerminalTarget, { kind: 'new' }>;
 
-/** Name of the session on a server of ours. */
-const SESSION = 'terminal';
+/** The id of the first session of a tmux server: programs in it may rename it. */
+const SESSION = '$0';
 /** tmux takes no longer command line, bytes (one message of imsg, with room for the rest). */
 const MAX_WORDS_BYTES = 12 * 1024;
 
@@ -35,6 +36,8 @@ const SETTINGS: readonly (readonly string[])[] = [
   ['set-option', '-gq', 'status', 'off'],
   ['set-option', '-gq', 'update-environment', ''],
   ['set-option', '-gq', 'default-terminal', 'screen-256color'],
+  // A client that was detached attaches again.
+  ['set-option', '-gq', 'destroy-unattached', 'off'],
   ['set-option', '-sgq', 'escape-time', '0'],
   ['set-option', '-sgq', 'set-clipboard', 'off'],
 ];
@@ -42,11 +45,11 @@ const SETTINGS: readonly (readonly string[])[] = [
 /**
  * Runs the command, notes how it ended and waits to be ended itself: tmux 3.3 throws away what a client in control mode has
  * not been sent yet when the pane's process is gone. What it says itself of a command that was killed is nobody's output;
- * Ctrl-C is for the command alone.
+ * Ctrl-C is for the command alone. Without `$TMUX` what the command asks of tmux is not asked of the server that runs it.
  */
 const RUNNER = `exec 3>&2 2>/dev/null
 trap : INT QUIT
-"$@" 2>&3 3>&-
+(unset TMUX TMUX_PANE; exec "$@") 2>&3 3>&-
 "$0" set-option -p ${ENDED_OPTION} $? \\; rename-window ended
 while :; do sleep 3600; done`;
 
@@ -81,38 +84,58 @@ async function openNew(
   target: NewTarget,
   listener: TerminalListener,
 ): Promise<Terminal> {
-  const { stateDir, tmuxPath } = options;
-  const words = newSessionWords(target, tmuxPath, stateDir !== undefined);
-  const folder =
-    stateDir === undefined ? await mkdtemp(join(tmpdir(), 'stream-kit-')) : join(stateDir, target.id);
-  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  const { tmuxPath } = options;
+  const words = newSessionWords(target, tmuxPath);
+  await swept(tmuxPath);
+  const folder = await makeFolder(target.id, options);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const server = new TmuxServer({ tmuxPath, socketPath: join(folder, 'tmux'), clock });
+    const server = new TmuxServer({ tmuxPath, socketPath: join(folder.path, 'tmux'), clock });
     return await TmuxTerminal.open(
       {
-        ...{ server, clock, logger, remove, own: true, session: SESSION },
+        ...{ server, clock, logger, own: true, session: SESSION },
         start: { words, cwd: target.cwd },
-        attachWords: stateDir === undefined ? undefined : attachWords(SESSION),
+        attachWords: attachWords(SESSION),
+        remove: () => folder.remove(),
       },
       listener,
     );
   } catch (thrown) {
-    await remove();
+    await folder.remove();
     throw thrown;
   }
 }
 
-function newSessionWords(target: NewTarget, tmuxPath: string, outlivesServer: boolean): string[] {
+let sweeping: Promise<void> | undefined;
+
+/** Once per process: no other server of this process can have died. */
+function swept(tmuxPath: string): Promise<void> {
+  sweeping ??= sweepTemporaryFolders(tmuxPath);
+  return sweeping;
+}
+
+/** @throws StreamKitError `terminal_failed`: the folder cannot be written. */
+async function makeFolder(
+  id: string,
+  { stateDir, tmuxPath }: ResolvedTerminalOptions,
+): Promise<Pick<TemporaryFolder, 'path' | 'remove'>> {
+  try {
+    if (stateDir === undefined) return await TemporaryFolder.create(tmuxPath);
+    const path = join(stateDir, id);
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    return { path, remove: () => rm(path, { recursive: true, force: true }) };
+  } catch (thrown) {
+    const parent = stateDir === undefined ? `${tmpdir()} (set TMPDIR to another one)` : 'terminal.stateDir';
+    const { code = 'unknown error' } = thrown as NodeJS.ErrnoException;
+    const message = `The terminal needs a folder of its own, which could not be made in ${parent}: ${code}`;
+    throw new StreamKitError('terminal_failed', message, { cause: thrown });
+  }
+}
+
+function newSessionWords(target: NewTarget, tmuxPath: string): string[] {
   const { command, cols, rows, env } = target;
-  const settings = [
-    ...SETTINGS,
-    // Should this process die, nobody would ever end what is left.
-    ['set-option', '-gq', 'destroy-unattached', outlivesServer ? 'off' : 'on'],
-  ];
   const words = [
-    ...settings.flatMap((setting) => [...setting, ';']),
-    ...['new-session', '-s', SESSION, '-x', String(cols), '-y', String(rows)],
+    ...SETTINGS.flatMap((setting) => [...setting, ';']),
+    ...['new-session', '-x', String(cols), '-y', String(rows)],
     ...Object.entries(env).flatMap(([name, value]) => ['-e', tmuxWord(`${name}=${value}`)]),
     ...['--', '/bin/sh', '-c', RUNNER, tmuxWord(tmuxPath), ...command.map(tmuxWord)],
   ];

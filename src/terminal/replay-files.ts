@@ -1,10 +1,10 @@
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 
 import { asError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import { crc32 } from './crc32.js';
 
 /** A chunk of output as it was written. */
 export interface ReplayRecord {

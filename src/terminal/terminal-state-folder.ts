@@ -1,9 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { ViewerRole } from '../options/access-options.js';
+import { CALLER_ROLES, type CallerRole } from '../protocol/rights.js';
 import { StreamKitError } from '../base/errors.js';
+import { makeDirectorySync } from '../base/make-directory.js';
 import type { Logger } from '../base/logger.js';
 import { isPlainObject } from '../options/option-checks.js';
 import type { ReplayRecord } from './replay-files.js';
@@ -16,7 +17,7 @@ export interface LeftTerminal {
   /** ms since the epoch. */
   readonly createdAtMs: number;
   /** Who made it. */
-  readonly owner: { readonly key: string; readonly id: string | undefined; readonly role: ViewerRole };
+  readonly owner: { readonly key: string; readonly id: string | undefined; readonly role: CallerRole };
 }
 
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -35,13 +36,17 @@ export class TerminalStateFolder {
     this.#replayBytes = replayBytes;
     this.#logger = logger;
     try {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
+      makeDirectorySync(path);
       this.#lock = new StateFolderLock(path);
     } catch (thrown) {
       if (thrown instanceof StreamKitError) throw thrown;
-      throw new StreamKitError('bad_option', 'The folder terminal.stateDir cannot be made', {
-        cause: thrown,
-      });
+      throw new StreamKitError(
+        'bad_option',
+        `The folder terminal.stateDir cannot be made or written: ${codeOf(thrown)}`,
+        {
+          cause: thrown,
+        },
+      );
     }
   }
 
@@ -87,7 +92,11 @@ function parseLeft(id: string, record: unknown): LeftTerminal | undefined {
   if (!isPlainObject(record) || record.id !== id || !isPlainObject(record.owner)) return undefined;
   const { createdAtMs, owner } = record;
   if (typeof createdAtMs !== 'number' || typeof owner.key !== 'string') return undefined;
-  const role = owner.role === 'controller' ? 'controller' : 'viewer';
+  const role = CALLER_ROLES.find((known) => known === owner.role) ?? 'viewer';
   const ownerId = typeof owner.id === 'string' ? owner.id : undefined;
   return { id, createdAtMs, owner: { key: owner.key, id: ownerId, role } };
+}
+
+function codeOf(thrown: unknown): string {
+  return (thrown as NodeJS.ErrnoException).code ?? 'unknown error';
 }

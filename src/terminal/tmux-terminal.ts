@@ -11,6 +11,8 @@ import type { TerminalKey } from './terminal-keys.js';
 import type { HeldModifiers, Terminal, TerminalExit, TerminalListener } from './terminal.js';
 import type { TmuxControlListener, TmuxControlParameters } from './tmux-control.js';
 import { TmuxControl } from './tmux-control.js';
+import type { OutputSequences } from './output-state.js';
+import { OutputState } from './output-state.js';
 import { exitOf, paneFormat, parsePanes } from './tmux-pane.js';
 import type { TmuxPane } from './tmux-pane.js';
 import type { TmuxServer } from './tmux-server.js';
@@ -19,12 +21,12 @@ export interface TmuxTerminalParameters {
   readonly server: TmuxServer;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** A name of our own, or an id of tmux. */
+  /** Its id: names change. */
   readonly session: string;
   /** How the first control client begins. */
   readonly start: Pick<TmuxControlParameters, 'words' | 'cwd'>;
-  /** How one begins that comes later; undefined: with the client the terminal is lost. */
-  readonly attachWords: readonly string[] | undefined;
+  /** How one begins that comes later. */
+  readonly attachWords: readonly string[];
   /** The tmux server is ours: it ends with the terminal. */
   readonly own: boolean;
   /** Removes what is left of the terminal's files. */
@@ -37,9 +39,10 @@ const MAX_CHUNK_BYTES = 64 * 1024;
 const KEYS_PER_COMMAND = 256;
 /** Most input that waits for tmux, bytes; beyond it it is refused. */
 const MAX_WAITING_INPUT_BYTES = 512 * 1024;
-/** Most often that a client is begun anew within {@link REOPEN_WINDOW_MS}. */
+/** How often a client is begun anew at once within {@link REOPEN_WINDOW_MS}; after that it waits. */
 const MAX_REOPENINGS = 3;
 const REOPEN_WINDOW_MS = 10_000;
+const REOPEN_PAUSE_MS = 1000;
 /** At the end tmux is asked again until it has had nothing to send this often, after this many ms each, but no more often. */
 const QUIET_ROUNDS = 2;
 const ROUND_MS = 10;
@@ -59,12 +62,15 @@ export class TmuxTerminal implements Terminal {
   #pane: TmuxPane | undefined;
   #output: Uint8Array[] = [];
   #outputBytes = 0;
+  readonly #outputState = new OutputState();
   #work: Promise<unknown> = Promise.resolve();
   #waitingInputBytes = 0;
   #buffers = 0;
   #looking = false;
   #lookAgain = false;
   #reopenings: number[] = [];
+  /** Input waits for it. */
+  #reopened: Promise<void> = Promise.resolve();
   /** Bytes of output so far. */
   #received = 0;
   #ended = false;
@@ -126,6 +132,12 @@ export class TmuxTerminal implements Terminal {
       case 'wheel':
       case 'touch':
       case 'gamepad':
+      case 'select':
+      case 'picker':
+      case 'dialog':
+      case 'file_chooser':
+      case 'pointer_lock':
+      case 'tab':
         break;
     }
     throw new InputError('bad_input', `A terminal takes no such ${message.type}`);
@@ -133,23 +145,34 @@ export class TmuxTerminal implements Terminal {
 
   async snapshot(onTaken: () => void): Promise<Uint8Array> {
     const { id } = this.#known;
-    const buffer = this.#nextBuffer();
-    const taken = this.#control.command(`capture-pane -e -N -b ${buffer} -t ${id}`, (reply) => {
-      this.#flush();
-      if (reply.ok) onTaken();
-    });
-    // Both are read at once by tmux, so nothing comes between them.
-    const described = this.#control.command(`display-message -p -t ${id} '${SCREEN_STATE_FORMAT}'`);
-    const [{ ok }, { lines }] = await Promise.all([taken, described]);
+    const [shown, normal] = [this.#nextBuffer(), this.#nextBuffer()];
+    let output: OutputSequences | undefined;
+    // tmux reads these at once, so nothing comes between them.
+    const [{ ok }, , { lines }] = await Promise.all([
+      this.#control.command(`capture-pane -e -N -b ${shown} -t ${id}`, (reply) => {
+        this.#flush();
+        output = this.#outputState.sequences();
+        if (reply.ok) onTaken();
+      }),
+      // Fails where there is no alternate screen.
+      this.#control.command(`capture-pane -a -q -e -N -b ${normal} -t ${id}`),
+      this.#control.command(`display-message -p -t ${id} '${SCREEN_STATE_FORMAT}'`),
+    ]);
     const state = parseScreenState(lines[0] ?? '');
     // A screen may contain what looks like a reply, so its text does not come through the control client.
-    const { server } = this.#parameters;
-    const text = ok ? await server.run(['save-buffer', '-b', buffer, '-']) : undefined;
-    void this.#control.command(`delete-buffer -b ${buffer}`).catch(() => undefined);
-    if (text?.ok !== true || state === undefined) {
+    const text = ok ? await this.#takeBuffer(shown) : undefined;
+    const normalText = state?.alternate_on === 1 ? await this.#takeBuffer(normal) : undefined;
+    if (text === undefined || state === undefined || output === undefined) {
       throw new StreamKitError('terminal_failed', 'The screen could not be read');
     }
-    return screenDrawing(text.output, state);
+    return screenDrawing({ text, normalText: normalText ?? new Uint8Array(), state, output });
+  }
+
+  /** Reads a buffer of tmux and removes it. */
+  async #takeBuffer(name: string): Promise<Uint8Array | undefined> {
+    const { ok, output } = await this.#parameters.server.run(['save-buffer', '-b', name, '-']);
+    void this.#control.command(`delete-buffer -b ${name}`).catch(() => undefined);
+    return ok ? output : undefined;
   }
 
   close(end: 'kill' | 'leave'): Promise<void> {
@@ -169,10 +192,14 @@ export class TmuxTerminal implements Terminal {
       onOutput: (pane, bytes) => this.#onOutput(pane, bytes),
       // Whatever happened to windows and panes may have happened to ours.
       onNotification: (name) => {
+        // A mode of tmux, such as copy mode, would take the keys in place of the program.
+        if (name === 'pane-mode-changed' && this.#parameters.own) this.#leaveMode();
         if (/^(?:window|unlinked-window|layout|session-window|subscription)-/.test(name)) this.#look();
       },
       onIdle: () => this.#flush(),
-      onGone: () => void this.#reopen(),
+      onGone: () => {
+        this.#reopened = this.#reopen();
+      },
     };
     return new TmuxControl({ ...start, server, clock, env: {} }, listener);
   }
@@ -181,6 +208,7 @@ export class TmuxTerminal implements Terminal {
     // Before it is known which pane is ours there is one.
     if (this.#pane !== undefined && pane !== this.#pane.id) return;
     this.#received += bytes.byteLength;
+    this.#outputState.push(bytes);
     this.#output.push(bytes);
     this.#outputBytes += bytes.byteLength;
     if (this.#outputBytes >= MAX_CHUNK_BYTES) this.#flush();
@@ -206,6 +234,14 @@ export class TmuxTerminal implements Terminal {
   #watch(): void {
     void this.#control.command("refresh-client -B 'ended::#{pane_dead}'").catch(() => undefined);
     this.#look();
+  }
+
+  #leaveMode(): void {
+    if (this.#pane === undefined || this.#ended) return;
+    const { id } = this.#pane;
+    void this.#control
+      .command(`if-shell -F -t ${id} '#{pane_in_mode}' 'copy-mode -q -t ${id}'`)
+      .catch(() => undefined);
   }
 
   /** Looks what has become of the pane. One look at a time; what happens meanwhile is looked at after it. */
@@ -273,22 +309,30 @@ export class TmuxTerminal implements Terminal {
     this.#reopenings = this.#reopenings.filter((atMs) => nowMs - atMs < REOPEN_WINDOW_MS);
     const target = ['list-panes', '-s', '-t', this.#pane.session, '-F', paneFormat];
     const { ok } = await server.run(target);
-    if (this.#closing !== undefined) return;
+    if (this.#isClosing()) return;
     if (!ok && !own) {
       this.#exit({ status: null, signal: null });
       return;
     }
-    if (!ok || attachWords === undefined || this.#reopenings.length >= MAX_REOPENINGS) {
+    if (!ok) {
       this.#flush();
       this.#ended = true;
       this.#listener.onFailed(new StreamKitError('terminal_failed', 'The terminal was lost'));
       return;
+    }
+    if (this.#reopenings.length >= MAX_REOPENINGS) {
+      await new Promise<void>((resolve) => void clock.after(REOPEN_PAUSE_MS, resolve));
+      if (this.#isClosing()) return;
     }
     this.#reopenings.push(nowMs);
     logger.warn({}, 'tmux client was lost; another one attaches');
     this.#control = this.#openControl({ words: attachWords, cwd: '/' });
     this.#listener.onGap();
     this.#watch();
+  }
+
+  #isClosing(): boolean {
+    return this.#closing !== undefined;
   }
 
   async #press(key: TerminalKey): Promise<void> {
@@ -341,6 +385,7 @@ export class TmuxTerminal implements Terminal {
   }
 
   async #command(line: string): Promise<void> {
+    await this.#reopened;
     const { ok } = await this.#control.command(line).catch(() => ({ ok: false }));
     if (!ok) throw notTaken();
   }

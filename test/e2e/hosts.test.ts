@@ -4,7 +4,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 
-import { serve } from '@hono/node-server';
+import { type HttpBindings, serve } from '@hono/node-server';
 import { bodyParser } from '@koa/bodyparser';
 import { Hono } from 'hono';
 import { compress } from 'hono/compress';
@@ -58,7 +58,11 @@ async function originOf(server: Server): Promise<string> {
 function openHono(): Promise<string> {
   const application = new Hono();
   application.use(compress());
-  application.all('/stream/*', (context) => router.fetch(context.req.raw));
+  application.all('/stream/*', (context) =>
+    router.fetch(context.req.raw, {
+      remoteAddress: (context.env as HttpBindings).incoming.socket.remoteAddress,
+    }),
+  );
   application.get('*', async (context) => {
     const { type, body } = await asset(context.req.path);
     return context.body(body, 200, { 'content-type': type });

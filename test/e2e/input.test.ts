@@ -38,7 +38,7 @@ beforeAll(async () => {
       control: { policy: 'first', clipboard: 'press' },
       validateRequest: (request) => ({
         authorized: true,
-        role: (request.url ?? '').includes('watch') ? 'viewer' : 'controller',
+        role: (request.url ?? '').includes('watch') ? 'viewer' : 'owner',
       }),
     }),
     ViewerBrowser.launch(),

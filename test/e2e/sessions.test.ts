@@ -26,7 +26,8 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  server = await TestServer.start();
+  // What ends a session, rather than how it comes back.
+  server = await TestServer.start({ restart: false });
 });
 
 afterEach(async () => {
@@ -44,7 +45,7 @@ afterAll(async () => {
 
 /** A session whose page, once it is seen, waits in its only thread for an answer that does not come. */
 async function hang(): typeof hanging {
-  const own = await TestServer.start();
+  const own = await TestServer.start({ restart: false });
   const session = await own.create(own.page('mode=static'));
   const witness = await browser.open(own);
   await witness.connect(session);

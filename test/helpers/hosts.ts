@@ -4,7 +4,7 @@ import { createServer as createHttp2Server } from 'node:http2';
 import { createRequire } from 'node:module';
 import type { AddressInfo, Server } from 'node:net';
 
-import { serve } from '@hono/node-server';
+import { type HttpBindings, serve } from '@hono/node-server';
 import { bodyParser } from '@koa/bodyparser';
 import compression from 'compression';
 import connect from 'connect';
@@ -115,7 +115,11 @@ export const HOSTS: Readonly<Record<string, (router: StreamKitRouter) => Promise
   Hono: (router) => {
     const application = new Hono();
     application.use(honoCompress());
-    application.all('/live/*', (context) => router.fetch(context.req.raw));
+    application.all('/live/*', (context) =>
+      router.fetch(context.req.raw, {
+        remoteAddress: (context.env as HttpBindings).incoming.socket.remoteAddress,
+      }),
+    );
     return listen(serve({ fetch: application.fetch, port: 0, hostname: '127.0.0.1' }), '/live');
   },
 };

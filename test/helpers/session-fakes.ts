@@ -34,6 +34,8 @@ import { newSessionFigures } from '../../src/session/session-figures.js';
 import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
 import type { SessionRequest } from '../../src/session/session-request.js';
 import { parseSessionRequest } from '../../src/session/session-request.js';
+import { createOpenRestartingRender } from '../../src/render/restarting-render.js';
+import { DEFAULT_RESTART, type ResolvedRestartOptions } from '../../src/options/restart-options.js';
 import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
 import { FakeMachine } from './fake-machine.js';
 import { VirtualClock } from './virtual-clock.js';
@@ -189,6 +191,8 @@ export class FakeParts implements SessionParts {
   readonly figures = newSessionFigures();
   readonly messagesToPage: unknown[] = [];
   readonly machine = new FakeMachine();
+  /** Unless a test wants it otherwise, a session that breaks ends. */
+  restart: ResolvedRestartOptions | false = false;
   viewerCount = 0;
   snapshotResult: () => Promise<Uint8Array> = () => Promise.resolve(new Uint8Array([1, 2, 3]));
   closeCapture: () => Promise<void> = () => Promise.resolve();
@@ -275,12 +279,21 @@ export class FakeParts implements SessionParts {
     };
   };
 
-  readonly openRender: SessionParts['openRender'] = createOpenLocalRender({
+  readonly #openRender = createOpenLocalRender({
     openCapture: (...parameters) => this.#openCapture(...parameters),
     openVideoEncodeThread: (...parameters) => this.#openVideoEncodeThread(...parameters),
     openAudioEncodeThread: (...parameters) => this.#openAudioEncodeThread(...parameters),
     nowUs: () => this.clock.nowUs(),
   });
+
+  readonly openRender: SessionParts['openRender'] = (...parameters) =>
+    createOpenRestartingRender({
+      open: this.#openRender,
+      restart: this.restart,
+      launchLimitMs: testSettings.launchTimeoutMs,
+      clock: this.clock,
+      logger: this.logger,
+    })(...parameters);
 
   readonly createVideoPayloader = () => ({ payload: (frame: EncodedFrame) => fakePayloads(frame) });
   readonly createFrameTiming = () => new FrameTiming();
@@ -326,6 +339,7 @@ export class FakeParts implements SessionParts {
         send: (name, given) => Promise.resolve(void this.commands.push([name, given])),
         fillClipboard: (text) => Promise.resolve(void this.commands.push(['clipboard', text])),
         setGamepads: (gamepads) => void this.commands.push(['gamepads', gamepads]),
+        answer: (answer) => void this.commands.push(['answer', answer]),
       },
       pause: () => this.#note('capture pause'),
       resume: () => this.#note('capture resume'),
@@ -371,8 +385,10 @@ export const testSettings: SessionSettings = {
   stateUpdateInterval: 100,
   sessionTimeout: 60_000,
   maxViewersPerSession: 3,
+  maxViewersPerCaller: 3,
   pauseGraceMs: 5000,
   replayOnJoin: false,
+  restart: DEFAULT_RESTART,
   viewerReattachMs: 15_000,
   launchTimeoutMs: 30_000,
   maxBitrateBps: undefined,

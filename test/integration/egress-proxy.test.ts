@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import {
@@ -243,6 +244,28 @@ test('nothing is connected for a client that has left while the name was looked 
   // Whatever those began was begun before this.
   expect((await get(through, `http://quick.example:${port}/`)).body).toBe('reached');
   expect(connections).toBe(1);
+});
+
+describe('another user of this machine', () => {
+  /** What the proxy answers to a request by a process of a user, all of it. */
+  async function answerTo(through: URL, uid: number, head: string): Promise<string> {
+    const script = `
+      const socket = require('node:net').connect(${through.port}, '127.0.0.1');
+      socket.setEncoding('latin1').once('data', (text) => { console.log(text); socket.destroy(); });
+      socket.write(${JSON.stringify(head)});`;
+    const child = spawn(process.execPath, ['-e', script], { uid, stdio: ['ignore', 'pipe', 'inherit'] });
+    return text(child.stdout);
+  }
+
+  test.runIf(process.platform === 'linux' && process.getuid?.() === 0)('is refused', async () => {
+    const through = await open({ allowPrivateAddresses: true });
+    answer = (_incoming, response) => void response.end('reached');
+    const plain = `GET http://127.0.0.1:${port}/ HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const connectTo = `CONNECT 127.0.0.1:${port} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    expect(await answerTo(through, 0, plain)).toContain('reached');
+    expect(await answerTo(through, 65_534, plain)).toMatch(/^HTTP\/1\.1 403 /);
+    expect(await answerTo(through, 65_534, connectTo)).toMatch(/^HTTP\/1\.1 403 /);
+  });
 });
 
 describe('a tunnel', () => {

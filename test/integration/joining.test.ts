@@ -64,6 +64,14 @@ describe.each(planes)('joining on the %s media plane', (name, createPlane) => {
     expect(running).toBe(0);
   });
 
+  it('keeps a viewer out whose certificate is another than that of its answer', async () => {
+    const other = `sha-256 ${new Array<string>(32).fill('AB').join(':')}`;
+    const connecting = viewers.connect({}, (sdp) =>
+      sdp.replace(/a=fingerprint:.*\r/g, `a=fingerprint:${other}\r`),
+    );
+    await expect(connecting).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
   it('lets a viewer in who repeats its last flight, as one does who has had no answer for 50 ms', async () => {
     // RFC 5246 section 7.4: certificate, client_key_exchange and certificate_verify.
     const flight: Buffer[] = [];

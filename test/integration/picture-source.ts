@@ -62,6 +62,8 @@ export interface DecodedPicture {
   readonly height: number;
   /** Means of the three planes. */
   readonly means: readonly number[];
+  /** Luma without padding. */
+  readonly luma: Uint8Array;
 }
 
 /** FFmpeg's own decoder: what it cannot decode without the pictures before is an error. */
@@ -100,7 +102,17 @@ export class PictureDecoder {
       }
       return sum / (columns * rows);
     });
-    return { width, height, means };
+    return { width, height, means, luma: this.#luma(width, height) };
+  }
+
+  #luma(width: number, height: number): Uint8Array {
+    const luma = new Uint8Array(width * height);
+    const [plane] = this.#frame.data ?? [];
+    const stride = this.#frame.linesize[0] ?? width;
+    for (let row = 0; plane && row < height; row++) {
+      luma.set(plane.subarray(row * stride, row * stride + width), row * width);
+    }
+    return luma;
   }
 
   close(): void {

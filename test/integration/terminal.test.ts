@@ -212,7 +212,7 @@ describe.skipIf(!isTmuxInstalled)('a terminal', () => {
       terminal: { enabled: true, commands: { cat: ['/bin/cat'] }, command: ['/bin/sh'] },
       validateRequest: (request) => ({
         authorized: true,
-        role: request.url?.includes('stream') === true ? 'viewer' : 'controller',
+        role: request.url?.includes('stream') === true ? 'viewer' : 'owner',
       }),
     });
     try {
@@ -273,7 +273,9 @@ describe.skipIf(!isTmuxInstalled)('a terminal', () => {
   it('ends alone when tmux dies', async () => {
     const [one, other] = [await server.open({}), await server.open({})];
     await one.untilText('$ ');
-    one.send({ type: 'keys', data: 'kill -9 ${TMUX#*,}; kill -9 $(echo $TMUX | cut -d, -f2)\r' });
+    const { pid } = (await server.state(one.id)).json.instanceInfo as { pid: number };
+    const parent = spawnSync('ps', ['-o', 'ppid=', '-p', String(pid)]).stdout.toString();
+    process.kill(Number(parent), 'SIGKILL');
     await one.untilClosed();
     expect(one.closed).toEqual({ code: 1011, reason: 'error' });
     expect((await server.state(one.id)).json).toMatchObject({

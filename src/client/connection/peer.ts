@@ -40,6 +40,7 @@ export class Peer {
   #input: RTCDataChannel | undefined;
   #serverFailures: IceServerFailure[] = [];
   #everConnected = false;
+  #serverNamed = false;
   #iceStateSinceMs = performance.now();
   #closed = false;
 
@@ -92,6 +93,7 @@ export class Peer {
     // Sent again because the event stream was lost before the answer had arrived; the answer is on its way still.
     if (sdp === this.#offerSdp) return;
     this.#offerSdp = sdp;
+    this.#serverNamed ||= sdp.includes('a=cand');
     this.#recovery.expectConnection();
     this.#enqueue(async () => {
       this.#heldCandidates = [];
@@ -99,9 +101,7 @@ export class Peer {
       const answer = await this.#connection.createAnswer();
       const answerSdp = preferStereo(answer.sdp ?? '', sdp);
       if (/^m=video 0 /m.test(answerSdp)) {
-        const codecs = new Set(
-          Array.from(sdp.matchAll(/^a=rtpmap:\d+ (H264|VP8|VP9|AV1)\//gm), ([, name]) => name),
-        );
+        const codecs = new Set(sdp.match(/\b(H264|VP8|VP9|AV1)(?=\/90000)/g));
         throw new StreamError(
           'no_codec',
           `This browser decodes none of the offered codecs (${[...codecs].join(', ')}).`,
@@ -118,6 +118,7 @@ export class Peer {
   }
 
   acceptCandidate(candidate: RTCIceCandidateInit | null): void {
+    this.#serverNamed ||= Boolean(candidate?.candidate);
     this.#enqueue(async () => {
       try {
         await this.#connection.addIceCandidate(candidate ?? undefined);
@@ -168,6 +169,7 @@ export class Peer {
       iceStateMs: nowMs - this.#iceStateSinceMs,
       ageMs: nowMs - this.#openedAtMs,
       everConnected: this.#everConnected,
+      serverNamed: this.#serverNamed,
       relayServers: this.#relayServers,
       serverFailures: [...this.#serverFailures],
     };

@@ -71,7 +71,7 @@ const SIGNAL_TIMEOUT_MS = 10_000;
 interface RequestOptions {
   method?: 'POST' | 'DELETE';
   headers?: Record<string, string>;
-  body?: string;
+  body?: string | Blob;
   keepalive?: boolean;
   signal: AbortSignal;
 }
@@ -99,7 +99,7 @@ export class Signaling {
       return { body: json, status: response.status };
     });
     if (typeof body?.streamId !== 'string' || typeof body.initialState !== 'object') {
-      throw new StreamError('protocol', 'The server answered without a session.', { status });
+      throw new StreamError('protocol', 'Expected a session from the server.', { status });
     }
     return { streamId: body.streamId, initialState: body.initialState };
   }
@@ -121,7 +121,7 @@ export class Signaling {
     const response = await this.#request(`${this.#sessionUrl(streamId)}/sse${search}`, { headers, signal });
     const type = response.headers.get('content-type') ?? '';
     if (!/^text\/event-stream\b/i.test(type) || response.body === null) {
-      throw new StreamError('protocol', 'The server did not answer with an event stream.');
+      throw new StreamError('protocol', 'Expected an event stream from the server.');
     }
     return response.body;
   }
@@ -156,6 +156,12 @@ export class Signaling {
       const response = await this.#request(`${this.#sessionUrl(streamId)}/diagnostics`, { signal: deadline });
       return readJson<ServerDiagnostics>(response);
     });
+  }
+
+  /** `POST /:id/files`: an answer to a file chooser of the page. It may take as long as the line is slow. */
+  async postFile(streamId: string, body: File, signal: AbortSignal): Promise<{ fileId: string }> {
+    const url = `${this.#sessionUrl(streamId)}/files?name=${encodeURIComponent(body.name)}`;
+    return readJson(await this.#request(url, { method: 'POST', body, signal }));
   }
 
   /** `DELETE /:id`: ends the session for every viewer. */
@@ -196,7 +202,7 @@ async function readJson<Body>(response: Response): Promise<Body> {
   try {
     return (await response.json()) as Body;
   } catch (cause) {
-    throw new StreamError('protocol', 'The server answered with something else than JSON.', {
+    throw new StreamError('protocol', 'Expected JSON from the server.', {
       status: response.status,
       cause,
     });

@@ -156,6 +156,11 @@ export class StreamConnection {
     return this.#media?.sendInput(JSON.stringify(message), maxWaitingBytes) ?? false;
   }
 
+  /** Takes a file to the server, for the answer `{type: 'file_chooser', id, fileIds}`. */
+  uploadFile(file: File): Promise<{ fileId: string }> {
+    return this.#signaling.postFile(this.#streamId ?? '', file, this.#abort.signal);
+  }
+
   /** How the media is doing; rates and means are of the time since the call before. */
   async stats(): Promise<StreamStats> {
     return this.#sampler.sample((await this.#media?.getStats()) ?? new Map<string, unknown>());

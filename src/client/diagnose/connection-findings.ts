@@ -11,7 +11,7 @@ const BY_ERROR: Readonly<Record<string, readonly [FindingCode, string]>> = {
   webrtc_unsupported: ['webrtc_unsupported', 'This browser has no WebRTC.'],
   no_codec: ['codec_missing', 'This browser cannot decode any of the video codecs that the session offers.'],
   // The one thing that an event stream can be refused for so.
-  conflict: ['codec_missing', 'The session is not offered in the video codec that was asked for.'],
+  conflict: ['codec_missing', 'The session does not have the video codec asked for.'],
   unprocessable: ['codec_missing', 'The server and this browser have no video codec in common.'],
 };
 

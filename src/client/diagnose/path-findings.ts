@@ -30,7 +30,7 @@ export function pathFindings({ peer, error, stats: { paths } }: ClientReport): F
     }
     if (selected?.local === 'relay' || selected?.remote === 'relay') {
       findings.push(
-        finding('info', 'relayed', 'Media takes the way over a TURN server, which adds delay.', {
+        finding('info', 'relayed', 'Media is relayed, which adds delay.', {
           local: selected.local,
           server: selected.remote,
           protocol: selected.protocol,
@@ -39,7 +39,7 @@ export function pathFindings({ peer, error, stats: { paths } }: ClientReport): F
       );
     }
   } else if (everConnected) {
-    const message = 'The network path of the media broke off; a new one is being looked for.';
+    const message = 'The network path was lost; a new one is being looked for.';
     findings.push(finding('error', 'media_interrupted', message, figures));
   } else if (iceState === 'failed' || ageMs > PATIENCE_MS) {
     findings.push(neverConnected(peer, figures));
@@ -51,22 +51,20 @@ export function pathFindings({ peer, error, stats: { paths } }: ClientReport): F
 }
 
 function neverConnected(
-  { relayServers }: PeerReport,
+  { relayServers, serverNamed }: PeerReport,
   figures: { checksSent: number; checksAnswered: number; serverCandidates: string },
 ): Finding {
-  if (figures.serverCandidates === '') {
-    const message = 'The server has named no address for media (no ICE candidate).';
+  // A browser's statistics may leave out candidates whose checks have all failed.
+  if (figures.serverCandidates === '' && !serverNamed) {
+    const message = 'The server has named no ICE candidate.';
     return finding('error', 'no_server_candidates', message, figures);
   }
   if (figures.checksAnswered > 0) {
-    const message =
-      'Some packets come through between this browser and the server, but no path works both ways.';
+    const message = 'No path works both ways.';
     return finding('error', 'ice_failed', message, figures);
   }
-  const help = relayServers.length
-    ? 'The TURN server did not help.'
-    : 'The server has no TURN server to go around it.';
-  const message = `No UDP packet gets through to the server and back: a firewall may block it, or its address is wrong. ${help}`;
+  const help = relayServers.length ? 'The TURN server did not help.' : 'The server names no TURN server.';
+  const message = `No UDP packet gets through: a firewall may block it, or the address is wrong. ${help}`;
   return finding('error', 'udp_blocked', message, figures);
 }
 
@@ -104,15 +102,10 @@ function failedPeer({ code, message }: NonNullable<ClientReport['error']>): Find
 
 function failedPath(code: 'ice_failed' | 'peer_failed', reason: string): Finding {
   return code === 'ice_failed'
-    ? finding('error', 'ice_failed', 'No network path for media was found between browser and server.', {
+    ? finding('error', 'ice_failed', 'No network path for media was found.', {
         reason,
       })
-    : finding(
-        'error',
-        'dtls_failed',
-        'A path was found, but the encrypted connection (DTLS) did not come up.',
-        {
-          reason,
-        },
-      );
+    : finding('error', 'dtls_failed', 'A path was found, but DTLS failed on it.', {
+        reason,
+      });
 }

@@ -14,6 +14,8 @@ export interface PeerReport {
   readonly iceStateMs: number;
   readonly ageMs: number;
   readonly everConnected: boolean;
+  /** Signalling has brought a candidate. */
+  readonly serverNamed: boolean;
   /** URLs of the TURN servers that the server has named. */
   readonly relayServers: readonly string[];
   readonly serverFailures: readonly IceServerFailure[];

@@ -81,8 +81,7 @@ function decoder({ decodeMs, framesPerSecond = 30 }: StreamStats, recent: Recent
   const isFull = decodeMs !== undefined && decodeMs > intervalMs * FULL_SHARE;
   const drops = framesDropped > framesReceived * DROPPED_SHARE && lossRatio < LOSS_RATIO;
   if (!isFull && !drops) return undefined;
-  const message =
-    'This device does not decode the pictures as fast as they come; fewer or smaller ones would help.';
+  const message = 'This device decodes too slowly; fewer or smaller pictures would help.';
   return finding('warning', 'decoder_slow', message, {
     decodeMs,
     frameIntervalMs: intervalMs,

@@ -1,4 +1,6 @@
 import { GamepadInput } from './gamepad-input.js';
+import type { PagePrompt } from './page-prompt.js';
+import type { PromptView } from './prompt-view.js';
 import { InputSender, type SendInput } from './input-sender.js';
 import { KeyboardInput } from './keyboard-input.js';
 import { shownPicture } from '../media/picture-place.js';
@@ -16,6 +18,11 @@ export interface InputControlOptions {
   gamepads?: boolean | undefined;
   /** Whether what is copied in the page goes into this browser's clipboard, while the picture has the focus. Default true. */
   clipboard?: boolean | undefined;
+  /**
+   * Whether lists, pickers and dialogs of the page are drawn over the picture. With `false` the application draws them itself,
+   * from the messages of `stream.on('input')`, and answers by `stream.sendInput()`. Default true.
+   */
+  prompts?: boolean | undefined;
   /** False for a key leaves it to this page. Default: the page gets all that the browser tells. */
   acceptKey?: ((event: KeyboardEvent) => boolean) | undefined;
   /** Something was pressed, and sent: what an answer in the picture may be measured from. */
@@ -27,9 +34,12 @@ export interface ControlledStream {
   readonly role: ViewerRole;
   readonly status: StreamEvents['status'];
   sendInput: SendInput;
+  uploadFile(file: File): Promise<{ fileId: string }>;
   releaseControl(): Promise<void>;
   on<Name extends keyof StreamEvents>(name: Name, listener: (value: StreamEvents[Name]) => void): () => void;
 }
+
+const PROMPTS = new Set(['select', 'picker', 'dialog', 'file_chooser']);
 
 /** CSS pixels of a line, where a wheel counts in those. */
 const LINE_PX = 16;
@@ -49,11 +59,18 @@ export class InputControl {
   readonly #gamepads: GamepadInput;
   readonly #listening = new AbortController();
   readonly #unsubscribe: (() => void)[];
+  readonly #video: HTMLVideoElement;
+  /** Loaded with the first prompt; in the order in which they came. */
+  #promptView: Promise<PromptView> | undefined;
+  /** The page has locked its pointer. */
+  #isPageLocked = false;
+  #isTouched = false;
   #isActive = false;
   #frame = 0;
 
   /** Use `controlStream`. */
   constructor(stream: ControlledStream, video: HTMLVideoElement, options: InputControlOptions) {
+    this.#video = video;
     this.#stream = stream;
     this.#options = options;
     this.#element = options.element ?? video;
@@ -152,8 +169,9 @@ export class InputControl {
     const prevent = (event: Event): void => event.preventDefault();
     on('pointerdown', (event) => {
       if (!this.#pointers.down(event)) return;
+      this.#isTouched = event.pointerType === 'touch';
       event.preventDefault();
-      if (event.isTrusted) this.#element.setPointerCapture(event.pointerId);
+      if (event.isTrusted && !this.#pointers.isLocked) this.#element.setPointerCapture(event.pointerId);
       this.focus();
     });
     on('pointermove', (event) => this.#pointers.move(event));
@@ -172,6 +190,17 @@ export class InputControl {
       this.#field.inputMode = 'none';
     });
     window.addEventListener('blur', () => this.#release(), { signal });
+    document.addEventListener(
+      'pointerlockchange',
+      () => {
+        const isLocked = document.pointerLockElement === this.#element;
+        // The user has let go of it: here Escape always does.
+        if (this.#pointers.isLocked && !isLocked && this.#isPageLocked)
+          this.#sender.send({ type: 'pointer_lock', locked: false });
+        this.#pointers.isLocked = isLocked;
+      },
+      { signal },
+    );
     document.addEventListener('visibilitychange', () => document.hidden && this.#release(), { signal });
     // A page that is left, or loaded anew, is not to keep others from control until the server misses it.
     const leave = (): void => {
@@ -197,6 +226,8 @@ export class InputControl {
   /** The server has let go of everything by itself. */
   #deactivate(): void {
     this.#isActive = false;
+    this.#lockPointer(false);
+    void this.#promptView?.then((view) => view.closeAll());
     cancelAnimationFrame(this.#frame);
     this.#forget();
     this.#field.disabled = true;
@@ -226,6 +257,42 @@ export class InputControl {
     this.#gamepads.forget();
   }
 
+  /** As the page has it, so that a game can be played; in browsers that refuse it, places are sent as before. */
+  #lockPointer(isLocked: boolean): void {
+    this.#isPageLocked = isLocked;
+    if (isLocked && !this.#isTouched) {
+      const locked = this.#element.requestPointerLock() as unknown as Promise<void> | undefined;
+      locked?.catch(() => undefined);
+    } else if (!isLocked && document.pointerLockElement === this.#element) {
+      document.exitPointerLock();
+    }
+  }
+
+  /** The keyboard of a phone comes with a field, and goes with it. */
+  #showEditing({ active, inputMode = 'text' }: { active: boolean; inputMode?: string }): void {
+    if (!this.focused) return;
+    if (active && this.#isTouched) this.blur();
+    this.#field.inputMode = active ? inputMode : 'none';
+    this.focus();
+  }
+
+  #showPrompt(prompt: PagePrompt): void {
+    if (this.#options.prompts === false) return;
+    this.#promptView ??= import('./prompt-view.js').then(
+      ({ PromptView }) =>
+        new PromptView({
+          element: this.#field,
+          picture: () => shownPicture(this.#video),
+          answer: (message) => void this.#sender.send(message),
+          upload: (file) => this.#stream.uploadFile(file),
+          onClosed: () => this.focus(),
+        }),
+    );
+    void this.#promptView.then((view) => {
+      if (this.#isActive) view.show(prompt);
+    });
+  }
+
   /** A message of the server on the channel. */
   #take(message: unknown): void {
     if (!this.#isActive || typeof message !== 'object' || message === null || !('type' in message)) return;
@@ -233,12 +300,36 @@ export class InputControl {
       // A keyword: nothing is loaded for it.
       if (typeof message.css === 'string' && /^[a-z-]{1,20}$/.test(message.css))
         this.#element.style.cursor = message.css;
+    } else if (message.type === 'pointer_lock' && 'locked' in message) {
+      this.#lockPointer(message.locked === true);
+    } else if (message.type === 'editing' && 'active' in message) {
+      this.#showEditing(message as { active: boolean; inputMode?: string });
+    } else if (message.type === 'rumble') {
+      rumble(message as unknown as Rumble);
+    } else if (message.type === 'prompt_closed' && 'id' in message) {
+      const { id } = message as { id: string };
+      void this.#promptView?.then((view) => view.close(id));
+    } else if (typeof message.type === 'string' && PROMPTS.has(message.type)) {
+      this.#showPrompt(message as PagePrompt);
     } else if (message.type === 'clipboard' && 'text' in message && typeof message.text === 'string') {
       if (this.#options.clipboard === false || !this.focused) return;
       // Not in every context is there a clipboard, nor is it always allowed; `input` tells the text all the same.
       void (navigator.clipboard as Clipboard | undefined)?.writeText(message.text).catch(() => undefined);
     }
   }
+}
+
+interface Rumble {
+  readonly index: number;
+  readonly durationMs: number;
+  readonly strong: number;
+  readonly weak: number;
+}
+
+function rumble({ index, durationMs: duration, strong, weak }: Rumble): void {
+  const effect = { duration, strongMagnitude: strong, weakMagnitude: weak };
+  const actuator = gamepadsHere()[index]?.vibrationActuator as GamepadHapticActuator | null | undefined;
+  void actuator?.playEffect('dual-rumble', effect).catch(() => undefined);
 }
 
 /** Some contexts have no gamepads, or forbid them. */

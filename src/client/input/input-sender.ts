@@ -6,7 +6,7 @@ export type SendInput = (message: object, maxWaitingBytes?: number) => boolean;
 /** Moves are not sent on top of this: they would arrive late, and the next one says all that they say. */
 const MAX_WAITING_BYTES = 8 * 1024;
 /** Of one message, as the server takes them. */
-const MAX_WHEEL_DELTA = 20_000;
+const MAX_DELTA = 20_000;
 
 /**
  * The input on its way to the server. Presses and releases go at once and are never dropped; moves become one a frame, turns of
@@ -15,6 +15,7 @@ const MAX_WHEEL_DELTA = 20_000;
 export class InputSender {
   readonly #send: SendInput;
   #pointer: object | undefined;
+  #movement: { movementX: number; movementY: number; rest: object } | undefined;
   #wheel: { place: PicturePlace; deltaX: number; deltaY: number } | undefined;
   /** By touch; at most as many as there are touches. */
   readonly #touches = new Map<number, PicturePlace>();
@@ -40,6 +41,15 @@ export class InputSender {
     this.#pointer = message;
   }
 
+  /** Of a locked pointer: moves add up. */
+  movePointerBy(movementX: number, movementY: number, rest: object): void {
+    this.#movement = {
+      movementX: clamp((this.#movement?.movementX ?? 0) + movementX),
+      movementY: clamp((this.#movement?.movementY ?? 0) + movementY),
+      rest,
+    };
+  }
+
   moveTouch(id: number, place: PicturePlace): void {
     this.#touches.set(id, place);
   }
@@ -56,6 +66,10 @@ export class InputSender {
   /** Once a frame. */
   flush(): void {
     if (this.#pointer !== undefined && this.trySend(this.#pointer)) this.#pointer = undefined;
+    if (this.#movement !== undefined) {
+      const { rest, ...movement } = this.#movement;
+      if (this.trySend({ ...rest, ...movement })) this.#movement = undefined;
+    }
     const touches = Array.from(this.#touches, ([id, place]) => ({ id, ...place }));
     if (touches.length > 0 && this.trySend({ type: 'touch', action: 'move', touches })) this.#touches.clear();
     if (this.#wheel !== undefined) {
@@ -67,11 +81,12 @@ export class InputSender {
   /** Drops what waits. */
   forget(): void {
     this.#pointer = undefined;
+    this.#movement = undefined;
     this.#wheel = undefined;
     this.#touches.clear();
   }
 }
 
 function clamp(delta: number): number {
-  return Math.min(MAX_WHEEL_DELTA, Math.max(-MAX_WHEEL_DELTA, delta));
+  return Math.min(MAX_DELTA, Math.max(-MAX_DELTA, delta));
 }

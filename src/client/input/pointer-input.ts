@@ -10,6 +10,9 @@ export interface PointerStroke {
   readonly buttons: number;
   readonly clientX: number;
   readonly clientY: number;
+  /** Of a pointer that is locked. */
+  readonly movementX?: number;
+  readonly movementY?: number;
 }
 
 /** Pointer Events 3, section 3.1.1.1: the bit of each button in `buttons`. */
@@ -23,6 +26,8 @@ export class PointerInput {
   readonly #onPress: (type: 'pointer' | 'touch') => void;
   /** Bits as in `buttons`. */
   #held = 0;
+  /** The pointer is locked here and in the page: it has no place, and tells by how much it moves. */
+  isLocked = false;
   #last: { place: PicturePlace; pointerType: 'mouse' | 'pen' } | undefined;
   /** The number that the page knows a finger by, by pointer; at most {@link MAX_TOUCHES}. */
   readonly #touches = new Map<number, number>();
@@ -53,6 +58,10 @@ export class PointerInput {
       // A second button while one is down comes as a move: Pointer Events 3, section 2.1.
       if ((stroke.buttons & (BITS[stroke.button] ?? 0)) !== 0) this.#press(stroke, place);
       else this.#release(stroke, place);
+    } else if (this.isLocked) {
+      const { movementX = 0, movementY = 0 } = stroke;
+      const rest = { type: 'pointer', action: 'move', buttons: this.#held, pointerType: kindOf(stroke) };
+      this.#sender.movePointerBy(movementX, movementY, rest);
     } else {
       this.#last = { place, pointerType: kindOf(stroke) };
       this.#sender.movePointer({
@@ -123,7 +132,8 @@ export class PointerInput {
     const { button } = stroke;
     const pointerType = kindOf(stroke);
     this.#last = { place, pointerType };
-    this.#sender.send({ type: 'pointer', action, ...place, button, buttons: this.#held, pointerType });
+    const at = this.isLocked ? { movementX: 0, movementY: 0 } : place;
+    this.#sender.send({ type: 'pointer', action, ...at, button, buttons: this.#held, pointerType });
   }
 
   #startTouch(pointerId: number, place: PicturePlace): void {

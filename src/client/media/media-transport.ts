@@ -64,6 +64,12 @@ export class MediaTransport {
         onStalled: () => {
           if (transport !== 'webrtc') openSocket();
         },
+        onLost: (error) => {
+          // What WebRTC does not decode here WebCodecs may.
+          const mayPlay = transport !== 'webrtc' && 'VideoDecoder' in globalThis;
+          if (error.code === 'no_codec' && mayPlay) openSocket();
+          else listener.onLost(error);
+        },
       });
       open(this.#link, listener);
     }

@@ -1,6 +1,7 @@
 import type { RTCDtlsTransport } from 'werift';
 
 import { StreamKitError } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
 import type { DtlsEnd, DtlsParameters, IceEndpoint } from '../../fanout/media-plane.js';
 
 /** Records that may wait until SCTP has been started. */
@@ -35,18 +36,20 @@ interface PathChooser {
  */
 export class PlaneDtls {
   readonly #dtls: DtlsInternals;
+  readonly #logger: Logger;
 
   /**
    * @param dtlsTransport - not started
    * @throws StreamKitError `internal` if werift is not as it is known here
    */
-  constructor(dtlsTransport: RTCDtlsTransport, ice: PathChooser) {
+  constructor(dtlsTransport: RTCDtlsTransport, ice: PathChooser, logger: Logger) {
     const dtls = dtlsTransport as unknown as DtlsInternals;
     const methods = ['sendData', 'sendRtp', 'sendRtcp', 'setState', 'start'] as const;
     if (!methods.every((name) => typeof dtls[name] === 'function')) {
       throw new StreamKitError('internal', 'The DTLS transport is not as it is known');
     }
     this.#dtls = dtls;
+    this.#logger = logger;
     const startByWerift = dtls.start.bind(dtls);
     // werift calls it when ICE is up, and gives the connection up if it rejects.
     dtls.start = () => {
@@ -79,6 +82,7 @@ export class PlaneDtls {
           else if (early.length < MAX_EARLY_RECORDS) early.push(data);
         },
         onEnded: (reason) => {
+          this.#logger.debug({ reason }, 'onEnded() | DTLS has ended');
           dtls.setState(reason === 'closed' ? 'closed' : 'failed');
           reject(errorOf(reason));
         },

@@ -119,7 +119,7 @@ class WeriftViewerPeer implements ViewerPeer {
     this.gathering.use(parameters.iceServers);
     this.handshake = new WeriftHandshake(this.dtlsTransport, this.clock);
     if (this.sharedPort !== undefined) {
-      new PlaneDtls(this.dtlsTransport, this.sharedPort);
+      new PlaneDtls(this.dtlsTransport, this.sharedPort, this.logger);
     }
     if (parameters.input === true) {
       new WeriftInputChannel(this.connection, listener, this.clock, this.logger);

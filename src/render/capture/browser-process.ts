@@ -60,6 +60,9 @@ export class BrowserProcess {
   readonly #hangTimeoutMs: number;
   readonly #heartbeat: NodeJS.Timeout;
   #onLost: ((error: StreamKitError) => void) | undefined;
+  /** Dialogs that halt the page. */
+  #dialogs = 0;
+  #dialogsSeen = 0;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -167,6 +170,12 @@ export class BrowserProcess {
     return this.#closing;
   }
 
+  /** A page that shows a dialog is halted, and has not hung. */
+  expectSilence(isOpen: boolean): void {
+    this.#dialogs += isOpen ? 1 : -1;
+    this.#dialogsSeen++;
+  }
+
   /** Gives it up: nothing of it is to be trusted any more. */
   lose(code: 'browser_crashed' | 'browser_hung' | 'page_misbehaved', message: string): void {
     const onLost = this.#onLost;
@@ -178,6 +187,8 @@ export class BrowserProcess {
   }
 
   async #checkAnswers(): Promise<void> {
+    if (this.#dialogs > 0) return;
+    const seen = this.#dialogsSeen;
     try {
       await Promise.all([
         withTimeout(this.connection.browser.send('Browser.getVersion'), this.#hangTimeoutMs),
@@ -185,7 +196,8 @@ export class BrowserProcess {
       ]);
     } catch (error) {
       // Only silence counts: an evaluation may well be refused in the middle of a navigation.
-      if (error instanceof TimeoutError) this.lose('browser_hung', 'The page stopped responding');
+      if (error instanceof TimeoutError && seen === this.#dialogsSeen)
+        this.lose('browser_hung', 'The page stopped responding');
     }
   }
 }

@@ -8,15 +8,27 @@ import type { ScriptCall, ScriptNames } from './page-scripts.js';
 export interface FrameScriptsParameters {
   /** Runs in every frame before any script of its own, among them. Serialized. */
   readonly inPage: (names: ScriptNames) => void;
-  /** Runs in every frame beside the page, in a world of its own. Serialized. */
-  readonly beside: (names: ScriptNames) => void;
-  /** The one beside has called. */
-  readonly onCall: (call: ScriptCall) => void;
+  /** They run in every frame beside the page, in a world of their own. Serialized. */
+  readonly beside: readonly ((names: ScriptNames) => void)[];
+  /** One of those beside has called, in this frame. */
+  readonly onCall: (call: ScriptCall, frame: ScriptFrame) => void;
+}
+
+/** The scripts beside the page in one frame. */
+export interface ScriptFrame {
+  /** Names the document. */
+  readonly key: string;
+  /** Calls a function of theirs. */
+  call(name: string, value?: unknown): Promise<unknown>;
+  /** Calls one that gives an element. Undefined: it gives none. */
+  element(name: string): Promise<{ session: CdpSession; objectId: string } | undefined>;
 }
 
 /** One document: where a script of ours runs. What it is told is the latest of its name, one at a time. */
 interface Context {
   readonly session: CdpSession;
+  /** As the calls of the session name it. */
+  readonly contextId: number;
   readonly uniqueId: string;
   readonly isInPage: boolean;
   readonly isMainFrame: boolean;
@@ -38,6 +50,7 @@ export class FrameScripts {
     binding: `b${randomBytes(8).toString('hex')}`,
     receiver: `r${randomBytes(8).toString('hex')}`,
     copied: `c${randomBytes(8).toString('hex')}`,
+    rumbled: `v${randomBytes(8).toString('hex')}`,
   };
   readonly #contexts = new Map<string, Context>();
   /** What was told last, by name. */
@@ -75,6 +88,12 @@ export class FrameScripts {
     return this.#call(context, name, value, true);
   }
 
+  /** Calls the scripts beside the page in every frame. Frames that go meanwhile are passed over. */
+  async callEveryBeside(name: string): Promise<void> {
+    const beside = [...this.#contexts.values()].filter(({ isInPage }) => !isInPage);
+    await Promise.allSettled(beside.map((context) => this.#call(context, name, undefined)));
+  }
+
   close(): void {
     this.#closed = true;
     this.#contexts.clear();
@@ -83,8 +102,12 @@ export class FrameScripts {
   async #prepare(session: CdpSession, isMain: boolean): Promise<void> {
     const { inPage, beside } = this.#parameters;
     const { binding } = this.#names;
-    session.on('Runtime.bindingCalled', ({ name, payload }) => {
-      if (name === binding) this.#onCall(payload);
+    session.on('Runtime.bindingCalled', ({ name, payload, executionContextId }) => {
+      if (name !== binding) return;
+      const context = [...this.#contexts.values()].find(
+        (one) => one.session === session && one.contextId === executionContextId,
+      );
+      if (context !== undefined) this.#onCall(payload, context);
     });
     session.on('Runtime.executionContextCreated', ({ context }) => {
       const { isDefault = false, frameId } = (context.auxData ?? {}) as {
@@ -97,6 +120,7 @@ export class FrameScripts {
       const isMainFrame = isMain && frameId === mainFrameId;
       const added = {
         session,
+        contextId: context.id,
         uniqueId,
         isInPage: isDefault,
         isMainFrame,
@@ -135,11 +159,18 @@ export class FrameScripts {
       session.send('Runtime.enable'),
       session.send('Page.enable'),
       session.send('Runtime.addBinding', { name: binding, executionContextName: this.#worldName }),
-      session.send('Page.addScriptToEvaluateOnNewDocument', { source: source(inPage) }),
+      // A tab that the page has opened may have its document already.
       session.send('Page.addScriptToEvaluateOnNewDocument', {
-        source: source(beside),
-        worldName: this.#worldName,
+        source: source(inPage),
+        runImmediately: true,
       }),
+      ...beside.map((script) =>
+        session.send('Page.addScriptToEvaluateOnNewDocument', {
+          source: source(script),
+          worldName: this.#worldName,
+          runImmediately: true,
+        }),
+      ),
       session.send('Target.setAutoAttach', {
         autoAttach: true,
         // Not before it has our scripts.
@@ -149,7 +180,7 @@ export class FrameScripts {
     ]);
   }
 
-  #onCall(payload: string): void {
+  #onCall(payload: string, context: Context): void {
     if (this.#closed || payload.length > CALL_BYTES_MAX) return;
     let call: unknown;
     try {
@@ -157,7 +188,12 @@ export class FrameScripts {
     } catch {
       return;
     }
-    if (isCall(call)) this.#parameters.onCall(call);
+    if (!isCall(call)) return;
+    this.#parameters.onCall(call, {
+      key: context.uniqueId,
+      call: (name, value) => this.#call(context, name, value, true),
+      element: (name) => this.#element(context, name),
+    });
   }
 
   #tell(context: Context, name: string): void {
@@ -182,9 +218,8 @@ export class FrameScripts {
     value: unknown,
     userGesture = false,
   ): Promise<unknown> {
-    const receiver = `globalThis[Symbol.for(${JSON.stringify(this.#names.receiver)})]`;
     const { result, exceptionDetails } = await session.send('Runtime.evaluate', {
-      expression: `${receiver}?.(${JSON.stringify(name)}, ${JSON.stringify(value)})`,
+      expression: this.#expression(name, value),
       uniqueContextId: uniqueId,
       userGesture,
       returnByValue: true,
@@ -192,9 +227,27 @@ export class FrameScripts {
     if (exceptionDetails !== undefined) throw new Error(exceptionDetails.text);
     return result.value;
   }
+
+  async #element(
+    { session, uniqueId }: Context,
+    name: string,
+  ): Promise<{ session: CdpSession; objectId: string } | undefined> {
+    const { result } = await session.send('Runtime.evaluate', {
+      expression: this.#expression(name, undefined),
+      uniqueContextId: uniqueId,
+    });
+    return result.objectId === undefined ? undefined : { session, objectId: result.objectId };
+  }
+
+  #expression(name: string, value: unknown): string {
+    const receiver = `globalThis[Symbol.for(${JSON.stringify(this.#names.receiver)})]`;
+    return `${receiver}?.[${JSON.stringify(name)}]?.(${value === undefined ? '' : JSON.stringify(value)})`;
+  }
 }
+
+const CALL_TYPES = new Set(['cursor', 'clipboard', 'widget', 'editing', 'pointer_lock', 'rumble']);
 
 function isCall(value: unknown): value is ScriptCall {
   if (typeof value !== 'object' || value === null || !('type' in value) || !('value' in value)) return false;
-  return (value.type === 'cursor' || value.type === 'clipboard') && typeof value.value === 'string';
+  return typeof value.type === 'string' && CALL_TYPES.has(value.type);
 }

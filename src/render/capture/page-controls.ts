@@ -3,9 +3,14 @@ import type { Protocol } from 'puppeteer';
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { CdpSession } from './cdp-connection.js';
+import { watchFocus } from './focus-script.js';
 import { FrameScripts } from './frame-scripts.js';
+import type { PageAnswer, PageEvent } from '../../protocol/page-events.js';
 import type { PageSize } from './page-geometry.js';
-import { type GamepadState, installDevices, watchPointer } from './page-scripts.js';
+import type { PagePrompts } from './page-prompts.js';
+import { type GamepadState, installDevices, type ScriptCall, watchPointer } from './page-scripts.js';
+import { PageWidgets } from './page-widgets.js';
+import { watchWidgets } from './widget-script.js';
 
 export type { PageSize } from './page-geometry.js';
 export type { GamepadState } from './page-scripts.js';
@@ -30,6 +35,8 @@ export interface PageControls {
   fillClipboard(text: string): Promise<void>;
   /** What `navigator.getGamepads()` gives in every frame from now on, by index. */
   setGamepads(gamepads: readonly (GamepadState | null)[]): void;
+  /** What a controller answers to a {@link PageEvent}, or asks for. What fits nothing any more is ignored. */
+  answer(answer: PageAnswer): void;
 }
 
 /** What a page shows of its input. */
@@ -38,6 +45,8 @@ export interface PageControlsListener {
   onCursor(css: string): void;
   /** Something was copied: well-formed text of at most 64 KiB. */
   onClipboard(text: string): void;
+  /** The page asks or tells its controller something. */
+  onPageEvent(event: PageEvent): void;
 }
 
 /** Copied text beyond this is not told, bytes. */
@@ -54,75 +63,131 @@ const CURSORS = new Set(
   ).split(' '),
 );
 
-/** The input of the rendered tab, over CDP and the scripts in its frames. */
-export class TabControls implements PageControls {
-  readonly #cdp: CdpSession;
-  readonly #scripts: FrameScripts;
-  readonly #viewport: () => PageSize;
+export interface TabControlsParameters {
+  readonly cdp: CdpSession;
+  /** What the picture shows of the page, CSS pixels. */
+  readonly shown: () => PageSize;
+  readonly prompts: PagePrompts;
+  readonly listener: PageControlsListener;
+  readonly logger: Logger;
+}
 
-  private constructor(cdp: CdpSession, scripts: FrameScripts, viewport: () => PageSize) {
-    this.#cdp = cdp;
-    this.#scripts = scripts;
-    this.#viewport = viewport;
+/** Values of the attribute `inputmode`. */
+const INPUT_MODES = new Set(['none', 'text', 'decimal', 'numeric', 'tel', 'search', 'email', 'url']);
+/** Longest rumble, as Chromium has it, ms. */
+const MAX_RUMBLE_MS = 5000;
+
+/** The input of a rendered tab, over CDP and the scripts in its frames. */
+export class TabControls implements PageControls {
+  readonly #parameters: TabControlsParameters;
+  readonly #widgets: PageWidgets;
+  #scripts: FrameScripts | undefined;
+  #cursor = 'default';
+  #clipboards = { startMs: 0, count: 0 };
+  #pointer = { x: 0, y: 0 };
+
+  private constructor(parameters: TabControlsParameters) {
+    this.#parameters = parameters;
+    this.#widgets = new PageWidgets({ ...parameters, pointer: () => this.#pointer });
   }
 
   /** Installs the scripts into every document that is loaded from now on. */
-  static async install(
-    cdp: CdpSession,
-    viewport: () => PageSize,
-    listener: PageControlsListener,
-    logger: Logger,
-  ): Promise<TabControls> {
-    let cursor = 'default';
-    let clipboards = { startMs: 0, count: 0 };
-    const scripts = await FrameScripts.install(
-      cdp,
+  static async install(parameters: TabControlsParameters): Promise<TabControls> {
+    const controls = new TabControls(parameters);
+    controls.#scripts = await FrameScripts.install(
+      parameters.cdp,
       {
         inPage: installDevices,
-        beside: watchPointer,
-        onCall: (message) => {
-          if (message.type === 'cursor') {
-            const css = cursorKeyword(message.value);
-            if (css !== cursor) listener.onCursor((cursor = css));
-            return;
-          }
-          const nowMs = performance.now();
-          if (nowMs - clipboards.startMs > 1000) clipboards = { startMs: nowMs, count: 0 };
-          clipboards.count += 1;
-          const { value } = message;
-          if (clipboards.count > CLIPBOARDS_PER_SECOND_MAX || Buffer.byteLength(value) > CLIPBOARD_BYTES_MAX)
-            return;
-          // Half of a surrogate pair is no text.
-          if (!/\p{Surrogate}/u.test(value)) listener.onClipboard(value);
+        beside: [watchPointer, watchFocus, watchWidgets],
+        onCall: (call, frame) => {
+          if (call.type === 'widget') controls.#widgets.onCall(call.value, frame);
+          else controls.#onCall(call);
         },
       },
-      logger,
+      parameters.logger,
     );
-    return new TabControls(cdp, scripts, viewport);
+    return controls;
   }
 
   get viewport(): PageSize {
-    return this.#viewport();
+    return this.#parameters.shown();
   }
 
   async send<C extends keyof InputCommands>(command: C, parameters: InputCommands[C]): Promise<void> {
-    await this.#cdp.send(command, parameters);
+    const point = 'touchPoints' in parameters ? parameters.touchPoints.at(0) : parameters;
+    if (point !== undefined && 'x' in point) this.#pointer = { x: point.x, y: point.y };
+    await this.#parameters.cdp.send(command, parameters);
   }
 
   async fillClipboard(text: string): Promise<void> {
     const isFilled = await this.#scripts
-      .callBeside('fillClipboard', text)
+      ?.callBeside('fillClipboard', text)
       .catch((thrown: unknown) => asError(thrown));
     if (isFilled !== true) throw new Error('The clipboard could not be filled', { cause: isFilled });
   }
 
   setGamepads(gamepads: readonly (GamepadState | null)[]): void {
-    this.#scripts.tellPage('gamepads', gamepads);
+    this.#scripts?.tellPage('gamepads', gamepads);
+  }
+
+  answer(answer: PageAnswer): void {
+    if ('id' in answer) this.#parameters.prompts.answer(answer);
+    else void this.#scripts?.callEveryBeside('unlockPointer');
   }
 
   close(): void {
-    this.#scripts.close();
+    this.#scripts?.close();
   }
+
+  #onCall({ type, value }: ScriptCall): void {
+    const { listener } = this.#parameters;
+    if (type === 'pointer_lock') listener.onPageEvent({ type, locked: value === true });
+    if (typeof value !== 'string') return;
+    if (type === 'cursor') {
+      const css = cursorKeyword(value);
+      if (css !== this.#cursor) listener.onCursor((this.#cursor = css));
+    } else if (type === 'clipboard') {
+      this.#onCopied(value);
+    } else if (type === 'editing') {
+      const inputMode = INPUT_MODES.has(value) ? value : 'text';
+      listener.onPageEvent(value === '' ? { type, active: false } : { type, active: true, inputMode });
+    } else if (type === 'rumble') {
+      const rumble = rumbleOf(value);
+      if (rumble !== undefined) listener.onPageEvent(rumble);
+    }
+  }
+
+  #onCopied(text: string): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#clipboards.startMs > 1000) this.#clipboards = { startMs: nowMs, count: 0 };
+    this.#clipboards.count += 1;
+    if (this.#clipboards.count > CLIPBOARDS_PER_SECOND_MAX || Buffer.byteLength(text) > CLIPBOARD_BYTES_MAX)
+      return;
+    // Half of a surrogate pair is no text.
+    if (!/\p{Surrogate}/u.test(text)) this.#parameters.listener.onClipboard(text);
+  }
+}
+
+/** Gamepad Extensions, `GamepadEffectParameters`; the JSON is the page's. */
+function rumbleOf(json: string): PageEvent | undefined {
+  let effect: unknown;
+  try {
+    effect = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  if (typeof effect !== 'object' || effect === null) return undefined;
+  const number = (name: string, most: number): number => {
+    const value = (effect as Record<string, unknown>)[name];
+    return typeof value === 'number' ? Math.min(most, Math.max(0, value)) : 0;
+  };
+  return {
+    type: 'rumble',
+    index: Math.floor(number('index', 3)),
+    durationMs: number('duration', MAX_RUMBLE_MS),
+    strong: number('strongMagnitude', 1),
+    weak: number('weakMagnitude', 1),
+  };
 }
 
 /** The last of a list is a keyword; those before it are pictures. */

@@ -9,16 +9,18 @@ export interface GamepadState {
 export interface ScriptNames {
   /** Of the function by which {@link watchPointer} calls us. */
   readonly binding: string;
-  /** Of the symbol under which a script listens to us. */
+  /** Of the symbol under which the functions of a script are that we call. */
   readonly receiver: string;
   /** Of the event by which {@link installDevices} tells {@link watchPointer} what was copied. */
   readonly copied: string;
+  /** Of the event by which it tells how a gamepad is to rumble. */
+  readonly rumbled: string;
 }
 
-/** What {@link watchPointer} tells. */
+/** What a script beside the page tells. A hostile page cannot make such a call, but it decides on what is in it. */
 export interface ScriptCall {
-  readonly type: 'cursor' | 'clipboard';
-  readonly value: string;
+  readonly type: 'cursor' | 'clipboard' | 'widget' | 'editing' | 'pointer_lock' | 'rumble';
+  readonly value: unknown;
 }
 
 /**
@@ -45,6 +47,16 @@ export function installDevices(names: ScriptNames): void {
     define(event, { gamepad });
     page.dispatchEvent(event);
   };
+  const actuatorOf = (index: number): object => ({
+    type: 'dual-rumble',
+    effects: Object.freeze(['dual-rumble']),
+    playEffect: (_type: string, effect: Own = {}): Promise<string> => {
+      const detail = { index, ...effect };
+      page.dispatchEvent(new CustomEvent(names.rumbled, { detail: JSON.stringify(detail) }));
+      return Promise.resolve('complete');
+    },
+    reset: (): Promise<string> => Promise.resolve('complete'),
+  });
   const gamepadOf = (state: GamepadState, index: number, connected: boolean): Own =>
     make('Gamepad', {
       id: state.id,
@@ -58,7 +70,7 @@ export function installDevices(names: ScriptNames): void {
           make('GamepadButton', { pressed, touched: pressed || value > 0, value }),
         ),
       ),
-      vibrationActuator: null,
+      vibrationActuator: actuatorOf(index),
     });
   const setGamepads = (states: readonly (GamepadState | null)[]): void => {
     states.forEach((state, index) => {
@@ -70,9 +82,7 @@ export function installDevices(names: ScriptNames): void {
     });
   };
   Object.defineProperty(globalThis, Symbol.for(names.receiver), {
-    value: (name: string, value: unknown) => {
-      if (name === 'gamepads') setGamepads(value as (GamepadState | null)[]);
-    },
+    value: Object.freeze({ gamepads: setGamepads }),
   });
   const navigatorPrototype = Object.getPrototypeOf(page.navigator) as object;
   Object.defineProperty(navigatorPrototype, 'getGamepads', {
@@ -237,7 +247,10 @@ export function watchPointer(names: ScriptNames): void {
       scope.removeEventListener('copy', fill, true);
     }
   };
-  Object.defineProperty(globalThis, Symbol.for(names.receiver), {
-    value: (name: string, value: string) => (name === 'fillClipboard' ? fillClipboard(value) : undefined),
+  scope.addEventListener(names.rumbled, (event) => {
+    const { detail } = event as unknown as { detail: unknown };
+    if (typeof detail === 'string' && detail.length < 1000) tell('rumble', detail);
   });
+  const handlers = globalThis as unknown as Record<symbol, object | undefined>;
+  Object.assign((handlers[Symbol.for(names.receiver)] ??= {}), { fillClipboard });
 }

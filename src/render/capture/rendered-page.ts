@@ -10,6 +10,8 @@ import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
 import { loadFirstDocument } from './first-document.js';
 import { type PageControlsListener, TabControls } from './page-controls.js';
+import { PageDialogs } from './page-dialogs.js';
+import { PagePrompts } from './page-prompts.js';
 import { pageGeometry, type PageGeometry, type PageSize } from './page-geometry.js';
 import { resizePicture } from './picture-resizer.js';
 
@@ -24,11 +26,18 @@ const WINDOW_SIZE_SCRIPT = `for (const side of ['Width', 'Height']) {
 const SNAPSHOT_TIMEOUT_MS = 5_000;
 const JPEG_QUALITY = 85;
 
+interface PageParts {
+  readonly bridge: PageBridge;
+  readonly controls: TabControls;
+  readonly prompts: PagePrompts;
+  readonly dialogs: PageDialogs;
+}
+
 /** The tab that is rendered: its size, its bridge, its navigation. */
 export class RenderedPage {
   readonly #tab: BrowserTab;
   readonly #cdp: CdpSession;
-  readonly #bridge: PageBridge;
+  readonly #parts: PageParts;
   readonly deviceScaleFactor: number;
   readonly #throughProxy: boolean;
   /** Where input for the page goes. */
@@ -37,16 +46,15 @@ export class RenderedPage {
 
   private constructor(
     browserProcess: BrowserProcess,
-    bridge: PageBridge,
-    controls: TabControls,
+    parts: PageParts,
     size: { width: number; height: number },
     deviceScaleFactor: number,
   ) {
     this.#tab = browserProcess.tab;
     this.#cdp = browserProcess.cdp;
-    this.#bridge = bridge;
+    this.#parts = parts;
     this.#throughProxy = browserProcess.isContained;
-    this.controls = controls;
+    this.controls = parts.controls;
     this.#size = size;
     this.deviceScaleFactor = deviceScaleFactor;
   }
@@ -61,10 +69,11 @@ export class RenderedPage {
     const { cdp, connection, tab } = browserProcess;
     const { width, height, deviceScaleFactor } = parameters;
     const size = { width, height };
+    const prompts = new PagePrompts((event) => listener.onPageEvent(event));
     const shown = (): PageSize => pageGeometry(size, deviceScaleFactor).shown;
     const [bridge, controls] = await Promise.all([
       PageBridge.install(cdp, parameters.initialData, bridgeOrigins(parameters), listener, logger),
-      TabControls.install(cdp, shown, listener, logger),
+      TabControls.install({ cdp, shown, prompts, listener, logger }),
       setSize(cdp, parameters),
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
       cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: WINDOW_SIZE_SCRIPT }),
@@ -72,12 +81,13 @@ export class RenderedPage {
       cdp.send('Browser.setDownloadBehavior', { behavior: 'deny' }),
       cdp.send('Page.setInterceptFileChooserDialog', { enabled: true }),
     ]);
-    // Nobody sits before this browser: a dialog would hang the page, a pop-up would cover it.
-    cdp.on('Page.javascriptDialogOpening', () => {
-      cdp
-        .send('Page.handleJavaScriptDialog', { accept: false })
-        .catch((error: unknown) => logger.debug({ err: asError(error) }, 'the dialog was gone'));
+    const dialogs = new PageDialogs({
+      prompts,
+      emit: (event) => listener.onPageEvent(event),
+      onOpen: (isOpen) => browserProcess.expectSilence(isOpen),
+      logger,
     });
+    dialogs.watch(cdp);
     await connection.browser.send('Target.setDiscoverTargets', {
       discover: true,
       filter: [{ type: 'page' }],
@@ -88,7 +98,7 @@ export class RenderedPage {
         .send('Target.closeTarget', { targetId })
         .catch((error: unknown) => logger.debug({ err: asError(error) }, 'the pop-up was gone'));
     });
-    return new RenderedPage(browserProcess, bridge, controls, size, deviceScaleFactor);
+    return new RenderedPage(browserProcess, { bridge, controls, prompts, dialogs }, size, deviceScaleFactor);
   }
 
   /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
@@ -99,6 +109,7 @@ export class RenderedPage {
       const { [PROXY_STATUS]: proxyStatus = '' } =
         answer?.url.startsWith('http:') === true ? answer.headers : {};
       if (proxyStatus.startsWith(PROXY_ERROR)) throw new Error(proxyStatus);
+      this.#parts.dialogs.isLive = true;
     } catch (error) {
       const { message } = asError(error);
       const [reason] = /net::ERR_[A-Z_]+|(?<=; error=)[a-z_]+/.exec(message) ?? ['it did not load in time'];
@@ -120,11 +131,11 @@ export class RenderedPage {
   }
 
   setViewerCount(count: number): void {
-    this.#bridge.setViewerCount(count);
+    this.#parts.bridge.setViewerCount(count);
   }
 
   sendMessage(message: unknown): void {
-    this.#bridge.sendMessage(message);
+    this.#parts.bridge.sendMessage(message);
   }
 
   /** @throws StreamKitError `unavailable` when the browser gives no picture in time. */
@@ -150,8 +161,10 @@ export class RenderedPage {
   }
 
   close(): void {
-    this.controls.close();
-    this.#bridge.close();
+    const { controls, bridge, prompts } = this.#parts;
+    prompts.close();
+    controls.close();
+    bridge.close();
   }
 }
 

@@ -25,6 +25,11 @@ export interface LibavEncoderSettings {
   readonly matrices: readonly ColourMatrix[];
   /** Whether FFmpeg hands a changed bit rate on to the running encoder; else a change costs a keyframe. */
   readonly dynamicBitrate: boolean;
+  /**
+   * Its rate control counts pictures instead of reading their times. The encoder that drives it then makes up
+   * for the time that has passed; this needs {@link dynamicBitrate}. Default false.
+   */
+  readonly countsPictures?: boolean;
   /** Most threads that encode one picture; absent: as many as its size is worth. */
   readonly maxThreads?: number;
   /** The device to be opened; absent: the encoder opens its own, or needs none. */

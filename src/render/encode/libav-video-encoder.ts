@@ -35,6 +35,14 @@ const GOP_FRAMES = 2 ** 30;
 const MICROSECONDS_PER_SECOND = 1_000_000;
 /** How much the encoder may send above its rate at once, in seconds: a keyframe must fit. */
 export const VBV_SECONDS = 0.5;
+/** The same for a picture that comes after a pause: nothing else is under way, and a keyframe of a still page must look like it. */
+const VBV_SECONDS_AFTER_PAUSE = 1;
+/** A pause is this many frame intervals long or longer. */
+const PAUSE_INTERVALS = 2.5;
+/** A capturer's intervals vary; only a longer one is counted as more than one. */
+const LONG_INTERVALS = 1.5;
+/** Share of the buffer that one picture may refill: with more, x264 takes the buffer for one of a single picture. */
+const MAX_REFILL_SHARE = 0.8;
 /**
  * A picture is cut into slices, one a thread, from this many pixels a second on. Below, the threads' wait for each other
  * costs more than it gains: at 720p60 on two busy cores one took 9 ms from raw picture to packet, two took 11.
@@ -53,12 +61,15 @@ export const LIBAV_ENCODERS: Readonly<Record<EncoderName, LibavEncoderSettings>>
       // x264 clears the tools that constrained baseline lacks, and signals it (constraint_set1).
       profile: 'baseline',
       'forced-idr': 1,
+      // Nobody sees a difference below it: at rest the rate control would go down to 2 and spend the whole bit rate.
+      qmin: 16,
       // A scene cut would put a keyframe where nobody asked for one.
       'x264-params': 'scenecut=0',
     },
     inputs: [AV_PIX_FMT_YUV420P, AV_PIX_FMT_NV12],
     matrices: ['bt601', 'bt709'],
     dynamicBitrate: true,
+    countsPictures: true,
   },
   libvpx: {
     codec: 'vp8',
@@ -106,6 +117,8 @@ export class LibavVideoEncoder implements VideoEncoder {
   #device: HardwareDevice | undefined;
   #context: CodecContext;
   #bitrateBps: number;
+  /** Of the picture before; undefined: it is the first. */
+  #lastCaptureTimeUs: number | undefined;
   #converter: { scaler: SoftwareScaleContext; picture: Frame } | undefined;
   #closed = false;
 
@@ -133,6 +146,7 @@ export class LibavVideoEncoder implements VideoEncoder {
 
   encode(picture: Frame, times: PictureTimes, keyframe: boolean): void {
     const input = this.#device ? this.#device.upload(this.#fitted(picture)) : this.#fitted(picture);
+    if (this.#settings.countsPictures === true) this.#refillBuffer(times.captureTimeUs);
     input.pts = BigInt(Math.round(times.captureTimeUs));
     input.pictType = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     FFmpegError.throwIfError(this.#context.sendFrameSync(input), 'encode a picture');
@@ -267,6 +281,23 @@ export class LibavVideoEncoder implements VideoEncoder {
     // libvpx keeps a constant bit rate only when all three are the same.
     context.rcMinRate = BigInt(this.#bitrateBps);
     context.rcBufferSize = Math.round(this.#bitrateBps * VBV_SECONDS);
+  }
+
+  /**
+   * x264 refills its buffer by one frame interval per picture, however long that took: with the option that makes it read the
+   * times (`force-cfr=0`) it holds each picture back until the next. So its rate is that of the time that has passed.
+   */
+  #refillBuffer(captureTimeUs: number): void {
+    const { frameRate } = this.#parameters;
+    const elapsedUs = captureTimeUs - (this.#lastCaptureTimeUs ?? captureTimeUs);
+    this.#lastCaptureTimeUs = captureTimeUs;
+    const intervals = (elapsedUs * frameRate) / MICROSECONDS_PER_SECOND;
+    const bufferSeconds = intervals < PAUSE_INTERVALS ? VBV_SECONDS : VBV_SECONDS_AFTER_PAUSE;
+    const maxIntervals = Math.max(1, bufferSeconds * frameRate * MAX_REFILL_SHARE);
+    const refill = intervals < LONG_INTERVALS ? 1 : Math.min(intervals, maxIntervals);
+    this.#context.rcBufferSize = Math.round(this.#bitrateBps * bufferSeconds);
+    this.#context.bitRate = BigInt(Math.round(this.#bitrateBps * refill));
+    this.#context.rcMaxRate = this.#context.bitRate;
   }
 
   #convert(picture: Frame): Frame {

@@ -16,6 +16,7 @@ import { FailoverVideoEncoder } from './failover-video-encoder.js';
 import { frameRecord, type FrameRecord } from './frame-record.js';
 import { PictureFeed } from './picture-feed.js';
 import { rtpTimestampOf } from './rtp-clock.js';
+import { StillRefinement } from './still-refinement.js';
 import type { VideoReport, VideoRequest, VideoThreadData } from './thread-messages.js';
 import type { CompressedPicture, PictureFormat, PictureTimes, VideoEncoder } from './video-encoder.js';
 
@@ -29,17 +30,16 @@ const MAX_RECORDS = 256;
 const EARLY_SHARE = 0.25;
 /** How far the capture time of a picture usually lies behind the moment at which it can be read. */
 const CAPTURE_LATENCY_US = 15_000;
-/**
- * When a page stands still after it moved, its last picture has the quality of a moving one. It is encoded some times
- * more, each of which spends the bit rate on what is left of the error; then a still page costs nothing.
- */
-const REFINEMENTS = 8;
+/** Between two encodings of a still page that is not yet as good as it gets, see {@link StillRefinement}. */
 const REFINEMENT_INTERVAL_US = 100_000;
+/** Between two encodings of a still page after that. Chromium asks for a keyframe 3 s after the last picture. */
+const STILL_INTERVAL_US = 1_800_000;
 
 interface ActiveEncoder {
   readonly encoder: VideoEncoder;
   readonly payloader: H264Payloader | Vp8Payloader;
   readonly meter: EncoderMeter;
+  refinement: StillRefinement;
   /** Frames that were written to the socket since the last report. */
   records: FrameRecord[];
   keyframeWanted: boolean;
@@ -64,7 +64,6 @@ let nextDueUs = 0;
 let paceTimer: NodeJS.Timeout | undefined;
 let stillTimer: NodeJS.Timeout | undefined;
 let stillDueUs = 0;
-let refinementsLeft = 0;
 
 const nowUs = (): number => Number(process.hrtime.bigint() / 1000n);
 
@@ -80,6 +79,7 @@ function encodeOne(active: ActiveEncoder, times: PictureTimes): void {
 function sendOn(active: ActiveEncoder, { bytes, keyframe, times }: CompressedPicture): void {
   if (keyframe) active.keyframeWanted = false;
   active.meter.add(bytes.byteLength);
+  if (times.repeated === true) active.refinement.add(bytes.byteLength);
   const rtpTimestamp = rtpTimestampOf(times.captureTimeUs, VIDEO_CLOCK_RATE_HZ);
   const { codec } = active.encoder;
   const { captureTimeUs, readTimeUs, repeated = false } = times;
@@ -123,7 +123,7 @@ function takePicture(): void {
   lastSequence = frame.sequence;
   // Due times keep their phase, so that a picture that came late does not make the next one late.
   nextDueUs = behind ? nowUs() + frameIntervalUs : nextDueUs + frameIntervalUs;
-  refinementsLeft = REFINEMENTS;
+  for (const active of encoders.values()) active.refinement.restart();
   encodeAll(frame.captureTimeUs, readTimeUs, false);
 }
 
@@ -136,7 +136,8 @@ function encodeAll(captureTimeUs: number, readTimeUs: number, repeated: boolean)
   for (const active of encoders.values()) {
     encodeOne(active, { captureTimeUs: lastCaptureTimeUs, readTimeUs, repeated });
   }
-  if (refinementsLeft > 0) scheduleStill(REFINEMENT_INTERVAL_US);
+  const isSettled = [...encoders.values()].every(({ refinement }) => refinement.isSettled);
+  scheduleStill(isSettled ? STILL_INTERVAL_US : REFINEMENT_INTERVAL_US);
 }
 
 /** Encodes the last picture again in `delayUs`, unless a new one comes before. */
@@ -148,7 +149,6 @@ function scheduleStill(delayUs: number): void {
   stillDueUs = dueUs;
   stillTimer = setTimeout(() => {
     stillTimer = undefined;
-    refinementsLeft--;
     guard(() => encodeAll(nowUs() - CAPTURE_LATENCY_US, nowUs(), true));
   }, delayUs / 1000);
 }
@@ -156,7 +156,7 @@ function scheduleStill(delayUs: number): void {
 /** A moving page brings its next picture by itself; a still one is encoded again at once. */
 function wantKeyframe(active: ActiveEncoder): void {
   active.keyframeWanted = true;
-  refinementsLeft = REFINEMENTS;
+  active.refinement.restart();
   const quietUs = nowUs() - lastEncodedAtUs;
   scheduleStill(quietUs > 2 * frameIntervalUs ? 0 : 2 * frameIntervalUs);
 }
@@ -185,6 +185,7 @@ function start(codec: VideoCodec, bitrateBps: number, candidates: readonly Encod
     encoder,
     payloader: codec === 'h264' ? new H264Payloader() : new Vp8Payloader(),
     meter: new EncoderMeter(nowUs()),
+    refinement: new StillRefinement(format),
     records: [],
     keyframeWanted: true,
   };
@@ -199,6 +200,9 @@ function start(codec: VideoCodec, bitrateBps: number, candidates: readonly Encod
 function stop(codec: VideoCodec): void {
   encoders.get(codec)?.encoder.close();
   encoders.delete(codec);
+  if (encoders.size > 0) return;
+  clearTimeout(stillTimer);
+  stillTimer = undefined;
 }
 
 /** Until the first picture of the new size comes there is none to encode: the last one is of another size. */
@@ -215,6 +219,7 @@ function reconfigure(next: PictureFormat): void {
   }
   for (const active of encoders.values()) {
     active.encoder.reconfigure(next);
+    active.refinement = new StillRefinement(next);
     wantKeyframe(active);
   }
 }

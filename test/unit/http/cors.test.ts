@@ -60,7 +60,7 @@ describe.each(Object.entries(HOSTS))('CORS in %s', (_name, open) => {
     expect(preflight.status).toBe(204);
     expect(corsOf(preflight.headers)).toEqual({
       ...permission,
-      'access-control-allow-methods': 'POST, OPTIONS',
+      'access-control-allow-methods': 'GET, HEAD, POST, OPTIONS',
       'access-control-allow-headers': 'authorization,content-type',
       'access-control-max-age': '60',
     });
@@ -109,7 +109,7 @@ describe('CORS', () => {
     const { status, headers } = await preflight(url, from());
     expect([status, headers.get('access-control-allow-methods')]).toEqual([
       204,
-      'GET, HEAD, DELETE, OPTIONS',
+      'GET, HEAD, PATCH, DELETE, OPTIONS',
     ]);
     expect(headers.get('access-control-allow-credentials')).toBeNull();
     const wrongMethod = await ask(url, { method: 'PUT', headers: from() });

@@ -168,7 +168,9 @@ describe('event stream', () => {
     const whole = text.lastIndexOf('"path":""');
     expect(text.indexOf('"level":399,')).toBeGreaterThan(whole);
     expect(text.length).toBeLessThan(400 * 60_000);
+    const closed = once(response, 'close');
     request.destroy();
+    await closed;
   });
 
   it('is cut when a client does not take its end', async () => {

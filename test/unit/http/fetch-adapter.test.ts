@@ -16,7 +16,10 @@ let url: string;
 
 beforeEach(async () => {
   parts = new FakeParts();
-  router = composeRouter(resolveOptions({ basePath: '/stream' }), parts);
+  router = composeRouter(
+    resolveOptions({ basePath: '/stream', validateRequest: () => ({ authorized: true }) }),
+    parts,
+  );
   const response = await router.fetch(post('{"targetUrl":"https://game.example.org/"}'));
   url = `${origin}${response.headers.get('location')}`;
   parts.launches[0]?.succeed();

@@ -86,7 +86,13 @@ describe('a rate limiter', () => {
   it('is none where there are no rates', () => {
     for (const [options, refused] of [
       [undefined, false],
-      [{ sessionsPerMinute: 2, signalsPerSecond: 1 }, true],
+      [
+        {
+          ...{ sessionsPerMinute: 2, signalsPerSecond: 1, joinsPerMinute: 1 },
+          ...{ snapshotsPerMinute: 1, openRequests: 1 },
+        },
+        true,
+      ],
     ] as const) {
       const rates = createCallerRates(options, clock);
       const takeAll = (): void => {

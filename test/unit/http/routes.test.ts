@@ -140,7 +140,9 @@ describe('GET /:id/diagnostics', () => {
       { publicId, attached: true, media: 'none', ice: null, videoCodec: null, video: null, audio: null },
     ]);
     expect(JSON.stringify(json)).not.toContain(viewerId);
-    const fetched = await server.router.fetch(new Request(`${url}/diagnostics`));
+    const fetched = await server.router.fetch(new Request(`${url}/diagnostics`), {
+      remoteAddress: '127.0.0.1',
+    });
     expect([fetched.status, await fetched.json()]).toEqual([200, json]);
     stream.abort();
   });
@@ -238,9 +240,9 @@ describe('GET /:id/snapshot', () => {
 
 describe('methods', () => {
   it.each([
-    ['PUT', '/', 'POST, OPTIONS'],
-    ['GET', '/', 'POST, OPTIONS'],
-    ['POST', NOBODY, 'GET, HEAD, DELETE, OPTIONS'],
+    ['PUT', '/', 'GET, HEAD, POST, OPTIONS'],
+    ['DELETE', '/', 'GET, HEAD, POST, OPTIONS'],
+    ['POST', NOBODY, 'GET, HEAD, PATCH, DELETE, OPTIONS'],
     ['DELETE', `${NOBODY}/sse`, 'GET, HEAD, OPTIONS'],
     ['GET', `${NOBODY}/signal`, 'POST, OPTIONS'],
     ['PATCH', `${NOBODY}/snapshot`, 'GET, HEAD, OPTIONS'],
@@ -251,7 +253,7 @@ describe('methods', () => {
 
   it('are listed by OPTIONS, without any cross-origin permission', async () => {
     const { status, headers } = await ask(`${server.url}${NOBODY}`, { method: 'OPTIONS' });
-    expect([status, headers.get('allow')]).toEqual([204, 'GET, HEAD, DELETE, OPTIONS']);
+    expect([status, headers.get('allow')]).toEqual([204, 'GET, HEAD, PATCH, DELETE, OPTIONS']);
     expect(headers.get('access-control-allow-origin')).toBeNull();
   });
 

@@ -27,6 +27,7 @@ beforeEach(() => {
     send: (name, parameters) => Promise.resolve(void sent.push([name.replace(/^.*\./, ''), parameters])),
     fillClipboard: (text) => Promise.resolve(void sent.push(['fillClipboard', text])),
     setGamepads: (pads) => void gamepads.push([...pads]),
+    answer: (answer) => void sent.push(['answer', answer]),
   };
   input = new PageInput({
     controls,

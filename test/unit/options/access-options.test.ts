@@ -105,7 +105,7 @@ describe('options of access', () => {
     expect(trustProxy).toBe(1);
     expect(cors).toMatchObject({ credentials: false, maxAgeSeconds: 600 });
     expect([streamTokens?.keys.length, streamTokens?.lifetimeSeconds]).toEqual([2, 300]);
-    expect(rateLimits).toEqual({ sessionsPerMinute: 5, signalsPerSecond: 500 });
+    expect(rateLimits).toMatchObject({ sessionsPerMinute: 5, signalsPerSecond: 500, openRequests: 200 });
     expect(resolveOptions({ rateLimits: false }).rateLimits).toBeUndefined();
   });
 

@@ -38,7 +38,7 @@ const FACTORS: Readonly<Record<string, number>> = {
 /** `300000`, `4 GiB`, `4 hours`, `60 a minute`; `2^53` is the first integer that is not safe. NaN: words. */
 function numberOf(text: string): number {
   if (text === '2^53') return Number.MAX_SAFE_INTEGER;
-  const [, digits, unit] = /^(\d+)(?: (KiB|MiB|GiB|hours)| an? \w+)?$/.exec(text) ?? [];
+  const [, digits, unit] = /^(\d+)(?: (KiB|MiB|GiB|hours)| (?:an?|per) \w+)?$/.exec(text) ?? [];
   return digits === undefined ? NaN : Number(digits) * (unit === undefined ? 1 : (FACTORS[unit] ?? NaN));
 }
 

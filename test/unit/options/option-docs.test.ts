@@ -44,11 +44,11 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 function project(rows: readonly string[], errors = TRUE_ERRORS, options = OPTIONS): string {
   root = mkdtempSync(join(tmpdir(), 'option-docs-'));
-  for (const folder of ['src/base', 'src/options', 'docs'])
+  for (const folder of ['src/protocol', 'src/options', 'docs'])
     mkdirSync(join(root, folder), { recursive: true });
   writeFileSync(join(root, 'src/options/product-options.ts'), options);
   writeFileSync(join(root, 'src/options/store-options.ts'), STORE);
-  writeFileSync(join(root, 'src/base/errors.ts'), ERRORS);
+  writeFileSync(join(root, 'src/protocol/error-codes.ts'), ERRORS);
   page('options', ['| Option | Type | Default | Meaning |', '| --- | --- | --- | --- |', ...rows]);
   page('errors', ['| Status | Codes |', '| --- | --- |', ...errors]);
   return root;

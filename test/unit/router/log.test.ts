@@ -41,7 +41,10 @@ function openRouter(given: StreamKitOptions = {}): void {
   const stream = { write: (line: string) => void (text += line) };
   const logger = asOurs(pino({ level: 'trace' }, stream));
   const iceServers = [{ urls: 'turn:turn.example.org', username: 'u', credential: secrets.turn }];
-  const options = resolveOptions({ ...given, logger, iceServers });
+  const options = resolveOptions({
+    ...{ validateRequest: () => ({ authorized: true }), ...given },
+    ...{ logger, iceServers },
+  });
   parts = new FakeParts();
   Object.assign(parts, { logger: options.logger.child({ room: 'session' }) });
   router = composeRouter(options, parts);

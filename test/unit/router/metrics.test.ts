@@ -270,7 +270,10 @@ describe('the route of the metrics', () => {
   it('asks validateRequest', async () => {
     const { url } = await serve({
       metrics: true,
-      validateRequest: ({ headers }) => ({ authorized: headers.authorization === 'Bearer scraper' }),
+      validateRequest: ({ headers }) => ({
+        authorized: headers.authorization === 'Bearer scraper',
+        role: 'operator',
+      }),
     });
     expect((await ask(`${url}/metrics`)).status).toBe(401);
     expect((await fetch(`${url}/metrics`, { headers: { authorization: 'Bearer scraper' } })).status).toBe(

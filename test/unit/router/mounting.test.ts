@@ -100,7 +100,7 @@ describe('mounted', () => {
     expect((await ask(`${url}/stream/a/b`)).status).toBe(418);
     expect((await ask(`${url}/elsewhere`)).status).toBe(418);
     expect((await ask(`${url}/stream/nobody`)).status).toBe(404);
-    expect((await ask(`${url}/stream`)).status).toBe(405);
+    expect((await ask(`${url}/stream`, { method: 'PUT' })).status).toBe(405);
   });
 
   it('flushes through middleware that holds bytes back', async () => {

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { authorizeUpgrade, createAuthorize } from '../../../src/http/authorization.js';
-import type { StreamTokenScope } from '../../../src/http/stream-tokens.js';
+import type { StreamTokenScope } from '../../../src/protocol/token-scopes.js';
 import { StreamTokens } from '../../../src/http/stream-tokens.js';
 import type { Logger } from '../../../src/base/logger.js';
 import { resolveOptions } from '../../../src/options/stream-kit-options.js';
@@ -166,13 +166,15 @@ describe('an upgrade', () => {
       options.streamTokens ?? { keys: [], lifetimeSeconds: 1 },
       server.parts.clock,
     );
-    const authorize = createAuthorize(options, tokens);
+    const authorize = createAuthorize(options, {
+      ...{ tokens, creatorOf: () => undefined, logger: options.logger },
+    });
     const request = (url: string, headers: Record<string, string> = {}) =>
       ({ url, headers, socket: { remoteAddress: '192.0.2.7' } }) as unknown as IncomingMessage;
     const decide = (url: string, headers?: Record<string, string>) =>
       authorizeUpgrade(authorize, request(url, headers), streamId);
 
-    expect(await decide('/x/stream', app)).toMatchObject({ key: 'id app', role: 'controller' });
+    expect(await decide('/x/stream', app)).toMatchObject({ key: 'id app', role: 'owner' });
     expect(await codeOf(() => decide('/x/stream'))).toBe('unauthorized');
     expect(await codeOf(() => decide('/x/stream?token=bad', app))).toBe('unauthorized');
     const token = tokens.create({ streamId, scope: ['stream'], role: 'controller' });

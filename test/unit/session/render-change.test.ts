@@ -8,10 +8,10 @@ const current = parseRenderOptions({ resolution: '640x360', frameRate: 30 }, def
 
 describe('a change of a session that runs', () => {
   it('leaves what it does not name', () => {
-    expect(parseRenderChange({ frameRate: 15 }, current, undefined)).toMatchObject({
+    expect(parseRenderChange({ frameRate: 15 }, current)).toMatchObject({
       ...{ width: 640, height: 360, frameRate: 15 },
     });
-    expect(parseRenderChange({ resolution: '1280x720' }, current, undefined)).toMatchObject({
+    expect(parseRenderChange({ resolution: '1280x720' }, current)).toMatchObject({
       ...{ width: 1280, height: 720, frameRate: 30 },
     });
   });
@@ -19,10 +19,10 @@ describe('a change of a session that runs', () => {
   it('takes the bit rate along where it went by size, within the limit of the server', () => {
     const bySize = defaultBitrateBps(1280 * 720 * 30);
     const change = { resolution: '1280x720' };
-    expect(parseRenderChange(change, current, undefined).maxBitrateBps).toBe(bySize);
-    expect(parseRenderChange(change, current, 300_000).maxBitrateBps).toBe(300_000);
+    expect(parseRenderChange(change, current).maxBitrateBps).toBe(bySize);
+    expect(parseRenderChange(change, current, { maxBitrateBps: 300_000 }).maxBitrateBps).toBe(300_000);
     const asked = parseRenderOptions({ resolution: '640x360', maxBitrateBps: 500_000 }, defaults);
-    expect(parseRenderChange(change, asked, undefined).maxBitrateBps).toBe(500_000);
+    expect(parseRenderChange(change, asked).maxBitrateBps).toBe(500_000);
   });
 
   it.each([
@@ -30,6 +30,6 @@ describe('a change of a session that runs', () => {
     [{ frameRate: 0 }, 'renderOptions.frameRate'],
     ['1280x720', 'renderOptions'],
   ])('%j is refused by name', (change, name) => {
-    expect(() => parseRenderChange(change, current, undefined)).toThrow(name);
+    expect(() => parseRenderChange(change, current)).toThrow(name);
   });
 });

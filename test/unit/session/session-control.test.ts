@@ -112,6 +112,25 @@ describe('the control of a session', () => {
     expect(channelB.sent).toHaveLength(1);
   });
 
+  it('brings what a page asks to its controller, and to the one that takes over, and answers where nobody can', async () => {
+    const harness = await liveSession();
+    const dialog = { type: 'dialog', id: '1', kind: 'confirm', message: 'Really?' } as const;
+    harness.launch.listener.onPageEvent(dialog);
+    expect(harness.parts.commands.at(-1)).toEqual(['answer', { type: 'dialog', id: '1', accept: false }]);
+    harness.launch.listener.onPageEvent({ type: 'prompt_closed', id: '1' });
+    harness.watch();
+    const first = openChannel(harness, 0);
+    harness.launch.listener.onPageEvent({ ...dialog, id: '2' });
+    expect(first.sent.slice(1)).toEqual([{ ...dialog, id: '2' }]);
+    // Its channel is replaced: it is asked again.
+    const again = openChannel(harness, 0);
+    expect(again.sent.slice(1)).toEqual([{ ...dialog, id: '2' }]);
+    await again.say({ type: 'dialog', id: '2', accept: true });
+    expect(harness.parts.commands.at(-1)).toEqual(['answer', { type: 'dialog', id: '2', accept: true }]);
+    harness.launch.listener.onPageEvent({ type: 'prompt_closed', id: '2' });
+    expect(openChannel(harness, 0).sent).toHaveLength(1);
+  });
+
   it('resizes the picture, no more often than four times a second, and within the limits of its caller', async () => {
     const harness = await liveSession({ resolution: '640x360', deviceScaleFactor: 2 });
     harness.watch({ caller: { ...anybody, limits: { maxPixels: 1000 * 1000 } } });

@@ -157,10 +157,13 @@ describe('a session that replays to newcomers', () => {
     Object.assign(parts.mediaPlane, { name });
     const size = { width: 64, height: 64, frameRate: 30, deviceScaleFactor: 1 };
     const listener = {
+      onRestarting: () => undefined,
+      onRestarted: () => undefined,
       onPageMetadata: () => undefined,
       onPageMessage: () => undefined,
       onCursor: () => undefined,
       onClipboard: () => undefined,
+      onPageEvent: () => undefined,
       onEnded: () => undefined,
       onVideoStats: () => undefined,
       onEncoderReplaced: () => undefined,

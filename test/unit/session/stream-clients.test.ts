@@ -4,6 +4,7 @@ import type { EncodedFrame } from '../../../src/render/encode/encoded-frame.js';
 import { createRemoteControl, type RemoteControl } from '../../../src/input/remote-control.js';
 import { silentLogger } from '../../../src/base/logger.js';
 import type { PacketSink } from '../../../src/recording/packet-source.js';
+import { viewerRoleOf } from '../../../src/session/caller.js';
 import { initialState } from '../../../src/session/initial-state.js';
 import type { StreamSessionState } from '../../../src/session/session-state.js';
 import { openPageStreams } from '../../../src/session/page-streams.js';
@@ -23,12 +24,14 @@ let snapshot: () => Promise<Uint8Array>;
 let changes: number;
 let control: RemoteControl;
 let seats: number;
+let running: 'h264' | 'vp8';
 
 beforeEach(() => {
   clock = new VirtualClock();
   document = initialState('11111111-0000-4000-8000-000000000000', testRequest(), 1_700_000_000_000, 'werift');
   taken = undefined;
   openings = [];
+  running = 'h264';
   keyframesAsked = 0;
   changes = 0;
   seats = 0;
@@ -46,7 +49,7 @@ beforeEach(() => {
     clock,
     logger: silentLogger,
     graceMs: 15_000,
-    firstCodec: 'h264',
+    chooseCodec: () => running,
     document: () => document,
     snapshot: () => snapshot(),
     openSource: (codec, sink) => {
@@ -66,7 +69,7 @@ beforeEach(() => {
     },
     openJournal: () => ({ publicId: String(++seats), join: () => undefined, leave: () => undefined }),
     openSeat: (publicId, caller) => (listener) =>
-      control.seat({ publicId, permittedRole: caller.role, callerContext: undefined }, listener),
+      control.seat({ publicId, permittedRole: viewerRoleOf(caller), callerContext: undefined }, listener),
     onChange: () => {
       changes += 1;
     },
@@ -207,6 +210,17 @@ describe('a WebSocket of a session', () => {
     expect(late.chunks.map(({ kind }) => kind)).toEqual(['keyframe']);
   });
 
+  it('names the codec that the readers get, and keeps to it', () => {
+    running = 'vp8';
+    clients.goLive();
+    const sink = connect();
+    expect(sink.messages('session-meta')[0]).toMatchObject({ video: { codec: 'vp8' } });
+    running = 'h264';
+    sink.receive({ type: 'resume', lastSeq: null });
+    expect(openings).toEqual(['vp8']);
+    expect(connect().messages('session-meta')[0]).toMatchObject({ video: { codec: 'vp8' } });
+  });
+
   it('goes on while clients are away for a moment, and rests when nobody comes back', async () => {
     clients.goLive();
     const sink = resumed(null);
@@ -221,7 +235,7 @@ describe('a WebSocket of a session', () => {
     expect(taken).toBeUndefined();
     expect(clock.pendingTimers).toBe(0);
     const later = resumed(3);
-    expect(openings).toEqual([undefined, 'h264']);
+    expect(openings).toEqual(['h264', 'h264']);
     // Between is missing what a decoder would need.
     picture(false);
     picture(true);

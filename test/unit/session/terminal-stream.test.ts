@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { InputMessage } from '../../../src/input/input-message.js';
 import { createRemoteControl } from '../../../src/input/remote-control.js';
 import { silentLogger } from '../../../src/base/logger.js';
+import { viewerRoleOf } from '../../../src/session/caller.js';
 import { initialState } from '../../../src/session/initial-state.js';
 import type { StreamSnapshot } from '../../../src/session/stream-client.js';
 import { StreamClients } from '../../../src/session/stream-clients.js';
@@ -54,7 +55,7 @@ beforeEach(() => {
     document: () => document,
     meta: () => ({ cols: 80, rows: 24 }),
     openSeat: (publicId, caller) => (listener) =>
-      control.seat({ publicId, permittedRole: caller.role, callerContext: undefined }, listener),
+      control.seat({ publicId, permittedRole: viewerRoleOf(caller), callerContext: undefined }, listener),
     openJournal: () => ({ publicId: String(++journals), join: () => undefined, leave: () => undefined }),
     onChange: () => undefined,
   });

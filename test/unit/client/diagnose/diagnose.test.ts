@@ -28,7 +28,12 @@ const conditions = JSON.parse(
 ) as Record<'healthy' | 'lossy' | 'noUdp' | 'noDtls' | 'noMedia' | 'interrupted', Condition>;
 
 const CONNECTED = conditions.healthy.peer;
-const NEVER: PeerReport = { ...conditions.noUdp.peer, serverFailures: [], relayServers: [] };
+const NEVER: PeerReport = {
+  ...conditions.noUdp.peer,
+  serverFailures: [],
+  relayServers: [],
+  serverNamed: false,
+};
 
 function report(name: keyof typeof conditions, changes: Partial<ClientReport> = {}): ClientReport {
   const { first, second, publicId, peer } = conditions[name];
@@ -157,6 +162,9 @@ describe('diagnose', () => {
       expect(codes(report('noUdp', { peer: NEVER, stats: { ...stats, paths } }))).toEqual([
         'no_server_candidates',
       ]);
+      // Chromium's statistics leave out a candidate all of whose pairs have failed.
+      const told = { ...NEVER, serverNamed: true };
+      expect(codes(report('noUdp', { peer: told, stats: { ...stats, paths } }))).toEqual(['udp_blocked']);
     });
   });
 

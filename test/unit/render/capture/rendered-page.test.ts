@@ -26,7 +26,13 @@ async function load(contained: boolean, url: string, proxyStatus: string): Promi
   const size = { width: 64, height: 64, deviceScaleFactor: 1, frameRate: 30 };
   const parameters = { ...size, targetUrl: url, audio: false, initialData: null };
   const none = (): undefined => undefined;
-  const listener = { onPageMetadata: none, onPageMessage: none, onCursor: none, onClipboard: none };
+  const listener = {
+    onPageMetadata: none,
+    onPageMessage: none,
+    onCursor: none,
+    onClipboard: none,
+    onPageEvent: none,
+  };
   const page = await RenderedPage.prepare(browserProcess, parameters, listener, silentLogger);
   await page.navigate(url, 1000);
 }

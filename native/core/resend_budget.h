@@ -1,0 +1,32 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+namespace streamkit {
+
+/**
+ * What one viewer may be sent again: a share of what it is sent, so that a link that loses packets because it
+ * is too slow does not get more of them. It saves up at most that share of one second.
+ */
+class ResendBudget {
+ public:
+  static constexpr double kShare = 0.25;
+  /** Also for a viewer that has been sent little: the first keyframe's losses can be repaired. */
+  static constexpr double kMinCapacityBytes = 16 * 1024;
+
+  void setBitrate(double bitrateBps) {
+    capacityBytes_ = std::max(kMinCapacityBytes, bitrateBps / 8 * kShare);
+    bytes_ = std::min(bytes_, capacityBytes_);
+  }
+  /** @param bytes of what is sent for the first time */
+  void sent(size_t bytes) { bytes_ = std::min(capacityBytes_, bytes_ + static_cast<double>(bytes) * kShare); }
+  bool allows() const { return bytes_ > 0; }
+  void resent(size_t bytes) { bytes_ -= static_cast<double>(bytes); }
+
+ private:
+  double capacityBytes_ = kMinCapacityBytes;
+  double bytes_ = kMinCapacityBytes;
+};
+
+}  // namespace streamkit

@@ -1,0 +1,48 @@
+// The router under soak, in a process of its own. Options as JSON in the first argument; answers `sample` lines with what the
+// process holds after a garbage collection, and ends with its input.
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createInterface } from 'node:readline';
+
+import { createStreamKitRouter } from '../../dist/index.js';
+
+const router = createStreamKitRouter({
+  listenAddress: '127.0.0.1',
+  targetPolicy: { allowPrivateAddresses: true },
+  onError: (error) => console.error(error),
+  ...JSON.parse(process.argv[2] ?? '{}'),
+});
+const server = createServer((request, response) => void router(request, response));
+router.attach(server);
+server.listen(0, '127.0.0.1');
+await once(server, 'listening');
+console.log(JSON.stringify({ origin: `http://127.0.0.1:${server.address().port}` }));
+
+const delay = monitorEventLoopDelay({ resolution: 1 });
+delay.enable();
+
+const countIn = (folder) => readdirSync(folder).length;
+
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line !== 'sample') continue;
+  const loopDelayP99Ms = delay.percentile(99) / 1e6;
+  delay.reset();
+  globalThis.gc?.();
+  const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
+  const series = (await router.metrics()).split('\n').filter((row) => row !== '' && !row.startsWith('#'));
+  const sample = {
+    ...{ rss, heapUsed, external, arrayBuffers, loopDelayP99Ms },
+    descriptors: countIn('/proc/self/fd'),
+    threads: countIn('/proc/self/task'),
+    handles: process.getActiveResourcesInfo().length,
+    series: series.length,
+  };
+  console.log(JSON.stringify(sample));
+  // Neither the collection nor the count is what is measured.
+  delay.reset();
+}
+await router.close();
+server.closeAllConnections();
+server.close();

@@ -1,0 +1,87 @@
+import type { Protocol } from 'puppeteer';
+
+import { asError } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import { TokenBucket } from '../../base/token-bucket.js';
+import { systemClock } from '../../base/clock.js';
+import type { PageEvent } from '../../protocol/page-events.js';
+import type { CdpSession } from './cdp-connection.js';
+import type { PagePrompts } from './page-prompts.js';
+
+/** Of a message or a default text, UTF-16 units. */
+const MAX_TEXT_LENGTH = 4096;
+/** A page that opens dialogs in a loop gets this many in a row, and then one in five seconds. */
+const DIALOGS_AT_ONCE = 10;
+const DIALOGS_PER_SECOND = 0.2;
+
+export interface PageDialogsParameters {
+  readonly prompts: PagePrompts;
+  readonly emit: (event: PageEvent) => void;
+  /** While a dialog is open the page does not run, and is not expected to answer. */
+  readonly onOpen: (isOpen: boolean) => void;
+  readonly logger: Logger;
+}
+
+/** The dialogs of a page: they go to its controller. Leaving a page that wants to be asked is always permitted. */
+export class PageDialogs {
+  readonly #parameters: PageDialogsParameters;
+  readonly #rate = new TokenBucket(systemClock, DIALOGS_PER_SECOND, DIALOGS_AT_ONCE);
+  #isRefusing = false;
+  /** Nobody can answer before the session is live, and a page that waits for an answer does not load. */
+  isLive = false;
+
+  constructor(parameters: PageDialogsParameters) {
+    this.#parameters = parameters;
+  }
+
+  watch(cdp: CdpSession): void {
+    cdp.on('Page.javascriptDialogOpening', (dialog) => {
+      this.#answer(cdp, dialog).catch((thrown: unknown) => {
+        this.#parameters.logger.debug({ err: asError(thrown) }, 'the dialog was gone');
+      });
+    });
+  }
+
+  async #answer(cdp: CdpSession, dialog: Protocol.Page.JavascriptDialogOpeningEvent): Promise<void> {
+    const { type: kind, message, defaultPrompt = '' } = dialog;
+    const close = (accept: boolean, promptText?: string): Promise<void> =>
+      cdp.send('Page.handleJavaScriptDialog', {
+        accept,
+        ...(promptText === undefined ? {} : { promptText }),
+      });
+    if (kind === 'beforeunload') {
+      await close(true);
+      return;
+    }
+    if (!this.isLive || !this.#admit()) {
+      await close(false);
+      return;
+    }
+    const { prompts, onOpen } = this.#parameters;
+    onOpen(true);
+    try {
+      const { answer } = prompts.ask<'dialog'>((id) => ({
+        type: 'dialog',
+        id,
+        kind,
+        message: message.slice(0, MAX_TEXT_LENGTH),
+        ...(kind === 'prompt' ? { defaultValue: defaultPrompt.slice(0, MAX_TEXT_LENGTH) } : {}),
+      }));
+      const { accept, text = '' } = await answer;
+      await close(accept, accept && kind === 'prompt' ? text : undefined);
+    } finally {
+      onOpen(false);
+    }
+  }
+
+  #admit(): boolean {
+    const isAdmitted = this.#rate.take(1);
+    if (!isAdmitted && !this.#isRefusing) {
+      const message = 'The page opens too many dialogs: they are dismissed for a while';
+      this.#parameters.emit({ type: 'refused', what: 'dialog', message });
+      this.#parameters.logger.warn({}, 'the page opens too many dialogs: some are dismissed');
+    }
+    this.#isRefusing = !isAdmitted;
+    return isAdmitted;
+  }
+}

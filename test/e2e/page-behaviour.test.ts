@@ -1,0 +1,270 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+
+import { PageController } from '../helpers/page-controller.js';
+import { TestServer, type CreatedSession } from '../helpers/test-server.js';
+import { ViewerBrowser } from '../helpers/viewer-browser.js';
+
+// A factor that does not divide the size: so places are right at every factor.
+const SIZE = { width: 640, height: 360 };
+const FACTOR = 1.5;
+const CSS = { width: SIZE.width / FACTOR, height: SIZE.height / FACTOR };
+
+let server: TestServer;
+let browser: ViewerBrowser;
+let session: CreatedSession;
+let page: PageController;
+
+beforeAll(async () => {
+  [server, browser] = await Promise.all([TestServer.start(), ViewerBrowser.launch()]);
+  session = await server.create(`${server.origin}/fixtures/behaviour.html`, {
+    resolution: `${SIZE.width}x${SIZE.height}`,
+    deviceScaleFactor: FACTOR,
+  });
+  await server.state(session, ({ metadata }) => metadata.page.ready === true);
+  page = await PageController.connect(browser, server, session, CSS);
+});
+
+beforeEach(() => page.forget());
+
+afterAll(async () => {
+  await page.viewer.close();
+  await server.close();
+  await browser.close();
+});
+
+/** Pixel of the picture as the viewer sees it: red, green, blue. */
+function pixel(x: number, y: number): Promise<number[]> {
+  return page.viewer.read<number[]>(`(() => {
+    const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+    const context = canvas.getContext('2d');
+    context.drawImage(video, 0, 0);
+    return [...context.getImageData(${x}, ${y}, 1, 1).data.slice(0, 3)];
+  })()`);
+}
+
+test('the picture has exactly the size asked for, to its last pixel, where the factor does not divide it', async () => {
+  expect(await page.viewer.read('[video.videoWidth, video.videoHeight]')).toEqual([640, 360]);
+  expect(await page.run('[devicePixelRatio, outerWidth === innerWidth]')).toEqual([FACTOR, true]);
+  for (const [width, height] of [
+    [400, 240],
+    [1366, 768],
+    [640, 360],
+  ]) {
+    await page.send({ type: 'resize', width, height });
+    await page.viewer.until(`video.videoWidth === ${width} && video.videoHeight === ${height}`);
+  }
+  // The field in the corner is 20 CSS pixels, of which a few are cut off.
+  const [red = 0, green = 0, blue = 0] = await pixel(639, 359);
+  expect([red > 200, green < 60, blue > 200]).toEqual([true, true, true]);
+  await page.send({ type: 'resize', width: 641, height: 361 });
+  expect(await page.told('resize')).toEqual({ type: 'resize', width: 640, height: 360 });
+});
+
+test('nothing but the page is in its history', async () => {
+  expect(await page.run('[firstHistoryLength, history.length]')).toEqual([1, 1]);
+  await page.run('void history.back()');
+  await page.press('ArrowLeft', 'ArrowLeft', ['Alt']);
+  await page.click(50, 200, 3);
+  expect(await page.run('document.title')).toBe('behaviour');
+});
+
+test('shortcuts of the browser do nothing but give the page its keys', async () => {
+  for (const [code, key, ...held] of [
+    ['KeyW', 'w', 'Control'],
+    ['F4', 'F4', 'Control'],
+    ['KeyW', 'W', 'Control', 'Shift'],
+    ['F4', 'F4', 'Alt'],
+    ['KeyT', 't', 'Control'],
+    ['KeyN', 'n', 'Control'],
+    ['Tab', 'Tab', 'Control'],
+    ['F5', 'F5'],
+    ['KeyR', 'r', 'Control'],
+  ] as const) {
+    await page.press(code, key, held);
+  }
+  const lines = await page.lines('keydown Ctrl+r');
+  for (const key of ['Ctrl+w', 'Ctrl+F4', 'Ctrl+W', 'F4', 'Ctrl+t', 'Ctrl+n', 'Ctrl+Tab', 'F5', 'Ctrl+r']) {
+    expect(lines).toContain(`keydown ${key} true`);
+  }
+  expect(await page.run('document.title')).toBe('behaviour');
+});
+
+test('a list is drawn by the controller, and its answer is the choice of a user', async () => {
+  await page.click(50, 12);
+  const { id, rect, multiple, options } = await page.told('select');
+  expect(multiple).toBe(false);
+  expect(options).toEqual([
+    { label: 'alpha', selected: true, disabled: false },
+    { label: 'beta', selected: false, disabled: false, group: 'group' },
+    { label: 'gamma', selected: false, disabled: true, group: 'group' },
+    { label: 'delta', selected: false, disabled: false, group: 'group' },
+  ]);
+  expect(rect.width).toBeCloseTo(100 / CSS.width, 2);
+  await page.send({ type: 'select', id, indexes: [3] });
+  expect(await page.lines('change one')).toEqual(
+    expect.arrayContaining(['input one delta true', 'change one delta true']),
+  );
+  await page.told('prompt_closed', `message.id === '${id}'`);
+});
+
+test('a list that is cancelled, and one that the page closes, change nothing', async () => {
+  await page.click(50, 12);
+  const { id } = await page.told('select');
+  await page.send({ type: 'select', id, cancel: true });
+  await page.told('prompt_closed', `message.id === '${id}'`);
+  await expect.poll(() => page.run("document.querySelector('select:open') === null")).toBe(true);
+  await page.forget();
+  await page.click(50, 12);
+  const again = await page.told('select');
+  await page.run("document.querySelector('#one').blur()");
+  await page.told('prompt_closed', `message.id === '${again.id}'`);
+  expect(await page.run("document.querySelector('#one').value")).toBe('delta');
+});
+
+test('a list of several, and one in a frame of another site', async () => {
+  await page.click(150, 12);
+  const { id, multiple } = await page.told('select');
+  expect(multiple).toBe(true);
+  await page.send({ type: 'select', id, indexes: [1, 2] });
+  await page.lines('change many 2,3 true');
+  await page.forget();
+  await page.click(250, 112);
+  const inFrame = await page.told('select');
+  expect(inFrame.rect.x).toBeCloseTo(200 / CSS.width, 2);
+  expect(inFrame.rect.y).toBeCloseTo(100 / CSS.height, 2);
+  await page.send({ type: 'select', id: inFrame.id, indexes: [1] });
+  await page.lines('frame change one beta true');
+});
+
+test('dates, times and colours are picked by the controller', async () => {
+  await page.click(340, 12);
+  const date = await page.told('picker');
+  expect(date).toMatchObject({ kind: 'date', value: '', min: '2020-01-01' });
+  await page.send({ type: 'picker', id: date.id, value: '2027-03-17' });
+  await page.lines('change date 2027-03-17 true');
+  await page.forget();
+  await page.click(299, 42);
+  const when = await page.told('picker');
+  expect(when.kind).toBe('datetime-local');
+  await page.send({ type: 'picker', id: when.id, value: '2026-12-05T23:45' });
+  await page.lines('change when 2026-12-05T23:45 true');
+  await page.forget();
+  await page.click(385, 12);
+  const color = await page.told('picker');
+  expect(color).toMatchObject({ kind: 'color', value: '#102030' });
+  await page.send({ type: 'picker', id: color.id, value: '#ff8000' });
+  await page.lines('change color #ff8000 true');
+});
+
+test('suggestions follow what is typed', async () => {
+  await page.click(50, 42);
+  expect((await page.told('picker')).options.map(({ value }: { value: string }) => value)).toEqual([
+    'Paris',
+    'Prague',
+    'Rome',
+  ]);
+  await page.send({ type: 'text', text: 'p' });
+  const { id, options } = await page.told('picker', 'message.options.length === 2');
+  expect(options).toEqual([
+    { value: 'Paris', label: '' },
+    { value: 'Prague', label: '' },
+  ]);
+  await page.send({ type: 'picker', id, value: 'Prague' });
+  await page.lines('input city Prague true');
+});
+
+test('dialogs are answered by the controller', async () => {
+  await page.click(250, 72);
+  const confirmation = await page.told('dialog');
+  expect(confirmation).toMatchObject({ kind: 'confirm', message: 'Really?' });
+  await page.send({ type: 'dialog', id: confirmation.id, accept: true });
+  const question = await page.told('dialog', "message.kind === 'prompt'");
+  expect(question).toMatchObject({ message: 'Name?', defaultValue: 'nobody' });
+  await page.send({ type: 'dialog', id: question.id, accept: true, text: 'somebody' });
+  expect(await page.lines('prompt')).toEqual(expect.arrayContaining(['confirm true', 'prompt somebody']));
+});
+
+test('a locked pointer turns on and on in one direction', async () => {
+  await page.click(50, 72);
+  expect(await page.told('pointer_lock')).toEqual({ type: 'pointer_lock', locked: true });
+  await page.lines('locked true');
+  // Two turns of 360 degrees at a pixel for a degree: more than the page is wide.
+  for (let turned = 0; turned < 720; turned += 60) {
+    await page.send({ type: 'pointer', action: 'move', movementX: 60, movementY: 0 });
+  }
+  await page.lines('yaw 720');
+  await page.send({ type: 'pointer_lock', locked: false });
+  await page.told('pointer_lock', '!message.locked');
+});
+
+test('a field that gains and loses the focus is told with its input mode', async () => {
+  await page.click(150, 72);
+  expect(await page.told('editing')).toEqual({ type: 'editing', active: true, inputMode: 'numeric' });
+  await page.send({ type: 'text', text: '12' });
+  await page.press('Numpad4', 'ArrowLeft');
+  await page.send({ type: 'text', text: '.' });
+  await page.lines('input field 1.2');
+  await page.click(50, 200);
+  expect(await page.told('editing', '!message.active')).toEqual({ type: 'editing', active: false });
+});
+
+test('the client draws lists and dialogs, and locks its own pointer', async () => {
+  await page.send({ type: 'release_control' });
+  await page.viewer.close();
+  const { page: client } = await browser.open(server, 'controlled.html');
+  const until = (expression: string): Promise<unknown> => client.waitForFunction(expression, { polling: 50 });
+  const scale = SIZE.width / CSS.width;
+  const click = (x: number, y: number): Promise<void> => client.mouse.click(x * scale, y * scale);
+  await client.bringToFront();
+  await client.evaluate(`control(${JSON.stringify(session.id)})`);
+  await until('input.active && video.videoWidth === 640');
+
+  // With the mouse, and with keys alone.
+  await click(50, 12);
+  await until("document.querySelector('dialog option') !== null");
+  await client.select('dialog select', '1');
+  await server.state(session, ({ metadata }) => metadata.page.one === 'beta');
+  await click(50, 12);
+  await until("document.activeElement?.matches('dialog select')");
+  await client.keyboard.press('Home');
+  await client.keyboard.press('Enter');
+  await until("document.querySelector('dialog') === null");
+  await server.state(session, ({ metadata }) => metadata.page.one === 'alpha');
+
+  await click(250, 72);
+  await until("document.querySelector('dialog')?.textContent.includes('Really?')");
+  await client.keyboard.press('Enter');
+  await until("document.querySelector('dialog input') !== null");
+  await client.keyboard.type('x');
+  await client.keyboard.press('Escape');
+  await until("document.querySelector('dialog') === null");
+
+  await click(50, 72);
+  await until('document.pointerLockElement === video');
+  await client.mouse.move(300, 100);
+  await client.mouse.move(340, 100);
+  await client.evaluate('document.exitPointerLock()');
+  await until("told.some(({ type, locked }) => type === 'pointer_lock' && !locked)");
+  // 40 pixels, at least: a move that goes before them may count as well.
+  await server.state(session, ({ metadata }) => Math.abs(metadata.page.yaw) >= 40);
+  await client.evaluate('stream.releaseControl().then(() => stream.close())');
+  await client.close();
+  page = await PageController.connect(browser, server, session, CSS);
+});
+
+test('a page that opens dialogs in a loop is limited, and one that wants to be asked may be left', async () => {
+  await page.viewer.read(`viewer.signal('message', { run: 'for (let i = 0; i < 40; i++) alert(i)' })`);
+  const refused = "channelMessages.some(({ type, what }) => type === 'refused' && what === 'dialog')";
+  for (let index = 0; index < 40; index++) {
+    const found = `channelMessages.find((message) => message.message === '${index}')`;
+    await page.viewer.until(`${refused} || ${found} !== undefined`);
+    if (await page.viewer.read(refused)) break;
+    await page.send({ type: 'dialog', id: await page.viewer.read(`${found}.id`), accept: true });
+  }
+  await page.told('refused', "message.what === 'dialog'");
+  await page.lines('ran for');
+  await page.click(50, 200);
+  await page.run("void addEventListener('beforeunload', (event) => event.preventDefault())");
+  await page.run('void setTimeout(() => location.reload())');
+  await page.lines('loaded');
+});
