@@ -190,6 +190,8 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       launchOptions: resolved.puppeteerLaunchOptions,
       capture: resolved.capture,
       launchTimeoutMs: resolved.launchTimeoutMs,
+      loadTimeoutMs: resolved.loadTimeoutMs,
+      hangTimeoutMs: resolved.hangTimeoutMs,
       targetPolicy: resolved.targetPolicy,
       onEgressRefused: (errorType) => egressRefusals.add(errorType),
       encoders,
@@ -202,7 +204,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       openRender: createOpenRestartingRender({
         open: renders.open,
         restart: resolved.restart,
-        launchLimitMs: resolved.launchTimeoutMs,
+        launchLimitMs: resolved.launchTimeoutMs + resolved.loadTimeoutMs,
         clock,
         logger: logger.child({ room: 'render' }),
       }),

@@ -93,7 +93,6 @@ async function examineBrowser(): Promise<readonly Finding[]> {
         targetPolicy: DEFAULT_TARGET_POLICY,
         profileDirectory: await createProfileDirectory(PROFILE_BYTES),
         launchTimeoutMs: LAUNCH_TIMEOUT_MS,
-        hangTimeoutMs: LAUNCH_TIMEOUT_MS,
         logger: silentLogger,
       },
       () => undefined,

@@ -156,8 +156,15 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   lipSync?: boolean;
   /** A pino logger or the like. Default: nothing is logged. */
   logger?: Logger;
-  /** How long a browser may take to start and to load the page, ms, 100–600000. Default 30000. */
+  /** How long a browser may take to start, ms, 100–600000. Default 30000. */
   launchTimeoutMs?: number;
+  /** How long a page may take until something of it is painted, ms, 100–600000. Default 60000. */
+  loadTimeoutMs?: number;
+  /**
+   * A page whose main thread does not answer for this long has hung; its session restarts or ends, ms, 5000–3600000. Long before,
+   * `metadata.responsive` in the state says so. Default 60000.
+   */
+  hangTimeoutMs?: number;
   /** How the processes run in which pages are rendered. Default: as each of these options says. */
   sessionProcess?: SessionProcessOptions;
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
@@ -208,6 +215,8 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly lipSync: boolean;
   readonly logger: Logger;
   readonly launchTimeoutMs: number;
+  readonly loadTimeoutMs: number;
+  readonly hangTimeoutMs: number;
   readonly sessionProcess: ResolvedSessionProcessOptions;
   /** Undefined: by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
@@ -255,6 +264,8 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'lipSync',
   'logger',
   'launchTimeoutMs',
+  'loadTimeoutMs',
+  'hangTimeoutMs',
   'sessionProcess',
   'maxBitrateBps',
   'targetPolicy',
@@ -345,6 +356,8 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     lipSync: optional('lipSync', aBoolean) ?? true,
     logger: loggerOption(given.logger, secrets),
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,
+    loadTimeoutMs: optional('loadTimeoutMs', integerBetween(100, 600_000)) ?? 60_000,
+    hangTimeoutMs: optional('hangTimeoutMs', integerBetween(5000, 3_600_000)) ?? 60_000,
     sessionProcess: optional('sessionProcess', sessionProcessOptions) ?? DEFAULT_SESSION_PROCESS,
     maxBitrateBps: optional(
       'maxBitrateBps',

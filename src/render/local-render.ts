@@ -28,8 +28,15 @@ export function createOpenLocalRender(
   parts: LocalRenderParts,
 ): (...parameters: Parameters<OpenRender>) => Promise<LocalRender> {
   return async ({ ...parameters }, listener, signal, logContext) => {
-    const capture = await parts.openCapture(parameters, listener, signal, logContext);
-    return new LocalRender(capture, parameters.frameRate, parts, listener);
+    const opened: { render?: LocalRender } = {};
+    const capture = await parts.openCapture(
+      parameters,
+      { ...listener, encodedFrames: () => opened.render?.encodedFrames },
+      signal,
+      logContext,
+    );
+    opened.render = new LocalRender(capture, parameters.frameRate, parts, listener);
+    return opened.render;
   };
 }
 
@@ -43,6 +50,9 @@ export class LocalRender implements Render {
   #audio: AudioEncodeThread | undefined;
   /** Pause, resume and changes of the capture, one after the other. */
   #work: Promise<void> = Promise.resolve();
+  /** Codecs that are being encoded. */
+  readonly #encoding = new Set<VideoCodec>();
+  #encodedFrames = 0;
   #closed = false;
   #closing: Promise<void> | undefined;
 
@@ -70,6 +80,11 @@ export class LocalRender implements Render {
     return this.#capture.controls;
   }
 
+  /** Of all encodings so far; undefined: nothing is being encoded. */
+  get encodedFrames(): number | undefined {
+    return this.#encoding.size === 0 ? undefined : this.#encodedFrames;
+  }
+
   /** The media plane is another process's. */
   feed(): void {
     // See above.
@@ -77,10 +92,13 @@ export class LocalRender implements Render {
 
   /** @param candidates - the encoders to use, best first. */
   startVideo(codec: VideoCodec, bitrateBps: number, candidates: readonly EncoderCandidate[] = []): void {
-    if (!this.#closed) this.#videoThread().start(codec, bitrateBps, candidates);
+    if (this.#closed) return;
+    this.#encoding.add(codec);
+    this.#videoThread().start(codec, bitrateBps, candidates);
   }
 
   stopVideo(codec: VideoCodec): void {
+    this.#encoding.delete(codec);
     this.#video?.stop(codec);
   }
 
@@ -157,7 +175,10 @@ export class LocalRender implements Render {
       {
         onEncodedFrame: (frame) => this.#onEncodedFrame(frame),
         onKeyframe: (codec) => this.#listener.onKeyframe(codec),
-        onFrames: (codec, frames) => this.#listener.onFrames(codec, frames),
+        onFrames: (codec, frames) => {
+          this.#encodedFrames += frames.length;
+          this.#listener.onFrames(codec, frames);
+        },
         onStats: (stats) => this.#listener.onVideoStats(stats),
         onEncoderReplaced: (replacement) => this.#listener.onEncoderReplaced(replacement),
         onError: (error) => this.#fail(error),
@@ -182,6 +203,7 @@ export class LocalRender implements Render {
   /** Without a media socket the listener itself hands frames to the media plane, right when it gets them. */
   #onEncodedFrame(frame: EncodedFrame): void {
     this.#listener.onEncodedFrame(frame);
+    this.#encodedFrames += 1;
     if (this.#parts.socketFds !== undefined) return;
     this.#listener.onFrames(frame.codec, [frameRecord(frame, this.#parts.nowUs())]);
     if (frame.keyframe) this.#listener.onKeyframe(frame.codec);

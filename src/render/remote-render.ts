@@ -32,6 +32,8 @@ export interface RemoteRenderOptions {
   /** `auto`: the tab where the browser can be captured, else the screencast. */
   readonly capture: CaptureKind | 'auto';
   readonly launchTimeoutMs: number;
+  readonly loadTimeoutMs: number;
+  readonly hangTimeoutMs: number;
   /** What pages may reach. */
   readonly targetPolicy: TargetPolicy;
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
@@ -121,7 +123,7 @@ async function openRemoteRender(
   signal: AbortSignal,
   logContext: LogContext = {},
 ): Promise<Render> {
-  const { targetPolicy, launchOptions, capture, launchTimeoutMs } = options;
+  const { targetPolicy, launchOptions, capture, launchTimeoutMs, loadTimeoutMs, hangTimeoutMs } = options;
   const logger = options.logger.child({ ...logContext, sessionPid: session.pid ?? 0 });
   let egress: EgressProxy | undefined;
   let remote: RemoteRender | undefined;
@@ -145,7 +147,8 @@ async function openRemoteRender(
     signal.addEventListener('abort', abort, { once: true });
     try {
       await remote.open({
-        ...{ parameters, launchOptions, capture, launchTimeoutMs, profileDirectory, targetPolicy },
+        ...{ launchTimeoutMs, loadTimeoutMs, hangTimeoutMs },
+        ...{ parameters, launchOptions, capture, profileDirectory, targetPolicy },
         egressProxy: egress?.origin,
         hasSockets: session.sockets !== undefined,
       });
@@ -397,6 +400,15 @@ class RemoteRender implements Render {
         break;
       case 'viewport':
         this.#viewport = report.viewport;
+        break;
+      case 'responsive':
+        listener.onResponsive(report.responsive);
+        break;
+      case 'fault':
+        listener.onFault(report.error.code ?? 'internal', report.error.message);
+        break;
+      case 'sound':
+        listener.onSound(report.available);
         break;
       case 'egressRefused':
         this.#options.onEgressRefused(report.errorType);

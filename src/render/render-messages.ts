@@ -26,7 +26,8 @@ export interface OpenOrder {
   readonly launchOptions: LaunchOptions;
   readonly capture: CaptureKind | 'auto';
   readonly launchTimeoutMs: number;
-  readonly hangTimeoutMs?: number;
+  readonly loadTimeoutMs: number;
+  readonly hangTimeoutMs: number;
   readonly profileDirectory: string;
   /** A function in it is the host's: then `egressProxy` is too. */
   readonly targetPolicy: TargetPolicy;
@@ -106,6 +107,9 @@ export type RenderReport =
   | { readonly type: 'keyframe'; readonly codec: VideoCodec }
   | { readonly type: 'replaced'; readonly replacement: EncoderReplacement }
   | { readonly type: 'viewport'; readonly viewport: PageSize }
+  | { readonly type: 'responsive'; readonly responsive: boolean }
+  | { readonly type: 'fault'; readonly error: ReportedError }
+  | { readonly type: 'sound'; readonly available: boolean }
   | { readonly type: 'egressRefused'; readonly errorType: string }
   | {
       readonly type: 'log';

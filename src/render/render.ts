@@ -1,7 +1,13 @@
 import type { LogContext } from '../base/logger.js';
 import type { StreamKitError } from '../base/errors.js';
 import type { Producer } from '../fanout/media-plane.js';
-import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import type {
+  CaptureFormat,
+  CaptureKind,
+  CaptureParameters,
+  CaptureWatchListener,
+  SnapshotParameters,
+} from './capture/capture.js';
 import type { PageBridgeListener } from './capture/page-bridge.js';
 import type { PageControls, PageControlsListener } from './capture/page-controls.js';
 import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
@@ -10,7 +16,7 @@ import type { FrameRecord } from './encode/frame-record.js';
 import type { RenderStream } from './packetize/media-slots.js';
 
 /** What flows back from a render. None of these may throw. */
-export interface RenderListener extends PageBridgeListener, PageControlsListener {
+export interface RenderListener extends PageBridgeListener, PageControlsListener, CaptureWatchListener {
   /** About once per second for each codec that is encoded. */
   onVideoStats(stats: VideoEncoderStats): void;
   /** Frames that were handed to the media plane since the last call, oldest first; about once per second. */

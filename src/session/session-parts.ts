@@ -58,6 +58,7 @@ export interface SessionSettings {
   readonly pauseGraceMs: number;
   readonly viewerReattachMs: number;
   readonly launchTimeoutMs: number;
+  readonly loadTimeoutMs: number;
   readonly replayOnJoin: boolean;
   /** False: a session that breaks ends, and clients may not ask for a restart. */
   readonly restart: ResolvedRestartOptions | false;

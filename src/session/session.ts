@@ -23,7 +23,7 @@ import { SessionMedia } from './session-media.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
-import type { RecordingState, StreamSessionState } from './session-state.js';
+import type { FaultState, RecordingState, StreamSessionState } from './session-state.js';
 import { patchableCopy, videoMetadata } from './session-state.js';
 import { SnapshotQueue } from './snapshot-queue.js';
 import type { StatePublisher } from './state-publisher.js';
@@ -258,12 +258,13 @@ export class Session implements StreamSession {
 
   async #launch(): Promise<void> {
     const { clock, openRender } = this.#parts;
-    const { launchTimeoutMs } = this.#settings;
+    const { launchTimeoutMs, loadTimeoutMs } = this.#settings;
+    const limitMs = launchTimeoutMs + loadTimeoutMs;
     const { signal } = this.#launchAbort;
     const { targetUrl, initialData, renderOptions } = this.#request;
-    const timer = clock.after(launchTimeoutMs, () =>
+    const timer = clock.after(limitMs, () =>
       this.#launchAbort.abort(
-        new StreamKitError('capture_failed', `The page was not ready within ${launchTimeoutMs} ms`),
+        new StreamKitError('capture_failed', `The page was not ready within ${limitMs} ms`),
       ),
     );
     try {
@@ -276,6 +277,13 @@ export class Session implements StreamSession {
           onCursor: (css) => this.viewers.control.showCursor(css),
           onClipboard: (text) => this.viewers.control.showClipboard(text),
           onPageEvent: (event) => this.viewers.control.showPageEvent(event),
+          onResponsive: (responsive) =>
+            this.#publisher.update(({ metadata }) => void (metadata.responsive = responsive)),
+          onFault: (code, message) => this.#showFault(code, message),
+          onSound: (available) =>
+            this.#publisher.update(({ metadata }) => {
+              metadata.audio = available ? { codec: 'opus' } : null;
+            }),
           onVideoStats: (stats) => this.#media?.onVideoStats(stats),
           onFrames: (codec, frames) => this.#media?.onFrames(codec, frames),
           onKeyframe: (codec) => this.#media?.onKeyframe(codec),
@@ -337,20 +345,24 @@ export class Session implements StreamSession {
     this.#restarting = true;
     this.#publisher.update((document) => {
       const { instanceInfo, metadata } = document;
-      const time = Math.round(clock.wallMs());
       if (instanceInfo !== undefined) {
         delete instanceInfo.pid;
-        instanceInfo.startTime = time;
+        instanceInfo.startTime = Math.round(clock.wallMs());
       }
       metadata.restarts += 1;
-      metadata.fault = { code, message: reason?.message ?? 'A client asked for a restart', time };
       metadata.responsive = true;
       // The page that comes knows nothing of what the former one has set.
       metadata.page = {};
     });
+    this.#showFault(code, reason?.message ?? 'A client asked for a restart');
     this.#onVideoIdle();
     this.#onViewerChange();
     observe('session:restart', { streamId, code });
+  }
+
+  #showFault(code: FaultState['code'], message: string): void {
+    const time = Math.round(this.#parts.clock.wallMs());
+    this.#publisher.update(({ metadata }) => void (metadata.fault = { code, message, time }));
   }
 
   #onRestarted(): void {

@@ -24,7 +24,7 @@ import { ViewerMedia } from './viewer-media.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 
 /** How many event streams are written to before other work has its turn. */
-const VIEWERS_PER_TURN = 64;
+const VIEWERS_PER_TURN = 16;
 
 /** What the viewers of a session come to together. */
 export interface ViewerSummary {

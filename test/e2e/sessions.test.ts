@@ -45,7 +45,7 @@ afterAll(async () => {
 
 /** A session whose page, once it is seen, waits in its only thread for an answer that does not come. */
 async function hang(): typeof hanging {
-  const own = await TestServer.start({ restart: false });
+  const own = await TestServer.start({ restart: false, hangTimeoutMs: 15_000 });
   const session = await own.create(own.page('mode=static'));
   const witness = await browser.open(own);
   await witness.connect(session);

@@ -290,7 +290,7 @@ export class FakeParts implements SessionParts {
     createOpenRestartingRender({
       open: this.#openRender,
       restart: this.restart,
-      launchLimitMs: testSettings.launchTimeoutMs,
+      launchLimitMs: testSettings.launchTimeoutMs + testSettings.loadTimeoutMs,
       clock: this.clock,
       logger: this.logger,
     })(...parameters);
@@ -390,7 +390,8 @@ export const testSettings: SessionSettings = {
   replayOnJoin: false,
   restart: DEFAULT_RESTART,
   viewerReattachMs: 15_000,
-  launchTimeoutMs: 30_000,
+  launchTimeoutMs: 10_000,
+  loadTimeoutMs: 20_000,
   maxBitrateBps: undefined,
 };
 

@@ -4,7 +4,7 @@ import type { LaunchOptions } from 'puppeteer';
 
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import { TimeoutError, withTimeout } from '../../base/with-timeout.js';
+import { withTimeout } from '../../base/with-timeout.js';
 import { EgressProxy } from '../../egress/egress-proxy.js';
 import { restricts, type TargetPolicy } from '../../options/target-policy-options.js';
 import { browserArguments } from './browser-arguments.js';
@@ -12,8 +12,6 @@ import { findBrowser } from './browser-discovery.js';
 import { BrowserProgram } from './browser-program.js';
 import { BrowserTab } from './browser-tab.js';
 import { CdpConnection, type CdpSession } from './cdp-connection.js';
-
-const HEARTBEAT_INTERVAL_MS = 2_000;
 
 /**
  * The page has the size that the session asks for by emulation, whatever the size of the window around it. Whatever
@@ -40,8 +38,6 @@ export interface BrowserParameters {
   /** Of the tab that is rendered. */
   readonly deviceScaleFactor: number;
   readonly launchTimeoutMs: number;
-  /** A browser or page that does not answer for this long has hung. */
-  readonly hangTimeoutMs: number;
   readonly logger: Logger;
 }
 
@@ -51,18 +47,19 @@ export class BrowserProcess {
   /** The tab that is rendered. */
   readonly tab: BrowserTab;
   readonly profileDirectory: string;
+  /** By which the browser finds the tab to capture. */
+  readonly captureTitle: string;
   /** Everything goes through the proxy. */
   readonly isContained: boolean;
   readonly #program: BrowserProgram;
   /** Undefined: there is none, or it is another process's. */
   readonly #egress: EgressProxy | undefined;
   readonly #logger: Logger;
-  readonly #hangTimeoutMs: number;
-  readonly #heartbeat: NodeJS.Timeout;
   #onLost: ((error: StreamKitError) => void) | undefined;
   /** Dialogs that halt the page. */
   #dialogs = 0;
-  #dialogsSeen = 0;
+  /** Before it is ended, or when it is lost. */
+  onClosing = (): void => undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -78,15 +75,14 @@ export class BrowserProcess {
     this.connection = connection;
     this.tab = tab;
     this.profileDirectory = parameters.profileDirectory;
+    this.captureTitle = parameters.captureTitle;
     this.isContained = proxyOrigin !== undefined;
     this.#egress = egress;
     this.#logger = parameters.logger;
-    this.#hangTimeoutMs = parameters.hangTimeoutMs;
     this.#onLost = onLost;
     tab.watch((what) =>
       this.lose('browser_crashed', what === 'crashed' ? 'The page crashed' : 'The page was closed'),
     );
-    this.#heartbeat = setInterval(() => void this.#checkAnswers(), HEARTBEAT_INTERVAL_MS);
   }
 
   get pid(): number {
@@ -135,7 +131,7 @@ export class BrowserProcess {
       });
       signal.throwIfAborted();
       const timeoutMs = launchOptions.timeout ?? parameters.launchTimeoutMs;
-      const targetId = await withTimeout(untilTitled(connection, captureTitle), timeoutMs);
+      const targetId = await withTimeout(untilTitled(connection, captureTitle, signal), timeoutMs);
       const tab = await BrowserTab.attach(connection, targetId);
       await Promise.all([
         tab.cdp.send('Page.enable'),
@@ -165,7 +161,7 @@ export class BrowserProcess {
   /** SIGTERM to the process group, SIGKILL after 2 s, then the profile directory and the way out go. Idempotent. */
   close(): Promise<void> {
     this.#onLost = undefined;
-    clearInterval(this.#heartbeat);
+    this.onClosing();
     this.#closing ??= end(this.#program, this.connection, this.#egress);
     return this.#closing;
   }
@@ -173,32 +169,20 @@ export class BrowserProcess {
   /** A page that shows a dialog is halted, and has not hung. */
   expectSilence(isOpen: boolean): void {
     this.#dialogs += isOpen ? 1 : -1;
-    this.#dialogsSeen++;
+  }
+
+  get pageHalted(): boolean {
+    return this.#dialogs > 0;
   }
 
   /** Gives it up: nothing of it is to be trusted any more. */
-  lose(code: 'browser_crashed' | 'browser_hung' | 'page_misbehaved', message: string): void {
+  lose(code: 'browser_crashed' | 'page_misbehaved', message: string): void {
     const onLost = this.#onLost;
     if (onLost === undefined) return;
     this.#onLost = undefined;
-    clearInterval(this.#heartbeat);
+    this.onClosing();
     this.#logger.warn({ browserPid: this.pid, code }, message);
     onLost(new StreamKitError(code, message));
-  }
-
-  async #checkAnswers(): Promise<void> {
-    if (this.#dialogs > 0) return;
-    const seen = this.#dialogsSeen;
-    try {
-      await Promise.all([
-        withTimeout(this.connection.browser.send('Browser.getVersion'), this.#hangTimeoutMs),
-        withTimeout(this.cdp.send('Runtime.evaluate', { expression: '0' }), this.#hangTimeoutMs),
-      ]);
-    } catch (error) {
-      // Only silence counts: an evaluation may well be refused in the middle of a navigation.
-      if (error instanceof TimeoutError && seen === this.#dialogsSeen)
-        this.lose('browser_hung', 'The page stopped responding');
-    }
   }
 }
 
@@ -243,8 +227,13 @@ function firstDocument(title: string): string {
 }
 
 /** Resolves with the target that has the title as soon as the browser itself, which will look for it, knows of it. */
-async function untilTitled({ browser }: CdpConnection, title: string): Promise<string> {
+export async function untilTitled(
+  { browser }: CdpConnection,
+  title: string,
+  signal: AbortSignal,
+): Promise<string> {
   for (;;) {
+    signal.throwIfAborted();
     // No event tells of it. Rejects when the browser goes.
     const { targetInfos } = await browser.send('Target.getTargets', { filter: [{ type: 'page' }] });
     const found = targetInfos.find((target) => target.title === title);

@@ -51,10 +51,16 @@ export class BrowserTab {
    * enabled.
    *
    * @param wantsAnswer - to know what answered, the browser must tell of every request meanwhile.
+   * @param shown - it is enough when this has come, once the document has begun.
    * @returns undefined where nothing answered over HTTP, or it was not asked for.
    * @throws Error with Chromium's name of the network error in its message, or TimeoutError.
    */
-  async navigate(url: string, timeoutMs: number, wantsAnswer = false): Promise<DocumentAnswer | undefined> {
+  async navigate(
+    url: string,
+    timeoutMs: number,
+    wantsAnswer = false,
+    shown?: Promise<void>,
+  ): Promise<DocumentAnswer | undefined> {
     let answer: DocumentAnswer | undefined;
     const onResponse = ({ type, response }: Protocol.Network.ResponseReceivedEvent): void => {
       if (type === 'Document') answer ??= { url: response.url, headers: lowerCased(response.headers) };
@@ -65,7 +71,10 @@ export class BrowserTab {
         this.cdp.on('Network.responseReceived', onResponse);
         await this.cdp.send('Network.enable', { maxPostDataSize: 0 });
       }
-      await withTimeout(this.#load(url, parsed.promise), timeoutMs);
+      await withTimeout(
+        this.#load(url, shown === undefined ? parsed.promise : Promise.race([parsed.promise, shown])),
+        timeoutMs,
+      );
       return answer;
     } finally {
       parsed.cancel();

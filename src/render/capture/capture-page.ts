@@ -44,6 +44,8 @@ interface CaptureWindow {
     pause(): void;
     resume(): void;
     reconfigure(request: object): Promise<void>;
+    progress(): Promise<{ readonly pictures: number; readonly soundChunks: number }>;
+    reopenSound(): Promise<void>;
   };
 }
 
@@ -58,9 +60,12 @@ export class CapturePage {
   readonly hasAudio: boolean;
   readonly matrix: ColourMatrix;
   readonly #tab: BrowserTab;
+  readonly #hasVideo: boolean;
+  #running = false;
 
-  private constructor(tab: BrowserTab, paths: RingPaths, opened: OpenedCapture) {
+  private constructor(tab: BrowserTab, paths: RingPaths, opened: OpenedCapture, hasVideo: boolean) {
     this.#tab = tab;
+    this.#hasVideo = hasVideo;
     this.paths = paths;
     this.hasAudio = opened.audio;
     this.matrix = opened.matrix;
@@ -93,6 +98,7 @@ export class CapturePage {
     const loaded = new Promise<void>((resolve) => cdp.once('Page.loadEventFired', () => resolve()));
     await Promise.all([
       cdp.send('Page.enable'),
+      cdp.send('Inspector.enable'),
       cdp.send('Runtime.enable'),
       cdp.send('Runtime.addBinding', { name: 'captureFailed' }),
       cdp.send('Runtime.addBinding', { name: 'captureWarned' }),
@@ -115,14 +121,38 @@ export class CapturePage {
         credits: layout.creditsFileBytes,
         audio: audioFileBytes(layout),
       });
-      return new CapturePage(tab, paths, opened);
+      cdp.once('Inspector.targetCrashed', () => onFailed('Its tab crashed.'));
+      return new CapturePage(tab, paths, opened, parameters.video);
     } catch (error) {
       await tab.close().catch(() => undefined);
       throw new StreamKitError('capture_failed', 'The browser refused to capture the tab.', { cause: error });
     }
   }
 
+  /** It takes pictures and sound, or is about to. */
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** What it has taken so far; undefined: it takes none of that kind. */
+  async progress(): Promise<{ pictures: number | undefined; soundChunks: number | undefined }> {
+    const { pictures, soundChunks } = await this.#tab.evaluate(() =>
+      (globalThis as unknown as CaptureWindow).capture.progress(),
+    );
+    return {
+      pictures: this.#hasVideo ? pictures : undefined,
+      soundChunks: this.hasAudio ? soundChunks : undefined,
+    };
+  }
+
+  /** Takes the sound anew, from the tab that has the title that the browser was told. Rejects if it is not to be had. */
+  async reopenSound(): Promise<void> {
+    const reopened = this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.reopenSound());
+    await withTimeout(reopened, OPEN_TIMEOUT_MS);
+  }
+
   async pause(): Promise<void> {
+    this.#running = false;
     await this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.pause());
   }
 
@@ -145,6 +175,7 @@ export class CapturePage {
   }
 
   async resume(): Promise<void> {
+    this.#running = true;
     await this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.resume());
   }
 }

@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 
-import type { StreamKitError } from '../../base/errors.js';
+import type { ErrorCode, StreamKitError } from '../../base/errors.js';
 import type { LogContext } from '../../base/logger.js';
 import type { PageControls, PageControlsListener } from './page-controls.js';
 import type { ColourMatrix } from './video-frame.js';
@@ -26,8 +26,20 @@ export interface CaptureParameters {
 /** What can change of a capture while it runs. */
 export type CaptureFormat = Pick<CaptureParameters, 'width' | 'height' | 'frameRate'>;
 
+/** What is told of a capture that goes on. */
+export interface CaptureWatchListener {
+  /** Whether the page answers. */
+  onResponsive(responsive: boolean): void;
+  /** A part failed and is started again. */
+  onFault(code: ErrorCode, message: string): void;
+  /** Whether there is sound, which was there at first. */
+  onSound(available: boolean): void;
+}
+
 /** What flows back from a capture. */
-export interface CaptureListener extends PageControlsListener {
+export interface CaptureListener extends PageControlsListener, CaptureWatchListener {
+  /** Asked once per second: frames encoded so far, of all encodings; undefined: nothing is being encoded. */
+  encodedFrames?(): number | undefined;
   /** The page called `streamKit.setMetadata`: the whole merged object, at most 64 KiB of JSON. */
   onPageMetadata(metadata: Readonly<Record<string, unknown>>): void;
   /** The page called `streamKit.send`: JSON of at most 64 KiB. */

@@ -1,4 +1,7 @@
+import type { Protocol } from 'puppeteer';
+
 import type { BrowserTab, DocumentAnswer } from './browser-tab.js';
+import type { CdpSession } from './cdp-connection.js';
 
 /**
  * Runs in every document first. The debugger stops there as long as it is enabled, which is during the first load alone;
@@ -34,7 +37,13 @@ export async function loadFirstDocument(
   const { identifier } = await cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: STOP_SCRIPT });
   cdp.once('Debugger.paused', onPaused);
   try {
-    return await tab.navigate(url, timeoutMs, wantsAnswer);
+    // A page may be painted long before it is loaded, or never be loaded.
+    const painted = await firstPaint(cdp);
+    try {
+      return await tab.navigate(url, timeoutMs, wantsAnswer, painted.promise);
+    } finally {
+      painted.cancel();
+    }
   } finally {
     cdp.off('Debugger.paused', onPaused);
     await Promise.allSettled([
@@ -44,4 +53,23 @@ export async function loadFirstDocument(
       ...(stops.count > 0 ? [] : [cdp.send('Page.resetNavigationHistory')]),
     ]);
   }
+}
+
+/** Resolves when something of the next document in the tab is painted; never where nothing is. */
+async function firstPaint(cdp: CdpSession): Promise<{ promise: Promise<void>; cancel: () => void }> {
+  const { frameTree } = await cdp.send('Page.getFrameTree');
+  const { id, loaderId } = frameTree.frame;
+  await cdp.send('Page.setLifecycleEventsEnabled', { enabled: true });
+  let cancel = (): void => undefined;
+  const promise = new Promise<void>((resolve) => {
+    const onEvent = (event: Protocol.Page.LifecycleEventEvent): void => {
+      if (event.name === 'firstPaint' && event.frameId === id && event.loaderId !== loaderId) resolve();
+    };
+    cdp.on('Page.lifecycleEvent', onEvent);
+    cancel = () => {
+      cdp.off('Page.lifecycleEvent', onEvent);
+      cdp.send('Page.setLifecycleEventsEnabled', { enabled: false }).catch(() => undefined);
+    };
+  });
+  return { promise, cancel: () => cancel() };
 }

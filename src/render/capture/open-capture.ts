@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 import type { LaunchOptions } from 'puppeteer';
 
+import { systemClock } from '../../base/clock.js';
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { TargetPolicy } from '../../options/target-policy-options.js';
@@ -10,6 +11,7 @@ import { CapturePage } from './capture-page.js';
 import type { Capture, CaptureKind, OpenCapture } from './capture.js';
 import { RenderedPage } from './rendered-page.js';
 import { ScreencastCapture } from './screencast-capture.js';
+import { CaptureWatch } from './capture-watch.js';
 import { onceEnded, TabCapture } from './tab-capture.js';
 
 export interface OpenCaptureOptions {
@@ -17,8 +19,10 @@ export interface OpenCaptureOptions {
   /** `auto`: the tab where the browser can be captured, else the screencast. */
   readonly capture: CaptureKind | 'auto';
   readonly launchTimeoutMs: number;
-  /** A browser or page that does not answer for this long has hung. Default 15 000. */
-  readonly hangTimeoutMs?: number;
+  /** How long until something of the page is painted, or all of it is loaded. */
+  readonly loadTimeoutMs: number;
+  /** A page that does not answer for this long has hung. */
+  readonly hangTimeoutMs: number;
   /** For the browser's profile and the shared files: exists and is empty. Removed with the browser. */
   readonly profileDirectory: string;
   /** What pages may reach. */
@@ -34,7 +38,7 @@ export interface OpenCaptureOptions {
 
 /** Makes the function that opens captures in browsers of this machine. */
 export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
-  const { launchOptions, launchTimeoutMs } = options;
+  const { launchOptions, launchTimeoutMs, loadTimeoutMs } = options;
   return async (parameters, listener, signal, logContext): Promise<Capture> => {
     const logger = options.logger.child({ ...logContext });
     const { width, height, deviceScaleFactor, frameRate, audio } = parameters;
@@ -51,7 +55,6 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
         targetPolicy: options.targetPolicy,
         onEgressRefused: options.onEgressRefused,
         launchTimeoutMs,
-        hangTimeoutMs: options.hangTimeoutMs ?? 15_000,
         logger,
       },
       onEnded,
@@ -73,25 +76,38 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
         );
 
       let capture: Capture | undefined;
+      let capturePage: CapturePage | undefined;
       if (options.capture !== 'screencast') {
         try {
-          capture = new TabCapture(browserProcess, renderedPage, await openCapturePage(true), size);
+          capturePage = await openCapturePage(true);
+          capture = new TabCapture(browserProcess, renderedPage, capturePage, size);
         } catch (error) {
           if (options.capture === 'tab' || signal.aborted) throw error;
           logger.warn({ err: asError(error) }, 'the tab cannot be captured: falling back to the screencast');
         }
       }
       if (!capture) {
-        const soundPage = audio ? await openCapturePage(false).catch(() => undefined) : undefined;
-        if (audio && !soundPage) logger.warn({}, 'the sound of the tab is not to be had');
+        capturePage = audio ? await openCapturePage(false).catch(() => undefined) : undefined;
+        if (audio && !capturePage) logger.warn({}, 'the sound of the tab is not to be had');
         await browserProcess.tab.bringToFront();
-        capture = new ScreencastCapture(browserProcess, renderedPage, soundPage, size);
+        capture = new ScreencastCapture(browserProcess, renderedPage, capturePage, size);
       }
       // Capturing begins before the page loads: its first paint is the first picture.
       await capture.resume();
       options.onLaunched?.();
-      await renderedPage.navigate(parameters.targetUrl, launchTimeoutMs);
+      await renderedPage.navigate(parameters.targetUrl, loadTimeoutMs);
       signal.throwIfAborted();
+      const { hangTimeoutMs } = options;
+      const watch = new CaptureWatch(
+        {
+          ...{ browserProcess, renderedPage, capturePage, hangTimeoutMs, logger },
+          encodedFrames: () => listener.encodedFrames?.(),
+          clock: systemClock,
+        },
+        listener,
+        onEnded,
+      );
+      browserProcess.onClosing = () => watch.close();
       return capture;
     } catch (error) {
       await browserProcess.close();

@@ -2,9 +2,9 @@ import { TimeoutError, withTimeout } from '../../base/with-timeout.js';
 
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import type { BrowserProcess } from './browser-process.js';
+import { type BrowserProcess, untilTitled } from './browser-process.js';
 import type { BrowserTab } from './browser-tab.js';
-import type { CdpSession } from './cdp-connection.js';
+import type { CdpConnection, CdpSession } from './cdp-connection.js';
 import { PROXY_ERROR, PROXY_STATUS } from '../../egress/egress-proxy.js';
 import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
@@ -25,6 +25,7 @@ const WINDOW_SIZE_SCRIPT = `for (const side of ['Width', 'Height']) {
 }`;
 const SNAPSHOT_TIMEOUT_MS = 5_000;
 const JPEG_QUALITY = 85;
+const TITLE_TIMEOUT_MS = 3_000;
 
 interface PageParts {
   readonly bridge: PageBridge;
@@ -40,6 +41,8 @@ export class RenderedPage {
   readonly #parts: PageParts;
   readonly deviceScaleFactor: number;
   readonly #throughProxy: boolean;
+  readonly #connection: CdpConnection;
+  readonly #captureTitle: string;
   /** Where input for the page goes. */
   readonly controls: TabControls;
   readonly #size: { width: number; height: number };
@@ -54,6 +57,8 @@ export class RenderedPage {
     this.#cdp = browserProcess.cdp;
     this.#parts = parts;
     this.#throughProxy = browserProcess.isContained;
+    this.#connection = browserProcess.connection;
+    this.#captureTitle = browserProcess.captureTitle;
     this.controls = parts.controls;
     this.#size = size;
     this.deviceScaleFactor = deviceScaleFactor;
@@ -157,6 +162,42 @@ export class RenderedPage {
       if (error instanceof StreamKitError) throw error;
       const message = `The page gave no picture${error instanceof TimeoutError ? ' in time' : ''}.`;
       throw new StreamKitError('unavailable', message, { cause: error });
+    }
+  }
+
+  /** Has the page painted, whether anything changed or not. Resolves when the browser has the picture. */
+  async paint(): Promise<void> {
+    await this.#cdp.send('Page.captureScreenshot', { format: 'jpeg', quality: 1, optimizeForSpeed: true });
+  }
+
+  /**
+   * Gives the document the title by which the browser finds the tab to capture, for as long as `work` takes. A page that
+   * observes its title sees it.
+   */
+  async whileTitled<T>(work: () => Promise<T>): Promise<T> {
+    const { frameTree } = await this.#cdp.send('Page.getFrameTree');
+    const { executionContextId } = await this.#cdp.send('Page.createIsolatedWorld', {
+      frameId: frameTree.frame.id,
+    });
+    const entitle = async (title: string): Promise<string> => {
+      const { result } = await this.#cdp.send('Runtime.callFunctionOn', {
+        functionDeclaration:
+          'function (title) { const old = document.title; document.title = title; return old; }',
+        arguments: [{ value: title }],
+        executionContextId,
+        returnByValue: true,
+      });
+      return String(result.value);
+    };
+    const title = await entitle(this.#captureTitle);
+    try {
+      await withTimeout(
+        untilTitled(this.#connection, this.#captureTitle, AbortSignal.timeout(TITLE_TIMEOUT_MS)),
+        TITLE_TIMEOUT_MS,
+      );
+      return await work();
+    } finally {
+      await entitle(title);
     }
   }
 

@@ -157,6 +157,9 @@ describe('a session that replays to newcomers', () => {
     Object.assign(parts.mediaPlane, { name });
     const size = { width: 64, height: 64, frameRate: 30, deviceScaleFactor: 1 };
     const listener = {
+      onResponsive: () => undefined,
+      onFault: () => undefined,
+      onSound: () => undefined,
       onRestarting: () => undefined,
       onRestarted: () => undefined,
       onPageMetadata: () => undefined,

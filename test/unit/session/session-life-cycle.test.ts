@@ -95,7 +95,7 @@ describe('failure', () => {
 
   it('comes when the launch takes too long, and gives it up', async () => {
     const harness = launchingSession();
-    await harness.clock.advance(testSettings.launchTimeoutMs);
+    await harness.clock.advance(testSettings.launchTimeoutMs + testSettings.loadTimeoutMs);
     expect(harness.launch.signal.aborted).toBe(true);
     expect(harness.session.state).toMatchObject({
       status: 'error',

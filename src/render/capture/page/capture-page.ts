@@ -1,4 +1,11 @@
-import type { OpenAnswer, OpenRequest, ReconfigureRequest, WorkerReport, WorkerRequest } from './messages.js';
+import type {
+  CaptureProgress,
+  OpenAnswer,
+  OpenRequest,
+  ReconfigureRequest,
+  WorkerReport,
+  WorkerRequest,
+} from './messages.js';
 
 declare const MediaStreamTrackProcessor: new (init: { track: MediaStreamTrack; maxBufferSize?: number }) => {
   readonly readable: ReadableStream<VideoFrame & AudioData>;
@@ -15,6 +22,8 @@ declare global {
       pause(): void;
       resume(): void;
       reconfigure(request: ReconfigureRequest): Promise<void>;
+      progress(): Promise<CaptureProgress>;
+      reopenSound(): Promise<void>;
     };
   }
 }
@@ -37,6 +46,7 @@ let videoTrack: MediaStreamTrack | undefined;
 let audioTrack: MediaStreamTrack | undefined;
 let running = false;
 let onResized = (): void => undefined;
+let onProgress = (_progress: CaptureProgress): void => undefined;
 
 function post(request: WorkerRequest, transfer: Transferable[] = []): void {
   worker?.postMessage(request, transfer);
@@ -50,6 +60,8 @@ function startWorker(request: OpenRequest): Promise<void> {
         resolve();
       } else if (event.data.type === 'resized') {
         onResized();
+      } else if (event.data.type === 'progress') {
+        onProgress(event.data);
       } else if (event.data.type === 'unusable') {
         window.captureWarned(`${event.data.message} (${event.data.count} so far)`);
       } else {
@@ -106,9 +118,8 @@ async function open(request: OpenRequest): Promise<OpenAnswer> {
   const [sound] = stream.getAudioTracks();
   videoTrack = request.video ? picture : undefined;
   audioTrack = request.audio ? sound : undefined;
-  for (const track of [videoTrack, audioTrack]) {
-    track?.addEventListener('ended', () => window.captureFailed(`The ${track.kind} track ended.`));
-  }
+  // The end of the sound is no end of the capture: the server sees that nothing more comes, and has it opened again.
+  videoTrack?.addEventListener('ended', () => window.captureFailed('The video track ended.'));
   return { audio: audioTrack !== undefined, matrix: videoTrack ? await measureMatrix(videoTrack) : 'bt601' };
 }
 
@@ -121,10 +132,31 @@ function resume(): void {
     const frames = new MediaStreamTrackProcessor({ track: videoTrack, maxBufferSize: 1 }).readable;
     post({ type: 'video', frames }, [frames]);
   }
-  if (audioTrack) {
-    const chunks = new MediaStreamTrackProcessor({ track: audioTrack, maxBufferSize: 20 }).readable;
-    post({ type: 'audio', chunks }, [chunks]);
-  }
+  takeSound();
+}
+
+function takeSound(): void {
+  if (!audioTrack) return;
+  const chunks = new MediaStreamTrackProcessor({ track: audioTrack, maxBufferSize: 20 }).readable;
+  post({ type: 'audio', chunks }, [chunks]);
+}
+
+/** Takes the sound of the tab from a new track, which ends where the former one did. */
+async function reopenSound(): Promise<void> {
+  const stream = await navigator.mediaDevices.getDisplayMedia({
+    video: { width: 64, height: 64, frameRate: 1 },
+    audio: AUDIO_CONSTRAINTS,
+  });
+  audioTrack?.stop();
+  [audioTrack] = stream.getAudioTracks();
+  if (running) takeSound();
+}
+
+function progress(): Promise<CaptureProgress> {
+  return new Promise((resolve) => {
+    onProgress = resolve;
+    post({ type: 'progress' });
+  });
 }
 
 function pause(): void {
@@ -152,4 +184,4 @@ async function reconfigure(request: ReconfigureRequest): Promise<void> {
   if (wasRunning) resume();
 }
 
-window.capture = { open, pause, resume, reconfigure };
+window.capture = { open, pause, resume, reconfigure, progress, reopenSound };

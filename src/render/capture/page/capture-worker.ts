@@ -32,6 +32,8 @@ let creditsFile: SyncAccessHandle;
 let audioFile: SyncAccessHandle;
 let videoSequence = 0;
 let audioSequence = 0;
+let picturesTaken = 0;
+let soundReader: ReadableStreamDefaultReader | undefined;
 let unusableCount = 0;
 let unusableTimer: ReturnType<typeof setTimeout> | undefined;
 let writing: Promise<void> = Promise.resolve();
@@ -112,6 +114,7 @@ async function writeVideo(stream: ReadableStream<VideoFrame>): Promise<void> {
   for (;;) {
     const { value: frame, done } = await reader.read();
     if (done) break;
+    picturesTaken++;
     try {
       const format = VIDEO_FORMATS[frame.format ?? ''];
       if (format === undefined) {
@@ -143,6 +146,9 @@ async function writeVideo(stream: ReadableStream<VideoFrame>): Promise<void> {
 
 async function writeAudio(stream: ReadableStream<AudioData>): Promise<void> {
   const reader = stream.getReader();
+  // There is one track of sound at a time, and a former one may never end by itself.
+  void soundReader?.cancel();
+  soundReader = reader;
   readers.add(reader);
   const { audioSlotBytes, audioSlotCount, trailerBytes } = layout;
   const slot = new Uint8Array(audioSlotBytes + trailerBytes);
@@ -205,6 +211,9 @@ self.onmessage = (event: MessageEvent<WorkerRequest>) => {
       break;
     case 'audio':
       writeAudio(request.chunks).catch(fail);
+      break;
+    case 'progress':
+      report({ type: 'progress', pictures: picturesTaken, soundChunks: audioSequence });
       break;
     case 'pause':
       pause();

@@ -38,12 +38,20 @@ export interface OpenAnswer {
   readonly matrix: 'bt601' | 'bt709';
 }
 
+/** What was taken so far. */
+export interface CaptureProgress {
+  readonly pictures: number;
+  readonly soundChunks: number;
+}
+
 /** Page to its worker. */
 export type WorkerRequest =
   | { readonly type: 'open'; readonly layout: RingLayout; readonly width: number; readonly height: number }
   | { readonly type: 'video'; readonly frames: ReadableStream<VideoFrame> }
   | { readonly type: 'audio'; readonly chunks: ReadableStream<AudioData> }
   | { readonly type: 'pause' }
+  /** Is answered by `progress`. */
+  | { readonly type: 'progress' }
   /** After a pause. */
   | { readonly type: 'resize'; readonly layout: RingLayout; readonly width: number; readonly height: number };
 
@@ -51,6 +59,7 @@ export type WorkerRequest =
 export type WorkerReport =
   | { readonly type: 'ready' }
   | { readonly type: 'resized' }
+  | ({ readonly type: 'progress' } & CaptureProgress)
   /** Pictures smaller than the asked size have come, and cannot be used; `count` is their number so far. */
   | { readonly type: 'unusable'; readonly message: string; readonly count: number }
   | { readonly type: 'failed'; readonly message: string };

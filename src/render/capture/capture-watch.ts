@@ -1,0 +1,182 @@
+import { readFileSync } from 'node:fs';
+
+import type { Clock, Timer } from '../../base/clock.js';
+import { asError, StreamKitError } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import { processesNaming, signalProcess } from '../../base/process-table.js';
+import type { BrowserProcess } from './browser-process.js';
+import type { CapturePage } from './capture-page.js';
+import type { CaptureWatchListener } from './capture.js';
+import type { RenderedPage } from './rendered-page.js';
+import type { WatchAction, WatchObservation, WatchProbe } from './watchdog.js';
+import { Watchdog } from './watchdog.js';
+
+export interface CaptureWatchParameters {
+  readonly browserProcess: BrowserProcess;
+  readonly renderedPage: RenderedPage;
+  /** Undefined: neither pictures nor sound come by a tab. */
+  readonly capturePage: CapturePage | undefined;
+  /** Frames so far; undefined: nothing is being encoded. */
+  readonly encodedFrames: () => number | undefined;
+  readonly hangTimeoutMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const LOOK_INTERVAL_MS = 1_000;
+const FAULTS = {
+  'GPU process': 'The GPU process hangs and is started again',
+  sound: 'The sound of the page was lost and is captured again',
+} as const;
+
+/** Looks once per second whether a capture works, and does what the {@link Watchdog} says. */
+export class CaptureWatch {
+  readonly #parameters: CaptureWatchParameters;
+  readonly #listener: CaptureWatchListener;
+  readonly #onEnd: (error: StreamKitError) => void;
+  readonly #watchdog: Watchdog;
+  readonly #timer: Timer;
+  /** Questions without an answer yet: a part that is silent is not asked again. */
+  readonly #asked = new Set<string>();
+  #browserAnsweredAtMs = 0;
+  #pageAnsweredAtMs = 0;
+  #tab: WatchObservation['captureTab'];
+  #probe: WatchProbe | undefined;
+  #closed = false;
+
+  /** @param onEnd - nothing more will come; at most once. */
+  constructor(
+    parameters: CaptureWatchParameters,
+    listener: CaptureWatchListener,
+    onEnd: (error: StreamKitError) => void,
+  ) {
+    this.#parameters = parameters;
+    this.#listener = listener;
+    this.#onEnd = onEnd;
+    this.#watchdog = new Watchdog(parameters.hangTimeoutMs);
+    this.#timer = parameters.clock.every(LOOK_INTERVAL_MS, () => this.#look());
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer.cancel();
+  }
+
+  #look(): void {
+    const { browserProcess, capturePage, encodedFrames } = this.#parameters;
+    this.#ask(
+      'browser',
+      () => browserProcess.connection.browser.send('Browser.getVersion'),
+      () => {
+        this.#browserAnsweredAtMs = this.#nowMs();
+      },
+    );
+    this.#ask(
+      'page',
+      () => browserProcess.cdp.send('Runtime.evaluate', { expression: '0' }),
+      () => {
+        this.#pageAnsweredAtMs = this.#nowMs();
+      },
+    );
+    if (capturePage !== undefined) {
+      this.#ask(
+        'tab',
+        () => capturePage.progress(),
+        (progress) => {
+          this.#tab = { answeredAtMs: this.#nowMs(), ...progress };
+        },
+      );
+    }
+    const actions = this.#watchdog.look({
+      atMs: this.#nowMs(),
+      browserAnsweredAtMs: this.#browserAnsweredAtMs,
+      pageAnsweredAtMs: this.#pageAnsweredAtMs,
+      pageHalted: browserProcess.pageHalted,
+      captureTab: this.#tab,
+      capturing: capturePage?.running === true,
+      encodedFrames: encodedFrames(),
+      probe: this.#probe,
+    });
+    for (const action of actions) this.#act(action);
+  }
+
+  #act(action: WatchAction): void {
+    const { logger, renderedPage } = this.#parameters;
+    switch (action.type) {
+      case 'responsive':
+        if (action.responsive) logger.info({}, 'the page responds again');
+        else logger.warn({ code: 'browser_hung' }, 'the page does not respond');
+        this.#listener.onResponsive(action.responsive);
+        break;
+      case 'probe':
+        this.#probe = { startedAtMs: this.#nowMs(), finishedAtMs: undefined };
+        this.#ask(
+          'probe',
+          () => renderedPage.paint(),
+          () => {
+            if (this.#probe !== undefined) this.#probe = { ...this.#probe, finishedAtMs: this.#nowMs() };
+          },
+        );
+        break;
+      case 'restart':
+        logger.warn({ code: action.code }, FAULTS[action.part]);
+        this.#listener.onFault(action.code, FAULTS[action.part]);
+        void (action.part === 'sound' ? this.#restartSound() : this.#killHelper('--type=gpu-process'));
+        break;
+      case 'recovered':
+        this.#listener.onSound(true);
+        break;
+      case 'end':
+        this.close();
+        this.#onEnd(new StreamKitError(action.code, action.message));
+        break;
+    }
+  }
+
+  async #restartSound(): Promise<void> {
+    const { capturePage, renderedPage, logger } = this.#parameters;
+    this.#listener.onSound(false);
+    try {
+      // One that hangs would keep the new track silent as well; Chromium starts another.
+      await this.#killHelper('AudioService');
+      await renderedPage.whileTitled(async () => capturePage?.reopenSound());
+    } catch (thrown) {
+      if (!this.#closed) logger.warn({ err: asError(thrown) }, 'the sound could not be captured again');
+    }
+  }
+
+  /** Kills a process of the browser that the browser starts again by itself. */
+  async #killHelper(argument: string): Promise<void> {
+    for (const pid of await processesNaming(this.#parameters.browserProcess.profileDirectory)) {
+      if (commandLine(pid).includes(argument)) signalProcess(pid, 'SIGKILL');
+    }
+  }
+
+  /** An answer of any kind is one: an evaluation may well be refused in the middle of a navigation. */
+  #ask<T>(name: string, ask: () => Promise<T>, onAnswer: (answer: T) => void): void {
+    if (this.#asked.has(name)) return;
+    this.#asked.add(name);
+    ask().then(
+      (value) => {
+        this.#asked.delete(name);
+        onAnswer(value);
+      },
+      () => {
+        this.#asked.delete(name);
+        if (name === 'page') this.#pageAnsweredAtMs = this.#nowMs();
+      },
+    );
+  }
+
+  #nowMs(): number {
+    return this.#parameters.clock.nowUs() / 1000;
+  }
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
+}

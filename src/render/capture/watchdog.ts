@@ -1,0 +1,225 @@
+import type { ErrorCode } from '../../base/errors.js';
+
+/** What was seen of one capture at one moment. Times are monotonic, ms. */
+export interface WatchObservation {
+  readonly atMs: number;
+  readonly browserAnsweredAtMs: number;
+  readonly pageAnsweredAtMs: number;
+  /** A dialog is open: the page is halted, and not expected to answer. */
+  readonly pageHalted: boolean;
+  /** Undefined: nothing is captured by a tab. */
+  readonly captureTab:
+    | {
+        readonly answeredAtMs: number;
+        /** Pictures so far; undefined: it takes sound alone. */
+        readonly pictures: number | undefined;
+        /** Pieces of sound so far, 100 per second also in silence; undefined: it takes none. */
+        readonly soundChunks: number | undefined;
+      }
+    | undefined;
+  /** Pictures and sound are being taken. */
+  readonly capturing: boolean;
+  /** Frames so far, of all encodings; undefined: nothing is being encoded. */
+  readonly encodedFrames: number | undefined;
+  /** The last time that the browser was asked to paint the page and to hand over the picture. */
+  readonly probe: WatchProbe | undefined;
+}
+
+export interface WatchProbe {
+  readonly startedAtMs: number;
+  /** Undefined: it is still under way. */
+  readonly finishedAtMs: number | undefined;
+}
+
+/** What has to be done. */
+export type WatchAction =
+  | { readonly type: 'responsive'; readonly responsive: boolean }
+  /** Have the page painted, whether anything changed or not. */
+  | { readonly type: 'probe' }
+  | { readonly type: 'restart'; readonly part: 'GPU process' | 'sound'; readonly code: ErrorCode }
+  /** The sound is back. */
+  | { readonly type: 'recovered'; readonly part: 'sound' }
+  | { readonly type: 'end'; readonly code: ErrorCode; readonly message: string };
+
+/** A page that has not answered for this long is shown as not responsive, ms. */
+const UNRESPONSIVE_MS = 4_000;
+/** The browser itself runs no code of the page: silence is a fault much sooner, ms. */
+const BROWSER_HUNG_MS = 15_000;
+const CAPTURE_TAB_HUNG_MS = 10_000;
+/** Without a picture for this long, it is tried whether one comes of a paint, ms. A page that stands still is the usual reason. */
+const PICTURE_QUIET_MS = 4_000;
+const PROBE_INTERVAL_MS = 10_000;
+/** A page that answers is painted within this, ms. */
+const PROBE_TIMEOUT_MS = 8_000;
+/** After the paint a picture comes within this, ms. */
+const PICTURE_AFTER_PAINT_MS = 3_000;
+const SOUND_QUIET_MS = 3_000;
+/** Between two attempts to get the sound back, ms. */
+const SOUND_RETRY_MS = 15_000;
+/** Frames are repeated at the full rate while a page stands still, so none for this long is a fault, ms. */
+const ENCODER_QUIET_MS = 20_000;
+/** One that is looked at later than this was asleep itself, with all that it watches, ms. */
+const SLEPT_MS = 5_000;
+/** More restarts of the GPU process than this are no use. */
+const GPU_RESTARTS_MAX = 2;
+
+/** A count, and when it last grew. */
+class Progress {
+  #count: number | undefined;
+  #grewAtMs = 0;
+
+  /** @returns how long it has not grown, ms. What was not counted before begins now. */
+  quietMs(count: number | undefined, atMs: number): number {
+    if (count === undefined || this.#count === undefined || count !== this.#count) this.#grewAtMs = atMs;
+    this.#count = count;
+    return atMs - this.#grewAtMs;
+  }
+
+  /** It could not grow until now. */
+  restart(atMs: number): void {
+    this.#grewAtMs = Math.max(this.#grewAtMs, atMs);
+  }
+
+  get grewAtMs(): number {
+    return this.#grewAtMs;
+  }
+}
+
+/**
+ * Decides from what was seen whether a capture works, and what to do where it does not. A state machine on the time that it
+ * is given. It says what ends a capture at most once.
+ */
+export class Watchdog {
+  readonly #hangTimeoutMs: number;
+  /** Silence before it does not count: this process, or the machine, was asleep. */
+  #awakeSinceMs: number | undefined;
+  #lookedAtMs = 0;
+  #responsive = true;
+  #responsiveSinceMs = 0;
+  readonly #pictures = new Progress();
+  readonly #sound = new Progress();
+  readonly #encoding = new Progress();
+  #soundRestartedAtMs: number | undefined;
+  #gpuRestarts = 0;
+  #gpuRestartedFor: number | undefined;
+  #ended = false;
+
+  /** @param hangTimeoutMs - a page that does not answer for this long has hung. */
+  constructor(hangTimeoutMs: number) {
+    this.#hangTimeoutMs = hangTimeoutMs;
+  }
+
+  look(seen: WatchObservation): WatchAction[] {
+    if (this.#ended) return [];
+    const { atMs } = seen;
+    if (this.#awakeSinceMs === undefined || atMs - this.#lookedAtMs > SLEPT_MS) {
+      this.#awakeSinceMs = atMs;
+      for (const progress of [this.#pictures, this.#sound, this.#encoding]) progress.restart(atMs);
+    }
+    this.#lookedAtMs = atMs;
+    const actions: WatchAction[] = [
+      ...this.#lookAtBrowser(seen),
+      ...this.#lookAtPage(seen),
+      ...this.#lookAtPictures(seen),
+      ...this.#lookAtSound(seen),
+      ...this.#lookAtEncoding(seen),
+    ];
+    const end = actions.find(({ type }) => type === 'end');
+    if (end === undefined) return actions;
+    this.#ended = true;
+    return [end];
+  }
+
+  #silenceMs(answeredAtMs: number, atMs: number): number {
+    return atMs - Math.max(answeredAtMs, this.#awakeSinceMs ?? atMs);
+  }
+
+  #lookAtBrowser({ atMs, browserAnsweredAtMs, captureTab }: WatchObservation): WatchAction[] {
+    if (this.#silenceMs(browserAnsweredAtMs, atMs) >= BROWSER_HUNG_MS) {
+      return [{ type: 'end', code: 'browser_hung', message: 'The browser stopped responding' }];
+    }
+    if (
+      captureTab !== undefined &&
+      this.#silenceMs(browserAnsweredAtMs, atMs) < UNRESPONSIVE_MS &&
+      this.#silenceMs(captureTab.answeredAtMs, atMs) >= CAPTURE_TAB_HUNG_MS
+    ) {
+      return [{ type: 'end', code: 'capture_stalled', message: 'The tab that captures stopped responding' }];
+    }
+    return [];
+  }
+
+  #lookAtPage({ atMs, pageAnsweredAtMs, pageHalted }: WatchObservation): WatchAction[] {
+    const silentMs = pageHalted ? 0 : this.#silenceMs(pageAnsweredAtMs, atMs);
+    if (silentMs >= this.#hangTimeoutMs) {
+      return [{ type: 'end', code: 'browser_hung', message: 'The page stopped responding' }];
+    }
+    const responsive = silentMs < UNRESPONSIVE_MS;
+    if (responsive === this.#responsive) return [];
+    this.#responsive = responsive;
+    this.#responsiveSinceMs = atMs;
+    return [{ type: 'responsive', responsive }];
+  }
+
+  #lookAtPictures(seen: WatchObservation): WatchAction[] {
+    const { atMs, captureTab, probe } = seen;
+    if (captureTab?.pictures === undefined) return [];
+    const capturing = seen.capturing && !seen.pageHalted;
+    if (!capturing) this.#pictures.restart(atMs);
+    const quietMs = this.#pictures.quietMs(captureTab.pictures, atMs);
+    // A page that is busy is not painted either.
+    if (!capturing || !this.#responsive || quietMs < PICTURE_QUIET_MS) return [];
+    if (probe === undefined || probe.startedAtMs < this.#pictures.grewAtMs) {
+      // The last one brought a picture, or was before the capture began.
+      return probe === undefined || atMs - probe.startedAtMs >= PROBE_INTERVAL_MS ? [{ type: 'probe' }] : [];
+    }
+    if (probe.finishedAtMs === undefined) {
+      return this.#paintTakesMs(probe) >= PROBE_TIMEOUT_MS ? this.#restartGpu(probe) : [];
+    }
+    if (atMs - Math.max(probe.finishedAtMs, this.#awakeSinceMs ?? 0) < PICTURE_AFTER_PAINT_MS) return [];
+    const message = 'The page is painted, but no picture of it is captured';
+    return [{ type: 'end', code: 'capture_stalled', message }];
+  }
+
+  /** While the page is busy, it is not painted, and that does not count. */
+  #paintTakesMs({ startedAtMs }: WatchProbe): number {
+    return this.#lookedAtMs - Math.max(startedAtMs, this.#responsiveSinceMs, this.#awakeSinceMs ?? 0);
+  }
+
+  /** Chromium starts another one by itself, and pages go on. */
+  #restartGpu(probe: WatchProbe): WatchAction[] {
+    if (this.#gpuRestartedFor === probe.startedAtMs) {
+      if (this.#paintTakesMs(probe) < 2 * PROBE_TIMEOUT_MS) return [];
+      return [{ type: 'end', code: 'gpu_hung', message: 'The page cannot be painted' }];
+    }
+    this.#gpuRestarts += 1;
+    if (this.#gpuRestarts > GPU_RESTARTS_MAX) {
+      return [{ type: 'end', code: 'gpu_hung', message: 'The GPU process hangs again and again' }];
+    }
+    this.#gpuRestartedFor = probe.startedAtMs;
+    return [{ type: 'restart', part: 'GPU process', code: 'gpu_hung' }];
+  }
+
+  #lookAtSound({ atMs, captureTab, capturing }: WatchObservation): WatchAction[] {
+    const chunks = captureTab?.soundChunks;
+    if (chunks === undefined) return [];
+    if (!capturing) this.#sound.restart(atMs);
+    const quietMs = this.#sound.quietMs(chunks, atMs);
+    const restartedAtMs = this.#soundRestartedAtMs;
+    if (!capturing) return [];
+    if (quietMs === 0 && restartedAtMs !== undefined) {
+      this.#soundRestartedAtMs = undefined;
+      return [{ type: 'recovered', part: 'sound' }];
+    }
+    if (quietMs < SOUND_QUIET_MS) return [];
+    if (restartedAtMs !== undefined && atMs - restartedAtMs < SOUND_RETRY_MS) return [];
+    this.#soundRestartedAtMs = atMs;
+    return [{ type: 'restart', part: 'sound', code: 'sound_lost' }];
+  }
+
+  #lookAtEncoding({ atMs, capturing, encodedFrames }: WatchObservation): WatchAction[] {
+    if (!capturing) this.#encoding.restart(atMs);
+    const quietMs = this.#encoding.quietMs(encodedFrames, atMs);
+    if (!capturing || quietMs < ENCODER_QUIET_MS) return [];
+    return [{ type: 'end', code: 'encoder_failed', message: 'Pictures are captured, but none is encoded' }];
+  }
+}

@@ -1,0 +1,214 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import type { WatchAction, WatchObservation } from '../../../../src/render/capture/watchdog.js';
+import { Watchdog } from '../../../../src/render/capture/watchdog.js';
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A capture that works, on a clock of the test's; a test breaks parts of it. */
+class WatchedCapture {
+  readonly watchdog = new Watchdog(60_000);
+  atMs = 1_000_000;
+  browserAnswers = true;
+  pageAnswers = true;
+  captureTabAnswers = true;
+  /** The page changes all the time. */
+  moves = true;
+  /** What is painted is captured. */
+  captures = true;
+  /** The browser paints when it is asked to. */
+  paints = true;
+  sounds = true;
+  encodes = true;
+  readonly seen: Writable<WatchObservation> = {
+    atMs: this.atMs,
+    browserAnsweredAtMs: this.atMs,
+    pageAnsweredAtMs: this.atMs,
+    pageHalted: false,
+    captureTab: { answeredAtMs: this.atMs, pictures: 0, soundChunks: 0 },
+    capturing: true,
+    encodedFrames: 0,
+    probe: undefined,
+  };
+  readonly actions: string[] = [];
+
+  /** Looks once a second. */
+  run(seconds: number): string[] {
+    const before = this.actions.length;
+    for (let second = 0; second < seconds; second++) this.#second();
+    return this.actions.slice(before);
+  }
+
+  #second(): void {
+    const { seen } = this;
+    this.atMs += 1000;
+    seen.atMs = this.atMs;
+    if (this.browserAnswers) seen.browserAnsweredAtMs = this.atMs;
+    if (this.pageAnswers) seen.pageAnsweredAtMs = this.atMs;
+    if (seen.encodedFrames !== undefined && this.encodes) seen.encodedFrames += 30;
+    let painted = this.moves && this.pageAnswers && this.paints;
+    if (
+      seen.probe?.finishedAtMs === undefined &&
+      seen.probe !== undefined &&
+      this.paints &&
+      this.pageAnswers
+    ) {
+      seen.probe = { ...seen.probe, finishedAtMs: this.atMs };
+      painted = true;
+    }
+    const { captureTab } = seen;
+    if (captureTab !== undefined) {
+      const { pictures, soundChunks } = captureTab;
+      seen.captureTab = {
+        answeredAtMs: this.captureTabAnswers ? this.atMs : captureTab.answeredAtMs,
+        pictures:
+          pictures === undefined || !painted || !this.captures || !seen.capturing ? pictures : pictures + 1,
+        soundChunks:
+          soundChunks === undefined || !this.sounds || !seen.capturing ? soundChunks : soundChunks + 100,
+      };
+    }
+    for (const action of this.watchdog.look({ ...seen })) {
+      this.actions.push(describeAction(action));
+      if (action.type === 'probe') seen.probe = { startedAtMs: this.atMs, finishedAtMs: undefined };
+    }
+  }
+}
+
+function describeAction(action: WatchAction): string {
+  switch (action.type) {
+    case 'responsive':
+      return action.responsive ? 'responsive' : 'unresponsive';
+    case 'restart':
+      return `restart ${action.part}: ${action.code}`;
+    case 'recovered':
+      return `recovered ${action.part}`;
+    case 'end':
+      return `end: ${action.code}`;
+    case 'probe':
+      return 'probe';
+  }
+}
+
+let capture: WatchedCapture;
+
+beforeEach(() => {
+  capture = new WatchedCapture();
+});
+
+describe('the watchdog', () => {
+  it('has nothing to do while everything works', () => {
+    expect(capture.run(600)).toEqual([]);
+  });
+
+  it('tries now and then whether a page that stands still can be captured', () => {
+    capture.moves = false;
+    expect(capture.run(60)).toEqual(Array.from({ length: 6 }, () => 'probe'));
+  });
+
+  it('ends a capture that gives no picture of what is painted', () => {
+    capture.run(5);
+    capture.captures = false;
+    expect(capture.run(30)).toEqual(['probe', 'end: capture_stalled']);
+  });
+
+  it('has the GPU process started again when an answering page is not painted', () => {
+    capture.run(5);
+    capture.paints = false;
+    expect(capture.run(14)).toEqual(['probe', 'restart GPU process: gpu_hung']);
+    capture.paints = true;
+    expect(capture.run(60)).toEqual([]);
+  });
+
+  it('ends a capture whose GPU process does not come back', () => {
+    capture.run(5);
+    capture.paints = false;
+    expect(capture.run(60)).toEqual(['probe', 'restart GPU process: gpu_hung', 'end: gpu_hung']);
+  });
+
+  it('ends a capture whose GPU process hangs again and again', () => {
+    for (let round = 0; round < 2; round++) {
+      capture.paints = true;
+      capture.run(20);
+      capture.paints = false;
+      expect(capture.run(14)).toEqual(['probe', 'restart GPU process: gpu_hung']);
+    }
+    capture.paints = true;
+    capture.run(20);
+    capture.paints = false;
+    expect(capture.run(20)).toEqual(['probe', 'end: gpu_hung']);
+  });
+
+  it('shows a busy page as not responsive, and ends it only when it has hung', () => {
+    capture.run(5);
+    capture.pageAnswers = false;
+    expect(capture.run(16)).toEqual(['unresponsive']);
+    capture.pageAnswers = true;
+    expect(capture.run(10)).toEqual(['responsive']);
+    capture.pageAnswers = false;
+    expect(capture.run(59)).toEqual(['unresponsive']);
+    expect(capture.run(60)).toEqual(['end: browser_hung']);
+  });
+
+  it('expects nothing of a page that a dialog has halted', () => {
+    capture.seen.pageHalted = true;
+    capture.pageAnswers = false;
+    expect(capture.run(120).filter((action) => action !== 'probe' && !action.includes('GPU'))).toEqual([]);
+  });
+
+  it('ends a browser that does not answer sooner than a page', () => {
+    capture.browserAnswers = false;
+    capture.pageAnswers = false;
+    capture.captureTabAnswers = false;
+    expect(capture.run(30)).toEqual(['unresponsive', 'end: browser_hung']);
+  });
+
+  it('ends a capture whose tab does not answer although the browser does', () => {
+    capture.captureTabAnswers = false;
+    expect(capture.run(30)).toEqual(['end: capture_stalled']);
+  });
+
+  it('gets the sound back, and nothing else is touched', () => {
+    capture.run(5);
+    capture.sounds = false;
+    expect(capture.run(10)).toEqual(['restart sound: sound_lost']);
+    capture.sounds = true;
+    expect(capture.run(10)).toEqual(['recovered sound']);
+    capture.sounds = false;
+    expect(capture.run(40)).toEqual(Array.from({ length: 3 }, () => 'restart sound: sound_lost'));
+  });
+
+  it('ends a render that encodes nothing of what is captured', () => {
+    capture.run(5);
+    capture.encodes = false;
+    expect(capture.run(30)).toEqual(['end: encoder_failed']);
+  });
+
+  it('does not miss an encoder that nobody needs', () => {
+    capture.seen.encodedFrames = undefined;
+    expect(capture.run(60)).toEqual([]);
+    capture.seen.encodedFrames = 0;
+    expect(capture.run(60)).toEqual([]);
+  });
+
+  it('expects neither pictures nor sound while paused, and both after it', () => {
+    capture.seen.capturing = false;
+    capture.encodes = false;
+    expect(capture.run(120)).toEqual([]);
+    capture.encodes = true;
+    capture.sounds = false;
+    capture.seen.capturing = true;
+    expect(capture.run(2)).toEqual([]);
+    expect(capture.run(3)).toEqual(['restart sound: sound_lost']);
+  });
+
+  it('does not take its own sleep for silence of others', () => {
+    capture.run(5);
+    capture.atMs += 3_600_000;
+    expect(capture.run(60)).toEqual([]);
+  });
+
+  it('speaks of the end once', () => {
+    capture.browserAnswers = false;
+    expect(capture.run(300).filter((action) => action.startsWith('end'))).toHaveLength(1);
+  });
+});
