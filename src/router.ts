@@ -39,6 +39,7 @@ import type { RouterGauges } from './observe/router-gauges.js';
 import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
 import type { RouterHealth } from './observe/router-health.js';
 import { routerHealth } from './observe/router-health.js';
+import { planRungs } from './fanout/rung-planner.js';
 import { RouterMetrics } from './observe/router-metrics.js';
 import { publishSessionEvent } from './observe/session-channels.js';
 import type { ResolvedOptions, StreamKitOptions } from './options/stream-kit-options.js';
@@ -211,6 +212,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
       createAudioPayloader: () => new OpusPayloader(),
       createFrameTiming: () => new FrameTiming(),
+      planRungs,
       mediaPlane,
       openViewerPeer,
       openAnsweringPeer: createAnsweringPeerFactory(openViewerPeer, clock),

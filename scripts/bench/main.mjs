@@ -15,6 +15,7 @@ import { input } from './input.mjs';
 import { manyViewers } from './many-viewers.mjs';
 import { pageLoad } from './page-load.mjs';
 import { browserPath } from './rig.mjs';
+import { socketAge } from './socket-age.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
 const TABLES = {
@@ -26,6 +27,7 @@ const TABLES = {
   encode,
   fanout,
   input,
+  'socket-age': socketAge,
 };
 
 const quick = process.argv.includes('--quick');

@@ -30,6 +30,8 @@ const server = createServer(application).listen(0, '127.0.0.1');
 await once(server, 'listening');
 console.log(JSON.stringify({ origin: `http://127.0.0.1:${server.address().port}` }));
 
+router.attach(server, { path: '/stream' });
+
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
 

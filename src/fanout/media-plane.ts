@@ -105,6 +105,13 @@ export interface MediaTransport {
   consume(producer: Producer, parameters: ConsumerParameters): Consumer;
   /** RTCP that could not be parsed or belonged to nobody: counted and dropped. */
   readonly rtcpDropped: number;
+  /**
+   * What the viewer's link can carry, bits/s of whole datagrams, sound and retransmissions included. Undefined before
+   * the viewer's first feedback; the werift plane estimates nothing.
+   */
+  readonly estimatedBitrateBps?: number | undefined;
+  /** Called when the estimate has changed by a tenth or more, at most five times a second; it must not throw. */
+  onEstimate?: ((bitrateBps: number) => void) | undefined;
   /** Sends BYE, closes its consumers. Does not close the DTLS transport, which is the peer's. Idempotent. */
   close(): void;
 }

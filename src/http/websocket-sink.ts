@@ -7,6 +7,8 @@ import type { MessageSink, MessageSinkListener } from '../session/message-sink.j
 
 /** A client that answers no ping for two of these is gone, ms. */
 const PING_INTERVAL_MS = 15_000;
+/** What a ping carries whose answer is reported; a pong may also come unasked (RFC 6455 section 5.5.3). */
+const DELIVERY_PING = 'd';
 /** What waits when a connection is closed may take this long to go out, ms. */
 const CLOSE_TIMEOUT_MS = 2000;
 
@@ -37,8 +39,9 @@ export class WebSocketSink implements MessageSink {
     });
     // What is wrong with a connection shows in its end.
     webSocket.on('error', () => undefined);
-    webSocket.on('pong', () => {
+    webSocket.on('pong', (data) => {
       this.#isAlive = true;
+      if (data.toString() === DELIVERY_PING) listener.onPong();
     });
     webSocket.on('message', (data, isBinary) => {
       this.#isAlive = true;
@@ -61,6 +64,11 @@ export class WebSocketSink implements MessageSink {
 
   sendBinary(bytes: Uint8Array): void {
     this.#send(bytes);
+  }
+
+  ping(): void {
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
+    this.#webSocket.ping(DELIVERY_PING, undefined, () => undefined);
   }
 
   close(code: number, reason: string): void {

@@ -16,6 +16,8 @@ export interface PacketSource {
   requestKeyframe(): void;
   /** The last picture is encoded again: a still page gives none by itself. */
   refresh(): void;
+  /** What the links of those carry who are sent these packets, bits/s; undefined: all that there is. Default: none is slow. */
+  setLinkEstimates(bitratesBps: readonly (number | undefined)[]): void;
   /** Idempotent. */
   close(): void;
 }

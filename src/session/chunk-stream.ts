@@ -19,6 +19,8 @@ export interface ChunkReader {
 export interface ChunkStream {
   /** Number of the newest chunk; 0 before the first. */
   readonly lastSequence: number;
+  /** A reader goes on at an entry rather than be sent a chunk that has waited longer, ms. Absent: none is too old. */
+  readonly maxAgeMs?: number;
   /** Undefined where it is gone or was never made. */
   chunk(sequence: number): Uint8Array | undefined;
   /** Bytes of what is held from `sequence` on. */
@@ -33,9 +35,8 @@ export interface ChunkStream {
   /** @throws StreamKitError where the stream cannot be opened. */
   add(reader: ChunkReader): void;
   delete(reader: ChunkReader): void;
+  /** What a reader's connection carries, bits/s; undefined: all that there is. Only where the stream can follow it. */
+  onEstimate?(reader: ChunkReader, bitrateBps: number | undefined): void;
   /** Idempotent. */
   close(): void;
 }
-
-/** Bytes before the data of a chunk. */
-export const SEQUENCE_BYTES = 8;

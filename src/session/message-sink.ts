@@ -4,6 +4,8 @@ export interface MessageSinkListener {
   onText(text: string): void;
   /** A binary message of the client; none is expected. */
   onBinary(): void;
+  /** A ping has come back, and with it all that was sent before it has arrived. In the order of the pings. */
+  onPong(): void;
   /** Some of what was waiting has gone out. */
   onDrain(): void;
   /** The connection is gone, from whichever side. Once. */
@@ -23,6 +25,8 @@ export interface MessageSink {
   sendText(text: string): void;
   /** The bytes must not change afterwards. */
   sendBinary(bytes: Uint8Array): void;
+  /** Asks the client to answer (RFC 6455 section 5.5.2). */
+  ping(): void;
   /**
    * Sends what waits, then closes; a client that takes nothing is cut off after a while. Idempotent.
    *

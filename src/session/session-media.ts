@@ -5,12 +5,14 @@ import type { FrameRecord } from '../render/encode/frame-record.js';
 import type { RenderStream } from '../render/packetize/media-slots.js';
 import type { Render } from '../render/render.js';
 import { asError, StreamKitError } from '../base/errors.js';
-import type { Producer } from '../fanout/media-plane.js';
+import type { MediaTransport, Producer } from '../fanout/media-plane.js';
+import type { ViewerLink } from '../fanout/rung-planner.js';
 import type { Logger } from '../base/logger.js';
 import type { ConnectedMedia } from '../peer/viewer-peer.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { EncodingFigures, type EncodingDiagnostics, type EncodingTargets } from './encoding-figures.js';
 import { FrameTaps } from './frame-taps.js';
+import { RungFollower } from './rung-follower.js';
 import { OnDemand } from './on-demand.js';
 import { viewerFigures } from './session-figures.js';
 import { openMediaShare, type MediaShare } from './media-share.js';
@@ -27,6 +29,8 @@ export interface SessionMediaListener {
 
 export interface SessionMediaParameters {
   readonly render: Render;
+  /** What is captured at first. */
+  readonly format: CaptureFormat;
   readonly bitrateBps: number;
   readonly pauseGraceMs: number;
   /** A viewer that joins gets the pictures since the last keyframe. */
@@ -46,6 +50,11 @@ interface VideoBranch {
   begun: boolean;
   /** Newcomers that were sent nothing yet. */
   readonly newcomers: Set<() => void>;
+  readonly follower: RungFollower;
+  /** What the links carry of those who get packets from a source, bits/s; of a recorder one that carries everything. */
+  readonly estimates: Map<PacketSource, readonly (number | undefined)[]>;
+  /** WebRTC viewers that get this encoding, by a number of their own. */
+  readonly viewers: Map<number, MediaTransport>;
 }
 
 interface AudioBranch {
@@ -67,7 +76,9 @@ export class SessionMedia {
   readonly #capturing: OnDemand;
   readonly #taps: FrameTaps;
   #bitrateBps: number;
+  #format: CaptureFormat;
   #closed = false;
+  #viewersAttached = 0;
   #framesRead = 0;
   #framesDropped = 0;
   readonly #encodings: EncodingFigures;
@@ -77,6 +88,7 @@ export class SessionMedia {
     this.#parameters = parameters;
     this.#listener = listener;
     this.#bitrateBps = parameters.bitrateBps;
+    this.#format = parameters.format;
     const { render, parts, pauseGraceMs } = parameters;
     this.#render = render;
     this.#encodings = new EncodingFigures(parts.createFrameTiming);
@@ -124,6 +136,10 @@ export class SessionMedia {
     );
     if (this.#replays(branch)) onFirstFrame();
     else branch.newcomers.add(onFirstFrame);
+    const viewer = (this.#viewersAttached += 1);
+    branch.viewers.set(viewer, media.transport);
+    media.transport.onEstimate = () => branch.follower.update();
+    branch.follower.update();
     return openMediaShare({
       videoCodec: media.videoCodec,
       video: videoConsumer,
@@ -133,18 +149,28 @@ export class SessionMedia {
       onClosed: () => {
         closeFigures();
         branch.newcomers.delete(onFirstFrame);
+        branch.viewers.delete(viewer);
+        media.transport.onEstimate = undefined;
+        branch.follower.update();
       },
     });
   }
 
   /** Goes on in another size or rate: capture first, then what encodes it. Resolves when both know. */
   async reconfigure(format: CaptureFormat, bitrateBps: number): Promise<void> {
-    await this.#render.reconfigure(format);
+    const { width, height, frameRate } = this.#format;
+    // Another bit rate costs no keyframe by itself.
+    const isSame = width === format.width && height === format.height && frameRate === format.frameRate;
+    if (!isSame) await this.#render.reconfigure(format);
+    this.#format = format;
     this.#bitrateBps = bitrateBps;
-    for (const [codec, branch] of this.#video) {
-      branch.producer.setTargetBitrate(bitrateBps);
-      if (branch.encoding.running) this.#render.setBitrate(codec, bitrateBps);
-    }
+    for (const { follower } of this.#video.values()) follower.update();
+  }
+
+  #setBitrate(codec: VideoCodec, { producer, encoding, follower }: VideoBranch): void {
+    const { bitrateBps } = follower.rung;
+    producer.setTargetBitrate(bitrateBps);
+    if (encoding.running) this.#render.setBitrate(codec, bitrateBps);
   }
 
   /** Somebody records. */
@@ -170,11 +196,20 @@ export class SessionMedia {
       hasAudio: this.hasAudio,
       requestKeyframe: () => this.#requestKeyframe(codec),
       refresh: () => this.#render.refresh(),
+      setLinkEstimates: (bitratesBps) => {
+        if (this.#closed) return;
+        video.estimates.set(source, bitratesBps);
+        video.follower.update();
+      },
       close: () => {
+        video.estimates.delete(source);
         if (!closeTap() || this.#closed) return;
+        video.follower.update();
         for (const need of needs) need.release();
       },
     };
+    video.estimates.set(source, [undefined]);
+    video.follower.update();
     const wasRunning = video.encoding.running;
     for (const need of needs) need.hold();
     // One that has just been started begins with a keyframe.
@@ -188,6 +223,7 @@ export class SessionMedia {
     const branches = [...this.#video.values(), ...(this.#audio === null ? [] : [this.#audio])];
     this.#capturing.close();
     for (const branch of branches) branch.encoding.close();
+    for (const { follower } of this.#video.values()) follower.close();
     for (const branch of branches) branch.producer.close();
     for (const [codec, branch] of this.#video) this.#onEncoder(codec, branch, undefined);
     this.#closeFigures();
@@ -203,7 +239,7 @@ export class SessionMedia {
       clock: parts.clock,
       graceMs: pauseGraceMs,
       running: false,
-      start: () => render.startVideo(codec, this.#bitrateBps),
+      start: () => render.startVideo(codec, branch.follower.rung.bitrateBps),
       stop: () => {
         render.stopVideo(codec);
         branch.begun = false;
@@ -217,6 +253,15 @@ export class SessionMedia {
       encoder: undefined,
       begun: false,
       newcomers: new Set(),
+      viewers: new Map(),
+      estimates: new Map(),
+      follower: new RungFollower({
+        clock: parts.clock,
+        planRungs: parts.planRungs,
+        source: () => ({ ...this.#format, bitrateBps: this.#bitrateBps }),
+        links: () => linksOf(branch),
+        apply: () => this.#setBitrate(codec, branch),
+      }),
       producer: parts.mediaPlane.createProducer(
         { kind: 'video', clockRateHz: 90_000, gopReplay: replayOnJoin, targetBitrateBps: this.#bitrateBps },
         {
@@ -356,4 +401,16 @@ export class SessionMedia {
   #fail(error: StreamKitError): void {
     if (!this.#closed) this.#listener.onMediaError(error);
   }
+}
+
+/** A link without an estimate is taken for one that carries everything. */
+function linksOf({ viewers, estimates }: VideoBranch): ViewerLink[] {
+  const ofSources = [...estimates.values()].flatMap((bitratesBps, source) =>
+    bitratesBps.map((estimateBps, index) => ({ id: `source ${source} ${index}`, estimateBps })),
+  );
+  const ofViewers = [...viewers].map(([number, { estimatedBitrateBps }]) => ({
+    id: `viewer ${number}`,
+    estimateBps: estimatedBitrateBps,
+  }));
+  return [...ofViewers, ...ofSources];
 }

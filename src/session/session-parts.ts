@@ -1,4 +1,5 @@
 import type { ResolvedRestartOptions } from '../options/restart-options.js';
+import type { ResolvedPageOptions } from '../options/page-options.js';
 import type { Clock } from '../base/clock.js';
 import type { OpenRestartableRender } from '../render/render.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
@@ -10,6 +11,7 @@ import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
 import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
 import type { TerminalParts } from '../terminal/terminal-parts.js';
 import type { ObserveSession } from './session-events.js';
+import type { PlanRungs } from '../fanout/rung-planner.js';
 import type { SessionFigures } from './session-figures.js';
 
 /** Splits encoded pictures into RTP payloads. */
@@ -36,6 +38,7 @@ export interface SessionParts {
   readonly createVideoPayloader: (codec: VideoCodec) => VideoPayloader;
   readonly createAudioPayloader: () => AudioPayloader;
   readonly createFrameTiming: () => FrameTiming;
+  readonly planRungs: PlanRungs;
   readonly mediaPlane: MediaPlane;
   readonly openViewerPeer: OpenViewerPeer;
   readonly openAnsweringPeer: OpenAnsweringPeer;
@@ -60,6 +63,7 @@ export interface SessionSettings {
   readonly launchTimeoutMs: number;
   readonly loadTimeoutMs: number;
   readonly replayOnJoin: boolean;
+  readonly page: ResolvedPageOptions;
   /** False: a session that breaks ends, and clients may not ask for a restart. */
   readonly restart: ResolvedRestartOptions | false;
   /** Undefined: no limit but the one by size and frame rate. */

@@ -3,6 +3,7 @@ import type { SeatChannel, SeatChannelListener } from '../input/control-seat.js'
 import type { TypedMessage } from '../input/input-message.js';
 import { isPlainObject } from '../options/option-checks.js';
 import type { ChunkReader, ChunkStream, StreamEntry } from './chunk-stream.js';
+import { DeliveryMeter } from './delivery-meter.js';
 import type { MessageSink } from './message-sink.js';
 
 /** The session as it is now, for one that sees nothing else of it. */
@@ -38,6 +39,20 @@ const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 /** What is handed to the connection at a time; the rest waits in the log that all clients share. */
 const MAX_BACKLOG_BYTES = 1024 * 1024;
 
+/** How long one that begins anew may take to catch up where chunks can be too old, ms. */
+const CATCH_UP_MS = 1500;
+
+/** One that falls behind again within this time, ms, waits twice as long before it asks for an entry. */
+const ENTRY_WAIT_RESET_MS = 10_000;
+const FIRST_ENTRY_WAIT_MS = 500;
+const MAX_ENTRY_WAIT_MS = 4000;
+
+/** A chunk that waits for its turn. */
+interface WaitingChunk {
+  readonly sequence: number;
+  readonly sinceMs: number;
+}
+
 /**
  * One WebSocket of a session: what it begins with, where it resumes, and what it is sent in bounded memory however slow
  * it is. It reads the chunks that all clients share at its own pace.
@@ -56,6 +71,16 @@ export class StreamClient implements ChunkReader {
   #next: number | undefined;
   #unsentBytes = 0;
   #hasCaughtUp = false;
+  /** When the chunks began that it has not caught up with. */
+  #begunAtMs = 0;
+  readonly #delivery = new DeliveryMeter();
+  /** Where chunks can be too old, those that came live and were not sent, oldest first. */
+  #waiting: WaitingChunk[] = [];
+  #reportedBps: number | undefined;
+  /** When it may ask for an entry, which everybody pays for, and how long it waits after the next time it falls behind. */
+  #entryAtMs = 0;
+  #entryWaitMs = 0;
+  #fellBehindAtMs = -Infinity;
   #owesState = false;
   #takesSnapshot = false;
   /** How it is to be closed once it has everything. */
@@ -71,6 +96,7 @@ export class StreamClient implements ChunkReader {
     sink.listen({
       onText: (text) => this.#onText(text),
       onBinary: () => this.#sendError('bad_message', 'Expected text, received binary'),
+      onPong: () => this.#onPong(),
       onDrain: () => this.#onDrain(),
       onClosed: () => this.#onClosed(),
     });
@@ -113,9 +139,13 @@ export class StreamClient implements ChunkReader {
     this.#pump();
   }
 
-  onChunk(_sequence: number, bytes: Uint8Array): void {
-    if (this.#next === undefined) return;
+  onChunk(sequence: number, bytes: Uint8Array): void {
+    if (this.#next === undefined) {
+      this.#requestEntry();
+      return;
+    }
     this.#unsentBytes += bytes.byteLength;
+    if (this.#isTimed) this.#waiting.push({ sequence, sinceMs: this.#nowMs });
     this.#pump();
     const waitingBytes = this.#unsentBytes + this.#sink.backlogBytes;
     if (this.#hasCaughtUp && waitingBytes > MAX_WAITING_BYTES) this.#beginAt(undefined);
@@ -127,7 +157,7 @@ export class StreamClient implements ChunkReader {
 
   onEntry({ sequence, message }: StreamEntry): void {
     // One that is still behind would only be dropped again.
-    if (this.#next !== undefined || this.#sink.backlogBytes > MAX_BACKLOG_BYTES) return;
+    if (this.#next !== undefined || !this.#takesMore) return;
     if (message !== undefined) this.#sink.sendText(message);
     this.#beginAt(sequence);
     this.#pump();
@@ -153,6 +183,8 @@ export class StreamClient implements ChunkReader {
 
   #beginAt(sequence: number | undefined): void {
     this.#next = sequence;
+    this.#waiting = [];
+    this.#begunAtMs = this.#nowMs;
     this.#unsentBytes = sequence === undefined ? 0 : (this.#stream?.bytesFrom(sequence) ?? 0);
     this.#hasCaughtUp = false;
   }
@@ -164,7 +196,8 @@ export class StreamClient implements ChunkReader {
 
   #pump(): void {
     const stream = this.#stream;
-    while (stream !== undefined && this.#next !== undefined && this.#sink.backlogBytes < MAX_BACKLOG_BYTES) {
+    this.#dropWhatIsOld();
+    while (stream !== undefined && this.#next !== undefined && this.#takesMore) {
       if (this.#next > stream.lastSequence) {
         this.#hasCaughtUp = true;
         if (this.#finish !== undefined) {
@@ -173,25 +206,84 @@ export class StreamClient implements ChunkReader {
         }
         return;
       }
-      const chunk = stream.chunk(this.#next);
+      const sequence = this.#next;
+      const chunk = stream.chunk(sequence);
       if (chunk === undefined) {
         // It fell behind what is kept.
-        this.#beginAfter(this.#next - 1);
+        this.#beginAfter(sequence - 1);
         continue;
       }
-      this.#sink.sendBinary(chunk);
+      this.#next = sequence + 1;
       this.#unsentBytes -= chunk.byteLength;
-      this.#next += 1;
+      this.#sink.sendBinary(chunk);
+      if (this.#isTimed) this.#measure(sequence, chunk.byteLength);
     }
+  }
+
+  /** Chunks can be too old: what waits is looked at, and what is under way bounded. */
+  get #isTimed(): boolean {
+    return this.#stream?.maxAgeMs !== undefined;
+  }
+
+  get #nowMs(): number {
+    return this.#parameters.clock.nowUs() / 1000;
+  }
+
+  get #takesMore(): boolean {
+    if (this.#sink.backlogBytes >= MAX_BACKLOG_BYTES) return false;
+    return !this.#isTimed || this.#delivery.inFlightBytes < this.#delivery.windowBytes;
+  }
+
+  #measure(sequence: number, bytes: number): void {
+    while ((this.#waiting[0]?.sequence ?? Infinity) <= sequence) this.#waiting.shift();
+    this.#delivery.sent(bytes, this.#nowMs);
+    if (this.#delivery.takePing(this.#nowMs)) this.#sink.ping();
+  }
+
+  /** Goes on at the next entry where the oldest chunk has waited too long, or the connection does not catch up. */
+  #dropWhatIsOld(): void {
+    const maxAgeMs = this.#stream?.maxAgeMs;
+    if (maxAgeMs === undefined || this.#next === undefined) return;
+    const waitsMs = this.#nowMs - (this.#waiting[0]?.sinceMs ?? this.#nowMs);
+    const isOld = this.#hasCaughtUp ? waitsMs > maxAgeMs : this.#nowMs - this.#begunAtMs > CATCH_UP_MS;
+    if (!isOld) return;
+    const isNew = this.#nowMs - this.#fellBehindAtMs > ENTRY_WAIT_RESET_MS;
+    this.#fellBehindAtMs = this.#nowMs;
+    this.#entryWaitMs = isNew
+      ? 0
+      : Math.min(MAX_ENTRY_WAIT_MS, Math.max(FIRST_ENTRY_WAIT_MS, this.#entryWaitMs * 2));
+    this.#entryAtMs = this.#nowMs + this.#entryWaitMs;
+    this.#delivery.onQueue(this.#nowMs);
+    this.#beginAt(undefined);
+    this.#reportEstimate();
+  }
+
+  #onPong(): void {
+    if (this.#closed) return;
+    this.#delivery.onPong(this.#nowMs);
+    // What was sent since the last ping has one of its own.
+    if (this.#delivery.takePing(this.#nowMs)) this.#sink.ping();
+    this.#reportEstimate();
+    this.#onDrain();
+  }
+
+  #reportEstimate(): void {
+    const { estimateBps } = this.#delivery;
+    if (estimateBps === this.#reportedBps) return;
+    this.#reportedBps = estimateBps;
+    this.#stream?.onEstimate?.(this, estimateBps);
   }
 
   #onDrain(): void {
     if (this.#closed) return;
     if (this.#owesState) this.sendState();
-    if (this.#next === undefined && this.#sink.backlogBytes < MAX_BACKLOG_BYTES) {
-      this.#stream?.requestEntry();
-    }
+    this.#requestEntry();
     this.#pump();
+  }
+
+  #requestEntry(): void {
+    if (this.#next !== undefined || !this.#takesMore || this.#nowMs < this.#entryAtMs) return;
+    this.#stream?.requestEntry();
   }
 
   #onText(text: string): void {

@@ -30,6 +30,8 @@ export class FakeMessageSink extends FakeConnection<MessageSinkListener> impleme
   readonly frames: Buffer[] = [];
   closed: { code: number; reason: string } | undefined;
   takes = true;
+  /** For each that waits for its answer, how many frames were sent before it. */
+  #pings: number[] = [];
 
   sendText(text: string): void {
     this.texts.push(text);
@@ -39,6 +41,25 @@ export class FakeMessageSink extends FakeConnection<MessageSinkListener> impleme
   sendBinary(bytes: Uint8Array): void {
     this.frames.push(Buffer.from(bytes));
     if (!this.takes) this.backlogBytes += bytes.byteLength;
+  }
+
+  /** Answered at once by a client that reads, else by {@link pong}. */
+  ping(): void {
+    this.#pings.push(this.frames.length);
+    if (this.takes) this.pong();
+  }
+
+  /** The client has read this many frames. Default: all that were sent. */
+  pong(frames = this.frames.length): void {
+    const answered = this.#pings.filter((before) => before <= frames).length;
+    this.#pings = this.#pings.slice(answered);
+    for (let index = 0; index < answered; index++) this.listener?.onPong();
+  }
+
+  override drain(): void {
+    this.backlogBytes = 0;
+    this.pong();
+    super.drain();
   }
 
   close(code: number, reason: string): void {

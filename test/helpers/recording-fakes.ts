@@ -79,6 +79,10 @@ export class FakePacketSource implements PacketSource {
     this.asked.push('refresh');
   }
 
+  setLinkEstimates(): void {
+    // A recorder has none.
+  }
+
   close(): void {
     this.closed += 1;
   }

@@ -30,6 +30,7 @@ import type {
 } from '../../src/peer/viewer-peer.js';
 import type { Caller } from '../../src/session/caller.js';
 import type { ObserveSession, SessionEventName } from '../../src/session/session-events.js';
+import { planRungs } from '../../src/fanout/rung-planner.js';
 import { newSessionFigures } from '../../src/session/session-figures.js';
 import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
 import type { SessionRequest } from '../../src/session/session-request.js';
@@ -210,7 +211,7 @@ export class FakeParts implements SessionParts {
     viewerId: () => `viewer-${++this.#lastId}`,
   };
 
-  readonly transport: MediaTransport = {
+  readonly transport: MediaTransport & { estimatedBitrateBps?: number } = {
     rtcpDropped: 0,
     consume: (producer) => {
       const own = this.producers.find((candidate) => candidate === producer);
@@ -297,6 +298,7 @@ export class FakeParts implements SessionParts {
 
   readonly createVideoPayloader = () => ({ payload: (frame: EncodedFrame) => fakePayloads(frame) });
   readonly createFrameTiming = () => new FrameTiming();
+  readonly planRungs = planRungs;
   readonly createAudioPayloader = () => ({
     payload: (packet: { bytes: Uint8Array; rtpTimestamp: number; captureTimeUs: number }) =>
       fakePayloads({ ...packet, keyframe: true }),
@@ -388,6 +390,7 @@ export const testSettings: SessionSettings = {
   maxViewersPerCaller: 3,
   pauseGraceMs: 5000,
   replayOnJoin: false,
+  page: {},
   restart: DEFAULT_RESTART,
   viewerReattachMs: 15_000,
   launchTimeoutMs: 10_000,

@@ -90,8 +90,9 @@ for (const [codec, name] of [
       for (const plane of chroma) plane.fill(128);
       encoder.encode(frame, { captureTimeUs: nowUs, readTimeUs: nowUs, repeated }, keyframe);
       bits += newest.bytes.byteLength * 8;
-      if (repeated && !keyframe) refinement.add(newest.bytes.byteLength);
-      else refinement.restart();
+      if (keyframe) refinement.restart();
+      else if (repeated) refinement.add(newest.bytes.byteLength);
+      else refinement.changed(newest.bytes.byteLength);
       const decoded = decoder.decode(newest.bytes);
       return decoded ? structuralSimilarity(page, decoded.luma, WIDTH, HEIGHT) : 0;
     };

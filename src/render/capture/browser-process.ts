@@ -6,12 +6,14 @@ import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { withTimeout } from '../../base/with-timeout.js';
 import { EgressProxy } from '../../egress/egress-proxy.js';
+import type { ResolvedPageOptions } from '../../options/page-options.js';
 import { restricts, type TargetPolicy } from '../../options/target-policy-options.js';
 import { browserArguments } from './browser-arguments.js';
 import { findBrowser } from './browser-discovery.js';
 import { BrowserProgram } from './browser-program.js';
 import { BrowserTab } from './browser-tab.js';
 import { CdpConnection, type CdpSession } from './cdp-connection.js';
+import { worldFlags } from './page-world.js';
 
 /**
  * The page has the size that the session asks for by emulation, whatever the size of the window around it. Whatever
@@ -37,6 +39,8 @@ export interface BrowserParameters {
   readonly egressProxy?: string | undefined;
   /** Of the tab that is rendered. */
   readonly deviceScaleFactor: number;
+  /** The world that pages find themselves in. */
+  readonly page: ResolvedPageOptions;
   readonly launchTimeoutMs: number;
   readonly logger: Logger;
 }
@@ -192,6 +196,7 @@ function commandLine(parameters: BrowserParameters, proxyOrigin: string | undefi
     ...sandboxFlags(launchOptions, logger),
     `${CAPTURE_TITLE_FLAG}${captureTitle}`,
     WINDOW_SIZE_FLAG,
+    ...worldFlags(parameters.page),
     firstDocument(captureTitle),
     // What is captured is as large as the tab is on its screen: emulation of the factor alone does not count.
     `--force-device-scale-factor=${deviceScaleFactor}`,

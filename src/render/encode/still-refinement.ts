@@ -22,7 +22,12 @@ export class StillRefinement {
     this.#settledBytes = ((width * height) / MACROBLOCK_PIXELS) * SETTLED_BYTES_PER_MACROBLOCK;
   }
 
-  /** The page has changed, or a keyframe is to come. */
+  /** The page has changed. Of an encoder that was settled, a picture that costs next to nothing is as good as it gets. */
+  changed(compressedBytes: number): void {
+    if (!this.isSettled || compressedBytes > this.#settledBytes) this.restart();
+  }
+
+  /** A keyframe is to come. */
   restart(): void {
     this.#settledPictures = 0;
     this.#refinementsLeft = MAX_REFINEMENTS;

@@ -80,6 +80,7 @@ function sendOn(active: ActiveEncoder, { bytes, keyframe, times }: CompressedPic
   if (keyframe) active.keyframeWanted = false;
   active.meter.add(bytes.byteLength);
   if (times.repeated === true) active.refinement.add(bytes.byteLength);
+  else active.refinement.changed(bytes.byteLength);
   const rtpTimestamp = rtpTimestampOf(times.captureTimeUs, VIDEO_CLOCK_RATE_HZ);
   const { codec } = active.encoder;
   const { captureTimeUs, readTimeUs, repeated = false } = times;
@@ -123,7 +124,6 @@ function takePicture(): void {
   lastSequence = frame.sequence;
   // Due times keep their phase, so that a picture that came late does not make the next one late.
   nextDueUs = behind ? nowUs() + frameIntervalUs : nextDueUs + frameIntervalUs;
-  for (const active of encoders.values()) active.refinement.restart();
   encodeAll(frame.captureTimeUs, readTimeUs, false);
 }
 

@@ -181,7 +181,13 @@ describe('a session that replays to newcomers', () => {
     const render = await opening;
     const media: SessionMedia = new SessionMedia(
       {
-        ...{ render, bitrateBps: 1e6, pauseGraceMs: 5000, replayOnJoin: true },
+        ...{
+          render,
+          format: { width: 1280, height: 720, frameRate: 30 },
+          bitrateBps: 1e6,
+          pauseGraceMs: 5000,
+          replayOnJoin: true,
+        },
         ...{ parts, streamId, logger: silentLogger },
       },
       { onVideoStats: () => undefined, onVideoIdle: () => undefined, onMediaError: () => undefined },

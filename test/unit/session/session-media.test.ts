@@ -116,6 +116,26 @@ describe('encoding', () => {
     expect(told).toContainEqual(['audio']);
   });
 
+  it('is encoded at what the link of its only viewer carries: less at once, more after a while', async () => {
+    const harness = await liveSession();
+    const { transport, events } = harness.parts;
+    const { viewer } = harness.watch();
+    harness.peer().connect();
+    const estimate = (bitrateBps: number): string[] => {
+      events.length = 0;
+      transport.estimatedBitrateBps = bitrateBps;
+      transport.onEstimate?.(bitrateBps);
+      return [...events];
+    };
+    expect(estimate(20_000_000)).toEqual([]);
+    expect(estimate(2_000_000)).toEqual(['video bitrate h264 1414213']);
+    expect(estimate(20_000_000)).toEqual([]);
+    await harness.clock.advance(5000);
+    expect(events).toEqual(['video bitrate h264 4000000']);
+    await viewer.close('test');
+    expect(transport.onEstimate).toBeUndefined();
+  });
+
   it('passes keyframe requests on while the codec is encoded', async () => {
     const harness = await liveSession();
     const { viewer } = harness.watch();

@@ -6,7 +6,7 @@ import { silentLogger } from '../../../src/base/logger.js';
 import type { PacketSink } from '../../../src/recording/packet-source.js';
 import { viewerRoleOf } from '../../../src/session/caller.js';
 import { initialState } from '../../../src/session/initial-state.js';
-import type { StreamSessionState } from '../../../src/session/session-state.js';
+import type { StreamSessionState } from '../../../src/protocol/state-document.js';
 import { openPageStreams } from '../../../src/session/page-streams.js';
 import type { StreamClients } from '../../../src/session/stream-clients.js';
 import { FakeMessageSink } from '../../helpers/fake-message-sink.js';
@@ -20,6 +20,7 @@ let document: StreamSessionState;
 let taken: PacketSink | undefined;
 let openings: (string | undefined)[];
 let keyframesAsked: number;
+let estimates: readonly (number | undefined)[];
 let snapshot: () => Promise<Uint8Array>;
 let changes: number;
 let control: RemoteControl;
@@ -33,6 +34,7 @@ beforeEach(() => {
   openings = [];
   running = 'h264';
   keyframesAsked = 0;
+  estimates = [];
   changes = 0;
   seats = 0;
   control = createRemoteControl(
@@ -62,6 +64,9 @@ beforeEach(() => {
           keyframesAsked += 1;
         },
         refresh: () => undefined,
+        setLinkEstimates: (bitratesBps) => {
+          estimates = bitratesBps;
+        },
         close: () => {
           taken = undefined;
         },
@@ -275,8 +280,38 @@ describe('a slow client', () => {
     pictures(30, MIB / 10);
     expect(slow.backlogBytes).toBeLessThan(1.2 * MIB);
     expect(slow.chunks.length).toBeLessThan(fast.chunks.length);
-    for (let i = 0; i < 5; i++) slow.drain();
+    for (let i = 0; i < 20; i++) slow.drain();
     expect(slow.sequences).toEqual(fast.sequences);
+  });
+
+  it('is never sent what has waited for more than half a second, and its estimate follows what it takes', async () => {
+    clients.goLive();
+    const slow = resumed(null);
+    picture(true);
+    slow.takes = false;
+    // 300 kB/s are made, of which the connection takes 100 kB/s.
+    let read = slow.frames.length;
+    let readMs = clock.nowUs() / 1000;
+    const agesMs: number[] = [];
+    for (let tick = 0; tick < 1000; tick++) {
+      const before = slow.frames.length;
+      if (tick % 3 === 0) picture(keyframesAsked > 0 && tick % 30 === 0, 10_000);
+      const nowMs = clock.nowUs() / 1000;
+      if (read === before) readMs = nowMs;
+      for (let next = slow.frames[read]; next !== undefined; next = slow.frames[read]) {
+        if (readMs + next.byteLength / 100 > nowMs) break;
+        readMs += next.byteLength / 100;
+        read += 1;
+      }
+      slow.pong(read);
+      for (const { timeUs } of slow.chunks.slice(before)) agesMs.push((clock.nowUs() - timeUs) / 1000);
+      await clock.advance(10);
+    }
+    expect(Math.max(...agesMs)).toBeLessThanOrEqual(500);
+    expect(slow.chunks.filter(({ kind }) => kind === 'keyframe').length).toBeGreaterThan(2);
+    expect(estimates).toHaveLength(1);
+    expect(estimates[0]).toBeGreaterThan(400_000);
+    expect(estimates[0]).toBeLessThan(1_600_000);
   });
 
   it('misses what is too much, up to a keyframe that comes when it reads again', async () => {

@@ -10,7 +10,12 @@ async function load(contained: boolean, url: string, proxyStatus: string): Promi
     on: () => undefined,
     once: () => undefined,
     off: () => undefined,
-    send: () => Promise.resolve({ frameTree: { frame: { id: '' } } }),
+    send: () =>
+      Promise.resolve({
+        frameTree: { frame: { id: '' } },
+        product: 'HeadlessChrome/156.0.1',
+        userAgent: 'Agent',
+      }),
   };
   const answer = { url, headers: { 'proxy-status': proxyStatus } };
   const browserProcess = {

@@ -25,6 +25,17 @@ it('goes on when a settled page improves after all, and begins anew when the pag
   expect(refinement.isSettled).toBe(false);
 });
 
+it('stays settled when a cursor blinks, and not when more changes', () => {
+  const refinement = new StillRefinement(FORMAT);
+  refinement.changed(12);
+  expect(refinement.isSettled).toBe(false);
+  for (const bytes of [12, 12, 12]) refinement.add(bytes);
+  refinement.changed(2400);
+  expect(refinement.isSettled).toBe(true);
+  refinement.changed(4000);
+  expect(refinement.isSettled).toBe(false);
+});
+
 it('ends for an encoder that never settles', () => {
   const refinement = new StillRefinement(FORMAT);
   let pictures = 0;
