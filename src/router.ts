@@ -182,7 +182,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       logger: logger.child({ room: 'peer' }),
       ...listenAddress,
       announcedAddresses,
-      lipSync,
+      holdsPictures: lipSync.holdsPictures,
       clock,
     });
     const egressRefusals = new EgressRefusals();
@@ -197,6 +197,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       onEgressRefused: (errorType) => egressRefusals.add(errorType),
       encoders,
       mediaPlane,
+      lipSyncToleranceMs: lipSync.toleranceMs,
       sessionProcess: resolved.sessionProcess,
       limiter,
       logger: logger.child({ room: 'render' }),
@@ -210,7 +211,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
         logger: logger.child({ room: 'render' }),
       }),
       createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
-      createAudioPayloader: () => new OpusPayloader(),
+      createAudioPayloader: () => new OpusPayloader(lipSync.toleranceMs),
       createFrameTiming: () => new FrameTiming(),
       planRungs,
       mediaPlane,

@@ -16,6 +16,7 @@ import type { PageOptions, ResolvedPageOptions } from './page-options.js';
 import { pageOptions } from './page-options.js';
 import { launchOptions } from './launch-options.js';
 import type { Logger } from '../base/logger.js';
+import { lipSyncOption, type ResolvedLipSync } from './lip-sync-option.js';
 import { loggerOption } from './logger-option.js';
 import type { ObservabilityOptions, ResolvedObservabilityOptions } from './observability-options.js';
 import { OBSERVABILITY_OPTION_NAMES, observabilityOptions } from './observability-options.js';
@@ -152,10 +153,11 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
    */
   replayOnJoin?: boolean;
   /**
-   * Whether viewers may hold a picture back, by up to 200 ms, until its sound is there: sound takes about 60 ms longer
-   * to a browser than a picture. With `false` every picture is shown at once. Default true.
+   * How late sound may be, ms, 0–200, before viewers hold pictures back for it, by up to 200 ms. Sound takes 60 to 85 ms
+   * longer to a browser than a picture; people notice from about 125 ms on (ITU-R BT.1359-1). `'strict'`: 0, sound and
+   * picture together; `true`: the default; `false`: pictures are never held back. Default: after 80 ms.
    */
-  lipSync?: boolean;
+  lipSync?: number | boolean | 'strict';
   /** A pino logger or the like. Default: nothing is logged. */
   logger?: Logger;
   /** How long a browser may take to start, ms, 100–600000. Default 30000. */
@@ -216,7 +218,7 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly mediaPlane: 'auto' | 'native' | 'werift';
   readonly udpPort: number;
   readonly replayOnJoin: boolean;
-  readonly lipSync: boolean;
+  readonly lipSync: ResolvedLipSync;
   readonly logger: Logger;
   readonly launchTimeoutMs: number;
   readonly loadTimeoutMs: number;
@@ -359,7 +361,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     mediaPlane,
     udpPort,
     replayOnJoin: optional('replayOnJoin', aBoolean) ?? false,
-    lipSync: optional('lipSync', aBoolean) ?? true,
+    lipSync: lipSyncOption(given.lipSync, 'lipSync'),
     logger: loggerOption(given.logger, secrets),
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,
     loadTimeoutMs: optional('loadTimeoutMs', integerBetween(100, 600_000)) ?? 60_000,

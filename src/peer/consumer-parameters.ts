@@ -5,9 +5,8 @@ import type { ConsumerParameters } from '../fanout/media-plane.js';
 import type { AcceptedAnswer, AcceptedMedia } from './sdp/sdp-answer.js';
 
 /**
- * How long a viewer may hold a picture back to keep it with its sound, which takes about 60 ms longer: Opus packets are
- * 20 ms long and the receiver's jitter buffer holds one or two. Browsers take no bound near what they need: with 40 ms
- * Chromium held nothing back at all. Without sound nothing is held back.
+ * How long a viewer may hold a picture back to keep it with its sound. Browsers take no bound near what they need: with
+ * 40 ms Chromium held nothing back at all. Without sound nothing is held back.
  */
 const LIP_SYNC_MAX_MS = 200;
 
@@ -15,9 +14,9 @@ const LIP_SYNC_MAX_MS = 200;
 export function consumerParametersOf(
   connection: RTCPeerConnection,
   { video, audio }: AcceptedAnswer,
-  lipSync: boolean,
+  holdsPictures: boolean,
 ): { video: ConsumerParameters; audio: ConsumerParameters | null } {
-  const holdsBack = audio !== null && lipSync;
+  const holdsBack = audio !== null && holdsPictures;
   return {
     video: {
       ...parametersOf(connection, 'video', video),

@@ -20,6 +20,8 @@ export interface LocalRenderParts {
   readonly openAudioEncodeThread: OpenAudioEncodeThread;
   /** Descriptors of the media sockets; undefined: frames come only through taps. */
   readonly socketFds?: { readonly video: number; readonly audio: number } | undefined;
+  /** See the option `lipSync`; default 0. */
+  readonly lipSyncToleranceMs?: number;
   readonly nowUs: () => number;
 }
 
@@ -191,7 +193,11 @@ export class LocalRender implements Render {
     const { audio } = this.#capture;
     if (audio === null) return undefined;
     this.#audio ??= this.#parts.openAudioEncodeThread(
-      { source: audio, socketFd: this.#parts.socketFds?.audio },
+      {
+        source: audio,
+        socketFd: this.#parts.socketFds?.audio,
+        lipSyncToleranceMs: this.#parts.lipSyncToleranceMs ?? 0,
+      },
       {
         onEncodedAudio: (packet) => this.#listener.onEncodedAudio(packet),
         onError: (error) => this.#fail(error),

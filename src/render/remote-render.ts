@@ -39,6 +39,8 @@ export interface RemoteRenderOptions {
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused: (errorType: string) => void;
   readonly encoders: EncoderSelection;
+  /** See the option `lipSync`. */
+  readonly lipSyncToleranceMs: number;
   readonly mediaPlane: MediaPlane;
   readonly sessionProcess: ResolvedSessionProcessOptions;
   readonly limiter: SessionLimiter;
@@ -151,6 +153,7 @@ async function openRemoteRender(
         ...{ parameters, launchOptions, capture, profileDirectory, targetPolicy },
         egressProxy: egress?.origin,
         hasSockets: session.sockets !== undefined,
+        lipSyncToleranceMs: options.lipSyncToleranceMs,
       });
       signal.throwIfAborted();
       return remote;

@@ -34,6 +34,7 @@ export interface OpenOrder {
   readonly egressProxy?: string | undefined;
   /** Media sockets are there. */
   readonly hasSockets: boolean;
+  readonly lipSyncToleranceMs: number;
 }
 
 /** Orders that are answered by `done` or `failed` with the same id. */

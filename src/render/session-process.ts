@@ -161,6 +161,7 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
     socketFds: order.hasSockets
       ? { video: SESSION_PROCESS_FDS.video, audio: SESSION_PROCESS_FDS.audio }
       : undefined,
+    lipSyncToleranceMs: order.lipSyncToleranceMs,
     nowUs: () => Number(process.hrtime.bigint() / 1000n),
   });
   const opened = await openRender(

@@ -92,7 +92,7 @@ function realPeers(
     mediaPlane,
     clock,
     logger,
-    lipSync: false,
+    holdsPictures: false,
     listenAddress,
   });
   return { mediaPlane, openViewerPeer, openAnsweringPeer: createAnsweringPeerFactory(openViewerPeer, clock) };

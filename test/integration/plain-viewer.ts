@@ -92,7 +92,7 @@ async function connectPlainViewer(
   ]: ConnectParameters
 ): Promise<PlainViewer> {
   const open = createViewerPeerFactory({
-    lipSync: false,
+    holdsPictures: false,
     mediaPlane: plane,
     logger: silentLogger,
     listenAddress: '127.0.0.1',

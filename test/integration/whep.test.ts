@@ -41,7 +41,7 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
     const openViewerPeer = createViewerPeerFactory({
       mediaPlane,
       ...tools,
-      lipSync: false,
+      holdsPictures: false,
       listenAddress: '127.0.0.1',
     });
     const openAnsweringPeer = createAnsweringPeerFactory(openViewerPeer);

@@ -12,7 +12,7 @@ export function openBenchPlane({ mediaPlane, logger }) {
     logger,
     listenAddress,
     announcedAddresses: [],
-    lipSync: true,
+    holdsPictures: true,
     clock,
   });
   return { plane, openPeer };

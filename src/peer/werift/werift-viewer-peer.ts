@@ -35,7 +35,8 @@ export interface ViewerPeerFactoryOptions {
   /** Addresses to announce instead of the local ones (1:1 NAT). */
   readonly announcedAddresses?: readonly string[];
   /** Whether the viewer may hold pictures back to keep them with their sound. */
-  readonly lipSync: boolean;
+  /** Viewers may hold pictures back for sound. */
+  readonly holdsPictures: boolean;
   /** Default: the machine's. */
   readonly clock?: Clock;
   /** From the answer, or the answer to an ICE restart, to a connection; ms, default 30 000. */
@@ -324,7 +325,7 @@ class WeriftViewerPeer implements ViewerPeer {
       return;
     }
     const { videoCodec } = accepted;
-    const consumers = consumerParametersOf(this.connection, accepted, this.options.lipSync);
+    const consumers = consumerParametersOf(this.connection, accepted, this.options.holdsPictures);
     this.listener.onConnected({ transport: this.mediaTransport, videoCodec, ...consumers });
   }
 

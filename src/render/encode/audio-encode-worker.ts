@@ -31,9 +31,9 @@ const FRAME_US = (OPUS_FRAME_SAMPLES / OPUS_SAMPLE_RATE_HZ) * 1_000_000;
 
 const port = parentPort;
 if (!port) throw new Error('This file runs as a worker thread.');
-const { source, socketFd } = workerData as AudioThreadData;
+const { source, socketFd, lipSyncToleranceMs } = workerData as AudioThreadData;
 const frames = socketFd === undefined ? undefined : new MediaFrameWriter(openMediaSocket(socketFd));
-const payloader = new OpusPayloader();
+const payloader = new OpusPayloader(lipSyncToleranceMs);
 let tapped = false;
 
 const encoder = new OpusEncoder();

@@ -91,6 +91,8 @@ export interface AudioEncodeParameters {
   readonly source: AudioSource;
   /** As in {@link VideoEncodeParameters}. */
   readonly socketFd: number | undefined;
+  /** Of what goes to the media socket; see the option `lipSync`. */
+  readonly lipSyncToleranceMs: number;
 }
 
 export type OpenVideoEncodeThread = (

@@ -206,7 +206,7 @@ describe('options', () => {
       mediaPlane: 'auto',
       udpPort: 0,
       replayOnJoin: false,
-      lipSync: true,
+      lipSync: { holdsPictures: true, toleranceMs: 80 },
       launchTimeoutMs: 30_000,
       maxBitrateBps: undefined,
       recording: undefined,

@@ -183,7 +183,7 @@ describe('the log of a session', () => {
     openRouter();
     const mediaPlane = createWeriftMediaPlane({ clock: systemClock, logger: parts.logger });
     const openViewerPeer = createViewerPeerFactory({
-      ...{ mediaPlane, logger: parts.logger, listenAddress: '127.0.0.1', lipSync: true },
+      ...{ mediaPlane, logger: parts.logger, listenAddress: '127.0.0.1', holdsPictures: true },
     });
     const offers: string[] = [];
     const peer = openViewerPeer(

@@ -35,7 +35,7 @@ function open(
   const candidates: (IceCandidateInit | null)[] = [];
   const failures: StreamKitError[] = [];
   const openPeer = createViewerPeerFactory({
-    lipSync: true,
+    holdsPictures: true,
     mediaPlane,
     logger: silentLogger,
     ...(loopbackAlone ? { listenAddress: '127.0.0.1' } : {}),

@@ -19,10 +19,17 @@ describe('OpusPayloader', () => {
   });
 
   it('drops an empty packet and one that no RTP payload holds', () => {
-    const payloader = new OpusPayloader(100);
+    const payloader = new OpusPayloader(0, 100);
     expect(payloader.payload(frameOf(Buffer.alloc(100, 1))).offsets).toHaveLength(2);
     for (const bytes of [new Uint8Array(), Buffer.alloc(101, 1)]) {
       expect(payloader.payload(frameOf(bytes)).offsets).toEqual(new Uint32Array([0]));
     }
+  });
+
+  it('stamps sound later by what is tolerated, modulo 2^32', () => {
+    const frame = { ...frameOf(Buffer.from([1])), rtpTimestamp: 0xffffffff, captureTimeUs: 1_000_000 };
+    const payloads = new OpusPayloader(80).payload(frame);
+    expect(payloads.rtpTimestamp).toBe(80 * 48 - 1);
+    expect(payloads.captureTimeUs).toBe(1_080_000);
   });
 });
