@@ -198,8 +198,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       encoders,
       mediaPlane,
       lipSyncToleranceMs: lipSync.toleranceMs,
-      spareProcess: true,
-      heapMegabytes: undefined,
+      sessionProcess: resolved.sessionProcess,
       limiter,
       logger: logger.child({ room: 'render' }),
     });

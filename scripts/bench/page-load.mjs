@@ -39,11 +39,11 @@ export async function pageLoad({ quick }) {
       const times = browsers.map(() => []);
       // The first time is for warming up.
       for (let run = -1; run < runs; run++) {
-        for (const [index, { page }] of browsers.entries()) {
+        for (const [index, { tab }] of browsers.entries()) {
           origin.postMessage('cut');
           await once(origin, 'message');
-          await page.goto(url);
-          const timeMs = await page.evaluate(() => window.loaded);
+          await tab.navigate(url, 30_000);
+          const timeMs = await tab.evaluate(() => window.loaded);
           if (run >= 0) times[index].push(timeMs);
         }
       }
@@ -74,6 +74,7 @@ export async function pageLoad({ quick }) {
 
 async function launch(policy) {
   const { BrowserProcess } = await import(join(dist, 'render', 'capture', 'browser-process.js'));
+  const { createProfileDirectory } = await import(join(dist, 'render', 'capture', 'profile-directory.js'));
   const { silentLogger } = await import(join(dist, 'base', 'logger.js'));
   const { targetPolicyOptions } = await import(join(dist, 'options', 'target-policy-options.js'));
   return BrowserProcess.launch(
@@ -81,7 +82,8 @@ async function launch(policy) {
       launchOptions: { args: ['--ignore-certificate-errors'] },
       captureTitle: 'page-load',
       targetPolicy: targetPolicyOptions(policy, 'targetPolicy'),
-      ringBytes: 1024 ** 2,
+      deviceScaleFactor: 1,
+      profileDirectory: await createProfileDirectory(1024 ** 2),
       launchTimeoutMs: 30_000,
       hangTimeoutMs: 30_000,
       logger: silentLogger,

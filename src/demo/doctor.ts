@@ -114,8 +114,8 @@ async function examineBrowser(): Promise<readonly Finding[]> {
       () => undefined,
       AbortSignal.timeout(LAUNCH_TIMEOUT_MS),
     );
-    const version = await browserProcess.browser.version();
-    const renderer = await browserProcess.page.evaluate(askRenderer);
+    const { product: version } = await browserProcess.connection.browser.send('Browser.getVersion');
+    const renderer = await browserProcess.tab.evaluate(askRenderer);
     const software = /swiftshader|llvmpipe|software/i.test(renderer);
     const kind = renderer === '' ? 'no WebGL' : `${software ? 'software' : 'GPU'}: ${renderer}`;
     return [

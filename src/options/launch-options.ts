@@ -22,6 +22,21 @@ const ESCAPING_FLAGS = new RegExp(
   ].join('|')})$`,
 );
 
+/** What is understood of Puppeteer's options, besides those that say what is so anyway. */
+const NAMES = new Set([
+  ...[
+    'acceptInsecureCerts',
+    'args',
+    'devtools',
+    'enableExtensions',
+    'env',
+    'executablePath',
+    'headless',
+    'timeout',
+  ],
+  ...['browser', 'defaultViewport', 'handleSIGHUP', 'handleSIGINT', 'handleSIGTERM', 'pipe', 'protocol'],
+]);
+
 /** @param contained - what pages may reach is restricted. */
 export function launchOptions(contained: boolean): OptionCheck<Readonly<LaunchOptions>> {
   return (value, name) => {
@@ -31,9 +46,26 @@ export function launchOptions(contained: boolean): OptionCheck<Readonly<LaunchOp
       throw refusal(`${name}.userDataDir because each session has a profile of its own`);
     }
     if (given.browser !== undefined) oneOf('chrome')(given.browser, `${name}.browser`);
+    for (const [key, one] of Object.entries(given)) {
+      if (one === undefined) continue;
+      if (!NAMES.has(key)) {
+        throw refusal(`${name}.${key} because the browser is started without Puppeteer, in another process`);
+      }
+      if (!isSendable(one)) throw refusal(`${name}.${key} that cannot be sent to another process`);
+    }
     if (given.args !== undefined) checkArguments(given.args, `${name}.args`, contained);
     return Object.freeze({ ...given });
   };
+}
+
+/** JSON can say it, all of it. */
+function isSendable(value: unknown): boolean {
+  if (value === null || ['boolean', 'string', 'undefined'].includes(typeof value)) return true;
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object') return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null && !Array.isArray(value)) return false;
+  return Object.values(value).every(isSendable);
 }
 
 function checkArguments(value: unknown, name: string, contained: boolean): void {

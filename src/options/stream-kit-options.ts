@@ -42,6 +42,8 @@ import type {
   ResolvedRecordingOptions,
 } from './recording-options.js';
 import { hlsOptions, recordingOptions } from './recording-options.js';
+import type { ResolvedSessionProcessOptions, SessionProcessOptions } from './session-process-options.js';
+import { DEFAULT_SESSION_PROCESS, sessionProcessOptions } from './session-process-options.js';
 import type { ResolvedRestartOptions, RestartOptions } from './restart-options.js';
 import { DEFAULT_RESTART, restartOptions } from './restart-options.js';
 import type { ResolvedSessionLimits, SessionLimitOptions } from './session-limit-options.js';
@@ -65,9 +67,10 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   /** Path of the routes below the point where the router is mounted. Default `/`. */
   basePath?: string;
   /**
-   * Passed to `puppeteer.launch()`. `pipe: false`, `userDataDir` and `browser: 'firefox'` are refused: each
-   * session has its own profile, and its Chromium is driven over a pipe; so are flags in `args` that would change that
-   * or, where `targetPolicy` restricts anything, let pages get past it, `--proxy-server` for one. Default none.
+   * How the browser is started, in Puppeteer's terms: `executablePath`, `args`, `env`, `headless`, `timeout`,
+   * `acceptInsecureCerts`, `enableExtensions` and `devtools`. Others are refused, and so are flags in `args` by which a
+   * session's browser would have no profile of its own or not be driven over a pipe or, where `targetPolicy` restricts
+   * anything, would let pages get past it, `--proxy-server` for one. Default none.
    */
   puppeteerLaunchOptions?: LaunchOptions;
   /** Size of the picture where a request names none, pixels, even, 64–3840 x 64–2160. Default 1920 x 1080. */
@@ -166,6 +169,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
    * `metadata.responsive` in the state says so. Default 60000.
    */
   hangTimeoutMs?: number;
+  /** How the processes run in which pages are rendered. Default: as each of these options says. */
+  sessionProcess?: SessionProcessOptions;
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps?: number;
   /**
@@ -218,6 +223,7 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly launchTimeoutMs: number;
   readonly loadTimeoutMs: number;
   readonly hangTimeoutMs: number;
+  readonly sessionProcess: ResolvedSessionProcessOptions;
   /** Undefined: by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
   readonly targetPolicy: TargetPolicy;
@@ -267,6 +273,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'launchTimeoutMs',
   'loadTimeoutMs',
   'hangTimeoutMs',
+  'sessionProcess',
   'maxBitrateBps',
   'targetPolicy',
   'recording',
@@ -359,6 +366,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,
     loadTimeoutMs: optional('loadTimeoutMs', integerBetween(100, 600_000)) ?? 60_000,
     hangTimeoutMs: optional('hangTimeoutMs', integerBetween(5000, 3_600_000)) ?? 60_000,
+    sessionProcess: optional('sessionProcess', sessionProcessOptions) ?? DEFAULT_SESSION_PROCESS,
     maxBitrateBps: optional(
       'maxBitrateBps',
       integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most),

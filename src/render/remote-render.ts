@@ -4,6 +4,7 @@ import { asError, StreamKitError } from '../base/errors.js';
 import type { LogContext, Logger } from '../base/logger.js';
 import type { MediaPlane, Producer } from '../fanout/media-plane.js';
 import { EgressProxy } from '../egress/egress-proxy.js';
+import type { ResolvedSessionProcessOptions } from '../options/session-process-options.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
 import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './capture/frame-ring.js';
@@ -21,6 +22,7 @@ import type {
   RenderReport,
   ReportedError,
 } from './render-messages.js';
+import { LaunchQueue } from './launch-queue.js';
 import type { OpenRender, Render, RenderListener } from './render.js';
 import { SessionProcess } from './session-process-supervisor.js';
 import type { TapEntry } from './tap-pipe.js';
@@ -40,9 +42,7 @@ export interface RemoteRenderOptions {
   /** See the option `lipSync`. */
   readonly lipSyncToleranceMs: number;
   readonly mediaPlane: MediaPlane;
-  /** A process is started ahead for the next session. */
-  readonly spareProcess: boolean;
-  readonly heapMegabytes: number | undefined;
+  readonly sessionProcess: ResolvedSessionProcessOptions;
   readonly limiter: SessionLimiter;
   readonly logger: Logger;
 }
@@ -60,19 +60,22 @@ export function openRemoteRenders(options: RemoteRenderOptions): RemoteRenders {
   const swept = sweepProfileDirectories(logger).catch((error: unknown) => {
     logger.warn({ err: asError(error) }, 'could not look for the profiles of servers that are gone');
   });
+  const { launchesAtOnce, heapBytes } = options.sessionProcess;
+  const launches = new LaunchQueue(launchesAtOnce);
+  const start = (): SessionProcess => new SessionProcess({ ...options, heapBytes });
   let spare: SessionProcess | undefined;
   let closed = false;
   const prepare = (): void => {
-    if (!options.spareProcess || closed || spare?.isAlive === true) return;
+    if (!options.sessionProcess.spare || closed || spare?.isAlive === true) return;
     try {
-      spare = new SessionProcess(options);
+      spare = start();
       spare.rest();
     } catch (error) {
       logger.debug({ err: asError(error) }, 'no process could be started ahead');
     }
   };
   const take = (): SessionProcess => {
-    const taken = spare?.isAlive === true ? spare : new SessionProcess(options);
+    const taken = spare?.isAlive === true ? spare : start();
     spare = undefined;
     return taken;
   };
@@ -81,10 +84,24 @@ export function openRemoteRenders(options: RemoteRenderOptions): RemoteRenders {
     open: async (parameters, listener, signal, logContext) => {
       await swept;
       signal.throwIfAborted();
-      const session = take();
+      const leave = await launches.enter(signal);
       try {
-        return await openRemoteRender(session, options, parameters, listener, signal, logContext);
+        const session = take();
+        const onLaunched = (): void => {
+          leave();
+          // Not before: what starts meanwhile delays this one.
+          prepare();
+        };
+        return await openRemoteRender(
+          session,
+          { ...options, onLaunched },
+          parameters,
+          listener,
+          signal,
+          logContext,
+        );
       } finally {
+        leave();
         prepare();
       }
     },
@@ -95,9 +112,14 @@ export function openRemoteRenders(options: RemoteRenderOptions): RemoteRenders {
   };
 }
 
+interface OneRenderOptions extends RemoteRenderOptions {
+  /** The browser is there; the page is not loaded yet. */
+  readonly onLaunched: () => void;
+}
+
 async function openRemoteRender(
   session: SessionProcess,
-  options: RemoteRenderOptions,
+  options: OneRenderOptions,
   parameters: CaptureParameters,
   listener: RenderListener,
   signal: AbortSignal,
@@ -153,7 +175,7 @@ interface Waiting {
 class RemoteRender implements Render {
   readonly controls: PageControls;
   readonly #session: SessionProcess;
-  readonly #options: RemoteRenderOptions;
+  readonly #options: OneRenderOptions;
   readonly #listener: RenderListener;
   readonly #logger: Logger;
   readonly #waiting = new Map<number, Waiting>();
@@ -169,7 +191,7 @@ class RemoteRender implements Render {
   constructor(
     session: SessionProcess,
     directory: string,
-    options: RemoteRenderOptions,
+    options: OneRenderOptions,
     listener: RenderListener,
     logger: Logger,
     streamId: string,
@@ -342,6 +364,9 @@ class RemoteRender implements Render {
     switch (report.type) {
       case 'ready':
       case 'pong':
+        break;
+      case 'launched':
+        this.#options.onLaunched();
         break;
       case 'done':
         this.#settle(report.id)?.resolve(report.result);

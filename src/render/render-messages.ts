@@ -93,6 +93,8 @@ export interface ReportedError {
 /** What a session process reports. Everything in it may be a hostile page's. */
 export type RenderReport =
   | { readonly type: 'ready' }
+  /** The browser is there; the page is not loaded yet. */
+  | { readonly type: 'launched' }
   | { readonly type: 'pong' }
   | { readonly type: 'done'; readonly id: number; readonly result?: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly error: ReportedError }

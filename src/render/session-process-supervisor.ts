@@ -28,8 +28,8 @@ const PROGRAM = fileURLToPath(new URL('./session-process.js', import.meta.url));
 export interface SessionProcessParameters {
   /** Reads what the process encodes, if it can. */
   readonly mediaPlane: MediaPlane;
-  /** Limit of its JavaScript heap, MiB; undefined: Node's own. */
-  readonly heapMegabytes: number | undefined;
+  /** Limit of its JavaScript heap. */
+  readonly heapBytes: number;
   readonly limiter: SessionLimiter;
   readonly logger: Logger;
 }
@@ -70,7 +70,7 @@ export class SessionProcess {
   #closing: Promise<void> | undefined;
 
   /** @throws StreamKitError `unavailable` if it cannot be started. */
-  constructor({ mediaPlane, heapMegabytes, limiter, logger }: SessionProcessParameters) {
+  constructor({ mediaPlane, heapBytes, limiter, logger }: SessionProcessParameters) {
     this.#logger = logger;
     this.#limiter = limiter;
     const opened: MediaSocket[] = [];
@@ -83,7 +83,7 @@ export class SessionProcess {
       this.sockets = video && audio && { video, audio };
       this.#child = spawn(
         process.execPath,
-        [...(heapMegabytes === undefined ? [] : [`--max-old-space-size=${heapMegabytes}`]), PROGRAM],
+        [`--max-old-space-size=${Math.floor(heapBytes / 2 ** 20)}`, PROGRAM],
         {
           // A group of its own: a signal of a terminal is the host's to handle.
           detached: true,

@@ -3,6 +3,7 @@ import { setPriority } from 'node:os';
 
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
+import { killBrowsersOf, removeProfileDirectory } from './capture/profile-directory.js';
 import type { LocalRender } from './local-render.js';
 import { MessageChannel } from './message-channel.js';
 import {
@@ -37,12 +38,14 @@ const taps = new TapPipeWriter(tapSocket);
 const launch = new AbortController();
 let render: LocalRender | undefined;
 let opening: Promise<unknown> = Promise.resolve();
+/** Of the browser. */
+let directory: string | undefined;
 let isEnding = false;
 
 const channel = new MessageChannel(
   control,
   { maxMessageBytes: MAX_ORDER_BYTES },
-  { onMessage: (message) => accept(message as RenderOrder), onFault: () => void end(ORPHAN_TIMEOUT_MS) },
+  { onMessage: (message) => accept(message as RenderOrder), onFault: () => void endAsOrphan() },
 );
 
 function report(message: RenderReport): void {
@@ -96,7 +99,7 @@ function accept(order: RenderOrder): void {
       render?.controls.answer(order.answer);
       break;
     case 'close':
-      void end(CLOSE_TIMEOUT_MS);
+      void end();
       break;
   }
 }
@@ -145,10 +148,12 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
     { openAudioEncodeThread },
   ] = await modules();
   const { parameters } = order;
+  directory = order.profileDirectory;
   const openRender = createOpenLocalRender({
     openCapture: createOpenCapture({
       ...order,
       onEgressRefused: (errorType) => report({ type: 'egressRefused', errorType }),
+      onLaunched: () => report({ type: 'launched' }),
       logger: reportingLogger({}),
     }),
     openVideoEncodeThread,
@@ -238,19 +243,31 @@ function textOf(value: unknown): string {
 }
 
 /** Ends everything, then the process. Once. */
-async function end(timeoutMs: number): Promise<void> {
+async function end(): Promise<void> {
   if (isEnding) return;
   isEnding = true;
-  setTimeout(() => process.exit(1), timeoutMs);
+  setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MS);
   launch.abort();
   await opening;
   await render?.close().catch(() => undefined);
   process.exit(0);
 }
 
+/** The host is gone, and nobody clears up behind this process: what it has goes at once. */
+async function endAsOrphan(): Promise<void> {
+  isEnding = true;
+  setTimeout(() => process.exit(1), ORPHAN_TIMEOUT_MS);
+  launch.abort();
+  if (directory !== undefined) {
+    await killBrowsersOf(directory);
+    await removeProfileDirectory(directory).catch(() => undefined);
+  }
+  process.exit(0);
+}
+
 setPriority(NICENESS);
-control.on('close', () => void end(ORPHAN_TIMEOUT_MS));
-process.on('SIGTERM', () => void end(CLOSE_TIMEOUT_MS));
+control.on('close', () => void endAsOrphan());
+process.on('SIGTERM', () => void end());
 // Its terminal's: the host says when it is time.
 process.on('SIGINT', () => undefined);
 process.on('SIGHUP', () => undefined);
@@ -259,8 +276,7 @@ process.on('uncaughtException', (error) => {
     type: 'ended',
     error: { code: 'internal', message: 'The session process failed', cause: textOf(error) },
   });
-  void end(CLOSE_TIMEOUT_MS);
+  void end();
 });
 report({ type: 'ready' });
 void modules();
-void import('puppeteer');

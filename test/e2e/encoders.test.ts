@@ -38,15 +38,19 @@ async function watch(
   return { server, session, viewer };
 }
 
-/** The processes that encode for this one. */
+function parentOf(pid: number | string): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+  return Number(fields[1]);
+}
+
+/** The processes that encode for this one: children of its session processes. */
 function encoders(): number[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .filter((pid) => {
       try {
-        const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
         const [program] = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
-        return Number(fields[1]) === process.pid && program === FFMPEG;
+        return program === FFMPEG && parentOf(parentOf(pid)) === process.pid;
       } catch {
         return false;
       }

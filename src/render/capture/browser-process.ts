@@ -1,20 +1,19 @@
-import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 
-import type { Browser, CDPSession, LaunchOptions, Page } from 'puppeteer';
+import type { LaunchOptions } from 'puppeteer';
 
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import { restricts, type TargetPolicy } from '../../options/target-policy-options.js';
-import type { ResolvedPageOptions } from '../../options/page-options.js';
-import { worldFlags } from './page-world.js';
-import { findBrowser } from './browser-discovery.js';
-import { EgressProxy } from '../../egress/egress-proxy.js';
-import { signalProcess } from '../../base/process-table.js';
-import { killBrowsersOf, removeProfileDirectory } from './profile-directory.js';
 import { withTimeout } from '../../base/with-timeout.js';
-
-const SIGTERM_GRACE_MS = 2_000;
+import { EgressProxy } from '../../egress/egress-proxy.js';
+import type { ResolvedPageOptions } from '../../options/page-options.js';
+import { restricts, type TargetPolicy } from '../../options/target-policy-options.js';
+import { browserArguments } from './browser-arguments.js';
+import { findBrowser } from './browser-discovery.js';
+import { BrowserProgram } from './browser-program.js';
+import { BrowserTab } from './browser-tab.js';
+import { CdpConnection, type CdpSession } from './cdp-connection.js';
+import { worldFlags } from './page-world.js';
 
 /**
  * The page has the size that the session asks for by emulation, whatever the size of the window around it. Whatever
@@ -25,25 +24,6 @@ const WINDOW_SIZE_FLAG = '--window-size=1,1';
 /** Title by which the browser picks the tab to capture without asking anybody. */
 export const CAPTURE_TITLE_FLAG = '--auto-select-tab-capture-source-by-title=';
 const TITLE_POLL_INTERVAL_MS = 5;
-
-const FLAGS = [
-  '--autoplay-policy=no-user-gesture-required',
-  '--disable-background-networking',
-  '--disable-backgrounding-occluded-windows',
-  '--disable-background-timer-throttling',
-  '--disable-breakpad',
-  '--disable-component-update',
-  '--disable-crash-reporter',
-  '--disable-default-apps',
-  '--disable-extensions',
-  '--disable-quic',
-  '--disable-renderer-backgrounding',
-  '--disable-sync',
-  '--enable-unsafe-swiftshader',
-  '--hide-scrollbars',
-  '--no-default-browser-check',
-  '--no-first-run',
-];
 
 export interface BrowserParameters {
   readonly launchOptions: LaunchOptions;
@@ -67,21 +47,19 @@ export interface BrowserParameters {
 
 /** One browser's process tree, its profile directory and the way out of it. */
 export class BrowserProcess {
-  readonly browser: Browser;
+  readonly connection: CdpConnection;
   /** The tab that is rendered. */
-  readonly page: Page;
-  readonly cdp: CDPSession;
+  readonly tab: BrowserTab;
   readonly profileDirectory: string;
   /** By which the browser finds the tab to capture. */
   readonly captureTitle: string;
   /** Everything goes through the proxy. */
   readonly isContained: boolean;
+  readonly #program: BrowserProgram;
   /** Undefined: there is none, or it is another process's. */
   readonly #egress: EgressProxy | undefined;
-  readonly pid: number;
   readonly #logger: Logger;
-  readonly #onLost: (error: StreamKitError) => void;
-  #lost = false;
+  #onLost: ((error: StreamKitError) => void) | undefined;
   /** Dialogs that halt the page. */
   #dialogs = 0;
   /** Before it is ended, or when it is lost. */
@@ -89,32 +67,39 @@ export class BrowserProcess {
   #closing: Promise<void> | undefined;
 
   private constructor(
-    browser: Browser,
-    page: Page,
-    cdp: CDPSession,
+    program: BrowserProgram,
+    connection: CdpConnection,
+    tab: BrowserTab,
     proxyOrigin: string | undefined,
     egress: EgressProxy | undefined,
     parameters: BrowserParameters,
     onLost: (error: StreamKitError) => void,
   ) {
-    this.browser = browser;
-    this.page = page;
-    this.cdp = cdp;
+    this.#program = program;
+    this.connection = connection;
+    this.tab = tab;
     this.profileDirectory = parameters.profileDirectory;
     this.captureTitle = parameters.captureTitle;
     this.isContained = proxyOrigin !== undefined;
     this.#egress = egress;
-    this.pid = browser.process()?.pid ?? 0;
     this.#logger = parameters.logger;
     this.#onLost = onLost;
-    browser.once('disconnected', () => this.#lose('The browser went away.'));
-    page.once('error', () => this.#lose('The page crashed.'));
-    page.once('close', () => this.#lose('The page was closed.'));
+    tab.watch((what) =>
+      this.lose('browser_crashed', what === 'crashed' ? 'The page crashed' : 'The page was closed'),
+    );
+  }
+
+  get pid(): number {
+    return this.#program.pid;
+  }
+
+  get cdp(): CdpSession {
+    return this.tab.cdp;
   }
 
   /**
-   * @param onLost - the browser or its page crashed, hung or went away; at most once, never after `close()`.
-   * @throws StreamKitError `browser_not_found` or `browser_crashed`; nothing is left behind then.
+   * @param onLost - the browser or its page crashed, hung, misbehaved or went away; at most once, never after `close()`.
+   * @throws StreamKitError `browser_not_found`, `unavailable` or `browser_crashed`; nothing is left behind then.
    */
   static async launch(
     parameters: BrowserParameters,
@@ -123,59 +108,55 @@ export class BrowserProcess {
   ): Promise<BrowserProcess> {
     const { launchOptions, captureTitle, targetPolicy, onEgressRefused, logger, profileDirectory } =
       parameters;
-    const executablePath = await findBrowser(launchOptions.executablePath);
-    let browser: Browser | undefined;
+    let program: BrowserProgram | undefined;
+    let connection: CdpConnection | undefined;
     let egress: EgressProxy | undefined;
-    // Puppeteer kills the browser whenever its signal is aborted, long after the launch too; `signal` outlives it.
-    const launching = new AbortController();
-    const giveUp = (): void => launching.abort();
+    let launched: BrowserProcess | undefined;
+    // The connection of a browser that goes away rejects all that waits.
+    const giveUp = (): void => connection?.close();
     signal.addEventListener('abort', giveUp, { once: true });
     try {
       signal.throwIfAborted();
+      const executablePath = await findBrowser(launchOptions.executablePath);
       if (restricts(targetPolicy) && parameters.egressProxy === undefined) {
         egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, onEgressRefused);
       }
       const proxyOrigin = parameters.egressProxy ?? egress?.origin;
-      const { default: puppeteer } = await import('puppeteer');
-      browser = await puppeteer.launch({
-        timeout: parameters.launchTimeoutMs,
-        ...launchOptions,
+      program = await BrowserProgram.start({
         executablePath,
-        // The browser ends by itself when the pipe closes, even if this process is killed.
-        pipe: true,
-        userDataDir: profileDirectory,
-        defaultViewport: null,
-        // A muted browser gives silence to the capture as well; the capture itself keeps the speakers quiet.
-        ignoreDefaultArgs: ['--mute-audio'],
-        handleSIGINT: false,
-        handleSIGTERM: false,
-        handleSIGHUP: false,
-        signal: launching.signal,
-        args: [
-          ...FLAGS,
-          ...sandboxFlags(launchOptions, logger),
-          `${CAPTURE_TITLE_FLAG}${captureTitle}`,
-          WINDOW_SIZE_FLAG,
-          ...worldFlags(parameters.page),
-          firstDocument(captureTitle),
-          // What is captured is as large as the tab is on its screen: emulation of the factor alone does not count.
-          `--force-device-scale-factor=${parameters.deviceScaleFactor}`,
-          ...(launchOptions.args ?? []),
-          // Of a flag that comes twice the last counts.
-          ...(proxyOrigin === undefined ? [] : containment(proxyOrigin)),
-        ],
+        args: commandLine(parameters, proxyOrigin),
+        env: launchOptions.env ?? process.env,
+        profileDirectory,
       });
-      const [firstPage] = await browser.pages();
-      const page = firstPage ?? (await browser.newPage());
-      const cdp = await page.createCDPSession();
-      await withTimeout(untilTitled(cdp, captureTitle, signal), parameters.launchTimeoutMs);
+      connection = new CdpConnection(program.input, program.output, {
+        onOversized: (method) =>
+          launched?.lose('page_misbehaved', `The page made a message that is too large: ${method}`),
+        onClosed: () => launched?.lose('browser_crashed', 'The browser went away'),
+      });
       signal.throwIfAborted();
-      return new BrowserProcess(browser, page, cdp, proxyOrigin, egress, parameters, onLost);
+      const timeoutMs = launchOptions.timeout ?? parameters.launchTimeoutMs;
+      const targetId = await withTimeout(untilTitled(connection, captureTitle, signal), timeoutMs);
+      const tab = await BrowserTab.attach(connection, targetId);
+      await Promise.all([
+        tab.cdp.send('Page.enable'),
+        tab.cdp.send('Inspector.enable'),
+        ...(launchOptions.acceptInsecureCerts === true
+          ? [connection.browser.send('Security.setIgnoreCertificateErrors', { ignore: true })]
+          : []),
+      ]);
+      signal.throwIfAborted();
+      launched = new BrowserProcess(program, connection, tab, proxyOrigin, egress, parameters, onLost);
+      return launched;
     } catch (error) {
-      await end(browser, profileDirectory, egress);
-      if (signal.aborted)
-        throw new StreamKitError('browser_crashed', 'The launch was given up.', { cause: error });
-      throw new StreamKitError('browser_crashed', 'The browser could not be started.', { cause: error });
+      const stderr = program?.stderr ?? '';
+      await end(program, connection, egress);
+      if (signal.aborted) {
+        throw new StreamKitError('browser_crashed', 'The launch was given up', { cause: error });
+      }
+      if (error instanceof StreamKitError) throw error;
+      const { message } = asError(error);
+      const cause = new Error(`${message}${stderr === '' ? '' : `: ${stderr}`}`, { cause: error });
+      throw new StreamKitError('browser_crashed', 'The browser could not be started', { cause });
     } finally {
       signal.removeEventListener('abort', giveUp);
     }
@@ -183,9 +164,9 @@ export class BrowserProcess {
 
   /** SIGTERM to the process group, SIGKILL after 2 s, then the profile directory and the way out go. Idempotent. */
   close(): Promise<void> {
-    this.#lost = true;
+    this.#onLost = undefined;
     this.onClosing();
-    this.#closing ??= end(this.browser, this.profileDirectory, this.#egress);
+    this.#closing ??= end(this.#program, this.connection, this.#egress);
     return this.#closing;
   }
 
@@ -198,14 +179,34 @@ export class BrowserProcess {
     return this.#dialogs > 0;
   }
 
-  #lose(message: string): void {
-    if (this.#lost) return;
-    this.#lost = true;
+  /** Gives it up: nothing of it is to be trusted any more. */
+  lose(code: 'browser_crashed' | 'page_misbehaved', message: string): void {
+    const onLost = this.#onLost;
+    if (onLost === undefined) return;
+    this.#onLost = undefined;
     this.onClosing();
-    const code = 'browser_crashed';
     this.#logger.warn({ browserPid: this.pid, code }, message);
-    this.#onLost(new StreamKitError(code, message));
+    onLost(new StreamKitError(code, message));
   }
+}
+
+function commandLine(parameters: BrowserParameters, proxyOrigin: string | undefined): string[] {
+  const { launchOptions, profileDirectory, captureTitle, deviceScaleFactor, logger } = parameters;
+  const ours = [
+    ...sandboxFlags(launchOptions, logger),
+    `${CAPTURE_TITLE_FLAG}${captureTitle}`,
+    WINDOW_SIZE_FLAG,
+    ...worldFlags(parameters.page),
+    firstDocument(captureTitle),
+    // What is captured is as large as the tab is on its screen: emulation of the factor alone does not count.
+    `--force-device-scale-factor=${deviceScaleFactor}`,
+  ];
+  return browserArguments(
+    launchOptions,
+    profileDirectory,
+    ours,
+    proxyOrigin === undefined ? [] : containment(proxyOrigin),
+  );
 }
 
 /** Nothing leaves the browser but through the proxy: no loopback, no name that it resolves itself, no UDP of WebRTC. */
@@ -230,11 +231,18 @@ function firstDocument(title: string): string {
   return `data:text/html,<title>${title}</title><style>html{background:red}</style>`;
 }
 
-/** Resolves when the browser itself, which will look for the title, has it. */
-export async function untilTitled(cdp: CDPSession, title: string, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    const { targetInfo } = await cdp.send('Target.getTargetInfo');
-    if (targetInfo.title === title) return;
+/** Resolves with the target that has the title as soon as the browser itself, which will look for it, knows of it. */
+export async function untilTitled(
+  { browser }: CdpConnection,
+  title: string,
+  signal: AbortSignal,
+): Promise<string> {
+  for (;;) {
+    signal.throwIfAborted();
+    // No event tells of it. Rejects when the browser goes.
+    const { targetInfos } = await browser.send('Target.getTargets', { filter: [{ type: 'page' }] });
+    const found = targetInfos.find((target) => target.title === title);
+    if (found !== undefined) return found.targetId;
     await setTimeout(TITLE_POLL_INTERVAL_MS);
   }
 }
@@ -249,35 +257,14 @@ function sandboxFlags(launchOptions: LaunchOptions, logger: Logger): string[] {
 }
 
 async function end(
-  browser: Browser | undefined,
-  profileDirectory: string,
+  program: BrowserProgram | undefined,
+  connection: CdpConnection | undefined,
   egress: EgressProxy | undefined,
 ): Promise<void> {
   try {
-    await endProcess(browser, profileDirectory);
-    await removeProfileDirectory(profileDirectory);
+    await program?.end();
+    connection?.close();
   } finally {
     await egress?.close();
   }
-}
-
-async function endProcess(browser: Browser | undefined, profileDirectory: string): Promise<void> {
-  const child = browser?.process();
-  if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
-    const exited = once(child, 'exit').then(() => true);
-    // Puppeteer makes the browser the leader of a process group of its own.
-    signalProcess(-child.pid, 'SIGTERM');
-    const inTime = await withTimeout(exited, SIGTERM_GRACE_MS).then(
-      () => true,
-      () => false,
-    );
-    if (!inTime) {
-      signalProcess(-child.pid, 'SIGKILL');
-      await exited;
-    }
-    signalProcess(-child.pid, 'SIGKILL');
-  }
-  // Helpers that left the group, and a browser whose start was interrupted.
-  await killBrowsersOf(profileDirectory);
-  await browser?.disconnect().catch((error: unknown) => asError(error));
 }

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { Browser, Page } from 'puppeteer';
-
 import { StreamKitError } from '../../base/errors.js';
+import type { BrowserProcess } from './browser-process.js';
+import { BrowserTab } from './browser-tab.js';
 import type { CaptureFormat } from './capture.js';
 import type { ColourMatrix } from './video-frame.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './frame-ring.js';
@@ -59,12 +59,12 @@ export class CapturePage {
   readonly paths: RingPaths;
   readonly hasAudio: boolean;
   readonly matrix: ColourMatrix;
-  readonly #page: Page;
+  readonly #tab: BrowserTab;
   readonly #hasVideo: boolean;
   #running = false;
 
-  private constructor(page: Page, paths: RingPaths, opened: OpenedCapture, hasVideo: boolean) {
-    this.#page = page;
+  private constructor(tab: BrowserTab, paths: RingPaths, opened: OpenedCapture, hasVideo: boolean) {
+    this.#tab = tab;
     this.#hasVideo = hasVideo;
     this.paths = paths;
     this.hasAudio = opened.audio;
@@ -78,32 +78,39 @@ export class CapturePage {
    * @throws StreamKitError `capture_failed` where tab capture is not to be had.
    */
   static async open(
-    browser: Browser,
-    profileDirectory: string,
-    renderedPage: Page,
+    { connection, profileDirectory, tab: renderedTab }: BrowserProcess,
     parameters: CapturePageParameters,
     onFailed: (message: string) => void,
     onWarned: (message: string) => void,
   ): Promise<CapturePage> {
     const origin = `https://${randomBytes(16).toString('hex')}.invalid`;
-    const page = await browser.newPage();
-    await page.setRequestInterception(true);
-    page.on('request', (request) => {
-      const { pathname } = new URL(request.url());
-      void answer(pathname).then(
-        (response) => request.respond(response),
-        () => request.abort(),
-      );
+    const tab = await BrowserTab.open(connection);
+    const { cdp } = tab;
+    cdp.on('Fetch.requestPaused', ({ requestId, request }) => {
+      answer(new URL(request.url).pathname)
+        .then((response) => cdp.send('Fetch.fulfillRequest', { requestId, ...response }))
+        .catch(() => undefined);
     });
-    await page.exposeFunction('captureFailed', onFailed);
-    await page.exposeFunction('captureWarned', onWarned);
-    await page.goto(`${origin}/`, { waitUntil: 'load' });
-    // Only a tab in front is painted.
-    await renderedPage.bringToFront();
+    cdp.on('Runtime.bindingCalled', ({ name, payload }) => {
+      if (name === 'captureFailed') onFailed(payload);
+      if (name === 'captureWarned') onWarned(payload);
+    });
+    const loaded = new Promise<void>((resolve) => cdp.once('Page.loadEventFired', () => resolve()));
+    await Promise.all([
+      cdp.send('Page.enable'),
+      cdp.send('Inspector.enable'),
+      cdp.send('Runtime.enable'),
+      cdp.send('Runtime.addBinding', { name: 'captureFailed' }),
+      cdp.send('Runtime.addBinding', { name: 'captureWarned' }),
+      cdp.send('Fetch.enable', { patterns: [{ urlPattern: '*' }] }),
+    ]);
+    await tab.navigate(`${origin}/`, OPEN_TIMEOUT_MS);
+    await withTimeout(loaded, OPEN_TIMEOUT_MS);
+    await renderedTab.bringToFront();
     const layout = frameRingLayout(parameters.width, parameters.height);
     try {
       const opened = await withTimeout(
-        page.evaluate((request) => (globalThis as unknown as CaptureWindow).capture.open(request), {
+        tab.evaluate((request) => (globalThis as unknown as CaptureWindow).capture.open(request), {
           ...parameters,
           layout,
         }),
@@ -114,10 +121,10 @@ export class CapturePage {
         credits: layout.creditsFileBytes,
         audio: audioFileBytes(layout),
       });
-      page.once('error', () => onFailed('Its tab crashed.'));
-      return new CapturePage(page, paths, opened, parameters.video);
+      cdp.once('Inspector.targetCrashed', () => onFailed('Its tab crashed.'));
+      return new CapturePage(tab, paths, opened, parameters.video);
     } catch (error) {
-      await page.close().catch(() => undefined);
+      await tab.close().catch(() => undefined);
       throw new StreamKitError('capture_failed', 'The browser refused to capture the tab.', { cause: error });
     }
   }
@@ -129,7 +136,7 @@ export class CapturePage {
 
   /** What it has taken so far; undefined: it takes none of that kind. */
   async progress(): Promise<{ pictures: number | undefined; soundChunks: number | undefined }> {
-    const { pictures, soundChunks } = await this.#page.evaluate(() =>
+    const { pictures, soundChunks } = await this.#tab.evaluate(() =>
       (globalThis as unknown as CaptureWindow).capture.progress(),
     );
     return {
@@ -140,15 +147,13 @@ export class CapturePage {
 
   /** Takes the sound anew, from the tab that has the title that the browser was told. Rejects if it is not to be had. */
   async reopenSound(): Promise<void> {
-    const reopened = this.#page.evaluate(() =>
-      (globalThis as unknown as CaptureWindow).capture.reopenSound(),
-    );
+    const reopened = this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.reopenSound());
     await withTimeout(reopened, OPEN_TIMEOUT_MS);
   }
 
   async pause(): Promise<void> {
     this.#running = false;
-    await this.#page.evaluate(() => (globalThis as unknown as CaptureWindow).capture.pause());
+    await this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.pause());
   }
 
   /**
@@ -163,7 +168,7 @@ export class CapturePage {
     const layout = frameRingLayout(format.width, format.height);
     // The tab first: with the next picture the browser then captures in the new size.
     await resizeTab();
-    await this.#page.evaluate(
+    await this.#tab.evaluate(
       (request) => (globalThis as unknown as CaptureWindow).capture.reconfigure(request),
       { ...format, captured, layout },
     );
@@ -171,22 +176,35 @@ export class CapturePage {
 
   async resume(): Promise<void> {
     this.#running = true;
-    await this.#page.evaluate(() => (globalThis as unknown as CaptureWindow).capture.resume());
+    await this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.resume());
   }
 }
 
-async function answer(pathname: string): Promise<{ status: number; contentType: string; body: string }> {
+interface DocumentResponse {
+  readonly responseCode: number;
+  readonly responseHeaders: { readonly name: string; readonly value: string }[];
+  /** In base64. */
+  readonly body: string;
+}
+
+async function answer(pathname: string): Promise<DocumentResponse> {
   switch (pathname) {
     case '/':
-      return { status: 200, contentType: 'text/html', body: HTML };
+      return response(200, 'text/html', Buffer.from(HTML));
     case '/capture-page.js':
-    case '/capture-worker.js': {
-      const body = await readFile(join(import.meta.dirname, 'page', pathname), 'utf8');
-      return { status: 200, contentType: 'text/javascript', body };
-    }
+    case '/capture-worker.js':
+      return response(200, 'text/javascript', await readFile(join(import.meta.dirname, 'page', pathname)));
     default:
-      return { status: 404, contentType: 'text/plain', body: '' };
+      return response(404, 'text/plain', Buffer.alloc(0));
   }
+}
+
+function response(responseCode: number, contentType: string, body: Buffer): DocumentResponse {
+  const responseHeaders = [
+    { name: 'content-type', value: contentType },
+    { name: 'content-length', value: String(body.length) },
+  ];
+  return { responseCode, responseHeaders, body: body.toString('base64') };
 }
 
 /** The browser names origin-private files by number, so they are told apart by their sizes. */

@@ -66,7 +66,7 @@ export class CaptureWatch {
     const { browserProcess, capturePage, encodedFrames } = this.#parameters;
     this.#ask(
       'browser',
-      () => browserProcess.browser.version(),
+      () => browserProcess.connection.browser.send('Browser.getVersion'),
       () => {
         this.#browserAnsweredAtMs = this.#nowMs();
       },

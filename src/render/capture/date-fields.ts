@@ -1,4 +1,6 @@
-import type { CDPSession, Protocol } from 'puppeteer';
+import type { Protocol } from 'puppeteer';
+
+import type { CdpSession } from './cdp-connection.js';
 
 import { pressKey } from './page-keys.js';
 
@@ -16,8 +18,8 @@ type FieldValues = Partial<Record<FieldName, number>>;
  * @param value - as the element's `value` has it, or empty.
  */
 export async function typeDate(
-  cdp: CDPSession,
-  element: { session: CDPSession; objectId: string },
+  cdp: CdpSession,
+  element: { session: CdpSession; objectId: string },
   value: string,
 ): Promise<void> {
   const { session, objectId } = element;

@@ -1,4 +1,7 @@
-import type { CDPSession, HTTPResponse, Page, Protocol } from 'puppeteer';
+import type { Protocol } from 'puppeteer';
+
+import type { BrowserTab, DocumentAnswer } from './browser-tab.js';
+import type { CdpSession } from './cdp-connection.js';
 
 /**
  * Runs in every document first. The debugger stops there as long as it is enabled, which is during the first load alone;
@@ -10,15 +13,16 @@ const STOP_SCRIPT = 'if (window === window.top) debugger;';
  * Loads the first document of the page so that it is the first in the tab's history: what the tab showed before it, by
  * which the capture was calibrated, is forgotten before any script of the page can look at `history`.
  *
- * @returns null where there was no answer over HTTP.
+ * @param wantsAnswer - as in `BrowserTab.navigate`, whose result this is.
  * @throws Error when it does not load in time.
  */
 export async function loadFirstDocument(
-  page: Page,
-  cdp: CDPSession,
+  tab: BrowserTab,
   url: string,
   timeoutMs: number,
-): Promise<HTTPResponse | null> {
+  wantsAnswer: boolean,
+): Promise<DocumentAnswer | undefined> {
+  const { cdp } = tab;
   const stops = { count: 0 };
   const onPaused = (): void => {
     stops.count++;
@@ -33,17 +37,10 @@ export async function loadFirstDocument(
   const { identifier } = await cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: STOP_SCRIPT });
   cdp.once('Debugger.paused', onPaused);
   try {
-    let answered: HTTPResponse | null = null;
-    page.on('response', (response) => {
-      if (response.request().isNavigationRequest() && response.frame() === page.mainFrame())
-        answered = response;
-    });
-    const painted = await firstPaint(cdp);
-    const loaded = page.goto(url, { waitUntil: 'domcontentloaded', timeout: timeoutMs });
     // A page may be painted long before it is loaded, or never be loaded.
-    loaded.catch(() => undefined);
+    const painted = await firstPaint(cdp);
     try {
-      return await Promise.race([loaded, painted.promise.then(() => answered)]);
+      return await tab.navigate(url, timeoutMs, wantsAnswer, painted.promise);
     } finally {
       painted.cancel();
     }
@@ -59,8 +56,7 @@ export async function loadFirstDocument(
 }
 
 /** Resolves when something of the next document in the tab is painted; never where nothing is. */
-async function firstPaint(cdp: CDPSession): Promise<{ promise: Promise<void>; cancel: () => void }> {
-  await cdp.send('Page.enable');
+async function firstPaint(cdp: CdpSession): Promise<{ promise: Promise<void>; cancel: () => void }> {
   const { frameTree } = await cdp.send('Page.getFrameTree');
   const { id, loaderId } = frameTree.frame;
   await cdp.send('Page.setLifecycleEventsEnabled', { enabled: true });

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 
-import type { CDPSession } from 'puppeteer';
-
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import type { CdpSession } from './cdp-connection.js';
 import type { ScriptCall, ScriptNames } from './page-scripts.js';
 
 export interface FrameScriptsParameters {
@@ -22,12 +21,12 @@ export interface ScriptFrame {
   /** Calls a function of theirs. */
   call(name: string, value?: unknown): Promise<unknown>;
   /** Calls one that gives an element. Undefined: it gives none. */
-  element(name: string): Promise<{ session: CDPSession; objectId: string } | undefined>;
+  element(name: string): Promise<{ session: CdpSession; objectId: string } | undefined>;
 }
 
 /** One document: where a script of ours runs. What it is told is the latest of its name, one at a time. */
 interface Context {
-  readonly session: CDPSession;
+  readonly session: CdpSession;
   /** As the calls of the session name it. */
   readonly contextId: number;
   readonly uniqueId: string;
@@ -65,7 +64,7 @@ export class FrameScripts {
 
   /** Into every document that is loaded from now on. */
   static async install(
-    cdp: CDPSession,
+    cdp: CdpSession,
     parameters: FrameScriptsParameters,
     logger: Logger,
   ): Promise<FrameScripts> {
@@ -100,7 +99,7 @@ export class FrameScripts {
     this.#contexts.clear();
   }
 
-  async #prepare(session: CDPSession, isMain: boolean): Promise<void> {
+  async #prepare(session: CdpSession, isMain: boolean): Promise<void> {
     const { inPage, beside } = this.#parameters;
     const { binding } = this.#names;
     session.on('Runtime.bindingCalled', ({ name, payload, executionContextId }) => {
@@ -138,12 +137,16 @@ export class FrameScripts {
       for (const [id, context] of this.#contexts) if (context.session === session) this.#contexts.delete(id);
     };
     session.on('Runtime.executionContextsCleared', forget);
-    session.once('Disconnected' as never, forget);
-    // A frame of another site has a process and a session of its own.
-    session.on('sessionattached', (child: CDPSession) => {
-      this.#prepare(child, false)
+    session.once('disconnected', forget);
+    session.on('sessionattached', (child) => {
+      // A frame of another site has a process and a session of its own. Workers come too: whatever the filter says, they
+      // would wait for a debugger.
+      const work = child.targetType === 'iframe' ? this.#prepare(child, false) : Promise.resolve();
+      work
         .catch((thrown: unknown) => this.#logger.debug({ err: asError(thrown) }, 'a frame was gone'))
-        .finally(() => void child.send('Runtime.runIfWaitingForDebugger').catch(() => undefined));
+        .then(() => child.send('Runtime.runIfWaitingForDebugger'))
+        .then(() => (child.targetType === 'iframe' ? undefined : child.detach()))
+        .catch(() => undefined);
     });
     let mainFrameId = '';
     if (isMain)
@@ -173,7 +176,6 @@ export class FrameScripts {
         // Not before it has our scripts.
         waitForDebuggerOnStart: true,
         flatten: true,
-        filter: [{ type: 'iframe' }],
       }),
     ]);
   }
@@ -229,7 +231,7 @@ export class FrameScripts {
   async #element(
     { session, uniqueId }: Context,
     name: string,
-  ): Promise<{ session: CDPSession; objectId: string } | undefined> {
+  ): Promise<{ session: CdpSession; objectId: string } | undefined> {
     const { result } = await session.send('Runtime.evaluate', {
       expression: this.#expression(name, undefined),
       uniqueContextId: uniqueId,

@@ -31,6 +31,8 @@ export interface OpenCaptureOptions {
   readonly egressProxy?: string | undefined;
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused?: (errorType: string) => void;
+  /** The browser is there and captured; the page is not loaded yet. */
+  readonly onLaunched?: () => void;
   readonly logger: Logger;
 }
 
@@ -62,13 +64,10 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
     const abort = (): void => void browserProcess.close();
     signal.addEventListener('abort', abort, { once: true });
     try {
-      const { page, browser, profileDirectory } = browserProcess;
       const renderedPage = await RenderedPage.prepare(browserProcess, parameters, listener, logger);
       const openCapturePage = (video: boolean): Promise<CapturePage> =>
         CapturePage.open(
-          browser,
-          profileDirectory,
-          page,
+          browserProcess,
           { ...size, captured: renderedPage.geometryOf(size).captured, frameRate, video, audio },
           (message) => {
             logger.warn({ reason: message }, 'the browser ended the capture');
@@ -91,11 +90,12 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
       if (!capture) {
         capturePage = audio ? await openCapturePage(false).catch(() => undefined) : undefined;
         if (audio && !capturePage) logger.warn({}, 'the sound of the tab is not to be had');
-        await page.bringToFront();
+        await browserProcess.tab.bringToFront();
         capture = new ScreencastCapture(browserProcess, renderedPage, capturePage, size);
       }
       // Capturing begins before the page loads: its first paint is the first picture.
       await capture.resume();
+      options.onLaunched?.();
       await renderedPage.navigate(parameters.targetUrl, loadTimeoutMs);
       signal.throwIfAborted();
       const { hangTimeoutMs } = options;

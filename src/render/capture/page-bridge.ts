@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
-import type { CDPSession } from 'puppeteer';
-
 import type { Logger } from '../../base/logger.js';
+import type { CdpSession } from './cdp-connection.js';
 
 /** Bytes of JSON in one message or in the merged metadata of a page. */
 const MESSAGE_BYTES_MAX = 64 * 1024;
@@ -111,7 +110,7 @@ function installStreamKit(
 
 /** `window.streamKit`: the page's side of the protocol, over a CDP binding. */
 export class PageBridge {
-  readonly #cdp: CDPSession;
+  readonly #cdp: CdpSession;
   readonly #logger: Logger;
   readonly #listener: PageBridgeListener;
   readonly #bindingName = `streamKit_${randomBytes(8).toString('hex')}`;
@@ -122,7 +121,7 @@ export class PageBridge {
   #windowMessages = 0;
   #closed = false;
 
-  private constructor(cdp: CDPSession, listener: PageBridgeListener, logger: Logger) {
+  private constructor(cdp: CdpSession, listener: PageBridgeListener, logger: Logger) {
     this.#cdp = cdp;
     this.#listener = listener;
     this.#logger = logger;
@@ -135,7 +134,7 @@ export class PageBridge {
    * @param origins - as `location.origin` gives them.
    */
   static async install(
-    cdp: CDPSession,
+    cdp: CdpSession,
     initialData: unknown,
     origins: readonly string[],
     listener: PageBridgeListener,

@@ -1,7 +1,8 @@
-import type { CDPSession, Protocol } from 'puppeteer';
+import type { Protocol } from 'puppeteer';
 
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import type { CdpSession } from './cdp-connection.js';
 import { watchFocus } from './focus-script.js';
 import { FrameScripts } from './frame-scripts.js';
 import type { PageAnswer, PageEvent } from '../../protocol/page-events.js';
@@ -63,7 +64,7 @@ const CURSORS = new Set(
 );
 
 export interface TabControlsParameters {
-  readonly cdp: CDPSession;
+  readonly cdp: CdpSession;
   /** What the picture shows of the page, CSS pixels. */
   readonly shown: () => PageSize;
   readonly prompts: PagePrompts;

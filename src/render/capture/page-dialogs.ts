@@ -1,10 +1,11 @@
-import type { Dialog, Page } from 'puppeteer';
+import type { Protocol } from 'puppeteer';
 
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { TokenBucket } from '../../base/token-bucket.js';
 import { systemClock } from '../../base/clock.js';
 import type { PageEvent } from '../../protocol/page-events.js';
+import type { CdpSession } from './cdp-connection.js';
 import type { PagePrompts } from './page-prompts.js';
 
 /** Of a message or a default text, UTF-16 units. */
@@ -33,22 +34,27 @@ export class PageDialogs {
     this.#parameters = parameters;
   }
 
-  watch(page: Page): void {
-    page.on('dialog', (dialog) => {
-      this.#answer(dialog).catch((thrown: unknown) => {
+  watch(cdp: CdpSession): void {
+    cdp.on('Page.javascriptDialogOpening', (dialog) => {
+      this.#answer(cdp, dialog).catch((thrown: unknown) => {
         this.#parameters.logger.debug({ err: asError(thrown) }, 'the dialog was gone');
       });
     });
   }
 
-  async #answer(dialog: Dialog): Promise<void> {
-    const kind = dialog.type();
+  async #answer(cdp: CdpSession, dialog: Protocol.Page.JavascriptDialogOpeningEvent): Promise<void> {
+    const { type: kind, message, defaultPrompt = '' } = dialog;
+    const close = (accept: boolean, promptText?: string): Promise<void> =>
+      cdp.send('Page.handleJavaScriptDialog', {
+        accept,
+        ...(promptText === undefined ? {} : { promptText }),
+      });
     if (kind === 'beforeunload') {
-      await dialog.accept();
+      await close(true);
       return;
     }
     if (!this.isLive || !this.#admit()) {
-      await dialog.dismiss();
+      await close(false);
       return;
     }
     const { prompts, onOpen } = this.#parameters;
@@ -58,12 +64,11 @@ export class PageDialogs {
         type: 'dialog',
         id,
         kind,
-        message: dialog.message().slice(0, MAX_TEXT_LENGTH),
-        ...(kind === 'prompt' ? { defaultValue: dialog.defaultValue().slice(0, MAX_TEXT_LENGTH) } : {}),
+        message: message.slice(0, MAX_TEXT_LENGTH),
+        ...(kind === 'prompt' ? { defaultValue: defaultPrompt.slice(0, MAX_TEXT_LENGTH) } : {}),
       }));
       const { accept, text = '' } = await answer;
-      if (accept) await dialog.accept(kind === 'prompt' ? text : undefined);
-      else await dialog.dismiss();
+      await close(accept, accept && kind === 'prompt' ? text : undefined);
     } finally {
       onOpen(false);
     }

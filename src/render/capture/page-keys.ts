@@ -1,4 +1,4 @@
-import type { CDPSession } from 'puppeteer';
+import type { CdpSession } from './cdp-connection.js';
 
 /** Virtual key codes of Windows, by `key`. */
 const KEY_CODES: Readonly<Record<string, number>> = {
@@ -14,7 +14,7 @@ const KEY_CODES: Readonly<Record<string, number>> = {
 };
 
 /** Presses and releases a key of the page: one of those that move in a widget, a digit, or another character. */
-export async function pressKey(cdp: CDPSession, key: string): Promise<void> {
+export async function pressKey(cdp: CdpSession, key: string): Promise<void> {
   const windowsVirtualKeyCode = KEY_CODES[key] ?? key.toUpperCase().charCodeAt(0);
   const text = key === 'Enter' ? '\r' : key.length === 1 ? key : undefined;
   const code = key === ' ' ? 'Space' : /^\d$/.test(key) ? `Digit${key}` : key;

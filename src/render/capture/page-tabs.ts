@@ -1,16 +1,19 @@
-import type { Browser, Page, Target } from 'puppeteer';
+import type { Protocol } from 'puppeteer';
 
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import { TimeoutError, withTimeout } from '../../base/with-timeout.js';
 import type { PageEvent } from '../../protocol/page-events.js';
+import type { BrowserTab } from './browser-tab.js';
+import type { CdpSession } from './cdp-connection.js';
 
 /** How long a tab that was opened may take to say where it goes, ms. */
 const URL_TIMEOUT_MS = 2_000;
 
 export interface PageTabsParameters {
-  readonly browser: Browser;
-  /** The tab that is shown. */
-  readonly page: Page;
+  readonly browser: CdpSession;
+  /** The one that is shown. */
+  readonly tab: BrowserTab;
   readonly newTabs: 'same' | 'block';
   /** Whether the controller has pressed something just now: a page may not open tabs by itself. */
   readonly isPressed: () => boolean;
@@ -30,9 +33,9 @@ export class PageTabs {
 
   constructor(parameters: PageTabsParameters) {
     this.#parameters = parameters;
-    parameters.browser.on('targetcreated', (target) => {
-      if (!this.#isWatching || this.#closed || target.type().toString() !== 'page') return;
-      this.#take(target).catch((thrown: unknown) => {
+    parameters.browser.on('Target.targetCreated', ({ targetInfo }) => {
+      if (!this.#isWatching || this.#closed || targetInfo.type !== 'page') return;
+      this.#take(targetInfo).catch((thrown: unknown) => {
         parameters.logger.debug({ err: asError(thrown) }, 'a new tab was gone');
       });
     });
@@ -46,32 +49,40 @@ export class PageTabs {
     this.#closed = true;
   }
 
-  async #take(target: Target): Promise<void> {
-    const { page, newTabs, isPressed, emit } = this.#parameters;
+  async #take(target: Protocol.Target.TargetInfo): Promise<void> {
+    const { browser, tab, newTabs, isPressed, emit } = this.#parameters;
     const isAsked = isPressed();
-    const tab = await target.page();
-    if (tab === null) return;
-    const url = newTabs === 'same' && isAsked ? await urlOf(target, this.#parameters.browser) : undefined;
-    await tab.close();
-    await page.bringToFront();
+    const url = newTabs === 'same' && isAsked ? await urlOf(target, browser) : undefined;
+    await browser.send('Target.closeTarget', { targetId: target.targetId });
+    await tab.bringToFront();
     if (this.#closed) return;
     if (url === undefined) {
       emit({ type: 'refused', what: 'new_tab', message: 'The page may not open another tab' });
       return;
     }
     // By the page itself: so it can be gone back from, and the site learns where it came from.
-    const source = `location.assign(${JSON.stringify(url)})`;
-    await page.evaluate(source);
+    await tab.cdp.send('Runtime.evaluate', { expression: `location.assign(${JSON.stringify(url)})` });
   }
 }
 
 /** Undefined for a tab that goes nowhere: its opener would have to write into it. */
-async function urlOf(target: Target, browser: Browser): Promise<string | undefined> {
-  const isSet = (): boolean => /^https?:/.test(target.url());
-  if (!isSet()) {
-    await browser
-      .waitForTarget((candidate) => candidate === target && isSet(), { timeout: URL_TIMEOUT_MS })
-      .catch(() => undefined);
+async function urlOf(target: Protocol.Target.TargetInfo, browser: CdpSession): Promise<string | undefined> {
+  const isSet = (url: string): boolean => /^https?:/.test(url);
+  if (isSet(target.url)) return target.url;
+  let stop = (): void => undefined;
+  const found = new Promise<string>((resolve) => {
+    const look = ({ targetInfo }: Protocol.Target.TargetInfoChangedEvent): void => {
+      if (targetInfo.targetId === target.targetId && isSet(targetInfo.url)) resolve(targetInfo.url);
+    };
+    browser.on('Target.targetInfoChanged', look);
+    stop = () => browser.off('Target.targetInfoChanged', look);
+  });
+  try {
+    return await withTimeout(found, URL_TIMEOUT_MS);
+  } catch (error) {
+    if (error instanceof TimeoutError) return undefined;
+    throw error;
+  } finally {
+    stop();
   }
-  return isSet() ? target.url() : undefined;
 }

@@ -1,4 +1,4 @@
-import type { CDPSession } from 'puppeteer';
+import type { CdpSession } from './cdp-connection.js';
 
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
@@ -11,7 +11,7 @@ import type { AnswerTo, PagePrompts } from './page-prompts.js';
 import type { WidgetState } from './widget-script.js';
 
 export interface PageWidgetsParameters {
-  readonly cdp: CDPSession;
+  readonly cdp: CdpSession;
   readonly prompts: PagePrompts;
   /** What the picture shows of the page, CSS pixels. */
   readonly shown: () => PageSize;

@@ -1,6 +1,7 @@
-import type { Browser, CDPSession, Protocol } from 'puppeteer';
+import type { Protocol } from 'puppeteer';
 
 import { asError } from '../../base/errors.js';
+import type { CdpSession } from './cdp-connection.js';
 import type { Logger } from '../../base/logger.js';
 import type { ResolvedPageOptions } from '../../options/page-options.js';
 
@@ -26,8 +27,8 @@ export function worldFlags({ touch = false, locale }: ResolvedPageOptions): stri
 
 /** Prepares the tab before it loads the target. */
 export async function prepareWorld(
-  browser: Browser,
-  cdp: CDPSession,
+  browser: CdpSession,
+  cdp: CdpSession,
   targetUrl: string,
   options: ResolvedPageOptions,
   logger: Logger,
@@ -69,10 +70,10 @@ export async function prepareWorld(
 }
 
 async function userAgent(
-  browser: Browser,
+  browser: CdpSession,
   { userAgent: given, locale }: ResolvedPageOptions,
 ): Promise<Protocol.Emulation.SetUserAgentOverrideRequest> {
-  const [version, native] = await Promise.all([browser.version(), browser.userAgent()]);
+  const { product: version, userAgent: native } = await browser.send('Browser.getVersion');
   const [, full = '', major = ''] = /\/((\d+)[\d.]*)/.exec(version) ?? [];
   const brands = [
     { brand: 'Chromium', version: major },
@@ -101,7 +102,7 @@ async function userAgent(
   };
 }
 
-async function drawSelectsIn(cdp: CDPSession): Promise<void> {
+async function drawSelectsIn(cdp: CdpSession): Promise<void> {
   const source = `(() => {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(${JSON.stringify(DRAWN_SELECTS)});
@@ -112,7 +113,7 @@ async function drawSelectsIn(cdp: CDPSession): Promise<void> {
 
 /** Headers and credentials are for the target's origin: another would learn a secret from them. */
 async function addToRequests(
-  cdp: CDPSession,
+  cdp: CdpSession,
   origin: string,
   { headers = {}, httpCredentials }: ResolvedPageOptions,
   logger: Logger,
@@ -146,7 +147,7 @@ async function addToRequests(
 }
 
 async function acceptCertificates(
-  cdp: CDPSession,
+  cdp: CdpSession,
   { ignoreCertificateErrors: hosts = [] }: ResolvedPageOptions,
   logger: Logger,
 ): Promise<void> {

@@ -1,9 +1,10 @@
-import type { CDPSession, Page } from 'puppeteer';
 import { TimeoutError, withTimeout } from '../../base/with-timeout.js';
 
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { type BrowserProcess, untilTitled } from './browser-process.js';
+import type { BrowserTab } from './browser-tab.js';
+import type { CdpConnection, CdpSession } from './cdp-connection.js';
 import { PROXY_ERROR, PROXY_STATUS } from '../../egress/egress-proxy.js';
 import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
@@ -39,11 +40,12 @@ interface PageParts {
 
 /** The tab that is rendered: its size, its bridge, its navigation. */
 export class RenderedPage {
-  readonly #page: Page;
-  readonly #cdp: CDPSession;
+  readonly #tab: BrowserTab;
+  readonly #cdp: CdpSession;
   readonly #parts: PageParts;
   readonly deviceScaleFactor: number;
   readonly #throughProxy: boolean;
+  readonly #connection: CdpConnection;
   readonly #captureTitle: string;
   /** Where input for the page goes. */
   readonly controls: TabControls;
@@ -55,10 +57,11 @@ export class RenderedPage {
     size: { width: number; height: number },
     deviceScaleFactor: number,
   ) {
-    this.#page = browserProcess.page;
+    this.#tab = browserProcess.tab;
     this.#cdp = browserProcess.cdp;
     this.#parts = parts;
     this.#throughProxy = browserProcess.isContained;
+    this.#connection = browserProcess.connection;
     this.#captureTitle = browserProcess.captureTitle;
     this.controls = parts.controls;
     this.#size = size;
@@ -72,7 +75,7 @@ export class RenderedPage {
     listener: PageBridgeListener & PageControlsListener,
     logger: Logger,
   ): Promise<RenderedPage> {
-    const { page, cdp } = browserProcess;
+    const { cdp, connection, tab } = browserProcess;
     const { width, height, deviceScaleFactor } = parameters;
     const size = { width, height };
     const prompts = new PagePrompts((event) => listener.onPageEvent(event));
@@ -85,7 +88,7 @@ export class RenderedPage {
       cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: WINDOW_SIZE_SCRIPT }),
       // Nothing is saved, and no file of this machine is picked.
       cdp.send('Browser.setDownloadBehavior', { behavior: 'deny', eventsEnabled: true }),
-      prepareWorld(browserProcess.browser, cdp, parameters.targetUrl, parameters.page ?? {}, logger),
+      prepareWorld(connection.browser, cdp, parameters.targetUrl, parameters.page ?? {}, logger),
       cdp.send('Page.setInterceptFileChooserDialog', { enabled: true }),
     ]);
     const dialogs = new PageDialogs({
@@ -94,7 +97,7 @@ export class RenderedPage {
       onOpen: (isOpen) => browserProcess.expectSilence(isOpen),
       logger,
     });
-    dialogs.watch(page);
+    dialogs.watch(cdp);
     const emit = (event: PageEvent): void => listener.onPageEvent(event);
     cdp.on('Browser.downloadWillBegin', () => {
       emit({ type: 'refused', what: 'download', message: 'Pages may not save files' });
@@ -103,12 +106,16 @@ export class RenderedPage {
       emit({ type: 'refused', what: 'file_chooser', message: 'Pages may not read files' });
     });
     const tabs = new PageTabs({
-      browser: browserProcess.browser,
-      page,
+      browser: connection.browser,
+      tab,
       newTabs: parameters.page?.newTabs ?? 'same',
       isPressed: () => controls.isPressed,
       emit,
       logger,
+    });
+    await connection.browser.send('Target.setDiscoverTargets', {
+      discover: true,
+      filter: [{ type: 'page' }],
     });
     return new RenderedPage(
       browserProcess,
@@ -121,10 +128,10 @@ export class RenderedPage {
   /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
   async navigate(targetUrl: string, timeoutMs: number): Promise<void> {
     try {
-      const response = await loadFirstDocument(this.#page, this.#cdp, targetUrl, timeoutMs);
+      const answer = await loadFirstDocument(this.#tab, targetUrl, timeoutMs, this.#throughProxy);
       // Without TLS no header of this name passes the proxy but its own; whatever else has one is a site with a page.
       const { [PROXY_STATUS]: proxyStatus = '' } =
-        this.#throughProxy && response?.url().startsWith('http:') === true ? response.headers() : {};
+        answer?.url.startsWith('http:') === true ? answer.headers : {};
       if (proxyStatus.startsWith(PROXY_ERROR)) throw new Error(proxyStatus);
       this.#parts.dialogs.isLive = true;
       this.#parts.tabs.watch();
@@ -204,9 +211,10 @@ export class RenderedPage {
     };
     const title = await entitle(this.#captureTitle);
     try {
-      const signal = AbortSignal.timeout(TITLE_TIMEOUT_MS);
-      await untilTitled(this.#cdp, this.#captureTitle, signal);
-      signal.throwIfAborted();
+      await withTimeout(
+        untilTitled(this.#connection, this.#captureTitle, AbortSignal.timeout(TITLE_TIMEOUT_MS)),
+        TITLE_TIMEOUT_MS,
+      );
       return await work();
     } finally {
       await entitle(title);
@@ -231,7 +239,7 @@ function bridgeOrigins({ targetUrl, page }: CaptureParameters): string[] {
 
 type PictureSize = Pick<CaptureParameters, 'width' | 'height' | 'deviceScaleFactor'>;
 
-async function setSize(cdp: CDPSession, size: PictureSize): Promise<void> {
+async function setSize(cdp: CdpSession, size: PictureSize): Promise<void> {
   const { deviceScaleFactor } = size;
   const { width, height } = pageGeometry(size, deviceScaleFactor).viewport;
   await cdp.send('Emulation.setDeviceMetricsOverride', {

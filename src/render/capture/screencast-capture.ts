@@ -1,7 +1,6 @@
 import { MessageChannel } from 'node:worker_threads';
 
-import type { CDPSession } from 'puppeteer';
-
+import type { CdpSession } from './cdp-connection.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
 import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
@@ -21,7 +20,7 @@ export class ScreencastCapture implements Capture {
   readonly #browserProcess: BrowserProcess;
   readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage | undefined;
-  readonly #cdp: CDPSession;
+  readonly #cdp: CdpSession;
   readonly #channel = new MessageChannel();
   #width: number;
   #height: number;

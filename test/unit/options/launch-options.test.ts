@@ -37,3 +37,30 @@ it.each(['--use-angle=vulkan', '--proxy-server-like', '--no-sandbox', 'about:bla
   'the argument %s is passed on',
   (flag) => expect(accepted(flag, {})).toEqual(['--lang=de', flag]),
 );
+
+it.each([
+  [{ dumpio: true }, 'dumpio because the browser is started without Puppeteer, in another process'],
+  [{ targetFilter: () => true }, 'targetFilter because the browser is started without Puppeteer'],
+  [{ signal: new AbortController().signal }, 'signal because the browser is started without Puppeteer'],
+  [{ env: { A: (() => 'a') as unknown as string } }, 'env that cannot be sent to another process'],
+  [{ timeout: Number.NaN }, 'timeout that cannot be sent to another process'],
+  [{ args: new Set() as unknown as string[] }, 'args that cannot be sent to another process'],
+])(
+  'launch options that another process could not be given are refused: %j',
+  (puppeteerLaunchOptions, sentence) => {
+    expect(() => resolveOptions({ puppeteerLaunchOptions })).toThrow(
+      `Expected no puppeteerLaunchOptions.${sentence}`,
+    );
+  },
+);
+
+it('launch options of Puppeteer that say what is so anyway are taken', () => {
+  const given = {
+    pipe: true,
+    browser: 'chrome' as const,
+    defaultViewport: null,
+    headless: true,
+    env: { A: 'a' },
+  };
+  expect(resolveOptions({ puppeteerLaunchOptions: given }).puppeteerLaunchOptions).toEqual(given);
+});

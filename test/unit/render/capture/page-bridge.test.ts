@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { createContext, runInContext } from 'node:vm';
 
-import type { CDPSession } from 'puppeteer';
 import { describe, expect, it } from 'vitest';
 
+import type { CdpSession } from '../../../../src/render/capture/cdp-connection.js';
 import { PageBridge } from '../../../../src/render/capture/page-bridge.js';
 import { silentLogger } from '../../../../src/base/logger.js';
 
@@ -19,7 +19,7 @@ async function pageWith(initialData: unknown, origin = 'https://app.example') {
     if (method === 'Runtime.evaluate') run(parameters.expression ?? '');
     return Promise.resolve({});
   };
-  const cdp = Object.assign(new EventEmitter(), { send }) as unknown as CDPSession;
+  const cdp = Object.assign(new EventEmitter(), { send }) as unknown as CdpSession;
   const listener = { onPageMetadata: () => undefined, onPageMessage: () => undefined };
   return {
     bridge: await PageBridge.install(cdp, initialData, ['https://app.example'], listener, silentLogger),

@@ -6,16 +6,26 @@ import { silentLogger } from '../../../../src/base/logger.js';
 
 /** Loads a page that answers with a header, in a browser that is made up. */
 async function load(contained: boolean, url: string, proxyStatus: string): Promise<void> {
-  const response = { url: () => url, headers: () => ({ 'proxy-status': proxyStatus }) };
+  const cdp = {
+    on: () => undefined,
+    once: () => undefined,
+    off: () => undefined,
+    send: () =>
+      Promise.resolve({
+        frameTree: { frame: { id: '' } },
+        product: 'HeadlessChrome/156.0.1',
+        userAgent: 'Agent',
+      }),
+  };
+  const answer = { url, headers: { 'proxy-status': proxyStatus } };
   const browserProcess = {
-    browser: { on: () => undefined, version: () => 'HeadlessChrome/156.0.1', userAgent: () => 'Agent' },
-    page: { on: () => undefined, goto: () => Promise.resolve(response) },
-    cdp: {
-      on: () => undefined,
-      once: () => undefined,
-      off: () => undefined,
-      send: () => Promise.resolve({ frameTree: { frame: { id: '' } } }),
+    tab: {
+      cdp,
+      navigate: (...[, , wantsAnswer]: unknown[]) =>
+        Promise.resolve(wantsAnswer === true ? answer : undefined),
     },
+    connection: { browser: cdp },
+    cdp,
     isContained: contained,
   } as unknown as BrowserProcess;
   const size = { width: 64, height: 64, deviceScaleFactor: 1, frameRate: 30 };

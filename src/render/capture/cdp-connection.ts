@@ -1,0 +1,184 @@
+import { EventEmitter } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+
+import type { CDPEvents, CDPSession, Protocol } from 'puppeteer';
+
+import { CdpPipe, type CdpMessage } from './cdp-pipe.js';
+
+/** The events of the DevTools protocol by their names, and those of a session itself. */
+export type CdpEvents = Pick<CDPEvents, Extract<keyof CDPEvents, `${string}.${string}`>> & {
+  /** A target that it attaches to by itself has a session. */
+  sessionattached: CdpSession;
+  /** It is over. */
+  disconnected: undefined;
+};
+
+export interface CdpConnectionListener {
+  /** The page made a message that is too long, and that something depends on. */
+  onOversized(method: string): void;
+  /** The browser has gone. At most once. */
+  onClosed(): void;
+}
+
+/** Commands without an answer beyond this are refused: a page that does not answer does not fill the memory. */
+const MAX_WAITING = 2_000;
+
+interface Waiting {
+  readonly sessionId: string | undefined;
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+}
+
+/** A browser that is driven over pipes: the session of the browser itself, and one a target. */
+export class CdpConnection {
+  /** Of the browser. */
+  readonly browser: CdpSession;
+  readonly #pipe: CdpPipe;
+  readonly #sessions = new Map<string, CdpSession>();
+  readonly #waiting = new Map<number, Waiting>();
+  /** Events that somebody listens for. */
+  readonly #wanted = new Set<string>(['Target.attachedToTarget', 'Target.detachedFromTarget']);
+  #lastId = 0;
+
+  constructor(output: Writable, input: Readable, listener: CdpConnectionListener) {
+    this.browser = new CdpSession(this, undefined, undefined, 'browser');
+    this.#pipe = new CdpPipe(output, input, {
+      wants: (method) => this.#wanted.has(method),
+      onMessage: (message) => this.#receive(message),
+      onOversized: (id, method) => {
+        if (id !== undefined) this.#take(id)?.reject(new Error('The answer is too long'));
+        else if (method !== undefined) listener.onOversized(method);
+      },
+      onClosed: () => {
+        for (const [id] of this.#waiting) this.#take(id)?.reject(new Error('The browser has gone'));
+        for (const session of [this.browser, ...this.#sessions.values()])
+          session.emit('disconnected', undefined);
+        listener.onClosed();
+      },
+    });
+  }
+
+  /** A session of its own for the target. */
+  async attach(targetId: string): Promise<CdpSession> {
+    const { sessionId } = await this.browser.send('Target.attachToTarget', { targetId, flatten: true });
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) throw new Error('The target has gone');
+    return session;
+  }
+
+  /** Commands that wait are rejected. Idempotent. */
+  close(): void {
+    this.#pipe.close();
+  }
+
+  /** For sessions alone. */
+  send(method: string, params: object | undefined, sessionId: string | undefined): Promise<unknown> {
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      const isSent =
+        this.#waiting.size < MAX_WAITING &&
+        (sessionId === undefined || this.#sessions.has(sessionId)) &&
+        this.#pipe.send({
+          id,
+          method,
+          ...(params && { params }),
+          ...(sessionId !== undefined && { sessionId }),
+        });
+      if (isSent) this.#waiting.set(id, { sessionId, resolve, reject });
+      else reject(new Error(`${method} cannot be sent: the target has gone or does not answer`));
+    });
+  }
+
+  /** For sessions alone. */
+  want(event: string): void {
+    this.#wanted.add(event);
+  }
+
+  #receive({ id, method, params, result, error, sessionId }: CdpMessage): void {
+    if (id !== undefined) {
+      const waiting = this.#take(id);
+      if (error === undefined) waiting?.resolve(result);
+      else waiting?.reject(new Error(`Protocol error: ${error.message} ${error.data ?? ''}`.trim()));
+      return;
+    }
+    const session = sessionId === undefined ? this.browser : this.#sessions.get(sessionId);
+    if (method === undefined || session === undefined) return;
+    if (method === 'Target.attachedToTarget') {
+      const attached = params as Protocol.Target.AttachedToTargetEvent;
+      const child = new CdpSession(this, session, attached.sessionId, attached.targetInfo.type);
+      this.#sessions.set(attached.sessionId, child);
+      session.emit('sessionattached', child);
+    } else if (method === 'Target.detachedFromTarget') {
+      this.#detach((params as Protocol.Target.DetachedFromTargetEvent).sessionId);
+    }
+    session.emit(method as keyof CdpEvents, params as never);
+  }
+
+  #detach(sessionId: string): void {
+    const session = this.#sessions.get(sessionId);
+    this.#sessions.delete(sessionId);
+    for (const [id, waiting] of this.#waiting) {
+      if (waiting.sessionId === sessionId) this.#take(id)?.reject(new Error('The target has gone'));
+    }
+    session?.emit('disconnected', undefined);
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    return waiting;
+  }
+}
+
+/** Commands to and events of one target. */
+export class CdpSession {
+  /** As `Target.TargetInfo.type`: `page`, `iframe`, `worker` and so on. */
+  readonly targetType: string;
+  readonly #connection: CdpConnection;
+  /** That it was attached by. */
+  readonly #parent: CdpSession | undefined;
+  readonly #sessionId: string | undefined;
+  readonly #emitter = new EventEmitter().setMaxListeners(0);
+
+  /** @param sessionId - undefined: the browser itself. */
+  constructor(
+    connection: CdpConnection,
+    parent: CdpSession | undefined,
+    sessionId: string | undefined,
+    targetType: string,
+  ) {
+    this.#parent = parent;
+    this.targetType = targetType;
+    this.#connection = connection;
+    this.#sessionId = sessionId;
+  }
+
+  /** Rejects if the command fails, or the target goes before it answers. */
+  readonly send = ((method: string, params?: object) =>
+    this.#connection.send(method, params, this.#sessionId)) as CDPSession['send'];
+
+  /** Lets go of the target. */
+  async detach(): Promise<void> {
+    if (this.#sessionId === undefined) return;
+    await this.#parent?.send('Target.detachFromTarget', { sessionId: this.#sessionId });
+  }
+
+  on<E extends keyof CdpEvents>(event: E, listener: (event: CdpEvents[E]) => void): void {
+    this.#connection.want(event);
+    this.#emitter.on(event, listener);
+  }
+
+  once<E extends keyof CdpEvents>(event: E, listener: (event: CdpEvents[E]) => void): void {
+    this.#connection.want(event);
+    this.#emitter.once(event, listener);
+  }
+
+  off<E extends keyof CdpEvents>(event: E, listener: (event: CdpEvents[E]) => void): void {
+    this.#emitter.off(event, listener);
+  }
+
+  /** For the connection alone. */
+  emit<E extends keyof CdpEvents>(event: E, value: CdpEvents[E]): void {
+    this.#emitter.emit(event, value);
+  }
+}
