@@ -25,7 +25,7 @@ RUN node scripts/build.mjs \
 
 FROM ${NODE_IMAGE} AS runtime-none
 # More scripts by --build-arg FONTS="fonts-noto-core fonts-noto-cjk …".
-ARG FONTS="fonts-liberation fonts-noto-color-emoji fonts-noto-core"
+ARG FONTS="fonts-liberation fonts-noto-cjk fonts-noto-color-emoji fonts-noto-core"
 # tini, since Chromium leaves processes that PID 1 has to reap, and Node does not. tmux, for terminal sessions.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends chromium ${FONTS} tini tmux \

@@ -117,6 +117,8 @@ async function browser() {
     );
   if (await found()) return;
   aptInstall('chromium', 'No Chromium was found: install one, or set PUPPETEER_EXECUTABLE_PATH to it.');
+  // Without them pages show boxes for the characters of many languages; `doctor` says so.
+  for (const fonts of ['fonts-noto-core', 'fonts-noto-cjk', 'fonts-noto-color-emoji']) aptInstall(fonts);
   if (!(await found())) throw new Error('Chromium was installed but is not to be found.');
 }
 

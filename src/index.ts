@@ -52,6 +52,6 @@ export type {
   StreamSessionStatus,
   TerminalMetadata,
   VideoMetadata,
-} from './session/session-state.js';
+} from './protocol/state-document.js';
 export type { TurnCredentials, TurnRestParameters } from './options/turn-rest.js';
 export { turnRestCredentials } from './options/turn-rest.js';

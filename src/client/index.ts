@@ -13,10 +13,10 @@ export type {
 export type { BlockedPlayback } from './media/playback.js';
 export type {
   SessionMetadata,
-  SessionStatus,
+  StreamSessionStatus as SessionStatus,
   StreamSessionState,
   VideoMetadata,
-} from './connection/session-state.js';
+} from '../protocol/state-document.js';
 export type { CreateSessionRequest, RenderOptions, RequestHeaders } from './connection/signaling.js';
 export { StreamError, type ClientErrorCode } from './connection/stream-error.js';
 export type { RecentStats, StreamStats } from './diagnose/stream-stats.js';

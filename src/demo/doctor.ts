@@ -8,6 +8,7 @@ import { EncoderProbe, type EncoderReport, type ProbedCandidate } from '../rende
 import { describeSessionLimits } from '../render/limits/open-session-limiter.js';
 import { ENCODER_ORDER } from '../options/encoder-names.js';
 import { asError } from '../base/errors.js';
+import { missingFonts } from './installed-fonts.js';
 import { loadNativeAddon } from '../fanout/load-native-addon.js';
 import { silentLogger } from '../base/logger.js';
 import { DEFAULT_TARGET_POLICY } from '../options/target-policy-options.js';
@@ -45,12 +46,15 @@ export async function examine(options: DoctorOptions): Promise<{ report: string;
     examineAddon(),
     examineLimits(),
   ];
+  const fonts = await examineFonts();
   const works = encoders.some(({ works }) => works);
   const report = [
     'Encoders (frames a second at 1280x720, one picture at a time; auto takes the first of a codec that works)',
     ...encoders.map((encoder) => `  ${encoder.codec.padEnd(6)}${encoder.name.padEnd(12)}${verdict(encoder)}`),
     '',
-    ...findings.map(({ part, fine, text }) => `${fine ? '  ok  ' : '  --  '}${part.padEnd(16)}${text}`),
+    ...[...findings, fonts].map(
+      ({ part, fine, text }) => `${fine ? '  ok  ' : '  --  '}${part.padEnd(16)}${text}`,
+    ),
   ];
   return { report: report.join('\n'), healthy: works && findings.every(({ fine }) => fine) };
 }
@@ -75,6 +79,17 @@ async function examineEncoders(
   return reports.map((report, index) => ({ ...report, codec: candidates[index]?.codec ?? '' }));
 }
 
+/** Without them pages are rendered all the same, with boxes for characters: the machine is not unhealthy. */
+async function examineFonts(): Promise<Finding> {
+  const part = 'fonts';
+  const missing = await missingFonts();
+  if (missing === undefined) return { part, fine: false, text: 'fc-list is missing: install fontconfig' };
+  if (missing.length === 0) return { part, fine: true, text: 'CJK, Arabic, Devanagari and emoji' };
+  const scripts = missing.map(({ script }) => script).join('; ');
+  const packages = [...new Set(missing.map(({ packageName }) => packageName))].join(' ');
+  return { part, fine: false, text: `none for ${scripts}: install ${packages}` };
+}
+
 async function examineBrowser(): Promise<readonly Finding[]> {
   let path: string;
   try {
@@ -89,6 +104,7 @@ async function examineBrowser(): Promise<readonly Finding[]> {
       {
         launchOptions: {},
         captureTitle: 'doctor',
+        page: {},
         deviceScaleFactor: 1,
         targetPolicy: DEFAULT_TARGET_POLICY,
         profileDirectory: await createProfileDirectory(PROFILE_BYTES),

@@ -34,7 +34,7 @@ export function whepRoutes(parameters: WhepRoutesParameters): RouteHandlers {
       const session = registry.page(streamId);
       // Before the body is read.
       registry.checkMayJoin(caller);
-      session.viewers.ensureRoom(caller, 503);
+      session.viewers.checkRoom(caller, 503);
       const offer = await request.readText(SDP_TYPE);
       if (offer === '') {
         throw new StreamKitError('unsupported_media_type', 'Expected an SDP offer: none is made here');

@@ -230,9 +230,9 @@ export class Seat implements ControlSeat {
         return;
       }
       case 'give_control': {
-        const { viewerId } = message;
-        if (typeof viewerId !== 'string') throw new InputError('bad_input', 'Expected string for viewerId');
-        this.give(viewerId);
+        const publicId = message.publicId ?? message.viewerId;
+        if (typeof publicId !== 'string') throw new InputError('bad_input', 'Expected string for publicId');
+        this.give(publicId);
         return;
       }
       default: {

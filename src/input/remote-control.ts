@@ -42,10 +42,10 @@ export interface RemoteControl {
 export type OpenRemoteControl = (parameters: RemoteControlParameters) => RemoteControl;
 
 export function createRemoteControl(options: ResolvedControlOptions, clock: Clock): OpenRemoteControl {
-  return (parameters) => new SessionControl(options, clock, parameters);
+  return (parameters) => new SharedControl(options, clock, parameters);
 }
 
-class SessionControl implements RemoteControl, SeatControl {
+class SharedControl implements RemoteControl, SeatControl {
   readonly #parameters: RemoteControlParameters;
   readonly #options: ResolvedControlOptions;
   readonly #clock: Clock;

@@ -4,7 +4,7 @@ import type { MediaPlane } from '../fanout/media-plane.js';
 import type { AnsweredRequest } from '../http/request-handler.js';
 import type { ObserveSession } from '../session/session-events.js';
 import type { PictureFigure, SessionFigures, ViewerFigure } from '../session/session-figures.js';
-import type { StreamSessionState } from '../session/session-state.js';
+import type { StreamSessionState } from '../protocol/state-document.js';
 import { EventLoopDelay } from './event-loop-delay.js';
 import { scrapedCounter, scrapedGauge } from './scraped-metric.js';
 import { countSessionEvents } from './session-metrics.js';

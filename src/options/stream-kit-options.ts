@@ -12,6 +12,8 @@ import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.
 import { StreamKitError } from '../base/errors.js';
 import type { IceServerEntry, IceServersHook, ResolvedIceServerEntry } from './ice-server-options.js';
 import { iceServersOption } from './ice-server-options.js';
+import type { PageOptions, ResolvedPageOptions } from './page-options.js';
+import { pageOptions } from './page-options.js';
 import { launchOptions } from './launch-options.js';
 import type { Logger } from '../base/logger.js';
 import { loggerOption } from './logger-option.js';
@@ -177,6 +179,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   terminal?: TerminalOptions;
   /** Who may send input to a session. Default: the first viewer that may. */
   control?: ControlOptions;
+  /** The world that pages find themselves in: language, time zone, headers and the like. Default: that of the machine. */
+  page?: PageOptions;
 }
 
 /** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
@@ -222,6 +226,7 @@ export interface ResolvedOptions<TEnv = unknown>
   /** Undefined: no terminals. */
   readonly terminal: ResolvedTerminalOptions | undefined;
   readonly control: ResolvedControlOptions;
+  readonly page: ResolvedPageOptions;
 }
 
 /** Bounds of a bitrate, wherever one is given, bits/s. */
@@ -266,6 +271,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'hls',
   'terminal',
   'control',
+  'page',
   ...OBSERVABILITY_OPTION_NAMES,
 ];
 
@@ -360,6 +366,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     hls: optional('hls', hlsOptions),
     terminal,
     control: controlOptions(given.control, 'control'),
+    page: pageOptions(given.page, 'page'),
     ...observabilityOptions(given),
   });
 }

@@ -33,7 +33,7 @@ export function createAnsweringPeerFactory(
   openViewerPeer: OpenViewerPeer,
   clock: Clock = systemClock,
 ): OpenAnsweringPeer {
-  return (parameters, listener) => new TurnedPeer(openViewerPeer, parameters, listener, clock);
+  return (parameters, listener) => new WhepPeer(openViewerPeer, parameters, listener, clock);
 }
 
 /**
@@ -41,7 +41,7 @@ export function createAnsweringPeerFactory(
  * our peer as an answer to the offer that it has made, and what that offer says of our side is told to the player as
  * the answer to its own. From there on a player is a viewer like any other.
  */
-class TurnedPeer implements AnsweringPeer {
+class WhepPeer implements AnsweringPeer {
   readonly #offer: PlayerOffer;
   readonly #peer: ViewerPeer;
   readonly #listener: ViewerPeerListener;

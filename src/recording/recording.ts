@@ -1,3 +1,4 @@
+import type { RecordingStatus } from '../protocol/state-document.js';
 import type { Clock, Timer } from '../base/clock.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { Logger } from '../base/logger.js';
@@ -21,7 +22,7 @@ export type OpenRecordingThread = OpenMuxThread<RecordingThreadData, RecordingRe
  * `starting`: no picture was written yet. `finished`: by itself or stopped, its files are whole. `failed`: what was
  * written until then can be read.
  */
-export type RecordingStatus = 'starting' | 'recording' | 'finished' | 'failed';
+export type { RecordingStatus } from '../protocol/state-document.js';
 
 /** What is told of a recording; it holds no path. */
 export interface RecordingInfo {

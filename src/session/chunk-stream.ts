@@ -36,6 +36,3 @@ export interface ChunkStream {
   /** Idempotent. */
   close(): void;
 }
-
-/** Bytes before the data of a chunk. */
-export const SEQUENCE_BYTES = 8;

@@ -1,7 +1,7 @@
 import type { MediaPlane } from '../fanout/media-plane.js';
 import type { RenderOptions } from './render-options.js';
 import type { SessionRequest } from './session-request.js';
-import type { StreamSessionState } from './session-state.js';
+import type { StreamSessionState } from '../protocol/state-document.js';
 
 /** The state document of a session whose launch begins now. */
 export function initialState(

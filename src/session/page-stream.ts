@@ -2,7 +2,13 @@ import type { Clock } from '../base/clock.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
 import type { OpenPacketSource, PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { ChunkReader, ChunkStream } from './chunk-stream.js';
-import { SEQUENCE_BYTES } from './chunk-stream.js';
+import {
+  KIND_AUDIO,
+  KIND_DELTA,
+  KIND_KEYFRAME,
+  PAGE_HEADER_BYTES,
+  SEQUENCE_BYTES,
+} from '../protocol/chunk-format.js';
 import { EventLog } from './event-log.js';
 import { OnDemand } from './on-demand.js';
 
@@ -21,11 +27,6 @@ const CHUNK_LOG_LIMITS = { maxEntries: 8192, maxBytes: 8 * 1024 * 1024 } as cons
 const KEYFRAME_INTERVAL_US = 300_000;
 /** A reader that begins anew is not sent an older keyframe, ms, but waits for the next. */
 const FRESH_KEYFRAME_MS = 1000;
-
-const HEADER_BYTES = SEQUENCE_BYTES + 9;
-const KIND_KEYFRAME = 0;
-const KIND_DELTA = 1;
-const KIND_AUDIO = 2;
 
 /**
  * What a session encodes as numbered chunks, each made once for all readers:
@@ -137,11 +138,11 @@ export class PageStream implements ChunkStream, PacketSink {
   #append(kind: number, captureTimeUs: number, payload: Uint8Array): void {
     const { sequence, bytes } = this.#log.append((next) => {
       // Memory of its own: a slice of Node's pool would keep the 8 KiB around it for as long as the chunk is kept.
-      const chunk = Buffer.allocUnsafeSlow(HEADER_BYTES + payload.byteLength);
+      const chunk = Buffer.allocUnsafeSlow(PAGE_HEADER_BYTES + payload.byteLength);
       chunk.writeBigUInt64BE(BigInt(next), 0);
       chunk.writeUInt8(kind, SEQUENCE_BYTES);
       chunk.writeBigUInt64BE(BigInt(Math.round(captureTimeUs)), SEQUENCE_BYTES + 1);
-      chunk.set(payload, HEADER_BYTES);
+      chunk.set(payload, PAGE_HEADER_BYTES);
       return chunk;
     });
     const keyframe = kind === KIND_KEYFRAME;

@@ -3,7 +3,7 @@ import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { Logger } from '../base/logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { PageStream } from './page-stream.js';
-import type { StreamSessionState } from './session-state.js';
+import type { StreamSessionState } from '../protocol/state-document.js';
 import type { StreamClientsParameters } from './stream-clients.js';
 import { StreamClients } from './stream-clients.js';
 

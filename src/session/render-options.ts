@@ -1,5 +1,6 @@
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { CallerLimits } from '../options/access-options.js';
+import { type ClientPageOptions, clientPageOptions } from '../options/page-options.js';
 import { StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
 import { BITRATE_BOUNDS_BPS } from '../options/stream-kit-options.js';
@@ -20,6 +21,8 @@ export interface RenderOptions {
   readonly maxBitrateBps: number;
   readonly deviceScaleFactor: number;
   readonly audio: boolean;
+  /** What the client has chosen of the page's world. */
+  readonly page: ClientPageOptions;
 }
 
 export interface RenderOptionDefaults {
@@ -54,6 +57,7 @@ export function parseRenderOptions(value: unknown, defaults: RenderOptionDefault
     maxBitrateBps: bitrate(given, limitBps, width * height * frameRate),
     deviceScaleFactor: numberBetween(given, 'deviceScaleFactor', 0.5, 4, false) ?? 1,
     audio: audio(given.audio),
+    page: clientPageOptions(given),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { ServerSignalType } from '../protocol/signals.js';
 /** One server-sent event in the bytes of the wire. JSON has no raw line break, so `data` is always one line. */
 export function serverSentEvent(event: string, data: unknown, id?: number): Uint8Array {
   const idLine = id === undefined ? '' : `id: ${id}\n`;
@@ -9,6 +10,6 @@ export function serverSentEvent(event: string, data: unknown, id?: number): Uint
 }
 
 /** A `custom_signal` event. It has no id: it is not part of what `Last-Event-ID` resumes. */
-export function customSignal(type: string, payload: unknown): Uint8Array {
+export function customSignal(type: ServerSignalType, payload: unknown): Uint8Array {
   return serverSentEvent('custom_signal', { type, payload });
 }

@@ -2,7 +2,7 @@ import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { ConsumerStats } from '../fanout/media-plane.js';
 import type { PeerPath } from '../peer/viewer-peer.js';
 import type { EncodingDiagnostics } from './encoding-figures.js';
-import type { StreamSessionState } from './session-state.js';
+import type { StreamSessionState } from '../protocol/state-document.js';
 
 /** One viewer's share of one encoding: totals, and what its last receiver report said. */
 export interface ConsumerDiagnostics extends Omit<ConsumerStats, 'rttMs'> {

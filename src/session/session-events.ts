@@ -2,7 +2,7 @@ import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { FrameRecord } from '../render/encode/frame-record.js';
 import type { ErrorCode } from '../base/errors.js';
 import type { RecordingStatus } from '../recording/recording.js';
-import type { StreamSessionStatus } from './session-state.js';
+import type { StreamSessionStatus } from '../protocol/state-document.js';
 
 /** Why a session ended; viewers read it in `closed`. `exited`: the command of a terminal ended by itself. */
 export type SessionEndReason = 'deleted' | 'timeout' | 'error' | 'shutdown' | 'exited';

@@ -4,7 +4,7 @@ import type { Logger } from '../base/logger.js';
 import { IdleWatch } from './idle-watch.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
-import type { StreamSessionState } from './session-state.js';
+import type { StreamSessionState } from '../protocol/state-document.js';
 import { SessionState } from './session-state.js';
 import { StatePublisher } from './state-publisher.js';
 

@@ -1,4 +1,5 @@
 import type { ResolvedRestartOptions } from '../options/restart-options.js';
+import type { ResolvedPageOptions } from '../options/page-options.js';
 import type { Clock } from '../base/clock.js';
 import type { OpenRestartableRender } from '../render/render.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
@@ -60,6 +61,7 @@ export interface SessionSettings {
   readonly launchTimeoutMs: number;
   readonly loadTimeoutMs: number;
   readonly replayOnJoin: boolean;
+  readonly page: ResolvedPageOptions;
   /** False: a session that breaks ends, and clients may not ask for a restart. */
   readonly restart: ResolvedRestartOptions | false;
   /** Undefined: no limit but the one by size and frame rate. */

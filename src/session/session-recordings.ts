@@ -6,7 +6,7 @@ import type { Recording, RecordingInfo } from '../recording/recording.js';
 import type { ObserveSession } from './session-events.js';
 import type { Caller } from './caller.js';
 import type { SessionRegistry } from './session-registry.js';
-import type { RecordingState } from './session-state.js';
+import type { RecordingState } from '../protocol/state-document.js';
 
 /** What a client may ask of a recording. */
 export interface RecordingRequest {

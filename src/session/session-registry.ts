@@ -9,7 +9,7 @@ import type { Caller } from './caller.js';
 import { callerBindings, ownsSession } from './caller.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
-import type { StreamSessionState } from './session-state.js';
+import type { StreamSessionState } from '../protocol/state-document.js';
 import { Session } from './session.js';
 import type { SessionListener, StreamSession } from './stream-session.js';
 import type { TerminalRequest } from './terminal-request.js';

@@ -23,7 +23,7 @@ import { SessionMedia } from './session-media.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
-import type { FaultState, RecordingState, StreamSessionState } from './session-state.js';
+import type { FaultState, RecordingState, StreamSessionState } from '../protocol/state-document.js';
 import { patchableCopy, videoMetadata } from './session-state.js';
 import { SnapshotQueue } from './snapshot-queue.js';
 import type { StatePublisher } from './state-publisher.js';
@@ -269,8 +269,9 @@ export class Session implements StreamSession {
     );
     try {
       const { width, height, deviceScaleFactor, frameRate, audio } = renderOptions;
+      const page = { ...this.#settings.page, ...renderOptions.page };
       const render = await openRender(
-        { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData },
+        { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData, page },
         {
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
           onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),

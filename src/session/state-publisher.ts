@@ -2,7 +2,8 @@ import type { Clock, Timer } from '../base/clock.js';
 import type { EventLogEntry } from './event-log.js';
 import { EventLog } from './event-log.js';
 import { serverSentEvent } from './server-sent-event.js';
-import type { SessionState, StreamSessionState, StreamSessionStatus } from './session-state.js';
+import type { StreamSessionState, StreamSessionStatus } from '../protocol/state-document.js';
+import type { SessionState } from './session-state.js';
 
 /** Patches kept for `Last-Event-ID`: a minute of them at the default interval. */
 const PATCH_LOG_LIMITS = { maxEntries: 600, maxBytes: 1024 * 1024 } as const;

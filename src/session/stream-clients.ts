@@ -1,3 +1,4 @@
+import { publicIdPayload } from '../protocol/signals.js';
 import type { Clock } from '../base/clock.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { ControlSeat, SeatChannel, SeatChannelListener } from '../input/control-seat.js';
@@ -7,7 +8,7 @@ import type { ChunkStream } from './chunk-stream.js';
 import type { MessageSink } from './message-sink.js';
 import type { OpenSeat } from './session-control.js';
 import type { SessionEndReason } from './session-events.js';
-import type { StreamSessionState } from './session-state.js';
+import type { StreamSessionState } from '../protocol/state-document.js';
 import type { StreamSnapshot } from './stream-client.js';
 import { CLOSE_POLICY_VIOLATION, StreamClient } from './stream-client.js';
 import type { ViewerJournal } from './viewer-journal.js';
@@ -188,7 +189,8 @@ export class StreamClients {
         caller,
       )({
         onRole: () => undefined,
-        onAsked: (viewerId) => void listener.send(JSON.stringify({ type: 'control_requested', viewerId })),
+        onAsked: (publicId) =>
+          void listener.send(JSON.stringify({ type: 'control_requested', ...publicIdPayload(publicId) })),
       });
       this.#clients.set(client, { own: { caller, journal, seat } });
       journal.join();

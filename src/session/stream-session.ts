@@ -2,7 +2,7 @@ import type { StreamKitError } from '../base/errors.js';
 import type { Caller } from './caller.js';
 import type { MessageSink } from './message-sink.js';
 import type { SessionEndReason } from './session-events.js';
-import type { StreamSessionState } from './session-state.js';
+import type { StreamSessionState } from '../protocol/state-document.js';
 import type { ViewerGroup } from './viewer-group.js';
 import type { Viewer, ViewerRequest } from './viewer.js';
 

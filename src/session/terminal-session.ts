@@ -10,7 +10,7 @@ import type { MessageSink } from './message-sink.js';
 import type { SessionEndReason } from './session-events.js';
 import { SessionLife } from './session-life.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
-import type { StreamSessionState } from './session-state.js';
+import type { StreamSessionState } from '../protocol/state-document.js';
 import type { StreamSnapshot } from './stream-client.js';
 import { StreamClients } from './stream-clients.js';
 import type { SessionListener, StreamSession } from './stream-session.js';

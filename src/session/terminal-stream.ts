@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../base/clock.js';
 import type { ReplayRecord } from '../terminal/replay-files.js';
 import type { ChunkReader, ChunkStream } from './chunk-stream.js';
-import { SEQUENCE_BYTES } from './chunk-stream.js';
+import { SEQUENCE_BYTES } from '../protocol/chunk-format.js';
 import { EventLog } from './event-log.js';
 import type { StreamSnapshot } from './stream-client.js';
 import { snapshotMessage } from './stream-client.js';

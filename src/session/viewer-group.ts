@@ -24,7 +24,7 @@ import { ViewerMedia } from './viewer-media.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 
 /** How many event streams are written to before other work has its turn. */
-const VIEWERS_PER_TURN = 64;
+const VIEWERS_PER_TURN = 16;
 
 /** What the viewers of a session come to together. */
 export interface ViewerSummary {
@@ -198,12 +198,11 @@ export class ViewerGroup {
   }
 
   /**
-   * Makes sure that there is a seat for one more viewer of a caller. In a full session a viewer whose event stream is lost
-   * gives way, the one that has been away for longest first.
+   * Checks that there is, or can be made, a seat for one more viewer of a caller.
    *
    * @throws StreamKitError `at_capacity`.
    */
-  ensureRoom(caller: Caller, status = 429): void {
+  checkRoom(caller: Caller, status = 429): void {
     const { maxViewersPerSession, maxViewersPerCaller } = this.#parameters.settings;
     const headers = { 'Retry-After': '5' };
     if (caller.role !== 'operator' && this.countOf(caller) >= maxViewersPerCaller) {
@@ -211,15 +210,28 @@ export class ViewerGroup {
       throw new StreamKitError('at_capacity', sentence, { status, headers });
     }
     const size = this.#viewers.size + this.#players.size + this.streams.size;
-    if (size < maxViewersPerSession) return;
-    const [away] = [...this.#viewers.values()]
+    if (size < maxViewersPerSession || this.#longestAway() !== undefined) return;
+    throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { status, headers });
+  }
+
+  /**
+   * As {@link checkRoom}, and makes the seat: in a full session a viewer whose event stream is lost gives way, the one that
+   * has been away for longest first.
+   */
+  ensureRoom(caller: Caller, status = 429): void {
+    this.checkRoom(caller, status);
+    const size = this.#viewers.size + this.#players.size + this.streams.size;
+    const away = this.#longestAway();
+    if (size >= this.#parameters.settings.maxViewersPerSession && away !== undefined)
+      this.#onViewerGone(away);
+  }
+
+  /** Undefined: nobody is away. One whose WebSocket is open is not. */
+  #longestAway(): Viewer | undefined {
+    const [longest] = [...this.#viewers.values()]
       .filter((viewer) => viewer.awaySinceUs !== undefined && !this.streams.serves(viewer))
       .sort((one, other) => (one.awaySinceUs ?? 0) - (other.awaySinceUs ?? 0));
-    if (away !== undefined) {
-      this.#onViewerGone(away);
-      return;
-    }
-    throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { status, headers });
+    return longest;
   }
 
   /** Closes a player that goes. */

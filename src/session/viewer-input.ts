@@ -1,3 +1,4 @@
+import { publicIdPayload } from '../protocol/signals.js';
 import { StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
 import type { ControlSeat, SeatChannel, SeatChannelListener } from '../input/control-seat.js';
@@ -30,7 +31,7 @@ export class ViewerInput {
     this.#findPublicId = findPublicId;
     this.seat = openSeat({
       onRole: (roles) => sendSignal(customSignal('role', roles)),
-      onAsked: (publicId) => sendSignal(customSignal('control_requested', { viewerId: publicId })),
+      onAsked: (publicId) => sendSignal(customSignal('control_requested', publicIdPayload(publicId))),
     });
   }
 
@@ -68,9 +69,9 @@ export class ViewerInput {
         this.seat.release();
         return true;
       case 'give_control': {
-        const viewerId = isPlainObject(payload) ? payload.viewerId : undefined;
+        const viewerId = isPlainObject(payload) ? (payload.publicId ?? payload.viewerId) : undefined;
         if (typeof viewerId !== 'string') {
-          throw new StreamKitError('unprocessable', expectation('string', 'payload.viewerId', viewerId));
+          throw new StreamKitError('unprocessable', expectation('string', 'payload.publicId', viewerId));
         }
         this.seat.give(this.#findPublicId(viewerId) ?? viewerId);
         return true;

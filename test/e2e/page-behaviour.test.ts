@@ -268,3 +268,55 @@ test('a page that opens dialogs in a loop is limited, and one that wants to be a
   await page.run('void setTimeout(() => location.reload())');
   await page.lines('loaded');
 });
+
+test('a tab that the page opens takes the place of the page, whatever click opens it', async () => {
+  await page.viewer.read("viewer.signal('message', { run: 'onbeforeunload = null' })");
+  await page.click(350, 72, 1);
+  await page.lines('second opener false');
+  await page.viewer.until(`(() => {
+    const context = new OffscreenCanvas(1, 1).getContext('2d');
+    context.drawImage(video, 0, 0);
+    const [red, green] = context.getImageData(0, 0, 1, 1).data;
+    return red < 60 && green > 90;
+  })()`);
+});
+
+test('a page finds the world that the options and its client describe', async () => {
+  const server = await TestServer.start({
+    page: {
+      locale: 'de-DE',
+      geolocation: { latitude: 52.5, longitude: 13.4 },
+      permissions: ['geolocation'],
+      headers: { 'x-token': 'of-the-target' },
+      cookies: [{ name: 'chosen', value: 'yes' }],
+      colorScheme: 'dark',
+      newTabs: 'block',
+    },
+  });
+  const tokens: unknown[] = [];
+  server.http.prependListener('request', ({ url = '', headers }) => {
+    if (url.startsWith('/fixtures/world')) tokens.push(headers['x-token']);
+  });
+  try {
+    const session = await server.create(`${server.origin}/fixtures/world.html`, {
+      resolution: '200x400',
+      timezone: 'Asia/Tokyo',
+      reducedMotion: true,
+    });
+    const { metadata } = await server.state(session, (state) => state.metadata.page.world !== undefined);
+    expect(metadata.page.world).toEqual({
+      language: 'de-DE',
+      locale: 'de-DE',
+      timezone: 'Asia/Tokyo',
+      orientation: 'portrait-primary',
+      media: [true, true, true, true],
+      cookie: 'chosen=yes',
+      latitude: 52.5,
+      headless: false,
+      hints: ['Chromium', 'Not=A?Brand'],
+    });
+    expect(tokens).toEqual(['of-the-target']);
+  } finally {
+    await server.close();
+  }
+});

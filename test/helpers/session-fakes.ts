@@ -388,6 +388,7 @@ export const testSettings: SessionSettings = {
   maxViewersPerCaller: 3,
   pauseGraceMs: 5000,
   replayOnJoin: false,
+  page: {},
   restart: DEFAULT_RESTART,
   viewerReattachMs: 15_000,
   launchTimeoutMs: 10_000,

@@ -29,10 +29,10 @@ export function parseServerSignal(data: string): ServerSignal | undefined {
   try {
     signal = JSON.parse(data);
   } catch (cause) {
-    throw new StreamError('protocol', 'A signal of the server is not JSON.', { cause });
+    throw new StreamError('protocol', 'A signal of the server is not JSON', { cause });
   }
   if (!isRecord(signal) || typeof signal.type !== 'string') {
-    throw new StreamError('protocol', 'A signal of the server has no type.');
+    throw malformed('none');
   }
   const { type, payload } = signal;
   switch (type) {
@@ -64,8 +64,8 @@ export function parseServerSignal(data: string): ServerSignal | undefined {
       };
     }
     case 'control_requested':
-      if (!isRecord(payload) || typeof payload.viewerId !== 'string') throw malformed(type);
-      return { type, publicId: payload.viewerId };
+      if (!isRecord(payload) || typeof payload.publicId !== 'string') throw malformed(type);
+      return { type, publicId: payload.publicId };
     case 'message':
       return { type, message: payload };
     case 'closed':
@@ -87,7 +87,7 @@ function roleOf(value: unknown): ViewerRole {
 }
 
 function malformed(type: string): StreamError {
-  return new StreamError('protocol', `A signal of type ${type} is malformed.`);
+  return new StreamError('protocol', `A signal of type ${type} is malformed`);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

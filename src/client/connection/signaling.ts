@@ -1,6 +1,7 @@
+import type { ClientSignalType } from '../../protocol/signals.js';
 import { withDeadline } from './deadline.js';
 import type { ServerDiagnostics } from '../diagnose/server-diagnostics.js';
-import type { StreamSessionState } from './session-state.js';
+import type { StreamSessionState } from '../../protocol/state-document.js';
 import { asStreamError, StreamError, streamErrorFromResponse } from './stream-error.js';
 
 /** What the server may be asked for when a session is created. Absent entries take the server's defaults. */
@@ -29,15 +30,7 @@ export interface CreatedSession {
   initialState: StreamSessionState;
 }
 
-/** Types of the signals that a client posts. */
-export type ClientSignalType =
-  | 'sdp_answer'
-  | 'ice_candidate'
-  | 'ice_restart'
-  | 'request_control'
-  | 'release_control'
-  | 'give_control'
-  | 'message';
+export type { ClientSignalType } from '../../protocol/signals.js';
 
 /** Sends one signal; rejects with a StreamError. */
 export type SendSignal = (type: ClientSignalType, payload: unknown, signal: AbortSignal) => Promise<void>;

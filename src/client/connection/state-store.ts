@@ -1,7 +1,7 @@
 import type { Operation } from 'fast-json-patch';
 // This part of it is an ES module also for Node, where the package itself is CommonJS without detectable names.
 import { applyPatch } from 'fast-json-patch/module/core.mjs';
-import type { StreamSessionState } from './session-state.js';
+import type { StreamSessionState } from '../../protocol/state-document.js';
 import { StreamError } from './stream-error.js';
 
 /** One operation of RFC 6902. */

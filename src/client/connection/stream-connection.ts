@@ -5,7 +5,7 @@ import { MediaTransport, type Media } from '../media/media-transport.js';
 import { Playback } from '../media/playback.js';
 import type { ServerDiagnostics } from '../diagnose/server-diagnostics.js';
 import { parseServerSignal, type ServerSignal } from './server-signal.js';
-import type { StreamSessionState } from './session-state.js';
+import type { StreamSessionState } from '../../protocol/state-document.js';
 import { Signaling, type ClientSignalType } from './signaling.js';
 import type { SseEvent } from './sse-reader.js';
 import { StateStore } from './state-store.js';
@@ -95,7 +95,7 @@ export class StreamConnection {
 
   /** Public id of the viewer that has control; null: nobody. */
   get controllerId(): string | null {
-    return this.state?.metadata?.controllerId ?? null;
+    return this.state?.metadata.controllerId ?? null;
   }
 
   /** The session's state; treat it as frozen. Survives reconnections and the end. */
@@ -148,7 +148,7 @@ export class StreamConnection {
   }
 
   giveControl(publicId: string): Promise<void> {
-    return this.#post('give_control', { viewerId: publicId });
+    return this.#post('give_control', { publicId });
   }
 
   /** Sends an input message. @returns false while the data channel is not open, or more bytes wait in it. */

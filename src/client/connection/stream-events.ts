@@ -1,13 +1,13 @@
+import type { ViewerRole } from '../../protocol/rights.js';
 import type { BlockedPlayback } from '../media/playback.js';
-import type { SessionStatus, StreamSessionState } from './session-state.js';
+import type { StreamSessionStatus, StreamSessionState } from '../../protocol/state-document.js';
 import type { PatchOperation } from './state-store.js';
 import type { StreamError } from './stream-error.js';
 
 /** Where a connection is: `failed` and `closed` are final. */
 export type ConnectionStatus = 'creating' | 'connecting' | 'connected' | 'reconnecting' | 'closed' | 'failed';
 
-/** A viewer may watch; a controller may also send input. */
-export type ViewerRole = 'viewer' | 'controller';
+export type { ViewerRole } from '../../protocol/rights.js';
 
 /** How media comes: over UDP, or over TCP where UDP is blocked. */
 export type MediaTransportName = 'webrtc' | 'websocket';
@@ -26,7 +26,7 @@ export interface StreamEvents {
   /** This connection's own status. */
   status: ConnectionStatus;
   /** The session's status changed. */
-  sessionStatus: SessionStatus;
+  sessionStatus: StreamSessionStatus;
   state: StateChange;
   /** This client as the server knows it; again after each reconnection. */
   viewer: { readonly viewerId: string; readonly role: ViewerRole };

@@ -1,6 +1,6 @@
 import type { PeerReport } from './peer-report.js';
 import type { BlockedPlayback } from '../media/playback.js';
-import type { SessionStatus } from '../connection/session-state.js';
+import type { StreamSessionStatus } from '../../protocol/state-document.js';
 import type { StreamError } from '../connection/stream-error.js';
 import type { ConnectionStatus } from '../connection/stream-events.js';
 import type { StreamStats } from './stream-stats.js';
@@ -10,7 +10,7 @@ export interface ClientReport {
   readonly status: ConnectionStatus;
   /** Of this viewer, by which it finds itself in the server's diagnostics. */
   readonly publicId: string | undefined;
-  readonly sessionStatus: SessionStatus | undefined;
+  readonly sessionStatus: StreamSessionStatus | undefined;
   /** Why the session failed, in words. */
   readonly sessionError: string | undefined;
   /** The last error since the connection stood. */

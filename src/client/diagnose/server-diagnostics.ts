@@ -1,3 +1,5 @@
+import type { CaptureKind } from '../../protocol/state-document.js';
+
 /** Milliseconds that one stage took, of the pictures of about the last second. */
 export interface StageTime {
   readonly meanMs: number;
@@ -61,7 +63,7 @@ export interface ConsumerDiagnostics {
 export interface ServerDiagnostics {
   readonly streamId: string;
   readonly status: string;
-  readonly capture: string | null;
+  readonly capture: CaptureKind | null;
   readonly mediaPlane: string;
   readonly encodings: readonly EncodingDiagnostics[];
   readonly viewers: readonly ViewerDiagnostics[];

@@ -1,7 +1,12 @@
-/** What a chunk carries: the values of the byte `kind`. */
-export const KIND_KEYFRAME = 0;
-export const KIND_DELTA = 1;
-export const KIND_AUDIO = 2;
+import {
+  KIND_AUDIO,
+  KIND_DELTA,
+  KIND_KEYFRAME,
+  PAGE_HEADER_BYTES,
+  SEQUENCE_BYTES,
+} from '../../protocol/chunk-format.js';
+
+export { KIND_AUDIO, KIND_DELTA, KIND_KEYFRAME } from '../../protocol/chunk-format.js';
 
 /** A binary message of the WebSocket. */
 export interface StreamChunk {
@@ -13,18 +18,16 @@ export interface StreamChunk {
   readonly data: Uint8Array<ArrayBuffer>;
 }
 
-const HEADER_BYTES = 17;
-
 /** Reads `[seq: 8][kind: 1][pts, µs: 8][payload]`, big-endian. @returns undefined for what is no chunk. */
 export function parseStreamChunk(buffer: ArrayBuffer): StreamChunk | undefined {
-  if (buffer.byteLength <= HEADER_BYTES) return undefined;
+  if (buffer.byteLength <= PAGE_HEADER_BYTES) return undefined;
   const view = new DataView(buffer);
   const sequence = Number(view.getBigUint64(0));
-  const kind = view.getUint8(8);
-  const timestampUs = Number(view.getBigUint64(9));
+  const kind = view.getUint8(SEQUENCE_BYTES);
+  const timestampUs = Number(view.getBigUint64(SEQUENCE_BYTES + 1));
   if (!Number.isSafeInteger(sequence) || !Number.isSafeInteger(timestampUs)) return undefined;
   if (kind !== KIND_KEYFRAME && kind !== KIND_DELTA && kind !== KIND_AUDIO) return undefined;
-  return { sequence, kind, timestampUs, data: new Uint8Array(buffer, HEADER_BYTES) };
+  return { sequence, kind, timestampUs, data: new Uint8Array(buffer, PAGE_HEADER_BYTES) };
 }
 
 /** Constrained baseline, level 3.1; for a picture whose parameters cannot be read. */

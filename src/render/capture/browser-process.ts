@@ -6,6 +6,8 @@ import type { Browser, CDPSession, LaunchOptions, Page } from 'puppeteer';
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { restricts, type TargetPolicy } from '../../options/target-policy-options.js';
+import type { ResolvedPageOptions } from '../../options/page-options.js';
+import { worldFlags } from './page-world.js';
 import { findBrowser } from './browser-discovery.js';
 import { EgressProxy } from '../../egress/egress-proxy.js';
 import { signalProcess } from '../../base/process-table.js';
@@ -57,6 +59,8 @@ export interface BrowserParameters {
   readonly egressProxy?: string | undefined;
   /** Of the tab that is rendered. */
   readonly deviceScaleFactor: number;
+  /** The world that pages find themselves in. */
+  readonly page: ResolvedPageOptions;
   readonly launchTimeoutMs: number;
   readonly logger: Logger;
 }
@@ -152,6 +156,7 @@ export class BrowserProcess {
           ...sandboxFlags(launchOptions, logger),
           `${CAPTURE_TITLE_FLAG}${captureTitle}`,
           WINDOW_SIZE_FLAG,
+          ...worldFlags(parameters.page),
           firstDocument(captureTitle),
           // What is captured is as large as the tab is on its screen: emulation of the factor alone does not count.
           `--force-device-scale-factor=${parameters.deviceScaleFactor}`,

@@ -1,11 +1,13 @@
+import type { CaptureKind } from '../../protocol/state-document.js';
 import type { MessagePort } from 'node:worker_threads';
 
+import type { ResolvedPageOptions } from '../../options/page-options.js';
 import type { ErrorCode, StreamKitError } from '../../base/errors.js';
 import type { LogContext } from '../../base/logger.js';
 import type { PageControls, PageControlsListener } from './page-controls.js';
 import type { ColourMatrix } from './video-frame.js';
 
-export type CaptureKind = 'tab' | 'screencast';
+export type { CaptureKind } from '../../protocol/state-document.js';
 
 /** What to render and how large. */
 export interface CaptureParameters {
@@ -19,8 +21,8 @@ export interface CaptureParameters {
   readonly audio: boolean;
   /** What the page finds in `window.streamKit.initialData`; JSON. */
   readonly initialData: unknown;
-  /** Origins besides that of `targetUrl` whose documents have `window.streamKit`. Default none. */
-  readonly bridgeOrigins?: readonly string[];
+  /** The world that the page finds itself in. Default: that of the machine. */
+  readonly page?: ResolvedPageOptions;
 }
 
 /** What can change of a capture while it runs. */

@@ -48,6 +48,7 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
         launchOptions,
         captureTitle,
         deviceScaleFactor,
+        page: parameters.page ?? {},
         profileDirectory: options.profileDirectory,
         egressProxy: options.egressProxy,
         targetPolicy: options.targetPolicy,

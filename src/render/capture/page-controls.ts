@@ -73,6 +73,15 @@ export interface TabControlsParameters {
 
 /** Values of the attribute `inputmode`. */
 const INPUT_MODES = new Set(['none', 'text', 'decimal', 'numeric', 'tel', 'search', 'email', 'url']);
+const PRESSES: ReadonlySet<string> = new Set([
+  'mousePressed',
+  'mouseReleased',
+  'touchStart',
+  'touchEnd',
+  'keyDown',
+  'rawKeyDown',
+]);
+const ACTIVATION_MS = 5000;
 /** Longest rumble, as Chromium has it, ms. */
 const MAX_RUMBLE_MS = 5000;
 
@@ -84,6 +93,7 @@ export class TabControls implements PageControls {
   #cursor = 'default';
   #clipboards = { startMs: 0, count: 0 };
   #pointer = { x: 0, y: 0 };
+  #pressedAtMs = -Infinity;
 
   private constructor(parameters: TabControlsParameters) {
     this.#parameters = parameters;
@@ -112,9 +122,15 @@ export class TabControls implements PageControls {
     return this.#parameters.shown();
   }
 
+  /** Whether something was pressed within the time that Chromium takes for a user's activation. */
+  get isPressed(): boolean {
+    return performance.now() - this.#pressedAtMs < ACTIVATION_MS;
+  }
+
   async send<C extends keyof InputCommands>(command: C, parameters: InputCommands[C]): Promise<void> {
     const point = 'touchPoints' in parameters ? parameters.touchPoints.at(0) : parameters;
     if (point !== undefined && 'x' in point) this.#pointer = { x: point.x, y: point.y };
+    if ('type' in parameters && PRESSES.has(parameters.type)) this.#pressedAtMs = performance.now();
     await this.#parameters.cdp.send(command, parameters);
   }
 

@@ -9,6 +9,9 @@ import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
 import { loadFirstDocument } from './first-document.js';
 import { type PageControlsListener, TabControls } from './page-controls.js';
+import { PageTabs } from './page-tabs.js';
+import { prepareWorld } from './page-world.js';
+import type { PageEvent } from '../../protocol/page-events.js';
 import { PageDialogs } from './page-dialogs.js';
 import { PagePrompts } from './page-prompts.js';
 import { pageGeometry, type PageGeometry, type PageSize } from './page-geometry.js';
@@ -31,6 +34,7 @@ interface PageParts {
   readonly controls: TabControls;
   readonly prompts: PagePrompts;
   readonly dialogs: PageDialogs;
+  readonly tabs: PageTabs;
 }
 
 /** The tab that is rendered: its size, its bridge, its navigation. */
@@ -80,7 +84,8 @@ export class RenderedPage {
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
       cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: WINDOW_SIZE_SCRIPT }),
       // Nothing is saved, and no file of this machine is picked.
-      cdp.send('Browser.setDownloadBehavior', { behavior: 'deny' }),
+      cdp.send('Browser.setDownloadBehavior', { behavior: 'deny', eventsEnabled: true }),
+      prepareWorld(browserProcess.browser, cdp, parameters.targetUrl, parameters.page ?? {}, logger),
       cdp.send('Page.setInterceptFileChooserDialog', { enabled: true }),
     ]);
     const dialogs = new PageDialogs({
@@ -90,10 +95,27 @@ export class RenderedPage {
       logger,
     });
     dialogs.watch(page);
-    page.on('popup', (popup) => {
-      popup?.close().catch((error: unknown) => logger.debug({ err: asError(error) }, 'the pop-up was gone'));
+    const emit = (event: PageEvent): void => listener.onPageEvent(event);
+    cdp.on('Browser.downloadWillBegin', () => {
+      emit({ type: 'refused', what: 'download', message: 'Pages may not save files' });
     });
-    return new RenderedPage(browserProcess, { bridge, controls, prompts, dialogs }, size, deviceScaleFactor);
+    cdp.on('Page.fileChooserOpened', () => {
+      emit({ type: 'refused', what: 'file_chooser', message: 'Pages may not read files' });
+    });
+    const tabs = new PageTabs({
+      browser: browserProcess.browser,
+      page,
+      newTabs: parameters.page?.newTabs ?? 'same',
+      isPressed: () => controls.isPressed,
+      emit,
+      logger,
+    });
+    return new RenderedPage(
+      browserProcess,
+      { bridge, controls, prompts, dialogs, tabs },
+      size,
+      deviceScaleFactor,
+    );
   }
 
   /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
@@ -105,6 +127,7 @@ export class RenderedPage {
         this.#throughProxy && response?.url().startsWith('http:') === true ? response.headers() : {};
       if (proxyStatus.startsWith(PROXY_ERROR)) throw new Error(proxyStatus);
       this.#parts.dialogs.isLive = true;
+      this.#parts.tabs.watch();
     } catch (error) {
       const { message } = asError(error);
       const [reason] = /net::ERR_[A-Z_]+|(?<=; error=)[a-z_]+/.exec(message) ?? ['it did not load in time'];
@@ -191,7 +214,8 @@ export class RenderedPage {
   }
 
   close(): void {
-    const { controls, bridge, prompts } = this.#parts;
+    const { controls, bridge, prompts, tabs } = this.#parts;
+    tabs.close();
     prompts.close();
     controls.close();
     bridge.close();
@@ -199,10 +223,10 @@ export class RenderedPage {
 }
 
 /** An http target is often answered by the same host over https. */
-function bridgeOrigins({ targetUrl, bridgeOrigins: added = [] }: CaptureParameters): string[] {
+function bridgeOrigins({ targetUrl, page }: CaptureParameters): string[] {
   const secure = new URL(targetUrl);
   if (secure.protocol === 'http:' && secure.port === '') secure.protocol = 'https:';
-  return [new URL(targetUrl).origin, secure.origin, ...added];
+  return [new URL(targetUrl).origin, secure.origin, ...(page?.bridgeOrigins ?? [])];
 }
 
 type PictureSize = Pick<CaptureParameters, 'width' | 'height' | 'deviceScaleFactor'>;
@@ -217,5 +241,6 @@ async function setSize(cdp: CDPSession, size: PictureSize): Promise<void> {
     screenHeight: height,
     deviceScaleFactor,
     mobile: false,
+    screenOrientation: { type: width < height ? 'portraitPrimary' : 'landscapePrimary', angle: 0 },
   });
 }

@@ -1,4 +1,6 @@
-export type VideoCodec = 'h264' | 'vp8';
+import type { VideoCodec } from '../../protocol/state-document.js';
+
+export type { VideoCodec } from '../../protocol/state-document.js';
 
 /** One encoded picture. */
 export interface EncodedFrame {

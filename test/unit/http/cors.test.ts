@@ -153,6 +153,26 @@ describe('CORS', () => {
     expect(origins).toHaveBeenCalledTimes(2);
   });
 
+  it('lets a function decide over credentials as well: whoever it refuses gets none', async () => {
+    const url = await serve({ origins: (asked: string) => asked === origin, credentials: true });
+    const credentials = async (asked: string) => {
+      const { headers } = await ask(url, { headers: from(asked) });
+      const asking = await preflight(url, from(asked));
+      return [headers, asking.headers].map((of) => of.get('access-control-allow-credentials'));
+    };
+    expect(await credentials(origin)).toEqual(['true', 'true']);
+    for (const other of [
+      'https://evil.example',
+      'null',
+      `${origin}.evil.example`,
+      `${origin}:8443`,
+      '*',
+      '',
+    ]) {
+      expect(await credentials(other)).toEqual([null, null]);
+    }
+  });
+
   it.each([
     ['something truthy', () => 'yes'],
     [

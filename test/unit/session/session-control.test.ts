@@ -42,8 +42,8 @@ describe('the control of a session', () => {
     expect(channelB.sent.at(-1)).toMatchObject({ type: 'error', code: 'forbidden' });
 
     await harness.session.acceptSignal(anybody, b.id, 'request_control', undefined);
-    expect(a.sink.signals('control_requested')).toEqual([{ viewerId: '2' }]);
-    await harness.session.acceptSignal(anybody, a.id, 'give_control', { viewerId: '2' });
+    expect(a.sink.signals('control_requested')).toEqual([{ publicId: '2', viewerId: '2' }]);
+    await harness.session.acceptSignal(anybody, a.id, 'give_control', { publicId: '2' });
     await settle();
     expect(harness.parts.commands.at(-1)?.[1]).toMatchObject({ type: 'mouseReleased' });
     expect(harness.session.state.metadata.controllerId).toBe('2');

@@ -35,6 +35,7 @@ describe('session request', () => {
         maxBitrateBps: defaultBitrateBps(1920 * 1080 * 30),
         deviceScaleFactor: 1,
         audio: true,
+        page: {},
       },
     });
   });
@@ -47,6 +48,7 @@ describe('session request', () => {
       maxBitrateBps: 2_000_000,
       deviceScaleFactor: 1.5,
       audio: false,
+      page: {},
       colour: 'green',
     };
     const request = testRequest({ initialData: { a: [1] }, renderOptions });
@@ -59,6 +61,7 @@ describe('session request', () => {
       maxBitrateBps: 2_000_000,
       deviceScaleFactor: 1.5,
       audio: false,
+      page: {},
     });
   });
 

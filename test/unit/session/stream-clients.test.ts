@@ -6,7 +6,7 @@ import { silentLogger } from '../../../src/base/logger.js';
 import type { PacketSink } from '../../../src/recording/packet-source.js';
 import { viewerRoleOf } from '../../../src/session/caller.js';
 import { initialState } from '../../../src/session/initial-state.js';
-import type { StreamSessionState } from '../../../src/session/session-state.js';
+import type { StreamSessionState } from '../../../src/protocol/state-document.js';
 import { openPageStreams } from '../../../src/session/page-streams.js';
 import type { StreamClients } from '../../../src/session/stream-clients.js';
 import { FakeMessageSink } from '../../helpers/fake-message-sink.js';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { Caller } from '../../../src/session/caller.js';
-import type { StreamSessionState } from '../../../src/session/session-state.js';
+import type { StreamSessionState } from '../../../src/protocol/state-document.js';
 import { FakeMessageSink } from '../../helpers/fake-message-sink.js';
 import { anybody, testSettings } from '../../helpers/session-fakes.js';
 import { codeOf, liveSession, type SessionHarness, type Watching } from '../../helpers/session-harness.js';

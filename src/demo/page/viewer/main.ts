@@ -87,7 +87,7 @@ function connect(options: ConnectStreamOptions): void {
   stream.on('autoplayBlocked', () => controls.offerSound());
   stream.on('state', (change) => {
     stateView.show(change);
-    const viewers = change.state.metadata?.viewers ?? 0;
+    const viewers = change.state.metadata.viewers;
     any('viewers').textContent = viewers === 1 ? '1 viewer' : `${viewers} viewers`;
   });
   stream.on('message', takeMessage);

@@ -1,6 +1,6 @@
 import jsonPatch from 'fast-json-patch';
 import { describe, expect, it } from 'vitest';
-import type { StreamSessionState } from '../../../../src/client/connection/session-state.js';
+import type { StreamSessionState } from '../../../../src/protocol/state-document.js';
 import { SseParser } from '../../../../src/client/connection/sse-reader.js';
 import { StateStore } from '../../../../src/client/connection/state-store.js';
 import { StreamError } from '../../../../src/client/connection/stream-error.js';
@@ -12,7 +12,7 @@ function stateWith(metadata: Record<string, unknown>): StreamSessionState {
     targetUrl: 'https://example.org/',
     clientConnected: true,
     lastActivityTime: 1,
-    metadata,
+    metadata: metadata as unknown as StreamSessionState['metadata'],
   };
 }
 
@@ -69,7 +69,7 @@ describe('StateStore', () => {
     const copy = structuredClone(before);
     store.apply('[{"op":"replace","path":"/metadata/page/n","value":2}]', '2');
     expect(before).toEqual(copy);
-    expect(store.state?.metadata?.page).toEqual({ n: 2 });
+    expect(store.state?.metadata.page).toEqual({ n: 2 });
   });
 
   it('returns operations as they came, though one writes into the value of another', () => {
@@ -79,7 +79,7 @@ describe('StateStore', () => {
       { op: 'add', path: '/metadata/page/n', value: 1 },
     ];
     expect(store.apply(JSON.stringify(sent), '2')).toEqual(sent);
-    expect(store.state?.metadata?.page).toEqual({ n: 1 });
+    expect(store.state?.metadata.page).toEqual({ n: 1 });
   });
 
   it('keeps the last good document and place when a patch fails half-way', () => {
@@ -89,7 +89,7 @@ describe('StateStore', () => {
       { op: 'replace', path: '/no/such/path', value: 1 },
     ];
     expect(() => store.apply(JSON.stringify(failing), '2')).toThrow(StreamError);
-    expect(store.state?.metadata?.viewers).toBe(1);
+    expect(store.state?.metadata.viewers).toBe(1);
     expect(store.lastEventId).toBe('1');
   });
 
@@ -116,14 +116,14 @@ describe('StateStore', () => {
     const patch = '[{"op":"replace","path":"/metadata/viewers","value":2}]';
     expect(store.apply(patch, '5')).toBeUndefined();
     expect(() => store.apply(patch, '7')).toThrow('does not follow');
-    expect(store.state?.metadata?.viewers).toBe(1);
+    expect(store.state?.metadata.viewers).toBe(1);
     expect(store.apply(patch, '6')).toHaveLength(1);
   });
 
   it('takes a whole document whatever its number: a restarted server counts anew', () => {
     const store = storeWith(stateWith({ viewers: 5 }), '500');
     store.apply(JSON.stringify([{ op: 'replace', path: '', value: stateWith({ viewers: 0 }) }]), '1');
-    expect(store.state?.metadata?.viewers).toBe(0);
+    expect(store.state?.metadata.viewers).toBe(0);
     expect(store.lastEventId).toBe('1');
   });
 });

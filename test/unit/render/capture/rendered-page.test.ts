@@ -8,6 +8,7 @@ import { silentLogger } from '../../../../src/base/logger.js';
 async function load(contained: boolean, url: string, proxyStatus: string): Promise<void> {
   const response = { url: () => url, headers: () => ({ 'proxy-status': proxyStatus }) };
   const browserProcess = {
+    browser: { on: () => undefined, version: () => 'HeadlessChrome/156.0.1', userAgent: () => 'Agent' },
     page: { on: () => undefined, goto: () => Promise.resolve(response) },
     cdp: {
       on: () => undefined,

@@ -1,0 +1,134 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { systemClock } from '../../src/base/clock.js';
+import { silentLogger } from '../../src/base/logger.js';
+import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
+import type { MediaPlane } from '../../src/fanout/media-plane.js';
+import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
+import { createWeriftMediaPlane } from '../../src/fanout/werift-media-plane.js';
+import { resourcesInUse } from '../helpers/resources.js';
+import { seededRandom } from '../helpers/seeded-random.js';
+import { frameOf, until } from './media-plane-contract.js';
+import { type PlainViewer, PlainViewers } from './plain-viewer.js';
+
+const SEED = Number(process.env.ABUSE_SEED ?? Date.now() % 1_000_000);
+const DATAGRAMS = 20_000;
+
+const addon = loadNativeAddon();
+const planes: [name: string, open: () => MediaPlane][] = [
+  ['werift', () => createWeriftMediaPlane({ clock: systemClock, logger: silentLogger })],
+  ...(addon === undefined
+    ? []
+    : [
+        [
+          'native',
+          () => new NativeMediaPlane({ addon, udpPort: 0, clock: systemClock, logger: silentLogger }),
+        ] as [string, () => MediaPlane],
+      ]),
+];
+
+/** A ClientHello of DTLS 1.2 (RFC 6347 section 4.2.1) without a cookie: what an amplifier would be sent. */
+function clientHello(sequence: number): Buffer {
+  const body = Buffer.concat([
+    Buffer.from([254, 253]),
+    Buffer.alloc(32, sequence),
+    // No session, no cookie, one cipher suite, no compression.
+    Buffer.from([0, 0, 0, 2, 0xc0, 0x2b, 1, 0]),
+  ]);
+  const handshake = Buffer.alloc(12);
+  handshake.writeUInt8(1, 0);
+  handshake.writeUIntBE(body.length, 1, 3);
+  handshake.writeUIntBE(body.length, 9, 3);
+  const record = Buffer.alloc(13);
+  record.set([22, 254, 253]);
+  record.writeUIntBE(sequence, 5, 6);
+  record.writeUInt16BE(handshake.length + body.length, 11);
+  return Buffer.concat([record, handshake, body]);
+}
+
+describe.each(planes)(`strangers of the %s media plane, seed ${SEED}`, (_name, open) => {
+  let plane: MediaPlane;
+  let viewers: PlainViewers;
+  let viewer: PlainViewer;
+  let stranger: Socket;
+  /** Bytes that the stranger was answered. */
+  let answered: number;
+  let port: number;
+
+  beforeEach(async () => {
+    plane = open();
+    viewers = new PlainViewers(plane);
+    viewer = await viewers.connect();
+    stranger = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    answered = 0;
+    stranger.on('message', (datagram) => (answered += datagram.byteLength));
+    port = viewer.client.iceTransports[0]?.connection.nominated?.remoteCandidate.port ?? 0;
+    expect(port).toBeGreaterThan(0);
+  });
+
+  afterEach(async () => {
+    stranger.close();
+    await viewers.close();
+    await plane.close();
+  });
+
+  async function flood(datagram: (index: number) => Buffer): Promise<void> {
+    for (let index = 0; index < DATAGRAMS; index++) {
+      const sent = new Promise<void>((resolve) => {
+        stranger.send(datagram(index), port, '127.0.0.1', () => resolve());
+      });
+      if (index % 100 === 0) await sent;
+    }
+  }
+
+  /** Its media still arrives, and what was thrown at it is not kept. */
+  async function expectUnharmed(before: { heapBytes: number }): Promise<void> {
+    const producer = plane.createProducer(
+      { kind: 'video', clockRateHz: 90_000 },
+      { onKeyframeWanted: () => undefined },
+    );
+    viewer.media.transport.consume(producer, viewer.media.video);
+    const arrived = viewer.rtp.length;
+    await until(() => {
+      producer.send(frameOf(true, [100]));
+      expect(viewer.rtp.length).toBeGreaterThan(arrived);
+    });
+    await until(async () => {
+      const { heapBytes } = await resourcesInUse();
+      expect(heapBytes - before.heapBytes).toBeLessThan(16 * 2 ** 20);
+    });
+    producer.close();
+  }
+
+  it(
+    'are not answered to a flood of DTLS hellos: there is nothing to amplify',
+    { timeout: 60_000 },
+    async () => {
+      const before = await resourcesInUse();
+      await flood(clientHello);
+      await expectUnharmed(before);
+      expect(answered).toBe(0);
+    },
+  );
+
+  it('cannot inject RTP, RTCP or what else looks like it', { timeout: 60_000 }, async () => {
+    const random = seededRandom(SEED);
+    const before = await resourcesInUse();
+    const heard = viewer.rtp.length;
+    await flood((index) => {
+      const datagram = Buffer.alloc(12 + Math.floor(random() * 1200));
+      for (let at = 0; at < datagram.length; at++) datagram[at] = Math.floor(random() * 256);
+      // RFC 7983 section 7: RTP and RTCP first, then a byte of each other kind.
+      datagram[0] = index % 2 === 0 ? 0x80 : index % 256;
+      if (index % 4 === 0) datagram[1] = 200 + (index % 7);
+      return datagram;
+    });
+    expect(viewer.rtp.length).toBe(heard);
+    await expectUnharmed(before);
+    expect(answered).toBe(0);
+  });
+});
