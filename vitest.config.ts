@@ -31,6 +31,17 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
+      // `npm run test:faults`: every fault at every stage takes too long for each `npm test`.
+      {
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          ...MORE_PATIENT,
+          fileParallelism: false,
+          isolate: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
       // Installs each example's packages from the registry: `npm run test:examples`, not part of `npm test`.
       {
         test: {
