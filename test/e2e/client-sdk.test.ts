@@ -310,10 +310,18 @@ describe.concurrent('in tabs beside each other', () => {
     );
   });
 
-  test('a browser without the codecs is told so, and does not try for ever', async () => {
+  test('a browser whose WebRTC lacks the codecs plays over the WebSocket', async () => {
     await inTab(everything, async (own) => {
       await own.read('forgetCodecs()');
       await follow(own);
+      await own.until("stream.transport === 'websocket' && document.querySelector('video').videoWidth > 0");
+    });
+  });
+
+  test('a browser without the codecs is told so, and does not try for ever', async () => {
+    await inTab(everything, async (own) => {
+      await own.read('forgetCodecs()');
+      await follow(own, { transport: 'webrtc' });
       await own.until("stream.status === 'failed'");
       expect(await own.read('log.errors')).toEqual(['no_codec']);
       const [first] = await own.read<Finding[]>('findings()');

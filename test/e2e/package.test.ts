@@ -60,11 +60,12 @@ afterAll(() => {
 
 test('the package has what a user needs and nothing else', () => {
   expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'LICENSE', 'README.md']));
-  // The client is one file, and two that it loads when they are needed; React's hooks reach it by the name of the package.
+  // The client is one file, and three that it loads when they are needed; React's hooks reach it by the name of the package.
   const pages = files.filter((path) => /^dist\/(client|react)\/.*\.js$/.test(path)).sort();
   expect(pages.filter((path) => path.startsWith('dist/client/'))).toEqual([
     'dist/client/index.js',
     'dist/client/input-control.js',
+    'dist/client/prompt-view.js',
     'dist/client/socket-media.js',
   ]);
   expect(pages).toContain('dist/react/index.js');

@@ -265,7 +265,7 @@ test('a page that opens dialogs in a loop is limited, and one that wants to be a
   await page.lines('ran for');
   await page.click(50, 200);
   await page.run("void addEventListener('beforeunload', (event) => event.preventDefault())");
-  await page.run('void setTimeout(() => location.reload())');
+  await page.viewer.read("viewer.signal('message', { run: 'location.reload()' })");
   await page.lines('loaded');
 });
 

@@ -86,7 +86,7 @@ test('a session whose restarts are used up ends with the last fault', async () =
   await seesAgain(session, 1);
   process.kill(pidOf('browser'), 'SIGKILL');
   const state = await server.state(session, ({ status }) => status === 'error');
-  expect(state.error).toBe('The browser went away.');
+  expect(state.error).toBe('The browser went away');
   await viewer?.until("viewer.closedReason === 'error'");
 });
 

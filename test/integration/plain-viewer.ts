@@ -163,6 +163,10 @@ async function connectPlainViewer(
       },
     );
     peer.start().catch(reject);
+  }).catch(async (error: unknown) => {
+    await peer?.close();
+    await client.close();
+    throw error;
   });
   const connectedPeer = peer;
   if (connectedPeer === undefined) {

@@ -50,10 +50,11 @@ export class CdpConnection {
         else if (method !== undefined) listener.onOversized(method);
       },
       onClosed: () => {
+        // First, so that it is known that the browser has gone, and not just one page of it.
+        listener.onClosed();
         for (const [id] of this.#waiting) this.#take(id)?.reject(new Error('The browser has gone'));
         for (const session of [this.browser, ...this.#sessions.values()])
           session.emit('disconnected', undefined);
-        listener.onClosed();
       },
     });
   }
