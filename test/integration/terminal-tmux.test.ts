@@ -119,22 +119,6 @@ describe.skipIf(!isTmuxInstalled)('a terminal', () => {
     }
   });
 
-  it('runs another tmux inside', async () => {
-    const client = await server.open();
-    await client.untilText('$ ');
-    client.send({
-      type: 'keys',
-      data: `tmux -S ${join(folder, 'inner')} -f /dev/null new-session bash --norc\r`,
-    });
-    await client.until(() => client.text.includes('[0] 0:'));
-    client.send({ type: 'keys', data: 'echo inner-$((1 + 1))\r' });
-    await client.untilText('inner-2');
-    client.send({ type: 'keys', data: '\u0002d' });
-    await client.untilText('[detached');
-    await answers(client, 'outer');
-    spawnSync('tmux', ['-S', join(folder, 'inner'), 'kill-server']);
-  });
-
   it('has a socket in a folder that no other user can enter', async () => {
     const client = await server.open();
     await client.untilText('$ ');
