@@ -1,6 +1,6 @@
 import type { LaunchOptions } from 'puppeteer';
 
-import { asError, StreamKitError } from '../base/errors.js';
+import { asError, ERROR_STATUS, StreamKitError } from '../base/errors.js';
 import type { LogContext, Logger } from '../base/logger.js';
 import type { MediaPlane, Producer } from '../fanout/media-plane.js';
 import { EgressProxy } from '../egress/egress-proxy.js';
@@ -65,19 +65,22 @@ export function openRemoteRenders(options: RemoteRenderOptions): RemoteRenders {
   const start = (): SessionProcess => new SessionProcess({ ...options, heapBytes });
   let spare: SessionProcess | undefined;
   let closed = false;
+  /** The one that waits, if it lives; one that has died while it waited is cleared away. */
+  const takeSpare = (): SessionProcess | undefined => {
+    const waited = spare;
+    spare = undefined;
+    if (waited?.isAlive === true) return waited;
+    void waited?.close();
+    return undefined;
+  };
   const prepare = (): void => {
-    if (!options.sessionProcess.spare || closed || spare?.isAlive === true) return;
+    if (!options.sessionProcess.spare || closed) return;
     try {
-      spare = start();
+      spare = takeSpare() ?? start();
       spare.rest();
     } catch (error) {
       logger.debug({ err: asError(error) }, 'no process could be started ahead');
     }
-  };
-  const take = (): SessionProcess => {
-    const taken = spare?.isAlive === true ? spare : start();
-    spare = undefined;
-    return taken;
   };
   prepare();
   return {
@@ -86,7 +89,7 @@ export function openRemoteRenders(options: RemoteRenderOptions): RemoteRenders {
       signal.throwIfAborted();
       const leave = await launches.enter(signal);
       try {
-        const session = take();
+        const session = takeSpare() ?? start();
         const onLaunched = (): void => {
           leave();
           // Not before: what starts meanwhile delays this one.
@@ -185,7 +188,8 @@ class RemoteRender implements Render {
   #egress: EgressProxy | undefined;
   /** Encoders that are to be started as soon as it is known which work. */
   readonly #wanted = new Map<VideoCodec, number>();
-  #isOver = false;
+  /** Why it is over; undefined: it is not. */
+  #endError: StreamKitError | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -314,9 +318,8 @@ class RemoteRender implements Render {
   }
 
   close(): Promise<void> {
-    this.#isOver = true;
     this.#closing ??= (async () => {
-      this.#rejectAll(new StreamKitError('conflict', 'The session has ended'));
+      this.#end(new StreamKitError('conflict', 'The session has ended'));
       await this.#session.close();
       await this.#egress?.close();
     })();
@@ -342,12 +345,12 @@ class RemoteRender implements Render {
 
   /** The answer to an order. Rejects if the session process ends before. */
   #ask(order: AnsweredOrder): Promise<unknown> {
-    if (this.#isOver) return Promise.reject(new StreamKitError('conflict', 'The session has ended'));
+    if (this.#endError !== undefined) return Promise.reject(this.#endError);
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#send({ ...order, id });
+      if (this.#session.send({ ...order, id })) this.#waiting.set(id, { resolve, reject });
+      else reject(new StreamKitError('unavailable', 'The session process takes no orders'));
     });
   }
 
@@ -359,7 +362,7 @@ class RemoteRender implements Render {
   }
 
   #onReport(report: RenderReport): void {
-    if (this.#isOver) return;
+    if (this.#endError !== undefined) return;
     const listener = this.#listener;
     switch (report.type) {
       case 'ready':
@@ -426,7 +429,7 @@ class RemoteRender implements Render {
   }
 
   #onTapEntry(entry: TapEntry): void {
-    if (this.#isOver) return;
+    if (this.#endError !== undefined) return;
     switch (entry.type) {
       case 'blob':
         this.#settle(entry.id)?.resolve(entry.bytes);
@@ -454,19 +457,23 @@ class RemoteRender implements Render {
   }
 
   #fail(error: StreamKitError): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.#endError !== undefined) return;
     this.#logger.warn({ err: error, code: error.code }, 'the render has ended');
-    this.#rejectAll(error);
+    this.#end(error);
     if (this.#opened !== undefined) this.#listener.onEnded(error);
   }
 
-  #rejectAll(error: StreamKitError): void {
+  #end(error: StreamKitError): void {
+    this.#endError ??= error;
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
   }
 }
 
-function errorOf({ code = 'internal', message, cause }: ReportedError): StreamKitError {
+/** What is not ours may name paths: clients get a sentence of our own, and the log the rest. */
+function errorOf({ code, message, cause }: ReportedError): StreamKitError {
+  if (code === undefined || !Object.hasOwn(ERROR_STATUS, code)) {
+    return new StreamKitError('internal', 'The session process failed', { cause: new Error(message) });
+  }
   return new StreamKitError(code, message, cause === undefined ? {} : { cause: new Error(cause) });
 }

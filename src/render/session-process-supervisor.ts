@@ -151,8 +151,9 @@ export class SessionProcess {
     this.#setRef(false);
   }
 
-  send(order: RenderOrder): void {
-    if (this.isAlive) this.#channel?.send(order);
+  /** @returns false if it is gone or has not read for too long: the order is dropped. */
+  send(order: RenderOrder): boolean {
+    return this.isAlive && this.#channel?.send(order) === true;
   }
 
   /** SIGTERM, SIGKILL to what is left after 2 s, then its directory goes. Idempotent. */

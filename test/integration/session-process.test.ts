@@ -1,0 +1,117 @@
+import { setTimeout } from 'node:timers/promises';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { StreamKitError } from '../../src/base/errors.js';
+import type { MediaPlane } from '../../src/fanout/media-plane.js';
+import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
+import type { RemoteRenderOptions, RemoteRenders } from '../../src/render/remote-render.js';
+import type { RenderListener } from '../../src/render/render.js';
+import { until } from '../helpers/patience.js';
+import { root } from '../helpers/product.js';
+import { processesOfSessions } from '../helpers/session-processes.js';
+
+// The program of a session process is there only when built.
+const load = (file: string): Promise<unknown> => import(join(root, 'dist', file));
+const { openRemoteRenders } = (await load(
+  'render/remote-render.js',
+)) as typeof import('../../src/render/remote-render.js');
+const { openMediaPlane } = (await load(
+  'fanout/open-media-plane.js',
+)) as typeof import('../../src/fanout/open-media-plane.js');
+const { systemClock } = (await load('base/clock.js')) as typeof import('../../src/base/clock.js');
+const { silentLogger } = (await load('base/logger.js')) as typeof import('../../src/base/logger.js');
+
+const listener = new Proxy({} as RenderListener, { get: () => () => undefined });
+const parameters = {
+  ...{ targetUrl: 'http://127.0.0.1:9/', width: 320, height: 180, deviceScaleFactor: 1, frameRate: 30 },
+  ...{ audio: false, initialData: null },
+};
+
+describe('session processes', () => {
+  let plane: MediaPlane;
+  let renders: RemoteRenders | undefined;
+  let socketsOpen: number;
+
+  beforeEach(() => {
+    plane = openMediaPlane({ mediaPlane: 'native', udpPort: 0, clock: systemClock, logger: silentLogger });
+    socketsOpen = 0;
+    const open = plane.openMediaSocket?.bind(plane);
+    plane.openMediaSocket = (onFailed) => {
+      const socket = open?.(onFailed);
+      if (socket === undefined) throw new Error('The plane has no media sockets');
+      const close = socket.close.bind(socket);
+      let isOpen = true;
+      socketsOpen += 1;
+      socket.close = () => {
+        if (isOpen) socketsOpen -= 1;
+        isOpen = false;
+        close();
+      };
+      return socket;
+    };
+  });
+
+  afterEach(async () => {
+    await renders?.close();
+    await plane.close();
+    expect(socketsOpen).toBe(0);
+    await until(() => expect(processesOfSessions()).toEqual([]));
+  });
+
+  function open(options: Partial<RemoteRenderOptions> = {}): RemoteRenders {
+    renders = openRemoteRenders({
+      ...{ launchOptions: { executablePath: '/nowhere/chromium' }, capture: 'auto', mediaPlane: plane },
+      ...{ launchTimeoutMs: 10_000, loadTimeoutMs: 10_000, hangTimeoutMs: 60_000, lipSyncToleranceMs: 80 },
+      ...{ targetPolicy: DEFAULT_TARGET_POLICY, onEgressRefused: () => undefined, logger: silentLogger },
+      encoders: { chosen: true, ready: () => Promise.resolve(), candidates: () => [] } as never,
+      sessionProcess: { spare: true, launchesAtOnce: 2, heapBytes: 128 * 2 ** 20 },
+      limiter: {
+        limit: () => ({ outOfMemory: false, close: () => Promise.resolve() }),
+        close: () => undefined,
+      },
+      ...options,
+    });
+    return renders;
+  }
+
+  const launch = (by: RemoteRenders): Promise<unknown> =>
+    by.open(parameters, listener, AbortSignal.timeout(30_000)).then(
+      () => 'opened',
+      (error: unknown) => error,
+    );
+
+  it('report why a browser cannot be started, and leave nothing of the session', async () => {
+    const error = await launch(open());
+    expect(error).toBeInstanceOf(Error);
+    expect((error as StreamKitError).code).toBe('browser_not_found');
+    // The two sockets of the process that waits for the next session.
+    expect(socketsOpen).toBe(2);
+    await until(() => expect(processesOfSessions()).toHaveLength(1));
+  });
+
+  it('that die while they wait are cleared away, and the next session gets another', async () => {
+    const opened = open();
+    await until(() => expect(processesOfSessions()).toHaveLength(1));
+    const [waiting] = processesOfSessions();
+    if (waiting !== undefined) process.kill(waiting.pid, 'SIGKILL');
+    await until(() => expect(processesOfSessions()).toEqual([]));
+    await setTimeout(0);
+    expect(await launch(opened)).toMatchObject({ code: 'browser_not_found' });
+    expect(socketsOpen).toBe(2);
+  });
+
+  it('that cannot be limited end their session with the reason', async () => {
+    const limiter = {
+      limit: () => {
+        throw new Error('no cgroup');
+      },
+      close: () => undefined,
+    };
+    expect(await launch(open({ limiter }))).toMatchObject({
+      code: 'unavailable',
+      message: 'The session could not be limited',
+    });
+  });
+});
