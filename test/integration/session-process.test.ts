@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { StreamKitError } from '../../src/base/errors.js';
+import type { StreamKitError } from '../../src/base/errors.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
 import type { RemoteRenderOptions, RemoteRenders } from '../../src/render/remote-render.js';
