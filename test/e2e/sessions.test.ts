@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -154,6 +155,8 @@ test('a page that cannot be loaded is an error with a reason', async () => {
 });
 
 test('DELETE tells the viewer and leaves no process and no file', async () => {
+  const temporary = (): string[] => readdirSync(tmpdir()).filter((name) => name.includes('Chromium'));
+  const before = temporary();
   const { session, pid, viewer } = await watched('mode=counter');
   const profile = /--user-data-dir=([^\0]+)/.exec(commandLine(pid))?.[1] ?? '';
   expect(processesOf(pid).length).toBeGreaterThan(2);
@@ -163,6 +166,7 @@ test('DELETE tells the viewer and leaves no process and no file', async () => {
   // What was killed is gone a moment later.
   await expect.poll(() => processesOf(pid)).toEqual([]);
   expect(() => readdirSync(profile)).toThrow('ENOENT');
+  expect(temporary().filter((name) => !before.includes(name))).toEqual([]);
   expect((await fetch(session.url)).status).toBe(404);
 });
 

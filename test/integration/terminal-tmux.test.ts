@@ -65,7 +65,11 @@ describe.skipIf(!isTmuxInstalled)('a terminal', () => {
   });
 
   afterAll(async () => {
+    const sockets = readdirSync(join(folder, 'state')).map((id) => join(folder, 'state', id, 'tmux'));
     await server.close();
+    // Terminals with a state folder outlive their server.
+    for (const socket of sockets.filter((path) => existsSync(path)))
+      spawnSync('tmux', ['-S', socket, 'kill-server']);
     rmSync(folder, { recursive: true, force: true });
   });
 

@@ -125,7 +125,8 @@ export class BrowserProcess {
       program = await BrowserProgram.start({
         executablePath,
         args: commandLine(parameters, proxyOrigin),
-        env: launchOptions.env ?? process.env,
+        // Chromium makes a folder for its singleton socket, which it does not remove when it is killed.
+        env: { ...(launchOptions.env ?? process.env), TMPDIR: profileDirectory },
         profileDirectory,
       });
       connection = new CdpConnection(program.input, program.output, {

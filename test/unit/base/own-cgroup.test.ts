@@ -11,6 +11,7 @@ afterEach(() => {
 });
 
 function inProc(mountinfo: string, cgroup: string): ReturnType<typeof findOwnCgroup> {
+  tree?.remove();
   tree = new FileTree({ 'self/mountinfo': mountinfo, 'self/cgroup': cgroup });
   return findOwnCgroup(tree.path);
 }
@@ -51,6 +52,7 @@ describe('findOwnCgroup', () => {
 
 describe('files of a cgroup', () => {
   it('are read whole and by key', () => {
+    tree?.remove();
     tree = new FileTree({ 'cpu.max': 'max 100000\n', 'memory.events': 'oom 2\noom_kill 1\n' });
     expect(readCgroupFile(tree.path, 'cpu.max')).toBe('max 100000');
     expect(cgroupFileValue(tree.path, 'memory.events', 'oom_kill')).toBe(1);
