@@ -136,6 +136,11 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
   it('restarts ICE, and media goes on', async () => {
     const player = await join({ mimeType: 'video/VP8' });
     await player.connected();
+    // A player knows that it is connected before the server does.
+    await until(() => {
+      send('vp8', 'before');
+      expect(received(player, 'before', 101)).toBe(true);
+    });
     const credentials = /a=ice-ufrag:(.*)\r\na=ice-pwd:(.*)\r\n/;
     const [, before] = credentials.exec(player.answer) ?? [];
     const offer = await player.client.createOffer({ iceRestart: true });
