@@ -20,7 +20,7 @@ NAPI_MODULE_INIT() {
       napi_create_function(env, "createPlane", NAPI_AUTO_LENGTH, streamkit::createPlane, nullptr, &create) !=
           napi_ok ||
       napi_set_named_property(env, exports, "createPlane", create) != napi_ok) {
-    napi_throw_error(env, nullptr, "The media plane could not register itself.");
+    napi_throw_error(env, nullptr, "The media plane could not register itself");
   }
   return exports;
 }

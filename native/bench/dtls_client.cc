@@ -40,7 +40,7 @@ DtlsContext::DtlsContext() {
   certificate_ = X509_new();
   context_ = SSL_CTX_new(DTLS_client_method());
   if (key_ == nullptr || certificate_ == nullptr || context_ == nullptr) {
-    throw std::runtime_error("OpenSSL gives no DTLS client.");
+    throw std::runtime_error("OpenSSL gives no DTLS client");
   }
   X509_set_version(certificate_, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate_), 1);
@@ -59,7 +59,7 @@ DtlsContext::DtlsContext() {
   SSL_CTX_set_verify(context_, SSL_VERIFY_PEER, [](int, X509_STORE_CTX*) { return 1; });
   // Returns 0 where it succeeds.
   if (SSL_CTX_set_tlsext_use_srtp(context_, "SRTP_AEAD_AES_128_GCM") != 0) {
-    throw std::runtime_error("OpenSSL knows no SRTP_AEAD_AES_128_GCM.");
+    throw std::runtime_error("OpenSSL knows no SRTP_AEAD_AES_128_GCM");
   }
 }
 

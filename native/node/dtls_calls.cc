@@ -9,7 +9,7 @@ napi_value setCertificate(Plane& plane, Arguments& arguments) {
     return nullptr;
   }
   if (!plane.open()) {
-    return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed.");
+    return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed");
   }
   auto context = DtlsContext::create(certificate, key);
   if (context == nullptr) {

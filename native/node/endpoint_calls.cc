@@ -12,13 +12,13 @@ constexpr size_t kMaxPacketBytes = 65000;
 constexpr size_t kMaxRequestBytes = 1024;
 
 napi_value closed(Arguments& arguments) {
-  return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed.");
+  return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed");
 }
 
 /** Nothing, with an exception pending, where it is none. */
 std::optional<SocketAddress> addressOf(Arguments& arguments, const std::string& text, double port) {
   if (arguments.failed() || !(port >= 0 && port <= kMaxPort)) {
-    arguments.fail("ERR_SOCKET_BAD_PORT", "A port lies between 0 and 65535.");
+    arguments.fail("ERR_SOCKET_BAD_PORT", "A port lies between 0 and 65535");
     return std::nullopt;
   }
   const auto address = SocketAddress::fromText(text, static_cast<uint16_t>(port));
@@ -94,7 +94,7 @@ napi_value sendPacket(Plane& plane, Arguments& arguments) {
     return nullptr;
   }
   if (data.size() > kMaxPacketBytes) {
-    return arguments.fail("EMSGSIZE", "A datagram of " + std::to_string(data.size()) + " bytes is too long.");
+    return arguments.fail("EMSGSIZE", "A datagram of " + std::to_string(data.size()) + " bytes is too long");
   }
   if (plane.endpoints.contains(id)) {
     plane.thread().postPacket(id, static_cast<int>(socket), *address, data);
@@ -115,7 +115,7 @@ napi_value keepConsent(Plane& plane, Arguments& arguments) {
   const auto request = StunMessage::parse(data);
   if (data.size() > kMaxRequestBytes || !request.has_value() || !request->isBinding() ||
       request->messageClass() != StunClass::kRequest || request->hasIntegrity()) {
-    return arguments.fail("EINVAL", "Not a binding request that is still to be signed.");
+    return arguments.fail("EINVAL", "Not a binding request that is still to be signed");
   }
   const uint32_t consent = plane.nextId();
   if (plane.endpoints.contains(id)) {

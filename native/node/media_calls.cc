@@ -24,7 +24,7 @@ bool offsetsFit(std::span<const uint32_t> offsets, size_t bytes) {
 uint8_t smallNumber(Arguments& arguments, napi_value object, const char* name, uint32_t max) {
   const uint32_t value = arguments.toU32(arguments.property(object, name));
   if (value > max) {
-    arguments.fail("ERR_OUT_OF_RANGE", std::string(name) + " is at most " + std::to_string(max) + ".");
+    arguments.fail("ERR_OUT_OF_RANGE", std::string(name) + " is at most " + std::to_string(max));
   }
   return static_cast<uint8_t>(value);
 }
@@ -68,10 +68,10 @@ napi_value createProducer(Plane& plane, Arguments& arguments) {
     return nullptr;
   }
   if (!plane.open()) {
-    return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed.");
+    return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed");
   }
   if ((kind != "video" && kind != "audio") || parameters.clockRateHz == 0) {
-    return arguments.fail("ERR_INVALID_ARG_VALUE", "A producer is video or audio and has a clock rate.");
+    return arguments.fail("ERR_INVALID_ARG_VALUE", "A producer is video or audio and has a clock rate");
   }
   const uint32_t id = plane.nextId();
   plane.producers.insert(id);
@@ -91,7 +91,7 @@ napi_value sendFrame(Plane& plane, Arguments& arguments) {
   }
   if (!offsetsFit(offsets, data.size())) {
     return arguments.fail("ERR_OUT_OF_RANGE", "The offsets do not describe payloads of 1 to " +
-                                                  std::to_string(kMaxPayloadBytes) + " bytes in the data.");
+                                                  std::to_string(kMaxPayloadBytes) + " bytes in the data");
   }
   EncodedFrame frame;
   const size_t start = offsets.front();
@@ -133,7 +133,7 @@ napi_value createTransport(Plane& plane, Arguments& arguments) {
     return nullptr;
   }
   if (!plane.endpoints.contains(endpoint)) {
-    return arguments.fail("ERR_INVALID_STATE", "A transport needs an open endpoint.");
+    return arguments.fail("ERR_INVALID_STATE", "A transport needs an open endpoint");
   }
   const uint32_t id = plane.nextId();
   auto stats = std::make_shared<TransportStats>();
@@ -190,13 +190,13 @@ napi_value consume(Plane& plane, Arguments& arguments) {
   const auto transport = plane.transports.find(transportId);
   if (transport == plane.transports.end() || !plane.producers.contains(producer)) {
     return arguments.fail("ERR_INVALID_STATE",
-                          "A consumer needs an open producer and transport of one plane.");
+                          "A consumer needs an open producer and transport of one plane");
   }
   auto& ssrcs = transport->second.ssrcs;
   if (parameters.ssrc == parameters.rtxSsrc || ssrcs.contains(parameters.ssrc) ||
       (parameters.rtxSsrc != 0 && ssrcs.contains(parameters.rtxSsrc))) {
     return arguments.fail("ERR_INVALID_STATE",
-                          "The SSRCs of a transport must differ: they are its SRTP nonces.");
+                          "The SSRCs of a transport must differ: they are its SRTP nonces");
   }
   ssrcs.insert(parameters.ssrc);
   if (parameters.rtxSsrc != 0) {

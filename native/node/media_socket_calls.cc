@@ -34,7 +34,7 @@ napi_value slotValue(napi_env env, const MediaSlotStats& stats) {
 
 napi_value openMediaSocket(Plane& plane, Arguments& arguments) {
   if (!plane.open()) {
-    return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed.");
+    return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed");
   }
   const auto pair = MediaSocket::open();
   if (pair.error != 0) {

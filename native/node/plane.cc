@@ -19,7 +19,7 @@ bool Plane::start(napi_env env, napi_value onEvents) {
   // One entry: the queue wakes once for all events that are in it.
   if (napi_create_threadsafe_function(env, onEvents, nullptr, name, 1, 1, nullptr, nullptr, this,
                                       callJavaScript, &function_) != napi_ok) {
-    napi_throw_error(env, nullptr, "The media plane could not be given its callback.");
+    napi_throw_error(env, nullptr, "The media plane could not be given its callback");
     return false;
   }
   // The plane does not keep the process alive; its sockets and its thread end with the environment.

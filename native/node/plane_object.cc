@@ -68,7 +68,7 @@ napi_value callMethod(napi_env env, napi_callback_info info) {
   if (arguments.failed() ||
       napi_check_object_type_tag(env, arguments.self(), &kPlaneTag, &tagged) != napi_ok || !tagged ||
       napi_unwrap(env, arguments.self(), &plane) != napi_ok) {
-    return arguments.fail("ERR_INVALID_THIS", "A method of the media plane was called on something else.");
+    return arguments.fail("ERR_INVALID_THIS", "A method of the media plane was called on something else");
   }
   return static_cast<const Method*>(data)->call(*static_cast<Plane*>(plane), arguments);
 }
@@ -86,7 +86,7 @@ napi_value createPlane(napi_env env, napi_callback_info info) {
   napi_valuetype callbackType = napi_undefined;
   napi_typeof(env, arguments.at(1), &callbackType);
   if (arguments.failed() || callbackType != napi_function) {
-    return arguments.fail("ERR_INVALID_ARG_TYPE", "createPlane() expects options and a function for events.");
+    return arguments.fail("ERR_INVALID_ARG_TYPE", "createPlane() expects options and a function for events");
   }
   MediaCore::Options options;
   options.wallOffsetUs = wallUs() - monotonicUs();
@@ -107,7 +107,7 @@ napi_value createPlane(napi_env env, napi_callback_info info) {
       napi_define_properties(env, object, properties.size(), properties.data()) != napi_ok ||
       napi_type_tag_object(env, object, &kPlaneTag) != napi_ok ||
       napi_wrap(env, object, plane.get(), deletePlane, nullptr, nullptr) != napi_ok) {
-    return arguments.fail("ERR_OUT_OF_MEMORY", "The media plane could not be wrapped.");
+    return arguments.fail("ERR_OUT_OF_MEMORY", "The media plane could not be wrapped");
   }
   plane.release();
   return object;

@@ -30,7 +30,7 @@ bool Arguments::check(napi_status status, const char* expected) {
   }
   if (!failed_) {
     failed_ = true;
-    napi_throw_type_error(env_, "ERR_INVALID_ARG_TYPE", (std::string("Expected ") + expected + ".").c_str());
+    napi_throw_type_error(env_, "ERR_INVALID_ARG_TYPE", (std::string("Expected ") + expected).c_str());
   }
   return false;
 }

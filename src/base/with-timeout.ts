@@ -1,7 +1,7 @@
 /** The work took longer than it was given. */
 export class TimeoutError extends Error {
   constructor(timeoutMs: number) {
-    super(`It took longer than ${timeoutMs} ms.`);
+    super(`It took longer than ${timeoutMs} ms`);
   }
 }
 

@@ -65,14 +65,14 @@ export function loadNativeAddon(
     const cause = asError(thrown);
     throw new StreamKitError(
       'internal',
-      `The native media plane ${file} does not load: ${cause.message}. ${remedy}.`,
+      `The native media plane ${file} does not load: ${cause.message}. ${remedy}`,
       { cause },
     );
   }
   if (addon.surfaceVersion !== surfaceVersion || typeof addon.createPlane !== 'function') {
     throw new StreamKitError(
       'internal',
-      `The native media plane ${file} has surface version ${String(addon.surfaceVersion)}, where ${surfaceVersion} is expected. ${remedy}.`,
+      `The native media plane ${file} has surface version ${String(addon.surfaceVersion)}, where ${surfaceVersion} is expected. ${remedy}`,
     );
   }
   return addon as NativeAddon;

@@ -19,7 +19,7 @@ export class NativeIceEndpoint implements IceEndpoint {
   /** What the plane knows it by. @throws StreamKitError `internal` before it has credentials, and after its end */
   get id(): number {
     if (this.endpoint === undefined || this.closed) {
-      throw new StreamKitError('internal', 'The ICE endpoint is not open.');
+      throw new StreamKitError('internal', 'The ICE endpoint is not open');
     }
     return this.endpoint;
   }

@@ -104,7 +104,7 @@ export class NativeMediaPlane implements MediaPlane {
       return new RelayedMediaTransport(this.relay().createTransport(dtlsTransport, undefined, logContext));
     }
     if (!(endpoint instanceof NativeIceEndpoint)) {
-      throw new StreamKitError('internal', 'The ICE endpoint is of another media plane.');
+      throw new StreamKitError('internal', 'The ICE endpoint is of another media plane');
     }
     const transport = new NativeMediaTransport(this.host, endpoint, (closed) => {
       this.transports.delete(closed);
@@ -135,7 +135,7 @@ export class NativeMediaPlane implements MediaPlane {
 
   private assertOpen(): void {
     if (this.isClosed) {
-      throw new StreamKitError('internal', 'The media plane is closed.');
+      throw new StreamKitError('internal', 'The media plane is closed');
     }
   }
 }
@@ -150,7 +150,7 @@ class RelayedMediaTransport implements MediaTransport {
 
   consume(producer: Producer, parameters: ConsumerParameters) {
     if (!(producer instanceof NativeProducer) || producer.isClosed) {
-      throw new StreamKitError('internal', 'A consumer needs an open producer and transport of one plane.');
+      throw new StreamKitError('internal', 'A consumer needs an open producer and transport of one plane');
     }
     return this.transport.consume(producer.relay(), parameters);
   }

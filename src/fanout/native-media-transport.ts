@@ -34,7 +34,7 @@ export class NativeMediaTransport implements MediaTransport {
 
   consume(producer: Producer, parameters: ConsumerParameters): Consumer {
     if (!(producer instanceof NativeProducer) || producer.isClosed || this.closed) {
-      throw new StreamKitError('internal', 'A consumer needs an open producer and transport of one plane.');
+      throw new StreamKitError('internal', 'A consumer needs an open producer and transport of one plane');
     }
     const consumer = new NativeConsumer(this.host, this.id, producer, parameters, (closed) => {
       this.consumers.delete(closed);

@@ -79,7 +79,7 @@ class WeriftMediaPlane implements MediaPlane {
 
   private assertOpen(): void {
     if (this.isClosed) {
-      throw new StreamKitError('internal', 'The media plane is closed.');
+      throw new StreamKitError('internal', 'The media plane is closed');
     }
   }
 }

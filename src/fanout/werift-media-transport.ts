@@ -47,11 +47,11 @@ export class WeriftMediaTransport implements MediaTransport, PacketSender {
 
   consume(producer: Producer, parameters: ConsumerParameters): Consumer {
     if (!(producer instanceof WeriftProducer) || producer.isClosed || this.closed) {
-      throw new StreamKitError('internal', 'A consumer needs an open producer and transport of one plane.');
+      throw new StreamKitError('internal', 'A consumer needs an open producer and transport of one plane');
     }
     const ssrcs = [parameters.ssrc, ...(parameters.rtxSsrc === undefined ? [] : [parameters.rtxSsrc])];
     if (new Set(ssrcs).size < ssrcs.length || ssrcs.some((ssrc) => this.consumersBySsrc.has(ssrc))) {
-      throw new StreamKitError('internal', 'The SSRCs of a transport must differ: they are its SRTP nonces.');
+      throw new StreamKitError('internal', 'The SSRCs of a transport must differ: they are its SRTP nonces');
     }
     const consumer = new WeriftConsumer(producer, this, parameters, this.time, () => {
       for (const ssrc of ssrcs) {

@@ -82,7 +82,7 @@ export class WeriftSrtpChannel {
       !Object.hasOwn(srtcp, 'decrypt') ||
       typeof connection.canSendApplicationData !== 'function'
     ) {
-      throw new StreamKitError('internal', 'The DTLS transport has no SRTP session.');
+      throw new StreamKitError('internal', 'The DTLS transport has no SRTP session');
     }
     this.connection = connection;
     this.srtp = srtp;

@@ -111,7 +111,7 @@ class WhepPeer implements AnsweringPeer {
     return this.#inOrder(async () => {
       const { credentials, candidates } = readFragment(fragment);
       if (credentials === undefined) {
-        throw new StreamKitError('unprocessable', 'The SDP fragment has no ICE credentials.');
+        throw new StreamKitError('unprocessable', 'The SDP fragment has no ICE credentials');
       }
       await this.#peer.restartIce();
       const own = await this.#gatheredOffer();
@@ -123,7 +123,7 @@ class WhepPeer implements AnsweringPeer {
   }
 
   acceptAnswer(): Promise<void> {
-    return Promise.reject(new StreamKitError('conflict', 'A player makes the offer.'));
+    return Promise.reject(new StreamKitError('conflict', 'A player makes the offer'));
   }
 
   addIceCandidate(candidate: IceCandidateInit | null): Promise<void> {
@@ -131,7 +131,7 @@ class WhepPeer implements AnsweringPeer {
   }
 
   restartIce(): Promise<void> {
-    return Promise.reject(new StreamKitError('conflict', 'A player restarts ICE by itself.'));
+    return Promise.reject(new StreamKitError('conflict', 'A player restarts ICE by itself'));
   }
 
   close(): Promise<void> {
@@ -172,7 +172,7 @@ class WhepPeer implements AnsweringPeer {
     await Promise.race([this.#gathered, late]);
     limit?.cancel();
     if (this.#own === undefined) {
-      throw new StreamKitError('unavailable', 'The peer has been closed.');
+      throw new StreamKitError('unavailable', 'The peer has been closed');
     }
     return this.#own;
   }

@@ -33,7 +33,7 @@ function parametersOf(
 ): ConsumerParameters {
   const transceiver = connection.getTransceivers().find((candidate) => candidate.kind === kind);
   if (transceiver === undefined) {
-    throw new StreamKitError('internal', `The peer has no ${kind}.`);
+    throw new StreamKitError('internal', `The peer has no ${kind}`);
   }
   const { ssrc, rtxSsrc } = transceiver.sender;
   return {

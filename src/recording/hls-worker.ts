@@ -13,7 +13,7 @@ import type { MuxRequest } from './recording-messages.js';
 const TICK_MS = 50;
 
 const port = parentPort;
-if (!port) throw new Error('This file runs as a worker thread.');
+if (!port) throw new Error('This file runs as a worker thread');
 let takenBytes = 0;
 
 const segmenter = new HlsSegmenter(workerData as HlsThreadData, report);

@@ -16,7 +16,7 @@ import { RecordingEnd, RecordingWriter } from './recording-writer.js';
 const TICK_MS = 100;
 
 const port = parentPort;
-if (!port) throw new Error('This file runs as a worker thread.');
+if (!port) throw new Error('This file runs as a worker thread');
 const writer = new RecordingWriter(workerData as RecordingThreadData);
 let takenBytes = 0;
 

@@ -112,7 +112,7 @@ it('a process that hangs is reported and ended', async () => {
   await until(() => expect(compressed()).toBe(1));
   for (const pid of processes()) process.kill(pid, 'SIGSTOP');
   feeding = setInterval(feed, 50);
-  expect((await failed).message).toBe('FFmpeg does not answer.');
+  expect((await failed).message).toBe('FFmpeg does not answer');
   await until(() => expect(processes()).toEqual([]));
 });
 

@@ -12,7 +12,7 @@ export async function withDeadline<Result>(
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const abort = new AbortController();
-  const late = new StreamError('network', `The server did not answer within ${timeoutMs / 1000} s.`);
+  const late = new StreamError('network', `The server did not answer within ${timeoutMs / 1000} s`);
   const timer = setTimeout(() => abort.abort(late), timeoutMs);
   const cancel = (): void => abort.abort(signal.reason);
   if (signal.aborted) cancel();

@@ -127,7 +127,7 @@ export class EventFeed {
     } catch (thrown) {
       // An aborted attempt is a silent connection given up, or one whose viewer is renewed: try again.
       if (attempt.signal.aborted) {
-        throw new StreamError('network', 'The event stream was lost.', { cause: thrown });
+        throw new StreamError('network', 'The event stream was lost', { cause: thrown });
       }
       throw thrown;
     } finally {

@@ -47,7 +47,7 @@ export class Peer {
   /** @throws StreamError `webrtc_unsupported` where the browser has no WebRTC. */
   constructor(iceServers: RTCIceServer[], listener: PeerListener) {
     if (typeof RTCPeerConnection === 'undefined') {
-      throw new StreamError('webrtc_unsupported', 'This browser has no WebRTC.');
+      throw new StreamError('webrtc_unsupported', 'This browser has no WebRTC');
     }
     this.#listener = listener;
     this.#relayServers = relaysAmong(iceServers);
@@ -56,7 +56,7 @@ export class Peer {
       onRestartWanted: () => listener.onIceRestartWanted(),
       onGaveUp: () =>
         this.#fail(
-          new StreamError('ice_failed', 'No network path to the media server was found (ICE failed).'),
+          new StreamError('ice_failed', 'No network path to the media server was found (ICE failed)'),
         ),
     });
     this.#listen();
@@ -104,7 +104,7 @@ export class Peer {
         const codecs = new Set(sdp.match(/\b(H264|VP8|VP9|AV1)(?=\/90000)/g));
         throw new StreamError(
           'no_codec',
-          `This browser decodes none of the offered codecs (${[...codecs].join(', ')}).`,
+          `This browser decodes none of the offered codecs (${[...codecs].join(', ')})`,
         );
       }
       await this.#connection.setLocalDescription({ type: 'answer', sdp: answerSdp });
@@ -215,7 +215,7 @@ export class Peer {
       this.#listener.onConnectionStateChange(connectionState);
       // ICE is up and yet the whole has failed: the DTLS handshake did, which no ICE restart mends.
       if (connectionState === 'failed' && iceConnectionState !== 'failed') {
-        this.#fail(new StreamError('peer_failed', 'The encrypted media connection failed (DTLS).'));
+        this.#fail(new StreamError('peer_failed', 'The encrypted media connection failed (DTLS)'));
       }
     });
     connection.addEventListener('track', ({ receiver, track }) => {

@@ -92,7 +92,7 @@ export class Signaling {
       return { body: json, status: response.status };
     });
     if (typeof body?.streamId !== 'string' || typeof body.initialState !== 'object') {
-      throw new StreamError('protocol', 'Expected a session from the server.', { status });
+      throw new StreamError('protocol', 'Expected a session from the server', { status });
     }
     return { streamId: body.streamId, initialState: body.initialState };
   }
@@ -114,7 +114,7 @@ export class Signaling {
     const response = await this.#request(`${this.#sessionUrl(streamId)}/sse${search}`, { headers, signal });
     const type = response.headers.get('content-type') ?? '';
     if (!/^text\/event-stream\b/i.test(type) || response.body === null) {
-      throw new StreamError('protocol', 'Expected an event stream from the server.');
+      throw new StreamError('protocol', 'Expected an event stream from the server');
     }
     return response.body;
   }
@@ -181,7 +181,7 @@ export class Signaling {
       });
     } catch (cause) {
       if (init.signal.aborted) {
-        throw new StreamError('closed', 'The connection was closed.', { cause });
+        throw new StreamError('closed', 'The connection was closed', { cause });
       }
       throw asStreamError(cause);
     }
@@ -195,7 +195,7 @@ async function readJson<Body>(response: Response): Promise<Body> {
   try {
     return (await response.json()) as Body;
   } catch (cause) {
-    throw new StreamError('protocol', 'Expected JSON from the server.', {
+    throw new StreamError('protocol', 'Expected JSON from the server', {
       status: response.status,
       cause,
     });

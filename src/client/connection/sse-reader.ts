@@ -72,7 +72,7 @@ export class SseParser {
 
   #append(part: string): void {
     if (this.#line.length + part.length > this.#maxLength) {
-      throw new StreamError('protocol', `A line of the event stream is longer than ${this.#maxLength}.`);
+      throw new StreamError('protocol', `A line of the event stream is longer than ${this.#maxLength}`);
     }
     this.#line += part;
   }
@@ -96,7 +96,7 @@ export class SseParser {
         break;
       case 'data':
         if (this.#data.length + value.length > this.#maxLength) {
-          throw new StreamError('protocol', `An event of the stream is longer than ${this.#maxLength}.`);
+          throw new StreamError('protocol', `An event of the stream is longer than ${this.#maxLength}`);
         }
         this.#data = this.#hasData ? `${this.#data}\n${value}` : value;
         this.#hasData = true;

@@ -54,7 +54,7 @@ export class StateStore {
       if (order === 'gap') {
         throw new StreamError(
           'protocol',
-          `State patch ${eventId} does not follow ${this.#lastEventId ?? ''}.`,
+          `State patch ${eventId} does not follow ${this.#lastEventId ?? ''}`,
         );
       }
     }
@@ -63,7 +63,7 @@ export class StateStore {
       const result = applyPatch<unknown>(this.#state, structuredClone([...operations]), true, false);
       this.#state = result.newDocument as StreamSessionState;
     } catch (cause) {
-      throw new StreamError('protocol', 'A state patch does not fit the state.', { cause });
+      throw new StreamError('protocol', 'A state patch does not fit the state', { cause });
     }
     if (eventId !== '') this.#lastEventId = eventId;
     return operations;
@@ -92,10 +92,10 @@ function parseOperations(data: string): readonly PatchOperation[] {
   try {
     parsed = JSON.parse(data);
   } catch (cause) {
-    throw new StreamError('protocol', 'A state patch is not JSON.', { cause });
+    throw new StreamError('protocol', 'A state patch is not JSON', { cause });
   }
   if (!Array.isArray(parsed) || !parsed.every(isOperation)) {
-    throw new StreamError('protocol', 'A state patch is not an array of JSON Patch operations.');
+    throw new StreamError('protocol', 'A state patch is not an array of JSON Patch operations');
   }
   return parsed;
 }

@@ -331,7 +331,7 @@ export class StreamConnection {
       // A listener's own error is not thrown to here.
       this.#events.emit('input', JSON.parse(text));
     } catch {
-      this.#report(new StreamError('protocol', 'An input message is not JSON.'));
+      this.#report(new StreamError('protocol', 'An input message is not JSON'));
     }
   }
 

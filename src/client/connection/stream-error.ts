@@ -41,7 +41,7 @@ export class StreamError extends Error {
 export function asStreamError(thrown: unknown): StreamError {
   if (thrown instanceof StreamError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new StreamError('network', `The server could not be reached (${message}).`, { cause: thrown });
+  return new StreamError('network', `The server could not be reached (${message})`, { cause: thrown });
 }
 
 /** Reads the JSON error of an answer that is not OK; a proxy's page without one still gets a code. */
@@ -53,7 +53,7 @@ export async function streamErrorFromResponse(response: Response): Promise<Strea
   } catch {
     // No JSON: the status is all there is to tell.
   }
-  return new StreamError('http_error', `The server answered with HTTP status ${response.status}.`, options);
+  return new StreamError('http_error', `The server answered with HTTP status ${response.status}`, options);
 }
 
 function isErrorBody(body: unknown): body is { error: { code: string; message: string } } {
@@ -79,5 +79,5 @@ function retryAfterMs(headers: Headers): number | undefined {
 }
 
 export function notConnected(): StreamError {
-  return new StreamError('closed', 'Not connected to the session.');
+  return new StreamError('closed', 'Not connected to the session');
 }

@@ -7,6 +7,6 @@ export interface DemoOffers {
 /** @throws Error where the server cannot be reached. */
 export async function demoOffers(): Promise<DemoOffers> {
   const response = await fetch('/demo.json');
-  if (!response.ok) throw new Error(`The server answered ${response.status}.`);
+  if (!response.ok) throw new Error(`The server answered ${response.status}`);
   return (await response.json()) as DemoOffers;
 }

@@ -19,12 +19,12 @@ const CANDIDATE =
 export function readCandidate(candidate: string): string | undefined {
   const match = candidate.length <= MAX_CANDIDATE_CHARACTERS ? CANDIDATE.exec(candidate.trim()) : null;
   if (match === null) {
-    throw new StreamKitError('unprocessable', 'The ICE candidate is malformed.');
+    throw new StreamKitError('unprocessable', 'The ICE candidate is malformed');
   }
   const [, foundation = '', component, transport = '', priority, address = '', port, type = ''] = match;
   const portNumber = Number(port);
   if (portNumber > 0xffff || Number(priority) > 0xffff_ffff) {
-    throw new StreamKitError('unprocessable', 'The ICE candidate has a port or priority out of range.');
+    throw new StreamKitError('unprocessable', 'The ICE candidate has a port or priority out of range');
   }
   const usable =
     component === '1' &&

@@ -18,7 +18,7 @@ export interface OwnOffer {
 
 export function readOwnOffer(sdp: string): OwnOffer {
   const refusal = (what: string): StreamKitError =>
-    new StreamKitError('internal', `The peer's own offer ${what}.`);
+    new StreamKitError('internal', `The peer's own offer ${what}`);
   const description = parseSessionDescription(sdp);
   const [first] = description?.media ?? [];
   if (description === undefined || first === undefined) {

@@ -105,7 +105,7 @@ export function readPlayerOffer(
 }
 
 function refusal(what: string): StreamKitError {
-  return new StreamKitError('unprocessable', `The SDP offer ${what}.`);
+  return new StreamKitError('unprocessable', `The SDP offer ${what}`);
 }
 
 /** RFC 8866 section 6.7: without a direction, a section both sends and receives. */

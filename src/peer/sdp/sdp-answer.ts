@@ -97,7 +97,7 @@ export function readAnswer(answerSdp: string, offerSdp: string): AcceptedAnswer 
 }
 
 function refusal(what: string): StreamKitError {
-  return new StreamKitError('unprocessable', `The SDP answer ${what}.`);
+  return new StreamKitError('unprocessable', `The SDP answer ${what}`);
 }
 
 /** RFC 8866 section 6.7: without a direction, a section both sends and receives. */

@@ -37,5 +37,5 @@ export function readFragment(text: string): SdpFragment {
 }
 
 function refusal(what: string): StreamKitError {
-  return new StreamKitError('unprocessable', `The SDP fragment ${what}.`);
+  return new StreamKitError('unprocessable', `The SDP fragment ${what}`);
 }

@@ -48,7 +48,7 @@ export function installUdpTransports(): void {
       return open(type, options);
     }
     if ((type === 'udp4') !== isIPv4(address)) {
-      throw new StreamKitError('internal', 'werift opens its transports in another order than is known.');
+      throw new StreamKitError('internal', 'werift opens its transports in another order than is known');
     }
     const socket = owner.endpoint.openSocket(address);
     return new SharedUdpTransport(type, socket) as unknown as UdpTransport;

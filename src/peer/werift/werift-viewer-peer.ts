@@ -90,7 +90,7 @@ class WeriftViewerPeer implements ViewerPeer {
     private readonly listener: ViewerPeerListener,
   ) {
     if (parameters.videoCodecs.length === 0) {
-      throw new StreamKitError('bad_option', 'Expected at least one video codec to offer.');
+      throw new StreamKitError('bad_option', 'Expected at least one video codec to offer');
     }
     this.clock = options.clock ?? systemClock;
     this.logger = options.logger.child({ ...parameters.logContext });
@@ -134,26 +134,26 @@ class WeriftViewerPeer implements ViewerPeer {
 
   async start(): Promise<void> {
     if (this.negotiation !== 'new' || this.closing !== undefined) {
-      throw new StreamKitError('conflict', 'The peer has been started already.');
+      throw new StreamKitError('conflict', 'The peer has been started already');
     }
     await this.offer(false);
   }
 
   async acceptAnswer(sdp: string): Promise<void> {
     if (this.negotiation !== 'offered' || this.closing !== undefined) {
-      throw new StreamKitError('conflict', 'There is no offer to answer.');
+      throw new StreamKitError('conflict', 'There is no offer to answer');
     }
     const answer = readAnswer(sdp, this.offerSdp);
     const first = this.accepted === undefined;
     if (this.accepted !== undefined && !sameMedia(this.accepted, answer)) {
-      throw new StreamKitError('unprocessable', 'The answer to an ICE restart changes the media.');
+      throw new StreamKitError('unprocessable', 'The answer to an ICE restart changes the media');
     }
     this.negotiation = 'answering';
     try {
       await this.connection.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
     } catch (error) {
       this.negotiation = 'offered';
-      throw new StreamKitError('unprocessable', 'The SDP answer cannot be used.', { cause: error });
+      throw new StreamKitError('unprocessable', 'The SDP answer cannot be used', { cause: error });
     }
     this.accepted ??= answer;
     this.negotiation = 'stable';
@@ -162,7 +162,7 @@ class WeriftViewerPeer implements ViewerPeer {
     if (!first) {
       // werift does not start ICE again where DTLS is up.
       this.iceTransport.start().catch((error: unknown) => {
-        this.fail('ICE failed after its restart.', error);
+        this.fail('ICE failed after its restart', error);
       });
     }
     const candidates = [...answer.candidates, ...this.queuedCandidates];
@@ -193,7 +193,7 @@ class WeriftViewerPeer implements ViewerPeer {
 
   async restartIce(renewIceServers?: () => Promise<readonly IceServerOption[]>): Promise<void> {
     if (this.negotiation !== 'stable' || this.mediaTransport === undefined || this.closing !== undefined) {
-      throw new StreamKitError('conflict', 'ICE can be restarted once the viewer is connected.');
+      throw new StreamKitError('conflict', 'ICE can be restarted once the viewer is connected');
     }
     this.negotiation = 'offering';
     const iceServers = await renewIceServers?.();
@@ -238,7 +238,7 @@ class WeriftViewerPeer implements ViewerPeer {
     });
     this.connection.connectionStateChange.subscribe((state) => {
       if (state === 'failed') {
-        this.fail('The connection to the viewer failed.');
+        this.fail('The connection to the viewer failed');
       }
     });
     this.dtlsTransport.onStateChange.subscribe((state) => {
@@ -247,7 +247,7 @@ class WeriftViewerPeer implements ViewerPeer {
       } else if (state === 'closed') {
         this.leave();
       } else if (state === 'failed') {
-        this.fail('The DTLS handshake failed.');
+        this.fail('The DTLS handshake failed');
       }
     });
   }
@@ -263,7 +263,7 @@ class WeriftViewerPeer implements ViewerPeer {
     this.negotiation = 'offered';
     // It resolves when gathering is over, which may take seconds; candidates follow the offer as they are found.
     this.gathered = this.connection.setLocalDescription({ type: 'offer', sdp }).catch((error: unknown) => {
-      this.fail('The offer cannot be used.', error);
+      this.fail('The offer cannot be used', error);
     });
     this.listener.onOffer(sdp);
   }
@@ -276,7 +276,7 @@ class WeriftViewerPeer implements ViewerPeer {
     try {
       await this.connection.addIceCandidate({ candidate, sdpMLineIndex: 0 });
     } catch (error) {
-      throw new StreamKitError('unprocessable', 'The ICE candidate cannot be used.', { cause: error });
+      throw new StreamKitError('unprocessable', 'The ICE candidate cannot be used', { cause: error });
     }
   }
 
@@ -301,7 +301,7 @@ class WeriftViewerPeer implements ViewerPeer {
         break;
       case 'failed':
         this.listener.onIceStateChange(shown);
-        this.fail('No path to the viewer works.');
+        this.fail('No path to the viewer works');
         break;
       default:
         break;
@@ -321,7 +321,7 @@ class WeriftViewerPeer implements ViewerPeer {
         this.parameters.logContext,
       );
     } catch (error) {
-      this.fail('The media transport cannot be opened.', error);
+      this.fail('The media transport cannot be opened', error);
       return;
     }
     const { videoCodec } = accepted;
@@ -333,7 +333,7 @@ class WeriftViewerPeer implements ViewerPeer {
     this.stopConnectTimer();
     const timeoutMs = this.options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
     this.connectTimer = this.clock.after(timeoutMs, () => {
-      this.fail('The viewer did not connect in time.');
+      this.fail('The viewer did not connect in time');
     });
   }
 

@@ -56,7 +56,7 @@ export function replaceX25519(module: X25519Module): void {
     agreed.some((secret) => secret !== SHARED_SECRET) ||
     !Buffer.from(both[0] ?? []).equals(both[1] ?? Buffer.alloc(0))
   ) {
-    throw new Error('X25519 of Node.js and of werift differ.');
+    throw new Error('X25519 of Node.js and of werift differ');
   }
   // Both functions carry others as properties.
   module.scalarMult = Object.assign(sharedSecret, scalarMult);
@@ -71,7 +71,7 @@ function newKeyPair(): KeyPair {
 /** @throws Error where the lengths are wrong or the secret would be zero: RFC 8422 section 5.11 demands to stop there. */
 function sharedSecret(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array {
   if (secretKey.length !== KEY_BYTES || publicKey.length !== KEY_BYTES) {
-    throw new Error(`Expected keys of ${KEY_BYTES} bytes.`);
+    throw new Error(`Expected keys of ${KEY_BYTES} bytes`);
   }
   const x = Buffer.from(publicKey).toString('base64url');
   const d = Buffer.from(secretKey).toString('base64url');

@@ -36,7 +36,7 @@ export class AudioRingReader {
     this.#fd = openSync(path, 'r');
     if (fstatSync(this.#fd).size !== audioFileBytes(layout)) {
       closeSync(this.#fd);
-      throw new Error('The shared audio file has an unexpected size.');
+      throw new Error('The shared audio file has an unexpected size');
     }
     this.skipToNewest();
   }

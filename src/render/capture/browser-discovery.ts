@@ -45,7 +45,7 @@ export async function findBrowser(executablePath?: string): Promise<string> {
   const named = executablePath ?? process.env.PUPPETEER_EXECUTABLE_PATH;
   if (named !== undefined && named !== '') {
     if (await isExecutable(named)) return named;
-    throw new StreamKitError('browser_not_found', 'The configured browser is not an executable file.');
+    throw new StreamKitError('browser_not_found', 'The configured browser is not an executable file');
   }
   const cached = await puppeteerCached();
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
@@ -55,6 +55,6 @@ export async function findBrowser(executablePath?: string): Promise<string> {
   }
   throw new StreamKitError(
     'browser_not_found',
-    'No Chromium was found: install one (Debian: apt-get install chromium) or set PUPPETEER_EXECUTABLE_PATH.',
+    'No Chromium was found: install one (Debian: apt-get install chromium) or set PUPPETEER_EXECUTABLE_PATH',
   );
 }

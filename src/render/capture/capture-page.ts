@@ -121,11 +121,11 @@ export class CapturePage {
         credits: layout.creditsFileBytes,
         audio: audioFileBytes(layout),
       });
-      cdp.once('Inspector.targetCrashed', () => onFailed('Its tab crashed.'));
+      cdp.once('Inspector.targetCrashed', () => onFailed('Its tab crashed'));
       return new CapturePage(tab, paths, opened, parameters.video);
     } catch (error) {
       await tab.close().catch(() => undefined);
-      throw new StreamKitError('capture_failed', 'The browser refused to capture the tab.', { cause: error });
+      throw new StreamKitError('capture_failed', 'The browser refused to capture the tab', { cause: error });
     }
   }
 
@@ -223,7 +223,7 @@ async function findFiles(folder: string, bytes: Record<keyof RingPaths, number>)
     const { video, credits, audio } = found;
     if (video !== undefined && credits !== undefined && audio !== undefined) return { video, credits, audio };
     if (performance.now() > deadline) {
-      throw new StreamKitError('capture_failed', 'The shared files of the browser were not found.');
+      throw new StreamKitError('capture_failed', 'The shared files of the browser were not found');
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

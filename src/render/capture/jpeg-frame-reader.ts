@@ -40,10 +40,10 @@ export class JpegFrameReader implements VideoFrameReader {
     this.#port = port;
     this.#deviceScaleFactor = source.deviceScaleFactor;
     const codec = Codec.findDecoder(AV_CODEC_ID_MJPEG);
-    if (!codec) throw new Error('FFmpeg was built without its JPEG decoder.');
+    if (!codec) throw new Error('FFmpeg was built without its JPEG decoder');
     this.#decoder.allocContext3(codec);
     this.#decoder.threadCount = 1;
-    if (this.#decoder.open2Sync(codec, null) < 0) throw new Error('The JPEG decoder could not be opened.');
+    if (this.#decoder.open2Sync(codec, null) < 0) throw new Error('The JPEG decoder could not be opened');
     this.#packet.alloc();
     this.#decoded.alloc();
     this.#scaler.allocContext();
@@ -90,7 +90,7 @@ export class JpegFrameReader implements VideoFrameReader {
     converted.colorSpace = AVCOL_SPC_BT470BG;
     converted.colorPrimaries = AVCOL_PRI_BT709;
     converted.colorTrc = AVCOL_TRC_BT709;
-    if (converted.getBuffer(0) < 0) throw new Error('There is no memory for a picture.');
+    if (converted.getBuffer(0) < 0) throw new Error('There is no memory for a picture');
   }
 
   /** Idempotent. */

@@ -113,7 +113,7 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
     } catch (error) {
       await browserProcess.close();
       if (error instanceof StreamKitError) throw error;
-      throw new StreamKitError('capture_failed', 'The page could not be captured.', { cause: error });
+      throw new StreamKitError('capture_failed', 'The page could not be captured', { cause: error });
     } finally {
       signal.removeEventListener('abort', abort);
     }

@@ -53,10 +53,10 @@ function installStreamKit(
   };
   const encode = (type: string, value: unknown): string => {
     const json = JSON.stringify(value) as string | undefined;
-    if (json === undefined) throw new TypeError('Expected a value that JSON can express.');
+    if (json === undefined) throw new TypeError('Expected a value that JSON can express');
     if (new TextEncoder().encode(json).length > bytesMax)
-      throw new RangeError(`Expected at most ${bytesMax} bytes of JSON.`);
-    if (depthOf(JSON.parse(json)) > depthMax) throw new RangeError(`Expected at most ${depthMax} levels.`);
+      throw new RangeError(`Expected at most ${bytesMax} bytes of JSON`);
+    if (depthOf(JSON.parse(json)) > depthMax) throw new RangeError(`Expected at most ${depthMax} levels`);
     return JSON.stringify({ type, value: JSON.parse(json) as unknown });
   };
 
@@ -68,7 +68,7 @@ function installStreamKit(
     initialData: freeze(JSON.parse(initialDataJson)),
     setMetadata(metadata: unknown): void {
       if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
-        throw new TypeError('Expected an object as metadata.');
+        throw new TypeError('Expected an object as metadata');
       }
       const next = { ...merged, ...metadata };
       encode('metadata', next);
@@ -77,7 +77,7 @@ function installStreamKit(
     },
     on(event: string, listener: Listener): () => void {
       const set = Object.hasOwn(listeners, event) ? listeners[event] : undefined;
-      if (!set) throw new TypeError(`Expected "viewers" or "message" as event but received ${event}.`);
+      if (!set) throw new TypeError(`Expected "viewers" or "message" as event but received ${event}`);
       set.add(listener);
       if (event === 'viewers' && 'viewers' in last) listener(last.viewers);
       return () => void set.delete(listener);

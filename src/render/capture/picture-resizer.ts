@@ -38,7 +38,7 @@ export async function resizePicture(
   const pngDecoder = Codec.findDecoder(AV_CODEC_ID_PNG);
   const pictureEncoder = Codec.findEncoder(format === 'png' ? AV_CODEC_ID_PNG : AV_CODEC_ID_MJPEG);
   if (!pngDecoder || !pictureEncoder)
-    throw new StreamKitError('unavailable', `No ${format} encoder is at hand.`);
+    throw new StreamKitError('unavailable', `No ${format} encoder is at hand`);
   compressed.alloc();
   packet.alloc();
   source.alloc();

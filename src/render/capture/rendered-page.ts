@@ -138,7 +138,7 @@ export class RenderedPage {
     } catch (error) {
       const { message } = asError(error);
       const [reason] = /net::ERR_[A-Z_]+|(?<=; error=)[a-z_]+/.exec(message) ?? ['it did not load in time'];
-      throw new StreamKitError('capture_failed', `The page could not be loaded: ${reason}.`, {
+      throw new StreamKitError('capture_failed', `The page could not be loaded: ${reason}`, {
         cause: error,
       });
     }

@@ -45,7 +45,7 @@ export class VideoRingReader implements VideoFrameReader {
     this.#videoFd = openSync(path, 'r');
     try {
       if (fstatSync(this.#videoFd).size !== videoFileBytes(layout)) {
-        throw new Error('The shared picture file has an unexpected size.');
+        throw new Error('The shared picture file has an unexpected size');
       }
       this.#creditsFd = openSync(creditsPath, 'r+');
     } catch (error) {
@@ -85,7 +85,7 @@ export class VideoRingReader implements VideoFrameReader {
   resize(width: number, height: number): void {
     const layout = frameRingLayout(width, height);
     if (fstatSync(this.#videoFd).size !== videoFileBytes(layout)) {
-      throw new Error('The shared picture file has an unexpected size.');
+      throw new Error('The shared picture file has an unexpected size');
     }
     this.#width = width;
     this.#height = height;

@@ -30,7 +30,7 @@ const GAP_US = 30_000;
 const FRAME_US = (OPUS_FRAME_SAMPLES / OPUS_SAMPLE_RATE_HZ) * 1_000_000;
 
 const port = parentPort;
-if (!port) throw new Error('This file runs as a worker thread.');
+if (!port) throw new Error('This file runs as a worker thread');
 const { source, socketFd, lipSyncToleranceMs } = workerData as AudioThreadData;
 const frames = socketFd === undefined ? undefined : new MediaFrameWriter(openMediaSocket(socketFd));
 const payloader = new OpusPayloader(lipSyncToleranceMs);

@@ -31,7 +31,7 @@ export class EncodeWorkerThread<Request extends { type: string }, Report extends
       }
     });
     this.#worker.on('error', (error) => this.#lose(error));
-    this.#worker.on('exit', () => this.#lose(new Error('The thread ended.')));
+    this.#worker.on('exit', () => this.#lose(new Error('The thread ended')));
   }
 
   post(request: Request): void {
@@ -56,6 +56,6 @@ export class EncodeWorkerThread<Request extends { type: string }, Report extends
   #lose(cause: unknown): void {
     const onLost = this.#onLost;
     this.#onLost = undefined;
-    onLost?.(new StreamKitError('encoder_failed', 'The encoder failed.', { cause }));
+    onLost?.(new StreamKitError('encoder_failed', 'The encoder failed', { cause }));
   }
 }

@@ -22,7 +22,7 @@ export function openVideoEncoder(
   if (ffmpegPath !== undefined) {
     return new ProcessVideoEncoder({ ...parameters, name, device, ffmpegPath }, listener);
   }
-  if (!isEncoderName(name)) throw new Error(`There is no encoder ${name} in this process.`);
+  if (!isEncoderName(name)) throw new Error(`There is no encoder ${name} in this process`);
   return new LibavVideoEncoder(name, device, parameters, listener);
 }
 

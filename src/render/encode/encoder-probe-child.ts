@@ -26,7 +26,7 @@ function write(line: ProbeLine): void {
 /** Pictures that move, so that there is something to encode. */
 function paint(picture: Frame, index: number): void {
   const [luma, ...chroma] = picture.data ?? [];
-  if (!luma) throw new Error('There is no memory for a picture.');
+  if (!luma) throw new Error('There is no memory for a picture');
   for (let at = 0; at < luma.length; at++) luma[at] = 16 + (((at >> 4) * 7 + index * 5) & 127);
   for (const plane of chroma) plane.fill(128);
 }
@@ -54,7 +54,7 @@ class Trial {
       picture.width = SIZE.width;
       picture.height = SIZE.height;
       picture.format = AV_PIX_FMT_YUV420P;
-      if (picture.getBuffer(1) < 0) throw new Error('There is no memory for a picture.');
+      if (picture.getBuffer(1) < 0) throw new Error('There is no memory for a picture');
       paint(picture, index);
       return picture;
     });

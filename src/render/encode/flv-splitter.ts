@@ -24,7 +24,7 @@ export class FlvSplitter implements PictureSplitter {
     if (!this.#started) {
       if (queue.byteLength < FILE_HEADER_BYTES + TAG_SIZE_BYTES) return pictures;
       const header = queue.take(FILE_HEADER_BYTES + TAG_SIZE_BYTES);
-      if (header.toString('latin1', 0, 3) !== 'FLV') throw new Error('This is no FLV.');
+      if (header.toString('latin1', 0, 3) !== 'FLV') throw new Error('This is no FLV');
       this.#started = true;
     }
     while (queue.byteLength >= TAG_HEADER_BYTES) {
@@ -43,9 +43,9 @@ export class FlvSplitter implements PictureSplitter {
   }
 
   #readVideo(body: Buffer, timestampMs: number): SplitPicture | undefined {
-    if (body.byteLength < VIDEO_HEADER_BYTES) throw new Error('A video tag is too short.');
+    if (body.byteLength < VIDEO_HEADER_BYTES) throw new Error('A video tag is too short');
     const head = body.readUInt8(0);
-    if ((head & 0x0f) !== CODEC_AVC) throw new Error('The video is not H.264.');
+    if ((head & 0x0f) !== CODEC_AVC) throw new Error('The video is not H.264');
     const payload = body.subarray(VIDEO_HEADER_BYTES);
     switch (body.readUInt8(1)) {
       case AVC_SEQUENCE_HEADER:
@@ -78,7 +78,7 @@ const START_CODE = [0, 0, 0, 1] as const;
 /** From an AVCDecoderConfigurationRecord, ISO/IEC 14496-15 section 5.2.4.1. */
 function readParameterSets(record: Buffer): Uint8Array {
   if (record.byteLength < 6 || (record.readUInt8(4) & 3) !== LENGTH_BYTES - 1) {
-    throw new Error('The lengths of NAL units are not of four bytes.');
+    throw new Error('The lengths of NAL units are not of four bytes');
   }
   const parts: Uint8Array[] = [];
   let at = 5;
@@ -87,10 +87,10 @@ function readParameterSets(record: Buffer): Uint8Array {
     const count = (record[at] ?? 0) & mask;
     at++;
     for (let set = 0; set < count; set++) {
-      if (at + 2 > record.byteLength) throw new Error('A parameter set is cut off.');
+      if (at + 2 > record.byteLength) throw new Error('A parameter set is cut off');
       const bytes = record.readUInt16BE(at);
       at += 2;
-      if (at + bytes > record.byteLength) throw new Error('A parameter set is cut off.');
+      if (at + bytes > record.byteLength) throw new Error('A parameter set is cut off');
       parts.push(Uint8Array.from(START_CODE), record.subarray(at, at + bytes));
       at += bytes;
     }
@@ -107,10 +107,10 @@ function toAnnexB(units: Buffer, parameterSets: Uint8Array | undefined): Uint8Ar
   if (prefix) bytes.set(prefix);
   bytes.set(units, start);
   for (let at = 0; at < units.byteLength;) {
-    if (at + LENGTH_BYTES > units.byteLength) throw new Error('A NAL unit is cut off.');
+    if (at + LENGTH_BYTES > units.byteLength) throw new Error('A NAL unit is cut off');
     const length = units.readUInt32BE(at);
     if (length === 0 || at + LENGTH_BYTES + length > units.byteLength)
-      throw new Error('A NAL unit is cut off.');
+      throw new Error('A NAL unit is cut off');
     bytes.set(START_CODE, start + at);
     at += LENGTH_BYTES + length;
   }

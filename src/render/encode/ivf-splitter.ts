@@ -15,14 +15,14 @@ export class IvfSplitter implements PictureSplitter {
     if (!this.#started) {
       if (queue.byteLength < FILE_HEADER_BYTES) return pictures;
       if (queue.take(FILE_HEADER_BYTES).toString('latin1', 0, 4) !== 'DKIF')
-        throw new Error('This is no IVF.');
+        throw new Error('This is no IVF');
       this.#started = true;
     }
     while (queue.byteLength >= FRAME_HEADER_BYTES) {
       const header = queue.peek(FRAME_HEADER_BYTES);
       const bytes = header.readUInt32LE(0);
       if (bytes === 0 || bytes > MAX_PICTURE_BYTES)
-        throw new Error(`A picture of ${bytes} bytes was announced.`);
+        throw new Error(`A picture of ${bytes} bytes was announced`);
       if (queue.byteLength < FRAME_HEADER_BYTES + bytes) break;
       // The time base is one picture, so that the time stamp is its number.
       const index = Number(header.readBigUInt64LE(4));

@@ -237,7 +237,7 @@ export class LibavVideoEncoder implements VideoEncoder {
   #openVariant(variant: EncoderOptions): CodecContext {
     const { width, height, frameRate, matrix } = this.#parameters;
     const codec = Codec.findEncoderByName(this.name as EncoderName & FFVideoEncoder);
-    if (!codec) throw new Error(`FFmpeg was built without ${this.name}.`);
+    if (!codec) throw new Error(`FFmpeg was built without ${this.name}`);
     const context = new CodecContext();
     context.allocContext3(codec);
     context.width = width;

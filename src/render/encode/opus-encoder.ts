@@ -41,7 +41,7 @@ export class OpusEncoder {
   /** @throws Error when FFmpeg was built without libopus. */
   constructor() {
     const codec = Codec.findEncoderByName(FF_ENCODER_LIBOPUS);
-    if (!codec) throw new Error('FFmpeg was built without libopus.');
+    if (!codec) throw new Error('FFmpeg was built without libopus');
     const context = this.#context;
     context.allocContext3(codec);
     context.sampleRate = OPUS_SAMPLE_RATE_HZ;
@@ -159,7 +159,7 @@ export class OpusEncoder {
   #encodeFrame(samples: Buffer): Uint8Array<ArrayBuffer>[] {
     FFmpegError.throwIfError(this.#frame.makeWritable(), 'write a sound frame');
     const [plane] = this.#frame.data ?? [];
-    if (!plane) throw new Error('The sound frame has no memory.');
+    if (!plane) throw new Error('The sound frame has no memory');
     samples.copy(plane);
     this.#frame.pts = BigInt(this.#samplesSent);
     this.#samplesSent += OPUS_FRAME_SAMPLES;

@@ -59,7 +59,7 @@ export class PictureFeed {
     picture.colorPrimaries = AVCOL_PRI_BT709;
     picture.colorTrc = AVCOL_TRC_BT709;
     // Rows without padding: the source has none, so that a plane is one copy.
-    if (picture.getBuffer(1) < 0) throw new Error('There is no memory for a picture.');
+    if (picture.getBuffer(1) < 0) throw new Error('There is no memory for a picture');
     this.#picture = picture;
     this.#format = frame.format;
     return picture;

@@ -204,7 +204,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
     if (this.#closed) return;
     if (run === this.#retiring?.run) this.#retire();
     else if (run === this.#current || run === this.#next) {
-      this.#fail(error ?? new Error('FFmpeg ended by itself.'));
+      this.#fail(error ?? new Error('FFmpeg ended by itself'));
     }
   }
 
@@ -213,7 +213,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
     // After this thread itself has stood still, what the process gave meanwhile is read before the next turn of the loop.
     setImmediate(() => {
       const isInUse = run === this.#current || run === this.#next;
-      if (isInUse && isOverdue(run)) this.#fail(new Error('FFmpeg does not answer.'));
+      if (isInUse && isOverdue(run)) this.#fail(new Error('FFmpeg does not answer'));
     });
   }
 
@@ -249,8 +249,7 @@ function planesOf(picture: Frame, { width, height }: PictureFormat): Uint8Array[
   const planes = picture.data;
   return sizes.map((bytes, index) => {
     const plane = planes?.[index];
-    if (!plane || plane.byteLength < bytes)
-      throw new Error('A picture is not of the size that it should be.');
+    if (!plane || plane.byteLength < bytes) throw new Error('A picture is not of the size that it should be');
     return plane.subarray(0, bytes);
   });
 }

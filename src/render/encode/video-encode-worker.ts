@@ -46,7 +46,7 @@ interface ActiveEncoder {
 }
 
 const port = parentPort;
-if (!port) throw new Error('This file runs as a worker thread.');
+if (!port) throw new Error('This file runs as a worker thread');
 const { source, frameRate: firstFrameRate, socketFd } = workerData as VideoThreadData;
 const socket = socketFd === undefined ? undefined : new MediaFrameWriter(openMediaSocket(socketFd));
 const tapped = new Set<VideoCodec>();

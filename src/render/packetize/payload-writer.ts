@@ -12,7 +12,7 @@ export function checkMaxPayloadBytes(maxPayloadBytes: number): number {
   ) {
     throw new StreamKitError(
       'bad_option',
-      `Expected an integer between ${MIN_MAX_PAYLOAD_BYTES} and 65535 for maxPayloadBytes but received ${maxPayloadBytes}.`,
+      `Expected an integer between ${MIN_MAX_PAYLOAD_BYTES} and 65535 for maxPayloadBytes but received ${maxPayloadBytes}`,
     );
   }
   return maxPayloadBytes;

@@ -41,7 +41,7 @@ export class GlProgram {
 
 function compile(gl: WebGL2RenderingContext, type: GLenum, source: string): WebGLShader {
   const shader = gl.createShader(type);
-  if (shader === null) throw new Error('WebGL has lost its context.');
+  if (shader === null) throw new Error('WebGL has lost its context');
   gl.shaderSource(shader, source);
   gl.compileShader(shader);
   if (gl.getShaderParameter(shader, gl.COMPILE_STATUS) !== true) {

@@ -34,7 +34,7 @@ export class Hud {
 
   constructor(canvas: HTMLCanvasElement) {
     const context = canvas.getContext('2d');
-    if (context === null) throw new Error('This browser has no 2D canvas.');
+    if (context === null) throw new Error('This browser has no 2D canvas');
     this.#canvas = canvas;
     this.#context = context;
   }

@@ -58,7 +58,7 @@ export class Landscape {
   /** @throws Error where WebGL 2 is not to be had. */
   constructor(canvas: HTMLCanvasElement, seed: number) {
     const gl = canvas.getContext('webgl2', { alpha: false, antialias: false, depth: false, stencil: false });
-    if (gl === null) throw new Error('This browser has no WebGL 2.');
+    if (gl === null) throw new Error('This browser has no WebGL 2');
     const random = seededRandom(seed);
     this.#gl = gl;
     this.#flatProgram = new GlProgram(gl, MESH_VERTEX, FLAT_FRAGMENT);

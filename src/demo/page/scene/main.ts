@@ -55,7 +55,7 @@ const controls = new Controls(window, {
 
 function query(selector: string): HTMLCanvasElement {
   const element = document.querySelector(selector);
-  if (!(element instanceof HTMLCanvasElement)) throw new Error(`The page has no ${selector}.`);
+  if (!(element instanceof HTMLCanvasElement)) throw new Error(`The page has no ${selector}`);
   return element;
 }
 

@@ -77,7 +77,7 @@ export class Score {
     const chordIndex = Math.floor(index / stepsPerChord);
     const section = SECTIONS[Math.floor(chordIndex / 4) % SECTIONS.length];
     const chord = section?.chords[chordIndex % 4];
-    if (section === undefined || chord === undefined) throw new RangeError('The score has lost its place.');
+    if (section === undefined || chord === undefined) throw new RangeError('The score has lost its place');
     const onBeat = index % 2 === 0;
     const plays = this.#random() < section.density * (onBeat ? 1.25 : 0.75);
     // Small steps with now and then a leap sound sung; any note from any note sounds random.

@@ -5,7 +5,7 @@
  */
 export function element<T extends Element>(id: string, kind: new () => T): T {
   const found = document.getElementById(id);
-  if (!(found instanceof kind)) throw new Error(`The page has no ${kind.name} with the id ${id}.`);
+  if (!(found instanceof kind)) throw new Error(`The page has no ${kind.name} with the id ${id}`);
   return found;
 }
 

@@ -23,9 +23,9 @@ export function errorText(error: StreamError): ErrorText {
           'The page is connected, but no network path for media was found. A firewall may block UDP, or the server needs a TURN server.',
       };
     case 'peer_failed':
-      return { headline: 'The media connection failed.', explanation: error.message };
+      return { headline: 'The media connection failed.', explanation: `${error.message}.` };
     case 'no_codec':
-      return { headline: 'This browser cannot decode the picture.', explanation: error.message };
+      return { headline: 'This browser cannot decode the picture.', explanation: `${error.message}.` };
     case 'webrtc_unsupported':
       return { headline: 'This browser has no WebRTC.', explanation: 'Please try another one.' };
     case 'network':
@@ -35,9 +35,9 @@ export function errorText(error: StreamError): ErrorText {
       };
     case 'unauthorized':
     case 'forbidden':
-      return { headline: 'You may not watch this.', explanation: error.message };
+      return { headline: 'You may not watch this.', explanation: `${error.message}.` };
     default:
-      return { headline: 'Something went wrong.', explanation: `${error.message} (${error.code})` };
+      return { headline: 'Something went wrong.', explanation: `${error.message} (${error.code}).` };
   }
 }
 

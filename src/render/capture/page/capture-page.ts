@@ -119,7 +119,7 @@ async function open(request: OpenRequest): Promise<OpenAnswer> {
   videoTrack = request.video ? picture : undefined;
   audioTrack = request.audio ? sound : undefined;
   // The end of the sound is no end of the capture: the server sees that nothing more comes, and has it opened again.
-  videoTrack?.addEventListener('ended', () => window.captureFailed('The video track ended.'));
+  videoTrack?.addEventListener('ended', () => window.captureFailed('The video track ended'));
   return { audio: audioTrack !== undefined, matrix: videoTrack ? await measureMatrix(videoTrack) : 'bt601' };
 }
 

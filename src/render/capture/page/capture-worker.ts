@@ -118,7 +118,7 @@ async function writeVideo(stream: ReadableStream<VideoFrame>): Promise<void> {
     try {
       const format = VIDEO_FORMATS[frame.format ?? ''];
       if (format === undefined) {
-        throw new Error(`The browser captures in an unexpected pixel format: ${String(frame.format)}.`);
+        throw new Error(`The browser captures in an unexpected pixel format: ${String(frame.format)}`);
       }
       const { x = 0, y = 0, width: wide = 0, height: high = 0 } = frame.visibleRect ?? {};
       const width = expectedWidth;
