@@ -192,8 +192,6 @@ export class TmuxTerminal implements Terminal {
       onOutput: (pane, bytes) => this.#onOutput(pane, bytes),
       // Whatever happened to windows and panes may have happened to ours.
       onNotification: (name) => {
-        // A mode of tmux, such as copy mode, would take the keys in place of the program.
-        if (name === 'pane-mode-changed' && this.#parameters.own) this.#leaveMode();
         if (/^(?:window|unlinked-window|layout|session-window|subscription)-/.test(name)) this.#look();
       },
       onIdle: () => this.#flush(),
@@ -234,14 +232,6 @@ export class TmuxTerminal implements Terminal {
   #watch(): void {
     void this.#control.command("refresh-client -B 'ended::#{pane_dead}'").catch(() => undefined);
     this.#look();
-  }
-
-  #leaveMode(): void {
-    if (this.#pane === undefined || this.#ended) return;
-    const { id } = this.#pane;
-    void this.#control
-      .command(`if-shell -F -t ${id} '#{pane_in_mode}' 'copy-mode -q -t ${id}'`)
-      .catch(() => undefined);
   }
 
   /** Looks what has become of the pane. One look at a time; what happens meanwhile is looked at after it. */
