@@ -63,6 +63,8 @@ interface AudioBranch {
   readonly encoding: OnDemand;
 }
 
+const NOTHING_READ = { framesRead: 0, framesDropped: 0 };
+
 /**
  * From a render to the producers of its session: one encoding per codec for all viewers, each running from its first viewer
  * until a grace time after its last, and the capture with them.
@@ -79,8 +81,11 @@ export class SessionMedia {
   #format: CaptureFormat;
   #closed = false;
   #viewersAttached = 0;
+  /** Since the session began. */
   #framesRead = 0;
   #framesDropped = 0;
+  /** What the session process counted last. */
+  #reported: Pick<VideoEncoderStats, 'framesRead' | 'framesDropped'> = NOTHING_READ;
   readonly #encodings: EncodingFigures;
   readonly #closeFigures: () => void;
 
@@ -353,15 +358,22 @@ export class SessionMedia {
   }
 
   /** About once per second for each codec that is encoded. */
-  onVideoStats(stats: VideoEncoderStats): void {
+  onVideoStats(reported: VideoEncoderStats): void {
     if (this.#closed) return;
+    this.#framesRead += reported.framesRead - this.#reported.framesRead;
+    this.#framesDropped += reported.framesDropped - this.#reported.framesDropped;
+    this.#reported = reported;
+    const stats = { ...reported, framesRead: this.#framesRead, framesDropped: this.#framesDropped };
     this.#encodings.measured(stats);
-    this.#framesRead = stats.framesRead;
-    this.#framesDropped = stats.framesDropped;
     const branch = this.#video.get(stats.codec);
     // What was on its way when the encoder was stopped is old.
     if (branch?.encoding.running === true) this.#onEncoder(stats.codec, branch, stats.encoder);
     if (stats.codec === this.#firstEncoding()) this.#listener.onVideoStats(stats);
+  }
+
+  /** The render begins anew, and counts from 0. */
+  onRestarting(): void {
+    this.#reported = NOTHING_READ;
   }
 
   /** A newcomer gets at once what the plane has kept; too long a group, for which it would wait, is rare. */
