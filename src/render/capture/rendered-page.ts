@@ -10,6 +10,7 @@ import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
 import { loadFirstDocument } from './first-document.js';
 import { type PageControlsListener, TabControls } from './page-controls.js';
+import { scriptNames } from './page-scripts.js';
 import { PageTabs } from './page-tabs.js';
 import { prepareWorld } from './page-world.js';
 import type { PageEvent } from '../../protocol/page-events.js';
@@ -80,9 +81,12 @@ export class RenderedPage {
     const size = { width, height };
     const prompts = new PagePrompts((event) => listener.onPageEvent(event));
     const shown = (): PageSize => pageGeometry(size, deviceScaleFactor).shown;
-    const [bridge, controls] = await Promise.all([
-      PageBridge.install(cdp, parameters.initialData, bridgeOrigins(parameters), listener, logger),
-      TabControls.install({ cdp, shown, prompts, listener, logger }),
+    const names = scriptNames();
+    const bridge = new PageBridge(cdp, names.said, listener, logger);
+    const onBridge = (payload: string): void => bridge.receive(payload);
+    const [controls] = await Promise.all([
+      TabControls.install({ cdp, shown, prompts, names, onBridge, listener, logger }),
+      bridge.install(parameters.initialData, bridgeOrigins(parameters)),
       setSize(cdp, parameters),
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
       cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: WINDOW_SIZE_SCRIPT }),
