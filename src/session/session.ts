@@ -4,6 +4,7 @@ import type { RestartableRender } from '../render/render.js';
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { asError, StreamKitError } from '../base/errors.js';
+import { SerialQueue } from '../base/serial-queue.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
 import type { Logger } from '../base/logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
@@ -20,13 +21,13 @@ import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnostics.js';
 import { SessionLife } from './session-life.js';
+import type { RungState } from './codec-ladder.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
 import type { FaultState, RecordingState, StreamSessionState } from '../protocol/state-document.js';
 import { patchableCopy, videoMetadata } from './session-state.js';
-import { SnapshotQueue } from './snapshot-queue.js';
 import type { StatePublisher } from './state-publisher.js';
 import type { SessionListener, StreamSession } from './stream-session.js';
 import { ViewerGroup } from './viewer-group.js';
@@ -45,7 +46,8 @@ export class Session implements StreamSession {
   readonly #life: SessionLife;
   readonly #publisher: StatePublisher;
   readonly viewers: ViewerGroup;
-  readonly #snapshots = new SnapshotQueue();
+  /** Each costs the browser a full encode of its picture. */
+  readonly #snapshots = new SerialQueue({ most: 4, sentence: 'Too many snapshots are being taken' });
   #renderOptions: RenderOptions;
   readonly #launchAbort = new AbortController();
   #launched: Promise<void> = Promise.resolve();
@@ -121,8 +123,7 @@ export class Session implements StreamSession {
 
   /** What its encoders, its viewers and the ways to them do at this moment. Not a use of the session. */
   get diagnostics(): SessionDiagnostics {
-    const { frameRate, maxBitrateBps: bitrateBps } = this.#renderOptions;
-    const encodings = this.#media?.encodings({ frameRate, bitrateBps }) ?? [];
+    const encodings = this.#media?.encodings() ?? [];
     return sessionDiagnostics(this.state, encodings, this.viewers.diagnostics());
   }
 
@@ -294,8 +295,8 @@ export class Session implements StreamSession {
               metadata.audio = available ? { codec: 'opus' } : null;
             }),
           onVideoStats: (stats) => this.#media?.onVideoStats(stats),
-          onFrames: (codec, frames) => this.#media?.onFrames(codec, frames),
-          onKeyframe: (codec) => this.#media?.onKeyframe(codec),
+          onFrames: (stream, frames) => this.#media?.onFrames(stream, frames),
+          onKeyframe: (stream) => this.#media?.onKeyframe(stream),
           onEncoderReplaced: (replacement) => this.#media?.onEncoderReplaced(replacement),
           onEncodedFrame: (frame) => this.#media?.onEncodedFrame(frame),
           onEncodedAudio: (packet) => this.#media?.onEncodedAudio(packet),
@@ -323,13 +324,14 @@ export class Session implements StreamSession {
         format: this.#renderOptions,
         bitrateBps: maxBitrateBps,
         pauseGraceMs: this.#settings.pauseGraceMs,
+        maxRungs: this.#settings.maxRungs,
         replayOnJoin: this.#settings.replayOnJoin,
         parts: this.#parts,
         streamId: this.streamId,
         logger: this.#logger,
       },
       {
-        onVideoStats: (stats) => this.#onVideoStats(stats),
+        onVideoStats: (stats, rungs) => this.#onVideoStats(stats, rungs),
         onVideoIdle: () => this.#onVideoIdle(),
         onMediaError: (error) => this.#life.fail(error),
       },
@@ -408,13 +410,14 @@ export class Session implements StreamSession {
     });
   }
 
-  #onVideoStats(stats: VideoEncoderStats): void {
-    this.#publisher.update(({ metadata }) => void (metadata.video = videoMetadata(stats)));
+  #onVideoStats(stats: VideoEncoderStats, rungs: readonly RungState[]): void {
+    this.#publisher.update(({ metadata }) => void (metadata.video = videoMetadata(stats, rungs)));
   }
 
   #onVideoIdle(): void {
     this.#publisher.update(({ metadata }) => {
-      if (metadata.video !== null) metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0 };
+      if (metadata.video !== null)
+        metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0, rungs: [] };
     });
   }
 

@@ -1,4 +1,5 @@
 import { asError, StreamKitError } from '../base/errors.js';
+import { SerialQueue } from '../base/serial-queue.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
 import type {
   ConnectedMedia,
@@ -10,6 +11,7 @@ import type {
 import { customSignal } from './server-sent-event.js';
 import { NO_SHARE, type MediaDiagnostics } from './session-diagnostics.js';
 import type { MediaShare } from './media-share.js';
+import type { ViewerWishes } from './codec-ladder.js';
 import type { SessionMedia } from './session-media.js';
 import type { InputListener } from './viewer-input.js';
 import type { ConnectionJournal, ViewerJournal } from './viewer-journal.js';
@@ -33,6 +35,7 @@ const MAX_KEPT_SIGNALS = 64;
 /** One viewer's peer, the signalling with it and its share of the session's media. */
 export class ViewerMedia {
   readonly #listener: ViewerMediaListener;
+  readonly #wishes: ViewerWishes;
   readonly #journal: ViewerJournal;
   readonly #connection: ConnectionJournal;
   readonly #peer: ViewerPeer;
@@ -47,17 +50,21 @@ export class ViewerMedia {
   /** How many of `#signals` went out on a connection. */
   #sentSignals = 0;
   #answered = false;
-  #waitingSignals = 0;
   /** The viewer's signals, one after the other: an answer must be in place before its candidates. */
-  #signalWork: Promise<unknown> = Promise.resolve();
+  readonly #work = new SerialQueue({
+    most: MAX_WAITING_SIGNALS,
+    sentence: 'Too many signals are waiting for this viewer',
+  });
 
   constructor(
     openViewerPeer: OpenViewerPeer,
     parameters: ViewerPeerParameters,
     listener: ViewerMediaListener,
     journal: ViewerJournal,
+    wishes: ViewerWishes = {},
   ) {
     this.#listener = listener;
+    this.#wishes = wishes;
     this.#journal = journal;
     this.#connection = journal.offer();
     const { logContext } = journal;
@@ -149,26 +156,12 @@ export class ViewerMedia {
   }
 
   #inOrder(work: () => Promise<void>): Promise<void> {
-    if (this.#waitingSignals >= MAX_WAITING_SIGNALS) {
-      const headers = { 'Retry-After': '1' };
-      throw new StreamKitError('at_capacity', 'Too many signals are waiting for this viewer', { headers });
-    }
-    this.#waitingSignals += 1;
-    const result = this.#signalWork.then(async () => {
+    return this.#work.run(async () => {
       if (this.#state === 'closed') {
         throw new StreamKitError('conflict', 'The viewer has no WebRTC connection');
       }
       await work();
     });
-    this.#signalWork = result.then(
-      () => this.#signalDone(),
-      () => this.#signalDone(),
-    );
-    return result;
-  }
-
-  #signalDone(): void {
-    this.#waitingSignals -= 1;
   }
 
   #onOffer(sdp: string): void {
@@ -194,7 +187,9 @@ export class ViewerMedia {
   #attach(media: Pick<SessionMedia, 'attach'>, connected: ConnectedMedia): void {
     if (this.#state === 'closed') return;
     try {
-      this.#share = media.attach(connected, () => this.#connection.firstFrame(connected.videoCodec));
+      this.#share = media.attach(connected, this.#wishes, () =>
+        this.#connection.firstFrame(connected.videoCodec),
+      );
     } catch (thrown) {
       void this.#fail(asError(thrown));
       return;
