@@ -117,7 +117,8 @@ export class FrameScripts {
       if (!isDefault && context.name !== this.#worldName) return;
       if (this.#closed || this.#contexts.size >= CONTEXTS_MAX) return;
       const { uniqueId } = context;
-      const isMainFrame = isMain && frameId === mainFrameId;
+      // The main frame of a tab has the name of its target.
+      const isMainFrame = isMain && frameId === session.target.targetId;
       const added = {
         session,
         contextId: context.id,
@@ -141,18 +142,13 @@ export class FrameScripts {
     session.on('sessionattached', (child) => {
       // A frame of another site has a process and a session of its own. Workers come too: whatever the filter says, they
       // would wait for a debugger.
-      const work = child.targetType === 'iframe' ? this.#prepare(child, false) : Promise.resolve();
+      const work = child.target.type === 'iframe' ? this.#prepare(child, false) : Promise.resolve();
       work
         .catch((thrown: unknown) => this.#logger.debug({ err: asError(thrown) }, 'a frame was gone'))
         .then(() => child.send('Runtime.runIfWaitingForDebugger'))
-        .then(() => (child.targetType === 'iframe' ? undefined : child.detach()))
+        .then(() => (child.target.type === 'iframe' ? undefined : child.detach()))
         .catch(() => undefined);
     });
-    let mainFrameId = '';
-    if (isMain)
-      ({
-        frame: { id: mainFrameId },
-      } = (await session.send('Page.getFrameTree')).frameTree);
     const source = (script: (names: ScriptNames) => void): string =>
       `(${script.toString()})(${JSON.stringify(this.#names)})`;
     await Promise.all([
@@ -245,7 +241,7 @@ export class FrameScripts {
   }
 }
 
-const CALL_TYPES = new Set(['cursor', 'clipboard', 'widget', 'editing', 'pointer_lock', 'rumble']);
+const CALL_TYPES = new Set(['cursor', 'clipboard', 'widget', 'editing', 'pointer_lock', 'rumble', 'late']);
 
 function isCall(value: unknown): value is ScriptCall {
   if (typeof value !== 'object' || value === null || !('type' in value) || !('value' in value)) return false;

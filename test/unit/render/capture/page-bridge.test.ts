@@ -21,10 +21,10 @@ async function pageWith(initialData: unknown, origin = 'https://app.example') {
   };
   const cdp = Object.assign(new EventEmitter(), { send }) as unknown as CdpSession;
   const listener = { onPageMetadata: () => undefined, onPageMessage: () => undefined };
-  return {
-    bridge: await PageBridge.install(cdp, initialData, ['https://app.example'], listener, silentLogger),
-    run,
-  };
+  const origins = ['https://app.example'];
+  const bridge = new PageBridge({ initialData, origins, listener, logger: silentLogger });
+  await bridge.install(cdp);
+  return { bridge, run };
 }
 
 describe('what a client sends', () => {
