@@ -113,7 +113,7 @@ export class CaptureWatch {
         this.#probe = { startedAtMs: this.#nowMs(), finishedAtMs: undefined };
         this.#ask(
           'probe',
-          () => renderedPage.paint(),
+          () => renderedPage.shown.paint(),
           () => {
             if (this.#probe !== undefined) this.#probe = { ...this.#probe, finishedAtMs: this.#nowMs() };
           },

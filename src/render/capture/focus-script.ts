@@ -74,7 +74,11 @@ export function watchFocus(names: ScriptNames): void {
     { capture: true, passive: true },
   );
   // A document of ours is as yet empty.
-  if (scope.top === scope.self && location.protocol.startsWith('http') && document.documentElement?.firstChild)
+  if (
+    scope.top === scope.self &&
+    location.protocol.startsWith('http') &&
+    document.documentElement?.firstChild
+  )
     tell('late', true);
   const handlers = globalThis as unknown as Record<symbol, Record<string, unknown> | undefined>;
   Object.assign((handlers[Symbol.for(names.receiver)] ??= {}), {

@@ -118,6 +118,11 @@ export class PageTab {
     });
   }
 
+  /** Has it painted, whether anything changed or not. Resolves when the browser has the picture. */
+  async paint(): Promise<void> {
+    await this.cdp.send('Page.captureScreenshot', { format: 'jpeg', quality: 1, optimizeForSpeed: true });
+  }
+
   /** It is the one in front, and has the focus. */
   async toFront(): Promise<void> {
     await Promise.all([

@@ -85,6 +85,8 @@ export class PageTabs {
         this.#parameters.logger.debug({ err: asError(thrown) }, 'a tab was gone'),
       );
     });
+    if (this.#parameters.newTabs === 'same')
+      await browser.send('Target.setDiscoverTargets', { discover: true, filter });
     // A new tab stands still until it has our scripts.
     await browser.send('Target.setAutoAttach', {
       autoAttach: true,
@@ -166,7 +168,7 @@ export class PageTabs {
     if (this.#closed || !isAsked || newTabs === 'block') {
       await this.#refuse(tab, 'The page may not open another tab');
     } else if (newTabs === 'same') {
-      const url = await destinationOf(session);
+      const url = await destinationOf(session, connection.browser);
       await tab.close();
       await this.shown.tab.bringToFront();
       // By the page itself: so it can be gone back from, and the site learns where it came from.

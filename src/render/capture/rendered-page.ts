@@ -168,15 +168,6 @@ export class RenderedPage {
     }
   }
 
-  /** Has the page painted, whether anything changed or not. Resolves when the browser has the picture. */
-  async paint(): Promise<void> {
-    await this.shown.cdp.send('Page.captureScreenshot', {
-      format: 'jpeg',
-      quality: 1,
-      optimizeForSpeed: true,
-    });
-  }
-
   /**
    * Gives the document of a tab the title by which the browser finds the tab to capture, for as long as `work` takes. A page
    * that observes its title sees it.
