@@ -58,9 +58,19 @@ function has(command, argument = '-version') {
   return spawnSync(command, [argument], { stdio: 'ignore' }).error === undefined;
 }
 
+/** What a WHEP player of GStreamer needs, in Python. */
+const GSTREAMER =
+  'python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice gstreamer1.0-libav';
+
+function hasGStreamer() {
+  const imports = "import gi; gi.require_version('GstWebRTC', '1.0'); gi.require_version('GstSdp', '1.0')";
+  return spawnSync('/usr/bin/python3', ['-c', imports], { stdio: 'ignore' }).status === 0;
+}
+
 /**
- * Debian's package, where apt may be used; else one sentence and the end.
+ * Debian's packages, where apt may be used; else one sentence and the end.
  *
+ * @param name - of one, or of several with spaces between them.
  * @param hint - undefined: it may be left out, and tests that would use it say so.
  */
 function aptInstall(name, hint) {
@@ -83,13 +93,13 @@ function aptInstall(name, hint) {
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
   };
   execFileSync('apt-get', ['update', '-qq'], options);
-  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);
+  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...name.split(' ')], options);
 }
 
 /** Packages are installed for the whole machine, as root: whoever does not want that is told before, and can stop it. */
 function explainApt(name) {
   console.log(
-    `Installing the Debian package ${name} as root, for the whole machine: apt-get install ${name}. ` +
+    `Installing from Debian as root, for the whole machine: apt-get install ${name}. ` +
       'To do it yourself, or not at all, set STREAM_KIT_NO_APT=1',
   );
 }
@@ -103,7 +113,7 @@ function aptGetIfPossible(name) {
   };
   // Run level 1: the packages do not start their services.
   spawnSync('apt-get', ['update', '-qq'], options);
-  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);
+  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...name.split(' ')], options);
 }
 
 async function browser() {
@@ -142,6 +152,7 @@ if (nativeBuilt !== undefined) {
   ]) {
     if (flags.has('--tests') && !has(program, '-v')) aptInstall(name, undefined);
   }
+  if (flags.has('--tests') && !hasGStreamer()) aptInstall(GSTREAMER, undefined);
   if (flags.has('--tests') && !has('tmux', '-V')) {
     aptInstall('tmux', undefined);
     if (!has('tmux', '-V')) console.log('There is no tmux: the tests of terminals are left out.');

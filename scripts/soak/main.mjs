@@ -1,6 +1,6 @@
 // npm run soak [-- --minutes=60]: a server under a mix of everything, and what it holds over time. Joins come and go at two
 // per second, one session is made and ended every six seconds, 100 event streams are never read, a recording begins and ends,
-// one session is restarted, and its size changes. After a warm-up what the process holds must not grow. Prints a
+// one session is restarted, another is not, and their sizes change. After a warm-up what the process holds must not grow. Prints a
 // report and writes bench-results/soak-<time>.json; ends with 1 where something grows.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -39,6 +39,9 @@ const LIMITS = {
   threads: { perHour: 0.5, noise: 4 },
   handles: { perHour: 0.5, noise: 16 },
   series: { perHour: 0.5, noise: 2 },
+  nativeObjects: { perHour: 0.5, noise: 16 },
+  // The largest of those that run, which is that of the session that is never restarted.
+  sessionProcessRss: { perHour: MIB, noise: 24 * MIB },
 };
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -128,7 +131,7 @@ async function joinFor(session, ms) {
   }
 }
 
-async function change(session, turn) {
+async function change(session, turn, restarts) {
   const sizes = ['320x180', '256x144'];
   await ask(session, 'PATCH', { resolution: sizes[turn % sizes.length] });
   counts.resizes += 1;
@@ -140,7 +143,7 @@ async function change(session, turn) {
     await ask(`${url}/file`, 'DELETE');
     counts.recordings += 1;
   }
-  if (turn % 3 === 2) {
+  if (restarts && turn % 3 === 2) {
     await ask(`${session}/restart`, 'POST', {});
     counts.restarts += 1;
   }
@@ -173,18 +176,23 @@ let stops = [];
 let stalled = [];
 try {
   const session = await create(server.origin, pages);
-  if (session === undefined) throw new Error('The first session was refused');
+  const steady = await create(server.origin, pages);
+  if (session === undefined || steady === undefined) throw new Error('The first sessions were refused');
   stalled = Array.from({ length: STALLED_STREAMS }, () => stall(session));
   let turn = 0;
   stops = [
     every(JOIN_EVERY_MS, () => joinFor(session, JOIN_LASTS_MS)),
+    every(JOIN_EVERY_MS, () => joinFor(steady, JOIN_LASTS_MS)),
     every(SESSION_EVERY_MS, async () => {
       const other = await create(server.origin, pages);
       if (other === undefined) return;
       await ask(other, 'DELETE');
       counts.sessions += 1;
     }),
-    every(CHANGE_EVERY_MS, () => change(session, turn++)),
+    every(CHANGE_EVERY_MS, async () => {
+      const now = turn++;
+      await Promise.all([change(session, now, true), change(steady, now, false)]);
+    }),
   ];
   const end = performance.now() + minutes * 60_000;
   while (performance.now() < end) {

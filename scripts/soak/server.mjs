@@ -1,12 +1,15 @@
 // The router under soak, in a process of its own. Options as JSON in the first argument; answers `sample` lines with what the
 // process holds after a garbage collection, and ends with its input.
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 
 import { createStreamKitRouter } from '../../dist/index.js';
+import { countNativeObjects } from './native-objects.mjs';
+
+const nativeObjects = countNativeObjects();
 
 const router = createStreamKitRouter({
   listenAddress: '127.0.0.1',
@@ -25,6 +28,24 @@ delay.enable();
 
 const countIn = (folder) => readdirSync(folder).length;
 
+/** Resident memory of the session processes that are running, without their browsers: the largest, and how many there are. */
+function sessionProcesses() {
+  const sizes = [];
+  for (const pid of readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1')
+    .split(' ')
+    .filter(Boolean)) {
+    try {
+      if (!readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('session-process')) continue;
+      sizes.push(
+        Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0) * 1024,
+      );
+    } catch {
+      // It has exited since.
+    }
+  }
+  return { sessionProcesses: sizes.length, sessionProcessRss: Math.max(0, ...sizes) };
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
   if (line !== 'sample') continue;
   const loopDelayP99Ms = delay.percentile(99) / 1e6;
@@ -38,6 +59,8 @@ for await (const line of createInterface({ input: process.stdin })) {
     threads: countIn('/proc/self/task'),
     handles: process.getActiveResourcesInfo().length,
     series: series.length,
+    nativeObjects: nativeObjects(),
+    ...sessionProcesses(),
   };
   console.log(JSON.stringify(sample));
   // Neither the collection nor the count is what is measured.

@@ -1,3 +1,4 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import {
   createServer,
@@ -15,12 +16,16 @@ import type { Logger } from '../base/logger.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
 import { EgressDialer, Refusal, systemResolve, type DialLimits, type ResolveName } from './egress-dialer.js';
 import { carryTunnel, type TunnelRules } from './egress-tunnel.js';
-import { isOwnPeer } from './peer-user.js';
 
 /** Header by which the proxy says why there is no answer (RFC 9209); one from elsewhere does not pass. */
 export const PROXY_STATUS = 'proxy-status';
 /** What the proxy's own header begins with. */
 export const PROXY_ERROR = 'egress; error=';
+/** What the proxy answers itself, with 204: by it a browser learns that its credentials are the right ones. */
+export const SIGN_IN_URL = 'http://egress.invalid/';
+
+const USER_NAME = 'session';
+const PASSWORD_BYTES = 24;
 
 export interface EgressLimits extends DialLimits, Omit<TunnelRules, 'tlsOnly'> {
   /** Of the browser, at once; one more is closed. */
@@ -61,8 +66,8 @@ const ERROR_TYPES: Readonly<Record<string, string>> = {
 /**
  * The only way out for the page of one session: an HTTP proxy (RFC 9110 section 7.2, CONNECT of section 9.3.6) on a
  * loopback port, which connects to nothing but addresses that it has itself resolved and checked. So a redirect, a name
- * that changes its address, or another way to write one, gets no further than a plain request. Other users of this
- * machine are refused: Chromium can send no credentials that they could not read from its command line.
+ * that changes its address, or another way to write one, gets no further than a plain request. It asks for the
+ * credentials of its session (RFC 9110 section 11.7), so that no other process of this machine can use it.
  */
 export class EgressProxy {
   readonly #policy: TargetPolicy;
@@ -71,9 +76,8 @@ export class EgressProxy {
   readonly #server: Server;
   /** What a client's connection leads to ends with it. */
   readonly #clients = new Set<Duplex>();
-  /** Whether a connection comes from a process of our own user. */
-  readonly #own = new WeakMap<Duplex, Promise<boolean>>();
-  readonly #isOwnPeer: typeof isOwnPeer;
+  readonly #password = randomBytes(PASSWORD_BYTES).toString('base64url');
+  readonly #authorization: Buffer;
 
   private constructor(
     policy: TargetPolicy,
@@ -81,9 +85,9 @@ export class EgressProxy {
     resolve: ResolveName,
     limits: EgressLimits,
     onRefused: ((errorType: string) => void) | undefined,
-    ofOwnUser: typeof isOwnPeer,
   ) {
-    this.#isOwnPeer = ofOwnUser;
+    const credentials = Buffer.from(`${USER_NAME}:${this.#password}`).toString('base64');
+    this.#authorization = Buffer.from(`Basic ${credentials}`);
     this.#policy = policy;
     this.#limits = limits;
     this.#dialer = new EgressDialer(policy, logger, resolve, limits, onRefused);
@@ -95,10 +99,6 @@ export class EgressProxy {
     });
     this.#server.on('connection', (socket) => {
       this.#clients.add(socket);
-      this.#own.set(
-        socket,
-        this.#isOwnPeer(socket).catch(() => false),
-      );
       socket.on('error', () => undefined);
       socket.once('close', () => this.#clients.delete(socket));
     });
@@ -110,7 +110,6 @@ export class EgressProxy {
    * Listens on a port of its own.
    *
    * @param resolve - default: the resolver of the system.
-   * @param ofOwnUser - default: {@link isOwnPeer}.
    */
   static async open(
     policy: TargetPolicy,
@@ -118,24 +117,17 @@ export class EgressProxy {
     resolve: ResolveName = systemResolve,
     limits: Partial<EgressLimits> = {},
     onRefused?: (errorType: string) => void,
-    ofOwnUser: typeof isOwnPeer = isOwnPeer,
   ): Promise<EgressProxy> {
-    const proxy = new EgressProxy(
-      policy,
-      logger,
-      resolve,
-      { ...DEFAULT_LIMITS, ...limits },
-      onRefused,
-      ofOwnUser,
-    );
+    const proxy = new EgressProxy(policy, logger, resolve, { ...DEFAULT_LIMITS, ...limits }, onRefused);
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
     return proxy;
   }
 
-  /** Its address, such as `http://127.0.0.1:40123`. */
-  get origin(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  /** Its address with the credentials that it asks for, such as `http://session:secret@127.0.0.1:40123`. */
+  get url(): string {
+    const { port } = this.#server.address() as AddressInfo;
+    return `http://${USER_NAME}:${this.#password}@127.0.0.1:${port}`;
   }
 
   /** Cuts every connection. Idempotent. */
@@ -146,10 +138,12 @@ export class EgressProxy {
     await once(this.#server, 'close');
   }
 
-  /** @throws Refusal for a connection of another user. */
-  async #checkUser(client: Duplex): Promise<void> {
-    if ((await this.#own.get(client)) === true) return;
-    throw new Refusal('http_request_denied');
+  /** @throws MissingCredentials */
+  #authorize({ headers }: IncomingMessage): void {
+    const given = Buffer.from(headers['proxy-authorization'] ?? '');
+    const { byteLength } = this.#authorization;
+    if (given.byteLength !== byteLength || !timingSafeEqual(given, this.#authorization))
+      throw new MissingCredentials();
   }
 
   async #tunnel(request: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
@@ -161,7 +155,7 @@ export class EgressProxy {
     };
     client.once('close', leave).once('end', leave).on('readable', look);
     try {
-      await this.#checkUser(client);
+      this.#authorize(request);
       const url = parse(`http://${request.url ?? ''}`);
       // The port is always written in this form, but the parser drops 80.
       const upstream = await this.#dialer.dial(url, leaving.signal);
@@ -170,11 +164,10 @@ export class EgressProxy {
       const tlsOnly = !this.#policy.schemes.includes('http');
       carryTunnel(client, upstream, head, { ...this.#limits, tlsOnly });
     } catch (error) {
-      const { status, proxyStatus } = answerTo(error);
-      client.end(
-        `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nProxy-Status: ${proxyStatus}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
-        () => client.destroy(),
-      );
+      const { status, headers } = answerTo(error);
+      const lines = Object.entries({ ...headers, 'content-length': 0, connection: 'close' });
+      const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+      client.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head}\r\n`, () => client.destroy());
     }
   }
 
@@ -182,8 +175,10 @@ export class EgressProxy {
     const leaving = new AbortController();
     response.once('close', () => leaving.abort());
     try {
-      await this.#checkUser(request.socket);
+      this.#authorize(request);
       const url = parse(request.url ?? '');
+      if (url.href === SIGN_IN_URL)
+        return void response.writeHead(204, { 'access-control-allow-origin': '*' }).end();
       if (url.protocol !== 'http:' || !this.#policy.schemes.includes('http'))
         throw new Refusal('http_request_denied');
       const upstream = await this.#dialer.dial(url, leaving.signal);
@@ -214,16 +209,24 @@ export class EgressProxy {
   }
 }
 
-function answerTo(error: unknown): { readonly status: number; readonly proxyStatus: string } {
-  if (error instanceof Refusal) return { status: 403, proxyStatus: `${PROXY_ERROR}${error.message}` };
+/** A client has not shown the credentials of the session. */
+class MissingCredentials extends Error {}
+
+function answerTo(error: unknown): { readonly status: number; readonly headers: Record<string, string> } {
+  if (error instanceof MissingCredentials) {
+    return { status: 407, headers: { 'proxy-authenticate': 'Basic realm="egress"' } };
+  }
+  if (error instanceof Refusal)
+    return { status: 403, headers: { [PROXY_STATUS]: `${PROXY_ERROR}${error.message}` } };
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return { status: 502, proxyStatus: `${PROXY_ERROR}${ERROR_TYPES[code] ?? 'destination_unavailable'}` };
+  const type = ERROR_TYPES[code] ?? 'destination_unavailable';
+  return { status: 502, headers: { [PROXY_STATUS]: `${PROXY_ERROR}${type}` } };
 }
 
 function fail(response: ServerResponse, error: unknown): void {
   if (response.headersSent) return;
-  const { status, proxyStatus } = answerTo(error);
-  response.writeHead(status, { [PROXY_STATUS]: proxyStatus, 'Content-Length': 0 }).end();
+  const { status, headers } = answerTo(error);
+  response.writeHead(status, { ...headers, 'content-length': 0 }).end();
 }
 
 /** @throws Refusal for what is no URL, or has a user name in it. */

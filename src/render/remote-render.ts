@@ -154,7 +154,7 @@ async function openRemoteRender(
       await remote.open({
         ...{ launchTimeoutMs, loadTimeoutMs, hangTimeoutMs },
         ...{ parameters, launchOptions, capture, profileDirectory, targetPolicy },
-        egressProxy: egress?.origin,
+        egressProxy: egress?.url,
         hasSockets: session.sockets !== undefined,
         lipSyncToleranceMs: options.lipSyncToleranceMs,
       });

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
+import { setNiceness } from '../base/process-niceness.js';
 import { signalProcess } from '../base/process-table.js';
 import { TimeoutError, withTimeout } from '../base/with-timeout.js';
 import type { MediaPlane, MediaSocket, MediaSocketFailure } from '../fanout/media-plane.js';
@@ -13,6 +14,8 @@ import { MessageChannel, type MessageFault } from './message-channel.js';
 import { MAX_REPORT_BYTES, type RenderOrder, type RenderReport } from './render-messages.js';
 import { readTapPipe, type TapEntry } from './tap-pipe.js';
 
+/** Below the host and its media plane: a busy page must not hold back what goes to the viewers. */
+const NICENESS = 5;
 /** What a session process may report, on average: a page's messages, input echoes and logs are far below. */
 const REPORT_BUDGET = { messagesPerSecond: 2_000, bytesPerSecond: 16 * 1024 * 1024 };
 /** After SIGTERM, before SIGKILL. */
@@ -113,7 +116,13 @@ export class SessionProcess {
         );
       });
     });
-    if (this.#child.pid !== undefined) this.#listen();
+    if (this.#child.pid === undefined) return;
+    this.#listen();
+    try {
+      setNiceness(this.#child.pid, NICENESS);
+    } catch (thrown) {
+      logger.debug({ err: asError(thrown) }, 'the niceness of a session process could not be set');
+    }
   }
 
   get pid(): number | undefined {

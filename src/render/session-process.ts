@@ -1,5 +1,4 @@
 import { Socket } from 'node:net';
-import { setPriority } from 'node:os';
 
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
@@ -23,8 +22,6 @@ import { TapPipeWriter } from './tap-pipe.js';
  * ends with its control pipe, and so with the host, by whatever signal.
  */
 
-/** Below the host and its media plane: a busy page must not hold back what goes to the viewers. */
-const NICENESS = 5;
 /** How long an orderly end may take before the process goes anyway, ms. */
 const CLOSE_TIMEOUT_MS = 3_000;
 /** The same after the host is gone. */
@@ -265,7 +262,6 @@ async function endAsOrphan(): Promise<void> {
   process.exit(0);
 }
 
-setPriority(NICENESS);
 control.on('close', () => void endAsOrphan());
 process.on('SIGTERM', () => void end());
 // Its terminal's: the host says when it is time.

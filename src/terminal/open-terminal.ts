@@ -40,6 +40,8 @@ const SETTINGS: readonly (readonly string[])[] = [
   ['set-option', '-gq', 'destroy-unattached', 'off'],
   ['set-option', '-sgq', 'escape-time', '0'],
   ['set-option', '-sgq', 'set-clipboard', 'off'],
+  // A mode of tmux, such as copy mode, would take the keys in place of the program: it is left before a key can come.
+  ['set-hook', '-g', 'pane-mode-changed', "if-shell -F '#{pane_in_mode}' 'copy-mode -q'"],
 ];
 
 /**

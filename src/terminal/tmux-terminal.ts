@@ -3,6 +3,7 @@ import { StreamKitError } from '../base/errors.js';
 import { InputError } from '../input/input-error.js';
 import type { InputMessage } from '../input/input-message.js';
 import type { Logger } from '../base/logger.js';
+import { SerialQueue } from '../base/serial-queue.js';
 import type { CommandReply } from './control-mode-parser.js';
 import { killMarked, processSession, stillRunning } from './process-session.js';
 import { parseScreenState, SCREEN_STATE_FORMAT, screenDrawing } from './screen-drawing.js';
@@ -63,7 +64,7 @@ export class TmuxTerminal implements Terminal {
   #output: Uint8Array[] = [];
   #outputBytes = 0;
   readonly #outputState = new OutputState();
-  #work: Promise<unknown> = Promise.resolve();
+  readonly #work = new SerialQueue();
   #waitingInputBytes = 0;
   #buffers = 0;
   #looking = false;
@@ -192,8 +193,6 @@ export class TmuxTerminal implements Terminal {
       onOutput: (pane, bytes) => this.#onOutput(pane, bytes),
       // Whatever happened to windows and panes may have happened to ours.
       onNotification: (name) => {
-        // A mode of tmux, such as copy mode, would take the keys in place of the program.
-        if (name === 'pane-mode-changed' && this.#parameters.own) this.#leaveMode();
         if (/^(?:window|unlinked-window|layout|session-window|subscription)-/.test(name)) this.#look();
       },
       onIdle: () => this.#flush(),
@@ -234,14 +233,6 @@ export class TmuxTerminal implements Terminal {
   #watch(): void {
     void this.#control.command("refresh-client -B 'ended::#{pane_dead}'").catch(() => undefined);
     this.#look();
-  }
-
-  #leaveMode(): void {
-    if (this.#pane === undefined || this.#ended) return;
-    const { id } = this.#pane;
-    void this.#control
-      .command(`if-shell -F -t ${id} '#{pane_in_mode}' 'copy-mode -q -t ${id}'`)
-      .catch(() => undefined);
   }
 
   /** Looks what has become of the pane. One look at a time; what happens meanwhile is looked at after it. */
@@ -377,11 +368,9 @@ export class TmuxTerminal implements Terminal {
       throw new InputError('bad_input', 'Too much input waits for the terminal');
     }
     this.#waitingInputBytes += size;
-    const done = this.#work.then(work).finally(() => {
+    return this.#work.run(work).finally(() => {
       this.#waitingInputBytes -= size;
     });
-    this.#work = done.catch(() => undefined);
-    return done;
   }
 
   async #command(line: string): Promise<void> {

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import {
@@ -15,7 +14,7 @@ import { finished } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import type { ResolveName } from '../../src/egress/egress-dialer.js';
-import { EgressProxy, type EgressLimits } from '../../src/egress/egress-proxy.js';
+import { EgressProxy, SIGN_IN_URL, type EgressLimits } from '../../src/egress/egress-proxy.js';
 import { carryTunnel } from '../../src/egress/egress-tunnel.js';
 import { silentLogger } from '../../src/base/logger.js';
 import { targetPolicyOptions } from '../../src/options/target-policy-options.js';
@@ -63,7 +62,11 @@ async function open(
   const resolve = typeof names === 'function' ? names : resolver(names);
   const targetPolicy = targetPolicyOptions(policy, 'targetPolicy');
   proxy = await EgressProxy.open(targetPolicy, silentLogger, resolve, limits);
-  return new URL(proxy.origin);
+  return new URL(proxy.url);
+}
+
+function credentialsOf({ username, password }: URL): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
 async function get(through: URL, url: string, headers: Record<string, string> = {}): Promise<any> {
@@ -71,7 +74,7 @@ async function get(through: URL, url: string, headers: Record<string, string> = 
     host: through.hostname,
     port: through.port,
     path: url,
-    headers: { Host: 'proxy', ...headers },
+    headers: { Host: 'proxy', 'Proxy-Authorization': credentialsOf(through), ...headers },
   });
   const [response] = (await once(outgoing.end(), 'response')) as [IncomingMessage];
   const { statusCode: status, headers: answered, rawHeaders } = response;
@@ -80,7 +83,9 @@ async function get(through: URL, url: string, headers: Record<string, string> = 
 
 async function tunnel(through: URL, target: string): Promise<{ head: string; socket: Socket }> {
   const socket = connect(Number(through.port), through.hostname);
-  socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
+  socket.write(
+    `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\nProxy-Authorization: ${credentialsOf(through)}\r\n\r\n`,
+  );
   const [head] = (await once(socket, 'data')) as [Buffer];
   return { head: head.toString('latin1'), socket };
 }
@@ -221,7 +226,7 @@ test.each([
   const { status, headers } = await get(through, 'http://slow.example/');
   expect([status, headers['proxy-status']]).toEqual([502, `egress; error=${error}`]);
   const { head } = await tunnel(through, 'slow.example:443');
-  expect(head).toContain(`\r\nProxy-Status: egress; error=${error}\r\n`);
+  expect(head).toContain(`\r\nproxy-status: egress; error=${error}\r\n`);
 });
 
 test('nothing is connected for a client that has left while the name was looked up', async () => {
@@ -234,7 +239,7 @@ test('nothing is connected for a client that has left while the name was looked 
   });
   for (const head of [`CONNECT slow.example:${port} HTTP/1.1`, `GET http://slow.example:${port}/ HTTP/1.1`]) {
     const client = connect(Number(through.port), through.hostname);
-    client.write(`${head}\r\nHost: slow.example\r\n\r\n`);
+    client.write(`${head}\r\nHost: x\r\nProxy-Authorization: ${credentialsOf(through)}\r\n\r\n`);
     const asked = lookups.length;
     while (lookups.length === asked) await new Promise((resolve) => setImmediate(resolve));
     client.end();
@@ -246,25 +251,40 @@ test('nothing is connected for a client that has left while the name was looked 
   expect(connections).toBe(1);
 });
 
-describe('another user of this machine', () => {
-  /** What the proxy answers to a request by a process of a user, all of it. */
-  async function answerTo(through: URL, uid: number, head: string): Promise<string> {
-    const script = `
-      const socket = require('node:net').connect(${through.port}, '127.0.0.1');
-      socket.setEncoding('latin1').once('data', (text) => { console.log(text); socket.destroy(); });
-      socket.write(${JSON.stringify(head)});`;
-    const child = spawn(process.execPath, ['-e', script], { uid, stdio: ['ignore', 'pipe', 'inherit'] });
-    return text(child.stdout);
-  }
+describe('a client without the credentials of the session', () => {
+  const wrong = `Basic ${Buffer.from('session:guessed').toString('base64')}`;
 
-  test.runIf(process.platform === 'linux' && process.getuid?.() === 0)('is refused', async () => {
+  test.each([
+    ['none', {}],
+    ['others', { 'Proxy-Authorization': wrong }],
+    ['those of another proxy', { 'Proxy-Authorization': 'other' }],
+  ])('gets nowhere with %s', async (_name, { 'Proxy-Authorization': given = '' }: Record<string, string>) => {
+    const targetPolicy = targetPolicyOptions({}, 'targetPolicy');
+    const another = await EgressProxy.open(targetPolicy, silentLogger);
     const through = await open({ allowPrivateAddresses: true });
-    answer = (_incoming, response) => void response.end('reached');
-    const plain = `GET http://127.0.0.1:${port}/ HTTP/1.1\r\nHost: x\r\n\r\n`;
-    const connectTo = `CONNECT 127.0.0.1:${port} HTTP/1.1\r\nHost: x\r\n\r\n`;
-    expect(await answerTo(through, 0, plain)).toContain('reached');
-    expect(await answerTo(through, 65_534, plain)).toMatch(/^HTTP\/1\.1 403 /);
-    expect(await answerTo(through, 65_534, connectTo)).toMatch(/^HTTP\/1\.1 403 /);
+    const authorization = given === 'other' ? credentialsOf(new URL(another.url)) : given;
+    await another.close();
+    for (const url of [`http://127.0.0.1:${port}/`, SIGN_IN_URL]) {
+      const refused = await get(through, url, { 'Proxy-Authorization': authorization });
+      expect([refused.status, refused.headers['proxy-authenticate'], refused.body]).toEqual([
+        407,
+        'Basic realm="egress"',
+        '',
+      ]);
+    }
+    const tunnel = connect(Number(through.port), through.hostname);
+    tunnel.write(
+      `CONNECT 127.0.0.1:${port} HTTP/1.1\r\nHost: x\r\nProxy-Authorization: ${authorization}\r\n\r\n`,
+    );
+    expect(await text(tunnel)).toMatch(/^HTTP\/1\.1 407 /);
+    expect(seen).toHaveLength(0);
+    expect((await get(through, SIGN_IN_URL)).status).toBe(204);
+  });
+
+  test('does not learn them from a request that is passed on', async () => {
+    const through = await open({ allowPrivateAddresses: true });
+    await get(through, `http://127.0.0.1:${port}/`);
+    expect(seen[0]?.headers['proxy-authorization']).toBeUndefined();
   });
 });
 
@@ -293,7 +313,9 @@ describe('a tunnel', () => {
     const accepting = once(far, 'connection');
     const target = `127.0.0.1:${(far.address() as AddressInfo).port}`;
     const near = connect({ port: Number(through.port), host: through.hostname, allowHalfOpen: true });
-    near.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
+    near.write(
+      `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\nProxy-Authorization: ${credentialsOf(through)}\r\n\r\n`,
+    );
     const [[end]] = [(await accepting) as [Socket], await once(near, 'data')];
     return { near: near.on('error', () => undefined), end };
   }

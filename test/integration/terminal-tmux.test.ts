@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -75,13 +75,12 @@ describe.skipIf(!isTmuxInstalled)('a terminal', () => {
 
   const socketOf = (client: TerminalClient): string => join(folder, 'state', client.id, 'tmux');
 
+  const isSaid = (client: TerminalClient, text: string): boolean =>
+    client.text.includes(text) || client.of('snapshot').some(({ data }) => isIn(data, text));
+
   async function answers(client: TerminalClient, mark: string): Promise<void> {
     client.send({ type: 'keys', data: `echo ${mark}-$((1 + 1))\r` });
-    await client.until(
-      () =>
-        client.text.includes(`${mark}-2`) ||
-        client.of('snapshot').some(({ data }) => isIn(data, `${mark}-2`)),
-    );
+    await client.until(() => isSaid(client, `${mark}-2`));
     expect((await server.state(client.id)).json).toMatchObject({ status: 'streaming' });
   }
 
@@ -102,7 +101,8 @@ describe.skipIf(!isTmuxInstalled)('a terminal', () => {
   ])('goes on after %s', async (mark, command) => {
     const client = await server.open();
     await client.untilText('$ ');
-    client.send({ type: 'keys', data: `tmux -S ${socketOf(client)} ${command}\r` });
+    client.send({ type: 'keys', data: `tmux -S ${socketOf(client)} ${command}; echo ran-$((1 + 1))\r` });
+    await client.until(() => isSaid(client, 'ran-2'));
     await answers(client, mark.replace(/ /g, '_'));
     await answers(client, 'again');
   });
@@ -120,6 +120,26 @@ describe.skipIf(!isTmuxInstalled)('a terminal', () => {
         expect(now !== '' && now !== before).toBe(true);
       });
       await answers(client, `round${round}`);
+    }
+  });
+
+  it('runs another tmux inside', async () => {
+    const configuration = join(folder, 'inner.conf');
+    // Keys that come at once would be taken for pasted text, in which it looks for no key of its own.
+    writeFileSync(configuration, 'set -s escape-time 0\nset -g assume-paste-time 0\n');
+    const inner = join(folder, 'inner');
+    const client = await server.open();
+    await client.untilText('$ ');
+    client.send({ type: 'keys', data: `tmux -S ${inner} -f ${configuration} new-session bash --norc\r` });
+    await client.until(() => client.text.includes('[0] 0:'));
+    try {
+      client.send({ type: 'keys', data: 'echo inner-$((1 + 1))\r' });
+      await client.untilText('inner-2');
+      client.send({ type: 'keys', data: '\u0002d' });
+      await client.untilText('[detached');
+      await answers(client, 'outer');
+    } finally {
+      spawnSync('tmux', ['-S', inner, 'kill-server']);
     }
   });
 

@@ -14,6 +14,7 @@ import { BrowserProgram } from './browser-program.js';
 import { BrowserTab } from './browser-tab.js';
 import { CdpConnection, type CdpSession } from './cdp-connection.js';
 import { worldFlags } from './page-world.js';
+import { signInAtProxy } from './proxy-sign-in.js';
 
 /**
  * The page has the size that the session asks for by emulation, whatever the size of the window around it. Whatever
@@ -71,7 +72,7 @@ export class BrowserProcess {
     program: BrowserProgram,
     connection: CdpConnection,
     tab: BrowserTab,
-    proxyOrigin: string | undefined,
+    isContained: boolean,
     egress: EgressProxy | undefined,
     parameters: BrowserParameters,
     onLost: (error: StreamKitError) => void,
@@ -81,7 +82,7 @@ export class BrowserProcess {
     this.tab = tab;
     this.profileDirectory = parameters.profileDirectory;
     this.captureTitle = parameters.captureTitle;
-    this.isContained = proxyOrigin !== undefined;
+    this.isContained = isContained;
     this.#egress = egress;
     this.#logger = parameters.logger;
     this.#onLost = onLost;
@@ -121,10 +122,10 @@ export class BrowserProcess {
       if (restricts(targetPolicy) && parameters.egressProxy === undefined) {
         egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, onEgressRefused);
       }
-      const proxyOrigin = parameters.egressProxy ?? egress?.origin;
+      const proxyUrl = parameters.egressProxy ?? egress?.url;
       program = await BrowserProgram.start({
         executablePath,
-        args: commandLine(parameters, proxyOrigin),
+        args: commandLine(parameters, proxyUrl),
         // Chromium makes a folder for its singleton socket, which it does not remove when it is killed.
         env: { ...(launchOptions.env ?? process.env), TMPDIR: profileDirectory },
         profileDirectory,
@@ -141,12 +142,21 @@ export class BrowserProcess {
       await Promise.all([
         tab.cdp.send('Page.enable'),
         tab.cdp.send('Inspector.enable'),
+        ...(proxyUrl === undefined ? [] : [signInAtProxy(connection, tab, proxyUrl)]),
         ...(launchOptions.acceptInsecureCerts === true
           ? [connection.browser.send('Security.setIgnoreCertificateErrors', { ignore: true })]
           : []),
       ]);
       signal.throwIfAborted();
-      launched = new BrowserProcess(program, connection, tab, proxyOrigin, egress, parameters, onLost);
+      launched = new BrowserProcess(
+        program,
+        connection,
+        tab,
+        proxyUrl !== undefined,
+        egress,
+        parameters,
+        onLost,
+      );
       return launched;
     } catch (error) {
       const stderr = program?.stderr ?? '';
@@ -182,7 +192,7 @@ export class BrowserProcess {
   }
 }
 
-function commandLine(parameters: BrowserParameters, proxyOrigin: string | undefined): string[] {
+function commandLine(parameters: BrowserParameters, proxyUrl: string | undefined): string[] {
   const { launchOptions, profileDirectory, captureTitle, deviceScaleFactor, logger } = parameters;
   const ours = [
     ...sandboxFlags(launchOptions, logger),
@@ -197,14 +207,14 @@ function commandLine(parameters: BrowserParameters, proxyOrigin: string | undefi
     launchOptions,
     profileDirectory,
     ours,
-    proxyOrigin === undefined ? [] : containment(proxyOrigin),
+    proxyUrl === undefined ? [] : containment(new URL(proxyUrl).host),
   );
 }
 
 /** Nothing leaves the browser but through the proxy: no loopback, no name that it resolves itself, no UDP of WebRTC. */
-function containment(proxyOrigin: string): readonly string[] {
+function containment(proxyHost: string): readonly string[] {
   return [
-    `--proxy-server=${proxyOrigin}`,
+    `--proxy-server=http://${proxyHost}`,
     '--proxy-bypass-list=<-loopback>',
     '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1',
     // By both of its names: Chromium has changed it.

@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { getPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 
 import { StreamKitError } from '../../base/errors.js';
+import { setNiceness } from '../../base/process-niceness.js';
 import { signalProcess } from '../../base/process-table.js';
 import { TimeoutError, withTimeout } from '../../base/with-timeout.js';
 import { killBrowsersOf, removeProfileDirectory } from './profile-directory.js';
@@ -68,6 +70,8 @@ export class BrowserProgram {
         : new StreamKitError('unavailable', 'The browser could not be started', { cause });
     });
     child.on('error', () => undefined);
+    // It has inherited the niceness of this process, but leads a group of its own.
+    if (child.pid !== undefined) setNiceness(child.pid, getPriority());
     return new BrowserProgram(child, child.pid ?? 0, profileDirectory);
   }
 

@@ -30,8 +30,7 @@ export function watchFocus(names: ScriptNames): void {
     addEventListener(type: string, listener: (event: Event) => void, options: object): void;
   };
   const { document, location } = scope;
-  const tell = (type: string, value: unknown): void =>
-    scope[names.binding]?.(JSON.stringify({ type, value }));
+  const tell = (type: string, value: unknown): void => scope[names.call]?.(JSON.stringify({ type, value }));
   const INPUT_MODES: Record<string, string> = {
     email: 'email',
     number: 'decimal',

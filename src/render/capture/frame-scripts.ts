@@ -1,11 +1,15 @@
 import { randomBytes } from 'node:crypto';
 
+import type { Protocol } from 'puppeteer';
+
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { CdpSession } from './cdp-connection.js';
+import { relayCalls } from './call-relay.js';
 import type { ScriptCall, ScriptNames } from './page-scripts.js';
 
 export interface FrameScriptsParameters {
+  readonly names: ScriptNames;
   /** Runs in every frame before any script of its own, among them. Serialized. */
   readonly inPage: (names: ScriptNames) => void;
   /** They run in every frame beside the page, in a world of their own. Serialized. */
@@ -18,19 +22,20 @@ export interface FrameScriptsParameters {
 export interface ScriptFrame {
   /** Names the document. */
   readonly key: string;
+  readonly isMainFrame: boolean;
   /** Calls a function of theirs. */
   call(name: string, value?: unknown): Promise<unknown>;
   /** Calls one that gives an element. Undefined: it gives none. */
   element(name: string): Promise<{ session: CdpSession; objectId: string } | undefined>;
 }
 
-/** One document: where a script of ours runs. What it is told is the latest of its name, one at a time. */
+/** One document: where the scripts beside the page run. What it is told is the latest of its name, one at a time. */
 interface Context {
   readonly session: CdpSession;
+  readonly frameId: string;
   /** As the calls of the session name it. */
   readonly contextId: number;
-  readonly uniqueId: string;
-  readonly isInPage: boolean;
+  readonly key: string;
   readonly isMainFrame: boolean;
   isBusy: boolean;
   due: Set<string>;
@@ -38,27 +43,31 @@ interface Context {
 
 /** Frames beyond this are not told; a page may have thousands. */
 const CONTEXTS_MAX = 128;
-/** A call of the one beside: 64 KiB of text, each byte as up to six in JSON. */
-const CALL_BYTES_MAX = 400 * 1024;
 
-/** Scripts in every frame of a page, those in processes of their own among them, and the way to them and back. */
+/**
+ * Scripts in every frame of a page, those in processes of their own among them, and the way to them and back.
+ *
+ * The domain `Runtime` stays disabled: with it, Chromium would send us every value that the page logs or throws, whatever
+ * its size, and the page would answer nothing for as long. So frames are found by the domain `Page`, and only the world
+ * beside the page has a binding.
+ */
 export class FrameScripts {
   readonly #parameters: FrameScriptsParameters;
   readonly #logger: Logger;
   readonly #worldName = `w${randomBytes(8).toString('hex')}`;
-  readonly #names: ScriptNames = {
-    binding: `b${randomBytes(8).toString('hex')}`,
-    receiver: `r${randomBytes(8).toString('hex')}`,
-    copied: `c${randomBytes(8).toString('hex')}`,
-    rumbled: `v${randomBytes(8).toString('hex')}`,
-  };
+  readonly #names: ScriptNames;
+  /** By frame. */
   readonly #contexts = new Map<string, Context>();
   /** What was told last, by name. */
   readonly #told = new Map<string, unknown>();
+  #documents = 0;
+  /** Frames that are being looked at. */
+  #entering = 0;
   #closed = false;
 
   private constructor(parameters: FrameScriptsParameters, logger: Logger) {
     this.#parameters = parameters;
+    this.#names = parameters.names;
     this.#logger = logger;
   }
 
@@ -81,17 +90,15 @@ export class FrameScripts {
 
   /** Calls the script beside the page in the main frame, as if by a gesture of the user. */
   async callBeside(name: string, value: unknown): Promise<unknown> {
-    const context = [...this.#contexts.values()].find(
-      ({ isInPage, isMainFrame }) => !isInPage && isMainFrame,
-    );
+    const context = [...this.#contexts.values()].find(({ isMainFrame }) => isMainFrame);
     if (context === undefined || this.#closed) throw new Error('There is no document');
     return this.#call(context, name, value, true);
   }
 
   /** Calls the scripts beside the page in every frame. Frames that go meanwhile are passed over. */
   async callEveryBeside(name: string): Promise<void> {
-    const beside = [...this.#contexts.values()].filter(({ isInPage }) => !isInPage);
-    await Promise.allSettled(beside.map((context) => this.#call(context, name, undefined)));
+    const contexts = [...this.#contexts.values()];
+    await Promise.allSettled(contexts.map((context) => this.#call(context, name, undefined)));
   }
 
   close(): void {
@@ -101,43 +108,26 @@ export class FrameScripts {
 
   async #prepare(session: CdpSession, isMain: boolean): Promise<void> {
     const { inPage, beside } = this.#parameters;
-    const { binding } = this.#names;
     session.on('Runtime.bindingCalled', ({ name, payload, executionContextId }) => {
-      if (name !== binding) return;
+      if (name !== this.#names.binding) return;
       const context = [...this.#contexts.values()].find(
         (one) => one.session === session && one.contextId === executionContextId,
       );
       if (context !== undefined) this.#onCall(payload, context);
     });
-    session.on('Runtime.executionContextCreated', ({ context }) => {
-      const { isDefault = false, frameId } = (context.auxData ?? {}) as {
-        isDefault?: boolean;
-        frameId?: string;
-      };
-      if (!isDefault && context.name !== this.#worldName) return;
-      if (this.#closed || this.#contexts.size >= CONTEXTS_MAX) return;
-      const { uniqueId } = context;
-      // The main frame of a tab has the name of its target.
-      const isMainFrame = isMain && frameId === session.target.targetId;
-      const added = {
-        session,
-        contextId: context.id,
-        uniqueId,
-        isInPage: isDefault,
-        isMainFrame,
-        isBusy: false,
-        due: new Set<string>(),
-      };
-      this.#contexts.set(uniqueId, added);
-      for (const name of this.#told.keys()) this.#tell(added, name);
-    });
-    session.on('Runtime.executionContextDestroyed', ({ executionContextUniqueId }) => {
-      this.#contexts.delete(executionContextUniqueId);
+    const enter = (frameId: string, isMainFrame: boolean): void => {
+      this.#enter(session, frameId, isMainFrame).catch((thrown: unknown) => {
+        this.#logger.debug({ err: asError(thrown) }, 'a document was gone');
+      });
+    };
+    session.on('Page.frameAttached', ({ frameId }) => enter(frameId, false));
+    session.on('Page.frameNavigated', ({ frame }) => enter(frame.id, isMain && frame.parentId === undefined));
+    session.on('Page.frameDetached', ({ frameId }) => {
+      if (this.#contexts.get(frameId)?.session === session) this.#contexts.delete(frameId);
     });
     const forget = (): void => {
       for (const [id, context] of this.#contexts) if (context.session === session) this.#contexts.delete(id);
     };
-    session.on('Runtime.executionContextsCleared', forget);
     session.once('disconnected', forget);
     session.on('sessionattached', (child) => {
       // A frame of another site has a process and a session of its own. Workers come too: whatever the filter says, they
@@ -152,15 +142,13 @@ export class FrameScripts {
     const source = (script: (names: ScriptNames) => void): string =>
       `(${script.toString()})(${JSON.stringify(this.#names)})`;
     await Promise.all([
-      session.send('Runtime.enable'),
       session.send('Page.enable'),
-      session.send('Runtime.addBinding', { name: binding, executionContextName: this.#worldName }),
       // A tab that the page has opened may have its document already.
       session.send('Page.addScriptToEvaluateOnNewDocument', {
         source: source(inPage),
         runImmediately: true,
       }),
-      ...beside.map((script) =>
+      ...[relayCalls, ...beside].map((script) =>
         session.send('Page.addScriptToEvaluateOnNewDocument', {
           source: source(script),
           worldName: this.#worldName,
@@ -174,10 +162,49 @@ export class FrameScripts {
         flatten: true,
       }),
     ]);
+    // What is there already.
+    const { frameTree } = await session.send('Page.getFrameTree');
+    const visit = ({ frame, childFrames = [] }: Protocol.Page.FrameTree): void => {
+      enter(frame.id, isMain && frame.parentId === undefined);
+      for (const child of childFrames) visit(child);
+    };
+    visit(frameTree);
+  }
+
+  /** Makes the way to and from the document that a frame has now. */
+  async #enter(session: CdpSession, frameId: string, isMainFrame: boolean): Promise<void> {
+    const known = this.#contexts.has(frameId) ? 1 : 0;
+    if (this.#closed || this.#contexts.size - known + this.#entering >= CONTEXTS_MAX) return;
+    this.#entering += 1;
+    try {
+      // It exists, since scripts of ours ran in it, and keeps its name with each document.
+      const { executionContextId: contextId } = await session.send('Page.createIsolatedWorld', {
+        ...{ frameId, worldName: this.#worldName },
+      });
+      const key = String(++this.#documents);
+      const context = {
+        session,
+        frameId,
+        contextId,
+        key,
+        isMainFrame,
+        isBusy: false,
+        due: new Set<string>(),
+      };
+      this.#contexts.set(frameId, context);
+      const { binding } = this.#names;
+      // By the name of the context it would need the domain `Runtime`.
+      // oxlint-disable-next-line typescript/no-deprecated -- see above.
+      await session.send('Runtime.addBinding', { name: binding, executionContextId: contextId });
+      await this.#call(context, 'connect', undefined);
+      for (const name of this.#told.keys()) this.#tell(context, name);
+    } finally {
+      this.#entering -= 1;
+    }
   }
 
   #onCall(payload: string, context: Context): void {
-    if (this.#closed || payload.length > CALL_BYTES_MAX) return;
+    if (this.#closed) return;
     let call: unknown;
     try {
       call = JSON.parse(payload);
@@ -186,14 +213,15 @@ export class FrameScripts {
     }
     if (!isCall(call)) return;
     this.#parameters.onCall(call, {
-      key: context.uniqueId,
+      key: context.key,
+      isMainFrame: context.isMainFrame,
       call: (name, value) => this.#call(context, name, value, true),
       element: (name) => this.#element(context, name),
     });
   }
 
   #tell(context: Context, name: string): void {
-    if (!context.isInPage || this.#closed) return;
+    if (this.#closed) return;
     context.due.add(name);
     if (!context.isBusy) void this.#pump(context);
   }
@@ -203,20 +231,20 @@ export class FrameScripts {
     for (const name of context.due) {
       context.due.delete(name);
       // A document may go at any time.
-      await this.#call(context, name, this.#told.get(name)).catch(() => undefined);
+      await this.#call(context, 'tellPage', { [name]: this.#told.get(name) }).catch(() => undefined);
     }
     context.isBusy = false;
   }
 
   async #call(
-    { session, uniqueId }: Context,
+    { session, contextId }: Context,
     name: string,
     value: unknown,
     userGesture = false,
   ): Promise<unknown> {
     const { result, exceptionDetails } = await session.send('Runtime.evaluate', {
       expression: this.#expression(name, value),
-      uniqueContextId: uniqueId,
+      contextId,
       userGesture,
       returnByValue: true,
     });
@@ -225,12 +253,12 @@ export class FrameScripts {
   }
 
   async #element(
-    { session, uniqueId }: Context,
+    { session, contextId }: Context,
     name: string,
   ): Promise<{ session: CdpSession; objectId: string } | undefined> {
     const { result } = await session.send('Runtime.evaluate', {
       expression: this.#expression(name, undefined),
-      uniqueContextId: uniqueId,
+      contextId,
     });
     return result.objectId === undefined ? undefined : { session, objectId: result.objectId };
   }
@@ -241,7 +269,16 @@ export class FrameScripts {
   }
 }
 
-const CALL_TYPES = new Set(['cursor', 'clipboard', 'widget', 'editing', 'pointer_lock', 'rumble', 'late']);
+const CALL_TYPES = new Set([
+  'bridge',
+  'cursor',
+  'clipboard',
+  'widget',
+  'editing',
+  'pointer_lock',
+  'rumble',
+  'late',
+]);
 
 function isCall(value: unknown): value is ScriptCall {
   if (typeof value !== 'object' || value === null || !('type' in value) || !('value' in value)) return false;

@@ -16,10 +16,11 @@ export interface PageBridgeListener {
 
 /**
  * Runs in the page before any script of its own; serialized, so it uses nothing from outside. What it closes over
- * is all that the page can reach: it can set metadata, send a message and listen, nothing more.
+ * is all that the page can reach: it can set metadata, send a message and listen, nothing more. What it calls it takes
+ * beforehand: a page may replace functions of its world, by mistake or not.
  */
 function installStreamKit(
-  bindingName: string,
+  saidEvent: string,
   receiverName: string,
   initialDataJson: string,
   bytesMax: number,
@@ -31,10 +32,16 @@ function installStreamKit(
     self: unknown;
     location: { origin: string };
   };
-  const send = scope[bindingName] as ((message: string) => void) | undefined;
-  // oxlint-disable-next-line typescript/no-dynamic-delete -- no frame may keep the binding.
-  delete scope[bindingName];
-  if (!send || scope.top !== scope.self || !origins.includes(scope.location.origin)) return;
+  if (scope.top !== scope.self || !origins.includes(scope.location.origin)) return;
+  const { parse, stringify } = JSON;
+  const { values } = Object;
+  const { CustomEvent } = globalThis;
+  const encoder = new TextEncoder();
+  const utf8 = encoder.encode.bind(encoder);
+  // Also the world beside the page has it: the script there passes on what it hears.
+  const shared = performance as unknown as { dispatchEvent(event: Event): void };
+  const dispatch = shared.dispatchEvent.bind(shared);
+  const send = (message: string): void => dispatch(new CustomEvent(saidEvent, { detail: message }));
 
   // Without recursion: what a client sends may be nested deeper than the stack of a page reaches.
   const freeze = (value: unknown): unknown => {
@@ -42,22 +49,22 @@ function installStreamKit(
     while (waiting.length > 0) {
       const next = waiting.pop();
       if (typeof next !== 'object' || next === null) continue;
-      for (const member of Object.values(next)) waiting.push(member);
+      for (const member of values(next)) waiting.push(member);
       Object.freeze(next);
     }
     return value;
   };
   const depthOf = (value: unknown, depth = 0): number => {
     if (typeof value !== 'object' || value === null || depth > depthMax) return depth;
-    return Math.max(depth, ...Object.values(value).map((member) => depthOf(member, depth + 1)));
+    return Math.max(depth, ...values(value).map((member) => depthOf(member, depth + 1)));
   };
   const encode = (type: string, value: unknown): string => {
-    const json = JSON.stringify(value) as string | undefined;
+    const json = stringify(value) as string | undefined;
     if (json === undefined) throw new TypeError('Expected a value that JSON can express');
-    if (new TextEncoder().encode(json).length > bytesMax)
+    if (json.length > bytesMax || utf8(json).length > bytesMax)
       throw new RangeError(`Expected at most ${bytesMax} bytes of JSON`);
-    if (depthOf(JSON.parse(json)) > depthMax) throw new RangeError(`Expected at most ${depthMax} levels`);
-    return JSON.stringify({ type, value: JSON.parse(json) as unknown });
+    if (depthOf(parse(json)) > depthMax) throw new RangeError(`Expected at most ${depthMax} levels`);
+    return `{"type":${stringify(type)},"value":${json}}`;
   };
 
   type Listener = (value: unknown) => void;
@@ -65,7 +72,7 @@ function installStreamKit(
   const last: Record<string, unknown> & { viewers?: unknown } = {};
   const merged: Record<string, unknown> = {};
   const streamKit = {
-    initialData: freeze(JSON.parse(initialDataJson)),
+    initialData: freeze(parse(initialDataJson)),
     setMetadata(metadata: unknown): void {
       if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
         throw new TypeError('Expected an object as metadata');
@@ -89,7 +96,6 @@ function installStreamKit(
   // Configurable, or a script that declares a name `streamKit` of its own would not run at all.
   const descriptor = { enumerable: true, configurable: true, writable: true };
   Object.defineProperty(scope, 'streamKit', { value: Object.freeze(streamKit), ...descriptor });
-  const { parse } = JSON;
   Object.defineProperty(scope, Symbol.for(receiverName), {
     value: (event: string, json: string) => {
       const value: unknown = parse(json);
@@ -112,15 +118,19 @@ export interface PageBridgeParameters {
   readonly initialData: unknown;
   /** As `location.origin` gives them; documents of others see neither the initial data nor the messages. */
   readonly origins: readonly string[];
+  /** By which the page hands over what it says; see `relayCalls`. */
+  readonly saidEvent: string;
   readonly listener: PageBridgeListener;
   readonly logger: Logger;
 }
 
-/** `window.streamKit`: the page's side of the protocol, over a CDP binding. One for all tabs of a session. */
+/**
+ * `window.streamKit`: the page's side of the protocol, one for all tabs of a session. What the page says comes by the script
+ * beside it.
+ */
 export class PageBridge {
   readonly #parameters: PageBridgeParameters;
   readonly #tabs = new Set<CdpSession>();
-  readonly #bindingName = `streamKit_${randomBytes(8).toString('hex')}`;
   readonly #receiverName = `streamKit_${randomBytes(8).toString('hex')}`;
   #metadata: Record<string, unknown> = {};
   #viewerCount = 0;
@@ -134,26 +144,17 @@ export class PageBridge {
 
   /** Installs the bridge into every document that the tab loads from now on. */
   async install(cdp: CdpSession): Promise<void> {
-    const { initialData, origins } = this.#parameters;
+    const { initialData, origins, saidEvent } = this.#parameters;
     this.#tabs.add(cdp);
     cdp.once('disconnected', () => this.#tabs.delete(cdp));
-    cdp.on('Runtime.bindingCalled', ({ name, payload }) => {
-      if (name === this.#bindingName) this.#receive(payload);
-    });
     // A new document has not heard of the viewers yet.
     cdp.on('Page.domContentEventFired', () => this.#call(cdp, 'viewers', this.#viewerCount));
     const parameters = [
-      this.#bindingName,
-      this.#receiverName,
-      JSON.stringify(initialData ?? null),
-      MESSAGE_BYTES_MAX,
-      DEPTH_MAX,
-      origins,
+      ...[saidEvent, this.#receiverName, JSON.stringify(initialData ?? null)],
+      ...[MESSAGE_BYTES_MAX, DEPTH_MAX, origins],
     ];
     await Promise.all([
-      cdp.send('Runtime.enable'),
       cdp.send('Page.enable'),
-      cdp.send('Runtime.addBinding', { name: this.#bindingName }),
       cdp.send('Page.addScriptToEvaluateOnNewDocument', {
         source: `(${installStreamKit.toString()})(${parameters.map((value) => JSON.stringify(value)).join(',')})`,
         // A tab that stands still at its first document has that document already.
@@ -186,8 +187,10 @@ export class PageBridge {
     });
   }
 
-  /** The page is hostile: it may have patched JSON before it called the binding, so all is checked again here. */
-  #receive(payload: string): void {
+  /**
+   * What a page has said. It may be hostile, and have patched whatever the script in it uses, so all is checked again here.
+   */
+  receive(payload: string): void {
     if (this.#closed || !this.#admit() || Buffer.byteLength(payload) > MESSAGE_BYTES_MAX + 64) return;
     let parsed: unknown;
     try {

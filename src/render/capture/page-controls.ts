@@ -8,7 +8,13 @@ import { FrameScripts, type ScriptFrame } from './frame-scripts.js';
 import type { PageAnswer, PageEvent } from '../../protocol/page-events.js';
 import type { PageSize } from './page-geometry.js';
 import type { PagePrompts } from './page-prompts.js';
-import { type GamepadState, installDevices, type ScriptCall, watchPointer } from './page-scripts.js';
+import {
+  type GamepadState,
+  installDevices,
+  type ScriptCall,
+  type ScriptNames,
+  watchPointer,
+} from './page-scripts.js';
 import { PageWidgets } from './page-widgets.js';
 import { watchWidgets } from './widget-script.js';
 
@@ -74,6 +80,9 @@ export interface TabControlsParameters {
   readonly onPress: () => void;
   /** Scripts of the page ran before ours. */
   readonly onLate: () => void;
+  readonly names: ScriptNames;
+  /** The page's `streamKit` has said something, as the page chose it. */
+  readonly onBridge: (payload: string) => void;
   readonly listener: PageControlsListener;
   readonly logger: Logger;
 }
@@ -118,11 +127,13 @@ export class TabControls {
     controls.#scripts = await FrameScripts.install(
       parameters.cdp,
       {
+        names: parameters.names,
         inPage: installDevices,
         beside: [watchPointer, watchFocus, watchWidgets],
         onCall: (call, frame) => {
           if (call.type === 'widget') controls.#onWidget(call.value, frame);
-          else controls.#onCall(call);
+          else if (call.type !== 'bridge') controls.#onCall(call);
+          else if (frame.isMainFrame && typeof call.value === 'string') parameters.onBridge(call.value);
         },
       },
       parameters.logger,

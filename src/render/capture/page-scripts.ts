@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 /** A gamepad as a page sees it. */
 export interface GamepadState {
   readonly id: string;
@@ -5,21 +7,44 @@ export interface GamepadState {
   readonly axes: readonly number[];
 }
 
-/** How the two scripts of a frame and we find each other: names that a page cannot foresee. */
+/** How the scripts of a frame and we find each other: names that a page cannot foresee. */
 export interface ScriptNames {
-  /** Of the function by which {@link watchPointer} calls us. */
+  /** Of the function by which the scripts beside the page call us; see `relayCalls`. */
+  readonly call: string;
+  /** Of the function of the browser behind it. */
   readonly binding: string;
-  /** Of the symbol under which the functions of a script are that we call. */
+  /** Of the symbol under which the functions of the scripts beside the page are that we call. */
   readonly receiver: string;
+  /** Of the event by which the page's `streamKit` says something. */
+  readonly said: string;
+  /** Of the event by which {@link installDevices} is told something. */
+  readonly told: string;
   /** Of the event by which {@link installDevices} tells {@link watchPointer} what was copied. */
   readonly copied: string;
   /** Of the event by which it tells how a gamepad is to rumble. */
   readonly rumbled: string;
 }
 
+/** Random names, so that no page can foresee them. */
+export function scriptNames(): ScriptNames {
+  const name = (): string => `_${randomBytes(8).toString('hex')}`;
+  return {
+    ...{ call: name(), binding: name(), receiver: name(), said: name(), told: name() },
+    ...{ copied: name(), rumbled: name() },
+  };
+}
+
 /** What a script beside the page tells. A hostile page cannot make such a call, but it decides on what is in it. */
 export interface ScriptCall {
-  readonly type: 'cursor' | 'clipboard' | 'widget' | 'editing' | 'pointer_lock' | 'rumble' | 'late';
+  readonly type:
+    | 'bridge'
+    | 'cursor'
+    | 'clipboard'
+    | 'widget'
+    | 'editing'
+    | 'pointer_lock'
+    | 'rumble'
+    | 'late';
   readonly value: unknown;
 }
 
@@ -81,8 +106,14 @@ export function installDevices(names: ScriptNames): void {
         announce('gamepaddisconnected', define(before, { connected: false }));
     });
   };
-  Object.defineProperty(globalThis, Symbol.for(names.receiver), {
-    value: Object.freeze({ gamepads: setGamepads }),
+  const { parse } = JSON;
+  (
+    performance as unknown as { addEventListener(type: string, listener: (event: Event) => void): void }
+  ).addEventListener(names.told, (event) => {
+    const { gamepads } = parse((event as unknown as { detail: string }).detail) as {
+      gamepads?: (GamepadState | null)[];
+    };
+    if (gamepads) setGamepads(gamepads);
   });
   const navigatorPrototype = Object.getPrototypeOf(page.navigator) as object;
   Object.defineProperty(navigatorPrototype, 'getGamepads', {
@@ -154,7 +185,7 @@ export function watchPointer(names: ScriptNames): void {
     removeEventListener(type: string, listener: Listener, options?: boolean): void;
   };
   const { document } = scope;
-  const tell = (type: string, value: string): void => scope[names.binding]?.(JSON.stringify({ type, value }));
+  const tell = (type: string, value: string): void => scope[names.call]?.(JSON.stringify({ type, value }));
   const isText = ({ tagName, type = '' }: ElementLike): boolean =>
     tagName === 'TEXTAREA' ||
     (tagName === 'INPUT' && !/^(?:button|checkbox|color|file|image|radio|range|reset|submit)$/.test(type));

@@ -6,6 +6,7 @@ import { type PageControlsListener, TabControls } from './page-controls.js';
 import type { PageDialogs } from './page-dialogs.js';
 import { pageGeometry, type PageSize } from './page-geometry.js';
 import type { PagePrompts } from './page-prompts.js';
+import type { ScriptNames } from './page-scripts.js';
 import type { PageWorld } from './page-world.js';
 
 /** The window around the page is as small as can be; pages that ask for its size mean that of the page. */
@@ -21,6 +22,7 @@ const WINDOW_SIZE_SCRIPT = `for (const side of ['Width', 'Height']) {
 export interface PageTabParts {
   readonly bridge: PageBridge;
   readonly world: PageWorld;
+  readonly names: ScriptNames;
   readonly prompts: PagePrompts;
   readonly dialogs: PageDialogs;
   /** Size of the picture now, pixels. */
@@ -61,14 +63,15 @@ export class PageTab {
   static async prepare(id: string, tab: BrowserTab, parts: PageTabParts): Promise<PageTab> {
     const page = new PageTab(id, tab, parts);
     const { cdp } = tab;
-    const { bridge, world, prompts, dialogs, listener, logger, size, deviceScaleFactor } = parts;
+    const { bridge, world, names, prompts, dialogs, listener, logger, size, deviceScaleFactor } = parts;
     dialogs.watch(cdp, (isOpen) => (page.#dialogs += isOpen ? 1 : -1));
     cdp.on('Page.fileChooserOpened', () => parts.onFileChooser());
     const [controls] = await Promise.all([
       TabControls.install({
         cdp,
         shown: () => pageGeometry(size(), deviceScaleFactor).shown,
-        prompts,
+        ...{ prompts, names },
+        onBridge: (payload) => bridge.receive(payload),
         isShown: () => parts.isShown(page),
         onPress: () => parts.onPress(),
         onLate: () => page.#reload(),

@@ -3,6 +3,7 @@ import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import {
   isProcessAlive,
@@ -16,6 +17,8 @@ const NAME_PATTERN = /^stream-kit-(\d+)-(\d+)-[0-9a-f]{16}$/;
 const SHARED_MEMORY = '/dev/shm';
 /** A profile takes about 20 MiB, and the ring four pictures. */
 const PROFILE_BYTES = 64 * 1024 * 1024;
+/** With less a browser fails in ways that say nothing of the cause. */
+const PROFILE_MIN_BYTES = 16 * 1024 * 1024;
 
 /** Folders in which profiles may lie. */
 function parents(): string[] {
@@ -34,13 +37,29 @@ async function hasRoom(folder: string, bytes: number): Promise<boolean> {
 /**
  * Makes a directory for one browser's profile and its shared files: on tmpfs where that has room, since every
  * picture is written there, else in the temp directory.
+ *
+ * @throws StreamKitError `unavailable` where neither can be written to, or has room.
  */
 export async function createProfileDirectory(ringBytes: number): Promise<string> {
-  const parent = (await hasRoom(SHARED_MEMORY, ringBytes + PROFILE_BYTES)) ? SHARED_MEMORY : tmpdir();
   const start = processStartTicks(process.pid) ?? '0';
-  const path = join(parent, `stream-kit-${process.pid}-${start}-${randomBytes(8).toString('hex')}`);
-  await mkdir(path, { mode: 0o700 });
-  return path;
+  const name = `stream-kit-${process.pid}-${start}-${randomBytes(8).toString('hex')}`;
+  let cause: unknown;
+  for (const [parent, profileBytes] of [
+    [SHARED_MEMORY, PROFILE_BYTES],
+    [tmpdir(), PROFILE_MIN_BYTES],
+  ] as const) {
+    if (!(await hasRoom(parent, ringBytes + profileBytes))) continue;
+    const path = join(parent, name);
+    try {
+      await mkdir(path, { mode: 0o700 });
+      return path;
+    } catch (error) {
+      cause = error;
+    }
+  }
+  const reason = cause === undefined ? 'has room' : 'can be written to';
+  const message = `Neither shared memory nor the folder for temporary files ${reason} for a browser's profile`;
+  throw new StreamKitError('unavailable', message, { cause });
 }
 
 /** Removes a profile, also when a dying browser is still writing into it. */

@@ -10,6 +10,7 @@ import { PageBridge, type PageBridgeListener } from './page-bridge.js';
 import { loadFirstDocument } from './first-document.js';
 import type { PageControls, PageControlsListener } from './page-controls.js';
 import { PageTab, type PageTabParts } from './page-tab.js';
+import { scriptNames } from './page-scripts.js';
 import { PageTabs } from './page-tabs.js';
 import { PageWorld } from './page-world.js';
 import type { PageEvent } from '../../protocol/page-events.js';
@@ -55,9 +56,14 @@ export class RenderedPage {
     const emit = (event: PageEvent): void => listener.onPageEvent(event);
     const prompts = new PagePrompts(emit);
     const dialogs = new PageDialogs({ prompts, emit, logger });
-    const bridge = new PageBridge({ initialData, origins: bridgeOrigins(parameters), listener, logger });
+    const names = scriptNames();
+    const bridge = new PageBridge({
+      ...{ initialData, listener, logger },
+      origins: bridgeOrigins(parameters),
+      saidEvent: names.said,
+    });
     const parts: PageTabParts = {
-      ...{ bridge, world, prompts, dialogs, listener, logger, deviceScaleFactor },
+      ...{ bridge, world, names, prompts, dialogs, listener, logger, deviceScaleFactor },
       size: () => this.#size,
       isShown: (tab) => this.shown === tab,
       onPress: () => tabs.press(),

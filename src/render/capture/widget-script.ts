@@ -79,7 +79,7 @@ export function watchWidgets(names: ScriptNames): void {
   let pointer = { x: 0, y: 0 };
   let target: ElementLike | undefined;
 
-  const tell = (value: object): void => scope[names.binding]?.(JSON.stringify({ type: 'widget', value }));
+  const tell = (value: object): void => scope[names.call]?.(JSON.stringify({ type: 'widget', value }));
   const isPopup = (element: ElementLike): boolean =>
     element.tagName === 'SELECT' || (element.tagName === 'INPUT' && PICKERS.test(element.type));
   const isOpen = (element: ElementLike): boolean =>

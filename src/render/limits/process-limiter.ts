@@ -1,8 +1,7 @@
-import { setPriority } from 'node:os';
-
 import type { Clock, Timer } from '../../base/clock.js';
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import { setNiceness } from '../../base/process-niceness.js';
 import { signalProcess } from '../../base/process-table.js';
 import type { ResolvedSessionLimits } from '../../options/session-limit-options.js';
 import type { ProcessMemory } from './process-memory.js';
@@ -70,7 +69,7 @@ export class ProcessLimiter implements SessionLimiter {
 
   #setNiceness(pid: number, niceness: number): void {
     try {
-      setPriority(pid, niceness);
+      setNiceness(pid, niceness);
     } catch (thrown) {
       this.#logger.warn({ err: asError(thrown), niceness }, 'the niceness of a session could not be set');
     }

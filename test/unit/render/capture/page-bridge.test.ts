@@ -9,22 +9,27 @@ import { silentLogger } from '../../../../src/base/logger.js';
 
 /** A page as far as the bridge reaches into it: the scripts run, in a realm of their own. */
 async function pageWith(initialData: unknown, origin = 'https://app.example') {
-  const realm = createContext({ TextEncoder, setTimeout });
+  const said = new EventTarget();
+  const realm = createContext({ TextEncoder, setTimeout, CustomEvent, performance: said });
   const run = (source: string): unknown => runInContext(source, realm);
   run('globalThis.self = globalThis.top = globalThis');
   run(`globalThis.location = { origin: ${JSON.stringify(origin)} }`);
   const send = (method: string, parameters: Record<string, string> = {}): Promise<object> => {
-    if (method === 'Runtime.addBinding') run(`globalThis[${JSON.stringify(parameters.name)}] = () => {}`);
     if (method === 'Page.addScriptToEvaluateOnNewDocument') run(parameters.source ?? '');
     if (method === 'Runtime.evaluate') run(parameters.expression ?? '');
     return Promise.resolve({});
   };
   const cdp = Object.assign(new EventEmitter(), { send }) as unknown as CdpSession;
-  const listener = { onPageMetadata: () => undefined, onPageMessage: () => undefined };
+  const messages: unknown[] = [];
+  const listener = {
+    onPageMetadata: () => undefined,
+    onPageMessage: (message: unknown) => void messages.push(message),
+  };
   const origins = ['https://app.example'];
-  const bridge = new PageBridge({ initialData, origins, listener, logger: silentLogger });
+  const bridge = new PageBridge({ initialData, origins, saidEvent: 'said', listener, logger: silentLogger });
+  said.addEventListener('said', (event) => bridge.receive((event as CustomEvent<string>).detail));
   await bridge.install(cdp);
-  return { bridge, run };
+  return { bridge, messages, run };
 }
 
 describe('what a client sends', () => {
@@ -64,3 +69,15 @@ it.each(['const { streamKit } = globalThis; globalThis.seen = typeof streamKit.s
     expect(() => run(script)).not.toThrow();
   },
 );
+
+it('a page that replaces functions that the bridge uses is understood as before', async () => {
+  const { messages, run } = await pageWith(null);
+  run(`
+    JSON.stringify = JSON.parse = () => 'x'.repeat(1e6);
+    Object.values = CustomEvent = TextEncoder = Function.prototype.call = () => { throw new Error('mine') };
+    performance.dispatchEvent = () => true;
+  `);
+  run(`streamKit.send({ text: 'hello' })`);
+  expect(messages).toEqual([{ text: 'hello' }]);
+  expect(() => run(`streamKit.send('x'.repeat(70_000))`)).toThrow('Expected at most 65536 bytes of JSON');
+});

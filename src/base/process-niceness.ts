@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { setPriority } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
+
+/** Without a privilege, Linux lets all of us together set one group per 100 ms. */
+const GROUP_RETRY_MS = 100;
+const GROUP_ATTEMPTS = 10;
+
+/**
+ * Sets the niceness of a process, of what it starts from then on, and, if it leads a session, of its autogroup: where the
+ * kernel groups processes by session, niceness counts only inside a group (sched(7)).
+ *
+ * @throws Error if that is not permitted.
+ */
+export function setNiceness(pid: number, niceness: number): void {
+  setPriority(pid, niceness);
+  if (leadsSession(pid)) void setAutogroupNiceness(pid, niceness);
+}
+
+function leadsSession(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // State, parent, process group and session follow the command's name (proc(5)).
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3] === String(pid);
+  } catch {
+    return false;
+  }
+}
+
+async function setAutogroupNiceness(pid: number, niceness: number): Promise<void> {
+  for (let attempt = 0; attempt < GROUP_ATTEMPTS; attempt++) {
+    try {
+      await writeFile(`/proc/${pid}/autogroup`, String(niceness));
+      return;
+    } catch (error) {
+      // This kernel has no such groups, the process has ended, or others were first.
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return;
+    }
+    await setTimeout(GROUP_RETRY_MS);
+  }
+}

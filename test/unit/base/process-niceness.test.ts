@@ -1,0 +1,28 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
+
+import { expect, it } from 'vitest';
+
+import { setNiceness } from '../../../src/base/process-niceness.js';
+import { until } from '../../helpers/patience.js';
+
+const groupOf = (pid: number | string): string => readFileSync(`/proc/${pid}/autogroup`, 'utf8');
+
+it.runIf(existsSync('/proc/self/autogroup')).each([
+  { detached: true, group: /nice 7$/ },
+  { detached: false, group: /nice 0$/ },
+])('a process, and its group if it leads one, gets the niceness: %o', async ({ detached, group }) => {
+  const child = spawn('sleep', ['60'], { stdio: 'ignore', detached });
+  await once(child, 'spawn');
+  const pid = child.pid ?? 0;
+  try {
+    setNiceness(pid, 7);
+    expect(getPriority(pid)).toBe(7);
+    await until(() => expect(groupOf(pid).trim()).toMatch(group));
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+});
