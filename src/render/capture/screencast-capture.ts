@@ -138,10 +138,10 @@ export class ScreencastCapture implements Capture {
       this.#lastSwapTimeS = 0;
       if (!this.#heard.has(tab.cdp)) this.#listenTo(tab.cdp);
       if (this.#running) await this.#startScreencast();
-      // One that was painted before it was shown is not painted again by itself.
-      tab.paint().catch(() => undefined);
       if (this.#capturePage !== undefined)
         await captureAnother(this.#renderedPage, this.#capturePage, tab).catch(() => undefined);
+      // One that was painted before it was shown is not painted again by itself.
+      tab.paint().catch(() => undefined);
     });
   }
 
