@@ -8,6 +8,7 @@ import { DEFAULT_TAB_OPTIONS } from '../../options/page-options.js';
 import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
 import { loadFirstDocument } from './first-document.js';
+import { loadFailure } from './load-failure.js';
 import type { PageControls, PageControlsListener } from './page-controls.js';
 import { PageTab, type PageTabParts } from './page-tab.js';
 import { scriptNames } from './page-scripts.js';
@@ -125,11 +126,7 @@ export class RenderedPage {
       this.#parts.dialogs.isLive = true;
       await this.#parts.tabs.watch();
     } catch (error) {
-      const { message } = asError(error);
-      const [reason] = /net::ERR_[A-Z_]+|(?<=; error=)[a-z_]+/.exec(message) ?? ['it did not load in time'];
-      throw new StreamKitError('capture_failed', `The page could not be loaded: ${reason}`, {
-        cause: error,
-      });
+      throw loadFailure(asError(error));
     }
   }
 
