@@ -1,3 +1,4 @@
+import type { Timer } from '../base/clock.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { RestartableRender } from '../render/render.js';
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
@@ -20,6 +21,7 @@ import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnostics.js';
 import { SessionLife } from './session-life.js';
+import type { RungState } from './codec-ladder.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
@@ -121,8 +123,7 @@ export class Session implements StreamSession {
 
   /** What its encoders, its viewers and the ways to them do at this moment. Not a use of the session. */
   get diagnostics(): SessionDiagnostics {
-    const { frameRate, maxBitrateBps: bitrateBps } = this.#renderOptions;
-    const encodings = this.#media?.encodings({ frameRate, bitrateBps }) ?? [];
+    const encodings = this.#media?.encodings() ?? [];
     return sessionDiagnostics(this.state, encodings, this.viewers.diagnostics());
   }
 
@@ -263,17 +264,24 @@ export class Session implements StreamSession {
     const limitMs = launchTimeoutMs + loadTimeoutMs;
     const { signal } = this.#launchAbort;
     const { targetUrl, initialData, renderOptions } = this.#request;
-    const timer = clock.after(limitMs, () =>
-      this.#launchAbort.abort(
-        new StreamKitError('capture_failed', `The page was not ready within ${limitMs} ms`),
-      ),
-    );
+    const limit = (): Timer =>
+      clock.after(limitMs, () =>
+        this.#launchAbort.abort(
+          new StreamKitError('capture_failed', `The page was not ready within ${limitMs} ms`),
+        ),
+      );
+    let timer = limit();
     try {
       const { width, height, deviceScaleFactor, frameRate, audio } = renderOptions;
       const page = { ...this.#settings.page, ...renderOptions.page };
       const render = await openRender(
         { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData, page },
         {
+          // How long it waited for its turn says nothing of this page.
+          onLaunching: () => {
+            timer.cancel();
+            timer = limit();
+          },
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
           onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
           onCursor: (css) => this.viewers.control.showCursor(css),
@@ -287,8 +295,8 @@ export class Session implements StreamSession {
               metadata.audio = available ? { codec: 'opus' } : null;
             }),
           onVideoStats: (stats) => this.#media?.onVideoStats(stats),
-          onFrames: (codec, frames) => this.#media?.onFrames(codec, frames),
-          onKeyframe: (codec) => this.#media?.onKeyframe(codec),
+          onFrames: (stream, frames) => this.#media?.onFrames(stream, frames),
+          onKeyframe: (stream) => this.#media?.onKeyframe(stream),
           onEncoderReplaced: (replacement) => this.#media?.onEncoderReplaced(replacement),
           onEncodedFrame: (frame) => this.#media?.onEncodedFrame(frame),
           onEncodedAudio: (packet) => this.#media?.onEncodedAudio(packet),
@@ -316,13 +324,14 @@ export class Session implements StreamSession {
         format: this.#renderOptions,
         bitrateBps: maxBitrateBps,
         pauseGraceMs: this.#settings.pauseGraceMs,
+        maxRungs: this.#settings.maxRungs,
         replayOnJoin: this.#settings.replayOnJoin,
         parts: this.#parts,
         streamId: this.streamId,
         logger: this.#logger,
       },
       {
-        onVideoStats: (stats) => this.#onVideoStats(stats),
+        onVideoStats: (stats, rungs) => this.#onVideoStats(stats, rungs),
         onVideoIdle: () => this.#onVideoIdle(),
         onMediaError: (error) => this.#life.fail(error),
       },
@@ -342,6 +351,7 @@ export class Session implements StreamSession {
   }
 
   #onRestarting(reason: StreamKitError | undefined): void {
+    this.#media?.onRestarting();
     const { clock, observe } = this.#parts;
     const { streamId } = this;
     const code = reason?.code ?? 'restart_requested';
@@ -400,13 +410,14 @@ export class Session implements StreamSession {
     });
   }
 
-  #onVideoStats(stats: VideoEncoderStats): void {
-    this.#publisher.update(({ metadata }) => void (metadata.video = videoMetadata(stats)));
+  #onVideoStats(stats: VideoEncoderStats, rungs: readonly RungState[]): void {
+    this.#publisher.update(({ metadata }) => void (metadata.video = videoMetadata(stats, rungs)));
   }
 
   #onVideoIdle(): void {
     this.#publisher.update(({ metadata }) => {
-      if (metadata.video !== null) metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0 };
+      if (metadata.video !== null)
+        metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0, rungs: [] };
     });
   }
 

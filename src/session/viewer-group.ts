@@ -118,6 +118,7 @@ export class ViewerGroup {
         id: parts.ids.viewerId(),
         caller,
         videoCodecs,
+        wishes: request.wishes ?? {},
         clock: parts.clock,
         publisher,
         reattachMs: settings.viewerReattachMs,
@@ -377,6 +378,7 @@ export class ViewerGroup {
         whenLive: (work) => this.#whenLive(work),
       },
       viewer.journal,
+      viewer.wishes,
     );
   }
 

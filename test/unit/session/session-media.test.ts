@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 
 import { StreamKitError } from '../../../src/base/errors.js';
+import { until } from '../../helpers/patience.js';
 import { anybody, testSettings } from '../../helpers/session-fakes.js';
 import { codeOf, launchingSession, liveSession } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
 const stats = {
   codec: 'h264',
+  rung: 0,
   encoder: 'libx264',
   width: 1280,
   height: 720,
@@ -89,6 +91,22 @@ describe('encoding', () => {
     expect(harness.parts.events).toEqual([]);
   });
 
+  it('counts pictures on when the page was started again', async () => {
+    const harness = await liveSession();
+    harness.watch();
+    harness.peer().connect();
+    const captured = (): unknown => harness.session.diagnostics.encodings[0]?.frames;
+    harness.parts.videoListener?.onStats({ ...stats, framesRead: 50, framesDropped: 2 });
+    harness.parts.videoListener?.onStats({ ...stats, framesRead: 70, framesDropped: 3 });
+    const { videoListener } = harness.parts;
+    harness.session.restart();
+    await until(() => expect(harness.parts.launches).toHaveLength(2));
+    harness.parts.launches[1]?.succeed();
+    await until(() => expect(harness.parts.videoListener).not.toBe(videoListener));
+    harness.parts.videoListener?.onStats({ ...stats, framesRead: 90, framesDropped: 1 });
+    expect(captured()).toMatchObject({ captured: 160, dropped: 4 });
+  });
+
   it('pauses a capture that nobody ever watched', async () => {
     const harness = await liveSession();
     await harness.clock.advance(testSettings.pauseGraceMs);
@@ -106,8 +124,8 @@ describe('encoding', () => {
     harness.parts.events.length = 0;
     // The rate goes by the size here.
     await harness.session.reconfigure({ resolution: '640x360' });
-    expect(harness.parts.events).toContain('video bitrate h264 1414214');
-    expect(harness.parts.events).not.toContain('video bitrate vp8 1414214');
+    expect(harness.parts.events).toContain('video target h264 1414214');
+    expect(harness.parts.events).not.toContain('video target vp8 1414214');
     const told = harness.parts.producers.map(({ kind, bitratesBps }) => [kind, ...bitratesBps]);
     expect(told.filter(([kind]) => kind === 'video')).toEqual([
       ['video', 1_414_214],
@@ -128,10 +146,10 @@ describe('encoding', () => {
       return [...events];
     };
     expect(estimate(20_000_000)).toEqual([]);
-    expect(estimate(2_000_000)).toEqual(['video bitrate h264 1414213']);
+    expect(estimate(2_000_000)).toEqual(['video target h264 1414213']);
     expect(estimate(20_000_000)).toEqual([]);
     await harness.clock.advance(5000);
-    expect(events).toEqual(['video bitrate h264 4000000']);
+    expect(events).toEqual(['video target h264 4000000']);
     await viewer.close('test');
     expect(transport.onEstimate).toBeUndefined();
   });
@@ -162,7 +180,7 @@ describe('encoding', () => {
       readTimeUs: 3,
       encodedTimeUs: 4,
       repeated: false,
-      rung: 0,
+      rung: 0 as const,
     };
     harness.parts.videoListener?.onEncodedFrame({ ...frame, codec: 'h264' });
     harness.parts.videoListener?.onEncodedFrame({ ...frame, codec: 'vp8' });
@@ -193,6 +211,7 @@ describe('encoding', () => {
       height: 720,
       frameRate: 30,
       bitrateBps: 4_000_000,
+      rungs: [{ width: 1280, height: 720, frameRate: 30, bitrateBps: 4_000_000, viewers: 1 }],
     });
   });
 
