@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 import { StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
@@ -17,6 +18,9 @@ const NAME_PATTERN = /^stream-kit-(\d+)-(\d+)-[0-9a-f]{16}$/;
 const SHARED_MEMORY = '/dev/shm';
 /** A profile takes about 20 MiB, and the ring four pictures. */
 const PROFILE_BYTES = 64 * 1024 * 1024;
+/** Of processes that are being ended; together two seconds. */
+const MOST_LOOKS = 100;
+const LOOK_INTERVAL_MS = 20;
 /** With less a browser fails in ways that say nothing of the cause. */
 const PROFILE_MIN_BYTES = 16 * 1024 * 1024;
 
@@ -67,9 +71,17 @@ export async function removeProfileDirectory(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 }
 
-/** Ends every process whose command line names `directory`. */
+/**
+ * Ends every process whose command line names `directory`, and waits until they are gone: on a busy machine one that has
+ * been killed may still make a folder.
+ */
 export async function killBrowsersOf(directory: string): Promise<void> {
-  for (const pid of await processesNaming(directory)) signalProcess(pid, 'SIGKILL');
+  for (let looks = 0; looks < MOST_LOOKS; looks++) {
+    const pids = await processesNaming(directory);
+    if (pids.length === 0) return;
+    for (const pid of pids) signalProcess(pid, 'SIGKILL');
+    await setTimeout(LOOK_INTERVAL_MS);
+  }
 }
 
 /**
