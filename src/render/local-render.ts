@@ -150,6 +150,10 @@ export class LocalRender implements Render {
     this.#capture.setViewerCount(count);
   }
 
+  setPageState(state: unknown): void {
+    this.#capture.setPageState(state);
+  }
+
   sendToPage(message: unknown): void {
     this.#capture.sendToPage(message);
   }

@@ -309,6 +309,10 @@ class RemoteRender implements Render {
     this.#send({ type: 'viewerCount', count });
   }
 
+  setPageState(state: unknown): void {
+    this.#send({ type: 'pageState', state });
+  }
+
   sendToPage(message: unknown): void {
     this.#send({ type: 'toPage', message });
   }

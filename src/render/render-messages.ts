@@ -68,6 +68,7 @@ export type RenderOrder =
   | { readonly type: 'stopAudio' }
   | { readonly type: 'tap'; readonly stream: RenderStream; readonly tapped: boolean }
   | { readonly type: 'viewerCount'; readonly count: number }
+  | { readonly type: 'pageState'; readonly state: unknown }
   | { readonly type: 'toPage'; readonly message: unknown }
   | { readonly type: 'gamepads'; readonly gamepads: readonly (GamepadState | null)[] }
   /** Is answered by `pong`. */

@@ -60,6 +60,8 @@ export interface Render {
   /** Goes on in another size or rate, in the same tab. Encoders follow with a keyframe. */
   reconfigure(format: CaptureFormat): Promise<void>;
   setViewerCount(count: number): void;
+  /** Delivers the state to the page's `streamKit.on('state')`, and to documents to come. */
+  setPageState(state: unknown): void;
   /** Delivers a message to the page's `streamKit.on('message')`. */
   sendToPage(message: unknown): void;
   /** @throws StreamKitError `unavailable` if the browser gives no picture in time. */

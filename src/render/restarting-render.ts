@@ -52,6 +52,8 @@ export class RestartingRender implements RestartableRender {
   readonly #taps = new Set<RenderStream>();
   #paused = false;
   #viewerCount = 0;
+  /** Undefined: none was set. */
+  #pageState: unknown;
   #restartedAtUs: number[] = [];
   #restarting: Promise<void> | undefined;
   /** The new render ended before it had all its orders. */
@@ -167,6 +169,11 @@ export class RestartingRender implements RestartableRender {
   setViewerCount(count: number): void {
     this.#viewerCount = count;
     this.#inner?.setViewerCount(count);
+  }
+
+  setPageState(state: unknown): void {
+    this.#pageState = state;
+    this.#inner?.setPageState(state);
   }
 
   sendToPage(message: unknown): void {
@@ -297,6 +304,7 @@ export class RestartingRender implements RestartableRender {
   async #repeatOrders(inner: Render): Promise<void> {
     for (const [stream, producer] of this.#feeds) inner.feed(stream, producer);
     inner.setViewerCount(this.#viewerCount);
+    if (this.#pageState !== undefined) inner.setPageState(this.#pageState);
     for (const stream of this.#taps) inner.tap(stream, true);
     if (this.#paused) await inner.pause();
     for (const [codec, bitrateBps] of this.#video) inner.startVideo(codec, bitrateBps);

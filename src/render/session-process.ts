@@ -83,6 +83,9 @@ function accept(order: RenderOrder): void {
     case 'viewerCount':
       render?.setViewerCount(order.count);
       break;
+    case 'pageState':
+      render?.setPageState(order.state);
+      break;
     case 'toPage':
       render?.sendToPage(order.message);
       break;

@@ -20,6 +20,7 @@ import { customSignal } from './server-sent-event.js';
 import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnostics.js';
 import { SessionLife } from './session-life.js';
 import { SessionMedia } from './session-media.js';
+import type { SessionEmitter } from './session-emitter.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
@@ -32,6 +33,7 @@ import { ViewerGroup } from './viewer-group.js';
 import type { Viewer, ViewerRequest } from './viewer.js';
 
 const MAX_MESSAGE_BYTES = 64 * 1024;
+const MAX_PAGE_STATE_BYTES = 256 * 1024;
 
 /** One page being rendered, and its viewers: the life cycle, from launch to the last file removed. */
 export class Session implements StreamSession {
@@ -52,6 +54,8 @@ export class Session implements StreamSession {
   #restarting = false;
   #media: SessionMedia | undefined;
   #viewerCountTold = 0;
+  /** Undefined: none was set. */
+  #pageState: unknown;
 
   constructor(
     streamId: string,
@@ -105,7 +109,11 @@ export class Session implements StreamSession {
       {
         onActivity: () => this.touch(),
         onChange: () => this.#onViewerChange(),
-        onController: (id) => this.#publisher.update(({ metadata }) => void (metadata.controllerId = id)),
+        onController: (id) => {
+          this.#publisher.update(({ metadata }) => void (metadata.controllerId = id));
+          this.events.emit('control', { controllerId: id });
+        },
+        onInput: (publicId, message) => this.events.emit('input', { publicId, message }),
         resize: async ({ width, height }) => {
           await this.reconfigure({ resolution: `${width}x${height}` });
         },
@@ -116,6 +124,18 @@ export class Session implements StreamSession {
   /** The state document as it is now. */
   get state(): Readonly<StreamSessionState> {
     return this.#publisher.document;
+  }
+
+  get events(): SessionEmitter {
+    return this.#life.events;
+  }
+
+  get endReason(): SessionEndReason | undefined {
+    return this.#life.endReason;
+  }
+
+  get error(): StreamKitError | undefined {
+    return this.#life.error;
   }
 
   /** What its encoders, its viewers and the ways to them do at this moment. Not a use of the session. */
@@ -185,8 +205,34 @@ export class Session implements StreamSession {
   async acceptSignal(caller: Caller, viewerId: string, type: string, payload: unknown): Promise<void> {
     const viewer = this.viewers.get(viewerId, caller);
     this.touch();
-    if (type === 'message') this.#sendToPage(payload);
+    if (type === 'message') this.message(payload);
     else await viewer.acceptSignal(type, payload);
+  }
+
+  /**
+   * Delivers a message to the page.
+   *
+   * @param message - JSON.
+   * @throws StreamKitError `unprocessable`, `too_large`, `unavailable` before the page is captured, `conflict` after the end.
+   */
+  message(message: unknown): void {
+    const { render } = this.#liveOr('The page is not loaded yet');
+    checkJson(message, 'message', MAX_MESSAGE_BYTES);
+    render.sendToPage(message);
+  }
+
+  /**
+   * Delivers a state to the page, and to every document that it loads later. Before the page is captured it is kept.
+   *
+   * @param state - JSON.
+   * @throws StreamKitError `unprocessable`, `too_large`, `conflict` after the end.
+   */
+  setPageState(state: unknown): void {
+    if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
+    checkJson(state, 'state', MAX_PAGE_STATE_BYTES);
+    this.touch();
+    this.#pageState = structuredClone(state);
+    this.#render?.setPageState(state);
   }
 
   /**
@@ -274,7 +320,10 @@ export class Session implements StreamSession {
         { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData, page },
         {
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
-          onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
+          onPageMessage: (message) => {
+            this.viewers.sendSignal(customSignal('message', message));
+            this.events.emit('message', message);
+          },
           onCursor: (css) => this.viewers.control.showCursor(css),
           onClipboard: (text) => this.viewers.control.showClipboard(text),
           onPageEvent: (event) => this.viewers.control.showPageEvent(event),
@@ -299,6 +348,7 @@ export class Session implements StreamSession {
         { streamId: this.streamId },
       );
       this.#render = render;
+      if (this.#pageState !== undefined) render.setPageState(this.#pageState);
       if (this.#life.endReason === undefined) this.#goLive(render);
     } catch (thrown) {
       this.#life.fail(signal.aborted ? asError(signal.reason) : asError(thrown));
@@ -409,15 +459,6 @@ export class Session implements StreamSession {
     });
   }
 
-  #sendToPage(message: unknown): void {
-    const { render } = this.#liveOr('The page is not loaded yet');
-    if (message === undefined) throw new StreamKitError('unprocessable', 'The message has no payload');
-    if (jsonBytes(message, 'message') > MAX_MESSAGE_BYTES) {
-      throw new StreamKitError('too_large', `The message is larger than ${MAX_MESSAGE_BYTES} bytes`);
-    }
-    render.sendToPage(message);
-  }
-
   #liveOr(sentence: string): { render: RestartableRender; media: SessionMedia } {
     if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
     if (this.#media === undefined || this.#render === undefined) {
@@ -437,5 +478,12 @@ export class Session implements StreamSession {
     this.#publisher.update((document) => {
       delete document.instanceInfo?.pid;
     });
+  }
+}
+
+function checkJson(value: unknown, name: string, maxBytes: number): void {
+  if (value === undefined) throw new StreamKitError('unprocessable', `The ${name} has no payload`);
+  if (jsonBytes(value, name) > maxBytes) {
+    throw new StreamKitError('too_large', `The ${name} is larger than ${maxBytes} bytes`);
   }
 }

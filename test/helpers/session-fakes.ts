@@ -191,6 +191,7 @@ export class FakeParts implements SessionParts {
   readonly observed: [SessionEventName, object][] = [];
   readonly figures = newSessionFigures();
   readonly messagesToPage: unknown[] = [];
+  readonly pageStates: unknown[] = [];
   readonly machine = new FakeMachine();
   /** Unless a test wants it otherwise, a session that breaks ends. */
   restart: ResolvedRestartOptions | false = false;
@@ -349,6 +350,7 @@ export class FakeParts implements SessionParts {
       setViewerCount: (count) => {
         this.viewerCount = count;
       },
+      setPageState: (state) => void this.pageStates.push(state),
       sendToPage: (message) => void this.messagesToPage.push(message),
       snapshot: () => this.snapshotResult(),
       close: async () => {

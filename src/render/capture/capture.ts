@@ -104,6 +104,8 @@ export interface Capture {
   reconfigure(format: CaptureFormat): Promise<void>;
   /** Tells the page how many viewers there are. */
   setViewerCount(count: number): void;
+  /** Delivers the state to the page's `streamKit.on('state')`, and to documents to come. */
+  setPageState(state: unknown): void;
   /** Delivers a message to the page's `streamKit.on('message')`. */
   sendToPage(message: unknown): void;
   /** The picture as it is now. */

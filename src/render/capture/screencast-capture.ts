@@ -109,6 +109,10 @@ export class ScreencastCapture implements Capture {
     this.#renderedPage.setViewerCount(count);
   }
 
+  setPageState(state: unknown): void {
+    this.#renderedPage.setPageState(state);
+  }
+
   sendToPage(message: unknown): void {
     this.#renderedPage.sendMessage(message);
   }

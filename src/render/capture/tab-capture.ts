@@ -49,6 +49,10 @@ export class TabCapture implements Capture {
     this.#renderedPage.setViewerCount(count);
   }
 
+  setPageState(state: unknown): void {
+    this.#renderedPage.setPageState(state);
+  }
+
   sendToPage(message: unknown): void {
     this.#renderedPage.sendMessage(message);
   }

@@ -77,6 +77,7 @@ function fakeRender(orders: string[]): Render {
     resume: answered('resume'),
     reconfigure: answered('reconfigure'),
     setViewerCount: note('viewers'),
+    setPageState: note('pageState'),
     sendToPage: note('toPage'),
     snapshot: () => Promise.resolve(new Uint8Array()),
     close: answered('close'),
