@@ -1,4 +1,4 @@
-// Formatter, linter and the checks of the rooms, the errors and the generated docs, beside each other; what they print comes one after the other.
+// Formatter, linter and the checks of the rooms, the errors and the docs, beside each other; what they print comes one after the other.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -9,6 +9,7 @@ const CHECKS = [
   ['node_modules/typescript/bin/tsc', '--project', 'test'],
   ['scripts/check-rooms.mjs'],
   ['scripts/check-errors.mjs'],
+  ['scripts/check-docs-code.mjs'],
   ['scripts/option-docs.mjs'],
 ];
 

@@ -16,9 +16,10 @@ constexpr double kUsedShare = 0.8;
 /** Growth: a share per second while nothing is known of the link's end, else so many bit/s per second. */
 constexpr double kGrowthPerSecond = 0.2;
 constexpr double kAdditiveBps = 120'000;
+constexpr double kMinAdditiveBps = 80'000;
 /** The same share while the estimate is below what the link carried a moment ago. */
 constexpr double kRecoveryPerSecond = 0.6;
-constexpr double kMaxOverArrived = 1.15;
+constexpr double kMaxOverArrived = 1.3;
 /** What arrived before a pause of ours says nothing about the link. */
 constexpr int64_t kPauseUs = 100'000;
 constexpr int64_t kMaxStepUs = 100'000;
@@ -35,14 +36,23 @@ constexpr double kLeastDrain = 0.5;
 constexpr int kStuckDecreases = 3;
 
 constexpr int64_t kProbePauseUs = 3'000'000;
+constexpr int64_t kProbeRetryUs = 1'000'000;
 constexpr int64_t kMaxProbePauseUs = 12'000'000;
 constexpr int64_t kProbeUs = 20'000;
+/** Until then the rate at which the link was full is not probed; beyond this share of it the link has
+ * changed. */
+constexpr int64_t kProbeAnewUs = 8'000'000;
+constexpr double kBeyondCapacity = 1.5;
 constexpr double kProbeFactor = 2;
+/** A probe that fails is not to make a longer queue than this, */
+constexpr double kMaxProbeQueueUs = 50'000;
+/** but fewer packets tell nothing. */
+constexpr size_t kMinProbeBytes = 4 * 1000;
 constexpr double kFailedProbeGain = 1.5;
-constexpr size_t kMinBurstPackets = 5;
+constexpr size_t kMinBurstPackets = 4;
 constexpr int64_t kMinBurstSpanUs = 1'000;
 
-constexpr size_t kLossWindowPackets = 50;
+constexpr size_t kLossWindowPackets = 80;
 constexpr int64_t kLossWindowUs = 300'000;
 constexpr double kMuchLoss = 0.1;
 constexpr double kExcessLoss = 0.08;
@@ -56,6 +66,7 @@ constexpr int64_t kMaxRoundTripUs = 2'000'000;
 
 void BandwidthEstimator::setBitrate(double bitrateBps) {
   bitrateBps_ = std::clamp(bitrateBps, kMinBitrateBps, kMaxBitrateBps);
+  delay_.setBitrate(bitrateBps_);
 }
 
 void BandwidthEstimator::onSent(size_t bytes, int64_t nowUs) {
@@ -106,7 +117,8 @@ void BandwidthEstimator::onReport(int64_t sequence, const PacketReport& report) 
   sentBytesReported_ = std::min(sentBytes_, sentBytesReported_ + (report.wasLost ? 0 : report.bytes));
   if (report.wasLost) {
     windowLost_ -= std::min<size_t>(windowLost_, 1);
-  } else {
+  } else if (report.sentUs > decreasedUs_) {
+    // The last decrease was the answer to what was lost before it.
     windowPackets_ += 1;
     windowLost_ += report.received ? 0 : 1;
   }
@@ -129,7 +141,7 @@ void BandwidthEstimator::onReport(int64_t sequence, const PacketReport& report) 
   }
   if (report.received) {
     addArrival(report.arrivalUs, report.bytes);
-    delay_.onPacket(report.sentUs, report.arrivalUs);
+    delay_.onPacket(report.sentUs, report.arrivalUs, report.bytes);
   }
 }
 
@@ -160,14 +172,18 @@ void BandwidthEstimator::onFeedbackEnd(int64_t nowUs, int64_t roundTripUs) {
   overuses_ = delay_.overused() ? overuses_ + 1 : 0;
   if (settled && (delay_.severe() || overuses_ >= kOveruses)) {
     // No more arrives than the link carries, unless jitter pushes it together.
-    const double recentBps = arrivedBps(kArrivedRecentlyUs);
+    const double recentBps = arrivedBps(std::min(kArrivedRecentlyUs, newestArrivalUs_ - resumedUs_));
     const double steadyBps = arrivedBps(std::min(kArrivedUs, newestArrivalUs_ - resumedUs_));
     const bool isCalm = delay_.jitterUs() < kCalmJitterUs;
-    decrease(delay_.severe() ? recentBps : isCalm ? std::max(recentBps, steadyBps) : steadyBps, nowUs);
+    const double busyBps = delay_.busyBps();
+    decrease(busyBps > 0 && (isCalm || delay_.severe()) ? busyBps
+             : delay_.severe()                          ? recentBps
+             : isCalm                                   ? std::max(recentBps, steadyBps)
+                                                        : steadyBps,
+             nowUs);
   } else if (draining_ && delay_.drained()) {
     draining_ = false;
-    setBitrate(
-        std::max(bitrateBps_, std::min(capacityBps_ * kBackOff, kMaxOverArrived * arrivedBps(kArrivedUs))));
+    setBitrate(std::max(bitrateBps_, std::min(capacityBps_ * kBackOff, 2 * arrivedBps(kArrivedUs))));
   } else if (!delay_.overused() && !draining_) {
     increase(nowUs);
   } else if (draining_ && nowUs - decreasedUs_ > 3 * kDrainUs) {
@@ -186,7 +202,8 @@ void BandwidthEstimator::decrease(double capacityBps, int64_t nowUs) {
     // Less was sent again and again, and the queue did not get shorter: it is somebody else's.
     delay_.tolerate(queueUs);
   }
-  const double drain = std::clamp(kBackOff - static_cast<double>(queueUs) / kDrainUs, kLeastDrain, kBackOff);
+  const double ownUs = static_cast<double>(std::max<int64_t>(0, queueUs - delay_.toleratedUs()));
+  const double drain = std::clamp(kBackOff - ownUs / kDrainUs, kLeastDrain, kBackOff);
   setBitrate(std::min(bitrateBps_, capacityBps * drain));
   capacityBps_ = std::max(capacityBps, kMinBitrateBps);
   capacityUs_ = nowUs;
@@ -210,7 +227,10 @@ void BandwidthEstimator::increase(int64_t nowUs) {
   const bool nearCapacity = nowUs - capacityUs_ < kCapacityLifeUs && bitrateBps_ > 0.8 * capacityBps_ &&
                             bitrateBps_ < 1.3 * capacityBps_;
   const bool belowCapacity = nowUs - capacityUs_ < kCapacityLifeUs && bitrateBps_ <= 0.8 * capacityBps_;
-  const double growthBps = nearCapacity    ? kAdditiveBps
+  // A queue that builds up says that the end is near.
+  const double room = std::clamp(
+      1 - static_cast<double>(delay_.queueUs()) / static_cast<double>(delay_.thresholdUs()), 0.2, 1.0);
+  const double growthBps = nearCapacity ? room * std::clamp(0.1 * capacityBps_, kMinAdditiveBps, kAdditiveBps)
                            : belowCapacity ? kRecoveryPerSecond * bitrateBps_
                                            : kGrowthPerSecond * bitrateBps_;
   const double grown = bitrateBps_ + growthBps * seconds;
@@ -260,17 +280,22 @@ bool BandwidthEstimator::windowFull(int64_t nowUs) const {
 
 std::optional<BandwidthEstimator::Probe> BandwidthEstimator::takeProbe(int64_t nowUs) {
   if (!started() || burst_.has_value() || nowUs < probeDueUs_ || draining_ || bitrateBps_ >= ceilingBps_ ||
-      loss_ > kMuchLoss || nowUs - feedbackUs_ > kFeedbackIntervalUs || delay_.overused()) {
+      loss_ > kMuchLoss || nowUs - feedbackUs_ > kFeedbackIntervalUs || !delay_.drained()) {
+    return std::nullopt;
+  }
+  // Where the link was full a moment ago, growth tries it with less of a queue than a burst.
+  if (nowUs - capacityUs_ < kProbeAnewUs && bitrateBps_ > 0.8 * capacityBps_ &&
+      (bitrateBps_ < kBeyondCapacity * capacityBps_ || delay_.queueUs() > delay_.thresholdUs() / 3)) {
     return std::nullopt;
   }
   const double bitrateBps = std::min(kProbeFactor * bitrateBps_, 1.1 * ceilingBps_);
-  const int64_t lengthUs = kProbeUs + std::min<int64_t>(6 * delay_.jitterUs(), 80'000);
+  const int64_t lengthUs = kProbeUs + std::min<int64_t>(4 * delay_.jitterUs(), 30'000);
   probing_ = true;
   probePauseUs_ = std::clamp(probePauseUs_, kProbePauseUs, kMaxProbePauseUs);
   probeDueUs_ = nowUs + probePauseUs_;
-  return Probe{
-      bitrateBps,
-      std::max<size_t>(static_cast<size_t>(bitrateBps * static_cast<double>(lengthUs) / 8e6), 6 * 1200)};
+  const double bytes =
+      std::min(bitrateBps * static_cast<double>(lengthUs), bitrateBps_ * kMaxProbeQueueUs) / 8e6;
+  return Probe{bitrateBps, std::max<size_t>(static_cast<size_t>(bytes), kMinProbeBytes)};
 }
 
 void BandwidthEstimator::beginBurst(double bitrateBps, int64_t firstSequence) {
@@ -297,6 +322,8 @@ void BandwidthEstimator::judgeBurst(int64_t nowUs) {
   burst_.reset();
   probing_ = false;
   if (burst.packets < kMinBurstPackets || burst.lost > burst.packets / 5) {
+    // The link loses packets at times; another try may get through.
+    probeDueUs_ = std::min(probeDueUs_, nowUs + kProbeRetryUs);
     return;
   }
   const double bits = (burst.bytes - burst.firstBytes) * 8;
@@ -321,6 +348,7 @@ void BandwidthEstimator::judgeBurst(int64_t nowUs) {
     return;
   }
   // A burst that did not come through measures a share of a link that others may use as well.
+  const double beforeBps = bitrateBps_;
   if (measuredBps > (passed ? 1 : kFailedProbeGain) * bitrateBps_ && !delay_.overused()) {
     setBitrate(std::min(measuredBps, std::max(bitrateBps_, 1.1 * ceilingBps_)));
     full_ = !passed;
@@ -331,7 +359,8 @@ void BandwidthEstimator::judgeBurst(int64_t nowUs) {
   }
   if (wasProbe) {
     probePauseUs_ = passed ? kProbePauseUs : std::min(probePauseUs_ * 3 / 2, kMaxProbePauseUs);
-    probeDueUs_ = nowUs + (passed ? 0 : probePauseUs_);
+    // As long as the estimate doubles the next one follows at once.
+    probeDueUs_ = nowUs + (passed && bitrateBps_ > 1.2 * beforeBps ? 0 : probePauseUs_);
   }
 }
 

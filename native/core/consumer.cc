@@ -31,7 +31,7 @@ Consumer::Consumer(uint32_t id, MediaTransport& transport, Producer& producer,
                    std::shared_ptr<ConsumerStats> stats)
     : id_(id),
       transport_(transport),
-      producer_(producer),
+      producer_(&producer),
       parameters_(parameters),
       time_(time),
       header_(parameters.mid, parameters.headerExtensions, parameters.playoutDelayMaxMs),
@@ -50,7 +50,8 @@ void Consumer::start(int64_t nowUs) {
 
 void Consumer::requestKeyframe(int64_t nowUs) {
   if (video() && keyframeBackoff_.request(nowUs)) {
-    producer_.requestKeyframe(nowUs);
+    // One that is about to move has no more use for a keyframe of the producer that it leaves.
+    (target_ != nullptr ? target_ : producer_)->requestKeyframe(nowUs);
   }
 }
 
@@ -69,7 +70,7 @@ void Consumer::resume(int64_t nowUs) {
 }
 
 void Consumer::skipToKeyframe(int64_t nowUs) {
-  const FrameHistory& history = producer_.history();
+  const FrameHistory& history = producer_->history();
   stats_->framesDropped += static_cast<uint64_t>(paused_ ? 0 : history.nextFrame() - nextFrame_);
   nextFrame_ = history.nextFrame();
   nextPayload_ = 0;
@@ -83,16 +84,16 @@ void Consumer::shed(int64_t nowUs) {
   if (!video() || !hasWork()) {
     return;
   }
-  stats_->framesDropped += static_cast<uint64_t>(producer_.history().nextFrame() - nextFrame_) - 1;
-  nextFrame_ = producer_.history().nextFrame() - 1;
+  stats_->framesDropped += static_cast<uint64_t>(producer_->history().nextFrame() - nextFrame_) - 1;
+  nextFrame_ = producer_->history().nextFrame() - 1;
   nextPayload_ = 0;
   waitsForKeyframe_ = true;
   shed_ = true;
-  producer_.congestion(nowUs);
+  producer_->congestion(nowUs);
 }
 
 void Consumer::onFrame(const EncodedFrame& frame, const Outlet& outlet, int64_t nowUs) {
-  const FrameHistory& history = producer_.history();
+  const FrameHistory& history = producer_->history();
   if (paused_ || !outlet.reachable) {
     // Nobody is to make a keyframe for a viewer that it could not be sent to.
     stats_->framesDropped += paused_ ? 0 : 1;
@@ -102,7 +103,7 @@ void Consumer::onFrame(const EncodedFrame& frame, const Outlet& outlet, int64_t 
     return;
   }
   if (waitsForKeyframe_) {
-    if (frame.keyframe && (!shed_ || producer_.readmits(nowUs))) {
+    if (frame.keyframe && (!shed_ || producer_->readmits(nowUs))) {
       waitsForKeyframe_ = false;
       shed_ = false;
       nextFrame_ = frame.number;
@@ -111,8 +112,8 @@ void Consumer::onFrame(const EncodedFrame& frame, const Outlet& outlet, int64_t 
     } else if (shed_) {
       stats_->framesDropped += 1;
       nextFrame_ = history.nextFrame();
-      if (!producer_.congested(nowUs)) {
-        producer_.requestKeyframe(nowUs);
+      if (!producer_->congested(nowUs)) {
+        producer_->requestKeyframe(nowUs);
       }
     } else if (!startReplay()) {
       stats_->framesDropped += 1;
@@ -138,8 +139,36 @@ void Consumer::onFrame(const EncodedFrame& frame, const Outlet& outlet, int64_t 
   }
 }
 
+void Consumer::moveTo(Producer& producer, int64_t nowUs) {
+  const FrameHistory& left = producer_->history();
+  stats_->framesDropped += static_cast<uint64_t>(paused_ ? 0 : left.nextFrame() - nextFrame_);
+  if (!isFresh()) {
+    const int64_t next = sequence_.next();
+    former_ = Former{producer_, std::move(sequence_), timestampOffset_, nowUs + producer_->historyUs()};
+    sequence_ = SequenceRuns(next);
+  }
+  target_ = nullptr;
+  producer_ = &producer;
+  parameters_.targetBitrateBps = producer.targetBitrateBps();
+  nextFrame_ = producer.history().nextFrame();
+  nextPayload_ = 0;
+  replayEnd_ = 0;
+  timestampOffset_ = 0;
+  moved_ = true;
+  waitsForKeyframe_ = video();
+}
+
+void Consumer::forget(const Producer& producer) {
+  if (target_ == &producer) {
+    target_ = nullptr;
+  }
+  if (former_.has_value() && former_->producer == &producer) {
+    former_.reset();
+  }
+}
+
 int64_t Consumer::queueAgeUs(int64_t nowUs) const {
-  const EncodedFrame* const next = hasWork() ? producer_.history().frame(nextFrame_) : nullptr;
+  const EncodedFrame* const next = hasWork() ? producer_->history().frame(nextFrame_) : nullptr;
   return next == nullptr ? 0 : nowUs - next->sentAtUs;
 }
 
@@ -148,11 +177,11 @@ bool Consumer::isTooOld(const Outlet& outlet, int64_t nowUs) const {
   if (!video() || replaying()) {
     return false;
   }
-  const EncodedFrame* const next = producer_.history().frame(nextFrame_);
+  const EncodedFrame* const next = producer_->history().frame(nextFrame_);
   // A keyframe that has begun is sent to its end: whatever comes after it needs it. It holds up the frames
   // behind it by the time that it takes, and they catch up.
   if (next == nullptr ||
-      (next->keyframe && (nextPayload_ > 0 || next->number == producer_.history().lastKeyframeNumber()))) {
+      (next->keyframe && (nextPayload_ > 0 || next->number == producer_->history().lastKeyframeNumber()))) {
     return false;
   }
   const double keyframeUs = static_cast<double>(keyframeBytes_) * 8 / outlet.pacedBps * 1e6;
@@ -165,7 +194,7 @@ uint64_t Consumer::maxBacklogBytes() const {
 }
 
 bool Consumer::jumpToKeyframe(int64_t afterFrame) {
-  const FrameHistory& history = producer_.history();
+  const FrameHistory& history = producer_->history();
   const EncodedFrame* const keyframe = history.lastKeyframe();
   if (keyframe == nullptr || keyframe->number <= afterFrame ||
       history.bytesSince(*keyframe) > maxBacklogBytes() * 3 / 4 ||
@@ -181,35 +210,50 @@ bool Consumer::jumpToKeyframe(int64_t afterFrame) {
 }
 
 bool Consumer::startReplay() {
-  if (!producer_.gopReplay() || !jumpToKeyframe(-1)) {
+  if (!producer_->gopReplay() || !jumpToKeyframe(-1)) {
     return false;
   }
-  replayEnd_ = producer_.history().nextFrame();
+  replayEnd_ = producer_->history().nextFrame();
   return true;
 }
 
 size_t Consumer::packetsWaiting() const {
-  const FrameHistory& history = producer_.history();
+  const FrameHistory& history = producer_->history();
   const EncodedFrame* const frame = hasWork() ? history.frame(nextFrame_) : nullptr;
   return frame == nullptr ? 0 : static_cast<size_t>(history.nextPacket() - frame->firstPacket - nextPayload_);
 }
 
-RtpHeaderFields Consumer::headerOf(const EncodedFrame& frame, uint32_t index) const {
+RtpHeaderFields Consumer::headerOf(const EncodedFrame& frame, uint32_t index,
+                                   uint32_t timestampOffset) const {
   RtpHeaderFields fields;
   fields.ssrc = parameters_.ssrc;
   fields.payloadType = parameters_.payloadType;
   // RFC 6184 section 5.1 and RFC 7741 section 4.1: the last packet of a picture. Opus marks talk spurts, of
   // which continuous sound has none.
   fields.marker = video() && index + 1 == frame.payloadCount();
-  fields.rtpTimestamp = frame.rtpTimestamp;
+  fields.rtpTimestamp = frame.rtpTimestamp + timestampOffset;
   fields.captureTime = frame.captureTime;
   return fields;
+}
+
+void Consumer::continueTimestamps(const EncodedFrame& frame) {
+  if (!moved_) {
+    return;
+  }
+  moved_ = false;
+  if (isFresh()) {
+    return;
+  }
+  // Both producers may encode the same picture, or the new one an older one: a receiver takes packets of one
+  // time for one picture, so the new one's times are shifted by the little that is needed.
+  const auto aheadBy = static_cast<int32_t>(frame.rtpTimestamp - lastTimestamp_);
+  timestampOffset_ = aheadBy > 0 ? 0 : static_cast<uint32_t>(1 - static_cast<int64_t>(aheadBy));
 }
 
 Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, bool more, int64_t nowUs) {
   Burst burst;
   uint64_t payloadBytes = 0;
-  FrameHistory& history = producer_.history();
+  FrameHistory& history = producer_->history();
   while (burst.packets < maxPackets && hasWork()) {
     const EncodedFrame* const frame = history.frame(nextFrame_);
     if (frame == nullptr) {
@@ -222,7 +266,8 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
       continue;
     }
     const int64_t oldestPacket = history.oldestPacket();
-    RtpHeaderFields fields = headerOf(*frame, nextPayload_);
+    continueTimestamps(*frame);
+    RtpHeaderFields fields = headerOf(*frame, nextPayload_, timestampOffset_);
     const uint32_t count = frame->payloadCount();
     for (; nextPayload_ < count && burst.packets < maxPackets; nextPayload_ += 1) {
       fields.marker = video() && nextPayload_ + 1 == count;
@@ -234,6 +279,7 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
         break;
       }
       sequence_.sent(frame->firstPacket + nextPayload_, oldestPacket);
+      lastTimestamp_ = fields.rtpTimestamp;
       burst.packets += 1;
       burst.bytes += bytes;
       payloadBytes += payload.size();
@@ -262,7 +308,7 @@ void Consumer::reportWhenDue(PacketWriter& writer, int64_t nowUs, uint32_t rando
   SenderReport report;
   report.ssrc = parameters_.ssrc;
   report.ntp = time_.ntpOf(nowUs);
-  report.rtpTimestamp = rtpTimestampOf(nowUs, producer_.clockRateHz());
+  report.rtpTimestamp = rtpTimestampOf(nowUs, producer_->clockRateHz());
   report.packetsSent = static_cast<uint32_t>(stats_->packetsSent.get());
   report.payloadBytesSent = static_cast<uint32_t>(stats_->bytesSent.get());
   std::array<uint8_t, kMaxBuiltRtcpBytes> compound;
@@ -280,7 +326,7 @@ void Consumer::sayBye(PacketWriter& writer) {
 void Consumer::onReport(const ReportBlock& block, int64_t nowUs) {
   stats_->fractionLost = block.fractionLost;
   stats_->packetsLost = block.packetsLost;
-  stats_->jitterMs = block.jitter * 1000.0 / producer_.clockRateHz();
+  stats_->jitterMs = block.jitter * 1000.0 / producer_->clockRateHz();
   const auto rttMs =
       roundTripMs(time_.ntpOf(nowUs), block.lastSenderReport, block.delaySinceLastSenderReport);
   if (rttMs.has_value()) {
@@ -312,26 +358,51 @@ std::optional<ResendQueue::Entry> Consumer::wantsResend(uint16_t sequenceNumber,
       static_cast<double>(nowUs - entry.sentUs) < intervalMs * 1000) {
     return std::nullopt;
   }
-  const auto packet = sequence_.packetOf(sequenceNumber);
-  if (!packet.has_value()) {
+  const Lookup found = findSent(sequenceNumber, nowUs);
+  if (!found.wasSent) {
     return std::nullopt;
   }
-  FrameHistory& history = producer_.history();
-  const bool beforeKeyframe = *packet < history.lastKeyframePacket();
-  const auto stored = history.packet(*packet, nowUs);
-  if (!stored.has_value() || isGivenUp(*stored->frame, nowUs)) {
+  if (!found.packet.has_value() || isGivenUp(*found.packet->stored.frame, nowUs)) {
     // The viewer would ask for the keyframe itself, but Chromium does so only every 3 s.
-    if (!beforeKeyframe) {
+    if (!found.beforeKeyframe) {
       requestKeyframe(nowUs);
     }
     return std::nullopt;
   }
-  if (beforeKeyframe && nextFrame_ > history.lastKeyframeNumber()) {
+  if (found.beforeKeyframe && nextFrame_ > producer_->history().lastKeyframeNumber()) {
     // It has the keyframe, or asks for the rest of it.
     return std::nullopt;
   }
   entry = {nowUs, sequenceNumber};
-  return ResendQueue::Entry{this, stored->frame->sentAtUs, *packet, sequenceNumber};
+  return ResendQueue::Entry{this, found.packet->stored.frame->sentAtUs, found.packet->packet, sequenceNumber};
+}
+
+Consumer::Lookup Consumer::findSent(uint16_t sequenceNumber, int64_t nowUs) {
+  Lookup found = findIn(*producer_, sequence_.packetOf(sequenceNumber), timestampOffset_, nowUs);
+  if (found.wasSent || !former_.has_value()) {
+    return found;
+  }
+  if (nowUs >= former_->untilUs) {
+    former_.reset();
+    return found;
+  }
+  found = findIn(*former_->producer, former_->sequence.packetOf(sequenceNumber), former_->timestampOffset, nowUs);
+  // The viewer goes on from a keyframe, whether or not that has come yet.
+  found.beforeKeyframe = true;
+  return found;
+}
+
+Consumer::Lookup Consumer::findIn(Producer& producer, std::optional<int64_t> packet, uint32_t timestampOffset,
+                                  int64_t nowUs) {
+  if (!packet.has_value()) {
+    return {};
+  }
+  FrameHistory& history = producer.history();
+  Lookup found{true, *packet < history.lastKeyframePacket(), std::nullopt};
+  if (const auto stored = history.packet(*packet, nowUs)) {
+    found.packet = SentPacket{*stored, *packet, timestampOffset};
+  }
+  return found;
 }
 
 bool Consumer::isGivenUp(const EncodedFrame& frame, int64_t nowUs) const {
@@ -341,12 +412,11 @@ bool Consumer::isGivenUp(const EncodedFrame& frame, int64_t nowUs) const {
 }
 
 Consumer::Burst Consumer::resend(PacketWriter& writer, uint16_t sequenceNumber, int64_t nowUs) {
-  const auto packet = sequence_.packetOf(sequenceNumber);
-  const auto stored = packet.has_value() ? producer_.history().packet(*packet, nowUs) : std::nullopt;
-  if (!stored.has_value() || !canResend() || isGivenUp(*stored->frame, nowUs)) {
+  const auto sent = findSent(sequenceNumber, nowUs).packet;
+  if (!sent.has_value() || !canResend() || isGivenUp(*sent->stored.frame, nowUs)) {
     return {};
   }
-  const Burst burst = writeRtx(writer, sequenceNumber, *stored, nowUs);
+  const Burst burst = writeRtx(writer, sequenceNumber, *sent, nowUs);
   stats_->packetsRetransmitted += burst.packets;
   return burst;
 }
@@ -357,17 +427,17 @@ Consumer::Burst Consumer::sendPadding(PacketWriter& writer, int64_t nowUs) {
   const int64_t sent = sequence_.next() - firstSequence_;
   const int64_t back = 1 + static_cast<int64_t>(paddings_++) % std::min(kLast, sent);
   const auto sequenceNumber = static_cast<uint16_t>(sequence_.next() - back);
-  const auto packet = sequence_.packetOf(sequenceNumber);
-  const auto stored = packet.has_value() ? producer_.history().packet(*packet, nowUs) : std::nullopt;
-  return stored.has_value() ? writeRtx(writer, sequenceNumber, *stored, nowUs) : Burst{};
+  const auto packet = findSent(sequenceNumber, nowUs).packet;
+  return packet.has_value() ? writeRtx(writer, sequenceNumber, *packet, nowUs) : Burst{};
 }
 
-Consumer::Burst Consumer::writeRtx(PacketWriter& writer, uint16_t sequenceNumber, const StoredPacket& stored,
+Consumer::Burst Consumer::writeRtx(PacketWriter& writer, uint16_t sequenceNumber, const SentPacket& sent,
                                    int64_t nowUs) {
   // RFC 4588 section 4: the packet again under the RTX stream's own numbers, its original one in front.
   std::array<uint8_t, 2> original;
   writeU16(original.data(), sequenceNumber);
-  RtpHeaderFields fields = headerOf(*stored.frame, stored.index);
+  const StoredPacket& stored = sent.stored;
+  RtpHeaderFields fields = headerOf(*stored.frame, stored.index, sent.timestampOffset);
   fields.ssrc = parameters_.rtxSsrc;
   fields.payloadType = parameters_.rtxPayloadType;
   const size_t bytes = writer.writeRtp(header_, fields, rtxIndex_, original,

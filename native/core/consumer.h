@@ -55,10 +55,10 @@ class Consumer {
            const MediaTime& time, FirstIndices first, std::shared_ptr<ConsumerStats> stats);
 
   uint32_t id() const { return id_; }
-  bool video() const { return producer_.video(); }
+  bool video() const { return producer_->video(); }
   FirstIndices nextIndices() const { return {sequence_.next(), rtxIndex_}; }
   MediaTransport& transport() { return transport_; }
-  Producer& producer() { return producer_; }
+  Producer& producer() { return *producer_; }
   const ConsumerParameters& parameters() const { return parameters_; }
   bool owns(uint32_t ssrc) const {
     return ssrc == parameters_.ssrc || (parameters_.rtxSsrc != 0 && ssrc == parameters_.rtxSsrc);
@@ -72,6 +72,19 @@ class Consumer {
   void pause() { paused_ = true; }
   void resume(int64_t nowUs);
   void setTargetBitrate(double bitrateBps) { parameters_.targetBitrateBps = bitrateBps; }
+
+  /** The producer at whose next keyframe the viewer goes on; null if there is none. */
+  Producer* target() { return target_; }
+  void setTarget(Producer* target) { target_ = target; }
+  /** Nothing was sent yet. */
+  bool isFresh() const { return sequence_.next() == firstSequence_; }
+  /**
+   * Goes on with what `producer` sends from now on, beginning with a keyframe: under the same SSRC, with the
+   * next sequence number and a later RTP time. What the former one has sent may still be asked for.
+   */
+  void moveTo(Producer& producer, int64_t nowUs);
+  /** That producer is closed: what it has sent is gone. */
+  void forget(const Producer& producer);
   /** Something was lost between the source and here: what comes next cannot be decoded. */
   void skipToKeyframe(int64_t nowUs);
   /**
@@ -96,12 +109,12 @@ class Consumer {
 
   /** Frames wait to be sent. */
   bool hasWork() const {
-    return !paused_ && !waitsForKeyframe_ && nextFrame_ < producer_.history().nextFrame();
+    return !paused_ && !waitsForKeyframe_ && nextFrame_ < producer_->history().nextFrame();
   }
   /** Packets that wait, of all frames; 0 where none does. */
   size_t packetsWaiting() const;
   /** A keyframe is among what waits: it is to be spread. */
-  bool keyframeWaits() const { return producer_.history().lastKeyframeNumber() >= nextFrame_; }
+  bool keyframeWaits() const { return producer_->history().lastKeyframeNumber() >= nextFrame_; }
   /** What is next was sent to others before this viewer came. */
   bool replaying() const { return nextFrame_ < replayEnd_; }
   /** @param more something else follows in the same burst */
@@ -147,16 +160,48 @@ class Consumer {
   /** @returns whether there is a keyframe after `afterFrame` from which the viewer can go on */
   bool jumpToKeyframe(int64_t afterFrame);
   bool startReplay();
-  Burst writeRtx(PacketWriter& writer, uint16_t sequenceNumber, const StoredPacket& stored, int64_t nowUs);
   bool isTooOld(const Outlet& outlet, int64_t nowUs) const;
   /** It was sent too long ago for a repair to help. */
   bool isGivenUp(const EncodedFrame& frame, int64_t nowUs) const;
   void requestKeyframe(int64_t nowUs);
-  RtpHeaderFields headerOf(const EncodedFrame& frame, uint32_t index) const;
+  /** A packet that was sent under a sequence number and is still there. */
+  struct SentPacket {
+    StoredPacket stored;
+    /** Full count of it in its producer. */
+    int64_t packet;
+    uint32_t timestampOffset;
+  };
+  struct Lookup {
+    /** False: nothing was sent under the number, or too long ago. */
+    bool wasSent = false;
+    /** A keyframe has come since, or comes next. */
+    bool beforeKeyframe = false;
+    std::optional<SentPacket> packet;
+  };
+  /** Before the first frame after a move is sent. */
+  void continueTimestamps(const EncodedFrame& frame);
+  Lookup findSent(uint16_t sequenceNumber, int64_t nowUs);
+  Lookup findIn(Producer& producer, std::optional<int64_t> packet, uint32_t timestampOffset, int64_t nowUs);
+  Burst writeRtx(PacketWriter& writer, uint16_t sequenceNumber, const SentPacket& sent, int64_t nowUs);
+  RtpHeaderFields headerOf(const EncodedFrame& frame, uint32_t index, uint32_t timestampOffset) const;
 
   uint32_t id_;
   MediaTransport& transport_;
-  Producer& producer_;
+  Producer* producer_;
+  Producer* target_ = nullptr;
+  /** What was sent before the last move, for as long as the history is kept. */
+  struct Former {
+    Producer* producer;
+    SequenceRuns sequence;
+    uint32_t timestampOffset;
+    int64_t untilUs;
+  };
+  std::optional<Former> former_;
+  /** Is added to the present producer's RTP times, so that they go on from those of the former one. */
+  uint32_t timestampOffset_ = 0;
+  /** Of the last packet, as it was sent. */
+  uint32_t lastTimestamp_ = 0;
+  bool moved_ = false;
   ConsumerParameters parameters_;
   const MediaTime& time_;
   RtpHeaderTemplate header_;

@@ -146,6 +146,7 @@ void MediaCore::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int64
     producer->requestKeyframe(nowUs);
   }
   frame.captureTime = time_.ntpOf(frame.captureTimeUs);
+  admitArrivals(*producer, frame.keyframe, nowUs);
   const EncodedFrame& stored = producer->push(std::move(frame), nowUs);
   for (Consumer* consumer : producer->consumers()) {
     MediaTransport& transport = consumer->transport();
@@ -168,6 +169,56 @@ void MediaCore::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int64
   }
 }
 
+void MediaCore::admitArrivals(Producer& producer, bool keyframe, int64_t nowUs) {
+  if (producer.arrivals().empty()) {
+    return;
+  }
+  if (!keyframe) {
+    // The request may have been lost on its way to the encoder.
+    producer.requestKeyframe(nowUs);
+    return;
+  }
+  while (!producer.arrivals().empty()) {
+    move(*producer.arrivals().back(), producer, nowUs);
+  }
+}
+
+void MediaCore::move(Consumer& consumer, Producer& producer, int64_t nowUs) {
+  producer.expectNoMore(&consumer);
+  consumer.producer().remove(&consumer);
+  consumer.moveTo(producer, nowUs);
+  producer.add(&consumer);
+  consumer.transport().targetBitrateChanged();
+  listener_.onSwitched(consumer.id(), producer.id());
+}
+
+void MediaCore::switchConsumer(uint32_t id, uint32_t producerId, int64_t nowUs) {
+  Consumer* const consumer = findConsumer(id);
+  Producer* const producer = findProducer(producerId);
+  if (consumer == nullptr || producer == nullptr || producer == consumer->target() ||
+      producer->video() != consumer->video() || producer->clockRateHz() != consumer->producer().clockRateHz()) {
+    return;
+  }
+  if (consumer->target() != nullptr) {
+    consumer->target()->expectNoMore(consumer);
+    consumer->setTarget(nullptr);
+  }
+  if (producer == &consumer->producer()) {
+    return;
+  }
+  if (consumer->isFresh() || !consumer->video()) {
+    move(*consumer, *producer, nowUs);
+    if (consumer->transport().reachable()) {
+      consumer->start(nowUs);
+      schedule_.now(consumer->transport(), nowUs);
+    }
+    return;
+  }
+  consumer->setTarget(producer);
+  producer->expect(consumer);
+  producer->requestKeyframe(nowUs);
+}
+
 void MediaCore::setProducerBitrate(uint32_t id, double bitrateBps) {
   if (Producer* const producer = findProducer(id)) {
     producer->setTargetBitrate(bitrateBps);
@@ -187,6 +238,11 @@ void MediaCore::closeProducer(uint32_t id) {
   }
   while (!producer->consumers().empty()) {
     closeConsumer(producer->consumers().back()->id());
+  }
+  if (producer->video()) {
+    for (const auto& [_, consumer] : consumers_) {
+      consumer->forget(*producer);
+    }
   }
   keyframeRequestsDue_.erase(id);
   producers_.erase(id);
@@ -285,6 +341,9 @@ void MediaCore::closeConsumer(uint32_t id) {
     return;
   }
   consumer->transport().remove(consumer);
+  if (consumer->target() != nullptr) {
+    consumer->target()->expectNoMore(consumer);
+  }
   consumer->producer().remove(consumer);
   consumers_.erase(id);
 }

@@ -24,6 +24,8 @@ class MediaCoreListener : public MediaTransport::Listener {
   /** STUN for an endpoint. */
   virtual void onPacket(uint32_t endpoint, int socket, const SocketAddress& from, Bytes data) = 0;
   virtual void onKeyframeWanted(uint32_t producer) = 0;
+  /** See MediaCore::switchConsumer. */
+  virtual void onSwitched(uint32_t consumer, uint32_t producer) = 0;
   /** See MediaCore::keepConsent. */
   virtual void onConsentLost(uint32_t consent) = 0;
   /** See DtlsEndpoint::Listener. */
@@ -95,6 +97,12 @@ class MediaCore final : private Producer::Listener, private DtlsEndpoint::Listen
                std::shared_ptr<ConsumerStats> stats, int64_t nowUs);
   void pauseConsumer(uint32_t id);
   void resumeConsumer(uint32_t id, int64_t nowUs);
+  /**
+   * The viewer goes on with another producer of the same kind and clock at that one's next keyframe, which is
+   * asked for; until then the former one goes on. `onSwitched` tells of it. The present producer calls off what
+   * was asked before.
+   */
+  void switchConsumer(uint32_t consumer, uint32_t producer, int64_t nowUs);
   void setTargetBitrate(uint32_t consumer, double bitrateBps);
   void closeConsumer(uint32_t id);
 
@@ -124,6 +132,9 @@ class MediaCore final : private Producer::Listener, private DtlsEndpoint::Listen
   Producer* findProducer(uint32_t id);
   MediaTransport* findTransport(uint32_t id);
   Consumer* findConsumer(uint32_t id);
+  /** Consumers that wait for the producer's keyframe come over, or it is asked for once more. */
+  void admitArrivals(Producer& producer, bool keyframe, int64_t nowUs);
+  void move(Consumer& consumer, Producer& producer, int64_t nowUs);
   int64_t firstIndex(const MediaTransport& transport, uint32_t ssrc);
 
   Options options_;

@@ -20,7 +20,7 @@ constexpr double kStartBitrateBps = 6'000'000;
 /** A replay goes at twice the rate, for a newcomer waits for it. */
 constexpr double kReplayWeight = 0.5;
 /** The estimate is told when it has changed by this share, but not again within this time. */
-constexpr double kEstimateChange = 0.1;
+constexpr double kEstimateChange = 0.05;
 constexpr int64_t kEstimateIntervalUs = 200'000;
 /** While too much is under way, how long until it is looked at again. */
 constexpr int64_t kWindowRetryUs = 5'000;

@@ -45,6 +45,8 @@ class Producer {
   bool video() const { return parameters_.video; }
   bool gopReplay() const { return parameters_.video && parameters_.gopReplay; }
   uint32_t clockRateHz() const { return parameters_.clockRateHz; }
+  int64_t historyUs() const { return parameters_.historyUs; }
+  double targetBitrateBps() const { return parameters_.targetBitrateBps; }
   void setTargetBitrate(double bitrateBps) { parameters_.targetBitrateBps = bitrateBps; }
   FrameHistory& history() { return history_; }
   const std::vector<Consumer*>& consumers() const { return consumers_; }
@@ -107,6 +109,11 @@ class Producer {
   void add(Consumer* consumer) { consumers_.push_back(consumer); }
   void remove(Consumer* consumer) { std::erase(consumers_, consumer); }
 
+  /** Those that come over with its next keyframe. */
+  const std::vector<Consumer*>& arrivals() const { return arrivals_; }
+  void expect(Consumer* consumer) { arrivals_.push_back(consumer); }
+  void expectNoMore(Consumer* consumer) { std::erase(arrivals_, consumer); }
+
  private:
   /** Frames since the last keyframe after which a replay is too long to be worth it, and a new keyframe is
    * wanted. */
@@ -138,6 +145,7 @@ class Producer {
   FrameHistory history_;
   KeyframeRequestPolicy keyframes_;
   std::vector<Consumer*> consumers_;
+  std::vector<Consumer*> arrivals_;
   size_t readmissions_ = 0;
   /** Consumers were left out since the last keyframe at which some could come back. */
   bool leftOut_ = false;

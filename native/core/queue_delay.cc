@@ -9,6 +9,13 @@ namespace {
 
 constexpr int64_t kThresholdUs = 12'000;
 constexpr int64_t kMaxThresholdUs = 150'000;
+/** A queue of this many bits of the viewer's own is put up with: a slow stream is not to give way to a fast
+ * one beside it, whose bursts it waits behind. */
+constexpr double kOwnBits = 24'000;
+constexpr double kMaxOwnUs = 40'000;
+constexpr int64_t kMaxToleratedUs = 400'000;
+/** How long a queue must be gone to be nobody's any more. */
+constexpr int64_t kForgetUs = 1'000'000;
 /** Beyond it jitter is taken for a queue: that of browsers on bad links is below. */
 constexpr double kMaxJitterThresholdUs = 30'000;
 constexpr int64_t kSevereUs = 35'000;
@@ -17,14 +24,21 @@ constexpr double kJitterWeight = 1.0 / 16;
 constexpr size_t kRecentGroups = 3;
 constexpr int64_t kRegressionUs = 300'000;
 constexpr size_t kMinRegressionGroups = 5;
+/** Delay above which packets have surely waited for others. */
+constexpr int64_t kBusyUs = 8'000;
+constexpr int64_t kMaxBusyUs = 500'000;
+constexpr int64_t kMinBusyUs = 25'000;
+constexpr size_t kMinBusyGroups = 3;
 constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
 
 }  // namespace
 
-void QueueDelay::onPacket(int64_t sentUs, int64_t arrivalUs) {
+void QueueDelay::onPacket(int64_t sentUs, int64_t arrivalUs, size_t bytes) {
   const int64_t delayUs = arrivalUs - sentUs;
   if (open_ && sentUs - current_.sentUs <= kGroupUs && sentUs >= current_.sentUs) {
     current_.delayUs = std::min(current_.delayUs, delayUs);
+    current_.arrivalUs = std::max(current_.arrivalUs, arrivalUs);
+    current_.bytes += bytes;
     return;
   }
   if (open_ && sentUs < current_.sentUs) {
@@ -35,7 +49,7 @@ void QueueDelay::onPacket(int64_t sentUs, int64_t arrivalUs) {
     closeGroup();
   }
   open_ = true;
-  current_ = {sentUs, delayUs};
+  current_ = {sentUs, delayUs, arrivalUs, bytes};
 }
 
 void QueueDelay::closeGroup() {
@@ -68,14 +82,46 @@ void QueueDelay::reset() {
   toleratedUs_ = 0;
 }
 
-int64_t QueueDelay::thresholdUs() const {
+int64_t QueueDelay::ownThresholdUs() const {
+  const double ownUs = bitrateBps_ > 0 ? std::min(kMaxOwnUs, kOwnBits * 1e6 / bitrateBps_) : 0;
   return std::min(
       kMaxThresholdUs,
-      kThresholdUs + static_cast<int64_t>(std::min(1.6 * jitterUs_, kMaxJitterThresholdUs) + toleratedUs_));
+      kThresholdUs + static_cast<int64_t>(ownUs + std::min(2 * jitterUs_, kMaxJitterThresholdUs)));
 }
 
 void QueueDelay::tolerate(int64_t queueUs) {
-  toleratedUs_ = std::min<double>(kMaxThresholdUs, std::max(toleratedUs_, static_cast<double>(queueUs)));
+  toleratedUs_ = std::min(kMaxToleratedUs, std::max(toleratedUs_, queueUs));
+}
+
+void QueueDelay::judgeBusy(int64_t baseUs) {
+  busyBps_ = 0;
+  if (count_ == 0) {
+    return;
+  }
+  const int64_t endUs = group(0).arrivalUs;
+  // While it grows, what passed before it was long is of another time.
+  const int64_t busyUs = std::max(kBusyUs + static_cast<int64_t>(jitterUs_ / 2), recentUs_ / 3);
+  double bytes = 0;
+  size_t groups = 0;
+  int64_t sinceUs = endUs;
+  for (size_t back = 0; back < kept() && endUs - group(back).arrivalUs < kMaxBusyUs; back += 1) {
+    // What this group brought was sent on after the one before it had arrived.
+    sinceUs = group(back).arrivalUs;
+    groups = back;
+    if (group(back).delayUs - baseUs < busyUs) {
+      break;
+    }
+    bytes += static_cast<double>(group(back).bytes);
+  }
+  if (groups == 0) {
+    return;
+  }
+  if (group(groups).delayUs - baseUs >= busyUs) {
+    bytes -= static_cast<double>(group(groups).bytes);
+  }
+  if (groups >= kMinBusyGroups && endUs - sinceUs >= kMinBusyUs) {
+    busyBps_ = bytes * 8e6 / static_cast<double>(endUs - sinceUs);
+  }
 }
 
 void QueueDelay::judge() {
@@ -118,7 +164,12 @@ void QueueDelay::judge() {
   }
   queueUs_ = standingUs;
   recentUs_ = recentUs;
-  toleratedUs_ *= 0.99;
+  judgeBusy(baseUs);
+  if (queueUs_ > std::max(ownThresholdUs(), toleratedUs_ / 3)) {
+    queuedUs_ = newestUs;
+  } else if (newestUs - queuedUs_ > kForgetUs) {
+    toleratedUs_ = 0;
+  }
   slope_ = 0;
   rises_ = false;
   const double spread = sumXx - sumX * sumX / n;
@@ -128,7 +179,8 @@ void QueueDelay::judge() {
     const double error = std::sqrt(residual / (n - 2) / spread);
     rises_ = slope_ > 3 * error && slope_ > 5'000;
   }
-  severe_ = rises_ && recentUs_ > kSevereUs + static_cast<int64_t>(3 * jitterUs_ + toleratedUs_);
+  severe_ = rises_ && recentUs_ > kSevereUs - kThresholdUs + ownThresholdUs() +
+                                      static_cast<int64_t>(jitterUs_) + toleratedUs_;
   overused_ = severe_ || (queueUs_ > thresholdUs() && (slope_ > -20'000 || queueUs_ > 3 * thresholdUs()));
 }
 

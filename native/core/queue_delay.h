@@ -16,7 +16,7 @@ namespace streamkit {
 class QueueDelay {
  public:
   /** @param sentUs, arrivalUs on clocks of their own */
-  void onPacket(int64_t sentUs, int64_t arrivalUs);
+  void onPacket(int64_t sentUs, int64_t arrivalUs, size_t bytes);
   /** What has been reported is to be judged; `queueUs` and what follows are of now. */
   void judge();
 
@@ -33,10 +33,18 @@ class QueueDelay {
   bool overused() const { return overused_; }
   /** The queue has grown so fast that what arrived just now tells the link's rate. */
   bool severe() const { return severe_; }
-  bool drained() const { return queueUs_ < thresholdUs() / 2; }
-  int64_t thresholdUs() const;
+  /**
+   * What arrived per second since the queue was empty last, for at most half a second: as long as packets
+   * wait, the link passes on what it can carry. 0: too few to tell.
+   */
+  double busyBps() const { return busyBps_; }
+  bool drained() const { return queueUs_ < thresholdUs() * 3 / 4; }
+  int64_t thresholdUs() const { return ownThresholdUs() + toleratedUs_; }
+  /** What the viewer is sent, for its own packets must wait for each other. */
+  void setBitrate(double bitrateBps) { bitrateBps_ = bitrateBps; }
   /** A queue that others keep up is to be put up with: lowering the rate does not shorten it. */
   void tolerate(int64_t queueUs);
+  int64_t toleratedUs() const { return toleratedUs_; }
 
  private:
   static constexpr int64_t kGroupUs = 5'000;
@@ -50,9 +58,13 @@ class QueueDelay {
   struct Group {
     int64_t sentUs;
     int64_t delayUs;
+    int64_t arrivalUs;
+    size_t bytes;
   };
 
   void closeGroup();
+  void judgeBusy(int64_t baseUs);
+  int64_t ownThresholdUs() const;
   void reset();
   const Group& group(size_t back) const { return groups_[(count_ - 1 - back) % kGroups]; }
   size_t kept() const { return count_ < kGroups ? count_ : kGroups; }
@@ -64,11 +76,15 @@ class QueueDelay {
   std::array<int64_t, kBaseBuckets> base_{};
   int64_t baseBucket_ = INT64_MIN;
   double jitterUs_ = 0;
-  double toleratedUs_ = 0;
+  double bitrateBps_ = 0;
+  int64_t toleratedUs_ = 0;
+  /** When a queue was seen last, on our clock. */
+  int64_t queuedUs_ = INT64_MIN / 2;
 
   int64_t queueUs_ = 0;
   int64_t recentUs_ = 0;
   double slope_ = 0;
+  double busyBps_ = 0;
   bool rises_ = false;
   bool overused_ = false;
   bool severe_ = false;

@@ -10,6 +10,8 @@ namespace streamkit::fuzz {
 class FuzzPlane final : private DatagramSender, private MediaCoreListener {
  public:
   static constexpr uint32_t kSsrc = 0x1000;
+  /** A second producer, which the viewer can be switched to. */
+  static constexpr uint32_t kOther = 5;
 
   explicit FuzzPlane(SrtpProfile profile)
       : core({1'700'000'000'000'000, 1}, *this, *this, stats_), viewer(*SrtpSender::create(profile, {})) {
@@ -21,6 +23,7 @@ class FuzzPlane final : private DatagramSender, private MediaCoreListener {
     ProducerParameters producer;
     producer.gopReplay = true;
     core.createProducer(3, producer);
+    core.createProducer(kOther, producer);
     ConsumerParameters consumer;
     consumer.ssrc = kSsrc;
     consumer.rtxSsrc = kSsrc + 1;
@@ -42,12 +45,14 @@ class FuzzPlane final : private DatagramSender, private MediaCoreListener {
     }
   }
 
-  void sendFrame(bool keyframe) {
+  void switchTo(uint32_t producer) { core.switchConsumer(4, producer, nowUs); }
+
+  void sendFrame(bool keyframe, uint32_t producer = 3) {
     EncodedFrame frame;
     frame.bytes = std::make_unique<uint8_t[]>(400);
     frame.offsets = {0, 100, 200, 400};
     frame.keyframe = keyframe;
-    core.sendFrame(3, std::move(frame), false, nowUs);
+    core.sendFrame(producer, std::move(frame), false, nowUs);
     advance();
   }
 
@@ -65,6 +70,7 @@ class FuzzPlane final : private DatagramSender, private MediaCoreListener {
   bool blocked(int) const override { return false; }
   void onPacket(uint32_t, int, const SocketAddress&, Bytes) override {}
   void onKeyframeWanted(uint32_t) override {}
+  void onSwitched(uint32_t, uint32_t) override {}
   void onConsentLost(uint32_t) override {}
   void onDtlsConnected(uint32_t) override {}
   void onDtlsData(uint32_t, Bytes) override {}

@@ -18,5 +18,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   plane.receiveRtcp(input);
   plane.advance();
   plane.sendFrame(false);
+  // The same while the viewer goes over to another producer, after that, and when the former one is gone.
+  plane.switchTo(fuzz::FuzzPlane::kOther);
+  plane.receiveRtcp(input);
+  plane.sendFrame(true, fuzz::FuzzPlane::kOther);
+  plane.receiveRtcp(input);
+  plane.core.closeProducer(3);
+  plane.receiveRtcp(input);
+  plane.advance();
   return 0;
 }

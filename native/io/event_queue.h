@@ -13,6 +13,7 @@ struct Event {
   enum class Type {
     kPacket,
     kKeyframe,
+    kSwitched,
     kConsentLost,
     kEstimate,
     kMediaSocketFailed,
@@ -22,9 +23,11 @@ struct Event {
   };
 
   Type type;
-  /** Of the endpoint, the producer, the consent, the transport or the media socket. */
+  /** Of the endpoint, the producer, the consumer, the consent, the transport or the media socket. */
   uint32_t id;
   int socket = -1;
+  /** That a consumer goes on with. */
+  uint32_t producer = 0;
   SocketAddress from{};
   std::vector<uint8_t> data{};
   double bitrateBps = 0;
@@ -38,7 +41,7 @@ struct Event {
  * viewer beyond kMaxEventsOfOne, so that it cannot keep out those of all others. Keyframe requests are not
  * dropped: there is at most one of a producer in the queue; nor are lost consents and failed
  * media sockets: each is lost, or fails, once. The same holds for
- * the beginning and the end of a DTLS connection.
+ * the beginning and the end of a DTLS connection, and for switches, of which each was ordered.
  */
 class EventQueue final : public IoThread::Listener {
  public:
@@ -70,6 +73,11 @@ class EventQueue final : public IoThread::Listener {
     push(std::move(event));
   }
   void onKeyframeWanted(uint32_t producer) override { push({Event::Type::kKeyframe, producer}); }
+  void onSwitched(uint32_t consumer, uint32_t producer) override {
+    Event event{Event::Type::kSwitched, consumer};
+    event.producer = producer;
+    push(std::move(event));
+  }
   void onConsentLost(uint32_t consent) override { push({Event::Type::kConsentLost, consent}); }
   void onDtlsConnected(uint32_t endpoint) override { push({Event::Type::kDtlsConnected, endpoint}); }
   void onDtlsData(uint32_t endpoint, Bytes data) override {
@@ -117,7 +125,7 @@ class EventQueue final : public IoThread::Listener {
       } else if (event.type == Event::Type::kEstimate && replaceEstimate(event)) {
         return;
       } else if (event.type == Event::Type::kConsentLost || event.type == Event::Type::kMediaSocketFailed ||
-                 event.type == Event::Type::kDtlsConnected || event.type == Event::Type::kDtlsEnded) {
+                 event.type == Event::Type::kSwitched || event.type == Event::Type::kDtlsConnected || event.type == Event::Type::kDtlsEnded) {
         // Nobody would say it again.
       } else if (events_.size() >= kMaxEvents || counts_[event.id] >= kMaxEventsOfOne) {
         dropped_ += 1;

@@ -63,6 +63,12 @@ napi_value eventValue(napi_env env, const Event& event) {
       return packetValue(env, event);
     case Event::Type::kKeyframe:
       return ObjectBuilder(env).set("type", std::string("keyframe")).set("producer", event.id).value();
+    case Event::Type::kSwitched:
+      return ObjectBuilder(env)
+          .set("type", std::string("switched"))
+          .set("consumer", event.id)
+          .set("producer", event.producer)
+          .value();
     case Event::Type::kConsentLost:
       return ObjectBuilder(env).set("type", std::string("consentLost")).set("consent", event.id).value();
     case Event::Type::kMediaSocketFailed:

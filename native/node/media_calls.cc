@@ -227,6 +227,16 @@ napi_value resumeConsumer(Plane& plane, Arguments& arguments) {
   return nullptr;
 }
 
+napi_value switchConsumer(Plane& plane, Arguments& arguments) {
+  const uint32_t id = arguments.id(0);
+  const uint32_t producer = arguments.id(1);
+  if (!arguments.failed() && plane.consumers.contains(id) && plane.producers.contains(producer)) {
+    plane.thread().post(
+        [=](MediaCore& core, int64_t nowUs) { core.switchConsumer(id, producer, nowUs); });
+  }
+  return nullptr;
+}
+
 napi_value setTargetBitrate(Plane& plane, Arguments& arguments) {
   const uint32_t id = arguments.id(0);
   const double bitrateBps = arguments.number(1);

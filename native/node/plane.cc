@@ -73,6 +73,11 @@ void Plane::callJavaScript(napi_env env, napi_value onEvents, void* context, voi
   if (events.empty() || !plane->open()) {
     return;
   }
+  for (const Event& event : events) {
+    if (event.type == Event::Type::kSwitched) {
+      plane->moveConsumer(event.id, event.producer);
+    }
+  }
   napi_value undefined = nullptr;
   napi_get_undefined(env, &undefined);
   napi_value list = eventList(env, events);
@@ -107,6 +112,13 @@ void Plane::forgetConsumer(uint32_t id) {
   }
   releaseSsrcs(found->second);
   consumers.erase(found);
+}
+
+void Plane::moveConsumer(uint32_t id, uint32_t producer) {
+  const auto found = consumers.find(id);
+  if (found != consumers.end()) {
+    found->second.producer = producer;
+  }
 }
 
 void Plane::releaseSsrcs(const OpenConsumer& consumer) {

@@ -70,6 +70,8 @@ class Plane {
   static void onEnvironmentEnds(void* plane);
   static void callJavaScript(napi_env env, napi_value onEvents, void* plane, void* data);
   void wake();
+  /** It is of another producer now, with which it ends. */
+  void moveConsumer(uint32_t id, uint32_t producer);
   /** They may be used again on its transport. */
   void releaseSsrcs(const OpenConsumer& consumer);
 

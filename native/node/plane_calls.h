@@ -31,6 +31,7 @@ napi_value transportStats(Plane& plane, Arguments& arguments);
 napi_value consume(Plane& plane, Arguments& arguments);
 napi_value pauseConsumer(Plane& plane, Arguments& arguments);
 napi_value resumeConsumer(Plane& plane, Arguments& arguments);
+napi_value switchConsumer(Plane& plane, Arguments& arguments);
 napi_value setTargetBitrate(Plane& plane, Arguments& arguments);
 napi_value closeConsumer(Plane& plane, Arguments& arguments);
 napi_value consumerStats(Plane& plane, Arguments& arguments);

@@ -47,6 +47,7 @@ constexpr Method kMethods[] = {
     {"consume", calls::consume},
     {"pauseConsumer", calls::pauseConsumer},
     {"resumeConsumer", calls::resumeConsumer},
+    {"switchConsumer", calls::switchConsumer},
     {"setTargetBitrate", calls::setTargetBitrate},
     {"closeConsumer", calls::closeConsumer},
     {"consumerStats", calls::consumerStats},

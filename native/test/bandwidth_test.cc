@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cstdlib>
+#include <vector>
 
 #include "network_simulator.h"
 #include "test.h"
@@ -7,26 +9,35 @@ namespace streamkit::test {
 namespace {
 
 constexpr int64_t kSecondUs = 1'000'000;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr uint32_t kSeeds = 10;
+#else
+constexpr uint32_t kSeeds = 100;
+#endif
+
+void printState(NetworkSimulator& network) {
+  std::printf("%6.2f", static_cast<double>(network.nowUs - 10'000'000) / 1e6);
+  for (size_t i = 0; i < network.viewerCount(); i += 1) {
+    SimulatedViewer& viewer = network.viewer(i);
+    std::printf("  est %7.0f enc %7.0f age %4lld queue %4lld (est %4.0f) pad %6llu",
+                viewer.estimateBps() / 1e3, viewer.encoder.bitrateBps / 1e3,
+                static_cast<long long>(viewer.ageUs / 1000),
+                static_cast<long long>(network.link(0).queueUs(network.nowUs) / 1000), viewer.queueMs(),
+                static_cast<unsigned long long>(viewer.paddingBytes));
+  }
+  std::printf("\n");
+}
 
 /** Prints what happens each quarter of a second, for tuning: TRACE=1. */
 void trace(NetworkSimulator& network, int64_t us, const char* title) {
-  if (std::getenv("TRACE") == nullptr) {
+  if (std::getenv("TRACE") == nullptr || std::getenv("SEED") == nullptr) {
     network.run(us);
     return;
   }
   std::printf("--- %s\n", title);
   for (int64_t endUs = network.nowUs + us; network.nowUs < endUs;) {
     network.run(250'000);
-    std::printf("%6.2f", static_cast<double>(network.nowUs - 10'000'000) / 1e6);
-    for (size_t i = 0; i < network.viewerCount(); i += 1) {
-      SimulatedViewer& viewer = network.viewer(i);
-      std::printf("  est %7.0f enc %7.0f age %4lld queue %4lld (est %4.0f) pad %6llu",
-                  viewer.estimateBps() / 1e3, viewer.encoder.bitrateBps / 1e3,
-                  static_cast<long long>(viewer.ageUs / 1000),
-                  static_cast<long long>(network.link(0).queueUs(network.nowUs) / 1000), viewer.queueMs(),
-                  static_cast<unsigned long long>(viewer.paddingBytes));
-    }
-    std::printf("\n");
+    printState(network);
   }
 }
 
@@ -35,18 +46,23 @@ struct Observed {
   double estimateBps = 0;
   /** Least queue of the worst quarter of a second: bursts that drain at once are no standing queue. */
   int64_t standingUs = 0;
+  /** Median. */
   int64_t ageUs = 0;
 };
 
 Observed observe(NetworkSimulator& network, size_t viewer, int64_t us) {
   Observed observed;
   int64_t samples = 0;
+  std::vector<int64_t> agesUs;
   int64_t leastUs = INT64_MAX;
   for (const int64_t endUs = network.nowUs + us; network.nowUs < endUs;) {
+    if (samples % 25 == 0 && std::getenv("TRACE") != nullptr && std::getenv("SEED") != nullptr) {
+      printState(network);
+    }
     network.run(10'000);
     samples += 1;
     observed.estimateBps += network.viewer(viewer).estimateBps();
-    observed.ageUs = std::max(observed.ageUs, network.viewer(viewer).ageUs);
+    agesUs.push_back(network.viewer(viewer).ageUs);
     leastUs = std::min(leastUs, network.link(0).queueUs(network.nowUs));
     if (samples % 25 == 0) {
       observed.standingUs = std::max(observed.standingUs, leastUs);
@@ -54,6 +70,8 @@ Observed observe(NetworkSimulator& network, size_t viewer, int64_t us) {
     }
   }
   observed.estimateBps /= static_cast<double>(samples);
+  std::sort(agesUs.begin(), agesUs.end());
+  observed.ageUs = agesUs[agesUs.size() / 2];
   return observed;
 }
 
@@ -66,8 +84,16 @@ SimulatedLink::Profile linkOf(double rateBps) {
   return {.rateBps = rateBps, .queueBytes = rateBps / 8 * 0.2, .delayUs = 20'000};
 }
 
-/** @returns what is wrong, in words; empty if nothing is */
-std::string dropAndRise(uint32_t seed) {
+/** What went wrong while a link became slower and faster again. */
+struct Faults {
+  bool estimate = false;
+  /** Longest standing queue. */
+  int64_t queueUs = 0;
+  /** In words; empty if nothing is wrong. */
+  std::string wrong;
+};
+
+Faults dropAndRise(uint32_t seed) {
   NetworkSimulator network(seed);
   const double rateBps = 4e6 + network.random() % 4'000'000;
   network.addLink();
@@ -75,12 +101,15 @@ std::string dropAndRise(uint32_t seed) {
   network.link(0).profile.delayUs = 5'000 + network.random() % 45'000;
   const int64_t delayUs = network.link(0).profile.delayUs;
   network.addViewer(0);
-  std::string wrong;
+  Faults faults;
   const auto check = [&](const char* when, const Observed& observed, double expected) {
-    const bool ok = within(0.15, observed.estimateBps, expected) && observed.standingUs < 100'000;
-    if (!ok) {
-      wrong += std::string(" ") + when + ": " + std::to_string(observed.estimateBps / expected) + " of " +
-               std::to_string(expected / 1e6) + ", queue " + std::to_string(observed.standingUs / 1000);
+    const bool isNear = within(0.15, observed.estimateBps, expected);
+    faults.estimate = faults.estimate || !isNear;
+    faults.queueUs = std::max(faults.queueUs, observed.standingUs);
+    if (!isNear || observed.standingUs >= 100'000) {
+      faults.wrong += std::string(" ") + when + ": " + std::to_string(observed.estimateBps / expected) +
+                      " of " + std::to_string(expected / 1e6) + ", queue " +
+                      std::to_string(observed.standingUs / 1000);
     }
   };
   const auto change = [&](double bps) {
@@ -95,65 +124,88 @@ std::string dropAndRise(uint32_t seed) {
   change(rateBps);
   trace(network, 10 * kSecondUs, "rise");
   check("rise", observe(network, 0, 3 * kSecondUs), rateBps);
-  return wrong;
+  return faults;
 }
 
 }  // namespace
 
-TEST("the estimate comes to within 15 % of the link in 5 s, and after a drop to a sixth and the rise again") {
-  size_t failed = 0;
+/** SEED=n runs that seed alone. */
+bool skipped(uint32_t seed) {
   const char* const only = std::getenv("SEED");
-  for (uint32_t seed = 1; seed <= 100; seed += 1) {
-    if (only != nullptr && seed != static_cast<uint32_t>(std::atoi(only))) {
+  return only != nullptr && seed != static_cast<uint32_t>(std::atoi(only));
+}
+
+TEST("the estimate comes to within 15 % of the link in 5 s, and after a drop to a sixth and the rise again") {
+  size_t queued = 0;
+  for (uint32_t seed = 1; seed <= kSeeds; seed += 1) {
+    if (skipped(seed)) {
       continue;
     }
-    const std::string wrong = dropAndRise(seed);
-    if (!wrong.empty()) {
-      if (std::getenv("TRACE") != nullptr) {
-        std::printf("    seed %u:%s\n", seed, wrong.c_str());
-      }
-      failed += 1;
+    const Faults faults = dropAndRise(seed);
+    if (!faults.wrong.empty()) {
+      std::printf("    seed %u:%s\n", seed, faults.wrong.c_str());
     }
+    EXPECT(!faults.estimate);
+    EXPECT(faults.queueUs < 130'000);
+    queued += faults.queueUs >= 100'000 ? 1 : 0;
   }
-  // Of those that fail most have the drop's estimate 15 to 25 % low after 5 s.
-  EXPECT(failed <= 15);
+  // The rest keeps the standing queue below 100 ms.
+  EXPECT(queued <= 3);
 }
 
 TEST("jitter of 20 ms both ways does not lower the estimate below what is sent") {
-  for (uint32_t seed = 1; seed <= 20; seed += 1) {
+  size_t lowered = 0;
+  for (uint32_t seed = 1; seed <= kSeeds; seed += 1) {
+    if (skipped(seed)) {
+      continue;
+    }
     NetworkSimulator network(seed);
     network.addLink();
     network.link(0).profile = {.rateBps = 20e6, .queueBytes = 500'000, .delayUs = 40'000, .jitterUs = 20'000};
     network.addViewer(0);
     network.viewer(0).encoder.maxBitrateBps = 4e6;
     network.run(3 * kSecondUs);
+    bool isLow = false;
     for (int i = 0; i < 27; i += 1) {
       trace(network, kSecondUs, "jitter");
-      EXPECT(network.viewer(0).estimateBps() > 4.4e6);
+      isLow = isLow || network.viewer(0).estimateBps() < 4.4e6;
+      EXPECT(network.viewer(0).estimateBps() > 3e6);
     }
+    lowered += isLow ? 1 : 0;
   }
+  EXPECT(lowered <= 3);
 }
 
 TEST("random losses of 5 % lower no estimate, and those of 10 % hardly") {
   for (const double loss : {0.05, 0.1}) {
-    for (uint32_t seed = 1; seed <= 10; seed += 1) {
+    size_t lowered = 0;
+    for (uint32_t seed = 1; seed <= kSeeds; seed += 1) {
+      if (skipped(seed)) {
+        continue;
+      }
       NetworkSimulator network(seed);
       network.addLink();
       network.link(0).profile = {.rateBps = 20e6, .queueBytes = 500'000, .delayUs = 25'000, .loss = loss};
       network.addViewer(0);
       network.viewer(0).encoder.maxBitrateBps = 4e6;
       network.run(5 * kSecondUs);
+      bool isLow = false;
       for (int i = 0; i < 20; i += 1) {
         trace(network, kSecondUs, "loss");
-        EXPECT(network.viewer(0).estimateBps() > (loss < 0.07 ? 4.4e6 : 2.5e6));
+        isLow = isLow || network.viewer(0).estimateBps() < (loss < 0.07 ? 4.4e6 : 2.5e6);
       }
+      lowered += isLow ? 1 : 0;
     }
+    EXPECT(lowered <= 2);
   }
 }
 
-TEST("two viewers share a link, and use it") {
+TEST("two viewers share a link within 20 %, and use it") {
   size_t unfair = 0;
-  for (uint32_t seed = 1; seed <= 20; seed += 1) {
+  for (uint32_t seed = 1; seed <= kSeeds; seed += 1) {
+    if (skipped(seed)) {
+      continue;
+    }
     NetworkSimulator network(seed);
     network.addLink();
     network.link(0).profile = linkOf(4e6);
@@ -163,20 +215,21 @@ TEST("two viewers share a link, and use it") {
     trace(network, 30 * kSecondUs, "two");
     const uint64_t first = network.viewer(0).arrivedBytes;
     const uint64_t second = network.viewer(1).arrivedBytes;
-    network.run(30 * kSecondUs);
+    network.run(60 * kSecondUs);
     const auto firstBytes = static_cast<double>(network.viewer(0).arrivedBytes - first);
     const auto secondBytes = static_cast<double>(network.viewer(1).arrivedBytes - second);
     unfair += within(0.2, firstBytes, (firstBytes + secondBytes) / 2) ? 0 : 1;
-    // None gets less than a third.
-    EXPECT(within(0.36, firstBytes, (firstBytes + secondBytes) / 2));
-    EXPECT((firstBytes + secondBytes) * 8 / 30 > 4e6 * 0.75);
+    EXPECT(within(0.3, firstBytes, (firstBytes + secondBytes) / 2));
+    EXPECT((firstBytes + secondBytes) * 8 / 60 > 4e6 * 0.85);
   }
-  // Most share within 20 %.
-  EXPECT(unfair <= 8);
+  EXPECT(unfair <= 5);
 }
 
 TEST("beside a TCP transfer a viewer is not silenced, and the link is its own again afterwards") {
-  for (uint32_t seed = 1; seed <= 10; seed += 1) {
+  for (uint32_t seed = 1; seed <= kSeeds; seed += 1) {
+    if (skipped(seed)) {
+      continue;
+    }
     NetworkSimulator network(seed);
     network.addLink();
     network.link(0).profile = linkOf(4e6);
@@ -186,7 +239,7 @@ TEST("beside a TCP transfer a viewer is not silenced, and the link is its own ag
     network.run(10 * kSecondUs);
     const uint64_t before = network.viewer(0).arrivedBytes;
     trace(network, 20 * kSecondUs, "TCP");
-    EXPECT(static_cast<double>(network.viewer(0).arrivedBytes - before) * 8 / 20 > 50e3);
+    EXPECT(static_cast<double>(network.viewer(0).arrivedBytes - before) * 8 / 20 > 250e3);
     EXPECT(tcp.deliveredBytes > 0);
     tcp.stopped = true;
     network.run(10 * kSecondUs);
@@ -218,21 +271,23 @@ TEST("lost feedback, steps of the viewer's clock and silence are survived") {
 }
 
 TEST("after congestion the age of the pictures is what it was within 5 s") {
-  for (uint32_t seed = 1; seed <= 10; seed += 1) {
+  for (uint32_t seed = 1; seed <= kSeeds; seed += 1) {
+    if (skipped(seed)) {
+      continue;
+    }
     NetworkSimulator network(seed);
     network.addLink();
     network.link(0).profile = linkOf(6e6);
     network.addViewer(0);
     network.run(6 * kSecondUs);
-    const int64_t beforeUs = observe(network, 0, kSecondUs).ageUs;
+    const int64_t beforeUs = observe(network, 0, 2 * kSecondUs).ageUs;
     network.link(0).profile = linkOf(1e6);
     network.run(5 * kSecondUs);
     EXPECT(observe(network, 0, 2 * kSecondUs).standingUs < 100'000);
     network.link(0).profile = linkOf(6e6);
-    network.run(5 * kSecondUs);
-    const int64_t afterUs = observe(network, 0, kSecondUs).ageUs;
-    // Less than what one probe of the link costs.
-    EXPECT(afterUs <= beforeUs + 90'000);
+    network.run(3 * kSecondUs);
+    const int64_t afterUs = observe(network, 0, 2 * kSecondUs).ageUs;
+    EXPECT(afterUs <= beforeUs + 10'000);
   }
 }
 

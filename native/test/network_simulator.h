@@ -68,6 +68,7 @@ class NetworkSimulator final : private DatagramSender, private MediaCoreListener
   bool blocked(int) const override { return false; }
   void onPacket(uint32_t, int, const SocketAddress&, Bytes) override {}
   void onKeyframeWanted(uint32_t producer) override;
+  void onSwitched(uint32_t, uint32_t) override {}
   void onConsentLost(uint32_t) override {}
   void onDtlsConnected(uint32_t) override {}
   void onDtlsData(uint32_t, Bytes) override {}

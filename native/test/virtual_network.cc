@@ -74,10 +74,10 @@ void Bench::createTransport() {
                               transportStats_));
 }
 
-void Bench::createVideo(bool gopReplay) {
+void Bench::createVideo(bool gopReplay, uint32_t id) {
   ProducerParameters parameters;
   parameters.gopReplay = gopReplay;
-  core.createProducer(kVideo, parameters);
+  core.createProducer(id, parameters);
 }
 
 void Bench::createAudio() {
@@ -110,16 +110,17 @@ void Bench::consumeAudio() {
   consume(kAudioConsumer, kAudio, kAudioSsrc, 0, 64'000, std::make_shared<ConsumerStats>());
 }
 
-void Bench::sendVideo(uint32_t payloads, bool keyframe, uint32_t bytesEach) {
+void Bench::sendVideo(uint32_t payloads, bool keyframe, uint32_t bytesEach, uint32_t producer,
+                      int64_t captureTimeUs) {
   EncodedFrame frame = payloadFrame(payloads, bytesEach, keyframe);
   // The first bytes of each payload tell which it is.
   for (uint32_t i = 0; i < payloads; i += 1) {
     writeU32(&frame.bytes[i * bytesEach], frames_ << 16 | i);
   }
   frames_ += 1;
-  frame.captureTimeUs = nowUs;
-  frame.rtpTimestamp = rtpTimestampOf(nowUs, 90'000);
-  core.sendFrame(kVideo, std::move(frame), false, nowUs);
+  frame.captureTimeUs = captureTimeUs == 0 ? nowUs : captureTimeUs;
+  frame.rtpTimestamp = rtpTimestampOf(frame.captureTimeUs, 90'000);
+  core.sendFrame(producer, std::move(frame), false, nowUs);
 }
 
 void Bench::sendAudio() {

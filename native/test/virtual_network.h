@@ -63,6 +63,7 @@ struct EventLog final : MediaCoreListener {
     packets.push_back({endpoint, from, {data.begin(), data.end()}});
   }
   void onKeyframeWanted(uint32_t producer) override { keyframesWanted[producer] += 1; }
+  void onSwitched(uint32_t consumer, uint32_t producer) override { switches.push_back({consumer, producer}); }
   void onConsentLost(uint32_t consent) override { consentsLost.push_back(consent); }
   void onDtlsConnected(uint32_t endpoint) override { dtlsConnected.push_back(endpoint); }
   void onDtlsData(uint32_t, Bytes data) override { dtlsData.emplace_back(data.begin(), data.end()); }
@@ -71,6 +72,7 @@ struct EventLog final : MediaCoreListener {
 
   std::vector<Packet> packets;
   std::map<uint32_t, int> keyframesWanted;
+  std::vector<std::pair<uint32_t, uint32_t>> switches;
   std::vector<uint32_t> consentsLost;
   std::vector<uint32_t> dtlsConnected;
   std::vector<std::vector<uint8_t>> dtlsData;
@@ -100,6 +102,8 @@ class Bench {
   static constexpr uint32_t kAudio = 4;
   static constexpr uint32_t kVideoConsumer = 5;
   static constexpr uint32_t kAudioConsumer = 6;
+  /** The same picture, encoded once more. */
+  static constexpr uint32_t kSecondVideo = 7;
   static constexpr uint32_t kVideoSsrc = 0x1000;
   static constexpr uint32_t kRtxSsrc = 0x1001;
   static constexpr uint32_t kAudioSsrc = 0x2000;
@@ -110,12 +114,14 @@ class Bench {
   void connect();
   void select(const SocketAddress& remote);
   void createTransport();
-  void createVideo(bool gopReplay = false);
+  void createVideo(bool gopReplay = false, uint32_t id = kVideo);
   void createAudio();
   void consumeVideo(double targetBitrateBps = 4e6);
   void consumeAudio();
 
-  void sendVideo(uint32_t payloads, bool keyframe, uint32_t bytesEach = 1100);
+  /** @param captureTimeUs of the picture; 0: now */
+  void sendVideo(uint32_t payloads, bool keyframe, uint32_t bytesEach = 1100, uint32_t producer = kVideo,
+                 int64_t captureTimeUs = 0);
   void sendAudio();
   /** Runs the core and the network until then. */
   void runUntil(int64_t untilUs);

@@ -82,6 +82,15 @@ export interface Consumer {
   /** Sends nothing while paused; after resume a video consumer waits for a keyframe. */
   pause(): void;
   resume(): void;
+  /**
+   * Goes on with another producer of the same plane, kind and clock at that one's next keyframe, which is asked for: with
+   * the same SSRC, the next sequence number and a later RTP time. Until then the present producer goes on; with none of its
+   * frames sent yet, or without pictures, the change is immediate. The present producer calls off what was asked before.
+   *
+   * @param onSwitched - it has gone over; at most once, not before this call has returned, and never if it was called off
+   * @throws StreamKitError `internal` if the producer is closed or not of this plane
+   */
+  switchTo(producer: Producer, onSwitched?: () => void): void;
   /** Idempotent. */
   close(): void;
 }

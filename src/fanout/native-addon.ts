@@ -41,6 +41,8 @@ export type NativeEvent =
   | { readonly type: 'consentLost'; readonly consent: number }
   /** At least one consumer of the producer needs a keyframe; coalesced by `keyframeIntervalMinMs`. */
   | { readonly type: 'keyframe'; readonly producer: number }
+  /** See {@link NativePlane.switchConsumer}: it has gone over. Never dropped. */
+  | { readonly type: 'switched'; readonly consumer: number; readonly producer: number }
   /** What a viewer's link can carry has changed by a tenth or more, bit/s; the newest value, at most five times a second. */
   | { readonly type: 'estimate'; readonly transport: number; readonly bitrateBps: number }
   /** Nothing more is read from the media socket; told at most once per socket, and never dropped. */
@@ -214,6 +216,8 @@ export interface NativePlane {
   consume(transport: number, producer: number, parameters: NativeConsumerParameters): number;
   pauseConsumer(consumer: number): void;
   resumeConsumer(consumer: number): void;
+  /** See `Consumer.switchTo`. The consumer is of the former producer until the event has come. */
+  switchConsumer(consumer: number, producer: number): void;
   setTargetBitrate(consumer: number, bitrateBps: number): void;
   closeConsumer(consumer: number): void;
   consumerStats(consumer: number): NativeConsumerStats | undefined;

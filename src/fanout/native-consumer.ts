@@ -1,19 +1,22 @@
 import { newConsumerStats } from './consumer-stats.js';
-import type { Consumer, ConsumerParameters, ConsumerStats } from './media-plane.js';
+import { StreamKitError } from '../base/errors.js';
+import type { Consumer, ConsumerParameters, ConsumerStats, Producer } from './media-plane.js';
 import type { NativePlaneHost } from './native-plane-host.js';
-import type { NativeProducer } from './native-producer.js';
+import { NativeProducer } from './native-producer.js';
 
 /** One viewer's share of one producer on the native plane. */
 export class NativeConsumer implements Consumer {
   private readonly id: number;
   private lastStats: Readonly<ConsumerStats> = newConsumerStats();
   private closed = false;
+  /** What it was last told to go over to, until it has. */
+  private switching: { readonly producer: NativeProducer; readonly onSwitched: () => void } | undefined;
 
   /** @throws Error where the transport is closed, or has the SSRC already */
   constructor(
     private readonly host: NativePlaneHost,
     transport: number,
-    private readonly producer: NativeProducer,
+    private producer: NativeProducer,
     parameters: ConsumerParameters,
     private readonly onClosed: (consumer: NativeConsumer) => void,
   ) {
@@ -56,6 +59,34 @@ export class NativeConsumer implements Consumer {
     }
   }
 
+  switchTo(producer: Producer, onSwitched: () => void = () => undefined): void {
+    if (!(producer instanceof NativeProducer) || producer.isClosed) {
+      throw new StreamKitError('internal', 'A consumer needs an open producer of its plane');
+    }
+    if (this.closed) {
+      return;
+    }
+    this.switching = producer === this.producer ? undefined : { producer, onSwitched };
+    this.host.switchListeners.set(this.id, (id) => {
+      this.switched(id);
+    });
+    this.host.plane.switchConsumer(this.id, producer.id);
+  }
+
+  /** Another producer than the last order may be told: it had gone over before it heard of that. */
+  private switched(id: number): void {
+    const { switching } = this;
+    if (switching?.producer.id !== id) {
+      return;
+    }
+    this.switching = undefined;
+    this.producer.consumers.delete(this);
+    this.producer = switching.producer;
+    this.producer.consumers.add(this);
+    this.setTargetBitrate(this.producer.targetBitrateBps);
+    switching.onSwitched();
+  }
+
   setTargetBitrate(bitrateBps: number): void {
     this.host.plane.setTargetBitrate(this.id, bitrateBps);
   }
@@ -68,6 +99,8 @@ export class NativeConsumer implements Consumer {
     this.lastStats = this.stats;
     this.closed = true;
     this.producer.consumers.delete(this);
+    this.switching = undefined;
+    this.host.switchListeners.delete(this.id);
     this.host.plane.closeConsumer(this.id);
     this.onClosed(this);
   }

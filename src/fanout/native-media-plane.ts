@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.js';
 import { StreamKitError } from '../base/errors.js';
 import type { LogContext, Logger } from '../base/logger.js';
 import type {
+  Consumer,
   ConsumerParameters,
   IceEndpoint,
   MediaPlane,
@@ -148,14 +149,43 @@ class RelayedMediaTransport implements MediaTransport {
     return this.transport.rtcpDropped;
   }
 
-  consume(producer: Producer, parameters: ConsumerParameters) {
-    if (!(producer instanceof NativeProducer) || producer.isClosed) {
-      throw new StreamKitError('internal', 'A consumer needs an open producer and transport of one plane');
-    }
-    return this.transport.consume(producer.relay(), parameters);
+  consume(producer: Producer, parameters: ConsumerParameters): Consumer {
+    return new RelayedConsumer(this.transport.consume(relayOf(producer), parameters));
   }
 
   close(): void {
     this.transport.close();
   }
+}
+
+/** Its share: of what the relays of producers send. */
+class RelayedConsumer implements Consumer {
+  constructor(private readonly consumer: Consumer) {}
+
+  get stats() {
+    return this.consumer.stats;
+  }
+
+  pause(): void {
+    this.consumer.pause();
+  }
+
+  resume(): void {
+    this.consumer.resume();
+  }
+
+  switchTo(producer: Producer, onSwitched?: () => void): void {
+    this.consumer.switchTo(relayOf(producer), onSwitched);
+  }
+
+  close(): void {
+    this.consumer.close();
+  }
+}
+
+function relayOf(producer: Producer): Producer {
+  if (!(producer instanceof NativeProducer) || producer.isClosed) {
+    throw new StreamKitError('internal', 'A consumer needs an open producer and transport of one plane');
+  }
+  return producer.relay();
 }

@@ -23,6 +23,8 @@ export class NativePlaneHost {
   readonly consentListeners = new Map<number, () => void>();
   readonly dtlsListeners = new Map<number, DtlsListener>();
   readonly keyframeListeners = new Map<number, () => void>();
+  /** By consumer; they get the producer. */
+  readonly switchListeners = new Map<number, (producer: number) => void>();
   readonly estimateListeners = new Map<number, (bitrateBps: number) => void>();
   readonly mediaSocketListeners = new Map<number, (reason: MediaSocketFailure) => void>();
   private readonly sockets = new Map<string, BoundSocket>();
@@ -162,6 +164,9 @@ export class NativePlaneHost {
         break;
       case 'mediaSocketFailed':
         this.mediaSocketListeners.get(event.id)?.(event.reason);
+        break;
+      case 'switched':
+        this.switchListeners.get(event.consumer)?.(event.producer);
         break;
       case 'estimate':
         this.estimateListeners.get(event.transport)?.(event.bitrateBps);

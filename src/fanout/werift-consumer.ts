@@ -2,15 +2,16 @@ import { randomInt } from 'node:crypto';
 
 import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
 import { newConsumerStats } from './consumer-stats.js';
-import type { Consumer, ConsumerParameters, ConsumerStats } from './media-plane.js';
+import { StreamKitError } from '../base/errors.js';
+import type { Consumer, ConsumerParameters, ConsumerStats, Producer } from './media-plane.js';
 import { rtpTimestampOf } from '../render/encode/rtp-clock.js';
 import { type MediaTime, roundTripMs } from './media-time.js';
 import { buildBye, buildSenderReport } from './rtcp-builder.js';
 import type { ReportBlock, RtcpMessage } from './rtcp-parser.js';
 import { RtpHeaderTemplate } from './rtp-header.js';
-import { SequenceRuns } from './sequence-runs.js';
+import { SentPackets } from './sent-packets.js';
 import { addSequence } from './sequence-number.js';
-import type { PayloadSink, WeriftProducer } from './werift-producer.js';
+import { type ArrivingSink, type PayloadSink, WeriftProducer } from './werift-producer.js';
 
 /** What a consumer needs of the transport that carries it. */
 export interface PacketSender {
@@ -37,7 +38,7 @@ const RESENDS_REMEMBERED = 2048;
 export class WeriftConsumer implements Consumer, PayloadSink {
   readonly stats: ConsumerStats = newConsumerStats();
   private readonly header: RtpHeaderTemplate;
-  private readonly sequence = new SequenceRuns(randomInt(FIRST_SEQUENCE_LIMIT));
+  private readonly sent: SentPackets;
   private rtxSequenceNumber = randomInt(FIRST_SEQUENCE_LIMIT);
   private readonly resentAtUs = new Map<number, number>();
   private waitsForKeyframe: boolean;
@@ -45,14 +46,16 @@ export class WeriftConsumer implements Consumer, PayloadSink {
   private closed = false;
   private reportDueUs = 0;
   private lastFirSequence: number | undefined;
+  private switching: (ArrivingSink & { readonly producer: WeriftProducer }) | undefined;
 
   constructor(
-    private readonly producer: WeriftProducer,
+    private producer: WeriftProducer,
     private readonly transport: PacketSender,
     readonly parameters: ConsumerParameters,
     private readonly time: MediaTime,
     private readonly onClosed: (consumer: WeriftConsumer) => void,
   ) {
+    this.sent = new SentPackets(producer, randomInt(FIRST_SEQUENCE_LIMIT));
     this.header = new RtpHeaderTemplate(
       parameters.mid,
       parameters.headerExtensions,
@@ -75,11 +78,55 @@ export class WeriftConsumer implements Consumer, PayloadSink {
     this.waitForKeyframe();
   }
 
+  switchTo(producer: Producer, onSwitched: () => void = () => undefined): void {
+    if (!(producer instanceof WeriftProducer) || producer.isClosed) {
+      throw new StreamKitError('internal', 'A consumer needs an open producer of its plane');
+    }
+    if (this.closed || this.switching?.producer === producer) {
+      return;
+    }
+    this.callOffSwitch();
+    if (producer === this.producer) {
+      return;
+    }
+    const switching = {
+      producer,
+      arrive: () => {
+        this.moveTo(producer);
+        queueMicrotask(onSwitched);
+      },
+    };
+    if (this.sent.isFresh || this.producer.kind === 'audio') {
+      switching.arrive();
+      producer.requestKeyframe();
+      return;
+    }
+    this.switching = switching;
+    producer.expect(switching);
+  }
+
+  private callOffSwitch(): void {
+    if (this.switching !== undefined) {
+      this.switching.producer.expectNoMore(this.switching);
+      this.switching = undefined;
+    }
+  }
+
+  private moveTo(producer: WeriftProducer): void {
+    this.switching = undefined;
+    this.sent.moveTo(producer, this.time.nowUs());
+    this.producer.remove(this);
+    this.producer = producer;
+    producer.add(this);
+    this.waitsForKeyframe = producer.kind === 'video';
+  }
+
   close(): void {
     if (this.closed) {
       return;
     }
     this.closed = true;
+    this.callOffSwitch();
     const { ssrc, rtxSsrc, cname } = this.parameters;
     this.transport.sendRtcp(buildBye(rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc], cname));
     this.producer.remove(this);
@@ -103,10 +150,11 @@ export class WeriftConsumer implements Consumer, PayloadSink {
       return;
     }
     this.waitsForKeyframe = false;
+    const timestamp = this.sent.nextTimestamp(payloads.rtpTimestamp);
     const count = payloads.offsets.length - 1;
     for (let index = 0; index < count; index += 1) {
       const payload = payloadAt(payloads, index);
-      const sequenceNumber = this.sequence.take(firstPacket + index, this.producer.history.oldestPacket);
+      const sequenceNumber = this.sent.take(firstPacket + index);
       this.sendPacket(
         payloads,
         index,
@@ -114,6 +162,7 @@ export class WeriftConsumer implements Consumer, PayloadSink {
         this.parameters.payloadType,
         sequenceNumber,
         payload,
+        timestamp,
       );
       this.stats.packetsSent += 1;
       this.stats.bytesSent += payload.length;
@@ -181,15 +230,15 @@ export class WeriftConsumer implements Consumer, PayloadSink {
     if (lastUs !== undefined && nowUs - lastUs < intervalMs * 1000) {
       return;
     }
-    const packet = this.sequence.packetOf(sequenceNumber);
-    if (packet === undefined) {
+    const sent = this.sent.find(sequenceNumber, nowUs);
+    if (sent === undefined) {
       return;
     }
-    const stored = this.producer.history.get(packet, nowUs);
+    const { stored } = sent;
     if (stored === undefined) {
       // The viewer has been away for longer than the history lasts. It would ask for the keyframe itself, but Chromium
       // does so only every 3 s.
-      if (packet >= this.producer.history.lastKeyframePacket) {
+      if (!sent.beforeKeyframe) {
         this.producer.requestKeyframe();
       }
       return;
@@ -198,7 +247,15 @@ export class WeriftConsumer implements Consumer, PayloadSink {
     const payload = Buffer.allocUnsafe(2 + original.length);
     payload.writeUInt16BE(sequenceNumber, 0);
     original.copy(payload, 2);
-    this.sendPacket(stored.payloads, stored.index, rtxSsrc, rtxPayloadType, this.rtxSequenceNumber, payload);
+    this.sendPacket(
+      stored.payloads,
+      stored.index,
+      rtxSsrc,
+      rtxPayloadType,
+      this.rtxSequenceNumber,
+      payload,
+      (stored.payloads.rtpTimestamp + sent.timestampOffset) >>> 0,
+    );
     this.rtxSequenceNumber = addSequence(this.rtxSequenceNumber, 1);
     this.stats.packetsRetransmitted += 1;
     this.rememberResend(sequenceNumber, nowUs);
@@ -222,6 +279,7 @@ export class WeriftConsumer implements Consumer, PayloadSink {
     payloadType: number,
     sequenceNumber: number,
     payload: Buffer,
+    rtpTimestamp: number,
   ): void {
     const header = this.header.write({
       ssrc,
@@ -230,7 +288,7 @@ export class WeriftConsumer implements Consumer, PayloadSink {
       // which continuous sound has none.
       marker: this.producer.kind === 'video' && index === frame.offsets.length - 2,
       sequenceNumber,
-      rtpTimestamp: frame.rtpTimestamp,
+      rtpTimestamp,
       transportSequenceNumber: this.transport.takeTransportSequence(),
       captureTime: this.time.ntpOf(frame.captureTimeUs),
     });

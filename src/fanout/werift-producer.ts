@@ -12,14 +12,23 @@ export interface PayloadSink {
   close(): void;
 }
 
+/** One that waits for a producer's keyframe. */
+export interface ArrivingSink {
+  /** The keyframe is about to be sent. It adds itself. */
+  arrive(): void;
+}
+
 /** One encoded source: the history that its consumers share, and the keyframe requests of all of them. */
 export class WeriftProducer implements Producer {
   readonly kind: 'video' | 'audio';
   readonly clockRateHz: number;
   readonly needsFrames = true;
   readonly history: RtpRetransmissionBuffer;
+  readonly historyMs: number;
   private readonly keyframes: KeyframeRequestPolicy;
   private readonly consumers = new Set<PayloadSink>();
+  /** Those that come over with the next keyframe. */
+  private readonly arrivals = new Set<ArrivingSink>();
   private closed = false;
 
   constructor(
@@ -30,7 +39,8 @@ export class WeriftProducer implements Producer {
   ) {
     this.kind = parameters.kind;
     this.clockRateHz = parameters.clockRateHz;
-    this.history = new RtpRetransmissionBuffer(parameters.historyMs ?? DEFAULT_HISTORY_MS);
+    this.historyMs = parameters.historyMs ?? DEFAULT_HISTORY_MS;
+    this.history = new RtpRetransmissionBuffer(this.historyMs);
     this.keyframes = new KeyframeRequestPolicy(
       clock,
       parameters.keyframeIntervalMinMs ?? DEFAULT_KEYFRAME_INTERVAL_MIN_MS,
@@ -55,6 +65,14 @@ export class WeriftProducer implements Producer {
     if (payloads.keyframe) {
       this.keyframes.keyframePassed();
     }
+    if (payloads.keyframe) {
+      for (const arrival of this.arrivals) {
+        arrival.arrive();
+      }
+      this.arrivals.clear();
+    } else if (this.arrivals.size > 0) {
+      this.keyframes.request();
+    }
     const firstPacket = this.history.push(payloads, this.clock.nowUs());
     for (const consumer of this.consumers) {
       consumer.send(payloads, firstPacket);
@@ -70,6 +88,15 @@ export class WeriftProducer implements Producer {
     if (this.kind === 'video') {
       this.keyframes.request();
     }
+  }
+
+  expect(arrival: ArrivingSink): void {
+    this.arrivals.add(arrival);
+    this.requestKeyframe();
+  }
+
+  expectNoMore(arrival: ArrivingSink): void {
+    this.arrivals.delete(arrival);
   }
 
   add(consumer: PayloadSink): void {
@@ -89,6 +116,7 @@ export class WeriftProducer implements Producer {
     for (const consumer of [...this.consumers]) {
       consumer.close();
     }
+    this.arrivals.clear();
     this.history.clear();
     this.onClosed(this);
   }

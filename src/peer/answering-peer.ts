@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 
 import { type Clock, systemClock, type Timer } from '../base/clock.js';
 import { StreamKitError } from '../base/errors.js';
+import { SerialQueue } from '../base/serial-queue.js';
 import type { ConsumerParameters } from '../fanout/media-plane.js';
 import {
   answerForOwnPeer,
@@ -53,7 +54,7 @@ class WhepPeer implements AnsweringPeer {
   #gathered: Promise<void> = Promise.resolve();
   #answer: Promise<string> | undefined;
   /** What the player asks for, one after the other. */
-  #work: Promise<unknown> = Promise.resolve();
+  readonly #work = new SerialQueue();
 
   constructor(
     openViewerPeer: OpenViewerPeer,
@@ -102,13 +103,13 @@ class WhepPeer implements AnsweringPeer {
   }
 
   trickle(fragment: string): Promise<void> {
-    return this.#inOrder(async () => {
+    return this.#work.run(async () => {
       for (const candidate of readFragment(fragment).candidates) await this.addIceCandidate({ candidate });
     });
   }
 
   restart(fragment: string): Promise<string> {
-    return this.#inOrder(async () => {
+    return this.#work.run(async () => {
       const { credentials, candidates } = readFragment(fragment);
       if (credentials === undefined) {
         throw new StreamKitError('unprocessable', 'The SDP fragment has no ICE credentials');
@@ -184,12 +185,6 @@ class WhepPeer implements AnsweringPeer {
       video: numbered(media.video, video),
       audio: media.audio === null || audio === null ? null : numbered(media.audio, audio),
     };
-  }
-
-  #inOrder<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#work.then(work);
-    this.#work = result.catch(() => undefined);
-    return result;
   }
 }
 

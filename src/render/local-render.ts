@@ -1,4 +1,5 @@
 import { asError, StreamKitError } from '../base/errors.js';
+import { SerialQueue } from '../base/serial-queue.js';
 import type { Capture, CaptureFormat, OpenCapture, SnapshotParameters } from './capture/capture.js';
 import type { PageControls } from './capture/page-controls.js';
 import type {
@@ -51,7 +52,7 @@ export class LocalRender implements Render {
   #video: VideoEncodeThread | undefined;
   #audio: AudioEncodeThread | undefined;
   /** Pause, resume and changes of the capture, one after the other. */
-  #work: Promise<void> = Promise.resolve();
+  readonly #work = new SerialQueue();
   /** Codecs that are being encoded. */
   readonly #encoding = new Set<VideoCodec>();
   #encodedFrames = 0;
@@ -220,7 +221,7 @@ export class LocalRender implements Render {
   }
 
   #afterWork(work: () => Promise<void>): Promise<void> {
-    this.#work = this.#work.then(async () => {
+    return this.#work.run(async () => {
       if (this.#closed) return;
       try {
         await work();
@@ -229,7 +230,6 @@ export class LocalRender implements Render {
         this.#fail(new StreamKitError('capture_failed', 'The capture could not be switched', { cause }));
       }
     });
-    return this.#work;
   }
 
   #fail(error: StreamKitError): void {

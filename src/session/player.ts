@@ -1,4 +1,5 @@
 import { StreamKitError } from '../base/errors.js';
+import { SerialQueue } from '../base/serial-queue.js';
 import type { AnsweringPeer, AnsweringPeerParameters, OpenAnsweringPeer } from '../peer/viewer-peer.js';
 import type { Caller } from './caller.js';
 import { obeys } from './caller.js';
@@ -41,8 +42,10 @@ export class Player {
   readonly #peer: AnsweringPeer;
   /** Counts the ICE sessions (draft-ietf-wish-whep, of RFC 9725 section 4.3.1): part of the entity tag. */
   #iceSession = 1;
-  #waitingFragments = 0;
-  #fragmentWork: Promise<unknown> = Promise.resolve();
+  readonly #work = new SerialQueue({
+    most: MAX_WAITING_FRAGMENTS,
+    sentence: 'Too many fragments are waiting for this player',
+  });
 
   /** @throws StreamKitError `unprocessable` for an offer that cannot be served. */
   constructor(parameters: PlayerParameters, listener: PlayerListener) {
@@ -112,26 +115,12 @@ export class Player {
    * `unprocessable`, `conflict` for a restart before the first connection, `at_capacity`.
    */
   patch(fragment: string, ifMatch: string | undefined): Promise<PlayerRestart | undefined> {
-    if (this.#waitingFragments >= MAX_WAITING_FRAGMENTS) {
-      const headers = { 'Retry-After': '1' };
-      throw new StreamKitError('at_capacity', 'Too many fragments are waiting for this player', { headers });
-    }
-    this.#waitingFragments += 1;
-    const result = this.#fragmentWork.then(() => this.#patch(fragment, ifMatch));
-    this.#fragmentWork = result.then(
-      () => this.#fragmentDone(),
-      () => this.#fragmentDone(),
-    );
-    return result;
+    return this.#work.run(() => this.#patch(fragment, ifMatch));
   }
 
   /** Idempotent. */
   close(): Promise<void> {
     return this.#media.close();
-  }
-
-  #fragmentDone(): void {
-    this.#waitingFragments -= 1;
   }
 
   async #patch(fragment: string, ifMatch: string | undefined): Promise<PlayerRestart | undefined> {

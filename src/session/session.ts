@@ -3,6 +3,7 @@ import type { RestartableRender } from '../render/render.js';
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { asError, StreamKitError } from '../base/errors.js';
+import { SerialQueue } from '../base/serial-queue.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
 import type { Logger } from '../base/logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
@@ -26,7 +27,6 @@ import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
 import type { FaultState, RecordingState, StreamSessionState } from '../protocol/state-document.js';
 import { patchableCopy, videoMetadata } from './session-state.js';
-import { SnapshotQueue } from './snapshot-queue.js';
 import type { StatePublisher } from './state-publisher.js';
 import type { SessionListener, StreamSession } from './stream-session.js';
 import { ViewerGroup } from './viewer-group.js';
@@ -46,7 +46,8 @@ export class Session implements StreamSession {
   readonly #life: SessionLife;
   readonly #publisher: StatePublisher;
   readonly viewers: ViewerGroup;
-  readonly #snapshots = new SnapshotQueue();
+  /** Each costs the browser a full encode of its picture. */
+  readonly #snapshots = new SerialQueue({ most: 4, sentence: 'Too many snapshots are being taken' });
   #renderOptions: RenderOptions;
   readonly #launchAbort = new AbortController();
   #launched: Promise<void> = Promise.resolve();

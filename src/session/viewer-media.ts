@@ -1,4 +1,5 @@
 import { asError, StreamKitError } from '../base/errors.js';
+import { SerialQueue } from '../base/serial-queue.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
 import type {
   ConnectedMedia,
@@ -47,9 +48,11 @@ export class ViewerMedia {
   /** How many of `#signals` went out on a connection. */
   #sentSignals = 0;
   #answered = false;
-  #waitingSignals = 0;
   /** The viewer's signals, one after the other: an answer must be in place before its candidates. */
-  #signalWork: Promise<unknown> = Promise.resolve();
+  readonly #work = new SerialQueue({
+    most: MAX_WAITING_SIGNALS,
+    sentence: 'Too many signals are waiting for this viewer',
+  });
 
   constructor(
     openViewerPeer: OpenViewerPeer,
@@ -149,26 +152,12 @@ export class ViewerMedia {
   }
 
   #inOrder(work: () => Promise<void>): Promise<void> {
-    if (this.#waitingSignals >= MAX_WAITING_SIGNALS) {
-      const headers = { 'Retry-After': '1' };
-      throw new StreamKitError('at_capacity', 'Too many signals are waiting for this viewer', { headers });
-    }
-    this.#waitingSignals += 1;
-    const result = this.#signalWork.then(async () => {
+    return this.#work.run(async () => {
       if (this.#state === 'closed') {
         throw new StreamKitError('conflict', 'The viewer has no WebRTC connection');
       }
       await work();
     });
-    this.#signalWork = result.then(
-      () => this.#signalDone(),
-      () => this.#signalDone(),
-    );
-    return result;
-  }
-
-  #signalDone(): void {
-    this.#waitingSignals -= 1;
   }
 
   #onOffer(sdp: string): void {

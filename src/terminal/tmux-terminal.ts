@@ -3,6 +3,7 @@ import { StreamKitError } from '../base/errors.js';
 import { InputError } from '../input/input-error.js';
 import type { InputMessage } from '../input/input-message.js';
 import type { Logger } from '../base/logger.js';
+import { SerialQueue } from '../base/serial-queue.js';
 import type { CommandReply } from './control-mode-parser.js';
 import { killMarked, processSession, stillRunning } from './process-session.js';
 import { parseScreenState, SCREEN_STATE_FORMAT, screenDrawing } from './screen-drawing.js';
@@ -63,7 +64,7 @@ export class TmuxTerminal implements Terminal {
   #output: Uint8Array[] = [];
   #outputBytes = 0;
   readonly #outputState = new OutputState();
-  #work: Promise<unknown> = Promise.resolve();
+  readonly #work = new SerialQueue();
   #waitingInputBytes = 0;
   #buffers = 0;
   #looking = false;
@@ -367,11 +368,9 @@ export class TmuxTerminal implements Terminal {
       throw new InputError('bad_input', 'Too much input waits for the terminal');
     }
     this.#waitingInputBytes += size;
-    const done = this.#work.then(work).finally(() => {
+    return this.#work.run(work).finally(() => {
       this.#waitingInputBytes -= size;
     });
-    this.#work = done.catch(() => undefined);
-    return done;
   }
 
   async #command(line: string): Promise<void> {

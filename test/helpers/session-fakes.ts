@@ -158,8 +158,27 @@ export class FakeConsumer implements Consumer {
   paused = false;
   readonly stats = newConsumerStats();
 
-  constructor(private readonly producer: FakeProducer) {
+  /** The switch that was ordered; a test carries it out with {@link switchNow}. */
+  switching: { readonly producer: FakeProducer; readonly onSwitched: () => void } | undefined;
+
+  constructor(public producer: FakeProducer) {
     producer.consumers.add(this);
+  }
+
+  switchTo(producer: Producer, onSwitched: () => void = () => undefined): void {
+    if (!(producer instanceof FakeProducer)) throw new Error('A producer of another media plane');
+    this.switching = producer === this.producer ? undefined : { producer, onSwitched };
+  }
+
+  /** The producer that it was told to go over to has sent a keyframe. */
+  switchNow(): void {
+    const { switching } = this;
+    if (switching === undefined) return;
+    this.switching = undefined;
+    this.producer.consumers.delete(this);
+    this.producer = switching.producer;
+    this.producer.consumers.add(this);
+    switching.onSwitched();
   }
 
   pause(): void {

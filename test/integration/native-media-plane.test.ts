@@ -11,6 +11,7 @@ import type { Consumer, Producer, ProducerParameters } from '../../src/fanout/me
 import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
 import { silentLogger } from '../../src/base/logger.js';
 import { createStreamKitRouter } from '../../src/router.js';
+import { describeConsumerSwitch } from './consumer-switch-contract.js';
 import { describeMediaPlane, frameOf, nack, payloadsOf, pli, until } from './media-plane-contract.js';
 import { credentialsOf, type PlainViewer, PlainViewers } from './plain-viewer.js';
 import { openSocket, RebindingNat } from './rebinding-nat.js';
@@ -29,6 +30,7 @@ const descriptors = (): number => readdirSync('/proc/self/fd').length;
 
 if (addon !== undefined) {
   describeMediaPlane('native', createPlane);
+  describeConsumerSwitch('native', createPlane);
 }
 
 describe.skipIf(addon === undefined)('the native media plane', () => {

@@ -6,6 +6,7 @@ import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import type { NativeAddon } from '../../src/fanout/native-addon.js';
 import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
 import { silentLogger } from '../../src/base/logger.js';
+import { describeConsumerSwitch } from './consumer-switch-contract.js';
 import { describeMediaPlane } from './media-plane-contract.js';
 
 const addon = loadNativeAddon();
@@ -28,4 +29,5 @@ if (addon === undefined) {
   });
 } else {
   describeMediaPlane('native, relayed', () => createRelayedPlane(addon));
+  describeConsumerSwitch('native, relayed', () => createRelayedPlane(addon));
 }

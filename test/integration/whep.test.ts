@@ -193,7 +193,7 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
     const player = await join({ mimeType: 'video/AV1' });
     expect(player.response.status).toBe(422);
     expect(JSON.parse(player.answer).error.message).toBe(
-      'The SDP offer has no video codec of this session: H.264 (packetization-mode 1) or VP8.',
+      'The SDP offer has no video codec of this session: H.264 (packetization-mode 1) or VP8',
     );
     expect((await ask(session)).json.metadata.viewers).toBe(0);
   });

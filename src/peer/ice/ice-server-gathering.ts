@@ -26,28 +26,27 @@ const MAX_TURN_URLS = 8;
  * each ICE restart without giving one back, and leaves reflexive addresses out of the restart.
  */
 export class IceServerGathering {
-  private readonly ice: IceConnectionInternals;
-  private servers: readonly IceServerOption[] = [];
-  private relay: TurnAllocation | undefined;
-  private closed = false;
+  readonly #ice: IceConnectionInternals;
+  #servers: readonly IceServerOption[] = [];
+  #relay: TurnAllocation | undefined;
+  #closed = false;
 
+  readonly #parameters: IceServerGatheringParameters;
   /**
    * @param connection - of a werift `RTCIceTransport`, before it gathers
    * @throws StreamKitError `internal` where werift is not as it is known here
    */
-  constructor(
-    connection: unknown,
-    private readonly parameters: IceServerGatheringParameters,
-  ) {
+  constructor(connection: unknown, parameters: IceServerGatheringParameters) {
+    this.#parameters = parameters;
     const ice = asKnownConnection(connection);
-    this.ice = ice;
+    this.#ice = ice;
     const gather = ice.getCandidatePromises.bind(ice);
     ice.getCandidatePromises = (addresses, timeoutSeconds) => {
       const kept = [...ice.protocols];
       return [
         ...gather(addresses, timeoutSeconds),
-        ...kept.map((protocol) => this.reflectAgain(protocol)),
-        this.gatherRelay(),
+        ...kept.map((protocol) => this.#reflectAgain(protocol)),
+        this.#gatherRelay(),
       ];
     };
     this.use([]);
@@ -55,8 +54,8 @@ export class IceServerGathering {
 
   /** The servers to use from the next gathering on. */
   use(servers: readonly IceServerOption[]): void {
-    this.servers = servers;
-    const { ice } = this;
+    this.#servers = servers;
+    const ice = this.#ice;
     // Where none is named werift asks a public one.
     const stun = locationsOf(servers).find(({ location }) => location.kind === 'stun')?.location;
     ice.stunServer = stun === undefined ? undefined : [stun.host, stun.port];
@@ -65,8 +64,9 @@ export class IceServerGathering {
 
   /** Before a restart gathers: the browser takes new relays too, and the credentials of this one may have ended. */
   dropRelay(): void {
-    const { relay, ice } = this;
-    this.relay = undefined;
+    const relay = this.#relay;
+    const ice = this.#ice;
+    this.#relay = undefined;
     if (relay === undefined) return;
     ice.protocols = ice.protocols.filter((protocol) => protocol !== relay.protocol);
     void relay.close();
@@ -74,18 +74,18 @@ export class IceServerGathering {
 
   /** Idempotent. */
   async close(): Promise<void> {
-    this.closed = true;
-    await this.relay?.close();
+    this.#closed = true;
+    await this.#relay?.close();
   }
 
   /** After an ICE restart werift tells of the host candidates of the sockets that it has kept, and of nothing else. */
-  private async reflectAgain(protocol: IceConnectionInternals['protocols'][number]): Promise<void> {
-    const { ice } = this;
+  async #reflectAgain(protocol: IceConnectionInternals['protocols'][number]): Promise<void> {
+    const ice = this.#ice;
     if (ice.stunServer === undefined || protocol.localCandidate?.type !== 'host') return;
     const { generation } = ice;
     try {
       const candidate = await serverReflexiveCandidate(protocol as never, ice.stunServer);
-      if (candidate === undefined || this.closed || ice.generation !== generation) return;
+      if (candidate === undefined || this.#closed || ice.generation !== generation) return;
       candidate.ufrag = ice.localUsername;
       candidate.generation = generation;
       ice.appendLocalCandidate(candidate);
@@ -94,33 +94,36 @@ export class IceServerGathering {
     }
   }
 
-  private async gatherRelay(): Promise<void> {
-    const { ice } = this;
+  async #gatherRelay(): Promise<void> {
+    const ice = this.#ice;
     const { generation } = ice;
-    for (const server of turnServersOf(this.servers).slice(0, MAX_TURN_URLS)) {
+    for (const server of turnServersOf(this.#servers).slice(0, MAX_TURN_URLS)) {
       let relay: TurnAllocation;
       try {
-        const { localAddress, clock } = this.parameters;
+        const { localAddress, clock } = this.#parameters;
         relay = await TurnAllocation.open(server, localAddress, ALLOCATION_TIMEOUT_MS, clock);
       } catch (thrown) {
         const { host, port, transport } = server;
         const reason = reasonOf(thrown);
-        this.parameters.logger.warn({ host, port, transport, reason }, 'a TURN server gave no relay address');
-        if (this.closed || ice.generation !== generation) return;
+        this.#parameters.logger.warn(
+          { host, port, transport, reason },
+          'a TURN server gave no relay address',
+        );
+        if (this.#closed || ice.generation !== generation) return;
         continue;
       }
       // The viewer has gone, or ICE was restarted, which gathers anew.
-      if (this.closed || ice.generation !== generation) await relay.close();
-      else this.announce(relay);
+      if (this.#closed || ice.generation !== generation) await relay.close();
+      else this.#announce(relay);
       return;
     }
   }
 
-  private announce(relay: TurnAllocation): void {
-    const { ice } = this;
+  #announce(relay: TurnAllocation): void {
+    const ice = this.#ice;
     const { relayedAddress, mappedAddress } = relay.turn;
     const { protocol } = relay;
-    this.relay = relay;
+    this.#relay = relay;
     protocol.localCandidate = new Candidate(
       candidateFoundation('relay', 'udp', relayedAddress[0]),
       1,

@@ -40,10 +40,12 @@ export class TurnAllocation {
   #timer: Timer | undefined;
   #closed = false;
 
+  readonly #clock: Clock;
   private constructor(
     readonly turn: TurnProtocol,
-    private readonly clock: Clock,
+    clock: Clock,
   ) {
+    this.#clock = clock;
     const internals = turn as unknown as TurnInternals;
     if (typeof internals.refresh !== 'function') {
       throw new StreamKitError('internal', 'TURN is not as it is known: another version of werift?');
@@ -105,7 +107,7 @@ export class TurnAllocation {
     if (this.#timer !== undefined && !turn.transport.closed) {
       let grace: Timer | undefined;
       const graceOver = new Promise<void>((resolve) => {
-        grace = this.clock.after(FAREWELL_MS, resolve);
+        grace = this.#clock.after(FAREWELL_MS, resolve);
       });
       await Promise.race([this.#refresh(0).catch(() => undefined), graceOver]);
       grace?.cancel();
@@ -115,7 +117,7 @@ export class TurnAllocation {
 
   #refreshIn(lifetimeSeconds: number): void {
     if (this.#closed) return;
-    this.#timer = this.clock.after((lifetimeSeconds * 1000 * 5) / 6, () => {
+    this.#timer = this.#clock.after((lifetimeSeconds * 1000 * 5) / 6, () => {
       this.#refresh(LIFETIME_SECONDS).then(
         (granted) => this.#refreshIn(granted),
         () => this.#refreshIn(RETRY_SECONDS),

@@ -17,13 +17,17 @@ export class TurnStream {
   /** Datagrams that the connection had no room for. */
   dropped = 0;
 
+  readonly #socket: Socket;
+  readonly #peer: Address;
   private constructor(
     readonly type: 'tcp' | 'tls',
-    private readonly socket: Socket,
-    private readonly peer: Address,
+    socket: Socket,
+    peer: Address,
   ) {
+    this.#socket = socket;
+    this.#peer = peer;
     socket.setNoDelay(true);
-    socket.on('data', (data: Buffer) => this.onData(data, this.peer));
+    socket.on('data', (data: Buffer) => this.onData(data, this.#peer));
     socket.on('close', () => {
       this.closed = true;
     });
@@ -58,18 +62,18 @@ export class TurnStream {
   }
 
   get address(): AddressInfo {
-    return this.socket.address() as AddressInfo;
+    return this.#socket.address() as AddressInfo;
   }
 
   readonly send = (data: Buffer): Promise<void> => {
-    if (this.closed || this.socket.writableLength > MAX_WAITING_BYTES) this.dropped += 1;
-    else this.socket.write(data);
+    if (this.closed || this.#socket.writableLength > MAX_WAITING_BYTES) this.dropped += 1;
+    else this.#socket.write(data);
     return Promise.resolve();
   };
 
   readonly close = (): Promise<void> => {
     this.closed = true;
-    this.socket.destroySoon();
+    this.#socket.destroySoon();
     return Promise.resolve();
   };
 }

@@ -24,59 +24,60 @@ export interface HandshakeTurn {
 
 class Turn implements HandshakeTurn {
   readonly begun: Promise<void>;
-  private resolveBegun: () => void = () => undefined;
-  private timer: Timer | undefined;
+  #resolveBegun: () => void = () => undefined;
+  #timer: Timer | undefined;
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly onEnd: (turn: Turn) => void,
-  ) {
+  readonly #clock: Clock;
+  readonly #onEnd: (turn: Turn) => void;
+  constructor(clock: Clock, onEnd: (turn: Turn) => void) {
+    this.#clock = clock;
+    this.#onEnd = onEnd;
     this.begun = new Promise((resolve) => {
-      this.resolveBegun = resolve;
+      this.#resolveBegun = resolve;
     });
   }
 
   begin(): void {
-    this.timer = this.clock.after(TURN_MS, () => this.end());
-    this.resolveBegun();
+    this.#timer = this.#clock.after(TURN_MS, () => this.end());
+    this.#resolveBegun();
   }
 
   end(): void {
-    this.timer?.cancel();
-    this.timer = undefined;
-    this.resolveBegun();
-    this.onEnd(this);
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#resolveBegun();
+    this.#onEnd(this);
   }
 }
 
 /** Lets a few DTLS handshakes run at a time, in the order in which they were asked for. */
 export class HandshakeTurns {
-  private readonly running = new Set<Turn>();
-  private readonly waiting = new Set<Turn>();
+  readonly #running = new Set<Turn>();
+  readonly #waiting = new Set<Turn>();
 
   /** @throws StreamKitError `at_capacity` where too many wait already: the newcomer is turned away, not those who wait. */
   take(clock: Clock): HandshakeTurn {
-    if (this.waiting.size >= MAX_WAITING) {
+    if (this.#waiting.size >= MAX_WAITING) {
       throw new StreamKitError('at_capacity', 'Too many viewers are connecting at once');
     }
     const turn = new Turn(clock, (ended) => {
-      this.waiting.delete(ended);
-      if (this.running.delete(ended)) {
-        this.beginNext();
+      this.#waiting.delete(ended);
+      if (this.#running.delete(ended)) {
+        this.#beginNext();
       }
     });
-    this.waiting.add(turn);
-    this.beginNext();
+    this.#waiting.add(turn);
+    this.#beginNext();
     return turn;
   }
 
-  private beginNext(): void {
-    for (const turn of this.waiting) {
-      if (this.running.size >= MAX_AT_ONCE) {
+  #beginNext(): void {
+    for (const turn of this.#waiting) {
+      if (this.#running.size >= MAX_AT_ONCE) {
         return;
       }
-      this.waiting.delete(turn);
-      this.running.add(turn);
+      this.#waiting.delete(turn);
+      this.#running.add(turn);
       turn.begin();
     }
   }

@@ -35,21 +35,19 @@ export function prepareCertificate(): void {
 
 /** The DTLS handshake of one viewer by werift: begun in its turn, and fitted to a thread that has others to serve. */
 export class WeriftHandshake {
-  private turn: HandshakeTurn | undefined;
-  private ended = false;
+  #turn: HandshakeTurn | undefined;
+  #ended = false;
 
+  readonly #dtlsTransport: RTCDtlsTransport;
   /** @param dtlsTransport - not started */
-  constructor(
-    private readonly dtlsTransport: RTCDtlsTransport,
-    clock: Clock,
-    turns: HandshakeTurns = processHandshakeTurns,
-  ) {
+  constructor(dtlsTransport: RTCDtlsTransport, clock: Clock, turns: HandshakeTurns = processHandshakeTurns) {
+    this.#dtlsTransport = dtlsTransport;
     const start = dtlsTransport.start.bind(dtlsTransport);
     // werift calls it when ICE is up, and gives the connection up where it rejects.
     dtlsTransport.start = async () => {
-      if (!this.ended) {
-        this.turn = turns.take(clock);
-        await this.turn.begun;
+      if (!this.#ended) {
+        this.#turn = turns.take(clock);
+        await this.#turn.begun;
       }
       // It throws where the peer has been closed meanwhile.
       return start();
@@ -61,20 +59,20 @@ export class WeriftHandshake {
       }
       // It makes its end, and listens, as soon as this has been said.
       queueMicrotask(() => {
-        this.fit();
+        this.#fit();
       });
     });
   }
 
   /** Gives the turn to the next one. Idempotent. */
   end(): void {
-    this.ended = true;
-    this.turn?.end();
+    this.#ended = true;
+    this.#turn?.end();
   }
 
   /** Before anything has arrived. */
-  private fit(): void {
-    const { dtls, role } = this.dtlsTransport;
+  #fit(): void {
+    const { dtls, role } = this.#dtlsTransport;
     if (dtls === undefined) {
       return;
     }

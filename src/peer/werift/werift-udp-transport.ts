@@ -82,10 +82,12 @@ class SharedUdpTransport {
   onData: (data: Buffer, from: Address) => void = () => undefined;
   closed = false;
 
+  readonly #socket: IceSocket;
   constructor(
     readonly socketType: 'udp4' | 'udp6',
-    private readonly socket: IceSocket,
+    socket: IceSocket,
   ) {
+    this.#socket = socket;
     socket.onPacket = (data, address, port) => {
       this.onData(data, [address, port]);
     };
@@ -96,27 +98,27 @@ class SharedUdpTransport {
   }
 
   get host(): string {
-    return this.socket.address;
+    return this.#socket.address;
   }
 
   get port(): number {
-    return this.socket.port;
+    return this.#socket.port;
   }
 
   readonly send = (data: Buffer, to?: Address): Promise<void> => {
     if (!this.closed && to !== undefined) {
-      this.socket.send(data, ...to);
+      this.#socket.send(data, ...to);
     }
     return Promise.resolve();
   };
 
   keepConsent(request: Uint8Array, to: Address, onLost: () => void): void {
-    this.socket.keepConsent(request, ...to, onLost);
+    this.#socket.keepConsent(request, ...to, onLost);
   }
 
   readonly close = (): Promise<void> => {
     this.closed = true;
-    this.socket.close();
+    this.#socket.close();
     return Promise.resolve();
   };
 }
@@ -132,25 +134,24 @@ class SharedUdpTransport {
  * - A viewer whose address has changed is followed.
  */
 export class SharedPortIce {
-  private readonly ice: IceConnectionInternals;
-  private path: 'shared' | 'relayed' | undefined;
-  private probing = false;
+  readonly #ice: IceConnectionInternals;
+  #path: 'shared' | 'relayed' | undefined;
+  #probing = false;
 
+  readonly #endpoint: IceEndpoint;
   /**
    * @param connection - of a werift `RTCIceTransport`, before it gathers or is described in an offer
    * @throws StreamKitError `internal` where werift is not as it is known here
    */
-  constructor(
-    connection: unknown,
-    private readonly endpoint: IceEndpoint,
-  ) {
-    this.ice = asKnownConnection(connection);
-    this.takeCredentials();
-    this.gatherOnEndpoint();
-    this.nominateOnce();
-    this.keepPath();
-    this.watchChecks();
-    this.keepConsent();
+  constructor(connection: unknown, endpoint: IceEndpoint) {
+    this.#endpoint = endpoint;
+    this.#ice = asKnownConnection(connection);
+    this.#takeCredentials();
+    this.#gatherOnEndpoint();
+    this.#nominateOnce();
+    this.#keepPath();
+    this.#watchChecks();
+    this.#keepConsent();
   }
 
   /**
@@ -159,12 +160,12 @@ export class SharedPortIce {
    * @returns the endpoint, where it is the port.
    */
   choosePath(): IceEndpoint | undefined {
-    this.path ??= this.ice.nominated === undefined ? 'shared' : pathOf(this.ice.nominated);
-    return this.path === 'shared' ? this.endpoint : undefined;
+    this.#path ??= this.#ice.nominated === undefined ? 'shared' : pathOf(this.#ice.nominated);
+    return this.#path === 'shared' ? this.#endpoint : undefined;
   }
 
-  private takeCredentials(): void {
-    const { ice } = this;
+  #takeCredentials(): void {
+    const ice = this.#ice;
     const renew = (): void => {
       // What werift chose itself was told to nobody.
       Reflect.deleteProperty(ice.userHistory, ice.localUsername);
@@ -174,7 +175,7 @@ export class SharedPortIce {
       for (const { localCandidate } of ice.protocols) {
         if (localCandidate !== undefined) localCandidate.ufrag = ice.localUsername;
       }
-      this.endpoint.setLocalCredentials(ice.localUsername, ice.localPassword);
+      this.#endpoint.setLocalCredentials(ice.localUsername, ice.localPassword);
     };
     renew();
     const restart = ice.restart.bind(ice);
@@ -185,8 +186,9 @@ export class SharedPortIce {
     };
   }
 
-  private gatherOnEndpoint(): void {
-    const { ice, endpoint } = this;
+  #gatherOnEndpoint(): void {
+    const ice = this.#ice;
+    const endpoint = this.#endpoint;
     const gather = ice.getCandidatePromises.bind(ice);
     ice.getCandidatePromises = (addresses, timeoutSeconds) => {
       const known = new Set(ice.protocols.map(({ localIp }) => localIp));
@@ -201,8 +203,9 @@ export class SharedPortIce {
     };
   }
 
-  private nominateOnce(): void {
-    const { ice, endpoint } = this;
+  #nominateOnce(): void {
+    const ice = this.#ice;
+    const endpoint = this.#endpoint;
     const setRemoteParams = ice.setRemoteParams.bind(ice);
     ice.setRemoteParams = (parameters) => {
       endpoint.setRemoteCredentials(parameters.usernameFragment, parameters.password);
@@ -211,11 +214,11 @@ export class SharedPortIce {
     };
   }
 
-  private keepPath(): void {
-    const { ice } = this;
+  #keepPath(): void {
+    const ice = this.#ice;
     const check = ice.checkStart.bind(ice);
     ice.checkStart = (pair) => {
-      if (this.path === undefined || this.path === pathOf(pair)) {
+      if (this.#path === undefined || this.#path === pathOf(pair)) {
         return check(pair);
       }
       pair.updateState(CandidatePairState.FAILED);
@@ -224,14 +227,14 @@ export class SharedPortIce {
     };
   }
 
-  private watchChecks(): void {
-    const { ice } = this;
+  #watchChecks(): void {
+    const ice = this.#ice;
     const complete = ice.checkComplete.bind(ice);
     ice.checkComplete = (pair) => {
       complete(pair);
       // werift forgets that it has nominated, and would nominate whatever works later; a restart begins anew.
       ice.nominating ||= ice.nominated !== undefined;
-      this.followRoaming(pair);
+      this.#followRoaming(pair);
     };
   }
 
@@ -239,8 +242,9 @@ export class SharedPortIce {
    * Lets the plane ask the viewer for its consent on the shared port: by werift that is several timers a viewer, and a
    * millisecond of the event loop each time.
    */
-  private keepConsent(): void {
-    const { ice, endpoint } = this;
+  #keepConsent(): void {
+    const ice = this.#ice;
+    const endpoint = this.#endpoint;
     const stop = ice.stopConsentLifecycle.bind(ice);
     const query = ice.queryConsent.bind(ice);
     const switchRole = ice.switchRole.bind(ice);
@@ -260,7 +264,7 @@ export class SharedPortIce {
       ice.stopConsentLifecycle();
       ice.consentFresh = true;
       asking = true;
-      transport.keepConsent(this.requestOn(nominated, false).bytes, nominated.remoteAddr, () => {
+      transport.keepConsent(this.#requestOn(nominated, false).bytes, nominated.remoteAddr, () => {
         ice.stopConsentLifecycle();
         if (ice.state !== 'closed' && ice.state !== 'failed') {
           ice.setState('failed');
@@ -281,34 +285,34 @@ export class SharedPortIce {
    * the first, as after a NAT has rebound its port. It has replaced it if the first does not answer any more. Where the
    * viewer controls, that is for it to say.
    */
-  private followRoaming(pair: CandidatePairInternals): void {
-    const { nominated, iceControlling } = this.ice;
+  #followRoaming(pair: CandidatePairInternals): void {
+    const { nominated, iceControlling } = this.#ice;
     const succeeded = pair.state === CandidatePairState.SUCCEEDED;
     const isAnother = succeeded && nominated !== undefined && nominated !== pair;
-    if (!isAnother || !iceControlling || this.probing || !this.isConnected()) {
+    if (!isAnother || !iceControlling || this.#probing || !this.#isConnected()) {
       return;
     }
-    this.probing = true;
-    this.replaceIfSilent(nominated, pair)
+    this.#probing = true;
+    this.#replaceIfSilent(nominated, pair)
       .catch(() => undefined)
       .finally(() => {
-        this.probing = false;
+        this.#probing = false;
       });
   }
 
-  private async replaceIfSilent(old: CandidatePairInternals, next: CandidatePairInternals): Promise<void> {
+  async #replaceIfSilent(old: CandidatePairInternals, next: CandidatePairInternals): Promise<void> {
     try {
-      await this.request(old, false, PROBE_RETRANSMISSIONS);
+      await this.#request(old, false, PROBE_RETRANSMISSIONS);
       return;
     } catch {
       // Silent, or gone.
     }
-    const { ice } = this;
-    if (ice.nominated !== old || !this.isConnected()) {
+    const ice = this.#ice;
+    if (ice.nominated !== old || !this.#isConnected()) {
       return;
     }
-    await this.request(next, true, NOMINATION_RETRANSMISSIONS);
-    if (ice.nominated === old && this.isConnected()) {
+    await this.#request(next, true, NOMINATION_RETRANSMISSIONS);
+    if (ice.nominated === old && this.#isConnected()) {
       old.nominated = false;
       next.nominated = true;
       ice.nominated = next;
@@ -316,23 +320,25 @@ export class SharedPortIce {
     }
   }
 
-  private request(
-    pair: CandidatePairInternals,
-    nominate: boolean,
-    retransmissions: number,
-  ): Promise<unknown> {
+  #request(pair: CandidatePairInternals, nominate: boolean, retransmissions: number): Promise<unknown> {
     const { protocol, remoteAddr } = pair;
-    const password = Buffer.from(this.ice.remotePassword, 'utf8');
-    return protocol.request(this.requestOn(pair, nominate), remoteAddr, password, retransmissions);
+    const password = Buffer.from(this.#ice.remotePassword, 'utf8');
+    return protocol.request(this.#requestOn(pair, nominate), remoteAddr, password, retransmissions);
   }
 
-  private requestOn({ localCandidate }: CandidatePairInternals, nominate: boolean): Message {
-    const { localUsername, remoteUsername, iceControlling } = this.ice;
-    return this.ice.buildRequest({ nominate, localUsername, remoteUsername, iceControlling, localCandidate });
+  #requestOn({ localCandidate }: CandidatePairInternals, nominate: boolean): Message {
+    const { localUsername, remoteUsername, iceControlling } = this.#ice;
+    return this.#ice.buildRequest({
+      nominate,
+      localUsername,
+      remoteUsername,
+      iceControlling,
+      localCandidate,
+    });
   }
 
-  private isConnected(): boolean {
-    return this.ice.state === 'connected' || this.ice.state === 'completed';
+  #isConnected(): boolean {
+    return this.#ice.state === 'connected' || this.#ice.state === 'completed';
   }
 }
 

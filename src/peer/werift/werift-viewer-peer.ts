@@ -60,115 +60,121 @@ export function createViewerPeerFactory(options: ViewerPeerFactoryOptions): Open
 }
 
 class WeriftViewerPeer implements ViewerPeer {
-  private readonly clock: Clock;
-  private readonly logger: Logger;
-  private readonly connection: RTCPeerConnection;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #connection: RTCPeerConnection;
   /** There is one, because everything is bundled. */
-  private readonly iceTransport: RTCIceTransport;
-  private readonly dtlsTransport: RTCDtlsTransport;
-  private readonly handshake: WeriftHandshake;
+  readonly #iceTransport: RTCIceTransport;
+  readonly #dtlsTransport: RTCDtlsTransport;
+  readonly #handshake: WeriftHandshake;
   /** Where the media plane has a UDP port of its own. */
-  private readonly endpoint: IceEndpoint | undefined;
-  private readonly sharedPort: SharedPortIce | undefined;
-  private readonly gathering: IceServerGathering;
-  private negotiation: 'new' | 'offering' | 'offered' | 'answering' | 'stable' = 'new';
-  private offerSdp = '';
+  readonly #endpoint: IceEndpoint | undefined;
+  readonly #sharedPort: SharedPortIce | undefined;
+  readonly #gathering: IceServerGathering;
+  #negotiation: 'new' | 'offering' | 'offered' | 'answering' | 'stable' = 'new';
+  #offerSdp = '';
   /** Transport addresses of this offer's candidates that stand for others. */
-  private readonly announced = new Set<string>();
-  private accepted: AcceptedAnswer | undefined;
-  private gathered: Promise<unknown> = Promise.resolve();
-  private queuedCandidates: string[] = [];
-  private candidatesTaken = 0;
-  private connectTimer: Timer | undefined;
-  private mediaTransport: MediaTransport | undefined;
-  private iceState = 'new';
-  private closing: Promise<void> | undefined;
+  readonly #announced = new Set<string>();
+  #accepted: AcceptedAnswer | undefined;
+  #gathered: Promise<unknown> = Promise.resolve();
+  #queuedCandidates: string[] = [];
+  #candidatesTaken = 0;
+  #connectTimer: Timer | undefined;
+  #mediaTransport: MediaTransport | undefined;
+  #iceState = 'new';
+  #closing: Promise<void> | undefined;
 
+  readonly #options: ViewerPeerFactoryOptions;
+  readonly #parameters: ViewerPeerParameters;
+  readonly #listener: ViewerPeerListener;
   constructor(
-    private readonly options: ViewerPeerFactoryOptions,
-    private readonly parameters: ViewerPeerParameters,
-    private readonly listener: ViewerPeerListener,
+    options: ViewerPeerFactoryOptions,
+    parameters: ViewerPeerParameters,
+    listener: ViewerPeerListener,
   ) {
+    this.#options = options;
+    this.#parameters = parameters;
+    this.#listener = listener;
     if (parameters.videoCodecs.length === 0) {
       throw new StreamKitError('bad_option', 'Expected at least one video codec to offer');
     }
-    this.clock = options.clock ?? systemClock;
-    this.logger = options.logger.child({ ...parameters.logContext });
-    this.connection = openConnection(parameters, options.listenAddress);
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger.child({ ...parameters.logContext });
+    this.#connection = openConnection(parameters, options.listenAddress);
     // One stream for both, by which the browser knows to keep them in step.
     const stream = new MediaStream();
-    const video = this.connection.addTransceiver('video', { direction: 'sendonly', streams: [stream] });
+    const video = this.#connection.addTransceiver('video', { direction: 'sendonly', streams: [stream] });
     if (parameters.audio) {
-      this.connection.addTransceiver('audio', { direction: 'sendonly', streams: [stream] });
+      this.#connection.addTransceiver('audio', { direction: 'sendonly', streams: [stream] });
     }
-    this.dtlsTransport = video.dtlsTransport;
-    this.iceTransport = video.dtlsTransport.iceTransport;
+    this.#dtlsTransport = video.dtlsTransport;
+    this.#iceTransport = video.dtlsTransport.iceTransport;
     if (parameters.iceRole === 'controlled') {
-      takeControlledRole(this.iceTransport.connection);
+      takeControlledRole(this.#iceTransport.connection);
     }
-    this.endpoint = options.mediaPlane.openIceEndpoint?.();
-    this.sharedPort =
-      this.endpoint === undefined
+    this.#endpoint = options.mediaPlane.openIceEndpoint?.();
+    this.#sharedPort =
+      this.#endpoint === undefined
         ? undefined
-        : new SharedPortIce(this.iceTransport.connection, this.endpoint);
-    keepGenerationsApart(this.iceTransport.connection);
-    this.gathering = new IceServerGathering(this.iceTransport.connection, {
+        : new SharedPortIce(this.#iceTransport.connection, this.#endpoint);
+    keepGenerationsApart(this.#iceTransport.connection);
+    this.#gathering = new IceServerGathering(this.#iceTransport.connection, {
       localAddress: options.listenAddress ?? soleAddress(),
-      clock: this.clock,
-      logger: this.logger,
+      clock: this.#clock,
+      logger: this.#logger,
     });
-    this.gathering.use(parameters.iceServers);
-    this.handshake = new WeriftHandshake(this.dtlsTransport, this.clock);
-    if (this.sharedPort !== undefined) {
-      new PlaneDtls(this.dtlsTransport, this.sharedPort, this.logger);
+    this.#gathering.use(parameters.iceServers);
+    this.#handshake = new WeriftHandshake(this.#dtlsTransport, this.#clock);
+    if (this.#sharedPort !== undefined) {
+      new PlaneDtls(this.#dtlsTransport, this.#sharedPort, this.#logger);
     }
     if (parameters.input === true) {
-      new WeriftInputChannel(this.connection, listener, this.clock, this.logger);
+      new WeriftInputChannel(this.#connection, listener, this.#clock, this.#logger);
     }
-    this.listen();
+    this.#listen();
   }
 
   get path(): PeerPath {
-    return peerPath(this.iceState, this.iceTransport);
+    return peerPath(this.#iceState, this.#iceTransport);
   }
 
   async start(): Promise<void> {
-    if (this.negotiation !== 'new' || this.closing !== undefined) {
+    if (this.#negotiation !== 'new' || this.#closing !== undefined) {
       throw new StreamKitError('conflict', 'The peer has been started already');
     }
-    await this.offer(false);
+    await this.#offer(false);
   }
 
   async acceptAnswer(sdp: string): Promise<void> {
-    if (this.negotiation !== 'offered' || this.closing !== undefined) {
+    if (this.#negotiation !== 'offered' || this.#closing !== undefined) {
       throw new StreamKitError('conflict', 'There is no offer to answer');
     }
-    const answer = readAnswer(sdp, this.offerSdp);
-    const first = this.accepted === undefined;
-    if (this.accepted !== undefined && !sameMedia(this.accepted, answer)) {
+    const answer = readAnswer(sdp, this.#offerSdp);
+    const first = this.#accepted === undefined;
+    if (this.#accepted !== undefined && !sameMedia(this.#accepted, answer)) {
       throw new StreamKitError('unprocessable', 'The answer to an ICE restart changes the media');
     }
-    this.negotiation = 'answering';
+    this.#negotiation = 'answering';
     try {
-      await this.connection.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
+      await this.#connection.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
     } catch (error) {
-      this.negotiation = 'offered';
+      this.#negotiation = 'offered';
       throw new StreamKitError('unprocessable', 'The SDP answer cannot be used', { cause: error });
     }
-    this.accepted ??= answer;
-    this.negotiation = 'stable';
-    this.candidatesTaken = 0;
-    this.startConnectTimer();
+    this.#accepted ??= answer;
+    this.#negotiation = 'stable';
+    this.#candidatesTaken = 0;
+    this.#startConnectTimer();
     if (!first) {
       // werift does not start ICE again where DTLS is up.
-      this.iceTransport.start().catch((error: unknown) => {
-        this.fail('ICE failed after its restart', error);
+      this.#iceTransport.start().catch((error: unknown) => {
+        this.#fail('ICE failed after its restart', error);
       });
     }
-    const candidates = [...answer.candidates, ...this.queuedCandidates];
-    this.queuedCandidates = [];
+    const candidates = [...answer.candidates, ...this.#queuedCandidates];
+    this.#queuedCandidates = [];
     for (const candidate of candidates) {
-      await this.apply(candidate);
+      await this.#apply(candidate);
     }
   }
 
@@ -179,46 +185,46 @@ class WeriftViewerPeer implements ViewerPeer {
       return;
     }
     const usable = readCandidate(candidate.candidate ?? '');
-    if (usable === undefined || this.closing !== undefined) {
+    if (usable === undefined || this.#closing !== undefined) {
       return;
     }
-    if (this.negotiation === 'stable') {
-      await this.apply(usable);
-    } else if (this.queuedCandidates.length < MAX_QUEUED_CANDIDATES) {
-      this.queuedCandidates.push(usable);
+    if (this.#negotiation === 'stable') {
+      await this.#apply(usable);
+    } else if (this.#queuedCandidates.length < MAX_QUEUED_CANDIDATES) {
+      this.#queuedCandidates.push(usable);
     } else {
-      this.logger.debug({ limit: MAX_QUEUED_CANDIDATES }, 'addIceCandidate() | too many before the answer');
+      this.#logger.debug({ limit: MAX_QUEUED_CANDIDATES }, 'addIceCandidate() | too many before the answer');
     }
   }
 
   async restartIce(renewIceServers?: () => Promise<readonly IceServerOption[]>): Promise<void> {
-    if (this.negotiation !== 'stable' || this.mediaTransport === undefined || this.closing !== undefined) {
+    if (this.#negotiation !== 'stable' || this.#mediaTransport === undefined || this.#closing !== undefined) {
       throw new StreamKitError('conflict', 'ICE can be restarted once the viewer is connected');
     }
-    this.negotiation = 'offering';
+    this.#negotiation = 'offering';
     const iceServers = await renewIceServers?.();
-    if (this.isClosing()) {
+    if (this.#isClosing()) {
       return;
     }
     if (iceServers !== undefined) {
-      this.gathering.use(iceServers);
+      this.#gathering.use(iceServers);
     }
-    this.gathering.dropRelay();
-    await this.offer(true);
+    this.#gathering.dropRelay();
+    await this.#offer(true);
   }
 
   close(): Promise<void> {
-    this.closing ??= this.shut();
-    return this.closing;
+    this.#closing ??= this.#shut();
+    return this.#closing;
   }
 
-  private listen(): void {
-    this.connection.onIceCandidate.subscribe((candidate) => {
-      if (this.closing !== undefined) {
+  #listen(): void {
+    this.#connection.onIceCandidate.subscribe((candidate) => {
+      if (this.#closing !== undefined) {
         return;
       }
       if (candidate === undefined) {
-        this.listener.onIceCandidate(null);
+        this.#listener.onIceCandidate(null);
         return;
       }
       const { candidate: text, sdpMid, sdpMLineIndex, usernameFragment } = candidate;
@@ -228,172 +234,172 @@ class WeriftViewerPeer implements ViewerPeer {
         sdpMLineIndex: sdpMLineIndex ?? null,
         usernameFragment: usernameFragment ?? null,
       };
-      const { announcedAddresses = [] } = this.options;
-      for (const announced of announceCandidate(init, announcedAddresses, this.announced)) {
-        this.listener.onIceCandidate(announced);
+      const { announcedAddresses = [] } = this.#options;
+      for (const announced of announceCandidate(init, announcedAddresses, this.#announced)) {
+        this.#listener.onIceCandidate(announced);
       }
     });
-    this.iceTransport.onStateChange.subscribe((state) => {
-      this.onIceState(state);
+    this.#iceTransport.onStateChange.subscribe((state) => {
+      this.#onIceState(state);
     });
-    this.connection.connectionStateChange.subscribe((state) => {
+    this.#connection.connectionStateChange.subscribe((state) => {
       if (state === 'failed') {
-        this.fail('The connection to the viewer failed');
+        this.#fail('The connection to the viewer failed');
       }
     });
-    this.dtlsTransport.onStateChange.subscribe((state) => {
+    this.#dtlsTransport.onStateChange.subscribe((state) => {
       if (state === 'connected') {
-        this.onDtlsConnected();
+        this.#onDtlsConnected();
       } else if (state === 'closed') {
-        this.leave();
+        this.#leave();
       } else if (state === 'failed') {
-        this.fail('The DTLS handshake failed');
+        this.#fail('The DTLS handshake failed');
       }
     });
   }
 
-  private async offer(iceRestart: boolean): Promise<void> {
-    this.negotiation = 'offering';
-    this.announced.clear();
-    const { sdp } = await this.connection.createOffer({ iceRestart });
-    if (this.closing !== undefined) {
+  async #offer(iceRestart: boolean): Promise<void> {
+    this.#negotiation = 'offering';
+    this.#announced.clear();
+    const { sdp } = await this.#connection.createOffer({ iceRestart });
+    if (this.#closing !== undefined) {
       return;
     }
-    this.offerSdp = sdp;
-    this.negotiation = 'offered';
+    this.#offerSdp = sdp;
+    this.#negotiation = 'offered';
     // It resolves when gathering is over, which may take seconds; candidates follow the offer as they are found.
-    this.gathered = this.connection.setLocalDescription({ type: 'offer', sdp }).catch((error: unknown) => {
-      this.fail('The offer cannot be used', error);
+    this.#gathered = this.#connection.setLocalDescription({ type: 'offer', sdp }).catch((error: unknown) => {
+      this.#fail('The offer cannot be used', error);
     });
-    this.listener.onOffer(sdp);
+    this.#listener.onOffer(sdp);
   }
 
-  private async apply(candidate: string): Promise<void> {
-    if (this.candidatesTaken >= MAX_CANDIDATES || this.closing !== undefined) {
+  async #apply(candidate: string): Promise<void> {
+    if (this.#candidatesTaken >= MAX_CANDIDATES || this.#closing !== undefined) {
       return;
     }
-    this.candidatesTaken += 1;
+    this.#candidatesTaken += 1;
     try {
-      await this.connection.addIceCandidate({ candidate, sdpMLineIndex: 0 });
+      await this.#connection.addIceCandidate({ candidate, sdpMLineIndex: 0 });
     } catch (error) {
       throw new StreamKitError('unprocessable', 'The ICE candidate cannot be used', { cause: error });
     }
   }
 
-  private onIceState(state: string): void {
-    const nominated = this.iceTransport.connection.nominated !== undefined;
+  #onIceState(state: string): void {
+    const nominated = this.#iceTransport.connection.nominated !== undefined;
     // werift says "completed" when gathering ends, connected or not.
-    const shown = state === 'completed' ? (nominated ? 'connected' : this.iceState) : state;
-    if (shown === this.iceState || this.closing !== undefined) {
+    const shown = state === 'completed' ? (nominated ? 'connected' : this.#iceState) : state;
+    if (shown === this.#iceState || this.#closing !== undefined) {
       return;
     }
-    this.iceState = shown;
+    this.#iceState = shown;
     switch (shown) {
       case 'checking':
       case 'disconnected':
-        this.listener.onIceStateChange(shown);
+        this.#listener.onIceStateChange(shown);
         break;
       case 'connected':
-        if (this.mediaTransport !== undefined) {
-          this.stopConnectTimer();
+        if (this.#mediaTransport !== undefined) {
+          this.#stopConnectTimer();
         }
-        this.listener.onIceStateChange(shown);
+        this.#listener.onIceStateChange(shown);
         break;
       case 'failed':
-        this.listener.onIceStateChange(shown);
-        this.fail('No path to the viewer works');
+        this.#listener.onIceStateChange(shown);
+        this.#fail('No path to the viewer works');
         break;
       default:
         break;
     }
   }
 
-  private onDtlsConnected(): void {
-    const { accepted } = this;
-    if (this.mediaTransport !== undefined || accepted === undefined || this.closing !== undefined) {
+  #onDtlsConnected(): void {
+    const accepted = this.#accepted;
+    if (this.#mediaTransport !== undefined || accepted === undefined || this.#closing !== undefined) {
       return;
     }
-    this.stopConnectTimer();
+    this.#stopConnectTimer();
     try {
-      this.mediaTransport = this.options.mediaPlane.createTransport(
-        this.dtlsTransport,
-        this.sharedPort?.choosePath(),
-        this.parameters.logContext,
+      this.#mediaTransport = this.#options.mediaPlane.createTransport(
+        this.#dtlsTransport,
+        this.#sharedPort?.choosePath(),
+        this.#parameters.logContext,
       );
     } catch (error) {
-      this.fail('The media transport cannot be opened', error);
+      this.#fail('The media transport cannot be opened', error);
       return;
     }
     const { videoCodec } = accepted;
-    const consumers = consumerParametersOf(this.connection, accepted, this.options.holdsPictures);
-    this.listener.onConnected({ transport: this.mediaTransport, videoCodec, ...consumers });
+    const consumers = consumerParametersOf(this.#connection, accepted, this.#options.holdsPictures);
+    this.#listener.onConnected({ transport: this.#mediaTransport, videoCodec, ...consumers });
   }
 
-  private startConnectTimer(): void {
-    this.stopConnectTimer();
-    const timeoutMs = this.options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
-    this.connectTimer = this.clock.after(timeoutMs, () => {
-      this.fail('The viewer did not connect in time');
+  #startConnectTimer(): void {
+    this.#stopConnectTimer();
+    const timeoutMs = this.#options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
+    this.#connectTimer = this.#clock.after(timeoutMs, () => {
+      this.#fail('The viewer did not connect in time');
     });
   }
 
-  private stopConnectTimer(): void {
-    this.connectTimer?.cancel();
-    this.connectTimer = undefined;
+  #stopConnectTimer(): void {
+    this.#connectTimer?.cancel();
+    this.#connectTimer = undefined;
   }
 
-  private isClosing(): boolean {
-    return this.closing !== undefined;
+  #isClosing(): boolean {
+    return this.#closing !== undefined;
   }
 
-  private leave(): void {
-    if (this.endByItself()) {
-      this.listener.onLeft();
+  #leave(): void {
+    if (this.#endByItself()) {
+      this.#listener.onLeft();
     }
   }
 
-  private fail(message: string, cause?: unknown): void {
-    if (this.endByItself()) {
-      this.logger.debug({ ...(cause === undefined ? {} : { err: asError(cause) }) }, `fail() | ${message}`);
-      this.listener.onFailed(new StreamKitError('unavailable', message, { cause }));
+  #fail(message: string, cause?: unknown): void {
+    if (this.#endByItself()) {
+      this.#logger.debug({ ...(cause === undefined ? {} : { err: asError(cause) }) }, `fail() | ${message}`);
+      this.#listener.onFailed(new StreamKitError('unavailable', message, { cause }));
     }
   }
 
   /** @returns false where the end has begun already. */
-  private endByItself(): boolean {
-    if (this.closing !== undefined) {
+  #endByItself(): boolean {
+    if (this.#closing !== undefined) {
       return false;
     }
     this.close().catch((error: unknown) => {
-      this.logger.warn({ err: asError(error) }, 'close() | the peer did not close cleanly');
+      this.#logger.warn({ err: asError(error) }, 'close() | the peer did not close cleanly');
     });
     return true;
   }
 
-  private async shut(): Promise<void> {
-    this.stopConnectTimer();
-    this.queuedCandidates = [];
+  async #shut(): Promise<void> {
+    this.#stopConnectTimer();
+    this.#queuedCandidates = [];
     try {
       // Its BYE needs the transport.
-      this.mediaTransport?.close();
-      await this.gathering.close();
-      await this.connection.close();
+      this.#mediaTransport?.close();
+      await this.#gathering.close();
+      await this.#connection.close();
       // A socket that gathering opened meanwhile belongs to nobody but the ICE connection.
-      await this.gatheringEnded();
-      await this.iceTransport.connection.close();
+      await this.#gatheringEnded();
+      await this.#iceTransport.connection.close();
     } finally {
-      this.handshake.end();
-      this.endpoint?.close();
-      this.listener.onIceStateChange('closed');
+      this.#handshake.end();
+      this.#endpoint?.close();
+      this.#listener.onIceStateChange('closed');
     }
   }
 
-  private async gatheringEnded(): Promise<void> {
+  async #gatheringEnded(): Promise<void> {
     let grace: Timer | undefined;
     const graceOver = new Promise<void>((resolve) => {
-      grace = this.clock.after(GATHERING_GRACE_MS, resolve);
+      grace = this.#clock.after(GATHERING_GRACE_MS, resolve);
     });
-    await Promise.race([this.gathered, graceOver]);
+    await Promise.race([this.#gathered, graceOver]);
     grace?.cancel();
   }
 }

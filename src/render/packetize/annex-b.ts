@@ -23,7 +23,7 @@ export class AnnexBScanner {
       }
       if (end > start) {
         if (count === this.starts.length) {
-          this.grow();
+          this.#grow();
         }
         this.starts[count] = start;
         this.ends[count] = end;
@@ -33,7 +33,7 @@ export class AnnexBScanner {
     return count;
   }
 
-  private grow(): void {
+  #grow(): void {
     const starts = new Uint32Array(this.starts.length * 2);
     const ends = new Uint32Array(this.ends.length * 2);
     starts.set(this.starts);

@@ -24,41 +24,41 @@ const STAP_A_SIZE_BYTES = 2;
  * takes them all), any other is a single NAL unit packet. Access unit delimiters and filler are left out.
  */
 export class H264Payloader {
-  private readonly maxPayloadBytes: number;
-  private readonly nals = new AnnexBScanner();
+  readonly #maxPayloadBytes: number;
+  readonly #nals = new AnnexBScanner();
 
   /** @throws StreamKitError `bad_option` */
   constructor(maxPayloadBytes: number = DEFAULT_MAX_PAYLOAD_BYTES) {
-    this.maxPayloadBytes = checkMaxPayloadBytes(maxPayloadBytes);
+    this.#maxPayloadBytes = checkMaxPayloadBytes(maxPayloadBytes);
   }
 
   /** Bytes that hold no NAL unit give no payload. The result shares no memory with the frame. */
   payload(frame: EncodedFrame): RtpPayloads {
     const bytes = Buffer.from(frame.bytes.buffer, frame.bytes.byteOffset, frame.bytes.byteLength);
-    const nalCount = this.keepTransmitted(bytes, this.nals.scan(bytes));
-    const writer = this.writerFor(nalCount);
+    const nalCount = this.#keepTransmitted(bytes, this.#nals.scan(bytes));
+    const writer = this.#writerFor(nalCount);
 
     let first = 0;
     while (first < nalCount) {
-      if (this.nalBytes(first) > this.maxPayloadBytes) {
-        this.writeFragments(writer, bytes, first);
+      if (this.#nalBytes(first) > this.#maxPayloadBytes) {
+        this.#writeFragments(writer, bytes, first);
         first += 1;
         continue;
       }
       let next = first + 1;
-      let aggregateBytes = STAP_A_HEADER_BYTES + STAP_A_SIZE_BYTES + this.nalBytes(first);
+      let aggregateBytes = STAP_A_HEADER_BYTES + STAP_A_SIZE_BYTES + this.#nalBytes(first);
       while (next < nalCount) {
-        aggregateBytes += STAP_A_SIZE_BYTES + this.nalBytes(next);
-        if (aggregateBytes > this.maxPayloadBytes) {
+        aggregateBytes += STAP_A_SIZE_BYTES + this.#nalBytes(next);
+        if (aggregateBytes > this.#maxPayloadBytes) {
           break;
         }
         next += 1;
       }
       if (next === first + 1) {
-        writer.writeBytes(bytes, this.start(first), this.end(first));
+        writer.writeBytes(bytes, this.#start(first), this.#end(first));
         writer.endPayload();
       } else {
-        this.writeAggregate(writer, bytes, first, next);
+        this.#writeAggregate(writer, bytes, first, next);
       }
       first = next;
     }
@@ -71,24 +71,24 @@ export class H264Payloader {
     };
   }
 
-  private start(nal: number): number {
-    return this.nals.starts[nal] ?? 0;
+  #start(nal: number): number {
+    return this.#nals.starts[nal] ?? 0;
   }
 
-  private end(nal: number): number {
-    return this.nals.ends[nal] ?? 0;
+  #end(nal: number): number {
+    return this.#nals.ends[nal] ?? 0;
   }
 
-  private nalBytes(nal: number): number {
-    return this.end(nal) - this.start(nal);
+  #nalBytes(nal: number): number {
+    return this.#end(nal) - this.#start(nal);
   }
 
   /** Moves the NAL units that are sent to the front and says how many they are. */
-  private keepTransmitted(bytes: Buffer, nalCount: number): number {
-    const { starts, ends } = this.nals;
+  #keepTransmitted(bytes: Buffer, nalCount: number): number {
+    const { starts, ends } = this.#nals;
     let kept = 0;
     for (let nal = 0; nal < nalCount; nal += 1) {
-      const type = (bytes[this.start(nal)] ?? 0) & NAL_TYPE_MASK;
+      const type = (bytes[this.#start(nal)] ?? 0) & NAL_TYPE_MASK;
       // Types 0 and 24-31 mean something else in an RTP payload than in a bitstream.
       const transmitted =
         type > 0 &&
@@ -96,21 +96,21 @@ export class H264Payloader {
         type !== NAL_ACCESS_UNIT_DELIMITER &&
         type !== NAL_FILLER_DATA;
       if (transmitted) {
-        starts[kept] = this.start(nal);
-        ends[kept] = this.end(nal);
+        starts[kept] = this.#start(nal);
+        ends[kept] = this.#end(nal);
         kept += 1;
       }
     }
     return kept;
   }
 
-  private writerFor(nalCount: number): PayloadWriter {
+  #writerFor(nalCount: number): PayloadWriter {
     let maxBytes = 0;
     let maxPayloads = 0;
     for (let nal = 0; nal < nalCount; nal += 1) {
-      const nalBytes = this.nalBytes(nal);
-      if (nalBytes > this.maxPayloadBytes) {
-        const fragments = pieceCount(nalBytes - 1, this.maxPayloadBytes - FU_HEADER_BYTES);
+      const nalBytes = this.#nalBytes(nal);
+      if (nalBytes > this.#maxPayloadBytes) {
+        const fragments = pieceCount(nalBytes - 1, this.#maxPayloadBytes - FU_HEADER_BYTES);
         maxBytes += nalBytes - 1 + fragments * FU_HEADER_BYTES;
         maxPayloads += fragments;
       } else {
@@ -122,32 +122,32 @@ export class H264Payloader {
   }
 
   /** RFC 6184 section 5.7.1. */
-  private writeAggregate(writer: PayloadWriter, bytes: Buffer, first: number, next: number): void {
+  #writeAggregate(writer: PayloadWriter, bytes: Buffer, first: number, next: number): void {
     let forbidden = 0;
     let importance = 0;
     for (let nal = first; nal < next; nal += 1) {
-      const header = bytes[this.start(nal)] ?? 0;
+      const header = bytes[this.#start(nal)] ?? 0;
       forbidden |= header & FORBIDDEN_BIT;
       importance = Math.max(importance, header & NRI_MASK);
     }
     writer.writeByte(forbidden | importance | NAL_STAP_A);
     for (let nal = first; nal < next; nal += 1) {
-      writer.writeUint16(this.nalBytes(nal));
-      writer.writeBytes(bytes, this.start(nal), this.end(nal));
+      writer.writeUint16(this.#nalBytes(nal));
+      writer.writeBytes(bytes, this.#start(nal), this.#end(nal));
     }
     writer.endPayload();
   }
 
   /** RFC 6184 section 5.8. The NAL header travels in the two FU bytes, not in the fragments. */
-  private writeFragments(writer: PayloadWriter, bytes: Buffer, nal: number): void {
-    const header = bytes[this.start(nal)] ?? 0;
+  #writeFragments(writer: PayloadWriter, bytes: Buffer, nal: number): void {
+    const header = bytes[this.#start(nal)] ?? 0;
     const indicator = (header & (FORBIDDEN_BIT | NRI_MASK)) | NAL_FU_A;
     const type = header & NAL_TYPE_MASK;
-    const bodyStart = this.start(nal) + 1;
-    const bodyEnd = this.end(nal);
+    const bodyStart = this.#start(nal) + 1;
+    const bodyEnd = this.#end(nal);
     const bodyBytes = bodyEnd - bodyStart;
     const fragmentBytes = Math.ceil(
-      bodyBytes / pieceCount(bodyBytes, this.maxPayloadBytes - FU_HEADER_BYTES),
+      bodyBytes / pieceCount(bodyBytes, this.#maxPayloadBytes - FU_HEADER_BYTES),
     );
     for (let start = bodyStart; start < bodyEnd; start += fragmentBytes) {
       const end = Math.min(start + fragmentBytes, bodyEnd);

@@ -11,8 +11,8 @@ const TIMESTAMP_MODULUS = 2 ** 32;
  * payload, which takes a bitrate far beyond what this server sets, gives no payload, and so does an empty one.
  */
 export class OpusPayloader {
-  private readonly maxPayloadBytes: number;
-  private readonly toleratedUs: number;
+  readonly #maxPayloadBytes: number;
+  readonly #toleratedUs: number;
 
   /**
    * @param toleratedMs - sound is stamped as if it had been captured later by this much. A receiver then takes it for in
@@ -20,14 +20,14 @@ export class OpusPayloader {
    * @throws StreamKitError `bad_option`
    */
   constructor(toleratedMs = 0, maxPayloadBytes: number = DEFAULT_MAX_PAYLOAD_BYTES) {
-    this.toleratedUs = toleratedMs * 1000;
-    this.maxPayloadBytes = checkMaxPayloadBytes(maxPayloadBytes);
+    this.#toleratedUs = toleratedMs * 1000;
+    this.#maxPayloadBytes = checkMaxPayloadBytes(maxPayloadBytes);
   }
 
   /** The result shares no memory with the frame. `keyframe` is true: every packet can be decoded from. */
   payload(frame: EncodedAudio): RtpPayloads {
     const { bytes } = frame;
-    const fits = bytes.length > 0 && bytes.length <= this.maxPayloadBytes;
+    const fits = bytes.length > 0 && bytes.length <= this.#maxPayloadBytes;
     const writer = new PayloadWriter(fits ? bytes.length : 0, 1);
     if (fits) {
       writer.writeBytes(bytes, 0, bytes.length);
@@ -36,8 +36,8 @@ export class OpusPayloader {
     return {
       ...writer.finish(),
       keyframe: true,
-      rtpTimestamp: (frame.rtpTimestamp + Math.round(this.toleratedUs * TICKS_PER_US)) % TIMESTAMP_MODULUS,
-      captureTimeUs: frame.captureTimeUs + this.toleratedUs,
+      rtpTimestamp: (frame.rtpTimestamp + Math.round(this.#toleratedUs * TICKS_PER_US)) % TIMESTAMP_MODULUS,
+      captureTimeUs: frame.captureTimeUs + this.#toleratedUs,
     };
   }
 }

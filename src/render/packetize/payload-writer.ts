@@ -28,39 +28,39 @@ export function pieceCount(totalBytes: number, maxBytes: number): number {
  * ended by {@link endPayload}.
  */
 export class PayloadWriter {
-  private readonly bytes: Buffer;
-  private readonly offsets: Uint32Array;
-  private position = 0;
-  private payloadCount = 0;
+  readonly #bytes: Buffer;
+  readonly #offsets: Uint32Array;
+  #position = 0;
+  #payloadCount = 0;
 
   constructor(maxBytes: number, maxPayloads: number) {
-    this.bytes = Buffer.allocUnsafe(maxBytes);
-    this.offsets = new Uint32Array(maxPayloads + 1);
+    this.#bytes = Buffer.allocUnsafe(maxBytes);
+    this.#offsets = new Uint32Array(maxPayloads + 1);
   }
 
   writeByte(value: number): void {
-    this.bytes[this.position] = value;
-    this.position += 1;
+    this.#bytes[this.#position] = value;
+    this.#position += 1;
   }
 
   writeUint16(value: number): void {
-    this.position = this.bytes.writeUInt16BE(value, this.position);
+    this.#position = this.#bytes.writeUInt16BE(value, this.#position);
   }
 
   writeBytes(source: Uint8Array, start: number, end: number): void {
-    this.bytes.set(source.subarray(start, end), this.position);
-    this.position += end - start;
+    this.#bytes.set(source.subarray(start, end), this.#position);
+    this.#position += end - start;
   }
 
   endPayload(): void {
-    this.payloadCount += 1;
-    this.offsets[this.payloadCount] = this.position;
+    this.#payloadCount += 1;
+    this.#offsets[this.#payloadCount] = this.#position;
   }
 
   finish(): { bytes: Uint8Array; offsets: Uint32Array } {
     return {
-      bytes: this.bytes.subarray(0, this.position),
-      offsets: this.offsets.subarray(0, this.payloadCount + 1),
+      bytes: this.#bytes.subarray(0, this.#position),
+      offsets: this.#offsets.subarray(0, this.#payloadCount + 1),
     };
   }
 }

@@ -17,8 +17,8 @@ const DESCRIPTOR_BYTES = 4;
  * picture id. The frame is one run of bytes over its partitions, so only its first payload has the S bit.
  */
 export class Vp8Payloader {
-  private readonly maxPayloadBytes: number;
-  private pictureId: number;
+  readonly #maxPayloadBytes: number;
+  #pictureId: number;
 
   /**
    * @param firstPictureId - random by default, as section 4.2 of the RFC advises.
@@ -28,25 +28,25 @@ export class Vp8Payloader {
     maxPayloadBytes: number = DEFAULT_MAX_PAYLOAD_BYTES,
     firstPictureId: number = randomInt(PICTURE_ID_MODULUS),
   ) {
-    this.maxPayloadBytes = checkMaxPayloadBytes(maxPayloadBytes);
-    this.pictureId = firstPictureId % PICTURE_ID_MODULUS;
+    this.#maxPayloadBytes = checkMaxPayloadBytes(maxPayloadBytes);
+    this.#pictureId = firstPictureId % PICTURE_ID_MODULUS;
   }
 
   /** An empty frame gives no payload. The result shares no memory with the frame. */
   payload(frame: EncodedFrame): RtpPayloads {
     const { bytes } = frame;
-    const fragments = pieceCount(bytes.length, this.maxPayloadBytes - DESCRIPTOR_BYTES);
+    const fragments = pieceCount(bytes.length, this.#maxPayloadBytes - DESCRIPTOR_BYTES);
     const fragmentBytes = Math.ceil(bytes.length / Math.max(fragments, 1));
     const writer = new PayloadWriter(bytes.length + fragments * DESCRIPTOR_BYTES, fragments);
     for (let start = 0; start < bytes.length; start += fragmentBytes) {
       writer.writeByte(EXTENDED_BIT | (start === 0 ? START_OF_PARTITION_BIT : 0));
       writer.writeByte(PICTURE_ID_PRESENT_BIT);
-      writer.writeUint16(PICTURE_ID_15_BIT | this.pictureId);
+      writer.writeUint16(PICTURE_ID_15_BIT | this.#pictureId);
       writer.writeBytes(bytes, start, Math.min(start + fragmentBytes, bytes.length));
       writer.endPayload();
     }
     if (fragments > 0) {
-      this.pictureId = (this.pictureId + 1) % PICTURE_ID_MODULUS;
+      this.#pictureId = (this.#pictureId + 1) % PICTURE_ID_MODULUS;
     }
     return {
       ...writer.finish(),
