@@ -342,6 +342,7 @@ export function composeRouter<TEnv>(
         sessions,
         rates,
         iceServers,
+        cdp: options.cdp,
       }),
       ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
@@ -370,6 +371,12 @@ export function composeRouter<TEnv>(
       if (viewerId === undefined) registry.checkMayJoin(caller);
       return (await registry.open(streamId, caller)).prepareStream(caller, viewerId);
     },
+    openDebugger: options.cdp
+      ? async (streamId) => {
+          const session = registry.page(streamId);
+          return { path: await session.openDebugger(), release: session.holdDebugger() };
+        }
+      : undefined,
     onServerError,
     onAnswered: (answered) => metrics.countRequest(answered),
   });

@@ -4,7 +4,7 @@ import type { ResolvedAccessOptions, RequestValidation } from '../options/access
 import { callerId, callerLimits, callerRole } from '../options/access-options.js';
 import type { Logger } from '../base/logger.js';
 import { hasRight } from '../protocol/rights.js';
-import { type RouteDefinition, ROUTES } from '../protocol/routes.js';
+import type { RouteDefinition } from '../protocol/routes.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import { isPlainObject } from '../options/option-checks.js';
 import type { Caller } from '../session/caller.js';
@@ -126,12 +126,12 @@ function createDefaultAccess(
 export function authorizeUpgrade(
   authorize: Authorize,
   request: IncomingMessage,
-  streamId: string,
+  target: AccessTarget,
 ): Promise<Caller> {
   const { url = '/', headers, socket } = request;
   const query = new URLSearchParams(/\?(.*)$/s.exec(url)?.[1]);
   const access = { native: request, headers, query, remoteAddress: socket.remoteAddress };
-  return authorize(access, { streamId, route: ROUTES.openStream });
+  return authorize(access, target);
 }
 
 /**

@@ -18,6 +18,8 @@ import { parseEventStreamQuery, parseSnapshotQuery } from './session-query.js';
 export interface SessionRoutesParameters {
   readonly registry: SessionRegistry;
   readonly sessions: StreamKitSessions;
+  /** The DevTools protocol is served. */
+  readonly cdp: boolean;
   readonly iceServers: IceServerSource;
   readonly rates: CallerRates;
 }
@@ -62,15 +64,18 @@ export function sessionRoutes(parameters: SessionRoutesParameters): RouteHandler
       rates.takeSignal(call.caller);
       return signal(call, touched(call.streamId));
     },
-    openStream: () => {
-      const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
-      throw new StreamKitError('upgrade_required', 'Expected an upgrade to WebSocket', { headers });
-    },
+    openStream: upgradeRequired,
+    ...(parameters.cdp ? { openDebugger: upgradeRequired } : {}),
     takeSnapshot: ({ request, streamId, caller }) => {
       rates.takeSnapshot(caller);
       return snapshot(request, sessions.get(streamId));
     },
   };
+}
+
+function upgradeRequired(): never {
+  const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
+  throw new StreamKitError('upgrade_required', 'Expected an upgrade to WebSocket', { headers });
 }
 
 async function createSession(call: RouteCall, parameters: SessionRoutesParameters): Promise<HttpResponse> {

@@ -7,7 +7,8 @@ export interface StreamTokenRequest {
   streamId: string;
   /**
    * `state`: `GET /:id` and `GET /:id/diagnostics`; `sse`, `signal`, `snapshot`, `whep`, `hls`: the routes of that name;
-   * `recordings`: to list and fetch them; `stream`: the WebSocket. No token creates, records or ends anything. Default
+   * `recordings`: to list and fetch them; `stream`: the WebSocket;
+   * `cdp`: the DevTools protocol. No token creates, records or ends anything. Default
    * `['sse', 'signal']`.
    */
   scope?: readonly StreamTokenScope[];

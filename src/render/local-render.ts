@@ -159,6 +159,10 @@ export class LocalRender implements Render {
     this.#capture.sendToPage(message);
   }
 
+  openDebugger(): Promise<string> {
+    return this.#capture.openDebugger();
+  }
+
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
     return this.#capture.snapshot(parameters);
   }

@@ -317,6 +317,10 @@ class RemoteRender implements Render {
     this.#send({ type: 'toPage', message });
   }
 
+  async openDebugger(): Promise<string> {
+    return String(await this.#ask({ type: 'openDebugger' }));
+  }
+
   async snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
     return (await this.#ask({ type: 'snapshot', parameters })) as Uint8Array;
   }

@@ -43,6 +43,8 @@ export type AnsweredOrder =
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
   | { readonly type: 'reconfigure'; readonly format: CaptureFormat }
+  /** Is answered with the path of a local socket. */
+  | { readonly type: 'openDebugger' }
   | { readonly type: 'snapshot'; readonly parameters: SnapshotParameters }
   | {
       readonly type: 'input';

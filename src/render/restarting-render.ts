@@ -180,6 +180,10 @@ export class RestartingRender implements RestartableRender {
     this.#inner?.sendToPage(message);
   }
 
+  openDebugger(): Promise<string> {
+    return this.#inner?.openDebugger() ?? Promise.reject(notThere());
+  }
+
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
     if (this.#inner === undefined) return Promise.reject(notThere());
     return this.#inner.snapshot(parameters);

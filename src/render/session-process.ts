@@ -130,6 +130,8 @@ async function carryOut(id: number, order: AnsweredOrder): Promise<unknown> {
       await render.reconfigure(order.format);
       report({ type: 'viewport', viewport: render.controls.viewport });
       return undefined;
+    case 'openDebugger':
+      return render.openDebugger();
     case 'snapshot':
       taps.writeBlob(id, await render.snapshot(order.parameters));
       return undefined;

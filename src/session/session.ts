@@ -55,6 +55,8 @@ export class Session implements StreamSession {
   #restarting = false;
   #media: SessionMedia | undefined;
   #viewerCountTold = 0;
+  /** Clients of the DevTools protocol. */
+  #debuggers = 0;
   /** Undefined: none was set. */
   #pageState: unknown;
 
@@ -77,7 +79,7 @@ export class Session implements StreamSession {
       { initial, parts, settings, logger: this.#logger },
       {
         onPatch: () => this.viewers.sendPatches(),
-        isUsed: () => this.#media?.tapped === true,
+        isUsed: () => this.#media?.tapped === true || this.#debuggers > 0,
         shutDown: (reason) => this.#shutDown(reason),
         onFailed: (error) => listener.onFailed(this, error),
         onEnded: (reason) => listener.onEnded(this, reason),
@@ -234,6 +236,27 @@ export class Session implements StreamSession {
     this.touch();
     this.#pageState = structuredClone(state);
     this.#render?.setPageState(state);
+  }
+
+  /**
+   * Serves the DevTools protocol of the page. While a client is connected, which {@link holdDebugger} says, the session is not idle.
+   *
+   * @returns the path of a local socket that takes WebSockets.
+   * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end, `at_capacity`.
+   */
+  openDebugger(): Promise<string> {
+    const { render } = this.#liveOr('The page is not captured yet');
+    this.touch();
+    return render.openDebugger();
+  }
+
+  /** A client of the DevTools protocol is connected. @returns what says that it is gone; once. */
+  holdDebugger(): () => void {
+    this.#debuggers += 1;
+    return () => {
+      this.#debuggers -= 1;
+      this.touch();
+    };
   }
 
   /**

@@ -1,3 +1,5 @@
+import type { Browser, Page } from 'puppeteer';
+
 import { StreamKitError } from '../base/errors.js';
 import type { CallerLimits } from '../options/access-options.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
@@ -40,6 +42,7 @@ export class StreamKitSession implements AsyncDisposable {
   readonly id: string;
   readonly kind: 'page' | 'terminal';
   readonly #parameters: StreamKitSessionParameters;
+  #browser: Promise<Browser> | undefined;
 
   /** For the router alone. */
   constructor(parameters: StreamKitSessionParameters) {
@@ -149,6 +152,26 @@ export class StreamKitSession implements AsyncDisposable {
   }
 
   /**
+   * A Puppeteer `Browser` that is connected to the page, the same until it disconnects; it has the one page of the session.
+   * What would break the capture is refused or has no effect. The option `cdp` does not matter. After a restart of the browser it
+   * is disconnected: ask again.
+   */
+  puppeteer(): Promise<Browser> {
+    this.#browser ??= settled(() => this.#connectPuppeteer()).catch((thrown: unknown) => {
+      this.#browser = undefined;
+      throw thrown;
+    });
+    return this.#browser;
+  }
+
+  /** The page, for Puppeteer. As {@link puppeteer}. */
+  async page(): Promise<Page> {
+    const [page] = await (await this.puppeteer()).pages();
+    if (page === undefined) throw new StreamKitError('unavailable', 'The browser shows no page');
+    return page;
+  }
+
+  /**
    * Ends the session and forgets it. Resolves when its viewers, processes and files are gone. Idempotent.
    *
    * @param reason - what viewers are told. Default `deleted`.
@@ -184,6 +207,20 @@ export class StreamKitSession implements AsyncDisposable {
       'conflict',
       'The session is a terminal: it has no pictures and takes no signals',
     );
+  }
+
+  async #connectPuppeteer(): Promise<Browser> {
+    const page = this.#page;
+    const path = await page.openDebugger();
+    // Loaded when it is first asked for: most servers never are.
+    const { connectPuppeteer } = await import('./puppeteer-connection.js');
+    const browser = await connectPuppeteer(path);
+    const release = page.holdDebugger();
+    browser.once('disconnected', () => {
+      this.#browser = undefined;
+      release();
+    });
+    return browser;
   }
 
   #touchedPage(): Session {

@@ -117,6 +117,10 @@ export class ScreencastCapture implements Capture {
     this.#renderedPage.sendMessage(message);
   }
 
+  openDebugger(): Promise<string> {
+    return this.#browserProcess.openDebugger();
+  }
+
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
     return this.#renderedPage.snapshot(parameters);
   }

@@ -57,6 +57,10 @@ export class TabCapture implements Capture {
     this.#renderedPage.sendMessage(message);
   }
 
+  openDebugger(): Promise<string> {
+    return this.#browserProcess.openDebugger();
+  }
+
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
     return this.#renderedPage.snapshot(parameters);
   }

@@ -78,6 +78,7 @@ function fakeRender(orders: string[]): Render {
     reconfigure: answered('reconfigure'),
     setViewerCount: note('viewers'),
     setPageState: note('pageState'),
+    openDebugger: () => Promise.resolve('/nowhere'),
     sendToPage: note('toPage'),
     snapshot: () => Promise.resolve(new Uint8Array()),
     close: answered('close'),

@@ -206,3 +206,24 @@ describe('a session as an object', () => {
     expect(await waiting).toBe('Error: enough');
   });
 });
+
+describe('the DevTools protocol', () => {
+  it('is served with the option cdp alone, by an upgrade', async () => {
+    const codeOfGet = async (): Promise<string> => {
+      const { id } = await server.router.sessions.create({ targetUrl });
+      return (await ask(`${server.url}/${id}/cdp`)).json.error.code as string;
+    };
+    expect(await codeOfGet()).toBe('not_found');
+    await serve({ cdp: true });
+    expect(await codeOfGet()).toBe('upgrade_required');
+  });
+
+  it('is refused to others than the owner', async () => {
+    await serve({
+      cdp: true,
+      validateRequest: () => ({ authorized: true, callerId: 'bob', role: 'owner' }),
+    });
+    const { id } = await server.router.sessions.create({ targetUrl }, { owner: 'ann' });
+    expect((await ask(`${server.url}/${id}/cdp`)).status).toBe(403);
+  });
+});
