@@ -102,7 +102,7 @@ function installStreamKit(
   const descriptor = { enumerable: true, configurable: true, writable: true };
   Object.defineProperty(scope, 'streamKit', { value: Object.freeze(streamKit), ...descriptor });
   const { postMessage } = globalThis as unknown as {
-    postMessage(this: void, message: string, origin: string): void;
+    postMessage: (message: string, origin: string) => void;
   };
   Object.defineProperty(scope, Symbol.for(receiverName), {
     value: (event: string, json: string) => {
