@@ -9,7 +9,7 @@ import { createOpenRestartingRender } from './render/restarting-render.js';
 import { openRemoteRenders, type RemoteRenders } from './render/remote-render.js';
 import { asError, StreamKitError } from './base/errors.js';
 import type { MachineLoad } from './base/machine-load.js';
-import { openMachineLoad } from './base/machine-load.js';
+import { type MachineSize, openMachineLoad } from './base/machine-load.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
 import { createFastifyPlugin, type FastifyPlugin } from './http/fastify-adapter.js';
@@ -235,9 +235,19 @@ const workerMuxThreads: MuxThreads = {
   openHlsThread: muxThreadOpener('./hls-worker.js'),
 };
 
+const CORES_FOR_TWO_RUNGS = 4;
+const CORES_FOR_THREE_RUNGS = 8;
+
 /** What sessions are made of, but for those who watch over them. */
 export interface RouterParts extends Omit<SessionParts, 'observe' | 'figures'> {
   readonly machine: MachineLoad;
+}
+
+/** As many as there are cores for, beside the browser's own. */
+function rungLimit(maxRungs: number | 'auto', { cores }: MachineSize): number {
+  if (maxRungs !== 'auto') return maxRungs;
+  if (cores < CORES_FOR_TWO_RUNGS) return 1;
+  return cores < CORES_FOR_THREE_RUNGS ? 2 : 3;
 }
 
 /** Wires sessions and routes around given parts. */
@@ -280,7 +290,7 @@ export function composeRouter<TEnv>(
   const parts: SessionParts = { ...given, figures, observe, terminals };
   const registry = new SessionRegistry({
     parts,
-    settings: options,
+    settings: { ...options, maxRungs: rungLimit(options.maxRungs, given.machine.size) },
     admission,
     onSessionError: (error, streamId, { context }) => reportError(error, streamId, context),
   });

@@ -125,6 +125,11 @@ export function planRungs(input: RungPlanInput, previous?: RungPlan): RungPlan {
   return { rungs: best, rungOf, proofs };
 }
 
+/** What is left for pictures of a link that carries `estimateBps`, bits/s; not below 0. */
+function affordableBps(estimateBps: number): number {
+  return Math.max(0, estimateBps * PICTURE_SHARE - SOUND_BPS);
+}
+
 /** {@link planRungs}, as it is handed to who plans. */
 export type PlanRungs = typeof planRungs;
 
@@ -167,7 +172,7 @@ function proofOf(
   previous: Proof | undefined,
 ): Proof {
   const wantedBps = Math.min(maxBitrateBps ?? Infinity, source.bitrateBps);
-  const affordable = Math.min((estimateBps ?? Infinity) * PICTURE_SHARE - SOUND_BPS, wantedBps);
+  const affordable = Math.min(affordableBps(estimateBps ?? Infinity), wantedBps);
   const isKnown = estimateBps !== undefined;
   // Of a link that was not known, the first estimate is where it begins.
   if (previous === undefined || (isKnown && !previous.isKnown)) {

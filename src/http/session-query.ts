@@ -6,6 +6,8 @@ export interface EventStreamQuery {
   readonly viewerId: string | undefined;
   readonly videoCodec: 'h264' | 'vp8' | undefined;
   readonly media: boolean;
+  /** What the viewer wants at most: pixels, bits/s. */
+  readonly wishes: { readonly maxHeight?: number; readonly maxBitrateBps?: number };
 }
 
 export interface SnapshotQuery {
@@ -15,15 +17,20 @@ export interface SnapshotQuery {
 }
 
 const MAX_HEIGHT = 4320;
+const MAX_BITRATE_BPS = 999_999_999;
 const SNAPSHOT_WIDTH = { least: 16, most: 3840 } as const;
 
 /** @throws StreamKitError `bad_request` that names the parameter. */
 export function parseEventStreamQuery(query: URLSearchParams): EventStreamQuery {
-  // One size exists. What is asked for is checked, so that clients do not get used to sending nonsense.
-  integer(query, 'maxHeight', 1, MAX_HEIGHT);
+  const maxHeight = integer(query, 'maxHeight', 1, MAX_HEIGHT);
+  const maxBitrateBps = integer(query, 'maxBitrateBps', 1, MAX_BITRATE_BPS);
   return {
     viewerId: query.get('viewerId') ?? undefined,
     videoCodec: oneOf(query, 'videoCodec', ['h264', 'vp8']),
+    wishes: {
+      ...(maxHeight === undefined ? {} : { maxHeight }),
+      ...(maxBitrateBps === undefined ? {} : { maxBitrateBps }),
+    },
     media: oneOf(query, 'media', ['none']) === undefined,
   };
 }

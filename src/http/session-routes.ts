@@ -109,13 +109,13 @@ async function eventStream(
   session: StreamSession,
   preamble?: Uint8Array,
 ): Promise<HttpResponse> {
-  const { viewerId, videoCodec, media: wantsMedia } = parseEventStreamQuery(request.query);
+  const { viewerId, videoCodec, wishes, media: wantsMedia } = parseEventStreamQuery(request.query);
   const media = wantsMedia && session.hasMedia;
   // A HEAD must not make a viewer.
   if (request.method === 'HEAD') return eventStreamResponse(() => undefined);
   // To a session that was made by this very request nobody can come back.
   const returning = preamble === undefined ? viewerId : undefined;
-  const viewer = registry.admit(session, { caller, viewerId: returning, videoCodec, media });
+  const viewer = registry.admit(session, { caller, viewerId: returning, videoCodec, wishes, media });
   if (media) await viewer.prepareMedia(iceServers.finder(session.streamId, caller));
   const lastEventId = parseLastEventId(request.headers['last-event-id']);
   return eventStreamResponse((sink) =>

@@ -153,6 +153,13 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
    */
   replayOnJoin?: boolean;
   /**
+   * How many sizes and bit rates of a session's picture may be encoded at a time for viewers whose links or wishes differ,
+   * 1–3. A further one is encoded only while somebody needs it, and costs about as much CPU time as a picture of its size.
+   * With 1, a viewer whose link carries too little gets sound and one picture per second instead. `auto`: 1 with fewer
+   * than 4 cores, 2 with fewer than 8, else 3. Default `auto`.
+   */
+  maxRungs?: 'auto' | number;
+  /**
    * How late sound may be, ms, 0–200, before viewers hold pictures back for it, by up to 200 ms. Sound takes 60 to 85 ms
    * longer to a browser than a picture; people notice from about 125 ms on (ITU-R BT.1359-1). `'strict'`: 0, sound and
    * picture together; `true`: the default; `false`: pictures are never held back. Default: after 80 ms.
@@ -223,6 +230,7 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly mediaPlane: 'auto' | 'native' | 'werift';
   readonly udpPort: number;
   readonly replayOnJoin: boolean;
+  readonly maxRungs: number | 'auto';
   readonly lipSync: ResolvedLipSync;
   readonly logger: Logger;
   readonly launchTimeoutMs: number;
@@ -274,6 +282,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'mediaPlane',
   'udpPort',
   'replayOnJoin',
+  'maxRungs',
   'lipSync',
   'logger',
   'launchTimeoutMs',
@@ -368,6 +377,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     mediaPlane,
     udpPort,
     replayOnJoin: optional('replayOnJoin', aBoolean) ?? false,
+    maxRungs: optional('maxRungs', autoOr(integerBetween(1, 3))) ?? 'auto',
     lipSync: lipSyncOption(given.lipSync, 'lipSync'),
     logger: loggerOption(given.logger, secrets),
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,

@@ -21,6 +21,17 @@ export interface VideoMetadata {
   frameRate: number;
   /** Bits a second, measured; 0 while nothing is encoded. */
   bitrateBps: number;
+  /** What is encoded to the codec, highest bit rate first; one size and rate more for each kind of link that needs it. */
+  rungs: RungMetadata[];
+}
+
+/** What one encoding is to have, and how many WebRTC viewers get it. */
+export interface RungMetadata {
+  width: number;
+  height: number;
+  frameRate: number;
+  bitrateBps: number;
+  viewers: number;
 }
 
 /** What the state document says of one recording. */

@@ -8,7 +8,8 @@ import type {
   OpenVideoEncodeThread,
   VideoEncodeThread,
 } from './encode/encode-thread.js';
-import type { EncodedFrame, VideoCodec } from './encode/encoded-frame.js';
+import type { EncodedFrame } from './encode/encoded-frame.js';
+import { type EncodingTarget, type VideoStream, videoStream } from '../protocol/video-stream.js';
 import type { EncoderCandidate } from './encode/encoder-candidate.js';
 import { frameRecord } from './encode/frame-record.js';
 import type { RenderStream } from './packetize/media-slots.js';
@@ -53,8 +54,8 @@ export class LocalRender implements Render {
   #audio: AudioEncodeThread | undefined;
   /** Pause, resume and changes of the capture, one after the other. */
   readonly #work = new SerialQueue();
-  /** Codecs that are being encoded. */
-  readonly #encoding = new Set<VideoCodec>();
+  /** What is being encoded. */
+  readonly #encoding = new Set<VideoStream>();
   #encodedFrames = 0;
   #closed = false;
   #closing: Promise<void> | undefined;
@@ -94,27 +95,31 @@ export class LocalRender implements Render {
   }
 
   /** @param candidates - the encoders to use, best first. */
-  startVideo(codec: VideoCodec, bitrateBps: number, candidates: readonly EncoderCandidate[] = []): void {
+  startVideo(
+    stream: VideoStream,
+    target: EncodingTarget,
+    candidates: readonly EncoderCandidate[] = [],
+  ): void {
     if (this.#closed) return;
-    this.#encoding.add(codec);
-    this.#videoThread().start(codec, bitrateBps, candidates);
+    this.#encoding.add(stream);
+    this.#videoThread().start(stream, target, candidates);
   }
 
-  stopVideo(codec: VideoCodec): void {
-    this.#encoding.delete(codec);
-    this.#video?.stop(codec);
+  stopVideo(stream: VideoStream): void {
+    this.#encoding.delete(stream);
+    this.#video?.stop(stream);
   }
 
-  requestKeyframe(codec: VideoCodec): void {
-    this.#video?.requestKeyframe(codec);
+  requestKeyframe(stream: VideoStream): void {
+    this.#video?.requestKeyframe(stream);
   }
 
   refresh(): void {
     this.#video?.refresh();
   }
 
-  setBitrate(codec: VideoCodec, bitrateBps: number): void {
-    this.#video?.setBitrate(codec, bitrateBps);
+  setTarget(stream: VideoStream, target: EncodingTarget): void {
+    this.#video?.setTarget(stream, target);
   }
 
   startAudio(): void {
@@ -185,10 +190,10 @@ export class LocalRender implements Render {
       },
       {
         onEncodedFrame: (frame) => this.#onEncodedFrame(frame),
-        onKeyframe: (codec) => this.#listener.onKeyframe(codec),
-        onFrames: (codec, frames) => {
+        onKeyframe: (stream) => this.#listener.onKeyframe(stream),
+        onFrames: (stream, frames) => {
           this.#encodedFrames += frames.length;
-          this.#listener.onFrames(codec, frames);
+          this.#listener.onFrames(stream, frames);
         },
         onStats: (stats) => this.#listener.onVideoStats(stats),
         onEncoderReplaced: (replacement) => this.#listener.onEncoderReplaced(replacement),
@@ -220,8 +225,9 @@ export class LocalRender implements Render {
     this.#listener.onEncodedFrame(frame);
     this.#encodedFrames += 1;
     if (this.#parts.socketFds !== undefined) return;
-    this.#listener.onFrames(frame.codec, [frameRecord(frame, this.#parts.nowUs())]);
-    if (frame.keyframe) this.#listener.onKeyframe(frame.codec);
+    const stream = videoStream(frame.codec, frame.rung);
+    this.#listener.onFrames(stream, [frameRecord(frame, this.#parts.nowUs())]);
+    if (frame.keyframe) this.#listener.onKeyframe(stream);
   }
 
   #afterWork(work: () => Promise<void>): Promise<void> {

@@ -10,7 +10,7 @@ import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters 
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './capture/frame-ring.js';
 import type { PageControls, PageSize } from './capture/page-controls.js';
 import { createProfileDirectory, sweepProfileDirectories } from './capture/profile-directory.js';
-import type { VideoCodec } from './encode/encoded-frame.js';
+import { codecOf, type EncodingTarget, type VideoStream, videoStream } from '../protocol/video-stream.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
 import { frameRecord } from './encode/frame-record.js';
 import type { SessionLimiter } from './limits/session-limiter.js';
@@ -187,7 +187,7 @@ class RemoteRender implements Render {
   #viewport: PageSize = { width: 1, height: 1 };
   #egress: EgressProxy | undefined;
   /** Encoders that are to be started as soon as it is known which work. */
-  readonly #wanted = new Map<VideoCodec, number>();
+  readonly #wanted = new Map<VideoStream, EncodingTarget>();
   /** Why it is over; undefined: it is not. */
   #endError: StreamKitError | undefined;
   #closing: Promise<void> | undefined;
@@ -245,40 +245,36 @@ class RemoteRender implements Render {
     socket?.bind(MEDIA_SLOTS[stream], producer);
   }
 
-  startVideo(codec: VideoCodec, bitrateBps: number): void {
+  startVideo(stream: VideoStream, target: EncodingTarget): void {
     const { encoders } = this.#options;
-    this.#wanted.set(codec, bitrateBps);
+    this.#wanted.set(stream, target);
     // In the first moments of a server it is not yet known which encoders work, at most as long as the probe may take.
     const start = (): void => {
-      const wantedBps = this.#wanted.get(codec);
-      if (wantedBps === undefined) return;
-      this.#send({
-        type: 'startVideo',
-        codec,
-        bitrateBps: wantedBps,
-        candidates: encoders.candidates(codec),
-      });
+      const wanted = this.#wanted.get(stream);
+      if (wanted === undefined) return;
+      const candidates = encoders.candidates(codecOf(stream));
+      this.#send({ type: 'startVideo', stream, target: wanted, candidates });
     };
     if (encoders.chosen) start();
     else void encoders.ready().then(start);
   }
 
-  stopVideo(codec: VideoCodec): void {
-    this.#wanted.delete(codec);
-    this.#send({ type: 'stopVideo', codec });
+  stopVideo(stream: VideoStream): void {
+    this.#wanted.delete(stream);
+    this.#send({ type: 'stopVideo', stream });
   }
 
-  requestKeyframe(codec: VideoCodec): void {
-    this.#send({ type: 'keyframe', codec });
+  requestKeyframe(stream: VideoStream): void {
+    this.#send({ type: 'keyframe', stream });
   }
 
   refresh(): void {
     this.#send({ type: 'refresh' });
   }
 
-  setBitrate(codec: VideoCodec, bitrateBps: number): void {
-    if (this.#wanted.has(codec)) this.#wanted.set(codec, bitrateBps);
-    this.#send({ type: 'bitrate', codec, bitrateBps });
+  setTarget(stream: VideoStream, target: EncodingTarget): void {
+    if (this.#wanted.has(stream)) this.#wanted.set(stream, target);
+    this.#send({ type: 'target', stream, target });
   }
 
   startAudio(): void {
@@ -404,10 +400,10 @@ class RemoteRender implements Render {
         listener.onVideoStats(report.stats);
         break;
       case 'frames':
-        listener.onFrames(report.codec, report.frames);
+        listener.onFrames(report.stream, report.frames);
         break;
       case 'keyframe':
-        listener.onKeyframe(report.codec);
+        listener.onKeyframe(report.stream);
         break;
       case 'replaced':
         listener.onEncoderReplaced(report.replacement);
@@ -448,8 +444,9 @@ class RemoteRender implements Render {
         // With a media socket the session process itself says what went out.
         if (this.#session.sockets !== undefined) break;
         const nowUs = Number(process.hrtime.bigint() / 1000n);
-        this.#listener.onFrames(frame.codec, [frameRecord(frame, nowUs)]);
-        if (frame.keyframe) this.#listener.onKeyframe(frame.codec);
+        const stream = videoStream(frame.codec, frame.rung);
+        this.#listener.onFrames(stream, [frameRecord(frame, nowUs)]);
+        if (frame.keyframe) this.#listener.onKeyframe(stream);
         break;
       }
       case 'audio':

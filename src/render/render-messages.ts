@@ -7,7 +7,7 @@ import type { TargetPolicy } from '../options/target-policy-options.js';
 import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
 import type { GamepadState, InputCommands, PageSize } from './capture/page-controls.js';
 import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
-import type { VideoCodec } from './encode/encoded-frame.js';
+import type { EncodingTarget, VideoStream } from '../protocol/video-stream.js';
 import type { EncoderCandidate } from './encode/encoder-candidate.js';
 import type { FrameRecord } from './encode/frame-record.js';
 import type { RenderStream } from './packetize/media-slots.js';
@@ -58,14 +58,14 @@ export type RenderOrder =
   | (AnsweredOrder & { readonly id: number })
   | {
       readonly type: 'startVideo';
-      readonly codec: VideoCodec;
-      readonly bitrateBps: number;
+      readonly stream: VideoStream;
+      readonly target: EncodingTarget;
       readonly candidates: readonly EncoderCandidate[];
     }
-  | { readonly type: 'stopVideo'; readonly codec: VideoCodec }
-  | { readonly type: 'keyframe'; readonly codec: VideoCodec }
+  | { readonly type: 'stopVideo'; readonly stream: VideoStream }
+  | { readonly type: 'keyframe'; readonly stream: VideoStream }
   | { readonly type: 'refresh' }
-  | { readonly type: 'bitrate'; readonly codec: VideoCodec; readonly bitrateBps: number }
+  | { readonly type: 'target'; readonly stream: VideoStream; readonly target: EncodingTarget }
   | { readonly type: 'startAudio' }
   | { readonly type: 'stopAudio' }
   | { readonly type: 'tap'; readonly stream: RenderStream; readonly tapped: boolean }
@@ -107,8 +107,8 @@ export type RenderReport =
   | { readonly type: 'clipboard'; readonly text: string }
   | { readonly type: 'pageEvent'; readonly event: PageEvent }
   | { readonly type: 'stats'; readonly stats: VideoEncoderStats }
-  | { readonly type: 'frames'; readonly codec: VideoCodec; readonly frames: readonly FrameRecord[] }
-  | { readonly type: 'keyframe'; readonly codec: VideoCodec }
+  | { readonly type: 'frames'; readonly stream: VideoStream; readonly frames: readonly FrameRecord[] }
+  | { readonly type: 'keyframe'; readonly stream: VideoStream }
   | { readonly type: 'replaced'; readonly replacement: EncoderReplacement }
   | { readonly type: 'viewport'; readonly viewport: PageSize }
   | { readonly type: 'responsive'; readonly responsive: boolean }

@@ -11,18 +11,19 @@ import type {
 import type { PageBridgeListener } from './capture/page-bridge.js';
 import type { PageControls, PageControlsListener } from './capture/page-controls.js';
 import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
-import type { EncodedAudio, EncodedFrame, VideoCodec } from './encode/encoded-frame.js';
+import type { EncodedAudio, EncodedFrame } from './encode/encoded-frame.js';
+import type { EncodingTarget, VideoStream } from '../protocol/video-stream.js';
 import type { FrameRecord } from './encode/frame-record.js';
 import type { RenderStream } from './packetize/media-slots.js';
 
 /** What flows back from a render. None of these may throw. */
 export interface RenderListener extends PageBridgeListener, PageControlsListener, CaptureWatchListener {
-  /** About once per second for each codec that is encoded. */
+  /** About once per second for each stream that is encoded. */
   onVideoStats(stats: VideoEncoderStats): void;
   /** Frames that were handed to the media plane since the last call, oldest first; about once per second. */
-  onFrames(codec: VideoCodec, frames: readonly FrameRecord[]): void;
+  onFrames(stream: VideoStream, frames: readonly FrameRecord[]): void;
   /** A keyframe was handed to the media plane. */
-  onKeyframe(codec: VideoCodec): void;
+  onKeyframe(stream: VideoStream): void;
   onEncoderReplaced(replacement: EncoderReplacement): void;
   /** Only of streams that are tapped. */
   onEncodedFrame(frame: EncodedFrame): void;
@@ -41,13 +42,14 @@ export interface Render {
   /** Sends the stream's frames straight to the producer, if there is a media socket; see `Producer.needsFrames`. */
   feed(stream: RenderStream, producer: Producer): void;
 
-  /** Encodes to `codec` from now on, beginning with a keyframe. */
-  startVideo(codec: VideoCodec, bitrateBps: number): void;
-  stopVideo(codec: VideoCodec): void;
-  requestKeyframe(codec: VideoCodec): void;
-  /** Encodes the last picture again at once, to every codec that is encoded. */
+  /** Encodes the stream from now on, beginning with a keyframe. */
+  startVideo(stream: VideoStream, target: EncodingTarget): void;
+  stopVideo(stream: VideoStream): void;
+  requestKeyframe(stream: VideoStream): void;
+  /** Encodes the last picture again at once, for every stream that is encoded. */
   refresh(): void;
-  setBitrate(codec: VideoCodec, bitrateBps: number): void;
+  /** Another size costs a keyframe. */
+  setTarget(stream: VideoStream, target: EncodingTarget): void;
   startAudio(): void;
   stopAudio(): void;
   /** While tapped, the stream's frames also come to the listener. Not tapped at first. */

@@ -5,7 +5,7 @@ import type { Producer } from '../fanout/media-plane.js';
 import type { ResolvedRestartOptions } from '../options/restart-options.js';
 import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
 import type { PageControls } from './capture/page-controls.js';
-import type { VideoCodec } from './encode/encoded-frame.js';
+import type { EncodingTarget, VideoStream } from '../protocol/video-stream.js';
 import type { RenderStream } from './packetize/media-slots.js';
 import type {
   OpenRender,
@@ -47,7 +47,7 @@ export class RestartingRender implements RestartableRender {
   /** Of what was opened first: producers exist for it. */
   #hasAudio = false;
   readonly #feeds = new Map<RenderStream, Producer>();
-  readonly #video = new Map<VideoCodec, number>();
+  readonly #video = new Map<VideoStream, EncodingTarget>();
   #audioStarted = false;
   readonly #taps = new Set<RenderStream>();
   #paused = false;
@@ -112,27 +112,27 @@ export class RestartingRender implements RestartableRender {
     this.#inner?.feed(stream, producer);
   }
 
-  startVideo(codec: VideoCodec, bitrateBps: number): void {
-    this.#video.set(codec, bitrateBps);
-    this.#inner?.startVideo(codec, bitrateBps);
+  startVideo(stream: VideoStream, target: EncodingTarget): void {
+    this.#video.set(stream, target);
+    this.#inner?.startVideo(stream, target);
   }
 
-  stopVideo(codec: VideoCodec): void {
-    this.#video.delete(codec);
-    this.#inner?.stopVideo(codec);
+  stopVideo(stream: VideoStream): void {
+    this.#video.delete(stream);
+    this.#inner?.stopVideo(stream);
   }
 
-  requestKeyframe(codec: VideoCodec): void {
-    this.#inner?.requestKeyframe(codec);
+  requestKeyframe(stream: VideoStream): void {
+    this.#inner?.requestKeyframe(stream);
   }
 
   refresh(): void {
     this.#inner?.refresh();
   }
 
-  setBitrate(codec: VideoCodec, bitrateBps: number): void {
-    if (this.#video.has(codec)) this.#video.set(codec, bitrateBps);
-    this.#inner?.setBitrate(codec, bitrateBps);
+  setTarget(stream: VideoStream, target: EncodingTarget): void {
+    if (this.#video.has(stream)) this.#video.set(stream, target);
+    this.#inner?.setTarget(stream, target);
   }
 
   startAudio(): void {
@@ -311,7 +311,7 @@ export class RestartingRender implements RestartableRender {
     if (this.#pageState !== undefined) inner.setPageState(this.#pageState);
     for (const stream of this.#taps) inner.tap(stream, true);
     if (this.#paused) await inner.pause();
-    for (const [codec, bitrateBps] of this.#video) inner.startVideo(codec, bitrateBps);
+    for (const [stream, target] of this.#video) inner.startVideo(stream, target);
     if (this.#audioStarted) inner.startAudio();
   }
 
@@ -370,8 +370,8 @@ function currentOnly(
     onFault: guarded((code, message) => listener.onFault(code, message)),
     onSound: guarded((available) => listener.onSound(available)),
     onVideoStats: guarded((stats) => listener.onVideoStats(stats)),
-    onFrames: guarded((codec, frames) => listener.onFrames(codec, frames)),
-    onKeyframe: guarded((codec) => listener.onKeyframe(codec)),
+    onFrames: guarded((stream, frames) => listener.onFrames(stream, frames)),
+    onKeyframe: guarded((stream) => listener.onKeyframe(stream)),
     onEncoderReplaced: guarded((replacement) => listener.onEncoderReplaced(replacement)),
     onEncodedFrame: guarded((frame) => listener.onEncodedFrame(frame)),
     onEncodedAudio: guarded((packet) => listener.onEncodedAudio(packet)),

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { killBrowsersOf, removeProfileDirectory } from './capture/profile-directory.js';
+import { videoStream } from '../protocol/video-stream.js';
 import type { LocalRender } from './local-render.js';
 import { MessageChannel } from './message-channel.js';
 import {
@@ -57,19 +58,19 @@ function accept(order: RenderOrder): void {
   }
   switch (order.type) {
     case 'startVideo':
-      render?.startVideo(order.codec, order.bitrateBps, order.candidates);
+      render?.startVideo(order.stream, order.target, order.candidates);
       break;
     case 'stopVideo':
-      render?.stopVideo(order.codec);
+      render?.stopVideo(order.stream);
       break;
     case 'keyframe':
-      render?.requestKeyframe(order.codec);
+      render?.requestKeyframe(order.stream);
       break;
     case 'refresh':
       render?.refresh();
       break;
-    case 'bitrate':
-      render?.setBitrate(order.codec, order.bitrateBps);
+    case 'target':
+      render?.setTarget(order.stream, order.target);
       break;
     case 'startAudio':
       render?.startAudio();
@@ -178,11 +179,11 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
       onFault: (code, message) => report({ type: 'fault', error: { code, message } }),
       onSound: (available) => report({ type: 'sound', available }),
       onVideoStats: (stats) => report({ type: 'stats', stats }),
-      onFrames: (codec, frames) => report({ type: 'frames', codec, frames }),
-      onKeyframe: (codec) => report({ type: 'keyframe', codec }),
+      onFrames: (stream, frames) => report({ type: 'frames', stream, frames }),
+      onKeyframe: (stream) => report({ type: 'keyframe', stream }),
       onEncoderReplaced: (replacement) => report({ type: 'replaced', replacement }),
       onEncodedFrame: (frame) => {
-        if (!taps.writeFrame(frame)) render?.requestKeyframe(frame.codec);
+        if (!taps.writeFrame(frame)) render?.requestKeyframe(videoStream(frame.codec, frame.rung));
       },
       onEncodedAudio: (packet) => taps.writeAudio(packet),
       onEnded: (error) => report({ type: 'ended', error: reported(error) }),

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 
 import type { EncodedAudio, EncodedFrame, VideoCodec } from './encode/encoded-frame.js';
+import { type RungIndex, type VideoStream, videoStream } from '../protocol/video-stream.js';
 
 /** What comes through a tap pipe. */
 export type TapEntry =
@@ -16,27 +17,29 @@ export const MAX_TAP_ENTRY_BYTES = 32 * 1024 * 1024;
 const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 const KINDS = ['video', 'audio', 'blob'] as const;
 const CODECS: readonly VideoCodec[] = ['h264', 'vp8'];
+const RUNGS: readonly RungIndex[] = [0, 1, 2, 3];
 const KEYFRAME_FLAG = 1;
 const REPEATED_FLAG = 2;
 
 /** The sending end: whole encoded frames and large answers for the host's JavaScript. */
 export class TapPipeWriter {
   readonly #stream: Writable;
-  readonly #codecsWithGap = new Set<VideoCodec>();
+  readonly #streamsWithGap = new Set<VideoStream>();
 
   /** @param stream - the caller handles its errors. */
   constructor(stream: Writable) {
     this.#stream = stream;
   }
 
-  /** @returns false: it was dropped, and the codec needs a keyframe. */
+  /** @returns false: it was dropped, and the stream needs a keyframe. */
   writeFrame(frame: EncodedFrame): boolean {
-    const isDecodable = frame.keyframe || !this.#codecsWithGap.has(frame.codec);
+    const stream = videoStream(frame.codec, frame.rung);
+    const isDecodable = frame.keyframe || !this.#streamsWithGap.has(stream);
     if (!isDecodable || !this.#hasRoom()) {
-      this.#codecsWithGap.add(frame.codec);
+      this.#streamsWithGap.add(stream);
       return false;
     }
-    this.#codecsWithGap.delete(frame.codec);
+    this.#streamsWithGap.delete(stream);
     const head = header('video', frame.bytes.byteLength);
     head.writeUInt8(CODECS.indexOf(frame.codec), 5);
     head.writeUInt8((frame.keyframe ? KEYFRAME_FLAG : 0) | (frame.repeated ? REPEATED_FLAG : 0), 6);
@@ -130,12 +133,12 @@ function entryOf(entry: Buffer): TapEntry | undefined {
   switch (KINDS[entry.readUInt8(4)]) {
     case 'video': {
       const codec = CODECS[entry.readUInt8(5)];
-      if (codec === undefined) return undefined;
+      const rung = RUNGS[entry.readUInt8(7)];
+      if (codec === undefined || rung === undefined) return undefined;
       const frame: EncodedFrame = {
-        ...{ codec, bytes, rtpTimestamp, captureTimeUs },
+        ...{ codec, rung, bytes, rtpTimestamp, captureTimeUs },
         keyframe: (flags & KEYFRAME_FLAG) !== 0,
         repeated: (flags & REPEATED_FLAG) !== 0,
-        rung: entry.readUInt8(7),
         readTimeUs: entry.readDoubleLE(24),
         encodedTimeUs: entry.readDoubleLE(32),
       };

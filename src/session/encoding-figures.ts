@@ -1,11 +1,15 @@
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { FrameRecord } from '../render/encode/frame-record.js';
+import { type RungIndex, rungOf, type VideoStream, videoStream } from '../protocol/video-stream.js';
+import type { Rung } from '../fanout/rung-planner.js';
 import type { FrameStages, FrameTiming } from '../render/encode/frame-timing.js';
 
-/** What one encoding does, which all viewers of its codec share. */
+/** What one encoding does, which several viewers may share. */
 export interface EncodingDiagnostics {
   readonly codec: VideoCodec;
+  /** Which of the encodings to the codec; 3 is the one for viewers whose link carries no moving picture. */
+  readonly rung: RungIndex;
   /** FFmpeg's name. */
   readonly encoder: string;
   readonly width: number;
@@ -26,52 +30,46 @@ export interface EncodingDiagnostics {
   readonly latency?: FrameStages;
 }
 
-/** What a session was asked for. */
-export interface EncodingTargets {
-  readonly frameRate: number;
-  readonly bitrateBps: number;
-}
-
 interface Figures {
   readonly timing: FrameTiming;
   encoded: number;
   stats: VideoEncoderStats | undefined;
 }
 
-/** Figures of the encodings of one session, by codec; at most one entry for each codec there is. */
+/** Figures of the encodings of one session, by stream; at most one entry for each stream there is. */
 export class EncodingFigures {
   readonly #createTiming: () => FrameTiming;
-  readonly #byCodec = new Map<VideoCodec, Figures>();
+  readonly #byStream = new Map<VideoStream, Figures>();
 
   constructor(createTiming: () => FrameTiming) {
     this.#createTiming = createTiming;
   }
 
   /** A frame was handed to the media plane. */
-  sent(codec: VideoCodec, frame: FrameRecord): void {
-    const figures = this.#of(codec);
+  sent(stream: VideoStream, frame: FrameRecord): void {
+    const figures = this.#of(stream);
     figures.encoded += 1;
     figures.timing.add(frame);
   }
 
   measured(stats: VideoEncoderStats): void {
-    this.#of(stats.codec).stats = stats;
+    this.#of(videoStream(stats.codec, stats.rung)).stats = stats;
   }
 
-  /** @param running - which of them are encoded now; of the others the rates are 0. */
-  read(
-    targets: EncodingTargets,
-    nowUs: number,
-    running: (codec: VideoCodec) => boolean,
-  ): EncodingDiagnostics[] {
-    return [...this.#byCodec.values()].flatMap(({ timing, encoded, stats }) => {
+  /**
+   * @param source - the target of one that nobody limits.
+   * @param running - what is encoded now, with its target; of the others the rates are 0.
+   */
+  read(source: Rung, nowUs: number, running: ReadonlyMap<VideoStream, Rung>): EncodingDiagnostics[] {
+    return [...this.#byStream].flatMap(([stream, { timing, encoded, stats }]) => {
       if (stats === undefined) return [];
       const { codec, encoder, width, height, framesRead, framesDropped } = stats;
-      const isRunning = running(codec);
+      const targets = running.get(stream) ?? source;
+      const isRunning = running.has(stream);
       const latency = isRunning ? timing.read(nowUs) : undefined;
       const load = ((latency?.encode.meanMs ?? 0) * targets.frameRate) / 1000;
       return {
-        ...{ codec, encoder, width, height },
+        ...{ codec, rung: rungOf(stream), encoder, width, height },
         targetFrameRate: targets.frameRate,
         targetBitrateBps: targets.bitrateBps,
         frameRate: isRunning ? stats.frameRate : 0,
@@ -83,11 +81,11 @@ export class EncodingFigures {
     });
   }
 
-  #of(codec: VideoCodec): Figures {
-    const existing = this.#byCodec.get(codec);
+  #of(stream: VideoStream): Figures {
+    const existing = this.#byStream.get(stream);
     if (existing !== undefined) return existing;
     const created: Figures = { timing: this.#createTiming(), encoded: 0, stats: undefined };
-    this.#byCodec.set(codec, created);
+    this.#byStream.set(stream, created);
     return created;
   }
 }

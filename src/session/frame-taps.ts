@@ -1,5 +1,5 @@
 import type { EncodedAudio, EncodedFrame } from '../render/encode/encoded-frame.js';
-import type { RenderStream } from '../render/packetize/media-slots.js';
+import { type RenderStream, videoStream } from '../protocol/video-stream.js';
 import type { PacketSink } from '../recording/packet-source.js';
 
 interface Tap {
@@ -42,7 +42,8 @@ export class FrameTaps {
   }
 
   onEncodedFrame(frame: EncodedFrame): void {
-    for (const { streams, sink } of this.#taps) if (streams.includes(frame.codec)) sink.onEncodedFrame(frame);
+    const stream = videoStream(frame.codec, frame.rung);
+    for (const { streams, sink } of this.#taps) if (streams.includes(stream)) sink.onEncodedFrame(frame);
   }
 
   onEncodedAudio(packet: EncodedAudio): void {

@@ -31,6 +31,7 @@ export function initialState(
         height,
         frameRate: 0,
         bitrateBps: 0,
+        rungs: [],
       },
       audio: null,
       capture: null,

@@ -1,6 +1,7 @@
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { Consumer } from '../fanout/media-plane.js';
-import type { OnDemand } from './on-demand.js';
+import type { Need } from './on-demand.js';
+import type { RungDiagnostics } from './rung-reason.js';
 import { consumerDiagnostics, type ShareDiagnostics } from './session-diagnostics.js';
 
 /** One viewer's share of the session's media. */
@@ -17,14 +18,16 @@ export interface MediaShareParameters {
   readonly video: Consumer;
   readonly audio: Consumer | undefined;
   /** What runs for it, in the order in which it is to be started. */
-  readonly needs: readonly OnDemand[];
+  readonly needs: readonly Need[];
+  /** Which encoding it is sent. */
+  readonly rung: () => RungDiagnostics;
   /** Its consumers are closed. Once. */
   onClosed(): void;
 }
 
 /** Holds what the share needs from now on. */
 export function openMediaShare(parameters: MediaShareParameters): MediaShare {
-  const { videoCodec, video, audio, needs } = parameters;
+  const { videoCodec, video, audio, needs, rung } = parameters;
   const consumers = audio === undefined ? [video] : [video, audio];
   for (const need of needs) need.hold();
 
@@ -45,6 +48,7 @@ export function openMediaShare(parameters: MediaShareParameters): MediaShare {
     },
     diagnostics: () => ({
       videoCodec,
+      rung: rung(),
       video: consumerDiagnostics(video.stats),
       audio: audio === undefined ? null : consumerDiagnostics(audio.stats),
     }),

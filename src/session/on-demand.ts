@@ -10,8 +10,15 @@ export interface OnDemandParameters {
   stop(): void;
 }
 
+/** What somebody needs and something runs for. */
+export interface Need {
+  hold(): void;
+  /** Once for each {@link hold}. */
+  release(): void;
+}
+
 /** Something costly that runs while at least one holder wants it. */
-export class OnDemand {
+export class OnDemand implements Need {
   readonly #parameters: OnDemandParameters;
   #holders = 0;
   #running: boolean;

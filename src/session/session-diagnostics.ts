@@ -2,6 +2,7 @@ import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { ConsumerStats } from '../fanout/media-plane.js';
 import type { PeerPath } from '../peer/viewer-peer.js';
 import type { EncodingDiagnostics } from './encoding-figures.js';
+import type { RungDiagnostics } from './rung-reason.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 
 /** One viewer's share of one encoding: totals, and what its last receiver report said. */
@@ -13,6 +14,7 @@ export interface ConsumerDiagnostics extends Omit<ConsumerStats, 'rttMs'> {
 /** What is sent to one viewer. */
 export interface ShareDiagnostics {
   readonly videoCodec: VideoCodec;
+  readonly rung: RungDiagnostics;
   readonly video: ConsumerDiagnostics;
   /** Null where it gets no sound. */
   readonly audio: ConsumerDiagnostics | null;
@@ -24,6 +26,8 @@ export interface MediaDiagnostics {
   /** Null where it has no peer. */
   readonly ice: PeerPath | null;
   readonly videoCodec: VideoCodec | null;
+  /** Which encoding it gets, and why. */
+  readonly rung: RungDiagnostics | null;
   readonly video: ConsumerDiagnostics | null;
   readonly audio: ConsumerDiagnostics | null;
 }
@@ -36,7 +40,7 @@ export interface ViewerDiagnostics extends MediaDiagnostics {
   readonly attached: boolean;
 }
 
-export const NO_SHARE = { videoCodec: null, video: null, audio: null } as const;
+export const NO_SHARE = { videoCodec: null, rung: null, video: null, audio: null } as const;
 export const NO_MEDIA: MediaDiagnostics = { media: 'none', ice: null, ...NO_SHARE };
 
 /** The answer to `GET /:id/diagnostics`. */

@@ -2,25 +2,26 @@ import type { CaptureFormat } from '../render/capture/capture.js';
 import type { EncoderReplacement, VideoEncoderStats } from '../render/encode/encode-thread.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
 import type { FrameRecord } from '../render/encode/frame-record.js';
-import type { RenderStream } from '../render/packetize/media-slots.js';
+import { codecOf, type RenderStream, rungOf, type VideoStream } from '../protocol/video-stream.js';
 import type { Render } from '../render/render.js';
 import { asError, StreamKitError } from '../base/errors.js';
-import type { MediaTransport, Producer } from '../fanout/media-plane.js';
-import type { ViewerLink } from '../fanout/rung-planner.js';
+import type { Producer } from '../fanout/media-plane.js';
+import type { Rung } from '../fanout/rung-planner.js';
 import type { Logger } from '../base/logger.js';
 import type { ConnectedMedia } from '../peer/viewer-peer.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
-import { EncodingFigures, type EncodingDiagnostics, type EncodingTargets } from './encoding-figures.js';
+import { CodecLadder, type RungState, type ViewerWishes } from './codec-ladder.js';
+import type { EncodingStep } from './encoding-step.js';
+import { EncodingFigures, type EncodingDiagnostics } from './encoding-figures.js';
 import { FrameTaps } from './frame-taps.js';
-import { RungFollower } from './rung-follower.js';
 import { OnDemand } from './on-demand.js';
 import { viewerFigures } from './session-figures.js';
 import { openMediaShare, type MediaShare } from './media-share.js';
-import type { AudioPayloader, SessionParts, VideoPayloader } from './session-parts.js';
+import type { AudioPayloader, SessionParts } from './session-parts.js';
 
 export interface SessionMediaListener {
-  /** About once per second: the first codec that is being encoded. */
-  onVideoStats(stats: VideoEncoderStats): void;
+  /** About once per second: the best encoding of the first codec that is being encoded, and all of that codec's. */
+  onVideoStats(stats: VideoEncoderStats, rungs: readonly RungState[]): void;
   /** No codec is being encoded any more. */
   onVideoIdle(): void;
   /** Nothing more will come. */
@@ -33,28 +34,13 @@ export interface SessionMediaParameters {
   readonly format: CaptureFormat;
   readonly bitrateBps: number;
   readonly pauseGraceMs: number;
+  /** See the option. */
+  readonly maxRungs: number;
   /** A viewer that joins gets the pictures since the last keyframe. */
   readonly replayOnJoin: boolean;
   readonly parts: SessionParts;
   readonly streamId: string;
   readonly logger: Logger;
-}
-
-interface VideoBranch {
-  readonly producer: Producer;
-  readonly payloader: VideoPayloader;
-  readonly encoding: OnDemand;
-  /** FFmpeg's name of the one that runs, as soon as it is known. */
-  encoder: string | undefined;
-  /** Pictures that newcomers can be given first are with the producer. */
-  begun: boolean;
-  /** Newcomers that were sent nothing yet. */
-  readonly newcomers: Set<() => void>;
-  readonly follower: RungFollower;
-  /** What the links carry of those who get packets from a source, bits/s; of a recorder one that carries everything. */
-  readonly estimates: Map<PacketSource, readonly (number | undefined)[]>;
-  /** WebRTC viewers that get this encoding, by a number of their own. */
-  readonly viewers: Map<number, MediaTransport>;
 }
 
 interface AudioBranch {
@@ -64,21 +50,20 @@ interface AudioBranch {
 }
 
 /**
- * From a render to the producers of its session: one encoding per codec for all viewers, each running from its first viewer
- * until a grace time after its last, and the capture with them.
+ * From a render to the producers of its session: a ladder of encodings per codec for all viewers, each running from its first
+ * viewer until a grace time after its last, and the capture with them.
  */
 export class SessionMedia {
   readonly #parameters: SessionMediaParameters;
   readonly #listener: SessionMediaListener;
   readonly #render: Render;
-  readonly #video = new Map<VideoCodec, VideoBranch>();
+  readonly #video = new Map<VideoCodec, CodecLadder>();
   readonly #audio: AudioBranch | null;
   readonly #capturing: OnDemand;
   readonly #taps: FrameTaps;
   #bitrateBps: number;
   #format: CaptureFormat;
   #closed = false;
-  #viewersAttached = 0;
   #framesRead = 0;
   #framesDropped = 0;
   readonly #encodings: EncodingFigures;
@@ -111,22 +96,32 @@ export class SessionMedia {
     return this.#audio !== null;
   }
 
-  /** What each codec's encoding does that was ever started. */
-  encodings(targets: EncodingTargets): EncodingDiagnostics[] {
-    const isRunning = (codec: VideoCodec): boolean => this.#video.get(codec)?.encoding.running === true;
-    return this.#encodings.read(targets, this.#parameters.parts.clock.nowUs(), isRunning);
+  /** What each encoding does that was ever started. */
+  encodings(): EncodingDiagnostics[] {
+    const running = new Map<VideoStream, Rung>();
+    for (const ladder of this.#video.values()) {
+      for (const { stream, encoding, target } of ladder.steps)
+        if (encoding.running) running.set(stream, target);
+    }
+    return this.#encodings.read(this.#source(), this.#parameters.parts.clock.nowUs(), running);
   }
 
   /**
    * Begins to send to a viewer whose peer is connected.
    *
+   * @param wishes - what it wants at most.
    * @param onFirstFrame - the first picture that it can decode is on its way; at most once.
    */
-  attach(media: ConnectedMedia, onFirstFrame: () => void = () => undefined): MediaShare {
+  attach(
+    media: ConnectedMedia,
+    wishes: ViewerWishes = {},
+    onFirstFrame: () => void = () => undefined,
+  ): MediaShare {
     const { parts } = this.#parameters;
     const audio = media.audio === null ? null : this.#audio;
-    const branch = this.#videoBranch(media.videoCodec);
-    const videoConsumer = media.transport.consume(branch.producer, media.video);
+    const ladder = this.#ladder(media.videoCodec);
+    const share = ladder.attach(media.transport, media.video, wishes, onFirstFrame);
+    const videoConsumer = share.consumer;
     const audioConsumer =
       audio === null || media.audio === null
         ? undefined
@@ -134,24 +129,16 @@ export class SessionMedia {
     const closeFigures = parts.figures.viewers.open(() =>
       viewerFigures(videoConsumer.stats, audioConsumer?.stats, media.transport.rtcpDropped),
     );
-    if (this.#replays(branch)) onFirstFrame();
-    else branch.newcomers.add(onFirstFrame);
-    const viewer = (this.#viewersAttached += 1);
-    branch.viewers.set(viewer, media.transport);
-    media.transport.onEstimate = () => branch.follower.update();
-    branch.follower.update();
     return openMediaShare({
       videoCodec: media.videoCodec,
       video: videoConsumer,
       audio: audioConsumer,
+      rung: () => share.diagnostics(),
       // The capture first: what the encoder starts from should be as fresh as it can be.
-      needs: [this.#capturing, branch.encoding, ...(audio === null ? [] : [audio.encoding])],
+      needs: [this.#capturing, share.need, ...(audio === null ? [] : [audio.encoding])],
       onClosed: () => {
         closeFigures();
-        branch.newcomers.delete(onFirstFrame);
-        branch.viewers.delete(viewer);
-        media.transport.onEstimate = undefined;
-        branch.follower.update();
+        share.close();
       },
     });
   }
@@ -164,13 +151,13 @@ export class SessionMedia {
     if (!isSame) await this.#render.reconfigure(format);
     this.#format = format;
     this.#bitrateBps = bitrateBps;
-    for (const { follower } of this.#video.values()) follower.update();
+    for (const ladder of this.#video.values()) ladder.update();
   }
 
-  #setBitrate(codec: VideoCodec, { producer, encoding, follower }: VideoBranch): void {
-    const { bitrateBps } = follower.rung;
-    producer.setTargetBitrate(bitrateBps);
-    if (encoding.running) this.#render.setBitrate(codec, bitrateBps);
+  /** What is captured, and the rate of an encoding that nobody limits. */
+  #source(): Rung {
+    const { width, height, frameRate } = this.#format;
+    return { width, height, frameRate, bitrateBps: this.#bitrateBps };
   }
 
   /** Somebody records. */
@@ -180,37 +167,34 @@ export class SessionMedia {
 
   /** The first of `codecs` that is being encoded, or else the first. */
   runningOrFirst(codecs: readonly VideoCodec[]): VideoCodec {
-    const running = codecs.find((candidate) => this.#video.get(candidate)?.encoding.running === true);
+    const running = codecs.find((candidate) => this.#video.get(candidate)?.first.encoding.running === true);
     return running ?? codecs[0] ?? 'h264';
   }
 
   /** Begins to hand out what is encoded to one of `codecs`, as {@link runningOrFirst} has it. */
   tap(codecs: readonly VideoCodec[], sink: PacketSink): PacketSource {
     const codec = this.runningOrFirst(codecs);
-    const video = this.#videoBranch(codec);
-    const needs = [this.#capturing, video.encoding, ...(this.#audio === null ? [] : [this.#audio.encoding])];
+    const ladder = this.#ladder(codec);
+    const { encoding } = ladder.first;
+    const needs = [this.#capturing, encoding, ...(this.#audio === null ? [] : [this.#audio.encoding])];
     const streams: readonly RenderStream[] = this.hasAudio ? [codec, 'opus'] : [codec];
     const closeTap = this.#taps.add(streams, sink);
     const source: PacketSource = {
       codec,
       hasAudio: this.hasAudio,
-      requestKeyframe: () => this.#requestKeyframe(codec),
+      requestKeyframe: () => ladder.first.requestKeyframe(),
       refresh: () => this.#render.refresh(),
       setLinkEstimates: (bitratesBps) => {
-        if (this.#closed) return;
-        video.estimates.set(source, bitratesBps);
-        video.follower.update();
+        if (!this.#closed) ladder.setSource(source, bitratesBps);
       },
       close: () => {
-        video.estimates.delete(source);
         if (!closeTap() || this.#closed) return;
-        video.follower.update();
+        ladder.removeSource(source);
         for (const need of needs) need.release();
       },
     };
-    video.estimates.set(source, [undefined]);
-    video.follower.update();
-    const wasRunning = video.encoding.running;
+    const wasRunning = encoding.running;
+    ladder.setSource(source, [undefined]);
     for (const need of needs) need.hold();
     // One that has just been started begins with a keyframe.
     if (wasRunning) source.requestKeyframe();
@@ -220,62 +204,31 @@ export class SessionMedia {
   /** Closes producers; the render is its owner's. Resolves when recorders have what they took. */
   async close(): Promise<void> {
     this.#closed = true;
-    const branches = [...this.#video.values(), ...(this.#audio === null ? [] : [this.#audio])];
     this.#capturing.close();
-    for (const branch of branches) branch.encoding.close();
-    for (const { follower } of this.#video.values()) follower.close();
-    for (const branch of branches) branch.producer.close();
-    for (const [codec, branch] of this.#video) this.#onEncoder(codec, branch, undefined);
+    this.#audio?.encoding.close();
+    for (const ladder of this.#video.values()) ladder.close();
+    this.#audio?.producer.close();
     this.#closeFigures();
     await this.#taps.end();
   }
 
-  #videoBranch(codec: VideoCodec): VideoBranch {
+  #ladder(codec: VideoCodec): CodecLadder {
     const existing = this.#video.get(codec);
     if (existing !== undefined) return existing;
-    const { parts, pauseGraceMs, replayOnJoin } = this.#parameters;
-    const render = this.#render;
-    const encoding = new OnDemand({
-      clock: parts.clock,
-      graceMs: pauseGraceMs,
-      running: false,
-      start: () => render.startVideo(codec, branch.follower.rung.bitrateBps),
-      stop: () => {
-        render.stopVideo(codec);
-        branch.begun = false;
-        this.#onEncoder(codec, branch, undefined);
-        if (this.#firstEncoding() === undefined) this.#listener.onVideoIdle();
-      },
-    });
-    const branch: VideoBranch = {
-      payloader: parts.createVideoPayloader(codec),
-      encoding,
-      encoder: undefined,
-      begun: false,
-      newcomers: new Set(),
-      viewers: new Map(),
-      estimates: new Map(),
-      follower: new RungFollower({
-        clock: parts.clock,
-        planRungs: parts.planRungs,
-        source: () => ({ ...this.#format, bitrateBps: this.#bitrateBps }),
-        links: () => linksOf(branch),
-        apply: () => this.#setBitrate(codec, branch),
-      }),
-      producer: parts.mediaPlane.createProducer(
-        { kind: 'video', clockRateHz: 90_000, gopReplay: replayOnJoin, targetBitrateBps: this.#bitrateBps },
-        {
-          onKeyframeWanted: () => {
-            // An encoder that is about to start begins with one anyway.
-            if (encoding.running) this.#requestKeyframe(codec);
-          },
-          onFramesWanted: () => this.#taps.hold(codec),
+    const { parts, pauseGraceMs, replayOnJoin, maxRungs, render, streamId } = this.#parameters;
+    const ladder = new CodecLadder(
+      { codec, parts, pauseGraceMs, replayOnJoin, maxRungs, render, source: () => this.#source() },
+      {
+        onEncoder: (step, encoder, previous) => this.#onEncoder(step, encoder, previous),
+        onStopped: () => {
+          if (this.#firstEncoding() === undefined) this.#listener.onVideoIdle();
         },
-      ),
-    };
-    this.#video.set(codec, branch);
-    this.#feed(codec, branch.producer);
-    return branch;
+        onFramesWanted: (stream) => this.#taps.hold(stream),
+        onKeyframeRequest: () => parts.observe('keyframe:request', { streamId, codec }),
+      },
+    );
+    this.#video.set(codec, ladder);
+    return ladder;
   }
 
   #openAudio(): AudioBranch | null {
@@ -308,9 +261,9 @@ export class SessionMedia {
 
   /** A frame of a stream that is tapped. */
   onEncodedFrame(frame: EncodedFrame): void {
-    const branch = this.#video.get(frame.codec);
-    if (branch === undefined || this.#closed) return;
-    if (branch.producer.needsFrames) this.#send(() => branch.producer.send(branch.payloader.payload(frame)));
+    const step = this.#video.get(frame.codec)?.stepAt(frame.rung);
+    if (step === undefined || this.#closed) return;
+    this.#send(() => step.send(frame));
     this.#taps.onEncodedFrame(frame);
   }
 
@@ -323,22 +276,19 @@ export class SessionMedia {
   }
 
   /** The media plane was handed these. */
-  onFrames(codec: VideoCodec, frames: readonly FrameRecord[]): void {
+  onFrames(stream: VideoStream, frames: readonly FrameRecord[]): void {
     if (this.#closed) return;
     const { streamId, parts } = this.#parameters;
+    const codec = codecOf(stream);
     for (const frame of frames) {
-      this.#encodings.sent(codec, frame);
+      this.#encodings.sent(stream, frame);
       parts.observe('frame', { streamId, codec, ...frame });
     }
   }
 
   /** The media plane was handed a keyframe: whoever waited for one can decode it. */
-  onKeyframe(codec: VideoCodec): void {
-    const branch = this.#video.get(codec);
-    if (branch === undefined || this.#closed) return;
-    branch.begun = true;
-    for (const onFirstFrame of branch.newcomers) onFirstFrame();
-    branch.newcomers.clear();
+  onKeyframe(stream: VideoStream): void {
+    if (!this.#closed) this.#video.get(codecOf(stream))?.onKeyframe(rungOf(stream));
   }
 
   /** A frame that cannot be split is an encoder gone wrong: it ends this session and no other. */
@@ -352,28 +302,20 @@ export class SessionMedia {
     }
   }
 
-  /** About once per second for each codec that is encoded. */
+  /** About once per second for each stream that is encoded. */
   onVideoStats(stats: VideoEncoderStats): void {
     if (this.#closed) return;
     this.#encodings.measured(stats);
     this.#framesRead = stats.framesRead;
     this.#framesDropped = stats.framesDropped;
-    const branch = this.#video.get(stats.codec);
+    const step = this.#video.get(stats.codec)?.stepAt(stats.rung);
     // What was on its way when the encoder was stopped is old.
-    if (branch?.encoding.running === true) this.#onEncoder(stats.codec, branch, stats.encoder);
-    if (stats.codec === this.#firstEncoding()) this.#listener.onVideoStats(stats);
-  }
-
-  /** A newcomer gets at once what the plane has kept; too long a group, for which it would wait, is rare. */
-  #replays(branch: VideoBranch): boolean {
-    const { parts, replayOnJoin } = this.#parameters;
-    return replayOnJoin && parts.mediaPlane.name === 'native' && branch.begun;
-  }
-
-  #requestKeyframe(codec: VideoCodec): void {
-    const { streamId, parts } = this.#parameters;
-    parts.observe('keyframe:request', { streamId, codec });
-    this.#render.requestKeyframe(codec);
+    if (step?.encoding.running === true) step.onEncoder(stats.encoder);
+    const first = this.#firstEncoding();
+    if (first === undefined || step === undefined) return;
+    const { rungs } = first;
+    const isBest = first.steps.includes(step) && step.target.bitrateBps === rungs[0]?.bitrateBps;
+    if (isBest) this.#listener.onVideoStats(stats, rungs);
   }
 
   /** Another encoder goes on. */
@@ -383,34 +325,17 @@ export class SessionMedia {
     parts.observe('encoder:replace', { streamId, codec, failed, next });
   }
 
-  /** @param encoder - the one that runs now. */
-  #onEncoder(codec: VideoCodec, branch: VideoBranch, encoder: string | undefined): void {
-    const { encoder: previous } = branch;
-    if (encoder === previous) return;
-    branch.encoder = encoder;
+  #onEncoder({ codec }: EncodingStep, encoder: string | undefined, previous: string | undefined): void {
     const { streamId, parts } = this.#parameters;
     if (previous !== undefined) parts.observe('encoder:stop', { streamId, codec, encoder: previous });
     if (encoder !== undefined) parts.observe('encoder:start', { streamId, codec, encoder });
   }
 
-  #firstEncoding(): VideoCodec | undefined {
-    for (const [codec, branch] of this.#video) if (branch.encoding.running) return codec;
-    return undefined;
+  #firstEncoding(): CodecLadder | undefined {
+    return [...this.#video.values()].find(({ isRunning }) => isRunning);
   }
 
   #fail(error: StreamKitError): void {
     if (!this.#closed) this.#listener.onMediaError(error);
   }
-}
-
-/** A link without an estimate is taken for one that carries everything. */
-function linksOf({ viewers, estimates }: VideoBranch): ViewerLink[] {
-  const ofSources = [...estimates.values()].flatMap((bitratesBps, source) =>
-    bitratesBps.map((estimateBps, index) => ({ id: `source ${source} ${index}`, estimateBps })),
-  );
-  const ofViewers = [...viewers].map(([number, { estimatedBitrateBps }]) => ({
-    id: `viewer ${number}`,
-    estimateBps: estimatedBitrateBps,
-  }));
-  return [...ofViewers, ...ofSources];
 }

@@ -63,6 +63,8 @@ export interface SessionSettings {
   readonly launchTimeoutMs: number;
   readonly loadTimeoutMs: number;
   readonly replayOnJoin: boolean;
+  /** Most encodings of a session's picture to one codec at a time, 1 to 3. */
+  readonly maxRungs: number;
   readonly page: ResolvedPageOptions;
   /** False: a session that breaks ends, and clients may not ask for a restart. */
   readonly restart: ResolvedRestartOptions | false;

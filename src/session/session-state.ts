@@ -1,7 +1,7 @@
 import jsonPatch from 'fast-json-patch';
 import type { Operation } from 'fast-json-patch';
 
-import type { StreamSessionState, VideoMetadata } from '../protocol/state-document.js';
+import type { RungMetadata, StreamSessionState, VideoMetadata } from '../protocol/state-document.js';
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
 
 /**
@@ -73,11 +73,14 @@ export function patchableCopy(value: Readonly<Record<string, unknown>>): Record<
 }
 
 /** What the state says of an encoder. Rates to a tenth and to a kilobit: finer digits would only make patches. */
-export function videoMetadata(stats: VideoEncoderStats): VideoMetadata {
+export function videoMetadata(stats: VideoEncoderStats, rungs: readonly RungMetadata[]): VideoMetadata {
   const { codec, encoder, width, height } = stats;
   return {
     ...{ codec, encoder, width, height },
     frameRate: Math.round(stats.frameRate * 10) / 10,
     bitrateBps: Math.round(stats.bitrateBps / 1000) * 1000,
+    rungs: rungs.map(({ width, height, frameRate, bitrateBps, viewers }) => ({
+      ...{ width, height, frameRate, bitrateBps, viewers },
+    })),
   };
 }

@@ -20,6 +20,7 @@ import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnostics.js';
 import { SessionLife } from './session-life.js';
+import type { RungState } from './codec-ladder.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionEmitter } from './session-emitter.js';
 import type { SessionEndReason } from './session-events.js';
@@ -143,8 +144,7 @@ export class Session implements StreamSession {
 
   /** What its encoders, its viewers and the ways to them do at this moment. Not a use of the session. */
   get diagnostics(): SessionDiagnostics {
-    const { frameRate, maxBitrateBps: bitrateBps } = this.#renderOptions;
-    const encodings = this.#media?.encodings({ frameRate, bitrateBps }) ?? [];
+    const encodings = this.#media?.encodings() ?? [];
     return sessionDiagnostics(this.state, encodings, this.viewers.diagnostics());
   }
 
@@ -359,8 +359,8 @@ export class Session implements StreamSession {
               metadata.audio = available ? { codec: 'opus' } : null;
             }),
           onVideoStats: (stats) => this.#media?.onVideoStats(stats),
-          onFrames: (codec, frames) => this.#media?.onFrames(codec, frames),
-          onKeyframe: (codec) => this.#media?.onKeyframe(codec),
+          onFrames: (stream, frames) => this.#media?.onFrames(stream, frames),
+          onKeyframe: (stream) => this.#media?.onKeyframe(stream),
           onEncoderReplaced: (replacement) => this.#media?.onEncoderReplaced(replacement),
           onEncodedFrame: (frame) => this.#media?.onEncodedFrame(frame),
           onEncodedAudio: (packet) => this.#media?.onEncodedAudio(packet),
@@ -389,13 +389,14 @@ export class Session implements StreamSession {
         format: this.#renderOptions,
         bitrateBps: maxBitrateBps,
         pauseGraceMs: this.#settings.pauseGraceMs,
+        maxRungs: this.#settings.maxRungs,
         replayOnJoin: this.#settings.replayOnJoin,
         parts: this.#parts,
         streamId: this.streamId,
         logger: this.#logger,
       },
       {
-        onVideoStats: (stats) => this.#onVideoStats(stats),
+        onVideoStats: (stats, rungs) => this.#onVideoStats(stats, rungs),
         onVideoIdle: () => this.#onVideoIdle(),
         onMediaError: (error) => this.#life.fail(error),
       },
@@ -473,13 +474,14 @@ export class Session implements StreamSession {
     });
   }
 
-  #onVideoStats(stats: VideoEncoderStats): void {
-    this.#publisher.update(({ metadata }) => void (metadata.video = videoMetadata(stats)));
+  #onVideoStats(stats: VideoEncoderStats, rungs: readonly RungState[]): void {
+    this.#publisher.update(({ metadata }) => void (metadata.video = videoMetadata(stats, rungs)));
   }
 
   #onVideoIdle(): void {
     this.#publisher.update(({ metadata }) => {
-      if (metadata.video !== null) metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0 };
+      if (metadata.video !== null)
+        metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0, rungs: [] };
     });
   }
 

@@ -119,6 +119,7 @@ export class ViewerGroup {
         id: parts.ids.viewerId(),
         caller,
         videoCodecs,
+        wishes: request.wishes ?? {},
         clock: parts.clock,
         publisher,
         reattachMs: settings.viewerReattachMs,
@@ -389,6 +390,7 @@ export class ViewerGroup {
         whenLive: (work) => this.#whenLive(work),
       },
       viewer.journal,
+      viewer.wishes,
     );
   }
 

@@ -11,6 +11,7 @@ import type {
 import { customSignal } from './server-sent-event.js';
 import { NO_SHARE, type MediaDiagnostics } from './session-diagnostics.js';
 import type { MediaShare } from './media-share.js';
+import type { ViewerWishes } from './codec-ladder.js';
 import type { SessionMedia } from './session-media.js';
 import type { InputListener } from './viewer-input.js';
 import type { ConnectionJournal, ViewerJournal } from './viewer-journal.js';
@@ -34,6 +35,7 @@ const MAX_KEPT_SIGNALS = 64;
 /** One viewer's peer, the signalling with it and its share of the session's media. */
 export class ViewerMedia {
   readonly #listener: ViewerMediaListener;
+  readonly #wishes: ViewerWishes;
   readonly #journal: ViewerJournal;
   readonly #connection: ConnectionJournal;
   readonly #peer: ViewerPeer;
@@ -59,8 +61,10 @@ export class ViewerMedia {
     parameters: ViewerPeerParameters,
     listener: ViewerMediaListener,
     journal: ViewerJournal,
+    wishes: ViewerWishes = {},
   ) {
     this.#listener = listener;
+    this.#wishes = wishes;
     this.#journal = journal;
     this.#connection = journal.offer();
     const { logContext } = journal;
@@ -183,7 +187,9 @@ export class ViewerMedia {
   #attach(media: Pick<SessionMedia, 'attach'>, connected: ConnectedMedia): void {
     if (this.#state === 'closed') return;
     try {
-      this.#share = media.attach(connected, () => this.#connection.firstFrame(connected.videoCodec));
+      this.#share = media.attach(connected, this.#wishes, () =>
+        this.#connection.firstFrame(connected.videoCodec),
+      );
     } catch (thrown) {
       void this.#fail(asError(thrown));
       return;

@@ -7,6 +7,7 @@ import { StreamKitError } from '../base/errors.js';
 import type { SeatChannel, SeatChannelListener } from '../input/control-seat.js';
 import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../options/ice-server-options.js';
 import type { Caller } from './caller.js';
+import type { ViewerWishes } from './codec-ladder.js';
 import { obeys, viewerRoleOf } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
 import type { EventSink } from './event-sink.js';
@@ -38,6 +39,8 @@ export interface ViewerParameters {
   readonly caller: Caller;
   /** What it is offered, best first. */
   readonly videoCodecs: readonly VideoCodec[];
+  /** What it wants at most. */
+  readonly wishes: ViewerWishes;
   readonly clock: Clock;
   readonly publisher: StatePublisher;
   readonly openSeat: OpenSeat;
@@ -53,6 +56,8 @@ export interface ViewerRequest {
   readonly viewerId: string | undefined;
   /** The one codec that the client wants. */
   readonly videoCodec: VideoCodec | undefined;
+  /** What it wants at most; default: no limit. */
+  readonly wishes?: ViewerWishes;
   /** The client wants media by a peer. */
   readonly media: boolean;
 }
@@ -132,6 +137,10 @@ export class Viewer implements StreamViewer {
 
   get videoCodecs(): readonly VideoCodec[] {
     return this.#parameters.videoCodecs;
+  }
+
+  get wishes(): ViewerWishes {
+    return this.#parameters.wishes;
   }
 
   get iceServers(): IceServers {

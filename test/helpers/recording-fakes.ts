@@ -91,7 +91,7 @@ export class FakePacketSource implements PacketSource {
     const { codec } = this;
     const content = new Uint8Array(bytes);
     this.sink?.onEncodedFrame({
-      ...{ codec, bytes: content, keyframe, captureTimeUs, rtpTimestamp: 0, rung: 0 },
+      ...{ codec, bytes: content, keyframe, captureTimeUs, rtpTimestamp: 0, rung: 0 as const },
       ...{ readTimeUs: 0, encodedTimeUs: 0, repeated: false },
     });
   }

@@ -6,6 +6,7 @@ import { controlOptions, type ResolvedControlOptions } from '../../src/options/c
 import type { AudioEncodeListener, VideoEncodeListener } from '../../src/render/encode/encode-thread.js';
 import { FrameTiming } from '../../src/render/encode/frame-timing.js';
 import type { EncodedFrame, VideoCodec } from '../../src/render/encode/encoded-frame.js';
+import type { EncodingTarget } from '../../src/protocol/video-stream.js';
 import { newConsumerStats } from '../../src/fanout/consumer-stats.js';
 import type {
   Consumer,
@@ -273,10 +274,10 @@ export class FakeParts implements SessionParts {
   readonly #openVideoEncodeThread: LocalRenderParts['openVideoEncodeThread'] = (_parameters, listener) => {
     this.videoListener = listener;
     return {
-      start: (codec, bitrateBps) => void this.events.push(`video start ${codec} ${bitrateBps}`),
-      stop: (codec) => void this.events.push(`video stop ${codec}`),
-      requestKeyframe: (codec) => void this.events.push(`keyframe ${codec}`),
-      setBitrate: (codec, bitrateBps) => void this.events.push(`video bitrate ${codec} ${bitrateBps}`),
+      start: (stream, target) => void this.events.push(`video start ${stream} ${targetText(target)}`),
+      stop: (stream) => void this.events.push(`video stop ${stream}`),
+      requestKeyframe: (stream) => void this.events.push(`keyframe ${stream}`),
+      setTarget: (stream, target) => void this.events.push(`video target ${stream} ${targetText(target)}`),
       reconfigure: ({ width, height, frameRate }) =>
         void this.events.push(`video ${width}x${height} at ${frameRate}`),
       refresh: () => void this.events.push('refresh'),
@@ -387,6 +388,12 @@ export class FakeParts implements SessionParts {
   }
 }
 
+/** The bit rate, and what is less than what is captured. */
+function targetText({ bitrateBps, width, height, frameRate }: EncodingTarget): string {
+  const size = height === undefined ? '' : ` ${width}x${height}`;
+  return `${bitrateBps}${size}${frameRate === undefined ? '' : ` at ${frameRate}`}`;
+}
+
 function fakePayloads(frame: {
   bytes: Uint8Array;
   keyframe: boolean;
@@ -413,6 +420,7 @@ export const testSettings: SessionSettings = {
   maxViewersPerCaller: 3,
   pauseGraceMs: 5000,
   replayOnJoin: false,
+  maxRungs: 1,
   page: {},
   restart: DEFAULT_RESTART,
   viewerReattachMs: 15_000,

@@ -1,14 +1,19 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 
+import { LinkShaper } from '../helpers/link-shaper.js';
+
 /** A NAT between a client and a server on loopback, whose outer address can change under them. */
 export class RebindingNat {
   /** Which datagrams come through it, in both directions. */
   passes: (datagram: Buffer) => boolean = () => true;
+  /** The link to the client. */
+  readonly toClient = new LinkShaper();
   /** Datagrams from the server that still came to an outer address of before. */
   staleDatagrams = 0;
   private client: { address: string; port: number } | undefined;
   private readonly old: Socket[] = [];
+  private isClosed = false;
 
   private constructor(
     private readonly inner: Socket,
@@ -48,13 +53,17 @@ export class RebindingNat {
   }
 
   close(): void {
+    this.isClosed = true;
     for (const socket of [this.inner, this.outer, ...this.old]) socket.close();
   }
 
   private listen(outer: Socket): void {
     outer.on('message', (data) => {
-      if (this.client !== undefined && this.passes(data))
-        this.inner.send(data, this.client.port, this.client.address);
+      const { client } = this;
+      if (client === undefined || !this.passes(data)) return;
+      this.toClient.pass(data.length, () => {
+        if (!this.isClosed) this.inner.send(data, client.port, client.address);
+      });
     });
   }
 }

@@ -81,7 +81,7 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
       codec,
       keyframe: true,
       readTimeUs: 0,
-      rung: 0,
+      rung: 0 as const,
       encodedTimeUs: 0,
       repeated: false,
     });

@@ -101,7 +101,9 @@ function installStreamKit(
   // Configurable, or a script that declares a name `streamKit` of its own would not run at all.
   const descriptor = { enumerable: true, configurable: true, writable: true };
   Object.defineProperty(scope, 'streamKit', { value: Object.freeze(streamKit), ...descriptor });
-  const { postMessage } = globalThis as unknown as { postMessage(message: string, origin: string): void };
+  const { postMessage } = globalThis as unknown as {
+    postMessage: (message: string, origin: string) => void;
+  };
   Object.defineProperty(scope, Symbol.for(receiverName), {
     value: (event: string, json: string) => {
       const value: unknown = parse(json);

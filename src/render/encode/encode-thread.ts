@@ -4,10 +4,12 @@ import type { EncodedAudio, EncodedFrame, VideoCodec } from './encoded-frame.js'
 import type { EncoderCandidate } from './encoder-candidate.js';
 import type { FrameRecord } from './frame-record.js';
 import type { PictureFormat } from './video-encoder.js';
+import type { EncodingTarget, RungIndex, VideoStream } from '../../protocol/video-stream.js';
 
 /** What one video encoder is doing, for the state document. */
 export interface VideoEncoderStats {
   readonly codec: VideoCodec;
+  readonly rung: RungIndex;
   /** FFmpeg's name of the encoder, for example `libx264`. */
   readonly encoder: string;
   readonly width: number;
@@ -32,12 +34,12 @@ export interface EncoderReplacement {
 }
 
 export interface VideoEncodeListener {
-  /** Only of codecs that are tapped. */
+  /** Only of streams that are tapped. */
   onEncodedFrame(frame: EncodedFrame): void;
   /** A keyframe was written to the media socket; not without one. */
-  onKeyframe(codec: VideoCodec): void;
+  onKeyframe(stream: VideoStream): void;
   /** Frames that were written to the media socket since the last call; about once per second, not without one. */
-  onFrames(codec: VideoCodec, frames: readonly FrameRecord[]): void;
+  onFrames(stream: VideoStream, frames: readonly FrameRecord[]): void;
   /** About once per second while encoding. */
   onStats(stats: VideoEncoderStats): void;
   /** What comes next is a keyframe of the other encoder. */
@@ -46,20 +48,21 @@ export interface VideoEncodeListener {
   onError(error: StreamKitError): void;
 }
 
-/** A thread that reads raw frames of one source and encodes each once a codec. */
+/** A thread that reads raw frames of one source and encodes each once per stream. */
 export interface VideoEncodeThread {
-  /** Starts encoding to `codec` with the first of `candidates` that works, beginning with a keyframe; the last known picture is encoded at once. */
-  start(codec: VideoCodec, bitrateBps: number, candidates: readonly EncoderCandidate[]): void;
-  /** Stops encoding to `codec`. With no codec left, the source is not read. */
-  stop(codec: VideoCodec): void;
+  /** Starts encoding `stream` with the first of `candidates` that works, beginning with a keyframe; the last known picture is encoded at once. */
+  start(stream: VideoStream, target: EncodingTarget, candidates: readonly EncoderCandidate[]): void;
+  /** Stops encoding `stream`. With none left, the source is not read. */
+  stop(stream: VideoStream): void;
   /** The next picture is a keyframe; on a still page the last picture is encoded again at once. */
-  requestKeyframe(codec: VideoCodec): void;
-  /** Encodes the last picture again at once, to every codec that is started; it costs next to no bits. */
+  requestKeyframe(stream: VideoStream): void;
+  /** Encodes the last picture again at once, to every stream that is started; it costs next to no bits. */
   refresh(): void;
-  setBitrate(codec: VideoCodec, bitrateBps: number): void;
-  /** While tapped, the codec's frames also come to the listener. */
-  tap(codec: VideoCodec, tapped: boolean): void;
-  /** The source gives pictures of another size or rate from now on; each codec goes on with a keyframe. */
+  /** Another size costs a keyframe. */
+  setTarget(stream: VideoStream, target: EncodingTarget): void;
+  /** While tapped, the stream's frames also come to the listener. */
+  tap(stream: VideoStream, tapped: boolean): void;
+  /** The source gives pictures of another size or rate from now on; each stream goes on with a keyframe. */
   reconfigure(format: PictureFormat): void;
   /** Idempotent; resolves when the thread has ended. */
   close(): Promise<void>;

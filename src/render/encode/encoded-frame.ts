@@ -1,4 +1,5 @@
 import type { VideoCodec } from '../../protocol/state-document.js';
+import type { RungIndex } from '../../protocol/video-stream.js';
 
 export type { VideoCodec } from '../../protocol/state-document.js';
 
@@ -18,8 +19,8 @@ export interface EncodedFrame {
   readonly encodedTimeUs: number;
   /** The picture before once more: nothing was captured for it. */
   readonly repeated: boolean;
-  /** Index in the ladder of sizes; 0 is the full size. */
-  readonly rung: number;
+  /** Which of the encodings to this codec it is of. */
+  readonly rung: RungIndex;
 }
 
 /** One Opus packet of 20 ms. */

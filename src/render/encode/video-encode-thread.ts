@@ -2,7 +2,7 @@ import type { OpenVideoEncodeThread } from './encode-thread.js';
 import { EncodeWorkerThread } from './encode-worker-thread.js';
 import type { VideoReport, VideoRequest } from './thread-messages.js';
 
-/** Starts a thread that encodes the pictures of a source; nothing is encoded until a codec is started. */
+/** Starts a thread that encodes the pictures of a source; nothing is encoded until a stream is started. */
 export const openVideoEncodeThread: OpenVideoEncodeThread = (parameters, listener) => {
   const { source } = parameters;
   const thread = new EncodeWorkerThread<VideoRequest, VideoReport>(
@@ -15,10 +15,10 @@ export const openVideoEncodeThread: OpenVideoEncodeThread = (parameters, listene
           listener.onEncodedFrame(report.frame);
           break;
         case 'keyframe':
-          listener.onKeyframe(report.codec);
+          listener.onKeyframe(report.stream);
           break;
         case 'frames':
-          listener.onFrames(report.codec, report.frames);
+          listener.onFrames(report.stream, report.frames);
           break;
         case 'stats':
           listener.onStats(report.stats);
@@ -31,12 +31,12 @@ export const openVideoEncodeThread: OpenVideoEncodeThread = (parameters, listene
     (error) => listener.onError(error),
   );
   return {
-    start: (codec, bitrateBps, candidates) => thread.post({ type: 'start', codec, bitrateBps, candidates }),
-    stop: (codec) => thread.post({ type: 'stop', codec }),
-    requestKeyframe: (codec) => thread.post({ type: 'keyframe', codec }),
+    start: (stream, target, candidates) => thread.post({ type: 'start', stream, target, candidates }),
+    stop: (stream) => thread.post({ type: 'stop', stream }),
+    requestKeyframe: (stream) => thread.post({ type: 'keyframe', stream }),
     refresh: () => thread.post({ type: 'refresh' }),
-    setBitrate: (codec, bitrateBps) => thread.post({ type: 'bitrate', codec, bitrateBps }),
-    tap: (codec, tapped) => thread.post({ type: 'tap', codec, tapped }),
+    setTarget: (stream, target) => thread.post({ type: 'target', stream, target }),
+    tap: (stream, tapped) => thread.post({ type: 'tap', stream, tapped }),
     reconfigure: (format) => thread.post({ type: 'reconfigure', format }),
     close: () => thread.close({ type: 'close' }),
   };

@@ -9,7 +9,7 @@ import { MediaFrameWriter } from '../packetize/media-frame-writer.js';
 import { MEDIA_SLOTS } from '../packetize/media-slots.js';
 import { openMediaSocket } from '../packetize/open-media-socket.js';
 import { Vp8Payloader } from '../packetize/vp8-payloader.js';
-import type { EncodedFrame, VideoCodec } from './encoded-frame.js';
+import type { EncodedFrame } from './encoded-frame.js';
 import { openVideoEncoder, type EncoderCandidate } from './encoder-candidate.js';
 import { EncoderMeter } from './encoder-meter.js';
 import { FailoverVideoEncoder } from './failover-video-encoder.js';
@@ -19,12 +19,13 @@ import { rtpTimestampOf } from './rtp-clock.js';
 import { StillRefinement } from './still-refinement.js';
 import type { VideoReport, VideoRequest, VideoThreadData } from './thread-messages.js';
 import type { CompressedPicture, PictureFormat, PictureTimes, VideoEncoder } from './video-encoder.js';
+import { codecOf, type EncodingTarget, rungOf, type VideoStream } from '../../protocol/video-stream.js';
 
-/** The thread that takes raw pictures and encodes each once a codec. */
+/** The thread that takes raw pictures and encodes each once per stream. */
 
 const VIDEO_CLOCK_RATE_HZ = 90_000;
 const STATS_INTERVAL_MS = 1_000;
-/** Of one codec between two reports; beyond it the oldest are forgotten. */
+/** Of one stream between two reports; beyond it the oldest are forgotten. */
 const MAX_RECORDS = 256;
 /** A capturer's intervals vary: a picture is early only by more than this share of the interval. */
 const EARLY_SHARE = 0.25;
@@ -34,9 +35,19 @@ const CAPTURE_LATENCY_US = 15_000;
 const REFINEMENT_INTERVAL_US = 100_000;
 /** Between two encodings of a still page after that. Chromium asks for a keyframe 3 s after the last picture. */
 const STILL_INTERVAL_US = 1_800_000;
+/** An encoding of fewer pictures per second does not keep a still page from coming to rest. */
+const SLOW_FRAME_RATE = 5;
 
 interface ActiveEncoder {
+  readonly stream: VideoStream;
   readonly encoder: VideoEncoder;
+  target: EncodingTarget;
+  /** What the encoder is opened for: its rate control knows the time between pictures, however few of them it gets. */
+  format: PictureFormat;
+  /** Pictures per second that it gets, at most those that are captured. */
+  frameRate: number;
+  /** When the next one is due, if they are fewer, capture time in µs. */
+  nextDueUs: number;
   readonly payloader: H264Payloader | Vp8Payloader;
   readonly meter: EncoderMeter;
   refinement: StillRefinement;
@@ -49,12 +60,12 @@ const port = parentPort;
 if (!port) throw new Error('This file runs as a worker thread');
 const { source, frameRate: firstFrameRate, socketFd } = workerData as VideoThreadData;
 const socket = socketFd === undefined ? undefined : new MediaFrameWriter(openMediaSocket(socketFd));
-const tapped = new Set<VideoCodec>();
+const tapped = new Set<VideoStream>();
 let format: PictureFormat = { width: source.width, height: source.height, frameRate: firstFrameRate };
 let frameIntervalUs = 1_000_000 / firstFrameRate;
 
 const feed = new PictureFeed();
-const encoders = new Map<VideoCodec, ActiveEncoder>();
+const encoders = new Map<VideoStream, ActiveEncoder>();
 let lastCaptureTimeUs = 0;
 let lastEncodedAtUs = 0;
 let lastSequence = 0;
@@ -71,8 +82,29 @@ function report(message: VideoReport, transfer: ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer);
 }
 
+/** Whether it is the picture's turn, where fewer are wanted than are captured. */
+function takesTurn(active: ActiveEncoder, captureTimeUs: number): boolean {
+  if (active.frameRate >= format.frameRate) return true;
+  const intervalUs = 1_000_000 / active.frameRate;
+  const earlyUs = active.nextDueUs - captureTimeUs;
+  if (earlyUs > frameIntervalUs / 2 && !active.keyframeWanted) return false;
+  active.nextDueUs =
+    (earlyUs < -intervalUs || active.keyframeWanted ? captureTimeUs : active.nextDueUs) + intervalUs;
+  return true;
+}
+
+/** What a target comes to with what is captured. */
+function formatOf({ width = Infinity, height = Infinity }: EncodingTarget): PictureFormat {
+  return width <= format.width && height <= format.height ? { ...format, width, height } : format;
+}
+
+function frameRateOf({ frameRate = Infinity }: EncodingTarget): number {
+  return Math.min(frameRate, format.frameRate);
+}
+
 function encodeOne(active: ActiveEncoder, times: PictureTimes): void {
-  const picture = feed.last;
+  if (!takesTurn(active, times.captureTimeUs)) return;
+  const picture = feed.lastAt(active.format.width, active.format.height);
   if (picture) active.encoder.encode(picture, times, active.keyframeWanted);
 }
 
@@ -85,20 +117,21 @@ function sendOn(active: ActiveEncoder, { bytes, keyframe, times }: CompressedPic
   const { codec } = active.encoder;
   const { captureTimeUs, readTimeUs, repeated = false } = times;
   const frame: EncodedFrame = {
-    ...{ codec, bytes, keyframe, rtpTimestamp, captureTimeUs, readTimeUs, repeated, rung: 0 },
+    ...{ codec, bytes, keyframe, rtpTimestamp, captureTimeUs, readTimeUs, repeated },
+    rung: rungOf(active.stream),
     encodedTimeUs: nowUs(),
   };
   if (socket !== undefined) write(socket, active, frame);
-  if (tapped.has(codec)) report({ type: 'frame', frame }, [bytes.buffer]);
+  if (tapped.has(active.stream)) report({ type: 'frame', frame }, [bytes.buffer]);
 }
 
 function write(writer: MediaFrameWriter, active: ActiveEncoder, frame: EncodedFrame): void {
-  const { codec } = frame;
-  if (!writer.write({ ...active.payloader.payload(frame), slot: MEDIA_SLOTS[codec] })) {
+  const { stream } = active;
+  if (!writer.write({ ...active.payloader.payload(frame), slot: MEDIA_SLOTS[stream] })) {
     active.keyframeWanted = true;
     return;
   }
-  if (frame.keyframe) report({ type: 'keyframe', codec });
+  if (frame.keyframe) report({ type: 'keyframe', stream });
   if (active.records.length === MAX_RECORDS) active.records.shift();
   active.records.push(frameRecord(frame, nowUs()));
 }
@@ -136,7 +169,10 @@ function encodeAll(captureTimeUs: number, readTimeUs: number, repeated: boolean)
   for (const active of encoders.values()) {
     encodeOne(active, { captureTimeUs: lastCaptureTimeUs, readTimeUs, repeated });
   }
-  const isSettled = [...encoders.values()].every(({ refinement }) => refinement.isSettled);
+  // One of few pictures is not waited for: it would keep the others at work.
+  const isSettled = [...encoders.values()].every(
+    ({ refinement, frameRate }) => refinement.isSettled || frameRate < SLOW_FRAME_RATE,
+  );
   scheduleStill(isSettled ? STILL_INTERVAL_US : REFINEMENT_INTERVAL_US);
 }
 
@@ -161,14 +197,16 @@ function wantKeyframe(active: ActiveEncoder): void {
   scheduleStill(quietUs > 2 * frameIntervalUs ? 0 : 2 * frameIntervalUs);
 }
 
-function start(codec: VideoCodec, bitrateBps: number, candidates: readonly EncoderCandidate[]): void {
-  if (encoders.has(codec)) return;
+function start(stream: VideoStream, target: EncodingTarget, candidates: readonly EncoderCandidate[]): void {
+  if (encoders.has(stream)) return;
+  const codec = codecOf(stream);
   // JPEG knows BT.601 alone (JFIF 1.02).
   const matrix = source.kind === 'ring' ? source.matrix : 'bt601';
+  const wanted = formatOf(target);
   const encoder = new FailoverVideoEncoder(
     candidates,
     openVideoEncoder,
-    { codec, ...format, bitrateBps, matrix },
+    { codec, ...wanted, bitrateBps: target.bitrateBps, matrix },
     {
       onCompressed: (picture) => sendOn(active, picture),
       onDropped: () => framesDropped++,
@@ -176,33 +214,59 @@ function start(codec: VideoCodec, bitrateBps: number, candidates: readonly Encod
       onReplaced: (replacement) => {
         report({ type: 'replaced', replacement });
         // The constructor may pass over a candidate before there is anything to ask.
-        const current = encoders.get(codec);
+        const current = encoders.get(stream);
         if (current) wantKeyframe(current);
       },
     },
   );
   const active: ActiveEncoder = {
+    stream,
     encoder,
+    target,
+    format: wanted,
+    frameRate: frameRateOf(target),
+    nextDueUs: 0,
     payloader: codec === 'h264' ? new H264Payloader() : new Vp8Payloader(),
     meter: new EncoderMeter(nowUs()),
-    refinement: new StillRefinement(format),
+    refinement: new StillRefinement(wanted),
     records: [],
     keyframeWanted: true,
   };
   // A still page may have sent its only picture while nothing was there to take it.
   const missed = encoders.size === 0 ? reader.next() : undefined;
   if (missed && feed.take(missed)) lastSequence = missed.sequence;
-  encoders.set(codec, active);
+  encoders.set(stream, active);
   // After a pause the last picture is old news, but better than none until the capturer sends a new one.
   wantKeyframe(active);
 }
 
-function stop(codec: VideoCodec): void {
-  encoders.get(codec)?.encoder.close();
-  encoders.delete(codec);
+function stop(stream: VideoStream): void {
+  encoders.get(stream)?.encoder.close();
+  encoders.delete(stream);
   if (encoders.size > 0) return;
   clearTimeout(stillTimer);
   stillTimer = undefined;
+}
+
+/** Its rate costs no keyframe by itself; another size does. */
+function retarget(active: ActiveEncoder, target: EncodingTarget): void {
+  active.target = target;
+  active.frameRate = frameRateOf(target);
+  active.nextDueUs = 0;
+  active.encoder.setBitrate(target.bitrateBps);
+  const { width, height } = active.format;
+  const next = formatOf(target);
+  if (next.width !== width || next.height !== height) follow(active, next);
+}
+
+/** Goes on in another format, beginning with a keyframe. */
+function follow(active: ActiveEncoder, next: PictureFormat): void {
+  active.format = next;
+  active.frameRate = frameRateOf(active.target);
+  active.nextDueUs = 0;
+  active.encoder.reconfigure(next);
+  active.refinement = new StillRefinement(next);
+  wantKeyframe(active);
 }
 
 /** Until the first picture of the new size comes there is none to encode: the last one is of another size. */
@@ -217,35 +281,32 @@ function reconfigure(next: PictureFormat): void {
     feed.close();
     reader.resize(next.width, next.height);
   }
-  for (const active of encoders.values()) {
-    active.encoder.reconfigure(next);
-    active.refinement = new StillRefinement(next);
-    wantKeyframe(active);
-  }
+  for (const active of encoders.values()) follow(active, formatOf(active.target));
 }
 
 function handle(request: VideoRequest): void {
   switch (request.type) {
     case 'start':
-      start(request.codec, request.bitrateBps, request.candidates);
+      start(request.stream, request.target, request.candidates);
       break;
     case 'stop':
-      stop(request.codec);
+      stop(request.stream);
       break;
     case 'keyframe': {
-      const active = encoders.get(request.codec);
+      const active = encoders.get(request.stream);
       if (active) wantKeyframe(active);
       break;
     }
     case 'tap':
-      if (request.tapped) tapped.add(request.codec);
-      else tapped.delete(request.codec);
+      if (request.tapped) tapped.add(request.stream);
+      else tapped.delete(request.stream);
       break;
     case 'refresh':
       scheduleStill(0);
       break;
-    case 'bitrate': {
-      encoders.get(request.codec)?.encoder.setBitrate(request.bitrateBps);
+    case 'target': {
+      const active = encoders.get(request.stream);
+      if (active) retarget(active, request.target);
       break;
     }
     case 'reconfigure':
@@ -259,16 +320,16 @@ function handle(request: VideoRequest): void {
 
 function reportStats(): void {
   for (const active of encoders.values()) {
-    const { encoder, meter, records } = active;
-    if (records.length > 0) report({ type: 'frames', codec: encoder.codec, frames: records });
+    const { encoder, meter, records, stream } = active;
+    if (records.length > 0) report({ type: 'frames', stream, frames: records });
     active.records = [];
-    const { width, height } = format;
+    const { width, height } = active.format;
     const { frameRate: measured, bitrateBps } = meter.read(nowUs());
     const { codec, name } = encoder;
     report({
       type: 'stats',
       stats: {
-        ...{ codec, encoder: name, width, height, frameRate: measured, bitrateBps },
+        ...{ codec, rung: rungOf(stream), encoder: name, width, height, frameRate: measured, bitrateBps },
         ...{ framesRead, framesDropped },
       },
     });
@@ -299,7 +360,7 @@ function close(): void {
   clearInterval(statsTimer);
   clearTimeout(stillTimer);
   clearTimeout(paceTimer);
-  for (const codec of [...encoders.keys()]) stop(codec);
+  for (const stream of [...encoders.keys()]) stop(stream);
   reader.close();
   feed.close();
   socket?.close();

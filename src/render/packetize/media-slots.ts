@@ -1,7 +1,10 @@
-import type { VideoCodec } from '../encode/encoded-frame.js';
+import type { RenderStream } from '../../protocol/video-stream.js';
 
-/** What a render encodes: its pictures by codec, and its sound. */
-export type RenderStream = VideoCodec | 'opus';
+export type { RenderStream } from '../../protocol/video-stream.js';
 
 /** Slots by stream; pictures and sound have media sockets of their own. */
-export const MEDIA_SLOTS: Readonly<Record<RenderStream, number>> = { h264: 0, vp8: 1, opus: 0 };
+export const MEDIA_SLOTS: Readonly<Record<RenderStream, number>> = {
+  ...{ h264: 0, 'h264/1': 2, 'h264/2': 4, 'h264/3': 6 },
+  ...{ vp8: 1, 'vp8/1': 3, 'vp8/2': 5, 'vp8/3': 7 },
+  opus: 0,
+};

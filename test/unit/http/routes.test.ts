@@ -137,7 +137,16 @@ describe('GET /:id/diagnostics', () => {
     const { status, json } = await ask(`${url}/diagnostics`);
     expect([status, json]).toMatchObject([200, { status: 'connecting', capture: 'tab', encodings: [] }]);
     expect(json.viewers).toEqual([
-      { publicId, attached: true, media: 'none', ice: null, videoCodec: null, video: null, audio: null },
+      {
+        publicId,
+        attached: true,
+        media: 'none',
+        ice: null,
+        videoCodec: null,
+        rung: null,
+        video: null,
+        audio: null,
+      },
     ]);
     expect(JSON.stringify(json)).not.toContain(viewerId);
     const fetched = await server.router.fetch(new Request(`${url}/diagnostics`), {

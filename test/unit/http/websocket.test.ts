@@ -95,7 +95,7 @@ function picture(keyframe: boolean): void {
     rtpTimestamp: 0,
     captureTimeUs: 1,
     readTimeUs: 1,
-    rung: 0,
+    rung: 0 as const,
     encodedTimeUs: 1,
     repeated: false,
   });

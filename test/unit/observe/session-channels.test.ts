@@ -59,7 +59,7 @@ describe('diagnostics channels', () => {
     const times = { captureTimeUs: 2, readTimeUs: 3, encodedTimeUs: 4, repeated: false };
     const bytes = new Uint8Array(5);
     const frame = { ...times, codec: 'vp8', keyframe: true, rtpTimestamp: 1 } as const;
-    parts.videoListener?.onEncodedFrame({ ...frame, bytes, rung: 0 });
+    parts.videoListener?.onEncodedFrame({ ...frame, bytes, rung: 0 as const });
     await ask(`${url}/${streamId}`, { method: 'DELETE' });
     await server.close();
 

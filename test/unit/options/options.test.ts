@@ -110,6 +110,7 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
     { mediaPlane: 'werift', udpPort: 5000 },
     'Expected no udpPort because with mediaPlane werift each viewer has a UDP port of its own',
   ],
+  [{ maxRungs: 4 }, 'Expected integer between 1 and 3 for maxRungs but received 4 of type number'],
   [{ replayOnJoin: 1 }, 'Expected boolean for replayOnJoin but received 1 of type number'],
   [{ iceServers: {} }, 'Expected array or function for iceServers but received an object'],
   [
@@ -206,6 +207,7 @@ describe('options', () => {
       mediaPlane: 'auto',
       udpPort: 0,
       replayOnJoin: false,
+      maxRungs: 'auto',
       lipSync: { holdsPictures: true, toleranceMs: 80 },
       launchTimeoutMs: 30_000,
       maxBitrateBps: undefined,

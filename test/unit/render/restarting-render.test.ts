@@ -65,11 +65,11 @@ function fakeRender(orders: string[]): Render {
       answer: note('answer'),
     },
     feed: (stream) => note('feed')(stream),
-    startVideo: note('startVideo'),
+    startVideo: (stream, { bitrateBps }) => note('startVideo')(stream, bitrateBps),
     stopVideo: note('stopVideo'),
     requestKeyframe: note('requestKeyframe'),
     refresh: note('refresh'),
-    setBitrate: note('setBitrate'),
+    setTarget: (stream, { bitrateBps }) => note('setTarget')(stream, bitrateBps),
     startAudio: note('startAudio'),
     stopAudio: note('stopAudio'),
     tap: note('tap'),
@@ -132,9 +132,9 @@ describe('a restarting render', () => {
     const render = await open(RESTART);
     render.feed('h264', {} as Producer);
     render.feed('opus', {} as Producer);
-    render.startVideo('h264', 1000);
-    render.startVideo('vp8', 1000);
-    render.setBitrate('h264', 2000);
+    render.startVideo('h264', { bitrateBps: 1000 });
+    render.startVideo('vp8', { bitrateBps: 1000 });
+    render.setTarget('h264', { bitrateBps: 2000 });
     render.stopVideo('vp8');
     render.startAudio();
     render.tap('h264', true);
@@ -164,7 +164,7 @@ describe('a restarting render', () => {
     const render = await open(RESTART);
     nth(0).listener.onEnded(crashed);
     await settle();
-    render.startVideo('vp8', 500);
+    render.startVideo('vp8', { bitrateBps: 500 });
     render.requestKeyframe('vp8');
     await expect(render.snapshot({ format: 'png' })).rejects.toMatchObject({ code: 'unavailable' });
     expect(render.controls.viewport).toEqual({ width: 640, height: 360 });

@@ -15,7 +15,7 @@ const frame = (keyframe: boolean, bytes = 100): EncodedFrame => ({
   bytes: new Uint8Array(bytes).fill(7),
   keyframe,
   repeated: false,
-  rung: 0,
+  rung: 0 as const,
   rtpTimestamp: 0xffff_fffe,
   captureTimeUs: 123_456_789_012,
   readTimeUs: 123_456_789_013,

@@ -27,12 +27,12 @@ async function serve(options: StreamKitOptions = {}): Promise<RouterServer> {
 const target = { targetUrl: 'https://game.example.org/' };
 
 const keyframe: EncodedFrame = {
-  ...{ codec: 'h264', bytes: new Uint8Array(7), keyframe: true, rtpTimestamp: 1, rung: 0 },
+  ...{ codec: 'h264', bytes: new Uint8Array(7), keyframe: true, rtpTimestamp: 1, rung: 0 as const },
   ...{ captureTimeUs: 1000, readTimeUs: 9000, encodedTimeUs: 12_000, repeated: false },
 };
 
 const stats: VideoEncoderStats = {
-  ...{ codec: 'h264', encoder: 'libx264', width: 1280, height: 720, frameRate: 30, bitrateBps: 4e6 },
+  ...{ codec: 'h264', rung: 0, encoder: 'libx264', width: 1280, height: 720, frameRate: 30, bitrateBps: 4e6 },
   ...{ framesRead: 40, framesDropped: 3 },
 };
 

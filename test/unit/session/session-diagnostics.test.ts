@@ -30,19 +30,35 @@ it('tells of encodings and viewers by number, and no secret', async () => {
       bytes: new Uint8Array(10),
       keyframe: true,
       rtpTimestamp: 0,
-      rung: 0,
+      rung: 0 as const,
       repeated: false,
     },
     ...{ captureTimeUs: nowUs - 40_000, readTimeUs: nowUs - 20_000, encodedTimeUs: nowUs },
   });
   videoListener?.onStats({
-    ...{ codec: 'h264', encoder: 'libx264', width: 640, height: 360, frameRate: 30, bitrateBps: 1_000_000 },
+    ...{
+      codec: 'h264',
+      rung: 0,
+      encoder: 'libx264',
+      width: 640,
+      height: 360,
+      frameRate: 30,
+      bitrateBps: 1_000_000,
+    },
     ...{ framesRead: 7, framesDropped: 2 },
   });
   const told = harness.session.diagnostics;
   expect(told.encodings).toEqual([
     {
-      ...{ codec: 'h264', encoder: 'libx264', width: 640, height: 360, frameRate: 30, bitrateBps: 1_000_000 },
+      ...{
+        codec: 'h264',
+        rung: 0,
+        encoder: 'libx264',
+        width: 640,
+        height: 360,
+        frameRate: 30,
+        bitrateBps: 1_000_000,
+      },
       targetFrameRate: 30,
       targetBitrateBps: expect.any(Number),
       // 20 of the 33 ms between two pictures.

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
 import type { VideoEncoderStats } from '../../../src/render/encode/encode-thread.js';
-import type { EncodedFrame, VideoCodec } from '../../../src/render/encode/encoded-frame.js';
+import type { EncodedFrame } from '../../../src/render/encode/encoded-frame.js';
+import type { VideoStream } from '../../../src/protocol/video-stream.js';
 import { StreamKitError } from '../../../src/base/errors.js';
 import { silentLogger } from '../../../src/base/logger.js';
 import type { SessionEventName } from '../../../src/session/session-events.js';
@@ -11,7 +12,7 @@ import { liveSession, type SessionHarness } from '../../helpers/session-harness.
 import { settle } from '../../helpers/virtual-clock.js';
 
 const delta: EncodedFrame = {
-  ...{ codec: 'h264', bytes: new Uint8Array(3), keyframe: false, rtpTimestamp: 1, rung: 0 },
+  ...{ codec: 'h264', bytes: new Uint8Array(3), keyframe: false, rtpTimestamp: 1, rung: 0 as const },
   ...{ captureTimeUs: 2, readTimeUs: 3, encodedTimeUs: 4, repeated: false },
 };
 const keyframe: EncodedFrame = { ...delta, keyframe: true };
@@ -116,7 +117,15 @@ describe('a player', () => {
 
 describe('an encoder', () => {
   const stats: VideoEncoderStats = {
-    ...{ codec: 'h264', encoder: 'libx264', width: 1280, height: 720, frameRate: 30, bitrateBps: 4e6 },
+    ...{
+      codec: 'h264',
+      rung: 0,
+      encoder: 'libx264',
+      width: 1280,
+      height: 720,
+      frameRate: 30,
+      bitrateBps: 4e6,
+    },
     ...{ framesRead: 1, framesDropped: 0 },
   };
 
@@ -173,7 +182,7 @@ describe('a session that replays to newcomers', () => {
       onEncodedFrame: (frame: EncodedFrame) => media.onEncodedFrame(frame),
       onEncodedAudio: () => undefined,
       onFrames: () => undefined,
-      onKeyframe: (codec: VideoCodec) => media.onKeyframe(codec),
+      onKeyframe: (stream: VideoStream) => media.onKeyframe(stream),
     };
     const parameters = { ...size, targetUrl: 'https://a.example', audio: false, initialData: null };
     const opening = parts.openRender(parameters, listener, new AbortController().signal);
@@ -187,6 +196,7 @@ describe('a session that replays to newcomers', () => {
           bitrateBps: 1e6,
           pauseGraceMs: 5000,
           replayOnJoin: true,
+          maxRungs: 1,
         },
         ...{ parts, streamId, logger: silentLogger },
       },
@@ -195,11 +205,11 @@ describe('a session that replays to newcomers', () => {
     const video = { ssrc: 1, payloadType: 96, mid: '0', cname: 'c', headerExtensions: {} };
     const connected = { transport: parts.transport, videoCodec: 'h264', video, audio: null } as const;
     const first: string[] = [];
-    media.attach(connected, () => first.push('first'));
+    media.attach(connected, {}, () => first.push('first'));
     parts.videoListener?.onEncodedFrame(keyframe);
     expect(first).toEqual(['first']);
     const second: string[] = [];
-    media.attach(connected, () => second.push('second'));
+    media.attach(connected, {}, () => second.push('second'));
     expect(second).toHaveLength(count);
     parts.videoListener?.onEncodedFrame(keyframe);
     expect(second).toEqual(['second']);

@@ -7,6 +7,7 @@ import { settle } from '../../helpers/virtual-clock.js';
 
 const stats = {
   codec: 'h264',
+  rung: 0,
   encoder: 'libx264',
   width: 1280,
   height: 720,
@@ -106,8 +107,8 @@ describe('encoding', () => {
     harness.parts.events.length = 0;
     // The rate goes by the size here.
     await harness.session.reconfigure({ resolution: '640x360' });
-    expect(harness.parts.events).toContain('video bitrate h264 1414214');
-    expect(harness.parts.events).not.toContain('video bitrate vp8 1414214');
+    expect(harness.parts.events).toContain('video target h264 1414214');
+    expect(harness.parts.events).not.toContain('video target vp8 1414214');
     const told = harness.parts.producers.map(({ kind, bitratesBps }) => [kind, ...bitratesBps]);
     expect(told.filter(([kind]) => kind === 'video')).toEqual([
       ['video', 1_414_214],
@@ -128,10 +129,10 @@ describe('encoding', () => {
       return [...events];
     };
     expect(estimate(20_000_000)).toEqual([]);
-    expect(estimate(2_000_000)).toEqual(['video bitrate h264 1414213']);
+    expect(estimate(2_000_000)).toEqual(['video target h264 1414213']);
     expect(estimate(20_000_000)).toEqual([]);
     await harness.clock.advance(5000);
-    expect(events).toEqual(['video bitrate h264 4000000']);
+    expect(events).toEqual(['video target h264 4000000']);
     await viewer.close('test');
     expect(transport.onEstimate).toBeUndefined();
   });
@@ -162,7 +163,7 @@ describe('encoding', () => {
       readTimeUs: 3,
       encodedTimeUs: 4,
       repeated: false,
-      rung: 0,
+      rung: 0 as const,
     };
     harness.parts.videoListener?.onEncodedFrame({ ...frame, codec: 'h264' });
     harness.parts.videoListener?.onEncodedFrame({ ...frame, codec: 'vp8' });
@@ -193,6 +194,7 @@ describe('encoding', () => {
       height: 720,
       frameRate: 30,
       bitrateBps: 4_000_000,
+      rungs: [{ width: 1280, height: 720, frameRate: 30, bitrateBps: 4_000_000, viewers: 1 }],
     });
   });
 

@@ -102,7 +102,7 @@ function picture(keyframe: boolean, bytes = 10): void {
     rtpTimestamp: 0,
     captureTimeUs: clock.nowUs(),
     readTimeUs: clock.nowUs(),
-    rung: 0,
+    rung: 0 as const,
     encodedTimeUs: 1,
     repeated: false,
   };

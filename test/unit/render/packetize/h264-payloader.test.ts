@@ -23,7 +23,7 @@ function frameOf(bytes: Uint8Array, keyframe = false): EncodedFrame {
     readTimeUs: 52_344,
     encodedTimeUs: 4,
     repeated: false,
-    rung: 0,
+    rung: 0 as const,
   };
 }
 

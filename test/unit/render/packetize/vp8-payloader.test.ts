@@ -19,7 +19,7 @@ function frameOf(bytes: Uint8Array): EncodedFrame {
     readTimeUs: 1_000_000,
     encodedTimeUs: 4,
     repeated: false,
-    rung: 0,
+    rung: 0 as const,
   };
 }
 

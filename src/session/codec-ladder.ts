@@ -1,0 +1,327 @@
+import type { Consumer, ConsumerParameters, MediaTransport } from '../fanout/media-plane.js';
+import type { Rung, RungPlan, ViewerLink } from '../fanout/rung-planner.js';
+import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import { type RungIndex, SLIDES_RUNG } from '../protocol/video-stream.js';
+import type { Render } from '../render/render.js';
+import { EncodingStep, type EncodingStepListener } from './encoding-step.js';
+import type { Need } from './on-demand.js';
+import { RungFollower } from './rung-follower.js';
+import { rungReason, type RungDiagnostics } from './rung-reason.js';
+import type { SessionParts } from './session-parts.js';
+
+/** What one viewer wants at most. */
+export interface ViewerWishes {
+  /** Pixels. */
+  readonly maxHeight?: number | undefined;
+  readonly maxBitrateBps?: number | undefined;
+}
+
+export interface CodecLadderParameters {
+  readonly codec: VideoCodec;
+  readonly render: Render;
+  readonly parts: SessionParts;
+  readonly replayOnJoin: boolean;
+  readonly pauseGraceMs: number;
+  /** Most encodings at a time, that of {@link SLIDES_RUNG} not counted. */
+  readonly maxRungs: number;
+  /** What is captured, and the rate of an encoding that nobody limits. */
+  readonly source: () => Rung;
+}
+
+/** One viewer's share of a ladder. */
+export interface LadderShare {
+  readonly consumer: Consumer;
+  /** What runs for it. */
+  readonly need: Need;
+  diagnostics(): RungDiagnostics;
+  /** Its consumer is closed. Once; `need` is released by whoever holds it, before or after. */
+  close(): void;
+}
+
+/** What one encoding is to have, and how many viewers get it. */
+export interface RungState extends Rung {
+  readonly viewers: number;
+}
+
+interface LadderViewer extends ViewerWishes {
+  readonly transport: MediaTransport;
+  readonly onFirstFrame: () => void;
+  isShown: boolean;
+  consumer: Consumer | undefined;
+  /** What it is sent. */
+  step: EncodingStep;
+  /** What it goes over to at the next keyframe. */
+  next: EncodingStep | undefined;
+  /** How often `need` is held. */
+  holds: number;
+}
+
+/** How long an encoding other than the first goes on after its last viewer, ms. */
+const STEP_GRACE_MS = 1_000;
+/** Of the encoding for those whose link carries nothing else. */
+const SLIDES = { bitrateBps: 60_000, frameRate: 1, scale: 1 / 3 };
+/** How far an encoding that does not run is from any rung: farther than any that runs. */
+const IDLE_DISTANCE = 100;
+
+/**
+ * The encodings of a session's picture to one codec and who is sent which of them: the first one always, others while a
+ * viewer's link or wish asks for them.
+ */
+export class CodecLadder {
+  readonly #parameters: CodecLadderParameters;
+  readonly #listener: EncodingStepListener;
+  readonly #steps = new Map<RungIndex, EncodingStep>();
+  readonly #viewers = new Map<number, LadderViewer>();
+  /** Those who get the first encoding's frames outside of the media plane, with what their links carry, bits/s. */
+  readonly #sources = new Map<object, readonly (number | undefined)[]>();
+  readonly #follower: RungFollower;
+  #plan: RungPlan | undefined;
+  #stepOf: readonly EncodingStep[] = [];
+  #viewersAttached = 0;
+
+  constructor(parameters: CodecLadderParameters, listener: EncodingStepListener) {
+    this.#parameters = parameters;
+    this.#listener = listener;
+    const { parts, maxRungs, source } = parameters;
+    this.#step(0);
+    this.#follower = new RungFollower({
+      ...{ clock: parts.clock, planRungs: parts.planRungs, maxRungs, source },
+      links: () => this.#links(),
+      apply: (plan) => this.#apply(plan),
+    });
+  }
+
+  /** The encoding that recordings and WebSocket viewers get. */
+  get first(): EncodingStep {
+    return this.#step(0);
+  }
+
+  /** Those that were ever needed. */
+  get steps(): readonly EncodingStep[] {
+    return [...this.#steps.values()];
+  }
+
+  get isRunning(): boolean {
+    return this.steps.some(({ encoding }) => encoding.running);
+  }
+
+  /** What is encoded now, highest bit rate first. */
+  get rungs(): RungState[] {
+    const running = this.steps.filter(({ encoding }) => encoding.running);
+    const viewersOf = (step: EncodingStep): number =>
+      [...this.#viewers.values()].filter((viewer) => viewer.step === step).length;
+    return running
+      .map((step) => ({ ...step.target, viewers: viewersOf(step) }))
+      .sort((a, b) => b.bitrateBps - a.bitrateBps);
+  }
+
+  stepAt(rung: RungIndex): EncodingStep | undefined {
+    return this.#steps.get(rung);
+  }
+
+  /** @throws Error as `MediaTransport.consume`. */
+  attach(
+    transport: MediaTransport,
+    parameters: ConsumerParameters,
+    wishes: ViewerWishes,
+    onFirstFrame: () => void,
+  ): LadderShare {
+    const number = (this.#viewersAttached += 1);
+    const viewer: LadderViewer = {
+      ...{ ...wishes, transport, onFirstFrame, isShown: false, next: undefined, holds: 0 },
+      consumer: undefined,
+      step: this.first,
+    };
+    this.#viewers.set(number, viewer);
+    this.#follower.update();
+    try {
+      viewer.consumer = transport.consume(viewer.step.producer, parameters);
+    } catch (thrown) {
+      this.#viewers.delete(number);
+      this.#follower.update();
+      throw thrown;
+    }
+    transport.onEstimate = () => this.#follower.update();
+    if (viewer.step.replays) this.#show(viewer);
+    return {
+      consumer: viewer.consumer,
+      need: { hold: () => this.#hold(viewer), release: () => this.#release(viewer) },
+      diagnostics: () => this.#diagnose(number, viewer),
+      close: () => {
+        transport.onEstimate = undefined;
+        this.#viewers.delete(number);
+        this.#follower.update();
+      },
+    };
+  }
+
+  /** Somebody takes the first encoding's frames over links that carry this; undefined: as much as there is. */
+  setSource(source: object, estimatesBps: readonly (number | undefined)[]): void {
+    this.#sources.set(source, estimatesBps);
+    this.#follower.update();
+  }
+
+  removeSource(source: object): void {
+    if (this.#sources.delete(source)) this.#follower.update();
+  }
+
+  /** What is captured, or its bit rate, has changed. */
+  update(): void {
+    this.#follower.update();
+  }
+
+  /** The media plane was handed a keyframe of the step: whoever waited for one can decode it. */
+  onKeyframe(rung: RungIndex): void {
+    const step = this.#steps.get(rung);
+    step?.onKeyframe();
+    for (const viewer of this.#viewers.values()) {
+      if (viewer.step === step || viewer.next === step) this.#show(viewer);
+    }
+  }
+
+  /** Closes producers, and their consumers with them. Idempotent. */
+  close(): void {
+    this.#follower.close();
+    for (const step of this.#steps.values()) step.close();
+  }
+
+  #show(viewer: LadderViewer): void {
+    if (viewer.isShown) return;
+    viewer.isShown = true;
+    viewer.onFirstFrame();
+  }
+
+  #step(rung: RungIndex): EncodingStep {
+    const existing = this.#steps.get(rung);
+    if (existing !== undefined) return existing;
+    const { codec, render, parts, replayOnJoin, pauseGraceMs, source } = this.#parameters;
+    const graceMs = rung === 0 ? pauseGraceMs : Math.min(pauseGraceMs, STEP_GRACE_MS);
+    const target = rung === SLIDES_RUNG ? slidesOf(source()) : source();
+    const step = new EncodingStep(
+      { codec, rung, render, parts, replayOnJoin, graceMs, target, source },
+      this.#listener,
+    );
+    this.#steps.set(rung, step);
+    return step;
+  }
+
+  #links(): ViewerLink[] {
+    const ofSources = [...this.#sources.values()].flatMap((bitratesBps, source) =>
+      bitratesBps.map((estimateBps, index) => ({ id: `source ${source} ${index}`, estimateBps })),
+    );
+    const ofViewers = [...this.#viewers].map(([number, { transport, maxHeight, maxBitrateBps }]) => ({
+      ...{ id: `viewer ${number}`, maxHeight, maxBitrateBps },
+      estimateBps: transport.estimatedBitrateBps,
+    }));
+    return [...ofViewers, ...ofSources];
+  }
+
+  #apply(plan: RungPlan): void {
+    this.#plan = plan;
+    this.#stepOf = this.#matched(plan);
+    const source = this.#parameters.source();
+    for (const [index, step] of this.#stepOf.entries()) {
+      const { bitrateBps, ...format } = plan.rungs[index] ?? step.target;
+      // What is recorded follows the links in its bit rate alone.
+      const isRecorded = step.rung === 0 && this.#sources.size > 0;
+      step.setTarget(isRecorded ? { ...source, bitrateBps } : { ...format, bitrateBps });
+    }
+    this.#steps.get(SLIDES_RUNG)?.setTarget(slidesOf(source));
+    for (const [number, viewer] of this.#viewers) this.#moveTo(viewer, this.#stepFor(number));
+  }
+
+  #stepFor(viewer: number): EncodingStep {
+    const index = this.#plan?.rungOf.get(`viewer ${viewer}`);
+    return (index === undefined ? undefined : this.#stepOf[index]) ?? this.#step(SLIDES_RUNG);
+  }
+
+  /** An encoding for each rung, the nearest pair first, so that few viewers have to move. */
+  #matched(plan: RungPlan): EncodingStep[] {
+    const matched: EncodingStep[] = [];
+    const free = Array.from({ length: this.#parameters.maxRungs }, (_, rung) => rung as RungIndex);
+    const take = (index: number, rung: RungIndex): void => {
+      matched[index] = this.#step(rung);
+      free.splice(free.indexOf(rung), 1);
+    };
+    const ofSources = [...plan.rungOf].filter(([id]) => id.startsWith('source')).map(([, index]) => index);
+    // What is recorded keeps its encoding: the best one that anybody who takes frames is to get.
+    const kept =
+      ofSources.length === 0 ? undefined : Math.min(...ofSources.map((index) => index ?? Infinity));
+    if (kept !== undefined) take(Math.min(kept, plan.rungs.length - 1), 0);
+    for (;;) {
+      const pairs = plan.rungs.flatMap((rung, index) =>
+        matched[index] !== undefined
+          ? []
+          : free.map((at) => ({ index, at, distance: this.#distance(at, rung) })),
+      );
+      const [nearest] = pairs.sort((a, b) => a.distance - b.distance || a.at - b.at);
+      if (nearest === undefined) return matched;
+      take(nearest.index, nearest.at);
+    }
+  }
+
+  #distance(index: RungIndex, rung: Rung): number {
+    const step = this.#steps.get(index);
+    if (step?.encoding.running !== true) return IDLE_DISTANCE;
+    const { bitrateBps, height } = step.target;
+    return Math.abs(Math.log(bitrateBps / rung.bitrateBps)) + (height === rung.height ? 0 : 1);
+  }
+
+  #moveTo(viewer: LadderViewer, step: EncodingStep): void {
+    const { consumer, next } = viewer;
+    if (consumer === undefined) {
+      viewer.step = step;
+      return;
+    }
+    if (step === (next ?? viewer.step)) return;
+    viewer.next = undefined;
+    if (step === viewer.step) {
+      consumer.switchTo(step.producer);
+    } else {
+      viewer.next = step;
+      for (let held = 0; held < viewer.holds; held += 1) step.encoding.hold();
+      consumer.switchTo(step.producer, () => this.#arrived(viewer, step));
+    }
+    for (let held = 0; held < viewer.holds; held += 1) next?.encoding.release();
+  }
+
+  #arrived(viewer: LadderViewer, step: EncodingStep): void {
+    if (viewer.next !== step) return;
+    const left = viewer.step;
+    viewer.step = step;
+    viewer.next = undefined;
+    for (let held = 0; held < viewer.holds; held += 1) left.encoding.release();
+  }
+
+  #hold(viewer: LadderViewer): void {
+    viewer.holds += 1;
+    viewer.step.encoding.hold();
+    viewer.next?.encoding.hold();
+  }
+
+  #release(viewer: LadderViewer): void {
+    viewer.holds -= 1;
+    viewer.step.encoding.release();
+    viewer.next?.encoding.release();
+  }
+
+  #diagnose(number: number, { step, transport, maxHeight, maxBitrateBps }: LadderViewer): RungDiagnostics {
+    const estimateBps = transport.estimatedBitrateBps;
+    const provenBps = this.#plan?.proofs.get(`viewer ${number}`)?.provenBps ?? Infinity;
+    return {
+      ...step.target,
+      reason: rungReason(step.target, this.#parameters.source(), { provenBps, maxHeight, maxBitrateBps }),
+      estimatedBitrateBps: estimateBps === undefined ? null : Math.round(estimateBps),
+    };
+  }
+}
+
+function slidesOf({ width, height }: Rung): Rung {
+  const side = (pixels: number): number => Math.max(2, Math.floor((pixels * SLIDES.scale) / 2) * 2);
+  return {
+    width: side(width),
+    height: side(height),
+    frameRate: SLIDES.frameRate,
+    bitrateBps: SLIDES.bitrateBps,
+  };
+}

@@ -1,0 +1,86 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import type { SessionDiagnostics } from '../../src/session/session-diagnostics.js';
+import { PATIENCE_MS, until } from '../helpers/patience.js';
+import { TestServer, type CreatedSession } from '../helpers/test-server.js';
+import { ViewerBrowser, ViewerTab } from '../helpers/viewer-browser.js';
+import { ViewerNetwork } from '../helpers/viewer-network.js';
+
+const POOR_LINK_BPS = 600_000;
+/** Heights of the pictures that were shown, each time that they changed. */
+const NOTE_HEIGHTS = `window.heights = [];
+  video.addEventListener('resize', () => heights.push(video.videoHeight));`;
+
+let server: TestServer;
+let browser: ViewerBrowser;
+const tabs: ViewerTab[] = [];
+
+beforeAll(async () => {
+  [server, browser] = await Promise.all([TestServer.start({ maxRungs: 2 }), ViewerBrowser.launch()]);
+});
+
+afterEach(async () => {
+  await Promise.all(tabs.splice(0).map((tab) => tab.close()));
+});
+
+afterAll(async () => {
+  await Promise.all([server.close(), browser.close()]);
+});
+
+async function join(session: CreatedSession, network?: ViewerNetwork): Promise<ViewerTab> {
+  const page = await browser.browser.newPage();
+  await network?.standBeforeViewer(page);
+  await page.goto(`${server.origin}/fixtures/viewer.html`);
+  await page.waitForFunction('window.ready === true');
+  const tab = new ViewerTab(page);
+  tabs.push(tab);
+  await tab.read(NOTE_HEIGHTS);
+  await tab.connect(session, { query: 'videoCodec=h264' });
+  await tab.firstPicture();
+  return tab;
+}
+
+async function diagnose(session: CreatedSession): Promise<SessionDiagnostics> {
+  return (await (await fetch(`${session.url}/diagnostics`)).json()) as SessionDiagnostics;
+}
+
+describe('two viewers of one session, one behind a slow link', () => {
+  it(
+    'get what their links carry, and the slow one gets all once its link has recovered',
+    { timeout: 10 * PATIENCE_MS },
+    async () => {
+      const session = await server.create(server.page('mode=counter'));
+      const network = new ViewerNetwork();
+      await network.limit(POOR_LINK_BPS);
+      const good = await join(session);
+      const poor = await join(session, network);
+      // A smaller picture comes, and it goes on.
+      await poor.until('video.videoHeight < 360');
+      const counters = await poor.read<number[]>('readCounters(30)');
+      expect(counters).toEqual([...counters].sort((a, b) => a - b));
+      await until(async () => {
+        const { viewers, encodings } = await diagnose(session);
+        expect(viewers.map(({ rung }) => rung?.reason)).toEqual(['full', 'link']);
+        expect(encodings.map(({ rung }) => rung)).toEqual([0, 1]);
+      });
+      await server.state(
+        session,
+        ({ metadata }) =>
+          metadata.video?.rungs.map(({ viewers }: { viewers: number }) => viewers).join() === '1,1',
+      );
+      await network.limit(Infinity);
+      await poor.until('video.videoHeight === 360');
+      const after = await poor.read<number[]>('readCounters(30)');
+      expect(after).toEqual([...after].sort((a, b) => a - b));
+      await until(async () => {
+        const { viewers } = await diagnose(session);
+        expect(viewers.map(({ rung }) => rung?.reason)).toEqual(['full', 'full']);
+      });
+      // The second encoding ends, and the good viewer's pictures were of full size all the time.
+      await server.state(session, ({ metadata }) => metadata.video?.rungs.length === 1);
+      expect(await good.read('heights.every((height) => height === 360)')).toBe(true);
+      await network.cut();
+      expect(await server.delete(session)).toBe(204);
+    },
+  );
+});

@@ -1,0 +1,195 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import type { MediaTransport } from '../../../src/fanout/media-plane.js';
+import type { EncodingTarget } from '../../../src/protocol/video-stream.js';
+import type { Render } from '../../../src/render/render.js';
+import { CodecLadder, type LadderShare, type ViewerWishes } from '../../../src/session/codec-ladder.js';
+import { FakeParts, type FakeConsumer } from '../../helpers/session-fakes.js';
+
+const PARAMETERS = { ssrc: 1, payloadType: 96, mid: '0', cname: 'c', headerExtensions: {} };
+const source = { width: 1280, height: 720, frameRate: 30, bitrateBps: 4_000_000 };
+const MAX_RUNGS = 2;
+
+/** A transport of one viewer, whose estimate the test sets. */
+interface Link extends MediaTransport {
+  estimatedBitrateBps: number | undefined;
+}
+
+let parts: FakeParts;
+let orders: string[];
+let ladder: CodecLadder;
+
+function open(maxRungs: number): CodecLadder {
+  const target = ({ bitrateBps, width, height, frameRate }: EncodingTarget): string =>
+    [
+      bitrateBps,
+      ...(height === undefined ? [] : [`${width}x${height}`]),
+      ...(frameRate === undefined ? [] : [frameRate]),
+    ].join(' ');
+  const render = {
+    feed: () => undefined,
+    startVideo: (stream, wanted) => void orders.push(`start ${stream} ${target(wanted)}`),
+    stopVideo: (stream) => void orders.push(`stop ${stream}`),
+    setTarget: (stream, wanted) => void orders.push(`target ${stream} ${target(wanted)}`),
+    requestKeyframe: (stream) => void orders.push(`keyframe ${stream}`),
+  } as Partial<Render> as Render;
+  return new CodecLadder(
+    { codec: 'h264', render, parts, replayOnJoin: false, pauseGraceMs: 5000, maxRungs, source: () => source },
+    {
+      onEncoder: () => undefined,
+      onStopped: () => undefined,
+      onFramesWanted: () => undefined,
+      onKeyframeRequest: () => undefined,
+    },
+  );
+}
+
+interface Watching {
+  readonly link: Link;
+  readonly share: LadderShare;
+  readonly consumer: FakeConsumer;
+}
+
+function watch(wishes: ViewerWishes = {}, onFirstFrame: () => void = () => undefined): Watching {
+  const link: Link = { ...parts.transport, estimatedBitrateBps: undefined };
+  const share = ladder.attach(link, PARAMETERS, wishes, onFirstFrame);
+  share.need.hold();
+  return { link, share, consumer: share.consumer as FakeConsumer };
+}
+
+function estimate({ link }: Watching, bitrateBps: number): void {
+  link.estimatedBitrateBps = bitrateBps;
+  link.onEstimate?.(bitrateBps);
+}
+
+beforeEach(() => {
+  parts = new FakeParts();
+  orders = [];
+  ladder = open(MAX_RUNGS);
+});
+
+describe('the ladder of a codec', () => {
+  it('encodes a second time for a slow viewer, who goes over at the keyframe, and leaves the other alone', async () => {
+    const good = watch();
+    const poor = watch();
+    expect(orders).toEqual(['start h264 4000000']);
+    estimate(good, 9_000_000);
+    estimate(poor, 1_000_000);
+    expect(orders).toHaveLength(2);
+    expect(orders[1]).toMatch(/^start h264\/1 \d{6} \d+x\d+/);
+    expect(good.consumer.switching).toBeUndefined();
+    expect(ladder.rungs.map(({ height, viewers }) => [height, viewers])).toEqual([
+      [720, 2],
+      [expect.any(Number), 0],
+    ]);
+    poor.consumer.switchNow();
+    expect(ladder.rungs.map(({ viewers }) => viewers)).toEqual([1, 1]);
+    expect(good.share.diagnostics()).toMatchObject({ ...source, reason: 'full' });
+    expect(poor.share.diagnostics()).toMatchObject({ reason: 'link', estimatedBitrateBps: 1_000_000 });
+    expect(poor.share.diagnostics().bitrateBps).toBeLessThan(1_000_000);
+    await parts.clock.advance(60_000);
+    expect(orders).toHaveLength(2);
+  });
+
+  it('brings the viewer up again after some seconds, and then ends what nobody needs', async () => {
+    const good = watch();
+    const poor = watch();
+    estimate(good, 9_000_000);
+    estimate(poor, 4_000_000);
+    estimate(poor, 1_000_000);
+    poor.consumer.switchNow();
+    estimate(poor, 9_000_000);
+    await parts.clock.advance(1000);
+    expect(poor.consumer.switching).toBeUndefined();
+    await parts.clock.advance(30_000);
+    expect(poor.consumer.switching?.producer).toBe(good.consumer.producer);
+    expect(orders.at(-1)).not.toBe('stop h264/1');
+    poor.consumer.switchNow();
+    await parts.clock.advance(5000);
+    expect(orders.at(-1)).toBe('stop h264/1');
+    expect(ladder.rungs).toEqual([{ ...source, viewers: 2 }]);
+  });
+
+  it('gives a viewer whose link carries no rung one picture per second, even if only one rung is allowed', () => {
+    ladder = open(1);
+    const good = watch();
+    const poor = watch();
+    estimate(good, 9_000_000);
+    estimate(poor, 150_000);
+    expect(orders).toEqual(['start h264 4000000', 'start h264/3 60000 426x240 1']);
+    poor.consumer.switchNow();
+    expect(poor.share.diagnostics()).toMatchObject({ reason: 'slides', frameRate: 1, height: 240 });
+    expect(good.share.diagnostics()).toMatchObject({ reason: 'full' });
+  });
+
+  it('lets the encoding of a single viewer follow its link, without another one', () => {
+    const only = watch();
+    estimate(only, 2_000_000);
+    expect(orders.at(-1)).toMatch(/^target h264 1[1-9]\d{5}$/);
+    estimate(only, 700_000);
+    expect(orders.at(-1)).toMatch(/^target h264 \d{6} \d+x\d+$/);
+    expect(only.consumer.switching).toBeUndefined();
+    expect(orders.filter((order) => order.startsWith('start'))).toHaveLength(1);
+  });
+
+  it('holds to what a viewer wants at most', () => {
+    watch();
+    const small = watch({ maxHeight: 360 });
+    expect(orders[1]).toMatch(/^start h264\/1 \d+ 640x360/);
+    expect(small.consumer.producer).not.toBe(parts.producers[0]);
+    expect(small.share.diagnostics()).toMatchObject({ height: 360, reason: 'wish' });
+    const slow = watch({ maxBitrateBps: 800_000 });
+    expect(slow.share.diagnostics().bitrateBps).toBeLessThanOrEqual(800_000);
+  });
+
+  it('keeps the encoding that is recorded', () => {
+    const recording = {};
+    ladder.setSource(recording, [undefined]);
+    ladder.first.encoding.hold();
+    const poor = watch();
+    estimate(poor, 1_000_000);
+    expect(orders[0]).toBe('start h264 4000000');
+    expect(orders.filter((order) => order.startsWith('target h264 '))).toEqual([]);
+    expect(poor.consumer.switching).toBeDefined();
+    ladder.removeSource(recording);
+    // Its only viewer is on the way to the other one, which now is the only one.
+    poor.consumer.switchNow();
+    expect(ladder.stepAt(1)?.encoding.running).toBe(true);
+  });
+
+  it('changes what is recorded in its bit rate alone', () => {
+    ladder = open(1);
+    ladder.setSource({}, [300_000]);
+    ladder.first.encoding.hold();
+    expect(orders).toEqual([expect.stringMatching(/^start h264 \d{6}$/)]);
+  });
+
+  it('forgets a viewer that leaves while it goes over', async () => {
+    const good = watch();
+    const poor = watch();
+    estimate(good, 9_000_000);
+    estimate(poor, 1_000_000);
+    expect(poor.consumer.switching).toBeDefined();
+    poor.share.close();
+    poor.share.need.release();
+    await parts.clock.advance(10_000);
+    expect(orders.at(-1)).toBe('stop h264/1');
+    good.share.close();
+    good.share.need.release();
+    await parts.clock.advance(10_000);
+    expect(orders.at(-1)).toBe('stop h264');
+    expect(ladder.isRunning).toBe(false);
+    ladder.close();
+  });
+
+  it('tells a newcomer of the first picture with the keyframe of its encoding', () => {
+    const told: string[] = [];
+    watch({}, () => told.push('first'));
+    watch({ maxHeight: 360 }, () => told.push('second'));
+    ladder.onKeyframe(1);
+    expect(told).toEqual(['second']);
+    ladder.onKeyframe(0);
+    ladder.onKeyframe(1);
+    expect(told).toEqual(['second', 'first']);
+  });
+});
