@@ -11,7 +11,7 @@ import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
 import { closePart } from './close-part.js';
 import { initialState, viewportOf } from './initial-state.js';
-import { jsonBytes } from './json-bytes.js';
+import { checkJson } from './json-bytes.js';
 import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
 import type { Player } from './player.js';
@@ -490,12 +490,5 @@ export class Session implements StreamSession {
     this.#publisher.update((document) => {
       delete document.instanceInfo?.pid;
     });
-  }
-}
-
-function checkJson(value: unknown, name: string, maxBytes: number): void {
-  if (value === undefined) throw new StreamKitError('unprocessable', `The ${name} has no payload`);
-  if (jsonBytes(value, name) > maxBytes) {
-    throw new StreamKitError('too_large', `The ${name} is larger than ${maxBytes} bytes`);
   }
 }
