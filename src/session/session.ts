@@ -1,3 +1,4 @@
+import type { Timer } from '../base/clock.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { RestartableRender } from '../render/render.js';
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
@@ -10,7 +11,7 @@ import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
 import { closePart } from './close-part.js';
 import { initialState, viewportOf } from './initial-state.js';
-import { jsonBytes } from './json-bytes.js';
+import { checkJson } from './json-bytes.js';
 import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
 import type { Player } from './player.js';
@@ -332,17 +333,24 @@ export class Session implements StreamSession {
     const limitMs = launchTimeoutMs + loadTimeoutMs;
     const { signal } = this.#launchAbort;
     const { targetUrl, initialData, renderOptions } = this.#request;
-    const timer = clock.after(limitMs, () =>
-      this.#launchAbort.abort(
-        new StreamKitError('capture_failed', `The page was not ready within ${limitMs} ms`),
-      ),
-    );
+    const limit = (): Timer =>
+      clock.after(limitMs, () =>
+        this.#launchAbort.abort(
+          new StreamKitError('capture_failed', `The page was not ready within ${limitMs} ms`),
+        ),
+      );
+    let timer = limit();
     try {
       const { width, height, deviceScaleFactor, frameRate, audio } = renderOptions;
       const page = { ...this.#settings.page, ...renderOptions.page };
       const render = await openRender(
         { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData, page },
         {
+          // How long it waited for its turn says nothing of this page.
+          onLaunching: () => {
+            timer.cancel();
+            timer = limit();
+          },
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
           onPageMessage: (message) => {
             this.viewers.sendSignal(customSignal('message', message));
@@ -416,6 +424,7 @@ export class Session implements StreamSession {
   }
 
   #onRestarting(reason: StreamKitError | undefined): void {
+    this.#media?.onRestarting();
     const { clock, observe } = this.#parts;
     const { streamId } = this;
     const code = reason?.code ?? 'restart_requested';
@@ -504,12 +513,5 @@ export class Session implements StreamSession {
     this.#publisher.update((document) => {
       delete document.instanceInfo?.pid;
     });
-  }
-}
-
-function checkJson(value: unknown, name: string, maxBytes: number): void {
-  if (value === undefined) throw new StreamKitError('unprocessable', `The ${name} has no payload`);
-  if (jsonBytes(value, name) > maxBytes) {
-    throw new StreamKitError('too_large', `The ${name} is larger than ${maxBytes} bytes`);
   }
 }
