@@ -1,3 +1,4 @@
+// Over 500 lines: the life cycle of one page session, from its launch to the last file removed, stands in one place.
 import type { Timer } from '../base/clock.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { RestartableRender } from '../render/render.js';

@@ -134,7 +134,7 @@ export class CdpGuest {
 
   #onEvent({ method, params, sessionId }: CdpMessage): void {
     const { targetInfo, targetId, sessionId: childId } = params as TargetEvent;
-    switch (method) {
+    switch (method ?? '') {
       case 'Target.attachedToTarget':
         if (childId === undefined) return;
         if (targetInfo !== undefined && this.#hides(targetInfo)) {
