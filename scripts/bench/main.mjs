@@ -14,6 +14,7 @@ import { glassToGlass } from './glass-to-glass.mjs';
 import { input } from './input.mjs';
 import { manyViewers } from './many-viewers.mjs';
 import { pageLoad } from './page-load.mjs';
+import { network } from './network/network.mjs';
 import { browserPath } from './rig.mjs';
 import { socketAge } from './socket-age.mjs';
 
@@ -27,6 +28,7 @@ const TABLES = {
   encode,
   fanout,
   input,
+  network,
   'socket-age': socketAge,
 };
 

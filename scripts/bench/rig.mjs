@@ -149,9 +149,14 @@ export async function startDirect({ targetUrl, width, height, frameRate, codec, 
   await target.goto(targetUrl);
   return {
     pid: sender.pid,
-    async connect(viewer) {
-      const offer = await page.evaluate((request) => window.offer(request), { codec, bitrateBps });
-      const answer = await viewer.evaluate((sdp) => window.answerDirect(sdp), offer.sdp);
+    /** @param relayPort of a relay over which the two meet; @param motion whether the sender may shrink the picture */
+    async connect(viewer, { relayPort, motion = false } = {}) {
+      const offer = await page.evaluate((request) => window.offer(request), { codec, bitrateBps, motion });
+      const answer = await viewer.evaluate(
+        (sdp, port) => window.answerDirect(sdp, port),
+        offer.sdp,
+        relayPort,
+      );
       await page.evaluate(
         (index, sdp, bps) => window.accept(index, sdp, bps),
         offer.index,

@@ -77,6 +77,8 @@ export type RenderOrder =
 
 export interface OpenedRender {
   readonly kind: CaptureKind;
+  /** Of the browser that runs: the next process need not look for it. */
+  readonly executablePath: string;
   readonly browserPid: number;
   readonly hasAudio: boolean;
   readonly viewport: PageSize;

@@ -18,6 +18,8 @@ import type { RenderStream } from './packetize/media-slots.js';
 
 /** What flows back from a render. None of these may throw. */
 export interface RenderListener extends PageBridgeListener, PageControlsListener, CaptureWatchListener {
+  /** The launch begins: it has waited for its turn. */
+  onLaunching?(): void;
   /** About once per second for each stream that is encoded. */
   onVideoStats(stats: VideoEncoderStats): void;
   /** Frames that were handed to the media plane since the last call, oldest first; about once per second. */

@@ -83,7 +83,7 @@ export class RestartingRender implements RestartableRender {
     logContext?: LogContext,
   ): Promise<RestartingRender> {
     const render = new RestartingRender(options, parameters, listener, logContext);
-    render.#inner = await render.#open(signal);
+    render.#inner = await render.#open(signal, () => listener.onLaunching?.());
     render.#hasAudio = render.#inner.hasAudio;
     return render;
   }
@@ -195,16 +195,19 @@ export class RestartingRender implements RestartableRender {
     return this.#closing !== undefined;
   }
 
-  #open(signal: AbortSignal): Promise<Render> {
+  #open(signal: AbortSignal, onLaunching: () => void): Promise<Render> {
     this.#generation += 1;
     const generation = this.#generation;
     return this.#options.open(
       this.#parameters,
-      currentOnly(
-        this.#listener,
-        () => generation === this.#generation,
-        (error) => this.#onEnded(error),
-      ),
+      {
+        ...currentOnly(
+          this.#listener,
+          () => generation === this.#generation,
+          (error) => this.#onEnded(error),
+        ),
+        onLaunching,
+      },
       signal,
       this.#logContext,
     );
@@ -278,13 +281,18 @@ export class RestartingRender implements RestartableRender {
     const launching = new AbortController();
     const abort = (): void => launching.abort(this.#aborting.signal.reason);
     this.#aborting.signal.addEventListener('abort', abort, { once: true });
-    const timer = clock.after(launchLimitMs, () =>
-      launching.abort(
-        new StreamKitError('capture_failed', `The page was not ready within ${launchLimitMs} ms`),
-      ),
-    );
+    const limit = (): Timer =>
+      clock.after(launchLimitMs, () =>
+        launching.abort(
+          new StreamKitError('capture_failed', `The page was not ready within ${launchLimitMs} ms`),
+        ),
+      );
+    let timer = limit();
     try {
-      return await this.#open(launching.signal);
+      return await this.#open(launching.signal, () => {
+        timer.cancel();
+        timer = limit();
+      });
     } catch (thrown) {
       throw launching.signal.aborted ? launching.signal.reason : thrown;
     } finally {

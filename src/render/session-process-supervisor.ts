@@ -217,9 +217,9 @@ export class SessionProcess {
     }
   }
 
-  /** Node's type knows five of them. */
+  /** Node types five of them, and does not say that there are none where the process could not be started. */
   get #pipes(): readonly unknown[] {
-    return this.#child.stdio;
+    return (this.#child as { stdio?: readonly unknown[] }).stdio ?? [];
   }
 
   #listen(): void {
@@ -270,9 +270,10 @@ export class SessionProcess {
 
   #setRef(isReferenced: boolean): void {
     const [, , stderr, control, , , taps] = this.#pipes;
-    for (const part of [this.#child, stderr, control, taps] as { ref?(): void; unref?(): void }[]) {
-      if (isReferenced) part.ref?.();
-      else part.unref?.();
+    type Part = { ref?(): void; unref?(): void } | undefined;
+    for (const part of [this.#child, stderr, control, taps] as Part[]) {
+      if (isReferenced) part?.ref?.();
+      else part?.unref?.();
     }
   }
 }

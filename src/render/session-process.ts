@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
+import { findBrowser } from './capture/browser-discovery.js';
 import { killBrowsersOf, removeProfileDirectory } from './capture/profile-directory.js';
 import { videoStream } from '../protocol/video-stream.js';
 import type { LocalRender } from './local-render.js';
@@ -147,9 +148,11 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
   ] = await modules();
   const { parameters } = order;
   directory = order.profileDirectory;
+  const executablePath = await findBrowser(order.launchOptions.executablePath);
   const openRender = createOpenLocalRender({
     openCapture: createOpenCapture({
       ...order,
+      launchOptions: { ...order.launchOptions, executablePath },
       onEgressRefused: (errorType) => report({ type: 'egressRefused', errorType }),
       onLaunched: () => report({ type: 'launched' }),
       logger: reportingLogger({}),
@@ -188,6 +191,7 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
   render = opened;
   return {
     kind: opened.kind,
+    executablePath,
     browserPid: opened.browserPid,
     hasAudio: opened.hasAudio,
     viewport: opened.controls.viewport,

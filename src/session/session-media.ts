@@ -49,6 +49,8 @@ interface AudioBranch {
   readonly encoding: OnDemand;
 }
 
+const NOTHING_READ = { framesRead: 0, framesDropped: 0 };
+
 /**
  * From a render to the producers of its session: a ladder of encodings per codec for all viewers, each running from its first
  * viewer until a grace time after its last, and the capture with them.
@@ -64,8 +66,11 @@ export class SessionMedia {
   #bitrateBps: number;
   #format: CaptureFormat;
   #closed = false;
+  /** Since the session began. */
   #framesRead = 0;
   #framesDropped = 0;
+  /** What the session process counted last. */
+  #reported: Pick<VideoEncoderStats, 'framesRead' | 'framesDropped'> = NOTHING_READ;
   readonly #encodings: EncodingFigures;
   readonly #closeFigures: () => void;
 
@@ -303,11 +308,13 @@ export class SessionMedia {
   }
 
   /** About once per second for each stream that is encoded. */
-  onVideoStats(stats: VideoEncoderStats): void {
+  onVideoStats(reported: VideoEncoderStats): void {
     if (this.#closed) return;
+    this.#framesRead += reported.framesRead - this.#reported.framesRead;
+    this.#framesDropped += reported.framesDropped - this.#reported.framesDropped;
+    this.#reported = reported;
+    const stats = { ...reported, framesRead: this.#framesRead, framesDropped: this.#framesDropped };
     this.#encodings.measured(stats);
-    this.#framesRead = stats.framesRead;
-    this.#framesDropped = stats.framesDropped;
     const step = this.#video.get(stats.codec)?.stepAt(stats.rung);
     // What was on its way when the encoder was stopped is old.
     if (step?.encoding.running === true) step.onEncoder(stats.encoder);
@@ -316,6 +323,11 @@ export class SessionMedia {
     const { rungs } = first;
     const isBest = first.steps.includes(step) && step.target.bitrateBps === rungs[0]?.bitrateBps;
     if (isBest) this.#listener.onVideoStats(stats, rungs);
+  }
+
+  /** The render begins anew, and counts from 0. */
+  onRestarting(): void {
+    this.#reported = NOTHING_READ;
   }
 
   /** Another encoder goes on. */

@@ -1,3 +1,4 @@
+import type { Timer } from '../base/clock.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { RestartableRender } from '../render/render.js';
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
@@ -263,17 +264,24 @@ export class Session implements StreamSession {
     const limitMs = launchTimeoutMs + loadTimeoutMs;
     const { signal } = this.#launchAbort;
     const { targetUrl, initialData, renderOptions } = this.#request;
-    const timer = clock.after(limitMs, () =>
-      this.#launchAbort.abort(
-        new StreamKitError('capture_failed', `The page was not ready within ${limitMs} ms`),
-      ),
-    );
+    const limit = (): Timer =>
+      clock.after(limitMs, () =>
+        this.#launchAbort.abort(
+          new StreamKitError('capture_failed', `The page was not ready within ${limitMs} ms`),
+        ),
+      );
+    let timer = limit();
     try {
       const { width, height, deviceScaleFactor, frameRate, audio } = renderOptions;
       const page = { ...this.#settings.page, ...renderOptions.page };
       const render = await openRender(
         { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData, page },
         {
+          // How long it waited for its turn says nothing of this page.
+          onLaunching: () => {
+            timer.cancel();
+            timer = limit();
+          },
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
           onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
           onCursor: (css) => this.viewers.control.showCursor(css),
@@ -343,6 +351,7 @@ export class Session implements StreamSession {
   }
 
   #onRestarting(reason: StreamKitError | undefined): void {
+    this.#media?.onRestarting();
     const { clock, observe } = this.#parts;
     const { streamId } = this;
     const code = reason?.code ?? 'restart_requested';

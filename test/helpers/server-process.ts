@@ -18,8 +18,12 @@ export class ServerProcess {
     this.origin = origin;
   }
 
-  static async start(file = join(root, 'dist', 'demo', 'main.js'), cwd = root): Promise<ServerProcess> {
-    const child = spawn(process.execPath, [file, '--port', '0'], {
+  static async start(
+    file = join(root, 'dist', 'demo', 'main.js'),
+    cwd = root,
+    args: readonly string[] = [],
+  ): Promise<ServerProcess> {
+    const child = spawn(process.execPath, [file, '--port', '0', ...args], {
       cwd,
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -36,6 +36,7 @@ import { newSessionFigures } from '../../src/session/session-figures.js';
 import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
 import type { SessionRequest } from '../../src/session/session-request.js';
 import { parseSessionRequest } from '../../src/session/session-request.js';
+import type { RenderListener } from '../../src/render/render.js';
 import { createOpenRestartingRender } from '../../src/render/restarting-render.js';
 import { DEFAULT_RESTART, type ResolvedRestartOptions } from '../../src/options/restart-options.js';
 import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
@@ -45,7 +46,7 @@ import { VirtualClock } from './virtual-clock.js';
 /** One launch as the session asked for it; the test decides how it ends. */
 export interface FakeLaunch {
   readonly parameters: CaptureParameters;
-  readonly listener: CaptureListener;
+  readonly listener: CaptureListener & Pick<RenderListener, 'onLaunching'>;
   readonly signal: AbortSignal;
   succeed(): void;
   fail(error: Error): void;

@@ -103,6 +103,17 @@ describe('failure', () => {
     });
   });
 
+  it('does not come for the time that the launch waits for its turn', async () => {
+    const harness = launchingSession();
+    const limitMs = testSettings.launchTimeoutMs + testSettings.loadTimeoutMs;
+    await harness.clock.advance(limitMs - 1);
+    harness.launch.listener.onLaunching?.();
+    await harness.clock.advance(limitMs - 1);
+    expect(harness.launch.signal.aborted).toBe(false);
+    await harness.clock.advance(1);
+    expect(harness.launch.signal.aborted).toBe(true);
+  });
+
   it.each([
     [
       'the capture',

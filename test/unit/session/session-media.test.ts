@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { StreamKitError } from '../../../src/base/errors.js';
+import { until } from '../../helpers/patience.js';
 import { anybody, testSettings } from '../../helpers/session-fakes.js';
 import { codeOf, launchingSession, liveSession } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
@@ -88,6 +89,22 @@ describe('encoding', () => {
     harness.parts.events.length = 0;
     await harness.clock.advance(testSettings.pauseGraceMs * 2);
     expect(harness.parts.events).toEqual([]);
+  });
+
+  it('counts pictures on when the page was started again', async () => {
+    const harness = await liveSession();
+    harness.watch();
+    harness.peer().connect();
+    const captured = (): unknown => harness.session.diagnostics.encodings[0]?.frames;
+    harness.parts.videoListener?.onStats({ ...stats, framesRead: 50, framesDropped: 2 });
+    harness.parts.videoListener?.onStats({ ...stats, framesRead: 70, framesDropped: 3 });
+    const { videoListener } = harness.parts;
+    harness.session.restart();
+    await until(() => expect(harness.parts.launches).toHaveLength(2));
+    harness.parts.launches[1]?.succeed();
+    await until(() => expect(harness.parts.videoListener).not.toBe(videoListener));
+    harness.parts.videoListener?.onStats({ ...stats, framesRead: 90, framesDropped: 1 });
+    expect(captured()).toMatchObject({ captured: 160, dropped: 4 });
   });
 
   it('pauses a capture that nobody ever watched', async () => {
