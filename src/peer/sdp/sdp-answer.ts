@@ -160,7 +160,8 @@ function acceptedAudio(offered: SdpMedia, answered: SdpMedia, mid: string): Acce
   if (opus === undefined) {
     return null;
   }
-  const red = codecs.find(({ name, clockRateHz }) => name === 'red' && clockRateHz === 48_000);
+  const offersRed = codecsOf(offered).some(({ name }) => name === 'red');
+  const red = codecs.find(({ name, clockRateHz }) => offersRed && name === 'red' && clockRateHz === 48_000);
   return {
     mid,
     payloadType: opus.payloadType,
