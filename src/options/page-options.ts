@@ -3,6 +3,7 @@ import {
   aBoolean,
   anObject,
   badOption,
+  integerBetween,
   listOf,
   oneOf,
   type OptionCheck,
@@ -67,10 +68,13 @@ export interface PageOptions {
   /** Origins besides the target's whose documents have `window.streamKit`. Default none. */
   bridgeOrigins?: readonly string[];
   /**
-   * What becomes of a tab that the page opens: `same`: its page is loaded in place of the one that is shown; `block`: it
-   * is closed, and the viewer is told, as one is that nobody has clicked for. Default: as with `same`.
+   * What becomes of a tab that the page opens after a press: `tabs`: it is shown, and the controller may switch between them;
+   * `same`: its page is loaded in place of the one that is shown; `block`: it is closed, and the viewer is told, as one is
+   * that nobody has pressed anything for. Default `tabs`.
    */
-  newTabs?: 'same' | 'block';
+  newTabs?: 'tabs' | 'same' | 'block';
+  /** How many tabs there may be at once, the first among them, 1–32; each is a renderer with its memory. Default 8. */
+  maxTabs?: number;
 }
 
 /** {@link PageOptions}, checked and frozen: JSON, for it goes to the session's process. */
@@ -92,10 +96,17 @@ const NAMES: readonly (keyof PageOptions)[] = [
   'drawSelects',
   'bridgeOrigins',
   'newTabs',
+  'maxTabs',
 ];
+
+export const DEFAULT_TAB_OPTIONS = { newTabs: 'tabs', maxTabs: 8 } as const;
 
 /** @throws StreamKitError `bad_option`. */
 export function pageOptions(value: unknown, name: string): ResolvedPageOptions {
+  return Object.freeze({ ...DEFAULT_TAB_OPTIONS, ...checkedPageOptions(value, name) });
+}
+
+function checkedPageOptions(value: unknown, name: string): PageOptions {
   const given = anObject(value ?? {}, name);
   refuseUnknownNames(given, NAMES, name);
   const checks: { [Name in keyof PageOptions]-?: OptionCheck<NonNullable<PageOptions[Name]>> } = {
@@ -113,13 +124,14 @@ export function pageOptions(value: unknown, name: string): ResolvedPageOptions {
     touch: aBoolean,
     drawSelects: aBoolean,
     bridgeOrigins: listOf(origin),
-    newTabs: oneOf('same', 'block'),
+    newTabs: oneOf('tabs', 'same', 'block'),
+    maxTabs: integerBetween(1, 32),
   };
   const resolved = NAMES.filter((key) => given[key] !== undefined).map((key) => [
     key,
     checks[key](given[key], `${name}.${key}`),
   ]);
-  return Object.freeze(Object.fromEntries(resolved) as PageOptions);
+  return Object.fromEntries(resolved) as PageOptions;
 }
 
 /** What a client may choose of its own session: what it sees, and nothing that it may not have. */
@@ -131,7 +143,7 @@ const CLIENT_NAMES = ['locale', 'timezone', 'colorScheme', 'reducedMotion', 'tou
 export function clientPageOptions(given: Readonly<Record<string, unknown>>): ClientPageOptions {
   const chosen = CLIENT_NAMES.filter((key) => given[key] !== undefined).map((key) => [key, given[key]]);
   try {
-    return pageOptions(Object.fromEntries(chosen), 'renderOptions');
+    return checkedPageOptions(Object.fromEntries(chosen), 'renderOptions');
   } catch (error) {
     throw new StreamKitError('bad_request', error instanceof Error ? error.message : String(error));
   }

@@ -5,7 +5,7 @@ export type SessionOptions = Pick<ConnectStreamOptions, 'url' | 'streamId' | 'cr
 /** Options that take another viewer of the same session. Whatever is in neither is used as it is at the time. */
 export type ViewerOptions = Pick<
   ConnectStreamOptions,
-  'videoCodec' | 'maxHeight' | 'media' | 'transport' | 'credentials'
+  'videoCodec' | 'maxHeight' | 'maxBitrateBps' | 'media' | 'transport' | 'credentials'
 >;
 
 /** The same for equal options, whatever objects they are. */
@@ -14,6 +14,13 @@ export function sessionKey({ url, streamId, create }: SessionOptions): string {
 }
 
 /** The same for equal options. */
-export function viewerKey({ videoCodec, maxHeight, media, transport, credentials }: ViewerOptions): string {
-  return JSON.stringify([videoCodec, maxHeight, media, transport, credentials]);
+export function viewerKey({
+  videoCodec,
+  maxHeight,
+  maxBitrateBps,
+  media,
+  transport,
+  credentials,
+}: ViewerOptions): string {
+  return JSON.stringify([videoCodec, maxHeight, maxBitrateBps, media, transport, credentials]);
 }

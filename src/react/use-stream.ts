@@ -147,13 +147,15 @@ function connectOptions(
   latest: { readonly current: UseStreamOptions },
   joined: string | undefined,
 ): ConnectStreamOptions {
-  const { url, streamId, create, videoCodec, maxHeight, media, transport, credentials } = latest.current;
+  const { url, streamId, create, videoCodec, maxHeight, maxBitrateBps, media, transport, credentials } =
+    latest.current;
   const hasToken = latest.current.token !== undefined;
   return {
     url,
     ...(joined === undefined ? { streamId, create } : { streamId: joined }),
     videoCodec,
     maxHeight,
+    maxBitrateBps,
     media,
     transport,
     credentials,

@@ -134,7 +134,8 @@ test('a page reaches the machine it runs on by none of many ways, and only becau
     await until(() => {
       // What is a document has an icon besides.
       reached.delete('favicon.ico');
-      expect([...reached].sort()).toEqual(tried.sort());
+      // A tab that nobody has pressed for loads nothing, whatever the policy.
+      expect([...reached].sort()).toEqual(tried.filter((way) => way !== 'popup').sort());
       for (const way of rawWays) expect([way, received[way]]).not.toEqual([way, 0]);
     });
   } finally {
@@ -151,7 +152,9 @@ test('a target on this machine is refused at once, and one whose name leads ther
     // This machine's own name resolves to an address of its own, or to none.
     const session = await server.create('http://stream-kit-test.internal/');
     const { error } = await server.state(session, ({ status }) => status === 'error');
-    expect(error).toMatch(/The page could not be loaded: (dns_error|dns_timeout|destination_ip_prohibited)$/);
+    expect(error).toMatch(
+      /The page could not be loaded: (dns_error|dns_timeout|destination_ip_prohibited), /,
+    );
   } finally {
     await server.close();
   }

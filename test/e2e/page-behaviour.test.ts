@@ -15,7 +15,10 @@ let session: CreatedSession;
 let page: PageController;
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([TestServer.start(), ViewerBrowser.launch()]);
+  [server, browser] = await Promise.all([
+    TestServer.start({ page: { newTabs: 'same' } }),
+    ViewerBrowser.launch(),
+  ]);
   session = await server.create(`${server.origin}/fixtures/behaviour.html`, {
     resolution: `${SIZE.width}x${SIZE.height}`,
     deviceScaleFactor: FACTOR,

@@ -1,11 +1,17 @@
+import { existsSync } from 'node:fs';
+import { join as joinPath } from 'node:path';
+
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import type { SessionDiagnostics } from '../../src/session/session-diagnostics.js';
 import { PATIENCE_MS, until } from '../helpers/patience.js';
+import { root } from '../helpers/product.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
-import { ViewerBrowser, ViewerTab } from '../helpers/viewer-browser.js';
+import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
 import { ViewerNetwork } from '../helpers/viewer-network.js';
 
+const MAX_BITRATE_BPS = 1_400_000;
+/** Carries a rung with a smaller picture. */
 const POOR_LINK_BPS = 600_000;
 /** Heights of the pictures that were shown, each time that they changed. */
 const NOTE_HEIGHTS = `window.heights = [];
@@ -27,12 +33,8 @@ afterAll(async () => {
   await Promise.all([server.close(), browser.close()]);
 });
 
-async function join(session: CreatedSession, network?: ViewerNetwork): Promise<ViewerTab> {
-  const page = await browser.browser.newPage();
-  await network?.standBeforeViewer(page);
-  await page.goto(`${server.origin}/fixtures/viewer.html`);
-  await page.waitForFunction('window.ready === true');
-  const tab = new ViewerTab(page);
+async function join(session: CreatedSession, network = new ViewerNetwork()): Promise<ViewerTab> {
+  const tab = await browser.openBehind(network, server);
   tabs.push(tab);
   await tab.read(NOTE_HEIGHTS);
   await tab.connect(session, { query: 'videoCodec=h264' });
@@ -44,12 +46,17 @@ async function diagnose(session: CreatedSession): Promise<SessionDiagnostics> {
   return (await (await fetch(`${session.url}/diagnostics`)).json()) as SessionDiagnostics;
 }
 
-describe('two viewers of one session, one behind a slow link', () => {
+/** Only the addon estimates links. */
+const isBuilt = existsSync(joinPath(root, 'native', 'build', 'Release', 'media_plane.node'));
+
+describe.skipIf(!isBuilt)('two viewers of one session, one behind a slow link', () => {
   it(
     'get what their links carry, and the slow one gets all once its link has recovered',
     { timeout: 10 * PATIENCE_MS },
     async () => {
-      const session = await server.create(server.page('mode=counter'));
+      const session = await server.create(server.page('mode=counter'), {
+        maxBitrateBps: MAX_BITRATE_BPS,
+      });
       const network = new ViewerNetwork();
       await network.limit(POOR_LINK_BPS);
       const good = await join(session);
@@ -61,7 +68,7 @@ describe('two viewers of one session, one behind a slow link', () => {
       await until(async () => {
         const { viewers, encodings } = await diagnose(session);
         expect(viewers.map(({ rung }) => rung?.reason)).toEqual(['full', 'link']);
-        expect(encodings.map(({ rung }) => rung)).toEqual([0, 1]);
+        expect(encodings.map(({ rung }) => rung)).toEqual(expect.arrayContaining([0, 1]));
       });
       await server.state(
         session,

@@ -83,10 +83,14 @@ async function connectViewer(session: CreatedSession): Promise<void> {
   await viewer.firstPicture();
 }
 
-async function reach(stage: Stage): Promise<CreatedSession> {
+async function reach(stage: Stage, target: Target): Promise<CreatedSession> {
   const session = await server.create(server.page('mode=counter'));
   if (stage === 'launching') {
-    await until(() => expect(processesOfSessions().map(({ role }) => role)).toContain('browser'));
+    // As soon as it is there; some come with the last steps of a launch.
+    await server.state(
+      session,
+      ({ status }) => status !== 'initializing' || (hasBrowser() && find(target) !== undefined),
+    );
     return session;
   }
   await server.state(session, ({ status }) => status === 'connecting');
@@ -105,8 +109,17 @@ async function reach(stage: Stage): Promise<CreatedSession> {
   return session;
 }
 
-function hit({ role, index }: Target, signal: NodeJS.Signals): SessionProcessEntry | undefined {
-  const target = processesOfSessions().filter((entry) => entry.role === role)[index];
+/** The process that is kept ready for the next session has none. */
+function hasBrowser(): boolean {
+  return processesOfSessions().some(({ role }) => role === 'browser');
+}
+
+function find({ role, index }: Target): SessionProcessEntry | undefined {
+  return processesOfSessions().filter((entry) => entry.role === role)[index];
+}
+
+function hit(wanted: Target, signal: NodeJS.Signals): SessionProcessEntry | undefined {
+  const target = find(wanted);
   if (target !== undefined) process.kill(target.pid, signal);
   return target;
 }
@@ -147,7 +160,7 @@ for (const stage of STAGES) {
           ...{ hangTimeoutMs: 8_000, loadTimeoutMs: 30_000, pauseGraceMs: 500 },
           recording: { directory: recordings },
         });
-        const session = await reach(stage);
+        const session = await reach(stage, target);
         const allowed = signal === 'SIGKILL' ? target.killed : target.stopped;
         const struck = hit(target, signal);
         const startedMs = performance.now();

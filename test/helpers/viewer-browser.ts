@@ -8,6 +8,7 @@ import puppeteer, { type Browser, type Page } from 'puppeteer';
 import { PATIENCE_MS } from './patience.js';
 import { root } from './product.js';
 import type { CreatedSession, TestServer } from './test-server.js';
+import type { ViewerNetwork } from './viewer-network.js';
 
 const { findBrowser } = (await import(
   join(root, 'dist', 'render', 'capture', 'browser-discovery.js')
@@ -52,6 +53,15 @@ export class ViewerBrowser {
   async open(server: Pick<TestServer, 'origin'>, fixture = 'viewer.html'): Promise<ViewerTab> {
     const page = await this.browser.newPage();
     await page.goto(`${server.origin}/fixtures/${fixture}`);
+    await page.waitForFunction('window.ready === true');
+    return new ViewerTab(page);
+  }
+
+  /** The same for a viewer whose media goes through a network of its own. */
+  async openBehind(network: ViewerNetwork, server: Pick<TestServer, 'origin'>): Promise<ViewerTab> {
+    const page = await this.browser.newPage();
+    await network.standBeforeViewer(page);
+    await page.goto(`${server.origin}/fixtures/viewer.html`);
     await page.waitForFunction('window.ready === true');
     return new ViewerTab(page);
   }

@@ -54,6 +54,7 @@ export interface EventStreamQuery {
   media?: 'none' | undefined;
   videoCodec?: 'h264' | 'vp8' | undefined;
   maxHeight?: number | undefined;
+  maxBitrateBps?: number | undefined;
 }
 
 /** A session is answered for before its browser starts, a deletion after its browser has ended (up to 5 s). */

@@ -242,8 +242,14 @@ export class StreamConnection {
   }
 
   #position(): EventPosition {
-    const { videoCodec, maxHeight } = this.#options;
-    const query = { viewerId: this.#viewerId, media: this.#transport.media, videoCodec, maxHeight };
+    const { videoCodec, maxHeight, maxBitrateBps } = this.#options;
+    const query = {
+      viewerId: this.#viewerId,
+      media: this.#transport.media,
+      videoCodec,
+      maxHeight,
+      maxBitrateBps,
+    };
     return { query, lastEventId: this.#store.lastEventId };
   }
 

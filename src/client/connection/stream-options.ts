@@ -18,6 +18,8 @@ export interface ConnectStreamOptions {
   videoCodec?: 'h264' | 'vp8' | undefined;
   /** Bound of the picture's height in pixels, for a small screen or a slow line. */
   maxHeight?: number | undefined;
+  /** Bound of the picture's bit rate, bits/s, for a metered line. */
+  maxBitrateBps?: number | undefined;
   /** `none`: state and messages only. Default: picture and sound. */
   media?: 'none' | undefined;
   /**

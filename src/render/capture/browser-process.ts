@@ -49,7 +49,7 @@ export interface BrowserParameters {
 /** One browser's process tree, its profile directory and the way out of it. */
 export class BrowserProcess {
   readonly connection: CdpConnection;
-  /** The tab that is rendered. */
+  /** The tab that it began with. */
   readonly tab: BrowserTab;
   readonly profileDirectory: string;
   /** By which the browser finds the tab to capture. */
@@ -61,8 +61,9 @@ export class BrowserProcess {
   readonly #egress: EgressProxy | undefined;
   readonly #logger: Logger;
   #onLost: ((error: StreamKitError) => void) | undefined;
-  /** Dialogs that halt the page. */
-  #dialogs = 0;
+  /** What becomes of the browser when its first tab crashed or was closed. */
+  onTabLost = (what: 'crashed' | 'closed'): void =>
+    this.lose('browser_crashed', what === 'crashed' ? 'The page crashed' : 'The page was closed');
   /** Before it is ended, or when it is lost. */
   onClosing = (): void => undefined;
   #closing: Promise<void> | undefined;
@@ -85,15 +86,14 @@ export class BrowserProcess {
     this.#egress = egress;
     this.#logger = parameters.logger;
     this.#onLost = onLost;
-    tab.watch((what) =>
-      this.lose('browser_crashed', what === 'crashed' ? 'The page crashed' : 'The page was closed'),
-    );
+    tab.watch((what) => this.onTabLost(what));
   }
 
   get pid(): number {
     return this.#program.pid;
   }
 
+  /** Of the first tab. */
   get cdp(): CdpSession {
     return this.tab.cdp;
   }
@@ -179,15 +179,6 @@ export class BrowserProcess {
     this.onClosing();
     this.#closing ??= end(this.#program, this.connection, this.#egress);
     return this.#closing;
-  }
-
-  /** A page that shows a dialog is halted, and has not hung. */
-  expectSilence(isOpen: boolean): void {
-    this.#dialogs += isOpen ? 1 : -1;
-  }
-
-  get pageHalted(): boolean {
-    return this.#dialogs > 0;
   }
 
   /** Gives it up: nothing of it is to be trusted any more. */

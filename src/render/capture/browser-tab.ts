@@ -29,6 +29,11 @@ export class BrowserTab {
     return new BrowserTab(connection, await connection.attach(targetId), targetId);
   }
 
+  /** The tab of a session that the browser has attached by itself. */
+  static of(connection: CdpConnection, session: CdpSession): BrowserTab {
+    return new BrowserTab(connection, session, session.target.targetId);
+  }
+
   /** Opens an empty one. */
   static async open(connection: CdpConnection): Promise<BrowserTab> {
     const { targetId } = await connection.browser.send('Target.createTarget', { url: 'about:blank' });

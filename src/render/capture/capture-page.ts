@@ -16,6 +16,8 @@ const HTML =
 const FILES_TIMEOUT_MS = 2_000;
 /** A browser that finds no tab of the title would wait for somebody to pick one. */
 const OPEN_TIMEOUT_MS = 10_000;
+/** The same where it is tried again. */
+const REOPEN_TIMEOUT_MS = 4_000;
 
 export interface CapturePageParameters {
   readonly width: number;
@@ -46,6 +48,7 @@ interface CaptureWindow {
     reconfigure(request: object): Promise<void>;
     progress(): Promise<{ readonly pictures: number; readonly soundChunks: number }>;
     reopenSound(): Promise<void>;
+    reopen(): Promise<void>;
   };
 }
 
@@ -149,6 +152,12 @@ export class CapturePage {
   async reopenSound(): Promise<void> {
     const reopened = this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.reopenSound());
     await withTimeout(reopened, OPEN_TIMEOUT_MS);
+  }
+
+  /** Takes pictures and sound of the tab that has the title now, in place of the one before. Rejects if it is not to be had. */
+  async reopen(): Promise<void> {
+    const reopened = this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.reopen());
+    await withTimeout(reopened, REOPEN_TIMEOUT_MS);
   }
 
   async pause(): Promise<void> {

@@ -63,7 +63,7 @@ export class CaptureWatch {
   }
 
   #look(): void {
-    const { browserProcess, capturePage, encodedFrames } = this.#parameters;
+    const { browserProcess, renderedPage, capturePage, encodedFrames } = this.#parameters;
     this.#ask(
       'browser',
       () => browserProcess.connection.browser.send('Browser.getVersion'),
@@ -71,9 +71,10 @@ export class CaptureWatch {
         this.#browserAnsweredAtMs = this.#nowMs();
       },
     );
+    const { shown } = renderedPage;
     this.#ask(
-      'page',
-      () => browserProcess.cdp.send('Runtime.evaluate', { expression: '0' }),
+      `page ${shown.id}`,
+      () => shown.cdp.send('Runtime.evaluate', { expression: '0' }),
       () => {
         this.#pageAnsweredAtMs = this.#nowMs();
       },
@@ -91,7 +92,7 @@ export class CaptureWatch {
       atMs: this.#nowMs(),
       browserAnsweredAtMs: this.#browserAnsweredAtMs,
       pageAnsweredAtMs: this.#pageAnsweredAtMs,
-      pageHalted: browserProcess.pageHalted,
+      pageHalted: shown.isHalted,
       captureTab: this.#tab,
       capturing: capturePage?.running === true,
       encodedFrames: encodedFrames(),
@@ -112,7 +113,7 @@ export class CaptureWatch {
         this.#probe = { startedAtMs: this.#nowMs(), finishedAtMs: undefined };
         this.#ask(
           'probe',
-          () => renderedPage.paint(),
+          () => renderedPage.shown.paint(),
           () => {
             if (this.#probe !== undefined) this.#probe = { ...this.#probe, finishedAtMs: this.#nowMs() };
           },
@@ -139,7 +140,7 @@ export class CaptureWatch {
     try {
       // One that hangs would keep the new track silent as well; Chromium starts another.
       await this.#killHelper('AudioService');
-      await renderedPage.whileTitled(async () => capturePage?.reopenSound());
+      await renderedPage.whileTitled(renderedPage.shown, async () => capturePage?.reopenSound());
     } catch (thrown) {
       if (!this.#closed) logger.warn({ err: asError(thrown) }, 'the sound could not be captured again');
     }
@@ -163,7 +164,7 @@ export class CaptureWatch {
       },
       () => {
         this.#asked.delete(name);
-        if (name === 'page') this.#pageAnsweredAtMs = this.#nowMs();
+        if (name.startsWith('page')) this.#pageAnsweredAtMs = this.#nowMs();
       },
     );
   }

@@ -41,7 +41,7 @@ export class CdpConnection {
   #lastId = 0;
 
   constructor(output: Writable, input: Readable, listener: CdpConnectionListener) {
-    this.browser = new CdpSession(this, undefined, undefined, 'browser');
+    this.browser = new CdpSession(this, undefined, undefined, { targetId: '', type: 'browser' });
     this.#pipe = new CdpPipe(output, input, {
       wants: (method) => this.#wanted.has(method),
       onMessage: (message) => this.#receive(message),
@@ -106,7 +106,7 @@ export class CdpConnection {
     if (method === undefined || session === undefined) return;
     if (method === 'Target.attachedToTarget') {
       const attached = params as Protocol.Target.AttachedToTargetEvent;
-      const child = new CdpSession(this, session, attached.sessionId, attached.targetInfo.type);
+      const child = new CdpSession(this, session, attached.sessionId, attached.targetInfo);
       this.#sessions.set(attached.sessionId, child);
       session.emit('sessionattached', child);
     } else if (method === 'Target.detachedFromTarget') {
@@ -133,8 +133,8 @@ export class CdpConnection {
 
 /** Commands to and events of one target. */
 export class CdpSession {
-  /** As `Target.TargetInfo.type`: `page`, `iframe`, `worker` and so on. */
-  readonly targetType: string;
+  /** As it was when the session began. */
+  readonly target: Pick<Protocol.Target.TargetInfo, 'targetId' | 'type' | 'openerId'>;
   readonly #connection: CdpConnection;
   /** That it was attached by. */
   readonly #parent: CdpSession | undefined;
@@ -146,10 +146,10 @@ export class CdpSession {
     connection: CdpConnection,
     parent: CdpSession | undefined,
     sessionId: string | undefined,
-    targetType: string,
+    target: CdpSession['target'],
   ) {
     this.#parent = parent;
-    this.targetType = targetType;
+    this.target = target;
     this.#connection = connection;
     this.#sessionId = sessionId;
   }

@@ -132,11 +132,11 @@ export class FrameScripts {
     session.on('sessionattached', (child) => {
       // A frame of another site has a process and a session of its own. Workers come too: whatever the filter says, they
       // would wait for a debugger.
-      const work = child.targetType === 'iframe' ? this.#prepare(child, false) : Promise.resolve();
+      const work = child.target.type === 'iframe' ? this.#prepare(child, false) : Promise.resolve();
       work
         .catch((thrown: unknown) => this.#logger.debug({ err: asError(thrown) }, 'a frame was gone'))
         .then(() => child.send('Runtime.runIfWaitingForDebugger'))
-        .then(() => (child.targetType === 'iframe' ? undefined : child.detach()))
+        .then(() => (child.target.type === 'iframe' ? undefined : child.detach()))
         .catch(() => undefined);
     });
     const source = (script: (names: ScriptNames) => void): string =>
@@ -269,7 +269,16 @@ export class FrameScripts {
   }
 }
 
-const CALL_TYPES = new Set(['bridge', 'cursor', 'clipboard', 'widget', 'editing', 'pointer_lock', 'rumble']);
+const CALL_TYPES = new Set([
+  'bridge',
+  'cursor',
+  'clipboard',
+  'widget',
+  'editing',
+  'pointer_lock',
+  'rumble',
+  'late',
+]);
 
 function isCall(value: unknown): value is ScriptCall {
   if (typeof value !== 'object' || value === null || !('type' in value) || !('value' in value)) return false;

@@ -114,12 +114,23 @@ function installStreamKit(
   });
 }
 
-/** `window.streamKit`: the page's side of the protocol. What the page says comes by the script beside it. */
+export interface PageBridgeParameters {
+  readonly initialData: unknown;
+  /** As `location.origin` gives them; documents of others see neither the initial data nor the messages. */
+  readonly origins: readonly string[];
+  /** By which the page hands over what it says; see `relayCalls`. */
+  readonly saidEvent: string;
+  readonly listener: PageBridgeListener;
+  readonly logger: Logger;
+}
+
+/**
+ * `window.streamKit`: the page's side of the protocol, one for all tabs of a session. What the page says comes by the script
+ * beside it.
+ */
 export class PageBridge {
-  readonly #cdp: CdpSession;
-  readonly #logger: Logger;
-  readonly #listener: PageBridgeListener;
-  readonly #saidEvent: string;
+  readonly #parameters: PageBridgeParameters;
+  readonly #tabs = new Set<CdpSession>();
   readonly #receiverName = `streamKit_${randomBytes(8).toString('hex')}`;
   #metadata: Record<string, unknown> = {};
   #viewerCount = 0;
@@ -127,56 +138,52 @@ export class PageBridge {
   #windowMessages = 0;
   #closed = false;
 
-  /** @param saidEvent - by which the page hands over what it says; see `relayCalls`. */
-  constructor(cdp: CdpSession, saidEvent: string, listener: PageBridgeListener, logger: Logger) {
-    this.#cdp = cdp;
-    this.#saidEvent = saidEvent;
-    this.#listener = listener;
-    this.#logger = logger;
+  constructor(parameters: PageBridgeParameters) {
+    this.#parameters = parameters;
   }
 
-  /**
-   * Installs the bridge into every document of these origins that the page loads from now on. Others, to which the page
-   * may lead, see neither the initial data nor the messages.
-   *
-   * @param origins - as `location.origin` gives them.
-   */
-  async install(initialData: unknown, origins: readonly string[]): Promise<void> {
+  /** Installs the bridge into every document that the tab loads from now on. */
+  async install(cdp: CdpSession): Promise<void> {
+    const { initialData, origins, saidEvent } = this.#parameters;
+    this.#tabs.add(cdp);
+    cdp.once('disconnected', () => this.#tabs.delete(cdp));
     // A new document has not heard of the viewers yet.
-    this.#cdp.on('Page.domContentEventFired', () => this.setViewerCount(this.#viewerCount));
+    cdp.on('Page.domContentEventFired', () => this.#call(cdp, 'viewers', this.#viewerCount));
     const parameters = [
-      ...[this.#saidEvent, this.#receiverName, JSON.stringify(initialData ?? null)],
+      ...[saidEvent, this.#receiverName, JSON.stringify(initialData ?? null)],
       ...[MESSAGE_BYTES_MAX, DEPTH_MAX, origins],
     ];
     await Promise.all([
-      this.#cdp.send('Page.enable'),
-      this.#cdp.send('Page.addScriptToEvaluateOnNewDocument', {
+      cdp.send('Page.enable'),
+      cdp.send('Page.addScriptToEvaluateOnNewDocument', {
         source: `(${installStreamKit.toString()})(${parameters.map((value) => JSON.stringify(value)).join(',')})`,
+        // A tab that stands still at its first document has that document already.
+        runImmediately: true,
       }),
     ]);
   }
 
   setViewerCount(count: number): void {
     this.#viewerCount = count;
-    this.#call('viewers', count);
+    for (const cdp of this.#tabs) this.#call(cdp, 'viewers', count);
   }
 
   sendMessage(message: unknown): void {
-    this.#call('message', message);
+    for (const cdp of this.#tabs) this.#call(cdp, 'message', message);
   }
 
   close(): void {
     this.#closed = true;
   }
 
-  #call(event: string, value: unknown): void {
+  #call(cdp: CdpSession, event: string, value: unknown): void {
     if (this.#closed) return;
     const receiver = `globalThis[Symbol.for(${JSON.stringify(this.#receiverName)})]`;
     // As a string: in a literal of JavaScript a client's key `__proto__` would set the prototype.
     const json = JSON.stringify(JSON.stringify(value));
     const expression = `${receiver}?.(${JSON.stringify(event)}, ${json})`;
-    this.#cdp.send('Runtime.evaluate', { expression }).catch(() => {
-      this.#logger.debug({ event }, 'the page was not there to be told');
+    cdp.send('Runtime.evaluate', { expression }).catch(() => {
+      this.#parameters.logger.debug({ event }, 'the page was not there to be told');
     });
   }
 
@@ -194,12 +201,12 @@ export class PageBridge {
     if (typeof parsed !== 'object' || parsed === null || !('type' in parsed) || !('value' in parsed)) return;
     if (depthOf(parsed.value) > DEPTH_MAX) return;
     if (parsed.type === 'message') {
-      this.#listener.onPageMessage(parsed.value);
+      this.#parameters.listener.onPageMessage(parsed.value);
     } else if (parsed.type === 'metadata' && isRecord(parsed.value)) {
       const merged = { ...this.#metadata, ...parsed.value };
       if (Buffer.byteLength(JSON.stringify(merged)) > MESSAGE_BYTES_MAX) return;
       this.#metadata = merged;
-      this.#listener.onPageMetadata(merged);
+      this.#parameters.listener.onPageMetadata(merged);
     }
   }
 
@@ -211,7 +218,7 @@ export class PageBridge {
     }
     this.#windowMessages++;
     if (this.#windowMessages === MESSAGES_PER_SECOND_MAX + 1) {
-      this.#logger.warn({}, 'the page sends too many messages: some are dropped');
+      this.#parameters.logger.warn({}, 'the page sends too many messages: some are dropped');
     }
     return this.#windowMessages <= MESSAGES_PER_SECOND_MAX;
   }

@@ -4,7 +4,7 @@ import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { CdpSession } from './cdp-connection.js';
 import { watchFocus } from './focus-script.js';
-import { FrameScripts } from './frame-scripts.js';
+import { FrameScripts, type ScriptFrame } from './frame-scripts.js';
 import type { PageAnswer, PageEvent } from '../../protocol/page-events.js';
 import type { PageSize } from './page-geometry.js';
 import type { PagePrompts } from './page-prompts.js';
@@ -74,6 +74,12 @@ export interface TabControlsParameters {
   /** What the picture shows of the page, CSS pixels. */
   readonly shown: () => PageSize;
   readonly prompts: PagePrompts;
+  /** Whether it is this tab that is shown. What another does is not told. */
+  readonly isShown: () => boolean;
+  /** Something was pressed. */
+  readonly onPress: () => void;
+  /** Scripts of the page ran before ours. */
+  readonly onLate: () => void;
   readonly names: ScriptNames;
   /** The page's `streamKit` has said something, as the page chose it. */
   readonly onBridge: (payload: string) => void;
@@ -91,19 +97,24 @@ const PRESSES: ReadonlySet<string> = new Set([
   'keyDown',
   'rawKeyDown',
 ]);
-const ACTIVATION_MS = 5000;
 /** Longest rumble, as Chromium has it, ms. */
 const MAX_RUMBLE_MS = 5000;
 
-/** The input of a rendered tab, over CDP and the scripts in its frames. */
-export class TabControls implements PageControls {
+type StateEvent = Extract<PageEvent, { type: 'editing' | 'pointer_lock' }>;
+
+/** The input of one tab, over CDP and the scripts in its frames. */
+export class TabControls {
   readonly #parameters: TabControlsParameters;
   readonly #widgets: PageWidgets;
   #scripts: FrameScripts | undefined;
   #cursor = 'default';
   #clipboards = { startMs: 0, count: 0 };
   #pointer = { x: 0, y: 0 };
-  #pressedAtMs = -Infinity;
+  /** What holds at the moment. */
+  readonly #state = new Map<StateEvent['type'], StateEvent>([
+    ['editing', { type: 'editing', active: false }],
+    ['pointer_lock', { type: 'pointer_lock', locked: false }],
+  ]);
 
   private constructor(parameters: TabControlsParameters) {
     this.#parameters = parameters;
@@ -120,7 +131,7 @@ export class TabControls implements PageControls {
         inPage: installDevices,
         beside: [watchPointer, watchFocus, watchWidgets],
         onCall: (call, frame) => {
-          if (call.type === 'widget') controls.#widgets.onCall(call.value, frame);
+          if (call.type === 'widget') controls.#onWidget(call.value, frame);
           else if (call.type !== 'bridge') controls.#onCall(call);
           else if (frame.isMainFrame && typeof call.value === 'string') parameters.onBridge(call.value);
         },
@@ -130,19 +141,10 @@ export class TabControls implements PageControls {
     return controls;
   }
 
-  get viewport(): PageSize {
-    return this.#parameters.shown();
-  }
-
-  /** Whether something was pressed within the time that Chromium takes for a user's activation. */
-  get isPressed(): boolean {
-    return performance.now() - this.#pressedAtMs < ACTIVATION_MS;
-  }
-
   async send<C extends keyof InputCommands>(command: C, parameters: InputCommands[C]): Promise<void> {
     const point = 'touchPoints' in parameters ? parameters.touchPoints.at(0) : parameters;
     if (point !== undefined && 'x' in point) this.#pointer = { x: point.x, y: point.y };
-    if ('type' in parameters && PRESSES.has(parameters.type)) this.#pressedAtMs = performance.now();
+    if ('type' in parameters && PRESSES.has(parameters.type)) this.#parameters.onPress();
     await this.#parameters.cdp.send(command, parameters);
   }
 
@@ -157,31 +159,56 @@ export class TabControls implements PageControls {
     this.#scripts?.tellPage('gamepads', gamepads);
   }
 
-  answer(answer: PageAnswer): void {
-    if ('id' in answer) this.#parameters.prompts.answer(answer);
-    else void this.#scripts?.callEveryBeside('unlockPointer');
+  /** The controller has let go of its own pointer. */
+  unlockPointer(): void {
+    void this.#scripts?.callEveryBeside('unlockPointer');
+  }
+
+  /** It is shown from now on: tells what holds in it. */
+  show(): void {
+    const { listener } = this.#parameters;
+    listener.onCursor(this.#cursor);
+    for (const event of this.#state.values()) listener.onPageEvent(event);
+  }
+
+  /** It is no longer shown. */
+  hide(): void {
+    this.#widgets.close();
   }
 
   close(): void {
+    this.#widgets.close();
     this.#scripts?.close();
   }
 
   #onCall({ type, value }: ScriptCall): void {
-    const { listener } = this.#parameters;
-    if (type === 'pointer_lock') listener.onPageEvent({ type, locked: value === true });
+    const { listener, isShown } = this.#parameters;
+    if (type === 'late') this.#parameters.onLate();
+    if (type === 'pointer_lock') this.#keep({ type, locked: value === true });
     if (typeof value !== 'string') return;
     if (type === 'cursor') {
       const css = cursorKeyword(value);
-      if (css !== this.#cursor) listener.onCursor((this.#cursor = css));
+      if (css === this.#cursor) return;
+      this.#cursor = css;
+      if (isShown()) listener.onCursor(css);
     } else if (type === 'clipboard') {
-      this.#onCopied(value);
+      if (isShown()) this.#onCopied(value);
     } else if (type === 'editing') {
       const inputMode = INPUT_MODES.has(value) ? value : 'text';
-      listener.onPageEvent(value === '' ? { type, active: false } : { type, active: true, inputMode });
+      this.#keep(value === '' ? { type, active: false } : { type, active: true, inputMode });
     } else if (type === 'rumble') {
       const rumble = rumbleOf(value);
-      if (rumble !== undefined) listener.onPageEvent(rumble);
+      if (rumble !== undefined && isShown()) listener.onPageEvent(rumble);
     }
+  }
+
+  #onWidget(value: unknown, frame: ScriptFrame): void {
+    if (this.#parameters.isShown()) this.#widgets.onCall(value, frame);
+  }
+
+  #keep(event: StateEvent): void {
+    this.#state.set(event.type, event);
+    if (this.#parameters.isShown()) this.#parameters.listener.onPageEvent(event);
   }
 
   #onCopied(text: string): void {

@@ -17,8 +17,6 @@ const DIALOGS_PER_SECOND = 0.2;
 export interface PageDialogsParameters {
   readonly prompts: PagePrompts;
   readonly emit: (event: PageEvent) => void;
-  /** While a dialog is open the page does not run, and is not expected to answer. */
-  readonly onOpen: (isOpen: boolean) => void;
   readonly logger: Logger;
 }
 
@@ -34,15 +32,20 @@ export class PageDialogs {
     this.#parameters = parameters;
   }
 
-  watch(cdp: CdpSession): void {
+  /** @param onOpen - while a dialog is open the page does not run, and is not expected to answer. */
+  watch(cdp: CdpSession, onOpen: (isOpen: boolean) => void): void {
     cdp.on('Page.javascriptDialogOpening', (dialog) => {
-      this.#answer(cdp, dialog).catch((thrown: unknown) => {
+      this.#answer(cdp, dialog, onOpen).catch((thrown: unknown) => {
         this.#parameters.logger.debug({ err: asError(thrown) }, 'the dialog was gone');
       });
     });
   }
 
-  async #answer(cdp: CdpSession, dialog: Protocol.Page.JavascriptDialogOpeningEvent): Promise<void> {
+  async #answer(
+    cdp: CdpSession,
+    dialog: Protocol.Page.JavascriptDialogOpeningEvent,
+    onOpen: (isOpen: boolean) => void,
+  ): Promise<void> {
     const { type: kind, message, defaultPrompt = '' } = dialog;
     const close = (accept: boolean, promptText?: string): Promise<void> =>
       cdp.send('Page.handleJavaScriptDialog', {
@@ -57,16 +60,17 @@ export class PageDialogs {
       await close(false);
       return;
     }
-    const { prompts, onOpen } = this.#parameters;
+    const { prompts } = this.#parameters;
     onOpen(true);
     try {
-      const { answer } = prompts.ask<'dialog'>((id) => ({
+      const { id, answer } = prompts.ask<'dialog'>((name) => ({
         type: 'dialog',
-        id,
+        id: name,
         kind,
         message: message.slice(0, MAX_TEXT_LENGTH),
         ...(kind === 'prompt' ? { defaultValue: defaultPrompt.slice(0, MAX_TEXT_LENGTH) } : {}),
       }));
+      cdp.once('disconnected', () => prompts.withdraw(id));
       const { accept, text = '' } = await answer;
       await close(accept, accept && kind === 'prompt' ? text : undefined);
     } finally {

@@ -36,7 +36,15 @@ export function scriptNames(): ScriptNames {
 
 /** What a script beside the page tells. A hostile page cannot make such a call, but it decides on what is in it. */
 export interface ScriptCall {
-  readonly type: 'bridge' | 'cursor' | 'clipboard' | 'widget' | 'editing' | 'pointer_lock' | 'rumble';
+  readonly type:
+    | 'bridge'
+    | 'cursor'
+    | 'clipboard'
+    | 'widget'
+    | 'editing'
+    | 'pointer_lock'
+    | 'rumble'
+    | 'late';
   readonly value: unknown;
 }
 

@@ -1,88 +1,277 @@
-import type { Protocol } from 'puppeteer';
-
+import { systemClock } from '../../base/clock.js';
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import { TimeoutError, withTimeout } from '../../base/with-timeout.js';
+import { TokenBucket } from '../../base/token-bucket.js';
+import { Turns } from '../../base/turns.js';
 import type { PageEvent } from '../../protocol/page-events.js';
-import type { BrowserTab } from './browser-tab.js';
-import type { CdpSession } from './cdp-connection.js';
+import { BrowserTab } from './browser-tab.js';
+import type { CdpConnection, CdpSession } from './cdp-connection.js';
+import type { GamepadState } from './page-scripts.js';
+import { destinationOf, holdRequests } from './new-tab.js';
+import type { PageTab } from './page-tab.js';
 
-/** How long a tab that was opened may take to say where it goes, ms. */
-const URL_TIMEOUT_MS = 2_000;
+/** How long after a press a page may open a tab: Chromium's own lifetime of a user activation, ms. */
+const ACTIVATION_MS = 5_000;
+/** How often it is looked for new titles while there are several tabs, ms. */
+const TELL_INTERVAL_MS = 1_000;
+const MAX_TITLE_LENGTH = 200;
+/** Of what a page is refused: a page may try in a loop. */
+const REFUSALS_AT_ONCE = 5;
+const MAX_URL_LENGTH = 500;
 
 export interface PageTabsParameters {
-  readonly browser: CdpSession;
-  /** The one that is shown. */
-  readonly tab: BrowserTab;
-  readonly newTabs: 'same' | 'block';
-  /** Whether the controller has pressed something just now: a page may not open tabs by itself. */
-  readonly isPressed: () => boolean;
+  readonly connection: CdpConnection;
+  /** Title that a tab has for the moment in which the browser looks for it, and that nobody needs to see. */
+  readonly captureTitle: string;
+  readonly newTabs: 'tabs' | 'same' | 'block';
+  readonly maxTabs: number;
+  /** Prepares a tab that is halted; its commands are sent before it returns. */
+  readonly prepare: (id: string, tab: BrowserTab) => Promise<PageTab>;
+  /** Captures this one from now on. */
+  readonly capture: (page: PageTab) => Promise<void>;
+  /** The last one crashed, was closed, or cannot be captured. */
+  readonly onLost: (what: 'crashed' | 'closed') => void;
   readonly emit: (event: PageEvent) => void;
   readonly logger: Logger;
 }
 
-/**
- * Tabs that the page opens, by whatever click: none of them is captured, so none stays. Where it was to go, the tab that
- * is shown goes, or the viewer is told that it was refused.
- */
+/** The tabs of a page: which there are, and which of them is shown. */
 export class PageTabs {
   readonly #parameters: PageTabsParameters;
-  /** Before the page is loaded every tab is ours. */
-  #isWatching = false;
+  /** By id, in the order in which they were opened. */
+  readonly #tabs = new Map<string, PageTab>();
+  /** Those that were shown before, the latest last. */
+  #formerly: PageTab[] = [];
+  readonly #openers = new Map<PageTab, PageTab>();
+  readonly #turns = new Turns();
+  readonly #refusals = new TokenBucket(systemClock, 1, REFUSALS_AT_ONCE);
+  /** Halted tabs that are being prepared. */
+  #arriving = 0;
+  #count = 0;
+  #shown: PageTab | undefined;
+  #pressedAtMs = -Infinity;
+  #gamepads: readonly (GamepadState | null)[] = [];
+  #telling: NodeJS.Timeout | undefined;
+  #told = '';
   #closed = false;
 
   constructor(parameters: PageTabsParameters) {
     this.#parameters = parameters;
-    parameters.browser.on('Target.targetCreated', ({ targetInfo }) => {
-      if (!this.#isWatching || this.#closed || targetInfo.type !== 'page') return;
-      this.#take(targetInfo).catch((thrown: unknown) => {
-        parameters.logger.debug({ err: asError(thrown) }, 'a new tab was gone');
-      });
+  }
+
+  /** The first tab, which is shown. */
+  async begin(tab: BrowserTab): Promise<PageTab> {
+    const page = await this.#prepare(tab);
+    this.#shown = page;
+    this.#tabs.set(page.id, page);
+    return page;
+  }
+
+  /** Takes tabs that the page opens from now on. Those that are there already are ours. */
+  async watch(): Promise<void> {
+    const { browser } = this.#parameters.connection;
+    const filter = [{ type: 'page' }];
+    const { targetInfos } = await browser.send('Target.getTargets', { filter });
+    const ours = new Set(targetInfos.map(({ targetId }) => targetId));
+    const taken = new Set<string>();
+    browser.on('sessionattached', (session) => {
+      const { targetId, type } = session.target;
+      // A further session of a tab is ours.
+      if (type !== 'page' || taken.has(targetId)) return;
+      taken.add(targetId);
+      session.once('disconnected', () => taken.delete(targetId));
+      const work = ours.has(targetId) ? session.detach() : this.#take(session);
+      work.catch((thrown: unknown) =>
+        this.#parameters.logger.debug({ err: asError(thrown) }, 'a tab was gone'),
+      );
+    });
+    if (this.#parameters.newTabs === 'same')
+      await browser.send('Target.setDiscoverTargets', { discover: true, filter });
+    // A new tab stands still until it has our scripts.
+    await browser.send('Target.setAutoAttach', {
+      autoAttach: true,
+      waitForDebuggerOnStart: true,
+      flatten: true,
+      filter,
     });
   }
 
-  watch(): void {
-    this.#isWatching = true;
+  get shown(): PageTab {
+    if (this.#shown === undefined) throw new Error('There is no tab');
+    return this.#shown;
+  }
+
+  /** What `navigator.getGamepads()` gives in every tab from now on. */
+  setGamepads(gamepads: readonly (GamepadState | null)[]): void {
+    this.#gamepads = gamepads;
+    for (const page of this.#tabs.values()) page.controls.setGamepads(gamepads);
+  }
+
+  /** The controller has pressed something: the page may open a tab. */
+  press(): void {
+    this.#pressedAtMs = performance.now();
+  }
+
+  /** What a controller asks for. A tab that is gone is no mistake of its. */
+  async act(action: 'show' | 'close', id: string): Promise<void> {
+    const page = this.#tabs.get(id);
+    if (page === undefined) return;
+    if (action === 'show') await this.#show(page);
+    // The last one stays: the session has its own end.
+    else if (this.#tabs.size > 1) await page.tab.close();
+  }
+
+  /** One of them has gone. */
+  lost(page: PageTab, what: 'crashed' | 'closed'): void {
+    if (this.#closed || this.#tabs.get(page.id) !== page) return;
+    if (this.#tabs.size === 1) {
+      this.#parameters.onLost(what);
+      return;
+    }
+    this.#tabs.delete(page.id);
+    this.#formerly = this.#formerly.filter((other) => other !== page);
+    page.close();
+    if (what === 'crashed') {
+      this.#parameters.logger.warn({ tab: page.id }, 'a tab crashed and is closed');
+      page.tab.close().catch(() => undefined);
+    }
+    if (this.#shown === page) {
+      const opener = this.#openers.get(page);
+      const next = opener !== undefined && this.#tabs.has(opener.id) ? opener : this.#formerly.at(-1);
+      const [first] = this.#tabs.values();
+      const shown = next ?? first;
+      if (shown !== undefined) this.#show(shown).catch(() => this.#parameters.onLost(what));
+    }
+    this.#openers.delete(page);
+    this.#tell();
   }
 
   close(): void {
     this.#closed = true;
+    clearInterval(this.#telling);
+    for (const page of this.#tabs.values()) page.close();
   }
 
-  async #take(target: Protocol.Target.TargetInfo): Promise<void> {
-    const { browser, tab, newTabs, isPressed, emit } = this.#parameters;
-    const isAsked = isPressed();
-    const url = newTabs === 'same' && isAsked ? await urlOf(target, browser) : undefined;
-    await browser.send('Target.closeTarget', { targetId: target.targetId });
-    await tab.bringToFront();
-    if (this.#closed) return;
-    if (url === undefined) {
-      emit({ type: 'refused', what: 'new_tab', message: 'The page may not open another tab' });
-      return;
+  async #prepare(tab: BrowserTab): Promise<PageTab> {
+    this.#count += 1;
+    const page = await this.#parameters.prepare(String(this.#count), tab);
+    tab.watch((what) => this.lost(page, what));
+    return page;
+  }
+
+  async #take(session: CdpSession): Promise<void> {
+    const { connection, newTabs, maxTabs, emit, logger } = this.#parameters;
+    const tab = BrowserTab.of(connection, session);
+    const isAsked = performance.now() - this.#pressedAtMs < ACTIVATION_MS;
+    // As a browser does: one press, one tab.
+    this.#pressedAtMs = -Infinity;
+    if (this.#closed || !isAsked || newTabs === 'block') {
+      await this.#refuse(tab, 'The page may not open another tab');
+    } else if (newTabs === 'same') {
+      const url = await destinationOf(session, connection.browser);
+      await tab.close();
+      await this.shown.tab.bringToFront();
+      // By the page itself: so it can be gone back from, and the site learns where it came from.
+      if (url === undefined) this.#tellRefused('The page may not open another tab');
+      else
+        await this.shown.cdp.send('Runtime.evaluate', {
+          expression: `location.assign(${JSON.stringify(url)})`,
+        });
+    } else if (this.#tabs.size + this.#arriving >= maxTabs) {
+      await this.#refuse(tab, `The page may open no more tabs: there are ${maxTabs}`);
+    } else {
+      this.#arriving += 1;
+      try {
+        const preparing = this.#prepare(tab);
+        session.send('Runtime.runIfWaitingForDebugger').catch(() => undefined);
+        const page = await preparing;
+        this.#tabs.set(page.id, page);
+        if (this.#gamepads.some((gamepad) => gamepad !== null)) page.controls.setGamepads(this.#gamepads);
+        const { openerId } = session.target;
+        const opener = [...this.#tabs.values()].find((other) => other.tab.targetId === openerId);
+        this.#openers.set(page, opener ?? this.shown);
+        await this.#show(page);
+      } catch (thrown) {
+        logger.warn({ err: asError(thrown) }, 'a new tab cannot be shown');
+        emit({ type: 'refused', what: 'new_tab', message: 'The new tab cannot be shown' });
+        await tab.close();
+      } finally {
+        this.#arriving -= 1;
+      }
     }
-    // By the page itself: so it can be gone back from, and the site learns where it came from.
-    await tab.cdp.send('Runtime.evaluate', { expression: `location.assign(${JSON.stringify(url)})` });
+  }
+
+  async #refuse(tab: BrowserTab, message: string): Promise<void> {
+    this.#tellRefused(message);
+    // One that stands still halts its opener too, if they share a process.
+    holdRequests(tab.cdp);
+    await tab.close();
+    await this.shown.tab.bringToFront();
+  }
+
+  #tellRefused(message: string): void {
+    if (!this.#closed && this.#refusals.take(1))
+      this.#parameters.emit({ type: 'refused', what: 'new_tab', message });
+  }
+
+  #show(page: PageTab): Promise<void> {
+    return this.#turns.take(async () => {
+      const former = this.#shown;
+      if (this.#closed || former === page || this.#tabs.get(page.id) !== page) return;
+      await page.toFront();
+      await this.#parameters.capture(page);
+      this.#shown = page;
+      if (former !== undefined && this.#tabs.has(former.id)) {
+        former.toBack();
+        this.#formerly = [...this.#formerly.filter((other) => other !== page && other !== former), former];
+      }
+      page.controls.show();
+      this.#tell();
+    });
+  }
+
+  /** Of a single tab nothing is told, but that it is alone again. */
+  #tell(): void {
+    if (this.#closed || (this.#tabs.size < 2 && this.#told === '')) return;
+    // No event tells of every title.
+    this.#telling ??= setInterval(() => {
+      this.#look().catch(() => undefined);
+    }, TELL_INTERVAL_MS);
+    this.#look().catch(() => undefined);
+  }
+
+  async #look(): Promise<void> {
+    const { connection, captureTitle, emit } = this.#parameters;
+    const { targetInfos } = await connection.browser.send('Target.getTargets', {
+      filter: [{ type: 'page' }],
+    });
+    // Until another is shown in place of one that is gone.
+    if (this.#closed || !this.#tabs.has(this.shown.id)) return;
+    for (const page of this.#tabs.values()) {
+      const info = targetInfos.find(({ targetId }) => targetId === page.tab.targetId);
+      if (info === undefined || info.title.includes(captureTitle)) continue;
+      page.title = info.title.slice(0, MAX_TITLE_LENGTH);
+      page.url = locationOf(info.url);
+    }
+    const tabs = [...this.#tabs.values()].map(({ id, title, url }) => ({ id, title, url }));
+    const told = JSON.stringify([this.shown.id, tabs]);
+    if (tabs.length === 1) {
+      clearInterval(this.#telling);
+      this.#telling = undefined;
+    }
+    if (told === this.#told) return;
+    this.#told = tabs.length === 1 ? '' : told;
+    emit({ type: 'tabs', activeId: this.shown.id, tabs });
   }
 }
 
-/** Undefined for a tab that goes nowhere: its opener would have to write into it. */
-async function urlOf(target: Protocol.Target.TargetInfo, browser: CdpSession): Promise<string | undefined> {
-  const isSet = (url: string): boolean => /^https?:/.test(url);
-  if (isSet(target.url)) return target.url;
-  let stop = (): void => undefined;
-  const found = new Promise<string>((resolve) => {
-    const look = ({ targetInfo }: Protocol.Target.TargetInfoChangedEvent): void => {
-      if (targetInfo.targetId === target.targetId && isSet(targetInfo.url)) resolve(targetInfo.url);
-    };
-    browser.on('Target.targetInfoChanged', look);
-    stop = () => browser.off('Target.targetInfoChanged', look);
-  });
-  try {
-    return await withTimeout(found, URL_TIMEOUT_MS);
-  } catch (error) {
-    if (error instanceof TimeoutError) return undefined;
-    throw error;
-  } finally {
-    stop();
-  }
+/** Without user info, query and fragment, which often hold tokens. */
+function locationOf(url: string): string {
+  if (!URL.canParse(url)) return '';
+  const { protocol, host, pathname } = new URL(url);
+  const [text] = url.split(/[?#]/, 1);
+  return (/^https?:$/.test(protocol) ? `${protocol}//${host}${pathname}` : (text ?? '')).slice(
+    0,
+    MAX_URL_LENGTH,
+  );
 }

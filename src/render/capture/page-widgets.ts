@@ -48,13 +48,14 @@ export class PageWidgets {
     if (typeof value !== 'object' || value === null || !('widget' in value)) return;
     const key = `${frame.key} ${String(value.widget)}`;
     if ('closed' in value) {
-      if (this.#open?.key === key) this.#close();
+      if (this.#open?.key === key) this.close();
     } else if (isWidgetState(value)) {
       this.#show(value, key, frame);
     }
   }
 
-  #close(): void {
+  /** The controller need not answer it any more. */
+  close(): void {
     const open = this.#open;
     this.#open = undefined;
     if (open !== undefined) this.#parameters.prompts.withdraw(open.promptId);
@@ -67,7 +68,7 @@ export class PageWidgets {
       prompts.update(make(this.#open.promptId));
       return;
     }
-    this.#close();
+    this.close();
     const { id, answer } = prompts.ask<'select' | 'picker'>(make);
     this.#open = { key, promptId: id };
     answer

@@ -25,48 +25,77 @@ export function worldFlags({ touch = false, locale }: ResolvedPageOptions): stri
   ];
 }
 
-/** Prepares the tab before it loads the target. */
-export async function prepareWorld(
-  browser: CdpSession,
-  cdp: CdpSession,
-  targetUrl: string,
-  options: ResolvedPageOptions,
-  logger: Logger,
-): Promise<void> {
-  const { origin } = new URL(targetUrl);
-  const { locale, timezone, geolocation, permissions = [], cookies = [], touch = false } = options;
-  const { colorScheme, reducedMotion, drawSelects = false } = options;
-  const features = [
-    ...(colorScheme === undefined ? [] : [{ name: 'prefers-color-scheme', value: colorScheme }]),
-    ...(reducedMotion === true ? [{ name: 'prefers-reduced-motion', value: 'reduce' }] : []),
-  ];
-  const commands: Promise<unknown>[] = [
-    cdp.send('Emulation.setUserAgentOverride', await userAgent(browser, options)),
-    cdp.send('Emulation.setEmulatedMedia', { features }),
-  ];
-  if (locale !== undefined) commands.push(cdp.send('Emulation.setLocaleOverride', { locale }));
-  if (timezone !== undefined)
-    commands.push(cdp.send('Emulation.setTimezoneOverride', { timezoneId: timezone }));
-  if (geolocation !== undefined) {
-    const position = { accuracy: 1, ...geolocation };
-    commands.push(cdp.send('Emulation.setGeolocationOverride', position));
+/** The world that the pages of a session find themselves in, whatever their tab. */
+export class PageWorld {
+  readonly #options: ResolvedPageOptions;
+  readonly #origin: string;
+  readonly #userAgent: Protocol.Emulation.SetUserAgentOverrideRequest;
+  readonly #logger: Logger;
+
+  private constructor(
+    options: ResolvedPageOptions,
+    origin: string,
+    agent: Protocol.Emulation.SetUserAgentOverrideRequest,
+    logger: Logger,
+  ) {
+    this.#options = options;
+    this.#origin = origin;
+    this.#userAgent = agent;
+    this.#logger = logger;
   }
-  if (permissions.length > 0)
-    commands.push(cdp.send('Browser.grantPermissions', { origin, permissions: [...permissions] }));
-  if (cookies.length > 0) {
-    const own = cookies.map((cookie) =>
-      cookie.domain === undefined ? { url: targetUrl, ...cookie } : cookie,
-    );
-    commands.push(cdp.send('Network.setCookies', { cookies: own }));
+
+  /** Sets what all tabs of the browser have in common. */
+  static async prepare(
+    browser: CdpSession,
+    cdp: CdpSession,
+    targetUrl: string,
+    options: ResolvedPageOptions,
+    logger: Logger,
+  ): Promise<PageWorld> {
+    const { origin } = new URL(targetUrl);
+    const { permissions = [], cookies = [] } = options;
+    const commands: Promise<unknown>[] = [];
+    if (permissions.length > 0)
+      commands.push(browser.send('Browser.grantPermissions', { origin, permissions: [...permissions] }));
+    if (cookies.length > 0) {
+      const own = cookies.map((cookie) =>
+        cookie.domain === undefined ? { url: targetUrl, ...cookie } : cookie,
+      );
+      commands.push(cdp.send('Network.setCookies', { cookies: own }));
+    }
+    const agent = await userAgent(browser, options);
+    await Promise.all(commands);
+    return new PageWorld(options, origin, agent, logger);
   }
-  if (touch) {
-    const emulation = { enabled: true, maxTouchPoints: MAX_TOUCH_POINTS };
-    commands.push(cdp.send('Emulation.setTouchEmulationEnabled', emulation));
+
+  /** Prepares a tab. The commands are sent before it returns: those of a tab that is halted are answered when it runs. */
+  async install(cdp: CdpSession): Promise<void> {
+    const { locale, timezone, geolocation, touch = false } = this.#options;
+    const { colorScheme, reducedMotion, drawSelects = false } = this.#options;
+    const features = [
+      ...(colorScheme === undefined ? [] : [{ name: 'prefers-color-scheme', value: colorScheme }]),
+      ...(reducedMotion === true ? [{ name: 'prefers-reduced-motion', value: 'reduce' }] : []),
+    ];
+    const commands: Promise<unknown>[] = [
+      cdp.send('Emulation.setUserAgentOverride', this.#userAgent),
+      cdp.send('Emulation.setEmulatedMedia', { features }),
+      addToRequests(cdp, this.#origin, this.#options, this.#logger),
+      acceptCertificates(cdp, this.#options, this.#logger),
+    ];
+    if (locale !== undefined) commands.push(cdp.send('Emulation.setLocaleOverride', { locale }));
+    if (timezone !== undefined)
+      commands.push(cdp.send('Emulation.setTimezoneOverride', { timezoneId: timezone }));
+    if (geolocation !== undefined) {
+      const position = { accuracy: 1, ...geolocation };
+      commands.push(cdp.send('Emulation.setGeolocationOverride', position));
+    }
+    if (touch) {
+      const emulation = { enabled: true, maxTouchPoints: MAX_TOUCH_POINTS };
+      commands.push(cdp.send('Emulation.setTouchEmulationEnabled', emulation));
+    }
+    if (drawSelects) commands.push(drawSelectsIn(cdp));
+    await Promise.all(commands);
   }
-  if (drawSelects) commands.push(drawSelectsIn(cdp));
-  await Promise.all(commands);
-  await addToRequests(cdp, origin, options, logger);
-  await acceptCertificates(cdp, options, logger);
 }
 
 async function userAgent(
@@ -108,7 +137,7 @@ async function drawSelectsIn(cdp: CdpSession): Promise<void> {
     sheet.replaceSync(${JSON.stringify(DRAWN_SELECTS)});
     document.adoptedStyleSheets = [sheet, ...document.adoptedStyleSheets];
   })()`;
-  await cdp.send('Page.addScriptToEvaluateOnNewDocument', { source });
+  await cdp.send('Page.addScriptToEvaluateOnNewDocument', { source, runImmediately: true });
 }
 
 /** Headers and credentials are for the target's origin: another would learn a secret from them. */
@@ -158,6 +187,8 @@ async function acceptCertificates(
       .send('Security.handleCertificateError', { eventId, action: isIgnored ? 'continue' : 'cancel' })
       .catch((thrown: unknown) => logger.debug({ err: asError(thrown) }, 'a request was gone'));
   });
-  await cdp.send('Security.enable');
-  await cdp.send('Security.setOverrideCertificateErrors', { override: true });
+  await Promise.all([
+    cdp.send('Security.enable'),
+    cdp.send('Security.setOverrideCertificateErrors', { override: true }),
+  ]);
 }

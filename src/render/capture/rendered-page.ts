@@ -3,70 +3,86 @@ import { TimeoutError, withTimeout } from '../../base/with-timeout.js';
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { type BrowserProcess, untilTitled } from './browser-process.js';
-import type { BrowserTab } from './browser-tab.js';
-import type { CdpConnection, CdpSession } from './cdp-connection.js';
 import { PROXY_ERROR, PROXY_STATUS } from '../../egress/egress-proxy.js';
+import { DEFAULT_TAB_OPTIONS } from '../../options/page-options.js';
 import type { CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
 import { loadFirstDocument } from './first-document.js';
-import { type PageControlsListener, TabControls } from './page-controls.js';
+import { loadFailure } from './load-failure.js';
+import type { PageControls, PageControlsListener } from './page-controls.js';
+import { PageTab, type PageTabParts } from './page-tab.js';
 import { scriptNames } from './page-scripts.js';
 import { PageTabs } from './page-tabs.js';
-import { prepareWorld } from './page-world.js';
+import { PageWorld } from './page-world.js';
 import type { PageEvent } from '../../protocol/page-events.js';
 import { PageDialogs } from './page-dialogs.js';
 import { PagePrompts } from './page-prompts.js';
 import { pageGeometry, type PageGeometry, type PageSize } from './page-geometry.js';
 import { resizePicture } from './picture-resizer.js';
 
-/** The window around the page is as small as can be; pages that ask for its size mean that of the page. */
-const WINDOW_SIZE_SCRIPT = `for (const side of ['Width', 'Height']) {
-  const name = 'outer' + side;
-  const descriptor = { enumerable: true, configurable: true };
-  // As in Web IDL's [Replaceable].
-  const set = (value) => Object.defineProperty(window, name, { value, writable: true, ...descriptor });
-  Object.defineProperty(window, name, { get: () => window['inner' + side], set, ...descriptor });
-}`;
 const SNAPSHOT_TIMEOUT_MS = 5_000;
 const JPEG_QUALITY = 85;
 const TITLE_TIMEOUT_MS = 3_000;
 
 interface PageParts {
   readonly bridge: PageBridge;
-  readonly controls: TabControls;
   readonly prompts: PagePrompts;
   readonly dialogs: PageDialogs;
   readonly tabs: PageTabs;
 }
 
-/** The tab that is rendered: its size, its bridge, its navigation. */
+/** The page that is rendered: its size, its bridge, its navigation, and its tabs. */
 export class RenderedPage {
-  readonly #tab: BrowserTab;
-  readonly #cdp: CdpSession;
+  readonly #browserProcess: BrowserProcess;
   readonly #parts: PageParts;
   readonly deviceScaleFactor: number;
-  readonly #throughProxy: boolean;
-  readonly #connection: CdpConnection;
-  readonly #captureTitle: string;
   /** Where input for the page goes. */
-  readonly controls: TabControls;
+  readonly controls: PageControls;
   readonly #size: { width: number; height: number };
+  /** Captures another tab from now on. Set by what captures. */
+  captureTab: (tab: PageTab) => Promise<void> = () => Promise.resolve();
 
   private constructor(
     browserProcess: BrowserProcess,
-    parts: PageParts,
-    size: { width: number; height: number },
-    deviceScaleFactor: number,
+    parameters: CaptureParameters,
+    listener: PageBridgeListener & PageControlsListener,
+    world: PageWorld,
+    logger: Logger,
   ) {
-    this.#tab = browserProcess.tab;
-    this.#cdp = browserProcess.cdp;
-    this.#parts = parts;
-    this.#throughProxy = browserProcess.isContained;
-    this.#connection = browserProcess.connection;
-    this.#captureTitle = browserProcess.captureTitle;
-    this.controls = parts.controls;
-    this.#size = size;
+    const { width, height, deviceScaleFactor, initialData } = parameters;
+    const { newTabs, maxTabs } = { ...DEFAULT_TAB_OPTIONS, ...parameters.page };
+    this.#browserProcess = browserProcess;
+    this.#size = { width, height };
     this.deviceScaleFactor = deviceScaleFactor;
+    const emit = (event: PageEvent): void => listener.onPageEvent(event);
+    const prompts = new PagePrompts(emit);
+    const dialogs = new PageDialogs({ prompts, emit, logger });
+    const names = scriptNames();
+    const bridge = new PageBridge({
+      ...{ initialData, listener, logger },
+      origins: bridgeOrigins(parameters),
+      saidEvent: names.said,
+    });
+    const parts: PageTabParts = {
+      ...{ bridge, world, names, prompts, dialogs, listener, logger, deviceScaleFactor },
+      size: () => this.#size,
+      isShown: (tab) => this.shown === tab,
+      onPress: () => tabs.press(),
+      onFileChooser: () =>
+        emit({ type: 'refused', what: 'file_chooser', message: 'Pages may not read files' }),
+    };
+    const tabs = new PageTabs({
+      connection: browserProcess.connection,
+      captureTitle: browserProcess.captureTitle,
+      newTabs,
+      maxTabs,
+      prepare: (id, tab) => PageTab.prepare(id, tab, parts),
+      capture: (tab) => this.captureTab(tab),
+      onLost: (what) => browserProcess.onTabLost(what),
+      ...{ emit, logger },
+    });
+    this.#parts = { bridge, prompts, dialogs, tabs };
+    this.controls = this.#pageControls();
   }
 
   /** Prepares the tab; nothing is loaded yet. */
@@ -77,81 +93,47 @@ export class RenderedPage {
     logger: Logger,
   ): Promise<RenderedPage> {
     const { cdp, connection, tab } = browserProcess;
-    const { width, height, deviceScaleFactor } = parameters;
-    const size = { width, height };
-    const prompts = new PagePrompts((event) => listener.onPageEvent(event));
-    const shown = (): PageSize => pageGeometry(size, deviceScaleFactor).shown;
-    const names = scriptNames();
-    const bridge = new PageBridge(cdp, names.said, listener, logger);
-    const onBridge = (payload: string): void => bridge.receive(payload);
-    const [controls] = await Promise.all([
-      TabControls.install({ cdp, shown, prompts, names, onBridge, listener, logger }),
-      bridge.install(parameters.initialData, bridgeOrigins(parameters)),
-      setSize(cdp, parameters),
+    const { browser } = connection;
+    const { targetUrl, page: options = {} } = parameters;
+    const world = await PageWorld.prepare(browser, cdp, targetUrl, options, logger);
+    const page = new RenderedPage(browserProcess, parameters, listener, world, logger);
+    browser.on('Browser.downloadWillBegin', () => {
+      listener.onPageEvent({ type: 'refused', what: 'download', message: 'Pages may not save files' });
+    });
+    await Promise.all([
+      page.#parts.tabs.begin(tab),
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
-      cdp.send('Page.addScriptToEvaluateOnNewDocument', { source: WINDOW_SIZE_SCRIPT }),
       // Nothing is saved, and no file of this machine is picked.
-      cdp.send('Browser.setDownloadBehavior', { behavior: 'deny', eventsEnabled: true }),
-      prepareWorld(connection.browser, cdp, parameters.targetUrl, parameters.page ?? {}, logger),
-      cdp.send('Page.setInterceptFileChooserDialog', { enabled: true }),
+      browser.send('Browser.setDownloadBehavior', { behavior: 'deny', eventsEnabled: true }),
     ]);
-    const dialogs = new PageDialogs({
-      prompts,
-      emit: (event) => listener.onPageEvent(event),
-      onOpen: (isOpen) => browserProcess.expectSilence(isOpen),
-      logger,
-    });
-    dialogs.watch(cdp);
-    const emit = (event: PageEvent): void => listener.onPageEvent(event);
-    cdp.on('Browser.downloadWillBegin', () => {
-      emit({ type: 'refused', what: 'download', message: 'Pages may not save files' });
-    });
-    cdp.on('Page.fileChooserOpened', () => {
-      emit({ type: 'refused', what: 'file_chooser', message: 'Pages may not read files' });
-    });
-    const tabs = new PageTabs({
-      browser: connection.browser,
-      tab,
-      newTabs: parameters.page?.newTabs ?? 'same',
-      isPressed: () => controls.isPressed,
-      emit,
-      logger,
-    });
-    await connection.browser.send('Target.setDiscoverTargets', {
-      discover: true,
-      filter: [{ type: 'page' }],
-    });
-    return new RenderedPage(
-      browserProcess,
-      { bridge, controls, prompts, dialogs, tabs },
-      size,
-      deviceScaleFactor,
-    );
+    return page;
+  }
+
+  /** The tab that is shown. */
+  get shown(): PageTab {
+    return this.#parts.tabs.shown;
   }
 
   /** @throws StreamKitError `capture_failed` when the page cannot be loaded. */
   async navigate(targetUrl: string, timeoutMs: number): Promise<void> {
     try {
-      const answer = await loadFirstDocument(this.#tab, targetUrl, timeoutMs, this.#throughProxy);
+      const { tab, isContained } = this.#browserProcess;
+      const answer = await loadFirstDocument(tab, targetUrl, timeoutMs, isContained);
       // Without TLS no header of this name passes the proxy but its own; whatever else has one is a site with a page.
       const { [PROXY_STATUS]: proxyStatus = '' } =
         answer?.url.startsWith('http:') === true ? answer.headers : {};
       if (proxyStatus.startsWith(PROXY_ERROR)) throw new Error(proxyStatus);
       this.#parts.dialogs.isLive = true;
-      this.#parts.tabs.watch();
+      await this.#parts.tabs.watch();
     } catch (error) {
-      const { message } = asError(error);
-      const [reason] = /net::ERR_[A-Z_]+|(?<=; error=)[a-z_]+/.exec(message) ?? ['it did not load in time'];
-      throw new StreamKitError('capture_failed', `The page could not be loaded: ${reason}`, {
-        cause: error,
-      });
+      throw loadFailure(asError(error));
     }
   }
 
   /** The page sees its viewport change, as in a window that is resized. */
   async resize({ width, height }: { readonly width: number; readonly height: number }): Promise<void> {
     Object.assign(this.#size, { width, height });
-    await setSize(this.#cdp, { width, height, deviceScaleFactor: this.deviceScaleFactor });
+    await this.shown.resize();
   }
 
   /** How the page is laid out for a picture of this size, pixels. */
@@ -173,7 +155,7 @@ export class RenderedPage {
     const { viewport, shown } = this.geometryOf(this.#size);
     const isExact = viewport.width === shown.width && viewport.height === shown.height;
     const resize = !isExact || (width !== undefined && width !== fullWidth);
-    const screenshot = this.#cdp.send('Page.captureScreenshot', {
+    const screenshot = this.shown.cdp.send('Page.captureScreenshot', {
       format: resize ? 'png' : format,
       ...(format === 'jpeg' && !resize ? { quality: JPEG_QUALITY } : {}),
       optimizeForSpeed: true,
@@ -189,22 +171,18 @@ export class RenderedPage {
     }
   }
 
-  /** Has the page painted, whether anything changed or not. Resolves when the browser has the picture. */
-  async paint(): Promise<void> {
-    await this.#cdp.send('Page.captureScreenshot', { format: 'jpeg', quality: 1, optimizeForSpeed: true });
-  }
-
   /**
-   * Gives the document the title by which the browser finds the tab to capture, for as long as `work` takes. A page that
-   * observes its title sees it.
+   * Gives the document of a tab the title by which the browser finds the tab to capture, for as long as `work` takes. A page
+   * that observes its title sees it.
    */
-  async whileTitled<T>(work: () => Promise<T>): Promise<T> {
-    const { frameTree } = await this.#cdp.send('Page.getFrameTree');
-    const { executionContextId } = await this.#cdp.send('Page.createIsolatedWorld', {
+  async whileTitled<T>({ cdp, tab }: PageTab, work: () => Promise<T>): Promise<T> {
+    const { captureTitle, connection } = this.#browserProcess;
+    const { frameTree } = await cdp.send('Page.getFrameTree');
+    const { executionContextId } = await cdp.send('Page.createIsolatedWorld', {
       frameId: frameTree.frame.id,
     });
     const entitle = async (title: string): Promise<string> => {
-      const { result } = await this.#cdp.send('Runtime.callFunctionOn', {
+      const { result } = await cdp.send('Runtime.callFunctionOn', {
         functionDeclaration:
           'function (title) { const old = document.title; document.title = title; return old; }',
         arguments: [{ value: title }],
@@ -213,24 +191,41 @@ export class RenderedPage {
       });
       return String(result.value);
     };
-    const title = await entitle(this.#captureTitle);
+    const title = await entitle(captureTitle);
     try {
-      await withTimeout(
-        untilTitled(this.#connection, this.#captureTitle, AbortSignal.timeout(TITLE_TIMEOUT_MS)),
-        TITLE_TIMEOUT_MS,
-      );
+      const titled = untilTitled(connection, captureTitle, AbortSignal.timeout(TITLE_TIMEOUT_MS));
+      if ((await withTimeout(titled, TITLE_TIMEOUT_MS)) !== tab.targetId)
+        throw new Error('Another tab has the title of the one to capture');
       return await work();
     } finally {
-      await entitle(title);
+      // A document that has gone meanwhile has a title of its own.
+      await entitle(title).catch(() => undefined);
     }
   }
 
   close(): void {
-    const { controls, bridge, prompts, tabs } = this.#parts;
+    const { bridge, prompts, tabs } = this.#parts;
     tabs.close();
     prompts.close();
-    controls.close();
     bridge.close();
+  }
+
+  #pageControls(): PageControls {
+    const { tabs, prompts } = this.#parts;
+    const viewport = (): PageSize => this.geometryOf(this.#size).shown;
+    return {
+      get viewport() {
+        return viewport();
+      },
+      send: (command, parameters) => tabs.shown.controls.send(command, parameters),
+      fillClipboard: (text) => tabs.shown.controls.fillClipboard(text),
+      setGamepads: (gamepads) => tabs.setGamepads(gamepads),
+      answer: (answer) => {
+        if (answer.type === 'tab') tabs.act(answer.action, answer.id).catch(() => undefined);
+        else if (answer.type === 'pointer_lock') tabs.shown.controls.unlockPointer();
+        else prompts.answer(answer);
+      },
+    };
   }
 }
 
@@ -239,20 +234,4 @@ function bridgeOrigins({ targetUrl, page }: CaptureParameters): string[] {
   const secure = new URL(targetUrl);
   if (secure.protocol === 'http:' && secure.port === '') secure.protocol = 'https:';
   return [new URL(targetUrl).origin, secure.origin, ...(page?.bridgeOrigins ?? [])];
-}
-
-type PictureSize = Pick<CaptureParameters, 'width' | 'height' | 'deviceScaleFactor'>;
-
-async function setSize(cdp: CdpSession, size: PictureSize): Promise<void> {
-  const { deviceScaleFactor } = size;
-  const { width, height } = pageGeometry(size, deviceScaleFactor).viewport;
-  await cdp.send('Emulation.setDeviceMetricsOverride', {
-    width,
-    height,
-    screenWidth: width,
-    screenHeight: height,
-    deviceScaleFactor,
-    mobile: false,
-    screenOrientation: { type: width < height ? 'portraitPrimary' : 'landscapePrimary', angle: 0 },
-  });
 }

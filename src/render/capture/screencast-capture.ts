@@ -1,10 +1,13 @@
 import { MessageChannel } from 'node:worker_threads';
 
+import { Turns } from '../../base/turns.js';
 import type { CdpSession } from './cdp-connection.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
 import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
 import type { PageControls } from './page-controls.js';
+import type { PageTab } from './page-tab.js';
+import { captureAnother } from './tab-capture.js';
 import type { RenderedPage } from './rendered-page.js';
 import type { ScreencastFrame } from './screencast-frame.js';
 
@@ -20,7 +23,10 @@ export class ScreencastCapture implements Capture {
   readonly #browserProcess: BrowserProcess;
   readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage | undefined;
-  readonly #cdp: CdpSession;
+  readonly #turns = new Turns();
+  /** Of the tab that is shown. */
+  #cdp: CdpSession;
+  readonly #heard = new WeakSet<CdpSession>();
   readonly #channel = new MessageChannel();
   #width: number;
   #height: number;
@@ -51,7 +57,14 @@ export class ScreencastCapture implements Capture {
     // before it decodes, so that the next one is under way meanwhile and yet no more than three ever wait.
     this.#channel.port1.on('message', (sessionId: number) => this.#acknowledge(sessionId));
     this.#channel.port1.unref();
-    this.#cdp.on('Page.screencastFrame', ({ data, metadata, sessionId }) => {
+    this.#listenTo(this.#cdp);
+    renderedPage.captureTab = (tab) => this.#show(tab);
+  }
+
+  #listenTo(cdp: CdpSession): void {
+    this.#heard.add(cdp);
+    cdp.on('Page.screencastFrame', ({ data, metadata, sessionId }) => {
+      if (cdp !== this.#cdp) return;
       // The browser compresses on several threads: a picture may overtake the one before it.
       const { timestamp = this.#lastSwapTimeS } = metadata;
       const overtakenByS = this.#lastSwapTimeS - timestamp;
@@ -73,36 +86,63 @@ export class ScreencastCapture implements Capture {
     this.#cdp.send('Page.screencastFrameAck', { sessionId }).catch(() => undefined);
   }
 
-  async pause(): Promise<void> {
+  pause(): Promise<void> {
+    return this.#turns.take(() => this.#pause());
+  }
+
+  resume(): Promise<void> {
+    return this.#turns.take(() => this.#resume());
+  }
+
+  reconfigure(format: CaptureFormat): Promise<void> {
+    return this.#turns.take(async () => {
+      const running = this.#running;
+      if (running) await this.#pause();
+      this.#width = format.width;
+      this.#height = format.height;
+      await this.#renderedPage.resize(format);
+      if (running) await this.#resume();
+    });
+  }
+
+  async #pause(): Promise<void> {
     if (!this.#running) return;
     this.#running = false;
     await Promise.all([this.#cdp.send('Page.stopScreencast'), this.#capturePage?.pause()]);
   }
 
-  async resume(): Promise<void> {
+  async #resume(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
-    const { captured } = this.#renderedPage.geometryOf({ width: this.#width, height: this.#height });
-    await Promise.all([
-      this.#cdp.send('Page.startScreencast', {
-        format: 'jpeg',
-        quality: JPEG_QUALITY,
-        // As large as the page is: what lies beyond the picture is cut off after that.
-        maxWidth: captured.width,
-        maxHeight: captured.height,
-        everyNthFrame: 1,
-      }),
-      this.#capturePage?.resume(),
-    ]);
+    await Promise.all([this.#startScreencast(), this.#capturePage?.resume()]);
   }
 
-  async reconfigure(format: CaptureFormat): Promise<void> {
-    const running = this.#running;
-    if (running) await this.pause();
-    this.#width = format.width;
-    this.#height = format.height;
-    await this.#renderedPage.resize(format);
-    if (running) await this.resume();
+  async #startScreencast(): Promise<void> {
+    const { captured } = this.#renderedPage.geometryOf({ width: this.#width, height: this.#height });
+    await this.#cdp.send('Page.startScreencast', {
+      format: 'jpeg',
+      quality: JPEG_QUALITY,
+      // As large as the page is: what lies beyond the picture is cut off after that.
+      maxWidth: captured.width,
+      maxHeight: captured.height,
+      everyNthFrame: 1,
+    });
+  }
+
+  #show(tab: PageTab): Promise<void> {
+    return this.#turns.take(async () => {
+      // The former tab may have gone.
+      if (this.#running) await this.#cdp.send('Page.stopScreencast').catch(() => undefined);
+      this.#cdp = tab.cdp;
+      // What it shows may be older than what the former one showed last.
+      this.#lastSwapTimeS = 0;
+      if (!this.#heard.has(tab.cdp)) this.#listenTo(tab.cdp);
+      if (this.#running) await this.#startScreencast();
+      if (this.#capturePage !== undefined)
+        await captureAnother(this.#renderedPage, this.#capturePage, tab).catch(() => undefined);
+      // One that was painted before it was shown is not painted again by itself.
+      tab.paint().catch(() => undefined);
+    });
   }
 
   setViewerCount(count: number): void {

@@ -1,9 +1,13 @@
 import type { StreamKitError } from '../../base/errors.js';
+import { Turns } from '../../base/turns.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
 import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
 import type { PageControls } from './page-controls.js';
+import type { PageTab } from './page-tab.js';
 import type { RenderedPage } from './rendered-page.js';
+
+const CAPTURE_ATTEMPTS = 3;
 
 /** Raw pictures and sound of the tab, through the shared files. */
 export class TabCapture implements Capture {
@@ -15,6 +19,7 @@ export class TabCapture implements Capture {
   readonly #browserProcess: BrowserProcess;
   readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage;
+  readonly #turns = new Turns();
 
   constructor(
     browserProcess: BrowserProcess,
@@ -26,6 +31,7 @@ export class TabCapture implements Capture {
     this.#renderedPage = renderedPage;
     this.controls = renderedPage.controls;
     this.#capturePage = capturePage;
+    renderedPage.captureTab = (tab) => this.#show(tab);
     this.browserPid = browserProcess.pid;
     const { video, credits, audio } = capturePage.paths;
     this.video = { kind: 'ring', path: video, creditsPath: credits, matrix: capturePage.matrix, ...size };
@@ -33,16 +39,18 @@ export class TabCapture implements Capture {
   }
 
   pause(): Promise<void> {
-    return this.#capturePage.pause();
+    return this.#turns.take(() => this.#capturePage.pause());
   }
 
   resume(): Promise<void> {
-    return this.#capturePage.resume();
+    return this.#turns.take(() => this.#capturePage.resume());
   }
 
-  async reconfigure(format: CaptureFormat): Promise<void> {
-    const { captured } = this.#renderedPage.geometryOf(format);
-    await this.#capturePage.reconfigure(format, captured, () => this.#renderedPage.resize(format));
+  reconfigure(format: CaptureFormat): Promise<void> {
+    return this.#turns.take(async () => {
+      const { captured } = this.#renderedPage.geometryOf(format);
+      await this.#capturePage.reconfigure(format, captured, () => this.#renderedPage.resize(format));
+    });
   }
 
   setViewerCount(count: number): void {
@@ -60,6 +68,29 @@ export class TabCapture implements Capture {
   async close(): Promise<void> {
     this.#renderedPage.close();
     await this.#browserProcess.close();
+  }
+
+  #show(tab: PageTab): Promise<void> {
+    return this.#turns.take(() => captureAnother(this.#renderedPage, this.#capturePage, tab));
+  }
+}
+
+/**
+ * Captures another tab. A document that is replaced meanwhile loses the title by which the browser finds it, so it is
+ * tried again.
+ */
+export async function captureAnother(
+  renderedPage: RenderedPage,
+  capturePage: CapturePage,
+  tab: PageTab,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await renderedPage.whileTitled(tab, () => capturePage.reopen());
+      return;
+    } catch (error) {
+      if (attempt === CAPTURE_ATTEMPTS) throw error;
+    }
   }
 }
 

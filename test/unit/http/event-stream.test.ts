@@ -117,11 +117,14 @@ describe('event stream', () => {
     stream.abort();
   });
 
-  it.each(['media=all', 'videoCodec=av1', 'maxHeight=0', 'maxHeight=tall'])('refuses ?%s', async (query) => {
-    const { status, json } = await ask(`${url}/sse?${query}`);
-    expect([status, json.error.code]).toEqual([400, 'bad_request']);
-    expect((await ask(url)).json.metadata.viewers).toBe(0);
-  });
+  it.each(['media=all', 'videoCodec=av1', 'maxHeight=0', 'maxHeight=tall', 'maxBitrateBps=0'])(
+    'refuses ?%s',
+    async (query) => {
+      const { status, json } = await ask(`${url}/sse?${query}`);
+      expect([status, json.error.code]).toEqual([400, 'bad_request']);
+      expect((await ask(url)).json.metadata.viewers).toBe(0);
+    },
+  );
 
   it('takes a hint of a height', async () => {
     const stream = await EventStreamClient.open(`${url}/sse?maxHeight=720`);

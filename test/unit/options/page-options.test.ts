@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { clientPageOptions, pageOptions } from '../../../src/options/page-options.js';
 
 describe('the option page', () => {
-  it('is empty by default, and keeps what is given', () => {
-    expect(pageOptions(undefined, 'page')).toEqual({});
+  it('shows new tabs by default, and keeps what is given', () => {
+    expect(pageOptions(undefined, 'page')).toEqual({ newTabs: 'tabs', maxTabs: 8 });
     const given = {
       ...{
         locale: 'de-de',
@@ -13,7 +13,13 @@ describe('the option page', () => {
         reducedMotion: true,
         touch: true,
       },
-      ...{ headers: { 'X-A': 'b' }, permissions: ['geolocation'], newTabs: 'block', drawSelects: true },
+      ...{
+        headers: { 'X-A': 'b' },
+        permissions: ['geolocation'],
+        newTabs: 'block',
+        maxTabs: 2,
+        drawSelects: true,
+      },
       ...{ cookies: [{ name: 'a', value: 'b', sameSite: 'Lax' }], bridgeOrigins: ['https://a.example'] },
       ...{ ignoreCertificateErrors: ['A.example'], httpCredentials: { username: 'u', password: 'p' } },
       ...{ geolocation: { latitude: 1, longitude: 2 }, userAgent: 'Agent/1' },
@@ -34,6 +40,7 @@ describe('the option page', () => {
     [{ geolocation: { latitude: 91, longitude: 0 } }, 'page.geolocation.latitude'],
     [{ bridgeOrigins: ['https://a.example/path'] }, 'page.bridgeOrigins[0]'],
     [{ newTabs: 'many' }, 'page.newTabs'],
+    [{ maxTabs: 0 }, 'page.maxTabs'],
     [{ unknown: 1 }, 'unknown'],
   ])('is refused where it is wrong: %o', (given, named) => {
     expect(() => pageOptions(given, 'page')).toThrow(named);

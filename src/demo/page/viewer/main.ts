@@ -14,6 +14,7 @@ import { closedText, errorText, type ErrorText } from './error-text.js';
 import { MetricsView } from './metrics-view.js';
 import { PlayerControls } from './player-controls.js';
 import { StateView } from './state-view.js';
+import { TabStrip } from './tab-strip.js';
 import { targetUrlOf } from './target-url.js';
 
 type Tone = 'idle' | 'busy' | 'live' | 'bad';
@@ -24,6 +25,7 @@ const HUES = [140, 160, 185, 205, 230] as const;
 
 const controls = new PlayerControls();
 const control = new ControlView(controls.video, toast);
+const tabStrip = new TabStrip();
 const metrics = new MetricsView(any('metrics'));
 const diagnosis = new DiagnosisView({
   latency: any('latency'),
@@ -98,6 +100,8 @@ function connect(options: ConnectStreamOptions): void {
   stream.on('closed', ({ reason }) => finish(stream.status, reason));
   metrics.follow(stream);
   control.follow(stream);
+  tabStrip.follow(stream);
+  stream.on('input', takeRefusal);
   diagnosis.follow(stream);
 }
 
@@ -149,6 +153,7 @@ function finish(status: ConnectionStatus, reason: string): void {
   connection = undefined;
   metrics.stop();
   control.stop();
+  tabStrip.stop();
   const words: ErrorText =
     status === 'failed' && lastError !== undefined
       ? errorText(lastError)
@@ -182,6 +187,12 @@ function takeMessage(message: unknown): void {
   if (message.type !== 'pulsed') return;
   const isOwn = 'at' in message && message.at === pulseSentMs;
   toast(isOwn ? `Answered in ${Math.round(performance.now() - pulseSentMs)} ms` : 'Somebody sent a pulse');
+}
+
+/** The page wanted what it may not have. */
+function takeRefusal(message: unknown): void {
+  if (typeof message !== 'object' || message === null || !('type' in message)) return;
+  if (message.type === 'refused' && 'message' in message) toast(String(message.message));
 }
 
 function toast(text: string): void {

@@ -24,6 +24,7 @@ declare global {
       reconfigure(request: ReconfigureRequest): Promise<void>;
       progress(): Promise<CaptureProgress>;
       reopenSound(): Promise<void>;
+      reopen(): Promise<void>;
     };
   }
 }
@@ -40,11 +41,15 @@ const RED_LUMA_BT601 = 81;
 const RED_LUMA_BT709 = 63;
 const LUMA_TOLERANCE = 4;
 const CALIBRATION_TIMEOUT_MS = 1_000;
+/** How long a capture may be without a tab, ms. */
+const ENDED_PATIENCE_MS = 15_000;
 
 let worker: Worker | undefined;
 let videoTrack: MediaStreamTrack | undefined;
 let audioTrack: MediaStreamTrack | undefined;
 let running = false;
+let format: Pick<OpenRequest, 'captured' | 'frameRate'>;
+let wants: Pick<OpenRequest, 'video' | 'audio'>;
 let onResized = (): void => undefined;
 let onProgress = (_progress: CaptureProgress): void => undefined;
 
@@ -103,24 +108,46 @@ async function measureMatrix(track: MediaStreamTrack): Promise<OpenAnswer['matri
   }
 }
 
-async function open(request: OpenRequest): Promise<OpenAnswer> {
-  const { captured, frameRate } = request;
-  const workerReady = startWorker(request);
+/** Asks for the tab that has the title that the browser was told, and takes what comes in place of what was there. */
+async function takeTab(): Promise<void> {
+  const { captured, frameRate } = format;
   // getDisplayMedia needs a video track even where only the sound is wanted: then a tiny one that nobody reads,
   // which the browser therefore does not capture.
-  const video = request.video ? { ...captured, frameRate } : { width: 64, height: 64, frameRate: 1 };
+  const video = wants.video ? { ...captured, frameRate } : { width: 64, height: 64, frameRate: 1 };
   const stream = await navigator.mediaDevices.getDisplayMedia({
     video,
-    audio: request.audio ? AUDIO_CONSTRAINTS : false,
+    audio: wants.audio ? AUDIO_CONSTRAINTS : false,
   });
-  await workerReady;
+  videoTrack?.stop();
+  audioTrack?.stop();
   const [picture] = stream.getVideoTracks();
   const [sound] = stream.getAudioTracks();
-  videoTrack = request.video ? picture : undefined;
-  audioTrack = request.audio ? sound : undefined;
+  videoTrack = wants.video ? picture : undefined;
+  audioTrack = wants.audio ? sound : undefined;
   // The end of the sound is no end of the capture: the server sees that nothing more comes, and has it opened again.
-  videoTrack?.addEventListener('ended', () => window.captureFailed('The video track ended'));
+  picture?.addEventListener('ended', () => {
+    // A tab that was closed: the server has another one captured.
+    setTimeout(() => {
+      if (videoTrack === picture) window.captureFailed('The video track ended');
+    }, ENDED_PATIENCE_MS);
+  });
+}
+
+async function open(request: OpenRequest): Promise<OpenAnswer> {
+  format = request;
+  wants = request;
+  const workerReady = startWorker(request);
+  await takeTab();
+  await workerReady;
   return { audio: audioTrack !== undefined, matrix: videoTrack ? await measureMatrix(videoTrack) : 'bt601' };
+}
+
+/** Goes on with another tab. */
+async function reopen(): Promise<void> {
+  await takeTab();
+  const wasRunning = running;
+  pause();
+  if (wasRunning) resume();
 }
 
 /** A processor is a sink of its track; with the last sink gone, the browser stops capturing. */
@@ -169,6 +196,7 @@ function pause(): void {
 async function reconfigure(request: ReconfigureRequest): Promise<void> {
   const { layout, width, height, captured, frameRate } = request;
   const wasRunning = running;
+  format = request;
   if (videoTrack) {
     // Chromium applies constraints with the next picture, and there is none for a track without a sink.
     const sink = new MediaStreamTrackProcessor({ track: videoTrack, maxBufferSize: 1 }).readable.getReader();
@@ -184,4 +212,4 @@ async function reconfigure(request: ReconfigureRequest): Promise<void> {
   if (wasRunning) resume();
 }
 
-window.capture = { open, pause, resume, reconfigure, progress, reopenSound };
+window.capture = { open, pause, resume, reconfigure, progress, reopenSound, reopen };

@@ -207,7 +207,8 @@ self.onmessage = (event: MessageEvent<WorkerRequest>) => {
       open(request).catch(fail);
       break;
     case 'video':
-      writing = writeVideo(request.frames).catch(fail);
+      // Not before the one before has ended: its last picture would count as the newest.
+      writing = writing.then(() => writeVideo(request.frames)).catch(fail);
       break;
     case 'audio':
       writeAudio(request.chunks).catch(fail);

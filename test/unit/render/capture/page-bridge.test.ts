@@ -25,9 +25,10 @@ async function pageWith(initialData: unknown, origin = 'https://app.example') {
     onPageMetadata: () => undefined,
     onPageMessage: (message: unknown) => void messages.push(message),
   };
-  const bridge = new PageBridge(cdp, 'said', listener, silentLogger);
+  const origins = ['https://app.example'];
+  const bridge = new PageBridge({ initialData, origins, saidEvent: 'said', listener, logger: silentLogger });
   said.addEventListener('said', (event) => bridge.receive((event as CustomEvent<string>).detail));
-  await bridge.install(initialData, ['https://app.example']);
+  await bridge.install(cdp);
   return { bridge, messages, run };
 }
 

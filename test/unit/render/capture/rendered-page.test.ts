@@ -10,17 +10,20 @@ async function load(contained: boolean, url: string, proxyStatus: string): Promi
     on: () => undefined,
     once: () => undefined,
     off: () => undefined,
+    target: { targetId: '', type: 'page' },
     send: () =>
       Promise.resolve({
         frameTree: { frame: { id: '' } },
         product: 'HeadlessChrome/156.0.1',
         userAgent: 'Agent',
+        targetInfos: [],
       }),
   };
   const answer = { url, headers: { 'proxy-status': proxyStatus } };
   const browserProcess = {
     tab: {
       cdp,
+      watch: () => undefined,
       navigate: (...[, , wantsAnswer]: unknown[]) =>
         Promise.resolve(wantsAnswer === true ? answer : undefined),
     },

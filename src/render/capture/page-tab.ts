@@ -1,0 +1,159 @@
+import type { Logger } from '../../base/logger.js';
+import type { BrowserTab } from './browser-tab.js';
+import type { CdpSession } from './cdp-connection.js';
+import type { PageBridge } from './page-bridge.js';
+import { type PageControlsListener, TabControls } from './page-controls.js';
+import type { PageDialogs } from './page-dialogs.js';
+import { pageGeometry, type PageSize } from './page-geometry.js';
+import type { PagePrompts } from './page-prompts.js';
+import type { ScriptNames } from './page-scripts.js';
+import type { PageWorld } from './page-world.js';
+
+/** The window around the page is as small as can be; pages that ask for its size mean that of the page. */
+const WINDOW_SIZE_SCRIPT = `for (const side of ['Width', 'Height']) {
+  const name = 'outer' + side;
+  const descriptor = { enumerable: true, configurable: true };
+  // As in Web IDL's [Replaceable].
+  const set = (value) => Object.defineProperty(window, name, { value, writable: true, ...descriptor });
+  Object.defineProperty(window, name, { get: () => window['inner' + side], set, ...descriptor });
+}`;
+
+/** What all tabs of a session share. */
+export interface PageTabParts {
+  readonly bridge: PageBridge;
+  readonly world: PageWorld;
+  readonly names: ScriptNames;
+  readonly prompts: PagePrompts;
+  readonly dialogs: PageDialogs;
+  /** Size of the picture now, pixels. */
+  readonly size: () => PageSize;
+  readonly deviceScaleFactor: number;
+  readonly isShown: (tab: PageTab) => boolean;
+  /** Something was pressed in the tab that is shown. */
+  readonly onPress: () => void;
+  readonly onFileChooser: () => void;
+  readonly listener: PageControlsListener;
+  readonly logger: Logger;
+}
+
+/** One tab of the page: the first, or one that the page has opened. */
+export class PageTab {
+  /** Names it to viewers. */
+  readonly id: string;
+  readonly tab: BrowserTab;
+  title = '';
+  /** Without user info, query and fragment. */
+  url = '';
+  readonly #parts: PageTabParts;
+  #controls: TabControls | undefined;
+  /** Dialogs that halt it. */
+  #dialogs = 0;
+  #isReloaded = false;
+
+  private constructor(id: string, tab: BrowserTab, parts: PageTabParts) {
+    this.id = id;
+    this.tab = tab;
+    this.#parts = parts;
+  }
+
+  /**
+   * Prepares a tab for every document that it loads from now on. The commands are sent before it returns: those of a tab
+   * that is halted are answered when it runs.
+   */
+  static async prepare(id: string, tab: BrowserTab, parts: PageTabParts): Promise<PageTab> {
+    const page = new PageTab(id, tab, parts);
+    const { cdp } = tab;
+    const { bridge, world, names, prompts, dialogs, listener, logger, size, deviceScaleFactor } = parts;
+    dialogs.watch(cdp, (isOpen) => (page.#dialogs += isOpen ? 1 : -1));
+    cdp.on('Page.fileChooserOpened', () => parts.onFileChooser());
+    const [controls] = await Promise.all([
+      TabControls.install({
+        cdp,
+        shown: () => pageGeometry(size(), deviceScaleFactor).shown,
+        ...{ prompts, names },
+        onBridge: (payload) => bridge.receive(payload),
+        isShown: () => parts.isShown(page),
+        onPress: () => parts.onPress(),
+        onLate: () => page.#reload(),
+        listener,
+        logger,
+      }),
+      bridge.install(cdp),
+      world.install(cdp),
+      page.resize(),
+      cdp.send('Inspector.enable'),
+      cdp.send('Page.addScriptToEvaluateOnNewDocument', {
+        source: WINDOW_SIZE_SCRIPT,
+        runImmediately: true,
+      }),
+      cdp.send('Page.setInterceptFileChooserDialog', { enabled: true }),
+    ]);
+    page.#controls = controls;
+    return page;
+  }
+
+  get cdp(): CdpSession {
+    return this.tab.cdp;
+  }
+
+  get controls(): TabControls {
+    if (this.#controls === undefined) throw new Error('The tab is not prepared');
+    return this.#controls;
+  }
+
+  /** A dialog is open: the page does not run, and is not expected to answer. */
+  get isHalted(): boolean {
+    return this.#dialogs > 0;
+  }
+
+  /** The page sees the viewport that belongs to the size of the picture now, as in a window that is resized. */
+  async resize(): Promise<void> {
+    const { size, deviceScaleFactor } = this.#parts;
+    const { width, height } = pageGeometry(size(), deviceScaleFactor).viewport;
+    await this.cdp.send('Emulation.setDeviceMetricsOverride', {
+      width,
+      height,
+      screenWidth: width,
+      screenHeight: height,
+      deviceScaleFactor,
+      mobile: false,
+      screenOrientation: { type: width < height ? 'portraitPrimary' : 'landscapePrimary', angle: 0 },
+    });
+  }
+
+  /** Has it painted, whether anything changed or not. Resolves when the browser has the picture. */
+  async paint(): Promise<void> {
+    await this.cdp.send('Page.captureScreenshot', { format: 'jpeg', quality: 1, optimizeForSpeed: true });
+  }
+
+  /** It is the one in front, and has the focus. */
+  async toFront(): Promise<void> {
+    await Promise.all([
+      this.resize(),
+      this.cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
+      this.tab.bringToFront(),
+    ]);
+  }
+
+  /** Another is in front now. */
+  toBack(): void {
+    this.controls.hide();
+    // It may have gone.
+    this.cdp.send('Emulation.setFocusEmulationEnabled', { enabled: false }).catch(() => undefined);
+  }
+
+  close(): void {
+    this.#controls?.close();
+  }
+
+  /**
+   * On a busy machine the browser sometimes lets the first document of a new tab run before its renderer has our scripts:
+   * then that document is loaded again, with them.
+   */
+  #reload(): void {
+    if (this.#isReloaded) return;
+    this.#isReloaded = true;
+    this.#parts.logger.info({ tab: this.id }, 'a new tab is loaded again, since it ran too early');
+    this.cdp.send('Page.reload').catch(() => undefined);
+  }
+}
