@@ -14,7 +14,7 @@ export type { FastifyPlugin } from './http/fastify-adapter.js';
 export type { FetchConnection, FetchHandler } from './http/fetch-adapter.js';
 export type { KoaMiddleware } from './http/koa-adapter.js';
 export type { NodeHandler } from './http/node-adapter.js';
-export type { StreamTokenRequest } from './http/stream-tokens.js';
+export type { StreamTokenRequest } from './options/stream-token-request.js';
 export type { CallerRole, ViewerRole } from './protocol/rights.js';
 export type { StreamTokenScope } from './protocol/token-scopes.js';
 export type {
@@ -40,9 +40,20 @@ export type {
   SessionDiagnostics,
   ViewerDiagnostics,
 } from './session/session-diagnostics.js';
-export type { SessionChange } from './session/render-options.js';
+export type { SessionChange, SessionRenderOptions, VideoCodecChoice } from './session/render-options.js';
 export type { StreamKitRouter } from './router.js';
 export { createStreamKitRouter } from './router.js';
+export type { StreamKitEvent } from './session/session-event-stream.js';
+export type { StreamKitSessionEventName, StreamKitSessionEvents } from './session/session-emitter.js';
+export type { SessionRecording } from './session/session-recording.js';
+export type { SessionViewer } from './session/session-viewer.js';
+export type { SessionEndRequest, StreamKitSession, WaitOptions } from './session/stream-kit-session.js';
+export type {
+  SessionFilter,
+  SessionOwner,
+  StreamKitSessionRequest,
+  StreamKitSessions,
+} from './session/stream-kit-sessions.js';
 export type { SessionEndReason } from './session/session-events.js';
 export type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
 export type {

@@ -27,7 +27,6 @@ import { CorsPolicy } from './http/cors-policy.js';
 import { errorReporter } from './http/error-reporter.js';
 import { createRequestHandler } from './http/request-handler.js';
 import { sessionRoutes } from './http/session-routes.js';
-import type { StreamTokenRequest } from './http/stream-tokens.js';
 import { StreamTokens } from './http/stream-tokens.js';
 import type { UpgradableServer } from './http/upgrade-listeners.js';
 import type { AttachOptions } from './http/websocket-upgrades.js';
@@ -44,8 +43,8 @@ import { RouterMetrics } from './observe/router-metrics.js';
 import { publishSessionEvent } from './observe/session-channels.js';
 import type { ResolvedOptions, StreamKitOptions } from './options/stream-kit-options.js';
 import { resolveOptions } from './options/stream-kit-options.js';
+import type { StreamTokenRequest } from './options/stream-token-request.js';
 import { READY_SEGMENT } from './options/observability-options.js';
-import type { SessionChange } from './session/render-options.js';
 import { H264Payloader } from './render/packetize/h264-payloader.js';
 import { OpusPayloader } from './render/packetize/opus-payloader.js';
 import { Vp8Payloader } from './render/packetize/vp8-payloader.js';
@@ -62,10 +61,11 @@ import { callerBindings } from './session/caller.js';
 import { IceServerSource } from './session/ice-server-source.js';
 import { newSessionFigures } from './session/session-figures.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
-import type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
-import { parseRecordingRequest, SessionRecordings } from './session/session-recordings.js';
+import type { RecordingWithPaths } from './session/session-recordings.js';
+import { SessionRecordings } from './session/session-recordings.js';
 import { SessionPlaylists } from './session/session-playlists.js';
 import { SessionRegistry } from './session/session-registry.js';
+import { StreamKitSessions } from './session/stream-kit-sessions.js';
 import { terminalParts } from './terminal/terminal-parts.js';
 
 /**
@@ -92,19 +92,8 @@ export interface StreamKitRouter extends NodeHandler {
    * @throws StreamKitError `unavailable` after `close()`.
    */
   attach(server: UpgradableServer, options?: AttachOptions): () => void;
-  /**
-   * Begins to record a session, from its next keyframe on.
-   *
-   * @throws StreamKitError `not_found` without the option `recording`, `no_such_session`, `unavailable` before the page
-   * is captured, `conflict` for a format whose codec the session does not have, `bad_request`, `at_capacity`.
-   */
-  startRecording(streamId: string, request?: RecordingRequest): Promise<RecordingWithPaths>;
-  /**
-   * Ends a recording and waits until its files are whole.
-   *
-   * @throws StreamKitError `no_such_recording`.
-   */
-  stopRecording(streamId: string, recordingId: string): Promise<RecordingWithPaths>;
+  /** The sessions of this router as objects: to create, find, list and drive them from the application. */
+  readonly sessions: StreamKitSessions;
   /** The recordings of a session, oldest first, also when it is gone. */
   recordings(streamId: string): readonly RecordingWithPaths[];
   /** What was counted, in the text format of Prometheus; the content type of it is `metricsContentType`. */
@@ -126,16 +115,6 @@ export interface StreamKitRouter extends NodeHandler {
    * the process alive. Idempotent.
    */
   close(): Promise<void>;
-  /**
-   * Changes the size, the frame rate or the bit rate of a session that runs, as `PATCH /:streamId` does. Its viewers go on
-   * with a keyframe in the new size.
-   *
-   * @param change - `resolution` ("1280x720"), `frameRate` and `maxBitrateBps` as in `renderOptions`; what is left out stays.
-   * @returns the values in force.
-   * @throws StreamKitError `no_such_session`, `bad_request`, also for an unknown key, `unavailable` before the page is
-   * captured.
-   */
-  reconfigureSession(streamId: string, change: SessionChange): Promise<Required<SessionChange>>;
 }
 
 /** Bytes of a viewer's secret id. */
@@ -293,7 +272,10 @@ export function composeRouter<TEnv>(
     egressRefusals: gauges.egressRefusals,
     rateRefusals: () => rates.refused,
   });
-  const observe = observers([metrics.observe, publishSessionEvent], options.logger);
+  const observe = observers(
+    [metrics.observe, publishSessionEvent, (name, event) => sessions.observe(name, event)],
+    options.logger,
+  );
   const store =
     options.recording === undefined
       ? undefined
@@ -323,14 +305,23 @@ export function composeRouter<TEnv>(
           const openThread = muxThreads.openHlsThread;
           return new HlsStream({ ...stream, options: hls, openThread, clock, logger }, onEnded);
         });
-  const enabledRecordings = (): SessionRecordings => {
-    if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
-    return recordings;
-  };
   const health = (): RouterHealth => routerHealth(registry, gauges, parts.mediaPlane);
   const iceServers = new IceServerSource(options.iceServers, parts.clock, options.logger);
   const tokens =
     options.streamTokens === undefined ? undefined : new StreamTokens(options.streamTokens, parts.clock);
+  const createStreamToken = (request: StreamTokenRequest): string => {
+    if (tokens === undefined) throw new StreamKitError('not_found', 'There is no option streamTokens');
+    return tokens.create(request);
+  };
+  const sessions: StreamKitSessions = new StreamKitSessions({
+    registry,
+    recordings,
+    defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
+    targetPolicy: options.targetPolicy,
+    terminal: options.terminal,
+    createToken: createStreamToken,
+    logger: options.logger,
+  });
   if (options.allowAnonymous) {
     options.logger.warn({}, 'allowAnonymous is set: everybody may create a session');
   } else if (options.validateRequest === undefined) {
@@ -358,12 +349,10 @@ export function composeRouter<TEnv>(
       ...(options.metrics === undefined ? {} : metricsRoutes(metrics)),
       ...sessionRoutes({
         registry,
-        defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
-        targetPolicy: options.targetPolicy,
-        terminal: options.terminal,
+        sessions,
         rates,
         iceServers,
-        logger: options.logger,
+        cdp: options.cdp,
       }),
       ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
@@ -392,6 +381,12 @@ export function composeRouter<TEnv>(
       if (viewerId === undefined) registry.checkMayJoin(caller);
       return (await registry.open(streamId, caller)).prepareStream(caller, viewerId);
     },
+    openDebugger: options.cdp
+      ? async (streamId) => {
+          const session = registry.page(streamId);
+          return { path: await session.openDebugger(), release: session.holdDebugger() };
+        }
+      : undefined,
     onServerError,
     onAnswered: (answered) => metrics.countRequest(answered),
   });
@@ -402,6 +397,7 @@ export function composeRouter<TEnv>(
     // What does not end as it should must not keep what is behind it open.
     try {
       await registry.close();
+      sessions.close();
       await upgrades.untilClosed();
     } finally {
       try {
@@ -418,24 +414,12 @@ export function composeRouter<TEnv>(
     koa: () => createKoaMiddleware(mount),
     fastify: () => createFastifyPlugin(mount),
     attach: upgrades.attach.bind(upgrades),
-    startRecording: async (streamId: string, request: RecordingRequest = {}) => {
-      const { recordingId } = await enabledRecordings().start(streamId, parseRecordingRequest(request));
-      return enabledRecordings().withPaths(streamId, recordingId);
-    },
-    stopRecording: async (streamId: string, recordingId: string) => {
-      await enabledRecordings().stop(streamId, recordingId);
-      return enabledRecordings().withPaths(streamId, recordingId);
-    },
-    createStreamToken: (request: StreamTokenRequest) => {
-      if (tokens === undefined) throw new StreamKitError('not_found', 'There is no option streamTokens');
-      return tokens.create(request);
-    },
+    sessions,
+    createStreamToken,
     recordings: (streamId: string) => recordings?.listWithPaths(streamId) ?? [],
     metrics: () => metrics.read(),
     metricsContentType: metrics.contentType,
     health,
     close: () => (closing ??= close()),
-    reconfigureSession: async (streamId: string, change: SessionChange) =>
-      registry.page(streamId).reconfigure(change),
   });
 }

@@ -22,18 +22,18 @@ app.use('/client', express.static(client));
 /** The session of the party, created when the first guest asks for it and again after it has ended. */
 let party;
 async function partyId() {
-  const alive = party !== undefined && (await fetch(`${await party}`)).ok;
-  if (!alive) party = createParty();
-  return (await party).split('/').at(-1);
+  party ??= createParty();
+  return (await party).id;
 }
 async function createParty() {
-  const response = await fetch(`http://127.0.0.1:${port}/stream`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ targetUrl: `http://127.0.0.1:${port}/game.html` }),
-  });
-  if (!response.ok) throw new Error(`The session was refused with status ${response.status}`);
-  return `http://127.0.0.1:${port}/stream/${(await response.json()).streamId}`;
+  try {
+    const session = await streamKit.sessions.create({ targetUrl: `http://127.0.0.1:${port}/game.html` });
+    session.on('ended', () => (party = undefined));
+    return session;
+  } catch (error) {
+    party = undefined;
+    throw error;
+  }
 }
 app.get('/party', async (_request, response) => response.json({ streamId: await partyId() }));
 app.use(express.static(import.meta.dirname, { index: 'index.html' }));

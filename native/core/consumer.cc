@@ -19,6 +19,8 @@ constexpr double kBacklogSeconds = 2;
 constexpr int64_t kMaxReplayFrames = 600;
 /** Sound that could not be sent for this long is of no use. */
 constexpr int64_t kMaxAudioDelayUs = 200'000;
+/** Payloads of one packet of sound together, so that it is never fragmented on its way. */
+constexpr size_t kMaxRedBytes = 1'100;
 /** Pictures that could not be sent for this long are dropped up to the next keyframe. */
 constexpr int64_t kMaxQueueAgeUs = 150'000;
 /** A frame that could be repaired only later than this after it was sent is given up. */
@@ -274,7 +276,10 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
       const Bytes payload = frame->payload(nextPayload_);
       // In the middle of a frame all are of one length, or else end a group.
       const bool padded = more && fields.marker;
-      const size_t bytes = writer.writeRtp(header_, fields, sequence_.next(), {}, payload, padded, nowUs);
+      RedPrefix red;
+      const Bytes prefix = writeRedundancy(*frame, red);
+      fields.payloadType = prefix.empty() ? parameters_.payloadType : parameters_.redPayloadType;
+      const size_t bytes = writer.writeRtp(header_, fields, sequence_.next(), prefix, payload, padded, nowUs);
       if (bytes == 0) {
         break;
       }
@@ -297,6 +302,25 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
   stats_->packetsSent += burst.packets;
   stats_->bytesSent += payloadBytes;
   return burst;
+}
+
+Bytes Consumer::writeRedundancy(const EncodedFrame& frame, RedPrefix& prefix) const {
+  if (video() || parameters_.redPayloadType == 0 || redundancy_.blocks() == 0 || frame.payloadCount() != 1) {
+    return {};
+  }
+  const FrameHistory& history = producer_->history();
+  size_t bytes = frame.payloadBytes();
+  for (size_t back = redundancy_.blocks(); back > 0; back -= 1) {
+    const EncodedFrame* const earlier = history.frame(frame.number - static_cast<int64_t>(back));
+    if (earlier == nullptr || earlier->payloadCount() != 1 ||
+        bytes + earlier->payloadBytes() > kMaxRedBytes) {
+      continue;
+    }
+    if (prefix.add(frame.rtpTimestamp - earlier->rtpTimestamp, earlier->payload(0))) {
+      bytes += earlier->payloadBytes();
+    }
+  }
+  return prefix.empty() ? Bytes{} : prefix.write(parameters_.payloadType);
 }
 
 void Consumer::reportWhenDue(PacketWriter& writer, int64_t nowUs, uint32_t random) {
@@ -325,6 +349,7 @@ void Consumer::sayBye(PacketWriter& writer) {
 
 void Consumer::onReport(const ReportBlock& block, int64_t nowUs) {
   stats_->fractionLost = block.fractionLost;
+  redundancy_.onReport(block.fractionLost, nowUs);
   stats_->packetsLost = block.packetsLost;
   stats_->jitterMs = block.jitter * 1000.0 / producer_->clockRateHz();
   const auto rttMs =
@@ -386,7 +411,8 @@ Consumer::Lookup Consumer::findSent(uint16_t sequenceNumber, int64_t nowUs) {
     former_.reset();
     return found;
   }
-  found = findIn(*former_->producer, former_->sequence.packetOf(sequenceNumber), former_->timestampOffset, nowUs);
+  found =
+      findIn(*former_->producer, former_->sequence.packetOf(sequenceNumber), former_->timestampOffset, nowUs);
   // The viewer goes on from a keyframe, whether or not that has come yet.
   found.beforeKeyframe = true;
   return found;

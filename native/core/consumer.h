@@ -8,6 +8,7 @@
 #include "keyframe_backoff.h"
 #include "packet_writer.h"
 #include "producer.h"
+#include "redundant_audio.h"
 #include "resend_queue.h"
 #include "rtcp_parser.h"
 #include "sequence_runs.h"
@@ -23,6 +24,8 @@ struct ConsumerParameters {
   /** RTX (RFC 4588); both or neither. Without them a NACK is answered by nothing. */
   uint32_t rtxSsrc = 0;
   uint8_t rtxPayloadType = 0;
+  /** Of sound: RED (RFC 2198) for viewers that lose packets; 0 where the viewer does not take it. */
+  uint8_t redPayloadType = 0;
   std::string mid;
   std::string cname;
   HeaderExtensionIds headerExtensions;
@@ -182,6 +185,9 @@ class Consumer {
   void continueTimestamps(const EncodedFrame& frame);
   Lookup findSent(uint16_t sequenceNumber, int64_t nowUs);
   Lookup findIn(Producer& producer, std::optional<int64_t> packet, uint32_t timestampOffset, int64_t nowUs);
+  /** Puts earlier packets in front of a packet of sound if the viewer loses some. @returns the prefix, or
+   * nothing */
+  Bytes writeRedundancy(const EncodedFrame& frame, RedPrefix& prefix) const;
   Burst writeRtx(PacketWriter& writer, uint16_t sequenceNumber, const SentPacket& sent, int64_t nowUs);
   RtpHeaderFields headerOf(const EncodedFrame& frame, uint32_t index, uint32_t timestampOffset) const;
 
@@ -221,6 +227,7 @@ class Consumer {
   /** Bytes of the last keyframe that this viewer was sent. */
   uint64_t keyframeBytes_ = 0;
   KeyframeBackoff keyframeBackoff_;
+  AudioRedundancy redundancy_;
   int64_t reportDueUs_ = INT64_MIN;
   std::optional<uint8_t> lastFirSequence_;
 };

@@ -37,6 +37,7 @@ ConsumerParameters consumerParameters(Arguments& arguments, napi_value from) {
   parameters.payloadType = smallNumber(arguments, from, "payloadType", kMaxPayloadType);
   parameters.rtxSsrc = arguments.toU32(arguments.property(from, "rtxSsrc"));
   parameters.rtxPayloadType = smallNumber(arguments, from, "rtxPayloadType", kMaxPayloadType);
+  parameters.redPayloadType = smallNumber(arguments, from, "redPayloadType", kMaxPayloadType);
   parameters.mid = arguments.toText(arguments.property(from, "mid"));
   parameters.cname = arguments.toText(arguments.property(from, "cname"));
   parameters.headerExtensions.mid = smallNumber(arguments, from, "midId", kMaxExtensionId);
@@ -231,8 +232,7 @@ napi_value switchConsumer(Plane& plane, Arguments& arguments) {
   const uint32_t id = arguments.id(0);
   const uint32_t producer = arguments.id(1);
   if (!arguments.failed() && plane.consumers.contains(id) && plane.producers.contains(producer)) {
-    plane.thread().post(
-        [=](MediaCore& core, int64_t nowUs) { core.switchConsumer(id, producer, nowUs); });
+    plane.thread().post([=](MediaCore& core, int64_t nowUs) { core.switchConsumer(id, producer, nowUs); });
   }
   return nullptr;
 }

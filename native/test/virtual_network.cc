@@ -93,6 +93,7 @@ void Bench::consume(uint32_t id, uint32_t producer, uint32_t ssrc, uint32_t rtxS
   parameters.ssrc = ssrc;
   parameters.payloadType = 96;
   parameters.rtxSsrc = rtxSsrc;
+  parameters.redPayloadType = rtxSsrc == 0 ? kRedPayloadType : 0;
   parameters.rtxPayloadType = rtxSsrc == 0 ? 0 : kRtxPayloadType;
   parameters.mid = "0";
   parameters.cname = "cname";

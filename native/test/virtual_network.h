@@ -107,6 +107,8 @@ class Bench {
   static constexpr uint32_t kVideoSsrc = 0x1000;
   static constexpr uint32_t kRtxSsrc = 0x1001;
   static constexpr uint32_t kAudioSsrc = 0x2000;
+  /** Of the sound. */
+  static constexpr uint8_t kRedPayloadType = 63;
 
   explicit Bench(uint32_t seed = 1, SrtpProfile profile = SrtpProfile::kAeadAes128Gcm);
 

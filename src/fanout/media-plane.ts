@@ -49,6 +49,11 @@ export interface ConsumerParameters {
   /** RTX (RFC 4588); both or neither. Without them a NACK is answered by nothing. */
   readonly rtxSsrc?: number;
   readonly rtxPayloadType?: number;
+  /**
+   * RED (RFC 2198) of this sound: the native plane repeats earlier packets with each one while the viewer reports losses.
+   * Absent: never.
+   */
+  readonly redPayloadType?: number;
   readonly mid: string;
   readonly cname: string;
   readonly headerExtensions: HeaderExtensionIds;

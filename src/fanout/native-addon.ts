@@ -65,6 +65,7 @@ export interface NativeConsumerParameters {
   readonly payloadType: number;
   readonly rtxSsrc: number;
   readonly rtxPayloadType: number;
+  readonly redPayloadType: number;
   readonly mid: string;
   readonly cname: string;
   readonly midId: number;

@@ -27,6 +27,7 @@ export class NativeConsumer implements Consumer {
       payloadType,
       rtxSsrc: hasRtx ? rtxSsrc : 0,
       rtxPayloadType: hasRtx ? rtxPayloadType : 0,
+      redPayloadType: parameters.redPayloadType ?? 0,
       mid,
       cname,
       midId: headerExtensions.mid ?? 0,

@@ -4,11 +4,11 @@ import type { ResolvedAccessOptions, RequestValidation } from '../options/access
 import { callerId, callerLimits, callerRole } from '../options/access-options.js';
 import type { Logger } from '../base/logger.js';
 import { hasRight } from '../protocol/rights.js';
-import { type RouteDefinition, ROUTES } from '../protocol/routes.js';
+import type { RouteDefinition } from '../protocol/routes.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import { isPlainObject } from '../options/option-checks.js';
 import type { Caller } from '../session/caller.js';
-import { ownsSession } from '../session/caller.js';
+import { callerKeyOf, ownsSession } from '../session/caller.js';
 import { callerAddress } from './caller-address.js';
 import type { AccessRequest } from './http-message.js';
 import { remoteReason } from './local-access.js';
@@ -126,12 +126,12 @@ function createDefaultAccess(
 export function authorizeUpgrade(
   authorize: Authorize,
   request: IncomingMessage,
-  streamId: string,
+  target: AccessTarget,
 ): Promise<Caller> {
   const { url = '/', headers, socket } = request;
   const query = new URLSearchParams(/\?(.*)$/s.exec(url)?.[1]);
   const access = { native: request, headers, query, remoteAddress: socket.remoteAddress };
-  return authorize(access, { streamId, route: ROUTES.openStream });
+  return authorize(access, target);
 }
 
 /**
@@ -157,7 +157,7 @@ function callerOfToken(
     throw new StreamKitError('forbidden', 'The stream token does not permit this request');
   }
   const { role, callerId: id, callerContext: context } = claims;
-  return { key: id === undefined ? addressKey : keyOf(id), id, role, limits: {}, context };
+  return { key: id === undefined ? addressKey : callerKeyOf(id), id, role, limits: {}, context };
 }
 
 /** Undefined: there is no `validateRequest`. */
@@ -187,7 +187,7 @@ function callerOf(addressKey: string, result: RequestValidation): Caller {
   try {
     const id = given === undefined ? undefined : callerId(given, 'callerId');
     return {
-      key: id === undefined ? addressKey : keyOf(id),
+      key: id === undefined ? addressKey : callerKeyOf(id),
       id,
       role: role === undefined ? 'owner' : callerRole(role, 'role'),
       limits: limits === undefined ? {} : callerLimits(limits, 'limits'),
@@ -196,11 +196,6 @@ function callerOf(addressKey: string, result: RequestValidation): Caller {
   } catch (thrown) {
     throw malformed(asError(thrown).message);
   }
-}
-
-/** No address can be mistaken for a name. */
-function keyOf(id: string): string {
-  return `id ${id}`;
 }
 
 function refusal(status: number, message: string): StreamKitError {

@@ -1,21 +1,13 @@
-import type { Logger } from '../base/logger.js';
 import { StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
-import type { Caller } from '../session/caller.js';
-import { callerBindings } from '../session/caller.js';
-import type { RenderOptionDefaults } from '../session/render-options.js';
-import { codecsToOffer } from '../session/render-options.js';
 import type { IceServerSource } from '../session/ice-server-source.js';
+import type { SessionChange } from '../session/render-options.js';
 import { customSignal } from '../session/server-sent-event.js';
-import type { StreamSession } from '../session/stream-session.js';
-import type { TerminalRequest } from '../session/terminal-request.js';
-import { asksForTerminal, parseTerminalRequest } from '../session/terminal-request.js';
 import type { Session } from '../session/session.js';
 import type { SessionRegistry } from '../session/session-registry.js';
-import type { SessionRequest } from '../session/session-request.js';
-import { parseSessionRequest } from '../session/session-request.js';
-import type { TargetPolicy } from '../options/target-policy-options.js';
-import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
+import type { StreamKitSession } from '../session/stream-kit-session.js';
+import type { StreamKitSessions } from '../session/stream-kit-sessions.js';
+import type { StreamSession } from '../session/stream-session.js';
 import { prefersEventStream } from './accept-header.js';
 import type { CallerRates } from './caller-rates.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
@@ -25,18 +17,16 @@ import { parseEventStreamQuery, parseSnapshotQuery } from './session-query.js';
 
 export interface SessionRoutesParameters {
   readonly registry: SessionRegistry;
-  readonly defaults: RenderOptionDefaults;
-  readonly targetPolicy: TargetPolicy;
-  /** Undefined: there are none. */
-  readonly terminal: ResolvedTerminalOptions | undefined;
+  readonly sessions: StreamKitSessions;
+  /** The DevTools protocol is served. */
+  readonly cdp: boolean;
   readonly iceServers: IceServerSource;
   readonly rates: CallerRates;
-  readonly logger: Logger;
 }
 
 /** The routes of sessions. */
 export function sessionRoutes(parameters: SessionRoutesParameters): RouteHandlers {
-  const { registry, rates } = parameters;
+  const { registry, sessions, rates } = parameters;
   const touched = (streamId: string): Session => {
     const session = registry.page(streamId);
     session.touch();
@@ -52,19 +42,20 @@ export function sessionRoutes(parameters: SessionRoutesParameters): RouteHandler
     createSession: (call) => createSession(call, parameters),
     readState: async (call) => jsonResponse(200, (await opened(call)).state),
     reconfigureSession: async ({ request, streamId, caller }) => {
-      const session = touched(streamId);
-      return jsonResponse(200, await session.reconfigure(await request.readJson(), caller.limits));
+      const session = sessions.get(streamId);
+      const change = (await request.readJson()) as SessionChange;
+      return jsonResponse(200, await session.reconfigure(change, caller.limits));
     },
     endSession: async ({ streamId }) => {
-      await registry.delete(streamId);
+      await sessions.get(streamId).end();
       return emptyResponse(204);
     },
     restartSession: ({ streamId }) => {
-      registry.page(streamId).restart();
+      sessions.get(streamId).restart();
       return emptyResponse(202);
     },
     // A caller that only reads diagnostics does not keep a session alive.
-    readDiagnostics: ({ streamId }) => jsonResponse(200, registry.page(streamId).diagnostics),
+    readDiagnostics: ({ streamId }) => jsonResponse(200, sessions.get(streamId).diagnostics),
     openEventStream: async (call) => {
       rates.takeJoin(call.caller);
       return eventStream(call, parameters, await opened(call));
@@ -73,62 +64,43 @@ export function sessionRoutes(parameters: SessionRoutesParameters): RouteHandler
       rates.takeSignal(call.caller);
       return signal(call, touched(call.streamId));
     },
-    openStream: () => {
-      const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
-      throw new StreamKitError('upgrade_required', 'Expected an upgrade to WebSocket', { headers });
-    },
+    openStream: upgradeRequired,
+    ...(parameters.cdp ? { openDebugger: upgradeRequired } : {}),
     takeSnapshot: ({ request, streamId, caller }) => {
       rates.takeSnapshot(caller);
-      return snapshot(request, touched(streamId));
+      return snapshot(request, sessions.get(streamId));
     },
   };
 }
 
+function upgradeRequired(): never {
+  const headers = { Upgrade: 'websocket', Connection: 'Upgrade' };
+  throw new StreamKitError('upgrade_required', 'Expected an upgrade to WebSocket', { headers });
+}
+
 async function createSession(call: RouteCall, parameters: SessionRoutesParameters): Promise<HttpResponse> {
   const { request, caller } = call;
-  const { registry, rates, targetPolicy, logger } = parameters;
-  const defaults = { ...parameters.defaults, limits: caller.limits };
+  const { registry, sessions, rates } = parameters;
   const wantsEvents = prefersEventStream(request.headers.accept);
   // Before the body is read: a caller that would be refused anyway does not get to fill memory.
   registry.checkMayCreate(caller);
   rates.checkSession(caller);
   if (wantsEvents) registry.checkMayJoin(caller);
-  const body = await request.readJson();
-  const create = asksForTerminal(body)
-    ? prepareTerminal(parseTerminalRequest(body, parameters.terminal), parameters)
-    : preparePage(parseSessionRequest(body, defaults, targetPolicy), call, parameters, wantsEvents);
+  const prepared = sessions.prepare(await request.readJson(), caller);
   // Whatever could refuse the event stream refuses the session before it is made.
-  if (wantsEvents) registry.checkMayJoin(caller);
+  if (wantsEvents) {
+    prepared.checkCodec(parseEventStreamQuery(request.query).videoCodec);
+    registry.checkMayJoin(caller);
+  }
   // Nobody would ever know the id of this session.
   if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
   // Taken late: a malformed request does not count as a session.
   rates.takeSession(caller);
-  const session = create(caller);
+  const session = prepared.start();
   const { streamId } = session;
-  logger.info({ streamId, ...callerBindings(caller) }, 'session created');
   if (wantsEvents) return eventStream(call, parameters, session, customSignal('session', { streamId }));
   const location = `${request.prefix}/${streamId}`;
   return jsonResponse(201, { streamId, initialState: session.state }, { Location: location });
-}
-
-function preparePage(
-  sessionRequest: SessionRequest,
-  { request }: RouteCall,
-  { registry }: SessionRoutesParameters,
-  wantsEvents: boolean,
-): (caller: Caller) => StreamSession {
-  if (wantsEvents) {
-    const { videoCodec } = parseEventStreamQuery(request.query);
-    codecsToOffer(sessionRequest.renderOptions.videoCodec, videoCodec);
-  }
-  return (caller) => registry.create(sessionRequest, caller);
-}
-
-function prepareTerminal(
-  terminalRequest: TerminalRequest,
-  { registry }: SessionRoutesParameters,
-): (caller: Caller) => StreamSession {
-  return (caller) => registry.createTerminal(terminalRequest, caller);
 }
 
 async function eventStream(
@@ -171,7 +143,7 @@ async function signal({ request, caller }: RouteCall, session: Session): Promise
   return emptyResponse(204);
 }
 
-async function snapshot(request: HttpRequest, session: Session): Promise<HttpResponse> {
+async function snapshot(request: HttpRequest, session: StreamKitSession): Promise<HttpResponse> {
   const parameters = parseSnapshotQuery(request.query);
   const headers = { 'Content-Type': `image/${parameters.format}`, 'X-Content-Type-Options': 'nosniff' };
   if (request.method === 'HEAD') return emptyResponse(200, headers);

@@ -10,7 +10,9 @@ import type { Caller } from '../session/caller.js';
 import type { MessageSink } from '../session/message-sink.js';
 import type { Authorize } from './authorization.js';
 import { authorizeUpgrade } from './authorization.js';
+import { ROUTES } from '../protocol/routes.js';
 import type { CorsPolicy } from './cors-policy.js';
+import { passUpgrade } from './pass-upgrade.js';
 import { refuseUpgrade } from './refuse-upgrade.js';
 import type { AnsweredRequest } from './request-handler.js';
 import { isSameOrigin } from './request-origin.js';
@@ -41,18 +43,35 @@ export interface WebSocketUpgradesParameters {
     caller: Caller,
     viewerId: string | undefined,
   ) => Promise<(sink: MessageSink) => void>;
+  /** Undefined: the DevTools protocol is not served. @throws StreamKitError what the client is answered. */
+  readonly openDebugger?: ((streamId: string) => Promise<DebuggerLink>) | undefined;
   /** An answer of status 500 was given. */
   readonly onServerError: (thrown: unknown, streamId: string, caller: Caller | undefined) => void;
   /** Any answer was given; 101 where the upgrade was taken. */
   readonly onAnswered?: (answered: AnsweredRequest) => void;
 }
 
-/** Under this what is answered here is told. */
-const ROUTE = '/:streamId/stream';
+/** The routes that are upgraded, by the last segment of their paths. */
+const UPGRADED = { stream: ROUTES.openStream, cdp: ROUTES.openDebugger } as const;
 const SWITCHING_PROTOCOLS = 101;
 
 /** Largest message of a client, bytes: a paste fits. */
 const MAX_MESSAGE_BYTES = 256 * 1024;
+
+/** One upgrade that is for the router. */
+interface Upgrade {
+  readonly streamId: string;
+  readonly route: (typeof UPGRADED)[keyof typeof UPGRADED];
+  readonly query: URLSearchParams;
+}
+
+/** Where a client of the DevTools protocol is passed on to. */
+export interface DebuggerLink {
+  /** Of a local socket. */
+  readonly path: string;
+  /** The client is gone. */
+  readonly release: () => void;
+}
 
 /** Where the upgrades of one server come in. */
 interface Attachment {
@@ -100,9 +119,11 @@ export class WebSocketUpgrades {
     const stop = listenForUpgrades(server, (request, socket, head) => {
       const url = request.url ?? '/';
       const target = resolveTarget(url, url, `${mount}${this.#parameters.basePath}`);
-      const streamId = /^\/([^/]+)\/stream\/?$/.exec(target?.path ?? '')?.[1];
+      const [, streamId, name] = /^\/([^/]+)\/(stream|cdp)\/?$/.exec(target?.path ?? '') ?? [];
       if (target === undefined || streamId === undefined) return false;
-      void this.#answer({ streamId, query: target.query }, request, socket, head);
+      if (name === 'cdp' && this.#parameters.openDebugger === undefined) return false;
+      const route = UPGRADED[name === 'cdp' ? 'cdp' : 'stream'];
+      void this.#answer({ streamId, route, query: target.query }, request, socket, head);
       return true;
     });
     const attachment: Attachment = {
@@ -129,7 +150,7 @@ export class WebSocketUpgrades {
   }
 
   async #answer(
-    { streamId, query }: { readonly streamId: string; readonly query: URLSearchParams },
+    { streamId, route, query }: Upgrade,
     request: IncomingMessage,
     socket: Duplex,
     head: Buffer,
@@ -143,7 +164,7 @@ export class WebSocketUpgrades {
     const answered = (status: number, code?: ErrorCode): void => {
       const method = request.method === 'GET' ? 'GET' : 'other';
       const durationMs = performance.now() - startedAtMs;
-      this.#parameters.onAnswered?.({ route: ROUTE, method, status, code, durationMs });
+      this.#parameters.onAnswered?.({ route: route.path, method, status, code, durationMs });
     };
     try {
       if (request.method !== 'GET') {
@@ -153,22 +174,25 @@ export class WebSocketUpgrades {
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
         throw new StreamKitError('bad_request', 'Expected Upgrade: websocket');
       }
-      caller = await authorizeUpgrade(authorize, request, streamId);
+      caller = await authorizeUpgrade(authorize, request, { streamId, route });
       // Browsers let pages of every origin connect, and send cookies along.
       if (!isSameOrigin(request.headers, trustProxy) && !(await cors.permits(request.headers.origin))) {
         throw new StreamKitError('forbidden', 'Pages of this origin may not connect');
+      }
+      if (route === UPGRADED.cdp) {
+        const link = await this.#parameters.openDebugger?.(streamId);
+        if (link === undefined) throw new StreamKitError('not_found', 'There is no option cdp');
+        const closed = passUpgrade(request, socket, head, link.path).finally(link.release);
+        socket.off('error', onError);
+        this.#hold(closed);
+        answered(SWITCHING_PROTOCOLS);
+        return;
       }
       const take = await accept(streamId, caller, parseStreamQuery(query).viewerId);
       if (socket.destroyed) return;
       socket.off('error', onError);
       this.#protocol.handleUpgrade(request, socket, head, (webSocket) => {
-        const closed = new Promise<void>((resolve) => {
-          webSocket.once('close', () => {
-            this.#open.delete(closed);
-            resolve();
-          });
-        });
-        this.#open.add(closed);
+        this.#hold(new Promise((resolve) => webSocket.once('close', () => resolve())));
         answered(SWITCHING_PROTOCOLS);
         take(new WebSocketSink(webSocket, socket, clock));
       });
@@ -177,5 +201,11 @@ export class WebSocketUpgrades {
       answered(status, thrown instanceof StreamKitError ? thrown.code : 'internal');
       if (status === 500) onServerError(thrown, streamId, caller);
     }
+  }
+
+  /** Until it is closed. */
+  #hold(closed: Promise<void>): void {
+    const held = closed.finally(() => this.#open.delete(held));
+    this.#open.add(held);
   }
 }

@@ -7,7 +7,7 @@ import type { ControlGroup, ControlMember } from './control-group.js';
 import type { PageEvent } from '../protocol/page-events.js';
 import { CopyWatch } from './copy-watch.js';
 import { InputError, type InputErrorCode } from './input-error.js';
-import { parseInput, parseTypedMessage, type TypedMessage } from './input-message.js';
+import { type InputMessage, parseInput, parseTypedMessage, type TypedMessage } from './input-message.js';
 import type { InputTarget } from './input-target.js';
 
 /** What a client is told of control. */
@@ -78,6 +78,8 @@ export interface SeatControl {
   readonly closed: boolean;
   /** Whether any press of a controller lets the page write its clipboard. */
   readonly copiesByPress: boolean;
+  /** A controller's input is about to be carried out. */
+  onInput(seat: Seat, message: InputMessage): void;
   forget(seat: Seat): void;
 }
 
@@ -243,6 +245,7 @@ export class Seat implements ControlSeat {
         const { target } = this.#control;
         if (target === undefined) throw new InputError('bad_input', 'There is nothing to control yet');
         this.#copies.accept(input);
+        this.#control.onInput(this, input);
         target.accept(by, input);
       }
     }

@@ -5,6 +5,7 @@ import type { ResolvedControlOptions } from '../options/control-options.js';
 import type { Logger } from '../base/logger.js';
 import { ControlGroup, type ControlMember } from './control-group.js';
 import { Channel, type ControlSeat, Seat, type SeatControl, type SeatListener } from './control-seat.js';
+import type { InputMessage } from './input-message.js';
 import type { InputTarget } from './input-target.js';
 import { PageEventState } from './page-event-state.js';
 import { PageInput } from './page-input.js';
@@ -19,6 +20,8 @@ export interface RemoteControlParameters {
   readonly resize: (seat: ControlSeat, size: PageSize) => PageSize;
   /** The controller is another, by its public id. */
   readonly onController: (publicId: string | null) => void;
+  /** A controller sent input that is carried out. */
+  readonly onInput: (publicId: string, message: InputMessage) => void;
   readonly logger: Logger;
 }
 
@@ -125,6 +128,10 @@ class SharedControl implements RemoteControl, SeatControl {
     const told = this.group.controllers().map((seat) => seat.tell(event));
     // Nobody will answer: the page is not kept waiting.
     if (isPrompt(event) && !told.includes(true)) this.#controls?.answer(harmlessAnswer(event));
+  }
+
+  onInput(seat: Seat, message: InputMessage): void {
+    this.#parameters.onInput(seat.publicId, message);
   }
 
   forget(seat: Seat): void {

@@ -176,6 +176,11 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
    * `metadata.responsive` in the state says so. Default 60000.
    */
   hangTimeoutMs?: number;
+  /**
+   * Serves the Chrome DevTools Protocol of a session's page to its owner, at `GET /:id/cdp`. Whoever has it can do in the page, and
+   * with its cookies and storage, whatever a program can. Default false.
+   */
+  cdp?: boolean;
   /** How the processes run in which pages are rendered. Default: as each of these options says. */
   sessionProcess?: SessionProcessOptions;
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
@@ -231,6 +236,7 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly launchTimeoutMs: number;
   readonly loadTimeoutMs: number;
   readonly hangTimeoutMs: number;
+  readonly cdp: boolean;
   readonly sessionProcess: ResolvedSessionProcessOptions;
   /** Undefined: by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
@@ -282,6 +288,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'launchTimeoutMs',
   'loadTimeoutMs',
   'hangTimeoutMs',
+  'cdp',
   'sessionProcess',
   'maxBitrateBps',
   'targetPolicy',
@@ -376,6 +383,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     launchTimeoutMs: optional('launchTimeoutMs', integerBetween(100, 600_000)) ?? 30_000,
     loadTimeoutMs: optional('loadTimeoutMs', integerBetween(100, 600_000)) ?? 60_000,
     hangTimeoutMs: optional('hangTimeoutMs', integerBetween(5000, 3_600_000)) ?? 60_000,
+    cdp: optional('cdp', aBoolean) ?? false,
     sessionProcess: optional('sessionProcess', sessionProcessOptions) ?? DEFAULT_SESSION_PROCESS,
     maxBitrateBps: optional(
       'maxBitrateBps',

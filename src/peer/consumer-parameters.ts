@@ -29,7 +29,7 @@ export function consumerParametersOf(
 function parametersOf(
   connection: RTCPeerConnection,
   kind: 'video' | 'audio',
-  { payloadType, rtxPayloadType, mid, headerExtensions }: AcceptedMedia,
+  { payloadType, rtxPayloadType, redPayloadType, mid, headerExtensions }: AcceptedMedia,
 ): ConsumerParameters {
   const transceiver = connection.getTransceivers().find((candidate) => candidate.kind === kind);
   if (transceiver === undefined) {
@@ -40,6 +40,7 @@ function parametersOf(
     ssrc,
     payloadType,
     ...(rtxPayloadType === undefined ? {} : { rtxSsrc, rtxPayloadType }),
+    ...(redPayloadType === undefined ? {} : { redPayloadType }),
     mid,
     cname: connection.cname,
     headerExtensions,

@@ -70,6 +70,7 @@ export const ROUTES = {
     body: JSON_TYPE,
   },
   openStream: { method: 'GET', path: '/:streamId/stream', right: 'watch', scope: 'stream', statuses: [101] },
+  openDebugger: { method: 'GET', path: '/:streamId/cdp', right: 'own', scope: 'cdp', statuses: [101] },
   takeSnapshot: {
     method: 'GET',
     path: '/:streamId/snapshot',

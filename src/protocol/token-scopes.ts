@@ -8,5 +8,6 @@ export const STREAM_TOKEN_SCOPES = [
   'hls',
   'recordings',
   'stream',
+  'cdp',
 ] as const;
 export type StreamTokenScope = (typeof STREAM_TOKEN_SCOPES)[number];

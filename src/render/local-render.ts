@@ -156,8 +156,16 @@ export class LocalRender implements Render {
     this.#capture.setViewerCount(count);
   }
 
+  setPageState(state: unknown): void {
+    this.#capture.setPageState(state);
+  }
+
   sendToPage(message: unknown): void {
     this.#capture.sendToPage(message);
+  }
+
+  openDebugger(): Promise<string> {
+    return this.#capture.openDebugger();
   }
 
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {

@@ -315,8 +315,16 @@ class RemoteRender implements Render {
     this.#send({ type: 'viewerCount', count });
   }
 
+  setPageState(state: unknown): void {
+    this.#send({ type: 'pageState', state });
+  }
+
   sendToPage(message: unknown): void {
     this.#send({ type: 'toPage', message });
+  }
+
+  async openDebugger(): Promise<string> {
+    return String(await this.#ask({ type: 'openDebugger' }));
   }
 
   async snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {

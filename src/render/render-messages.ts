@@ -43,6 +43,8 @@ export type AnsweredOrder =
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
   | { readonly type: 'reconfigure'; readonly format: CaptureFormat }
+  /** Is answered with the path of a local socket. */
+  | { readonly type: 'openDebugger' }
   | { readonly type: 'snapshot'; readonly parameters: SnapshotParameters }
   | {
       readonly type: 'input';
@@ -68,6 +70,7 @@ export type RenderOrder =
   | { readonly type: 'stopAudio' }
   | { readonly type: 'tap'; readonly stream: RenderStream; readonly tapped: boolean }
   | { readonly type: 'viewerCount'; readonly count: number }
+  | { readonly type: 'pageState'; readonly state: unknown }
   | { readonly type: 'toPage'; readonly message: unknown }
   | { readonly type: 'gamepads'; readonly gamepads: readonly (GamepadState | null)[] }
   /** Is answered by `pong`. */

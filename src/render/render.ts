@@ -64,6 +64,15 @@ export interface Render {
   /** Goes on in another size or rate, in the same tab. Encoders follow with a keyframe. */
   reconfigure(format: CaptureFormat): Promise<void>;
   setViewerCount(count: number): void;
+  /**
+   * Serves the DevTools protocol to clients beside us.
+   *
+   * @returns the path of a local socket that takes WebSockets.
+   * @throws StreamKitError `at_capacity`, `unavailable`.
+   */
+  openDebugger(): Promise<string>;
+  /** Delivers the state to the page's `streamKit.on('state')`, and to documents to come. */
+  setPageState(state: unknown): void;
   /** Delivers a message to the page's `streamKit.on('message')`. */
   sendToPage(message: unknown): void;
   /** @throws StreamKitError `unavailable` if the browser gives no picture in time. */

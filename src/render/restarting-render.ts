@@ -52,6 +52,8 @@ export class RestartingRender implements RestartableRender {
   readonly #taps = new Set<RenderStream>();
   #paused = false;
   #viewerCount = 0;
+  /** Undefined: none was set. */
+  #pageState: unknown;
   #restartedAtUs: number[] = [];
   #restarting: Promise<void> | undefined;
   /** The new render ended before it had all its orders. */
@@ -169,8 +171,17 @@ export class RestartingRender implements RestartableRender {
     this.#inner?.setViewerCount(count);
   }
 
+  setPageState(state: unknown): void {
+    this.#pageState = state;
+    this.#inner?.setPageState(state);
+  }
+
   sendToPage(message: unknown): void {
     this.#inner?.sendToPage(message);
+  }
+
+  openDebugger(): Promise<string> {
+    return this.#inner?.openDebugger() ?? Promise.reject(notThere());
   }
 
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
@@ -305,6 +316,7 @@ export class RestartingRender implements RestartableRender {
   async #repeatOrders(inner: Render): Promise<void> {
     for (const [stream, producer] of this.#feeds) inner.feed(stream, producer);
     inner.setViewerCount(this.#viewerCount);
+    if (this.#pageState !== undefined) inner.setPageState(this.#pageState);
     for (const stream of this.#taps) inner.tap(stream, true);
     if (this.#paused) await inner.pause();
     for (const [stream, target] of this.#video) inner.startVideo(stream, target);

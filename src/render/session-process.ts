@@ -85,6 +85,9 @@ function accept(order: RenderOrder): void {
     case 'viewerCount':
       render?.setViewerCount(order.count);
       break;
+    case 'pageState':
+      render?.setPageState(order.state);
+      break;
     case 'toPage':
       render?.sendToPage(order.message);
       break;
@@ -129,6 +132,8 @@ async function carryOut(id: number, order: AnsweredOrder): Promise<unknown> {
       await render.reconfigure(order.format);
       report({ type: 'viewport', viewport: render.controls.viewport });
       return undefined;
+    case 'openDebugger':
+      return render.openDebugger();
     case 'snapshot':
       taps.writeBlob(id, await render.snapshot(order.parameters));
       return undefined;

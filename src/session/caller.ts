@@ -16,6 +16,8 @@ export interface Caller {
   readonly role: CallerRole;
   /** Nobody was asked about it (`allowAnonymous`): it is known by its address alone, and lower limits hold. */
   readonly anonymous?: true;
+  /** The application itself, for nobody in particular: what it makes belongs to no caller but operators. */
+  readonly application?: true;
   readonly limits: Readonly<CallerLimits>;
   /** For logs and hooks. */
   readonly context: CallerContext;
@@ -36,6 +38,7 @@ export function viewerRoleOf({ role }: Pick<Caller, 'role'>): ViewerRole {
  * sessions of one belong to all of them; those of anonymous callers belong to their address.
  */
 export function ownsSession(creator: Caller, caller: Caller): boolean {
+  if (creator.application === true) return false;
   if (creator.anonymous === true || caller.anonymous === true) {
     return creator.anonymous === caller.anonymous && creator.key === caller.key;
   }
@@ -48,4 +51,21 @@ export function callerBindings({ id, context }: Caller): Record<string, unknown>
     ...(id === undefined ? {} : { callerId: id }),
     ...(context === undefined ? {} : { caller: context }),
   };
+}
+
+/**
+ * The caller that the application itself stands for.
+ *
+ * @param owner - a `callerId` as `validateRequest` gives them: what is made belongs to it. Undefined: to nobody.
+ */
+export function applicationCaller(owner: string | undefined): Caller {
+  const common = { role: 'owner', limits: {}, context: undefined } as const;
+  return owner === undefined
+    ? { key: 'application', id: undefined, application: true, ...common }
+    : { key: callerKeyOf(owner), id: owner, ...common };
+}
+
+/** What a caller that the application names is counted under: no address can be mistaken for it. */
+export function callerKeyOf(id: string): string {
+  return `id ${id}`;
 }

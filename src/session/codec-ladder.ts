@@ -60,6 +60,9 @@ interface LadderViewer extends ViewerWishes {
 const STEP_GRACE_MS = 1_000;
 /** Of the encoding for those whose link carries nothing else. */
 const SLIDES = { bitrateBps: 60_000, frameRate: 1, scale: 1 / 3 };
+/** A link that carries less than this per bit of picture, and beside it, is looked at at once. */
+const LINK_PER_PICTURE = 1.15;
+const LINK_BESIDE_BPS = 160_000;
 /** How far an encoding that does not run is from any rung: farther than any that runs. */
 const IDLE_DISTANCE = 100;
 
@@ -141,7 +144,7 @@ export class CodecLadder {
       this.#follower.update();
       throw thrown;
     }
-    transport.onEstimate = () => this.#follower.update();
+    transport.onEstimate = (bitrateBps) => this.#onEstimate(viewer, bitrateBps);
     if (viewer.step.replays) this.#show(viewer);
     return {
       consumer: viewer.consumer,
@@ -183,6 +186,12 @@ export class CodecLadder {
   close(): void {
     this.#follower.close();
     for (const step of this.#steps.values()) step.close();
+  }
+
+  #onEstimate({ step, next }: LadderViewer, bitrateBps: number): void {
+    const neededBps = (next ?? step).target.bitrateBps * LINK_PER_PICTURE + LINK_BESIDE_BPS;
+    if (bitrateBps < neededBps) this.#follower.onWorse();
+    else this.#follower.onBetter();
   }
 
   #show(viewer: LadderViewer): void {

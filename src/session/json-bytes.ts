@@ -13,3 +13,11 @@ export function jsonBytes(value: unknown, name: string): number {
     throw new StreamKitError('bad_request', `The ${name} is nested too deeply`, { cause: asError(error) });
   }
 }
+
+/** @throws StreamKitError `unprocessable` for undefined, `too_large`, or as {@link jsonBytes}. */
+export function checkJson(value: unknown, name: string, maxBytes: number): void {
+  if (value === undefined) throw new StreamKitError('unprocessable', `The ${name} has no payload`);
+  if (jsonBytes(value, name) > maxBytes) {
+    throw new StreamKitError('too_large', `The ${name} is larger than ${maxBytes} bytes`);
+  }
+}

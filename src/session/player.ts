@@ -87,6 +87,10 @@ export class Player {
     return `"${this.#iceSession}"`;
   }
 
+  get caller(): Caller {
+    return this.#caller;
+  }
+
   /** What its caller is counted under. */
   get callerKey(): string {
     return this.#caller.key;

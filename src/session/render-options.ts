@@ -10,6 +10,22 @@ import { defaultBitrateBps } from './default-bitrate.js';
 /** What a client may ask for the video codec of a session. */
 export type VideoCodecChoice = VideoCodec | 'auto';
 
+/** `renderOptions` as an application or a client gives them; unknown keys are ignored. */
+export interface SessionRenderOptions extends ClientPageOptions {
+  /** Such as "1280x720": even, 64–3840 x 64–2160 pixels. Default: `defaultViewport`. */
+  readonly resolution?: string;
+  /** Most pictures per second, 1–60. Default 30. */
+  readonly frameRate?: number;
+  /** Default `auto`: as each viewer can. */
+  readonly videoCodec?: VideoCodecChoice;
+  /** Upper limit of a video encoding, bits/s. Default: by size and frame rate. */
+  readonly maxBitrateBps?: number;
+  /** Device pixels per CSS pixel, 0.5–4. Default 1. */
+  readonly deviceScaleFactor?: number;
+  /** Whether the page's sound is streamed. Default true. */
+  readonly audio?: boolean;
+}
+
 /** `renderOptions` of a session, with defaults filled in. */
 export interface RenderOptions {
   /** Size of the picture, pixels, even. */
@@ -74,7 +90,7 @@ export interface SessionChange {
 /** What can change of a session that runs, checked. */
 export type RenderChange = Pick<RenderOptions, 'width' | 'height' | 'frameRate' | 'maxBitrateBps'>;
 
-/** What a client may ask to change, by `PATCH` and `reconfigureSession`. */
+/** What a client may ask to change, by `PATCH` and `session.reconfigure`. */
 const CHANGE_KEYS = ['resolution', 'frameRate', 'maxBitrateBps'];
 
 /**

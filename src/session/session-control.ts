@@ -3,6 +3,7 @@ import { asError, StreamKitError } from '../base/errors.js';
 import type { PageEvent } from '../protocol/page-events.js';
 import type { PageControls, PageSize } from '../render/capture/page-controls.js';
 import type { ControlSeat, SeatListener } from '../input/control-seat.js';
+import type { InputMessage } from '../input/input-message.js';
 import type { InputTarget } from '../input/input-target.js';
 import type { OpenRemoteControl, RemoteControl } from '../input/remote-control.js';
 import type { Logger } from '../base/logger.js';
@@ -19,6 +20,8 @@ export interface SessionControlParameters {
 export interface SessionControlListener {
   /** Another viewer is the controller, or nobody is. */
   onController(publicId: string | null): void;
+  /** A controller sent input that is carried out. */
+  onInput(publicId: string, message: InputMessage): void;
   /** A controller wants the picture in another size, pixels, even. */
   resize(size: { width: number; height: number }): Promise<void>;
 }
@@ -49,6 +52,7 @@ export class SessionControl {
       onController: (publicId) => {
         if (!this.#closed) listener.onController(publicId);
       },
+      onInput: (publicId, message) => listener.onInput(publicId, message),
       logger: parameters.logger,
     });
   }

@@ -2,6 +2,7 @@ import type { Timer } from '../base/clock.js';
 import { StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { IdleWatch } from './idle-watch.js';
+import { SessionEmitter } from './session-emitter.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
@@ -34,11 +35,14 @@ const WATCHING_NOTE_MS = 30_000;
 /** What every kind of session has: its state document, its time without use, and its end, which comes once. */
 export class SessionLife {
   readonly publisher: StatePublisher;
+  /** What the application listens to. */
+  readonly events: SessionEmitter;
   readonly #parameters: SessionLifeParameters;
   readonly #listener: SessionLifeListener;
   readonly #idleWatch: IdleWatch;
   #watchingTimer: Timer | undefined;
   #endReason: SessionEndReason | undefined;
+  #error: StreamKitError | undefined;
   #ended: Promise<void> | undefined;
 
   constructor(parameters: SessionLifeParameters, listener: SessionLifeListener) {
@@ -46,12 +50,16 @@ export class SessionLife {
     this.#listener = listener;
     const { initial, parts, settings } = parameters;
     const { clock, observe } = parts;
+    this.events = new SessionEmitter(parameters.logger);
     const createdAtUs = clock.nowUs();
     this.publisher = new StatePublisher(
       new SessionState(initial),
       clock,
       settings.stateUpdateInterval,
-      () => listener.onPatch(),
+      () => {
+        listener.onPatch();
+        this.events.emit('state', this.publisher.document);
+      },
       (status, previous) => {
         const ageMs = (clock.nowUs() - createdAtUs) / 1000;
         observe('session:status', { streamId: initial.streamId, status, previous, ageMs });
@@ -68,6 +76,11 @@ export class SessionLife {
   /** Undefined while it lives. */
   get endReason(): SessionEndReason | undefined {
     return this.#endReason;
+  }
+
+  /** Why it failed; undefined where it did not. */
+  get error(): StreamKitError | undefined {
+    return this.#error;
   }
 
   /** Notes that somebody asked for the session. */
@@ -101,6 +114,7 @@ export class SessionLife {
     if (this.#ended === undefined) {
       // Set first: closing calls back, and a session ends once.
       this.#endReason = reason;
+      this.#error = error;
       this.#ended = this.#end(reason, error);
     }
     return this.#ended;

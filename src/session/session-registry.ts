@@ -155,6 +155,11 @@ export class SessionRegistry {
     return this.get(streamId);
   }
 
+  /** Those that can be found, oldest first. */
+  all(): readonly StreamSession[] {
+    return [...this.#found.values()];
+  }
+
   find(streamId: string): StreamSession | undefined {
     return this.#found.get(streamId);
   }
@@ -215,12 +220,9 @@ export class SessionRegistry {
   /**
    * Ends a session and forgets it. Resolves when everything it had is gone; asking again meanwhile waits for the
    * same.
-   *
-   * @throws StreamKitError `no_such_session`.
    */
-  async delete(streamId: string): Promise<void> {
-    const session = this.get(streamId);
-    await session.close('deleted');
+  async end(session: StreamSession, reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void> {
+    await session.close(reason);
     this.#forget(session);
   }
 

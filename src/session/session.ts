@@ -1,3 +1,4 @@
+// Over 500 lines: the life cycle of one page session, from its launch to the last file removed, stands in one place.
 import type { Timer } from '../base/clock.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { RestartableRender } from '../render/render.js';
@@ -11,7 +12,7 @@ import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
 import { closePart } from './close-part.js';
 import { initialState, viewportOf } from './initial-state.js';
-import { jsonBytes } from './json-bytes.js';
+import { checkJson } from './json-bytes.js';
 import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
 import type { Player } from './player.js';
@@ -23,6 +24,7 @@ import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnosti
 import { SessionLife } from './session-life.js';
 import type { RungState } from './codec-ladder.js';
 import { SessionMedia } from './session-media.js';
+import type { SessionEmitter } from './session-emitter.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
@@ -34,6 +36,7 @@ import { ViewerGroup } from './viewer-group.js';
 import type { Viewer, ViewerRequest } from './viewer.js';
 
 const MAX_MESSAGE_BYTES = 64 * 1024;
+const MAX_PAGE_STATE_BYTES = 256 * 1024;
 
 /** One page being rendered, and its viewers: the life cycle, from launch to the last file removed. */
 export class Session implements StreamSession {
@@ -55,6 +58,10 @@ export class Session implements StreamSession {
   #restarting = false;
   #media: SessionMedia | undefined;
   #viewerCountTold = 0;
+  /** Clients of the DevTools protocol. */
+  #debuggers = 0;
+  /** Undefined: none was set. */
+  #pageState: unknown;
 
   constructor(
     streamId: string,
@@ -75,7 +82,7 @@ export class Session implements StreamSession {
       { initial, parts, settings, logger: this.#logger },
       {
         onPatch: () => this.viewers.sendPatches(),
-        isUsed: () => this.#media?.tapped === true,
+        isUsed: () => this.#media?.tapped === true || this.#debuggers > 0,
         shutDown: (reason) => this.#shutDown(reason),
         onFailed: (error) => listener.onFailed(this, error),
         onEnded: (reason) => listener.onEnded(this, reason),
@@ -108,7 +115,11 @@ export class Session implements StreamSession {
       {
         onActivity: () => this.touch(),
         onChange: () => this.#onViewerChange(),
-        onController: (id) => this.#publisher.update(({ metadata }) => void (metadata.controllerId = id)),
+        onController: (id) => {
+          this.#publisher.update(({ metadata }) => void (metadata.controllerId = id));
+          this.events.emit('control', { controllerId: id });
+        },
+        onInput: (publicId, message) => this.events.emit('input', { publicId, message }),
         resize: async ({ width, height }) => {
           await this.reconfigure({ resolution: `${width}x${height}` });
         },
@@ -119,6 +130,18 @@ export class Session implements StreamSession {
   /** The state document as it is now. */
   get state(): Readonly<StreamSessionState> {
     return this.#publisher.document;
+  }
+
+  get events(): SessionEmitter {
+    return this.#life.events;
+  }
+
+  get endReason(): SessionEndReason | undefined {
+    return this.#life.endReason;
+  }
+
+  get error(): StreamKitError | undefined {
+    return this.#life.error;
   }
 
   /** What its encoders, its viewers and the ways to them do at this moment. Not a use of the session. */
@@ -187,8 +210,55 @@ export class Session implements StreamSession {
   async acceptSignal(caller: Caller, viewerId: string, type: string, payload: unknown): Promise<void> {
     const viewer = this.viewers.get(viewerId, caller);
     this.touch();
-    if (type === 'message') this.#sendToPage(payload);
+    if (type === 'message') this.message(payload);
     else await viewer.acceptSignal(type, payload);
+  }
+
+  /**
+   * Delivers a message to the page.
+   *
+   * @param message - JSON.
+   * @throws StreamKitError `unprocessable`, `too_large`, `unavailable` before the page is captured, `conflict` after the end.
+   */
+  message(message: unknown): void {
+    const { render } = this.#liveOr('The page is not loaded yet');
+    checkJson(message, 'message', MAX_MESSAGE_BYTES);
+    render.sendToPage(message);
+  }
+
+  /**
+   * Delivers a state to the page, and to every document that it loads later. Before the page is captured it is kept.
+   *
+   * @param state - JSON.
+   * @throws StreamKitError `unprocessable`, `too_large`, `conflict` after the end.
+   */
+  setPageState(state: unknown): void {
+    if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
+    checkJson(state, 'state', MAX_PAGE_STATE_BYTES);
+    this.touch();
+    this.#pageState = structuredClone(state);
+    this.#render?.setPageState(state);
+  }
+
+  /**
+   * Serves the DevTools protocol of the page. While a client is connected, which {@link holdDebugger} says, the session is not idle.
+   *
+   * @returns the path of a local socket that takes WebSockets.
+   * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end, `at_capacity`.
+   */
+  openDebugger(): Promise<string> {
+    const { render } = this.#liveOr('The page is not captured yet');
+    this.touch();
+    return render.openDebugger();
+  }
+
+  /** A client of the DevTools protocol is connected. @returns what says that it is gone; once. */
+  holdDebugger(): () => void {
+    this.#debuggers += 1;
+    return () => {
+      this.#debuggers -= 1;
+      this.touch();
+    };
   }
 
   /**
@@ -283,7 +353,10 @@ export class Session implements StreamSession {
             timer = limit();
           },
           onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
-          onPageMessage: (message) => this.viewers.sendSignal(customSignal('message', message)),
+          onPageMessage: (message) => {
+            this.viewers.sendSignal(customSignal('message', message));
+            this.events.emit('message', message);
+          },
           onCursor: (css) => this.viewers.control.showCursor(css),
           onClipboard: (text) => this.viewers.control.showClipboard(text),
           onPageEvent: (event) => this.viewers.control.showPageEvent(event),
@@ -308,6 +381,7 @@ export class Session implements StreamSession {
         { streamId: this.streamId },
       );
       this.#render = render;
+      if (this.#pageState !== undefined) render.setPageState(this.#pageState);
       if (this.#life.endReason === undefined) this.#goLive(render);
     } catch (thrown) {
       this.#life.fail(signal.aborted ? asError(signal.reason) : asError(thrown));
@@ -419,15 +493,6 @@ export class Session implements StreamSession {
       if (metadata.video !== null)
         metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0, rungs: [] };
     });
-  }
-
-  #sendToPage(message: unknown): void {
-    const { render } = this.#liveOr('The page is not loaded yet');
-    if (message === undefined) throw new StreamKitError('unprocessable', 'The message has no payload');
-    if (jsonBytes(message, 'message') > MAX_MESSAGE_BYTES) {
-      throw new StreamKitError('too_large', `The message is larger than ${MAX_MESSAGE_BYTES} bytes`);
-    }
-    render.sendToPage(message);
   }
 
   #liveOr(sentence: string): { render: RestartableRender; media: SessionMedia } {

@@ -8,6 +8,8 @@ import type { ChunkStream } from './chunk-stream.js';
 import type { MessageSink } from './message-sink.js';
 import type { OpenSeat } from './session-control.js';
 import type { SessionEndReason } from './session-events.js';
+import { NO_MEDIA } from './session-diagnostics.js';
+import { type SessionViewer, sessionViewer } from './session-viewer.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { StreamSnapshot } from './stream-client.js';
 import { CLOSE_POLICY_VIOLATION, StreamClient } from './stream-client.js';
@@ -44,7 +46,7 @@ interface Membership {
   /** It is a viewer of its own. */
   readonly own?: {
     readonly caller: Caller;
-    readonly journal: Pick<ViewerJournal, 'join' | 'leave'>;
+    readonly journal: Pick<ViewerJournal, 'publicId' | 'join' | 'leave'>;
     readonly seat: ControlSeat;
   };
 }
@@ -81,6 +83,16 @@ export class StreamClients {
   /** How many are viewers of their own. */
   get size(): number {
     return this.#clients.size - this.#ofViewers.size;
+  }
+
+  /** Those that are viewers of their own. */
+  list(): SessionViewer[] {
+    return [...this.#clients.values()].flatMap(({ own }) => {
+      if (own === undefined) return [];
+      const { caller, journal, seat } = own;
+      const { role } = seat;
+      return [sessionViewer(caller, { publicId: journal.publicId, attached: true, role, ...NO_MEDIA })];
+    });
   }
 
   /** There is one at least, whomever it belongs to. */

@@ -1,6 +1,7 @@
 import type { StreamKitError } from '../base/errors.js';
 import type { Caller } from './caller.js';
 import type { MessageSink } from './message-sink.js';
+import type { SessionEmitter } from './session-emitter.js';
 import type { SessionEndReason } from './session-events.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { ViewerGroup } from './viewer-group.js';
@@ -21,7 +22,13 @@ export interface StreamSession {
   readonly hasMedia: boolean;
   /** The state document as it is now. */
   readonly state: Readonly<StreamSessionState>;
-  readonly viewers: Pick<ViewerGroup, 'has' | 'countOf'>;
+  readonly viewers: Pick<ViewerGroup, 'has' | 'countOf' | 'list'>;
+  /** What the application listens to. */
+  readonly events: SessionEmitter;
+  /** Why it ended; undefined while it lives. */
+  readonly endReason: SessionEndReason | undefined;
+  /** Why it failed; undefined where it did not. */
+  readonly error: StreamKitError | undefined;
   /** Begins to launch. What comes of it shows in the state. Once. */
   launch(): void;
   /** Notes that somebody asked for this session. */

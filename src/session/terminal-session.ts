@@ -7,6 +7,7 @@ import type { Caller } from './caller.js';
 import { closePart } from './close-part.js';
 import { settlesWithin } from '../base/deadline.js';
 import type { MessageSink } from './message-sink.js';
+import type { SessionEmitter } from './session-emitter.js';
 import type { SessionEndReason } from './session-events.js';
 import { SessionLife } from './session-life.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
@@ -93,8 +94,11 @@ export class TerminalSession implements StreamSession {
       {
         onActivity: () => this.touch(),
         onChange: () => this.#onViewerChange(),
-        onController: (id) =>
-          this.#life.publisher.update(({ metadata }) => void (metadata.controllerId = id)),
+        onController: (id) => {
+          this.#life.publisher.update(({ metadata }) => void (metadata.controllerId = id));
+          this.events.emit('control', { controllerId: id });
+        },
+        onInput: (publicId, message) => this.events.emit('input', { publicId, message }),
         // A terminal is resized as its input is taken.
         resize: () => Promise.resolve(),
       },
@@ -103,6 +107,18 @@ export class TerminalSession implements StreamSession {
 
   get state(): Readonly<StreamSessionState> {
     return this.#life.publisher.document;
+  }
+
+  get events(): SessionEmitter {
+    return this.#life.events;
+  }
+
+  get endReason(): SessionEndReason | undefined {
+    return this.#life.endReason;
+  }
+
+  get error(): StreamKitError | undefined {
+    return this.#life.error;
   }
 
   launch(): void {

@@ -11,6 +11,7 @@ import { codecsToOffer } from './render-options.js';
 import { secretDigest } from './secret-digest.js';
 import type { SessionEndReason } from './session-events.js';
 import type { ViewerDiagnostics } from './session-diagnostics.js';
+import { type SessionViewer, sessionViewer } from './session-viewer.js';
 import type { SessionMedia } from './session-media.js';
 import { SessionControl } from './session-control.js';
 import type { SessionControlListener } from './session-control.js';
@@ -292,6 +293,17 @@ export class ViewerGroup {
       signalingState: connected ? 'connected' : media.length > 0 ? 'negotiating' : 'idle',
       iceCandidatesGathered: media.length > 0 && media.every((one) => one.candidatesGathered),
     };
+  }
+
+  /** Those with an event stream, players, and WebSockets that are viewers of their own. */
+  list(): SessionViewer[] {
+    const viewers = [...this.#viewers.values()].map(({ diagnostics, role, caller }) =>
+      sessionViewer(caller, { ...diagnostics, role }),
+    );
+    const players = [...this.#players.values()].map(({ diagnostics, caller }) =>
+      sessionViewer(caller, { ...diagnostics, role: 'viewer' }),
+    );
+    return [...viewers, ...players, ...this.streams.list()];
   }
 
   diagnostics(): ViewerDiagnostics[] {

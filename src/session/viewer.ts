@@ -157,6 +157,15 @@ export class Viewer implements StreamViewer {
     return this.#parameters.caller.key;
   }
 
+  /** Who has made it. */
+  get caller(): Caller {
+    return this.#parameters.caller;
+  }
+
+  get role(): ViewerRole {
+    return this.#input.seat.role;
+  }
+
   /** What it may become; a `viewer` is never given control. */
   get permittedRole(): ViewerRole {
     return viewerRoleOf(this.#parameters.caller);

@@ -117,7 +117,7 @@ test.each(['tab', 'screencast'] as const)(
       { videoCodec: 'h264', resolution: '640x360' },
     );
     const before = await viewer.read<any>('viewer.stats()');
-    await server.router.reconfigureSession(session.id, { resolution: '1280x720', frameRate: 15 });
+    await server.router.sessions.get(session.id).reconfigure({ resolution: '1280x720', frameRate: 15 });
     await viewer.until('window.video.videoWidth === 1280 && window.video.videoHeight === 720');
     const state = await server.state(session, ({ metadata }) => metadata.video?.width === 1280);
     expect(state.metadata.video).toMatchObject({ codec: 'h264', width: 1280, height: 720 });
@@ -129,8 +129,10 @@ test.each(['tab', 'screencast'] as const)(
     expect((timestamps.length - 1) / capturedSeconds).toBeLessThan(18);
     const after = await viewer.read<any>('viewer.stats()');
     expect(after.video.ssrc).toBe(before.video.ssrc);
-    await expect(server.router.reconfigureSession(session.id, { frameRate: 61 })).rejects.toMatchObject({
-      code: 'bad_request',
-    });
+    await expect(server.router.sessions.get(session.id).reconfigure({ frameRate: 61 })).rejects.toMatchObject(
+      {
+        code: 'bad_request',
+      },
+    );
   },
 );

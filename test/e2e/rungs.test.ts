@@ -63,6 +63,7 @@ describe.skipIf(!isBuilt)('two viewers of one session, one behind a slow link', 
       const poor = await join(session, network);
       // A smaller picture comes, and it goes on.
       await poor.until('video.videoHeight < 360');
+      expect(await good.read('viewer.stats().then(({ video }) => video.frameHeight)')).toBe(360);
       const counters = await poor.read<number[]>('readCounters(30)');
       expect(counters).toEqual([...counters].sort((a, b) => a - b));
       await until(async () => {

@@ -212,6 +212,8 @@ export class FakeParts implements SessionParts {
   readonly observed: [SessionEventName, object][] = [];
   readonly figures = newSessionFigures();
   readonly messagesToPage: unknown[] = [];
+  readonly pageStates: unknown[] = [];
+  debuggerPath = (): Promise<string> => Promise.resolve('/nowhere');
   readonly machine = new FakeMachine();
   /** Unless a test wants it otherwise, a session that breaks ends. */
   restart: ResolvedRestartOptions | false = false;
@@ -370,6 +372,8 @@ export class FakeParts implements SessionParts {
       setViewerCount: (count) => {
         this.viewerCount = count;
       },
+      openDebugger: () => this.debuggerPath(),
+      setPageState: (state) => void this.pageStates.push(state),
       sendToPage: (message) => void this.messagesToPage.push(message),
       snapshot: () => this.snapshotResult(),
       close: async () => {

@@ -32,6 +32,7 @@ const CONSUMER: NativeConsumerParameters = {
   payloadType: 96,
   rtxSsrc: 2,
   rtxPayloadType: 97,
+  redPayloadType: 0,
   mid: '0',
   cname: 'cname',
   midId: 1,

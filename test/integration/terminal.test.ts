@@ -248,7 +248,7 @@ describe.skipIf(!isTmuxInstalled)('a terminal', () => {
       ask(`${url}/whep`, { method: 'POST', headers: { 'content-type': 'application/sdp' }, body: 'v=0' }),
     ]);
     expect(answers.map(({ status }) => status)).toEqual([409, 409, 409]);
-    await expect(server.router.reconfigureSession(client.id, { frameRate: 5 })).rejects.toMatchObject({
+    await expect(server.router.sessions.get(client.id).reconfigure({ frameRate: 5 })).rejects.toMatchObject({
       code: 'conflict',
     });
     await ask(url, { method: 'DELETE' });

@@ -27,6 +27,8 @@ const PAYLOAD_TYPES: Readonly<Record<VideoCodec, { mimeType: string; media: numb
   vp8: { mimeType: 'video/VP8', media: 96, rtx: 97 },
 };
 const OPUS_PAYLOAD_TYPE = 111;
+/** Below 64: with the marker bit, 64 to 95 look like RTCP (RFC 5761 section 4). */
+const RED_PAYLOAD_TYPE = 63;
 
 /** The codecs of the video section, best first, each followed by its RTX. */
 export function offeredVideoCodecs(codecs: readonly VideoCodec[]): RTCRtpCodecParameters[] {
@@ -59,6 +61,14 @@ export function offeredAudioCodecs(): RTCRtpCodecParameters[] {
       payloadType: OPUS_PAYLOAD_TYPE,
       parameters: OPUS_PARAMETERS,
       rtcpFeedback: [useTWCC()],
+    }),
+    // RFC 2198: earlier packets again with each one, for viewers that lose some. Behind Opus, which is sent otherwise.
+    new RTCRtpCodecParameters({
+      mimeType: 'audio/red',
+      clockRate: 48_000,
+      channels: 2,
+      payloadType: RED_PAYLOAD_TYPE,
+      parameters: `${OPUS_PAYLOAD_TYPE}/${OPUS_PAYLOAD_TYPE}`,
     }),
   ];
 }

@@ -18,6 +18,8 @@ export interface AcceptedMedia {
   readonly mid: string;
   readonly payloadType: number;
   readonly rtxPayloadType?: number;
+  /** RED (RFC 2198) of the sound. */
+  readonly redPayloadType?: number;
   readonly headerExtensions: HeaderExtensionIds;
 }
 
@@ -153,10 +155,19 @@ export function canSend(codec: SdpCodec): boolean {
 }
 
 function acceptedAudio(offered: SdpMedia, answered: SdpMedia, mid: string): AcceptedMedia | null {
-  const opus = codecsOf(answered).find(({ name, clockRateHz }) => name === 'opus' && clockRateHz === 48_000);
-  return opus === undefined
-    ? null
-    : { mid, payloadType: opus.payloadType, headerExtensions: acceptedExtensions(offered, answered) };
+  const codecs = codecsOf(answered);
+  const opus = codecs.find(({ name, clockRateHz }) => name === 'opus' && clockRateHz === 48_000);
+  if (opus === undefined) {
+    return null;
+  }
+  const offersRed = codecsOf(offered).some(({ name }) => name === 'red');
+  const red = codecs.find(({ name, clockRateHz }) => offersRed && name === 'red' && clockRateHz === 48_000);
+  return {
+    mid,
+    payloadType: opus.payloadType,
+    ...(red === undefined ? {} : { redPayloadType: red.payloadType }),
+    headerExtensions: acceptedExtensions(offered, answered),
+  };
 }
 
 function acceptedExtensions(offered: SdpMedia, answered: SdpMedia): HeaderExtensionIds {
@@ -241,6 +252,7 @@ function rewrite(offer: SessionDescription, transport: TransportAttributes): str
 export function sameMedia(before: AcceptedAnswer, after: AcceptedAnswer): boolean {
   return (
     before.video.payloadType === after.video.payloadType &&
-    before.audio?.payloadType === after.audio?.payloadType
+    before.audio?.payloadType === after.audio?.payloadType &&
+    before.audio?.redPayloadType === after.audio?.redPayloadType
   );
 }

@@ -13,6 +13,7 @@ import { findBrowser } from './browser-discovery.js';
 import { BrowserProgram } from './browser-program.js';
 import { BrowserTab } from './browser-tab.js';
 import { CdpConnection, type CdpSession } from './cdp-connection.js';
+import { CdpGuestServer } from './cdp-guest-server.js';
 import { worldFlags } from './page-world.js';
 import { signInAtProxy } from './proxy-sign-in.js';
 
@@ -66,6 +67,9 @@ export class BrowserProcess {
     this.lose('browser_crashed', what === 'crashed' ? 'The page crashed' : 'The page was closed');
   /** Before it is ended, or when it is lost. */
   onClosing = (): void => undefined;
+  /** Of documents of our own, by names that nobody else knows. */
+  readonly #hiddenOrigins: string[] = [];
+  #guests: Promise<CdpGuestServer> | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -173,10 +177,31 @@ export class BrowserProcess {
     }
   }
 
+  /** Targets of this origin are shown to no guest. */
+  hideOrigin(origin: string): void {
+    this.#hiddenOrigins.push(origin);
+  }
+
+  /**
+   * Serves the DevTools protocol to guests.
+   *
+   * @returns the path of a local socket that takes WebSockets; the same each time.
+   * @throws StreamKitError `at_capacity`.
+   */
+  async openDebugger(): Promise<string> {
+    this.#guests ??= CdpGuestServer.open(this.profileDirectory, this.connection, ({ url }) =>
+      this.#hiddenOrigins.some((origin) => url?.startsWith(origin) === true),
+    );
+    const guests = await this.#guests;
+    guests.checkRoom();
+    return guests.path;
+  }
+
   /** SIGTERM to the process group, SIGKILL after 2 s, then the profile directory and the way out go. Idempotent. */
   close(): Promise<void> {
     this.#onLost = undefined;
     this.onClosing();
+    void this.#guests?.then((guests) => guests.close());
     this.#closing ??= end(this.#program, this.connection, this.#egress);
     return this.#closing;
   }

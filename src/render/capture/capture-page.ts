@@ -81,12 +81,14 @@ export class CapturePage {
    * @throws StreamKitError `capture_failed` where tab capture is not to be had.
    */
   static async open(
-    { connection, profileDirectory, tab: renderedTab }: BrowserProcess,
+    browserProcess: BrowserProcess,
     parameters: CapturePageParameters,
     onFailed: (message: string) => void,
     onWarned: (message: string) => void,
   ): Promise<CapturePage> {
     const origin = `https://${randomBytes(16).toString('hex')}.invalid`;
+    const { connection, profileDirectory, tab: renderedTab } = browserProcess;
+    browserProcess.hideOrigin(origin);
     const tab = await BrowserTab.open(connection);
     const { cdp } = tab;
     cdp.on('Fetch.requestPaused', ({ requestId, request }) => {

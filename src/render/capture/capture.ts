@@ -104,6 +104,15 @@ export interface Capture {
   reconfigure(format: CaptureFormat): Promise<void>;
   /** Tells the page how many viewers there are. */
   setViewerCount(count: number): void;
+  /**
+   * Serves the DevTools protocol to clients beside us.
+   *
+   * @returns the path of a local socket that takes WebSockets.
+   * @throws StreamKitError `at_capacity`, `unavailable`.
+   */
+  openDebugger(): Promise<string>;
+  /** Delivers the state to the page's `streamKit.on('state')`, and to documents to come. */
+  setPageState(state: unknown): void;
   /** Delivers a message to the page's `streamKit.on('message')`. */
   sendToPage(message: unknown): void;
   /** The picture as it is now. */

@@ -23,10 +23,19 @@ export interface CdpConnectionListener {
 /** Commands without an answer beyond this are refused: a page that does not answer does not fill the memory. */
 const MAX_WAITING = 2_000;
 
+/** An answer, as the browser gave it. */
+export type CdpAnswer = Pick<CdpMessage, 'result' | 'error'>;
+
 interface Waiting {
   readonly sessionId: string | undefined;
-  resolve(result: unknown): void;
-  reject(error: Error): void;
+  settle(answer: CdpAnswer): void;
+}
+
+/** What a session reports that somebody else has; see {@link CdpConnection.adopt}. */
+export interface CdpGuestSession {
+  onEvent(message: CdpMessage): void;
+  /** The browser has gone. */
+  onClosed(): void;
 }
 
 /** A browser that is driven over pipes: the session of the browser itself, and one a target. */
@@ -35,6 +44,8 @@ export class CdpConnection {
   readonly browser: CdpSession;
   readonly #pipe: CdpPipe;
   readonly #sessions = new Map<string, CdpSession>();
+  /** Sessions of guests, by id. */
+  readonly #guests = new Map<string, CdpGuestSession>();
   readonly #waiting = new Map<number, Waiting>();
   /** Events that somebody listens for. */
   readonly #wanted = new Set<string>(['Target.attachedToTarget', 'Target.detachedFromTarget']);
@@ -43,16 +54,18 @@ export class CdpConnection {
   constructor(output: Writable, input: Readable, listener: CdpConnectionListener) {
     this.browser = new CdpSession(this, undefined, undefined, { targetId: '', type: 'browser' });
     this.#pipe = new CdpPipe(output, input, {
-      wants: (method) => this.#wanted.has(method),
+      wants: (method) => this.#wanted.has(method) || this.#guests.size > 0,
       onMessage: (message) => this.#receive(message),
       onOversized: (id, method) => {
-        if (id !== undefined) this.#take(id)?.reject(new Error('The answer is too long'));
-        else if (method !== undefined) listener.onOversized(method);
+        if (id !== undefined) this.#fail(id, 'The answer is too long');
+        // What a guest alone listens for is dropped.
+        else if (method !== undefined && this.#wanted.has(method)) listener.onOversized(method);
       },
       onClosed: () => {
         // First, so that it is known that the browser has gone, and not just one page of it.
         listener.onClosed();
-        for (const [id] of this.#waiting) this.#take(id)?.reject(new Error('The browser has gone'));
+        for (const [id] of this.#waiting) this.#fail(id, 'The browser has gone');
+        for (const guest of [...this.#guests.values()]) guest.onClosed();
         for (const session of [this.browser, ...this.#sessions.values()])
           session.emit('disconnected', undefined);
       },
@@ -72,21 +85,51 @@ export class CdpConnection {
     this.#pipe.close();
   }
 
+  /** Hands a session over: its events go to the guest alone from now on. */
+  adopt(sessionId: string, guest: CdpGuestSession): void {
+    this.#sessions.delete(sessionId);
+    this.#guests.set(sessionId, guest);
+  }
+
+  /** A session of a guest is over: its commands that wait fail. */
+  disown(sessionId: string): void {
+    this.#guests.delete(sessionId);
+    this.#detach(sessionId);
+  }
+
+  /**
+   * Sends a command.
+   *
+   * @param settle - gets the answer as the browser gives it, in its order among answers and events; once.
+   */
+  post(
+    method: string,
+    params: object | undefined,
+    sessionId: string | undefined,
+    settle: (answer: CdpAnswer) => void,
+  ): void {
+    const id = ++this.#lastId;
+    const isThere = sessionId === undefined || this.#sessions.has(sessionId) || this.#guests.has(sessionId);
+    const isSent =
+      this.#waiting.size < MAX_WAITING &&
+      isThere &&
+      this.#pipe.send({
+        id,
+        method,
+        ...(params && { params }),
+        ...(sessionId !== undefined && { sessionId }),
+      });
+    if (isSent) this.#waiting.set(id, { sessionId, settle });
+    else settle(failure(`${method} cannot be sent: the target has gone or does not answer`));
+  }
+
   /** For sessions alone. */
   send(method: string, params: object | undefined, sessionId: string | undefined): Promise<unknown> {
-    const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      const isSent =
-        this.#waiting.size < MAX_WAITING &&
-        (sessionId === undefined || this.#sessions.has(sessionId)) &&
-        this.#pipe.send({
-          id,
-          method,
-          ...(params && { params }),
-          ...(sessionId !== undefined && { sessionId }),
-        });
-      if (isSent) this.#waiting.set(id, { sessionId, resolve, reject });
-      else reject(new Error(`${method} cannot be sent: the target has gone or does not answer`));
+      this.post(method, params, sessionId, ({ result, error }) => {
+        if (error === undefined) resolve(result);
+        else reject(new Error(`${error.message} ${error.data ?? ''}`.trim()));
+      });
     });
   }
 
@@ -97,9 +140,12 @@ export class CdpConnection {
 
   #receive({ id, method, params, result, error, sessionId }: CdpMessage): void {
     if (id !== undefined) {
-      const waiting = this.#take(id);
-      if (error === undefined) waiting?.resolve(result);
-      else waiting?.reject(new Error(`Protocol error: ${error.message} ${error.data ?? ''}`.trim()));
+      this.#settle(id, error === undefined ? { result } : { error });
+      return;
+    }
+    const guest = sessionId === undefined ? undefined : this.#guests.get(sessionId);
+    if (guest !== undefined && sessionId !== undefined) {
+      guest.onEvent({ ...(method === undefined ? {} : { method }), params: params ?? {}, sessionId });
       return;
     }
     const session = sessionId === undefined ? this.browser : this.#sessions.get(sessionId);
@@ -119,16 +165,24 @@ export class CdpConnection {
     const session = this.#sessions.get(sessionId);
     this.#sessions.delete(sessionId);
     for (const [id, waiting] of this.#waiting) {
-      if (waiting.sessionId === sessionId) this.#take(id)?.reject(new Error('The target has gone'));
+      if (waiting.sessionId === sessionId) this.#fail(id, 'The target has gone');
     }
     session?.emit('disconnected', undefined);
   }
 
-  #take(id: number): Waiting | undefined {
+  #settle(id: number, answer: CdpAnswer): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    return waiting;
+    waiting?.settle(answer);
   }
+
+  #fail(id: number, message: string): void {
+    this.#settle(id, failure(message));
+  }
+}
+
+function failure(message: string): CdpAnswer {
+  return { error: { message } };
 }
 
 /** Commands to and events of one target. */

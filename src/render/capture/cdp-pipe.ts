@@ -6,7 +6,7 @@ export interface CdpMessage {
   readonly method?: string;
   readonly params?: unknown;
   readonly result?: unknown;
-  readonly error?: { readonly message: string; readonly data?: string };
+  readonly error?: { readonly code?: number; readonly message: string; readonly data?: string };
   readonly sessionId?: string;
 }
 

@@ -68,8 +68,12 @@ function installStreamKit(
   };
 
   type Listener = (value: unknown) => void;
-  const listeners: Record<string, Set<Listener>> = { viewers: new Set(), message: new Set() };
-  const last: Record<string, unknown> & { viewers?: unknown } = {};
+  const listeners: Record<string, Set<Listener>> = {
+    viewers: new Set(),
+    message: new Set(),
+    state: new Set(),
+  };
+  const last: Record<string, unknown> = {};
   const merged: Record<string, unknown> = {};
   const streamKit = {
     initialData: freeze(parse(initialDataJson)),
@@ -84,9 +88,10 @@ function installStreamKit(
     },
     on(event: string, listener: Listener): () => void {
       const set = Object.hasOwn(listeners, event) ? listeners[event] : undefined;
-      if (!set) throw new TypeError(`Expected "viewers" or "message" as event but received ${event}`);
+      if (!set)
+        throw new TypeError(`Expected "viewers", "message" or "state" as event but received ${event}`);
       set.add(listener);
-      if (event === 'viewers' && 'viewers' in last) listener(last.viewers);
+      if (event !== 'message' && event in last) listener(last[event]);
       return () => void set.delete(listener);
     },
     send(message: unknown): void {
@@ -96,6 +101,9 @@ function installStreamKit(
   // Configurable, or a script that declares a name `streamKit` of its own would not run at all.
   const descriptor = { enumerable: true, configurable: true, writable: true };
   Object.defineProperty(scope, 'streamKit', { value: Object.freeze(streamKit), ...descriptor });
+  const { postMessage } = globalThis as unknown as {
+    postMessage: (message: string, origin: string) => void;
+  };
   Object.defineProperty(scope, Symbol.for(receiverName), {
     value: (event: string, json: string) => {
       const value: unknown = parse(json);
@@ -110,6 +118,8 @@ function installStreamKit(
           });
         }
       }
+      // Pages written for other stream kits listen for it here.
+      if (event === 'state') postMessage(stringify({ type: 'state-update', state: value }), '/');
     },
   });
 }
@@ -134,6 +144,8 @@ export class PageBridge {
   readonly #receiverName = `streamKit_${randomBytes(8).toString('hex')}`;
   #metadata: Record<string, unknown> = {};
   #viewerCount = 0;
+  /** Undefined: none was set. */
+  #state: unknown;
   #windowStartMs = 0;
   #windowMessages = 0;
   #closed = false;
@@ -147,8 +159,11 @@ export class PageBridge {
     const { initialData, origins, saidEvent } = this.#parameters;
     this.#tabs.add(cdp);
     cdp.once('disconnected', () => this.#tabs.delete(cdp));
-    // A new document has not heard of the viewers yet.
-    cdp.on('Page.domContentEventFired', () => this.#call(cdp, 'viewers', this.#viewerCount));
+    // A new document knows neither the viewers nor the state yet.
+    cdp.on('Page.domContentEventFired', () => {
+      this.#call(cdp, 'viewers', this.#viewerCount);
+      if (this.#state !== undefined) this.#call(cdp, 'state', this.#state);
+    });
     const parameters = [
       ...[saidEvent, this.#receiverName, JSON.stringify(initialData ?? null)],
       ...[MESSAGE_BYTES_MAX, DEPTH_MAX, origins],
@@ -166,6 +181,12 @@ export class PageBridge {
   setViewerCount(count: number): void {
     this.#viewerCount = count;
     for (const cdp of this.#tabs) this.#call(cdp, 'viewers', count);
+  }
+
+  /** The latest is kept for documents to come. */
+  setState(state: unknown): void {
+    this.#state = state;
+    for (const cdp of this.#tabs) this.#call(cdp, 'state', state);
   }
 
   sendMessage(message: unknown): void {

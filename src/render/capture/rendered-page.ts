@@ -145,6 +145,10 @@ export class RenderedPage {
     this.#parts.bridge.setViewerCount(count);
   }
 
+  setPageState(state: unknown): void {
+    this.#parts.bridge.setState(state);
+  }
+
   sendMessage(message: unknown): void {
     this.#parts.bridge.sendMessage(message);
   }

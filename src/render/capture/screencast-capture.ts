@@ -149,8 +149,16 @@ export class ScreencastCapture implements Capture {
     this.#renderedPage.setViewerCount(count);
   }
 
+  setPageState(state: unknown): void {
+    this.#renderedPage.setPageState(state);
+  }
+
   sendToPage(message: unknown): void {
     this.#renderedPage.sendMessage(message);
+  }
+
+  openDebugger(): Promise<string> {
+    return this.#browserProcess.openDebugger();
   }
 
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {

@@ -57,8 +57,16 @@ export class TabCapture implements Capture {
     this.#renderedPage.setViewerCount(count);
   }
 
+  setPageState(state: unknown): void {
+    this.#renderedPage.setPageState(state);
+  }
+
   sendToPage(message: unknown): void {
     this.#renderedPage.sendMessage(message);
+  }
+
+  openDebugger(): Promise<string> {
+    return this.#browserProcess.openDebugger();
   }
 
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {

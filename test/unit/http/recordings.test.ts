@@ -322,7 +322,8 @@ describe('recordings', () => {
     server = await serveRouter();
     const session = await createSession();
     expect(await codeOf(`${session}/recordings`)).toEqual([404, 'not_found']);
-    await expect(server.router.startRecording('id')).rejects.toMatchObject({ code: 'not_found' });
+    const object = await server.router.sessions.create({ targetUrl: 'https://game.example.org/' });
+    await expect(object.record()).rejects.toMatchObject({ code: 'not_found' });
     writeFileSync(join(directory, 'file'), '');
     await expect(
       serveRouter({ recording: { directory: join(directory, 'file', 'in') } }),

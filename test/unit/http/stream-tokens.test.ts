@@ -2,7 +2,7 @@ import { createHmac, createSecretKey } from 'node:crypto';
 
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import type { StreamTokenRequest } from '../../../src/http/stream-tokens.js';
+import type { StreamTokenRequest } from '../../../src/options/stream-token-request.js';
 import { StreamTokens } from '../../../src/http/stream-tokens.js';
 import { seededRandom } from '../../helpers/seeded-random.js';
 import { codeOf } from '../../helpers/session-harness.js';

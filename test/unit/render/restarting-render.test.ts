@@ -77,6 +77,8 @@ function fakeRender(orders: string[]): Render {
     resume: answered('resume'),
     reconfigure: answered('reconfigure'),
     setViewerCount: note('viewers'),
+    setPageState: note('pageState'),
+    openDebugger: () => Promise.resolve('/nowhere'),
     sendToPage: note('toPage'),
     snapshot: () => Promise.resolve(new Uint8Array()),
     close: answered('close'),

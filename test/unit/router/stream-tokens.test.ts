@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { authorizeUpgrade, createAuthorize } from '../../../src/http/authorization.js';
 import type { StreamTokenScope } from '../../../src/protocol/token-scopes.js';
+import { ROUTES } from '../../../src/protocol/routes.js';
 import { StreamTokens } from '../../../src/http/stream-tokens.js';
 import type { Logger } from '../../../src/base/logger.js';
 import { resolveOptions } from '../../../src/options/stream-kit-options.js';
@@ -172,7 +173,7 @@ describe('an upgrade', () => {
     const request = (url: string, headers: Record<string, string> = {}) =>
       ({ url, headers, socket: { remoteAddress: '192.0.2.7' } }) as unknown as IncomingMessage;
     const decide = (url: string, headers?: Record<string, string>) =>
-      authorizeUpgrade(authorize, request(url, headers), streamId);
+      authorizeUpgrade(authorize, request(url, headers), { streamId, route: ROUTES.openStream });
 
     expect(await decide('/x/stream', app)).toMatchObject({ key: 'id app', role: 'owner' });
     expect(await codeOf(() => decide('/x/stream'))).toBe('unauthorized');

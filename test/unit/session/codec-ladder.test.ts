@@ -157,6 +157,27 @@ describe('the ladder of a codec', () => {
     expect(ladder.stepAt(1)?.encoding.running).toBe(true);
   });
 
+  it('looks at many links that get worse together', async () => {
+    let plans = 0;
+    const { planRungs } = parts;
+    Object.assign(parts, {
+      planRungs: (...given: Parameters<typeof planRungs>) => {
+        plans += 1;
+        return planRungs(...given);
+      },
+    });
+    ladder = open(MAX_RUNGS);
+    const watching = Array.from({ length: 20 }, () => watch());
+    plans = 0;
+    for (const each of watching) estimate(each, 1_000_000);
+    expect(plans).toBe(0);
+    await parts.clock.advance(100);
+    expect(plans).toBe(1);
+    expect(ladder.rungs[0]?.bitrateBps).toBeLessThan(1_000_000);
+    ladder.close();
+    expect(parts.clock.pendingTimers).toBe(0);
+  });
+
   it('changes what is recorded in its bit rate alone', () => {
     ladder = open(1);
     ladder.setSource({}, [300_000]);

@@ -73,7 +73,7 @@ describe('SessionRegistry', () => {
     parts.launches[0]?.succeed();
     create();
     await settle();
-    const deleting = registry.delete(session.streamId);
+    const deleting = registry.end(registry.get(session.streamId), 'deleted');
     await settle();
     expect(await codeOf(create)).toBe('at_capacity');
     release();
@@ -83,9 +83,12 @@ describe('SessionRegistry', () => {
 
   it('deletes a session once, and forgets it', async () => {
     const { streamId } = create();
-    await Promise.all([registry.delete(streamId), registry.delete(streamId)]);
+    await Promise.all([
+      registry.end(registry.get(streamId), 'deleted'),
+      registry.end(registry.get(streamId), 'deleted'),
+    ]);
     expect(await codeOf(() => registry.get(streamId))).toBe('no_such_session');
-    expect(await codeOf(() => registry.delete(streamId))).toBe('no_such_session');
+    expect(await codeOf(() => registry.end(registry.get(streamId), 'deleted'))).toBe('no_such_session');
     expect(parts.clock.pendingTimers).toBe(0);
   });
 
@@ -106,7 +109,7 @@ describe('SessionRegistry', () => {
     const { streamId } = create();
     parts.launches[0]?.fail(new Error('x'));
     await settle();
-    await registry.delete(streamId);
+    await registry.end(registry.get(streamId), 'deleted');
     expect(await codeOf(() => registry.get(streamId))).toBe('no_such_session');
     expect(parts.clock.pendingTimers).toBe(0);
   });

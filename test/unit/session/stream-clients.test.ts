@@ -44,6 +44,7 @@ beforeEach(() => {
     streamId: document.streamId,
     resize: (_seat, size) => size,
     onController: () => undefined,
+    onInput: () => undefined,
     logger: silentLogger,
   });
   snapshot = () => Promise.resolve(new Uint8Array([1, 2, 3]));

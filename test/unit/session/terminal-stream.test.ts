@@ -44,7 +44,13 @@ beforeEach(() => {
   const control = createRemoteControl(
     testControl,
     clock,
-  )({ streamId: 'id', resize: (_seat, size) => size, onController: () => undefined, logger: silentLogger });
+  )({
+    streamId: 'id',
+    resize: (_seat, size) => size,
+    onController: () => undefined,
+    onInput: () => undefined,
+    logger: silentLogger,
+  });
   control.goLiveTo({
     accept: (_controller, message) => void inputs.push(message),
     release: () => undefined,

@@ -114,6 +114,24 @@ describe('readAnswer', () => {
     expect(readAnswer(answer(video), OFFER).video.headerExtensions).toEqual({});
   });
 
+  it('gives RED of the sound where it was offered and accepted', () => {
+    const offerWithRed = OFFER.replace('SAVPF 111', 'SAVPF 111 63').replace(
+      'a=rtpmap:111 opus/48000/2',
+      '$&\r\na=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111',
+    );
+    const audio = [
+      ...edited(AUDIO, 'm=', 'm=audio 9 UDP/TLS/RTP/SAVPF 111 63'),
+      'a=rtpmap:63 red/48000/2',
+      'a=fmtp:63 111/111',
+    ];
+    expect(readAnswer(answer(VIDEO, audio), offerWithRed).audio).toMatchObject({
+      payloadType: 111,
+      redPayloadType: 63,
+    });
+    expect(readAnswer(answer(), offerWithRed).audio?.redPayloadType).toBeUndefined();
+    expect(readAnswer(answer(VIDEO, audio), OFFER).audio?.redPayloadType).toBeUndefined();
+  });
+
   it('does without audio that the viewer refused', () => {
     for (const audio of [
       ['m=audio 0 UDP/TLS/RTP/SAVPF 111', 'a=mid:1'],

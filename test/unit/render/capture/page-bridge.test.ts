@@ -14,6 +14,7 @@ async function pageWith(initialData: unknown, origin = 'https://app.example') {
   const run = (source: string): unknown => runInContext(source, realm);
   run('globalThis.self = globalThis.top = globalThis');
   run(`globalThis.location = { origin: ${JSON.stringify(origin)} }`);
+  run('globalThis.posted = []; globalThis.postMessage = (...message) => posted.push(message)');
   const send = (method: string, parameters: Record<string, string> = {}): Promise<object> => {
     if (method === 'Page.addScriptToEvaluateOnNewDocument') run(parameters.source ?? '');
     if (method === 'Runtime.evaluate') run(parameters.expression ?? '');
@@ -29,7 +30,9 @@ async function pageWith(initialData: unknown, origin = 'https://app.example') {
   const bridge = new PageBridge({ initialData, origins, saidEvent: 'said', listener, logger: silentLogger });
   said.addEventListener('said', (event) => bridge.receive((event as CustomEvent<string>).detail));
   await bridge.install(cdp);
-  return { bridge, messages, run };
+  const domContentLoaded = (): void =>
+    void (cdp as unknown as EventEmitter).emit('Page.domContentEventFired');
+  return { bridge, messages, run, domContentLoaded };
 }
 
 describe('what a client sends', () => {
@@ -52,6 +55,20 @@ describe('what a client sends', () => {
       '(() => { let value = streamKit.initialData; while (value[0]) value = value[0]; return value; })()';
     expect(run(`Object.isFrozen(${innermost})`)).toBe(true);
   });
+});
+
+it('the state reaches listeners, late listeners, window and every later document', async () => {
+  const { bridge, run, domContentLoaded } = await pageWith(null);
+  run(`globalThis.states = []; streamKit.on('state', (state) => states.push(state))`);
+  bridge.setState({ round: 1 });
+  run(`streamKit.on('state', (state) => states.push({ late: state }))`);
+  expect(run('JSON.stringify(states)')).toBe('[{"round":1},{"late":{"round":1}}]');
+  expect(run('JSON.stringify(posted)')).toBe(
+    JSON.stringify([['{"type":"state-update","state":{"round":1}}', '/']]),
+  );
+  run('states.length = 0');
+  domContentLoaded();
+  expect(run('JSON.stringify(states)')).toBe('[{"round":1},{"late":{"round":1}}]');
 });
 
 it('a document of another origin has neither the initial data nor the way to the server', async () => {

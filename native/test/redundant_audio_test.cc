@@ -1,0 +1,100 @@
+#include <algorithm>
+
+#include "payload_frame.h"
+#include "test.h"
+#include "virtual_network.h"
+
+// RED (RFC 2198) for a viewer that loses packets of sound.
+
+namespace streamkit::test {
+namespace {
+
+/** Sound of 20 ms whose bytes are its number. */
+void sendSound(Bench& bench, uint8_t number, size_t bytes = 160) {
+  EncodedFrame frame = payloadFrame(1, static_cast<uint32_t>(bytes));
+  std::fill_n(frame.bytes.get(), bytes, number);
+  frame.rtpTimestamp = number * 960u;
+  bench.core.sendFrame(Bench::kAudio, std::move(frame), false, bench.nowUs);
+  bench.run(20'000);
+}
+
+/** @param fractionLost in 256ths */
+void reportLoss(Bench& bench, uint8_t fractionLost) {
+  auto compound = fromHex("81c90007 00000001 00002000 00000000 00010002 00000384 00000000 00000000");
+  compound[12] = fractionLost;
+  bench.sendRtcp(compound);
+}
+
+const ReceivedRtp& last(Bench& bench) {
+  return bench.received[Bench::kAudioSsrc].back();
+}
+
+void begin(Bench& bench) {
+  bench.connect();
+  bench.createAudio();
+  bench.consumeAudio();
+}
+
+}  // namespace
+
+TEST("sound is sent plain as long as nothing is lost") {
+  Bench bench;
+  begin(bench);
+  reportLoss(bench, 0);
+  sendSound(bench, 1);
+  sendSound(bench, 2);
+  EXPECT(last(bench).view.payloadType != Bench::kRedPayloadType);
+  EXPECT_EQ(last(bench).view.payload.size(), 160);
+}
+
+TEST("a viewer that loses packets gets the one before with each, and two where it loses many") {
+  Bench bench;
+  begin(bench);
+  const uint8_t opus = [&] {
+    sendSound(bench, 1);
+    return last(bench).view.payloadType;
+  }();
+  reportLoss(bench, 256 * 2 / 100);
+  sendSound(bench, 2);
+  EXPECT_EQ(last(bench).view.payloadType, Bench::kRedPayloadType);
+  const Bytes one = last(bench).view.payload;
+  EXPECT_EQ(one.size(), 4 + 1 + 160 + 160);
+  EXPECT_EQ(readU32(one.data()), 0x80000000u | uint32_t{opus} << 24 | 960u << 10 | 160);
+  EXPECT_EQ(one[4], opus);
+  EXPECT_EQ(one[5], 1);
+  EXPECT_EQ(one[5 + 160], 2);
+  reportLoss(bench, 256 * 10 / 100);
+  sendSound(bench, 3);
+  const Bytes two = last(bench).view.payload;
+  EXPECT_EQ(two.size(), 2 * 4 + 1 + 3 * 160);
+  EXPECT_EQ(readU32(two.data()) >> 10 & 0x3fff, 2 * 960);
+  EXPECT_EQ(two[9], 1);
+  EXPECT_EQ(two[9 + 160], 2);
+  EXPECT_EQ(two[9 + 320], 3);
+  EXPECT_EQ(bench.undecryptable, 0);
+}
+
+TEST("ten seconds after the last loss sound is plain again") {
+  Bench bench;
+  begin(bench);
+  sendSound(bench, 1);
+  reportLoss(bench, 20);
+  reportLoss(bench, 0);
+  sendSound(bench, 2);
+  EXPECT_EQ(last(bench).view.payloadType, Bench::kRedPayloadType);
+  bench.run(10'000'000);
+  reportLoss(bench, 0);
+  sendSound(bench, 3);
+  EXPECT(last(bench).view.payloadType != Bench::kRedPayloadType);
+}
+
+TEST("sound that is too large to be repeated is sent plain") {
+  Bench bench;
+  begin(bench);
+  sendSound(bench, 1, 700);
+  reportLoss(bench, 20);
+  sendSound(bench, 2, 700);
+  EXPECT_EQ(last(bench).view.payload.size(), 700);
+}
+
+}  // namespace streamkit::test

@@ -1,0 +1,193 @@
+import type { CdpConnection } from './cdp-connection.js';
+import { judgeGuestCommand } from './cdp-guest-policy.js';
+import type { CdpMessage } from './cdp-pipe.js';
+
+/** Commands of one guest without an answer; more are refused. */
+const MAX_WAITING = 500;
+/** JSON-RPC 2.0 section 5.1, as Chromium uses it. */
+const SERVER_ERROR = -32_000;
+const INVALID_REQUEST = -32_600;
+
+export interface CdpGuestListener {
+  /** A message for the guest, as JSON. */
+  send(json: string): void;
+  /** It asked to go, or the browser has gone. */
+  onEnded(): void;
+}
+
+/**
+ * One client of the DevTools protocol beside us. It has a browser-level session of its own; what is ours it neither sees nor
+ * reaches, and {@link judgeGuestCommand} decides over each of its commands.
+ */
+export class CdpGuest {
+  readonly #connection: CdpConnection;
+  readonly #rootId: string;
+  readonly #isHidden: (target: TargetFields) => boolean;
+  readonly #listener: CdpGuestListener;
+  /** Sessions that it has, its root among them. */
+  readonly #sessions = new Set<string>();
+  /** Targets that were found to be hidden, by id. */
+  readonly #hidden = new Set<string>();
+  #waiting = 0;
+  #ended = false;
+
+  private constructor(
+    connection: CdpConnection,
+    rootId: string,
+    isHidden: (target: TargetFields) => boolean,
+    listener: CdpGuestListener,
+  ) {
+    this.#connection = connection;
+    this.#rootId = rootId;
+    this.#isHidden = isHidden;
+    this.#listener = listener;
+  }
+
+  /** @param isHidden - whether a target is none of the guest's business. */
+  static async open(
+    connection: CdpConnection,
+    isHidden: (target: TargetFields) => boolean,
+    listener: CdpGuestListener,
+  ): Promise<CdpGuest> {
+    const { sessionId } = await connection.browser.send('Target.attachToBrowserTarget');
+    const guest = new CdpGuest(connection, sessionId, isHidden, listener);
+    guest.#adopt(sessionId);
+    return guest;
+  }
+
+  /** A message of the guest: hostile. */
+  receive(json: string): void {
+    if (this.#ended) return;
+    let message: unknown;
+    try {
+      message = JSON.parse(json);
+    } catch {
+      message = undefined;
+    }
+    const { id, method, params, sessionId } = (message ?? {}) as Readonly<Record<string, unknown>>;
+    const isParams = params === undefined || (typeof params === 'object' && params !== null);
+    if (typeof id !== 'number' || typeof method !== 'string' || !isParams) {
+      this.#listener.send(
+        JSON.stringify({ error: { code: INVALID_REQUEST, message: 'Expected a command' } }),
+      );
+      return;
+    }
+    const answer = (rest: Pick<CdpMessage, 'result' | 'error'>): void => this.#answer(id, sessionId, rest);
+    const refuse = (text: string): void => answer({ error: { code: SERVER_ERROR, message: text } });
+    const inSession = sessionId ?? this.#rootId;
+    if (typeof inSession !== 'string' || !this.#sessions.has(inSession)) {
+      refuse('Session with given id not found.');
+      return;
+    }
+    const given = params as Readonly<Record<string, unknown>> | undefined;
+    const verdict = judgeGuestCommand(method, given);
+    if (verdict.type === 'refuse') refuse(verdict.message);
+    else if (verdict.type === 'ignore') answer({ result: {} });
+    else if (verdict.type === 'end') {
+      answer({ result: {} });
+      this.close();
+    } else if (this.#names(given)) refuse('No target with given id found');
+    else if (this.#waiting >= MAX_WAITING) refuse('Too many commands wait for an answer');
+    else this.#forward(inSession, method, verdict.params, answer);
+  }
+
+  /** Lets go of every session. Idempotent. */
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const sessionId of this.#sessions) this.#connection.disown(sessionId);
+    this.#connection.browser
+      .send('Target.detachFromTarget', { sessionId: this.#rootId })
+      .catch(() => undefined);
+    this.#listener.onEnded();
+  }
+
+  #forward(
+    sessionId: string,
+    method: string,
+    params: Readonly<Record<string, unknown>> | undefined,
+    answer: (rest: Pick<CdpMessage, 'result' | 'error'>) => void,
+  ): void {
+    this.#waiting += 1;
+    // Not by a promise: clients rely on the order of answers and events.
+    this.#connection.post(method, params, sessionId, ({ result, error }) => {
+      this.#waiting -= 1;
+      if (error !== undefined) answer({ error: { code: SERVER_ERROR, ...error } });
+      else if (method === 'Target.getTargets') {
+        const { targetInfos = [] } = result as { targetInfos?: TargetFields[] };
+        answer({ result: { targetInfos: targetInfos.filter((target) => !this.#hides(target)) } });
+      } else answer({ result });
+    });
+  }
+
+  #answer(id: number, sessionId: unknown, rest: Pick<CdpMessage, 'result' | 'error'>): void {
+    if (!this.#ended) this.#listener.send(JSON.stringify({ id, ...rest, sessionId }));
+  }
+
+  #adopt(sessionId: string): void {
+    this.#sessions.add(sessionId);
+    this.#connection.adopt(sessionId, {
+      onEvent: (message) => this.#onEvent(message),
+      onClosed: () => this.close(),
+    });
+  }
+
+  #onEvent({ method, params, sessionId }: CdpMessage): void {
+    const { targetInfo, targetId, sessionId: childId } = params as TargetEvent;
+    switch (method ?? '') {
+      case 'Target.attachedToTarget':
+        if (childId === undefined) return;
+        if (targetInfo !== undefined && this.#hides(targetInfo)) {
+          this.#connection.post(
+            'Target.detachFromTarget',
+            { sessionId: childId },
+            sessionId,
+            () => undefined,
+          );
+          return;
+        }
+        this.#adopt(childId);
+        break;
+      case 'Target.detachedFromTarget':
+        if (childId === undefined || !this.#sessions.delete(childId)) return;
+        this.#connection.disown(childId);
+        break;
+      case 'Target.targetCreated':
+      case 'Target.targetInfoChanged':
+        if (targetInfo !== undefined && this.#hides(targetInfo)) return;
+        break;
+      case 'Target.targetDestroyed':
+      case 'Target.targetCrashed':
+        if (targetId !== undefined && this.#hides({ targetId })) return;
+        break;
+      default:
+        break;
+    }
+    const own = sessionId === this.#rootId ? undefined : sessionId;
+    this.#listener.send(JSON.stringify({ method, params, sessionId: own }));
+  }
+
+  /** Whether a command names a target that is hidden. */
+  #names({ targetId }: Readonly<Record<string, unknown>> = {}): boolean {
+    return typeof targetId === 'string' && this.#hides({ targetId });
+  }
+
+  #hides(target: TargetFields): boolean {
+    const isHidden = this.#hidden.has(target.targetId) || this.#isHidden(target);
+    // What belongs to it later says no more than its id.
+    if (isHidden) this.#hidden.add(target.targetId);
+    return isHidden;
+  }
+}
+
+/** As much of `Target.TargetInfo` as is looked at. */
+export interface TargetFields {
+  readonly targetId: string;
+  readonly url?: string;
+}
+
+interface TargetEvent {
+  readonly targetInfo?: TargetFields;
+  readonly targetId?: string;
+  readonly sessionId?: string;
+}

@@ -1,0 +1,258 @@
+import type { Browser, Page } from 'puppeteer';
+
+import { StreamKitError } from '../base/errors.js';
+import type { CallerLimits } from '../options/access-options.js';
+import type { StreamSessionState } from '../protocol/state-document.js';
+import type { SnapshotParameters } from '../render/capture/capture.js';
+import type { SessionChange } from './render-options.js';
+import { Session } from './session.js';
+import type { SessionDiagnostics } from './session-diagnostics.js';
+import type { StreamKitSessionEventName, StreamKitSessionEvents } from './session-emitter.js';
+import { SessionRecording } from './session-recording.js';
+import { parseRecordingRequest } from './session-recordings.js';
+import type { RecordingRequest, SessionRecordings } from './session-recordings.js';
+import type { SessionViewer } from './session-viewer.js';
+import type { StreamSession } from './stream-session.js';
+import type { StreamTokenRequest } from '../options/stream-token-request.js';
+
+/** What a session needs of the router that it belongs to. */
+export interface StreamKitSessionParameters {
+  readonly session: StreamSession;
+  /** Undefined: there is no option `recording`. */
+  readonly recordings: SessionRecordings | undefined;
+  readonly createToken: (request: StreamTokenRequest) => string;
+  /** Ends it and forgets it. */
+  readonly end: (session: StreamSession, reason: SessionEndRequest) => Promise<void>;
+}
+
+/** Why an application ends a session; viewers read it in `closed`. */
+export type SessionEndRequest = 'deleted' | 'timeout' | 'shutdown';
+
+/** Waiting can be given up. */
+export interface WaitOptions {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * One session as an object of the application. Get it from `router.sessions`. Methods that need a page throw `conflict` for a
+ * terminal and after the end, and `unavailable` before the page is captured.
+ */
+export class StreamKitSession implements AsyncDisposable {
+  /** The `streamId` of the protocol. */
+  readonly id: string;
+  readonly kind: 'page' | 'terminal';
+  readonly #parameters: StreamKitSessionParameters;
+  #browser: Promise<Browser> | undefined;
+
+  /** For the router alone. */
+  constructor(parameters: StreamKitSessionParameters) {
+    this.#parameters = parameters;
+    this.id = parameters.session.streamId;
+    this.kind = parameters.session.hasMedia ? 'page' : 'terminal';
+  }
+
+  /** The state document as it is now; also after the end. Do not change it. */
+  get state(): Readonly<StreamSessionState> {
+    return this.#parameters.session.state;
+  }
+
+  /** What encoders, viewers and the paths to them do at this moment. @throws StreamKitError `conflict` for a terminal. */
+  get diagnostics(): SessionDiagnostics {
+    return this.#page.diagnostics;
+  }
+
+  /**
+   * Calls the listener for each event of this name from now on.
+   *
+   * @returns what removes the listener; idempotent.
+   */
+  on<E extends StreamKitSessionEventName>(
+    name: E,
+    listener: (event: StreamKitSessionEvents[E]) => void,
+  ): () => void {
+    return this.#parameters.session.events.on(name, listener);
+  }
+
+  /**
+   * Resolves when the page is loaded and captured, or the terminal is open.
+   *
+   * @throws StreamKitError the session's own error if it fails, `conflict` if it ends before; the reason of `signal`.
+   */
+  whenReady(options: WaitOptions = {}): Promise<this> {
+    return this.#whenStatus(['connecting', 'streaming'], options);
+  }
+
+  /** As {@link whenReady}, but resolves when a viewer is connected and gets the stream. */
+  whenStreaming(options: WaitOptions = {}): Promise<this> {
+    return this.#whenStatus(['streaming'], options);
+  }
+
+  /**
+   * Sets the state of the page: `streamKit.on('state', …)` gets it, and a `message` event of `window` whose data is
+   * `{"type":"state-update","state":…}` as JSON. The latest state also goes to every document that the page loads later.
+   *
+   * @param state - JSON, at most 256 KiB.
+   * @throws StreamKitError `too_large`, `unprocessable`.
+   */
+  setPageState(state: unknown): void {
+    this.#page.setPageState(state);
+  }
+
+  /**
+   * Sends a message to the page: `streamKit.on('message', …)` gets it.
+   *
+   * @param value - JSON, at most 64 KiB.
+   * @throws StreamKitError `too_large`, `unprocessable`.
+   */
+  message(value: unknown): void {
+    this.#touchedPage().message(value);
+  }
+
+  /**
+   * The picture as it is now.
+   *
+   * @param parameters - `format`, default `png`; `width` in pixels, default that of the session.
+   * @throws StreamKitError `at_capacity` if too many are being taken.
+   */
+  snapshot({ format = 'png', ...rest }: Partial<SnapshotParameters> = {}): Promise<Uint8Array> {
+    return settled(() => this.#touchedPage().snapshot({ format, ...rest }));
+  }
+
+  /**
+   * Begins to record, from the next keyframe on.
+   *
+   * @throws StreamKitError `not_found` without the option `recording`, `conflict` for a format whose codec the session does not
+   * have, `bad_request`, `at_capacity`.
+   */
+  async record(request: RecordingRequest = {}): Promise<SessionRecording> {
+    const { recordings } = this.#parameters;
+    if (recordings === undefined) throw new StreamKitError('not_found', 'There is no option recording');
+    const info = await recordings.start(this.id, parseRecordingRequest(request));
+    return new SessionRecording(recordings, this.id, info);
+  }
+
+  /**
+   * Changes size, frame rate or bit rate. Viewers go on with a keyframe in the new size.
+   *
+   * @param limits - of the one who asks; default none.
+   * @returns the values in force.
+   * @throws StreamKitError `bad_request`, also for an unknown key; `forbidden` for what is beyond `limits`.
+   */
+  reconfigure(change: SessionChange, limits: Readonly<CallerLimits> = {}): Promise<Required<SessionChange>> {
+    return settled(() => this.#page.reconfigure(change, limits));
+  }
+
+  /**
+   * Starts the browser again and loads the page anew; viewers stay connected.
+   *
+   * @throws StreamKitError `not_found` if the option `restart` is false.
+   */
+  restart(): void {
+    this.#page.restart();
+  }
+
+  /**
+   * A Puppeteer `Browser` that is connected to the page, the same until it disconnects; it has the one page of the session.
+   * What would break the capture is refused or has no effect. The option `cdp` does not matter. After a restart of the browser it
+   * is disconnected: ask again.
+   */
+  puppeteer(): Promise<Browser> {
+    this.#browser ??= settled(() => this.#connectPuppeteer()).catch((thrown: unknown) => {
+      this.#browser = undefined;
+      throw thrown;
+    });
+    return this.#browser;
+  }
+
+  /** The page, for Puppeteer. As {@link puppeteer}. */
+  async page(): Promise<Page> {
+    const [page] = await (await this.puppeteer()).pages();
+    if (page === undefined) throw new StreamKitError('unavailable', 'The browser shows no page');
+    return page;
+  }
+
+  /**
+   * Ends the session and forgets it. Resolves when its viewers, processes and files are gone. Idempotent.
+   *
+   * @param reason - what viewers are told. Default `deleted`.
+   */
+  end(reason: SessionEndRequest = 'deleted'): Promise<void> {
+    return this.#parameters.end(this.#parameters.session, reason);
+  }
+
+  /** `await using session = …` ends it. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.end();
+  }
+
+  /** Its viewers at this moment, in the order of their kinds: those with an event stream, players, WebSockets. */
+  viewers(): SessionViewer[] {
+    return this.#parameters.session.viewers.list();
+  }
+
+  /**
+   * As `router.createStreamToken`, for this session.
+   *
+   * @throws StreamKitError `not_found` without the option `streamTokens`, `bad_option`.
+   */
+  createStreamToken(request: Omit<StreamTokenRequest, 'streamId'> = {}): string {
+    return this.#parameters.createToken({ ...request, streamId: this.id });
+  }
+
+  /** @throws StreamKitError `conflict` for a terminal. */
+  get #page(): Session {
+    const { session } = this.#parameters;
+    if (session instanceof Session) return session;
+    throw new StreamKitError(
+      'conflict',
+      'The session is a terminal: it has no pictures and takes no signals',
+    );
+  }
+
+  async #connectPuppeteer(): Promise<Browser> {
+    const page = this.#page;
+    const path = await page.openDebugger();
+    // Loaded when it is first asked for: most servers never are.
+    const { connectPuppeteer } = await import('./puppeteer-connection.js');
+    const browser = await connectPuppeteer(path);
+    const release = page.holdDebugger();
+    browser.once('disconnected', () => {
+      this.#browser = undefined;
+      release();
+    });
+    return browser;
+  }
+
+  #touchedPage(): Session {
+    const page = this.#page;
+    page.touch();
+    return page;
+  }
+
+  #whenStatus(wanted: readonly StreamSessionState['status'][], { signal }: WaitOptions): Promise<this> {
+    const { session } = this.#parameters;
+    return new Promise((resolve, reject) => {
+      const look = (): boolean => {
+        if (signal?.aborted === true) reject(signal.reason as Error);
+        else if (session.endReason !== undefined) {
+          reject(session.error ?? new StreamKitError('conflict', 'The session has ended'));
+        } else if (wanted.includes(session.state.status)) resolve(this);
+        else return false;
+        return true;
+      };
+      if (look()) return;
+      const onChange = (): void => {
+        if (!look()) return;
+        stop();
+        signal?.removeEventListener('abort', onChange);
+      };
+      const stop = session.events.on('status', onChange);
+      signal?.addEventListener('abort', onChange);
+    });
+  }
+}
+
+/** What is thrown at once rejects as well. */
+function settled<T>(work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve) => resolve(work()));
+}

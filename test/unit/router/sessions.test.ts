@@ -1,0 +1,229 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
+import type { StreamKitEvent } from '../../../src/session/session-event-stream.js';
+import type { StreamKitSession } from '../../../src/session/stream-kit-session.js';
+import { ask, EventStreamClient, serveRouter, type RouterServer } from '../../helpers/router-server.js';
+import { codeOf } from '../../helpers/session-harness.js';
+import { settle } from '../../helpers/virtual-clock.js';
+
+const targetUrl = 'https://game.example.org/';
+let server: RouterServer;
+let streams: EventStreamClient[];
+
+async function serve(options: StreamKitOptions = {}): Promise<void> {
+  await server.close();
+  server = await serveRouter(options);
+}
+
+async function liveSession(): Promise<StreamKitSession> {
+  const session = await server.router.sessions.create({ targetUrl });
+  server.parts.launches.at(-1)?.succeed();
+  return session.whenReady();
+}
+
+/** A viewer over HTTP, whose peer is connected. */
+async function watch(session: StreamKitSession): Promise<EventStreamClient> {
+  const stream = await EventStreamClient.open(`${server.url}/${session.id}/sse`);
+  streams.push(stream);
+  await stream.signal('sdp_offer');
+  server.parts.peers.at(-1)?.connect();
+  return stream;
+}
+
+beforeEach(async () => {
+  streams = [];
+  server = await serveRouter();
+});
+
+afterEach(async () => {
+  for (const stream of streams) stream.abort();
+  await server.close();
+});
+
+describe('router.sessions', () => {
+  it('creates sessions that HTTP sees, and finds those that HTTP created', async () => {
+    const { sessions } = server.router;
+    const session = await sessions.create({ targetUrl, renderOptions: { resolution: '640x360' } });
+    expect((await ask(`${server.url}/${session.id}`)).json).toMatchObject({
+      streamId: session.id,
+      targetUrl,
+    });
+    expect(server.parts.launches[0]?.parameters).toMatchObject({ width: 640, height: 360 });
+    expect(sessions.get(session.id)).toBe(session);
+    expect(sessions.list({ kind: 'page', status: 'initializing' })).toEqual([session]);
+    expect(sessions.list({ kind: 'terminal' })).toEqual([]);
+    expect(await codeOf(() => sessions.get('nobody'))).toBe('no_such_session');
+  });
+
+  it('refuses what the route refuses, with the same codes', async () => {
+    const { sessions } = server.router;
+    expect(await codeOf(() => sessions.create({ targetUrl: 'file:///etc/passwd' }))).toBe('bad_target_url');
+    const renderOptions = { frameRate: 600 };
+    expect(await codeOf(() => sessions.create({ targetUrl, renderOptions }))).toBe('bad_request');
+    expect(await codeOf(() => sessions.create({ terminal: {} }))).toBe('forbidden');
+    expect(await codeOf(() => sessions.create({ targetUrl }, { owner: '' }))).toBe('bad_option');
+    expect(server.parts.launches).toEqual([]);
+  });
+
+  it('gives a session to its owner, and to nobody without one', async () => {
+    await serve({
+      validateRequest: (request) => ({
+        authorized: true,
+        callerId: String((request as { headers: Record<string, unknown> }).headers['x-user']),
+        role: 'owner',
+      }),
+    });
+    const { sessions } = server.router;
+    const own = await sessions.create({ targetUrl }, { owner: 'ann' });
+    const nobodys = await sessions.create({ targetUrl });
+    expect(sessions.list({ owner: 'ann' })).toEqual([own]);
+    const end = async (session: StreamKitSession, user: string): Promise<number> =>
+      (await ask(`${server.url}/${session.id}`, { method: 'DELETE', headers: { 'x-user': user } })).status;
+    expect(await end(own, 'bob')).toBe(403);
+    expect(await end(nobodys, 'ann')).toBe(403);
+    expect(await end(own, 'ann')).toBe(204);
+  });
+
+  it('lists the events of all sessions in order, until the signal is aborted', async () => {
+    const { sessions } = server.router;
+    const abort = new AbortController();
+    const seen: StreamKitEvent[] = [];
+    const reading = (async () => {
+      for await (const event of sessions.events({ signal: abort.signal })) {
+        seen.push(event);
+        if (event.type === 'session:end') abort.abort();
+      }
+    })();
+    const session = await liveSession();
+    await session.end();
+    await reading;
+    expect(seen.map(({ type, streamId }) => [type, streamId])).toEqual([
+      ['session:create', session.id],
+      ['session:status', session.id],
+      ['session:status', session.id],
+      ['session:end', session.id],
+    ]);
+  });
+
+  it('ends iterations when the router closes', async () => {
+    const events = server.router.sessions.events();
+    const next = events.next();
+    await server.router.close();
+    expect(await next).toEqual({ done: true, value: undefined });
+  });
+});
+
+describe('a session as an object', () => {
+  it('reports its status, its viewers and its end', async () => {
+    const session = await liveSession();
+    const seen: unknown[] = [];
+    session.on('status', ({ status }) => seen.push(status));
+    session.on('viewer', ({ change, publicId }) => seen.push([change, publicId]));
+    session.on('ended', ({ reason }) => seen.push(reason));
+    const streaming = session.whenStreaming();
+    await watch(session);
+    expect(await streaming).toBe(session);
+    expect(session.viewers()).toMatchObject([{ publicId: '1', role: 'controller', callerId: null }]);
+    await session.end();
+    expect(seen).toEqual([
+      ['join', '1'],
+      ['connect', '1'],
+      'streaming',
+      'terminated',
+      ['leave', '1'],
+      'deleted',
+    ]);
+    expect(await codeOf(() => server.router.sessions.get(session.id))).toBe('no_such_session');
+  });
+
+  it('reports the page’s messages, patches of the state and a change of control', async () => {
+    const session = await liveSession();
+    const seen: unknown[] = [];
+    session.on('message', (message) => seen.push(message));
+    session.on('control', (control) => seen.push(control));
+    const stop = session.on('state', ({ metadata }) => seen.push(metadata.page));
+    const listener = server.parts.launches[0]?.listener;
+    listener?.onPageMessage({ from: 'page' });
+    listener?.onPageMetadata({ score: 1 });
+    await server.parts.clock.advance(1000);
+    await settle();
+    stop();
+    await watch(session);
+    await server.parts.clock.advance(1000);
+    expect(seen).toEqual([{ from: 'page' }, { score: 1 }, { controllerId: '1' }]);
+  });
+
+  it('survives a listener that throws', async () => {
+    const session = await liveSession();
+    const seen: unknown[] = [];
+    session.on('message', () => {
+      throw new Error('of the application');
+    });
+    session.on('message', (message) => seen.push(message));
+    server.parts.launches[0]?.listener.onPageMessage(1);
+    expect(seen).toEqual([1]);
+  });
+
+  it('delivers state and messages to the page, the state also before the page is there', async () => {
+    const session = await server.router.sessions.create({ targetUrl });
+    session.setPageState({ round: 1 });
+    expect(await codeOf(() => session.message('early'))).toBe('unavailable');
+    server.parts.launches[0]?.succeed();
+    await session.whenReady();
+    session.setPageState({ round: 2 });
+    session.message({ hello: 'page' });
+    expect(server.parts.pageStates).toEqual([{ round: 1 }, { round: 2 }]);
+    expect(server.parts.messagesToPage).toEqual([{ hello: 'page' }]);
+    expect(await codeOf(() => session.setPageState('x'.repeat(300_000)))).toBe('too_large');
+    expect(await codeOf(() => session.setPageState(undefined))).toBe('unprocessable');
+  });
+
+  it('takes snapshots, is reconfigured and signs tokens', async () => {
+    await serve({ streamTokens: { secret: 'a secret of at least 32 characters' } });
+    const session = await liveSession();
+    expect(await session.snapshot()).toEqual(await server.parts.snapshotResult());
+    expect(await session.reconfigure({ frameRate: 12 })).toMatchObject({ frameRate: 12 });
+    expect(await codeOf(() => session.reconfigure({ frameRate: 0 }))).toBe('bad_request');
+    expect(session.createStreamToken({ scope: ['state'] })).toMatch(/^skt1\./);
+    await session[Symbol.asyncDispose]();
+    expect(await codeOf(() => session.snapshot())).toBe('conflict');
+  });
+
+  it('waits for a page that fails with the error of the session', async () => {
+    const session = await server.router.sessions.create({ targetUrl });
+    const waiting = codeOf(() => session.whenStreaming());
+    server.parts.launches[0]?.fail(new Error('broken'));
+    expect(await waiting).toBe('internal');
+    expect(await codeOf(() => session.whenReady())).toBe('internal');
+  });
+
+  it('waits no longer than its signal says', async () => {
+    const session = await server.router.sessions.create({ targetUrl });
+    const abort = new AbortController();
+    const waiting = codeOf(() => session.whenStreaming({ signal: abort.signal }));
+    abort.abort(new Error('enough'));
+    expect(await waiting).toBe('Error: enough');
+  });
+});
+
+describe('the DevTools protocol', () => {
+  it('is served with the option cdp alone, by an upgrade', async () => {
+    const codeOfGet = async (): Promise<string> => {
+      const { id } = await server.router.sessions.create({ targetUrl });
+      return (await ask(`${server.url}/${id}/cdp`)).json.error.code as string;
+    };
+    expect(await codeOfGet()).toBe('not_found');
+    await serve({ cdp: true });
+    expect(await codeOfGet()).toBe('upgrade_required');
+  });
+
+  it('is refused to others than the owner', async () => {
+    await serve({
+      cdp: true,
+      validateRequest: () => ({ authorized: true, callerId: 'bob', role: 'owner' }),
+    });
+    const { id } = await server.router.sessions.create({ targetUrl }, { owner: 'ann' });
+    expect((await ask(`${server.url}/${id}/cdp`)).status).toBe(403);
+  });
+});
