@@ -73,6 +73,8 @@ const PROOF_MARGIN = 1.15;
 /** One that proves wrong within this time, ms, needs twice the proof the next time, up to the longest. */
 const DOUBT_MS = 10_000;
 const MAX_PROOF_MS = 24_000;
+/** An estimator begins at 1 Mbit/s: one that is clearly below has fallen, bits/s. */
+const BEGIN_BPS = 800_000;
 /** An estimate that falls below this share of what it was has found its link. */
 const RISING_SHARE = 0.9;
 /** It is believed as at first after this time, ms. */
@@ -109,9 +111,13 @@ export function planRungs(input: RungPlanInput, previous?: RungPlan): RungPlan {
     maxHeight: maxHeight ?? Infinity,
   }));
   const groups = groupsOf(limits, input.source);
+  // An estimator begins low, and learns nothing from a page at rest: only a link that was found limited costs pixels.
+  const isLimited = [...proofs.values()].some(
+    ({ isKnown, isRising, provenBps }) => isKnown && (!isRising || provenBps < affordableBps(BEGIN_BPS)),
+  );
   let best: readonly Rung[] = [];
   let bestUtility = -1;
-  for (const rungs of combinations(candidateRungs(groups, input.source), input)) {
+  for (const rungs of combinations(candidateRungs(groups, input.source, isLimited), input)) {
     const utility = groups.reduce((sum, group) => sum + group.count * utilityOf(bestRung(rungs, group)), 0);
     // Smaller sets come first: another rung is worth it only for a viewer.
     if (utility > bestUtility + 1e-9) [best, bestUtility] = [rungs, utility];
@@ -209,11 +215,11 @@ function proofOf(
 }
 
 /** Every rate with every height that a viewer could have, highest first. */
-function candidateRungs(groups: readonly Group[], source: Rung): Rung[] {
+function candidateRungs(groups: readonly Group[], source: Rung, isLimited: boolean): Rung[] {
   const leastBps = Math.min(LEAST_BITRATE_BPS, source.bitrateBps);
   const rates = new Set(groups.map(({ bitrateBps }) => Math.max(leastBps, bitrateBps)));
   const heights = new Set(groups.map(({ maxHeight }) => maxHeight));
-  if (groups.length === 0) return [rungAt(source.bitrateBps, Infinity, source)];
+  if (groups.length === 0) return [rungAt(source.bitrateBps, Infinity, source, isLimited)];
   let steps = [...rates].sort((a, b) => b - a);
   while (steps.length * heights.size > MAX_CANDIDATES && steps.length > 1) {
     steps = steps.filter((_, index) => index % 2 === 1 || index === steps.length - 1);
@@ -221,7 +227,7 @@ function candidateRungs(groups: readonly Group[], source: Rung): Rung[] {
   const byKey = new Map<string, Rung>();
   for (const bitrateBps of steps) {
     for (const maxHeight of heights) {
-      const rung = rungAt(bitrateBps, maxHeight, source);
+      const rung = rungAt(bitrateBps, maxHeight, source, isLimited);
       byKey.set(`${rung.height} ${rung.bitrateBps}`, rung);
     }
   }
@@ -235,8 +241,8 @@ function stepBelow(bitrateBps: number, sourceBps: number): number {
   return Math.max(Math.min(LEAST_BITRATE_BPS, sourceBps), Math.floor(sourceBps / STEP ** Math.max(0, steps)));
 }
 
-function rungAt(bitrateBps: number, maxHeight: number, source: Rung): Rung {
-  const share = bitrateBps / source.bitrateBps;
+function rungAt(bitrateBps: number, maxHeight: number, source: Rung, isLimited: boolean): Rung {
+  const share = isLimited ? bitrateBps / source.bitrateBps : 1;
   const { scale, frameRateShare } = SCALES.find(({ leastShare }) => share >= leastShare) ?? SCALES[0];
   const factor = Math.min(1, maxHeight / source.height, scale);
   const side = (pixels: number): number =>

@@ -64,12 +64,23 @@ describe('the rungs of a session', () => {
 
   it('follow the link of a single viewer: bit rate first, then size, then frame rate', () => {
     const [wide, middle, narrow, least] = [2_500_000, 1_300_000, 700_000, 300_000].map(
-      (estimateBps) => plan([link('a', estimateBps)]).rungs,
+      (estimateBps) => plan([link('a', estimateBps)], {}, plan([link('a', 9_000_000)])).rungs,
     );
     expect(wide).toMatchObject([{ width: 1280, height: 720, frameRate: 30 }]);
     expect(middle).toMatchObject([{ width: 960, height: 540, frameRate: 30 }]);
     expect(narrow).toMatchObject([{ width: 640, height: 360, frameRate: 30 }]);
     expect(least).toMatchObject([{ height: 240, frameRate: 15 }]);
+  });
+
+  it('keep the size for a link that was never found limited: an estimator begins low', () => {
+    const first = plan([link('a', 1_000_000)]);
+    const next = plan([link('a', 1_100_000)], { nowMs: 1000 }, first);
+    for (const { rungs } of [first, next]) {
+      expect(rungs).toMatchObject([{ width: 1280, height: 720, frameRate: 30 }]);
+      expect(rungs[0]?.bitrateBps).toBeLessThan(1_000_000);
+    }
+    const fallen = plan([link('a', 600_000)], { nowMs: 2000 }, next);
+    expect(fallen.rungs[0]?.height).toBeLessThan(720);
   });
 
   it('do not let one slow viewer lower the quality of the others', () => {
