@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import type { Finding } from '../../src/client/diagnose/finding.js';
 import { CuttableProxy } from '../helpers/cuttable-proxy.js';
+import { until } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { TurnServer } from '../helpers/turn-server.js';
@@ -299,10 +300,13 @@ describe.concurrent('in tabs beside each other', () => {
         await follow(own);
         await own.until(PICTURE_COMES);
         await own.read('findings()');
-        // Figures are of the time between two looks.
-        await own.read('new Promise((resolve) => setTimeout(resolve, 1000))');
-        const found = await own.read<Finding[]>('findings()');
-        const loss = found.find(({ code }) => code === 'packet_loss');
+        // Figures are of the time between two looks, in which few packets may have come.
+        const loss = await until(async () => {
+          const found = await own.read<Finding[]>('findings()');
+          const told = found.find(({ code }) => code === 'packet_loss');
+          expect(told).toBeDefined();
+          return told;
+        }, 1000);
         expect(loss?.figures.lossRatio).toBeGreaterThan(0.05);
         expect(loss?.figures.lossRatio).toBeLessThan(0.2);
         expect(loss?.message).toMatch(/^\d+(\.\d)? % of the packets are lost/);
