@@ -196,7 +196,8 @@ void MediaCore::switchConsumer(uint32_t id, uint32_t producerId, int64_t nowUs) 
   Consumer* const consumer = findConsumer(id);
   Producer* const producer = findProducer(producerId);
   if (consumer == nullptr || producer == nullptr || producer == consumer->target() ||
-      producer->video() != consumer->video() || producer->clockRateHz() != consumer->producer().clockRateHz()) {
+      producer->video() != consumer->video() ||
+      producer->clockRateHz() != consumer->producer().clockRateHz()) {
     return;
   }
   if (consumer->target() != nullptr) {

@@ -99,8 +99,8 @@ class MediaCore final : private Producer::Listener, private DtlsEndpoint::Listen
   void resumeConsumer(uint32_t id, int64_t nowUs);
   /**
    * The viewer goes on with another producer of the same kind and clock at that one's next keyframe, which is
-   * asked for; until then the former one goes on. `onSwitched` tells of it. The present producer calls off what
-   * was asked before.
+   * asked for; until then the former one goes on. `onSwitched` tells of it. The present producer calls off
+   * what was asked before.
    */
   void switchConsumer(uint32_t consumer, uint32_t producer, int64_t nowUs);
   void setTargetBitrate(uint32_t consumer, double bitrateBps);

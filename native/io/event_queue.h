@@ -125,7 +125,8 @@ class EventQueue final : public IoThread::Listener {
       } else if (event.type == Event::Type::kEstimate && replaceEstimate(event)) {
         return;
       } else if (event.type == Event::Type::kConsentLost || event.type == Event::Type::kMediaSocketFailed ||
-                 event.type == Event::Type::kSwitched || event.type == Event::Type::kDtlsConnected || event.type == Event::Type::kDtlsEnded) {
+                 event.type == Event::Type::kSwitched || event.type == Event::Type::kDtlsConnected ||
+                 event.type == Event::Type::kDtlsEnded) {
         // Nobody would say it again.
       } else if (events_.size() >= kMaxEvents || counts_[event.id] >= kMaxEventsOfOne) {
         dropped_ += 1;

@@ -56,8 +56,8 @@ TEST("a consumer goes over to another producer at its keyframe, and not before")
   EXPECT_EQ(bench.video().size(), 12);
   EXPECT_EQ(tagOf(bench.video()[6]), 3 << 16);
   expectContinuous(bench.video());
-  EXPECT(bench.events.switches == (std::vector<std::pair<uint32_t, uint32_t>>{
-                                      {Bench::kVideoConsumer, Bench::kSecondVideo}}));
+  EXPECT(bench.events.switches ==
+         (std::vector<std::pair<uint32_t, uint32_t>>{{Bench::kVideoConsumer, Bench::kSecondVideo}}));
   EXPECT_EQ(bench.videoStats().packetsSent, 12);
   EXPECT_EQ(bench.undecryptable, 0);
 }
