@@ -2,7 +2,7 @@ import { systemClock } from '../../base/clock.js';
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { TokenBucket } from '../../base/token-bucket.js';
-import { Turns } from '../../base/turns.js';
+import { SerialQueue } from '../../base/serial-queue.js';
 import type { PageEvent } from '../../protocol/page-events.js';
 import { BrowserTab } from './browser-tab.js';
 import type { CdpConnection, CdpSession } from './cdp-connection.js';
@@ -43,7 +43,7 @@ export class PageTabs {
   /** Those that were shown before, the latest last. */
   #formerly: PageTab[] = [];
   readonly #openers = new Map<PageTab, PageTab>();
-  readonly #turns = new Turns();
+  readonly #turns = new SerialQueue();
   readonly #refusals = new TokenBucket(systemClock, 1, REFUSALS_AT_ONCE);
   /** Halted tabs that are being prepared. */
   #arriving = 0;
@@ -215,7 +215,7 @@ export class PageTabs {
   }
 
   #show(page: PageTab): Promise<void> {
-    return this.#turns.take(async () => {
+    return this.#turns.run(async () => {
       const former = this.#shown;
       if (this.#closed || former === page || this.#tabs.get(page.id) !== page) return;
       await page.toFront();

@@ -1,6 +1,6 @@
 import { MessageChannel } from 'node:worker_threads';
 
-import { Turns } from '../../base/turns.js';
+import { SerialQueue } from '../../base/serial-queue.js';
 import type { CdpSession } from './cdp-connection.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
@@ -23,7 +23,7 @@ export class ScreencastCapture implements Capture {
   readonly #browserProcess: BrowserProcess;
   readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage | undefined;
-  readonly #turns = new Turns();
+  readonly #turns = new SerialQueue();
   /** Of the tab that is shown. */
   #cdp: CdpSession;
   readonly #heard = new WeakSet<CdpSession>();
@@ -87,15 +87,15 @@ export class ScreencastCapture implements Capture {
   }
 
   pause(): Promise<void> {
-    return this.#turns.take(() => this.#pause());
+    return this.#turns.run(() => this.#pause());
   }
 
   resume(): Promise<void> {
-    return this.#turns.take(() => this.#resume());
+    return this.#turns.run(() => this.#resume());
   }
 
   reconfigure(format: CaptureFormat): Promise<void> {
-    return this.#turns.take(async () => {
+    return this.#turns.run(async () => {
       const running = this.#running;
       if (running) await this.#pause();
       this.#width = format.width;
@@ -130,7 +130,7 @@ export class ScreencastCapture implements Capture {
   }
 
   #show(tab: PageTab): Promise<void> {
-    return this.#turns.take(async () => {
+    return this.#turns.run(async () => {
       // The former tab may have gone.
       if (this.#running) await this.#cdp.send('Page.stopScreencast').catch(() => undefined);
       this.#cdp = tab.cdp;

@@ -1,5 +1,5 @@
 import type { StreamKitError } from '../../base/errors.js';
-import { Turns } from '../../base/turns.js';
+import { SerialQueue } from '../../base/serial-queue.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
 import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
@@ -19,7 +19,7 @@ export class TabCapture implements Capture {
   readonly #browserProcess: BrowserProcess;
   readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage;
-  readonly #turns = new Turns();
+  readonly #turns = new SerialQueue();
 
   constructor(
     browserProcess: BrowserProcess,
@@ -39,15 +39,15 @@ export class TabCapture implements Capture {
   }
 
   pause(): Promise<void> {
-    return this.#turns.take(() => this.#capturePage.pause());
+    return this.#turns.run(() => this.#capturePage.pause());
   }
 
   resume(): Promise<void> {
-    return this.#turns.take(() => this.#capturePage.resume());
+    return this.#turns.run(() => this.#capturePage.resume());
   }
 
   reconfigure(format: CaptureFormat): Promise<void> {
-    return this.#turns.take(async () => {
+    return this.#turns.run(async () => {
       const { captured } = this.#renderedPage.geometryOf(format);
       await this.#capturePage.reconfigure(format, captured, () => this.#renderedPage.resize(format));
     });
@@ -79,7 +79,7 @@ export class TabCapture implements Capture {
   }
 
   #show(tab: PageTab): Promise<void> {
-    return this.#turns.take(() => captureAnother(this.#renderedPage, this.#capturePage, tab));
+    return this.#turns.run(() => captureAnother(this.#renderedPage, this.#capturePage, tab));
   }
 }
 
