@@ -3,6 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 
+import { statFields } from './process-table.js';
+
 /** Without a privilege, Linux lets all of us together set one group per 100 ms. */
 const GROUP_RETRY_MS = 100;
 const GROUP_ATTEMPTS = 10;
@@ -20,9 +22,7 @@ export function setNiceness(pid: number, niceness: number): void {
 
 function leadsSession(pid: number): boolean {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // State, parent, process group and session follow the command's name (proc(5)).
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3] === String(pid);
+    return statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))[3] === String(pid);
   } catch {
     return false;
   }

@@ -3,12 +3,16 @@ import { readdir, readFile } from 'node:fs/promises';
 
 /** Reads of /proc: where it is missing, nothing is found, and callers fall back to what they know themselves. */
 
+/** The fields of `/proc/[pid]/stat` behind the name of the command: state, parent, process group, session and on (proc(5)). */
+export function statFields(stat: string): string[] {
+  // The name may hold spaces and brackets; the fields begin behind the last bracket.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
 /** When process `pid` started, in clock ticks since boot, or undefined when there is no such process. */
 export function processStartTicks(pid: number): string | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The command's name may hold spaces and brackets; the fields begin behind the last bracket (proc(5)).
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    return statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))[19];
   } catch {
     return undefined;
   }

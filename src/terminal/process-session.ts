@@ -1,5 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 
+import { statFields } from '../base/process-table.js';
+
 /** A process, told from a later one of the same number by when it started. */
 export interface ProcessMark {
   readonly pid: number;
@@ -33,8 +35,7 @@ export async function killMarked(marks: readonly ProcessMark[], leader: number):
 
 async function markOf(pid: number, leader: number): Promise<ProcessMark | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-  // proc_pid_stat(5): the name, field 2, stands in parentheses and may contain any.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(stat);
   const [state, session, startTime] = [fields[0], fields[3], fields[19]];
   const lives = startTime !== undefined && state !== 'Z' && Number(session) === leader;
   return lives ? { pid, startTime } : undefined;

@@ -1,5 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 
+import { statFields } from '../../base/process-table.js';
+
 /**
  * How much memory each of these processes takes together with all of its descendants, bytes, by pid. Files that can be
  * read again do not count.
@@ -39,8 +41,7 @@ async function childrenByParent(): Promise<ReadonlyMap<number, readonly number[]
   const pids = (await readdir('/proc').catch(() => [])).map(Number).filter(Number.isInteger);
   const stats = await Promise.all(pids.map((pid) => read(`/proc/${pid}/stat`)));
   for (const [index, stat] of stats.entries()) {
-    // The command's name may hold spaces and brackets; the fields begin behind the last bracket (proc(5)).
-    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+    const parent = Number(statFields(stat)[1]);
     const siblings = children.get(parent) ?? [];
     siblings.push(pids[index] ?? 0);
     children.set(parent, siblings);
