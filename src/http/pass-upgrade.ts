@@ -8,23 +8,28 @@ import { StreamKitError } from '../base/errors.js';
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 
 /**
- * Passes a WebSocket on to a local socket, which answers it: bytes go both ways as they are, and neither end is read faster than
- * the other one takes it.
+ * The key of a WebSocket handshake.
  *
- * @returns resolves when both are closed.
  * @throws StreamKitError `bad_request` for a handshake that is none.
  */
-export function passUpgrade(
-  { headers }: Pick<IncomingMessage, 'headers'>,
-  socket: Duplex,
-  head: Buffer,
-  path: string,
-): Promise<void> {
+export function handshakeKey({ headers }: Pick<IncomingMessage, 'headers'>): string {
   const key = headers['sec-websocket-key'] ?? '';
   if (!KEY.test(key) || headers['sec-websocket-version'] !== '13') {
     const expected = { headers: { 'Sec-WebSocket-Version': '13' } };
     throw new StreamKitError('bad_request', 'Expected a WebSocket handshake of version 13', expected);
   }
+  return key;
+}
+
+/**
+ * Passes a WebSocket on to a local socket, which answers it: bytes go both ways as they are, and neither end is read faster than
+ * the other one takes it.
+ *
+ * @param key - see {@link handshakeKey}.
+ * @returns resolves when both are closed.
+ */
+export async function passUpgrade(key: string, socket: Duplex, head: Buffer, path: string): Promise<void> {
+  if (socket.destroyed) return;
   const local = connect(path);
   // Nothing else of the request goes there: no cookie, no token, no extension.
   local.write(
@@ -46,5 +51,5 @@ export function passUpgrade(
   );
   socket.pipe(local);
   local.pipe(socket);
-  return Promise.all(ends).then(() => undefined);
+  await Promise.all(ends);
 }

@@ -12,7 +12,7 @@ import type { Authorize } from './authorization.js';
 import { authorizeUpgrade } from './authorization.js';
 import { ROUTES } from '../protocol/routes.js';
 import type { CorsPolicy } from './cors-policy.js';
-import { passUpgrade } from './pass-upgrade.js';
+import { handshakeKey, passUpgrade } from './pass-upgrade.js';
 import { refuseUpgrade } from './refuse-upgrade.js';
 import type { AnsweredRequest } from './request-handler.js';
 import { isSameOrigin } from './request-origin.js';
@@ -180,9 +180,10 @@ export class WebSocketUpgrades {
         throw new StreamKitError('forbidden', 'Pages of this origin may not connect');
       }
       if (route === UPGRADED.cdp) {
+        const key = handshakeKey(request);
         const link = await this.#parameters.openDebugger?.(streamId);
         if (link === undefined) throw new StreamKitError('not_found', 'There is no option cdp');
-        const closed = passUpgrade(request, socket, head, link.path).finally(link.release);
+        const closed = passUpgrade(key, socket, head, link.path).finally(link.release);
         socket.off('error', onError);
         this.#hold(closed);
         answered(SWITCHING_PROTOCOLS);

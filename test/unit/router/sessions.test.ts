@@ -1,9 +1,14 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
 import type { StreamKitEvent } from '../../../src/session/session-event-stream.js';
 import type { StreamKitSession } from '../../../src/session/stream-kit-session.js';
 import { ask, EventStreamClient, serveRouter, type RouterServer } from '../../helpers/router-server.js';
+import { until } from '../../helpers/patience.js';
 import { codeOf } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
@@ -225,5 +230,36 @@ describe('the DevTools protocol', () => {
     });
     const { id } = await server.router.sessions.create({ targetUrl }, { owner: 'ann' });
     expect((await ask(`${server.url}/${id}/cdp`)).status).toBe(403);
+  });
+
+  it.each([
+    ['of another version of WebSocket', 'Sec-WebSocket-Version: 12\r\n', /^HTTP\/1\.1 400 /],
+    ['that leaves before it is passed on', 'Sec-WebSocket-Version: 13\r\n', undefined],
+  ])('does not keep a session for a client %s', async (_name, version, answer) => {
+    await serve({ cdp: true, sessionTimeout: 60_000 });
+    server.router.attach(server.server);
+    const session = await liveSession();
+    let passOn: ((path: string) => void) | undefined;
+    server.parts.debuggerPath = () => new Promise((resolve) => (passOn = resolve));
+    const client = connect(Number(new URL(server.url).port), '127.0.0.1');
+    client.write(
+      `GET /${session.id}/cdp HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${version}\r\n`,
+    );
+    if (answer === undefined) {
+      const [, accepted] = (await once(server.server, 'upgrade')) as [unknown, Socket];
+      const letIn = await until(() => {
+        if (passOn === undefined) throw new Error('It is not let in yet');
+        return passOn;
+      });
+      await once(accepted.destroy(), 'close');
+      letIn('/nowhere');
+      client.destroy();
+    } else {
+      expect(await text(client)).toMatch(answer);
+    }
+    await settle();
+    await server.parts.clock.advance(61_000);
+    expect(session.state.status).toBe('terminated');
   });
 });
