@@ -105,19 +105,11 @@ export function planRungs(input: RungPlanInput, previous?: RungPlan): RungPlan {
   const proofs = new Map(
     input.links.map((link) => [link.id, proofOf(link, input, previous?.proofs.get(link.id))]),
   );
-  const limits = input.links.map(({ id, maxHeight }) => ({
-    id,
-    bitrateBps: proofs.get(id)?.provenBps ?? input.source.bitrateBps,
-    maxHeight: maxHeight ?? Infinity,
-  }));
+  const limits = input.links.map((link) => limitOf(link, input.source, proofs.get(link.id)));
   const groups = groupsOf(limits, input.source);
-  // An estimator begins low, and learns nothing from a page at rest: only a link that was found limited costs pixels.
-  const isLimited = [...proofs.values()].some(
-    ({ isKnown, isRising, provenBps }) => isKnown && (!isRising || provenBps < affordableBps(BEGIN_BPS)),
-  );
   let best: readonly Rung[] = [];
   let bestUtility = -1;
-  for (const rungs of combinations(candidateRungs(groups, input.source, isLimited), input)) {
+  for (const rungs of combinations(candidateRungs(groups, input.source), input)) {
     const utility = groups.reduce((sum, group) => sum + group.count * utilityOf(bestRung(rungs, group)), 0);
     // Smaller sets come first: another rung is worth it only for a viewer.
     if (utility > bestUtility + 1e-9) [best, bestUtility] = [rungs, utility];
@@ -142,6 +134,21 @@ export type PlanRungs = typeof planRungs;
 interface Limit {
   readonly bitrateBps: number;
   readonly maxHeight: number;
+  /** So few bits are wished for, or all that the link was found to carry. */
+  readonly isFound: boolean;
+}
+
+/** An estimator begins low, and learns nothing from a page at rest: until then a link's estimate is no limit that is found. */
+function limitOf(
+  { id, maxHeight = Infinity, maxBitrateBps = Infinity }: ViewerLink,
+  source: Rung,
+  proof: Proof | undefined,
+): Limit & { readonly id: string } {
+  const provenBps = proof?.provenBps ?? source.bitrateBps;
+  const wantedBps = Math.min(maxBitrateBps, source.bitrateBps);
+  const isTold = proof?.isRising === false || provenBps < affordableBps(BEGIN_BPS);
+  const isFound = wantedBps < source.bitrateBps || (provenBps < wantedBps && isTold);
+  return { id, bitrateBps: provenBps, maxHeight, isFound };
 }
 
 /** Viewers that want the same. */
@@ -160,11 +167,11 @@ function groupsOf(limits: readonly Limit[], source: Rung): Group[] {
     const bitrateBps = stepBelow(limit.bitrateBps, source.bitrateBps);
     const share = HEIGHT_SHARES.find((each) => source.height * each <= limit.maxHeight);
     const maxHeight = share === undefined ? limit.maxHeight : source.height * share;
-    const key = `${bitrateBps} ${maxHeight}`;
+    const { isFound } = limit;
+    const key = `${bitrateBps} ${maxHeight} ${isFound}`;
     const group = groups.get(key) ?? {
       bitrateBps: Math.min(limit.bitrateBps, bitrateBps),
-      maxHeight,
-      count: 0,
+      ...{ maxHeight, isFound, count: 0 },
     };
     group.count += 1;
     groups.set(key, group);
@@ -215,11 +222,13 @@ function proofOf(
 }
 
 /** Every rate with every height that a viewer could have, highest first. */
-function candidateRungs(groups: readonly Group[], source: Rung, isLimited: boolean): Rung[] {
+function candidateRungs(groups: readonly Group[], source: Rung): Rung[] {
   const leastBps = Math.min(LEAST_BITRATE_BPS, source.bitrateBps);
-  const rates = new Set(groups.map(({ bitrateBps }) => Math.max(leastBps, bitrateBps)));
+  const rateOf = ({ bitrateBps }: Group): number => Math.max(leastBps, bitrateBps);
+  const rates = new Set(groups.map(rateOf));
+  const foundRates = new Set(groups.filter(({ isFound }) => isFound).map(rateOf));
   const heights = new Set(groups.map(({ maxHeight }) => maxHeight));
-  if (groups.length === 0) return [rungAt(source.bitrateBps, Infinity, source, isLimited)];
+  if (groups.length === 0) return [rungAt(source.bitrateBps, Infinity, source, false)];
   let steps = [...rates].sort((a, b) => b - a);
   while (steps.length * heights.size > MAX_CANDIDATES && steps.length > 1) {
     steps = steps.filter((_, index) => index % 2 === 1 || index === steps.length - 1);
@@ -227,7 +236,7 @@ function candidateRungs(groups: readonly Group[], source: Rung, isLimited: boole
   const byKey = new Map<string, Rung>();
   for (const bitrateBps of steps) {
     for (const maxHeight of heights) {
-      const rung = rungAt(bitrateBps, maxHeight, source, isLimited);
+      const rung = rungAt(bitrateBps, maxHeight, source, foundRates.has(bitrateBps));
       byKey.set(`${rung.height} ${rung.bitrateBps}`, rung);
     }
   }
@@ -241,8 +250,9 @@ function stepBelow(bitrateBps: number, sourceBps: number): number {
   return Math.max(Math.min(LEAST_BITRATE_BPS, sourceBps), Math.floor(sourceBps / STEP ** Math.max(0, steps)));
 }
 
-function rungAt(bitrateBps: number, maxHeight: number, source: Rung, isLimited: boolean): Rung {
-  const share = isLimited ? bitrateBps / source.bitrateBps : 1;
+/** @param isFound - a viewer gets no more for good: the picture is to be of a size that looks well at the rate. */
+function rungAt(bitrateBps: number, maxHeight: number, source: Rung, isFound: boolean): Rung {
+  const share = isFound ? bitrateBps / source.bitrateBps : 1;
   const { scale, frameRateShare } = SCALES.find(({ leastShare }) => share >= leastShare) ?? SCALES[0];
   const factor = Math.min(1, maxHeight / source.height, scale);
   const side = (pixels: number): number =>

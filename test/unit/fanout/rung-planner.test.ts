@@ -83,6 +83,26 @@ describe('the rungs of a session', () => {
     expect(fallen.rungs[0]?.height).toBeLessThan(720);
   });
 
+  it('keep the size for a newcomer beside a viewer whose link has recovered', () => {
+    let made = plan([link('a', 9_000_000)]);
+    for (const [nowMs, estimateBps] of [
+      [1000, 1_000_000],
+      [2000, 9_000_000],
+      [9000, 9_000_000],
+    ] as const)
+      made = plan([link('a', estimateBps)], { nowMs }, made);
+    expect(bitrateOf(made, 'a')).toBe(SOURCE.bitrateBps);
+    const joined = plan([link('a', 9_000_000), link('b', 1_000_000)], { nowMs: 10_000 }, made);
+    expect(joined.rungs.map(({ height }) => height)).toEqual([720, 720]);
+  });
+
+  it('are small for a viewer that wishes for few bits, whatever is known of its link', () => {
+    for (const estimateBps of [undefined, 1_000_000]) {
+      const { rungs } = plan([link('a', estimateBps, { maxBitrateBps: 300_000 })]);
+      expect(rungs[0]?.height).toBeLessThan(720);
+    }
+  });
+
   it('do not let one slow viewer lower the quality of the others', () => {
     const made = plan([link('a'), link('b'), link('c'), link('slow', 600_000)]);
     expect(made.rungs).toHaveLength(2);
