@@ -16,18 +16,20 @@ const TWO_POW_16 = 2 ** 16;
  * that all streams of a plane share it and a step of the wall clock cannot tear audio and video apart.
  */
 export class MediaTime {
-  private readonly wallOffsetUs: number;
+  readonly #wallOffsetUs: number;
 
-  constructor(private readonly clock: Clock) {
-    this.wallOffsetUs = clock.wallMs() * 1000 - clock.nowUs();
+  readonly #clock: Clock;
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#wallOffsetUs = clock.wallMs() * 1000 - clock.nowUs();
   }
 
   nowUs(): number {
-    return this.clock.nowUs();
+    return this.#clock.nowUs();
   }
 
   ntpOf(monotonicUs: number): NtpTime {
-    const wallUs = monotonicUs + this.wallOffsetUs;
+    const wallUs = monotonicUs + this.#wallOffsetUs;
     const wallSeconds = Math.floor(wallUs / US_PER_SECOND);
     const fraction = Math.floor(((wallUs - wallSeconds * US_PER_SECOND) / US_PER_SECOND) * TWO_POW_32);
     return { seconds: (wallSeconds + NTP_EPOCH_OFFSET_SECONDS) % TWO_POW_32, fraction };

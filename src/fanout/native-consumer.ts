@@ -6,23 +6,29 @@ import { NativeProducer } from './native-producer.js';
 
 /** One viewer's share of one producer on the native plane. */
 export class NativeConsumer implements Consumer {
-  private readonly id: number;
-  private lastStats: Readonly<ConsumerStats> = newConsumerStats();
-  private closed = false;
+  readonly #id: number;
+  #lastStats: Readonly<ConsumerStats> = newConsumerStats();
+  #closed = false;
   /** What it was last told to go over to, until it has. */
-  private switching: { readonly producer: NativeProducer; readonly onSwitched: () => void } | undefined;
+  #switching: { readonly producer: NativeProducer; readonly onSwitched: () => void } | undefined;
 
+  readonly #host: NativePlaneHost;
+  #producer: NativeProducer;
+  readonly #onClosed: (consumer: NativeConsumer) => void;
   /** @throws Error where the transport is closed, or has the SSRC already */
   constructor(
-    private readonly host: NativePlaneHost,
+    host: NativePlaneHost,
     transport: number,
-    private producer: NativeProducer,
+    producer: NativeProducer,
     parameters: ConsumerParameters,
-    private readonly onClosed: (consumer: NativeConsumer) => void,
+    onClosed: (consumer: NativeConsumer) => void,
   ) {
+    this.#host = host;
+    this.#producer = producer;
+    this.#onClosed = onClosed;
     const { ssrc, payloadType, rtxSsrc, rtxPayloadType, mid, cname, headerExtensions } = parameters;
     const hasRtx = rtxSsrc !== undefined && rtxPayloadType !== undefined;
-    this.id = host.plane.consume(transport, producer.id, {
+    this.#id = host.plane.consume(transport, producer.id, {
       ssrc,
       payloadType,
       rtxSsrc: hasRtx ? rtxSsrc : 0,
@@ -41,22 +47,22 @@ export class NativeConsumer implements Consumer {
   }
 
   get stats(): Readonly<ConsumerStats> {
-    const stats = this.closed ? undefined : this.host.plane.consumerStats(this.id);
+    const stats = this.#closed ? undefined : this.#host.plane.consumerStats(this.#id);
     if (stats !== undefined) {
-      this.lastStats = { ...stats, rttMs: stats.rttMs < 0 ? undefined : stats.rttMs };
+      this.#lastStats = { ...stats, rttMs: stats.rttMs < 0 ? undefined : stats.rttMs };
     }
-    return this.lastStats;
+    return this.#lastStats;
   }
 
   pause(): void {
-    if (!this.closed) {
-      this.host.plane.pauseConsumer(this.id);
+    if (!this.#closed) {
+      this.#host.plane.pauseConsumer(this.#id);
     }
   }
 
   resume(): void {
-    if (!this.closed) {
-      this.host.plane.resumeConsumer(this.id);
+    if (!this.#closed) {
+      this.#host.plane.resumeConsumer(this.#id);
     }
   }
 
@@ -64,45 +70,45 @@ export class NativeConsumer implements Consumer {
     if (!(producer instanceof NativeProducer) || producer.isClosed) {
       throw new StreamKitError('internal', 'A consumer needs an open producer of its plane');
     }
-    if (this.closed) {
+    if (this.#closed) {
       return;
     }
-    this.switching = producer === this.producer ? undefined : { producer, onSwitched };
-    this.host.switchListeners.set(this.id, (id) => {
-      this.switched(id);
+    this.#switching = producer === this.#producer ? undefined : { producer, onSwitched };
+    this.#host.switchListeners.set(this.#id, (id) => {
+      this.#switched(id);
     });
-    this.host.plane.switchConsumer(this.id, producer.id);
+    this.#host.plane.switchConsumer(this.#id, producer.id);
   }
 
   /** Another producer than the last order may be told: it had gone over before it heard of that. */
-  private switched(id: number): void {
-    const { switching } = this;
+  #switched(id: number): void {
+    const switching = this.#switching;
     if (switching?.producer.id !== id) {
       return;
     }
-    this.switching = undefined;
-    this.producer.consumers.delete(this);
-    this.producer = switching.producer;
-    this.producer.consumers.add(this);
-    this.setTargetBitrate(this.producer.targetBitrateBps);
+    this.#switching = undefined;
+    this.#producer.consumers.delete(this);
+    this.#producer = switching.producer;
+    this.#producer.consumers.add(this);
+    this.setTargetBitrate(this.#producer.targetBitrateBps);
     switching.onSwitched();
   }
 
   setTargetBitrate(bitrateBps: number): void {
-    this.host.plane.setTargetBitrate(this.id, bitrateBps);
+    this.#host.plane.setTargetBitrate(this.#id, bitrateBps);
   }
 
   close(): void {
-    if (this.closed) {
+    if (this.#closed) {
       return;
     }
     // What it came to is still asked for afterwards.
-    this.lastStats = this.stats;
-    this.closed = true;
-    this.producer.consumers.delete(this);
-    this.switching = undefined;
-    this.host.switchListeners.delete(this.id);
-    this.host.plane.closeConsumer(this.id);
-    this.onClosed(this);
+    this.#lastStats = this.stats;
+    this.#closed = true;
+    this.#producer.consumers.delete(this);
+    this.#switching = undefined;
+    this.#host.switchListeners.delete(this.#id);
+    this.#host.plane.closeConsumer(this.#id);
+    this.#onClosed(this);
   }
 }

@@ -5,80 +5,83 @@ import type { NativePlaneHost } from './native-plane-host.js';
 
 /** One viewer's end of the sockets of a {@link NativePlaneHost}. */
 export class NativeIceEndpoint implements IceEndpoint {
-  private endpoint: number | undefined;
-  private remote: { usernameFragment: string; password: string } | undefined;
-  private readonly sockets = new Map<number, NativeIceSocket>();
-  private consent: number | undefined;
-  private closed = false;
+  #endpoint: number | undefined;
+  #remote: { usernameFragment: string; password: string } | undefined;
+  readonly #sockets = new Map<number, NativeIceSocket>();
+  #consent: number | undefined;
+  #closed = false;
 
-  constructor(
-    private readonly host: NativePlaneHost,
-    private readonly onClosed: (endpoint: NativeIceEndpoint) => void,
-  ) {}
+  readonly #host: NativePlaneHost;
+  readonly #onClosed: (endpoint: NativeIceEndpoint) => void;
+  constructor(host: NativePlaneHost, onClosed: (endpoint: NativeIceEndpoint) => void) {
+    this.#host = host;
+    this.#onClosed = onClosed;
+  }
 
   /** What the plane knows it by. @throws StreamKitError `internal` before it has credentials, and after its end */
   get id(): number {
-    if (this.endpoint === undefined || this.closed) {
+    if (this.#endpoint === undefined || this.#closed) {
       throw new StreamKitError('internal', 'The ICE endpoint is not open');
     }
-    return this.endpoint;
+    return this.#endpoint;
   }
 
   setLocalCredentials(usernameFragment: string, password: string): void {
-    if (this.closed) {
+    if (this.#closed) {
       return;
     }
-    if (this.endpoint !== undefined) {
-      this.host.plane.setLocalCredentials(this.endpoint, usernameFragment, password);
+    if (this.#endpoint !== undefined) {
+      this.#host.plane.setLocalCredentials(this.#endpoint, usernameFragment, password);
       return;
     }
-    this.endpoint = this.host.plane.createEndpoint(usernameFragment, password);
-    this.host.packetListeners.set(this.endpoint, (socket, from, data) => {
-      this.onPacket(socket, from, data);
+    this.#endpoint = this.#host.plane.createEndpoint(usernameFragment, password);
+    this.#host.packetListeners.set(this.#endpoint, (socket, from, data) => {
+      this.#onPacket(socket, from, data);
     });
-    if (this.remote !== undefined) {
-      this.setRemoteCredentials(this.remote.usernameFragment, this.remote.password);
+    if (this.#remote !== undefined) {
+      this.setRemoteCredentials(this.#remote.usernameFragment, this.#remote.password);
     }
   }
 
   setRemoteCredentials(usernameFragment: string, password: string): void {
-    this.remote = { usernameFragment, password };
-    if (this.endpoint !== undefined && !this.closed) {
-      this.host.plane.setRemoteCredentials(this.endpoint, usernameFragment, password);
+    this.#remote = { usernameFragment, password };
+    if (this.#endpoint !== undefined && !this.#closed) {
+      this.#host.plane.setRemoteCredentials(this.#endpoint, usernameFragment, password);
     }
   }
 
   openSocket(address: string): IceSocket {
     const { id } = this;
-    const { socket, port } = this.host.bind(address);
+    const { socket, port } = this.#host.bind(address);
     const opened = new NativeIceSocket(
       address,
       port,
       (data, to) => {
-        if (!this.closed) {
-          this.host.plane.sendPacket(id, socket, to, data);
+        if (!this.#closed) {
+          this.#host.plane.sendPacket(id, socket, to, data);
         }
       },
       (request, to, onLost) => {
-        if (!this.closed) {
-          this.forgetConsent();
-          this.consent = this.host.plane.keepConsent(id, socket, to, request);
-          this.host.consentListeners.set(this.consent, onLost);
+        if (!this.#closed) {
+          this.#forgetConsent();
+          this.#consent = this.#host.plane.keepConsent(id, socket, to, request);
+          this.#host.consentListeners.set(this.#consent, onLost);
         }
       },
     );
-    this.sockets.set(socket, opened);
+    this.#sockets.set(socket, opened);
     return opened;
   }
 
   endConsent(): void {
-    if (this.endpoint !== undefined && this.forgetConsent() && !this.closed) {
-      this.host.plane.endConsent(this.endpoint);
+    if (this.#endpoint !== undefined && this.#forgetConsent() && !this.#closed) {
+      this.#host.plane.endConsent(this.#endpoint);
     }
   }
 
   startDtls({ role, certificate, fingerprints }: DtlsParameters, listener: DtlsListener): void {
-    const { id, host } = this;
+    const { id } = this;
+    const host = this.#host;
     host.useCertificate(certificate);
     host.dtlsListeners.set(id, listener);
     try {
@@ -90,66 +93,71 @@ export class NativeIceEndpoint implements IceEndpoint {
   }
 
   sendDtls(data: Uint8Array): void {
-    if (this.endpoint !== undefined && !this.closed) {
-      this.host.plane.sendDtls(this.endpoint, data);
+    if (this.#endpoint !== undefined && !this.#closed) {
+      this.#host.plane.sendDtls(this.#endpoint, data);
     }
   }
 
   close(): void {
-    if (this.closed) {
+    if (this.#closed) {
       return;
     }
-    this.closed = true;
-    for (const socket of this.sockets.values()) {
+    this.#closed = true;
+    for (const socket of this.#sockets.values()) {
       socket.close();
     }
-    this.sockets.clear();
-    if (this.endpoint !== undefined) {
-      this.host.packetListeners.delete(this.endpoint);
-      this.host.dtlsListeners.delete(this.endpoint);
-      this.forgetConsent();
-      this.host.plane.closeEndpoint(this.endpoint);
+    this.#sockets.clear();
+    if (this.#endpoint !== undefined) {
+      this.#host.packetListeners.delete(this.#endpoint);
+      this.#host.dtlsListeners.delete(this.#endpoint);
+      this.#forgetConsent();
+      this.#host.plane.closeEndpoint(this.#endpoint);
     }
-    this.onClosed(this);
+    this.#onClosed(this);
   }
 
   /** @returns whether there was one. */
-  private forgetConsent(): boolean {
-    const { consent } = this;
-    this.consent = undefined;
-    return consent !== undefined && this.host.consentListeners.delete(consent);
+  #forgetConsent(): boolean {
+    const consent = this.#consent;
+    this.#consent = undefined;
+    return consent !== undefined && this.#host.consentListeners.delete(consent);
   }
 
-  private onPacket(socket: number, from: SocketAddress, data: Buffer): void {
-    this.sockets.get(socket)?.onPacket(data, from.address, from.port);
+  #onPacket(socket: number, from: SocketAddress, data: Buffer): void {
+    this.#sockets.get(socket)?.onPacket(data, from.address, from.port);
   }
 }
 
 class NativeIceSocket implements IceSocket {
   onPacket: IceSocket['onPacket'] = ignore;
-  private closed = false;
+  #closed = false;
 
+  readonly #transmit: (data: Uint8Array, to: SocketAddress) => void;
+  readonly #watch: (request: Uint8Array, to: SocketAddress, onLost: () => void) => void;
   constructor(
     readonly address: string,
     readonly port: number,
-    private readonly transmit: (data: Uint8Array, to: SocketAddress) => void,
-    private readonly watch: (request: Uint8Array, to: SocketAddress, onLost: () => void) => void,
-  ) {}
+    transmit: (data: Uint8Array, to: SocketAddress) => void,
+    watch: (request: Uint8Array, to: SocketAddress, onLost: () => void) => void,
+  ) {
+    this.#transmit = transmit;
+    this.#watch = watch;
+  }
 
   send(data: Uint8Array, address: string, port: number): void {
-    if (!this.closed) {
-      this.transmit(data, { address, port });
+    if (!this.#closed) {
+      this.#transmit(data, { address, port });
     }
   }
 
   keepConsent(request: Uint8Array, address: string, port: number, onLost: () => void): void {
-    if (!this.closed) {
-      this.watch(request, { address, port }, onLost);
+    if (!this.#closed) {
+      this.#watch(request, { address, port }, onLost);
     }
   }
 
   close(): void {
-    this.closed = true;
+    this.#closed = true;
     this.onPacket = ignore;
   }
 }

@@ -33,25 +33,27 @@ export interface NativeMediaPlaneOptions {
 /** The media plane in C++: one UDP port, and no JavaScript a packet. */
 export class NativeMediaPlane implements MediaPlane {
   readonly name = 'native';
-  private readonly host: NativePlaneHost;
-  private readonly producers = new Set<NativeProducer>();
-  private readonly transports = new Set<MediaTransport>();
-  private readonly endpoints = new Set<NativeIceEndpoint>();
+  readonly #host: NativePlaneHost;
+  readonly #producers = new Set<NativeProducer>();
+  readonly #transports = new Set<MediaTransport>();
+  readonly #endpoints = new Set<NativeIceEndpoint>();
   /** For viewers that are reached through a relay alone; made when there is the first. */
-  private relayPlane: MediaPlane | undefined;
-  private isClosed = false;
+  #relayPlane: MediaPlane | undefined;
+  #isClosed = false;
 
-  constructor(private readonly options: NativeMediaPlaneOptions) {
-    this.host = NativePlaneHost.acquire(options.addon, options.udpPort, options.logger);
+  readonly #options: NativeMediaPlaneOptions;
+  constructor(options: NativeMediaPlaneOptions) {
+    this.#options = options;
+    this.#host = NativePlaneHost.acquire(options.addon, options.udpPort, options.logger);
   }
 
   get closed(): boolean {
-    return this.isClosed;
+    return this.#isClosed;
   }
 
   /** Of the whole plane, other routers of the process included. */
   get stats(): NativePlaneStats {
-    return this.host.plane.stats();
+    return this.#host.plane.stats();
   }
 
   /**
@@ -61,37 +63,37 @@ export class NativeMediaPlane implements MediaPlane {
    * @throws StreamKitError `unavailable` where the address cannot be bound
    */
   openPort(address: string): number {
-    this.assertOpen();
-    return this.host.bind(address).port;
+    this.#assertOpen();
+    return this.#host.bind(address).port;
   }
 
   createProducer(parameters: ProducerParameters, listener: ProducerListener): Producer {
-    this.assertOpen();
+    this.#assertOpen();
     const producer = new NativeProducer(
-      this.host,
+      this.#host,
       parameters,
       listener,
-      this.options.clock,
-      () => this.relay(),
+      this.#options.clock,
+      () => this.#relay(),
       (closed) => {
-        this.producers.delete(closed);
+        this.#producers.delete(closed);
       },
     );
-    this.producers.add(producer);
+    this.#producers.add(producer);
     return producer;
   }
 
   openMediaSocket(onFailed: (reason: MediaSocketFailure) => void): MediaSocket {
-    this.assertOpen();
-    return new NativeMediaSocket(this.host, onFailed);
+    this.#assertOpen();
+    return new NativeMediaSocket(this.#host, onFailed);
   }
 
   openIceEndpoint(): IceEndpoint {
-    this.assertOpen();
-    const endpoint = new NativeIceEndpoint(this.host, (closed) => {
-      this.endpoints.delete(closed);
+    this.#assertOpen();
+    const endpoint = new NativeIceEndpoint(this.#host, (closed) => {
+      this.#endpoints.delete(closed);
     });
-    this.endpoints.add(endpoint);
+    this.#endpoints.add(endpoint);
     return endpoint;
   }
 
@@ -100,42 +102,42 @@ export class NativeMediaPlane implements MediaPlane {
     endpoint?: IceEndpoint,
     logContext?: LogContext,
   ): MediaTransport {
-    this.assertOpen();
+    this.#assertOpen();
     if (endpoint === undefined) {
-      return new RelayedMediaTransport(this.relay().createTransport(dtlsTransport, undefined, logContext));
+      return new RelayedMediaTransport(this.#relay().createTransport(dtlsTransport, undefined, logContext));
     }
     if (!(endpoint instanceof NativeIceEndpoint)) {
       throw new StreamKitError('internal', 'The ICE endpoint is of another media plane');
     }
-    const transport = new NativeMediaTransport(this.host, endpoint, (closed) => {
-      this.transports.delete(closed);
+    const transport = new NativeMediaTransport(this.#host, endpoint, (closed) => {
+      this.#transports.delete(closed);
     });
-    this.transports.add(transport);
+    this.#transports.add(transport);
     return transport;
   }
 
   async close(): Promise<void> {
-    if (this.isClosed) {
+    if (this.#isClosed) {
       return;
     }
-    this.isClosed = true;
+    this.#isClosed = true;
     try {
-      for (const closable of [...this.transports, ...this.producers, ...this.endpoints]) {
+      for (const closable of [...this.#transports, ...this.#producers, ...this.#endpoints]) {
         closable.close();
       }
-      await this.relayPlane?.close();
+      await this.#relayPlane?.close();
     } finally {
-      this.host.release();
+      this.#host.release();
     }
   }
 
-  private relay(): MediaPlane {
-    this.relayPlane ??= createWeriftMediaPlane(this.options);
-    return this.relayPlane;
+  #relay(): MediaPlane {
+    this.#relayPlane ??= createWeriftMediaPlane(this.#options);
+    return this.#relayPlane;
   }
 
-  private assertOpen(): void {
-    if (this.isClosed) {
+  #assertOpen(): void {
+    if (this.#isClosed) {
       throw new StreamKitError('internal', 'The media plane is closed');
     }
   }
@@ -143,43 +145,49 @@ export class NativeMediaPlane implements MediaPlane {
 
 /** A viewer that no socket of the plane reaches: the same producers, through werift's way of sending. */
 class RelayedMediaTransport implements MediaTransport {
-  constructor(private readonly transport: MediaTransport) {}
+  readonly #transport: MediaTransport;
+  constructor(transport: MediaTransport) {
+    this.#transport = transport;
+  }
 
   get rtcpDropped(): number {
-    return this.transport.rtcpDropped;
+    return this.#transport.rtcpDropped;
   }
 
   consume(producer: Producer, parameters: ConsumerParameters): Consumer {
-    return new RelayedConsumer(this.transport.consume(relayOf(producer), parameters));
+    return new RelayedConsumer(this.#transport.consume(relayOf(producer), parameters));
   }
 
   close(): void {
-    this.transport.close();
+    this.#transport.close();
   }
 }
 
 /** Its share: of what the relays of producers send. */
 class RelayedConsumer implements Consumer {
-  constructor(private readonly consumer: Consumer) {}
+  readonly #consumer: Consumer;
+  constructor(consumer: Consumer) {
+    this.#consumer = consumer;
+  }
 
   get stats() {
-    return this.consumer.stats;
+    return this.#consumer.stats;
   }
 
   pause(): void {
-    this.consumer.pause();
+    this.#consumer.pause();
   }
 
   resume(): void {
-    this.consumer.resume();
+    this.#consumer.resume();
   }
 
   switchTo(producer: Producer, onSwitched?: () => void): void {
-    this.consumer.switchTo(relayOf(producer), onSwitched);
+    this.#consumer.switchTo(relayOf(producer), onSwitched);
   }
 
   close(): void {
-    this.consumer.close();
+    this.#consumer.close();
   }
 }
 

@@ -7,53 +7,59 @@ import { NativeProducer } from './native-producer.js';
 
 /** One viewer's SRTP and SRTCP on the native plane. */
 export class NativeMediaTransport implements MediaTransport {
-  private readonly id: number;
-  private readonly consumers = new Set<NativeConsumer>();
-  private droppedAtClose = 0;
+  readonly #id: number;
+  readonly #consumers = new Set<NativeConsumer>();
+  #droppedAtClose = 0;
   onEstimate: ((bitrateBps: number) => void) | undefined;
-  private closed = false;
+  #closed = false;
 
+  readonly #host: NativePlaneHost;
+  readonly #onClosed: (transport: NativeMediaTransport) => void;
   /** @param endpoint - with a DTLS connection */
   constructor(
-    private readonly host: NativePlaneHost,
+    host: NativePlaneHost,
     endpoint: NativeIceEndpoint,
-    private readonly onClosed: (transport: NativeMediaTransport) => void,
+    onClosed: (transport: NativeMediaTransport) => void,
   ) {
-    this.id = host.plane.createTransport(endpoint.id);
-    host.estimateListeners.set(this.id, (bitrateBps) => this.onEstimate?.(bitrateBps));
+    this.#host = host;
+    this.#onClosed = onClosed;
+    this.#id = host.plane.createTransport(endpoint.id);
+    host.estimateListeners.set(this.#id, (bitrateBps) => this.onEstimate?.(bitrateBps));
   }
 
   get rtcpDropped(): number {
-    return this.closed ? this.droppedAtClose : this.host.plane.rtcpDropped(this.id);
+    return this.#closed ? this.#droppedAtClose : this.#host.plane.rtcpDropped(this.#id);
   }
 
   get estimatedBitrateBps(): number | undefined {
-    const bitrateBps = this.closed ? 0 : (this.host.plane.transportStats(this.id)?.estimatedBitrateBps ?? 0);
+    const bitrateBps = this.#closed
+      ? 0
+      : (this.#host.plane.transportStats(this.#id)?.estimatedBitrateBps ?? 0);
     return bitrateBps > 0 ? bitrateBps : undefined;
   }
 
   consume(producer: Producer, parameters: ConsumerParameters): Consumer {
-    if (!(producer instanceof NativeProducer) || producer.isClosed || this.closed) {
+    if (!(producer instanceof NativeProducer) || producer.isClosed || this.#closed) {
       throw new StreamKitError('internal', 'A consumer needs an open producer and transport of one plane');
     }
-    const consumer = new NativeConsumer(this.host, this.id, producer, parameters, (closed) => {
-      this.consumers.delete(closed);
+    const consumer = new NativeConsumer(this.#host, this.#id, producer, parameters, (closed) => {
+      this.#consumers.delete(closed);
     });
-    this.consumers.add(consumer);
+    this.#consumers.add(consumer);
     return consumer;
   }
 
   close(): void {
-    if (this.closed) {
+    if (this.#closed) {
       return;
     }
-    this.droppedAtClose = this.rtcpDropped;
-    this.closed = true;
-    for (const consumer of [...this.consumers]) {
+    this.#droppedAtClose = this.rtcpDropped;
+    this.#closed = true;
+    for (const consumer of [...this.#consumers]) {
       consumer.close();
     }
-    this.host.estimateListeners.delete(this.id);
-    this.host.plane.closeTransport(this.id);
-    this.onClosed(this);
+    this.#host.estimateListeners.delete(this.#id);
+    this.#host.plane.closeTransport(this.#id);
+    this.#onClosed(this);
   }
 }

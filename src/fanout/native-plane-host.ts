@@ -27,19 +27,19 @@ export class NativePlaneHost {
   readonly switchListeners = new Map<number, (producer: number) => void>();
   readonly estimateListeners = new Map<number, (bitrateBps: number) => void>();
   readonly mediaSocketListeners = new Map<number, (reason: MediaSocketFailure) => void>();
-  private readonly sockets = new Map<string, BoundSocket>();
-  private certificatePem: string | undefined;
-  private holders = 1;
+  readonly #sockets = new Map<string, BoundSocket>();
+  #certificatePem: string | undefined;
+  #holders = 1;
   /** Given to all addresses alike once the first is bound. */
-  private port: number;
+  #port: number;
 
-  private constructor(
-    addon: NativeAddon,
-    private readonly udpPort: number,
-    private readonly logger: Logger,
-  ) {
-    this.port = udpPort;
-    this.plane = this.createPlane(addon);
+  readonly #udpPort: number;
+  readonly #logger: Logger;
+  private constructor(addon: NativeAddon, udpPort: number, logger: Logger) {
+    this.#udpPort = udpPort;
+    this.#logger = logger;
+    this.#port = udpPort;
+    this.plane = this.#createPlane(addon);
   }
 
   /**
@@ -49,7 +49,7 @@ export class NativePlaneHost {
   static acquire(addon: NativeAddon, udpPort: number, logger: Logger): NativePlaneHost {
     const shared = hosts.get(udpPort);
     if (shared !== undefined) {
-      shared.holders += 1;
+      shared.#holders += 1;
       return shared;
     }
     const host = new NativePlaneHost(addon, udpPort, logger);
@@ -63,78 +63,78 @@ export class NativePlaneHost {
    * @throws StreamKitError `unavailable`
    */
   bind(address: string): BoundSocket {
-    const open = this.sockets.get(address);
+    const open = this.#sockets.get(address);
     if (open !== undefined) {
       return open;
     }
-    const bound = this.open(address);
-    this.port ||= bound.port;
-    this.sockets.set(address, bound);
-    this.logger.debug({ address, port: bound.port }, 'bind() | media socket opened');
+    const bound = this.#open(address);
+    this.#port ||= bound.port;
+    this.#sockets.set(address, bound);
+    this.#logger.debug({ address, port: bound.port }, 'bind() | media socket opened');
     return bound;
   }
 
   /** Viewers are shown this certificate from now on. */
   useCertificate({ certificatePem, keyPem }: DtlsCertificate): void {
-    if (certificatePem !== this.certificatePem) {
+    if (certificatePem !== this.#certificatePem) {
       this.plane.setCertificate(certificatePem, keyPem);
-      this.certificatePem = certificatePem;
+      this.#certificatePem = certificatePem;
     }
   }
 
   /** The last one closes the plane. To be called once by each holder. */
   release(): void {
-    this.holders -= 1;
-    if (this.holders > 0) {
+    this.#holders -= 1;
+    if (this.#holders > 0) {
       return;
     }
-    hosts.delete(this.udpPort);
-    this.logger.debug({ stats: this.plane.stats() }, 'release() | native media plane closed');
+    hosts.delete(this.#udpPort);
+    this.#logger.debug({ stats: this.plane.stats() }, 'release() | native media plane closed');
     this.plane.close();
   }
 
-  private createPlane(addon: NativeAddon): NativePlane {
+  #createPlane(addon: NativeAddon): NativePlane {
     try {
       return addon.createPlane({}, (events) => {
-        this.dispatch(events);
+        this.#dispatch(events);
       });
     } catch (thrown) {
       const cause = asError(thrown);
-      this.logger.error({ err: cause }, 'createPlane() | no native media plane');
+      this.#logger.error({ err: cause }, 'createPlane() | no native media plane');
       throw new StreamKitError('unavailable', cause.message, { cause });
     }
   }
 
-  private open(address: string): BoundSocket {
+  #open(address: string): BoundSocket {
     try {
-      return this.bindPort(address);
+      return this.#bindPort(address);
     } catch (thrown) {
       const cause = asError(thrown);
-      const message = `UDP port ${this.port} of ${address} cannot be opened: ${cause.message}`;
-      this.logger.error({ err: cause, address, port: this.port }, 'bind() | no media socket');
+      const message = `UDP port ${this.#port} of ${address} cannot be opened: ${cause.message}`;
+      this.#logger.error({ err: cause, address, port: this.#port }, 'bind() | no media socket');
       throw new StreamKitError('unavailable', message, { cause });
     }
   }
 
-  private bindPort(address: string): BoundSocket {
+  #bindPort(address: string): BoundSocket {
     try {
-      return this.plane.bind(address, this.port);
+      return this.plane.bind(address, this.#port);
     } catch (thrown) {
       // A port that the system chose for one address may be taken on another.
-      if (this.udpPort !== 0 || this.port === 0 || !isPortTaken(thrown)) {
+      if (this.#udpPort !== 0 || this.#port === 0 || !isPortTaken(thrown)) {
         throw thrown;
       }
-      this.logger.warn({ address, port: this.port }, 'bind() | the port is taken here, another is used');
+      this.#logger.warn({ address, port: this.#port }, 'bind() | the port is taken here, another is used');
       return this.plane.bind(address, 0);
     }
   }
 
-  private dispatch(events: readonly NativeEvent[]): void {
+  #dispatch(events: readonly NativeEvent[]): void {
     for (const event of events) {
       try {
-        this.deliver(event);
+        this.#deliver(event);
       } catch (thrown) {
-        this.logger.error(
+        this.#logger.error(
           { err: asError(thrown), type: event.type },
           'dispatch() | an event was not handled',
         );
@@ -142,7 +142,7 @@ export class NativePlaneHost {
     }
   }
 
-  private deliver(event: NativeEvent): void {
+  #deliver(event: NativeEvent): void {
     switch (event.type) {
       case 'packet':
         this.packetListeners.get(event.endpoint)?.(event.socket, event.from, event.data);

@@ -19,88 +19,98 @@ export class NativeProducer implements Producer {
   readonly kind: 'video' | 'audio';
   readonly id: number;
   readonly consumers = new Set<PacedConsumer>();
-  private readonly keyframes: KeyframeRequestPolicy;
+  readonly #keyframes: KeyframeRequestPolicy;
   /** For viewers that only ICE reaches, through a relay. */
-  private relayed: Producer | undefined;
-  private pacedAtBps: number;
-  private closed = false;
+  #relayed: Producer | undefined;
+  #pacedAtBps: number;
+  #closed = false;
   /** Its frames come by a media socket: those given to {@link send} are for viewers behind a relay. */
-  private isFed = false;
+  #isFed = false;
 
+  readonly #host: NativePlaneHost;
+  readonly #parameters: ProducerParameters;
+  readonly #listener: ProducerListener;
+  readonly #relayPlane: () => MediaPlane;
+  readonly #onClosed: (producer: NativeProducer) => void;
   constructor(
-    private readonly host: NativePlaneHost,
-    private readonly parameters: ProducerParameters,
-    private readonly listener: ProducerListener,
+    host: NativePlaneHost,
+    parameters: ProducerParameters,
+    listener: ProducerListener,
     clock: Clock,
-    private readonly relayPlane: () => MediaPlane,
-    private readonly onClosed: (producer: NativeProducer) => void,
+    relayPlane: () => MediaPlane,
+    onClosed: (producer: NativeProducer) => void,
   ) {
+    this.#host = host;
+    this.#parameters = parameters;
+    this.#listener = listener;
+    this.#relayPlane = relayPlane;
+    this.#onClosed = onClosed;
     const keyframeIntervalMinMs = parameters.keyframeIntervalMinMs ?? DEFAULT_KEYFRAME_INTERVAL_MIN_MS;
     this.kind = parameters.kind;
-    this.pacedAtBps = parameters.targetBitrateBps ?? DEFAULT_TARGET_BITRATE_BPS[parameters.kind];
+    this.#pacedAtBps = parameters.targetBitrateBps ?? DEFAULT_TARGET_BITRATE_BPS[parameters.kind];
     this.id = host.plane.createProducer({
       kind: parameters.kind,
       clockRateHz: parameters.clockRateHz,
       keyframeIntervalMinMs,
       historyMs: parameters.historyMs ?? DEFAULT_HISTORY_MS,
       gopReplay: parameters.gopReplay ?? false,
-      targetBitrateBps: this.pacedAtBps,
+      targetBitrateBps: this.#pacedAtBps,
     });
     // The plane coalesces what its own consumers want, but knows nothing of those behind a relay.
-    this.keyframes = new KeyframeRequestPolicy(clock, keyframeIntervalMinMs, () => {
+    this.#keyframes = new KeyframeRequestPolicy(clock, keyframeIntervalMinMs, () => {
       listener.onKeyframeWanted();
     });
     host.keyframeListeners.set(this.id, () => {
-      if (this.relayed === undefined) {
+      if (this.#relayed === undefined) {
         listener.onKeyframeWanted();
       } else {
-        this.keyframes.request();
+        this.#keyframes.request();
       }
     });
   }
 
   get consumerCount(): number {
-    return this.consumers.size + (this.relayed?.consumerCount ?? 0);
+    return this.consumers.size + (this.#relayed?.consumerCount ?? 0);
   }
 
   /** What its consumers are paced by, bits/s. */
   get targetBitrateBps(): number {
-    return this.pacedAtBps;
+    return this.#pacedAtBps;
   }
 
   get isClosed(): boolean {
-    return this.closed;
+    return this.#closed;
   }
 
   get needsFrames(): boolean {
-    return !this.isFed || this.relayed !== undefined;
+    return !this.#isFed || this.#relayed !== undefined;
   }
 
   /** Its frames come by a media socket from now on. */
   feedBySocket(): void {
-    this.isFed = true;
+    this.#isFed = true;
   }
 
   send(payloads: RtpPayloads): void {
-    if (this.closed || payloads.offsets.length < 2) {
+    if (this.#closed || payloads.offsets.length < 2) {
       return;
     }
     const { bytes, offsets, rtpTimestamp, captureTimeUs, keyframe } = payloads;
     if (keyframe) {
-      this.keyframes.keyframePassed();
+      this.#keyframes.keyframePassed();
     }
-    if (!this.isFed) {
-      this.host.plane.sendFrame(this.id, bytes, offsets, rtpTimestamp, captureTimeUs, keyframe);
+    if (!this.#isFed) {
+      this.#host.plane.sendFrame(this.id, bytes, offsets, rtpTimestamp, captureTimeUs, keyframe);
     }
-    this.relayed?.send(payloads);
+    this.#relayed?.send(payloads);
   }
 
   setTargetBitrate(bitrateBps: number): void {
-    if (this.closed || bitrateBps === this.pacedAtBps) {
+    if (this.#closed || bitrateBps === this.#pacedAtBps) {
       return;
     }
-    this.pacedAtBps = bitrateBps;
-    this.host.plane.setProducerBitrate(this.id, bitrateBps);
+    this.#pacedAtBps = bitrateBps;
+    this.#host.plane.setProducerBitrate(this.id, bitrateBps);
     for (const consumer of this.consumers) {
       consumer.setTargetBitrate(bitrateBps);
     }
@@ -108,29 +118,29 @@ export class NativeProducer implements Producer {
 
   /** The same source for viewers behind a relay; made when there is the first. */
   relay(): Producer {
-    if (this.relayed === undefined) {
-      this.relayed = this.relayPlane().createProducer(this.parameters, {
+    if (this.#relayed === undefined) {
+      this.#relayed = this.#relayPlane().createProducer(this.#parameters, {
         onKeyframeWanted: () => {
-          this.keyframes.request();
+          this.#keyframes.request();
         },
       });
-      this.listener.onFramesWanted?.();
+      this.#listener.onFramesWanted?.();
     }
-    return this.relayed;
+    return this.#relayed;
   }
 
   close(): void {
-    if (this.closed) {
+    if (this.#closed) {
       return;
     }
-    this.closed = true;
-    this.keyframes.close();
+    this.#closed = true;
+    this.#keyframes.close();
     for (const consumer of [...this.consumers]) {
       consumer.close();
     }
-    this.relayed?.close();
-    this.host.keyframeListeners.delete(this.id);
-    this.host.plane.closeProducer(this.id);
-    this.onClosed(this);
+    this.#relayed?.close();
+    this.#host.keyframeListeners.delete(this.id);
+    this.#host.plane.closeProducer(this.id);
+    this.#onClosed(this);
   }
 }

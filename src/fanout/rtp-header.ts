@@ -34,9 +34,9 @@ const CAPTURE_TIME_BYTES = 8;
  * then has a header of the same size, so that packets of equal payloads are of equal size too.
  */
 export class RtpHeaderTemplate {
-  private readonly template: Buffer;
-  private transportSequenceOffset = -1;
-  private captureTimeOffset = -1;
+  readonly #template: Buffer;
+  #transportSequenceOffset = -1;
+  #captureTimeOffset = -1;
 
   constructor(mid: string, ids: HeaderExtensionIds, playoutDelayMaxMs = 0) {
     const elements: Buffer[] = [];
@@ -58,43 +58,43 @@ export class RtpHeaderTemplate {
     };
 
     add(ids.mid, Buffer.from(mid, 'utf8'));
-    this.transportSequenceOffset = add(ids.transportWideCc, Buffer.alloc(TRANSPORT_SEQUENCE_BYTES));
+    this.#transportSequenceOffset = add(ids.transportWideCc, Buffer.alloc(TRANSPORT_SEQUENCE_BYTES));
     // Least and greatest delay, 12 bits each, in 10 ms. The least is zero: "render as soon as decoded".
     const playoutDelay = Buffer.alloc(PLAYOUT_DELAY_BYTES);
     playoutDelay.writeUInt16BE(Math.round(playoutDelayMaxMs / PLAYOUT_DELAY_UNIT_MS) & PLAYOUT_DELAY_MASK, 1);
     add(ids.playoutDelay, playoutDelay);
-    this.captureTimeOffset = add(ids.absCaptureTime, Buffer.alloc(CAPTURE_TIME_BYTES));
+    this.#captureTimeOffset = add(ids.absCaptureTime, Buffer.alloc(CAPTURE_TIME_BYTES));
 
     if (elements.length === 0) {
-      this.template = Buffer.alloc(FIXED_HEADER_BYTES);
-      this.template.writeUInt8(VERSION_2, 0);
+      this.#template = Buffer.alloc(FIXED_HEADER_BYTES);
+      this.#template.writeUInt8(VERSION_2, 0);
       return;
     }
     const extensionWords = Math.ceil((offset - FIXED_HEADER_BYTES - PROFILE_BYTES) / 4);
-    this.template = Buffer.alloc(FIXED_HEADER_BYTES + PROFILE_BYTES + extensionWords * 4);
-    this.template.writeUInt8(VERSION_2 | EXTENSION_BIT, 0);
-    this.template.writeUInt16BE(ONE_BYTE_PROFILE, FIXED_HEADER_BYTES);
-    this.template.writeUInt16BE(extensionWords, FIXED_HEADER_BYTES + 2);
-    Buffer.concat(elements).copy(this.template, FIXED_HEADER_BYTES + PROFILE_BYTES);
+    this.#template = Buffer.alloc(FIXED_HEADER_BYTES + PROFILE_BYTES + extensionWords * 4);
+    this.#template.writeUInt8(VERSION_2 | EXTENSION_BIT, 0);
+    this.#template.writeUInt16BE(ONE_BYTE_PROFILE, FIXED_HEADER_BYTES);
+    this.#template.writeUInt16BE(extensionWords, FIXED_HEADER_BYTES + 2);
+    Buffer.concat(elements).copy(this.#template, FIXED_HEADER_BYTES + PROFILE_BYTES);
   }
 
   /** Bytes of every header. */
   get length(): number {
-    return this.template.length;
+    return this.#template.length;
   }
 
   write(fields: RtpHeaderFields): Buffer {
-    const header = Buffer.from(this.template);
+    const header = Buffer.from(this.#template);
     header.writeUInt8((fields.marker ? MARKER_BIT : 0) | fields.payloadType, 1);
     header.writeUInt16BE(fields.sequenceNumber, 2);
     header.writeUInt32BE(fields.rtpTimestamp, 4);
     header.writeUInt32BE(fields.ssrc, 8);
-    if (this.transportSequenceOffset >= 0) {
-      header.writeUInt16BE(fields.transportSequenceNumber, this.transportSequenceOffset);
+    if (this.#transportSequenceOffset >= 0) {
+      header.writeUInt16BE(fields.transportSequenceNumber, this.#transportSequenceOffset);
     }
-    if (this.captureTimeOffset >= 0) {
-      header.writeUInt32BE(fields.captureTime.seconds, this.captureTimeOffset);
-      header.writeUInt32BE(fields.captureTime.fraction, this.captureTimeOffset + 4);
+    if (this.#captureTimeOffset >= 0) {
+      header.writeUInt32BE(fields.captureTime.seconds, this.#captureTimeOffset);
+      header.writeUInt32BE(fields.captureTime.fraction, this.#captureTimeOffset + 4);
     }
     return header;
   }

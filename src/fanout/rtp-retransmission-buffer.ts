@@ -22,55 +22,57 @@ export const DEFAULT_HISTORY_BYTES = 8 * 1024 * 1024;
  * bytes; the oldest frames go first.
  */
 export class RtpRetransmissionBuffer {
-  private frames: (StoredFrame | undefined)[] = [];
+  #frames: (StoredFrame | undefined)[] = [];
   /** Frames before this index are gone; the array is compacted now and then, not on every frame. */
-  private head = 0;
-  private bytes = 0;
-  private nextPacket = 0;
-  private keyframePacket = 0;
+  #head = 0;
+  #bytes = 0;
+  #nextPacket = 0;
+  #keyframePacket = 0;
 
+  readonly #historyMs: number;
+  readonly #maxBytes: number;
   /**
    * @param historyMs - how long a frame is kept, ms
    * @param maxBytes - bytes of payload
    */
-  constructor(
-    private readonly historyMs: number,
-    private readonly maxBytes: number = DEFAULT_HISTORY_BYTES,
-  ) {}
+  constructor(historyMs: number, maxBytes: number = DEFAULT_HISTORY_BYTES) {
+    this.#historyMs = historyMs;
+    this.#maxBytes = maxBytes;
+  }
 
   /** Bytes of payload held. */
   get storedBytes(): number {
-    return this.bytes;
+    return this.#bytes;
   }
 
   /** Count of the oldest packet that may still be held. */
   get oldestPacket(): number {
-    return this.frames[this.head]?.firstPacket ?? this.nextPacket;
+    return this.#frames[this.#head]?.firstPacket ?? this.#nextPacket;
   }
 
   /** Count of the last keyframe's first packet, 0 before the first one. */
   get lastKeyframePacket(): number {
-    return this.keyframePacket;
+    return this.#keyframePacket;
   }
 
   /** @returns the count of the frame's first packet. */
   push(payloads: RtpPayloads, nowUs: number): number {
-    const firstPacket = this.nextPacket;
-    if (payloads.keyframe) this.keyframePacket = firstPacket;
-    this.nextPacket += payloads.offsets.length - 1;
-    this.frames.push({ payloads, firstPacket, sentAtUs: nowUs });
-    this.bytes += payloads.bytes.length;
-    this.evict(nowUs);
+    const firstPacket = this.#nextPacket;
+    if (payloads.keyframe) this.#keyframePacket = firstPacket;
+    this.#nextPacket += payloads.offsets.length - 1;
+    this.#frames.push({ payloads, firstPacket, sentAtUs: nowUs });
+    this.#bytes += payloads.bytes.length;
+    this.#evict(nowUs);
     return firstPacket;
   }
 
   get(packet: number, nowUs: number): StoredPacket | undefined {
-    this.evict(nowUs);
-    let low = this.head;
-    let high = this.frames.length - 1;
+    this.#evict(nowUs);
+    let low = this.#head;
+    let high = this.#frames.length - 1;
     while (low <= high) {
       const middle = (low + high) >>> 1;
-      const frame = this.frames[middle];
+      const frame = this.#frames[middle];
       if (frame === undefined) {
         return undefined;
       }
@@ -86,23 +88,23 @@ export class RtpRetransmissionBuffer {
   }
 
   clear(): void {
-    this.frames = [];
-    this.head = 0;
-    this.bytes = 0;
+    this.#frames = [];
+    this.#head = 0;
+    this.#bytes = 0;
   }
 
-  private evict(nowUs: number): void {
-    const keepAfterUs = nowUs - this.historyMs * 1000;
-    let oldest = this.frames[this.head];
-    while (oldest !== undefined && (oldest.sentAtUs < keepAfterUs || this.bytes > this.maxBytes)) {
-      this.bytes -= oldest.payloads.bytes.length;
-      this.frames[this.head] = undefined;
-      this.head += 1;
-      oldest = this.frames[this.head];
+  #evict(nowUs: number): void {
+    const keepAfterUs = nowUs - this.#historyMs * 1000;
+    let oldest = this.#frames[this.#head];
+    while (oldest !== undefined && (oldest.sentAtUs < keepAfterUs || this.#bytes > this.#maxBytes)) {
+      this.#bytes -= oldest.payloads.bytes.length;
+      this.#frames[this.#head] = undefined;
+      this.#head += 1;
+      oldest = this.#frames[this.#head];
     }
-    if (this.head > 0 && this.head * 2 >= this.frames.length) {
-      this.frames = this.frames.slice(this.head);
-      this.head = 0;
+    if (this.#head > 0 && this.#head * 2 >= this.#frames.length) {
+      this.#frames = this.#frames.slice(this.#head);
+      this.#head = 0;
     }
   }
 }

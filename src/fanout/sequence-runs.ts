@@ -12,17 +12,19 @@ interface Run {
  * kept.
  */
 export class SequenceRuns {
-  private runs: Run[] = [];
-  private sent: number;
+  #runs: Run[] = [];
+  #sent: number;
 
+  readonly #firstSequenceNumber: number;
   /** @param firstSequenceNumber - of the first packet that will be sent */
-  constructor(private readonly firstSequenceNumber: number) {
-    this.sent = firstSequenceNumber;
+  constructor(firstSequenceNumber: number) {
+    this.#firstSequenceNumber = firstSequenceNumber;
+    this.#sent = firstSequenceNumber;
   }
 
   /** Sequence number of the next packet. */
   get next(): number {
-    return addSequence(this.sent, 0);
+    return addSequence(this.#sent, 0);
   }
 
   /**
@@ -31,24 +33,24 @@ export class SequenceRuns {
    * @param oldestPacket - runs that end before it are forgotten
    */
   take(packet: number, oldestPacket: number): number {
-    const last = this.runs.at(-1);
-    if (last === undefined || last.firstPacket - last.firstSent !== packet - this.sent) {
-      this.runs.push({ firstSent: this.sent, firstPacket: packet });
-      this.forget(oldestPacket);
+    const last = this.#runs.at(-1);
+    if (last === undefined || last.firstPacket - last.firstSent !== packet - this.#sent) {
+      this.#runs.push({ firstSent: this.#sent, firstPacket: packet });
+      this.#forget(oldestPacket);
     }
     const sequenceNumber = this.next;
-    this.sent += 1;
+    this.#sent += 1;
     return sequenceNumber;
   }
 
   /** The packet of the source that went out under `sequenceNumber`; undefined where none did, or too long ago. */
   packetOf(sequenceNumber: number): number | undefined {
-    const sent = unwrapSequence(sequenceNumber, this.sent);
-    if (sent >= this.sent || sent < this.firstSequenceNumber) {
+    const sent = unwrapSequence(sequenceNumber, this.#sent);
+    if (sent >= this.#sent || sent < this.#firstSequenceNumber) {
       return undefined;
     }
-    for (let i = this.runs.length - 1; i >= 0; i -= 1) {
-      const run = this.runs[i];
+    for (let i = this.#runs.length - 1; i >= 0; i -= 1) {
+      const run = this.#runs[i];
       if (run !== undefined && run.firstSent <= sent) {
         return run.firstPacket + sent - run.firstSent;
       }
@@ -56,13 +58,13 @@ export class SequenceRuns {
     return undefined;
   }
 
-  private forget(oldestPacket: number): void {
-    const firstLive = this.runs.findIndex((_, i) => {
-      const following = this.runs[i + 1];
+  #forget(oldestPacket: number): void {
+    const firstLive = this.#runs.findIndex((_, i) => {
+      const following = this.#runs[i + 1];
       return following === undefined || following.firstPacket > oldestPacket;
     });
     if (firstLive > 0) {
-      this.runs = this.runs.slice(firstLive);
+      this.#runs = this.#runs.slice(firstLive);
     }
   }
 }

@@ -37,125 +37,133 @@ const RESENDS_REMEMBERED = 2048;
 /** One viewer's share of one producer: its headers, sequence numbers, retransmissions and reports. */
 export class WeriftConsumer implements Consumer, PayloadSink {
   readonly stats: ConsumerStats = newConsumerStats();
-  private readonly header: RtpHeaderTemplate;
-  private readonly sent: SentPackets;
-  private rtxSequenceNumber = randomInt(FIRST_SEQUENCE_LIMIT);
-  private readonly resentAtUs = new Map<number, number>();
-  private waitsForKeyframe: boolean;
-  private paused = false;
-  private closed = false;
-  private reportDueUs = 0;
-  private lastFirSequence: number | undefined;
-  private switching: (ArrivingSink & { readonly producer: WeriftProducer }) | undefined;
+  readonly #header: RtpHeaderTemplate;
+  readonly #sent: SentPackets;
+  #rtxSequenceNumber = randomInt(FIRST_SEQUENCE_LIMIT);
+  readonly #resentAtUs = new Map<number, number>();
+  #waitsForKeyframe: boolean;
+  #paused = false;
+  #closed = false;
+  #reportDueUs = 0;
+  #lastFirSequence: number | undefined;
+  #switching: (ArrivingSink & { readonly producer: WeriftProducer }) | undefined;
 
+  #producer: WeriftProducer;
+  readonly #transport: PacketSender;
+  readonly #time: MediaTime;
+  readonly #onClosed: (consumer: WeriftConsumer) => void;
   constructor(
-    private producer: WeriftProducer,
-    private readonly transport: PacketSender,
+    producer: WeriftProducer,
+    transport: PacketSender,
     readonly parameters: ConsumerParameters,
-    private readonly time: MediaTime,
-    private readonly onClosed: (consumer: WeriftConsumer) => void,
+    time: MediaTime,
+    onClosed: (consumer: WeriftConsumer) => void,
   ) {
-    this.sent = new SentPackets(producer, randomInt(FIRST_SEQUENCE_LIMIT));
-    this.header = new RtpHeaderTemplate(
+    this.#producer = producer;
+    this.#transport = transport;
+    this.#time = time;
+    this.#onClosed = onClosed;
+    this.#sent = new SentPackets(producer, randomInt(FIRST_SEQUENCE_LIMIT));
+    this.#header = new RtpHeaderTemplate(
       parameters.mid,
       parameters.headerExtensions,
       parameters.playoutDelayMaxMs,
     );
-    this.waitsForKeyframe = producer.kind === 'video';
+    this.#waitsForKeyframe = producer.kind === 'video';
     producer.add(this);
     producer.requestKeyframe();
   }
 
   pause(): void {
-    this.paused = true;
+    this.#paused = true;
   }
 
   resume(): void {
-    if (this.closed || !this.paused) {
+    if (this.#closed || !this.#paused) {
       return;
     }
-    this.paused = false;
-    this.waitForKeyframe();
+    this.#paused = false;
+    this.#waitForKeyframe();
   }
 
   switchTo(producer: Producer, onSwitched: () => void = () => undefined): void {
     if (!(producer instanceof WeriftProducer) || producer.isClosed) {
       throw new StreamKitError('internal', 'A consumer needs an open producer of its plane');
     }
-    if (this.closed || this.switching?.producer === producer) {
+    if (this.#closed || this.#switching?.producer === producer) {
       return;
     }
-    this.callOffSwitch();
-    if (producer === this.producer) {
+    this.#callOffSwitch();
+    if (producer === this.#producer) {
       return;
     }
     const switching = {
       producer,
       arrive: () => {
-        this.moveTo(producer);
+        this.#moveTo(producer);
         queueMicrotask(onSwitched);
       },
     };
-    if (this.sent.isFresh || this.producer.kind === 'audio') {
+    if (this.#sent.isFresh || this.#producer.kind === 'audio') {
       switching.arrive();
       producer.requestKeyframe();
       return;
     }
-    this.switching = switching;
+    this.#switching = switching;
     producer.expect(switching);
   }
 
-  private callOffSwitch(): void {
-    if (this.switching !== undefined) {
-      this.switching.producer.expectNoMore(this.switching);
-      this.switching = undefined;
+  #callOffSwitch(): void {
+    if (this.#switching !== undefined) {
+      this.#switching.producer.expectNoMore(this.#switching);
+      this.#switching = undefined;
     }
   }
 
-  private moveTo(producer: WeriftProducer): void {
-    this.switching = undefined;
-    this.sent.moveTo(producer, this.time.nowUs());
-    this.producer.remove(this);
-    this.producer = producer;
+  #moveTo(producer: WeriftProducer): void {
+    this.#switching = undefined;
+    this.#sent.moveTo(producer, this.#time.nowUs());
+    this.#producer.remove(this);
+    this.#producer = producer;
     producer.add(this);
-    this.waitsForKeyframe = producer.kind === 'video';
+    this.#waitsForKeyframe = producer.kind === 'video';
   }
 
   close(): void {
-    if (this.closed) {
+    if (this.#closed) {
       return;
     }
-    this.closed = true;
-    this.callOffSwitch();
+    this.#closed = true;
+    this.#callOffSwitch();
     const { ssrc, rtxSsrc, cname } = this.parameters;
-    this.transport.sendRtcp(buildBye(rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc], cname));
-    this.producer.remove(this);
-    this.resentAtUs.clear();
-    this.onClosed(this);
+    this.#transport.sendRtcp(buildBye(rtxSsrc === undefined ? [ssrc] : [ssrc, rtxSsrc], cname));
+    this.#producer.remove(this);
+    this.#resentAtUs.clear();
+    this.#onClosed(this);
   }
 
   send(payloads: RtpPayloads, firstPacket: number): void {
-    if (this.closed || this.paused) {
+    if (this.#closed || this.#paused) {
       return;
     }
-    if (this.waitsForKeyframe && !payloads.keyframe) {
+    if (this.#waitsForKeyframe && !payloads.keyframe) {
       this.stats.framesDropped += 1;
       // The request may have been lost on its way to the encoder; the policy keeps the repetitions apart.
-      this.producer.requestKeyframe();
+      this.#producer.requestKeyframe();
       return;
     }
-    if (this.transport.congested) {
+    if (this.#transport.congested) {
       this.stats.framesDropped += 1;
-      this.waitForKeyframe();
+      this.#waitForKeyframe();
       return;
     }
-    this.waitsForKeyframe = false;
-    const timestamp = this.sent.nextTimestamp(payloads.rtpTimestamp);
+    this.#waitsForKeyframe = false;
+    const timestamp = this.#sent.nextTimestamp(payloads.rtpTimestamp);
     const count = payloads.offsets.length - 1;
     for (let index = 0; index < count; index += 1) {
       const payload = payloadAt(payloads, index);
-      const sequenceNumber = this.sent.take(firstPacket + index);
-      this.sendPacket(
+      const sequenceNumber = this.#sent.take(firstPacket + index);
+      this.#sendPacket(
         payloads,
         index,
         this.parameters.ssrc,
@@ -167,48 +175,48 @@ export class WeriftConsumer implements Consumer, PayloadSink {
       this.stats.packetsSent += 1;
       this.stats.bytesSent += payload.length;
     }
-    this.reportWhenDue();
+    this.#reportWhenDue();
   }
 
   /** RTCP that names this consumer's SSRC. */
   onRtcp(message: Exclude<RtcpMessage, { type: 'bye' }>): void {
     switch (message.type) {
       case 'report':
-        this.onReport(message.block);
+        this.#onReport(message.block);
         break;
       case 'nack':
         this.stats.nacksReceived += 1;
         for (const sequenceNumber of message.sequenceNumbers) {
-          this.resend(sequenceNumber);
+          this.#resend(sequenceNumber);
         }
         break;
       case 'pli':
         this.stats.plisReceived += 1;
-        this.producer.requestKeyframe();
+        this.#producer.requestKeyframe();
         break;
       case 'fir':
         this.stats.firsReceived += 1;
         // RFC 5104 section 4.3.1.2: the same command sequence number is a repetition of the same request.
-        if (message.commandSequence !== this.lastFirSequence) {
-          this.lastFirSequence = message.commandSequence;
-          this.producer.requestKeyframe();
+        if (message.commandSequence !== this.#lastFirSequence) {
+          this.#lastFirSequence = message.commandSequence;
+          this.#producer.requestKeyframe();
         }
         break;
     }
   }
 
-  private waitForKeyframe(): void {
-    if (this.producer.kind === 'video') {
-      this.waitsForKeyframe = true;
-      this.producer.requestKeyframe();
+  #waitForKeyframe(): void {
+    if (this.#producer.kind === 'video') {
+      this.#waitsForKeyframe = true;
+      this.#producer.requestKeyframe();
     }
   }
 
-  private onReport(block: ReportBlock): void {
+  #onReport(block: ReportBlock): void {
     this.stats.fractionLost = block.fractionLost;
     this.stats.packetsLost = block.packetsLost;
-    this.stats.jitterMs = (block.jitter * 1000) / this.producer.clockRateHz;
-    const arrival = this.time.ntpOf(this.time.nowUs());
+    this.stats.jitterMs = (block.jitter * 1000) / this.#producer.clockRateHz;
+    const arrival = this.#time.ntpOf(this.#time.nowUs());
     const rttMs = roundTripMs(arrival, block.lastSenderReport, block.delaySinceLastSenderReport);
     if (rttMs !== undefined) {
       this.stats.rttMs = rttMs;
@@ -216,21 +224,21 @@ export class WeriftConsumer implements Consumer, PayloadSink {
   }
 
   /** RFC 4588 section 4: the packet again under the RTX stream's own numbers, with its original one in front. */
-  private resend(sequenceNumber: number): void {
+  #resend(sequenceNumber: number): void {
     const { rtxSsrc, rtxPayloadType } = this.parameters;
-    if (rtxSsrc === undefined || rtxPayloadType === undefined || this.paused || this.transport.congested) {
+    if (rtxSsrc === undefined || rtxPayloadType === undefined || this.#paused || this.#transport.congested) {
       return;
     }
-    const nowUs = this.time.nowUs();
+    const nowUs = this.#time.nowUs();
     const intervalMs = Math.min(
       Math.max(this.stats.rttMs ?? 0, RESEND_INTERVAL_MIN_MS),
       RESEND_INTERVAL_MAX_MS,
     );
-    const lastUs = this.resentAtUs.get(sequenceNumber);
+    const lastUs = this.#resentAtUs.get(sequenceNumber);
     if (lastUs !== undefined && nowUs - lastUs < intervalMs * 1000) {
       return;
     }
-    const sent = this.sent.find(sequenceNumber, nowUs);
+    const sent = this.#sent.find(sequenceNumber, nowUs);
     if (sent === undefined) {
       return;
     }
@@ -239,7 +247,7 @@ export class WeriftConsumer implements Consumer, PayloadSink {
       // The viewer has been away for longer than the history lasts. It would ask for the keyframe itself, but Chromium
       // does so only every 3 s.
       if (!sent.beforeKeyframe) {
-        this.producer.requestKeyframe();
+        this.#producer.requestKeyframe();
       }
       return;
     }
@@ -247,32 +255,32 @@ export class WeriftConsumer implements Consumer, PayloadSink {
     const payload = Buffer.allocUnsafe(2 + original.length);
     payload.writeUInt16BE(sequenceNumber, 0);
     original.copy(payload, 2);
-    this.sendPacket(
+    this.#sendPacket(
       stored.payloads,
       stored.index,
       rtxSsrc,
       rtxPayloadType,
-      this.rtxSequenceNumber,
+      this.#rtxSequenceNumber,
       payload,
       (stored.payloads.rtpTimestamp + sent.timestampOffset) >>> 0,
     );
-    this.rtxSequenceNumber = addSequence(this.rtxSequenceNumber, 1);
+    this.#rtxSequenceNumber = addSequence(this.#rtxSequenceNumber, 1);
     this.stats.packetsRetransmitted += 1;
-    this.rememberResend(sequenceNumber, nowUs);
+    this.#rememberResend(sequenceNumber, nowUs);
   }
 
-  private rememberResend(sequenceNumber: number, nowUs: number): void {
-    this.resentAtUs.delete(sequenceNumber);
-    this.resentAtUs.set(sequenceNumber, nowUs);
-    if (this.resentAtUs.size > RESENDS_REMEMBERED) {
-      for (const oldest of this.resentAtUs.keys()) {
-        this.resentAtUs.delete(oldest);
+  #rememberResend(sequenceNumber: number, nowUs: number): void {
+    this.#resentAtUs.delete(sequenceNumber);
+    this.#resentAtUs.set(sequenceNumber, nowUs);
+    if (this.#resentAtUs.size > RESENDS_REMEMBERED) {
+      for (const oldest of this.#resentAtUs.keys()) {
+        this.#resentAtUs.delete(oldest);
         break;
       }
     }
   }
 
-  private sendPacket(
+  #sendPacket(
     frame: RtpPayloads,
     index: number,
     ssrc: number,
@@ -281,34 +289,34 @@ export class WeriftConsumer implements Consumer, PayloadSink {
     payload: Buffer,
     rtpTimestamp: number,
   ): void {
-    const header = this.header.write({
+    const header = this.#header.write({
       ssrc,
       payloadType,
       // RFC 6184 section 5.1 and RFC 7741 section 4.1: the last packet of a picture. Opus marks talk spurts, of
       // which continuous sound has none.
-      marker: this.producer.kind === 'video' && index === frame.offsets.length - 2,
+      marker: this.#producer.kind === 'video' && index === frame.offsets.length - 2,
       sequenceNumber,
       rtpTimestamp,
-      transportSequenceNumber: this.transport.takeTransportSequence(),
-      captureTime: this.time.ntpOf(frame.captureTimeUs),
+      transportSequenceNumber: this.#transport.takeTransportSequence(),
+      captureTime: this.#time.ntpOf(frame.captureTimeUs),
     });
-    this.transport.sendRtp(header, ssrc, sequenceNumber, payload);
+    this.#transport.sendRtp(header, ssrc, sequenceNumber, payload);
   }
 
   /** Reports ride on frames: there are none while nothing is sent, and no timer is needed. */
-  private reportWhenDue(): void {
-    const nowUs = this.time.nowUs();
-    if (nowUs < this.reportDueUs) {
+  #reportWhenDue(): void {
+    const nowUs = this.#time.nowUs();
+    if (nowUs < this.#reportDueUs) {
       return;
     }
     // RFC 3550 section 6.3.5 spreads reports at random, so that streams begun together do not report together.
-    this.reportDueUs = nowUs + REPORT_INTERVAL_US * (randomInt(800, 1200) / 1000);
-    this.transport.sendRtcp(
+    this.#reportDueUs = nowUs + REPORT_INTERVAL_US * (randomInt(800, 1200) / 1000);
+    this.#transport.sendRtcp(
       buildSenderReport(
         {
           ssrc: this.parameters.ssrc,
-          ntp: this.time.ntpOf(nowUs),
-          rtpTimestamp: rtpTimestampOf(nowUs, this.producer.clockRateHz),
+          ntp: this.#time.ntpOf(nowUs),
+          rtpTimestamp: rtpTimestampOf(nowUs, this.#producer.clockRateHz),
           packetsSent: this.stats.packetsSent,
           payloadBytesSent: this.stats.bytesSent,
         },

@@ -27,28 +27,29 @@ export function createWeriftMediaPlane(options: WeriftMediaPlaneOptions): MediaP
 
 class WeriftMediaPlane implements MediaPlane {
   readonly name = 'werift';
-  private readonly time: MediaTime;
-  private readonly producers = new Set<WeriftProducer>();
-  private readonly transports = new Set<WeriftMediaTransport>();
-  private isClosed = false;
+  readonly #time: MediaTime;
+  readonly #producers = new Set<WeriftProducer>();
+  readonly #transports = new Set<WeriftMediaTransport>();
+  #isClosed = false;
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly logger: Logger,
-  ) {
-    this.time = new MediaTime(clock);
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#time = new MediaTime(clock);
   }
 
   get closed(): boolean {
-    return this.isClosed;
+    return this.#isClosed;
   }
 
   createProducer(parameters: ProducerParameters, listener: ProducerListener): Producer {
-    this.assertOpen();
-    const producer = new WeriftProducer(parameters, listener, this.clock, (closed) => {
-      this.producers.delete(closed);
+    this.#assertOpen();
+    const producer = new WeriftProducer(parameters, listener, this.#clock, (closed) => {
+      this.#producers.delete(closed);
     });
-    this.producers.add(producer);
+    this.#producers.add(producer);
     return producer;
   }
 
@@ -57,28 +58,28 @@ class WeriftMediaPlane implements MediaPlane {
     _endpoint?: IceEndpoint,
     logContext?: LogContext,
   ): MediaTransport {
-    this.assertOpen();
-    const logger = this.logger.child({ ...logContext });
-    const transport = new WeriftMediaTransport(dtlsTransport, this.time, logger, (closed) => {
-      this.transports.delete(closed);
+    this.#assertOpen();
+    const logger = this.#logger.child({ ...logContext });
+    const transport = new WeriftMediaTransport(dtlsTransport, this.#time, logger, (closed) => {
+      this.#transports.delete(closed);
     });
-    this.transports.add(transport);
+    this.#transports.add(transport);
     return transport;
   }
 
   close(): Promise<void> {
-    this.isClosed = true;
-    for (const transport of [...this.transports]) {
+    this.#isClosed = true;
+    for (const transport of [...this.#transports]) {
       transport.close();
     }
-    for (const producer of [...this.producers]) {
+    for (const producer of [...this.#producers]) {
       producer.close();
     }
     return Promise.resolve();
   }
 
-  private assertOpen(): void {
-    if (this.isClosed) {
+  #assertOpen(): void {
+    if (this.#isClosed) {
       throw new StreamKitError('internal', 'The media plane is closed');
     }
   }

@@ -25,23 +25,27 @@ export class WeriftProducer implements Producer {
   readonly needsFrames = true;
   readonly history: RtpRetransmissionBuffer;
   readonly historyMs: number;
-  private readonly keyframes: KeyframeRequestPolicy;
-  private readonly consumers = new Set<PayloadSink>();
+  readonly #keyframes: KeyframeRequestPolicy;
+  readonly #consumers = new Set<PayloadSink>();
   /** Those that come over with the next keyframe. */
-  private readonly arrivals = new Set<ArrivingSink>();
-  private closed = false;
+  readonly #arrivals = new Set<ArrivingSink>();
+  #closed = false;
 
+  readonly #clock: Clock;
+  readonly #onClosed: (producer: WeriftProducer) => void;
   constructor(
     parameters: ProducerParameters,
     listener: ProducerListener,
-    private readonly clock: Clock,
-    private readonly onClosed: (producer: WeriftProducer) => void,
+    clock: Clock,
+    onClosed: (producer: WeriftProducer) => void,
   ) {
+    this.#clock = clock;
+    this.#onClosed = onClosed;
     this.kind = parameters.kind;
     this.clockRateHz = parameters.clockRateHz;
     this.historyMs = parameters.historyMs ?? DEFAULT_HISTORY_MS;
     this.history = new RtpRetransmissionBuffer(this.historyMs);
-    this.keyframes = new KeyframeRequestPolicy(
+    this.#keyframes = new KeyframeRequestPolicy(
       clock,
       parameters.keyframeIntervalMinMs ?? DEFAULT_KEYFRAME_INTERVAL_MIN_MS,
       () => {
@@ -51,30 +55,30 @@ export class WeriftProducer implements Producer {
   }
 
   get consumerCount(): number {
-    return this.consumers.size;
+    return this.#consumers.size;
   }
 
   get isClosed(): boolean {
-    return this.closed;
+    return this.#closed;
   }
 
   send(payloads: RtpPayloads): void {
-    if (this.closed || payloads.offsets.length < 2) {
+    if (this.#closed || payloads.offsets.length < 2) {
       return;
     }
     if (payloads.keyframe) {
-      this.keyframes.keyframePassed();
+      this.#keyframes.keyframePassed();
     }
     if (payloads.keyframe) {
-      for (const arrival of this.arrivals) {
+      for (const arrival of this.#arrivals) {
         arrival.arrive();
       }
-      this.arrivals.clear();
-    } else if (this.arrivals.size > 0) {
-      this.keyframes.request();
+      this.#arrivals.clear();
+    } else if (this.#arrivals.size > 0) {
+      this.#keyframes.request();
     }
-    const firstPacket = this.history.push(payloads, this.clock.nowUs());
-    for (const consumer of this.consumers) {
+    const firstPacket = this.history.push(payloads, this.#clock.nowUs());
+    for (const consumer of this.#consumers) {
       consumer.send(payloads, firstPacket);
     }
   }
@@ -86,38 +90,38 @@ export class WeriftProducer implements Producer {
 
   requestKeyframe(): void {
     if (this.kind === 'video') {
-      this.keyframes.request();
+      this.#keyframes.request();
     }
   }
 
   expect(arrival: ArrivingSink): void {
-    this.arrivals.add(arrival);
+    this.#arrivals.add(arrival);
     this.requestKeyframe();
   }
 
   expectNoMore(arrival: ArrivingSink): void {
-    this.arrivals.delete(arrival);
+    this.#arrivals.delete(arrival);
   }
 
   add(consumer: PayloadSink): void {
-    this.consumers.add(consumer);
+    this.#consumers.add(consumer);
   }
 
   remove(consumer: PayloadSink): void {
-    this.consumers.delete(consumer);
+    this.#consumers.delete(consumer);
   }
 
   close(): void {
-    if (this.closed) {
+    if (this.#closed) {
       return;
     }
-    this.closed = true;
-    this.keyframes.close();
-    for (const consumer of [...this.consumers]) {
+    this.#closed = true;
+    this.#keyframes.close();
+    for (const consumer of [...this.#consumers]) {
       consumer.close();
     }
-    this.arrivals.clear();
+    this.#arrivals.clear();
     this.history.clear();
-    this.onClosed(this);
+    this.#onClosed(this);
   }
 }

@@ -29,18 +29,21 @@ interface SrtpInternals {
 
 /** werift's ciphers read these four members of a header and no other. */
 class SerializedRtpHeader {
+  readonly #bytes: Buffer;
   constructor(
-    private readonly bytes: Buffer,
+    bytes: Buffer,
     readonly ssrc: number,
     readonly sequenceNumber: number,
-  ) {}
+  ) {
+    this.#bytes = bytes;
+  }
 
   get serializeSize(): number {
-    return this.bytes.length;
+    return this.#bytes.length;
   }
 
   serialize(): Buffer {
-    return this.bytes;
+    return this.#bytes;
   }
 }
 
@@ -55,25 +58,23 @@ const OLD_PAIR_LIFETIME_MS = 30_000;
  * mis-states the NTP time in its sender reports and over-reads compound RTCP.
  */
 export class WeriftSrtpChannel {
-  private readonly connection: IceConnectionInternals;
-  private readonly srtp: SrtpInternals;
-  private readonly srtcp: SrtcpInternals;
-  private readonly decryptRtcp: (bytes: Buffer) => Buffer;
-  private lastPair: CandidatePairInternals | undefined;
-  private lastPairUsedAtMs = 0;
-  private bytesInFlight = 0;
-  private closed = false;
-  private errors = 0;
+  readonly #connection: IceConnectionInternals;
+  readonly #srtp: SrtpInternals;
+  readonly #srtcp: SrtcpInternals;
+  readonly #decryptRtcp: (bytes: Buffer) => Buffer;
+  #lastPair: CandidatePairInternals | undefined;
+  #lastPairUsedAtMs = 0;
+  #bytesInFlight = 0;
+  #closed = false;
+  #errors = 0;
 
+  readonly #nowMs: () => number;
   /**
    * @param onRtcp - decrypted compounds; must not throw
    * @throws StreamKitError `internal` where the transport is not connected, or werift is not as it is known here
    */
-  constructor(
-    dtlsTransport: RTCDtlsTransport,
-    private readonly nowMs: () => number,
-    onRtcp: (compound: Buffer) => void,
-  ) {
+  constructor(dtlsTransport: RTCDtlsTransport, nowMs: () => number, onRtcp: (compound: Buffer) => void) {
+    this.#nowMs = nowMs;
     const { srtp, srtcp } = dtlsTransport as { srtp?: SrtpInternals; srtcp?: SrtcpInternals };
     const connection = dtlsTransport.iceTransport.connection as unknown as IceConnectionInternals;
     if (
@@ -84,81 +85,81 @@ export class WeriftSrtpChannel {
     ) {
       throw new StreamKitError('internal', 'The DTLS transport has no SRTP session');
     }
-    this.connection = connection;
-    this.srtp = srtp;
-    this.srtcp = srtcp;
-    this.decryptRtcp = srtcp.decrypt;
+    this.#connection = connection;
+    this.#srtp = srtp;
+    this.#srtcp = srtcp;
+    this.#decryptRtcp = srtcp.decrypt;
     srtcp.decrypt = (bytes) => {
       // A compound that fails authentication throws here, as werift expects; it never reaches us.
-      onRtcp(this.decryptRtcp(bytes));
+      onRtcp(this.#decryptRtcp(bytes));
       return NO_RTCP;
     };
   }
 
   /** Bytes handed to the socket and not yet taken by the kernel. */
   get backlogBytes(): number {
-    const socket = this.connection.nominated?.protocol.transport?.socket;
-    return this.bytesInFlight + (socket?.getSendQueueSize?.() ?? 0);
+    const socket = this.#connection.nominated?.protocol.transport?.socket;
+    return this.#bytesInFlight + (socket?.getSendQueueSize?.() ?? 0);
   }
 
   /** Packets that could not be sent. */
   get sendErrors(): number {
-    return this.errors;
+    return this.#errors;
   }
 
   sendRtp(header: Buffer, ssrc: number, sequenceNumber: number, payload: Buffer): void {
-    if (this.closed) {
+    if (this.#closed) {
       return;
     }
     const serialized = new SerializedRtpHeader(header, ssrc, sequenceNumber);
-    this.send(this.srtp.encrypt(payload, serialized as unknown as RtpHeader));
+    this.#send(this.#srtp.encrypt(payload, serialized as unknown as RtpHeader));
   }
 
   sendRtcp(compound: Buffer): void {
-    if (!this.closed) {
-      this.send(this.srtcp.encrypt(compound));
+    if (!this.#closed) {
+      this.#send(this.#srtcp.encrypt(compound));
     }
   }
 
   /** Gives RTCP back to werift and sends nothing more. Idempotent. */
   close(): void {
-    if (!this.closed) {
-      this.closed = true;
-      this.srtcp.decrypt = this.decryptRtcp;
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#srtcp.decrypt = this.#decryptRtcp;
     }
   }
 
-  private send(packet: Buffer): void {
-    const sending = this.start(packet);
+  #send(packet: Buffer): void {
+    const sending = this.#start(packet);
     if (sending === undefined) {
-      this.errors += 1;
+      this.#errors += 1;
       return;
     }
-    this.bytesInFlight += packet.length;
+    this.#bytesInFlight += packet.length;
     const sent = (): void => {
-      this.bytesInFlight -= packet.length;
+      this.#bytesInFlight -= packet.length;
     };
     sending.then(sent, () => {
       sent();
-      this.errors += 1;
+      this.#errors += 1;
     });
   }
 
-  private start(packet: Buffer): Promise<void> | undefined {
-    const { nominated } = this.connection;
-    if (nominated !== undefined && this.connection.canSendApplicationData()) {
-      this.lastPair = nominated;
-      this.lastPairUsedAtMs = this.nowMs();
-      return this.connection.send(packet);
+  #start(packet: Buffer): Promise<void> | undefined {
+    const { nominated } = this.#connection;
+    if (nominated !== undefined && this.#connection.canSendApplicationData()) {
+      this.#lastPair = nominated;
+      this.#lastPairUsedAtMs = this.#nowMs();
+      return this.#connection.send(packet);
     }
     // An ICE restart has forgotten the old pair before there is a new one; media goes on over it until then.
-    const restarting = this.connection.state !== 'failed' && this.connection.state !== 'closed';
+    const restarting = this.#connection.state !== 'failed' && this.#connection.state !== 'closed';
     if (
       restarting &&
-      this.lastPair !== undefined &&
-      this.nowMs() - this.lastPairUsedAtMs < OLD_PAIR_LIFETIME_MS
+      this.#lastPair !== undefined &&
+      this.#nowMs() - this.#lastPairUsedAtMs < OLD_PAIR_LIFETIME_MS
     ) {
-      return this.lastPair.protocol.sendData(packet, this.lastPair.remoteAddr);
+      return this.#lastPair.protocol.sendData(packet, this.#lastPair.remoteAddr);
     }
     return undefined;
   }
