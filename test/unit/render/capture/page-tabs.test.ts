@@ -13,10 +13,10 @@ import { silentLogger } from '../../../../src/base/logger.js';
 class FakeBrowser extends EventEmitter {
   readonly sessions = new Map<string, FakeSession>();
 
-  async send(method: string, { targetId = '' }: { targetId?: string } = {}): Promise<unknown> {
+  send(method: string, { targetId = '' }: { targetId?: string } = {}): Promise<unknown> {
     if (method === 'Target.closeTarget') this.closed(targetId);
-    if (method !== 'Target.getTargets') return {};
-    return { targetInfos: [...this.sessions.keys()].map((id) => ({ targetId: id, title: id, url: '' })) };
+    const targetInfos = [...this.sessions.keys()].map((id) => ({ targetId: id, title: id, url: '' }));
+    return Promise.resolve({ targetInfos });
   }
 
   open(targetId: string, openerId?: string): FakeSession {
@@ -37,8 +37,8 @@ class FakeSession extends EventEmitter {
     super();
   }
 
-  async send(): Promise<unknown> {
-    return {};
+  send(): Promise<unknown> {
+    return Promise.resolve({});
   }
 }
 
@@ -60,13 +60,13 @@ beforeEach(async () => {
   const connection = { browser } as unknown as CdpConnection;
   tabs = new PageTabs({
     ...{ connection, captureTitle: 'capture', newTabs: 'tabs', maxTabs: 8, logger: silentLogger },
-    prepare: async (id, tab) => {
+    prepare: (id, tab) => {
       const nothing = (): void => undefined;
       const controls = { show: nothing, hide: nothing, setGamepads: nothing };
-      const front = { toFront: async () => undefined, toBack: nothing, close: nothing };
+      const front = { toFront: () => Promise.resolve(), toBack: nothing, close: nothing };
       const page = { id, tab, cdp: tab.cdp, controls, title: '', url: '', ...front } as unknown as PageTab;
       pages.set(tab.targetId, page);
-      return page;
+      return Promise.resolve(page);
     },
     capture: async ({ tab: { targetId } }) => {
       captured.push(targetId);
