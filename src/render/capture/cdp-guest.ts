@@ -127,7 +127,9 @@ export class CdpGuest {
     // Not by a promise: clients rely on the order of answers and events.
     this.#connection.post(method, params, sessionId, ({ result, error }) => {
       this.#waiting -= 1;
-      if (method === 'Debugger.disable') this.#paused.delete(sessionId);
+      // A document of another process comes without `Debugger.resumed`.
+      if (method === 'Debugger.disable' || (method === 'Page.navigate' && error === undefined))
+        this.#paused.delete(sessionId);
       if (error !== undefined) answer({ error: { code: SERVER_ERROR, ...error } });
       else if (method === 'Target.getTargets') {
         const { targetInfos = [] } = result as { targetInfos?: TargetFields[] };

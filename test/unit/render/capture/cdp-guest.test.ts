@@ -153,6 +153,14 @@ it.each([
     },
   ],
   [
+    'it navigates it',
+    async (harness: GuestHarness, browser: ScriptedBrowser) => {
+      harness.send('Page.navigate', { url: 'https://example.org/' }, 'S-1');
+      await settle();
+      await browser.say({ id: browser.named('Page.navigate')[0]?.id, result: {}, sessionId: 'S-1' });
+    },
+  ],
+  [
     'it lets go of the page',
     (harness: GuestHarness, browser: ScriptedBrowser) =>
       browser.say({
