@@ -169,7 +169,7 @@ it.each([
         sessionId: harness.root,
       }),
   ],
-  ['it ends', async ({ guest }: GuestHarness) => guest.close()],
+  ['it ends', ({ guest }: GuestHarness) => guest.close()],
 ])('a page that a guest has halted counts as halted until %s', async (_until, end) => {
   const browser = new ScriptedBrowser();
   const harness = await GuestHarness.open(browser);
