@@ -14,6 +14,7 @@ import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
 import { createFastifyPlugin, type FastifyPlugin } from './http/fastify-adapter.js';
 import { createFetchHandler, type FetchHandler } from './http/fetch-adapter.js';
+import { fileRoutes } from './http/file-routes.js';
 import type { KoaMiddleware } from './http/koa-adapter.js';
 import { createKoaMiddleware } from './http/koa-adapter.js';
 import type { NodeHandler } from './http/node-adapter.js';
@@ -349,6 +350,7 @@ export function composeRouter<TEnv>(
         iceServers,
         cdp: options.cdp,
       }),
+      ...fileRoutes(registry),
       ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),

@@ -77,6 +77,7 @@ const ANYBODY: Caller = { key: '', id: undefined, role: 'viewer', limits: {}, co
 const REFUSALS = {
   none: 'This caller may not use this route',
   watch: 'This caller may not watch',
+  control: 'This needs the role controller',
   create: 'Creating a session needs the role owner',
   own: 'Only the owner of this session may do this',
   operate: 'This needs the role operator',

@@ -1,6 +1,7 @@
 import { addAbortSignal, Readable } from 'node:stream';
 
 import type { Clock } from '../base/clock.js';
+import { bodyChunks } from './body-chunks.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import type { RequestBody } from './json-body.js';
 import { readJsonBody } from './json-body.js';
@@ -62,6 +63,14 @@ function fromFetch(
     },
     readJson: () => withBody((body) => readJsonBody(body, clock)),
     readText: (mediaType) => withBody((body) => readTextBody(body, mediaType, clock)),
+    readChunks: async function* (maxBytes) {
+      const unread = request.bodyUsed ? undefined : bodyOf(request);
+      try {
+        yield* bodyChunks({ headers, unread, parsed: undefined }, maxBytes, clock);
+      } finally {
+        unread?.destroy();
+      }
+    },
   };
 }
 

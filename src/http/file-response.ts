@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 
 import { asError, StreamKitError } from '../base/errors.js';
 import type { HttpResponse } from './http-message.js';
@@ -14,16 +14,17 @@ interface ByteRange {
  * section 14).
  *
  * @param path - the server's own, never a client's.
- * @throws StreamKitError `no_such_recording` when the file is gone, `bad_request` (416) for a range beyond its end.
+ * @param gone - makes the error of a file that is not there.
+ * @throws StreamKitError `bad_request` (416) for a range beyond its end.
  */
 export async function fileResponse(
   path: string,
   range: string | undefined,
+  gone: (cause: Error) => StreamKitError,
   headers: Readonly<Record<string, string>>,
 ): Promise<HttpResponse> {
-  const file = await open(path, 'r').catch((thrown: unknown) => {
-    const cause = asError(thrown);
-    throw new StreamKitError('no_such_recording', 'The file of the recording is gone', { cause });
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((thrown: unknown) => {
+    throw gone(asError(thrown));
   });
   try {
     const { size } = await file.stat();

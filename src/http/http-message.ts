@@ -29,6 +29,12 @@ export interface HttpRequest extends RequestTarget {
    * @throws StreamKitError `unsupported_media_type`, `too_large`, `bad_request`.
    */
   readText(mediaType: string): Promise<string>;
+  /**
+   * Reads the body piece by piece, whatever its media type.
+   *
+   * @throws StreamKitError `unsupported_media_type`, `too_large`, `bad_request`.
+   */
+  readChunks(maxBytes: number): AsyncIterable<Uint8Array>;
 }
 
 /** What of a request is looked at to decide about it. */

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 
 import type { Clock } from '../base/clock.js';
+import { bodyChunks } from './body-chunks.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import type { RequestBody } from './json-body.js';
 import { readJsonBody } from './json-body.js';
@@ -39,6 +40,7 @@ export function fromNode(exchange: NodeExchange, target: RequestTarget, clock: C
     },
     readJson: () => readJsonBody(body(), clock),
     readText: (mediaType) => readTextBody(body(), mediaType, clock),
+    readChunks: (maxBytes) => bodyChunks(body(), maxBytes, clock),
   };
 }
 

@@ -25,7 +25,9 @@ export function recordingRoutes(recordings: SessionRecordings): RouteHandlers {
       const part = parsePart(request.query);
       const { format } = recordings.get(streamId, recordingId);
       const path = recordings.pathOf(streamId, recordingId, part);
-      return fileResponse(path, request.headers.range, {
+      const gone = (cause: Error): StreamKitError =>
+        new StreamKitError('no_such_recording', 'The file of the recording is gone', { cause });
+      return fileResponse(path, request.headers.range, gone, {
         'Content-Type': `video/${format}`,
         // Both are the server's own ids: nothing in them needs to be quoted.
         'Content-Disposition': `inline; filename="${recordingId}-${part}.${format}"`,

@@ -104,9 +104,13 @@ export class PageInput implements InputTarget {
       case 'picker':
       case 'dialog':
       case 'file_chooser':
-      case 'pointer_lock':
       case 'tab': {
         this.#parameters.controls.answer(message);
+        return;
+      }
+      case 'pointer_lock': {
+        // After the moves that came before it.
+        this.#press(() => Promise.resolve(this.#parameters.controls.answer(message)));
         return;
       }
       case 'resize': {

@@ -10,6 +10,7 @@ import type { ControlOptions, ResolvedControlOptions } from './control-options.j
 import { controlOptions } from './control-options.js';
 import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { StreamKitError } from '../base/errors.js';
+import { DEFAULT_FILES, fileOptions, type FileOptions, type ResolvedFileOptions } from './file-options.js';
 import type { IceServerEntry, IceServersHook, ResolvedIceServerEntry } from './ice-server-options.js';
 import { iceServersOption } from './ice-server-options.js';
 import type { PageOptions, ResolvedPageOptions } from './page-options.js';
@@ -200,6 +201,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   control?: ControlOptions;
   /** The world that pages find themselves in: language, time zone, headers and the like. Default: that of the machine. */
   page?: PageOptions;
+  /** Files that viewers give to pages, and pages to viewers. Default: those that the page asks its controller for. */
+  files?: FileOptions;
 }
 
 /** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
@@ -249,6 +252,7 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly terminal: ResolvedTerminalOptions | undefined;
   readonly control: ResolvedControlOptions;
   readonly page: ResolvedPageOptions;
+  readonly files: ResolvedFileOptions;
 }
 
 /** Bounds of a bitrate, wherever one is given, bits/s. */
@@ -297,6 +301,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'terminal',
   'control',
   'page',
+  'files',
   ...OBSERVABILITY_OPTION_NAMES,
 ];
 
@@ -395,6 +400,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     terminal,
     control: controlOptions(given.control, 'control'),
     page: pageOptions(given.page, 'page'),
+    files: optional('files', fileOptions) ?? DEFAULT_FILES,
     ...observabilityOptions(given),
   });
 }

@@ -12,6 +12,7 @@ export const ERROR_STATUS = {
   no_such_session: 404,
   no_such_viewer: 404,
   no_such_recording: 404,
+  no_such_file: 404,
   method_not_allowed: 405,
   conflict: 409,
   precondition_failed: 412,

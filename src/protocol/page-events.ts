@@ -98,7 +98,8 @@ export type PageAnswer =
   | { readonly type: 'picker'; readonly id: string; readonly value: string }
   | { readonly type: 'dialog'; readonly id: string; readonly accept: boolean; readonly text?: string }
   | { readonly type: 'file_chooser'; readonly id: string; readonly fileIds: readonly string[] }
-  | { readonly type: 'select' | 'picker' | 'file_chooser'; readonly id: string; readonly cancel: true }
+  | { readonly type: 'select' | 'picker'; readonly id: string; readonly cancel: true }
+  | { readonly type: 'file_chooser'; readonly id: string; readonly cancel: true }
   /** The controller has let go of its own pointer. */
   | { readonly type: 'pointer_lock'; readonly locked: false }
   | { readonly type: 'tab'; readonly action: 'show' | 'close'; readonly id: string };
@@ -109,5 +110,13 @@ export function isPrompt(event: PageEvent): event is PagePrompt {
 
 /** What a prompt is answered with if nobody is there to do it. */
 export function harmlessAnswer({ type, id }: PagePrompt): PageAnswer {
-  return type === 'dialog' ? { type, id, accept: false } : { type, id, cancel: true };
+  switch (type) {
+    case 'dialog':
+      return { type, id, accept: false };
+    case 'file_chooser':
+      return { type, id, cancel: true };
+    case 'select':
+    case 'picker':
+      return { type, id, cancel: true };
+  }
 }

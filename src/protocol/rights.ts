@@ -17,11 +17,12 @@ export type ViewerRole = 'viewer' | 'controller';
  *
  * - `none`: nothing, and `validateRequest` is not asked.
  * - `watch`: any role.
+ * - `control`: `controller` or more.
  * - `create`: `owner` or more.
  * - `own`: `owner` of the session in the path, or `operator`.
  * - `operate`: `operator`.
  */
-export type Right = 'none' | 'watch' | 'create' | 'own' | 'operate';
+export type Right = 'none' | 'watch' | 'control' | 'create' | 'own' | 'operate';
 
 /**
  * Whether a role has a right.
@@ -33,6 +34,8 @@ export function hasRight(role: CallerRole, right: Right, ownsSession: boolean): 
     case 'none':
     case 'watch':
       return true;
+    case 'control':
+      return role !== 'viewer';
     case 'create':
       return role === 'owner' || role === 'operator';
     case 'own':

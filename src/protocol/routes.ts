@@ -168,6 +168,22 @@ export const ROUTES = {
     scope: null,
     statuses: [204],
   },
+  listFiles: { method: 'GET', path: '/:streamId/files', right: 'control', scope: 'files', statuses: [200] },
+  uploadFile: {
+    method: 'POST',
+    path: '/:streamId/files',
+    right: 'control',
+    scope: 'files',
+    statuses: [201],
+    body: 'application/octet-stream',
+  },
+  readFile: {
+    method: 'GET',
+    path: '/:streamId/files/:fileId',
+    right: 'control',
+    scope: 'files',
+    statuses: [200, 206, 416],
+  },
   readMetrics: {
     method: 'GET',
     path: '/metrics',

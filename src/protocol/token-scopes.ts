@@ -7,6 +7,7 @@ export const STREAM_TOKEN_SCOPES = [
   'whep',
   'hls',
   'recordings',
+  'files',
   'stream',
   'cdp',
 ] as const;

@@ -39,6 +39,8 @@ let render: LocalRender | undefined;
 let opening: Promise<unknown> = Promise.resolve();
 /** Of the browser. */
 let directory: string | undefined;
+/** Of the files that the page was given, and has made. */
+let filesDirectory: string | undefined;
 let isEnding = false;
 
 const channel = new MessageChannel(
@@ -153,6 +155,7 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
   ] = await modules();
   const { parameters } = order;
   directory = order.profileDirectory;
+  filesDirectory = parameters.files?.directory;
   const executablePath = await findBrowser(order.launchOptions.executablePath);
   const openRender = createOpenLocalRender({
     openCapture: createOpenCapture({
@@ -269,6 +272,7 @@ async function endAsOrphan(): Promise<void> {
     await killBrowsersOf(directory);
     await removeProfileDirectory(directory).catch(() => undefined);
   }
+  if (filesDirectory !== undefined) await removeProfileDirectory(filesDirectory).catch(() => undefined);
   process.exit(0);
 }
 

@@ -4,7 +4,14 @@ import type { Logger } from '../base/logger.js';
 import { settlesWithin } from '../base/deadline.js';
 
 /** What closing may take, ms: of one session less than 5 s together. What is late goes on by itself. */
-const BUDGET_MS = { viewers: 800, media: 800, render: 3200, terminal: 3200, replay: 800 } as const;
+const BUDGET_MS = {
+  viewers: 800,
+  media: 800,
+  render: 3200,
+  terminal: 3200,
+  replay: 800,
+  files: 800,
+} as const;
 
 /** Waits for one part of a session. What fails or is late must not keep the rest from being closed. */
 export async function closePart(

@@ -1,4 +1,5 @@
 import type { ResolvedRestartOptions } from '../options/restart-options.js';
+import type { ResolvedFileOptions } from '../options/file-options.js';
 import type { ResolvedPageOptions } from '../options/page-options.js';
 import type { Clock } from '../base/clock.js';
 import type { OpenRestartableRender } from '../render/render.js';
@@ -69,6 +70,7 @@ export interface SessionSettings {
   /** Most encodings of a session's picture to one codec at a time, 1 to 3. */
   readonly maxRungs: number;
   readonly page: ResolvedPageOptions;
+  readonly files: ResolvedFileOptions;
   /** False: a session that breaks ends, and clients may not ask for a restart. */
   readonly restart: ResolvedRestartOptions | false;
   /** Undefined: no limit but the one by size and frame rate. */

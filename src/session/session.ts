@@ -24,6 +24,7 @@ import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnosti
 import { SessionLife } from './session-life.js';
 import type { RungState } from './codec-ladder.js';
 import { SessionMedia } from './session-media.js';
+import { SessionFiles } from './session-files.js';
 import type { SessionEmitter } from './session-emitter.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
@@ -49,6 +50,7 @@ export class Session implements StreamSession {
   readonly #life: SessionLife;
   readonly #publisher: StatePublisher;
   readonly viewers: ViewerGroup;
+  readonly files: SessionFiles;
   /** Each costs the browser a full encode of its picture. */
   readonly #snapshots = new SerialQueue({ most: 4, sentence: 'Too many snapshots are being taken' });
   #renderOptions: RenderOptions;
@@ -89,6 +91,7 @@ export class Session implements StreamSession {
       },
     );
     this.#publisher = this.#life.publisher;
+    this.files = new SessionFiles(settings.files, this.#logger);
     this.viewers = new ViewerGroup(
       {
         streamId,
@@ -345,7 +348,10 @@ export class Session implements StreamSession {
       const { width, height, deviceScaleFactor, frameRate, audio } = renderOptions;
       const page = { ...this.#settings.page, ...renderOptions.page };
       const render = await openRender(
-        { targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData, page },
+        {
+          ...{ targetUrl, width, height, deviceScaleFactor, frameRate, audio, initialData, page },
+          files: this.files.capture,
+        },
         {
           // How long it waited for its turn says nothing of this page.
           onLaunching: () => {
@@ -359,7 +365,10 @@ export class Session implements StreamSession {
           },
           onCursor: (css) => this.viewers.control.showCursor(css),
           onClipboard: (text) => this.viewers.control.showClipboard(text),
-          onPageEvent: (event) => this.viewers.control.showPageEvent(event),
+          onPageEvent: (event) => {
+            if (event.type === 'download') this.files.onDownload(event);
+            this.viewers.control.showPageEvent(event);
+          },
           onResponsive: (responsive) =>
             this.#publisher.update(({ metadata }) => void (metadata.responsive = responsive)),
           onFault: (code, message) => this.#showFault(code, message),
@@ -511,6 +520,7 @@ export class Session implements StreamSession {
     await closePart('media', this.#media?.close(), by);
     const renderClosed = this.#launched.then(() => this.#render?.close());
     await closePart('render', renderClosed, by);
+    await closePart('files', this.files.close(), by);
     this.#publisher.update((document) => {
       delete document.instanceInfo?.pid;
     });

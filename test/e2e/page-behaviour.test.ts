@@ -1,3 +1,4 @@
+import type { ElementHandle } from 'puppeteer';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { PageController } from '../helpers/page-controller.js';
@@ -7,6 +8,7 @@ import { ViewerBrowser } from '../helpers/viewer-browser.js';
 // A factor that does not divide the size: so places are right at every factor.
 const SIZE = { width: 640, height: 360 };
 const FACTOR = 1.5;
+const MAX_FILE_BYTES = 100_000;
 const CSS = { width: SIZE.width / FACTOR, height: SIZE.height / FACTOR };
 
 let server: TestServer;
@@ -16,7 +18,7 @@ let page: PageController;
 
 beforeAll(async () => {
   [server, browser] = await Promise.all([
-    TestServer.start({ page: { newTabs: 'same' } }),
+    TestServer.start({ page: { newTabs: 'same' }, files: { downloads: true, maxBytes: MAX_FILE_BYTES } }),
     ViewerBrowser.launch(),
   ]);
   session = await server.create(`${server.origin}/fixtures/behaviour.html`, {
@@ -211,6 +213,55 @@ test('a field that gains and loses the focus is told with its input mode', async
   expect(await page.told('editing', '!message.active')).toEqual({ type: 'editing', active: false });
 });
 
+test('files that the controller uploads are chosen, also in a frame of another site', async () => {
+  const upload = async (name: string, body: string): Promise<string> => {
+    const url = `${session.url}/files?name=${encodeURIComponent(name)}`;
+    const { fileId } = (await (await fetch(url, { method: 'POST', body })).json()) as { fileId: string };
+    return fileId;
+  };
+  const chosen = `Promise.all([...document.querySelector('#file').files].map(async (file) => [file.name, await file.text()]))`;
+  await page.click(370, 42);
+  const { id, multiple, accept } = await page.told('file_chooser');
+  expect([multiple, accept]).toEqual([true, 'image/*,.txt']);
+  const fileIds = [await upload('../one.txt', '1'), await upload('zwei ü.txt', '2')];
+  await page.send({ type: 'file_chooser', id, fileIds });
+  await page.lines('change file C:\\fakepath\\one.txt true');
+  expect(await page.run(chosen)).toEqual([
+    ['one.txt', '1'],
+    ['zwei ü.txt', '2'],
+  ]);
+  // No file of the server is chosen by what is no upload, and nothing by one that is cancelled.
+  await page.run(`void addEventListener('cancel', () => log('cancelled'))`);
+  for (const answer of [{ fileIds: ['downloads', 'profile'] }, { cancel: true }]) {
+    await page.forget();
+    await page.click(370, 42);
+    await page.send({ type: 'file_chooser', id: (await page.told('file_chooser')).id, ...answer });
+    await page.lines('cancelled');
+  }
+  expect(await page.run("document.querySelector('#file').files.length")).toBe(2);
+  await page.forget();
+  await page.click(250, 142);
+  const inFrame = await page.told('file_chooser');
+  await page.send({ type: 'file_chooser', id: inFrame.id, fileIds: fileIds.slice(0, 1) });
+  await page.lines('frame change file C:\\fakepath\\one.txt true');
+});
+
+test('what the page downloads is kept for the controller, up to a size', async () => {
+  const download = (name: string, bytes: number): Promise<unknown> =>
+    page.run(`void Object.assign(document.createElement('a'), {
+      href: URL.createObjectURL(new Blob(['x'.repeat(${bytes})])), download: ${JSON.stringify(name)} }).click()`);
+  await download('../../etc/pass\u202ewd', 1000);
+  const { fileId, name, bytes } = await page.told('download', "message.state === 'finished'");
+  expect(name).not.toMatch(/^\.|[/\\\u202e]/);
+  expect(bytes).toBe(1000);
+  const response = await fetch(`${session.url}/files/${fileId}`);
+  expect([response.status, await response.text()]).toEqual([200, 'x'.repeat(1000)]);
+  await download('large', MAX_FILE_BYTES + 1);
+  expect((await page.told('refused', "message.what === 'download'")).message).toContain('large');
+  const list = (await (await fetch(`${session.url}/files`)).json()) as { files: unknown[] };
+  expect(list.files).toEqual([{ fileId, name, bytes }]);
+});
+
 test('the client draws lists and dialogs, and locks its own pointer', async () => {
   await page.send({ type: 'release_control' });
   await page.viewer.close();
@@ -234,6 +285,13 @@ test('the client draws lists and dialogs, and locks its own pointer', async () =
   await until("document.querySelector('dialog') === null");
   await server.state(session, ({ metadata }) => metadata.page.one === 'alpha');
 
+  await click(370, 42);
+  await until("document.querySelector('dialog input[type=file]') !== null");
+  const input = (await client.$('dialog input[type=file]')) as ElementHandle<HTMLInputElement>;
+  await input.uploadFile(import.meta.filename);
+  await client.click('dialog [type=submit]');
+  await server.state(session, ({ metadata }) => metadata.page.file?.endsWith('page-behaviour.test.ts'));
+
   await click(250, 72);
   await until("document.querySelector('dialog')?.textContent.includes('Really?')");
   await client.keyboard.press('Enter');
@@ -256,14 +314,11 @@ test('the client draws lists and dialogs, and locks its own pointer', async () =
 });
 
 test('a page that opens dialogs in a loop is limited, and one that wants to be asked may be left', async () => {
+  await page.viewer.read(`channel.addEventListener('message', ({ data }) => {
+    const { type, id } = JSON.parse(data);
+    if (type === 'dialog') channel.send(JSON.stringify({ type, id, accept: true }));
+  })`);
   await page.viewer.read(`viewer.signal('message', { run: 'for (let i = 0; i < 40; i++) alert(i)' })`);
-  const refused = "channelMessages.some(({ type, what }) => type === 'refused' && what === 'dialog')";
-  for (let index = 0; index < 40; index++) {
-    const found = `channelMessages.find((message) => message.message === '${index}')`;
-    await page.viewer.until(`${refused} || ${found} !== undefined`);
-    if (await page.viewer.read(refused)) break;
-    await page.send({ type: 'dialog', id: await page.viewer.read(`${found}.id`), accept: true });
-  }
   await page.told('refused', "message.what === 'dialog'");
   await page.lines('ran for');
   await page.click(50, 200);

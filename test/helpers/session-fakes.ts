@@ -39,6 +39,7 @@ import type { SessionRequest } from '../../src/session/session-request.js';
 import { parseSessionRequest } from '../../src/session/session-request.js';
 import type { RenderListener } from '../../src/render/render.js';
 import { createOpenRestartingRender } from '../../src/render/restarting-render.js';
+import { DEFAULT_FILES } from '../../src/options/file-options.js';
 import { DEFAULT_RESTART, type ResolvedRestartOptions } from '../../src/options/restart-options.js';
 import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
 import { FakeMachine } from './fake-machine.js';
@@ -425,6 +426,7 @@ export const testSettings: SessionSettings = {
   replayOnJoin: false,
   maxRungs: 1,
   page: {},
+  files: DEFAULT_FILES,
   restart: DEFAULT_RESTART,
   viewerReattachMs: 15_000,
   launchTimeoutMs: 10_000,

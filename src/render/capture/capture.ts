@@ -23,6 +23,18 @@ export interface CaptureParameters {
   readonly initialData: unknown;
   /** The world that the page finds itself in. Default: that of the machine. */
   readonly page?: ResolvedPageOptions;
+  /** Default: the page gets no files and gives none. */
+  readonly files?: CaptureFiles;
+}
+
+/** The files that a page is given, and that it gives. */
+export interface CaptureFiles {
+  /** Of them alone; it may not be there yet. The host removes it, or a session process that has lost its host. */
+  readonly directory: string;
+  readonly uploads: boolean;
+  readonly downloads: boolean;
+  /** Largest file. */
+  readonly maxBytes: number;
 }
 
 /** What can change of a capture while it runs. */

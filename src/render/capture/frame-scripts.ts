@@ -14,6 +14,8 @@ export interface FrameScriptsParameters {
   readonly inPage: (names: ScriptNames) => void;
   /** They run in every frame beside the page, in a world of their own. Serialized. */
   readonly beside: readonly ((names: ScriptNames) => void)[];
+  /** Prepares the session of the tab, and that of each frame that has a process of its own. */
+  readonly prepare: (session: CdpSession) => Promise<unknown>;
   /** One of those beside has called, in this frame. */
   readonly onCall: (call: ScriptCall, frame: ScriptFrame) => void;
 }
@@ -156,6 +158,7 @@ export class FrameScripts {
       `(${script.toString()})(${JSON.stringify(this.#names)})`;
     await Promise.all([
       session.send('Page.enable'),
+      this.#parameters.prepare(session),
       // A tab that the page has opened may have its document already.
       session.send('Page.addScriptToEvaluateOnNewDocument', {
         source: source(inPage),

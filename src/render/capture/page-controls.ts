@@ -78,6 +78,8 @@ export interface TabControlsParameters {
   readonly isShown: () => boolean;
   /** Something was pressed. */
   readonly onPress: () => void;
+  /** Prepares the session of the tab, and that of each frame that has a process of its own. */
+  readonly prepareSession: (session: CdpSession) => Promise<unknown>;
   /** Scripts of the page ran before ours. */
   readonly onLate: () => void;
   readonly names: ScriptNames;
@@ -130,6 +132,7 @@ export class TabControls {
         names: parameters.names,
         inPage: installDevices,
         beside: [watchPointer, watchFocus, watchWidgets],
+        prepare: parameters.prepareSession,
         onCall: (call, frame) => {
           if (call.type === 'widget') controls.#onWidget(call.value, frame);
           else if (call.type !== 'bridge') controls.#onCall(call);

@@ -7,6 +7,8 @@ import {
 
 /** How long a controller may take to answer, ms. */
 const ANSWER_TIMEOUT_MS = 60_000;
+/** The same where it uploads files first; the page runs meanwhile. */
+const FILES_TIMEOUT_MS = 600_000;
 /** Prompts that wait at once; one more is answered harmlessly at once. */
 const MAX_WAITING = 8;
 
@@ -44,7 +46,8 @@ export class PagePrompts {
         resolve(harmlessAnswer(prompt));
         return;
       }
-      const timer = setTimeout(() => this.withdraw(id), ANSWER_TIMEOUT_MS);
+      const timeoutMs = prompt.type === 'file_chooser' ? FILES_TIMEOUT_MS : ANSWER_TIMEOUT_MS;
+      const timer = setTimeout(() => this.withdraw(id), timeoutMs);
       this.#waiting.set(id, { prompt, resolve, timer });
       this.#emit(prompt);
     });

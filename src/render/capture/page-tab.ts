@@ -4,6 +4,7 @@ import type { CdpSession } from './cdp-connection.js';
 import type { PageBridge } from './page-bridge.js';
 import { type PageControlsListener, TabControls } from './page-controls.js';
 import type { PageDialogs, TabDialogs } from './page-dialogs.js';
+import type { PageFiles } from './page-files.js';
 import { pageGeometry, type PageSize } from './page-geometry.js';
 import type { PagePrompts } from './page-prompts.js';
 import type { ScriptNames } from './page-scripts.js';
@@ -25,6 +26,7 @@ export interface PageTabParts {
   readonly names: ScriptNames;
   readonly prompts: PagePrompts;
   readonly dialogs: PageDialogs;
+  readonly files: PageFiles;
   /** Size of the picture now, pixels. */
   readonly size: () => PageSize;
   readonly deviceScaleFactor: number;
@@ -33,7 +35,6 @@ export interface PageTabParts {
   readonly isInFront: (tab: PageTab) => boolean;
   /** Something was pressed in the tab that is shown. */
   readonly onPress: (tab: PageTab) => void;
-  readonly onFileChooser: () => void;
   readonly listener: PageControlsListener;
   readonly logger: Logger;
 }
@@ -64,9 +65,9 @@ export class PageTab {
   static async prepare(id: string, tab: BrowserTab, parts: PageTabParts): Promise<PageTab> {
     const page = new PageTab(id, tab, parts);
     const { cdp } = tab;
-    const { bridge, world, names, prompts, dialogs, listener, logger, size, deviceScaleFactor } = parts;
+    const { bridge, world, names, prompts, dialogs, files, listener, logger, size, deviceScaleFactor } =
+      parts;
     page.#dialogs = dialogs.watch(cdp, () => parts.isInFront(page));
-    cdp.on('Page.fileChooserOpened', () => parts.onFileChooser());
     const [controls] = await Promise.all([
       TabControls.install({
         cdp,
@@ -76,6 +77,7 @@ export class PageTab {
         isShown: () => parts.isShown(page),
         onPress: () => parts.onPress(page),
         onLate: () => page.#reload(),
+        prepareSession: (session) => files.watch(session, () => parts.isShown(page)),
         listener,
         logger,
       }),
@@ -87,7 +89,6 @@ export class PageTab {
         source: WINDOW_SIZE_SCRIPT,
         runImmediately: true,
       }),
-      cdp.send('Page.setInterceptFileChooserDialog', { enabled: true }),
     ]);
     page.#controls = controls;
     return page;

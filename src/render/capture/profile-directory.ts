@@ -38,6 +38,12 @@ async function hasRoom(folder: string, bytes: number): Promise<boolean> {
   }
 }
 
+/** A name for a directory of this process, which {@link sweepProfileDirectories} clears away when it is gone. */
+export function ownedDirectoryName(): string {
+  const start = processStartTicks(process.pid) ?? '0';
+  return `stream-kit-${process.pid}-${start}-${randomBytes(8).toString('hex')}`;
+}
+
 /**
  * Makes a directory for one browser's profile and its shared files: on tmpfs where that has room, since every
  * picture is written there, else in the temp directory.
@@ -45,8 +51,7 @@ async function hasRoom(folder: string, bytes: number): Promise<boolean> {
  * @throws StreamKitError `unavailable` where neither can be written to, or has room.
  */
 export async function createProfileDirectory(ringBytes: number): Promise<string> {
-  const start = processStartTicks(process.pid) ?? '0';
-  const name = `stream-kit-${process.pid}-${start}-${randomBytes(8).toString('hex')}`;
+  const name = ownedDirectoryName();
   let cause: unknown;
   for (const [parent, profileBytes] of [
     [SHARED_MEMORY, PROFILE_BYTES],

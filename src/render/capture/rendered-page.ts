@@ -16,6 +16,8 @@ import { PageTabs } from './page-tabs.js';
 import { PageWorld } from './page-world.js';
 import type { PageEvent } from '../../protocol/page-events.js';
 import { PageDialogs } from './page-dialogs.js';
+import { PageDownloads } from './page-downloads.js';
+import { PageFiles } from './page-files.js';
 import { PagePrompts } from './page-prompts.js';
 import { pageGeometry, type PageGeometry, type PageSize } from './page-geometry.js';
 import { resizePicture } from './picture-resizer.js';
@@ -65,12 +67,11 @@ export class RenderedPage {
     });
     const parts: PageTabParts = {
       ...{ bridge, world, names, prompts, dialogs, listener, logger, deviceScaleFactor },
+      files: new PageFiles({ files: parameters.files, prompts, emit, logger }),
       size: () => this.#size,
       isShown: (tab) => this.shown === tab,
       isInFront: (tab) => tabs.isInFront(tab),
       onPress: (tab) => tabs.press(tab),
-      onFileChooser: () =>
-        emit({ type: 'refused', what: 'file_chooser', message: 'Pages may not read files' }),
     };
     const tabs = new PageTabs({
       connection: browserProcess.connection,
@@ -98,14 +99,10 @@ export class RenderedPage {
     const { targetUrl, page: options = {} } = parameters;
     const world = await PageWorld.prepare(browser, cdp, targetUrl, options, logger);
     const page = new RenderedPage(browserProcess, parameters, listener, world, logger);
-    browser.on('Browser.downloadWillBegin', () => {
-      listener.onPageEvent({ type: 'refused', what: 'download', message: 'Pages may not save files' });
-    });
     await Promise.all([
       page.#parts.tabs.begin(tab),
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
-      // Nothing is saved, and no file of this machine is picked.
-      browser.send('Browser.setDownloadBehavior', { behavior: 'deny', eventsEnabled: true }),
+      PageDownloads.begin(browser, parameters.files, (event) => listener.onPageEvent(event), logger),
     ]);
     return page;
   }

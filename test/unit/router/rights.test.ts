@@ -13,6 +13,7 @@ import { ask, postJson, serveRouter } from '../../helpers/router-server.js';
 const PERMITTED: Readonly<Record<Right, readonly string[]>> = {
   none: ['nobody', 'viewer', 'controller', 'other owner', 'owner', 'operator'],
   watch: ['viewer', 'controller', 'other owner', 'owner', 'operator'],
+  control: ['controller', 'other owner', 'owner', 'operator'],
   create: ['other owner', 'owner', 'operator'],
   own: ['owner', 'operator'],
   operate: ['operator'],
@@ -206,6 +207,7 @@ it('docs/access.md has the right of every route', () => {
   const words = {
     none: 'everybody',
     watch: '`viewer`',
+    control: '`controller`',
     create: '`owner`',
     own: '`owner` of the session',
     operate: '`operator`',

@@ -1,0 +1,42 @@
+import { StreamKitError } from '../base/errors.js';
+import type { SessionRegistry } from '../session/session-registry.js';
+import { fileResponse } from './file-response.js';
+import { jsonResponse } from './http-message.js';
+import type { RouteHandlers } from './route-handler.js';
+
+/** The routes of the files that viewers give to a page, and a page to viewers. */
+export function fileRoutes(registry: SessionRegistry): RouteHandlers {
+  return {
+    listFiles: ({ streamId }) => jsonResponse(200, { files: registry.page(streamId).files.list() }),
+    uploadFile: async ({ request, streamId }) => {
+      const session = registry.page(streamId);
+      session.touch();
+      const name = request.query.get('name') ?? '';
+      const { fileId } = await session.files.upload(name, (maxBytes) => request.readChunks(maxBytes));
+      return jsonResponse(201, { fileId });
+    },
+    readFile: ({ request, streamId, segments }) => {
+      const session = registry.page(streamId);
+      session.touch();
+      const { path, name } = session.files.get(segments.fileId ?? '');
+      const gone = (cause: Error): StreamKitError =>
+        new StreamKitError('no_such_file', 'The file is gone', { cause });
+      return fileResponse(path, request.headers.range, gone, {
+        'Content-Type': 'application/octet-stream',
+        'Content-Disposition': `attachment; ${dispositionName(name)}`,
+        // Whatever a browser makes of it, it is no document of this origin.
+        'Content-Security-Policy': "sandbox; default-src 'none'",
+      });
+    },
+  };
+}
+
+/** RFC 6266 section 4.3 and RFC 8187 section 3.2: a name of any characters, and one of ASCII for old clients. */
+function dispositionName(name: string): string {
+  const ascii = name.replace(/[^\x20-\x7e]|["\\%]/g, '_');
+  const encoded = encodeURIComponent(name).replace(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  return `filename="${ascii}"; filename*=UTF-8''${encoded}`;
+}

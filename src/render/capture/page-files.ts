@@ -1,0 +1,103 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { Protocol } from 'puppeteer';
+
+import { asError } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import type { PageEvent } from '../../protocol/page-events.js';
+import type { CaptureFiles } from './capture.js';
+import type { CdpSession } from './cdp-connection.js';
+import type { PagePrompts } from './page-prompts.js';
+
+/** Of the attribute `accept`, UTF-16 units. */
+const MAX_ACCEPT_LENGTH = 1024;
+
+export interface PageFilesParameters {
+  /** Undefined: the page gets none. */
+  readonly files: CaptureFiles | undefined;
+  readonly prompts: PagePrompts;
+  readonly emit: (event: PageEvent) => void;
+  readonly logger: Logger;
+}
+
+/** The file choosers of a page: its controller answers them with files that it has uploaded. No file of this machine is picked. */
+export class PageFiles {
+  readonly #parameters: PageFilesParameters;
+
+  constructor(parameters: PageFilesParameters) {
+    this.#parameters = parameters;
+  }
+
+  /**
+   * Takes the choosers of one session: that of a tab, or of a frame in a process of its own.
+   *
+   * @param isShown - what another tab asks is cancelled.
+   */
+  async watch(session: CdpSession, isShown: () => boolean): Promise<void> {
+    session.on('Page.fileChooserOpened', (chooser) => {
+      this.#ask(session, chooser, isShown).catch((thrown: unknown) => {
+        this.#parameters.logger.debug({ err: asError(thrown) }, 'the file chooser was gone');
+      });
+    });
+    await session.send('Page.setInterceptFileChooserDialog', { enabled: true });
+  }
+
+  async #ask(
+    session: CdpSession,
+    { mode, backendNodeId }: Protocol.Page.FileChooserOpenedEvent,
+    isShown: () => boolean,
+  ): Promise<void> {
+    const { files, prompts, emit } = this.#parameters;
+    // Without an element it is the File System Access API, which nothing can answer.
+    if (backendNodeId === undefined || files?.uploads !== true) {
+      emit({ type: 'refused', what: 'file_chooser', message: 'Pages may not read files' });
+      if (backendNodeId !== undefined) await cancel(session, backendNodeId);
+      return;
+    }
+    const accept = await acceptOf(session, backendNodeId);
+    if (!isShown()) {
+      await cancel(session, backendNodeId);
+      return;
+    }
+    const multiple = mode === 'selectMultiple';
+    const { id, answer } = prompts.ask<'file_chooser'>((name) => ({
+      ...{ type: 'file_chooser', id: name, multiple, accept },
+    }));
+    const withdraw = (): void => prompts.withdraw(id);
+    session.once('disconnected', withdraw);
+    const answered = await answer;
+    session.off('disconnected', withdraw);
+    const fileIds = 'cancel' in answered ? [] : answered.fileIds;
+    const wanted = await Promise.all(fileIds.map((fileId) => uploadedPath(files, fileId)));
+    const paths = wanted.filter((path) => path !== undefined).slice(0, multiple ? undefined : 1);
+    if (paths.length === 0) await cancel(session, backendNodeId);
+    else await session.send('DOM.setFileInputFiles', { files: paths, backendNodeId });
+  }
+}
+
+/** Each upload has a folder of its own, in which it is alone. @param fileId - letters, digits and hyphens. */
+async function uploadedPath({ directory }: CaptureFiles, fileId: string): Promise<string | undefined> {
+  if (!/^[\w-]+$/.test(fileId)) return undefined;
+  const folder = join(directory, 'uploads', fileId);
+  const [name] = await readdir(folder).catch(() => []);
+  return name === undefined ? undefined : join(folder, name);
+}
+
+async function acceptOf(session: CdpSession, backendNodeId: number): Promise<string> {
+  const { node } = await session.send('DOM.describeNode', { backendNodeId });
+  const { attributes = [] } = node;
+  const at = attributes.findIndex((name, index) => index % 2 === 0 && name === 'accept');
+  return (at < 0 ? '' : (attributes[at + 1] ?? '')).slice(0, MAX_ACCEPT_LENGTH);
+}
+
+/** As a browser tells the page of a chooser that was closed (HTML, "Show the picker, if applicable"). */
+async function cancel(session: CdpSession, backendNodeId: number): Promise<void> {
+  const { object } = await session.send('DOM.resolveNode', { backendNodeId });
+  if (object.objectId === undefined) return;
+  await session.send('Runtime.callFunctionOn', {
+    objectId: object.objectId,
+    functionDeclaration: "function () { this.dispatchEvent(new Event('cancel', { bubbles: true })); }",
+  });
+  await session.send('Runtime.releaseObject', { objectId: object.objectId });
+}
