@@ -24,8 +24,8 @@ export type {
   IceServersHook,
 } from './options/ice-server-options.js';
 export type { Logger } from './base/logger.js';
-export type { HealthOptions, MetricsOptions } from './options/observability-options.js';
-export type { HealthChecks, RouterHealth } from './observe/router-health.js';
+export type { HealthOptions, MetricsOptions, OpenApiOptions } from './options/observability-options.js';
+export type { HealthChecks, RouterHealth } from './protocol/health.js';
 export type { DiagnosticsChannelName, DiagnosticsChannels } from './observe/session-channels.js';
 export type { StreamKitOptions, Viewport } from './options/stream-kit-options.js';
 export type { HlsOptions, RecordingOptions } from './options/recording-options.js';

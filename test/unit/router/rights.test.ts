@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { CALLER_ROLES, type Right } from '../../../src/protocol/rights.js';
-import { type RouteDefinition, ROUTES } from '../../../src/protocol/routes.js';
+import type { RouteDefinition } from '../../../src/protocol/route-definition.js';
+import { ROUTES } from '../../../src/protocol/routes.js';
 import type { RouterServer } from '../../helpers/router-server.js';
 import { ask, postJson, serveRouter } from '../../helpers/router-server.js';
 
