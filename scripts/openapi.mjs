@@ -43,23 +43,9 @@ export async function openApiDocument(root) {
   const paths = {};
   for (const [name, route] of Object.entries(ROUTES)) {
     const body = bodies.of(name);
-    if (body === undefined) {
-      faults.push(
-        `The route ${name} has no bodies: add what it takes and answers to RouteBodies in ${BODIES}`,
-      );
-      continue;
-    }
-    for (const parameter of pathParameters(route.path)) {
-      if (parameter in protocol.PATH_PARAMETERS) continue;
-      faults.push(
-        `The path of the route ${name} has the unknown segment :${parameter}: add it to PATH_PARAMETERS in src/protocol/route-definition.ts`,
-      );
-    }
-    for (const key of ['summary', 'errors', 'right']) {
-      if (route[key] === undefined) {
-        faults.push(`The route ${name} has no ${key}: add it to ROUTES in src/protocol/routes.ts`);
-      }
-    }
+    const missing = routeFaults(name, route, body, protocol);
+    faults.push(...missing);
+    if (missing.length > 0) continue;
     const path = route.path.replace(/:(\w+)/g, '{$1}');
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(name, route, body, protocol) };
   }
@@ -80,7 +66,7 @@ export async function openApiDocument(root) {
           'Sessions render a page, and many viewers watch it. Paths are relative to where the router is mounted. ' +
           'HEAD is answered where GET is, OPTIONS at every path, and another method with 405 `method_not_allowed`. ' +
           'Each operation says which right its caller needs (`x-right`); `validateRequest` of the application decides what ' +
-          'a caller is, by whatever credentials it likes.',
+          'a caller is, by whatever credentials it likes, and may refuse with any status from 400 on, and the code `forbidden`.',
       },
       servers: [{ url: '/' }],
       paths,
@@ -99,6 +85,23 @@ export async function openApiDocument(root) {
       },
     },
   };
+}
+
+/** @returns one sentence for each thing that the document needs of a route and that is not there. */
+function routeFaults(name, route, body, { PATH_PARAMETERS }) {
+  const missing = ['summary', 'errors', 'right'].filter((key) => route[key] === undefined);
+  const unknown = pathParameters(route.path).filter((segment) => !(segment in PATH_PARAMETERS));
+  const file = 'src/protocol/route-definition.ts';
+  return [
+    ...missing.map((key) => `The route ${name} has no ${key}: add it to ROUTES in src/protocol/routes.ts`),
+    ...(body === undefined
+      ? [`The route ${name} has no bodies: add what it takes and answers to RouteBodies in ${BODIES}`]
+      : []),
+    ...unknown.map(
+      (segment) =>
+        `The path of the route ${name} has the unknown segment :${segment}: add it to PATH_PARAMETERS in ${file}`,
+    ),
+  ];
 }
 
 /** What `src/protocol` exports. */

@@ -28,7 +28,7 @@ let directory: string;
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'rights-'));
   server = await serveRouter({
-    ...{ metrics: true, health: true, hls: true, cdp: true, recording: { directory } },
+    ...{ metrics: true, health: true, openApi: true, hls: true, cdp: true, recording: { directory } },
     validateRequest: ({ headers }) => {
       const caller = String(headers['x-caller']);
       if (caller === 'undefined') return { authorized: false };
