@@ -10,9 +10,9 @@ import { root } from '../helpers/product.js';
 import { TestServer } from '../helpers/test-server.js';
 
 const hasPython = spawnSync('python3', ['--version']).status === 0;
-if (!hasPython) console.log('There is no python3: examples/python is not tested');
+const reason = hasPython ? '' : ' (skipped: there is no python3)';
 
-it.skipIf(!hasPython)('the example python saves a picture and ends its session', async () => {
+it.skipIf(!hasPython)(`the example python saves a picture and ends its session${reason}`, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'python-example-'));
   const server = await TestServer.start({ openApi: true });
   try {

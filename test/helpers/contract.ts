@@ -78,7 +78,7 @@ export class Contract {
     const { method, path, status } = exchange;
     const found = this.#find(path);
     if (found === undefined || method === 'OPTIONS') return;
-    const operation = found[(method === 'HEAD' ? 'get' : method.toLowerCase()) as string];
+    const operation = found[method === 'HEAD' ? 'get' : method.toLowerCase()];
     const where = `${method} ${path} (${operation?.operationId ?? 'no operation'}), answered with ${status}`;
     const fault = (sentence: string): void => void this.faults.push(`${where}: ${sentence}`);
     if (operation === undefined) {
@@ -89,8 +89,10 @@ export class Contract {
     if ('configurable' in ROUTES[operation.operationId] && status === 404) return;
     const isRefused = status >= 400 && exchange.answerBody?.includes('"code":"forbidden"') === true;
     const answer = (isRefused ? operation.responses.default : undefined) ?? operation.responses[status];
-    if (answer === undefined)
-      return fault('the document has no such status: add it to ROUTES or RouteBodies');
+    if (answer === undefined) {
+      fault('the document has no such status: add it to ROUTES or RouteBodies');
+      return;
+    }
     if (method !== 'HEAD') {
       const { content } = this.#resolve(answer);
       this.#checkBody(`answer ${operation.operationId} ${status}`, this.#strict, content, exchange, fault);
@@ -123,8 +125,8 @@ export class Contract {
     }
     const type = (answerType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
     const known = content[type] ?? (type.endsWith('+json') ? content['application/json'] : undefined);
-    if (known === undefined) return fault(`the document has no body of type ${type || 'none'} here`);
-    if (known.schema === undefined || answerBody === undefined) return;
+    if (known === undefined) fault(`the document has no body of type ${type || 'none'} here`);
+    if (known?.schema === undefined || answerBody === undefined) return;
     let validate = this.#validators.get(key);
     if (validate === undefined) {
       validate = ajv.compile(rewritten(ajv === this.#strict ? closed(known.schema) : known.schema) as Schema);
