@@ -92,7 +92,7 @@ export class CaptureWatch {
       atMs: this.#nowMs(),
       browserAnsweredAtMs: this.#browserAnsweredAtMs,
       pageAnsweredAtMs: this.#pageAnsweredAtMs,
-      pageHalted: shown.isHalted,
+      pageHalted: shown.isHalted || browserProcess.isPausedByGuest,
       captureTab: this.#tab,
       capturing: capturePage?.running === true,
       encodedFrames: encodedFrames(),
