@@ -385,7 +385,8 @@ export function composeRouter<TEnv>(
       return (await registry.open(streamId, caller)).prepareStream(caller, viewerId);
     },
     openDebugger: options.cdp
-      ? async (streamId) => {
+      ? async (streamId, caller) => {
+          rates.takeJoin(caller);
           const session = registry.page(streamId);
           return { path: await session.openDebugger(), release: session.holdDebugger() };
         }
