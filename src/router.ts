@@ -21,7 +21,7 @@ import { createNodeHandler } from './http/node-adapter.js';
 import { openApiRoutes } from './http/openapi-routes.js';
 import type { RouteHandlers } from './http/route-handler.js';
 import type { RouteName } from './protocol/routes.js';
-import { healthRoutes, metricsRoutes } from './http/observability-routes.js';
+import { drainRoutes, healthRoutes, metricsRoutes } from './http/observability-routes.js';
 import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
 import { createAuthorize } from './http/authorization.js';
@@ -114,6 +114,13 @@ export interface StreamKitRouter extends NodeHandler {
    * @throws StreamKitError `not_found` without the option `streamTokens`, `bad_option`.
    */
   createStreamToken(request: StreamTokenRequest): string;
+  /**
+   * Takes no new sessions from now on, for good; a page ends once nobody has used it for `viewerReattachMs`. `health()` says
+   * `draining`. Terminals do not count. Idempotent.
+   *
+   * @returns resolves when no page is left, which may never be: bound the wait, then `close()`.
+   */
+  drain(): Promise<void>;
   /**
    * Ends every session, its browser and its viewers, and takes no new ones. After it nothing of the router keeps
    * the process alive. Idempotent.
@@ -342,6 +349,7 @@ export function composeRouter<TEnv>(
     reportError(error, undefined, undefined);
   });
   const handlers: RouteHandlers = {
+    ...drainRoutes(() => registry.drain()),
     ...(options.health === undefined ? {} : healthRoutes(health)),
     ...(options.metrics === undefined ? {} : metricsRoutes(metrics)),
     ...sessionRoutes({
@@ -423,6 +431,7 @@ export function composeRouter<TEnv>(
     metrics: () => metrics.read(),
     metricsContentType: metrics.contentType,
     health,
+    drain: () => registry.drain(),
     close: () => (closing ??= close()),
   });
 }
