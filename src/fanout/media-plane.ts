@@ -110,7 +110,7 @@ export interface Producer {
   send(payloads: RtpPayloads): void;
   /** The source is encoded at another rate, bits/s: its consumers are paced by that, those to come too. */
   setTargetBitrate(bitrateBps: number): void;
-  /** Closes its consumers. Idempotent. */
+  /** Closes its consumers, except those that go over to another producer: they do so now. Idempotent. */
   close(): void;
 }
 

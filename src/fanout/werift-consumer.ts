@@ -129,6 +129,16 @@ export class WeriftConsumer implements Consumer, PayloadSink {
     this.#waitsForKeyframe = producer.kind === 'video';
   }
 
+  producerClosed(): void {
+    const switching = this.#switching;
+    if (switching === undefined) {
+      this.close();
+      return;
+    }
+    this.#callOffSwitch();
+    switching.arrive();
+  }
+
   close(): void {
     if (this.#closed) {
       return;
