@@ -101,7 +101,11 @@ export class WeriftConsumer implements Consumer, PayloadSink {
       producer,
       arrive: () => {
         this.#moveTo(producer);
-        queueMicrotask(onSwitched);
+        queueMicrotask(() => {
+          if (!this.#closed) {
+            onSwitched();
+          }
+        });
       },
     };
     if (this.#sent.isFresh || this.#producer.kind === 'audio') {

@@ -124,12 +124,13 @@ export function describeConsumerSwitch(name: string, createPlane: () => MediaPla
       await until(() => expect(viewer.rtp).toHaveLength(4));
       expectContinuous(viewer);
       const last = video('last');
-      consumer.switchTo(last);
+      consumer.switchTo(last, () => (switched += 1));
       small.close();
       last.close();
       // Its SSRCs are free again.
       const { transport, video: parameters } = viewer.media;
       await until(() => expect(() => transport.consume(video('next'), parameters)).not.toThrow());
+      expect(switched).toBe(1);
     });
 
     it('stays where it is if the other producer is closed or the order is called off', async () => {
