@@ -31,7 +31,7 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
  public:
   class Listener {
    public:
-    /** What the viewer's link can carry has changed by a tenth or more; at most a few times a second. */
+    /** What the viewer's link can carry has changed by 5 % or more; at most a few times a second. */
     virtual void onEstimate(uint32_t transport, double bitrateBps) = 0;
 
    protected:

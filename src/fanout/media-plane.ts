@@ -124,7 +124,7 @@ export interface MediaTransport {
    * the viewer's first feedback; the werift plane estimates nothing.
    */
   readonly estimatedBitrateBps?: number | undefined;
-  /** Called when the estimate has changed by a tenth or more, at most five times a second; it must not throw. */
+  /** Called when the estimate has changed by 5 % or more, at most five times a second; it must not throw. */
   onEstimate?: ((bitrateBps: number) => void) | undefined;
   /** Sends BYE, closes its consumers. Does not close the DTLS transport, which is the peer's. Idempotent. */
   close(): void;
