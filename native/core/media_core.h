@@ -154,7 +154,7 @@ class MediaCore final : private Producer::Listener, private DtlsEndpoint::Listen
   std::unordered_map<uint32_t, std::unique_ptr<Consumer>> consumers_;
   PumpSchedule schedule_;
   std::unordered_map<uint32_t, int64_t> keyframeRequestsDue_;
-  /** Of them, those whose time has come; kept, so that nothing is allocated. */
+  /** Those whose time has come; a member so that nothing is allocated. */
   std::vector<uint32_t> producersDue_;
 };
 

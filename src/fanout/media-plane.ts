@@ -14,7 +14,7 @@ export interface ProducerListener {
   onFramesWanted?(): void;
 }
 
-/** Of {@link ProducerParameters}, the same for every plane. */
+/** Defaults of {@link ProducerParameters}, the same for every plane. */
 export const DEFAULT_KEYFRAME_INTERVAL_MIN_MS = 300;
 export const DEFAULT_HISTORY_MS = 1000;
 
@@ -221,7 +221,7 @@ export interface MediaSocket {
   close(): void;
 }
 
-/** Of a whole plane, which other routers of the process may share. */
+/** Counts of a whole plane, which other routers of the process may share. */
 export interface MediaPlaneStats {
   /** System calls that carried packets. */
   readonly sendCalls: number;
@@ -232,7 +232,7 @@ export interface MediaPlaneStats {
   readonly droppedStunIntegrity: number;
   readonly droppedMalformed: number;
   readonly droppedSrtcpAuthentication: number;
-  /** Of DTLS handshakes, beyond what may wait. */
+  /** DTLS handshake datagrams beyond what may wait. */
   readonly droppedDtls: number;
   /** Events that JavaScript was too slow for. */
   readonly eventsDropped: number;
