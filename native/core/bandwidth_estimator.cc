@@ -325,7 +325,8 @@ void BandwidthEstimator::judgeBurst(int64_t nowUs) {
   probing_ = false;
   if (burst.packets < kMinBurstPackets || burst.lost > burst.packets / 5) {
     if (wasProbe) {
-      // Chance losses: another try may get through. Probes that are lost again and again overrun a short queue.
+      // Chance losses: another try may get through. Probes that are lost again and again overrun a short
+      // queue.
       probeDueUs_ = nowUs + (probePauseUs_ == kProbePauseUs ? kProbeRetryUs : probePauseUs_);
       probePauseUs_ = std::min(probePauseUs_ * 3 / 2, kMaxProbePauseUs);
     }

@@ -60,7 +60,8 @@ void QueueDelay::closeGroup() {
     if (differenceUs > kClockStepUs) {
       reset();
     } else if (current_.sentUs - group(0).sentUs < kStandingUs) {
-      jitterUs_ += (static_cast<double>(std::min(differenceUs, kMaxDifferenceUs)) - jitterUs_) * kJitterWeight;
+      jitterUs_ +=
+          (static_cast<double>(std::min(differenceUs, kMaxDifferenceUs)) - jitterUs_) * kJitterWeight;
     }
   }
   groups_[count_ % kGroups] = current_;

@@ -28,8 +28,8 @@ void printState(NetworkSimulator& network) {
   std::printf("\n");
 }
 
-/** Runs on; with TRACE=1 SEED=n in the environment it prints the state of the run of seed n every quarter of a
- * second. */
+/** Runs on; with TRACE=1 SEED=n in the environment it prints the state of the run of seed n every quarter of
+ * a second. */
 void trace(NetworkSimulator& network, int64_t us, const char* title) {
   if (std::getenv("TRACE") == nullptr || std::getenv("SEED") == nullptr) {
     network.run(us);
@@ -141,7 +141,9 @@ constexpr size_t misses(size_t perHundred) {
 
 }  // namespace
 
-TEST("the estimate is within 15 % of the link 5 s after the start and a drop to a sixth, and 10 s after a rise") {
+TEST(
+    "the estimate is within 15 % of the link 5 s after the start and a drop to a sixth, and 10 s after a "
+    "rise") {
   size_t queued = 0;
   for (uint32_t seed = 1; seed <= kSeeds; seed += 1) {
     if (skipped(seed)) {
