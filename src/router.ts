@@ -9,7 +9,7 @@ import { createOpenRestartingRender } from './render/restarting-render.js';
 import { openRemoteRenders, type RemoteRenders } from './render/remote-render.js';
 import { asError, StreamKitError } from './base/errors.js';
 import type { MachineLoad } from './base/machine-load.js';
-import { type MachineSize, openMachineLoad } from './base/machine-load.js';
+import { openMachineLoad } from './base/machine-load.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
 import { createFastifyPlugin, type FastifyPlugin } from './http/fastify-adapter.js';
@@ -56,6 +56,7 @@ import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
 import { Admission } from './session/admission.js';
+import { CpuRoom } from './session/cpu-room.js';
 import type { Caller } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
 import { IceServerSource } from './session/ice-server-source.js';
@@ -235,19 +236,11 @@ const workerMuxThreads: MuxThreads = {
   openHlsThread: muxThreadOpener('./hls-worker.js'),
 };
 
-const CORES_FOR_TWO_RUNGS = 4;
-const CORES_FOR_THREE_RUNGS = 8;
+const MAX_RUNGS = 3;
 
 /** What sessions are made of, but for those who watch over them. */
 export interface RouterParts extends Omit<SessionParts, 'observe' | 'figures'> {
   readonly machine: MachineLoad;
-}
-
-/** As many as there are cores for, beside the browser's own. */
-function rungLimit(maxRungs: number | 'auto', { cores }: MachineSize): number {
-  if (maxRungs !== 'auto') return maxRungs;
-  if (cores < CORES_FOR_TWO_RUNGS) return 1;
-  return cores < CORES_FOR_THREE_RUNGS ? 2 : 3;
 }
 
 /** Wires sessions and routes around given parts. */
@@ -287,10 +280,12 @@ export function composeRouter<TEnv>(
           createId: () => randomUUID(),
         });
   const terminals = terminalParts(options.terminal, given.clock, options.logger);
-  const parts: SessionParts = { ...given, figures, observe, terminals };
+  const hasAutoRungs = options.maxRungs === 'auto';
+  const cpuRoom = hasAutoRungs ? new CpuRoom(given.machine, given.clock) : undefined;
+  const parts: SessionParts = { ...given, figures, observe, terminals, cpuRoom };
   const registry = new SessionRegistry({
     parts,
-    settings: { ...options, maxRungs: rungLimit(options.maxRungs, given.machine.size) },
+    settings: { ...options, maxRungs: hasAutoRungs ? MAX_RUNGS : options.maxRungs },
     admission,
     onSessionError: (error, streamId, { context }) => reportError(error, streamId, context),
   });
@@ -382,7 +377,8 @@ export function composeRouter<TEnv>(
       return (await registry.open(streamId, caller)).prepareStream(caller, viewerId);
     },
     openDebugger: options.cdp
-      ? async (streamId) => {
+      ? async (streamId, caller) => {
+          rates.takeJoin(caller);
           const session = registry.page(streamId);
           return { path: await session.openDebugger(), release: session.holdDebugger() };
         }

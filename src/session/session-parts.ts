@@ -12,6 +12,7 @@ import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
 import type { TerminalParts } from '../terminal/terminal-parts.js';
 import type { ObserveSession } from './session-events.js';
 import type { PlanRungs } from '../fanout/rung-planner.js';
+import type { CpuRoom } from './cpu-room.js';
 import type { SessionFigures } from './session-figures.js';
 
 /** Splits encoded pictures into RTP payloads. */
@@ -39,6 +40,8 @@ export interface SessionParts {
   readonly createAudioPayloader: () => AudioPayloader;
   readonly createFrameTiming: () => FrameTiming;
   readonly planRungs: PlanRungs;
+  /** Undefined: further encodings may take as much CPU time as they need. */
+  readonly cpuRoom?: CpuRoom | undefined;
   readonly mediaPlane: MediaPlane;
   readonly openViewerPeer: OpenViewerPeer;
   readonly openAnsweringPeer: OpenAnsweringPeer;

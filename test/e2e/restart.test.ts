@@ -56,7 +56,6 @@ async function seesAgain(session: CreatedSession, restarts: number): Promise<voi
 test.each([
   ['SIGKILL', 'session process', 'browser_crashed'],
   ['SIGKILL', 'browser', 'browser_crashed'],
-  ['SIGSTOP', 'session process', 'browser_hung'],
 ] as const)(
   'after %s of the %s viewers see the page again without a new offer',
   async (signal, role, code) => {
