@@ -20,7 +20,7 @@ interface ByteRange {
 export async function fileResponse(
   path: string,
   range: string | undefined,
-  gone: (cause: Error) => StreamKitError,
+  gone: (cause: Error) => Error,
   headers: Readonly<Record<string, string>>,
 ): Promise<HttpResponse> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((thrown: unknown) => {

@@ -1,26 +1,10 @@
 import type { MediaPlane } from '../fanout/media-plane.js';
+import type { HealthChecks, RouterHealth } from '../protocol/health.js';
 import type { SessionRegistry } from '../session/session-registry.js';
 import type { RouterGauges } from './router-gauges.js';
 
-/** What {@link RouterHealth} is made of. Nothing but yes and no: it is told to whoever asks. */
-export interface HealthChecks {
-  /** Another session could be taken. */
-  readonly capacity: boolean;
-  /** It is known which encoders work, and there is one. */
-  readonly encoder: boolean;
-  /** Media can be sent. */
-  readonly mediaPlane: boolean;
-}
-
-/** How a router is. */
-export interface RouterHealth {
-  /** `ok`: it could take another session. `degraded`: some check fails. `closing`: it is being closed, or is. */
-  readonly status: 'ok' | 'degraded' | 'closing';
-  readonly checks: HealthChecks;
-}
-
 export function routerHealth(
-  registry: Pick<SessionRegistry, 'hasRoom' | 'closed'>,
+  registry: Pick<SessionRegistry, 'hasRoom' | 'closed' | 'draining'>,
   gauges: Pick<RouterGauges, 'encoderFound'>,
   mediaPlane: Pick<MediaPlane, 'closed'>,
 ): RouterHealth {
@@ -30,5 +14,7 @@ export function routerHealth(
     mediaPlane: !mediaPlane.closed,
   };
   const isReady = checks.capacity && checks.encoder && checks.mediaPlane;
-  return { status: registry.closed ? 'closing' : isReady ? 'ok' : 'degraded', checks };
+  if (registry.closed) return { status: 'closing', checks };
+  if (registry.draining) return { status: 'draining', checks };
+  return { status: isReady ? 'ok' : 'degraded', checks };
 }

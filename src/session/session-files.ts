@@ -6,17 +6,11 @@ import { join } from 'node:path';
 import { asError, StreamKitError } from '../base/errors.js';
 import { cleanFileName } from '../base/file-name.js';
 import type { Logger } from '../base/logger.js';
+import { ownedDirectoryName } from '../base/owned-directory-name.js';
 import type { ResolvedFileOptions } from '../options/file-options.js';
 import type { PageEvent } from '../protocol/page-events.js';
+import type { SessionFile } from '../protocol/session-file.js';
 import type { CaptureFiles } from '../render/capture/capture.js';
-import { ownedDirectoryName } from '../render/capture/profile-directory.js';
-
-/** A file that a page has made, as clients see it. */
-export interface SessionFile {
-  readonly fileId: string;
-  readonly name: string;
-  readonly bytes: number;
-}
 
 /** Uploads on the way at once, of one session; one more is refused. */
 const MAX_INCOMING = 4;

@@ -1,3 +1,4 @@
+import type { SessionSummary } from '../protocol/session-requests.js';
 import type { Timer } from '../base/clock.js';
 import { isTerminalName } from '../options/terminal-options.js';
 import type { TerminalTarget } from '../terminal/terminal.js';
@@ -29,16 +30,6 @@ const ENDED_SESSION_KEPT_MS = 30_000;
 /** Most of them kept; beyond it the oldest is forgotten. One that can be read holds its output. */
 const MAX_KEPT = { error: 100, exited: 16 } as const;
 
-/** What a list of sessions says of one. */
-export interface SessionSummary {
-  readonly streamId: string;
-  readonly status: StreamSessionState['status'];
-  readonly kind: 'page' | 'terminal';
-  readonly viewers: number;
-  /** ms since the epoch; null until the launch has begun. */
-  readonly createdAt: number | null;
-}
-
 interface Kept {
   readonly reason: keyof typeof MAX_KEPT;
   readonly timer: Timer;
@@ -54,6 +45,9 @@ export class SessionRegistry {
   /** Those that may still have processes, found or not, and who made them. */
   readonly #occupying = new Map<StreamSession, Caller>();
   readonly #kept = new Map<StreamSession, Kept>();
+  /** Resolves once no page is left; undefined: it takes sessions. */
+  #drained: Promise<void> | undefined;
+  #onDrained = (): void => undefined;
   #closed = false;
 
   constructor(parameters: SessionRegistryParameters) {
@@ -62,11 +56,21 @@ export class SessionRegistry {
 
   /** Another session can be made. */
   get hasRoom(): boolean {
-    return !this.#closed && !this.#isFull('page') && this.#parameters.admission.shortage === undefined;
+    return (
+      !this.#closed &&
+      !this.draining &&
+      !this.#isFull('page') &&
+      this.#parameters.admission.shortage === undefined
+    );
   }
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** It takes no new sessions, for good. */
+  get draining(): boolean {
+    return this.#drained !== undefined;
   }
 
   /** As their documents are now, also of those that ended and still have something open or can still be asked why. */
@@ -226,6 +230,24 @@ export class SessionRegistry {
     this.#forget(session);
   }
 
+  /**
+   * Takes no new sessions; pages end once nobody uses them. Terminals go on: the next server takes up those that tmux
+   * keeps. Idempotent.
+   *
+   * @returns resolves when no page is left.
+   */
+  drain(): Promise<void> {
+    if (this.#drained === undefined) {
+      this.#drained = new Promise((resolve) => (this.#onDrained = resolve));
+      const { viewerReattachMs } = this.#parameters.settings;
+      for (const session of this.#occupying.keys()) {
+        if (session instanceof Session) session.endWhenUnused(viewerReattachMs);
+      }
+      this.#lookDrained();
+    }
+    return this.#drained;
+  }
+
   /** Ends every session and takes no new ones. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -236,7 +258,7 @@ export class SessionRegistry {
 
   /** @throws StreamKitError `at_capacity`. */
   #ensureRoom(kind: 'page' | 'terminal', caller: Caller): void {
-    if (this.#closed) {
+    if (this.#closed || this.draining) {
       const headers = { 'Retry-After': '10' };
       throw new StreamKitError('at_capacity', 'The server is shutting down', { status: 503, headers });
     }
@@ -315,6 +337,7 @@ export class SessionRegistry {
         parts.observe('session:end', { streamId, reason, ageMs, ...(code === undefined ? {} : { code }) });
         this.#occupying.delete(ended);
         this.#parameters.admission.ended(ended);
+        this.#lookDrained();
         const isKept = reason === 'error' || reason === 'exited';
         // One that was deleted while it failed is not to be found again.
         if (isKept && this.#found.get(streamId) === ended && !this.#closed) this.#keep(ended, reason);
@@ -328,6 +351,10 @@ export class SessionRegistry {
     parts.observe('session:create', { streamId: session.streamId });
     session.launch();
     return session;
+  }
+
+  #lookDrained(): void {
+    if (![...this.#occupying.keys()].some((session) => session instanceof Session)) this.#onDrained();
   }
 
   #keep(session: StreamSession, reason: Kept['reason']): void {

@@ -63,7 +63,7 @@ describe('requests on one connection', () => {
     await writeFile(path, Buffer.alloc(16 * 1024 * 1024));
     let answered = 0;
     const files = createServer((request, response) => {
-      void fileResponse(path, undefined, {}).then((answer) => {
+      void fileResponse(path, undefined, (error) => error, {}).then((answer) => {
         sendToNode({ request, response, parsedBody: undefined }, answer, systemClock);
         answered += 1;
       });

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,15 +5,9 @@ import { setTimeout } from 'node:timers/promises';
 
 import { StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import {
-  isProcessAlive,
-  processesNaming,
-  processStartTicks,
-  signalProcess,
-} from '../../base/process-table.js';
+import { isOrphaned, ownedDirectoryName } from '../../base/owned-directory-name.js';
+import { processesNaming, signalProcess } from '../../base/process-table.js';
 
-/** `stream-kit-<pid of the owner>-<its start, ticks>-<random>`: the name tells whether the owner still lives. */
-const NAME_PATTERN = /^stream-kit-(\d+)-(\d+)-[0-9a-f]{16}$/;
 const SHARED_MEMORY = '/dev/shm';
 /** A profile takes about 20 MiB, and the ring four pictures. */
 const PROFILE_BYTES = 64 * 1024 * 1024;
@@ -36,12 +29,6 @@ async function hasRoom(folder: string, bytes: number): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** A name for a directory of this process, which {@link sweepProfileDirectories} clears away when it is gone. */
-export function ownedDirectoryName(): string {
-  const start = processStartTicks(process.pid) ?? '0';
-  return `stream-kit-${process.pid}-${start}-${randomBytes(8).toString('hex')}`;
 }
 
 /**
@@ -97,10 +84,7 @@ export async function sweepProfileDirectories(logger: Logger): Promise<void> {
   for (const parent of parents()) {
     const names = await readdir(parent).catch(() => []);
     for (const name of names) {
-      const match = NAME_PATTERN.exec(name);
-      if (!match) continue;
-      const [, pid, startTicks = ''] = match;
-      if (isProcessAlive(Number(pid), startTicks)) continue;
+      if (!isOrphaned(name)) continue;
       const path = join(parent, name);
       await killBrowsersOf(path);
       try {

@@ -27,7 +27,7 @@ async function serve(files: FileOptions = {}): Promise<{ url: string; directory:
   return { url: `${server.url}/${json.streamId}/files`, directory };
 }
 
-async function upload(url: string, name: string, body: Buffer | string): Promise<string> {
+async function upload(url: string, name: string, body: NonNullable<RequestInit['body']>): Promise<string> {
   const { status, json } = await ask(`${url}?name=${encodeURIComponent(name)}`, { method: 'POST', body });
   expect(status).toBe(201);
   return json.fileId as string;
@@ -71,7 +71,7 @@ test.each(['content-length', 'chunked'])('a file that is too large is refused (%
 
 test('the oldest uploads make room, by number and by size', async () => {
   const { url, directory } = await serve({ maxBytes: 100, maxFiles: 3 });
-  const ids = [];
+  const ids: string[] = [];
   for (let index = 0; index < 4; index++) ids.push(await upload(url, 'a', 'x'.repeat(20)));
   await until(() => expect(uploads(directory).sort()).toEqual(ids.slice(1).sort()));
   const large = await upload(url, 'large', 'x'.repeat(90));
