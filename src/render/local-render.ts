@@ -1,6 +1,12 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import { SerialQueue } from '../base/serial-queue.js';
-import type { Capture, CaptureFormat, OpenCapture, SnapshotParameters } from './capture/capture.js';
+import type {
+  Capture,
+  CaptureFormat,
+  OpenCapture,
+  ProgramInput,
+  SnapshotParameters,
+} from './capture/capture.js';
 import type { PageControls } from './capture/page-controls.js';
 import type {
   AudioEncodeThread,
@@ -154,6 +160,10 @@ export class LocalRender implements Render {
 
   setViewerCount(count: number): void {
     this.#capture.setViewerCount(count);
+  }
+
+  setProgramInput(input: ProgramInput): void {
+    this.#capture.setProgramInput(input);
   }
 
   setPageState(state: unknown): void {

@@ -6,6 +6,7 @@ import type {
   CaptureKind,
   CaptureParameters,
   CaptureWatchListener,
+  ProgramInput,
   SnapshotParameters,
 } from './capture/capture.js';
 import type { PageBridgeListener } from './capture/page-bridge.js';
@@ -71,6 +72,8 @@ export interface Render {
    * @throws StreamKitError `at_capacity`, `unavailable`.
    */
   openDebugger(): Promise<string>;
+  /** What becomes of input of DevTools clients from now on. At first it passes. */
+  setProgramInput(input: ProgramInput): void;
   /** Delivers the state to the page's `streamKit.on('state')`, and to documents to come. */
   setPageState(state: unknown): void;
   /** Delivers a message to the page's `streamKit.on('message')`. */

@@ -119,6 +119,8 @@ export class Session implements StreamSession {
           this.#publisher.update(({ metadata }) => void (metadata.controllerId = id));
           this.events.emit('control', { controllerId: id });
         },
+        onAsked: (publicId) => this.events.emit('control_requested', { publicId }),
+        onProgramInput: (input) => this.#render?.setProgramInput(input),
         onInput: (publicId, message) => this.events.emit('input', { publicId, message }),
         resize: async ({ width, height }) => {
           await this.reconfigure({ resolution: `${width}x${height}` });
@@ -381,6 +383,7 @@ export class Session implements StreamSession {
         { streamId: this.streamId },
       );
       this.#render = render;
+      render.setProgramInput(this.viewers.control.program.input);
       if (this.#pageState !== undefined) render.setPageState(this.#pageState);
       if (this.#life.endReason === undefined) this.#goLive(render);
     } catch (thrown) {

@@ -85,6 +85,9 @@ export interface SnapshotParameters {
   readonly width?: number;
 }
 
+/** What becomes of the input that DevTools clients make: it reaches the page, waits until it may, or fails. */
+export type ProgramInput = 'pass' | 'hold' | 'refuse';
+
 /** One page being rendered and captured. */
 export interface Capture {
   readonly kind: CaptureKind;
@@ -111,6 +114,8 @@ export interface Capture {
    * @throws StreamKitError `at_capacity`, `unavailable`.
    */
   openDebugger(): Promise<string>;
+  /** What becomes of input of DevTools clients from now on. At first it passes. */
+  setProgramInput(input: ProgramInput): void;
   /** Delivers the state to the page's `streamKit.on('state')`, and to documents to come. */
   setPageState(state: unknown): void;
   /** Delivers a message to the page's `streamKit.on('message')`. */

@@ -82,6 +82,7 @@ export class RenderedPage {
       ...{ emit, logger },
     });
     this.#parts = { bridge, prompts, dialogs, tabs };
+    browserProcess.onGuestPress = () => tabs.press();
     this.controls = this.#pageControls();
   }
 
