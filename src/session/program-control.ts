@@ -22,13 +22,15 @@ export class ProgramControl {
   readonly #parameters: ProgramControlParameters;
   readonly #seat: ControlSeat;
   readonly #untilGranted = new Set<{ resolve: () => void; reject: (reason: unknown) => void }>();
-  #input: ProgramInput = 'pass';
-  #takesPart = false;
+  #input: ProgramInput;
+  #takesPart: boolean;
   #closed = false;
 
   /** For the session alone. */
   constructor(parameters: ProgramControlParameters) {
     this.#parameters = parameters;
+    this.#takesPart = parameters.isAutomated;
+    this.#input = parameters.isAutomated ? 'hold' : 'pass';
     this.#seat = parameters.openSeat({
       onRole: () => this.#onRole(),
       onAsked: (publicId) => parameters.onAsked(publicId),
@@ -86,9 +88,7 @@ export class ProgramControl {
 
   /** There is a page to control. For the session alone. */
   goLive(): void {
-    if (!this.#parameters.isAutomated) return;
-    this.#takePart();
-    this.#seat.arrive();
+    if (this.#parameters.isAutomated) this.#seat.arrive();
   }
 
   /** For the session alone. Idempotent. */
