@@ -40,6 +40,17 @@ function endpointOf({ id }: StreamKitSession): string {
   return `${server.origin.replace('http', 'ws')}/stream/${id}/cdp`;
 }
 
+/** The middle of the picture, in the size that it had, has a colour. */
+async function untilShown(rgb: readonly number[]): Promise<void> {
+  await viewer.until(`(() => {
+    const context = new OffscreenCanvas(1, 1).getContext('2d');
+    context.drawImage(video, video.videoWidth / 2, video.videoHeight / 2, 1, 1, 0, 0, 1, 1);
+    const pixel = context.getImageData(0, 0, 1, 1).data;
+    const isPainted = ${JSON.stringify(rgb)}.every((value, at) => Math.abs(pixel[at] - value) < 20);
+    return isPainted && video.videoWidth === 640 && video.videoHeight === 360;
+  })()`);
+}
+
 let colours = 0;
 
 /** What the page shows from now on is encoded, in the size that it had, and reaches a viewer. */
@@ -52,13 +63,7 @@ async function expectCaptured(): Promise<void> {
     cover.id = 'cover';
     cover.style = 'position: fixed; inset: 0; z-index: 9; background: rgb(${rgb.join()})';
   }`);
-  await viewer.until(`(() => {
-    const context = new OffscreenCanvas(1, 1).getContext('2d');
-    context.drawImage(video, video.videoWidth / 2, video.videoHeight / 2, 1, 1, 0, 0, 1, 1);
-    const pixel = context.getImageData(0, 0, 1, 1).data;
-    const isPainted = ${JSON.stringify(rgb)}.every((value, at) => Math.abs(pixel[at] - value) < 20);
-    return isPainted && video.videoWidth === 640 && video.videoHeight === 360;
-  })()`);
+  await untilShown(rgb);
   await page.evaluate('cover.remove()');
   expect(session.state.metadata.restarts).toBe(0);
 }
@@ -191,6 +196,39 @@ it('a page that a client has paused goes on when the client leaves', async () =>
   await paused;
   await client.close();
   await expectCaptured();
+});
+
+it('a tab that a click of a client opens is shown', async () => {
+  const page = await session.page();
+  await page.setContent(`<a href="${server.page('mode=counter')}" target="_blank" rel="opener">open</a>`);
+  const opened = page.browser().waitForTarget((target) => target.opener() === page.target());
+  await page.click('a');
+  const tab = await (await opened).page();
+  await tab?.evaluate(`document.documentElement.innerHTML = '<body style="background: rgb(200, 80, 20)">'`);
+  await untilShown([200, 80, 20]);
+  await tab?.evaluate('window.close()');
+  await expectCaptured();
+});
+
+it('shares control with a viewer once it asks for it', async () => {
+  const page = await session.page();
+  await page.setContent('<input autofocus>');
+  await page.type('input', 'a');
+  const granted = session.control.request();
+  await viewer.until(`viewer.signals('control_requested').some(({ publicId }) => publicId === 'automation')`);
+  await expect(page.type('input', 'b')).rejects.toThrow('does not have control');
+  await viewer.read(`viewer.signal('give_control', { publicId: 'automation' })`);
+  await granted;
+  await viewer.until(`viewer.signals('role').at(-1)?.controllerId === 'automation'`);
+  await page.type('input', 'c');
+  expect(await page.$eval('input', (input) => input.value)).toBe('ac');
+  const back = session.control.handOver();
+  await viewer.read(`viewer.signal('request_control')`);
+  await expect(page.type('input', 'd')).rejects.toThrow('does not have control');
+  await viewer.read(`viewer.signal('release_control')`);
+  await back;
+  await page.type('input', 'e');
+  expect(await page.$eval('input', (input) => input.value)).toBe('ace');
 });
 
 it('takes stream tokens of its scope alone', async () => {
