@@ -1,12 +1,7 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import { SerialQueue } from '../base/serial-queue.js';
-import type {
-  Capture,
-  CaptureFormat,
-  OpenCapture,
-  ProgramInput,
-  SnapshotParameters,
-} from './capture/capture.js';
+import type { Capture, CaptureFormat, OpenCapture, SnapshotParameters } from './capture/capture.js';
+import type { ProgramInput } from './capture/program-input.js';
 import type { PageControls } from './capture/page-controls.js';
 import type {
   AudioEncodeThread,

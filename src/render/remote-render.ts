@@ -6,13 +6,8 @@ import type { MediaPlane, Producer } from '../fanout/media-plane.js';
 import { EgressProxy } from '../egress/egress-proxy.js';
 import type { ResolvedSessionProcessOptions } from '../options/session-process-options.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
-import type {
-  CaptureFormat,
-  CaptureKind,
-  CaptureParameters,
-  ProgramInput,
-  SnapshotParameters,
-} from './capture/capture.js';
+import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import type { ProgramInput } from './capture/program-input.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './capture/frame-ring.js';
 import type { PageControls, PageSize } from './capture/page-controls.js';
 import { createProfileDirectory, sweepProfileDirectories } from './capture/profile-directory.js';

@@ -4,13 +4,8 @@ import type { ErrorCode } from '../base/errors.js';
 import type { LogContext } from '../base/logger.js';
 import type { PageAnswer, PageEvent } from '../protocol/page-events.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
-import type {
-  CaptureFormat,
-  CaptureKind,
-  CaptureParameters,
-  ProgramInput,
-  SnapshotParameters,
-} from './capture/capture.js';
+import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import type { ProgramInput } from './capture/program-input.js';
 import type { GamepadState, InputCommands, PageSize } from './capture/page-controls.js';
 import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
 import type { EncodingTarget, VideoStream } from '../protocol/video-stream.js';

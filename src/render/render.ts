@@ -6,9 +6,9 @@ import type {
   CaptureKind,
   CaptureParameters,
   CaptureWatchListener,
-  ProgramInput,
   SnapshotParameters,
 } from './capture/capture.js';
+import type { ProgramInput } from './capture/program-input.js';
 import type { PageBridgeListener } from './capture/page-bridge.js';
 import type { PageControls, PageControlsListener } from './capture/page-controls.js';
 import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';

@@ -3,13 +3,8 @@ import { asError, type ErrorCode, StreamKitError } from '../base/errors.js';
 import type { LogContext, Logger } from '../base/logger.js';
 import type { Producer } from '../fanout/media-plane.js';
 import type { ResolvedRestartOptions } from '../options/restart-options.js';
-import type {
-  CaptureFormat,
-  CaptureKind,
-  CaptureParameters,
-  ProgramInput,
-  SnapshotParameters,
-} from './capture/capture.js';
+import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import type { ProgramInput } from './capture/program-input.js';
 import type { PageControls } from './capture/page-controls.js';
 import type { EncodingTarget, VideoStream } from '../protocol/video-stream.js';
 import type { RenderStream } from './packetize/media-slots.js';

@@ -1,6 +1,6 @@
 import { StreamKitError } from '../base/errors.js';
 import type { ControlSeat, SeatListener } from '../input/control-seat.js';
-import type { ProgramInput } from '../render/capture/capture.js';
+import type { ProgramInput } from '../render/capture/program-input.js';
 
 export interface ProgramControlParameters {
   readonly openSeat: (listener: SeatListener) => ControlSeat;
@@ -131,7 +131,7 @@ export class ProgramControl {
       this.#untilGranted.add(waiting);
       giveUp = () => {
         this.#untilGranted.delete(waiting);
-        reject(signal?.reason);
+        reject(signal?.reason as Error);
       };
     });
     signal?.addEventListener('abort', giveUp);

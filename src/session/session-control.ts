@@ -8,7 +8,7 @@ import type { InputTarget } from '../input/input-target.js';
 import type { OpenRemoteControl, RemoteControl } from '../input/remote-control.js';
 import type { Logger } from '../base/logger.js';
 import { AUTOMATION_ID } from '../protocol/rights.js';
-import type { ProgramInput } from '../render/capture/capture.js';
+import type { ProgramInput } from '../render/capture/program-input.js';
 import type { Caller } from './caller.js';
 import { viewerRoleOf } from './caller.js';
 import { ProgramControl } from './program-control.js';

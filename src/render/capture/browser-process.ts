@@ -13,7 +13,7 @@ import { browserArguments } from './browser-arguments.js';
 import { findBrowser } from './browser-discovery.js';
 import { BrowserProgram } from './browser-program.js';
 import { BrowserTab } from './browser-tab.js';
-import type { ProgramInput } from './capture.js';
+import type { ProgramInput } from './program-input.js';
 import { CdpConnection, type CdpSession } from './cdp-connection.js';
 import { CdpGuestServer } from './cdp-guest-server.js';
 import { worldFlags } from './page-world.js';

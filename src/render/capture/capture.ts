@@ -1,3 +1,4 @@
+import type { ProgramInput } from './program-input.js';
 import type { CaptureKind } from '../../protocol/state-document.js';
 import type { MessagePort } from 'node:worker_threads';
 
@@ -84,9 +85,6 @@ export interface SnapshotParameters {
   /** Width of the picture in pixels; the height follows. Default: the width of the session. */
   readonly width?: number;
 }
-
-/** What becomes of the input that DevTools clients make: it reaches the page, waits until it may, or fails. */
-export type ProgramInput = 'pass' | 'hold' | 'refuse';
 
 /** One page being rendered and captured. */
 export interface Capture {

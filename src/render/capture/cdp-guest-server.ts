@@ -5,7 +5,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 
 import type { Clock } from '../../base/clock.js';
 import { StreamKitError } from '../../base/errors.js';
-import type { ProgramInput } from './capture.js';
+import type { ProgramInput } from './program-input.js';
 import type { CdpConnection } from './cdp-connection.js';
 import { CdpGuest, type TargetFields } from './cdp-guest.js';
 

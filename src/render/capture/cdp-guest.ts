@@ -1,4 +1,4 @@
-import type { ProgramInput } from './capture.js';
+import type { ProgramInput } from './program-input.js';
 import type { CdpConnection } from './cdp-connection.js';
 import { isInternalUrl, judgeGuestCommand } from './cdp-guest-policy.js';
 import type { CdpMessage } from './cdp-pipe.js';

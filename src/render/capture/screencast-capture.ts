@@ -4,14 +4,8 @@ import { SerialQueue } from '../../base/serial-queue.js';
 import type { CdpSession } from './cdp-connection.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
-import type {
-  AudioSource,
-  Capture,
-  CaptureFormat,
-  ProgramInput,
-  SnapshotParameters,
-  VideoSource,
-} from './capture.js';
+import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
+import type { ProgramInput } from './program-input.js';
 import type { PageControls } from './page-controls.js';
 import type { PageTab } from './page-tab.js';
 import { captureAnother } from './tab-capture.js';

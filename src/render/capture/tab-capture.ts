@@ -2,14 +2,8 @@ import type { StreamKitError } from '../../base/errors.js';
 import { SerialQueue } from '../../base/serial-queue.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
-import type {
-  AudioSource,
-  Capture,
-  CaptureFormat,
-  ProgramInput,
-  SnapshotParameters,
-  VideoSource,
-} from './capture.js';
+import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
+import type { ProgramInput } from './program-input.js';
 import type { PageControls } from './page-controls.js';
 import type { PageTab } from './page-tab.js';
 import type { RenderedPage } from './rendered-page.js';
