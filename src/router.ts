@@ -31,6 +31,7 @@ import { StreamTokens } from './http/stream-tokens.js';
 import type { UpgradableServer } from './http/upgrade-listeners.js';
 import type { AttachOptions } from './http/websocket-upgrades.js';
 import { WebSocketUpgrades } from './http/websocket-upgrades.js';
+import { viewRoutes } from './http/view-routes.js';
 import { whepRoutes } from './http/whep-routes.js';
 import { createRemoteControl } from './input/remote-control.js';
 import { observers } from './observe/observers.js';
@@ -349,6 +350,7 @@ export function composeRouter<TEnv>(
         iceServers,
         cdp: options.cdp,
       }),
+      ...viewRoutes(sessions, tokens !== undefined),
       ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
       ...(recordings === undefined ? {} : recordingRoutes(recordings)),
       ...(playlists === undefined ? {} : playlistRoutes(playlists)),

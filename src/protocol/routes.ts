@@ -70,6 +70,8 @@ export const ROUTES = {
     body: JSON_TYPE,
   },
   openStream: { method: 'GET', path: '/:streamId/stream', right: 'watch', scope: 'stream', statuses: [101] },
+  readView: { method: 'GET', path: '/:streamId/view', right: 'watch', scope: 'sse', statuses: [200] },
+  readViewFile: { method: 'GET', path: '/view/:file', right: 'none', scope: null, statuses: [200] },
   openDebugger: { method: 'GET', path: '/:streamId/cdp', right: 'own', scope: 'cdp', statuses: [101] },
   takeSnapshot: {
     method: 'GET',

@@ -205,6 +205,22 @@ export class StreamKitSession implements AsyncDisposable {
     return this.#parameters.createToken({ ...request, streamId: this.id });
   }
 
+  /**
+   * The address of a page that shows the session, such as for an iframe. Whoever has it may watch until the token in it expires.
+   *
+   * @param baseUrl - where clients reach the router: `https://example.org/stream`.
+   * @param request - as {@link createStreamToken}; with `role: 'controller'` the page also takes input.
+   * @throws StreamKitError `not_found` without the option `streamTokens`, `bad_option`.
+   */
+  viewUrl(baseUrl: string, request: Omit<StreamTokenRequest, 'streamId' | 'scope'> = {}): string {
+    if (!URL.canParse(baseUrl)) throw new StreamKitError('bad_option', 'Expected a URL for baseUrl');
+    const url = new URL(baseUrl);
+    url.pathname = `${url.pathname.replace(/\/+$/, '')}/${this.id}/view`;
+    const token = this.createStreamToken({ ...request, scope: ['sse', 'signal', 'stream'] });
+    url.searchParams.set('token', token);
+    return url.href;
+  }
+
   /** @throws StreamKitError `conflict` for a terminal. */
   get #page(): Session {
     const { session } = this.#parameters;

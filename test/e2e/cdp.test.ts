@@ -216,6 +216,35 @@ it('takes stream tokens of its scope alone', async () => {
   expect(await status(session.createStreamToken({ scope: ['cdp'] }))).toBe(101);
 });
 
+it('shows the session in an iframe of another site, under its own Content-Security-Policy', async () => {
+  const page = await browser.browser.newPage();
+  const violations: string[] = [];
+  page.on('console', (message) => {
+    if (message.text().includes('Content Security Policy')) violations.push(message.text());
+  });
+  const elsewhere = server.origin.replace('127.0.0.1', 'localhost');
+  await page.goto(`${elsewhere}/fixtures/second.html`);
+  const url = session.viewUrl(`${server.origin}/stream/`, { role: 'controller' });
+  await page.setContent(`<iframe src="${url}" allow="autoplay" width="640" height="360"></iframe>`);
+  const frame = await (await page.waitForSelector('iframe'))?.contentFrame();
+  await frame?.waitForFunction(`document.querySelector('video')?.videoWidth === 640`);
+  expect(await frame?.evaluate(`getComputedStyle(document.querySelector('video')).objectFit`)).toBe(
+    'contain',
+  );
+  expect(session.viewers()).toHaveLength(2);
+  expect(violations).toEqual([]);
+  await page.close();
+});
+
+it('lets no other site embed the page of a session without a token', async () => {
+  const { headers } = await fetch(`${server.origin}/stream/${session.id}/view`);
+  expect(headers.get('content-security-policy')).toContain("frame-ancestors 'self'");
+  const withToken = await fetch(session.viewUrl(`${server.origin}/stream`));
+  expect(withToken.headers.get('content-security-policy')).toContain('frame-ancestors *');
+  expect((await fetch(`${server.origin}/stream/${session.id}/view?token=x`)).status).toBe(401);
+  expect((await fetch(`${server.origin}/stream/view/connect-stream.d.ts`)).status).toBe(404);
+});
+
 it('ends with the session', async () => {
   const client = await CDP({ target: endpoint, local: true });
   const disconnected = new Promise<void>((resolve) => client.on('disconnect', () => resolve()));
