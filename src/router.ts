@@ -18,7 +18,7 @@ import type { KoaMiddleware } from './http/koa-adapter.js';
 import { createKoaMiddleware } from './http/koa-adapter.js';
 import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
-import { healthRoutes, metricsRoutes } from './http/observability-routes.js';
+import { drainRoutes, healthRoutes, metricsRoutes } from './http/observability-routes.js';
 import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
 import { createAuthorize } from './http/authorization.js';
@@ -112,6 +112,13 @@ export interface StreamKitRouter extends NodeHandler {
    * @throws StreamKitError `not_found` without the option `streamTokens`, `bad_option`.
    */
   createStreamToken(request: StreamTokenRequest): string;
+  /**
+   * Takes no new sessions from now on, for good; a page ends once nobody has used it for `viewerReattachMs`. `health()` says
+   * `draining`. Terminals do not count. Idempotent.
+   *
+   * @returns resolves when no page is left, which may never be: bound the wait, then `close()`.
+   */
+  drain(): Promise<void>;
   /**
    * Ends every session, its browser and its viewers, and takes no new ones. After it nothing of the router keeps
    * the process alive. Idempotent.
@@ -341,6 +348,7 @@ export function composeRouter<TEnv>(
   });
   const handle = createRequestHandler({
     handlers: {
+      ...drainRoutes(() => registry.drain()),
       ...(options.health === undefined ? {} : healthRoutes(health)),
       ...(options.metrics === undefined ? {} : metricsRoutes(metrics)),
       ...sessionRoutes({
@@ -418,6 +426,7 @@ export function composeRouter<TEnv>(
     metrics: () => metrics.read(),
     metricsContentType: metrics.contentType,
     health,
+    drain: () => registry.drain(),
     close: () => (closing ??= close()),
   });
 }

@@ -14,13 +14,16 @@ export interface HealthChecks {
 
 /** How a router is. */
 export interface RouterHealth {
-  /** `ok`: it could take another session. `degraded`: some check fails. `closing`: it is being closed, or is. */
-  readonly status: 'ok' | 'degraded' | 'closing';
+  /**
+   * `ok`: it could take another session. `degraded`: some check fails. `draining`: it takes no new sessions any more.
+   * `closing`: it is being closed, or is.
+   */
+  readonly status: 'ok' | 'degraded' | 'draining' | 'closing';
   readonly checks: HealthChecks;
 }
 
 export function routerHealth(
-  registry: Pick<SessionRegistry, 'hasRoom' | 'closed'>,
+  registry: Pick<SessionRegistry, 'hasRoom' | 'closed' | 'draining'>,
   gauges: Pick<RouterGauges, 'encoderFound'>,
   mediaPlane: Pick<MediaPlane, 'closed'>,
 ): RouterHealth {
@@ -30,5 +33,7 @@ export function routerHealth(
     mediaPlane: !mediaPlane.closed,
   };
   const isReady = checks.capacity && checks.encoder && checks.mediaPlane;
-  return { status: registry.closed ? 'closing' : isReady ? 'ok' : 'degraded', checks };
+  if (registry.closed) return { status: 'closing', checks };
+  if (registry.draining) return { status: 'draining', checks };
+  return { status: isReady ? 'ok' : 'degraded', checks };
 }

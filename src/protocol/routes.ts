@@ -178,6 +178,7 @@ export const ROUTES = {
     statuses: [200],
     configurable: true,
   },
+  drain: { method: 'POST', path: '/admin/drain', right: 'operate', scope: null, statuses: [202] },
   readHealth: {
     method: 'GET',
     path: '/healthz',

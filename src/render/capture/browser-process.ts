@@ -67,8 +67,8 @@ export class BrowserProcess {
   /** What becomes of the browser when its first tab crashed or was closed. */
   onTabLost = (what: 'crashed' | 'closed'): void =>
     this.lose('browser_crashed', what === 'crashed' ? 'The page crashed' : 'The page was closed');
-  /** A guest has pressed something: the page may open a tab. */
-  onGuestPress = (): void => undefined;
+  /** A guest has pressed something in a tab, which may open another. */
+  onGuestPress: (targetId: string) => void = () => undefined;
   /** Before it is ended, or when it is lost. */
   onClosing = (): void => undefined;
   /** Of documents of our own, by names that nobody else knows. */
@@ -98,7 +98,7 @@ export class BrowserProcess {
       folder: parameters.profileDirectory,
       connection,
       isHidden: ({ url }) => this.#hiddenOrigins.some((origin) => url?.startsWith(origin) === true),
-      onPress: () => this.onGuestPress(),
+      onPress: (targetId) => this.onGuestPress(targetId),
       clock: systemClock,
     });
     tab.watch((what) => this.onTabLost(what));

@@ -29,8 +29,8 @@ export interface CdpGuestServerParameters {
   readonly connection: CdpConnection;
   /** Whether a target is none of a guest's business. */
   readonly isHidden: (target: TargetFields) => boolean;
-  /** A guest has pressed something. */
-  readonly onPress: () => void;
+  /** A guest has pressed something in the page of this target. */
+  readonly onPress: (targetId: string) => void;
   readonly clock: Clock;
 }
 

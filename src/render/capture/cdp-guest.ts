@@ -19,8 +19,8 @@ const INVALID_REQUEST = -32_600;
 export interface CdpGuestListener {
   /** A message for the guest, as JSON. */
   send(json: string): void;
-  /** It has pressed something, or touched. */
-  onPress(): void;
+  /** It has pressed something, or touched, in the page of this target. */
+  onPress(targetId: string): void;
   /** At most once. */
   onEnded(reason: CdpGuestEnd): void;
 }
@@ -37,8 +37,8 @@ export class CdpGuest {
   readonly #rootId: string;
   readonly #isHidden: (target: TargetFields) => boolean;
   readonly #listener: CdpGuestListener;
-  /** Sessions that it has, its root among them. */
-  readonly #sessions = new Set<string>();
+  /** Sessions that it has, its root among them, and their targets. */
+  readonly #sessions = new Map<string, string>();
   /** Targets that were found to be hidden, by id. */
   readonly #hidden = new Set<string>();
   /** Its sessions whose page it has halted by the debugger. */
@@ -132,7 +132,7 @@ export class CdpGuest {
     this.#ended = true;
     this.#paused.clear();
     this.#held = [];
-    for (const sessionId of this.#sessions) this.#connection.disown(sessionId);
+    for (const sessionId of this.#sessions.keys()) this.#connection.disown(sessionId);
     this.#connection.browser
       .send('Target.detachFromTarget', { sessionId: this.#rootId })
       .catch(() => undefined);
@@ -154,7 +154,9 @@ export class CdpGuest {
     answer: (rest: Pick<CdpMessage, 'result' | 'error'>) => void,
   ): void {
     this.#waiting += 1;
-    if (method.startsWith('Input.') && PRESSES.has(String(params?.type))) this.#listener.onPress();
+    if (method.startsWith('Input.') && PRESSES.has(String(params?.type))) {
+      this.#listener.onPress(this.#sessions.get(sessionId) ?? '');
+    }
     // Not by a promise: clients rely on the order of answers and events.
     this.#connection.post(method, params, sessionId, ({ result, error }) => {
       this.#waiting -= 1;
@@ -173,8 +175,8 @@ export class CdpGuest {
     if (!this.#ended) this.#listener.send(JSON.stringify({ id, ...rest, sessionId }));
   }
 
-  #adopt(sessionId: string): void {
-    this.#sessions.add(sessionId);
+  #adopt(sessionId: string, targetId = ''): void {
+    this.#sessions.set(sessionId, targetId);
     this.#connection.adopt(sessionId, {
       onEvent: (message) => this.#onEvent(message),
       onOversized: () => this.close('oversized'),
@@ -196,7 +198,7 @@ export class CdpGuest {
           );
           return;
         }
-        this.#adopt(childId);
+        this.#adopt(childId, targetInfo?.targetId);
         break;
       case 'Target.detachedFromTarget':
         if (childId === undefined || !this.#sessions.delete(childId)) return;

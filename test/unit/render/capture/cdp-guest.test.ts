@@ -9,7 +9,7 @@ const MEBIBYTE = 2 ** 20;
 class GuestHarness {
   readonly sent: any[] = [];
   ended: string | undefined;
-  presses = 0;
+  readonly presses: string[] = [];
   guest!: CdpGuest;
   root = '';
   #lastId = 0;
@@ -18,7 +18,7 @@ class GuestHarness {
     const harness = new GuestHarness();
     harness.guest = await CdpGuest.open(browser.connection, () => false, {
       send: (json) => void harness.sent.push(JSON.parse(json)),
-      onPress: () => void (harness.presses += 1),
+      onPress: (targetId) => void harness.presses.push(targetId),
       onEnded: (reason) => (harness.ended = reason),
     });
     harness.root = `ROOT-${browser.named('Target.attachToBrowserTarget').length}`;
@@ -221,11 +221,12 @@ it('a guest has at most 500 commands and 1 MiB of input waiting for control', as
   ]);
 });
 
-it('a press of a guest lets the page open a tab', async () => {
+it('a press of a guest is told with the page that it is in', async () => {
   const browser = new ScriptedBrowser();
   const harness = await GuestHarness.open(browser);
-  harness.send('Input.dispatchMouseEvent', { type: 'mouseMoved' });
-  expect(harness.presses).toBe(0);
-  harness.send('Input.dispatchMouseEvent', { type: 'mousePressed' });
-  expect(harness.presses).toBe(1);
+  await harness.attach(browser, 'S-1');
+  harness.send('Input.dispatchMouseEvent', { type: 'mouseMoved' }, 'S-1');
+  expect(harness.presses).toEqual([]);
+  harness.send('Input.dispatchMouseEvent', { type: 'mousePressed' }, 'S-1');
+  expect(harness.presses).toEqual(['T-S-1']);
 });
