@@ -187,7 +187,7 @@ function proofOf(
   const wantedBps = Math.min(maxBitrateBps ?? Infinity, source.bitrateBps);
   const affordable = Math.min(affordableBps(estimateBps ?? Infinity), wantedBps);
   const isKnown = estimateBps !== undefined;
-  // Of a link that was not known, the first estimate is where it begins.
+  // The first estimate of a link that was not known is where it begins.
   if (previous === undefined || (isKnown && !previous.isKnown)) {
     return {
       isKnown,

@@ -170,12 +170,12 @@ it('a page that a client has paused goes on when the client leaves', async () =>
 
 it('a tab that a click of a client opens is shown', async () => {
   const page = await session.page();
-  await page.setContent(`<a href="${server.page('mode=counter')}" target="_blank" rel="opener">open</a>`);
+  const url = `${server.origin}/fixtures/second.html`;
+  await page.setContent(`<a href="${url}" target="_blank" rel="opener">open</a>`);
   const opened = page.browser().waitForTarget((target) => target.opener() !== undefined);
   await page.click('a');
   const tab = await (await opened).page();
-  await tab?.evaluate(`document.documentElement.innerHTML = '<body style="background: rgb(200, 80, 20)">'`);
-  await untilShown([200, 80, 20]);
+  await untilShown([0, 136, 0]);
   await tab?.evaluate('window.close()');
   await expectCaptured();
 });
