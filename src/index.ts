@@ -51,6 +51,8 @@ export type { SessionViewer } from './session/session-viewer.js';
 export type { SessionEndRequest, StreamKitSession, WaitOptions } from './session/stream-kit-session.js';
 export type { StreamKitSessionRequest } from './protocol/session-requests.js';
 export type { SessionFilter, SessionOwner, StreamKitSessions } from './session/stream-kit-sessions.js';
+export type { SessionBudgetOptions } from './options/session-budget-option.js';
+export type { SessionBudget, SessionUsage } from './protocol/session-usage.js';
 export type { SessionEndReason } from './session/session-events.js';
 export type { RecordingRequest } from './protocol/recordings.js';
 export type { RecordingWithPaths } from './session/session-recordings.js';

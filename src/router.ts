@@ -61,6 +61,8 @@ import type { OpenRecordingThread } from './recording/recording.js';
 import { Admission } from './session/admission.js';
 import type { Caller } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
+import { procCpuTimes } from './base/process-cpu-time.js';
+import { CpuMeter } from './session/cpu-meter.js';
 import { IceServerSource } from './session/ice-server-source.js';
 import { newSessionFigures } from './session/session-figures.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
@@ -202,6 +204,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       openRemoteControl: createRemoteControl(resolved.control, clock),
       clock,
       machine: openMachineLoad(),
+      cpu: new CpuMeter(clock, procCpuTimes),
       logger: logger.child({ room: 'session' }),
       ids: randomIds,
     };

@@ -3,7 +3,7 @@ import { Counter, Histogram, Registry } from 'prom-client';
 import type { MediaPlane } from '../fanout/media-plane.js';
 import type { AnsweredRequest } from '../http/request-handler.js';
 import type { ObserveSession } from '../session/session-events.js';
-import type { PictureFigure, SessionFigures, ViewerFigure } from '../session/session-figures.js';
+import type { PictureFigure, SessionFigures, UsageFigure, ViewerFigure } from '../session/session-figures.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import { EventLoopDelay } from './event-loop-delay.js';
 import { scrapedCounter, scrapedGauge } from './scraped-metric.js';
@@ -27,6 +27,7 @@ interface Scrape {
   readonly viewers: Readonly<Record<ViewerFigure, number>>;
   readonly connected: number;
   readonly pictures: Readonly<Record<PictureFigure, number>>;
+  readonly usage: Readonly<Record<UsageFigure, number>>;
   readonly states: readonly Readonly<StreamSessionState>[];
   readonly plane: MediaPlane['stats'];
 }
@@ -110,11 +111,12 @@ export class RouterMetrics {
   }
 }
 
-function scrape({ figures: { viewers, pictures }, mediaPlane, states }: MetricsSources): Scrape {
+function scrape({ figures: { viewers, pictures, usage }, mediaPlane, states }: MetricsSources): Scrape {
   return {
     viewers: viewers.read(),
     connected: viewers.size,
     pictures: pictures.read(),
+    usage: usage.read(),
     states: states(),
     plane: mediaPlane.stats,
   };
@@ -139,6 +141,16 @@ function readSessions(registry: Registry, maxSessions: number, last: LastScrape)
     name: 'stream_kit_frames_captured_total',
     help: 'Raw pictures that were taken to be encoded.',
     read: () => [[{}, last().pictures.framesRead]],
+  });
+  scrapedCounter(registry, {
+    name: 'stream_kit_session_cpu_seconds_total',
+    help: 'CPU time of the browsers, captures and encoders of sessions.',
+    read: () => [[{}, last().usage.cpuSeconds]],
+  });
+  scrapedCounter(registry, {
+    name: 'stream_kit_viewer_seconds_total',
+    help: 'The time of all viewers together.',
+    read: () => [[{}, last().usage.viewerSeconds]],
   });
   scrapedCounter<'stage'>(registry, {
     name: 'stream_kit_frames_dropped_total',

@@ -5,6 +5,7 @@ import type { Browser, Page } from 'puppeteer';
 
 import { StreamKitError } from '../base/errors.js';
 import type { CallerLimits } from '../options/access-options.js';
+import type { SessionUsage } from '../protocol/session-usage.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import { Session } from './session.js';
@@ -60,6 +61,15 @@ export class StreamKitSession implements AsyncDisposable {
   /** What encoders, viewers and the paths to them do at this moment. @throws StreamKitError `conflict` for a terminal. */
   get diagnostics(): SessionDiagnostics {
     return this.#page.diagnostics;
+  }
+
+  /**
+   * What the session has used until now, or until its end. Budgets go by it.
+   *
+   * @throws StreamKitError `conflict` for a terminal.
+   */
+  get usage(): SessionUsage {
+    return this.#page.usage;
   }
 
   /**
