@@ -421,6 +421,7 @@ export const anybody: Caller = {
 };
 
 export const testSettings: SessionSettings = {
+  sessionBudget: {},
   stateUpdateInterval: 100,
   sessionTimeout: 60_000,
   maxViewersPerSession: 3,
