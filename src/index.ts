@@ -24,6 +24,7 @@ export type {
   IceServersHook,
 } from './options/ice-server-options.js';
 export type { Logger } from './base/logger.js';
+export type { WebhookEvent, WebhookOptions } from './options/webhook-options.js';
 export type { HealthOptions, MetricsOptions, OpenApiOptions } from './options/observability-options.js';
 export type { HealthChecks, RouterHealth } from './protocol/health.js';
 export type { DiagnosticsChannelName, DiagnosticsChannels } from './observe/session-channels.js';

@@ -42,6 +42,7 @@ import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
 import type { RouterHealth } from './protocol/health.js';
 import { routerHealth } from './observe/router-health.js';
 import { planRungs } from './fanout/rung-planner.js';
+import { Webhooks } from './observe/webhooks.js';
 import { RouterMetrics } from './observe/router-metrics.js';
 import { publishSessionEvent } from './observe/session-channels.js';
 import type { ResolvedOptions, StreamKitOptions } from './options/stream-kit-options.js';
@@ -270,6 +271,13 @@ export function composeRouter<TEnv>(
     machine: given.machine,
     clock: given.clock,
   });
+  const webhooks =
+    options.webhooks &&
+    new Webhooks({
+      options: options.webhooks,
+      clock: given.clock,
+      logger: options.logger.child({ room: 'observe' }),
+    });
   const metrics = new RouterMetrics({
     maxSessions: admission.maxSessions,
     figures,
@@ -277,9 +285,15 @@ export function composeRouter<TEnv>(
     states: () => registry.states(),
     egressRefusals: gauges.egressRefusals,
     rateRefusals: () => rates.refused,
+    ...(webhooks === undefined ? {} : { webhooks: () => webhooks.counts }),
   });
   const observe = observers(
-    [metrics.observe, publishSessionEvent, (name, event) => sessions.observe(name, event)],
+    [
+      metrics.observe,
+      publishSessionEvent,
+      (name, event) => sessions.observe(name, event),
+      ...(webhooks === undefined ? [] : [webhooks.observe]),
+    ],
     options.logger,
   );
   const store =
@@ -412,6 +426,7 @@ export function composeRouter<TEnv>(
     } finally {
       try {
         await store?.close();
+        await webhooks?.close();
       } finally {
         await parts.mediaPlane.close();
         metrics.close();

@@ -18,6 +18,8 @@ export interface MetricsSources {
   readonly states: () => readonly Readonly<StreamSessionState>[];
   /** What callers were refused because they asked too often. */
   readonly rateRefusals?: () => Readonly<Record<string, number>>;
+  /** What became of webhooks. Default: there are none. */
+  readonly webhooks?: () => Readonly<Record<string, number>>;
   /** What pages were refused, by reason; default: nothing is. */
   readonly egressRefusals?: () => Readonly<Record<string, number>>;
 }
@@ -79,6 +81,12 @@ export class RouterMetrics {
       help: 'Requests that were refused because their caller made too many, by what they were for.',
       labelNames: ['limit'],
       read: () => Object.entries(sources.rateRefusals?.() ?? {}).map(([limit, count]) => [{ limit }, count]),
+    });
+    scrapedCounter<'outcome'>(registry, {
+      name: 'stream_kit_webhooks_total',
+      help: 'Events for the webhook: delivered, failed after the last attempt, or dropped because too many waited.',
+      labelNames: ['outcome'],
+      read: () => Object.entries(sources.webhooks?.() ?? {}).map(([outcome, count]) => [{ outcome }, count]),
     });
     scrapedGauge<'quantile'>(registry, {
       name: 'stream_kit_event_loop_delay_seconds',
