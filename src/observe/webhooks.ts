@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../base/clock.js';
 import { asError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { ResolvedWebhookOptions, WebhookEvent } from '../options/webhook-options.js';
-import type { ObserveSession } from '../session/session-events.js';
+import type { ObserveSession, SessionEventName, SessionEvents } from '../session/session-events.js';
 
 export interface WebhooksParameters {
   readonly options: ResolvedWebhookOptions;
@@ -26,6 +26,8 @@ const ANSWER_TIMEOUT_MS = 10_000;
 /** How long what waits may take when the router closes, ms. */
 const CLOSE_TIMEOUT_MS = 5000;
 
+type Handlers = { readonly [Name in SessionEventName]?: (event: SessionEvents[Name]) => void };
+
 interface Message {
   readonly id: string;
   readonly body: string;
@@ -42,6 +44,20 @@ export class Webhooks {
   readonly #streamed = new Set<string>();
   readonly #abort = new AbortController();
   readonly counts: Record<WebhookOutcome, number> = { delivered: 0, failed: 0, dropped: 0 };
+  readonly #handlers: Handlers = {
+    'session:create': ({ streamId }) => this.#add('session.created', { streamId }),
+    'session:status': ({ streamId, status }) => {
+      // Once: it goes to and fro with the viewers.
+      if (status !== 'streaming' || this.#streamed.has(streamId)) return;
+      this.#streamed.add(streamId);
+      this.#add('session.streaming', { streamId });
+    },
+    'recording:end': (event) => this.#add('recording.finished', event),
+    'session:end': (event) => {
+      this.#streamed.delete(event.streamId);
+      this.#add('session.ended', event);
+    },
+  };
   #sending: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -49,30 +65,7 @@ export class Webhooks {
     this.#parameters = parameters;
   }
 
-  readonly observe: ObserveSession = (...[name, event]) => {
-    const { streamId } = event;
-    switch (name) {
-      case 'session:create':
-        this.#add('session.created', { streamId });
-        break;
-      case 'session:status':
-        // Once: it goes to and fro with the viewers.
-        if ((event as { status: string }).status !== 'streaming' || this.#streamed.has(streamId)) break;
-        this.#streamed.add(streamId);
-        this.#add('session.streaming', { streamId });
-        break;
-      case 'recording:end':
-        this.#add('recording.finished', event);
-        break;
-      case 'session:end': {
-        this.#streamed.delete(streamId);
-        this.#add('session.ended', event);
-        break;
-      }
-      default:
-        break;
-    }
-  };
+  readonly observe: ObserveSession = (name, event) => this.#handlers[name]?.(event);
 
   /** Sends what waits, for a while, and takes no more. Idempotent. */
   close(): Promise<void> {
