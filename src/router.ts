@@ -9,7 +9,7 @@ import { createOpenRestartingRender } from './render/restarting-render.js';
 import { openRemoteRenders, type RemoteRenders } from './render/remote-render.js';
 import { asError, StreamKitError } from './base/errors.js';
 import type { MachineLoad } from './base/machine-load.js';
-import { type MachineSize, openMachineLoad } from './base/machine-load.js';
+import { openMachineLoad } from './base/machine-load.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
 import { createFastifyPlugin, type FastifyPlugin } from './http/fastify-adapter.js';
@@ -21,7 +21,7 @@ import { createNodeHandler } from './http/node-adapter.js';
 import { openApiRoutes } from './http/openapi-routes.js';
 import type { RouteHandlers } from './http/route-handler.js';
 import type { RouteName } from './protocol/routes.js';
-import { healthRoutes, metricsRoutes } from './http/observability-routes.js';
+import { drainRoutes, healthRoutes, metricsRoutes } from './http/observability-routes.js';
 import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
 import { createAuthorize } from './http/authorization.js';
@@ -60,6 +60,7 @@ import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
 import { Admission } from './session/admission.js';
+import { CpuRoom } from './session/cpu-room.js';
 import type { Caller } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
 import { procCpuTimes } from './base/process-cpu-time.js';
@@ -116,6 +117,13 @@ export interface StreamKitRouter extends NodeHandler {
    * @throws StreamKitError `not_found` without the option `streamTokens`, `bad_option`.
    */
   createStreamToken(request: StreamTokenRequest): string;
+  /**
+   * Takes no new sessions from now on, for good; a page ends once nobody has used it for `viewerReattachMs`. `health()` says
+   * `draining`. Terminals do not count. Idempotent.
+   *
+   * @returns resolves when no page is left, which may never be: bound the wait, then `close()`.
+   */
+  drain(): Promise<void>;
   /**
    * Ends every session, its browser and its viewers, and takes no new ones. After it nothing of the router keeps
    * the process alive. Idempotent.
@@ -242,19 +250,11 @@ const workerMuxThreads: MuxThreads = {
   openHlsThread: muxThreadOpener('./hls-worker.js'),
 };
 
-const CORES_FOR_TWO_RUNGS = 4;
-const CORES_FOR_THREE_RUNGS = 8;
+const MAX_RUNGS = 3;
 
 /** What sessions are made of, but for those who watch over them. */
 export interface RouterParts extends Omit<SessionParts, 'observe' | 'figures'> {
   readonly machine: MachineLoad;
-}
-
-/** As many as there are cores for, beside the browser's own. */
-function rungLimit(maxRungs: number | 'auto', { cores }: MachineSize): number {
-  if (maxRungs !== 'auto') return maxRungs;
-  if (cores < CORES_FOR_TWO_RUNGS) return 1;
-  return cores < CORES_FOR_THREE_RUNGS ? 2 : 3;
 }
 
 /** Wires sessions and routes around given parts. */
@@ -307,10 +307,12 @@ export function composeRouter<TEnv>(
           createId: () => randomUUID(),
         });
   const terminals = terminalParts(options.terminal, given.clock, options.logger);
-  const parts: SessionParts = { ...given, figures, observe, terminals };
+  const hasAutoRungs = options.maxRungs === 'auto';
+  const cpuRoom = hasAutoRungs ? new CpuRoom(given.machine, given.clock) : undefined;
+  const parts: SessionParts = { ...given, figures, observe, terminals, cpuRoom };
   const registry = new SessionRegistry({
     parts,
-    settings: { ...options, maxRungs: rungLimit(options.maxRungs, given.machine.size) },
+    settings: { ...options, maxRungs: hasAutoRungs ? MAX_RUNGS : options.maxRungs },
     admission,
     onSessionError: (error, streamId, { context }) => reportError(error, streamId, context),
   });
@@ -364,6 +366,7 @@ export function composeRouter<TEnv>(
     reportError(error, undefined, undefined);
   });
   const handlers: RouteHandlers = {
+    ...drainRoutes(() => registry.drain()),
     ...(options.health === undefined ? {} : healthRoutes(health)),
     ...(options.metrics === undefined ? {} : metricsRoutes(metrics)),
     ...sessionRoutes({
@@ -406,7 +409,8 @@ export function composeRouter<TEnv>(
       return (await registry.open(streamId, caller)).prepareStream(caller, viewerId);
     },
     openDebugger: options.cdp
-      ? async (streamId) => {
+      ? async (streamId, caller) => {
+          rates.takeJoin(caller);
           const session = registry.page(streamId);
           return { path: await session.openDebugger(), release: session.holdDebugger() };
         }
@@ -445,6 +449,7 @@ export function composeRouter<TEnv>(
     metrics: () => metrics.read(),
     metricsContentType: metrics.contentType,
     health,
+    drain: () => registry.drain(),
     close: () => (closing ??= close()),
   });
 }

@@ -6,7 +6,7 @@
 namespace bench {
 
 struct RawLimitOptions {
-  /** Of sinks on 127.0.0.1, taken in turn. */
+  /** Ports of sinks on 127.0.0.1, used in turn. */
   std::vector<uint16_t> ports;
   uint32_t packetsPerBurst = 16;
   uint32_t packetBytes = 1200;

@@ -29,7 +29,7 @@ struct ViewerParameters {
 };
 
 struct GeneratorOptions {
-  /** Of the machine itself: nothing here leaves it. */
+  /** An address of this machine: nothing leaves it. */
   in_addr address{};
   bool gro = false;
   int receiveBufferBytes = 1 << 20;
@@ -39,7 +39,7 @@ struct GeneratorOptions {
   int64_t reportIntervalUs = 1'000'000;
 };
 
-/** Of one viewer or summed over many. */
+/** The counts of one viewer, or the sums over many. */
 struct ViewerCounts {
   ReceptionCounts video;
   ReceptionCounts audio;

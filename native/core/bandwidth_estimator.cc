@@ -115,12 +115,14 @@ void BandwidthEstimator::onReport(int64_t sequence, const PacketReport& report) 
   newestReported_ = std::max(newestReported_, sequence);
   newestSentUs_ = std::max(newestSentUs_, report.sentUs);
   sentBytesReported_ = std::min(sentBytes_, sentBytesReported_ + (report.wasLost ? 0 : report.bytes));
-  if (report.wasLost) {
-    windowLost_ -= std::min<size_t>(windowLost_, 1);
-  } else if (report.sentUs > decreasedUs_) {
-    // The last decrease was the answer to what was lost before it.
-    windowPackets_ += 1;
-    windowLost_ += report.received ? 0 : 1;
+  // The last decrease was the answer to what was lost before it.
+  if (report.sentUs > decreasedUs_) {
+    if (report.wasLost) {
+      windowLost_ -= std::min<size_t>(windowLost_, 1);
+    } else {
+      windowPackets_ += 1;
+      windowLost_ += report.received ? 0 : 1;
+    }
   }
   if (burst_.has_value() && sequence >= burst_->firstSequence &&
       (burst_->endSequence < 0 || sequence < burst_->endSequence)) {
@@ -322,8 +324,12 @@ void BandwidthEstimator::judgeBurst(int64_t nowUs) {
   burst_.reset();
   probing_ = false;
   if (burst.packets < kMinBurstPackets || burst.lost > burst.packets / 5) {
-    // The link loses packets at times; another try may get through.
-    probeDueUs_ = std::min(probeDueUs_, nowUs + kProbeRetryUs);
+    if (wasProbe) {
+      // Chance losses: another try may get through. Probes that are lost again and again overrun a short
+      // queue.
+      probeDueUs_ = nowUs + (probePauseUs_ == kProbePauseUs ? kProbeRetryUs : probePauseUs_);
+      probePauseUs_ = std::min(probePauseUs_ * 3 / 2, kMaxProbePauseUs);
+    }
     return;
   }
   const double bits = (burst.bytes - burst.firstBytes) * 8;

@@ -60,7 +60,7 @@ class BandwidthEstimator {
   void setCeiling(double bitrateBps) { ceilingBps_ = bitrateBps; }
 
   void onSent(size_t bytes, int64_t nowUs);
-  /** Of one packet, in the order of the feedback. @param transportSequence its full count */
+  /** Reports on one packet, in the order of the feedback. @param transportSequence its full count */
   void onReport(int64_t transportSequence, const PacketReport& report);
   /** A packet is taken for received whose feedback was lost. @param arrivalUs of the next one */
   void onUnreported(int64_t arrivalUs, size_t bytes);

@@ -287,7 +287,7 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
       lastTimestamp_ = fields.rtpTimestamp;
       burst.packets += 1;
       burst.bytes += bytes;
-      payloadBytes += payload.size();
+      payloadBytes += prefix.size() + payload.size();
     }
     if (nextPayload_ < count && burst.packets < maxPackets) {
       // A packet could not be written: the frame is of no use to the viewer.
@@ -309,16 +309,20 @@ Bytes Consumer::writeRedundancy(const EncodedFrame& frame, RedPrefix& prefix) co
     return {};
   }
   const FrameHistory& history = producer_->history();
+  const auto earlier = [&](size_t back) { return history.frame(frame.number - static_cast<int64_t>(back)); };
+  // The packet just before this one comes first: it is the one that is lost most often alone.
+  size_t fitting = 0;
   size_t bytes = frame.payloadBytes();
-  for (size_t back = redundancy_.blocks(); back > 0; back -= 1) {
-    const EncodedFrame* const earlier = history.frame(frame.number - static_cast<int64_t>(back));
-    if (earlier == nullptr || earlier->payloadCount() != 1 ||
-        bytes + earlier->payloadBytes() > kMaxRedBytes) {
-      continue;
+  while (fitting < redundancy_.blocks()) {
+    const EncodedFrame* const next = earlier(fitting + 1);
+    if (next == nullptr || next->payloadCount() != 1 || bytes + next->payloadBytes() > kMaxRedBytes) {
+      break;
     }
-    if (prefix.add(frame.rtpTimestamp - earlier->rtpTimestamp, earlier->payload(0))) {
-      bytes += earlier->payloadBytes();
-    }
+    bytes += next->payloadBytes();
+    fitting += 1;
+  }
+  for (size_t back = fitting; back > 0; back -= 1) {
+    prefix.add(frame.rtpTimestamp - earlier(back)->rtpTimestamp, earlier(back)->payload(0));
   }
   return prefix.empty() ? Bytes{} : prefix.write(parameters_.payloadType);
 }
@@ -448,7 +452,7 @@ Consumer::Burst Consumer::resend(PacketWriter& writer, uint16_t sequenceNumber, 
 }
 
 Consumer::Burst Consumer::sendPadding(PacketWriter& writer, int64_t nowUs) {
-  // Of the last packets, so that no two in a row are the same.
+  // The last packets take turns, so that no two in a row are the same.
   constexpr int64_t kLast = 8;
   const int64_t sent = sequence_.next() - firstSequence_;
   const int64_t back = 1 + static_cast<int64_t>(paddings_++) % std::min(kLast, sent);

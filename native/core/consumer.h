@@ -24,7 +24,7 @@ struct ConsumerParameters {
   /** RTX (RFC 4588); both or neither. Without them a NACK is answered by nothing. */
   uint32_t rtxSsrc = 0;
   uint8_t rtxPayloadType = 0;
-  /** Of sound: RED (RFC 2198) for viewers that lose packets; 0 where the viewer does not take it. */
+  /** Repeats sound for viewers that lose packets (RED, RFC 2198); 0 if the viewer does not take it. */
   uint8_t redPayloadType = 0;
   std::string mid;
   std::string cname;
@@ -205,7 +205,7 @@ class Consumer {
   std::optional<Former> former_;
   /** Is added to the present producer's RTP times, so that they go on from those of the former one. */
   uint32_t timestampOffset_ = 0;
-  /** Of the last packet, as it was sent. */
+  /** The RTP time of the last packet as it was sent. */
   uint32_t lastTimestamp_ = 0;
   bool moved_ = false;
   ConsumerParameters parameters_;

@@ -48,7 +48,7 @@ class DtlsRegistry {
     std::unique_ptr<DtlsEndpoint> endpoint;
     std::deque<std::vector<uint8_t>> waiting;
     bool isQueued = false;
-    /** Of its entry in `due_`. */
+    /** The key of its entry in `due_`. */
     std::optional<int64_t> dueUs;
   };
 

@@ -24,7 +24,7 @@ struct IceCredentials {
     password = std::move(newPassword);
   }
 
-  /** Of the two, the one that the message is signed by, or null. */
+  /** The password that the message is signed by, or null if it is neither of the two. */
   const std::string* passwordOf(const StunMessage& message) const {
     for (const std::string* each : {&password, &previousPassword}) {
       if (!each->empty() && message.integrityMatches(*each)) {

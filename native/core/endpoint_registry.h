@@ -19,7 +19,7 @@ class EndpointRegistry {
     Endpoint* endpoint = nullptr;
     /** Its media goes to another address from now on. */
     bool pairSelected = false;
-    /** Of the verdict kConsent: the viewer has said yes. */
+    /** With the verdict kConsent: the viewer consents. */
     bool consents = false;
     /** Bytes of `answer()`, which is to be sent. */
     size_t answerBytes = 0;

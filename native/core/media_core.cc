@@ -205,12 +205,19 @@ void MediaCore::switchConsumer(uint32_t id, uint32_t producerId, int64_t nowUs) 
     consumer->setTarget(nullptr);
   }
   if (producer == &consumer->producer()) {
+    // The caller may have ignored the event of the move that brought the consumer here, because it had asked
+    // for another producer by then.
+    listener_.onSwitched(id, producerId);
     return;
   }
   if (consumer->isFresh() || !consumer->video()) {
     move(*consumer, *producer, nowUs);
     if (consumer->transport().reachable()) {
       consumer->start(nowUs);
+      if (!consumer->hasWork()) {
+        // The consumer's own request may be held back because it has just asked the former producer.
+        producer->requestKeyframe(nowUs);
+      }
       schedule_.now(consumer->transport(), nowUs);
     }
     return;
@@ -232,18 +239,21 @@ void MediaCore::requestKeyframe(uint32_t id, int64_t nowUs) {
   }
 }
 
-void MediaCore::closeProducer(uint32_t id) {
+void MediaCore::closeProducer(uint32_t id, int64_t nowUs) {
   Producer* const producer = findProducer(id);
   if (producer == nullptr) {
     return;
   }
   while (!producer->consumers().empty()) {
-    closeConsumer(producer->consumers().back()->id());
-  }
-  if (producer->video()) {
-    for (const auto& [_, consumer] : consumers_) {
-      consumer->forget(*producer);
+    Consumer& consumer = *producer->consumers().back();
+    if (consumer.target() != nullptr) {
+      move(consumer, *consumer.target(), nowUs);
+    } else {
+      closeConsumer(consumer.id());
     }
+  }
+  for (const auto& [_, consumer] : consumers_) {
+    consumer->forget(*producer);
   }
   keyframeRequestsDue_.erase(id);
   producers_.erase(id);

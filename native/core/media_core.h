@@ -82,8 +82,8 @@ class MediaCore final : private Producer::Listener, private DtlsEndpoint::Listen
   void setProducerBitrate(uint32_t producer, double bitrateBps);
   /** The source is asked for a keyframe, unless it has been a moment ago. */
   void requestKeyframe(uint32_t producer, int64_t nowUs);
-  /** Closes its consumers. */
-  void closeProducer(uint32_t id);
+  /** Consumers that wait to go over to another producer do so now; the others are closed. */
+  void closeProducer(uint32_t id, int64_t nowUs);
 
   /** Takes the place of the transport that the endpoint had. @returns false where the endpoint is unknown */
   bool createTransport(uint32_t id, uint32_t endpoint, SrtpSession srtp,
@@ -99,8 +99,8 @@ class MediaCore final : private Producer::Listener, private DtlsEndpoint::Listen
   void resumeConsumer(uint32_t id, int64_t nowUs);
   /**
    * The viewer goes on with another producer of the same kind and clock at that one's next keyframe, which is
-   * asked for; until then the former one goes on. `onSwitched` tells of it. The present producer calls off
-   * what was asked before.
+   * asked for; until then the former one goes on. The present producer calls off what was asked before.
+   * `onSwitched` reports that the consumer has gone over, or that it was there already.
    */
   void switchConsumer(uint32_t consumer, uint32_t producer, int64_t nowUs);
   void setTargetBitrate(uint32_t consumer, double bitrateBps);
@@ -154,7 +154,7 @@ class MediaCore final : private Producer::Listener, private DtlsEndpoint::Listen
   std::unordered_map<uint32_t, std::unique_ptr<Consumer>> consumers_;
   PumpSchedule schedule_;
   std::unordered_map<uint32_t, int64_t> keyframeRequestsDue_;
-  /** Of them, those whose time has come; kept, so that nothing is allocated. */
+  /** Those whose time has come; a member so that nothing is allocated. */
   std::vector<uint32_t> producersDue_;
 };
 

@@ -36,7 +36,7 @@ class MediaFrameReader {
   /** @param bytes how many were written to the beginning of `space()` */
   [[nodiscard]] Result advance(size_t bytes);
 
-  /** Of the frame that is complete. */
+  /** The slot that the complete frame is for. */
   uint8_t slot() const { return header_[5]; }
   /** The complete frame; its bytes are those that were read into `space()`. */
   EncodedFrame take();

@@ -31,7 +31,7 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
  public:
   class Listener {
    public:
-    /** What the viewer's link can carry has changed by a tenth or more; at most a few times a second. */
+    /** What the viewer's link can carry has changed by 5 % or more; at most a few times a second. */
     virtual void onEstimate(uint32_t transport, double bitrateBps) = 0;
 
    protected:
@@ -153,7 +153,7 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   /** The viewer has sent authentic RTCP. */
   bool heard_ = false;
   int64_t receivedAtUs_ = 0;
-  /** Of the datagram that is being read. */
+  /** NACK items that may still be read of the present datagram. */
   size_t nackItemsLeft_ = 0;
   ReferenceTime referenceTime_;
   std::vector<PacketFeedback> feedback_;
@@ -161,7 +161,7 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   double targetBps_ = 0;
   double estimateToldBps_ = 0;
   int64_t estimateToldUs_ = INT64_MIN / 2;
-  /** Of a probe that is being sent. */
+  /** The rate of the probe that is being sent. */
   double probeBps_ = 0;
   size_t probeBytesLeft_ = 0;
   int64_t firstBurstEnd_ = 0;

@@ -8,7 +8,6 @@ namespace streamkit {
 namespace {
 
 constexpr int64_t kThresholdUs = 12'000;
-constexpr int64_t kMaxThresholdUs = 150'000;
 /** A queue of this many bits of the viewer's own is put up with: a slow stream is not to give way to a fast
  * one beside it, whose bursts it waits behind. */
 constexpr double kOwnBits = 24'000;
@@ -20,6 +19,8 @@ constexpr int64_t kForgetUs = 1'000'000;
 constexpr double kMaxJitterThresholdUs = 30'000;
 constexpr int64_t kSevereUs = 35'000;
 constexpr double kJitterWeight = 1.0 / 16;
+/** A larger difference between two groups counts as this much jitter. */
+constexpr int64_t kMaxDifferenceUs = 150'000;
 /** Groups whose delays together are taken for the fast signal. */
 constexpr size_t kRecentGroups = 3;
 constexpr int64_t kRegressionUs = 300'000;
@@ -59,7 +60,8 @@ void QueueDelay::closeGroup() {
     if (differenceUs > kClockStepUs) {
       reset();
     } else if (current_.sentUs - group(0).sentUs < kStandingUs) {
-      jitterUs_ += (static_cast<double>(std::min(differenceUs, kMaxThresholdUs)) - jitterUs_) * kJitterWeight;
+      jitterUs_ +=
+          (static_cast<double>(std::min(differenceUs, kMaxDifferenceUs)) - jitterUs_) * kJitterWeight;
     }
   }
   groups_[count_ % kGroups] = current_;
@@ -84,9 +86,7 @@ void QueueDelay::reset() {
 
 int64_t QueueDelay::ownThresholdUs() const {
   const double ownUs = bitrateBps_ > 0 ? std::min(kMaxOwnUs, kOwnBits * 1e6 / bitrateBps_) : 0;
-  return std::min(
-      kMaxThresholdUs,
-      kThresholdUs + static_cast<int64_t>(ownUs + std::min(2 * jitterUs_, kMaxJitterThresholdUs)));
+  return kThresholdUs + static_cast<int64_t>(ownUs + std::min(2 * jitterUs_, kMaxJitterThresholdUs));
 }
 
 void QueueDelay::tolerate(int64_t queueUs) {
@@ -95,9 +95,6 @@ void QueueDelay::tolerate(int64_t queueUs) {
 
 void QueueDelay::judgeBusy(int64_t baseUs) {
   busyBps_ = 0;
-  if (count_ == 0) {
-    return;
-  }
   const int64_t endUs = group(0).arrivalUs;
   // While it grows, what passed before it was long is of another time.
   const int64_t busyUs = std::max(kBusyUs + static_cast<int64_t>(jitterUs_ / 2), recentUs_ / 3);

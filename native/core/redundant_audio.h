@@ -19,11 +19,9 @@ class AudioRedundancy {
   /** @param fractionLost of the viewer's report, 0 to 1 */
   void onReport(double fractionLost, int64_t nowUs) {
     const size_t wanted = fractionLost >= kMuchLoss ? 2 : fractionLost >= kSomeLoss ? 1 : 0;
-    if (wanted >= blocks_ || nowUs - lossUs_ > kHoldUs) {
+    if (wanted >= blocks_ || nowUs - wantedUs_ > kHoldUs) {
       blocks_ = wanted;
-    }
-    if (wanted > 0) {
-      lossUs_ = nowUs;
+      wantedUs_ = nowUs;
     }
   }
   size_t blocks() const { return blocks_; }
@@ -32,10 +30,12 @@ class AudioRedundancy {
   static constexpr double kSomeLoss = 0.01;
   /** From here on two packets in a row are lost too often for one repetition. */
   static constexpr double kMuchLoss = 0.04;
+  /** Reports must ask for fewer blocks for this long before there are fewer. */
   static constexpr int64_t kHoldUs = 10'000'000;
 
   size_t blocks_ = 0;
-  int64_t lossUs_ = 0;
+  /** When the blocks were set last. */
+  int64_t wantedUs_ = 0;
 };
 
 /** What stands before the primary payload of a RED packet (RFC 2198 section 3): headers, then earlier

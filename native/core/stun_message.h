@@ -28,7 +28,7 @@ class StunMessage {
    */
   std::string_view username() const { return username_; }
   bool useCandidate() const { return useCandidate_; }
-  /** Of a request: which agent of RFC 8445 section 7.1.3 the sender takes itself for. */
+  /** The role that the sender of a request takes (RFC 8445 section 7.1.3). */
   bool iceControlling() const { return iceControlling_; }
   bool iceControlled() const { return iceControlled_; }
   /** It has a comprehension-required attribute that a binding request of ICE does not (RFC 8489 section 14).

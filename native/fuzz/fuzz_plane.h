@@ -46,6 +46,7 @@ class FuzzPlane final : private DatagramSender, private MediaCoreListener {
   }
 
   void switchTo(uint32_t producer) { core.switchConsumer(4, producer, nowUs); }
+  void closeProducer(uint32_t producer) { core.closeProducer(producer, nowUs); }
 
   void sendFrame(bool keyframe, uint32_t producer = 3) {
     EncodedFrame frame;

@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   plane.receiveRtcp(input);
   plane.sendFrame(true, fuzz::FuzzPlane::kOther);
   plane.receiveRtcp(input);
-  plane.core.closeProducer(3);
+  plane.closeProducer(3);
   plane.receiveRtcp(input);
   plane.advance();
   return 0;

@@ -23,7 +23,7 @@ struct Event {
   };
 
   Type type;
-  /** Of the endpoint, the producer, the consumer, the consent, the transport or the media socket. */
+  /** The id of an endpoint, producer, consumer, consent, transport or media socket, depending on the type. */
   uint32_t id;
   int socket = -1;
   /** That a consumer goes on with. */
@@ -46,7 +46,7 @@ struct Event {
 class EventQueue final : public IoThread::Listener {
  public:
   static constexpr size_t kMaxEvents = 8192;
-  /** Of one endpoint or transport: what a controller sends in half a second in which JavaScript stands still.
+  /** Limit per endpoint or transport: what a controller sends while JavaScript is blocked for half a second.
    */
   static constexpr size_t kMaxEventsOfOne = 512;
 
@@ -145,7 +145,7 @@ class EventQueue final : public IoThread::Listener {
   std::function<void()> wake_;
   mutable std::mutex mutex_;
   std::vector<Event> events_;
-  /** Of packets and estimates in the queue, by whose they are. */
+  /** Packets and estimates in the queue, by endpoint or transport. */
   std::unordered_map<uint32_t, size_t> counts_;
   uint64_t dropped_ = 0;
 };

@@ -142,7 +142,7 @@ void IoThread::postCloseProducer(uint32_t producer) {
     const std::lock_guard lock(mutex_);
     producersWithGap_.erase(producer);
   }
-  enqueue([producer](MediaCore& core, int64_t) { core.closeProducer(producer); });
+  enqueue([producer](MediaCore& core, int64_t nowUs) { core.closeProducer(producer, nowUs); });
 }
 
 void IoThread::stop() {

@@ -88,7 +88,7 @@ class IoThread final : private DatagramSender {
   /** Producers of which a frame was dropped since the last that was queued. */
   std::unordered_set<uint32_t> producersWithGap_;
 
-  // Of the thread alone.
+  // Used by the thread alone.
   std::vector<std::unique_ptr<UdpSocket>> sockets_;
   MediaSocketSet mediaSockets_;
   std::vector<pollfd> pollFds_;

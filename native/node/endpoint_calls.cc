@@ -8,7 +8,7 @@ namespace {
 constexpr double kMaxPort = 65535;
 /** STUN and DTLS records fit in one datagram of this many bytes, or else the path would fragment them. */
 constexpr size_t kMaxPacketBytes = 65000;
-/** Of a binding request, whose user name has 513 at most (RFC 8489 section 14.3). */
+/** Longest binding request; a user name has 513 bytes at most (RFC 8489 section 14.3). */
 constexpr size_t kMaxRequestBytes = 1024;
 
 napi_value closed(Arguments& arguments) {

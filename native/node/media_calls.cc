@@ -205,7 +205,7 @@ napi_value consume(Plane& plane, Arguments& arguments) {
   }
   const uint32_t id = plane.nextId();
   auto stats = std::make_shared<ConsumerStats>();
-  plane.consumers[id] = {transportId, producer, parameters.ssrc, parameters.rtxSsrc, stats};
+  plane.consumers[id] = {transportId, producer, 0, parameters.ssrc, parameters.rtxSsrc, stats};
   plane.thread().post([=](MediaCore& core, int64_t nowUs) {
     core.consume(id, transportId, producer, parameters, stats, nowUs);
   });
@@ -231,7 +231,9 @@ napi_value resumeConsumer(Plane& plane, Arguments& arguments) {
 napi_value switchConsumer(Plane& plane, Arguments& arguments) {
   const uint32_t id = arguments.id(0);
   const uint32_t producer = arguments.id(1);
-  if (!arguments.failed() && plane.consumers.contains(id) && plane.producers.contains(producer)) {
+  const auto consumer = plane.consumers.find(id);
+  if (!arguments.failed() && consumer != plane.consumers.end() && plane.producers.contains(producer)) {
+    consumer->second.target = producer;
     plane.thread().post([=](MediaCore& core, int64_t nowUs) { core.switchConsumer(id, producer, nowUs); });
   }
   return nullptr;

@@ -116,8 +116,16 @@ void Plane::forgetConsumer(uint32_t id) {
 
 void Plane::moveConsumer(uint32_t id, uint32_t producer) {
   const auto found = consumers.find(id);
-  if (found != consumers.end()) {
-    found->second.producer = producer;
+  if (found == consumers.end()) {
+    return;
+  }
+  if (!producers.contains(producer)) {
+    forgetConsumer(id);
+    return;
+  }
+  found->second.producer = producer;
+  if (found->second.target == producer) {
+    found->second.target = 0;
   }
 }
 
@@ -131,12 +139,18 @@ void Plane::releaseSsrcs(const OpenConsumer& consumer) {
 
 void Plane::forgetProducer(uint32_t id) {
   producers.erase(id);
-  std::erase_if(consumers, [&](const auto& entry) {
-    const bool isOfProducer = entry.second.producer == id;
-    if (isOfProducer) {
-      releaseSsrcs(entry.second);
+  for (auto& [_, consumer] : consumers) {
+    if (consumer.target == id) {
+      consumer.target = 0;
     }
-    return isOfProducer;
+  }
+  std::erase_if(consumers, [&](const auto& entry) {
+    const OpenConsumer& consumer = entry.second;
+    const bool isClosed = consumer.producer == id && consumer.target == 0;
+    if (isClosed) {
+      releaseSsrcs(consumer);
+    }
+    return isClosed;
   });
 }
 

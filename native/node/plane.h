@@ -46,6 +46,8 @@ class Plane {
   struct OpenConsumer {
     uint32_t transport;
     uint32_t producer;
+    /** The producer that it was last told to go over to; 0: none. */
+    uint32_t target;
     uint32_t ssrc;
     uint32_t rtxSsrc;
     std::shared_ptr<ConsumerStats> stats;
@@ -58,6 +60,7 @@ class Plane {
   std::unordered_map<uint32_t, std::shared_ptr<MediaSocketStats>> mediaSockets;
 
   void forgetConsumer(uint32_t id);
+  /** Forgets its consumers too, except those that go over to another producer. */
   void forgetProducer(uint32_t id);
   void forgetTransport(uint32_t id);
   void forgetEndpoint(uint32_t id);
@@ -70,7 +73,7 @@ class Plane {
   static void onEnvironmentEnds(void* plane);
   static void callJavaScript(napi_env env, napi_value onEvents, void* plane, void* data);
   void wake();
-  /** It is of another producer now, with which it ends. */
+  /** It has gone over to another producer; if that one is closed already, so is the consumer. */
   void moveConsumer(uint32_t id, uint32_t producer);
   /** They may be used again on its transport. */
   void releaseSsrcs(const OpenConsumer& consumer);

@@ -28,7 +28,8 @@ void printState(NetworkSimulator& network) {
   std::printf("\n");
 }
 
-/** Prints what happens each quarter of a second, for tuning: TRACE=1. */
+/** Runs on; with TRACE=1 SEED=n in the environment it prints the state of the run of seed n every quarter of
+ * a second. */
 void trace(NetworkSimulator& network, int64_t us, const char* title) {
   if (std::getenv("TRACE") == nullptr || std::getenv("SEED") == nullptr) {
     network.run(us);
@@ -127,15 +128,22 @@ Faults dropAndRise(uint32_t seed) {
   return faults;
 }
 
-}  // namespace
-
-/** SEED=n runs that seed alone. */
+/** Whether SEED=n asks for another seed alone. */
 bool skipped(uint32_t seed) {
   const char* const only = std::getenv("SEED");
   return only != nullptr && seed != static_cast<uint32_t>(std::atoi(only));
 }
 
-TEST("the estimate comes to within 15 % of the link in 5 s, and after a drop to a sixth and the rise again") {
+/** Per hundred seeds, so many may miss the narrow bound; all keep to the wide one. At least one may. */
+constexpr size_t misses(size_t perHundred) {
+  return std::max<size_t>(1, perHundred * kSeeds / 100);
+}
+
+}  // namespace
+
+TEST(
+    "the estimate is within 15 % of the link 5 s after the start and a drop to a sixth, and 10 s after a "
+    "rise") {
   size_t queued = 0;
   for (uint32_t seed = 1; seed <= kSeeds; seed += 1) {
     if (skipped(seed)) {
@@ -149,11 +157,10 @@ TEST("the estimate comes to within 15 % of the link in 5 s, and after a drop to 
     EXPECT(faults.queueUs < 130'000);
     queued += faults.queueUs >= 100'000 ? 1 : 0;
   }
-  // The rest keeps the standing queue below 100 ms.
-  EXPECT(queued <= 3);
+  EXPECT(queued <= misses(3));
 }
 
-TEST("jitter of 20 ms both ways does not lower the estimate below what is sent") {
+TEST("jitter of plus and minus 20 ms hardly ever lowers the estimate below what is sent") {
   size_t lowered = 0;
   for (uint32_t seed = 1; seed <= kSeeds; seed += 1) {
     if (skipped(seed)) {
@@ -173,10 +180,10 @@ TEST("jitter of 20 ms both ways does not lower the estimate below what is sent")
     }
     lowered += isLow ? 1 : 0;
   }
-  EXPECT(lowered <= 3);
+  EXPECT(lowered <= misses(3));
 }
 
-TEST("random losses of 5 % lower no estimate, and those of 10 % hardly") {
+TEST("random losses of 5 % lower no estimate below what is sent, and those of 10 % rarely to 60 % of it") {
   for (const double loss : {0.05, 0.1}) {
     size_t lowered = 0;
     for (uint32_t seed = 1; seed <= kSeeds; seed += 1) {
@@ -192,11 +199,13 @@ TEST("random losses of 5 % lower no estimate, and those of 10 % hardly") {
       bool isLow = false;
       for (int i = 0; i < 20; i += 1) {
         trace(network, kSecondUs, "loss");
-        isLow = isLow || network.viewer(0).estimateBps() < (loss < 0.07 ? 4.4e6 : 2.5e6);
+        const double estimateBps = network.viewer(0).estimateBps();
+        isLow = isLow || estimateBps < 2.5e6;
+        EXPECT(estimateBps > (loss < 0.07 ? 4.4e6 : 0.6e6));
       }
       lowered += isLow ? 1 : 0;
     }
-    EXPECT(lowered <= 2);
+    EXPECT(lowered <= misses(2));
   }
 }
 
@@ -222,7 +231,7 @@ TEST("two viewers share a link within 20 %, and use it") {
     EXPECT(within(0.3, firstBytes, (firstBytes + secondBytes) / 2));
     EXPECT((firstBytes + secondBytes) * 8 / 60 > 4e6 * 0.85);
   }
-  EXPECT(unfair <= 5);
+  EXPECT(unfair <= misses(5));
 }
 
 TEST("beside a TCP transfer a viewer is not silenced, and the link is its own again afterwards") {
@@ -244,6 +253,34 @@ TEST("beside a TCP transfer a viewer is not silenced, and the link is its own ag
     tcp.stopped = true;
     network.run(10 * kSecondUs);
     EXPECT(within(0.2, observe(network, 0, 4 * kSecondUs).estimateBps, 4e6));
+  }
+}
+
+TEST("a short queue is overrun less and less often by probes") {
+  struct Case {
+    int64_t queueUs;
+    /** What the viewer is sent, as a share of the link. */
+    double sentShare;
+  };
+  for (const Case& each : {Case{30'000, 0.5}, Case{10'000, 0.25}}) {
+    for (uint32_t seed = 1; seed <= kSeeds; seed += 1) {
+      if (skipped(seed)) {
+        continue;
+      }
+      NetworkSimulator network(seed);
+      const double rateBps = 2e6 + network.random() % 4'000'000;
+      network.addLink();
+      network.link(0).profile = {.rateBps = rateBps,
+                                 .queueBytes = rateBps / 8e6 * static_cast<double>(each.queueUs),
+                                 .delayUs = 20'000};
+      network.addViewer(0);
+      network.viewer(0).encoder.maxBitrateBps = rateBps * each.sentShare;
+      trace(network, 10 * kSecondUs, "short queue");
+      const uint64_t paddingBefore = network.viewer(0).paddingBytes;
+      const double estimateBps = observe(network, 0, 60 * kSecondUs).estimateBps;
+      EXPECT(estimateBps > rateBps * 0.5 && estimateBps < rateBps * 1.1);
+      EXPECT(network.viewer(0).paddingBytes - paddingBefore < 200'000);
+    }
   }
 }
 

@@ -325,7 +325,7 @@ TEST("whatever is closed in whatever order, nothing is sent after it and nothing
           bench.core.closeConsumer(Bench::kVideoConsumer);
           break;
         case 1:
-          bench.core.closeProducer(Bench::kVideo);
+          bench.core.closeProducer(Bench::kVideo, bench.nowUs);
           break;
         case 2:
           bench.core.closeTransport(Bench::kTransport);

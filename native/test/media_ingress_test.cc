@@ -68,7 +68,7 @@ TEST(
   EXPECT_EQ(bench.of(0).frames, 1);
   EXPECT_EQ(bench.of(0).dropped, 2);
   bench.ingress.bind(0, Bench::kVideo);
-  bench.core.closeProducer(Bench::kVideo);
+  bench.core.closeProducer(Bench::kVideo, bench.nowUs);
   (void)bench.write(mediaFrame(0, true));
   EXPECT_EQ(bench.of(0).dropped, 3);
 }

@@ -99,7 +99,7 @@ class SimulatedViewer {
   double lossShare() const { return stats_->lossShare.get(); }
   uint64_t arrivedBytes = 0;
   uint64_t paddingBytes = 0;
-  /** Of the picture that came last: from the source to here. */
+  /** How old the last picture was when it arrived. */
   int64_t ageUs = 0;
 
  private:

@@ -88,6 +88,81 @@ TEST("ten seconds after the last loss sound is plain again") {
   EXPECT(last(bench).view.payloadType != Bench::kRedPayloadType);
 }
 
+TEST("a viewer that loses fewer packets than before gets one block instead of two after ten seconds") {
+  Bench bench;
+  begin(bench);
+  reportLoss(bench, 256 * 10 / 100);
+  const int64_t manyLostUs = bench.nowUs;
+  uint8_t number = 0;
+  while (bench.nowUs < manyLostUs + 10'000'000) {
+    reportLoss(bench, 256 * 2 / 100);
+    sendSound(bench, number++);
+  }
+  EXPECT_EQ(last(bench).view.payload.size(), 2 * 4 + 1 + 3 * 160);
+  bench.run(20'000);
+  reportLoss(bench, 256 * 2 / 100);
+  sendSound(bench, number++);
+  EXPECT_EQ(last(bench).view.payload.size(), 4 + 1 + 2 * 160);
+}
+
+TEST("if only one of two blocks fits, the older one is left out") {
+  Bench bench;
+  begin(bench);
+  sendSound(bench, 1, 400);
+  sendSound(bench, 2, 400);
+  reportLoss(bench, 256 * 10 / 100);
+  sendSound(bench, 3, 400);
+  const Bytes payload = last(bench).view.payload;
+  EXPECT_EQ(payload.size(), 4 + 1 + 2 * 400);
+  EXPECT_EQ(readU32(payload.data()) >> 10 & 0x3fff, 960);
+  EXPECT_EQ(payload[5], 2);
+}
+
+TEST("a viewer that does not take RED gets plain sound whatever it loses") {
+  Bench bench;
+  bench.connect();
+  bench.createAudio();
+  bench.consumeAudio(0);
+  sendSound(bench, 1);
+  const uint8_t opus = last(bench).view.payloadType;
+  reportLoss(bench, 256 * 10 / 100);
+  sendSound(bench, 2);
+  EXPECT_EQ(last(bench).view.payloadType, opus);
+  EXPECT_EQ(last(bench).view.payload.size(), 160);
+}
+
+TEST("sound whose predecessor is further back than a block header can say is sent plain") {
+  Bench bench;
+  begin(bench);
+  sendSound(bench, 1);
+  reportLoss(bench, 256 * 10 / 100);
+  // 20,160 ticks later; the field has 14 bits.
+  sendSound(bench, 22);
+  EXPECT(last(bench).view.payloadType != Bench::kRedPayloadType);
+  EXPECT_EQ(last(bench).view.payload.size(), 160);
+  sendSound(bench, 23);
+  EXPECT_EQ(last(bench).view.payload.size(), 4 + 1 + 2 * 160);
+}
+
+TEST("a sender report counts the octets of the repeated sound too") {
+  Bench bench;
+  begin(bench);
+  reportLoss(bench, 256 * 10 / 100);
+  size_t reports = 0;
+  for (uint8_t number = 1; number < 100 && reports < 2; number += 1) {
+    sendSound(bench, number);
+    reports = bench.receivedRtcp.size();
+  }
+  EXPECT_EQ(reports, 2);
+  EXPECT_EQ(last(bench).view.payloadType, Bench::kRedPayloadType);
+  size_t octets = 0;
+  for (const ReceivedRtp& packet : bench.received[Bench::kAudioSsrc]) {
+    octets += packet.view.payload.size();
+  }
+  // RFC 3550 section 6.4.1.
+  EXPECT_EQ(readU32(bench.receivedRtcp.back().data() + 24), octets);
+}
+
 TEST("sound that is too large to be repeated is sent plain") {
   Bench bench;
   begin(bench);

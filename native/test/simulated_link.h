@@ -17,7 +17,7 @@ class SimulatedLink {
     double queueBytes = 50'000;
     int64_t delayUs = 10'000;
     double loss = 0;
-    /** Of bursts: mean share, and mean length in packets. 0: none. */
+    /** Losses in bursts: mean share, and mean length in packets. 0: none. */
     double burstLoss = 0;
     double burstPackets = 8;
     /** Drawn anew in plus and minus this every `jitterStepUs`; the order stays. */

@@ -88,12 +88,12 @@ void Bench::createAudio() {
 }
 
 void Bench::consume(uint32_t id, uint32_t producer, uint32_t ssrc, uint32_t rtxSsrc, double targetBitrateBps,
-                    std::shared_ptr<ConsumerStats> consumerStats) {
+                    std::shared_ptr<ConsumerStats> consumerStats, uint8_t redPayloadType) {
   ConsumerParameters parameters;
   parameters.ssrc = ssrc;
   parameters.payloadType = 96;
   parameters.rtxSsrc = rtxSsrc;
-  parameters.redPayloadType = rtxSsrc == 0 ? kRedPayloadType : 0;
+  parameters.redPayloadType = redPayloadType;
   parameters.rtxPayloadType = rtxSsrc == 0 ? 0 : kRtxPayloadType;
   parameters.mid = "0";
   parameters.cname = "cname";
@@ -107,8 +107,8 @@ void Bench::consumeVideo(double targetBitrateBps) {
   consume(kVideoConsumer, kVideo, kVideoSsrc, kRtxSsrc, targetBitrateBps, videoStats_);
 }
 
-void Bench::consumeAudio() {
-  consume(kAudioConsumer, kAudio, kAudioSsrc, 0, 64'000, std::make_shared<ConsumerStats>());
+void Bench::consumeAudio(uint8_t redPayloadType) {
+  consume(kAudioConsumer, kAudio, kAudioSsrc, 0, 64'000, std::make_shared<ConsumerStats>(), redPayloadType);
 }
 
 void Bench::sendVideo(uint32_t payloads, bool keyframe, uint32_t bytesEach, uint32_t producer,

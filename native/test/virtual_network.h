@@ -107,7 +107,7 @@ class Bench {
   static constexpr uint32_t kVideoSsrc = 0x1000;
   static constexpr uint32_t kRtxSsrc = 0x1001;
   static constexpr uint32_t kAudioSsrc = 0x2000;
-  /** Of the sound. */
+  /** The payload type of RED, which the viewer takes for sound. */
   static constexpr uint8_t kRedPayloadType = 63;
 
   explicit Bench(uint32_t seed = 1, SrtpProfile profile = SrtpProfile::kAeadAes128Gcm);
@@ -119,7 +119,7 @@ class Bench {
   void createVideo(bool gopReplay = false, uint32_t id = kVideo);
   void createAudio();
   void consumeVideo(double targetBitrateBps = 4e6);
-  void consumeAudio();
+  void consumeAudio(uint8_t redPayloadType = kRedPayloadType);
 
   /** @param captureTimeUs of the picture; 0: now */
   void sendVideo(uint32_t payloads, bool keyframe, uint32_t bytesEach = 1100, uint32_t producer = kVideo,
@@ -156,7 +156,7 @@ class Bench {
  private:
   void deliver(const VirtualNetwork::Datagram& datagram, int64_t atUs);
   void consume(uint32_t id, uint32_t producer, uint32_t ssrc, uint32_t rtxSsrc, double targetBitrateBps,
-               std::shared_ptr<ConsumerStats> stats);
+               std::shared_ptr<ConsumerStats> stats, uint8_t redPayloadType = 0);
 
   SrtpProfile profile_;
   SrtpMasterKey ours_;

@@ -22,6 +22,7 @@ With "doctor": tells what of this machine can be used, encoders first, and ends.
   --announced-address <address>  Public address of this machine behind a NAT; may be given again
   --allow-anonymous  Lets everybody who reaches the server use it: one session per address. Without it, and without
                     validateRequest in the configuration, only clients of this machine are answered
+  --drain-seconds <number>  After SIGTERM, how long pages that are watched may go on; no new ones are taken. Default: 0
   --terminal        Lets visitors of this machine open terminals: shells with the rights of this user
   --config <file>   Module whose default export holds options of the router; those above go before them
   --verbose         Log everything, not only warnings and errors
@@ -35,6 +36,7 @@ interface CommandLine {
   host: string;
   /** Options of the router: those of the arguments, and those of the configuration. */
   router: StreamKitOptions;
+  drainMs: number;
   verbose: boolean;
 }
 
@@ -50,6 +52,7 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
       'udp-port': { type: 'string' },
       'announced-address': { type: 'string', multiple: true },
       'allow-anonymous': { type: 'boolean', default: false },
+      'drain-seconds': { type: 'string', default: '0' },
       terminal: { type: 'boolean', default: false },
       config: { type: 'string' },
       verbose: { type: 'boolean', default: false },
@@ -89,13 +92,20 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
     ...(announcedAddresses === undefined ? {} : { announcedAddresses }),
   };
   checkHost(values.host, router);
-  return { port: portOf(values.port), host: values.host, router, verbose: values.verbose };
+  const drainMs = secondsOf(values['drain-seconds']) * 1000;
+  return { port: portOf(values.port), host: values.host, router, drainMs, verbose: values.verbose };
 }
 
 function portOf(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
   if (!(port <= 65_535)) throw new Error(`Expected a port between 0 and 65535 but received ${text}`);
   return port;
+}
+
+function secondsOf(text: string): number {
+  const seconds = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (!(seconds <= 86_400)) throw new Error(`Expected seconds between 0 and 86400 but received ${text}`);
+  return seconds;
 }
 
 /** The router checks what is in it. */
@@ -133,16 +143,27 @@ function consoleLogger(verbose: boolean, bindings: object = {}): Logger {
 async function main(): Promise<void> {
   const commandLine = await readCommandLine();
   if (commandLine === undefined) return;
-  const { port, host, router, verbose } = commandLine;
+  const { port, host, router, drainMs, verbose } = commandLine;
   const demo = createDemoServer({ router: { logger: consoleLogger(verbose), ...router } });
   const stop = (): void => {
     // A second signal while closing ends the process the default way.
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
+    process.off('SIGTERM', drain);
     demo.close().catch(fail);
   };
+  const drain = (): void => {
+    // A second signal does not wait any longer.
+    process.off('SIGTERM', drain);
+    process.on('SIGTERM', stop);
+    const timer = setTimeout(stop, drainMs);
+    void demo.router.drain().then(() => {
+      clearTimeout(timer);
+      stop();
+    });
+  };
   process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  process.on('SIGTERM', drainMs > 0 ? drain : stop);
   try {
     console.log(`stream-kit-server listens on ${await demo.listen(port, host)}`);
   } catch (error) {

@@ -10,10 +10,10 @@ import type { NativeAddon } from './native-addon.js';
 export const NATIVE_SURFACE_VERSION = 6;
 
 const ADDON_FILE = 'media_plane.node';
-/** Of the package: this file lies two folders below it, in `src` as in `dist`. */
+/** This file lies two folders below it, in `src` as in `dist`. */
 const PACKAGE_ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Of `process.report`, what is used here. */
+/** The part of `process.report` that is used here. */
 interface ProcessReport {
   excludeNetwork?: boolean;
   getReport(): { readonly header?: { readonly glibcVersionRuntime?: string } };

@@ -14,7 +14,7 @@ export interface ProducerListener {
   onFramesWanted?(): void;
 }
 
-/** Of {@link ProducerParameters}, the same for every plane. */
+/** Defaults of {@link ProducerParameters}, the same for every plane. */
 export const DEFAULT_KEYFRAME_INTERVAL_MIN_MS = 300;
 export const DEFAULT_HISTORY_MS = 1000;
 
@@ -110,7 +110,7 @@ export interface Producer {
   send(payloads: RtpPayloads): void;
   /** The source is encoded at another rate, bits/s: its consumers are paced by that, those to come too. */
   setTargetBitrate(bitrateBps: number): void;
-  /** Closes its consumers. Idempotent. */
+  /** Closes its consumers, except those that go over to another producer: they do so now. Idempotent. */
   close(): void;
 }
 
@@ -124,7 +124,7 @@ export interface MediaTransport {
    * the viewer's first feedback; the werift plane estimates nothing.
    */
   readonly estimatedBitrateBps?: number | undefined;
-  /** Called when the estimate has changed by a tenth or more, at most five times a second; it must not throw. */
+  /** Called when the estimate has changed by 5 % or more, at most five times a second; it must not throw. */
   onEstimate?: ((bitrateBps: number) => void) | undefined;
   /** Sends BYE, closes its consumers. Does not close the DTLS transport, which is the peer's. Idempotent. */
   close(): void;
@@ -221,7 +221,7 @@ export interface MediaSocket {
   close(): void;
 }
 
-/** Of a whole plane, which other routers of the process may share. */
+/** Counts of a whole plane, which other routers of the process may share. */
 export interface MediaPlaneStats {
   /** System calls that carried packets. */
   readonly sendCalls: number;
@@ -232,7 +232,7 @@ export interface MediaPlaneStats {
   readonly droppedStunIntegrity: number;
   readonly droppedMalformed: number;
   readonly droppedSrtcpAuthentication: number;
-  /** Of DTLS handshakes, beyond what may wait. */
+  /** DTLS handshake datagrams beyond what may wait. */
   readonly droppedDtls: number;
   /** Events that JavaScript was too slow for. */
   readonly eventsDropped: number;

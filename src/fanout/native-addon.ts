@@ -43,7 +43,7 @@ export type NativeEvent =
   | { readonly type: 'keyframe'; readonly producer: number }
   /** See {@link NativePlane.switchConsumer}: it has gone over. Never dropped. */
   | { readonly type: 'switched'; readonly consumer: number; readonly producer: number }
-  /** What a viewer's link can carry has changed by a tenth or more, bit/s; the newest value, at most five times a second. */
+  /** What a viewer's link can carry has changed by 5 % or more, bit/s; the newest value, at most five times a second. */
   | { readonly type: 'estimate'; readonly transport: number; readonly bitrateBps: number }
   /** Nothing more is read from the media socket; told at most once per socket, and never dropped. */
   | { readonly type: 'mediaSocketFailed'; readonly id: number; readonly reason: MediaSocketFailure };

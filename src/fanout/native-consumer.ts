@@ -89,9 +89,20 @@ export class NativeConsumer implements Consumer {
     this.#switching = undefined;
     this.#producer.consumers.delete(this);
     this.#producer = switching.producer;
+    if (this.#producer.isClosed) {
+      this.close();
+      return;
+    }
     this.#producer.consumers.add(this);
     this.setTargetBitrate(this.#producer.targetBitrateBps);
     switching.onSwitched();
+  }
+
+  producerClosed(): void {
+    // The plane lets a consumer that was to go over to another producer do so now.
+    if (this.#switching === undefined || this.#switching.producer.isClosed) {
+      this.close();
+    }
   }
 
   setTargetBitrate(bitrateBps: number): void {

@@ -51,7 +51,7 @@ export class NativeMediaPlane implements MediaPlane {
     return this.#isClosed;
   }
 
-  /** Of the whole plane, other routers of the process included. */
+  /** Counts of the whole plane, other routers of the process included. */
   get stats(): NativePlaneStats {
     return this.#host.plane.stats();
   }

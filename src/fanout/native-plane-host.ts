@@ -10,7 +10,7 @@ interface BoundSocket {
   readonly port: number;
 }
 
-/** Of this thread, by the UDP port that was asked for. */
+/** The planes of this thread, by the UDP port that was asked for. */
 const hosts = new Map<number, NativePlaneHost>();
 
 /**

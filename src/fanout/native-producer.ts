@@ -8,7 +8,8 @@ import type { NativePlaneHost } from './native-plane-host.js';
 /** What the plane knows of a producer's consumers. */
 export interface PacedConsumer {
   setTargetBitrate(bitrateBps: number): void;
-  close(): void;
+  /** Ends with the producer, unless it goes over to another one. */
+  producerClosed(): void;
 }
 
 /** Rates for pacing where nothing is known of the encoder's, bits/s. */
@@ -136,7 +137,7 @@ export class NativeProducer implements Producer {
     this.#closed = true;
     this.#keyframes.close();
     for (const consumer of [...this.consumers]) {
-      consumer.close();
+      consumer.producerClosed();
     }
     this.#relayed?.close();
     this.#host.keyframeListeners.delete(this.id);

@@ -26,8 +26,6 @@ export interface RungPlanInput {
   readonly maxRungs?: number;
   /** CPU cores that encoding may use. Default: as many as are needed. The first rung is encoded in any case. */
   readonly cpuCores?: number;
-  /** CPU time that encoding costs, s per pixel. Default {@link CPU_SECONDS_PER_PIXEL}. */
-  readonly cpuSecondsPerPixel?: number;
 }
 
 /** How far one link's estimate is trusted. */
@@ -52,6 +50,8 @@ interface Proof {
 export interface RungPlan {
   /** Highest bit rate first; one at least. */
   readonly rungs: readonly Rung[];
+  /** What encoding them takes, about. */
+  readonly cpuCores: number;
   /** Index into `rungs` by the id of the link; undefined: the link does not carry the lowest one. */
   readonly rungOf: ReadonlyMap<string, number | undefined>;
   /** For the next plan. */
@@ -120,7 +120,7 @@ export function planRungs(input: RungPlanInput, previous?: RungPlan): RungPlan {
       return [limit.id, rung === undefined ? undefined : best.indexOf(rung)];
     }),
   );
-  return { rungs: best, rungOf, proofs };
+  return { rungs: best, cpuCores: coresOf(best), rungOf, proofs };
 }
 
 /** What is left for pictures of a link that carries `estimateBps`, bits/s; not below 0. */
@@ -187,7 +187,7 @@ function proofOf(
   const wantedBps = Math.min(maxBitrateBps ?? Infinity, source.bitrateBps);
   const affordable = Math.min(affordableBps(estimateBps ?? Infinity), wantedBps);
   const isKnown = estimateBps !== undefined;
-  // Of a link that was not known, the first estimate is where it begins.
+  // The first estimate of a link that was not known is where it begins.
   if (previous === undefined || (isKnown && !previous.isKnown)) {
     return {
       isKnown,
@@ -268,11 +268,8 @@ function rungAt(bitrateBps: number, maxHeight: number, source: Rung, isFound: bo
 
 /** All sets of candidates that there may be and that the CPU has room for, smaller sets first. */
 function* combinations(candidates: readonly Rung[], input: RungPlanInput): Generator<readonly Rung[]> {
-  const { maxRungs = MAX_RUNGS, cpuCores = Infinity, cpuSecondsPerPixel = CPU_SECONDS_PER_PIXEL } = input;
-  const cost = ({ width, height, frameRate }: Rung): number =>
-    width * height * frameRate * cpuSecondsPerPixel;
-  const fits = (rungs: readonly Rung[]): boolean =>
-    rungs.length === 1 || rungs.reduce((sum, rung) => sum + cost(rung), 0) <= cpuCores;
+  const { maxRungs = MAX_RUNGS, cpuCores = Infinity } = input;
+  const fits = (rungs: readonly Rung[]): boolean => rungs.length === 1 || coresOf(rungs) <= cpuCores;
   let sets: readonly (readonly Rung[])[] = [[]];
   for (let size = 1; size <= Math.min(MAX_RUNGS, Math.max(1, maxRungs)); size++) {
     sets = sets.flatMap((set) => {
@@ -282,6 +279,12 @@ function* combinations(candidates: readonly Rung[], input: RungPlanInput): Gener
     });
     for (const set of sets) if (fits(set)) yield set;
   }
+}
+
+/** CPU cores that encoding these takes, about. */
+function coresOf(rungs: readonly Rung[]): number {
+  const pixelsPerSecond = rungs.reduce((sum, rung) => sum + rung.width * rung.height * rung.frameRate, 0);
+  return pixelsPerSecond * CPU_SECONDS_PER_PIXEL;
 }
 
 /** The one with the highest rate that the viewer's link carries and that is not too large. */

@@ -101,7 +101,11 @@ export class WeriftConsumer implements Consumer, PayloadSink {
       producer,
       arrive: () => {
         this.#moveTo(producer);
-        queueMicrotask(onSwitched);
+        queueMicrotask(() => {
+          if (!this.#closed) {
+            onSwitched();
+          }
+        });
       },
     };
     if (this.#sent.isFresh || this.#producer.kind === 'audio') {
@@ -127,6 +131,16 @@ export class WeriftConsumer implements Consumer, PayloadSink {
     this.#producer = producer;
     producer.add(this);
     this.#waitsForKeyframe = producer.kind === 'video';
+  }
+
+  producerClosed(): void {
+    const switching = this.#switching;
+    if (switching === undefined) {
+      this.close();
+      return;
+    }
+    this.#callOffSwitch();
+    switching.arrive();
   }
 
   close(): void {

@@ -9,7 +9,8 @@ import { RtpRetransmissionBuffer } from './rtp-retransmission-buffer.js';
 export interface PayloadSink {
   /** @param firstPacket - count of the frame's first packet in the producer's history */
   send(payloads: RtpPayloads, firstPacket: number): void;
-  close(): void;
+  /** Ends with the producer, unless it goes over to another one. */
+  producerClosed(): void;
 }
 
 /** One that waits for a producer's keyframe. */
@@ -68,8 +69,6 @@ export class WeriftProducer implements Producer {
     }
     if (payloads.keyframe) {
       this.#keyframes.keyframePassed();
-    }
-    if (payloads.keyframe) {
       for (const arrival of this.#arrivals) {
         arrival.arrive();
       }
@@ -118,7 +117,7 @@ export class WeriftProducer implements Producer {
     this.#closed = true;
     this.#keyframes.close();
     for (const consumer of [...this.#consumers]) {
-      consumer.close();
+      consumer.producerClosed();
     }
     this.#arrivals.clear();
     this.history.clear();

@@ -10,7 +10,7 @@ export interface MetricsSource {
 
 /** What the routes of the health show. */
 export interface HealthState {
-  readonly status: 'ok' | 'degraded' | 'closing';
+  readonly status: 'ok' | 'degraded' | 'draining' | 'closing';
 }
 
 /** The metrics, for Prometheus. */
@@ -20,6 +20,16 @@ export function metricsRoutes(metrics: MetricsSource): RouteHandlers {
       ...emptyResponse(200, { 'Content-Type': metrics.contentType, 'X-Content-Type-Options': 'nosniff' }),
       body: await metrics.read(),
     }),
+  };
+}
+
+/** Takes the server out of service without ending what is watched. */
+export function drainRoutes(drain: () => Promise<void>): RouteHandlers {
+  return {
+    drain: () => {
+      void drain();
+      return emptyResponse(202);
+    },
   };
 }
 

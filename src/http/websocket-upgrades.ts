@@ -44,7 +44,7 @@ export interface WebSocketUpgradesParameters {
     viewerId: string | undefined,
   ) => Promise<(sink: MessageSink) => void>;
   /** Undefined: the DevTools protocol is not served. @throws StreamKitError what the client is answered. */
-  readonly openDebugger?: ((streamId: string) => Promise<DebuggerLink>) | undefined;
+  readonly openDebugger?: ((streamId: string, caller: Caller) => Promise<DebuggerLink>) | undefined;
   /** An answer of status 500 was given. */
   readonly onServerError: (thrown: unknown, streamId: string, caller: Caller | undefined) => void;
   /** Any answer was given; 101 where the upgrade was taken. */
@@ -181,7 +181,7 @@ export class WebSocketUpgrades {
       }
       if (route === UPGRADED.cdp) {
         const key = handshakeKey(request);
-        const link = await this.#parameters.openDebugger?.(streamId);
+        const link = await this.#parameters.openDebugger?.(streamId, caller);
         if (link === undefined) throw new StreamKitError('not_found', 'There is no option cdp');
         const closed = passUpgrade(key, socket, head, link.path).finally(link.release);
         socket.off('error', onError);

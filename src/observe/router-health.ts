@@ -4,7 +4,7 @@ import type { SessionRegistry } from '../session/session-registry.js';
 import type { RouterGauges } from './router-gauges.js';
 
 export function routerHealth(
-  registry: Pick<SessionRegistry, 'hasRoom' | 'closed'>,
+  registry: Pick<SessionRegistry, 'hasRoom' | 'closed' | 'draining'>,
   gauges: Pick<RouterGauges, 'encoderFound'>,
   mediaPlane: Pick<MediaPlane, 'closed'>,
 ): RouterHealth {
@@ -14,5 +14,7 @@ export function routerHealth(
     mediaPlane: !mediaPlane.closed,
   };
   const isReady = checks.capacity && checks.encoder && checks.mediaPlane;
-  return { status: registry.closed ? 'closing' : isReady ? 'ok' : 'degraded', checks };
+  if (registry.closed) return { status: 'closing', checks };
+  if (registry.draining) return { status: 'draining', checks };
+  return { status: isReady ? 'ok' : 'degraded', checks };
 }

@@ -94,8 +94,8 @@ export interface RateLimitOptions {
   /** Signals, ICE candidates among them, 1–100000 a second; after a pause ten times as many at once. Default 500. */
   signalsPerSecond?: number;
   /**
-   * Event streams, WebSockets and WHEP players opened, 1–100000 per minute; after a pause this many at once. Operators are
-   * exempt; anonymous callers get a tenth. Default 600.
+   * Event streams, WebSockets, those of `/cdp` among them, and WHEP players opened, 1–100000 per minute; after a pause this
+   * many at once. Operators are exempt; anonymous callers get a tenth. Default 600.
    */
   joinsPerMinute?: number;
   /** Snapshots, 1–100000 per minute; after a pause this many at once. Operators are exempt. Default 600. */

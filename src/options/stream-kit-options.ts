@@ -159,8 +159,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   /**
    * How many sizes and bit rates of a session's picture may be encoded at a time for viewers whose links or wishes differ,
    * 1–3. A further one is encoded only while somebody needs it, and costs about as much CPU time as a picture of its size.
-   * With 1, a viewer whose link carries too little gets sound and one picture per second instead. `auto`: 1 with fewer
-   * than 4 cores, 2 with fewer than 8, else 3. Default `auto`.
+   * With 1, a viewer whose link carries too little gets sound and one picture per second instead. `auto`: up to 3, a
+   * further one while the machine has the CPU time for it left. Default `auto`.
    */
   maxRungs?: 'auto' | number;
   /**

@@ -10,7 +10,10 @@ export interface HealthChecks {
 
 /** How a router is. */
 export interface RouterHealth {
-  /** `ok`: it could take another session. `degraded`: some check fails. `closing`: it is being closed, or is. */
-  readonly status: 'ok' | 'degraded' | 'closing';
+  /**
+   * `ok`: it could take another session. `degraded`: some check fails. `draining`: it takes no new sessions any more.
+   * `closing`: it is being closed, or is.
+   */
+  readonly status: 'ok' | 'degraded' | 'draining' | 'closing';
   readonly checks: HealthChecks;
 }

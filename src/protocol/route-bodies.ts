@@ -70,6 +70,7 @@ export type RouteBodies = EveryRoute<{
   };
   deleteRecordingFile: { answers: { 204: NoBody } };
   readMetrics: { answers: { 200: Content<'text/plain'> } };
+  drain: { answers: { 202: NoBody } };
   readHealth: { answers: { 200: RouterHealth; 503: RouterHealth } };
   readReadiness: { answers: { 200: RouterHealth; 503: RouterHealth } };
   readOpenApi: { answers: { 200: Readonly<Record<string, unknown>> } };

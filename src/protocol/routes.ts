@@ -276,6 +276,14 @@ export const ROUTES = {
     configurable: true,
     option: 'metrics',
   },
+  drain: {
+    method: 'POST',
+    path: '/admin/drain',
+    right: 'operate',
+    scope: null,
+    summary: 'Takes no new sessions from now on; those that there are go on.',
+    errors: [],
+  },
   readHealth: {
     method: 'GET',
     path: '/healthz',

@@ -89,7 +89,7 @@ export class CodecLadder {
     const { parts, maxRungs, source } = parameters;
     this.#step(0);
     this.#follower = new RungFollower({
-      ...{ clock: parts.clock, planRungs: parts.planRungs, maxRungs, source },
+      ...{ clock: parts.clock, planRungs: parts.planRungs, cpuRoom: parts.cpuRoom, maxRungs, source },
       links: () => this.#links(),
       apply: (plan) => this.#apply(plan),
     });

@@ -13,17 +13,27 @@ export interface IdleWatchParameters {
 /** Notices that nobody uses a session any more. An open event stream or recording counts for as long as it is open. */
 export class IdleWatch {
   readonly #parameters: IdleWatchParameters;
+  #timeoutMs: number;
   #lastActivityUs: number;
   #timer: Timer | undefined;
 
   constructor(parameters: IdleWatchParameters) {
     this.#parameters = parameters;
     this.#lastActivityUs = parameters.clock.nowUs();
-    this.#lookIn(parameters.timeoutMs);
+    this.#timeoutMs = parameters.timeoutMs;
+    this.#lookIn(this.#timeoutMs);
   }
 
   touch(): void {
     this.#lastActivityUs = this.#parameters.clock.nowUs();
+  }
+
+  /** From now on it may be unused for no longer than this, ms. */
+  shorten(timeoutMs: number): void {
+    this.#timeoutMs = Math.min(this.#timeoutMs, timeoutMs);
+    this.#timer?.cancel();
+    this.touch();
+    this.#lookIn(this.#timeoutMs);
   }
 
   /** Idempotent. */
@@ -32,11 +42,11 @@ export class IdleWatch {
   }
 
   #lookIn(delayMs: number): void {
-    const { clock, timeoutMs, isUsed, onIdle } = this.#parameters;
+    const { clock, isUsed, onIdle } = this.#parameters;
     this.#timer = clock.after(delayMs, () => {
       if (isUsed()) this.touch();
       const idleMs = (clock.nowUs() - this.#lastActivityUs) / 1000;
-      if (idleMs < timeoutMs) this.#lookIn(Math.ceil(timeoutMs - idleMs));
+      if (idleMs < this.#timeoutMs) this.#lookIn(Math.ceil(this.#timeoutMs - idleMs));
       else onIdle();
     });
   }

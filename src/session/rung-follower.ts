@@ -1,11 +1,14 @@
 import type { Clock, Timer } from '../base/clock.js';
 import type { PlanRungs, Rung, RungPlan, ViewerLink } from '../fanout/rung-planner.js';
+import type { CpuRoom } from './cpu-room.js';
 
 export interface RungFollowerParameters {
   readonly clock: Clock;
   readonly planRungs: PlanRungs;
   /** Most encodings at a time. */
   readonly maxRungs: number;
+  /** Undefined: encodings may take as much CPU time as they need. */
+  readonly cpuRoom: CpuRoom | undefined;
   /** What is encoded for a viewer whom nothing limits. */
   readonly source: () => Rung;
   /** Those who are sent one of the encodings, as they are now. */
@@ -49,10 +52,15 @@ export class RungFollower {
     if (this.#closed) return;
     this.#soon?.cancel();
     this.#soon = undefined;
-    const { clock, planRungs, source, links, apply, maxRungs } = this.#parameters;
+    const { clock, planRungs, source, links, apply, maxRungs, cpuRoom } = this.#parameters;
     const current = links();
-    const input = { nowMs: clock.nowUs() / 1000, source: source(), links: current, maxRungs };
+    const usedCores = this.#plan?.cpuCores ?? 0;
+    const input = {
+      ...{ nowMs: clock.nowUs() / 1000, source: source(), links: current, maxRungs },
+      cpuCores: cpuRoom?.coresFor(usedCores) ?? Infinity,
+    };
     this.#plan = planRungs(input, this.#plan);
+    cpuRoom?.take(this.#plan.cpuCores - usedCores);
     apply(this.#plan);
     const isLimited = current.some(({ estimateBps }) => estimateBps !== undefined);
     if (!isLimited) this.#rest();

@@ -40,6 +40,7 @@ export class SessionLife {
   readonly #parameters: SessionLifeParameters;
   readonly #listener: SessionLifeListener;
   readonly #idleWatch: IdleWatch;
+  #idleReason: 'timeout' | 'shutdown' = 'timeout';
   #watchingTimer: Timer | undefined;
   #endReason: SessionEndReason | undefined;
   #error: StreamKitError | undefined;
@@ -69,7 +70,7 @@ export class SessionLife {
       clock,
       timeoutMs: settings.sessionTimeout,
       isUsed: () => this.publisher.document.clientConnected || listener.isUsed(),
-      onIdle: () => void this.end('timeout'),
+      onIdle: () => void this.end(this.#idleReason),
     });
   }
 
@@ -87,6 +88,13 @@ export class SessionLife {
   touch(): void {
     this.#idleWatch.touch();
     this.publisher.touch();
+  }
+
+  /** Ends it for `shutdown` once nobody has used it for so long, ms. */
+  endWhenUnused(afterMs: number): void {
+    if (this.#endReason !== undefined) return;
+    this.#idleReason = 'shutdown';
+    this.#idleWatch.shorten(afterMs);
   }
 
   /** Whether anybody is watching now: that is activity too. */

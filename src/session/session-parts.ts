@@ -14,6 +14,7 @@ import type { ObserveSession } from './session-events.js';
 import type { PlanRungs } from '../fanout/rung-planner.js';
 import type { SessionBudget } from '../protocol/session-usage.js';
 import type { CpuMeter } from './cpu-meter.js';
+import type { CpuRoom } from './cpu-room.js';
 import type { SessionFigures } from './session-figures.js';
 
 /** Splits encoded pictures into RTP payloads. */
@@ -41,6 +42,8 @@ export interface SessionParts {
   readonly createAudioPayloader: () => AudioPayloader;
   readonly createFrameTiming: () => FrameTiming;
   readonly planRungs: PlanRungs;
+  /** Undefined: further encodings may take as much CPU time as they need. */
+  readonly cpuRoom?: CpuRoom | undefined;
   readonly mediaPlane: MediaPlane;
   readonly openViewerPeer: OpenViewerPeer;
   readonly openAnsweringPeer: OpenAnsweringPeer;

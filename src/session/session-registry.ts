@@ -45,6 +45,9 @@ export class SessionRegistry {
   /** Those that may still have processes, found or not, and who made them. */
   readonly #occupying = new Map<StreamSession, Caller>();
   readonly #kept = new Map<StreamSession, Kept>();
+  /** Resolves once no page is left; undefined: it takes sessions. */
+  #drained: Promise<void> | undefined;
+  #onDrained = (): void => undefined;
   #closed = false;
 
   constructor(parameters: SessionRegistryParameters) {
@@ -53,11 +56,21 @@ export class SessionRegistry {
 
   /** Another session can be made. */
   get hasRoom(): boolean {
-    return !this.#closed && !this.#isFull('page') && this.#parameters.admission.shortage === undefined;
+    return (
+      !this.#closed &&
+      !this.draining &&
+      !this.#isFull('page') &&
+      this.#parameters.admission.shortage === undefined
+    );
   }
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** It takes no new sessions, for good. */
+  get draining(): boolean {
+    return this.#drained !== undefined;
   }
 
   /** As their documents are now, also of those that ended and still have something open or can still be asked why. */
@@ -217,6 +230,24 @@ export class SessionRegistry {
     this.#forget(session);
   }
 
+  /**
+   * Takes no new sessions; pages end once nobody uses them. Terminals go on: the next server takes up those that tmux
+   * keeps. Idempotent.
+   *
+   * @returns resolves when no page is left.
+   */
+  drain(): Promise<void> {
+    if (this.#drained === undefined) {
+      this.#drained = new Promise((resolve) => (this.#onDrained = resolve));
+      const { viewerReattachMs } = this.#parameters.settings;
+      for (const session of this.#occupying.keys()) {
+        if (session instanceof Session) session.endWhenUnused(viewerReattachMs);
+      }
+      this.#lookDrained();
+    }
+    return this.#drained;
+  }
+
   /** Ends every session and takes no new ones. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -227,7 +258,7 @@ export class SessionRegistry {
 
   /** @throws StreamKitError `at_capacity`. */
   #ensureRoom(kind: 'page' | 'terminal', caller: Caller): void {
-    if (this.#closed) {
+    if (this.#closed || this.draining) {
       const headers = { 'Retry-After': '10' };
       throw new StreamKitError('at_capacity', 'The server is shutting down', { status: 503, headers });
     }
@@ -310,6 +341,7 @@ export class SessionRegistry {
         });
         this.#occupying.delete(ended);
         this.#parameters.admission.ended(ended);
+        this.#lookDrained();
         const isKept = reason === 'error' || reason === 'exited';
         // One that was deleted while it failed is not to be found again.
         if (isKept && this.#found.get(streamId) === ended && !this.#closed) this.#keep(ended, reason);
@@ -323,6 +355,10 @@ export class SessionRegistry {
     parts.observe('session:create', { streamId: session.streamId });
     session.launch();
     return session;
+  }
+
+  #lookDrained(): void {
+    if (![...this.#occupying.keys()].some((session) => session instanceof Session)) this.#onDrained();
   }
 
   #keep(session: StreamSession, reason: Kept['reason']): void {

@@ -177,6 +177,11 @@ export class Session implements StreamSession {
     this.#life.touch();
   }
 
+  /** As {@link SessionLife.endWhenUnused}. */
+  endWhenUnused(afterMs: number): void {
+    this.#life.endWhenUnused(afterMs);
+  }
+
   /** As {@link ViewerGroup.admit}. */
   admit(request: ViewerRequest): Viewer {
     return this.viewers.admit(request);

@@ -123,7 +123,8 @@ describe(`the stream of a page over WebSocket, seed ${SEED}`, () => {
     const hasStoodStill = delays.max > 400e6;
     for (const kind of [...afterGaps(stalled), ...afterGaps(other)]) expect(kind).toBe('keyframe');
     expect(afterGaps(stalled).length).toBeGreaterThan(0);
-    if (!hasStoodStill) expect([afterGaps(stalled).length, afterGaps(other).length]).toEqual([1, 0]);
+    // The one that had stalled may need a second cut, while it takes what waited.
+    if (!hasStoodStill) expect(afterGaps(other)).toEqual([]);
     expect(bytesOf(stalled.chunks)).toBeLessThan(bytesOf(other.chunks));
     expect(await server.delete(session)).toBe(204);
   });

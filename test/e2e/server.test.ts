@@ -24,8 +24,8 @@ afterAll(async () => {
   await browser.close();
 });
 
-async function start(): Promise<ServerProcess> {
-  const server = await ServerProcess.start();
+async function start(...args: readonly string[]): Promise<ServerProcess> {
+  const server = await ServerProcess.start(undefined, undefined, args);
   servers.push(server);
   return server;
 }
@@ -94,12 +94,18 @@ test('a visitor opens a page by its address, in the size of a phone', async () =
   await page.close();
 });
 
-test('after SIGTERM no browser and no file of the server remains, and it exits by itself', async () => {
-  const server = await start();
-  await server.liveSession();
+test('after SIGTERM it takes no more and waits, after another no browser and no file of it remains', async () => {
+  const server = await start('--drain-seconds', '600');
+  const session = await server.liveSession();
   const profiles = profilesOf(server.pid);
   expect(profiles).toHaveLength(1);
   expect(browsersIn(profiles).length).toBeGreaterThan(2);
+  server.child.kill('SIGTERM');
+  const [headers, body] = [{ 'content-type': 'application/json' }, '{"targetUrl":"about:blank"}'];
+  await expect
+    .poll(async () => (await fetch(`${server.origin}/stream`, { method: 'POST', headers, body })).status)
+    .toBe(503);
+  expect((await fetch(session)).status).toBe(200);
   expect(await server.end('SIGTERM')).toBe(0);
   expect(profilesOf(server.pid)).toEqual([]);
   // What was killed is gone a moment later.

@@ -81,6 +81,8 @@ test.each(['tab', 'screencast'] as const)(
     await shows('first');
     // The last one stays.
     await page.send({ type: 'tab', action: 'close', id: tabs[0].id });
+    const display = 'navigator.mediaDevices.getDisplayMedia().catch(({ name }) => name)';
+    expect(await runIn('first', display)).toBe('NotAllowedError');
     expect(await runIn('first', 'document.visibilityState + document.hasFocus()')).toBe('visibletrue');
   },
 );
@@ -105,6 +107,11 @@ test('there are at most as many tabs as the option says, and none without a pres
   await page.told('refused', "message.what === 'new_tab'");
   await page.click(50, 20, 1);
   await shows('opened');
+  // What is pressed in one tab is not for another, nor does a tab that nobody sees ask anything.
+  await page.click(320, 180);
+  expect(await runIn('first', "open('tabs.html?name=unasked') && confirm('hidden')")).toBe(false);
+  expect((await page.told('refused')).message).toContain('may not');
+  expect(await page.viewer.read("channelMessages.filter(({ type }) => type === 'dialog')")).toEqual([]);
   await page.forget();
   await page.click(50, 20, 1);
   expect((await page.told('refused')).message).toContain('2');

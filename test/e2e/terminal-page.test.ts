@@ -31,6 +31,8 @@ afterAll(async () => {
 async function open(url: string): Promise<Page> {
   const page = await browser.browser.newPage();
   await page.setViewport({ width: 1280, height: 900 });
+  // The limit of the test is enough: a step that is slow is not wrong.
+  page.setDefaultTimeout(0);
   page.on('pageerror', (error) => violations.push(String(error)));
   page.on('console', (message) => {
     if (message.text().includes('Content Security Policy')) violations.push(message.text());

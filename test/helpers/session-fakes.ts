@@ -34,6 +34,7 @@ import type { ObserveSession, SessionEventName } from '../../src/session/session
 import { planRungs } from '../../src/fanout/rung-planner.js';
 import { CpuMeter } from '../../src/session/cpu-meter.js';
 import { newSessionFigures } from '../../src/session/session-figures.js';
+import type { CpuRoom } from '../../src/session/cpu-room.js';
 import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
 import type { SessionRequest } from '../../src/session/session-request.js';
 import { parseSessionRequest } from '../../src/session/session-request.js';
@@ -328,6 +329,7 @@ export class FakeParts implements SessionParts {
   readonly createVideoPayloader = () => ({ payload: (frame: EncodedFrame) => fakePayloads(frame) });
   readonly createFrameTiming = () => new FrameTiming();
   readonly planRungs = planRungs;
+  cpuRoom: CpuRoom | undefined;
   readonly createAudioPayloader = () => ({
     payload: (packet: { bytes: Uint8Array; rtpTimestamp: number; captureTimeUs: number }) =>
       fakePayloads({ ...packet, keyframe: true }),

@@ -112,6 +112,27 @@ export function describeConsumerSwitch(name: string, createPlane: () => MediaPla
       expectContinuous(viewer);
     });
 
+    it('goes over at once when its producer is closed, and ends if the other one is closed too', async () => {
+      const { viewer, consumer } = await watchLarge();
+      let switched = 0;
+      consumer.switchTo(small, () => (switched += 1));
+      large.close();
+      await until(() => expect(switched).toBe(1));
+      expect(small.consumerCount).toBe(1);
+      small.send(frameOf(false, [33]));
+      small.send(frameOf(true, [500, 400]));
+      await until(() => expect(viewer.rtp).toHaveLength(4));
+      expectContinuous(viewer);
+      const last = video('last');
+      consumer.switchTo(last, () => (switched += 1));
+      small.close();
+      last.close();
+      // Its SSRCs are free again.
+      const { transport, video: parameters } = viewer.media;
+      await until(() => expect(() => transport.consume(video('next'), parameters)).not.toThrow());
+      expect(switched).toBe(1);
+    });
+
     it('stays where it is if the other producer is closed or the order is called off', async () => {
       const { viewer, consumer } = await watchLarge();
       const gone = video('gone');

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 
 import type { LaunchOptions } from 'puppeteer';
 
+import { systemClock } from '../../base/clock.js';
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { withTimeout } from '../../base/with-timeout.js';
@@ -69,7 +70,7 @@ export class BrowserProcess {
   onClosing = (): void => undefined;
   /** Of documents of our own, by names that nobody else knows. */
   readonly #hiddenOrigins: string[] = [];
-  #guests: Promise<CdpGuestServer> | undefined;
+  readonly #guests: CdpGuestServer;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -90,6 +91,12 @@ export class BrowserProcess {
     this.#egress = egress;
     this.#logger = parameters.logger;
     this.#onLost = onLost;
+    this.#guests = new CdpGuestServer({
+      folder: parameters.profileDirectory,
+      connection,
+      isHidden: ({ url }) => this.#hiddenOrigins.some((origin) => url?.startsWith(origin) === true),
+      clock: systemClock,
+    });
     tab.watch((what) => this.onTabLost(what));
   }
 
@@ -186,22 +193,22 @@ export class BrowserProcess {
    * Serves the DevTools protocol to guests.
    *
    * @returns the path of a local socket that takes WebSockets; the same each time.
-   * @throws StreamKitError `at_capacity`.
+   * @throws StreamKitError as {@link CdpGuestServer.open}.
    */
-  async openDebugger(): Promise<string> {
-    this.#guests ??= CdpGuestServer.open(this.profileDirectory, this.connection, ({ url }) =>
-      this.#hiddenOrigins.some((origin) => url?.startsWith(origin) === true),
-    );
-    const guests = await this.#guests;
-    guests.checkRoom();
-    return guests.path;
+  openDebugger(): Promise<string> {
+    return this.#guests.open();
+  }
+
+  /** A guest has halted a page by the debugger, which then answers nothing. */
+  get isPausedByGuest(): boolean {
+    return this.#guests.hasPaused;
   }
 
   /** SIGTERM to the process group, SIGKILL after 2 s, then the profile directory and the way out go. Idempotent. */
   close(): Promise<void> {
     this.#onLost = undefined;
     this.onClosing();
-    void this.#guests?.then((guests) => guests.close());
+    this.#guests.close();
     this.#closing ??= end(this.#program, this.connection, this.#egress);
     return this.#closing;
   }

@@ -92,7 +92,7 @@ export class CaptureWatch {
       atMs: this.#nowMs(),
       browserAnsweredAtMs: this.#browserAnsweredAtMs,
       pageAnsweredAtMs: this.#pageAnsweredAtMs,
-      pageHalted: shown.isHalted,
+      pageHalted: shown.isHalted || browserProcess.isPausedByGuest,
       captureTab: this.#tab,
       capturing: capturePage?.running === true,
       encodedFrames: encodedFrames(),
@@ -140,7 +140,7 @@ export class CaptureWatch {
     try {
       // One that hangs would keep the new track silent as well; Chromium starts another.
       await this.#killHelper('AudioService');
-      await renderedPage.whileTitled(renderedPage.shown, async () => capturePage?.reopenSound());
+      await renderedPage.whileShownTitled(async () => capturePage?.reopenSound());
     } catch (thrown) {
       if (!this.#closed) logger.warn({ err: asError(thrown) }, 'the sound could not be captured again');
     }

@@ -20,20 +20,25 @@ export interface CdpConnectionListener {
   onClosed(): void;
 }
 
-/** Commands without an answer beyond this are refused: a page that does not answer does not fill the memory. */
+/** Our own commands without an answer beyond this are refused: a page that does not answer does not fill the memory. */
 const MAX_WAITING = 2_000;
+/** Commands of guests are refused while more than this waits for the browser to read it: our own still fit, bytes. */
+const MAX_GUEST_QUEUED_BYTES = 8 * 1024 * 1024;
 
 /** An answer, as the browser gave it. */
 export type CdpAnswer = Pick<CdpMessage, 'result' | 'error'>;
 
 interface Waiting {
   readonly sessionId: string | undefined;
+  readonly isGuest: boolean;
   settle(answer: CdpAnswer): void;
 }
 
 /** What a session reports that somebody else has; see {@link CdpConnection.adopt}. */
 export interface CdpGuestSession {
   onEvent(message: CdpMessage): void;
+  /** An event was too long and is lost. */
+  onOversized(): void;
   /** The browser has gone. */
   onClosed(): void;
 }
@@ -47,6 +52,8 @@ export class CdpConnection {
   /** Sessions of guests, by id. */
   readonly #guests = new Map<string, CdpGuestSession>();
   readonly #waiting = new Map<number, Waiting>();
+  /** As many of those that wait are guests'. Each guest bounds its own. */
+  #guestsWaiting = 0;
   /** Events that somebody listens for. */
   readonly #wanted = new Set<string>(['Target.attachedToTarget', 'Target.detachedFromTarget']);
   #lastId = 0;
@@ -56,10 +63,13 @@ export class CdpConnection {
     this.#pipe = new CdpPipe(output, input, {
       wants: (method) => this.#wanted.has(method) || this.#guests.size > 0,
       onMessage: (message) => this.#receive(message),
-      onOversized: (id, method) => {
+      onOversized: ({ id, method, sessionId }) => {
+        const guest = sessionId === undefined ? undefined : this.#guests.get(sessionId);
         if (id !== undefined) this.#fail(id, 'The answer is too long');
-        // What a guest alone listens for is dropped.
-        else if (method !== undefined && this.#wanted.has(method)) listener.onOversized(method);
+        else if (guest !== undefined) guest.onOversized();
+        // It may also be of a guest that has just gone.
+        else if (method !== undefined && this.#wanted.has(method) && this.#isOurs(sessionId))
+          listener.onOversized(method);
       },
       onClosed: () => {
         // First, so that it is known that the browser has gone, and not just one page of it.
@@ -109,18 +119,23 @@ export class CdpConnection {
     settle: (answer: CdpAnswer) => void,
   ): void {
     const id = ++this.#lastId;
-    const isThere = sessionId === undefined || this.#sessions.has(sessionId) || this.#guests.has(sessionId);
+    const isGuest = sessionId !== undefined && this.#guests.has(sessionId);
+    const mayWait = isGuest
+      ? this.#pipe.queuedBytes < MAX_GUEST_QUEUED_BYTES
+      : this.#waiting.size - this.#guestsWaiting < MAX_WAITING;
     const isSent =
-      this.#waiting.size < MAX_WAITING &&
-      isThere &&
+      mayWait &&
+      (isGuest || this.#isOurs(sessionId)) &&
       this.#pipe.send({
         id,
         method,
         ...(params && { params }),
         ...(sessionId !== undefined && { sessionId }),
       });
-    if (isSent) this.#waiting.set(id, { sessionId, settle });
-    else settle(failure(`${method} cannot be sent: the target has gone or does not answer`));
+    if (isSent) {
+      this.#waiting.set(id, { sessionId, isGuest, settle });
+      if (isGuest) this.#guestsWaiting += 1;
+    } else settle(failure(`${method} cannot be sent: the target has gone or does not answer`));
   }
 
   /** For sessions alone. */
@@ -172,8 +187,15 @@ export class CdpConnection {
 
   #settle(id: number, answer: CdpAnswer): void {
     const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
     this.#waiting.delete(id);
-    waiting?.settle(answer);
+    if (waiting.isGuest) this.#guestsWaiting -= 1;
+    waiting.settle(answer);
+  }
+
+  /** Of the browser or of a session that is no guest's. */
+  #isOurs(sessionId: string | undefined): boolean {
+    return sessionId === undefined || this.#sessions.has(sessionId);
   }
 
   #fail(id: number, message: string): void {

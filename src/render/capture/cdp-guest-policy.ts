@@ -20,19 +20,24 @@ const DOMAINS: ReadonlySet<string> = new Set([
 const METHODS: ReadonlySet<string> = new Set([
   ...['Browser.getVersion', 'Browser.getWindowForTarget', 'Browser.getWindowBounds'],
   ...['Browser.grantPermissions', 'Browser.setPermission', 'Browser.resetPermissions'],
-  ...['Target.activateTarget', 'Target.attachToBrowserTarget', 'Target.attachToTarget'],
-  ...['Target.autoAttachRelated', 'Target.detachFromTarget', 'Target.getBrowserContexts'],
-  ...['Target.getTargetInfo', 'Target.getTargets', 'Target.setAutoAttach', 'Target.setDiscoverTargets'],
+  ...['Target.attachToBrowserTarget', 'Target.attachToTarget', 'Target.autoAttachRelated'],
+  ...['Target.detachFromTarget', 'Target.getBrowserContexts', 'Target.getTargetInfo', 'Target.getTargets'],
+  ...['Target.setAutoAttach', 'Target.setDiscoverTargets'],
 ]);
 
 const IGNORED: ReadonlySet<string> = new Set([
   ...['Browser.setDownloadBehavior', 'Page.setDownloadBehavior', 'Browser.setWindowBounds'],
   ...['Emulation.setDeviceMetricsOverride', 'Emulation.clearDeviceMetricsOverride'],
   ...['Emulation.setVisibleSize', 'Emulation.setFocusEmulationEnabled', 'Emulation.setTouchEmulationEnabled'],
+  // The old names of the same.
+  ...['Page.setDeviceMetricsOverride', 'Page.clearDeviceMetricsOverride', 'Page.setTouchEmulationEnabled'],
+  // Which tab is in front is decided with the one that is captured.
+  ...['Page.bringToFront', 'Target.activateTarget'],
 ]);
 
 const CAPTURED = 'The page is captured: it cannot be closed or stopped';
 const FILES = 'Files of the server cannot be reached';
+const CERTIFICATES = 'Certificates are checked as the server says';
 const REFUSED: Readonly<Record<string, string>> = {
   'Target.createTarget': 'The session shows one tab: navigate it instead of opening another',
   'Target.createBrowserContext': 'The session has one browser context',
@@ -43,10 +48,21 @@ const REFUSED: Readonly<Record<string, string>> = {
   'Emulation.setVirtualTimePolicy': CAPTURED,
   'DOM.setFileInputFiles': FILES,
   'Network.loadNetworkResource': FILES,
-  'Security.setIgnoreCertificateErrors': 'Certificates are checked as the server says',
+  'Input.setIgnoreInputEvents': 'The input of viewers cannot be switched off',
+  'Security.handleCertificateError': CERTIFICATES,
+  'Security.setIgnoreCertificateErrors': CERTIFICATES,
+  'Security.setOverrideCertificateErrors': CERTIFICATES,
 };
 
 const OPENABLE = /^(?:https?:|data:|blob:|about:blank(?:[?#]|$)|about:srcdoc$)/i;
+
+/** Pages of the browser itself and of its extensions. */
+const INTERNAL = /^(?:chrome|chrome-untrusted|devtools|chrome-extension):/i;
+
+/** Whether a target with this URL is the browser's own, which no guest sees. */
+export function isInternalUrl(url: string): boolean {
+  return INTERNAL.test(url);
+}
 
 /**
  * Decides over a command of a guest: what reaches beyond the session's pages, reads or writes files of the server, or would
@@ -64,6 +80,11 @@ export function judgeGuestCommand(
   // The picture beyond the viewport is taken by making the page larger for a moment, which viewers would see.
   if (method === 'Page.captureScreenshot')
     return { type: 'pass', params: { ...params, captureBeyondViewport: false } };
+  if (method === 'Input.dispatchKeyEvent' && params !== undefined) {
+    // By it Chromium takes a key for a shortcut of its own.
+    const { nativeVirtualKeyCode: _, ...rest } = params;
+    return { type: 'pass', params: rest };
+  }
   return { type: 'pass', params };
 }
 

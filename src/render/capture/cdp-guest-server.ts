@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { type WebSocket, WebSocketServer } from 'ws';
 
+import type { Clock } from '../../base/clock.js';
 import { StreamKitError } from '../../base/errors.js';
 import type { CdpConnection } from './cdp-connection.js';
 import { CdpGuest, type TargetFields } from './cdp-guest.js';
@@ -13,33 +14,46 @@ const MAX_GUESTS = 8;
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** What waits for a client that does not read; beyond it the client is cut off. */
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+const PING_INTERVAL_MS = 15_000;
+/** A client that answers none of so many pings in a row is gone. Not sooner: its own debugger may have halted it. */
+const MAX_UNANSWERED_PINGS = 8;
+/** A closing handshake may take this long, ms. */
+const CLOSE_TIMEOUT_MS = 2_000;
 /** RFC 6455 section 7.4.1; and "try again later" of the registry. */
-const CLOSE_NORMAL = 1000;
-const CLOSE_OVERLOADED = 1013;
-const CLOSE_INTERNAL_ERROR = 1011;
+const CLOSE_CODES = { left: 1000, oversized: 1009, failed: 1011, overloaded: 1013 } as const;
+
+export interface CdpGuestServerParameters {
+  /** Of the session, for the local socket. */
+  readonly folder: string;
+  readonly connection: CdpConnection;
+  /** Whether a target is none of a guest's business. */
+  readonly isHidden: (target: TargetFields) => boolean;
+  readonly clock: Clock;
+}
 
 /**
- * Serves the DevTools protocol by WebSocket on a local socket in the session's folder. The host passes bytes between it and a
- * client without looking at them.
+ * Serves the DevTools protocol by WebSocket on a local socket in the session's folder, from when it is first asked for. The host
+ * passes bytes between it and a client without looking at them.
  */
 export class CdpGuestServer {
-  readonly path: string;
+  readonly #parameters: CdpGuestServerParameters;
   readonly #server: Server;
   readonly #webSockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE_BYTES,
     perMessageDeflate: false,
   });
-  readonly #connection: CdpConnection;
-  readonly #isHidden: (target: TargetFields) => boolean;
+  readonly #guests = new Set<CdpGuest>();
+  #listening: Promise<void> | undefined;
+  #isClosed = false;
 
-  private constructor(path: string, connection: CdpConnection, isHidden: (target: TargetFields) => boolean) {
-    this.path = path;
-    this.#connection = connection;
-    this.#isHidden = isHidden;
+  constructor(parameters: CdpGuestServerParameters) {
+    this.#parameters = parameters;
     this.#server = createServer((_request, response) => response.writeHead(426).end());
     this.#server.on('upgrade', (request, socket, head) => {
       if (this.#webSockets.clients.size >= MAX_GUESTS) {
+        // The client may be gone already.
+        socket.on('error', () => undefined);
         socket.end('HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
         return;
       }
@@ -47,53 +61,101 @@ export class CdpGuestServer {
     });
   }
 
-  /** @param folder - exists, and is nobody else's. */
-  static async open(
-    folder: string,
-    connection: CdpConnection,
-    isHidden: (target: TargetFields) => boolean,
-  ): Promise<CdpGuestServer> {
-    const server = new CdpGuestServer(join(folder, 'cdp.sock'), connection, isHidden);
-    await new Promise<void>((resolve, reject) => {
-      server.#server.once('error', reject);
-      server.#server.listen(server.path, resolve);
-    });
-    return server;
+  /** A guest has halted a page by the debugger. */
+  get hasPaused(): boolean {
+    return [...this.#guests].some((guest) => guest.hasPaused);
   }
 
-  /** @throws StreamKitError `at_capacity`. */
-  checkRoom(): void {
-    if (this.#webSockets.clients.size < MAX_GUESTS) return;
-    throw new StreamKitError('at_capacity', `The session has ${MAX_GUESTS} clients of its page already`);
+  /**
+   * Listens, unless it does already, and looks whether there is room for one more client.
+   *
+   * @returns the path of the local socket; the same each time.
+   * @throws StreamKitError `at_capacity`; `unavailable` if it cannot listen, which the next call tries again.
+   */
+  async open(): Promise<string> {
+    if (this.#isClosed) throw new StreamKitError('unavailable', 'The browser is being closed');
+    const path = join(this.#parameters.folder, 'cdp.sock');
+    this.#listening ??= this.#listen(path).catch((cause: unknown) => {
+      this.#listening = undefined;
+      throw new StreamKitError('unavailable', 'The DevTools protocol cannot be served', { cause });
+    });
+    await this.#listening;
+    if (this.#webSockets.clients.size >= MAX_GUESTS) {
+      throw new StreamKitError('at_capacity', `The session has ${MAX_GUESTS} clients of its page already`);
+    }
+    return path;
   }
 
   /** Idempotent. */
   close(): void {
+    this.#isClosed = true;
     for (const webSocket of this.#webSockets.clients) webSocket.terminate();
     this.#server.close();
+  }
+
+  async #listen(path: string): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(path, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+    if (this.#isClosed) this.#server.close();
   }
 
   async #serve(webSocket: WebSocket): Promise<void> {
     // What is wrong with it shows in its end.
     webSocket.on('error', () => undefined);
-    // Commands that come while its session is being opened.
-    const early: string[] = [];
-    let receive = (json: string): void => void early.push(json);
-    webSocket.on('message', (data) => receive((data as Buffer).toString('utf8')));
+    this.#watch(webSocket);
+    // Commands wait in the socket while its session is being opened.
+    webSocket.pause();
+    const end = (why: keyof typeof CLOSE_CODES): void => this.#end(webSocket, CLOSE_CODES[why]);
     try {
-      const guest = await CdpGuest.open(this.#connection, this.#isHidden, {
+      const { connection, isHidden } = this.#parameters;
+      const guest = await CdpGuest.open(connection, isHidden, {
         send: (json) => {
-          if (webSocket.bufferedAmount > MAX_QUEUED_BYTES) webSocket.close(CLOSE_OVERLOADED);
+          if (webSocket.bufferedAmount > MAX_QUEUED_BYTES) end('overloaded');
           else if (webSocket.readyState === webSocket.OPEN) webSocket.send(json, () => undefined);
         },
-        onEnded: () => webSocket.close(CLOSE_NORMAL),
+        onEnded: end,
       });
-      if (webSocket.readyState !== webSocket.OPEN) guest.close();
-      webSocket.once('close', () => guest.close());
-      receive = (json) => guest.receive(json);
-      for (const json of early.splice(0)) guest.receive(json);
+      if (webSocket.readyState !== webSocket.OPEN) {
+        guest.close();
+        return;
+      }
+      this.#guests.add(guest);
+      webSocket.once('close', () => {
+        this.#guests.delete(guest);
+        guest.close();
+      });
+      webSocket.on('message', (data) => guest.receive((data as Buffer).toString('utf8')));
+      webSocket.resume();
     } catch {
-      webSocket.close(CLOSE_INTERNAL_ERROR);
+      end('failed');
     }
+  }
+
+  /** Finds out whether the client is still there, and keeps the ways to it open. */
+  #watch(webSocket: WebSocket): void {
+    let unanswered = 0;
+    const pings = this.#parameters.clock.every(PING_INTERVAL_MS, () => {
+      if (unanswered >= MAX_UNANSWERED_PINGS) webSocket.terminate();
+      else if (webSocket.readyState === webSocket.OPEN) webSocket.ping();
+      unanswered += 1;
+    });
+    const isThere = (): void => void (unanswered = 0);
+    webSocket.on('pong', isThere);
+    webSocket.on('message', isThere);
+    webSocket.once('close', () => pings.cancel());
+  }
+
+  #end(webSocket: WebSocket, code: number): void {
+    if (webSocket.readyState !== webSocket.OPEN) return;
+    webSocket.close(code);
+    // Otherwise the answer to it is not read.
+    webSocket.resume();
+    const deadline = this.#parameters.clock.after(CLOSE_TIMEOUT_MS, () => webSocket.terminate());
+    webSocket.once('close', () => deadline.cancel());
   }
 }

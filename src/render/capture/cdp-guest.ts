@@ -1,9 +1,11 @@
 import type { CdpConnection } from './cdp-connection.js';
-import { judgeGuestCommand } from './cdp-guest-policy.js';
+import { isInternalUrl, judgeGuestCommand } from './cdp-guest-policy.js';
 import type { CdpMessage } from './cdp-pipe.js';
 
 /** Commands of one guest without an answer; more are refused. */
 const MAX_WAITING = 500;
+/** Sessions of one guest, its root among them: a page with many frames or workers of its own. */
+const MAX_SESSIONS = 500;
 /** JSON-RPC 2.0 section 5.1, as Chromium uses it. */
 const SERVER_ERROR = -32_000;
 const INVALID_REQUEST = -32_600;
@@ -11,9 +13,12 @@ const INVALID_REQUEST = -32_600;
 export interface CdpGuestListener {
   /** A message for the guest, as JSON. */
   send(json: string): void;
-  /** It asked to go, or the browser has gone. */
-  onEnded(): void;
+  /** At most once. */
+  onEnded(reason: CdpGuestEnd): void;
 }
+
+/** Why a guest ends: it asked to go or the browser has gone, or it was sent an event that is too long. */
+export type CdpGuestEnd = 'left' | 'oversized';
 
 /**
  * One client of the DevTools protocol beside us. It has a browser-level session of its own; what is ours it neither sees nor
@@ -28,6 +33,8 @@ export class CdpGuest {
   readonly #sessions = new Set<string>();
   /** Targets that were found to be hidden, by id. */
   readonly #hidden = new Set<string>();
+  /** Its sessions whose page it has halted by the debugger. */
+  readonly #paused = new Set<string>();
   #waiting = 0;
   #ended = false;
 
@@ -53,6 +60,11 @@ export class CdpGuest {
     const guest = new CdpGuest(connection, sessionId, isHidden, listener);
     guest.#adopt(sessionId);
     return guest;
+  }
+
+  /** A page is halted by the debugger until the guest resumes it or ends. */
+  get hasPaused(): boolean {
+    return this.#paused.size > 0;
   }
 
   /** A message of the guest: hostile. */
@@ -86,20 +98,23 @@ export class CdpGuest {
     else if (verdict.type === 'end') {
       answer({ result: {} });
       this.close();
-    } else if (this.#names(given)) refuse('No target with given id found');
+    } else if (method.startsWith('Target.attachTo') && this.#sessions.size >= MAX_SESSIONS)
+      refuse(`A client has at most ${MAX_SESSIONS} sessions`);
+    else if (this.#names(given)) refuse('No target with given id found');
     else if (this.#waiting >= MAX_WAITING) refuse('Too many commands wait for an answer');
     else this.#forward(inSession, method, verdict.params, answer);
   }
 
   /** Lets go of every session. Idempotent. */
-  close(): void {
+  close(reason: CdpGuestEnd = 'left'): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#paused.clear();
     for (const sessionId of this.#sessions) this.#connection.disown(sessionId);
     this.#connection.browser
       .send('Target.detachFromTarget', { sessionId: this.#rootId })
       .catch(() => undefined);
-    this.#listener.onEnded();
+    this.#listener.onEnded(reason);
   }
 
   #forward(
@@ -112,6 +127,9 @@ export class CdpGuest {
     // Not by a promise: clients rely on the order of answers and events.
     this.#connection.post(method, params, sessionId, ({ result, error }) => {
       this.#waiting -= 1;
+      // A document of another process comes without `Debugger.resumed`.
+      if (method === 'Debugger.disable' || (method === 'Page.navigate' && error === undefined))
+        this.#paused.delete(sessionId);
       if (error !== undefined) answer({ error: { code: SERVER_ERROR, ...error } });
       else if (method === 'Target.getTargets') {
         const { targetInfos = [] } = result as { targetInfos?: TargetFields[] };
@@ -128,16 +146,17 @@ export class CdpGuest {
     this.#sessions.add(sessionId);
     this.#connection.adopt(sessionId, {
       onEvent: (message) => this.#onEvent(message),
+      onOversized: () => this.close('oversized'),
       onClosed: () => this.close(),
     });
   }
 
-  #onEvent({ method, params, sessionId }: CdpMessage): void {
+  #onEvent({ method, params, sessionId = this.#rootId }: CdpMessage): void {
     const { targetInfo, targetId, sessionId: childId } = params as TargetEvent;
     switch (method ?? '') {
       case 'Target.attachedToTarget':
         if (childId === undefined) return;
-        if (targetInfo !== undefined && this.#hides(targetInfo)) {
+        if (this.#sessions.size >= MAX_SESSIONS || (targetInfo !== undefined && this.#hides(targetInfo))) {
           this.#connection.post(
             'Target.detachFromTarget',
             { sessionId: childId },
@@ -150,7 +169,14 @@ export class CdpGuest {
         break;
       case 'Target.detachedFromTarget':
         if (childId === undefined || !this.#sessions.delete(childId)) return;
+        this.#paused.delete(childId);
         this.#connection.disown(childId);
+        break;
+      case 'Debugger.paused':
+        this.#paused.add(sessionId);
+        break;
+      case 'Debugger.resumed':
+        this.#paused.delete(sessionId);
         break;
       case 'Target.targetCreated':
       case 'Target.targetInfoChanged':
@@ -173,7 +199,8 @@ export class CdpGuest {
   }
 
   #hides(target: TargetFields): boolean {
-    const isHidden = this.#hidden.has(target.targetId) || this.#isHidden(target);
+    const isHidden =
+      this.#hidden.has(target.targetId) || isInternalUrl(target.url ?? '') || this.#isHidden(target);
     // What belongs to it later says no more than its id.
     if (isHidden) this.#hidden.add(target.targetId);
     return isHidden;

@@ -15,7 +15,7 @@ export interface CdpPipeListener {
   wants(method: string): boolean;
   onMessage(message: CdpMessage): void;
   /** A message that was too long is gone: the answer to the command `id`, or an event. */
-  onOversized(id: number | undefined, method: string | undefined): void;
+  onOversized(message: Pick<CdpMessage, 'id' | 'method' | 'sessionId'>): void;
   /** The browser has gone. At most once. */
   onClosed(): void;
 }
@@ -28,6 +28,9 @@ const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 const MAX_QUEUED_BYTES = 32 * 1024 * 1024;
 /** Chromium writes `id` or `method` first. */
 const HEAD_BYTES = 96;
+/** And `sessionId` last. */
+const TAIL_BYTES = 96;
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /** The DevTools protocol over a pair of pipes, JSON behind each a zero byte, with a limit for what is ever one string. */
 export class CdpPipe {
@@ -38,8 +41,9 @@ export class CdpPipe {
   #bytes = 0;
   /** Most bytes that it may have: undefined until its head is here, 0 if nobody wants it. */
   #limit: number | undefined;
-  #id: number | undefined;
-  #method: string | undefined;
+  #head: Pick<CdpMessage, 'id' | 'method'> = {};
+  /** The last bytes of a message that is too long. */
+  #tail = NOTHING;
   #isClosed = false;
 
   constructor(output: Writable, input: Readable, listener: CdpPipeListener) {
@@ -59,6 +63,11 @@ export class CdpPipe {
       return false;
     this.#output.write(`${JSON.stringify(message)}\0`);
     return true;
+  }
+
+  /** What the browser has not read yet. */
+  get queuedBytes(): number {
+    return this.#output.writableLength;
   }
 
   /** Nothing comes any more. Idempotent. */
@@ -85,7 +94,12 @@ export class CdpPipe {
     this.#bytes += piece.length;
     if (this.#limit === undefined || this.#bytes <= this.#limit) this.#pieces.push(piece);
     if (this.#limit === undefined && this.#bytes >= HEAD_BYTES) this.#readHead();
-    if (this.#limit !== undefined && this.#bytes > this.#limit) this.#pieces = [];
+    if (this.#limit === undefined || this.#bytes <= this.#limit) return;
+    if (this.#limit > 0) {
+      for (const one of [...this.#pieces, piece])
+        this.#tail = Buffer.concat([this.#tail, one.subarray(-TAIL_BYTES)]).subarray(-TAIL_BYTES);
+    }
+    this.#pieces = [];
   }
 
   #readHead(): void {
@@ -93,8 +107,10 @@ export class CdpPipe {
     const isWhole = first !== undefined && (first.length >= HEAD_BYTES || this.#pieces.length === 1);
     const head = (isWhole ? first : Buffer.concat(this.#pieces)).toString('latin1', 0, HEAD_BYTES);
     const [, id, method] = /^\{(?:"id":(\d+)|"method":"([\w.]+)")/.exec(head) ?? [];
-    this.#id = id === undefined ? undefined : Number(id);
-    this.#method = method;
+    this.#head = {
+      ...(id !== undefined && { id: Number(id) }),
+      ...(method !== undefined && { method }),
+    };
     if (id !== undefined) this.#limit = MAX_ANSWER_BYTES;
     else this.#limit = method !== undefined && this.#listener.wants(method) ? MAX_EVENT_BYTES : 0;
   }
@@ -104,11 +120,13 @@ export class CdpPipe {
     const pieces = this.#pieces;
     const limit = this.#limit ?? 0;
     const isOversized = this.#bytes > limit;
+    const tail = this.#tail;
+    this.#tail = NOTHING;
     this.#pieces = [];
     this.#bytes = 0;
     this.#limit = undefined;
     if (isOversized) {
-      if (limit > 0) this.#listener.onOversized(this.#id, this.#method);
+      if (limit > 0) this.#listener.onOversized({ ...this.#head, ...sessionOf(tail) });
       return;
     }
     const [first] = pieces;
@@ -121,4 +139,10 @@ export class CdpPipe {
     }
     this.#listener.onMessage(message);
   }
+}
+
+/** Quotation marks in what a page says are escaped, so it cannot end a message like this. */
+function sessionOf(tail: Buffer): Pick<CdpMessage, 'sessionId'> {
+  const [, sessionId] = /,"sessionId":"([\w-]+)"\}$/.exec(tail.toString('latin1')) ?? [];
+  return sessionId === undefined ? {} : { sessionId };
 }

@@ -58,6 +58,8 @@ export class FrameScripts {
   readonly #names: ScriptNames;
   /** By frame. */
   readonly #contexts = new Map<string, Context>();
+  /** The sessions of frames that have a process of their own, by frame. */
+  readonly #ownSessions = new Map<string, CdpSession>();
   /** What was told last, by name. */
   readonly #told = new Map<string, unknown>();
   #documents = 0;
@@ -120,6 +122,17 @@ export class FrameScripts {
         this.#logger.debug({ err: asError(thrown) }, 'a document was gone');
       });
     };
+    const adopt = (child: CdpSession): Promise<void> => {
+      const { targetId: frameId } = child.target;
+      this.#ownSessions.set(frameId, child);
+      child.once('disconnected', () => {
+        if (this.#ownSessions.get(frameId) !== child) return;
+        this.#ownSessions.delete(frameId);
+        // It may have come back into this process, which may have been reported before.
+        enter(frameId, false);
+      });
+      return this.#prepare(child, false);
+    };
     session.on('Page.frameAttached', ({ frameId }) => enter(frameId, false));
     session.on('Page.frameNavigated', ({ frame }) => enter(frame.id, isMain && frame.parentId === undefined));
     session.on('Page.frameDetached', ({ frameId }) => {
@@ -132,7 +145,7 @@ export class FrameScripts {
     session.on('sessionattached', (child) => {
       // A frame of another site has a process and a session of its own. Workers come too: whatever the filter says, they
       // would wait for a debugger.
-      const work = child.target.type === 'iframe' ? this.#prepare(child, false) : Promise.resolve();
+      const work = child.target.type === 'iframe' ? adopt(child) : Promise.resolve();
       work
         .catch((thrown: unknown) => this.#logger.debug({ err: asError(thrown) }, 'a frame was gone'))
         .then(() => child.send('Runtime.runIfWaitingForDebugger'))
@@ -171,8 +184,17 @@ export class FrameScripts {
     visit(frameTree);
   }
 
+  /**
+   * Whether a frame has another process than that of this session. A process that is busy reports frames, and answers for
+   * them, after they have left it.
+   */
+  #isElsewhere(frameId: string, session: CdpSession): boolean {
+    return (this.#ownSessions.get(frameId) ?? session) !== session;
+  }
+
   /** Makes the way to and from the document that a frame has now. */
   async #enter(session: CdpSession, frameId: string, isMainFrame: boolean): Promise<void> {
+    if (this.#isElsewhere(frameId, session)) return;
     const known = this.#contexts.has(frameId) ? 1 : 0;
     if (this.#closed || this.#contexts.size - known + this.#entering >= CONTEXTS_MAX) return;
     this.#entering += 1;
@@ -181,6 +203,7 @@ export class FrameScripts {
       const { executionContextId: contextId } = await session.send('Page.createIsolatedWorld', {
         ...{ frameId, worldName: this.#worldName },
       });
+      if (this.#isElsewhere(frameId, session)) return;
       const key = String(++this.#documents);
       const context = {
         session,

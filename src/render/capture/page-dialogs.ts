@@ -20,6 +20,14 @@ export interface PageDialogsParameters {
   readonly logger: Logger;
 }
 
+/** The dialogs of one tab. */
+export interface TabDialogs {
+  /** One is open: the page does not run, and is not expected to answer. */
+  readonly isOpen: boolean;
+  /** Answers those that are open harmlessly. */
+  dismiss(): void;
+}
+
 /** The dialogs of a page: they go to its controller. Leaving a page that wants to be asked is always permitted. */
 export class PageDialogs {
   readonly #parameters: PageDialogsParameters;
@@ -32,19 +40,29 @@ export class PageDialogs {
     this.#parameters = parameters;
   }
 
-  /** @param onOpen - while a dialog is open the page does not run, and is not expected to answer. */
-  watch(cdp: CdpSession, onOpen: (isOpen: boolean) => void): void {
+  /** @param isInFront - what a tab behind another asks is dismissed: nobody sees what it is about. */
+  watch(cdp: CdpSession, isInFront: () => boolean): TabDialogs {
+    const open = new Set<string>();
     cdp.on('Page.javascriptDialogOpening', (dialog) => {
-      this.#answer(cdp, dialog, onOpen).catch((thrown: unknown) => {
+      this.#answer(cdp, dialog, isInFront, open).catch((thrown: unknown) => {
         this.#parameters.logger.debug({ err: asError(thrown) }, 'the dialog was gone');
       });
     });
+    const dismiss = (): void => open.forEach((id) => this.#parameters.prompts.withdraw(id));
+    cdp.once('disconnected', dismiss);
+    return {
+      get isOpen() {
+        return open.size > 0;
+      },
+      dismiss,
+    };
   }
 
   async #answer(
     cdp: CdpSession,
     dialog: Protocol.Page.JavascriptDialogOpeningEvent,
-    onOpen: (isOpen: boolean) => void,
+    isInFront: () => boolean,
+    open: Set<string>,
   ): Promise<void> {
     const { type: kind, message, defaultPrompt = '' } = dialog;
     const close = (accept: boolean, promptText?: string): Promise<void> =>
@@ -56,25 +74,24 @@ export class PageDialogs {
       await close(true);
       return;
     }
-    if (!this.isLive || !this.#admit()) {
+    if (!this.isLive || !isInFront() || !this.#admit()) {
       await close(false);
       return;
     }
     const { prompts } = this.#parameters;
-    onOpen(true);
+    const { id, answer } = prompts.ask<'dialog'>((name) => ({
+      type: 'dialog',
+      id: name,
+      kind,
+      message: message.slice(0, MAX_TEXT_LENGTH),
+      ...(kind === 'prompt' ? { defaultValue: defaultPrompt.slice(0, MAX_TEXT_LENGTH) } : {}),
+    }));
+    open.add(id);
     try {
-      const { id, answer } = prompts.ask<'dialog'>((name) => ({
-        type: 'dialog',
-        id: name,
-        kind,
-        message: message.slice(0, MAX_TEXT_LENGTH),
-        ...(kind === 'prompt' ? { defaultValue: defaultPrompt.slice(0, MAX_TEXT_LENGTH) } : {}),
-      }));
-      cdp.once('disconnected', () => prompts.withdraw(id));
       const { accept, text = '' } = await answer;
       await close(accept, accept && kind === 'prompt' ? text : undefined);
     } finally {
-      onOpen(false);
+      open.delete(id);
     }
   }
 

@@ -50,7 +50,8 @@ export interface ScriptCall {
 
 /**
  * Runs in every frame before any script of its own, among them; serialized, so it uses nothing from outside. Replaces
- * `navigator.getGamepads` (W3C Gamepad, standard mapping) and tells of text that the page copies by the Clipboard API.
+ * `navigator.getGamepads` (W3C Gamepad, standard mapping), refuses to capture the screen as a user who denies it does, and
+ * tells of text that the page copies by the Clipboard API.
  */
 export function installDevices(names: ScriptNames): void {
   type Own = Record<string, unknown>;
@@ -124,6 +125,19 @@ export function installDevices(names: ScriptNames): void {
     enumerable: true,
     writable: true,
   });
+
+  // The browser is told which tab to capture without asking anybody: that is for us alone.
+  const { MediaDevices: devices } = scope;
+  if (devices) {
+    Object.defineProperty(devices.prototype, 'getDisplayMedia', {
+      value: function getDisplayMedia() {
+        return Promise.reject(new DOMException('Permission denied by user', 'NotAllowedError'));
+      },
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    });
+  }
 
   interface ClipboardLike {
     writeText: (text: string) => Promise<void>;

@@ -3,7 +3,7 @@ import type { BrowserTab } from './browser-tab.js';
 import type { CdpSession } from './cdp-connection.js';
 import type { PageBridge } from './page-bridge.js';
 import { type PageControlsListener, TabControls } from './page-controls.js';
-import type { PageDialogs } from './page-dialogs.js';
+import type { PageDialogs, TabDialogs } from './page-dialogs.js';
 import { pageGeometry, type PageSize } from './page-geometry.js';
 import type { PagePrompts } from './page-prompts.js';
 import type { ScriptNames } from './page-scripts.js';
@@ -29,8 +29,10 @@ export interface PageTabParts {
   readonly size: () => PageSize;
   readonly deviceScaleFactor: number;
   readonly isShown: (tab: PageTab) => boolean;
+  /** Whether it is shown, or about to be. */
+  readonly isInFront: (tab: PageTab) => boolean;
   /** Something was pressed in the tab that is shown. */
-  readonly onPress: () => void;
+  readonly onPress: (tab: PageTab) => void;
   readonly onFileChooser: () => void;
   readonly listener: PageControlsListener;
   readonly logger: Logger;
@@ -46,8 +48,7 @@ export class PageTab {
   url = '';
   readonly #parts: PageTabParts;
   #controls: TabControls | undefined;
-  /** Dialogs that halt it. */
-  #dialogs = 0;
+  #dialogs: TabDialogs | undefined;
   #isReloaded = false;
 
   private constructor(id: string, tab: BrowserTab, parts: PageTabParts) {
@@ -64,7 +65,7 @@ export class PageTab {
     const page = new PageTab(id, tab, parts);
     const { cdp } = tab;
     const { bridge, world, names, prompts, dialogs, listener, logger, size, deviceScaleFactor } = parts;
-    dialogs.watch(cdp, (isOpen) => (page.#dialogs += isOpen ? 1 : -1));
+    page.#dialogs = dialogs.watch(cdp, () => parts.isInFront(page));
     cdp.on('Page.fileChooserOpened', () => parts.onFileChooser());
     const [controls] = await Promise.all([
       TabControls.install({
@@ -73,7 +74,7 @@ export class PageTab {
         ...{ prompts, names },
         onBridge: (payload) => bridge.receive(payload),
         isShown: () => parts.isShown(page),
-        onPress: () => parts.onPress(),
+        onPress: () => parts.onPress(page),
         onLate: () => page.#reload(),
         listener,
         logger,
@@ -103,7 +104,7 @@ export class PageTab {
 
   /** A dialog is open: the page does not run, and is not expected to answer. */
   get isHalted(): boolean {
-    return this.#dialogs > 0;
+    return this.#dialogs?.isOpen === true;
   }
 
   /** The page sees the viewport that belongs to the size of the picture now, as in a window that is resized. */
@@ -138,6 +139,7 @@ export class PageTab {
   /** Another is in front now. */
   toBack(): void {
     this.controls.hide();
+    this.#dialogs?.dismiss();
     // It may have gone.
     this.cdp.send('Emulation.setFocusEmulationEnabled', { enabled: false }).catch(() => undefined);
   }

@@ -49,7 +49,10 @@ export class PageTabs {
   #arriving = 0;
   #count = 0;
   #shown: PageTab | undefined;
-  #pressedAtMs = -Infinity;
+  /** The tab that is being captured in place of the one that is shown. */
+  #next: PageTab | undefined;
+  /** What the controller pressed last, and when; none once it has opened a tab. */
+  #pressed: { readonly page: PageTab; readonly atMs: number } | undefined;
   #gamepads: readonly (GamepadState | null)[] = [];
   #telling: NodeJS.Timeout | undefined;
   #told = '';
@@ -101,15 +104,25 @@ export class PageTabs {
     return this.#shown;
   }
 
+  /** Whether it is shown, or about to be, as one is that has just been opened. */
+  isInFront(page: PageTab): boolean {
+    return page === this.#shown || page === this.#next || !this.#isThere(page);
+  }
+
+  /** Does something with the tab that is shown; no other is shown meanwhile. */
+  withShown<T>(work: (page: PageTab) => Promise<T>): Promise<T> {
+    return this.#turns.run(() => work(this.shown));
+  }
+
   /** What `navigator.getGamepads()` gives in every tab from now on. */
   setGamepads(gamepads: readonly (GamepadState | null)[]): void {
     this.#gamepads = gamepads;
     for (const page of this.#tabs.values()) page.controls.setGamepads(gamepads);
   }
 
-  /** The controller has pressed something: the page may open a tab. */
-  press(): void {
-    this.#pressedAtMs = performance.now();
+  /** The controller has pressed something in this tab, which may open another. */
+  press(page: PageTab): void {
+    this.#pressed = { page, atMs: performance.now() };
   }
 
   /** What a controller asks for. A tab that is gone is no mistake of its. */
@@ -123,7 +136,7 @@ export class PageTabs {
 
   /** One of them has gone. */
   lost(page: PageTab, what: 'crashed' | 'closed'): void {
-    if (this.#closed || this.#tabs.get(page.id) !== page) return;
+    if (this.#closed || !this.#isThere(page)) return;
     if (this.#tabs.size === 1) {
       this.#parameters.onLost(what);
       return;
@@ -135,13 +148,15 @@ export class PageTabs {
       this.#parameters.logger.warn({ tab: page.id }, 'a tab crashed and is closed');
       page.tab.close().catch(() => undefined);
     }
-    if (this.#shown === page) {
-      const opener = this.#openers.get(page);
-      const next = opener !== undefined && this.#tabs.has(opener.id) ? opener : this.#formerly.at(-1);
-      const [first] = this.#tabs.values();
-      const shown = next ?? first;
-      if (shown !== undefined) this.#show(shown).catch(() => this.#parameters.onLost(what));
-    }
+    const opener = this.#openers.get(page);
+    this.#turns
+      .run(async () => {
+        if (this.#shown === page && !this.#closed) await this.#change(opener);
+      })
+      .catch((thrown: unknown) => {
+        this.#parameters.logger.warn({ err: asError(thrown) }, 'no tab can be shown');
+        this.#parameters.onLost(what);
+      });
     this.#openers.delete(page);
     this.#tell();
   }
@@ -162,10 +177,7 @@ export class PageTabs {
   async #take(session: CdpSession): Promise<void> {
     const { connection, newTabs, maxTabs, emit, logger } = this.#parameters;
     const tab = BrowserTab.of(connection, session);
-    const isAsked = performance.now() - this.#pressedAtMs < ACTIVATION_MS;
-    // As a browser does: one press, one tab.
-    this.#pressedAtMs = -Infinity;
-    if (this.#closed || !isAsked || newTabs === 'block') {
+    if (this.#closed || !this.#takePress(session) || newTabs === 'block') {
       await this.#refuse(tab, 'The page may not open another tab');
     } else if (newTabs === 'same') {
       const url = await destinationOf(session, connection.browser);
@@ -192,9 +204,10 @@ export class PageTabs {
         this.#openers.set(page, opener ?? this.shown);
         await this.#show(page);
       } catch (thrown) {
+        // One that closes itself at once has gone.
+        await tab.close();
         logger.warn({ err: asError(thrown) }, 'a new tab cannot be shown');
         emit({ type: 'refused', what: 'new_tab', message: 'The new tab cannot be shown' });
-        await tab.close();
       } finally {
         this.#arriving -= 1;
       }
@@ -214,20 +227,78 @@ export class PageTabs {
       this.#parameters.emit({ type: 'refused', what: 'new_tab', message });
   }
 
+  /** Whether a tab is asked for by a press of the controller in its opener. As in a browser: one press, one tab. */
+  #takePress(session: CdpSession): boolean {
+    const pressed = this.#pressed;
+    if (pressed === undefined || performance.now() - pressed.atMs >= ACTIVATION_MS) return false;
+    const { openerId } = session.target;
+    // A tab that the browser itself opens for a click, or that may not know its opener, names none.
+    if (openerId !== undefined && openerId !== pressed.page.tab.targetId) return false;
+    this.#pressed = undefined;
+    return true;
+  }
+
+  /** @throws Error where it cannot be captured. One that goes meanwhile is no failure. */
   #show(page: PageTab): Promise<void> {
     return this.#turns.run(async () => {
-      const former = this.#shown;
-      if (this.#closed || former === page || this.#tabs.get(page.id) !== page) return;
-      await page.toFront();
-      await this.#parameters.capture(page);
-      this.#shown = page;
-      if (former !== undefined && this.#tabs.has(former.id)) {
-        former.toBack();
-        this.#formerly = [...this.#formerly.filter((other) => other !== page && other !== former), former];
-      }
-      page.controls.show();
-      this.#tell();
+      if (this.#closed || this.#shown === page || !this.#isThere(page)) return;
+      await this.#change(page);
+      if (this.#shown !== page && this.#isThere(page)) throw new Error('The tab cannot be captured');
     });
+  }
+
+  /**
+   * Shows this tab, or one that was shown before where it goes meanwhile, or cannot be captured. In its turn alone.
+   *
+   * @param wanted - undefined: one that was shown before.
+   * @throws Error where no tab can be captured.
+   */
+  async #change(wanted: PageTab | undefined): Promise<void> {
+    const tried = new Set<PageTab>();
+    let failure: unknown = new Error('There is no tab');
+    let page = wanted !== undefined && this.#isThere(wanted) ? wanted : this.#successor(tried);
+    while (page !== undefined && !this.#closed) {
+      tried.add(page);
+      this.#next = page;
+      try {
+        await page.toFront();
+        await this.#parameters.capture(page);
+        if (this.#isThere(page)) {
+          this.#settle(page);
+          return;
+        }
+      } catch (thrown) {
+        failure = thrown;
+        this.#parameters.logger.warn({ err: asError(thrown), tab: page.id }, 'a tab cannot be captured');
+      } finally {
+        this.#next = undefined;
+      }
+      page = this.#successor(tried);
+    }
+    if (!this.#closed) throw failure;
+  }
+
+  #isThere(page: PageTab): boolean {
+    return this.#tabs.get(page.id) === page;
+  }
+
+  /** Of those that are not tried: the one that is shown, the one that was shown last, or any. */
+  #successor(tried: ReadonlySet<PageTab>): PageTab | undefined {
+    return [this.#shown, ...this.#formerly.toReversed(), ...this.#tabs.values()].find(
+      (page) => page !== undefined && this.#isThere(page) && !tried.has(page),
+    );
+  }
+
+  /** It is captured. */
+  #settle(page: PageTab): void {
+    const former = this.#shown;
+    this.#shown = page;
+    if (former !== undefined && former !== page && this.#isThere(former)) {
+      former.toBack();
+      this.#formerly = [...this.#formerly.filter((other) => other !== page && other !== former), former];
+    }
+    page.controls.show();
+    this.#tell();
   }
 
   /** Of a single tab nothing is told, but that it is alone again. */
@@ -246,7 +317,7 @@ export class PageTabs {
       filter: [{ type: 'page' }],
     });
     // Until another is shown in place of one that is gone.
-    if (this.#closed || !this.#tabs.has(this.shown.id)) return;
+    if (this.#closed || !this.#isThere(this.shown)) return;
     for (const page of this.#tabs.values()) {
       const info = targetInfos.find(({ targetId }) => targetId === page.tab.targetId);
       if (info === undefined || info.title.includes(captureTitle)) continue;

@@ -67,7 +67,8 @@ export class RenderedPage {
       ...{ bridge, world, names, prompts, dialogs, listener, logger, deviceScaleFactor },
       size: () => this.#size,
       isShown: (tab) => this.shown === tab,
-      onPress: () => tabs.press(),
+      isInFront: (tab) => tabs.isInFront(tab),
+      onPress: (tab) => tabs.press(tab),
       onFileChooser: () =>
         emit({ type: 'refused', what: 'file_chooser', message: 'Pages may not read files' }),
     };
@@ -170,9 +171,14 @@ export class RenderedPage {
       return resize ? await resizePicture(picture, format, width ?? fullWidth, { ...this.#size }) : picture;
     } catch (error) {
       if (error instanceof StreamKitError) throw error;
-      const message = `The page gave no picture${error instanceof TimeoutError ? ' in time' : ''}.`;
+      const message = `The page gave no picture${error instanceof TimeoutError ? ' in time' : ''}`;
       throw new StreamKitError('unavailable', message, { cause: error });
     }
+  }
+
+  /** As {@link whileTitled}, for the tab that is shown; no other is shown meanwhile. */
+  whileShownTitled<T>(work: () => Promise<T>): Promise<T> {
+    return this.#parts.tabs.withShown((page) => this.whileTitled(page, work));
   }
 
   /**

@@ -5,7 +5,7 @@ export interface WatchObservation {
   readonly atMs: number;
   readonly browserAnsweredAtMs: number;
   readonly pageAnsweredAtMs: number;
-  /** A dialog is open: the page is halted, and not expected to answer. */
+  /** By a dialog or by the debugger of a guest: the page is not expected to answer. */
   readonly pageHalted: boolean;
   /** Undefined: nothing is captured by a tab. */
   readonly captureTab:

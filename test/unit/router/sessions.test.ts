@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { StreamKitError } from '../../../src/base/errors.js';
 import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
 import type { StreamKitEvent } from '../../../src/session/session-event-stream.js';
 import type { StreamKitSession } from '../../../src/session/stream-kit-session.js';
@@ -21,8 +22,8 @@ async function serve(options: StreamKitOptions = {}): Promise<void> {
   server = await serveRouter(options);
 }
 
-async function liveSession(): Promise<StreamKitSession> {
-  const session = await server.router.sessions.create({ targetUrl });
+async function liveSession(owner?: string): Promise<StreamKitSession> {
+  const session = await server.router.sessions.create({ targetUrl }, owner === undefined ? {} : { owner });
   server.parts.launches.at(-1)?.succeed();
   return session.whenReady();
 }
@@ -213,6 +214,16 @@ describe('a session as an object', () => {
 });
 
 describe('the DevTools protocol', () => {
+  /** Asks for it by a handshake. */
+  function knock(id: string, version = 'Sec-WebSocket-Version: 13\r\n'): Socket {
+    const client = connect(Number(new URL(server.url).port), '127.0.0.1');
+    client.write(
+      `GET /${id}/cdp HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${version}\r\n`,
+    );
+    return client;
+  }
+
   it('is served with the option cdp alone, by an upgrade', async () => {
     const codeOfGet = async (): Promise<string> => {
       const { id } = await server.router.sessions.create({ targetUrl });
@@ -232,6 +243,21 @@ describe('the DevTools protocol', () => {
     expect((await ask(`${server.url}/${id}/cdp`)).status).toBe(403);
   });
 
+  it('is opened by one caller only so often', async () => {
+    await serve({
+      cdp: true,
+      rateLimits: { joinsPerMinute: 1 },
+      validateRequest: () => ({ authorized: true, callerId: 'ann', role: 'owner' }),
+    });
+    server.router.attach(server.server);
+    const session = await liveSession('ann');
+    server.parts.debuggerPath = () => Promise.reject(new StreamKitError('at_capacity', 'Eight are there'));
+    const answers: string[] = [];
+    for (let i = 0; i < 2; i++) answers.push(await text(knock(session.id)));
+    expect(answers[0]).toMatch(/^HTTP\/1\.1 429 [^]*Eight are there/);
+    expect(answers[1]).toMatch(/^HTTP\/1\.1 429 [^]*\r\nRetry-After: \d+\r\n[^]*Too many joins/i);
+  });
+
   it.each([
     ['of another version of WebSocket', 'Sec-WebSocket-Version: 12\r\n', /^HTTP\/1\.1 400 /],
     ['that leaves before it is passed on', 'Sec-WebSocket-Version: 13\r\n', undefined],
@@ -241,11 +267,7 @@ describe('the DevTools protocol', () => {
     const session = await liveSession();
     let passOn: ((path: string) => void) | undefined;
     server.parts.debuggerPath = () => new Promise((resolve) => (passOn = resolve));
-    const client = connect(Number(new URL(server.url).port), '127.0.0.1');
-    client.write(
-      `GET /${session.id}/cdp HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-        `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${version}\r\n`,
-    );
+    const client = knock(session.id, version);
     if (answer === undefined) {
       const [, accepted] = (await once(server.server, 'upgrade')) as [unknown, Socket];
       const letIn = await until(() => {

@@ -4,6 +4,8 @@ import type { MediaTransport } from '../../../src/fanout/media-plane.js';
 import type { EncodingTarget } from '../../../src/protocol/video-stream.js';
 import type { Render } from '../../../src/render/render.js';
 import { CodecLadder, type LadderShare, type ViewerWishes } from '../../../src/session/codec-ladder.js';
+import { CpuRoom } from '../../../src/session/cpu-room.js';
+import { FakeMachine } from '../../helpers/fake-machine.js';
 import { FakeParts, type FakeConsumer } from '../../helpers/session-fakes.js';
 
 const PARAMETERS = { ssrc: 1, payloadType: 96, mid: '0', cname: 'c', headerExtensions: {} };
@@ -89,6 +91,38 @@ describe('the ladder of a codec', () => {
     expect(poor.share.diagnostics().bitrateBps).toBeLessThan(700_000);
     await parts.clock.advance(60_000);
     expect(orders).toHaveLength(2);
+  });
+
+  it('encodes a second time once the machine has the CPU time for it', async () => {
+    const machine = new FakeMachine();
+    parts.cpuRoom = new CpuRoom(machine, parts.clock);
+    const load = async (busyCores: number): Promise<void> => {
+      for (let ms = 0; ms < 8000; ms += 250) {
+        await parts.clock.advance(250);
+        machine.cpuTime = { ...machine.cpuTime, busySeconds: machine.cpuTime.busySeconds + busyCores / 4 };
+        poor.consumer.switchNow();
+      }
+    };
+    ladder = open(MAX_RUNGS);
+    const good = watch();
+    const poor = watch();
+    estimate(good, 9_000_000);
+    estimate(poor, 700_000);
+    await load(8);
+    expect(ladder.rungs.map(({ frameRate, viewers }) => [frameRate, viewers])).toEqual([
+      [30, 1],
+      [1, 1],
+    ]);
+    await load(4);
+    expect(ladder.rungs.map(({ frameRate, viewers }) => [frameRate > 1, viewers])).toEqual([
+      [true, 1],
+      [true, 1],
+    ]);
+    await load(8);
+    expect(ladder.rungs.map(({ frameRate, viewers }) => [frameRate, viewers])).toEqual([
+      [30, 1],
+      [1, 1],
+    ]);
   });
 
   it('brings the viewer up again after some seconds, and then ends what nobody needs', async () => {

@@ -22,6 +22,14 @@ describe('a command of a guest', () => {
     ['a file of the server', 'Page.navigate', { url: 'file:///etc/passwd' }],
     ['a file by an odd spelling', 'Page.navigate', { url: ' FILE:///etc/passwd' }],
     ['a page of the browser', 'Page.navigate', { url: 'chrome://settings' }],
+    ['a page of the browser that is not trusted', 'Page.navigate', { url: 'chrome-untrusted://x' }],
+    ['a page of an extension', 'Page.navigate', { url: 'chrome-extension://abc/x.html' }],
+    ['the developer tools', 'Page.navigate', { url: 'DevTools://devtools/bundled/inspector.html' }],
+    ['a page of the browser in another tab', 'Target.createTarget', { url: 'chrome://settings' }],
+    ['certificates of any kind', 'Security.setIgnoreCertificateErrors', { ignore: true }],
+    ['certificates that it decides over', 'Security.setOverrideCertificateErrors', { override: true }],
+    ['one bad certificate', 'Security.handleCertificateError', { eventId: 1, action: 'continue' }],
+    ['a page that takes no input', 'Input.setIgnoreInputEvents', { ignore: true }],
     ['no address', 'Page.navigate', {}],
     ['a file in a form', 'DOM.setFileInputFiles', { files: ['/etc/passwd'] }],
     ['a dragged file', 'Input.dispatchDragEvent', { data: { files: ['/etc/passwd'] } }],
@@ -48,9 +56,26 @@ describe('a command of a guest', () => {
     expect(verdictOf(method, params)).toBe('refuse');
   });
 
-  it('that clients send as they connect, and that would change the picture, has no effect', () => {
-    expect(verdictOf('Emulation.setDeviceMetricsOverride', { width: 1 })).toBe('ignore');
-    expect(verdictOf('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: '/' })).toBe('ignore');
+  it.each([
+    ['Emulation.setDeviceMetricsOverride', { width: 1 }],
+    ['Emulation.clearDeviceMetricsOverride', {}],
+    ['Emulation.setTouchEmulationEnabled', { enabled: true }],
+    ['Page.setDeviceMetricsOverride', { width: 1 }],
+    ['Page.clearDeviceMetricsOverride', {}],
+    ['Page.setTouchEmulationEnabled', { enabled: true }],
+    ['Page.bringToFront', {}],
+    ['Target.activateTarget', { targetId: 'x' }],
+    ['Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: '/' }],
+  ])('%s, which would change what is shown or saved, succeeds without effect', (method, params) => {
+    expect(verdictOf(method, params)).toBe('ignore');
+  });
+
+  it('presses no shortcut of the browser', () => {
+    const key = { type: 'rawKeyDown', key: 'F5', windowsVirtualKeyCode: 116 };
+    expect(judgeGuestCommand('Input.dispatchKeyEvent', { ...key, nativeVirtualKeyCode: 116 })).toEqual({
+      type: 'pass',
+      params: key,
+    });
   });
 
   it('to close the browser ends the guest', () => {

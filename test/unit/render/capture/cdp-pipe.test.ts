@@ -14,7 +14,7 @@ function open() {
   const pipe = new CdpPipe(new PassThrough(), input, {
     wants: (method) => method.startsWith('Page.'),
     onMessage: (message) => void messages.push(message),
-    onOversized: (id, method) => void oversized.push(id ?? method),
+    onOversized: ({ id, method, sessionId }) => void oversized.push(id ?? [method, sessionId]),
     onClosed: () => void closed++,
   });
   return { input, messages, oversized, pipe, closed: () => closed };
@@ -43,7 +43,7 @@ it.each([
     'an event that is of use',
     '{"method":"Page.screencastFrame","params":{"data":"',
     17,
-    'Page.screencastFrame',
+    ['Page.screencastFrame', undefined],
   ],
 ])(
   '%s that is too long is told and forgotten, and the next message is read',
@@ -58,6 +58,29 @@ it.each([
     expect(messages).toEqual([{ id: 8, result: {} }]);
   },
 );
+
+it.each([1, 40, 96, 10_000])(
+  'the session of an event that is too long is told, whose end comes in pieces of %i bytes',
+  async (size) => {
+    const { input, oversized } = open();
+    input.write('{"method":"Page.javascriptDialogOpening","params":{"message":"');
+    const piece = Buffer.alloc(MEBIBYTE, 'a');
+    for (let i = 0; i < 16; i++) input.write(piece);
+    const end = Buffer.from(`${'a'.repeat(200)}"},"sessionId":"0123456789ABCDEF0123456789ABCDEF"}\0`);
+    for (let at = 0; at < end.length; at += size) input.write(end.subarray(at, at + size));
+    await settled();
+    expect(oversized).toEqual([['Page.javascriptDialogOpening', '0123456789ABCDEF0123456789ABCDEF']]);
+  },
+);
+
+it('a page cannot name the session of an event that is too long', async () => {
+  const { input, oversized } = open();
+  const message = `${'a'.repeat(17 * MEBIBYTE)}","sessionId":"S-1"}`;
+  const params = { url: '', message, sessionId: 'S-2' };
+  input.write(`${JSON.stringify({ method: 'Page.javascriptDialogOpening', params })}\0`);
+  await settled();
+  expect(oversized).toEqual([['Page.javascriptDialogOpening', undefined]]);
+});
 
 it('events of no use are dropped whatever their length, and not told', async () => {
   const { input, messages, oversized } = open();
