@@ -48,7 +48,11 @@ afterEach(async () => {
   await once(receiver, 'close');
 });
 
-function open(options: object = {}): { webhooks: Webhooks; clock: VirtualClock; create: (id: string) => void } {
+function open(options: object = {}): {
+  webhooks: Webhooks;
+  clock: VirtualClock;
+  create: (id: string) => void;
+} {
   const clock = new VirtualClock();
   const resolved = webhookOptions({ url, secret, ...options }, 'webhooks');
   const webhooks = new Webhooks({ options: resolved, clock, logger: silentLogger });
