@@ -18,6 +18,9 @@ import type { KoaMiddleware } from './http/koa-adapter.js';
 import { createKoaMiddleware } from './http/koa-adapter.js';
 import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
+import { openApiRoutes } from './http/openapi-routes.js';
+import type { RouteHandlers } from './http/route-handler.js';
+import type { RouteName } from './protocol/routes.js';
 import { drainRoutes, healthRoutes, metricsRoutes } from './http/observability-routes.js';
 import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
@@ -36,7 +39,7 @@ import { createRemoteControl } from './input/remote-control.js';
 import { observers } from './observe/observers.js';
 import type { RouterGauges } from './observe/router-gauges.js';
 import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
-import type { RouterHealth } from './observe/router-health.js';
+import type { RouterHealth } from './protocol/health.js';
 import { routerHealth } from './observe/router-health.js';
 import { planRungs } from './fanout/rung-planner.js';
 import { RouterMetrics } from './observe/router-metrics.js';
@@ -345,28 +348,32 @@ export function composeRouter<TEnv>(
     options.logger.error({ err: error }, 'cors.origins threw');
     reportError(error, undefined, undefined);
   });
+  const handlers: RouteHandlers = {
+    ...drainRoutes(() => registry.drain()),
+    ...(options.health === undefined ? {} : healthRoutes(health)),
+    ...(options.metrics === undefined ? {} : metricsRoutes(metrics)),
+    ...sessionRoutes({
+      registry,
+      sessions,
+      rates,
+      iceServers,
+      cdp: options.cdp,
+    }),
+    ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
+    ...(recordings === undefined ? {} : recordingRoutes(recordings)),
+    ...(playlists === undefined ? {} : playlistRoutes(playlists)),
+  };
+  const paths = {
+    ...(options.metrics === undefined ? {} : { readMetrics: options.metrics.path }),
+    ...(options.openApi === undefined ? {} : { readOpenApi: options.openApi.path }),
+    ...(options.health === undefined
+      ? {}
+      : { readHealth: options.health.path, readReadiness: `${options.health.path}/${READY_SEGMENT}` }),
+  };
+  const served = Object.keys(handlers) as RouteName[];
   const handle = createRequestHandler({
-    handlers: {
-      ...drainRoutes(() => registry.drain()),
-      ...(options.health === undefined ? {} : healthRoutes(health)),
-      ...(options.metrics === undefined ? {} : metricsRoutes(metrics)),
-      ...sessionRoutes({
-        registry,
-        sessions,
-        rates,
-        iceServers,
-        cdp: options.cdp,
-      }),
-      ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
-      ...(recordings === undefined ? {} : recordingRoutes(recordings)),
-      ...(playlists === undefined ? {} : playlistRoutes(playlists)),
-    },
-    paths: {
-      ...(options.metrics === undefined ? {} : { readMetrics: options.metrics.path }),
-      ...(options.health === undefined
-        ? {}
-        : { readHealth: options.health.path, readReadiness: `${options.health.path}/${READY_SEGMENT}` }),
-    },
+    handlers: { ...handlers, ...(options.openApi === undefined ? {} : openApiRoutes({ served, paths })) },
+    paths,
     authorize,
     rates,
     cors,

@@ -1,7 +1,7 @@
+import type { SessionChange } from '../protocol/session-requests.js';
 import { StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
 import type { IceServerSource } from '../session/ice-server-source.js';
-import type { SessionChange } from '../session/render-options.js';
 import { customSignal } from '../session/server-sent-event.js';
 import type { Session } from '../session/session.js';
 import type { SessionRegistry } from '../session/session-registry.js';

@@ -1,3 +1,4 @@
+import type { SessionSummary } from '../protocol/session-requests.js';
 import type { Timer } from '../base/clock.js';
 import { isTerminalName } from '../options/terminal-options.js';
 import type { TerminalTarget } from '../terminal/terminal.js';
@@ -28,16 +29,6 @@ export interface SessionRegistryParameters {
 const ENDED_SESSION_KEPT_MS = 30_000;
 /** Most of them kept; beyond it the oldest is forgotten. One that can be read holds its output. */
 const MAX_KEPT = { error: 100, exited: 16 } as const;
-
-/** What a list of sessions says of one. */
-export interface SessionSummary {
-  readonly streamId: string;
-  readonly status: StreamSessionState['status'];
-  readonly kind: 'page' | 'terminal';
-  readonly viewers: number;
-  /** ms since the epoch; null until the launch has begun. */
-  readonly createdAt: number | null;
-}
 
 interface Kept {
   readonly reason: keyof typeof MAX_KEPT;

@@ -1,4 +1,6 @@
 // Over 500 lines: the life cycle of one page session, from its launch to the last file removed, stands in one place.
+import type { SessionDiagnostics } from '../protocol/session-diagnostics.js';
+import type { SessionChange } from '../protocol/session-requests.js';
 import type { Timer } from '../base/clock.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { RestartableRender } from '../render/render.js';
@@ -17,10 +19,10 @@ import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
 import type { Player } from './player.js';
 import type { CallerLimits } from '../options/access-options.js';
-import type { RenderOptions, SessionChange } from './render-options.js';
+import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
-import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnostics.js';
+import { sessionDiagnostics } from './session-diagnostics.js';
 import { SessionLife } from './session-life.js';
 import type { RungState } from './codec-ladder.js';
 import { SessionMedia } from './session-media.js';

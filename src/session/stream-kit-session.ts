@@ -1,16 +1,17 @@
+import type { RecordingRequest } from '../protocol/recordings.js';
+import type { SessionDiagnostics } from '../protocol/session-diagnostics.js';
+import type { SessionChange } from '../protocol/session-requests.js';
 import type { Browser, Page } from 'puppeteer';
 
 import { StreamKitError } from '../base/errors.js';
 import type { CallerLimits } from '../options/access-options.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
-import type { SessionChange } from './render-options.js';
 import { Session } from './session.js';
-import type { SessionDiagnostics } from './session-diagnostics.js';
 import type { StreamKitSessionEventName, StreamKitSessionEvents } from './session-emitter.js';
 import { SessionRecording } from './session-recording.js';
 import { parseRecordingRequest } from './session-recordings.js';
-import type { RecordingRequest, SessionRecordings } from './session-recordings.js';
+import type { SessionRecordings } from './session-recordings.js';
 import type { SessionViewer } from './session-viewer.js';
 import type { StreamSession } from './stream-session.js';
 import type { StreamTokenRequest } from '../options/stream-token-request.js';

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,7 +14,7 @@ import { ViewerBrowser } from '../helpers/viewer-browser.js';
 
 const folder = join(root, 'examples');
 const names = readdirSync(folder, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory() && entry.name !== 'page')
+  .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, 'server.mjs')))
   .map(({ name }) => name);
 
 /** Frames that a viewer must decode before the example counts as playing. */

@@ -1,3 +1,4 @@
+import type { PeerPath } from '../../src/protocol/session-diagnostics.js';
 import { MessageChannel } from 'node:worker_threads';
 
 import { createOpenLocalRender, type LocalRenderParts } from '../../src/render/local-render.js';
@@ -24,7 +25,6 @@ import type { RtpPayloads } from '../../src/render/packetize/rtp-payloads.js';
 import type {
   AnsweringPeer,
   IceCandidateInit,
-  PeerPath,
   ViewerPeer,
   ViewerPeerListener,
   ViewerPeerParameters,
