@@ -42,6 +42,7 @@ import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
 import type { RouterHealth } from './protocol/health.js';
 import { routerHealth } from './observe/router-health.js';
 import { planRungs } from './fanout/rung-planner.js';
+import { Webhooks } from './observe/webhooks.js';
 import { RouterMetrics } from './observe/router-metrics.js';
 import { publishSessionEvent } from './observe/session-channels.js';
 import type { ResolvedOptions, StreamKitOptions } from './options/stream-kit-options.js';
@@ -62,6 +63,8 @@ import { Admission } from './session/admission.js';
 import { CpuRoom } from './session/cpu-room.js';
 import type { Caller } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
+import { procCpuTimes } from './base/process-cpu-time.js';
+import { CpuMeter } from './session/cpu-meter.js';
 import { IceServerSource } from './session/ice-server-source.js';
 import { newSessionFigures } from './session/session-figures.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
@@ -210,6 +213,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       openRemoteControl: createRemoteControl(resolved.control, clock),
       clock,
       machine: openMachineLoad(),
+      cpu: new CpuMeter(clock, procCpuTimes),
       logger: logger.child({ room: 'session' }),
       ids: randomIds,
     };
@@ -267,6 +271,13 @@ export function composeRouter<TEnv>(
     machine: given.machine,
     clock: given.clock,
   });
+  const webhooks =
+    options.webhooks &&
+    new Webhooks({
+      options: options.webhooks,
+      clock: given.clock,
+      logger: options.logger.child({ room: 'observe' }),
+    });
   const metrics = new RouterMetrics({
     maxSessions: admission.maxSessions,
     figures,
@@ -274,9 +285,15 @@ export function composeRouter<TEnv>(
     states: () => registry.states(),
     egressRefusals: gauges.egressRefusals,
     rateRefusals: () => rates.refused,
+    ...(webhooks === undefined ? {} : { webhooks: () => webhooks.counts }),
   });
   const observe = observers(
-    [metrics.observe, publishSessionEvent, (name, event) => sessions.observe(name, event)],
+    [
+      metrics.observe,
+      publishSessionEvent,
+      (name, event) => sessions.observe(name, event),
+      ...(webhooks === undefined ? [] : [webhooks.observe]),
+    ],
     options.logger,
   );
   const store =
@@ -413,6 +430,7 @@ export function composeRouter<TEnv>(
     } finally {
       try {
         await store?.close();
+        await webhooks?.close();
       } finally {
         await parts.mediaPlane.close();
         metrics.close();

@@ -230,6 +230,10 @@ class RemoteRender implements Render {
     return this.#opened?.kind ?? 'tab';
   }
 
+  get processPid(): number {
+    return this.#session.pid ?? 0;
+  }
+
   get browserPid(): number {
     return this.#opened?.browserPid ?? 0;
   }
