@@ -1,3 +1,5 @@
+// Over 500 lines: every order of a render has its method here.
+
 import type { LaunchOptions } from 'puppeteer';
 
 import { asError, ERROR_STATUS, StreamKitError } from '../base/errors.js';
