@@ -8,6 +8,7 @@ import type {
   SessionSummary,
   StreamKitSessionRequest,
 } from './session-requests.js';
+import type { EndedSession } from './session-usage.js';
 import type { SignalRequest } from './signals.js';
 import type { StreamSessionState } from './state-document.js';
 
@@ -42,7 +43,7 @@ export type RouteBodies = EveryRoute<{
   };
   readState: { answers: { 200: StreamSessionState } };
   reconfigureSession: { request: SessionChange; answers: { 200: Required<SessionChange> } };
-  endSession: { answers: { 204: NoBody } };
+  endSession: { answers: { 200: EndedSession; 204: NoBody } };
   restartSession: { answers: { 202: NoBody } };
   readDiagnostics: { answers: { 200: SessionDiagnostics } };
   openEventStream: { answers: { 200: Content<'text/event-stream'> } };

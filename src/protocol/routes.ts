@@ -73,6 +73,10 @@ export const ROUTES = {
     scope: null,
     summary: 'Ends the session; every process and file of it is gone when this is answered.',
     errors: ['no_such_session'],
+    requestHeaders: {
+      Prefer: '`return=representation` (RFC 7240): 200 with what a page session has used, instead of 204.',
+    },
+    answerHeaders: { 'Preference-Applied': 'With 200.' },
   },
   restartSession: {
     method: 'POST',

@@ -73,6 +73,10 @@ export class LocalRender implements Render {
     return this.#capture.kind;
   }
 
+  get processPid(): number {
+    return process.pid;
+  }
+
   get browserPid(): number {
     return this.#capture.browserPid;
   }

@@ -1,3 +1,5 @@
+// Over 500 lines: every order of a render has its method here.
+
 import type { LaunchOptions } from 'puppeteer';
 
 import { asError, ERROR_STATUS, StreamKitError } from '../base/errors.js';
@@ -228,6 +230,10 @@ class RemoteRender implements Render {
 
   get kind(): CaptureKind {
     return this.#opened?.kind ?? 'tab';
+  }
+
+  get processPid(): number {
+    return this.#session.pid ?? 0;
   }
 
   get browserPid(): number {

@@ -39,6 +39,8 @@ export interface RenderListener extends PageBridgeListener, PageControlsListener
 export interface Render {
   readonly kind: CaptureKind;
   readonly browserPid: number;
+  /** The process from which everything of the page descends, its encoders and its browser. */
+  readonly processPid: number;
   /** The page's sound can be captured and was asked for. */
   readonly hasAudio: boolean;
   readonly controls: PageControls;

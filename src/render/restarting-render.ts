@@ -96,6 +96,10 @@ export class RestartingRender implements RestartableRender {
     return this.#inner?.kind ?? 'tab';
   }
 
+  get processPid(): number {
+    return this.#inner?.processPid ?? 0;
+  }
+
   get browserPid(): number {
     return this.#inner?.browserPid ?? 0;
   }

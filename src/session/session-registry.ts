@@ -333,8 +333,12 @@ export class SessionRegistry {
       },
       onEnded: (ended, reason) => {
         const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
-        const { streamId } = ended;
-        parts.observe('session:end', { streamId, reason, ageMs, ...(code === undefined ? {} : { code }) });
+        const { streamId, usage } = ended;
+        parts.observe('session:end', {
+          ...{ streamId, reason, ageMs },
+          ...(code === undefined ? {} : { code }),
+          ...(usage === undefined ? {} : { usage }),
+        });
         this.#occupying.delete(ended);
         this.#parameters.admission.ended(ended);
         this.#lookDrained();

@@ -5,6 +5,7 @@ import type { Browser, Page } from 'puppeteer';
 
 import { StreamKitError } from '../base/errors.js';
 import type { CallerLimits } from '../options/access-options.js';
+import type { SessionUsage } from '../protocol/session-usage.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { ProgramControl } from './program-control.js';
@@ -66,6 +67,15 @@ export class StreamKitSession implements AsyncDisposable {
   /** The application's part in the control of the page. @throws StreamKitError `conflict` for a terminal. */
   get control(): ProgramControl {
     return this.#page.viewers.control.program;
+  }
+
+  /**
+   * What the session has used until now, or until its end. Budgets go by it.
+   *
+   * @throws StreamKitError `conflict` for a terminal.
+   */
+  get usage(): SessionUsage {
+    return this.#page.usage;
   }
 
   /**

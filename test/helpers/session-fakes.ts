@@ -32,6 +32,7 @@ import type {
 import type { Caller } from '../../src/session/caller.js';
 import type { ObserveSession, SessionEventName } from '../../src/session/session-events.js';
 import { planRungs } from '../../src/fanout/rung-planner.js';
+import { CpuMeter } from '../../src/session/cpu-meter.js';
 import { newSessionFigures } from '../../src/session/session-figures.js';
 import type { CpuRoom } from '../../src/session/cpu-room.js';
 import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
@@ -212,6 +213,11 @@ export class FakeParts implements SessionParts {
   /** What was told to whoever observes, pictures aside. */
   readonly observed: [SessionEventName, object][] = [];
   readonly figures = newSessionFigures();
+  /** CPU time of every process that is asked for, s. */
+  cpuSeconds = 0;
+  readonly cpu = new CpuMeter(this.clock, (pids) =>
+    Promise.resolve(new Map(pids.map((pid) => [pid, this.cpuSeconds]))),
+  );
   readonly messagesToPage: unknown[] = [];
   readonly pageStates: unknown[] = [];
   readonly programInputs: string[] = [];
@@ -419,6 +425,7 @@ export const anybody: Caller = {
 };
 
 export const testSettings: SessionSettings = {
+  sessionBudget: {},
   stateUpdateInterval: 100,
   sessionTimeout: 60_000,
   maxViewersPerSession: 3,

@@ -56,6 +56,7 @@ function fakeRender(orders: string[]): Render {
   return {
     kind: 'tab',
     browserPid: 100,
+    processPid: 99,
     hasAudio: true,
     controls: {
       viewport: { width: 1, height: 1 },
