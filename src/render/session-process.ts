@@ -17,6 +17,7 @@ import {
   type RenderReport,
   type ReportedError,
 } from './render-messages.js';
+import { SessionNiceness } from './session-niceness.js';
 import { TapPipeWriter } from './tap-pipe.js';
 
 /**
@@ -35,6 +36,7 @@ const tapSocket = new Socket({ fd: SESSION_PROCESS_FDS.taps, readable: false, wr
 tapSocket.on('error', () => tapSocket.destroy());
 const taps = new TapPipeWriter(tapSocket);
 const launch = new AbortController();
+const niceness = new SessionNiceness();
 let render: LocalRender | undefined;
 let opening: Promise<unknown> = Promise.resolve();
 /** Of the browser. */
@@ -60,9 +62,11 @@ function accept(order: RenderOrder): void {
   switch (order.type) {
     case 'startVideo':
       render?.startVideo(order.stream, order.target, order.candidates);
+      showDemand();
       break;
     case 'stopVideo':
       render?.stopVideo(order.stream);
+      showDemand();
       break;
     case 'keyframe':
       render?.requestKeyframe(order.stream);
@@ -104,6 +108,10 @@ function accept(order: RenderOrder): void {
       void end();
       break;
   }
+}
+
+function showDemand(): void {
+  niceness.setWatched(render?.encodedFrames !== undefined);
 }
 
 async function answer(id: number, order: AnsweredOrder): Promise<void> {
@@ -194,6 +202,7 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
     launch.signal,
   );
   render = opened;
+  niceness.begin(opened.browserPid);
   return {
     kind: opened.kind,
     executablePath,
