@@ -47,6 +47,7 @@ export type { StreamKitRouter } from './router.js';
 export { createStreamKitRouter } from './router.js';
 export type { StreamKitEvent } from './session/session-event-stream.js';
 export type { StreamKitSessionEventName, StreamKitSessionEvents } from './session/session-emitter.js';
+export type { ProgramControl } from './session/program-control.js';
 export type { SessionRecording } from './session/session-recording.js';
 export type { SessionViewer } from './session/session-viewer.js';
 export type { SessionEndRequest, StreamKitSession, WaitOptions } from './session/stream-kit-session.js';

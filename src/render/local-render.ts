@@ -1,6 +1,7 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import { SerialQueue } from '../base/serial-queue.js';
 import type { Capture, CaptureFormat, OpenCapture, SnapshotParameters } from './capture/capture.js';
+import type { ProgramInput } from './capture/program-input.js';
 import type { PageControls } from './capture/page-controls.js';
 import type {
   AudioEncodeThread,
@@ -158,6 +159,10 @@ export class LocalRender implements Render {
 
   setViewerCount(count: number): void {
     this.#capture.setViewerCount(count);
+  }
+
+  setProgramInput(input: ProgramInput): void {
+    this.#capture.setProgramInput(input);
   }
 
   setPageState(state: unknown): void {

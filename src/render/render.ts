@@ -8,6 +8,7 @@ import type {
   CaptureWatchListener,
   SnapshotParameters,
 } from './capture/capture.js';
+import type { ProgramInput } from './capture/program-input.js';
 import type { PageBridgeListener } from './capture/page-bridge.js';
 import type { PageControls, PageControlsListener } from './capture/page-controls.js';
 import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
@@ -73,6 +74,8 @@ export interface Render {
    * @throws StreamKitError `at_capacity`, `unavailable`.
    */
   openDebugger(): Promise<string>;
+  /** What becomes of input of DevTools clients from now on. At first it passes. */
+  setProgramInput(input: ProgramInput): void;
   /** Delivers the state to the page's `streamKit.on('state')`, and to documents to come. */
   setPageState(state: unknown): void;
   /** Delivers a message to the page's `streamKit.on('message')`. */

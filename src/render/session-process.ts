@@ -89,6 +89,9 @@ function accept(order: RenderOrder): void {
     case 'viewerCount':
       render?.setViewerCount(order.count);
       break;
+    case 'programInput':
+      render?.setProgramInput(order.input);
+      break;
     case 'pageState':
       render?.setPageState(order.state);
       break;

@@ -17,8 +17,10 @@ export interface StreamKitSessionEvents {
     /** Of a failure. */
     readonly code?: ErrorCode;
   };
-  /** Another client has control, by its public id, or nobody has. */
+  /** Another client has control, by its public id, or the application (`automation`), or nobody. */
   control: { readonly controllerId: string | null };
+  /** A viewer asks for the control that the application has; see `session.control`. */
+  control_requested: { readonly publicId: string };
   /** A controller sent input that the page gets. */
   input: { readonly publicId: string; readonly message: InputMessage };
   /** What the page sent with `streamKit.send`. */

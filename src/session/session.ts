@@ -130,6 +130,8 @@ export class Session implements StreamSession {
           this.#document.showController(id);
           this.events.emit('control', { controllerId: id });
         },
+        onAsked: (publicId) => this.events.emit('control_requested', { publicId }),
+        onProgramInput: (input) => this.#render?.setProgramInput(input),
         onInput: (publicId, message) => this.events.emit('input', { publicId, message }),
         resize: async ({ width, height }) => {
           await this.reconfigure({ resolution: `${width}x${height}` });
@@ -400,6 +402,7 @@ export class Session implements StreamSession {
         { streamId: this.streamId },
       );
       this.#render = render;
+      render.setProgramInput(this.viewers.control.program.input);
       if (this.#pageState !== undefined) render.setPageState(this.#pageState);
       if (this.#life.endReason === undefined) this.#goLive(render);
     } catch (thrown) {

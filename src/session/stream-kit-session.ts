@@ -8,6 +8,7 @@ import type { CallerLimits } from '../options/access-options.js';
 import type { SessionUsage } from '../protocol/session-usage.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
+import type { ProgramControl } from './program-control.js';
 import { Session } from './session.js';
 import type { StreamKitSessionEventName, StreamKitSessionEvents } from './session-emitter.js';
 import { SessionRecording } from './session-recording.js';
@@ -61,6 +62,11 @@ export class StreamKitSession implements AsyncDisposable {
   /** What encoders, viewers and the paths to them do at this moment. @throws StreamKitError `conflict` for a terminal. */
   get diagnostics(): SessionDiagnostics {
     return this.#page.diagnostics;
+  }
+
+  /** The application's part in the control of the page. @throws StreamKitError `conflict` for a terminal. */
+  get control(): ProgramControl {
+    return this.#page.viewers.control.program;
   }
 
   /**

@@ -220,6 +220,7 @@ export class FakeParts implements SessionParts {
   );
   readonly messagesToPage: unknown[] = [];
   readonly pageStates: unknown[] = [];
+  readonly programInputs: string[] = [];
   debuggerPath = (): Promise<string> => Promise.resolve('/nowhere');
   readonly machine = new FakeMachine();
   /** Unless a test wants it otherwise, a session that breaks ends. */
@@ -381,6 +382,7 @@ export class FakeParts implements SessionParts {
         this.viewerCount = count;
       },
       openDebugger: () => this.debuggerPath(),
+      setProgramInput: (input) => void this.programInputs.push(input),
       setPageState: (state) => void this.pageStates.push(state),
       sendToPage: (message) => void this.messagesToPage.push(message),
       snapshot: () => this.snapshotResult(),

@@ -5,6 +5,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 
 import type { Clock } from '../../base/clock.js';
 import { StreamKitError } from '../../base/errors.js';
+import type { ProgramInput } from './program-input.js';
 import type { CdpConnection } from './cdp-connection.js';
 import { CdpGuest, type TargetFields } from './cdp-guest.js';
 
@@ -28,6 +29,8 @@ export interface CdpGuestServerParameters {
   readonly connection: CdpConnection;
   /** Whether a target is none of a guest's business. */
   readonly isHidden: (target: TargetFields) => boolean;
+  /** A guest has pressed something in the page of this target. */
+  readonly onPress: (targetId: string) => void;
   readonly clock: Clock;
 }
 
@@ -44,6 +47,7 @@ export class CdpGuestServer {
     perMessageDeflate: false,
   });
   readonly #guests = new Set<CdpGuest>();
+  #input: ProgramInput = 'pass';
   #listening: Promise<void> | undefined;
   #isClosed = false;
 
@@ -64,6 +68,12 @@ export class CdpGuestServer {
   /** A guest has halted a page by the debugger. */
   get hasPaused(): boolean {
     return [...this.#guests].some((guest) => guest.hasPaused);
+  }
+
+  /** What becomes of the input of guests from now on. At first it passes. */
+  setInput(input: ProgramInput): void {
+    this.#input = input;
+    for (const guest of this.#guests) guest.setInput(input);
   }
 
   /**
@@ -112,12 +122,13 @@ export class CdpGuestServer {
     webSocket.pause();
     const end = (why: keyof typeof CLOSE_CODES): void => this.#end(webSocket, CLOSE_CODES[why]);
     try {
-      const { connection, isHidden } = this.#parameters;
+      const { connection, isHidden, onPress } = this.#parameters;
       const guest = await CdpGuest.open(connection, isHidden, {
         send: (json) => {
           if (webSocket.bufferedAmount > MAX_QUEUED_BYTES) end('overloaded');
           else if (webSocket.readyState === webSocket.OPEN) webSocket.send(json, () => undefined);
         },
+        onPress,
         onEnded: end,
       });
       if (webSocket.readyState !== webSocket.OPEN) {
@@ -125,6 +136,7 @@ export class CdpGuestServer {
         return;
       }
       this.#guests.add(guest);
+      guest.setInput(this.#input);
       webSocket.once('close', () => {
         this.#guests.delete(guest);
         guest.close();
