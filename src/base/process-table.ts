@@ -30,19 +30,22 @@ export async function processStats(): Promise<ReadonlyMap<number, readonly strin
   return new Map(stats.filter(([, fields]) => fields.length > 1));
 }
 
-/** A process and all that it has started, itself or through others, as far as they live. */
-export function withDescendants(
-  pid: number,
+/** @returns what gives a process and all that it has started, itself or through others, as far as they live. */
+export function descendantsIn(
   stats: ReadonlyMap<number, readonly string[]>,
-): readonly number[] {
+): (pid: number) => readonly number[] {
   const children = new Map<number, number[]>();
   for (const [child, fields] of stats) {
     const parent = Number(fields[1]);
-    children.set(parent, [...(children.get(parent) ?? []), child]);
+    const siblings = children.get(parent);
+    if (siblings === undefined) children.set(parent, [child]);
+    else siblings.push(child);
   }
-  const found = [pid];
-  for (const parent of found) found.push(...(children.get(parent) ?? []));
-  return found;
+  return (pid) => {
+    const found = [pid];
+    for (const parent of found) found.push(...(children.get(parent) ?? []));
+    return found;
+  };
 }
 
 /** The processes whose command line has `needle` in it. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-import { processStats, withDescendants } from '../../base/process-table.js';
+import { descendantsIn, processStats } from '../../base/process-table.js';
 
 /**
  * How much memory each of these processes takes together with all of its descendants, bytes, by pid. Files that can be
@@ -15,10 +15,10 @@ export type ProcessMemory = (
 
 /** From /proc; processes that end meanwhile count nothing. */
 export const procMemory: ProcessMemory = async (pids, exactFromBytes) => {
-  const stats = await processStats();
+  const treeOf = descendantsIn(await processStats());
   const usage = new Map<number, number>();
   for (const pid of pids) {
-    const tree = withDescendants(pid, stats);
+    const tree = treeOf(pid);
     const roughBytes = await sum(tree, 'status', ROUGH_FIELDS);
     // Exact is dear: the kernel walks all pages of a process for it.
     const bytes = roughBytes > exactFromBytes ? await sum(tree, 'smaps_rollup', EXACT_FIELDS) : roughBytes;

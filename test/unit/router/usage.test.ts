@@ -137,7 +137,7 @@ describe('a budget', () => {
     const viewer = await watch(session, 1000);
     await server.parts.clock.advance(5000);
     expect(session.state.status).toBe('streaming');
-    const other = await watch(session, 2000);
+    const other = await watch(session, 1000);
     await server.parts.clock.advance(5000);
     expect(await spent(session)).toEqual(['error', 'The session has used as much as maxBytes permits']);
     expect(await viewer.signal('closed')).toEqual({ reason: 'error' });
