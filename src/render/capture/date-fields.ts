@@ -45,7 +45,16 @@ export async function typeDate(
       continue;
     }
     const digits = String(wanted).padStart(name === 'year' ? 4 : name === 'millisecond' ? 3 : 2, '0');
-    if (name !== 'ampm') for (const digit of digits) await pressKey(cdp, digit);
+    const type = async (): Promise<void> => {
+      if (name !== 'ampm') for (const digit of digits) await pressKey(cdp, digit);
+    };
+    await type();
+    if (name !== 'ampm' && (await now()) !== wanted) {
+      // The browser's own picker may have opened only now, and taken the keys.
+      await pressKey(cdp, 'Escape');
+      await ask('function () { this.focus(); }');
+      await type();
+    }
     // Fields with names take letters, which depend on the language.
     for (let step = 0; step < MAX_STEPS && (await now()) !== wanted; step++) await pressKey(cdp, 'ArrowUp');
   }
