@@ -6,7 +6,7 @@ export interface ProgramControlParameters {
   readonly openSeat: (listener: SeatListener) => ControlSeat;
   /** The policy gives the application control whenever no viewer has it. */
   readonly isAutomated: boolean;
-  /** What becomes of input of DevTools clients is another. */
+  /** The input of DevTools clients is to be handled in another way. */
   readonly onInput: (input: ProgramInput) => void;
   /** A viewer asks for the control that the application has. */
   readonly onAsked: (publicId: string) => void;
@@ -51,7 +51,8 @@ export class ProgramControl {
    * Asks for control as a viewer does: who has it is told that `automation` asks.
    *
    * @returns resolves when the application has control.
-   * @throws StreamKitError `forbidden` if the policy says so, `conflict` when the session ends; the reason of `signal`.
+   * @throws StreamKitError `forbidden` if the policy says so, `conflict` when the session ends; the reason of `signal`, which also
+   * takes the request back.
    */
   async request({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     signal?.throwIfAborted();
@@ -122,15 +123,23 @@ export class ProgramControl {
     this.#parameters.onInput(input);
   }
 
+  /** Nobody is to be given control for who no longer waits for it. */
+  #withdraw(): void {
+    if (this.#untilGranted.size === 0) this.#seat.release();
+  }
+
   async #untilControl(signal: AbortSignal | undefined): Promise<void> {
     if (this.hasControl) return;
     this.#checkOpen();
+    if (signal?.aborted === true) this.#withdraw();
+    signal?.throwIfAborted();
     let giveUp = (): void => undefined;
     const granted = new Promise<void>((resolve, reject) => {
       const waiting = { resolve, reject };
       this.#untilGranted.add(waiting);
       giveUp = () => {
         this.#untilGranted.delete(waiting);
+        this.#withdraw();
         reject(signal?.reason as Error);
       };
     });

@@ -23,9 +23,9 @@ export interface SessionControlParameters {
 export interface SessionControlListener {
   /** Another viewer, or the application, is the controller, or nobody is. */
   onController(publicId: string | null): void;
-  /** A viewer asks for the control that the application has. Of a page alone, like the next. */
+  /** A viewer asks for the control that the application has. Pages only, as is the next. */
   onAsked?(publicId: string): void;
-  /** What becomes of input of DevTools clients is another. */
+  /** The input of DevTools clients is to be handled in another way. */
   onProgramInput?(input: ProgramInput): void;
   /** A controller sent input that is carried out. */
   onInput(publicId: string, message: InputMessage): void;

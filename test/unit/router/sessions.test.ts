@@ -285,13 +285,17 @@ describe('the control of a session', () => {
 
   it('is waited for no longer than a signal says, nor than the session lives', async () => {
     const session = await liveSession();
-    await join(session);
+    const { say } = await join(session);
     const abort = new AbortController();
     const waiting = codeOf(() => session.control.request({ signal: abort.signal }));
     await settle();
     abort.abort(new Error('enough'));
     expect(await waiting).toBe('Error: enough');
     const { control } = session;
+    // It asks no more: when the viewer gives control back, nobody gets it.
+    await say('release_control');
+    expect([control.hasControl, session.state.metadata.controllerId]).toEqual([false, null]);
+    await say('request_control');
     const ended = codeOf(() => control.request());
     await settle();
     await session.end();
