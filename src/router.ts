@@ -431,8 +431,7 @@ export function composeRouter<TEnv>(
       await upgrades.untilClosed();
     } finally {
       try {
-        await store?.close();
-        await webhooks?.close();
+        await Promise.all([store?.close(), webhooks?.close()]);
       } finally {
         await parts.mediaPlane.close();
         metrics.close();

@@ -96,7 +96,7 @@ export class Webhooks {
       this.counts.dropped += 1;
       if (this.counts.dropped === 1) logger.warn({}, 'webhooks are dropped: too many wait to be sent');
     }
-    this.#sending ??= this.#sendAll().finally(() => (this.#sending = undefined));
+    this.#sending ??= this.#sendAll();
   }
 
   async #sendAll(): Promise<void> {
@@ -105,6 +105,7 @@ export class Webhooks {
       this.counts[isDelivered ? 'delivered' : 'failed'] += 1;
       this.#waiting.shift();
     }
+    this.#sending = undefined;
   }
 
   /** @returns whether it was accepted, at the last attempt at the latest. */
@@ -132,11 +133,7 @@ export class Webhooks {
     const seconds = String(Math.floor(clock.wallMs() / 1000));
     const signature = createHmac('sha256', options.key).update(`${id}.${seconds}.${body}`).digest('base64');
     try {
-      const {
-        ok,
-        status,
-        body: answer,
-      } = await fetch(options.url, {
+      const answer = await fetch(options.url, {
         method: 'POST',
         headers: {
           'content-type': 'application/json',
@@ -149,8 +146,9 @@ export class Webhooks {
         redirect: 'manual',
         signal: AbortSignal.any([this.#abort.signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]),
       });
-      await answer?.cancel();
-      return ok ? undefined : { status };
+      // Whatever it says beyond its status.
+      answer.body?.cancel().catch(() => undefined);
+      return answer.ok ? undefined : { status: answer.status };
     } catch (thrown) {
       return { err: asError(thrown) };
     }

@@ -3,7 +3,7 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 import { StreamKitError } from '../base/errors.js';
 import { anObject, badOption, listOf, oneOf, refuseUnknownNames } from './option-checks.js';
 
-/** What webhooks tell of, by `type`. */
+/** Events that webhooks report, by `type`. */
 export const WEBHOOK_EVENTS = [
   'session.created',
   'session.streaming',
@@ -14,7 +14,7 @@ export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
 
 /** Where events of sessions are posted to. */
 export interface WebhookOptions {
-  /** http or https. */
+  /** http or https, without credentials. */
   url: string;
   /**
    * At least 24 bytes, random; each request is signed with it by HMAC-SHA256, as Standard Webhooks has it. A text that begins with
@@ -41,6 +41,11 @@ export function webhookOptions(value: unknown, name: string): ResolvedWebhookOpt
   const { url, secret, events } = given;
   if (typeof url !== 'string' || !URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw badOption('http or https URL', `${name}.url`, url);
+  }
+  const { username, password } = new URL(url);
+  // Not shown, and `fetch` takes none.
+  if (username !== '' || password !== '') {
+    throw new StreamKitError('bad_option', `Expected a URL without credentials for ${name}.url`);
   }
   return Object.freeze({
     url,
