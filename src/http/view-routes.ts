@@ -21,8 +21,8 @@ video{display:block;width:100%;height:100%;object-fit:contain}
 p{position:fixed;inset:auto 0 0;margin:0;padding:.5em;text-align:center}
 p:empty{display:none}`;
 
-/** Paths are relative, since the page does not know where the router is mounted. */
-const PAGE = `<!doctype html>
+/** @param folder - of the scripts; relative, since a proxy may have changed the path. */
+const pageWith = (folder: string): string => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
@@ -30,7 +30,7 @@ const PAGE = `<!doctype html>
 <style>${STYLE}</style>
 <video autoplay playsinline></video>
 <p role="status"></p>
-<script type="module" src="../view/view.js"></script>
+<script type="module" src="${folder}/view.js"></script>
 </html>
 `;
 
@@ -57,20 +57,17 @@ stream.on('closed', () => (status.textContent = 'The stream has ended'));
 await controlStream(stream, video);
 `;
 
-/** Nothing but the page itself and what the router serves. @param ancestors - who may embed it. */
-function contentSecurityPolicy(ancestors: string): string {
-  const style = createHash('sha256').update(STYLE).digest('base64');
-  return [
-    "default-src 'none'",
-    "script-src 'self'",
-    `style-src 'sha256-${style}'`,
-    "connect-src 'self'",
-    "media-src 'self' blob:",
-    "base-uri 'none'",
-    "form-action 'none'",
-    `frame-ancestors ${ancestors}`,
-  ].join('; ');
-}
+/** Nothing but the page itself and what the router serves; who may embed it comes behind. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
+  "connect-src 'self'",
+  "media-src 'self' blob:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  'frame-ancestors',
+].join('; ');
 
 /**
  * A page that shows one session, made to be embedded as an iframe, and the scripts that it loads.
@@ -98,13 +95,13 @@ export function viewRoutes(sessions: StreamKitSessions, hasTokens: boolean): Rou
         status: 200,
         headers: {
           'Content-Type': 'text/html; charset=utf-8',
-          'Content-Security-Policy': contentSecurityPolicy(ancestors),
+          'Content-Security-Policy': `${CONTENT_SECURITY_POLICY} ${ancestors}`,
           'Cache-Control': 'no-store',
           // Its address has the token in it.
           'Referrer-Policy': 'no-referrer',
           'X-Content-Type-Options': 'nosniff',
         },
-        body: PAGE,
+        body: pageWith(request.path.endsWith('/') ? '../../view' : '../view'),
       };
     },
     readViewFile: async ({ segments: { file = '' } }) => {
