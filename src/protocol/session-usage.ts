@@ -19,9 +19,9 @@ export interface SessionUsage {
 export interface SessionBudget {
   /** ms, 1000–2147483647. */
   readonly maxDurationMs?: number;
-  /** Of `bytesSent`, 1–9007199254740991; looked at every five seconds. */
+  /** A bound of `bytesSent`, 1–9007199254740991; looked at every five seconds. */
   readonly maxBytes?: number;
-  /** Of `cpuSeconds`, 1–1000000000; looked at every five seconds. */
+  /** A bound of `cpuSeconds`, 1–1000000000; looked at every five seconds. */
   readonly maxCpuSeconds?: number;
 }
 

@@ -9,7 +9,7 @@ import { ownFigures } from './session-figures.js';
 export interface UsageMeterParameters {
   readonly clock: Clock;
   readonly cpu: CpuMeter;
-  /** Of the router. */
+  /** The router's. */
   readonly figures: SessionFigures;
   readonly budget: SessionBudget;
 }
@@ -26,7 +26,7 @@ export class UsageMeter {
   readonly #closeFigures: () => void;
   readonly #timers: Timer[] = [];
   #process: MeteredProcess | undefined;
-  /** Of processes that were replaced. */
+  /** That of processes which were replaced. */
   #earlierCpuSeconds: number | undefined;
   #webSocketBytes = 0;
   #framesEncoded = 0;
