@@ -1,7 +1,7 @@
 import type { Protocol } from 'puppeteer';
 
 import type { CdpSession } from './cdp-connection.js';
-
+import type { FrameElement } from './frame-scripts.js';
 import { pressKey } from './page-keys.js';
 
 /** Presses of an arrow key that reach any value of a field with names, such as months. */
@@ -17,11 +17,7 @@ type FieldValues = Partial<Record<FieldName, number>>;
  *
  * @param value - as the element's `value` has it, or empty.
  */
-export async function typeDate(
-  cdp: CdpSession,
-  element: { session: CdpSession; objectId: string },
-  value: string,
-): Promise<void> {
+export async function typeDate(cdp: CdpSession, element: FrameElement, value: string): Promise<void> {
   const { session, objectId } = element;
   const { node } = await session.send('DOM.describeNode', { objectId, depth: -1, pierce: true });
   const fields = fieldsOf(node);
@@ -45,16 +41,7 @@ export async function typeDate(
       continue;
     }
     const digits = String(wanted).padStart(name === 'year' ? 4 : name === 'millisecond' ? 3 : 2, '0');
-    const type = async (): Promise<void> => {
-      if (name !== 'ampm') for (const digit of digits) await pressKey(cdp, digit);
-    };
-    await type();
-    if (name !== 'ampm' && (await now()) !== wanted) {
-      // The browser's own picker may have opened only now, and taken the keys.
-      await pressKey(cdp, 'Escape');
-      await ask('function () { this.focus(); }');
-      await type();
-    }
+    if (name !== 'ampm') for (const digit of digits) await pressKey(cdp, digit);
     // Fields with names take letters, which depend on the language.
     for (let step = 0; step < MAX_STEPS && (await now()) !== wanted; step++) await pressKey(cdp, 'ArrowUp');
   }
