@@ -118,8 +118,13 @@ export class ControlGroup<M extends ControlMember> {
     this.#passOn(member);
   }
 
-  /** A member gives control back until another has had it, and then gets it after all that have asked for it. */
+  /**
+   * A member gives control back until another has had it, and then gets it after all that have asked for it.
+   *
+   * @throws StreamKitError `forbidden` where nobody ever gets it.
+   */
   lend(member: M): void {
+    if (this.#options.policy === 'none') throw forbidden();
     this.release(member);
     this.#waiting.add(member);
   }

@@ -57,8 +57,8 @@ export class ProgramControl {
   async request({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     signal?.throwIfAborted();
     this.#checkOpen();
-    this.#takePart();
     await this.#seat.request();
+    this.#takePart();
     await this.#untilControl(signal);
   }
 
@@ -77,13 +77,13 @@ export class ProgramControl {
    * that viewer gives it back or goes.
    *
    * @returns resolves when the application has control again.
-   * @throws StreamKitError `conflict` when the session ends; the reason of `signal`.
+   * @throws StreamKitError `forbidden` if the policy says so, `conflict` when the session ends; the reason of `signal`.
    */
   async handOver({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     signal?.throwIfAborted();
     this.#checkOpen();
-    this.#takePart();
     this.#seat.lend();
+    this.#takePart();
     await this.#untilControl(signal);
   }
 

@@ -303,6 +303,14 @@ describe('the control of a session', () => {
     expect(await codeOf(() => control.handOver())).toBe('conflict');
   });
 
+  it('is had by nobody with the policy none, and input of clients goes on', async () => {
+    server.parts.controlOptions = controlOptions({ policy: 'none' }, 'control');
+    const session = await liveSession();
+    expect(await codeOf(() => session.control.request())).toBe('forbidden');
+    expect(await codeOf(() => session.control.handOver())).toBe('forbidden');
+    expect(session.control.input).toBe('pass');
+  });
+
   it('is refused to the application by a policy', async () => {
     const asked: unknown[] = [];
     const policy = ({ publicId }: ControlRequest): boolean => {
