@@ -58,6 +58,7 @@ export class LocalRender implements Render {
   /** What is being encoded. */
   readonly #encoding = new Set<VideoStream>();
   #encodedFrames = 0;
+  #isEncodingSound = false;
   #closed = false;
   #closing: Promise<void> | undefined;
 
@@ -94,6 +95,11 @@ export class LocalRender implements Render {
     return this.#encoding.size === 0 ? undefined : this.#encodedFrames;
   }
 
+  /** Pictures or sound. */
+  get isEncoding(): boolean {
+    return this.#encoding.size > 0 || this.#isEncodingSound;
+  }
+
   /** The media plane is another process's. */
   feed(): void {
     // See above.
@@ -128,10 +134,13 @@ export class LocalRender implements Render {
   }
 
   startAudio(): void {
-    if (!this.#closed) this.#audioThread()?.start();
+    if (this.#closed) return;
+    this.#isEncodingSound = true;
+    this.#audioThread()?.start();
   }
 
   stopAudio(): void {
+    this.#isEncodingSound = false;
     this.#audio?.stop();
   }
 

@@ -1,7 +1,6 @@
 import { getPriority } from 'node:os';
 
 import { setGroupNiceness } from '../base/process-niceness.js';
-import { SerialQueue } from '../base/serial-queue.js';
 
 /** Added while nothing of the page is encoded: three times less CPU than a page that is. */
 const UNWATCHED_NICENESS = 5;
@@ -11,7 +10,8 @@ const UNWATCHED_NICENESS = 5;
  * yields, so that what it does slows down no page that is watched. Its launch does not: somebody waits for that.
  */
 export class SessionNiceness {
-  readonly #work = new SerialQueue();
+  /** While it is being set: a change meanwhile is seen at its end. */
+  #isSetting = false;
   #isWatched = false;
   #browserPid: number | undefined;
 
@@ -29,10 +29,16 @@ export class SessionNiceness {
 
   #apply(): void {
     const browserPid = this.#browserPid;
-    if (browserPid === undefined) return;
-    void this.#work.run(async () => {
-      const niceness = getPriority() + (this.#isWatched ? 0 : UNWATCHED_NICENESS);
+    if (browserPid === undefined || this.#isSetting) return;
+    this.#isSetting = true;
+    void this.#set(browserPid).finally(() => (this.#isSetting = false));
+  }
+
+  async #set(browserPid: number): Promise<void> {
+    for (let isWatched: boolean | undefined; isWatched !== this.#isWatched;) {
+      isWatched = this.#isWatched;
+      const niceness = getPriority() + (isWatched ? 0 : UNWATCHED_NICENESS);
       for (const pid of [process.pid, browserPid]) await setGroupNiceness(pid, niceness);
-    });
+    }
   }
 }

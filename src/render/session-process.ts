@@ -39,7 +39,7 @@ const launch = new AbortController();
 const niceness = new SessionNiceness();
 let render: LocalRender | undefined;
 let opening: Promise<unknown> = Promise.resolve();
-/** Of the browser. */
+/** The browser's profile. */
 let directory: string | undefined;
 let isEnding = false;
 
@@ -79,9 +79,11 @@ function accept(order: RenderOrder): void {
       break;
     case 'startAudio':
       render?.startAudio();
+      showDemand();
       break;
     case 'stopAudio':
       render?.stopAudio();
+      showDemand();
       break;
     case 'tap':
       render?.tap(order.stream, order.tapped);
@@ -114,7 +116,7 @@ function accept(order: RenderOrder): void {
 }
 
 function showDemand(): void {
-  niceness.setWatched(render?.encodedFrames !== undefined);
+  niceness.setWatched(render?.isEncoding === true);
 }
 
 async function answer(id: number, order: AnsweredOrder): Promise<void> {
