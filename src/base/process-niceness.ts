@@ -25,7 +25,7 @@ export function setNiceness(pid: number, niceness: number): void {
  * Sets the niceness of the autogroup of a process that leads a session, and of nothing else. It takes no privilege to make it
  * less nice again, down to 0. Resolves also where that is not possible.
  *
- * @param niceness - taken for 19 where it is more.
+ * @param niceness - at most 19; more counts as 19.
  */
 export async function setGroupNiceness(pid: number, niceness: number): Promise<void> {
   if (leadsSession(pid)) await setAutogroupNiceness(pid, Math.min(MAX_NICENESS, niceness));

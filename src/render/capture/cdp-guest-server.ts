@@ -11,7 +11,7 @@ import { CdpGuest, type TargetFields } from './cdp-guest.js';
 
 /** Clients of one session at the same time. */
 const MAX_GUESTS = 8;
-/** Of one message of a client, bytes: the content of a document, or of a file that a test brings. */
+/** The longest message of a client, bytes: the content of a document, or of a file that a test brings. */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** What waits for a client that does not read; beyond it the client is cut off. */
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
@@ -24,7 +24,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
 const CLOSE_CODES = { left: 1000, oversized: 1009, failed: 1011, overloaded: 1013 } as const;
 
 export interface CdpGuestServerParameters {
-  /** Of the session, for the local socket. */
+  /** The session's, for the local socket. */
   readonly folder: string;
   readonly connection: CdpConnection;
   /** Whether a target is none of a guest's business. */
@@ -105,11 +105,9 @@ export class CdpGuestServer {
 
   async #listen(path: string): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(path, () => {
-        this.#server.off('error', reject);
-        resolve();
-      });
+      // It stays: a connection that cannot be accepted is that client's trouble alone.
+      this.#server.on('error', reject);
+      this.#server.listen(path, resolve);
     });
     if (this.#isClosed) this.#server.close();
   }

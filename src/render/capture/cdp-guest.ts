@@ -6,7 +6,7 @@ import { PRESSES } from './page-controls.js';
 
 /** Commands of one guest without an answer; more are refused. */
 const MAX_WAITING = 500;
-/** Of the input that one guest has waiting while a person has control, characters of JSON; more is refused. */
+/** Input that one guest has waiting while a person has control, characters of JSON; more is refused. */
 const MAX_HELD_LENGTH = 1024 * 1024;
 /** Sessions of one guest, its root among them: a page with many frames or workers of its own. */
 const MAX_SESSIONS = 500;
@@ -154,7 +154,8 @@ export class CdpGuest {
     answer: (rest: Pick<CdpMessage, 'result' | 'error'>) => void,
   ): void {
     this.#waiting += 1;
-    if (method.startsWith('Input.') && PRESSES.has(String(params?.type))) {
+    const isPress = PRESSES.has(String(params?.type)) || method === 'Input.synthesizeTapGesture';
+    if (method.startsWith('Input.') && isPress) {
       this.#listener.onPress(this.#sessions.get(sessionId) ?? '');
     }
     // Not by a promise: clients rely on the order of answers and events.
@@ -242,7 +243,7 @@ export class CdpGuest {
 
 /** A command of the domain `Input`. */
 interface HeldInput {
-  /** Of its JSON. */
+  /** The length of its JSON. */
   readonly length: number;
   readonly forward: () => void;
   readonly refuse: (message: string) => void;
