@@ -260,7 +260,8 @@ try {
   while (performance.now() < end) {
     await sleep(SAMPLE_MS);
     samples.push({ atMs: performance.now(), ...(await server.sample()) });
-    if (samples.length % PROGRESS_SAMPLES === 0) console.log(JSON.stringify({ ...samples.at(-1), ...counts }));
+    if (samples.length % PROGRESS_SAMPLES === 0)
+      console.log(JSON.stringify({ ...samples.at(-1), ...counts }));
   }
 } finally {
   ended = true;
