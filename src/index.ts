@@ -24,6 +24,7 @@ export type {
   IceServersHook,
 } from './options/ice-server-options.js';
 export type { Logger } from './base/logger.js';
+export type { WebhookEvent, WebhookOptions } from './options/webhook-options.js';
 export type { HealthOptions, MetricsOptions, OpenApiOptions } from './options/observability-options.js';
 export type { HealthChecks, RouterHealth } from './protocol/health.js';
 export type { DiagnosticsChannelName, DiagnosticsChannels } from './observe/session-channels.js';
@@ -46,11 +47,14 @@ export type { StreamKitRouter } from './router.js';
 export { createStreamKitRouter } from './router.js';
 export type { StreamKitEvent } from './session/session-event-stream.js';
 export type { StreamKitSessionEventName, StreamKitSessionEvents } from './session/session-emitter.js';
+export type { ProgramControl } from './session/program-control.js';
 export type { SessionRecording } from './session/session-recording.js';
 export type { SessionViewer } from './session/session-viewer.js';
 export type { SessionEndRequest, StreamKitSession, WaitOptions } from './session/stream-kit-session.js';
 export type { StreamKitSessionRequest } from './protocol/session-requests.js';
 export type { SessionFilter, SessionOwner, StreamKitSessions } from './session/stream-kit-sessions.js';
+export type { SessionBudgetOptions } from './options/session-budget-option.js';
+export type { SessionBudget, SessionUsage } from './protocol/session-usage.js';
 export type { SessionEndReason } from './session/session-events.js';
 export type { RecordingRequest } from './protocol/recordings.js';
 export type { RecordingWithPaths } from './session/session-recordings.js';

@@ -35,6 +35,7 @@ import { StreamTokens } from './http/stream-tokens.js';
 import type { UpgradableServer } from './http/upgrade-listeners.js';
 import type { AttachOptions } from './http/websocket-upgrades.js';
 import { WebSocketUpgrades } from './http/websocket-upgrades.js';
+import { viewRoutes } from './http/view-routes.js';
 import { whepRoutes } from './http/whep-routes.js';
 import { createRemoteControl } from './input/remote-control.js';
 import { observers } from './observe/observers.js';
@@ -43,6 +44,7 @@ import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
 import type { RouterHealth } from './protocol/health.js';
 import { routerHealth } from './observe/router-health.js';
 import { planRungs } from './fanout/rung-planner.js';
+import { Webhooks } from './observe/webhooks.js';
 import { RouterMetrics } from './observe/router-metrics.js';
 import { publishSessionEvent } from './observe/session-channels.js';
 import type { ResolvedOptions, StreamKitOptions } from './options/stream-kit-options.js';
@@ -63,6 +65,8 @@ import { Admission } from './session/admission.js';
 import { CpuRoom } from './session/cpu-room.js';
 import type { Caller } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
+import { procCpuTimes } from './base/process-cpu-time.js';
+import { CpuMeter } from './session/cpu-meter.js';
 import { IceServerSource } from './session/ice-server-source.js';
 import { newSessionFigures } from './session/session-figures.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
@@ -211,6 +215,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       openRemoteControl: createRemoteControl(resolved.control, clock),
       clock,
       machine: openMachineLoad(),
+      cpu: new CpuMeter(clock, procCpuTimes),
       logger: logger.child({ room: 'session' }),
       ids: randomIds,
     };
@@ -268,6 +273,13 @@ export function composeRouter<TEnv>(
     machine: given.machine,
     clock: given.clock,
   });
+  const webhooks =
+    options.webhooks &&
+    new Webhooks({
+      options: options.webhooks,
+      clock: given.clock,
+      logger: options.logger.child({ room: 'observe' }),
+    });
   const metrics = new RouterMetrics({
     maxSessions: admission.maxSessions,
     figures,
@@ -275,9 +287,15 @@ export function composeRouter<TEnv>(
     states: () => registry.states(),
     egressRefusals: gauges.egressRefusals,
     rateRefusals: () => rates.refused,
+    ...(webhooks === undefined ? {} : { webhooks: () => webhooks.counts }),
   });
   const observe = observers(
-    [metrics.observe, publishSessionEvent, (name, event) => sessions.observe(name, event)],
+    [
+      metrics.observe,
+      publishSessionEvent,
+      (name, event) => sessions.observe(name, event),
+      ...(webhooks === undefined ? [] : [webhooks.observe]),
+    ],
     options.logger,
   );
   const store =
@@ -361,6 +379,7 @@ export function composeRouter<TEnv>(
       cdp: options.cdp,
     }),
     ...fileRoutes(registry),
+    ...viewRoutes(sessions, tokens !== undefined),
     ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
     ...(recordings === undefined ? {} : recordingRoutes(recordings)),
     ...(playlists === undefined ? {} : playlistRoutes(playlists)),
@@ -414,7 +433,7 @@ export function composeRouter<TEnv>(
       await upgrades.untilClosed();
     } finally {
       try {
-        await store?.close();
+        await Promise.all([store?.close(), webhooks?.close()]);
       } finally {
         await parts.mediaPlane.close();
         metrics.close();

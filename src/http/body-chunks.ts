@@ -20,9 +20,6 @@ export async function* bodyChunks(
   if (unread !== undefined && (headers['content-encoding'] ?? 'identity') !== 'identity') {
     throw new StreamKitError('unsupported_media_type', 'Expected a body without content encoding');
   }
-  if (/^multipart\//i.test(headers['content-type'] ?? '')) {
-    throw new StreamKitError('unsupported_media_type', 'Expected the bytes of one file as the body');
-  }
   checkLength(headers, maxBytes);
   if (unread === undefined) {
     const bytes = typeof parsed === 'string' ? Buffer.from(parsed) : parsed;
@@ -37,11 +34,11 @@ export async function* bodyChunks(
   const chunks = unread.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
   let bytes = 0;
   for (;;) {
-    const { value, done } = await nextOf(chunks, unread, clock);
-    if (done === true) return;
-    bytes += value.byteLength;
+    const next = await nextOf(chunks, unread, clock);
+    if (next.done === true) return;
+    bytes += next.value.byteLength;
     if (bytes > maxBytes) throw tooLarge(maxBytes, false);
-    yield value;
+    yield next.value;
   }
 }
 

@@ -1,21 +1,26 @@
 import { StreamKitError } from '../base/errors.js';
 import type { SessionRegistry } from '../session/session-registry.js';
 import { fileResponse } from './file-response.js';
-import { jsonResponse } from './http-message.js';
+import { type HttpRequest, jsonResponse } from './http-message.js';
+import {
+  type IncomingFile,
+  MULTIPART_OVERHEAD_BYTES,
+  multipartBoundary,
+  multipartFile,
+} from './multipart-file.js';
 import type { RouteHandlers } from './route-handler.js';
 
 /** The routes of the files that viewers give to a page, and a page to viewers. */
 export function fileRoutes(registry: SessionRegistry): RouteHandlers {
   return {
-    listFiles: ({ streamId }) => jsonResponse(200, { files: registry.page(streamId).files.list() }),
+    listDownloads: ({ streamId }) => jsonResponse(200, { files: registry.page(streamId).files.list() }),
     uploadFile: async ({ request, streamId }) => {
       const session = registry.page(streamId);
       session.touch();
-      const name = request.query.get('name') ?? '';
-      const { fileId } = await session.files.upload(name, (maxBytes) => request.readChunks(maxBytes));
+      const { fileId } = await session.files.upload((maxBytes) => incomingFile(request, maxBytes));
       return jsonResponse(201, { fileId });
     },
-    readFile: ({ request, streamId, segments }) => {
+    readDownload: ({ request, streamId, segments }) => {
       const session = registry.page(streamId);
       session.touch();
       const { path, name } = session.files.get(segments.fileId ?? '');
@@ -29,6 +34,16 @@ export function fileRoutes(registry: SessionRegistry): RouteHandlers {
       });
     },
   };
+}
+
+/** The name in the URL, where there is one, counts before that of a multipart body. */
+async function incomingFile(request: HttpRequest, maxBytes: number): Promise<IncomingFile> {
+  const name = request.query.get('name') ?? undefined;
+  const boundary = multipartBoundary(request.headers['content-type'] ?? '');
+  if (boundary === undefined) return { name, chunks: request.readChunks(maxBytes) };
+  const body = request.readChunks(maxBytes + MULTIPART_OVERHEAD_BYTES);
+  const file = await multipartFile(body, boundary, maxBytes);
+  return { ...file, name: name ?? file.name };
 }
 
 /** RFC 6266 section 4.3 and RFC 8187 section 3.2: a name of any characters, and one of ASCII for old clients. */

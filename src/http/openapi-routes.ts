@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises';
 
 import type { ConfigurableRoute, RouteName } from '../protocol/routes.js';
 import { ROUTES } from '../protocol/routes.js';
+import type { HttpResponse } from './http-message.js';
 import { jsonResponse } from './http-message.js';
 import type { RouteHandlers } from './route-handler.js';
 
-/** What is looked at of the document that is generated from the routes. */
+/** The parts of the generated document that are read here. */
 interface OpenApiDocument {
   readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly operationId: string }>>>>;
 }
@@ -22,12 +23,17 @@ const FILE = new URL('../../docs/openapi.json', import.meta.url);
 /** The OpenAPI document, of the routes of this server and where it is mounted. */
 export function openApiRoutes({ served, paths }: OpenApiRoutesParameters): RouteHandlers {
   let document: OpenApiDocument | undefined;
+  let last: { readonly prefix: string; readonly answer: HttpResponse } | undefined;
   const names: ReadonlySet<string> = new Set([...served, 'readOpenApi']);
   return {
     readOpenApi: async ({ request }) => {
       document ??= servedPart(JSON.parse(await readFile(FILE, 'utf8')) as OpenApiDocument, names, paths);
-      const servers = [{ url: request.prefix === '' ? '/' : request.prefix }];
-      return jsonResponse(200, { ...document, servers });
+      const { prefix } = request;
+      if (last?.prefix !== prefix) {
+        const servers = [{ url: prefix === '' ? '/' : prefix }];
+        last = { prefix, answer: jsonResponse(200, { ...document, servers }) };
+      }
+      return last.answer;
     },
   };
 }

@@ -110,7 +110,10 @@ export class PageInput implements InputTarget {
       }
       case 'pointer_lock': {
         // After the moves that came before it.
-        this.#press(() => Promise.resolve(this.#parameters.controls.answer(message)));
+        this.#press(() => {
+          this.#parameters.controls.answer(message);
+          return Promise.resolve();
+        });
         return;
       }
       case 'resize': {

@@ -1,5 +1,6 @@
 import { StreamKitError } from '../base/errors.js';
 import { anObject, badOption, refuseUnknownNames } from './option-checks.js';
+import { type ResolvedWebhookOptions, type WebhookOptions, webhookOptions } from './webhook-options.js';
 
 /** The route of the metrics. */
 export interface MetricsOptions {
@@ -37,6 +38,8 @@ export interface ObservabilityOptions {
    * public documentation does. Default false.
    */
   openApi?: boolean | OpenApiOptions;
+  /** Posts events of sessions to a URL: created, streaming, recording finished, ended. Default: nothing is posted. */
+  webhooks?: WebhookOptions;
 }
 
 /** {@link ObservabilityOptions}, checked. Undefined: there is no such route. */
@@ -44,9 +47,10 @@ export interface ResolvedObservabilityOptions {
   readonly metrics: { readonly path: string } | undefined;
   readonly health: { readonly path: string } | undefined;
   readonly openApi: { readonly path: string } | undefined;
+  readonly webhooks: ResolvedWebhookOptions | undefined;
 }
 
-export const OBSERVABILITY_OPTION_NAMES = ['metrics', 'health', 'openApi'] as const;
+export const OBSERVABILITY_OPTION_NAMES = ['metrics', 'health', 'openApi', 'webhooks'] as const;
 
 /** Below it: whether another session could be taken. */
 export const READY_SEGMENT = 'ready';
@@ -64,7 +68,8 @@ export function observabilityOptions(given: Readonly<Record<string, unknown>>): 
     }
     taken.add(one.path);
   }
-  return { metrics, health, openApi };
+  const webhooks = given.webhooks === undefined ? undefined : webhookOptions(given.webhooks, 'webhooks');
+  return { metrics, health, openApi, webhooks };
 }
 
 function route(value: unknown, name: string, fallback: string): { readonly path: string } | undefined {

@@ -9,6 +9,7 @@ import type {
   SessionSummary,
   StreamKitSessionRequest,
 } from './session-requests.js';
+import type { EndedSession } from './session-usage.js';
 import type { SignalRequest } from './signals.js';
 import type { StreamSessionState } from './state-document.js';
 
@@ -43,12 +44,14 @@ export type RouteBodies = EveryRoute<{
   };
   readState: { answers: { 200: StreamSessionState } };
   reconfigureSession: { request: SessionChange; answers: { 200: Required<SessionChange> } };
-  endSession: { answers: { 204: NoBody } };
+  endSession: { answers: { 200: EndedSession; 204: NoBody } };
   restartSession: { answers: { 202: NoBody } };
   readDiagnostics: { answers: { 200: SessionDiagnostics } };
   openEventStream: { answers: { 200: Content<'text/event-stream'> } };
   sendSignal: { request: SignalRequest; answers: { 204: NoBody } };
   openStream: { answers: { 101: NoBody } };
+  readView: { answers: { 200: Content<'text/html'> } };
+  readViewFile: { answers: { 200: Content<'text/javascript'> } };
   openDebugger: { answers: { 101: NoBody } };
   takeSnapshot: { answers: { 200: Content<'image/png' | 'image/jpeg'> } };
   probePlayers: { answers: { 204: NoBody } };
@@ -69,9 +72,9 @@ export type RouteBodies = EveryRoute<{
     answers: { 200: Content<'video/mp4' | 'video/webm'>; 206: Content<'video/mp4' | 'video/webm'> };
   };
   deleteRecordingFile: { answers: { 204: NoBody } };
-  listFiles: { answers: { 200: { readonly files: readonly SessionFile[] } } };
+  listDownloads: { answers: { 200: { readonly files: readonly SessionFile[] } } };
   uploadFile: { request: Content<'*/*'>; answers: { 201: { readonly fileId: string } } };
-  readFile: {
+  readDownload: {
     answers: { 200: Content<'application/octet-stream'>; 206: Content<'application/octet-stream'> };
   };
   readMetrics: { answers: { 200: Content<'text/plain'> } };

@@ -73,6 +73,10 @@ export const ROUTES = {
     scope: null,
     summary: 'Ends the session; every process and file of it is gone when this is answered.',
     errors: ['no_such_session'],
+    requestHeaders: {
+      Prefer: '`return=representation` (RFC 7240): 200 with what a page session has used, instead of 204.',
+    },
+    answerHeaders: { 'Preference-Applied': 'With 200.' },
   },
   restartSession: {
     method: 'POST',
@@ -126,6 +130,22 @@ export const ROUTES = {
     summary: 'Opens a WebSocket with the Chrome DevTools Protocol of the page.',
     errors: ['bad_request', 'upgrade_required', ...NO_PICTURE],
     option: 'cdp',
+  },
+  readView: {
+    method: 'GET',
+    path: '/:streamId/view',
+    right: 'watch',
+    scope: 'sse',
+    summary: 'A page that shows the session, for an iframe.',
+    errors: NO_PAGE,
+  },
+  readViewFile: {
+    method: 'GET',
+    path: '/view/:file',
+    right: 'none',
+    scope: null,
+    summary: 'A script of the page that shows a session.',
+    errors: ['not_found'],
   },
   takeSnapshot: {
     method: 'GET',
@@ -262,9 +282,9 @@ export const ROUTES = {
     errors: ['no_such_recording', 'conflict', 'recording_failed'],
     option: 'recording',
   },
-  listFiles: {
+  listDownloads: {
     method: 'GET',
-    path: '/:streamId/files',
+    path: '/:streamId/downloads',
     right: 'control',
     scope: 'files',
     summary: 'Lists what the page has downloaded and is still kept, oldest first.',
@@ -273,15 +293,21 @@ export const ROUTES = {
   uploadFile: {
     method: 'POST',
     path: '/:streamId/files',
-    right: 'control',
+    right: 'own',
     scope: 'files',
-    summary: 'Takes one file, for the answer to a file chooser of the page.',
+    summary:
+      'Takes one file, as the body or in a multipart body, for the answer to a file chooser of the page.',
     errors: [...NO_PAGE, 'disk_full'],
-    query: { name: { about: 'Name of the file, which the page sees.', type: 'text' } },
+    query: {
+      name: {
+        about: 'Name of the file, which the page sees. Default: that of a multipart body.',
+        type: 'text',
+      },
+    },
   },
-  readFile: {
+  readDownload: {
     method: 'GET',
-    path: '/:streamId/files/:fileId',
+    path: '/:streamId/downloads/:fileId',
     right: 'control',
     scope: 'files',
     summary: 'A file that the page has downloaded, or a range of it; always as an attachment.',

@@ -1,3 +1,4 @@
+import type { SessionBudget } from './session-usage.js';
 import type { StreamSessionState, StreamSessionStatus, VideoCodec } from './state-document.js';
 
 /** What a client may ask for the video codec of a session. */
@@ -36,6 +37,8 @@ export interface StreamKitSessionRequest {
   /** What the page finds in `streamKit.initialData`: JSON, at most 256 KiB. */
   readonly initialData?: unknown;
   readonly renderOptions?: SessionRenderOptions;
+  /** What a page may use; it can lower the option `sessionBudget`. */
+  readonly budget?: SessionBudget;
   /** Needs the option `terminal`. */
   readonly terminal?: {
     readonly command?: string | readonly string[];

@@ -14,6 +14,11 @@ import type { CaptureFiles } from '../render/capture/capture.js';
 
 /** Uploads on the way at once, of one session; one more is refused. */
 const MAX_INCOMING = 4;
+/** Gives the name and the bytes of a file. */
+type ReadFile = (maxBytes: number) => Promise<{
+  readonly name: string | undefined;
+  readonly chunks: AsyncIterable<Uint8Array>;
+}>;
 const FILE_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
@@ -45,12 +50,11 @@ export class SessionFiles {
   /**
    * Takes a file for the page.
    *
-   * @param name - as the client has it; hostile.
-   * @param read - gives its bytes, of which it may have as many.
+   * @param read - gives its name, which is hostile, and its bytes, of which it may have as many.
    * @throws StreamKitError `forbidden` without the option, `at_capacity`, `too_large`, `disk_full`, `conflict` after the end,
    * or what reading throws.
    */
-  async upload(name: string, read: (maxBytes: number) => AsyncIterable<Uint8Array>): Promise<SessionFile> {
+  async upload(read: ReadFile): Promise<SessionFile> {
     this.#checkOpen();
     if (!this.#options.uploads) throw new StreamKitError('forbidden', 'Pages take no files on this server');
     if (this.#incoming >= MAX_INCOMING) {
@@ -59,7 +63,7 @@ export class SessionFiles {
     }
     this.#incoming += 1;
     try {
-      return await this.#receive({ fileId: randomUUID(), name: cleanFileName(name) }, read);
+      return await this.#receive(randomUUID(), read);
     } finally {
       this.#incoming -= 1;
     }
@@ -93,18 +97,18 @@ export class SessionFiles {
     await this.#remove(this.#directory);
   }
 
-  async #receive(
-    { fileId, name }: { readonly fileId: string; readonly name: string },
-    read: (maxBytes: number) => AsyncIterable<Uint8Array>,
-  ): Promise<SessionFile> {
+  async #receive(fileId: string, read: ReadFile): Promise<SessionFile> {
     const incoming = join(this.#directory, 'incoming', fileId);
     let bytes = 0;
+    let name: string;
     this.#hasDirectory = true;
     try {
       await mkdir(join(this.#directory, 'incoming'), { recursive: true, mode: 0o700 });
       const file = await open(incoming, 'wx', 0o600);
       try {
-        for await (const chunk of read(this.#options.maxBytes)) {
+        const given = await read(this.#options.maxBytes);
+        name = cleanFileName(given.name ?? '');
+        for await (const chunk of given.chunks) {
           this.#checkOpen();
           bytes += chunk.byteLength;
           await file.appendFile(chunk);

@@ -149,8 +149,12 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
         events.emit('restart', { code: observed.event.code });
         break;
       case 'session:end': {
-        const { reason, code } = observed.event;
-        events.emit('ended', { reason, ...(code === undefined ? {} : { code }) });
+        const { reason, code, usage } = observed.event;
+        events.emit('ended', {
+          reason,
+          ...(code === undefined ? {} : { code }),
+          ...(usage === undefined ? {} : { usage }),
+        });
         break;
       }
       case 'viewer:join':

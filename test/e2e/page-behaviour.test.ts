@@ -254,11 +254,11 @@ test('what the page downloads is kept for the controller, up to a size', async (
   const { fileId, name, bytes } = await page.told('download', "message.state === 'finished'");
   expect(name).not.toMatch(/^\.|[/\\\u202e]/);
   expect(bytes).toBe(1000);
-  const response = await fetch(`${session.url}/files/${fileId}`);
+  const response = await fetch(`${session.url}/downloads/${fileId}`);
   expect([response.status, await response.text()]).toEqual([200, 'x'.repeat(1000)]);
   await download('large', MAX_FILE_BYTES + 1);
   expect((await page.told('refused', "message.what === 'download'")).message).toContain('large');
-  const list = (await (await fetch(`${session.url}/files`)).json()) as { files: unknown[] };
+  const list = (await (await fetch(`${session.url}/downloads`)).json()) as { files: unknown[] };
   expect(list.files).toEqual([{ fileId, name, bytes }]);
 });
 
@@ -287,7 +287,7 @@ test('the client draws lists and dialogs, and locks its own pointer', async () =
 
   await click(370, 42);
   await until("document.querySelector('dialog input[type=file]') !== null");
-  const input = (await client.$('dialog input[type=file]')) as ElementHandle<HTMLInputElement>;
+  const input: ElementHandle<HTMLInputElement> = (await client.$('dialog input[type=file]'))!;
   await input.uploadFile(import.meta.filename);
   await client.click('dialog [type=submit]');
   await server.state(session, ({ metadata }) => metadata.page.file?.endsWith('page-behaviour.test.ts'));

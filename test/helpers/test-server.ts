@@ -27,11 +27,11 @@ export class TestServer {
   readonly router: StreamKitRouter;
   readonly #contract: Contract;
 
-  private constructor(server: Server, origin: string, router: StreamKitRouter) {
+  private constructor(server: Server, origin: string, router: StreamKitRouter, basePath: string) {
     this.http = server;
     this.origin = origin;
     this.router = router;
-    this.#contract = new Contract().watch(server, '/stream');
+    this.#contract = new Contract().watch(server, `/stream${basePath}`);
   }
 
   static async start(options: StreamKitOptions = {}): Promise<TestServer> {
@@ -59,7 +59,7 @@ export class TestServer {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const started = new TestServer(server, `http://127.0.0.1:${port}`, router);
+    const started = new TestServer(server, `http://127.0.0.1:${port}`, router, options.basePath ?? '');
     started.errors.push(...errors);
     return started;
   }

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Protocol } from 'puppeteer';
@@ -8,7 +8,7 @@ import type { Logger } from '../../base/logger.js';
 import type { PageEvent } from '../../protocol/page-events.js';
 import type { CaptureFiles } from './capture.js';
 import type { CdpSession } from './cdp-connection.js';
-import type { PagePrompts } from './page-prompts.js';
+import { ANSWER_TIMEOUT_MS, type PagePrompts } from './page-prompts.js';
 
 /** Of the attribute `accept`, UTF-16 units. */
 const MAX_ACCEPT_LENGTH = 1024;
@@ -61,9 +61,10 @@ export class PageFiles {
       return;
     }
     const multiple = mode === 'selectMultiple';
-    const { id, answer } = prompts.ask<'file_chooser'>((name) => ({
-      ...{ type: 'file_chooser', id: name, multiple, accept },
-    }));
+    const { id, answer } = prompts.ask<'file_chooser'>(
+      (name) => ({ type: 'file_chooser', id: name, multiple, accept }),
+      () => isUploading(files),
+    );
     const withdraw = (): void => prompts.withdraw(id);
     session.once('disconnected', withdraw);
     const answered = await answer;
@@ -74,6 +75,22 @@ export class PageFiles {
     if (paths.length === 0) await cancel(session, backendNodeId);
     else await session.send('DOM.setFileInputFiles', { files: paths, backendNodeId });
   }
+}
+
+/** Whether a piece of a file has come lately: its controller is still answering. Never rejects. */
+async function isUploading({ directory }: CaptureFiles): Promise<boolean> {
+  const incoming = join(directory, 'incoming');
+  const names = await readdir(incoming).catch(() => []);
+  const paths = [join(directory, 'uploads'), ...names.map((name) => join(incoming, name))];
+  const times = await Promise.all(
+    paths.map((path) =>
+      stat(path).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0,
+      ),
+    ),
+  );
+  return Math.max(...times) > Date.now() - ANSWER_TIMEOUT_MS;
 }
 
 /** Each upload has a folder of its own, in which it is alone. @param fileId - letters, digits and hyphens. */

@@ -6,9 +6,7 @@ import {
 } from '../../protocol/page-events.js';
 
 /** How long a controller may take to answer, ms. */
-const ANSWER_TIMEOUT_MS = 60_000;
-/** The same where it uploads files first; the page runs meanwhile. */
-const FILES_TIMEOUT_MS = 600_000;
+export const ANSWER_TIMEOUT_MS = 60_000;
 /** Prompts that wait at once; one more is answered harmlessly at once. */
 const MAX_WAITING = 8;
 
@@ -23,7 +21,7 @@ export interface AskedPrompt<Type extends PagePrompt['type']> {
 interface Waiting {
   readonly prompt: PagePrompt;
   readonly resolve: (answer: PageAnswer) => void;
-  readonly timer: NodeJS.Timeout;
+  timer: NodeJS.Timeout;
 }
 
 /** The questions of a page that wait for its controller. Each gets exactly one answer: the harmless one at the latest. */
@@ -36,8 +34,10 @@ export class PagePrompts {
     this.#emit = emit;
   }
 
+  /** @param isBeingAnswered - asked when the time is over: true begins it anew. */
   ask<Type extends PagePrompt['type']>(
     make: (id: string) => Extract<PagePrompt, { type: Type }>,
+    isBeingAnswered?: () => Promise<boolean>,
   ): AskedPrompt<Type> {
     const id = String(++this.#count);
     const prompt = make(id);
@@ -46,9 +46,7 @@ export class PagePrompts {
         resolve(harmlessAnswer(prompt));
         return;
       }
-      const timeoutMs = prompt.type === 'file_chooser' ? FILES_TIMEOUT_MS : ANSWER_TIMEOUT_MS;
-      const timer = setTimeout(() => this.withdraw(id), timeoutMs);
-      this.#waiting.set(id, { prompt, resolve, timer });
+      this.#waiting.set(id, { prompt, resolve, timer: this.#await(id, isBeingAnswered) });
       this.#emit(prompt);
     });
     return { id, answer: answer as Promise<AnswerTo<Type>> };
@@ -76,6 +74,20 @@ export class PagePrompts {
 
   close(): void {
     for (const id of [...this.#waiting.keys()]) this.withdraw(id);
+  }
+
+  #await(id: string, isBeingAnswered: (() => Promise<boolean>) | undefined): NodeJS.Timeout {
+    return setTimeout(() => {
+      if (isBeingAnswered === undefined) {
+        this.withdraw(id);
+        return;
+      }
+      void isBeingAnswered().then((isBeing) => {
+        const waiting = this.#waiting.get(id);
+        if (!isBeing) this.withdraw(id);
+        else if (waiting !== undefined) waiting.timer = this.#await(id, isBeingAnswered);
+      });
+    }, ANSWER_TIMEOUT_MS);
   }
 
   #settle({ prompt, resolve, timer }: Waiting, answer: PageAnswer): void {

@@ -19,12 +19,15 @@ afterEach(async () => {
   expect(server.parts.clock.pendingTimers).toBe(0);
 });
 
-/** A server with one session; gives the session's URL and the folder of its files. */
-async function serve(files: FileOptions = {}): Promise<{ url: string; directory: string }> {
+/** A server with one session; gives the URLs and the folder of its files. */
+async function serve(
+  files: FileOptions = {},
+): Promise<{ url: string; downloads: string; directory: string }> {
   server = await serveRouter({ files });
   const { json } = await postJson(server.url, { targetUrl: 'https://game.example.org/' });
   const directory = server.parts.launches[0]?.parameters.files?.directory ?? '';
-  return { url: `${server.url}/${json.streamId}/files`, directory };
+  const session = `${server.url}/${json.streamId}`;
+  return { url: `${session}/files`, downloads: `${session}/downloads`, directory };
 }
 
 async function upload(url: string, name: string, body: NonNullable<RequestInit['body']>): Promise<string> {
@@ -50,13 +53,13 @@ function report(fileId: string, name: string, bytes: number): void {
 }
 
 test('an upload is stored under its name in a folder of its own, whatever the name', async () => {
-  const { url, directory } = await serve();
+  const { url, downloads, directory } = await serve();
   const fileId = await upload(url, '../../../../tmp/evil.txt', 'content');
   expect(readdirSync(join(directory, 'uploads', fileId))).toEqual(['evil.txt']);
   expect(readFileSync(join(directory, 'uploads', fileId, 'evil.txt'), 'utf8')).toBe('content');
   expect(readdirSync(join(directory, 'incoming'))).toEqual([]);
   // What a viewer has given to the page is not for others.
-  expect((await ask(`${url}/${fileId}`)).json.error.code).toBe('no_such_file');
+  expect((await ask(`${downloads}/${fileId}`)).json.error.code).toBe('no_such_file');
 });
 
 test.each(['content-length', 'chunked'])('a file that is too large is refused (%s)', async (framing) => {
@@ -94,24 +97,36 @@ test('an upload that is cut off leaves nothing, and at most four are on the way'
   await upload(url, 'again', 'content');
 });
 
-test('a body that is no file, and uploads without the option, are refused', async () => {
-  const { url } = await serve();
-  const multipart = new FormData();
-  multipart.set('file', new Blob(['content']));
-  expect((await ask(url, { method: 'POST', body: multipart })).json.error.code).toBe(
-    'unsupported_media_type',
-  );
-  await server.close();
-  const without = await serve({ uploads: false });
-  expect((await ask(without.url, { method: 'POST', body: 'content' })).json.error.code).toBe('forbidden');
+test('uploads without the option are refused', async () => {
+  const { url } = await serve({ uploads: false });
+  expect((await ask(url, { method: 'POST', body: 'content' })).json.error.code).toBe('forbidden');
+});
+
+test('a multipart body gives its file and the name of it, and is bounded as others are', async () => {
+  const { url, directory } = await serve({ maxBytes: 10_000 });
+  const post = (bytes: number, name?: string) => {
+    const body = new FormData();
+    body.set('note', 'a field that is no file');
+    if (name !== undefined) body.set('file', new Blob(['x'.repeat(bytes)]), name);
+    return ask(url, { method: 'POST', body });
+  };
+  const { status, json } = await post(10_000, '../zwei "ü".txt');
+  expect(status).toBe(201);
+  const folder = join(directory, 'uploads', json.fileId as string);
+  const [stored = ''] = readdirSync(folder);
+  expect(stored).not.toMatch(/["/]|^\./);
+  expect(readFileSync(join(folder, stored), 'utf8')).toBe('x'.repeat(10_000));
+  expect((await post(10_001, 'large')).json.error.code).toBe('too_large');
+  expect((await post(1)).json.error.code).toBe('bad_request');
+  expect(readdirSync(join(directory, 'incoming'))).toEqual([]);
 });
 
 test('a download is listed, and fetched as an attachment that no browser takes for a page', async () => {
-  const { url, directory } = await serve({ downloads: true });
+  const { downloads, directory } = await serve({ downloads: true });
   download(directory, ID, '..\\"π".html', '<script>alert(1)</script>');
   const files = [{ fileId: ID, name: 'π.html', bytes: 25 }];
-  expect((await ask(url)).json).toEqual({ files });
-  const response = await fetch(`${url}/${ID}`);
+  expect((await ask(downloads)).json).toEqual({ files });
+  const response = await fetch(`${downloads}/${ID}`);
   expect(await response.text()).toBe('<script>alert(1)</script>');
   expect(Object.fromEntries(response.headers)).toMatchObject({
     'content-type': 'application/octet-stream',
@@ -119,7 +134,7 @@ test('a download is listed, and fetched as an attachment that no browser takes f
     'x-content-type-options': 'nosniff',
     'content-security-policy': "sandbox; default-src 'none'",
   });
-  const part = await fetch(`${url}/${ID}`, { headers: { range: 'bytes=1-6' } });
+  const part = await fetch(`${downloads}/${ID}`, { headers: { range: 'bytes=1-6' } });
   expect([part.status, await part.text()]).toEqual([206, 'script']);
 });
 
@@ -133,12 +148,12 @@ test.each([
   'constructor',
   '6A3E0C5E-0000-4000-8000-000000000001/..',
 ])('no path is fetched: %s', async (fileId) => {
-  const { url, directory } = await serve({ downloads: true });
+  const { downloads, directory } = await serve({ downloads: true });
   download(directory, ID, 'a', 'content');
   // `fetch` would resolve dots itself.
   const status = await new Promise((resolve, reject) => {
-    const { port } = new URL(url);
-    const path = `${new URL(url).pathname}/${fileId}`;
+    const { port } = new URL(downloads);
+    const path = `${new URL(downloads).pathname}/${fileId}`;
     request({ host: '127.0.0.1', port, path }, (response) => {
       response.resume();
       resolve(response.statusCode);
@@ -150,26 +165,26 @@ test.each([
 });
 
 test('what a page reports of a file is no path, and no link is followed', async () => {
-  const { url, directory } = await serve({ downloads: true });
+  const { downloads, directory } = await serve({ downloads: true });
   for (const fileId of ['../../../etc/passwd', '..', '', `${ID}/../x`]) report(fileId, 'a', 1);
-  expect((await ask(url)).json).toEqual({ files: [] });
+  expect((await ask(downloads)).json).toEqual({ files: [] });
   mkdirSync(join(directory, 'downloads'), { recursive: true });
   symlinkSync('/etc/passwd', join(directory, 'downloads', ID));
   report(ID, 'a', 1);
-  expect((await ask(`${url}/${ID}`)).json.error.code).toBe('no_such_file');
+  expect((await ask(`${downloads}/${ID}`)).json.error.code).toBe('no_such_file');
 });
 
 test('the oldest downloads make room, and without the option none is listed', async () => {
-  const { url, directory } = await serve({ downloads: true, maxFiles: 2 });
+  const { downloads, directory } = await serve({ downloads: true, maxFiles: 2 });
   const ids = [1, 2, 3].map((digit) => ID.slice(0, -1) + String(digit));
   for (const id of ids) download(directory, id, 'a', 'content');
-  const listed = (await ask(url)).json.files as { fileId: string }[];
+  const listed = (await ask(downloads)).json.files as { fileId: string }[];
   expect(listed.map(({ fileId }) => fileId)).toEqual(ids.slice(1));
   await until(() => expect(readdirSync(join(directory, 'downloads')).sort()).toEqual(ids.slice(1)));
   await server.close();
   const without = await serve();
   report(ID, 'a', 1);
-  expect((await ask(without.url)).json).toEqual({ files: [] });
+  expect((await ask(without.downloads)).json).toEqual({ files: [] });
 });
 
 test('the files go with the session, also one on the way', async () => {
