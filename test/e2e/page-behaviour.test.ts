@@ -1,4 +1,3 @@
-import type { ElementHandle } from 'puppeteer';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { PageController } from '../helpers/page-controller.js';
