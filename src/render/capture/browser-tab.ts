@@ -34,7 +34,6 @@ export class BrowserTab {
     return new BrowserTab(connection, session, session.target.targetId);
   }
 
-
   /** @param onLost - its renderer crashed, or the tab was closed; once. */
   watch(onLost: (what: 'crashed' | 'closed') => void): void {
     this.cdp.once('Inspector.targetCrashed', () => onLost('crashed'));

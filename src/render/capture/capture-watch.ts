@@ -73,7 +73,10 @@ export class CaptureWatch {
 
   #loseTab(message: string): void {
     if (this.#closed) return;
-    this.#parameters.logger.warn({ code: 'capture_failed', reason: message }, 'the browser ended the capture');
+    this.#parameters.logger.warn(
+      { code: 'capture_failed', reason: message },
+      'the browser ended the capture',
+    );
     this.#captureLost = message;
     if (!this.#isReplacing) this.#look();
   }

@@ -90,8 +90,7 @@ export class PageTabs {
         // A tab of ours has sessions of ours yet to come.
         if (!this.#ours.has(targetId)) taken.delete(targetId);
       });
-      const take = (): Promise<void> =>
-        this.#ours.has(targetId) ? session.detach() : this.#take(session);
+      const take = (): Promise<void> => (this.#ours.has(targetId) ? session.detach() : this.#take(session));
       (this.#opening?.then(take) ?? take()).catch((thrown: unknown) =>
         this.#parameters.logger.debug({ err: asError(thrown) }, 'a tab was gone'),
       );

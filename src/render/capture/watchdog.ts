@@ -143,7 +143,8 @@ export class Watchdog {
     const browser = this.#lookAtBrowser(seen);
     const page = this.#lookAtPage(seen);
     const captureTab = this.#lookAtCaptureTab(seen);
-    const counted = this.#isFresh(seen) && captureTab.length === 0 ? seen : { ...seen, captureTab: undefined };
+    const counted =
+      this.#isFresh(seen) && captureTab.length === 0 ? seen : { ...seen, captureTab: undefined };
     const actions: WatchAction[] = [
       ...browser,
       ...page,
@@ -188,6 +189,9 @@ export class Watchdog {
   #restartCaptureTab(seen: WatchObservation, code: ErrorCode, message: string): WatchAction[] {
     if (!this.#responsive || seen.pageHalted) return [];
     if (!this.#captureTabRestarts.take(seen.atMs)) return [{ type: 'end', code, message }];
+    // The new one begins from nothing.
+    this.#pictures.restart(seen.atMs);
+    this.#sound.restart(seen.atMs);
     return [{ type: 'restart', part: 'capture tab', code }];
   }
 

@@ -39,12 +39,18 @@ test.each([
 ])('a capture tab that answers %s is replaced when it hangs', async (_often, replies) => {
   const left = [...replies];
   let replaced = 0;
+  let abandon = nothing;
   const { clock, faults, ended, watch } = watched(
     () => {
       const next = replaced > 0 ? { pictures: 1, soundChunks: 1 } : left.shift();
-      return next === undefined ? new Promise(() => undefined) : Promise.resolve(next);
+      if (next !== undefined) return Promise.resolve(next);
+      return new Promise((_resolve, reject) => (abandon = () => reject(new Error('The target has gone'))));
     },
-    async () => void (replaced += 1),
+    () => {
+      replaced += 1;
+      abandon();
+      return Promise.resolve();
+    },
   );
   await clock.advance(9_000);
   expect(faults).toEqual([]);

@@ -78,7 +78,8 @@ class WatchedCapture {
   #replaceTab(): void {
     this.seen.captureLost = undefined;
     this.seen.captureTab = { answeredAtMs: this.atMs, pictures: undefined, soundChunks: undefined };
-    if (this.captureTabAnswers) this.seen.captureTab = { ...this.seen.captureTab, pictures: 0, soundChunks: 0 };
+    if (this.captureTabAnswers)
+      this.seen.captureTab = { ...this.seen.captureTab, pictures: 0, soundChunks: 0 };
   }
 }
 
