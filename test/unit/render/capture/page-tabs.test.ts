@@ -13,14 +13,16 @@ import { silentLogger } from '../../../../src/base/logger.js';
 class FakeBrowser extends EventEmitter {
   readonly sessions = new Map<string, FakeSession>();
 
-  send(method: string, { targetId = '' }: { targetId?: string } = {}): Promise<unknown> {
+  async send(method: string, { targetId = '' }: { targetId?: string } = {}): Promise<unknown> {
     if (method === 'Target.closeTarget') this.closed(targetId);
     if (method === 'Target.createTarget') {
+      await Promise.resolve();
+      // Before the answer, as Chromium has it.
       this.emit('sessionattached', this.open('own'));
-      return Promise.resolve({ targetId: 'own' });
+      return { targetId: 'own' };
     }
     const targetInfos = [...this.sessions.keys()].map((id) => ({ targetId: id, title: id, url: '' }));
-    return Promise.resolve({ targetInfos });
+    return { targetInfos };
   }
 
   open(targetId: string, openerId?: string): FakeSession {
