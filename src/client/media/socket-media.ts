@@ -281,16 +281,20 @@ export class SocketMedia {
     this.#listener.onReady(this);
     if (this.#options.transport === 'websocket' || typeof RTCPeerConnection === 'undefined') return;
     const { openLink, links } = this.#listener;
-    this.#retry = new PeerRetry(openLink, (text) => links.onInputMessage(text), (link) => {
-      this.#listener.onReturn(link);
-      link.listener = links;
-      for (const track of link.stream.getTracks()) {
-        this.stream.addTrack(track);
-        links.onTrack(track);
-      }
-      link.stream = this.stream;
-      links.onPeerState('connected');
-    });
+    this.#retry = new PeerRetry(
+      openLink,
+      (text) => links.onInputMessage(text),
+      (link) => {
+        this.#listener.onReturn(link);
+        link.listener = links;
+        for (const track of link.stream.getTracks()) {
+          this.stream.addTrack(track);
+          links.onTrack(track);
+        }
+        link.stream = this.stream;
+        links.onPeerState('connected');
+      },
+    );
   }
 
   #takeChunk(chunk: StreamChunk | undefined): void {
