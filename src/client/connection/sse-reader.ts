@@ -8,6 +8,8 @@ export interface SseEvent {
   readonly data: string;
   /** The last `id` seen on the stream so far; empty where there was none. */
   readonly lastEventId: string;
+  /** The field `time`: an RTP timestamp, 90 kHz; undefined where the event has none. */
+  readonly time: number | undefined;
 }
 
 export interface SseListener {
@@ -37,6 +39,7 @@ export class SseParser {
   #data = '';
   #hasData = false;
   #lastEventId = '';
+  #time: number | undefined;
 
   /** @param maxLength Bound of a line and of an event's data, in UTF-16 code units. Default 8 Mi. */
   constructor(listener: SseListener, maxLength: number = DEFAULT_MAX_LENGTH) {
@@ -104,6 +107,9 @@ export class SseParser {
       case 'id':
         if (!value.includes('\0')) this.#lastEventId = value;
         break;
+      case 'time':
+        this.#time = /^\d{1,10}$/.test(value) ? Number(value) : undefined;
+        break;
       case 'retry':
         if (/^[0-9]+$/.test(value)) this.#listener.onRetry?.(Number(value));
         break;
@@ -113,12 +119,16 @@ export class SseParser {
   }
 
   #dispatch(): void {
-    const { type, data, hasData } = { type: this.#type, data: this.#data, hasData: this.#hasData };
+    const event = {
+      ...{ type: this.#type || 'message', data: this.#data },
+      ...{ lastEventId: this.#lastEventId, time: this.#time },
+    };
+    const hasData = this.#hasData;
     this.#type = '';
     this.#data = '';
     this.#hasData = false;
-    if (!hasData) return;
-    this.#listener.onEvent({ type: type === '' ? 'message' : type, data, lastEventId: this.#lastEventId });
+    this.#time = undefined;
+    if (hasData) this.#listener.onEvent(event);
   }
 }
 
