@@ -36,8 +36,8 @@ export class SseParser {
   /** The last line ended in CR: an LF that comes next belongs to that line end. */
   #afterCarriageReturn = false;
   #type = '';
-  #data = '';
-  #hasData = false;
+  /** Of the event that is being read; undefined: it has had none. */
+  #data: string | undefined;
   #lastEventId = '';
   #time: number | undefined;
 
@@ -98,11 +98,10 @@ export class SseParser {
         this.#type = value;
         break;
       case 'data':
-        if (this.#data.length + value.length > this.#maxLength) {
+        if ((this.#data?.length ?? 0) + value.length > this.#maxLength) {
           throw new StreamError('protocol', `An event of the stream is longer than ${this.#maxLength}`);
         }
-        this.#data = this.#hasData ? `${this.#data}\n${value}` : value;
-        this.#hasData = true;
+        this.#data = this.#data === undefined ? value : `${this.#data}\n${value}`;
         break;
       case 'id':
         if (!value.includes('\0')) this.#lastEventId = value;
@@ -111,7 +110,7 @@ export class SseParser {
         this.#time = /^\d{1,10}$/.test(value) ? Number(value) : undefined;
         break;
       case 'retry':
-        if (/^[0-9]+$/.test(value)) this.#listener.onRetry?.(Number(value));
+        if (/^\d+$/.test(value)) this.#listener.onRetry?.(Number(value));
         break;
       default:
       // The standard has unknown fields ignored.
@@ -119,16 +118,11 @@ export class SseParser {
   }
 
   #dispatch(): void {
-    const event = {
-      ...{ type: this.#type || 'message', data: this.#data },
-      ...{ lastEventId: this.#lastEventId, time: this.#time },
-    };
-    const hasData = this.#hasData;
+    const [type, data, time] = [this.#type || 'message', this.#data, this.#time];
     this.#type = '';
-    this.#data = '';
-    this.#hasData = false;
+    this.#data = undefined;
     this.#time = undefined;
-    if (hasData) this.#listener.onEvent(event);
+    if (data !== undefined) this.#listener.onEvent({ type, data, lastEventId: this.#lastEventId, time });
   }
 }
 
