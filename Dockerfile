@@ -50,6 +50,7 @@ WORKDIR /app
 COPY --from=build /app/package.json /app/LICENSE ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY --from=build /app/docs/openapi.json ./docs/
 COPY --from=build /app/native/prebuilds ./native/prebuilds
 # Not root: Chromium's sandbox is off for root. It needs user namespaces, see docs/deployment.md.
 USER node

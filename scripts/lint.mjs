@@ -1,4 +1,4 @@
-// Formatter, linter and the checks of the rooms, the errors and the docs, beside each other; what they print comes one after the other.
+// Formatter, linter and the checks of the rooms, the errors, the docs and the OpenAPI document, beside each other; what they print comes one after the other.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -11,6 +11,7 @@ const CHECKS = [
   ['scripts/check-errors.mjs'],
   ['scripts/check-docs-code.mjs'],
   ['scripts/option-docs.mjs'],
+  ['scripts/openapi.mjs'],
 ];
 
 /** @returns what it printed, and whether it found nothing. */

@@ -24,38 +24,40 @@ export type {
   IceServersHook,
 } from './options/ice-server-options.js';
 export type { Logger } from './base/logger.js';
-export type { HealthOptions, MetricsOptions } from './options/observability-options.js';
-export type { HealthChecks, RouterHealth } from './observe/router-health.js';
+export type { WebhookEvent, WebhookOptions } from './options/webhook-options.js';
+export type { HealthOptions, MetricsOptions, OpenApiOptions } from './options/observability-options.js';
+export type { HealthChecks, RouterHealth } from './protocol/health.js';
 export type { DiagnosticsChannelName, DiagnosticsChannels } from './observe/session-channels.js';
 export type { StreamKitOptions, Viewport } from './options/stream-kit-options.js';
 export type { HlsOptions, RecordingOptions } from './options/recording-options.js';
 export type { TargetPolicyOptions } from './options/target-policy-options.js';
 export type { TerminalAttachOptions, TerminalOptions } from './options/terminal-options.js';
-export type { RecordedFile, RecordingError } from './recording/recording-messages.js';
-export type { RecordingInfo, RecordingStatus } from './recording/recording.js';
-export type { FrameStages, StageTime } from './render/encode/frame-timing.js';
-export type { EncodingDiagnostics } from './session/encoding-figures.js';
+export type { RecordedFile, RecordingError } from './protocol/recordings.js';
+export type { RecordingInfo } from './protocol/recordings.js';
+export type { RecordingStatus } from './recording/recording.js';
+export type { FrameStages, StageTime } from './protocol/session-diagnostics.js';
+export type { EncodingDiagnostics } from './protocol/session-diagnostics.js';
 export type {
   ConsumerDiagnostics,
   SessionDiagnostics,
   ViewerDiagnostics,
-} from './session/session-diagnostics.js';
-export type { SessionChange, SessionRenderOptions, VideoCodecChoice } from './session/render-options.js';
+} from './protocol/session-diagnostics.js';
+export type { SessionChange, SessionRenderOptions, VideoCodecChoice } from './protocol/session-requests.js';
 export type { StreamKitRouter } from './router.js';
 export { createStreamKitRouter } from './router.js';
 export type { StreamKitEvent } from './session/session-event-stream.js';
 export type { StreamKitSessionEventName, StreamKitSessionEvents } from './session/session-emitter.js';
+export type { ProgramControl } from './session/program-control.js';
 export type { SessionRecording } from './session/session-recording.js';
 export type { SessionViewer } from './session/session-viewer.js';
 export type { SessionEndRequest, StreamKitSession, WaitOptions } from './session/stream-kit-session.js';
-export type {
-  SessionFilter,
-  SessionOwner,
-  StreamKitSessionRequest,
-  StreamKitSessions,
-} from './session/stream-kit-sessions.js';
+export type { StreamKitSessionRequest } from './protocol/session-requests.js';
+export type { SessionFilter, SessionOwner, StreamKitSessions } from './session/stream-kit-sessions.js';
+export type { SessionBudgetOptions } from './options/session-budget-option.js';
+export type { SessionBudget, SessionUsage } from './protocol/session-usage.js';
 export type { SessionEndReason } from './session/session-events.js';
-export type { RecordingRequest, RecordingWithPaths } from './session/session-recordings.js';
+export type { RecordingRequest } from './protocol/recordings.js';
+export type { RecordingWithPaths } from './session/session-recordings.js';
 export type {
   RecordingState,
   SessionMetadata,

@@ -18,6 +18,9 @@ import type { KoaMiddleware } from './http/koa-adapter.js';
 import { createKoaMiddleware } from './http/koa-adapter.js';
 import type { NodeHandler } from './http/node-adapter.js';
 import { createNodeHandler } from './http/node-adapter.js';
+import { openApiRoutes } from './http/openapi-routes.js';
+import type { RouteHandlers } from './http/route-handler.js';
+import type { RouteName } from './protocol/routes.js';
 import { drainRoutes, healthRoutes, metricsRoutes } from './http/observability-routes.js';
 import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
@@ -31,14 +34,16 @@ import { StreamTokens } from './http/stream-tokens.js';
 import type { UpgradableServer } from './http/upgrade-listeners.js';
 import type { AttachOptions } from './http/websocket-upgrades.js';
 import { WebSocketUpgrades } from './http/websocket-upgrades.js';
+import { viewRoutes } from './http/view-routes.js';
 import { whepRoutes } from './http/whep-routes.js';
 import { createRemoteControl } from './input/remote-control.js';
 import { observers } from './observe/observers.js';
 import type { RouterGauges } from './observe/router-gauges.js';
 import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
-import type { RouterHealth } from './observe/router-health.js';
+import type { RouterHealth } from './protocol/health.js';
 import { routerHealth } from './observe/router-health.js';
 import { planRungs } from './fanout/rung-planner.js';
+import { Webhooks } from './observe/webhooks.js';
 import { RouterMetrics } from './observe/router-metrics.js';
 import { publishSessionEvent } from './observe/session-channels.js';
 import type { ResolvedOptions, StreamKitOptions } from './options/stream-kit-options.js';
@@ -59,6 +64,8 @@ import { Admission } from './session/admission.js';
 import { CpuRoom } from './session/cpu-room.js';
 import type { Caller } from './session/caller.js';
 import { callerBindings } from './session/caller.js';
+import { procCpuTimes } from './base/process-cpu-time.js';
+import { CpuMeter } from './session/cpu-meter.js';
 import { IceServerSource } from './session/ice-server-source.js';
 import { newSessionFigures } from './session/session-figures.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
@@ -207,6 +214,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       openRemoteControl: createRemoteControl(resolved.control, clock),
       clock,
       machine: openMachineLoad(),
+      cpu: new CpuMeter(clock, procCpuTimes),
       logger: logger.child({ room: 'session' }),
       ids: randomIds,
     };
@@ -264,6 +272,13 @@ export function composeRouter<TEnv>(
     machine: given.machine,
     clock: given.clock,
   });
+  const webhooks =
+    options.webhooks &&
+    new Webhooks({
+      options: options.webhooks,
+      clock: given.clock,
+      logger: options.logger.child({ room: 'observe' }),
+    });
   const metrics = new RouterMetrics({
     maxSessions: admission.maxSessions,
     figures,
@@ -271,9 +286,15 @@ export function composeRouter<TEnv>(
     states: () => registry.states(),
     egressRefusals: gauges.egressRefusals,
     rateRefusals: () => rates.refused,
+    ...(webhooks === undefined ? {} : { webhooks: () => webhooks.counts }),
   });
   const observe = observers(
-    [metrics.observe, publishSessionEvent, (name, event) => sessions.observe(name, event)],
+    [
+      metrics.observe,
+      publishSessionEvent,
+      (name, event) => sessions.observe(name, event),
+      ...(webhooks === undefined ? [] : [webhooks.observe]),
+    ],
     options.logger,
   );
   const store =
@@ -345,28 +366,33 @@ export function composeRouter<TEnv>(
     options.logger.error({ err: error }, 'cors.origins threw');
     reportError(error, undefined, undefined);
   });
+  const handlers: RouteHandlers = {
+    ...drainRoutes(() => registry.drain()),
+    ...(options.health === undefined ? {} : healthRoutes(health)),
+    ...(options.metrics === undefined ? {} : metricsRoutes(metrics)),
+    ...sessionRoutes({
+      registry,
+      sessions,
+      rates,
+      iceServers,
+      cdp: options.cdp,
+    }),
+    ...viewRoutes(sessions, tokens !== undefined),
+    ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
+    ...(recordings === undefined ? {} : recordingRoutes(recordings)),
+    ...(playlists === undefined ? {} : playlistRoutes(playlists)),
+  };
+  const paths = {
+    ...(options.metrics === undefined ? {} : { readMetrics: options.metrics.path }),
+    ...(options.openApi === undefined ? {} : { readOpenApi: options.openApi.path }),
+    ...(options.health === undefined
+      ? {}
+      : { readHealth: options.health.path, readReadiness: `${options.health.path}/${READY_SEGMENT}` }),
+  };
+  const served = Object.keys(handlers) as RouteName[];
   const handle = createRequestHandler({
-    handlers: {
-      ...drainRoutes(() => registry.drain()),
-      ...(options.health === undefined ? {} : healthRoutes(health)),
-      ...(options.metrics === undefined ? {} : metricsRoutes(metrics)),
-      ...sessionRoutes({
-        registry,
-        sessions,
-        rates,
-        iceServers,
-        cdp: options.cdp,
-      }),
-      ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
-      ...(recordings === undefined ? {} : recordingRoutes(recordings)),
-      ...(playlists === undefined ? {} : playlistRoutes(playlists)),
-    },
-    paths: {
-      ...(options.metrics === undefined ? {} : { readMetrics: options.metrics.path }),
-      ...(options.health === undefined
-        ? {}
-        : { readHealth: options.health.path, readReadiness: `${options.health.path}/${READY_SEGMENT}` }),
-    },
+    handlers: { ...handlers, ...(options.openApi === undefined ? {} : openApiRoutes({ served, paths })) },
+    paths,
     authorize,
     rates,
     cors,
@@ -405,7 +431,7 @@ export function composeRouter<TEnv>(
       await upgrades.untilClosed();
     } finally {
       try {
-        await store?.close();
+        await Promise.all([store?.close(), webhooks?.close()]);
       } finally {
         await parts.mediaPlane.close();
         metrics.close();

@@ -20,7 +20,9 @@ constexpr int64_t kMaxReplayFrames = 600;
 /** Sound that could not be sent for this long is of no use. */
 constexpr int64_t kMaxAudioDelayUs = 200'000;
 /** Payloads of one packet of sound together, so that it is never fragmented on its way. */
-constexpr size_t kMaxRedBytes = 1'100;
+constexpr double kMaxRedBytes = 1'100;
+/** What sound with its repetitions may take of a link. */
+constexpr double kRedLinkShare = 0.5;
 /** Pictures that could not be sent for this long are dropped up to the next keyframe. */
 constexpr int64_t kMaxQueueAgeUs = 150'000;
 /** A frame that could be repaired only later than this after it was sent is given up. */
@@ -310,12 +312,21 @@ Bytes Consumer::writeRedundancy(const EncodedFrame& frame, RedPrefix& prefix) co
   }
   const FrameHistory& history = producer_->history();
   const auto earlier = [&](size_t back) { return history.frame(frame.number - static_cast<int64_t>(back)); };
+  // On a link that is nearly full of sound, its repetitions are what is lost.
+  const EncodedFrame* const before = earlier(1);
+  double maxBytes = kMaxRedBytes;
+  if (before != nullptr) {
+    const double seconds =
+        static_cast<double>(frame.rtpTimestamp - before->rtpTimestamp) / producer_->clockRateHz();
+    maxBytes = std::min(maxBytes, linkBps_ / 8 * kRedLinkShare * seconds);
+  }
   // The packet just before this one comes first: it is the one that is lost most often alone.
   size_t fitting = 0;
   size_t bytes = frame.payloadBytes();
   while (fitting < redundancy_.blocks()) {
     const EncodedFrame* const next = earlier(fitting + 1);
-    if (next == nullptr || next->payloadCount() != 1 || bytes + next->payloadBytes() > kMaxRedBytes) {
+    if (next == nullptr || next->payloadCount() != 1 ||
+        static_cast<double>(bytes + next->payloadBytes()) > maxBytes) {
       break;
     }
     bytes += next->payloadBytes();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -75,6 +76,8 @@ class Consumer {
   void pause() { paused_ = true; }
   void resume(int64_t nowUs);
   void setTargetBitrate(double bitrateBps) { parameters_.targetBitrateBps = bitrateBps; }
+  /** What the viewer's link carries, all of it. */
+  void setLinkBitrate(double bitrateBps) { linkBps_ = bitrateBps; }
 
   /** The producer at whose next keyframe the viewer goes on; null if there is none. */
   Producer* target() { return target_; }
@@ -232,6 +235,8 @@ class Consumer {
   uint64_t keyframeBytes_ = 0;
   KeyframeBackoff keyframeBackoff_;
   AudioRedundancy redundancy_;
+  /** Unlimited while it is not known. */
+  double linkBps_ = std::numeric_limits<double>::infinity();
   int64_t reportDueUs_ = INT64_MIN;
   std::optional<uint8_t> lastFirSequence_;
 };

@@ -203,7 +203,7 @@ size_t MediaTransport::pumpSound(int64_t nowUs, uint32_t random) {
   for (Consumer* consumer : consumers_) {
     if (!consumer->video() && consumer->hasWork()) {
       const auto burst = consumer->sendBurst(writer_, PacketBatch::kMaxGroupPackets, false, nowUs);
-      pacer_.sent(burst.bytes, nowUs);
+      pacer_.soundSent(burst.bytes, nowUs);
       resendBudget_.sent(burst.bytes);
       packets += burst.packets;
       consumer->reportWhenDue(writer_, nowUs, random);
@@ -453,6 +453,9 @@ void MediaTransport::reportGap(SentPacketLog& sent, int64_t sequence, int64_t ar
 
 void MediaTransport::tellEstimate(double bitrateBps) {
   stats_->estimatedBitrateBps = bitrateBps;
+  for (Consumer* consumer : consumers_) {
+    consumer->setLinkBitrate(bitrateBps);
+  }
   if (std::abs(bitrateBps - estimateToldBps_) >= kEstimateChange * estimateToldBps_ &&
       receivedAtUs_ - estimateToldUs_ >= kEstimateIntervalUs) {
     estimateToldBps_ = bitrateBps;

@@ -39,6 +39,15 @@ class Pacer {
   void sent(size_t bytes, int64_t nowUs, double weight = 1) {
     level_ = leakedLevel(nowUs) + static_cast<double>(bytes) * weight;
   }
+  /**
+   * Sound, which does not wait for its turn: it takes no more than half of the rate from what does, so that a
+   * link which is full of sound still carries a picture now and then.
+   */
+  void soundSent(size_t bytes, int64_t nowUs) {
+    const double share = static_cast<double>(std::max<int64_t>(0, nowUs - soundAtUs_)) * bytesPerUs_ / 2;
+    soundAtUs_ = std::max(soundAtUs_, nowUs);
+    level_ = leakedLevel(nowUs) + std::min(static_cast<double>(bytes), share);
+  }
   /** When the next burst may go out. */
   int64_t dueUs(int64_t nowUs) {
     const int64_t waitUs = static_cast<int64_t>(leakedLevel(nowUs) / bytesPerUs_) + 1;
@@ -58,6 +67,7 @@ class Pacer {
   double bytesPerUs_ = 0;
   double level_ = 0;
   int64_t levelAtUs_ = 0;
+  int64_t soundAtUs_ = 0;
 };
 
 }  // namespace streamkit

@@ -74,6 +74,26 @@ TEST("a viewer that loses packets gets the one before with each, and two where i
   EXPECT_EQ(bench.undecryptable, 0);
 }
 
+TEST("on a link that is nearly full of sound none is repeated") {
+  Bench bench;
+  begin(bench);
+  sendSound(bench, 1);
+  reportLoss(bench, 256 * 10 / 100);
+  // Each block is 64 kbit/s, and all of them may take half of the link.
+  const auto blocksAt = [&](uint32_t estimatedBps, uint8_t number) {
+    auto remb = fromHex("8fce0005 00000001 00000000 52454d42 01000000 00002000");
+    remb[17] = static_cast<uint8_t>(estimatedBps >> 16);
+    remb[18] = static_cast<uint8_t>(estimatedBps >> 8);
+    remb[19] = static_cast<uint8_t>(estimatedBps);
+    bench.sendRtcp(remb);
+    sendSound(bench, number);
+    return last(bench).view.payload.size() / 160;
+  };
+  EXPECT_EQ(blocksAt(250'000, 2), 1);
+  EXPECT_EQ(blocksAt(120'000, 3), 1);
+  EXPECT_EQ(blocksAt(260'000, 4), 2);
+}
+
 TEST("ten seconds after the last loss sound is plain again") {
   Bench bench;
   begin(bench);

@@ -1,6 +1,7 @@
 #include <set>
 
 #include "core/resend_queue.h"
+#include "payload_frame.h"
 #include "test.h"
 #include "virtual_network.h"
 
@@ -96,6 +97,26 @@ TEST("pictures that have waited for 150 ms are dropped up to a keyframe, and sou
   EXPECT_EQ(bench.video().size(), 40);
   EXPECT(bench.video().back().arrivedUs - bench.video().front().arrivedUs > 200'000);
   EXPECT_EQ(bench.undecryptable, 0);
+}
+
+TEST("sound that fills the link leaves a picture its turn now and then") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.createAudio();
+  bench.consumeVideo(60'000);
+  bench.consumeAudio();
+  bench.answer();
+  for (int second = 0; second < 5; second += 1) {
+    bench.sendVideo(2, true);
+    for (int i = 0; i < 50; i += 1) {
+      // 400 kbit/s, where the pacer lets through 310.
+      bench.core.sendFrame(Bench::kAudio, payloadFrame(1, 1000), false, bench.nowUs);
+      bench.run(20'000);
+    }
+  }
+  EXPECT_EQ(bench.received[Bench::kAudioSsrc].size(), 250);
+  EXPECT_EQ(bench.video().size(), 10);
 }
 
 TEST("a viewer that is not reached yet costs the others no keyframe, and gets one when it is") {

@@ -1,7 +1,8 @@
 // npm run soak [-- --minutes=60]: a server under a mix of everything, and what it holds over time. Joins come and go at two
 // per second, one session is made and ended every six seconds, 100 event streams are never read, a recording begins and ends,
-// one session is restarted, another is not, and their sizes change. After a warm-up what the process holds must not grow. Prints a
-// report and writes bench-results/soak-<time>.json; ends with 1 where something grows.
+// one session is restarted, another is not, and their sizes change. A WHEP player and a WebSocket viewer of each take pictures all
+// the time, and WebRTC viewers that want less come and go, so that rungs do. After a warm-up what the process holds must not grow.
+// Prints a report and writes bench-results/soak-<time>.json; ends with 1 where something grows or nothing was watched.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,6 +13,7 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 
 import { startPages } from '../bench/rig.mjs';
+import { play, readStream, watchWith } from './media-viewers.mjs';
 import { growth, slopePerHour } from './trend.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -20,6 +22,8 @@ const minutes = Number(values.minutes);
 if (!(minutes >= 1 && minutes <= 24 * 60)) throw new Error('--minutes is a number from 1 to 1440');
 
 const SAMPLE_MS = 5_000;
+/** A line shows every minute how it goes. */
+const PROGRESS_SAMPLES = 12;
 /** Caches, pools and the code of the just-in-time compiler fill; the state of a session has its log of a minute. */
 const WARM_UP_SHARE = 0.4;
 const STALLED_STREAMS = 100;
@@ -27,25 +31,38 @@ const JOIN_EVERY_MS = 500;
 const JOIN_LASTS_MS = 2_000;
 const SESSION_EVERY_MS = 6_000;
 const CHANGE_EVERY_MS = 20_000;
+/** One that wants less stays half of the time, so that its rung is encoded and given up again. */
+const WISH_EVERY_MS = 6_000;
+const WISH_LASTS_MS = 3_000;
+const WISHES = [{ maxHeight: 90 }, { maxBitrateBps: 150_000 }, { maxHeight: 72, maxBitrateBps: 200_000 }];
+const LOOK_EVERY_MS = 500;
 
 const MIB = 2 ** 20;
-/** Most growth per hour; and the least that shows at all in a run of any length, since samples scatter. */
+/** From so many minutes on everything of bounded size is full after the warm-up, and each further growth is one for ever. */
+const LONG_MINUTES = 30;
+/**
+ * Most growth per hour; what a long run scatters by; and how much more a shorter one may hold at its end: within it caches,
+ * pools and the logs of two WebSockets (8 MiB each) still fill. Something kept of each join shows within three minutes.
+ */
 const LIMITS = {
-  rss: { perHour: MIB, noise: 24 * MIB },
-  heapUsed: { perHour: MIB, noise: 2 * MIB },
-  external: { perHour: MIB, noise: MIB },
-  arrayBuffers: { perHour: MIB, noise: MIB / 2 },
-  descriptors: { perHour: 0.5, noise: 12 },
-  threads: { perHour: 0.5, noise: 4 },
-  handles: { perHour: 0.5, noise: 16 },
-  series: { perHour: 0.5, noise: 2 },
-  nativeObjects: { perHour: 0.5, noise: 16 },
+  rss: { perHour: MIB, noise: 24 * MIB, filling: 64 * MIB },
+  heapUsed: { perHour: MIB, noise: 2 * MIB, filling: 16 * MIB },
+  external: { perHour: MIB, noise: MIB, filling: 20 * MIB },
+  arrayBuffers: { perHour: MIB, noise: MIB / 2, filling: 20 * MIB },
+  descriptors: { perHour: 0.5, noise: 12, filling: 100 },
+  threads: { perHour: 0.5, noise: 4, filling: 16 },
+  handles: { perHour: 0.5, noise: 16, filling: 150 },
+  series: { perHour: 0.5, noise: 2, filling: 10 },
+  nativeObjects: { perHour: 0.5, noise: 16, filling: 100 },
   // The largest of those that run, which is that of the session that is never restarted.
-  sessionProcessRss: { perHour: MIB, noise: 24 * MIB },
+  sessionProcessRss: { perHour: MIB, noise: 24 * MIB, filling: 64 * MIB },
 };
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const counts = { joins: 0, sessions: 0, recordings: 0, restarts: 0, resizes: 0, refused: 0 };
+const counts = {
+  ...{ joins: 0, sessions: 0, recordings: 0, restarts: 0, resizes: 0, refused: 0 },
+  ...{ wishes: 0, rungChanges: 0, packets: 0, chunks: 0 },
+};
 
 async function startServer(recordings) {
   const options = {
@@ -54,6 +71,9 @@ async function startServer(recordings) {
     metrics: true,
     recording: { directory: recordings },
     rateLimits: false,
+    // Rungs are to change whatever else the machine does, and a viewer that has gone is to take its wish along.
+    maxRungs: 3,
+    viewerReattachMs: 500,
   };
   const words = ['--expose-gc', join(import.meta.dirname, 'server.mjs'), JSON.stringify(options)];
   const child = spawn(process.execPath, words, { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -96,7 +116,7 @@ async function create(origin, pages) {
   });
   if (created === undefined) return undefined;
   const session = `${origin}/${created.streamId}`;
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     const state = await ask(session, 'GET');
     if (state === undefined || state.status === 'error') break;
     if (state.status !== 'initializing') return session;
@@ -149,6 +169,35 @@ async function change(session, turn, restarts) {
   }
 }
 
+const onPacket = () => {
+  counts.packets += 1;
+};
+
+/** A viewer that wants less than the others, for a while. */
+async function wish(session) {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), WISH_LASTS_MS);
+  const wishes = WISHES[counts.wishes++ % WISHES.length];
+  const refused = () => {
+    counts.refused += 1;
+  };
+  try {
+    await watchWith(session, wishes, { signal: abort.signal, onPacket, refused });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Counts how often another number of rungs is encoded than before. */
+function rungWatch(session) {
+  let before;
+  return async () => {
+    const now = (await ask(session, 'GET'))?.metadata.video?.rungs.length;
+    if (before !== undefined && now !== undefined && now !== before) counts.rungChanges += 1;
+    before = now ?? before;
+  };
+}
+
 const errors = [];
 let ended = false;
 /** Runs `work` again and again until the end, in the background. */
@@ -174,13 +223,26 @@ const server = await startServer(recordings);
 const samples = [];
 let stops = [];
 let stalled = [];
+const players = [];
 try {
   const session = await create(server.origin, pages);
   const steady = await create(server.origin, pages);
   if (session === undefined || steady === undefined) throw new Error('The first sessions were refused');
   stalled = Array.from({ length: STALLED_STREAMS }, () => stall(session));
   let turn = 0;
+  for (const each of [session, steady]) {
+    players.push(
+      await play(each, onPacket),
+      readStream(each, () => {
+        counts.chunks += 1;
+      }),
+    );
+  }
   stops = [
+    every(WISH_EVERY_MS, () => wish(session)),
+    every(WISH_EVERY_MS, () => wish(steady)),
+    every(LOOK_EVERY_MS, rungWatch(session)),
+    every(LOOK_EVERY_MS, rungWatch(steady)),
     every(JOIN_EVERY_MS, () => joinFor(session, JOIN_LASTS_MS)),
     every(JOIN_EVERY_MS, () => joinFor(steady, JOIN_LASTS_MS)),
     every(SESSION_EVERY_MS, async () => {
@@ -198,23 +260,27 @@ try {
   while (performance.now() < end) {
     await sleep(SAMPLE_MS);
     samples.push({ atMs: performance.now(), ...(await server.sample()) });
+    if (samples.length % PROGRESS_SAMPLES === 0)
+      console.log(JSON.stringify({ ...samples.at(-1), ...counts }));
   }
 } finally {
   ended = true;
   for (const socket of stalled) socket.destroy();
   await Promise.all(stops.map((stop) => stop()));
+  for (const stop of players) stop();
   await server.close();
   pages.close();
   rmSync(recordings, { recursive: true, force: true });
 }
 
-const rows = Object.entries(LIMITS).map(([name, { perHour, noise }]) => {
+const rows = Object.entries(LIMITS).map(([name, { perHour, noise, filling }]) => {
   const points = samples
     .slice(Math.floor(samples.length * WARM_UP_SHARE))
     .map((sample) => ({ atMs: sample.atMs, value: sample[name] }));
   const slope = slopePerHour(points);
   // A slope within the scatter of its samples is none.
-  const grows = slope > perHour && growth(points) > noise * Math.min(1, minutes / 60) + noise / 4;
+  const scatter = minutes < LONG_MINUTES ? filling : noise * Math.min(1, minutes / 60) + noise / 4;
+  const grows = slope > perHour && growth(points) > scatter;
   const digits = (value) => (perHour === MIB ? `${(value / MIB).toFixed(2)} MiB` : value.toFixed(1));
   return {
     what: name,
@@ -233,4 +299,8 @@ mkdirSync(results, { recursive: true });
 const file = join(results, `soak-${new Date().toISOString().replaceAll(':', '-')}.json`);
 writeFileSync(file, JSON.stringify({ minutes, counts, rows, errors, samples }, null, 2));
 console.log(file);
-process.exitCode = errors.length > 0 || rows.some(({ verdict }) => verdict === 'GROWS') ? 1 : 0;
+for (const what of ['rungChanges', 'packets', 'chunks']) {
+  if (counts[what] === 0) errors.push(`No ${what} were seen`);
+}
+// The threads of the viewers' library do not end by themselves.
+process.exit(errors.length > 0 || rows.some(({ verdict }) => verdict === 'GROWS') ? 1 : 0);

@@ -8,6 +8,7 @@ import { statFields } from './process-table.js';
 /** Without a privilege, Linux lets all of us together set one group per 100 ms. */
 const GROUP_RETRY_MS = 100;
 const GROUP_ATTEMPTS = 10;
+const MAX_NICENESS = 19;
 
 /**
  * Sets the niceness of a process, of what it starts from then on, and, if it leads a session, of its autogroup: where the
@@ -17,7 +18,17 @@ const GROUP_ATTEMPTS = 10;
  */
 export function setNiceness(pid: number, niceness: number): void {
   setPriority(pid, niceness);
-  if (leadsSession(pid)) void setAutogroupNiceness(pid, niceness);
+  void setGroupNiceness(pid, niceness);
+}
+
+/**
+ * Sets the niceness of the autogroup of a process that leads a session, and of nothing else. It takes no privilege to make it
+ * less nice again, down to 0. Resolves also where that is not possible.
+ *
+ * @param niceness - at most 19; more counts as 19.
+ */
+export async function setGroupNiceness(pid: number, niceness: number): Promise<void> {
+  if (leadsSession(pid)) await setAutogroupNiceness(pid, Math.min(MAX_NICENESS, niceness));
 }
 
 function leadsSession(pid: number): boolean {

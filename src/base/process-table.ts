@@ -18,6 +18,36 @@ export function processStartTicks(pid: number): string | undefined {
   }
 }
 
+/** The fields of {@link statFields} of every process that there is, by its pid. One that ends meanwhile may be missing. */
+export async function processStats(): Promise<ReadonlyMap<number, readonly string[]>> {
+  const pids = (await readdir('/proc').catch(() => [])).map(Number).filter(Number.isInteger);
+  const stats = await Promise.all(
+    pids.map(async (pid) => {
+      const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+      return [pid, statFields(stat)] as const;
+    }),
+  );
+  return new Map(stats.filter(([, fields]) => fields.length > 1));
+}
+
+/** @returns what gives a process and all that it has started, itself or through others, as far as they live. */
+export function descendantsIn(
+  stats: ReadonlyMap<number, readonly string[]>,
+): (pid: number) => readonly number[] {
+  const children = new Map<number, number[]>();
+  for (const [child, fields] of stats) {
+    const parent = Number(fields[1]);
+    const siblings = children.get(parent);
+    if (siblings === undefined) children.set(parent, [child]);
+    else siblings.push(child);
+  }
+  return (pid) => {
+    const found = [pid];
+    for (const parent of found) found.push(...(children.get(parent) ?? []));
+    return found;
+  };
+}
+
 /** The processes whose command line has `needle` in it. */
 export async function processesNaming(needle: string): Promise<number[]> {
   let entries: string[];

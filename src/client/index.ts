@@ -26,10 +26,10 @@ export type { IceServerFailure, PeerReport } from './diagnose/peer-report.js';
 export type {
   ConsumerDiagnostics,
   EncodingDiagnostics,
-  ServerDiagnostics,
+  SessionDiagnostics as ServerDiagnostics,
   StageTime,
   ViewerDiagnostics,
-} from './diagnose/server-diagnostics.js';
+} from '../protocol/session-diagnostics.js';
 export { StateStore, type PatchOperation } from './connection/state-store.js';
 export { readEventStream, SseParser, type SseEvent, type SseListener } from './connection/sse-reader.js';
 export { diagnose } from './diagnose/diagnose.js';

@@ -4,7 +4,7 @@ import type { ResolvedAccessOptions, RequestValidation } from '../options/access
 import { callerId, callerLimits, callerRole } from '../options/access-options.js';
 import type { Logger } from '../base/logger.js';
 import { hasRight } from '../protocol/rights.js';
-import type { RouteDefinition } from '../protocol/routes.js';
+import type { RouteDefinition } from '../protocol/route-definition.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import { isPlainObject } from '../options/option-checks.js';
 import type { Caller } from '../session/caller.js';

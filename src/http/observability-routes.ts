@@ -1,3 +1,4 @@
+import type { RouterHealth } from '../protocol/health.js';
 import type { HttpResponse } from './http-message.js';
 import { emptyResponse, jsonResponse } from './http-message.js';
 import type { RouteHandlers } from './route-handler.js';
@@ -6,11 +7,6 @@ import type { RouteHandlers } from './route-handler.js';
 export interface MetricsSource {
   readonly contentType: string;
   read(): Promise<string>;
-}
-
-/** What the routes of the health show. */
-export interface HealthState {
-  readonly status: 'ok' | 'degraded' | 'draining' | 'closing';
 }
 
 /** The metrics, for Prometheus. */
@@ -34,8 +30,8 @@ export function drainRoutes(drain: () => Promise<void>): RouteHandlers {
 }
 
 /** Whether the server lives, and whether it could take another session. */
-export function healthRoutes(read: () => HealthState): RouteHandlers {
-  const route = (passes: (health: HealthState) => boolean) => (): HttpResponse => {
+export function healthRoutes(read: () => RouterHealth): RouteHandlers {
+  const route = (passes: (health: RouterHealth) => boolean) => (): HttpResponse => {
     const health = read();
     return jsonResponse(passes(health) ? 200 : 503, health);
   };

@@ -1,11 +1,10 @@
-import { StreamKitError } from '../base/errors.js';
-import { expectation } from '../options/option-checks.js';
 import { parseRecordingRequest } from '../session/session-recordings.js';
 import type { SessionRecordings } from '../session/session-recordings.js';
 import { fileResponse } from './file-response.js';
 import type { HttpRequest } from './http-message.js';
 import { emptyResponse, jsonResponse } from './http-message.js';
 import type { RouteHandlers } from './route-handler.js';
+import { parsePartQuery } from './session-query.js';
 
 /** The routes of recordings. A recording and its files outlive the session. */
 export function recordingRoutes(recordings: SessionRecordings): RouteHandlers {
@@ -22,7 +21,7 @@ export function recordingRoutes(recordings: SessionRecordings): RouteHandlers {
       jsonResponse(200, await recordings.stop(streamId, segments.recordingId ?? '')),
     readRecordingFile: async ({ request, streamId, segments }) => {
       const recordingId = segments.recordingId ?? '';
-      const part = parsePart(request.query);
+      const part = parsePartQuery(request.query);
       const { format } = recordings.get(streamId, recordingId);
       const path = recordings.pathOf(streamId, recordingId, part);
       return fileResponse(path, request.headers.range, {
@@ -43,12 +42,4 @@ function readOptionalJson(request: HttpRequest): Promise<unknown> {
   const { headers } = request;
   const isEmpty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
   return isEmpty ? Promise.resolve({}) : request.readJson();
-}
-
-function parsePart(query: URLSearchParams): number {
-  const value = query.get('part') ?? '1';
-  if (!/^[1-9]\d{0,5}$/.test(value)) {
-    throw new StreamKitError('bad_request', expectation('integer of 1 or more', 'part', value));
-  }
-  return Number(value);
 }

@@ -1,5 +1,6 @@
 import { StreamKitError } from '../base/errors.js';
 import { expectation } from '../options/option-checks.js';
+import { ROUTES } from '../protocol/routes.js';
 
 /** Query parameters of an event stream. */
 export interface EventStreamQuery {
@@ -16,22 +17,19 @@ export interface SnapshotQuery {
   readonly width?: number;
 }
 
-const MAX_HEIGHT = 4320;
-const MAX_BITRATE_BPS = 999_999_999;
-const SNAPSHOT_WIDTH = { least: 16, most: 3840 } as const;
-
 /** @throws StreamKitError `bad_request` that names the parameter. */
 export function parseEventStreamQuery(query: URLSearchParams): EventStreamQuery {
-  const maxHeight = integer(query, 'maxHeight', 1, MAX_HEIGHT);
-  const maxBitrateBps = integer(query, 'maxBitrateBps', 1, MAX_BITRATE_BPS);
+  const known = ROUTES.openEventStream.query;
+  const maxHeight = integer(query, 'maxHeight', known.maxHeight);
+  const maxBitrateBps = integer(query, 'maxBitrateBps', known.maxBitrateBps);
   return {
     viewerId: query.get('viewerId') ?? undefined,
-    videoCodec: oneOf(query, 'videoCodec', ['h264', 'vp8']),
+    videoCodec: oneOf(query, 'videoCodec', known.videoCodec.among),
     wishes: {
       ...(maxHeight === undefined ? {} : { maxHeight }),
       ...(maxBitrateBps === undefined ? {} : { maxBitrateBps }),
     },
-    media: oneOf(query, 'media', ['none']) === undefined,
+    media: oneOf(query, 'media', known.media.among) === undefined,
   };
 }
 
@@ -42,11 +40,17 @@ export function parseStreamQuery(query: URLSearchParams): { readonly viewerId: s
 
 /** @throws StreamKitError `bad_request` that names the parameter. */
 export function parseSnapshotQuery(query: URLSearchParams): SnapshotQuery {
-  const width = integer(query, 'width', SNAPSHOT_WIDTH.least, SNAPSHOT_WIDTH.most);
+  const known = ROUTES.takeSnapshot.query;
+  const width = integer(query, 'width', known.width);
   return {
-    format: oneOf(query, 'format', ['png', 'jpeg']) ?? 'png',
+    format: oneOf(query, 'format', known.format.among) ?? 'png',
     ...(width === undefined ? {} : { width }),
   };
+}
+
+/** Which file of a recording is meant, from 1 on. @throws StreamKitError `bad_request`. */
+export function parsePartQuery(query: URLSearchParams): number {
+  return integer(query, 'part', ROUTES.readRecordingFile.query.part) ?? 1;
 }
 
 function oneOf<T extends string>(query: URLSearchParams, name: string, allowed: readonly T[]): T | undefined {
@@ -59,7 +63,12 @@ function oneOf<T extends string>(query: URLSearchParams, name: string, allowed: 
   return found;
 }
 
-function integer(query: URLSearchParams, name: string, least: number, most: number): number | undefined {
+interface Bounds {
+  readonly least: number;
+  readonly most: number;
+}
+
+function integer(query: URLSearchParams, name: string, { least, most }: Bounds): number | undefined {
   const value = query.get(name);
   if (value === null) return undefined;
   const number = /^\d{1,9}$/.test(value) ? Number(value) : NaN;

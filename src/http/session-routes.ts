@@ -1,8 +1,9 @@
+import type { SessionChange } from '../protocol/session-requests.js';
 import { StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
 import type { IceServerSource } from '../session/ice-server-source.js';
-import type { SessionChange } from '../session/render-options.js';
 import { customSignal } from '../session/server-sent-event.js';
+import type { EndedSession } from '../protocol/session-usage.js';
 import type { Session } from '../session/session.js';
 import type { SessionRegistry } from '../session/session-registry.js';
 import type { StreamKitSession } from '../session/stream-kit-session.js';
@@ -46,9 +47,13 @@ export function sessionRoutes(parameters: SessionRoutesParameters): RouteHandler
       const change = (await request.readJson()) as SessionChange;
       return jsonResponse(200, await session.reconfigure(change, caller.limits));
     },
-    endSession: async ({ streamId }) => {
-      await sessions.get(streamId).end();
-      return emptyResponse(204);
+    endSession: async ({ request, streamId }) => {
+      const session = sessions.get(streamId);
+      await session.end();
+      if (session.kind === 'terminal' || !prefersRepresentation(request.headers.prefer))
+        return emptyResponse(204);
+      const ended: EndedSession = { streamId, usage: session.usage };
+      return jsonResponse(200, ended, { 'Preference-Applied': REPRESENTATION });
     },
     restartSession: ({ streamId }) => {
       sessions.get(streamId).restart();
@@ -71,6 +76,14 @@ export function sessionRoutes(parameters: SessionRoutesParameters): RouteHandler
       return snapshot(request, sessions.get(streamId));
     },
   };
+}
+
+/** What a client that wants a body asks for: RFC 7240 section 4.2. */
+const REPRESENTATION = 'return=representation';
+
+function prefersRepresentation(header: string | string[] | undefined): boolean {
+  const preferences = [header ?? []].flat().flatMap((value) => value.split(','));
+  return preferences.some((one) => /^\s*return\s*=\s*"?representation"?\s*(?:;|$)/i.test(one));
 }
 
 function upgradeRequired(): never {

@@ -1,8 +1,8 @@
-import type { ViewerRole } from '../protocol/rights.js';
+import { AUTOMATION_ID, type ViewerRole } from '../protocol/rights.js';
 import type { ResolvedControlOptions } from '../options/control-options.js';
 import { StreamKitError } from '../base/errors.js';
 
-/** One that may be given control. */
+/** One that may be given control: a viewer, or the application as {@link AUTOMATION_ID}. */
 export interface ControlMember {
   /** Names it to others. */
   readonly publicId: string;
@@ -62,7 +62,11 @@ export class ControlGroup<M extends ControlMember> {
     this.#members.set(member.publicId, member);
     const { policy, shared } = this.#options;
     const isFree = shared || this.#controllers.size === 0;
-    if (policy === 'first' && isFree && member.permittedRole === 'controller') this.#grant(member);
+    const mayHave =
+      policy === 'first'
+        ? member.permittedRole === 'controller'
+        : policy === 'automation' && isAutomation(member);
+    if (isFree && mayHave) this.#grant(member);
   }
 
   /** One has gone. */
@@ -81,9 +85,15 @@ export class ControlGroup<M extends ControlMember> {
     const { policy, shared } = this.#options;
     if (member.permittedRole !== 'controller' || policy === 'none') throw forbidden();
     if (this.#controllers.has(member)) return;
-    if (policy === 'first') {
-      if (shared || this.#controllers.size === 0) this.#grant(member);
-      else {
+    if (policy === 'first' || policy === 'automation') {
+      const holders = [...this.#controllers];
+      // The application gives way to a person.
+      const mayTake = policy === 'automation' && holders.every(isAutomation);
+      if (shared || holders.length === 0) this.#grant(member);
+      else if (mayTake) {
+        this.#controllers.clear();
+        this.#replace(holders, member);
+      } else {
         if (this.#waiting.size < MAX_WAITING) this.#waiting.add(member);
         for (const controller of this.#controllers) this.#listener.onAsked(controller, member);
       }
@@ -105,7 +115,18 @@ export class ControlGroup<M extends ControlMember> {
     this.#waiting.delete(member);
     if (!this.#controllers.delete(member)) return;
     this.#listener.onRole(member, 'viewer');
-    this.#passOn();
+    this.#passOn(member);
+  }
+
+  /**
+   * A member gives control back until another has had it, and then gets it after all that have asked for it.
+   *
+   * @throws StreamKitError `forbidden` where nobody ever gets it.
+   */
+  lend(member: M): void {
+    if (this.#options.policy === 'none') throw forbidden();
+    this.release(member);
+    this.#waiting.add(member);
   }
 
   /** @throws StreamKitError `forbidden` where it has none to give, or the other may not have it. */
@@ -134,9 +155,10 @@ export class ControlGroup<M extends ControlMember> {
     this.#tell();
   }
 
-  /** To the one that has waited the longest. */
-  #passOn(): void {
-    const [next] = this.#waiting;
+  /** To the one that has waited the longest, or back to the application. @param from - who has given it back. */
+  #passOn(from?: M): void {
+    const automation = this.#options.policy === 'automation' ? this.#members.get(AUTOMATION_ID) : undefined;
+    const [next = automation === from ? undefined : automation] = this.#waiting;
     if (next !== undefined && this.#controllers.size === 0) this.#grant(next);
     else this.#tell();
   }
@@ -147,6 +169,10 @@ export class ControlGroup<M extends ControlMember> {
     this.#toldController = controllerId;
     this.#listener.onController(controllerId);
   }
+}
+
+function isAutomation({ publicId }: ControlMember): boolean {
+  return publicId === AUTOMATION_ID;
 }
 
 function forbidden(message = 'The viewer may not have control'): StreamKitError {

@@ -60,6 +60,8 @@ export interface ControlSeat extends ControlMember {
   /** @throws StreamKitError `forbidden`. */
   request(): Promise<void>;
   release(): void;
+  /** Gives control back until another has had it. */
+  lend(): void;
   /** @param to - a public id. @throws StreamKitError `forbidden`, `no_such_viewer`. */
   give(to: string): void;
   /** It is gone. Idempotent. */
@@ -175,6 +177,11 @@ export class Seat implements ControlSeat {
 
   release(): void {
     this.#control.group.release(this);
+  }
+
+  lend(): void {
+    this.arrive();
+    this.#control.group.lend(this);
   }
 
   give(to: string): void {

@@ -104,9 +104,16 @@ export class PageInput implements InputTarget {
       case 'picker':
       case 'dialog':
       case 'file_chooser':
-      case 'pointer_lock':
       case 'tab': {
         this.#parameters.controls.answer(message);
+        return;
+      }
+      case 'pointer_lock': {
+        // After the moves that came before it.
+        this.#press(() => {
+          this.#parameters.controls.answer(message);
+          return Promise.resolve();
+        });
         return;
       }
       case 'resize': {

@@ -27,6 +27,8 @@ export interface RemoteControlParameters {
 
 /** The control of one session. */
 export interface RemoteControl {
+  /** The policy gives the application control whenever no viewer has it. */
+  readonly isAutomated: boolean;
   seat(member: ControlMember, listener: SeatListener): ControlSeat;
   /** The page is there. Once. */
   goLive(controls: PageControls): void;
@@ -76,6 +78,10 @@ class SharedControl implements RemoteControl, SeatControl {
       },
       onAsked: (seat, by) => seat.listener.onAsked(by.publicId),
     });
+  }
+
+  get isAutomated(): boolean {
+    return this.#options.policy === 'automation';
   }
 
   get copiesByPress(): boolean {

@@ -3,7 +3,7 @@ import { Counter, Histogram, Registry } from 'prom-client';
 import type { MediaPlane } from '../fanout/media-plane.js';
 import type { AnsweredRequest } from '../http/request-handler.js';
 import type { ObserveSession } from '../session/session-events.js';
-import type { PictureFigure, SessionFigures, ViewerFigure } from '../session/session-figures.js';
+import type { PictureFigure, SessionFigures, UsageFigure, ViewerFigure } from '../session/session-figures.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import { EventLoopDelay } from './event-loop-delay.js';
 import { scrapedCounter, scrapedGauge } from './scraped-metric.js';
@@ -18,6 +18,8 @@ export interface MetricsSources {
   readonly states: () => readonly Readonly<StreamSessionState>[];
   /** What callers were refused because they asked too often. */
   readonly rateRefusals?: () => Readonly<Record<string, number>>;
+  /** What became of webhooks. Default: there are none. */
+  readonly webhooks?: () => Readonly<Record<string, number>>;
   /** What pages were refused, by reason; default: nothing is. */
   readonly egressRefusals?: () => Readonly<Record<string, number>>;
 }
@@ -27,6 +29,7 @@ interface Scrape {
   readonly viewers: Readonly<Record<ViewerFigure, number>>;
   readonly connected: number;
   readonly pictures: Readonly<Record<PictureFigure, number>>;
+  readonly usage: Readonly<Record<UsageFigure, number>>;
   readonly states: readonly Readonly<StreamSessionState>[];
   readonly plane: MediaPlane['stats'];
 }
@@ -79,6 +82,12 @@ export class RouterMetrics {
       labelNames: ['limit'],
       read: () => Object.entries(sources.rateRefusals?.() ?? {}).map(([limit, count]) => [{ limit }, count]),
     });
+    scrapedCounter<'outcome'>(registry, {
+      name: 'stream_kit_webhooks_total',
+      help: 'Events for the webhook: delivered, failed after the last attempt, or dropped because too many waited.',
+      labelNames: ['outcome'],
+      read: () => Object.entries(sources.webhooks?.() ?? {}).map(([outcome, count]) => [{ outcome }, count]),
+    });
     scrapedGauge<'quantile'>(registry, {
       name: 'stream_kit_event_loop_delay_seconds',
       help: 'How late the event loop was since the metrics were last read.',
@@ -110,11 +119,12 @@ export class RouterMetrics {
   }
 }
 
-function scrape({ figures: { viewers, pictures }, mediaPlane, states }: MetricsSources): Scrape {
+function scrape({ figures: { viewers, pictures, usage }, mediaPlane, states }: MetricsSources): Scrape {
   return {
     viewers: viewers.read(),
     connected: viewers.size,
     pictures: pictures.read(),
+    usage: usage.read(),
     states: states(),
     plane: mediaPlane.stats,
   };
@@ -139,6 +149,16 @@ function readSessions(registry: Registry, maxSessions: number, last: LastScrape)
     name: 'stream_kit_frames_captured_total',
     help: 'Raw pictures that were taken to be encoded.',
     read: () => [[{}, last().pictures.framesRead]],
+  });
+  scrapedCounter(registry, {
+    name: 'stream_kit_session_cpu_seconds_total',
+    help: 'CPU time of the browsers, captures and encoders of sessions.',
+    read: () => [[{}, last().usage.cpuSeconds]],
+  });
+  scrapedCounter(registry, {
+    name: 'stream_kit_viewer_seconds_total',
+    help: 'The time of all viewers together.',
+    read: () => [[{}, last().usage.viewerSeconds]],
   });
   scrapedCounter<'stage'>(registry, {
     name: 'stream_kit_frames_dropped_total',

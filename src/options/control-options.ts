@@ -8,10 +8,10 @@ import {
   refuseUnknownNames,
 } from './option-checks.js';
 
-/** One viewer that asks for control of a session. */
+/** One viewer, or the application, that asks for control of a session. */
 export interface ControlRequest {
   readonly streamId: string;
-  /** The viewer, by its public id. */
+  /** The viewer, by its public id; `automation`: the application, by `session.control.request()`. */
   readonly publicId: string;
   /** Who it is, as `validateRequest` put it. */
   readonly callerContext: Readonly<Record<string, unknown>> | undefined;
@@ -31,10 +31,11 @@ export type BrowserShortcut = 'reload' | 'back' | 'zoom';
 export interface ControlOptions {
   /**
    * `first`: the first viewer that may, until it goes or gives control away; then the one that has asked for it the
-   * longest, or the next that comes or asks. `none`: nobody. A function is asked for each viewer that asks for control:
-   * true, or a promise of it, gives it control, also in place of one that has it. Default `first`.
+   * longest, or the next that comes or asks. `none`: nobody. `automation`: the application and its DevTools clients, until a
+   * viewer asks, which takes over at once; when it gives control back or goes, they go on. A function is asked for each that
+   * asks for control: true, or a promise of it, gives it control, also in place of one that has it. Default `first`.
    */
-  policy?: 'first' | 'none' | ControlPolicy;
+  policy?: 'first' | 'none' | 'automation' | ControlPolicy;
   /** Whether several viewers may have control at once. Default false. */
   shared?: boolean;
   /**
@@ -78,7 +79,7 @@ export function controlOptions(value: unknown, name: string): ResolvedControlOpt
 }
 
 function controlPolicy(value: unknown, name: string): ResolvedControlOptions['policy'] {
-  if (value === 'first' || value === 'none') return value;
-  if (typeof value !== 'function') throw badOption('first, none or function', name, value);
+  if (value === 'first' || value === 'none' || value === 'automation') return value;
+  if (typeof value !== 'function') throw badOption('first, none, automation or function', name, value);
   return aFunction(value, name) as unknown as ControlPolicy;
 }

@@ -1,5 +1,6 @@
 import { StreamKitError } from '../base/errors.js';
 import { anObject, badOption, refuseUnknownNames } from './option-checks.js';
+import { type ResolvedWebhookOptions, type WebhookOptions, webhookOptions } from './webhook-options.js';
 
 /** The route of the metrics. */
 export interface MetricsOptions {
@@ -10,6 +11,12 @@ export interface MetricsOptions {
 /** The routes of the health. */
 export interface HealthOptions {
   /** Below the mount point and `basePath`; whether there is room is told at `<path>/ready`. Default `/healthz`. */
+  path?: string;
+}
+
+/** The route of the OpenAPI document. */
+export interface OpenApiOptions {
+  /** Below the mount point and `basePath`. Default `/openapi.json`. */
   path?: string;
 }
 
@@ -26,15 +33,24 @@ export interface ObservabilityOptions {
    * nothing but yes and no is told. Default false.
    */
   health?: boolean | HealthOptions;
+  /**
+   * Serves an OpenAPI 3.1 document of the routes that this server has. `validateRequest` is not asked: it tells what the
+   * public documentation does. Default false.
+   */
+  openApi?: boolean | OpenApiOptions;
+  /** Posts events of sessions to a URL: created, streaming, recording finished, ended. Default: nothing is posted. */
+  webhooks?: WebhookOptions;
 }
 
 /** {@link ObservabilityOptions}, checked. Undefined: there is no such route. */
 export interface ResolvedObservabilityOptions {
   readonly metrics: { readonly path: string } | undefined;
   readonly health: { readonly path: string } | undefined;
+  readonly openApi: { readonly path: string } | undefined;
+  readonly webhooks: ResolvedWebhookOptions | undefined;
 }
 
-export const OBSERVABILITY_OPTION_NAMES = ['metrics', 'health'] as const;
+export const OBSERVABILITY_OPTION_NAMES = ['metrics', 'health', 'openApi', 'webhooks'] as const;
 
 /** Below it: whether another session could be taken. */
 export const READY_SEGMENT = 'ready';
@@ -43,13 +59,17 @@ export const READY_SEGMENT = 'ready';
 export function observabilityOptions(given: Readonly<Record<string, unknown>>): ResolvedObservabilityOptions {
   const metrics = route(given.metrics, 'metrics', '/metrics');
   const health = route(given.health, 'health', '/healthz');
-  if (metrics !== undefined && health !== undefined) {
-    const taken = [health.path, `${health.path}/${READY_SEGMENT}`];
-    if (taken.includes(metrics.path)) {
-      throw new StreamKitError('bad_option', 'Expected another path for metrics.path than those of health');
+  const openApi = route(given.openApi, 'openApi', '/openapi.json');
+  const taken = new Set(health === undefined ? [] : [health.path, `${health.path}/${READY_SEGMENT}`]);
+  for (const [name, one] of Object.entries({ metrics, openApi })) {
+    if (one === undefined) continue;
+    if (taken.has(one.path)) {
+      throw new StreamKitError('bad_option', `Expected a path for ${name}.path that no other route has`);
     }
+    taken.add(one.path);
   }
-  return { metrics, health };
+  const webhooks = given.webhooks === undefined ? undefined : webhookOptions(given.webhooks, 'webhooks');
+  return { metrics, health, openApi, webhooks };
 }
 
 function route(value: unknown, name: string, fallback: string): { readonly path: string } | undefined {

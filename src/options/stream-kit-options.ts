@@ -46,6 +46,8 @@ import type { ResolvedSessionProcessOptions, SessionProcessOptions } from './ses
 import { DEFAULT_SESSION_PROCESS, sessionProcessOptions } from './session-process-options.js';
 import type { ResolvedRestartOptions, RestartOptions } from './restart-options.js';
 import { DEFAULT_RESTART, restartOptions } from './restart-options.js';
+import type { SessionBudget } from '../protocol/session-usage.js';
+import { type SessionBudgetOptions, sessionBudgetOption } from './session-budget-option.js';
 import type { ResolvedSessionLimits, SessionLimitOptions } from './session-limit-options.js';
 import { sessionLimitOptions } from './session-limit-options.js';
 import { DEFAULT_TARGET_POLICY, restricts, targetPolicyOptions } from './target-policy-options.js';
@@ -112,6 +114,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   maxSessions?: 'auto' | number;
   /** What one page session may use of memory, CPU and processes. Default: no limits. */
   sessionLimits?: SessionLimitOptions;
+  /** What one page session may use before it ends with `budget_exceeded`. Default: no limits. */
+  sessionBudget?: SessionBudgetOptions;
   /** Whether a page session comes back, and how often, after its browser crashed or hung. Default: those of `RestartOptions`. */
   restart?: RestartOptions | false;
   /** Most viewers of one session, 1–10000. Default 100. */
@@ -219,6 +223,7 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly maxSessions: number | 'auto';
   /** Undefined: none. */
   readonly sessionLimits: ResolvedSessionLimits | undefined;
+  readonly sessionBudget: SessionBudget;
   readonly restart: ResolvedRestartOptions | false;
   readonly maxViewersPerSession: number;
   readonly maxViewersPerCaller: number;
@@ -271,6 +276,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'ffmpegPath',
   'maxSessions',
   'sessionLimits',
+  'sessionBudget',
   'restart',
   'maxViewersPerSession',
   'maxViewersPerCaller',
@@ -368,6 +374,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
       optional('maxViewersPerCaller', integerBetween(1, 10_000)) ??
       Math.max(4, Math.ceil(maxViewersPerSession / 2)),
     sessionLimits: optional('sessionLimits', sessionLimitOptions),
+    sessionBudget: optional('sessionBudget', sessionBudgetOption) ?? Object.freeze({}),
     restart: optional('restart', restartOptions) ?? DEFAULT_RESTART,
     pauseGraceMs: optional('pauseGraceMs', milliseconds) ?? 5000,
     viewerReattachMs: optional('viewerReattachMs', milliseconds) ?? 15_000,

@@ -1,3 +1,4 @@
+import type { PeerPath } from '../protocol/session-diagnostics.js';
 import { randomInt } from 'node:crypto';
 
 import { type Clock, systemClock, type Timer } from '../base/clock.js';
@@ -20,7 +21,6 @@ import type {
   IceCandidateInit,
   OpenAnsweringPeer,
   OpenViewerPeer,
-  PeerPath,
   ViewerPeer,
   ViewerPeerListener,
 } from './viewer-peer.js';

@@ -1,6 +1,5 @@
+import type { PeerPath } from '../protocol/session-diagnostics.js';
 import type { RTCIceTransport } from 'werift';
-
-import type { PeerPath } from './viewer-peer.js';
 
 /** What werift's ICE tells of itself. */
 export function peerPath(state: string, { connection }: RTCIceTransport): PeerPath {

@@ -1,3 +1,4 @@
+import type { PeerPath } from '../protocol/session-diagnostics.js';
 import type { StreamKitError } from '../base/errors.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
 import type { LogContext } from '../base/logger.js';
@@ -59,16 +60,6 @@ export interface ViewerPeerListener {
   onLeft(): void;
   /** The peer cannot go on and has closed itself. At most once; nothing comes after it. */
   onFailed(error: StreamKitError): void;
-}
-
-/** Where a peer's ICE stands. */
-export interface PeerPath {
-  readonly state: string;
-  /**
-   * Types of the candidates of the pair that was nominated, such as `host` and `prflx`, and how the server reaches it: `udp`,
-   * `tcp` or `relay`. Null before there is one.
-   */
-  readonly pair: { readonly local: string; readonly remote: string; readonly protocol: string } | null;
 }
 
 /** One viewer's WebRTC peer, which offers. */

@@ -37,6 +37,7 @@ export const ERROR_STATUS = {
   terminal_failed: 500,
   disk_full: 507,
   limit_reached: 507,
+  budget_exceeded: 507,
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_STATUS;

@@ -9,6 +9,9 @@
 export const CALLER_ROLES = ['viewer', 'controller', 'owner', 'operator'] as const;
 export type CallerRole = (typeof CALLER_ROLES)[number];
 
+/** Public id of the application and its DevTools clients, which share the control of a session with its viewers. */
+export const AUTOMATION_ID = 'automation';
+
 /** What a client of one session is at the moment: a `controller` may send input. */
 export type ViewerRole = 'viewer' | 'controller';
 

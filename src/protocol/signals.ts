@@ -26,6 +26,15 @@ export const CLIENT_SIGNALS = [
 ] as const;
 export type ClientSignalType = (typeof CLIENT_SIGNALS)[number];
 
+/** The body of `POST /:streamId/signal`. */
+export interface SignalRequest {
+  /** The secret id of the viewer, from its signal `viewer`. */
+  readonly viewerId: string;
+  readonly type: ClientSignalType;
+  /** An SDP for `sdp_answer`, an `RTCIceCandidateInit` or null for `ice_candidate`, and so on. */
+  readonly payload?: unknown;
+}
+
 /** Payload of `viewer`, the first signal of every event stream. */
 export interface ViewerSignal {
   /** A secret: whoever has it acts for this viewer. */

@@ -1,3 +1,4 @@
+import type { Container } from '../protocol/recordings.js';
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, rmSync } from 'node:fs';
 
 import {
@@ -18,7 +19,6 @@ import { Dictionary, FFmpegError, FormatContext, Packet, Rational, type Stream }
 import type { KeyframeParameters } from './keyframe-parameters.js';
 import type { PlacedPacket } from './mux-packet.js';
 import { AUDIO_PACKET_US } from './packet-interleaver.js';
-import type { Container } from './recording-messages.js';
 
 /** MP4 holds H.264, WebM holds VP8; the sound is Opus in both. */
 

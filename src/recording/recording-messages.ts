@@ -1,23 +1,6 @@
+import type { Container, RecordedFile, RecordingError } from '../protocol/recordings.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { MuxPacket } from './mux-packet.js';
-
-/** One file of a recording: it begins where the picture changes its size or its encoder. */
-export interface RecordedFile {
-  /** Pixels. */
-  readonly width: number;
-  readonly height: number;
-  /** Bytes that can be read whatever happens. */
-  readonly bytes: number;
-  readonly durationMs: number;
-}
-
-/** Why a recording ended by itself; the message is written for the client. */
-export interface RecordingError {
-  readonly code: 'disk_full' | 'limit_reached' | 'recording_failed';
-  readonly message: string;
-}
-
-export type Container = 'mp4' | 'webm';
 
 /** What a codec is recorded into. */
 export function containerOf(codec: VideoCodec): Container {

@@ -1,14 +1,10 @@
+import type { RecordingError } from '../protocol/recordings.js';
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { AV_LOG_FATAL } from 'node-av/constants';
 import { Log } from 'node-av/lib';
 
-import type {
-  MuxRequest,
-  RecordingError,
-  RecordingReport,
-  RecordingThreadData,
-} from './recording-messages.js';
+import type { MuxRequest, RecordingReport, RecordingThreadData } from './recording-messages.js';
 import { RecordingEnd, RecordingWriter } from './recording-writer.js';
 
 /** The thread that writes one recording. Its disk may be slow or dead: nothing else waits for it. */

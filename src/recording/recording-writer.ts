@@ -1,3 +1,4 @@
+import type { Container, RecordedFile, RecordingError } from '../protocol/recordings.js';
 import { constants } from 'node:os';
 
 import { FFmpegError } from 'node-av/lib';
@@ -7,14 +8,7 @@ import { keyframeParameters, sameParameters } from './keyframe-parameters.js';
 import { MediaFile } from './media-file.js';
 import type { MuxPacket, PlacedPacket } from './mux-packet.js';
 import { PacketInterleaver } from './packet-interleaver.js';
-import {
-  containerOf,
-  recordingPath,
-  type Container,
-  type RecordedFile,
-  type RecordingError,
-  type RecordingThreadData,
-} from './recording-messages.js';
+import { containerOf, recordingPath, type RecordingThreadData } from './recording-messages.js';
 
 /**
  * How often what is complete goes to the disk, µs. With the time that packets wait for each other, a crash costs less

@@ -1,6 +1,6 @@
+import type { RecordedFile, RecordingError, RecordingInfo } from '../protocol/recordings.js';
 import type { RecordingStatus } from '../protocol/state-document.js';
 import type { Clock, Timer } from '../base/clock.js';
-import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { Logger } from '../base/logger.js';
 import type { ResolvedRecordingOptions } from '../options/recording-options.js';
 import type { MuxThread, OpenMuxThread } from './mux-thread.js';
@@ -9,9 +9,6 @@ import type { OpenPacketSource } from './packet-source.js';
 import {
   containerOf,
   recordingPath,
-  type Container,
-  type RecordedFile,
-  type RecordingError,
   type RecordingReport,
   type RecordingThreadData,
 } from './recording-messages.js';
@@ -23,26 +20,6 @@ export type OpenRecordingThread = OpenMuxThread<RecordingThreadData, RecordingRe
  * written until then can be read.
  */
 export type { RecordingStatus } from '../protocol/state-document.js';
-
-/** What is told of a recording; it holds no path. */
-export interface RecordingInfo {
-  readonly recordingId: string;
-  readonly streamId: string;
-  readonly status: RecordingStatus;
-  readonly format: Container;
-  readonly videoCodec: VideoCodec;
-  readonly audioCodec: 'opus' | null;
-  /** When it was started, ms since the epoch. */
-  readonly startTime: number;
-  readonly durationMs: number;
-  readonly bytes: number;
-  /** Pictures that the disk was too slow for. */
-  readonly framesDropped: number;
-  /** One, and another for each change of the picture's size or encoder. */
-  readonly files: readonly RecordedFile[];
-  /** Why it ended by itself. */
-  readonly error?: RecordingError;
-}
 
 export interface RecordingParameters {
   readonly recordingId: string;

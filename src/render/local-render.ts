@@ -1,6 +1,7 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import { SerialQueue } from '../base/serial-queue.js';
 import type { Capture, CaptureFormat, OpenCapture, SnapshotParameters } from './capture/capture.js';
+import type { ProgramInput } from './capture/program-input.js';
 import type { PageControls } from './capture/page-controls.js';
 import type {
   AudioEncodeThread,
@@ -57,6 +58,7 @@ export class LocalRender implements Render {
   /** What is being encoded. */
   readonly #encoding = new Set<VideoStream>();
   #encodedFrames = 0;
+  #isEncodingSound = false;
   #closed = false;
   #closing: Promise<void> | undefined;
 
@@ -70,6 +72,10 @@ export class LocalRender implements Render {
 
   get kind(): Capture['kind'] {
     return this.#capture.kind;
+  }
+
+  get processPid(): number {
+    return process.pid;
   }
 
   get browserPid(): number {
@@ -87,6 +93,11 @@ export class LocalRender implements Render {
   /** Of all encodings so far; undefined: nothing is being encoded. */
   get encodedFrames(): number | undefined {
     return this.#encoding.size === 0 ? undefined : this.#encodedFrames;
+  }
+
+  /** Pictures or sound. */
+  get isEncoding(): boolean {
+    return this.#encoding.size > 0 || this.#isEncodingSound;
   }
 
   /** The media plane is another process's. */
@@ -123,10 +134,13 @@ export class LocalRender implements Render {
   }
 
   startAudio(): void {
-    if (!this.#closed) this.#audioThread()?.start();
+    if (this.#closed) return;
+    this.#isEncodingSound = true;
+    this.#audioThread()?.start();
   }
 
   stopAudio(): void {
+    this.#isEncodingSound = false;
     this.#audio?.stop();
   }
 
@@ -154,6 +168,10 @@ export class LocalRender implements Render {
 
   setViewerCount(count: number): void {
     this.#capture.setViewerCount(count);
+  }
+
+  setProgramInput(input: ProgramInput): void {
+    this.#capture.setProgramInput(input);
   }
 
   setPageState(state: unknown): void {

@@ -1,3 +1,5 @@
+// Over 500 lines: every order of a render has its method here.
+
 import type { LaunchOptions } from 'puppeteer';
 
 import { asError, ERROR_STATUS, StreamKitError } from '../base/errors.js';
@@ -7,6 +9,7 @@ import { EgressProxy } from '../egress/egress-proxy.js';
 import type { ResolvedSessionProcessOptions } from '../options/session-process-options.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
 import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import type { ProgramInput } from './capture/program-input.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './capture/frame-ring.js';
 import type { PageControls, PageSize } from './capture/page-controls.js';
 import { createProfileDirectory, sweepProfileDirectories } from './capture/profile-directory.js';
@@ -229,6 +232,10 @@ class RemoteRender implements Render {
     return this.#opened?.kind ?? 'tab';
   }
 
+  get processPid(): number {
+    return this.#session.pid ?? 0;
+  }
+
   get browserPid(): number {
     return this.#opened?.browserPid ?? 0;
   }
@@ -313,6 +320,10 @@ class RemoteRender implements Render {
 
   setViewerCount(count: number): void {
     this.#send({ type: 'viewerCount', count });
+  }
+
+  setProgramInput(input: ProgramInput): void {
+    this.#send({ type: 'programInput', input });
   }
 
   setPageState(state: unknown): void {

@@ -5,6 +5,7 @@ import type { LogContext } from '../base/logger.js';
 import type { PageAnswer, PageEvent } from '../protocol/page-events.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
 import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import type { ProgramInput } from './capture/program-input.js';
 import type { GamepadState, InputCommands, PageSize } from './capture/page-controls.js';
 import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
 import type { EncodingTarget, VideoStream } from '../protocol/video-stream.js';
@@ -70,6 +71,7 @@ export type RenderOrder =
   | { readonly type: 'stopAudio' }
   | { readonly type: 'tap'; readonly stream: RenderStream; readonly tapped: boolean }
   | { readonly type: 'viewerCount'; readonly count: number }
+  | { readonly type: 'programInput'; readonly input: ProgramInput }
   | { readonly type: 'pageState'; readonly state: unknown }
   | { readonly type: 'toPage'; readonly message: unknown }
   | { readonly type: 'gamepads'; readonly gamepads: readonly (GamepadState | null)[] }

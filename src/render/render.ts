@@ -8,6 +8,7 @@ import type {
   CaptureWatchListener,
   SnapshotParameters,
 } from './capture/capture.js';
+import type { ProgramInput } from './capture/program-input.js';
 import type { PageBridgeListener } from './capture/page-bridge.js';
 import type { PageControls, PageControlsListener } from './capture/page-controls.js';
 import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
@@ -38,6 +39,8 @@ export interface RenderListener extends PageBridgeListener, PageControlsListener
 export interface Render {
   readonly kind: CaptureKind;
   readonly browserPid: number;
+  /** The process from which everything of the page descends, its encoders and its browser. */
+  readonly processPid: number;
   /** The page's sound can be captured and was asked for. */
   readonly hasAudio: boolean;
   readonly controls: PageControls;
@@ -71,6 +74,8 @@ export interface Render {
    * @throws StreamKitError `at_capacity`, `unavailable`.
    */
   openDebugger(): Promise<string>;
+  /** What becomes of input of DevTools clients from now on. At first it passes. */
+  setProgramInput(input: ProgramInput): void;
   /** Delivers the state to the page's `streamKit.on('state')`, and to documents to come. */
   setPageState(state: unknown): void;
   /** Delivers a message to the page's `streamKit.on('message')`. */

@@ -4,6 +4,7 @@ import type { LogContext, Logger } from '../base/logger.js';
 import type { Producer } from '../fanout/media-plane.js';
 import type { ResolvedRestartOptions } from '../options/restart-options.js';
 import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import type { ProgramInput } from './capture/program-input.js';
 import type { PageControls } from './capture/page-controls.js';
 import type { EncodingTarget, VideoStream } from '../protocol/video-stream.js';
 import type { RenderStream } from './packetize/media-slots.js';
@@ -52,6 +53,7 @@ export class RestartingRender implements RestartableRender {
   readonly #taps = new Set<RenderStream>();
   #paused = false;
   #viewerCount = 0;
+  #programInput: ProgramInput = 'pass';
   /** Undefined: none was set. */
   #pageState: unknown;
   #restartedAtUs: number[] = [];
@@ -92,6 +94,10 @@ export class RestartingRender implements RestartableRender {
 
   get kind(): CaptureKind {
     return this.#inner?.kind ?? 'tab';
+  }
+
+  get processPid(): number {
+    return this.#inner?.processPid ?? 0;
   }
 
   get browserPid(): number {
@@ -169,6 +175,11 @@ export class RestartingRender implements RestartableRender {
   setViewerCount(count: number): void {
     this.#viewerCount = count;
     this.#inner?.setViewerCount(count);
+  }
+
+  setProgramInput(input: ProgramInput): void {
+    this.#programInput = input;
+    this.#inner?.setProgramInput(input);
   }
 
   setPageState(state: unknown): void {
@@ -316,6 +327,7 @@ export class RestartingRender implements RestartableRender {
   async #repeatOrders(inner: Render): Promise<void> {
     for (const [stream, producer] of this.#feeds) inner.feed(stream, producer);
     inner.setViewerCount(this.#viewerCount);
+    inner.setProgramInput(this.#programInput);
     if (this.#pageState !== undefined) inner.setPageState(this.#pageState);
     for (const stream of this.#taps) inner.tap(stream, true);
     if (this.#paused) await inner.pause();

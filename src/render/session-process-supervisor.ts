@@ -23,7 +23,7 @@ const SIGTERM_GRACE_MS = 2_000;
 const HEARTBEAT_INTERVAL_MS = 2_000;
 /** After so many without a word it is killed: ten seconds. */
 const UNANSWERED_BEATS_MAX = 5;
-/** Of what a process wrote to standard error, kept for the log. */
+/** How much of what a process wrote to standard error is kept for the log. */
 const MAX_STDERR_BYTES = 4096;
 
 const PROGRAM = fileURLToPath(new URL('./session-process.js', import.meta.url));
@@ -68,7 +68,7 @@ export class SessionProcess {
   #heartbeat: NodeJS.Timeout | undefined;
   /** Beats since it was last heard of. */
   #unanswered = 0;
-  /** Of the browser that it was told to start. */
+  /** The profile of the browser that it was told to start. */
   #directory: string | undefined;
   #closing: Promise<void> | undefined;
 

@@ -17,6 +17,7 @@ import {
   type RenderReport,
   type ReportedError,
 } from './render-messages.js';
+import { SessionNiceness } from './session-niceness.js';
 import { TapPipeWriter } from './tap-pipe.js';
 
 /**
@@ -35,9 +36,10 @@ const tapSocket = new Socket({ fd: SESSION_PROCESS_FDS.taps, readable: false, wr
 tapSocket.on('error', () => tapSocket.destroy());
 const taps = new TapPipeWriter(tapSocket);
 const launch = new AbortController();
+const niceness = new SessionNiceness();
 let render: LocalRender | undefined;
 let opening: Promise<unknown> = Promise.resolve();
-/** Of the browser. */
+/** The browser's profile. */
 let directory: string | undefined;
 let isEnding = false;
 
@@ -60,9 +62,11 @@ function accept(order: RenderOrder): void {
   switch (order.type) {
     case 'startVideo':
       render?.startVideo(order.stream, order.target, order.candidates);
+      showDemand();
       break;
     case 'stopVideo':
       render?.stopVideo(order.stream);
+      showDemand();
       break;
     case 'keyframe':
       render?.requestKeyframe(order.stream);
@@ -75,15 +79,20 @@ function accept(order: RenderOrder): void {
       break;
     case 'startAudio':
       render?.startAudio();
+      showDemand();
       break;
     case 'stopAudio':
       render?.stopAudio();
+      showDemand();
       break;
     case 'tap':
       render?.tap(order.stream, order.tapped);
       break;
     case 'viewerCount':
       render?.setViewerCount(order.count);
+      break;
+    case 'programInput':
+      render?.setProgramInput(order.input);
       break;
     case 'pageState':
       render?.setPageState(order.state);
@@ -104,6 +113,10 @@ function accept(order: RenderOrder): void {
       void end();
       break;
   }
+}
+
+function showDemand(): void {
+  niceness.setWatched(render?.isEncoding === true);
 }
 
 async function answer(id: number, order: AnsweredOrder): Promise<void> {
@@ -194,6 +207,7 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
     launch.signal,
   );
   render = opened;
+  niceness.begin(opened.browserPid);
   return {
     kind: opened.kind,
     executablePath,

@@ -1,3 +1,4 @@
+import type { RungDiagnostics } from '../protocol/session-diagnostics.js';
 import type { Consumer, ConsumerParameters, MediaTransport } from '../fanout/media-plane.js';
 import type { Rung, RungPlan, ViewerLink } from '../fanout/rung-planner.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
@@ -6,7 +7,7 @@ import type { Render } from '../render/render.js';
 import { EncodingStep, type EncodingStepListener } from './encoding-step.js';
 import type { Need } from './on-demand.js';
 import { RungFollower } from './rung-follower.js';
-import { rungReason, type RungDiagnostics } from './rung-reason.js';
+import { rungReason } from './rung-reason.js';
 import type { SessionParts } from './session-parts.js';
 
 /** What one viewer wants at most. */

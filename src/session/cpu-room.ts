@@ -5,9 +5,9 @@ import { type CpuTime, freeCores, type MachineLoad } from '../base/machine-load.
 const RESERVE_CORES = 0.3;
 /** With fewer free cores than this, encodings that somebody could do without are given up. */
 const SHORTAGE_CORES = 0.1;
-/** A load is one over this time at least, s. */
+/** The shortest time over which a load is measured, s. */
 const LEAST_SAMPLE_SECONDS = 1;
-/** What was measured longer ago says nothing of now, s. */
+/** Older measurements are ignored, s. */
 const STALE_SECONDS = 5;
 
 interface CpuSample {

@@ -1,34 +1,9 @@
+import type { EncodingDiagnostics } from '../protocol/session-diagnostics.js';
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
-import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { FrameRecord } from '../render/encode/frame-record.js';
-import { type RungIndex, rungOf, type VideoStream, videoStream } from '../protocol/video-stream.js';
+import { rungOf, type VideoStream, videoStream } from '../protocol/video-stream.js';
 import type { Rung } from '../fanout/rung-planner.js';
-import type { FrameStages, FrameTiming } from '../render/encode/frame-timing.js';
-
-/** What one encoding does, which several viewers may share. */
-export interface EncodingDiagnostics {
-  readonly codec: VideoCodec;
-  /** Which of the encodings to the codec; 3 is the one for viewers whose link carries no moving picture. */
-  readonly rung: RungIndex;
-  /** FFmpeg's name. */
-  readonly encoder: string;
-  readonly width: number;
-  readonly height: number;
-  readonly targetFrameRate: number;
-  readonly targetBitrateBps: number;
-  /** Measured over about the last second. */
-  readonly frameRate: number;
-  readonly bitrateBps: number;
-  /**
-   * Share of the frame interval that a picture takes from read to encoded; from 1 on the encoder does not keep up. Two
-   * codecs are encoded one after the other, so that the second one's time has the first one's in it.
-   */
-  readonly load: number;
-  /** Since the session began; captured and dropped are those of the source, which all codecs share. */
-  readonly frames: { readonly captured: number; readonly encoded: number; readonly dropped: number };
-  /** Absent while no picture comes. */
-  readonly latency?: FrameStages;
-}
+import type { FrameTiming } from '../render/encode/frame-timing.js';
 
 interface Figures {
   readonly timing: FrameTiming;

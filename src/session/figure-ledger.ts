@@ -6,7 +6,11 @@ export class FigureLedger<Name extends string> {
   readonly #open = new Set<() => Readonly<Record<Name, number>>>();
   readonly #closed: Record<Name, number>;
 
-  constructor(names: readonly Name[]) {
+  readonly #parent: FigureLedger<Name> | undefined;
+
+  /** @param parent - counts all of it as well. */
+  constructor(names: readonly Name[], parent?: FigureLedger<Name>) {
+    this.#parent = parent;
     this.#closed = Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
   }
 
@@ -21,8 +25,10 @@ export class FigureLedger<Name extends string> {
    */
   open(read: () => Readonly<Record<Name, number>>): () => void {
     this.#open.add(read);
+    const closeInParent = this.#parent?.open(read);
     return () => {
       if (this.#open.delete(read)) add(this.#closed, read());
+      closeInParent?.();
     };
   }
 

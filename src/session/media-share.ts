@@ -1,7 +1,7 @@
+import type { RungDiagnostics } from '../protocol/session-diagnostics.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { Consumer } from '../fanout/media-plane.js';
 import type { Need } from './on-demand.js';
-import type { RungDiagnostics } from './rung-reason.js';
 import { consumerDiagnostics, type ShareDiagnostics } from './session-diagnostics.js';
 
 /** One viewer's share of the session's media. */

@@ -9,7 +9,7 @@ import { StreamClients } from './stream-clients.js';
 
 export interface PageStreamsParameters extends Pick<
   StreamClientsParameters,
-  'openJournal' | 'openSeat' | 'onChange'
+  'openJournal' | 'openSeat' | 'onChange' | 'onSent'
 > {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -26,10 +26,11 @@ export interface PageStreamsParameters extends Pick<
 /** The WebSockets of a page: what they share is what the page is encoded to. */
 export function openPageStreams(parameters: PageStreamsParameters): StreamClients {
   const { clock, logger, graceMs, chooseCodec, document, snapshot, openSource } = parameters;
-  const { openJournal, openSeat, onChange } = parameters;
+  const { openJournal, openSeat, onChange, onSent } = parameters;
   const stream = new PageStream({ clock, graceMs, chooseCodec, openSource });
   return new StreamClients({
     ...{ clock, logger, stream, document, openJournal, openSeat, onChange },
+    ...(onSent === undefined ? {} : { onSent }),
     kind: 'page',
     meta: () => {
       const { video, audio } = document().metadata;

@@ -1,9 +1,9 @@
+import type { ViewerDiagnostics } from '../protocol/session-diagnostics.js';
 import { StreamKitError } from '../base/errors.js';
 import { SerialQueue } from '../base/serial-queue.js';
 import type { AnsweringPeer, AnsweringPeerParameters, OpenAnsweringPeer } from '../peer/viewer-peer.js';
 import type { Caller } from './caller.js';
 import { obeys } from './caller.js';
-import type { ViewerDiagnostics } from './session-diagnostics.js';
 import type { ViewerJournal } from './viewer-journal.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { ViewerMedia } from './viewer-media.js';

@@ -1,3 +1,4 @@
+import type { VideoCodecChoice } from '../protocol/session-requests.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { CallerLimits } from '../options/access-options.js';
 import { type ClientPageOptions, clientPageOptions } from '../options/page-options.js';
@@ -6,25 +7,6 @@ import { expectation, isPlainObject } from '../options/option-checks.js';
 import { BITRATE_BOUNDS_BPS } from '../options/stream-kit-options.js';
 import type { Viewport } from '../options/stream-kit-options.js';
 import { defaultBitrateBps } from './default-bitrate.js';
-
-/** What a client may ask for the video codec of a session. */
-export type VideoCodecChoice = VideoCodec | 'auto';
-
-/** `renderOptions` as an application or a client gives them; unknown keys are ignored. */
-export interface SessionRenderOptions extends ClientPageOptions {
-  /** Such as "1280x720": even, 64–3840 x 64–2160 pixels. Default: `defaultViewport`. */
-  readonly resolution?: string;
-  /** Most pictures per second, 1–60. Default 30. */
-  readonly frameRate?: number;
-  /** Default `auto`: as each viewer can. */
-  readonly videoCodec?: VideoCodecChoice;
-  /** Upper limit of a video encoding, bits/s. Default: by size and frame rate. */
-  readonly maxBitrateBps?: number;
-  /** Device pixels per CSS pixel, 0.5–4. Default 1. */
-  readonly deviceScaleFactor?: number;
-  /** Whether the page's sound is streamed. Default true. */
-  readonly audio?: boolean;
-}
 
 /** `renderOptions` of a session, with defaults filled in. */
 export interface RenderOptions {
@@ -75,16 +57,6 @@ export function parseRenderOptions(value: unknown, defaults: RenderOptionDefault
     audio: audio(given.audio),
     page: clientPageOptions(given),
   };
-}
-
-/** What an application or a client may ask to change of a session that runs; what is left out stays. */
-export interface SessionChange {
-  /** Such as "1280x720": even, 64–3840 x 64–2160 pixels. */
-  readonly resolution?: string;
-  /** Most pictures per second, 1–60. */
-  readonly frameRate?: number;
-  /** Upper limit of a video encoding, bits/s, 100000–100000000; the server's own limit holds as well. */
-  readonly maxBitrateBps?: number;
 }
 
 /** What can change of a session that runs, checked. */

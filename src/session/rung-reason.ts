@@ -1,18 +1,5 @@
+import type { RungReason } from '../protocol/session-diagnostics.js';
 import type { Rung } from '../fanout/rung-planner.js';
-
-/**
- * Why a viewer gets the encoding that it gets. `full`: nothing limits it. `link`: its link carries no more. `wish`: it asked
- * for no more. `shared`: it could have more, but encoding that as well is not worth it or not allowed. `slides`: its link
- * carries no moving picture, so that it gets sound and one picture per second.
- */
-export type RungReason = 'full' | 'link' | 'wish' | 'shared' | 'slides';
-
-/** What encoding one viewer is sent, and why. */
-export interface RungDiagnostics extends Rung {
-  readonly reason: RungReason;
-  /** What its link carries, bits/s; null if that is not known. */
-  readonly estimatedBitrateBps: number | null;
-}
 
 /** What bounds one viewer. */
 export interface RungLimits {

@@ -7,8 +7,11 @@ import type { InputMessage } from '../input/input-message.js';
 import type { InputTarget } from '../input/input-target.js';
 import type { OpenRemoteControl, RemoteControl } from '../input/remote-control.js';
 import type { Logger } from '../base/logger.js';
+import { AUTOMATION_ID } from '../protocol/rights.js';
+import type { ProgramInput } from '../render/capture/program-input.js';
 import type { Caller } from './caller.js';
 import { viewerRoleOf } from './caller.js';
+import { ProgramControl } from './program-control.js';
 
 export interface SessionControlParameters {
   readonly streamId: string;
@@ -18,8 +21,12 @@ export interface SessionControlParameters {
 }
 
 export interface SessionControlListener {
-  /** Another viewer is the controller, or nobody is. */
+  /** Another viewer, or the application, is the controller, or nobody is. */
   onController(publicId: string | null): void;
+  /** A viewer asks for the control that the application has. Pages only, as is the next. */
+  onAsked?(publicId: string): void;
+  /** The input of DevTools clients is to be handled in another way. */
+  onProgramInput?(input: ProgramInput): void;
   /** A controller sent input that is carried out. */
   onInput(publicId: string, message: InputMessage): void;
   /** A controller wants the picture in another size, pixels, even. */
@@ -37,6 +44,8 @@ export class SessionControl {
   readonly #parameters: SessionControlParameters;
   readonly #listener: SessionControlListener;
   readonly #remote: RemoteControl;
+  /** The part of the application. */
+  readonly program: ProgramControl;
   readonly #callers = new WeakMap<ControlSeat, Caller>();
   /** The latest that was asked for. */
   #wanted: { width: number; height: number } | undefined;
@@ -55,6 +64,17 @@ export class SessionControl {
       onInput: (publicId, message) => listener.onInput(publicId, message),
       logger: parameters.logger,
     });
+    const automation = {
+      publicId: AUTOMATION_ID,
+      permittedRole: 'controller',
+      callerContext: undefined,
+    } as const;
+    this.program = new ProgramControl({
+      openSeat: (seatListener) => this.#remote.seat(automation, seatListener),
+      isAutomated: this.#remote.isAutomated,
+      onInput: (input) => listener.onProgramInput?.(input),
+      onAsked: (publicId) => listener.onAsked?.(publicId),
+    });
   }
 
   /** @param viewer - the public number of the client. */
@@ -70,6 +90,7 @@ export class SessionControl {
   /** The page is captured. Once. */
   goLive(controls: PageControls): void {
     this.#remote.goLive(controls);
+    this.program.goLive();
   }
 
   /** The terminal is open. Once. */
@@ -93,6 +114,7 @@ export class SessionControl {
   close(): void {
     this.#closed = true;
     this.#wanted = undefined;
+    this.program.close();
     this.#remote.close();
   }
 

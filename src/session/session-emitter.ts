@@ -2,6 +2,7 @@ import { asError, type ErrorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { InputMessage } from '../input/input-message.js';
 import type { StreamSessionState, StreamSessionStatus } from '../protocol/state-document.js';
+import type { SessionUsage } from '../protocol/session-usage.js';
 import type { SessionEndReason } from './session-events.js';
 
 /** What a session reports to the application, by the name of the event. */
@@ -16,8 +17,10 @@ export interface StreamKitSessionEvents {
     /** Of a failure. */
     readonly code?: ErrorCode;
   };
-  /** Another client has control, by its public id, or nobody has. */
+  /** Another client has control, by its public id, or the application (`automation`), or nobody. */
   control: { readonly controllerId: string | null };
+  /** A viewer asks for the control that the application has; see `session.control`. */
+  control_requested: { readonly publicId: string };
   /** A controller sent input that the page gets. */
   input: { readonly publicId: string; readonly message: InputMessage };
   /** What the page sent with `streamKit.send`. */
@@ -27,7 +30,12 @@ export interface StreamKitSessionEvents {
   /** A recording began or ended. */
   recording: { readonly change: 'start' | 'end'; readonly recordingId: string };
   /** Everything that the session had is closed. Nothing comes after it. */
-  ended: { readonly reason: SessionEndReason; readonly code?: ErrorCode };
+  ended: {
+    readonly reason: SessionEndReason;
+    readonly code?: ErrorCode;
+    /** Undefined for a terminal. */
+    readonly usage?: SessionUsage;
+  };
 }
 
 export type StreamKitSessionEventName = keyof StreamKitSessionEvents;

@@ -2,6 +2,7 @@ import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { FrameRecord } from '../render/encode/frame-record.js';
 import type { ErrorCode } from '../base/errors.js';
 import type { RecordingStatus } from '../recording/recording.js';
+import type { SessionUsage } from '../protocol/session-usage.js';
 import type { StreamSessionStatus } from '../protocol/state-document.js';
 
 /** Why a session ended; viewers read it in `closed`. `exited`: the command of a terminal ended by itself. */
@@ -38,6 +39,8 @@ export interface SessionEvents {
     readonly code?: ErrorCode;
     /** Since the session was made. */
     readonly ageMs: number;
+    /** Undefined for a terminal. */
+    readonly usage?: SessionUsage;
   };
   'viewer:join': OfViewer;
   /** ICE and DTLS are up; again for each new connection of the viewer, not for an ICE restart. */

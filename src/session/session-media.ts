@@ -1,3 +1,4 @@
+import type { EncodingDiagnostics } from '../protocol/session-diagnostics.js';
 import type { CaptureFormat } from '../render/capture/capture.js';
 import type { EncoderReplacement, VideoEncoderStats } from '../render/encode/encode-thread.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
@@ -12,7 +13,7 @@ import type { ConnectedMedia } from '../peer/viewer-peer.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { CodecLadder, type RungState, type ViewerWishes } from './codec-ladder.js';
 import type { EncodingStep } from './encoding-step.js';
-import { EncodingFigures, type EncodingDiagnostics } from './encoding-figures.js';
+import { EncodingFigures } from './encoding-figures.js';
 import { FrameTaps } from './frame-taps.js';
 import { OnDemand } from './on-demand.js';
 import { viewerFigures } from './session-figures.js';

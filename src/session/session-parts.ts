@@ -12,6 +12,8 @@ import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
 import type { TerminalParts } from '../terminal/terminal-parts.js';
 import type { ObserveSession } from './session-events.js';
 import type { PlanRungs } from '../fanout/rung-planner.js';
+import type { SessionBudget } from '../protocol/session-usage.js';
+import type { CpuMeter } from './cpu-meter.js';
 import type { CpuRoom } from './cpu-room.js';
 import type { SessionFigures } from './session-figures.js';
 
@@ -51,6 +53,7 @@ export interface SessionParts {
   readonly ids: IdSource;
   readonly observe: ObserveSession;
   readonly figures: SessionFigures;
+  readonly cpu: CpuMeter;
   /** Undefined: there are no terminals. */
   readonly terminals?: TerminalParts | undefined;
 }
@@ -73,4 +76,5 @@ export interface SessionSettings {
   readonly restart: ResolvedRestartOptions | false;
   /** Undefined: no limit but the one by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
+  readonly sessionBudget: SessionBudget;
 }

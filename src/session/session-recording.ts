@@ -1,4 +1,4 @@
-import type { RecordingInfo } from '../recording/recording.js';
+import type { RecordingInfo } from '../protocol/recordings.js';
 import type { RecordingWithPaths, SessionRecordings } from './session-recordings.js';
 
 /** A recording that was begun by {@link StreamKitSession.record}. */

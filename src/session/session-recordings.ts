@@ -1,21 +1,13 @@
+import type { RecordingInfo, RecordingRequest } from '../protocol/recordings.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
 import type { RecordingStore } from '../recording/recording-store.js';
-import type { Recording, RecordingInfo } from '../recording/recording.js';
+import type { Recording } from '../recording/recording.js';
 import type { ObserveSession } from './session-events.js';
 import type { Caller } from './caller.js';
 import type { SessionRegistry } from './session-registry.js';
 import type { RecordingState } from '../protocol/state-document.js';
-
-/** What a client may ask of a recording. */
-export interface RecordingRequest {
-  /** `mp4` holds H.264, `webm` holds VP8, both Opus. Default: that of the codec that is encoded already. */
-  readonly format?: 'mp4' | 'webm';
-  /** Lower the server's own limits. */
-  readonly maxBytes?: number;
-  readonly maxDurationMs?: number;
-}
 
 /** A recording, and where its files are. For the application, not for clients. */
 export interface RecordingWithPaths extends RecordingInfo {

@@ -1,3 +1,4 @@
+import type { SessionSummary } from '../protocol/session-requests.js';
 import type { Timer } from '../base/clock.js';
 import { isTerminalName } from '../options/terminal-options.js';
 import type { TerminalTarget } from '../terminal/terminal.js';
@@ -26,18 +27,10 @@ export interface SessionRegistryParameters {
 
 /** How long a session that ended by itself can still be asked why, or be read, ms. */
 const ENDED_SESSION_KEPT_MS = 30_000;
+/** How long a page is unused, at the least, before it ends for a server that drains, ms. */
+const LEAST_UNUSED_MS = 1000;
 /** Most of them kept; beyond it the oldest is forgotten. One that can be read holds its output. */
 const MAX_KEPT = { error: 100, exited: 16 } as const;
-
-/** What a list of sessions says of one. */
-export interface SessionSummary {
-  readonly streamId: string;
-  readonly status: StreamSessionState['status'];
-  readonly kind: 'page' | 'terminal';
-  readonly viewers: number;
-  /** ms since the epoch; null until the launch has begun. */
-  readonly createdAt: number | null;
-}
 
 interface Kept {
   readonly reason: keyof typeof MAX_KEPT;
@@ -249,8 +242,9 @@ export class SessionRegistry {
     if (this.#drained === undefined) {
       this.#drained = new Promise((resolve) => (this.#onDrained = resolve));
       const { viewerReattachMs } = this.#parameters.settings;
+      const afterMs = Math.max(viewerReattachMs, LEAST_UNUSED_MS);
       for (const session of this.#occupying.keys()) {
-        if (session instanceof Session) session.endWhenUnused(viewerReattachMs);
+        if (session instanceof Session) session.endWhenUnused(afterMs);
       }
       this.#lookDrained();
     }
@@ -342,8 +336,12 @@ export class SessionRegistry {
       },
       onEnded: (ended, reason) => {
         const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
-        const { streamId } = ended;
-        parts.observe('session:end', { streamId, reason, ageMs, ...(code === undefined ? {} : { code }) });
+        const { streamId, usage } = ended;
+        parts.observe('session:end', {
+          ...{ streamId, reason, ageMs },
+          ...(code === undefined ? {} : { code }),
+          ...(usage === undefined ? {} : { usage }),
+        });
         this.#occupying.delete(ended);
         this.#parameters.admission.ended(ended);
         this.#lookDrained();

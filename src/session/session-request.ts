@@ -1,7 +1,9 @@
-import { StreamKitError } from '../base/errors.js';
+import { asError, StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
 import { type TargetPolicy } from '../options/target-policy-options.js';
 import { permitsUrl } from '../egress/target-policy.js';
+import { sessionBudgetOption } from '../options/session-budget-option.js';
+import type { SessionBudget } from '../protocol/session-usage.js';
 import { jsonBytes } from './json-bytes.js';
 import type { RenderOptions, RenderOptionDefaults } from './render-options.js';
 import { parseRenderOptions } from './render-options.js';
@@ -12,6 +14,7 @@ export interface SessionRequest {
   /** JSON; null where none was given. */
   readonly initialData: unknown;
   readonly renderOptions: RenderOptions;
+  readonly budget: SessionBudget;
 }
 
 const MAX_TARGET_URL_BYTES = 8 * 1024;
@@ -32,7 +35,17 @@ export function parseSessionRequest(
     targetUrl: parseTargetUrl(body.targetUrl, targetPolicy),
     renderOptions: parseRenderOptions(body.renderOptions, defaults),
     initialData: parseInitialData(body.initialData),
+    budget: parseBudget(body.budget),
   };
+}
+
+function parseBudget(value: unknown): SessionBudget {
+  if (value === undefined) return {};
+  try {
+    return sessionBudgetOption(value, 'budget');
+  } catch (thrown) {
+    throw new StreamKitError('bad_request', asError(thrown).message);
+  }
 }
 
 function parseTargetUrl(value: unknown, policy: TargetPolicy): string {

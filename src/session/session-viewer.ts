@@ -1,6 +1,6 @@
+import type { ViewerDiagnostics } from '../protocol/session-diagnostics.js';
 import type { ViewerRole } from '../protocol/rights.js';
 import type { Caller } from './caller.js';
-import type { ViewerDiagnostics } from './session-diagnostics.js';
 
 /** One viewer of a session, as the application sees it. */
 export interface SessionViewer extends ViewerDiagnostics {

@@ -1,8 +1,8 @@
-// Over 500 lines: the life cycle of one page session, from its launch to the last file removed, stands in one place.
+import type { SessionDiagnostics } from '../protocol/session-diagnostics.js';
+import type { SessionChange } from '../protocol/session-requests.js';
 import type { Timer } from '../base/clock.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { RestartableRender } from '../render/render.js';
-import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import { SerialQueue } from '../base/serial-queue.js';
@@ -11,27 +11,28 @@ import type { Logger } from '../base/logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
 import { closePart } from './close-part.js';
-import { initialState, viewportOf } from './initial-state.js';
+import { initialState } from './initial-state.js';
 import { checkJson } from './json-bytes.js';
 import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
 import type { Player } from './player.js';
 import type { CallerLimits } from '../options/access-options.js';
-import type { RenderOptions, SessionChange } from './render-options.js';
+import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
-import { sessionDiagnostics, type SessionDiagnostics } from './session-diagnostics.js';
+import { sessionDiagnostics } from './session-diagnostics.js';
 import { SessionLife } from './session-life.js';
-import type { RungState } from './codec-ladder.js';
 import { SessionMedia } from './session-media.js';
 import type { SessionEmitter } from './session-emitter.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
-import type { FaultState, RecordingState, StreamSessionState } from '../protocol/state-document.js';
-import { patchableCopy, videoMetadata } from './session-state.js';
-import type { StatePublisher } from './state-publisher.js';
+import type { RecordingState, StreamSessionState } from '../protocol/state-document.js';
 import type { SessionListener, StreamSession } from './stream-session.js';
+import { lowerBudget } from '../options/session-budget-option.js';
+import { PageDocument } from './page-document.js';
+import { UsageMeter } from './usage-meter.js';
+import type { SessionUsage } from '../protocol/session-usage.js';
 import { ViewerGroup } from './viewer-group.js';
 import type { Viewer, ViewerRequest } from './viewer.js';
 
@@ -47,7 +48,8 @@ export class Session implements StreamSession {
   readonly #settings: SessionSettings;
   readonly #logger: Logger;
   readonly #life: SessionLife;
-  readonly #publisher: StatePublisher;
+  readonly #document: PageDocument;
+  readonly #usage: UsageMeter;
   readonly viewers: ViewerGroup;
   /** Each costs the browser a full encode of its picture. */
   readonly #snapshots = new SerialQueue({ most: 4, sentence: 'Too many snapshots are being taken' });
@@ -88,13 +90,21 @@ export class Session implements StreamSession {
         onEnded: (reason) => listener.onEnded(this, reason),
       },
     );
-    this.#publisher = this.#life.publisher;
+    const { publisher } = this.#life;
+    this.#document = new PageDocument(publisher, parts.clock);
+    const { clock, cpu, figures } = parts;
+    this.#usage = new UsageMeter({
+      clock,
+      cpu,
+      figures,
+      budget: lowerBudget(request.budget, settings.sessionBudget),
+    });
     this.viewers = new ViewerGroup(
       {
         streamId,
         parts,
         settings,
-        publisher: this.#publisher,
+        publisher,
         renderOptions: request.renderOptions,
         openStreams: (hooks) =>
           openPageStreams({
@@ -108,6 +118,7 @@ export class Session implements StreamSession {
             document: () => this.state,
             snapshot: () => this.snapshot({ format: 'png' }),
             openSource: (codec, sink) => this.openPackets(codec, sink),
+            onSent: (bytes) => this.#usage.addWebSocketBytes(bytes),
             ...hooks,
           }),
         logger: this.#logger,
@@ -116,9 +127,11 @@ export class Session implements StreamSession {
         onActivity: () => this.touch(),
         onChange: () => this.#onViewerChange(),
         onController: (id) => {
-          this.#publisher.update(({ metadata }) => void (metadata.controllerId = id));
+          this.#document.showController(id);
           this.events.emit('control', { controllerId: id });
         },
+        onAsked: (publicId) => this.events.emit('control_requested', { publicId }),
+        onProgramInput: (input) => this.#render?.setProgramInput(input),
         onInput: (publicId, message) => this.events.emit('input', { publicId, message }),
         resize: async ({ width, height }) => {
           await this.reconfigure({ resolution: `${width}x${height}` });
@@ -129,7 +142,7 @@ export class Session implements StreamSession {
 
   /** The state document as it is now. */
   get state(): Readonly<StreamSessionState> {
-    return this.#publisher.document;
+    return this.#life.publisher.document;
   }
 
   get events(): SessionEmitter {
@@ -150,8 +163,14 @@ export class Session implements StreamSession {
     return sessionDiagnostics(this.state, encodings, this.viewers.diagnostics());
   }
 
+  /** What it has used; after the end, until then. Not a use of the session. */
+  get usage(): SessionUsage {
+    return this.#usage.usage;
+  }
+
   /** Begins to launch. What comes of it shows in the state. Once. */
   launch(): void {
+    this.#usage.watchBudget((error) => this.#life.fail(error));
     this.#launched = this.#launch();
   }
 
@@ -290,9 +309,7 @@ export class Session implements StreamSession {
     this.#renderOptions = { ...this.#renderOptions, ...next };
     this.touch();
     await media.reconfigure(next, next.maxBitrateBps);
-    this.#publisher.update(({ instanceInfo }) => {
-      if (instanceInfo !== undefined) instanceInfo.viewport = viewportOf(this.#renderOptions);
-    });
+    this.#document.showFormat(this.#renderOptions);
     const { width, height, frameRate, maxBitrateBps } = next;
     return { resolution: `${width}x${height}`, frameRate, maxBitrateBps };
   }
@@ -321,7 +338,7 @@ export class Session implements StreamSession {
   }
 
   showRecordings(recordings: RecordingState[]): void {
-    this.#publisher.update(({ metadata }) => void (metadata.recordings = recordings));
+    this.#document.showRecordings(recordings);
   }
 
   /** Ends the session: status `terminated`. Idempotent; a session that failed is only waited for. */
@@ -357,7 +374,7 @@ export class Session implements StreamSession {
             timer.cancel();
             timer = limit();
           },
-          onPageMetadata: (metadata) => this.#onPageMetadata(metadata),
+          onPageMetadata: (metadata) => this.#document.showPageMetadata(metadata),
           onPageMessage: (message) => {
             this.viewers.sendSignal(customSignal('message', message));
             this.events.emit('message', message);
@@ -365,15 +382,14 @@ export class Session implements StreamSession {
           onCursor: (css) => this.viewers.control.showCursor(css),
           onClipboard: (text) => this.viewers.control.showClipboard(text),
           onPageEvent: (event) => this.viewers.control.showPageEvent(event),
-          onResponsive: (responsive) =>
-            this.#publisher.update(({ metadata }) => void (metadata.responsive = responsive)),
-          onFault: (code, message) => this.#showFault(code, message),
-          onSound: (available) =>
-            this.#publisher.update(({ metadata }) => {
-              metadata.audio = available ? { codec: 'opus' } : null;
-            }),
+          onResponsive: (responsive) => this.#document.showResponsive(responsive),
+          onFault: (code, message) => this.#document.showFault(code, message),
+          onSound: (available) => this.#document.showSound(available),
           onVideoStats: (stats) => this.#media?.onVideoStats(stats),
-          onFrames: (stream, frames) => this.#media?.onFrames(stream, frames),
+          onFrames: (stream, frames) => {
+            this.#usage.addFrames(frames.length);
+            this.#media?.onFrames(stream, frames);
+          },
           onKeyframe: (stream) => this.#media?.onKeyframe(stream),
           onEncoderReplaced: (replacement) => this.#media?.onEncoderReplaced(replacement),
           onEncodedFrame: (frame) => this.#media?.onEncodedFrame(frame),
@@ -386,6 +402,7 @@ export class Session implements StreamSession {
         { streamId: this.streamId },
       );
       this.#render = render;
+      render.setProgramInput(this.viewers.control.program.input);
       if (this.#pageState !== undefined) render.setPageState(this.#pageState);
       if (this.#life.endReason === undefined) this.#goLive(render);
     } catch (thrown) {
@@ -405,13 +422,13 @@ export class Session implements StreamSession {
         pauseGraceMs: this.#settings.pauseGraceMs,
         maxRungs: this.#settings.maxRungs,
         replayOnJoin: this.#settings.replayOnJoin,
-        parts: this.#parts,
+        parts: { ...this.#parts, figures: this.#usage.figures },
         streamId: this.streamId,
         logger: this.#logger,
       },
       {
-        onVideoStats: (stats, rungs) => this.#onVideoStats(stats, rungs),
-        onVideoIdle: () => this.#onVideoIdle(),
+        onVideoStats: (stats, rungs) => this.#document.showVideo(stats, rungs),
+        onVideoIdle: () => this.#document.showNoVideo(),
         onMediaError: (error) => this.#life.fail(error),
       },
     );
@@ -422,39 +439,19 @@ export class Session implements StreamSession {
   }
 
   #showRender(render: RestartableRender): void {
-    this.#publisher.update(({ instanceInfo, metadata }) => {
-      if (instanceInfo !== undefined) instanceInfo.pid = render.browserPid;
-      metadata.capture = render.kind;
-      metadata.audio = render.hasAudio ? { codec: 'opus' } : null;
-    });
+    this.#usage.setProcess(render.processPid);
+    this.#document.showRender(render);
   }
 
   #onRestarting(reason: StreamKitError | undefined): void {
     this.#media?.onRestarting();
-    const { clock, observe } = this.#parts;
-    const { streamId } = this;
     const code = reason?.code ?? 'restart_requested';
     this.#restarting = true;
-    this.#publisher.update((document) => {
-      const { instanceInfo, metadata } = document;
-      if (instanceInfo !== undefined) {
-        delete instanceInfo.pid;
-        instanceInfo.startTime = Math.round(clock.wallMs());
-      }
-      metadata.restarts += 1;
-      metadata.responsive = true;
-      // The page that comes knows nothing of what the former one has set.
-      metadata.page = {};
-    });
-    this.#showFault(code, reason?.message ?? 'A client asked for a restart');
-    this.#onVideoIdle();
+    this.#document.showRestarting();
+    this.#document.showFault(code, reason?.message ?? 'A client asked for a restart');
+    this.#document.showNoVideo();
     this.#onViewerChange();
-    observe('session:restart', { streamId, code });
-  }
-
-  #showFault(code: FaultState['code'], message: string): void {
-    const time = Math.round(this.#parts.clock.wallMs());
-    this.#publisher.update(({ metadata }) => void (metadata.fault = { code, message, time }));
+    this.#parts.observe('session:restart', { streamId: this.streamId, code });
   }
 
   #onRestarted(): void {
@@ -465,39 +462,18 @@ export class Session implements StreamSession {
 
   /** Brings the state document in line with the viewers as they are now. */
   #onViewerChange(): void {
-    const { attached, streaming, signalingState, iceCandidatesGathered } = this.viewers.summary();
-    this.#publisher.update((document) => {
-      document.metadata.viewers = attached;
-      document.clientConnected = attached > 0;
-      document.webrtc = { signalingState, iceCandidatesGathered };
-      if (this.#life.endReason === undefined && this.#media !== undefined) {
-        document.status = this.#restarting ? 'initializing' : streaming ? 'streaming' : 'connecting';
-      }
-    });
+    const summary = this.viewers.summary();
+    const { attached, streaming } = summary;
+    const isLive = this.#life.endReason === undefined && this.#media !== undefined;
+    const status = this.#restarting ? 'initializing' : streaming ? 'streaming' : 'connecting';
+    this.#document.showViewers(summary, isLive ? status : undefined);
+    this.#usage.setViewers(attached);
     if (this.#life.endReason !== undefined) return;
     if (this.#render !== undefined && attached !== this.#viewerCountTold) {
       this.#viewerCountTold = attached;
       this.#render.setViewerCount(attached);
     }
     this.#life.setWatched(attached > 0);
-  }
-
-  #onPageMetadata(metadata: Readonly<Record<string, unknown>>): void {
-    const page = patchableCopy(metadata);
-    this.#publisher.update((document) => {
-      document.metadata.page = page;
-    });
-  }
-
-  #onVideoStats(stats: VideoEncoderStats, rungs: readonly RungState[]): void {
-    this.#publisher.update(({ metadata }) => void (metadata.video = videoMetadata(stats, rungs)));
-  }
-
-  #onVideoIdle(): void {
-    this.#publisher.update(({ metadata }) => {
-      if (metadata.video !== null)
-        metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0, rungs: [] };
-    });
   }
 
   #liveOr(sentence: string): { render: RestartableRender; media: SessionMedia } {
@@ -514,10 +490,10 @@ export class Session implements StreamSession {
     await closePart('viewers', this.viewers.close(reason), by);
     this.#onViewerChange();
     await closePart('media', this.#media?.close(), by);
+    await this.#usage.sample();
     const renderClosed = this.#launched.then(() => this.#render?.close());
     await closePart('render', renderClosed, by);
-    this.#publisher.update((document) => {
-      delete document.instanceInfo?.pid;
-    });
+    this.#usage.close();
+    this.#document.showNoProcess();
   }
 }

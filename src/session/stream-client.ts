@@ -26,6 +26,8 @@ export interface StreamClientListener {
   /** The client has said where it begins: it wants the stream. */
   onResumed(client: StreamClient): void;
   onClosed(client: StreamClient): void;
+  /** Bytes of the stream were handed to the connection. */
+  onSent?(bytes: number): void;
 }
 
 /** RFC 6455 section 7.4.1. */
@@ -216,6 +218,7 @@ export class StreamClient implements ChunkReader {
       this.#next = sequence + 1;
       this.#unsentBytes -= chunk.byteLength;
       this.#sink.sendBinary(chunk);
+      this.#listener.onSent?.(chunk.byteLength);
       if (this.#isTimed) this.#measure(sequence, chunk.byteLength);
     }
   }

@@ -30,6 +30,8 @@ export interface StreamClientsParameters {
   readonly openSeat: (publicId: string, caller: Caller) => OpenSeat;
   /** One came or went. */
   readonly onChange: () => void;
+  /** Bytes of the stream were sent to one of them. */
+  readonly onSent?: (bytes: number) => void;
 }
 
 /** A viewer that a WebSocket may belong to. */
@@ -123,6 +125,7 @@ export class StreamClients {
       {
         onResumed: (resumed) => this.#follow(resumed),
         onClosed: (closed) => this.#onClosed(closed),
+        onSent: (bytes) => this.#parameters.onSent?.(bytes),
       },
     );
     if (!this.#isReadable) {

@@ -1,16 +1,19 @@
+import type { RecordingRequest } from '../protocol/recordings.js';
+import type { SessionDiagnostics } from '../protocol/session-diagnostics.js';
+import type { SessionChange } from '../protocol/session-requests.js';
 import type { Browser, Page } from 'puppeteer';
 
 import { StreamKitError } from '../base/errors.js';
 import type { CallerLimits } from '../options/access-options.js';
+import type { SessionUsage } from '../protocol/session-usage.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
-import type { SessionChange } from './render-options.js';
+import type { ProgramControl } from './program-control.js';
 import { Session } from './session.js';
-import type { SessionDiagnostics } from './session-diagnostics.js';
 import type { StreamKitSessionEventName, StreamKitSessionEvents } from './session-emitter.js';
 import { SessionRecording } from './session-recording.js';
 import { parseRecordingRequest } from './session-recordings.js';
-import type { RecordingRequest, SessionRecordings } from './session-recordings.js';
+import type { SessionRecordings } from './session-recordings.js';
 import type { SessionViewer } from './session-viewer.js';
 import type { StreamSession } from './stream-session.js';
 import type { StreamTokenRequest } from '../options/stream-token-request.js';
@@ -59,6 +62,20 @@ export class StreamKitSession implements AsyncDisposable {
   /** What encoders, viewers and the paths to them do at this moment. @throws StreamKitError `conflict` for a terminal. */
   get diagnostics(): SessionDiagnostics {
     return this.#page.diagnostics;
+  }
+
+  /** The application's part in the control of the page. @throws StreamKitError `conflict` for a terminal. */
+  get control(): ProgramControl {
+    return this.#page.viewers.control.program;
+  }
+
+  /**
+   * What the session has used until now, or until its end. Budgets go by it.
+   *
+   * @throws StreamKitError `conflict` for a terminal.
+   */
+  get usage(): SessionUsage {
+    return this.#page.usage;
   }
 
   /**
@@ -197,6 +214,22 @@ export class StreamKitSession implements AsyncDisposable {
    */
   createStreamToken(request: Omit<StreamTokenRequest, 'streamId'> = {}): string {
     return this.#parameters.createToken({ ...request, streamId: this.id });
+  }
+
+  /**
+   * The address of a page that shows the session, such as for an iframe. Whoever has it may watch until the token in it expires.
+   *
+   * @param baseUrl - where clients reach the router: `https://example.org/stream`.
+   * @param request - as {@link createStreamToken}; with `role: 'controller'` the page also takes input.
+   * @throws StreamKitError `not_found` without the option `streamTokens`, `bad_option`.
+   */
+  viewUrl(baseUrl: string, request: Omit<StreamTokenRequest, 'streamId' | 'scope'> = {}): string {
+    if (!URL.canParse(baseUrl)) throw new StreamKitError('bad_option', 'Expected a URL for baseUrl');
+    const url = new URL(baseUrl);
+    url.pathname = `${url.pathname.replace(/\/+$/, '')}/${this.id}/view`;
+    const token = this.createStreamToken({ ...request, scope: ['sse', 'signal', 'stream'] });
+    url.searchParams.set('token', token);
+    return url.href;
   }
 
   /** @throws StreamKitError `conflict` for a terminal. */

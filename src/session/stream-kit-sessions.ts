@@ -1,3 +1,4 @@
+import type { StreamKitSessionRequest } from '../protocol/session-requests.js';
 import type { Logger } from '../base/logger.js';
 import { callerId } from '../options/access-options.js';
 import type { StreamTokenRequest } from '../options/stream-token-request.js';
@@ -5,7 +6,7 @@ import type { TargetPolicy } from '../options/target-policy-options.js';
 import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
 import type { StreamSessionStatus } from '../protocol/state-document.js';
 import { applicationCaller, type Caller, callerBindings, ownsSession } from './caller.js';
-import type { RenderOptionDefaults, SessionRenderOptions } from './render-options.js';
+import type { RenderOptionDefaults } from './render-options.js';
 import { codecsToOffer } from './render-options.js';
 import type { SessionEventName, SessionEvents } from './session-events.js';
 import { SessionEventStream, type StreamKitEvent } from './session-event-stream.js';
@@ -15,23 +16,6 @@ import { parseSessionRequest } from './session-request.js';
 import { StreamKitSession, type WaitOptions } from './stream-kit-session.js';
 import type { StreamSession } from './stream-session.js';
 import { asksForTerminal, parseTerminalRequest } from './terminal-request.js';
-
-/** What `sessions.create` makes: a page, or with `terminal` a terminal. The same as the body of `POST /`. */
-export interface StreamKitSessionRequest {
-  /** The page to render: http or https. */
-  readonly targetUrl?: string;
-  /** What the page finds in `streamKit.initialData`: JSON, at most 256 KiB. */
-  readonly initialData?: unknown;
-  readonly renderOptions?: SessionRenderOptions;
-  /** Needs the option `terminal`. */
-  readonly terminal?: {
-    readonly command?: string | readonly string[];
-    readonly cols?: number;
-    readonly rows?: number;
-    readonly cwd?: string;
-    readonly env?: Readonly<Record<string, string>>;
-  };
-}
 
 export interface SessionOwner {
   /** The `callerId` of `validateRequest` that may end, change and record the session. Default: nobody but operators. */
@@ -165,8 +149,12 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
         events.emit('restart', { code: observed.event.code });
         break;
       case 'session:end': {
-        const { reason, code } = observed.event;
-        events.emit('ended', { reason, ...(code === undefined ? {} : { code }) });
+        const { reason, code, usage } = observed.event;
+        events.emit('ended', {
+          reason,
+          ...(code === undefined ? {} : { code }),
+          ...(usage === undefined ? {} : { usage }),
+        });
         break;
       }
       case 'viewer:join':

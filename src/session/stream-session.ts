@@ -2,6 +2,7 @@ import type { StreamKitError } from '../base/errors.js';
 import type { Caller } from './caller.js';
 import type { MessageSink } from './message-sink.js';
 import type { SessionEmitter } from './session-emitter.js';
+import type { SessionUsage } from '../protocol/session-usage.js';
 import type { SessionEndReason } from './session-events.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { ViewerGroup } from './viewer-group.js';
@@ -29,6 +30,8 @@ export interface StreamSession {
   readonly endReason: SessionEndReason | undefined;
   /** Why it failed; undefined where it did not. */
   readonly error: StreamKitError | undefined;
+  /** What it has used; undefined for one that has no media. */
+  readonly usage?: SessionUsage;
   /** Begins to launch. What comes of it shows in the state. Once. */
   launch(): void;
   /** Notes that somebody asked for this session. */

@@ -39,6 +39,7 @@ export function parseTerminalRequest(
   if ('targetUrl' in body) {
     throw new StreamKitError('bad_request', 'Expected either targetUrl or terminal, not both');
   }
+  if ('budget' in body) throw new StreamKitError('bad_request', 'Expected no budget for a terminal');
   return {
     command: parseCommand(terminal.command, options),
     cols: size(terminal.cols, 'cols', options.maxCols, DEFAULT_COLS),

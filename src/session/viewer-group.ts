@@ -1,3 +1,4 @@
+import type { ViewerDiagnostics } from '../protocol/session-diagnostics.js';
 import type { PageControls } from '../render/capture/page-controls.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
@@ -10,7 +11,6 @@ import type { RenderOptions } from './render-options.js';
 import { codecsToOffer } from './render-options.js';
 import { secretDigest } from './secret-digest.js';
 import type { SessionEndReason } from './session-events.js';
-import type { ViewerDiagnostics } from './session-diagnostics.js';
 import { type SessionViewer, sessionViewer } from './session-viewer.js';
 import type { SessionMedia } from './session-media.js';
 import { SessionControl } from './session-control.js';

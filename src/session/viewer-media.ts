@@ -1,3 +1,4 @@
+import type { MediaDiagnostics } from '../protocol/session-diagnostics.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import { SerialQueue } from '../base/serial-queue.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
@@ -9,7 +10,7 @@ import type {
   ViewerPeerParameters,
 } from '../peer/viewer-peer.js';
 import { customSignal } from './server-sent-event.js';
-import { NO_SHARE, type MediaDiagnostics } from './session-diagnostics.js';
+import { NO_SHARE } from './session-diagnostics.js';
 import type { MediaShare } from './media-share.js';
 import type { ViewerWishes } from './codec-ladder.js';
 import type { SessionMedia } from './session-media.js';

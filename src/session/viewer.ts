@@ -1,3 +1,4 @@
+import type { ViewerDiagnostics } from '../protocol/session-diagnostics.js';
 import { isDeepStrictEqual } from 'node:util';
 
 import type { ViewerRole } from '../protocol/rights.js';
@@ -12,7 +13,7 @@ import { obeys, viewerRoleOf } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
 import type { EventSink } from './event-sink.js';
 import { customSignal } from './server-sent-event.js';
-import { NO_MEDIA, type ViewerDiagnostics } from './session-diagnostics.js';
+import { NO_MEDIA } from './session-diagnostics.js';
 import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
 import type { OpenSeat } from './session-control.js';
 import type { StatePublisher } from './state-publisher.js';

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+
 import CDP from 'chrome-remote-interface';
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer';
@@ -25,7 +27,7 @@ beforeAll(async () => {
   ]);
   session = await server.router.sessions.create({ targetUrl: server.page('mode=counter') });
   await session.whenReady();
-  endpoint = endpointOf(session);
+  endpoint = `${server.origin.replace('http', 'ws')}/stream/${session.id}/cdp`;
   viewer = await browser.open(server);
   await viewer.connect({ id: session.id, url: `${server.origin}/stream/${session.id}` });
   await viewer.firstPicture();
@@ -36,8 +38,15 @@ afterAll(async () => {
   await server.close();
 });
 
-function endpointOf({ id }: StreamKitSession): string {
-  return `${server.origin.replace('http', 'ws')}/stream/${id}/cdp`;
+/** The middle of the picture, in the size that it had, has a colour. */
+async function untilShown(rgb: readonly number[]): Promise<void> {
+  await viewer.until(`(() => {
+    const context = new OffscreenCanvas(1, 1).getContext('2d');
+    context.drawImage(video, video.videoWidth / 2, video.videoHeight / 2, 1, 1, 0, 0, 1, 1);
+    const pixel = context.getImageData(0, 0, 1, 1).data;
+    const isPainted = ${JSON.stringify(rgb)}.every((value, at) => Math.abs(pixel[at] - value) < 20);
+    return isPainted && video.videoWidth === 640 && video.videoHeight === 360;
+  })()`);
 }
 
 let colours = 0;
@@ -52,13 +61,7 @@ async function expectCaptured(): Promise<void> {
     cover.id = 'cover';
     cover.style = 'position: fixed; inset: 0; z-index: 9; background: rgb(${rgb.join()})';
   }`);
-  await viewer.until(`(() => {
-    const context = new OffscreenCanvas(1, 1).getContext('2d');
-    context.drawImage(video, video.videoWidth / 2, video.videoHeight / 2, 1, 1, 0, 0, 1, 1);
-    const pixel = context.getImageData(0, 0, 1, 1).data;
-    const isPainted = ${JSON.stringify(rgb)}.every((value, at) => Math.abs(pixel[at] - value) < 20);
-    return isPainted && video.videoWidth === 640 && video.videoHeight === 360;
-  })()`);
+  await untilShown(rgb);
   await page.evaluate('cover.remove()');
   expect(session.state.metadata.restarts).toBe(0);
 }
@@ -127,43 +130,15 @@ it('serves raw CDP, to which targets of ours do not exist', async () => {
   await expectCaptured();
 });
 
-it('takes eight clients and none beyond, and nothing that is no handshake', async () => {
-  // Of the other session clients may still be leaving.
-  const other = await server.router.sessions.create({ targetUrl: server.page('mode=counter') });
-  await other.whenReady();
-  const open = async (): Promise<WebSocket | number> => {
-    const webSocket = new WebSocket(endpointOf(other));
-    return new Promise((resolve, reject) => {
-      webSocket.once('open', () => resolve(webSocket));
-      webSocket.once('unexpected-response', (_request, { statusCode = 0 }) => resolve(statusCode));
-      webSocket.once('error', reject);
-    });
-  };
-  const clients: WebSocket[] = [];
-  for (;;) {
-    const opened = await open();
-    if (typeof opened === 'number') {
-      expect(opened).toBe(429);
-      break;
-    }
-    clients.push(opened);
-    expect(clients.length).toBeLessThan(9);
-  }
-  expect(clients).toHaveLength(8);
-  const [first] = clients;
-  const answer = new Promise<string>((resolve) =>
-    first?.once('message', (data) => resolve((data as Buffer).toString())),
-  );
-  first?.send('not JSON');
-  expect(await answer).toContain('Expected a command');
-  const closed = Promise.all(
-    clients.map((client) => new Promise((resolve) => client.once('close', resolve))),
-  );
-  for (const client of clients) client.close();
-  await closed;
-  const plain = await fetch(`${server.origin}/stream/${other.id}/cdp`);
+it('tells a client what is no command, and a request that it is no handshake', async () => {
+  const client = new WebSocket(endpoint);
+  await once(client, 'open');
+  client.send('not JSON');
+  const [data] = (await once(client, 'message')) as [Buffer];
+  expect(data.toString()).toContain('Expected a command');
+  client.close();
+  const plain = await fetch(`${server.origin}/stream/${session.id}/cdp`);
   expect(plain.status).toBe(426);
-  await other.end();
 });
 
 it('ends a client for which the page makes an event that is too long, and not the session', async () => {
@@ -193,6 +168,39 @@ it('a page that a client has paused goes on when the client leaves', async () =>
   await expectCaptured();
 });
 
+it('a tab that a click of a client opens is shown', async () => {
+  const page = await session.page();
+  const url = `${server.origin}/fixtures/second.html`;
+  await page.setContent(`<a href="${url}" target="_blank" rel="opener">open</a>`);
+  const opened = page.browser().waitForTarget((target) => target.opener() !== undefined);
+  await page.click('a');
+  const tab = await (await opened).page();
+  await untilShown([0, 136, 0]);
+  await tab?.evaluate('window.close()');
+  await expectCaptured();
+});
+
+it('shares control with a viewer once it asks for it', async () => {
+  const page = await session.page();
+  await page.setContent('<input autofocus>');
+  await page.type('input', 'a');
+  const granted = session.control.request();
+  await viewer.until(`viewer.told.control_requested?.publicId === 'automation'`);
+  await expect(page.type('input', 'b')).rejects.toThrow('does not have control');
+  await viewer.read(`viewer.signal('give_control', { publicId: 'automation' })`);
+  await granted;
+  await viewer.until(`viewer.told.role?.controllerId === 'automation'`);
+  await page.type('input', 'c');
+  expect(await page.$eval('input', (input) => input.value)).toBe('ac');
+  const back = session.control.handOver();
+  await viewer.read(`viewer.signal('request_control')`);
+  await expect(page.type('input', 'd')).rejects.toThrow('does not have control');
+  await viewer.read(`viewer.signal('release_control')`);
+  await back;
+  await page.type('input', 'e');
+  expect(await page.$eval('input', (input) => input.value)).toBe('ace');
+});
+
 it('takes stream tokens of its scope alone', async () => {
   const status = (token: string): Promise<number> =>
     new Promise((resolve, reject) => {
@@ -206,6 +214,35 @@ it('takes stream tokens of its scope alone', async () => {
     });
   expect(await status(session.createStreamToken())).toBe(403);
   expect(await status(session.createStreamToken({ scope: ['cdp'] }))).toBe(101);
+});
+
+it('shows the session in an iframe of another site, under its own Content-Security-Policy', async () => {
+  const page = await browser.browser.newPage();
+  const violations: string[] = [];
+  page.on('console', (message) => {
+    if (message.text().includes('Content Security Policy')) violations.push(message.text());
+  });
+  const elsewhere = server.origin.replace('127.0.0.1', 'localhost');
+  await page.goto(`${elsewhere}/fixtures/second.html`);
+  const url = session.viewUrl(`${server.origin}/stream/`, { role: 'controller' });
+  await page.setContent(`<iframe src="${url}" allow="autoplay" width="640" height="360"></iframe>`);
+  const frame = await (await page.waitForSelector('iframe'))?.contentFrame();
+  await frame?.waitForFunction(`document.querySelector('video')?.videoWidth === 640`);
+  expect(await frame?.evaluate(`getComputedStyle(document.querySelector('video')).objectFit`)).toBe(
+    'contain',
+  );
+  expect(session.viewers()).toHaveLength(2);
+  expect(violations).toEqual([]);
+  await page.close();
+});
+
+it('lets no other site embed the page of a session without a token', async () => {
+  const { headers } = await fetch(`${server.origin}/stream/${session.id}/view`);
+  expect(headers.get('content-security-policy')).toContain("frame-ancestors 'self'");
+  const withToken = await fetch(session.viewUrl(`${server.origin}/stream`));
+  expect(withToken.headers.get('content-security-policy')).toContain('frame-ancestors *');
+  expect((await fetch(`${server.origin}/stream/${session.id}/view?token=x`)).status).toBe(401);
+  expect((await fetch(`${server.origin}/stream/view/connect-stream.d.ts`)).status).toBe(404);
 });
 
 it('ends with the session', async () => {

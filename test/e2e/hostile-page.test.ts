@@ -8,14 +8,14 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { until } from '../helpers/patience.js';
 import { TestServer } from '../helpers/test-server.js';
 
-/** What becomes of what a browser gives to its user alone. What is pending waits for one, and holds nothing up. */
+/** What becomes of what a browser gives to its user alone: nothing waits for one. */
 const CAPABILITIES = {
   geolocation: 'code 1',
   notifications: 'denied',
   midi: 'NotAllowedError',
   camera: expect.stringMatching(/^Not(Found|Allowed)Error$/),
   microphone: expect.stringMatching(/^Not(Found|Allowed)Error$/),
-  display: 'pending',
+  display: 'NotAllowedError',
   clipboard: 'NotAllowedError',
   fonts: 'SecurityError',
   screens: 'NotAllowedError',

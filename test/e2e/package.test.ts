@@ -59,7 +59,9 @@ afterAll(() => {
 });
 
 test('the package has what a user needs and nothing else', () => {
-  expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'LICENSE', 'README.md']));
+  expect(files).toEqual(
+    expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'docs/openapi.json', 'LICENSE', 'README.md']),
+  );
   // The client is one file, and three that it loads when they are needed; React's hooks reach it by the name of the package.
   const pages = files.filter((path) => /^dist\/(client|react)\/.*\.js$/.test(path)).sort();
   expect(pages.filter((path) => path.startsWith('dist/client/'))).toEqual([
@@ -69,7 +71,9 @@ test('the package has what a user needs and nothing else', () => {
     'dist/client/socket-media.js',
   ]);
   expect(pages).toContain('dist/react/index.js');
-  const others = files.filter((path) => !/^(dist\/|package\.json$|README|LICENSE|CHANGELOG)/.test(path));
+  const others = files.filter(
+    (path) => !/^(dist\/|docs\/openapi\.json$|package\.json$|README|LICENSE|CHANGELOG)/.test(path),
+  );
   // The native plane: for this platform as it is, for others as sources.
   const addons = others.filter((path) => path.endsWith('.node'));
   expect(addons.map((path) => path.replace(/[^/]+(?=\/[^/]+$)/, '*'))).toEqual(

@@ -1,9 +1,9 @@
+import type { SessionDiagnostics } from '../../src/protocol/session-diagnostics.js';
 import { existsSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
-import type { SessionDiagnostics } from '../../src/session/session-diagnostics.js';
 import { PATIENCE_MS, until } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';

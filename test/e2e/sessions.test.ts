@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
-import type { StreamSessionState } from '../../src/index.js';
+import type { SessionUsage, StreamSessionState } from '../../src/index.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
 
@@ -154,14 +154,22 @@ test('a page that cannot be loaded is an error with a reason', async () => {
   expect(state.error).toMatch(/ERR_/);
 });
 
-test('DELETE tells the viewer and leaves no process and no file', async () => {
+test('DELETE tells the viewer, answers what was used, and leaves no process and no file', async () => {
   const temporary = (): string[] => readdirSync(tmpdir()).filter((name) => name.includes('Chromium'));
   const before = temporary();
   const { session, pid, viewer } = await watched('mode=counter');
   const profile = /--user-data-dir=([^\0]+)/.exec(commandLine(pid))?.[1] ?? '';
   expect(processesOf(pid).length).toBeGreaterThan(2);
   expect(readdirSync(profile).length).toBeGreaterThan(0);
-  expect(await server.delete(session)).toBe(204);
+  const ended = await fetch(session.url, {
+    method: 'DELETE',
+    headers: { prefer: 'return=representation' },
+  });
+  const { usage } = (await ended.json()) as { usage: SessionUsage };
+  // A browser has started and a picture was seen. Frames are reported once per second, so there may be none yet.
+  for (const used of [usage.cpuSeconds ?? 0, usage.bytesSent, usage.viewerMinutes, usage.durationMs]) {
+    expect(used).toBeGreaterThan(0);
+  }
   await viewer.until("viewer.closedReason === 'deleted'");
   // What was killed is gone a moment later.
   await expect.poll(() => processesOf(pid)).toEqual([]);

@@ -1,11 +1,12 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 
 import { applyPatch, type Operation } from 'fast-json-patch';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
-import { PATIENCE_MS } from '../helpers/patience.js';
+import { PATIENCE_MS, until } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
+import { processesOfSessions } from '../helpers/session-processes.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
 
@@ -90,15 +91,29 @@ test('with auto, a viewer may have the other codec', async () => {
   expect((await h264.read<{ codecs: string[] }>('viewer.stats()')).codecs).toContain('video/H264');
 });
 
-test('capture and encoding pause without viewers and go on with the next', async () => {
+/** Of the sessions, and of the process that is kept ready: the niceness of its group, the watched ones' first. */
+function nicenessOf(role: 'session process' | 'browser'): number[] {
+  const found = processesOfSessions().filter((entry) => entry.role === role);
+  const group = (pid: number): number => Number(readFileSync(`/proc/${pid}/autogroup`, 'utf8').split(' ')[2]);
+  return found.map(({ pid }) => group(pid)).sort((a, b) => a - b);
+}
+
+test('capture and encoding pause without viewers, yield to watched sessions, and go on with the next', async () => {
   const first = await join(moving);
   await server.state(moving, ({ metadata }) => metadata.video?.frameRate > 0);
+  // The other session has none.
+  const hasGroups = existsSync('/proc/self/autogroup');
+  if (hasGroups) await until(() => expect(nicenessOf('browser')).toEqual([5, 10]));
   viewers.splice(viewers.indexOf(first), 1);
   await first.close();
   await server.state(
     moving,
     ({ status, metadata }) => status === 'connecting' && metadata.video.frameRate === 0,
   );
+  if (hasGroups) {
+    await until(() => expect(nicenessOf('browser')).toEqual([10, 10]));
+    await until(() => expect(nicenessOf('session process').slice(-2)).toEqual([10, 10]));
+  }
   const next = await join(moving);
   const counters = await next.read<number[]>('readCounters(8)');
   expect(counters.at(-1)).toBeGreaterThan(counters[0] ?? Infinity);

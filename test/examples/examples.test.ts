@@ -1,11 +1,12 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import type { Readable } from 'node:stream';
 
+import type { Page } from 'puppeteer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { root } from '../helpers/product.js';
@@ -14,7 +15,7 @@ import { ViewerBrowser } from '../helpers/viewer-browser.js';
 
 const folder = join(root, 'examples');
 const names = readdirSync(folder, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory() && entry.name !== 'page')
+  .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, 'server.mjs')))
   .map(({ name }) => name);
 
 /** Frames that a viewer must decode before the example counts as playing. */
@@ -47,6 +48,36 @@ function run(
   });
 }
 
+/** What a program prints. */
+class OutputLines {
+  readonly #lines: string[] = [];
+  readonly #reader: Interface;
+
+  constructor(output: Readable) {
+    this.#reader = createInterface({ input: output });
+    this.#reader.on('line', (line) => this.#lines.push(line));
+  }
+
+  /** Resolves when a line begins like this; also one that was printed before. */
+  async until(begin: string): Promise<void> {
+    while (!this.#lines.some((line) => line.startsWith(begin))) await once(this.#reader, 'line');
+  }
+}
+
+/** What somebody does in an example, once its picture is there. */
+const FLOWS: Readonly<Record<string, (page: Page, lines: OutputLines) => Promise<void>>> = {
+  'human-takeover': async (page, lines) => {
+    await lines.until('A person is needed');
+    await page.click('#take');
+    await page.waitForSelector('#return', { visible: true });
+    await page.keyboard.type('42');
+    await page.keyboard.press('Enter');
+    await lines.until('The page says {"captcha":"solved"}');
+    await page.click('#return');
+    await lines.until('The form is sent');
+  },
+};
+
 describe.each(names)('the example %s', (name) => {
   it('shows moving pictures to a viewer and ends without leftovers', async () => {
     const prepare = run(name, ['npm', 'run', '--silent', 'prestart']);
@@ -55,9 +86,8 @@ describe.each(names)('the example %s', (name) => {
     const server = run(name, ['node', 'server.mjs'], { PORT: String(port), NODE_ENV: 'production' });
     const exited = once(server, 'exit');
     try {
-      for await (const line of createInterface({ input: server.stdout })) {
-        if (line.startsWith('Open ')) break;
-      }
+      const lines = new OutputLines(server.stdout);
+      await lines.until('Open ');
       const page = await browser.browser.newPage();
       await page.goto(`http://127.0.0.1:${port}/`);
       await page.waitForFunction(
@@ -70,6 +100,7 @@ describe.each(names)('the example %s', (name) => {
         return [...canvas.getImageData(0, 0, 1, 1).data];
       })()`)) as number[];
       expect(Math.max(Math.abs(red - 0x0b), Math.abs(green - 0x3d), Math.abs(blue - 0x2e))).toBeLessThan(24);
+      await FLOWS[name]?.(page, lines);
       await page.close();
     } finally {
       server.kill('SIGTERM');

@@ -1,6 +1,6 @@
+import type { SessionDiagnostics } from '../../src/protocol/session-diagnostics.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import type { SessionDiagnostics } from '../../src/session/session-diagnostics.js';
 import { PATIENCE_MS, until } from '../helpers/patience.js';
 import { TestServer } from '../helpers/test-server.js';
 import { ViewerBrowser } from '../helpers/viewer-browser.js';

@@ -16,6 +16,7 @@ import { composeRouter } from '../../src/router.js';
 import type { IdSource, SessionParts } from '../../src/session/session-parts.js';
 import type { HlsReport, HlsThreadData } from '../../src/recording/hls-messages.js';
 import type { RecordingReport, RecordingThreadData } from '../../src/recording/recording-messages.js';
+import { Contract } from './contract.js';
 import { fakeMuxThreads } from './recording-fakes.js';
 import { postJson } from './router-server.js';
 import { FakeParts } from './session-fakes.js';
@@ -34,6 +35,7 @@ export interface AbuseServer {
   readonly streamIds: string[];
   /** A session whose page is captured. */
   liveSession(): Promise<string>;
+  /** @throws Error if it did not keep to docs/openapi.json. */
   close(): Promise<void>;
 }
 
@@ -63,6 +65,7 @@ export async function startAbuseServer(
   );
   const listener: RequestListener = (request, response) => void router(request, response);
   const server = createServer(listener);
+  const contract = new Contract().watch(server);
   router.attach(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -79,6 +82,7 @@ export async function startAbuseServer(
       await router.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      contract.assert();
     },
   };
 }

@@ -2,10 +2,13 @@ import { createServer } from 'node:http';
 import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { READY_SEGMENT } from '../../src/options/observability-options.js';
 import type { StreamKitOptions } from '../../src/options/stream-kit-options.js';
 import { resolveOptions } from '../../src/options/stream-kit-options.js';
+import { ROUTES } from '../../src/protocol/routes.js';
 import type { MuxThreads, StreamKitRouter } from '../../src/router.js';
 import { composeRouter } from '../../src/router.js';
+import { Contract } from './contract.js';
 import { parseEvents } from './fake-event-sink.js';
 import { FakeParts } from './session-fakes.js';
 import type { SseEvent } from './fake-event-sink.js';
@@ -19,16 +22,30 @@ export interface RouterServer {
   close(): Promise<void>;
 }
 
-/** Serves the router; `mount` puts it into a framework. */
+/** Serves the router; `mount` puts it into a framework. Without one, `close` throws if it did not keep to docs/openapi.json. */
 export async function serveRouter<TEnv = unknown>(
   options: StreamKitOptions<TEnv> = {},
-  mount: (router: StreamKitRouter) => RequestListener = (router) => (request, response) =>
-    void router(request, response),
+  mount?: (router: StreamKitRouter) => RequestListener,
   muxThreads?: MuxThreads,
 ): Promise<RouterServer> {
   const parts = new FakeParts();
-  const router = composeRouter(resolveOptions(options), parts, muxThreads);
-  const server = createServer(mount(router));
+  const resolved = resolveOptions(options);
+  const router = composeRouter(resolved, parts, muxThreads);
+  const server = createServer(mount?.(router) ?? ((request, response) => void router(request, response)));
+  const contract = new Contract();
+  const { metrics, health, openApi, basePath } = resolved;
+  if (mount === undefined) {
+    contract.watch(server, basePath, {
+      ...(metrics === undefined ? {} : { [metrics.path]: ROUTES.readMetrics.path }),
+      ...(openApi === undefined ? {} : { [openApi.path]: ROUTES.readOpenApi.path }),
+      ...(health === undefined
+        ? {}
+        : {
+            [health.path]: ROUTES.readHealth.path,
+            [`${health.path}/${READY_SEGMENT}`]: ROUTES.readReadiness.path,
+          }),
+    });
+  }
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -39,6 +56,7 @@ export async function serveRouter<TEnv = unknown>(
       await router.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      contract.assert();
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { PeerPath } from '../../src/protocol/session-diagnostics.js';
 import { MessageChannel } from 'node:worker_threads';
 
 import { createOpenLocalRender, type LocalRenderParts } from '../../src/render/local-render.js';
@@ -24,7 +25,6 @@ import type { RtpPayloads } from '../../src/render/packetize/rtp-payloads.js';
 import type {
   AnsweringPeer,
   IceCandidateInit,
-  PeerPath,
   ViewerPeer,
   ViewerPeerListener,
   ViewerPeerParameters,
@@ -32,6 +32,7 @@ import type {
 import type { Caller } from '../../src/session/caller.js';
 import type { ObserveSession, SessionEventName } from '../../src/session/session-events.js';
 import { planRungs } from '../../src/fanout/rung-planner.js';
+import { CpuMeter } from '../../src/session/cpu-meter.js';
 import { newSessionFigures } from '../../src/session/session-figures.js';
 import type { CpuRoom } from '../../src/session/cpu-room.js';
 import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
@@ -212,8 +213,14 @@ export class FakeParts implements SessionParts {
   /** What was told to whoever observes, pictures aside. */
   readonly observed: [SessionEventName, object][] = [];
   readonly figures = newSessionFigures();
+  /** CPU time of every process that is asked for, s. */
+  cpuSeconds = 0;
+  readonly cpu = new CpuMeter(this.clock, (pids) =>
+    Promise.resolve(new Map(pids.map((pid) => [pid, this.cpuSeconds]))),
+  );
   readonly messagesToPage: unknown[] = [];
   readonly pageStates: unknown[] = [];
+  readonly programInputs: string[] = [];
   debuggerPath = (): Promise<string> => Promise.resolve('/nowhere');
   readonly machine = new FakeMachine();
   /** Unless a test wants it otherwise, a session that breaks ends. */
@@ -375,6 +382,7 @@ export class FakeParts implements SessionParts {
         this.viewerCount = count;
       },
       openDebugger: () => this.debuggerPath(),
+      setProgramInput: (input) => void this.programInputs.push(input),
       setPageState: (state) => void this.pageStates.push(state),
       sendToPage: (message) => void this.messagesToPage.push(message),
       snapshot: () => this.snapshotResult(),
@@ -417,6 +425,7 @@ export const anybody: Caller = {
 };
 
 export const testSettings: SessionSettings = {
+  sessionBudget: {},
   stateUpdateInterval: 100,
   sessionTimeout: 60_000,
   maxViewersPerSession: 3,

@@ -10,6 +10,7 @@ import type { StreamKitOptions } from '../../src/options/stream-kit-options.js';
 import { resolveOptions } from '../../src/options/stream-kit-options.js';
 import type { RouterParts, StreamKitRouter } from '../../src/router.js';
 import { composeRouter } from '../../src/router.js';
+import { Contract } from './contract.js';
 import type { Answer } from './router-server.js';
 import { ask, postJson } from './router-server.js';
 import { FakeParts } from './session-fakes.js';
@@ -35,12 +36,14 @@ export class TerminalServer {
       parts,
     );
     const server = createServer((request, response) => void router(request, response));
+    const contract = new Contract().watch(server, '/sessions');
     router.attach(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/sessions`;
     return new TerminalServer(url, router, async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      contract.assert();
     });
   }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import express from 'express';
 
 import type { StreamKitOptions, StreamKitRouter } from '../../src/index.js';
+import { Contract } from './contract.js';
 import { PATIENCE_MS } from './patience.js';
 import { product, root } from './product.js';
 
@@ -24,11 +25,13 @@ export class TestServer {
   readonly errors: Error[] = [];
   readonly http: Server;
   readonly router: StreamKitRouter;
+  readonly #contract: Contract;
 
-  private constructor(server: Server, origin: string, router: StreamKitRouter) {
+  private constructor(server: Server, origin: string, router: StreamKitRouter, basePath: string) {
     this.http = server;
     this.origin = origin;
     this.router = router;
+    this.#contract = new Contract().watch(server, `/stream${basePath}`);
   }
 
   static async start(options: StreamKitOptions = {}): Promise<TestServer> {
@@ -56,7 +59,7 @@ export class TestServer {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const started = new TestServer(server, `http://127.0.0.1:${port}`, router);
+    const started = new TestServer(server, `http://127.0.0.1:${port}`, router, options.basePath ?? '');
     started.errors.push(...errors);
     return started;
   }
@@ -100,10 +103,12 @@ export class TestServer {
     return (await fetch(session.url, { method: 'DELETE' })).status;
   }
 
+  /** @throws Error if it did not keep to docs/openapi.json. */
   async close(): Promise<void> {
     await this.router.close();
     this.http.closeAllConnections();
     this.http.close();
     await once(this.http, 'close');
+    this.#contract.assert();
   }
 }

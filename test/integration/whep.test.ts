@@ -13,6 +13,7 @@ import { resolveOptions } from '../../src/options/stream-kit-options.js';
 import { createAnsweringPeerFactory } from '../../src/peer/answering-peer.js';
 import { createViewerPeerFactory } from '../../src/peer/werift/werift-viewer-peer.js';
 import { composeRouter, type StreamKitRouter } from '../../src/router.js';
+import { Contract } from '../helpers/contract.js';
 import { ask, postJson } from '../helpers/router-server.js';
 import { FakeParts } from '../helpers/session-fakes.js';
 import { settle } from '../helpers/virtual-clock.js';
@@ -31,6 +32,7 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
   let parts: FakeParts;
   let router: StreamKitRouter;
   let server: Server;
+  let contract: Contract;
   let session: string;
   let players: PlainPlayer[];
   let frames: number;
@@ -48,6 +50,7 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
     parts = Object.assign(new FakeParts(), { mediaPlane, openViewerPeer, openAnsweringPeer });
     router = composeRouter(resolveOptions({}), parts);
     server = createServer((request, response) => void router(request, response));
+    contract = new Contract().watch(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const created = await postJson(`${origin}/`, { targetUrl: 'https://game.example.org/' });
@@ -64,6 +67,7 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
     await router.close();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
+    contract.assert();
   });
 
   async function join(...options: Parameters<typeof joinAsPlayer> extends [string, ...infer R] ? R : never) {

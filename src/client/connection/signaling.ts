@@ -1,34 +1,20 @@
 import type { ClientSignalType } from '../../protocol/signals.js';
 import { withDeadline } from './deadline.js';
-import type { ServerDiagnostics } from '../diagnose/server-diagnostics.js';
-import type { StreamSessionState } from '../../protocol/state-document.js';
+import type { SessionDiagnostics } from '../../protocol/session-diagnostics.js';
+import type {
+  CreatedSession,
+  SessionRenderOptions,
+  StreamKitSessionRequest,
+} from '../../protocol/session-requests.js';
 import { asStreamError, StreamError, streamErrorFromResponse } from './stream-error.js';
 
 /** What the server may be asked for when a session is created. Absent entries take the server's defaults. */
-export interface RenderOptions {
-  /** Picture size as "1280x720". */
-  resolution?: string;
-  /** 1–60, frames a second. Default 30. */
-  frameRate?: number;
-  videoCodec?: 'h264' | 'vp8' | 'auto';
-  maxBitrateBps?: number;
-  deviceScaleFactor?: number;
-  /** Default true. */
-  audio?: boolean;
-}
+export type RenderOptions = SessionRenderOptions;
 
-export interface CreateSessionRequest {
-  /** The page to render; an absolute URL that the server can reach. */
-  targetUrl: string;
-  /** Handed to the page as `window.streamKit.initialData`. */
-  initialData?: unknown;
-  renderOptions?: RenderOptions;
-}
-
-export interface CreatedSession {
-  streamId: string;
-  initialState: StreamSessionState;
-}
+/** A page to render; `targetUrl` is an absolute URL that the server can reach. */
+export type CreateSessionRequest = Omit<StreamKitSessionRequest, 'targetUrl' | 'terminal'> & {
+  readonly targetUrl: string;
+};
 
 export type { ClientSignalType } from '../../protocol/signals.js';
 
@@ -145,10 +131,10 @@ export class Signaling {
   }
 
   /** `GET /:id/diagnostics`. */
-  getDiagnostics(streamId: string, signal: AbortSignal): Promise<ServerDiagnostics> {
+  getDiagnostics(streamId: string, signal: AbortSignal): Promise<SessionDiagnostics> {
     return withDeadline(SIGNAL_TIMEOUT_MS, signal, async (deadline) => {
       const response = await this.#request(`${this.#sessionUrl(streamId)}/diagnostics`, { signal: deadline });
-      return readJson<ServerDiagnostics>(response);
+      return readJson<SessionDiagnostics>(response);
     });
   }
 

@@ -3,7 +3,7 @@ import { EventFeed, type EventPosition } from './event-feed.js';
 import { EventHub } from './event-hub.js';
 import { MediaTransport, type Media } from '../media/media-transport.js';
 import { Playback } from '../media/playback.js';
-import type { ServerDiagnostics } from '../diagnose/server-diagnostics.js';
+import type { SessionDiagnostics } from '../../protocol/session-diagnostics.js';
 import { parseServerSignal, type ServerSignal } from './server-signal.js';
 import type { StreamSessionState } from '../../protocol/state-document.js';
 import { Signaling, type ClientSignalType } from './signaling.js';
@@ -183,7 +183,7 @@ export class StreamConnection {
   }
 
   /** What the server knows of the session and its viewers. Rejects with a StreamError. */
-  serverDiagnostics(): Promise<ServerDiagnostics> {
+  serverDiagnostics(): Promise<SessionDiagnostics> {
     if (this.#streamId === undefined || this.#isEnded()) return Promise.reject(notConnected());
     return this.#signaling.getDiagnostics(this.#streamId, this.#abort.signal);
   }

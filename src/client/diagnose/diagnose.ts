@@ -3,7 +3,7 @@ import { connectionFindings } from './connection-findings.js';
 import type { Finding } from './finding.js';
 import { pathFindings } from './path-findings.js';
 import { qualityFindings } from './quality-findings.js';
-import type { ServerDiagnostics } from './server-diagnostics.js';
+import type { SessionDiagnostics } from '../../protocol/session-diagnostics.js';
 
 const SEVERITIES: readonly Finding['severity'][] = ['error', 'warning', 'info'];
 
@@ -14,7 +14,7 @@ const SEVERITIES: readonly Finding['severity'][] = ['error', 'warning', 'info'];
  * @param report - of `connection.report()`, asked for about once a second, since some figures are of the time between.
  * @param server - of `connection.serverDiagnostics()`; undefined where that could not be had.
  */
-export function diagnose(report: ClientReport, server?: ServerDiagnostics): Finding[] {
+export function diagnose(report: ClientReport, server?: SessionDiagnostics): Finding[] {
   return [...connectionFindings(report), ...pathFindings(report), ...qualityFindings(report, server)].sort(
     (a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity),
   );

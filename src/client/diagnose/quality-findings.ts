@@ -1,6 +1,10 @@
 import type { ClientReport } from './client-report.js';
 import { finding, type Finding } from './finding.js';
-import type { EncodingDiagnostics, ServerDiagnostics, ViewerDiagnostics } from './server-diagnostics.js';
+import type {
+  EncodingDiagnostics,
+  SessionDiagnostics,
+  ViewerDiagnostics,
+} from '../../protocol/session-diagnostics.js';
 import type { RecentStats, StreamStats } from './stream-stats.js';
 
 /** From here on it shows; what retransmissions cannot make up for within the jitter buffer. */
@@ -22,7 +26,7 @@ const SLOW_SEND_MS = 20;
 const NO_PICTURE_AFTER_MS = 3000;
 
 /** How good the picture is that comes, and which end it is up to. */
-export function qualityFindings(report: ClientReport, server: ServerDiagnostics | undefined): Finding[] {
+export function qualityFindings(report: ClientReport, server: SessionDiagnostics | undefined): Finding[] {
   const { peer, stats, publicId } = report;
   if (peer?.connectionState !== 'connected') return [];
   const viewer = server?.viewers.find((one) => one.publicId === publicId);

@@ -1,5 +1,5 @@
 import type { ClientReport } from './client-report.js';
-import type { ServerDiagnostics } from './server-diagnostics.js';
+import type { SessionDiagnostics } from '../../protocol/session-diagnostics.js';
 
 /** The stages of a picture, in their order. */
 export type LatencyStageName = 'capture' | 'encode' | 'send' | 'network' | 'jitterBuffer' | 'decode';
@@ -22,7 +22,7 @@ export interface StageLatency {
 }
 
 /** Where the time goes between a picture of the page and its showing here. */
-export function stageLatency(report: ClientReport, server?: ServerDiagnostics): StageLatency {
+export function stageLatency(report: ClientReport, server?: SessionDiagnostics): StageLatency {
   const { stats, publicId } = report;
   const viewer = server?.viewers.find((one) => one.publicId === publicId);
   const { latency } = server?.encodings.find(({ codec }) => codec === viewer?.videoCodec) ?? {};

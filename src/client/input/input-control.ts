@@ -1,5 +1,5 @@
 import { GamepadInput } from './gamepad-input.js';
-import type { PagePrompt } from './page-prompt.js';
+import type { PagePrompt } from '../../protocol/page-events.js';
 import type { PromptView } from './prompt-view.js';
 import { InputSender, type SendInput } from './input-sender.js';
 import { KeyboardInput } from './keyboard-input.js';

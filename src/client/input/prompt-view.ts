@@ -1,5 +1,5 @@
 import type { Box } from '../media/picture-place.js';
-import type { PagePrompt } from './page-prompt.js';
+import type { PagePrompt } from '../../protocol/page-events.js';
 
 export interface PromptViewParameters {
   /** What is drawn stands behind it, so that it is there in full screen too. */

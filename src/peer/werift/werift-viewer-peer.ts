@@ -1,3 +1,4 @@
+import type { PeerPath } from '../../protocol/session-diagnostics.js';
 import { MediaStream, type RTCDtlsTransport, type RTCIceTransport, type RTCPeerConnection } from 'werift';
 
 import { type Clock, systemClock, type Timer } from '../../base/clock.js';
@@ -14,7 +15,6 @@ import { type AcceptedAnswer, readAnswer, sameMedia } from '../sdp/sdp-answer.js
 import type {
   IceCandidateInit,
   OpenViewerPeer,
-  PeerPath,
   ViewerPeer,
   ViewerPeerListener,
   ViewerPeerParameters,

@@ -13,6 +13,7 @@ import { browserArguments } from './browser-arguments.js';
 import { findBrowser } from './browser-discovery.js';
 import { BrowserProgram } from './browser-program.js';
 import { BrowserTab } from './browser-tab.js';
+import type { ProgramInput } from './program-input.js';
 import { CdpConnection, type CdpSession } from './cdp-connection.js';
 import { CdpGuestServer } from './cdp-guest-server.js';
 import { worldFlags } from './page-world.js';
@@ -66,6 +67,8 @@ export class BrowserProcess {
   /** What becomes of the browser when its first tab crashed or was closed. */
   onTabLost = (what: 'crashed' | 'closed'): void =>
     this.lose('browser_crashed', what === 'crashed' ? 'The page crashed' : 'The page was closed');
+  /** A guest has pressed something in a tab, which may open another. */
+  onGuestPress: (targetId: string) => void = () => undefined;
   /** Before it is ended, or when it is lost. */
   onClosing = (): void => undefined;
   /** Of documents of our own, by names that nobody else knows. */
@@ -95,6 +98,7 @@ export class BrowserProcess {
       folder: parameters.profileDirectory,
       connection,
       isHidden: ({ url }) => this.#hiddenOrigins.some((origin) => url?.startsWith(origin) === true),
+      onPress: (targetId) => this.onGuestPress(targetId),
       clock: systemClock,
     });
     tab.watch((what) => this.onTabLost(what));
@@ -197,6 +201,11 @@ export class BrowserProcess {
    */
   openDebugger(): Promise<string> {
     return this.#guests.open();
+  }
+
+  /** See `Capture`. */
+  setProgramInput(input: ProgramInput): void {
+    this.#guests.setInput(input);
   }
 
   /** A guest has halted a page by the debugger, which then answers nothing. */

@@ -3,7 +3,7 @@ import { getPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 
 import { StreamKitError } from '../../base/errors.js';
-import { setNiceness } from '../../base/process-niceness.js';
+import { setGroupNiceness } from '../../base/process-niceness.js';
 import { signalProcess } from '../../base/process-table.js';
 import { TimeoutError, withTimeout } from '../../base/with-timeout.js';
 import { killBrowsersOf, removeProfileDirectory } from './profile-directory.js';
@@ -71,7 +71,7 @@ export class BrowserProgram {
     });
     child.on('error', () => undefined);
     // It has inherited the niceness of this process, but leads a group of its own.
-    if (child.pid !== undefined) setNiceness(child.pid, getPriority());
+    if (child.pid !== undefined) void setGroupNiceness(child.pid, getPriority());
     return new BrowserProgram(child, child.pid ?? 0, profileDirectory);
   }
 

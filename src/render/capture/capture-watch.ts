@@ -54,6 +54,10 @@ export class CaptureWatch {
     this.#listener = listener;
     this.#onEnd = onEnd;
     this.#watchdog = new Watchdog(parameters.hangTimeoutMs);
+    // One that never answers is one that hangs.
+    if (parameters.capturePage !== undefined) {
+      this.#tab = { answeredAtMs: 0, pictures: undefined, soundChunks: undefined };
+    }
     this.#timer = parameters.clock.every(LOOK_INTERVAL_MS, () => this.#look());
   }
 

@@ -1,3 +1,4 @@
+import type { ProgramInput } from './program-input.js';
 import type { CaptureKind } from '../../protocol/state-document.js';
 import type { MessagePort } from 'node:worker_threads';
 
@@ -111,6 +112,8 @@ export interface Capture {
    * @throws StreamKitError `at_capacity`, `unavailable`.
    */
   openDebugger(): Promise<string>;
+  /** What becomes of input of DevTools clients from now on. At first it passes. */
+  setProgramInput(input: ProgramInput): void;
   /** Delivers the state to the page's `streamKit.on('state')`, and to documents to come. */
   setPageState(state: unknown): void;
   /** Delivers a message to the page's `streamKit.on('message')`. */

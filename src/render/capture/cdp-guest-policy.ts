@@ -16,7 +16,7 @@ const DOMAINS: ReadonlySet<string> = new Set([
   ...['Security', 'ServiceWorker', 'Storage', 'WebAudio', 'WebAuthn'],
 ]);
 
-/** Of the other domains these alone. */
+/** The only commands of other domains. */
 const METHODS: ReadonlySet<string> = new Set([
   ...['Browser.getVersion', 'Browser.getWindowForTarget', 'Browser.getWindowBounds'],
   ...['Browser.grantPermissions', 'Browser.setPermission', 'Browser.resetPermissions'],

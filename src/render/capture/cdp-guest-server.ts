@@ -5,12 +5,13 @@ import { type WebSocket, WebSocketServer } from 'ws';
 
 import type { Clock } from '../../base/clock.js';
 import { StreamKitError } from '../../base/errors.js';
+import type { ProgramInput } from './program-input.js';
 import type { CdpConnection } from './cdp-connection.js';
 import { CdpGuest, type TargetFields } from './cdp-guest.js';
 
 /** Clients of one session at the same time. */
 const MAX_GUESTS = 8;
-/** Of one message of a client, bytes: the content of a document, or of a file that a test brings. */
+/** The longest message of a client, bytes: the content of a document, or of a file that a test brings. */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** What waits for a client that does not read; beyond it the client is cut off. */
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
@@ -23,11 +24,13 @@ const CLOSE_TIMEOUT_MS = 2_000;
 const CLOSE_CODES = { left: 1000, oversized: 1009, failed: 1011, overloaded: 1013 } as const;
 
 export interface CdpGuestServerParameters {
-  /** Of the session, for the local socket. */
+  /** The session's, for the local socket. */
   readonly folder: string;
   readonly connection: CdpConnection;
   /** Whether a target is none of a guest's business. */
   readonly isHidden: (target: TargetFields) => boolean;
+  /** A guest has pressed something in the page of this target. */
+  readonly onPress: (targetId: string) => void;
   readonly clock: Clock;
 }
 
@@ -44,6 +47,7 @@ export class CdpGuestServer {
     perMessageDeflate: false,
   });
   readonly #guests = new Set<CdpGuest>();
+  #input: ProgramInput = 'pass';
   #listening: Promise<void> | undefined;
   #isClosed = false;
 
@@ -64,6 +68,12 @@ export class CdpGuestServer {
   /** A guest has halted a page by the debugger. */
   get hasPaused(): boolean {
     return [...this.#guests].some((guest) => guest.hasPaused);
+  }
+
+  /** What becomes of the input of guests from now on. At first it passes. */
+  setInput(input: ProgramInput): void {
+    this.#input = input;
+    for (const guest of this.#guests) guest.setInput(input);
   }
 
   /**
@@ -95,11 +105,9 @@ export class CdpGuestServer {
 
   async #listen(path: string): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(path, () => {
-        this.#server.off('error', reject);
-        resolve();
-      });
+      // It stays: a connection that cannot be accepted is that client's trouble alone.
+      this.#server.on('error', reject);
+      this.#server.listen(path, resolve);
     });
     if (this.#isClosed) this.#server.close();
   }
@@ -112,12 +120,13 @@ export class CdpGuestServer {
     webSocket.pause();
     const end = (why: keyof typeof CLOSE_CODES): void => this.#end(webSocket, CLOSE_CODES[why]);
     try {
-      const { connection, isHidden } = this.#parameters;
+      const { connection, isHidden, onPress } = this.#parameters;
       const guest = await CdpGuest.open(connection, isHidden, {
         send: (json) => {
           if (webSocket.bufferedAmount > MAX_QUEUED_BYTES) end('overloaded');
           else if (webSocket.readyState === webSocket.OPEN) webSocket.send(json, () => undefined);
         },
+        onPress,
         onEnded: end,
       });
       if (webSocket.readyState !== webSocket.OPEN) {
@@ -125,6 +134,7 @@ export class CdpGuestServer {
         return;
       }
       this.#guests.add(guest);
+      guest.setInput(this.#input);
       webSocket.once('close', () => {
         this.#guests.delete(guest);
         guest.close();

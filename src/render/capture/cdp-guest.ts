@@ -1,11 +1,17 @@
+import type { ProgramInput } from './program-input.js';
 import type { CdpConnection } from './cdp-connection.js';
 import { isInternalUrl, judgeGuestCommand } from './cdp-guest-policy.js';
 import type { CdpMessage } from './cdp-pipe.js';
+import { PRESSES } from './page-controls.js';
 
 /** Commands of one guest without an answer; more are refused. */
 const MAX_WAITING = 500;
+/** Input that one guest has waiting while a person has control, characters of JSON; more is refused. */
+const MAX_HELD_LENGTH = 1024 * 1024;
 /** Sessions of one guest, its root among them: a page with many frames or workers of its own. */
 const MAX_SESSIONS = 500;
+const WITHOUT_CONTROL =
+  'The application does not have control of the page: ask for it with session.control.request()';
 /** JSON-RPC 2.0 section 5.1, as Chromium uses it. */
 const SERVER_ERROR = -32_000;
 const INVALID_REQUEST = -32_600;
@@ -13,6 +19,8 @@ const INVALID_REQUEST = -32_600;
 export interface CdpGuestListener {
   /** A message for the guest, as JSON. */
   send(json: string): void;
+  /** It has pressed something, or touched, in the page of this target. */
+  onPress(targetId: string): void;
   /** At most once. */
   onEnded(reason: CdpGuestEnd): void;
 }
@@ -29,12 +37,15 @@ export class CdpGuest {
   readonly #rootId: string;
   readonly #isHidden: (target: TargetFields) => boolean;
   readonly #listener: CdpGuestListener;
-  /** Sessions that it has, its root among them. */
-  readonly #sessions = new Set<string>();
+  /** Sessions that it has, its root among them, and their targets. */
+  readonly #sessions = new Map<string, string>();
   /** Targets that were found to be hidden, by id. */
   readonly #hidden = new Set<string>();
   /** Its sessions whose page it has halted by the debugger. */
   readonly #paused = new Set<string>();
+  #input: ProgramInput = 'pass';
+  /** Input that waits until it may reach the page, in order. */
+  #held: HeldInput[] = [];
   #waiting = 0;
   #ended = false;
 
@@ -101,8 +112,18 @@ export class CdpGuest {
     } else if (method.startsWith('Target.attachTo') && this.#sessions.size >= MAX_SESSIONS)
       refuse(`A client has at most ${MAX_SESSIONS} sessions`);
     else if (this.#names(given)) refuse('No target with given id found');
-    else if (this.#waiting >= MAX_WAITING) refuse('Too many commands wait for an answer');
-    else this.#forward(inSession, method, verdict.params, answer);
+    else if (this.#waiting + this.#held.length >= MAX_WAITING) refuse('Too many commands wait for an answer');
+    else {
+      const forward = (): void => this.#forward(inSession, method, verdict.params, answer);
+      if (method.startsWith('Input.')) this.#accept({ length: json.length, forward, refuse });
+      else forward();
+    }
+  }
+
+  /** What becomes of its input from now on. At first it passes. */
+  setInput(input: ProgramInput): void {
+    this.#input = input;
+    for (const held of this.#held.splice(0)) this.#accept(held);
   }
 
   /** Lets go of every session. Idempotent. */
@@ -110,11 +131,20 @@ export class CdpGuest {
     if (this.#ended) return;
     this.#ended = true;
     this.#paused.clear();
-    for (const sessionId of this.#sessions) this.#connection.disown(sessionId);
+    this.#held = [];
+    for (const sessionId of this.#sessions.keys()) this.#connection.disown(sessionId);
     this.#connection.browser
       .send('Target.detachFromTarget', { sessionId: this.#rootId })
       .catch(() => undefined);
     this.#listener.onEnded(reason);
+  }
+
+  #accept(input: HeldInput): void {
+    const heldLength = this.#held.reduce((sum, { length }) => sum + length, input.length);
+    if (this.#input === 'pass') input.forward();
+    else if (this.#input === 'refuse') input.refuse(WITHOUT_CONTROL);
+    else if (heldLength > MAX_HELD_LENGTH) input.refuse('Too much input waits for control of the page');
+    else this.#held.push(input);
   }
 
   #forward(
@@ -124,6 +154,10 @@ export class CdpGuest {
     answer: (rest: Pick<CdpMessage, 'result' | 'error'>) => void,
   ): void {
     this.#waiting += 1;
+    const isPress = PRESSES.has(String(params?.type)) || method === 'Input.synthesizeTapGesture';
+    if (method.startsWith('Input.') && isPress) {
+      this.#listener.onPress(this.#sessions.get(sessionId) ?? '');
+    }
     // Not by a promise: clients rely on the order of answers and events.
     this.#connection.post(method, params, sessionId, ({ result, error }) => {
       this.#waiting -= 1;
@@ -142,8 +176,8 @@ export class CdpGuest {
     if (!this.#ended) this.#listener.send(JSON.stringify({ id, ...rest, sessionId }));
   }
 
-  #adopt(sessionId: string): void {
-    this.#sessions.add(sessionId);
+  #adopt(sessionId: string, targetId = ''): void {
+    this.#sessions.set(sessionId, targetId);
     this.#connection.adopt(sessionId, {
       onEvent: (message) => this.#onEvent(message),
       onOversized: () => this.close('oversized'),
@@ -165,7 +199,7 @@ export class CdpGuest {
           );
           return;
         }
-        this.#adopt(childId);
+        this.#adopt(childId, targetInfo?.targetId);
         break;
       case 'Target.detachedFromTarget':
         if (childId === undefined || !this.#sessions.delete(childId)) return;
@@ -205,6 +239,14 @@ export class CdpGuest {
     if (isHidden) this.#hidden.add(target.targetId);
     return isHidden;
   }
+}
+
+/** A command of the domain `Input`. */
+interface HeldInput {
+  /** The length of its JSON. */
+  readonly length: number;
+  readonly forward: () => void;
+  readonly refuse: (message: string) => void;
 }
 
 /** As much of `Target.TargetInfo` as is looked at. */

@@ -1,7 +1,7 @@
 import type { Protocol } from 'puppeteer';
 
 import type { CdpSession } from './cdp-connection.js';
-
+import type { FrameElement } from './frame-scripts.js';
 import { pressKey } from './page-keys.js';
 
 /** Presses of an arrow key that reach any value of a field with names, such as months. */
@@ -17,11 +17,7 @@ type FieldValues = Partial<Record<FieldName, number>>;
  *
  * @param value - as the element's `value` has it, or empty.
  */
-export async function typeDate(
-  cdp: CdpSession,
-  element: { session: CdpSession; objectId: string },
-  value: string,
-): Promise<void> {
+export async function typeDate(cdp: CdpSession, element: FrameElement, value: string): Promise<void> {
   const { session, objectId } = element;
   const { node } = await session.send('DOM.describeNode', { objectId, depth: -1, pierce: true });
   const fields = fieldsOf(node);

@@ -18,6 +18,12 @@ export interface FrameScriptsParameters {
   readonly onCall: (call: ScriptCall, frame: ScriptFrame) => void;
 }
 
+/** An element of a page, for calls of the DevTools protocol. */
+export interface FrameElement {
+  readonly session: CdpSession;
+  readonly objectId: string;
+}
+
 /** The scripts beside the page in one frame. */
 export interface ScriptFrame {
   /** Names the document. */
@@ -26,7 +32,7 @@ export interface ScriptFrame {
   /** Calls a function of theirs. */
   call(name: string, value?: unknown): Promise<unknown>;
   /** Calls one that gives an element. Undefined: it gives none. */
-  element(name: string): Promise<{ session: CdpSession; objectId: string } | undefined>;
+  element(name: string): Promise<FrameElement | undefined>;
 }
 
 /** One document: where the scripts beside the page run. What it is told is the latest of its name, one at a time. */
@@ -275,10 +281,7 @@ export class FrameScripts {
     return result.value;
   }
 
-  async #element(
-    { session, contextId }: Context,
-    name: string,
-  ): Promise<{ session: CdpSession; objectId: string } | undefined> {
+  async #element({ session, contextId }: Context, name: string): Promise<FrameElement | undefined> {
     const { result } = await session.send('Runtime.evaluate', {
       expression: this.#expression(name, undefined),
       contextId,

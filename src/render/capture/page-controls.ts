@@ -89,7 +89,8 @@ export interface TabControlsParameters {
 
 /** Values of the attribute `inputmode`. */
 const INPUT_MODES = new Set(['none', 'text', 'decimal', 'numeric', 'tel', 'search', 'email', 'url']);
-const PRESSES: ReadonlySet<string> = new Set([
+/** Types of input events by which a user presses something. */
+export const PRESSES: ReadonlySet<string> = new Set([
   'mousePressed',
   'mouseReleased',
   'touchStart',

@@ -8,7 +8,7 @@ import type { PageEvent } from '../../protocol/page-events.js';
 import type { CdpSession } from './cdp-connection.js';
 import type { PagePrompts } from './page-prompts.js';
 
-/** Of a message or a default text, UTF-16 units. */
+/** The longest message or default text, UTF-16 units. */
 const MAX_TEXT_LENGTH = 4096;
 /** A page that opens dialogs in a loop gets this many in a row, and then one in five seconds. */
 const DIALOGS_AT_ONCE = 10;
@@ -47,6 +47,13 @@ export class PageDialogs {
       this.#answer(cdp, dialog, isInFront, open).catch((thrown: unknown) => {
         this.#parameters.logger.debug({ err: asError(thrown) }, 'the dialog was gone');
       });
+    });
+    // Whoever has closed it: the page goes on, and the next dialog is another one.
+    cdp.on('Page.javascriptDialogClosed', () => {
+      for (const id of open) {
+        open.delete(id);
+        this.#parameters.prompts.withdraw(id);
+      }
     });
     const dismiss = (): void => open.forEach((id) => this.#parameters.prompts.withdraw(id));
     cdp.once('disconnected', dismiss);
@@ -89,7 +96,7 @@ export class PageDialogs {
     open.add(id);
     try {
       const { accept, text = '' } = await answer;
-      await close(accept, accept && kind === 'prompt' ? text : undefined);
+      if (open.has(id)) await close(accept, accept && kind === 'prompt' ? text : undefined);
     } finally {
       open.delete(id);
     }

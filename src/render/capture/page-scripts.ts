@@ -9,19 +9,19 @@ export interface GamepadState {
 
 /** How the scripts of a frame and we find each other: names that a page cannot foresee. */
 export interface ScriptNames {
-  /** Of the function by which the scripts beside the page call us; see `relayCalls`. */
+  /** Name of the function by which the scripts beside the page call us; see `relayCalls`. */
   readonly call: string;
-  /** Of the function of the browser behind it. */
+  /** Name of the function of the browser behind it. */
   readonly binding: string;
-  /** Of the symbol under which the functions of the scripts beside the page are that we call. */
+  /** Name of the symbol under which the functions of the scripts beside the page are that we call. */
   readonly receiver: string;
-  /** Of the event by which the page's `streamKit` says something. */
+  /** Name of the event by which the page's `streamKit` says something. */
   readonly said: string;
-  /** Of the event by which {@link installDevices} is told something. */
+  /** Name of the event by which {@link installDevices} is told something. */
   readonly told: string;
-  /** Of the event by which {@link installDevices} tells {@link watchPointer} what was copied. */
+  /** Name of the event by which {@link installDevices} tells {@link watchPointer} what was copied. */
   readonly copied: string;
-  /** Of the event by which it tells how a gamepad is to rumble. */
+  /** Name of the event by which it tells how a gamepad is to rumble. */
   readonly rumbled: string;
 }
 

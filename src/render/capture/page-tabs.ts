@@ -15,7 +15,7 @@ const ACTIVATION_MS = 5_000;
 /** How often it is looked for new titles while there are several tabs, ms. */
 const TELL_INTERVAL_MS = 1_000;
 const MAX_TITLE_LENGTH = 200;
-/** Of what a page is refused: a page may try in a loop. */
+/** How often refusals are told: a page may try in a loop. */
 const REFUSALS_AT_ONCE = 5;
 const MAX_URL_LENGTH = 500;
 
@@ -194,7 +194,7 @@ export class PageTabs {
     } else {
       this.#arriving += 1;
       try {
-        const preparing = this.#prepare(tab);
+        const preparing = this.#prepare(tab).finally(() => (this.#arriving -= 1));
         session.send('Runtime.runIfWaitingForDebugger').catch(() => undefined);
         const page = await preparing;
         this.#tabs.set(page.id, page);
@@ -208,8 +208,6 @@ export class PageTabs {
         await tab.close();
         logger.warn({ err: asError(thrown) }, 'a new tab cannot be shown');
         emit({ type: 'refused', what: 'new_tab', message: 'The new tab cannot be shown' });
-      } finally {
-        this.#arriving -= 1;
       }
     }
   }
@@ -270,6 +268,7 @@ export class PageTabs {
       } catch (thrown) {
         failure = thrown;
         this.#parameters.logger.warn({ err: asError(thrown), tab: page.id }, 'a tab cannot be captured');
+        if (this.#isThere(page) && page !== this.#shown) page.toBack();
       } finally {
         this.#next = undefined;
       }
@@ -282,7 +281,7 @@ export class PageTabs {
     return this.#tabs.get(page.id) === page;
   }
 
-  /** Of those that are not tried: the one that is shown, the one that was shown last, or any. */
+  /** Among those that are not tried: the one that is shown, the one that was shown last, or any. */
   #successor(tried: ReadonlySet<PageTab>): PageTab | undefined {
     return [this.#shown, ...this.#formerly.toReversed(), ...this.#tabs.values()].find(
       (page) => page !== undefined && this.#isThere(page) && !tried.has(page),
@@ -301,7 +300,7 @@ export class PageTabs {
     this.#tell();
   }
 
-  /** Of a single tab nothing is told, but that it is alone again. */
+  /** A single tab is not told, except that it is alone again. */
   #tell(): void {
     if (this.#closed || (this.#tabs.size < 2 && this.#told === '')) return;
     // No event tells of every title.

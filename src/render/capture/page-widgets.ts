@@ -1,9 +1,10 @@
-import type { CdpSession } from './cdp-connection.js';
+import { setTimeout } from 'node:timers/promises';
 
+import type { CdpSession } from './cdp-connection.js';
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { typeDate } from './date-fields.js';
-import type { ScriptFrame } from './frame-scripts.js';
+import type { FrameElement, ScriptFrame } from './frame-scripts.js';
 import type { PagePrompt, PickerKind, PictureRect, SelectOption } from '../../protocol/page-events.js';
 import type { PageSize } from './page-geometry.js';
 import { pressKey } from './page-keys.js';
@@ -28,6 +29,9 @@ interface OpenWidget {
 }
 
 const PICKER_KINDS = new Set(['date', 'datetime-local', 'month', 'week', 'time', 'color', 'datalist']);
+/** Until the browser's widget has closed: a second in all. */
+const MAX_ESCAPES = 40;
+const ESCAPE_INTERVAL_MS = 25;
 /** From the first control of Chromium's colour picker to its field for red. */
 const TABS_TO_RED = 3;
 
@@ -126,7 +130,7 @@ export class PageWidgets {
   ): Promise<void> {
     const { cdp } = this.#parameters;
     if ('cancel' in answer) {
-      if (kind !== 'datalist') await pressKey(cdp, 'Escape');
+      if (kind !== 'datalist') await this.#closeWidget(frame);
       return;
     }
     const asked = answer.type === 'select' ? { indexes: answer.indexes } : { value: answer.value };
@@ -139,13 +143,34 @@ export class PageWidgets {
       await frame.call('focusWidget');
       await cdp.send('Input.insertText', { text: answer.value });
     } else {
-      await pressKey(cdp, 'Escape');
-      const element = await frame.element('widgetElement');
+      const element = await this.#closeWidget(frame);
       if (element !== undefined) await typeDate(cdp, element, answer.value);
     }
     const isTyped = await frame.call('settleWidget', asked);
     if (isTyped !== true)
       this.#parameters.logger.info({ kind }, 'a widget did not take its keys, and was set');
+  }
+
+  /**
+   * Closes what the browser has opened for the element that is answered. It takes no keys until it is shown, some time after the
+   * page knows of it, and then takes all of them.
+   *
+   * @returns the element.
+   */
+  async #closeWidget(frame: ScriptFrame): Promise<FrameElement | undefined> {
+    const element = await frame.element('widgetElement');
+    if (element === undefined) return undefined;
+    const { session, objectId } = element;
+    const functionDeclaration = 'function () { return this.matches(":open"); }';
+    for (let presses = 0; presses < MAX_ESCAPES; presses++) {
+      const { result } = await session.send('Runtime.callFunctionOn', {
+        ...{ objectId, functionDeclaration, returnByValue: true },
+      });
+      if (result.value !== true) break;
+      await pressKey(this.#parameters.cdp, 'Escape');
+      await setTimeout(ESCAPE_INTERVAL_MS);
+    }
+    return element;
   }
 
   async #typeColor(value: string): Promise<void> {

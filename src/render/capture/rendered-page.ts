@@ -83,6 +83,9 @@ export class RenderedPage {
       ...{ emit, logger },
     });
     this.#parts = { bridge, prompts, dialogs, tabs };
+    browserProcess.onGuestPress = (targetId) => {
+      if (this.shown.tab.targetId === targetId) tabs.press(this.shown);
+    };
     this.controls = this.#pageControls();
   }
 

@@ -5,6 +5,7 @@ import type { CdpSession } from './cdp-connection.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
 import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
+import type { ProgramInput } from './program-input.js';
 import type { PageControls } from './page-controls.js';
 import type { PageTab } from './page-tab.js';
 import { captureAnother } from './tab-capture.js';
@@ -147,6 +148,10 @@ export class ScreencastCapture implements Capture {
 
   setViewerCount(count: number): void {
     this.#renderedPage.setViewerCount(count);
+  }
+
+  setProgramInput(input: ProgramInput): void {
+    this.#browserProcess.setProgramInput(input);
   }
 
   setPageState(state: unknown): void {

@@ -3,6 +3,7 @@ import { SerialQueue } from '../../base/serial-queue.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
 import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
+import type { ProgramInput } from './program-input.js';
 import type { PageControls } from './page-controls.js';
 import type { PageTab } from './page-tab.js';
 import type { RenderedPage } from './rendered-page.js';
@@ -55,6 +56,10 @@ export class TabCapture implements Capture {
 
   setViewerCount(count: number): void {
     this.#renderedPage.setViewerCount(count);
+  }
+
+  setProgramInput(input: ProgramInput): void {
+    this.#browserProcess.setProgramInput(input);
   }
 
   setPageState(state: unknown): void {

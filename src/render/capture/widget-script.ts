@@ -239,7 +239,7 @@ export function watchWidgets(names: ScriptNames): void {
       return keysFor(asked);
     },
     /** The element that was answered, for the server to look into. */
-    widgetElement: () => answered,
+    widgetElement: () => answered ?? current,
     focusWidget: () => {
       answered?.focus();
       if (answered !== undefined && TEXTS.test(answered.type)) answered.select();

@@ -1,20 +1,5 @@
+import type { FrameStages } from '../../protocol/session-diagnostics.js';
 import type { FrameRecord } from './frame-record.js';
-
-/** How long one stage took, of the pictures of about the last second; ms. */
-export interface StageTime {
-  readonly meanMs: number;
-  readonly maxMs: number;
-}
-
-/** The stages of a picture on the server, in their order. */
-export interface FrameStages {
-  /** From the moment the browser captured it until it was read. */
-  readonly capture: StageTime;
-  /** Until the encoder gave it. */
-  readonly encode: StageTime;
-  /** Until it was handed to the media plane, which paces it out. */
-  readonly send: StageTime;
-}
 
 /** Pictures that are looked at: about a second of them, whatever the frame rate. Older ones are overwritten. */
 const KEPT_FRAMES = 64;

@@ -54,6 +54,48 @@ describe('control', () => {
     ]);
   });
 
+  it('of the application is taken over by a person at once, and comes back', async () => {
+    const control = group({ policy: 'automation' });
+    const [automation, a, b] = [member('automation'), member('a'), member('b')];
+    for (const one of [a, automation, b]) control.join(one);
+    expect(control.controllerId).toBe('automation');
+    await control.request(a);
+    expect(control.controllerId).toBe('a');
+    // Persons come before the application.
+    await control.request(b);
+    control.release(a);
+    expect(control.controllerId).toBe('b');
+    await control.request(automation);
+    control.leave(b);
+    expect(control.controllerId).toBe('automation');
+    control.release(automation);
+    expect(control.controllerId).toBeNull();
+    await control.request(a);
+    control.give(a, automation);
+    expect(told).toEqual([
+      ...['automation controller', 'now automation', 'automation viewer', 'a controller', 'now a'],
+      ...['a asked by b', 'a viewer', 'b controller', 'now b', 'b asked by automation'],
+      ...['automation controller', 'now automation', 'automation viewer', 'now null'],
+      ...['a controller', 'now a', 'a viewer', 'automation controller', 'now automation'],
+    ]);
+  });
+
+  it.each(['first', 'automation'] as const)(
+    'that the application lends comes back when a viewer has had it (policy %s)',
+    async (policy) => {
+      const control = group({ policy });
+      const [automation, a, b] = [member('automation'), member('a'), member('b')];
+      control.join(automation);
+      control.lend(automation);
+      expect(control.controllerId).toBeNull();
+      await control.request(a);
+      await control.request(b);
+      control.release(a);
+      control.release(b);
+      expect(control.controllerId).toBe('automation');
+    },
+  );
+
   it('is given by who has it, to one that may have it', async () => {
     const control = group();
     const [never, a, b] = [member('never', 'viewer'), member('a'), member('b')];

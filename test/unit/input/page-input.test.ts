@@ -259,6 +259,14 @@ describe('gamepads', () => {
   });
 });
 
+it('lets go of a locked pointer after the moves that came before', async () => {
+  input.accept(a, message(pointer('move', 0, 0)));
+  input.accept(a, message({ type: 'pointer', action: 'move', movementX: 40, movementY: 0 }));
+  input.accept(a, message({ type: 'pointer_lock', locked: false }));
+  await settle();
+  expect(sent.map(([name]) => name)).toEqual(['dispatchMouseEvent', 'dispatchMouseEvent', 'answer']);
+});
+
 it('pastes by the clipboard, and asks for another size, but never in cells', async () => {
   await accept(a, { type: 'paste', data: 'text' }, { type: 'resize', width: 640, height: 480 });
   expect(sent[0]).toEqual(['fillClipboard', 'text']);

@@ -64,6 +64,8 @@ describe('diagnostics channels', () => {
     await server.close();
 
     const [viewer, codec] = [1, 'vp8'];
+    const media = { bytesSent: 0, viewerMinutes: 250 / 60_000, framesEncoded: 1 };
+    const usage = { durationMs: 250, cpuSeconds: 0, ...media };
     expect(told).toEqual([
       ['session:create', { streamId }],
       ['session:status', { streamId, status: 'connecting', previous: 'initializing', ageMs: 0 }],
@@ -74,7 +76,7 @@ describe('diagnostics channels', () => {
       ['viewer:first-frame', { streamId, viewer, codec, firstFrameMs: 250 }],
       ['session:status', { streamId, status: 'terminated', previous: 'streaming', ageMs: 250 }],
       ['viewer:leave', { streamId, viewer, reason: 'deleted', ageMs: 250 }],
-      ['session:end', { streamId, reason: 'deleted', ageMs: 250 }],
+      ['session:end', { streamId, reason: 'deleted', ageMs: 250, usage }],
     ]);
     expect(JSON.stringify(told)).not.toContain(viewerId);
     expect(told.every(([, event]) => Object.isFrozen(event))).toBe(true);

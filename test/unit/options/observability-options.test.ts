@@ -41,9 +41,7 @@ describe('metrics and health', () => {
     { metrics: { path: '/healthz' }, health: true },
     { metrics: { path: '/healthz/ready' }, health: true },
   ])('refuse to share a path: %j', (options) => {
-    expect(() => resolveOptions(options)).toThrow(
-      'Expected another path for metrics.path than those of health',
-    );
+    expect(() => resolveOptions(options)).toThrow('Expected a path for metrics.path that no other route has');
   });
 
   it('refuse what they do not know', () => {

@@ -56,6 +56,7 @@ function fakeRender(orders: string[]): Render {
   return {
     kind: 'tab',
     browserPid: 100,
+    processPid: 99,
     hasAudio: true,
     controls: {
       viewport: { width: 1, height: 1 },
@@ -77,6 +78,7 @@ function fakeRender(orders: string[]): Render {
     resume: answered('resume'),
     reconfigure: answered('reconfigure'),
     setViewerCount: note('viewers'),
+    setProgramInput: note('programInput'),
     setPageState: note('pageState'),
     openDebugger: () => Promise.resolve('/nowhere'),
     sendToPage: note('toPage'),
@@ -139,6 +141,7 @@ describe('a restarting render', () => {
     render.startAudio();
     render.tap('h264', true);
     render.setViewerCount(3);
+    render.setProgramInput('hold');
     await render.reconfigure({ width: 640, height: 360, frameRate: 60 });
     await render.pause();
     nth(0).listener.onEnded(crashed);
@@ -153,6 +156,7 @@ describe('a restarting render', () => {
       'feed h264',
       'feed opus',
       'viewers 3',
+      'programInput hold',
       'tap h264 true',
       'pause',
       'startVideo h264 2000',

@@ -65,28 +65,31 @@ describe('health', () => {
     expect(router.health().status).toBe('closing');
   });
 
-  it('of a server that drains is well, but takes no more', async () => {
-    const { url, router, parts } = await serve({ health: true, viewerReattachMs: 5000 });
-    const { json } = await postJson(url, target);
-    parts.launches[0]?.succeed();
-    await settle();
-    const watching = await EventStreamClient.open(`${url}/${json.streamId}/sse`);
-    const seen: string[] = [];
-    const drained = router.drain().then(() => seen.push('drained'));
-    expect(router.health().status).toBe('draining');
-    const statuses = await Promise.all(['/healthz', '/healthz/ready'].map((path) => ask(url + path)));
-    expect(statuses.map(({ status }) => status)).toEqual([200, 503]);
-    const refused = await postJson(url, target);
-    expect([refused.status, refused.json.error.code]).toEqual([503, 'at_capacity']);
-    await parts.clock.advance(60_000);
-    expect([seen, (await ask(`${url}/${json.streamId}`)).status]).toEqual([[], 200]);
-    watching.abort();
-    await settle();
-    await parts.clock.advance(11_000);
-    await drained;
-    expect((await ask(`${url}/${json.streamId}`)).status).toBe(404);
-    expect(router.health().status).toBe('draining');
-  });
+  it.each([0, 5000])(
+    'of a server that drains is well, but takes no more (reattach %i ms)',
+    async (viewerReattachMs) => {
+      const { url, router, parts } = await serve({ health: true, viewerReattachMs });
+      const { json } = await postJson(url, target);
+      parts.launches[0]?.succeed();
+      await settle();
+      const watching = await EventStreamClient.open(`${url}/${json.streamId}/sse`);
+      const seen: string[] = [];
+      const drained = router.drain().then(() => seen.push('drained'));
+      expect(router.health().status).toBe('draining');
+      const statuses = await Promise.all(['/healthz', '/healthz/ready'].map((path) => ask(url + path)));
+      expect(statuses.map(({ status }) => status)).toEqual([200, 503]);
+      const refused = await postJson(url, target);
+      expect([refused.status, refused.json.error.code]).toEqual([503, 'at_capacity']);
+      await parts.clock.advance(60_000);
+      expect([seen, (await ask(`${url}/${json.streamId}`)).status]).toEqual([[], 200]);
+      watching.abort();
+      await settle();
+      await parts.clock.advance(11_000);
+      await drained;
+      expect((await ask(`${url}/${json.streamId}`)).status).toBe(404);
+      expect(router.health().status).toBe('draining');
+    },
+  );
 
   it('waits for the encoders to be known, and for a plane that is open', async () => {
     const parts = new FakeParts();

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { CALLER_ROLES, type Right } from '../../../src/protocol/rights.js';
-import { type RouteDefinition, ROUTES } from '../../../src/protocol/routes.js';
+import type { RouteDefinition } from '../../../src/protocol/route-definition.js';
+import { ROUTES } from '../../../src/protocol/routes.js';
 import type { RouterServer } from '../../helpers/router-server.js';
 import { ask, postJson, serveRouter } from '../../helpers/router-server.js';
 
@@ -27,7 +28,7 @@ let directory: string;
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'rights-'));
   server = await serveRouter({
-    ...{ metrics: true, health: true, hls: true, cdp: true, recording: { directory } },
+    ...{ metrics: true, health: true, openApi: true, hls: true, cdp: true, recording: { directory } },
     validateRequest: ({ headers }) => {
       const caller = String(headers['x-caller']);
       if (caller === 'undefined') return { authorized: false };

@@ -5,10 +5,17 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { StreamKitError } from '../../../src/base/errors.js';
+import { controlOptions, type ControlRequest } from '../../../src/options/control-options.js';
 import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
 import type { StreamKitEvent } from '../../../src/session/session-event-stream.js';
 import type { StreamKitSession } from '../../../src/session/stream-kit-session.js';
-import { ask, EventStreamClient, serveRouter, type RouterServer } from '../../helpers/router-server.js';
+import {
+  ask,
+  EventStreamClient,
+  postJson,
+  serveRouter,
+  type RouterServer,
+} from '../../helpers/router-server.js';
 import { until } from '../../helpers/patience.js';
 import { codeOf } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
@@ -210,6 +217,110 @@ describe('a session as an object', () => {
     const waiting = codeOf(() => session.whenStreaming({ signal: abort.signal }));
     abort.abort(new Error('enough'));
     expect(await waiting).toBe('Error: enough');
+  });
+});
+
+describe('the control of a session', () => {
+  /** A viewer over HTTP, and what it asks for. */
+  async function join(
+    session: StreamKitSession,
+  ): Promise<{ stream: EventStreamClient; say: (type: string, payload?: object) => Promise<number> }> {
+    const stream = await watch(session);
+    const { viewerId } = await stream.signal<{ viewerId: string }>('viewer');
+    const say = async (type: string, payload: object = {}): Promise<number> =>
+      (await postJson(`${server.url}/${session.id}/signal`, { viewerId, type, payload })).status;
+    return { stream, say };
+  }
+
+  it('of the application is taken over by a viewer and given back, and input of clients waits meanwhile', async () => {
+    server.parts.controlOptions = controlOptions({ policy: 'automation' }, 'control');
+    const session = await liveSession();
+    expect(session.control.hasControl).toBe(true);
+    expect(session.state.metadata.controllerId).toBe('automation');
+    const { say } = await join(session);
+    expect(session.viewers()).toMatchObject([{ role: 'viewer' }]);
+    const seen: unknown[] = [];
+    session.on('control', ({ controllerId }) => seen.push(controllerId));
+    expect(await say('request_control')).toBe(204);
+    expect(session.control.hasControl).toBe(false);
+    const back = session.control.request();
+    await settle();
+    expect(await say('release_control')).toBe(204);
+    await back;
+    expect(seen).toEqual(['1', 'automation']);
+    expect(server.parts.programInputs).toEqual(['hold', 'pass', 'hold', 'pass']);
+  });
+
+  it('mixes with that of DevTools clients until the application asks for it', async () => {
+    const session = await liveSession();
+    const { stream, say } = await join(session);
+    expect(server.parts.programInputs).toEqual(['pass']);
+    const granted = session.control.request();
+    expect(await stream.signal('control_requested')).toMatchObject({ publicId: 'automation' });
+    expect(server.parts.programInputs.at(-1)).toBe('refuse');
+    expect(await say('give_control', { publicId: 'automation' })).toBe(204);
+    await granted;
+    expect(await stream.signal('role')).toEqual({ role: 'viewer', controllerId: 'automation' });
+    expect(server.parts.programInputs.at(-1)).toBe('pass');
+    const asked: string[] = [];
+    session.on('control_requested', ({ publicId }) => asked.push(publicId));
+    await say('request_control');
+    expect(asked).toEqual(['1']);
+    session.control.give('1');
+    expect(session.control.hasControl).toBe(false);
+    expect(await codeOf(() => session.control.give('1'))).toBe('forbidden');
+  });
+
+  it('is handed over to the viewer that asks next, until that viewer gives it back', async () => {
+    server.parts.controlOptions = controlOptions({ policy: 'automation' }, 'control');
+    const session = await liveSession();
+    const { say } = await join(session);
+    const back = session.control.handOver();
+    expect(session.control.hasControl).toBe(false);
+    await say('request_control');
+    await say('release_control');
+    await back;
+    expect(session.control.hasControl).toBe(true);
+  });
+
+  it('is waited for no longer than a signal says, nor than the session lives', async () => {
+    const session = await liveSession();
+    const { say } = await join(session);
+    const abort = new AbortController();
+    const waiting = codeOf(() => session.control.request({ signal: abort.signal }));
+    await settle();
+    abort.abort(new Error('enough'));
+    expect(await waiting).toBe('Error: enough');
+    const { control } = session;
+    // It asks no more: when the viewer gives control back, nobody gets it.
+    await say('release_control');
+    expect([control.hasControl, session.state.metadata.controllerId]).toEqual([false, null]);
+    await say('request_control');
+    const ended = codeOf(() => control.request());
+    await settle();
+    await session.end();
+    expect(await ended).toBe('conflict');
+    expect(await codeOf(() => control.handOver())).toBe('conflict');
+  });
+
+  it('is had by nobody with the policy none, and input of clients goes on', async () => {
+    server.parts.controlOptions = controlOptions({ policy: 'none' }, 'control');
+    const session = await liveSession();
+    expect(await codeOf(() => session.control.request())).toBe('forbidden');
+    expect(await codeOf(() => session.control.handOver())).toBe('forbidden');
+    expect(session.control.input).toBe('pass');
+  });
+
+  it('is refused to the application by a policy', async () => {
+    const asked: unknown[] = [];
+    const policy = ({ publicId }: ControlRequest): boolean => {
+      asked.push(publicId);
+      return publicId !== 'automation';
+    };
+    server.parts.controlOptions = controlOptions({ policy }, 'control');
+    const session = await liveSession();
+    expect(await codeOf(() => session.control.request())).toBe('forbidden');
+    expect(asked).toEqual(['automation']);
   });
 });
 

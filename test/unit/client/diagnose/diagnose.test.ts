@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { ClientReport } from '../../../../src/client/diagnose/client-report.js';
 import { diagnose } from '../../../../src/client/diagnose/diagnose.js';
 import type { PeerReport } from '../../../../src/client/diagnose/peer-report.js';
-import type { ServerDiagnostics } from '../../../../src/client/diagnose/server-diagnostics.js';
+import type { SessionDiagnostics } from '../../../../src/protocol/session-diagnostics.js';
 import { stageLatency } from '../../../../src/client/diagnose/stage-latency.js';
 import { StatsSampler } from '../../../../src/client/diagnose/stream-stats.js';
 
@@ -15,7 +15,7 @@ interface Condition {
   readonly second: { id: string }[];
   readonly publicId: string;
   readonly peer: PeerReport;
-  readonly server: ServerDiagnostics;
+  readonly server: SessionDiagnostics;
 }
 
 /**
@@ -58,12 +58,12 @@ const failed = (code: string, status = 0): Partial<ClientReport> => ({
   error: { code, status, message: 'So it is.' },
 });
 
-function codes(of: ClientReport, server?: ServerDiagnostics): string[] {
+function codes(of: ClientReport, server?: SessionDiagnostics): string[] {
   return diagnose(of, server).map(({ code }) => code);
 }
 
 /** The recorded server, but for its first encoding. */
-function serverWith(changes: object): ServerDiagnostics {
+function serverWith(changes: object): SessionDiagnostics {
   const { server } = conditions.healthy;
   return { ...server, encodings: server.encodings.map((encoding) => ({ ...encoding, ...changes })) };
 }

@@ -29,7 +29,13 @@ afterEach(async () => {
 });
 
 function serverIn(place: string): CdpGuestServer {
-  return new CdpGuestServer({ folder: place, connection: browser.connection, isHidden: () => false, clock });
+  return new CdpGuestServer({
+    folder: place,
+    connection: browser.connection,
+    isHidden: () => false,
+    onPress: () => undefined,
+    clock,
+  });
 }
 
 async function openClient(): Promise<WebSocket> {

@@ -9,6 +9,7 @@ const MEBIBYTE = 2 ** 20;
 class GuestHarness {
   readonly sent: any[] = [];
   ended: string | undefined;
+  readonly presses: string[] = [];
   guest!: CdpGuest;
   root = '';
   #lastId = 0;
@@ -17,6 +18,7 @@ class GuestHarness {
     const harness = new GuestHarness();
     harness.guest = await CdpGuest.open(browser.connection, () => false, {
       send: (json) => void harness.sent.push(JSON.parse(json)),
+      onPress: (targetId) => void harness.presses.push(targetId),
       onEnded: (reason) => (harness.ended = reason),
     });
     harness.root = `ROOT-${browser.named('Target.attachToBrowserTarget').length}`;
@@ -178,4 +180,53 @@ it.each([
   expect(harness.guest.hasPaused).toBe(true);
   await end(harness, browser);
   expect(harness.guest.hasPaused).toBe(false);
+});
+
+it('input of a guest waits in order while a person has control, and other commands pass', async () => {
+  const browser = new ScriptedBrowser();
+  const harness = await GuestHarness.open(browser);
+  harness.guest.setInput('hold');
+  harness.send('Input.insertText', { text: 'first' });
+  harness.send('Browser.getVersion');
+  harness.send('Input.insertText', { text: 'second' });
+  await settle();
+  expect(browser.named('Input.insertText')).toEqual([]);
+  expect(browser.named('Browser.getVersion')).toHaveLength(1);
+  harness.guest.setInput('pass');
+  await settle();
+  expect(browser.named('Input.insertText').map(({ params }) => params?.text)).toEqual(['first', 'second']);
+});
+
+it('input of a guest is refused without control, also what waited for it', async () => {
+  const browser = new ScriptedBrowser();
+  const harness = await GuestHarness.open(browser);
+  harness.guest.setInput('hold');
+  harness.send('Input.insertText', { text: 'first' });
+  harness.guest.setInput('refuse');
+  harness.send('Input.insertText', { text: 'second' });
+  await settle();
+  expect(harness.errors).toEqual(Array(2).fill(expect.stringContaining('does not have control')));
+  expect(browser.named('Input.insertText')).toEqual([]);
+});
+
+it('a guest has at most 500 commands and 1 MiB of input waiting for control', async () => {
+  const browser = new ScriptedBrowser();
+  const harness = await GuestHarness.open(browser);
+  harness.guest.setInput('hold');
+  harness.send('Input.insertText', { text: 'a'.repeat(MEBIBYTE) });
+  for (let i = 0; i < 501; i++) harness.send('Input.insertText', { text: 'b' });
+  expect(harness.errors).toEqual([
+    'Too much input waits for control of the page',
+    'Too many commands wait for an answer',
+  ]);
+});
+
+it('a press of a guest is told with the page that it is in', async () => {
+  const browser = new ScriptedBrowser();
+  const harness = await GuestHarness.open(browser);
+  await harness.attach(browser, 'S-1');
+  harness.send('Input.dispatchMouseEvent', { type: 'mouseMoved' }, 'S-1');
+  expect(harness.presses).toEqual([]);
+  harness.send('Input.dispatchMouseEvent', { type: 'mousePressed' }, 'S-1');
+  expect(harness.presses).toEqual(['T-S-1']);
 });

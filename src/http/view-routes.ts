@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { StreamKitError } from '../base/errors.js';
+import type { StreamKitSessions } from '../session/stream-kit-sessions.js';
+import type { HttpResponse } from './http-message.js';
+import type { RouteHandlers } from './route-handler.js';
+
+/** The files of the client SDK, from beside which it loads what it rarely needs. */
+const SDK_FOLDER = join(import.meta.dirname, '..', 'client');
+const SDK_FILES: ReadonlySet<string> = new Set([
+  'index.js',
+  'input-control.js',
+  'prompt-view.js',
+  'socket-media.js',
+]);
+
+const STYLE = `html,body{height:100%;margin:0;background:#000;color:#ccc;font:16px system-ui}
+video{display:block;width:100%;height:100%;object-fit:contain}
+p{position:fixed;inset:auto 0 0;margin:0;padding:.5em;text-align:center}
+p:empty{display:none}`;
+
+/** @param folder - of the scripts; relative, since a proxy may have changed the path. */
+const pageWith = (folder: string): string => `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Stream</title>
+<style>${STYLE}</style>
+<video autoplay playsinline></video>
+<p role="status"></p>
+<script type="module" src="${folder}/view.js"></script>
+</html>
+`;
+
+const SCRIPT = `import { connectStream, controlStream } from './index.js';
+
+const [, url, streamId] = /^(.*)\\/([^/]+)\\/view\\/?$/.exec(location.pathname);
+const token = new URLSearchParams(location.search).get('token') ?? undefined;
+const headers = token === undefined ? {} : { authorization: 'Bearer ' + token };
+const video = document.querySelector('video');
+const status = document.querySelector('p');
+const stream = connectStream({ url, streamId, video, headers, token });
+stream.on('autoplayBlocked', () => {
+  status.textContent = 'Click to play';
+  const play = () => {
+    status.textContent = '';
+    stream.play();
+  };
+  addEventListener('pointerdown', play, { once: true });
+});
+stream.on('status', (now) => {
+  if (now === 'failed') status.textContent = 'The stream cannot be shown';
+});
+stream.on('closed', () => (status.textContent = 'The stream has ended'));
+await controlStream(stream, video);
+`;
+
+/** Nothing but the page itself and what the router serves; who may embed it comes behind. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
+  "connect-src 'self'",
+  "media-src 'self' blob:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  'frame-ancestors',
+].join('; ');
+
+/**
+ * A page that shows one session, made to be embedded as an iframe, and the scripts that it loads.
+ *
+ * @param hasTokens - `?token=` is a stream token, and was checked.
+ */
+export function viewRoutes(sessions: StreamKitSessions, hasTokens: boolean): RouteHandlers {
+  const files = new Map<string, Promise<Uint8Array>>();
+  const fileOf = (name: string): Promise<Uint8Array> => {
+    let content = files.get(name);
+    if (content === undefined) {
+      content = readFile(join(SDK_FOLDER, name));
+      files.set(name, content);
+      content.catch(() => files.delete(name));
+    }
+    return content;
+  };
+  return {
+    readView: ({ request, streamId }) => {
+      if (sessions.get(streamId).kind !== 'page')
+        throw new StreamKitError('conflict', 'The session is a terminal: it has no pictures');
+      // Whoever has a token may show what it is good for. A cookie would be sent along whoever embeds the page.
+      const ancestors = hasTokens && request.query.has('token') ? '*' : "'self'";
+      return {
+        status: 200,
+        headers: {
+          'Content-Type': 'text/html; charset=utf-8',
+          'Content-Security-Policy': `${CONTENT_SECURITY_POLICY} ${ancestors}`,
+          'Cache-Control': 'no-store',
+          // Its address has the token in it.
+          'Referrer-Policy': 'no-referrer',
+          'X-Content-Type-Options': 'nosniff',
+        },
+        body: pageWith(request.path.endsWith('/') ? '../../view' : '../view'),
+      };
+    },
+    readViewFile: async ({ segments: { file = '' } }) => {
+      if (file === 'view.js') return script(SCRIPT);
+      if (!SDK_FILES.has(file)) throw new StreamKitError('not_found', 'There is no such file');
+      return script(await fileOf(file));
+    },
+  };
+}
+
+function script(body: Uint8Array | string): HttpResponse {
+  const headers = {
+    'Content-Type': 'text/javascript; charset=utf-8',
+    'Cache-Control': 'public, max-age=300',
+    'X-Content-Type-Options': 'nosniff',
+  };
+  return { status: 200, headers, body };
+}

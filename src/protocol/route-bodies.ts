@@ -1,0 +1,79 @@
+import type { RouterHealth } from './health.js';
+import type { RecordingInfo, RecordingRequest } from './recordings.js';
+import type { RouteName } from './routes.js';
+import type { SessionDiagnostics } from './session-diagnostics.js';
+import type {
+  CreatedSession,
+  SessionChange,
+  SessionSummary,
+  StreamKitSessionRequest,
+} from './session-requests.js';
+import type { EndedSession } from './session-usage.js';
+import type { SignalRequest } from './signals.js';
+import type { StreamSessionState } from './state-document.js';
+
+/** A body that is no JSON, of one of these media types. */
+export interface Content<MediaType extends string> {
+  readonly mediaType: MediaType;
+}
+
+/** An answer without a body. */
+export type NoBody = undefined;
+
+/** What goes into one route, and what comes out when all is well. */
+interface RouteBody {
+  /** Absent: it takes no body. With `undefined`: it may be left out. */
+  readonly request?: unknown;
+  /** By status; 101: of the upgrade to WebSocket. */
+  readonly answers: Readonly<Record<number, unknown>>;
+}
+
+/** Makes it an error to forget a route. */
+type EveryRoute<Bodies extends Readonly<Record<RouteName, RouteBody>>> = Bodies;
+
+/**
+ * The bodies of every route, by its name: JSON of these types, unless they are {@link Content}. The OpenAPI document takes
+ * them from here.
+ */
+export type RouteBodies = EveryRoute<{
+  listSessions: { answers: { 200: { readonly sessions: readonly SessionSummary[] } } };
+  createSession: {
+    request: StreamKitSessionRequest;
+    answers: { 200: Content<'text/event-stream'>; 201: CreatedSession };
+  };
+  readState: { answers: { 200: StreamSessionState } };
+  reconfigureSession: { request: SessionChange; answers: { 200: Required<SessionChange> } };
+  endSession: { answers: { 200: EndedSession; 204: NoBody } };
+  restartSession: { answers: { 202: NoBody } };
+  readDiagnostics: { answers: { 200: SessionDiagnostics } };
+  openEventStream: { answers: { 200: Content<'text/event-stream'> } };
+  sendSignal: { request: SignalRequest; answers: { 204: NoBody } };
+  openStream: { answers: { 101: NoBody } };
+  readView: { answers: { 200: Content<'text/html'> } };
+  readViewFile: { answers: { 200: Content<'text/javascript'> } };
+  openDebugger: { answers: { 101: NoBody } };
+  takeSnapshot: { answers: { 200: Content<'image/png' | 'image/jpeg'> } };
+  probePlayers: { answers: { 204: NoBody } };
+  createPlayer: { request: Content<'application/sdp'>; answers: { 201: Content<'application/sdp'> } };
+  probePlayer: { answers: { 204: NoBody } };
+  patchPlayer: {
+    request: Content<'application/trickle-ice-sdpfrag'>;
+    answers: { 200: Content<'application/trickle-ice-sdpfrag'>; 204: NoBody };
+  };
+  endPlayer: { answers: { 200: NoBody } };
+  readPlaylist: { answers: { 200: Content<'application/vnd.apple.mpegurl'> } };
+  readPlaylistFile: { answers: { 200: Content<'video/mp4'> } };
+  listRecordings: { answers: { 200: { readonly recordings: readonly RecordingInfo[] } } };
+  startRecording: { request: RecordingRequest | undefined; answers: { 201: RecordingInfo } };
+  readRecording: { answers: { 200: RecordingInfo } };
+  stopRecording: { answers: { 200: RecordingInfo } };
+  readRecordingFile: {
+    answers: { 200: Content<'video/mp4' | 'video/webm'>; 206: Content<'video/mp4' | 'video/webm'> };
+  };
+  deleteRecordingFile: { answers: { 204: NoBody } };
+  readMetrics: { answers: { 200: Content<'text/plain'> } };
+  drain: { answers: { 202: NoBody } };
+  readHealth: { answers: { 200: RouterHealth; 503: RouterHealth } };
+  readReadiness: { answers: { 200: RouterHealth; 503: RouterHealth } };
+  readOpenApi: { answers: { 200: Readonly<Record<string, unknown>> } };
+}>;

@@ -1,0 +1,102 @@
+import type { Clock } from '../base/clock.js';
+import type { FaultState, RecordingState } from '../protocol/state-document.js';
+import type { RestartableRender } from '../render/render.js';
+import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
+import type { RungState } from './codec-ladder.js';
+import { viewportOf } from './initial-state.js';
+import type { RenderOptions } from './render-options.js';
+import { patchableCopy, videoMetadata } from './session-state.js';
+import type { StatePublisher } from './state-publisher.js';
+import type { ViewerSummary } from './viewer-group.js';
+
+/** What the state document says of a page: each method brings one part of it in line. */
+export class PageDocument {
+  readonly #publisher: StatePublisher;
+  readonly #clock: Clock;
+
+  constructor(publisher: StatePublisher, clock: Clock) {
+    this.#publisher = publisher;
+    this.#clock = clock;
+  }
+
+  showController(id: string | null): void {
+    this.#publisher.update(({ metadata }) => void (metadata.controllerId = id));
+  }
+
+  showRecordings(recordings: RecordingState[]): void {
+    this.#publisher.update(({ metadata }) => void (metadata.recordings = recordings));
+  }
+
+  showFormat(renderOptions: RenderOptions): void {
+    this.#publisher.update(({ instanceInfo }) => {
+      if (instanceInfo !== undefined) instanceInfo.viewport = viewportOf(renderOptions);
+    });
+  }
+
+  showRender(render: RestartableRender): void {
+    this.#publisher.update(({ instanceInfo, metadata }) => {
+      if (instanceInfo !== undefined) instanceInfo.pid = render.browserPid;
+      metadata.capture = render.kind;
+    });
+    this.showSound(render.hasAudio);
+  }
+
+  showSound(available: boolean): void {
+    this.#publisher.update(({ metadata }) => void (metadata.audio = available ? { codec: 'opus' } : null));
+  }
+
+  showResponsive(responsive: boolean): void {
+    this.#publisher.update(({ metadata }) => void (metadata.responsive = responsive));
+  }
+
+  showPageMetadata(given: Readonly<Record<string, unknown>>): void {
+    const page = patchableCopy(given);
+    this.#publisher.update(({ metadata }) => void (metadata.page = page));
+  }
+
+  showRestarting(): void {
+    this.#publisher.update(({ instanceInfo, metadata }) => {
+      if (instanceInfo !== undefined) {
+        delete instanceInfo.pid;
+        instanceInfo.startTime = Math.round(this.#clock.wallMs());
+      }
+      metadata.restarts += 1;
+      metadata.responsive = true;
+      // The page that comes knows nothing of what the former one has set.
+      metadata.page = {};
+    });
+  }
+
+  showFault(code: FaultState['code'], message: string): void {
+    const time = Math.round(this.#clock.wallMs());
+    this.#publisher.update(({ metadata }) => void (metadata.fault = { code, message, time }));
+  }
+
+  showVideo(stats: VideoEncoderStats, rungs: readonly RungState[]): void {
+    this.#publisher.update(({ metadata }) => void (metadata.video = videoMetadata(stats, rungs)));
+  }
+
+  showNoVideo(): void {
+    this.#publisher.update(({ metadata }) => {
+      if (metadata.video !== null)
+        metadata.video = { ...metadata.video, frameRate: 0, bitrateBps: 0, rungs: [] };
+    });
+  }
+
+  /** @param status - undefined: it stays as it is. */
+  showViewers(
+    { attached, signalingState, iceCandidatesGathered }: ViewerSummary,
+    status: 'initializing' | 'connecting' | 'streaming' | undefined,
+  ): void {
+    this.#publisher.update((document) => {
+      document.metadata.viewers = attached;
+      document.clientConnected = attached > 0;
+      document.webrtc = { signalingState, iceCandidatesGathered };
+      if (status !== undefined) document.status = status;
+    });
+  }
+
+  showNoProcess(): void {
+    this.#publisher.update((document) => void delete document.instanceInfo?.pid);
+  }
+}

@@ -1,0 +1,133 @@
+import type { Clock, Timer } from '../base/clock.js';
+import { StreamKitError } from '../base/errors.js';
+import type { SessionBudget, SessionUsage } from '../protocol/session-usage.js';
+import type { CpuMeter, MeteredProcess } from './cpu-meter.js';
+import { CPU_SAMPLE_INTERVAL_MS } from './cpu-meter.js';
+import type { SessionFigures } from './session-figures.js';
+import { ownFigures } from './session-figures.js';
+
+export interface UsageMeterParameters {
+  readonly clock: Clock;
+  readonly cpu: CpuMeter;
+  /** The router's. */
+  readonly figures: SessionFigures;
+  readonly budget: SessionBudget;
+}
+
+const US_PER_MS = 1000;
+const US_PER_SECOND = 1_000_000;
+
+/** Adds up what one session uses, and says when that is more than it may. */
+export class UsageMeter {
+  /** What the media of the session is to be counted in; the router's has it too. */
+  readonly figures: SessionFigures;
+  readonly #parameters: UsageMeterParameters;
+  readonly #createdAtUs: number;
+  readonly #closeFigures: () => void;
+  readonly #timers: Timer[] = [];
+  #process: MeteredProcess | undefined;
+  /** That of processes which were replaced. */
+  #earlierCpuSeconds: number | undefined;
+  #webSocketBytes = 0;
+  #framesEncoded = 0;
+  #viewers = { count: 0, sinceUs: 0, sumUs: 0 };
+  #closed: SessionUsage | undefined;
+
+  constructor(parameters: UsageMeterParameters) {
+    this.#parameters = parameters;
+    this.#createdAtUs = parameters.clock.nowUs();
+    this.figures = ownFigures(parameters.figures);
+    this.#closeFigures = parameters.figures.usage.open(() => {
+      const { cpuSeconds, viewerMinutes } = this.usage;
+      return { cpuSeconds: cpuSeconds ?? 0, viewerSeconds: viewerMinutes * 60 };
+    });
+  }
+
+  /** As it is now; after {@link close} as it was then. */
+  get usage(): SessionUsage {
+    if (this.#closed !== undefined) return this.#closed;
+    const sent = this.figures.viewers.read();
+    return {
+      durationMs: Math.round(this.#elapsedUs(this.#createdAtUs) / US_PER_MS),
+      cpuSeconds: sum(this.#earlierCpuSeconds, this.#process?.cpuSeconds) ?? null,
+      bytesSent: sent['video.bytesSent'] + sent['audio.bytesSent'] + this.#webSocketBytes,
+      viewerMinutes: this.#viewerUs() / US_PER_SECOND / 60,
+      framesEncoded: this.#framesEncoded,
+    };
+  }
+
+  /** @param onSpent - more than the budget was used; at most once, and not after {@link close}. */
+  watchBudget(onSpent: (error: StreamKitError) => void): void {
+    const { clock, budget } = this.#parameters;
+    const { maxDurationMs, maxBytes, maxCpuSeconds } = budget;
+    const spend = (limit: string): void => {
+      this.#stopTimers();
+      onSpent(new StreamKitError('budget_exceeded', `The session has used as much as ${limit} permits`));
+    };
+    if (maxDurationMs !== undefined) {
+      this.#timers.push(clock.after(maxDurationMs, () => spend('maxDurationMs')));
+    }
+    if (maxBytes === undefined && maxCpuSeconds === undefined) return;
+    const look = (): void => {
+      const { bytesSent, cpuSeconds } = this.usage;
+      if (bytesSent > (maxBytes ?? Infinity)) spend('maxBytes');
+      else if ((cpuSeconds ?? 0) > (maxCpuSeconds ?? Infinity)) spend('maxCpuSeconds');
+    };
+    this.#timers.push(clock.every(CPU_SAMPLE_INTERVAL_MS, look));
+  }
+
+  /** The session's process is this one from now on. */
+  setProcess(pid: number): void {
+    this.#closeProcess();
+    this.#process = this.#parameters.cpu.open(pid);
+  }
+
+  addFrames(count: number): void {
+    this.#framesEncoded += count;
+  }
+
+  addWebSocketBytes(bytes: number): void {
+    this.#webSocketBytes += bytes;
+  }
+
+  /** So many are there from now on. */
+  setViewers(count: number): void {
+    this.#viewers = { count, sinceUs: this.#parameters.clock.nowUs(), sumUs: this.#viewerUs() };
+  }
+
+  /** Looks at the process a last time, before it is ended. */
+  async sample(): Promise<void> {
+    await this.#process?.sample();
+  }
+
+  /** Measures no more. Idempotent. */
+  close(): void {
+    this.#stopTimers();
+    this.#closed ??= this.usage;
+    this.#closeProcess();
+    this.#closeFigures();
+  }
+
+  #closeProcess(): void {
+    this.#earlierCpuSeconds = sum(this.#earlierCpuSeconds, this.#process?.cpuSeconds);
+    this.#process?.close();
+    this.#process = undefined;
+  }
+
+  #stopTimers(): void {
+    for (const timer of this.#timers.splice(0)) timer.cancel();
+  }
+
+  #viewerUs(): number {
+    const { count, sinceUs, sumUs } = this.#viewers;
+    return sumUs + count * this.#elapsedUs(sinceUs);
+  }
+
+  #elapsedUs(sinceUs: number): number {
+    return this.#parameters.clock.nowUs() - sinceUs;
+  }
+}
+
+function sum(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined ? other : one + (other ?? 0);
+}
