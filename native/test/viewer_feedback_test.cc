@@ -107,7 +107,7 @@ TEST("a viewer that loses many packets is sent each retransmission twice, 10 ms 
   }
 }
 
-TEST("second copies leave half of the budget to first copies") {
+TEST("second copies leave half of the first budget to first copies") {
   Bench bench;
   bench.connect();
   bench.createVideo();
