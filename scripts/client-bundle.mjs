@@ -38,6 +38,17 @@ const INTERNAL_NAMES = [
   ],
   ...['restartRefused', 'retryNow', 'setBaseMs', 'setIceServers', 'signalingLost', 'signalingRestored'],
   ...['stateChanged'],
+  ...[
+    'enqueue',
+    'forgetPosition',
+    'onActivity',
+    'onEvent',
+    'onReturn',
+    'onRetry',
+    'openLink',
+    'removed',
+    'requestOffer',
+  ],
 ];
 
 // None that anything else has: messages to the page have `x` and `y`.

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { coldStart } from './cold-start.mjs';
 import { costOfRender } from './cost-of-render.mjs';
 import { encode } from './encode.mjs';
+import { eventStreams } from './event-streams.mjs';
 import { fanout } from './fanout/fanout.mjs';
 import { glassToGlass } from './glass-to-glass.mjs';
 import { input } from './input.mjs';
@@ -26,6 +27,7 @@ const TABLES = {
   'cold-start': coldStart,
   'page-load': pageLoad,
   encode,
+  'event-streams': eventStreams,
   fanout,
   input,
   network,

@@ -29,6 +29,7 @@ const WARM_UP_SHARE = 0.4;
 const STALLED_STREAMS = 100;
 const JOIN_EVERY_MS = 500;
 const JOIN_LASTS_MS = 2_000;
+const JOINS_AT_ONCE = 8;
 const SESSION_EVERY_MS = 6_000;
 const CHANGE_EVERY_MS = 20_000;
 /** One that wants less stays half of the time, so that its rung is encoded and given up again. */
@@ -200,10 +201,15 @@ function rungWatch(session) {
 
 const errors = [];
 let ended = false;
-/** Runs `work` again and again until the end, in the background. */
-function every(ms, work) {
+/**
+ * Runs `work` again and again until the end, in the background.
+ *
+ * @param atOnce - a machine that cannot keep up gets no more of them at a time; the turn is left out.
+ */
+function every(ms, work, atOnce = 1) {
   const running = new Set();
   const timer = setInterval(() => {
+    if (running.size >= atOnce) return;
     const task = work()
       .catch((error) => {
         if (!ended) errors.push(String(error));
@@ -243,8 +249,8 @@ try {
     every(WISH_EVERY_MS, () => wish(steady)),
     every(LOOK_EVERY_MS, rungWatch(session)),
     every(LOOK_EVERY_MS, rungWatch(steady)),
-    every(JOIN_EVERY_MS, () => joinFor(session, JOIN_LASTS_MS)),
-    every(JOIN_EVERY_MS, () => joinFor(steady, JOIN_LASTS_MS)),
+    every(JOIN_EVERY_MS, () => joinFor(session, JOIN_LASTS_MS), JOINS_AT_ONCE),
+    every(JOIN_EVERY_MS, () => joinFor(steady, JOIN_LASTS_MS), JOINS_AT_ONCE),
     every(SESSION_EVERY_MS, async () => {
       const other = await create(server.origin, pages);
       if (other === undefined) return;

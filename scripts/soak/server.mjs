@@ -19,6 +19,8 @@ const router = createStreamKitRouter({
 });
 const server = createServer((request, response) => void router(request, response));
 router.attach(server);
+// A slow machine would close idle connections in the moment in which the soak uses them again.
+server.keepAliveTimeout = 0;
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
 console.log(JSON.stringify({ origin: `http://127.0.0.1:${server.address().port}` }));

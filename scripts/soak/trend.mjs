@@ -8,11 +8,11 @@ export function slopePerHour(points) {
   return slopes.length === 0 ? 0 : median(slopes) * 3_600_000;
 }
 
-/** From the median of the first third to that of the last. */
+/** From the least of the first third to that of the last: work that waits adds for a while, what is kept for good. */
 export function growth(points) {
   const third = Math.max(1, Math.floor(points.length / 3));
-  const of = (some) => median(some.map(({ value }) => value));
-  return of(points.slice(-third)) - of(points.slice(0, third));
+  const least = (some) => Math.min(...some.map(({ value }) => value));
+  return least(points.slice(-third)) - least(points.slice(0, third));
 }
 
 function median(values) {

@@ -1,5 +1,3 @@
-import { performance } from 'node:perf_hooks';
-
 /** A pending timer of a {@link Clock}. */
 export interface Timer {
   cancel(): void;
@@ -23,7 +21,8 @@ export interface Clock {
 /** The machine's clock. Its timers keep the process alive: whoever starts one cancels it. */
 export const systemClock: Clock = {
   nowUs: () => Number(process.hrtime.bigint() / 1000n),
-  wallMs: () => performance.timeOrigin + performance.now(),
+  // Follows a clock that is set, and one that went on while the machine slept, which `performance` does not.
+  wallMs: () => Date.now(),
   after(delayMs, callback) {
     const handle = setTimeout(callback, delayMs);
     return { cancel: () => clearTimeout(handle) };

@@ -67,7 +67,7 @@ export function sessionRoutes(parameters: SessionRoutesParameters): RouteHandler
     },
     sendSignal: (call) => {
       rates.takeSignal(call.caller);
-      return signal(call, touched(call.streamId));
+      return signal(call, touched(call.streamId), rates);
     },
     openStream: upgradeRequired,
     ...(parameters.cdp ? { openDebugger: upgradeRequired } : {}),
@@ -129,7 +129,7 @@ async function eventStream(
   // To a session that was made by this very request nobody can come back.
   const returning = preamble === undefined ? viewerId : undefined;
   const viewer = registry.admit(session, { caller, viewerId: returning, videoCodec, wishes, media });
-  if (media) await viewer.prepareMedia(iceServers.finder(session.streamId, caller));
+  if (session.hasMedia) await viewer.prepareMedia(iceServers.finder(session.streamId, caller), media);
   const lastEventId = parseLastEventId(request.headers['last-event-id']);
   return eventStreamResponse((sink) =>
     viewer.attach(sink, { media, lastEventId, ...(preamble === undefined ? {} : { preamble }) }),
@@ -141,7 +141,11 @@ function parseLastEventId(header: string | string[] | undefined): number | undef
   return typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
 }
 
-async function signal({ request, caller }: RouteCall, session: Session): Promise<HttpResponse> {
+async function signal(
+  { request, caller }: RouteCall,
+  session: Session,
+  rates: CallerRates,
+): Promise<HttpResponse> {
   const body = await request.readJson();
   if (!isPlainObject(body)) throw new StreamKitError('bad_request', expectation('JSON object', 'body', body));
   const { viewerId, type, payload } = body;
@@ -152,6 +156,8 @@ async function signal({ request, caller }: RouteCall, session: Session): Promise
   if (typeof type !== 'string') {
     throw new StreamKitError('bad_request', expectation('string', 'type', type));
   }
+  // It costs what a join does.
+  if (type === 'request_offer') rates.takeJoin(caller);
   await session.acceptSignal(caller, viewerId, type, payload);
   return emptyResponse(204);
 }

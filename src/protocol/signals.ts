@@ -19,6 +19,7 @@ export const CLIENT_SIGNALS = [
   'sdp_answer',
   'ice_candidate',
   'ice_restart',
+  'request_offer',
   'message',
   'request_control',
   'release_control',

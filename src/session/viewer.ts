@@ -191,10 +191,14 @@ export class Viewer implements StreamViewer {
     return this.#input.openChannel(listener);
   }
 
-  /** To be called before {@link attach} for media. A peer that there is already keeps its servers until it restarts ICE. */
-  async prepareMedia(findIceServers: FindIceServers): Promise<void> {
+  /**
+   * To be called before {@link attach}. A peer that there is already keeps its servers until it restarts ICE.
+   *
+   * @param media - the client wants media by a peer now; otherwise it may ask for one later.
+   */
+  async prepareMedia(findIceServers: FindIceServers, media = true): Promise<void> {
     this.#findIceServers = findIceServers;
-    if (!this.#hasPeer()) this.#iceServers = await findIceServers();
+    if (media && !this.#hasPeer()) this.#iceServers = await findIceServers();
   }
 
   /** Takes an event stream; an earlier one is told `closed` and ends. */
@@ -232,6 +236,17 @@ export class Viewer implements StreamViewer {
     void media.start();
   }
 
+  /** The client has dropped its end, and tries again with a new one. Its WebSocket, if it has one, goes on meanwhile. */
+  async #replacePeer(): Promise<void> {
+    await this.#media?.close();
+    this.#iceServers = await this.#findIceServers();
+    // Two requests may have waited beside each other.
+    if (this.#hasPeer() || this.#closeReason !== undefined) return;
+    this.sendSignal(customSignal('ice_servers', { iceServers: this.#iceServers.viewer }));
+    this.#offerMedia();
+    this.#listener.onViewerChange();
+  }
+
   sendPatches(): void {
     this.#delivery?.sendPatches();
   }
@@ -263,6 +278,8 @@ export class Viewer implements StreamViewer {
         return this.#openMediaOr('There is no connection to restart').restartIce(() =>
           this.#renewIceServers(),
         );
+      case 'request_offer':
+        return this.#replacePeer();
       default:
         throw new StreamKitError('bad_request', `Unknown signal type ${JSON.stringify(type.slice(0, 80))}`);
     }

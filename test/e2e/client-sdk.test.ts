@@ -21,7 +21,7 @@ let session: CreatedSession;
 let turn: TurnServer | undefined;
 let tab: ViewerTab;
 let script: string;
-/** The connections of WebSockets of a viewer without another way, oldest first. */
+/** The connections of WebSockets of the viewer without UDP, which alone has no token, oldest first. */
 const webSockets: Duplex[] = [];
 const network = new ViewerNetwork();
 const networks = [network];
@@ -49,6 +49,12 @@ const LOG_WEB_SOCKETS = `window.webSocketLog = [], window.WebSocket = class exte
     super.send(text);
   }
 }, undefined`;
+/** From now on a page notes when its element has no picture to show. */
+const WATCH_FOR_GAPS = `window.gaps = [], video.addEventListener('emptied', () => gaps.push('emptied')),
+  requestAnimationFrame(function look() {
+    if (video.readyState < video.HAVE_CURRENT_DATA) gaps.push(video.readyState);
+    requestAnimationFrame(look);
+  }), undefined`;
 /** Nobody listens there. */
 const SILENT_TURN = 'turn:127.0.0.1:40998';
 
@@ -102,13 +108,13 @@ async function open(through: ViewerNetwork, { origin }: { origin: string } = ser
 /** Works with another page, in a network of its own, until it is done. */
 async function inTab(
   passes: (datagram: Buffer) => boolean,
-  work: (own: ViewerTab) => Promise<void>,
+  work: (own: ViewerTab, its: ViewerNetwork) => Promise<void>,
 ): Promise<void> {
   const own = new ViewerNetwork(passes);
   networks.push(own);
   const opened = await open(own);
   try {
-    await work(opened);
+    await work(opened, own);
   } finally {
     await opened.close();
   }
@@ -226,8 +232,8 @@ describe.concurrent('in tabs beside each other', () => {
     });
   });
 
-  test('where UDP is blocked picture and sound come by the WebSocket, and go on after a cut', async () => {
-    await inTab(nothing, async (own) => {
+  test('where UDP is blocked media comes by the WebSocket, goes on after a cut, and by WebRTC again when that works', async () => {
+    await inTab(nothing, async (own, its) => {
       await own.read(LOG_WEB_SOCKETS);
       await follow(own);
       await own.until("stream.status === 'connected'");
@@ -253,8 +259,23 @@ describe.concurrent('in tabs beside each other', () => {
         'connected',
       ]);
       const closed = new Promise((resolve) => webSockets.at(-1)?.once('close', resolve));
-      await own.read('window.tracks = stream.stream.getTracks(), stream.close()');
+      await own.read(WATCH_FOR_GAPS);
+      await its.pass(everything);
+      await own.read("window.dispatchEvent(new Event('online'))");
+      await own.until("stream.transport === 'webrtc'");
       await closed;
+      await expectPictureAndSound(own);
+      expect(await own.read('[gaps, log.media, log.errors, stream.publicId, stream.role]')).toEqual([
+        [],
+        // One of the first peer, one of the WebSocket: its stream goes on.
+        2,
+        [],
+        publicId,
+        'controller',
+      ]);
+      expect(await own.read("stream.sendInput({ type: 'key', name: 'F8' })")).toBe(true);
+      await own.until("stream.state.metadata.page.pressed === 'F8'");
+      await own.read('window.tracks = stream.stream.getTracks(), stream.close()');
       expect(await own.read('[video.srcObject, ...tracks.map(({ readyState }) => readyState)]')).toEqual([
         null,
         'ended',
@@ -323,7 +344,7 @@ describe.concurrent('in tabs beside each other', () => {
   test('a browser whose WebRTC lacks the codecs plays over the WebSocket', async () => {
     await inTab(everything, async (own) => {
       await own.read('forgetCodecs()');
-      await follow(own);
+      await follow(own, { token: 'codecs' });
       await own.until("stream.transport === 'websocket' && document.querySelector('video').videoWidth > 0");
     });
   });

@@ -127,6 +127,57 @@ test.runIf(canLimit)('a host that can open no more files refuses sessions, lives
   }
 });
 
+/** Root may not have the right to limit others, and is not limited itself: this process and the server are nobody then. */
+const NOBODY = process.getuid?.() === 0 ? { uid: 65_534 } : {};
+
+function processLimit(pid: number): string {
+  const answer = ['--nproc', '--output=SOFT', '--noheadings', '--raw'];
+  return execFileSync('prlimit', ['--pid', String(pid), ...answer], NOBODY)
+    .toString()
+    .trim();
+}
+
+function limitProcesses(pid: number, softLimit: string): void {
+  execFileSync('prlimit', ['--pid', String(pid), `--nproc=${softLimit}:`], NOBODY);
+}
+
+test.runIf(canLimit)(
+  'a host that can start no more processes refuses sessions, lives, and recovers',
+  async () => {
+    server = await ServerProcess.start(join(root, 'test', 'fixtures', 'descriptor-server.mjs'), undefined, [
+      '--nobody',
+    ]);
+    const unlimited = processLimit(server.pid);
+    const connection = new OneConnection(server.origin);
+    try {
+      // The host gets no process beyond the one that was started ahead.
+      expect(await outcome(connection)).toEqual({ status: 'connecting', error: '' });
+      await until(() => expect(processesOfSessions(server.pid)).toHaveLength(1));
+      limitProcesses(server.pid, '1');
+      expect(await outcome(connection)).toEqual({ status: 'connecting', error: '' });
+      for (let session = 0; session < 2; session++) {
+        expect(await outcome(connection)).toEqual({
+          status: 'error',
+          error: 'The session process could not be started',
+        });
+      }
+      limitProcesses(server.pid, unlimited);
+      expect(await outcome(connection)).toEqual({ status: 'connecting', error: '' });
+      // The session process gets none for its browser.
+      await until(() => expect(processesOfSessions(server.pid)).toHaveLength(1));
+      for (const { pid } of processesOfSessions(server.pid)) limitProcesses(pid, '1');
+      expect(await outcome(connection)).toEqual({
+        status: 'error',
+        error: 'The browser could not be started',
+      });
+      expect(await outcome(connection)).toEqual({ status: 'connecting', error: '' });
+      await until(() => expect(profilesOf(server.pid)).toEqual([]));
+    } finally {
+      connection.close();
+    }
+  },
+);
+
 /** Folders of terminals that the server of process `pid` owns. */
 function terminalFoldersOf(pid: number): string[] {
   return readdirSync(tmpdir()).filter((name) => name.startsWith(`stream-kit-terminal-${pid}-`));

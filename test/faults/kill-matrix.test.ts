@@ -31,24 +31,29 @@ interface Target {
   /** What the state may say was at fault after SIGKILL, and after SIGSTOP; null: nothing was. */
   readonly killed: readonly (string | null)[];
   readonly stopped: readonly (string | null)[];
+  /** The page goes on as it was, once it was there. */
+  readonly keepsPage?: true;
 }
 
-/** A renderer that is neither the page's nor the capture tab's is missed by nobody. */
-const RENDERER_FAULTS = {
-  killed: [null, 'browser_crashed', 'capture_failed', 'capture_stalled'],
-  stopped: [null, 'browser_hung', 'capture_stalled'],
-};
+/** A renderer that is not the page's is missed by nobody. */
+const RENDERER_FAULTS = { killed: [null, 'browser_crashed'], stopped: [null, 'browser_hung'] };
 const TARGETS: readonly Target[] = [
   { role: 'session process', index: 0, killed: ['browser_crashed'], stopped: ['browser_hung'] },
   { role: 'browser', index: 0, killed: ['browser_crashed'], stopped: ['browser_hung'] },
-  { role: 'GPU process', index: 0, killed: [null], stopped: ['gpu_hung'] },
-  // By age: the first document's, the page's, the capture tab's, and one that is kept ready.
+  { role: 'GPU process', index: 0, killed: [null], stopped: ['gpu_hung'], keepsPage: true },
+  {
+    ...{ role: 'capture renderer', index: 0, killed: ['capture_failed'], stopped: ['capture_stalled'] },
+    keepsPage: true,
+  },
+  // By age: the first document's, the page's, and one that is kept ready.
   { role: 'other renderer', index: 0, ...RENDERER_FAULTS },
   { role: 'other renderer', index: 1, ...RENDERER_FAULTS },
   { role: 'other renderer', index: 2, ...RENDERER_FAULTS },
-  { role: 'other renderer', index: 3, ...RENDERER_FAULTS },
   { role: 'network service', index: 0, killed: [null], stopped: [null] },
-  { role: 'audio service', index: 0, killed: ['sound_lost', null], stopped: ['sound_lost', null] },
+  {
+    ...{ role: 'audio service', index: 0, killed: ['sound_lost', null], stopped: ['sound_lost', null] },
+    keepsPage: true,
+  },
   { role: 'zygote', index: 0, killed: [null, 'browser_crashed'], stopped: [null] },
 ];
 /** At every stage but `streaming`, where all of them are hit. */
@@ -185,6 +190,7 @@ for (const stage of STAGES) {
           expect(status).toBe('streaming');
           expect(await viewer?.read('[viewer.offers, viewer.closedReason ?? null]')).toEqual([1, null]);
           if (stage === 'streaming' || stage === 'recording') expect(allowed).toContain(fault);
+          if (stage !== 'launching' && target.keepsPage) expect(metadata.restarts).toBe(0);
         }
         if (stage === 'recording') {
           const answer = await fetch(`${session.url}/recordings`);

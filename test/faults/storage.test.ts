@@ -12,6 +12,13 @@ import { root } from '../helpers/product.js';
 /** Another view of the file systems is for root alone, and not for root of every container. */
 const canMount = spawnSync('unshare', ['-m', 'true'], { stdio: 'ignore' }).status === 0;
 
+/** Limits of processes do not hold for root, and another user cannot read every checkout. */
+const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] as const;
+const canLimitProcesses =
+  spawnSync(AS_NOBODY[0], [...AS_NOBODY.slice(1), process.execPath, join(root, 'dist/index.js')], {
+    stdio: 'ignore',
+  }).status === 0;
+
 const SHOWN = { status: 'connecting', snapshot: 200 };
 const failed = (error: string): object => ({ status: 'error', error, snapshot: 409 });
 const NO_ROOM = failed(
@@ -30,10 +37,10 @@ describe('a session', () => {
 
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  /** What became of a session of a server that was started behind these commands of a shell. */
-  async function outcome(commands: string): Promise<any> {
+  /** What became of a session of a server that was started behind these commands of a shell, by way of `prefix`. */
+  async function outcome(commands: string, prefix = ''): Promise<any> {
     const [script, product] = [join(root, 'test/fixtures/one-session.mjs'), join(root, 'dist/index.js')];
-    const run = `exec "${process.execPath}" "${script}" "${pathToFileURL(product).href}"`;
+    const run = `exec ${prefix} "${process.execPath}" "${script}" "${pathToFileURL(product).href}"`;
     const words = canMount ? ['unshare', '-m', 'sh'] : ['sh'];
     const [file, ...rest] = [...words, '-ec', `${commands}\n${run}`];
     const { stdout } = await promisify(execFile)(file, rest, { env: { ...process.env, FOLDER: folder } });
@@ -61,6 +68,14 @@ describe('a session', () => {
   ])('says what has become of it where %s', async (_name, commands, expected) => {
     expect(await outcome(commands)).toMatchObject(expected);
   });
+
+  it.skipIf(!canLimitProcesses)(
+    'says that no browser could be started where few processes may run',
+    async () => {
+      const prefix = `${AS_NOBODY.join(' ')} prlimit --nproc=60:60`;
+      expect(await outcome(':', prefix)).toMatchObject(failed('The browser could not be started'));
+    },
+  );
 
   it.each([
     ['an unreadable home', 'export HOME=/proc/1/fdinfo XDG_CONFIG_HOME=/proc XDG_CACHE_HOME=/proc'],

@@ -86,6 +86,34 @@ test.each(['SIGKILL', 'SIGSTOP'] as const)(
   },
 );
 
+test.each([
+  ['SIGKILL', 'capture_failed'],
+  ['SIGSTOP', 'capture_stalled'],
+] as const)(
+  'after %s of the renderer that captures another one does, and the page does not notice',
+  async (signal, code) => {
+    const session = await watched();
+    await hearsMore();
+    // What it counts is lost with the page.
+    const [before = 0] = await viewer.read<number[]>('readCounters(1)');
+    const lost = pidOf('capture renderer');
+    process.kill(lost, signal);
+    const { metadata, status } = await server.state(session, (state) => state.metadata.fault !== null);
+    expect([status, metadata.restarts, metadata.fault.code]).toEqual(['streaming', 0, code]);
+    // What is decoded may be the last picture again.
+    const counters = await viewer.read<number[]>('readCounters(10)');
+    expect(counters.at(-1)).toBeGreaterThan(before + 10);
+    expect(counters).toEqual([...counters].sort((one, other) => one - other));
+    await hearsMore();
+    expect(await viewer.read('[viewer.offers, viewer.closedReason ?? null]')).toEqual([1, null]);
+    const after = await server.state(session, () => true);
+    expect([after.status, after.metadata.restarts, after.metadata.page.wasHidden]).toEqual([
+      ...['streaming', 0, undefined],
+    ]);
+    await expect.poll(() => processesOfSessions().map(({ pid }) => pid)).not.toContain(lost);
+  },
+);
+
 test('a GPU process that hangs is started again, and the page goes on', async () => {
   const session = await watched();
   process.kill(pidOf('GPU process'), 'SIGSTOP');

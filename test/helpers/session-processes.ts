@@ -1,10 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** What a process of a page session does. */
 export type ProcessRole =
   | 'session process'
   | 'browser'
-  | 'page renderer'
   | 'capture renderer'
   | 'other renderer'
   | 'GPU process'
@@ -53,17 +52,29 @@ export function processesOfSessions(host = process.pid): SessionProcessEntry[] {
   };
   walk(host, false);
   found.sort((one, other) => one.startTicks - other.startTicks || one.pid - other.pid);
-  return found.map(({ pid, line }) => ({ pid, role: roleOf(line) }));
+  return found.map(({ pid, line }) => ({ pid, role: roleOf(line, pid) }));
 }
 
-function roleOf(line: string): ProcessRole {
+/** Whether it writes the files in which pictures are shared. */
+function sharesPictures(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) =>
+      readlinkSync(`/proc/${pid}/fd/${fd}`).includes('/File System/'),
+    );
+  } catch {
+    // It ended meanwhile.
+    return false;
+  }
+}
+
+function roleOf(line: string, pid: number): ProcessRole {
   if (line.includes('/render/session-process')) return 'session process';
   const type = /--type=([a-z-]+)/.exec(line)?.[1];
   switch (type) {
     case undefined:
       return line.includes('--user-data-dir=') ? 'browser' : 'other';
     case 'renderer':
-      return 'other renderer';
+      return sharesPictures(pid) ? 'capture renderer' : 'other renderer';
     case 'gpu-process':
       return 'GPU process';
     case 'zygote':

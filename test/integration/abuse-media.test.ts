@@ -30,17 +30,20 @@ const planes: [name: string, open: () => MediaPlane][] = [
       ]),
 ];
 
-/** A ClientHello of DTLS 1.2 (RFC 6347 section 4.2.1) without a cookie: what an amplifier would be sent. */
-function clientHello(sequence: number): Buffer {
+/** A ClientHello of DTLS 1.2 (RFC 6347 section 4.2.1), without a cookie by default: what an amplifier would be sent. */
+function clientHello(sequence: number, cookieBytes = 0): Buffer {
   const body = Buffer.concat([
     Buffer.from([254, 253]),
     Buffer.alloc(32, sequence),
-    // No session, no cookie, one cipher suite, no compression.
-    Buffer.from([0, 0, 0, 2, 0xc0, 0x2b, 1, 0]),
+    Buffer.from([0, cookieBytes]),
+    Buffer.alloc(cookieBytes, sequence),
+    // One cipher suite, no compression.
+    Buffer.from([0, 2, 0xc0, 0x2b, 1, 0]),
   ]);
   const handshake = Buffer.alloc(12);
   handshake.writeUInt8(1, 0);
   handshake.writeUIntBE(body.length, 1, 3);
+  handshake.writeUInt16BE(sequence % 65_536, 4);
   handshake.writeUIntBE(body.length, 9, 3);
   const record = Buffer.alloc(13);
   record.set([22, 254, 253]);
@@ -49,10 +52,33 @@ function clientHello(sequence: number): Buffer {
   return Buffer.concat([record, handshake, body]);
 }
 
-describe.each(planes)(`strangers of the %s media plane, seed ${SEED}`, (_name, open) => {
+/** A ClientHello in a record of its own (RFC 6347 section 4.3.1). */
+function isHello(datagram: Buffer): boolean {
+  return datagram[0] === 22 && datagram[13] === 1;
+}
+
+/** The way that ICE has found, past DTLS. */
+function pathOf({ client }: PlainViewer): {
+  readonly send: (datagram: Buffer) => Promise<void>;
+  /** Bytes other than of STUN. */
+  readonly received: () => number;
+  readonly onDatagram: (heard: (datagram: Buffer) => void) => void;
+} {
+  const connection = client.iceTransports[0]?.connection;
+  if (connection === undefined) throw new Error('The viewer has no path');
+  return {
+    send: (datagram) => connection.send(datagram),
+    received: () => connection.nominated?.bytesReceived ?? 0,
+    onDatagram: (heard) => void connection.onData.subscribe((datagram) => heard(datagram)),
+  };
+}
+
+describe.each(planes)(`strangers of the %s media plane, seed ${SEED}`, (name, open) => {
   let plane: MediaPlane;
   let viewers: PlainViewers;
   let viewer: PlainViewer;
+  /** Those that the viewer has said itself, the one with the cookie too. */
+  let hellos: Buffer[];
   let stranger: Socket;
   /** Bytes that the stranger was answered. */
   let answered: number;
@@ -61,7 +87,11 @@ describe.each(planes)(`strangers of the %s media plane, seed ${SEED}`, (_name, o
   beforeEach(async () => {
     plane = open();
     viewers = new PlainViewers(plane);
-    viewer = await viewers.connect();
+    hellos = [];
+    viewer = await viewers.connect({}, undefined, undefined, (datagram, send) => {
+      if (isHello(datagram)) hellos.push(datagram);
+      return send(datagram);
+    });
     stranger = createSocket('udp4').bind(0, '127.0.0.1');
     await once(stranger, 'listening');
     answered = 0;
@@ -112,6 +142,47 @@ describe.each(planes)(`strangers of the %s media plane, seed ${SEED}`, (_name, o
       await flood(clientHello);
       await expectUnharmed(before);
       expect(answered).toBe(0);
+    },
+  );
+
+  it('gain nothing by the address of a viewer that is connected', { timeout: 60_000 }, async () => {
+    const before = await resourcesInUse();
+    const path = pathOf(viewer);
+    // Its own ones too: where there are two, the second has a cookie that is good.
+    const own = [...hellos];
+    expect(own.length).toBeGreaterThan(0);
+    let answeredBytes = 0;
+    path.onDatagram(({ 0: first = 0, byteLength }) => {
+      // RFC 7983 section 7.
+      if (first >= 20 && first <= 63) answeredBytes += byteLength;
+    });
+    let sentBytes = 0;
+    for (const helloAt of [clientHello, ...own.map((each) => () => each)]) {
+      for (let index = 0; index < DATAGRAMS; index++) {
+        const hello = helloAt(index);
+        sentBytes += hello.byteLength;
+        const sent = path.send(hello);
+        if (index % 100 === 0) await sent;
+      }
+    }
+    await expectUnharmed(before);
+    expect(answeredBytes).toBeLessThan(sentBytes / 100);
+  });
+
+  // The pure JavaScript handshake, at both ends of that plane's, does not end if all of it is repeated.
+  it.runIf(name === 'native')(
+    'get fewer bytes than they send, though they repeat each datagram of their handshake',
+    { timeout: 60_000 },
+    async () => {
+      let sentBytes = 0;
+      const repeating = await viewers.connect({}, undefined, undefined, async (datagram, send) => {
+        for (let time = 0; time < 200; time++) {
+          sentBytes += datagram.byteLength;
+          await send(datagram);
+        }
+      });
+      expect(pathOf(repeating).received()).toBeGreaterThan(0);
+      expect(pathOf(repeating).received()).toBeLessThan(sentBytes / 10);
     },
   );
 

@@ -26,7 +26,7 @@ const MAX_SERVER_FAILURES = 16;
  */
 export class Peer {
   /** Holds the tracks of this peer; a `<video>` element may show it from the start. */
-  readonly stream = new MediaStream();
+  stream = new MediaStream();
   readonly #listener: PeerListener;
   readonly #connection: RTCPeerConnection;
   readonly #recovery: IceRecovery;
@@ -51,7 +51,7 @@ export class Peer {
     }
     this.#listener = listener;
     this.#relayServers = relaysAmong(iceServers);
-    this.#connection = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
+    this.#connection = new RTCPeerConnection(configurationOf(iceServers));
     this.#recovery = new IceRecovery({
       onRestartWanted: () => listener.onIceRestartWanted(),
       onGaveUp: () =>
@@ -81,7 +81,7 @@ export class Peer {
     this.#enqueue(() => {
       try {
         // What cannot change must be as it was.
-        this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers });
+        this.#connection.setConfiguration(configurationOf(iceServers));
       } catch {
         // An old browser cannot, or does not know a URL: it goes on with those of before.
       }
@@ -257,13 +257,16 @@ export class Peer {
   }
 }
 
+function configurationOf(iceServers: RTCIceServer[]): RTCConfiguration {
+  return { iceServers, bundlePolicy: 'max-bundle' };
+}
+
 function relaysAmong(iceServers: RTCIceServer[]): string[] {
   return iceServers.flatMap(({ urls }) => urls).filter((url) => /^turns?:/.test(url));
 }
 
 /** Asks for the smallest jitter buffer: the stream is watched live, and often played with. */
 function minimizeDelay(receiver: RTCRtpReceiver): void {
-  const delayed = receiver as RTCRtpReceiver & { playoutDelayHint?: number | null };
-  if ('jitterBufferTarget' in receiver) receiver.jitterBufferTarget = 0;
-  if ('playoutDelayHint' in delayed) delayed.playoutDelayHint = 0;
+  // The newer name and the older one; a browser ignores what it does not know.
+  Object.assign(receiver, { jitterBufferTarget: 0, playoutDelayHint: 0 });
 }

@@ -34,8 +34,8 @@ export class SseParser {
   /** The last line ended in CR: an LF that comes next belongs to that line end. */
   #afterCarriageReturn = false;
   #type = '';
-  #data = '';
-  #hasData = false;
+  /** Of the event that is being read; undefined: it has had none. */
+  #data: string | undefined;
   #lastEventId = '';
 
   /** @param maxLength Bound of a line and of an event's data, in UTF-16 code units. Default 8 Mi. */
@@ -95,17 +95,16 @@ export class SseParser {
         this.#type = value;
         break;
       case 'data':
-        if (this.#data.length + value.length > this.#maxLength) {
+        if ((this.#data?.length ?? 0) + value.length > this.#maxLength) {
           throw new StreamError('protocol', `An event of the stream is longer than ${this.#maxLength}`);
         }
-        this.#data = this.#hasData ? `${this.#data}\n${value}` : value;
-        this.#hasData = true;
+        this.#data = this.#data === undefined ? value : `${this.#data}\n${value}`;
         break;
       case 'id':
         if (!value.includes('\0')) this.#lastEventId = value;
         break;
       case 'retry':
-        if (/^[0-9]+$/.test(value)) this.#listener.onRetry?.(Number(value));
+        if (/^\d+$/.test(value)) this.#listener.onRetry?.(Number(value));
         break;
       default:
       // The standard has unknown fields ignored.
@@ -113,12 +112,10 @@ export class SseParser {
   }
 
   #dispatch(): void {
-    const { type, data, hasData } = { type: this.#type, data: this.#data, hasData: this.#hasData };
+    const [type, data] = [this.#type || 'message', this.#data];
     this.#type = '';
-    this.#data = '';
-    this.#hasData = false;
-    if (!hasData) return;
-    this.#listener.onEvent({ type: type === '' ? 'message' : type, data, lastEventId: this.#lastEventId });
+    this.#data = undefined;
+    if (data !== undefined) this.#listener.onEvent({ type, data, lastEventId: this.#lastEventId });
   }
 }
 

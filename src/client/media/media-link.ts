@@ -25,7 +25,8 @@ export type MediaSignal = Extract<ServerSignal, { type: 'ice_servers' | 'sdp_off
 /** The media of one viewer: its peer, and the signals that the peer sends to the server. */
 export class MediaLink {
   #iceServers: RTCIceServer[];
-  readonly #listener: MediaLinkListener;
+  /** Another one may take over. */
+  listener: MediaLinkListener;
   readonly #outbox: SignalOutbox;
   readonly #patience: ConnectPatience;
   #peer: Peer;
@@ -34,18 +35,29 @@ export class MediaLink {
   /** @throws StreamError `webrtc_unsupported`. */
   constructor(iceServers: RTCIceServer[], send: SendSignal, listener: MediaLinkListener) {
     this.#iceServers = iceServers;
-    this.#listener = listener;
+    this.listener = listener;
     this.#outbox = new SignalOutbox(send, (type, error) => {
       // A restart that is refused may have been overtaken by an offer; a lost candidate costs a path.
-      if (error.code === 'no_such_viewer' || type === 'sdp_answer') this.#lose(error);
+      if (error.code === 'no_such_viewer' || type === 'sdp_answer' || type === 'request_offer')
+        this.#lose(error);
       else if (type === 'ice_restart') this.#peer.restartRefused();
     });
-    this.#patience = new ConnectPatience(() => listener.onStalled());
+    this.#patience = new ConnectPatience(() => this.listener.onStalled());
     this.#peer = this.#openPeer();
   }
 
   get stream(): MediaStream {
     return this.#peer.stream;
+  }
+
+  /** Tracks that come from here on come into it. */
+  set stream(stream: MediaStream) {
+    this.#peer.stream = stream;
+  }
+
+  /** The server is to make an offer, with a new peer of its own. */
+  requestOffer(): void {
+    this.#outbox.enqueue('request_offer');
   }
 
   /** What the server says to this end of the connection. */
@@ -112,7 +124,7 @@ export class MediaLink {
     if (this.#peer.isForAnother(sdp)) {
       this.#peer.close();
       this.#peer = this.#openPeer();
-      this.#listener.onMedia(this.#peer.stream);
+      this.listener.onMedia(this.#peer.stream);
     }
     this.#peer.acceptOffer(sdp);
     this.#patience.offered();
@@ -123,12 +135,12 @@ export class MediaLink {
       onAnswer: (sdp) => this.#outbox.enqueue('sdp_answer', sdp),
       onIceCandidate: (candidate) => this.#outbox.enqueue('ice_candidate', candidate),
       onIceRestartWanted: () => this.#outbox.enqueue('ice_restart'),
-      onTrack: (track) => this.#listener.onTrack(track),
+      onTrack: (track) => this.listener.onTrack(track),
       onConnectionStateChange: (state) => {
-        this.#listener.onPeerState(state);
+        this.listener.onPeerState(state);
         this.#patience.stateChanged(state);
       },
-      onInputMessage: (text) => this.#listener.onInputMessage(text),
+      onInputMessage: (text) => this.listener.onInputMessage(text),
       onFailed: (error) => this.#lose(error),
     });
   }
@@ -136,6 +148,6 @@ export class MediaLink {
   #lose(error: StreamError): void {
     if (this.#closed) return;
     this.close();
-    this.#listener.onLost(error);
+    this.listener.onLost(error);
   }
 }

@@ -1,5 +1,6 @@
 import { MediaLink, type MediaLinkListener } from './media-link.js';
 import type { SendSignal } from '../connection/signaling.js';
+import type { OpenLink } from './peer-retry.js';
 import type { SocketMedia } from './socket-media.js';
 import { asStreamError, StreamError } from '../connection/stream-error.js';
 import type { MediaTransportName } from '../connection/stream-events.js';
@@ -18,7 +19,7 @@ export interface MediaTransportListener extends Omit<MediaLinkListener, 'onStall
 
 /**
  * The way that media takes: WebRTC, or the WebSocket where that does not come up. WebRTC is not given up before the WebSocket
- * answers; then it stays at that for the life of the connection.
+ * answers; from then on it is tried now and then, and taken up again once it brings a picture.
  */
 export class MediaTransport {
   /** Undefined until media came one way. */
@@ -48,29 +49,30 @@ export class MediaTransport {
     send: SendSignal,
     listener: MediaTransportListener,
   ): void {
-    const { transport } = this.#options;
-    const openSocket = (): void => void this.#openSocket(streamId, viewerId, listener);
-    if (this.media || (transport !== 'webrtc' && typeof RTCPeerConnection === 'undefined')) openSocket();
+    const mayFallBack = this.#options.transport !== 'webrtc';
+    const openLink: OpenLink = (own) => new MediaLink(iceServers, send, own);
+    const openSocket = (): void => void this.#openSocket(streamId, viewerId, openLink, links);
+    const links: MediaLinkListener & MediaTransportListener = {
+      ...listener,
+      onPeerState: (state) => {
+        if (state === 'connected') {
+          this.#dropSocket();
+          this.#set('webrtc');
+        }
+        listener.onPeerState(state);
+      },
+      onStalled: () => {
+        if (mayFallBack) openSocket();
+      },
+      onLost: (error) => {
+        // What WebRTC does not decode here WebCodecs may.
+        if (error.code === 'no_codec' && mayFallBack && 'VideoDecoder' in globalThis) openSocket();
+        else listener.onLost(error);
+      },
+    };
+    if (this.media || (mayFallBack && typeof RTCPeerConnection === 'undefined')) openSocket();
     else {
-      this.#link = new MediaLink(iceServers, send, {
-        ...listener,
-        onPeerState: (state) => {
-          if (state === 'connected') {
-            this.#dropSocket();
-            this.#set('webrtc');
-          }
-          listener.onPeerState(state);
-        },
-        onStalled: () => {
-          if (transport !== 'webrtc') openSocket();
-        },
-        onLost: (error) => {
-          // What WebRTC does not decode here WebCodecs may.
-          const mayPlay = transport !== 'webrtc' && 'VideoDecoder' in globalThis;
-          if (error.code === 'no_codec' && mayPlay) openSocket();
-          else listener.onLost(error);
-        },
-      });
+      this.#link = openLink(links);
       open(this.#link, listener);
     }
   }
@@ -97,13 +99,18 @@ export class MediaTransport {
     this.#onChange(transport);
   }
 
-  async #openSocket(streamId: string, viewerId: string, listener: MediaTransportListener): Promise<void> {
+  async #openSocket(
+    streamId: string,
+    viewerId: string,
+    openLink: OpenLink,
+    links: MediaLinkListener & MediaTransportListener,
+  ): Promise<void> {
     if (this.#attempt) return;
     const attempt: { media?: SocketMedia } = (this.#attempt = {});
     const onTrouble = (error: StreamError): void => {
       // WebRTC may come up still; the next offer that does not lead there is the next reason to try.
       if (this.#link) this.#dropSocket();
-      listener.onTrouble(error);
+      links.onTrouble(error);
     };
     try {
       const { SocketMedia } = await import('./socket-media.js');
@@ -112,10 +119,12 @@ export class MediaTransport {
         onReady: (media) => {
           this.#dropLink();
           this.#set('websocket');
-          open(media, listener);
+          open(media, links);
         },
         onTrouble: (message) => onTrouble(new StreamError('network', message)),
-        onInputMessage: (text) => listener.onInputMessage(text),
+        openLink,
+        links,
+        onReturn: (link) => links.onOpen((this.#link = link)),
       });
     } catch (thrown) {
       if (this.#attempt === attempt) onTrouble(asStreamError(thrown));

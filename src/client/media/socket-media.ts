@@ -2,8 +2,12 @@ import { Backoff } from '../connection/backoff.js';
 import { PictureDecoder, SoundDecoder } from './chunk-decoders.js';
 import { openPictureTrack, openSoundTrack, type PictureTrack, type SoundTrack } from './generated-tracks.js';
 import type { PeerReport } from '../diagnose/peer-report.js';
+import type { MediaLink, MediaLinkListener, MediaSignal } from './media-link.js';
+import { type OpenLink, PeerRetry } from './peer-retry.js';
 import { KIND_AUDIO, parseStreamChunk, type StreamChunk } from './stream-chunk.js';
 import type { ConnectStreamOptions } from '../connection/stream-options.js';
+
+type SocketMediaOptions = Pick<ConnectStreamOptions, 'url' | 'token' | 'transport'>;
 
 /** What a {@link SocketMedia} tells its owner. */
 export interface SocketMediaListener {
@@ -11,8 +15,12 @@ export interface SocketMediaListener {
   onReady(media: SocketMedia): void;
   /** The WebSocket could not be opened, or what comes cannot be decoded. Another connection follows. */
   onTrouble(message: string): void;
-  /** A text message that a data channel would have brought. */
-  onInputMessage(text: string): void;
+  /** Makes a peer to try WebRTC with. */
+  readonly openLink: OpenLink;
+  /** WebRTC works: the link is the listener's from here on, and the tracks of its stream come into this one. At most once. */
+  onReturn(link: MediaLink): void;
+  /** Of that link, once it is taken; gets what a data channel would have brought before as well. */
+  readonly links: MediaLinkListener;
 }
 
 /** The first wait after a connection that broke, and the longest, ms. */
@@ -31,7 +39,7 @@ const MAX_UNSENT_BYTES = 256 * 1024;
 export class SocketMedia {
   /** Has its tracks once `onReady` was told. */
   readonly stream = new MediaStream();
-  readonly #options: Pick<ConnectStreamOptions, 'url' | 'token'>;
+  readonly #options: SocketMediaOptions;
   readonly #streamId: string;
   readonly #viewerId: string;
   readonly #listener: SocketMediaListener;
@@ -40,6 +48,8 @@ export class SocketMedia {
   readonly #sounds: SoundDecoder;
   #picture: PictureTrack | undefined;
   #sound: SoundTrack | undefined;
+  /** Undefined before the server has answered, and where WebRTC is not wanted. */
+  #retry: PeerRetry | undefined;
   #socket: WebSocket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #codec = 'h264';
@@ -52,7 +62,7 @@ export class SocketMedia {
   #closed = false;
 
   constructor(
-    options: Pick<ConnectStreamOptions, 'url' | 'token'>,
+    options: SocketMediaOptions,
     streamId: string,
     viewerId: string,
     listener: SocketMediaListener,
@@ -86,22 +96,25 @@ export class SocketMedia {
     queueMicrotask(() => void this.#connect());
   }
 
-  /** Signals of WebRTC are of no use here. */
-  accept(): void {
-    // None is meant for this.
+  /** Of an attempt to return to WebRTC. */
+  accept(signal: MediaSignal): void {
+    this.#retry?.link?.accept(signal);
   }
 
+  /** The WebSocket may go on. */
   signalingLost(): void {
-    // The WebSocket may go on.
+    this.#retry?.link?.signalingLost();
   }
 
-  signalingRestored(): void {
+  signalingRestored(iceServers: RTCIceServer[]): void {
+    this.#retry?.link?.signalingRestored(iceServers);
     this.#renewIfSilent();
   }
 
   /** The network has changed, or the page is back. */
   wake(): void {
     this.#sound?.wake();
+    this.#retry?.wake();
     this.#renewIfSilent();
   }
 
@@ -140,12 +153,15 @@ export class SocketMedia {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#retry?.close();
     this.#disconnect();
     this.#pictures.close();
     this.#sounds.close();
-    this.#picture?.close();
-    this.#sound?.close();
-    for (const track of this.stream.getTracks()) this.stream.removeTrack(track);
+    for (const own of [this.#picture, this.#sound]) {
+      // First, so that no element shows it as ended; the tracks of a peer that takes over stay.
+      if (own) this.stream.removeTrack(own.track);
+      own?.close();
+    }
   }
 
   #isClosed(): boolean {
@@ -248,7 +264,7 @@ export class SocketMedia {
       case undefined:
         break;
       default:
-        this.#listener.onInputMessage(text);
+        this.#listener.links.onInputMessage(text);
     }
   }
 
@@ -263,6 +279,22 @@ export class SocketMedia {
       this.stream.addTrack(this.#sound.track);
     }
     this.#listener.onReady(this);
+    if (this.#options.transport === 'websocket' || typeof RTCPeerConnection === 'undefined') return;
+    const { openLink, links } = this.#listener;
+    this.#retry = new PeerRetry(
+      openLink,
+      (text) => links.onInputMessage(text),
+      (link) => {
+        this.#listener.onReturn(link);
+        link.listener = links;
+        for (const track of link.stream.getTracks()) {
+          this.stream.addTrack(track);
+          links.onTrack(track);
+        }
+        link.stream = this.stream;
+        links.onPeerState('connected');
+      },
+    );
   }
 
   #takeChunk(chunk: StreamChunk | undefined): void {

@@ -71,8 +71,8 @@ export class BrowserProcess {
   onGuestPress: (targetId: string) => void = () => undefined;
   /** Before it is ended, or when it is lost. */
   onClosing = (): void => undefined;
-  /** Of documents of our own, by names that nobody else knows. */
-  readonly #hiddenOrigins: string[] = [];
+  /** How the URLs of documents of our own begin, by names that nobody else knows. */
+  readonly #hiddenUrls: string[] = [];
   readonly #guests: CdpGuestServer;
   #closing: Promise<void> | undefined;
 
@@ -97,7 +97,7 @@ export class BrowserProcess {
     this.#guests = new CdpGuestServer({
       folder: parameters.profileDirectory,
       connection,
-      isHidden: ({ url }) => this.#hiddenOrigins.some((origin) => url?.startsWith(origin) === true),
+      isHidden: ({ url }) => this.#hiddenUrls.some((hidden) => url?.startsWith(hidden) === true),
       onPress: (targetId) => this.onGuestPress(targetId),
       clock: systemClock,
     });
@@ -188,9 +188,9 @@ export class BrowserProcess {
     }
   }
 
-  /** Targets of this origin are shown to no guest. */
-  hideOrigin(origin: string): void {
-    this.#hiddenOrigins.push(origin);
+  /** Targets whose URL begins like this are shown to no guest. */
+  hideTargets(url: string): void {
+    this.#hiddenUrls.push(url);
   }
 
   /**

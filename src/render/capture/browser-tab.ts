@@ -34,12 +34,6 @@ export class BrowserTab {
     return new BrowserTab(connection, session, session.target.targetId);
   }
 
-  /** Opens an empty one. */
-  static async open(connection: CdpConnection): Promise<BrowserTab> {
-    const { targetId } = await connection.browser.send('Target.createTarget', { url: 'about:blank' });
-    return BrowserTab.attach(connection, targetId);
-  }
-
   /** @param onLost - its renderer crashed, or the tab was closed; once. */
   watch(onLost: (what: 'crashed' | 'closed') => void): void {
     this.cdp.once('Inspector.targetCrashed', () => onLost('crashed'));

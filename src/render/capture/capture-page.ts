@@ -1,32 +1,27 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { StreamKitError } from '../../base/errors.js';
-import type { BrowserProcess } from './browser-process.js';
-import { BrowserTab } from './browser-tab.js';
-import type { CaptureFormat } from './capture.js';
-import type { ColourMatrix } from './video-frame.js';
-import { audioFileBytes, frameRingLayout, videoFileBytes } from './frame-ring.js';
-import type { PageSize } from './page-geometry.js';
 import { withTimeout } from '../../base/with-timeout.js';
+import type { BrowserProcess } from './browser-process.js';
+import type { BrowserTab } from './browser-tab.js';
+import type { CaptureFormat } from './capture.js';
+import { CaptureTab, type CaptureTabFormat, type CaptureTabKinds } from './capture-tab.js';
+import { audioFileBytes, type FrameRingLayout, frameRingLayout, videoFileBytes } from './frame-ring.js';
+import type { PageSize } from './page-geometry.js';
+import type { ColourMatrix } from './video-frame.js';
 
-const HTML =
-  '<!doctype html><meta charset="utf-8"><title>capture</title><script type="module" src="/capture-page.js"></script>';
 const FILES_TIMEOUT_MS = 2_000;
-/** A browser that finds no tab of the title would wait for somebody to pick one. */
-const OPEN_TIMEOUT_MS = 10_000;
-/** The same where it is tried again. */
-const REOPEN_TIMEOUT_MS = 4_000;
+/** A tab is replaced within this, or never, ms. */
+const REPLACE_TIMEOUT_MS = 20_000;
 
-export interface CapturePageParameters {
+export interface CapturePageParameters extends CaptureTabKinds {
   readonly width: number;
   readonly height: number;
   readonly frameRate: number;
   /** Size to ask the capturer for, pixels. */
   readonly captured: PageSize;
-  readonly video: boolean;
-  readonly audio: boolean;
 }
 
 export interface RingPaths {
@@ -35,101 +30,101 @@ export interface RingPaths {
   readonly audio: string;
 }
 
-interface OpenedCapture {
-  readonly audio: boolean;
-  readonly matrix: ColourMatrix;
-}
-
-interface CaptureWindow {
-  capture: {
-    open(request: object): Promise<OpenedCapture>;
-    pause(): void;
-    resume(): void;
-    reconfigure(request: object): Promise<void>;
-    progress(): Promise<{ readonly pictures: number; readonly soundChunks: number }>;
-    reopenSound(): Promise<void>;
-    reopen(): Promise<void>;
-  };
+/** What opens the tabs of a capture. */
+export interface CaptureTabs {
+  /** An empty one, in the back. */
+  open(): Promise<BrowserTab>;
+  /** Gives the tab that is to be captured the title that the browser was told, for as long as `work` takes. */
+  whileTitled<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /**
- * The second tab: it captures the first one and writes what it gets into the shared files.
- *
- * Its documents are answered through request interception, at an origin of a random name that no resolver knows:
- * no socket listens for them, so the rendered page has nothing to reach.
+ * The second tab: it captures the first one and writes what it gets into the shared files. If it dies or hangs, another one
+ * goes on with the same files, and neither the page nor the readers of the files notice.
  */
 export class CapturePage {
   readonly paths: RingPaths;
   readonly hasAudio: boolean;
   readonly matrix: ColourMatrix;
-  readonly #tab: BrowserTab;
-  readonly #hasVideo: boolean;
+  /** Nothing more comes of its tab, until it is replaced. */
+  onLost: (message: string) => void;
+  readonly #tabs: CaptureTabs;
+  readonly #origin: string;
+  readonly #kinds: CaptureTabKinds;
+  readonly #onWarned: (message: string) => void;
+  #format: CaptureTabFormat;
+  /** Undefined: it is lost. */
+  #tab: CaptureTab | undefined;
+  /** Waits for the one that takes its place. */
+  #arrivals: (() => void)[] = [];
   #running = false;
+  /** How often it was replaced, or was to be: one that takes too long is left to itself. */
+  #replacements = 0;
 
-  private constructor(tab: BrowserTab, paths: RingPaths, opened: OpenedCapture, hasVideo: boolean) {
+  private constructor(
+    tab: CaptureTab,
+    format: CaptureTabFormat,
+    opened: Pick<CapturePage, 'paths' | 'hasAudio' | 'matrix'>,
+    ours: {
+      readonly tabs: CaptureTabs;
+      readonly origin: string;
+      readonly kinds: CaptureTabKinds;
+      readonly onLost: (message: string) => void;
+      readonly onWarned: (message: string) => void;
+    },
+  ) {
     this.#tab = tab;
-    this.#hasVideo = hasVideo;
-    this.paths = paths;
-    this.hasAudio = opened.audio;
+    this.#format = format;
+    this.paths = opened.paths;
+    this.hasAudio = opened.hasAudio;
     this.matrix = opened.matrix;
+    this.#tabs = ours.tabs;
+    this.#origin = ours.origin;
+    this.#kinds = ours.kinds;
+    this.onLost = ours.onLost;
+    this.#onWarned = ours.onWarned;
   }
 
   /**
    * Opens the tab and begins to capture the one whose title the browser was told at its start; paused at first.
-   * @param onFailed - the browser ended the capture.
+   * @param onLost - the browser ended the capture, until somebody else wants to hear of it.
    * @param onWarned - something came that could not be used.
    * @throws StreamKitError `capture_failed` where tab capture is not to be had.
    */
   static async open(
     browserProcess: BrowserProcess,
     parameters: CapturePageParameters,
-    onFailed: (message: string) => void,
+    tabs: CaptureTabs,
+    onLost: (message: string) => void,
     onWarned: (message: string) => void,
   ): Promise<CapturePage> {
     const origin = `https://${randomBytes(16).toString('hex')}.invalid`;
-    const { connection, profileDirectory, tab: renderedTab } = browserProcess;
-    browserProcess.hideOrigin(origin);
-    const tab = await BrowserTab.open(connection);
-    const { cdp } = tab;
-    cdp.on('Fetch.requestPaused', ({ requestId, request }) => {
-      answer(new URL(request.url).pathname)
-        .then((response) => cdp.send('Fetch.fulfillRequest', { requestId, ...response }))
-        .catch(() => undefined);
+    browserProcess.hideTargets(`${origin}/`);
+    const { width, height, frameRate, captured, video, audio } = parameters;
+    const format = { width, height, frameRate, captured, layout: frameRingLayout(width, height) };
+    const kinds = { video, audio };
+    const opening: { page?: CapturePage; lost?: string } = {};
+    const tab = await CaptureTab.load(await tabs.open(), origin, {
+      onLost: (message) => {
+        if (opening.page === undefined) opening.lost = message;
+        else opening.page.#lose(message);
+      },
+      onWarned,
     });
-    cdp.on('Runtime.bindingCalled', ({ name, payload }) => {
-      if (name === 'captureFailed') onFailed(payload);
-      if (name === 'captureWarned') onWarned(payload);
-    });
-    const loaded = new Promise<void>((resolve) => cdp.once('Page.loadEventFired', () => resolve()));
-    await Promise.all([
-      cdp.send('Page.enable'),
-      cdp.send('Inspector.enable'),
-      cdp.send('Runtime.enable'),
-      cdp.send('Runtime.addBinding', { name: 'captureFailed' }),
-      cdp.send('Runtime.addBinding', { name: 'captureWarned' }),
-      cdp.send('Fetch.enable', { patterns: [{ urlPattern: '*' }] }),
-    ]);
-    await tab.navigate(`${origin}/`, OPEN_TIMEOUT_MS);
-    await withTimeout(loaded, OPEN_TIMEOUT_MS);
-    await renderedTab.bringToFront();
-    const layout = frameRingLayout(parameters.width, parameters.height);
+    await browserProcess.tab.bringToFront();
     try {
-      const opened = await withTimeout(
-        tab.evaluate((request) => (globalThis as unknown as CaptureWindow).capture.open(request), {
-          ...parameters,
-          layout,
-        }),
-        OPEN_TIMEOUT_MS,
+      const hasAudio = await tab.open(format, kinds);
+      const matrix = video ? await tab.measureMatrix() : 'bt601';
+      const paths = await findFiles(
+        join(browserProcess.profileDirectory, 'Default', 'File System'),
+        format.layout,
       );
-      const paths = await findFiles(join(profileDirectory, 'Default', 'File System'), {
-        video: videoFileBytes(layout),
-        credits: layout.creditsFileBytes,
-        audio: audioFileBytes(layout),
-      });
-      cdp.once('Inspector.targetCrashed', () => onFailed('Its tab crashed'));
-      return new CapturePage(tab, paths, opened, parameters.video);
+      if (opening.lost !== undefined) throw new Error(opening.lost);
+      const ours = { tabs, origin, kinds, onLost, onWarned };
+      opening.page = new CapturePage(tab, format, { paths, hasAudio, matrix }, ours);
+      return opening.page;
     } catch (error) {
-      await tab.close().catch(() => undefined);
+      tab.abandon();
       throw new StreamKitError('capture_failed', 'The browser refused to capture the tab', { cause: error });
     }
   }
@@ -141,30 +136,35 @@ export class CapturePage {
 
   /** What it has taken so far; undefined: it takes none of that kind. */
   async progress(): Promise<{ pictures: number | undefined; soundChunks: number | undefined }> {
-    const { pictures, soundChunks } = await this.#tab.evaluate(() =>
-      (globalThis as unknown as CaptureWindow).capture.progress(),
-    );
+    if (this.#tab === undefined) throw new Error('The tab that captures is lost');
+    const { pictures, soundChunks } = await this.#tab.progress();
     return {
-      pictures: this.#hasVideo ? pictures : undefined,
+      pictures: this.#kinds.video ? pictures : undefined,
       soundChunks: this.hasAudio ? soundChunks : undefined,
     };
   }
 
   /** Takes the sound anew, from the tab that has the title that the browser was told. Rejects if it is not to be had. */
   async reopenSound(): Promise<void> {
-    const reopened = this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.reopenSound());
-    await withTimeout(reopened, OPEN_TIMEOUT_MS);
+    await this.#tab?.reopenSound();
   }
 
-  /** Takes pictures and sound of the tab that has the title now, in place of the one before. Rejects if it is not to be had. */
+  /**
+   * Takes pictures and sound of the tab that has the title now, in place of the one before. Rejects if it is not to be had.
+   * One that is lost does nothing: whatever replaces it begins with the tab that is shown.
+   */
   async reopen(): Promise<void> {
-    const reopened = this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.reopen());
-    await withTimeout(reopened, REOPEN_TIMEOUT_MS);
+    await this.#tab?.reopen();
   }
 
   async pause(): Promise<void> {
     this.#running = false;
-    await this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.pause());
+    await this.#unlessLost((tab) => tab.pause());
+  }
+
+  async resume(): Promise<void> {
+    this.#running = true;
+    await this.#unlessLost((tab) => tab.resume());
   }
 
   /**
@@ -172,54 +172,86 @@ export class CapturePage {
    * @param resizeTab - called while no pictures are taken.
    */
   async reconfigure(
-    format: CaptureFormat,
+    { width, height, frameRate }: CaptureFormat,
     captured: PageSize,
     resizeTab: () => Promise<void>,
   ): Promise<void> {
-    const layout = frameRingLayout(format.width, format.height);
+    const format = { width, height, frameRate, captured, layout: frameRingLayout(width, height) };
+    this.#format = format;
     // The tab first: with the next picture the browser then captures in the new size.
     await resizeTab();
-    await this.#tab.evaluate(
-      (request) => (globalThis as unknown as CaptureWindow).capture.reconfigure(request),
-      { ...format, captured, layout },
-    );
+    // Readers are told of the new size when this resolves: the files have it then.
+    while (!(await this.#unlessLost((tab) => tab.reconfigure(format)))) {
+      await withTimeout(new Promise<void>((resolve) => this.#arrivals.push(resolve)), REPLACE_TIMEOUT_MS);
+    }
   }
 
-  async resume(): Promise<void> {
-    this.#running = true;
-    await this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.resume());
+  /**
+   * Closes the tab, alive or not, and goes on with another.
+   *
+   * @throws Error where that does not capture either.
+   */
+  async replace(): Promise<void> {
+    this.#tab?.abandon();
+    this.#tab = undefined;
+    await withTimeout(this.#replace(), REPLACE_TIMEOUT_MS);
   }
-}
 
-interface DocumentResponse {
-  readonly responseCode: number;
-  readonly responseHeaders: { readonly name: string; readonly value: string }[];
-  /** In base64. */
-  readonly body: string;
-}
-
-async function answer(pathname: string): Promise<DocumentResponse> {
-  switch (pathname) {
-    case '/':
-      return response(200, 'text/html', Buffer.from(HTML));
-    case '/capture-page.js':
-    case '/capture-worker.js':
-      return response(200, 'text/javascript', await readFile(join(import.meta.dirname, 'page', pathname)));
-    default:
-      return response(404, 'text/plain', Buffer.alloc(0));
+  async #replace(): Promise<void> {
+    this.#replacements += 1;
+    const replacement = this.#replacements;
+    let lost: string | undefined;
+    const tab: CaptureTab = await CaptureTab.load(await this.#tabs.open(), this.#origin, {
+      onLost: (message) => {
+        if (this.#tab === tab) this.#lose(message);
+        else lost = message;
+      },
+      onWarned: (message) => this.#onWarned(message),
+    });
+    try {
+      const format = this.#format;
+      await this.#tabs.whileTitled(() => tab.open(format, this.#kinds));
+      if (lost !== undefined) throw new Error(lost);
+      if (replacement !== this.#replacements) throw new Error('It took too long');
+      this.#tab = tab;
+      // What was ordered meanwhile.
+      if (this.#format !== format) await tab.reconfigure(this.#format);
+      if (this.#running) await tab.resume();
+    } catch (error) {
+      tab.abandon();
+      if (this.#tab === tab) this.#tab = undefined;
+      throw error;
+    }
+    for (const arrived of this.#arrivals.splice(0)) arrived();
   }
-}
 
-function response(responseCode: number, contentType: string, body: Buffer): DocumentResponse {
-  const responseHeaders = [
-    { name: 'content-type', value: contentType },
-    { name: 'content-length', value: String(body.length) },
-  ];
-  return { responseCode, responseHeaders, body: body.toString('base64') };
+  /** @returns whether it was done; what a tab that is lost does not do any more, the next one begins with. */
+  async #unlessLost(order: (tab: CaptureTab) => Promise<void>): Promise<boolean> {
+    const tab = this.#tab;
+    if (tab === undefined) return false;
+    try {
+      await order(tab);
+      return true;
+    } catch (error) {
+      if (this.#tab === tab) throw error;
+      return false;
+    }
+  }
+
+  #lose(message: string): void {
+    this.#tab?.abandon();
+    this.#tab = undefined;
+    this.onLost(message);
+  }
 }
 
 /** The browser names origin-private files by number, so they are told apart by their sizes. */
-async function findFiles(folder: string, bytes: Record<keyof RingPaths, number>): Promise<RingPaths> {
+async function findFiles(folder: string, layout: FrameRingLayout): Promise<RingPaths> {
+  const bytes: Record<keyof RingPaths, number> = {
+    video: videoFileBytes(layout),
+    credits: layout.creditsFileBytes,
+    audio: audioFileBytes(layout),
+  };
   const deadline = performance.now() + FILES_TIMEOUT_MS;
   for (;;) {
     const found: Partial<Record<keyof RingPaths, string>> = {};

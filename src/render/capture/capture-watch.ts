@@ -26,6 +26,7 @@ export interface CaptureWatchParameters {
 const LOOK_INTERVAL_MS = 1_000;
 const FAULTS = {
   'GPU process': 'The GPU process hangs and is started again',
+  'capture tab': 'The tab that captures failed and is replaced',
   sound: 'The sound of the page was lost and is captured again',
 } as const;
 
@@ -41,6 +42,8 @@ export class CaptureWatch {
   #browserAnsweredAtMs = 0;
   #pageAnsweredAtMs = 0;
   #tab: WatchObservation['captureTab'];
+  #captureLost: string | undefined;
+  #isReplacing = false;
   #probe: WatchProbe | undefined;
   #closed = false;
 
@@ -54,9 +57,11 @@ export class CaptureWatch {
     this.#listener = listener;
     this.#onEnd = onEnd;
     this.#watchdog = new Watchdog(parameters.hangTimeoutMs);
-    // One that never answers is one that hangs.
-    if (parameters.capturePage !== undefined) {
+    const { capturePage } = parameters;
+    if (capturePage !== undefined) {
+      // One that never answers is one that hangs.
       this.#tab = { answeredAtMs: 0, pictures: undefined, soundChunks: undefined };
+      capturePage.onLost = (message) => this.#loseTab(message);
     }
     this.#timer = parameters.clock.every(LOOK_INTERVAL_MS, () => this.#look());
   }
@@ -64,6 +69,16 @@ export class CaptureWatch {
   close(): void {
     this.#closed = true;
     this.#timer.cancel();
+  }
+
+  #loseTab(message: string): void {
+    if (this.#closed) return;
+    this.#parameters.logger.warn(
+      { code: 'capture_failed', reason: message },
+      'the browser ended the capture',
+    );
+    this.#captureLost = message;
+    if (!this.#isReplacing) this.#look();
   }
 
   #look(): void {
@@ -83,7 +98,7 @@ export class CaptureWatch {
         this.#pageAnsweredAtMs = this.#nowMs();
       },
     );
-    if (capturePage !== undefined) {
+    if (capturePage !== undefined && !this.#isReplacing && this.#captureLost === undefined) {
       this.#ask(
         'tab',
         () => capturePage.progress(),
@@ -97,7 +112,8 @@ export class CaptureWatch {
       browserAnsweredAtMs: this.#browserAnsweredAtMs,
       pageAnsweredAtMs: this.#pageAnsweredAtMs,
       pageHalted: shown.isHalted || browserProcess.isPausedByGuest,
-      captureTab: this.#tab,
+      captureLost: this.#isReplacing ? undefined : this.#captureLost,
+      captureTab: this.#isReplacing ? undefined : this.#tab,
       capturing: capturePage?.running === true,
       encodedFrames: encodedFrames(),
       probe: this.#probe,
@@ -126,7 +142,7 @@ export class CaptureWatch {
       case 'restart':
         logger.warn({ code: action.code }, FAULTS[action.part]);
         this.#listener.onFault(action.code, FAULTS[action.part]);
-        void (action.part === 'sound' ? this.#restartSound() : this.#killHelper('--type=gpu-process'));
+        void this.#restart(action.part);
         break;
       case 'recovered':
         this.#listener.onSound(true);
@@ -136,6 +152,33 @@ export class CaptureWatch {
         this.#onEnd(new StreamKitError(action.code, action.message));
         break;
     }
+  }
+
+  #restart(part: keyof typeof FAULTS): Promise<void> {
+    switch (part) {
+      case 'GPU process':
+        return this.#killHelper('--type=gpu-process');
+      case 'capture tab':
+        return this.#replaceTab();
+      case 'sound':
+        return this.#restartSound();
+    }
+  }
+
+  async #replaceTab(): Promise<void> {
+    const { capturePage, logger } = this.#parameters;
+    this.#isReplacing = true;
+    this.#captureLost = undefined;
+    try {
+      await capturePage?.replace();
+      logger.info({}, 'another tab captures the page');
+    } catch (thrown) {
+      const error = asError(thrown);
+      if (!this.#closed) logger.warn({ err: error }, 'the tab that captures could not be replaced');
+      this.#captureLost = error.message;
+    }
+    this.#isReplacing = false;
+    this.#tab = { answeredAtMs: this.#nowMs(), pictures: undefined, soundChunks: undefined };
   }
 
   async #restartSound(): Promise<void> {

@@ -69,6 +69,10 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
         CapturePage.open(
           browserProcess,
           { ...size, captured: renderedPage.geometryOf(size).captured, frameRate, video, audio },
+          {
+            open: () => renderedPage.openOwnTab(),
+            whileTitled: (work) => renderedPage.whileShownTitled(work),
+          },
           (message) => {
             logger.warn({ reason: message }, 'the browser ended the capture');
             onEnded(new StreamKitError('capture_failed', `The browser ended the capture: ${message}`));

@@ -44,6 +44,10 @@ export class PageTabs {
   #formerly: PageTab[] = [];
   readonly #openers = new Map<PageTab, PageTab>();
   readonly #turns = new SerialQueue();
+  /** Targets that are none of the page's, by id. */
+  readonly #ours = new Set<string>();
+  /** One of those is being opened: what arrives meanwhile may be it. */
+  #opening: Promise<unknown> | undefined;
   readonly #refusals = new TokenBucket(systemClock, 1, REFUSALS_AT_ONCE);
   /** Halted tabs that are being prepared. */
   #arriving = 0;
@@ -75,16 +79,19 @@ export class PageTabs {
     const { browser } = this.#parameters.connection;
     const filter = [{ type: 'page' }];
     const { targetInfos } = await browser.send('Target.getTargets', { filter });
-    const ours = new Set(targetInfos.map(({ targetId }) => targetId));
+    for (const { targetId } of targetInfos) this.#ours.add(targetId);
     const taken = new Set<string>();
     browser.on('sessionattached', (session) => {
       const { targetId, type } = session.target;
       // A further session of a tab is ours.
       if (type !== 'page' || taken.has(targetId)) return;
       taken.add(targetId);
-      session.once('disconnected', () => taken.delete(targetId));
-      const work = ours.has(targetId) ? session.detach() : this.#take(session);
-      work.catch((thrown: unknown) =>
+      session.once('disconnected', () => {
+        // A tab of ours has sessions of ours yet to come.
+        if (!this.#ours.has(targetId)) taken.delete(targetId);
+      });
+      const take = (): Promise<void> => (this.#ours.has(targetId) ? session.detach() : this.#take(session));
+      (this.#opening?.then(take) ?? take()).catch((thrown: unknown) =>
         this.#parameters.logger.debug({ err: asError(thrown) }, 'a tab was gone'),
       );
     });
@@ -97,6 +104,20 @@ export class PageTabs {
       flatten: true,
       filter,
     });
+  }
+
+  /** Opens an empty tab in the back that is none of the page's. */
+  async openOwn(url: string): Promise<BrowserTab> {
+    const { connection } = this.#parameters;
+    const creating = connection.browser.send('Target.createTarget', { url, background: true });
+    const opening = creating.then(
+      ({ targetId }) => this.#ours.add(targetId),
+      () => undefined,
+    );
+    this.#opening = opening;
+    const { targetId } = await creating;
+    if (this.#opening === opening) this.#opening = undefined;
+    return BrowserTab.attach(connection, targetId);
   }
 
   get shown(): PageTab {

@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto';
+
 import { TimeoutError, withTimeout } from '../../base/with-timeout.js';
 
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { type BrowserProcess, untilTitled } from './browser-process.js';
+import type { BrowserTab } from './browser-tab.js';
 import { PROXY_ERROR, PROXY_STATUS } from '../../egress/egress-proxy.js';
 import { DEFAULT_TAB_OPTIONS } from '../../options/page-options.js';
 import type { CaptureParameters, SnapshotParameters } from './capture.js';
@@ -177,6 +180,13 @@ export class RenderedPage {
       const message = `The page gave no picture${error instanceof TimeoutError ? ' in time' : ''}`;
       throw new StreamKitError('unavailable', message, { cause: error });
     }
+  }
+
+  /** Opens an empty tab in the back that is none of the page's, and that no guest sees. */
+  openOwnTab(): Promise<BrowserTab> {
+    const url = `about:blank#${randomBytes(16).toString('hex')}`;
+    this.#browserProcess.hideTargets(url);
+    return this.#parts.tabs.openOwn(url);
   }
 
   /** As {@link whileTitled}, for the tab that is shown; no other is shown meanwhile. */

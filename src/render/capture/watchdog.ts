@@ -7,7 +7,9 @@ export interface WatchObservation {
   readonly pageAnsweredAtMs: number;
   /** By a dialog or by the debugger of a guest: the page is not expected to answer. */
   readonly pageHalted: boolean;
-  /** Undefined: nothing is captured by a tab. */
+  /** Why nothing more comes of the tab that captures; undefined: that is not known. */
+  readonly captureLost: string | undefined;
+  /** Undefined: nothing is captured by a tab, or it is being replaced. */
   readonly captureTab:
     | {
         readonly answeredAtMs: number;
@@ -36,7 +38,11 @@ export type WatchAction =
   | { readonly type: 'responsive'; readonly responsive: boolean }
   /** Have the page painted, whether anything changed or not. */
   | { readonly type: 'probe' }
-  | { readonly type: 'restart'; readonly part: 'GPU process' | 'sound'; readonly code: ErrorCode }
+  | {
+      readonly type: 'restart';
+      readonly part: 'GPU process' | 'capture tab' | 'sound';
+      readonly code: ErrorCode;
+    }
   /** The sound is back. */
   | { readonly type: 'recovered'; readonly part: 'sound' }
   | { readonly type: 'end'; readonly code: ErrorCode; readonly message: string };
@@ -54,14 +60,17 @@ const PROBE_TIMEOUT_MS = 8_000;
 /** After the paint a picture comes within this, ms. */
 const PICTURE_AFTER_PAINT_MS = 3_000;
 const SOUND_QUIET_MS = 3_000;
+/** What a tab counted that has been silent for longer than this says nothing of what it captures, ms. */
+const STALE_COUNT_MS = 2_000;
 /** Between two attempts to get the sound back, ms. */
 const SOUND_RETRY_MS = 15_000;
 /** Frames are repeated at the full rate while a page stands still, so none for this long is a fault, ms. */
 const ENCODER_QUIET_MS = 20_000;
 /** One that is looked at later than this was asleep itself, with all that it watches, ms. */
 const SLEPT_MS = 5_000;
-/** More restarts of the GPU process than this are no use. */
-const GPU_RESTARTS_MAX = 2;
+/** More restarts of a part than so many within the window are no use: then it is the browser's turn. */
+const PART_RESTARTS_MAX = 2;
+const PART_RESTARTS_WINDOW_MS = 600_000;
 
 /** A count, and when it last grew. */
 class Progress {
@@ -85,6 +94,19 @@ class Progress {
   }
 }
 
+/** How often a part is started again. */
+class RestartBudget {
+  #restartedAtMs: number[] = [];
+
+  /** @returns whether it may be started again. */
+  take(atMs: number): boolean {
+    this.#restartedAtMs = this.#restartedAtMs.filter((thenMs) => atMs - thenMs < PART_RESTARTS_WINDOW_MS);
+    if (this.#restartedAtMs.length >= PART_RESTARTS_MAX) return false;
+    this.#restartedAtMs.push(atMs);
+    return true;
+  }
+}
+
 /**
  * Decides from what was seen whether a capture works, and what to do where it does not. A state machine on the time that it
  * is given. It says what ends a capture at most once.
@@ -100,7 +122,8 @@ export class Watchdog {
   readonly #sound = new Progress();
   readonly #encoding = new Progress();
   #soundRestartedAtMs: number | undefined;
-  #gpuRestarts = 0;
+  readonly #gpuRestarts = new RestartBudget();
+  readonly #captureTabRestarts = new RestartBudget();
   #gpuRestartedFor: number | undefined;
   #ended = false;
 
@@ -117,11 +140,17 @@ export class Watchdog {
       for (const progress of [this.#pictures, this.#sound, this.#encoding]) progress.restart(atMs);
     }
     this.#lookedAtMs = atMs;
+    const browser = this.#lookAtBrowser(seen);
+    const page = this.#lookAtPage(seen);
+    const captureTab = this.#lookAtCaptureTab(seen);
+    const counted =
+      this.#isFresh(seen) && captureTab.length === 0 ? seen : { ...seen, captureTab: undefined };
     const actions: WatchAction[] = [
-      ...this.#lookAtBrowser(seen),
-      ...this.#lookAtPage(seen),
-      ...this.#lookAtPictures(seen),
-      ...this.#lookAtSound(seen),
+      ...browser,
+      ...page,
+      ...captureTab,
+      ...this.#lookAtPictures(counted),
+      ...this.#lookAtSound(counted),
       ...this.#lookAtEncoding(seen),
     ];
     const end = actions.find(({ type }) => type === 'end');
@@ -134,18 +163,36 @@ export class Watchdog {
     return atMs - Math.max(answeredAtMs, this.#awakeSinceMs ?? atMs);
   }
 
-  #lookAtBrowser({ atMs, browserAnsweredAtMs, captureTab }: WatchObservation): WatchAction[] {
-    if (this.#silenceMs(browserAnsweredAtMs, atMs) >= BROWSER_HUNG_MS) {
-      return [{ type: 'end', code: 'browser_hung', message: 'The browser stopped responding' }];
-    }
+  #isFresh({ atMs, captureTab }: WatchObservation): boolean {
+    return captureTab !== undefined && this.#silenceMs(captureTab.answeredAtMs, atMs) < STALE_COUNT_MS;
+  }
+
+  #lookAtBrowser({ atMs, browserAnsweredAtMs }: WatchObservation): WatchAction[] {
+    if (this.#silenceMs(browserAnsweredAtMs, atMs) < BROWSER_HUNG_MS) return [];
+    return [{ type: 'end', code: 'browser_hung', message: 'The browser stopped responding' }];
+  }
+
+  #lookAtCaptureTab(seen: WatchObservation): WatchAction[] {
+    const { atMs, browserAnsweredAtMs, captureLost, captureTab } = seen;
+    if (captureLost !== undefined) return this.#restartCaptureTab(seen, 'capture_failed', captureLost);
     if (
-      captureTab !== undefined &&
-      this.#silenceMs(browserAnsweredAtMs, atMs) < UNRESPONSIVE_MS &&
-      this.#silenceMs(captureTab.answeredAtMs, atMs) >= CAPTURE_TAB_HUNG_MS
+      captureTab === undefined ||
+      this.#silenceMs(browserAnsweredAtMs, atMs) >= UNRESPONSIVE_MS ||
+      this.#silenceMs(captureTab.answeredAtMs, atMs) < CAPTURE_TAB_HUNG_MS
     ) {
-      return [{ type: 'end', code: 'capture_stalled', message: 'The tab that captures stopped responding' }];
+      return [];
     }
-    return [];
+    return this.#restartCaptureTab(seen, 'capture_stalled', 'The tab that captures stopped responding');
+  }
+
+  /** The page is needed for it: one that is busy or halted is waited for. */
+  #restartCaptureTab(seen: WatchObservation, code: ErrorCode, message: string): WatchAction[] {
+    if (!this.#responsive || seen.pageHalted) return [];
+    if (!this.#captureTabRestarts.take(seen.atMs)) return [{ type: 'end', code, message }];
+    // The new one begins from nothing.
+    this.#pictures.restart(seen.atMs);
+    this.#sound.restart(seen.atMs);
+    return [{ type: 'restart', part: 'capture tab', code }];
   }
 
   #lookAtPage({ atMs, pageAnsweredAtMs, pageHalted }: WatchObservation): WatchAction[] {
@@ -162,7 +209,10 @@ export class Watchdog {
 
   #lookAtPictures(seen: WatchObservation): WatchAction[] {
     const { atMs, captureTab, probe } = seen;
-    if (captureTab?.pictures === undefined) return [];
+    if (captureTab?.pictures === undefined) {
+      this.#pictures.restart(atMs);
+      return [];
+    }
     const capturing = seen.capturing && !seen.pageHalted;
     if (!capturing) this.#pictures.restart(atMs);
     const quietMs = this.#pictures.quietMs(captureTab.pictures, atMs);
@@ -177,7 +227,7 @@ export class Watchdog {
     }
     if (atMs - Math.max(probe.finishedAtMs, this.#awakeSinceMs ?? 0) < PICTURE_AFTER_PAINT_MS) return [];
     const message = 'The page is painted, but no picture of it is captured';
-    return [{ type: 'end', code: 'capture_stalled', message }];
+    return this.#restartCaptureTab(seen, 'capture_stalled', message);
   }
 
   /** While the page is busy, it is not painted, and that does not count. */
@@ -191,8 +241,7 @@ export class Watchdog {
       if (this.#paintTakesMs(probe) < 2 * PROBE_TIMEOUT_MS) return [];
       return [{ type: 'end', code: 'gpu_hung', message: 'The page cannot be painted' }];
     }
-    this.#gpuRestarts += 1;
-    if (this.#gpuRestarts > GPU_RESTARTS_MAX) {
+    if (!this.#gpuRestarts.take(this.#lookedAtMs)) {
       return [{ type: 'end', code: 'gpu_hung', message: 'The GPU process hangs again and again' }];
     }
     this.#gpuRestartedFor = probe.startedAtMs;
@@ -201,7 +250,10 @@ export class Watchdog {
 
   #lookAtSound({ atMs, captureTab, capturing }: WatchObservation): WatchAction[] {
     const chunks = captureTab?.soundChunks;
-    if (chunks === undefined) return [];
+    if (chunks === undefined) {
+      this.#sound.restart(atMs);
+      return [];
+    }
     if (!capturing) this.#sound.restart(atMs);
     const quietMs = this.#sound.quietMs(chunks, atMs);
     const restartedAtMs = this.#soundRestartedAtMs;

@@ -11,6 +11,7 @@ import { openMediaSocket } from '../packetize/open-media-socket.js';
 import { OpusPayloader } from '../packetize/opus-payloader.js';
 import { MEDIA_SLOTS } from '../packetize/media-slots.js';
 import { AudioTimeline } from './audio-timeline.js';
+import { BrowserClock, type Moment } from './browser-clock.js';
 import { OPUS_FRAME_SAMPLES, OPUS_SAMPLE_RATE_HZ, OpusEncoder } from './opus-encoder.js';
 import { rtpTimestampOf } from './rtp-clock.js';
 import type { AudioReport, AudioRequest, AudioThreadData } from './thread-messages.js';
@@ -38,6 +39,7 @@ let tapped = false;
 
 const encoder = new OpusEncoder();
 const timeline = new AudioTimeline(CAPTURE_LATENCY_US);
+const browserClock = new BrowserClock();
 let running = false;
 let nextCaptureTimeUs: number | undefined;
 
@@ -45,15 +47,20 @@ function report(message: AudioReport, transfer: ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer);
 }
 
-/** Wall-clock time of the browser to the monotonic clock of this process. */
-function monotonicUs(wallUs: number): number {
-  const wallNowUs = (performance.timeOrigin + performance.now()) * 1000;
-  return wallUs + Number(process.hrtime.bigint() / 1000n) - wallNowUs;
+function now(): Moment {
+  return {
+    monotonicUs: Number(process.hrtime.bigint() / 1000n),
+    wallUs: (performance.timeOrigin + performance.now()) * 1000,
+  };
 }
 
 function encode(chunk: AudioChunk): void {
   const durationUs = (chunk.samplesPerChannel / chunk.sampleRateHz) * 1_000_000;
-  const chunkTimeUs = timeline.captureTimeUs(chunk.timestampUs, durationUs, monotonicUs(chunk.arrivalUs));
+  const chunkTimeUs = timeline.captureTimeUs(
+    chunk.timestampUs,
+    durationUs,
+    browserClock.monotonicUs(chunk.arrivalUs, now()),
+  );
   // What waits from earlier chunks comes first in the next packet.
   let expectedUs = chunkTimeUs - (encoder.delaySamples / OPUS_SAMPLE_RATE_HZ) * 1_000_000;
   if (nextCaptureTimeUs !== undefined && Math.abs(expectedUs - nextCaptureTimeUs) > GAP_US) {

@@ -222,6 +222,21 @@ describe('signals', () => {
     expect(harness.peer().candidates).toEqual([candidate, null]);
   });
 
+  it('request a new peer in place of the one before, also where there was none', async () => {
+    const harness = await liveSession();
+    const { id, sink } = harness.watch({ media: false });
+    const request = () => harness.session.acceptSignal(anybody, id, 'request_offer', undefined);
+    await request();
+    expect(sink.signals('sdp_offer')).toEqual(['offer 0']);
+    harness.peer().connect();
+    await Promise.all([request(), request()]);
+    expect(sink.signals('sdp_offer').slice(0, 2)).toEqual(['offer 0', 'offer 1']);
+    expect(harness.parts.peers.filter(({ closed }) => !closed)).toHaveLength(1);
+    // Servers for it come before the offer, for the client may have old ones.
+    const types = sink.events.map(({ data }) => data.type as string);
+    expect(types.indexOf('ice_servers')).toBeLessThan(types.indexOf('sdp_offer'));
+  });
+
   it('restart ICE with a new offer', async () => {
     const harness = await liveSession();
     const { id, sink } = harness.watch();

@@ -1,6 +1,6 @@
 import type {
   CaptureProgress,
-  OpenAnswer,
+  ColourMatrix,
   OpenRequest,
   ReconfigureRequest,
   WorkerReport,
@@ -18,7 +18,8 @@ declare global {
     /** A binding of the server's: what does not end it, but should be known. */
     captureWarned(message: string): void;
     capture: {
-      open(request: OpenRequest): Promise<OpenAnswer>;
+      open(request: OpenRequest): Promise<boolean>;
+      measureMatrix(): Promise<ColourMatrix>;
       pause(): void;
       resume(): void;
       reconfigure(request: ReconfigureRequest): Promise<void>;
@@ -84,7 +85,9 @@ function startWorker(request: OpenRequest): Promise<void> {
  * Tells by which matrix the browser makes its pictures. The label does not: Chromium without a GPU converts by BT.601
  * and says BT.709. So the server has painted the tab in pure red, whose luma is 81 by the one and 63 by the other.
  */
-async function measureMatrix(track: MediaStreamTrack): Promise<OpenAnswer['matrix']> {
+async function measureMatrix(): Promise<ColourMatrix> {
+  if (!videoTrack) return 'bt601';
+  const track = videoTrack;
   const reader = new MediaStreamTrackProcessor({ track, maxBufferSize: 1 }).readable.getReader();
   const timeout = setTimeout(() => void reader.cancel(), CALIBRATION_TIMEOUT_MS);
   try {
@@ -133,13 +136,14 @@ async function takeTab(): Promise<void> {
   });
 }
 
-async function open(request: OpenRequest): Promise<OpenAnswer> {
+/** @returns whether there is sound. */
+async function open(request: OpenRequest): Promise<boolean> {
   format = request;
   wants = request;
   const workerReady = startWorker(request);
   await takeTab();
   await workerReady;
-  return { audio: audioTrack !== undefined, matrix: videoTrack ? await measureMatrix(videoTrack) : 'bt601' };
+  return audioTrack !== undefined;
 }
 
 /** Goes on with another tab. */
@@ -212,4 +216,4 @@ async function reconfigure(request: ReconfigureRequest): Promise<void> {
   if (wasRunning) resume();
 }
 
-window.capture = { open, pause, resume, reconfigure, progress, reopenSound, reopen };
+window.capture = { open, measureMatrix, pause, resume, reconfigure, progress, reopenSound, reopen };

@@ -5,6 +5,7 @@ interface SyncAccessHandle {
   read(buffer: Uint8Array, options: { at: number }): number;
   write(buffer: Uint8Array, options: { at: number }): number;
   truncate(size: number): void;
+  getSize(): number;
 }
 
 interface SyncFileHandle {
@@ -22,6 +23,10 @@ const SEQUENCE_AGAIN_OFFSET = 60;
 /** How long pictures of an unusable size are put down to a change of size that is still under way. */
 const UNUSABLE_LIMIT_MS = 3_000;
 
+/** Together ten seconds: a tab that does not answer is ended by the browser after a few. */
+const ACCESS_ATTEMPTS = 200;
+const ACCESS_INTERVAL_MS = 50;
+
 const VIDEO_FORMATS: Readonly<Record<string, number>> = { I420: 1, NV12: 2 };
 
 let layout: RingLayout;
@@ -33,6 +38,7 @@ let audioFile: SyncAccessHandle;
 let videoSequence = 0;
 let audioSequence = 0;
 let picturesTaken = 0;
+let soundChunksTaken = 0;
 let soundReader: ReadableStreamDefaultReader | undefined;
 let unusableCount = 0;
 let unusableTimer: ReturnType<typeof setTimeout> | undefined;
@@ -48,9 +54,35 @@ function report(message: WorkerReport): void {
 async function openFile(name: string, bytes: number): Promise<SyncAccessHandle> {
   const root = await navigator.storage.getDirectory();
   const file = (await root.getFileHandle(name, { create: true })) as unknown as SyncFileHandle;
-  const handle = await file.createSyncAccessHandle();
-  handle.truncate(bytes);
+  const handle = await access(file);
+  if (handle.getSize() !== bytes) {
+    handle.truncate(0);
+    handle.truncate(bytes);
+  }
   return handle;
+}
+
+/** A tab that was closed may keep its files a little longer. */
+async function access(file: SyncFileHandle): Promise<SyncAccessHandle> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await file.createSyncAccessHandle();
+    } catch (error) {
+      if (attempt === ACCESS_ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, ACCESS_INTERVAL_MS));
+    }
+  }
+}
+
+/** Of what the tab before this one wrote; 0: there was none. */
+function newestSequence(file: SyncAccessHandle, slotCount: number, slotBytes: number): number {
+  const sequence = new DataView(new ArrayBuffer(4));
+  let newest = 0;
+  for (let slot = 0; slot < slotCount; slot++) {
+    file.read(new Uint8Array(sequence.buffer), { at: slot * (slotBytes + layout.trailerBytes) + slotBytes });
+    newest = Math.max(newest, sequence.getUint32(0, true));
+  }
+  return newest;
 }
 
 async function open(request: Extract<WorkerRequest, { type: 'open' }>): Promise<void> {
@@ -61,6 +93,9 @@ async function open(request: Extract<WorkerRequest, { type: 'open' }>): Promise<
   videoFile = await openFile('video', videoSlotCount * (videoSlotBytes + trailerBytes));
   creditsFile = await openFile('credits', layout.creditsFileBytes);
   audioFile = await openFile('audio', audioSlotCount * (audioSlotBytes + trailerBytes));
+  // Readers know what was written last.
+  videoSequence = newestSequence(videoFile, videoSlotCount, videoSlotBytes);
+  audioSequence = newestSequence(audioFile, audioSlotCount, audioSlotBytes);
   report({ type: 'ready' });
 }
 
@@ -165,6 +200,7 @@ async function writeAudio(stream: ReadableStream<AudioData>): Promise<void> {
         chunk.copyTo(plane, { planeIndex: channel, format: 'f32-planar' });
       }
       audioSequence++;
+      soundChunksTaken++;
       writeTrailer(view, audioSlotBytes, {
         sequence: audioSequence,
         format: sampleRate,
@@ -214,7 +250,7 @@ self.onmessage = (event: MessageEvent<WorkerRequest>) => {
       writeAudio(request.chunks).catch(fail);
       break;
     case 'progress':
-      report({ type: 'progress', pictures: picturesTaken, soundChunks: audioSequence });
+      report({ type: 'progress', pictures: picturesTaken, soundChunks: soundChunksTaken });
       break;
     case 'pause':
       pause();

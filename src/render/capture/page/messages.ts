@@ -33,10 +33,7 @@ export interface ReconfigureRequest {
   readonly layout: RingLayout;
 }
 
-export interface OpenAnswer {
-  readonly audio: boolean;
-  readonly matrix: 'bt601' | 'bt709';
-}
+export type ColourMatrix = 'bt601' | 'bt709';
 
 /** What was taken so far. */
 export interface CaptureProgress {

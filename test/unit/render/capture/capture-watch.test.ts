@@ -10,34 +10,73 @@ import { VirtualClock } from '../../../helpers/virtual-clock.js';
 const logger: Logger = silentLogger;
 const answers = { send: () => Promise.resolve({}) };
 
-test.each([
-  ['never', []],
-  ['once', [{ pictures: 1, soundChunks: 1 }]],
-])('a capture tab that answers %s is noticed when it hangs', async (_often, replies) => {
+const nothing = (): void => undefined;
+
+/** A watched capture whose parts answer, but for the tab that captures. */
+function watched(progress: () => Promise<unknown>, replace: () => Promise<void>) {
   const clock = new VirtualClock();
-  const left = [...replies];
-  const progress = (): Promise<unknown> => {
-    const next = left.shift();
-    return next === undefined ? new Promise(() => undefined) : Promise.resolve(next);
-  };
+  const faults: string[] = [];
   const ended: string[] = [];
-  const nothing = (): void => undefined;
+  const capturePage = { progress, replace, running: false, onLost: nothing as (message: string) => void };
   const watch = new CaptureWatch(
     {
       browserProcess: { connection: { browser: answers } } as unknown as BrowserProcess,
       renderedPage: {
         shown: { id: '1', cdp: answers, paint: () => Promise.resolve() },
       } as unknown as RenderedPage,
-      capturePage: { progress, running: false } as unknown as CapturePage,
+      capturePage: capturePage as unknown as CapturePage,
       ...{ encodedFrames: () => undefined, hangTimeoutMs: 60_000, clock, logger },
     },
-    { onResponsive: nothing, onFault: nothing, onSound: nothing },
+    { onResponsive: nothing, onFault: (code) => faults.push(code), onSound: nothing },
     ({ code }) => ended.push(code),
   );
+  return { clock, faults, ended, capturePage, watch };
+}
+
+test.each([
+  ['never', []],
+  ['once', [{ pictures: 1, soundChunks: 1 }]],
+])('a capture tab that answers %s is replaced when it hangs', async (_often, replies) => {
+  const left = [...replies];
+  let replaced = 0;
+  let abandon = nothing;
+  const { clock, faults, ended, watch } = watched(
+    () => {
+      const next = replaced > 0 ? { pictures: 1, soundChunks: 1 } : left.shift();
+      if (next !== undefined) return Promise.resolve(next);
+      return new Promise((_resolve, reject) => (abandon = () => reject(new Error('The target has gone'))));
+    },
+    () => {
+      replaced += 1;
+      abandon();
+      return Promise.resolve();
+    },
+  );
   await clock.advance(9_000);
-  expect(ended).toEqual([]);
+  expect(faults).toEqual([]);
   await clock.advance(5_000);
-  expect(ended).toEqual(['capture_stalled']);
+  expect([faults, replaced]).toEqual([['capture_stalled'], 1]);
+  await clock.advance(60_000);
+  expect([faults, replaced, ended]).toEqual([['capture_stalled'], 1, []]);
   watch.close();
   expect(clock.pendingTimers).toBe(0);
+});
+
+test('a capture tab that is lost is replaced at once, and what cannot be replaced ends the capture', async () => {
+  let replaced = 0;
+  const { clock, faults, ended, capturePage } = watched(
+    () => Promise.resolve({ pictures: 1, soundChunks: 1 }),
+    () => {
+      replaced += 1;
+      return replaced === 1 ? Promise.resolve() : Promise.reject(new Error('No tab'));
+    },
+  );
+  await clock.advance(2_000);
+  capturePage.onLost('Its tab crashed');
+  expect([faults, replaced]).toEqual([['capture_failed'], 1]);
+  await clock.advance(2_000);
+  expect(ended).toEqual([]);
+  capturePage.onLost('Its tab crashed');
+  await clock.advance(2_000);
+  expect([faults, replaced, ended]).toEqual([['capture_failed', 'capture_failed'], 2, ['capture_failed']]);
 });

@@ -13,10 +13,16 @@ import { silentLogger } from '../../../../src/base/logger.js';
 class FakeBrowser extends EventEmitter {
   readonly sessions = new Map<string, FakeSession>();
 
-  send(method: string, { targetId = '' }: { targetId?: string } = {}): Promise<unknown> {
+  async send(method: string, { targetId = '' }: { targetId?: string } = {}): Promise<unknown> {
     if (method === 'Target.closeTarget') this.closed(targetId);
+    if (method === 'Target.createTarget') {
+      await Promise.resolve();
+      // Before the answer, as Chromium has it.
+      this.emit('sessionattached', this.open('own'));
+      return { targetId: 'own' };
+    }
     const targetInfos = [...this.sessions.keys()].map((id) => ({ targetId: id, title: id, url: '' }));
-    return Promise.resolve({ targetInfos });
+    return { targetInfos };
   }
 
   open(targetId: string, openerId?: string): FakeSession {
@@ -33,12 +39,20 @@ class FakeBrowser extends EventEmitter {
 }
 
 class FakeSession extends EventEmitter {
+  isDetached = false;
+
   constructor(readonly target: CdpSession['target']) {
     super();
   }
 
   send(): Promise<unknown> {
     return Promise.resolve({});
+  }
+
+  detach(): Promise<void> {
+    this.isDetached = true;
+    this.emit('disconnected');
+    return Promise.resolve();
   }
 }
 
@@ -57,7 +71,12 @@ beforeEach(async () => {
   [events, lost, captured] = [[], [], []];
   onCapture = () => undefined;
   pages.clear();
-  const connection = { browser } as unknown as CdpConnection;
+  const attach = (targetId: string): Promise<FakeSession> => {
+    const session = new FakeSession({ targetId, type: 'page' });
+    browser.emit('sessionattached', session);
+    return Promise.resolve(session);
+  };
+  const connection = { browser, attach } as unknown as CdpConnection;
   tabs = new PageTabs({
     ...{ connection, captureTitle: 'capture', newTabs: 'tabs', maxTabs: 8, logger: silentLogger },
     prepare: (id, tab) => {
@@ -164,4 +183,15 @@ test('a press in one tab does not let another open a tab', async () => {
   open('third', 'first', 'second');
   await expect.poll(() => events.at(-1)).toMatchObject({ type: 'refused', what: 'new_tab' });
   expect([...browser.sessions.keys()]).toEqual(['first', 'second']);
+});
+
+test('a tab of ours is none of the page, and keeps the session that is ours', async () => {
+  const own = await tabs.openOwn('about:blank#own');
+  const automatic = browser.sessions.get('own');
+  await expect.poll(() => automatic?.isDetached).toBe(true);
+  expect((own.cdp as unknown as FakeSession).isDetached).toBe(false);
+  expect([[...pages.keys()], events]).toEqual([['first'], []]);
+  // Without a press a page opens none.
+  browser.emit('sessionattached', browser.open('second'));
+  await expect.poll(() => events.at(-1)).toMatchObject({ type: 'refused', what: 'new_tab' });
 });

@@ -25,6 +25,7 @@ class WatchedCapture {
     browserAnsweredAtMs: this.atMs,
     pageAnsweredAtMs: this.atMs,
     pageHalted: false,
+    captureLost: undefined,
     captureTab: { answeredAtMs: this.atMs, pictures: 0, soundChunks: 0 },
     capturing: true,
     encodedFrames: 0,
@@ -69,8 +70,16 @@ class WatchedCapture {
     }
     for (const action of this.watchdog.look({ ...seen })) {
       this.actions.push(describeAction(action));
+      if (action.type === 'restart' && action.part === 'capture tab') this.#replaceTab();
       if (action.type === 'probe') seen.probe = { startedAtMs: this.atMs, finishedAtMs: undefined };
     }
+  }
+
+  #replaceTab(): void {
+    this.seen.captureLost = undefined;
+    this.seen.captureTab = { answeredAtMs: this.atMs, pictures: undefined, soundChunks: undefined };
+    if (this.captureTabAnswers)
+      this.seen.captureTab = { ...this.seen.captureTab, pictures: 0, soundChunks: 0 };
   }
 }
 
@@ -105,10 +114,14 @@ describe('the watchdog', () => {
     expect(capture.run(60)).toEqual(Array.from({ length: 6 }, () => 'probe'));
   });
 
-  it('ends a capture that gives no picture of what is painted', () => {
+  it('has the tab replaced that takes no picture of what is painted, and ends a capture where that does not help', () => {
     capture.run(5);
     capture.captures = false;
-    expect(capture.run(30)).toEqual(['probe', 'end: capture_stalled']);
+    expect(capture.run(60)).toEqual([
+      ...['probe', 'restart capture tab: capture_stalled'],
+      ...['probe', 'restart capture tab: capture_stalled'],
+      ...['probe', 'end: capture_stalled'],
+    ]);
   });
 
   it('has the GPU process started again when an answering page is not painted', () => {
@@ -162,9 +175,35 @@ describe('the watchdog', () => {
     expect(capture.run(30)).toEqual(['unresponsive', 'end: browser_hung']);
   });
 
-  it('ends a capture whose tab does not answer although the browser does', () => {
+  it('has the tab replaced that does not answer, and does not blame the sound', () => {
+    capture.run(5);
     capture.captureTabAnswers = false;
-    expect(capture.run(30)).toEqual(['end: capture_stalled']);
+    expect(capture.run(10)).toEqual(['restart capture tab: capture_stalled']);
+    capture.captureTabAnswers = true;
+    expect(capture.run(60)).toEqual([]);
+  });
+
+  it('ends a capture whose tabs are lost more often than twice in ten minutes', () => {
+    const lose = (): string[] => {
+      capture.seen.captureLost = 'Its tab crashed';
+      return capture.run(10);
+    };
+    const restart = 'restart capture tab: capture_failed';
+    expect([...lose(), ...lose(), ...capture.run(600)]).toEqual([restart, restart]);
+    expect([...lose(), ...lose(), ...lose()]).toEqual([restart, restart, 'end: capture_failed']);
+  });
+
+  it('waits with a new tab for a page that is busy or halted, which is needed for it', () => {
+    capture.run(5);
+    capture.pageAnswers = false;
+    capture.run(10);
+    capture.seen.captureLost = 'Its tab crashed';
+    expect(capture.run(20)).toEqual([]);
+    capture.seen.pageHalted = true;
+    expect(capture.run(20)).toEqual(['responsive']);
+    capture.pageAnswers = true;
+    capture.seen.pageHalted = false;
+    expect(capture.run(5)).toEqual(['restart capture tab: capture_failed']);
   });
 
   it('gets the sound back, and nothing else is touched', () => {
