@@ -10,7 +10,8 @@ class Consumer;
 
 /**
  * Retransmissions that are sent a second time a moment later, because a viewer that loses many packets loses
- * those as well and would ask again only a round trip later. Bounded: what comes while it is full is sent once.
+ * those as well and would ask again only a round trip later. Bounded: what comes while it is full is sent
+ * once.
  */
 class RepeatQueue {
  public:

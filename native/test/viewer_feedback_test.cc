@@ -127,7 +127,8 @@ TEST("second copies leave half of the first budget to first copies") {
     copies[packet.mediaSequenceNumber] += packet.view.ssrc == Bench::kRtxSsrc ? 1 : 0;
   }
   const auto sent = [&](size_t times) {
-    return std::count_if(copies.begin(), copies.end(), [=](const auto& each) { return each.second == times; });
+    return std::count_if(copies.begin(), copies.end(),
+                         [=](const auto& each) { return each.second == times; });
   };
   EXPECT(sent(1) + sent(2) >= 12);
   EXPECT(sent(2) <= 7);
