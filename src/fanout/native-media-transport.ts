@@ -5,10 +5,18 @@ import type { NativeIceEndpoint } from './native-ice-endpoint.js';
 import type { NativePlaneHost } from './native-plane-host.js';
 import { NativeProducer } from './native-producer.js';
 
+/**
+ * SSRCs under one key. Where each ended must be remembered, for the numbers that follow may not come again; beyond this, the
+ * plane's thread takes none (`MediaTransport::admits`).
+ */
+const MAX_SSRCS = 512;
+
 /** One viewer's SRTP and SRTCP on the native plane. */
 export class NativeMediaTransport implements MediaTransport {
   readonly #id: number;
   readonly #consumers = new Set<NativeConsumer>();
+  /** Those that were in use. */
+  readonly #retiredSsrcs = new Set<number>();
   #droppedAtClose = 0;
   onEstimate: ((bitrateBps: number) => void) | undefined;
   #closed = false;
@@ -42,8 +50,15 @@ export class NativeMediaTransport implements MediaTransport {
     if (!(producer instanceof NativeProducer) || producer.isClosed || this.#closed) {
       throw new StreamKitError('internal', 'A consumer needs an open producer and transport of one plane');
     }
+    if (this.#retiredSsrcs.size + 2 * this.#consumers.size >= MAX_SSRCS) {
+      const sentence = `A transport takes ${MAX_SSRCS} SSRCs, with RTX, under one key: open another one`;
+      throw new StreamKitError('at_capacity', sentence);
+    }
+    const { ssrc, rtxSsrc } = parameters;
     const consumer = new NativeConsumer(this.#host, this.#id, producer, parameters, (closed) => {
       this.#consumers.delete(closed);
+      this.#retiredSsrcs.add(ssrc);
+      if (rtxSsrc !== undefined) this.#retiredSsrcs.add(rtxSsrc);
     });
     this.#consumers.add(consumer);
     return consumer;

@@ -45,10 +45,9 @@ const TARGETS: readonly Target[] = [
     ...{ role: 'capture renderer', index: 0, killed: ['capture_failed'], stopped: ['capture_stalled'] },
     keepsPage: true,
   },
-  // By age: the first document's, the page's, and one that is kept ready.
+  // By age: the page's, and one that is kept ready.
   { role: 'other renderer', index: 0, ...RENDERER_FAULTS },
   { role: 'other renderer', index: 1, ...RENDERER_FAULTS },
-  { role: 'other renderer', index: 2, ...RENDERER_FAULTS },
   { role: 'network service', index: 0, killed: [null], stopped: [null] },
   {
     ...{ role: 'audio service', index: 0, killed: ['sound_lost', null], stopped: ['sound_lost', null] },

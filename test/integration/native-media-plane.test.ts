@@ -139,6 +139,17 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       stranger.close();
     });
 
+    it('refuses a viewer that has had too many SSRCs under one key, and says so', async () => {
+      const { media } = await viewers.connect();
+      const producer = produce();
+      const consume = (ssrc: number): Consumer =>
+        media.transport.consume(producer, { ...media.video, ssrc, rtxSsrc: ssrc + 1 });
+      for (let ssrc = 2; ssrc <= 512; ssrc += 2) consume(ssrc).close();
+      expect(() => consume(514)).toThrow(
+        'A transport takes 512 SSRCs, with RTX, under one key: open another one',
+      );
+    });
+
     it('drops what comes from an unknown source, and goes on', async () => {
       const viewer = await viewers.connect();
       const producer = produce();

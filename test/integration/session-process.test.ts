@@ -1,5 +1,7 @@
-import { setTimeout } from 'node:timers/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -89,6 +91,23 @@ describe('session processes', () => {
     // The two sockets of the process that waits for the next session.
     expect(socketsOpen).toBe(2);
     await until(() => expect(processesOfSessions()).toHaveLength(1));
+  });
+
+  it.each([
+    ['a directory', '/'],
+    ['a script without its interpreter', ''],
+  ])('report that %s is no browser', async (_what, path) => {
+    const folder = await mkdtemp(join(tmpdir(), 'no-browser-'));
+    try {
+      const script = join(folder, 'browser');
+      await writeFile(script, '#!/nowhere/interpreter\n', { mode: 0o755 });
+      const executablePath = path === '' ? script : path;
+      expect(await launch(open({ launchOptions: { executablePath } }))).toMatchObject({
+        code: 'browser_not_found',
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('that die while they wait are cleared away, and the next session gets another', async () => {
