@@ -1,13 +1,24 @@
 import { join } from 'node:path';
 
-/** What is loaded only when it is needed, by name: what only those need who control a stream, or who get no UDP. */
-export const clientChunks = ['input-control', 'prompt-view', 'socket-media'];
+/**
+ * What is loaded only when it is needed, by name: what only those need who control a stream, or who get no UDP, or who want
+ * figures, or the state in step with the picture.
+ */
+export const clientChunks = [
+  'input-control',
+  'picture-clock',
+  'prompt-view',
+  'socket-media',
+  'stats-sampler',
+];
 
 const ENTRY_POINTS = {
   index: 'index.ts',
   'input-control': 'input/input-control.ts',
+  'picture-clock': 'connection/picture-clock.ts',
   'prompt-view': 'input/prompt-view.ts',
   'socket-media': 'media/socket-media.ts',
+  'stats-sampler': 'diagnose/stats-sampler.ts',
 };
 
 /**

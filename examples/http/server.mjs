@@ -13,9 +13,12 @@ const page = join(import.meta.dirname, '../page');
 const FILES = {
   '/': [join(page, 'index.html'), 'text/html'],
   '/game.html': [join(page, 'game.html'), 'text/html'],
-  '/client/index.js': [join(client, 'index.js'), 'text/javascript'],
-  '/client/input-control.js': [join(client, 'input-control.js'), 'text/javascript'],
-  '/client/socket-media.js': [join(client, 'socket-media.js'), 'text/javascript'],
+  // The client, and what it loads when it is needed.
+  ...Object.fromEntries(
+    ['index', 'input-control', 'picture-clock', 'prompt-view', 'socket-media', 'stats-sampler'].map(
+      (name) => [`/client/${name}.js`, [join(client, `${name}.js`), 'text/javascript']],
+    ),
+  ),
 };
 
 const streamKit = createStreamKitRouter({

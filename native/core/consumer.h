@@ -138,6 +138,8 @@ class Consumer {
   void onPli(int64_t nowUs);
   void onFir(uint8_t commandSequence, int64_t nowUs);
   void onNack() { stats_->nacksReceived += 1; }
+  /** It loses so many packets that retransmissions are lost as well. */
+  bool losesMany() const { return stats_->fractionLost.get() >= kMuchLoss; }
   bool canResend() const { return parameters_.rtxSsrc != 0 && !paused_; }
   /**
    * What a NACK is to be answered by; nothing while the last copy may be under way, and nothing for a frame
@@ -161,6 +163,8 @@ class Consumer {
     };
     std::array<Entry, kPackets> entries;
   };
+
+  static constexpr double kMuchLoss = 0.03;
 
   uint64_t maxBacklogBytes() const;
   /** @returns whether there is a keyframe after `afterFrame` from which the viewer can go on */

@@ -32,6 +32,8 @@ constexpr int64_t kFirstBurstPackets = 40;
 constexpr double kMinCeilingBps = 10'000'000;
 /** Packets whose feedback may have been lost; beyond it nothing is taken for granted. */
 constexpr int64_t kMaxGapPackets = 512;
+/** A longer queue says that the link loses packets because it is full: then nothing is sent twice. */
+constexpr int64_t kMaxRepeatQueueUs = 30'000;
 
 }  // namespace
 
@@ -64,6 +66,7 @@ void MediaTransport::remove(Consumer* consumer) {
   std::erase(consumers_, consumer);
   turn_ = 0;
   resends_.forget(consumer);
+  repeats_.forget(consumer);
   targetBitrateChanged();
 }
 
@@ -162,7 +165,7 @@ std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size
     packets += pumpSound(nowUs, random);
   }
   // The budget keeps retransmissions from holding up what is live.
-  if (const size_t resent = pumpResends(nowUs); resent > 0) {
+  if (const size_t resent = pumpResends(nowUs) + pumpRepeats(nowUs); resent > 0) {
     packets += resent;
     turn = nextVideo(nowUs);
   }
@@ -182,6 +185,10 @@ std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size
   if (hasWork()) {
     const int64_t windowUs = estimator_.windowFull(nowUs) ? nowUs + kWindowRetryUs : 0;
     dueUs = std::min(dueUs.value_or(INT64_MAX), std::max(windowUs, pacer_.dueUs(nowUs)));
+  }
+  if (!repeats_.empty()) {
+    const int64_t repeatUs = std::max(repeats_.nextDueUs(), pacer_.dueUs(nowUs));
+    dueUs = std::min(dueUs.value_or(INT64_MAX), repeatUs);
   }
   return dueUs;
 }
@@ -216,10 +223,33 @@ size_t MediaTransport::pumpResends(int64_t nowUs) {
     pacer_.sent(burst.bytes, nowUs);
     resendBudget_.resent(burst.bytes);
     packets += burst.packets;
+    if (burst.packets > 0 && entry.consumer->losesMany() && mayRepeat()) {
+      repeats_.push(entry.consumer, entry.sequenceNumber, nowUs);
+    }
   }
   if (!resendBudget_.allows()) {
     // What the budget does not cover is not kept: the viewer asks again for what it still wants.
     resends_.clear();
+  }
+  return packets;
+}
+
+bool MediaTransport::mayRepeat() const {
+  return resendBudget_.allowsRepeats() && estimator_.queueUs() < kMaxRepeatQueueUs;
+}
+
+size_t MediaTransport::pumpRepeats(int64_t nowUs) {
+  if (!mayRepeat()) {
+    repeats_.clear();
+  }
+  size_t packets = 0;
+  while (!repeats_.empty() && repeats_.nextDueUs() <= nowUs && packets < Pacer::kBurstPackets &&
+         pacer_.mayRush(nowUs)) {
+    const RepeatQueue::Entry entry = repeats_.pop();
+    const auto burst = entry.consumer->resend(writer_, entry.sequenceNumber, nowUs);
+    pacer_.sent(burst.bytes, nowUs);
+    resendBudget_.resent(burst.bytes);
+    packets += burst.packets;
   }
   return packets;
 }

@@ -10,6 +10,7 @@
 #include "pacer.h"
 #include "packet_writer.h"
 #include "pump_schedule.h"
+#include "repeat_queue.h"
 #include "resend_budget.h"
 #include "resend_queue.h"
 #include "rtcp_parser.h"
@@ -115,6 +116,8 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
    */
   Consumer* addressee(uint32_t ssrc);
   size_t pumpResends(int64_t nowUs);
+  size_t pumpRepeats(int64_t nowUs);
+  bool mayRepeat() const;
   bool soundWaits() const;
   bool videoWaits() const;
   size_t pumpSound(int64_t nowUs, uint32_t random);
@@ -147,6 +150,7 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   int64_t videoSentUs_ = INT64_MIN / 2;
   Pacer pacer_;
   ResendQueue resends_;
+  RepeatQueue repeats_;
   ResendBudget resendBudget_;
   std::unordered_map<uint32_t, int64_t> retiredIndices_;
 

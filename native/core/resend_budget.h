@@ -22,6 +22,8 @@ class ResendBudget {
   /** @param bytes of what is sent for the first time */
   void sent(size_t bytes) { bytes_ = std::min(capacityBytes_, bytes_ + static_cast<double>(bytes) * kShare); }
   bool allows() const { return bytes_ > 0; }
+  /** Second copies leave to first copies half of what a viewer begins with. */
+  bool allowsRepeats() const { return bytes_ > kMinCapacityBytes / 2; }
   void resent(size_t bytes) { bytes_ -= static_cast<double>(bytes); }
 
  private:

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "test.h"
@@ -9,6 +11,13 @@ namespace {
 
 bool isSenderReport(const std::vector<uint8_t>& compound) {
   return compound[1] == 200;
+}
+
+/** A receiver report for the video. @param share 0 to 1 */
+void reportLoss(Bench& bench, double share) {
+  auto compound = fromHex("81c90007 00000001 00001000 00000000 00010002 00000384 00000000 00000000");
+  compound[12] = static_cast<uint8_t>(share * 256);
+  bench.sendRtcp(compound);
 }
 
 }  // namespace
@@ -69,6 +78,60 @@ TEST("over a lossy network every packet arrives by retransmission, for two seeds
     }
     EXPECT_EQ(tags.size(), frames * 10 + 2);
   }
+}
+
+TEST("a viewer that loses many packets is sent each retransmission twice, 10 ms apart") {
+  for (const double lost : {0.0, 0.02, 0.05}) {
+    Bench bench;
+    bench.connect();
+    bench.createVideo();
+    bench.consumeVideo();
+    reportLoss(bench, lost);
+    bench.sendVideo(8, true);
+    bench.run(30'000);
+    const uint16_t first = bench.video()[0].mediaSequenceNumber;
+    const size_t copies = lost < 0.03 ? 1 : 2;
+    bench.nack({first, static_cast<uint16_t>(first + 3)});
+    bench.run(9'000);
+    EXPECT_EQ(bench.videoStats().packetsRetransmitted, 2);
+    bench.run(2'000);
+    EXPECT_EQ(bench.videoStats().packetsRetransmitted, 2 * copies);
+    bench.run(100'000);
+    EXPECT_EQ(bench.videoStats().packetsRetransmitted, 2 * copies);
+    // What waits to be sent twice ends with its consumer.
+    bench.nack({first});
+    bench.run(1'000);
+    bench.core.closeConsumer(Bench::kVideoConsumer);
+    bench.run(100'000);
+    EXPECT_EQ(bench.undecryptable, 0);
+  }
+}
+
+TEST("second copies leave half of the first budget to first copies") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo(500'000);
+  reportLoss(bench, 0.2);
+  bench.sendVideo(40, true, 1100);
+  bench.run(300'000);
+  std::vector<uint16_t> all;
+  for (const ReceivedRtp& packet : bench.video()) {
+    all.push_back(packet.mediaSequenceNumber);
+  }
+  // More than the budget of 16 KiB and the quarter of what was sent.
+  bench.nack(all);
+  bench.run(300'000);
+  std::map<uint16_t, size_t> copies;
+  for (const ReceivedRtp& packet : bench.video()) {
+    copies[packet.mediaSequenceNumber] += packet.view.ssrc == Bench::kRtxSsrc ? 1 : 0;
+  }
+  const auto sent = [&](size_t times) {
+    return std::count_if(copies.begin(), copies.end(),
+                         [=](const auto& each) { return each.second == times; });
+  };
+  EXPECT(sent(1) + sent(2) >= 12);
+  EXPECT(sent(2) <= 7);
 }
 
 TEST("a packet is not sent again while its last copy is under way, and not when it is too old") {

@@ -4,7 +4,7 @@ import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
 import { newConsumerStats } from './consumer-stats.js';
 import { StreamKitError } from '../base/errors.js';
 import type { Consumer, ConsumerParameters, ConsumerStats, Producer } from './media-plane.js';
-import { rtpTimestampOf } from '../render/encode/rtp-clock.js';
+import { rtpTimestampOf } from '../base/rtp-clock.js';
 import { type MediaTime, roundTripMs } from './media-time.js';
 import { buildBye, buildSenderReport } from './rtcp-builder.js';
 import type { ReportBlock, RtcpMessage } from './rtcp-parser.js';

@@ -12,8 +12,10 @@ const SDK_FOLDER = join(import.meta.dirname, '..', 'client');
 const SDK_FILES: ReadonlySet<string> = new Set([
   'index.js',
   'input-control.js',
+  'picture-clock.js',
   'prompt-view.js',
   'socket-media.js',
+  'stats-sampler.js',
 ]);
 
 const STYLE = `html,body{height:100%;margin:0;background:#000;color:#ccc;font:16px system-ui}

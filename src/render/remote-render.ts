@@ -403,7 +403,7 @@ class RemoteRender implements Render {
         this.#settle(report.id)?.reject(errorOf(report.error));
         break;
       case 'metadata':
-        listener.onPageMetadata(report.metadata);
+        listener.onPageMetadata(report.metadata, report.changedAtUs);
         break;
       case 'message':
         listener.onPageMessage(report.message);

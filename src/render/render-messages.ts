@@ -105,7 +105,11 @@ export type RenderReport =
   | { readonly type: 'pong' }
   | { readonly type: 'done'; readonly id: number; readonly result?: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly error: ReportedError }
-  | { readonly type: 'metadata'; readonly metadata: Readonly<Record<string, unknown>> }
+  | {
+      readonly type: 'metadata';
+      readonly metadata: Readonly<Record<string, unknown>>;
+      readonly changedAtUs: number;
+    }
   | { readonly type: 'message'; readonly message: unknown }
   | { readonly type: 'cursor'; readonly css: string }
   | { readonly type: 'clipboard'; readonly text: string }

@@ -381,7 +381,7 @@ function currentOnly(
       if (isCurrent()) report(...reported);
     };
   return {
-    onPageMetadata: guarded((metadata) => listener.onPageMetadata(metadata)),
+    onPageMetadata: guarded((metadata, changedAtUs) => listener.onPageMetadata(metadata, changedAtUs)),
     onPageMessage: guarded((message) => listener.onPageMessage(message)),
     onCursor: guarded((css) => listener.onCursor(css)),
     onClipboard: guarded((text) => listener.onClipboard(text)),

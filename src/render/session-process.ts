@@ -189,7 +189,7 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
   const opened = await openRender(
     parameters,
     {
-      onPageMetadata: (metadata) => report({ type: 'metadata', metadata }),
+      onPageMetadata: (metadata, changedAtUs) => report({ type: 'metadata', metadata, changedAtUs }),
       onPageMessage: (message) => report({ type: 'message', message }),
       onCursor: (css) => report({ type: 'cursor', css }),
       onClipboard: (text) => report({ type: 'clipboard', text }),

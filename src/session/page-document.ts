@@ -49,9 +49,10 @@ export class PageDocument {
     this.#publisher.update(({ metadata }) => void (metadata.responsive = responsive));
   }
 
-  showPageMetadata(given: Readonly<Record<string, unknown>>): void {
+  /** @param changedAtUs - when the page set it, monotonic µs. */
+  showPageMetadata(given: Readonly<Record<string, unknown>>, changedAtUs: number): void {
     const page = patchableCopy(given);
-    this.#publisher.update(({ metadata }) => void (metadata.page = page));
+    this.#publisher.update(({ metadata }) => void (metadata.page = page), changedAtUs);
   }
 
   showRestarting(): void {

@@ -371,7 +371,7 @@ export class Session implements StreamSession {
             timer.cancel();
             timer = limit();
           },
-          onPageMetadata: (metadata) => this.#document.showPageMetadata(metadata),
+          onPageMetadata: (metadata, changedAtUs) => this.#document.showPageMetadata(metadata, changedAtUs),
           onPageMessage: (message) => {
             this.viewers.sendSignal(customSignal('message', message));
             this.events.emit('message', message);

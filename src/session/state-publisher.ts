@@ -1,4 +1,7 @@
+import type { Operation } from 'fast-json-patch';
+
 import type { Clock, Timer } from '../base/clock.js';
+import { rtpTimestampOf, VIDEO_CLOCK_RATE_HZ } from '../base/rtp-clock.js';
 import type { EventLogEntry } from './event-log.js';
 import { EventLog } from './event-log.js';
 import { serverSentEvent } from './server-sent-event.js';
@@ -20,6 +23,11 @@ export class StatePublisher {
   readonly #onStatus: (status: StreamSessionStatus, previous: StreamSessionStatus) => void;
   readonly #log = new EventLog(PATCH_LOG_LIMITS);
   #timer: Timer | undefined;
+  /** When the page made the newest change that is not sent yet, monotonic µs. Undefined: it made none. */
+  #pageChangedAtUs: number | undefined;
+  /** Of the last patch, monotonic µs. */
+  #patchTimeUs = 0;
+  #flushedAtUs = -Infinity;
   #closed = false;
   /** The whole-document replace, kept for the viewers that join between two patches. */
   #whole: EventLogEntry | undefined;
@@ -47,9 +55,14 @@ export class StatePublisher {
     return this.#log.lastSequence;
   }
 
-  update(change: (document: StreamSessionState) => void): void {
+  /**
+   * @param pageChangedAtUs - when the page did what the change tells of, monotonic µs. A picture that was captured later
+   * shows it too.
+   */
+  update(change: (document: StreamSessionState) => void, pageChangedAtUs?: number): void {
     const { status: previous } = this.document;
     this.#state.update(change);
+    this.#pageChangedAtUs = pageChangedAtUs ?? this.#pageChangedAtUs;
     this.#schedule();
     const { status } = this.document;
     if (status !== previous) this.#onStatus(status, previous);
@@ -65,9 +78,13 @@ export class StatePublisher {
   flush(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#flushedAtUs = this.#clock.nowUs();
     const operations = this.#state.takePatch();
+    const pageChangedAtUs = this.#pageChangedAtUs;
+    this.#pageChangedAtUs = undefined;
     if (operations.length === 0) return;
-    this.#log.append((sequence) => serverSentEvent('state_patch', operations, sequence));
+    this.#patchTimeUs = pageChangedAtUs ?? this.#clock.nowUs();
+    this.#log.append((sequence) => this.#event(operations, sequence));
     this.#onPatch();
   }
 
@@ -77,8 +94,8 @@ export class StatePublisher {
   wholeDocument(): Uint8Array {
     const sequence = this.#log.lastSequence;
     if (this.#whole?.sequence !== sequence) {
-      const operations = [{ op: 'replace', path: '', value: this.#state.published }];
-      this.#whole = { sequence, bytes: serverSentEvent('state_patch', operations, sequence) };
+      const operations: Operation[] = [{ op: 'replace', path: '', value: this.#state.published }];
+      this.#whole = { sequence, bytes: this.#event(operations, sequence) };
     }
     return this.#whole.bytes;
   }
@@ -96,8 +113,15 @@ export class StatePublisher {
     this.#timer = undefined;
   }
 
+  #event(operations: readonly Operation[], id: number): Uint8Array {
+    const time = rtpTimestampOf(this.#patchTimeUs, VIDEO_CLOCK_RATE_HZ);
+    return serverSentEvent('state_patch', operations, { id, time });
+  }
+
   #schedule(): void {
     if (this.#closed || this.#timer !== undefined) return;
-    this.#timer = this.#clock.after(this.#intervalMs, () => this.flush());
+    // The first change after a quiet time goes out with this turn of the event loop.
+    const sinceMs = (this.#clock.nowUs() - this.#flushedAtUs) / 1000;
+    this.#timer = this.#clock.after(Math.max(0, this.#intervalMs - sinceMs), () => this.flush());
   }
 }

@@ -84,7 +84,7 @@ beforeAll(async () => {
   });
   script = bundle.outputFiles[0]?.text ?? '';
   proxy = await CuttableProxy.open(server.origin);
-  session = await server.create(server.page('mode=counter&tone=440'));
+  session = await server.create(server.page('mode=counter&tone=440&tells=20'));
   tab = await open(network, proxy);
   await follow(tab);
   await tab.until(PICTURE_COMES);
@@ -421,3 +421,32 @@ test('a viewer that the server has forgotten comes back as another one', async (
   await tab.read('stream.close()');
   await untilViewers((found) => !found.some(({ attached }) => attached));
 });
+
+test.each(['webrtc', 'websocket'])(
+  'state and picture change together over %s, jitter between',
+  async (transport) => {
+    await inTab(everything, async (own) => {
+      await own.page.bringToFront();
+      await networks.at(-1)?.shake(100);
+      await follow(own, { timing: 'picture', transport, token: 'canvas' });
+      await own.until('log.pictures.length > 0');
+      // What the page had told before belongs to no picture that is shown here.
+      const old = await own.read<number>('log.told.length');
+      await own.until(`log.told.length > ${old + 10}`);
+      const { told, pictures } = await own.read<{
+        told: { painted: number; pictures: number }[];
+        pictures: { painted: number; atMs: number }[];
+      }>('log');
+      const lateBy = told.slice(old + 1).flatMap((change) => {
+        const first = pictures.findIndex(({ painted }) => painted >= change.painted);
+        const [before, shown] = [pictures[first - 1], pictures[first]];
+        // The state waits half a second for a picture, no longer.
+        if (before === undefined || shown === undefined || shown.atMs - before.atMs > 400) return [];
+        return [change.pictures - 1 - first];
+      });
+      expect(lateBy.length).toBeGreaterThan(2);
+      expect(Math.min(...lateBy)).toBeGreaterThanOrEqual(-1);
+      expect(Math.max(...lateBy)).toBeLessThanOrEqual(1);
+    });
+  },
+);

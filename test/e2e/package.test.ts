@@ -62,13 +62,15 @@ test('the package has what a user needs and nothing else', () => {
   expect(files).toEqual(
     expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'docs/openapi.json', 'LICENSE', 'README.md']),
   );
-  // The client is one file, and three that it loads when they are needed; React's hooks reach it by the name of the package.
+  // The client is one file, and others that it loads when they are needed; React's hooks reach it by the name of the package.
   const pages = files.filter((path) => /^dist\/(client|react)\/.*\.js$/.test(path)).sort();
   expect(pages.filter((path) => path.startsWith('dist/client/'))).toEqual([
     'dist/client/index.js',
     'dist/client/input-control.js',
+    'dist/client/picture-clock.js',
     'dist/client/prompt-view.js',
     'dist/client/socket-media.js',
+    'dist/client/stats-sampler.js',
   ]);
   expect(pages).toContain('dist/react/index.js');
   const others = files.filter(

@@ -30,6 +30,8 @@ export class FakeSink extends FakeConnection<EventSinkListener> implements Event
 export interface SseEvent {
   readonly event: string;
   readonly id: number | undefined;
+  /** RTP timestamp, 90 kHz. */
+  readonly time?: number;
 
   readonly data: any;
 }
@@ -43,10 +45,11 @@ export function parseEvents(text: string): SseEvent[] {
     .map((lines) => {
       const field = (name: string): string | undefined =>
         lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
-      const id = field('id');
+      const [id, time] = [field('id'), field('time')];
       return {
         event: field('event') ?? '',
         id: id === undefined ? undefined : Number(id),
+        ...(time === undefined ? {} : { time: Number(time) }),
         data: JSON.parse(field('data') ?? 'null'),
       };
     });

@@ -5,7 +5,11 @@ const MAX_QUEUE_MS = 200;
 export class LinkShaper {
   /** Bits/s; Infinity: nothing waits. */
   bitrateBps = Infinity;
+  /** By how much the delay swings, ms; datagrams stay in their order. */
+  jitterMs = 0;
   #freeAtMs = 0;
+  /** When the last is sent on. */
+  #lastMs = 0;
 
   /** @param send - carries one datagram on. */
   pass(bytes: number, send: () => void): void {
@@ -13,7 +17,9 @@ export class LinkShaper {
     const startMs = Math.max(nowMs, this.#freeAtMs);
     if (startMs - nowMs > MAX_QUEUE_MS) return;
     this.#freeAtMs = startMs + (bytes * 8000) / this.bitrateBps;
-    const delayMs = this.#freeAtMs - nowMs;
+    const swingMs = (this.jitterMs / 2) * (1 + Math.sin(nowMs / 5));
+    this.#lastMs = Math.max(this.#lastMs, this.#freeAtMs + swingMs);
+    const delayMs = this.#lastMs - nowMs;
     if (delayMs < 1) send();
     else setTimeout(send, delayMs);
   }

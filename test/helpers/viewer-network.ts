@@ -39,6 +39,7 @@ export class ViewerNetwork {
   #nats = new Map<number, Promise<RebindingNat>>();
   #passes: (datagram: Buffer) => boolean;
   #bitrateBps = Infinity;
+  #jitterMs = 0;
 
   /** @param passes - which datagrams come through, in both directions. */
   constructor(passes: (datagram: Buffer) => boolean = () => true) {
@@ -49,6 +50,12 @@ export class ViewerNetwork {
   async limit(bitrateBps: number): Promise<void> {
     this.#bitrateBps = bitrateBps;
     for (const nat of await Promise.all(this.#nats.values())) nat.toClient.bitrateBps = bitrateBps;
+  }
+
+  /** By how much the delay to the pages swings, ms. */
+  async shake(jitterMs: number): Promise<void> {
+    this.#jitterMs = jitterMs;
+    for (const nat of await Promise.all(this.#nats.values())) nat.toClient.jitterMs = jitterMs;
   }
 
   /** From here on the page's candidates for the server's ports lead here. */
@@ -84,6 +91,7 @@ export class ViewerNetwork {
     const nat = await RebindingNat.open(port);
     nat.passes = this.#passes;
     nat.toClient.bitrateBps = this.#bitrateBps;
+    nat.toClient.jitterMs = this.#jitterMs;
     return nat;
   }
 }

@@ -45,7 +45,7 @@ async function tell(value: Record<string, unknown>, others: readonly RawClient[]
   const mark = `"mark-${String(value.mark)}"`;
   const started = performance.now();
   for (const client of others) client.text = '';
-  server.parts.launches.at(-1)?.listener.onPageMetadata({ ...value, mark: mark.slice(1, -1) });
+  server.parts.launches.at(-1)?.listener.onPageMetadata({ ...value, mark: mark.slice(1, -1) }, 0);
   await Promise.all(others.map((client) => client.until((text) => text.includes(mark))));
   return performance.now() - started;
 }

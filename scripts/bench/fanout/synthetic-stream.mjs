@@ -1,5 +1,5 @@
 // An encoder's output without an encoder: pictures and sound of the sizes and at the times of a real one.
-import { rtpTimestampOf } from '../../../dist/render/encode/rtp-clock.js';
+import { rtpTimestampOf } from '../../../dist/base/rtp-clock.js';
 import { H264Payloader } from '../../../dist/render/packetize/h264-payloader.js';
 import { OpusPayloader } from '../../../dist/render/packetize/opus-payloader.js';
 

@@ -8,6 +8,8 @@ export interface SseEvent {
   readonly data: string;
   /** The last `id` seen on the stream so far; empty where there was none. */
   readonly lastEventId: string;
+  /** The field `time`: an RTP timestamp, 90 kHz; undefined where the event has none. */
+  readonly time: number | undefined;
 }
 
 export interface SseListener {
@@ -37,6 +39,7 @@ export class SseParser {
   /** Of the event that is being read; undefined: it has had none. */
   #data: string | undefined;
   #lastEventId = '';
+  #time: number | undefined;
 
   /** @param maxLength Bound of a line and of an event's data, in UTF-16 code units. Default 8 Mi. */
   constructor(listener: SseListener, maxLength: number = DEFAULT_MAX_LENGTH) {
@@ -103,6 +106,9 @@ export class SseParser {
       case 'id':
         if (!value.includes('\0')) this.#lastEventId = value;
         break;
+      case 'time':
+        this.#time = /^\d{1,10}$/.test(value) ? Number(value) : undefined;
+        break;
       case 'retry':
         if (/^\d+$/.test(value)) this.#listener.onRetry?.(Number(value));
         break;
@@ -112,10 +118,11 @@ export class SseParser {
   }
 
   #dispatch(): void {
-    const [type, data] = [this.#type || 'message', this.#data];
+    const [type, data, time] = [this.#type || 'message', this.#data, this.#time];
     this.#type = '';
     this.#data = undefined;
-    if (data !== undefined) this.#listener.onEvent({ type, data, lastEventId: this.#lastEventId });
+    this.#time = undefined;
+    if (data !== undefined) this.#listener.onEvent({ type, data, lastEventId: this.#lastEventId, time });
   }
 }
 

@@ -2,17 +2,25 @@ import { reportedError, type ClientReport } from '../diagnose/client-report.js';
 import { EventFeed, type EventPosition } from './event-feed.js';
 import { EventHub } from './event-hub.js';
 import { MediaTransport, type Media } from '../media/media-transport.js';
+import { PeerStats } from '../diagnose/peer-stats.js';
 import { Playback } from '../media/playback.js';
 import type { SessionDiagnostics } from '../../protocol/session-diagnostics.js';
+import type { PictureClock } from './picture-clock.js';
 import { parseServerSignal, type ServerSignal } from './server-signal.js';
 import type { StreamSessionState } from '../../protocol/state-document.js';
 import { Signaling, type ClientSignalType } from './signaling.js';
 import type { SseEvent } from './sse-reader.js';
 import { StateStore } from './state-store.js';
 import { asStreamError, notConnected, StreamError } from './stream-error.js';
-import type { ConnectionStatus, MediaTransportName, StreamEvents, ViewerRole } from './stream-events.js';
+import type {
+  ConnectionStatus,
+  MediaTransportName,
+  StateChange,
+  StreamEvents,
+  ViewerRole,
+} from './stream-events.js';
 import { checkStreamOptions, type ConnectStreamOptions } from './stream-options.js';
-import { StatsSampler, type StreamStats } from '../diagnose/stream-stats.js';
+import type { StreamStats } from '../diagnose/stream-stats.js';
 import { WakeEvents, type WakeReason } from './wake-events.js';
 
 /** How often another viewer is tried after media that could not be saved, with no connection in between. */
@@ -29,8 +37,8 @@ export class StreamConnection {
   readonly #signaling: Signaling;
   readonly #events = new EventHub<StreamEvents>();
   readonly #store = new StateStore();
-  readonly #sampler = new StatsSampler();
-  readonly #reportSampler = new StatsSampler();
+  readonly #stats = new PeerStats();
+  readonly #reportStats = new PeerStats();
   readonly #playback = new Playback((blocked) => this.#events.emit('autoplayBlocked', blocked));
   readonly #wakeEvents: WakeEvents;
   readonly #abort = new AbortController();
@@ -45,6 +53,9 @@ export class StreamConnection {
   /** Why viewers lost their media since it stood last; so many others were tried. */
   #mediaErrors: StreamError[] = [];
   #lastError: StreamError | undefined;
+  /** As it was told last. */
+  #state: StreamSessionState | undefined;
+  #pictureClock: PictureClock<StateChange> | undefined;
 
   /** Use `connectStream`. */
   constructor(options: ConnectStreamOptions) {
@@ -54,6 +65,7 @@ export class StreamConnection {
     this.#transport = new MediaTransport(options, (transport) => this.#events.emit('transport', transport));
     this.#streamId = options.streamId;
     this.#playback.showIn(options.video);
+    if (options.timing === 'picture') void this.#openPictureClock();
     if (options.onState) this.on('state', options.onState);
     if (options.onStatus) this.on('status', options.onStatus);
     if (options.onError) this.on('error', options.onError);
@@ -98,9 +110,9 @@ export class StreamConnection {
     return this.state?.metadata.controllerId ?? null;
   }
 
-  /** The session's state; treat it as frozen. Survives reconnections and the end. */
+  /** The session's state as it was told last; treat it as frozen. Survives reconnections and the end. */
   get state(): StreamSessionState | undefined {
-    return this.#store.state;
+    return this.#state;
   }
 
   /** The way that media takes; undefined until it has come one way. */
@@ -125,7 +137,9 @@ export class StreamConnection {
 
   /** Shows the stream in another element than that of `video`, or in none. */
   showIn(video: HTMLVideoElement | undefined): void {
-    if (!this.#isEnded()) this.#playback.showIn(video);
+    if (this.#isEnded()) return;
+    this.#playback.showIn(video);
+    this.#pictureClock?.follow(video);
   }
 
   /** Adds a listener. @returns A function that removes it. */
@@ -162,14 +176,14 @@ export class StreamConnection {
   }
 
   /** How the media is doing; rates and means are of the time since the call before. */
-  async stats(): Promise<StreamStats> {
-    return this.#sampler.sample((await this.#media?.getStats()) ?? new Map<string, unknown>());
+  stats(): Promise<StreamStats> {
+    return this.#stats.sample(this.#media);
   }
 
   /** All that this end knows of the connection, for `diagnose`; rates and means since the report before. */
   async report(): Promise<ClientReport> {
     const media = this.#media;
-    const raw = (await media?.getStats()) ?? new Map<string, unknown>();
+    const stats = await this.#reportStats.sample(media);
     return {
       status: this.#status,
       publicId: this.#publicId,
@@ -178,7 +192,7 @@ export class StreamConnection {
       error: reportedError(this.#lastError ?? this.#mediaErrors.at(-1)),
       blocked: this.#playback.blocked,
       peer: media?.report(),
-      stats: this.#reportSampler.sample(raw),
+      stats,
     };
   }
 
@@ -235,9 +249,7 @@ export class StreamConnection {
     }
     this.#streamId = streamId;
     this.#store.seed(initialState);
-    const operations = [{ op: 'replace', path: '', value: initialState }] as const;
-    this.#events.emit('state', { state: initialState, operations });
-    this.#events.emit('sessionStatus', initialState.status);
+    this.#tell({ state: initialState, operations: [{ op: 'replace', path: '', value: initialState }] });
     return streamId;
   }
 
@@ -261,15 +273,34 @@ export class StreamConnection {
 
   #takeEvent(event: SseEvent): void {
     if (event.type === 'state_patch') {
-      const statusBefore = this.#store.state?.status;
       const operations = this.#store.apply(event.data, event.lastEventId);
       const { state } = this.#store;
       if (operations === undefined || state === undefined) return;
-      this.#events.emit('state', { state, operations });
-      if (state.status !== statusBefore) this.#events.emit('sessionStatus', state.status);
+      const change = { state, operations };
+      if (this.#pictureClock) this.#pictureClock.hold(change, event.time);
+      else this.#tell(change);
     } else if (event.type === 'custom_signal') {
       const signal = parseServerSignal(event.data);
       if (signal !== undefined) this.#takeSignal(signal);
+    }
+  }
+
+  #tell(change: StateChange): void {
+    const statusBefore = this.#state?.status;
+    const { status } = (this.#state = change.state);
+    this.#events.emit('state', change);
+    if (status !== statusBefore) this.#events.emit('sessionStatus', status);
+  }
+
+  /** Until it is loaded, changes are told as they come. */
+  async #openPictureClock(): Promise<void> {
+    try {
+      const { PictureClock } = await import('./picture-clock.js');
+      if (this.#isEnded()) return;
+      this.#pictureClock = new PictureClock((change) => this.#tell(change));
+      this.#pictureClock.follow(this.#playback.video);
+    } catch (thrown) {
+      this.#report(asStreamError(thrown));
     }
   }
 
@@ -357,8 +388,8 @@ export class StreamConnection {
     this.#viewerId = undefined;
     this.#transport.close();
     this.#media = undefined;
-    this.#sampler.reset();
-    this.#reportSampler.reset();
+    this.#stats.reset();
+    this.#reportStats.reset();
   }
 
   #wake(reason: WakeReason): void {
@@ -401,6 +432,7 @@ export class StreamConnection {
     this.#abort.abort();
     this.#wakeEvents.close();
     this.#dropViewer();
+    this.#pictureClock?.close();
     this.#playback.close();
     this.#events.emit('closed', { reason });
     this.#events.close();

@@ -34,6 +34,11 @@ export interface ConnectStreamOptions {
   token?: string | (() => string | Promise<string>) | undefined;
   /** Shows the stream. Without it, take the stream from the `media` event. */
   video?: HTMLVideoElement | undefined;
+  /**
+   * When a change of the state is told. `arrival`: when it comes. `picture`: when the first picture that was captured after the
+   * page made it is on the screen of `video`, or after half a second without such a picture. Default `arrival`.
+   */
+  timing?: 'arrival' | 'picture' | undefined;
   onState?: ((change: StateChange) => void) | undefined;
   onStatus?: ((status: ConnectionStatus) => void) | undefined;
   onError?: ((error: StreamError) => void) | undefined;

@@ -18,6 +18,11 @@ export class Playback {
     this.#onBlocked = onBlocked;
   }
 
+  /** Where the stream is shown. */
+  get video(): HTMLVideoElement | undefined {
+    return this.#video;
+  }
+
   /** What waits for a gesture; undefined once it plays, or the user has unmuted. */
   get blocked(): BlockedPlayback | undefined {
     const { paused = false, muted = false } = this.#video ?? {};

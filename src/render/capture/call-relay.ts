@@ -45,7 +45,8 @@ export function relayCalls(names: ScriptNames): void {
   shared.addEventListener(names.said, (event) => {
     const { detail } = event as unknown as { detail: unknown };
     if (typeof detail !== 'string' || detail.length > MAX_CALL_LENGTH) return;
-    call(JSON.stringify({ type: 'bridge', value: detail }));
+    // The page cannot forge the time: the event is dispatched while its task runs.
+    call(JSON.stringify({ type: 'bridge', value: detail, atMs: Date.now() }));
   });
   const handlers = globalThis as unknown as Record<symbol, object | undefined>;
   Object.assign((handlers[Symbol.for(names.receiver)] ??= {}), {

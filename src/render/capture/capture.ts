@@ -55,8 +55,8 @@ export interface CaptureWatchListener {
 export interface CaptureListener extends PageControlsListener, CaptureWatchListener {
   /** Asked once per second: frames encoded so far, of all encodings; undefined: nothing is being encoded. */
   encodedFrames?(): number | undefined;
-  /** The page called `streamKit.setMetadata`: the whole merged object, at most 64 KiB of JSON. */
-  onPageMetadata(metadata: Readonly<Record<string, unknown>>): void;
+  /** The page called `streamKit.setMetadata`: the whole merged object, at most 64 KiB of JSON; and when, monotonic µs. */
+  onPageMetadata(metadata: Readonly<Record<string, unknown>>, changedAtUs: number): void;
   /** The page called `streamKit.send`: JSON of at most 64 KiB. */
   onPageMessage(message: unknown): void;
   /** The capture is over and nothing more will come: the browser crashed, hung or went away. At most once. */

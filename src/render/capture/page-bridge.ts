@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
+import { systemClock } from '../../base/clock.js';
 import type { Logger } from '../../base/logger.js';
 import type { CdpSession } from './cdp-connection.js';
 
@@ -8,9 +9,17 @@ const MESSAGE_BYTES_MAX = 64 * 1024;
 const DEPTH_MAX = 32;
 /** A page that sends more is not listened to until the next second. */
 const MESSAGES_PER_SECOND_MAX = 200;
+/** What a page says may be on its way so long; of more, the clock has been set. */
+const LATENESS_MAX_MS = 1000;
+/**
+ * A picture of the tab bears the time at which it was due on the page's screen of 60 Hz, a refresh after it was painted. Half of
+ * that is between what a script painted in its own frame and what was painted before.
+ */
+const HALF_REFRESH_US = 8000;
 
 export interface PageBridgeListener {
-  onPageMetadata(metadata: Readonly<Record<string, unknown>>): void;
+  /** @param changedAtUs - when the page did, monotonic µs. */
+  onPageMetadata(metadata: Readonly<Record<string, unknown>>, changedAtUs: number): void;
   onPageMessage(message: unknown): void;
 }
 
@@ -210,8 +219,9 @@ export class PageBridge {
 
   /**
    * What a page has said. It may be hostile, and have patched whatever the script in it uses, so all is checked again here.
+   * @param atMs - when, wall-clock ms since the Unix epoch.
    */
-  receive(payload: string): void {
+  receive(payload: string, atMs: unknown): void {
     if (this.#closed || !this.#admit() || Buffer.byteLength(payload) > MESSAGE_BYTES_MAX + 64) return;
     let parsed: unknown;
     try {
@@ -227,7 +237,7 @@ export class PageBridge {
       const merged = { ...this.#metadata, ...parsed.value };
       if (Buffer.byteLength(JSON.stringify(merged)) > MESSAGE_BYTES_MAX) return;
       this.#metadata = merged;
-      this.#parameters.listener.onPageMetadata(merged);
+      this.#parameters.listener.onPageMetadata(merged, monotonicUs(atMs));
     }
   }
 
@@ -243,6 +253,12 @@ export class PageBridge {
     }
     return this.#windowMessages <= MESSAGES_PER_SECOND_MAX;
   }
+}
+
+/** By how long ago it was: pages know the wall-clock time alone. */
+function monotonicUs(atMs: unknown): number {
+  const agoMs = typeof atMs === 'number' ? Math.min(Math.max(Date.now() - atMs, 0), LATENESS_MAX_MS) : 0;
+  return systemClock.nowUs() - agoMs * 1000 + HALF_REFRESH_US;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -84,7 +84,7 @@ export interface TabControlsParameters {
   readonly onLate: () => void;
   readonly names: ScriptNames;
   /** The page's `streamKit` has said something, as the page chose it. */
-  readonly onBridge: (payload: string) => void;
+  readonly onBridge: (payload: string, atMs: unknown) => void;
   readonly listener: PageControlsListener;
   readonly logger: Logger;
 }
@@ -137,7 +137,8 @@ export class TabControls {
         onCall: (call, frame) => {
           if (call.type === 'widget') controls.#onWidget(call.value, frame);
           else if (call.type !== 'bridge') controls.#onCall(call);
-          else if (frame.isMainFrame && typeof call.value === 'string') parameters.onBridge(call.value);
+          else if (frame.isMainFrame && typeof call.value === 'string')
+            parameters.onBridge(call.value, call.atMs);
         },
       },
       parameters.logger,

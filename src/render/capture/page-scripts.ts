@@ -46,6 +46,8 @@ export interface ScriptCall {
     | 'rumble'
     | 'late';
   readonly value: unknown;
+  /** When, wall-clock ms since the Unix epoch; of a `bridge` call alone. */
+  readonly atMs?: unknown;
 }
 
 /**

@@ -73,7 +73,7 @@ export class PageTab {
         cdp,
         shown: () => pageGeometry(size(), deviceScaleFactor).shown,
         ...{ prompts, names },
-        onBridge: (payload) => bridge.receive(payload),
+        onBridge: (payload, atMs) => bridge.receive(payload, atMs),
         isShown: () => parts.isShown(page),
         onPress: () => parts.onPress(page),
         onLate: () => page.#reload(),

@@ -13,7 +13,7 @@ import { MEDIA_SLOTS } from '../packetize/media-slots.js';
 import { AudioTimeline } from './audio-timeline.js';
 import { BrowserClock, type Moment } from './browser-clock.js';
 import { OPUS_FRAME_SAMPLES, OPUS_SAMPLE_RATE_HZ, OpusEncoder } from './opus-encoder.js';
-import { rtpTimestampOf } from './rtp-clock.js';
+import { rtpTimestampOf } from '../../base/rtp-clock.js';
 import type { AudioReport, AudioRequest, AudioThreadData } from './thread-messages.js';
 
 /** The thread that takes raw samples and encodes them to Opus. */

@@ -15,7 +15,7 @@ import { EncoderMeter } from './encoder-meter.js';
 import { FailoverVideoEncoder } from './failover-video-encoder.js';
 import { frameRecord, type FrameRecord } from './frame-record.js';
 import { PictureFeed } from './picture-feed.js';
-import { rtpTimestampOf } from './rtp-clock.js';
+import { rtpTimestampOf, VIDEO_CLOCK_RATE_HZ } from '../../base/rtp-clock.js';
 import { StillRefinement } from './still-refinement.js';
 import type { VideoReport, VideoRequest, VideoThreadData } from './thread-messages.js';
 import type { CompressedPicture, PictureFormat, PictureTimes, VideoEncoder } from './video-encoder.js';
@@ -23,7 +23,6 @@ import { codecOf, type EncodingTarget, rungOf, type VideoStream } from '../../pr
 
 /** The thread that takes raw pictures and encodes each once per stream. */
 
-const VIDEO_CLOCK_RATE_HZ = 90_000;
 const STATS_INTERVAL_MS = 1_000;
 /** Of one stream between two reports; beyond it the oldest are forgotten. */
 const MAX_RECORDS = 256;

@@ -16,8 +16,10 @@ const MAX_GZIPPED_BYTES = 15_000;
 /** Of what is loaded only to control, or where UDP is blocked. */
 const MAX_CHUNK_BYTES = new Map([
   ['input-control', 6000],
+  ['picture-clock', 800],
   ['prompt-view', 3000],
   ['socket-media', 5000],
+  ['stats-sampler', 2000],
 ]);
 
 /** As `scripts/build.mjs` makes what is shipped. */

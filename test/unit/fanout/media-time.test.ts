@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { rtpTimestampOf } from '../../../src/render/encode/rtp-clock.js';
+import { rtpTimestampOf } from '../../../src/base/rtp-clock.js';
 import { compactNtp, MediaTime, roundTripMs } from '../../../src/fanout/media-time.js';
 import { ManualClock } from './manual-clock.js';
 

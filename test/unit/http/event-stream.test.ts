@@ -88,7 +88,7 @@ describe('event stream', () => {
     await advance(stream, 100);
     const seen = stream.events.at(-1)?.id ?? NaN;
     await closedOnServer(connection, () => stream.abort());
-    server.parts.launches[0]?.listener.onPageMetadata({ level: 1 });
+    server.parts.launches[0]?.listener.onPageMetadata({ level: 1 }, 0);
     await server.parts.clock.advance(100);
 
     const back = await EventStreamClient.open(`${url}/sse?viewerId=${viewerId}`, {
@@ -159,7 +159,10 @@ describe('event stream', () => {
     const response = lastResponse;
     // Patches that no client takes: what the kernel does not hold must not pile up here.
     for (let level = 0; level < 400; level++) {
-      server.parts.launches[0]?.listener.onPageMetadata({ level, filler: String(level % 10).repeat(60_000) });
+      server.parts.launches[0]?.listener.onPageMetadata(
+        { level, filler: String(level % 10).repeat(60_000) },
+        0,
+      );
       await server.parts.clock.advance(100);
     }
     expect(response.writableLength).toBeLessThan(2 * 1024 * 1024);
@@ -183,7 +186,10 @@ describe('event stream', () => {
     incoming.on('error', () => undefined).pause();
     const response = lastResponse;
     for (let level = 0; response.writableLength === 0 && level < 1000; level++) {
-      server.parts.launches[0]?.listener.onPageMetadata({ level, filler: String(level % 10).repeat(60_000) });
+      server.parts.launches[0]?.listener.onPageMetadata(
+        { level, filler: String(level % 10).repeat(60_000) },
+        0,
+      );
       await server.parts.clock.advance(100);
     }
     const deleted = ask(url, { method: 'DELETE' });

@@ -81,7 +81,7 @@ async function openEvents(signal?: AbortSignal): Promise<EventReader> {
 /** Patches of some 60 kB. */
 async function patch(from: number, to: number): Promise<void> {
   for (let level = from; level < to; level++) {
-    parts.launches[0]?.listener.onPageMetadata({ level, filler: String(level % 10).repeat(60_000) });
+    parts.launches[0]?.listener.onPageMetadata({ level, filler: String(level % 10).repeat(60_000) }, 0);
     await parts.clock.advance(100);
   }
 }

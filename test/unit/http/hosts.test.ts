@@ -86,7 +86,7 @@ describe.each(Object.entries(HOSTS))('in %s', (name, open) => {
     expect(parts.peers[0]?.answers).toEqual(['v=0']);
 
     // Nothing follows that could push a patch out of some buffer.
-    parts.launches[0]?.listener.onPageMetadata({ level: 7 });
+    parts.launches[0]?.listener.onPageMetadata({ level: 7 }, 0);
     await parts.clock.advance(100);
     await stream.until(() => stream.text.includes('/level","value":7'));
     await router.close();

@@ -108,7 +108,7 @@ describe('the log of a session', () => {
     await settle();
     const first = await watch(streamId, `?token=${secrets.query}`);
     const second = await watch(streamId);
-    parts.launches[0]?.listener.onPageMetadata({ secret: secrets.metadata });
+    parts.launches[0]?.listener.onPageMetadata({ secret: secrets.metadata }, 0);
     parts.launches[0]?.listener.onPageMessage({ secret: secrets.message });
     await send('POST', `/${streamId}/signal`, {
       viewerId: first.viewerId,

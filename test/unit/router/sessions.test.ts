@@ -158,7 +158,7 @@ describe('a session as an object', () => {
     const stop = session.on('state', ({ metadata }) => seen.push(metadata.page));
     const listener = server.parts.launches[0]?.listener;
     listener?.onPageMessage({ from: 'page' });
-    listener?.onPageMetadata({ score: 1 });
+    listener?.onPageMetadata({ score: 1 }, 0);
     await server.parts.clock.advance(1000);
     await settle();
     stop();

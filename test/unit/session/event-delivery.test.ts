@@ -11,7 +11,9 @@ class Patches {
   since(lastSequence: number | undefined): Uint8Array[] {
     const first = lastSequence === undefined ? this.lastSequence : lastSequence + 1;
     const count = this.lastSequence - first + 1;
-    return Array.from({ length: count }, (_, index) => serverSentEvent('state_patch', [], first + index));
+    return Array.from({ length: count }, (_, index) =>
+      serverSentEvent('state_patch', [], { id: first + index, time: 0 }),
+    );
   }
 }
 

@@ -8,7 +8,7 @@ describe('page', () => {
   it('sets metadata, without what clients refuse to patch', async () => {
     const harness = await liveSession();
     const { sink } = harness.watch();
-    harness.launch.listener.onPageMetadata({ score: 1, constructor: { prototype: {} } });
+    harness.launch.listener.onPageMetadata({ score: 1, constructor: { prototype: {} } }, 0);
     await harness.clock.advance(testSettings.stateUpdateInterval);
     expect(harness.session.state.metadata.page).toEqual({ score: 1, constructor: {} });
     expect(sink.events.at(-1)?.data).toContainEqual({ op: 'add', path: '/metadata/page/score', value: 1 });

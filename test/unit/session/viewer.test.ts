@@ -60,7 +60,7 @@ describe('event stream', () => {
     await harness.clock.advance(100);
     const second = harness.watch();
     for (let level = 0; level < 5; level++) {
-      harness.launch.listener.onPageMetadata({ level, list: Array(level).fill(level) });
+      harness.launch.listener.onPageMetadata({ level, list: Array(level).fill(level) }, 0);
       await harness.clock.advance(100);
     }
     const document = JSON.parse(JSON.stringify(harness.session.state)) as unknown;
@@ -75,12 +75,24 @@ describe('event stream', () => {
     await harness.clock.advance(100);
     const before = sink.events.length;
     for (let level = 0; level < 50; level++) {
-      harness.launch.listener.onPageMetadata({ level });
+      harness.launch.listener.onPageMetadata({ level }, 0);
       await harness.clock.advance(10);
     }
-    expect(sink.events.length - before).toBe(5);
+    // The first at once, and the others each an interval after the last.
+    expect(sink.events.length - before).toBe(6);
     const ids = sink.events.flatMap((event) => event.id ?? []);
     expect(ids).toEqual(ids.map((_, index) => (ids[0] ?? 0) + index));
+  });
+
+  it('says from which picture on the page looks as the patch tells', async () => {
+    const harness = await liveSession();
+    const { sink } = harness.watch({ media: false });
+    await harness.clock.advance(200);
+    // More than 2^32 / 90 kHz, where timestamps begin anew.
+    harness.launch.listener.onPageMetadata({ level: 1 }, 50_000_000_000);
+    harness.launch.listener.onSound(false);
+    await harness.clock.advance(1);
+    expect(sink.events.at(-1)?.time).toBe((50_000 * 90_000) % 2 ** 32);
   });
 
   it('resumes after the last event that the client has seen', async () => {
@@ -91,7 +103,7 @@ describe('event stream', () => {
     const document = documentOf(sink);
     sink.lose();
     for (let level = 0; level < 3; level++) {
-      harness.launch.listener.onPageMetadata({ level });
+      harness.launch.listener.onPageMetadata({ level }, 0);
       await harness.clock.advance(100);
     }
     const back = harness.watch({ viewerId: id, lastEventId: seen });
@@ -302,14 +314,14 @@ describe('slow client', () => {
     const before = sink.events.length;
     sink.backlogBytes = MAX_BACKLOG_BYTES + 1;
     for (let level = 0; level < 20; level++) {
-      harness.launch.listener.onPageMetadata({ level });
+      harness.launch.listener.onPageMetadata({ level }, 0);
       await harness.clock.advance(100);
     }
     expect(sink.events).toHaveLength(before);
     sink.drain();
     expect(sink.events).toHaveLength(before + 1);
     expect(sink.events.at(-1)?.data).toMatchObject([{ op: 'replace', path: '' }]);
-    harness.launch.listener.onPageMetadata({ level: 20 });
+    harness.launch.listener.onPageMetadata({ level: 20 }, 0);
     await harness.clock.advance(100);
     expect(documentOf(sink)).toEqual(JSON.parse(JSON.stringify(harness.session.state)));
   });

@@ -27,6 +27,11 @@ describe('SseParser', () => {
     ]);
   });
 
+  it('reads the RTP timestamp of an event, of that alone', () => {
+    const times = parseText('time: 4294967295\ndata: 1\n\ndata: 2\n\ntime: 1e3\ndata: 3\n\n').events;
+    expect(times.map(({ time }) => time)).toEqual([4294967295, undefined, undefined]);
+  });
+
   it.each(['\n', '\r', '\r\n'])('takes %j as the end of a line', (end) => {
     const text = ['data: a', 'data: b', '', 'data: c', '', ''].join(end);
     expect(parseText(text).events.map(({ data }) => data)).toEqual(['a\nb', 'c']);

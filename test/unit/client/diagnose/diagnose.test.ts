@@ -7,7 +7,7 @@ import { diagnose } from '../../../../src/client/diagnose/diagnose.js';
 import type { PeerReport } from '../../../../src/client/diagnose/peer-report.js';
 import type { SessionDiagnostics } from '../../../../src/protocol/session-diagnostics.js';
 import { stageLatency } from '../../../../src/client/diagnose/stage-latency.js';
-import { StatsSampler } from '../../../../src/client/diagnose/stream-stats.js';
+import { StatsSampler } from '../../../../src/client/diagnose/stats-sampler.js';
 
 /** What both ends told: two readings of Chromium's `getStats()` a second apart, the peer, and the server. */
 interface Condition {

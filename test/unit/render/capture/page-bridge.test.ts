@@ -28,7 +28,7 @@ async function pageWith(initialData: unknown, origin = 'https://app.example') {
   };
   const origins = ['https://app.example'];
   const bridge = new PageBridge({ initialData, origins, saidEvent: 'said', listener, logger: silentLogger });
-  said.addEventListener('said', (event) => bridge.receive((event as CustomEvent<string>).detail));
+  said.addEventListener('said', (event) => bridge.receive((event as CustomEvent<string>).detail, Date.now()));
   await bridge.install(cdp);
   const domContentLoaded = (): void =>
     void (cdp as unknown as EventEmitter).emit('Page.domContentEventFired');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { StatsSampler } from '../../../../src/client/diagnose/stream-stats.js';
+import { StatsSampler } from '../../../../src/client/diagnose/stats-sampler.js';
 
 function report(timestamp: number, bytes: number, frames: number, delayS: number): Map<string, unknown> {
   const entries = [

@@ -1,5 +1,7 @@
 /** A timestamp counts modulo 2^32 (RFC 3550 section 5.1). */
 const TIMESTAMP_MODULUS = 2 ** 32;
+/** Of every video payload type (RFC 6184, RFC 7741). */
+export const VIDEO_CLOCK_RATE_HZ = 90_000;
 const US_PER_SECOND = 1_000_000;
 
 /**
