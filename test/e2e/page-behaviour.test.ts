@@ -286,8 +286,8 @@ test('the client draws lists and dialogs, and locks its own pointer', async () =
 
   await click(370, 42);
   await until("document.querySelector('dialog input[type=file]') !== null");
-  const input = await client.$<'input'>('dialog input[type=file]');
-  await input?.uploadFile(import.meta.filename);
+  const input = await client.$('dialog input[type=file]');
+  await (await input?.toElement('input'))?.uploadFile(import.meta.filename);
   await client.click('dialog [type=submit]');
   await server.state(session, ({ metadata }) => metadata.page.file?.endsWith('page-behaviour.test.ts'));
 
