@@ -213,6 +213,11 @@ export class BrowserProcess {
     return this.#guests.hasPaused;
   }
 
+  /** It is closed or lost: what happens to its tabs is news to nobody. */
+  get isOver(): boolean {
+    return this.#onLost === undefined;
+  }
+
   /** SIGTERM to the process group, SIGKILL after 2 s, then the profile directory and the way out go. Idempotent. */
   close(): Promise<void> {
     this.#onLost = undefined;

@@ -74,6 +74,7 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
             whileTitled: (work) => renderedPage.whileShownTitled(work),
           },
           (message) => {
+            if (browserProcess.isOver) return;
             logger.warn({ reason: message }, 'the browser ended the capture');
             onEnded(new StreamKitError('capture_failed', `The browser ended the capture: ${message}`));
           },
