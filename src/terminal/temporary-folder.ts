@@ -13,7 +13,8 @@ const NAME = /^stream-kit-terminal-(\d{1,10})-(\d{1,20})-[0-9a-f]{16}$/;
 
 /**
  * Kills a tmux server with everything its panes started, and removes its folder. `$0` is the folder and `$1` tmux; the
- * first field of proc_pid_stat(5) after the name in parentheses is the state, the fourth the session.
+ * first field of proc_pid_stat(5) after the name in parentheses is the state, the fourth the session. A tmux that was only
+ * starting did not listen yet: it is found by its command line.
  */
 const CLEAN_UP = `
 sessions=" $("$1" -S "$0/tmux" list-panes -a -F '#{pane_pid}' 2>/dev/null | tr '\\n' ' ')"
@@ -23,6 +24,10 @@ for stat in /proc/[0-9]*/stat; do
   read -r line 2>/dev/null <"$stat" || continue
   set -- \${line##*) }
   case "$sessions" in *" $4 "*) kill -KILL "\${line%% *}" 2>/dev/null ;; esac
+done
+for file in $(grep -lF -- "$0/tmux" /proc/[0-9]*/cmdline 2>/dev/null); do
+  process=\${file#/proc/}
+  kill -KILL "\${process%/cmdline}" 2>/dev/null
 done
 rm -rf "$0"`;
 /** The end of its input without a line means that the server is gone, by whatever signal. */
