@@ -78,7 +78,7 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   puppeteerLaunchOptions?: LaunchOptions;
   /** Size of the picture where a request names none, pixels, even, 64–3840 x 64–2160. Default 1920 x 1080. */
   defaultViewport?: Viewport;
-  /** How often changes of a session's state are sent, ms, 10–60000. Default 100. */
+  /** Least time between two patches of a session's state, ms, 10–60000. Default 100. */
   stateUpdateInterval?: number;
   /** A session with no event stream and no request for this long is ended, ms, 1–2147483647. Default 300000. */
   sessionTimeout?: number;

@@ -5,7 +5,7 @@ export type SessionOptions = Pick<ConnectStreamOptions, 'url' | 'streamId' | 'cr
 /** Options that take another viewer of the same session. Whatever is in neither is used as it is at the time. */
 export type ViewerOptions = Pick<
   ConnectStreamOptions,
-  'videoCodec' | 'maxHeight' | 'maxBitrateBps' | 'media' | 'transport' | 'credentials'
+  'videoCodec' | 'maxHeight' | 'maxBitrateBps' | 'media' | 'transport' | 'timing' | 'credentials'
 >;
 
 /** The same for equal options, whatever objects they are. */
@@ -20,7 +20,8 @@ export function viewerKey({
   maxBitrateBps,
   media,
   transport,
+  timing,
   credentials,
 }: ViewerOptions): string {
-  return JSON.stringify([videoCodec, maxHeight, maxBitrateBps, media, transport, credentials]);
+  return JSON.stringify([videoCodec, maxHeight, maxBitrateBps, media, transport, timing, credentials]);
 }
