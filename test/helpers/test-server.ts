@@ -51,6 +51,9 @@ export class TestServer {
     application.use('/fixtures', express.static(join(root, 'test', 'fixtures')));
     application.use('/client', express.static(join(root, 'dist', 'client')));
     application.get('/redirect', ({ query }, response) => response.redirect(query.to as string));
+    application.get('/attachment', ({ query }, response) => {
+      response.set('content-disposition', query.disposition as string).send('attached');
+    });
     for (const name of VENDORED) {
       application.use(`/vendor/${name}`, express.static(join(root, 'node_modules', name)));
     }

@@ -9,6 +9,7 @@ import {
 import { demoOffers } from '../demo-offers.js';
 import { ControlView } from './control-view.js';
 import { DiagnosisView } from './diagnosis-view.js';
+import { DownloadList } from './download-list.js';
 import { any, button, element, input, select, svg } from './elements.js';
 import { closedText, errorText, type ErrorText } from './error-text.js';
 import { MetricsView } from './metrics-view.js';
@@ -26,6 +27,7 @@ const HUES = [140, 160, 185, 205, 230] as const;
 const controls = new PlayerControls();
 const control = new ControlView(controls.video, toast);
 const tabStrip = new TabStrip();
+const downloads = new DownloadList(ROUTER_URL);
 const metrics = new MetricsView(any('metrics'));
 const diagnosis = new DiagnosisView({
   latency: any('latency'),
@@ -101,6 +103,7 @@ function connect(options: ConnectStreamOptions): void {
   metrics.follow(stream);
   control.follow(stream);
   tabStrip.follow(stream);
+  downloads.follow(stream);
   stream.on('input', takeRefusal);
   diagnosis.follow(stream);
 }
@@ -154,6 +157,7 @@ function finish(status: ConnectionStatus, reason: string): void {
   metrics.stop();
   control.stop();
   tabStrip.stop();
+  downloads.stop();
   const words: ErrorText =
     status === 'failed' && lastError !== undefined
       ? errorText(lastError)
@@ -255,6 +259,10 @@ document.addEventListener('keydown', (event) => {
   };
   action[event.key.toLowerCase()]?.();
 });
+// A file that misses the picture would be opened in place of this page.
+for (const name of ['dragover', 'drop'] as const) {
+  window.addEventListener(name, (event) => event.preventDefault());
+}
 window.addEventListener('pagehide', () => {
   // A close would take back that control is given back.
   if (!control.isPlaying) connection?.close();
