@@ -2,11 +2,15 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
+import { createSelfSignedCertificate } from 'werift';
+
 import type { SessionUsage, StreamSessionState } from '../../src/index.js';
+import { pageGeometry } from '../../src/render/capture/page-geometry.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
 
@@ -99,24 +103,30 @@ async function watched(
 }
 
 test.each([
-  [64, 64, 'tab'],
-  [3840, 2160, 'tab'],
-  [64, 64, 'screencast'],
-  [1920, 1080, 'screencast'],
-] as const)('a session of %ix%i by %s reaches the viewer', async (width, height, capture) => {
-  await server.close();
-  server = await TestServer.start({ capture });
-  const { session, viewer } = await watched('mode=counter', {
-    resolution: `${width}x${height}`,
-    frameRate: 30,
-  });
-  await viewer.until(`video.videoWidth === ${width} && video.videoHeight === ${height}`);
-  // At 64 pixels a block of the code is two pixels wide: the picture moves, that is all it can tell.
-  if (width > 64) await viewer.until('readCode(0) > 0');
-  await viewer.until('viewer.stats().then(({ video }) => video.framesDecoded > 3)');
-  const { metadata } = await server.state(session, (state) => state.metadata.page !== undefined);
-  expect(metadata.page.windowSizes).toEqual([width, height, width, height]);
-});
+  [64, 64, 3, 'tab'],
+  [3840, 2160, 1, 'tab'],
+  [64, 64, 1, 'screencast'],
+  [1080, 1920, 2.625, 'screencast'],
+] as const)(
+  'a session of %ix%i at a factor of %d by %s reaches the viewer',
+  async (width, height, factor, capture) => {
+    await server.close();
+    server = await TestServer.start({ capture });
+    const { session, viewer } = await watched('mode=counter', {
+      resolution: `${width}x${height}`,
+      frameRate: 30,
+      deviceScaleFactor: factor,
+    });
+    await viewer.until(`video.videoWidth === ${width} && video.videoHeight === ${height}`);
+    // At 64 pixels a block of the code is two pixels wide: the picture moves, that is all it can tell.
+    if (width > 64) await viewer.until('readCode(0) > 0');
+    await viewer.until('viewer.stats().then(({ video }) => video.framesDecoded > 3)');
+    const { metadata } = await server.state(session, (state) => state.metadata.page !== undefined);
+    const { viewport } = pageGeometry({ width, height }, factor);
+    const sizes = [viewport.width, viewport.height];
+    expect(metadata.page.windowSizes).toEqual([...sizes, ...sizes]);
+  },
+);
 
 test('the page may navigate', async () => {
   const { session, viewer } = await watched('mode=static');
@@ -148,10 +158,38 @@ test('a killed browser ends its session with an error', async () => {
   expect(state.error).toBeTypeOf('string');
 });
 
-test('a page that cannot be loaded is an error with a reason', async () => {
-  const session = await server.create('http://127.0.0.1:9/');
-  const state = await server.state(session, ({ status }) => status === 'error');
-  expect(state.error).toMatch(/ERR_/);
+test('a target that cannot be shown is an error that says what to do', async () => {
+  await server.close();
+  server = await TestServer.start({ restart: false, maxSessions: 8 });
+  const { certPem: cert, keyPem: key } = await createSelfSignedCertificate({ hash: 4, signature: 3 });
+  const untrusted = createTlsServer({ cert, key }, (_request, response) => void response.end('page'));
+  untrusted.listen(0, '127.0.0.1');
+  await once(untrusted, 'listening');
+  const { port } = untrusted.address() as AddressInfo;
+  try {
+    const attachment = encodeURIComponent('attachment; filename=a.zip');
+    await Promise.all(
+      [
+        [`${server.origin}/status/204`, 'download or has no content'],
+        [`${server.origin}/attachment?disposition=${attachment}`, 'download or has no content'],
+        [`${server.origin}/status/401`, 'page.httpCredentials'],
+        ['http://name.invalid/', 'check the host name'],
+        [`https://127.0.0.1:${port}/`, 'page.ignoreCertificateErrors'],
+        ['http://127.0.0.1:9/', 'ERR_'],
+      ].map(async ([target = '', advice]) => {
+        const session = await server.create(target);
+        const state = await server.state(session, ({ status }) => status !== 'initializing');
+        expect([target, state.status, state.error]).toEqual([
+          target,
+          'error',
+          expect.stringContaining(advice ?? ''),
+        ]);
+      }),
+    );
+  } finally {
+    untrusted.closeAllConnections();
+    untrusted.close();
+  }
 });
 
 test('DELETE tells the viewer, answers what was used, and leaves no process and no file', async () => {
@@ -232,6 +270,13 @@ test('a snapshot shows the page, in the format and width asked for', async () =>
   expect([small.width, small.height]).toEqual([160, 90]);
   expect(Math.abs((small.bar[0] ?? 0) - 255)).toBeLessThan(8);
   expect(Math.max(small.bar[1] ?? 255, small.bar[2] ?? 255)).toBeLessThan(8);
+  // Pages that paint once and then nothing more, with nobody watching.
+  const page = await server.router.sessions.get(session.id).page();
+  for (let count = 1; count <= 10; count++) {
+    await page.setContent(`<body style="background: rgb(${count * 20}, 0, 0)">`);
+    const { bar } = await measure(await fetch(`${session.url}/snapshot`));
+    expect(bar).toEqual([count * 20, 0, 0]);
+  }
 });
 
 test('a page that hangs ends its session with an error', async () => {
