@@ -21,6 +21,10 @@ export class TabCapture implements Capture {
   readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage;
   readonly #turns = new SerialQueue();
+  /** Somebody takes its pictures. */
+  #isWanted = false;
+  /** On the way. */
+  #snapshots = 0;
 
   constructor(
     browserProcess: BrowserProcess,
@@ -40,11 +44,13 @@ export class TabCapture implements Capture {
   }
 
   pause(): Promise<void> {
-    return this.#turns.run(() => this.#capturePage.pause());
+    this.#isWanted = false;
+    return this.#turns.run(() => this.#follow());
   }
 
   resume(): Promise<void> {
-    return this.#turns.run(() => this.#capturePage.resume());
+    this.#isWanted = true;
+    return this.#turns.run(() => this.#follow());
   }
 
   reconfigure(format: CaptureFormat): Promise<void> {
@@ -74,13 +80,26 @@ export class TabCapture implements Capture {
     return this.#browserProcess.openDebugger();
   }
 
-  snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
-    return this.#renderedPage.snapshot(parameters);
+  /** A page that nobody captures may be drawn no more: the browser then waits for its next picture without end. */
+  async snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
+    this.#snapshots += 1;
+    try {
+      await this.#turns.run(() => this.#follow());
+      return await this.#renderedPage.snapshot(parameters);
+    } finally {
+      this.#snapshots -= 1;
+      this.#turns.run(() => this.#follow()).catch(() => undefined);
+    }
   }
 
   async close(): Promise<void> {
     this.#renderedPage.close();
     await this.#browserProcess.close();
+  }
+
+  #follow(): Promise<void> {
+    const isRunning = this.#isWanted || this.#snapshots > 0;
+    return isRunning ? this.#capturePage.resume() : this.#capturePage.pause();
   }
 
   #show(tab: PageTab): Promise<void> {
