@@ -71,6 +71,8 @@ export class BrowserProcess {
     this.lose('browser_crashed', what === 'crashed' ? 'The page crashed' : 'The page was closed');
   /** A guest has pressed something in a tab, which may open another. */
   onGuestPress: (targetId: string) => void = () => undefined;
+  /** A guest waits for a picture of the page. */
+  onGuestScreenshot: () => void = () => undefined;
   /** Before it is ended, or when it is lost. */
   onClosing = (): void => undefined;
   /** How the URLs of documents of our own begin, by names that nobody else knows. */
@@ -101,6 +103,7 @@ export class BrowserProcess {
       connection,
       isHidden: ({ url }) => this.#hiddenUrls.some((hidden) => url?.startsWith(hidden) === true),
       onPress: (targetId) => this.onGuestPress(targetId),
+      onScreenshot: () => this.onGuestScreenshot(),
       clock: systemClock,
     });
     tab.watch((what) => this.onTabLost(what));
