@@ -363,8 +363,13 @@ export class Session implements StreamSession {
     let timer = limit();
     try {
       const page = { ...this.#settings.page, ...renderOptions.page };
+      // Where the server has a proxy, no client gets past it.
+      const { upstreamProxy: own } = this.#settings.page;
+      const proxyUrl = own ?? page.upstreamProxy;
+      const upstreamProxy =
+        proxyUrl === undefined ? undefined : { url: proxyUrl, isChecked: own === undefined };
       const render = await openRender(
-        { ...renderOptions, targetUrl, initialData, page, files: this.files.capture },
+        { ...renderOptions, targetUrl, initialData, page, upstreamProxy, files: this.files.capture },
         {
           // How long it waited for its turn says nothing of this page.
           onLaunching: () => {

@@ -9,6 +9,8 @@ import type { PageTab } from './page-tab.js';
 import type { RenderedPage } from './rendered-page.js';
 
 const CAPTURE_ATTEMPTS = 3;
+/** After a guest has asked for a picture the tab is captured for so long, ms. */
+const GUEST_LOOK_MS = 10_000;
 
 /** Raw pictures and sound of the tab, through the shared files. */
 export class TabCapture implements Capture {
@@ -21,6 +23,11 @@ export class TabCapture implements Capture {
   readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage;
   readonly #turns = new SerialQueue();
+  /** Somebody takes its pictures. */
+  #isWanted = false;
+  /** Snapshots that are on the way, and guests that wait for theirs. */
+  #lookers = 0;
+  #guestTimer: NodeJS.Timeout | undefined;
 
   constructor(
     browserProcess: BrowserProcess,
@@ -32,6 +39,7 @@ export class TabCapture implements Capture {
     this.#renderedPage = renderedPage;
     this.controls = renderedPage.controls;
     this.#capturePage = capturePage;
+    browserProcess.onGuestScreenshot = () => this.#showGuest();
     renderedPage.captureTab = (tab) => this.#show(tab);
     this.browserPid = browserProcess.pid;
     const { video, credits, audio } = capturePage.paths;
@@ -45,11 +53,13 @@ export class TabCapture implements Capture {
   }
 
   pause(): Promise<void> {
-    return this.#turns.run(() => this.#capturePage.pause());
+    this.#isWanted = false;
+    return this.#turns.run(() => this.#follow());
   }
 
   resume(): Promise<void> {
-    return this.#turns.run(() => this.#capturePage.resume());
+    this.#isWanted = true;
+    return this.#turns.run(() => this.#follow());
   }
 
   reconfigure(format: CaptureFormat): Promise<void> {
@@ -79,13 +89,43 @@ export class TabCapture implements Capture {
     return this.#browserProcess.openDebugger();
   }
 
-  snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
-    return this.#renderedPage.snapshot(parameters);
+  /** A page that nobody captures may be drawn no more: the browser then waits for its next picture without end. */
+  async snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
+    this.#lookers += 1;
+    try {
+      await this.#turns.run(() => this.#follow());
+      return await this.#renderedPage.snapshot(parameters);
+    } finally {
+      this.#leave();
+    }
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#guestTimer);
     this.#renderedPage.close();
     await this.#browserProcess.close();
+  }
+
+  #showGuest(): void {
+    if (this.#guestTimer === undefined) {
+      this.#lookers += 1;
+      this.#turns.run(() => this.#follow()).catch(() => undefined);
+    }
+    clearTimeout(this.#guestTimer);
+    this.#guestTimer = setTimeout(() => {
+      this.#guestTimer = undefined;
+      this.#leave();
+    }, GUEST_LOOK_MS);
+  }
+
+  #leave(): void {
+    this.#lookers -= 1;
+    this.#turns.run(() => this.#follow()).catch(() => undefined);
+  }
+
+  #follow(): Promise<void> {
+    const isRunning = this.#isWanted || this.#lookers > 0;
+    return isRunning ? this.#capturePage.resume() : this.#capturePage.pause();
   }
 
   #show(tab: PageTab): Promise<void> {

@@ -34,6 +34,7 @@ function serverIn(place: string): CdpGuestServer {
     connection: browser.connection,
     isHidden: () => false,
     onPress: () => undefined,
+    onScreenshot: () => undefined,
     clock,
   });
 }
