@@ -1,8 +1,8 @@
 import { MessageChannel } from 'node:worker_threads';
 
-import { SerialQueue } from '../../base/serial-queue.js';
 import type { CdpSession } from './cdp-connection.js';
 import type { BrowserProcess } from './browser-process.js';
+import { CaptureDemand } from './capture-demand.js';
 import type { CapturePage } from './capture-page.js';
 import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
 import type { ProgramInput } from './program-input.js';
@@ -24,7 +24,7 @@ export class ScreencastCapture implements Capture {
   readonly #browserProcess: BrowserProcess;
   readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage | undefined;
-  readonly #turns = new SerialQueue();
+  readonly #demand = new CaptureDemand((isWanted) => (isWanted ? this.#resume() : this.#pause()));
   /** Of the tab that is shown. */
   #cdp: CdpSession;
   readonly #heard = new WeakSet<CdpSession>();
@@ -59,6 +59,7 @@ export class ScreencastCapture implements Capture {
     this.#channel.port1.on('message', (sessionId: number) => this.#acknowledge(sessionId));
     this.#channel.port1.unref();
     this.#listenTo(this.#cdp);
+    browserProcess.onGuestScreenshot = () => this.#demand.forGuest();
     renderedPage.captureTab = (tab) => this.#show(tab);
   }
 
@@ -88,15 +89,15 @@ export class ScreencastCapture implements Capture {
   }
 
   pause(): Promise<void> {
-    return this.#turns.run(() => this.#pause());
+    return this.#demand.take(false);
   }
 
   resume(): Promise<void> {
-    return this.#turns.run(() => this.#resume());
+    return this.#demand.take(true);
   }
 
   reconfigure(format: CaptureFormat): Promise<void> {
-    return this.#turns.run(async () => {
+    return this.#demand.turns.run(async () => {
       const running = this.#running;
       if (running) await this.#pause();
       this.#width = format.width;
@@ -131,7 +132,7 @@ export class ScreencastCapture implements Capture {
   }
 
   #show(tab: PageTab): Promise<void> {
-    return this.#turns.run(async () => {
+    return this.#demand.turns.run(async () => {
       // The former tab may have gone.
       if (this.#running) await this.#cdp.send('Page.stopScreencast').catch(() => undefined);
       this.#cdp = tab.cdp;
@@ -167,10 +168,11 @@ export class ScreencastCapture implements Capture {
   }
 
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
-    return this.#renderedPage.snapshot(parameters);
+    return this.#demand.during(() => this.#renderedPage.snapshot(parameters));
   }
 
   async close(): Promise<void> {
+    this.#demand.close();
     this.#renderedPage.close();
     this.#channel.port1.close();
     await this.#browserProcess.close();
