@@ -32,7 +32,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   // What ends a session, rather than how it comes back.
-  server = await TestServer.start({ restart: false, pauseGraceMs: 100 });
+  server = await TestServer.start({ restart: false });
 });
 
 afterEach(async () => {
@@ -273,7 +273,6 @@ test('a snapshot shows the page, in the format and width asked for', async () =>
     expect(response.status).toBe(200);
     expect((await measure(response)).bar).toEqual([count * 20, 0, 0]);
   }
-  expect((await page.screenshot()).byteLength).toBeGreaterThan(100);
 });
 
 test('a page that hangs ends its session with an error', async () => {
