@@ -32,7 +32,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   // What ends a session, rather than how it comes back.
-  server = await TestServer.start({ restart: false, pauseGraceMs: 100 });
+  server = await TestServer.start({ restart: false });
 });
 
 afterEach(async () => {
@@ -272,7 +272,6 @@ test('a snapshot shows the page, in the format and width asked for', async () =>
     const response = await fetch(`${session.url}/snapshot`);
     expect(response.status).toBe(200);
     expect((await measure(response)).bar).toEqual([count * 20, 0, 0]);
-    if (count % 5 === 0) expect((await page.screenshot()).byteLength).toBeGreaterThan(100);
   }
 });
 

@@ -71,8 +71,8 @@ export class BrowserProcess {
     this.lose('browser_crashed', what === 'crashed' ? 'The page crashed' : 'The page was closed');
   /** A guest has pressed something in a tab, which may open another. */
   onGuestPress: (targetId: string) => void = () => undefined;
-  /** A guest waits for a picture of the page. */
-  onGuestScreenshot: () => void = () => undefined;
+  /** A guest wants a picture of the page; resolves when the page is drawn, and never rejects. */
+  onGuestScreenshot: () => Promise<void> = () => Promise.resolve();
   /** Before it is ended, or when it is lost. */
   onClosing = (): void => undefined;
   /** How the URLs of documents of our own begin, by names that nobody else knows. */

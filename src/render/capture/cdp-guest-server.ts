@@ -31,7 +31,7 @@ export interface CdpGuestServerParameters {
   readonly isHidden: (target: TargetFields) => boolean;
   /** A guest has pressed something in the page of this target. */
   readonly onPress: (targetId: string) => void;
-  readonly onScreenshot: () => void;
+  readonly onScreenshot: () => Promise<void>;
   readonly clock: Clock;
 }
 

@@ -21,8 +21,8 @@ export interface CdpGuestListener {
   send(json: string): void;
   /** It has pressed something, or touched, in the page of this target. */
   onPress(targetId: string): void;
-  /** It waits for a picture of the page. */
-  onScreenshot(): void;
+  /** It wants a picture of the page; resolves when the page is drawn. */
+  onScreenshot(): Promise<void>;
   /** At most once. */
   onEnded(reason: CdpGuestEnd): void;
 }
@@ -116,9 +116,12 @@ export class CdpGuest {
     else if (this.#names(given)) refuse('No target with given id found');
     else if (this.#waiting + this.#held.length >= MAX_WAITING) refuse('Too many commands wait for an answer');
     else {
-      if (method === 'Page.captureScreenshot') this.#listener.onScreenshot();
       const forward = (): void => this.#forward(inSession, method, verdict.params, answer);
       if (method.startsWith('Input.')) this.#accept({ length: json.length, forward, refuse });
+      else if (method === 'Page.captureScreenshot')
+        void this.#listener.onScreenshot().then(() => {
+          if (!this.#ended) forward();
+        });
       else forward();
     }
   }

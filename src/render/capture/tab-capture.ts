@@ -1,6 +1,6 @@
 import type { StreamKitError } from '../../base/errors.js';
-import { SerialQueue } from '../../base/serial-queue.js';
 import type { BrowserProcess } from './browser-process.js';
+import { CaptureDemand } from './capture-demand.js';
 import type { CapturePage } from './capture-page.js';
 import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
 import type { ProgramInput } from './program-input.js';
@@ -9,8 +9,6 @@ import type { PageTab } from './page-tab.js';
 import type { RenderedPage } from './rendered-page.js';
 
 const CAPTURE_ATTEMPTS = 3;
-/** After a guest has asked for a picture the tab is captured for so long, ms. */
-const GUEST_LOOK_MS = 10_000;
 
 /** Raw pictures and sound of the tab, through the shared files. */
 export class TabCapture implements Capture {
@@ -22,12 +20,9 @@ export class TabCapture implements Capture {
   readonly #browserProcess: BrowserProcess;
   readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage;
-  readonly #turns = new SerialQueue();
-  /** Somebody takes its pictures. */
-  #isWanted = false;
-  /** Snapshots that are on the way, and guests that wait for theirs. */
-  #lookers = 0;
-  #guestTimer: NodeJS.Timeout | undefined;
+  readonly #demand = new CaptureDemand((isWanted) =>
+    isWanted ? this.#capturePage.resume() : this.#capturePage.pause(),
+  );
 
   constructor(
     browserProcess: BrowserProcess,
@@ -39,7 +34,7 @@ export class TabCapture implements Capture {
     this.#renderedPage = renderedPage;
     this.controls = renderedPage.controls;
     this.#capturePage = capturePage;
-    browserProcess.onGuestScreenshot = () => this.#showGuest();
+    browserProcess.onGuestScreenshot = () => this.#demand.forGuest();
     renderedPage.captureTab = (tab) => this.#show(tab);
     this.browserPid = browserProcess.pid;
     const { video, credits, audio } = capturePage.paths;
@@ -53,17 +48,15 @@ export class TabCapture implements Capture {
   }
 
   pause(): Promise<void> {
-    this.#isWanted = false;
-    return this.#turns.run(() => this.#follow());
+    return this.#demand.take(false);
   }
 
   resume(): Promise<void> {
-    this.#isWanted = true;
-    return this.#turns.run(() => this.#follow());
+    return this.#demand.take(true);
   }
 
   reconfigure(format: CaptureFormat): Promise<void> {
-    return this.#turns.run(async () => {
+    return this.#demand.turns.run(async () => {
       const { captured } = this.#renderedPage.geometryOf(format);
       await this.#capturePage.reconfigure(format, captured, () => this.#renderedPage.resize(format));
     });
@@ -89,47 +82,18 @@ export class TabCapture implements Capture {
     return this.#browserProcess.openDebugger();
   }
 
-  /** A page that nobody captures may be drawn no more: the browser then waits for its next picture without end. */
-  async snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
-    this.#lookers += 1;
-    try {
-      await this.#turns.run(() => this.#follow());
-      return await this.#renderedPage.snapshot(parameters);
-    } finally {
-      this.#leave();
-    }
+  snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
+    return this.#demand.during(() => this.#renderedPage.snapshot(parameters));
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#guestTimer);
+    this.#demand.close();
     this.#renderedPage.close();
     await this.#browserProcess.close();
   }
 
-  #showGuest(): void {
-    if (this.#guestTimer === undefined) {
-      this.#lookers += 1;
-      this.#turns.run(() => this.#follow()).catch(() => undefined);
-    }
-    clearTimeout(this.#guestTimer);
-    this.#guestTimer = setTimeout(() => {
-      this.#guestTimer = undefined;
-      this.#leave();
-    }, GUEST_LOOK_MS);
-  }
-
-  #leave(): void {
-    this.#lookers -= 1;
-    this.#turns.run(() => this.#follow()).catch(() => undefined);
-  }
-
-  #follow(): Promise<void> {
-    const isRunning = this.#isWanted || this.#lookers > 0;
-    return isRunning ? this.#capturePage.resume() : this.#capturePage.pause();
-  }
-
   #show(tab: PageTab): Promise<void> {
-    return this.#turns.run(() => captureAnother(this.#renderedPage, this.#capturePage, tab));
+    return this.#demand.turns.run(() => captureAnother(this.#renderedPage, this.#capturePage, tab));
   }
 }
 

@@ -78,6 +78,11 @@ export class ControlView {
     this.#control?.blur();
   }
 
+  /** The keyboard of a phone; to be called from a click. */
+  showKeyboard(): void {
+    this.#control?.showKeyboard();
+  }
+
   #showDrop(count: number, given: Promise<void>): void {
     const what = count === 1 ? 'The file' : `${count} files`;
     this.#tell(`Uploading ${count === 1 ? 'a file' : what}…`);

@@ -34,7 +34,7 @@ function serverIn(place: string): CdpGuestServer {
     connection: browser.connection,
     isHidden: () => false,
     onPress: () => undefined,
-    onScreenshot: () => undefined,
+    onScreenshot: () => Promise.resolve(),
     clock,
   });
 }
