@@ -66,6 +66,8 @@ export class CaptureWatch {
       capturePage.onLost = (message) => this.#loseTab(message);
     }
     this.#timer = parameters.clock.every(LOOK_INTERVAL_MS, () => this.#look());
+    // The page is needed to replace it, so that one that was lost while the page was loading had to wait.
+    if (capturePage?.lostBecause !== undefined) this.#loseTab(capturePage.lostBecause);
   }
 
   close(): void {

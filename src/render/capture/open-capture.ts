@@ -73,11 +73,6 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
             open: () => renderedPage.openOwnTab(),
             whileTitled: (work) => renderedPage.whileShownTitled(work),
           },
-          (message) => {
-            if (browserProcess.isOver) return;
-            logger.warn({ reason: message }, 'the browser ended the capture');
-            onEnded(new StreamKitError('capture_failed', `The browser ended the capture: ${message}`));
-          },
           (message) => logger.warn({ reason: message }, 'a picture could not be used'),
         );
 
