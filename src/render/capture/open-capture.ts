@@ -102,8 +102,8 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
       const watch = new CaptureWatch(
         {
           ...{ browserProcess, renderedPage, capturePage, hangTimeoutMs, logger },
-          encodedFrames: () => listener.encodedFrames?.(),
-          onEncodingStalled: () => listener.onEncodingStalled?.(),
+          encoded: () => listener.encoded?.(),
+          onEncodingStalled: (what) => listener.onEncodingStalled?.(what),
           clock: systemClock,
         },
         listener,
