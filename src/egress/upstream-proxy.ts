@@ -10,6 +10,12 @@ export interface UpstreamProxy {
   readonly isChecked: boolean;
 }
 
+/** Where the server has a proxy, no client gets past it. */
+export function upstreamOf(own: string | undefined, chosen: string | undefined): UpstreamProxy | undefined {
+  const url = own ?? chosen;
+  return url === undefined ? undefined : { url, isChecked: own === undefined };
+}
+
 /** Of the answer to CONNECT, bytes. */
 const MAX_HEAD_BYTES = 16 * 1024;
 

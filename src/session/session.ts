@@ -1,3 +1,4 @@
+import { upstreamOf } from '../egress/upstream-proxy.js';
 import type { SessionDiagnostics } from '../protocol/session-diagnostics.js';
 import type { SessionChange } from '../protocol/session-requests.js';
 import type { Timer } from '../base/clock.js';
@@ -363,11 +364,7 @@ export class Session implements StreamSession {
     let timer = limit();
     try {
       const page = { ...this.#settings.page, ...renderOptions.page };
-      // Where the server has a proxy, no client gets past it.
-      const { upstreamProxy: own } = this.#settings.page;
-      const proxyUrl = own ?? page.upstreamProxy;
-      const upstreamProxy =
-        proxyUrl === undefined ? undefined : { url: proxyUrl, isChecked: own === undefined };
+      const upstreamProxy = upstreamOf(this.#settings.page.upstreamProxy, renderOptions.page.upstreamProxy);
       const render = await openRender(
         { ...renderOptions, targetUrl, initialData, page, upstreamProxy, files: this.files.capture },
         {

@@ -108,7 +108,7 @@ export class ScreencastCapture implements Capture {
 
   /** What the former reader took and did not acknowledge is forgotten with the screencast. */
   renewVideo(): Promise<void> {
-    return this.#turns.run(async () => {
+    return this.#demand.turns.run(async () => {
       if (this.#running) await this.#cdp.send('Page.stopScreencast');
       this.#channel.port1.close();
       this.#channel = new MessageChannel();
