@@ -1,6 +1,7 @@
 import { isIPv6, type Socket } from 'node:net';
 
 import { asError } from '../base/errors.js';
+import type { ResolvedPageOptions } from '../options/page-options.js';
 
 /** An HTTP proxy behind the egress proxy of a session: all that the page loads goes through both. */
 export interface UpstreamProxy {
@@ -10,10 +11,14 @@ export interface UpstreamProxy {
   readonly isChecked: boolean;
 }
 
-/** Where the server has a proxy, no client gets past it. */
-export function upstreamOf(own: string | undefined, chosen: string | undefined): UpstreamProxy | undefined {
-  const url = own ?? chosen;
-  return url === undefined ? undefined : { url, isChecked: own === undefined };
+/** The world of a page: the server's, with what its client has chosen. Where the server has a proxy, no client gets past it. */
+export function worldOf(
+  own: ResolvedPageOptions,
+  chosen: ResolvedPageOptions,
+): { page: ResolvedPageOptions; upstreamProxy: UpstreamProxy | undefined } {
+  const url = own.upstreamProxy ?? chosen.upstreamProxy;
+  const upstreamProxy = url === undefined ? undefined : { url, isChecked: own.upstreamProxy === undefined };
+  return { page: { ...own, ...chosen }, upstreamProxy };
 }
 
 /** Of the answer to CONNECT, bytes. */

@@ -260,7 +260,7 @@ function upstreamProxy(value: unknown, name: string): string {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
   const isProxy =
     url?.protocol === 'http:' &&
-    [...url.pathname, ...url.search, ...url.hash].join('') === '/' &&
+    `${url.pathname}${url.search}${url.hash}` === '/' &&
     [url.username, url.password].every((part) => isDecodable(part));
   if (!isProxy || url.href.length > 1024) {
     const message = `Expected URL such as http://user:password@host:3128 for ${name}`;

@@ -70,7 +70,7 @@ export class ScreenGamepad {
   /** For the page it is plugged in. */
   show(): void {
     // Beside those that are plugged in here.
-    const taken = [0, 1, 2].filter((index) => navigator.getGamepads()[index] != null);
+    const taken = [0, 1, 2].filter((index) => Boolean(navigator.getGamepads()[index]));
     this.#index = [0, 1, 2, 3].find((index) => !taken.includes(index)) ?? 3;
     this.#pad.hidden = false;
     this.#send();
