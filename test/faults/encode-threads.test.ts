@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 import { processesOfSessions } from '../helpers/session-processes.js';
@@ -32,10 +34,14 @@ afterAll(async () => {
 async function watched(capture: 'tab' | 'screencast'): Promise<CreatedSession> {
   server = await TestServer.start({ capture, sessionProcess: { spare: false } });
   const session = await server.create(server.page('mode=counter'));
+  await server.state(session, ({ status }) => status === 'connecting');
+  // It comes with the first who watches.
+  expect(hasLoadedFfmpeg()).toBe(false);
   viewer = await browser.open(server);
   await viewer.connect(session);
   await viewer.firstPicture();
   await hearsMore();
+  expect(hasLoadedFfmpeg()).toBe(true);
   return session;
 }
 
@@ -48,10 +54,17 @@ async function hearsMore(): Promise<void> {
 /** The next ten numbers that the page shows, of which it counts one per picture from its load on. */
 const counters = (): Promise<number[]> => viewer.read<number[]>('readCounters(10)');
 
+function sessionPid(): number {
+  return processesOfSessions().find(({ role }) => role === 'session process')?.pid ?? 0;
+}
+
+function hasLoadedFfmpeg(): boolean {
+  return readFileSync(`/proc/${sessionPid()}/maps`, 'latin1').includes('/node-av');
+}
+
 async function breakThread(kind: 'video' | 'audio', how: 'fails' | 'hangs'): Promise<void> {
-  const { pid = 0 } = processesOfSessions().find(({ role }) => role === 'session process') ?? {};
   await evaluateInThread(
-    pid,
+    sessionPid(),
     `${kind}-encode-worker.js`,
     how === 'fails' ? 'process.exit(1)' : 'setTimeout(() => { for (;;); })',
   );

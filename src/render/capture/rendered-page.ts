@@ -23,7 +23,6 @@ import { PageDownloads } from './page-downloads.js';
 import { PageFiles } from './page-files.js';
 import { PagePrompts } from './page-prompts.js';
 import { pageGeometry, type PageGeometry, type PageSize } from './page-geometry.js';
-import { resizePicture } from './picture-resizer.js';
 
 const SNAPSHOT_TIMEOUT_MS = 5_000;
 const JPEG_QUALITY = 85;
@@ -172,7 +171,10 @@ export class RenderedPage {
     try {
       const { data } = await withTimeout(screenshot, SNAPSHOT_TIMEOUT_MS);
       const picture = Buffer.from(data, 'base64');
-      return resize ? await resizePicture(picture, format, width ?? fullWidth, { ...this.#size }) : picture;
+      if (!resize) return picture;
+      // FFmpeg comes with it: a session that nobody watches does without.
+      const { resizePicture } = await import('./picture-resizer.js');
+      return await resizePicture(picture, format, width ?? fullWidth, { ...this.#size });
     } catch (error) {
       if (error instanceof StreamKitError) throw error;
       const message = `The page gave no picture${error instanceof TimeoutError ? ' in time' : ''}`;
