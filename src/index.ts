@@ -29,6 +29,7 @@ export type { HealthOptions, MetricsOptions, OpenApiOptions } from './options/ob
 export type { HealthChecks, RouterHealth } from './protocol/health.js';
 export type { DiagnosticsChannelName, DiagnosticsChannels } from './observe/session-channels.js';
 export type { StreamKitOptions, Viewport } from './options/stream-kit-options.js';
+export type { StreamKitWebOptions } from './options/stream-kit-web-options.js';
 export type { HlsOptions, RecordingOptions } from './options/recording-options.js';
 export type { TargetPolicyOptions } from './options/target-policy-options.js';
 export type { TerminalAttachOptions, TerminalOptions } from './options/terminal-options.js';
