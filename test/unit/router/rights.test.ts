@@ -30,6 +30,7 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'rights-'));
   server = await serveRouter({
     ...{ metrics: true, health: true, openApi: true, hls: true, cdp: true, recording: { directory } },
+    streamKitWeb: true,
     validateRequest: ({ headers }) => {
       const caller = String(headers['x-caller']);
       if (caller === 'undefined') return { authorized: false };
