@@ -51,7 +51,12 @@ export type { StreamKitSessionEventName, StreamKitSessionEvents } from './sessio
 export type { ProgramControl } from './session/program-control.js';
 export type { SessionRecording } from './session/session-recording.js';
 export type { SessionViewer } from './session/session-viewer.js';
-export type { SessionEndRequest, StreamKitSession, WaitOptions } from './session/stream-kit-session.js';
+export type {
+  SessionEndRequest,
+  StreamKitSession,
+  ViewUrlRequest,
+  WaitOptions,
+} from './session/stream-kit-session.js';
 export type { StreamKitSessionRequest } from './protocol/session-requests.js';
 export type { SessionFilter, SessionOwner, StreamKitSessions } from './session/stream-kit-sessions.js';
 export type { SessionBudgetOptions } from './options/session-budget-option.js';

@@ -137,14 +137,23 @@ export const ROUTES = {
     right: 'watch',
     scope: 'sse',
     summary: 'A page that shows the session, for an iframe.',
-    errors: NO_PAGE,
+    errors: [...NO_PAGE, 'bad_request'],
+    query: {
+      seat: {
+        about: "The place of the page's gamepads that the viewer's gets.",
+        type: 'integer',
+        least: 1,
+        most: 4,
+      },
+    },
   },
   readViewFile: {
     method: 'GET',
     path: '/view/:file',
     right: 'none',
     scope: null,
-    summary: 'A script of the page that shows a session.',
+    summary:
+      'A script of the page that shows a session: `stream-view.js` defines the element `<stream-view>`.',
     errors: ['not_found'],
   },
   takeSnapshot: {
