@@ -111,9 +111,12 @@ export class StreamViewElement extends HTMLElement {
     });
     on('autoplayBlocked', () => {
       this.#show('blocked');
-      this.addEventListener('pointerdown', () => void connection.play().catch(() => undefined), {
-        once: true,
-      });
+      const play = async (): Promise<void> => {
+        await connection.play();
+        // To be heard is no event of a video that plays.
+        if (this.#connection === connection && this.#status === 'blocked') this.#show('playing');
+      };
+      this.addEventListener('pointerdown', () => void play().catch(() => undefined), { once: true });
     });
     video.onplaying = () => {
       if (this.#status !== 'blocked' || !video.muted || this.hasAttribute('muted')) this.#show('playing');
