@@ -11,7 +11,7 @@ slot{display:none}
 :host([status=blocked]) slot[name=play],:host([status=failed]) slot[name=failed],
 :host([status=ended]) slot[name=ended]{display:inline}`;
 
-const CONTENT = `<video part="video" autoplay playsinline></video><p part="status" role="status">
+const CONTENT = `<p part="status" role="status">
 <slot name="play">Click to play</slot><slot name="failed">The stream cannot be shown</slot>
 <slot name="ended">The stream has ended</slot></p>`;
 
@@ -31,7 +31,7 @@ export class StreamViewElement extends HTMLElement {
   static readonly observedAttributes = ['src', 'muted'];
 
   readonly #root = this.attachShadow({ mode: 'open' });
-  readonly #video: HTMLVideoElement;
+  readonly #video = document.createElement('video');
   #connection: StreamConnection | undefined;
   #status: StreamViewStatus = 'idle';
   #isDue = false;
@@ -43,7 +43,9 @@ export class StreamViewElement extends HTMLElement {
     sheet.replaceSync(STYLE);
     this.#root.adoptedStyleSheets = [sheet];
     this.#root.innerHTML = CONTENT;
-    this.#video = this.#root.querySelector('video') as HTMLVideoElement;
+    const video = Object.assign(this.#video, { autoplay: true, playsInline: true });
+    video.part.add('video');
+    this.#root.prepend(video);
   }
 
   /** The address of the session's page; empty: nothing is shown. */
