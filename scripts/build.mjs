@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 
 import { buildTerminalPage } from './terminal-page.mjs';
-import { bundleOf, clientBundle, clientChunks } from './client-bundle.mjs';
+import { bundleOf, clientBundle, clientChunks, clientElement } from './client-bundle.mjs';
 
 const root = join(import.meta.dirname, '..');
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
@@ -18,12 +18,12 @@ for (const project of ['.', 'src/client', 'src/react', 'src/render/capture/page'
   execFileSync(process.execPath, [tsc, '-p', join(root, project)], { stdio: 'inherit' });
 }
 await build({ ...clientBundle, outfile: join(root, 'dist/client/index.js'), sourcemap: true });
-for (const name of clientChunks) {
+for (const name of [...clientChunks, clientElement]) {
   await build({ ...bundleOf(name), outfile: join(root, 'dist/client', `${name}.js`), sourcemap: true });
 }
 // Left by the compilation of what imports it, and part of those files now.
 for (const path of readdirSync(join(root, 'dist/client'), { recursive: true })) {
-  if (/\.js(\.map)?$/.test(path) && !['index', ...clientChunks].includes(path.split('.')[0]))
+  if (/\.js(\.map)?$/.test(path) && !['index', clientElement, ...clientChunks].includes(path.split('.')[0]))
     rmSync(join(root, 'dist/client', path));
 }
 const assets = join(root, 'src/demo/public');

@@ -12,6 +12,9 @@ export const clientChunks = [
   'stats-sampler',
 ];
 
+/** The custom element: it loads the client, as any page does. */
+export const clientElement = 'stream-view';
+
 const ENTRY_POINTS = {
   index: 'index.ts',
   'input-control': 'input/input-control.ts',
@@ -19,6 +22,7 @@ const ENTRY_POINTS = {
   'prompt-view': 'input/prompt-view.ts',
   'socket-media': 'media/socket-media.ts',
   'stats-sampler': 'diagnose/stats-sampler.ts',
+  'stream-view': 'stream-view.ts',
 };
 
 /**
@@ -75,7 +79,7 @@ export function bundleOf(name) {
   return {
     entryPoints: [join(import.meta.dirname, '../src/client', ENTRY_POINTS[name])],
     bundle: true,
-    external: clientChunks.map((chunk) => `./${chunk}.js`),
+    external: ['index', ...clientChunks].map((chunk) => `./${chunk}.js`),
     minify: true,
     mangleProps: new RegExp(`^(${INTERNAL_NAMES.join('|')})$`),
     mangleCache: Object.fromEntries(INTERNAL_NAMES.map((internal, index) => [internal, SHORT_NAMES[index]])),

@@ -29,6 +29,7 @@ export type { HealthOptions, MetricsOptions, OpenApiOptions } from './options/ob
 export type { HealthChecks, RouterHealth } from './protocol/health.js';
 export type { DiagnosticsChannelName, DiagnosticsChannels } from './observe/session-channels.js';
 export type { StreamKitOptions, Viewport } from './options/stream-kit-options.js';
+export type { StreamKitWebOptions } from './options/stream-kit-web-options.js';
 export type { HlsOptions, RecordingOptions } from './options/recording-options.js';
 export type { TargetPolicyOptions } from './options/target-policy-options.js';
 export type { TerminalAttachOptions, TerminalOptions } from './options/terminal-options.js';
@@ -50,7 +51,12 @@ export type { StreamKitSessionEventName, StreamKitSessionEvents } from './sessio
 export type { ProgramControl } from './session/program-control.js';
 export type { SessionRecording } from './session/session-recording.js';
 export type { SessionViewer } from './session/session-viewer.js';
-export type { SessionEndRequest, StreamKitSession, WaitOptions } from './session/stream-kit-session.js';
+export type {
+  SessionEndRequest,
+  StreamKitSession,
+  ViewUrlRequest,
+  WaitOptions,
+} from './session/stream-kit-session.js';
 export type { StreamKitSessionRequest } from './protocol/session-requests.js';
 export type { SessionFilter, SessionOwner, StreamKitSessions } from './session/stream-kit-sessions.js';
 export type { SessionBudgetOptions } from './options/session-budget-option.js';

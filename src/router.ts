@@ -35,6 +35,7 @@ import { StreamTokens } from './http/stream-tokens.js';
 import type { UpgradableServer } from './http/upgrade-listeners.js';
 import type { AttachOptions } from './http/websocket-upgrades.js';
 import { WebSocketUpgrades } from './http/websocket-upgrades.js';
+import { openStreamKitWeb } from './http/stream-kit-web.js';
 import { viewRoutes } from './http/view-routes.js';
 import { whepRoutes } from './http/whep-routes.js';
 import { createRemoteControl } from './input/remote-control.js';
@@ -367,6 +368,13 @@ export function composeRouter<TEnv>(
     options.logger.error({ err: error }, 'cors.origins threw');
     reportError(error, undefined, undefined);
   });
+  const { clock } = parts;
+  const { streamKitWeb: webOptions, trustProxy } = options;
+  const web =
+    webOptions &&
+    openStreamKitWeb({
+      ...{ options: webOptions, registry, sessions, iceServers, rates, trustProxy, clock, onServerError },
+    });
   const handlers: RouteHandlers = {
     ...drainRoutes(() => registry.drain()),
     ...(options.health === undefined ? {} : healthRoutes(health)),
@@ -379,6 +387,7 @@ export function composeRouter<TEnv>(
       cdp: options.cdp,
     }),
     ...fileRoutes(registry),
+    ...web?.handlers,
     ...viewRoutes(sessions, tokens !== undefined),
     ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
     ...(recordings === undefined ? {} : recordingRoutes(recordings)),
@@ -406,7 +415,7 @@ export function composeRouter<TEnv>(
     clock: parts.clock,
     authorize,
     cors,
-    trustProxy: options.trustProxy,
+    trustProxy,
     accept: async (streamId, caller, viewerId) => {
       rates.takeJoin(caller);
       if (viewerId === undefined) registry.checkMayJoin(caller);
@@ -419,6 +428,7 @@ export function composeRouter<TEnv>(
           return { path: await session.openDebugger(), release: session.holdDebugger() };
         }
       : undefined,
+    webSignaling: web?.signaling,
     onServerError,
     onAnswered: (answered) => metrics.countRequest(answered),
   });

@@ -136,7 +136,7 @@ interface RoutePath {
   readonly optionsHeaders: Readonly<Record<string, string>>;
 }
 
-/** Paths that an option sets come first: they have no session in them, and `/:streamId` would match them too. */
+/** Paths without a parameter come first: they have no session in them, and `/:streamId` would match them too. */
 function pathsOf(
   handlers: RouteHandlers,
   configured: Readonly<Partial<Record<RouteName, string>>>,
@@ -145,7 +145,7 @@ function pathsOf(
     const handler = handlers[name];
     return handler === undefined ? [] : [{ path: configured[name] ?? definition.path, definition, handler }];
   });
-  const first = all.filter(({ definition }) => definition.configurable === true);
+  const first = all.filter(({ path }) => !path.includes(':'));
   const paths = new Set([...first, ...all].map(({ path }) => path));
   return [...paths].map((path) => {
     const routes = all.filter((route) => route.path === path);

@@ -23,6 +23,26 @@ export function isSameOrigin(headers: IncomingHttpHeaders, trustedProxies: numbe
   );
 }
 
+/**
+ * The origin at which a client reaches this server, such as `https://example.org`; undefined if `Host` names none.
+ *
+ * @param isEncrypted - the connection to this server is.
+ * @param trustedProxies - as of {@link isSameOrigin}.
+ */
+export function serverOrigin(
+  headers: IncomingHttpHeaders,
+  isEncrypted: boolean,
+  trustedProxies: number,
+): string | undefined {
+  const forwarded = (name: string): string | undefined => entryOf(headers[name], trustedProxies);
+  const scheme = forwarded('x-forwarded-proto')?.toLowerCase() ?? (isEncrypted ? 'https' : 'http');
+  if (scheme !== 'https' && scheme !== 'http') return undefined;
+  const named = forwarded('x-forwarded-host') ?? headers.host;
+  const port = forwarded('x-forwarded-port');
+  const authority = authorityOf(port === undefined ? named : withPort(named, port), `${scheme}:`);
+  return authority === undefined ? undefined : `${scheme}://${authority}`;
+}
+
 /** What the outermost trusted proxy said; undefined where none is trusted or it said nothing. */
 function entryOf(header: string | string[] | undefined, trustedProxies: number): string | undefined {
   if (header === undefined || trustedProxies === 0) return undefined;

@@ -48,6 +48,11 @@ export function parseSnapshotQuery(query: URLSearchParams): SnapshotQuery {
   };
 }
 
+/** Looks at the seat in the address of a session's page, which the page itself reads. @throws StreamKitError `bad_request`. */
+export function checkSeatQuery(query: URLSearchParams): void {
+  integer(query, 'seat', ROUTES.readView.query.seat);
+}
+
 /** Which file of a recording is meant, from 1 on. @throws StreamKitError `bad_request`. */
 export function parsePartQuery(query: URLSearchParams): number {
   return integer(query, 'part', ROUTES.readRecordingFile.query.part) ?? 1;

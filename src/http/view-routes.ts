@@ -6,6 +6,7 @@ import { StreamKitError } from '../base/errors.js';
 import type { StreamKitSessions } from '../session/stream-kit-sessions.js';
 import type { HttpResponse } from './http-message.js';
 import type { RouteHandlers } from './route-handler.js';
+import { checkSeatQuery } from './session-query.js';
 
 /** The files of the client SDK, from beside which it loads what it rarely needs. */
 const SDK_FOLDER = join(import.meta.dirname, '..', 'client');
@@ -16,12 +17,10 @@ const SDK_FILES: ReadonlySet<string> = new Set([
   'prompt-view.js',
   'socket-media.js',
   'stats-sampler.js',
+  'stream-view.js',
 ]);
 
-const STYLE = `html,body{height:100%;margin:0;background:#000;color:#ccc;font:16px system-ui}
-video{display:block;width:100%;height:100%;object-fit:contain}
-p{position:fixed;inset:auto 0 0;margin:0;padding:.5em;text-align:center}
-p:empty{display:none}`;
+const STYLE = 'html,body,stream-view{height:100%;margin:0}';
 
 /** @param folder - of the scripts; relative, since a proxy may have changed the path. */
 const pageWith = (folder: string): string => `<!doctype html>
@@ -30,33 +29,14 @@ const pageWith = (folder: string): string => `<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>Stream</title>
 <style>${STYLE}</style>
-<video autoplay playsinline></video>
-<p role="status"></p>
+<stream-view></stream-view>
 <script type="module" src="${folder}/view.js"></script>
 </html>
 `;
 
-const SCRIPT = `import { connectStream, controlStream } from './index.js';
+const SCRIPT = `import './stream-view.js';
 
-const [, url, streamId] = /^(.*)\\/([^/]+)\\/view\\/?$/.exec(location.pathname);
-const token = new URLSearchParams(location.search).get('token') ?? undefined;
-const headers = token === undefined ? {} : { authorization: 'Bearer ' + token };
-const video = document.querySelector('video');
-const status = document.querySelector('p');
-const stream = connectStream({ url, streamId, video, headers, token });
-stream.on('autoplayBlocked', () => {
-  status.textContent = 'Click to play';
-  const play = () => {
-    status.textContent = '';
-    stream.play();
-  };
-  addEventListener('pointerdown', play, { once: true });
-});
-stream.on('status', (now) => {
-  if (now === 'failed') status.textContent = 'The stream cannot be shown';
-});
-stream.on('closed', () => (status.textContent = 'The stream has ended'));
-await controlStream(stream, video);
+document.querySelector('stream-view').src = location.href;
 `;
 
 /** Nothing but the page itself and what the router serves; who may embed it comes behind. */
@@ -89,6 +69,7 @@ export function viewRoutes(sessions: StreamKitSessions, hasTokens: boolean): Rou
   };
   return {
     readView: ({ request, streamId }) => {
+      checkSeatQuery(request.query);
       if (sessions.get(streamId).kind !== 'page')
         throw new StreamKitError('conflict', 'The session is a terminal: it has no pictures');
       // Whoever has a token may show what it is good for. A cookie would be sent along whoever embeds the page.

@@ -45,14 +45,27 @@ export interface WebSocketUpgradesParameters {
   ) => Promise<(sink: MessageSink) => void>;
   /** Undefined: the DevTools protocol is not served. @throws StreamKitError what the client is answered. */
   readonly openDebugger?: ((streamId: string, caller: Caller) => Promise<DebuggerLink>) | undefined;
+  /** Undefined: the signaling of stream-kit-web is not served. */
+  readonly webSignaling?:
+    | {
+        /** For whom a ticket stands; undefined: for nobody. */
+        readonly callerOf: (streamId: string, ticket: string) => Caller | undefined;
+        /** @returns what takes the WebSocket. @throws StreamKitError what the client is answered. */
+        readonly accept: (streamId: string, caller: Caller) => Promise<(sink: MessageSink) => void>;
+      }
+    | undefined;
   /** An answer of status 500 was given. */
   readonly onServerError: (thrown: unknown, streamId: string, caller: Caller | undefined) => void;
   /** Any answer was given; 101 where the upgrade was taken. */
   readonly onAnswered?: (answered: AnsweredRequest) => void;
 }
 
-/** The routes that are upgraded, by the last segment of their paths. */
-const UPGRADED = { stream: ROUTES.openStream, cdp: ROUTES.openDebugger } as const;
+/** The routes that are upgraded. */
+const UPGRADED = {
+  stream: ROUTES.openStream,
+  cdp: ROUTES.openDebugger,
+  signaling: ROUTES.openWebSignaling,
+} as const;
 const SWITCHING_PROTOCOLS = 101;
 
 /** Largest message of a client, bytes: a paste fits. */
@@ -80,7 +93,7 @@ interface Attachment {
   readonly detach: () => void;
 }
 
-/** `GET /:streamId/stream` with `Upgrade: websocket`, on any number of servers. */
+/** The routes that are upgraded to WebSocket, on any number of servers. */
 export class WebSocketUpgrades {
   readonly #parameters: WebSocketUpgradesParameters;
   readonly #protocol = new WebSocketServer({
@@ -119,10 +132,11 @@ export class WebSocketUpgrades {
     const stop = listenForUpgrades(server, (request, socket, head) => {
       const url = request.url ?? '/';
       const target = resolveTarget(url, url, `${mount}${this.#parameters.basePath}`);
-      const [, streamId, name] = /^\/([^/]+)\/(stream|cdp)\/?$/.exec(target?.path ?? '') ?? [];
-      if (target === undefined || streamId === undefined) return false;
-      if (name === 'cdp' && this.#parameters.openDebugger === undefined) return false;
-      const route = UPGRADED[name === 'cdp' ? 'cdp' : 'stream'];
+      const upgrade = target === undefined ? undefined : upgradeOf(target.path);
+      if (target === undefined || upgrade === undefined) return false;
+      const { streamId, route } = upgrade;
+      if (route === UPGRADED.cdp && this.#parameters.openDebugger === undefined) return false;
+      if (route === UPGRADED.signaling && this.#parameters.webSignaling === undefined) return false;
       void this.#answer({ streamId, route, query: target.query }, request, socket, head);
       return true;
     });
@@ -174,7 +188,11 @@ export class WebSocketUpgrades {
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
         throw new StreamKitError('bad_request', 'Expected Upgrade: websocket');
       }
-      caller = await authorizeUpgrade(authorize, request, { streamId, route });
+      const ticket = route === UPGRADED.signaling ? query.get('ticket') : null;
+      caller =
+        ticket === null
+          ? await authorizeUpgrade(authorize, request, { streamId, route })
+          : this.#callerOfTicket(streamId, ticket);
       // Browsers let pages of every origin connect, and send cookies along.
       if (!isSameOrigin(request.headers, trustProxy) && !(await cors.permits(request.headers.origin))) {
         throw new StreamKitError('forbidden', 'Pages of this origin may not connect');
@@ -189,7 +207,11 @@ export class WebSocketUpgrades {
         answered(SWITCHING_PROTOCOLS);
         return;
       }
-      const take = await accept(streamId, caller, parseStreamQuery(query).viewerId);
+      const { webSignaling } = this.#parameters;
+      const take =
+        route === UPGRADED.signaling && webSignaling !== undefined
+          ? await webSignaling.accept(streamId, caller)
+          : await accept(streamId, caller, parseStreamQuery(query).viewerId);
       if (socket.destroyed) return;
       socket.off('error', onError);
       this.#protocol.handleUpgrade(request, socket, head, (webSocket) => {
@@ -204,9 +226,25 @@ export class WebSocketUpgrades {
     }
   }
 
+  /** @throws StreamKitError `unauthorized`. */
+  #callerOfTicket(streamId: string, ticket: string): Caller {
+    const caller = this.#parameters.webSignaling?.callerOf(streamId, ticket);
+    if (caller !== undefined) return caller;
+    const headers = { 'WWW-Authenticate': 'Bearer' };
+    throw new StreamKitError('unauthorized', 'The ticket is not one of this session', { headers });
+  }
+
   /** Until it is closed. */
   #hold(closed: Promise<void>): void {
     const held = closed.finally(() => this.#open.delete(held));
     this.#open.add(held);
   }
+}
+
+function upgradeOf(path: string): Pick<Upgrade, 'streamId' | 'route'> | undefined {
+  const [, ofWeb] = /^\/session\/([^/]+)\/signaling\/?$/.exec(path) ?? [];
+  if (ofWeb !== undefined) return { streamId: ofWeb, route: UPGRADED.signaling };
+  const [, streamId, name] = /^\/([^/]+)\/(stream|cdp)\/?$/.exec(path) ?? [];
+  if (streamId === undefined) return undefined;
+  return { streamId, route: name === 'cdp' ? UPGRADED.cdp : UPGRADED.stream };
 }

@@ -55,6 +55,11 @@ import { DEFAULT_TARGET_POLICY, restricts, targetPolicyOptions } from './target-
 import type { TargetPolicy, TargetPolicyOptions } from './target-policy-options.js';
 import type { ResolvedTerminalOptions, TerminalOptions } from './terminal-options.js';
 import { terminalOptions } from './terminal-options.js';
+import {
+  type ResolvedStreamKitWebOptions,
+  type StreamKitWebOptions,
+  streamKitWebOptions,
+} from './stream-kit-web-options.js';
 
 export type { RequestValidation } from './access-options.js';
 
@@ -207,6 +212,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   page?: PageOptions;
   /** Files that viewers give to pages, and pages to viewers. Default: those that the page asks its controller for. */
   files?: FileOptions;
+  /** Serves the routes and the signaling of the clients stream-kit-web and stream-kit-react, below `/session`. Default false. */
+  streamKitWeb?: boolean | StreamKitWebOptions;
 }
 
 /** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
@@ -258,6 +265,8 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly control: ResolvedControlOptions;
   readonly page: ResolvedPageOptions;
   readonly files: ResolvedFileOptions;
+  /** Undefined: the routes are not served. */
+  readonly streamKitWeb: ResolvedStreamKitWebOptions | undefined;
 }
 
 /** Bounds of a bitrate, wherever one is given, bits/s. */
@@ -308,6 +317,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'control',
   'page',
   'files',
+  'streamKitWeb',
   ...OBSERVABILITY_OPTION_NAMES,
 ];
 
@@ -408,6 +418,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     control: controlOptions(given.control, 'control'),
     page: pageOptions(given.page, 'page'),
     files: optional('files', fileOptions) ?? DEFAULT_FILES,
+    streamKitWeb: streamKitWebOptions(given.streamKitWeb, 'streamKitWeb'),
     ...observabilityOptions(given),
   });
 }

@@ -12,6 +12,15 @@ import type {
 import type { EndedSession } from './session-usage.js';
 import type { SignalRequest } from './signals.js';
 import type { StreamSessionState } from './state-document.js';
+import type {
+  StreamKitWebEnded,
+  StreamKitWebInput,
+  StreamKitWebReceived,
+  StreamKitWebRequest,
+  StreamKitWebSession,
+  StreamKitWebUpdate,
+  StreamKitWebUpdated,
+} from './stream-kit-web.js';
 
 /** A body that is no JSON, of one of these media types. */
 export interface Content<MediaType extends string> {
@@ -77,6 +86,11 @@ export type RouteBodies = EveryRoute<{
   readDownload: {
     answers: { 200: Content<'application/octet-stream'>; 206: Content<'application/octet-stream'> };
   };
+  createWebSession: { request: StreamKitWebRequest; answers: { 201: StreamKitWebSession } };
+  updateWebSession: { request: StreamKitWebUpdate; answers: { 200: StreamKitWebUpdated } };
+  endWebSession: { answers: { 200: StreamKitWebEnded } };
+  sendWebInput: { request: StreamKitWebInput; answers: { 200: StreamKitWebReceived } };
+  openWebSignaling: { answers: { 101: NoBody } };
   readMetrics: { answers: { 200: Content<'text/plain'> } };
   drain: { answers: { 202: NoBody } };
   readHealth: { answers: { 200: RouterHealth; 503: RouterHealth } };

@@ -5,6 +5,7 @@ import type { Browser, Page } from 'puppeteer';
 
 import { StreamKitError } from '../base/errors.js';
 import type { CallerLimits } from '../options/access-options.js';
+import { integerBetween } from '../options/option-checks.js';
 import type { SessionUsage } from '../protocol/session-usage.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
@@ -30,6 +31,18 @@ export interface StreamKitSessionParameters {
 
 /** Why an application ends a session; viewers read it in `closed`. */
 export type SessionEndRequest = 'deleted' | 'timeout' | 'shutdown';
+
+/** What `viewUrl` is asked for. */
+export interface ViewUrlRequest extends Omit<StreamTokenRequest, 'streamId' | 'scope'> {
+  /**
+   * For a player: the place of the page's gamepads, 1–4, that the viewer's gamepad gets if it is free. `role` is then `controller` by
+   * default. Several players at once need `control.shared`.
+   */
+  seat?: number;
+}
+
+/** Gamepads of a page. */
+const SEATS = 4;
 
 /** Waiting can be given up. */
 export interface WaitOptions {
@@ -217,18 +230,22 @@ export class StreamKitSession implements AsyncDisposable {
   }
 
   /**
-   * The address of a page that shows the session, such as for an iframe. Whoever has it may watch until the token in it expires.
+   * The address of a page that shows the session, for an iframe, `<stream-view>` or a browser. Whoever has it may watch until the token
+   * in it expires.
    *
    * @param baseUrl - where clients reach the router: `https://example.org/stream`.
    * @param request - as {@link createStreamToken}; with `role: 'controller'` the page also takes input.
    * @throws StreamKitError `not_found` without the option `streamTokens`, `bad_option`.
    */
-  viewUrl(baseUrl: string, request: Omit<StreamTokenRequest, 'streamId' | 'scope'> = {}): string {
+  viewUrl(baseUrl: string, { seat, ...request }: ViewUrlRequest = {}): string {
     if (!URL.canParse(baseUrl)) throw new StreamKitError('bad_option', 'Expected a URL for baseUrl');
+    if (seat !== undefined) integerBetween(1, SEATS)(seat, 'seat');
     const url = new URL(baseUrl);
     url.pathname = `${url.pathname.replace(/\/+$/, '')}/${this.id}/view`;
-    const token = this.createStreamToken({ ...request, scope: ['sse', 'signal', 'stream'] });
+    const role = request.role ?? (seat === undefined ? 'viewer' : 'controller');
+    const token = this.createStreamToken({ ...request, role, scope: ['sse', 'signal', 'stream'] });
     url.searchParams.set('token', token);
+    if (seat !== undefined) url.searchParams.set('seat', String(seat));
     return url.href;
   }
 

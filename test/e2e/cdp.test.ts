@@ -227,10 +227,26 @@ it('shows the session in an iframe of another site, under its own Content-Securi
   const url = session.viewUrl(`${server.origin}/stream/`, { role: 'controller' });
   await page.setContent(`<iframe src="${url}" allow="autoplay" width="640" height="360"></iframe>`);
   const frame = await (await page.waitForSelector('iframe'))?.contentFrame();
-  await frame?.waitForFunction(`document.querySelector('video')?.videoWidth === 640`);
-  expect(await frame?.evaluate(`getComputedStyle(document.querySelector('video')).objectFit`)).toBe(
-    'contain',
+  const video = `document.querySelector('stream-view')?.shadowRoot.querySelector('video')`;
+  await frame?.waitForFunction(`${video}?.videoWidth === 640`);
+  await frame?.waitForFunction(`document.querySelector('stream-view').status === 'playing'`);
+  expect(await frame?.evaluate(`getComputedStyle(${video}).objectFit`)).toBe('contain');
+  await frame?.evaluate(
+    `document.querySelector('stream-view').style.setProperty('--stream-view-fit', 'cover')`,
   );
+  expect(await frame?.evaluate(`getComputedStyle(${video}).objectFit`)).toBe('cover');
+  // Keys go to the page although the field that takes them is in a shadow tree.
+  await session.control.request();
+  const { publicId } = session.viewers().at(-1) ?? { publicId: '' };
+  session.control.give(publicId);
+  await frame?.waitForFunction(`document.querySelector('stream-view').connection.role === 'controller'`);
+  const inputs: string[] = [];
+  const stop = session.on('input', ({ message }) => inputs.push(message.type));
+  await page.mouse.click(320, 180);
+  await page.mouse.wheel({ deltaY: 10 });
+  await page.keyboard.press('a');
+  await expect.poll(() => inputs).toEqual(expect.arrayContaining(['pointer', 'wheel', 'keyboard']));
+  stop();
   expect(session.viewers()).toHaveLength(2);
   expect(violations).toEqual([]);
   await page.close();
@@ -239,6 +255,10 @@ it('shows the session in an iframe of another site, under its own Content-Securi
 it('lets no other site embed the page of a session without a token', async () => {
   const { headers } = await fetch(`${server.origin}/stream/${session.id}/view`);
   expect(headers.get('content-security-policy')).toContain("frame-ancestors 'self'");
+  const ofPlayer = session.viewUrl(`${server.origin}/stream`, { seat: 2 });
+  expect(new URL(ofPlayer).searchParams.get('seat')).toBe('2');
+  expect((await fetch(ofPlayer.replace('seat=2', 'seat=5'))).status).toBe(400);
+  expect(() => session.viewUrl(`${server.origin}/stream`, { seat: 5 })).toThrow('between 1 and 4');
   const withToken = await fetch(session.viewUrl(`${server.origin}/stream`));
   expect(withToken.headers.get('content-security-policy')).toContain('frame-ancestors *');
   expect((await fetch(`${server.origin}/stream/${session.id}/view?token=x`)).status).toBe(401);

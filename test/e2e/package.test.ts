@@ -71,6 +71,7 @@ test('the package has what a user needs and nothing else', () => {
     'dist/client/prompt-view.js',
     'dist/client/socket-media.js',
     'dist/client/stats-sampler.js',
+    'dist/client/stream-view.js',
   ]);
   expect(pages).toContain('dist/react/index.js');
   const others = files.filter(

@@ -87,6 +87,7 @@ export class Contract {
     }
     // Its path is nobody's, or another session's, without the option.
     if ('configurable' in ROUTES[operation.operationId] && status === 404) return;
+    if ('option' in ROUTES[operation.operationId] && status === 405) return;
     const isRefused = status >= 400 && exchange.answerBody?.includes('"code":"forbidden"') === true;
     const answer = (isRefused ? operation.responses.default : undefined) ?? operation.responses[status];
     if (answer === undefined) {

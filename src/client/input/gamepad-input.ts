@@ -15,21 +15,34 @@ interface GamepadState {
 export class GamepadInput {
   readonly #sender: InputSender;
   readonly #onPress: () => void;
+  readonly #seat: number | undefined;
   /** What the page knows, by index. */
   readonly #told = new Map<number, GamepadState>();
 
-  constructor(sender: InputSender, onPress: () => void) {
+  /** @param seat - from 1 on: the first gamepad is told as the one there, and no other. */
+  constructor(sender: InputSender, onPress: () => void, seat?: number) {
     this.#sender = sender;
     this.#onPress = onPress;
+    this.#seat = seat;
   }
 
   /** Once a frame, for gamepads tell nothing by themselves. */
   poll(gamepads: readonly (Gamepad | null)[]): void {
     for (let index = 0; index < LIMITS.gamepads; index++) {
-      const gamepad = gamepads[index];
-      if (gamepad?.connected === true) this.#tell(stateOf(gamepad, index));
+      const gamepad = this.find(gamepads, index);
+      if (gamepad !== null) this.#tell(stateOf(gamepad, index));
       else if (this.#told.has(index)) this.#disconnect(index);
     }
+  }
+
+  /** The one that the page knows by this index. */
+  find(gamepads: readonly (Gamepad | null)[], index: number): Gamepad | null {
+    const isThere = (gamepad: Gamepad | null | undefined): boolean => gamepad?.connected === true;
+    if (this.#seat !== undefined) {
+      return index === this.#seat - 1 ? (gamepads.find(isThere) ?? null) : null;
+    }
+    const gamepad = gamepads[index] ?? null;
+    return isThere(gamepad) ? gamepad : null;
   }
 
   /** Nothing of them is pressed any more; they stay there. */

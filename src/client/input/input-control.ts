@@ -17,6 +17,11 @@ export interface InputControlOptions {
   element?: HTMLElement | undefined;
   /** Whether gamepads are sent. Default true. */
   gamepads?: boolean | undefined;
+  /**
+   * The place of the page's gamepads, 1–4, that the first gamepad here gets if it is free; others here are not sent. Default: each
+   * gets the place that it has here.
+   */
+  gamepadSeat?: number | undefined;
   /** Whether what is copied in the page goes into this browser's clipboard, while the picture has the focus. Default true. */
   clipboard?: boolean | undefined;
   /**
@@ -89,7 +94,7 @@ export class InputControl {
       (event) => options.acceptKey?.(event) ?? true,
       () => onPress('keyboard'),
     );
-    this.#gamepads = new GamepadInput(this.#sender, () => onPress('gamepad'));
+    this.#gamepads = new GamepadInput(this.#sender, () => onPress('gamepad'), options.gamepadSeat);
     this.#placeField();
     this.#listen();
     const follow = (): void => this.#follow();
@@ -111,7 +116,13 @@ export class InputControl {
 
   /** Whether keys go to the page. */
   get focused(): boolean {
-    return document.activeElement === this.#field;
+    return this.#scope.activeElement === this.#field;
+  }
+
+  /** Where the picture is: for a document, an element in a shadow tree is that tree's host. */
+  get #scope(): DocumentOrShadowRoot {
+    const root = this.#element.getRootNode();
+    return root instanceof ShadowRoot ? root : document;
   }
 
   /** Keys go to the page from now on, where this viewer is the controller. */
@@ -208,7 +219,7 @@ export class InputControl {
     document.addEventListener(
       'pointerlockchange',
       () => {
-        const isLocked = document.pointerLockElement === this.#element;
+        const isLocked = this.#scope.pointerLockElement === this.#element;
         // The user has let go of it: here Escape always does.
         if (this.#pointers.isLocked && !isLocked && this.#isPageLocked)
           this.#sender.send({ type: 'pointer_lock', locked: false });
@@ -278,7 +289,7 @@ export class InputControl {
     if (isLocked && !this.#isTouched) {
       const locked = this.#element.requestPointerLock() as unknown as Promise<void> | undefined;
       locked?.catch(() => undefined);
-    } else if (!isLocked && document.pointerLockElement === this.#element) {
+    } else if (!isLocked && this.#scope.pointerLockElement === this.#element) {
       document.exitPointerLock();
     }
   }
@@ -320,7 +331,8 @@ export class InputControl {
     } else if (message.type === 'editing' && 'active' in message) {
       this.#showEditing(message as { active: boolean; inputMode?: string });
     } else if (message.type === 'rumble') {
-      rumble(message as unknown as Rumble);
+      const effect = message as unknown as Rumble;
+      rumble(effect, this.#gamepads.find(gamepadsHere(), effect.index));
     } else if (message.type === 'prompt_closed' && 'id' in message) {
       const { id } = message as { id: string };
       void this.#promptView?.then((view) => view.close(id));
@@ -341,9 +353,9 @@ interface Rumble {
   readonly weak: number;
 }
 
-function rumble({ index, durationMs: duration, strong, weak }: Rumble): void {
+function rumble({ durationMs: duration, strong, weak }: Rumble, gamepad: Gamepad | null): void {
   const effect = { duration, strongMagnitude: strong, weakMagnitude: weak };
-  const actuator = gamepadsHere()[index]?.vibrationActuator as GamepadHapticActuator | null | undefined;
+  const actuator = gamepad?.vibrationActuator as GamepadHapticActuator | null | undefined;
   void actuator?.playEffect('dual-rumble', effect).catch(() => undefined);
 }
 

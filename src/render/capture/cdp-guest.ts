@@ -1,5 +1,6 @@
 import type { ProgramInput } from './program-input.js';
 import type { CdpConnection } from './cdp-connection.js';
+import { CdpGuestHeld } from './cdp-guest-held.js';
 import { isInternalUrl, judgeGuestCommand } from './cdp-guest-policy.js';
 import type { CdpMessage } from './cdp-pipe.js';
 import { PRESSES } from './page-controls.js';
@@ -48,6 +49,8 @@ export class CdpGuest {
   #input: ProgramInput = 'pass';
   /** Input that waits until it may reach the page, in order. */
   #held: HeldInput[] = [];
+  /** What it has pressed in the page and not released. */
+  readonly #pressed = new CdpGuestHeld();
   #waiting = 0;
   #ended = false;
 
@@ -126,9 +129,10 @@ export class CdpGuest {
     }
   }
 
-  /** What becomes of its input from now on. At first it passes. */
+  /** What becomes of its input from now on. At first it passes. When it no longer does, what it has pressed is released. */
   setInput(input: ProgramInput): void {
     this.#input = input;
+    if (input !== 'pass') this.#release();
     for (const held of this.#held.splice(0)) this.#accept(held);
   }
 
@@ -136,6 +140,7 @@ export class CdpGuest {
   close(reason: CdpGuestEnd = 'left'): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#release();
     this.#paused.clear();
     this.#held = [];
     for (const sessionId of this.#sessions.keys()) this.#connection.disown(sessionId);
@@ -153,6 +158,13 @@ export class CdpGuest {
     else this.#held.push(input);
   }
 
+  /** Whoever controls the page next finds no key down that it has not pressed. */
+  #release(): void {
+    for (const { sessionId, method, params } of this.#pressed.take()) {
+      this.#connection.post(method, params, sessionId, () => undefined);
+    }
+  }
+
   #forward(
     sessionId: string,
     method: string,
@@ -160,6 +172,7 @@ export class CdpGuest {
     answer: (rest: Pick<CdpMessage, 'result' | 'error'>) => void,
   ): void {
     this.#waiting += 1;
+    this.#pressed.note({ sessionId, method, params: params ?? {} });
     const isPress = PRESSES.has(String(params?.type)) || method === 'Input.synthesizeTapGesture';
     if (method.startsWith('Input.') && isPress) {
       this.#listener.onPress(this.#sessions.get(sessionId) ?? '');
@@ -210,6 +223,7 @@ export class CdpGuest {
       case 'Target.detachedFromTarget':
         if (childId === undefined || !this.#sessions.delete(childId)) return;
         this.#paused.delete(childId);
+        this.#pressed.forget(childId);
         this.#connection.disown(childId);
         break;
       case 'Debugger.paused':

@@ -45,6 +45,13 @@ it.each([...MAX_CHUNK_BYTES])('%s is a file of its own, and needs nothing', asyn
   expect(shipped.replace('import("./prompt-view.js")', '')).not.toMatch(/\bfrom\s*["']|\bimport\s*["'(]/);
 });
 
+it('the element is a file beside the client, which it loads', async () => {
+  const shipped = await bundle(bundleOf('stream-view'));
+  expect(gzipSync(shipped, { level: 6 }).byteLength).toBeLessThan(2000);
+  const imports = Array.from(shipped.matchAll(/\bfrom\s*["']([^"']+)["']/g), ([, name]) => name);
+  expect(new Set(imports)).toEqual(new Set(['./index.js']));
+});
+
 it('needs nothing but fast-json-patch', async () => {
   const external = [...(clientBundle.external ?? []), 'fast-json-patch/*'];
   const alone = await bundle({ ...clientBundle, external });

@@ -31,6 +31,7 @@ beforeEach(async () => {
   server = await serveRouter({
     files: { uploads: true },
     ...{ metrics: true, health: true, openApi: true, hls: true, cdp: true, recording: { directory } },
+    streamKitWeb: true,
     validateRequest: ({ headers }) => {
       const caller = String(headers['x-caller']);
       if (caller === 'undefined') return { authorized: false };

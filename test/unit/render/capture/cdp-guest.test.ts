@@ -231,3 +231,50 @@ it('a press of a guest is told with the page that it is in', async () => {
   harness.send('Input.dispatchMouseEvent', { type: 'mousePressed' }, 'S-1');
   expect(harness.presses).toEqual(['T-S-1']);
 });
+
+it.each([
+  ['has to give control away', (guest: CdpGuest) => guest.setInput('hold')],
+  ['loses control', (guest: CdpGuest) => guest.setInput('refuse')],
+  ['leaves', (guest: CdpGuest) => guest.close()],
+])('what a guest holds is released when it %s', async (_what, end) => {
+  const browser = new ScriptedBrowser();
+  const harness = await GuestHarness.open(browser);
+  await harness.attach(browser, 'S-1');
+  const send = (name: string, params: object): void =>
+    harness.send(`Input.dispatch${name}Event`, params, 'S-1');
+  const shift = { key: 'Shift', code: 'ShiftLeft', windowsVirtualKeyCode: 16, location: 1 };
+  send('Key', { type: 'rawKeyDown', ...shift, modifiers: 8 });
+  send('Key', { type: 'keyDown', key: 'a', code: 'KeyA', text: 'a' });
+  send('Key', { type: 'keyUp', key: 'a', code: 'KeyA' });
+  send('Mouse', { type: 'mousePressed', x: 1, y: 2, button: 'left', clickCount: 1 });
+  send('Mouse', { type: 'mouseMoved', x: 30, y: 40, buttons: 1 });
+  send('Touch', { type: 'touchStart', touchPoints: [{ x: 1, y: 1 }] });
+  await settle();
+  const before = browser.commands.length;
+  end(harness.guest);
+  await settle();
+  const releases = browser.commands.slice(before).filter(({ method }) => method.startsWith('Input.'));
+  expect(releases.map(({ params, sessionId }) => [params, sessionId])).toEqual([
+    [{ type: 'keyUp', ...shift }, 'S-1'],
+    [{ type: 'mouseReleased', x: 30, y: 40, button: 'left', clickCount: 1 }, 'S-1'],
+    [{ type: 'touchCancel', touchPoints: [] }, 'S-1'],
+  ]);
+  // Once, and for nobody else to hear of.
+  end(harness.guest);
+  await settle();
+  expect(browser.commands.filter(({ params }) => params?.type === 'touchCancel')).toHaveLength(1);
+  expect(harness.sent.filter(({ id }) => id === undefined || id > 6).map(({ method }) => method)).toEqual([
+    'Target.attachedToTarget',
+  ]);
+});
+
+it('a guest that presses more than it may hold keeps no more', async () => {
+  const browser = new ScriptedBrowser();
+  const harness = await GuestHarness.open(browser);
+  for (let at = 0; at < 200; at++)
+    harness.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', key: `${at}` });
+  harness.guest.setInput('refuse');
+  await settle();
+  const released = browser.named('Input.dispatchKeyEvent').filter(({ params }) => params?.type === 'keyUp');
+  expect(released).toHaveLength(64);
+});
