@@ -1,4 +1,5 @@
 import { asError, StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
 import { SerialQueue } from '../base/serial-queue.js';
 import type { Capture, CaptureFormat, OpenCapture, SnapshotParameters } from './capture/capture.js';
 import type { ProgramInput } from './capture/program-input.js';
@@ -22,11 +23,22 @@ export interface LocalRenderParts {
   readonly openVideoEncodeThread: OpenVideoEncodeThread;
   readonly openAudioEncodeThread: OpenAudioEncodeThread;
   /** Descriptors of the media sockets; undefined: frames come only through taps. */
-  readonly socketFds?: { readonly video: number; readonly audio: number } | undefined;
+  readonly socketFds?: MediaSocketFds | undefined;
   /** See the option `lipSync`; default 0. */
   readonly lipSyncToleranceMs?: number;
   readonly nowUs: () => number;
+  readonly logger: Logger;
 }
+
+interface MediaSocketFds {
+  readonly video: number;
+  readonly audio: number;
+  /** One for each thread that takes the place of a failed one. */
+  readonly spares: readonly number[];
+}
+
+/** As many threads as may be replaced where none has a socket. */
+const NO_SPARES = [undefined, undefined];
 
 /** Makes the function that opens renders whose capture and encoders live in this process. */
 export function createOpenLocalRender(
@@ -36,7 +48,14 @@ export function createOpenLocalRender(
     const opened: { render?: LocalRender } = {};
     const capture = await parts.openCapture(
       parameters,
-      { ...listener, encodedFrames: () => opened.render?.encodedFrames },
+      {
+        ...listener,
+        encodedFrames: () => opened.render?.encodedFrames,
+        onEncodingStalled: () =>
+          opened.render?.restartVideoThread(
+            new StreamKitError('encoder_failed', 'Pictures are captured, but none is encoded'),
+          ),
+      },
       signal,
       logContext,
     );
@@ -55,8 +74,17 @@ export class LocalRender implements Render {
   #audio: AudioEncodeThread | undefined;
   /** Pause, resume and changes of the capture, one after the other. */
   readonly #work = new SerialQueue();
-  /** What is being encoded. */
-  readonly #encoding = new Set<VideoStream>();
+  /** What is being encoded, and how. */
+  readonly #encoding = new Map<
+    VideoStream,
+    { readonly target: EncodingTarget; readonly candidates: readonly EncoderCandidate[] }
+  >();
+  readonly #tapped = new Set<RenderStream>();
+  /**
+   * Descriptors for the threads that replace failed ones, pictures' or sound's: what failed may have written a part of a frame,
+   * after which its socket is of no use. With none left, the render ends.
+   */
+  readonly #spareFds: (number | undefined)[];
   #encodedFrames = 0;
   #isEncodingSound = false;
   #closed = false;
@@ -66,6 +94,7 @@ export class LocalRender implements Render {
     this.#capture = capture;
     this.#parts = parts;
     this.#listener = listener;
+    this.#spareFds = [...(parts.socketFds?.spares ?? NO_SPARES)];
     const { width, height } = capture.video;
     this.#format = { width, height, frameRate };
   }
@@ -112,7 +141,7 @@ export class LocalRender implements Render {
     candidates: readonly EncoderCandidate[] = [],
   ): void {
     if (this.#closed) return;
-    this.#encoding.add(stream);
+    this.#encoding.set(stream, { target, candidates });
     this.#videoThread().start(stream, target, candidates);
   }
 
@@ -130,6 +159,8 @@ export class LocalRender implements Render {
   }
 
   setTarget(stream: VideoStream, target: EncodingTarget): void {
+    const encoding = this.#encoding.get(stream);
+    if (encoding !== undefined) this.#encoding.set(stream, { ...encoding, target });
     this.#video?.setTarget(stream, target);
   }
 
@@ -146,6 +177,8 @@ export class LocalRender implements Render {
 
   tap(stream: RenderStream, tapped: boolean): void {
     if (this.#closed) return;
+    if (tapped) this.#tapped.add(stream);
+    else this.#tapped.delete(stream);
     if (stream === 'opus') this.#audioThread()?.tap(tapped);
     else this.#videoThread().tap(stream, tapped);
   }
@@ -199,12 +232,57 @@ export class LocalRender implements Render {
     return this.#closing;
   }
 
+  /** Has another thread encode the pictures, from now on and with a keyframe first; the one that does has failed or hangs. */
+  restartVideoThread(error: StreamKitError): void {
+    this.#restartThread(this.#video, 'pictures', error, async (socketFd) => {
+      await this.#capture.renewVideo();
+      if (this.#closed) return;
+      const thread = this.#openVideoThread(socketFd);
+      this.#video = thread;
+      for (const stream of this.#tapped) if (stream !== 'opus') thread.tap(stream, true);
+      for (const [stream, { target, candidates }] of this.#encoding) thread.start(stream, target, candidates);
+    });
+  }
+
+  #restartAudioThread(error: StreamKitError): void {
+    this.#restartThread(this.#audio, 'sound', error, (socketFd) => {
+      this.#audio = this.#openAudioThread(socketFd);
+      this.#audio?.tap(this.#tapped.has('opus'));
+      if (this.#isEncodingSound) this.#audio?.start();
+    });
+  }
+
+  /** Until the next one is there, orders to the former one are lost: the next one is told what holds by then. */
+  #restartThread(
+    thread: VideoEncodeThread | AudioEncodeThread | undefined,
+    what: string,
+    error: StreamKitError,
+    reopen: (socketFd: number | undefined) => void | Promise<void>,
+  ): void {
+    if (this.#closed || thread === undefined) return;
+    if (this.#spareFds.length === 0) {
+      this.#fail(error);
+      return;
+    }
+    const socketFd = this.#spareFds.shift();
+    thread.abandon();
+    const message = `The encoding of ${what} failed and is started again`;
+    this.#parts.logger.warn({ err: error, code: error.code }, message);
+    this.#listener.onFault(error.code, message);
+    void this.#afterWork(async () => reopen(socketFd));
+  }
+
   #videoThread(): VideoEncodeThread {
-    this.#video ??= this.#parts.openVideoEncodeThread(
+    this.#video ??= this.#openVideoThread(this.#parts.socketFds?.video);
+    return this.#video;
+  }
+
+  #openVideoThread(socketFd: number | undefined): VideoEncodeThread {
+    return this.#parts.openVideoEncodeThread(
       {
         source: { ...this.#capture.video, width: this.#format.width, height: this.#format.height },
         frameRate: this.#format.frameRate,
-        socketFd: this.#parts.socketFds?.video,
+        socketFd,
       },
       {
         onEncodedFrame: (frame) => this.#onEncodedFrame(frame),
@@ -215,27 +293,30 @@ export class LocalRender implements Render {
         },
         onStats: (stats) => this.#listener.onVideoStats(stats),
         onEncoderReplaced: (replacement) => this.#listener.onEncoderReplaced(replacement),
-        onError: (error) => this.#fail(error),
+        onError: (error) => this.restartVideoThread(error),
       },
     );
-    return this.#video;
   }
 
   #audioThread(): AudioEncodeThread | undefined {
+    this.#audio ??= this.#openAudioThread(this.#parts.socketFds?.audio);
+    return this.#audio;
+  }
+
+  #openAudioThread(socketFd: number | undefined): AudioEncodeThread | undefined {
     const { audio } = this.#capture;
     if (audio === null) return undefined;
-    this.#audio ??= this.#parts.openAudioEncodeThread(
+    return this.#parts.openAudioEncodeThread(
       {
         source: audio,
-        socketFd: this.#parts.socketFds?.audio,
+        socketFd,
         lipSyncToleranceMs: this.#parts.lipSyncToleranceMs ?? 0,
       },
       {
         onEncodedAudio: (packet) => this.#listener.onEncodedAudio(packet),
-        onError: (error) => this.#fail(error),
+        onError: (error) => this.#restartAudioThread(error),
       },
     );
-    return this.#audio;
   }
 
   /** Without a media socket the listener itself hands frames to the media plane, right when it gets them. */

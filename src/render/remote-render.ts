@@ -167,7 +167,7 @@ async function openRemoteRender(
         ...{ launchTimeoutMs, loadTimeoutMs, hangTimeoutMs },
         ...{ parameters, launchOptions, capture, profileDirectory, targetPolicy },
         egressProxy: egress?.url,
-        hasSockets: session.sockets !== undefined,
+        hasSockets: session.sockets.length > 0,
         lipSyncToleranceMs: options.lipSyncToleranceMs,
       });
       signal.throwIfAborted();
@@ -257,9 +257,7 @@ class RemoteRender implements Render {
   }
 
   feed(stream: RenderStream, producer: Producer): void {
-    const { sockets } = this.#session;
-    const socket = stream === 'opus' ? sockets?.audio : sockets?.video;
-    socket?.bind(MEDIA_SLOTS[stream], producer);
+    for (const socket of this.#session.sockets) socket.bind(MEDIA_SLOTS[stream], producer);
   }
 
   startVideo(stream: VideoStream, target: EncodingTarget): void {
@@ -463,7 +461,7 @@ class RemoteRender implements Render {
         const { frame } = entry;
         this.#listener.onEncodedFrame(frame);
         // With a media socket the session process itself says what went out.
-        if (this.#session.sockets !== undefined) break;
+        if (this.#session.sockets.length > 0) break;
         const nowUs = Number(process.hrtime.bigint() / 1000n);
         const stream = videoStream(frame.codec, frame.rung);
         this.#listener.onFrames(stream, [frameRecord(frame, nowUs)]);

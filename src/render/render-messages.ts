@@ -13,8 +13,11 @@ import type { EncoderCandidate } from './encode/encoder-candidate.js';
 import type { FrameRecord } from './encode/frame-record.js';
 import type { RenderStream } from './packetize/media-slots.js';
 
-/** Descriptors that a session process is started with, besides the standard ones. */
-export const SESSION_PROCESS_FDS = { control: 3, video: 4, audio: 5, taps: 6 } as const;
+/**
+ * Descriptors that a session process is started with, besides the standard ones. The spares are media sockets of threads that
+ * take the place of failed ones.
+ */
+export const SESSION_PROCESS_FDS = { control: 3, video: 4, audio: 5, taps: 6, spares: [7, 8] } as const;
 
 /** Of one message from a session process, bytes. What a page may say is far shorter. */
 export const MAX_REPORT_BYTES = 1024 * 1024;

@@ -53,8 +53,8 @@ const MISBEHAVIOUR: Readonly<Record<MessageFault, string>> = {
 
 /** One session process, as the host sees it: started, listened to within limits, and ended with all that it has. */
 export class SessionProcess {
-  /** Undefined: frames come only through taps. */
-  readonly sockets: { readonly video: MediaSocket; readonly audio: MediaSocket } | undefined;
+  /** Any of them may carry any stream. None: frames come only through taps. */
+  readonly sockets: readonly MediaSocket[];
   readonly #logger: Logger;
   readonly #limiter: SessionLimiter;
   #limited: LimitedSession | undefined;
@@ -78,19 +78,29 @@ export class SessionProcess {
     this.#limiter = limiter;
     const opened: MediaSocket[] = [];
     try {
-      for (const kind of ['video', 'audio']) {
+      for (const kind of ['video', 'audio', 'spare', 'spare']) {
         const socket = mediaPlane.openMediaSocket?.((reason) => this.#onSocketFailed(kind, reason));
         if (socket !== undefined) opened.push(socket);
       }
-      const [video, audio] = opened;
-      this.sockets = video && audio && { video, audio };
+      this.sockets = opened;
+      const [video, audio, ...spares] = opened.map(({ fd }) => fd);
       this.#child = spawn(
         process.execPath,
         [`--max-old-space-size=${Math.floor(heapBytes / 2 ** 20)}`, PROGRAM],
         {
           // A group of its own: a signal of a terminal is the host's to handle.
           detached: true,
-          stdio: ['ignore', 'ignore', 'pipe', 'pipe', video?.fd ?? 'ignore', audio?.fd ?? 'ignore', 'pipe'],
+          // As SESSION_PROCESS_FDS says.
+          stdio: [
+            'ignore',
+            'ignore',
+            'pipe',
+            'pipe',
+            video ?? 'ignore',
+            audio ?? 'ignore',
+            'pipe',
+            ...spares,
+          ],
         },
       );
     } catch (thrown) {
@@ -206,8 +216,7 @@ export class SessionProcess {
       }
     }
     this.#channel?.close();
-    this.sockets?.video.close();
-    this.sockets?.audio.close();
+    for (const socket of this.sockets) socket.close();
     await this.#limited?.close().catch((error: unknown) => {
       this.#logger.warn({ pid, err: asError(error) }, 'the cgroup of a session could not be removed');
     });
@@ -250,7 +259,7 @@ export class SessionProcess {
   }
 
   #onSocketFailed(kind: string, reason: MediaSocketFailure): void {
-    // The end of the process is told by its exit.
+    // The end of the process is told by its exit, and that of a thread by the process.
     if (reason !== 'closed')
       this.#misbehave('The session process sent a frame that is none', `${kind} ${reason}`);
   }

@@ -180,11 +180,10 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
     }),
     openVideoEncodeThread,
     openAudioEncodeThread,
-    socketFds: order.hasSockets
-      ? { video: SESSION_PROCESS_FDS.video, audio: SESSION_PROCESS_FDS.audio }
-      : undefined,
+    socketFds: order.hasSockets ? SESSION_PROCESS_FDS : undefined,
     lipSyncToleranceMs: order.lipSyncToleranceMs,
     nowUs: () => Number(process.hrtime.bigint() / 1000n),
+    logger: reportingLogger({}),
   });
   const opened = await openRender(
     parameters,

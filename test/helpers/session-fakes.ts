@@ -230,6 +230,8 @@ export class FakeParts implements SessionParts {
   snapshotResult: () => Promise<Uint8Array> = () => Promise.resolve(new Uint8Array([1, 2, 3]));
   closeCapture: () => Promise<void> = () => Promise.resolve();
   hasAudio = true;
+  /** What the encode threads were told of taps, in order. */
+  readonly taps: string[] = [];
   videoListener: VideoEncodeListener | undefined;
   audioListener: AudioEncodeListener | undefined;
   #lastId = 0;
@@ -291,7 +293,8 @@ export class FakeParts implements SessionParts {
       reconfigure: ({ width, height, frameRate }) =>
         void this.events.push(`video ${width}x${height} at ${frameRate}`),
       refresh: () => void this.events.push('refresh'),
-      tap: () => undefined,
+      tap: (stream, tapped) => void this.taps.push(`video tap ${stream} ${tapped}`),
+      abandon: () => void this.events.push('video thread abandoned'),
       close: () => {
         this.events.push('video thread closed');
         return Promise.resolve();
@@ -304,7 +307,8 @@ export class FakeParts implements SessionParts {
     return {
       start: () => void this.events.push('audio start'),
       stop: () => void this.events.push('audio stop'),
-      tap: () => undefined,
+      tap: (tapped) => void this.taps.push(`audio tap ${tapped}`),
+      abandon: () => void this.events.push('audio thread abandoned'),
       close: () => {
         this.events.push('audio thread closed');
         return Promise.resolve();
@@ -317,6 +321,7 @@ export class FakeParts implements SessionParts {
     openVideoEncodeThread: (...parameters) => this.#openVideoEncodeThread(...parameters),
     openAudioEncodeThread: (...parameters) => this.#openAudioEncodeThread(...parameters),
     nowUs: () => this.clock.nowUs(),
+    logger: this.logger,
   });
 
   readonly openRender: SessionParts['openRender'] = (...parameters) =>
@@ -376,6 +381,7 @@ export class FakeParts implements SessionParts {
         setGamepads: (gamepads) => void this.commands.push(['gamepads', gamepads]),
         answer: (answer) => void this.commands.push(['answer', answer]),
       },
+      renewVideo: () => this.#note('capture renewed'),
       pause: () => this.#note('capture pause'),
       resume: () => this.#note('capture resume'),
       reconfigure: ({ width, height, frameRate }) => this.#note(`capture ${width}x${height} at ${frameRate}`),

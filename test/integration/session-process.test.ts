@@ -88,8 +88,8 @@ describe('session processes', () => {
     const error = await launch(open());
     expect(error).toBeInstanceOf(Error);
     expect((error as StreamKitError).code).toBe('browser_not_found');
-    // The two sockets of the process that waits for the next session.
-    expect(socketsOpen).toBe(2);
+    // The four sockets of the process that waits for the next session.
+    expect(socketsOpen).toBe(4);
     await until(() => expect(processesOfSessions()).toHaveLength(1));
   });
 
@@ -118,7 +118,7 @@ describe('session processes', () => {
     await until(() => expect(processesOfSessions()).toEqual([]));
     await setTimeout(0);
     expect(await launch(opened)).toMatchObject({ code: 'browser_not_found' });
-    expect(socketsOpen).toBe(2);
+    expect(socketsOpen).toBe(4);
   });
 
   it('that cannot be limited end their session with the reason', async () => {

@@ -18,6 +18,8 @@ export interface CaptureWatchParameters {
   readonly capturePage: CapturePage | undefined;
   /** Frames so far; undefined: nothing is being encoded. */
   readonly encodedFrames: () => number | undefined;
+  /** Pictures are captured, but none of them is encoded. */
+  readonly onEncodingStalled: () => void;
   readonly hangTimeoutMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -143,6 +145,9 @@ export class CaptureWatch {
         logger.warn({ code: action.code }, FAULTS[action.part]);
         this.#listener.onFault(action.code, FAULTS[action.part]);
         void this.#restart(action.part);
+        break;
+      case 'encoding stalled':
+        this.#parameters.onEncodingStalled();
         break;
       case 'recovered':
         this.#listener.onSound(true);

@@ -55,6 +55,8 @@ export interface CaptureWatchListener {
 export interface CaptureListener extends PageControlsListener, CaptureWatchListener {
   /** Asked once per second: frames encoded so far, of all encodings; undefined: nothing is being encoded. */
   encodedFrames?(): number | undefined;
+  /** Pictures are captured, but none of them is encoded. */
+  onEncodingStalled?(): void;
   /** The page called `streamKit.setMetadata`: the whole merged object, at most 64 KiB of JSON; and when, monotonic µs. */
   onPageMetadata(metadata: Readonly<Record<string, unknown>>, changedAtUs: number): void;
   /** The page called `streamKit.send`: JSON of at most 64 KiB. */
@@ -103,6 +105,8 @@ export interface Capture {
   readonly kind: CaptureKind;
   readonly browserPid: number;
   readonly video: VideoSource;
+  /** Another reader takes the place of the one that had `video`, and needs one of its own: `video` is new after it. */
+  renewVideo(): Promise<void>;
   /** Null where the page's sound cannot be had, or was not asked for. */
   readonly audio: AudioSource | null;
   readonly controls: PageControls;

@@ -108,6 +108,7 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
         {
           ...{ browserProcess, renderedPage, capturePage, hangTimeoutMs, logger },
           encodedFrames: () => listener.encodedFrames?.(),
+          onEncodingStalled: () => listener.onEncodingStalled?.(),
           clock: systemClock,
         },
         listener,

@@ -18,7 +18,6 @@ const JPEG_QUALITY = 90;
 export class ScreencastCapture implements Capture {
   readonly kind = 'screencast';
   readonly browserPid: number;
-  readonly video: VideoSource;
   readonly audio: AudioSource | null;
   readonly controls: PageControls;
   readonly #browserProcess: BrowserProcess;
@@ -28,7 +27,8 @@ export class ScreencastCapture implements Capture {
   /** Of the tab that is shown. */
   #cdp: CdpSession;
   readonly #heard = new WeakSet<CdpSession>();
-  readonly #channel = new MessageChannel();
+  /** To the thread that encodes. */
+  #channel = new MessageChannel();
   #width: number;
   #height: number;
   #sequence = 0;
@@ -51,15 +51,25 @@ export class ScreencastCapture implements Capture {
     this.#width = size.width;
     this.#height = size.height;
     this.browserPid = browserProcess.pid;
-    const { deviceScaleFactor } = renderedPage;
-    this.video = { kind: 'jpeg', port: this.#channel.port2, deviceScaleFactor, ...size };
     this.audio = capturePage?.hasAudio === true ? { kind: 'ring', path: capturePage.paths.audio } : null;
-    // The browser sends at most three pictures ahead of their acknowledgement. The encoding thread gives it on receipt,
-    // before it decodes, so that the next one is under way meanwhile and yet no more than three ever wait.
-    this.#channel.port1.on('message', (sessionId: number) => this.#acknowledge(sessionId));
-    this.#channel.port1.unref();
+    this.#hearAcknowledgements();
     this.#listenTo(this.#cdp);
     renderedPage.captureTab = (tab) => this.#show(tab);
+  }
+
+  get video(): VideoSource {
+    const { deviceScaleFactor } = this.#renderedPage;
+    const size = { width: this.#width, height: this.#height };
+    return { kind: 'jpeg', port: this.#channel.port2, deviceScaleFactor, ...size };
+  }
+
+  /**
+   * The browser sends at most three pictures ahead of their acknowledgement. The encoding thread gives it on receipt, before it
+   * decodes, so that the next one is under way meanwhile and yet no more than three ever wait.
+   */
+  #hearAcknowledgements(): void {
+    this.#channel.port1.on('message', (sessionId: number) => this.#acknowledge(sessionId));
+    this.#channel.port1.unref();
   }
 
   #listenTo(cdp: CdpSession): void {
@@ -93,6 +103,17 @@ export class ScreencastCapture implements Capture {
 
   resume(): Promise<void> {
     return this.#turns.run(() => this.#resume());
+  }
+
+  /** What the former reader took and did not acknowledge is forgotten with the screencast. */
+  renewVideo(): Promise<void> {
+    return this.#turns.run(async () => {
+      if (this.#running) await this.#cdp.send('Page.stopScreencast');
+      this.#channel.port1.close();
+      this.#channel = new MessageChannel();
+      this.#hearAcknowledgements();
+      if (this.#running) await this.#startScreencast();
+    });
   }
 
   reconfigure(format: CaptureFormat): Promise<void> {

@@ -39,6 +39,11 @@ export class TabCapture implements Capture {
     this.audio = capturePage.hasAudio ? { kind: 'ring', path: audio } : null;
   }
 
+  /** The file takes any reader. */
+  async renewVideo(): Promise<void> {
+    // See above.
+  }
+
   pause(): Promise<void> {
     return this.#turns.run(() => this.#capturePage.pause());
   }

@@ -43,6 +43,8 @@ export type WatchAction =
       readonly part: 'GPU process' | 'capture tab' | 'sound';
       readonly code: ErrorCode;
     }
+  /** Pictures are captured, but none is encoded: who encodes them restarts that, or ends. */
+  | { readonly type: 'encoding stalled' }
   /** The sound is back. */
   | { readonly type: 'recovered'; readonly part: 'sound' }
   | { readonly type: 'end'; readonly code: ErrorCode; readonly message: string };
@@ -65,7 +67,7 @@ const STALE_COUNT_MS = 2_000;
 /** Between two attempts to get the sound back, ms. */
 const SOUND_RETRY_MS = 15_000;
 /** Frames are repeated at the full rate while a page stands still, so none for this long is a fault, ms. */
-const ENCODER_QUIET_MS = 20_000;
+const ENCODER_QUIET_MS = 12_000;
 /** One that is looked at later than this was asleep itself, with all that it watches, ms. */
 const SLEPT_MS = 5_000;
 /** More restarts of a part than so many within the window are no use: then it is the browser's turn. */
@@ -272,6 +274,7 @@ export class Watchdog {
     if (!capturing) this.#encoding.restart(atMs);
     const quietMs = this.#encoding.quietMs(encodedFrames, atMs);
     if (!capturing || quietMs < ENCODER_QUIET_MS) return [];
-    return [{ type: 'end', code: 'encoder_failed', message: 'Pictures are captured, but none is encoded' }];
+    this.#encoding.restart(atMs);
+    return [{ type: 'encoding stalled' }];
   }
 }

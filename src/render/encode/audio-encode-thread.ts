@@ -16,5 +16,6 @@ export const openAudioEncodeThread: OpenAudioEncodeThread = (parameters, listene
     stop: () => thread.post({ type: 'stop' }),
     tap: (tapped) => thread.post({ type: 'tap', tapped }),
     close: () => thread.close({ type: 'close' }),
+    abandon: () => thread.abandon(),
   };
 };

@@ -66,6 +66,8 @@ export interface VideoEncodeThread {
   reconfigure(format: PictureFormat): void;
   /** Idempotent; resolves when the thread has ended. */
   close(): Promise<void>;
+  /** Ends it without waiting, though it hangs: nothing more comes of it. */
+  abandon(): void;
 }
 
 export interface AudioEncodeListener {
@@ -81,6 +83,8 @@ export interface AudioEncodeThread {
   tap(tapped: boolean): void;
   /** Idempotent; resolves when the thread has ended. */
   close(): Promise<void>;
+  /** Ends it without waiting, though it hangs: nothing more comes of it. */
+  abandon(): void;
 }
 
 export interface VideoEncodeParameters {

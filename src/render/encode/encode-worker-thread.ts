@@ -53,6 +53,12 @@ export class EncodeWorkerThread<Request extends { type: string }, Report extends
     return this.#closing;
   }
 
+  /** Ends it wherever it is, without waiting: nothing is reported any more. */
+  abandon(): void {
+    this.#onLost = undefined;
+    this.#closing ??= this.#worker.terminate().then(() => undefined);
+  }
+
   #lose(cause: unknown): void {
     const onLost = this.#onLost;
     this.#onLost = undefined;

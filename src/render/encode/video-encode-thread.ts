@@ -39,5 +39,6 @@ export const openVideoEncodeThread: OpenVideoEncodeThread = (parameters, listene
     tap: (stream, tapped) => thread.post({ type: 'tap', stream, tapped }),
     reconfigure: (format) => thread.post({ type: 'reconfigure', format }),
     close: () => thread.close({ type: 'close' }),
+    abandon: () => thread.abandon(),
   };
 };

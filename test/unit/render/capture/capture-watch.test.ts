@@ -25,7 +25,7 @@ function watched(progress: () => Promise<unknown>, replace: () => Promise<void>)
         shown: { id: '1', cdp: answers, paint: () => Promise.resolve() },
       } as unknown as RenderedPage,
       capturePage: capturePage as unknown as CapturePage,
-      ...{ encodedFrames: () => undefined, hangTimeoutMs: 60_000, clock, logger },
+      ...{ encodedFrames: () => undefined, onEncodingStalled: nothing, hangTimeoutMs: 60_000, clock, logger },
     },
     { onResponsive: nothing, onFault: (code) => faults.push(code), onSound: nothing },
     ({ code }) => ended.push(code),

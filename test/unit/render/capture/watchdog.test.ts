@@ -89,6 +89,8 @@ function describeAction(action: WatchAction): string {
       return action.responsive ? 'responsive' : 'unresponsive';
     case 'restart':
       return `restart ${action.part}: ${action.code}`;
+    case 'encoding stalled':
+      return 'encoding stalled';
     case 'recovered':
       return `recovered ${action.part}`;
     case 'end':
@@ -216,10 +218,12 @@ describe('the watchdog', () => {
     expect(capture.run(40)).toEqual(Array.from({ length: 3 }, () => 'restart sound: sound_lost'));
   });
 
-  it('ends a render that encodes nothing of what is captured', () => {
+  it('says whenever nothing of what is captured has been encoded for a time', () => {
     capture.run(5);
     capture.encodes = false;
-    expect(capture.run(30)).toEqual(['end: encoder_failed']);
+    expect(capture.run(30)).toEqual(['encoding stalled', 'encoding stalled']);
+    capture.encodes = true;
+    expect(capture.run(60)).toEqual([]);
   });
 
   it('does not miss an encoder that nobody needs', () => {
