@@ -8,6 +8,7 @@ import type { AccessOptions, ResolvedAccessOptions } from './access-options.js';
 import { ACCESS_OPTION_NAMES, accessOptions } from './access-options.js';
 import type { ControlOptions, ResolvedControlOptions } from './control-options.js';
 import { controlOptions } from './control-options.js';
+import { type ClusterOptions, clusterOptions, type ResolvedClusterOptions } from './cluster-options.js';
 import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { StreamKitError } from '../base/errors.js';
 import { DEFAULT_FILES, fileOptions, type FileOptions, type ResolvedFileOptions } from './file-options.js';
@@ -207,6 +208,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   page?: PageOptions;
   /** Files that viewers give to pages, and pages to viewers. Default: those that the page asks its controller for. */
   files?: FileOptions;
+  /** Several servers that answer for each other's sessions. Default: this one alone. */
+  cluster?: ClusterOptions;
 }
 
 /** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
@@ -258,6 +261,8 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly control: ResolvedControlOptions;
   readonly page: ResolvedPageOptions;
   readonly files: ResolvedFileOptions;
+  /** Undefined: this node alone. */
+  readonly cluster: ResolvedClusterOptions | undefined;
 }
 
 /** Bounds of a bitrate, wherever one is given, bits/s. */
@@ -308,6 +313,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'control',
   'page',
   'files',
+  'cluster',
   ...OBSERVABILITY_OPTION_NAMES,
 ];
 
@@ -408,6 +414,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     control: controlOptions(given.control, 'control'),
     page: pageOptions(given.page, 'page'),
     files: optional('files', fileOptions) ?? DEFAULT_FILES,
+    cluster: optional('cluster', clusterOptions),
     ...observabilityOptions(given),
   });
 }

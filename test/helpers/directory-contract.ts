@@ -13,7 +13,7 @@ import {
 /** A directory that is new, and how its time passes. */
 export interface DirectoryUnderTest {
   readonly directory: ClusterDirectory;
-  advance(ms: number): Promise<void>;
+  readonly advance: (ms: number) => Promise<void>;
 }
 
 export function nodeRecord(nodeId: string, room = 1): NodeRecord {
