@@ -451,6 +451,7 @@ export function composeRouter<TEnv>(
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     upgrades.detach();
+    cluster?.detach();
     // What does not end as it should must not keep what is behind it open.
     try {
       await registry.close();

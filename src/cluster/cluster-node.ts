@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 
 import type { Clock } from '../base/clock.js';
 import { StreamKitError } from '../base/errors.js';
+import { withTimeout } from '../base/with-timeout.js';
 import type { Logger } from '../base/logger.js';
 import { prefersEventStream } from '../http/accept-header.js';
 import type { HttpRequest, HttpResponse } from '../http/http-message.js';
@@ -16,6 +17,7 @@ import type {
 import type { RouteCall } from '../http/route-handler.js';
 import type { ResolvedClusterOptions } from '../options/cluster-options.js';
 import type { RouteName } from '../protocol/routes.js';
+import type { SessionSummary } from '../protocol/session-requests.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import { asksForTerminal } from '../session/terminal-request.js';
 import { CallerPassports } from './caller-passport.js';
@@ -63,7 +65,9 @@ const PASSED_HEADERS = [
     'user-agent',
   ],
 ] as const;
-const MAX_STATE_BYTES = 16 * 1024 * 1024;
+/** Most of an answer that is read here instead of being passed on. */
+const MAX_ANSWER_CHARS = 16 * 1024 * 1024;
+const LIST_TIMEOUT_MS = 2000;
 
 /** This node of a cluster: answers what is its own, and passes the rest on. */
 export class ClusterNode implements PeerNodes {
@@ -134,9 +138,14 @@ export class ClusterNode implements PeerNodes {
     return this.#membership.announce(streamId);
   }
 
+  /** Passes nothing on any more, and cuts what is. Idempotent. */
+  detach(): void {
+    this.#passer.close();
+  }
+
   /** Leaves the cluster. Never rejects. Idempotent. */
   async close(): Promise<void> {
-    this.#passer.close();
+    this.detach();
     await this.#membership.close();
     this.#redis.close();
   }
@@ -147,6 +156,7 @@ export class ClusterNode implements PeerNodes {
     answer: (request: HttpRequest) => Promise<HttpResponse>,
   ): Promise<HttpResponse> {
     const { request, streamId } = call;
+    if (route === 'listSessions' && request.method === 'GET') return this.#list(call, answer);
     const owner = streamId === '' ? undefined : await this.#ownerOf(streamId);
     if (owner === undefined) return answer(request);
     return this.#pass(owner, call, await this.#bodyOf(request, route));
@@ -306,14 +316,38 @@ export class ClusterNode implements PeerNodes {
     if (owner === undefined)
       throw new StreamKitError('no_such_session', 'The session that was created has ended');
     const response = await this.#pass(owner, { ...call, request: asked, streamId }, undefined);
-    if (response.status !== 200 || response.stream === undefined) return response;
-    let text = '';
-    for await (const chunk of response.stream.content) {
-      text += String(chunk);
-      if (text.length > MAX_STATE_BYTES) throw unavailable('The state of the session is too large');
-    }
-    return found(JSON.parse(text));
+    return response.status === 200 ? found(await jsonOf(response)) : response;
   }
+
+  /** The sessions of all nodes; those of a node that does not answer are missing. */
+  async #list(
+    call: RouteCall,
+    answer: (request: HttpRequest) => Promise<HttpResponse>,
+  ): Promise<HttpResponse> {
+    const { nodeId: own } = this.#parameters.options;
+    const others = this.#membership.nodes.filter(({ nodeId }) => nodeId !== own);
+    const lists = await Promise.all([
+      answer(call.request).then(jsonOf),
+      ...others.map((node) =>
+        withTimeout(this.#pass(node, call, undefined).then(jsonOf), LIST_TIMEOUT_MS).catch(() => ({})),
+      ),
+    ]);
+    return jsonResponse(200, { sessions: lists.flatMap((list) => (list as SessionList).sessions ?? []) });
+  }
+}
+
+interface SessionList {
+  readonly sessions?: readonly SessionSummary[];
+}
+
+/** @throws Error for what is no JSON, StreamKitError `unavailable` for what is too long. */
+async function jsonOf({ body, stream }: HttpResponse): Promise<unknown> {
+  let text = String(body ?? '');
+  for await (const chunk of stream?.content ?? []) {
+    text += String(chunk);
+    if (text.length > MAX_ANSWER_CHARS) throw unavailable('The answer of another server is too long');
+  }
+  return JSON.parse(text);
 }
 
 /** The header of draft-ietf-httpapi-idempotency-key-header. @throws StreamKitError `bad_request`. */

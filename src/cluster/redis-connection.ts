@@ -31,8 +31,7 @@ export function openRedis(redis: string | RedisClient, logger: Logger): RedisCon
   const client = new (loadClient())(redis, {
     connectTimeout: CONNECT_TIMEOUT_MS,
     socketTimeout: SOCKET_TIMEOUT_MS,
-    // Whoever asks while it is away is told so at once, instead of after the fact.
-    enableOfflineQueue: false,
+    // Whoever asks while it is away is told so with the next attempt to connect, instead of after the fact.
     maxRetriesPerRequest: 0,
     retryStrategy: (attempts: number) => Math.min(50 * attempts, LONGEST_RETRY_MS),
   });

@@ -5,7 +5,7 @@ import {
   type IncomingMessage,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { pipeline, Readable } from 'node:stream';
+import { type Duplex, pipeline, Readable } from 'node:stream';
 
 import type { Clock } from '../base/clock.js';
 import { asError, StreamKitError } from '../base/errors.js';
@@ -55,6 +55,9 @@ export class RequestPasser {
   readonly #parameters: RequestPasserParameters;
   readonly #agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
   readonly #open = new Set<ClientRequest>();
+  /** To other nodes, of WebSockets. */
+  readonly #upgraded = new Set<Duplex>();
+  #isClosed = false;
 
   constructor(parameters: RequestPasserParameters) {
     this.#parameters = parameters;
@@ -113,14 +116,14 @@ export class RequestPasser {
     const onGone = (): void => void request.destroy();
     socket.once('close', onGone);
     try {
-      const [response, upstream, first] = await new Promise<
-        [IncomingMessage, Readable & NodeJS.WritableStream, Buffer]
-      >((resolve, reject) => {
-        request.on('upgrade', (...answer) => resolve(answer));
-        request.on('response', (refusal) => void refusalOf(refusal).then(reject, reject));
-        request.on('error', (error) => reject(noAnswer(error)));
-        request.end();
-      });
+      const [response, upstream, first] = await new Promise<[IncomingMessage, Duplex, Buffer]>(
+        (resolve, reject) => {
+          request.on('upgrade', (...answer) => resolve(answer));
+          request.on('response', (refusal) => void refusalOf(refusal).then(reject, reject));
+          request.on('error', (error) => reject(noAnswer(error)));
+          request.end();
+        },
+      );
       const lines = ['sec-websocket-accept', 'sec-websocket-protocol', 'sec-websocket-extensions'].flatMap(
         (name) => {
           const value = response.headers[name];
@@ -139,7 +142,7 @@ export class RequestPasser {
       );
       socket.write(first);
       upstream.write(head);
-      const closed = [socket, upstream as unknown as typeof socket].map(
+      const closed = [socket, upstream].map(
         (end, index, ends) =>
           new Promise<void>((resolve) => {
             end.on('error', () => undefined);
@@ -150,7 +153,9 @@ export class RequestPasser {
           }),
       );
       // Of a node that is lost the connection may stay open.
-      const stop = this.#parameters.watch(node, () => void (upstream as unknown as typeof socket).destroy());
+      const stop = this.#parameters.watch(node, () => void upstream.destroy());
+      this.#upgraded.add(upstream);
+      upstream.once('close', () => this.#upgraded.delete(upstream));
       socket.pipe(upstream);
       upstream.pipe(socket);
       return { closed: Promise.all(closed).then(stop) };
@@ -163,12 +168,14 @@ export class RequestPasser {
 
   /** Cuts what is open. Idempotent. */
   close(): void {
+    this.#isClosed = true;
     for (const request of this.#open) request.destroy();
+    for (const upstream of this.#upgraded) upstream.destroy();
     for (const agent of Object.values(this.#agents)) agent.destroy();
   }
 
   #start(node: NodeRecord, passed: PassedOn, headers: PassedOn['headers']): ClientRequest {
-    if (this.#open.size >= MAX_OPEN) {
+    if (this.#open.size + this.#upgraded.size >= MAX_OPEN) {
       const options = { status: 503, headers: { 'Retry-After': '1' } };
       throw new StreamKitError('at_capacity', 'Too many requests are passed on to other servers', options);
     }
@@ -222,6 +229,10 @@ export class RequestPasser {
     response.on('error', () => undefined);
     response.once('close', () => {
       if (response.complete) return;
+      if (this.#isClosed) {
+        events.end();
+        return;
+      }
       events.endLater((end) => this.#parameters.clock.after(LOSS_SHOWS_MS, end));
     });
     response.pipe(events);

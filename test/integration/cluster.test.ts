@@ -244,4 +244,42 @@ describe.skipIf(!RedisServer.isInstalled)('three nodes and a real Redis', () => 
       stream.abort();
     }
   });
+
+  it('lists the sessions of all nodes, to each caller its own', async () => {
+    const first = await open(validated);
+    const ids = new Set<string>();
+    await until(async () => {
+      ids.add((await create(first, ANN)).id);
+      expect(nodes.every(({ router }) => router.sessions.list().length > 0)).toBe(true);
+    });
+    for (const { url } of nodes) {
+      await until(async () => {
+        const { json } = await ask(url, { headers: ANN });
+        const listed = (json as { sessions: { streamId: string }[] }).sessions.map(
+          ({ streamId }) => streamId,
+        );
+        expect(new Set(listed)).toEqual(ids);
+      });
+      expect((await ask(url, { headers: BEN })).json).toEqual({ sessions: [] });
+    }
+  });
+
+  it('closes a node through which others are watched', async () => {
+    const first = await open();
+    const { id, owner } = await create(first);
+    owner.parts.launches[0]?.succeed();
+    await until(async () => expect((await ask(`${owner.url}/${id}`)).json.status).toBe('connecting'));
+    const [between] = others(owner);
+    const stream = await EventStreamClient.open(`${between.url}/${id}/sse`);
+    await stream.signal('viewer');
+    const socket = new WebSocket(`${between.url.replace('http', 'ws')}/${id}/stream`);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await new Promise((resolve) => socket.once('message', resolve));
+    await between.router.close();
+    await closed;
+    await stream.untilEnd();
+    // The session goes on.
+    expect(stream.text).not.toContain('"closed"');
+    expect((await ask(`${owner.url}/${id}`)).status).toBe(200);
+  });
 });
