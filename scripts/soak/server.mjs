@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
+import { getHeapCodeStatistics } from 'node:v8';
 
 import { createStreamKitRouter } from '../../dist/index.js';
 import { countNativeObjects } from './native-objects.mjs';
@@ -54,9 +55,11 @@ for await (const line of createInterface({ input: process.stdin })) {
   delay.reset();
   globalThis.gc?.();
   const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
+  const compiled = getHeapCodeStatistics();
+  const heapCode = compiled.code_and_metadata_size + compiled.bytecode_and_metadata_size;
   const series = (await router.metrics()).split('\n').filter((row) => row !== '' && !row.startsWith('#'));
   const sample = {
-    ...{ rss, heapUsed, external, arrayBuffers, loopDelayP99Ms },
+    ...{ rss, heapCode, heapObjects: heapUsed - heapCode, external, arrayBuffers, loopDelayP99Ms },
     descriptors: countIn('/proc/self/fd'),
     threads: countIn('/proc/self/task'),
     handles: process.getActiveResourcesInfo().length,

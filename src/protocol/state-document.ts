@@ -43,6 +43,8 @@ export interface RecordingState {
   startTime: number;
   /** One sentence on why it ended by itself. */
   error?: string;
+  /** Its code, as in error answers; set with `error`. */
+  errorCode?: ErrorCode;
 }
 
 /** What the state document says of the last fault of a page session that it went on after. */
@@ -119,6 +121,8 @@ export interface StreamSessionState {
   metadata: SessionMetadata;
   /** One sentence for the user; set with status `error`. */
   error?: string;
+  /** Its code, as in error answers; set with `error`. */
+  errorCode?: ErrorCode;
   /** Last request or viewer activity, ms since the epoch, to within ten seconds. */
   lastActivityTime: number;
 }

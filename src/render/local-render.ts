@@ -1,7 +1,13 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { SerialQueue } from '../base/serial-queue.js';
-import type { Capture, CaptureFormat, OpenCapture, SnapshotParameters } from './capture/capture.js';
+import type {
+  Capture,
+  CaptureFormat,
+  EncodedCounts,
+  OpenCapture,
+  SnapshotParameters,
+} from './capture/capture.js';
 import type { ProgramInput } from './capture/program-input.js';
 import type { PageControls } from './capture/page-controls.js';
 import type {
@@ -50,11 +56,8 @@ export function createOpenLocalRender(
       parameters,
       {
         ...listener,
-        encodedFrames: () => opened.render?.encodedFrames,
-        onEncodingStalled: () =>
-          opened.render?.restartVideoThread(
-            new StreamKitError('encoder_failed', 'Pictures are captured, but none is encoded'),
-          ),
+        encoded: () => opened.render?.encoded,
+        onEncodingStalled: (what) => opened.render?.restartEncoding(what),
       },
       signal,
       logContext,
@@ -86,6 +89,7 @@ export class LocalRender implements Render {
    */
   readonly #spareFds: (number | undefined)[];
   #encodedFrames = 0;
+  #encodedPackets = 0;
   #isEncodingSound = false;
   #closed = false;
   #closing: Promise<void> | undefined;
@@ -119,9 +123,11 @@ export class LocalRender implements Render {
     return this.#capture.controls;
   }
 
-  /** Of all encodings so far; undefined: nothing is being encoded. */
-  get encodedFrames(): number | undefined {
-    return this.#encoding.size === 0 ? undefined : this.#encodedFrames;
+  get encoded(): EncodedCounts {
+    return {
+      pictures: this.#encoding.size === 0 ? undefined : this.#encodedFrames,
+      sound: this.#isEncodingSound ? this.#encodedPackets : undefined,
+    };
   }
 
   /** Pictures or sound. */
@@ -232,8 +238,14 @@ export class LocalRender implements Render {
     return this.#closing;
   }
 
-  /** Has another thread encode the pictures, from now on and with a keyframe first; the one that does has failed or hangs. */
-  restartVideoThread(error: StreamKitError): void {
+  /** Nothing of them is encoded: another thread does from now on. */
+  restartEncoding(what: 'pictures' | 'sound'): void {
+    const error = new StreamKitError('encoder_failed', `The encoding of ${what} hangs`);
+    if (what === 'pictures') this.#restartVideoThread(error);
+    else this.#restartAudioThread(error);
+  }
+
+  #restartVideoThread(error: StreamKitError): void {
     this.#restartThread(this.#video, 'pictures', error, async (socketFd) => {
       await this.#capture.renewVideo();
       if (this.#closed) return;
@@ -293,7 +305,7 @@ export class LocalRender implements Render {
         },
         onStats: (stats) => this.#listener.onVideoStats(stats),
         onEncoderReplaced: (replacement) => this.#listener.onEncoderReplaced(replacement),
-        onError: (error) => this.restartVideoThread(error),
+        onError: (error) => this.#restartVideoThread(error),
       },
     );
   }
@@ -314,6 +326,9 @@ export class LocalRender implements Render {
       },
       {
         onEncodedAudio: (packet) => this.#listener.onEncodedAudio(packet),
+        onPackets: (count) => {
+          this.#encodedPackets += count;
+        },
         onError: (error) => this.#restartAudioThread(error),
       },
     );

@@ -133,7 +133,9 @@ export class SessionLife {
     this.setWatched(false);
     this.publisher.update((document) => {
       document.status = reason === 'error' ? 'error' : 'terminated';
-      if (error !== undefined) document.error = error.message;
+      if (error === undefined) return;
+      document.error = error.message;
+      document.errorCode = error.code;
     });
     this.publisher.flush();
     this.publisher.close();

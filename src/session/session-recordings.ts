@@ -161,7 +161,7 @@ export class SessionRecordings {
       .slice(-MAX_SHOWN)
       .map(({ info: { recordingId, status, format, startTime, error } }) => ({
         ...{ recordingId, status, format, startTime },
-        ...(error === undefined ? {} : { error: error.message }),
+        ...(error === undefined ? {} : { error: error.message, errorCode: error.code }),
       }));
     this.#registry.findPage(streamId)?.showRecordings(shown);
   }

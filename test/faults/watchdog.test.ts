@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
+import { until } from '../helpers/patience.js';
 import { processesOfSessions, type ProcessRole } from '../helpers/session-processes.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
@@ -20,7 +21,10 @@ const PAGES: Readonly<Record<string, string>> = {
   </script>`,
   '/slow-script': `<body style="background:#462"><h1>loading</h1>${'<p>text</p>'.repeat(100)}<script src="/never"></script>`,
 };
+/** Answers to `/late`, which the test gives. */
+const late: ServerResponse[] = [];
 const pages = createServer((request, response) => {
+  if (request.url === '/late') late.push(response);
   const page = PAGES[request.url ?? ''];
   if (page !== undefined) response.writeHead(200, { 'content-type': 'text/html' }).end(page);
 });
@@ -113,6 +117,24 @@ test.each([
     await expect.poll(() => processesOfSessions().map(({ pid }) => pid)).not.toContain(lost);
   },
 );
+
+test('a renderer that captures and is lost while the page loads is replaced once it has', async () => {
+  server = await TestServer.start({ capture: 'tab' });
+  const session = await server.create(pageUrl('/late'));
+  await until(() => expect(late).not.toEqual([]));
+  const lost = pidOf('capture renderer');
+  process.kill(lost, 'SIGKILL');
+  await until(() => expect(processesOfSessions().map(({ pid }) => pid)).not.toContain(lost));
+  for (const response of late.splice(0))
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<body style="background:#624">late');
+  const { metadata } = await server.state(session, (state) => state.metadata.fault !== null);
+  expect([metadata.restarts, metadata.fault.code]).toEqual([0, 'capture_failed']);
+  viewer = await browser.open(server);
+  await viewer.connect(session);
+  await viewer.firstPicture();
+  const after = await server.state(session, () => true);
+  expect([after.status, after.metadata.restarts]).toEqual(['streaming', 0]);
+});
 
 test('a GPU process that hangs is started again, and the page goes on', async () => {
   const session = await watched();

@@ -110,6 +110,14 @@ describe('session processes', () => {
     }
   });
 
+  it('report that the system refuses to start a browser', async () => {
+    // One argument may have 128 KiB: Node.js throws this, where it announces others.
+    const args = [`--user-agent=${'a'.repeat(200_000)}`];
+    expect(await launch(open({ launchOptions: { executablePath: process.execPath, args } }))).toMatchObject({
+      code: 'unavailable',
+    });
+  });
+
   it('that die while they wait are cleared away, and the next session gets another', async () => {
     const opened = open();
     await until(() => expect(processesOfSessions()).toHaveLength(1));

@@ -54,14 +54,15 @@ export class BrowserProgram {
     env,
     profileDirectory,
   }: BrowserProgramParameters): Promise<BrowserProgram> {
-    const child = spawn(executablePath, args, {
-      detached: true,
-      env,
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
-    });
-    await new Promise<void>((resolve, reject) => {
-      child.once('spawn', resolve);
-      child.once('error', reject);
+    const child = await new Promise<ChildProcess>((resolve, reject) => {
+      // Some refusals it throws, others come as an event.
+      const spawned = spawn(executablePath, args, {
+        detached: true,
+        env,
+        stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
+      });
+      spawned.once('spawn', () => resolve(spawned));
+      spawned.once('error', reject);
     }).catch((cause: unknown) => {
       throw cause instanceof Error && 'code' in cause && NO_PROGRAM.has(cause.code)
         ? new StreamKitError('browser_not_found', 'The configured browser cannot be run: it is no program', {

@@ -47,7 +47,8 @@ export class CapturePage {
   readonly hasAudio: boolean;
   readonly matrix: ColourMatrix;
   /** Nothing more comes of its tab, until it is replaced. */
-  onLost: (message: string) => void;
+  onLost: (message: string) => void = () => undefined;
+  #lostBecause: string | undefined;
   readonly #tabs: CaptureTabs;
   readonly #origin: string;
   readonly #kinds: CaptureTabKinds;
@@ -69,7 +70,6 @@ export class CapturePage {
       readonly tabs: CaptureTabs;
       readonly origin: string;
       readonly kinds: CaptureTabKinds;
-      readonly onLost: (message: string) => void;
       readonly onWarned: (message: string) => void;
     },
   ) {
@@ -81,13 +81,11 @@ export class CapturePage {
     this.#tabs = ours.tabs;
     this.#origin = ours.origin;
     this.#kinds = ours.kinds;
-    this.onLost = ours.onLost;
     this.#onWarned = ours.onWarned;
   }
 
   /**
    * Opens the tab and begins to capture the one whose title the browser was told at its start; paused at first.
-   * @param onLost - the browser ended the capture, until somebody else wants to hear of it.
    * @param onWarned - something came that could not be used.
    * @throws StreamKitError `capture_failed` where tab capture is not to be had.
    */
@@ -95,7 +93,6 @@ export class CapturePage {
     browserProcess: BrowserProcess,
     parameters: CapturePageParameters,
     tabs: CaptureTabs,
-    onLost: (message: string) => void,
     onWarned: (message: string) => void,
   ): Promise<CapturePage> {
     const origin = `https://${randomBytes(16).toString('hex')}.invalid`;
@@ -120,13 +117,18 @@ export class CapturePage {
         format.layout,
       );
       if (opening.lost !== undefined) throw new Error(opening.lost);
-      const ours = { tabs, origin, kinds, onLost, onWarned };
+      const ours = { tabs, origin, kinds, onWarned };
       opening.page = new CapturePage(tab, format, { paths, hasAudio, matrix }, ours);
       return opening.page;
     } catch (error) {
       tab.abandon();
       throw new StreamKitError('capture_failed', 'The browser refused to capture the tab', { cause: error });
     }
+  }
+
+  /** Why nothing more comes of its tab; undefined: it is not lost. */
+  get lostBecause(): string | undefined {
+    return this.#lostBecause;
   }
 
   /** It takes pictures and sound, or is about to. */
@@ -222,6 +224,7 @@ export class CapturePage {
       if (this.#tab === tab) this.#tab = undefined;
       throw error;
     }
+    this.#lostBecause = undefined;
     for (const arrived of this.#arrivals.splice(0)) arrived();
   }
 
@@ -241,6 +244,7 @@ export class CapturePage {
   #lose(message: string): void {
     this.#tab?.abandon();
     this.#tab = undefined;
+    this.#lostBecause = message;
     this.onLost(message);
   }
 }

@@ -6,7 +6,7 @@ import type { Logger } from '../../base/logger.js';
 import { processesNaming, signalProcess } from '../../base/process-table.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
-import type { CaptureWatchListener } from './capture.js';
+import type { CaptureWatchListener, EncodedCounts } from './capture.js';
 import type { RenderedPage } from './rendered-page.js';
 import type { WatchAction, WatchObservation, WatchProbe } from './watchdog.js';
 import { Watchdog } from './watchdog.js';
@@ -16,10 +16,9 @@ export interface CaptureWatchParameters {
   readonly renderedPage: RenderedPage;
   /** Undefined: neither pictures nor sound come by a tab. */
   readonly capturePage: CapturePage | undefined;
-  /** Frames so far; undefined: nothing is being encoded. */
-  readonly encodedFrames: () => number | undefined;
-  /** Pictures are captured, but none of them is encoded. */
-  readonly onEncodingStalled: () => void;
+  readonly encoded: () => EncodedCounts | undefined;
+  /** They are captured, but nothing of them is encoded. */
+  readonly onEncodingStalled: (what: 'pictures' | 'sound') => void;
   readonly hangTimeoutMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -66,6 +65,8 @@ export class CaptureWatch {
       capturePage.onLost = (message) => this.#loseTab(message);
     }
     this.#timer = parameters.clock.every(LOOK_INTERVAL_MS, () => this.#look());
+    // The page is needed to replace it, so that one that was lost while the page was loading had to wait.
+    if (capturePage?.lostBecause !== undefined) this.#loseTab(capturePage.lostBecause);
   }
 
   close(): void {
@@ -84,7 +85,7 @@ export class CaptureWatch {
   }
 
   #look(): void {
-    const { browserProcess, renderedPage, capturePage, encodedFrames } = this.#parameters;
+    const { browserProcess, renderedPage, capturePage, encoded } = this.#parameters;
     this.#ask(
       'browser',
       () => browserProcess.connection.browser.send('Browser.getVersion'),
@@ -117,7 +118,7 @@ export class CaptureWatch {
       captureLost: this.#isReplacing ? undefined : this.#captureLost,
       captureTab: this.#isReplacing ? undefined : this.#tab,
       capturing: capturePage?.running === true,
-      encodedFrames: encodedFrames(),
+      encoded: encoded(),
       probe: this.#probe,
     });
     for (const action of actions) this.#act(action);
@@ -147,7 +148,7 @@ export class CaptureWatch {
         void this.#restart(action.part);
         break;
       case 'encoding stalled':
-        this.#parameters.onEncodingStalled();
+        this.#parameters.onEncodingStalled(action.what);
         break;
       case 'recovered':
         this.#listener.onSound(true);

@@ -51,12 +51,19 @@ export interface CaptureWatchListener {
   onSound(available: boolean): void;
 }
 
+/** What has been encoded so far, of all encodings; undefined: nothing of that kind is to be encoded. */
+export interface EncodedCounts {
+  readonly pictures: number | undefined;
+  /** Packets. */
+  readonly sound: number | undefined;
+}
+
 /** What flows back from a capture. */
 export interface CaptureListener extends PageControlsListener, CaptureWatchListener {
-  /** Asked once per second: frames encoded so far, of all encodings; undefined: nothing is being encoded. */
-  encodedFrames?(): number | undefined;
-  /** Pictures are captured, but none of them is encoded. */
-  onEncodingStalled?(): void;
+  /** Asked once per second. */
+  encoded?(): EncodedCounts | undefined;
+  /** They are captured, but nothing of them is encoded. */
+  onEncodingStalled?(what: 'pictures' | 'sound'): void;
   /** The page called `streamKit.setMetadata`: the whole merged object, at most 64 KiB of JSON; and when, monotonic µs. */
   onPageMetadata(metadata: Readonly<Record<string, unknown>>, changedAtUs: number): void;
   /** The page called `streamKit.send`: JSON of at most 64 KiB. */

@@ -73,11 +73,6 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
             open: () => renderedPage.openOwnTab(),
             whileTitled: (work) => renderedPage.whileShownTitled(work),
           },
-          (message) => {
-            if (browserProcess.isOver) return;
-            logger.warn({ reason: message }, 'the browser ended the capture');
-            onEnded(new StreamKitError('capture_failed', `The browser ended the capture: ${message}`));
-          },
           (message) => logger.warn({ reason: message }, 'a picture could not be used'),
         );
 
@@ -107,8 +102,8 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
       const watch = new CaptureWatch(
         {
           ...{ browserProcess, renderedPage, capturePage, hangTimeoutMs, logger },
-          encodedFrames: () => listener.encodedFrames?.(),
-          onEncodingStalled: () => listener.onEncodingStalled?.(),
+          encoded: () => listener.encoded?.(),
+          onEncodingStalled: (what) => listener.onEncodingStalled?.(what),
           clock: systemClock,
         },
         listener,

@@ -20,6 +20,7 @@ export class VideoRingReader implements VideoFrameReader {
   readonly #slotCount: number;
   #slotStride: number;
   #pictureBytes: number;
+  #fileBytes: number;
   readonly #videoFd: number;
   readonly #creditsFd: number;
   readonly #watcher: FSWatcher;
@@ -31,7 +32,7 @@ export class VideoRingReader implements VideoFrameReader {
 
   /**
    * @param onReady - called when there may be something new to take.
-   * @throws Error when a file is missing or of another size than the layout says.
+   * @throws Error when a file is missing.
    */
   constructor(source: Extract<VideoSource, { kind: 'ring' }>, onReady: () => void) {
     const { width, height, path, creditsPath, matrix } = source;
@@ -42,11 +43,9 @@ export class VideoRingReader implements VideoFrameReader {
     this.#slotCount = layout.videoSlotCount;
     this.#slotStride = layout.videoSlotBytes + layout.trailerBytes;
     this.#pictureBytes = layout.videoSlotBytes;
+    this.#fileBytes = videoFileBytes(layout);
     this.#videoFd = openSync(path, 'r');
     try {
-      if (fstatSync(this.#videoFd).size !== videoFileBytes(layout)) {
-        throw new Error('The shared picture file has an unexpected size');
-      }
       this.#creditsFd = openSync(creditsPath, 'r+');
     } catch (error) {
       closeSync(this.#videoFd);
@@ -59,7 +58,8 @@ export class VideoRingReader implements VideoFrameReader {
   }
 
   next(): VideoFrame | undefined {
-    if (this.#closed) return undefined;
+    // While the page lays out the file anew, and until this thread is told of the new size, there is nothing to take.
+    if (this.#closed || fstatSync(this.#videoFd).size !== this.#fileBytes) return undefined;
     let newest: Trailer | undefined;
     for (let slot = 0; slot < this.#slotCount; slot++) {
       const trailer = this.#readTrailer(slot);
@@ -81,16 +81,14 @@ export class VideoRingReader implements VideoFrameReader {
     };
   }
 
-  /** The page has laid out the file anew before. @throws Error when the file is not of the size that it should be. */
+  /** Takes pictures of this size from now on. The page has laid out the file anew before, and may have done so again since. */
   resize(width: number, height: number): void {
     const layout = frameRingLayout(width, height);
-    if (fstatSync(this.#videoFd).size !== videoFileBytes(layout)) {
-      throw new Error('The shared picture file has an unexpected size');
-    }
     this.#width = width;
     this.#height = height;
     this.#slotStride = layout.videoSlotBytes + layout.trailerBytes;
     this.#pictureBytes = layout.videoSlotBytes;
+    this.#fileBytes = videoFileBytes(layout);
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../base/errors.js';
+import type { EncodedCounts } from './capture.js';
 
 /** What was seen of one capture at one moment. Times are monotonic, ms. */
 export interface WatchObservation {
@@ -21,8 +22,8 @@ export interface WatchObservation {
     | undefined;
   /** Pictures and sound are being taken. */
   readonly capturing: boolean;
-  /** Frames so far, of all encodings; undefined: nothing is being encoded. */
-  readonly encodedFrames: number | undefined;
+  /** Undefined: nothing is being encoded. */
+  readonly encoded: EncodedCounts | undefined;
   /** The last time that the browser was asked to paint the page and to hand over the picture. */
   readonly probe: WatchProbe | undefined;
 }
@@ -43,8 +44,8 @@ export type WatchAction =
       readonly part: 'GPU process' | 'capture tab' | 'sound';
       readonly code: ErrorCode;
     }
-  /** Pictures are captured, but none is encoded: who encodes them restarts that, or ends. */
-  | { readonly type: 'encoding stalled' }
+  /** They are captured, but nothing is encoded: who encodes them restarts that, or ends. */
+  | { readonly type: 'encoding stalled'; readonly what: 'pictures' | 'sound' }
   /** The sound is back. */
   | { readonly type: 'recovered'; readonly part: 'sound' }
   | { readonly type: 'end'; readonly code: ErrorCode; readonly message: string };
@@ -66,7 +67,7 @@ const SOUND_QUIET_MS = 3_000;
 const STALE_COUNT_MS = 2_000;
 /** Between two attempts to get the sound back, ms. */
 const SOUND_RETRY_MS = 15_000;
-/** Frames are repeated at the full rate while a page stands still, so none for this long is a fault, ms. */
+/** Pictures of a page that stands still are encoded again, and silence is encoded too, so nothing for this long is a fault, ms. */
 const ENCODER_QUIET_MS = 12_000;
 /** One that is looked at later than this was asleep itself, with all that it watches, ms. */
 const SLEPT_MS = 5_000;
@@ -122,7 +123,8 @@ export class Watchdog {
   #responsiveSinceMs = 0;
   readonly #pictures = new Progress();
   readonly #sound = new Progress();
-  readonly #encoding = new Progress();
+  readonly #encodedPictures = new Progress();
+  readonly #encodedSound = new Progress();
   #soundRestartedAtMs: number | undefined;
   readonly #gpuRestarts = new RestartBudget();
   readonly #captureTabRestarts = new RestartBudget();
@@ -139,7 +141,7 @@ export class Watchdog {
     const { atMs } = seen;
     if (this.#awakeSinceMs === undefined || atMs - this.#lookedAtMs > SLEPT_MS) {
       this.#awakeSinceMs = atMs;
-      for (const progress of [this.#pictures, this.#sound, this.#encoding]) progress.restart(atMs);
+      for (const progress of this.#progresses) progress.restart(atMs);
     }
     this.#lookedAtMs = atMs;
     const browser = this.#lookAtBrowser(seen);
@@ -153,12 +155,16 @@ export class Watchdog {
       ...captureTab,
       ...this.#lookAtPictures(counted),
       ...this.#lookAtSound(counted),
-      ...this.#lookAtEncoding(seen),
+      ...this.#lookAtEncoding(counted),
     ];
     const end = actions.find(({ type }) => type === 'end');
     if (end === undefined) return actions;
     this.#ended = true;
     return [end];
+  }
+
+  get #progresses(): readonly Progress[] {
+    return [this.#pictures, this.#sound, this.#encodedPictures, this.#encodedSound];
   }
 
   #silenceMs(answeredAtMs: number, atMs: number): number {
@@ -270,11 +276,16 @@ export class Watchdog {
     return [{ type: 'restart', part: 'sound', code: 'sound_lost' }];
   }
 
-  #lookAtEncoding({ atMs, capturing, encodedFrames }: WatchObservation): WatchAction[] {
-    if (!capturing) this.#encoding.restart(atMs);
-    const quietMs = this.#encoding.quietMs(encodedFrames, atMs);
-    if (!capturing || quietMs < ENCODER_QUIET_MS) return [];
-    this.#encoding.restart(atMs);
-    return [{ type: 'encoding stalled' }];
+  #lookAtEncoding({ atMs, capturing, captureTab, encoded }: WatchObservation): WatchAction[] {
+    const actions: WatchAction[] = [];
+    const look = (what: 'pictures' | 'sound', progress: Progress, count: number | undefined): void => {
+      if (progress.quietMs(count, atMs) < ENCODER_QUIET_MS) return;
+      progress.restart(atMs);
+      actions.push({ type: 'encoding stalled', what });
+    };
+    look('pictures', this.#encodedPictures, capturing ? encoded?.pictures : undefined);
+    const hears = captureTab?.soundChunks !== undefined && atMs - this.#sound.grewAtMs < SOUND_QUIET_MS;
+    look('sound', this.#encodedSound, capturing && hears ? encoded?.sound : undefined);
+    return actions;
   }
 }

@@ -8,7 +8,10 @@ export const openAudioEncodeThread: OpenAudioEncodeThread = (parameters, listene
     './audio-encode-worker.js',
     parameters,
     [],
-    (report) => listener.onEncodedAudio(report.packet),
+    (report) => {
+      if (report.type === 'packet') listener.onEncodedAudio(report.packet);
+      else listener.onPackets(report.count);
+    },
     (error) => listener.onError(error),
   );
   return {

@@ -20,6 +20,7 @@ import type { AudioReport, AudioRequest, AudioThreadData } from './thread-messag
 
 /** A lost file event costs at most this much. */
 const POLL_INTERVAL_MS = 20;
+const COUNT_INTERVAL_MS = 1_000;
 /**
  * What sound is taken to be older than it is when it arrives. A page that allows for the output latency that WebAudio
  * tells it is in step with its picture at 0 (measured: within 3 ms), one that does not at 15 to 30 (measured, by
@@ -36,6 +37,8 @@ const { source, socketFd, lipSyncToleranceMs } = workerData as AudioThreadData;
 const frames = socketFd === undefined ? undefined : new MediaFrameWriter(openMediaSocket(socketFd));
 const payloader = new OpusPayloader(lipSyncToleranceMs);
 let tapped = false;
+/** Since the last report. */
+let packets = 0;
 
 const encoder = new OpusEncoder();
 const timeline = new AudioTimeline(CAPTURE_LATENCY_US);
@@ -74,6 +77,7 @@ function encode(chunk: AudioChunk): void {
     const rtpTimestamp = rtpTimestampOf(captureTimeUs, OPUS_SAMPLE_RATE_HZ);
     const packet = { codec: 'opus', bytes, rtpTimestamp, captureTimeUs } as const;
     frames?.write({ ...payloader.payload(packet), slot: MEDIA_SLOTS.opus });
+    packets += 1;
     if (tapped) report({ type: 'packet', packet }, [bytes.buffer]);
   }
 }
@@ -107,6 +111,10 @@ const reader = new AudioRingReader(source.path);
 const watcher = watch(source.path, { persistent: false }, () => guard(drain));
 watcher.on('error', () => undefined);
 const poll = setInterval(() => guard(drain), POLL_INTERVAL_MS);
+const countTimer = setInterval(() => {
+  if (packets > 0) report({ type: 'packets', count: packets });
+  packets = 0;
+}, COUNT_INTERVAL_MS);
 port.on('message', (request: AudioRequest) => {
   if (request.type === 'start') start();
   else if (request.type === 'stop') running = false;
@@ -118,6 +126,7 @@ function close(): void {
   running = false;
   watcher.close();
   clearInterval(poll);
+  clearInterval(countTimer);
   reader.close();
   encoder.close();
   frames?.close();

@@ -73,6 +73,8 @@ export interface VideoEncodeThread {
 export interface AudioEncodeListener {
   /** Only while tapped. */
   onEncodedAudio(packet: EncodedAudio): void;
+  /** Packets encoded since the last call; about once per second. */
+  onPackets(count: number): void;
   onError(error: StreamKitError): void;
 }
 

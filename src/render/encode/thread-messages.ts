@@ -44,6 +44,7 @@ export type AudioRequest =
 
 export type AudioReport =
   | { readonly type: 'packet'; readonly packet: EncodedAudio }
+  | { readonly type: 'packets'; readonly count: number }
   | { readonly type: 'failed'; readonly message: string };
 
 export type AudioThreadData = AudioEncodeParameters;

@@ -47,8 +47,11 @@ describe('a render whose encoding fails', () => {
   });
 
   it('takes a thread that encodes nothing of what is captured for one that failed', async () => {
-    const events = await eventsOf(() => harness.launch.listener.onEncodingStalled?.());
+    const events = await eventsOf(() => harness.launch.listener.onEncodingStalled?.('pictures'));
     expect(events.slice(0, 2)).toEqual(['video thread abandoned', 'capture renewed']);
+    expect(await eventsOf(() => harness.launch.listener.onEncodingStalled?.('sound'))).toEqual([
+      ...['audio thread abandoned', 'audio start'],
+    ]);
   });
 
   it('ends at the third failure, of pictures or of sound', async () => {

@@ -130,7 +130,7 @@ describe('failure', () => {
       (harness: SessionHarness) =>
         harness.parts.audioListener?.onError(new StreamKitError('encoder_failed', 'Gone')),
     ],
-  ])('of %s ends the session after the final patch', async (_part, breakIt) => {
+  ])('of %s ends the session after the final patch', async (part, breakIt) => {
     const harness = await liveSession();
     const { sink } = harness.watch();
     // Encoders start with the first viewer.
@@ -139,6 +139,9 @@ describe('failure', () => {
     for (let times = 1; times <= 3; times++) breakIt(harness);
     await settle();
     expect(harness.session.state).toMatchObject({ status: 'error', error: 'Gone', clientConnected: false });
+    expect(harness.session.state.errorCode).toBe(
+      part === 'the capture' ? 'browser_crashed' : 'encoder_failed',
+    );
     const [patch, closed] = sink.events.slice(-2);
     expect(patch?.data).toContainEqual({ op: 'add', path: '/error', value: 'Gone' });
     expect(closed?.data).toEqual({ type: 'closed', payload: { reason: 'error' } });

@@ -13,11 +13,17 @@ const answers = { send: () => Promise.resolve({}) };
 const nothing = (): void => undefined;
 
 /** A watched capture whose parts answer, but for the tab that captures. */
-function watched(progress: () => Promise<unknown>, replace: () => Promise<void>) {
+function watched(progress: () => Promise<unknown>, replace: () => Promise<void>, lostBecause?: string) {
   const clock = new VirtualClock();
   const faults: string[] = [];
   const ended: string[] = [];
-  const capturePage = { progress, replace, running: false, onLost: nothing as (message: string) => void };
+  const capturePage = {
+    progress,
+    replace,
+    running: false,
+    lostBecause,
+    onLost: nothing as (message: string) => void,
+  };
   const watch = new CaptureWatch(
     {
       browserProcess: { connection: { browser: answers } } as unknown as BrowserProcess,
@@ -25,7 +31,7 @@ function watched(progress: () => Promise<unknown>, replace: () => Promise<void>)
         shown: { id: '1', cdp: answers, paint: () => Promise.resolve() },
       } as unknown as RenderedPage,
       capturePage: capturePage as unknown as CapturePage,
-      ...{ encodedFrames: () => undefined, onEncodingStalled: nothing, hangTimeoutMs: 60_000, clock, logger },
+      ...{ encoded: () => undefined, onEncodingStalled: nothing, hangTimeoutMs: 60_000, clock, logger },
     },
     { onResponsive: nothing, onFault: (code) => faults.push(code), onSound: nothing },
     ({ code }) => ended.push(code),
@@ -79,4 +85,15 @@ test('a capture tab that is lost is replaced at once, and what cannot be replace
   capturePage.onLost('Its tab crashed');
   await clock.advance(2_000);
   expect([faults, replaced, ended]).toEqual([['capture_failed', 'capture_failed'], 2, ['capture_failed']]);
+});
+
+test('a capture tab that was lost while the page was loading is replaced at once', async () => {
+  let replaced = 0;
+  const { clock, faults, ended } = watched(
+    () => Promise.resolve({ pictures: 1, soundChunks: 1 }),
+    () => Promise.resolve(void (replaced += 1)),
+    'Its tab crashed',
+  );
+  await clock.advance(60_000);
+  expect([faults, replaced, ended]).toEqual([['capture_failed'], 1, []]);
 });

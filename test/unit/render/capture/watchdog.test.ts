@@ -20,6 +20,7 @@ class WatchedCapture {
   paints = true;
   sounds = true;
   encodes = true;
+  encodesSound = true;
   readonly seen: Writable<WatchObservation> = {
     atMs: this.atMs,
     browserAnsweredAtMs: this.atMs,
@@ -28,7 +29,7 @@ class WatchedCapture {
     captureLost: undefined,
     captureTab: { answeredAtMs: this.atMs, pictures: 0, soundChunks: 0 },
     capturing: true,
-    encodedFrames: 0,
+    encoded: { pictures: 0, sound: 0 },
     probe: undefined,
   };
   readonly actions: string[] = [];
@@ -46,7 +47,7 @@ class WatchedCapture {
     seen.atMs = this.atMs;
     if (this.browserAnswers) seen.browserAnsweredAtMs = this.atMs;
     if (this.pageAnswers) seen.pageAnsweredAtMs = this.atMs;
-    if (seen.encodedFrames !== undefined && this.encodes) seen.encodedFrames += 30;
+    this.#encode();
     let painted = this.moves && this.pageAnswers && this.paints;
     if (
       seen.probe?.finishedAtMs === undefined &&
@@ -75,6 +76,14 @@ class WatchedCapture {
     }
   }
 
+  #encode(): void {
+    const { pictures, sound } = this.seen.encoded ?? {};
+    this.seen.encoded = {
+      pictures: pictures === undefined || !this.encodes ? pictures : pictures + 30,
+      sound: sound === undefined || !this.encodesSound || !this.sounds ? sound : sound + 50,
+    };
+  }
+
   #replaceTab(): void {
     this.seen.captureLost = undefined;
     this.seen.captureTab = { answeredAtMs: this.atMs, pictures: undefined, soundChunks: undefined };
@@ -90,7 +99,7 @@ function describeAction(action: WatchAction): string {
     case 'restart':
       return `restart ${action.part}: ${action.code}`;
     case 'encoding stalled':
-      return 'encoding stalled';
+      return `no ${action.what} encoded`;
     case 'recovered':
       return `recovered ${action.part}`;
     case 'end':
@@ -221,15 +230,24 @@ describe('the watchdog', () => {
   it('says whenever nothing of what is captured has been encoded for a time', () => {
     capture.run(5);
     capture.encodes = false;
-    expect(capture.run(30)).toEqual(['encoding stalled', 'encoding stalled']);
+    expect(capture.run(30)).toEqual(['no pictures encoded', 'no pictures encoded']);
     capture.encodes = true;
+    capture.encodesSound = false;
+    expect(capture.run(30)).toEqual(['no sound encoded', 'no sound encoded']);
+    capture.encodesSound = true;
     expect(capture.run(60)).toEqual([]);
   });
 
+  it('does not blame the encoder of sound for sound that is not captured', () => {
+    capture.run(5);
+    capture.sounds = false;
+    expect(capture.run(60).filter((action) => action.includes('encoded'))).toEqual([]);
+  });
+
   it('does not miss an encoder that nobody needs', () => {
-    capture.seen.encodedFrames = undefined;
+    capture.seen.encoded = { pictures: undefined, sound: undefined };
     expect(capture.run(60)).toEqual([]);
-    capture.seen.encodedFrames = 0;
+    capture.seen.encoded = { pictures: 0, sound: 0 };
     expect(capture.run(60)).toEqual([]);
   });
 
