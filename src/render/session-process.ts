@@ -27,8 +27,8 @@ import { TapPipeWriter } from './tap-pipe.js';
 
 /** How long an orderly end may take before the process goes anyway, ms. */
 const CLOSE_TIMEOUT_MS = 3_000;
-/** The same after the host is gone. */
-const ORPHAN_TIMEOUT_MS = 800;
+/** The same after the host is gone: it takes a fraction of a second, but nobody else removes what is left on a busy machine. */
+const ORPHAN_TIMEOUT_MS = 5_000;
 const MAX_LOG_TEXT = 4096;
 
 const control = new Socket({ fd: SESSION_PROCESS_FDS.control, readable: true, writable: true });

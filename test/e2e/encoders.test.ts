@@ -2,12 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
+import { FFMPEG } from '../helpers/session-processes.js';
 import { until } from '../helpers/patience.js';
 import { product } from '../helpers/product.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
-
-const FFMPEG = '/usr/bin/ffmpeg';
 
 let server: TestServer | undefined;
 let browser: ViewerBrowser;

@@ -76,11 +76,10 @@ interface Outcome {
   readonly error: string;
 }
 
-/** Says what is missing, and that it may be tried again. */
-const REFUSAL =
-  /^(?:503 unavailable|error (?:The session process could not be started|The browser (?:could not be started|went away)))$/;
+/** Says what is missing, and that it may be tried again; a browser that gets no more files on its way may also go by itself. */
+const REFUSAL = /^(?:503 unavailable|error unavailable|error browser_crashed)$/;
 
-/** How a new session comes out: its status and error, once it is not launching any more. */
+/** How a new session comes out: its status and the code of its error, once it is not launching any more. */
 async function outcome(connection: OneConnection): Promise<Outcome> {
   const { status, json } = await connection.ask('POST', '/stream', {
     targetUrl: `http://127.0.0.1:${(pages.address() as AddressInfo).port}/`,
@@ -94,7 +93,7 @@ async function outcome(connection: OneConnection): Promise<Outcome> {
     return document;
   }, 100);
   await connection.ask('DELETE', path);
-  return { status: state.status, error: state.error ?? '' };
+  return { status: state.status, error: state.errorCode ?? '' };
 }
 
 /** What children have open does not count, and they inherit the limit: it is one that a browser can live with. */
@@ -158,7 +157,7 @@ test.runIf(canLimit)(
       for (let session = 0; session < 2; session++) {
         expect(await outcome(connection)).toEqual({
           status: 'error',
-          error: 'The session process could not be started',
+          error: 'unavailable',
         });
       }
       limitProcesses(server.pid, unlimited);
@@ -168,7 +167,7 @@ test.runIf(canLimit)(
       for (const { pid } of processesOfSessions(server.pid)) limitProcesses(pid, '1');
       expect(await outcome(connection)).toEqual({
         status: 'error',
-        error: 'The browser could not be started',
+        error: 'unavailable',
       });
       expect(await outcome(connection)).toEqual({ status: 'connecting', error: '' });
       await until(() => expect(profilesOf(server.pid)).toEqual([]));

@@ -1,5 +1,8 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
+/** For the option `ffmpegPath`. */
+export const FFMPEG = '/usr/bin/ffmpeg';
+
 /** What a process of a page session does. */
 export type ProcessRole =
   | 'session process'
@@ -11,6 +14,7 @@ export type ProcessRole =
   | 'audio service'
   | 'storage service'
   | 'zygote'
+  | 'FFmpeg child'
   | 'other';
 
 export interface SessionProcessEntry {
@@ -72,6 +76,7 @@ function roleOf(line: string, pid: number): ProcessRole {
   const type = /--type=([a-z-]+)/.exec(line)?.[1];
   switch (type) {
     case undefined:
+      if (line.startsWith(`${FFMPEG}\0`)) return 'FFmpeg child';
       return line.includes('--user-data-dir=') ? 'browser' : 'other';
     case 'renderer':
       return sharesPictures(pid) ? 'capture renderer' : 'other renderer';

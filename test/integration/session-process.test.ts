@@ -12,7 +12,7 @@ import type { RemoteRenderOptions, RemoteRenders } from '../../src/render/remote
 import type { RenderListener } from '../../src/render/render.js';
 import { until } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
-import { processesOfSessions } from '../helpers/session-processes.js';
+import { commandLine, processesOfSessions } from '../helpers/session-processes.js';
 
 // The program of a session process is there only when built.
 const load = (file: string): Promise<unknown> => import(join(root, 'dist', file));
@@ -122,11 +122,20 @@ describe('session processes', () => {
     const opened = open();
     await until(() => expect(processesOfSessions()).toHaveLength(1));
     const [waiting] = processesOfSessions();
+    // As the option says, MiB.
+    expect(commandLine(waiting?.pid ?? 0).split('\0')).toContain('--max-old-space-size=128');
     if (waiting !== undefined) process.kill(waiting.pid, 'SIGKILL');
     await until(() => expect(processesOfSessions()).toEqual([]));
     await setTimeout(0);
     expect(await launch(opened)).toMatchObject({ code: 'browser_not_found' });
     expect(socketsOpen).toBe(4);
+  });
+
+  it('none waits for the next session where the option says so', async () => {
+    const sessionProcess = { spare: false, launchesAtOnce: 2, heapBytes: 128 * 2 ** 20 };
+    expect(await launch(open({ sessionProcess }))).toMatchObject({ code: 'browser_not_found' });
+    await until(() => expect(processesOfSessions()).toEqual([]));
+    expect(socketsOpen).toBe(0);
   });
 
   it('that cannot be limited end their session with the reason', async () => {
