@@ -5,9 +5,12 @@ const MAX_EXTENSION_BYTES = 20;
 // oxlint-disable-next-line no-control-regex -- they are what is looked for.
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f<>:"|?*\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
+/** Windows opens a device by these names, whatever extension follows. */
+const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[\d\u00b9\u00b2\u00b3])(?=\s*(?:\.|$))/i;
+
 /**
  * The name that a file is given on this machine, out of one that a client or a page has chosen: its last segment, without what
- * would make it another path, a hidden file or another name than is seen. `file` where nothing is left.
+ * would make it another path, a hidden file, a device of Windows or another name than is seen. `file` where nothing is left.
  */
 export function cleanFileName(name: string): string {
   const [last = ''] = /[^/\\]*$/.exec(name) ?? [];
@@ -16,7 +19,8 @@ export function cleanFileName(name: string): string {
     .replace(UNSAFE, '')
     // Half of a character.
     .replace(/\p{Surrogate}/gu, '')
-    .replace(/^[. ]+|[. ]+$/g, '');
+    .replace(/^[. ]+|[. ]+$/g, '')
+    .replace(DEVICE, '_$&');
   if (clean === '') return 'file';
   const [extension = ''] = /\.[^.]*$/.exec(clean) ?? [];
   const kept = Buffer.byteLength(extension) <= MAX_EXTENSION_BYTES ? extension : '';

@@ -48,6 +48,7 @@ export function createDemoServer(options: DemoServerOptions = {}): DemoServer {
         return port === bound?.port && isOwnAddress(address);
       },
     },
+    files: { uploads: true, downloads: true },
     ...options.router,
   });
   router.attach(server, { path: '/stream' });

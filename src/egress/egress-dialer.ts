@@ -6,6 +6,7 @@ import { asError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { type TargetPolicy } from '../options/target-policy-options.js';
 import { hostOf, permitsAddress, permitsHost, portOf } from './target-policy.js';
+import { openTunnel, type UpstreamProxy } from './upstream-proxy.js';
 
 /** Finds the addresses of a name. */
 export type ResolveName = (
@@ -23,6 +24,14 @@ export interface DialLimits {
   readonly connectMs: number;
 }
 
+/** What else there is about the way of a session to the network. */
+export interface EgressRoute {
+  /** Told of each refusal, by its error type of RFC 9209. */
+  readonly onRefused?: ((errorType: string) => void) | undefined;
+  /** Undefined: hosts are connected to directly. */
+  readonly upstream?: UpstreamProxy | undefined;
+}
+
 /** Of one host; each is tried for its share of the time. */
 const MAX_ADDRESSES = 4;
 const KEEP_ALIVE_DELAY_MS = 30_000;
@@ -33,21 +42,20 @@ export class EgressDialer {
   readonly #logger: Logger;
   readonly #resolve: ResolveName;
   readonly #limits: DialLimits;
-  readonly #onRefused: (errorType: string) => void;
+  readonly #route: EgressRoute;
 
-  /** @param onRefused - told of each refusal, by its error type of RFC 9209. */
   constructor(
     policy: TargetPolicy,
     logger: Logger,
     resolve: ResolveName,
     limits: DialLimits,
-    onRefused: (errorType: string) => void = () => undefined,
+    route: EgressRoute = {},
   ) {
     this.#policy = policy;
     this.#logger = logger;
     this.#resolve = resolve;
     this.#limits = limits;
-    this.#onRefused = onRefused;
+    this.#route = route;
   }
 
   /**
@@ -67,13 +75,13 @@ export class EgressDialer {
     signal.addEventListener('abort', leave, { once: true });
     try {
       signal.throwIfAborted();
-      const addresses = this.#permitted(await this.#addressesOf(hostOf(url), deadline.signal), port);
+      const addresses = await this.#targets(hostOf(url), port, deadline.signal);
       if (addresses.length === 0) this.#refuse(url, 'destination_ip_prohibited');
       const shareMs = this.#limits.connectMs / addresses.length;
       let last: Error | undefined;
       for (const address of addresses) {
         try {
-          return await this.#connect(address, port, shareMs, deadline.signal);
+          return await this.#reach(address, port, shareMs, deadline.signal);
         } catch (error) {
           deadline.signal.throwIfAborted();
           last = asError(error);
@@ -84,6 +92,27 @@ export class EgressDialer {
       clearTimeout(timer);
       signal.removeEventListener('abort', leave);
     }
+  }
+
+  /** Where everything is permitted, the upstream proxy finds the address of a name; otherwise it is told the one that was checked. */
+  async #targets(hostname: string, port: number, signal: AbortSignal): Promise<readonly string[]> {
+    const isLeftToUpstream =
+      this.#route.upstream !== undefined && this.#policy.allowPrivateAddresses === true;
+    if (isLeftToUpstream) return [hostname];
+    return this.#permitted(await this.#addressesOf(hostname, signal), port);
+  }
+
+  async #reach(address: string, port: number, timeoutMs: number, signal: AbortSignal): Promise<Socket> {
+    const { upstream } = this.#route;
+    if (upstream === undefined) return this.#connect(address, port, timeoutMs, signal);
+    const proxy = new URL(upstream.url);
+    if (upstream.isChecked && !permitsHost(this.#policy, proxy)) this.#refuse(proxy, 'http_request_denied');
+    const found = await this.#addressesOf(hostOf(proxy), signal);
+    const [own] = upstream.isChecked ? this.#permitted(found, portOf(proxy)) : found;
+    if (own === undefined) this.#refuse(proxy, 'destination_ip_prohibited');
+    const socket = await this.#connect(own, portOf(proxy), timeoutMs, signal);
+    await openTunnel(socket, proxy, address, port, signal);
+    return socket;
   }
 
   async #connect(address: string, port: number, timeoutMs: number, signal: AbortSignal): Promise<Socket> {
@@ -136,7 +165,7 @@ export class EgressDialer {
 
   /** The host alone: what is behind it may be a secret. */
   #refuse(url: URL, errorType: string): never {
-    this.#onRefused(errorType);
+    this.#route.onRefused?.(errorType);
     this.#logger.debug(
       { host: url.hostname, port: portOf(url) },
       'a page was refused what its policy does not permit',

@@ -14,7 +14,14 @@ import { pipeline } from 'node:stream';
 
 import type { Logger } from '../base/logger.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
-import { EgressDialer, Refusal, systemResolve, type DialLimits, type ResolveName } from './egress-dialer.js';
+import {
+  EgressDialer,
+  Refusal,
+  systemResolve,
+  type DialLimits,
+  type EgressRoute,
+  type ResolveName,
+} from './egress-dialer.js';
 import { carryTunnel, type TunnelRules } from './egress-tunnel.js';
 
 /** Header by which the proxy says why there is no answer (RFC 9209); one from elsewhere does not pass. */
@@ -61,6 +68,7 @@ const ERROR_TYPES: Readonly<Record<string, string>> = {
   EAI_TIMEOUT: 'dns_timeout',
   ECONNREFUSED: 'connection_refused',
   ETIMEDOUT: 'connection_timeout',
+  EUPSTREAM: 'proxy_configuration_error',
 };
 
 /**
@@ -84,13 +92,13 @@ export class EgressProxy {
     logger: Logger,
     resolve: ResolveName,
     limits: EgressLimits,
-    onRefused: ((errorType: string) => void) | undefined,
+    route: EgressRoute | undefined,
   ) {
     const credentials = Buffer.from(`${USER_NAME}:${this.#password}`).toString('base64');
     this.#authorization = Buffer.from(`Basic ${credentials}`);
     this.#policy = policy;
     this.#limits = limits;
-    this.#dialer = new EgressDialer(policy, logger, resolve, limits, onRefused);
+    this.#dialer = new EgressDialer(policy, logger, resolve, limits, route);
     this.#server = createServer((request, response) => void this.#forward(request, response));
     this.#server.maxConnections = limits.connections;
     this.#server.on('drop', () => logger.debug({}, 'a page has too many connections'));
@@ -116,9 +124,9 @@ export class EgressProxy {
     logger: Logger,
     resolve: ResolveName = systemResolve,
     limits: Partial<EgressLimits> = {},
-    onRefused?: (errorType: string) => void,
+    route?: EgressRoute,
   ): Promise<EgressProxy> {
-    const proxy = new EgressProxy(policy, logger, resolve, { ...DEFAULT_LIMITS, ...limits }, onRefused);
+    const proxy = new EgressProxy(policy, logger, resolve, { ...DEFAULT_LIMITS, ...limits }, route);
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
     return proxy;
@@ -190,6 +198,8 @@ export class EgressProxy {
         path: `${url.pathname}${url.search}`,
         headers: { ...endToEnd(request), host: url.host },
       });
+      // One that came through an upstream proxy is paused.
+      outgoing.on('socket', (socket) => socket.resume());
       outgoing.on('response', (incoming) => {
         try {
           response.writeHead(incoming.statusCode ?? 502, endToEnd(incoming));

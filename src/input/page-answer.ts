@@ -1,5 +1,5 @@
 import type { PageAnswer } from '../protocol/page-events.js';
-import { bad, type Fields, oneOf, text } from './input-fields.js';
+import { bad, type Fields, number, oneOf, text } from './input-fields.js';
 import { InputError } from './input-error.js';
 
 /** Bytes of UTF-8 of what is typed into a dialog or a picker. */
@@ -31,6 +31,12 @@ export const PAGE_ANSWER_READERS: Readonly<Record<PageAnswer['type'], (fields: F
     if (locked !== false) throw bad('false', 'locked', locked);
     return { type: 'pointer_lock', locked };
   },
+  drop: (fields) => ({
+    type: 'drop',
+    x: number(fields, 'x', 0, 1),
+    y: number(fields, 'y', 0, 1),
+    fileIds: fileIds(fields),
+  }),
   tab: (fields) => ({ type: 'tab', action: oneOf(fields, 'action', ['show', 'close']), id: idOf(fields) }),
 };
 

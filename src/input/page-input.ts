@@ -104,6 +104,7 @@ export class PageInput implements InputTarget {
       case 'picker':
       case 'dialog':
       case 'file_chooser':
+      case 'drop':
       case 'tab': {
         this.#parameters.controls.answer(message);
         return;

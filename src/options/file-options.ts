@@ -2,7 +2,10 @@ import { aBoolean, anObject, integerBetween, refuseUnknownNames } from './option
 
 /** Files that viewers give to pages, and pages to viewers. They are deleted with their session. */
 export interface FileOptions {
-  /** Whether a controller may answer a file chooser of the page with files of its own. Default true. */
+  /**
+   * Whether a controller may give the page files of its own: answer a file chooser, or drop files on the picture. With `false` the
+   * page gets none, and the controller is told. Default false.
+   */
   uploads?: boolean;
   /**
    * Whether what the page downloads is kept for its controllers to fetch. With `false` it is refused, and the controller is
@@ -21,7 +24,7 @@ export interface FileOptions {
 export type ResolvedFileOptions = Readonly<Required<FileOptions>>;
 
 export const DEFAULT_FILES: ResolvedFileOptions = Object.freeze({
-  uploads: true,
+  uploads: false,
   downloads: false,
   maxBytes: 64 * 2 ** 20,
   maxFiles: 32,

@@ -61,6 +61,12 @@ export interface PageOptions {
   ignoreCertificateErrors?: readonly string[];
   /** For HTTP authentication of the target's origin. Default none. */
   httpCredentials?: { readonly username: string; readonly password: string };
+  /**
+   * An HTTP proxy through which all goes that a page loads, such as `http://user:password@proxy.example:3128`. `targetPolicy` holds
+   * all the same: the proxy is told the address that was checked, or the name where all addresses are permitted. It must take
+   * CONNECT to every port that pages use. Default none.
+   */
+  upstreamProxy?: string;
   /** Whether the session is for touch: `(hover: none)` and `(pointer: coarse)`. Default false. */
   touch?: boolean;
   /** Whether lists are drawn in the page, for players that draw nothing, such as those of WHEP. Default false. */
@@ -92,6 +98,7 @@ const NAMES: readonly (keyof PageOptions)[] = [
   'cookies',
   'ignoreCertificateErrors',
   'httpCredentials',
+  'upstreamProxy',
   'touch',
   'drawSelects',
   'bridgeOrigins',
@@ -121,6 +128,7 @@ function checkedPageOptions(value: unknown, name: string): PageOptions {
     cookies: listOf(cookie),
     ignoreCertificateErrors: listOf(hostName),
     httpCredentials,
+    upstreamProxy,
     touch: aBoolean,
     drawSelects: aBoolean,
     bridgeOrigins: listOf(origin),
@@ -137,7 +145,14 @@ function checkedPageOptions(value: unknown, name: string): PageOptions {
 /** What a client may choose of its own session: what it sees, and nothing that it may not have. */
 export type ClientPageOptions = Pick<PageOptions, (typeof CLIENT_NAMES)[number]>;
 
-const CLIENT_NAMES = ['locale', 'timezone', 'colorScheme', 'reducedMotion', 'touch'] as const;
+const CLIENT_NAMES = [
+  'locale',
+  'timezone',
+  'colorScheme',
+  'reducedMotion',
+  'touch',
+  'upstreamProxy',
+] as const;
 
 /** Takes what a client may choose out of `renderOptions`. @throws StreamKitError `bad_request` that names the key. */
 export function clientPageOptions(given: Readonly<Record<string, unknown>>): ClientPageOptions {
@@ -238,6 +253,28 @@ function httpCredentials(value: unknown, name: string): NonNullable<PageOptions[
   if (typeof password !== 'string')
     throw new StreamKitError('bad_option', `Expected string for ${name}.password`);
   return Object.freeze({ username, password });
+}
+
+/** Never named in an error: it has a password in it. */
+function upstreamProxy(value: unknown, name: string): string {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
+  const isProxy =
+    url?.protocol === 'http:' &&
+    `${url.pathname}${url.search}${url.hash}` === '/' &&
+    [url.username, url.password].every((part) => isDecodable(part));
+  if (!isProxy || url.href.length > 1024) {
+    const message = `Expected URL such as http://user:password@host:3128 for ${name}`;
+    throw new StreamKitError('bad_option', message);
+  }
+  return url.href;
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== '\0';
+  } catch {
+    return false;
+  }
 }
 
 function origin(value: unknown, name: string): string {

@@ -88,7 +88,7 @@ export type PageEvent =
   /** The page wanted something that is not permitted. */
   | {
       readonly type: 'refused';
-      readonly what: 'new_tab' | 'download' | 'file_chooser' | 'dialog';
+      readonly what: 'new_tab' | 'download' | 'file_chooser' | 'file_drop' | 'dialog';
       readonly message: string;
     };
 
@@ -102,6 +102,8 @@ export type PageAnswer =
   | { readonly type: 'file_chooser'; readonly id: string; readonly cancel: true }
   /** The controller has let go of its own pointer. */
   | { readonly type: 'pointer_lock'; readonly locked: false }
+  /** Files were dragged onto the picture: `x` and `y` are fractions of it. */
+  | { readonly type: 'drop'; readonly x: number; readonly y: number; readonly fileIds: readonly string[] }
   | { readonly type: 'tab'; readonly action: 'show' | 'close'; readonly id: string };
 
 export function isPrompt(event: PageEvent): event is PagePrompt {

@@ -28,6 +28,11 @@ export interface SessionRenderOptions {
   readonly reducedMotion?: boolean;
   /** Whether the session is for touch: `(hover: none)` and `(pointer: coarse)`. Default false. */
   readonly touch?: boolean;
+  /**
+   * An HTTP proxy through which all goes that the page loads, such as `http://user:password@proxy.example:3128`. It must be one
+   * that pages may reach. The server's own goes before it. Default none.
+   */
+  readonly upstreamProxy?: string;
 }
 
 /** What makes a session: the body of `POST /`, and what `sessions.create` takes. A page, or with `terminal` a terminal. */

@@ -157,7 +157,10 @@ async function openRemoteRender(
     );
     // A function cannot be sent to another process: the proxy that asks it is here.
     if (typeof targetPolicy.allowPrivateAddresses === 'function') {
-      egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, options.onEgressRefused);
+      egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, {
+        onRefused: options.onEgressRefused,
+        upstream: parameters.upstreamProxy,
+      });
       remote.owns(egress);
     }
     const abort = (): void => void remote?.close();

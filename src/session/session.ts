@@ -1,3 +1,4 @@
+import { worldOf } from '../egress/upstream-proxy.js';
 import type { SessionDiagnostics } from '../protocol/session-diagnostics.js';
 import type { SessionChange } from '../protocol/session-requests.js';
 import type { Timer } from '../base/clock.js';
@@ -350,8 +351,7 @@ export class Session implements StreamSession {
 
   async #launch(): Promise<void> {
     const { clock, openRender } = this.#parts;
-    const { launchTimeoutMs, loadTimeoutMs } = this.#settings;
-    const limitMs = launchTimeoutMs + loadTimeoutMs;
+    const limitMs = this.#settings.launchTimeoutMs + this.#settings.loadTimeoutMs;
     const { signal } = this.#launchAbort;
     const { targetUrl, initialData, renderOptions } = this.#request;
     const limit = (): Timer =>
@@ -362,9 +362,9 @@ export class Session implements StreamSession {
       );
     let timer = limit();
     try {
-      const page = { ...this.#settings.page, ...renderOptions.page };
+      const world = worldOf(this.#settings.page, renderOptions.page);
       const render = await openRender(
-        { ...renderOptions, targetUrl, initialData, page, files: this.files.capture },
+        { ...renderOptions, ...world, targetUrl, initialData, files: this.files.capture },
         {
           // How long it waited for its turn says nothing of this page.
           onLaunching: () => {

@@ -137,6 +137,7 @@ export class TmuxTerminal implements Terminal {
       case 'picker':
       case 'dialog':
       case 'file_chooser':
+      case 'drop':
       case 'pointer_lock':
       case 'tab':
         break;

@@ -17,7 +17,10 @@ let page: PageController;
 
 beforeAll(async () => {
   [server, browser] = await Promise.all([
-    TestServer.start({ page: { newTabs: 'same' }, files: { downloads: true, maxBytes: MAX_FILE_BYTES } }),
+    TestServer.start({
+      page: { newTabs: 'same' },
+      files: { uploads: true, downloads: true, maxBytes: MAX_FILE_BYTES },
+    }),
     ViewerBrowser.launch(),
   ]);
   session = await server.create(`${server.origin}/fixtures/behaviour.html`, {
@@ -212,12 +215,13 @@ test('a field that gains and loses the focus is told with its input mode', async
   expect(await page.told('editing', '!message.active')).toEqual({ type: 'editing', active: false });
 });
 
+async function upload(name: string, body: string): Promise<string> {
+  const url = `${session.url}/files?name=${encodeURIComponent(name)}`;
+  const { fileId } = (await (await fetch(url, { method: 'POST', body })).json()) as { fileId: string };
+  return fileId;
+}
+
 test('files that the controller uploads are chosen, also in a frame of another site', async () => {
-  const upload = async (name: string, body: string): Promise<string> => {
-    const url = `${session.url}/files?name=${encodeURIComponent(name)}`;
-    const { fileId } = (await (await fetch(url, { method: 'POST', body })).json()) as { fileId: string };
-    return fileId;
-  };
   const chosen = `Promise.all([...document.querySelector('#file').files].map(async (file) => [file.name, await file.text()]))`;
   await page.click(370, 42);
   const { id, multiple, accept } = await page.told('file_chooser');
@@ -245,6 +249,26 @@ test('files that the controller uploads are chosen, also in a frame of another s
   await page.lines('frame change file C:\\fakepath\\one.txt true');
 });
 
+test('files that the controller drops are taken by the page, or by the field under them', async () => {
+  const fileIds = [await upload('one.txt', '1'), await upload('two.txt', '2')];
+  const drop = (x: number, y: number): Promise<void> =>
+    page.send({ type: 'drop', ...page.at(x, y), fileIds });
+  // The field takes several.
+  await page.run("void (document.querySelector('#file').value = '')");
+  await drop(370, 42);
+  await page.lines('change file C:\\fakepath\\one.txt true');
+  await page.run(`void ['dragover', 'drop'].forEach((type) => addEventListener(type, (event) => {
+    if (event.target.id !== 'lock') return;
+    event.preventDefault();
+    if (type === 'drop') Promise.all([...event.dataTransfer.files].map((file) => file.text())).then((texts) =>
+      log('dropped ' + [event.target.id, event.clientX, event.clientY, ...texts]));
+  }))`);
+  await drop(50, 72);
+  expect(await page.lines('dropped ')).toContain('dropped lock,50,72,1,2');
+  await drop(250, 142);
+  expect((await page.told('refused')).what).toBe('file_drop');
+});
+
 test('what the page downloads is kept for the controller, up to a size', async () => {
   const download = (name: string, bytes: number): Promise<unknown> =>
     page.run(`void Object.assign(document.createElement('a'), {
@@ -255,10 +279,20 @@ test('what the page downloads is kept for the controller, up to a size', async (
   expect(bytes).toBe(1000);
   const response = await fetch(`${session.url}/downloads/${fileId}`);
   expect([response.status, await response.text()]).toEqual([200, 'x'.repeat(1000)]);
+  const header = 'attachment; filename="../../CON.txt"; filename*=utf-8\'\'..%2F..%00%5CNUL.txt';
+  await page.forget();
+  const attachment = `/attachment?disposition=${encodeURIComponent(header)}`;
+  await page.run(`void (location.href = ${JSON.stringify(attachment)})`);
+  const attached = await page.told('download', "message.state === 'finished'");
+  expect(attached.name).toMatch(/^_[\w.\- ]+$/);
+  await page.forget();
   await download('large', MAX_FILE_BYTES + 1);
   expect((await page.told('refused', "message.what === 'download'")).message).toContain('large');
   const list = (await (await fetch(`${session.url}/downloads`)).json()) as { files: unknown[] };
-  expect(list.files).toEqual([{ fileId, name, bytes }]);
+  expect(list.files).toMatchObject([
+    { fileId, name, bytes },
+    { fileId: attached.fileId, bytes: 8 },
+  ]);
 });
 
 test('the client draws lists and dialogs, and locks its own pointer', async () => {
@@ -290,6 +324,17 @@ test('the client draws lists and dialogs, and locks its own pointer', async () =
   await (await input?.toElement('input'))?.uploadFile(import.meta.filename);
   await client.click('dialog [type=submit]');
   await server.state(session, ({ metadata }) => metadata.page.file?.endsWith('page-behaviour.test.ts'));
+
+  // A file from the desktop of the viewer.
+  await client.evaluate(`(() => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File(['content'], 'dropped.txt'));
+    const { left, top } = video.getBoundingClientRect();
+    const place = { clientX: left + ${370 * scale}, clientY: top + ${42 * scale} };
+    for (const type of ['dragenter', 'dragover', 'drop'])
+      video.dispatchEvent(new DragEvent(type, { ...place, dataTransfer, cancelable: true }));
+  })()`);
+  await server.state(session, ({ metadata }) => metadata.page.file?.endsWith('dropped.txt'));
 
   await click(250, 72);
   await until("document.querySelector('dialog')?.textContent.includes('Really?')");

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -97,8 +97,9 @@ test('a visitor opens a page by its address, in the size of a phone', async () =
 test('after SIGTERM it takes no more and waits, after another no browser and no file of it remains', async () => {
   const server = await start('--drain-seconds', '600');
   const session = await server.liveSession();
+  // Of the browser, and of what the page downloads.
   const profiles = profilesOf(server.pid);
-  expect(profiles).toHaveLength(1);
+  expect(profiles).toHaveLength(2);
   expect(browsersIn(profiles).length).toBeGreaterThan(2);
   server.child.kill('SIGTERM');
   const [headers, body] = [{ 'content-type': 'application/json' }, '{"targetUrl":"about:blank"}'];
@@ -114,9 +115,12 @@ test('after SIGTERM it takes no more and waits, after another no browser and no 
 
 test('after SIGKILL the browsers end by themselves and the next start removes the files', async () => {
   const killed = await start();
-  await killed.liveSession();
+  const session = await killed.liveSession();
+  const upload = await fetch(`${session}/files?name=secret.txt`, { method: 'POST', body: 'of a viewer' });
+  expect(upload.status).toBe(201);
   const profiles = profilesOf(killed.pid);
-  expect(profiles).toHaveLength(1);
+  const stored = (folder: string): string[] => readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  expect(profiles.flatMap(stored).filter((path) => path.endsWith('secret.txt'))).toHaveLength(1);
   await killed.end('SIGKILL');
   // The browser hangs on a pipe to its server.
   await expect.poll(() => browsersIn(profiles)).toEqual([]);

@@ -2,11 +2,15 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
+import { createSelfSignedCertificate } from 'werift';
+
 import type { SessionUsage, StreamSessionState } from '../../src/index.js';
+import { pageGeometry } from '../../src/render/capture/page-geometry.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
 
@@ -99,24 +103,30 @@ async function watched(
 }
 
 test.each([
-  [64, 64, 'tab'],
-  [3840, 2160, 'tab'],
-  [64, 64, 'screencast'],
-  [1920, 1080, 'screencast'],
-] as const)('a session of %ix%i by %s reaches the viewer', async (width, height, capture) => {
-  await server.close();
-  server = await TestServer.start({ capture });
-  const { session, viewer } = await watched('mode=counter', {
-    resolution: `${width}x${height}`,
-    frameRate: 30,
-  });
-  await viewer.until(`video.videoWidth === ${width} && video.videoHeight === ${height}`);
-  // At 64 pixels a block of the code is two pixels wide: the picture moves, that is all it can tell.
-  if (width > 64) await viewer.until('readCode(0) > 0');
-  await viewer.until('viewer.stats().then(({ video }) => video.framesDecoded > 3)');
-  const { metadata } = await server.state(session, (state) => state.metadata.page !== undefined);
-  expect(metadata.page.windowSizes).toEqual([width, height, width, height]);
-});
+  [64, 64, 3, 'tab'],
+  [3840, 2160, 1, 'tab'],
+  [64, 64, 1, 'screencast'],
+  [1080, 1920, 2.625, 'screencast'],
+] as const)(
+  'a session of %ix%i at a factor of %d by %s reaches the viewer',
+  async (width, height, factor, capture) => {
+    await server.close();
+    server = await TestServer.start({ capture });
+    const { session, viewer } = await watched('mode=counter', {
+      resolution: `${width}x${height}`,
+      frameRate: 30,
+      deviceScaleFactor: factor,
+    });
+    await viewer.until(`video.videoWidth === ${width} && video.videoHeight === ${height}`);
+    // At 64 pixels a block of the code is two pixels wide: the picture moves, that is all it can tell.
+    if (width > 64) await viewer.until('readCode(0) > 0');
+    await viewer.until('viewer.stats().then(({ video }) => video.framesDecoded > 3)');
+    const { metadata } = await server.state(session, (state) => state.metadata.page !== undefined);
+    const { viewport } = pageGeometry({ width, height }, factor);
+    const sizes = [viewport.width, viewport.height];
+    expect(metadata.page.windowSizes).toEqual([...sizes, ...sizes]);
+  },
+);
 
 test('the page may navigate', async () => {
   const { session, viewer } = await watched('mode=static');
@@ -148,10 +158,33 @@ test('a killed browser ends its session with an error', async () => {
   expect(state.error).toBeTypeOf('string');
 });
 
-test('a page that cannot be loaded is an error with a reason', async () => {
-  const session = await server.create('http://127.0.0.1:9/');
-  const state = await server.state(session, ({ status }) => status === 'error');
-  expect(state.error).toMatch(/ERR_/);
+test('a target that cannot be shown is an error that says what to do', async () => {
+  const { certPem: cert, keyPem: key } = await createSelfSignedCertificate({ hash: 4, signature: 3 });
+  const untrusted = createTlsServer({ cert, key }, (_request, response) => void response.end('page'));
+  untrusted.listen(0, '127.0.0.1');
+  await once(untrusted, 'listening');
+  const { port } = untrusted.address() as AddressInfo;
+  try {
+    const attachment = encodeURIComponent('attachment; filename=a.zip');
+    const fails = async (target: string, advice: string): Promise<void> => {
+      const session = await server.create(target);
+      const state = await server.state(session, ({ status }) => status !== 'initializing');
+      expect([target, state.status, state.error]).toEqual([target, 'error', expect.stringContaining(advice)]);
+    };
+    // Not all at once: each is a browser.
+    await Promise.all([
+      fails(`${server.origin}/status/204`, 'download or has no content'),
+      fails(`${server.origin}/attachment?disposition=${attachment}`, 'download or has no content'),
+    ]);
+    await Promise.all([
+      fails(`${server.origin}/status/401`, 'page.httpCredentials'),
+      fails(`https://127.0.0.1:${port}/`, 'page.ignoreCertificateErrors'),
+    ]);
+    await fails('http://name.invalid/', 'check the host name');
+  } finally {
+    untrusted.closeAllConnections();
+    untrusted.close();
+  }
 });
 
 test('DELETE tells the viewer, answers what was used, and leaves no process and no file', async () => {

@@ -101,6 +101,25 @@ test('signing in by a pop-up of another origin works, and closing it returns to 
   expect([status, metadata.restarts]).toEqual(['streaming', 0]);
 });
 
+test('without the options a page gets and gives no files, and its controller is told', async () => {
+  await begin();
+  // Before the page has it, nothing can be refused: it must be told again.
+  await runIn(
+    'first',
+    "void (onkeydown = () => showPicker.showPicker(), showPicker = document.createElement('input'), showPicker.type = 'file')",
+  );
+  await page.press('KeyA', 'a');
+  expect((await page.told('refused')).what).toBe('file_chooser');
+  await page.forget();
+  await page.send({ type: 'drop', x: 0.5, y: 0.5, fileIds: ['0'] });
+  expect((await page.told('refused')).what).toBe('file_drop');
+  await runIn(
+    'first',
+    "void Object.assign(document.createElement('a'), { href: 'data:,x', download: 'x' }).click()",
+  );
+  expect((await page.told('refused')).what).toBe('download');
+});
+
 test('there are at most as many tabs as the option says, and none without a press', async () => {
   await begin({ page: { maxTabs: 2 } });
   expect(await runIn('first', "open('tabs.html?name=unasked') === null || 'opened'")).toBe('opened');

@@ -98,7 +98,7 @@ function nicenessOf(role: 'session process' | 'browser'): number[] {
   return found.map(({ pid }) => group(pid)).sort((a, b) => a - b);
 }
 
-test('capture and encoding pause without viewers, yield to watched sessions, and go on with the next', async () => {
+test('capture and encoding pause without viewers, yield to watched sessions, and go on with the next picture', async () => {
   const first = await join(moving);
   await server.state(moving, ({ metadata }) => metadata.video?.frameRate > 0);
   // The other session has none.
@@ -114,7 +114,19 @@ test('capture and encoding pause without viewers, yield to watched sessions, and
     await until(() => expect(nicenessOf('browser')).toEqual([10, 10]));
     await until(() => expect(nicenessOf('session process').slice(-2)).toEqual([10, 10]));
   }
-  const next = await join(moving);
+  const page = await server.router.sessions.get(moving.id).page();
+  const paused = (await page.evaluate('painted')) as number;
+  await expect.poll(() => page.evaluate('painted')).toBeGreaterThan(paused + 5);
+  const next = await browser.open(server);
+  viewers.push(next);
+  // The code of the first picture that is shown: not of one from before the pause.
+  await next.read(`void video.requestVideoFrameCallback(function look() {
+    window.firstCode = readCode(0) ?? undefined;
+    if (window.firstCode === undefined) video.requestVideoFrameCallback(look);
+  })`);
+  await next.connect(moving);
+  await next.until('window.firstCode !== undefined');
+  expect(await next.read('firstCode')).toBeGreaterThan(paused);
   const counters = await next.read<number[]>('readCounters(8)');
   expect(counters.at(-1)).toBeGreaterThan(counters[0] ?? Infinity);
 });

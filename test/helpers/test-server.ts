@@ -51,6 +51,13 @@ export class TestServer {
     application.use('/fixtures', express.static(join(root, 'test', 'fixtures')));
     application.use('/client', express.static(join(root, 'dist', 'client')));
     application.get('/redirect', ({ query }, response) => response.redirect(query.to as string));
+    application.get('/status/:status', ({ params }, response) => {
+      if (params.status === '401') response.set('www-authenticate', 'Basic realm="test"');
+      response.status(Number(params.status)).end();
+    });
+    application.get('/attachment', ({ query }, response) => {
+      response.set('content-disposition', query.disposition as string).send('attached');
+    });
     for (const name of VENDORED) {
       application.use(`/vendor/${name}`, express.static(join(root, 'node_modules', name)));
     }

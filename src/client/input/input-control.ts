@@ -1,3 +1,4 @@
+import { FileDrop } from './file-drop.js';
 import { GamepadInput } from './gamepad-input.js';
 import type { PagePrompt } from '../../protocol/page-events.js';
 import type { PromptView } from './prompt-view.js';
@@ -25,6 +26,11 @@ export interface InputControlOptions {
   prompts?: boolean | undefined;
   /** False for a key leaves it to this page. Default: the page gets all that the browser tells. */
   acceptKey?: ((event: KeyboardEvent) => boolean) | undefined;
+  /**
+   * Files were dragged onto the picture. They are uploaded; `given` then resolves when the page is told to take them, and rejects
+   * where it gets none: the server takes no files, or not that large ones, or not from this viewer.
+   */
+  onDrop?: ((files: readonly File[], given: Promise<void>) => void) | undefined;
   /** Something was pressed, and sent: what an answer in the picture may be measured from. */
   onPress?: ((type: PressType) => void) | undefined;
 }
@@ -182,6 +188,15 @@ export class InputControl {
       const unit = [1, LINE_PX, window.innerHeight][event.deltaMode] ?? 1;
       if (this.#pointers.wheel(event, unit)) event.preventDefault();
     });
+    const drop = new FileDrop({
+      picture: () => shownPicture(this.#video),
+      upload: (file) => this.#stream.uploadFile(file),
+      send: (message) => this.#sender.send(message),
+      onDrop: (files, given) => this.#options.onDrop?.(files, given),
+    });
+    on('dragenter', (event) => drop.over(event));
+    on('dragover', (event) => drop.over(event));
+    on('drop', (event) => drop.drop(event));
     // The press of a mouse would take the focus, its side buttons leave the page, a long touch open a menu.
     for (const name of ['mousedown', 'mouseup', 'auxclick', 'contextmenu', 'dragstart'] as const)
       on(name, prevent);

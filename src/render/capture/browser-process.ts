@@ -7,6 +7,7 @@ import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { withTimeout } from '../../base/with-timeout.js';
 import { EgressProxy } from '../../egress/egress-proxy.js';
+import type { UpstreamProxy } from '../../egress/upstream-proxy.js';
 import type { ResolvedPageOptions } from '../../options/page-options.js';
 import { restricts, type TargetPolicy } from '../../options/target-policy-options.js';
 import { browserArguments } from './browser-arguments.js';
@@ -35,6 +36,7 @@ export interface BrowserParameters {
   readonly captureTitle: string;
   /** What the pages may reach. Where it restricts nothing, they reach what this machine reaches. */
   readonly targetPolicy: TargetPolicy;
+  readonly upstreamProxy?: UpstreamProxy | undefined;
   /** The page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused?: ((errorType: string) => void) | undefined;
   /** Exists and is empty. */
@@ -69,6 +71,8 @@ export class BrowserProcess {
     this.lose('browser_crashed', what === 'crashed' ? 'The page crashed' : 'The page was closed');
   /** A guest has pressed something in a tab, which may open another. */
   onGuestPress: (targetId: string) => void = () => undefined;
+  /** A guest wants a picture of the page; resolves when the page is drawn, and never rejects. */
+  onGuestScreenshot: () => Promise<void> = () => Promise.resolve();
   /** Before it is ended, or when it is lost. */
   onClosing = (): void => undefined;
   /** How the URLs of documents of our own begin, by names that nobody else knows. */
@@ -99,6 +103,7 @@ export class BrowserProcess {
       connection,
       isHidden: ({ url }) => this.#hiddenUrls.some((hidden) => url?.startsWith(hidden) === true),
       onPress: (targetId) => this.onGuestPress(targetId),
+      onScreenshot: () => this.onGuestScreenshot(),
       clock: systemClock,
     });
     tab.watch((what) => this.onTabLost(what));
@@ -122,8 +127,15 @@ export class BrowserProcess {
     onLost: (error: StreamKitError) => void,
     signal: AbortSignal,
   ): Promise<BrowserProcess> {
-    const { launchOptions, captureTitle, targetPolicy, onEgressRefused, logger, profileDirectory } =
-      parameters;
+    const {
+      launchOptions,
+      captureTitle,
+      targetPolicy,
+      onEgressRefused,
+      upstreamProxy,
+      logger,
+      profileDirectory,
+    } = parameters;
     let program: BrowserProgram | undefined;
     let connection: CdpConnection | undefined;
     let egress: EgressProxy | undefined;
@@ -134,8 +146,11 @@ export class BrowserProcess {
     try {
       signal.throwIfAborted();
       const executablePath = await findBrowser(launchOptions.executablePath);
-      if (restricts(targetPolicy) && parameters.egressProxy === undefined) {
-        egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, onEgressRefused);
+      if ((restricts(targetPolicy) || upstreamProxy !== undefined) && parameters.egressProxy === undefined) {
+        egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, {
+          onRefused: onEgressRefused,
+          upstream: upstreamProxy,
+        });
       }
       const proxyUrl = parameters.egressProxy ?? egress?.url;
       program = await BrowserProgram.start({

@@ -1,3 +1,4 @@
+import type { UpstreamProxy } from '../../egress/upstream-proxy.js';
 import type { ProgramInput } from './program-input.js';
 import type { CaptureKind } from '../../protocol/state-document.js';
 import type { MessagePort } from 'node:worker_threads';
@@ -24,6 +25,8 @@ export interface CaptureParameters {
   readonly initialData: unknown;
   /** The world that the page finds itself in. Default: that of the machine. */
   readonly page?: ResolvedPageOptions;
+  /** Default: none. */
+  readonly upstreamProxy?: UpstreamProxy | undefined;
   /** Default: the page gets no files and gives none. */
   readonly files?: CaptureFiles;
 }

@@ -31,6 +31,7 @@ export interface CdpGuestServerParameters {
   readonly isHidden: (target: TargetFields) => boolean;
   /** A guest has pressed something in the page of this target. */
   readonly onPress: (targetId: string) => void;
+  readonly onScreenshot: () => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -120,13 +121,14 @@ export class CdpGuestServer {
     webSocket.pause();
     const end = (why: keyof typeof CLOSE_CODES): void => this.#end(webSocket, CLOSE_CODES[why]);
     try {
-      const { connection, isHidden, onPress } = this.#parameters;
+      const { connection, isHidden, onPress, onScreenshot } = this.#parameters;
       const guest = await CdpGuest.open(connection, isHidden, {
         send: (json) => {
           if (webSocket.bufferedAmount > MAX_QUEUED_BYTES) end('overloaded');
           else if (webSocket.readyState === webSocket.OPEN) webSocket.send(json, () => undefined);
         },
         onPress,
+        onScreenshot,
         onEnded: end,
       });
       if (webSocket.readyState !== webSocket.OPEN) {

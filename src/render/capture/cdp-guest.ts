@@ -21,6 +21,8 @@ export interface CdpGuestListener {
   send(json: string): void;
   /** It has pressed something, or touched, in the page of this target. */
   onPress(targetId: string): void;
+  /** It wants a picture of the page; resolves when the page is drawn. */
+  onScreenshot(): Promise<void>;
   /** At most once. */
   onEnded(reason: CdpGuestEnd): void;
 }
@@ -116,6 +118,10 @@ export class CdpGuest {
     else {
       const forward = (): void => this.#forward(inSession, method, verdict.params, answer);
       if (method.startsWith('Input.')) this.#accept({ length: json.length, forward, refuse });
+      else if (method === 'Page.captureScreenshot')
+        void this.#listener.onScreenshot().then(() => {
+          if (!this.#ended) forward();
+        });
       else forward();
     }
   }

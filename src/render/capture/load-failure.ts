@@ -12,6 +12,11 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
     'the option targetPolicy does not permit its address',
   ],
   [/CONNECTION_REFUSED$|connection_refused/i, 'nothing listens at its address and port'],
+  [/^proxy_configuration_error$/, 'the upstreamProxy does not connect to it'],
+  [
+    /ERR_TUNNEL_CONNECTION_FAILED/,
+    'nothing that the option targetPolicy permits answers there, or the upstreamProxy does not connect to it',
+  ],
   [/ERR_TOO_MANY_REDIRECTS/, 'it redirects in a circle'],
   [/ERR_ABORTED/, 'it has nothing to show, since it is a download or has no content (status 204)'],
   [

@@ -53,6 +53,7 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
         page: parameters.page ?? {},
         profileDirectory: options.profileDirectory,
         egressProxy: options.egressProxy,
+        upstreamProxy: parameters.upstreamProxy,
         targetPolicy: options.targetPolicy,
         onEgressRefused: options.onEgressRefused,
         launchTimeoutMs,

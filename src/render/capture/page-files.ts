@@ -8,6 +8,7 @@ import type { Logger } from '../../base/logger.js';
 import type { PageEvent } from '../../protocol/page-events.js';
 import type { CaptureFiles } from './capture.js';
 import type { CdpSession } from './cdp-connection.js';
+import { dropAt } from './file-drop.js';
 import { ANSWER_TIMEOUT_MS, type PagePrompts } from './page-prompts.js';
 
 /** Of the attribute `accept`, UTF-16 units. */
@@ -21,9 +22,13 @@ export interface PageFilesParameters {
   readonly logger: Logger;
 }
 
-/** The file choosers of a page: its controller answers them with files that it has uploaded. No file of this machine is picked. */
+/**
+ * The files that a page gets: its controller answers file choosers with those that it has uploaded, or drops them on the page. No
+ * file of this machine is picked.
+ */
 export class PageFiles {
   readonly #parameters: PageFilesParameters;
+  #isDropping = false;
 
   constructor(parameters: PageFilesParameters) {
     this.#parameters = parameters;
@@ -41,6 +46,39 @@ export class PageFiles {
       });
     });
     await session.send('Page.setInterceptFileChooserDialog', { enabled: true });
+  }
+
+  /**
+   * Drops uploaded files on the page of a tab, as if they were dragged there.
+   *
+   * @param place - CSS pixels of the viewport.
+   */
+  drop(session: CdpSession, place: { x: number; y: number }, fileIds: readonly string[]): void {
+    const { files, emit, logger } = this.#parameters;
+    if (files?.uploads !== true || this.#isDropping) {
+      const message =
+        files?.uploads === true ? 'Other files are just being dropped' : 'Pages may not read files';
+      emit({ type: 'refused', what: 'file_drop', message });
+      return;
+    }
+    this.#isDropping = true;
+    this.#drop(session, place, files, fileIds)
+      .catch((thrown: unknown) => {
+        logger.debug({ err: asError(thrown) }, 'the page was gone before files were dropped on it');
+      })
+      .finally(() => (this.#isDropping = false));
+  }
+
+  async #drop(
+    session: CdpSession,
+    place: { x: number; y: number },
+    files: CaptureFiles,
+    fileIds: readonly string[],
+  ): Promise<void> {
+    const paths = await uploadedPaths(files, fileIds);
+    if (paths.length === 0 || (await dropAt(session, place, paths))) return;
+    const message = 'Files cannot be dropped on a frame of another site';
+    this.#parameters.emit({ type: 'refused', what: 'file_drop', message });
   }
 
   async #ask(
@@ -70,8 +108,7 @@ export class PageFiles {
     const answered = await answer;
     session.off('disconnected', withdraw);
     const fileIds = 'cancel' in answered ? [] : answered.fileIds;
-    const wanted = await Promise.all(fileIds.map((fileId) => uploadedPath(files, fileId)));
-    const paths = wanted.filter((path) => path !== undefined).slice(0, multiple ? undefined : 1);
+    const paths = (await uploadedPaths(files, fileIds)).slice(0, multiple ? undefined : 1);
     if (paths.length === 0) await cancel(session, backendNodeId);
     else await session.send('DOM.setFileInputFiles', { files: paths, backendNodeId });
   }
@@ -91,6 +128,12 @@ async function isUploading({ directory }: CaptureFiles): Promise<boolean> {
     ),
   );
   return Math.max(...times) > Date.now() - ANSWER_TIMEOUT_MS;
+}
+
+/** Those that are still there. */
+async function uploadedPaths(files: CaptureFiles, fileIds: readonly string[]): Promise<string[]> {
+  const paths = await Promise.all(fileIds.map((fileId) => uploadedPath(files, fileId)));
+  return paths.filter((path) => path !== undefined);
 }
 
 /** Each upload has a folder of its own, in which it is alone. @param fileId - letters, digits and hyphens. */

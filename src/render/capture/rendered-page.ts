@@ -17,7 +17,7 @@ import { PageTab, type PageTabParts } from './page-tab.js';
 import { scriptNames } from './page-scripts.js';
 import { PageTabs } from './page-tabs.js';
 import { PageWorld } from './page-world.js';
-import type { PageEvent } from '../../protocol/page-events.js';
+import type { PageAnswer, PageEvent } from '../../protocol/page-events.js';
 import { PageDialogs } from './page-dialogs.js';
 import { PageDownloads } from './page-downloads.js';
 import { PageFiles } from './page-files.js';
@@ -34,6 +34,7 @@ interface PageParts {
   readonly prompts: PagePrompts;
   readonly dialogs: PageDialogs;
   readonly tabs: PageTabs;
+  readonly files: PageFiles;
 }
 
 /** The page that is rendered: its size, its bridge, its navigation, and its tabs. */
@@ -68,9 +69,9 @@ export class RenderedPage {
       origins: bridgeOrigins(parameters),
       saidEvent: names.said,
     });
+    const files = new PageFiles({ files: parameters.files, prompts, emit, logger });
     const parts: PageTabParts = {
-      ...{ bridge, world, names, prompts, dialogs, listener, logger, deviceScaleFactor },
-      files: new PageFiles({ files: parameters.files, prompts, emit, logger }),
+      ...{ bridge, world, names, prompts, dialogs, files, listener, logger, deviceScaleFactor },
       size: () => this.#size,
       isShown: (tab) => this.shown === tab,
       isInFront: (tab) => tabs.isInFront(tab),
@@ -86,7 +87,7 @@ export class RenderedPage {
       onLost: (what) => browserProcess.onTabLost(what),
       ...{ emit, logger },
     });
-    this.#parts = { bridge, prompts, dialogs, tabs };
+    this.#parts = { bridge, prompts, dialogs, tabs, files };
     browserProcess.onGuestPress = (targetId) => {
       if (this.shown.tab.targetId === targetId) tabs.press(this.shown);
     };
@@ -230,6 +231,15 @@ export class RenderedPage {
     bridge.close();
   }
 
+  #drop({ x, y, fileIds }: Extract<PageAnswer, { type: 'drop' }>): void {
+    const { files, tabs } = this.#parts;
+    const { width, height } = this.geometryOf(this.#size).shown;
+    const place = { x: Math.min(x * width, width - 1), y: Math.min(y * height, height - 1) };
+    const { shown } = tabs;
+    tabs.press(shown);
+    files.drop(shown.cdp, place, fileIds);
+  }
+
   #pageControls(): PageControls {
     const { tabs, prompts } = this.#parts;
     const viewport = (): PageSize => this.geometryOf(this.#size).shown;
@@ -242,6 +252,7 @@ export class RenderedPage {
       setGamepads: (gamepads) => tabs.setGamepads(gamepads),
       answer: (answer) => {
         if (answer.type === 'tab') tabs.act(answer.action, answer.id).catch(() => undefined);
+        else if (answer.type === 'drop') this.#drop(answer);
         else if (answer.type === 'pointer_lock') tabs.shown.controls.unlockPointer();
         else prompts.answer(answer);
       },

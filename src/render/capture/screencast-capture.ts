@@ -1,8 +1,8 @@
 import { MessageChannel } from 'node:worker_threads';
 
-import { SerialQueue } from '../../base/serial-queue.js';
 import type { CdpSession } from './cdp-connection.js';
 import type { BrowserProcess } from './browser-process.js';
+import { CaptureDemand } from './capture-demand.js';
 import type { CapturePage } from './capture-page.js';
 import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
 import type { ProgramInput } from './program-input.js';
@@ -23,7 +23,7 @@ export class ScreencastCapture implements Capture {
   readonly #browserProcess: BrowserProcess;
   readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage | undefined;
-  readonly #turns = new SerialQueue();
+  readonly #demand = new CaptureDemand((isWanted) => (isWanted ? this.#resume() : this.#pause()));
   /** Of the tab that is shown. */
   #cdp: CdpSession;
   readonly #heard = new WeakSet<CdpSession>();
@@ -54,6 +54,7 @@ export class ScreencastCapture implements Capture {
     this.audio = capturePage?.hasAudio === true ? { kind: 'ring', path: capturePage.paths.audio } : null;
     this.#hearAcknowledgements();
     this.#listenTo(this.#cdp);
+    browserProcess.onGuestScreenshot = () => this.#demand.forGuest();
     renderedPage.captureTab = (tab) => this.#show(tab);
   }
 
@@ -98,16 +99,16 @@ export class ScreencastCapture implements Capture {
   }
 
   pause(): Promise<void> {
-    return this.#turns.run(() => this.#pause());
+    return this.#demand.take(false);
   }
 
   resume(): Promise<void> {
-    return this.#turns.run(() => this.#resume());
+    return this.#demand.take(true);
   }
 
   /** What the former reader took and did not acknowledge is forgotten with the screencast. */
   renewVideo(): Promise<void> {
-    return this.#turns.run(async () => {
+    return this.#demand.turns.run(async () => {
       if (this.#running) await this.#cdp.send('Page.stopScreencast');
       this.#channel.port1.close();
       this.#channel = new MessageChannel();
@@ -117,7 +118,7 @@ export class ScreencastCapture implements Capture {
   }
 
   reconfigure(format: CaptureFormat): Promise<void> {
-    return this.#turns.run(async () => {
+    return this.#demand.turns.run(async () => {
       const running = this.#running;
       if (running) await this.#pause();
       this.#width = format.width;
@@ -152,7 +153,7 @@ export class ScreencastCapture implements Capture {
   }
 
   #show(tab: PageTab): Promise<void> {
-    return this.#turns.run(async () => {
+    return this.#demand.turns.run(async () => {
       // The former tab may have gone.
       if (this.#running) await this.#cdp.send('Page.stopScreencast').catch(() => undefined);
       this.#cdp = tab.cdp;
@@ -188,10 +189,11 @@ export class ScreencastCapture implements Capture {
   }
 
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
-    return this.#renderedPage.snapshot(parameters);
+    return this.#demand.during(() => this.#renderedPage.snapshot(parameters));
   }
 
   async close(): Promise<void> {
+    this.#demand.close();
     this.#renderedPage.close();
     this.#channel.port1.close();
     await this.#browserProcess.close();

@@ -1,6 +1,6 @@
 import type { StreamKitError } from '../../base/errors.js';
-import { SerialQueue } from '../../base/serial-queue.js';
 import type { BrowserProcess } from './browser-process.js';
+import { CaptureDemand } from './capture-demand.js';
 import type { CapturePage } from './capture-page.js';
 import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
 import type { ProgramInput } from './program-input.js';
@@ -20,7 +20,9 @@ export class TabCapture implements Capture {
   readonly #browserProcess: BrowserProcess;
   readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage;
-  readonly #turns = new SerialQueue();
+  readonly #demand = new CaptureDemand((isWanted) =>
+    isWanted ? this.#capturePage.resume() : this.#capturePage.pause(),
+  );
 
   constructor(
     browserProcess: BrowserProcess,
@@ -32,6 +34,7 @@ export class TabCapture implements Capture {
     this.#renderedPage = renderedPage;
     this.controls = renderedPage.controls;
     this.#capturePage = capturePage;
+    browserProcess.onGuestScreenshot = () => this.#demand.forGuest();
     renderedPage.captureTab = (tab) => this.#show(tab);
     this.browserPid = browserProcess.pid;
     const { video, credits, audio } = capturePage.paths;
@@ -45,15 +48,15 @@ export class TabCapture implements Capture {
   }
 
   pause(): Promise<void> {
-    return this.#turns.run(() => this.#capturePage.pause());
+    return this.#demand.take(false);
   }
 
   resume(): Promise<void> {
-    return this.#turns.run(() => this.#capturePage.resume());
+    return this.#demand.take(true);
   }
 
   reconfigure(format: CaptureFormat): Promise<void> {
-    return this.#turns.run(async () => {
+    return this.#demand.turns.run(async () => {
       const { captured } = this.#renderedPage.geometryOf(format);
       await this.#capturePage.reconfigure(format, captured, () => this.#renderedPage.resize(format));
     });
@@ -80,16 +83,17 @@ export class TabCapture implements Capture {
   }
 
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
-    return this.#renderedPage.snapshot(parameters);
+    return this.#demand.during(() => this.#renderedPage.snapshot(parameters));
   }
 
   async close(): Promise<void> {
+    this.#demand.close();
     this.#renderedPage.close();
     await this.#browserProcess.close();
   }
 
   #show(tab: PageTab): Promise<void> {
-    return this.#turns.run(() => captureAnother(this.#renderedPage, this.#capturePage, tab));
+    return this.#demand.turns.run(() => captureAnother(this.#renderedPage, this.#capturePage, tab));
   }
 }
 

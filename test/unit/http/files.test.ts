@@ -19,11 +19,11 @@ afterEach(async () => {
   expect(server.parts.clock.pendingTimers).toBe(0);
 });
 
-/** A server with one session; gives the URLs and the folder of its files. */
+/** A server with one session, with the default options for null; gives the URLs and the folder of its files. */
 async function serve(
-  files: FileOptions = {},
+  files: FileOptions | null = {},
 ): Promise<{ url: string; downloads: string; directory: string }> {
-  server = await serveRouter({ files });
+  server = await serveRouter(files === null ? {} : { files: { uploads: true, ...files } });
   const { json } = await postJson(server.url, { targetUrl: 'https://game.example.org/' });
   const directory = server.parts.launches[0]?.parameters.files?.directory ?? '';
   const session = `${server.url}/${json.streamId}`;
@@ -98,7 +98,7 @@ test('an upload that is cut off leaves nothing, and at most four are on the way'
 });
 
 test('uploads without the option are refused', async () => {
-  const { url } = await serve({ uploads: false });
+  const { url } = await serve(null);
   expect((await ask(url, { method: 'POST', body: 'content' })).json.error.code).toBe('forbidden');
 });
 
@@ -119,6 +119,37 @@ test('a multipart body gives its file and the name of it, and is bounded as othe
   expect((await post(10_001, 'large')).json.error.code).toBe('too_large');
   expect((await post(1)).json.error.code).toBe('bad_request');
   expect(readdirSync(join(directory, 'incoming'))).toEqual([]);
+});
+
+test.each([
+  ['filename="../../../etc/passwd"', 'passwd'],
+  ['filename="..\\\\..\\\\..\\\\boot.ini"', 'boot.ini'],
+  ['filename=".."', 'file'],
+  ['filename="nul\0byte.txt"', 'nulbyte.txt'],
+  ['filename="a"; filename*=utf-8\'\'..%2F..%2F%00evil', 'evil'],
+  ['filename="a.txt"; filename*=utf-8\'\'%ff%fe', 'a.txt'],
+  ['filename="CON"', '_CON'],
+  ['filename=NUL.txt', '_NUL.txt'],
+  [`filename="${'long'.repeat(1900)}.txt"`, `${'long'.repeat(49)}.txt`],
+])('a hostile name in a multipart body is made harmless: %#', async (parameters, kept) => {
+  const { url, directory } = await serve();
+  const head = `--b\r\nContent-Disposition: form-data; name="file"; ${parameters}\r\n\r\n`;
+  const headers = { 'content-type': 'multipart/form-data; boundary=b' };
+  const { status, json } = await ask(url, { method: 'POST', headers, body: `${head}content\r\n--b--\r\n` });
+  expect(status).toBe(201);
+  const folder = join(directory, 'uploads', json.fileId as string);
+  expect(readdirSync(folder)).toEqual([kept]);
+  expect(readFileSync(join(folder, kept), 'utf8')).toBe('content');
+});
+
+test('a name of 10 kB is cut in an URL, and refused in a multipart body', async () => {
+  const { url, directory } = await serve();
+  const long = `../${'x'.repeat(10_000)}.txt`;
+  const fileId = await upload(url, long, 'content');
+  expect(readdirSync(join(directory, 'uploads', fileId))).toEqual([`${'x'.repeat(196)}.txt`]);
+  const body = new FormData();
+  body.set('file', new Blob(['content']), long);
+  expect((await ask(url, { method: 'POST', body })).json.error.code).toBe('bad_request');
 });
 
 test('a download is listed, and fetched as an attachment that no browser takes for a page', async () => {

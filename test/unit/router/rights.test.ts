@@ -29,6 +29,7 @@ let directory: string;
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'rights-'));
   server = await serveRouter({
+    files: { uploads: true },
     ...{ metrics: true, health: true, openApi: true, hls: true, cdp: true, recording: { directory } },
     validateRequest: ({ headers }) => {
       const caller = String(headers['x-caller']);

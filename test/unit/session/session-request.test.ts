@@ -41,6 +41,14 @@ describe('session request', () => {
     });
   });
 
+  it.each([
+    [' \t\n https://example.org/a b \r\n', 'https://example.org/a%20b'],
+    ['https:\\\\example.org\\path\\..\\x', 'https://example.org/x'],
+    ['HTTPS://EXAMPLE.org:443', 'https://example.org/'],
+  ])('normalises the target %j', (given, targetUrl) => {
+    expect(parseSessionRequest({ targetUrl: given }, defaults, ANY_TARGET).targetUrl).toBe(targetUrl);
+  });
+
   it('takes what is given and ignores what it does not know', () => {
     const renderOptions = {
       resolution: '1280x720',

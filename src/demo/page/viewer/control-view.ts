@@ -48,6 +48,7 @@ export class ControlView {
       // Full screen and a way out for those without a mouse.
       acceptKey: ({ key, shiftKey }) => key !== 'F11' && !(shiftKey && key === 'Escape'),
       onPress: () => this.#meter.press(),
+      onDrop: (files, given) => this.#showDrop(files.length, given),
     }).then(
       (control) => {
         if (this.#connection === connection) this.#control = control;
@@ -75,6 +76,20 @@ export class ControlView {
   /** Gives the keys back to this page. */
   leave(): void {
     this.#control?.blur();
+  }
+
+  /** The keyboard of a phone; to be called from a click. */
+  showKeyboard(): void {
+    this.#control?.showKeyboard();
+  }
+
+  #showDrop(count: number, given: Promise<void>): void {
+    const what = count === 1 ? 'The file' : `${count} files`;
+    this.#tell(`Uploading ${count === 1 ? 'a file' : what}…`);
+    given.then(
+      () => this.#tell(`${what} dropped on the page`),
+      (error: unknown) => this.#tell(error instanceof Error ? error.message : 'The upload failed.'),
+    );
   }
 
   #toggle(): void {

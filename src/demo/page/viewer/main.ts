@@ -9,13 +9,16 @@ import {
 import { demoOffers } from '../demo-offers.js';
 import { ControlView } from './control-view.js';
 import { DiagnosisView } from './diagnosis-view.js';
+import { DownloadList } from './download-list.js';
 import { any, button, element, input, select, svg } from './elements.js';
 import { closedText, errorText, type ErrorText } from './error-text.js';
 import { MetricsView } from './metrics-view.js';
 import { PlayerControls } from './player-controls.js';
+import { ScreenGamepad } from './screen-gamepad.js';
 import { StateView } from './state-view.js';
 import { TabStrip } from './tab-strip.js';
 import { targetUrlOf } from './target-url.js';
+import { Trackpad } from './trackpad.js';
 
 type Tone = 'idle' | 'busy' | 'live' | 'bad';
 
@@ -26,6 +29,9 @@ const HUES = [140, 160, 185, 205, 230] as const;
 const controls = new PlayerControls();
 const control = new ControlView(controls.video, toast);
 const tabStrip = new TabStrip();
+const downloads = new DownloadList(ROUTER_URL);
+const gamepad = new ScreenGamepad();
+const trackpad = new Trackpad(controls.video);
 const metrics = new MetricsView(any('metrics'));
 const diagnosis = new DiagnosisView({
   latency: any('latency'),
@@ -64,7 +70,7 @@ function creation(): ConnectStreamOptions {
     url: ROUTER_URL,
     create: {
       ...(address === undefined ? scene(frameRate) : { targetUrl: address }),
-      renderOptions: { resolution, frameRate, videoCodec },
+      renderOptions: { resolution, frameRate, videoCodec, touch: select('pointer').value === 'touch' },
     },
   };
 }
@@ -78,6 +84,7 @@ function connect(options: ConnectStreamOptions): void {
   const stream = connectStream({ ...options, video: controls.video });
   connection = stream;
   showStatus();
+  showOverlays();
   stream.on('session', ({ streamId }) => showSession(streamId));
   stream.on('status', showStatus);
   stream.on('sessionStatus', showStatus);
@@ -101,6 +108,10 @@ function connect(options: ConnectStreamOptions): void {
   metrics.follow(stream);
   control.follow(stream);
   tabStrip.follow(stream);
+  downloads.follow(stream);
+  gamepad.follow(stream);
+  trackpad.follow(stream);
+  for (const name of ['role', 'viewer', 'state'] as const) stream.on(name, showOverlays);
   stream.on('input', takeRefusal);
   diagnosis.follow(stream);
 }
@@ -154,6 +165,9 @@ function finish(status: ConnectionStatus, reason: string): void {
   metrics.stop();
   control.stop();
   tabStrip.stop();
+  downloads.stop();
+  gamepad.stop();
+  trackpad.stop();
   const words: ErrorText =
     status === 'failed' && lastError !== undefined
       ? errorText(lastError)
@@ -195,6 +209,18 @@ function takeRefusal(message: unknown): void {
   if (message.type === 'refused' && 'message' in message) toast(String(message.message));
 }
 
+/** Only who has control uses what lies over the picture, one of them at a time. */
+function showOverlays(): void {
+  for (const [id, overlay] of [
+    ['show-gamepad', gamepad],
+    ['show-trackpad', trackpad],
+  ] as const) {
+    button(id).disabled = !control.isPlaying;
+    button(id).ariaPressed = String(overlay.isShown);
+  }
+  button('show-keyboard').disabled = !control.isPlaying;
+}
+
 function toast(text: string): void {
   const box = any('toast');
   box.textContent = text;
@@ -230,6 +256,18 @@ for (const event of ['resize', 'playing']) {
 for (const item of any('menu').querySelectorAll('button')) {
   item.addEventListener('click', () => any('menu').hidePopover());
 }
+for (const [id, overlay, other] of [
+  ['show-gamepad', gamepad, trackpad],
+  ['show-trackpad', trackpad, gamepad],
+] as const) {
+  button(id).addEventListener('click', () => {
+    other.hide();
+    if (overlay.isShown) overlay.hide();
+    else overlay.show();
+    showOverlays();
+  });
+}
+button('show-keyboard').addEventListener('click', () => control.showKeyboard());
 button('pulse').addEventListener('click', sendPulse);
 button('copy').addEventListener('click', () => void copyLink());
 button('leave').addEventListener('click', () => void control.handBack().then(() => connection?.close()));
@@ -255,6 +293,10 @@ document.addEventListener('keydown', (event) => {
   };
   action[event.key.toLowerCase()]?.();
 });
+// A file that misses the picture would be opened in place of this page.
+for (const name of ['dragover', 'drop'] as const) {
+  window.addEventListener(name, (event) => event.preventDefault());
+}
 window.addEventListener('pagehide', () => {
   // A close would take back that control is given back.
   if (!control.isPlaying) connection?.close();
@@ -267,5 +309,6 @@ demoOffers().then(
   () => toast('The server cannot be reached.'),
 );
 
+if (matchMedia('(pointer: coarse)').matches) select('pointer').value = 'touch';
 const joined = new URLSearchParams(location.search).get('session');
 if (joined !== null) connect({ url: ROUTER_URL, streamId: joined });

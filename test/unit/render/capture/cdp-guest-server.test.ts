@@ -34,6 +34,7 @@ function serverIn(place: string): CdpGuestServer {
     connection: browser.connection,
     isHidden: () => false,
     onPress: () => undefined,
+    onScreenshot: () => Promise.resolve(),
     clock,
   });
 }

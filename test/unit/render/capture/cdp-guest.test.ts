@@ -19,6 +19,7 @@ class GuestHarness {
     harness.guest = await CdpGuest.open(browser.connection, () => false, {
       send: (json) => void harness.sent.push(JSON.parse(json)),
       onPress: (targetId) => void harness.presses.push(targetId),
+      onScreenshot: () => Promise.resolve(),
       onEnded: (reason) => (harness.ended = reason),
     });
     harness.root = `ROOT-${browser.named('Target.attachToBrowserTarget').length}`;

@@ -8,6 +8,8 @@ it.each([
   ['net::ERR_CERT_DATE_INVALID', 'page.ignoreCertificateErrors'],
   ['egress; error=destination_ip_prohibited', 'targetPolicy'],
   ['egress; error=connection_refused', 'nothing listens'],
+  ['egress; error=proxy_configuration_error', 'upstreamProxy'],
+  ['net::ERR_TUNNEL_CONNECTION_FAILED', 'upstreamProxy'],
   ['net::ERR_ABORTED', 'download or has no content'],
   ['net::ERR_INVALID_AUTH_CREDENTIALS', 'page.httpCredentials'],
   ['Timed out after 5000 ms', 'it did not load in time'],
