@@ -14,6 +14,13 @@ const BODIES = 'src/protocol/route-bodies.ts';
 
 /** Errors of every route whose caller is looked at. */
 const ACCESS_ERRORS = ['unauthorized', 'forbidden', 'at_capacity'];
+/** Errors of every route of a session where there are several servers. */
+const CLUSTER_ERRORS = [
+  'node_lost',
+  'unavailable',
+  { code: 'unavailable', status: 502 },
+  { code: 'unavailable', status: 504 },
+];
 /** Errors of every route that takes a body; too slow is 408, and too many at a time 503. */
 const BODY_ERRORS = [
   'bad_request',
@@ -246,6 +253,7 @@ function errorAnswers(route, hasBody, answers, { ERROR_STATUS }) {
   const errors = [
     ...route.errors,
     ...(isOpen ? [] : ACCESS_ERRORS),
+    ...(isOpen || !route.path.startsWith('/:streamId') ? [] : CLUSTER_ERRORS),
     ...(hasBody || route.query !== undefined ? ['bad_request'] : []),
     ...(hasBody ? BODY_ERRORS : []),
     ...(route.option === undefined ? [] : ['not_found']),

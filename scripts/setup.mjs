@@ -3,7 +3,7 @@
 // a second.
 //
 //   --packages-only   npm packages, nothing else (lint)
-//   --tests           also what only the tests use (ffmpeg's command line, coturn, tmux)
+//   --tests           also what only the tests use (ffmpeg's command line, coturn, tmux, Redis)
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -144,6 +144,7 @@ if (nativeBuilt !== undefined) {
   if (flags.has('--tests') && !has('turnserver', '-h')) {
     aptInstall('coturn', undefined);
   }
+  if (flags.has('--tests') && !has('redis-server', '-v')) aptInstall('redis-server', undefined);
   // Tests of reverse proxies; each is left out where its proxy is missing.
   for (const [program, name] of [
     ['nginx', 'nginx-light'],

@@ -25,7 +25,7 @@ import type { RouteName } from './protocol/routes.js';
 import { drainRoutes, healthRoutes, metricsRoutes } from './http/observability-routes.js';
 import { playlistRoutes } from './http/playlist-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
-import { createAuthorize } from './http/authorization.js';
+import { createAuthorize, createRightCheck } from './http/authorization.js';
 import { createCallerRates } from './http/caller-rates.js';
 import { CorsPolicy } from './http/cors-policy.js';
 import { errorReporter } from './http/error-reporter.js';
@@ -62,6 +62,7 @@ import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
+import { ClusterNode } from './cluster/cluster-node.js';
 import { Admission } from './session/admission.js';
 import { CpuRoom } from './session/cpu-room.js';
 import type { Caller } from './session/caller.js';
@@ -359,11 +360,30 @@ export function composeRouter<TEnv>(
     options.logger.error({ err: error, streamId, ...bindings }, 'request failed');
     reportError(error, streamId, caller?.context);
   };
-  const authorize = createAuthorize(options, {
-    tokens,
-    creatorOf: (streamId) => registry.creatorOf(streamId) ?? recordings?.creatorOf(streamId),
-    logger: options.logger,
-  });
+  const creatorOf = (streamId: string): Caller | undefined =>
+    registry.creatorOf(streamId) ?? recordings?.creatorOf(streamId);
+  const authorize = createAuthorize(options, { tokens, creatorOf, logger: options.logger });
+  const checkRight = createRightCheck(creatorOf);
+  const cluster =
+    options.cluster &&
+    new ClusterNode({
+      options: options.cluster,
+      sessions: {
+        get room() {
+          return registry.room;
+        },
+        ids: () => [...registry.all().map(({ streamId }) => streamId), ...(recordings?.streamIds() ?? [])],
+        has: (streamId) =>
+          registry.find(streamId) !== undefined || recordings?.creatorOf(streamId) !== undefined,
+        stateOf: (streamId) => registry.find(streamId)?.state,
+        lose: (error) => {
+          for (const session of registry.all()) session.fail(error);
+        },
+      },
+      clock: parts.clock,
+      logger: options.logger.child({ room: 'cluster' }),
+      maxFileBytes: options.files.maxBytes,
+    });
   const cors = new CorsPolicy(options.cors, (error) => {
     options.logger.error({ err: error }, 'cors.origins threw');
     reportError(error, undefined, undefined);
@@ -385,6 +405,7 @@ export function composeRouter<TEnv>(
       rates,
       iceServers,
       cdp: options.cdp,
+      announce: cluster && ((streamId) => cluster.announce(streamId)),
     }),
     ...fileRoutes(registry),
     ...web?.handlers,
@@ -405,6 +426,8 @@ export function composeRouter<TEnv>(
     handlers: { ...handlers, ...(options.openApi === undefined ? {} : openApiRoutes({ served, paths })) },
     paths,
     authorize,
+    peers: cluster,
+    checkRight,
     rates,
     cors,
     onServerError,
@@ -414,6 +437,8 @@ export function composeRouter<TEnv>(
     basePath: options.basePath,
     clock: parts.clock,
     authorize,
+    peers: cluster,
+    checkRight,
     cors,
     trustProxy,
     accept: async (streamId, caller, viewerId) => {
@@ -436,6 +461,7 @@ export function composeRouter<TEnv>(
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     upgrades.detach();
+    cluster?.detach();
     // What does not end as it should must not keep what is behind it open.
     try {
       await registry.close();
@@ -443,7 +469,7 @@ export function composeRouter<TEnv>(
       await upgrades.untilClosed();
     } finally {
       try {
-        await Promise.all([store?.close(), webhooks?.close()]);
+        await Promise.all([store?.close(), webhooks?.close(), cluster?.close()]);
       } finally {
         await parts.mediaPlane.close();
         metrics.close();

@@ -50,13 +50,7 @@ export function createAuthorize<TEnv>(
   { tokens, creatorOf, logger }: AuthorizationSources,
 ): Authorize {
   const byDefault = createDefaultAccess(options, logger);
-  const checkRight = (caller: Caller, { route, streamId }: AccessTarget): void => {
-    const creator = route.right === 'own' ? creatorOf(streamId) : undefined;
-    // Whatever nobody has created is answered with 404 by its handler.
-    const owns = creator === undefined || ownsSession(creator, caller);
-    if (hasRight(caller.role, route.right, owns)) return;
-    throw new StreamKitError('forbidden', REFUSALS[route.right]);
-  };
+  const checkRight = createRightCheck(creatorOf);
   return async (request, target) => {
     if (target.route.right === 'none') return ANYBODY;
     const addressKey = `address ${callerAddress(request, options.trustProxy)}`;
@@ -68,6 +62,20 @@ export function createAuthorize<TEnv>(
     const caller = result === undefined ? byDefault(request, addressKey) : callerOf(addressKey, result);
     checkRight(caller, target);
     return caller;
+  };
+}
+
+/** Whether a caller who is known may do this. @throws StreamKitError `forbidden`. */
+export type CheckRight = (caller: Caller, target: AccessTarget) => void;
+
+export function createRightCheck(creatorOf: AuthorizationSources['creatorOf']): CheckRight {
+  return (caller, { route, streamId }) => {
+    if (caller.scoped === true) return;
+    const creator = route.right === 'own' ? creatorOf(streamId) : undefined;
+    // Whatever nobody has created is answered with 404 by its handler.
+    const owns = creator === undefined || ownsSession(creator, caller);
+    if (hasRight(caller.role, route.right, owns)) return;
+    throw new StreamKitError('forbidden', REFUSALS[route.right]);
   };
 }
 
@@ -158,7 +166,8 @@ function callerOfToken(
     throw new StreamKitError('forbidden', 'The stream token does not permit this request');
   }
   const { role, callerId: id, callerContext: context } = claims;
-  return { key: id === undefined ? addressKey : callerKeyOf(id), id, role, limits: {}, context };
+  const key = id === undefined ? addressKey : callerKeyOf(id);
+  return { key, id, role, limits: {}, scoped: true, context };
 }
 
 /** Undefined: there is no `validateRequest`. */

@@ -90,7 +90,7 @@ function toFetch(request: Request, response: HttpResponse, clock: Clock): Respon
   const headers = new Headers(response.headers);
   // The connection is the host's, and web-standard ones speak HTTP/2 as well, which has no such header.
   headers.delete('Connection');
-  if (stream !== undefined) headers.set('Content-Length', String(stream.bytes));
+  if (stream?.bytes !== undefined) headers.set('Content-Length', String(stream.bytes));
   else if (body !== undefined) headers.set('Content-Length', String(Buffer.byteLength(body)));
   if (request.method === 'HEAD') {
     stream?.content.destroy();

@@ -44,8 +44,11 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string;
-  /** A body that is read as it is sent. It is destroyed when the client goes away. */
-  readonly stream?: { readonly bytes: number; readonly content: Readable };
+  /**
+   * A body that is read as it is sent. It is destroyed when the client goes away. Without a number of bytes it goes on until it
+   * ends, which may be never.
+   */
+  readonly stream?: { readonly bytes: number | undefined; readonly content: Readable };
   /** Makes the response an event stream; called when its head has been sent. */
   readonly events?: (sink: EventSink) => void;
 }

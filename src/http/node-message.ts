@@ -74,12 +74,22 @@ export function sendToNode(
   const { body, events, stream } = response;
   if (stream !== undefined || events !== undefined) hearOfLostConnection(request, nodeResponse);
   if (stream !== undefined) {
-    nodeResponse.setHeader('Content-Length', stream.bytes);
+    if (stream.bytes !== undefined) nodeResponse.setHeader('Content-Length', stream.bytes);
     if (request.method === 'HEAD') {
       stream.content.destroy();
       nodeResponse.end();
       // A read that fails in the middle cuts the connection: the length tells the client.
-    } else pipeline(stream.content, nodeResponse, () => undefined);
+    } else {
+      if (stream.bytes === undefined) {
+        // An event stream of another node, for which holds what does for one of this.
+        if (request.httpVersionMajor < 2) {
+          nodeResponse.socket?.setTimeout(0);
+          nodeResponse.socket?.setNoDelay(true);
+        }
+        nodeResponse.flushHeaders();
+      }
+      pipeline(stream.content, nodeResponse, () => undefined);
+    }
     return;
   }
   if (events === undefined || request.method === 'HEAD') {

@@ -5,12 +5,13 @@ import { ROUTES } from '../protocol/routes.js';
 import type { RouteDefinition, RouteMethod } from '../protocol/route-definition.js';
 import type { ConfigurableRoute, RouteName } from '../protocol/routes.js';
 import type { Caller } from '../session/caller.js';
-import type { Authorize } from './authorization.js';
+import type { Authorize, CheckRight } from './authorization.js';
 import type { CallerRates } from './caller-rates.js';
 import type { CorsPolicy } from './cors-policy.js';
 import { errorResponse } from './error-response.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import { emptyResponse } from './http-message.js';
+import type { PeerNodes } from './peer-nodes.js';
 import type { RouteHandler, RouteHandlers } from './route-handler.js';
 
 export interface RequestHandlerParameters {
@@ -18,6 +19,10 @@ export interface RequestHandlerParameters {
   /** Paths below the base path that options have set. */
   readonly paths?: Readonly<Partial<Record<ConfigurableRoute, string>>>;
   readonly authorize: Authorize;
+  /** Undefined: this node is alone. */
+  readonly peers?: PeerNodes | undefined;
+  /** Of a caller whom another node has looked at. */
+  readonly checkRight?: CheckRight | undefined;
   readonly rates: Pick<CallerRates, 'openRequest'>;
   readonly cors: CorsPolicy;
   /** An answer of status 500 was given; `caller` is undefined where it was given before one was known. */
@@ -58,7 +63,7 @@ export function notFoundResponse(): HttpResponse {
 }
 
 export function createRequestHandler(parameters: RequestHandlerParameters): RequestHandler {
-  const { onAnswered, authorize, cors, rates } = parameters;
+  const { onAnswered, authorize, cors, rates, peers, checkRight } = parameters;
   const paths = pathsOf(parameters.handlers, parameters.paths ?? {});
 
   const answer = async (
@@ -82,12 +87,26 @@ export function createRequestHandler(parameters: RequestHandlerParameters): Requ
         const headers = { Allow: allow };
         throw new StreamKitError('method_not_allowed', `Expected one of the methods ${allow}`, { headers });
       }
-      caller = await authorize(request, { streamId, route: route.definition });
+      const target = { streamId, route: route.definition };
+      // Nothing else that such a request has counts: a signature that is not good gets nothing.
+      const passed = peers?.passedCaller(request);
+      if (passed === undefined) caller = await authorize(request, target);
+      else {
+        caller = passed.caller;
+        checkRight?.(caller, target);
+      }
       // What probes a container is not counted.
       const done = route.definition.right === 'none' ? undefined : rates.openRequest(caller);
       let response: HttpResponse;
       try {
-        response = await route.handler({ request, streamId, segments: named, caller });
+        const call = { streamId, segments: named, caller };
+        const answerHere = async (given: HttpRequest): Promise<HttpResponse> =>
+          await route.handler({ ...call, request: given });
+        // A request that was passed on is never passed on again.
+        if (passed !== undefined) response = await answerHere(withPrefix(request, passed.prefix));
+        else if (peers === undefined || route.definition.right === 'none')
+          response = await answerHere(request);
+        else response = await peers.answer({ ...call, request }, route.name, answerHere);
       } finally {
         done?.();
       }
@@ -121,6 +140,11 @@ export function createRequestHandler(parameters: RequestHandlerParameters): Requ
   };
 }
 
+/** The same request, with links for the client of another node. */
+function withPrefix(request: HttpRequest, prefix: string): HttpRequest {
+  return Object.create(request, { prefix: { value: prefix } }) as HttpRequest;
+}
+
 interface Answer {
   readonly response: HttpResponse;
   /** Of the error, where it is one. */
@@ -131,7 +155,10 @@ interface Answer {
 interface RoutePath {
   readonly path: string;
   readonly segments: readonly string[];
-  readonly methods: ReadonlyMap<RouteMethod, { definition: RouteDefinition; handler: RouteHandler }>;
+  readonly methods: ReadonlyMap<
+    RouteMethod,
+    { name: RouteName; definition: RouteDefinition; handler: RouteHandler }
+  >;
   readonly allow: string;
   readonly optionsHeaders: Readonly<Record<string, string>>;
 }
@@ -143,7 +170,9 @@ function pathsOf(
 ): RoutePath[] {
   const all = (Object.entries(ROUTES) as [RouteName, RouteDefinition][]).flatMap(([name, definition]) => {
     const handler = handlers[name];
-    return handler === undefined ? [] : [{ path: configured[name] ?? definition.path, definition, handler }];
+    return handler === undefined
+      ? []
+      : [{ name, path: configured[name] ?? definition.path, definition, handler }];
   });
   const first = all.filter(({ path }) => !path.includes(':'));
   const paths = new Set([...first, ...all].map(({ path }) => path));

@@ -23,6 +23,8 @@ export interface SessionRoutesParameters {
   readonly cdp: boolean;
   readonly iceServers: IceServerSource;
   readonly rates: CallerRates;
+  /** Lets the other nodes find a session that was made here. @throws StreamKitError `unavailable`. */
+  readonly announce?: ((streamId: string) => Promise<void>) | undefined;
 }
 
 /** The routes of sessions. */
@@ -111,6 +113,13 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
   rates.takeSession(caller);
   const session = prepared.start();
   const { streamId } = session;
+  try {
+    await parameters.announce?.(streamId);
+  } catch (thrown) {
+    // Nobody will ever be told its id.
+    void registry.end(session, 'deleted');
+    throw thrown;
+  }
   if (wantsEvents) return eventStream(call, parameters, session, customSignal('session', { streamId }));
   const location = `${request.prefix}/${streamId}`;
   return jsonResponse(201, { streamId, initialState: session.state }, { Location: location });

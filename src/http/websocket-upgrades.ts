@@ -8,10 +8,11 @@ import type { ErrorCode } from '../base/errors.js';
 import { StreamKitError } from '../base/errors.js';
 import type { Caller } from '../session/caller.js';
 import type { MessageSink } from '../session/message-sink.js';
-import type { Authorize } from './authorization.js';
+import type { Authorize, CheckRight } from './authorization.js';
 import { authorizeUpgrade } from './authorization.js';
 import { ROUTES } from '../protocol/routes.js';
 import type { CorsPolicy } from './cors-policy.js';
+import type { PassedUpgrade, PeerNodes } from './peer-nodes.js';
 import { handshakeKey, passUpgrade } from './pass-upgrade.js';
 import { refuseUpgrade } from './refuse-upgrade.js';
 import type { AnsweredRequest } from './request-handler.js';
@@ -30,6 +31,10 @@ export interface WebSocketUpgradesParameters {
   readonly basePath: string;
   readonly clock: Clock;
   readonly authorize: Authorize;
+  /** Undefined: this node is alone. */
+  readonly peers?: PeerNodes | undefined;
+  /** Of a caller whom another node has looked at. */
+  readonly checkRight?: CheckRight | undefined;
   readonly cors: CorsPolicy;
   /** Proxies that are believed about what the client sees. */
   readonly trustProxy: number;
@@ -75,6 +80,7 @@ const MAX_MESSAGE_BYTES = 256 * 1024;
 interface Upgrade {
   readonly streamId: string;
   readonly route: (typeof UPGRADED)[keyof typeof UPGRADED];
+  readonly path: string;
   readonly query: URLSearchParams;
 }
 
@@ -137,7 +143,7 @@ export class WebSocketUpgrades {
       const { streamId, route } = upgrade;
       if (route === UPGRADED.cdp && this.#parameters.openDebugger === undefined) return false;
       if (route === UPGRADED.signaling && this.#parameters.webSignaling === undefined) return false;
-      void this.#answer({ streamId, route, query: target.query }, request, socket, head);
+      void this.#answer({ streamId, route, path: target.path, query: target.query }, request, socket, head);
       return true;
     });
     const attachment: Attachment = {
@@ -164,7 +170,7 @@ export class WebSocketUpgrades {
   }
 
   async #answer(
-    { streamId, route, query }: Upgrade,
+    { streamId, route, path, query }: Upgrade,
     request: IncomingMessage,
     socket: Duplex,
     head: Buffer,
@@ -188,18 +194,34 @@ export class WebSocketUpgrades {
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
         throw new StreamKitError('bad_request', 'Expected Upgrade: websocket');
       }
+      const { peers, checkRight } = this.#parameters;
+      const passed = peers?.passedCaller({ method: 'GET', headers: request.headers, path, query });
+      // A ticket is known to the node that gave it alone: the one that runs the session.
       const ticket = route === UPGRADED.signaling ? query.get('ticket') : null;
-      caller =
+      const known =
         ticket === null
-          ? await authorizeUpgrade(authorize, request, { streamId, route })
+          ? (passed?.caller ?? (await authorizeUpgrade(authorize, request, { streamId, route })))
           : this.#callerOfTicket(streamId, ticket);
-      // Browsers let pages of every origin connect, and send cookies along.
-      if (!isSameOrigin(request.headers, trustProxy) && !(await cors.permits(request.headers.origin))) {
+      caller = known;
+      if (passed !== undefined) checkRight?.(known, { streamId, route });
+      // Browsers let pages of every origin connect, and send cookies along. Another node has looked at that already.
+      else if (!isSameOrigin(request.headers, trustProxy) && !(await cors.permits(request.headers.origin))) {
         throw new StreamKitError('forbidden', 'Pages of this origin may not connect');
+      }
+      if (peers !== undefined && passed === undefined) {
+        handshakeKey(request);
+        const upgrade: PassedUpgrade = { streamId, caller: known, path, query, request, socket, head };
+        const open = await peers.passUpgrade(upgrade);
+        if (open !== undefined) {
+          socket.off('error', onError);
+          this.#hold(open.closed);
+          answered(SWITCHING_PROTOCOLS);
+          return;
+        }
       }
       if (route === UPGRADED.cdp) {
         const key = handshakeKey(request);
-        const link = await this.#parameters.openDebugger?.(streamId, caller);
+        const link = await this.#parameters.openDebugger?.(streamId, known);
         if (link === undefined) throw new StreamKitError('not_found', 'There is no option cdp');
         const closed = passUpgrade(key, socket, head, link.path).finally(link.release);
         socket.off('error', onError);
@@ -210,8 +232,8 @@ export class WebSocketUpgrades {
       const { webSignaling } = this.#parameters;
       const take =
         route === UPGRADED.signaling && webSignaling !== undefined
-          ? await webSignaling.accept(streamId, caller)
-          : await accept(streamId, caller, parseStreamQuery(query).viewerId);
+          ? await webSignaling.accept(streamId, known)
+          : await accept(streamId, known, parseStreamQuery(query).viewerId);
       if (socket.destroyed) return;
       socket.off('error', onError);
       this.#protocol.handleUpgrade(request, socket, head, (webSocket) => {

@@ -8,6 +8,7 @@ import type { AccessOptions, ResolvedAccessOptions } from './access-options.js';
 import { ACCESS_OPTION_NAMES, accessOptions } from './access-options.js';
 import type { ControlOptions, ResolvedControlOptions } from './control-options.js';
 import { controlOptions } from './control-options.js';
+import { type ClusterOptions, clusterOptions, type ResolvedClusterOptions } from './cluster-options.js';
 import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { StreamKitError } from '../base/errors.js';
 import { DEFAULT_FILES, fileOptions, type FileOptions, type ResolvedFileOptions } from './file-options.js';
@@ -214,6 +215,8 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   files?: FileOptions;
   /** Serves the routes and the signaling of the clients stream-kit-web and stream-kit-react, below `/session`. Default false. */
   streamKitWeb?: boolean | StreamKitWebOptions;
+  /** Several servers that answer for each other's sessions. Default: this one alone. */
+  cluster?: ClusterOptions;
 }
 
 /** {@link StreamKitOptions} with defaults filled in, checked and frozen. */
@@ -267,6 +270,8 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly files: ResolvedFileOptions;
   /** Undefined: the routes are not served. */
   readonly streamKitWeb: ResolvedStreamKitWebOptions | undefined;
+  /** Undefined: this node alone. */
+  readonly cluster: ResolvedClusterOptions | undefined;
 }
 
 /** Bounds of a bitrate, wherever one is given, bits/s. */
@@ -318,6 +323,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'page',
   'files',
   'streamKitWeb',
+  'cluster',
   ...OBSERVABILITY_OPTION_NAMES,
 ];
 
@@ -419,6 +425,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     page: pageOptions(given.page, 'page'),
     files: optional('files', fileOptions) ?? DEFAULT_FILES,
     streamKitWeb: streamKitWebOptions(given.streamKitWeb, 'streamKitWeb'),
+    cluster: optional('cluster', clusterOptions),
     ...observabilityOptions(given),
   });
 }

@@ -15,6 +15,7 @@ export const ERROR_STATUS = {
   no_such_file: 404,
   method_not_allowed: 405,
   conflict: 409,
+  node_lost: 410,
   precondition_failed: 412,
   too_large: 413,
   unsupported_media_type: 415,

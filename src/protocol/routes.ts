@@ -7,6 +7,12 @@ export const EXPOSED_HEADERS = { 'Access-Control-Expose-Headers': 'Location, ETa
 
 /** A page of another kind than the route is for, or a session that has ended. */
 const NO_PAGE = ['no_such_session', 'conflict'] as const;
+/** Of several servers, none answers. */
+const NO_NODE = [
+  'unavailable',
+  { code: 'unavailable', status: 502 },
+  { code: 'unavailable', status: 504 },
+] as const;
 /** As {@link NO_PAGE}, and before the page is captured. */
 const NO_PICTURE = [...NO_PAGE, 'unavailable'] as const;
 const NO_PLAYER = [...NO_PAGE, 'no_such_viewer'] as const;
@@ -45,9 +51,13 @@ export const ROUTES = {
     scope: null,
     summary:
       'Creates a session and begins to launch it. With `Accept: text/event-stream` the answer is its event stream.',
-    errors: ['bad_target_url', 'conflict', FULL],
+    errors: ['bad_target_url', 'conflict', 'unprocessable', ...NO_NODE, FULL],
     query: STREAM_WISHES,
-    requestHeaders: { Accept: '`text/event-stream` for the event stream.' },
+    requestHeaders: {
+      Accept: '`text/event-stream` for the event stream.',
+      'Idempotency-Key':
+        'In a cluster: a request with the same key, 1 to 256 characters, creates no second session within 10 minutes.',
+    },
     answerHeaders: LOCATION,
   },
   readState: {

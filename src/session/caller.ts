@@ -16,6 +16,8 @@ export interface Caller {
   readonly role: CallerRole;
   /** Nobody was asked about it (`allowAnonymous`): it is known by its address alone, and lower limits hold. */
   readonly anonymous?: true;
+  /** A stream token permits exactly this request, whatever the role. */
+  readonly scoped?: true;
   /** The application itself, for nobody in particular: what it makes belongs to no caller but operators. */
   readonly application?: true;
   readonly limits: Readonly<CallerLimits>;

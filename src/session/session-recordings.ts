@@ -65,6 +65,11 @@ export class SessionRecordings {
     this.#observe = observe;
   }
 
+  /** The sessions that have recordings. */
+  streamIds(): Iterable<string> {
+    return this.#creators.keys();
+  }
+
   /**
    * Begins to record.
    *

@@ -66,6 +66,13 @@ export class SessionRegistry {
     );
   }
 
+  /** How many more pages could be made now. */
+  get room(): number {
+    const { admission } = this.#parameters;
+    if (!this.hasRoom) return 0;
+    return admission.maxSessions - (admission.isAuto ? admission.running : this.#occupying.size);
+  }
+
   get closed(): boolean {
     return this.#closed;
   }

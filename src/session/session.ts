@@ -331,9 +331,8 @@ export class Session implements StreamSession {
    */
   restart(): void {
     if (this.#settings.restart === false) throw new StreamKitError('not_found', 'There is no option restart');
-    const { render } = this.#liveOr('The page is not captured yet');
+    this.#liveOr('The page is not captured yet').render.restart();
     this.touch();
-    render.restart();
   }
 
   showRecordings(recordings: RecordingState[]): void {
@@ -344,6 +343,7 @@ export class Session implements StreamSession {
   close(reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void> {
     return this.#life.end(reason);
   }
+  readonly fail = (error: StreamKitError): void => this.#life.fail(error);
 
   release(): void {
     // Nothing of a page can be read after its end.

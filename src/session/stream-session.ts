@@ -42,6 +42,8 @@ export interface StreamSession {
   prepareStream(caller: Caller, viewerId?: string): (sink: MessageSink) => void;
   /** Ends the session: status `terminated`. Idempotent; a session that has ended is only waited for. */
   close(reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void>;
+  /** Ends the session: status `error`. Idempotent. */
+  readonly fail: (error: StreamKitError) => void;
   /** Of one that has ended: nothing of it can be read any more. Idempotent. */
   release(): void;
 }

@@ -142,6 +142,8 @@ export class TerminalSession implements StreamSession {
     return this.#life.end(reason);
   }
 
+  readonly fail = (error: StreamKitError): void => this.#life.fail(error);
+
   release(): void {
     this.viewers.streams.close('deleted');
   }

@@ -23,6 +23,12 @@ const { options } = documentedOptions(root);
 /** What a member needs beside it to be taken. */
 const SIBLINGS: Readonly<Record<string, object>> = {
   cors: { origins: '*' },
+  cluster: {
+    redis: 'redis://127.0.0.1',
+    nodeId: 'one',
+    advertiseUrl: 'http://127.0.0.1/stream',
+    secret: 'of sixty-four bytes'.padEnd(64, '.'),
+  },
   recording: { directory: '/tmp/recordings' },
   terminal: { enabled: true },
   streamTokens: { secret: 'of sixty-four bytes'.padEnd(64, '.') },

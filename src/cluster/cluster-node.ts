@@ -1,0 +1,370 @@
+import { createHash, randomUUID } from 'node:crypto';
+
+import type { Clock } from '../base/clock.js';
+import { StreamKitError } from '../base/errors.js';
+import { withTimeout } from '../base/with-timeout.js';
+import type { Logger } from '../base/logger.js';
+import { prefersEventStream } from '../http/accept-header.js';
+import type { HttpRequest, HttpResponse } from '../http/http-message.js';
+import { jsonResponse } from '../http/http-message.js';
+import type {
+  OpenUpgrade,
+  PassedCaller,
+  PassedRequest,
+  PassedUpgrade,
+  PeerNodes,
+} from '../http/peer-nodes.js';
+import type { RouteCall } from '../http/route-handler.js';
+import type { ResolvedClusterOptions } from '../options/cluster-options.js';
+import type { RouteName } from '../protocol/routes.js';
+import type { SessionSummary } from '../protocol/session-requests.js';
+import type { StreamSessionState } from '../protocol/state-document.js';
+import { asksForTerminal } from '../session/terminal-request.js';
+import { CallerPassports } from './caller-passport.js';
+import type { ClusterDirectory, NodeRecord } from './directory.js';
+import { Membership, unavailable } from './membership.js';
+import { chooseNode } from './placement.js';
+import { RedisDirectory } from './redis-directory.js';
+import { openRedis, type RedisConnection } from './redis-connection.js';
+import { nodeLost, RequestPasser } from './request-passer.js';
+
+/** The sessions of this node, as the cluster sees them. */
+export interface LocalSessions {
+  /** Sessions that could be taken now. */
+  readonly room: number;
+  /** Those that this node answers for, and those whose recordings it has. */
+  ids(): Iterable<string>;
+  has(streamId: string): boolean;
+  /** Undefined where there is none. */
+  stateOf(streamId: string): Readonly<StreamSessionState> | undefined;
+  /** They have been declared lost, and end. */
+  lose(error: StreamKitError): void;
+}
+
+export interface ClusterNodeParameters {
+  readonly options: ResolvedClusterOptions;
+  readonly sessions: LocalSessions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Largest file that a client may send, bytes. */
+  readonly maxFileBytes: number;
+}
+
+/** How many nodes are tried for a session: what they say of their room may be a beat old. */
+const MAX_TRIES = 4;
+/** Headers of a client that the routes look at. No cookie and no credentials: who calls is in the passport. */
+const PASSED_HEADERS = [
+  ...[
+    'accept',
+    'content-type',
+    'if-match',
+    'if-none-match',
+    'last-event-id',
+    'prefer',
+    'range',
+    'user-agent',
+  ],
+] as const;
+/** Most of an answer that is read here instead of being passed on. */
+const MAX_ANSWER_CHARS = 16 * 1024 * 1024;
+const LIST_TIMEOUT_MS = 2000;
+
+/** This node of a cluster: answers what is its own, and passes the rest on. */
+export class ClusterNode implements PeerNodes {
+  readonly #parameters: ClusterNodeParameters;
+  readonly #directory: ClusterDirectory;
+  readonly #membership: Membership;
+  readonly #passports: CallerPassports;
+  readonly #passer: RequestPasser;
+  readonly #redis: RedisConnection;
+
+  /** @throws StreamKitError `bad_option` where the package `ioredis` is needed and missing. */
+  constructor(parameters: ClusterNodeParameters) {
+    const { options, sessions, clock, logger } = parameters;
+    this.#parameters = parameters;
+    this.#redis = openRedis(options.redis, logger);
+    this.#directory = new RedisDirectory(this.#redis.client, options.name);
+    this.#membership = new Membership({
+      directory: this.#directory,
+      nodeId: options.nodeId,
+      url: options.advertiseUrl,
+      room: () => sessions.room,
+      owned: () => sessions.ids(),
+      onFenced: () => sessions.lose(nodeLost()),
+      clock,
+      logger,
+    });
+    this.#passports = new CallerPassports({ key: options.key, nodeId: options.nodeId, clock });
+    this.#passer = new RequestPasser({
+      passports: this.#passports,
+      watch: (node, onLost) => this.#membership.watch(node, onLost),
+      clock,
+    });
+  }
+
+  passedCaller(request: PassedRequest): PassedCaller | undefined {
+    return this.#passports.check(request);
+  }
+
+  answer(
+    call: RouteCall,
+    route: RouteName,
+    answer: (request: HttpRequest) => Promise<HttpResponse>,
+  ): Promise<HttpResponse> {
+    if (route === 'createSession') return this.#create(call, answer);
+    return this.#answer(call, route, answer);
+  }
+
+  async passUpgrade(upgrade: PassedUpgrade): Promise<OpenUpgrade | undefined> {
+    const owner = await this.#ownerOf(upgrade.streamId);
+    return owner && this.#passer.passUpgrade(owner, upgrade);
+  }
+
+  /**
+   * Before a session is created here: whether the others could find it.
+   *
+   * @throws StreamKitError `unavailable`.
+   */
+  checkMayCreate(): Promise<void> {
+    return this.#membership.checkHeld();
+  }
+
+  /**
+   * Lets the others find a session that was created here.
+   *
+   * @throws StreamKitError `unavailable`.
+   */
+  announce(streamId: string): Promise<void> {
+    return this.#membership.announce(streamId);
+  }
+
+  /** Passes nothing on any more, and cuts what is. Idempotent. */
+  detach(): void {
+    this.#passer.close();
+  }
+
+  /** Leaves the cluster. Never rejects. Idempotent. */
+  async close(): Promise<void> {
+    this.detach();
+    await this.#membership.close();
+    this.#redis.close();
+  }
+
+  async #answer(
+    call: RouteCall,
+    route: RouteName,
+    answer: (request: HttpRequest) => Promise<HttpResponse>,
+  ): Promise<HttpResponse> {
+    const { request, streamId } = call;
+    if (route === 'listSessions' && request.method === 'GET') return this.#list(call, answer);
+    const owner = streamId === '' ? undefined : await this.#ownerOf(streamId);
+    if (owner === undefined) return answer(request);
+    return this.#pass(owner, call, await this.#bodyOf(request, route));
+  }
+
+  /** @returns undefined for this node itself. @throws StreamKitError `node_lost`, `unavailable`. */
+  async #ownerOf(streamId: string): Promise<NodeRecord | undefined> {
+    if (this.#parameters.sessions.has(streamId)) return undefined;
+    const found = await this.#membership.find(streamId);
+    switch (found.kind) {
+      case 'owned':
+        return found.node.nodeId === this.#parameters.options.nodeId ? undefined : found.node;
+      case 'unknown':
+        return undefined;
+      case 'lost':
+        throw nodeLost();
+      case 'unsettled':
+        throw unavailable('The cluster is coming together again: it is not known yet where this session is');
+    }
+  }
+
+  #pass(
+    node: NodeRecord,
+    call: RouteCall,
+    body: AsyncIterable<Uint8Array> | string | undefined,
+  ): Promise<HttpResponse> {
+    const { request, caller } = call;
+    const { method, path, query, prefix } = request;
+    const headers = Object.fromEntries(
+      PASSED_HEADERS.map((name) => [name, [request.headers[name] ?? []].flat().join(', ') || undefined]),
+    );
+    return this.#passer.pass(node, { method, path, query, headers, body, caller, prefix });
+  }
+
+  async #bodyOf(
+    request: HttpRequest,
+    route: RouteName,
+  ): Promise<AsyncIterable<Uint8Array> | string | undefined> {
+    const { method, headers } = request;
+    const isEmpty =
+      headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+    if (method === 'GET' || method === 'HEAD' || isEmpty) return undefined;
+    // A body parser may have left an object of it.
+    if (route !== 'uploadFile' && /^application\/json\b/i.test(headers['content-type'] ?? '')) {
+      return JSON.stringify(await request.readJson());
+    }
+    return request.readChunks(this.#parameters.maxFileBytes);
+  }
+
+  async #create(
+    call: RouteCall,
+    answer: (request: HttpRequest) => Promise<HttpResponse>,
+  ): Promise<HttpResponse> {
+    const { request } = call;
+    await this.#membership.checkHeld();
+    const body = await request.readJson();
+    const here = (): Promise<HttpResponse> => answer(withBody(request, body));
+    // The shells of this server are no other one's.
+    if (asksForTerminal(body)) return here();
+    const key = idempotencyKey(request);
+    if (key === undefined) return this.#place(call, body, here);
+    if (prefersEventStream(request.headers.accept)) {
+      throw new StreamKitError('bad_request', 'Expected no Idempotency-Key with an event stream');
+    }
+    const scopedKey = digest(`${call.caller.key}\n${key}`);
+    const fingerprint = digest(JSON.stringify(body));
+    const token = randomUUID();
+    const reservation = await this.#reserve(scopedKey, token);
+    if (reservation.state === 'pending') {
+      const headers = { 'Retry-After': '1' };
+      throw new StreamKitError('conflict', 'A request with this Idempotency-Key is being answered', {
+        headers,
+      });
+    }
+    if (reservation.state === 'done') {
+      if (reservation.fingerprint !== fingerprint) {
+        throw new StreamKitError('unprocessable', 'This Idempotency-Key came with another body before');
+      }
+      return this.#createdBefore(call, reservation.streamId);
+    }
+    let streamId: string | undefined;
+    try {
+      const response = await this.#place(call, body, here);
+      if (response.status === 201) streamId = response.headers.Location?.split('/').at(-1);
+      if (streamId !== undefined) await this.#directory.settle(scopedKey, token, { fingerprint, streamId });
+      return response;
+    } finally {
+      // What was not created may be asked for again.
+      if (streamId === undefined) void this.#directory.abandon(scopedKey, token).catch(() => undefined);
+    }
+  }
+
+  async #reserve(key: string, token: string): ReturnType<ClusterDirectory['reserve']> {
+    try {
+      return await this.#directory.reserve(key, token);
+    } catch {
+      throw unavailable('The directory of the cluster cannot be reached: no session can be created');
+    }
+  }
+
+  /** @throws StreamKitError `at_capacity` where no node has room. */
+  async #place(call: RouteCall, body: unknown, here: () => Promise<HttpResponse>): Promise<HttpResponse> {
+    const { options, sessions } = this.#parameters;
+    const tried = new Set<string>();
+    let refused: HttpResponse | undefined;
+    let isFresh = false;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const own = (node: NodeRecord): boolean => node.nodeId === options.nodeId;
+      const nodes = this.#membership.nodes.filter(({ nodeId }) => !tried.has(nodeId));
+      const known = nodes.map((node) => (own(node) ? { ...node, room: sessions.room } : node));
+      const node = chooseNode(known, Math.random);
+      if (node === undefined) {
+        if (isFresh) break;
+        // Room may have been made since the last look.
+        isFresh = true;
+        await this.#membership.beat();
+        continue;
+      }
+      if (own(node)) return here();
+      tried.add(node.nodeId);
+      const response = await this.#tryAt(node, call, JSON.stringify(body));
+      if (response === undefined) continue;
+      refused?.stream?.content.destroy();
+      if (response.status !== 429 && response.status !== 503) return response;
+      refused = response;
+    }
+    if (refused !== undefined) return refused;
+    const headers = { 'Retry-After': '5' };
+    throw new StreamKitError('at_capacity', 'All sessions of the cluster are taken', { headers });
+  }
+
+  /** @returns undefined where the node cannot be reached: nothing was created there. */
+  async #tryAt(node: NodeRecord, call: RouteCall, body: string): Promise<HttpResponse | undefined> {
+    try {
+      return await this.#pass(node, call, body);
+    } catch (thrown) {
+      const cause =
+        thrown instanceof StreamKitError ? (thrown.cause as NodeJS.ErrnoException | undefined) : undefined;
+      if (cause?.code === 'ECONNREFUSED') return undefined;
+      throw thrown;
+    }
+  }
+
+  /** What a request is answered again that has created a session. */
+  async #createdBefore(call: RouteCall, streamId: string): Promise<HttpResponse> {
+    const { request } = call;
+    const asked = Object.create(request, {
+      method: { value: 'GET' },
+      path: { value: `/${streamId}` },
+      query: { value: new URLSearchParams() },
+    }) as HttpRequest;
+    const found = (state: unknown): HttpResponse =>
+      jsonResponse(201, { streamId, initialState: state }, { Location: `${request.prefix}/${streamId}` });
+    const state = this.#parameters.sessions.stateOf(streamId);
+    if (state !== undefined) return found(state);
+    const owner = await this.#ownerOf(streamId);
+    if (owner === undefined)
+      throw new StreamKitError('no_such_session', 'The session that was created has ended');
+    const response = await this.#pass(owner, { ...call, request: asked, streamId }, undefined);
+    return response.status === 200 ? found(await jsonOf(response)) : response;
+  }
+
+  /** The sessions of all nodes; those of a node that does not answer are missing. */
+  async #list(
+    call: RouteCall,
+    answer: (request: HttpRequest) => Promise<HttpResponse>,
+  ): Promise<HttpResponse> {
+    const { nodeId: own } = this.#parameters.options;
+    const others = this.#membership.nodes.filter(({ nodeId }) => nodeId !== own);
+    const lists = await Promise.all([
+      answer(call.request).then(jsonOf),
+      ...others.map((node) =>
+        withTimeout(this.#pass(node, call, undefined).then(jsonOf), LIST_TIMEOUT_MS).catch(() => ({})),
+      ),
+    ]);
+    return jsonResponse(200, { sessions: lists.flatMap((list) => (list as SessionList).sessions ?? []) });
+  }
+}
+
+interface SessionList {
+  readonly sessions?: readonly SessionSummary[];
+}
+
+/** @throws Error for what is no JSON, StreamKitError `unavailable` for what is too long. */
+async function jsonOf({ body, stream }: HttpResponse): Promise<unknown> {
+  let text = String(body ?? '');
+  for await (const chunk of stream?.content ?? []) {
+    text += String(chunk);
+    if (text.length > MAX_ANSWER_CHARS) throw unavailable('The answer of another server is too long');
+  }
+  return JSON.parse(text);
+}
+
+/** The header of draft-ietf-httpapi-idempotency-key-header. @throws StreamKitError `bad_request`. */
+function idempotencyKey({ headers }: HttpRequest): string | undefined {
+  const key = headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key !== 'string' || !/^[\x21-\x7e]{1,256}$/.test(key)) {
+    throw new StreamKitError('bad_request', 'Expected 1 to 256 printable characters for Idempotency-Key');
+  }
+  return key;
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}
+
+/** The same request; its body has been read. */
+function withBody(request: HttpRequest, body: unknown): HttpRequest {
+  return Object.create(request, { readJson: { value: () => Promise.resolve(body) } }) as HttpRequest;
+}

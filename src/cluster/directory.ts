@@ -1,0 +1,89 @@
+/**
+ * How long a node may be silent before its sessions can be declared lost, ms. With a beat every {@link BEAT_MS} and a look at what
+ * the others say after each, viewers on other nodes are told within 5 s.
+ */
+export const LEASE_MS = 4000;
+export const BEAT_MS = 800;
+/** How long the directory keeps a session whose owner says nothing more of it, ms. */
+export const SESSION_KEPT_MS = 60_000;
+/** How often an owner names all its sessions again, ms. */
+export const RENEW_MS = 20_000;
+/** How long the answer to an idempotency key is kept, ms. */
+export const IDEMPOTENCY_KEPT_MS = 10 * 60_000;
+/** How long a request with an idempotency key may take before another one may begin, ms. */
+export const IDEMPOTENCY_PENDING_MS = 60_000;
+
+/** One run of one node. A process that starts again, or was declared lost, is another incarnation. */
+export interface NodeIdentity {
+  readonly nodeId: string;
+  /** Random. */
+  readonly incarnation: string;
+}
+
+/** What a node says of itself. */
+export interface NodeRecord extends NodeIdentity {
+  /** Where the other nodes reach its router; no slash at the end. */
+  readonly url: string;
+  /** Sessions that it could take now. */
+  readonly room: number;
+}
+
+export type BeatAnswer =
+  /** The lease is this node's for another {@link LEASE_MS}. */
+  | {
+      readonly outcome: 'held';
+      /** The directory knew this incarnation already; otherwise it must be told of all sessions. */
+      readonly known: boolean;
+      /** Every node whose lease holds, this one among them. */
+      readonly nodes: readonly NodeRecord[];
+    }
+  /** Another process has the name of this node. */
+  | { readonly outcome: 'taken' }
+  /** The sessions of this incarnation have been declared lost: they must end, and the node comes back as another one. */
+  | { readonly outcome: 'fenced' };
+
+export type FoundSession =
+  | { readonly kind: 'owned'; readonly node: NodeRecord }
+  /** Its node is gone, for good: should it come back, it is told `fenced`. */
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'unknown' }
+  /** The directory itself has been away, and its nodes have not had time to come back to it. */
+  | { readonly kind: 'unsettled' };
+
+export type Reservation =
+  | { readonly state: 'reserved' }
+  /** Another request with the same key is being answered. */
+  | { readonly state: 'pending' }
+  | { readonly state: 'done'; readonly fingerprint: string; readonly streamId: string };
+
+/**
+ * Which session is on which node. A node holds one lease for all its sessions and renews it by {@link beat}. Every method rejects
+ * where the directory cannot be reached.
+ */
+export interface ClusterDirectory {
+  beat(node: NodeRecord): Promise<BeatAnswer>;
+  /** Gives the lease and all sessions up, in good order. */
+  leave(node: NodeIdentity): Promise<void>;
+  /**
+   * Makes sessions findable for {@link SESSION_KEPT_MS}.
+   *
+   * @returns those that were not claimed: all where the lease is not held, and those that another live node has.
+   */
+  claim(node: NodeIdentity, streamIds: readonly string[]): Promise<readonly string[]>;
+  /** Forgets sessions of this node; those of others stay. */
+  release(node: NodeIdentity, streamIds: readonly string[]): Promise<void>;
+  /** Finds the owner of a session. To answer `lost` declares the owner lost. */
+  find(streamId: string): Promise<FoundSession>;
+  /** Declares a node lost if its lease has lapsed. */
+  fence(node: NodeIdentity): Promise<'lost' | 'alive' | 'unsettled'>;
+  /**
+   * Takes an idempotency key for {@link IDEMPOTENCY_PENDING_MS}.
+   *
+   * @param token - random: who has reserved it.
+   */
+  reserve(key: string, token: string): Promise<Reservation>;
+  /** Keeps what came of a reservation for {@link IDEMPOTENCY_KEPT_MS}. */
+  settle(key: string, token: string, done: { fingerprint: string; streamId: string }): Promise<void>;
+  /** Nothing came of a reservation. */
+  abandon(key: string, token: string): Promise<void>;
+}

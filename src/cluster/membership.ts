@@ -1,0 +1,244 @@
+import { randomUUID } from 'node:crypto';
+
+import type { Clock, Timer } from '../base/clock.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import type { BeatAnswer, ClusterDirectory, FoundSession, NodeIdentity, NodeRecord } from './directory.js';
+import { BEAT_MS, LEASE_MS, RENEW_MS } from './directory.js';
+import { isSameNode } from './memory-directory.js';
+
+export interface MembershipParameters {
+  readonly directory: ClusterDirectory;
+  readonly nodeId: string;
+  /** Where the other nodes reach this router. */
+  readonly url: string;
+  /** Sessions that could be taken now. */
+  readonly room: () => number;
+  /** The sessions that are this node's to answer for. */
+  readonly owned: () => Iterable<string>;
+  /** Its sessions have been declared lost: they must end. */
+  readonly onFenced: () => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Most owners that are remembered for when the directory is away; beyond it the oldest is forgotten. */
+const MAX_REMEMBERED = 10_000;
+
+interface Watch {
+  readonly node: NodeIdentity;
+  readonly onLost: () => void;
+}
+
+/** This node's part in the cluster: its lease, its sessions in the directory, and what it knows of the others. */
+export class Membership {
+  readonly #parameters: MembershipParameters;
+  readonly #timer: Timer;
+  #incarnation: string = randomUUID();
+  /** As of the last beat; this node among them. */
+  #nodes: readonly NodeRecord[] = [];
+  #outcome: BeatAnswer['outcome'] | 'away' | 'starting' = 'starting';
+  /** When the last beat that was answered began. */
+  #heldAtUs = -Infinity;
+  #renewedAtUs = 0;
+  #beating: Promise<void> | undefined;
+  readonly #announced = new Set<string>();
+  readonly #watches = new Set<Watch>();
+  readonly #remembered = new Map<string, NodeRecord>();
+  #closed = false;
+
+  constructor(parameters: MembershipParameters) {
+    this.#parameters = parameters;
+    this.#timer = parameters.clock.every(BEAT_MS, () => void this.beat());
+    void this.beat();
+  }
+
+  get identity(): NodeIdentity {
+    return { nodeId: this.#parameters.nodeId, incarnation: this.#incarnation };
+  }
+
+  /** Those that live, this one among them, as of the last beat. */
+  get nodes(): readonly NodeRecord[] {
+    return this.#nodes;
+  }
+
+  /** Renews the lease, unless that is under way. Never rejects. */
+  beat(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#beating ??= this.#beat().finally(() => (this.#beating = undefined));
+    return this.#beating;
+  }
+
+  /**
+   * Whether this node may take sessions.
+   *
+   * @throws StreamKitError `unavailable`.
+   */
+  async checkHeld(): Promise<void> {
+    if (this.#outcome === 'starting' || this.#outcome === 'fenced') await this.beat();
+    const { clock } = this.#parameters;
+    if (this.#outcome === 'held' && clock.nowUs() - this.#heldAtUs < LEASE_MS * 1000) return;
+    throw unavailable(
+      this.#outcome === 'taken'
+        ? 'Another server of the cluster has the name of this one'
+        : 'The directory of the cluster cannot be reached: no session can be created',
+    );
+  }
+
+  /**
+   * Lets every node find a session of this one.
+   *
+   * @throws StreamKitError `unavailable`.
+   */
+  async announce(streamId: string): Promise<void> {
+    const refused = await this.#ask((directory) => directory.claim(this.identity, [streamId]));
+    if (refused.length > 0)
+      throw unavailable('The cluster has lost this server: the session was not created');
+    this.#announced.add(streamId);
+  }
+
+  /**
+   * Finds the owner of a session. While the directory is away, those that were found before are found still.
+   *
+   * @throws StreamKitError `unavailable`.
+   */
+  async find(streamId: string): Promise<FoundSession> {
+    const remembered = this.#remembered.get(streamId);
+    const isAway = this.#outcome === 'away';
+    if (isAway && remembered !== undefined) return { kind: 'owned', node: remembered };
+    let found: FoundSession;
+    try {
+      if (isAway) throw unavailable('The directory of the cluster cannot be reached');
+      found = await this.#ask((directory) => directory.find(streamId));
+    } catch (thrown) {
+      if (remembered !== undefined) return { kind: 'owned', node: remembered };
+      throw thrown;
+    }
+    if (found.kind === 'owned') this.#remember(streamId, found.node);
+    else if (found.kind !== 'unsettled') this.#remembered.delete(streamId);
+    return found;
+  }
+
+  /**
+   * Tells when a node has been declared lost, within 5 s of its end.
+   *
+   * @returns what ends it. Idempotent.
+   */
+  watch(node: NodeIdentity, onLost: () => void): () => void {
+    const watch = { node, onLost };
+    this.#watches.add(watch);
+    return () => void this.#watches.delete(watch);
+  }
+
+  /** Gives the lease up. Never rejects. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timer.cancel();
+    await this.#beating;
+    this.#watches.clear();
+    const { directory } = this.#parameters;
+    try {
+      await directory.release(this.identity, [...this.#announced]);
+      await directory.leave(this.identity);
+    } catch {
+      // The lease lapses by itself.
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { directory, url, room, clock, logger } = this.#parameters;
+    const startedAtUs = clock.nowUs();
+    const before = this.#outcome;
+    let answer: BeatAnswer;
+    try {
+      answer = await directory.beat({ ...this.identity, url, room: room() });
+    } catch (thrown) {
+      this.#outcome = 'away';
+      if (before !== 'away') {
+        logger.warn({ reason: asError(thrown).name }, 'the directory of the cluster cannot be reached');
+      }
+      return;
+    }
+    this.#outcome = answer.outcome;
+    if (answer.outcome === 'held') {
+      this.#heldAtUs = startedAtUs;
+      this.#nodes = answer.nodes;
+      if (before !== 'held') logger.info({ nodes: answer.nodes.length }, 'this node is part of the cluster');
+      try {
+        await this.#synchronize(answer.known);
+        await this.#lookForLost();
+      } catch {
+        // The next beat tries again, and says so where the directory is away.
+      }
+      return;
+    }
+    this.#nodes = [];
+    if (answer.outcome === 'taken' && before !== 'taken') {
+      logger.error({}, 'another server of the cluster has the nodeId of this one');
+    }
+    if (answer.outcome === 'fenced') {
+      logger.error({}, 'this node was silent for too long: its sessions were declared lost, and end');
+      this.#incarnation = randomUUID();
+      this.#announced.clear();
+      this.#parameters.onFenced();
+    }
+  }
+
+  /** Tells the directory which sessions have come and gone. */
+  async #synchronize(known: boolean): Promise<void> {
+    const { directory, owned, clock } = this.#parameters;
+    const now = new Set(owned());
+    const isDue = !known || clock.nowUs() - this.#renewedAtUs >= RENEW_MS * 1000;
+    const gone = [...this.#announced].filter((streamId) => !now.has(streamId));
+    const named = isDue ? [...now] : [...now].filter((streamId) => !this.#announced.has(streamId));
+    if (gone.length > 0) {
+      await directory.release(this.identity, gone);
+      for (const streamId of gone) this.#announced.delete(streamId);
+    }
+    if (named.length > 0) {
+      const refused = new Set(await directory.claim(this.identity, named));
+      for (const streamId of named) if (!refused.has(streamId)) this.#announced.add(streamId);
+    }
+    if (isDue) this.#renewedAtUs = clock.nowUs();
+  }
+
+  async #lookForLost(): Promise<void> {
+    const missing = new Map<string, NodeIdentity>();
+    for (const { node } of this.#watches) {
+      if (!this.#nodes.some((live) => isSameNode(live, node))) missing.set(node.incarnation, node);
+    }
+    for (const node of missing.values()) {
+      if ((await this.#parameters.directory.fence(node)) !== 'lost') continue;
+      this.#parameters.logger.warn({ node: node.nodeId }, 'a node of the cluster was lost');
+      for (const watch of [...this.#watches]) {
+        if (!isSameNode(watch.node, node)) continue;
+        this.#watches.delete(watch);
+        watch.onLost();
+      }
+    }
+  }
+
+  #remember(streamId: string, node: NodeRecord): void {
+    this.#remembered.delete(streamId);
+    this.#remembered.set(streamId, node);
+    const [oldest] = this.#remembered.keys();
+    if (this.#remembered.size > MAX_REMEMBERED && oldest !== undefined) this.#remembered.delete(oldest);
+  }
+
+  async #ask<T>(work: (directory: ClusterDirectory) => Promise<T>): Promise<T> {
+    try {
+      return await work(this.#parameters.directory);
+    } catch (cause) {
+      throw unavailable('The directory of the cluster cannot be reached', asError(cause));
+    }
+  }
+}
+
+/** For now: it may be tried again. */
+export function unavailable(message: string, cause?: Error): StreamKitError {
+  return new StreamKitError('unavailable', message, {
+    headers: { 'Retry-After': '1' },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

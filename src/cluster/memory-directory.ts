@@ -1,0 +1,155 @@
+import type { Clock } from '../base/clock.js';
+import type {
+  BeatAnswer,
+  ClusterDirectory,
+  FoundSession,
+  NodeIdentity,
+  NodeRecord,
+  Reservation,
+} from './directory.js';
+import { IDEMPOTENCY_KEPT_MS, IDEMPOTENCY_PENDING_MS, LEASE_MS, SESSION_KEPT_MS } from './directory.js';
+
+interface Lease {
+  readonly record: NodeRecord;
+  expiresAtMs: number;
+  fenced: boolean;
+}
+
+interface Key {
+  readonly token: string;
+  readonly expiresAtMs: number;
+  readonly done: { readonly fingerprint: string; readonly streamId: string } | undefined;
+}
+
+/** Most idempotency keys; beyond it the oldest is forgotten. */
+const MAX_KEYS = 10_000;
+
+/** The directory of nodes in one process. It is never away, so that nothing is ever `unsettled`. */
+export class MemoryDirectory implements ClusterDirectory {
+  readonly #clock: Pick<Clock, 'nowUs'>;
+  readonly #leases = new Map<string, Lease>();
+  readonly #sessions = new Map<string, NodeIdentity & { readonly expiresAtMs: number }>();
+  /** Oldest first. */
+  readonly #keys = new Map<string, Key>();
+
+  constructor(clock: Pick<Clock, 'nowUs'>) {
+    this.#clock = clock;
+  }
+
+  beat(record: NodeRecord): Promise<BeatAnswer> {
+    const nowMs = this.#nowMs();
+    const lease = this.#leases.get(record.nodeId);
+    const isSame = lease?.record.incarnation === record.incarnation;
+    if (lease !== undefined && !isSame && lease.expiresAtMs > nowMs)
+      return Promise.resolve({ outcome: 'taken' });
+    if (isSame && lease.fenced) {
+      this.#leases.delete(record.nodeId);
+      return Promise.resolve({ outcome: 'fenced' });
+    }
+    this.#leases.set(record.nodeId, { record, expiresAtMs: nowMs + LEASE_MS, fenced: false });
+    for (const [nodeId, { expiresAtMs }] of this.#leases) {
+      if (expiresAtMs + SESSION_KEPT_MS <= nowMs) this.#leases.delete(nodeId);
+    }
+    for (const [streamId, { expiresAtMs }] of this.#sessions) {
+      if (expiresAtMs <= nowMs) this.#sessions.delete(streamId);
+    }
+    const nodes = [...this.#leases.values()]
+      .filter(({ expiresAtMs }) => expiresAtMs > nowMs)
+      .map((one) => one.record);
+    return Promise.resolve({ outcome: 'held', known: isSame, nodes });
+  }
+
+  leave(node: NodeIdentity): Promise<void> {
+    if (this.#leaseOf(node) !== undefined) this.#leases.delete(node.nodeId);
+    for (const [streamId, owner] of this.#sessions) {
+      if (isSameNode(owner, node)) this.#sessions.delete(streamId);
+    }
+    return Promise.resolve();
+  }
+
+  claim(node: NodeIdentity, streamIds: readonly string[]): Promise<readonly string[]> {
+    const nowMs = this.#nowMs();
+    const lease = this.#leaseOf(node);
+    if (lease === undefined || lease.fenced) return Promise.resolve(streamIds);
+    const refused = streamIds.filter((streamId) => {
+      const owner = this.#sessions.get(streamId);
+      return owner !== undefined && !isSameNode(owner, node) && this.#isAlive(owner);
+    });
+    for (const streamId of streamIds) {
+      if (refused.includes(streamId)) continue;
+      this.#sessions.set(streamId, {
+        nodeId: node.nodeId,
+        incarnation: node.incarnation,
+        expiresAtMs: nowMs + SESSION_KEPT_MS,
+      });
+    }
+    return Promise.resolve(refused);
+  }
+
+  release(node: NodeIdentity, streamIds: readonly string[]): Promise<void> {
+    for (const streamId of streamIds) {
+      const owner = this.#sessions.get(streamId);
+      if (owner !== undefined && isSameNode(owner, node)) this.#sessions.delete(streamId);
+    }
+    return Promise.resolve();
+  }
+
+  async find(streamId: string): Promise<FoundSession> {
+    const owner = this.#sessions.get(streamId);
+    if (owner === undefined || owner.expiresAtMs <= this.#nowMs()) return { kind: 'unknown' };
+    if ((await this.fence(owner)) === 'lost') return { kind: 'lost' };
+    const lease = this.#leaseOf(owner);
+    return lease === undefined ? { kind: 'lost' } : { kind: 'owned', node: lease.record };
+  }
+
+  fence(node: NodeIdentity): Promise<'lost' | 'alive'> {
+    if (this.#isAlive(node)) return Promise.resolve('alive');
+    const lease = this.#leaseOf(node);
+    if (lease !== undefined) lease.fenced = true;
+    return Promise.resolve('lost');
+  }
+
+  reserve(key: string, token: string): Promise<Reservation> {
+    const held = this.#keys.get(key);
+    if (held === undefined || held.expiresAtMs <= this.#nowMs()) {
+      this.#keep(key, token, IDEMPOTENCY_PENDING_MS, undefined);
+      return Promise.resolve({ state: 'reserved' });
+    }
+    return Promise.resolve(held.done === undefined ? { state: 'pending' } : { state: 'done', ...held.done });
+  }
+
+  settle(key: string, token: string, done: { fingerprint: string; streamId: string }): Promise<void> {
+    if (this.#keys.get(key)?.token === token) this.#keep(key, token, IDEMPOTENCY_KEPT_MS, done);
+    return Promise.resolve();
+  }
+
+  abandon(key: string, token: string): Promise<void> {
+    if (this.#keys.get(key)?.token === token) this.#keys.delete(key);
+    return Promise.resolve();
+  }
+
+  #keep(key: string, token: string, ms: number, done: Key['done']): void {
+    this.#keys.delete(key);
+    this.#keys.set(key, { token, expiresAtMs: this.#nowMs() + ms, done });
+    const [oldest] = this.#keys.keys();
+    if (this.#keys.size > MAX_KEYS && oldest !== undefined) this.#keys.delete(oldest);
+  }
+
+  #leaseOf(node: NodeIdentity): Lease | undefined {
+    const lease = this.#leases.get(node.nodeId);
+    return lease !== undefined && isSameNode(lease.record, node) ? lease : undefined;
+  }
+
+  #isAlive(node: NodeIdentity): boolean {
+    const lease = this.#leaseOf(node);
+    return lease !== undefined && !lease.fenced && lease.expiresAtMs > this.#nowMs();
+  }
+
+  #nowMs(): number {
+    return this.#clock.nowUs() / 1000;
+  }
+}
+
+export function isSameNode(one: NodeIdentity, other: NodeIdentity): boolean {
+  return one.nodeId === other.nodeId && one.incarnation === other.incarnation;
+}

@@ -1,0 +1,116 @@
+import { withTimeout } from '../base/with-timeout.js';
+import type { RedisClient } from '../options/cluster-options.js';
+import type {
+  BeatAnswer,
+  ClusterDirectory,
+  FoundSession,
+  NodeIdentity,
+  NodeRecord,
+  Reservation,
+} from './directory.js';
+import { IDEMPOTENCY_KEPT_MS, IDEMPOTENCY_PENDING_MS, LEASE_MS, SESSION_KEPT_MS } from './directory.js';
+import { ABANDON, BEAT, CLAIM, FENCE, FIND, LEAVE, RELEASE, RESERVE, SETTLE } from './redis-scripts.js';
+
+/** What Redis has not answered after this long counts as failed, ms. */
+const COMMAND_TIMEOUT_MS = 1500;
+/** Sessions that one command names: each blocks Redis while it runs. */
+const SESSIONS_PER_COMMAND = 500;
+
+/** The directory in Redis. All keys have one hash tag, so that they are on one node of a Redis Cluster. */
+export class RedisDirectory implements ClusterDirectory {
+  readonly #redis: RedisClient;
+  readonly #tag: string;
+
+  /** @param name - of the cluster. */
+  constructor(redis: RedisClient, name: string) {
+    this.#redis = redis;
+    this.#tag = `{${name}}`;
+  }
+
+  async beat({ nodeId, incarnation, url, room }: NodeRecord): Promise<BeatAnswer> {
+    const parameters = [nodeId, incarnation, url, room, SESSION_KEPT_MS];
+    const [outcome, known, ...nodes] = (await this.#nodes(BEAT, [], parameters)) as [
+      string,
+      number?,
+      ...string[],
+    ];
+    if (outcome === 'taken' || outcome === 'fenced') return { outcome };
+    return { outcome: 'held', known: known === 1, nodes: nodes.map(parseNode) };
+  }
+
+  async leave({ nodeId, incarnation }: NodeIdentity): Promise<void> {
+    await this.#nodes(LEAVE, [], [nodeId, incarnation]);
+  }
+
+  async claim(
+    { nodeId, incarnation }: NodeIdentity,
+    streamIds: readonly string[],
+  ): Promise<readonly string[]> {
+    const refused: string[] = [];
+    for (const some of inChunks(streamIds)) {
+      const parameters = [nodeId, incarnation, SESSION_KEPT_MS, ...some];
+      refused.push(...((await this.#nodes(CLAIM, some, parameters)) as string[]));
+    }
+    return refused;
+  }
+
+  async release({ nodeId, incarnation }: NodeIdentity, streamIds: readonly string[]): Promise<void> {
+    for (const some of inChunks(streamIds)) await this.#nodes(RELEASE, some, [nodeId, incarnation]);
+  }
+
+  async find(streamId: string): Promise<FoundSession> {
+    const [kind, node] = (await this.#nodes(FIND, [streamId], [])) as [FoundSession['kind'], string?];
+    if (kind !== 'owned') return { kind };
+    return { kind, node: parseNode(node ?? '') };
+  }
+
+  async fence({ nodeId, incarnation }: NodeIdentity): Promise<'lost' | 'alive' | 'unsettled'> {
+    return (await this.#nodes(FENCE, [], [nodeId, incarnation])) as 'lost' | 'alive' | 'unsettled';
+  }
+
+  async reserve(key: string, token: string): Promise<Reservation> {
+    const held = await this.#run(RESERVE, [this.#idempotency(key)], [token, IDEMPOTENCY_PENDING_MS]);
+    if (typeof held !== 'string') return { state: 'reserved' };
+    const at = held.indexOf(' ');
+    if (at === -1) return { state: 'pending' };
+    const { fingerprint, streamId } = JSON.parse(held.slice(at)) as { fingerprint: string; streamId: string };
+    return { state: 'done', fingerprint, streamId };
+  }
+
+  async settle(key: string, token: string, done: { fingerprint: string; streamId: string }): Promise<void> {
+    await this.#run(SETTLE, [this.#idempotency(key)], [token, IDEMPOTENCY_KEPT_MS, JSON.stringify(done)]);
+  }
+
+  async abandon(key: string, token: string): Promise<void> {
+    await this.#run(ABANDON, [this.#idempotency(key)], [token]);
+  }
+
+  #idempotency(key: string): string {
+    return `${this.#tag}:idempotency:${key}`;
+  }
+
+  #nodes(script: string, streamIds: readonly string[], parameters: (string | number)[]): Promise<unknown> {
+    const sessions = streamIds.map((streamId) => `${this.#tag}:session:${streamId}`);
+    return this.#run(
+      script,
+      [`${this.#tag}:pulse`, `${this.#tag}:nodes`, ...sessions],
+      [LEASE_MS, ...parameters],
+    );
+  }
+
+  #run(script: string, keys: readonly string[], parameters: readonly (string | number)[]): Promise<unknown> {
+    const call = this.#redis.call('EVAL', script, keys.length, ...keys, ...parameters);
+    return withTimeout(call, COMMAND_TIMEOUT_MS);
+  }
+}
+
+function parseNode(text: string): NodeRecord {
+  const { nodeId, incarnation, url, room } = JSON.parse(text) as NodeRecord;
+  return { nodeId, incarnation, url, room };
+}
+
+function* inChunks(streamIds: readonly string[]): Generator<readonly string[]> {
+  for (let at = 0; at < streamIds.length; at += SESSIONS_PER_COMMAND) {
+    yield streamIds.slice(at, at + SESSIONS_PER_COMMAND);
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * The directory's operations as scripts: each runs whole or not at all, by the clock of Redis alone.
+ *
+ * KEYS[1] is the pulse, a hash of `last`, when any node beat last, and `resumed`, when the first one did after none had for a
+ * lease: until a lease after that, a node that is missing may yet come back. KEYS[2] is the hash of nodes by id. ARGV[1] is the
+ * lease, ms.
+ */
+const PRELUDE = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local lease = tonumber(ARGV[1])
+local last = tonumber(redis.call('HGET', KEYS[1], 'last') or '0')
+local resumed = tonumber(redis.call('HGET', KEYS[1], 'resumed') or '0')
+local settled = now - last <= lease and now - resumed > lease
+local function node(id)
+  local text = redis.call('HGET', KEYS[2], id)
+  return text and cjson.decode(text)
+end
+local function alive(id, incarnation)
+  local found = node(id)
+  if found and found.incarnation == incarnation and not found.fenced and found.expiresAtMs > now then return found end
+end
+local function fence(id, incarnation)
+  local found = node(id)
+  if not found or found.incarnation ~= incarnation then return end
+  found.fenced = true
+  redis.call('HSET', KEYS[2], id, cjson.encode(found))
+end
+local function owner(text)
+  local at = string.find(text, ' ', 1, true)
+  return string.sub(text, 1, at - 1), string.sub(text, at + 1)
+end
+`;
+
+/** ARGV: lease, node id, incarnation, url, room, ms after which a dead node is forgotten. */
+export const BEAT = `${PRELUDE}
+local id, incarnation = ARGV[2], ARGV[3]
+local found = node(id)
+local known = found and found.incarnation == incarnation
+if found and not known and found.expiresAtMs > now then return {'taken'} end
+if known and found.fenced then
+  redis.call('HDEL', KEYS[2], id)
+  return {'fenced'}
+end
+if now - last > lease then redis.call('HSET', KEYS[1], 'resumed', now) end
+redis.call('HSET', KEYS[1], 'last', now)
+redis.call('HSET', KEYS[2], id, cjson.encode({
+  nodeId = id, incarnation = incarnation, url = ARGV[4], room = tonumber(ARGV[5]), expiresAtMs = now + lease
+}))
+local answer = {'held', known and 1 or 0}
+local all = redis.call('HGETALL', KEYS[2])
+for at = 2, #all, 2 do
+  local one = cjson.decode(all[at])
+  if one.expiresAtMs > now and not one.fenced then answer[#answer + 1] = all[at] end
+  if one.expiresAtMs + tonumber(ARGV[6]) <= now then redis.call('HDEL', KEYS[2], one.nodeId) end
+end
+return answer`;
+
+/** KEYS from the third on: sessions. ARGV: lease, node id, incarnation, ms that sessions are kept, ids of the sessions. */
+export const CLAIM = `${PRELUDE}
+local id, incarnation = ARGV[2], ARGV[3]
+local held = alive(id, incarnation)
+local refused = {}
+for at = 3, #KEYS do
+  local text = redis.call('GET', KEYS[at])
+  local mine = held
+  if held and text then
+    local otherId, otherIncarnation = owner(text)
+    if otherId ~= id and alive(otherId, otherIncarnation) then mine = nil end
+  end
+  if mine then redis.call('SET', KEYS[at], id .. ' ' .. incarnation, 'PX', ARGV[4])
+  else refused[#refused + 1] = ARGV[at + 2] end
+end
+return refused`;
+
+/** KEYS from the third on: sessions. ARGV: lease, node id, incarnation. */
+export const RELEASE = `${PRELUDE}
+for at = 3, #KEYS do
+  if redis.call('GET', KEYS[at]) == ARGV[2] .. ' ' .. ARGV[3] then redis.call('DEL', KEYS[at]) end
+end
+return 0`;
+
+/** KEYS[3]: the session. ARGV: lease. */
+export const FIND = `${PRELUDE}
+local text = redis.call('GET', KEYS[3])
+if not text then return {settled and 'unknown' or 'unsettled'} end
+local id, incarnation = owner(text)
+local found = alive(id, incarnation)
+if found then return {'owned', cjson.encode(found)} end
+if not settled then return {'unsettled'} end
+fence(id, incarnation)
+return {'lost'}`;
+
+/** ARGV: lease, node id, incarnation. */
+export const FENCE = `${PRELUDE}
+if alive(ARGV[2], ARGV[3]) then return 'alive' end
+if not settled then return 'unsettled' end
+fence(ARGV[2], ARGV[3])
+return 'lost'`;
+
+/** ARGV: lease, node id, incarnation. */
+export const LEAVE = `${PRELUDE}
+local found = node(ARGV[2])
+if found and found.incarnation == ARGV[3] then redis.call('HDEL', KEYS[2], ARGV[2]) end
+return 0`;
+
+/** KEYS[1]: the idempotency key. ARGV: token, ms. What is kept is the token, and once it is done a space and JSON. */
+export const RESERVE = `
+local text = redis.call('GET', KEYS[1])
+if text then return text end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return false`;
+
+/** KEYS[1]: the idempotency key. ARGV: token, ms, JSON. */
+export const SETTLE = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[3], 'PX', ARGV[2]) end
+return 0`;
+
+/** KEYS[1]: the idempotency key. ARGV: token. */
+export const ABANDON = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 0`;

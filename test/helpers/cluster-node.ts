@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { systemClock } from '../../src/base/clock.js';
+import type { StreamKitOptions } from '../../src/options/stream-kit-options.js';
+import { resolveOptions } from '../../src/options/stream-kit-options.js';
+import { composeRouter, type StreamKitRouter } from '../../src/router.js';
+import { FakeParts } from './session-fakes.js';
+
+/** The same at every node. */
+export const CLUSTER_SECRET = 'a secret of nodes that only tests know';
+/** Where the router of a node is mounted. */
+export const NODE_MOUNT = '/stream';
+
+/** A node of a cluster on fake parts, with a clock and ids as real ones have. */
+export interface ClusterTestNode {
+  readonly nodeId: string;
+  readonly url: string;
+  readonly parts: FakeParts;
+  readonly router: StreamKitRouter;
+  readonly server: Server;
+  close(): Promise<void>;
+}
+
+export async function openClusterNode(
+  nodeId: string,
+  redis: string,
+  options: StreamKitOptions = {},
+): Promise<ClusterTestNode> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${NODE_MOUNT}`;
+  const parts = new FakeParts();
+  const real = { clock: systemClock, ids: { streamId: () => randomUUID(), viewerId: () => randomUUID() } };
+  const router = composeRouter(
+    resolveOptions({
+      basePath: NODE_MOUNT,
+      maxSessions: 10,
+      cluster: { redis, nodeId, advertiseUrl: url, secret: CLUSTER_SECRET },
+      ...options,
+    }),
+    Object.assign(parts, real),
+  );
+  server.on('request', (request, response) => void router(request, response));
+  router.attach(server);
+  return {
+    ...{ nodeId, url, parts, router, server },
+    async close() {
+      await router.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { Redis } from 'ioredis';
+
+import { until } from './patience.js';
+
+/** A Redis on the loopback address that keeps nothing. */
+export class RedisServer {
+  static readonly isInstalled = spawnSync('redis-server', ['-v'], { stdio: 'ignore' }).error === undefined;
+
+  private constructor(
+    private child: ChildProcess,
+    readonly port: number,
+    private readonly directory: string,
+  ) {}
+
+  static async start(): Promise<RedisServer> {
+    const directory = await mkdtemp(join(tmpdir(), 'redis-'));
+    const port = await freePort();
+    const server = new RedisServer(spawnRedis(port, directory), port, directory);
+    await server.#listening();
+    return server;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** It stands still and keeps its connections. */
+  pause(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.child.kill('SIGCONT');
+  }
+
+  /** It loses all that it had. */
+  async kill(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const exited = once(this.child, 'exit');
+    this.child.kill('SIGKILL');
+    await exited;
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    this.child = spawnRedis(this.port, this.directory);
+    await this.#listening();
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async #listening(): Promise<void> {
+    const client = new Redis(this.url, { lazyConnect: true, retryStrategy: (): number => 50 });
+    client.on('error', () => undefined);
+    await until(() => client.ping());
+    client.disconnect();
+  }
+}
+
+function spawnRedis(port: number, directory: string): ChildProcess {
+  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+  return spawn('redis-server', settings, { cwd: directory, stdio: 'ignore' });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

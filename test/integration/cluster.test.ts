@@ -1,0 +1,285 @@
+import { createHmac } from 'node:crypto';
+
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
+
+import { PASSPORT_HEADER } from '../../src/cluster/caller-passport.js';
+import type { StreamKitOptions } from '../../src/options/stream-kit-options.js';
+import { CLUSTER_SECRET, type ClusterTestNode, openClusterNode } from '../helpers/cluster-node.js';
+import { until } from '../helpers/patience.js';
+import { RedisServer } from '../helpers/redis-server.js';
+import { ask, EventStreamClient, postJson } from '../helpers/router-server.js';
+
+const PAGE = { targetUrl: 'https://game.example.org/' };
+
+/** Who calls, as the tests say it: `role name`. */
+const validated: Pick<StreamKitOptions, 'validateRequest'> = {
+  validateRequest: ({ headers }) => {
+    const [role, callerId] = (headers.authorization ?? '').split(' ');
+    if (role !== 'viewer' && role !== 'owner') return { authorized: false };
+    return { authorized: true, role, ...(callerId === undefined ? {} : { callerId }) };
+  },
+};
+const ANN = { authorization: 'owner ann' };
+const BEN = { authorization: 'owner ben' };
+
+describe.skipIf(!RedisServer.isInstalled)('three nodes and a real Redis', () => {
+  let redis: RedisServer;
+  let nodes: ClusterTestNode[] = [];
+
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+  });
+
+  afterAll(async () => {
+    await redis.stop();
+  });
+
+  afterEach(async () => {
+    await Promise.all(nodes.map((node) => node.close()));
+    nodes = [];
+  });
+
+  /** Nodes that all know of each other. */
+  async function open(options: StreamKitOptions = {}, counts = [10, 10, 10]): Promise<ClusterTestNode> {
+    const opened = counts.map((maxSessions, index) =>
+      openClusterNode(`node-${index}`, redis.url, { maxSessions, ...options }),
+    );
+    nodes = await Promise.all(opened);
+    const [first] = nodes;
+    if (first === undefined) throw new Error('There is no node');
+    return first;
+  }
+
+  /** Creates a session at one node, wherever it then is. */
+  async function create(
+    at: ClusterTestNode,
+    headers: Record<string, string> = {},
+  ): Promise<{ id: string; owner: ClusterTestNode }> {
+    const created = await until(async () => {
+      const answer = await postJson(at.url, PAGE, headers);
+      expect(answer.status).toBe(201);
+      return answer;
+    });
+    const { streamId: id } = created.json as { streamId: string };
+    expect(created.headers.get('location')).toBe(`/stream/${id}`);
+    return { id, owner: ownerOf(id) };
+  }
+
+  function ownerOf(id: string): ClusterTestNode {
+    const owner = nodes.find(({ router }) => router.sessions.list().some((session) => session.id === id));
+    if (owner === undefined) throw new Error('No node has the session');
+    return owner;
+  }
+
+  function others(owner: ClusterTestNode): [ClusterTestNode, ClusterTestNode] {
+    const [one, two] = nodes.filter((node) => node !== owner);
+    if (one === undefined || two === undefined) throw new Error('There are no three nodes');
+    return [one, two];
+  }
+
+  it('answers every request of a session at every node', async () => {
+    const first = await open();
+    const { id, owner } = await create(first);
+    owner.parts.launches[0]?.succeed();
+    for (const { url } of nodes) {
+      expect((await ask(`${url}/${id}`)).json).toMatchObject({ streamId: id });
+      const picture = await fetch(`${url}/${id}/snapshot`);
+      expect([picture.status, picture.headers.get('content-type')]).toEqual([200, 'image/png']);
+      expect([...new Uint8Array(await picture.arrayBuffer())]).toEqual([1, 2, 3]);
+      expect((await ask(`${url}/${id}`, { method: 'HEAD' })).status).toBe(200);
+      expect((await ask(`${url}/${id}/nothing/at/all`)).status).toBe(404);
+      expect((await ask(`${url}/${id}`, { method: 'PUT' })).status).toBe(405);
+    }
+    const [elsewhere] = others(owner);
+    const changed = await ask(`${elsewhere.url}/${id}`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ frameRate: 20 }),
+    });
+    expect([changed.status, changed.json.frameRate]).toEqual([200, 20]);
+    const ended = await ask(`${elsewhere.url}/${id}`, {
+      method: 'DELETE',
+      headers: { prefer: 'return=representation' },
+    });
+    expect([ended.status, ended.json.streamId]).toEqual([200, id]);
+    await until(async () =>
+      expect((await ask(`${elsewhere.url}/${id}`)).json.error.code).toBe('no_such_session'),
+    );
+  });
+
+  it('passes event streams, what was missed of them, and signals', async () => {
+    const first = await open();
+    const { id, owner } = await create(first);
+    const [one, two] = others(owner);
+    const stream = await EventStreamClient.open(`${one.url}/${id}/sse`);
+    expect(stream.response.headers.get('content-type')).toContain('text/event-stream');
+    const { viewerId } = await stream.signal<{ viewerId: string }>('viewer');
+    owner.parts.launches[0]?.succeed();
+    const offer = await stream.signal<string>('sdp_offer');
+    expect(offer).toBeTypeOf('string');
+    const signal = { viewerId, type: 'sdp_answer', payload: 'the answer' };
+    expect((await postJson(`${two.url}/${id}/signal`, signal)).status).toBe(204);
+    expect(owner.parts.peers[0]?.answers).toEqual(['the answer']);
+    const seen = stream.events.filter(({ event }) => event === 'state_patch');
+    const lastId = String(seen.at(-1)?.id);
+    stream.abort();
+    const again = await EventStreamClient.open(`${two.url}/${id}/sse?viewerId=${viewerId}`, {
+      headers: { 'last-event-id': lastId },
+    });
+    expect((await again.signal<{ viewerId: string }>('viewer')).viewerId).toBe(viewerId);
+    await ask(`${one.url}/${id}`, { method: 'DELETE' });
+    await again.untilEnd();
+    const patches = again.events.filter(({ event }) => event === 'state_patch');
+    // Nothing is sent whole again: it goes on after what was seen.
+    expect(patches.every(({ data }) => data.every(({ path }: { path: string }) => path !== ''))).toBe(true);
+    expect(again.text).toContain('"closed"');
+  });
+
+  it('lets the owner of a session act for it at every node, and nobody else', async () => {
+    const first = await open(validated);
+    const { id, owner } = await create(first, ANN);
+    for (const { url } of nodes) {
+      expect((await ask(`${url}/${id}`)).status).toBe(401);
+      expect((await ask(`${url}/${id}`, { headers: BEN })).status).toBe(200);
+      expect((await ask(`${url}/${id}`, { method: 'DELETE', headers: BEN })).json.error.code).toBe(
+        'forbidden',
+      );
+      const viewer = { authorization: 'viewer ann' };
+      expect((await ask(`${url}/${id}`, { method: 'DELETE', headers: viewer })).status).toBe(403);
+    }
+    const [elsewhere] = others(owner);
+    expect((await ask(`${elsewhere.url}/${id}`, { method: 'DELETE', headers: ANN })).status).toBe(204);
+  });
+
+  it('gives a forged signature nothing', async () => {
+    const first = await open(validated);
+    const { id, owner } = await create(first, ANN);
+    const claims = { to: owner.nodeId, role: 'operator', key: 'x', limits: {}, prefix: '', once: '1' };
+    const signed = `skp1.${Buffer.from(JSON.stringify({ ...claims, until: Date.now() + 9999 })).toString('base64url')}`;
+    const tag = createHmac('sha256', `${CLUSTER_SECRET}!`).update(signed).digest('base64url');
+    for (const passport of ['', 'skp1.e30.x', signed, `${signed}.${tag}`, 'x'.repeat(9000)]) {
+      // Not even what the caller could do without it.
+      const answer = await ask(`${owner.url}/${id}`, { headers: { ...ANN, [PASSPORT_HEADER]: passport } });
+      expect([answer.status, answer.json.error.code]).toEqual([403, 'forbidden']);
+    }
+  });
+
+  it('passes a WebSocket on', async () => {
+    const first = await open();
+    const { id, owner } = await create(first);
+    owner.parts.launches[0]?.succeed();
+    await until(async () => expect((await ask(`${owner.url}/${id}`)).json.status).toBe('connecting'));
+    const [elsewhere] = others(owner);
+    const address = elsewhere.url.replace('http', 'ws');
+    const socket = new WebSocket(`${address}/${id}/stream`);
+    const messages: string[] = [];
+    socket.on('message', (data, isBinary) => {
+      if (!isBinary) messages.push((data as Buffer).toString());
+    });
+    await until(() => expect(messages.some((text) => text.includes('session-meta'))).toBe(true));
+    socket.send('no JSON');
+    await until(() => expect(messages.some((text) => text.includes('bad_message'))).toBe(true));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await ask(`${owner.url}/${id}`, { method: 'DELETE' });
+    await closed;
+    await until(async () => {
+      const refused = new WebSocket(`${address}/00000000-0000-4000-8000-000000000000/stream`);
+      const status = await new Promise((resolve) => {
+        refused.on('unexpected-response', (_request, response) => resolve(response.statusCode));
+        refused.on('error', () => undefined);
+      });
+      expect(status).toBe(404);
+    });
+  });
+
+  it('creates a session where there is room, and refuses it where there is none', async () => {
+    const first = await open({}, [1, 3, 2]);
+    await until(async () => {
+      await postJson(first.url, PAGE);
+      expect(nodes.map(({ router }) => router.sessions.list().length)).toEqual([1, 3, 2]);
+    });
+    const last = await postJson(first.url, PAGE);
+    expect([last.status, last.json.error.code]).toEqual([429, 'at_capacity']);
+    expect(last.headers.get('retry-after')).toBe('5');
+  });
+
+  it('creates one session for one idempotency key, at whichever node it comes', async () => {
+    const first = await open();
+    const { owner } = await create(first);
+    const key = { 'idempotency-key': 'once' };
+    const answers = await Promise.all(
+      [...nodes, ...nodes].map(({ url }) =>
+        until(async () => {
+          const answer = await postJson(url, PAGE, key);
+          expect(answer.status).toBe(201);
+          return answer;
+        }),
+      ),
+    );
+    const ids = new Set(answers.map(({ json }) => (json as { streamId: string }).streamId));
+    expect(ids.size).toBe(1);
+    expect(answers.every(({ json }) => json.initialState.streamId === json.streamId)).toBe(true);
+    expect(nodes.flatMap(({ router }) => router.sessions.list())).toHaveLength(2);
+    const other = await postJson(owner.url, { targetUrl: 'https://other.example.org/' }, key);
+    expect([other.status, other.json.error.code]).toEqual([422, 'unprocessable']);
+    expect((await postJson(owner.url, PAGE, { 'idempotency-key': 'two words' })).status).toBe(400);
+  });
+
+  it('opens the event stream of a session that is created elsewhere', async () => {
+    const first = await open({}, [1, 5, 5]);
+    await until(async () => {
+      await create(first);
+      expect(nodes.filter(({ router }) => router.sessions.list().length > 0).length).toBeGreaterThan(1);
+    });
+    const init = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify(PAGE),
+    };
+    const streams = await Promise.all([1, 2, 3].map(() => EventStreamClient.open(first.url, init)));
+    for (const stream of streams) {
+      const { streamId } = await stream.signal<{ streamId: string }>('session');
+      expect((await ask(`${first.url}/${streamId}`)).status).toBe(200);
+      stream.abort();
+    }
+  });
+
+  it('lists the sessions of all nodes, to each caller its own', async () => {
+    const first = await open(validated);
+    const ids = new Set<string>();
+    await until(async () => {
+      ids.add((await create(first, ANN)).id);
+      expect(nodes.every(({ router }) => router.sessions.list().length > 0)).toBe(true);
+    });
+    for (const { url } of nodes) {
+      await until(async () => {
+        const { json } = await ask(url, { headers: ANN });
+        const listed = (json as { sessions: { streamId: string }[] }).sessions.map(
+          ({ streamId }) => streamId,
+        );
+        expect(new Set(listed)).toEqual(ids);
+      });
+      expect((await ask(url, { headers: BEN })).json).toEqual({ sessions: [] });
+    }
+  });
+
+  it('closes a node through which others are watched', async () => {
+    const first = await open();
+    const { id, owner } = await create(first);
+    owner.parts.launches[0]?.succeed();
+    await until(async () => expect((await ask(`${owner.url}/${id}`)).json.status).toBe('connecting'));
+    const [between] = others(owner);
+    const stream = await EventStreamClient.open(`${between.url}/${id}/sse`);
+    await stream.signal('viewer');
+    const socket = new WebSocket(`${between.url.replace('http', 'ws')}/${id}/stream`);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await new Promise((resolve) => socket.once('message', resolve));
+    await between.router.close();
+    await closed;
+    await stream.untilEnd();
+    // The session goes on.
+    expect(stream.text).not.toContain('"closed"');
+    expect((await ask(`${owner.url}/${id}`)).status).toBe(200);
+  });
+});
