@@ -141,17 +141,16 @@ if (nativeBuilt !== undefined) {
   if (flags.has('--tests') && !(has('ffmpeg') && has('ffprobe'))) {
     aptInstall('ffmpeg', 'The tests need ffmpeg and ffprobe: install FFmpeg.');
   }
-  if (flags.has('--tests') && !has('turnserver', '-h')) {
-    aptInstall('coturn', undefined);
-  }
-  if (flags.has('--tests') && !has('redis-server', '-v')) aptInstall('redis-server', undefined);
-  // Tests of reverse proxies; each is left out where its proxy is missing.
-  for (const [program, name] of [
-    ['nginx', 'nginx-light'],
-    ['haproxy', 'haproxy'],
-    ['caddy', 'caddy'],
+  // Each test is left out where its program is missing.
+  for (const [program, argument, name] of [
+    ['turnserver', '-h', 'coturn'],
+    ['redis-server', '-v', 'redis-server'],
+    ['nginx', '-v', 'nginx-light'],
+    ['haproxy', '-v', 'haproxy'],
+    ['caddy', '-v', 'caddy'],
+    ['firefox-esr', '-v', 'firefox-esr'],
   ]) {
-    if (flags.has('--tests') && !has(program, '-v')) aptInstall(name, undefined);
+    if (flags.has('--tests') && !has(program, argument)) aptInstall(name, undefined);
   }
   if (flags.has('--tests') && !hasGStreamer()) aptInstall(GSTREAMER, undefined);
   if (flags.has('--tests') && !has('tmux', '-V')) {

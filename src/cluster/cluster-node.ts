@@ -54,16 +54,14 @@ export interface ClusterNodeParameters {
 const MAX_TRIES = 4;
 /** Headers of a client that the routes look at. No cookie and no credentials: who calls is in the passport. */
 const PASSED_HEADERS = [
-  ...[
-    'accept',
-    'content-type',
-    'if-match',
-    'if-none-match',
-    'last-event-id',
-    'prefer',
-    'range',
-    'user-agent',
-  ],
+  'accept',
+  'content-type',
+  'if-match',
+  'if-none-match',
+  'last-event-id',
+  'prefer',
+  'range',
+  'user-agent',
 ] as const;
 /** Most of an answer that is read here instead of being passed on. */
 const MAX_ANSWER_CHARS = 16 * 1024 * 1024;

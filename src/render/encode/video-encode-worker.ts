@@ -30,6 +30,10 @@ const MAX_RECORDS = 256;
 const EARLY_SHARE = 0.25;
 /** How far the capture time of a picture usually lies behind the moment at which it can be read. */
 const CAPTURE_LATENCY_US = 15_000;
+/** With nobody to take its pictures the capture pauses, by then at the latest. */
+const PAUSE_SETTLES_US = 1_000_000;
+/** How long the capturer may take for its first picture after a pause. */
+const FRESH_WAIT_US = 400_000;
 /** Between two encodings of a still page that is not yet as good as it gets, see {@link StillRefinement}. */
 const REFINEMENT_INTERVAL_US = 100_000;
 /** Between two encodings of a still page after that. Chromium asks for a keyframe 3 s after the last picture. */
@@ -74,6 +78,10 @@ let nextDueUs = 0;
 let paceTimer: NodeJS.Timeout | undefined;
 let stillTimer: NodeJS.Timeout | undefined;
 let stillDueUs = 0;
+/** When the last encoder was stopped. */
+let idleSinceUs = -Infinity;
+/** Until then a picture newer than the last pause is waited for. */
+let freshDueUs = 0;
 
 const nowUs = (): number => Number(process.hrtime.bigint() / 1000n);
 
@@ -154,6 +162,7 @@ function takePicture(): void {
   const behind = earlyUs < -frameIntervalUs;
   if (behind && lastSequence !== 0) framesDropped += Math.max(0, frame.sequence - lastSequence - 1);
   lastSequence = frame.sequence;
+  freshDueUs = 0;
   // Due times keep their phase, so that a picture that came late does not make the next one late.
   nextDueUs = behind ? nowUs() + frameIntervalUs : nextDueUs + frameIntervalUs;
   encodeAll(frame.captureTimeUs, readTimeUs, false);
@@ -192,6 +201,8 @@ function scheduleStill(delayUs: number): void {
 function wantKeyframe(active: ActiveEncoder): void {
   active.keyframeWanted = true;
   active.refinement.restart();
+  // The picture that is waited for brings it.
+  if (nowUs() < freshDueUs) return;
   const quietUs = nowUs() - lastEncodedAtUs;
   scheduleStill(quietUs > 2 * frameIntervalUs ? 0 : 2 * frameIntervalUs);
 }
@@ -231,18 +242,28 @@ function start(stream: VideoStream, target: EncodingTarget, candidates: readonly
     records: [],
     keyframeWanted: true,
   };
-  // A still page may have sent its only picture while nothing was there to take it.
-  const missed = encoders.size === 0 ? reader.next() : undefined;
-  if (missed && feed.take(missed)) lastSequence = missed.sequence;
+  if (encoders.size === 0) takeMissed();
   encoders.set(stream, active);
-  // After a pause the last picture is old news, but better than none until the capturer sends a new one.
   wantKeyframe(active);
+  if (nowUs() < freshDueUs) scheduleStill(freshDueUs - nowUs());
+}
+
+/**
+ * What came while nothing was there to take it: it may be the only picture of a still page. One from before a pause would show
+ * what is no more: the capturer, which sends one when it goes on, is waited for a little.
+ */
+function takeMissed(): void {
+  const missed = reader.next();
+  if (missed && feed.take(missed)) lastSequence = missed.sequence;
+  const takenAtUs = missed?.captureTimeUs ?? lastCaptureTimeUs;
+  freshDueUs = takenAtUs < idleSinceUs + PAUSE_SETTLES_US ? nowUs() + FRESH_WAIT_US : 0;
 }
 
 function stop(stream: VideoStream): void {
   encoders.get(stream)?.encoder.close();
   encoders.delete(stream);
   if (encoders.size > 0) return;
+  idleSinceUs = nowUs();
   clearTimeout(stillTimer);
   stillTimer = undefined;
 }
