@@ -34,7 +34,7 @@ export function translateRenderOptions(
   limits: Readonly<CallerLimits>,
   current?: { readonly width: number; readonly height: number },
 ): SessionChange {
-  const given = value ?? {};
+  const given = value === undefined ? {} : value;
   if (!isPlainObject(given)) throw bad('object', 'renderOptions', given);
   const { maxPixels = Infinity, maxFrameRate = MOST_FRAMES_PER_SECOND } = limits;
   const size = sizeOf(given.resolution);

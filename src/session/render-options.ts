@@ -38,7 +38,7 @@ export interface RenderOptionDefaults {
  * for.
  */
 export function parseRenderOptions(value: unknown, defaults: RenderOptionDefaults): RenderOptions {
-  const given = value ?? {};
+  const given = value === undefined ? {} : value;
   if (!isPlainObject(given)) throw bad('object', undefined, given);
   const { limits = {} } = defaults;
   const { maxPixels = Infinity, maxFrameRate = Infinity, maxBitrateBps = Infinity } = limits;

@@ -8,8 +8,8 @@ import { readChunk, type ReadChunk } from '../helpers/fake-message-sink.js';
 import { seededRandom } from '../helpers/seeded-random.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
+import { SEED } from '../helpers/seed.js';
 
-const SEED = Date.now() % 1_000_000;
 const KEYFRAME = 0;
 const AUDIO = 2;
 

@@ -18,8 +18,7 @@ import { RawClient, rawRequest } from '../helpers/raw-http.js';
 import { resourcesInUse } from '../helpers/resources.js';
 import { ask, postJson, serveRouter } from '../helpers/router-server.js';
 import { seededRandom } from '../helpers/seeded-random.js';
-
-const SEED = Number(process.env.ABUSE_SEED ?? Date.now() % 1_000_000);
+import { SEED } from '../helpers/seed.js';
 
 let server: AbuseServer;
 let sockets: Socket[];

@@ -12,8 +12,8 @@ import { mutatedText, PLAYER_FRAGMENT, PLAYER_OFFER } from '../helpers/mutated-r
 import { extraHandles, resourcesInUse, resourcesLeft } from '../helpers/resources.js';
 import { ask, EventStreamClient, postJson } from '../helpers/router-server.js';
 import { seededRandom } from '../helpers/seeded-random.js';
+import { SEED } from '../helpers/seed.js';
 
-const SEED = Number(process.env.ABUSE_SEED ?? Date.now() % 1_000_000);
 const addon = loadNativeAddon();
 const tools = { clock: systemClock, logger: silentLogger };
 const planes: [name: string, create: (() => MediaPlane) | undefined][] = [

@@ -11,10 +11,10 @@ import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
 import { createWeriftMediaPlane } from '../../src/fanout/werift-media-plane.js';
 import { resourcesInUse } from '../helpers/resources.js';
 import { seededRandom } from '../helpers/seeded-random.js';
+import { SEED } from '../helpers/seed.js';
 import { frameOf, until } from './media-plane-contract.js';
 import { type PlainViewer, PlainViewers } from './plain-viewer.js';
 
-const SEED = Number(process.env.ABUSE_SEED ?? Date.now() % 1_000_000);
 const DATAGRAMS = 20_000;
 
 const addon = loadNativeAddon();

@@ -13,8 +13,8 @@ import { mutated, PLAYER_OFFER, validRequests } from '../helpers/mutated-request
 import { extraHandles, resourcesInUse, resourcesLeft } from '../helpers/resources.js';
 import { ask, EventStreamClient, postJson } from '../helpers/router-server.js';
 import { seededRandom } from '../helpers/seeded-random.js';
+import { SEED } from '../helpers/seed.js';
 
-const SEED = Number(process.env.ABUSE_SEED ?? Date.now() % 1_000_000);
 /** By each of two ways: ten thousand in all. */
 const REQUESTS = Number(process.env.ABUSE_REQUESTS ?? 5000);
 const PARALLEL = 8;

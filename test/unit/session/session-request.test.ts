@@ -97,7 +97,7 @@ describe('session request', () => {
     expect(message).toContain(`renderOptions.${key}`);
   });
 
-  it.each([[[]], ['fast'], [1]])('refuses renderOptions that are %j', (renderOptions) => {
+  it.each([[[]], ['fast'], [1], [null]])('refuses renderOptions that are %j', (renderOptions) => {
     expect(refusedOption(renderOptions)[0]).toBe('bad_request');
   });
 
