@@ -198,7 +198,8 @@ test.runIf(isTmuxInstalled)(
     const sessions = processesOfSessions(pid);
     const profiles = profilesOf(pid);
     expect(sessions.length).toBeGreaterThan(3);
-    expect(profiles).toHaveLength(1);
+    // The browser's, and that of the files which the page is given and gives.
+    expect(profiles).toHaveLength(2);
     await server.end('SIGKILL');
     const startedMs = performance.now();
     await until(() => {
