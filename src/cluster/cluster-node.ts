@@ -22,6 +22,7 @@ import type { StreamSessionState } from '../protocol/state-document.js';
 import { asksForTerminal } from '../session/terminal-request.js';
 import { CallerPassports } from './caller-passport.js';
 import type { ClusterDirectory, NodeRecord } from './directory.js';
+import { jsonOf } from './json-answer.js';
 import { Membership, unavailable } from './membership.js';
 import { chooseNode } from './placement.js';
 import { RedisDirectory } from './redis-directory.js';
@@ -63,8 +64,6 @@ const PASSED_HEADERS = [
   'range',
   'user-agent',
 ] as const;
-/** Most of an answer that is read here instead of being passed on. */
-const MAX_ANSWER_CHARS = 16 * 1024 * 1024;
 const LIST_TIMEOUT_MS = 2000;
 
 /** This node of a cluster: answers what is its own, and passes the rest on. */
@@ -336,16 +335,6 @@ export class ClusterNode implements PeerNodes {
 
 interface SessionList {
   readonly sessions?: readonly SessionSummary[];
-}
-
-/** @throws Error for what is no JSON, StreamKitError `unavailable` for what is too long. */
-async function jsonOf({ body, stream }: HttpResponse): Promise<unknown> {
-  let text = String(body ?? '');
-  for await (const chunk of stream?.content ?? []) {
-    text += String(chunk);
-    if (text.length > MAX_ANSWER_CHARS) throw unavailable('The answer of another server is too long');
-  }
-  return JSON.parse(text);
 }
 
 /** The header of draft-ietf-httpapi-idempotency-key-header. @throws StreamKitError `bad_request`. */

@@ -47,8 +47,8 @@ const LOSS_SHOWS_MS = LEASE_MS + 2 * BEAT_MS;
 /** What of an answer is the connection's own, or said anew by this node. */
 const NOT_PASSED_BACK =
   /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|date|content-length|access-control-allow-.*|vary)$/;
-/** Most of an answer in place of an upgrade, bytes. */
-const MAX_REFUSAL_BYTES = 64 * 1024;
+/** Most of an answer in place of an upgrade, UTF-16 units. */
+const MAX_REFUSAL_CHARS = 64 * 1024;
 
 /** Passes requests on to other nodes. Bodies are streamed both ways, and neither end is read faster than the other takes it. */
 export class RequestPasser {
@@ -275,9 +275,9 @@ function sendBody(request: ClientRequest, body: PassedOn['body']): Promise<void>
 
 async function refusalOf(response: IncomingMessage): Promise<StreamKitError> {
   let text = '';
-  for await (const chunk of response) {
-    text += String(chunk);
-    if (text.length > MAX_REFUSAL_BYTES) break;
+  for await (const part of response.setEncoding('utf8')) {
+    text += String(part);
+    if (text.length > MAX_REFUSAL_CHARS) break;
   }
   response.destroy();
   const status = response.statusCode ?? 502;

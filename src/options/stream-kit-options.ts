@@ -211,7 +211,7 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   control?: ControlOptions;
   /** The world that pages find themselves in: language, time zone, headers and the like. Default: that of the machine. */
   page?: PageOptions;
-  /** Files that viewers give to pages, and pages to viewers. Default: those that the page asks its controller for. */
+  /** Files that viewers give to pages, and pages to viewers. Default: neither kind. */
   files?: FileOptions;
   /** Serves the routes and the signaling of the clients stream-kit-web and stream-kit-react, below `/session`. Default false. */
   streamKitWeb?: boolean | StreamKitWebOptions;

@@ -6,6 +6,7 @@ import type { Browser, Page } from 'puppeteer';
 import { StreamKitError } from '../base/errors.js';
 import type { CallerLimits } from '../options/access-options.js';
 import { integerBetween } from '../options/option-checks.js';
+import { ROUTES } from '../protocol/routes.js';
 import type { SessionUsage } from '../protocol/session-usage.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
@@ -40,9 +41,6 @@ export interface ViewUrlRequest extends Omit<StreamTokenRequest, 'streamId' | 's
    */
   seat?: number;
 }
-
-/** Gamepads of a page. */
-const SEATS = 4;
 
 /** Waiting can be given up. */
 export interface WaitOptions {
@@ -239,7 +237,10 @@ export class StreamKitSession implements AsyncDisposable {
    */
   viewUrl(baseUrl: string, { seat, ...request }: ViewUrlRequest = {}): string {
     if (!URL.canParse(baseUrl)) throw new StreamKitError('bad_option', 'Expected a URL for baseUrl');
-    if (seat !== undefined) integerBetween(1, SEATS)(seat, 'seat');
+    if (seat !== undefined) {
+      const { least, most } = ROUTES.readView.query.seat;
+      integerBetween(least, most)(seat, 'seat');
+    }
     const url = new URL(baseUrl);
     url.pathname = `${url.pathname.replace(/\/+$/, '')}/${this.id}/view`;
     const role = request.role ?? (seat === undefined ? 'viewer' : 'controller');

@@ -1,7 +1,6 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -9,6 +8,7 @@ import type { Readable } from 'node:stream';
 import type { Page } from 'puppeteer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { freePort } from '../helpers/free-port.js';
 import { root } from '../helpers/product.js';
 import { profilesOf } from '../helpers/server-process.js';
 import { ViewerBrowser } from '../helpers/viewer-browser.js';
@@ -26,15 +26,6 @@ beforeAll(async () => {
   browser = await ViewerBrowser.launch();
 });
 afterAll(() => browser.close());
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 function run(
   name: string,

@@ -2,14 +2,14 @@ import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 
+import { freePort } from '../helpers/free-port.js';
 import { until } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
 import type { RouterServer } from '../helpers/router-server.js';
@@ -77,15 +77,6 @@ http://127.0.0.1:${front} {
 }`,
   },
 ];
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const isInstalled = (program: string): boolean =>
   spawnSync(program, ['-v'], { stdio: 'ignore' }).error === undefined;
