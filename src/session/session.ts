@@ -18,8 +18,7 @@ import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
 import type { Player } from './player.js';
 import type { CallerLimits } from '../options/access-options.js';
-import type { RenderOptions } from './render-options.js';
-import { codecsToOffer, parseRenderChange } from './render-options.js';
+import { codecsToOffer, parseRenderChange, type RenderOptions } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { sessionDiagnostics } from './session-diagnostics.js';
 import { SessionLife } from './session-life.js';
@@ -363,8 +362,9 @@ export class Session implements StreamSession {
     let timer = limit();
     try {
       const world = worldOf(this.#settings.page, renderOptions.page);
+      const own = { files: this.files.capture, copiesImages: this.#settings.control.clipboardImages };
       const render = await openRender(
-        { ...renderOptions, ...world, targetUrl, initialData, files: this.files.capture },
+        { ...renderOptions, ...world, ...own, targetUrl, initialData },
         {
           // How long it waited for its turn says nothing of this page.
           onLaunching: () => {

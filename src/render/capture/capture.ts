@@ -29,6 +29,8 @@ export interface CaptureParameters {
   readonly upstreamProxy?: UpstreamProxy | undefined;
   /** Default: the page gets no files and gives none. */
   readonly files?: CaptureFiles;
+  /** Whether images are told that the page copies. Default false. */
+  readonly copiesImages?: boolean;
 }
 
 /** The files that a page is given, and that it gives. */
