@@ -62,6 +62,7 @@ import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
+import { LoneNode } from './cluster/lone-node.js';
 import { ClusterNode } from './cluster/cluster-node.js';
 import { Admission } from './session/admission.js';
 import { CpuRoom } from './session/cpu-room.js';
@@ -426,7 +427,7 @@ export function composeRouter<TEnv>(
     handlers: { ...handlers, ...(options.openApi === undefined ? {} : openApiRoutes({ served, paths })) },
     paths,
     authorize,
-    peers: cluster,
+    peers: cluster ?? new LoneNode(parts.clock, (streamId) => registry.find(streamId)?.state),
     checkRight,
     rates,
     cors,

@@ -56,7 +56,7 @@ export const ROUTES = {
     requestHeaders: {
       Accept: '`text/event-stream` for the event stream.',
       'Idempotency-Key':
-        'In a cluster: a request with the same key, 1 to 256 characters, creates no second session within 10 minutes.',
+        'A request of the same caller with the same key, 1 to 256 characters, creates no second session within 10 minutes.',
     },
     answerHeaders: LOCATION,
   },
