@@ -1,3 +1,5 @@
+// Over 500 lines: the composition root wires all parts, each with one or two lines.
+
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
@@ -24,6 +26,7 @@ import type { RouteHandlers } from './http/route-handler.js';
 import type { RouteName } from './protocol/routes.js';
 import { drainRoutes, healthRoutes, metricsRoutes } from './http/observability-routes.js';
 import { playlistRoutes } from './http/playlist-routes.js';
+import { profileRoutes } from './http/profile-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
 import { createAuthorize, createRightCheck } from './http/authorization.js';
 import { createCallerRates } from './http/caller-rates.js';
@@ -77,7 +80,9 @@ import type { RecordingWithPaths } from './session/session-recordings.js';
 import { SessionRecordings } from './session/session-recordings.js';
 import { SessionPlaylists } from './session/session-playlists.js';
 import { SessionRegistry } from './session/session-registry.js';
+import { StreamKitProfiles } from './session/stream-kit-profiles.js';
 import { StreamKitSessions } from './session/stream-kit-sessions.js';
+import { ProfileStore } from './profiles/profile-store.js';
 import { terminalParts } from './terminal/terminal-parts.js';
 
 /**
@@ -106,6 +111,8 @@ export interface StreamKitRouter extends NodeHandler {
   attach(server: UpgradableServer, options?: AttachOptions): () => void;
   /** The sessions of this router as objects: to create, find, list and drive them from the application. */
   readonly sessions: StreamKitSessions;
+  /** What pages have stored, which outlives their sessions: to list and delete. */
+  readonly profiles: StreamKitProfiles;
   /** The recordings of a session, oldest first, also when it is gone. */
   recordings(streamId: string): readonly RecordingWithPaths[];
   /** What was counted, in the text format of Prometheus; the content type of it is `metricsContentType`. */
@@ -340,8 +347,17 @@ export function composeRouter<TEnv>(
     if (tokens === undefined) throw new StreamKitError('not_found', 'There is no option streamTokens');
     return tokens.create(request);
   };
+  const profileStore =
+    options.profileDirectory &&
+    new ProfileStore({
+      options: options.profileDirectory,
+      clock: given.clock,
+      logger: options.logger.child({ room: 'profiles' }),
+    });
+  const profiles = new StreamKitProfiles(profileStore);
   const sessions: StreamKitSessions = new StreamKitSessions({
     registry,
+    profiles: profileStore,
     recordings,
     defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
     targetPolicy: options.targetPolicy,
@@ -409,6 +425,7 @@ export function composeRouter<TEnv>(
       announce: cluster && ((streamId) => cluster.announce(streamId)),
     }),
     ...fileRoutes(registry),
+    ...(profileStore === undefined ? {} : profileRoutes(profiles)),
     ...web?.handlers,
     ...viewRoutes(sessions, tokens !== undefined),
     ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
@@ -484,6 +501,7 @@ export function composeRouter<TEnv>(
     fastify: () => createFastifyPlugin(mount),
     attach: upgrades.attach.bind(upgrades),
     sessions,
+    profiles,
     createStreamToken,
     recordings: (streamId: string) => recordings?.listWithPaths(streamId) ?? [],
     metrics: () => metrics.read(),

@@ -1,4 +1,5 @@
 import type { RouterHealth } from './health.js';
+import type { ProfileInfo } from './profiles.js';
 import type { RecordingInfo, RecordingRequest } from './recordings.js';
 import type { RouteName } from './routes.js';
 import type { SessionDiagnostics } from './session-diagnostics.js';
@@ -11,6 +12,7 @@ import type {
 } from './session-requests.js';
 import type { EndedSession } from './session-usage.js';
 import type { SignalRequest } from './signals.js';
+import type { StorageState } from './storage-state.js';
 import type { StreamSessionState } from './state-document.js';
 import type {
   StreamKitWebEnded,
@@ -51,6 +53,10 @@ export type RouteBodies = EveryRoute<{
     request: StreamKitSessionRequest;
     answers: { 200: Content<'text/event-stream'>; 201: CreatedSession };
   };
+  listProfiles: { answers: { 200: { readonly profiles: readonly ProfileInfo[] } } };
+  deleteProfile: { answers: { 204: NoBody } };
+  readStorageState: { answers: { 200: StorageState } };
+  writeStorageState: { request: StorageState; answers: { 204: NoBody } };
   readState: { answers: { 200: StreamSessionState } };
   reconfigureSession: { request: SessionChange; answers: { 200: Required<SessionChange> } };
   endSession: { answers: { 200: EndedSession; 204: NoBody } };
