@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { systemClock } from './base/clock.js';
 import { EncoderSelection } from './render/encode/encoder-selection.js';
 import { FrameTiming } from './render/encode/frame-timing.js';
+import { procMemory } from './render/limits/process-memory.js';
 import { openSessionLimiter } from './render/limits/open-session-limiter.js';
 import { createOpenRestartingRender } from './render/restarting-render.js';
 import { openRemoteRenders, type RemoteRenders } from './render/remote-render.js';
@@ -14,6 +15,7 @@ import type { MachineLoad } from './base/machine-load.js';
 import { openMachineLoad } from './base/machine-load.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
+import { adminRoutes } from './http/admin-routes.js';
 import { createFastifyPlugin, type FastifyPlugin } from './http/fastify-adapter.js';
 import { createFetchHandler, type FetchHandler } from './http/fetch-adapter.js';
 import { fileRoutes } from './http/file-routes.js';
@@ -42,6 +44,7 @@ import { openStreamKitWeb } from './http/stream-kit-web.js';
 import { viewRoutes } from './http/view-routes.js';
 import { whepRoutes } from './http/whep-routes.js';
 import { createRemoteControl } from './input/remote-control.js';
+import { createAdminReport } from './observe/admin-report.js';
 import { observers } from './observe/observers.js';
 import type { RouterGauges } from './observe/router-gauges.js';
 import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
@@ -412,6 +415,12 @@ export function composeRouter<TEnv>(
     openStreamKitWeb({
       ...{ options: webOptions, registry, sessions, iceServers, rates, trustProxy, clock, onServerError },
     });
+  const adminReport = createAdminReport({
+    registry,
+    mayRestart: options.restart !== false,
+    readMemory: (pids) => procMemory(pids, Infinity),
+    clock,
+  });
   const handlers: RouteHandlers = {
     ...drainRoutes(() => registry.drain()),
     ...(options.health === undefined ? {} : healthRoutes(health)),
@@ -426,6 +435,7 @@ export function composeRouter<TEnv>(
     }),
     ...fileRoutes(registry),
     ...(profileStore === undefined ? {} : profileRoutes(profiles)),
+    ...(options.admin ? adminRoutes(registry, adminReport) : {}),
     ...web?.handlers,
     ...viewRoutes(sessions, tokens !== undefined),
     ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),

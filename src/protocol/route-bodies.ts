@@ -1,3 +1,4 @@
+import type { AdminReport } from './admin.js';
 import type { RouterHealth } from './health.js';
 import type { ProfileInfo } from './profiles.js';
 import type { RecordingInfo, RecordingRequest } from './recordings.js';
@@ -99,6 +100,10 @@ export type RouteBodies = EveryRoute<{
   openWebSignaling: { answers: { 101: NoBody } };
   readMetrics: { answers: { 200: Content<'text/plain'> } };
   drain: { answers: { 202: NoBody } };
+  readAdmin: { answers: { 200: Content<'text/html'> } };
+  readAdminFile: { answers: { 200: Content<'text/javascript'> } };
+  readAdminReport: { answers: { 200: AdminReport } };
+  readAdminPicture: { answers: { 200: Content<'image/jpeg'> } };
   readHealth: { answers: { 200: RouterHealth; 503: RouterHealth } };
   readReadiness: { answers: { 200: RouterHealth; 503: RouterHealth } };
   readOpenApi: { answers: { 200: Readonly<Record<string, unknown>> } };
