@@ -37,8 +37,17 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'rights-'));
   server = await serveRouter({
     files: { uploads: true },
-    ...{ metrics: true, health: true, openApi: true, hls: true, cdp: true, recording: { directory } },
+    ...{
+      admin: true,
+      metrics: true,
+      health: true,
+      openApi: true,
+      hls: true,
+      cdp: true,
+      recording: { directory },
+    },
     streamKitWeb: true,
+    profileDirectory: join(directory, 'profiles'),
     validateRequest: ({ headers }) => {
       const caller = String(headers['x-caller']);
       if (caller === 'undefined') return { authorized: false };
