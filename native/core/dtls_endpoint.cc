@@ -142,8 +142,8 @@ void DtlsEndpoint::start(int64_t nowUs) {
 }
 
 void DtlsEndpoint::receive(Bytes datagram, int64_t nowUs) {
-  // RFC 6347 section 4.1.2.7 has invalid records dropped. At these OpenSSL ends the connection (3.0, tls1_enc), and
-  // anybody can send one from the address of the peer.
+  // RFC 6347 section 4.1.2.7 has invalid records dropped. At these OpenSSL ends the connection (3.0,
+  // tls1_enc), and anybody can send one from the address of the peer.
   if (state_ == State::kEnded || hasStub(datagram, leastEncryptedBytes(ssl_))) {
     return;
   }
