@@ -9,6 +9,7 @@ import { getHeapCodeStatistics } from 'node:v8';
 
 import { createStreamKitRouter } from '../../dist/index.js';
 import { countNativeObjects } from './native-objects.mjs';
+import { residentMemory } from './resident.mjs';
 
 const nativeObjects = countNativeObjects();
 
@@ -65,6 +66,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     handles: process.getActiveResourcesInfo().length,
     series: series.length,
     nativeObjects: nativeObjects(),
+    resident: residentMemory(),
     ...sessionProcesses(),
   };
   console.log(JSON.stringify(sample));

@@ -1,6 +1,7 @@
 import type { SessionSummary } from '../protocol/session-requests.js';
 import type { Timer } from '../base/clock.js';
 import { isTerminalName } from '../options/terminal-options.js';
+import type { ProfileLease } from '../profiles/profile-lease.js';
 import type { TerminalTarget } from '../terminal/terminal.js';
 import type { ErrorCode } from '../base/errors.js';
 import { StreamKitError } from '../base/errors.js';
@@ -126,13 +127,13 @@ export class SessionRegistry {
    *
    * @throws StreamKitError `at_capacity`.
    */
-  create(request: SessionRequest, caller: Caller): Session {
+  create(request: SessionRequest, caller: Caller, profile?: ProfileLease): Session {
     const { parts, settings } = this.#parameters;
     this.#ensureRoom('page', caller);
     this.#ensureCarried();
     return this.#start(
       caller,
-      (listener) => new Session(parts.ids.streamId(), request, parts, settings, listener),
+      (listener) => new Session(parts.ids.streamId(), request, parts, settings, listener, profile),
     );
   }
 

@@ -5,6 +5,7 @@ import type { SessionEmitter } from './session-emitter.js';
 import type { SessionUsage } from '../protocol/session-usage.js';
 import type { SessionEndReason } from './session-events.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
+import type { UsageMeter } from './usage-meter.js';
 import type { ViewerGroup } from './viewer-group.js';
 import type { EventStreamLink, ViewerRequest } from './event-stream-link.js';
 
@@ -32,6 +33,8 @@ export interface StreamSession {
   readonly error: StreamKitError | undefined;
   /** What it has used; undefined for one that has no media. */
   readonly usage?: SessionUsage;
+  /** What measures that; undefined for one that has no media. */
+  readonly meter?: Pick<UsageMeter, 'pid' | 'sample'>;
   /** Begins to launch. What comes of it shows in the state. Once. */
   launch(): void;
   /** Notes that somebody asked for this session. */
