@@ -1,7 +1,4 @@
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -14,6 +11,7 @@ import type { RouteDefinition } from '../../../src/protocol/route-definition.js'
 import { ROUTES } from '../../../src/protocol/routes.js';
 import type { RouterServer } from '../../helpers/router-server.js';
 import { ask, postJson, serveRouter } from '../../helpers/router-server.js';
+import { upgradeStatus } from '../../helpers/upgrade.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
 /** Who may use a route, besides what it answers then. The rows of the table in docs/access.md. */
@@ -92,23 +90,6 @@ describe('a route asks for its right', () => {
   });
 });
 
-/** Status of the answer to an upgrade to WebSocket. */
-async function upgraded(url: string, headers: Record<string, string>): Promise<number> {
-  const request = httpRequest(url, {
-    headers: {
-      ...{ connection: 'Upgrade', upgrade: 'websocket', ...headers },
-      ...{ 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' },
-    },
-  });
-  request.on('error', () => undefined).end();
-  const answered = once(request, 'response').then(([response]) => (response as IncomingMessage).resume());
-  const switched = once(request, 'upgrade').then(([response, socket]) => {
-    (socket as Socket).destroy();
-    return response as IncomingMessage;
-  });
-  return (await Promise.race([answered, switched])).statusCode ?? 0;
-}
-
 it.each(CALLERS)('an upgrade asks for the right of its route, of %s too', async (caller) => {
   server.router.attach(server.server);
   server.parts.debuggerPath = () => Promise.reject(new StreamKitError('at_capacity', 'Eight are there'));
@@ -121,7 +102,7 @@ it.each(CALLERS)('an upgrade asks for the right of its route, of %s too', async 
     const refused = caller === 'nobody' ? 401 : 403;
     const taken = name === 'openDebugger' ? 429 : 101;
     const expected = UPGRADED.includes(name) ? (permitted ? taken : refused) : 404;
-    expect([name, await upgraded(url, as(caller))]).toEqual([name, expected]);
+    expect([name, await upgradeStatus(url, as(caller))]).toEqual([name, expected]);
   }
 });
 
