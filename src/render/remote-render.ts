@@ -8,7 +8,13 @@ import type { MediaPlane, Producer } from '../fanout/media-plane.js';
 import { EgressProxy } from '../egress/egress-proxy.js';
 import type { ResolvedSessionProcessOptions } from '../options/session-process-options.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
-import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import type {
+  CaptureFormat,
+  CaptureKind,
+  CaptureParameters,
+  ProfileTarget,
+  SnapshotParameters,
+} from './capture/capture.js';
 import type { ProgramInput } from './capture/program-input.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './capture/frame-ring.js';
 import type { PageControls, PageSize } from './capture/page-controls.js';
@@ -341,6 +347,10 @@ class RemoteRender implements Render {
 
   async snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
     return (await this.#ask({ type: 'snapshot', parameters })) as Uint8Array;
+  }
+
+  async storeProfile(target: ProfileTarget): Promise<void> {
+    await this.#ask({ type: 'storeProfile', target });
   }
 
   close(): Promise<void> {

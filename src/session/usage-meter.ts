@@ -25,6 +25,7 @@ export class UsageMeter {
   readonly #createdAtUs: number;
   readonly #closeFigures: () => void;
   readonly #timers: Timer[] = [];
+  #pid: number | undefined;
   #process: MeteredProcess | undefined;
   /** That of processes which were replaced. */
   #earlierCpuSeconds: number | undefined;
@@ -41,6 +42,11 @@ export class UsageMeter {
       const { cpuSeconds, viewerMinutes } = this.usage;
       return { cpuSeconds: cpuSeconds ?? 0, viewerSeconds: viewerMinutes * 60 };
     });
+  }
+
+  /** The session's process; undefined while there is none. */
+  get pid(): number | undefined {
+    return this.#pid;
   }
 
   /** As it is now; after {@link close} as it was then. */
@@ -80,6 +86,7 @@ export class UsageMeter {
   setProcess(pid: number): void {
     this.#closeProcess();
     this.#process = this.#parameters.cpu.open(pid);
+    this.#pid = pid;
   }
 
   addFrames(count: number): void {
@@ -95,7 +102,7 @@ export class UsageMeter {
     this.#viewers = { count, sinceUs: this.#parameters.clock.nowUs(), sumUs: this.#viewerUs() };
   }
 
-  /** Looks at the process a last time, before it is ended. */
+  /** Looks at the process now. Never rejects. */
   async sample(): Promise<void> {
     await this.#process?.sample();
   }
@@ -112,6 +119,7 @@ export class UsageMeter {
     this.#earlierCpuSeconds = sum(this.#earlierCpuSeconds, this.#process?.cpuSeconds);
     this.#process?.close();
     this.#process = undefined;
+    this.#pid = undefined;
   }
 
   #stopTimers(): void {

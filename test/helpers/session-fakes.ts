@@ -228,6 +228,7 @@ export class FakeParts implements SessionParts {
   restart: ResolvedRestartOptions | false = false;
   viewerCount = 0;
   snapshotResult: () => Promise<Uint8Array> = () => Promise.resolve(new Uint8Array([1, 2, 3]));
+  storeProfile: Capture['storeProfile'] = () => Promise.resolve();
   closeCapture: () => Promise<void> = () => Promise.resolve();
   hasAudio = true;
   /** What the encode threads were told of taps, in order. */
@@ -393,6 +394,7 @@ export class FakeParts implements SessionParts {
       setPageState: (state) => void this.pageStates.push(state),
       sendToPage: (message) => void this.messagesToPage.push(message),
       snapshot: () => this.snapshotResult(),
+      storeProfile: (target) => this.storeProfile(target),
       close: async () => {
         await this.closeCapture();
         this.events.push('capture closed');

@@ -1,3 +1,4 @@
+import type { ProfileSource } from '../../profiles/profile-lease.js';
 import type { UpstreamProxy } from '../../egress/upstream-proxy.js';
 import type { ProgramInput } from './program-input.js';
 import type { CaptureKind } from '../../protocol/state-document.js';
@@ -29,7 +30,12 @@ export interface CaptureParameters {
   readonly upstreamProxy?: UpstreamProxy | undefined;
   /** Default: the page gets no files and gives none. */
   readonly files?: CaptureFiles;
+  /** What pages have stored earlier. Default: nothing. */
+  readonly profile?: ProfileSource | undefined;
 }
+
+/** The archive that a profile is written to. */
+export type ProfileTarget = Pick<ProfileSource, 'path' | 'key' | 'maxBytes'>;
 
 /** The files that a page is given, and that it gives. */
 export interface CaptureFiles {
@@ -146,6 +152,12 @@ export interface Capture {
   sendToPage(message: unknown): void;
   /** The picture as it is now. */
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array>;
+  /**
+   * Ends the browser in good order and writes what its pages have stored to a new archive. Nothing but `close()` may follow.
+   *
+   * @throws StreamKitError `too_large`, `disk_full`, `profile_failed`.
+   */
+  storeProfile(target: ProfileTarget): Promise<void>;
   /** Ends the browser's process tree, then removes its profile directory and the ring file. Idempotent. */
   close(): Promise<void>;
 }

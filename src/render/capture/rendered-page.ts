@@ -16,6 +16,7 @@ import type { PageControls, PageControlsListener } from './page-controls.js';
 import { PageTab, type PageTabParts } from './page-tab.js';
 import { scriptNames } from './page-scripts.js';
 import { PageTabs } from './page-tabs.js';
+import { VisitedOrigins } from './visited-origins.js';
 import { PageWorld } from './page-world.js';
 import type { PageAnswer, PageEvent } from '../../protocol/page-events.js';
 import { PageDialogs } from './page-dialogs.js';
@@ -44,6 +45,8 @@ export class RenderedPage {
   /** Where input for the page goes. */
   readonly controls: PageControls;
   readonly #size: { width: number; height: number };
+  /** What its tabs have shown, where the profile is to be stored. */
+  readonly visited = new VisitedOrigins();
   /** Captures another tab from now on. Set by what captures. */
   captureTab: (tab: PageTab) => Promise<void> = () => Promise.resolve();
 
@@ -81,7 +84,10 @@ export class RenderedPage {
       captureTitle: browserProcess.captureTitle,
       newTabs,
       maxTabs,
-      prepare: (id, tab) => PageTab.prepare(id, tab, parts),
+      prepare: (id, tab) => {
+        if (parameters.profile !== undefined) this.visited.watch(tab.cdp);
+        return PageTab.prepare(id, tab, parts);
+      },
       capture: (tab) => this.captureTab(tab),
       onLost: (what) => browserProcess.onTabLost(what),
       ...{ emit, logger },
