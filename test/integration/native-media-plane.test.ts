@@ -72,7 +72,8 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       const withoutDelay = (sdp: string): string => sdp.replace(/a=extmap:\d+ \S+playout-delay\r\n/g, '');
       const [told, other] = [await viewers.connect(), await viewers.connect({}, withoutDelay)];
       const delayOf = ({ media, rtp }: PlainViewer): Buffer | undefined =>
-        rtp.at(-1)?.header.extensions.find(({ id }) => id === media.video.headerExtensions.playoutDelay)?.payload;
+        rtp.at(-1)?.header.extensions.find(({ id }) => id === media.video.headerExtensions.playoutDelay)
+          ?.payload;
       for (const { media } of [told, other]) media.transport.consume(producer, media.video);
       producer.send(frameOf(true, [100]));
       await until(() => expect(delayOf(told)).toEqual(Buffer.alloc(3)));

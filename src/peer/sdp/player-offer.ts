@@ -230,7 +230,9 @@ function repeats(media: SdpMedia, red: SdpCodec, payloadType: number): boolean {
   if (red.name !== 'red' || red.clockRateHz !== 48_000) return false;
   return valuesOf(media.attributes, 'fmtp').some((value) => {
     const [format, blocks = ''] = value.trim().split(' ');
-    return format === String(red.payloadType) && blocks.split('/').every((block) => block === String(payloadType));
+    return (
+      format === String(red.payloadType) && blocks.split('/').every((block) => block === String(payloadType))
+    );
   });
 }
 
