@@ -472,7 +472,7 @@ export function composeRouter<TEnv>(
     accept: async (streamId, caller, viewerId) => {
       rates.takeJoin(caller);
       if (viewerId === undefined) registry.checkMayJoin(caller);
-      return (await registry.open(streamId, caller)).prepareStream(caller, viewerId);
+      return (await registry.open(streamId, caller)).prepareSocket(caller, viewerId);
     },
     openDebugger: options.cdp
       ? async (streamId, caller) => {
