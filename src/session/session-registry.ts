@@ -16,7 +16,7 @@ import { Session } from './session.js';
 import type { SessionListener, StreamSession } from './stream-session.js';
 import type { TerminalRequest } from './terminal-request.js';
 import { TerminalSession } from './terminal-session.js';
-import type { Viewer, ViewerRequest } from './viewer.js';
+import type { EventStreamLink, ViewerRequest } from './event-stream-link.js';
 
 export interface SessionRegistryParameters {
   readonly parts: SessionParts;
@@ -206,7 +206,7 @@ export class SessionRegistry {
    * @throws StreamKitError `no_such_viewer` for a viewer of another session or of another caller, `at_capacity`, or as
    * {@link Session.admit}.
    */
-  admit(session: StreamSession, request: ViewerRequest): Viewer {
+  admit(session: StreamSession, request: ViewerRequest): EventStreamLink {
     const { viewerId, caller } = request;
     if (viewerId !== undefined) {
       if (session.viewers.has(viewerId)) return session.admit(request);
@@ -215,10 +215,10 @@ export class SessionRegistry {
       }
     }
     this.checkMayJoin(caller);
-    const viewer = session.admit(request);
-    const { logContext } = viewer.journal;
+    const link = session.admit(request);
+    const { logContext } = link.viewer.log;
     this.#parameters.parts.logger.info({ ...logContext, ...callerBindings(caller) }, 'viewer joined');
-    return viewer;
+    return link;
   }
 
   /** @throws StreamKitError `at_capacity` for a caller that has as many viewers as it may. */

@@ -16,7 +16,7 @@ import { initialState } from './initial-state.js';
 import { checkJson, MAX_MESSAGE_BYTES, MAX_PAGE_STATE_BYTES } from './json-bytes.js';
 import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
-import type { Player } from './player.js';
+import type { WhepLink } from './whep-link.js';
 import type { CallerLimits } from '../options/access-options.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer, parseRenderChange } from './render-options.js';
@@ -38,7 +38,7 @@ import { ProfileKeeper } from './profile-keeper.js';
 import { UsageMeter } from './usage-meter.js';
 import type { SessionUsage } from '../protocol/session-usage.js';
 import { ViewerGroup } from './viewer-group.js';
-import type { Viewer, ViewerRequest } from './viewer.js';
+import type { EventStreamLink, ViewerRequest } from './event-stream-link.js';
 
 /** One page being rendered, and its viewers: the life cycle, from launch to the last file removed. */
 export class Session implements StreamSession {
@@ -97,9 +97,9 @@ export class Session implements StreamSession {
     this.#profile = new ProfileKeeper(profile, this.events, this.#logger);
     const { publisher } = this.#life;
     this.#document = new PageDocument(publisher, parts.clock);
-    const { clock, cpu, figures } = parts;
+    const { clock, cpu, counters } = parts;
     const budget = lowerBudget(request.budget, settings.sessionBudget);
-    this.meter = new UsageMeter({ clock, cpu, figures, budget });
+    this.meter = new UsageMeter({ clock, cpu, counters, budget });
     this.viewers = new ViewerGroup(
       {
         streamId,
@@ -107,7 +107,7 @@ export class Session implements StreamSession {
         settings,
         publisher,
         renderOptions: request.renderOptions,
-        openStreams: (hooks) =>
+        openSockets: (hooks) =>
           openPageStreams({
             clock: parts.clock,
             logger: this.#logger,
@@ -191,7 +191,7 @@ export class Session implements StreamSession {
   }
 
   /** As {@link ViewerGroup.admit}. */
-  admit(request: ViewerRequest): Viewer {
+  admit(request: ViewerRequest): EventStreamLink {
     return this.viewers.admit(request);
   }
 
@@ -205,7 +205,7 @@ export class Session implements StreamSession {
     caller: Caller,
     offer: string,
     iceServers: readonly IceServerOption[],
-  ): Promise<{ player: Player; answer: string }> {
+  ): Promise<{ player: WhepLink; answer: string }> {
     this.touch();
     if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
     if (this.#media === undefined) {
@@ -215,27 +215,27 @@ export class Session implements StreamSession {
     return this.viewers.admitPlayer(caller, offer, iceServers);
   }
 
-  /** As {@link ViewerGroup.prepareStream}. */
-  prepareStream(caller: Caller, viewerId?: string): (sink: MessageSink) => void {
+  /** As {@link ViewerGroup.prepareSocket}. */
+  prepareSocket(caller: Caller, viewerId?: string): (sink: MessageSink) => void {
     this.touch();
-    return this.viewers.prepareStream(caller, viewerId);
+    return this.viewers.prepareSocket(caller, viewerId);
   }
 
   /** @throws StreamKitError `no_such_viewer`. */
-  player(caller: Caller, id: string): Player {
+  player(caller: Caller, id: string): WhepLink {
     const player = this.viewers.getPlayer(id, caller);
     this.touch();
     return player;
   }
 
   /** Closes a player that goes. */
-  dismiss(player: Player): Promise<void> {
+  dismiss(player: WhepLink): Promise<void> {
     return this.viewers.dismiss(player);
   }
 
   /**
    * A signal from a viewer.
-   * @throws StreamKitError `no_such_viewer`, or as {@link Viewer.acceptSignal}; `too_large` for a message.
+   * @throws StreamKitError `no_such_viewer`, or as {@link EventStreamLink.acceptSignal}; `too_large` for a message.
    */
   async acceptSignal(caller: Caller, viewerId: string, type: string, payload: unknown): Promise<void> {
     const viewer = this.viewers.get(viewerId, caller);
@@ -420,7 +420,7 @@ export class Session implements StreamSession {
         pauseGraceMs: this.#settings.pauseGraceMs,
         maxRungs: this.#settings.maxRungs,
         replayOnJoin: this.#settings.replayOnJoin,
-        parts: { ...this.#parts, figures: this.meter.figures },
+        parts: { ...this.#parts, counters: this.meter.counters },
         streamId: this.streamId,
         logger: this.#logger,
       },

@@ -223,7 +223,7 @@ export class StreamKitSession implements AsyncDisposable {
     return this.end();
   }
 
-  /** Its viewers at this moment, in the order of their kinds: those with an event stream, players, WebSockets. */
+  /** Its viewers at this moment, in the order in which they came. */
   viewers(): SessionViewer[] {
     return this.#parameters.session.viewers.list();
   }

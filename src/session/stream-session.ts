@@ -7,7 +7,7 @@ import type { SessionEndReason } from './session-events.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { UsageMeter } from './usage-meter.js';
 import type { ViewerGroup } from './viewer-group.js';
-import type { Viewer, ViewerRequest } from './viewer.js';
+import type { EventStreamLink, ViewerRequest } from './event-stream-link.js';
 
 /** What a session tells the one who has made it. */
 export interface SessionListener {
@@ -40,9 +40,9 @@ export interface StreamSession {
   /** Notes that somebody asked for this session. */
   touch(): void;
   /** As {@link ViewerGroup.admit}. */
-  admit(request: ViewerRequest): Viewer;
-  /** As {@link ViewerGroup.prepareStream}. */
-  prepareStream(caller: Caller, viewerId?: string): (sink: MessageSink) => void;
+  admit(request: ViewerRequest): EventStreamLink;
+  /** As {@link ViewerGroup.prepareSocket}. */
+  prepareSocket(caller: Caller, viewerId?: string): (sink: MessageSink) => void;
   /** Ends the session: status `terminated`. Idempotent; a session that has ended is only waited for. */
   close(reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void>;
   /** Ends the session: status `error`. Idempotent. */
