@@ -14,7 +14,14 @@ const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 // What comes later in this list looks at the declarations of what comes before.
-for (const project of ['.', 'src/client', 'src/react', 'src/render/capture/page', 'src/demo/page']) {
+for (const project of [
+  '.',
+  'src/client',
+  'src/react',
+  'src/render/capture/page',
+  'src/demo/page',
+  'src/admin/page',
+]) {
   execFileSync(process.execPath, [tsc, '-p', join(root, project)], { stdio: 'inherit' });
 }
 await build({ ...clientBundle, outfile: join(root, 'dist/client/index.js'), sourcemap: true });

@@ -13,6 +13,7 @@ const LAYERS = [
   'protocol',
   'base',
   'options',
+  'profiles',
   'egress',
   'render/capture',
   'render/packetize',
@@ -43,7 +44,7 @@ const TYPES_ONLY = {
 const TYPES_FROM_ABOVE = { 'render/packetize': ['render/encode'] };
 
 /** Browsers load these: they share nothing with the server but the protocol. */
-const PAGES = ['client', 'react', 'render/capture/page', 'demo/page'];
+const PAGES = ['client', 'react', 'render/capture/page', 'demo/page', 'admin/page'];
 
 /** The composition root and the public surface may enter every room. */
 const EVERYWHERE = ['index', 'router'];

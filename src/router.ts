@@ -1,9 +1,12 @@
+// Over 500 lines: the composition root wires all parts, each with one or two lines.
+
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 import { systemClock } from './base/clock.js';
 import { EncoderSelection } from './render/encode/encoder-selection.js';
 import { FrameTiming } from './render/encode/frame-timing.js';
+import { procMemory } from './render/limits/process-memory.js';
 import { openSessionLimiter } from './render/limits/open-session-limiter.js';
 import { createOpenRestartingRender } from './render/restarting-render.js';
 import { openRemoteRenders, type RemoteRenders } from './render/remote-render.js';
@@ -12,6 +15,7 @@ import type { MachineLoad } from './base/machine-load.js';
 import { openMachineLoad } from './base/machine-load.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
+import { adminRoutes } from './http/admin-routes.js';
 import { createFastifyPlugin, type FastifyPlugin } from './http/fastify-adapter.js';
 import { createFetchHandler, type FetchHandler } from './http/fetch-adapter.js';
 import { fileRoutes } from './http/file-routes.js';
@@ -24,6 +28,7 @@ import type { RouteHandlers } from './http/route-handler.js';
 import type { RouteName } from './protocol/routes.js';
 import { drainRoutes, healthRoutes, metricsRoutes } from './http/observability-routes.js';
 import { playlistRoutes } from './http/playlist-routes.js';
+import { profileRoutes } from './http/profile-routes.js';
 import { recordingRoutes } from './http/recording-routes.js';
 import { createAuthorize, createRightCheck } from './http/authorization.js';
 import { createCallerRates } from './http/caller-rates.js';
@@ -39,6 +44,7 @@ import { openStreamKitWeb } from './http/stream-kit-web.js';
 import { viewRoutes } from './http/view-routes.js';
 import { whepRoutes } from './http/whep-routes.js';
 import { createRemoteControl } from './input/remote-control.js';
+import { createAdminReport } from './observe/admin-report.js';
 import { observers } from './observe/observers.js';
 import type { RouterGauges } from './observe/router-gauges.js';
 import { EgressRefusals, NO_GAUGES } from './observe/router-gauges.js';
@@ -62,6 +68,7 @@ import type { OpenHlsThread } from './recording/hls-stream.js';
 import { muxThreadOpener } from './recording/mux-thread.js';
 import { RecordingStore } from './recording/recording-store.js';
 import type { OpenRecordingThread } from './recording/recording.js';
+import { LoneNode } from './cluster/lone-node.js';
 import { ClusterNode } from './cluster/cluster-node.js';
 import { Admission } from './session/admission.js';
 import { CpuRoom } from './session/cpu-room.js';
@@ -70,13 +77,15 @@ import { callerBindings } from './session/caller.js';
 import { procCpuTimes } from './base/process-cpu-time.js';
 import { CpuMeter } from './session/cpu-meter.js';
 import { IceServerSource } from './session/ice-server-source.js';
-import { newSessionFigures } from './session/session-figures.js';
+import { newSessionCounters } from './session/session-counters.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
 import type { RecordingWithPaths } from './session/session-recordings.js';
 import { SessionRecordings } from './session/session-recordings.js';
 import { SessionPlaylists } from './session/session-playlists.js';
 import { SessionRegistry } from './session/session-registry.js';
+import { StreamKitProfiles } from './session/stream-kit-profiles.js';
 import { StreamKitSessions } from './session/stream-kit-sessions.js';
+import { ProfileStore } from './profiles/profile-store.js';
 import { terminalParts } from './terminal/terminal-parts.js';
 
 /**
@@ -105,6 +114,8 @@ export interface StreamKitRouter extends NodeHandler {
   attach(server: UpgradableServer, options?: AttachOptions): () => void;
   /** The sessions of this router as objects: to create, find, list and drive them from the application. */
   readonly sessions: StreamKitSessions;
+  /** What pages have stored, which outlives their sessions: to list and delete. */
+  readonly profiles: StreamKitProfiles;
   /** The recordings of a session, oldest first, also when it is gone. */
   recordings(streamId: string): readonly RecordingWithPaths[];
   /** What was counted, in the text format of Prometheus; the content type of it is `metricsContentType`. */
@@ -257,7 +268,7 @@ const workerMuxThreads: MuxThreads = {
 const MAX_RUNGS = 3;
 
 /** What sessions are made of, but for those who watch over them. */
-export interface RouterParts extends Omit<SessionParts, 'observe' | 'figures'> {
+export interface RouterParts extends Omit<SessionParts, 'observe' | 'counters'> {
   readonly machine: MachineLoad;
 }
 
@@ -269,7 +280,7 @@ export function composeRouter<TEnv>(
   gauges: RouterGauges = NO_GAUGES,
 ): StreamKitRouter {
   const reportError = errorReporter(options);
-  const figures = newSessionFigures();
+  const counters = newSessionCounters();
   const admission = new Admission({
     maxSessions: options.maxSessions,
     machine: given.machine,
@@ -284,7 +295,7 @@ export function composeRouter<TEnv>(
     });
   const metrics = new RouterMetrics({
     maxSessions: admission.maxSessions,
-    figures,
+    counters,
     mediaPlane: given.mediaPlane,
     states: () => registry.states(),
     egressRefusals: gauges.egressRefusals,
@@ -313,7 +324,7 @@ export function composeRouter<TEnv>(
   const terminals = terminalParts(options.terminal, given.clock, options.logger);
   const hasAutoRungs = options.maxRungs === 'auto';
   const cpuRoom = hasAutoRungs ? new CpuRoom(given.machine, given.clock) : undefined;
-  const parts: SessionParts = { ...given, figures, observe, terminals, cpuRoom };
+  const parts: SessionParts = { ...given, counters, observe, terminals, cpuRoom };
   const registry = new SessionRegistry({
     parts,
     settings: { ...options, maxRungs: hasAutoRungs ? MAX_RUNGS : options.maxRungs },
@@ -339,8 +350,17 @@ export function composeRouter<TEnv>(
     if (tokens === undefined) throw new StreamKitError('not_found', 'There is no option streamTokens');
     return tokens.create(request);
   };
+  const profileStore =
+    options.profileDirectory &&
+    new ProfileStore({
+      options: options.profileDirectory,
+      clock: given.clock,
+      logger: options.logger.child({ room: 'profiles' }),
+    });
+  const profiles = new StreamKitProfiles(profileStore);
   const sessions: StreamKitSessions = new StreamKitSessions({
     registry,
+    profiles: profileStore,
     recordings,
     defaults: { viewport: options.defaultViewport, maxBitrateBps: options.maxBitrateBps },
     targetPolicy: options.targetPolicy,
@@ -395,6 +415,12 @@ export function composeRouter<TEnv>(
     openStreamKitWeb({
       ...{ options: webOptions, registry, sessions, iceServers, rates, trustProxy, clock, onServerError },
     });
+  const adminReport = createAdminReport({
+    registry,
+    mayRestart: options.restart !== false,
+    readMemory: (pids) => procMemory(pids, Infinity),
+    clock,
+  });
   const handlers: RouteHandlers = {
     ...drainRoutes(() => registry.drain()),
     ...(options.health === undefined ? {} : healthRoutes(health)),
@@ -408,6 +434,8 @@ export function composeRouter<TEnv>(
       announce: cluster && ((streamId) => cluster.announce(streamId)),
     }),
     ...fileRoutes(registry),
+    ...(profileStore === undefined ? {} : profileRoutes(profiles)),
+    ...(options.admin ? adminRoutes(registry, adminReport) : {}),
     ...web?.handlers,
     ...viewRoutes(sessions, tokens !== undefined),
     ...whepRoutes({ registry, rates, iceServers, logger: options.logger }),
@@ -426,7 +454,7 @@ export function composeRouter<TEnv>(
     handlers: { ...handlers, ...(options.openApi === undefined ? {} : openApiRoutes({ served, paths })) },
     paths,
     authorize,
-    peers: cluster,
+    peers: cluster ?? new LoneNode(parts.clock, (streamId) => registry.find(streamId)?.state),
     checkRight,
     rates,
     cors,
@@ -444,7 +472,7 @@ export function composeRouter<TEnv>(
     accept: async (streamId, caller, viewerId) => {
       rates.takeJoin(caller);
       if (viewerId === undefined) registry.checkMayJoin(caller);
-      return (await registry.open(streamId, caller)).prepareStream(caller, viewerId);
+      return (await registry.open(streamId, caller)).prepareSocket(caller, viewerId);
     },
     openDebugger: options.cdp
       ? async (streamId, caller) => {
@@ -483,6 +511,7 @@ export function composeRouter<TEnv>(
     fastify: () => createFastifyPlugin(mount),
     attach: upgrades.attach.bind(upgrades),
     sessions,
+    profiles,
     createStreamToken,
     recordings: (streamId: string) => recordings?.listWithPaths(streamId) ?? [],
     metrics: () => metrics.read(),

@@ -297,6 +297,9 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
       break;
     }
     if (nextPayload_ == count) {
+      if (video()) {
+        burst.pictureEnd = static_cast<uint16_t>(sequence_.next() - 1);
+      }
       nextFrame_ += 1;
       nextPayload_ = 0;
     }
@@ -311,30 +314,15 @@ Bytes Consumer::writeRedundancy(const EncodedFrame& frame, RedPrefix& prefix) co
     return {};
   }
   const FrameHistory& history = producer_->history();
-  const auto earlier = [&](size_t back) { return history.frame(frame.number - static_cast<int64_t>(back)); };
   // On a link that is nearly full of sound, its repetitions are what is lost.
-  const EncodedFrame* const before = earlier(1);
+  const EncodedFrame* const before = history.frame(frame.number - 1);
   double maxBytes = kMaxRedBytes;
   if (before != nullptr) {
     const double seconds =
         static_cast<double>(frame.rtpTimestamp - before->rtpTimestamp) / producer_->clockRateHz();
     maxBytes = std::min(maxBytes, linkBps_ / 8 * kRedLinkShare * seconds);
   }
-  // The packet just before this one comes first: it is the one that is lost most often alone.
-  size_t fitting = 0;
-  size_t bytes = frame.payloadBytes();
-  while (fitting < redundancy_.blocks()) {
-    const EncodedFrame* const next = earlier(fitting + 1);
-    if (next == nullptr || next->payloadCount() != 1 ||
-        static_cast<double>(bytes + next->payloadBytes()) > maxBytes) {
-      break;
-    }
-    bytes += next->payloadBytes();
-    fitting += 1;
-  }
-  for (size_t back = fitting; back > 0; back -= 1) {
-    prefix.add(frame.rtpTimestamp - earlier(back)->rtpTimestamp, earlier(back)->payload(0));
-  }
+  prefix.addBefore(frame, history, redundancy_.blocks(), maxBytes);
   return prefix.empty() ? Bytes{} : prefix.write(parameters_.payloadType);
 }
 
@@ -362,7 +350,7 @@ void Consumer::sayBye(PacketWriter& writer) {
   writer.writeRtcp(Bytes(compound).first(bytes));
 }
 
-void Consumer::onReport(const ReportBlock& block, int64_t nowUs) {
+void Consumer::onReport(const ReportBlock& block, bool linkIsFull, int64_t nowUs) {
   stats_->fractionLost = block.fractionLost;
   redundancy_.onReport(block.fractionLost, nowUs);
   stats_->packetsLost = block.packetsLost;
@@ -371,6 +359,10 @@ void Consumer::onReport(const ReportBlock& block, int64_t nowUs) {
       roundTripMs(time_.ntpOf(nowUs), block.lastSenderReport, block.delaySinceLastSenderReport);
   if (rttMs.has_value()) {
     stats_->rttMs = *rttMs;
+  }
+  if (video() && !linkIsFull) {
+    playoutDelay_.onReport(block.fractionLost, stats_->rttMs, nowUs);
+    header_.setPlayoutDelay(playoutDelay_.ms(), std::max(parameters_.playoutDelayMaxMs, playoutDelay_.ms()));
   }
 }
 
@@ -487,7 +479,7 @@ Consumer::Burst Consumer::writeRtx(PacketWriter& writer, uint16_t sequenceNumber
     return {};
   }
   rtxIndex_ += 1;
-  return {1, bytes};
+  return {1, bytes, std::nullopt};
 }
 
 }  // namespace streamkit

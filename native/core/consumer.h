@@ -8,6 +8,7 @@
 
 #include "keyframe_backoff.h"
 #include "packet_writer.h"
+#include "playout_delay.h"
 #include "producer.h"
 #include "redundant_audio.h"
 #include "resend_queue.h"
@@ -43,6 +44,8 @@ class Consumer {
   struct Burst {
     size_t packets = 0;
     size_t bytes = 0;
+    /** Of the last packet of a picture that ended in the burst. */
+    std::optional<uint16_t> pictureEnd;
   };
 
   /**
@@ -134,7 +137,10 @@ class Consumer {
   std::optional<int64_t> keyframeRequestDueUs() const { return keyframeBackoff_.dueUs(); }
 
   // RTCP that names this consumer's media SSRC.
-  void onReport(const ReportBlock& block, int64_t nowUs);
+  /** @param linkIsFull what is lost is too much for the link */
+  void onReport(const ReportBlock& block, bool linkIsFull, int64_t nowUs);
+  /** Another stream of the same viewer loses packets, on a link that is not full. */
+  void onLinkLoss(double fractionLost, int64_t nowUs) { redundancy_.onReport(fractionLost, nowUs); }
   void onPli(int64_t nowUs);
   void onFir(uint8_t commandSequence, int64_t nowUs);
   void onNack() { stats_->nacksReceived += 1; }
@@ -164,7 +170,7 @@ class Consumer {
     std::array<Entry, kPackets> entries;
   };
 
-  static constexpr double kMuchLoss = 0.03;
+  static constexpr double kMuchLoss = reportedLoss(0.03);
 
   uint64_t maxBacklogBytes() const;
   /** @returns whether there is a keyframe after `afterFrame` from which the viewer can go on */
@@ -235,6 +241,7 @@ class Consumer {
   uint64_t keyframeBytes_ = 0;
   KeyframeBackoff keyframeBackoff_;
   AudioRedundancy redundancy_;
+  PlayoutDelay playoutDelay_;
   /** Unlimited while it is not known. */
   double linkBps_ = std::numeric_limits<double>::infinity();
   int64_t reportDueUs_ = INT64_MIN;

@@ -8,6 +8,38 @@
 #include <cstring>
 
 namespace streamkit {
+namespace {
+
+/** RFC 6347 section 4.1: type, version, epoch, sequence number, length. */
+constexpr size_t kRecordHeaderBytes = 13;
+constexpr size_t kEpochAt = 3;
+constexpr size_t kLengthAt = 11;
+/** RFC 5288 section 3: a part of the nonce and the tag. */
+constexpr size_t kLeastGcmBytes = 8 + 16;
+/** The tag, or the initialisation vector, of the other ciphers. */
+constexpr size_t kLeastOtherBytes = 16;
+
+/** Whether an encrypted record is shorter than one of nothing would be. */
+bool hasStub(Bytes datagram, size_t leastBytes) {
+  while (datagram.size() >= kRecordHeaderBytes) {
+    const size_t bytes = readU16(&datagram[kLengthAt]);
+    if (readU16(&datagram[kEpochAt]) > 0 && bytes < leastBytes) {
+      return true;
+    }
+    datagram = datagram.subspan(std::min(datagram.size(), kRecordHeaderBytes + bytes));
+  }
+  return false;
+}
+
+/** What a handshake encrypts is longer than both. */
+size_t leastEncryptedBytes(const SSL* ssl) {
+  const SSL_CIPHER* const cipher = ssl == nullptr ? nullptr : SSL_get_current_cipher(ssl);
+  const int kind = cipher == nullptr ? NID_aes_128_gcm : SSL_CIPHER_get_cipher_nid(cipher);
+  return kind == NID_aes_128_gcm || kind == NID_aes_256_gcm ? kLeastGcmBytes : kLeastOtherBytes;
+}
+
+}  // namespace
+
 /** A BIO that keeps datagrams apart: a memory BIO would join them. */
 struct DtlsEndpoint::Bio {
   static DtlsEndpoint& of(BIO* bio) { return *static_cast<DtlsEndpoint*>(BIO_get_data(bio)); }
@@ -110,7 +142,9 @@ void DtlsEndpoint::start(int64_t nowUs) {
 }
 
 void DtlsEndpoint::receive(Bytes datagram, int64_t nowUs) {
-  if (state_ == State::kEnded) {
+  // RFC 6347 section 4.1.2.7 has invalid records dropped. At these OpenSSL ends the connection (3.0,
+  // tls1_enc), and anybody can send one from the address of the peer.
+  if (state_ == State::kEnded || hasStub(datagram, leastEncryptedBytes(ssl_))) {
     return;
   }
   incoming_ = datagram;

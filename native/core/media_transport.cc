@@ -33,7 +33,7 @@ constexpr double kMinCeilingBps = 10'000'000;
 /** Packets whose feedback may have been lost; beyond it nothing is taken for granted. */
 constexpr int64_t kMaxGapPackets = 512;
 /** A longer queue says that the link loses packets because it is full: then nothing is sent twice. */
-constexpr int64_t kMaxRepeatQueueUs = 30'000;
+constexpr int64_t kFullQueueUs = 30'000;
 
 }  // namespace
 
@@ -235,7 +235,7 @@ size_t MediaTransport::pumpResends(int64_t nowUs) {
 }
 
 bool MediaTransport::mayRepeat() const {
-  return resendBudget_.allowsRepeats() && estimator_.queueUs() < kMaxRepeatQueueUs;
+  return resendBudget_.allowsRepeats() && estimator_.queueUs() < kFullQueueUs;
 }
 
 size_t MediaTransport::pumpRepeats(int64_t nowUs) {
@@ -336,6 +336,11 @@ size_t MediaTransport::pumpVideo(VideoTurn turn, bool more, int64_t nowUs) {
     pacer_.sent(burst.bytes, nowUs, weight);
     resendBudget_.sent(burst.bytes);
     packets += burst.packets;
+    if (burst.pictureEnd.has_value() && turn.consumer->losesMany() && turn.consumer->canResend() &&
+        mayRepeat()) {
+      // The loss of a picture's last packet is noticed only when the next picture comes.
+      repeats_.push(turn.consumer, *burst.pictureEnd, nowUs);
+    }
     videoSentUs_ = nowUs;
     turn_ += 1;
     turn = nextVideo(nowUs);
@@ -366,7 +371,15 @@ Consumer* MediaTransport::addressee(uint32_t ssrc) {
 
 void MediaTransport::onReport(const ReportBlock& block) {
   if (Consumer* const consumer = addressee(block.ssrc)) {
-    consumer->onReport(block, receivedAtUs_);
+    const bool linkIsFull = estimator_.queueUs() >= kFullQueueUs;
+    consumer->onReport(block, linkIsFull, receivedAtUs_);
+    for (Consumer* const each : consumers_) {
+      // Browsers report their pictures every second, and their sound, which takes the same way, only every
+      // five.
+      if (consumer->video() && !each->video() && !linkIsFull) {
+        each->onLinkLoss(block.fractionLost, receivedAtUs_);
+      }
+    }
   }
 }
 

@@ -4,7 +4,8 @@
 #include <array>
 #include <cstdint>
 
-#include "bytes.h"
+#include "frame_history.h"
+#include "reported_loss.h"
 
 namespace streamkit {
 
@@ -27,9 +28,9 @@ class AudioRedundancy {
   size_t blocks() const { return blocks_; }
 
  private:
-  static constexpr double kSomeLoss = 0.01;
+  static constexpr double kSomeLoss = reportedLoss(0.01);
   /** From here on two packets in a row are lost too often for one repetition. */
-  static constexpr double kMuchLoss = 0.04;
+  static constexpr double kMuchLoss = reportedLoss(0.03);
   /** Reports must ask for fewer blocks for this long before there are fewer. */
   static constexpr int64_t kHoldUs = 10'000'000;
 
@@ -54,6 +55,28 @@ class RedPrefix {
     }
     blocks_[count_++] = {timestampOffset, payload};
     return true;
+  }
+  /** Adds up to `blocks` frames of sound that came just before `frame`, of `maxBytes` at most together with
+   * it. */
+  void addBefore(const EncodedFrame& frame, const FrameHistory& history, size_t blocks, double maxBytes) {
+    const auto earlier = [&](size_t back) {
+      return history.frame(frame.number - static_cast<int64_t>(back));
+    };
+    // The packet just before this one comes first: it is the one that is lost most often alone.
+    size_t fitting = 0;
+    size_t bytes = frame.payloadBytes();
+    while (fitting < blocks) {
+      const EncodedFrame* const next = earlier(fitting + 1);
+      if (next == nullptr || next->payloadCount() != 1 ||
+          static_cast<double>(bytes + next->payloadBytes()) > maxBytes) {
+        break;
+      }
+      bytes += next->payloadBytes();
+      fitting += 1;
+    }
+    for (size_t back = fitting; back > 0; back -= 1) {
+      add(frame.rtpTimestamp - earlier(back)->rtpTimestamp, earlier(back)->payload(0));
+    }
   }
   bool empty() const { return count_ == 0; }
 

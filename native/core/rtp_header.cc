@@ -1,5 +1,6 @@
 #include "rtp_header.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace streamkit {
@@ -27,11 +28,9 @@ RtpHeaderTemplate::RtpHeaderTemplate(std::string_view mid, const HeaderExtension
   add(ids.mid, Bytes(reinterpret_cast<const uint8_t*>(mid.data()), mid.size()));
   const std::array<uint8_t, 8> zeros{};
   transportSequenceOffset_ = add(ids.transportWideCc, Bytes(zeros).first(2));
-  // Least and greatest delay, 12 bits each, in 10 ms. The least is zero: "render as soon as decoded".
-  std::array<uint8_t, 3> playoutDelay{};
-  const unsigned units = (playoutDelayMaxMs + kPlayoutDelayUnitMs / 2) / kPlayoutDelayUnitMs;
-  writeU16(&playoutDelay[1], static_cast<uint16_t>(units & kPlayoutDelayMax));
-  add(ids.playoutDelay, playoutDelay);
+  playoutDelayOffset_ = add(ids.playoutDelay, Bytes(zeros).first(3));
+  // A least delay of zero says "render as soon as decoded".
+  setPlayoutDelay(0, playoutDelayMaxMs);
   captureTimeOffset_ = add(ids.absCaptureTime, zeros);
 
   if (size_ == kFixedHeaderBytes + kProfileBytes) {
@@ -44,6 +43,17 @@ RtpHeaderTemplate::RtpHeaderTemplate(std::string_view mid, const HeaderExtension
   template_[0] = kVersion2 | kExtensionBit;
   writeU16(&template_[kFixedHeaderBytes], kOneByteProfile);
   writeU16(&template_[kFixedHeaderBytes + 2], static_cast<uint16_t>(extensionWords));
+}
+
+void RtpHeaderTemplate::setPlayoutDelay(unsigned minMs, unsigned maxMs) {
+  if (playoutDelayOffset_ == 0) {
+    return;
+  }
+  // Least and greatest delay, 12 bits each, in 10 ms.
+  const auto units = [](unsigned ms) {
+    return std::min((ms + kPlayoutDelayUnitMs / 2) / kPlayoutDelayUnitMs, kPlayoutDelayMax);
+  };
+  writeU24(&template_[playoutDelayOffset_], units(minMs) << 12 | units(maxMs));
 }
 
 size_t RtpHeaderTemplate::add(uint8_t id, Bytes data) {

@@ -42,6 +42,9 @@ class RtpHeaderTemplate {
 
   RtpHeaderTemplate(std::string_view mid, const HeaderExtensionIds& ids, unsigned playoutDelayMaxMs);
 
+  /** From the next packet on; both in ms. Nothing where the extension is not sent. */
+  void setPlayoutDelay(unsigned minMs, unsigned maxMs);
+
   size_t size() const { return size_; }
   bool hasTransportSequence() const { return transportSequenceOffset_ != 0; }
   /** @param out has room for `size()` bytes */
@@ -53,6 +56,7 @@ class RtpHeaderTemplate {
   std::array<uint8_t, kMaxBytes> template_{};
   size_t size_;
   size_t transportSequenceOffset_ = 0;
+  size_t playoutDelayOffset_ = 0;
   size_t captureTimeOffset_ = 0;
 };
 

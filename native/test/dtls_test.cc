@@ -290,6 +290,35 @@ TEST("noise ends neither a handshake nor a connection, and the end of the other 
   EXPECT(!path.server.ended.has_value());
 }
 
+TEST("records that nobody has encrypted end neither a handshake nor a connection") {
+  Path path;
+  path.start();
+  const auto throwRecords = [&path] {
+    for (uint8_t type = 20; type < 64; type += 1) {
+      for (uint8_t epoch = 1; epoch < 3; epoch += 1) {
+        for (uint8_t bytes = 0; bytes < 40; bytes += 1) {
+          std::vector<uint8_t> record = {type, 254, 253, 0, epoch, 0, 0, 0, 1, 0, 0, 0, bytes};
+          record.resize(record.size() + bytes, 1);
+          path.server.registry.receive(Path::kId, record, path.nowUs);
+          path.client.registry.receive(Path::kId, record, path.nowUs);
+          path.server.registry.advance(path.nowUs, false);
+          path.client.registry.advance(path.nowUs, false);
+        }
+      }
+    }
+  };
+  throwRecords();
+  path.run(1'000'000);
+  EXPECT(path.isConnected());
+  throwRecords();
+  EXPECT(!path.server.ended.has_value() && !path.client.ended.has_value());
+  path.server.registry.send(Path::kId, fromHex("010203"));
+  path.client.registry.send(Path::kId, fromHex("040506"));
+  path.run(50'000);
+  EXPECT((path.client.received == Records{fromHex("010203")}));
+  EXPECT((path.server.received == Records{fromHex("040506")}));
+}
+
 TEST("fingerprints are read as SDP has them, and nothing else") {
   const std::string sha256(95, 'a');
   std::string hex;

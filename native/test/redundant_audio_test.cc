@@ -138,6 +138,20 @@ TEST("if only one of two blocks fits, the older one is left out") {
   EXPECT_EQ(payload[5], 2);
 }
 
+TEST("what a viewer loses of its pictures counts for its sound, which it reports more seldom") {
+  Bench bench;
+  begin(bench);
+  bench.createVideo();
+  bench.consumeVideo();
+  sendSound(bench, 1);
+  sendSound(bench, 2);
+  auto compound = fromHex("81c90007 00000001 00001000 00000000 00010002 00000384 00000000 00000000");
+  compound[12] = static_cast<uint8_t>(256 * 0.03);
+  bench.sendRtcp(compound);
+  sendSound(bench, 3);
+  EXPECT_EQ(last(bench).view.payload.size(), 2 * 4 + 1 + 3 * 160);
+}
+
 TEST("a viewer that does not take RED gets plain sound whatever it loses") {
   Bench bench;
   bench.connect();

@@ -30,6 +30,27 @@ TEST("a header carries what the JavaScript plane's does, byte for byte") {
   EXPECT(extensionElement(*view, 5).empty());
 }
 
+TEST("a header's playout delay can be set later, up to what its fields hold") {
+  RtpHeaderTemplate header("1", {1, 2, 3, 4}, 200);
+  const auto delay = [&] {
+    std::vector<uint8_t> packet(header.size());
+    header.write({}, packet.data());
+    return readU24(extensionElement(*RtpPacketView::parse(packet), 3).data());
+  };
+  EXPECT_EQ(delay(), 0x000014);
+  header.setPlayoutDelay(70, 200);
+  EXPECT_EQ(delay(), 0x007014);
+  header.setPlayoutDelay(1'000'000, 1'000'000);
+  EXPECT_EQ(delay(), 0xffffff);
+  RtpHeaderTemplate without("1", {1, 2, 0, 4}, 200);
+  std::vector<uint8_t> before(without.size());
+  without.write({}, before.data());
+  without.setPlayoutDelay(70, 200);
+  std::vector<uint8_t> after(without.size());
+  without.write({}, after.data());
+  EXPECT(before == after);
+}
+
 TEST("a header without extensions is the fixed one") {
   const RtpHeaderTemplate header("video", {}, 0);
   EXPECT_EQ(header.size(), 12);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "core/resend_queue.h"
@@ -32,6 +33,37 @@ TEST("retransmissions take a quarter of what is sent at most, whatever a viewer 
   EXPECT(resent < sent * 0.26);
   // And the live picture does not wait for them.
   EXPECT_EQ(bench.videoStats().framesDropped, 0);
+}
+
+TEST("a live picture does not wait until all that a viewer asks for has been sent again") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo(4e6);
+  bench.answer();
+  bench.sendVideo(2, true);
+  for (int i = 0; i < 15; i += 1) {
+    bench.run(33'333);
+    bench.sendVideo(15, false);
+  }
+  bench.run(33'333);
+  std::vector<uint16_t> lost;
+  for (size_t i = bench.video().size() - 100; i < bench.video().size(); i += 1) {
+    lost.push_back(bench.video()[i].mediaSequenceNumber);
+  }
+  const size_t before = bench.video().size();
+  bench.nack(lost);
+  bench.sendVideo(15, false);
+  bench.run(VirtualNetwork::kDelayUs + 1'000);
+  const auto live =
+      std::count_if(bench.video().begin() + static_cast<std::ptrdiff_t>(before), bench.video().end(),
+                    [](const ReceivedRtp& each) { return each.view.ssrc == Bench::kVideoSsrc; });
+  EXPECT_EQ(live, 15);
+  // The rest of what was asked for comes behind it.
+  const size_t resent = bench.retransmissions;
+  EXPECT(resent > 0 && resent < 40);
+  bench.run(100'000);
+  EXPECT(bench.retransmissions > resent + 20);
 }
 
 TEST("of what a viewer asks for again the newest frame comes first, each in its order") {

@@ -80,15 +80,15 @@ TEST("over a lossy network every packet arrives by retransmission, for two seeds
   }
 }
 
-TEST("a viewer that loses many packets is sent each retransmission twice, 10 ms apart") {
-  for (const double lost : {0.0, 0.02, 0.05}) {
+TEST("a viewer that loses 3 % or more is sent each retransmission twice, 10 ms apart") {
+  for (const double lost : {0.0, 0.02, 0.03, 0.05}) {
     Bench bench;
     bench.connect();
     bench.createVideo();
     bench.consumeVideo();
-    reportLoss(bench, lost);
     bench.sendVideo(8, true);
     bench.run(30'000);
+    reportLoss(bench, lost);
     const uint16_t first = bench.video()[0].mediaSequenceNumber;
     const size_t copies = lost < 0.03 ? 1 : 2;
     bench.nack({first, static_cast<uint16_t>(first + 3)});
@@ -104,6 +104,26 @@ TEST("a viewer that loses many packets is sent each retransmission twice, 10 ms 
     bench.core.closeConsumer(Bench::kVideoConsumer);
     bench.run(100'000);
     EXPECT_EQ(bench.undecryptable, 0);
+  }
+}
+
+TEST("a viewer that loses 3 % or more is sent the last packet of each picture twice, 10 ms apart") {
+  for (const double lost : {0.02, 0.03}) {
+    Bench bench;
+    bench.connect();
+    bench.createVideo();
+    bench.consumeVideo();
+    bench.sendVideo(8, true);
+    bench.run(30'000);
+    reportLoss(bench, lost);
+    bench.sendVideo(8, false);
+    bench.run(9'000);
+    EXPECT_EQ(bench.videoStats().packetsRetransmitted, 0);
+    bench.run(2'000);
+    EXPECT_EQ(bench.videoStats().packetsRetransmitted, lost < 0.03 ? 0 : 1);
+    bench.run(100'000);
+    EXPECT_EQ(bench.retransmissions, lost < 0.03 ? 0 : 1);
+    EXPECT_EQ(tagOf(bench.video().back()), 1 << 16 | 7);
   }
 }
 

@@ -27,10 +27,11 @@ export function quantile(values, share) {
 
 export const round = (value, digits = 1) => Number(value.toFixed(digits));
 
-/** Serves the bench's pages on 127.0.0.1. */
-export async function startPages() {
+/** Serves the bench's pages on 127.0.0.1. `onRequest` is told the path of each request as it comes. */
+export async function startPages(onRequest = () => {}) {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://x');
+    onRequest(pathname);
     const file = pathname.startsWith('/vendor/')
       ? join(root, 'node_modules', pathname.slice('/vendor/'.length))
       : join(root, 'test', 'fixtures', pathname);
@@ -67,6 +68,11 @@ export async function startOurs(options = {}) {
     /** Of each of the last frames: RTP timestamp, and the wall-clock ms when it was read, encoded and captured. */
     async frames() {
       child.stdin.write('frames\n');
+      return next();
+    },
+    /** Of the last session: wall-clock ms of `live`, `connected`, `captured` and `encoded`, as far as it has come. */
+    async stages() {
+      child.stdin.write('stages\n');
       return next();
     },
     async create(targetUrl, renderOptions) {
@@ -168,8 +174,8 @@ export async function startDirect({ targetUrl, width, height, frameRate, codec, 
   };
 }
 
-/** CPU seconds that process `pid` and all its descendants have used. */
-export function cpuSeconds(pid) {
+/** Ids of process `pid` and all its descendants, with the CPU ticks that each has used. */
+function processTree(pid) {
   const children = new Map();
   const ticks = new Map();
   for (const entry of readdirSync('/proc')) {
@@ -184,13 +190,32 @@ export function cpuSeconds(pid) {
       // It ended meanwhile.
     }
   }
-  let sum = 0;
+  const tree = [];
   const queue = [pid];
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-    sum += ticks.get(next) ?? 0;
+    tree.push({ pid: next, ticks: ticks.get(next) ?? 0 });
     queue.push(...(children.get(next) ?? []));
   }
-  return sum / TICKS_PER_SECOND;
+  return tree;
+}
+
+/** CPU seconds that process `pid` and all its descendants have used. */
+export function cpuSeconds(pid) {
+  return processTree(pid).reduce((sum, { ticks }) => sum + ticks, 0) / TICKS_PER_SECOND;
+}
+
+/** Memory of each process of the tree below `pid`, shared pages divided among those that share them: MiB, and the command. */
+export function memoryBelow(pid) {
+  return processTree(pid)
+    .filter((process) => process.pid !== pid)
+    .flatMap((process) => {
+      try {
+        const kib = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${process.pid}/smaps_rollup`, 'utf8'))?.[1];
+        return [{ mib: Number(kib) / 1024, command: readFileSync(`/proc/${process.pid}/cmdline`, 'utf8') }];
+      } catch {
+        return [];
+      }
+    });
 }
 
 /** Mean CPU use of a process tree over `seconds`, in cores. */

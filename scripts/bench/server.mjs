@@ -1,5 +1,6 @@
 // Our router in a process of its own. Options as JSON in the first argument; prints its origin, answers `delay` lines
-// with the event-loop delay since the last and `frames` lines with when raw frames were read, and ends with its input.
+// with the event-loop delay since the last, `frames` lines with when raw frames were read and `stages` lines with when the
+// last session reached each stage of its start, and ends with its input.
 import { subscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -37,16 +38,30 @@ delay.enable();
 
 const FRAMES_KEPT = 5_000;
 const frames = [];
-subscribe('stream-kit:frame', ({ rtpTimestamp, readTimeUs, captureTimeUs }) => {
-  const wallMs = performance.timeOrigin + performance.now();
-  const nowMs = Number(process.hrtime.bigint()) / 1e6;
-  const wallOf = (timeUs) => wallMs - (nowMs - timeUs / 1e3);
+// Of the last session, wall-clock ms by name of the stage.
+let stages = {};
+const nowMs = () => performance.timeOrigin + performance.now();
+let stagesOf;
+const reach = (name, streamId, wallMs) => {
+  if (streamId === stagesOf) stages[name] ??= wallMs;
+};
+subscribe('stream-kit:session:create', ({ streamId }) => ([stages, stagesOf] = [{}, streamId]));
+// Its first status with a page: `connecting`, or `streaming` where a viewer waits for it.
+subscribe('stream-kit:session:status', ({ streamId }) => reach('live', streamId, nowMs()));
+subscribe('stream-kit:viewer:connect', ({ streamId }) => reach('connected', streamId, nowMs()));
+subscribe('stream-kit:frame', ({ streamId, rtpTimestamp, readTimeUs, captureTimeUs, encodedTimeUs }) => {
+  const wallMs = nowMs();
+  const monotonicMs = Number(process.hrtime.bigint()) / 1e6;
+  const wallOf = (timeUs) => wallMs - (monotonicMs - timeUs / 1e3);
   if (frames.push([rtpTimestamp, wallOf(readTimeUs), wallMs, wallOf(captureTimeUs)]) > FRAMES_KEPT)
     frames.shift();
+  reach('captured', streamId, wallOf(captureTimeUs));
+  reach('encoded', streamId, wallOf(encodedTimeUs));
 });
 
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'frames') console.log(JSON.stringify(frames));
+  if (line === 'stages') console.log(JSON.stringify(stages));
   if (line !== 'delay') continue;
   const [p50, p99, max] = [delay.percentile(50), delay.percentile(99), delay.max].map((ns) => ns / 1e6);
   console.log(JSON.stringify({ p50, p99, max }));

@@ -1,10 +1,7 @@
-import { createHash, randomUUID } from 'node:crypto';
-
 import type { Clock } from '../base/clock.js';
 import { StreamKitError } from '../base/errors.js';
 import { withTimeout } from '../base/with-timeout.js';
 import type { Logger } from '../base/logger.js';
-import { prefersEventStream } from '../http/accept-header.js';
 import type { HttpRequest, HttpResponse } from '../http/http-message.js';
 import { jsonResponse } from '../http/http-message.js';
 import type {
@@ -21,7 +18,8 @@ import type { SessionSummary } from '../protocol/session-requests.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import { asksForTerminal } from '../session/terminal-request.js';
 import { CallerPassports } from './caller-passport.js';
-import type { ClusterDirectory, NodeRecord } from './directory.js';
+import type { NodeRecord } from './directory.js';
+import { createdAnswer, IdempotentCreation, idempotencyKey, withBody } from './idempotent-creation.js';
 import { jsonOf } from './json-answer.js';
 import { Membership, unavailable } from './membership.js';
 import { chooseNode } from './placement.js';
@@ -69,7 +67,7 @@ const LIST_TIMEOUT_MS = 2000;
 /** This node of a cluster: answers what is its own, and passes the rest on. */
 export class ClusterNode implements PeerNodes {
   readonly #parameters: ClusterNodeParameters;
-  readonly #directory: ClusterDirectory;
+  readonly #creation: IdempotentCreation;
   readonly #membership: Membership;
   readonly #passports: CallerPassports;
   readonly #passer: RequestPasser;
@@ -80,9 +78,13 @@ export class ClusterNode implements PeerNodes {
     const { options, sessions, clock, logger } = parameters;
     this.#parameters = parameters;
     this.#redis = openRedis(options.redis, logger);
-    this.#directory = new RedisDirectory(this.#redis.client, options.name);
+    const directory = new RedisDirectory(this.#redis.client, options.name);
+    this.#creation = new IdempotentCreation({
+      directory,
+      createdBefore: (call, streamId) => this.#createdBefore(call, streamId),
+    });
     this.#membership = new Membership({
-      directory: this.#directory,
+      directory,
       nodeId: options.nodeId,
       url: options.advertiseUrl,
       room: () => sessions.room,
@@ -214,44 +216,8 @@ export class ClusterNode implements PeerNodes {
     // The shells of this server are no other one's.
     if (asksForTerminal(body)) return here();
     const key = idempotencyKey(request);
-    if (key === undefined) return this.#place(call, body, here);
-    if (prefersEventStream(request.headers.accept)) {
-      throw new StreamKitError('bad_request', 'Expected no Idempotency-Key with an event stream');
-    }
-    const scopedKey = digest(`${call.caller.key}\n${key}`);
-    const fingerprint = digest(JSON.stringify(body));
-    const token = randomUUID();
-    const reservation = await this.#reserve(scopedKey, token);
-    if (reservation.state === 'pending') {
-      const headers = { 'Retry-After': '1' };
-      throw new StreamKitError('conflict', 'A request with this Idempotency-Key is being answered', {
-        headers,
-      });
-    }
-    if (reservation.state === 'done') {
-      if (reservation.fingerprint !== fingerprint) {
-        throw new StreamKitError('unprocessable', 'This Idempotency-Key came with another body before');
-      }
-      return this.#createdBefore(call, reservation.streamId);
-    }
-    let streamId: string | undefined;
-    try {
-      const response = await this.#place(call, body, here);
-      if (response.status === 201) streamId = response.headers.Location?.split('/').at(-1);
-      if (streamId !== undefined) await this.#directory.settle(scopedKey, token, { fingerprint, streamId });
-      return response;
-    } finally {
-      // What was not created may be asked for again.
-      if (streamId === undefined) void this.#directory.abandon(scopedKey, token).catch(() => undefined);
-    }
-  }
-
-  async #reserve(key: string, token: string): ReturnType<ClusterDirectory['reserve']> {
-    try {
-      return await this.#directory.reserve(key, token);
-    } catch {
-      throw unavailable('The directory of the cluster cannot be reached: no session can be created');
-    }
+    const place = (): Promise<HttpResponse> => this.#place(call, body, here);
+    return key === undefined ? place() : this.#creation.answer(key, call, body, place);
   }
 
   /** @throws StreamKitError `at_capacity` where no node has room. */
@@ -305,15 +271,14 @@ export class ClusterNode implements PeerNodes {
       path: { value: `/${streamId}` },
       query: { value: new URLSearchParams() },
     }) as HttpRequest;
-    const found = (state: unknown): HttpResponse =>
-      jsonResponse(201, { streamId, initialState: state }, { Location: `${request.prefix}/${streamId}` });
     const state = this.#parameters.sessions.stateOf(streamId);
-    if (state !== undefined) return found(state);
+    if (state !== undefined) return createdAnswer(request, streamId, state);
     const owner = await this.#ownerOf(streamId);
     if (owner === undefined)
       throw new StreamKitError('no_such_session', 'The session that was created has ended');
     const response = await this.#pass(owner, { ...call, request: asked, streamId }, undefined);
-    return response.status === 200 ? found(await jsonOf(response)) : response;
+    if (response.status !== 200) return response;
+    return createdAnswer(request, streamId, (await jsonOf(response)) as StreamSessionState);
   }
 
   /** The sessions of all nodes; those of a node that does not answer are missing. */
@@ -335,23 +300,4 @@ export class ClusterNode implements PeerNodes {
 
 interface SessionList {
   readonly sessions?: readonly SessionSummary[];
-}
-
-/** The header of draft-ietf-httpapi-idempotency-key-header. @throws StreamKitError `bad_request`. */
-function idempotencyKey({ headers }: HttpRequest): string | undefined {
-  const key = headers['idempotency-key'];
-  if (key === undefined) return undefined;
-  if (typeof key !== 'string' || !/^[\x21-\x7e]{1,256}$/.test(key)) {
-    throw new StreamKitError('bad_request', 'Expected 1 to 256 printable characters for Idempotency-Key');
-  }
-  return key;
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
-}
-
-/** The same request; its body has been read. */
-function withBody(request: HttpRequest, body: unknown): HttpRequest {
-  return Object.create(request, { readJson: { value: () => Promise.resolve(body) } }) as HttpRequest;
 }

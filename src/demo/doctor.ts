@@ -95,7 +95,9 @@ async function examineBrowser(): Promise<readonly Finding[]> {
   try {
     path = await findBrowser();
   } catch (error) {
-    return [{ part: 'browser', fine: false, text: asError(error).message }];
+    const named = process.env.PUPPETEER_EXECUTABLE_PATH ?? '';
+    const which = named === '' ? '' : `: PUPPETEER_EXECUTABLE_PATH is ${named}`;
+    return [{ part: 'browser', fine: false, text: `${asError(error).message}${which}` }];
   }
   let browserProcess: BrowserProcess | undefined;
   try {

@@ -20,7 +20,7 @@ export interface RequestHandlerParameters {
   readonly paths?: Readonly<Partial<Record<ConfigurableRoute, string>>>;
   readonly authorize: Authorize;
   /** Undefined: this node is alone. */
-  readonly peers?: PeerNodes | undefined;
+  readonly peers?: Pick<PeerNodes, 'passedCaller' | 'answer'> | undefined;
   /** Of a caller whom another node has looked at. */
   readonly checkRight?: CheckRight | undefined;
   readonly rates: Pick<CallerRates, 'openRequest'>;

@@ -54,7 +54,8 @@ export function sessionRoutes(parameters: SessionRoutesParameters): RouteHandler
       await session.end();
       if (session.kind === 'terminal' || !prefersRepresentation(request.headers.prefer))
         return emptyResponse(204);
-      const ended: EndedSession = { streamId, usage: session.usage };
+      const { usage, profile } = session;
+      const ended: EndedSession = { streamId, usage, ...(profile === undefined ? {} : { profile }) };
       return jsonResponse(200, ended, { 'Preference-Applied': REPRESENTATION });
     },
     restartSession: ({ streamId }) => {

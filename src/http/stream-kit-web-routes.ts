@@ -11,6 +11,7 @@ import { StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
 import type { ResolvedStreamKitWebOptions } from '../options/stream-kit-web-options.js';
 import type { IceServerSource } from '../session/ice-server-source.js';
+import { checkJson, MAX_PAGE_STATE_BYTES } from '../session/json-bytes.js';
 import type { SessionRegistry } from '../session/session-registry.js';
 import type { StreamKitSessions } from '../session/stream-kit-sessions.js';
 import type { CallerRates } from './caller-rates.js';
@@ -42,13 +43,17 @@ export function streamKitWebRoutes(parameters: StreamKitWebRoutesParameters): Ro
       const { renderOptions, sceneData } = jsonObject(await request.readJson());
       const current = page.state.metadata.video ?? undefined;
       const change = translateRenderOptions(renderOptions, caller.limits, current);
-      if (sceneData !== undefined) page.setPageState(sceneData);
+      // What is refused changes nothing: the page gets its state when all the rest is done.
+      if (sceneData !== undefined) checkJson(sceneData, 'sceneData', MAX_PAGE_STATE_BYTES);
       const given = { renderOptions, sceneData };
       const applied = (['renderOptions', 'sceneData'] as const).filter((name) => given[name] !== undefined);
-      if (renderOptions === undefined) {
+      const reconfigured =
+        renderOptions === undefined ? undefined : await page.reconfigure(change, caller.limits);
+      if (sceneData !== undefined) page.setPageState(sceneData);
+      if (reconfigured === undefined) {
         return jsonResponse(200, { accepted: true, applied } satisfies StreamKitWebUpdated);
       }
-      const { frameRate, ...rest } = await page.reconfigure(change, caller.limits);
+      const { frameRate, ...rest } = reconfigured;
       const effective = { ...rest, targetFps: frameRate };
       return jsonResponse(200, { accepted: true, applied, effective } satisfies StreamKitWebUpdated);
     },

@@ -3,14 +3,14 @@ import { StreamKitError } from '../base/errors.js';
 import { isPlainObject } from '../options/option-checks.js';
 import type { EventSink, EventSinkListener } from '../session/event-sink.js';
 import type { MessageSink } from '../session/message-sink.js';
-import type { Viewer } from '../session/viewer.js';
+import type { EventStreamLink } from '../session/event-stream-link.js';
 
 /** RFC 6455 section 7.4.1. */
 const CLOSE_NORMAL = 1000;
 const CLOSE_POLICY_VIOLATION = 1008;
 
 export interface StreamKitWebSignalingParameters {
-  readonly viewer: Viewer;
+  readonly viewer: EventStreamLink;
   /** Counts a message. @throws StreamKitError `at_capacity`. */
   readonly takeMessage: () => void;
   /** Notes that somebody uses the session. */

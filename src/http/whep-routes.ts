@@ -46,9 +46,9 @@ export function whepRoutes(parameters: WhepRoutesParameters): RouteHandlers {
         await session.dismiss(player);
         throw new StreamKitError('bad_request', 'The request was aborted');
       }
-      logger.info({ ...player.journal.logContext, ...callerBindings(caller) }, 'player joined');
+      logger.info({ ...player.viewer.log.logContext, ...callerBindings(caller) }, 'player joined');
       return textResponse(201, SDP_TYPE, answer, {
-        Location: `${request.prefix}/${streamId}/whep/${player.id}`,
+        Location: `${request.prefix}/${streamId}/whep/${player.viewer.id}`,
         ETag: player.entityTag,
         ...linkHeader(servers),
       });

@@ -1,5 +1,5 @@
 import { StreamKitError } from '../base/errors.js';
-import { anObject, badOption, refuseUnknownNames } from './option-checks.js';
+import { aBoolean, anObject, badOption, refuseUnknownNames } from './option-checks.js';
 import { type ResolvedWebhookOptions, type WebhookOptions, webhookOptions } from './webhook-options.js';
 
 /** The route of the metrics. */
@@ -38,6 +38,10 @@ export interface ObservabilityOptions {
    * public documentation does. Default false.
    */
   openApi?: boolean | OpenApiOptions;
+  /**
+   * Serves a page at `/admin` on which an operator sees the sessions, ends and restarts them. Default false.
+   */
+  admin?: boolean;
   /** Posts events of sessions to a URL: created, streaming, recording finished, ended. Default: nothing is posted. */
   webhooks?: WebhookOptions;
 }
@@ -47,10 +51,11 @@ export interface ResolvedObservabilityOptions {
   readonly metrics: { readonly path: string } | undefined;
   readonly health: { readonly path: string } | undefined;
   readonly openApi: { readonly path: string } | undefined;
+  readonly admin: boolean;
   readonly webhooks: ResolvedWebhookOptions | undefined;
 }
 
-export const OBSERVABILITY_OPTION_NAMES = ['metrics', 'health', 'openApi', 'webhooks'] as const;
+export const OBSERVABILITY_OPTION_NAMES = ['metrics', 'health', 'openApi', 'admin', 'webhooks'] as const;
 
 /** Below it: whether another session could be taken. */
 export const READY_SEGMENT = 'ready';
@@ -69,7 +74,8 @@ export function observabilityOptions(given: Readonly<Record<string, unknown>>): 
     taken.add(one.path);
   }
   const webhooks = given.webhooks === undefined ? undefined : webhookOptions(given.webhooks, 'webhooks');
-  return { metrics, health, openApi, webhooks };
+  const admin = given.admin === undefined ? false : aBoolean(given.admin, 'admin');
+  return { metrics, health, openApi, admin, webhooks };
 }
 
 function route(value: unknown, name: string, fallback: string): { readonly path: string } | undefined {

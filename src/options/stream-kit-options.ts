@@ -44,6 +44,11 @@ import type {
   ResolvedRecordingOptions,
 } from './recording-options.js';
 import { hlsOptions, recordingOptions } from './recording-options.js';
+import {
+  type ProfileDirectoryOptions,
+  profileOptions,
+  type ResolvedProfileOptions,
+} from './profile-options.js';
 import type { ResolvedSessionProcessOptions, SessionProcessOptions } from './session-process-options.js';
 import { DEFAULT_SESSION_PROCESS, sessionProcessOptions } from './session-process-options.js';
 import type { ResolvedRestartOptions, RestartOptions } from './restart-options.js';
@@ -205,6 +210,11 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   recording?: RecordingOptions;
   /** Serves a live HLS playlist of each session that is encoded to H.264. Default false. */
   hls?: boolean | HlsOptions;
+  /**
+   * Where what pages have stored outlives their sessions, for requests with a `profile`: cookies, local storage, IndexedDB, permissions. A
+   * path stands for the defaults. Default: nothing is kept.
+   */
+  profileDirectory?: string | ProfileDirectoryOptions;
   /** Lets clients use terminals: shells on this machine. Default: nobody may. */
   terminal?: TerminalOptions;
   /** Who may send input to a session. Default: the first viewer that may. */
@@ -263,6 +273,8 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly recording: ResolvedRecordingOptions | undefined;
   /** Undefined: no playlists. */
   readonly hls: ResolvedHlsOptions | undefined;
+  /** Undefined: no profiles. */
+  readonly profileDirectory: ResolvedProfileOptions | undefined;
   /** Undefined: no terminals. */
   readonly terminal: ResolvedTerminalOptions | undefined;
   readonly control: ResolvedControlOptions;
@@ -318,6 +330,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'targetPolicy',
   'recording',
   'hls',
+  'profileDirectory',
   'terminal',
   'control',
   'page',
@@ -420,6 +433,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     targetPolicy,
     recording: optional('recording', recordingOptions),
     hls: optional('hls', hlsOptions),
+    profileDirectory: optional('profileDirectory', profileOptions),
     terminal,
     control: controlOptions(given.control, 'control'),
     page: pageOptions(given.page, 'page'),

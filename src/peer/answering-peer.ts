@@ -190,12 +190,15 @@ class WhepPeer implements AnsweringPeer {
 
 /** Sources and timing are our peer's, numbers are those of the player's offer. */
 function numbered(parameters: ConsumerParameters, media: PlayerMedia): ConsumerParameters {
-  const { payloadType, rtxPayloadType, mid, headerExtensions } = media;
+  const { payloadType, rtxPayloadType, redPayloadType, mid, headerExtensions } = media;
+  // Our own peer takes RED; the player may not.
+  const { redPayloadType: _, ...own } = parameters;
   return {
-    ...parameters,
+    ...own,
     payloadType,
     mid,
     headerExtensions,
     ...(rtxPayloadType === undefined ? {} : { rtxPayloadType }),
+    ...(redPayloadType === undefined ? {} : { redPayloadType }),
   };
 }

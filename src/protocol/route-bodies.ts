@@ -1,4 +1,6 @@
+import type { AdminReport } from './admin.js';
 import type { RouterHealth } from './health.js';
+import type { ProfileInfo } from './profiles.js';
 import type { RecordingInfo, RecordingRequest } from './recordings.js';
 import type { RouteName } from './routes.js';
 import type { SessionDiagnostics } from './session-diagnostics.js';
@@ -11,6 +13,7 @@ import type {
 } from './session-requests.js';
 import type { EndedSession } from './session-usage.js';
 import type { SignalRequest } from './signals.js';
+import type { StorageState } from './storage-state.js';
 import type { StreamSessionState } from './state-document.js';
 import type {
   StreamKitWebEnded,
@@ -51,6 +54,10 @@ export type RouteBodies = EveryRoute<{
     request: StreamKitSessionRequest;
     answers: { 200: Content<'text/event-stream'>; 201: CreatedSession };
   };
+  listProfiles: { answers: { 200: { readonly profiles: readonly ProfileInfo[] } } };
+  deleteProfile: { answers: { 204: NoBody } };
+  readStorageState: { answers: { 200: StorageState } };
+  writeStorageState: { request: StorageState; answers: { 204: NoBody } };
   readState: { answers: { 200: StreamSessionState } };
   reconfigureSession: { request: SessionChange; answers: { 200: Required<SessionChange> } };
   endSession: { answers: { 200: EndedSession; 204: NoBody } };
@@ -93,6 +100,10 @@ export type RouteBodies = EveryRoute<{
   openWebSignaling: { answers: { 101: NoBody } };
   readMetrics: { answers: { 200: Content<'text/plain'> } };
   drain: { answers: { 202: NoBody } };
+  readAdmin: { answers: { 200: Content<'text/html'> } };
+  readAdminFile: { answers: { 200: Content<'text/javascript'> } };
+  readAdminReport: { answers: { 200: AdminReport } };
+  readAdminPicture: { answers: { 200: Content<'image/jpeg'> } };
   readHealth: { answers: { 200: RouterHealth; 503: RouterHealth } };
   readReadiness: { answers: { 200: RouterHealth; 503: RouterHealth } };
   readOpenApi: { answers: { 200: Readonly<Record<string, unknown>> } };

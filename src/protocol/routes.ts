@@ -1,3 +1,5 @@
+// Over 500 lines: every route of the server stands here, and the order of them counts.
+
 import type { RouteDefinition } from './route-definition.js';
 
 export const SDP_TYPE = 'application/sdp';
@@ -15,6 +17,8 @@ const NO_NODE = [
 ] as const;
 /** As {@link NO_PAGE}, and before the page is captured. */
 const NO_PICTURE = [...NO_PAGE, 'unavailable'] as const;
+/** With `profile`: there is none to begin with, or it cannot be stored. */
+const NO_PROFILE = ['no_such_profile', 'profile_in_use', 'profile_failed', 'limit_reached'] as const;
 const NO_PLAYER = [...NO_PAGE, 'no_such_viewer'] as const;
 /** The session, the server or the caller has as many viewers as it may. */
 const FULL = { code: 'at_capacity', status: 503 } as const;
@@ -51,14 +55,58 @@ export const ROUTES = {
     scope: null,
     summary:
       'Creates a session and begins to launch it. With `Accept: text/event-stream` the answer is its event stream.',
-    errors: ['bad_target_url', 'conflict', 'unprocessable', ...NO_NODE, FULL],
+    errors: [
+      'no_such_session',
+      'bad_target_url',
+      'conflict',
+      'unprocessable',
+      ...NO_PROFILE,
+      ...NO_NODE,
+      FULL,
+    ],
     query: STREAM_WISHES,
     requestHeaders: {
       Accept: '`text/event-stream` for the event stream.',
       'Idempotency-Key':
-        'In a cluster: a request with the same key, 1 to 256 characters, creates no second session within 10 minutes.',
+        'A request of the same caller with the same key, 1 to 256 characters, creates no second session within 10 minutes.',
     },
     answerHeaders: LOCATION,
+  },
+  listProfiles: {
+    method: 'GET',
+    path: '/profiles',
+    right: 'create',
+    scope: null,
+    summary: "Lists the caller's own profiles, by id.",
+    errors: [],
+    option: 'profileDirectory',
+  },
+  deleteProfile: {
+    method: 'DELETE',
+    path: '/profiles/:profileId',
+    right: 'create',
+    scope: null,
+    summary: "Deletes one of the caller's own profiles. Sessions that began with it go on.",
+    errors: ['no_such_profile', 'profile_in_use', 'profile_failed'],
+    option: 'profileDirectory',
+  },
+  readStorageState: {
+    method: 'GET',
+    path: '/profiles/:profileId/storage-state',
+    right: 'create',
+    scope: null,
+    summary: "Cookies and local storage of one of the caller's own profiles, as Playwright's `storageState`.",
+    errors: ['no_such_profile', 'profile_failed'],
+    option: 'profileDirectory',
+  },
+  writeStorageState: {
+    method: 'PUT',
+    path: '/profiles/:profileId/storage-state',
+    right: 'create',
+    scope: null,
+    summary: 'Stores a profile of nothing but these cookies and this local storage.',
+    errors: ['profile_in_use', 'profile_failed', 'limit_reached', 'disk_full'],
+    option: 'profileDirectory',
   },
   readState: {
     method: 'GET',
@@ -397,6 +445,42 @@ export const ROUTES = {
     scope: null,
     summary: 'Takes no new sessions from now on; those that there are go on.',
     errors: [],
+  },
+  readAdmin: {
+    method: 'GET',
+    path: '/admin',
+    right: 'operate',
+    scope: null,
+    summary: "The operator's page.",
+    errors: [],
+    option: 'admin',
+  },
+  readAdminFile: {
+    method: 'GET',
+    path: '/admin/:file',
+    right: 'operate',
+    scope: null,
+    summary: 'The script of that page.',
+    errors: ['not_found'],
+    option: 'admin',
+  },
+  readAdminReport: {
+    method: 'GET',
+    path: '/admin/sessions',
+    right: 'operate',
+    scope: null,
+    summary: 'The sessions of this server, with viewers, encodings and what they use. Not a use of them.',
+    errors: [],
+    option: 'admin',
+  },
+  readAdminPicture: {
+    method: 'GET',
+    path: '/admin/sessions/:streamId/picture',
+    right: 'operate',
+    scope: null,
+    summary: 'A small JPEG picture of a page as it is now. Not a use of the session.',
+    errors: NO_PICTURE,
+    option: 'admin',
   },
   readHealth: {
     method: 'GET',

@@ -104,7 +104,7 @@ export interface MediaDiagnostics {
 export interface ViewerDiagnostics extends MediaDiagnostics {
   /** 1 for the first viewer of the session; each with an event stream is told its own in the signal `viewer`. */
   readonly publicId: string;
-  /** Its event stream is open, or it is a player, which has none. */
+  /** Its event stream or its WebSocket is open, or it is a player, which has neither. */
   readonly attached: boolean;
 }
 

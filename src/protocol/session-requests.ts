@@ -1,3 +1,4 @@
+import type { ProfileRequest } from './profiles.js';
 import type { SessionBudget } from './session-usage.js';
 import type { StreamSessionState, StreamSessionStatus, VideoCodec } from './state-document.js';
 
@@ -44,6 +45,8 @@ export interface StreamKitSessionRequest {
   readonly renderOptions?: SessionRenderOptions;
   /** What a page may use; it can lower the option `sessionBudget`. */
   readonly budget?: SessionBudget;
+  /** What its page has stored in earlier sessions. Default: nothing, and nothing is kept. */
+  readonly profile?: ProfileRequest;
   /** Needs the option `terminal`. */
   readonly terminal?: {
     readonly command?: string | readonly string[];

@@ -1,3 +1,5 @@
+import type { SessionProfile } from './profiles.js';
+
 /** What a session has used since it was created. */
 export interface SessionUsage {
   /** How long it has lived, ms. */
@@ -29,4 +31,6 @@ export interface SessionBudget {
 export interface EndedSession {
   readonly streamId: string;
   readonly usage: SessionUsage;
+  /** Absent where it has none. */
+  readonly profile?: SessionProfile;
 }

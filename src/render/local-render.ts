@@ -6,6 +6,7 @@ import type {
   CaptureFormat,
   EncodedCounts,
   OpenCapture,
+  ProfileTarget,
   SnapshotParameters,
 } from './capture/capture.js';
 import type { ProgramInput } from './capture/program-input.js';
@@ -227,6 +228,12 @@ export class LocalRender implements Render {
 
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
     return this.#capture.snapshot(parameters);
+  }
+
+  async storeProfile(target: ProfileTarget): Promise<void> {
+    this.#closed = true;
+    await Promise.all([this.#video?.close(), this.#audio?.close()]);
+    await this.#capture.storeProfile(target);
   }
 
   close(): Promise<void> {

@@ -1,5 +1,7 @@
 // Over 500 lines: every order of a render has its method here.
 
+import { stat } from 'node:fs/promises';
+
 import type { LaunchOptions } from 'puppeteer';
 
 import { asError, ERROR_STATUS, StreamKitError } from '../base/errors.js';
@@ -8,7 +10,13 @@ import type { MediaPlane, Producer } from '../fanout/media-plane.js';
 import { EgressProxy } from '../egress/egress-proxy.js';
 import type { ResolvedSessionProcessOptions } from '../options/session-process-options.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
-import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import type {
+  CaptureFormat,
+  CaptureKind,
+  CaptureParameters,
+  ProfileTarget,
+  SnapshotParameters,
+} from './capture/capture.js';
 import type { ProgramInput } from './capture/program-input.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './capture/frame-ring.js';
 import type { PageControls, PageSize } from './capture/page-controls.js';
@@ -146,7 +154,9 @@ async function openRemoteRender(
   let remote: RemoteRender | undefined;
   try {
     const layout = frameRingLayout(parameters.width, parameters.height);
-    const profileDirectory = await createProfileDirectory(videoFileBytes(layout) + audioFileBytes(layout));
+    const profileDirectory = await createProfileDirectory(
+      videoFileBytes(layout) + audioFileBytes(layout) + (await storedBytes(parameters)),
+    );
     remote = new RemoteRender(
       session,
       profileDirectory,
@@ -182,6 +192,15 @@ async function openRemoteRender(
     await (remote ?? session).close();
     throw error;
   }
+}
+
+/** What the profile begins with, bytes. One that cannot be read is told of by whoever reads it. */
+async function storedBytes({ profile }: CaptureParameters): Promise<number> {
+  if (profile === undefined) return 0;
+  return stat(profile.path).then(
+    ({ size }) => size,
+    () => 0,
+  );
 }
 
 interface Waiting {
@@ -341,6 +360,10 @@ class RemoteRender implements Render {
 
   async snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
     return (await this.#ask({ type: 'snapshot', parameters })) as Uint8Array;
+  }
+
+  async storeProfile(target: ProfileTarget): Promise<void> {
+    await this.#ask({ type: 'storeProfile', target });
   }
 
   close(): Promise<void> {

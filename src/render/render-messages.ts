@@ -4,7 +4,13 @@ import type { ErrorCode } from '../base/errors.js';
 import type { LogContext } from '../base/logger.js';
 import type { PageAnswer, PageEvent } from '../protocol/page-events.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
-import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import type {
+  CaptureFormat,
+  CaptureKind,
+  CaptureParameters,
+  ProfileTarget,
+  SnapshotParameters,
+} from './capture/capture.js';
 import type { ProgramInput } from './capture/program-input.js';
 import type { GamepadState, InputCommands, PageSize } from './capture/page-controls.js';
 import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
@@ -50,6 +56,7 @@ export type AnsweredOrder =
   /** Is answered with the path of a local socket. */
   | { readonly type: 'openDebugger' }
   | { readonly type: 'snapshot'; readonly parameters: SnapshotParameters }
+  | { readonly type: 'storeProfile'; readonly target: ProfileTarget }
   | {
       readonly type: 'input';
       readonly command: keyof InputCommands;

@@ -6,6 +6,7 @@ import type {
   CaptureKind,
   CaptureParameters,
   CaptureWatchListener,
+  ProfileTarget,
   SnapshotParameters,
 } from './capture/capture.js';
 import type { ProgramInput } from './capture/program-input.js';
@@ -82,6 +83,12 @@ export interface Render {
   sendToPage(message: unknown): void;
   /** @throws StreamKitError `unavailable` if the browser gives no picture in time. */
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array>;
+  /**
+   * Ends encoders and browser in good order, and writes what pages have stored to a new archive. Nothing but `close()` may follow.
+   *
+   * @throws StreamKitError `too_large`, `disk_full`, `profile_failed`, or why the render has ended.
+   */
+  storeProfile(target: ProfileTarget): Promise<void>;
   /** Ends encoders, then the browser's process tree, then removes its files. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,9 +1,16 @@
 import type { Clock, Timer } from '../base/clock.js';
 import { asError, type ErrorCode, StreamKitError } from '../base/errors.js';
+import { LaunchLimit } from '../base/launch-limit.js';
 import type { LogContext, Logger } from '../base/logger.js';
 import type { Producer } from '../fanout/media-plane.js';
 import type { ResolvedRestartOptions } from '../options/restart-options.js';
-import type { CaptureFormat, CaptureKind, CaptureParameters, SnapshotParameters } from './capture/capture.js';
+import type {
+  CaptureFormat,
+  CaptureKind,
+  CaptureParameters,
+  ProfileTarget,
+  SnapshotParameters,
+} from './capture/capture.js';
 import type { ProgramInput } from './capture/program-input.js';
 import type { PageControls } from './capture/page-controls.js';
 import type { EncodingTarget, VideoStream } from '../protocol/video-stream.js';
@@ -28,7 +35,13 @@ export interface RestartingRenderOptions {
 }
 
 /** A page that harms its own session would do so again; and what was never there does not come back. */
-const FINAL_CODES: ReadonlySet<ErrorCode> = new Set(['page_misbehaved', 'browser_not_found', 'bad_option']);
+const FINAL_CODES: ReadonlySet<ErrorCode> = new Set([
+  'page_misbehaved',
+  'browser_not_found',
+  'bad_option',
+  'no_such_profile',
+  'profile_failed',
+]);
 /** The first restart is immediate; each further one within the window waits twice as long, ms. */
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 15_000;
@@ -200,6 +213,10 @@ export class RestartingRender implements RestartableRender {
     return this.#inner.snapshot(parameters);
   }
 
+  storeProfile(target: ProfileTarget): Promise<void> {
+    return this.#inner?.storeProfile(target) ?? Promise.reject(notThere());
+  }
+
   close(): Promise<void> {
     this.#closing ??= (async () => {
       this.#generation += 1;
@@ -303,22 +320,13 @@ export class RestartingRender implements RestartableRender {
     const launching = new AbortController();
     const abort = (): void => launching.abort(this.#aborting.signal.reason);
     this.#aborting.signal.addEventListener('abort', abort, { once: true });
-    const limit = (): Timer =>
-      clock.after(launchLimitMs, () =>
-        launching.abort(
-          new StreamKitError('capture_failed', `The page was not ready within ${launchLimitMs} ms`),
-        ),
-      );
-    let timer = limit();
+    const limit = new LaunchLimit(clock, launchLimitMs, launching);
     try {
-      return await this.#open(launching.signal, () => {
-        timer.cancel();
-        timer = limit();
-      });
+      return await this.#open(launching.signal, () => limit.restart());
     } catch (thrown) {
       throw launching.signal.aborted ? launching.signal.reason : thrown;
     } finally {
-      timer.cancel();
+      limit.cancel();
       this.#aborting.signal.removeEventListener('abort', abort);
     }
   }

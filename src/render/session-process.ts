@@ -152,6 +152,8 @@ async function carryOut(id: number, order: AnsweredOrder): Promise<unknown> {
     case 'snapshot':
       taps.writeBlob(id, await render.snapshot(order.parameters));
       return undefined;
+    case 'storeProfile':
+      return render.storeProfile(order.target);
     case 'input':
       return render.controls.send(order.command, order.parameters);
     case 'fillClipboard':

@@ -1,3 +1,4 @@
+import { StreamKitError } from '../base/errors.js';
 import type { CallerLimits } from '../options/access-options.js';
 import type { CallerRole, ViewerRole } from '../protocol/rights.js';
 
@@ -45,6 +46,19 @@ export function ownsSession(creator: Caller, caller: Caller): boolean {
     return creator.anonymous === caller.anonymous && creator.key === caller.key;
   }
   return creator.id === caller.id;
+}
+
+/**
+ * Whose profiles a caller may use. Callers that the application does not name cannot be told apart, so that they share theirs; what the
+ * application itself makes for nobody is found by nobody else.
+ *
+ * @throws StreamKitError `forbidden` for an anonymous one, whose address may be another's tomorrow.
+ */
+export function profileOwnerOf({ id, anonymous, application }: Caller): string {
+  if (anonymous === true)
+    throw new StreamKitError('forbidden', 'Profiles need a caller who is known, and this one is anonymous');
+  if (id !== undefined) return `id ${id}`;
+  return application === true ? 'application' : 'unnamed';
 }
 
 /** What a log line says of a caller. An address is not in it. */

@@ -3,7 +3,7 @@ import { asError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { settlesWithin } from '../base/deadline.js';
 
-/** What closing may take, ms: of one session less than 5 s together. What is late goes on by itself. */
+/** What closing may take, ms: of one session less than 5 s together, unless it stores a profile. What is late goes on by itself. */
 const BUDGET_MS = {
   viewers: 800,
   media: 800,
@@ -11,6 +11,8 @@ const BUDGET_MS = {
   terminal: 3200,
   replay: 800,
   files: 800,
+  /** Of those that store one. */
+  profile: 45_000,
 } as const;
 
 /** Waits for one part of a session. What fails or is late must not keep the rest from being closed. */

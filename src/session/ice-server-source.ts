@@ -12,7 +12,7 @@ import type { Logger } from '../base/logger.js';
 import { credentialsUnder, randomTurnUser } from '../options/turn-rest.js';
 import type { Caller } from './caller.js';
 import { settlesWithin } from '../base/deadline.js';
-import type { FindIceServers } from './viewer.js';
+import type { FindIceServers } from './event-stream-link.js';
 
 /** How long the application's function may take, ms: somebody waits for a picture meanwhile. */
 export const ICE_SERVERS_TIMEOUT_MS = 5000;

@@ -1,5 +1,9 @@
 import { asError, StreamKitError } from '../base/errors.js';
 
+/** Of what a page is sent, bytes of JSON. */
+export const MAX_MESSAGE_BYTES = 64 * 1024;
+export const MAX_PAGE_STATE_BYTES = 256 * 1024;
+
 /**
  * Size of parsed JSON in bytes of UTF-8.
  *

@@ -4,13 +4,10 @@ import type { Logger } from '../base/logger.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { PageStream } from './page-stream.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
-import type { StreamClientsParameters } from './stream-clients.js';
-import { StreamClients } from './stream-clients.js';
+import type { WebSocketLinksParameters } from './websocket-links.js';
+import { WebSocketLinks } from './websocket-links.js';
 
-export interface PageStreamsParameters extends Pick<
-  StreamClientsParameters,
-  'openJournal' | 'openSeat' | 'onChange' | 'onSent'
-> {
+export interface PageStreamsParameters extends Pick<WebSocketLinksParameters, 'onClosed' | 'onSent'> {
   readonly clock: Clock;
   readonly logger: Logger;
   /** How long the stream goes on without a client, ms. */
@@ -24,12 +21,12 @@ export interface PageStreamsParameters extends Pick<
 }
 
 /** The WebSockets of a page: what they share is what the page is encoded to. */
-export function openPageStreams(parameters: PageStreamsParameters): StreamClients {
+export function openPageStreams(parameters: PageStreamsParameters): WebSocketLinks {
   const { clock, logger, graceMs, chooseCodec, document, snapshot, openSource } = parameters;
-  const { openJournal, openSeat, onChange, onSent } = parameters;
+  const { onClosed, onSent } = parameters;
   const stream = new PageStream({ clock, graceMs, chooseCodec, openSource });
-  return new StreamClients({
-    ...{ clock, logger, stream, document, openJournal, openSeat, onChange },
+  return new WebSocketLinks({
+    ...{ clock, logger, stream, document, onClosed },
     ...(onSent === undefined ? {} : { onSent }),
     kind: 'page',
     meta: () => {

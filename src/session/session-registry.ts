@@ -1,6 +1,7 @@
 import type { SessionSummary } from '../protocol/session-requests.js';
 import type { Timer } from '../base/clock.js';
 import { isTerminalName } from '../options/terminal-options.js';
+import type { ProfileLease } from '../profiles/profile-lease.js';
 import type { TerminalTarget } from '../terminal/terminal.js';
 import type { ErrorCode } from '../base/errors.js';
 import { StreamKitError } from '../base/errors.js';
@@ -15,7 +16,7 @@ import { Session } from './session.js';
 import type { SessionListener, StreamSession } from './stream-session.js';
 import type { TerminalRequest } from './terminal-request.js';
 import { TerminalSession } from './terminal-session.js';
-import type { Viewer, ViewerRequest } from './viewer.js';
+import type { EventStreamLink, ViewerRequest } from './event-stream-link.js';
 
 export interface SessionRegistryParameters {
   readonly parts: SessionParts;
@@ -126,13 +127,13 @@ export class SessionRegistry {
    *
    * @throws StreamKitError `at_capacity`.
    */
-  create(request: SessionRequest, caller: Caller): Session {
+  create(request: SessionRequest, caller: Caller, profile?: ProfileLease): Session {
     const { parts, settings } = this.#parameters;
     this.#ensureRoom('page', caller);
     this.#ensureCarried();
     return this.#start(
       caller,
-      (listener) => new Session(parts.ids.streamId(), request, parts, settings, listener),
+      (listener) => new Session(parts.ids.streamId(), request, parts, settings, listener, profile),
     );
   }
 
@@ -205,7 +206,7 @@ export class SessionRegistry {
    * @throws StreamKitError `no_such_viewer` for a viewer of another session or of another caller, `at_capacity`, or as
    * {@link Session.admit}.
    */
-  admit(session: StreamSession, request: ViewerRequest): Viewer {
+  admit(session: StreamSession, request: ViewerRequest): EventStreamLink {
     const { viewerId, caller } = request;
     if (viewerId !== undefined) {
       if (session.viewers.has(viewerId)) return session.admit(request);
@@ -214,10 +215,10 @@ export class SessionRegistry {
       }
     }
     this.checkMayJoin(caller);
-    const viewer = session.admit(request);
-    const { logContext } = viewer.journal;
+    const link = session.admit(request);
+    const { logContext } = link.viewer.log;
     this.#parameters.parts.logger.info({ ...logContext, ...callerBindings(caller) }, 'viewer joined');
-    return viewer;
+    return link;
   }
 
   /** @throws StreamKitError `at_capacity` for a caller that has as many viewers as it may. */

@@ -4,6 +4,7 @@ import { type TargetPolicy } from '../options/target-policy-options.js';
 import { permitsUrl } from '../egress/target-policy.js';
 import { sessionBudgetOption } from '../options/session-budget-option.js';
 import type { SessionBudget } from '../protocol/session-usage.js';
+import { isProfileId } from '../profiles/profile-store.js';
 import { jsonBytes } from './json-bytes.js';
 import type { RenderOptions, RenderOptionDefaults } from './render-options.js';
 import { parseRenderOptions } from './render-options.js';
@@ -15,6 +16,8 @@ export interface SessionRequest {
   readonly initialData: unknown;
   readonly renderOptions: RenderOptions;
   readonly budget: SessionBudget;
+  /** Undefined: none. */
+  readonly profile: { readonly id: string; readonly save: boolean } | undefined;
 }
 
 const MAX_TARGET_URL_BYTES = 8 * 1024;
@@ -36,6 +39,7 @@ export function parseSessionRequest(
     renderOptions: parseRenderOptions(body.renderOptions, defaults),
     initialData: parseInitialData(body.initialData),
     budget: parseBudget(body.budget),
+    profile: parseProfile(body.profile),
   };
 }
 
@@ -46,6 +50,25 @@ function parseBudget(value: unknown): SessionBudget {
   } catch (thrown) {
     throw new StreamKitError('bad_request', asError(thrown).message);
   }
+}
+
+/** A misspelt `save` must not lose what somebody wants to keep. */
+function parseProfile(value: unknown): SessionRequest['profile'] {
+  if (value === undefined) return undefined;
+  if (!isPlainObject(value)) throw new StreamKitError('bad_request', expectation('object', 'profile', value));
+  const { id, save = false, ...others } = value;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    const sentence = `Expected id and save in profile but received ${JSON.stringify(unknown.slice(0, 80))}`;
+    throw new StreamKitError('bad_request', sentence);
+  }
+  if (!isProfileId(id)) {
+    const expected = 'string of 1 to 64 letters, digits, - and _';
+    throw new StreamKitError('bad_request', expectation(expected, 'profile.id', id));
+  }
+  if (typeof save !== 'boolean')
+    throw new StreamKitError('bad_request', expectation('boolean', 'profile.save', save));
+  return { id, save };
 }
 
 function parseTargetUrl(value: unknown, policy: TargetPolicy): string {

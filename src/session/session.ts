@@ -1,11 +1,11 @@
 import { worldOf } from '../egress/upstream-proxy.js';
 import type { SessionDiagnostics } from '../protocol/session-diagnostics.js';
 import type { SessionChange } from '../protocol/session-requests.js';
-import type { Timer } from '../base/clock.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { RestartableRender } from '../render/render.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { asError, StreamKitError } from '../base/errors.js';
+import { LaunchLimit } from '../base/launch-limit.js';
 import { SerialQueue } from '../base/serial-queue.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
 import type { Logger } from '../base/logger.js';
@@ -13,10 +13,10 @@ import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import type { Caller } from './caller.js';
 import { closePart } from './close-part.js';
 import { initialState } from './initial-state.js';
-import { checkJson } from './json-bytes.js';
+import { checkJson, MAX_MESSAGE_BYTES, MAX_PAGE_STATE_BYTES } from './json-bytes.js';
 import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
-import type { Player } from './player.js';
+import type { WhepLink } from './whep-link.js';
 import type { CallerLimits } from '../options/access-options.js';
 import { codecsToOffer, parseRenderChange, type RenderOptions } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
@@ -31,14 +31,13 @@ import type { SessionRequest } from './session-request.js';
 import type { RecordingState, StreamSessionState } from '../protocol/state-document.js';
 import type { SessionListener, StreamSession } from './stream-session.js';
 import { lowerBudget } from '../options/session-budget-option.js';
+import type { ProfileLease } from '../profiles/profile-lease.js';
 import { PageDocument } from './page-document.js';
+import { ProfileKeeper } from './profile-keeper.js';
 import { UsageMeter } from './usage-meter.js';
 import type { SessionUsage } from '../protocol/session-usage.js';
 import { ViewerGroup } from './viewer-group.js';
-import type { Viewer, ViewerRequest } from './viewer.js';
-
-const MAX_MESSAGE_BYTES = 64 * 1024;
-const MAX_PAGE_STATE_BYTES = 256 * 1024;
+import type { EventStreamLink, ViewerRequest } from './event-stream-link.js';
 
 /** One page being rendered, and its viewers: the life cycle, from launch to the last file removed. */
 export class Session implements StreamSession {
@@ -50,7 +49,8 @@ export class Session implements StreamSession {
   readonly #logger: Logger;
   readonly #life: SessionLife;
   readonly #document: PageDocument;
-  readonly #usage: UsageMeter;
+  readonly meter: UsageMeter;
+  readonly #profile: ProfileKeeper;
   readonly viewers: ViewerGroup;
   readonly files: SessionFiles;
   /** Each costs the browser a full encode of its picture. */
@@ -73,6 +73,7 @@ export class Session implements StreamSession {
     parts: SessionParts,
     settings: SessionSettings,
     listener: SessionListener,
+    profile?: ProfileLease,
   ) {
     this.streamId = streamId;
     this.#request = request;
@@ -92,11 +93,12 @@ export class Session implements StreamSession {
       },
     );
     this.files = new SessionFiles(settings.files, this.#logger);
+    this.#profile = new ProfileKeeper(profile, this.events, this.#logger);
     const { publisher } = this.#life;
     this.#document = new PageDocument(publisher, parts.clock);
-    const { clock, cpu, figures } = parts;
+    const { clock, cpu, counters } = parts;
     const budget = lowerBudget(request.budget, settings.sessionBudget);
-    this.#usage = new UsageMeter({ clock, cpu, figures, budget });
+    this.meter = new UsageMeter({ clock, cpu, counters, budget });
     this.viewers = new ViewerGroup(
       {
         streamId,
@@ -104,7 +106,7 @@ export class Session implements StreamSession {
         settings,
         publisher,
         renderOptions: request.renderOptions,
-        openStreams: (hooks) =>
+        openSockets: (hooks) =>
           openPageStreams({
             clock: parts.clock,
             logger: this.#logger,
@@ -116,7 +118,7 @@ export class Session implements StreamSession {
             document: () => this.state,
             snapshot: () => this.snapshot({ format: 'png' }),
             openSource: (codec, sink) => this.openPackets(codec, sink),
-            onSent: (bytes) => this.#usage.addWebSocketBytes(bytes),
+            onSent: (bytes) => this.meter.addWebSocketBytes(bytes),
             ...hooks,
           }),
         logger: this.#logger,
@@ -163,12 +165,17 @@ export class Session implements StreamSession {
 
   /** What it has used; after the end, until then. Not a use of the session. */
   get usage(): SessionUsage {
-    return this.#usage.usage;
+    return this.meter.usage;
+  }
+
+  /** Its profile; undefined where it has none. */
+  get profile(): ProfileKeeper['profile'] {
+    return this.#profile.profile;
   }
 
   /** Begins to launch. What comes of it shows in the state. Once. */
   launch(): void {
-    this.#usage.watchBudget((error) => this.#life.fail(error));
+    this.meter.watchBudget((error) => this.#life.fail(error));
     this.#launched = this.#launch();
   }
 
@@ -183,7 +190,7 @@ export class Session implements StreamSession {
   }
 
   /** As {@link ViewerGroup.admit}. */
-  admit(request: ViewerRequest): Viewer {
+  admit(request: ViewerRequest): EventStreamLink {
     return this.viewers.admit(request);
   }
 
@@ -197,7 +204,7 @@ export class Session implements StreamSession {
     caller: Caller,
     offer: string,
     iceServers: readonly IceServerOption[],
-  ): Promise<{ player: Player; answer: string }> {
+  ): Promise<{ player: WhepLink; answer: string }> {
     this.touch();
     if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
     if (this.#media === undefined) {
@@ -207,27 +214,27 @@ export class Session implements StreamSession {
     return this.viewers.admitPlayer(caller, offer, iceServers);
   }
 
-  /** As {@link ViewerGroup.prepareStream}. */
-  prepareStream(caller: Caller, viewerId?: string): (sink: MessageSink) => void {
+  /** As {@link ViewerGroup.prepareSocket}. */
+  prepareSocket(caller: Caller, viewerId?: string): (sink: MessageSink) => void {
     this.touch();
-    return this.viewers.prepareStream(caller, viewerId);
+    return this.viewers.prepareSocket(caller, viewerId);
   }
 
   /** @throws StreamKitError `no_such_viewer`. */
-  player(caller: Caller, id: string): Player {
+  player(caller: Caller, id: string): WhepLink {
     const player = this.viewers.getPlayer(id, caller);
     this.touch();
     return player;
   }
 
   /** Closes a player that goes. */
-  dismiss(player: Player): Promise<void> {
+  dismiss(player: WhepLink): Promise<void> {
     return this.viewers.dismiss(player);
   }
 
   /**
    * A signal from a viewer.
-   * @throws StreamKitError `no_such_viewer`, or as {@link Viewer.acceptSignal}; `too_large` for a message.
+   * @throws StreamKitError `no_such_viewer`, or as {@link EventStreamLink.acceptSignal}; `too_large` for a message.
    */
   async acceptSignal(caller: Caller, viewerId: string, type: string, payload: unknown): Promise<void> {
     const viewer = this.viewers.get(viewerId, caller);
@@ -352,25 +359,16 @@ export class Session implements StreamSession {
     const { clock, openRender } = this.#parts;
     const limitMs = this.#settings.launchTimeoutMs + this.#settings.loadTimeoutMs;
     const { signal } = this.#launchAbort;
+    const { source: profile } = this.#profile;
     const { targetUrl, initialData, renderOptions } = this.#request;
-    const limit = (): Timer =>
-      clock.after(limitMs, () =>
-        this.#launchAbort.abort(
-          new StreamKitError('capture_failed', `The page was not ready within ${limitMs} ms`),
-        ),
-      );
-    let timer = limit();
+    const limit = new LaunchLimit(clock, limitMs, this.#launchAbort);
     try {
       const world = worldOf(this.#settings.page, renderOptions.page);
       const own = { files: this.files.capture, copiesImages: this.#settings.control.clipboardImages };
       const render = await openRender(
-        { ...renderOptions, ...world, ...own, targetUrl, initialData },
+        { ...renderOptions, ...world, ...own, targetUrl, initialData, profile },
         {
-          // How long it waited for its turn says nothing of this page.
-          onLaunching: () => {
-            timer.cancel();
-            timer = limit();
-          },
+          onLaunching: () => limit.restart(),
           onPageMetadata: (metadata, changedAtUs) => this.#document.showPageMetadata(metadata, changedAtUs),
           onPageMessage: (message) => {
             this.viewers.sendSignal(customSignal('message', message));
@@ -387,7 +385,7 @@ export class Session implements StreamSession {
           onSound: (available) => this.#document.showSound(available),
           onVideoStats: (stats) => this.#media?.onVideoStats(stats),
           onFrames: (stream, frames) => {
-            this.#usage.addFrames(frames.length);
+            this.meter.addFrames(frames.length);
             this.#media?.onFrames(stream, frames);
           },
           onKeyframe: (stream) => this.#media?.onKeyframe(stream),
@@ -408,7 +406,7 @@ export class Session implements StreamSession {
     } catch (thrown) {
       this.#life.fail(signal.aborted ? asError(signal.reason) : asError(thrown));
     } finally {
-      timer.cancel();
+      limit.cancel();
     }
   }
 
@@ -422,7 +420,7 @@ export class Session implements StreamSession {
         pauseGraceMs: this.#settings.pauseGraceMs,
         maxRungs: this.#settings.maxRungs,
         replayOnJoin: this.#settings.replayOnJoin,
-        parts: { ...this.#parts, figures: this.#usage.figures },
+        parts: { ...this.#parts, counters: this.meter.counters },
         streamId: this.streamId,
         logger: this.#logger,
       },
@@ -439,7 +437,7 @@ export class Session implements StreamSession {
   }
 
   #showRender(render: RestartableRender): void {
-    this.#usage.setProcess(render.processPid);
+    this.meter.setProcess(render.processPid);
     this.#document.showRender(render);
   }
 
@@ -467,7 +465,7 @@ export class Session implements StreamSession {
     const isLive = this.#life.endReason === undefined && this.#media !== undefined;
     const status = this.#restarting ? 'initializing' : streaming ? 'streaming' : 'connecting';
     this.#document.showViewers(summary, isLive ? status : undefined);
-    this.#usage.setViewers(attached);
+    this.meter.setViewers(attached);
     if (this.#life.endReason !== undefined) return;
     if (this.#render !== undefined && attached !== this.#viewerCountTold) {
       this.#viewerCountTold = attached;
@@ -490,11 +488,13 @@ export class Session implements StreamSession {
     await closePart('viewers', this.viewers.close(reason), by);
     this.#onViewerChange();
     await closePart('media', this.#media?.close(), by);
-    await this.#usage.sample();
+    await this.meter.sample();
+    await closePart('profile', this.#profile.store(this.#media && this.#render, reason), by);
     const renderClosed = this.#launched.then(() => this.#render?.close());
     await closePart('render', renderClosed, by);
     await closePart('files', this.files.close(), by);
-    this.#usage.close();
+    this.#profile.release();
+    this.meter.close();
     this.#document.showNoProcess();
   }
 }

@@ -7,6 +7,7 @@ import { StreamKitError } from '../base/errors.js';
 import type { CallerLimits } from '../options/access-options.js';
 import { integerBetween } from '../options/option-checks.js';
 import { ROUTES } from '../protocol/routes.js';
+import type { SessionProfile } from '../protocol/profiles.js';
 import type { SessionUsage } from '../protocol/session-usage.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
@@ -87,6 +88,15 @@ export class StreamKitSession implements AsyncDisposable {
    */
   get usage(): SessionUsage {
     return this.#page.usage;
+  }
+
+  /**
+   * The profile that it was created with, and after the end whether it was stored; undefined where it has none.
+   *
+   * @throws StreamKitError `conflict` for a terminal.
+   */
+  get profile(): SessionProfile | undefined {
+    return this.#page.profile;
   }
 
   /**
@@ -213,7 +223,7 @@ export class StreamKitSession implements AsyncDisposable {
     return this.end();
   }
 
-  /** Its viewers at this moment, in the order of their kinds: those with an event stream, players, WebSockets. */
+  /** Its viewers at this moment, in the order in which they came. */
   viewers(): SessionViewer[] {
     return this.#parameters.session.viewers.list();
   }

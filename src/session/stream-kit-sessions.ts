@@ -5,7 +5,9 @@ import type { StreamTokenRequest } from '../options/stream-token-request.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
 import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
 import type { StreamSessionStatus } from '../protocol/state-document.js';
-import { applicationCaller, type Caller, callerBindings, ownsSession } from './caller.js';
+import { StreamKitError } from '../base/errors.js';
+import type { ProfileStore } from '../profiles/profile-store.js';
+import { applicationCaller, type Caller, callerBindings, ownsSession, profileOwnerOf } from './caller.js';
 import type { RenderOptionDefaults } from './render-options.js';
 import { codecsToOffer } from './render-options.js';
 import type { SessionEventName, SessionEvents } from './session-events.js';
@@ -36,6 +38,8 @@ export interface StreamKitSessionsParameters {
   readonly recordings: SessionRecordings | undefined;
   readonly defaults: RenderOptionDefaults;
   readonly targetPolicy: TargetPolicy;
+  /** Undefined: there is no option `profileDirectory`. */
+  readonly profiles: ProfileStore | undefined;
   /** Undefined: there are none. */
   readonly terminal: ResolvedTerminalOptions | undefined;
   readonly createToken: (request: StreamTokenRequest) => string;
@@ -64,7 +68,8 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
   /**
    * Makes a session. It resolves at once; the launch goes on, and `whenReady()` waits for it.
    *
-   * @throws StreamKitError `bad_request`, `bad_target_url`, `too_large`, `forbidden`, `at_capacity`.
+   * @throws StreamKitError `bad_request`, `bad_target_url`, `too_large`, `forbidden`, `at_capacity`; with a profile `no_such_profile`,
+   * `profile_in_use`, `limit_reached`.
    */
   create(request: StreamKitSessionRequest, { owner }: SessionOwner = {}): Promise<StreamKitSession> {
     // What is thrown rejects.
@@ -125,9 +130,22 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
     }
     const defaults = { ...this.#parameters.defaults, limits: caller.limits };
     const request = parseSessionRequest(body, defaults, targetPolicy);
+    const { profile: wanted } = request;
+    const { profiles } = this.#parameters;
+    if (wanted !== undefined && profiles === undefined)
+      throw new StreamKitError('forbidden', 'This server keeps no profiles');
+    const owner = wanted && profileOwnerOf(caller);
     return {
       checkCodec: (videoCodec) => void codecsToOffer(request.renderOptions.videoCodec, videoCodec),
-      start: () => created(registry.create(request, caller)),
+      start: () => {
+        const lease = owner === undefined ? undefined : wanted && profiles?.open(owner, wanted);
+        try {
+          return created(registry.create(request, caller, lease));
+        } catch (thrown) {
+          lease?.release();
+          throw thrown;
+        }
+      },
     };
   }
 

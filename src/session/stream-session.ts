@@ -5,8 +5,9 @@ import type { SessionEmitter } from './session-emitter.js';
 import type { SessionUsage } from '../protocol/session-usage.js';
 import type { SessionEndReason } from './session-events.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
+import type { UsageMeter } from './usage-meter.js';
 import type { ViewerGroup } from './viewer-group.js';
-import type { Viewer, ViewerRequest } from './viewer.js';
+import type { EventStreamLink, ViewerRequest } from './event-stream-link.js';
 
 /** What a session tells the one who has made it. */
 export interface SessionListener {
@@ -32,14 +33,16 @@ export interface StreamSession {
   readonly error: StreamKitError | undefined;
   /** What it has used; undefined for one that has no media. */
   readonly usage?: SessionUsage;
+  /** What measures that; undefined for one that has no media. */
+  readonly meter?: Pick<UsageMeter, 'pid' | 'sample'>;
   /** Begins to launch. What comes of it shows in the state. Once. */
   launch(): void;
   /** Notes that somebody asked for this session. */
   touch(): void;
   /** As {@link ViewerGroup.admit}. */
-  admit(request: ViewerRequest): Viewer;
-  /** As {@link ViewerGroup.prepareStream}. */
-  prepareStream(caller: Caller, viewerId?: string): (sink: MessageSink) => void;
+  admit(request: ViewerRequest): EventStreamLink;
+  /** As {@link ViewerGroup.prepareSocket}. */
+  prepareSocket(caller: Caller, viewerId?: string): (sink: MessageSink) => void;
   /** Ends the session: status `terminated`. Idempotent; a session that has ended is only waited for. */
   close(reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void>;
   /** Ends the session: status `error`. Idempotent. */

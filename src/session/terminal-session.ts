@@ -12,11 +12,11 @@ import type { SessionEndReason } from './session-events.js';
 import { SessionLife } from './session-life.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
-import type { StreamSnapshot } from './stream-client.js';
-import { StreamClients } from './stream-clients.js';
+import type { StreamSnapshot } from './websocket-link.js';
+import { WebSocketLinks } from './websocket-links.js';
 import type { SessionListener, StreamSession } from './stream-session.js';
 import { TerminalStream } from './terminal-stream.js';
-import type { Viewer, ViewerRequest } from './viewer.js';
+import type { EventStreamLink, ViewerRequest } from './event-stream-link.js';
 import { ViewerGroup } from './viewer-group.js';
 
 export interface TerminalSessionParameters {
@@ -78,8 +78,8 @@ export class TerminalSession implements StreamSession {
         ...{ streamId, parts, settings, logger },
         publisher: this.#life.publisher,
         renderOptions: { videoCodec: 'auto', audio: false },
-        openStreams: (hooks) =>
-          new StreamClients({
+        openSockets: (hooks) =>
+          new WebSocketLinks({
             ...{ clock, logger, ...hooks },
             stream: this.#stream,
             kind: 'terminal',
@@ -129,13 +129,13 @@ export class TerminalSession implements StreamSession {
     this.#life.touch();
   }
 
-  admit(request: ViewerRequest): Viewer {
+  admit(request: ViewerRequest): EventStreamLink {
     return this.viewers.admit(request);
   }
 
-  prepareStream(caller: Caller, viewerId?: string): (sink: MessageSink) => void {
+  prepareSocket(caller: Caller, viewerId?: string): (sink: MessageSink) => void {
     this.touch();
-    return this.viewers.prepareStream(caller, viewerId);
+    return this.viewers.prepareSocket(caller, viewerId);
   }
 
   close(reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void> {
@@ -145,7 +145,7 @@ export class TerminalSession implements StreamSession {
   readonly fail = (error: StreamKitError): void => this.#life.fail(error);
 
   release(): void {
-    this.viewers.streams.close('deleted');
+    this.viewers.sockets.close('deleted');
   }
 
   async #launch(): Promise<void> {
@@ -211,7 +211,7 @@ export class TerminalSession implements StreamSession {
       if (metadata.terminal !== undefined) Object.assign(metadata.terminal, { cols, rows });
     });
     // The state comes later, after what the program draws for the new size.
-    this.viewers.streams.onMetaChange();
+    this.viewers.sockets.onMetaChange();
   }
 
   #onViewerChange(): void {

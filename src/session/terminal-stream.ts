@@ -3,8 +3,8 @@ import type { ReplayRecord } from '../terminal/replay-files.js';
 import type { ChunkReader, ChunkStream } from './chunk-stream.js';
 import { SEQUENCE_BYTES } from '../protocol/chunk-format.js';
 import { EventLog } from './event-log.js';
-import type { StreamSnapshot } from './stream-client.js';
-import { snapshotMessage } from './stream-client.js';
+import type { StreamSnapshot } from './websocket-link.js';
+import { snapshotMessage } from './websocket-link.js';
 
 export interface TerminalStreamParameters {
   readonly clock: Clock;

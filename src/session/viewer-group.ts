@@ -6,30 +6,31 @@ import type { InputTarget } from '../input/input-target.js';
 import type { Logger } from '../base/logger.js';
 import type { Caller } from './caller.js';
 import type { MessageSink } from './message-sink.js';
-import { Player } from './player.js';
 import type { RenderOptions } from './render-options.js';
 import { codecsToOffer } from './render-options.js';
 import { secretDigest } from './secret-digest.js';
 import type { SessionEndReason } from './session-events.js';
-import { type SessionViewer, sessionViewer } from './session-viewer.js';
+import type { SessionViewer } from './session-viewer.js';
 import type { SessionMedia } from './session-media.js';
 import { SessionControl } from './session-control.js';
 import type { SessionControlListener } from './session-control.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { StatePublisher } from './state-publisher.js';
-import type { StreamClients, StreamClientsParameters } from './stream-clients.js';
-import type { ViewerRequest } from './viewer.js';
+import { NO_SUCH_VIEWER, type WebSocketLinks, type WebSocketLinksParameters } from './websocket-links.js';
+import { EventStreamLink, type ViewerRequest } from './event-stream-link.js';
 import { Viewer } from './viewer.js';
-import { ViewerJournal } from './viewer-journal.js';
+import { ViewerLog } from './viewer-log.js';
 import { ViewerMedia } from './viewer-media.js';
 import type { ViewerMediaListener } from './viewer-media.js';
+import { CLOSE_POLICY_VIOLATION } from './websocket-link.js';
+import { WhepLink } from './whep-link.js';
 
 /** How many event streams are written to before other work has its turn. */
 const VIEWERS_PER_TURN = 16;
 
 /** What the viewers of a session come to together. */
 export interface ViewerSummary {
-  /** Those with an open event stream or WebSocket, players, and WebSockets that are viewers of their own. */
+  /** Those with an open link. */
   readonly attached: number;
   readonly signalingState: 'idle' | 'negotiating' | 'connected';
   /** Somebody is sent media, or would be if there was any. */
@@ -47,10 +48,8 @@ export interface ViewerGroupParameters {
   >;
   readonly publisher: StatePublisher;
   readonly renderOptions: Pick<RenderOptions, 'videoCodec' | 'audio'>;
-  /** Makes what takes the WebSockets; it is told when one comes or goes. */
-  readonly openStreams: (
-    hooks: Pick<StreamClientsParameters, 'openJournal' | 'openSeat' | 'onChange'>,
-  ) => StreamClients;
+  /** Makes what takes the WebSockets. */
+  readonly openSockets: (hooks: Pick<WebSocketLinksParameters, 'onClosed'>) => WebSocketLinks;
   readonly logger: Logger;
 }
 
@@ -61,18 +60,14 @@ export interface ViewerGroupListener extends SessionControlListener {
   onChange(): void;
 }
 
-/**
- * The viewers of one session: those with an event stream, the players, which have a peer alone, and the WebSockets that belong
- * to no viewer, which have none.
- */
+/** The viewers of one session, whatever links they have to it. */
 export class ViewerGroup {
   readonly #parameters: ViewerGroupParameters;
   readonly #listener: ViewerGroupListener;
   /** By the digests of their secret ids, see {@link secretDigest}. */
   readonly #viewers = new Map<string, Viewer>();
-  readonly #players = new Map<string, Player>();
   #admitted = 0;
-  readonly streams: StreamClients;
+  readonly sockets: WebSocketLinks;
   readonly control: SessionControl;
   #live: SessionMedia | undefined;
   /** What waits for the page to be captured: at most one entry a viewer's peer. */
@@ -85,64 +80,45 @@ export class ViewerGroup {
     const { streamId, parts, logger } = parameters;
     const { clock, openRemoteControl } = parts;
     this.control = new SessionControl({ streamId, openRemoteControl, clock, logger }, listener);
-    this.streams = parameters.openStreams({
-      openJournal: () => this.#openJournal(),
-      openSeat: (publicId, caller) => this.control.openSeat(publicId, caller),
-      onChange: () => {
-        listener.onActivity();
-        listener.onChange();
-      },
-    });
+    this.sockets = parameters.openSockets({ onClosed: (viewer) => this.#onSocketClosed(viewer) });
   }
 
   /**
-   * Finds the viewer that comes back, or makes a new one.
+   * Finds the viewer that comes back with an event stream, or makes a new one.
    *
    * @throws StreamKitError `conflict` for a codec that the session does not have, `no_such_viewer` for one that does not
    * obey the caller, `at_capacity`.
    */
-  admit(request: ViewerRequest): Viewer {
+  admit(request: ViewerRequest): EventStreamLink {
     const { parts, settings, publisher, renderOptions } = this.#parameters;
     const { caller, viewerId } = request;
     const videoCodecs = codecsToOffer(renderOptions.videoCodec, request.videoCodec);
     const returning = viewerId === undefined ? undefined : this.find(viewerId, caller);
     // One that has its media by a WebSocket does without the peer.
-    if (returning?.isLost === true && request.media) this.#onViewerGone(returning);
+    if (returning?.isLost === true && request.media) void this.#dismiss(returning.viewer);
     else if (returning !== undefined) return returning;
     this.ensureRoom(caller);
-    const journal = this.#openJournal();
-    const viewer = new Viewer(
+    const viewer = this.#newViewer(caller);
+    const link = new EventStreamLink(
       {
-        journal,
-        openSeat: this.control.openSeat(journal.publicId, caller),
-        findPublicId: (id) => this.#viewers.get(secretDigest(id))?.publicId,
-        id: parts.ids.viewerId(),
-        caller,
-        videoCodecs,
-        wishes: request.wishes ?? {},
-        clock: parts.clock,
-        publisher,
-        reattachMs: settings.viewerReattachMs,
+        ...{ viewer, videoCodecs, publisher, wishes: request.wishes ?? {} },
+        ...{ clock: parts.clock, reattachMs: settings.viewerReattachMs },
       },
       {
-        onViewerChange: () => {
-          this.#listener.onActivity();
-          this.#listener.onChange();
-        },
-        onViewerGone: (gone) => this.#onViewerGone(gone),
+        onViewerChange: () => this.#onActivity(),
+        onViewerGone: (gone) => void this.#dismiss(gone),
         openMedia: (of, listener) => this.#openViewerMedia(of, listener),
       },
     );
+    viewer.link = link;
     // A session that has ended shows its last state and why, nothing more.
-    if (this.#endReason === undefined) {
-      this.#viewers.set(secretDigest(viewer.id), viewer);
-      viewer.journal.join();
-    } else void viewer.close(this.#endReason);
-    return viewer;
+    if (this.#endReason === undefined) this.#join(viewer);
+    else void viewer.close(this.#endReason);
+    return link;
   }
 
   /**
-   * Makes a player of an offer, and the answer to it.
+   * Makes a viewer of the offer of a player (WHEP), and the answer to it.
    *
    * @param iceServers - for our end.
    * @throws StreamKitError `unprocessable` for an offer that cannot be served, `at_capacity` (503).
@@ -151,34 +127,28 @@ export class ViewerGroup {
     caller: Caller,
     offer: string,
     iceServers: readonly IceServerOption[],
-  ): Promise<{ player: Player; answer: string }> {
+  ): Promise<{ player: WhepLink; answer: string }> {
     const { parts, renderOptions } = this.#parameters;
     this.ensureRoom(caller, 503);
-    const player = new Player(
+    const viewer = this.#newViewer(caller);
+    const videoCodecs = codecsToOffer(renderOptions.videoCodec, undefined);
+    const player = new WhepLink(
       {
-        id: parts.ids.viewerId(),
-        caller,
+        viewer,
         openAnsweringPeer: parts.openAnsweringPeer,
-        peer: {
-          videoCodecs: codecsToOffer(renderOptions.videoCodec, undefined),
-          audio: renderOptions.audio,
-          iceServers,
-          offer,
-        },
-        journal: this.#openJournal(),
+        peer: { videoCodecs, audio: renderOptions.audio, iceServers, offer },
       },
       {
-        onPlayerChange: (changed) => {
-          if (changed.media.state === 'closed') this.#forget(changed);
-          this.#listener.onChange();
+        onMediaChange: () => {
+          if (player.media.state === 'closed') void this.#dismiss(viewer);
+          else this.#listener.onChange();
         },
         whenLive: (work) => this.#whenLive(work),
       },
     );
-    this.#players.set(secretDigest(player.id), player);
-    player.journal.join();
-    this.#listener.onActivity();
-    this.#listener.onChange();
+    viewer.link = player;
+    this.#join(viewer);
+    this.#onActivity();
     try {
       return { player, answer: await player.answer() };
     } catch (thrown) {
@@ -190,13 +160,22 @@ export class ViewerGroup {
   /**
    * Takes a WebSocket; one that comes after the end is closed with the reason.
    *
-   * @param viewerId - of the viewer that it belongs to. Undefined: it is one of its own, if there is room.
+   * @param viewerId - of the viewer with an event stream that it belongs to. Undefined: it is all that its viewer has, if there is
+   * room for one.
    * @throws StreamKitError `at_capacity`, `no_such_viewer`.
    */
-  prepareStream(caller: Caller, viewerId: string | undefined): (sink: MessageSink) => void {
-    const viewer = viewerId === undefined ? undefined : this.get(viewerId, caller);
-    if (viewer === undefined) this.ensureRoom(caller);
-    return (sink) => this.streams.admit(sink, caller, viewer);
+  prepareSocket(caller: Caller, viewerId: string | undefined): (sink: MessageSink) => void {
+    const known = viewerId === undefined ? undefined : this.get(viewerId, caller).viewer;
+    if (known === undefined) this.ensureRoom(caller);
+    return (sink) => {
+      const isTaken = this.sockets.admit(sink, () => {
+        if (known !== undefined) return known;
+        const viewer = this.#newViewer(caller);
+        this.#join(viewer);
+        return viewer;
+      });
+      if (isTaken) this.#onActivity();
+    };
   }
 
   /**
@@ -211,8 +190,7 @@ export class ViewerGroup {
       const sentence = 'This caller has as many viewers in this session as it may';
       throw new StreamKitError('at_capacity', sentence, { status, headers });
     }
-    const size = this.#viewers.size + this.#players.size + this.streams.size;
-    if (size < maxViewersPerSession || this.#longestAway() !== undefined) return;
+    if (this.#viewers.size < maxViewersPerSession || this.#longestAway() !== undefined) return;
     throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { status, headers });
   }
 
@@ -222,109 +200,98 @@ export class ViewerGroup {
    */
   ensureRoom(caller: Caller, status = 429): void {
     this.checkRoom(caller, status);
-    const size = this.#viewers.size + this.#players.size + this.streams.size;
     const away = this.#longestAway();
-    if (size >= this.#parameters.settings.maxViewersPerSession && away !== undefined)
-      this.#onViewerGone(away);
+    if (this.#viewers.size >= this.#parameters.settings.maxViewersPerSession && away !== undefined)
+      void this.#dismiss(away);
   }
 
-  /** Undefined: nobody is away. One whose WebSocket is open is not. */
+  /** Undefined: nobody is away. */
   #longestAway(): Viewer | undefined {
     const [longest] = [...this.#viewers.values()]
-      .filter((viewer) => viewer.awaySinceUs !== undefined && !this.streams.serves(viewer))
+      .filter((viewer) => viewer.awaySinceUs !== undefined)
       .sort((one, other) => (one.awaySinceUs ?? 0) - (other.awaySinceUs ?? 0));
     return longest;
   }
 
   /** Closes a player that goes. */
-  async dismiss(player: Player): Promise<void> {
-    this.#forget(player);
+  async dismiss({ viewer }: WhepLink): Promise<void> {
     this.#listener.onActivity();
-    this.#listener.onChange();
-    await this.#closed(player.close());
+    await this.#dismiss(viewer);
   }
 
   /**
-   * Undefined where no viewer has this id.
+   * Undefined where no viewer with an event stream has this id.
    *
    * @throws StreamKitError `no_such_viewer` for one that does not obey this caller, which is not to learn that there is one.
    */
-  find(viewerId: string, caller: Caller): Viewer | undefined {
-    const found = this.#viewers.get(secretDigest(viewerId));
-    if (found?.obeys(caller) === false) throw noSuchViewer();
+  find(viewerId: string, caller: Caller): EventStreamLink | undefined {
+    const found = this.#viewers.get(secretDigest(viewerId))?.link;
+    if (!(found instanceof EventStreamLink)) return undefined;
+    if (!found.viewer.obeys(caller)) throw noSuchViewer();
     return found;
   }
 
   /** @throws StreamKitError `no_such_viewer`. */
-  get(viewerId: string, caller: Caller): Viewer {
+  get(viewerId: string, caller: Caller): EventStreamLink {
     const found = this.find(viewerId, caller);
     if (found === undefined) throw noSuchViewer();
     return found;
   }
 
   /** @throws StreamKitError `no_such_viewer`, also for one that does not obey this caller. */
-  getPlayer(id: string, caller: Caller): Player {
-    const found = this.#players.get(secretDigest(id));
-    if (found?.obeys(caller) !== true) throw noSuchViewer();
+  getPlayer(id: string, caller: Caller): WhepLink {
+    const found = this.#viewers.get(secretDigest(id))?.link;
+    if (!(found instanceof WhepLink) || !found.viewer.obeys(caller)) throw noSuchViewer();
     return found;
   }
 
+  /** There is one with an event stream and this id. */
   has(viewerId: string): boolean {
-    return this.#viewers.has(secretDigest(viewerId));
+    return this.#viewers.get(secretDigest(viewerId))?.link instanceof EventStreamLink;
   }
 
-  /** How many a caller has, players among them. */
+  /** How many a caller has. */
   countOf({ key }: Caller): number {
-    const all = [...this.#viewers.values(), ...this.#players.values()];
-    return all.filter((viewer) => viewer.callerKey === key).length + this.streams.countOf(key);
+    return this.#all().filter(({ caller }) => caller.key === key).length;
   }
 
   summary(): ViewerSummary {
-    const viewers = [...this.#viewers.values()];
-    const media = [
-      ...viewers.flatMap((viewer) => viewer.media ?? []),
-      ...[...this.#players.values()].map((player) => player.media),
-    ].filter((one) => one.state !== 'closed');
+    const media = this.#all()
+      .flatMap((viewer) => viewer.media ?? [])
+      .filter((one) => one.state !== 'closed');
     const connected = media.some((one) => one.state === 'connected');
-    const attached = viewers.filter((viewer) => viewer.attached || this.streams.serves(viewer));
     return {
-      attached: attached.length + this.#players.size + this.streams.size,
-      streaming: connected || this.streams.isWatched,
+      attached: this.#all().filter((viewer) => viewer.attached).length,
+      streaming: connected || this.sockets.isWatched,
       signalingState: connected ? 'connected' : media.length > 0 ? 'negotiating' : 'idle',
       iceCandidatesGathered: media.length > 0 && media.every((one) => one.candidatesGathered),
     };
   }
 
-  /** Those with an event stream, players, and WebSockets that are viewers of their own. */
+  /** In the order in which they came. */
   list(): SessionViewer[] {
-    const viewers = [...this.#viewers.values()].map(({ diagnostics, role, caller }) =>
-      sessionViewer(caller, { ...diagnostics, role }),
-    );
-    const players = [...this.#players.values()].map(({ diagnostics, caller }) =>
-      sessionViewer(caller, { ...diagnostics, role: 'viewer' }),
-    );
-    return [...viewers, ...players, ...this.streams.list()];
+    return this.#all().map((viewer) => viewer.description);
   }
 
   diagnostics(): ViewerDiagnostics[] {
-    return [...this.#viewers.values(), ...this.#players.values()].map((viewer) => viewer.diagnostics);
+    return this.#all().map((viewer) => viewer.diagnostics);
   }
 
   /** There is a new patch. */
   sendPatches(): void {
-    this.#sendPatchesTo([...this.#viewers.values()]);
-    this.streams.onStateChange();
+    this.#sendPatchesTo(this.#all());
+    this.sockets.onStateChange();
   }
 
   /** A write takes about 20 µs: many viewers are served over several turns of the event loop. */
   #sendPatchesTo(viewers: readonly Viewer[]): void {
-    for (const viewer of viewers.slice(0, VIEWERS_PER_TURN)) viewer.sendPatches();
+    for (const viewer of viewers.slice(0, VIEWERS_PER_TURN)) viewer.link?.sendPatches();
     if (viewers.length <= VIEWERS_PER_TURN) return;
     setImmediate(() => this.#sendPatchesTo(viewers.slice(VIEWERS_PER_TURN)));
   }
 
   sendSignal(event: Uint8Array): void {
-    for (const viewer of this.#viewers.values()) viewer.sendSignal(event);
+    for (const { link } of this.#viewers.values()) link?.sendSignal(event);
   }
 
   /** The page is captured. Once. */
@@ -332,47 +299,92 @@ export class ViewerGroup {
     this.#live = media;
     this.control.goLive(controls);
     for (const work of this.#untilLive.splice(0)) work(media);
-    this.streams.goLive();
+    this.sockets.goLive();
   }
 
   /** The terminal is open. Once. */
   goLiveTo(target: InputTarget): void {
     this.control.goLiveTo(target);
-    this.streams.goLive();
+    this.sockets.goLive();
   }
 
-  /** Tells them all and closes them; none is left in the group. Rejects after all when one could not. */
+  /**
+   * Tells them all and closes them; none is left in the group but those whose WebSocket still reads. Rejects after all when one
+   * could not.
+   */
   async close(reason: SessionEndReason): Promise<void> {
     this.#endReason = reason;
     this.control.close();
-    for (const { journal } of [...this.#viewers.values(), ...this.#players.values()]) journal.leave(reason);
+    const all = this.#all();
+    for (const { log } of all) log.leave(reason);
     this.#untilLive = [];
-    if (reason === 'exited') this.streams.finish(reason);
-    else this.streams.close(reason);
-    const closing = [
-      ...[...this.#viewers.values()].map((viewer) => viewer.close(reason)),
-      ...[...this.#players.values()].map((player) => player.close()),
-    ];
-    this.#viewers.clear();
-    this.#players.clear();
+    if (reason === 'exited') this.sockets.finish(reason);
+    else this.sockets.close(reason);
+    const closing = all.map((viewer) => viewer.close(reason));
+    for (const viewer of all) if (!viewer.hasSocket) this.#viewers.delete(secretDigest(viewer.id));
     const failed = (await Promise.allSettled(closing)).find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
 
-  /** Of a viewer that is about to join. */
-  #openJournal(): ViewerJournal {
-    const { streamId, logger, parts } = this.#parameters;
-    const { clock, observe } = parts;
-    return new ViewerJournal({ ...{ streamId, viewer: ++this.#admitted }, ...{ clock, logger, observe } });
+  #all(): Viewer[] {
+    return [...this.#viewers.values()];
   }
 
-  #forget(player: Player): void {
-    this.#players.delete(secretDigest(player.id));
-    player.journal.leave('gone');
+  /** One that has no link yet and has not joined. */
+  #newViewer(caller: Caller): Viewer {
+    const { streamId, logger, parts } = this.#parameters;
+    const { clock, observe, ids } = parts;
+    const log = new ViewerLog({
+      ...{ streamId, viewer: ++this.#admitted },
+      ...{ clock, logger, observe },
+    });
+    return new Viewer({
+      ...{ id: ids.viewerId(), caller, log },
+      openSeat: this.control.openSeat(log.publicId, caller),
+      findPublicId: (id) => this.#viewers.get(secretDigest(id))?.publicId,
+    });
+  }
+
+  #join(viewer: Viewer): void {
+    this.#viewers.set(secretDigest(viewer.id), viewer);
+    viewer.log.join();
+  }
+
+  #forget(viewer: Viewer): void {
+    this.#viewers.delete(secretDigest(viewer.id));
+    viewer.log.leave('gone');
+  }
+
+  /** It is known no more, and its links are closed. Never rejects. */
+  async #dismiss(viewer: Viewer): Promise<void> {
+    this.#forget(viewer);
+    viewer.closeSocket(CLOSE_POLICY_VIOLATION, NO_SUCH_VIEWER);
+    this.#listener.onChange();
+    try {
+      await viewer.close('gone');
+    } catch (thrown) {
+      const { logger } = this.#parameters;
+      logger.warn({ part: 'viewer', err: asError(thrown) }, 'a part did not close cleanly');
+    }
+  }
+
+  #onSocketClosed(viewer: Viewer): void {
+    this.#listener.onActivity();
+    const isGone = viewer.link === undefined && !viewer.hasSocket;
+    if (isGone) void this.#dismiss(viewer);
+    else {
+      if (viewer.gone && !viewer.hasSocket) this.#forget(viewer);
+      this.#listener.onChange();
+    }
+  }
+
+  #onActivity(): void {
+    this.#listener.onActivity();
+    this.#listener.onChange();
   }
 
   #openViewerMedia(
-    viewer: Viewer,
+    link: EventStreamLink,
     listener: Pick<ViewerMediaListener, 'sendSignal' | 'input'>,
   ): ViewerMedia | null {
     if (this.#endReason !== undefined) return null;
@@ -380,38 +392,23 @@ export class ViewerGroup {
     return new ViewerMedia(
       parts.openViewerPeer,
       {
-        videoCodecs: viewer.videoCodecs,
+        videoCodecs: link.videoCodecs,
         audio: renderOptions.audio,
-        iceServers: viewer.iceServers.server,
+        iceServers: link.iceServers.server,
       },
       {
         ...listener,
         onMediaChange: () => this.#listener.onChange(),
         whenLive: (work) => this.#whenLive(work),
       },
-      viewer.journal,
-      viewer.wishes,
+      link.viewer.log,
+      link.wishes,
     );
   }
 
   #whenLive(work: (media: SessionMedia) => void): void {
     if (this.#live === undefined) this.#untilLive.push(work);
     else work(this.#live);
-  }
-
-  #onViewerGone(viewer: Viewer): void {
-    this.#viewers.delete(secretDigest(viewer.id));
-    viewer.journal.leave('gone');
-    this.streams.dismiss(viewer);
-    this.#listener.onChange();
-    void this.#closed(viewer.close('gone'));
-  }
-
-  #closed(closing: Promise<void>): Promise<void> {
-    return closing.catch((thrown: unknown) => {
-      const { logger } = this.#parameters;
-      logger.warn({ part: 'viewer', err: asError(thrown) }, 'a part did not close cleanly');
-    });
   }
 }
 

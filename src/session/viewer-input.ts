@@ -1,9 +1,7 @@
-import { publicIdPayload } from '../protocol/signals.js';
 import { StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
-import type { ControlSeat, SeatChannel, SeatChannelListener } from '../input/control-seat.js';
+import type { ControlSeat, SeatChannel, SeatChannelListener, SeatListener } from '../input/control-seat.js';
 import type { InputChannel, ViewerPeerListener } from '../peer/viewer-peer.js';
-import { customSignal } from './server-sent-event.js';
 import type { OpenSeat } from './session-control.js';
 
 /** What of a peer concerns its data channel. */
@@ -17,7 +15,7 @@ export type InputListener = Required<
 /** What waits for a viewer that does not read its data channel; beyond it, it misses what it is told. */
 const MAX_BACKLOG_BYTES = 256 * 1024;
 
-/** The input of a viewer with an event stream: its seat, its data channel, its WebSocket, and its signals. */
+/** The input of a viewer: its seat, its data channel, its WebSocket, and its signals. */
 export class ViewerInput {
   readonly seat: ControlSeat;
   readonly #findPublicId: (viewerId: string) => string | undefined;
@@ -26,13 +24,10 @@ export class ViewerInput {
   constructor(
     openSeat: OpenSeat,
     findPublicId: (viewerId: string) => string | undefined,
-    sendSignal: (event: Uint8Array) => void,
+    listener: SeatListener,
   ) {
     this.#findPublicId = findPublicId;
-    this.seat = openSeat({
-      onRole: (roles) => sendSignal(customSignal('role', roles)),
-      onAsked: (publicId) => sendSignal(customSignal('control_requested', publicIdPayload(publicId))),
-    });
+    this.seat = openSeat(listener);
   }
 
   /** For one peer of the viewer. */

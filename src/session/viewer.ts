@@ -1,342 +1,151 @@
-import type { ViewerDiagnostics } from '../protocol/session-diagnostics.js';
-import { isDeepStrictEqual } from 'node:util';
-
 import type { ViewerRole } from '../protocol/rights.js';
-import type { Clock, Timer } from '../base/clock.js';
-import type { VideoCodec } from '../render/encode/encoded-frame.js';
-import { StreamKitError } from '../base/errors.js';
-import type { SeatChannel, SeatChannelListener } from '../input/control-seat.js';
-import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../options/ice-server-options.js';
+import type { ViewerDiagnostics } from '../protocol/session-diagnostics.js';
+import { publicIdPayload } from '../protocol/signals.js';
 import type { Caller } from './caller.js';
-import type { ViewerWishes } from './codec-ladder.js';
 import { obeys, viewerRoleOf } from './caller.js';
-import { EventDelivery } from './event-delivery.js';
-import type { EventSink } from './event-sink.js';
 import { customSignal } from './server-sent-event.js';
-import { NO_MEDIA } from './session-diagnostics.js';
-import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
 import type { OpenSeat } from './session-control.js';
-import type { StatePublisher } from './state-publisher.js';
-import type { StreamViewer } from './stream-clients.js';
-import { type InputListener, ViewerInput } from './viewer-input.js';
-import type { ViewerJournal } from './viewer-journal.js';
-import type { ViewerMedia, ViewerMediaListener } from './viewer-media.js';
-
-/** What flows back from a viewer to its session. */
-export interface ViewerListener {
-  /** It came, went, or its media changed. */
-  onViewerChange(): void;
-  /** It was away for longer than it may be, and is closed. */
-  onViewerGone(viewer: Viewer): void;
-  /** Opens its peer; null where the session has ended. */
-  openMedia(viewer: Viewer, listener: Pick<ViewerMediaListener, 'sendSignal' | 'input'>): ViewerMedia | null;
-}
+import { NO_MEDIA } from './session-diagnostics.js';
+import { type SessionViewer, sessionViewer } from './session-viewer.js';
+import { ViewerInput } from './viewer-input.js';
+import type { ViewerLog } from './viewer-log.js';
+import type { ViewerMedia } from './viewer-media.js';
+import type { WebSocketLink } from './websocket-link.js';
 
 export interface ViewerParameters {
-  readonly journal: ViewerJournal;
   /** A secret: whoever has it acts for this viewer. */
   readonly id: string;
   /** Who has made it. */
   readonly caller: Caller;
-  /** What it is offered, best first. */
-  readonly videoCodecs: readonly VideoCodec[];
-  /** What it wants at most. */
-  readonly wishes: ViewerWishes;
-  readonly clock: Clock;
-  readonly publisher: StatePublisher;
+  readonly log: ViewerLog;
   readonly openSeat: OpenSeat;
   /** Of the viewer with this secret id. */
   readonly findPublicId: (viewerId: string) => string | undefined;
-  /** How long it may be away, ms. */
-  readonly reattachMs: number;
 }
 
-export interface ViewerRequest {
-  readonly caller: Caller;
-  /** Of an earlier event stream. One that is unknown or gone makes a new viewer. */
-  readonly viewerId: string | undefined;
-  /** The one codec that the client wants. */
-  readonly videoCodec: VideoCodec | undefined;
-  /** What it wants at most; default: no limit. */
-  readonly wishes?: ViewerWishes;
-  /** The client wants media by a peer. */
-  readonly media: boolean;
-}
-
-/** Finds out which ICE servers a viewer may use now. Never rejects. */
-export type FindIceServers = () => Promise<IceServers>;
-
-/** How long a new viewer may take to its event stream, ms, whatever its time to come back is. */
-const LEAST_ARRIVAL_MS = 10_000;
-
-/** How one event stream of a viewer begins. */
-export interface AttachOptions {
-  /** The client wants media, not the state alone. */
-  readonly media: boolean;
-  /** Number of the last patch that the client has seen. */
-  readonly lastEventId: number | undefined;
-  /** Sent before everything else. */
-  readonly preamble?: Uint8Array;
+/** The way by which a viewer has come, unless that is a WebSocket. */
+export interface ViewerLink {
+  /** Undefined where there is, or was, no peer. */
+  readonly media: ViewerMedia | undefined;
+  readonly attached: boolean;
+  /** When it was lost, for a while; undefined for one that is there, or has not come yet. */
+  readonly awaySinceUs: number | undefined;
+  /** False: there is nothing to send it on. */
+  sendSignal(event: Uint8Array): boolean;
+  /** There is a new patch. */
+  sendPatches(): void;
+  /** Tells the client, and closes what there is. Idempotent. */
+  close(reason: string): Promise<void>;
 }
 
 /**
- * One client of a session: an event stream, which it may lose for a while, and a peer or a WebSocket, which stay meanwhile.
+ * One client of a session, by whatever links it has: an event stream with the peer that is offered over it, a peer that it has
+ * offered itself (WHEP), a WebSocket. It comes with one of them; one with an event stream may have a WebSocket as well.
  */
-export class Viewer implements StreamViewer {
-  readonly #parameters: ViewerParameters;
-  readonly #listener: ViewerListener;
-  readonly #input: ViewerInput;
-  #delivery: EventDelivery | undefined;
-  #media: ViewerMedia | undefined;
-  #awayTimer: Timer | undefined;
-  #awaySinceUs: number | undefined;
-  #findIceServers: FindIceServers = () => Promise.resolve(NO_ICE_SERVERS);
-  #iceServers = NO_ICE_SERVERS;
-  #closing: Promise<void> | undefined;
-  #closeReason: string | undefined;
-
-  /** It counts as away from the start: a request that never gets to its event stream leaves nothing behind. */
-  constructor(parameters: ViewerParameters, listener: ViewerListener) {
-    this.#parameters = parameters;
-    this.#listener = listener;
-    const { openSeat, findPublicId } = parameters;
-    this.#input = new ViewerInput(openSeat, findPublicId, (event) => this.sendSignal(event));
-    this.#startAwayTimer(Math.max(parameters.reattachMs, LEAST_ARRIVAL_MS));
-  }
-
-  get journal(): ViewerJournal {
-    return this.#parameters.journal;
-  }
-
-  /** Its event stream is open. */
-  get attached(): boolean {
-    return this.#delivery !== undefined;
-  }
-
-  /** When it lost its event stream; undefined while it has one, and before its first. */
-  get awaySinceUs(): number | undefined {
-    return this.#awaySinceUs;
-  }
-
-  /** Undefined where it has, or had, no peer. */
-  get media(): ViewerMedia | undefined {
-    return this.#media;
-  }
-
-  get diagnostics(): ViewerDiagnostics {
-    const media = this.#media?.diagnostics ?? NO_MEDIA;
-    return { publicId: this.journal.publicId, attached: this.attached, ...media };
-  }
-
-  /**
-   * Its connection was up and has ended. The browser's end of it is of no more use, so the client is to begin anew, which
-   * it does as a new viewer.
-   */
-  get isLost(): boolean {
-    return this.#media?.state === 'closed' && this.#media.wasConnected;
-  }
-
-  get videoCodecs(): readonly VideoCodec[] {
-    return this.#parameters.videoCodecs;
-  }
-
-  get wishes(): ViewerWishes {
-    return this.#parameters.wishes;
-  }
-
-  get iceServers(): IceServers {
-    return this.#iceServers;
-  }
-
+export class Viewer {
   /** A secret. */
-  get id(): string {
-    return this.#parameters.id;
-  }
+  readonly id: string;
+  readonly caller: Caller;
+  readonly log: ViewerLog;
+  readonly input: ViewerInput;
+  /** Set once, by who makes the viewer; undefined for one that has a WebSocket alone. */
+  link: ViewerLink | undefined;
+  #socket: WebSocketLink | undefined;
+  #isGone = false;
 
-  /** What its caller is counted under. */
-  get callerKey(): string {
-    return this.#parameters.caller.key;
-  }
-
-  /** Who has made it. */
-  get caller(): Caller {
-    return this.#parameters.caller;
-  }
-
-  get role(): ViewerRole {
-    return this.#input.seat.role;
-  }
-
-  /** What it may become; a `viewer` is never given control. */
-  get permittedRole(): ViewerRole {
-    return viewerRoleOf(this.#parameters.caller);
+  constructor({ id, caller, log, openSeat, findPublicId }: ViewerParameters) {
+    this.id = id;
+    this.caller = caller;
+    this.log = log;
+    this.input = new ViewerInput(openSeat, findPublicId, {
+      // The channels of the seat tell it too.
+      onRole: (roles) => void this.link?.sendSignal(customSignal('role', roles)),
+      onAsked: (publicId) => this.#ask(publicId),
+    });
   }
 
   /** Names it to others. */
   get publicId(): string {
-    return this.#input.seat.publicId;
+    return this.log.publicId;
+  }
+
+  get role(): ViewerRole {
+    return this.input.seat.role;
+  }
+
+  /** What it may become; a `viewer` is never given control. */
+  get permittedRole(): ViewerRole {
+    return viewerRoleOf(this.caller);
+  }
+
+  /** Undefined where it has, or had, no peer. */
+  get media(): ViewerMedia | undefined {
+    return this.link?.media;
+  }
+
+  /** Its WebSocket is open. */
+  get hasSocket(): boolean {
+    return this.#socket !== undefined;
+  }
+
+  /** One of its links is open. */
+  get attached(): boolean {
+    return this.link?.attached === true || this.hasSocket;
+  }
+
+  /** When it lost its last link, for a while; undefined for one that is there, or has not come yet. */
+  get awaySinceUs(): number | undefined {
+    return this.hasSocket ? undefined : this.link?.awaySinceUs;
+  }
+
+  /** The session knows it no more. */
+  get gone(): boolean {
+    return this.#isGone;
+  }
+
+  get diagnostics(): ViewerDiagnostics {
+    const media = this.media?.diagnostics ?? NO_MEDIA;
+    return { publicId: this.publicId, attached: this.attached, ...media };
+  }
+
+  /** As the application sees it. */
+  get description(): SessionViewer {
+    return sessionViewer(this.caller, { ...this.diagnostics, role: this.role });
   }
 
   obeys(caller: Caller): boolean {
-    return obeys(this.#parameters.caller, caller);
+    return obeys(this.caller, caller);
   }
 
-  /** It is closed: the server knows it no more. */
-  get gone(): boolean {
-    return this.#closeReason !== undefined;
+  /** Takes a WebSocket. @returns the one that it had, which is of no more use. */
+  takeSocket(socket: WebSocketLink): WebSocketLink | undefined {
+    const previous = this.#socket;
+    this.#socket = socket;
+    socket.arrive((listener) => this.input.openChannel(listener));
+    return previous;
   }
 
-  /** Its WebSocket is open; what comes by that acts for it. */
-  openChannel(listener: SeatChannelListener): SeatChannel {
-    return this.#input.openChannel(listener);
+  /** A WebSocket has closed, which may be one that another has replaced. */
+  dropSocket(socket: WebSocketLink): void {
+    if (this.#socket === socket) this.#socket = undefined;
   }
 
-  /**
-   * To be called before {@link attach}. A peer that there is already keeps its servers until it restarts ICE.
-   *
-   * @param media - the client wants media by a peer now; otherwise it may ask for one later.
-   */
-  async prepareMedia(findIceServers: FindIceServers, media = true): Promise<void> {
-    this.#findIceServers = findIceServers;
-    if (media && !this.#hasPeer()) this.#iceServers = await findIceServers();
+  /** Closes its WebSocket, if it has one, with a code of RFC 6455 section 7.4.1. */
+  closeSocket(code: number, reason: string): void {
+    this.#socket?.close(code, reason);
   }
 
-  /** Takes an event stream; an earlier one is told `closed` and ends. */
-  attach(sink: EventSink, options: AttachOptions): void {
-    const { publisher, id } = this.#parameters;
-    const iceServers = this.#iceServers.viewer;
-    const previous = this.#delivery;
-    this.#delivery = undefined;
-    previous?.end(customSignal('closed', { reason: 'taken_over' }));
-
-    // One that watches the state alone has no way to send input.
-    if (options.media && this.#closeReason === undefined) this.#input.seat.arrive();
-    const { role, publicId } = this.#input.seat;
-    const delivery = new EventDelivery(sink, publisher, () => this.#onClosed(delivery));
-    if (options.preamble !== undefined) delivery.sendSignal(options.preamble);
-    delivery.sendSignal(customSignal('viewer', { viewerId: id, role, iceServers, publicId }));
-    delivery.sendState(options.lastEventId);
-    if (this.#closeReason !== undefined) {
-      delivery.end(customSignal('closed', { reason: this.#closeReason }));
-      return;
-    }
-    this.#awayTimer?.cancel();
-    this.#awaySinceUs = undefined;
-    this.#delivery = delivery;
-    if (this.#hasPeer()) this.#media?.resendSignals();
-    else if (options.media) this.#offerMedia();
-    this.#listener.onViewerChange();
+  /** Tells the client, ends its event stream and shuts its peer. A WebSocket that still reads goes on. Idempotent. */
+  async close(reason: string): Promise<void> {
+    this.#isGone = true;
+    this.input.seat.leave();
+    await this.link?.close(reason);
   }
 
-  #offerMedia(): void {
-    const input: InputListener = this.#input.listener();
-    const media = this.#listener.openMedia(this, { sendSignal: (event) => this.sendSignal(event), input });
-    if (media === null) return;
-    this.#media = media;
-    void media.start();
-  }
-
-  /** The client has dropped its end, and tries again with a new one. Its WebSocket, if it has one, goes on meanwhile. */
-  async #replacePeer(): Promise<void> {
-    await this.#media?.close();
-    this.#iceServers = await this.#findIceServers();
-    // Two requests may have waited beside each other.
-    if (this.#hasPeer() || this.#closeReason !== undefined) return;
-    this.sendSignal(customSignal('ice_servers', { iceServers: this.#iceServers.viewer }));
-    this.#offerMedia();
-    this.#listener.onViewerChange();
-  }
-
-  sendPatches(): void {
-    this.#delivery?.sendPatches();
-  }
-
-  /** False: no event stream is open. */
-  sendSignal(event: Uint8Array): boolean {
-    if (this.#delivery === undefined) return false;
-    this.#delivery.sendSignal(event);
-    return true;
-  }
-
-  /**
-   * A signal from the client.
-   *
-   * @throws StreamKitError `bad_request` for an unknown type, `conflict` where nothing of the kind is expected,
-   * `unprocessable` for a payload that is none, `at_capacity`, `no_such_viewer` where a restart is of no more use or control
-   * is given to nobody, `forbidden` for control that it may not have or give.
-   */
-  async acceptSignal(type: string, payload: unknown): Promise<void> {
-    if (await this.#input.acceptSignal(type, payload)) return;
-    switch (type) {
-      case 'sdp_answer':
-        return this.#openMediaOr('No offer is outstanding').acceptAnswer(parseSdpPayload(payload));
-      case 'ice_candidate':
-        return this.#openMediaOr('No offer was made').addIceCandidate(parseCandidatePayload(payload));
-      case 'ice_restart':
-        if (this.isLost)
-          throw new StreamKitError('no_such_viewer', 'The connection has ended: come as a new viewer');
-        return this.#openMediaOr('There is no connection to restart').restartIce(() =>
-          this.#renewIceServers(),
-        );
-      case 'request_offer':
-        return this.#replacePeer();
-      default:
-        throw new StreamKitError('bad_request', `Unknown signal type ${JSON.stringify(type.slice(0, 80))}`);
-    }
-  }
-
-  /** Tells the client, ends its event stream and shuts its peer. Idempotent. */
-  close(reason: string): Promise<void> {
-    this.#closing ??= this.#close(reason);
-    return this.#closing;
-  }
-
-  async #close(reason: string): Promise<void> {
-    this.#closeReason = reason;
-    this.#input.seat.leave();
-    this.#awayTimer?.cancel();
-    const delivery = this.#delivery;
-    // Before the stream ends: its end is then no loss to wait for.
-    this.#delivery = undefined;
-    delivery?.end(customSignal('closed', { reason }));
-    await this.#media?.close();
-  }
-
-  #hasPeer(): boolean {
-    return this.#media !== undefined && this.#media.state !== 'closed';
-  }
-
-  /** Credentials for a relay may have expired since the viewer came. */
-  async #renewIceServers(): Promise<readonly IceServerOption[]> {
-    const before = this.#iceServers.viewer;
-    this.#iceServers = await this.#findIceServers();
-    const { viewer: iceServers, server } = this.#iceServers;
-    // A viewer that is away finds them in its first event when it is back.
-    if (!isDeepStrictEqual(iceServers, before)) {
-      this.sendSignal(customSignal('ice_servers', { iceServers }));
-    }
-    return server;
-  }
-
-  #openMediaOr(sentence: string): ViewerMedia {
-    if (this.#media === undefined || this.#media.state === 'closed') {
-      throw new StreamKitError('conflict', sentence);
-    }
-    return this.#media;
-  }
-
-  #onClosed(delivery: EventDelivery): void {
-    // One that was taken over has nothing to say any more.
-    if (this.#delivery !== delivery) return;
-    this.#delivery = undefined;
-    this.#awaySinceUs = this.#parameters.clock.nowUs();
-    this.#startAwayTimer(this.#parameters.reattachMs);
-    this.#listener.onViewerChange();
-  }
-
-  #startAwayTimer(delayMs: number): void {
-    this.#awayTimer = this.#parameters.clock.after(delayMs, () => {
-      this.#listener.onViewerGone(this);
-    });
+  /** Another viewer asks for the control that this one has. */
+  #ask(publicId: string): void {
+    const payload = publicIdPayload(publicId);
+    if (this.link?.sendSignal(customSignal('control_requested', payload)) === true) return;
+    this.#socket?.tell(JSON.stringify({ type: 'control_requested', ...payload }));
   }
 }

@@ -3,7 +3,7 @@ import type { ResolvedControlOptions as ControlOptions } from '../../src/options
 import type { Caller } from '../../src/session/caller.js';
 import type { SessionEndReason } from '../../src/session/session-events.js';
 import { Session } from '../../src/session/session.js';
-import type { Viewer } from '../../src/session/viewer.js';
+import type { EventStreamLink } from '../../src/session/event-stream-link.js';
 import type { FakeLaunch, FakePeer } from './session-fakes.js';
 import { FakeSink } from './fake-event-sink.js';
 import { anybody, FakeParts, testControl, testRequest, testSettings } from './session-fakes.js';
@@ -11,7 +11,7 @@ import { settle } from './virtual-clock.js';
 
 /** A viewer with an open event stream. */
 export interface Watching {
-  readonly viewer: Viewer;
+  readonly viewer: EventStreamLink;
   readonly sink: FakeSink;
   readonly id: string;
 }

@@ -66,6 +66,35 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       .addFingerprint();
   }
 
+  describe('a viewer that reports losses', () => {
+    it('is told to hold its pictures back, if it has accepted to be told', async () => {
+      const producer = produce();
+      const withoutDelay = (sdp: string): string => sdp.replace(/a=extmap:\d+ \S+playout-delay\r\n/g, '');
+      const [told, other] = [await viewers.connect(), await viewers.connect({}, withoutDelay)];
+      const delayOf = ({ media, rtp }: PlainViewer): Buffer | undefined =>
+        rtp.at(-1)?.header.extensions.find(({ id }) => id === media.video.headerExtensions.playoutDelay)
+          ?.payload;
+      for (const { media } of [told, other]) media.transport.consume(producer, media.video);
+      producer.send(frameOf(true, [100]));
+      await until(() => expect(delayOf(told)).toEqual(Buffer.alloc(3)));
+      for (const viewer of [told, other]) {
+        const report = Buffer.alloc(32);
+        report.set([0x81, 201, 0, 7]);
+        report.writeUInt32BE(viewer.media.video.ssrc, 8);
+        report.writeUInt8(Math.floor(0.05 * 256), 12);
+        viewer.sendRtcp(report);
+      }
+      // The round trip is not known: 20 ms in units of 10, least and greatest.
+      await until(() => {
+        producer.send(frameOf(false, [100]));
+        expect(delayOf(told)).toEqual(Buffer.from([0x00, 0x20, 0x02]));
+      });
+      expect(other.media.video.headerExtensions.playoutDelay).toBeUndefined();
+      await until(() => expect(other.rtp.length).toBeGreaterThan(1));
+      expect(other.rtp.at(-1)?.header.extensions.map(({ payload }) => payload.length)).not.toContain(3);
+    });
+  });
+
   describe('its port', () => {
     it('is one for all viewers', async () => {
       const ports = new Set<number>();

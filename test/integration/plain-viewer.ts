@@ -20,6 +20,8 @@ import type {
   ViewerPeerListener,
   ViewerPeerParameters,
 } from '../../src/peer/viewer-peer.js';
+import { HandshakeTurns } from '../../src/peer/werift/handshake-turns.js';
+import { WeriftHandshake } from '../../src/peer/werift/werift-handshake.js';
 import { createViewerPeerFactory } from '../../src/peer/werift/werift-viewer-peer.js';
 
 const feedback = [useNACK(), usePLI(), useFIR(), useTWCC()];
@@ -38,6 +40,8 @@ export interface PlainViewer {
   readonly offerSdp: string;
   readonly rtp: RtpPacket[];
   readonly rtcp: Buffer[];
+  /** Whether our end has taken it to be gone. */
+  readonly left: () => boolean;
   /** Sends a raw RTCP compound. */
   sendRtcp(compound: Buffer): void;
   /** Answers the offer of an ICE restart and waits until ICE is connected again. @returns the offer */
@@ -117,6 +121,7 @@ async function connectPlainViewer(
   const rtcp: Buffer[] = [];
   let offerSdp = '';
   let onIceConnected = (): void => undefined;
+  let left = false;
   let peer: ViewerPeer | undefined;
 
   const media = await new Promise<ConnectedMedia>((resolve, reject) => {
@@ -126,6 +131,8 @@ async function connectPlainViewer(
         delete connection.stunServer;
       }
       tap(client.dtlsTransports[0], rtp, rtcp);
+      // The client of werift would give up at the first datagram that comes twice.
+      for (const dtls of client.dtlsTransports) new WeriftHandshake(dtls, systemClock, new HandshakeTurns());
       for (const { connection } of client.iceTransports) {
         const send = connection.send.bind(connection);
         // RFC 7983 section 7.
@@ -158,7 +165,10 @@ async function connectPlainViewer(
             onIceConnected();
           }
         },
-        onLeft: () => reject(new Error('the viewer left')),
+        onLeft: () => {
+          left = true;
+          reject(new Error('the viewer left'));
+        },
         onFailed: reject,
       },
     );
@@ -180,6 +190,7 @@ async function connectPlainViewer(
     offerSdp,
     rtp,
     rtcp,
+    left: () => left,
     sendRtcp: (compound) => {
       const dtls = client.dtlsTransports[0];
       if (dtls !== undefined) {

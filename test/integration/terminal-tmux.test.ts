@@ -41,10 +41,26 @@ try {
 }
 `;
 
-/** The first line that the host process says. */
-async function startHost(folder: string): Promise<{ pid: number; line: string }> {
+/** Another view of the file systems is for root alone, and not for root of every container. */
+const canMount = spawnSync('unshare', ['-m', 'true'], { stdio: 'ignore' }).status === 0;
+
+/**
+ * @param mount - options of a file system in place of the folder.
+ * @returns the first line that the host process says.
+ */
+async function startHost(folder: string, mount?: string): Promise<{ pid: number; line: string }> {
   const dist = pathToFileURL(join(root, 'dist')).href;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', HOST, dist], {
+  const host = [process.execPath, '--input-type=module', '-e', HOST, dist];
+  const mounted = [
+    'unshare',
+    '-m',
+    'sh',
+    '-ec',
+    `mount -t tmpfs -o ${mount} none "$TMPDIR"; exec "$@"`,
+    'sh',
+  ];
+  const [program = '', ...words] = mount === undefined ? host : [...mounted, ...host];
+  const child = spawn(program, words, {
     env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -185,6 +201,15 @@ describe.skipIf(!isTmuxInstalled)('the folder of a terminal', () => {
     await sweepTemporaryFolders('tmux');
     expect(existsSync(left)).toBe(false);
     await until(async () => expect(await processesNaming(left)).toEqual([]));
+  });
+
+  it.skipIf(!canMount).each([
+    ['read-only', 'ro', 'EROFS'],
+    ['full', 'nr_inodes=1', 'ENOSPC'],
+  ])('is named in the error where the folder for temporary files is %s', async (_name, mount, code) => {
+    const { line } = await startHost(folder, mount);
+    expect(line).toMatch(/^terminal_failed The terminal needs a folder of its own, /);
+    expect(line).toContain(code);
   });
 
   it('is named in the error where it cannot be made', async () => {

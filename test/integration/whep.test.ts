@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { systemClock } from '../../src/base/clock.js';
+import type { OpenAnsweringPeer } from '../../src/peer/viewer-peer.js';
 import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
@@ -36,6 +37,8 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
   let session: string;
   let players: PlainPlayer[];
   let frames: number;
+  /** As each player that has connected takes its sound. */
+  let redPayloadTypes: (number | undefined)[];
 
   beforeEach(async (context) => {
     if (createPlane === undefined) return context.skip();
@@ -46,7 +49,16 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
       holdsPictures: false,
       listenAddress: '127.0.0.1',
     });
-    const openAnsweringPeer = createAnsweringPeerFactory(openViewerPeer);
+    const openPeer = createAnsweringPeerFactory(openViewerPeer);
+    redPayloadTypes = [];
+    const openAnsweringPeer: OpenAnsweringPeer = (parameters, listener) =>
+      openPeer(parameters, {
+        ...listener,
+        onConnected: (media) => {
+          redPayloadTypes.push(media.audio?.redPayloadType);
+          listener.onConnected(media);
+        },
+      });
     parts = Object.assign(new FakeParts(), { mediaPlane, openViewerPeer, openAnsweringPeer });
     router = composeRouter(resolveOptions({}), parts);
     server = createServer((request, response) => void router(request, response));
@@ -113,6 +125,8 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
       expect(received(player, 'picture', 101)).toBe(true);
       expect(received(player, 'picture', opusOf(player))).toBe(true);
     });
+    // RED, which it has not offered, it is not sent.
+    expect(redPayloadTypes).toEqual([undefined]);
     const { json } = await ask(session);
     expect([json.metadata.viewers, json.status]).toEqual([1, 'streaming']);
 

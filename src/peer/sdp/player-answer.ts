@@ -85,9 +85,10 @@ export function answerForPlayer(
       lines.push(`m=${kind} 0 ${protocol} ${format}`, 'c=IN IP4 0.0.0.0', 'a=inactive');
       continue;
     }
-    const rtx = media.rtxPayloadType === undefined ? '' : ` ${media.rtxPayloadType}`;
+    const { payloadType, rtxPayloadType, redPayloadType } = media;
+    const formats = [payloadType, rtxPayloadType, redPayloadType].filter((format) => format !== undefined);
     lines.push(
-      `m=${kind} 9 ${protocol} ${media.payloadType}${rtx}`,
+      `m=${kind} 9 ${protocol} ${formats.join(' ')}`,
       'c=IN IP4 0.0.0.0',
       'a=rtcp:9 IN IP4 0.0.0.0',
       ...transportLines({ ...own.transport, setup: ownSetup(offer) }),

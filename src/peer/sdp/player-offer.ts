@@ -20,6 +20,8 @@ export interface PlayerMedia {
   readonly mid: string;
   readonly payloadType: number;
   readonly rtxPayloadType?: number;
+  /** RED (RFC 2198) of the sound. */
+  readonly redPayloadType?: number;
   readonly headerExtensions: HeaderExtensionIds;
   /** The lines of the answer that say so. */
   readonly codecLines: readonly string[];
@@ -197,23 +199,41 @@ function profileRank(codec: SdpCodec): number {
 }
 
 function acceptAudio(media: SdpMedia): PlayerMedia | null {
-  const opus = codecsOf(media)
-    .filter(isTellable)
-    .find(({ name, clockRateHz }) => name === 'opus' && clockRateHz === 48_000);
+  const offered = codecsOf(media).filter(isTellable);
+  const opus = offered.find(({ name, clockRateHz }) => name === 'opus' && clockRateHz === 48_000);
   if (opus === undefined) {
     return null;
   }
   const { payloadType } = opus;
+  const red = offered.find((codec) => repeats(media, codec, payloadType));
   return {
     mid: midOf(media),
     payloadType,
+    ...(red === undefined ? {} : { redPayloadType: red.payloadType }),
     headerExtensions: offeredExtensions(media),
     codecLines: [
       `a=rtpmap:${payloadType} opus/48000/2`,
       `a=fmtp:${payloadType} minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1`,
       ...feedbackLines(media, payloadType, AUDIO_FEEDBACK),
+      ...(red === undefined
+        ? []
+        : [
+            `a=rtpmap:${red.payloadType} red/48000/2`,
+            `a=fmtp:${red.payloadType} ${payloadType}/${payloadType}`,
+          ]),
     ],
   };
+}
+
+/** Whether it is RED of that payload type alone: RFC 2198 section 5. */
+function repeats(media: SdpMedia, red: SdpCodec, payloadType: number): boolean {
+  if (red.name !== 'red' || red.clockRateHz !== 48_000) return false;
+  return valuesOf(media.attributes, 'fmtp').some((value) => {
+    const [format, blocks = ''] = value.trim().split(' ');
+    return (
+      format === String(red.payloadType) && blocks.split('/').every((block) => block === String(payloadType))
+    );
+  });
 }
 
 /** The feedback that is offered and understood here. */

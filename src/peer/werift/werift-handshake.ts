@@ -3,18 +3,12 @@ import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import { RTCDtlsTransport } from 'werift';
 
 import type { Clock } from '../../base/clock.js';
+import { asError } from '../../base/errors.js';
+import { admitRecords } from './dtls-records.js';
+import { HandshakeFragments } from './handshake-fragments.js';
+import { HandshakeOrder } from './handshake-order.js';
 import { type HandshakeTurn, type HandshakeTurns, processHandshakeTurns } from './handshake-turns.js';
-
-type Dtls = NonNullable<RTCDtlsTransport['dtls']>;
-type HandshakeMessage = Parameters<Dtls['onHandleHandshakes']>[0][number];
-
-/** RFC 5246 section 7.4. */
-const CLIENT_HELLO = 1;
-const CERTIFICATE = 11;
-const CERTIFICATE_VERIFY = 15;
-const CLIENT_KEY_EXCHANGE = 16;
-/** A server's flight with its certificate, and the last one: RFC 6347 section 4.2.4. */
-const FLIGHT_OF_CERTIFICATE = 4;
+import { checkDtls, type Dtls, type DtlsRole } from './werift-dtls.js';
 
 let prepared: Promise<void> | undefined;
 
@@ -39,9 +33,11 @@ export class WeriftHandshake {
   #ended = false;
 
   readonly #dtlsTransport: RTCDtlsTransport;
+  readonly #clock: Clock;
   /** @param dtlsTransport - not started */
   constructor(dtlsTransport: RTCDtlsTransport, clock: Clock, turns: HandshakeTurns = processHandshakeTurns) {
     this.#dtlsTransport = dtlsTransport;
+    this.#clock = clock;
     const start = dtlsTransport.start.bind(dtlsTransport);
     // werift calls it when ICE is up, and gives the connection up where it rejects.
     dtlsTransport.start = async () => {
@@ -73,47 +69,29 @@ export class WeriftHandshake {
   /** Before anything has arrived. */
   #fit(): void {
     const { dtls, role } = this.#dtlsTransport;
-    if (dtls === undefined) {
+    if (dtls === undefined || role === 'auto') {
       return;
     }
-    if (role === 'server') {
-      ignoreRepeatedFlights(dtls);
+    try {
+      fitDtls(dtls, role, this.#clock);
+    } catch (thrown) {
+      dtls.onError.execute(asError(thrown));
     }
-    signQuickly(dtls);
   }
 }
 
 /**
- * A client repeats its flight when it has no answer after 50 ms, as where this thread is busy. werift would begin anew with
- * a hello that it has answered, and would compute the keys once more, from messages that were not there the first time:
- * both ends then have other keys and the handshake never ends. Left to it are the hello with a cookie and the last
- * message of a flight, which it answers by repeating its own.
+ * Makes one end of a handshake safe and quick. Before it has received anything.
+ *
+ * @throws StreamKitError `internal` if werift is not as it is known here
  */
-function ignoreRepeatedFlights(dtls: Dtls): void {
-  const handle = dtls.onHandleHandshakes.bind(dtls);
-  const taken = new Set<number>();
-  const isRepeated = ({ msg_type: type, fragment }: HandshakeMessage): boolean => {
-    switch (type) {
-      case CLIENT_HELLO:
-        return dtls.dtls.flight >= FLIGHT_OF_CERTIFICATE && !hasCookie(fragment);
-      case CERTIFICATE:
-      case CERTIFICATE_VERIFY:
-      case CLIENT_KEY_EXCHANGE: {
-        const repeated = taken.has(type);
-        taken.add(type);
-        return repeated;
-      }
-      default:
-        return false;
-    }
-  };
-  dtls.onHandleHandshakes = (messages) => handle(messages.filter((message) => !isRepeated(message)));
-}
-
-/** RFC 6347 section 4.2.1: version, random, session id by its length, cookie by its length. */
-function hasCookie(hello: Buffer): boolean {
-  const sessionIdBytes = hello[34] ?? 0;
-  return (hello[35 + sessionIdBytes] ?? 0) > 0;
+export function fitDtls(dtls: Dtls, role: DtlsRole, clock: Clock): void {
+  checkDtls(dtls);
+  const fragments = new HandshakeFragments();
+  dtls.handleFragmentHandshake = (messages) => messages.flatMap((message) => fragments.add(message));
+  new HandshakeOrder(dtls, role, clock);
+  admitRecords(dtls);
+  signQuickly(dtls);
 }
 
 /** werift has OpenSSL read the key from its text for each signature, which takes ten times as long as the signature. */

@@ -23,6 +23,7 @@ import { openConnection, soleAddress } from './werift-connection.js';
 import { PlaneDtls } from './plane-dtls.js';
 import { prepareCertificate, WeriftHandshake } from './werift-handshake.js';
 import { takeControlledRole } from './werift-ice-role.js';
+import { admitKnownSources } from './werift-sources.js';
 import { WeriftInputChannel } from './werift-input-channel.js';
 import { installUdpTransports, SharedPortIce } from './werift-udp-transport.js';
 import { installX25519 } from './werift-x25519.js';
@@ -118,6 +119,8 @@ class WeriftViewerPeer implements ViewerPeer {
         ? undefined
         : new SharedPortIce(this.#iceTransport.connection, this.#endpoint);
     keepGenerationsApart(this.#iceTransport.connection);
+    // A shared port knows its sources itself.
+    if (this.#sharedPort === undefined) admitKnownSources(this.#iceTransport.connection);
     this.#gathering = new IceServerGathering(this.#iceTransport.connection, {
       localAddress: options.listenAddress ?? soleAddress(),
       clock: this.#clock,

@@ -10,6 +10,7 @@ import { EgressProxy } from '../../egress/egress-proxy.js';
 import type { UpstreamProxy } from '../../egress/upstream-proxy.js';
 import type { ResolvedPageOptions } from '../../options/page-options.js';
 import { restricts, type TargetPolicy } from '../../options/target-policy-options.js';
+import { untilNobodyNames } from './profile-directory.js';
 import { browserArguments } from './browser-arguments.js';
 import { findBrowser } from './browser-discovery.js';
 import { BrowserProgram } from './browser-program.js';
@@ -32,6 +33,8 @@ export const CAPTURE_TITLE_FLAG = '--auto-select-tab-capture-source-by-title=';
 const TITLE_POLL_INTERVAL_MS = 5;
 /** What a renderer writes to standard error when its heap is full, before it crashes. */
 const V8_OUT_OF_MEMORY = /\bV8\b.*\bOOM\b|heap out of memory/;
+/** How long a browser may take to end by itself, and its helpers after it, ms. */
+const QUIT_TIMEOUT_MS = 15_000;
 
 export interface BrowserParameters {
   readonly launchOptions: LaunchOptions;
@@ -235,11 +238,29 @@ export class BrowserProcess {
     return this.#onLost === undefined;
   }
 
-  /** SIGTERM to the process group, SIGKILL after 2 s, then the profile directory and the way out go. Idempotent. */
-  close(): Promise<void> {
+  /** It is going to end: guests go, and what happens to its tabs is news to nobody from now on. Idempotent. */
+  retire(): void {
     this.#onLost = undefined;
     this.onClosing();
     this.#guests.close();
+  }
+
+  /**
+   * Has the browser end by itself, so that it writes down what its pages have stored. Only `close()` may follow.
+   *
+   * @throws TimeoutError where it or one of its helpers goes on.
+   */
+  async quit(): Promise<void> {
+    this.retire();
+    // It may go before it answers.
+    this.connection.browser.send('Browser.close').catch(() => undefined);
+    await withTimeout(this.#program.exited, QUIT_TIMEOUT_MS);
+    await withTimeout(untilNobodyNames(this.profileDirectory), QUIT_TIMEOUT_MS);
+  }
+
+  /** SIGTERM to the process group, SIGKILL after 2 s, then the profile directory and the way out go. Idempotent. */
+  close(): Promise<void> {
+    this.retire();
     this.#closing ??= end(this.#program, this.connection, this.#egress);
     return this.#closing;
   }

@@ -81,6 +81,11 @@ export class BrowserProgram {
     return this.#stderr.trim();
   }
 
+  /** It ends by itself. */
+  get exited(): Promise<void> {
+    return this.#exited;
+  }
+
   /** SIGTERM to the process group, SIGKILL after 2 s. */
   async end(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {

@@ -1,3 +1,4 @@
+import type { ProfileSource } from '../../profiles/profile-lease.js';
 import type { UpstreamProxy } from '../../egress/upstream-proxy.js';
 import type { ProgramInput } from './program-input.js';
 import type { CaptureKind } from '../../protocol/state-document.js';
@@ -31,7 +32,12 @@ export interface CaptureParameters {
   readonly files?: CaptureFiles;
   /** Whether images are told that the page copies. Default false. */
   readonly copiesImages?: boolean;
+  /** What pages have stored earlier. Default: nothing. */
+  readonly profile?: ProfileSource | undefined;
 }
+
+/** The archive that a profile is written to. */
+export type ProfileTarget = Pick<ProfileSource, 'path' | 'key' | 'maxBytes'>;
 
 /** The files that a page is given, and that it gives. */
 export interface CaptureFiles {
@@ -148,6 +154,12 @@ export interface Capture {
   sendToPage(message: unknown): void;
   /** The picture as it is now. */
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array>;
+  /**
+   * Ends the browser in good order and writes what its pages have stored to a new archive. Nothing but `close()` may follow.
+   *
+   * @throws StreamKitError `too_large`, `disk_full`, `profile_failed`.
+   */
+  storeProfile(target: ProfileTarget): Promise<void>;
   /** Ends the browser's process tree, then removes its profile directory and the ring file. Idempotent. */
   close(): Promise<void>;
 }

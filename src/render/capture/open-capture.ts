@@ -12,6 +12,8 @@ import type { Capture, CaptureKind, OpenCapture } from './capture.js';
 import { RenderedPage } from './rendered-page.js';
 import { ScreencastCapture } from './screencast-capture.js';
 import { CaptureWatch } from './capture-watch.js';
+import { restoreProfile } from './stored-profile.js';
+import { fillBrowser } from './browser-profile.js';
 import { onceEnded, TabCapture } from './tab-capture.js';
 
 export interface OpenCaptureOptions {
@@ -45,6 +47,8 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
     const size = { width, height };
     const captureTitle = `capture-${randomBytes(16).toString('hex')}`;
     const onEnded = onceEnded((error) => listener.onEnded(error));
+    const { profile } = parameters;
+    const stored = profile && (await restoreProfile(profile, options.profileDirectory));
     const browserProcess = await BrowserProcess.launch(
       {
         launchOptions,
@@ -94,6 +98,7 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
         await browserProcess.tab.bringToFront();
         capture = new ScreencastCapture(browserProcess, renderedPage, capturePage, size);
       }
+      if (stored !== undefined) await fillBrowser(browserProcess, renderedPage, stored, logger);
       // Capturing begins before the page loads: its first paint is the first picture.
       await capture.resume();
       options.onLaunched?.();

@@ -14,6 +14,8 @@ const PROFILE_BYTES = 64 * 1024 * 1024;
 /** Of processes that are being ended; together two seconds. */
 const MOST_LOOKS = 100;
 const LOOK_INTERVAL_MS = 20;
+/** Of processes that end by themselves; together ten seconds and more. */
+const MOST_QUIET_LOOKS = 500;
 /** With less a browser fails in ways that say nothing of the cause. */
 const PROFILE_MIN_BYTES = 16 * 1024 * 1024;
 
@@ -74,6 +76,15 @@ export async function killBrowsersOf(directory: string): Promise<void> {
     for (const pid of pids) signalProcess(pid, 'SIGKILL');
     await setTimeout(LOOK_INTERVAL_MS);
   }
+}
+
+/** Waits until the last process whose command line names `directory` has ended by itself. @throws Error where one goes on. */
+export async function untilNobodyNames(directory: string): Promise<void> {
+  for (let looks = 0; looks < MOST_QUIET_LOOKS; looks++) {
+    if ((await processesNaming(directory)).length === 0) return;
+    await setTimeout(LOOK_INTERVAL_MS);
+  }
+  throw new Error('Helpers of the browser go on');
 }
 
 /**

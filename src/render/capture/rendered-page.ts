@@ -16,6 +16,7 @@ import type { PageControls, PageControlsListener } from './page-controls.js';
 import { PageTab, type PageTabParts } from './page-tab.js';
 import { scriptNames } from './page-scripts.js';
 import { PageTabs } from './page-tabs.js';
+import { VisitedOrigins } from './visited-origins.js';
 import { PageWorld } from './page-world.js';
 import type { PageAnswer, PageEvent } from '../../protocol/page-events.js';
 import { PageDialogs } from './page-dialogs.js';
@@ -45,6 +46,10 @@ export class RenderedPage {
   /** Where input for the page goes. */
   readonly controls: PageControls;
   readonly #size: { width: number; height: number };
+  /** What its tabs have shown, where the profile is to be stored. */
+  readonly visited = new VisitedOrigins();
+  /** Cookies that the server has given to every page, by name and host: no caller gets to see them. */
+  readonly serverCookies: readonly { readonly name: string; readonly host: string }[];
   /** Captures another tab from now on. Set by what captures. */
   captureTab: (tab: PageTab) => Promise<void> = () => Promise.resolve();
 
@@ -60,6 +65,10 @@ export class RenderedPage {
     this.#browserProcess = browserProcess;
     this.#size = { width, height };
     this.deviceScaleFactor = deviceScaleFactor;
+    this.serverCookies = (parameters.page?.cookies ?? []).map(({ name, domain }) => ({
+      name,
+      host: hostOf(domain ?? new URL(parameters.targetUrl).hostname),
+    }));
     const emit = (event: PageEvent): void => listener.onPageEvent(event);
     const prompts = new PagePrompts(emit);
     const dialogs = new PageDialogs({ prompts, emit, logger });
@@ -83,7 +92,10 @@ export class RenderedPage {
       captureTitle: browserProcess.captureTitle,
       newTabs,
       maxTabs,
-      prepare: (id, tab, isOnlyTab) => PageTab.prepare(id, tab, isOnlyTab, parts),
+      prepare: (id, tab, isOnlyTab) => {
+        if (parameters.profile !== undefined) this.visited.watch(tab.cdp);
+        return PageTab.prepare(id, tab, isOnlyTab, parts);
+      },
       capture: (tab) => this.captureTab(tab),
       onLost: (what) => browserProcess.loseTab(what),
       ...{ emit, logger },
@@ -266,6 +278,11 @@ export class RenderedPage {
       },
     };
   }
+}
+
+/** Of the domain of a cookie. */
+export function hostOf(domain: string): string {
+  return domain.replace(/^\./, '').toLowerCase();
 }
 
 /** An http target is often answered by the same host over https. */

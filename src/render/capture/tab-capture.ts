@@ -2,7 +2,15 @@ import type { StreamKitError } from '../../base/errors.js';
 import type { BrowserProcess } from './browser-process.js';
 import { CaptureDemand } from './capture-demand.js';
 import type { CapturePage } from './capture-page.js';
-import type { AudioSource, Capture, CaptureFormat, SnapshotParameters, VideoSource } from './capture.js';
+import type {
+  AudioSource,
+  Capture,
+  CaptureFormat,
+  ProfileTarget,
+  SnapshotParameters,
+  VideoSource,
+} from './capture.js';
+import { storeBrowserProfile } from './browser-profile.js';
 import type { ProgramInput } from './program-input.js';
 import type { PageControls } from './page-controls.js';
 import type { PageTab } from './page-tab.js';
@@ -84,6 +92,11 @@ export class TabCapture implements Capture {
 
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
     return this.#demand.during(() => this.#renderedPage.snapshot(parameters));
+  }
+
+  async storeProfile(target: ProfileTarget): Promise<void> {
+    this.#demand.close();
+    await storeBrowserProfile(this.#browserProcess, this.#renderedPage, target);
   }
 
   async close(): Promise<void> {

@@ -38,8 +38,8 @@ export function openSessionLimiter(
 }
 
 /** How sessions would be limited here, in words. */
-export function describeSessionLimits(): string {
-  const delegation = CgroupDelegation.find(findOwnCgroup());
+export function describeSessionLimits(own = findOwnCgroup()): string {
+  const delegation = CgroupDelegation.find(own);
   return delegation instanceof CgroupDelegation
     ? `cgroups in ${delegation.directory} (memory, CPU weight, pids)`
     : `memory is watched, CPU by niceness, no limit of pids: ${delegation.reason}`;

@@ -134,6 +134,25 @@ it('updates the page and the render options', async () => {
   expect(server.parts.pageStates).toEqual([{ score: 1 }]);
 });
 
+it('changes nothing of an update of which a part is refused', async () => {
+  const url = await serve();
+  const early = await create(url);
+  const both = { renderOptions: { resolution: '640x360' }, sceneData: { score: 1 } };
+  expect((await patch(`${url}/${early.sessionId}`, both)).status).toBe(503);
+  server.parts.launches[0]?.succeed();
+  await settle();
+  expect(server.parts.pageStates).toEqual([]);
+  const page = `${url}/${early.sessionId}`;
+  const tooLarge = await patch(page, { ...both, sceneData: 'x'.repeat(256 * 1024) });
+  expect([tooLarge.status, tooLarge.json.error.code]).toEqual([413, 'too_large']);
+  const unknown = await patch(page, { ...both, renderOptions: { resolution: '8k' } });
+  expect(unknown.status).toBe(400);
+  expect(server.parts.pageStates).toEqual([]);
+  expect(server.router.sessions.get(early.sessionId).state.metadata.video).toMatchObject({ width: 1280 });
+  expect((await patch(page, both)).json.applied).toEqual(['renderOptions', 'sceneData']);
+  expect(server.parts.pageStates).toEqual([{ score: 1 }]);
+});
+
 it('sends the page what it is sent, and refuses what is no event', async () => {
   const url = await serve();
   const { sessionId } = await live(url);

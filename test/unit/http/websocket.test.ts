@@ -196,7 +196,7 @@ describe('GET /:id/stream', () => {
       const { viewers } = (await ask(`${server.url}/${id}/diagnostics`)).json as {
         viewers: { attached: boolean }[];
       };
-      expect(viewers.map(({ attached }) => attached)).toEqual([false, false]);
+      expect(viewers.map(({ attached }) => attached)).toEqual([true, false]);
     });
     expect((await ask(`${server.url}/${id}`)).json.metadata.viewers).toBe(1);
     const closed = once(reader.socket, 'close') as Promise<[number, Buffer]>;

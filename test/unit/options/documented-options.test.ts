@@ -29,6 +29,7 @@ const SIBLINGS: Readonly<Record<string, object>> = {
     advertiseUrl: 'http://127.0.0.1/stream',
     secret: 'of sixty-four bytes'.padEnd(64, '.'),
   },
+  profileDirectory: { path: '/tmp/profiles' },
   recording: { directory: '/tmp/recordings' },
   terminal: { enabled: true },
   streamTokens: { secret: 'of sixty-four bytes'.padEnd(64, '.') },

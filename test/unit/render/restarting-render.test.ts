@@ -81,6 +81,7 @@ function fakeRender(orders: string[]): Render {
     setProgramInput: note('programInput'),
     setPageState: note('pageState'),
     openDebugger: () => Promise.resolve('/nowhere'),
+    storeProfile: () => Promise.resolve(),
     sendToPage: note('toPage'),
     snapshot: () => Promise.resolve(new Uint8Array()),
     close: answered('close'),

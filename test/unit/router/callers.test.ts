@@ -1,11 +1,15 @@
+import { request as httpRequest } from 'node:http';
+
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import type { CallerLimits, RequestValidation } from '../../../src/options/access-options.js';
 import { StreamKitError } from '../../../src/base/errors.js';
 import type { Logger } from '../../../src/base/logger.js';
 import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
+import { until } from '../../helpers/patience.js';
 import type { Answer, RouterServer } from '../../helpers/router-server.js';
 import { ask, EventStreamClient, postJson, serveRouter } from '../../helpers/router-server.js';
+import { upgradeStatus } from '../../helpers/upgrade.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
 let server: RouterServer | undefined;
@@ -292,6 +296,49 @@ describe('rates of a caller', () => {
     expect(outcome(await signal())).toEqual([429, 'at_capacity', '1']);
     await parts.clock.advance(1000);
     expect((await signal()).status).toBe(404);
+  });
+
+  it('hold how often it joins, in whatever way, and how many snapshots it takes', async () => {
+    const rateLimits = { joinsPerMinute: 1, snapshotsPerMinute: 1 };
+    const { url, parts, router, server: http } = await serveCallers({}, { rateLimits, streamKitWeb: true });
+    router.attach(http);
+    const session = await createdUrl(url, 'owner');
+    parts.launches[0]?.succeed();
+    await settle();
+    const signaling = `${session.replace(/[^/]+$/, 'session/$&')}/signaling`;
+    const ways: Record<string, (headers: Record<string, string>) => Promise<number>> = {
+      sse: async (headers) => {
+        const stream = await EventStreamClient.open(`${session}/sse?media=none`, { headers });
+        stream.abort();
+        return stream.response.status;
+      },
+      stream: (headers) => upgradeStatus(`${session}/stream`, headers),
+      signaling: (headers) => upgradeStatus(signaling, headers),
+      whep: async (headers) => {
+        const all = { ...headers, 'content-type': 'application/sdp' };
+        return (await ask(`${session}/whep`, { method: 'POST', headers: all, body: 'v=0' })).status;
+      },
+      snapshot: async (headers) => (await ask(`${session}/snapshot`, { headers })).status,
+    };
+    for (const [name, join] of Object.entries(ways)) {
+      expect([name, await join(as(name))]).not.toEqual([name, 429]);
+      expect([name, await join(as(name))]).toEqual([name, 429]);
+    }
+  });
+
+  it('hold how many requests it has open, such as those whose bodies do not come', async () => {
+    const { url } = await serveCallers({}, { rateLimits: { openRequests: 2 } });
+    const headers = { 'content-type': 'application/json', 'content-length': '100', ...as('a') };
+    const open = [1, 2].map(() => {
+      const request = httpRequest(url, { method: 'POST', headers });
+      request.on('error', () => undefined).write('{');
+      return request;
+    });
+    const list = async (caller: string) => outcome(await ask(url, { headers: as(caller) }));
+    await until(async () => expect(await list('a')).toEqual([429, 'at_capacity', '1']));
+    expect((await list('b'))[0]).toBe(200);
+    for (const request of open) request.destroy();
+    await until(async () => expect((await list('a'))[0]).toBe(200));
   });
 
   it('count addresses of their own where a proxy is trusted to tell them', async () => {

@@ -2,13 +2,17 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { StreamKitError } from '../../../src/base/errors.js';
+import { silentLogger } from '../../../src/base/logger.js';
 import { CALLER_ROLES, type Right } from '../../../src/protocol/rights.js';
 import type { RouteDefinition } from '../../../src/protocol/route-definition.js';
 import { ROUTES } from '../../../src/protocol/routes.js';
 import type { RouterServer } from '../../helpers/router-server.js';
 import { ask, postJson, serveRouter } from '../../helpers/router-server.js';
+import { upgradeStatus } from '../../helpers/upgrade.js';
+import { settle } from '../../helpers/virtual-clock.js';
 
 /** Who may use a route, besides what it answers then. The rows of the table in docs/access.md. */
 const PERMITTED: Readonly<Record<Right, readonly string[]>> = {
@@ -21,6 +25,7 @@ const PERMITTED: Readonly<Record<Right, readonly string[]>> = {
 };
 
 const CALLERS = ['nobody', ...CALLER_ROLES, 'other owner'];
+const UPGRADED = ['openStream', 'openDebugger', 'openWebSignaling'];
 
 let server: RouterServer;
 let directory: string;
@@ -30,8 +35,17 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'rights-'));
   server = await serveRouter({
     files: { uploads: true },
-    ...{ metrics: true, health: true, openApi: true, hls: true, cdp: true, recording: { directory } },
+    ...{
+      admin: true,
+      metrics: true,
+      health: true,
+      openApi: true,
+      hls: true,
+      cdp: true,
+      recording: { directory },
+    },
     streamKitWeb: true,
+    profileDirectory: join(directory, 'profiles'),
     validateRequest: ({ headers }) => {
       const caller = String(headers['x-caller']);
       if (caller === 'undefined') return { authorized: false };
@@ -74,6 +88,22 @@ describe('a route asks for its right', () => {
     const { json } = await ask(`${server.url}/${streamId}`, { headers: as('owner') });
     if (!permitted) expect(json.streamId).toBe(streamId);
   });
+});
+
+it.each(CALLERS)('an upgrade asks for the right of its route, of %s too', async (caller) => {
+  server.router.attach(server.server);
+  server.parts.debuggerPath = () => Promise.reject(new StreamKitError('at_capacity', 'Eight are there'));
+  const streamId = await sessionOf('owner');
+  server.parts.launches[0]?.succeed();
+  await settle();
+  for (const route of cases.filter(({ method, caller: one }) => method === 'GET' && one === caller)) {
+    const { name, path, permitted } = route;
+    const url = server.url + path.replace(':streamId', streamId).replace(/:\w+/, 'x');
+    const refused = caller === 'nobody' ? 401 : 403;
+    const taken = name === 'openDebugger' ? 429 : 101;
+    const expected = UPGRADED.includes(name) ? (permitted ? taken : refused) : 404;
+    expect([name, await upgradeStatus(url, as(caller))]).toEqual([name, expected]);
+  }
 });
 
 describe('the owner of a session', () => {
@@ -150,6 +180,20 @@ describe('without validateRequest', () => {
       }
     },
   );
+
+  it('one line of the log says why clients are refused', async () => {
+    const warn = vi.fn();
+    const logger = { ...silentLogger, warn, child: () => logger };
+    const own = await serveRouter({ logger });
+    for (const remoteAddress of ['192.0.2.1', '192.0.2.2']) {
+      const { status } = await own.router.fetch(new Request('http://127.0.0.1/'), { remoteAddress });
+      expect(status).toBe(403);
+    }
+    await own.close();
+    expect(warn.mock.calls.map(([, message]) => message as string)).toEqual([
+      'a request was refused: without validateRequest or allowAnonymous only clients of this machine are answered',
+    ]);
+  });
 
   it('allowAnonymous answers everybody: one session and four viewers for each address', async () => {
     const own = await serveRouter({ allowAnonymous: true, metrics: true });

@@ -3,25 +3,27 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { InputMessage } from '../../../src/input/input-message.js';
 import { createRemoteControl } from '../../../src/input/remote-control.js';
 import { silentLogger } from '../../../src/base/logger.js';
-import { viewerRoleOf } from '../../../src/session/caller.js';
+import type { Caller } from '../../../src/session/caller.js';
 import { initialState } from '../../../src/session/initial-state.js';
-import type { StreamSnapshot } from '../../../src/session/stream-client.js';
-import { StreamClients } from '../../../src/session/stream-clients.js';
+import type { StreamSnapshot } from '../../../src/session/websocket-link.js';
+import type { Viewer } from '../../../src/session/viewer.js';
+import { WebSocketLinks } from '../../../src/session/websocket-links.js';
 import { TerminalStream } from '../../../src/session/terminal-stream.js';
 import { FakeMessageSink } from '../../helpers/fake-message-sink.js';
 import { seededRandom } from '../../helpers/seeded-random.js';
 import { anybody, testRequest, testControl } from '../../helpers/session-fakes.js';
+import { socketViewers } from '../../helpers/socket-viewers.js';
 import { settle, VirtualClock } from '../../helpers/virtual-clock.js';
 
 const MIB = 1024 * 1024;
 
 let clock: VirtualClock;
 let stream: TerminalStream;
-let clients: StreamClients;
+let clients: WebSocketLinks;
 let snapshots: number;
 let kept: number[];
 let inputs: InputMessage[];
-let journals = 0;
+let newViewer: (caller: Caller) => Viewer;
 let snapshot: () => Promise<StreamSnapshot>;
 
 beforeEach(() => {
@@ -56,21 +58,19 @@ beforeEach(() => {
     release: () => undefined,
     close: () => undefined,
   });
-  clients = new StreamClients({
+  newViewer = socketViewers(control, clock);
+  clients = new WebSocketLinks({
     ...{ clock, stream, logger: silentLogger, kind: 'terminal', snapshot: take },
     document: () => document,
     meta: () => ({ cols: 80, rows: 24 }),
-    openSeat: (publicId, caller) => (listener) =>
-      control.seat({ publicId, permittedRole: viewerRoleOf(caller), callerContext: undefined }, listener),
-    openJournal: () => ({ publicId: String(++journals), join: () => undefined, leave: () => undefined }),
-    onChange: () => undefined,
+    onClosed: (viewer) => void viewer.close('gone'),
   });
   clients.goLive();
 });
 
 function resumed(lastSeq: number | null, caller = anybody): FakeMessageSink {
   const sink = new FakeMessageSink();
-  clients.admit(sink, caller);
+  clients.admit(sink, () => newViewer(caller));
   sink.receive({ type: 'resume', lastSeq });
   return sink;
 }

@@ -18,7 +18,7 @@ beforeEach(async () => {
 /** A WebSocket of a viewer, or one that is a viewer of its own. */
 function connect(viewerId?: string, caller: Caller = anybody): FakeMessageSink {
   const sink = new FakeMessageSink();
-  harness.session.prepareStream(caller, viewerId)(sink);
+  harness.session.prepareSocket(caller, viewerId)(sink);
   return sink;
 }
 
@@ -60,6 +60,28 @@ const metadata = (): StreamSessionState['metadata'] => harness.session.state.met
 const joins = (): unknown[] => harness.parts.observed.filter(([name]) => name === 'viewer:join');
 
 describe('a WebSocket that names a viewer', () => {
+  it('is asked for control while the event stream is away, and is the same viewer in every list', async () => {
+    const sink = connect(watching.id);
+    const other = harness.watch();
+    const alone = connect();
+    watching.sink.lose();
+    expect(harness.session.viewers.list()).toMatchObject([
+      { publicId: '1', role: 'controller', attached: true },
+      { publicId: '2', role: 'viewer', attached: true },
+      { publicId: '3', role: 'viewer', attached: true },
+    ]);
+    expect(harness.session.viewers.diagnostics().map(({ publicId }) => publicId)).toEqual(['1', '2', '3']);
+    expect(metadata().viewers).toBe(3);
+    await harness.session.acceptSignal(anybody, other.id, 'request_control', undefined);
+    expect(sink.messages('control_requested')).toEqual([
+      { type: 'control_requested', publicId: '2', viewerId: '2' },
+    ]);
+    expect(alone.messages('control_requested')).toEqual([]);
+    alone.lose();
+    expect(harness.session.viewers.list()).toHaveLength(2);
+    expect(harness.session.viewers.countOf(anybody)).toBe(2);
+  });
+
   it('has its public id and role, and is no other viewer', async () => {
     const sink = connect(watching.id);
     expect(sink.messages('role')).toEqual([
@@ -215,19 +237,19 @@ describe('a WebSocket that names a viewer', () => {
     ['one that is too long', () => watching.id.padEnd(100_000, '=')],
     ['a public id', () => '1'],
   ])('is refused where that is %s', async (_, viewerId) => {
-    expect(await codeOf(() => harness.session.prepareStream(anybody, viewerId()))).toBe('no_such_viewer');
+    expect(await codeOf(() => harness.session.prepareSocket(anybody, viewerId()))).toBe('no_such_viewer');
   });
 
   it('is refused where the viewer obeys another caller', async () => {
     const [alice, bob]: Caller[] = ['alice', 'bob'].map((id) => ({ ...anybody, id, key: `id ${id}` }));
     const { id } = harness.watch({ caller: alice ?? anybody });
-    expect(await codeOf(() => harness.session.prepareStream(bob ?? anybody, id))).toBe('no_such_viewer');
-    expect(await codeOf(() => harness.session.prepareStream(anybody, id))).toBe('no_such_viewer');
+    expect(await codeOf(() => harness.session.prepareSocket(bob ?? anybody, id))).toBe('no_such_viewer');
+    expect(await codeOf(() => harness.session.prepareSocket(anybody, id))).toBe('no_such_viewer');
     expect(connect(id, alice).closed).toBeUndefined();
   });
 
   it('is closed where the viewer goes while the connection is upgraded', async () => {
-    const take = harness.session.prepareStream(anybody, watching.id);
+    const take = harness.session.prepareSocket(anybody, watching.id);
     watching.sink.lose();
     await harness.clock.advance(testSettings.viewerReattachMs);
     const sink = new FakeMessageSink();

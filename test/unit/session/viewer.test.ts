@@ -125,7 +125,7 @@ describe('role', () => {
     const harness = await liveSession();
     for (const role of ['viewer', 'controller'] as const) {
       const { viewer, sink } = harness.watch({ caller: { ...anybody, role } });
-      expect(viewer.permittedRole).toBe(role);
+      expect(viewer.viewer.permittedRole).toBe(role);
       expect(sink.signals('viewer')).toMatchObject([{ role }]);
     }
   });

@@ -180,6 +180,19 @@ describe('the offer of a player', () => {
     expect(accepted.sdp).toContain('a=setup:active');
   });
 
+  it('gets its sound repeated if it takes RED of it', () => {
+    const withRed = (blocks: string): string =>
+      sdp(OFFER).replace('a=rtpmap:63 red/48000/2', `a=rtpmap:63 red/48000/2\r\na=fmtp:63 ${blocks}`);
+    const offer = readPlayerOffer(withRed('109/109'), ['h264'], true);
+    expect(offer.audio?.redPayloadType).toBe(63);
+    const answer = answerForPlayer(OWN, offer, [], 7);
+    expect(answer).toContain('m=audio 9 UDP/TLS/RTP/SAVPF 109 63\r\n');
+    expect(answer).toContain('a=rtpmap:63 red/48000/2\r\na=fmtp:63 109/109\r\n');
+    for (const other of [sdp(OFFER), withRed('109/8'), withRed('8/8'), withRed('')]) {
+      expect(readPlayerOffer(other, ['h264'], true).audio?.redPayloadType).toBeUndefined();
+    }
+  });
+
   it('gets the first codec of the session that it has', () => {
     const codec = (text: string, codecs: ('h264' | 'vp8')[]): string => {
       const { videoCodec, video } = readPlayerOffer(text, codecs, true);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../src/base/logger.js';
 import { processStartTicks } from '../../../../src/base/process-table.js';
 import { CgroupDelegation } from '../../../../src/render/limits/cgroup-delegation.js';
+import { describeSessionLimits } from '../../../../src/render/limits/open-session-limiter.js';
 import type { SessionLimiter } from '../../../../src/render/limits/session-limiter.js';
 import { FileTree } from '../../../helpers/file-tree.js';
 
@@ -95,5 +96,20 @@ describe('CgroupDelegation', () => {
     const name = `stream-kit-session-${process.pid}-${processStartTicks(process.pid)}-0000-4321`;
     tree.write(`${name}/memory.events`, 'low 0\noom 1\noom_kill 7\noom_group_kill 1\n');
     expect(session.outOfMemory).toBe(true);
+  });
+});
+
+describe('describeSessionLimits', () => {
+  it('names the folder and the limits where the controllers are delegated', () => {
+    expect(describeSessionLimits({ mountPoint: tree.path, directory: tree.path })).toBe(
+      `cgroups in ${tree.path} (memory, CPU weight, pids)`,
+    );
+  });
+
+  it('says what is done without them, and what is missing', () => {
+    writeFileSync(join(tree.path, 'cgroup.controllers'), 'cpuset io\n');
+    expect(describeSessionLimits({ mountPoint: tree.path, directory: tree.path })).toMatch(
+      /^memory is watched, CPU by niceness, no limit of pids: .*no controller for memory, cpu, pids/,
+    );
   });
 });

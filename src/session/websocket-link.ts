@@ -14,7 +14,7 @@ export interface StreamSnapshot {
   readonly data: Uint8Array;
 }
 
-export interface StreamClientParameters {
+export interface WebSocketLinkParameters {
   readonly clock: Clock;
   /** The messages with which a connection begins. */
   readonly sessionMeta: () => string;
@@ -22,10 +22,10 @@ export interface StreamClientParameters {
   readonly snapshot: () => Promise<StreamSnapshot>;
 }
 
-export interface StreamClientListener {
+export interface WebSocketLinkListener {
   /** The client has said where it begins: it wants the stream. */
-  onResumed(client: StreamClient): void;
-  onClosed(client: StreamClient): void;
+  onResumed(client: WebSocketLink): void;
+  onClosed(client: WebSocketLink): void;
   /** Bytes of the stream were handed to the connection. */
   onSent?(bytes: number): void;
 }
@@ -56,14 +56,14 @@ interface WaitingChunk {
 }
 
 /**
- * One WebSocket of a session: what it begins with, where it resumes, and what it is sent in bounded memory however slow
+ * A WebSocket of a viewer: what it begins with, where it resumes, and what it is sent in bounded memory however slow
  * it is. It reads the chunks that all clients share at its own pace.
  */
-export class StreamClient implements ChunkReader {
+export class WebSocketLink implements ChunkReader {
   readonly #sink: MessageSink;
-  readonly #parameters: StreamClientParameters;
-  readonly #listener: StreamClientListener;
-  /** Undefined until it is one of the session's clients. */
+  readonly #parameters: WebSocketLinkParameters;
+  readonly #listener: WebSocketLinkListener;
+  /** Undefined until it belongs to a viewer. */
   #channel: SeatChannel | undefined;
   #resumeTimer: Timer | undefined;
   /** Undefined until the client has said it, or the time is over; null for none. */
@@ -90,7 +90,7 @@ export class StreamClient implements ChunkReader {
   #finishTimer: Timer | undefined;
   #closed = false;
 
-  constructor(sink: MessageSink, parameters: StreamClientParameters, listener: StreamClientListener) {
+  constructor(sink: MessageSink, parameters: WebSocketLinkParameters, listener: WebSocketLinkListener) {
     this.#sink = sink;
     this.#parameters = parameters;
     this.#listener = listener;
@@ -107,13 +107,13 @@ export class StreamClient implements ChunkReader {
   }
 
   /**
-   * It is one of the session's clients.
+   * It belongs to a viewer.
    *
-   * @param openChannel - to the seat that it has; tells it whether it has control.
+   * @param openChannel - to the seat of the viewer; tells it whether it has control.
    */
   arrive(openChannel: (listener: SeatChannelListener) => SeatChannel): void {
     this.#channel = openChannel({
-      send: (text) => this.#tell(text),
+      send: (text) => this.tell(text),
       onExcess: () => this.close(CLOSE_POLICY_VIOLATION, 'too_much_input'),
     });
   }
@@ -125,6 +125,13 @@ export class StreamClient implements ChunkReader {
   /** Something that the session says to all of its clients. */
   sendText(text: string): void {
     this.#sink.sendText(text);
+  }
+
+  /** Something that is said to this one alone. One that sends faster than it reads is cut off. @returns true */
+  tell(text: string): boolean {
+    if (this.#sink.backlogBytes > MAX_WAITING_BYTES) this.#sink.abort();
+    else this.#sink.sendText(text);
+    return true;
   }
 
   /** The state as it is now; a client that is behind gets it when it has caught up. */
@@ -330,14 +337,7 @@ export class StreamClient implements ChunkReader {
   }
 
   #sendError(code: 'bad_message' | 'bad_input' | 'snapshot_failed', message: string): void {
-    this.#tell(JSON.stringify({ type: 'error', code, message }));
-  }
-
-  /** A client that sends faster than it reads is cut off. */
-  #tell(text: string): boolean {
-    if (this.#sink.backlogBytes > MAX_WAITING_BYTES) this.#sink.abort();
-    else this.#sink.sendText(text);
-    return true;
+    this.tell(JSON.stringify({ type: 'error', code, message }));
   }
 
   #onClosed(): void {

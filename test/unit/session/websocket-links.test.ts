@@ -4,27 +4,29 @@ import type { EncodedFrame } from '../../../src/render/encode/encoded-frame.js';
 import { createRemoteControl, type RemoteControl } from '../../../src/input/remote-control.js';
 import { silentLogger } from '../../../src/base/logger.js';
 import type { PacketSink } from '../../../src/recording/packet-source.js';
-import { viewerRoleOf } from '../../../src/session/caller.js';
+import type { Caller } from '../../../src/session/caller.js';
 import { initialState } from '../../../src/session/initial-state.js';
 import type { StreamSessionState } from '../../../src/protocol/state-document.js';
 import { openPageStreams } from '../../../src/session/page-streams.js';
-import type { StreamClients } from '../../../src/session/stream-clients.js';
+import type { Viewer } from '../../../src/session/viewer.js';
+import type { WebSocketLinks } from '../../../src/session/websocket-links.js';
 import { FakeMessageSink } from '../../helpers/fake-message-sink.js';
 import { seededRandom } from '../../helpers/seeded-random.js';
 import { anybody, testRequest, testControl } from '../../helpers/session-fakes.js';
+import { socketViewers } from '../../helpers/socket-viewers.js';
 import { settle, VirtualClock } from '../../helpers/virtual-clock.js';
 
 let clock: VirtualClock;
-let clients: StreamClients;
+let clients: WebSocketLinks;
 let document: StreamSessionState;
 let taken: PacketSink | undefined;
 let openings: (string | undefined)[];
 let keyframesAsked: number;
 let estimates: readonly (number | undefined)[];
 let snapshot: () => Promise<Uint8Array>;
-let changes: number;
+let closed: string[];
 let control: RemoteControl;
-let seats: number;
+let newViewer: (caller: Caller) => Viewer;
 let running: 'h264' | 'vp8';
 
 beforeEach(() => {
@@ -35,8 +37,7 @@ beforeEach(() => {
   running = 'h264';
   keyframesAsked = 0;
   estimates = [];
-  changes = 0;
-  seats = 0;
+  closed = [];
   control = createRemoteControl(
     { ...testControl, policy: 'none' },
     clock,
@@ -47,6 +48,7 @@ beforeEach(() => {
     onInput: () => undefined,
     logger: silentLogger,
   });
+  newViewer = socketViewers(control, clock);
   snapshot = () => Promise.resolve(new Uint8Array([1, 2, 3]));
   clients = openPageStreams({
     clock,
@@ -73,18 +75,16 @@ beforeEach(() => {
         },
       };
     },
-    openJournal: () => ({ publicId: String(++seats), join: () => undefined, leave: () => undefined }),
-    openSeat: (publicId, caller) => (listener) =>
-      control.seat({ publicId, permittedRole: viewerRoleOf(caller), callerContext: undefined }, listener),
-    onChange: () => {
-      changes += 1;
+    onClosed: (viewer) => {
+      closed.push(viewer.publicId);
+      void viewer.close('gone');
     },
   });
 });
 
 function connect(): FakeMessageSink {
   const sink = new FakeMessageSink();
-  clients.admit(sink, anybody);
+  clients.admit(sink, () => newViewer(anybody));
   return sink;
 }
 
@@ -361,7 +361,7 @@ describe('a slow client', () => {
       sink.receive('{');
     }
     expect(sink.aborted).toBe(true);
-    expect(clients.size).toBe(0);
+    expect(clients.isWatched).toBe(false);
   });
 });
 
@@ -423,16 +423,19 @@ describe('the end', () => {
     clients.close(reason);
     expect(sink.closed).toEqual({ code, reason });
     expect(silent.closed).toEqual({ code, reason });
-    expect(clients.size).toBe(0);
+    expect(clients.isWatched).toBe(false);
     expect(taken).toBeUndefined();
     expect(connect().closed).toEqual({ code: 1000, reason });
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('of a client is told to the session', () => {
+  it('of a viewer is told to the session, once', () => {
     const sink = connect();
-    expect([changes, clients.size]).toEqual([1, 1]);
+    connect();
+    expect(closed).toEqual([]);
     sink.lose();
-    expect([changes, clients.size]).toEqual([2, 0]);
+    sink.lose();
+    expect(closed).toEqual(['1']);
+    expect(clients.isWatched).toBe(true);
   });
 });

@@ -1,26 +1,19 @@
-import type { ViewerDiagnostics } from '../protocol/session-diagnostics.js';
 import { StreamKitError } from '../base/errors.js';
 import { SerialQueue } from '../base/serial-queue.js';
 import type { AnsweringPeer, AnsweringPeerParameters, OpenAnsweringPeer } from '../peer/viewer-peer.js';
-import type { Caller } from './caller.js';
-import { obeys } from './caller.js';
-import type { ViewerJournal } from './viewer-journal.js';
+import type { Viewer, ViewerLink } from './viewer.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { ViewerMedia } from './viewer-media.js';
 
-export interface PlayerParameters {
-  /** A secret: whoever has it acts for this player. */
-  readonly id: string;
-  /** Who has made it. */
-  readonly caller: Caller;
+export interface WhepLinkParameters {
+  readonly viewer: Viewer;
   readonly openAnsweringPeer: OpenAnsweringPeer;
   readonly peer: AnsweringPeerParameters;
-  readonly journal: ViewerJournal;
 }
 
-export interface PlayerListener extends Pick<ViewerMediaListener, 'whenLive'> {
-  /** Its media has changed, or ended. */
-  onPlayerChange(player: Player): void;
+export interface WhepLinkListener extends Pick<ViewerMediaListener, 'whenLive'> {
+  /** The media has changed, or ended. */
+  onMediaChange(): void;
 }
 
 /** What an ICE restart came to. */
@@ -33,12 +26,12 @@ export interface PlayerRestart {
 /** Most fragments of one player that wait for the one before them. */
 const MAX_WAITING_FRAGMENTS = 8;
 
-/** A viewer that has made the offer (WHEP): it has a peer and no event stream, and is gone when its peer is. */
-export class Player {
-  readonly id: string;
-  readonly journal: ViewerJournal;
-  readonly #caller: Caller;
-  readonly #media: ViewerMedia;
+/** The peer of a viewer that has made the offer (WHEP): it is all that the viewer has, and the viewer is gone when it is. */
+export class WhepLink implements ViewerLink {
+  readonly viewer: Viewer;
+  readonly media: ViewerMedia;
+  readonly attached = true;
+  readonly awaySinceUs = undefined;
   readonly #peer: AnsweringPeer;
   /** Counts the ICE sessions (draft-ietf-wish-whep, of RFC 9725 section 4.3.1): part of the entity tag. */
   #iceSession = 1;
@@ -48,38 +41,28 @@ export class Player {
   });
 
   /** @throws StreamKitError `unprocessable` for an offer that cannot be served. */
-  constructor(parameters: PlayerParameters, listener: PlayerListener) {
-    this.id = parameters.id;
-    this.journal = parameters.journal;
-    const { logContext } = parameters.journal;
-    this.#caller = parameters.caller;
+  constructor({ viewer, openAnsweringPeer, peer: of }: WhepLinkParameters, listener: WhepLinkListener) {
+    this.viewer = viewer;
+    const { logContext } = viewer.log;
     const peers: AnsweringPeer[] = [];
-    this.#media = new ViewerMedia(
+    this.media = new ViewerMedia(
       (_, peerListener) => {
-        const peer = parameters.openAnsweringPeer({ ...parameters.peer, logContext }, peerListener);
+        const peer = openAnsweringPeer({ ...of, logContext }, peerListener);
         peers.push(peer);
         return peer;
       },
-      parameters.peer,
+      of,
       {
         // Everything that it needs to know is in its answer.
-        sendSignal: () => false,
-        onMediaChange: () => listener.onPlayerChange(this),
+        sendSignal: () => this.sendSignal(),
+        onMediaChange: () => listener.onMediaChange(),
         whenLive: (work) => listener.whenLive(work),
       },
-      parameters.journal,
+      viewer.log,
     );
     const [peer] = peers;
     if (peer === undefined) throw new StreamKitError('internal', 'No peer was opened');
     this.#peer = peer;
-  }
-
-  get media(): ViewerMedia {
-    return this.#media;
-  }
-
-  get diagnostics(): ViewerDiagnostics {
-    return { publicId: this.journal.publicId, attached: true, ...this.#media.diagnostics };
   }
 
   /** A strong one (RFC 9110 section 8.8.3): another after each ICE restart. */
@@ -87,22 +70,9 @@ export class Player {
     return `"${this.#iceSession}"`;
   }
 
-  get caller(): Caller {
-    return this.#caller;
-  }
-
-  /** What its caller is counted under. */
-  get callerKey(): string {
-    return this.#caller.key;
-  }
-
-  obeys(caller: Caller): boolean {
-    return obeys(this.#caller, caller);
-  }
-
   /** Makes the answer to its offer. */
   async answer(): Promise<string> {
-    const [answer] = await Promise.all([this.#peer.answer(), this.#media.start()]);
+    const [answer] = await Promise.all([this.#peer.answer(), this.media.start()]);
     return answer;
   }
 
@@ -118,13 +88,21 @@ export class Player {
     return this.#work.run(() => this.#patch(fragment, ifMatch));
   }
 
-  /** Idempotent. */
+  /** There is no way to tell it anything. */
+  sendSignal(): boolean {
+    return false;
+  }
+
+  sendPatches(): void {
+    // It has no state document.
+  }
+
   close(): Promise<void> {
-    return this.#media.close();
+    return this.media.close();
   }
 
   async #patch(fragment: string, ifMatch: string | undefined): Promise<PlayerRestart | undefined> {
-    if (this.#media.state === 'closed') {
+    if (this.media.state === 'closed') {
       throw new StreamKitError('no_such_viewer', 'There is no such viewer');
     }
     const isAny = ifMatch?.trim() === '*';

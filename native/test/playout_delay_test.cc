@@ -1,0 +1,106 @@
+#include <cmath>
+
+#include "core/playout_delay.h"
+#include "rtp_extension.h"
+#include "test.h"
+#include "virtual_network.h"
+
+// What a viewer that loses packets is told of when to show its pictures.
+
+namespace streamkit::test {
+namespace {
+
+/** A receiver report for the video. @param share 0 to 1, @param rttMs that it shows to the server */
+void report(Bench& bench, double share, double rttMs) {
+  auto compound = fromHex("81c90007 00000001 00001000 00000000 00010002 00000384 00000000 00000000");
+  compound[12] = static_cast<uint8_t>(share * 256);
+  const auto& last = bench.receivedRtcp.back();
+  const double ntp = readU32(&last[8]) + readU32(&last[12]) / 4294967296.0 - 2'208'988'800.0;
+  const double sinceUs = static_cast<double>(bench.nowUs) - (ntp - 1'700'000'000) * 1e6;
+  writeU32(&compound[24], readU32(&last[8]) << 16 | readU32(&last[12]) >> 16);
+  writeU32(&compound[28], static_cast<uint32_t>(std::lround((sinceUs / 1e6 - rttMs / 1e3) * 65536)));
+  bench.sendRtcp(compound);
+}
+
+/** Least and greatest delay of the next picture, ms. */
+std::pair<unsigned, unsigned> delayOf(Bench& bench) {
+  bench.sendVideo(1, false);
+  bench.run(33'333);
+  const uint32_t both = readU24(extensionElement(bench.video().back().view, 3).data());
+  return {(both >> 12) * 10, (both & 0xfff) * 10};
+}
+
+using Delay = std::pair<unsigned, unsigned>;
+
+void begin(Bench& bench) {
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  bench.sendVideo(1, true);
+  bench.run(600'000);
+}
+
+}  // namespace
+
+TEST(
+    "a viewer that loses 2 % holds its pictures back for a round trip, and no longer 15 s after the last "
+    "loss") {
+  Bench bench;
+  begin(bench);
+  EXPECT((delayOf(bench) == Delay{0, 0}));
+  report(bench, 0.01, 50);
+  EXPECT((delayOf(bench) == Delay{0, 0}));
+  report(bench, 0.02, 50);
+  EXPECT((delayOf(bench) == Delay{70, 70}));
+  const int64_t lostUs = bench.nowUs;
+  while (bench.nowUs < lostUs + 14'000'000) {
+    report(bench, 0, 50);
+    EXPECT((delayOf(bench) == Delay{70, 70}));
+    bench.run(900'000);
+  }
+  bench.run(2'000'000);
+  report(bench, 0, 50);
+  EXPECT((delayOf(bench) == Delay{0, 0}));
+}
+
+TEST("pictures that are sent again say the same of their delay") {
+  Bench bench;
+  begin(bench);
+  report(bench, 0.05, 50);
+  delayOf(bench);
+  bench.nack({bench.video().back().mediaSequenceNumber});
+  bench.run(30'000);
+  EXPECT_EQ(bench.video().back().view.ssrc, Bench::kRtxSsrc);
+  EXPECT_EQ(readU24(extensionElement(bench.video().back().view, 3).data()), 7 << 12 | 7);
+}
+
+TEST("pictures are held back for 200 ms at most, and a little where the round trip is not known") {
+  Bench bench;
+  begin(bench);
+  report(bench, 0.05, 480);
+  EXPECT((delayOf(bench) == Delay{200, 200}));
+  PlayoutDelay delay;
+  delay.onReport(0.05, -1, 0);
+  EXPECT_EQ(delay.ms(), 20);
+}
+
+TEST("a round trip that one report shows too long does not hold pictures back") {
+  PlayoutDelay delay;
+  int64_t nowUs = 0;
+  for (const double rttMs : {51.0, 52.0, 180.0, 49.0, 260.0}) {
+    delay.onReport(0.05, rttMs, nowUs += 1'000'000);
+    EXPECT_EQ(delay.ms(), 70);
+  }
+  // It has become longer, and later shorter for good.
+  for (int i = 0; i < 4; i += 1) {
+    delay.onReport(0.05, 130, nowUs += 1'000'000);
+  }
+  EXPECT_EQ(delay.ms(), 150);
+  for (int i = 0; i < 20; i += 1) {
+    delay.onReport(0.05, 50, nowUs += 1'000'000);
+    EXPECT(delay.ms() == 150 || i >= 14);
+  }
+  EXPECT_EQ(delay.ms(), 70);
+}
+
+}  // namespace streamkit::test

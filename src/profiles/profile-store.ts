@@ -1,0 +1,334 @@
+import { createHash, hkdfSync } from 'node:crypto';
+import { accessSync, constants, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { lstat, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { Clock, Timer } from '../base/clock.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import { makeDirectorySync } from '../base/make-directory.js';
+import { isOrphaned, ownedDirectoryName } from '../base/owned-directory-name.js';
+import type { ResolvedProfileOptions } from '../options/profile-options.js';
+import type { ProfileInfo } from '../protocol/profiles.js';
+import { ArchiveReader, ArchiveWriter } from './profile-archive.js';
+import {
+  EMPTY_STATE,
+  MAX_STATE_BYTES,
+  parseProfileState,
+  type ProfileState,
+  STATE_ENTRY,
+} from './profile-state.js';
+import { LOCK_BEAT_MS, ProfileLock } from './profile-lock.js';
+import type { ProfileLease, ProfileSource } from './profile-lease.js';
+
+const PROFILE_ID = /^[\w-]{1,64}$/;
+const SUFFIX = '.profile';
+const LOCK_SUFFIX = '.lock';
+
+export function isProfileId(value: unknown): value is string {
+  return typeof value === 'string' && PROFILE_ID.test(value);
+}
+
+export interface ProfileStoreParameters {
+  readonly options: ResolvedProfileOptions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * The profiles in one directory: a folder for each owner, named by a digest, and in it one file for each profile. A file is only ever
+ * replaced as a whole.
+ */
+export class ProfileStore {
+  readonly #options: ResolvedProfileOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #locks = new Set<ProfileLock>();
+  #beating: Timer | undefined;
+
+  /**
+   * Makes the directory if it is missing, and clears up after servers that were killed while they stored a profile.
+   *
+   * @throws StreamKitError `bad_option` when no file can be written there.
+   */
+  constructor({ options, clock, logger }: ProfileStoreParameters) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#logger = logger;
+    const { path } = options;
+    try {
+      makeDirectorySync(path);
+      accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    } catch (thrown) {
+      const message = `Expected writable directory for profileDirectory but received ${JSON.stringify(path)}`;
+      throw new StreamKitError('bad_option', message, { cause: asError(thrown) });
+    }
+    void this.#sweep();
+  }
+
+  /** Most bytes of one profile. */
+  get maxBytes(): number {
+    return this.#options.maxBytes;
+  }
+
+  /**
+   * Takes a profile for a session.
+   *
+   * @param owner - whose profiles they are: nobody else finds them.
+   * @throws StreamKitError `bad_request` for the id, `no_such_profile` where there is none and none is to be made, `profile_in_use` where
+   * another session is going to store it, `limit_reached`.
+   */
+  open(owner: string, { id, save }: { readonly id: string; readonly save: boolean }): ProfileLease {
+    if (!isProfileId(id)) {
+      throw new StreamKitError('bad_request', 'Expected 1 to 64 letters, digits, - and _ for profile.id');
+    }
+    const { path, folder } = this.#place(owner, id);
+    const exists = isFile(path);
+    const source: ProfileSource = {
+      path,
+      maxBytes: this.maxBytes,
+      mustExist: !save,
+      ...this.#keyOf(owner, id),
+    };
+    if (!save) {
+      if (!exists) throw noSuchProfile();
+      return { id, save, source, store: () => Promise.resolve(), release: () => undefined };
+    }
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const lock = this.#lock(path);
+    try {
+      if (!exists) this.#ensureRoom(folder, id);
+    } catch (thrown) {
+      this.#release(lock);
+      throw thrown;
+    }
+    return {
+      id,
+      save,
+      source,
+      store: (pack) => this.#replace(path, lock, pack),
+      release: () => this.#release(lock),
+    };
+  }
+
+  /** By name. */
+  async list(owner: string): Promise<ProfileInfo[]> {
+    const folder = this.#folder(owner);
+    const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith(SUFFIX)).sort();
+    const found = await Promise.all(
+      names.map(async (name): Promise<ProfileInfo[]> => {
+        const id = name.slice(0, -SUFFIX.length);
+        const stats = await lstat(join(folder, name)).catch(() => undefined);
+        if (!isProfileId(id) || stats?.isFile() !== true) return [];
+        const inUse = ProfileLock.isHeld(this.#lockPath(join(folder, name)));
+        return [{ id, bytes: stats.size, savedAt: Math.round(stats.mtimeMs), inUse }];
+      }),
+    );
+    return found.flat();
+  }
+
+  /**
+   * Deletes a profile. Sessions that began with it go on.
+   *
+   * @throws StreamKitError `no_such_profile`, `profile_in_use`.
+   */
+  async remove(owner: string, id: string): Promise<void> {
+    const { path } = this.#existing(owner, id);
+    const lock = this.#lock(path);
+    try {
+      await rm(path, { force: true });
+    } finally {
+      this.#release(lock);
+    }
+  }
+
+  /**
+   * What of a stored profile is no file of the browser's.
+   *
+   * @throws StreamKitError `no_such_profile`, `profile_failed`.
+   */
+  async readState(owner: string, id: string): Promise<ProfileState> {
+    const { path, key, maxBytes } = this.source(owner, id);
+    const reader = await ArchiveReader.open(path, archiveKey(key), maxBytes);
+    if (reader === undefined) throw noSuchProfile();
+    try {
+      let state = EMPTY_STATE;
+      // To its end: before that nothing of it is to be trusted.
+      for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
+        if (entry.name === STATE_ENTRY && entry.size <= MAX_STATE_BYTES)
+          state = parseProfileState(await reader.take(entry.size));
+        else for await (const chunk of reader.chunks(entry)) void chunk;
+      }
+      return state;
+    } finally {
+      await reader.close();
+    }
+  }
+
+  /**
+   * Stores a profile that has nothing but this; what was stored before is gone.
+   *
+   * @throws StreamKitError `bad_request` for the id, `profile_in_use`, `limit_reached`, `too_large`, `disk_full`.
+   */
+  async writeState(owner: string, id: string, state: ProfileState): Promise<void> {
+    const lease = this.open(owner, { id, save: true });
+    try {
+      await lease.store(async (path) => {
+        const writer = await ArchiveWriter.create(path, archiveKey(lease.source.key), this.maxBytes);
+        try {
+          await writer.addBytes(STATE_ENTRY, Buffer.from(JSON.stringify(state)));
+          await writer.finish();
+        } catch (thrown) {
+          await writer.abandon();
+          throw thrown;
+        }
+      });
+    } finally {
+      lease.release();
+    }
+  }
+
+  /**
+   * Where a stored profile is read from.
+   *
+   * @throws StreamKitError `no_such_profile`.
+   */
+  source(owner: string, id: string): ProfileSource {
+    const { path } = this.#existing(owner, id);
+    return { path, maxBytes: this.maxBytes, mustExist: true, ...this.#keyOf(owner, id) };
+  }
+
+  #existing(owner: string, id: string): { readonly path: string } {
+    // A path comes of nothing that is not an id.
+    if (!isProfileId(id)) throw noSuchProfile();
+    const place = this.#place(owner, id);
+    if (!isFile(place.path)) throw noSuchProfile();
+    return place;
+  }
+
+  /** `pack` writes the new archive to a path beside the old one, which it replaces when it is whole. */
+  async #replace(path: string, lock: ProfileLock, pack: (path: string) => Promise<void>): Promise<void> {
+    const partial = `${path}.${ownedDirectoryName()}`;
+    try {
+      await pack(partial);
+      const { size } = await lstat(partial);
+      const replaced = await lstat(path).then(
+        (stats) => stats.size,
+        () => 0,
+      );
+      const total = (await this.#countBytes()) - replaced + size;
+      if (total > this.#options.maxTotalBytes) {
+        throw new StreamKitError('limit_reached', 'All profiles together are as large as they may be');
+      }
+      if (!lock.isOurs) throw inUse();
+      await rename(partial, path);
+    } finally {
+      await rm(partial, { force: true });
+    }
+  }
+
+  /** Of each profile, so that a session process learns no other one's. */
+  #keyOf(owner: string, id: string): { readonly key?: string } {
+    const { key } = this.#options;
+    if (key === undefined) return {};
+    const info = `stream-kit profile ${JSON.stringify([owner, id])}`;
+    const derived = hkdfSync('sha256', key, new Uint8Array(), createHash('sha256').update(info).digest(), 32);
+    return { key: Buffer.from(derived).toString('base64') };
+  }
+
+  #folder(owner: string): string {
+    return join(this.#options.path, createHash('sha256').update(owner).digest('hex').slice(0, 40));
+  }
+
+  #place(owner: string, id: string): { readonly path: string; readonly folder: string } {
+    const folder = this.#folder(owner);
+    return { folder, path: join(folder, `${id}${SUFFIX}`) };
+  }
+
+  #lockPath(path: string): string {
+    return `${path}${LOCK_SUFFIX}`;
+  }
+
+  /** @throws StreamKitError `profile_in_use`, `profile_failed`. */
+  #lock(path: string): ProfileLock {
+    let lock: ProfileLock | undefined;
+    try {
+      lock = ProfileLock.take(this.#lockPath(path));
+    } catch (thrown) {
+      throw new StreamKitError('profile_failed', 'The profile cannot be stored', { cause: asError(thrown) });
+    }
+    if (lock === undefined) throw inUse();
+    this.#locks.add(lock);
+    this.#beating ??= this.#clock.every(LOCK_BEAT_MS, () => {
+      for (const held of this.#locks) void held.beat();
+    });
+    return lock;
+  }
+
+  #release(lock: ProfileLock): void {
+    lock.release();
+    this.#locks.delete(lock);
+    if (this.#locks.size > 0) return;
+    this.#beating?.cancel();
+    this.#beating = undefined;
+  }
+
+  /** Counts those that are about to be made as well. @throws StreamKitError `limit_reached`. */
+  #ensureRoom(folder: string, id: string): void {
+    const ids = readdirSync(folder)
+      .filter((name) => name.endsWith(SUFFIX) || name.endsWith(`${SUFFIX}${LOCK_SUFFIX}`))
+      .map((name) => name.slice(0, name.indexOf(SUFFIX)));
+    const others = new Set(ids.filter((other) => other !== id)).size;
+    if (others < this.#options.maxPerCaller) return;
+    throw new StreamKitError('limit_reached', 'This caller has as many profiles as it may');
+  }
+
+  async #countBytes(): Promise<number> {
+    const { path } = this.#options;
+    let sum = 0;
+    for (const folder of await readdir(path).catch(() => [])) {
+      for (const name of await readdir(join(path, folder)).catch(() => [])) {
+        if (!name.endsWith(SUFFIX)) continue;
+        // One may go while it is counted.
+        sum += await lstat(join(path, folder, name)).then(
+          ({ size }) => size,
+          () => 0,
+        );
+      }
+    }
+    return sum;
+  }
+
+  /** What a server was writing when it was killed. */
+  async #sweep(): Promise<void> {
+    const { path } = this.#options;
+    for (const folder of await readdir(path).catch(() => [])) {
+      for (const name of await readdir(join(path, folder)).catch(() => [])) {
+        const [, owned] = /\.profile\.(stream-kit-.*)$/.exec(name) ?? [];
+        if (owned === undefined || !isOrphaned(owned)) continue;
+        await rm(join(path, folder, name), { force: true }).catch((thrown: unknown) => {
+          this.#logger.warn(
+            { err: asError(thrown) },
+            'a profile that was not stored whole cannot be removed',
+          );
+        });
+      }
+    }
+  }
+}
+
+function archiveKey(key: string | undefined): Uint8Array | undefined {
+  return key === undefined ? undefined : Buffer.from(key, 'base64');
+}
+
+function isFile(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+function noSuchProfile(): StreamKitError {
+  return new StreamKitError('no_such_profile', 'There is no such profile');
+}
+
+function inUse(): StreamKitError {
+  return new StreamKitError('profile_in_use', 'Another session is going to store this profile');
+}

@@ -1,0 +1,57 @@
+import { asError, StreamKitError } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import type { ProfileState, StoredOrigin } from '../../profiles/profile-state.js';
+import type { BrowserProcess } from './browser-process.js';
+import type { ProfileTarget } from './capture.js';
+import { fillOrigins, readOrigins } from './origin-storage.js';
+import { hostOf, type RenderedPage } from './rendered-page.js';
+import { readCookies, setCookies, storeProfile } from './stored-profile.js';
+
+/** What a browser gets of a profile before its page is loaded, beside the files that it has found. */
+export async function fillBrowser(
+  browserProcess: BrowserProcess,
+  renderedPage: RenderedPage,
+  { cookies, origins, imported }: ProfileState,
+  logger: Logger,
+): Promise<void> {
+  renderedPage.visited.add(...origins.map(({ origin }) => origin));
+  await setCookies(browserProcess.connection.browser, cookies, logger);
+  if (!imported || origins.length === 0) return;
+  const tab = await renderedPage.openOwnTab();
+  await fillOrigins(tab, origins);
+  await tab.close();
+}
+
+/**
+ * Ends a browser and stores its profile.
+ *
+ * @throws StreamKitError `too_large`, `disk_full`, `profile_failed`.
+ */
+export async function storeBrowserProfile(
+  browserProcess: BrowserProcess,
+  renderedPage: RenderedPage,
+  target: ProfileTarget,
+): Promise<void> {
+  const { connection, profileDirectory } = browserProcess;
+  try {
+    browserProcess.retire();
+    const origins = await originsOf(renderedPage);
+    // Those that end with the browser are in its memory alone.
+    const cookies = (await readCookies(connection.browser)).filter(
+      ({ name, domain }) =>
+        !renderedPage.serverCookies.some((own) => own.name === name && own.host === hostOf(domain)),
+    );
+    renderedPage.close();
+    await browserProcess.quit();
+    await storeProfile(target, profileDirectory, { cookies, origins });
+  } catch (thrown) {
+    if (thrown instanceof StreamKitError) throw thrown;
+    throw new StreamKitError('profile_failed', 'The profile cannot be stored', { cause: asError(thrown) });
+  }
+}
+
+/** For exports alone: what pages find again is in the browser's files. */
+async function originsOf(renderedPage: RenderedPage): Promise<readonly StoredOrigin[]> {
+  const { origins } = renderedPage.visited;
+  return origins.length === 0 ? [] : readOrigins(await renderedPage.openOwnTab(), origins);
+}

@@ -1,0 +1,71 @@
+import { asError, StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import type { ProfileLease, ProfileSource } from '../profiles/profile-lease.js';
+import type { SessionProfile } from '../protocol/profiles.js';
+import type { RestartableRender } from '../render/render.js';
+import type { SessionEmitter } from './session-emitter.js';
+import type { SessionEndReason } from './session-events.js';
+
+/** The profile of one session, from its lease to what became of it. */
+export class ProfileKeeper {
+  readonly #lease: ProfileLease | undefined;
+  readonly #events: Pick<SessionEmitter, 'emit'>;
+  readonly #logger: Logger;
+  #profile: SessionProfile | undefined;
+
+  /** @param lease - undefined: the session has none. */
+  constructor(lease: ProfileLease | undefined, events: Pick<SessionEmitter, 'emit'>, logger: Logger) {
+    this.#lease = lease;
+    this.#events = events;
+    this.#logger = logger;
+    if (lease !== undefined) this.#profile = { id: lease.id, save: lease.save, saved: null };
+  }
+
+  get profile(): SessionProfile | undefined {
+    return this.#profile;
+  }
+
+  /** What the browser begins with. */
+  get source(): ProfileSource | undefined {
+    return this.#lease?.source;
+  }
+
+  /**
+   * Stores it, unless the session failed: what a page that broke leaves behind is not to be trusted.
+   *
+   * @param render - undefined: the page was never there.
+   * @returns undefined where it is not to be stored; never rejects.
+   */
+  store(render: RestartableRender | undefined, reason: SessionEndReason): Promise<void> | undefined {
+    return this.#lease?.save === true ? this.#store(this.#lease, render, reason) : undefined;
+  }
+
+  /** Others may store it. Idempotent. */
+  release(): void {
+    this.#lease?.release();
+  }
+
+  async #store(
+    lease: ProfileLease,
+    render: RestartableRender | undefined,
+    reason: SessionEndReason,
+  ): Promise<void> {
+    const { id, save } = lease;
+    try {
+      if (reason === 'error' || render === undefined)
+        throw new StreamKitError('unavailable', 'The session has nothing to store');
+      const { key, maxBytes } = lease.source;
+      await lease.store((path) =>
+        render.storeProfile({ path, maxBytes, ...(key === undefined ? {} : { key }) }),
+      );
+      this.#profile = { id, save, saved: true };
+      this.#logger.info({ profile: id }, 'the profile is stored');
+    } catch (thrown) {
+      const error = asError(thrown);
+      const code = error instanceof StreamKitError ? error.code : 'profile_failed';
+      this.#profile = { id, save, saved: false, code };
+      this.#logger.warn({ err: error, profile: id, code }, 'the profile is not stored');
+    }
+    this.#events.emit('profile', this.#profile);
+  }
+}
