@@ -77,7 +77,7 @@ import { callerBindings } from './session/caller.js';
 import { procCpuTimes } from './base/process-cpu-time.js';
 import { CpuMeter } from './session/cpu-meter.js';
 import { IceServerSource } from './session/ice-server-source.js';
-import { newSessionFigures } from './session/session-figures.js';
+import { newSessionCounters } from './session/session-counters.js';
 import type { IdSource, SessionParts } from './session/session-parts.js';
 import type { RecordingWithPaths } from './session/session-recordings.js';
 import { SessionRecordings } from './session/session-recordings.js';
@@ -269,7 +269,7 @@ const workerMuxThreads: MuxThreads = {
 const MAX_RUNGS = 3;
 
 /** What sessions are made of, but for those who watch over them. */
-export interface RouterParts extends Omit<SessionParts, 'observe' | 'figures'> {
+export interface RouterParts extends Omit<SessionParts, 'observe' | 'counters'> {
   readonly machine: MachineLoad;
 }
 
@@ -281,7 +281,7 @@ export function composeRouter<TEnv>(
   gauges: RouterGauges = NO_GAUGES,
 ): StreamKitRouter {
   const reportError = errorReporter(options);
-  const figures = newSessionFigures();
+  const counters = newSessionCounters();
   const admission = new Admission({
     maxSessions: options.maxSessions,
     machine: given.machine,
@@ -296,7 +296,7 @@ export function composeRouter<TEnv>(
     });
   const metrics = new RouterMetrics({
     maxSessions: admission.maxSessions,
-    figures,
+    counters,
     mediaPlane: given.mediaPlane,
     states: () => registry.states(),
     egressRefusals: gauges.egressRefusals,
@@ -325,7 +325,7 @@ export function composeRouter<TEnv>(
   const terminals = terminalParts(options.terminal, given.clock, options.logger);
   const hasAutoRungs = options.maxRungs === 'auto';
   const cpuRoom = hasAutoRungs ? new CpuRoom(given.machine, given.clock) : undefined;
-  const parts: SessionParts = { ...given, figures, observe, terminals, cpuRoom };
+  const parts: SessionParts = { ...given, counters, observe, terminals, cpuRoom };
   const registry = new SessionRegistry({
     parts,
     settings: { ...options, maxRungs: hasAutoRungs ? MAX_RUNGS : options.maxRungs },

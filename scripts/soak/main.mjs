@@ -46,7 +46,10 @@ const LONG_MINUTES = 30;
  * pools and the logs of two WebSockets (8 MiB each) still fill. Something kept of each join shows within three minutes.
  */
 const LIMITS = {
+  // With what V8 and malloc keep of their largest moments, which differ by as much.
   rss: { perHour: MIB, noise: 24 * MIB, filling: 64 * MIB },
+  // Without V8's heap and without buffers, which are judged by what is used of them, and without what malloc keeps free.
+  rssRest: { perHour: MIB, noise: 4 * MIB, filling: 48 * MIB },
   heapObjects: { perHour: MIB, noise: 2 * MIB, filling: 16 * MIB },
   // What V8 compiles, again where it had guessed wrong, settles within hours and not minutes: it has a bound instead.
   heapCode: { perHour: 6 * MIB, noise: 2 * MIB, filling: 16 * MIB },
@@ -299,6 +302,17 @@ const rows = Object.entries(LIMITS).map(([name, { perHour, noise, filling }]) =>
   };
 });
 console.table(rows);
+const third = Math.max(1, Math.floor(samples.length / 3));
+const leastOf = (some, kind) =>
+  `${(Math.min(...some.map(({ resident }) => resident[kind])) / MIB).toFixed(1)} MiB`;
+console.log('Where resident memory lies: the least of the second third, and of the last');
+console.table(
+  Object.keys(samples[0].resident).map((kind) => ({
+    kind,
+    second: leastOf(samples.slice(third, 2 * third), kind),
+    last: leastOf(samples.slice(-third), kind),
+  })),
+);
 const delays = samples.map(({ loopDelayP99Ms }) => loopDelayP99Ms).sort((a, b) => a - b);
 console.log(`${minutes} min:`, counts, `loop delay p99, median ${delays[delays.length >> 1].toFixed(1)} ms`);
 if (errors.length > 0) console.error(`${errors.length} errors, the first:`, ...errors.slice(0, 3));

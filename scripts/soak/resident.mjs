@@ -1,6 +1,6 @@
 // Where the resident memory of this process lies: in which heap, or in which other kind of mapping.
 import { readFileSync } from 'node:fs';
-import { getHeapStatistics } from 'node:v8';
+import { getHeapSpaceStatistics } from 'node:v8';
 
 /** glibc reserves as much address space for each arena of a thread, at a multiple of it. */
 const ARENA_BYTES = 64n * 1024n * 1024n;
@@ -15,8 +15,9 @@ function kindOf(first, access, name) {
 }
 
 /**
- * Bytes by kind: `mallocMain` and `mallocThreads` of malloc, `file` of programs and shared memory, `anonymous` of V8, of
- * large pieces of malloc and of stacks; `v8` is what V8 says of its own.
+ * Bytes by kind, and all of them as `rss`: `mallocMain` and `mallocThreads` of malloc, `file` of programs and shared memory, `anonymous` of V8, of
+ * large pieces of malloc and of stacks; `v8` is what V8 says of its own, and `v8Young`
+ * the part of it for new objects, which grows with how many come at once and is not given back.
  */
 export function residentMemory() {
   const bytes = { mallocMain: 0, mallocThreads: 0, file: 0, anonymous: 0, other: 0 };
@@ -27,5 +28,9 @@ export function residentMemory() {
     const [, rss] = /^Rss: +(\d+) kB/.exec(line) ?? [];
     if (rss !== undefined) bytes[kind] += Number(rss) * KIB;
   }
-  return { ...bytes, v8: getHeapStatistics().total_physical_size };
+  const spaces = getHeapSpaceStatistics();
+  const physical = (of) => spaces.filter(of).reduce((sum, { physical_space_size: size }) => sum + size, 0);
+  const isYoung = ({ space_name: name }) => name.startsWith('new_');
+  const rss = Object.values(bytes).reduce((sum, some) => sum + some, 0);
+  return { rss, ...bytes, v8: physical(() => true), v8Young: physical(isYoung) };
 }

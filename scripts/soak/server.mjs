@@ -5,12 +5,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { getHeapCodeStatistics } from 'node:v8';
 
 import { createStreamKitRouter } from '../../dist/index.js';
 import { countNativeObjects } from './native-objects.mjs';
 import { residentMemory } from './resident.mjs';
 import { buildTrim } from './trim-malloc.mjs';
+
+/** A thread of V8 gives pages back after a collection, up to 40 MiB of them. */
+const SETTLE_MS = 500;
 
 const nativeObjects = countNativeObjects();
 const malloc = buildTrim();
@@ -57,17 +61,18 @@ for await (const line of createInterface({ input: process.stdin })) {
   const loopDelayP99Ms = delay.percentile(99) / 1e6;
   delay.reset();
   globalThis.gc?.();
-  // What malloc keeps free is nothing that is held: its heaps are cut up for hours.
-  malloc?.trim();
-  const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
+  const { heapUsed, external, arrayBuffers } = process.memoryUsage();
   const compiled = getHeapCodeStatistics();
   const heapCode = compiled.code_and_metadata_size + compiled.bytecode_and_metadata_size;
   const series = (await router.metrics()).split('\n').filter((row) => row !== '' && !row.startsWith('#'));
-  const resident = residentMemory();
+  await setTimeout(SETTLE_MS);
+  // What malloc keeps free is nothing that is held: its heaps are cut up for hours.
+  malloc?.trim();
+  const { rss, ...resident } = residentMemory();
   const sample = {
-    // Of V8's heap and of buffers the parts below say whether they grow; V8 keeps the pages of its largest moment.
-    rssRest: rss - resident.v8 - external,
-    ...{ rss, heapCode, heapObjects: heapUsed - heapCode, external, arrayBuffers, loopDelayP99Ms },
+    // Whether V8's heap and buffers grow is told by what is used of them: V8 keeps pages for as much as it once had.
+    ...{ rssRest: rss - resident.v8 - process.memoryUsage().arrayBuffers, rss },
+    ...{ heapCode, heapObjects: heapUsed - heapCode, external, arrayBuffers, loopDelayP99Ms },
     descriptors: countIn('/proc/self/fd'),
     threads: countIn('/proc/self/task'),
     handles: process.getActiveResourcesInfo().length,

@@ -9,7 +9,7 @@ import { emptyResponse, jsonResponse } from './http-message.js';
 import type { RouteHandlers } from './route-handler.js';
 
 /** Of the picture of a session in the list, pixels. */
-const PICTURE_WIDTH = 320;
+const PICTURE_WIDTH = 480;
 const SCRIPT = 'admin.js';
 const SCRIPT_FILE = join(import.meta.dirname, '..', 'admin', 'page', SCRIPT);
 

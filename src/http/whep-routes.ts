@@ -46,7 +46,7 @@ export function whepRoutes(parameters: WhepRoutesParameters): RouteHandlers {
         await session.dismiss(player);
         throw new StreamKitError('bad_request', 'The request was aborted');
       }
-      logger.info({ ...player.viewer.journal.logContext, ...callerBindings(caller) }, 'player joined');
+      logger.info({ ...player.viewer.log.logContext, ...callerBindings(caller) }, 'player joined');
       return textResponse(201, SDP_TYPE, answer, {
         Location: `${request.prefix}/${streamId}/whep/${player.viewer.id}`,
         ETag: player.entityTag,

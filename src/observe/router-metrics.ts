@@ -3,7 +3,12 @@ import { Counter, Histogram, Registry } from 'prom-client';
 import type { MediaPlane } from '../fanout/media-plane.js';
 import type { AnsweredRequest } from '../http/request-handler.js';
 import type { ObserveSession } from '../session/session-events.js';
-import type { PictureFigure, SessionFigures, UsageFigure, ViewerFigure } from '../session/session-figures.js';
+import type {
+  PictureCounter,
+  SessionCounters,
+  UsageCounter,
+  ViewerCounter,
+} from '../session/session-counters.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import { EventLoopDelay } from './event-loop-delay.js';
 import { scrapedCounter, scrapedGauge } from './scraped-metric.js';
@@ -12,7 +17,7 @@ import { countSessionEvents } from './session-metrics.js';
 /** What is counted elsewhere, and read whenever the metrics are. */
 export interface MetricsSources {
   readonly maxSessions: number;
-  readonly figures: SessionFigures;
+  readonly counters: SessionCounters;
   readonly mediaPlane: Pick<MediaPlane, 'name' | 'stats'>;
   /** The documents of the sessions. */
   readonly states: () => readonly Readonly<StreamSessionState>[];
@@ -26,10 +31,10 @@ export interface MetricsSources {
 
 /** All of it at one moment: there may be thousands of viewers, and a reading asks for each of them once. */
 interface Scrape {
-  readonly viewers: Readonly<Record<ViewerFigure, number>>;
+  readonly viewers: Readonly<Record<ViewerCounter, number>>;
   readonly connected: number;
-  readonly pictures: Readonly<Record<PictureFigure, number>>;
-  readonly usage: Readonly<Record<UsageFigure, number>>;
+  readonly pictures: Readonly<Record<PictureCounter, number>>;
+  readonly usage: Readonly<Record<UsageCounter, number>>;
   readonly states: readonly Readonly<StreamSessionState>[];
   readonly plane: MediaPlane['stats'];
 }
@@ -119,7 +124,7 @@ export class RouterMetrics {
   }
 }
 
-function scrape({ figures: { viewers, pictures, usage }, mediaPlane, states }: MetricsSources): Scrape {
+function scrape({ counters: { viewers, pictures, usage }, mediaPlane, states }: MetricsSources): Scrape {
   return {
     viewers: viewers.read(),
     connected: viewers.size,

@@ -1,5 +1,7 @@
 // Over 500 lines: every order of a render has its method here.
 
+import { stat } from 'node:fs/promises';
+
 import type { LaunchOptions } from 'puppeteer';
 
 import { asError, ERROR_STATUS, StreamKitError } from '../base/errors.js';
@@ -154,7 +156,9 @@ async function openRemoteRender(
   let remote: RemoteRender | undefined;
   try {
     const layout = frameRingLayout(parameters.width, parameters.height);
-    const profileDirectory = await createProfileDirectory(videoFileBytes(layout) + audioFileBytes(layout));
+    const profileDirectory = await createProfileDirectory(
+      videoFileBytes(layout) + audioFileBytes(layout) + (await storedBytes(parameters)),
+    );
     remote = new RemoteRender(
       session,
       profileDirectory,
@@ -191,6 +195,15 @@ async function openRemoteRender(
     await (remote ?? session).close();
     throw error;
   }
+}
+
+/** What the profile begins with, bytes. One that cannot be read is told of by whoever reads it. */
+async function storedBytes({ profile }: CaptureParameters): Promise<number> {
+  if (profile === undefined) return 0;
+  return stat(profile.path).then(
+    ({ size }) => size,
+    () => 0,
+  );
 }
 
 interface Waiting {

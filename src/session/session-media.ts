@@ -13,10 +13,10 @@ import type { ConnectedMedia } from '../peer/viewer-peer.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
 import { CodecLadder, type RungState, type ViewerWishes } from './codec-ladder.js';
 import type { EncodingStep } from './encoding-step.js';
-import { EncodingFigures } from './encoding-figures.js';
+import { EncodingStatistics } from './encoding-statistics.js';
 import { FrameTaps } from './frame-taps.js';
 import { OnDemand } from './on-demand.js';
-import { viewerFigures } from './session-figures.js';
+import { viewerCounters } from './session-counters.js';
 import { openMediaShare, type MediaShare } from './media-share.js';
 import type { AudioPayloader, SessionParts } from './session-parts.js';
 
@@ -72,8 +72,8 @@ export class SessionMedia {
   #framesDropped = 0;
   /** What the session process counted last. */
   #reported: Pick<VideoEncoderStats, 'framesRead' | 'framesDropped'> = NOTHING_READ;
-  readonly #encodings: EncodingFigures;
-  readonly #closeFigures: () => void;
+  readonly #encodings: EncodingStatistics;
+  readonly #closeCounters: () => void;
 
   constructor(parameters: SessionMediaParameters, listener: SessionMediaListener) {
     this.#parameters = parameters;
@@ -82,10 +82,10 @@ export class SessionMedia {
     this.#format = parameters.format;
     const { render, parts, pauseGraceMs } = parameters;
     this.#render = render;
-    this.#encodings = new EncodingFigures(parts.createFrameTiming);
+    this.#encodings = new EncodingStatistics(parts.createFrameTiming);
     this.#taps = new FrameTaps((stream, tapped) => render.tap(stream, tapped));
     this.#audio = this.#openAudio();
-    this.#closeFigures = parts.figures.pictures.open(() => ({
+    this.#closeCounters = parts.counters.pictures.open(() => ({
       framesRead: this.#framesRead,
       framesDropped: this.#framesDropped,
     }));
@@ -132,8 +132,8 @@ export class SessionMedia {
       audio === null || media.audio === null
         ? undefined
         : media.transport.consume(audio.producer, media.audio);
-    const closeFigures = parts.figures.viewers.open(() =>
-      viewerFigures(videoConsumer.stats, audioConsumer?.stats, media.transport.rtcpDropped),
+    const closeCounters = parts.counters.viewers.open(() =>
+      viewerCounters(videoConsumer.stats, audioConsumer?.stats, media.transport.rtcpDropped),
     );
     return openMediaShare({
       videoCodec: media.videoCodec,
@@ -143,7 +143,7 @@ export class SessionMedia {
       // The capture first: what the encoder starts from should be as fresh as it can be.
       needs: [this.#capturing, share.need, ...(audio === null ? [] : [audio.encoding])],
       onClosed: () => {
-        closeFigures();
+        closeCounters();
         share.close();
       },
     });
@@ -214,7 +214,7 @@ export class SessionMedia {
     this.#audio?.encoding.close();
     for (const ladder of this.#video.values()) ladder.close();
     this.#audio?.producer.close();
-    this.#closeFigures();
+    this.#closeCounters();
     await this.#taps.end();
   }
 

@@ -16,7 +16,7 @@ import type { PlanRungs } from '../fanout/rung-planner.js';
 import type { SessionBudget } from '../protocol/session-usage.js';
 import type { CpuMeter } from './cpu-meter.js';
 import type { CpuRoom } from './cpu-room.js';
-import type { SessionFigures } from './session-figures.js';
+import type { SessionCounters } from './session-counters.js';
 
 /** Splits encoded pictures into RTP payloads. */
 export interface VideoPayloader {
@@ -53,7 +53,7 @@ export interface SessionParts {
   readonly logger: Logger;
   readonly ids: IdSource;
   readonly observe: ObserveSession;
-  readonly figures: SessionFigures;
+  readonly counters: SessionCounters;
   readonly cpu: CpuMeter;
   /** Undefined: there are no terminals. */
   readonly terminals?: TerminalParts | undefined;

@@ -216,7 +216,7 @@ export class SessionRegistry {
     }
     this.checkMayJoin(caller);
     const link = session.admit(request);
-    const { logContext } = link.viewer.journal;
+    const { logContext } = link.viewer.log;
     this.#parameters.parts.logger.info({ ...logContext, ...callerBindings(caller) }, 'viewer joined');
     return link;
   }

@@ -97,9 +97,9 @@ export class Session implements StreamSession {
     this.#profile = new ProfileKeeper(profile, this.events, this.#logger);
     const { publisher } = this.#life;
     this.#document = new PageDocument(publisher, parts.clock);
-    const { clock, cpu, figures } = parts;
+    const { clock, cpu, counters } = parts;
     const budget = lowerBudget(request.budget, settings.sessionBudget);
-    this.meter = new UsageMeter({ clock, cpu, figures, budget });
+    this.meter = new UsageMeter({ clock, cpu, counters, budget });
     this.viewers = new ViewerGroup(
       {
         streamId,
@@ -420,7 +420,7 @@ export class Session implements StreamSession {
         pauseGraceMs: this.#settings.pauseGraceMs,
         maxRungs: this.#settings.maxRungs,
         replayOnJoin: this.#settings.replayOnJoin,
-        parts: { ...this.#parts, figures: this.meter.figures },
+        parts: { ...this.#parts, counters: this.meter.counters },
         streamId: this.streamId,
         logger: this.#logger,
       },

@@ -3,14 +3,14 @@ import { StreamKitError } from '../base/errors.js';
 import type { SessionBudget, SessionUsage } from '../protocol/session-usage.js';
 import type { CpuMeter, MeteredProcess } from './cpu-meter.js';
 import { CPU_SAMPLE_INTERVAL_MS } from './cpu-meter.js';
-import type { SessionFigures } from './session-figures.js';
-import { ownFigures } from './session-figures.js';
+import type { SessionCounters } from './session-counters.js';
+import { ownCounters } from './session-counters.js';
 
 export interface UsageMeterParameters {
   readonly clock: Clock;
   readonly cpu: CpuMeter;
   /** The router's. */
-  readonly figures: SessionFigures;
+  readonly counters: SessionCounters;
   readonly budget: SessionBudget;
 }
 
@@ -20,10 +20,10 @@ const US_PER_SECOND = 1_000_000;
 /** Adds up what one session uses, and says when that is more than it may. */
 export class UsageMeter {
   /** What the media of the session is to be counted in; the router's has it too. */
-  readonly figures: SessionFigures;
+  readonly counters: SessionCounters;
   readonly #parameters: UsageMeterParameters;
   readonly #createdAtUs: number;
-  readonly #closeFigures: () => void;
+  readonly #closeCounters: () => void;
   readonly #timers: Timer[] = [];
   #pid: number | undefined;
   #process: MeteredProcess | undefined;
@@ -37,8 +37,8 @@ export class UsageMeter {
   constructor(parameters: UsageMeterParameters) {
     this.#parameters = parameters;
     this.#createdAtUs = parameters.clock.nowUs();
-    this.figures = ownFigures(parameters.figures);
-    this.#closeFigures = parameters.figures.usage.open(() => {
+    this.counters = ownCounters(parameters.counters);
+    this.#closeCounters = parameters.counters.usage.open(() => {
       const { cpuSeconds, viewerMinutes } = this.usage;
       return { cpuSeconds: cpuSeconds ?? 0, viewerSeconds: viewerMinutes * 60 };
     });
@@ -52,7 +52,7 @@ export class UsageMeter {
   /** As it is now; after {@link close} as it was then. */
   get usage(): SessionUsage {
     if (this.#closed !== undefined) return this.#closed;
-    const sent = this.figures.viewers.read();
+    const sent = this.counters.viewers.read();
     return {
       durationMs: Math.round(this.#elapsedUs(this.#createdAtUs) / US_PER_MS),
       cpuSeconds: sum(this.#earlierCpuSeconds, this.#process?.cpuSeconds) ?? null,
@@ -112,7 +112,7 @@ export class UsageMeter {
     this.#stopTimers();
     this.#closed ??= this.usage;
     this.#closeProcess();
-    this.#closeFigures();
+    this.#closeCounters();
   }
 
   #closeProcess(): void {

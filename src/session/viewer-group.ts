@@ -19,7 +19,7 @@ import type { StatePublisher } from './state-publisher.js';
 import { NO_SUCH_VIEWER, type WebSocketLinks, type WebSocketLinksParameters } from './websocket-links.js';
 import { EventStreamLink, type ViewerRequest } from './event-stream-link.js';
 import { Viewer } from './viewer.js';
-import { ViewerJournal } from './viewer-journal.js';
+import { ViewerLog } from './viewer-log.js';
 import { ViewerMedia } from './viewer-media.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { CLOSE_POLICY_VIOLATION } from './websocket-link.js';
@@ -316,7 +316,7 @@ export class ViewerGroup {
     this.#endReason = reason;
     this.control.close();
     const all = this.#all();
-    for (const { journal } of all) journal.leave(reason);
+    for (const { log } of all) log.leave(reason);
     this.#untilLive = [];
     if (reason === 'exited') this.sockets.finish(reason);
     else this.sockets.close(reason);
@@ -334,25 +334,25 @@ export class ViewerGroup {
   #newViewer(caller: Caller): Viewer {
     const { streamId, logger, parts } = this.#parameters;
     const { clock, observe, ids } = parts;
-    const journal = new ViewerJournal({
+    const log = new ViewerLog({
       ...{ streamId, viewer: ++this.#admitted },
       ...{ clock, logger, observe },
     });
     return new Viewer({
-      ...{ id: ids.viewerId(), caller, journal },
-      openSeat: this.control.openSeat(journal.publicId, caller),
+      ...{ id: ids.viewerId(), caller, log },
+      openSeat: this.control.openSeat(log.publicId, caller),
       findPublicId: (id) => this.#viewers.get(secretDigest(id))?.publicId,
     });
   }
 
   #join(viewer: Viewer): void {
     this.#viewers.set(secretDigest(viewer.id), viewer);
-    viewer.journal.join();
+    viewer.log.join();
   }
 
   #forget(viewer: Viewer): void {
     this.#viewers.delete(secretDigest(viewer.id));
-    viewer.journal.leave('gone');
+    viewer.log.leave('gone');
   }
 
   /** It is known no more, and its links are closed. Never rejects. */
@@ -401,7 +401,7 @@ export class ViewerGroup {
         onMediaChange: () => this.#listener.onChange(),
         whenLive: (work) => this.#whenLive(work),
       },
-      link.viewer.journal,
+      link.viewer.log,
       link.wishes,
     );
   }

@@ -15,7 +15,7 @@ import type { MediaShare } from './media-share.js';
 import type { ViewerWishes } from './codec-ladder.js';
 import type { SessionMedia } from './session-media.js';
 import type { InputListener } from './viewer-input.js';
-import type { ConnectionJournal, ViewerJournal } from './viewer-journal.js';
+import type { ConnectionLog, ViewerLog } from './viewer-log.js';
 
 export interface ViewerMediaListener {
   /** Sends one event to the viewer. False: there is no connection to send it on. */
@@ -37,8 +37,8 @@ const MAX_KEPT_SIGNALS = 64;
 export class ViewerMedia {
   readonly #listener: ViewerMediaListener;
   readonly #wishes: ViewerWishes;
-  readonly #journal: ViewerJournal;
-  readonly #connection: ConnectionJournal;
+  readonly #log: ViewerLog;
+  readonly #connection: ConnectionLog;
   readonly #peer: ViewerPeer;
   #share: MediaShare | undefined;
   /** What ICE says; the state follows once there is a share. */
@@ -61,14 +61,14 @@ export class ViewerMedia {
     openViewerPeer: OpenViewerPeer,
     parameters: ViewerPeerParameters,
     listener: ViewerMediaListener,
-    journal: ViewerJournal,
+    log: ViewerLog,
     wishes: ViewerWishes = {},
   ) {
     this.#listener = listener;
     this.#wishes = wishes;
-    this.#journal = journal;
-    this.#connection = journal.offer();
-    const { logContext } = journal;
+    this.#log = log;
+    this.#connection = log.offer();
+    const { logContext } = log;
     this.#peer = openViewerPeer(
       { ...parameters, logContext, input: listener.input !== undefined },
       {
@@ -218,7 +218,7 @@ export class ViewerMedia {
     const closed = this.close();
     this.#listener.onMediaChange();
     await closed.catch((thrown: unknown) => {
-      this.#journal.logger.warn({ err: asError(thrown) }, 'viewer peer did not close cleanly');
+      this.#log.logger.warn({ err: asError(thrown) }, 'viewer peer did not close cleanly');
     });
   }
 }

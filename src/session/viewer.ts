@@ -8,7 +8,7 @@ import type { OpenSeat } from './session-control.js';
 import { NO_MEDIA } from './session-diagnostics.js';
 import { type SessionViewer, sessionViewer } from './session-viewer.js';
 import { ViewerInput } from './viewer-input.js';
-import type { ViewerJournal } from './viewer-journal.js';
+import type { ViewerLog } from './viewer-log.js';
 import type { ViewerMedia } from './viewer-media.js';
 import type { WebSocketLink } from './websocket-link.js';
 
@@ -17,7 +17,7 @@ export interface ViewerParameters {
   readonly id: string;
   /** Who has made it. */
   readonly caller: Caller;
-  readonly journal: ViewerJournal;
+  readonly log: ViewerLog;
   readonly openSeat: OpenSeat;
   /** Of the viewer with this secret id. */
   readonly findPublicId: (viewerId: string) => string | undefined;
@@ -46,17 +46,17 @@ export class Viewer {
   /** A secret. */
   readonly id: string;
   readonly caller: Caller;
-  readonly journal: ViewerJournal;
+  readonly log: ViewerLog;
   readonly input: ViewerInput;
   /** Set once, by who makes the viewer; undefined for one that has a WebSocket alone. */
   link: ViewerLink | undefined;
   #socket: WebSocketLink | undefined;
   #isGone = false;
 
-  constructor({ id, caller, journal, openSeat, findPublicId }: ViewerParameters) {
+  constructor({ id, caller, log, openSeat, findPublicId }: ViewerParameters) {
     this.id = id;
     this.caller = caller;
-    this.journal = journal;
+    this.log = log;
     this.input = new ViewerInput(openSeat, findPublicId, {
       // The channels of the seat tell it too.
       onRole: (roles) => void this.link?.sendSignal(customSignal('role', roles)),
@@ -66,7 +66,7 @@ export class Viewer {
 
   /** Names it to others. */
   get publicId(): string {
-    return this.journal.publicId;
+    return this.log.publicId;
   }
 
   get role(): ViewerRole {

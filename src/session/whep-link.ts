@@ -43,7 +43,7 @@ export class WhepLink implements ViewerLink {
   /** @throws StreamKitError `unprocessable` for an offer that cannot be served. */
   constructor({ viewer, openAnsweringPeer, peer: of }: WhepLinkParameters, listener: WhepLinkListener) {
     this.viewer = viewer;
-    const { logContext } = viewer.journal;
+    const { logContext } = viewer.log;
     const peers: AnsweringPeer[] = [];
     this.media = new ViewerMedia(
       (_, peerListener) => {
@@ -58,7 +58,7 @@ export class WhepLink implements ViewerLink {
         onMediaChange: () => listener.onMediaChange(),
         whenLive: (work) => listener.whenLive(work),
       },
-      viewer.journal,
+      viewer.log,
     );
     const [peer] = peers;
     if (peer === undefined) throw new StreamKitError('internal', 'No peer was opened');

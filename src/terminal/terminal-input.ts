@@ -4,7 +4,7 @@ import type { InputMessage } from '../input/input-message.js';
 import type { ControllerKey, InputTarget } from '../input/input-target.js';
 import type { Logger } from '../base/logger.js';
 import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
-import { HeldKeys } from './held-keys.js';
+import { HeldModifiers } from './held-modifiers.js';
 import type { Terminal } from './terminal.js';
 
 export interface TerminalInputParameters {
@@ -18,7 +18,7 @@ export interface TerminalInputParameters {
 /** The input of those that control a terminal. */
 export class TerminalInput implements InputTarget {
   readonly #parameters: TerminalInputParameters;
-  readonly #held = new WeakMap<ControllerKey, HeldKeys>();
+  readonly #held = new WeakMap<ControllerKey, HeldModifiers>();
   #closed = false;
 
   constructor(parameters: TerminalInputParameters) {
@@ -29,7 +29,7 @@ export class TerminalInput implements InputTarget {
     if (this.#closed) throw new InputError('bad_input', 'The terminal has ended');
     const { terminal, options, logger, onInput } = this.#parameters;
     const { maxCols, maxRows } = options;
-    const held = this.#held.get(controller) ?? new HeldKeys();
+    const held = this.#held.get(controller) ?? new HeldModifiers();
     this.#held.set(controller, held);
     if (message.type === 'keyboard' && (held.note(message) || held.meta)) return;
     if (message.type === 'resize' && message.unit === 'cells') {

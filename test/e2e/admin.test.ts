@@ -35,14 +35,14 @@ test('an operator sees a session with its picture and curves, restarts and ends 
   await page.goto(`${server.origin}/stream/admin`);
   const until = (expression: string): Promise<unknown> =>
     page.waitForFunction(expression, { polling: 100, timeout: 60_000 });
-  await until(`document.querySelector('.picture')?.naturalWidth === 320`);
+  await until(`document.querySelector('.picture')?.naturalWidth === 480`);
   await until(`document.querySelectorAll('polyline[points*=" "]').length === 3`);
   expect(await page.evaluate(`document.querySelector('h2').textContent`)).toBe(server.page('mode=counter'));
   expect(await page.evaluate(`document.querySelector('.memory b').textContent`)).toMatch(/^\d+ MB$/);
 
   await tabTo(page, `restart-${session.id}`);
   await page.keyboard.press('Enter');
-  await until(`document.querySelector('.list').textContent.includes('1 restarts')`);
+  await until(`document.querySelector('.list').textContent.includes('1 restart')`);
   await until(`document.querySelector('.status').textContent === 'connecting'`);
   await tabTo(page, `end-${session.id}`);
   await page.keyboard.press('Enter');

@@ -15,6 +15,8 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'profiles-'));
   server = await TestServer.start({
     profileDirectory: { path: directory, key: 'a key of at least 32 bytes, for this test' },
+    // The server's own: no caller gets to see it.
+    page: { cookies: [{ name: 'server', value: 'its secret', httpOnly: true }] },
     validateRequest: ({ headers }) => ({ authorized: true, callerId: String(headers['x-caller']) }),
   });
 });

@@ -33,7 +33,7 @@ import type { Caller } from '../../src/session/caller.js';
 import type { ObserveSession, SessionEventName } from '../../src/session/session-events.js';
 import { planRungs } from '../../src/fanout/rung-planner.js';
 import { CpuMeter } from '../../src/session/cpu-meter.js';
-import { newSessionFigures } from '../../src/session/session-figures.js';
+import { newSessionCounters } from '../../src/session/session-counters.js';
 import type { CpuRoom } from '../../src/session/cpu-room.js';
 import type { SessionParts, SessionSettings } from '../../src/session/session-parts.js';
 import type { SessionRequest } from '../../src/session/session-request.js';
@@ -213,7 +213,7 @@ export class FakeParts implements SessionParts {
   readonly events: string[] = [];
   /** What was told to whoever observes, pictures aside. */
   readonly observed: [SessionEventName, object][] = [];
-  readonly figures = newSessionFigures();
+  readonly counters = newSessionCounters();
   /** CPU time of every process that is asked for, s. */
   cpuSeconds = 0;
   readonly cpu = new CpuMeter(this.clock, (pids) =>

@@ -3,7 +3,7 @@ import type { Clock } from '../../src/base/clock.js';
 import type { RemoteControl } from '../../src/input/remote-control.js';
 import { type Caller, viewerRoleOf } from '../../src/session/caller.js';
 import { Viewer } from '../../src/session/viewer.js';
-import { ViewerJournal } from '../../src/session/viewer-journal.js';
+import { ViewerLog } from '../../src/session/viewer-log.js';
 
 /** Makes viewers that will have nothing but a WebSocket, with seats of `control`. */
 export function socketViewers(control: RemoteControl, clock: Clock): (caller: Caller) => Viewer {
@@ -13,7 +13,7 @@ export function socketViewers(control: RemoteControl, clock: Clock): (caller: Ca
     const publicId = String(viewers);
     return new Viewer({
       ...{ id: `secret ${publicId}`, caller },
-      journal: new ViewerJournal({
+      log: new ViewerLog({
         ...{ streamId: 'id', viewer: viewers, clock, logger: silentLogger },
         observe: () => undefined,
       }),

@@ -5,6 +5,8 @@ const REPORT_INTERVAL_MS = 2_000;
 const PICTURE_INTERVAL_MS = 1_000;
 /** Points of a curve: two minutes. */
 const MOST_POINTS = 60;
+/** A curve takes the whole width from this many points on. */
+const FEWEST_POINTS = 10;
 /** Of the drawing of a curve, without a unit: it is as large as its place. */
 const CURVE = { width: 100, height: 30 } as const;
 const SVG = 'http://www.w3.org/2000/svg';
@@ -27,6 +29,10 @@ function bitrateText(bitsPerSecond: number): string {
   return bitsPerSecond >= 1e6
     ? `${(bitsPerSecond / 1e6).toFixed(1)} Mbit/s`
     : `${Math.round(bitsPerSecond / 1e3)} kbit/s`;
+}
+
+function countText(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function element<K extends keyof HTMLElementTagNameMap>(
@@ -83,8 +89,9 @@ class Curve {
     this.#points = [...this.#points, Math.max(0, value)].slice(-MOST_POINTS);
     setText(this.#value, curves[this.#name].text(value));
     const highest = Math.max(...this.#points, 1e-9);
-    const step = CURVE.width / (MOST_POINTS - 1);
-    const first = MOST_POINTS - this.#points.length;
+    const places = Math.max(this.#points.length, FEWEST_POINTS);
+    const step = CURVE.width / (places - 1);
+    const first = places - this.#points.length;
     const at = (point: number, index: number): string =>
       `${((first + index) * step).toFixed(1)},${(CURVE.height - (point / highest) * (CURVE.height - 2) - 1).toFixed(1)}`;
     this.#line.setAttribute('points', this.#points.map(at).join(' '));
@@ -98,7 +105,7 @@ class SessionCard {
   readonly #picture = element('img', 'picture');
   readonly #title = element('h2');
   readonly #status = element('span', 'status');
-  readonly #facts = element('p', 'quiet list');
+  readonly #facts = element('span', 'list');
   readonly #rungs = element('ul', 'list');
   readonly #viewers = element('ul', 'list');
   readonly #problem = element('p', 'error list');
@@ -149,13 +156,13 @@ class SessionCard {
     const since =
       session.createdAt === null ? '' : `since ${new Date(session.createdAt).toLocaleTimeString()}`;
     const by = typeof owner?.callerId === 'string' ? `by ${owner.callerId}` : '';
-    const restarts = session.restarts === 0 ? '' : `${session.restarts} restarts`;
+    const restarts = session.restarts === 0 ? '' : countText(session.restarts, 'restart');
     setText(this.#facts, [since, by, restarts].filter((fact) => fact !== '').join(' · '));
     setText(this.#problem, error ?? fault?.message ?? '');
     this.#problem.hidden = this.#problem.textContent === '';
     const rungs = (video?.rungs ?? []).map(
       ({ width, height, frameRate, bitrateBps, viewers: count }) =>
-        `${video?.codec ?? ''} ${width} × ${height}, ${frameRate} fps, ${bitrateText(bitrateBps)}: ${count} viewers`,
+        `${video?.codec ?? ''} ${width} × ${height}, ${frameRate} fps, ${bitrateText(bitrateBps)}: ${countText(count, 'viewer')}`,
     );
     list(this.#rungs, rungs.length > 0 || kind === 'terminal' ? rungs : ['Nothing is encoded']);
     const names = viewers.map(({ publicId, role, callerId, media }) =>
@@ -260,7 +267,7 @@ function show({ sessions, room, draining, mayRestart, atMs }: AdminReport): void
     card.close();
   }
   empty.hidden = sessions.length > 0;
-  const count = `${sessions.length} ${sessions.length === 1 ? 'session' : 'sessions'}`;
+  const count = countText(sessions.length, 'session');
   setText(summary, draining ? `${count}, draining` : `${count}, room for ${room} more`);
 }
 

@@ -1,5 +1,5 @@
 import type { ClientSignalType } from '../../protocol/signals.js';
-import { withDeadline } from './deadline.js';
+import { withTimeout } from './request-timeout.js';
 import type { SessionDiagnostics } from '../../protocol/session-diagnostics.js';
 import type {
   CreatedSession,
@@ -68,7 +68,7 @@ export class Signaling {
 
   /** `POST /`: starts a session. */
   async createSession(request: CreateSessionRequest, signal: AbortSignal): Promise<CreatedSession> {
-    const { body, status } = await withDeadline(CREATE_TIMEOUT_MS, signal, async (deadline) => {
+    const { body, status } = await withTimeout(CREATE_TIMEOUT_MS, signal, async (deadline) => {
       const response = await this.#request(this.#base === '' ? '/' : this.#base, {
         method: 'POST',
         headers: { 'content-type': 'application/json', accept: 'application/json' },
@@ -112,7 +112,7 @@ export class Signaling {
     body: { viewerId: string; type: ClientSignalType; payload?: unknown },
     signal: AbortSignal,
   ): Promise<void> {
-    await withDeadline(SIGNAL_TIMEOUT_MS, signal, (deadline) =>
+    await withTimeout(SIGNAL_TIMEOUT_MS, signal, (deadline) =>
       this.#request(`${this.#sessionUrl(streamId)}/signal`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
@@ -132,7 +132,7 @@ export class Signaling {
 
   /** `GET /:id/diagnostics`. */
   getDiagnostics(streamId: string, signal: AbortSignal): Promise<SessionDiagnostics> {
-    return withDeadline(SIGNAL_TIMEOUT_MS, signal, async (deadline) => {
+    return withTimeout(SIGNAL_TIMEOUT_MS, signal, async (deadline) => {
       const response = await this.#request(`${this.#sessionUrl(streamId)}/diagnostics`, { signal: deadline });
       return readJson<SessionDiagnostics>(response);
     });
@@ -146,7 +146,7 @@ export class Signaling {
 
   /** `DELETE /:id`: ends the session for every viewer. */
   async deleteSession(streamId: string, signal: AbortSignal): Promise<void> {
-    await withDeadline(DELETE_TIMEOUT_MS, signal, (deadline) =>
+    await withTimeout(DELETE_TIMEOUT_MS, signal, (deadline) =>
       this.#request(this.#sessionUrl(streamId), { method: 'DELETE', signal: deadline }),
     );
   }

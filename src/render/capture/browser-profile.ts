@@ -4,7 +4,7 @@ import type { ProfileState, StoredOrigin } from '../../profiles/profile-state.js
 import type { BrowserProcess } from './browser-process.js';
 import type { ProfileTarget } from './capture.js';
 import { fillOrigins, readOrigins } from './origin-storage.js';
-import type { RenderedPage } from './rendered-page.js';
+import { hostOf, type RenderedPage } from './rendered-page.js';
 import { readCookies, setCookies, storeProfile } from './stored-profile.js';
 
 /** What a browser gets of a profile before its page is loaded, beside the files that it has found. */
@@ -37,7 +37,10 @@ export async function storeBrowserProfile(
     browserProcess.retire();
     const origins = await originsOf(renderedPage);
     // Those that end with the browser are in its memory alone.
-    const cookies = await readCookies(connection.browser);
+    const cookies = (await readCookies(connection.browser)).filter(
+      ({ name, domain }) =>
+        !renderedPage.serverCookies.some((own) => own.name === name && own.host === hostOf(domain)),
+    );
     renderedPage.close();
     await browserProcess.quit();
     await storeProfile(target, profileDirectory, { cookies, origins });

@@ -47,6 +47,8 @@ export class RenderedPage {
   readonly #size: { width: number; height: number };
   /** What its tabs have shown, where the profile is to be stored. */
   readonly visited = new VisitedOrigins();
+  /** Cookies that the server has given to every page, by name and host: no caller gets to see them. */
+  readonly serverCookies: readonly { readonly name: string; readonly host: string }[];
   /** Captures another tab from now on. Set by what captures. */
   captureTab: (tab: PageTab) => Promise<void> = () => Promise.resolve();
 
@@ -62,6 +64,10 @@ export class RenderedPage {
     this.#browserProcess = browserProcess;
     this.#size = { width, height };
     this.deviceScaleFactor = deviceScaleFactor;
+    this.serverCookies = (parameters.page?.cookies ?? []).map(({ name, domain }) => ({
+      name,
+      host: hostOf(domain ?? new URL(parameters.targetUrl).hostname),
+    }));
     const emit = (event: PageEvent): void => listener.onPageEvent(event);
     const prompts = new PagePrompts(emit);
     const dialogs = new PageDialogs({ prompts, emit, logger });
@@ -266,6 +272,11 @@ export class RenderedPage {
       },
     };
   }
+}
+
+/** Of the domain of a cookie. */
+export function hostOf(domain: string): string {
+  return domain.replace(/^\./, '').toLowerCase();
 }
 
 /** An http target is often answered by the same host over https. */

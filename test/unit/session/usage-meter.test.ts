@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
 import { CpuMeter } from '../../../src/session/cpu-meter.js';
-import { newSessionFigures } from '../../../src/session/session-figures.js';
+import { newSessionCounters } from '../../../src/session/session-counters.js';
 import { UsageMeter } from '../../../src/session/usage-meter.js';
 import { VirtualClock } from '../../helpers/virtual-clock.js';
 
@@ -12,7 +12,7 @@ it('usage goes on over the restart of a session, and counts what WebSockets were
     [2, 2],
   ]);
   const cpu = new CpuMeter(clock, () => Promise.resolve(seconds));
-  const meter = new UsageMeter({ clock, cpu, figures: newSessionFigures(), budget: {} });
+  const meter = new UsageMeter({ clock, cpu, counters: newSessionCounters(), budget: {} });
   meter.setProcess(1);
   await meter.sample();
   expect(meter.usage.cpuSeconds).toBe(5);

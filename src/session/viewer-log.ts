@@ -4,7 +4,7 @@ import { StreamKitError } from '../base/errors.js';
 import type { LogContext, Logger } from '../base/logger.js';
 import type { ObserveSession, SessionEvents } from './session-events.js';
 
-export interface ViewerJournalParameters {
+export interface ViewerLogParameters {
   readonly streamId: string;
   /** The public one: 1 for the first viewer of the session. */
   readonly viewer: number;
@@ -14,15 +14,15 @@ export interface ViewerJournalParameters {
 }
 
 /** What is told of one viewer, to the log and to whoever observes: under its number, since its id is a secret. */
-export class ViewerJournal {
+export class ViewerLog {
   readonly logger: Logger;
   /** For what other rooms log of it. */
   readonly logContext: LogContext;
-  readonly #parameters: ViewerJournalParameters;
+  readonly #parameters: ViewerLogParameters;
   readonly #joinedAtUs: number;
   #left = false;
 
-  constructor(parameters: ViewerJournalParameters) {
+  constructor(parameters: ViewerLogParameters) {
     const { viewer, clock, logger } = parameters;
     this.#parameters = parameters;
     this.#joinedAtUs = clock.nowUs();
@@ -40,7 +40,7 @@ export class ViewerJournal {
   }
 
   /** An offer is begun. What is returned tells how it went on. */
-  offer(): ConnectionJournal {
+  offer(): ConnectionLog {
     const { clock, observe } = this.#parameters;
     const offeredAtUs = clock.nowUs();
     const sinceMs = (): number => (clock.nowUs() - offeredAtUs) / 1000;
@@ -76,7 +76,7 @@ export class ViewerJournal {
 }
 
 /** What is told of one peer connection of a viewer. */
-export interface ConnectionJournal {
+export interface ConnectionLog {
   connected(codec: VideoCodec): void;
   firstFrame(codec: VideoCodec): void;
   failed(error: Error): void;

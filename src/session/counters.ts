@@ -1,15 +1,15 @@
 /**
- * Figures that somebody else counts, added up when they are asked for: those of what is open, and the last ones of what
+ * What somebody else counts, added up when it is asked for: that of what is open, and the last ones of what
  * was closed. So the sums never go back.
  */
-export class FigureLedger<Name extends string> {
+export class Counters<Name extends string> {
   readonly #open = new Set<() => Readonly<Record<Name, number>>>();
   readonly #closed: Record<Name, number>;
 
-  readonly #parent: FigureLedger<Name> | undefined;
+  readonly #parent: Counters<Name> | undefined;
 
   /** @param parent - counts all of it as well. */
-  constructor(names: readonly Name[], parent?: FigureLedger<Name>) {
+  constructor(names: readonly Name[], parent?: Counters<Name>) {
     this.#parent = parent;
     this.#closed = Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
   }
@@ -40,6 +40,9 @@ export class FigureLedger<Name extends string> {
   }
 }
 
-function add<Name extends string>(sums: Record<Name, number>, figures: Readonly<Record<Name, number>>): void {
-  for (const name of Object.keys(sums) as Name[]) sums[name] += figures[name];
+function add<Name extends string>(
+  sums: Record<Name, number>,
+  counters: Readonly<Record<Name, number>>,
+): void {
+  for (const name of Object.keys(sums) as Name[]) sums[name] += counters[name];
 }

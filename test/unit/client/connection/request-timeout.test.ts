@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { withDeadline } from '../../../../src/client/connection/deadline.js';
+import { withTimeout } from '../../../../src/client/connection/request-timeout.js';
 
 /** A request into a network that swallows it. */
 const never = (signal: AbortSignal): Promise<never> =>
@@ -12,7 +12,7 @@ afterEach(() => {
 });
 
 it('gives up what takes too long, with an error that may be tried again', async () => {
-  const result = expect(withDeadline(5000, new AbortController().signal, never)).rejects.toMatchObject({
+  const result = expect(withTimeout(5000, new AbortController().signal, never)).rejects.toMatchObject({
     code: 'network',
     retryable: true,
   });
@@ -22,7 +22,7 @@ it('gives up what takes too long, with an error that may be tried again', async 
 
 it('passes an abort on and leaves no timer behind', async () => {
   const abort = new AbortController();
-  const result = expect(withDeadline(5000, abort.signal, never)).rejects.toThrow('aborted');
+  const result = expect(withTimeout(5000, abort.signal, never)).rejects.toThrow('aborted');
   abort.abort();
   await result;
 });

@@ -8,7 +8,7 @@ const MODIFIERS = new Map<string, 'ctrl' | 'alt' | 'shift' | 'meta'>([
 ]);
 
 /** The modifier keys that one client holds down. */
-export class HeldKeys {
+export class HeldModifiers {
   ctrl = false;
   alt = false;
   shift = false;

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 
-import { FigureLedger } from '../../../src/session/figure-ledger.js';
+import { Counters } from '../../../src/session/counters.js';
 
 it('adds up what is open and what was closed, each once', () => {
-  const ledger = new FigureLedger<'sent' | 'lost'>(['sent', 'lost']);
+  const ledger = new Counters<'sent' | 'lost'>(['sent', 'lost']);
   const first = { sent: 1, lost: 0 };
   const closeFirst = ledger.open(() => first);
   ledger.open(() => ({ sent: 10, lost: 2 }));

@@ -6,7 +6,7 @@ import { StreamError } from './stream-error.js';
  *
  * @throws StreamError `network` after the timeout, else what the work throws.
  */
-export async function withDeadline<Result>(
+export async function withTimeout<Result>(
   timeoutMs: number,
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<Result>,

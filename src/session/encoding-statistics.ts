@@ -5,16 +5,16 @@ import { rungOf, type VideoStream, videoStream } from '../protocol/video-stream.
 import type { Rung } from '../fanout/rung-planner.js';
 import type { FrameTiming } from '../render/encode/frame-timing.js';
 
-interface Figures {
+interface Statistics {
   readonly timing: FrameTiming;
   encoded: number;
   stats: VideoEncoderStats | undefined;
 }
 
-/** Figures of the encodings of one session, by stream; at most one entry for each stream there is. */
-export class EncodingFigures {
+/** Statistics of the encodings of one session, by stream; at most one entry for each stream there is. */
+export class EncodingStatistics {
   readonly #createTiming: () => FrameTiming;
-  readonly #byStream = new Map<VideoStream, Figures>();
+  readonly #byStream = new Map<VideoStream, Statistics>();
 
   constructor(createTiming: () => FrameTiming) {
     this.#createTiming = createTiming;
@@ -22,9 +22,9 @@ export class EncodingFigures {
 
   /** A frame was handed to the media plane. */
   sent(stream: VideoStream, frame: FrameRecord): void {
-    const figures = this.#of(stream);
-    figures.encoded += 1;
-    figures.timing.add(frame);
+    const statistics = this.#of(stream);
+    statistics.encoded += 1;
+    statistics.timing.add(frame);
   }
 
   measured(stats: VideoEncoderStats): void {
@@ -56,10 +56,10 @@ export class EncodingFigures {
     });
   }
 
-  #of(stream: VideoStream): Figures {
+  #of(stream: VideoStream): Statistics {
     const existing = this.#byStream.get(stream);
     if (existing !== undefined) return existing;
-    const created: Figures = { timing: this.#createTiming(), encoded: 0, stats: undefined };
+    const created: Statistics = { timing: this.#createTiming(), encoded: 0, stats: undefined };
     this.#byStream.set(stream, created);
     return created;
   }
