@@ -59,8 +59,7 @@ import type { ResolvedSessionLimits, SessionLimitOptions } from './session-limit
 import { sessionLimitOptions } from './session-limit-options.js';
 import { DEFAULT_TARGET_POLICY, restricts, targetPolicyOptions } from './target-policy-options.js';
 import type { TargetPolicy, TargetPolicyOptions } from './target-policy-options.js';
-import type { ResolvedTerminalOptions, TerminalOptions } from './terminal-options.js';
-import { terminalOptions } from './terminal-options.js';
+import { type ResolvedTerminalOptions, type TerminalOptions, terminalOptions } from './terminal-options.js';
 import {
   type ResolvedStreamKitWebOptions,
   type StreamKitWebOptions,
@@ -181,11 +180,7 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
    * picture together; `true`: the default; `false`: pictures are never held back. Default: after 80 ms.
    */
   lipSync?: number | boolean | 'strict';
-  /**
-   * Over the native media plane, viewers are sent about five packets of sound per second instead of 50 while a page is silent (Opus
-   * DTX). Recordings are as without.
-   * Default false.
-   */
+  /** Over the native media plane, 5 packets of sound per second instead of 50 while a page is silent (Opus DTX). Default false. */
   soundDtx?: boolean;
   /** A pino logger or the like. Default: nothing is logged. */
   logger?: Logger;
