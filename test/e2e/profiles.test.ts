@@ -4,9 +4,16 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import { systemClock } from '../../src/base/clock.js';
+import { silentLogger } from '../../src/base/logger.js';
+import { profileOptions } from '../../src/options/profile-options.js';
+import type { ProfileState } from '../../src/profiles/profile-state.js';
+import { ProfileStore } from '../../src/profiles/profile-store.js';
 import type { EndedSession } from '../../src/protocol/session-usage.js';
 import type { StorageState } from '../../src/protocol/storage-state.js';
 import { TestServer } from '../helpers/test-server.js';
+
+const KEY = 'a key of at least 32 bytes, for this test';
 
 let server: TestServer;
 let directory: string;
@@ -14,7 +21,7 @@ let directory: string;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'profiles-'));
   server = await TestServer.start({
-    profileDirectory: { path: directory, key: 'a key of at least 32 bytes, for this test' },
+    profileDirectory: { path: directory, key: KEY },
     // The server's own: no caller gets to see it.
     page: { cookies: [{ name: 'server', value: 'its secret', httpOnly: true }] },
     validateRequest: ({ headers }) => ({ authorized: true, callerId: String(headers['x-caller']) }),
@@ -40,6 +47,16 @@ async function ask(
   });
   const text = await response.text();
   return { status: response.status, json: text === '' ? undefined : JSON.parse(text) };
+}
+
+/** The stored profiles of a caller, beside the server. */
+function stored(caller: string, id: string) {
+  const options = profileOptions({ path: directory, key: KEY }, 'profileDirectory');
+  const store = new ProfileStore({ options, clock: systemClock, logger: silentLogger });
+  return {
+    read: () => store.readState(`id ${caller}`, id),
+    write: (state: ProfileState) => store.writeState(`id ${caller}`, id, state),
+  };
 }
 
 const create = (caller: string, profile: object): ReturnType<typeof ask> =>
@@ -111,14 +128,21 @@ test('a profile outlives its session: cookies of both kinds, local storage, Inde
   ]);
   const put = await ask('bob', 'PUT', '/profiles/copy/storage-state', exported);
   expect(put.status).toBe(204);
+  // What a user has permitted the page.
+  const geolocation = { [`${server.origin},*`]: { setting: 1 } };
+  const imported = await stored('bob', 'copy').read();
+  await stored('bob', 'copy').write({ ...imported, permissions: { geolocation } });
 
   const [snapshot, writer, copy] = await Promise.all([
     pageWith('ann', { id: 'one' }),
     pageWith('ann', { id: 'one', save: true }),
-    pageWith('bob', { id: 'copy' }),
+    pageWith('bob', { id: 'copy', save: true }),
   ]);
   expect(await copy.page.evaluate('[document.cookie.length, localStorage.key0]')).toEqual([24, 'three']);
+  const permission = `navigator.permissions.query({ name: 'geolocation' }).then(({ state }) => state)`;
+  expect(await copy.page.evaluate(permission)).toBe('granted');
   expect((await ask('bob', 'DELETE', `/${copy.id}`)).status).toBe(204);
+  expect((await stored('bob', 'copy').read()).permissions).toMatchObject({ geolocation });
   expect((await ask('bob', 'DELETE', '/profiles/copy')).status).toBe(204);
   for (const session of [snapshot, writer]) {
     const { database, ...stored } = (await session.page.evaluate(STORED)) as Record<string, unknown>;
