@@ -101,6 +101,8 @@ export class Seat implements ControlSeat {
   readonly #messages: TokenBucket;
   readonly #bytes: TokenBucket;
   readonly #copies: CopyWatch;
+  /** Of the image whose parts come. */
+  #getsImage = false;
   /** The newest last. */
   #channels: Channel[] = [];
   #told = '';
@@ -218,6 +220,12 @@ export class Seat implements ControlSeat {
   /** What the page has copied, where it is by the hand of this one. */
   tellClipboard(text: string): void {
     if (this.#copies.isRecent) this.tell({ type: 'clipboard', text });
+  }
+
+  /** A part of an image, likewise. One that has begun in time is told to its end. */
+  tellImage(part: Extract<PageEvent, { type: 'clipboard_image' }>): void {
+    if (part.part === 0) this.#getsImage = this.#copies.isRecent;
+    if (this.#getsImage) this.tell(part);
   }
 
   /** By the newest channel. @returns false where there is none. */

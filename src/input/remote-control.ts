@@ -130,6 +130,10 @@ class SharedControl implements RemoteControl, SeatControl {
   }
 
   showPageEvent(event: PageEvent): void {
+    if (event.type === 'clipboard_image') {
+      if (this.#options.clipboardImages) for (const seat of this.group.controllers()) seat.tellImage(event);
+      return;
+    }
     this.#state.accept(event);
     const told = this.group.controllers().map((seat) => seat.tell(event));
     // Nobody will answer: the page is not kept waiting.

@@ -48,6 +48,11 @@ export interface ControlOptions {
    * press, so that buttons that copy work as well. Default `copy`.
    */
   clipboard?: 'copy' | 'press';
+  /**
+   * Whether images that a page writes to the clipboard are written to the controller's too, at the same moments as text: PNG of
+   * at most 600 KiB, by the Clipboard API. Default false.
+   */
+  clipboardImages?: boolean;
 }
 
 export type ResolvedControlOptions = Readonly<Required<ControlOptions>>;
@@ -57,6 +62,7 @@ const DEFAULTS: ResolvedControlOptions = Object.freeze({
   shared: false,
   browserShortcuts: Object.freeze([]),
   clipboard: 'copy',
+  clipboardImages: false,
 });
 
 /** @throws StreamKitError `bad_option`. */
@@ -69,12 +75,14 @@ export function controlOptions(value: unknown, name: string): ResolvedControlOpt
     shared = DEFAULTS.shared,
     browserShortcuts = [],
     clipboard = 'copy',
+    clipboardImages = DEFAULTS.clipboardImages,
   } = given;
   return Object.freeze({
     policy: controlPolicy(policy, `${name}.policy`),
     shared: aBoolean(shared, `${name}.shared`),
     browserShortcuts: listOf(oneOf('reload', 'back', 'zoom'))(browserShortcuts, `${name}.browserShortcuts`),
     clipboard: oneOf('copy', 'press')(clipboard, `${name}.clipboard`),
+    clipboardImages: aBoolean(clipboardImages, `${name}.clipboardImages`),
   });
 }
 

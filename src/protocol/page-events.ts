@@ -85,6 +85,14 @@ export type PageEvent =
       readonly state: 'started' | 'finished' | 'failed';
       readonly bytes: number;
     }
+  /** A part of a PNG that the page has written to the clipboard; `data` is base64, and those of all parts are that of the image. */
+  | {
+      readonly type: 'clipboard_image';
+      /** From 0 on. */
+      readonly part: number;
+      readonly parts: number;
+      readonly data: string;
+    }
   /** The page wanted something that is not permitted. */
   | {
       readonly type: 'refused';

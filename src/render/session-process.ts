@@ -186,6 +186,7 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
     openAudioEncodeThread,
     socketFds: order.hasSockets ? SESSION_PROCESS_FDS : undefined,
     lipSyncToleranceMs: order.lipSyncToleranceMs,
+    soundDtx: order.soundDtx,
     nowUs: () => Number(process.hrtime.bigint() / 1000n),
     logger: reportingLogger({}),
   });

@@ -1,4 +1,5 @@
 import type { ResolvedRestartOptions } from '../options/restart-options.js';
+import type { ResolvedControlOptions } from '../options/control-options.js';
 import type { ResolvedFileOptions } from '../options/file-options.js';
 import type { ResolvedPageOptions } from '../options/page-options.js';
 import type { Clock } from '../base/clock.js';
@@ -74,6 +75,7 @@ export interface SessionSettings {
   readonly maxRungs: number;
   readonly page: ResolvedPageOptions;
   readonly files: ResolvedFileOptions;
+  readonly control: Pick<ResolvedControlOptions, 'clipboardImages'>;
   /** False: a session that breaks ends, and clients may not ask for a restart. */
   readonly restart: ResolvedRestartOptions | false;
   /** Undefined: no limit but the one by size and frame rate. */

@@ -18,8 +18,7 @@ import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
 import type { WhepLink } from './whep-link.js';
 import type { CallerLimits } from '../options/access-options.js';
-import type { RenderOptions } from './render-options.js';
-import { codecsToOffer, parseRenderChange } from './render-options.js';
+import { codecsToOffer, parseRenderChange, type RenderOptions } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { sessionDiagnostics } from './session-diagnostics.js';
 import { SessionLife } from './session-life.js';
@@ -365,8 +364,9 @@ export class Session implements StreamSession {
     const limit = new LaunchLimit(clock, limitMs, this.#launchAbort);
     try {
       const world = worldOf(this.#settings.page, renderOptions.page);
+      const own = { files: this.files.capture, copiesImages: this.#settings.control.clipboardImages };
       const render = await openRender(
-        { ...renderOptions, ...world, targetUrl, initialData, files: this.files.capture, profile },
+        { ...renderOptions, ...world, ...own, targetUrl, initialData, profile },
         {
           onLaunching: () => limit.restart(),
           onPageMetadata: (metadata, changedAtUs) => this.#document.showPageMetadata(metadata, changedAtUs),

@@ -135,8 +135,9 @@ describe.each(CAPTURES)('captured by %s', (capture) => {
     expect(samples.get('stream_kit_frames_captured_total')).toBeGreaterThan(10);
   });
 
-  test('a tone of the page is heard at its pitch', async () => {
-    await watch('mode=counter&tone=440', { videoCodec: 'h264' });
+  test('a tone of the page is heard at its pitch, also one of 5.1 channels', async () => {
+    const surround = capture === 'tab' ? '&surround' : '';
+    await watch(`mode=counter&tone=440${surround}`, { videoCodec: 'h264' });
     // Where the machine stands still there is nothing to hear for so long; then it comes as it was.
     await until(async () => {
       const { audio: before } = await viewer.read<any>('viewer.stats()');

@@ -1,6 +1,12 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { PageController } from '../helpers/page-controller.js';
+import { processesOfSessions } from '../helpers/session-processes.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser } from '../helpers/viewer-browser.js';
 
@@ -20,6 +26,7 @@ beforeAll(async () => {
     TestServer.start({
       page: { newTabs: 'same' },
       files: { uploads: true, downloads: true, maxBytes: MAX_FILE_BYTES },
+      control: { clipboardImages: true },
     }),
     ViewerBrowser.launch(),
   ]);
@@ -161,6 +168,17 @@ test('dates, times and colours are picked by the controller', async () => {
   expect(color).toMatchObject({ kind: 'color', value: '#102030' });
   await page.send({ type: 'picker', id: color.id, value: '#ff8000' });
   await page.lines('change color #ff8000 true');
+  for (const [kind, y, value] of [
+    ['month', 102, '2027-11'],
+    ['week', 132, '2027-W09'],
+    ['time', 162, '13:07'],
+  ] as const) {
+    await page.forget();
+    await page.click(179, y);
+    const { id } = await page.told('picker', `message.kind === '${kind}'`);
+    await page.send({ type: 'picker', id, value });
+    await page.lines(`change ${kind} ${value} true`);
+  }
 });
 
 test('suggestions follow what is typed', async () => {
@@ -269,6 +287,41 @@ test('files that the controller drops are taken by the page, or by the field und
   expect((await page.told('refused')).what).toBe('file_drop');
 });
 
+test('a frame whose process crashes takes nothing else with it', async () => {
+  const megabytes = (pid: number): number =>
+    (Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]) * 4) / 1024;
+  const frame = "document.querySelector('iframe')";
+  await page.run(`void (${frame}.src += '?heavy')`);
+  await page.lines('frame loaded');
+  // A frame of another site has a process of its own, and now that with the most memory.
+  const heavy = (): number | undefined =>
+    processesOfSessions().find(({ pid, role }) => role === 'other renderer' && megabytes(pid) > 280)?.pid;
+  await expect.poll(heavy).toBeDefined();
+  process.kill(heavy() ?? 0, 'SIGKILL');
+  await expect.poll(heavy).toBeUndefined();
+  await page.run("void (document.body.style.background = '#0a0')");
+  await page.viewer.until(`(() => {
+    const context = new OffscreenCanvas(1, 1).getContext('2d');
+    context.drawImage(video, 600, 300, 1, 1, 0, 0, 1, 1);
+    const [red, green] = context.getImageData(0, 0, 1, 1).data;
+    return red < 60 && green > 120;
+  })()`);
+  await page.click(50, 12);
+  const { id } = await page.told('select');
+  await page.send({ type: 'select', id, cancel: true });
+  // Loaded anew it is as before.
+  await page.forget();
+  await page.run(`void (${frame}.src = ${frame}.src.replace('?heavy', ''))`);
+  await page.lines('frame loaded');
+  await page.click(250, 112);
+  const inFrame = await page.told('select');
+  await page.send({ type: 'select', id: inFrame.id, indexes: [1] });
+  await page.lines('frame change one beta true');
+  await page.run("void (document.body.style.background = '')");
+  const { status, metadata } = await server.state(session, () => true);
+  expect([status, metadata.restarts]).toEqual(['streaming', 0]);
+});
+
 test('what the page downloads is kept for the controller, up to a size', async () => {
   const download = (name: string, bytes: number): Promise<unknown> =>
     page.run(`void Object.assign(document.createElement('a'), {
@@ -295,7 +348,29 @@ test('what the page downloads is kept for the controller, up to a size', async (
   ]);
 });
 
-test('the client draws lists and dialogs, and locks its own pointer', async () => {
+/** A page that copies an image of noise, which is large, as one does that is a drawing. */
+const COPIES_IMAGE = `void addEventListener('keydown', async ({ key, ctrlKey }) => {
+  if (!ctrlKey || key !== 'c') return;
+  const canvas = new OffscreenCanvas(200, 100);
+  const context = canvas.getContext('2d');
+  const noise = context.createImageData(200, 100);
+  for (let index = 0; index < noise.data.length; index++)
+    noise.data[index] = index % 4 === 3 ? 255 : Math.imul(index, 2654435761) >>> 24;
+  context.putImageData(noise, 0, 0);
+  await navigator.clipboard.write([new ClipboardItem({ 'image/png': await canvas.convertToBlob() })]);
+})`;
+const HAS_IMAGE = `navigator.clipboard.read()
+  .then(([item]) => item.getType('image/png')).then(createImageBitmap)
+  .then((image) => {
+    const context = new OffscreenCanvas(200, 100).getContext('2d');
+    context.drawImage(image, 0, 0);
+    const { data } = context.getImageData(199, 99, 1, 1);
+    const at = 4 * (200 * 100 - 1);
+    return image.width === 200 && data[1] === Math.imul(at + 1, 2654435761) >>> 24;
+  }).catch(() => false)`;
+
+test('the client draws lists and dialogs, copies images, and locks its own pointer', async () => {
+  await page.run(COPIES_IMAGE);
   await page.send({ type: 'release_control' });
   await page.viewer.close();
   const { page: client } = await browser.open(server, 'controlled.html');
@@ -324,6 +399,17 @@ test('the client draws lists and dialogs, and locks its own pointer', async () =
   await (await input?.toElement('input'))?.uploadFile(import.meta.filename);
   await client.click('dialog [type=submit]');
   await server.state(session, ({ metadata }) => metadata.page.file?.endsWith('page-behaviour.test.ts'));
+
+  const permission = (name: string): { permission: { name: string }; state: 'granted' } => ({
+    ...{ permission: { name }, state: 'granted' },
+  });
+  await client
+    .browserContext()
+    .setPermission(server.origin, permission('clipboard-read'), permission('clipboard-write'));
+  await client.keyboard.down('Control');
+  await client.keyboard.press('c');
+  await client.keyboard.up('Control');
+  await until(HAS_IMAGE);
 
   // A file from the desktop of the viewer.
   await client.evaluate(`(() => {
@@ -383,9 +469,45 @@ test('a tab that the page opens takes the place of the page, whatever click open
   })()`);
 });
 
+/** An HTTP proxy, and what it was asked for: the address, and the credentials. */
+async function openProxy(): Promise<{ proxy: Server; port: number; asked: (string | undefined)[][] }> {
+  const asked: (string | undefined)[][] = [];
+  const proxy = createServer((_request, response) => void response.writeHead(405).end());
+  proxy.on('connect', ({ url = '', headers }: IncomingMessage, client) => {
+    asked.push([url, headers['proxy-authorization']]);
+    const { hostname, port } = new URL(`http://${url}`);
+    const onward = connect(Number(port), hostname);
+    for (const socket of [client, onward]) socket.on('error', () => undefined);
+    client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+    client.pipe(onward).pipe(client);
+  });
+  await once(proxy.listen(0, '127.0.0.1'), 'listening');
+  return { proxy, port: (proxy.address() as AddressInfo).port, asked };
+}
+
+/** Pixels of a PNG that are red. */
+async function redPixels(png: Uint8Array): Promise<number> {
+  const tab = await browser.browser.newPage();
+  const count = await tab.evaluate(async (base64) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${base64}`;
+    await image.decode();
+    const context = new OffscreenCanvas(image.width, image.height).getContext('2d');
+    context?.drawImage(image, 0, 0);
+    const { data } = context?.getImageData(0, 0, image.width, image.height) ?? { data: [] };
+    const isRed = (at: number): boolean => (data[at] ?? 0) > 240 && (data[at + 1] ?? 255) < 20;
+    return Array.from({ length: data.length / 4 }, (_, index) => isRed(index * 4)).filter(Boolean).length;
+  }, Buffer.from(png).toString('base64'));
+  await tab.close();
+  return count;
+}
+
 test('a page finds the world that the options and its client describe', async () => {
+  const { proxy, port, asked } = await openProxy();
   const server = await TestServer.start({
     page: {
+      drawSelects: true,
+      upstreamProxy: `http://user:p%40ss@127.0.0.1:${port}/`,
       locale: 'de-DE',
       geolocation: { latitude: 52.5, longitude: 13.4 },
       permissions: ['geolocation'],
@@ -405,7 +527,10 @@ test('a page finds the world that the options and its client describe', async ()
       timezone: 'Asia/Tokyo',
       reducedMotion: true,
     });
-    const { metadata } = await server.state(session, (state) => state.metadata.page.world !== undefined);
+    const { metadata } = await server.state(
+      session,
+      ({ status, metadata }) => status === 'connecting' && metadata.page.world !== undefined,
+    );
     expect(metadata.page.world).toEqual({
       language: 'de-DE',
       locale: 'de-DE',
@@ -414,11 +539,21 @@ test('a page finds the world that the options and its client describe', async ()
       media: [true, true, true, true],
       cookie: 'chosen=yes',
       latitude: 52.5,
+      webgpu: expect.toBeOneOf(['found', 'none']),
       headless: false,
       hints: ['Chromium', 'Not=A?Brand'],
     });
     expect(tokens).toEqual(['of-the-target']);
+    const authorization = `Basic ${Buffer.from('user:p@ss').toString('base64')}`;
+    expect(asked).toContainEqual([server.origin.replace('http://', ''), authorization]);
+    // A list is in the picture: a player that draws none shows it.
+    const live = server.router.sessions.get(session.id);
+    expect(await redPixels(await live.snapshot())).toBe(0);
+    await (await live.page()).click('select');
+    await expect.poll(async () => redPixels(await live.snapshot())).toBeGreaterThan(3000);
   } finally {
     await server.close();
+    proxy.closeAllConnections();
+    proxy.close();
   }
 });

@@ -80,12 +80,18 @@ test('a client restarts a session, and the page knows what it began with', async
 });
 
 test('a session whose restarts are used up ends with the last fault', async () => {
-  const session = await watched({ restart: { attempts: 1 } });
+  const session = await watched({
+    restart: { attempts: 1 },
+    puppeteerLaunchOptions: { args: ['--js-flags=--max-old-space-size=128'] },
+  });
   process.kill(pidOf('browser'), 'SIGKILL');
   await seesAgain(session, 1);
-  process.kill(pidOf('browser'), 'SIGKILL');
+  const page = await server.router.sessions.get(session.id).page();
+  page
+    .evaluate('{ const all = []; for (;;) all.push(Array.from({ length: 1000 }, Object)); }')
+    .catch(() => undefined);
   const state = await server.state(session, ({ status }) => status === 'error');
-  expect(state.error).toBe('The browser went away');
+  expect([state.error, state.errorCode]).toEqual(['The page ran out of memory', 'out_of_memory']);
   await viewer?.until("viewer.closedReason === 'error'");
 });
 

@@ -160,7 +160,11 @@ test('a killed browser ends its session with an error', async () => {
 
 test('a target that cannot be shown is an error that says what to do', async () => {
   const { certPem: cert, keyPem: key } = await createSelfSignedCertificate({ hash: 4, signature: 3 });
-  const untrusted = createTlsServer({ cert, key }, (_request, response) => void response.end('page'));
+  const untrusted = createTlsServer({ cert, key }, ({ headers, url }, response) => {
+    const isKnown = headers.authorization === `Basic ${Buffer.from('user:pass').toString('base64')}`;
+    if (url === '/known' && !isKnown) response.writeHead(401, { 'www-authenticate': 'Basic realm="test"' });
+    response.end('page');
+  });
   untrusted.listen(0, '127.0.0.1');
   await once(untrusted, 'listening');
   const { port } = untrusted.address() as AddressInfo;
@@ -181,6 +185,22 @@ test('a target that cannot be shown is an error that says what to do', async () 
       fails(`https://127.0.0.1:${port}/`, 'page.ignoreCertificateErrors'),
     ]);
     await fails('http://name.invalid/', 'check the host name');
+
+    // With the options that the errors name it is shown.
+    await server.close();
+    server = await TestServer.start({
+      restart: false,
+      page: {
+        ignoreCertificateErrors: ['127.0.0.1'],
+        httpCredentials: { username: 'user', password: 'pass' },
+      },
+    });
+    const session = await server.create(`https://127.0.0.1:${port}/known`);
+    const { status } = await server.state(session, ({ status }) => status !== 'initializing');
+    expect(status).toBe('connecting');
+    const page = await server.router.sessions.get(session.id).page();
+    expect(await page.evaluate('document.body.textContent')).toBe('page');
+    await fails(`https://localhost:${port}/`, 'page.ignoreCertificateErrors');
   } finally {
     untrusted.closeAllConnections();
     untrusted.close();
@@ -265,6 +285,28 @@ test('a snapshot shows the page, in the format and width asked for', async () =>
   expect([small.width, small.height]).toEqual([160, 90]);
   expect(Math.abs((small.bar[0] ?? 0) - 255)).toBeLessThan(8);
   expect(Math.max(small.bar[1] ?? 255, small.bar[2] ?? 255)).toBeLessThan(8);
+});
+
+test('pages that paint once and nothing more are pictured, with nobody watching', async () => {
+  const { session } = await live('mode=static');
+  const page = await server.router.sessions.get(session.id).page();
+  const reader = await browser.browser.newPage();
+  for (let count = 1; count <= 10; count++) {
+    await page.setContent(`<body style="background: rgb(${count * 20}, 0, 0)">`);
+    const response = await fetch(`${session.url}/snapshot`);
+    expect([count, response.status]).toEqual([count, 200]);
+    const base64 = Buffer.from(await response.arrayBuffer()).toString('base64');
+    const colour = await reader.evaluate(async (picture) => {
+      const image = new Image();
+      image.src = `data:image/png;base64,${picture}`;
+      await image.decode();
+      const context = new OffscreenCanvas(1, 1).getContext('2d');
+      context?.drawImage(image, 0, 0);
+      return [...(context?.getImageData(0, 0, 1, 1).data.slice(0, 3) ?? [])];
+    }, base64);
+    expect(colour).toEqual([count * 20, 0, 0]);
+  }
+  await reader.close();
 });
 
 test('a page that hangs ends its session with an error', async () => {

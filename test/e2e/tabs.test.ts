@@ -54,6 +54,10 @@ test.each(['tab', 'screencast'] as const)(
   'a tab that a click opens is shown, and its viewer switches and closes (%s)',
   async (capture) => {
     await begin({ capture, page: { locale: 'de-DE' } });
+    await page.click(250, 20);
+    const { id } = await page.told('select');
+    await page.send({ type: 'select', id, indexes: [1] });
+    await page.lines('first chose ["two",true]');
     await page.click(50, 20, 1);
     const { activeId, tabs } = await page.told('tabs', 'message.tabs[1]?.title === "opened"');
     expect(tabs).toEqual([
@@ -97,6 +101,27 @@ test('signing in by a pop-up of another origin works, and closing it returns to 
   await shows('first');
   await page.told('tabs', 'message.tabs.length === 1');
   expect(await runIn('first', 'popup.closed')).toBe(true);
+  const { status, metadata } = await server.state(session, () => true);
+  expect([status, metadata.restarts]).toEqual(['streaming', 0]);
+});
+
+test('a tab that closes itself gives way to another, and the last one stays', async () => {
+  const session = await begin({ control: { browserShortcuts: ['reload'] } });
+  await page.click(50, 20, 1);
+  await shows('opened');
+  await page.forget();
+  await page.press('F5', 'F5');
+  await page.lines('opened loaded');
+  await runIn('first', 'void close()');
+  await page.told('tabs', 'message.tabs.length === 1');
+  // By its history the browser would let one page close itself, and the other not.
+  for (const run of ['void close()', "history.pushState(null, '', '#later'), void close()"])
+    await runIn('opened', run);
+  await page.forget();
+  await page.press('KeyA', 'a');
+  await page.lines('opened key "a"');
+  expect(await runIn('opened', '[close.name, document.visibilityState]')).toEqual(['close', 'visible']);
+  await shows('opened');
   const { status, metadata } = await server.state(session, () => true);
   expect([status, metadata.restarts]).toEqual(['streaming', 0]);
 });

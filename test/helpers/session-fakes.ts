@@ -444,6 +444,7 @@ export const testSettings: SessionSettings = {
   maxRungs: 1,
   page: {},
   files: DEFAULT_FILES,
+  control: testControl,
   restart: DEFAULT_RESTART,
   viewerReattachMs: 15_000,
   launchTimeoutMs: 10_000,

@@ -1,11 +1,12 @@
 import { StreamKitError } from '../../src/base/errors.js';
+import type { ResolvedControlOptions as ControlOptions } from '../../src/options/control-options.js';
 import type { Caller } from '../../src/session/caller.js';
 import type { SessionEndReason } from '../../src/session/session-events.js';
 import { Session } from '../../src/session/session.js';
 import type { EventStreamLink } from '../../src/session/event-stream-link.js';
 import type { FakeLaunch, FakePeer } from './session-fakes.js';
 import { FakeSink } from './fake-event-sink.js';
-import { anybody, FakeParts, testRequest, testSettings } from './session-fakes.js';
+import { anybody, FakeParts, testControl, testRequest, testSettings } from './session-fakes.js';
 import { settle } from './virtual-clock.js';
 
 /** A viewer with an open event stream. */
@@ -30,7 +31,8 @@ export class SessionHarness {
   readonly failures: Error[] = [];
   readonly session: Session;
 
-  constructor(renderOptions: Readonly<Record<string, unknown>> = {}) {
+  constructor(renderOptions: Readonly<Record<string, unknown>> = {}, control: Partial<ControlOptions> = {}) {
+    this.parts.controlOptions = { ...testControl, ...control };
     this.session = new Session('id', testRequest({ renderOptions }), this.parts, testSettings, {
       onFailed: (_session, error) => void this.failures.push(error),
       onEnded: (_session, reason) => void this.ended.push(reason),

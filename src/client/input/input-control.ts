@@ -1,3 +1,4 @@
+import { ClipboardImage } from './clipboard-image.js';
 import { FileDrop } from './file-drop.js';
 import { GamepadInput } from './gamepad-input.js';
 import type { PagePrompt } from '../../protocol/page-events.js';
@@ -73,6 +74,7 @@ export class InputControl {
   readonly #video: HTMLVideoElement;
   /** Loaded with the first prompt; in the order in which they came. */
   #promptView: Promise<PromptView> | undefined;
+  readonly #copiedImage = new ClipboardImage();
   /** The page has locked its pointer. */
   #isPageLocked = false;
   #isTouched = false;
@@ -342,6 +344,11 @@ export class InputControl {
       if (this.#options.clipboard === false || !this.focused) return;
       // Not in every context is there a clipboard, nor is it always allowed; `input` tells the text all the same.
       void (navigator.clipboard as Clipboard | undefined)?.writeText(message.text).catch(() => undefined);
+    } else if (message.type === 'clipboard_image') {
+      const image = this.#copiedImage.add(message);
+      if (image === undefined || this.#options.clipboard === false || !this.focused) return;
+      const clipboard = navigator.clipboard as Clipboard | undefined;
+      void clipboard?.write([new ClipboardItem({ [image.type]: image })]).catch(() => undefined);
     }
   }
 }

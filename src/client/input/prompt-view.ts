@@ -61,8 +61,9 @@ export class PromptView {
     }
     this.#remove();
     const content = this.#content(prompt);
-    const root = make('dialog', {}, content);
-    root.setAttribute('aria-label', labelOf(prompt));
+    const root = make('dialog', { ariaLabel: labelOf(prompt) }, content);
+    // What is asked is the name of what it is answered with.
+    for (const field of root.querySelectorAll('select, input')) field.ariaLabel = labelOf(prompt);
     Object.assign(root.style, STYLE);
     this.#shown = { id: prompt.id, root };
     this.#parameters.element.after(root);

@@ -20,6 +20,7 @@ import { CdpConnection, type CdpSession } from './cdp-connection.js';
 import { CdpGuestServer } from './cdp-guest-server.js';
 import { worldFlags } from './page-world.js';
 import { signInAtProxy } from './proxy-sign-in.js';
+import { OUT_OF_MEMORY } from './watchdog.js';
 
 /**
  * The page has the size that the session asks for by emulation, whatever the size of the window around it. Whatever
@@ -30,6 +31,8 @@ const WINDOW_SIZE_FLAG = '--window-size=1,1';
 /** Title by which the browser picks the tab to capture without asking anybody. */
 export const CAPTURE_TITLE_FLAG = '--auto-select-tab-capture-source-by-title=';
 const TITLE_POLL_INTERVAL_MS = 5;
+/** What a renderer writes to standard error when its heap is full, before it crashes. */
+const V8_OUT_OF_MEMORY = /\bV8\b.*\bOOM\b|heap out of memory/;
 /** How long a browser may take to end by itself, and its helpers after it, ms. */
 const QUIT_TIMEOUT_MS = 15_000;
 
@@ -69,9 +72,8 @@ export class BrowserProcess {
   readonly #egress: EgressProxy | undefined;
   readonly #logger: Logger;
   #onLost: ((error: StreamKitError) => void) | undefined;
-  /** What becomes of the browser when its first tab crashed or was closed. */
-  onTabLost = (what: 'crashed' | 'closed'): void =>
-    this.lose('browser_crashed', what === 'crashed' ? 'The page crashed' : 'The page was closed');
+  /** What becomes of the browser when its first tab crashed or was closed, until somebody else watches its tabs. */
+  onFirstTabLost = (what: 'crashed' | 'closed'): void => this.loseTab(what);
   /** A guest has pressed something in a tab, which may open another. */
   onGuestPress: (targetId: string) => void = () => undefined;
   /** A guest wants a picture of the page; resolves when the page is drawn, and never rejects. */
@@ -109,7 +111,7 @@ export class BrowserProcess {
       onScreenshot: () => this.onGuestScreenshot(),
       clock: systemClock,
     });
-    tab.watch((what) => this.onTabLost(what));
+    tab.watch((what) => this.onFirstTabLost(what));
   }
 
   get pid(): number {
@@ -263,8 +265,15 @@ export class BrowserProcess {
     return this.#closing;
   }
 
+  /** Gives it up: there is no tab any more. */
+  loseTab(what: 'crashed' | 'closed'): void {
+    if (what === 'closed') this.lose('browser_crashed', 'The page was closed');
+    else if (V8_OUT_OF_MEMORY.test(this.#program.stderr)) this.lose('out_of_memory', OUT_OF_MEMORY);
+    else this.lose('browser_crashed', 'The page crashed');
+  }
+
   /** Gives it up: nothing of it is to be trusted any more. */
-  lose(code: 'browser_crashed' | 'page_misbehaved', message: string): void {
+  lose(code: 'browser_crashed' | 'page_misbehaved' | 'out_of_memory', message: string): void {
     const onLost = this.#onLost;
     if (onLost === undefined) return;
     this.#onLost = undefined;

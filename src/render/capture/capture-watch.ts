@@ -10,6 +10,7 @@ import type { CaptureWatchListener, EncodedCounts } from './capture.js';
 import type { RenderedPage } from './rendered-page.js';
 import type { WatchAction, WatchObservation, WatchProbe } from './watchdog.js';
 import { Watchdog } from './watchdog.js';
+import { hasFullRenderer } from './page-memory.js';
 
 export interface CaptureWatchParameters {
   readonly browserProcess: BrowserProcess;
@@ -25,6 +26,8 @@ export interface CaptureWatchParameters {
 }
 
 const LOOK_INTERVAL_MS = 1_000;
+/** While the page is silent for longer than this, its memory is looked at, ms. */
+const SILENT_MS = 3_000;
 const FAULTS = {
   'GPU process': 'The GPU process hangs and is started again',
   'capture tab': 'The tab that captures failed and is replaced',
@@ -42,6 +45,7 @@ export class CaptureWatch {
   readonly #asked = new Set<string>();
   #browserAnsweredAtMs = 0;
   #pageAnsweredAtMs = 0;
+  #memoryFull = false;
   #tab: WatchObservation['captureTab'];
   #captureLost: string | undefined;
   #isReplacing = false;
@@ -101,6 +105,17 @@ export class CaptureWatch {
         this.#pageAnsweredAtMs = this.#nowMs();
       },
     );
+    if (this.#pageAnsweredAtMs > 0 && this.#nowMs() - this.#pageAnsweredAtMs > SILENT_MS) {
+      this.#ask(
+        'memory',
+        () => hasFullRenderer(browserProcess.profileDirectory),
+        (isFull) => {
+          this.#memoryFull = isFull;
+        },
+      );
+    } else {
+      this.#memoryFull = false;
+    }
     if (capturePage !== undefined && !this.#isReplacing && this.#captureLost === undefined) {
       this.#ask(
         'tab',
@@ -115,6 +130,7 @@ export class CaptureWatch {
       browserAnsweredAtMs: this.#browserAnsweredAtMs,
       pageAnsweredAtMs: this.#pageAnsweredAtMs,
       pageHalted: shown.isHalted || browserProcess.isPausedByGuest,
+      memoryFull: this.#memoryFull,
       captureLost: this.#isReplacing ? undefined : this.#captureLost,
       captureTab: this.#isReplacing ? undefined : this.#tab,
       capturing: capturePage?.running === true,

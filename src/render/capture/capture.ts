@@ -30,6 +30,8 @@ export interface CaptureParameters {
   readonly upstreamProxy?: UpstreamProxy | undefined;
   /** Default: the page gets no files and gives none. */
   readonly files?: CaptureFiles;
+  /** Whether images are told that the page copies. Default false. */
+  readonly copiesImages?: boolean;
   /** What pages have stored earlier. Default: nothing. */
   readonly profile?: ProfileSource | undefined;
 }

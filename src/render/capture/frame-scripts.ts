@@ -302,6 +302,7 @@ const CALL_TYPES = new Set([
   'bridge',
   'cursor',
   'clipboard',
+  'clipboard_image',
   'widget',
   'editing',
   'pointer_lock',

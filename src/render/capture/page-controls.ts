@@ -1,10 +1,13 @@
 import type { Protocol } from 'puppeteer';
 
+import { systemClock } from '../../base/clock.js';
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { CdpSession } from './cdp-connection.js';
+import { CopiedImages } from './copied-images.js';
 import { watchFocus } from './focus-script.js';
 import { FrameScripts, type ScriptFrame } from './frame-scripts.js';
+import { watchImages } from './image-script.js';
 import type { PageAnswer, PageEvent } from '../../protocol/page-events.js';
 import type { PageSize } from './page-geometry.js';
 import type { PagePrompts } from './page-prompts.js';
@@ -83,6 +86,8 @@ export interface TabControlsParameters {
   /** Scripts of the page ran before ours. */
   readonly onLate: () => void;
   readonly names: ScriptNames;
+  /** Whether images are told that the page copies. */
+  readonly copiesImages: boolean;
   /** The page's `streamKit` has said something, as the page chose it. */
   readonly onBridge: (payload: string, atMs: unknown) => void;
   readonly listener: PageControlsListener;
@@ -112,6 +117,7 @@ export class TabControls {
   #scripts: FrameScripts | undefined;
   #cursor = 'default';
   #clipboards = { startMs: 0, count: 0 };
+  readonly #images = new CopiedImages(systemClock);
   #pointer = { x: 0, y: 0 };
   /** What holds at the moment. */
   readonly #state = new Map<StateEvent['type'], StateEvent>([
@@ -132,7 +138,10 @@ export class TabControls {
       {
         names: parameters.names,
         inPage: installDevices,
-        beside: [watchPointer, watchFocus, watchWidgets],
+        beside: [
+          ...[watchPointer, watchFocus, watchWidgets],
+          ...(parameters.copiesImages ? [watchImages] : []),
+        ],
         prepare: parameters.prepareSession,
         onCall: (call, frame) => {
           if (call.type === 'widget') controls.#onWidget(call.value, frame);
@@ -164,6 +173,11 @@ export class TabControls {
     this.#scripts?.tellPage('gamepads', gamepads);
   }
 
+  /** Whether the tab is the only one, which its page cannot close. */
+  setOnlyTab(isOnlyTab: boolean): void {
+    this.#scripts?.tellPage('isOnlyTab', isOnlyTab);
+  }
+
   /** The controller has let go of its own pointer. */
   unlockPointer(): void {
     void this.#scripts?.callEveryBeside('unlockPointer');
@@ -190,6 +204,10 @@ export class TabControls {
     const { listener, isShown } = this.#parameters;
     if (type === 'late') this.#parameters.onLate();
     if (type === 'pointer_lock') this.#keep({ type, locked: value === true });
+    if (type === 'clipboard_image' && isShown()) {
+      const part = this.#images.admit(value);
+      if (part !== undefined) listener.onPageEvent(part);
+    }
     if (typeof value !== 'string') return;
     if (type === 'cursor') {
       const css = cursorKeyword(value);

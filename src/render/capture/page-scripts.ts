@@ -21,8 +21,12 @@ export interface ScriptNames {
   readonly told: string;
   /** Name of the event by which {@link installDevices} tells {@link watchPointer} what was copied. */
   readonly copied: string;
+  /** Name of the event by which it tells which image was copied. */
+  readonly copiedImage: string;
   /** Name of the event by which it tells how a gamepad is to rumble. */
   readonly rumbled: string;
+  /** Whether the tab is the only one, until {@link installDevices} is told otherwise. */
+  readonly isOnlyTab?: boolean;
 }
 
 /** Random names, so that no page can foresee them. */
@@ -30,7 +34,7 @@ export function scriptNames(): ScriptNames {
   const name = (): string => `_${randomBytes(8).toString('hex')}`;
   return {
     ...{ call: name(), binding: name(), receiver: name(), said: name(), told: name() },
-    ...{ copied: name(), rumbled: name() },
+    ...{ copied: name(), copiedImage: name(), rumbled: name() },
   };
 }
 
@@ -40,6 +44,7 @@ export interface ScriptCall {
     | 'bridge'
     | 'cursor'
     | 'clipboard'
+    | 'clipboard_image'
     | 'widget'
     | 'editing'
     | 'pointer_lock'
@@ -52,8 +57,8 @@ export interface ScriptCall {
 
 /**
  * Runs in every frame before any script of its own, among them; serialized, so it uses nothing from outside. Replaces
- * `navigator.getGamepads` (W3C Gamepad, standard mapping), refuses to capture the screen as a user who denies it does, and
- * tells of text that the page copies by the Clipboard API.
+ * `navigator.getGamepads` (W3C Gamepad, standard mapping), refuses to capture the screen as a user who denies it does, keeps the
+ * only tab from closing itself, and tells of text and images that the page copies by the Clipboard API.
  */
 export function installDevices(names: ScriptNames): void {
   type Own = Record<string, unknown>;
@@ -110,13 +115,27 @@ export function installDevices(names: ScriptNames): void {
     });
   };
   const { parse } = JSON;
+  let isOnly = names.isOnlyTab === true;
   (
     performance as unknown as { addEventListener(type: string, listener: (event: Event) => void): void }
   ).addEventListener(names.told, (event) => {
-    const { gamepads } = parse((event as unknown as { detail: string }).detail) as {
+    const { gamepads, isOnlyTab } = parse((event as unknown as { detail: string }).detail) as {
       gamepads?: (GamepadState | null)[];
+      isOnlyTab?: boolean;
     };
     if (gamepads) setGamepads(gamepads);
+    if (isOnlyTab !== undefined) isOnly = isOnlyTab;
+  });
+
+  // Whether the browser would close it depends on its history; and without a tab there is nothing to show.
+  const native = { close: (globalThis as unknown as { close: () => void }).close.bind(globalThis) };
+  Object.defineProperty(globalThis, 'close', {
+    value: function close() {
+      if (!isOnly) native.close();
+    },
+    configurable: true,
+    enumerable: true,
+    writable: true,
   });
   const navigatorPrototype = Object.getPrototypeOf(page.navigator) as object;
   Object.defineProperty(navigatorPrototype, 'getGamepads', {
@@ -151,6 +170,8 @@ export function installDevices(names: ScriptNames): void {
   if (!clipboard) return;
   const { writeText, write } = clipboard;
   const tell = (text: string): void => page.dispatchEvent(new CustomEvent(names.copied, { detail: text }));
+  const tellImage = (image: object): void =>
+    page.dispatchEvent(new CustomEvent(names.copiedImage, { detail: image }));
   clipboard.writeText = async function (this: ClipboardLike, text) {
     await writeText.call(this, text);
     tell(text);
@@ -159,6 +180,7 @@ export function installDevices(names: ScriptNames): void {
     await write.call(this, items);
     for (const item of items) {
       if (item.types.includes('text/plain')) tell(await (await item.getType('text/plain')).text());
+      if (item.types.includes('image/png')) tellImage(await item.getType('image/png'));
     }
   };
 }

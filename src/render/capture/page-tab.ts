@@ -24,6 +24,8 @@ export interface PageTabParts {
   readonly bridge: PageBridge;
   readonly world: PageWorld;
   readonly names: ScriptNames;
+  /** Whether images are told that the page copies. */
+  readonly copiesImages: boolean;
   readonly prompts: PagePrompts;
   readonly dialogs: PageDialogs;
   readonly files: PageFiles;
@@ -61,8 +63,15 @@ export class PageTab {
   /**
    * Prepares a tab for every document that it loads from now on. The commands are sent before it returns: those of a tab
    * that is halted are answered when it runs.
+   *
+   * @param isOnlyTab - at first; see {@link TabControls.setOnlyTab}.
    */
-  static async prepare(id: string, tab: BrowserTab, parts: PageTabParts): Promise<PageTab> {
+  static async prepare(
+    id: string,
+    tab: BrowserTab,
+    isOnlyTab: boolean,
+    parts: PageTabParts,
+  ): Promise<PageTab> {
     const page = new PageTab(id, tab, parts);
     const { cdp } = tab;
     const { bridge, world, names, prompts, dialogs, files, listener, logger, size, deviceScaleFactor } =
@@ -72,7 +81,8 @@ export class PageTab {
       TabControls.install({
         cdp,
         shown: () => pageGeometry(size(), deviceScaleFactor).shown,
-        ...{ prompts, names },
+        ...{ prompts, copiesImages: parts.copiesImages },
+        names: { ...names, isOnlyTab },
         onBridge: (payload, atMs) => bridge.receive(payload, atMs),
         isShown: () => parts.isShown(page),
         onPress: () => parts.onPress(page),

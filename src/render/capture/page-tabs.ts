@@ -26,7 +26,7 @@ export interface PageTabsParameters {
   readonly newTabs: 'tabs' | 'same' | 'block';
   readonly maxTabs: number;
   /** Prepares a tab that is halted; its commands are sent before it returns. */
-  readonly prepare: (id: string, tab: BrowserTab) => Promise<PageTab>;
+  readonly prepare: (id: string, tab: BrowserTab, isOnlyTab: boolean) => Promise<PageTab>;
   /** Captures this one from now on. */
   readonly capture: (page: PageTab) => Promise<void>;
   /** The last one crashed, was closed, or cannot be captured. */
@@ -163,6 +163,7 @@ export class PageTabs {
       return;
     }
     this.#tabs.delete(page.id);
+    this.#tellOnlyTab();
     this.#formerly = this.#formerly.filter((other) => other !== page);
     page.close();
     if (what === 'crashed') {
@@ -188,9 +189,13 @@ export class PageTabs {
     for (const page of this.#tabs.values()) page.close();
   }
 
+  #tellOnlyTab(): void {
+    for (const page of this.#tabs.values()) page.controls.setOnlyTab(this.#tabs.size === 1);
+  }
+
   async #prepare(tab: BrowserTab): Promise<PageTab> {
     this.#count += 1;
-    const page = await this.#parameters.prepare(String(this.#count), tab);
+    const page = await this.#parameters.prepare(String(this.#count), tab, this.#tabs.size === 0);
     tab.watch((what) => this.lost(page, what));
     return page;
   }
@@ -219,6 +224,7 @@ export class PageTabs {
         session.send('Runtime.runIfWaitingForDebugger').catch(() => undefined);
         const page = await preparing;
         this.#tabs.set(page.id, page);
+        this.#tellOnlyTab();
         if (this.#gamepads.some((gamepad) => gamepad !== null)) page.controls.setGamepads(this.#gamepads);
         const { openerId } = session.target;
         const opener = [...this.#tabs.values()].find((other) => other.tab.targetId === openerId);

@@ -31,6 +31,8 @@ export class PageWorld {
   readonly #origin: string;
   readonly #userAgent: Protocol.Emulation.SetUserAgentOverrideRequest;
   readonly #logger: Logger;
+  /** Chromium's name of the error of the last certificate that was refused; undefined: none was. */
+  refusedCertificate: string | undefined;
 
   private constructor(
     options: ResolvedPageOptions,
@@ -80,7 +82,7 @@ export class PageWorld {
       cdp.send('Emulation.setUserAgentOverride', this.#userAgent),
       cdp.send('Emulation.setEmulatedMedia', { features }),
       addToRequests(cdp, this.#origin, this.#options, this.#logger),
-      acceptCertificates(cdp, this.#options, this.#logger),
+      this.#acceptCertificates(cdp),
     ];
     if (locale !== undefined) commands.push(cdp.send('Emulation.setLocaleOverride', { locale }));
     if (timezone !== undefined)
@@ -95,6 +97,22 @@ export class PageWorld {
     }
     if (drawSelects) commands.push(drawSelectsIn(cdp));
     await Promise.all(commands);
+  }
+
+  async #acceptCertificates(cdp: CdpSession): Promise<void> {
+    const { ignoreCertificateErrors: hosts = [] } = this.#options;
+    if (hosts.length === 0) return;
+    cdp.on('Security.certificateError', ({ eventId, requestURL, errorType }) => {
+      const isIgnored = URL.canParse(requestURL) && hosts.includes(new URL(requestURL).hostname);
+      if (!isIgnored) this.refusedCertificate = `net::${errorType.replace('net::', '')}`;
+      cdp
+        .send('Security.handleCertificateError', { eventId, action: isIgnored ? 'continue' : 'cancel' })
+        .catch((thrown: unknown) => this.#logger.debug({ err: asError(thrown) }, 'a request was gone'));
+    });
+    await Promise.all([
+      cdp.send('Security.enable'),
+      cdp.send('Security.setOverrideCertificateErrors', { override: true }),
+    ]);
   }
 }
 
@@ -173,22 +191,4 @@ async function addToRequests(
     patterns: [{ urlPattern: `${origin}/*` }],
     handleAuthRequests: httpCredentials !== undefined,
   });
-}
-
-async function acceptCertificates(
-  cdp: CdpSession,
-  { ignoreCertificateErrors: hosts = [] }: ResolvedPageOptions,
-  logger: Logger,
-): Promise<void> {
-  if (hosts.length === 0) return;
-  cdp.on('Security.certificateError', ({ eventId, requestURL }) => {
-    const isIgnored = URL.canParse(requestURL) && hosts.includes(new URL(requestURL).hostname);
-    cdp
-      .send('Security.handleCertificateError', { eventId, action: isIgnored ? 'continue' : 'cancel' })
-      .catch((thrown: unknown) => logger.debug({ err: asError(thrown) }, 'a request was gone'));
-  });
-  await Promise.all([
-    cdp.send('Security.enable'),
-    cdp.send('Security.setOverrideCertificateErrors', { override: true }),
-  ]);
 }

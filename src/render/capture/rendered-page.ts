@@ -35,6 +35,7 @@ interface PageParts {
   readonly dialogs: PageDialogs;
   readonly tabs: PageTabs;
   readonly files: PageFiles;
+  readonly world: PageWorld;
 }
 
 /** The page that is rendered: its size, its bridge, its navigation, and its tabs. */
@@ -80,6 +81,7 @@ export class RenderedPage {
     const files = new PageFiles({ files: parameters.files, prompts, emit, logger });
     const parts: PageTabParts = {
       ...{ bridge, world, names, prompts, dialogs, files, listener, logger, deviceScaleFactor },
+      copiesImages: parameters.copiesImages === true,
       size: () => this.#size,
       isShown: (tab) => this.shown === tab,
       isInFront: (tab) => tabs.isInFront(tab),
@@ -90,15 +92,15 @@ export class RenderedPage {
       captureTitle: browserProcess.captureTitle,
       newTabs,
       maxTabs,
-      prepare: (id, tab) => {
+      prepare: (id, tab, isOnlyTab) => {
         if (parameters.profile !== undefined) this.visited.watch(tab.cdp);
-        return PageTab.prepare(id, tab, parts);
+        return PageTab.prepare(id, tab, isOnlyTab, parts);
       },
       capture: (tab) => this.captureTab(tab),
-      onLost: (what) => browserProcess.onTabLost(what),
+      onLost: (what) => browserProcess.loseTab(what),
       ...{ emit, logger },
     });
-    this.#parts = { bridge, prompts, dialogs, tabs, files };
+    this.#parts = { bridge, prompts, dialogs, tabs, files, world };
     browserProcess.onGuestPress = (targetId) => {
       if (this.shown.tab.targetId === targetId) tabs.press(this.shown);
     };
@@ -118,7 +120,7 @@ export class RenderedPage {
     const world = await PageWorld.prepare(browser, cdp, targetUrl, options, logger);
     const page = new RenderedPage(browserProcess, parameters, listener, world, logger);
     await Promise.all([
-      page.#parts.tabs.begin(tab),
+      page.#parts.tabs.begin(tab).then(() => (browserProcess.onFirstTabLost = () => undefined)),
       cdp.send('Emulation.setFocusEmulationEnabled', { enabled: true }),
       PageDownloads.begin(browser, parameters.files, (event) => listener.onPageEvent(event), logger),
     ]);
@@ -142,7 +144,11 @@ export class RenderedPage {
       this.#parts.dialogs.isLive = true;
       await this.#parts.tabs.watch();
     } catch (error) {
-      throw loadFailure(asError(error));
+      const { refusedCertificate } = this.#parts.world;
+      // A load that is cancelled for it says only that it was.
+      throw loadFailure(
+        refusedCertificate === undefined ? asError(error) : new Error(refusedCertificate, { cause: error }),
+      );
     }
   }
 

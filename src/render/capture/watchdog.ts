@@ -8,6 +8,8 @@ export interface WatchObservation {
   readonly pageAnsweredAtMs: number;
   /** By a dialog or by the debugger of a guest: the page is not expected to answer. */
   readonly pageHalted: boolean;
+  /** A renderer has all the memory that it can get. Looked at while the page does not answer. */
+  readonly memoryFull: boolean;
   /** Why nothing more comes of the tab that captures; undefined: that is not known. */
   readonly captureLost: string | undefined;
   /** Undefined: nothing is captured by a tab, or it is being replaced. */
@@ -50,8 +52,11 @@ export type WatchAction =
   | { readonly type: 'recovered'; readonly part: 'sound' }
   | { readonly type: 'end'; readonly code: ErrorCode; readonly message: string };
 
+export const OUT_OF_MEMORY = 'The page ran out of memory';
 /** A page that has not answered for this long is shown as not responsive, ms. */
 const UNRESPONSIVE_MS = 4_000;
+/** A page that does not answer, and has all the memory that it can get for this long, will not answer any more, ms. */
+const OUT_OF_MEMORY_MS = 5_000;
 /** The browser itself runs no code of the page: silence is a fault much sooner, ms. */
 const BROWSER_HUNG_MS = 15_000;
 const CAPTURE_TAB_HUNG_MS = 10_000;
@@ -121,6 +126,8 @@ export class Watchdog {
   #lookedAtMs = 0;
   #responsive = true;
   #responsiveSinceMs = 0;
+  /** Undefined: it is not. */
+  #memoryFullSinceMs: number | undefined;
   readonly #pictures = new Progress();
   readonly #sound = new Progress();
   readonly #encodedPictures = new Progress();
@@ -203,8 +210,12 @@ export class Watchdog {
     return [{ type: 'restart', part: 'capture tab', code }];
   }
 
-  #lookAtPage({ atMs, pageAnsweredAtMs, pageHalted }: WatchObservation): WatchAction[] {
+  #lookAtPage({ atMs, pageAnsweredAtMs, pageHalted, memoryFull }: WatchObservation): WatchAction[] {
     const silentMs = pageHalted ? 0 : this.#silenceMs(pageAnsweredAtMs, atMs);
+    const isFull = memoryFull && silentMs >= UNRESPONSIVE_MS;
+    this.#memoryFullSinceMs = isFull ? (this.#memoryFullSinceMs ?? atMs) : undefined;
+    if (isFull && atMs - (this.#memoryFullSinceMs ?? atMs) >= OUT_OF_MEMORY_MS)
+      return [{ type: 'end', code: 'out_of_memory', message: OUT_OF_MEMORY }];
     if (silentMs >= this.#hangTimeoutMs) {
       return [{ type: 'end', code: 'browser_hung', message: 'The page stopped responding' }];
     }

@@ -61,7 +61,7 @@ export function watchWidgets(names: ScriptNames): void {
     top: unknown;
     self: unknown;
     document: { activeElement: ElementLike | null; querySelector(selector: string): ElementLike | null };
-    getComputedStyle(element: unknown): { display: string };
+    getComputedStyle(element: unknown, pseudo?: string): { display: string; appearance: string };
     addEventListener(type: string, listener: (event: Event) => void, options: object): void;
   };
   const { document } = scope;
@@ -80,8 +80,14 @@ export function watchWidgets(names: ScriptNames): void {
   let target: ElementLike | undefined;
 
   const tell = (value: object): void => scope[names.call]?.(JSON.stringify({ type: 'widget', value }));
+  /** CSS Forms: the list is a part of the page, and of its picture. */
+  const isDrawn = (element: ElementLike): boolean =>
+    [undefined, '::picker(select)'].every(
+      (pseudo) => scope.getComputedStyle(element, pseudo).appearance === 'base-select',
+    );
   const isPopup = (element: ElementLike): boolean =>
-    element.tagName === 'SELECT' || (element.tagName === 'INPUT' && PICKERS.test(element.type));
+    (element.tagName === 'SELECT' && !isDrawn(element)) ||
+    (element.tagName === 'INPUT' && PICKERS.test(element.type));
   const isOpen = (element: ElementLike): boolean =>
     isPopup(element) && element.isConnected && element.matches(':open');
   const groupOf = ({ parentElement }: OptionLike): { label: string; disabled: boolean } =>

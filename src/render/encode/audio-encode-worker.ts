@@ -12,7 +12,9 @@ import { OpusPayloader } from '../packetize/opus-payloader.js';
 import { MEDIA_SLOTS } from '../packetize/media-slots.js';
 import { AudioTimeline } from './audio-timeline.js';
 import { BrowserClock, type Moment } from './browser-clock.js';
+import { DtxGate } from './dtx-gate.js';
 import { OPUS_FRAME_SAMPLES, OPUS_SAMPLE_RATE_HZ, OpusEncoder } from './opus-encoder.js';
+import { PacketTimes } from './packet-times.js';
 import { rtpTimestampOf } from '../../base/rtp-clock.js';
 import type { AudioReport, AudioRequest, AudioThreadData } from './thread-messages.js';
 
@@ -27,24 +29,22 @@ const COUNT_INTERVAL_MS = 1_000;
  * frame rate): the constant lies between, nearer to the first, since a busy host delays only the picture.
  */
 const CAPTURE_LATENCY_US = 10_000;
-/** Packets follow each other without a gap unless the timeline says otherwise by more than this. */
-const GAP_US = 30_000;
-const FRAME_US = (OPUS_FRAME_SAMPLES / OPUS_SAMPLE_RATE_HZ) * 1_000_000;
 
 const port = parentPort;
 if (!port) throw new Error('This file runs as a worker thread');
-const { source, socketFd, lipSyncToleranceMs } = workerData as AudioThreadData;
+const { source, socketFd, lipSyncToleranceMs, dtx } = workerData as AudioThreadData;
 const frames = socketFd === undefined ? undefined : new MediaFrameWriter(openMediaSocket(socketFd));
 const payloader = new OpusPayloader(lipSyncToleranceMs);
 let tapped = false;
 /** Since the last report. */
 let packets = 0;
 
-const encoder = new OpusEncoder();
+const encoder = new OpusEncoder({ dtx });
+const gate = new DtxGate();
 const timeline = new AudioTimeline(CAPTURE_LATENCY_US);
 const browserClock = new BrowserClock();
+const packetTimes = new PacketTimes((OPUS_FRAME_SAMPLES / OPUS_SAMPLE_RATE_HZ) * 1_000_000);
 let running = false;
-let nextCaptureTimeUs: number | undefined;
 
 function report(message: AudioReport, transfer: ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer);
@@ -66,17 +66,16 @@ function encode(chunk: AudioChunk): void {
   );
   // What waits from earlier chunks comes first in the next packet.
   let expectedUs = chunkTimeUs - (encoder.delaySamples / OPUS_SAMPLE_RATE_HZ) * 1_000_000;
-  if (nextCaptureTimeUs !== undefined && Math.abs(expectedUs - nextCaptureTimeUs) > GAP_US) {
+  if (!packetTimes.follows(expectedUs)) {
     encoder.reset();
     expectedUs = chunkTimeUs;
-    nextCaptureTimeUs = undefined;
   }
   for (const bytes of encoder.encode(chunk)) {
-    const captureTimeUs = nextCaptureTimeUs ?? expectedUs;
-    nextCaptureTimeUs = captureTimeUs + FRAME_US;
+    const captureTimeUs = packetTimes.next(expectedUs);
     const rtpTimestamp = rtpTimestampOf(captureTimeUs, OPUS_SAMPLE_RATE_HZ);
     const packet = { codec: 'opus', bytes, rtpTimestamp, captureTimeUs } as const;
-    frames?.write({ ...payloader.payload(packet), slot: MEDIA_SLOTS.opus });
+    // Recordings and the like get all of them.
+    if (gate.passes(bytes)) frames?.write({ ...payloader.payload(packet), slot: MEDIA_SLOTS.opus });
     packets += 1;
     if (tapped) report({ type: 'packet', packet }, [bytes.buffer]);
   }
@@ -93,7 +92,7 @@ function start(): void {
   reader.skipToNewest();
   encoder.reset();
   timeline.reset();
-  nextCaptureTimeUs = undefined;
+  packetTimes.reset();
 }
 
 /** A broken encoder ends the thread with a report, not the process. */

@@ -184,14 +184,19 @@ describe('the option control', () => {
       shared: false,
       browserShortcuts: [],
       clipboard: 'copy',
+      clipboardImages: false,
     });
     expect(controlOptions({ policy, shared: true }, 'control')).toMatchObject({ policy, shared: true });
   });
 
-  it.each([[null], [{ policy: 'last' }], [{ shared: 1 }], [{ polcy: 'first' }], [{ policy: null }]])(
-    'refuses %j',
-    async (value) => {
-      expect(await codeOf(() => controlOptions(value, 'control'))).toBe('bad_option');
-    },
-  );
+  it.each([
+    [null],
+    [{ policy: 'last' }],
+    [{ shared: 1 }],
+    [{ clipboardImages: 1 }],
+    [{ polcy: 'first' }],
+    [{ policy: null }],
+  ])('refuses %j', async (value) => {
+    expect(await codeOf(() => controlOptions(value, 'control'))).toBe('bad_option');
+  });
 });

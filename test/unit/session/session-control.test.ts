@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { Caller } from '../../../src/session/caller.js';
 import { anybody } from '../../helpers/session-fakes.js';
-import { codeOf, liveSession, type SessionHarness } from '../../helpers/session-harness.js';
+import { codeOf, liveSession, SessionHarness } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
 /** The data channel of a viewer, played by the test. */
@@ -110,6 +110,29 @@ describe('the control of a session', () => {
       { type: 'clipboard', text: 'text' },
     ]);
     expect(channelB.sent).toHaveLength(1);
+  });
+
+  it('tells images alone with the option, and each that was begun in time to its end', async () => {
+    const part = { type: 'clipboard_image', parts: 2, data: 'iVBORw0K' } as const;
+    for (const clipboardImages of [true, false]) {
+      const harness = new SessionHarness({}, { clipboardImages });
+      harness.session.launch();
+      harness.launch.succeed();
+      await settle();
+      harness.watch();
+      const channel = openChannel(harness, 0);
+      const copy = (index: number): void => harness.launch.listener.onPageEvent({ ...part, part: index });
+      copy(0);
+      await channel.say({ type: 'key', name: 'C-c' });
+      // Of the one that was too early.
+      copy(1);
+      copy(0);
+      await harness.clock.advance(5001);
+      copy(1);
+      copy(0);
+      const told = channel.sent.slice(1).map((message) => (message as { part?: number }).part);
+      expect(told).toEqual(clipboardImages ? [0, 1] : []);
+    }
   });
 
   it('brings what a page asks to its controller, and to the one that takes over, and answers where nobody can', async () => {

@@ -117,7 +117,7 @@ export class ControlView {
     this.#stage.classList.toggle('playing', this.isPlaying);
     this.#pilot.textContent = this.isPlaying
       ? this.hasKeys
-        ? 'You have control'
+        ? 'You have control; Shift+Escape gives the keys back'
         : 'Click the picture to play'
       : controllerId === null || controllerId === publicId
         ? 'Nobody has control'

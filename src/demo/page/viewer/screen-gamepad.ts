@@ -1,6 +1,7 @@
 import type { StreamConnection } from '@open-game-system/stream-kit-server/client';
 
 import { any } from './elements.js';
+import { PictureOverlay } from './picture-overlay.js';
 
 /** Of the standard mapping (Gamepad, section 8.1): 17 buttons, and the two axes of the left stick first. */
 const BUTTONS = 17;
@@ -9,16 +10,15 @@ const AXES = 4;
 const REACH = 0.35;
 
 /** A gamepad on the screen, for fingers: a stick and the buttons that games use most. */
-export class ScreenGamepad {
-  readonly #pad = any('gamepad');
+export class ScreenGamepad extends PictureOverlay {
   readonly #stick = any('stick');
   readonly #pressed = new Set<number>();
-  #connection: StreamConnection | undefined;
   #axes = [0, 0];
   #index = 0;
 
   constructor() {
-    for (const button of this.#pad.querySelectorAll<HTMLElement>('[data-button]')) {
+    super('gamepad');
+    for (const button of this.element.querySelectorAll<HTMLElement>('[data-button]')) {
       const index = Number(button.dataset.button);
       const set = (isPressed: boolean): void => {
         if (isPressed === this.#pressed.has(index)) return;
@@ -49,39 +49,26 @@ export class ScreenGamepad {
       this.#stick.addEventListener(name, () => this.#tilt(0, 0));
   }
 
-  get isShown(): boolean {
-    return !this.#pad.hidden;
-  }
-
-  follow(connection: StreamConnection): void {
-    this.stop();
-    this.#connection = connection;
-    connection.on('role', ({ role }) => {
-      if (role !== 'controller') this.hide();
-    });
+  override follow(connection: StreamConnection): void {
+    super.follow(connection);
     connection.on('input', (message) => this.#rumble(message));
   }
 
-  stop(): void {
-    this.hide();
-    this.#connection = undefined;
-  }
-
   /** For the page it is plugged in. */
-  show(): void {
+  override show(): void {
     // Beside those that are plugged in here.
     const taken = [0, 1, 2].filter((index) => Boolean(navigator.getGamepads()[index]));
     this.#index = [0, 1, 2, 3].find((index) => !taken.includes(index)) ?? 3;
-    this.#pad.hidden = false;
+    super.show();
     this.#send();
   }
 
-  hide(): void {
+  override hide(): void {
     if (!this.isShown) return;
-    this.#pad.hidden = true;
+    super.hide();
     this.#pressed.clear();
     this.#axes = [0, 0];
-    this.#connection?.sendInput({ type: 'gamepad', index: this.#index, connected: false });
+    this.send({ type: 'gamepad', index: this.#index, connected: false });
   }
 
   #move({ clientX, clientY }: PointerEvent): void {
@@ -105,7 +92,7 @@ export class ScreenGamepad {
       return { pressed, value: Number(pressed) };
     });
     const axes = Array.from({ length: AXES }, (_, index) => this.#axes[index] ?? 0);
-    this.#connection?.sendInput({
+    this.send({
       ...{ type: 'gamepad', index: this.#index, id: 'Screen gamepad' },
       ...{ buttons, axes },
     });

@@ -1,6 +1,5 @@
-import type { StreamConnection } from '@open-game-system/stream-kit-server/client';
-
 import { any } from './elements.js';
+import { PictureOverlay } from './picture-overlay.js';
 
 /** A finger that moved less is a tap, CSS pixels; and one that lay shorter, ms. */
 const TAP_PX = 8;
@@ -14,55 +13,37 @@ interface Finger {
 }
 
 /** The picture as a trackpad: a finger moves the mouse, a tap clicks, two fingers scroll, and a tap of two is the right button. */
-export class Trackpad {
-  readonly #pad = any('trackpad');
+export class Trackpad extends PictureOverlay {
   readonly #cursor = any('trackpad-cursor');
   readonly #video: HTMLVideoElement;
   readonly #fingers = new Map<number, Finger>();
-  #connection: StreamConnection | undefined;
   /** Fractions of the picture. */
   #at = { x: 0.5, y: 0.5 };
   #mostFingers = 0;
 
   constructor(video: HTMLVideoElement) {
+    super('trackpad');
     this.#video = video;
-    this.#pad.addEventListener('pointerdown', (event) => this.#down(event));
-    this.#pad.addEventListener('pointermove', (event) => this.#move(event));
-    this.#pad.addEventListener('pointerup', (event) => this.#up(event));
-    this.#pad.addEventListener('pointercancel', ({ pointerId }) => this.#fingers.delete(pointerId));
-    this.#pad.addEventListener('contextmenu', (event) => event.preventDefault());
+    this.element.addEventListener('pointerdown', (event) => this.#down(event));
+    this.element.addEventListener('pointermove', (event) => this.#move(event));
+    this.element.addEventListener('pointerup', (event) => this.#up(event));
+    this.element.addEventListener('pointercancel', ({ pointerId }) => this.#fingers.delete(pointerId));
+    this.element.addEventListener('contextmenu', (event) => event.preventDefault());
   }
 
-  get isShown(): boolean {
-    return !this.#pad.hidden;
-  }
-
-  follow(connection: StreamConnection): void {
-    this.stop();
-    this.#connection = connection;
-    connection.on('role', ({ role }) => {
-      if (role !== 'controller') this.hide();
-    });
-  }
-
-  stop(): void {
-    this.hide();
-    this.#connection = undefined;
-  }
-
-  show(): void {
-    this.#pad.hidden = false;
+  override show(): void {
+    super.show();
     this.#draw();
   }
 
-  hide(): void {
-    this.#pad.hidden = true;
+  override hide(): void {
+    super.hide();
     this.#fingers.clear();
   }
 
   #down(event: PointerEvent): void {
     event.preventDefault();
-    this.#pad.setPointerCapture(event.pointerId);
+    this.element.setPointerCapture(event.pointerId);
     const { clientX: x, clientY: y } = event;
     this.#fingers.set(event.pointerId, { x, y, travelled: 0, sinceMs: performance.now() });
     this.#mostFingers = this.#fingers.size === 1 ? 1 : Math.max(this.#mostFingers, this.#fingers.size);
@@ -78,12 +59,12 @@ export class Trackpad {
     if (this.#fingers.size === 1) {
       this.#at.x = Math.min(1, Math.max(0, this.#at.x + byX / width));
       this.#at.y = Math.min(1, Math.max(0, this.#at.y + byY / height));
-      this.#send({ type: 'pointer', action: 'move', ...this.#at });
+      this.send({ type: 'pointer', action: 'move', ...this.#at });
       this.#draw();
     } else {
       // Both fingers tell it.
       const scale = this.#video.videoWidth / width / this.#fingers.size;
-      this.#send({ type: 'wheel', ...this.#at, deltaX: -byX * scale, deltaY: -byY * scale });
+      this.send({ type: 'wheel', ...this.#at, deltaX: -byX * scale, deltaY: -byY * scale });
     }
   }
 
@@ -93,12 +74,8 @@ export class Trackpad {
     if (finger === undefined || this.#fingers.size > 0) return;
     if (finger.travelled > TAP_PX || performance.now() - finger.sinceMs > TAP_MS) return;
     const button = this.#mostFingers > 1 ? 2 : 0;
-    this.#send({ type: 'pointer', action: 'move', ...this.#at });
-    for (const action of ['down', 'up']) this.#send({ type: 'pointer', action, ...this.#at, button });
-  }
-
-  #send(message: object): void {
-    this.#connection?.sendInput(message);
+    this.send({ type: 'pointer', action: 'move', ...this.#at });
+    for (const action of ['down', 'up']) this.send({ type: 'pointer', action, ...this.#at, button });
   }
 
   /** `object-fit: contain`, CSS pixels of the stage. */

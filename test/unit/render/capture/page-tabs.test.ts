@@ -65,12 +65,15 @@ let captured: string[];
 let onCapture: (targetId: string) => void | Promise<void>;
 let tabs: PageTabs;
 const pages = new Map<string, PageTab>();
+/** What each tab was told of being the only one, by target id. */
+const onlyTab = new Map<string, boolean>();
 
 beforeEach(async () => {
   browser = new FakeBrowser();
   [events, lost, captured] = [[], [], []];
   onCapture = () => undefined;
   pages.clear();
+  onlyTab.clear();
   const attach = (targetId: string): Promise<FakeSession> => {
     const session = new FakeSession({ targetId, type: 'page' });
     browser.emit('sessionattached', session);
@@ -79,9 +82,11 @@ beforeEach(async () => {
   const connection = { browser, attach } as unknown as CdpConnection;
   tabs = new PageTabs({
     ...{ connection, captureTitle: 'capture', newTabs: 'tabs', maxTabs: 8, logger: silentLogger },
-    prepare: (id, tab) => {
+    prepare: (id, tab, isOnlyTab) => {
       const nothing = (): void => undefined;
-      const controls = { show: nothing, hide: nothing, setGamepads: nothing };
+      const setOnlyTab = (isOnly: boolean): void => void onlyTab.set(tab.targetId, isOnly);
+      setOnlyTab(isOnlyTab);
+      const controls = { show: nothing, hide: nothing, setGamepads: nothing, setOnlyTab };
       const front = { toFront: () => Promise.resolve(), toBack: nothing, close: nothing };
       const page = { id, tab, cdp: tab.cdp, controls, title: '', url: '', ...front } as unknown as PageTab;
       pages.set(tab.targetId, page);
@@ -115,6 +120,18 @@ async function shows(targetId: string, count: number): Promise<void> {
   await expect.poll(() => [tabs.shown.tab.targetId, toldTabs()?.tabs.length]).toEqual([targetId, count]);
   expect(toldTabs()?.activeId).toBe(pages.get(targetId)?.id);
 }
+
+test('the last tab knows that it is the only one, which its page cannot close', async () => {
+  expect([...onlyTab]).toEqual([['first', true]]);
+  open('second');
+  await shows('second', 2);
+  expect([...onlyTab]).toEqual([
+    ['first', false],
+    ['second', false],
+  ]);
+  browser.closed('first');
+  expect(onlyTab.get('second')).toBe(true);
+});
 
 test('a tab that closes while it is being captured gives way to the one before', async () => {
   open('second');

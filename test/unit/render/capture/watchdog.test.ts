@@ -26,6 +26,7 @@ class WatchedCapture {
     browserAnsweredAtMs: this.atMs,
     pageAnsweredAtMs: this.atMs,
     pageHalted: false,
+    memoryFull: false,
     captureLost: undefined,
     captureTab: { answeredAtMs: this.atMs, pictures: 0, soundChunks: 0 },
     capturing: true,
@@ -113,6 +114,24 @@ let capture: WatchedCapture;
 
 beforeEach(() => {
   capture = new WatchedCapture();
+});
+
+it('a page that has all the memory it can get, and does not answer, is ended soon, but not one that answers', () => {
+  const capture = new WatchedCapture();
+  capture.run(5);
+  capture.seen.memoryFull = true;
+  expect(capture.run(30)).toEqual([]);
+  capture.pageAnswers = false;
+  const actions = capture.run(20).join();
+  expect(actions).toContain('out_of_memory');
+  // One that gets some back in time goes on.
+  const other = new WatchedCapture();
+  other.run(5);
+  other.pageAnswers = false;
+  for (let count = 0; count < 5; count++) {
+    other.seen.memoryFull = !other.seen.memoryFull;
+    expect(other.run(4).join()).not.toContain('end');
+  }
 });
 
 describe('the watchdog', () => {
