@@ -1,6 +1,7 @@
 // Fails where the house is out of order: an import into a room that may not be entered, an import cycle, a file
-// over 500 lines that does not say why, a file name that names no noun, an index that exports by wildcard.
-import { readdirSync, readFileSync } from 'node:fs';
+// over 500 lines that does not say why, a file name that names no noun, an index that exports by wildcard, a room that
+// docs/architecture.md does not explain.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 
 import ts from 'typescript';
@@ -24,8 +25,6 @@ const LAYERS = [
   'peer',
   'recording',
   'terminal',
-  'chunks',
-  'viewer',
   'session',
   'http',
   'observe',
@@ -83,6 +82,26 @@ export function checkRooms(root) {
     }
   }
   return [...faults, ...cyclesOf(graph)];
+}
+
+/**
+ * Rooms that are folders of `src`, that have a place in the order, and that docs/architecture.md explains are the same.
+ *
+ * @param root - folder that holds `src` and `docs`.
+ * @returns one sentence for each that is not.
+ */
+export function checkExplained(root) {
+  const explained = readFileSync(join(root, 'docs', 'architecture.md'), 'utf8');
+  const entries = readdirSync(join(root, 'src'), { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  return [
+    ...LAYERS.filter((layer) => !existsSync(join(root, 'src', layer))).map(
+      (layer) => `src/${layer}: has a place in the order of rooms, and is none`,
+    ),
+    ...folders
+      .filter((folder) => !explained.includes(`\`${folder}/`))
+      .map((folder) => `src/${folder}: is not explained in docs/architecture.md`),
+  ];
 }
 
 function checkFile(file, text) {
@@ -187,7 +206,7 @@ function cyclesOf(graph) {
 
 if (process.argv[1] === import.meta.filename) {
   const root = join(import.meta.dirname, '..');
-  const faults = checkRooms(root);
+  const faults = [...checkRooms(root), ...checkExplained(root)];
   for (const fault of faults) console.error(fault);
   if (faults.length > 0) {
     console.error(`${faults.length} out of order in ${relative(process.cwd(), join(root, 'src')) || 'src'}`);

@@ -206,6 +206,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       encoders,
       mediaPlane,
       lipSyncToleranceMs: lipSync.toleranceMs,
+      soundDtx: resolved.soundDtx,
       sessionProcess: resolved.sessionProcess,
       limiter,
       logger: logger.child({ room: 'render' }),

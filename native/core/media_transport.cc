@@ -34,6 +34,9 @@ constexpr double kMinCeilingBps = 10'000'000;
 constexpr int64_t kMaxGapPackets = 512;
 /** A longer queue says that the link loses packets because it is full: then nothing is sent twice. */
 constexpr int64_t kFullQueueUs = 30'000;
+/** Losses that are reported so long after the link was full may be due to that. Browsers report about once
+ * per second. */
+constexpr int64_t kFullReportUs = 2'000'000;
 
 }  // namespace
 
@@ -371,7 +374,7 @@ Consumer* MediaTransport::addressee(uint32_t ssrc) {
 
 void MediaTransport::onReport(const ReportBlock& block) {
   if (Consumer* const consumer = addressee(block.ssrc)) {
-    const bool linkIsFull = estimator_.queueUs() >= kFullQueueUs;
+    const bool linkIsFull = receivedAtUs_ - fullUs_ < kFullReportUs;
     consumer->onReport(block, linkIsFull, receivedAtUs_);
     for (Consumer* const each : consumers_) {
       // Browsers report their pictures every second, and their sound, which takes the same way, only every
@@ -444,6 +447,9 @@ void MediaTransport::onTransportFeedback(Bytes body) {
     return;
   }
   estimator_.onFeedbackEnd(receivedAtUs_, receivedAtUs_ - newestSentUs);
+  if (estimator_.queueUs() >= kFullQueueUs) {
+    fullUs_ = receivedAtUs_;
+  }
   stats_->queueMs = static_cast<double>(estimator_.queueUs()) / 1000;
   stats_->lossShare = estimator_.lossShare();
   pace();

@@ -157,6 +157,8 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   /** The viewer has sent authentic RTCP. */
   bool heard_ = false;
   int64_t receivedAtUs_ = 0;
+  /** When the link was last seen to be full. */
+  int64_t fullUs_ = INT64_MIN / 2;
   /** NACK items that may still be read of the present datagram. */
   size_t nackItemsLeft_ = 0;
   ReferenceTime referenceTime_;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kFrameUs = 33'333;
 constexpr int64_t kFeedbackUs = 50'000;
+constexpr int64_t kReportUs = 1'000'000;
 constexpr size_t kPayloadBytes = 1100;
 constexpr double kKeyframeFrames = 5;
 constexpr size_t kSegmentBytes = 1448;
@@ -142,6 +143,7 @@ void SimulatedViewer::begin() {
   const int64_t phaseUs = network_.random() % kFrameUs;
   network_.at(nowUs + phaseUs, [this] { sendFrame(); });
   network_.at(nowUs + phaseUs + kFeedbackUs, [this] { sendFeedback(); });
+  network_.at(nowUs + phaseUs + kReportUs, [this] { sendReport(); });
 }
 
 void SimulatedViewer::sendFrame() {
@@ -172,6 +174,14 @@ void SimulatedViewer::arrive(std::vector<uint8_t> datagram, int64_t nowUs) {
     paddingBytes += datagram.size();
     return;
   }
+  const int64_t videoSequence =
+      newestVideo_ < 0 ? view->sequenceNumber : unwrapSequence(view->sequenceNumber, newestVideo_);
+  if (newestVideo_ < 0) {
+    reportedNewest_ = videoSequence - 1;
+  }
+  newestVideo_ = std::max(newestVideo_, videoSequence);
+  videoPackets_ += 1;
+  playoutDelayMs = (readU24(extensionElement(*view, 3).data()) >> 12) * 10;
   const Bytes capture = extensionElement(*view, 4);
   const double seconds =
       readU32(capture.data()) + readU32(capture.data() + 4) / 4294967296.0 - 2'208'988'800.0;
@@ -227,6 +237,21 @@ void SimulatedViewer::sendFeedback() {
   if (!silent && body.size() < 1400 && network_.random() % 1000 >= feedbackLoss * 1000) {
     network_.at(network_.nowUs + network_.link(link_).profile.delayUs, [this, body] { sendRtcp(body); });
   }
+}
+
+void SimulatedViewer::sendReport() {
+  network_.at(network_.nowUs + kReportUs, [this] { sendReport(); });
+  const int64_t expected = newestVideo_ - reportedNewest_;
+  const int64_t lost = expected - (videoPackets_ - reportedPackets_);
+  reportedNewest_ = newestVideo_;
+  reportedPackets_ = videoPackets_;
+  if (silent || !reports || expected <= 0) {
+    return;
+  }
+  auto compound = fromHex("81c90007 00000001 00001000 00000000 00010002 00000384 00000000 00000000");
+  compound[12] = static_cast<uint8_t>(std::clamp<int64_t>(lost * 256 / expected, 0, 255));
+  network_.at(network_.nowUs + network_.link(link_).profile.delayUs,
+              [this, compound] { sendRtcp(compound); });
 }
 
 void SimulatedViewer::sendRtcp(Bytes compound) {

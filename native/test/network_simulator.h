@@ -91,6 +91,8 @@ class SimulatedViewer {
   /** Feedback that is lost on its way to the server. */
   double feedbackLoss = 0;
   bool silent = false;
+  /** Sends receiver reports of its pictures, beside the feedback. */
+  bool reports = false;
   int64_t clockOffsetUs = 0;
   bool keyframeWanted = true;
 
@@ -101,6 +103,8 @@ class SimulatedViewer {
   uint64_t paddingBytes = 0;
   /** How old the last picture was when it arrived. */
   int64_t ageUs = 0;
+  /** For how long it is told to hold pictures back, at least. */
+  unsigned playoutDelayMs = 0;
 
  private:
   friend class NetworkSimulator;
@@ -109,6 +113,7 @@ class SimulatedViewer {
   void sendFrame();
   void arrive(std::vector<uint8_t> datagram, int64_t nowUs);
   void sendFeedback();
+  void sendReport();
   void sendRtcp(Bytes compound);
 
   NetworkSimulator& network_;
@@ -120,6 +125,11 @@ class SimulatedViewer {
   std::shared_ptr<ConsumerStats> consumerStats_ = std::make_shared<ConsumerStats>();
   std::map<int64_t, int64_t> arrivals_;
   int64_t newestSequence_ = -1;
+  /** Of the pictures' packets: the newest, how many have arrived, and both at the last report. */
+  int64_t newestVideo_ = -1;
+  int64_t videoPackets_ = 0;
+  int64_t reportedNewest_ = -1;
+  int64_t reportedPackets_ = 0;
   int64_t feedbackBase_ = 0;
   uint8_t feedbackCount_ = 0;
   uint32_t frames_ = 0;

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "core/playout_delay.h"
+#include "network_simulator.h"
 #include "rtp_extension.h"
 #include "test.h"
 #include "virtual_network.h"
@@ -61,6 +62,32 @@ TEST(
   bench.run(2'000'000);
   report(bench, 0, 50);
   EXPECT((delayOf(bench) == Delay{0, 0}));
+}
+
+TEST("a link that loses packets at random has its pictures held back, and one that is full has not") {
+  for (uint32_t seed = 1; seed <= 10; seed += 1) {
+    NetworkSimulator network(seed);
+    const size_t link = network.addLink();
+    SimulatedViewer& viewer = network.viewer(network.addViewer(link));
+    viewer.encoder.maxBitrateBps = 4e6;
+    viewer.reports = true;
+    network.link(link).profile = {.rateBps = 6e6};
+    network.run(5'000'000);
+    // What does not fit is dropped until the estimate has followed.
+    for (const double rateBps : {1e6, 6e6}) {
+      network.link(link).profile.rateBps = rateBps;
+      for (int i = 0; i < 200; i += 1) {
+        network.run(50'000);
+        EXPECT_EQ(viewer.playoutDelayMs, 0);
+      }
+    }
+    network.link(link).profile = {.loss = 0.05};
+    network.run(4'000'000);
+    EXPECT(viewer.playoutDelayMs > 0);
+    network.link(link).profile = {};
+    network.run(20'000'000);
+    EXPECT_EQ(viewer.playoutDelayMs, 0);
+  }
 }
 
 TEST("pictures that are sent again say the same of their delay") {

@@ -152,23 +152,26 @@ export const INPUT_LIMITS = {
   height: { least: 64, most: 2160 },
 } as const;
 
-const READERS: ReadonlyMap<string, (fields: Fields) => InputMessage> = new Map([
-  ['pointer', readPointer],
-  ['wheel', readWheel],
-  ['touch', readTouch],
-  ['keyboard', readKeyboard],
-  ['text', (fields: Fields) => ({ type: 'text', text: text(fields, 'text', INPUT_LIMITS.textBytes) })],
-  [
-    'composition',
-    (fields: Fields) => ({ type: 'composition', text: text(fields, 'text', INPUT_LIMITS.textBytes) }),
-  ],
-  ['gamepad', readGamepad],
-  ['keys', (fields: Fields) => ({ type: 'keys', data: text(fields, 'data', INPUT_LIMITS.textBytes) })],
-  ['paste', (fields: Fields) => ({ type: 'paste', data: text(fields, 'data', INPUT_LIMITS.pasteBytes) })],
-  ['key', readKey],
-  ['resize', readResize],
-  ...Object.entries(PAGE_ANSWER_READERS),
-] as [string, (fields: Fields) => InputMessage][]);
+const READERS_BY_TYPE: {
+  readonly [Type in InputType]: (fields: Fields) => InputMessage & { readonly type: Type };
+} = {
+  pointer: readPointer,
+  wheel: readWheel,
+  touch: readTouch,
+  keyboard: readKeyboard,
+  text: (fields) => ({ type: 'text', text: text(fields, 'text', INPUT_LIMITS.textBytes) }),
+  composition: (fields) => ({ type: 'composition', text: text(fields, 'text', INPUT_LIMITS.textBytes) }),
+  gamepad: readGamepad,
+  keys: (fields) => ({ type: 'keys', data: text(fields, 'data', INPUT_LIMITS.textBytes) }),
+  paste: (fields) => ({ type: 'paste', data: text(fields, 'data', INPUT_LIMITS.pasteBytes) }),
+  key: readKey,
+  resize: readResize,
+  ...PAGE_ANSWER_READERS,
+};
+/** By what a client names: a map has no name that it was not given. */
+const READERS: ReadonlyMap<string, (fields: Fields) => InputMessage> = new Map(
+  Object.entries(READERS_BY_TYPE),
+);
 
 /** A message of any type, of which the type alone is checked. */
 export interface TypedMessage extends Fields {

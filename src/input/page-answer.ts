@@ -8,7 +8,9 @@ const MAX_INDEXES = 1000;
 const MAX_FILES = 100;
 
 /** Checks of what a controller answers to the page, by type. Each throws InputError `bad_input` that names the field. */
-export const PAGE_ANSWER_READERS: Readonly<Record<PageAnswer['type'], (fields: Fields) => PageAnswer>> = {
+export const PAGE_ANSWER_READERS: {
+  readonly [Type in PageAnswer['type']]: (fields: Fields) => PageAnswer & { readonly type: Type };
+} = {
   select: (fields) =>
     isCancelled(fields)
       ? { type: 'select', id: idOf(fields), cancel: true }

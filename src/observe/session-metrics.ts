@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../protocol/error-codes.js';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 import type { ObserveSession, SessionEventName, SessionEvents } from '../session/session-events.js';
@@ -14,7 +15,14 @@ const BUCKETS = {
 const MS_PER_SECOND = 1000;
 const US_PER_SECOND = 1_000_000;
 /** Of a session that ran: what ended it was its browser or its capture. */
-const CRASHES: ReadonlySet<string> = new Set(['browser_crashed', 'browser_hung', 'capture_failed']);
+const CRASHES: ReadonlySet<ErrorCode> = new Set([
+  'browser_crashed',
+  'browser_hung',
+  'gpu_hung',
+  'out_of_memory',
+  'capture_failed',
+  'capture_stalled',
+]);
 const END_REASONS = ['deleted', 'timeout', 'error', 'shutdown', 'exited'] as const;
 
 type Handlers = { readonly [Name in SessionEventName]: (event: SessionEvents[Name]) => void };

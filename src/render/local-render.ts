@@ -33,6 +33,8 @@ export interface LocalRenderParts {
   readonly socketFds?: MediaSocketFds | undefined;
   /** See the option `lipSync`; default 0. */
   readonly lipSyncToleranceMs?: number;
+  /** See the option `soundDtx`; default false. */
+  readonly soundDtx?: boolean;
   readonly nowUs: () => number;
   readonly logger: Logger;
 }
@@ -330,6 +332,7 @@ export class LocalRender implements Render {
         source: audio,
         socketFd,
         lipSyncToleranceMs: this.#parts.lipSyncToleranceMs ?? 0,
+        dtx: this.#parts.soundDtx ?? false,
       },
       {
         onEncodedAudio: (packet) => this.#listener.onEncodedAudio(packet),

@@ -52,6 +52,8 @@ export interface RemoteRenderOptions {
   readonly encoders: EncoderSelection;
   /** See the option `lipSync`. */
   readonly lipSyncToleranceMs: number;
+  /** See the option `soundDtx`. */
+  readonly soundDtx: boolean;
   readonly mediaPlane: MediaPlane;
   readonly sessionProcess: ResolvedSessionProcessOptions;
   readonly limiter: SessionLimiter;
@@ -182,6 +184,7 @@ async function openRemoteRender(
         egressProxy: egress?.url,
         hasSockets: session.sockets.length > 0,
         lipSyncToleranceMs: options.lipSyncToleranceMs,
+        soundDtx: options.soundDtx,
       });
       signal.throwIfAborted();
       return remote;

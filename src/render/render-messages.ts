@@ -45,6 +45,7 @@ export interface OpenOrder {
   /** Media sockets are there. */
   readonly hasSockets: boolean;
   readonly lipSyncToleranceMs: number;
+  readonly soundDtx: boolean;
 }
 
 /** Orders that are answered by `done` or `failed` with the same id. */

@@ -153,6 +153,8 @@ async function carryOut(id: number, order: AnsweredOrder): Promise<unknown> {
       taps.writeBlob(id, await render.snapshot(order.parameters));
       return undefined;
     case 'storeProfile':
+      // Somebody waits for it.
+      niceness.setWatched(true);
       return render.storeProfile(order.target);
     case 'input':
       return render.controls.send(order.command, order.parameters);
@@ -184,6 +186,7 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
     openAudioEncodeThread,
     socketFds: order.hasSockets ? SESSION_PROCESS_FDS : undefined,
     lipSyncToleranceMs: order.lipSyncToleranceMs,
+    soundDtx: order.soundDtx,
     nowUs: () => Number(process.hrtime.bigint() / 1000n),
     logger: reportingLogger({}),
   });

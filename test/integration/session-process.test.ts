@@ -65,7 +65,13 @@ describe('session processes', () => {
   function open(options: Partial<RemoteRenderOptions> = {}): RemoteRenders {
     renders = openRemoteRenders({
       ...{ launchOptions: { executablePath: '/nowhere/chromium' }, capture: 'auto', mediaPlane: plane },
-      ...{ launchTimeoutMs: 10_000, loadTimeoutMs: 10_000, hangTimeoutMs: 60_000, lipSyncToleranceMs: 80 },
+      ...{
+        launchTimeoutMs: 10_000,
+        loadTimeoutMs: 10_000,
+        hangTimeoutMs: 60_000,
+        lipSyncToleranceMs: 80,
+        soundDtx: false,
+      },
       ...{ targetPolicy: DEFAULT_TARGET_POLICY, onEgressRefused: () => undefined, logger: silentLogger },
       encoders: { chosen: true, ready: () => Promise.resolve(), candidates: () => [] } as never,
       sessionProcess: { spare: true, launchesAtOnce: 2, heapBytes: 128 * 2 ** 20 },

@@ -12,6 +12,7 @@ import { OpusPayloader } from '../packetize/opus-payloader.js';
 import { MEDIA_SLOTS } from '../packetize/media-slots.js';
 import { AudioTimeline } from './audio-timeline.js';
 import { BrowserClock, type Moment } from './browser-clock.js';
+import { DtxGate } from './dtx-gate.js';
 import { OPUS_FRAME_SAMPLES, OPUS_SAMPLE_RATE_HZ, OpusEncoder } from './opus-encoder.js';
 import { PacketTimes } from './packet-times.js';
 import { rtpTimestampOf } from '../../base/rtp-clock.js';
@@ -31,14 +32,15 @@ const CAPTURE_LATENCY_US = 10_000;
 
 const port = parentPort;
 if (!port) throw new Error('This file runs as a worker thread');
-const { source, socketFd, lipSyncToleranceMs } = workerData as AudioThreadData;
+const { source, socketFd, lipSyncToleranceMs, dtx } = workerData as AudioThreadData;
 const frames = socketFd === undefined ? undefined : new MediaFrameWriter(openMediaSocket(socketFd));
 const payloader = new OpusPayloader(lipSyncToleranceMs);
 let tapped = false;
 /** Since the last report. */
 let packets = 0;
 
-const encoder = new OpusEncoder();
+const encoder = new OpusEncoder({ dtx });
+const gate = new DtxGate();
 const timeline = new AudioTimeline(CAPTURE_LATENCY_US);
 const browserClock = new BrowserClock();
 const packetTimes = new PacketTimes((OPUS_FRAME_SAMPLES / OPUS_SAMPLE_RATE_HZ) * 1_000_000);
@@ -72,7 +74,8 @@ function encode(chunk: AudioChunk): void {
     const captureTimeUs = packetTimes.next(expectedUs);
     const rtpTimestamp = rtpTimestampOf(captureTimeUs, OPUS_SAMPLE_RATE_HZ);
     const packet = { codec: 'opus', bytes, rtpTimestamp, captureTimeUs } as const;
-    frames?.write({ ...payloader.payload(packet), slot: MEDIA_SLOTS.opus });
+    // Recordings and the like get all of them.
+    if (gate.passes(bytes)) frames?.write({ ...payloader.payload(packet), slot: MEDIA_SLOTS.opus });
     packets += 1;
     if (tapped) report({ type: 'packet', packet }, [bytes.buffer]);
   }

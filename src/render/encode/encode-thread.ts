@@ -102,6 +102,8 @@ export interface AudioEncodeParameters {
   readonly socketFd: number | undefined;
   /** Of what goes to the media socket; see the option `lipSync`. */
   readonly lipSyncToleranceMs: number;
+  /** See the option `soundDtx`. */
+  readonly dtx: boolean;
 }
 
 export type OpenVideoEncodeThread = (

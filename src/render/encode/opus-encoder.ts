@@ -38,8 +38,11 @@ export class OpusEncoder {
   #samplesSent = 0;
   #closed = false;
 
-  /** @throws Error when FFmpeg was built without libopus. */
-  constructor() {
+  /**
+   * @param dtx - of silence, most packets are a header alone.
+   * @throws Error when FFmpeg was built without libopus.
+   */
+  constructor({ dtx = false }: { dtx?: boolean } = {}) {
     const codec = Codec.findEncoderByName(FF_ENCODER_LIBOPUS);
     if (!codec) throw new Error('FFmpeg was built without libopus');
     const context = this.#context;
@@ -49,7 +52,15 @@ export class OpusEncoder {
     context.channelLayout = AV_CHANNEL_LAYOUT_STEREO;
     context.bitRate = BigInt(BITRATE_BPS);
     context.timeBase = new Rational(1, OPUS_SAMPLE_RATE_HZ);
-    const options = { application: 'audio', frame_duration: 20, fec: 1, packet_loss: 5, vbr: 'on' };
+    const options = {
+      application: 'audio',
+      frame_duration: 20,
+      // In-band FEC of what Opus takes for speech. Music it encodes by CELT, which has none.
+      fec: 1,
+      packet_loss: 5,
+      vbr: 'on',
+      dtx: dtx ? 1 : 0,
+    };
     for (const [name, value] of Object.entries(options)) {
       FFmpegError.throwIfError(context.setOption(name, value), `set ${name} of libopus`);
     }

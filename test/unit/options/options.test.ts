@@ -209,6 +209,7 @@ describe('options', () => {
       replayOnJoin: false,
       maxRungs: 'auto',
       lipSync: { holdsPictures: true, toleranceMs: 80 },
+      soundDtx: false,
       launchTimeoutMs: 30_000,
       maxBitrateBps: undefined,
       recording: undefined,

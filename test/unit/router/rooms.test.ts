@@ -6,7 +6,10 @@ import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const script = pathToFileURL(join(import.meta.dirname, '../../../scripts/check-rooms.mjs')).href;
-const { checkRooms } = (await import(script)) as { checkRooms: (root: string) => string[] };
+const { checkRooms, checkExplained } = (await import(script)) as Record<
+  'checkRooms' | 'checkExplained',
+  (root: string) => string[]
+>;
 
 let root: string;
 
@@ -109,5 +112,15 @@ describe('the room check', () => {
       expect.stringContaining('wildcard'),
       expect.stringContaining('"common"'),
     ]);
+  });
+
+  it('names a room that the architecture does not explain, and a place in the order without a room', () => {
+    faults({ 'base/a.ts': '', 'attic/a.ts': '' });
+    mkdirSync(join(root, 'docs'));
+    writeFileSync(join(root, 'docs', 'architecture.md'), '| `base/` | The clock |');
+    const found = checkExplained(root);
+    expect(found).toContain('src/attic: is not explained in docs/architecture.md');
+    expect(found).toContain('src/session: has a place in the order of rooms, and is none');
+    expect(found.filter((fault) => fault.startsWith('src/base:'))).toEqual([]);
   });
 });

@@ -1,0 +1,43 @@
+import { expect, it } from 'vitest';
+
+import { DtxGate } from '../../../../src/render/encode/dtx-gate.js';
+import { OpusEncoder } from '../../../../src/render/encode/opus-encoder.js';
+
+const SAMPLE_RATE_HZ = 48_000;
+const CHUNK_SAMPLES = 480;
+
+/** The packets of two seconds of a tone, or of silence. */
+function encode(encoder: OpusEncoder, amplitude: number): Uint8Array[] {
+  return Array.from({ length: 200 }, (_, chunk) => {
+    const samples = new Float32Array(2 * CHUNK_SAMPLES).map((_sample, index) => {
+      const at = chunk * CHUNK_SAMPLES + (index % CHUNK_SAMPLES);
+      return amplitude * Math.sin((2 * Math.PI * 440 * at) / SAMPLE_RATE_HZ);
+    });
+    return encoder.encode({
+      samples: Buffer.from(samples.buffer),
+      samplesPerChannel: CHUNK_SAMPLES,
+      channels: 2,
+      sampleRateHz: SAMPLE_RATE_HZ,
+      timestampUs: 0,
+      arrivalUs: 0,
+    });
+  }).flat();
+}
+
+it.each([
+  [true, 2, 12],
+  [false, 100, 100],
+])('of silence there is little to send with DTX %j, and of sound all', (dtx, least, most) => {
+  const encoder = new OpusEncoder({ dtx });
+  const gate = new DtxGate();
+  const sent = (amplitude: number): number =>
+    encode(encoder, amplitude).filter((packet) => gate.passes(packet)).length;
+  expect(sent(0.3)).toBe(100);
+  // It takes silence for such after some packets.
+  encode(encoder, 0);
+  const ofSilence = sent(0);
+  expect(ofSilence).toBeGreaterThanOrEqual(least);
+  expect(ofSilence).toBeLessThanOrEqual(most);
+  expect(sent(0.3)).toBeGreaterThanOrEqual(95);
+  encoder.close();
+});
