@@ -7,7 +7,8 @@ const UNWATCHED_NICENESS = 5;
 
 /**
  * How much of a busy CPU the processes of this session get beside those of others. While nothing of its page is encoded it
- * yields, so that what it does slows down no page that is watched. Its launch does not: somebody waits for that.
+ * yields, so that what it does slows down no page that is watched. Its launch does not, nor does it while it stores a profile: somebody
+ * waits for that.
  */
 export class SessionNiceness {
   /** While it is being set: a change meanwhile is seen at its end. */

@@ -153,6 +153,8 @@ async function carryOut(id: number, order: AnsweredOrder): Promise<unknown> {
       taps.writeBlob(id, await render.snapshot(order.parameters));
       return undefined;
     case 'storeProfile':
+      // Somebody waits for it.
+      niceness.setWatched(true);
       return render.storeProfile(order.target);
     case 'input':
       return render.controls.send(order.command, order.parameters);

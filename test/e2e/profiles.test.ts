@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { chromium, type BrowserContextOptions } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { systemClock } from '../../src/base/clock.js';
@@ -11,7 +12,14 @@ import type { ProfileState } from '../../src/profiles/profile-state.js';
 import { ProfileStore } from '../../src/profiles/profile-store.js';
 import type { EndedSession } from '../../src/protocol/session-usage.js';
 import type { StorageState } from '../../src/protocol/storage-state.js';
+import { root } from '../helpers/product.js';
 import { TestServer } from '../helpers/test-server.js';
+
+type MutableStorageState = Exclude<NonNullable<BrowserContextOptions['storageState']>, string>;
+
+const { findBrowser } = (await import(
+  join(root, 'dist', 'render', 'capture', 'browser-discovery.js')
+)) as typeof import('../../src/render/capture/browser-discovery.js');
 
 const KEY = 'a key of at least 32 bytes, for this test';
 
@@ -94,6 +102,17 @@ const WRITE = `(async () => {
   opening.result.close();
 })()`;
 
+/** What Playwright makes of it, in a browser of its own. */
+async function throughPlaywright(storageState: StorageState): Promise<StorageState> {
+  const browser = await chromium.launch({ executablePath: await findBrowser(), args: ['--no-sandbox'] });
+  try {
+    const context = await browser.newContext({ storageState: storageState as MutableStorageState });
+    return await context.storageState();
+  } finally {
+    await browser.close();
+  }
+}
+
 test('a profile outlives its session: cookies of both kinds, local storage, IndexedDB', async () => {
   const { id, page } = await pageWith('ann', { id: 'one', save: true });
   await page.evaluate(WRITE);
@@ -126,7 +145,7 @@ test('a profile outlives its session: cookies of both kinds, local storage, Inde
     ['lasting', 'two', true],
     ['session', 'one', false],
   ]);
-  const put = await ask('bob', 'PUT', '/profiles/copy/storage-state', exported);
+  const put = await ask('bob', 'PUT', '/profiles/copy/storage-state', await throughPlaywright(exported));
   expect(put.status).toBe(204);
   // What a user has permitted the page.
   const geolocation = { [`${server.origin},*`]: { setting: 1 } };

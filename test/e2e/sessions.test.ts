@@ -287,25 +287,39 @@ test('a snapshot shows the page, in the format and width asked for', async () =>
   expect(Math.max(small.bar[1] ?? 255, small.bar[2] ?? 255)).toBeLessThan(8);
 });
 
-test('pages that paint once and nothing more are pictured, with nobody watching', async () => {
-  const { session } = await live('mode=static');
+test('pages that paint once and nothing more are pictured, with nobody watching, as is a PDF', async () => {
+  const [{ session }, pdf] = await Promise.all([
+    live('mode=static'),
+    server.create(`${server.origin}/fixtures/document.pdf`),
+  ]);
   const page = await server.router.sessions.get(session.id).page();
   const reader = await browser.browser.newPage();
+  const colourOf = async ({ url }: CreatedSession, x: number, y: number): Promise<number[]> => {
+    const response = await fetch(`${url}/snapshot`);
+    expect(response.status).toBe(200);
+    return reader.evaluate(
+      async (picture, left, top) => {
+        const image = new Image();
+        image.src = `data:image/png;base64,${picture}`;
+        await image.decode();
+        const context = new OffscreenCanvas(1, 1).getContext('2d');
+        context?.drawImage(image, -left, -top);
+        return [...(context?.getImageData(0, 0, 1, 1).data.slice(0, 3) ?? [])];
+      },
+      Buffer.from(await response.arrayBuffer()).toString('base64'),
+      x,
+      y,
+    );
+  };
   for (let count = 1; count <= 10; count++) {
     await page.setContent(`<body style="background: rgb(${count * 20}, 0, 0)">`);
-    const response = await fetch(`${session.url}/snapshot`);
-    expect([count, response.status]).toEqual([count, 200]);
-    const base64 = Buffer.from(await response.arrayBuffer()).toString('base64');
-    const colour = await reader.evaluate(async (picture) => {
-      const image = new Image();
-      image.src = `data:image/png;base64,${picture}`;
-      await image.decode();
-      const context = new OffscreenCanvas(1, 1).getContext('2d');
-      context?.drawImage(image, 0, 0);
-      return [...(context?.getImageData(0, 0, 1, 1).data.slice(0, 3) ?? [])];
-    }, base64);
-    expect(colour).toEqual([count * 20, 0, 0]);
+    expect(await colourOf(session, 0, 0)).toEqual([count * 20, 0, 0]);
   }
+  // Nothing is printed, and nobody waits for it.
+  expect(await page.evaluate('print()')).toBeUndefined();
+  // By the browser's own viewer, whose page is beside its miniatures.
+  await server.state(pdf, ({ status }) => status === 'connecting');
+  await expect.poll(() => colourOf(pdf, 450, 150)).toEqual([255, 0, 0]);
   await reader.close();
 });
 

@@ -1,8 +1,10 @@
 import { isIPv6 } from 'node:net';
 
+import { classes, parseMessage } from 'werift';
+
 import { type Address, asKnownConnection } from './werift-ice-connection.js';
 
-/** RFC 7983 section 7: what begins with less is STUN, which has an integrity check of its own. */
+/** RFC 7983 section 7: what begins with less is STUN. */
 const FIRST_OF_OTHERS = 4;
 
 interface Receiver {
@@ -11,13 +13,14 @@ interface Receiver {
 }
 
 /**
- * Takes nothing but STUN from an address that is in no candidate pair: werift hands on what anybody sends to its sockets
- * (0.24.4), so that a stranger would need to know no more than a port.
+ * Takes only STUN requests that are signed with our password (RFC 8445 section 7.3), and of everything but STUN only what comes
+ * from an address in a candidate pair. werift takes what anybody sends to its sockets (0.24.4): a stranger who knows no more
+ * than a port would be answered, could change our role and could send records of DTLS. Answers it checks itself.
  *
  * @param connection - of a werift `RTCIceTransport`, before it gathers
  * @throws StreamKitError `internal` if werift is not as it is known here
  */
-export function admitKnownSources(connection: unknown): void {
+export function admitSources(connection: unknown): void {
   const ice = asKnownConnection(connection);
   /** The way of before an ICE restart, which is good until there is another. */
   let before: Address | undefined;
@@ -29,6 +32,13 @@ export function admitKnownSources(connection: unknown): void {
   const isKnown = (from: Address): boolean =>
     [ice.nominated?.remoteAddr, before].some((known) => known !== undefined && isSame(known, from)) ||
     ice.candidatePairs.some(({ remoteAddr }) => isSame(remoteAddr, from));
+  const isSigned = (data: Buffer): boolean => {
+    const message = parseMessage(data);
+    if (message?.messageClass !== classes.REQUEST) return message !== undefined;
+    const username: unknown = message.getAttributeValue('USERNAME');
+    const password = typeof username === 'string' ? ice.userHistory[username.split(':')[0] ?? ''] : undefined;
+    return password !== undefined && parseMessage(data, Buffer.from(password, 'utf8')) !== undefined;
+  };
   const ensureProtocol = ice.ensureProtocol.bind(ice);
   ice.ensureProtocol = (protocol) => {
     ensureProtocol(protocol);
@@ -36,7 +46,8 @@ export function admitKnownSources(connection: unknown): void {
     const receive = receiver.datagramReceived?.bind(receiver);
     if (receive === undefined) return;
     receiver.datagramReceived = (data, from) => {
-      if ((data[0] ?? 0) < FIRST_OF_OTHERS || isKnown(from)) receive(data, from);
+      const isStun = (data[0] ?? 0) < FIRST_OF_OTHERS;
+      if (isStun ? isSigned(data) : isKnown(from)) receive(data, from);
     };
   };
 }

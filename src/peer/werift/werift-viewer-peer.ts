@@ -23,7 +23,7 @@ import { openConnection, soleAddress } from './werift-connection.js';
 import { PlaneDtls } from './plane-dtls.js';
 import { prepareCertificate, WeriftHandshake } from './werift-handshake.js';
 import { takeControlledRole } from './werift-ice-role.js';
-import { admitKnownSources } from './werift-sources.js';
+import { admitSources } from './werift-sources.js';
 import { WeriftInputChannel } from './werift-input-channel.js';
 import { installUdpTransports, SharedPortIce } from './werift-udp-transport.js';
 import { installX25519 } from './werift-x25519.js';
@@ -119,8 +119,8 @@ class WeriftViewerPeer implements ViewerPeer {
         ? undefined
         : new SharedPortIce(this.#iceTransport.connection, this.#endpoint);
     keepGenerationsApart(this.#iceTransport.connection);
-    // A shared port knows its sources itself.
-    if (this.#sharedPort === undefined) admitKnownSources(this.#iceTransport.connection);
+    // A shared port looks at its sources itself.
+    if (this.#sharedPort === undefined) admitSources(this.#iceTransport.connection);
     this.#gathering = new IceServerGathering(this.#iceTransport.connection, {
       localAddress: options.listenAddress ?? soleAddress(),
       clock: this.#clock,

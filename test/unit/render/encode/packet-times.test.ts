@@ -17,10 +17,11 @@ function listen(ppm: number): { worstUs: number; breaks: number } {
   const times = new PacketTimes(CHUNKS_PER_PACKET * CHUNK_US);
   let [worstUs, breaks, waiting] = [0, 0, 0];
   for (let index = 0; index * CHUNK_US < HALF_AN_HOUR_US; index++) {
-    const playedAtUs = index * CHUNK_US;
+    const timestampUs = index * CHUNK_US;
+    // A chunk of so many samples is over sooner where the clock is fast.
+    const playedAtUs = timestampUs / (1 + ppm / 1e6);
     const onWayUs = LATENCY_US + (random() < 0.1 ? random() * 30_000 : random() * 2000);
-    const timestampUs = playedAtUs * (1 + ppm / 1e6);
-    const arrivalUs = playedAtUs + CHUNK_US + onWayUs;
+    const arrivalUs = playedAtUs + CHUNK_US / (1 + ppm / 1e6) + onWayUs;
     const expectedUs = timeline.captureTimeUs(timestampUs, CHUNK_US, arrivalUs) - waiting * CHUNK_US;
     if (!times.follows(expectedUs)) {
       breaks++;
