@@ -15,6 +15,7 @@ import { seededRandom } from '../helpers/seeded-random.js';
 import { SEED } from '../helpers/seed.js';
 import { frameOf, until } from './media-plane-contract.js';
 import { credentialsOf, type PlainViewer, PlainViewers } from './plain-viewer.js';
+import { stunCheck } from './stun-check.js';
 
 const DATAGRAMS = 20_000;
 
@@ -61,14 +62,6 @@ function record(type: number, epoch: number, content: Buffer): Buffer {
   header.writeUIntBE(epoch === 0 ? 0 : 1_000_000, 5, 6);
   header.writeUInt16BE(content.length, 11);
   return Buffer.concat([header, content]);
-}
-
-/** A check of one who claims our role and has the greater number (RFC 8445 section 7.3.1.1). */
-function request(username: string): Message {
-  return new Message(methods.BINDING, classes.REQUEST)
-    .setAttribute('USERNAME', username)
-    .setAttribute('PRIORITY', 1)
-    .setAttribute('ICE-CONTROLLING', 2n ** 64n - 1n);
 }
 
 /** A ClientHello in a record of its own (RFC 6347 section 4.3.1). */
@@ -253,18 +246,18 @@ describe.each(planes)(`strangers of the %s media plane, seed ${SEED}`, (_name, o
     const { usernameFragment, password } = credentialsOf(viewer.offerSdp);
     // Of a longer password, of none, and of a name that there is not.
     const requests = [
-      request(`${usernameFragment}:x`)
+      stunCheck(`${usernameFragment}:x`)
         .addMessageIntegrity(Buffer.from(`${password}x`))
         .addFingerprint(),
-      request(`${usernameFragment}:x`).addFingerprint(),
-      request(`${usernameFragment}x:x`).addMessageIntegrity(Buffer.from(password)).addFingerprint(),
+      stunCheck(`${usernameFragment}:x`).addFingerprint(),
+      stunCheck(`${usernameFragment}x:x`).addMessageIntegrity(Buffer.from(password)).addFingerprint(),
       new Message(methods.BINDING, classes.REQUEST).addFingerprint(),
     ];
     await flood((index) => requests[index % requests.length]?.bytes ?? Buffer.alloc(0));
     await expectUnharmed(await resourcesInUse());
     expect(answered).toBe(0);
     // One that is would be.
-    const signed = request(`${usernameFragment}:x`)
+    const signed = stunCheck(`${usernameFragment}:x`)
       .addMessageIntegrity(Buffer.from(password))
       .addFingerprint();
     await until(() => {

@@ -1,3 +1,6 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { systemClock } from '../../src/base/clock.js';
@@ -10,7 +13,8 @@ import { TurnAllocation } from '../../src/peer/ice/turn-allocation.js';
 import type { ViewerPeerParameters } from '../../src/peer/viewer-peer.js';
 import { TurnServer } from '../helpers/turn-server.js';
 import { frameOf, pli, until } from './media-plane-contract.js';
-import { type PlainViewer, PlainViewers } from './plain-viewer.js';
+import { credentialsOf, type PlainViewer, PlainViewers } from './plain-viewer.js';
+import { stunCheck } from './stun-check.js';
 
 const addon = loadNativeAddon();
 const common = { clock: systemClock, logger: silentLogger };
@@ -99,6 +103,26 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
         await until(() => expect(turn.allocationsOf(relay)).toEqual({ made: 1, ended: 1 }));
       },
     );
+
+    it('answers nobody there who does not know our password', async () => {
+      const viewer = await connect([turn.server('udp')]);
+      const [, port = 0] = viewer.client.iceTransports[0]?.connection.nominated?.remoteAddr ?? [];
+      const { usernameFragment, password } = credentialsOf(viewer.offerSdp);
+      const answered = new Set<string>();
+      const stranger = createSocket('udp4').bind(0, '127.0.0.1');
+      await once(stranger, 'listening');
+      stranger.on('message', (answer) => answered.add(answer.toString('hex', 8, 20)));
+      const unsigned = stunCheck(`${usernameFragment}:x`).addFingerprint();
+      const signed = stunCheck(`${usernameFragment}:x`)
+        .addMessageIntegrity(Buffer.from(password))
+        .addFingerprint();
+      await until(() => {
+        for (const { bytes } of [unsigned, signed]) stranger.send(bytes, port, '127.0.0.1');
+        expect(answered).toContain(signed.transactionIdHex);
+      });
+      expect(answered).not.toContain(unsigned.transactionIdHex);
+      stranger.close();
+    });
 
     it('takes the next address where one cannot be used', async () => {
       const { urls, ...credentials } = turn.server('udp');

@@ -7,9 +7,12 @@ import { type Address, asKnownConnection } from './werift-ice-connection.js';
 /** RFC 7983 section 7: what begins with less is STUN. */
 const FIRST_OF_OTHERS = 4;
 
+type Receive = (data: Buffer, from: Address) => void;
+
+/** What takes datagrams in a socket and in a relay. A relay lets everybody through who has the address of a viewer. */
 interface Receiver {
-  /** Only of sockets: a relay lets nobody through whom it was not told of. */
-  datagramReceived?: (data: Buffer, from: Address) => void;
+  datagramReceived?: Receive;
+  handleStunMessage?: Receive;
 }
 
 /**
@@ -18,9 +21,14 @@ interface Receiver {
  * than a port would be answered, could change our role and could send records of DTLS. Answers it checks itself.
  *
  * @param connection - of a werift `RTCIceTransport`, before it gathers
+ * @param where - a shared port looks at what comes in on it itself
  * @throws StreamKitError `internal` if werift is not as it is known here
  */
-export function admitSources(connection: unknown): void {
+export function admitSources(connection: unknown, where: 'everywhere' | 'on relays'): void {
+  const names =
+    where === 'everywhere'
+      ? (['datagramReceived', 'handleStunMessage'] as const)
+      : (['handleStunMessage'] as const);
   const ice = asKnownConnection(connection);
   /** The way of before an ICE restart, which is good until there is another. */
   let before: Address | undefined;
@@ -43,12 +51,14 @@ export function admitSources(connection: unknown): void {
   ice.ensureProtocol = (protocol) => {
     ensureProtocol(protocol);
     const receiver = protocol as Receiver;
-    const receive = receiver.datagramReceived?.bind(receiver);
-    if (receive === undefined) return;
-    receiver.datagramReceived = (data, from) => {
-      const isStun = (data[0] ?? 0) < FIRST_OF_OTHERS;
-      if (isStun ? isSigned(data) : isKnown(from)) receive(data, from);
-    };
+    for (const name of names) {
+      const receive = receiver[name]?.bind(receiver);
+      if (receive === undefined) continue;
+      receiver[name] = (data, from) => {
+        const isStun = (data[0] ?? 0) < FIRST_OF_OTHERS;
+        if (isStun ? isSigned(data) : isKnown(from)) receive(data, from);
+      };
+    }
   };
 }
 

@@ -119,8 +119,7 @@ class WeriftViewerPeer implements ViewerPeer {
         ? undefined
         : new SharedPortIce(this.#iceTransport.connection, this.#endpoint);
     keepGenerationsApart(this.#iceTransport.connection);
-    // A shared port looks at its sources itself.
-    if (this.#sharedPort === undefined) admitSources(this.#iceTransport.connection);
+    admitSources(this.#iceTransport.connection, this.#sharedPort === undefined ? 'everywhere' : 'on relays');
     this.#gathering = new IceServerGathering(this.#iceTransport.connection, {
       localAddress: options.listenAddress ?? soleAddress(),
       clock: this.#clock,
