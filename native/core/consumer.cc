@@ -360,8 +360,9 @@ void Consumer::onReport(const ReportBlock& block, bool linkIsFull, int64_t nowUs
   if (rttMs.has_value()) {
     stats_->rttMs = *rttMs;
   }
-  if (video() && !linkIsFull) {
-    playoutDelay_.onReport(block.fractionLost, stats_->rttMs, nowUs);
+  if (video()) {
+    // What a full link loses is not to be waited for: its queue is.
+    playoutDelay_.onReport(linkIsFull ? 0 : block.fractionLost, stats_->rttMs, nowUs);
     header_.setPlayoutDelay(playoutDelay_.ms(), std::max(parameters_.playoutDelayMaxMs, playoutDelay_.ms()));
   }
 }

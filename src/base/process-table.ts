@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 
 /** Reads of /proc: where it is missing, nothing is found, and callers fall back to what they know themselves. */
 
@@ -85,5 +86,15 @@ export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean 
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Where ids of processes mean the same: two containers may have one host name, and each numbers processes of its own. */
+export function processNamespace(): string {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    return `${boot}/${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return hostname();
   }
 }

@@ -1,20 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { utimes } from 'node:fs/promises';
-import { hostname } from 'node:os';
 
-import { isProcessAlive, processStartTicks } from '../base/process-table.js';
+import { isProcessAlive, processNamespace, processStartTicks } from '../base/process-table.js';
 
 /** How often its owner says that a lock is held, and how old that may be before the owner counts as gone, ms. */
 export const LOCK_BEAT_MS = 15_000;
 const LOCK_STALE_MS = 60_000;
 
-/** `<host> <pid> <start of the process, ticks> <random>`. */
+/** `<machine> <pid> <start of the process, ticks> <random>`. */
 const OWNER = /^(\S+) (\d{1,10}) (\d{1,20}) [\da-f]{16}$/;
 
 /**
- * Keeps a second writer away from one file, in this and in other processes. A process of this host loses its locks when it is gone, one of
- * another host when it has not said for a minute that it lives.
+ * Keeps a second writer away from one file, in this and in other processes. A process of this machine loses its locks when it is gone, one of
+ * another machine or container when it has not said for a minute that it lives.
  */
 export class ProfileLock {
   readonly #path: string;
@@ -28,7 +27,7 @@ export class ProfileLock {
   /** @returns undefined where somebody else has it. */
   static take(path: string): ProfileLock | undefined {
     const ticks = processStartTicks(process.pid) ?? '0';
-    const owner = `${hostname()} ${process.pid} ${ticks} ${randomBytes(8).toString('hex')}`;
+    const owner = `${processNamespace()} ${process.pid} ${ticks} ${randomBytes(8).toString('hex')}`;
     const isTaken = create(path, owner) || (breakStale(path) && create(path, owner));
     return isTaken ? new ProfileLock(path, owner) : undefined;
   }
@@ -37,6 +36,11 @@ export class ProfileLock {
   static isHeld(path: string): boolean {
     const held = ownerOf(path);
     return held !== undefined && !isStale(path, held);
+  }
+
+  /** Removes it where its owner is gone. */
+  static clear(path: string): void {
+    breakStale(path);
   }
 
   /** Nobody has taken it away, as from a process that stood still for a minute. */
@@ -76,8 +80,8 @@ function ownerOf(path: string): string | undefined {
 }
 
 function isStale(path: string, owner: string): boolean {
-  const [, host, pid = '', startTicks = ''] = OWNER.exec(owner) ?? [];
-  if (host === hostname()) return !isProcessAlive(Number(pid), startTicks);
+  const [, where, pid = '', startTicks = ''] = OWNER.exec(owner) ?? [];
+  if (where === processNamespace()) return !isProcessAlive(Number(pid), startTicks);
   const { mtimeMs = Date.now() } = statSync(path, { throwIfNoEntry: false }) ?? {};
   return Date.now() - mtimeMs > LOCK_STALE_MS;
 }

@@ -41,7 +41,8 @@ export const EMPTY_STATE: ProfileState = { cookies: [], permissions: {}, origins
 
 /** The name of its entry in an archive, where it is the first one. */
 export const STATE_ENTRY = 'state.json';
-export const MAX_STATE_BYTES = 64 * 1024 * 1024;
+/** The host reads it for an export: that is to take little of its time. */
+export const MAX_STATE_BYTES = 8 * 1024 * 1024;
 
 /** @throws StreamKitError `profile_failed`. */
 export function parseProfileState(bytes: Buffer): ProfileState {

@@ -8,6 +8,7 @@ import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { makeDirectorySync } from '../base/make-directory.js';
 import { isOrphaned, ownedDirectoryName } from '../base/owned-directory-name.js';
+import { SerialQueue } from '../base/serial-queue.js';
 import type { ResolvedProfileOptions } from '../options/profile-options.js';
 import type { ProfileInfo } from '../protocol/profiles.js';
 import { ArchiveReader, ArchiveWriter } from './profile-archive.js';
@@ -24,6 +25,7 @@ import type { ProfileLease, ProfileSource } from './profile-lease.js';
 const PROFILE_ID = /^[\w-]{1,64}$/;
 const SUFFIX = '.profile';
 const LOCK_SUFFIX = '.lock';
+const MAX_WAITING_READS = 16;
 
 export function isProfileId(value: unknown): value is string {
   return typeof value === 'string' && PROFILE_ID.test(value);
@@ -45,6 +47,11 @@ export class ProfileStore {
   readonly #logger: Logger;
   readonly #locks = new Set<ProfileLock>();
   #beating: Timer | undefined;
+  /** Reading one takes this process some of its time. */
+  readonly #reads = new SerialQueue({
+    most: MAX_WAITING_READS,
+    sentence: 'Too many profiles are being read',
+  });
 
   /**
    * Makes the directory if it is missing, and clears up after servers that were killed while they stored a profile.
@@ -145,9 +152,13 @@ export class ProfileStore {
   /**
    * What of a stored profile is no file of the browser's.
    *
-   * @throws StreamKitError `no_such_profile`, `profile_failed`.
+   * @throws StreamKitError `no_such_profile`, `profile_failed`, `at_capacity`.
    */
-  async readState(owner: string, id: string): Promise<ProfileState> {
+  readState(owner: string, id: string): Promise<ProfileState> {
+    return this.#reads.run(() => this.#readState(owner, id));
+  }
+
+  async #readState(owner: string, id: string): Promise<ProfileState> {
     const { path, key, maxBytes } = this.source(owner, id);
     const reader = await ArchiveReader.open(path, archiveKey(key), maxBytes);
     if (reader === undefined) throw noSuchProfile();
@@ -155,8 +166,9 @@ export class ProfileStore {
       let state = EMPTY_STATE;
       // To its end: before that nothing of it is to be trusted.
       for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
-        if (entry.name === STATE_ENTRY && entry.size <= MAX_STATE_BYTES)
-          state = parseProfileState(await reader.take(entry.size));
+        if (entry.name === STATE_ENTRY && entry.size > MAX_STATE_BYTES)
+          throw new StreamKitError('profile_failed', 'The profile cannot be read: it is damaged');
+        if (entry.name === STATE_ENTRY) state = parseProfileState(await reader.take(entry.size));
         else for await (const chunk of reader.chunks(entry)) void chunk;
       }
       return state;
@@ -276,7 +288,11 @@ export class ProfileStore {
   /** Counts those that are about to be made as well. @throws StreamKitError `limit_reached`. */
   #ensureRoom(folder: string, id: string): void {
     const ids = readdirSync(folder)
-      .filter((name) => name.endsWith(SUFFIX) || name.endsWith(`${SUFFIX}${LOCK_SUFFIX}`))
+      .filter(
+        (name) =>
+          name.endsWith(SUFFIX) ||
+          (name.endsWith(`${SUFFIX}${LOCK_SUFFIX}`) && ProfileLock.isHeld(join(folder, name))),
+      )
       .map((name) => name.slice(0, name.indexOf(SUFFIX)));
     const others = new Set(ids.filter((other) => other !== id)).size;
     if (others < this.#options.maxPerCaller) return;
@@ -299,13 +315,15 @@ export class ProfileStore {
     return sum;
   }
 
-  /** What a server was writing when it was killed. */
+  /** What a server was writing when it was killed, and its locks. Another machine may write here as well. */
   async #sweep(): Promise<void> {
     const { path } = this.#options;
     for (const folder of await readdir(path).catch(() => [])) {
       for (const name of await readdir(join(path, folder)).catch(() => [])) {
-        const [, owned] = /\.profile\.(stream-kit-.*)$/.exec(name) ?? [];
-        if (owned === undefined || !isOrphaned(owned)) continue;
+        if (name.endsWith(`${SUFFIX}${LOCK_SUFFIX}`)) ProfileLock.clear(join(path, folder, name));
+        const [, profile, owned] = /^(.*\.profile)\.(stream-kit-.*)$/.exec(name) ?? [];
+        if (profile === undefined || owned === undefined || !isOrphaned(owned)) continue;
+        if (ProfileLock.isHeld(this.#lockPath(join(path, folder, profile)))) continue;
         await rm(join(path, folder, name), { force: true }).catch((thrown: unknown) => {
           this.#logger.warn(
             { err: asError(thrown) },

@@ -132,20 +132,27 @@ export class ViewerGroup {
     this.ensureRoom(caller, 503);
     const viewer = this.#newViewer(caller);
     const videoCodecs = codecsToOffer(renderOptions.videoCodec, undefined);
-    const player = new WhepLink(
-      {
-        viewer,
-        openAnsweringPeer: parts.openAnsweringPeer,
-        peer: { videoCodecs, audio: renderOptions.audio, iceServers, offer },
-      },
-      {
-        onMediaChange: () => {
-          if (player.media.state === 'closed') void this.#dismiss(viewer);
-          else this.#listener.onChange();
+    let player: WhepLink;
+    try {
+      player = new WhepLink(
+        {
+          viewer,
+          openAnsweringPeer: parts.openAnsweringPeer,
+          peer: { videoCodecs, audio: renderOptions.audio, iceServers, offer },
         },
-        whenLive: (work) => this.#whenLive(work),
-      },
-    );
+        {
+          onMediaChange: () => {
+            if (player.media.state === 'closed') void this.#dismiss(viewer);
+            else this.#listener.onChange();
+          },
+          whenLive: (work) => this.#whenLive(work),
+        },
+      );
+    } catch (thrown) {
+      // It has a seat already.
+      void viewer.close('gone');
+      throw thrown;
+    }
     viewer.link = player;
     this.#join(viewer);
     this.#onActivity();

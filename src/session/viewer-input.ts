@@ -12,8 +12,8 @@ export type InputListener = Required<
   onUnreachable(): void;
 };
 
-/** What waits for a viewer that does not read its data channel; beyond it, it misses what it is told. */
-const MAX_BACKLOG_BYTES = 256 * 1024;
+/** What waits for a viewer that does not read its data channel, a copied image at most; beyond it, it misses what it is told. */
+const MAX_BACKLOG_BYTES = 1024 * 1024;
 
 /** The input of a viewer: its seat, its data channel, its WebSocket, and its signals. */
 export class ViewerInput {

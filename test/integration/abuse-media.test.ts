@@ -252,6 +252,9 @@ describe.each(planes)(`strangers of the %s media plane, seed ${SEED}`, (_name, o
       stunCheck(`${usernameFragment}:x`).addFingerprint(),
       stunCheck(`${usernameFragment}x:x`).addMessageIntegrity(Buffer.from(password)).addFingerprint(),
       new Message(methods.BINDING, classes.REQUEST).addFingerprint(),
+      ...['__proto__', 'constructor', 'toString'].map((name) =>
+        stunCheck(`${name}:x`).addMessageIntegrity(Buffer.from(password)).addFingerprint(),
+      ),
     ];
     await flood((index) => requests[index % requests.length]?.bytes ?? Buffer.alloc(0));
     await expectUnharmed(await resourcesInUse());

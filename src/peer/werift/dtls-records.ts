@@ -35,8 +35,8 @@ function recordsOf(datagram: Buffer): Buffer[] {
 function isAdmitted(dtls: Dtls, record: Buffer): boolean {
   const type = record.readUInt8(0);
   if (!KNOWN_CONTENT.has(type)) return false;
-  // Nothing is encrypted before, and everything after.
-  if (!dtls.connected) return true;
+  // Nothing is encrypted before, and everything after. werift has the keys for data before it knows whom it has them with.
+  if (!dtls.connected) return type !== CONTENT.applicationData;
   if (record.readUInt16BE(3) === 0) return false;
   if (type !== CONTENT.alert) return true;
   // werift would look at its first bytes before it decrypts it, if at all.

@@ -30,6 +30,7 @@ export function checkDtls(dtls: Dtls): void {
     typeof dtls.transport.socket.onData === 'function' &&
     typeof dtls.cipher.decryptPacket === 'function' &&
     typeof dtls.dtls.flight === 'number' &&
+    typeof dtls.dtls.recordSequenceNumber === 'number' &&
     Array.isArray(dtls.dtls.sortedHandshakeCache);
   if (!known) {
     throw new StreamKitError('internal', 'The DTLS end is not as it is known: another version of werift?');

@@ -80,6 +80,9 @@ export class WeriftHandshake {
   }
 }
 
+/** More than the records that a handshake takes, with all that it repeats. */
+const FIRST_DATA_RECORD = 1024;
+
 /**
  * Makes one end of a handshake safe and quick. Before it has received anything.
  *
@@ -91,7 +94,18 @@ export function fitDtls(dtls: Dtls, role: DtlsRole, clock: Clock): void {
   dtls.handleFragmentHandshake = (messages) => messages.flatMap((message) => fragments.add(message));
   new HandshakeOrder(dtls, role, clock);
   admitRecords(dtls);
+  numberDataAnew(dtls);
   signQuickly(dtls);
+}
+
+/**
+ * werift numbers records from 0 again after Finished, which has a number of the handshake's already (0.24.4): two records under one
+ * nonce would give away the key that authenticates them (RFC 5288 section 3).
+ */
+function numberDataAnew(dtls: Dtls): void {
+  dtls.onConnect.subscribe(() => {
+    dtls.dtls.recordSequenceNumber = FIRST_DATA_RECORD;
+  });
 }
 
 /** werift has OpenSSL read the key from its text for each signature, which takes ten times as long as the signature. */

@@ -4,6 +4,13 @@ import { classes, parseMessage } from 'werift';
 
 import { type Address, asKnownConnection } from './werift-ice-connection.js';
 
+/** RFC 8489 section 14. */
+const HEADER_BYTES = 20;
+const ATTRIBUTE = { messageIntegrity: 0x0008, messageIntegritySha256: 0x001c, fingerprint: 0x8028 } as const;
+const AFTER_INTEGRITY: ReadonlySet<number> = new Set([
+  ATTRIBUTE.messageIntegritySha256,
+  ATTRIBUTE.fingerprint,
+]);
 /** RFC 7983 section 7: what begins with less is STUN. */
 const FIRST_OF_OTHERS = 4;
 
@@ -41,11 +48,20 @@ export function admitSources(connection: unknown, where: 'everywhere' | 'on rela
     [ice.nominated?.remoteAddr, before].some((known) => known !== undefined && isSame(known, from)) ||
     ice.candidatePairs.some(({ remoteAddr }) => isSame(remoteAddr, from));
   const isSigned = (data: Buffer): boolean => {
-    const message = parseMessage(data);
-    if (message?.messageClass !== classes.REQUEST) return message !== undefined;
-    const username: unknown = message.getAttributeValue('USERNAME');
-    const password = typeof username === 'string' ? ice.userHistory[username.split(':')[0] ?? ''] : undefined;
-    return password !== undefined && parseMessage(data, Buffer.from(password, 'utf8')) !== undefined;
+    try {
+      const message = parseMessage(data);
+      if (message?.messageClass !== classes.REQUEST) return message !== undefined;
+      const username: unknown = message.getAttributeValue('USERNAME');
+      const fragment = typeof username === 'string' ? (username.split(':')[0] ?? '') : '';
+      const password = Object.hasOwn(ice.userHistory, fragment) ? ice.userHistory[fragment] : undefined;
+      return (
+        password !== undefined &&
+        endsWithIntegrity(data) &&
+        parseMessage(data, Buffer.from(password, 'utf8')) !== undefined
+      );
+    } catch {
+      return false;
+    }
   };
   const ensureProtocol = ice.ensureProtocol.bind(ice);
   ice.ensureProtocol = (protocol) => {
@@ -60,6 +76,21 @@ export function admitSources(connection: unknown, where: 'everywhere' | 'on rela
       };
     }
   };
+}
+
+/**
+ * Nothing follows the signature that it does not cover (RFC 8489 section 14.5): werift would take that too, in place of what is
+ * signed.
+ */
+function endsWithIntegrity(data: Buffer): boolean {
+  let isCovered = true;
+  for (let at = HEADER_BYTES; at + 4 <= data.length;) {
+    const type = data.readUInt16BE(at);
+    if (!isCovered && !AFTER_INTEGRITY.has(type)) return false;
+    if (type === ATTRIBUTE.messageIntegrity) isCovered = false;
+    at += 4 + Math.ceil(data.readUInt16BE(at + 2) / 4) * 4;
+  }
+  return !isCovered;
 }
 
 function isSame(one: Address, other: Address): boolean {

@@ -1,6 +1,6 @@
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import type { ProfileState, StoredOrigin } from '../../profiles/profile-state.js';
+import type { ProfileState, StoredCookie, StoredOrigin } from '../../profiles/profile-state.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { ProfileTarget } from './capture.js';
 import { fillOrigins, readOrigins } from './origin-storage.js';
@@ -14,8 +14,9 @@ export async function fillBrowser(
   { cookies, origins, imported }: ProfileState,
   logger: Logger,
 ): Promise<void> {
-  renderedPage.visited.add(...origins.map(({ origin }) => origin));
-  await setCookies(browserProcess.connection.browser, cookies, logger);
+  // The latest comes first.
+  renderedPage.visited.add(...origins.map(({ origin }) => origin).reverse());
+  await setCookies(browserProcess.connection.browser, withoutServers(cookies, renderedPage), logger);
   if (!imported || origins.length === 0) return;
   const tab = await renderedPage.openOwnTab();
   await fillOrigins(tab, origins);
@@ -37,10 +38,7 @@ export async function storeBrowserProfile(
     browserProcess.retire();
     const origins = await originsOf(renderedPage);
     // Those that end with the browser are in its memory alone.
-    const cookies = (await readCookies(connection.browser)).filter(
-      ({ name, domain }) =>
-        !renderedPage.serverCookies.some((own) => own.name === name && own.host === hostOf(domain)),
-    );
+    const cookies = withoutServers(await readCookies(connection.browser), renderedPage);
     renderedPage.close();
     await browserProcess.quit();
     await storeProfile(target, profileDirectory, { cookies, origins });
@@ -48,6 +46,16 @@ export async function storeBrowserProfile(
     if (thrown instanceof StreamKitError) throw thrown;
     throw new StreamKitError('profile_failed', 'The profile cannot be stored', { cause: asError(thrown) });
   }
+}
+
+/** Those that the option `page.cookies` sets are the server's: a profile neither has nor replaces them. */
+function withoutServers(
+  cookies: readonly StoredCookie[],
+  { serverCookies }: Pick<RenderedPage, 'serverCookies'>,
+): StoredCookie[] {
+  return cookies.filter(
+    ({ name, domain }) => !serverCookies.some((own) => own.name === name && own.host === hostOf(domain)),
+  );
 }
 
 /** For exports alone: what pages find again is in the browser's files. */

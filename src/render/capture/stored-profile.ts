@@ -97,8 +97,7 @@ export async function storeProfile(
   try {
     writer = await ArchiveWriter.create(path, keyOf(source), maxBytes);
     const permissions = await readPermissions(root);
-    const state: ProfileState = { cookies, permissions, origins, imported: false };
-    await writer.addBytes(STATE_ENTRY, Buffer.from(JSON.stringify(state)));
+    await writer.addBytes(STATE_ENTRY, stateBytes({ cookies, permissions, origins, imported: false }));
     const budget = { files: 0 };
     for (const folder of FOLDERS) {
       if ((await isFolder(root)) && (await isFolder(join(root, folder))))
@@ -110,6 +109,21 @@ export async function storeProfile(
     if (thrown instanceof StreamKitError) throw thrown;
     throw new StreamKitError('profile_failed', 'The profile cannot be stored', { cause: asError(thrown) });
   }
+}
+
+/**
+ * With as many origins, the latest first, as there is room for: the browser's own files have them all.
+ *
+ * @throws StreamKitError `too_large`.
+ */
+function stateBytes({ origins, ...state }: ProfileState): Buffer {
+  let bytes = Buffer.byteLength(JSON.stringify({ ...state, origins: [] }));
+  if (bytes > MAX_STATE_BYTES) throw new StreamKitError('too_large', 'The profile has too many cookies');
+  const kept = origins.filter((origin) => {
+    bytes += Buffer.byteLength(JSON.stringify(origin)) + 1;
+    return bytes <= MAX_STATE_BYTES;
+  });
+  return Buffer.from(JSON.stringify({ ...state, origins: kept }));
 }
 
 /** All cookies, those that end with the browser among them. */

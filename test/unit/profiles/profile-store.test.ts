@@ -13,12 +13,13 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { silentLogger } from '../../../src/base/logger.js';
+import { processNamespace } from '../../../src/base/process-table.js';
 import { profileOptions } from '../../../src/options/profile-options.js';
 import type { ProfileLease, ProfileSource } from '../../../src/profiles/profile-lease.js';
 import { ProfileStore } from '../../../src/profiles/profile-store.js';
@@ -261,7 +262,7 @@ describe('the lock', () => {
   const random = '0123456789abcdef';
 
   it.each([
-    ['a process that is gone', `${hostname()} ${process.pid} 1 ${random}`, 0],
+    ['a process that is gone', `${processNamespace()} ${process.pid} 1 ${random}`, 0],
     ['another host that has long said nothing', `elsewhere 1 1 ${random}`, 120_000],
     ['nobody', '', 120_000],
   ])('of %s holds nobody up', (_who, owner, ageMs) => {
@@ -269,6 +270,25 @@ describe('the lock', () => {
     const lease = storeWith().open(OWNER, { id: 'one', save: true });
     expect(() => storeWith().open(OWNER, { id: 'one', save: true })).toThrow(code('profile_in_use'));
     lease.release();
+  });
+
+  it('does not count for the caller, nor is kept, once its owner is gone', async () => {
+    const path = lockWith(`${processNamespace()} ${process.pid} 1 ${random}`, 0);
+    const store = storeWith({ maxPerCaller: 1 });
+    store.open(OWNER, { id: 'two', save: true }).release();
+    await expect.poll(() => existsSync(path)).toBe(false);
+  });
+
+  it('that is held keeps what another machine is writing beside it', async () => {
+    const lock = lockWith(`elsewhere 1 1 ${random}`, 0);
+    const [held, lost] = ['one', 'two'].map((id) =>
+      join(lock, '..', `${id}.profile.stream-kit-${process.pid}-1-${random}`),
+    ) as [string, string];
+    for (const partial of [held, lost]) writeFileSync(partial, '');
+    storeWith();
+    await expect.poll(() => existsSync(lost)).toBe(false);
+    expect(existsSync(held)).toBe(true);
+    expect(existsSync(lock)).toBe(true);
   });
 
   it('of another host that has just said that it lives is respected', () => {

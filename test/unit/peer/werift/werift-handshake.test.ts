@@ -168,6 +168,18 @@ function refragmented(datagram: Buffer, bytes: number): Buffer[] {
 }
 
 /** Of a client, or a server's answer to it (RFC 6347 section 4.2.1). */
+function recordsIn(datagram: Buffer): Buffer[] {
+  const records: Buffer[] = [];
+  for (let at = 0; at < datagram.length;) {
+    const end = at + HEADER_BYTES + datagram.readUInt16BE(at + 11);
+    records.push(datagram.subarray(at, end));
+    at = end;
+  }
+  return records;
+}
+
+const isEncrypted = (one: Buffer): boolean => one.readUInt16BE(3) > 0;
+
 function isHello(datagram: Buffer): boolean {
   return datagram[0] === HANDSHAKE && (datagram[HEADER_BYTES] === 1 || datagram[HEADER_BYTES] === 3);
 }
@@ -236,6 +248,48 @@ describe(`a handshake of werift, seed ${SEED}`, () => {
     await settle();
     expect(own.connected).toBe(false);
     expect(own.dtls.flight).toBeLessThan(5);
+  });
+
+  it('uses no number of an encrypted record twice', async () => {
+    open();
+    await expectConnected();
+    for (let count = 0; count < 20; count++) {
+      await server.send(Buffer.from('data'));
+      await client.send(Buffer.from('data'));
+    }
+    for (const { sent } of links) {
+      const byNumber = new Map<string, string>();
+      for (const one of sent.flatMap(recordsIn)) {
+        const number = one.subarray(3, 11).toString('hex');
+        if (one.readUInt16BE(3) === 0) continue;
+        // The same bytes may come again.
+        expect(byNumber.get(number) ?? one.toString('hex')).toBe(one.toString('hex'));
+        byNumber.set(number, one.toString('hex'));
+      }
+      expect(byNumber.size).toBeGreaterThan(20);
+    }
+  });
+
+  it('takes no data before it knows its peer', async () => {
+    // Data in place of the proof that the client has the key of its certificate, and of all that follows it.
+    open((datagrams) =>
+      datagrams.flatMap((datagram) => (recordsIn(datagram).some(isEncrypted) ? [] : [datagram])),
+    );
+    await until(() => expect(server.cipher.cipher).toBeDefined());
+    const packet = {
+      recordLayerHeader: {
+        contentType: APPLICATION_DATA,
+        protocolVersion: { major: 254, minor: 253 },
+        ...{ epoch: 1, sequenceNumber: 1_000_000, contentLen: 5 },
+      },
+      fragment: Buffer.from('early'),
+    };
+    await until(() => expect(client.cipher.cipher).toBeDefined());
+    client.cipher.encryptPacket(packet as unknown as Parameters<typeof client.cipher.encryptPacket>[0]);
+    links[0].receive(record(APPLICATION_DATA, 1, packet.fragment));
+    await settle();
+    expect(server.connected).toBe(false);
+    expect(data.server).not.toContain('early');
   });
 
   it('does not connect to a client that finishes another handshake', async () => {
