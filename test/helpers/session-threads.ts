@@ -29,10 +29,14 @@ export async function evaluateInThread(pid: number, file: string, expression: st
   const socket = new WebSocket(target.webSocketDebuggerUrl);
   try {
     await once(socket, 'open');
+    let isSent = false;
     const sent = new Promise<void>((resolve) => {
       socket.on('message', (bytes: Buffer) => {
         const { method, params } = JSON.parse(bytes.toString()) as Answer;
-        if (method !== 'NodeWorker.attachedToWorker' || !params.workerInfo.url.includes(file)) return;
+        // What it ends may be replaced before the debugger has left.
+        if (isSent || method !== 'NodeWorker.attachedToWorker' || !params.workerInfo.url.includes(file))
+          return;
+        isSent = true;
         const message = JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression } });
         const sendMessage = { method: 'NodeWorker.sendMessageToWorker', id: 2 };
         socket.send(JSON.stringify({ ...sendMessage, params: { sessionId: params.sessionId, message } }));
