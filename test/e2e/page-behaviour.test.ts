@@ -16,20 +16,26 @@ const FACTOR = 1.5;
 const MAX_FILE_BYTES = 100_000;
 const CSS = { width: SIZE.width / FACTOR, height: SIZE.height / FACTOR };
 
+const USER_AGENT = 'Agent/1 (of the option)';
+
 let server: TestServer;
 let browser: ViewerBrowser;
 let session: CreatedSession;
 let page: PageController;
+const agents: unknown[] = [];
 
 beforeAll(async () => {
   [server, browser] = await Promise.all([
     TestServer.start({
-      page: { newTabs: 'same' },
+      page: { newTabs: 'same', userAgent: USER_AGENT },
       files: { uploads: true, downloads: true, maxBytes: MAX_FILE_BYTES },
       control: { clipboardImages: true },
     }),
     ViewerBrowser.launch(),
   ]);
+  server.http.prependListener('request', ({ url, headers }) => {
+    if (url === '/fixtures/behaviour.html') agents.push(headers['user-agent']);
+  });
   session = await server.create(`${server.origin}/fixtures/behaviour.html`, {
     resolution: `${SIZE.width}x${SIZE.height}`,
     deviceScaleFactor: FACTOR,
@@ -501,6 +507,12 @@ async function redPixels(png: Uint8Array): Promise<number> {
   await tab.close();
   return count;
 }
+
+test('servers and the page see the user agent that the option names', async () => {
+  const live = await server.router.sessions.get(session.id).page();
+  expect(await live.evaluate(() => navigator.userAgent)).toBe(USER_AGENT);
+  expect([...new Set(agents)]).toEqual([USER_AGENT]);
+});
 
 test('a page finds the world that the options and its client describe', async () => {
   const { proxy, port, asked } = await openProxy();
