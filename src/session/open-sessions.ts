@@ -3,7 +3,6 @@ import type { ResolvedOptions } from '../options/stream-kit-options.js';
 import type { StreamTokenRequest } from '../options/stream-token-request.js';
 import type { ProfileStore } from '../profiles/profile-store.js';
 import type { RecordingRoom } from '../recording/open-recording.js';
-import type { TerminalParts } from '../terminal/open-terminals.js';
 import { Admission } from './admission.js';
 import type { Caller } from './caller.js';
 import { CpuRoom } from './cpu-room.js';
