@@ -59,7 +59,7 @@ export interface SessionRoom {
   readonly maxSessions: number;
   readonly reportError: ReportError;
   /** Who has created a session, also one that is gone but was recorded; undefined where nobody knows. */
-  creatorOf(streamId: string): Caller | undefined;
+  readonly creatorOf: (streamId: string) => Caller | undefined;
 }
 
 /** Most encodings at a time with `maxRungs: 'auto'`, while there is the CPU time for them. */
