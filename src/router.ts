@@ -107,8 +107,7 @@ export function composeRouter<TEnv>(
   const recording = openRecording(options, { threads, clock, logger: inRoom('recording') });
   const terminals = openTerminals(options.terminal, clock, inRoom('terminal'));
   const profiles =
-    profileDirectory &&
-    new ProfileStore({ options: profileDirectory, clock, logger: inRoom('profiles') });
+    profileDirectory && new ProfileStore({ options: profileDirectory, clock, logger: inRoom('profiles') });
   const tokens = streamTokens && new StreamTokens(streamTokens, clock);
   const createToken = tokenMaker(tokens);
   const sessions = openSessions(options, { ...parts, recording, terminals, profiles, createToken });

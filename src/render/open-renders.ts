@@ -10,7 +10,7 @@ import { openSessionLimiter } from './limits/open-session-limiter.js';
 import { H264Payloader } from './packetize/h264-payloader.js';
 import { OpusPayloader } from './packetize/opus-payloader.js';
 import { Vp8Payloader } from './packetize/vp8-payloader.js';
-import { openRemoteRenders } from './remote-render.js';
+import { openRemoteRenders } from './remote-renders.js';
 import type { OpenRestartableRender } from './render.js';
 import { createOpenRestartingRender } from './restarting-render.js';
 

@@ -3,7 +3,6 @@ import type { ResolvedOptions } from '../options/stream-kit-options.js';
 import type { StreamTokenRequest } from '../options/stream-token-request.js';
 import type { ProfileStore } from '../profiles/profile-store.js';
 import type { RecordingRoom } from '../recording/open-recording.js';
-import type { TerminalParts } from '../terminal/open-terminals.js';
 import { Admission } from './admission.js';
 import type { Caller } from './caller.js';
 import { CpuRoom } from './cpu-room.js';
@@ -60,7 +59,7 @@ export interface SessionRoom {
   readonly maxSessions: number;
   readonly reportError: ReportError;
   /** Who has created a session, also one that is gone but was recorded; undefined where nobody knows. */
-  creatorOf(streamId: string): Caller | undefined;
+  readonly creatorOf: (streamId: string) => Caller | undefined;
 }
 
 /** Most encodings at a time with `maxRungs: 'auto'`, while there is the CPU time for them. */

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StreamKitError } from '../../src/base/errors.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
-import type { RemoteRenderOptions, RemoteRenders } from '../../src/render/remote-render.js';
+import type { RemoteRendersOptions, RemoteRenders } from '../../src/render/remote-renders.js';
 import type { RenderListener } from '../../src/render/render.js';
 import { until } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
@@ -17,8 +17,8 @@ import { commandLine, processesOfSessions } from '../helpers/session-processes.j
 // The program of a session process is there only when built.
 const load = (file: string): Promise<unknown> => import(join(root, 'dist', file));
 const { openRemoteRenders } = (await load(
-  'render/remote-render.js',
-)) as typeof import('../../src/render/remote-render.js');
+  'render/remote-renders.js',
+)) as typeof import('../../src/render/remote-renders.js');
 const { openMediaPlane } = (await load(
   'fanout/open-media-plane.js',
 )) as typeof import('../../src/fanout/open-media-plane.js');
@@ -62,7 +62,7 @@ describe('session processes', () => {
     await until(() => expect(processesOfSessions()).toEqual([]));
   });
 
-  function open(options: Partial<RemoteRenderOptions> = {}): RemoteRenders {
+  function open(options: Partial<RemoteRendersOptions> = {}): RemoteRenders {
     renders = openRemoteRenders({
       ...{ launchOptions: { executablePath: '/nowhere/chromium' }, capture: 'auto', mediaPlane: plane },
       ...{

@@ -4,7 +4,6 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import type { DiagnosticsChannelName, DiagnosticsChannels } from '../../../src/observe/session-channels.js';
 import { publishSessionEvent } from '../../../src/observe/session-channels.js';
-import { silentLogger } from '../../../src/base/logger.js';
 import { EventStreamClient, ask, postJson, serveRouter } from '../../helpers/router-server.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
