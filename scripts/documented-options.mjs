@@ -165,8 +165,7 @@ function typeText({ name, type }) {
   if (type === undefined) throw new Error(`The definition of the option ${name} does not name its type`);
   if (!isFunction(type)) return flat(type);
   const parameters = type.parameters.map(
-    ({ name: parameter, questionToken }) =>
-      `${parameter.getText()}${questionToken === undefined ? '' : '?'}`,
+    ({ name: parameter, questionToken }) => `${parameter.getText()}${questionToken === undefined ? '' : '?'}`,
   );
   return `(${parameters.join(', ')}) => ${flat(type.type)}`;
 }

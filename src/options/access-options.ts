@@ -162,7 +162,10 @@ export const ACCESS_OPTIONS = {
   /** Makes `router.createStreamToken` work, and `?token=` pass for `validateRequest`. Default: there are no tokens. */
   streamTokens: option<StreamTokenOptions, ResolvedStreamTokenOptions>(streamTokenOptions),
   /** Rates of one caller; callers that cannot be told apart share one. Default: those of {@link RateLimitOptions}. */
-  rateLimits: option<RateLimitOptions | false, ResolvedRateLimitOptions | undefined>(rateLimitOptions, rateLimitOptions({}, 'rateLimits')),
+  rateLimits: option<RateLimitOptions | false, ResolvedRateLimitOptions | undefined>(
+    rateLimitOptions,
+    rateLimitOptions({}, 'rateLimits'),
+  ),
 };
 
 /** The options that say who may do what. Part of `StreamKitOptions`. */

@@ -8,14 +8,7 @@ import {
   oneOf,
   refuseUnknownNames,
 } from './option-checks.js';
-import {
-  defined,
-  option,
-  type OptionsOf,
-  required,
-  statedOptions,
-  tableCheck,
-} from './option-definition.js';
+import { defined, option, type OptionsOf, required, statedOptions, tableCheck } from './option-definition.js';
 
 /** Permissions of the Permissions API that a page may be granted, as the DevTools protocol names them. */
 const PERMISSIONS = [
@@ -69,7 +62,9 @@ const PAGE = {
   /** Default: that of the browser, without the word Headless. */
   userAgent: option<string>(headerValue),
   /** Where the page is, and with `permissions: ['geolocation']` may know that it is. Default: unknown. */
-  geolocation: option<{ readonly latitude: number; readonly longitude: number; readonly accuracy?: number }>(geolocation),
+  geolocation: option<{ readonly latitude: number; readonly longitude: number; readonly accuracy?: number }>(
+    geolocation,
+  ),
   /** What the target's origin is granted. Default none. */
   permissions: option<readonly PagePermission[]>(listOf(oneOf(...PERMISSIONS))),
   /** Added to every request to the target's origin, and to no other. Default none. */

@@ -1,13 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 
 import { directoryPath, integerBetween } from './option-checks.js';
-import {
-  option,
-  type OptionsOf,
-  required,
-  type ResolvedOptionsOf,
-  tableCheck,
-} from './option-definition.js';
+import { option, type OptionsOf, required, type ResolvedOptionsOf, tableCheck } from './option-definition.js';
 import { secretOption } from './secret-option.js';
 
 const MIB = 1024 * 1024;

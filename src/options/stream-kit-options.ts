@@ -134,7 +134,10 @@ const ROUTER_OPTIONS = {
    * session's browser would have no profile of its own or not be driven over a pipe or, where `targetPolicy` restricts
    * anything, would let pages get past it, `--proxy-server` for one. Default none.
    */
-  puppeteerLaunchOptions: option<LaunchOptions, Readonly<LaunchOptions>>(launchOptions(false), Object.freeze({})),
+  puppeteerLaunchOptions: option<LaunchOptions, Readonly<LaunchOptions>>(
+    launchOptions(false),
+    Object.freeze({}),
+  ),
   /** Size of the picture where a request names none, pixels, even, 64–3840 x 64–2160. Default 1920 x 1080. */
   defaultViewport: option<Viewport>(tableCheck(VIEWPORT), Object.freeze({ width: 1920, height: 1080 })),
   /** Least time between two patches of a session's state, ms, 10–60000. Default 100. */
@@ -145,7 +148,9 @@ const ROUTER_OPTIONS = {
    * Told of every failed session and every answer of status 500, and who made the session or the request, as
    * `validateRequest` put it. What it throws is logged. Default none.
    */
-  onError: option<(error: Error, streamId?: string, callerContext?: Readonly<Record<string, unknown>>) => void>(aFunction as OptionCheck<never>),
+  onError: option<
+    (error: Error, streamId?: string, callerContext?: Readonly<Record<string, unknown>>) => void
+  >(aFunction as OptionCheck<never>),
   /**
    * How pictures are taken: `tab` is fast and has sound, `screencast` works where tab capture cannot,
    * `auto` takes the first of the two that works. Default `auto`.
@@ -156,7 +161,10 @@ const ROUTER_OPTIONS = {
    * `libx264`; VP8: `vp8_vaapi`, `libvpx`. A name stands for its codec, and is refused at construction where it does
    * not work; `{ h264, vp8 }` names both. One that fails in mid-stream is followed by the next. Default `auto`.
    */
-  encoder: option<'auto' | EncoderName | { readonly h264?: string; readonly vp8?: string }, EncoderChoice>(encoderChoice(true), Object.freeze({ h264: 'auto', vp8: 'auto' })),
+  encoder: option<'auto' | EncoderName | { readonly h264?: string; readonly vp8?: string }, EncoderChoice>(
+    encoderChoice(true),
+    Object.freeze({ h264: 'auto', vp8: 'auto' }),
+  ),
   /**
    * The device of a hardware encoder: path of a render node (VAAPI, QSV), or number of a GPU (NVENC). Default: the first.
    */
@@ -195,7 +203,10 @@ const ROUTER_OPTIONS = {
    * when a viewer comes for media and when it restarts ICE, and has 5 s. Where it fails the viewer goes on without any,
    * which is logged. Default none.
    */
-  iceServers: option<readonly IceServerEntry[] | IceServersHook, readonly ResolvedIceServerEntry[] | IceServersHook>(iceServersOption, []),
+  iceServers: option<
+    readonly IceServerEntry[] | IceServersHook,
+    readonly ResolvedIceServerEntry[] | IceServersHook
+  >(iceServersOption, []),
   /** Address of the interface on which media is sent and received. Default: all interfaces. */
   listenAddress: option<string>(ipAddress),
   /**
@@ -228,7 +239,10 @@ const ROUTER_OPTIONS = {
    * longer to a browser than a picture; people notice from about 125 ms on (ITU-R BT.1359-1). `'strict'`: 0, sound and
    * picture together; `true`: the default; `false`: pictures are never held back. Default: after 80 ms.
    */
-  lipSync: option<number | boolean | 'strict', ResolvedLipSync>(lipSyncOption, lipSyncOption(true, 'lipSync')),
+  lipSync: option<number | boolean | 'strict', ResolvedLipSync>(
+    lipSyncOption,
+    lipSyncOption(true, 'lipSync'),
+  ),
   /** Over the native media plane, 5 packets of sound per second instead of 50 while a page is silent (Opus DTX). Default false. */
   soundDtx: option<boolean>(aBoolean, false),
   /** A pino logger or the like. Default: nothing is logged. */
@@ -248,7 +262,10 @@ const ROUTER_OPTIONS = {
    */
   cdp: option<boolean>(aBoolean, false),
   /** How the processes run in which pages are rendered. Default: as each of these options says. */
-  sessionProcess: option<SessionProcessOptions, ResolvedSessionProcessOptions>(sessionProcessOptions, sessionProcessOptions({}, 'sessionProcess')),
+  sessionProcess: option<SessionProcessOptions, ResolvedSessionProcessOptions>(
+    sessionProcessOptions,
+    sessionProcessOptions({}, 'sessionProcess'),
+  ),
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps: option<number>(integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most)),
   /**
@@ -274,7 +291,9 @@ const ROUTER_OPTIONS = {
   /** Files that viewers give to pages, and pages to viewers. Default: neither kind. */
   files: option<FileOptions, ResolvedFileOptions>(fileOptions, DEFAULT_FILES),
   /** Serves the routes and the signaling of the clients stream-kit-web and stream-kit-react, below `/session`. Default false. */
-  streamKitWeb: option<boolean | StreamKitWebOptions, ResolvedStreamKitWebOptions | undefined>(streamKitWebOptions),
+  streamKitWeb: option<boolean | StreamKitWebOptions, ResolvedStreamKitWebOptions | undefined>(
+    streamKitWebOptions,
+  ),
   /** Several servers that answer for each other's sessions. Default: this one alone. */
   cluster: option<ClusterOptions, ResolvedClusterOptions>(clusterOptions),
 };

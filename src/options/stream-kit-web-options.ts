@@ -1,11 +1,5 @@
 import { badOption } from './option-checks.js';
-import {
-  option,
-  type OptionsOf,
-  orSwitch,
-  type ResolvedOptionsOf,
-  tableCheck,
-} from './option-definition.js';
+import { option, type OptionsOf, orSwitch, type ResolvedOptionsOf, tableCheck } from './option-definition.js';
 
 const STREAM_KIT_WEB = {
   /**

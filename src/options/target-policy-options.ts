@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 import { aBoolean, badOption, listOf, oneOf } from './option-checks.js';
 import { option, type OptionsOf, type ResolvedOptionsOf, tableCheck } from './option-definition.js';
 
@@ -19,7 +21,10 @@ const TARGET_POLICY = {
    * addresses with the metadata services of clouds, and the like; and, also where they are public, the addresses of
    * this machine's own interfaces. A function decides one by one. Default false.
    */
-  allowPrivateAddresses: option<boolean | ((address: string, port: number) => boolean)>(aBooleanOrFunction, false),
+  allowPrivateAddresses: option<boolean | ((address: string, port: number) => boolean)>(
+    aBooleanOrFunction,
+    false,
+  ),
 };
 
 /** What a rendered page may reach: itself, its frames and workers, whatever they load, and every redirect. */

@@ -3,13 +3,7 @@ import { isAbsolute, join } from 'node:path';
 
 import { StreamKitError } from '../base/errors.js';
 import { aBoolean, anObject, badOption, integerBetween, listOf } from './option-checks.js';
-import {
-  option,
-  type OptionsOf,
-  required,
-  type ResolvedOptionsOf,
-  tableCheck,
-} from './option-definition.js';
+import { option, type OptionsOf, required, type ResolvedOptionsOf, tableCheck } from './option-definition.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -37,7 +31,10 @@ const TERMINAL = {
   /** Program and arguments of a terminal whose client names none. Default: the shell in `$SHELL`, or `/bin/sh`. */
   command: option<readonly string[], readonly [string, ...string[]]>(program),
   /** Programs with their arguments that clients may ask for, by name. Default none. */
-  commands: option<Readonly<Record<string, readonly string[]>>, Readonly<Record<string, readonly [string, ...string[]]>>>(programs, {}),
+  commands: option<
+    Readonly<Record<string, readonly string[]>>,
+    Readonly<Record<string, readonly [string, ...string[]]>>
+  >(programs, {}),
   /** Whether clients may run whatever they name. Default false. */
   anyCommand: option<boolean>(aBoolean, false),
   /** Widest terminal, columns, 1–1000. Default 500. */
@@ -111,10 +108,7 @@ function program(value: unknown, name: string): readonly [string, ...string[]] {
   return Object.freeze([...value]) as unknown as readonly [string, ...string[]];
 }
 
-function programs(
-  value: unknown,
-  name: string,
-): Readonly<Record<string, readonly [string, ...string[]]>> {
+function programs(value: unknown, name: string): Readonly<Record<string, readonly [string, ...string[]]>> {
   const entries = Object.entries(anObject(value, name));
   return Object.freeze(
     Object.fromEntries(entries.map(([key, entry]) => [key, program(entry, `${name}.${key}`)])),

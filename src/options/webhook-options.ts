@@ -2,13 +2,7 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 
 import { StreamKitError } from '../base/errors.js';
 import { badOption, listOf, oneOf } from './option-checks.js';
-import {
-  option,
-  type OptionsOf,
-  required,
-  type ResolvedOptionsOf,
-  tableCheck,
-} from './option-definition.js';
+import { option, type OptionsOf, required, type ResolvedOptionsOf, tableCheck } from './option-definition.js';
 
 const LEAST_SECRET_BYTES = 24;
 const PREFIX = 'whsec_';
