@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { systemClock } from './base/clock.js';
 import { EncoderSelection } from './render/encode/encoder-selection.js';
 import { FrameTiming } from './render/encode/frame-timing.js';
+import { GraphicsSelection } from './render/graphics/graphics-selection.js';
 import { procMemory } from './render/limits/process-memory.js';
 import { openSessionLimiter } from './render/limits/open-session-limiter.js';
 import { createOpenRestartingRender } from './render/restarting-render.js';
@@ -175,9 +176,15 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
     ffmpegPath,
     logger: logger.child({ room: 'encode' }),
   });
+  let graphics: GraphicsSelection | undefined;
   let mediaPlane: MediaPlane | undefined;
   let renders: RemoteRenders | undefined;
   try {
+    graphics = new GraphicsSelection({
+      gpu: resolved.gpu,
+      launchOptions: resolved.puppeteerLaunchOptions,
+      logger: logger.child({ room: 'render' }),
+    });
     mediaPlane = openMediaPlane({
       mediaPlane: resolved.mediaPlane,
       udpPort: resolved.udpPort,
@@ -204,6 +211,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       targetPolicy: resolved.targetPolicy,
       onEgressRefused: (errorType) => egressRefusals.add(errorType),
       encoders,
+      graphics,
       mediaPlane,
       lipSyncToleranceMs: lipSync.toleranceMs,
       soundDtx: resolved.soundDtx,
@@ -238,17 +246,19 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       egressRefusals: () => egressRefusals.counts,
     });
     const close = router.close.bind(router);
-    const opened = renders;
+    const opened = { renders, graphics };
     return Object.assign(router, {
       close: async () => {
         encoders.close();
+        opened.graphics.close();
         await close();
-        await opened.close();
+        await opened.renders.close();
       },
     });
   } catch (thrown) {
     // A port that is taken, a folder that cannot be written: what was opened before must not outlive the attempt.
     encoders.close();
+    graphics?.close();
     void renders?.close();
     void mediaPlane?.close();
     throw thrown;

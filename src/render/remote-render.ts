@@ -18,12 +18,14 @@ import type {
   SnapshotParameters,
 } from './capture/capture.js';
 import type { ProgramInput } from './capture/program-input.js';
+import type { BrowserRenderer } from './capture/renderer-watch.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './capture/frame-ring.js';
 import type { PageControls, PageSize } from './capture/page-controls.js';
 import { createProfileDirectory, sweepProfileDirectories } from './capture/profile-directory.js';
 import { codecOf, type EncodingTarget, type VideoStream, videoStream } from '../protocol/video-stream.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
 import { frameRecord } from './encode/frame-record.js';
+import type { GraphicsSelection } from './graphics/graphics-selection.js';
 import type { SessionLimiter } from './limits/session-limiter.js';
 import { MEDIA_SLOTS, type RenderStream } from './packetize/media-slots.js';
 import type {
@@ -50,6 +52,7 @@ export interface RemoteRenderOptions {
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused: (errorType: string) => void;
   readonly encoders: EncoderSelection;
+  readonly graphics: Pick<GraphicsSelection, 'ready' | 'launchOptions' | 'renderingOf'>;
   /** See the option `lipSync`. */
   readonly lipSyncToleranceMs: number;
   /** See the option `soundDtx`. */
@@ -101,12 +104,13 @@ export function openRemoteRenders(options: RemoteRenderOptions): RemoteRenders {
   return {
     open: async (parameters, listener, signal, logContext) => {
       await swept;
+      await options.graphics.ready();
       signal.throwIfAborted();
       const leave = await launches.enter(signal);
       listener.onLaunching?.();
       const launchOptions = {
         ...(foundBrowser === undefined ? {} : { executablePath: foundBrowser }),
-        ...options.launchOptions,
+        ...options.graphics.launchOptions(options.launchOptions),
       };
       foundBrowser = undefined;
       try {
@@ -468,6 +472,9 @@ class RemoteRender implements Render {
       case 'sound':
         listener.onSound(report.available);
         break;
+      case 'renderer':
+        this.#onRenderer(report.renderer);
+        break;
       case 'egressRefused':
         this.#options.onEgressRefused(report.errorType);
         break;
@@ -478,6 +485,14 @@ class RemoteRender implements Render {
         this.#fail(errorOf(report.error));
         break;
     }
+  }
+
+  #onRenderer(renderer: BrowserRenderer): void {
+    const rendering = this.#options.graphics.renderingOf(renderer);
+    if (rendering.fallback) {
+      this.#logger.warn({ renderer: rendering.renderer }, 'the page is drawn on the CPU instead of the GPU');
+    }
+    this.#listener.onRendering?.(rendering);
   }
 
   #onTapEntry(entry: TapEntry): void {

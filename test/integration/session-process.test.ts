@@ -73,6 +73,11 @@ describe('session processes', () => {
         soundDtx: false,
       },
       ...{ targetPolicy: DEFAULT_TARGET_POLICY, onEgressRefused: () => undefined, logger: silentLogger },
+      graphics: {
+        ready: () => Promise.resolve(),
+        launchOptions: (given) => given,
+        renderingOf: ({ name, software }) => ({ renderer: name, software, fallback: false }),
+      },
       encoders: { chosen: true, ready: () => Promise.resolve(), candidates: () => [] } as never,
       sessionProcess: { spare: true, launchesAtOnce: 2, heapBytes: 128 * 2 ** 20 },
       limiter: {
