@@ -334,8 +334,8 @@ describe.concurrent('in tabs beside each other', () => {
           expect(told?.figures.packetsReceived).toBeGreaterThan(40);
           return told;
         }, 2000);
-        expect(loss?.figures.lossRatio).toBeGreaterThan(0.05);
-        expect(loss?.figures.lossRatio).toBeLessThan(0.2);
+        expect(loss?.figures.lossRatio).toBeGreaterThan(0.08);
+        expect(loss?.figures.lossRatio).toBeLessThan(0.12);
         expect(loss?.message).toMatch(/^\d+(\.\d)? % of the packets are lost/);
       },
     );
