@@ -1,3 +1,5 @@
+// Over 500 lines: every option of the router is declared here.
+
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';

@@ -37,13 +37,18 @@ export class RendererWatch {
     this.#timer.cancel();
   }
 
+  /** A method, since it changes while others wait. */
+  #isClosed(): boolean {
+    return this.#closed;
+  }
+
   async #look(): Promise<void> {
     // A GPU process that hangs does not answer, which others notice.
     if (this.#isAsking || this.#closed) return;
     this.#isAsking = true;
     const name = await rendererName(this.#browser).catch(() => undefined);
     this.#isAsking = false;
-    if (this.#closed || name === undefined || name === this.#last) return;
+    if (this.#isClosed() || name === undefined || name === this.#last) return;
     this.#last = name;
     const software = isSoftwareRenderer(name);
     if (software) this.#timer.cancel();

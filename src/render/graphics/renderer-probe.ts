@@ -55,6 +55,8 @@ export async function probeRenderers(
     await file.write(key, next).catch(parameters.onNotStored);
   };
   const reports: RendererReport[] = [];
+  /** It changes while a trial runs. */
+  const isGivenUp = (): boolean => signal.aborted;
   for (const flagSet of FLAG_SETS) {
     const { name } = flagSet;
     // Nothing depends on it: it is what is left where none works.
@@ -65,12 +67,12 @@ export async function probeRenderers(
     const interruptions = verdict.interrupted[name] ?? 0;
     if (report === undefined && interruptions >= MOST_INTERRUPTIONS) report = endedTheServer(name);
     if (report === undefined) {
-      if (signal.aborted) break;
+      if (isGivenUp()) break;
       // If the driver takes the machine with it, the next start finds this.
       await store({ ...verdict, interrupted: { ...verdict.interrupted, [name]: interruptions + 1 } });
       report = await tryOne(flagSet, parameters);
       const given = verdict.interrupted;
-      if (signal.aborted) {
+      if (isGivenUp()) {
         await store({ ...verdict, interrupted: { ...given, [name]: interruptions } });
         break;
       }

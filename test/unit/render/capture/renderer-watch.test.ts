@@ -31,7 +31,7 @@ describe('RendererWatch', () => {
     await settle();
     expect(told).toEqual([{ name: GPU, software: false }]);
     for (let look = 0; look < 5; look++) {
-      clock.advance(30_000);
+      await clock.advance(30_000);
       await settle();
     }
     expect(told).toEqual([
@@ -45,7 +45,7 @@ describe('RendererWatch', () => {
   it('asks a browser without a GPU once', async () => {
     const { clock, told, asked } = watch('');
     await settle();
-    clock.advance(600_000);
+    await clock.advance(600_000);
     await settle();
     expect(told).toEqual([{ name: '', software: true }]);
     expect(asked).toEqual(['SystemInfo.getInfo']);
@@ -56,7 +56,7 @@ describe('RendererWatch', () => {
     await settle();
     expect(told[0]?.name).toHaveLength(200);
     rendererWatch.close();
-    clock.advance(60_000);
+    await clock.advance(60_000);
     await settle();
     expect(told).toHaveLength(1);
     expect(clock.pendingTimers).toBe(0);
