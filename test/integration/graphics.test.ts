@@ -25,8 +25,8 @@ const { VerdictFile } = (await load(
   'render/graphics/verdict-file.js',
 )) as typeof import('../../src/render/graphics/verdict-file.js');
 const { openRemoteRenders } = (await load(
-  'render/remote-render.js',
-)) as typeof import('../../src/render/remote-render.js');
+  'render/remote-renders.js',
+)) as typeof import('../../src/render/remote-renders.js');
 const { openMediaPlane } = (await load(
   'fanout/open-media-plane.js',
 )) as typeof import('../../src/fanout/open-media-plane.js');
