@@ -23,6 +23,7 @@ import {
 } from './control-options.js';
 import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { DEFAULT_FILES, type FileOptions, fileOptions, type ResolvedFileOptions } from './file-options.js';
+import { gpuOption, type GpuOptions, type ResolvedGpuOption } from './gpu-option.js';
 import {
   type IceServerEntry,
   type IceServersHook,
@@ -156,6 +157,12 @@ const ROUTER_OPTIONS = {
    * `auto` takes the first of the two that works. Default `auto`.
    */
   capture: option<'auto' | 'tab' | 'screencast'>(oneOf('auto', 'tab', 'screencast'), 'auto'),
+  /**
+   * Whether pages are drawn on a GPU. `auto`: on one where the machine has one and Chromium works with it, which is tried
+   * once for each version of browser and driver; otherwise, and with `off`, as Chromium does by itself, which is on the CPU
+   * (SwiftShader). Flags in `puppeteerLaunchOptions.args` such as `--use-angle` decide in its place. Default `auto`.
+   */
+  gpu: option<'auto' | 'off' | GpuOptions, ResolvedGpuOption>(gpuOption, 'auto'),
   /**
    * The video encoder: `auto` takes for each codec the first that works, H.264: `h264_nvenc`, `h264_vaapi`, `h264_qsv`,
    * `libx264`; VP8: `vp8_vaapi`, `libvpx`. A name stands for its codec, and is refused at construction where it does

@@ -6,6 +6,7 @@ import type { ResolvedOptions } from '../options/stream-kit-options.js';
 import type { VideoCodec } from './encode/encoded-frame.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
 import { FrameTiming } from './encode/frame-timing.js';
+import { GraphicsSelection } from './graphics/graphics-selection.js';
 import { openSessionLimiter } from './limits/open-session-limiter.js';
 import { H264Payloader } from './packetize/h264-payloader.js';
 import { OpusPayloader } from './packetize/opus-payloader.js';
@@ -18,6 +19,7 @@ import { createOpenRestartingRender } from './restarting-render.js';
 export type RendersOptions = Pick<
   ResolvedOptions,
   | 'capture'
+  | 'gpu'
   | 'hangTimeoutMs'
   | 'launchTimeoutMs'
   | 'lipSync'
@@ -51,7 +53,11 @@ export interface Renders {
   close(): Promise<void>;
 }
 
-/** Begins by clearing up after servers that were killed. */
+/**
+ * Begins by clearing up after servers that were killed.
+ *
+ * @throws StreamKitError `bad_option` where the machine does not have the device that the option `gpu` names.
+ */
 export function openRenders(
   options: RendersOptions,
   { encoders, mediaPlane, clock, logger }: RendersParts,
@@ -59,13 +65,15 @@ export function openRenders(
   const { restart, launchTimeoutMs, loadTimeoutMs } = options;
   const { toleranceMs } = options.lipSync;
   const egressRefusals = new EgressRefusals();
+  const { gpu, puppeteerLaunchOptions: launchOptions } = options;
+  const graphics = new GraphicsSelection({ gpu, launchOptions, logger });
   const remote = openRemoteRenders({
     ...options,
-    launchOptions: options.puppeteerLaunchOptions,
+    launchOptions,
     lipSyncToleranceMs: toleranceMs,
     onEgressRefused: (errorType) => egressRefusals.add(errorType),
     limiter: openSessionLimiter(options.sessionLimits, clock, logger),
-    ...{ encoders, mediaPlane, logger },
+    ...{ encoders, graphics, mediaPlane, logger },
   });
   const openRender = createOpenRestartingRender({
     open: remote.open,
@@ -80,6 +88,9 @@ export function openRenders(
       createFrameTiming: () => new FrameTiming(),
     },
     egressRefusals,
-    close: () => remote.close(),
+    close: () => {
+      graphics.close();
+      return remote.close();
+    },
   };
 }

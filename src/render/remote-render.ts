@@ -6,8 +6,10 @@ import { codecOf, type EncodingTarget, type VideoStream, videoStream } from '../
 import type { CaptureFormat, CaptureKind, ProfileTarget, SnapshotParameters } from './capture/capture.js';
 import type { PageControls, PageSize } from './capture/page-controls.js';
 import type { ProgramInput } from './capture/program-input.js';
+import type { BrowserRenderer } from './capture/renderer-watch.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
 import { frameRecord } from './encode/frame-record.js';
+import type { GraphicsSelection } from './graphics/graphics-selection.js';
 import { MEDIA_SLOTS, type RenderStream } from './packetize/media-slots.js';
 import type {
   AnsweredOrder,
@@ -22,6 +24,7 @@ import type { TapEntry } from './tap-pipe.js';
 
 export interface RemoteRenderOptions {
   readonly encoders: EncoderSelection;
+  readonly graphics: Pick<GraphicsSelection, 'renderingOf'>;
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused: (errorType: string) => void;
   /** The browser is there; the page is not loaded yet. */
@@ -291,6 +294,9 @@ export class RemoteRender implements Render {
       case 'sound':
         listener.onSound(report.available);
         break;
+      case 'renderer':
+        this.#onRenderer(report.renderer);
+        break;
       case 'egressRefused':
         this.#options.onEgressRefused(report.errorType);
         break;
@@ -301,6 +307,14 @@ export class RemoteRender implements Render {
         this.#fail(errorOf(report.error));
         break;
     }
+  }
+
+  #onRenderer(renderer: BrowserRenderer): void {
+    const rendering = this.#options.graphics.renderingOf(renderer);
+    if (rendering.fallback) {
+      this.#logger.warn({ renderer: rendering.renderer }, 'the page is drawn on the CPU instead of the GPU');
+    }
+    this.#listener.onRendering?.(rendering);
   }
 
   #onTapEntry(entry: TapEntry): void {

@@ -12,6 +12,7 @@ import type { CaptureKind, CaptureParameters } from './capture/capture.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './capture/frame-ring.js';
 import { createProfileDirectory, sweepProfileDirectories } from './capture/profile-directory.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
+import type { GraphicsSelection } from './graphics/graphics-selection.js';
 import { LaunchQueue } from './launch-queue.js';
 import type { SessionLimiter } from './limits/session-limiter.js';
 import { RemoteRender, type RemoteRenderOptions } from './remote-render.js';
@@ -30,6 +31,7 @@ export interface RemoteRendersOptions {
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused: (errorType: string) => void;
   readonly encoders: EncoderSelection;
+  readonly graphics: Pick<GraphicsSelection, 'ready' | 'launchOptions' | 'renderingOf'>;
   /** See the option `lipSync`. */
   readonly lipSyncToleranceMs: number;
   /** See the option `soundDtx`. */
@@ -82,11 +84,12 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
     open: async (parameters, listener, signal, logContext) => {
       await swept;
       signal.throwIfAborted();
+      await unlessAborted(options.graphics.ready(), signal);
       const leave = await launches.enter(signal);
       listener.onLaunching?.();
       const launchOptions = {
         ...(foundBrowser === undefined ? {} : { executablePath: foundBrowser }),
-        ...options.launchOptions,
+        ...options.graphics.launchOptions(options.launchOptions),
       };
       foundBrowser = undefined;
       try {
@@ -114,6 +117,15 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
       await spare?.close();
     },
   };
+}
+
+/** Rejects as soon as the signal aborts: the work goes on by itself. */
+function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 async function openRemoteRender(

@@ -305,6 +305,7 @@ function initialState({
       video: null,
       audio: null,
       capture: null,
+      rendering: null,
       responsive: true,
       restarts: 0,
       fault: null,
