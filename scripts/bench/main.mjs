@@ -18,6 +18,7 @@ import { pageLoad } from './page-load.mjs';
 import { network } from './network/network.mjs';
 import { browserPath } from './rig.mjs';
 import { socketAge } from './socket-age.mjs';
+import { stateUpdate } from './state-update.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
 const TABLES = {
@@ -32,6 +33,7 @@ const TABLES = {
   input,
   network,
   'socket-age': socketAge,
+  'state-update': stateUpdate,
 };
 
 const quick = process.argv.includes('--quick');
