@@ -25,6 +25,9 @@ export interface MembershipParameters {
 /** Most owners that are remembered for when the directory is away; beyond it the oldest is forgotten. */
 const MAX_REMEMBERED = 10_000;
 
+/** Most nodes whose leases one beat looks at: a command of Redis takes a few thousand parameters from a script. */
+const MAX_WATCHED = 2000;
+
 interface Watch {
   readonly node: NodeIdentity;
   readonly onLost: () => void;
@@ -215,7 +218,8 @@ export class Membership {
   }
 
   #watched(): readonly NodeIdentity[] {
-    return [...new Map([...this.#watches].map(({ node }) => [node.incarnation, node])).values()];
+    const nodes = new Map([...this.#watches].map(({ node }) => [node.incarnation, node]));
+    return [...nodes.values()].slice(0, MAX_WATCHED);
   }
 
   /** Tells those who watch a node that is missing, if it is lost. */

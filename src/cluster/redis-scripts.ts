@@ -3,7 +3,7 @@
  *
  * KEYS[1] is the pulse, a hash of `last`, when any node beat last, and `resumed`, when the first one did after none had for a
  * lease: until a lease after that, a node that is missing may yet come back. KEYS[2] is the hash of nodes by id, KEYS[3] the sorted
- * set of their ids by the end of their leases, KEYS[4] the set of the ids of those that had room. ARGV[1] is the lease, ms.
+ * set of their ids and incarnations, with a space between, by the end of their leases, KEYS[4] the set of the ids of those that had room. ARGV[1] is the lease, ms.
  */
 const PRELUDE = `
 local time = redis.call('TIME')
@@ -44,7 +44,7 @@ local known = found and found.incarnation == incarnation
 if found and not known and found.expiresAtMs > now then return {'taken'} end
 if known and found.fenced then
   redis.call('HDEL', KEYS[2], id)
-  redis.call('ZREM', KEYS[3], id)
+  redis.call('ZREM', KEYS[3], id .. ' ' .. incarnation)
   return {'fenced'}
 end
 if now - last > lease then redis.call('HSET', KEYS[1], 'resumed', now) end
@@ -52,12 +52,17 @@ redis.call('HSET', KEYS[1], 'last', now)
 redis.call('HSET', KEYS[2], id, cjson.encode({
   nodeId = id, incarnation = incarnation, url = ARGV[4], room = tonumber(ARGV[5]), expiresAtMs = now + lease
 }))
-redis.call('ZADD', KEYS[3], now + lease, id)
+redis.call('ZADD', KEYS[3], now + lease, id .. ' ' .. incarnation)
 redis.call(tonumber(ARGV[5]) > 0 and 'SADD' or 'SREM', KEYS[4], id)
-for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now - tonumber(ARGV[6]), 'LIMIT', 0, 100)) do
-  redis.call('HDEL', KEYS[2], dead)
-  redis.call('ZREM', KEYS[3], dead)
-  redis.call('SREM', KEYS[4], dead)
+local kept = now - tonumber(ARGV[6])
+for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', kept, 'LIMIT', 0, 100)) do
+  redis.call('ZREM', KEYS[3], lapsed)
+  local dead = owner(lapsed)
+  local one = node(dead)
+  if one and one.expiresAtMs <= kept then
+    redis.call('HDEL', KEYS[2], dead)
+    redis.call('SREM', KEYS[4], dead)
+  end
 end
 local free = {}
 for _, each in ipairs(redis.call('SRANDMEMBER', KEYS[4], ARGV[7])) do
@@ -66,15 +71,20 @@ for _, each in ipairs(redis.call('SRANDMEMBER', KEYS[4], ARGV[7])) do
   else redis.call('SREM', KEYS[4], each) end
 end
 local missing = {}
-for at = 8, #ARGV, 2 do
-  if not alive(ARGV[at], ARGV[at + 1]) then missing[#missing + 1] = ARGV[at + 1] end
+local watched = {}
+for at = 8, #ARGV, 2 do watched[#watched + 1] = ARGV[at] .. ' ' .. ARGV[at + 1] end
+if #watched > 0 then
+  for at, ends in ipairs(redis.call('ZMSCORE', KEYS[3], unpack(watched))) do
+    if not ends or tonumber(ends) <= now then missing[#missing + 1] = ARGV[7 + 2 * at] end
+  end
 end
 return {'held', known and 1 or 0, redis.call('ZCOUNT', KEYS[3], '(' .. now, '+inf'), free, missing}`;
 
 /** ARGV: lease. Looks at every node. */
 export const NODES = `${PRELUDE}
 local all = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. now, '+inf')) do
+for _, lease in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. now, '+inf')) do
+  local id = owner(lease)
   local one = node(id)
   if one and not one.fenced then all[#all + 1] = cjson.encode(one) end
 end
@@ -127,7 +137,7 @@ export const LEAVE = `${PRELUDE}
 local found = node(ARGV[2])
 if found and found.incarnation == ARGV[3] then
   redis.call('HDEL', KEYS[2], ARGV[2])
-  redis.call('ZREM', KEYS[3], ARGV[2])
+  redis.call('ZREM', KEYS[3], ARGV[2] .. ' ' .. ARGV[3])
   redis.call('SREM', KEYS[4], ARGV[2])
 end
 return 0`;
