@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 
+import { clusterModel } from './cluster-model.mjs';
 import { coldStart } from './cold-start.mjs';
 import { costOfRender } from './cost-of-render.mjs';
 import { encode } from './encode.mjs';
@@ -33,6 +34,7 @@ const TABLES = {
   input,
   network,
   'socket-age': socketAge,
+  'cluster-model': clusterModel,
   'state-update': stateUpdate,
 };
 

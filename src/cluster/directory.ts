@@ -9,7 +9,7 @@ export const SESSION_KEPT_MS = 60_000;
 /** How often an owner names all its sessions again, ms. */
 export const RENEW_MS = 20_000;
 /** Most nodes with room that a node is told of. */
-export const MAX_NODES_TOLD = 64;
+export const MAX_NODES_TOLD = 16;
 /** How long the answer to an idempotency key is kept, ms. */
 export const IDEMPOTENCY_KEPT_MS = 10 * 60_000;
 /** How long a request with an idempotency key may take before another one may begin, ms. */

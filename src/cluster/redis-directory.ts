@@ -52,15 +52,15 @@ export class RedisDirectory implements ClusterDirectory {
     const each = watched.flatMap((node) => [node.nodeId, node.incarnation]);
     const [outcome, ...rest] = (await this.#nodes(BEAT, [], [...parameters, ...each])) as [
       BeatAnswer['outcome'],
-      ...[known: number, count: number, free: string[], missing: string[]],
+      ...[now: number, known: number, count: number, missing: string[], free: (string | null)[]],
     ];
     if (outcome !== 'held') return { outcome };
-    const [known, count, free, missing] = rest;
+    const [now, known, count, missing, free] = rest;
     return {
       outcome,
       known: known === 1,
       count,
-      withRoom: free.map(parseNode),
+      withRoom: free.flatMap((text) => liveNode(text, now)),
       missing: watched.filter((node) => missing.includes(node.incarnation)),
     };
   }
@@ -133,6 +133,13 @@ export class RedisDirectory implements ClusterDirectory {
     const call = this.#redis.call('EVAL', script, keys.length, ...keys, ...parameters);
     return withTimeout(call, COMMAND_TIMEOUT_MS);
   }
+}
+
+/** @param now - when it was read, by the clock of Redis. */
+function liveNode(text: string | null, now: number): NodeRecord[] {
+  if (text === null) return [];
+  const { expiresAtMs, fenced } = JSON.parse(text) as { expiresAtMs: number; fenced?: true };
+  return expiresAtMs > now && fenced === undefined ? [parseNode(text)] : [];
 }
 
 function parseNode(text: string): NodeRecord {

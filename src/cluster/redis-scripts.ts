@@ -35,7 +35,8 @@ end
 
 /**
  * ARGV: lease, node id, incarnation, url, room, ms after which a dead node is forgotten, most nodes that are told, then id and
- * incarnation of each node that is watched. What it costs does not depend on how many nodes there are.
+ * incarnation of each node that is watched. What it costs does not depend on how many nodes there are. Of
+ * those with room some may be dead: who asks looks at the ends of their leases.
  */
 export const BEAT = `${PRELUDE}
 local id, incarnation = ARGV[2], ARGV[3]
@@ -64,12 +65,8 @@ for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', kept, 'LIMI
     redis.call('SREM', KEYS[4], dead)
   end
 end
-local free = {}
-for _, each in ipairs(redis.call('SRANDMEMBER', KEYS[4], ARGV[7])) do
-  local one = node(each)
-  if one and one.expiresAtMs > now and not one.fenced then free[#free + 1] = cjson.encode(one)
-  else redis.call('SREM', KEYS[4], each) end
-end
+local free = redis.call('SRANDMEMBER', KEYS[4], ARGV[7])
+if #free > 0 then free = redis.call('HMGET', KEYS[2], unpack(free)) end
 local missing = {}
 local watched = {}
 for at = 8, #ARGV, 2 do watched[#watched + 1] = ARGV[at] .. ' ' .. ARGV[at + 1] end
@@ -78,7 +75,7 @@ if #watched > 0 then
     if not ends or tonumber(ends) <= now then missing[#missing + 1] = ARGV[7 + 2 * at] end
   end
 end
-return {'held', known and 1 or 0, redis.call('ZCOUNT', KEYS[3], '(' .. now, '+inf'), free, missing}`;
+return {'held', now, known and 1 or 0, redis.call('ZCOUNT', KEYS[3], '(' .. now, '+inf'), missing, free}`;
 
 /** ARGV: lease. Looks at every node. */
 export const NODES = `${PRELUDE}
