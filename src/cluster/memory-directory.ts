@@ -181,12 +181,9 @@ export class MemoryDirectory implements ClusterDirectory {
   }
 
   #draw(nodes: NodeRecord[]): readonly NodeRecord[] {
-    const drawn = Math.min(nodes.length, MAX_NODES_TOLD);
-    for (let at = 0; at < drawn; at++) {
-      const other = at + Math.floor(this.#random() * (nodes.length - at));
-      [nodes[at], nodes[other]] = [nodes[other] as NodeRecord, nodes[at] as NodeRecord];
-    }
-    return nodes.slice(0, drawn);
+    if (nodes.length <= MAX_NODES_TOLD) return nodes;
+    const at = (): number => Math.floor(this.#random() * nodes.length);
+    return Array.from({ length: MAX_NODES_TOLD }, () => nodes.splice(at(), 1)).flat();
   }
 
   #leaseOf(node: NodeIdentity): Lease | undefined {

@@ -28,9 +28,8 @@ describe.skipIf(!RedisServer.isInstalled)('the directory in a real Redis', () =>
     for (const [field, value] of Object.entries(await redis.hgetall('{test}:pulse'))) {
       await redis.hset('{test}:pulse', field, Number(value) - ms);
     }
-    for (const nodeId of await redis.zrange('{test}:leases', 0, -1)) {
-      await redis.zincrby('{test}:leases', -ms, nodeId);
-    }
+    const leases = (await redis.call('ZRANGE', '{test}:leases', 0, -1)) as string[];
+    for (const lease of leases) await redis.zincrby('{test}:leases', -ms, lease);
     for (const [nodeId, text] of Object.entries(await redis.hgetall('{test}:nodes'))) {
       const node = JSON.parse(text) as { expiresAtMs: number };
       await redis.hset(
