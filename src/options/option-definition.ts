@@ -107,5 +107,5 @@ export function defined<T extends object>(
   resolved: T,
 ): { readonly [Name in keyof T]?: Exclude<T[Name], undefined> } {
   const entries = Object.entries(resolved).filter(([, value]) => value !== undefined);
-  return Object.freeze(Object.fromEntries(entries)) as { [Name in keyof T]?: Exclude<T[Name], undefined> };
+  return Object.freeze(Object.fromEntries(entries));
 }

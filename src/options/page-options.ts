@@ -127,7 +127,9 @@ const CLIENT_NAMES = [
 
 /** Takes what a client may choose out of `renderOptions`. @throws StreamKitError `bad_request` that names the key. */
 export function clientPageOptions(given: Readonly<Record<string, unknown>>): ClientPageOptions {
-  const chosen = CLIENT_NAMES.filter((key) => given[key] !== undefined).map((key) => [key, given[key]]);
+  const chosen = CLIENT_NAMES.filter((key) => given[key] !== undefined).map(
+    (key) => [key, given[key]] as const,
+  );
   try {
     return statedOptions(PAGE, Object.fromEntries(chosen), 'renderOptions');
   } catch (error) {
