@@ -11,7 +11,7 @@ import { openVideoEncoder } from '../../src/render/encode/encoder-candidate.js';
 import { FailoverVideoEncoder } from '../../src/render/encode/failover-video-encoder.js';
 import type { CompressedPicture } from '../../src/render/encode/video-encoder.js';
 import { until } from '../helpers/patience.js';
-import { PictureDecoder, PictureSource } from './picture-source.js';
+import { PictureDecoder, PictureSource } from '../integration/picture-source.js';
 
 const SIZE = { width: 320, height: 180, frameRate: 30 } as const;
 /** Fed after it was replaced. */
