@@ -48,7 +48,7 @@ export type {
   ViewerDiagnostics,
 } from './protocol/session-diagnostics.js';
 export type { SessionChange, SessionRenderOptions, VideoCodecChoice } from './protocol/session-requests.js';
-export type { StreamKitRouter } from './router.js';
+export type { StreamKitRouter } from './http/stream-kit-router.js';
 export { createStreamKitRouter } from './router.js';
 export type { StreamKitEvent } from './session/session-event-stream.js';
 export type { StreamKitSessionEventName, StreamKitSessionEvents } from './session/session-emitter.js';

@@ -1,14 +1,18 @@
 import { createSocket } from 'node:dgram';
 import { statfs } from 'node:fs/promises';
 
+import type { LaunchOptions } from 'puppeteer';
+
 import { findBrowser } from '../render/capture/browser-discovery.js';
 import { BrowserProcess } from '../render/capture/browser-process.js';
+import { isSoftwareRenderer } from '../render/capture/software-renderer.js';
 import { createProfileDirectory } from '../render/capture/profile-directory.js';
 import { EncoderProbe, type EncoderReport, type ProbedCandidate } from '../render/encode/encoder-probe.js';
 import { describeSessionLimits } from '../render/limits/open-session-limiter.js';
 import { ENCODER_ORDER } from '../options/encoder-names.js';
 import { asError } from '../base/errors.js';
 import { missingFonts } from './installed-fonts.js';
+import { type RenderingReport, reportRendering } from './rendering-report.js';
 import { loadNativeAddon } from '../fanout/load-native-addon.js';
 import { silentLogger } from '../base/logger.js';
 import { DEFAULT_TARGET_POLICY } from '../options/target-policy-options.js';
@@ -16,6 +20,8 @@ import { DEFAULT_TARGET_POLICY } from '../options/target-policy-options.js';
 export interface DoctorOptions {
   /** As the option `encoderDevice` of the router. */
   readonly encoderDevice: string | undefined;
+  /** As the option `gpu.device` of the router. */
+  readonly gpuDevice?: string | undefined;
 }
 
 /** What one part of the machine is like. */
@@ -39,8 +45,9 @@ const PROFILE_BYTES = 64 * 2 ** 20;
 export async function examine(options: DoctorOptions): Promise<{ report: string; healthy: boolean }> {
   // One after the other: a browser that starts would spoil what the encoders are measured at.
   const encoders = await examineEncoders(options.encoderDevice);
+  const rendering = await examineRendering(options.gpuDevice);
   const findings = [
-    ...(await examineBrowser()),
+    ...(await examineBrowser(rendering.launchOptions)),
     await examineUdp(),
     await examineShm(),
     examineAddon(),
@@ -52,6 +59,8 @@ export async function examine(options: DoctorOptions): Promise<{ report: string;
     'Encoders (frames a second at 1280x720, one picture at a time; auto takes the first of a codec that works)',
     ...encoders.map((encoder) => `  ${encoder.codec.padEnd(6)}${encoder.name.padEnd(12)}${verdict(encoder)}`),
     '',
+    ...rendering.lines,
+    '',
     ...[...findings, fonts].map(
       ({ part, fine, text }) => `${fine ? '  ok  ' : '  --  '}${part.padEnd(16)}${text}`,
     ),
@@ -61,6 +70,17 @@ export async function examine(options: DoctorOptions): Promise<{ report: string;
 
 function verdict({ works, framesPerSecond, reason }: EncoderReport): string {
   return works ? `works, ${framesPerSecond ?? 0} frames/s` : `does not work: ${reason ?? 'unknown'}`;
+}
+
+async function examineRendering(
+  device: string | undefined,
+): Promise<Pick<RenderingReport, 'lines' | 'launchOptions'>> {
+  try {
+    return await reportRendering({ device });
+  } catch {
+    // Without a browser, which has a line of its own.
+    return { lines: ['Rendering', '  not tried: there is no browser'], launchOptions: {} };
+  }
 }
 
 async function examineEncoders(
@@ -90,7 +110,7 @@ async function examineFonts(): Promise<Finding> {
   return { part, fine: false, text: `none for ${scripts}: install ${packages}` };
 }
 
-async function examineBrowser(): Promise<readonly Finding[]> {
+async function examineBrowser(launchOptions: LaunchOptions): Promise<readonly Finding[]> {
   let path: string;
   try {
     path = await findBrowser();
@@ -104,7 +124,7 @@ async function examineBrowser(): Promise<readonly Finding[]> {
     // As a session launches it: the flags decide over its graphics.
     browserProcess = await BrowserProcess.launch(
       {
-        launchOptions: {},
+        launchOptions,
         captureTitle: 'doctor',
         page: {},
         deviceScaleFactor: 1,
@@ -118,11 +138,10 @@ async function examineBrowser(): Promise<readonly Finding[]> {
     );
     const { product: version } = await browserProcess.connection.browser.send('Browser.getVersion');
     const renderer = await browserProcess.tab.evaluate(askRenderer);
-    const software = /swiftshader|llvmpipe|software/i.test(renderer);
-    const kind = renderer === '' ? 'no WebGL' : `${software ? 'software' : 'GPU'}: ${renderer}`;
+    const kind = `${isSoftwareRenderer(renderer) ? 'software' : 'GPU'}: ${renderer}`;
     return [
       { part: 'browser', fine: true, text: `${version}, ${path}` },
-      { part: 'rendering', fine: renderer !== '', text: kind },
+      { part: 'rendering', fine: renderer !== '', text: renderer === '' ? 'no WebGL' : kind },
     ];
   } catch (error) {
     const { message, cause } = asError(error);

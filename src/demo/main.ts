@@ -9,7 +9,7 @@ import { createDemoServer } from './server.js';
 import { checkHost } from './host-access.js';
 
 const USAGE = `Usage: stream-kit-server [options]
-       stream-kit-server doctor [--encoder-device <device>]
+       stream-kit-server doctor [--encoder-device <device>] [--gpu <device>]
 
 Serves the demo: a viewer page, a scene to render, and the stream router at /stream.
 With "doctor": tells what of this machine can be used, encoders first, and ends.
@@ -17,6 +17,7 @@ With "doctor": tells what of this machine can be used, encoders first, and ends.
   --port <number>   Port to listen on; 0 for any that is free. Default: $PORT or 3001
   --host <address>  Address to listen on. Default: 127.0.0.1
   --capture <mode>  How pictures are taken: auto, tab or screencast. Default: auto
+  --gpu <mode>      What draws pages: auto, off, or a device: a render node or the number of a GPU. Default: auto
   --encoder-device <device>  Render node or number of the GPU that encodes. Default: the first
   --udp-port <number>  UDP port of all media; 0 for any that is free. Default: 0
   --announced-address <address>  Public address of this machine behind a NAT; may be given again
@@ -48,6 +49,7 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
       port: { type: 'string', default: process.env.PORT ?? '3001' },
       host: { type: 'string', default: '127.0.0.1' },
       capture: { type: 'string' },
+      gpu: { type: 'string' },
       'encoder-device': { type: 'string' },
       'udp-port': { type: 'string' },
       'announced-address': { type: 'string', multiple: true },
@@ -71,7 +73,7 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
   }
   if (command === 'doctor') {
     const { examine } = await import('./doctor.js');
-    const { report, healthy } = await examine({ encoderDevice });
+    const { report, healthy } = await examine({ encoderDevice, gpuDevice: gpuDeviceOf(values.gpu) });
     console.log(report);
     if (!healthy) process.exitCode = 1;
     return undefined;
@@ -87,6 +89,7 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
     ...(values['allow-anonymous'] ? { allowAnonymous: true } : {}),
     ...(values.terminal ? { terminal: { ...configured.terminal, enabled: true } } : {}),
     ...(capture === undefined ? {} : { capture }),
+    ...(values.gpu === undefined ? {} : { gpu: gpuOf(values.gpu) }),
     ...(encoderDevice === undefined ? {} : { encoderDevice }),
     ...(values['udp-port'] === undefined ? {} : { udpPort: portOf(values['udp-port']) }),
     ...(announcedAddresses === undefined ? {} : { announcedAddresses }),
@@ -94,6 +97,15 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
   checkHost(values.host, router);
   const drainMs = secondsOf(values['drain-seconds']) * 1000;
   return { port: portOf(values.port), host: values.host, router, drainMs, verbose: values.verbose };
+}
+
+function gpuOf(text: string): NonNullable<StreamKitOptions['gpu']> {
+  return text === 'auto' || text === 'off' ? text : { device: text };
+}
+
+function gpuDeviceOf(text: string | undefined): string | undefined {
+  const gpu = text === undefined ? 'auto' : gpuOf(text);
+  return typeof gpu === 'object' ? gpu.device : undefined;
 }
 
 function portOf(text: string): number {

@@ -13,7 +13,7 @@ export interface OpenMediaPlaneOptions {
   /** UDP port for all viewers; 0: the system chooses one. */
   readonly udpPort: number;
   /** Bound at once, so that a port that is taken shows before the first viewer. */
-  readonly listenAddress?: string;
+  readonly listenAddress?: string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Default: the addon of this package. */

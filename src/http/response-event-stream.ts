@@ -85,14 +85,14 @@ export class ResponseEventStream implements EventSink {
  */
 interface MaybeDestroyed {
   readonly destroyed?: boolean;
-  readonly stream?: { readonly destroyed: boolean };
+  readonly stream?: { readonly destroyed: boolean; readonly aborted: boolean };
   readonly req?: { readonly socket?: { readonly destroyed: boolean } };
 }
 
 /** Whether the connection or, in HTTP/2, the stream of a response is gone. */
 export function isGone(response: ServerResponse): boolean {
   const { destroyed, stream, req } = response as MaybeDestroyed;
-  if (destroyed === undefined) return stream?.destroyed ?? false;
+  if (destroyed === undefined) return stream !== undefined && (stream.destroyed || stream.aborted);
   // One that waits for its turn on a connection is not told that it is lost.
   return destroyed || req?.socket?.destroyed === true;
 }

@@ -101,6 +101,14 @@ export class StreamTokens {
   }
 }
 
+/** @param tokens - undefined: what it returns throws `not_found`. */
+export function tokenMaker(tokens: StreamTokens | undefined): (request: StreamTokenRequest) => string {
+  return (request) => {
+    if (tokens === undefined) throw new StreamKitError('not_found', 'There is no option streamTokens');
+    return tokens.create(request);
+  };
+}
+
 /** RFC 9110 section 15.5.2: a 401 names a scheme. */
 function refused(message: string): StreamKitError {
   return new StreamKitError('unauthorized', message, { headers: { 'WWW-Authenticate': 'Bearer' } });

@@ -150,6 +150,12 @@ function readSessions(registry: Registry, maxSessions: number, last: LastScrape)
     help: 'Most sessions at once.',
     read: () => [[{}, maxSessions]],
   });
+  scrapedGauge<'rendering' | 'renderer'>(registry, {
+    name: 'stream_kit_sessions_by_renderer',
+    help: 'Pages that are drawn on a GPU, on the CPU, or on the CPU although there is a GPU, by the name of the renderer.',
+    labelNames: ['rendering', 'renderer'],
+    read: () => renderings(last().states),
+  });
   scrapedCounter(registry, {
     name: 'stream_kit_frames_captured_total',
     help: 'Raw pictures that were taken to be encoded.',
@@ -174,6 +180,21 @@ function readSessions(registry: Registry, maxSessions: number, last: LastScrape)
       [{ stage: 'send' }, last().viewers['video.framesDropped']],
     ],
   });
+}
+
+type Rendering = Record<'rendering' | 'renderer', string>;
+
+/** There are no more series than sessions. */
+function renderings(states: Scrape['states']): [Rendering, number][] {
+  const counts = new Map<string, [Rendering, number]>();
+  for (const { metadata } of states) {
+    if (metadata.rendering === null) continue;
+    const { renderer, software, fallback } = metadata.rendering;
+    const rendering = fallback ? 'fallback' : software ? 'software' : 'gpu';
+    const [labels, count] = counts.get(`${rendering} ${renderer}`) ?? [{ rendering, renderer }, 0];
+    counts.set(`${rendering} ${renderer}`, [labels, count + 1]);
+  }
+  return [...counts.values()];
 }
 
 function readViewers(registry: Registry, last: LastScrape): void {

@@ -1,3 +1,5 @@
+// Over 500 lines: every option of the router is declared here.
+
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
@@ -12,6 +14,7 @@ import { type ClusterOptions, clusterOptions, type ResolvedClusterOptions } from
 import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { StreamKitError } from '../base/errors.js';
 import { DEFAULT_FILES, fileOptions, type FileOptions, type ResolvedFileOptions } from './file-options.js';
+import { gpuOption, type GpuOptions, type ResolvedGpuOption } from './gpu-option.js';
 import type { IceServerEntry, IceServersHook, ResolvedIceServerEntry } from './ice-server-options.js';
 import { iceServersOption } from './ice-server-options.js';
 import type { PageOptions, ResolvedPageOptions } from './page-options.js';
@@ -102,6 +105,12 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
    * `auto` takes the first of the two that works. Default `auto`.
    */
   capture?: 'auto' | 'tab' | 'screencast';
+  /**
+   * Whether pages are drawn on a GPU. `auto`: on one where the machine has one and Chromium works with it, which is tried
+   * once for each version of browser and driver; otherwise, and with `off`, as Chromium does by itself, which is on the CPU
+   * (SwiftShader). Flags in `puppeteerLaunchOptions.args` such as `--use-angle` decide in its place. Default `auto`.
+   */
+  gpu?: 'auto' | 'off' | GpuOptions;
   /**
    * The video encoder: `auto` takes for each codec the first that works, H.264: `h264_nvenc`, `h264_vaapi`, `h264_qsv`,
    * `libx264`; VP8: `vp8_vaapi`, `libvpx`. A name stands for its codec, and is refused at construction where it does
@@ -241,6 +250,7 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly sessionTimeout: number;
   readonly onError: StreamKitOptions['onError'] | undefined;
   readonly capture: 'auto' | 'tab' | 'screencast';
+  readonly gpu: ResolvedGpuOption;
   readonly encoder: Readonly<Record<'h264' | 'vp8', string>>;
   readonly encoderDevice: string | undefined;
   readonly ffmpegPath: string | undefined;
@@ -303,6 +313,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'sessionTimeout',
   'onError',
   'capture',
+  'gpu',
   'encoder',
   'encoderDevice',
   'ffmpegPath',
@@ -400,6 +411,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     sessionTimeout: optional('sessionTimeout', integerBetween(1, LONGEST_TIMER_MS)) ?? 300_000,
     onError: optional('onError', aFunction) as ResolvedOptions<TEnv>['onError'],
     capture: optional('capture', oneOf('auto', 'tab', 'screencast')) ?? 'auto',
+    gpu: optional('gpu', gpuOption) ?? 'auto',
     encoder:
       optional('encoder', encoder(given.ffmpegPath !== undefined)) ??
       Object.freeze({ h264: 'auto', vp8: 'auto' }),

@@ -1,4 +1,10 @@
-import type { CaptureKind, SessionMetadata, StreamSessionStatus, VideoCodec } from './state-document.js';
+import type {
+  CaptureKind,
+  RenderingState,
+  SessionMetadata,
+  StreamSessionStatus,
+  VideoCodec,
+} from './state-document.js';
 import type { RungIndex } from './video-stream.js';
 
 /** How long one stage took, of the pictures of about the last second; ms. */
@@ -114,6 +120,8 @@ export interface SessionDiagnostics {
   readonly status: StreamSessionStatus;
   /** Null until the page is captured. */
   readonly capture: CaptureKind | null;
+  /** Null until it is known. */
+  readonly rendering: Readonly<RenderingState> | null;
   readonly mediaPlane: SessionMetadata['mediaPlane'];
   readonly encodings: readonly EncodingDiagnostics[];
   readonly viewers: readonly ViewerDiagnostics[];

@@ -57,6 +57,16 @@ export interface FaultState {
   time: number;
 }
 
+/** What the state document says of what draws a page. */
+export interface RenderingState {
+  /** As WebGL calls it, such as `ANGLE (NVIDIA, …)`, at most 200 characters; empty: it has no WebGL. */
+  renderer: string;
+  /** On the CPU. */
+  software: boolean;
+  /** On the CPU although the server draws pages on a GPU. */
+  fallback: boolean;
+}
+
 /** What the state document says of a terminal. */
 export interface TerminalMetadata {
   cols: number;
@@ -82,6 +92,8 @@ export interface SessionMetadata {
   audio: { codec: 'opus' } | null;
   /** Null until the page is captured. */
   capture: CaptureKind | null;
+  /** What draws the page. Null until that is known, and for a terminal. */
+  rendering: RenderingState | null;
   /** The page answers. False: it has been busy for some seconds, or hangs. */
   responsive: boolean;
   /** How often the browser was started again. */

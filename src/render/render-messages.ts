@@ -14,6 +14,7 @@ import type {
 import type { ProgramInput } from './capture/program-input.js';
 import type { GamepadState, InputCommands, PageSize } from './capture/page-controls.js';
 import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
+import type { BrowserRenderer } from './capture/renderer-watch.js';
 import type { EncodingTarget, VideoStream } from '../protocol/video-stream.js';
 import type { EncoderCandidate } from './encode/encoder-candidate.js';
 import type { FrameRecord } from './encode/frame-record.js';
@@ -133,6 +134,7 @@ export type RenderReport =
   | { readonly type: 'responsive'; readonly responsive: boolean }
   | { readonly type: 'fault'; readonly error: ReportedError }
   | { readonly type: 'sound'; readonly available: boolean }
+  | { readonly type: 'renderer'; readonly renderer: BrowserRenderer }
   | { readonly type: 'egressRefused'; readonly errorType: string }
   | {
       readonly type: 'log';

@@ -14,6 +14,7 @@ import type { PageBridgeListener } from './capture/page-bridge.js';
 import type { PageControls, PageControlsListener } from './capture/page-controls.js';
 import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
 import type { EncodedAudio, EncodedFrame } from './encode/encoded-frame.js';
+import type { RenderingState } from '../protocol/state-document.js';
 import type { EncodingTarget, VideoStream } from '../protocol/video-stream.js';
 import type { FrameRecord } from './encode/frame-record.js';
 import type { RenderStream } from './packetize/media-slots.js';
@@ -22,6 +23,8 @@ import type { RenderStream } from './packetize/media-slots.js';
 export interface RenderListener extends PageBridgeListener, PageControlsListener, CaptureWatchListener {
   /** The launch begins: it has waited for its turn. */
   onLaunching?(): void;
+  /** What draws the page, once it is known and when it changes. */
+  onRendering?(rendering: RenderingState): void;
   /** About once per second for each stream that is encoded. */
   onVideoStats(stats: VideoEncoderStats): void;
   /** Frames that were handed to the media plane since the last call, oldest first; about once per second. */

@@ -397,6 +397,7 @@ function currentOnly(
     onResponsive: guarded((responsive) => listener.onResponsive(responsive)),
     onFault: guarded((code, message) => listener.onFault(code, message)),
     onSound: guarded((available) => listener.onSound(available)),
+    onRendering: guarded((rendering) => listener.onRendering?.(rendering)),
     onVideoStats: guarded((stats) => listener.onVideoStats(stats)),
     onFrames: guarded((stream, frames) => listener.onFrames(stream, frames)),
     onKeyframe: guarded((stream) => listener.onKeyframe(stream)),

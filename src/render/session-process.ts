@@ -180,6 +180,7 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
       launchOptions: { ...order.launchOptions, executablePath },
       onEgressRefused: (errorType) => report({ type: 'egressRefused', errorType }),
       onLaunched: () => report({ type: 'launched' }),
+      onRenderer: (renderer) => report({ type: 'renderer', renderer }),
       logger: reportingLogger({}),
     }),
     openVideoEncodeThread,

@@ -35,6 +35,7 @@ export function initialState(
       },
       audio: null,
       capture: null,
+      rendering: null,
       responsive: true,
       restarts: 0,
       fault: null,

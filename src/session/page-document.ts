@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.js';
-import type { FaultState, RecordingState } from '../protocol/state-document.js';
+import type { FaultState, RecordingState, RenderingState } from '../protocol/state-document.js';
 import type { RestartableRender } from '../render/render.js';
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
 import type { RungState } from './codec-ladder.js';
@@ -41,6 +41,10 @@ export class PageDocument {
     this.showSound(render.hasAudio);
   }
 
+  showRendering(rendering: RenderingState): void {
+    this.#publisher.update(({ metadata }) => void (metadata.rendering = rendering));
+  }
+
   showSound(available: boolean): void {
     this.#publisher.update(({ metadata }) => void (metadata.audio = available ? { codec: 'opus' } : null));
   }
@@ -63,9 +67,11 @@ export class PageDocument {
       }
       metadata.restarts += 1;
       metadata.responsive = true;
+      metadata.rendering = null;
       // The page that comes knows nothing of what the former one has set.
       metadata.page = {};
     });
+    this.showNoVideo();
   }
 
   showFault(code: FaultState['code'], message: string): void {

@@ -27,8 +27,8 @@ export function sessionDiagnostics(
   encodings: readonly EncodingDiagnostics[],
   viewers: readonly ViewerDiagnostics[],
 ): SessionDiagnostics {
-  const { capture, mediaPlane } = metadata;
-  return { streamId, status, capture: capture ?? null, mediaPlane, encodings, viewers };
+  const { capture, rendering, mediaPlane } = metadata;
+  return { streamId, status, capture: capture ?? null, rendering, mediaPlane, encodings, viewers };
 }
 
 export function consumerDiagnostics(stats: Readonly<ConsumerStats>): ConsumerDiagnostics {

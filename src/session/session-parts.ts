@@ -11,7 +11,7 @@ import type { OpenRemoteControl } from '../input/remote-control.js';
 import type { Logger } from '../base/logger.js';
 import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
 import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
-import type { TerminalParts } from '../terminal/terminal-parts.js';
+import type { TerminalParts } from '../terminal/open-terminals.js';
 import type { ObserveSession } from './session-events.js';
 import type { PlanRungs } from '../fanout/rung-planner.js';
 import type { SessionBudget } from '../protocol/session-usage.js';

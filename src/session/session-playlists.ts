@@ -1,12 +1,7 @@
 import { StreamKitError } from '../base/errors.js';
-import type { HlsStream, HlsStreamParameters } from '../recording/hls-stream.js';
+import type { HlsStream } from '../recording/hls-stream.js';
+import type { OpenHlsStream } from '../recording/open-recording.js';
 import type { SessionRegistry } from './session-registry.js';
-
-/** Makes the stream of one session. */
-export type OpenHlsStream = (
-  parameters: Pick<HlsStreamParameters, 'firstSequence' | 'openSource'> & { readonly streamId: string },
-  onEnded: () => void,
-) => HlsStream;
 
 /** The live playlists of sessions: each begins with the first request for it and is gone with its session. */
 export class SessionPlaylists {

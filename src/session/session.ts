@@ -383,6 +383,7 @@ export class Session implements StreamSession {
           onResponsive: (responsive) => this.#document.showResponsive(responsive),
           onFault: (code, message) => this.#document.showFault(code, message),
           onSound: (available) => this.#document.showSound(available),
+          onRendering: (rendering) => this.#document.showRendering(rendering),
           onVideoStats: (stats) => this.#media?.onVideoStats(stats),
           onFrames: (stream, frames) => {
             this.meter.addFrames(frames.length);
@@ -447,7 +448,6 @@ export class Session implements StreamSession {
     this.#restarting = true;
     this.#document.showRestarting();
     this.#document.showFault(code, reason?.message ?? 'A client asked for a restart');
-    this.#document.showNoVideo();
     this.#onViewerChange();
     this.#parts.observe('session:restart', { streamId: this.streamId, code });
   }

@@ -2,7 +2,7 @@ import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Terminal, TerminalExit, TerminalTarget } from '../terminal/terminal.js';
 import type { ReplayFiles } from '../terminal/replay-files.js';
-import type { TerminalParts } from '../terminal/terminal-parts.js';
+import type { TerminalParts } from '../terminal/open-terminals.js';
 import type { Caller } from './caller.js';
 import { closePart } from './close-part.js';
 import { settlesWithin } from '../base/deadline.js';
@@ -305,6 +305,7 @@ function initialState({
       video: null,
       audio: null,
       capture: null,
+      rendering: null,
       responsive: true,
       restarts: 0,
       fault: null,

@@ -336,8 +336,8 @@ describe.concurrent('in tabs beside each other', () => {
           expect(told?.figures.packetsReceived).toBeGreaterThan(40);
           return told;
         }, 2000);
-        expect(loss?.figures.lossRatio).toBeGreaterThan(0.05);
-        expect(loss?.figures.lossRatio).toBeLessThan(0.2);
+        expect(loss?.figures.lossRatio).toBeGreaterThan(0.08);
+        expect(loss?.figures.lossRatio).toBeLessThan(0.12);
         expect(loss?.message).toMatch(/^\d+(\.\d)? % of the packets are lost/);
         // No retransmission comes through any more, but the repair packets do. Only the native plane sends such.
         const pictures = [96, 102];

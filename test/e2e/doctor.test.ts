@@ -20,6 +20,7 @@ test('doctor says what of this machine a session can use', async () => {
   expect(report).toMatch(/^ {2}vp8 +libvpx +works, \d+ frames\/s$/m);
   expect(report).toMatch(/^ {2}ok {2}browser +Chrome\/\d/m);
   expect(report).toMatch(/^ {2}ok {2}rendering +(?:software|GPU): /m);
+  expect(report).toMatch(/^Rendering \(.*\)\n {2}(?:no device: |device \/dev\/)/m);
   expect(report).toMatch(/^ {2}ok {2}UDP +a port can be bound/m);
   expect(report).toContain(`session limits  ${describeSessionLimits()}\n`);
   expect(code).toBe(0);

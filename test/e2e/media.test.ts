@@ -96,9 +96,14 @@ describe.each(CAPTURES)('captured by %s', (capture) => {
     const { video, codecs } = await viewer.read<any>('viewer.stats()');
     expect(codecs).toContain(`video/${videoCodec.toUpperCase()}`);
     expect([video.frameWidth, video.frameHeight]).toEqual([640, 360]);
-    const state = await server.state(session, ({ metadata }) => metadata.video?.frameRate > 0);
+    const state = await server.state(
+      session,
+      ({ metadata }) => metadata.video?.frameRate > 0 && metadata.rendering !== null,
+    );
     expect(state.metadata).toMatchObject({
       capture,
+      // Whatever draws pages on this machine; it has not fallen from anything.
+      rendering: { renderer: expect.stringContaining('ANGLE') as string, fallback: false },
       viewers: 1,
       video: {
         codec: videoCodec,
@@ -132,6 +137,11 @@ describe.each(CAPTURES)('captured by %s', (capture) => {
       mean('stream_kit_viewer_join_duration_seconds'),
     );
     const { encoder } = state.metadata.video;
+    const { renderer, software } = state.metadata.rendering;
+    const rendering = software ? 'software' : 'gpu';
+    expect(
+      samples.get(`stream_kit_sessions_by_renderer{rendering="${rendering}",renderer="${renderer}"}`),
+    ).toBe(1);
     expect(samples.get(`stream_kit_encoders{codec="${videoCodec}",encoder="${encoder}"}`)).toBe(1);
   });
 

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { systemClock } from '../../src/base/clock.js';
 import type { StreamKitOptions } from '../../src/options/stream-kit-options.js';
 import { resolveOptions } from '../../src/options/stream-kit-options.js';
-import { composeRouter, type StreamKitRouter } from '../../src/router.js';
+import type { StreamKitRouter } from '../../src/http/stream-kit-router.js';
+import { composeRouter } from '../../src/router.js';
 import { FakeParts } from './session-fakes.js';
 
 /** The same at every node. */

@@ -16,7 +16,7 @@ import Koa from 'koa';
 import koaCompress from 'koa-compress';
 import koaMount from 'koa-mount';
 
-import type { StreamKitRouter } from '../../src/router.js';
+import type { StreamKitRouter } from '../../src/http/stream-kit-router.js';
 import { openHttp2Fetch } from './http2-fetch.js';
 
 /** What is used of it has the types of version 5. */

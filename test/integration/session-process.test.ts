@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StreamKitError } from '../../src/base/errors.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
-import type { RemoteRenderOptions, RemoteRenders } from '../../src/render/remote-render.js';
+import type { RemoteRendersOptions, RemoteRenders } from '../../src/render/remote-renders.js';
 import type { RenderListener } from '../../src/render/render.js';
 import { until } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
@@ -17,8 +17,8 @@ import { commandLine, processesOfSessions } from '../helpers/session-processes.j
 // The program of a session process is there only when built.
 const load = (file: string): Promise<unknown> => import(join(root, 'dist', file));
 const { openRemoteRenders } = (await load(
-  'render/remote-render.js',
-)) as typeof import('../../src/render/remote-render.js');
+  'render/remote-renders.js',
+)) as typeof import('../../src/render/remote-renders.js');
 const { openMediaPlane } = (await load(
   'fanout/open-media-plane.js',
 )) as typeof import('../../src/fanout/open-media-plane.js');
@@ -26,6 +26,10 @@ const { systemClock } = (await load('base/clock.js')) as typeof import('../../sr
 const { silentLogger } = (await load('base/logger.js')) as typeof import('../../src/base/logger.js');
 
 const listener = new Proxy({} as RenderListener, { get: () => () => undefined });
+const launchOptions: RemoteRendersOptions['graphics']['launchOptions'] = (given) => given;
+const renderingOf: RemoteRendersOptions['graphics']['renderingOf'] = ({ name, software }) => ({
+  ...{ renderer: name, software, fallback: false },
+});
 const parameters = {
   ...{ targetUrl: 'http://127.0.0.1:9/', width: 320, height: 180, deviceScaleFactor: 1, frameRate: 30 },
   ...{ audio: false, initialData: null },
@@ -62,7 +66,7 @@ describe('session processes', () => {
     await until(() => expect(processesOfSessions()).toEqual([]));
   });
 
-  function open(options: Partial<RemoteRenderOptions> = {}): RemoteRenders {
+  function open(options: Partial<RemoteRendersOptions> = {}): RemoteRenders {
     renders = openRemoteRenders({
       ...{ launchOptions: { executablePath: '/nowhere/chromium' }, capture: 'auto', mediaPlane: plane },
       ...{
@@ -73,6 +77,7 @@ describe('session processes', () => {
         soundDtx: false,
       },
       ...{ targetPolicy: DEFAULT_TARGET_POLICY, onEgressRefused: () => undefined, logger: silentLogger },
+      graphics: { ready: () => Promise.resolve(), launchOptions, renderingOf },
       encoders: { chosen: true, ready: () => Promise.resolve(), candidates: () => [] } as never,
       sessionProcess: { spare: true, launchesAtOnce: 2, heapBytes: 128 * 2 ** 20 },
       limiter: {
@@ -114,6 +119,14 @@ describe('session processes', () => {
     } finally {
       await rm(folder, { recursive: true });
     }
+  });
+
+  it('give up a launch that waits until it is known how pages are drawn', async () => {
+    const aborting = new AbortController();
+    const graphics = { ready: () => new Promise<void>(() => undefined), launchOptions, renderingOf } as const;
+    const opening = open({ graphics }).open(parameters, listener, aborting.signal);
+    aborting.abort(new Error('the session was ended'));
+    await expect(opening).rejects.toThrow('the session was ended');
   });
 
   it('report that the system refuses to start a browser', async () => {

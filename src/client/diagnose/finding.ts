@@ -24,6 +24,7 @@ export type FindingCode =
   | 'capture_slow'
   | 'encoder_slow'
   | 'server_busy'
+  | 'rendering_in_software'
   | 'autoplay_blocked';
 
 /** One reason why a connection does not come up, or looks as it does. */

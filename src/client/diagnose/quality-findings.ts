@@ -39,6 +39,7 @@ export function qualityFindings(report: ClientReport, server: SessionDiagnostics
     roundTrip(stats, viewer),
     jitterBuffer(stats),
     ...(encoding ? serverStages(encoding) : []),
+    server && softwareRendering(server),
   ];
   return findings.filter((one) => one !== undefined);
 }
@@ -117,6 +118,13 @@ function jitterBuffer({ jitterBufferMs, audioCodec }: StreamStats): Finding | un
   if (jitterBufferMs === undefined || jitterBufferMs < highMs) return undefined;
   const message = `Pictures wait ${jitterBufferMs.toFixed(0)} ms here, because packets come unevenly.`;
   return finding('warning', 'jitter_buffer_high', message, { jitterBufferMs });
+}
+
+/** A server without a GPU is as it should be. Servers before 0.3 do not say what draws. */
+function softwareRendering({ rendering }: SessionDiagnostics): Finding | undefined {
+  if (rendering?.fallback !== true) return undefined;
+  const message = 'The server draws the page on its CPU, although it has a GPU; its driver may have failed.';
+  return finding('warning', 'rendering_in_software', message, { renderer: rendering.renderer });
 }
 
 function serverStages({

@@ -8,7 +8,9 @@ export interface StatsEntry {
   mimeType?: string;
   codecId?: string;
   bytesReceived?: number;
+  /** With `retransmittedPacketsReceived`. */
   packetsReceived?: number;
+  retransmittedPacketsReceived?: number;
   packetsLost?: number;
   nackCount?: number;
   pliCount?: number;

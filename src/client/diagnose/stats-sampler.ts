@@ -83,7 +83,9 @@ function meanMs(seconds: number, count: number): number | undefined {
 
 function recentStats(before: StatsEntry | undefined, now: StatsEntry | undefined): RecentStats | undefined {
   if (before === undefined || before.id !== now?.id || now.timestamp <= before.timestamp) return undefined;
-  const packetsReceived = increase('packetsReceived', before, now);
+  // Browsers count what comes by RTX as received, repeats and probes among it, but as lost only what never came at first.
+  const repeated = increase('retransmittedPacketsReceived', before, now);
+  const packetsReceived = Math.max(0, increase('packetsReceived', before, now) - repeated);
   const packetsLost = increase('packetsLost', before, now);
   const expected = packetsReceived + packetsLost;
   return {

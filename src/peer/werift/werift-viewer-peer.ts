@@ -33,10 +33,9 @@ export interface ViewerPeerFactoryOptions {
   readonly mediaPlane: MediaPlane;
   readonly logger: Logger;
   /** Address that ICE binds to. Default: every address of the machine, or loopback where it has no other. */
-  readonly listenAddress?: string;
+  readonly listenAddress?: string | undefined;
   /** Addresses to announce instead of the local ones (1:1 NAT). */
   readonly announcedAddresses?: readonly string[];
-  /** Whether the viewer may hold pictures back to keep them with their sound. */
   /** Viewers may hold pictures back for sound. */
   readonly holdsPictures: boolean;
   /** Default: the machine's. */

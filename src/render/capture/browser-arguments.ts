@@ -47,7 +47,8 @@ const DISABLED_FEATURES = [
   'WebUIOmniboxPopup',
   'WebUIReloadButton',
 ];
-const FEATURES_FLAG = '--disable-features=';
+const DISABLE_FLAG = '--disable-features=';
+const ENABLE_FLAG = '--enable-features=';
 
 /**
  * The command line of a browser that is driven over pipes.
@@ -61,18 +62,23 @@ export function browserArguments(
   ours: readonly string[],
   last: readonly string[],
 ): string[] {
-  const features = args
-    .filter((flag) => flag.startsWith(FEATURES_FLAG))
-    .map((flag) => flag.slice(FEATURES_FLAG.length));
+  // Of a flag that comes twice Chromium takes the last, and features may come from several sides.
+  const disabled = valuesOf(args, DISABLE_FLAG);
+  const enabled = valuesOf(args, ENABLE_FLAG);
   return [
     ...FLAGS,
     ...(headless === false ? [] : [headless === 'shell' ? '--headless' : '--headless=new']),
     enableExtensions === false ? '--disable-extensions' : '--enable-unsafe-extension-debugging',
     ...(devtools ? ['--auto-open-devtools-for-tabs'] : []),
-    `--disable-features=${[...DISABLED_FEATURES, ...features].join(',')}`,
+    `${DISABLE_FLAG}${[...DISABLED_FEATURES, ...disabled].join(',')}`,
+    ...(enabled.length > 0 ? [`${ENABLE_FLAG}${enabled.join(',')}`] : []),
     `--user-data-dir=${profileDirectory}`,
     ...ours,
-    ...args.filter((flag) => !flag.startsWith(FEATURES_FLAG)),
+    ...args.filter((flag) => !flag.startsWith(DISABLE_FLAG) && !flag.startsWith(ENABLE_FLAG)),
     ...last,
   ];
+}
+
+function valuesOf(args: readonly string[], flag: string): string[] {
+  return args.filter((argument) => argument.startsWith(flag)).map((argument) => argument.slice(flag.length));
 }

@@ -9,6 +9,7 @@ import type { TargetPolicy } from '../../options/target-policy-options.js';
 import { BrowserProcess } from './browser-process.js';
 import { CapturePage } from './capture-page.js';
 import type { Capture, CaptureKind, OpenCapture } from './capture.js';
+import { type BrowserRenderer, RendererWatch } from './renderer-watch.js';
 import { RenderedPage } from './rendered-page.js';
 import { ScreencastCapture } from './screencast-capture.js';
 import { CaptureWatch } from './capture-watch.js';
@@ -33,6 +34,8 @@ export interface OpenCaptureOptions {
   readonly egressProxy?: string | undefined;
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused?: (errorType: string) => void;
+  /** What draws pages, once it is known and when it changes. */
+  readonly onRenderer?: (renderer: BrowserRenderer) => void;
   /** The browser is there and captured; the page is not loaded yet. */
   readonly onLaunched?: () => void;
   readonly logger: Logger;
@@ -115,7 +118,12 @@ export function createOpenCapture(options: OpenCaptureOptions): OpenCapture {
         listener,
         onEnded,
       );
-      browserProcess.onClosing = () => watch.close();
+      const { onRenderer = () => undefined } = options;
+      const rendererWatch = new RendererWatch(browserProcess.connection.browser, systemClock, onRenderer);
+      browserProcess.onClosing = () => {
+        watch.close();
+        rendererWatch.close();
+      };
       return capture;
     } catch (error) {
       await browserProcess.close();

@@ -4,8 +4,8 @@ import type { Logger } from '../../base/logger.js';
 import { setNiceness } from '../../base/process-niceness.js';
 import { signalProcess } from '../../base/process-table.js';
 import type { ResolvedSessionLimits } from '../../options/session-limit-options.js';
-import type { ProcessMemory } from './process-memory.js';
-import { procMemory } from './process-memory.js';
+import type { ProcessMemory } from '../../base/process-memory.js';
+import { procMemory } from '../../base/process-memory.js';
 import type { LimitedSession, SessionLimiter } from './session-limiter.js';
 
 const WATCH_INTERVAL_MS = 2_000;

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { CorsOptions } from '../../../src/options/access-options.js';
 import { resolveOptions } from '../../../src/options/stream-kit-options.js';
-import { composeRouter, type StreamKitRouter } from '../../../src/router.js';
+import type { StreamKitRouter } from '../../../src/http/stream-kit-router.js';
+import { composeRouter } from '../../../src/router.js';
 import { HOST_OPTIONS, HOSTS, type Host } from '../../helpers/hosts.js';
 import {
   ask,

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { BODY_TIMEOUT_MS, MAX_BODY_BYTES } from '../../../src/http/json-body.js';
 import { resolveOptions } from '../../../src/options/stream-kit-options.js';
-import { composeRouter, type StreamKitRouter } from '../../../src/router.js';
+import type { StreamKitRouter } from '../../../src/http/stream-kit-router.js';
+import { composeRouter } from '../../../src/router.js';
 import { MAX_TEXT_BYTES } from '../../../src/http/text-body.js';
 import { MAX_BACKLOG_BYTES } from '../../../src/session/event-delivery.js';
 import { FakeParts } from '../../helpers/session-fakes.js';

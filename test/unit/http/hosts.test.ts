@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { MAX_BODY_BYTES } from '../../../src/http/json-body.js';
 import { resolveOptions } from '../../../src/options/stream-kit-options.js';
-import { composeRouter, type StreamKitRouter } from '../../../src/router.js';
+import type { StreamKitRouter } from '../../../src/http/stream-kit-router.js';
+import { composeRouter } from '../../../src/router.js';
 import { HOST_OPTIONS, HOSTS, type Host } from '../../helpers/hosts.js';
 import { ask, EventStreamClient, postJson } from '../../helpers/router-server.js';
 import { type FakeAnsweringPeer, FakeParts } from '../../helpers/session-fakes.js';

@@ -2,10 +2,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { observers } from '../../../src/observe/observers.js';
 import type { DiagnosticsChannelName, DiagnosticsChannels } from '../../../src/observe/session-channels.js';
 import { publishSessionEvent } from '../../../src/observe/session-channels.js';
-import { silentLogger } from '../../../src/base/logger.js';
 import { EventStreamClient, ask, postJson, serveRouter } from '../../helpers/router-server.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
@@ -106,25 +104,5 @@ describe('diagnostics channels', () => {
     expect(() => publishSessionEvent('session:create', event)).not.toThrow();
     on('stream-kit:session:create', () => undefined);
     expect(() => publishSessionEvent('session:create', event)).toThrow('It was read');
-  });
-});
-
-describe('an observer that throws', () => {
-  it('is logged, and the next one is told all the same', () => {
-    const logged: object[] = [];
-    const told: string[] = [];
-    const logger = { ...silentLogger, error: (context: object) => void logged.push(context) };
-    const error = new Error('x');
-    const observe = observers(
-      [
-        () => {
-          throw error;
-        },
-        (name) => void told.push(name),
-      ],
-      logger,
-    );
-    observe('session:create', { streamId: 'a' });
-    expect([logged, told]).toEqual([[{ err: error, event: 'session:create' }], ['session:create']]);
   });
 });

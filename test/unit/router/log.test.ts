@@ -6,7 +6,8 @@ import { createWeriftMediaPlane } from '../../../src/fanout/werift-media-plane.j
 import type { Logger } from '../../../src/base/logger.js';
 import { resolveOptions, type StreamKitOptions } from '../../../src/options/stream-kit-options.js';
 import { createViewerPeerFactory } from '../../../src/peer/werift/werift-viewer-peer.js';
-import { composeRouter, type StreamKitRouter } from '../../../src/router.js';
+import type { StreamKitRouter } from '../../../src/http/stream-kit-router.js';
+import { composeRouter } from '../../../src/router.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { parseEvents } from '../../helpers/fake-event-sink.js';
 import { FakeParts } from '../../helpers/session-fakes.js';

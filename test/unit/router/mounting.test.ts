@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { MAX_BODY_BYTES } from '../../../src/http/json-body.js';
 import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
-import type { StreamKitRouter } from '../../../src/router.js';
+import type { StreamKitRouter } from '../../../src/http/stream-kit-router.js';
 import type { RouterServer } from '../../helpers/router-server.js';
 import { ask, EventStreamClient, postJson, serveRouter } from '../../helpers/router-server.js';
 

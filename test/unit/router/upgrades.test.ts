@@ -6,7 +6,8 @@ import express from 'express';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { resolveOptions } from '../../../src/options/stream-kit-options.js';
-import { composeRouter, type StreamKitRouter } from '../../../src/router.js';
+import type { StreamKitRouter } from '../../../src/http/stream-kit-router.js';
+import { composeRouter } from '../../../src/router.js';
 import { ask, EventStreamClient, postJson, serveRouter } from '../../helpers/router-server.js';
 import { FakeParts } from '../../helpers/session-fakes.js';
 

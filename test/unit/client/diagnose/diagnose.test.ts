@@ -191,6 +191,15 @@ describe('diagnose', () => {
     expect(codes(report('healthy'), serverWith(changes))).toEqual([code]);
   });
 
+  it('tells that a server with a GPU draws the page without it, and nothing of one that has none', () => {
+    const rendering = (fallback: boolean) => ({ renderer: 'SwiftShader', software: true, fallback });
+    const server = serverWith({});
+    const [found, ...others] = diagnose(report('healthy'), { ...server, rendering: rendering(true) });
+    expect(found).toMatchObject({ code: 'rendering_in_software', figures: { renderer: 'SwiftShader' } });
+    expect(others).toEqual([]);
+    expect(diagnose(report('healthy'), { ...server, rendering: rendering(false) })).toEqual([]);
+  });
+
   it('tells a picture that does not arrive from one that is not sent, and one that is of no use', () => {
     const said = (...told: Parameters<typeof diagnose>): string | undefined => diagnose(...told)[0]?.message;
     expect(said(report('noMedia'), conditions.noMedia.server)).toContain('sends, and nothing arrives');

@@ -42,6 +42,30 @@ describe('StatsSampler', () => {
     expect(stats.jitterBufferMs).toBeCloseTo(10);
   });
 
+  it('counts the lost among the packets that came at first, not among repeats', () => {
+    const totals = (timestamp: number, first: number, repeated: number, lost: number): Map<string, unknown> =>
+      new Map([
+        [
+          'V',
+          {
+            id: 'V',
+            type: 'inbound-rtp',
+            kind: 'video',
+            timestamp,
+            packetsReceived: first + repeated,
+            retransmittedPacketsReceived: repeated,
+            packetsLost: lost,
+          },
+        ],
+      ]);
+    const sampler = new StatsSampler();
+    sampler.sample(totals(1000, 100, 20, 0));
+    expect(sampler.sample(totals(2000, 190, 120, 10)).recent).toMatchObject({
+      packetsReceived: 90,
+      lossRatio: 0.1,
+    });
+  });
+
   it('says nothing where there is nothing', () => {
     expect(new StatsSampler().sample(new Map())).toMatchObject({ codec: undefined, bitrateBps: undefined });
   });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { silentLogger } from '../../../../src/base/logger.js';
 import { nicenessOf, ProcessLimiter } from '../../../../src/render/limits/process-limiter.js';
-import { procMemory } from '../../../../src/render/limits/process-memory.js';
+import { procMemory } from '../../../../src/base/process-memory.js';
 import { VirtualClock } from '../../../helpers/virtual-clock.js';
 
 const MIB = 2 ** 20;

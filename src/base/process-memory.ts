@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-import { descendantsIn, processStats } from '../../base/process-table.js';
+import { descendantsIn, processStats } from './process-table.js';
 
 /**
  * How much memory each of these processes takes together with all of its descendants, bytes, by pid. Files that can be

@@ -1,11 +1,12 @@
 import { asError } from '../base/errors.js';
 import type { ResolvedOptions } from '../options/stream-kit-options.js';
-import type { CallerContext } from '../session/caller.js';
+import type { CallerContext } from './caller.js';
+
+/** Tells the application of an error. Never throws. */
+export type ReportError = (error: Error, streamId: string | undefined, context: CallerContext) => void;
 
 /** The application's `onError`; what goes wrong in it must not take the server with it. */
-export function errorReporter<TEnv>(
-  options: ResolvedOptions<TEnv>,
-): (error: Error, streamId: string | undefined, context: CallerContext) => void {
+export function errorReporter(options: Pick<ResolvedOptions, 'logger' | 'onError'>): ReportError {
   const onThrown = (thrown: unknown): void => {
     options.logger.error({ err: asError(thrown) }, 'onError threw');
   };

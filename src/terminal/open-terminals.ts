@@ -22,13 +22,12 @@ export interface TerminalParts {
  * @param options - undefined: there are none.
  * @throws StreamKitError `bad_option` where the folder of the options cannot be made.
  */
-export function terminalParts(
+export function openTerminals(
   options: ResolvedTerminalOptions | undefined,
   clock: Clock,
-  parent: Logger,
+  logger: Logger,
 ): TerminalParts | undefined {
   if (options === undefined) return undefined;
-  const logger = parent.child({ room: 'terminal' });
   const { stateDir, replayBytes } = options;
   return {
     options,

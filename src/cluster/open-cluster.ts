@@ -1,0 +1,42 @@
+import type { Clock } from '../base/clock.js';
+import type { Logger } from '../base/logger.js';
+import type { ResolvedOptions } from '../options/stream-kit-options.js';
+import type { SessionRoom } from '../session/open-sessions.js';
+import { ClusterNode } from './cluster-node.js';
+
+/** The options of the room. */
+export type ClusterRoomOptions = Pick<ResolvedOptions, 'cluster' | 'files'>;
+
+export interface ClusterRoomParts {
+  readonly sessions: Pick<SessionRoom, 'recordings' | 'registry'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * @returns undefined where the server is alone.
+ * @throws StreamKitError `bad_option` where the package `ioredis` is needed and missing.
+ */
+export function openCluster(
+  { cluster, files }: ClusterRoomOptions,
+  { sessions: { registry, recordings }, clock, logger }: ClusterRoomParts,
+): ClusterNode | undefined {
+  if (cluster === undefined) return undefined;
+  return new ClusterNode({
+    options: cluster,
+    sessions: {
+      get room() {
+        return registry.room;
+      },
+      ids: () => [...registry.all().map(({ streamId }) => streamId), ...(recordings?.streamIds() ?? [])],
+      has: (streamId) =>
+        registry.find(streamId) !== undefined || recordings?.creatorOf(streamId) !== undefined,
+      stateOf: (streamId) => registry.find(streamId)?.state,
+      lose: (error) => {
+        for (const session of registry.all()) session.fail(error);
+      },
+    },
+    ...{ clock, logger },
+    maxFileBytes: files.maxBytes,
+  });
+}

@@ -1,0 +1,92 @@
+import type { Clock } from '../base/clock.js';
+import { READY_SEGMENT } from '../options/observability-options.js';
+import type { ResolvedOptions } from '../options/stream-kit-options.js';
+import type { AdminReport } from '../protocol/admin.js';
+import type { RouterHealth } from '../protocol/health.js';
+import type { ConfigurableRoute, RouteName } from '../protocol/routes.js';
+import type { SessionRoom } from '../session/open-sessions.js';
+import { adminRoutes } from './admin-routes.js';
+import type { CallerRates } from './caller-rates.js';
+import { fileRoutes } from './file-routes.js';
+import { drainRoutes, healthRoutes, type MetricsSource, metricsRoutes } from './observability-routes.js';
+import { openApiRoutes } from './openapi-routes.js';
+import { playlistRoutes } from './playlist-routes.js';
+import { profileRoutes } from './profile-routes.js';
+import { recordingRoutes } from './recording-routes.js';
+import type { RouteHandlers } from './route-handler.js';
+import { sessionRoutes } from './session-routes.js';
+import { openStreamKitWeb, type StreamKitWeb, type StreamKitWebParameters } from './stream-kit-web.js';
+import { viewRoutes } from './view-routes.js';
+import { whepRoutes } from './whep-routes.js';
+
+/** The options that say which routes there are. */
+export type RouterRoutesOptions = Pick<
+  ResolvedOptions,
+  | 'admin'
+  | 'cdp'
+  | 'health'
+  | 'logger'
+  | 'metrics'
+  | 'openApi'
+  | 'profileDirectory'
+  | 'streamKitWeb'
+  | 'streamTokens'
+  | 'trustProxy'
+>;
+
+export interface RouterRoutesParts {
+  readonly sessions: SessionRoom;
+  readonly metrics: MetricsSource;
+  readonly health: () => RouterHealth;
+  readonly adminReport: () => Promise<AdminReport>;
+  readonly rates: CallerRates;
+  /** Lets the other nodes find a session that was made here; undefined: there are none. @throws StreamKitError `unavailable`. */
+  readonly announce: ((streamId: string) => Promise<void>) | undefined;
+  readonly clock: Clock;
+  readonly onServerError: StreamKitWebParameters['onServerError'];
+}
+
+/** All routes of a router. */
+export interface RouterRoutes {
+  readonly handlers: RouteHandlers;
+  /** Paths below the base path that options have set. */
+  readonly paths: Readonly<Partial<Record<ConfigurableRoute, string>>>;
+  /** Undefined: the clients stream-kit-web and stream-kit-react are not served. */
+  readonly web: StreamKitWeb | undefined;
+}
+
+export function routerRoutes(options: RouterRoutesOptions, parts: RouterRoutesParts): RouterRoutes {
+  const { rates, clock, announce, onServerError } = parts;
+  const { registry, sessions, profiles, recordings, playlists, iceServers } = parts.sessions;
+  const { admin, cdp, health, logger, metrics, openApi, streamKitWeb, trustProxy } = options;
+  const web =
+    streamKitWeb &&
+    openStreamKitWeb({
+      options: streamKitWeb,
+      ...{ registry, sessions, iceServers, rates, trustProxy, clock, onServerError },
+    });
+  const handlers: RouteHandlers = {
+    ...drainRoutes(() => registry.drain()),
+    ...(health === undefined ? {} : healthRoutes(parts.health)),
+    ...(metrics === undefined ? {} : metricsRoutes(parts.metrics)),
+    ...sessionRoutes({ registry, sessions, rates, iceServers, cdp, announce }),
+    ...fileRoutes(registry),
+    ...(options.profileDirectory === undefined ? {} : profileRoutes(profiles)),
+    ...(admin ? adminRoutes(registry, parts.adminReport) : {}),
+    ...web?.handlers,
+    ...viewRoutes(sessions, options.streamTokens !== undefined),
+    ...whepRoutes({ registry, rates, iceServers, logger }),
+    ...(recordings === undefined ? {} : recordingRoutes(recordings)),
+    ...(playlists === undefined ? {} : playlistRoutes(playlists)),
+  };
+  const paths = {
+    ...(metrics === undefined ? {} : { readMetrics: metrics.path }),
+    ...(openApi === undefined ? {} : { readOpenApi: openApi.path }),
+    ...(health === undefined
+      ? {}
+      : { readHealth: health.path, readReadiness: `${health.path}/${READY_SEGMENT}` }),
+  };
+  const served = Object.keys(handlers) as RouteName[];
+  const described = openApi === undefined ? {} : openApiRoutes({ served, paths });
+  return { handlers: { ...handlers, ...described }, paths, web };
+}

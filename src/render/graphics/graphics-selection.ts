@@ -1,0 +1,172 @@
+import { execFile } from 'node:child_process';
+import { statSync } from 'node:fs';
+
+import type { LaunchOptions } from 'puppeteer';
+
+import { asError, StreamKitError } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import type { ResolvedGpuOption } from '../../options/gpu-option.js';
+import type { BrowserRenderer } from '../capture/renderer-watch.js';
+import { findBrowser } from '../capture/browser-discovery.js';
+import type { RenderingState } from '../../protocol/state-document.js';
+import {
+  choosesRenderer,
+  FLAG_SETS,
+  graphicsLaunch,
+  type GraphicsLaunch,
+  withGraphics,
+} from './flag-sets.js';
+import {
+  deviceNamed,
+  driverFingerprint,
+  findGraphicsDevices,
+  type GraphicsDevice,
+} from './graphics-devices.js';
+import { probeRenderers } from './renderer-probe.js';
+import { type TryRenderer, tryRenderer } from './renderer-trial.js';
+import { VerdictFile } from './verdict-file.js';
+
+export interface GraphicsSelectionParameters {
+  readonly gpu: ResolvedGpuOption;
+  /** As the user has given them. */
+  readonly launchOptions: LaunchOptions;
+  readonly logger: Logger;
+  /** Default: those of this machine. */
+  readonly root?: string;
+  readonly file?: VerdictFile;
+  readonly tryRenderer?: TryRenderer;
+  readonly isSoftware?: (renderer: string) => boolean;
+}
+
+const VERSION_TIMEOUT_MS = 5_000;
+const NOTHING: GraphicsLaunch = { flags: [], env: {} };
+
+/**
+ * What browsers are started with to draw on a GPU: found out once, in the background. A machine without a device, and a user
+ * whose own flags decide, cost nothing.
+ */
+export class GraphicsSelection {
+  readonly #logger: Logger;
+  readonly #ready: Promise<void>;
+  readonly #aborting = new AbortController();
+  #launch = NOTHING;
+  #isSettled = false;
+  #expectsGpu = false;
+
+  /** @throws StreamKitError `bad_option` where the machine does not have the device that is named. */
+  constructor(parameters: GraphicsSelectionParameters) {
+    const { gpu, launchOptions, logger, root = '/' } = parameters;
+    this.#logger = logger;
+    const devices = gpu === 'off' ? [] : findGraphicsDevices(root);
+    const device = typeof gpu === 'object' ? named(devices, gpu.device) : undefined;
+    const usable = devices.filter(({ refusal }) => refusal === undefined);
+    for (const { path, refusal } of devices) {
+      if (refusal !== undefined) logger.warn({ device: path }, `a graphics device is not used: ${refusal}`);
+    }
+    if (usable.length === 0 || device?.refusal !== undefined || choosesRenderer(launchOptions)) {
+      this.#isSettled = true;
+      this.#ready = Promise.resolve();
+      return;
+    }
+    this.#ready = this.#probe(parameters, usable, device).catch((error: unknown) => {
+      logger.warn({ err: asError(error) }, 'it could not be found out whether a GPU draws pages');
+      this.#isSettled = true;
+    });
+  }
+
+  /** It is known what browsers are started with. */
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Resolves, within a minute of the start, when it is known what browsers are started with. */
+  ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  /** @param options - as the user has given them; they win. */
+  launchOptions(options: LaunchOptions): LaunchOptions {
+    return withGraphics(options, this.#launch);
+  }
+
+  /** What the state says of a session's renderer. */
+  renderingOf({ name, software }: BrowserRenderer): RenderingState {
+    return { renderer: name, software, fallback: software && this.#expectsGpu };
+  }
+
+  /** Gives up what is being found out. Idempotent. */
+  close(): void {
+    this.#aborting.abort();
+  }
+
+  async #probe(
+    { launchOptions, logger, root = '/', ...given }: GraphicsSelectionParameters,
+    devices: readonly GraphicsDevice[],
+    device: GraphicsDevice | undefined,
+  ): Promise<void> {
+    const executablePath = await findBrowser(launchOptions.executablePath);
+    const version = await browserVersion(executablePath);
+    const file = given.file ?? new VerdictFile();
+    const reports = await probeRenderers({
+      launchOptions: { ...launchOptions, executablePath },
+      ...{ devices, device, file, root, thorough: false, keepsAlive: false },
+      key: verdictKey(version, devices, device, root),
+      tryRenderer: given.tryRenderer ?? tryRenderer,
+      ...(given.isSoftware === undefined ? {} : { isSoftware: given.isSoftware }),
+      signal: this.#aborting.signal,
+      nowMs: () => Date.now(),
+      onNotStored: (error) =>
+        logger.debug({ err: asError(error) }, 'what is known of the graphics could not be stored'),
+    });
+    if (this.#aborting.signal.aborted) return;
+    const works = reports.find((report) => report.works);
+    const chosen = FLAG_SETS.find(({ name }) => name === works?.flagSet);
+    if (chosen !== undefined) this.#launch = graphicsLaunch(chosen, device);
+    this.#expectsGpu = chosen !== undefined;
+    this.#isSettled = true;
+    const refused = Object.fromEntries(
+      reports.filter((report) => !report.works).map(({ flagSet, reason = '' }) => [flagSet, reason]),
+    );
+    if (works === undefined) {
+      this.#logger.warn({ refused }, 'pages are drawn on the CPU although there is a GPU');
+    } else {
+      const { flagSet, renderer = '', webgpu = false } = works;
+      this.#logger.info({ flagSet, renderer, webgpu, refused }, 'pages are drawn on the GPU');
+    }
+  }
+}
+
+/** Of what is known of a browser on these devices. */
+export function verdictKey(
+  version: string,
+  devices: readonly GraphicsDevice[],
+  device: GraphicsDevice | undefined,
+  root = '/',
+): string {
+  return [version, device?.path ?? 'any', driverFingerprint(devices, root)].join(' | ');
+}
+
+/** As the browser prints it, or else what tells its file from another. */
+export function browserVersion(executablePath: string): Promise<string> {
+  return new Promise((resolve) => {
+    execFile(executablePath, ['--version'], { timeout: VERSION_TIMEOUT_MS }, (error, stdout) => {
+      const version = stdout.trim().slice(0, 200);
+      if (error === null && version !== '') {
+        resolve(version);
+        return;
+      }
+      const { size, mtimeMs } = statSync(executablePath);
+      resolve(`${executablePath} ${size} ${Math.round(mtimeMs)}`);
+    });
+  });
+}
+
+function named(devices: readonly GraphicsDevice[], name: string): GraphicsDevice {
+  const device = deviceNamed(devices, name);
+  if (device !== undefined) return device;
+  const found = devices.length === 0 ? 'none' : devices.map(({ path }) => path).join(', ');
+  throw new StreamKitError(
+    'bad_option',
+    `Expected a graphics device of this machine for gpu.device but received ${name}; found: ${found}`,
+  );
+}

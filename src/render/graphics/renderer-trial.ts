@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+import type { LaunchOptions } from 'puppeteer';
+
+/** What a browser showed of itself with some flags. */
+export interface RendererFacts {
+  /** As WebGL calls it without a mask; empty: it has no WebGL. */
+  readonly renderer: string;
+  readonly webgl2: boolean;
+  readonly webgpu: boolean;
+  /** Pictures that came by tab capture of a page that draws with WebGL, where 30 were asked for. */
+  readonly framesPerSecond: number;
+}
+
+/** How a trial ended. */
+export type TrialOutcome =
+  | { readonly end: 'done'; readonly facts: RendererFacts }
+  /** The browser or its driver did not answer in time. */
+  | { readonly end: 'hung'; readonly stage: string }
+  | { readonly end: 'failed'; readonly stage: string; readonly reason: string };
+
+/** What the child is started with, as JSON in its only argument. */
+export interface TrialOrder {
+  readonly launchOptions: LaunchOptions;
+}
+
+/** What the child writes, one JSON object per line. */
+export type TrialLine = { readonly stage: string } | { readonly failed: string } | RendererFacts;
+
+export interface TrialParameters extends TrialOrder {
+  readonly timeoutMs: number;
+  /** Gives it up; it then counts as failed. */
+  readonly signal: AbortSignal;
+  /** Whether this process stays to see what comes of it. */
+  readonly keepsAlive: boolean;
+}
+
+/** Tries one way to draw. Never rejects. */
+export type TryRenderer = (parameters: TrialParameters) => Promise<TrialOutcome>;
+
+const CHILD = fileURLToPath(new URL('./renderer-trial-child.js', import.meta.url));
+/** What the child needs to end its browser, before it is ended itself, ms. */
+const CLEAR_UP_MS = 6_000;
+/** Of what it prints, characters: its own lines are few. */
+const MAX_OUTPUT = 64 * 1024;
+
+/**
+ * Tries one way to draw in a browser of its own, which a process of its own drives: a driver that crashes or hangs takes
+ * nothing else with it.
+ */
+export const tryRenderer: TryRenderer = ({ launchOptions, timeoutMs, signal, keepsAlive }) =>
+  new Promise((resolve) => {
+    const order: TrialOrder = { launchOptions };
+    const child = spawn(process.execPath, [CHILD, JSON.stringify(order)], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    let output = '';
+    let late = false;
+    let killTimer: NodeJS.Timeout | undefined;
+    const stop = (): void => {
+      // It clears up when its input ends.
+      child.stdin.end();
+      killTimer ??= setTimeout(() => child.kill('SIGKILL'), CLEAR_UP_MS);
+    };
+    const timer = setTimeout(() => {
+      late = true;
+      stop();
+    }, timeoutMs);
+    if (!keepsAlive) {
+      child.unref();
+      timer.unref();
+    }
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    child.stdin.on('error', () => undefined);
+    child.stdout.setEncoding('utf8');
+    child.stdout.on('data', (text: string) => (output = (output + text).slice(-MAX_OUTPUT)));
+    child.on('error', ({ message }) => resolve({ end: 'failed', stage: 'start', reason: message }));
+    child.on('close', (code, killedBy) => {
+      clearTimeout(timer);
+      clearTimeout(killTimer);
+      signal.removeEventListener('abort', stop);
+      const lines = trialLines(output);
+      const facts = lines.find((line) => 'renderer' in line);
+      const stage = lines.flatMap((line) => ('stage' in line ? line.stage : [])).at(-1) ?? 'start';
+      const said = lines.flatMap((line) => ('failed' in line ? line.failed : [])).at(-1);
+      if (facts !== undefined) resolve({ end: 'done', facts });
+      else if (late) resolve({ end: 'hung', stage });
+      else {
+        const reason = signal.aborted
+          ? 'the trial was given up'
+          : (said ?? `the trial ended with ${killedBy ?? `code ${String(code)}`}`);
+        resolve({ end: 'failed', stage, reason });
+      }
+    });
+  });
+
+/** A browser's helpers may print to the same output: only lines of ours count. */
+function trialLines(output: string): TrialLine[] {
+  return output.split('\n').flatMap((line) => {
+    try {
+      const parsed = JSON.parse(line) as TrialLine | null;
+      const isOurs = typeof parsed === 'object' && parsed !== null;
+      return isOurs && ['stage', 'failed', 'renderer'].some((key) => key in parsed) ? [parsed] : [];
+    } catch {
+      return [];
+    }
+  });
+}

@@ -1,0 +1,96 @@
+import type { Clock } from '../base/clock.js';
+import type { Logger } from '../base/logger.js';
+import { EgressRefusals } from '../egress/egress-refusals.js';
+import type { MediaPlane } from '../fanout/media-plane.js';
+import type { ResolvedOptions } from '../options/stream-kit-options.js';
+import type { VideoCodec } from './encode/encoded-frame.js';
+import type { EncoderSelection } from './encode/encoder-selection.js';
+import { FrameTiming } from './encode/frame-timing.js';
+import { GraphicsSelection } from './graphics/graphics-selection.js';
+import { openSessionLimiter } from './limits/open-session-limiter.js';
+import { H264Payloader } from './packetize/h264-payloader.js';
+import { OpusPayloader } from './packetize/opus-payloader.js';
+import { Vp8Payloader } from './packetize/vp8-payloader.js';
+import { openRemoteRenders } from './remote-renders.js';
+import type { OpenRestartableRender } from './render.js';
+import { createOpenRestartingRender } from './restarting-render.js';
+
+/** The options of the room. */
+export type RendersOptions = Pick<
+  ResolvedOptions,
+  | 'capture'
+  | 'gpu'
+  | 'hangTimeoutMs'
+  | 'launchTimeoutMs'
+  | 'lipSync'
+  | 'loadTimeoutMs'
+  | 'puppeteerLaunchOptions'
+  | 'restart'
+  | 'sessionLimits'
+  | 'sessionProcess'
+  | 'soundDtx'
+  | 'targetPolicy'
+>;
+
+export interface RendersParts {
+  readonly encoders: EncoderSelection;
+  readonly mediaPlane: MediaPlane;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What renders pages. */
+export interface Renders {
+  /** What sessions are made of. */
+  readonly parts: {
+    readonly openRender: OpenRestartableRender;
+    readonly createVideoPayloader: (codec: VideoCodec) => H264Payloader | Vp8Payloader;
+    readonly createAudioPayloader: () => OpusPayloader;
+    readonly createFrameTiming: () => FrameTiming;
+  };
+  readonly egressRefusals: EgressRefusals;
+  /** Ends the process that was started ahead; renders are their owners'. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Begins by clearing up after servers that were killed.
+ *
+ * @throws StreamKitError `bad_option` where the machine does not have the device that the option `gpu` names.
+ */
+export function openRenders(
+  options: RendersOptions,
+  { encoders, mediaPlane, clock, logger }: RendersParts,
+): Renders {
+  const { restart, launchTimeoutMs, loadTimeoutMs } = options;
+  const { toleranceMs } = options.lipSync;
+  const egressRefusals = new EgressRefusals();
+  const { gpu, puppeteerLaunchOptions: launchOptions } = options;
+  const graphics = new GraphicsSelection({ gpu, launchOptions, logger });
+  const remote = openRemoteRenders({
+    ...options,
+    launchOptions,
+    lipSyncToleranceMs: toleranceMs,
+    onEgressRefused: (errorType) => egressRefusals.add(errorType),
+    limiter: openSessionLimiter(options.sessionLimits, clock, logger),
+    ...{ encoders, graphics, mediaPlane, logger },
+  });
+  const openRender = createOpenRestartingRender({
+    open: remote.open,
+    launchLimitMs: launchTimeoutMs + loadTimeoutMs,
+    ...{ restart, clock, logger },
+  });
+  return {
+    parts: {
+      openRender,
+      createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
+      createAudioPayloader: () => new OpusPayloader(toleranceMs),
+      createFrameTiming: () => new FrameTiming(),
+    },
+    egressRefusals,
+    close: () => {
+      graphics.close();
+      return remote.close();
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import type { MachineLoad } from '../base/machine-load.js';
+import type { ResolvedOptions } from '../options/stream-kit-options.js';
+import type { StreamTokenRequest } from '../options/stream-token-request.js';
+import type { ProfileStore } from '../profiles/profile-store.js';
+import type { RecordingRoom } from '../recording/open-recording.js';
+import { Admission } from './admission.js';
+import type { Caller } from './caller.js';
+import { CpuRoom } from './cpu-room.js';
+import { errorReporter, type ReportError } from './error-reporter.js';
+import { IceServerSource } from './ice-server-source.js';
+import { newSessionCounters, type SessionCounters } from './session-counters.js';
+import { SessionObservers } from './session-observers.js';
+import type { SessionParts, SessionSettings } from './session-parts.js';
+import { SessionPlaylists } from './session-playlists.js';
+import { SessionRecordings } from './session-recordings.js';
+import { SessionRegistry } from './session-registry.js';
+import { StreamKitProfiles } from './stream-kit-profiles.js';
+import { StreamKitSessions } from './stream-kit-sessions.js';
+
+/** The options of the room. */
+export type SessionsOptions = Omit<SessionSettings, 'maxRungs'> &
+  Pick<
+    ResolvedOptions,
+    | 'defaultViewport'
+    | 'iceServers'
+    | 'logger'
+    | 'maxRungs'
+    | 'maxSessions'
+    | 'onError'
+    | 'targetPolicy'
+    | 'terminal'
+  >;
+
+/** What the rooms below bring in: what sessions are made of, and the machine that carries them. */
+export interface RouterParts extends Omit<SessionParts, 'counters' | 'cpuRoom' | 'observe' | 'terminals'> {
+  readonly machine: MachineLoad;
+}
+
+export interface SessionsParts extends RouterParts, Pick<SessionParts, 'terminals'> {
+  readonly recording: RecordingRoom;
+  /** Undefined: there is no option `profileDirectory`. */
+  readonly profiles: ProfileStore | undefined;
+  readonly createToken: (request: StreamTokenRequest) => string;
+}
+
+/** All sessions of a router, and what goes with them. */
+export interface SessionRoom {
+  readonly registry: SessionRegistry;
+  readonly sessions: StreamKitSessions;
+  readonly profiles: StreamKitProfiles;
+  /** Undefined: nothing is recorded. */
+  readonly recordings: SessionRecordings | undefined;
+  /** Undefined: there are no playlists. */
+  readonly playlists: SessionPlaylists | undefined;
+  readonly iceServers: IceServerSource;
+  readonly counters: SessionCounters;
+  readonly observers: SessionObservers;
+  /** Most sessions at once. */
+  readonly maxSessions: number;
+  readonly reportError: ReportError;
+  /** Who has created a session, also one that is gone but was recorded; undefined where nobody knows. */
+  readonly creatorOf: (streamId: string) => Caller | undefined;
+}
+
+/** Most encodings at a time with `maxRungs: 'auto'`, while there is the CPU time for them. */
+const MAX_RUNGS = 3;
+
+export function openSessions(options: SessionsOptions, given: SessionsParts): SessionRoom {
+  const { recording, profiles, createToken, ...partsGiven } = given;
+  const { clock, machine } = given;
+  const { logger, defaultViewport: viewport, maxBitrateBps, targetPolicy, terminal } = options;
+  const hasAutoRungs = options.maxRungs === 'auto';
+  const maxRungs = options.maxRungs === 'auto' ? MAX_RUNGS : options.maxRungs;
+  const counters = newSessionCounters();
+  const reportError = errorReporter(options);
+  const observers = new SessionObservers((name, event) => sessions.observe(name, event), logger);
+  const { observe } = observers;
+  const admission = new Admission({ maxSessions: options.maxSessions, machine, clock });
+  const cpuRoom = hasAutoRungs ? new CpuRoom(machine, clock) : undefined;
+  const registry = new SessionRegistry({
+    parts: { ...partsGiven, counters, observe, cpuRoom },
+    settings: { ...options, maxRungs },
+    admission,
+    onSessionError: (error, streamId, { context }) => reportError(error, streamId, context),
+  });
+  const { store, openHls } = recording;
+  const recordings = store && new SessionRecordings(registry, store, observe);
+  const playlists = openHls && new SessionPlaylists(registry, openHls);
+  const sessions: StreamKitSessions = new StreamKitSessions({
+    ...{ registry, profiles, recordings, targetPolicy, terminal, createToken, logger },
+    defaults: { viewport, maxBitrateBps },
+  });
+  return {
+    ...{ registry, sessions, recordings, playlists, counters, observers, reportError },
+    profiles: new StreamKitProfiles(profiles),
+    iceServers: new IceServerSource(options.iceServers, clock, logger),
+    maxSessions: admission.maxSessions,
+    creatorOf: (streamId) => registry.creatorOf(streamId) ?? recordings?.creatorOf(streamId),
+  };
+}

@@ -1,0 +1,162 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+
+import { StreamKitError } from '../../../../src/base/errors.js';
+import type { Logger } from '../../../../src/base/logger.js';
+import { gpuOption } from '../../../../src/options/gpu-option.js';
+import {
+  GraphicsSelection,
+  type GraphicsSelectionParameters,
+} from '../../../../src/render/graphics/graphics-selection.js';
+import type { TrialOutcome, TrialParameters } from '../../../../src/render/graphics/renderer-trial.js';
+import { VerdictFile } from '../../../../src/render/graphics/verdict-file.js';
+import { FakeRoot } from './fake-root.js';
+
+const WORKS: TrialOutcome = {
+  end: 'done',
+  facts: { renderer: 'ANGLE (AMD, Radeon)', webgl2: true, webgpu: false, framesPerSecond: 30 },
+};
+
+let tried: TrialParameters[];
+let logged: string[];
+let folder: string;
+
+beforeEach(() => {
+  tried = [];
+  logged = [];
+  folder = mkdtempSync(join(tmpdir(), 'stream-kit-graphics-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+});
+
+const logger: Logger = {
+  debug: () => undefined,
+  info: (_context, message) => void logged.push(message),
+  warn: (_context, message) => void logged.push(message),
+  error: (_context, message) => void logged.push(message),
+  child: () => logger,
+};
+
+/** @param outcome - of every way to draw. */
+function select(
+  root: FakeRoot,
+  more: Partial<GraphicsSelectionParameters> = {},
+  outcome: TrialOutcome = WORKS,
+): GraphicsSelection {
+  return new GraphicsSelection({
+    gpu: 'auto',
+    // It answers to --version, as a browser does.
+    launchOptions: { executablePath: process.execPath },
+    file: new VerdictFile(join(folder, 'graphics.json')),
+    tryRenderer: (parameters) => {
+      tried.push(parameters);
+      return Promise.resolve(outcome);
+    },
+    ...{ root: root.path, logger, ...more },
+  });
+}
+
+const twoCards = (): FakeRoot =>
+  new FakeRoot()
+    .renderNode('renderD128', '0000:03:00.0', '1002', '73bf', 'amdgpu')
+    .renderNode('renderD129', '0000:04:00.0', '8086', '56a0', 'i915');
+
+describe('GraphicsSelection', () => {
+  it.each([
+    ['there is no device', () => new FakeRoot(), {}],
+    ['it is off', twoCards, { gpu: 'off' }],
+    [
+      "the user's own flags decide",
+      twoCards,
+      { launchOptions: { executablePath: process.execPath, args: ['--use-angle=gl-egl'] } },
+    ],
+  ] as const)('tries nothing where %s', async (_why, root, more) => {
+    const selection = select(root(), more as Partial<GraphicsSelectionParameters>);
+    expect(selection.isSettled).toBe(true);
+    await selection.ready();
+    expect(tried).toEqual([]);
+    expect(selection.launchOptions({ args: ['--lang=de'] })).toEqual({ args: ['--lang=de'] });
+    expect(selection.renderingOf({ name: 'SwiftShader', software: true }).fallback).toBe(false);
+    expect(logged).toEqual([]);
+  });
+
+  it('sessions launch as the first way that works, and the options of the user come last', async () => {
+    const selection = select(twoCards());
+    expect(selection.isSettled).toBe(false);
+    await selection.ready();
+    const { args } = selection.launchOptions({ args: ['--lang=de'] });
+    expect(args?.[0]).toBe('--use-angle=vulkan');
+    expect(args?.at(-1)).toBe('--lang=de');
+    expect(logged).toEqual(['pages are drawn on the GPU']);
+    expect(selection.renderingOf({ name: 'ANGLE (AMD, Radeon)', software: false })).toEqual({
+      renderer: 'ANGLE (AMD, Radeon)',
+      software: false,
+      fallback: false,
+    });
+    expect(selection.renderingOf({ name: 'llvmpipe', software: true }).fallback).toBe(true);
+  });
+
+  it('says so where a machine with a device draws on the CPU, and does not call that a fallback', async () => {
+    const selection = select(twoCards(), {}, { end: 'hung', stage: 'the launch' });
+    await selection.ready();
+    expect(selection.launchOptions({})).toEqual({});
+    expect(logged).toEqual(['pages are drawn on the CPU although there is a GPU']);
+    expect(selection.renderingOf({ name: 'SwiftShader', software: true }).fallback).toBe(false);
+  });
+
+  it('draws on the device that is named', async () => {
+    const selection = select(twoCards(), { gpu: { device: '/dev/dri/renderD129' } });
+    await selection.ready();
+    const { args, env } = selection.launchOptions({ env: { HOME: '/home/me' } });
+    expect(args).toContain('--render-node-override=/dev/dri/renderD129');
+    expect(env).toEqual({
+      DRI_PRIME: 'pci-0000_04_00_0',
+      MESA_VK_DEVICE_SELECT: '8086:56a0!',
+      HOME: '/home/me',
+    });
+    expect(tried[0]?.launchOptions.args).toContain('--render-node-override=/dev/dri/renderD129');
+  });
+
+  it('refuses a device that the machine does not have, and names those that it has', () => {
+    const make = (): unknown => select(twoCards(), { gpu: { device: '/dev/dri/renderD130' } });
+    expect(make).toThrow(StreamKitError);
+    expect(make).toThrow(
+      'Expected a graphics device of this machine for gpu.device but received /dev/dri/renderD130; ' +
+        'found: /dev/dri/renderD128, /dev/dri/renderD129',
+    );
+  });
+
+  it('gives up what it tries when the router closes', async () => {
+    const selection = select(twoCards(), {
+      tryRenderer: ({ signal }) =>
+        new Promise((resolve) => {
+          const end = (): void => resolve({ end: 'failed', stage: 'the launch', reason: 'given up' });
+          signal.addEventListener('abort', end);
+          selection.close();
+        }),
+    });
+    await selection.ready();
+    expect(logged).toEqual([]);
+  });
+});
+
+describe('gpuOption', () => {
+  it.each(['auto', 'off', { device: '/dev/dri/renderD128' }, { device: '/dev/nvidia0' }, { device: '1' }])(
+    'takes %j',
+    (value) => {
+      expect(gpuOption(value, 'gpu')).toEqual(value);
+    },
+  );
+
+  it.each([
+    [true, "Expected 'auto', 'off' or { device } for gpu but received true of type boolean"],
+    [{}, 'for gpu.device but received undefined'],
+    [{ device: '/dev/dri/card0' }, "for gpu.device but received '/dev/dri/card0' of type string"],
+    [{ device: '/dev/dri/renderD128 --no-sandbox' }, 'for gpu.device but received'],
+    [{ device: '0', flags: [] }, 'gpu'],
+  ])('refuses %j', (value, message) => {
+    expect(() => gpuOption(value, 'gpu')).toThrow(message);
+  });
+});

@@ -1,0 +1,164 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+
+import { probeRenderers } from '../../../../src/render/graphics/renderer-probe.js';
+import type { TrialOutcome, TrialParameters } from '../../../../src/render/graphics/renderer-trial.js';
+import { VerdictFile } from '../../../../src/render/graphics/verdict-file.js';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const GOOD = { renderer: 'ANGLE (AMD, …)', webgl2: true, webgpu: true, framesPerSecond: 30 };
+const done = (facts: Partial<typeof GOOD> = {}): TrialOutcome => ({
+  end: 'done',
+  facts: { ...GOOD, ...facts },
+});
+const HUNG: TrialOutcome = { end: 'hung', stage: 'WebGL' };
+const FAILED: TrialOutcome = { end: 'failed', stage: 'the launch', reason: 'exit code 1' };
+const LLVMPIPE = done({ renderer: 'ANGLE (Mesa/X.org, llvmpipe (LLVM 15.0.6, 256 bits), OpenGL 4.5)' });
+
+let path: string;
+let tried: string[];
+let nowMs: number;
+let aborting: AbortController;
+
+beforeEach(() => {
+  const folder = mkdtempSync(join(tmpdir(), 'stream-kit-verdict-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  path = join(folder, 'cache', 'graphics.json');
+  tried = [];
+  nowMs = 1_800_000_000_000;
+  aborting = new AbortController();
+});
+
+/** The way to draw that a trial was started for, by its flags. */
+function nameOf({ launchOptions: { args = [] } }: TrialParameters): string {
+  const angle = args.find((flag) => flag.startsWith('--use-angle='));
+  return angle?.slice('--use-angle='.length) ?? 'swiftshader';
+}
+
+function probe(
+  outcomes: Readonly<Record<string, TrialOutcome>>,
+  more: Partial<Parameters<typeof probeRenderers>[0]> = {},
+): ReturnType<typeof probeRenderers> {
+  return probeRenderers({
+    launchOptions: { args: ['--lang=de'] },
+    ...{ devices: [], device: undefined, key: 'Chromium 156 | amdgpu', file: new VerdictFile(path) },
+    tryRenderer: (parameters) => {
+      const name = nameOf(parameters);
+      tried.push(name);
+      expect(parameters.launchOptions.args).toContain('--lang=de');
+      return Promise.resolve(outcomes[name] ?? FAILED);
+    },
+    ...{ thorough: false, keepsAlive: false, signal: aborting.signal, nowMs: () => nowMs },
+    onNotStored: (error) => {
+      throw error;
+    },
+    root: '/nowhere',
+    ...more,
+  });
+}
+
+describe('probeRenderers', () => {
+  it('stops at the first way that draws on a GPU, and does not try it again at the next start', async () => {
+    const reports = await probe({ vulkan: LLVMPIPE, 'gl-egl': done() });
+    expect(reports.map(({ flagSet, works, reason }) => [flagSet, works, reason?.split(';')[0]])).toEqual([
+      ['vulkan', false, 'draws on the CPU'],
+      ['gl-egl', true, undefined],
+    ]);
+    expect(tried).toEqual(['vulkan', 'gl-egl']);
+    nowMs += 1000;
+    expect(await probe({})).toEqual(reports);
+    expect(tried).toEqual(['vulkan', 'gl-egl']);
+  });
+
+  it.each([
+    ['no WebGL', { renderer: '' }],
+    ['no WebGL 2', { webgl2: false }],
+    ['captures only 3 of 30 frames/s', { framesPerSecond: 3 }],
+    ['draws on the CPU', { renderer: 'ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device (Subzero)))' }],
+  ])('refuses one because it has %s', async (reason, facts) => {
+    const [vulkan] = await probe({ vulkan: done(facts) });
+    expect(vulkan).toMatchObject({ flagSet: 'vulkan', works: false, hung: false });
+    expect(vulkan?.reason?.split(';')[0]).toBe(reason);
+  });
+
+  it('what hung is never tried again for the same driver, not even when asked for all', async () => {
+    await probe({ vulkan: HUNG, 'gl-egl': done() });
+    nowMs += 30 * DAY_MS;
+    tried = [];
+    const reports = await probe({ 'gl-egl': done(), gl: done() }, { thorough: true });
+    expect(tried).toEqual(['gl-egl', 'gl', 'swiftshader']);
+    expect(reports[0]).toMatchObject({ flagSet: 'vulkan', hung: true });
+    expect(reports[0]?.reason).toContain('no answer within 12 s, at WebGL');
+    tried = [];
+    await probe({ vulkan: done() }, { key: 'Chromium 157 | amdgpu' });
+    expect(tried).toEqual(['vulkan']);
+  });
+
+  it('what was refused is tried again after a day', async () => {
+    await probe({});
+    expect(tried).toEqual(['vulkan', 'gl-egl', 'gl']);
+    await probe({});
+    expect(tried).toHaveLength(3);
+    nowMs += DAY_MS;
+    expect(await probe({ vulkan: done() })).toMatchObject([{ flagSet: 'vulkan', works: true }]);
+  });
+
+  it('one that ends the server twice counts as hung', async () => {
+    for (let start = 0; start < 2; start++) {
+      const died = probe({}, { tryRenderer: () => Promise.reject(new Error('the machine is gone')) });
+      await expect(died).rejects.toThrow('the machine is gone');
+    }
+    const [vulkan] = await probe({ vulkan: done(), 'gl-egl': done() });
+    expect(tried).toEqual(['gl-egl']);
+    expect(vulkan).toMatchObject({ flagSet: 'vulkan', hung: true });
+  });
+
+  it('a server that is closed meanwhile has interrupted nothing', async () => {
+    for (let start = 0; start < 3; start++) {
+      aborting = new AbortController();
+      const tryRenderer = (): Promise<TrialOutcome> => {
+        aborting.abort();
+        return Promise.resolve(FAILED);
+      };
+      expect(await probe({}, { tryRenderer })).toEqual([]);
+    }
+    aborting = new AbortController();
+    expect(await probe({ vulkan: done() })).toMatchObject([{ flagSet: 'vulkan', works: true }]);
+  });
+
+  it.each([
+    '',
+    '{',
+    'null',
+    '{"version":1,"verdicts":{"Chromium 156 | amdgpu":{"reports":[{"flagSet":"--x"}]}}}',
+  ])('begins anew where the file holds %j', async (text) => {
+    await new VerdictFile(path).write('other', { updatedMs: 0, reports: [], interrupted: {} });
+    writeFileSync(path, text);
+    expect(await probe({ vulkan: done() })).toMatchObject([{ flagSet: 'vulkan', works: true }]);
+    expect(tried).toEqual(['vulkan']);
+  });
+
+  it('keeps the verdicts of the sixteen drivers that were seen last', async () => {
+    const file = new VerdictFile(path);
+    for (let index = 0; index < 20; index++) {
+      await file.write(`driver ${index}`, { updatedMs: index, reports: [], interrupted: {} });
+    }
+    const { verdicts } = JSON.parse(readFileSync(path, 'utf8')) as { verdicts: object };
+    expect(Object.keys(verdicts)).toHaveLength(16);
+    expect(await file.read('driver 3')).toBeUndefined();
+    expect(await file.read('driver 4')).toMatchObject({ updatedMs: 4 });
+  });
+
+  it('goes on without a file where none can be written', async () => {
+    const errors: unknown[] = [];
+    const reports = await probe(
+      { vulkan: done() },
+      { file: new VerdictFile('/dev/null/graphics.json'), onNotStored: (error) => errors.push(error) },
+    );
+    expect(reports).toMatchObject([{ flagSet: 'vulkan', works: true }]);
+    expect(errors.length).toBeGreaterThan(0);
+  });
+});
