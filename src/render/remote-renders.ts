@@ -31,7 +31,7 @@ export interface RemoteRendersOptions {
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused: (errorType: string) => void;
   readonly encoders: EncoderSelection;
-  readonly graphics: Pick<GraphicsSelection, 'ready' | 'launchOptions' | 'renderingOf'>;
+  readonly graphics: Pick<GraphicsSelection, 'ready' | 'take' | 'launchOptions' | 'renderingOf'>;
   /** See the option `lipSync`. */
   readonly lipSyncToleranceMs: number;
   /** See the option `soundDtx`. */
@@ -87,9 +87,10 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
       await unlessAborted(options.graphics.ready(), signal);
       const leave = await launches.enter(signal);
       listener.onLaunching?.();
+      const lease = options.graphics.take();
       const launchOptions = {
         ...(foundBrowser === undefined ? {} : { executablePath: foundBrowser }),
-        ...options.graphics.launchOptions(options.launchOptions),
+        ...options.graphics.launchOptions(options.launchOptions, lease?.device),
       };
       foundBrowser = undefined;
       try {
@@ -101,12 +102,15 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
         };
         return await openRemoteRender(
           session,
-          { ...options, launchOptions, onLaunched, onFoundBrowser: (path) => (foundBrowser = path) },
+          { ...options, launchOptions, lease, onLaunched, onFoundBrowser: (path) => (foundBrowser = path) },
           parameters,
           listener,
           signal,
           logContext,
         );
+      } catch (error) {
+        lease?.release();
+        throw error;
       } finally {
         leave();
         prepare();
