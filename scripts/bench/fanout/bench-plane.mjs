@@ -9,7 +9,14 @@ import { createViewerPeerFactory } from '../../../dist/peer/werift/werift-viewer
  */
 export function openBenchPlane({ mediaPlane, sendThreads = 1, logger }) {
   const listenAddress = '127.0.0.1';
-  const plane = openMediaPlane({ mediaPlane, udpPort: 0, mediaThreads: sendThreads, listenAddress, clock, logger });
+  const plane = openMediaPlane({
+    mediaPlane,
+    udpPort: 0,
+    mediaThreads: sendThreads,
+    listenAddress,
+    clock,
+    logger,
+  });
   const openPeer = createViewerPeerFactory({
     mediaPlane: plane,
     logger,

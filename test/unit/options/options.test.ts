@@ -110,10 +110,7 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
     { mediaPlane: 'werift', udpPort: 5000 },
     'Expected no udpPort because with mediaPlane werift each viewer has a UDP port of its own',
   ],
-  [
-    { mediaThreads: 17 },
-    'Expected integer between 1 and 16 for mediaThreads but received 17 of type number',
-  ],
+  [{ mediaThreads: 17 }, 'Expected integer between 1 and 16 for mediaThreads but received 17 of type number'],
   [{ maxRungs: 4 }, 'Expected integer between 1 and 3 for maxRungs but received 4 of type number'],
   [{ replayOnJoin: 1 }, 'Expected boolean for replayOnJoin but received 1 of type number'],
   [{ iceServers: {} }, 'Expected array or function for iceServers but received an object'],
