@@ -19,6 +19,7 @@ import type { IceServerEntry, IceServersHook, ResolvedIceServerEntry } from './i
 import { iceServersOption } from './ice-server-options.js';
 import type { PageOptions, ResolvedPageOptions } from './page-options.js';
 import { pageOptions } from './page-options.js';
+import { type PoolOptions, poolOptions, type ResolvedPoolOptions } from './pool-options.js';
 import { launchOptions } from './launch-options.js';
 import type { Logger } from '../base/logger.js';
 import { lipSyncOption, type ResolvedLipSync } from './lip-sync-option.js';
@@ -209,6 +210,12 @@ export interface StreamKitOptions<TEnv = unknown, TRequest = IncomingMessage>
   cdp?: boolean;
   /** How the processes run in which pages are rendered. Default: as each of these options says. */
   sessionProcess?: SessionProcessOptions;
+  /**
+   * Keeps browsers ready for sessions to come, which are shown in half the time then. A session whose request names another
+   * `deviceScaleFactor`, `locale` or `touch`, no sound, a profile or a proxy has its browser launched as without a pool. Spares count as
+   * free: they give way to sessions. Default: none.
+   */
+  pool?: PoolOptions;
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps?: number;
   /**
@@ -278,6 +285,8 @@ export interface ResolvedOptions<TEnv = unknown>
   readonly hangTimeoutMs: number;
   readonly cdp: boolean;
   readonly sessionProcess: ResolvedSessionProcessOptions;
+  /** Undefined: none. */
+  readonly pool: ResolvedPoolOptions | undefined;
   /** Undefined: by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
   readonly targetPolicy: TargetPolicy;
@@ -340,6 +349,7 @@ const OPTION_NAMES: readonly (keyof StreamKitOptions)[] = [
   'hangTimeoutMs',
   'cdp',
   'sessionProcess',
+  'pool',
   'maxBitrateBps',
   'targetPolicy',
   'recording',
@@ -442,6 +452,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     hangTimeoutMs: optional('hangTimeoutMs', integerBetween(5000, 3_600_000)) ?? 60_000,
     cdp: optional('cdp', aBoolean) ?? false,
     sessionProcess: optional('sessionProcess', sessionProcessOptions) ?? DEFAULT_SESSION_PROCESS,
+    pool: optional('pool', poolOptions),
     maxBitrateBps: optional(
       'maxBitrateBps',
       integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most),
