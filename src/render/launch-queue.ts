@@ -8,11 +8,6 @@ export class LaunchQueue {
     this.#atOnce = atOnce;
   }
 
-  /** Nobody has a turn, and nobody waits for one. */
-  get isIdle(): boolean {
-    return this.#running === 0;
-  }
-
   /**
    * Waits for a turn.
    *

@@ -75,6 +75,7 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
   const launches = new LaunchQueue(launchesAtOnce);
   const start = (): SessionProcess => new SessionProcess({ ...options, heapBytes });
   let spare: SessionProcess | undefined;
+  let opening = 0;
   let closed = false;
   /** Where the browser was found: to look for it takes a process 0.2 s and 28 MiB, for Puppeteer's own download. */
   let foundBrowser: string | undefined;
@@ -106,7 +107,7 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
       takeProcess: () => takeSpare() ?? start(),
       launchOptions: () => withBrowser(foundBrowser),
       ready: swept,
-      isBusy: () => !launches.isIdle,
+      isBusy: () => opening > 0,
       onStarted: prepare,
     });
   const onFoundBrowser = (path: string): void => {
@@ -132,45 +133,51 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
       return undefined;
     }
   };
+  const open: OpenRender = async (parameters, listener, signal, logContext) => {
+    await swept;
+    signal.throwIfAborted();
+    const waiting = options.pool && pool?.take(isFit(options.pool.shape, parameters));
+    if (waiting !== undefined) {
+      listener.onLaunching?.();
+      const warm = await openWarm(waiting, parameters, listener, signal, logContext);
+      if (warm !== undefined) return warm;
+    }
+    await unlessAborted(options.graphics.ready(), signal);
+    const leave = await launches.enter(signal);
+    // Without room for it, spares go first.
+    pool?.look();
+    listener.onLaunching?.();
+    const launchOptions = withBrowser(foundBrowser);
+    foundBrowser = undefined;
+    try {
+      const session = takeSpare() ?? start();
+      const onLaunched = (): void => {
+        leave();
+        // Not before: what starts meanwhile delays this one.
+        prepare();
+      };
+      return await openRemoteRender(
+        session,
+        { ...options, launchOptions, onLaunched, onFoundBrowser },
+        parameters,
+        listener,
+        signal,
+        logContext,
+      );
+    } finally {
+      leave();
+      prepare();
+    }
+  };
   return {
     pool,
-    open: async (parameters, listener, signal, logContext) => {
-      await swept;
-      signal.throwIfAborted();
-      const waiting = options.pool && pool?.take(isFit(options.pool.shape, parameters));
-      if (waiting !== undefined) {
-        listener.onLaunching?.();
-        const warm = await openWarm(waiting, parameters, listener, signal, logContext).finally(() =>
-          pool?.look(),
-        );
-        if (warm !== undefined) return warm;
-      }
-      await unlessAborted(options.graphics.ready(), signal);
-      const leave = await launches.enter(signal);
-      // Without room for it, spares go first.
-      pool?.look();
-      listener.onLaunching?.();
-      const launchOptions = withBrowser(foundBrowser);
-      foundBrowser = undefined;
+    open: async (...order) => {
+      opening += 1;
       try {
-        const session = takeSpare() ?? start();
-        const onLaunched = (): void => {
-          leave();
-          // Not before: what starts meanwhile delays this one.
-          prepare();
-        };
-        return await openRemoteRender(
-          session,
-          { ...options, launchOptions, onLaunched, onFoundBrowser },
-          parameters,
-          listener,
-          signal,
-          logContext,
-        );
+        return await open(...order);
       } finally {
-        leave();
-        prepare();
-        pool?.look();
+        opening -= 1;
+        pool?.postpone();
       }
     },
     close: async () => {

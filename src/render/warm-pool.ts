@@ -7,6 +7,10 @@ const LOOK_INTERVAL_MS = 2_000;
 /** After a spare was lost; twice as long after each further one. */
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 60_000;
+/** So long after a session was opened it has its first pictures, which a start would delay. */
+const POSTPONED_US = 2_000_000;
+/** Where sessions keep coming, a start is not put off for longer than this. */
+const LONGEST_POSTPONED_US = 10_000_000;
 /** One that was lost after this long was no failure of its start. */
 const SOUND_AFTER_US = 60_000_000;
 
@@ -68,6 +72,8 @@ export class WarmPool<T extends Spare> {
   readonly #closing = new Set<Promise<void>>();
   #room: PoolRoom | undefined;
   #timer: Timer | undefined;
+  /** Since when starts are put off; undefined: they are not. */
+  #postponedSinceUs: number | undefined;
   #failures = 0;
   #notBeforeUs = -Infinity;
   #hits = 0;
@@ -114,6 +120,15 @@ export class WarmPool<T extends Spare> {
     return undefined;
   }
 
+  /** A session was opened: no spare is made in its first moments. */
+  postpone(): void {
+    const nowUs = this.#options.clock.nowUs();
+    this.#postponedSinceUs ??= nowUs;
+    const untilUs = Math.min(nowUs, this.#postponedSinceUs + LONGEST_POSTPONED_US) + POSTPONED_US;
+    this.#notBeforeUs = Math.max(this.#notBeforeUs, untilUs);
+    this.look();
+  }
+
   /** Makes a spare, or gives some up, if there is reason to. Called whenever one may have come up. */
   look(): void {
     const room = this.#room;
@@ -130,6 +145,7 @@ export class WarmPool<T extends Spare> {
     const isAged = oldest !== undefined && nowUs - oldest.sinceUs >= maxAgeMs * 1000;
     const isWanted = this.#waiting.length < most || isAged;
     if (!isWanted || nowUs < this.#notBeforeUs || isBusy() || !room.hasMuch) return;
+    this.#postponedSinceUs = undefined;
     const abort = new AbortController();
     const starting = { abort, done: this.#start(abort.signal, most) };
     this.#starting = starting;

@@ -113,6 +113,24 @@ describe('WarmPool', () => {
     expect(pool.counts.ready).toBe(1);
   });
 
+  it('makes none in the first moments of a session, but does in the end although sessions keep coming', async () => {
+    const pool = open(1);
+    await fill();
+    pool.take(true);
+    pool.postpone();
+    await clock.advance(1_500);
+    expect(starts).toHaveLength(0);
+    await clock.advance(2_500);
+    expect(starts).toHaveLength(1);
+    await fill();
+    pool.take(true);
+    for (let second = 0; second < 15; second++) {
+      pool.postpone();
+      await clock.advance(1_000);
+    }
+    expect(starts).toHaveLength(1);
+  });
+
   it('gives up its spares when a session would not find room, also the one that is being made', async () => {
     const pool = open(2);
     await starts.shift()?.finish();
