@@ -8,6 +8,8 @@ ARG GPU=none
 
 FROM ${NODE_IMAGE} AS build
 # For the native media plane; Node's headers are in the image.
+# Debian removes versions that are replaced: a pinned one could not be installed a month later.
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends g++ make python3 \
  && rm -rf /var/lib/apt/lists/*
@@ -15,29 +17,35 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-# An image without the addon would carry media through JavaScript. TypeScript is left by npm as an optional peer of what
-# Puppeteer uses.
+# An image without the addon would carry media through JavaScript. ioredis, an optional peer, is for clusters; npm installs it in
+# the version of the lock file. TypeScript is left by npm as an optional peer of what Puppeteer uses.
 RUN node scripts/build.mjs \
  && node scripts/build-native.mjs --prebuild \
  && test -n "$(find native/prebuilds -name '*.node')" \
+ && ioredis="$(node -p "require('./package-lock.json').packages['node_modules/ioredis'].version")" \
  && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+ && npm install --no-save --save-prod --omit=dev --ignore-scripts --no-audit --no-fund "ioredis@${ioredis}" \
  && rm -r node_modules/typescript
 
 FROM ${NODE_IMAGE} AS runtime-none
 # More scripts by --build-arg FONTS="fonts-noto-core fonts-noto-cjk …".
 ARG FONTS="fonts-liberation fonts-noto-cjk fonts-noto-color-emoji fonts-noto-core"
 # tini, since Chromium leaves processes that PID 1 has to reap, and Node does not. tmux, for terminal sessions.
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends chromium ${FONTS} tini tmux \
  && rm -rf /var/lib/apt/lists/*
 
 FROM runtime-none AS runtime-vaapi
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-    intel-media-va-driver libdrm2 libmfx-gen1.2 libva-drm2 libva2 mesa-va-drivers mesa-vulkan-drivers \
+    intel-media-va-driver libdrm2 libegl-mesa0 libegl1 libgl1-mesa-dri libmfx-gen1.2 libva-drm2 libva2 libvulkan1 \
+    mesa-va-drivers mesa-vulkan-drivers \
  && rm -rf /var/lib/apt/lists/*
 
 FROM runtime-none AS runtime-nvidia
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libegl1 libvulkan1 \
  && rm -rf /var/lib/apt/lists/*
@@ -52,8 +60,9 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/docs/openapi.json ./docs/
 COPY --from=build /app/native/prebuilds ./native/prebuilds
-# Not root: Chromium's sandbox is off for root. It needs user namespaces, see docs/deployment.md.
-USER node
+# The user node, by number: Kubernetes' runAsNonRoot knows no names. Chromium's sandbox is off for root, and it needs user
+# namespaces, see docs/deployment.md.
+USER 1000:1000
 # HTTP, and the media of all viewers.
 EXPOSE 3001/tcp 40000/udp
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \

@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 
+import { clusterModel } from './cluster-model.mjs';
 import { coldStart } from './cold-start.mjs';
 import { costOfRender } from './cost-of-render.mjs';
 import { encode } from './encode.mjs';
@@ -18,6 +19,7 @@ import { pageLoad } from './page-load.mjs';
 import { network } from './network/network.mjs';
 import { browserPath } from './rig.mjs';
 import { socketAge } from './socket-age.mjs';
+import { stateUpdate } from './state-update.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
 const TABLES = {
@@ -32,6 +34,8 @@ const TABLES = {
   input,
   network,
   'socket-age': socketAge,
+  'cluster-model': clusterModel,
+  'state-update': stateUpdate,
 };
 
 const quick = process.argv.includes('--quick');

@@ -4,6 +4,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 
@@ -26,6 +27,8 @@ application.use((request, response, next) => {
   if (request.method === 'OPTIONS') response.sendStatus(204);
   else next();
 });
+// For clients that reach the router at their own origin alone.
+application.use('/fixtures', express.static(join(import.meta.dirname, '..', '..', 'test', 'fixtures')));
 application.use('/stream', (request, response, next) => void router(request, response, next));
 const server = createServer(application).listen(0, '127.0.0.1');
 await once(server, 'listening');

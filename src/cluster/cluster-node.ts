@@ -228,7 +228,7 @@ export class ClusterNode implements PeerNodes {
     let isFresh = false;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const own = (node: NodeRecord): boolean => node.nodeId === options.nodeId;
-      const nodes = this.#membership.nodes.filter(({ nodeId }) => !tried.has(nodeId));
+      const nodes = this.#membership.withRoom.filter(({ nodeId }) => !tried.has(nodeId));
       const known = nodes.map((node) => (own(node) ? { ...node, room: sessions.room } : node));
       const node = chooseNode(known, Math.random);
       if (node === undefined) {
@@ -287,7 +287,7 @@ export class ClusterNode implements PeerNodes {
     answer: (request: HttpRequest) => Promise<HttpResponse>,
   ): Promise<HttpResponse> {
     const { nodeId: own } = this.#parameters.options;
-    const others = this.#membership.nodes.filter(({ nodeId }) => nodeId !== own);
+    const others = (await this.#membership.nodes()).filter(({ nodeId }) => nodeId !== own);
     const lists = await Promise.all([
       answer(call.request).then(jsonOf),
       ...others.map((node) =>

@@ -8,6 +8,8 @@ export const BEAT_MS = 800;
 export const SESSION_KEPT_MS = 60_000;
 /** How often an owner names all its sessions again, ms. */
 export const RENEW_MS = 20_000;
+/** Most nodes with room that a node is told of. */
+export const MAX_NODES_TOLD = 16;
 /** How long the answer to an idempotency key is kept, ms. */
 export const IDEMPOTENCY_KEPT_MS = 10 * 60_000;
 /** How long a request with an idempotency key may take before another one may begin, ms. */
@@ -34,8 +36,12 @@ export type BeatAnswer =
       readonly outcome: 'held';
       /** The directory knew this incarnation already; otherwise it must be told of all sessions. */
       readonly known: boolean;
-      /** Every node whose lease holds, this one among them. */
-      readonly nodes: readonly NodeRecord[];
+      /** How many nodes there are, this one among them. */
+      readonly count: number;
+      /** At most {@link MAX_NODES_TOLD} nodes that have room, drawn at random where there are more. */
+      readonly withRoom: readonly NodeRecord[];
+      /** Those of the watched whose lease has lapsed, or which were declared lost. */
+      readonly missing: readonly NodeIdentity[];
     }
   /** Another process has the name of this node. */
   | { readonly outcome: 'taken' }
@@ -61,7 +67,10 @@ export type Reservation =
  * where the directory cannot be reached.
  */
 export interface ClusterDirectory {
-  beat(node: NodeRecord): Promise<BeatAnswer>;
+  /** Renews the lease of a node, and tells it of others: what that costs does not depend on how many there are. */
+  beat(node: NodeRecord, watched: readonly NodeIdentity[]): Promise<BeatAnswer>;
+  /** Every node whose lease holds. Costs as much as there are. */
+  nodes(): Promise<readonly NodeRecord[]>;
   /** Gives the lease and all sessions up, in good order. */
   leave(node: NodeIdentity): Promise<void>;
   /**

@@ -25,6 +25,9 @@ export interface MembershipParameters {
 /** Most owners that are remembered for when the directory is away; beyond it the oldest is forgotten. */
 const MAX_REMEMBERED = 10_000;
 
+/** Most nodes whose leases one beat looks at: a command of Redis takes a few thousand parameters from a script. */
+const MAX_WATCHED = 2000;
+
 interface Watch {
   readonly node: NodeIdentity;
   readonly onLost: () => void;
@@ -35,7 +38,8 @@ export class Membership {
   readonly #parameters: MembershipParameters;
   readonly #timer: Timer;
   #incarnation: string = randomUUID();
-  /** As of the last beat; this node among them. */
+  #withRoom: readonly NodeRecord[] = [];
+  /** When they were listed last. */
   #nodes: readonly NodeRecord[] = [];
   #outcome: BeatAnswer['outcome'] | 'away' | 'starting' = 'starting';
   /** When the last beat that was answered began. */
@@ -57,8 +61,18 @@ export class Membership {
     return { nodeId: this.#parameters.nodeId, incarnation: this.#incarnation };
   }
 
-  /** Those that live, this one among them, as of the last beat. */
-  get nodes(): readonly NodeRecord[] {
+  /** Some of those that had room at the last beat, at most {@link MAX_NODES_TOLD}; this one may be among them. */
+  get withRoom(): readonly NodeRecord[] {
+    return this.#withRoom;
+  }
+
+  /** All nodes that live, this one among them; while the directory is away, as it said last. */
+  async nodes(): Promise<readonly NodeRecord[]> {
+    try {
+      this.#nodes = await this.#parameters.directory.nodes();
+    } catch {
+      // Those that are gone do not answer.
+    }
     return this.#nodes;
   }
 
@@ -152,7 +166,7 @@ export class Membership {
     const before = this.#outcome;
     let answer: BeatAnswer;
     try {
-      answer = await directory.beat({ ...this.identity, url, room: room() });
+      answer = await directory.beat({ ...this.identity, url, room: room() }, this.#watched());
     } catch (thrown) {
       this.#outcome = 'away';
       if (before !== 'away') {
@@ -163,17 +177,17 @@ export class Membership {
     this.#outcome = answer.outcome;
     if (answer.outcome === 'held') {
       this.#heldAtUs = startedAtUs;
-      this.#nodes = answer.nodes;
-      if (before !== 'held') logger.info({ nodes: answer.nodes.length }, 'this node is part of the cluster');
+      this.#withRoom = answer.withRoom;
+      if (before !== 'held') logger.info({ nodes: answer.count }, 'this node is part of the cluster');
       try {
         await this.#synchronize(answer.known);
-        await this.#lookForLost();
+        for (const node of answer.missing) await this.#giveUp(node);
       } catch {
         // The next beat tries again, and says so where the directory is away.
       }
       return;
     }
-    this.#nodes = [];
+    this.#withRoom = [];
     if (answer.outcome === 'taken' && before !== 'taken') {
       logger.error({}, 'another server of the cluster has the nodeId of this one');
     }
@@ -203,19 +217,19 @@ export class Membership {
     if (isDue) this.#renewedAtUs = clock.nowUs();
   }
 
-  async #lookForLost(): Promise<void> {
-    const missing = new Map<string, NodeIdentity>();
-    for (const { node } of this.#watches) {
-      if (!this.#nodes.some((live) => isSameNode(live, node))) missing.set(node.incarnation, node);
-    }
-    for (const node of missing.values()) {
-      if ((await this.#parameters.directory.fence(node)) !== 'lost') continue;
-      this.#parameters.logger.warn({ node: node.nodeId }, 'a node of the cluster was lost');
-      for (const watch of [...this.#watches]) {
-        if (!isSameNode(watch.node, node)) continue;
-        this.#watches.delete(watch);
-        watch.onLost();
-      }
+  #watched(): readonly NodeIdentity[] {
+    const nodes = new Map([...this.#watches].map(({ node }) => [node.incarnation, node]));
+    return [...nodes.values()].slice(0, MAX_WATCHED);
+  }
+
+  /** Tells those who watch a node that is missing, if it is lost. */
+  async #giveUp(node: NodeIdentity): Promise<void> {
+    if ((await this.#parameters.directory.fence(node)) !== 'lost') return;
+    this.#parameters.logger.warn({ node: node.nodeId }, 'a node of the cluster was lost');
+    for (const watch of [...this.#watches]) {
+      if (!isSameNode(watch.node, node)) continue;
+      this.#watches.delete(watch);
+      watch.onLost();
     }
   }
 

@@ -7,7 +7,13 @@ import type {
   NodeRecord,
   Reservation,
 } from './directory.js';
-import { IDEMPOTENCY_KEPT_MS, IDEMPOTENCY_PENDING_MS, LEASE_MS, SESSION_KEPT_MS } from './directory.js';
+import {
+  IDEMPOTENCY_KEPT_MS,
+  IDEMPOTENCY_PENDING_MS,
+  LEASE_MS,
+  MAX_NODES_TOLD,
+  SESSION_KEPT_MS,
+} from './directory.js';
 
 interface Lease {
   readonly record: NodeRecord;
@@ -24,19 +30,26 @@ interface Key {
 /** Most idempotency keys; beyond it the oldest is forgotten. */
 const MAX_KEYS = 10_000;
 
-/** The directory of nodes in one process. It is never away, so that nothing is ever `unsettled`. */
+/** The directory of nodes in one process. */
 export class MemoryDirectory implements ClusterDirectory {
   readonly #clock: Pick<Clock, 'nowUs'>;
   readonly #leases = new Map<string, Lease>();
   readonly #sessions = new Map<string, NodeIdentity & { readonly expiresAtMs: number }>();
+  /** When any node beat last, and when the first one did after none had for a lease. */
+  #beatAtMs = -Infinity;
+  #resumedAtMs = -Infinity;
   /** Oldest first. */
   readonly #keys = new Map<string, Key>();
 
-  constructor(clock: Pick<Clock, 'nowUs'>) {
+  readonly #random: () => number;
+
+  /** @param random - from 0 up to, not including, 1. */
+  constructor(clock: Pick<Clock, 'nowUs'>, random: () => number = Math.random) {
     this.#clock = clock;
+    this.#random = random;
   }
 
-  beat(record: NodeRecord): Promise<BeatAnswer> {
+  beat(record: NodeRecord, watched: readonly NodeIdentity[]): Promise<BeatAnswer> {
     const nowMs = this.#nowMs();
     const lease = this.#leases.get(record.nodeId);
     const isSame = lease?.record.incarnation === record.incarnation;
@@ -46,17 +59,31 @@ export class MemoryDirectory implements ClusterDirectory {
       this.#leases.delete(record.nodeId);
       return Promise.resolve({ outcome: 'fenced' });
     }
+    if (nowMs - this.#beatAtMs > LEASE_MS) this.#resumedAtMs = nowMs;
+    this.#beatAtMs = nowMs;
+    // Those whose leases end last are last.
+    this.#leases.delete(record.nodeId);
     this.#leases.set(record.nodeId, { record, expiresAtMs: nowMs + LEASE_MS, fenced: false });
     for (const [nodeId, { expiresAtMs }] of this.#leases) {
-      if (expiresAtMs + SESSION_KEPT_MS <= nowMs) this.#leases.delete(nodeId);
+      if (expiresAtMs + SESSION_KEPT_MS > nowMs) break;
+      this.#leases.delete(nodeId);
     }
     for (const [streamId, { expiresAtMs }] of this.#sessions) {
-      if (expiresAtMs <= nowMs) this.#sessions.delete(streamId);
+      if (expiresAtMs > nowMs) break;
+      this.#sessions.delete(streamId);
     }
-    const nodes = [...this.#leases.values()]
-      .filter(({ expiresAtMs }) => expiresAtMs > nowMs)
-      .map((one) => one.record);
-    return Promise.resolve({ outcome: 'held', known: isSame, nodes });
+    const live = this.#live();
+    return Promise.resolve({
+      outcome: 'held',
+      known: isSame,
+      count: live.length,
+      withRoom: this.#draw(live.filter(({ room }) => room > 0)),
+      missing: watched.filter((node) => !this.#isAlive(node)),
+    });
+  }
+
+  nodes(): Promise<readonly NodeRecord[]> {
+    return Promise.resolve(this.#live());
   }
 
   leave(node: NodeIdentity): Promise<void> {
@@ -77,6 +104,7 @@ export class MemoryDirectory implements ClusterDirectory {
     });
     for (const streamId of streamIds) {
       if (refused.includes(streamId)) continue;
+      this.#sessions.delete(streamId);
       this.#sessions.set(streamId, {
         nodeId: node.nodeId,
         incarnation: node.incarnation,
@@ -96,14 +124,18 @@ export class MemoryDirectory implements ClusterDirectory {
 
   async find(streamId: string): Promise<FoundSession> {
     const owner = this.#sessions.get(streamId);
-    if (owner === undefined || owner.expiresAtMs <= this.#nowMs()) return { kind: 'unknown' };
-    if ((await this.fence(owner)) === 'lost') return { kind: 'lost' };
+    if (owner === undefined || owner.expiresAtMs <= this.#nowMs()) {
+      return { kind: this.#isSettled() ? 'unknown' : 'unsettled' };
+    }
+    const fenced = await this.fence(owner);
+    if (fenced !== 'alive') return { kind: fenced };
     const lease = this.#leaseOf(owner);
     return lease === undefined ? { kind: 'lost' } : { kind: 'owned', node: lease.record };
   }
 
-  fence(node: NodeIdentity): Promise<'lost' | 'alive'> {
+  fence(node: NodeIdentity): Promise<'lost' | 'alive' | 'unsettled'> {
     if (this.#isAlive(node)) return Promise.resolve('alive');
+    if (!this.#isSettled()) return Promise.resolve('unsettled');
     const lease = this.#leaseOf(node);
     if (lease !== undefined) lease.fenced = true;
     return Promise.resolve('lost');
@@ -133,6 +165,25 @@ export class MemoryDirectory implements ClusterDirectory {
     this.#keys.set(key, { token, expiresAtMs: this.#nowMs() + ms, done });
     const [oldest] = this.#keys.keys();
     if (this.#keys.size > MAX_KEYS && oldest !== undefined) this.#keys.delete(oldest);
+  }
+
+  /** Whether a node that is missing has had time to come back. */
+  #isSettled(): boolean {
+    const nowMs = this.#nowMs();
+    return nowMs - this.#beatAtMs <= LEASE_MS && nowMs - this.#resumedAtMs > LEASE_MS;
+  }
+
+  #live(): NodeRecord[] {
+    const nowMs = this.#nowMs();
+    return [...this.#leases.values()]
+      .filter(({ expiresAtMs, fenced }) => expiresAtMs > nowMs && !fenced)
+      .map(({ record }) => record);
+  }
+
+  #draw(nodes: NodeRecord[]): readonly NodeRecord[] {
+    if (nodes.length <= MAX_NODES_TOLD) return nodes;
+    const at = (): number => Math.floor(this.#random() * nodes.length);
+    return Array.from({ length: MAX_NODES_TOLD }, () => nodes.splice(at(), 1)).flat();
   }
 
   #leaseOf(node: NodeIdentity): Lease | undefined {

@@ -8,8 +8,25 @@ import type {
   NodeRecord,
   Reservation,
 } from './directory.js';
-import { IDEMPOTENCY_KEPT_MS, IDEMPOTENCY_PENDING_MS, LEASE_MS, SESSION_KEPT_MS } from './directory.js';
-import { ABANDON, BEAT, CLAIM, FENCE, FIND, LEAVE, RELEASE, RESERVE, SETTLE } from './redis-scripts.js';
+import {
+  IDEMPOTENCY_KEPT_MS,
+  IDEMPOTENCY_PENDING_MS,
+  LEASE_MS,
+  MAX_NODES_TOLD,
+  SESSION_KEPT_MS,
+} from './directory.js';
+import {
+  ABANDON,
+  BEAT,
+  CLAIM,
+  FENCE,
+  FIND,
+  LEAVE,
+  NODES,
+  RELEASE,
+  RESERVE,
+  SETTLE,
+} from './redis-scripts.js';
 
 /** What Redis has not answered after this long counts as failed, ms. */
 const COMMAND_TIMEOUT_MS = 1500;
@@ -27,15 +44,29 @@ export class RedisDirectory implements ClusterDirectory {
     this.#tag = `{${name}}`;
   }
 
-  async beat({ nodeId, incarnation, url, room }: NodeRecord): Promise<BeatAnswer> {
-    const parameters = [nodeId, incarnation, url, room, SESSION_KEPT_MS];
-    const [outcome, known, ...nodes] = (await this.#nodes(BEAT, [], parameters)) as [
-      string,
-      number?,
-      ...string[],
+  async beat(
+    { nodeId, incarnation, url, room }: NodeRecord,
+    watched: readonly NodeIdentity[],
+  ): Promise<BeatAnswer> {
+    const parameters = [nodeId, incarnation, url, room, SESSION_KEPT_MS, MAX_NODES_TOLD];
+    const each = watched.flatMap((node) => [node.nodeId, node.incarnation]);
+    const [outcome, ...rest] = (await this.#nodes(BEAT, [], [...parameters, ...each])) as [
+      BeatAnswer['outcome'],
+      ...[now: number, known: number, count: number, missing: string[], free: (string | null)[]],
     ];
-    if (outcome === 'taken' || outcome === 'fenced') return { outcome };
-    return { outcome: 'held', known: known === 1, nodes: nodes.map(parseNode) };
+    if (outcome !== 'held') return { outcome };
+    const [now, known, count, missing, free] = rest;
+    return {
+      outcome,
+      known: known === 1,
+      count,
+      withRoom: free.flatMap((text) => liveNode(text, now)),
+      missing: watched.filter((node) => missing.includes(node.incarnation)),
+    };
+  }
+
+  async nodes(): Promise<readonly NodeRecord[]> {
+    return ((await this.#nodes(NODES, [], [])) as string[]).map(parseNode);
   }
 
   async leave({ nodeId, incarnation }: NodeIdentity): Promise<void> {
@@ -93,7 +124,7 @@ export class RedisDirectory implements ClusterDirectory {
     const sessions = streamIds.map((streamId) => `${this.#tag}:session:${streamId}`);
     return this.#run(
       script,
-      [`${this.#tag}:pulse`, `${this.#tag}:nodes`, ...sessions],
+      [...['pulse', 'nodes', 'leases', 'free'].map((key) => `${this.#tag}:${key}`), ...sessions],
       [LEASE_MS, ...parameters],
     );
   }
@@ -102,6 +133,13 @@ export class RedisDirectory implements ClusterDirectory {
     const call = this.#redis.call('EVAL', script, keys.length, ...keys, ...parameters);
     return withTimeout(call, COMMAND_TIMEOUT_MS);
   }
+}
+
+/** @param now - when it was read, by the clock of Redis. */
+function liveNode(text: string | null, now: number): NodeRecord[] {
+  if (text === null) return [];
+  const { expiresAtMs, fenced } = JSON.parse(text) as { expiresAtMs: number; fenced?: true };
+  return expiresAtMs > now && fenced === undefined ? [parseNode(text)] : [];
 }
 
 function parseNode(text: string): NodeRecord {

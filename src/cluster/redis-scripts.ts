@@ -2,8 +2,8 @@
  * The directory's operations as scripts: each runs whole or not at all, by the clock of Redis alone.
  *
  * KEYS[1] is the pulse, a hash of `last`, when any node beat last, and `resumed`, when the first one did after none had for a
- * lease: until a lease after that, a node that is missing may yet come back. KEYS[2] is the hash of nodes by id. ARGV[1] is the
- * lease, ms.
+ * lease: until a lease after that, a node that is missing may yet come back. KEYS[2] is the hash of nodes by id, KEYS[3] the sorted
+ * set of their ids and incarnations, with a space between, by the end of their leases, KEYS[4] the set of the ids of those that had room. ARGV[1] is the lease, ms.
  */
 const PRELUDE = `
 local time = redis.call('TIME')
@@ -24,6 +24,7 @@ local function fence(id, incarnation)
   local found = node(id)
   if not found or found.incarnation ~= incarnation then return end
   found.fenced = true
+  redis.call('SREM', KEYS[4], id)
   redis.call('HSET', KEYS[2], id, cjson.encode(found))
 end
 local function owner(text)
@@ -32,7 +33,11 @@ local function owner(text)
 end
 `;
 
-/** ARGV: lease, node id, incarnation, url, room, ms after which a dead node is forgotten. */
+/**
+ * ARGV: lease, node id, incarnation, url, room, ms after which a dead node is forgotten, most nodes that are told, then id and
+ * incarnation of each node that is watched. What it costs does not depend on how many nodes there are. Of
+ * those with room some may be dead: who asks looks at the ends of their leases.
+ */
 export const BEAT = `${PRELUDE}
 local id, incarnation = ARGV[2], ARGV[3]
 local found = node(id)
@@ -40,6 +45,7 @@ local known = found and found.incarnation == incarnation
 if found and not known and found.expiresAtMs > now then return {'taken'} end
 if known and found.fenced then
   redis.call('HDEL', KEYS[2], id)
+  redis.call('ZREM', KEYS[3], id .. ' ' .. incarnation)
   return {'fenced'}
 end
 if now - last > lease then redis.call('HSET', KEYS[1], 'resumed', now) end
@@ -47,21 +53,46 @@ redis.call('HSET', KEYS[1], 'last', now)
 redis.call('HSET', KEYS[2], id, cjson.encode({
   nodeId = id, incarnation = incarnation, url = ARGV[4], room = tonumber(ARGV[5]), expiresAtMs = now + lease
 }))
-local answer = {'held', known and 1 or 0}
-local all = redis.call('HGETALL', KEYS[2])
-for at = 2, #all, 2 do
-  local one = cjson.decode(all[at])
-  if one.expiresAtMs > now and not one.fenced then answer[#answer + 1] = all[at] end
-  if one.expiresAtMs + tonumber(ARGV[6]) <= now then redis.call('HDEL', KEYS[2], one.nodeId) end
+redis.call('ZADD', KEYS[3], now + lease, id .. ' ' .. incarnation)
+redis.call(tonumber(ARGV[5]) > 0 and 'SADD' or 'SREM', KEYS[4], id)
+local kept = now - tonumber(ARGV[6])
+for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', kept, 'LIMIT', 0, 100)) do
+  redis.call('ZREM', KEYS[3], lapsed)
+  local dead = owner(lapsed)
+  local one = node(dead)
+  if one and one.expiresAtMs <= kept then
+    redis.call('HDEL', KEYS[2], dead)
+    redis.call('SREM', KEYS[4], dead)
+  end
 end
-return answer`;
+local free = redis.call('SRANDMEMBER', KEYS[4], ARGV[7])
+if #free > 0 then free = redis.call('HMGET', KEYS[2], unpack(free)) end
+local missing = {}
+local watched = {}
+for at = 8, #ARGV, 2 do watched[#watched + 1] = ARGV[at] .. ' ' .. ARGV[at + 1] end
+if #watched > 0 then
+  for at, ends in ipairs(redis.call('ZMSCORE', KEYS[3], unpack(watched))) do
+    if not ends or tonumber(ends) <= now then missing[#missing + 1] = ARGV[7 + 2 * at] end
+  end
+end
+return {'held', now, known and 1 or 0, redis.call('ZCOUNT', KEYS[3], '(' .. now, '+inf'), missing, free}`;
 
-/** KEYS from the third on: sessions. ARGV: lease, node id, incarnation, ms that sessions are kept, ids of the sessions. */
+/** ARGV: lease. Looks at every node. */
+export const NODES = `${PRELUDE}
+local all = {}
+for _, lease in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. now, '+inf')) do
+  local id = owner(lease)
+  local one = node(id)
+  if one and not one.fenced then all[#all + 1] = cjson.encode(one) end
+end
+return all`;
+
+/** KEYS from the fifth on: sessions. ARGV: lease, node id, incarnation, ms that sessions are kept, ids of the sessions. */
 export const CLAIM = `${PRELUDE}
 local id, incarnation = ARGV[2], ARGV[3]
 local held = alive(id, incarnation)
 local refused = {}
-for at = 3, #KEYS do
+for at = 5, #KEYS do
   local text = redis.call('GET', KEYS[at])
   local mine = held
   if held and text then
@@ -69,20 +100,20 @@ for at = 3, #KEYS do
     if otherId ~= id and alive(otherId, otherIncarnation) then mine = nil end
   end
   if mine then redis.call('SET', KEYS[at], id .. ' ' .. incarnation, 'PX', ARGV[4])
-  else refused[#refused + 1] = ARGV[at + 2] end
+  else refused[#refused + 1] = ARGV[at] end
 end
 return refused`;
 
-/** KEYS from the third on: sessions. ARGV: lease, node id, incarnation. */
+/** KEYS from the fifth on: sessions. ARGV: lease, node id, incarnation. */
 export const RELEASE = `${PRELUDE}
-for at = 3, #KEYS do
+for at = 5, #KEYS do
   if redis.call('GET', KEYS[at]) == ARGV[2] .. ' ' .. ARGV[3] then redis.call('DEL', KEYS[at]) end
 end
 return 0`;
 
-/** KEYS[3]: the session. ARGV: lease. */
+/** KEYS[5]: the session. ARGV: lease. */
 export const FIND = `${PRELUDE}
-local text = redis.call('GET', KEYS[3])
+local text = redis.call('GET', KEYS[5])
 if not text then return {settled and 'unknown' or 'unsettled'} end
 local id, incarnation = owner(text)
 local found = alive(id, incarnation)
@@ -101,7 +132,11 @@ return 'lost'`;
 /** ARGV: lease, node id, incarnation. */
 export const LEAVE = `${PRELUDE}
 local found = node(ARGV[2])
-if found and found.incarnation == ARGV[3] then redis.call('HDEL', KEYS[2], ARGV[2]) end
+if found and found.incarnation == ARGV[3] then
+  redis.call('HDEL', KEYS[2], ARGV[2])
+  redis.call('ZREM', KEYS[3], ARGV[2] .. ' ' .. ARGV[3])
+  redis.call('SREM', KEYS[4], ARGV[2])
+end
 return 0`;
 
 /** KEYS[1]: the idempotency key. ARGV: token, ms. What is kept is the token, and once it is done a space and JSON. */

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import type { ClusterDirectory, NodeRecord } from '../../src/cluster/directory.js';
+import type { BeatAnswer, ClusterDirectory, NodeIdentity, NodeRecord } from '../../src/cluster/directory.js';
 import {
   IDEMPOTENCY_KEPT_MS,
   IDEMPOTENCY_PENDING_MS,
   LEASE_MS,
+  MAX_NODES_TOLD,
   SESSION_KEPT_MS,
 } from '../../src/cluster/directory.js';
 
@@ -32,28 +33,67 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
     async function live(ms: number, ...nodes: NodeRecord[]): Promise<void> {
       for (let left = ms; left > 0; left -= 1000) {
         await advance(Math.min(left, 1000));
-        for (const node of nodes) await directory.beat(node);
+        for (const node of nodes) await directory.beat(node, []);
       }
     }
 
     beforeEach(async () => {
       ({ directory, advance } = await open());
-      await directory.beat(a);
-      await directory.beat(b);
+      await directory.beat(a, []);
+      await directory.beat(b, []);
       await live(LEASE_MS + 1000, a, b);
     });
 
-    it('tells each node of all that live', async () => {
-      const answer = await directory.beat({ ...a, room: 7 });
+    const byId = (nodes: readonly NodeRecord[]): NodeRecord[] =>
+      nodes.toSorted((one, other) => (one.nodeId < other.nodeId ? -1 : 1));
+
+    async function held(
+      node: NodeRecord,
+      watched: readonly NodeIdentity[] = [],
+    ): Promise<Extract<BeatAnswer, { outcome: 'held' }>> {
+      const answer = await directory.beat(node, watched);
       if (answer.outcome !== 'held') throw new Error(answer.outcome);
-      expect(answer.known).toBe(true);
-      const byId = new Map(answer.nodes.map((node) => [node.nodeId, node]));
-      expect(byId).toEqual(
-        new Map([
-          ['a', { ...a, room: 7 }],
-          ['b', b],
-        ]),
-      );
+      return answer;
+    }
+
+    it('tells each node of those that live', async () => {
+      const { known, count, withRoom } = await held({ ...a, room: 7 });
+      expect([known, count]).toEqual([true, 2]);
+      expect(byId(withRoom)).toEqual([{ ...a, room: 7 }, b]);
+      expect(byId(await directory.nodes())).toEqual([{ ...a, room: 7 }, b]);
+      await live(LEASE_MS, b);
+      expect(await held(b)).toMatchObject({ count: 1, withRoom: [b] });
+      expect(await directory.nodes()).toEqual([b]);
+    });
+
+    it('tells of no node that has no room, until it has', async () => {
+      expect((await held({ ...a, room: 0 })).withRoom).toEqual([b]);
+      expect(byId(await directory.nodes())).toEqual([{ ...a, room: 0 }, b]);
+      expect((await held(b)).withRoom).toEqual([b]);
+      await directory.beat(a, []);
+      expect(byId((await held(b)).withRoom)).toEqual([a, b]);
+    });
+
+    it('draws from many nodes, each as likely as the others', async () => {
+      const many = Array.from({ length: 2 * MAX_NODES_TOLD - 2 }, (_, at) => nodeRecord(`node-${at}`));
+      for (const node of many) await directory.beat(node, []);
+      const told = new Map<string, number>();
+      for (let beat = 0; beat < 100; beat++) {
+        const { count, withRoom } = await held(a);
+        expect(count).toBe(2 * MAX_NODES_TOLD);
+        expect(new Set(withRoom.map(({ nodeId }) => nodeId)).size).toBe(MAX_NODES_TOLD);
+        for (const { nodeId } of withRoom) told.set(nodeId, (told.get(nodeId) ?? 0) + 1);
+      }
+      // 50 of 100 on average with a standard deviation of 5: six of them leave one test in a million to chance.
+      for (const times of told.values()) expect(Math.abs(times - 50)).toBeLessThan(30);
+      expect(told.size).toBe(2 * MAX_NODES_TOLD);
+    });
+
+    it('says which of the watched nodes are missing', async () => {
+      const gone = nodeRecord('gone');
+      expect((await held(a, [b, gone])).missing).toEqual([gone]);
+      await live(LEASE_MS, a);
+      expect((await held(a, [b])).missing).toEqual([b]);
     });
 
     it('finds a session at the node that has claimed it', async () => {
@@ -93,10 +133,10 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
       await live(LEASE_MS - 1000, b);
       expect(await directory.find('one')).toEqual({ kind: 'lost' });
       expect(await directory.claim(a, ['two'])).toEqual(['two']);
-      expect(await directory.beat(a)).toEqual({ outcome: 'fenced' });
+      expect(await directory.beat(a, [])).toEqual({ outcome: 'fenced' });
       expect(await directory.find('one')).toEqual({ kind: 'lost' });
       const again = nodeRecord('a');
-      expect(await directory.beat(again)).toMatchObject({ outcome: 'held', known: false });
+      expect(await directory.beat(again, [])).toMatchObject({ outcome: 'held', known: false });
       expect(await directory.find('one')).toEqual({ kind: 'lost' });
       expect(await directory.claim(again, ['one'])).toEqual([]);
       expect(await directory.find('one')).toEqual({ kind: 'owned', node: again });
@@ -105,7 +145,7 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
     it('lets a node come back that nobody has missed', async () => {
       await directory.claim(a, ['one']);
       await live(LEASE_MS + 5000, b);
-      expect(await directory.beat(a)).toMatchObject({ outcome: 'held', known: true });
+      expect(await directory.beat(a, [])).toMatchObject({ outcome: 'held', known: true });
       expect(await directory.find('one')).toEqual({ kind: 'owned', node: a });
     });
 
@@ -113,17 +153,17 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
       expect(await directory.fence(a)).toBe('alive');
       await live(LEASE_MS, b);
       expect(await directory.fence(a)).toBe('lost');
-      expect(await directory.beat(a)).toEqual({ outcome: 'fenced' });
+      expect(await directory.beat(a, [])).toEqual({ outcome: 'fenced' });
       expect(await directory.fence(nodeRecord('never'))).toBe('lost');
     });
 
     it('gives one name to one process at a time', async () => {
       const second = nodeRecord('a');
-      expect(await directory.beat(second)).toEqual({ outcome: 'taken' });
+      expect(await directory.beat(second, [])).toEqual({ outcome: 'taken' });
       await directory.claim(a, ['one']);
       await live(LEASE_MS, b);
-      expect(await directory.beat(second)).toMatchObject({ outcome: 'held', known: false });
-      expect(await directory.beat(a)).toEqual({ outcome: 'taken' });
+      expect(await directory.beat(second, [])).toMatchObject({ outcome: 'held', known: false });
+      expect(await directory.beat(a, [])).toEqual({ outcome: 'taken' });
       expect(await directory.claim(a, ['two'])).toEqual(['two']);
       expect(await directory.find('one')).toEqual({ kind: 'lost' });
     });
@@ -132,9 +172,38 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
       await directory.claim(a, ['one']);
       await directory.release(a, ['one']);
       await directory.leave(nodeRecord('a'));
-      expect(await directory.beat(a)).toMatchObject({ outcome: 'held', known: true });
+      expect(await directory.beat(a, [])).toMatchObject({ outcome: 'held', known: true });
       await directory.leave(a);
-      expect(await directory.beat(nodeRecord('a'))).toMatchObject({ outcome: 'held', known: false });
+      expect(await directory.beat(nodeRecord('a'), [])).toMatchObject({ outcome: 'held', known: false });
+    });
+
+    it('declares nobody lost before its nodes had time to come back to a directory that stood still', async () => {
+      ({ directory, advance } = await open());
+      await directory.beat(a, []);
+      await directory.claim(a, ['one']);
+      await advance(LEASE_MS + 1000);
+      expect(await directory.find('one')).toEqual({ kind: 'unsettled' });
+      expect(await directory.fence(a)).toBe('unsettled');
+      await directory.beat(b, []);
+      expect(await directory.find('one')).toEqual({ kind: 'unsettled' });
+      expect(await directory.beat(a, [])).toMatchObject({ outcome: 'held', known: true });
+      expect(await directory.find('one')).toEqual({ kind: 'owned', node: a });
+      for (let passed = 0; passed <= LEASE_MS; passed += 1000) {
+        await advance(1000);
+        await directory.beat(b, []);
+      }
+      expect(await directory.find('one')).toEqual({ kind: 'lost' });
+    });
+
+    it('calls nothing unknown before its nodes had time to name it to a directory that is new', async () => {
+      ({ directory, advance } = await open());
+      expect(await directory.beat(a, [])).toMatchObject({ known: false });
+      expect(await directory.find('one')).toEqual({ kind: 'unsettled' });
+      for (let passed = 0; passed <= LEASE_MS; passed += 1000) {
+        await advance(1000);
+        await directory.beat(a, []);
+      }
+      expect(await directory.find('one')).toEqual({ kind: 'unknown' });
     });
 
     it('answers an idempotency key once', async () => {
