@@ -42,6 +42,8 @@ Consumer::Consumer(uint32_t id, MediaTransport& transport, Producer& producer,
       sequence_(first.media),
       firstSequence_(first.media),
       rtxIndex_(first.rtx),
+      repair_(parameters.fecSsrc, parameters.fecPayloadType, parameters.mid, parameters.headerExtensions,
+              first.fec),
       stats_(std::move(stats)),
       nextFrame_(producer.history().nextFrame()),
       waitsForKeyframe_(producer.video()) {}
@@ -273,11 +275,14 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
     continueTimestamps(*frame);
     RtpHeaderFields fields = headerOf(*frame, nextPayload_, timestampOffset_);
     const uint32_t count = frame->payloadCount();
+    if (nextPayload_ == 0) {
+      repair_.begin(count);
+    }
     for (; nextPayload_ < count && burst.packets < maxPackets; nextPayload_ += 1) {
       fields.marker = video() && nextPayload_ + 1 == count;
       const Bytes payload = frame->payload(nextPayload_);
       // In the middle of a frame all are of one length, or else end a group.
-      const bool padded = more && fields.marker;
+      const bool padded = more && fields.marker && !repair_.active();
       RedPrefix red;
       const Bytes prefix = writeRedundancy(*frame, red);
       fields.payloadType = prefix.empty() ? parameters_.payloadType : parameters_.redPayloadType;
@@ -290,6 +295,12 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
       burst.packets += 1;
       burst.bytes += bytes;
       payloadBytes += prefix.size() + payload.size();
+      if (repair_.active()) {
+        const auto number = static_cast<uint16_t>(sequence_.next() - 1);
+        const auto repairs = repair_.add(writer, header_, fields, number, payload, nowUs);
+        burst.bytes += repairs.bytes;
+        burst.repairBytes += repairs.bytes;
+      }
     }
     if (nextPayload_ < count && burst.packets < maxPackets) {
       // A packet could not be written: the frame is of no use to the viewer.
@@ -343,15 +354,22 @@ void Consumer::reportWhenDue(PacketWriter& writer, int64_t nowUs, uint32_t rando
 }
 
 void Consumer::sayBye(PacketWriter& writer) {
-  const std::array<uint32_t, 2> ssrcs{parameters_.ssrc, parameters_.rtxSsrc};
+  std::array<uint32_t, 3> ssrcs{parameters_.ssrc};
+  size_t count = 1;
+  for (const uint32_t ssrc : {parameters_.rtxSsrc, parameters_.fecSsrc}) {
+    ssrcs[count] = ssrc;
+    count += ssrc == 0 ? 0 : 1;
+  }
   std::array<uint8_t, kMaxBuiltRtcpBytes> compound;
-  const size_t bytes =
-      buildBye(std::span(ssrcs).first(parameters_.rtxSsrc == 0 ? 1 : 2), parameters_.cname, compound);
+  const size_t bytes = buildBye(std::span(ssrcs).first(count), parameters_.cname, compound);
   writer.writeRtcp(Bytes(compound).first(bytes));
 }
 
 void Consumer::onReport(const ReportBlock& block, bool linkIsFull, int64_t nowUs) {
   stats_->fractionLost = block.fractionLost;
+  if (block.fractionLost >= kMuchLoss && !linkIsFull) {
+    lossUs_ = nowUs;
+  }
   redundancy_.onReport(block.fractionLost, nowUs);
   stats_->packetsLost = block.packetsLost;
   stats_->jitterMs = block.jitter * 1000.0 / producer_->clockRateHz();
@@ -480,7 +498,7 @@ Consumer::Burst Consumer::writeRtx(PacketWriter& writer, uint16_t sequenceNumber
     return {};
   }
   rtxIndex_ += 1;
-  return {1, bytes, std::nullopt};
+  return {1, bytes, 0, std::nullopt};
 }
 
 }  // namespace streamkit

@@ -8,6 +8,7 @@
 
 #include "keyframe_backoff.h"
 #include "packet_writer.h"
+#include "picture_repair.h"
 #include "playout_delay.h"
 #include "producer.h"
 #include "redundant_audio.h"
@@ -28,6 +29,9 @@ struct ConsumerParameters {
   uint8_t rtxPayloadType = 0;
   /** Repeats sound for viewers that lose packets (RED, RFC 2198); 0 if the viewer does not take it. */
   uint8_t redPayloadType = 0;
+  /** FlexFEC of the pictures, for viewers that lose packets; both or neither. */
+  uint32_t fecSsrc = 0;
+  uint8_t fecPayloadType = 0;
   std::string mid;
   std::string cname;
   HeaderExtensionIds headerExtensions;
@@ -43,19 +47,22 @@ class Consumer {
  public:
   struct Burst {
     size_t packets = 0;
+    /** Those of repair packets too. */
     size_t bytes = 0;
+    size_t repairBytes = 0;
     /** Of the last packet of a picture that ended in the burst. */
     std::optional<uint16_t> pictureEnd;
   };
 
   /**
-   * Full counts that the two streams begin at. Below 0x8000 for new SSRCs: RFC 3711 section 3.3.1, a receiver
+   * Full counts that the streams begin at. Below 0x8000 for new SSRCs: RFC 3711 section 3.3.1, a receiver
    * that loses the packets around an early wrap mistakes the roll-over counter. An SSRC that is used again
    * under the same keys goes on where it ended, or else its nonces would come again.
    */
   struct FirstIndices {
     int64_t media;
     int64_t rtx;
+    int64_t fec;
   };
 
   Consumer(uint32_t id, MediaTransport& transport, Producer& producer, const ConsumerParameters& parameters,
@@ -63,12 +70,13 @@ class Consumer {
 
   uint32_t id() const { return id_; }
   bool video() const { return producer_->video(); }
-  FirstIndices nextIndices() const { return {sequence_.next(), rtxIndex_}; }
+  FirstIndices nextIndices() const { return {sequence_.next(), rtxIndex_, repair_.nextIndex()}; }
   MediaTransport& transport() { return transport_; }
   Producer& producer() { return *producer_; }
   const ConsumerParameters& parameters() const { return parameters_; }
   bool owns(uint32_t ssrc) const {
-    return ssrc == parameters_.ssrc || (parameters_.rtxSsrc != 0 && ssrc == parameters_.rtxSsrc);
+    return ssrc != 0 &&
+           (ssrc == parameters_.ssrc || ssrc == parameters_.rtxSsrc || ssrc == parameters_.fecSsrc);
   }
 
   /**
@@ -144,8 +152,11 @@ class Consumer {
   void onPli(int64_t nowUs);
   void onFir(uint8_t commandSequence, int64_t nowUs);
   void onNack() { stats_->nacksReceived += 1; }
-  /** It loses so many packets that retransmissions are lost as well. */
-  bool losesMany() const { return stats_->fractionLost.get() >= kMuchLoss; }
+  /** It has lost so many packets lately that retransmissions are lost as well. */
+  bool losesMany(int64_t nowUs) const { return nowUs - lossUs_ < kLossHoldUs; }
+  /** Whether pictures that begin from now on have repair packets, if the viewer takes such. */
+  void setRepaired(bool repaired) { repair_.setWanted(repaired); }
+  bool takesRepairs() const { return parameters_.fecSsrc != 0; }
   bool canResend() const { return parameters_.rtxSsrc != 0 && !paused_; }
   /**
    * What a NACK is to be answered by; nothing while the last copy may be under way, and nothing for a frame
@@ -171,6 +182,8 @@ class Consumer {
   };
 
   static constexpr double kMuchLoss = reportedLoss(0.03);
+  /** Reports of less loss than that are no sign of a better link before this long: chance spreads them. */
+  static constexpr int64_t kLossHoldUs = 5'000'000;
 
   uint64_t maxBacklogBytes() const;
   /** @returns whether there is a keyframe after `afterFrame` from which the viewer can go on */
@@ -228,6 +241,7 @@ class Consumer {
   int64_t firstSequence_;
   uint32_t paddings_ = 0;
   int64_t rtxIndex_;
+  PictureRepair repair_;
   std::shared_ptr<ConsumerStats> stats_;
   std::unique_ptr<ResendLog> resends_;
 
@@ -242,6 +256,8 @@ class Consumer {
   KeyframeBackoff keyframeBackoff_;
   AudioRedundancy redundancy_;
   PlayoutDelay playoutDelay_;
+  /** When much loss was reported last. */
+  int64_t lossUs_ = INT64_MIN / 2;
   /** Unlimited while it is not known. */
   double linkBps_ = std::numeric_limits<double>::infinity();
   int64_t reportDueUs_ = INT64_MIN;

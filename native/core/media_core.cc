@@ -311,8 +311,9 @@ bool MediaCore::consume(uint32_t id, uint32_t transportId, uint32_t producerId,
   if (transport == nullptr || producer == nullptr || !transport->admits(parameters)) {
     return false;
   }
-  const Consumer::FirstIndices first{firstIndex(*transport, parameters.ssrc),
-                                     firstIndex(*transport, parameters.rtxSsrc)};
+  const Consumer::FirstIndices first{
+      firstIndex(*transport, parameters.ssrc), firstIndex(*transport, parameters.rtxSsrc),
+      parameters.fecSsrc == 0 ? 0 : firstIndex(*transport, parameters.fecSsrc)};
   auto consumer =
       std::make_unique<Consumer>(id, *transport, *producer, parameters, time_, first, std::move(stats));
   transport->add(consumer.get());

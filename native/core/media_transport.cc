@@ -37,6 +37,8 @@ constexpr int64_t kFullQueueUs = 30'000;
 /** Losses that are reported so long after the link was full may be due to that. Browsers report about once
  * per second. */
 constexpr int64_t kFullReportUs = 2'000'000;
+/** Repair packets are sent where the link carries this much of what the pictures and sound are encoded at. */
+constexpr double kRepairRoom = 1.25;
 
 }  // namespace
 
@@ -62,10 +64,11 @@ void MediaTransport::remove(Consumer* consumer) {
     writer_.batch().flush();
   }
   const auto next = consumer->nextIndices();
-  retiredIndices_[consumer->parameters().ssrc] = next.media;
-  if (consumer->parameters().rtxSsrc != 0) {
-    retiredIndices_[consumer->parameters().rtxSsrc] = next.rtx;
-  }
+  const ConsumerParameters& parameters = consumer->parameters();
+  retiredIndices_[parameters.ssrc] = next.media;
+  retiredIndices_[parameters.rtxSsrc] = next.rtx;
+  retiredIndices_[parameters.fecSsrc] = next.fec;
+  retiredIndices_.erase(0);
   std::erase(consumers_, consumer);
   turn_ = 0;
   resends_.forget(consumer);
@@ -85,9 +88,9 @@ bool MediaTransport::admits(const ConsumerParameters& parameters) const {
     return std::any_of(consumers_.begin(), consumers_.end(),
                        [ssrc](const Consumer* each) { return each->owns(ssrc); });
   };
-  const bool hasRtx = parameters.rtxSsrc != 0;
-  return parameters.ssrc != parameters.rtxSsrc && !inUse(parameters.ssrc) &&
-         !(hasRtx && inUse(parameters.rtxSsrc)) && retiredIndices_.size() + 2 * consumers_.size() < kMaxSsrcs;
+  const auto [ssrc, rtxSsrc, fecSsrc] = std::array{parameters.ssrc, parameters.rtxSsrc, parameters.fecSsrc};
+  return ssrc != rtxSsrc && ssrc != fecSsrc && (rtxSsrc == 0 || rtxSsrc != fecSsrc) && !inUse(ssrc) &&
+         !inUse(rtxSsrc) && !inUse(fecSsrc) && retiredIndices_.size() + 3 * consumers_.size() < kMaxSsrcs;
 }
 
 std::optional<int64_t> MediaTransport::keyframeRequestDueUs() const {
@@ -226,7 +229,7 @@ size_t MediaTransport::pumpResends(int64_t nowUs) {
     pacer_.sent(burst.bytes, nowUs);
     resendBudget_.resent(burst.bytes);
     packets += burst.packets;
-    if (burst.packets > 0 && entry.consumer->losesMany() && mayRepeat()) {
+    if (burst.packets > 0 && entry.consumer->losesMany(nowUs) && mayRepeat()) {
       repeats_.push(entry.consumer, entry.sequenceNumber, nowUs);
     }
   }
@@ -239,6 +242,12 @@ size_t MediaTransport::pumpResends(int64_t nowUs) {
 
 bool MediaTransport::mayRepeat() const {
   return resendBudget_.allowsRepeats() && estimator_.queueUs() < kFullQueueUs;
+}
+
+bool MediaTransport::mayRepair(const Consumer& consumer, int64_t nowUs) const {
+  const bool hasRoom = !estimator_.started() || estimator_.bitrateBps() >= kRepairRoom * targetBps_;
+  return consumer.takesRepairs() && consumer.losesMany(nowUs) && hasRoom && resendBudget_.allowsRepairs() &&
+         estimator_.queueUs() < kFullQueueUs;
 }
 
 size_t MediaTransport::pumpRepeats(int64_t nowUs) {
@@ -335,12 +344,14 @@ size_t MediaTransport::pumpVideo(VideoTurn turn, bool more, int64_t nowUs) {
   }
   for (size_t i = 0; turn.consumer != nullptr && i < consumers_.size(); i += 1) {
     const double weight = turn.consumer->replaying() ? kReplayWeight : 1;
+    turn.consumer->setRepaired(mayRepair(*turn.consumer, nowUs));
     const auto burst = turn.consumer->sendBurst(writer_, std::max<size_t>(turn.packets, 1), more, nowUs);
     pacer_.sent(burst.bytes, nowUs, weight);
-    resendBudget_.sent(burst.bytes);
+    resendBudget_.sent(burst.bytes - burst.repairBytes);
+    resendBudget_.resent(burst.repairBytes);
     packets += burst.packets;
-    if (burst.pictureEnd.has_value() && turn.consumer->losesMany() && turn.consumer->canResend() &&
-        mayRepeat()) {
+    if (burst.pictureEnd.has_value() && !turn.consumer->takesRepairs() && turn.consumer->losesMany(nowUs) &&
+        turn.consumer->canResend() && mayRepeat()) {
       // The loss of a picture's last packet is noticed only when the next picture comes.
       repeats_.push(turn.consumer, *burst.pictureEnd, nowUs);
     }

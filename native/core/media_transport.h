@@ -118,6 +118,8 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   size_t pumpResends(int64_t nowUs);
   size_t pumpRepeats(int64_t nowUs);
   bool mayRepeat() const;
+  /** Whether the consumer's pictures are to have repair packets. */
+  bool mayRepair(const Consumer& consumer, int64_t nowUs) const;
   bool soundWaits() const;
   bool videoWaits() const;
   size_t pumpSound(int64_t nowUs, uint32_t random);

@@ -22,8 +22,10 @@ class ResendBudget {
   /** @param bytes of what is sent for the first time */
   void sent(size_t bytes) { bytes_ = std::min(capacityBytes_, bytes_ + static_cast<double>(bytes) * kShare); }
   bool allows() const { return bytes_ > 0; }
-  /** Second copies leave to first copies half of what a viewer begins with. */
-  bool allowsRepeats() const { return bytes_ > kMinCapacityBytes / 2; }
+  /** Repair packets leave to retransmissions half of what a viewer begins with. */
+  bool allowsRepairs() const { return bytes_ > kMinCapacityBytes / 2; }
+  /** Second copies leave something to repair packets, too: where much is lost, those are of more use. */
+  bool allowsRepeats() const { return bytes_ > kMinCapacityBytes * 3 / 4; }
   void resent(size_t bytes) { bytes_ -= static_cast<double>(bytes); }
 
  private:

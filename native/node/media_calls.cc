@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "plane_calls.h"
@@ -38,6 +39,8 @@ ConsumerParameters consumerParameters(Arguments& arguments, napi_value from) {
   parameters.rtxSsrc = arguments.toU32(arguments.property(from, "rtxSsrc"));
   parameters.rtxPayloadType = smallNumber(arguments, from, "rtxPayloadType", kMaxPayloadType);
   parameters.redPayloadType = smallNumber(arguments, from, "redPayloadType", kMaxPayloadType);
+  parameters.fecSsrc = arguments.toU32(arguments.property(from, "fecSsrc"));
+  parameters.fecPayloadType = smallNumber(arguments, from, "fecPayloadType", kMaxPayloadType);
   parameters.mid = arguments.toText(arguments.property(from, "mid"));
   parameters.cname = arguments.toText(arguments.property(from, "cname"));
   parameters.headerExtensions.mid = smallNumber(arguments, from, "midId", kMaxExtensionId);
@@ -194,18 +197,17 @@ napi_value consume(Plane& plane, Arguments& arguments) {
                           "A consumer needs an open producer and transport of one plane");
   }
   auto& ssrcs = transport->second.ssrcs;
-  if (parameters.ssrc == parameters.rtxSsrc || ssrcs.contains(parameters.ssrc) ||
-      (parameters.rtxSsrc != 0 && ssrcs.contains(parameters.rtxSsrc))) {
+  const auto [ssrc, rtxSsrc, fecSsrc] = std::array{parameters.ssrc, parameters.rtxSsrc, parameters.fecSsrc};
+  const bool areSame = ssrc == rtxSsrc || ssrc == fecSsrc || (rtxSsrc != 0 && rtxSsrc == fecSsrc);
+  if (areSame || ssrcs.contains(ssrc) || ssrcs.contains(rtxSsrc) || ssrcs.contains(fecSsrc)) {
     return arguments.fail("ERR_INVALID_STATE",
                           "The SSRCs of a transport must differ: they are its SRTP nonces");
   }
-  ssrcs.insert(parameters.ssrc);
-  if (parameters.rtxSsrc != 0) {
-    ssrcs.insert(parameters.rtxSsrc);
-  }
+  ssrcs.insert({ssrc, rtxSsrc, fecSsrc});
+  ssrcs.erase(0);
   const uint32_t id = plane.nextId();
   auto stats = std::make_shared<ConsumerStats>();
-  plane.consumers[id] = {transportId, producer, 0, parameters.ssrc, parameters.rtxSsrc, stats};
+  plane.consumers[id] = {transportId, producer, 0, ssrc, rtxSsrc, fecSsrc, stats};
   plane.thread().post([=](MediaCore& core, int64_t nowUs) {
     core.consume(id, transportId, producer, parameters, stats, nowUs);
   });

@@ -134,6 +134,7 @@ void Plane::releaseSsrcs(const OpenConsumer& consumer) {
   if (transport != transports.end()) {
     transport->second.ssrcs.erase(consumer.ssrc);
     transport->second.ssrcs.erase(consumer.rtxSsrc);
+    transport->second.ssrcs.erase(consumer.fecSsrc);
   }
 }
 

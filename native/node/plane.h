@@ -50,6 +50,7 @@ class Plane {
     uint32_t target;
     uint32_t ssrc;
     uint32_t rtxSsrc;
+    uint32_t fecSsrc;
     std::shared_ptr<ConsumerStats> stats;
   };
 

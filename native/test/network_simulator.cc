@@ -14,6 +14,8 @@ namespace {
 constexpr int64_t kFrameUs = 33'333;
 constexpr int64_t kFeedbackUs = 50'000;
 constexpr int64_t kReportUs = 1'000'000;
+/** How often a browser looks for packets to ask for once more. */
+constexpr int64_t kAskAgainUs = 20'000;
 constexpr size_t kPayloadBytes = 1100;
 constexpr double kKeyframeFrames = 5;
 constexpr size_t kSegmentBytes = 1448;
@@ -44,9 +46,9 @@ size_t NetworkSimulator::addLink() {
   return links_.size() - 1;
 }
 
-size_t NetworkSimulator::addViewer(size_t link) {
+size_t NetworkSimulator::addViewer(size_t link, bool takesRepairs) {
   viewers_.push_back(std::make_unique<SimulatedViewer>(*this, viewers_.size(), link));
-  viewers_.back()->begin();
+  viewers_.back()->begin(takesRepairs);
   return viewers_.size() - 1;
 }
 
@@ -114,9 +116,38 @@ SimulatedViewer::SimulatedViewer(NetworkSimulator& network, size_t index, size_t
       index_(static_cast<uint32_t>(index)),
       link_(link),
       address_(*SocketAddress::fromText("10.0.0.1", static_cast<uint16_t>(5000 + index))),
-      srtp_(*SrtpSender::create(SrtpProfile::kAeadAes128Gcm, {})) {}
+      srtp_(*SrtpSender::create(SrtpProfile::kAeadAes128Gcm, {})),
+      received_(*SrtpReceiver::create(SrtpProfile::kAeadAes128Gcm, {})) {}
 
-void SimulatedViewer::begin() {
+SimulatedPlayer& SimulatedViewer::play() {
+  reports = true;
+  const int64_t delayUs = network_.link(link_).profile.delayUs;
+  player_ = std::make_unique<SimulatedPlayer>(delayUs, 2 * delayUs);
+  network_.at(network_.nowUs + kAskAgainUs, [this] { askAgain(); });
+  return *player_;
+}
+
+void SimulatedViewer::askAgain() {
+  network_.at(network_.nowUs + kAskAgainUs, [this] { askAgain(); });
+  sendNacks();
+}
+
+void SimulatedViewer::sendNacks() {
+  const auto numbers = player_->takeNacks(network_.nowUs);
+  if (numbers.empty() || silent) {
+    return;
+  }
+  std::vector<uint8_t> compound = fromHex("81cd0000 00000001 00001000");
+  for (const uint16_t each : numbers) {
+    compound.resize(compound.size() + 4);
+    writeU16(&compound[compound.size() - 4], each);
+  }
+  writeU16(&compound[2], static_cast<uint16_t>(compound.size() / 4 - 1));
+  network_.at(network_.nowUs + network_.link(link_).profile.delayUs,
+              [this, compound] { sendRtcp(compound); });
+}
+
+void SimulatedViewer::begin(bool takesRepairs) {
   MediaCore& core = network_.core;
   const int64_t nowUs = network_.nowUs;
   core.createEndpoint(endpointOf(index_), "ours" + std::to_string(index_), "our-password");
@@ -134,6 +165,8 @@ void SimulatedViewer::begin() {
   parameters.payloadType = 96;
   parameters.rtxSsrc = 0x1001;
   parameters.rtxPayloadType = 97;
+  parameters.fecSsrc = takesRepairs ? SimulatedPlayer::kFecSsrc : 0;
+  parameters.fecPayloadType = takesRepairs ? 98 : 0;
   parameters.mid = "0";
   parameters.headerExtensions = {1, 2, 3, 4};
   parameters.targetBitrateBps = encoder.bitrateBps;
@@ -170,8 +203,20 @@ void SimulatedViewer::arrive(std::vector<uint8_t> datagram, int64_t nowUs) {
   newestSequence_ = std::max(newestSequence_, sequence);
   arrivals_.emplace(sequence, nowUs + clockOffsetUs);
   arrivedBytes += datagram.size();
-  if (view->ssrc == 0x1001) {
-    paddingBytes += datagram.size();
+  const Bytes capture = extensionElement(*view, 4);
+  const double seconds = capture.empty() ? 0
+                                         : readU32(capture.data()) +
+                                               readU32(capture.data() + 4) / 4294967296.0 - 2'208'988'800.0;
+  const auto captureUs = static_cast<int64_t>((seconds - kWallOffsetUs / 1e6) * 1e6);
+  if (player_ != nullptr) {
+    std::vector<uint8_t> copy = datagram;
+    const auto plain = received_.unprotect(copy);
+    EXPECT(plain.has_value());
+    player_->onPacket(*plain, captureUs, nowUs);
+    sendNacks();
+  }
+  if (view->ssrc != 0x1000) {
+    (view->ssrc == 0x1001 ? paddingBytes : repairBytes) += datagram.size();
     return;
   }
   const int64_t videoSequence =
@@ -182,10 +227,7 @@ void SimulatedViewer::arrive(std::vector<uint8_t> datagram, int64_t nowUs) {
   newestVideo_ = std::max(newestVideo_, videoSequence);
   videoPackets_ += 1;
   playoutDelayMs = (readU24(extensionElement(*view, 3).data()) >> 12) * 10;
-  const Bytes capture = extensionElement(*view, 4);
-  const double seconds =
-      readU32(capture.data()) + readU32(capture.data() + 4) / 4294967296.0 - 2'208'988'800.0;
-  ageUs = nowUs - static_cast<int64_t>((seconds - kWallOffsetUs / 1e6) * 1e6);
+  ageUs = nowUs - captureUs;
 }
 
 void SimulatedViewer::sendFeedback() {
@@ -250,6 +292,13 @@ void SimulatedViewer::sendReport() {
   }
   auto compound = fromHex("81c90007 00000001 00001000 00000000 00010002 00000384 00000000 00000000");
   compound[12] = static_cast<uint8_t>(std::clamp<int64_t>(lost * 256 / expected, 0, 255));
+  if (player_ != nullptr) {
+    // As if a sender report had just come: the middle of the server's time of when it was sent.
+    const int64_t sentUs = kWallOffsetUs + network_.nowUs - network_.link(link_).profile.delayUs;
+    const auto whole = static_cast<uint32_t>(sentUs / 1'000'000 + 2'208'988'800);
+    const auto part = static_cast<uint32_t>(sentUs % 1'000'000 * 65536 / 1'000'000);
+    writeU32(&compound[24], whole << 16 | part);
+  }
   network_.at(network_.nowUs + network_.link(link_).profile.delayUs,
               [this, compound] { sendRtcp(compound); });
 }

@@ -8,6 +8,8 @@
 #include "core/media_core.h"
 #include "core/srtp_sender.h"
 #include "simulated_link.h"
+#include "simulated_player.h"
+#include "srtp_receiver.h"
 
 namespace streamkit::test {
 
@@ -32,8 +34,8 @@ class NetworkSimulator final : private DatagramSender, private MediaCoreListener
   explicit NetworkSimulator(uint32_t seed);
   ~NetworkSimulator();
 
-  /** @param link of its own, or that of another viewer by its number */
-  size_t addViewer(size_t link);
+  /** @param link of its own, or that of another viewer by its number. @param takesRepairs of FlexFEC */
+  size_t addViewer(size_t link, bool takesRepairs = false);
   size_t addLink();
   SimulatedLink& link(size_t index) { return *links_[index]; }
   SimulatedViewer& viewer(size_t index) { return *viewers_[index]; }
@@ -103,13 +105,18 @@ class SimulatedViewer {
   uint64_t paddingBytes = 0;
   /** How old the last picture was when it arrived. */
   int64_t ageUs = 0;
+  uint64_t repairBytes = 0;
   /** For how long it is told to hold pictures back, at least. */
   unsigned playoutDelayMs = 0;
+  /** It shows its pictures and asks for lost packets from now on, and reports. */
+  SimulatedPlayer& play();
 
  private:
   friend class NetworkSimulator;
 
-  void begin();
+  void begin(bool takesRepairs);
+  void askAgain();
+  void sendNacks();
   void sendFrame();
   void arrive(std::vector<uint8_t> datagram, int64_t nowUs);
   void sendFeedback();
@@ -123,6 +130,8 @@ class SimulatedViewer {
   SrtpSender srtp_;
   std::shared_ptr<TransportStats> stats_ = std::make_shared<TransportStats>();
   std::shared_ptr<ConsumerStats> consumerStats_ = std::make_shared<ConsumerStats>();
+  std::unique_ptr<SimulatedPlayer> player_;
+  SrtpReceiver received_;
   std::map<int64_t, int64_t> arrivals_;
   int64_t newestSequence_ = -1;
   /** Of the pictures' packets: the newest, how many have arrived, and both at the last report. */

@@ -17,6 +17,7 @@ SrtpMasterKey masterOf(uint8_t fill) {
 }
 
 constexpr uint8_t kRtxPayloadType = 97;
+constexpr uint8_t kFecPayloadType = 98;
 
 }  // namespace
 
@@ -88,13 +89,15 @@ void Bench::createAudio() {
 }
 
 void Bench::consume(uint32_t id, uint32_t producer, uint32_t ssrc, uint32_t rtxSsrc, double targetBitrateBps,
-                    std::shared_ptr<ConsumerStats> consumerStats, uint8_t redPayloadType) {
+                    std::shared_ptr<ConsumerStats> consumerStats, uint8_t redPayloadType, uint32_t fecSsrc) {
   ConsumerParameters parameters;
   parameters.ssrc = ssrc;
   parameters.payloadType = 96;
   parameters.rtxSsrc = rtxSsrc;
   parameters.redPayloadType = redPayloadType;
   parameters.rtxPayloadType = rtxSsrc == 0 ? 0 : kRtxPayloadType;
+  parameters.fecSsrc = fecSsrc;
+  parameters.fecPayloadType = fecSsrc == 0 ? 0 : kFecPayloadType;
   parameters.mid = "0";
   parameters.cname = "cname";
   parameters.headerExtensions = {1, 2, 3, 4};
@@ -102,9 +105,10 @@ void Bench::consume(uint32_t id, uint32_t producer, uint32_t ssrc, uint32_t rtxS
   EXPECT(core.consume(id, kTransport, producer, parameters, std::move(consumerStats), nowUs));
 }
 
-void Bench::consumeVideo(double targetBitrateBps) {
+void Bench::consumeVideo(double targetBitrateBps, bool takesRepairs) {
   videoStats_ = std::make_shared<ConsumerStats>();
-  consume(kVideoConsumer, kVideo, kVideoSsrc, kRtxSsrc, targetBitrateBps, videoStats_);
+  consume(kVideoConsumer, kVideo, kVideoSsrc, kRtxSsrc, targetBitrateBps, videoStats_, 0,
+          takesRepairs ? kFecSsrc : 0);
 }
 
 void Bench::consumeAudio(uint8_t redPayloadType) {

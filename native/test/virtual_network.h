@@ -106,6 +106,7 @@ class Bench {
   static constexpr uint32_t kSecondVideo = 7;
   static constexpr uint32_t kVideoSsrc = 0x1000;
   static constexpr uint32_t kRtxSsrc = 0x1001;
+  static constexpr uint32_t kFecSsrc = 0x1002;
   static constexpr uint32_t kAudioSsrc = 0x2000;
   /** The payload type of RED, which the viewer takes for sound. */
   static constexpr uint8_t kRedPayloadType = 63;
@@ -118,7 +119,8 @@ class Bench {
   void createTransport();
   void createVideo(bool gopReplay = false, uint32_t id = kVideo);
   void createAudio();
-  void consumeVideo(double targetBitrateBps = 4e6);
+  /** @param takesRepairs of FlexFEC, under kFecSsrc */
+  void consumeVideo(double targetBitrateBps = 4e6, bool takesRepairs = false);
   void consumeAudio(uint8_t redPayloadType = kRedPayloadType);
 
   /** @param captureTimeUs of the picture; 0: now */
@@ -156,7 +158,7 @@ class Bench {
  private:
   void deliver(const VirtualNetwork::Datagram& datagram, int64_t atUs);
   void consume(uint32_t id, uint32_t producer, uint32_t ssrc, uint32_t rtxSsrc, double targetBitrateBps,
-               std::shared_ptr<ConsumerStats> stats, uint8_t redPayloadType = 0);
+               std::shared_ptr<ConsumerStats> stats, uint8_t redPayloadType = 0, uint32_t fecSsrc = 0);
 
   SrtpProfile profile_;
   SrtpMasterKey ours_;

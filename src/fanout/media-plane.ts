@@ -54,6 +54,12 @@ export interface ConsumerParameters {
    * Absent: never.
    */
   readonly redPayloadType?: number;
+  /**
+   * FlexFEC ("flexfec-03") of these pictures; both or neither. The native plane sends repair packets while the viewer reports
+   * losses; without them it sends only retransmissions.
+   */
+  readonly fecSsrc?: number;
+  readonly fecPayloadType?: number;
   readonly mid: string;
   readonly cname: string;
   readonly headerExtensions: HeaderExtensionIds;

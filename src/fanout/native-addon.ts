@@ -66,6 +66,8 @@ export interface NativeConsumerParameters {
   readonly rtxSsrc: number;
   readonly rtxPayloadType: number;
   readonly redPayloadType: number;
+  readonly fecSsrc: number;
+  readonly fecPayloadType: number;
   readonly mid: string;
   readonly cname: string;
   readonly midId: number;

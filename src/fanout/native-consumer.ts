@@ -26,14 +26,18 @@ export class NativeConsumer implements Consumer {
     this.#host = host;
     this.#producer = producer;
     this.#onClosed = onClosed;
-    const { ssrc, payloadType, rtxSsrc, rtxPayloadType, mid, cname, headerExtensions } = parameters;
+    const { ssrc, payloadType, rtxSsrc, rtxPayloadType, fecSsrc, fecPayloadType } = parameters;
+    const { mid, cname, headerExtensions } = parameters;
     const hasRtx = rtxSsrc !== undefined && rtxPayloadType !== undefined;
+    const hasFec = fecSsrc !== undefined && fecPayloadType !== undefined;
     this.#id = host.plane.consume(transport, producer.id, {
       ssrc,
       payloadType,
       rtxSsrc: hasRtx ? rtxSsrc : 0,
       rtxPayloadType: hasRtx ? rtxPayloadType : 0,
       redPayloadType: parameters.redPayloadType ?? 0,
+      fecSsrc: hasFec ? fecSsrc : 0,
+      fecPayloadType: hasFec ? fecPayloadType : 0,
       mid,
       cname,
       midId: headerExtensions.mid ?? 0,

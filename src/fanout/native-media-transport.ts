@@ -50,15 +50,16 @@ export class NativeMediaTransport implements MediaTransport {
     if (!(producer instanceof NativeProducer) || producer.isClosed || this.#closed) {
       throw new StreamKitError('internal', 'A consumer needs an open producer and transport of one plane');
     }
-    if (this.#retiredSsrcs.size + 2 * this.#consumers.size >= MAX_SSRCS) {
-      const sentence = `A transport takes ${MAX_SSRCS} SSRCs, with RTX, under one key: open another one`;
+    if (this.#retiredSsrcs.size + 3 * this.#consumers.size >= MAX_SSRCS) {
+      const sentence = `A transport takes ${MAX_SSRCS} SSRCs, with RTX and FEC, under one key: open another one`;
       throw new StreamKitError('at_capacity', sentence);
     }
-    const { ssrc, rtxSsrc } = parameters;
+    const { ssrc, rtxSsrc, fecSsrc } = parameters;
     const consumer = new NativeConsumer(this.#host, this.#id, producer, parameters, (closed) => {
       this.#consumers.delete(closed);
       this.#retiredSsrcs.add(ssrc);
       if (rtxSsrc !== undefined) this.#retiredSsrcs.add(rtxSsrc);
+      if (fecSsrc !== undefined) this.#retiredSsrcs.add(fecSsrc);
     });
     this.#consumers.add(consumer);
     return consumer;

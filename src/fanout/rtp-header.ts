@@ -26,7 +26,7 @@ const MAX_ELEMENT_BYTES = 16;
 const TRANSPORT_SEQUENCE_BYTES = 2;
 const PLAYOUT_DELAY_BYTES = 3;
 const PLAYOUT_DELAY_UNIT_MS = 10;
-const PLAYOUT_DELAY_MASK = 0xfff;
+const PLAYOUT_DELAY_MAX = 0xfff;
 const CAPTURE_TIME_BYTES = 8;
 
 /**
@@ -37,6 +37,7 @@ export class RtpHeaderTemplate {
   readonly #template: Buffer;
   #transportSequenceOffset = -1;
   #captureTimeOffset = -1;
+  #playoutDelayOffset = -1;
 
   constructor(mid: string, ids: HeaderExtensionIds, playoutDelayMaxMs = 0) {
     const elements: Buffer[] = [];
@@ -59,10 +60,7 @@ export class RtpHeaderTemplate {
 
     add(ids.mid, Buffer.from(mid, 'utf8'));
     this.#transportSequenceOffset = add(ids.transportWideCc, Buffer.alloc(TRANSPORT_SEQUENCE_BYTES));
-    // Least and greatest delay, 12 bits each, in 10 ms. The least is zero: "render as soon as decoded".
-    const playoutDelay = Buffer.alloc(PLAYOUT_DELAY_BYTES);
-    playoutDelay.writeUInt16BE(Math.round(playoutDelayMaxMs / PLAYOUT_DELAY_UNIT_MS) & PLAYOUT_DELAY_MASK, 1);
-    add(ids.playoutDelay, playoutDelay);
+    this.#playoutDelayOffset = add(ids.playoutDelay, Buffer.alloc(PLAYOUT_DELAY_BYTES));
     this.#captureTimeOffset = add(ids.absCaptureTime, Buffer.alloc(CAPTURE_TIME_BYTES));
 
     if (elements.length === 0) {
@@ -76,6 +74,22 @@ export class RtpHeaderTemplate {
     this.#template.writeUInt16BE(ONE_BYTE_PROFILE, FIXED_HEADER_BYTES);
     this.#template.writeUInt16BE(extensionWords, FIXED_HEADER_BYTES + 2);
     Buffer.concat(elements).copy(this.#template, FIXED_HEADER_BYTES + PROFILE_BYTES);
+    // A least delay of zero says "render as soon as decoded".
+    this.setPlayoutDelay(0, playoutDelayMaxMs);
+  }
+
+  /** From the next packet on; both in ms. Does nothing if the extension is not sent. */
+  setPlayoutDelay(minMs: number, maxMs: number): void {
+    if (this.#playoutDelayOffset < 0) {
+      return;
+    }
+    // Least and greatest delay, 12 bits each, in 10 ms.
+    const units = (ms: number): number => Math.min(Math.round(ms / PLAYOUT_DELAY_UNIT_MS), PLAYOUT_DELAY_MAX);
+    this.#template.writeUIntBE(
+      units(minMs) * (PLAYOUT_DELAY_MAX + 1) + units(maxMs),
+      this.#playoutDelayOffset,
+      PLAYOUT_DELAY_BYTES,
+    );
   }
 
   /** Bytes of every header. */

@@ -6,6 +6,7 @@ import { StreamKitError } from '../base/errors.js';
 import type { Consumer, ConsumerParameters, ConsumerStats, Producer } from './media-plane.js';
 import { rtpTimestampOf } from '../base/rtp-clock.js';
 import { type MediaTime, roundTripMs } from './media-time.js';
+import { PlayoutDelay } from './playout-delay.js';
 import { buildBye, buildSenderReport } from './rtcp-builder.js';
 import type { ReportBlock, RtcpMessage } from './rtcp-parser.js';
 import { RtpHeaderTemplate } from './rtp-header.js';
@@ -46,6 +47,7 @@ export class WeriftConsumer implements Consumer, PayloadSink {
   #closed = false;
   #reportDueUs = 0;
   #lastFirSequence: number | undefined;
+  readonly #playoutDelay = new PlayoutDelay();
   #switching: (ArrivingSink & { readonly producer: WeriftProducer }) | undefined;
 
   #producer: WeriftProducer;
@@ -234,6 +236,11 @@ export class WeriftConsumer implements Consumer, PayloadSink {
     const rttMs = roundTripMs(arrival, block.lastSenderReport, block.delaySinceLastSenderReport);
     if (rttMs !== undefined) {
       this.stats.rttMs = rttMs;
+    }
+    if (this.#producer.kind === 'video') {
+      this.#playoutDelay.onReport(block.fractionLost, rttMs, this.#time.nowUs());
+      const { ms } = this.#playoutDelay;
+      this.#header.setPlayoutDelay(ms, Math.max(ms, this.parameters.playoutDelayMaxMs ?? 0));
     }
   }
 

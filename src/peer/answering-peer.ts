@@ -190,9 +190,9 @@ class WhepPeer implements AnsweringPeer {
 
 /** Sources and timing are our peer's, numbers are those of the player's offer. */
 function numbered(parameters: ConsumerParameters, media: PlayerMedia): ConsumerParameters {
-  const { payloadType, rtxPayloadType, redPayloadType, mid, headerExtensions } = media;
-  // Our own peer takes RED; the player may not.
-  const { redPayloadType: _, ...own } = parameters;
+  const { payloadType, rtxPayloadType, redPayloadType, fecPayloadType, mid, headerExtensions } = media;
+  // Our own peer takes RED and FlexFEC; the player may not.
+  const { redPayloadType: _red, fecPayloadType: _fec, ...own } = parameters;
   return {
     ...own,
     payloadType,
@@ -200,5 +200,6 @@ function numbered(parameters: ConsumerParameters, media: PlayerMedia): ConsumerP
     headerExtensions,
     ...(rtxPayloadType === undefined ? {} : { rtxPayloadType }),
     ...(redPayloadType === undefined ? {} : { redPayloadType }),
+    ...(fecPayloadType === undefined ? {} : { fecPayloadType }),
   };
 }

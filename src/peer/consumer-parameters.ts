@@ -10,16 +10,19 @@ import type { AcceptedAnswer, AcceptedMedia } from './sdp/sdp-answer.js';
  */
 const LIP_SYNC_MAX_MS = 200;
 
-/** How a viewer wants its packets, by what it has accepted of our offer. */
+/** How a viewer wants its packets, by what it has accepted of our offer. @param fecSsrc - as the offer has it */
 export function consumerParametersOf(
   connection: RTCPeerConnection,
   { video, audio }: AcceptedAnswer,
   holdsPictures: boolean,
+  fecSsrc: number,
 ): { video: ConsumerParameters; audio: ConsumerParameters | null } {
   const holdsBack = audio !== null && holdsPictures;
+  const { fecPayloadType } = video;
   return {
     video: {
       ...parametersOf(connection, 'video', video),
+      ...(fecPayloadType === undefined ? {} : { fecSsrc, fecPayloadType }),
       ...(holdsBack ? { playoutDelayMaxMs: LIP_SYNC_MAX_MS } : {}),
     },
     audio: audio === null ? null : parametersOf(connection, 'audio', audio),

@@ -33,6 +33,8 @@ const CONSUMER: NativeConsumerParameters = {
   rtxSsrc: 2,
   rtxPayloadType: 97,
   redPayloadType: 0,
+  fecSsrc: 0,
+  fecPayloadType: 0,
   mid: '0',
   cname: 'cname',
   midId: 1,

@@ -175,7 +175,7 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
         media.transport.consume(producer, { ...media.video, ssrc, rtxSsrc: ssrc + 1 });
       for (let ssrc = 2; ssrc <= 512; ssrc += 2) consume(ssrc).close();
       expect(() => consume(514)).toThrow(
-        'A transport takes 512 SSRCs, with RTX, under one key: open another one',
+        'A transport takes 512 SSRCs, with RTX and FEC, under one key: open another one',
       );
     });
 

@@ -26,13 +26,17 @@ const PAYLOAD_TYPES: Readonly<Record<VideoCodec, { mimeType: string; media: numb
   h264: { mimeType: 'video/H264', media: 102, rtx: 103 },
   vp8: { mimeType: 'video/VP8', media: 96, rtx: 97 },
 };
+/** Any number of µs: browsers want it in the SDP, and look no further. */
+export const FEC_PARAMETERS = 'repair-window=10000000';
+export const FEC_NAME = 'flexfec-03';
+const FEC_PAYLOAD_TYPE = 49;
 const OPUS_PAYLOAD_TYPE = 111;
 /** Below 64: with the marker bit, 64 to 95 look like RTCP (RFC 5761 section 4). */
 const RED_PAYLOAD_TYPE = 63;
 
-/** The codecs of the video section, best first, each followed by its RTX. */
+/** The codecs of the video section, best first, each followed by its RTX; then FlexFEC. */
 export function offeredVideoCodecs(codecs: readonly VideoCodec[]): RTCRtpCodecParameters[] {
-  return codecs.flatMap((codec) => {
+  const media = codecs.flatMap((codec) => {
     const { mimeType, media, rtx } = PAYLOAD_TYPES[codec];
     return [
       new RTCRtpCodecParameters({
@@ -50,6 +54,14 @@ export function offeredVideoCodecs(codecs: readonly VideoCodec[]): RTCRtpCodecPa
       }),
     ];
   });
+  // draft-ietf-payload-flexible-fec-scheme-03: packets by which lost ones are restored, for viewers that lose some.
+  const fec = new RTCRtpCodecParameters({
+    mimeType: `video/${FEC_NAME}`,
+    clockRate: 90_000,
+    payloadType: FEC_PAYLOAD_TYPE,
+    parameters: FEC_PARAMETERS,
+  });
+  return [...media, fec];
 }
 
 export function offeredAudioCodecs(): RTCRtpCodecParameters[] {

@@ -41,7 +41,7 @@ export function answerForOwnPeer(
   const mids = own.description.media.map(({ attributes }) => valuesOf(attributes, 'mid')[0] ?? '');
   const lines = ['v=0', 'o=- 1 1 IN IP4 0.0.0.0', 's=-', 't=0 0', `a=group:BUNDLE ${mids.join(' ')}`];
   own.description.media.forEach((media, i) => {
-    // Of video there is one codec and its RTX.
+    // Of video there is one codec, its RTX and FlexFEC.
     const withRtx = media.kind !== 'video' || offer.video.rtxPayloadType !== undefined;
     const formats = withRtx ? media.formats : media.formats.slice(0, 1);
     lines.push(
@@ -85,8 +85,10 @@ export function answerForPlayer(
       lines.push(`m=${kind} 0 ${protocol} ${format}`, 'c=IN IP4 0.0.0.0', 'a=inactive');
       continue;
     }
-    const { payloadType, rtxPayloadType, redPayloadType } = media;
-    const formats = [payloadType, rtxPayloadType, redPayloadType].filter((format) => format !== undefined);
+    const { payloadType, rtxPayloadType, redPayloadType, fecPayloadType } = media;
+    const formats = [payloadType, rtxPayloadType, redPayloadType, fecPayloadType].filter(
+      (format) => format !== undefined,
+    );
     lines.push(
       `m=${kind} 9 ${protocol} ${formats.join(' ')}`,
       'c=IN IP4 0.0.0.0',
@@ -140,12 +142,18 @@ function extensionLines(ids: HeaderExtensionIds): string[] {
 function sourceLines(own: SessionDescription, kind: string, media: PlayerMedia): string[] {
   const section: SdpMedia | undefined = own.media.find((candidate) => candidate.kind === kind);
   const attributes = section?.attributes ?? [];
-  const withRtx = media.rtxPayloadType !== undefined;
+  const taken = new Set<string>();
+  if (media.rtxPayloadType !== undefined) taken.add('FID');
+  if (media.fecPayloadType !== undefined) taken.add('FEC-FR');
+  const groups = valuesOf(attributes, 'ssrc-group').filter((value) => taken.has(value.split(' ')[0] ?? ''));
+  const grouped = new Set(groups.flatMap((value) => value.split(' ').slice(1)));
   const sources = valuesOf(attributes, 'ssrc');
   return [
     ...valuesOf(attributes, 'msid').map((value) => `a=msid:${value}`),
-    ...(withRtx ? valuesOf(attributes, 'ssrc-group') : []).map((value) => `a=ssrc-group:${value}`),
-    ...(withRtx ? sources : sources.slice(0, 1)).map((value) => `a=ssrc:${value}`),
+    ...groups.map((value) => `a=ssrc-group:${value}`),
+    ...sources
+      .filter((value, index) => index === 0 || grouped.has(value.split(' ')[0] ?? ''))
+      .map((value) => `a=ssrc:${value}`),
   ];
 }
 

@@ -2,7 +2,7 @@ import type { VideoCodec } from '../../render/encode/encoded-frame.js';
 import { StreamKitError } from '../../base/errors.js';
 import type { HeaderExtensionIds } from '../../fanout/media-plane.js';
 import { usableCandidates } from '../ice/ice-candidate.js';
-import { HEADER_EXTENSION_URIS } from './offered-media.js';
+import { FEC_NAME, FEC_PARAMETERS, HEADER_EXTENSION_URIS } from './offered-media.js';
 import { canSend, extensionIds, MAX_CANDIDATES, MAX_SDP_BYTES } from './sdp-answer.js';
 import { readTransport, type TransportAttributes } from './sdp-transport.js';
 import {
@@ -22,6 +22,8 @@ export interface PlayerMedia {
   readonly rtxPayloadType?: number;
   /** RED (RFC 2198) of the sound. */
   readonly redPayloadType?: number;
+  /** FlexFEC of the pictures. */
+  readonly fecPayloadType?: number;
   readonly headerExtensions: HeaderExtensionIds;
   /** The lines of the answer that say so. */
   readonly codecLines: readonly string[];
@@ -159,6 +161,8 @@ function acceptVideo(
     const rtx = offered.find(
       ({ name, parameters }) => name === 'rtx' && parameters.get('apt') === String(payloadType),
     );
+    // What repair packets do not restore is sent again.
+    const fec = rtx === undefined ? undefined : offered.find(({ name }) => name === FEC_NAME);
     const lines = [`a=rtpmap:${payloadType} ${CODEC_NAMES[codec]}/90000`];
     if (codec === 'h264') {
       const parameters = `profile-level-id=${profileOf(chosen)};packetization-mode=1;level-asymmetry-allowed=1`;
@@ -168,12 +172,19 @@ function acceptVideo(
     if (rtx !== undefined) {
       lines.push(`a=rtpmap:${rtx.payloadType} rtx/90000`, `a=fmtp:${rtx.payloadType} apt=${payloadType}`);
     }
+    if (fec !== undefined) {
+      lines.push(
+        `a=rtpmap:${fec.payloadType} ${FEC_NAME}/90000`,
+        `a=fmtp:${fec.payloadType} ${FEC_PARAMETERS}`,
+      );
+    }
     return {
       codec,
       media: {
         mid: midOf(media),
         payloadType,
         ...(rtx === undefined ? {} : { rtxPayloadType: rtx.payloadType }),
+        ...(fec === undefined ? {} : { fecPayloadType: fec.payloadType }),
         headerExtensions: offeredExtensions(media),
         codecLines: lines,
       },

@@ -2,7 +2,7 @@ import type { VideoCodec } from '../../render/encode/encoded-frame.js';
 import { StreamKitError } from '../../base/errors.js';
 import type { HeaderExtensionIds } from '../../fanout/media-plane.js';
 import { readCandidate } from '../ice/ice-candidate.js';
-import { HEADER_EXTENSION_URIS } from './offered-media.js';
+import { FEC_NAME, HEADER_EXTENSION_URIS } from './offered-media.js';
 import {
   codecsOf,
   parseSessionDescription,
@@ -20,6 +20,8 @@ export interface AcceptedMedia {
   readonly rtxPayloadType?: number;
   /** RED (RFC 2198) of the sound. */
   readonly redPayloadType?: number;
+  /** FlexFEC of the pictures. */
+  readonly fecPayloadType?: number;
   readonly headerExtensions: HeaderExtensionIds;
 }
 
@@ -135,12 +137,14 @@ function acceptedVideo(
   const rtx = codecs.find(
     ({ name, parameters }) => name === 'rtx' && parameters.get('apt') === String(chosen.payloadType),
   );
+  const fec = codecs.find(({ name }) => name === FEC_NAME && offeredNames.has(name));
   return {
     codec,
     media: {
       mid,
       payloadType: chosen.payloadType,
       ...(rtx === undefined ? {} : { rtxPayloadType: rtx.payloadType }),
+      ...(fec === undefined ? {} : { fecPayloadType: fec.payloadType }),
       headerExtensions: acceptedExtensions(offered, answered),
     },
   };
@@ -252,6 +256,7 @@ function rewrite(offer: SessionDescription, transport: TransportAttributes): str
 export function sameMedia(before: AcceptedAnswer, after: AcceptedAnswer): boolean {
   return (
     before.video.payloadType === after.video.payloadType &&
+    before.video.fecPayloadType === after.video.fecPayloadType &&
     before.audio?.payloadType === after.audio?.payloadType &&
     before.audio?.redPayloadType === after.audio?.redPayloadType
   );

@@ -10,6 +10,7 @@ import { announceCandidate, readCandidate } from '../ice/ice-candidate.js';
 import { keepGenerationsApart } from '../ice/ice-generation.js';
 import { IceServerGathering } from '../ice/ice-server-gathering.js';
 import { consumerParametersOf } from '../consumer-parameters.js';
+import { chooseFecSsrc, withFecSource } from '../sdp/fec-source.js';
 import { peerPath } from '../peer-path.js';
 import { type AcceptedAnswer, readAnswer, sameMedia } from '../sdp/sdp-answer.js';
 import type {
@@ -73,6 +74,8 @@ class WeriftViewerPeer implements ViewerPeer {
   readonly #gathering: IceServerGathering;
   #negotiation: 'new' | 'offering' | 'offered' | 'answering' | 'stable' = 'new';
   #offerSdp = '';
+  /** Of the FlexFEC packets: the same in every offer. */
+  readonly #fecSsrc: number;
   /** Transport addresses of this offer's candidates that stand for others. */
   readonly #announced = new Set<string>();
   #accepted: AcceptedAnswer | undefined;
@@ -107,6 +110,9 @@ class WeriftViewerPeer implements ViewerPeer {
     if (parameters.audio) {
       this.#connection.addTransceiver('audio', { direction: 'sendonly', streams: [stream] });
     }
+    this.#fecSsrc = chooseFecSsrc(
+      new Set(this.#connection.getTransceivers().flatMap(({ sender }) => [sender.ssrc, sender.rtxSsrc])),
+    );
     this.#dtlsTransport = video.dtlsTransport;
     this.#iceTransport = video.dtlsTransport.iceTransport;
     if (parameters.iceRole === 'controlled') {
@@ -262,16 +268,19 @@ class WeriftViewerPeer implements ViewerPeer {
   async #offer(iceRestart: boolean): Promise<void> {
     this.#negotiation = 'offering';
     this.#announced.clear();
-    const { sdp } = await this.#connection.createOffer({ iceRestart });
+    const { sdp: ownSdp } = await this.#connection.createOffer({ iceRestart });
     if (this.#closing !== undefined) {
       return;
     }
+    const sdp = withFecSource(ownSdp, this.#fecSsrc);
     this.#offerSdp = sdp;
     this.#negotiation = 'offered';
     // It resolves when gathering is over, which may take seconds; candidates follow the offer as they are found.
-    this.#gathered = this.#connection.setLocalDescription({ type: 'offer', sdp }).catch((error: unknown) => {
-      this.#fail('The offer cannot be used', error);
-    });
+    this.#gathered = this.#connection
+      .setLocalDescription({ type: 'offer', sdp: ownSdp })
+      .catch((error: unknown) => {
+        this.#fail('The offer cannot be used', error);
+      });
     this.#listener.onOffer(sdp);
   }
 
@@ -332,7 +341,8 @@ class WeriftViewerPeer implements ViewerPeer {
       return;
     }
     const { videoCodec } = accepted;
-    const consumers = consumerParametersOf(this.#connection, accepted, this.#options.holdsPictures);
+    const { holdsPictures } = this.#options;
+    const consumers = consumerParametersOf(this.#connection, accepted, holdsPictures, this.#fecSsrc);
     this.#listener.onConnected({ transport: this.#mediaTransport, videoCodec, ...consumers });
   }
 

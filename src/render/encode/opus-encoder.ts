@@ -55,8 +55,10 @@ export class OpusEncoder {
     const options = {
       application: 'audio',
       frame_duration: 20,
-      // In-band FEC of what Opus takes for speech. Music it encodes by CELT, which has none.
-      fec: 1,
+      // In-band FEC would cost all viewers something: at a set loss of 5 % it is in 6 to 8 % of the packets, and at 10 % all sound
+      // becomes hybrid. RED repeats whole packets, for those who lose some.
+      fec: 0,
+      // CELT then depends less on the packets before.
       packet_loss: 5,
       vbr: 'on',
       dtx: dtx ? 1 : 0,

@@ -8,6 +8,7 @@ import type { RtpPayloads } from '../../../src/render/packetize/rtp-payloads.js'
 import { ManualClock } from './manual-clock.js';
 
 interface Sent {
+  readonly header: Buffer;
   readonly ssrc: number;
   readonly sequenceNumber: number;
   readonly payload: Buffer;
@@ -22,8 +23,8 @@ class RecordingSender implements PacketSender {
     return this.rtp.length;
   }
 
-  sendRtp(_header: Buffer, ssrc: number, sequenceNumber: number, payload: Buffer): void {
-    this.rtp.push({ ssrc, sequenceNumber, payload });
+  sendRtp(header: Buffer, ssrc: number, sequenceNumber: number, payload: Buffer): void {
+    this.rtp.push({ header, ssrc, sequenceNumber, payload });
   }
 
   sendRtcp(compound: Buffer): void {
@@ -38,7 +39,7 @@ const PARAMETERS: ConsumerParameters = {
   rtxPayloadType: 97,
   mid: '0',
   cname: 'test',
-  headerExtensions: {},
+  headerExtensions: { playoutDelay: 4 },
 };
 
 function frameOf(keyframe: boolean, bytes = 10): RtpPayloads {
@@ -172,6 +173,19 @@ describe('WeriftConsumer', () => {
     consumer.onRtcp({ type: 'fir', ssrc: 1, commandSequence: 5 });
     expect(keyframesWanted).toBe(2);
     expect(consumer.stats.firsReceived).toBe(3);
+  });
+
+  it('tells a viewer that loses packets to hold its pictures back', () => {
+    const { producer, consumer } = consume('video');
+    // Behind the fixed header, the extension's own and the element's: least and greatest delay.
+    const delay = (): string => {
+      producer.send(frameOf(true));
+      return sender.rtp.at(-1)?.header.toString('hex', 17, 20) ?? '';
+    };
+    expect(delay()).toBe('000000');
+    const block = { ssrc: 1, packetsLost: 0, jitter: 0, lastSenderReport: 0, delaySinceLastSenderReport: 0 };
+    consumer.onRtcp({ type: 'report', block: { ...block, fractionLost: 0.05 } });
+    expect(delay()).toBe('002002');
   });
 
   it('is gone from its producer after close, with one BYE', () => {

@@ -76,8 +76,10 @@ const OWN = readOwnOffer(
     'a=rtcp-mux',
     'a=msid:stream picture',
     'a=ssrc-group:FID 1 2',
+    'a=ssrc-group:FEC-FR 1 4',
     'a=ssrc:1 cname:c',
     'a=ssrc:2 cname:c',
+    'a=ssrc:4 cname:c',
     'a=rtpmap:102 H264/90000',
     'a=fmtp:102 packetization-mode=1',
     'a=rtpmap:103 rtx/90000',
@@ -190,6 +192,31 @@ describe('the offer of a player', () => {
     expect(answer).toContain('a=rtpmap:63 red/48000/2\r\na=fmtp:63 109/109\r\n');
     for (const other of [sdp(OFFER), withRed('109/8'), withRed('8/8'), withRed('')]) {
       expect(readPlayerOffer(other, ['h264'], true).audio?.redPayloadType).toBeUndefined();
+    }
+  });
+
+  it('gets repair packets of its pictures if it takes them and retransmissions', () => {
+    const withFec = (text: string): string =>
+      text
+        .replace('98 99 96', '98 99 96 35')
+        .replace(
+          'a=fmtp:99 apt=98',
+          '$&\r\na=rtpmap:35 flexfec-03/90000\r\na=fmtp:35 repair-window=10000000',
+        );
+    const offer = readPlayerOffer(withFec(sdp(OFFER)), ['h264'], true);
+    expect(offer.video.fecPayloadType).toBe(35);
+    const answer = answerForPlayer(OWN, offer, [], 7);
+    expect(answer).toContain('m=video 9 UDP/TLS/RTP/SAVPF 98 99 35\r\n');
+    expect(answer).toContain('a=rtpmap:35 flexfec-03/90000\r\na=fmtp:35 repair-window=10000000\r\n');
+    expect(answer).toContain('a=ssrc-group:FEC-FR 1 4\r\n');
+    expect(answer).toContain('a=ssrc:4 cname:c\r\n');
+    for (const other of [
+      sdp(OFFER),
+      withFec(sdp(OFFER)).replace('a=rtpmap:99 rtx/90000', 'a=rtpmap:99 x/90000'),
+    ]) {
+      const refused = readPlayerOffer(other, ['h264'], true);
+      expect(refused.video.fecPayloadType).toBeUndefined();
+      expect(answerForPlayer(OWN, refused, [], 7)).not.toMatch(/FEC|ssrc:4/);
     }
   });
 

@@ -114,6 +114,19 @@ describe('readAnswer', () => {
     expect(readAnswer(answer(video), OFFER).video.headerExtensions).toEqual({});
   });
 
+  it('gives FlexFEC of the pictures where it was offered and accepted', () => {
+    const withFec = (text: string): string =>
+      text
+        .replace('102 103 96 97', '102 103 96 97 49')
+        .replace(
+          'a=fmtp:97 apt=96',
+          '$&\r\na=rtpmap:49 flexfec-03/90000\r\na=fmtp:49 repair-window=10000000',
+        );
+    expect(readAnswer(withFec(answer()), withFec(OFFER)).video.fecPayloadType).toBe(49);
+    expect(readAnswer(answer(), withFec(OFFER)).video.fecPayloadType).toBeUndefined();
+    expect(readAnswer(withFec(answer()), OFFER).video.fecPayloadType).toBeUndefined();
+  });
+
   it('gives RED of the sound where it was offered and accepted', () => {
     const offerWithRed = OFFER.replace('SAVPF 111', 'SAVPF 111 63').replace(
       'a=rtpmap:111 opus/48000/2',

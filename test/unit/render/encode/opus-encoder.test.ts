@@ -24,6 +24,13 @@ function encode(encoder: OpusEncoder, amplitude: number): Uint8Array[] {
   }).flat();
 }
 
+it('encodes by CELT alone: in-band FEC would take some of the sound for speech', () => {
+  const encoder = new OpusEncoder();
+  // RFC 6716 section 3.1: from 16 on the configuration is of CELT.
+  expect(new Set(encode(encoder, 0.3).map(([first = 0]) => first >> 3 >= 16))).toEqual(new Set([true]));
+  encoder.close();
+});
+
 it.each([
   [true, 2, 12],
   [false, 100, 100],

@@ -1,0 +1,50 @@
+/** RFC 3550 section 6.4.1: a report has the share in 256ths, rounded down. */
+const SOME_LOSS = Math.floor(0.02 * 256) / 256;
+const MAX_MS = 200;
+/** As the header extension has it. */
+const UNIT_MS = 10;
+/** Beyond the round trip: until the picture is decoded. */
+const BEYOND_ROUND_TRIP_MS = 20;
+/** Without losses for this long, the delay ends. */
+const HOLD_US = 15_000_000;
+/** A round trip that is longer than the shortest by so much waits in a queue: the link is full. */
+const FULL_QUEUE_MS = 30;
+/** A report that was late on its way says little: of so many the shortest round trip counts. */
+const ROUND_TRIPS = 4;
+
+/**
+ * How long a viewer holds its pictures back: not at all while it loses next to nothing, and otherwise until a lost packet can
+ * have been sent again. The native plane has the same rule.
+ */
+export class PlayoutDelay {
+  #ms = 0;
+  #wantedUs = 0;
+  #leastRttMs = Infinity;
+  readonly #rttsMs: number[] = [];
+
+  /** ms; a multiple of 10, at most 200. */
+  get ms(): number {
+    return this.#ms;
+  }
+
+  /** @param fractionLost - 0 to 1. @param rttMs - undefined while it is not known */
+  onReport(fractionLost: number, rttMs: number | undefined, nowUs: number): void {
+    if (rttMs !== undefined) {
+      this.#leastRttMs = Math.min(this.#leastRttMs, rttMs);
+      this.#rttsMs.push(rttMs);
+      if (this.#rttsMs.length > ROUND_TRIPS) this.#rttsMs.shift();
+    }
+    const isFull = rttMs !== undefined && rttMs > this.#leastRttMs + FULL_QUEUE_MS;
+    const wantedMs = fractionLost < SOME_LOSS || isFull ? 0 : this.#repairMs();
+    const isWanted = wantedMs >= this.#ms || (wantedMs > 0 && wantedMs + UNIT_MS >= this.#ms);
+    if (!isWanted && nowUs - this.#wantedUs < HOLD_US) return;
+    this.#wantedUs = nowUs;
+    // A little less is no reason for a change.
+    if (wantedMs >= this.#ms || !isWanted) this.#ms = wantedMs;
+  }
+
+  #repairMs(): number {
+    const rttMs = this.#rttsMs.length === 0 ? 0 : Math.min(...this.#rttsMs);
+    return Math.min(Math.round((rttMs + BEYOND_ROUND_TRIP_MS) / UNIT_MS) * UNIT_MS, MAX_MS);
+  }
+}
