@@ -1,6 +1,6 @@
 // npm run bench [-- table ... [--quick]]: runs the tables one after the other on an otherwise idle machine, prints them
 // and writes bench-results/<time>.json. Every table measures ours and its peer side by side, in turns, in one run.
-// --quick is for trying the fan-out tables: fewer viewers, shorter, and no figures to quote.
+// --quick, for the tables encode, fan-out and glass-to-glass: fewer rounds or viewers, shorter, and no figures to quote.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';

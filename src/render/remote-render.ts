@@ -9,6 +9,7 @@ import type { ProgramInput } from './capture/program-input.js';
 import type { BrowserRenderer } from './capture/renderer-watch.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
 import { frameRecord } from './encode/frame-record.js';
+import { type DeviceLease, encodersOn } from './graphics/device-assignment.js';
 import type { GraphicsSelection } from './graphics/graphics-selection.js';
 import { MEDIA_SLOTS, type RenderStream } from './packetize/media-slots.js';
 import {
@@ -26,6 +27,8 @@ import type { TapEntry } from './tap-pipe.js';
 export interface RemoteRenderOptions {
   readonly encoders: EncoderSelection;
   readonly graphics: Pick<GraphicsSelection, 'renderingOf'>;
+  /** Of the device that draws the page, and encodes it; undefined: whichever the drivers take. */
+  readonly lease: DeviceLease | undefined;
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused: (errorType: string) => void;
   /** The browser is there; the page is not loaded yet. */
@@ -109,13 +112,14 @@ export class RemoteRender implements Render {
   }
 
   startVideo(stream: VideoStream, target: EncodingTarget): void {
-    const { encoders } = this.#options;
+    const { encoders, lease } = this.#options;
     this.#wanted.set(stream, target);
     // In the first moments of a server it is not yet known which encoders work, at most as long as the probe may take.
     const start = (): void => {
       const wanted = this.#wanted.get(stream);
       if (wanted === undefined) return;
-      const candidates = encoders.candidates(codecOf(stream));
+      const all = encoders.candidates(codecOf(stream));
+      const candidates = lease === undefined ? all : encodersOn(lease.device, all);
       this.#send({ type: 'startVideo', stream, target: wanted, candidates });
     };
     if (encoders.chosen) start();
@@ -197,6 +201,7 @@ export class RemoteRender implements Render {
       this.#end(new StreamKitError('conflict', 'The session has ended'));
       await this.#session.close();
       await this.#egress?.close();
+      this.#options.lease?.release();
     })();
     return this.#closing;
   }
@@ -311,6 +316,7 @@ export class RemoteRender implements Render {
     const rendering = this.#options.graphics.renderingOf(renderer);
     if (rendering.fallback) {
       this.#logger.warn({ renderer: rendering.renderer }, 'the page is drawn on the CPU instead of the GPU');
+      this.#options.lease?.lose();
     }
     this.#listener.onRendering?.(rendering);
   }

@@ -19,6 +19,7 @@ import {
 } from './capture/profile-directory.js';
 import type { BrowserShape } from './capture/ready-browser.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
+import type { DeviceLease } from './graphics/device-assignment.js';
 import type { GraphicsSelection } from './graphics/graphics-selection.js';
 import { LaunchQueue } from './launch-queue.js';
 import type { SessionLimiter } from './limits/session-limiter.js';
@@ -41,7 +42,7 @@ export interface RemoteRendersOptions {
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused: (errorType: string) => void;
   readonly encoders: EncoderSelection;
-  readonly graphics: Pick<GraphicsSelection, 'ready' | 'launchOptions' | 'renderingOf'>;
+  readonly graphics: Pick<GraphicsSelection, 'ready' | 'take' | 'launchOptions' | 'renderingOf'>;
   /** See the option `lipSync`. */
   readonly lipSyncToleranceMs: number;
   /** See the option `soundDtx`. */
@@ -97,15 +98,18 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
     }
   };
   prepare();
-  const withBrowser = (executablePath: string | undefined): LaunchOptions => ({
+  const withBrowser = (
+    executablePath: string | undefined,
+    lease: DeviceLease | undefined,
+  ): LaunchOptions => ({
     ...(executablePath === undefined ? {} : { executablePath }),
-    ...options.graphics.launchOptions(options.launchOptions),
+    ...options.graphics.launchOptions(options.launchOptions, lease?.device),
   });
   const pool =
     options.pool &&
     openPool(options, options.pool, {
       takeProcess: () => takeSpare() ?? start(),
-      launchOptions: () => withBrowser(foundBrowser),
+      launchOptions: (lease) => withBrowser(foundBrowser, lease),
       ready: swept,
       isBusy: () => opening > 0,
       onStarted: prepare,
@@ -120,10 +124,11 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
       isLaunched = true;
     };
     try {
-      const launchOptions = withBrowser(spare.executablePath);
+      const { lease } = spare.place;
+      const launchOptions = withBrowser(spare.executablePath, lease);
       return await openRemoteRender(
         spare,
-        { ...options, launchOptions, onLaunched, onFoundBrowser },
+        { ...options, launchOptions, lease, onLaunched, onFoundBrowser },
         ...order,
       );
     } catch (error) {
@@ -147,7 +152,8 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
     // Without room for it, spares go first.
     pool?.look();
     listener.onLaunching?.();
-    const launchOptions = withBrowser(foundBrowser);
+    const lease = options.graphics.take();
+    const launchOptions = withBrowser(foundBrowser, lease);
     foundBrowser = undefined;
     try {
       const session = takeSpare() ?? start();
@@ -158,12 +164,15 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
       };
       return await openRemoteRender(
         session,
-        { ...options, launchOptions, onLaunched, onFoundBrowser },
+        { ...options, launchOptions, lease, onLaunched, onFoundBrowser },
         parameters,
         listener,
         signal,
         logContext,
       );
+    } catch (error) {
+      lease?.release();
+      throw error;
     } finally {
       leave();
       prepare();
@@ -201,7 +210,7 @@ function openPool(
   { shape, size, maxAgeMs }: NonNullable<RemoteRendersOptions['pool']>,
   parts: {
     takeProcess(): SessionProcess;
-    launchOptions(): LaunchOptions;
+    launchOptions(lease: DeviceLease | undefined): LaunchOptions;
     readonly ready: Promise<void>;
     isBusy(): boolean;
     /** One has been launched, or could not be. */
@@ -215,11 +224,15 @@ function openPool(
       await parts.ready;
       await unlessAborted(options.graphics.ready(), signal);
       signal.throwIfAborted();
-      const session = parts.takeProcess();
+      const lease = options.graphics.take();
       try {
-        const place = await openPlace(session, options, shape, 0, logger);
-        const order = { ...placeOrder(place, options), launchOptions: parts.launchOptions(), shape };
+        const session = parts.takeProcess();
+        const place = { ...(await openPlace(session, options, shape, 0, logger)), lease };
+        const order = { ...placeOrder(place, options), launchOptions: parts.launchOptions(lease), shape };
         return await SpareRender.open(place, order, onLost, signal, logger);
+      } catch (error) {
+        lease?.release();
+        throw error;
       } finally {
         parts.onStarted();
       }
@@ -249,7 +262,7 @@ async function openPlace(
               ...{ onRefused, upstream: upstreamProxy },
             })
           : undefined;
-      return { session, profileDirectory, egress };
+      return { session, profileDirectory, egress, lease: undefined };
     } catch (error) {
       await removeProfileDirectory(profileDirectory);
       throw error;

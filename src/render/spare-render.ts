@@ -4,6 +4,7 @@ import type { EgressProxy } from '../egress/egress-proxy.js';
 import type { CaptureParameters } from './capture/capture.js';
 import { worldFlags } from './capture/page-world.js';
 import type { BrowserShape } from './capture/ready-browser.js';
+import type { DeviceLease } from './graphics/device-assignment.js';
 import { type PreparedBrowser, type PrepareOrder, reportedError } from './render-messages.js';
 import type { SessionProcess } from './session-process-supervisor.js';
 import type { Spare } from './warm-pool.js';
@@ -15,6 +16,8 @@ export interface RenderPlace {
   readonly profileDirectory: string;
   /** Undefined: there is none, or the session process has it. */
   readonly egress: EgressProxy | undefined;
+  /** Of the device that draws a spare's page; undefined: it is told otherwise, or there is none. */
+  readonly lease: DeviceLease | undefined;
 }
 
 /** The session process answers the first order of its life by this id. */
@@ -105,7 +108,8 @@ export function isFit(shape: BrowserShape, parameters: CaptureParameters): boole
   );
 }
 
-async function closePlace({ session, egress }: RenderPlace): Promise<void> {
+async function closePlace({ session, egress, lease }: RenderPlace): Promise<void> {
   await session.close();
   await egress?.close();
+  lease?.release();
 }

@@ -77,7 +77,7 @@ describe('session processes', () => {
         soundDtx: false,
       },
       ...{ targetPolicy: DEFAULT_TARGET_POLICY, onEgressRefused: () => undefined, logger: silentLogger },
-      graphics: { ready: () => Promise.resolve(), launchOptions, renderingOf },
+      graphics: { ready: () => Promise.resolve(), take: () => undefined, launchOptions, renderingOf },
       encoders: { chosen: true, ready: () => Promise.resolve(), candidates: () => [] } as never,
       sessionProcess: { spare: true, launchesAtOnce: 2, heapBytes: 128 * 2 ** 20 },
       limiter: {
@@ -123,7 +123,8 @@ describe('session processes', () => {
 
   it('give up a launch that waits until it is known how pages are drawn', async () => {
     const aborting = new AbortController();
-    const graphics = { ready: () => new Promise<void>(() => undefined), launchOptions, renderingOf } as const;
+    const ready = (): Promise<void> => new Promise(() => undefined);
+    const graphics = { ready, take: () => undefined, launchOptions, renderingOf };
     const opening = open({ graphics }).open(parameters, listener, aborting.signal);
     aborting.abort(new Error('the session was ended'));
     await expect(opening).rejects.toThrow('the session was ended');

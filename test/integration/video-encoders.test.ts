@@ -5,7 +5,7 @@ import { AV_LOG_QUIET } from 'node-av/constants';
 import { Log } from 'node-av/lib';
 import { afterEach, expect, it, vi } from 'vitest';
 
-import { LibavVideoEncoder } from '../../src/render/encode/libav-video-encoder.js';
+import { LIBAV_ENCODERS, LibavVideoEncoder } from '../../src/render/encode/libav-video-encoder.js';
 import { ProcessVideoEncoder } from '../../src/render/encode/process-video-encoder.js';
 import { until } from '../helpers/patience.js';
 import { PictureSource } from './picture-source.js';
@@ -15,6 +15,12 @@ const ENCODERS = [
   ['h264', 'libx264'],
   ['vp8', 'libvpx'],
 ] as const;
+
+/** Encoders of this machine's hardware, by name with commas between them: `npm run gpu-check` names those that work. */
+const HARDWARE = (process.env.STREAM_KIT_ENCODERS ?? '')
+  .split(',')
+  .filter((name): name is keyof typeof LIBAV_ENCODERS => Object.hasOwn(LIBAV_ENCODERS, name))
+  .map((name) => [LIBAV_ENCODERS[name].codec, name] as const);
 
 const FFMPEG = '/usr/bin/ffmpeg';
 
@@ -36,7 +42,7 @@ function processes(): number[] {
     .map(Number);
 }
 
-for (const [codec, name] of ENCODERS) {
+for (const [codec, name] of [...ENCODERS, ...HARDWARE]) {
   describeVideoEncoder(`${name} in this process`, {
     codec,
     open: (parameters, listener) => new LibavVideoEncoder(name, undefined, parameters, listener),

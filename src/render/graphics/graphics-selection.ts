@@ -3,12 +3,14 @@ import { statSync } from 'node:fs';
 
 import type { LaunchOptions } from 'puppeteer';
 
+import { systemClock } from '../../base/clock.js';
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { ResolvedGpuOption } from '../../options/gpu-option.js';
 import type { BrowserRenderer } from '../capture/renderer-watch.js';
 import { findBrowser } from '../capture/browser-discovery.js';
 import type { RenderingState } from '../../protocol/state-document.js';
+import { DeviceAssignment, type DeviceLease } from './device-assignment.js';
 import {
   choosesRenderer,
   FLAG_SETS,
@@ -49,9 +51,10 @@ export class GraphicsSelection {
   readonly #logger: Logger;
   readonly #ready: Promise<void>;
   readonly #aborting = new AbortController();
-  #launch = NOTHING;
+  /** By the device that is drawn on; undefined: whichever the driver takes. */
+  readonly #launches = new Map<GraphicsDevice | undefined, GraphicsLaunch>();
+  #assignment: DeviceAssignment | undefined;
   #isSettled = false;
-  #expectsGpu = false;
 
   /** @throws StreamKitError `bad_option` where the machine does not have the device that is named. */
   constructor(parameters: GraphicsSelectionParameters) {
@@ -68,7 +71,7 @@ export class GraphicsSelection {
       this.#ready = Promise.resolve();
       return;
     }
-    this.#ready = this.#probe(parameters, usable, device).catch((error: unknown) => {
+    this.#ready = this.#probeAll(parameters, usable, device).catch((error: unknown) => {
       logger.warn({ err: asError(error) }, 'it could not be found out whether a GPU draws pages');
       this.#isSettled = true;
     });
@@ -79,19 +82,27 @@ export class GraphicsSelection {
     return this.#isSettled;
   }
 
-  /** Resolves, within a minute of the start, when it is known what browsers are started with. */
+  /** Resolves, within a minute for each device, when it is known what browsers are started with. */
   ready(): Promise<void> {
     return this.#ready;
   }
 
-  /** @param options - as the user has given them; they win. */
-  launchOptions(options: LaunchOptions): LaunchOptions {
-    return withGraphics(options, this.#launch);
+  /** A place on one of several devices, or on the one that is named; undefined: the driver's choice. */
+  take(): DeviceLease | undefined {
+    return this.#assignment?.take();
+  }
+
+  /**
+   * @param options - as the user has given them; they win.
+   * @param device - of {@link take}.
+   */
+  launchOptions(options: LaunchOptions, device?: GraphicsDevice): LaunchOptions {
+    return withGraphics(options, this.#launches.get(device) ?? NOTHING);
   }
 
   /** What the state says of a session's renderer. */
   renderingOf({ name, software }: BrowserRenderer): RenderingState {
-    return { renderer: name, software, fallback: software && this.#expectsGpu };
+    return { renderer: name, software, fallback: software && this.#launches.size > 0 };
   }
 
   /** Gives up what is being found out. Idempotent. */
@@ -99,13 +110,37 @@ export class GraphicsSelection {
     this.#aborting.abort();
   }
 
-  async #probe(
-    { launchOptions, logger, root = '/', ...given }: GraphicsSelectionParameters,
+  /** Each of several devices is tried for itself: sessions are spread over those that work. */
+  async #probeAll(
+    parameters: GraphicsSelectionParameters,
     devices: readonly GraphicsDevice[],
     device: GraphicsDevice | undefined,
   ): Promise<void> {
-    const executablePath = await findBrowser(launchOptions.executablePath);
+    const executablePath = await findBrowser(parameters.launchOptions.executablePath);
     const version = await browserVersion(executablePath);
+    const apart = device === undefined ? devices : [device];
+    const each = device === undefined && apart.length < 2 ? [undefined] : apart;
+    for (const one of each) {
+      await this.#probe({ ...parameters, executablePath, version }, devices, one);
+      if (this.#aborting.signal.aborted) return;
+    }
+    const works = apart.filter((one) => this.#launches.has(one));
+    if (works.length > 0) this.#assignment = new DeviceAssignment(works, systemClock);
+    this.#isSettled = true;
+  }
+
+  async #probe(
+    {
+      launchOptions,
+      logger,
+      root = '/',
+      executablePath,
+      version,
+      ...given
+    }: GraphicsSelectionParameters & { readonly executablePath: string; readonly version: string },
+    devices: readonly GraphicsDevice[],
+    device: GraphicsDevice | undefined,
+  ): Promise<void> {
     const file = given.file ?? new VerdictFile();
     const reports = await probeRenderers({
       launchOptions: { ...launchOptions, executablePath },
@@ -121,17 +156,16 @@ export class GraphicsSelection {
     if (this.#aborting.signal.aborted) return;
     const works = reports.find((report) => report.works);
     const chosen = FLAG_SETS.find(({ name }) => name === works?.flagSet);
-    if (chosen !== undefined) this.#launch = graphicsLaunch(chosen, device);
-    this.#expectsGpu = chosen !== undefined;
-    this.#isSettled = true;
+    if (chosen !== undefined) this.#launches.set(device, graphicsLaunch(chosen, device));
     const refused = Object.fromEntries(
       reports.filter((report) => !report.works).map(({ flagSet, reason = '' }) => [flagSet, reason]),
     );
+    const on = device === undefined ? {} : { device: device.path };
     if (works === undefined) {
-      this.#logger.warn({ refused }, 'pages are drawn on the CPU although there is a GPU');
+      this.#logger.warn({ ...on, refused }, 'pages are drawn on the CPU although there is a GPU');
     } else {
       const { flagSet, renderer = '', webgpu = false } = works;
-      this.#logger.info({ flagSet, renderer, webgpu, refused }, 'pages are drawn on the GPU');
+      this.#logger.info({ ...on, flagSet, renderer, webgpu, refused }, 'pages are drawn on the GPU');
     }
   }
 }

@@ -58,6 +58,8 @@ function select(
   });
 }
 
+const oneCard = (): FakeRoot =>
+  new FakeRoot().renderNode('renderD128', '0000:03:00.0', '1002', '73bf', 'amdgpu');
 const twoCards = (): FakeRoot =>
   new FakeRoot()
     .renderNode('renderD128', '0000:03:00.0', '1002', '73bf', 'amdgpu')
@@ -83,7 +85,7 @@ describe('GraphicsSelection', () => {
   });
 
   it('sessions launch as the first way that works, and the options of the user come last', async () => {
-    const selection = select(twoCards());
+    const selection = select(oneCard());
     expect(selection.isSettled).toBe(false);
     await selection.ready();
     const { args } = selection.launchOptions({ args: ['--lang=de'] });
@@ -99,7 +101,7 @@ describe('GraphicsSelection', () => {
   });
 
   it('says so where a machine with a device draws on the CPU, and does not call that a fallback', async () => {
-    const selection = select(twoCards(), {}, { end: 'hung', stage: 'the launch' });
+    const selection = select(oneCard(), {}, { end: 'hung', stage: 'the launch' });
     await selection.ready();
     expect(selection.launchOptions({})).toEqual({});
     expect(logged).toEqual(['pages are drawn on the CPU although there is a GPU']);
@@ -109,7 +111,9 @@ describe('GraphicsSelection', () => {
   it('draws on the device that is named', async () => {
     const selection = select(twoCards(), { gpu: { device: '/dev/dri/renderD129' } });
     await selection.ready();
-    const { args, env } = selection.launchOptions({ env: { HOME: '/home/me' } });
+    const lease = selection.take();
+    expect(selection.take()?.device).toBe(lease?.device);
+    const { args, env } = selection.launchOptions({ env: { HOME: '/home/me' } }, lease?.device);
     expect(args).toContain('--render-node-override=/dev/dri/renderD129');
     expect(env).toEqual({
       DRI_PRIME: 'pci-0000_04_00_0',
@@ -117,6 +121,38 @@ describe('GraphicsSelection', () => {
       HOME: '/home/me',
     });
     expect(tried[0]?.launchOptions.args).toContain('--render-node-override=/dev/dri/renderD129');
+  });
+
+  it('spreads sessions over the devices that draw, each by its own way', async () => {
+    const selection = select(twoCards(), {
+      tryRenderer: ({ launchOptions: { args = [] } }) => {
+        const isIntel = args.includes('--render-node-override=/dev/dri/renderD129');
+        const works = !isIntel || args.includes('--use-angle=gl-egl');
+        return Promise.resolve(works ? WORKS : { end: 'hung', stage: 'the launch' });
+      },
+    });
+    await selection.ready();
+    const leases = [selection.take(), selection.take(), selection.take()];
+    expect(leases.map((lease) => lease?.device.path)).toEqual([
+      '/dev/dri/renderD128',
+      '/dev/dri/renderD129',
+      '/dev/dri/renderD128',
+    ]);
+    const angle = (index: number): string | undefined =>
+      selection.launchOptions({}, leases[index]?.device).args?.[0];
+    expect([angle(0), angle(1)]).toEqual(['--use-angle=vulkan', '--use-angle=gl-egl']);
+  });
+
+  it('leaves out a device that does not draw', async () => {
+    const selection = select(twoCards(), {
+      tryRenderer: ({ launchOptions: { args = [] } }) => {
+        const isIntel = args.includes('--render-node-override=/dev/dri/renderD129');
+        return Promise.resolve(isIntel ? WORKS : { end: 'hung', stage: 'the launch' });
+      },
+    });
+    await selection.ready();
+    const paths = [selection.take(), selection.take()].map((lease) => lease?.device.path);
+    expect(paths).toEqual(['/dev/dri/renderD129', '/dev/dri/renderD129']);
   });
 
   it('refuses a device that the machine does not have, and names those that it has', () => {
