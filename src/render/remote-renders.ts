@@ -119,9 +119,9 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
   };
   /** In a browser that is ready. @returns undefined if there is none, or it is lost before anything of the session is in it. */
   const openWarm: OpenWarm = async (spare, ...order) => {
-    let isLaunched = false;
+    const reached = { launch: false };
     const onLaunched = (): void => {
-      isLaunched = true;
+      reached.launch = true;
     };
     try {
       const { lease } = spare.place;
@@ -133,7 +133,7 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
       );
     } catch (error) {
       const [, , signal] = order;
-      if (isLaunched || signal.aborted) throw error;
+      if (reached.launch || signal.aborted) throw error;
       logger.warn({ err: asError(error) }, 'a browser that was ready is lost: another one is launched');
       return undefined;
     }

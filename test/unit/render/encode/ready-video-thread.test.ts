@@ -19,7 +19,9 @@ function ready(): { readonly thread: ReadyVideoThread; readonly opened: Opened[]
   const opened: Opened[] = [];
   const thread = new ReadyVideoThread((parameters, listener) => {
     const formats: object[] = [];
-    const made = { reconfigure: (format: object) => void formats.push(format) } as VideoEncodeThread;
+    const made = {
+      reconfigure: (format: object) => void formats.push(format),
+    } as Partial<VideoEncodeThread> as VideoEncodeThread;
     opened.push({ parameters, listener, thread: made, formats });
     return made;
   });
@@ -39,7 +41,9 @@ function parameters(width: number, height: number): VideoEncodeParameters {
 }
 
 const errors: Error[] = [];
-const listener = { onError: (error: Error) => void errors.push(error) } as VideoEncodeListener;
+const listener = {
+  onError: (error: Error) => void errors.push(error),
+} as Partial<VideoEncodeListener> as VideoEncodeListener;
 
 it('hands out the thread that was started, once, and then starts others', () => {
   const { thread, opened } = ready();
