@@ -24,12 +24,11 @@ const BOUNDS = /, (?:(ms|seconds|bits\/s|bytes|pixels(?:, even)?), )?([\d][^,.;]
  * @returns {{ options: DocumentedOption[], faults: string[] }} in the order of the source; one sentence a fault.
  */
 export function documentedOptions(root) {
-  const interfaces = optionInterfaces(root);
+  const { interfaces, tables } = optionSources(root);
   const options = [];
   const faults = [];
   const add = (name, prefix) => {
-    for (const parent of interfaces.get(name)?.parents ?? []) add(parent, prefix);
-    for (const member of interfaces.get(name)?.members ?? []) {
+    for (const member of membersOf(interfaces.get(name), interfaces, tables)) {
       const option = optionOf(member, prefix);
       options.push(option);
       faults.push(...faultsOf(option));
@@ -62,42 +61,81 @@ function parse(file) {
   return ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
 }
 
-/** Interfaces in `src/options` whose names end in `Options`: those are what users write. */
-function optionInterfaces(root) {
+/**
+ * What `src/options` has: interfaces whose names end in `Options`, which are what users write, and tables of option definitions.
+ * A member is `{ name, node, type, required }`; `node` has the docstring.
+ */
+function optionSources(root) {
   const room = join(root, 'src', 'options');
-  const found = new Map();
+  const interfaces = new Map();
+  const tables = new Map();
   for (const file of readdirSync(room).filter((name) => name.endsWith('.ts'))) {
     for (const statement of parse(join(room, file)).statements) {
+      if (ts.isVariableStatement(statement)) addTables(statement, tables);
       if (!ts.isInterfaceDeclaration(statement) || !statement.name.text.endsWith('Options')) continue;
       if (/^Resolved|Error/.test(statement.name.text)) continue;
-      const parents = (statement.heritageClauses ?? []).flatMap(({ types }) => types);
-      found.set(statement.name.text, {
-        members: statement.members,
-        parents: parents.map(({ expression }) => expression.getText()),
+      interfaces.set(statement.name.text, {
+        parents: (statement.heritageClauses ?? []).flatMap(({ types }) => types),
+        members: statement.members.map((node) => ({
+          ...{ name: node.name.getText(), node, required: node.questionToken === undefined },
+          type: ts.isMethodSignature(node) ? node : node.type,
+        })),
       });
     }
   }
-  return found;
+  return { interfaces, tables };
+}
+
+/** Objects all of whose members are `option<Type>(...)` or `required<Type>(...)`. */
+function addTables(statement, tables) {
+  for (const { name, initializer } of statement.declarationList.declarations) {
+    if (initializer === undefined || !ts.isObjectLiteralExpression(initializer)) continue;
+    const definitions = initializer.properties.filter(
+      (node) =>
+        ts.isPropertyAssignment(node) &&
+        ts.isCallExpression(node.initializer) &&
+        /^(?:option|required)$/.test(node.initializer.expression.getText()),
+    );
+    if (definitions.length === 0 || definitions.length < initializer.properties.length) continue;
+    const members = definitions.map((node) => ({
+      ...{ name: node.name.getText(), node, type: node.initializer.typeArguments?.[0] },
+      required: node.initializer.expression.getText() === 'required',
+    }));
+    tables.set(name.getText(), members);
+  }
+}
+
+/** Those of its parents first. One that it declares again stays in its place. */
+function membersOf(declared, interfaces, tables) {
+  const inherited = declared.parents.flatMap((parent) => {
+    const [, table] = /^OptionsOf<\s*typeof (\w+)\s*>$/.exec(parent.getText()) ?? [];
+    if (table !== undefined) return tables.get(table) ?? [];
+    const above = interfaces.get(parent.expression.getText());
+    return above === undefined ? [] : membersOf(above, interfaces, tables);
+  });
+  const own = new Map(declared.members.map((member) => [member.name, member]));
+  const all = inherited.map((member) => own.get(member.name) ?? member);
+  return [...all, ...declared.members.filter((member) => !all.includes(member))];
 }
 
 /** Names of the types that a member's type refers to. */
-function namesIn(member) {
+function namesIn({ type }) {
   const names = [];
   const visit = (node) => {
     if (ts.isTypeReferenceNode(node)) names.push(node.typeName.getText());
     ts.forEachChild(node, visit);
   };
-  if (member.type !== undefined && !isFunction(member)) visit(member.type);
+  if (type !== undefined && !isFunction(type)) visit(type);
   return names;
 }
 
-function isFunction(member) {
-  return ts.isMethodSignature(member) || ts.isFunctionTypeNode(member.type);
+function isFunction(type) {
+  return ts.isMethodSignature(type) || ts.isFunctionTypeNode(type);
 }
 
 function optionOf(member, prefix) {
-  const name = `${prefix}${member.name.getText()}`;
-  const comment = ts.getJSDocCommentsAndTags(member).find(ts.isJSDoc);
+  const name = `${prefix}${member.name}`;
+  const comment = ts.getJSDocCommentsAndTags(member.node).find(ts.isJSDoc);
   const written = ts.getTextOfJSDocComment(comment?.comment) ?? '';
   const text = written
     .replace(/\{@link ([^}]+)\}/g, '`$1`')
@@ -105,12 +143,12 @@ function optionOf(member, prefix) {
     .trim();
   const stated = /(?:^|[.;] )Default:? (.+?)\.$/.exec(text);
   const described = stated === null ? text : text.slice(0, stated.index + 1);
-  const type = typeOf(member);
-  const bounds = /\bnumber\b/.test(type) && !isFunction(member) ? BOUNDS.exec(described) : null;
+  const type = typeText(member);
+  const bounds = /\bnumber\b/.test(type) && !isFunction(member.type) ? BOUNDS.exec(described) : null;
   return {
     name,
     type,
-    required: member.questionToken === undefined,
+    required: member.required,
     unit: bounds?.[1],
     bounds: bounds?.[2],
     fallback: stated?.[1],
@@ -118,18 +156,18 @@ function optionOf(member, prefix) {
   };
 }
 
-function typeOf(member) {
+function typeText({ name, type }) {
   const flat = (node) =>
     node
       .getText()
       .replace(/\breadonly /g, '')
       .replace(/\s+/g, ' ');
-  if (!isFunction(member)) return flat(member.type);
-  const signature = ts.isMethodSignature(member) ? member : member.type;
-  const parameters = signature.parameters.map(
-    ({ name, questionToken }) => `${name.getText()}${questionToken === undefined ? '' : '?'}`,
+  if (type === undefined) throw new Error(`The definition of the option ${name} does not name its type`);
+  if (!isFunction(type)) return flat(type);
+  const parameters = type.parameters.map(
+    ({ name: parameter, questionToken }) => `${parameter.getText()}${questionToken === undefined ? '' : '?'}`,
   );
-  return `(${parameters.join(', ')}) => ${flat(signature.type)}`;
+  return `(${parameters.join(', ')}) => ${flat(type.type)}`;
 }
 
 function faultsOf({ name, type, required, bounds, fallback, meaning }) {

@@ -93,7 +93,7 @@ export class ClusterNode implements PeerNodes {
       clock,
       logger,
     });
-    this.#passports = new CallerPassports({ key: options.key, nodeId: options.nodeId, clock });
+    this.#passports = new CallerPassports({ key: options.secret, nodeId: options.nodeId, clock });
     this.#passer = new RequestPasser({
       passports: this.#passports,
       watch: (node, onLost) => this.#membership.watch(node, onLost),

@@ -131,7 +131,9 @@ export class Webhooks {
   async #post({ id, body }: Message): Promise<{ status: number } | { err: Error } | undefined> {
     const { options, clock } = this.#parameters;
     const seconds = String(Math.floor(clock.wallMs() / 1000));
-    const signature = createHmac('sha256', options.key).update(`${id}.${seconds}.${body}`).digest('base64');
+    const signature = createHmac('sha256', options.secret)
+      .update(`${id}.${seconds}.${body}`)
+      .digest('base64');
     try {
       const answer = await fetch(options.url, {
         method: 'POST',

@@ -1,9 +1,8 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 import { CALLER_ROLES, type CallerRole } from '../protocol/rights.js';
 import { StreamKitError } from '../base/errors.js';
-import type { OptionCheck } from './option-checks.js';
 import {
   aBoolean,
   aFunction,
@@ -13,25 +12,41 @@ import {
   isPlainObject,
   listOf,
   oneOf,
-  refuseUnknownNames,
 } from './option-checks.js';
+import {
+  option,
+  type OptionsOf,
+  required,
+  type ResolvedOptionsOf,
+  resolveTable,
+  statedOptions,
+  tableCheck,
+} from './option-definition.js';
+import { secretOption } from './secret-option.js';
 
-/** What one caller may have and ask for. What is left out is bounded by the router's own options alone. */
-export interface CallerLimits {
+/** Longest lifetime of a stream token, seconds. */
+export const MAX_TOKEN_LIFETIME_SECONDS = 86_400;
+const MIN_SECRET_BYTES = 32;
+const MAX_SECRETS = 16;
+
+const CALLER_LIMITS = {
   /** Sessions that it has created and that still run, 0–1000. One more answers 429. */
-  maxSessions?: number;
+  maxSessions: option<number>(integerBetween(0, 1000)),
   /** Viewers that it has at once, in all sessions together, 0–10000. One more answers 429. */
-  maxViewers?: number;
+  maxViewers: option<number>(integerBetween(0, 10_000)),
   /**
    * Width times height of the picture of a session that it creates, pixels, 4096–8294400. A resolution beyond it answers
    * 403; where the request names none, the default is scaled down to fit.
    */
-  maxPixels?: number;
+  maxPixels: option<number>(integerBetween(64 * 64, 3840 * 2160)),
   /** Pictures a second of such a session, 1–60. A rate beyond it answers 403; it lowers the default. */
-  maxFrameRate?: number;
+  maxFrameRate: option<number>(integerBetween(1, 60)),
   /** Bits a second of such a session, 100000–100000000. It lowers whatever is asked for. */
-  maxBitrateBps?: number;
-}
+  maxBitrateBps: option<number>(integerBetween(100_000, 100_000_000)),
+};
+
+/** What one caller may have and ask for. What is left out is bounded by the router's own options alone. */
+export interface CallerLimits extends OptionsOf<typeof CALLER_LIMITS> {}
 
 /** What {@link AccessOptions.validateRequest} decides. */
 export interface RequestValidation {
@@ -60,52 +75,103 @@ export interface RequestValidation {
   limits?: CallerLimits;
 }
 
-/** Which pages of other origins may use the routes (the CORS protocol of the Fetch standard). */
-export interface CorsOptions {
+const CORS = {
   /**
    * `'*'`; or origins such as `https://app.example.org`, compared whole; or a function that decides over each. Whatever
    * it returns but true is a no, and what it throws is reported as an error of the server. It is asked about the origin
    * `null` as well, which any page can have: say no to it.
    */
-  origins: '*' | readonly string[] | ((origin: string) => boolean | Promise<boolean>);
+  origins: required<'*' | readonly string[] | ((origin: string) => boolean | Promise<boolean>)>(corsOrigins),
   /** Whether they may send cookies and HTTP authentication of the browser. Refused with `'*'`. Default false. */
-  credentials?: boolean;
+  credentials: option<boolean>(aBoolean, false),
   /** How long browsers may keep the answer to a preflight, seconds, 0–86400. Default 600. */
-  maxAgeSeconds?: number;
-}
+  maxAgeSeconds: option<number>(integerBetween(0, 86_400), 600),
+};
 
-/** Tokens that stand in for `validateRequest` at some routes of one session: HMAC-SHA256 over what they permit. */
-export interface StreamTokenOptions {
+/** Which pages of other origins may use the routes (the CORS protocol of the Fetch standard). */
+export interface CorsOptions extends OptionsOf<typeof CORS> {}
+
+export type ResolvedCorsOptions = ResolvedOptionsOf<typeof CORS>;
+
+type OriginDecision = (origin: string) => boolean | Promise<boolean>;
+type CorsOrigins = '*' | readonly string[] | OriginDecision;
+
+const STREAM_TOKENS = {
   /** At least 32 bytes, random. Exactly one of `secret` and `secrets` is given. Default none. */
-  secret?: string | Uint8Array;
+  secret: option<string | Uint8Array, KeyObject>(secretOption(MIN_SECRET_BYTES)),
   /**
    * 1–16 of them: the first signs, each verifies, so that one can be replaced while tokens of the old one live. Default
    * none.
    */
-  secrets?: readonly (string | Uint8Array)[];
+  secrets: option<readonly (string | Uint8Array)[], readonly KeyObject[]>(secretList),
   /** How long a token is good where it does not say, seconds, 1–86400. Default 300. */
-  lifetimeSeconds?: number;
+  lifetimeSeconds: option<number>(integerBetween(1, MAX_TOKEN_LIFETIME_SECONDS), 300),
+};
+
+/** Tokens that stand in for `validateRequest` at some routes of one session: HMAC-SHA256 over what they permit. */
+export interface StreamTokenOptions extends OptionsOf<typeof STREAM_TOKENS> {}
+
+export interface ResolvedStreamTokenOptions {
+  /** The first signs. Key objects do not show their bytes when they are printed. */
+  readonly keys: readonly KeyObject[];
+  readonly lifetimeSeconds: number;
 }
 
-/** How often one caller may do what costs. Beyond it the answer is 429 `at_capacity` with `Retry-After`. */
-export interface RateLimitOptions {
+const rate = integerBetween(1, 100_000);
+
+const RATE_LIMITS = {
   /** Sessions created, 1–100000 a minute; after a pause so many at once. Default 120. */
-  sessionsPerMinute?: number;
+  sessionsPerMinute: option<number>(rate, 120),
   /** Signals, ICE candidates among them, 1–100000 a second; after a pause ten times as many at once. Default 500. */
-  signalsPerSecond?: number;
+  signalsPerSecond: option<number>(rate, 500),
   /**
    * Event streams, WebSockets, those of `/cdp` among them, and WHEP players opened, 1–100000 per minute; after a pause this
    * many at once. Operators are exempt; anonymous callers get a tenth. Default 600.
    */
-  joinsPerMinute?: number;
+  joinsPerMinute: option<number>(rate, 600),
   /** Snapshots, 1–100000 per minute; after a pause this many at once. Operators are exempt. Default 600. */
-  snapshotsPerMinute?: number;
+  snapshotsPerMinute: option<number>(rate, 600),
   /** Requests that wait for their answer at the same time, 1–100000. Operators are exempt. Default 200. */
-  openRequests?: number;
-}
+  openRequests: option<number>(rate, 200),
+};
+
+/** How often one caller may do what costs. Beyond it the answer is 429 `at_capacity` with `Retry-After`. */
+export interface RateLimitOptions extends OptionsOf<typeof RATE_LIMITS> {}
+
+export type ResolvedRateLimitOptions = ResolvedOptionsOf<typeof RATE_LIMITS>;
+
+type AnyFunction = (...parameters: never[]) => unknown;
+
+export const ACCESS_OPTIONS = {
+  // Their types are those of the application: AccessOptions has them.
+  getEnv: option<AnyFunction>(aFunction),
+  validateRequest: option<AnyFunction>(aFunction),
+  /**
+   * Without `validateRequest`: answers everybody, each address with at most one session, 4 viewers and a tenth of
+   * `rateLimits.joinsPerMinute`. With `false` only clients of this machine are answered, and only if `Host` is an IP address
+   * or `localhost` (protection against DNS rebinding). Refused beside `validateRequest` and `terminal`. Default false.
+   */
+  allowAnonymous: option<boolean>(aBoolean, false),
+  /**
+   * How many proxies in front of the router add to `X-Forwarded-For`, 0–10; true: one. The address of a caller is then
+   * the entry that the outermost of them has added, else that of the connection, whatever a header says. Default false.
+   */
+  trustProxy: option<boolean | number, number>(proxyCount, 0),
+  /** Lets pages of other origins use the routes. Default: none may. */
+  cors: option<CorsOptions, ResolvedCorsOptions>(corsOptions),
+  /** Makes `router.createStreamToken` work, and `?token=` pass for `validateRequest`. Default: there are no tokens. */
+  streamTokens: option<StreamTokenOptions, ResolvedStreamTokenOptions>(streamTokenOptions),
+  /** Rates of one caller; callers that cannot be told apart share one. Default: those of {@link RateLimitOptions}. */
+  rateLimits: option<RateLimitOptions | false, ResolvedRateLimitOptions | undefined>(
+    rateLimitOptions,
+    rateLimitOptions({}, 'rateLimits'),
+  ),
+};
 
 /** The options that say who may do what. Part of `StreamKitOptions`. */
-export interface AccessOptions<TEnv = unknown, TRequest = IncomingMessage> {
+export interface AccessOptions<TEnv = unknown, TRequest = IncomingMessage> extends OptionsOf<
+  typeof ACCESS_OPTIONS
+> {
   /** Called once a request; what it returns is the second argument of `validateRequest`. Default none. */
   getEnv?: () => TEnv | Promise<TEnv>;
   /**
@@ -115,105 +181,21 @@ export interface AccessOptions<TEnv = unknown, TRequest = IncomingMessage> {
    * @param request - Node's request, under Express an `express.Request`; the web-standard `Request` for `router.fetch`.
    */
   validateRequest?(request: TRequest, env: TEnv): RequestValidation | Promise<RequestValidation>;
-  /**
-   * Without `validateRequest`: answers everybody, each address with at most one session, 4 viewers and a tenth of
-   * `rateLimits.joinsPerMinute`. With `false` only clients of this machine are answered, and only if `Host` is an IP address
-   * or `localhost` (protection against DNS rebinding). Refused beside `validateRequest` and `terminal`. Default false.
-   */
-  allowAnonymous?: boolean;
-  /**
-   * How many proxies in front of the router add to `X-Forwarded-For`, 0–10; true: one. The address of a caller is then
-   * the entry that the outermost of them has added, else that of the connection, whatever a header says. Default false.
-   */
-  trustProxy?: boolean | number;
-  /** Lets pages of other origins use the routes. Default: none may. */
-  cors?: CorsOptions;
-  /** Makes `router.createStreamToken` work, and `?token=` pass for `validateRequest`. Default: there are no tokens. */
-  streamTokens?: StreamTokenOptions;
-  /** Rates of one caller; callers that cannot be told apart share one. Default: those of {@link RateLimitOptions}. */
-  rateLimits?: RateLimitOptions | false;
-}
-
-export type ResolvedCorsOptions = Readonly<Required<CorsOptions>>;
-export type ResolvedRateLimitOptions = Readonly<Required<RateLimitOptions>>;
-
-export interface ResolvedStreamTokenOptions {
-  /** The first signs. Key objects do not show their bytes when they are printed. */
-  readonly keys: readonly KeyObject[];
-  readonly lifetimeSeconds: number;
 }
 
 /** {@link AccessOptions} with defaults filled in. */
-export interface ResolvedAccessOptions<TEnv = unknown> {
+export interface ResolvedAccessOptions<TEnv = unknown> extends ResolvedOptionsOf<typeof ACCESS_OPTIONS> {
   readonly getEnv: (() => TEnv | Promise<TEnv>) | undefined;
   readonly validateRequest: ((request: IncomingMessage | Request, env: TEnv) => unknown) | undefined;
-  readonly allowAnonymous: boolean;
-  /** Proxies whose entries of `X-Forwarded-For` are believed. */
-  readonly trustProxy: number;
-  /** Undefined: closed. */
-  readonly cors: ResolvedCorsOptions | undefined;
-  /** Undefined: no tokens. */
-  readonly streamTokens: ResolvedStreamTokenOptions | undefined;
-  /** Undefined: no limits. */
-  readonly rateLimits: ResolvedRateLimitOptions | undefined;
 }
 
-export const ACCESS_OPTION_NAMES: readonly (keyof AccessOptions)[] = [
-  'getEnv',
-  'validateRequest',
-  'allowAnonymous',
-  'trustProxy',
-  'cors',
-  'streamTokens',
-  'rateLimits',
-];
-
-/** Longest lifetime of a stream token, seconds. */
-export const MAX_TOKEN_LIFETIME_SECONDS = 86_400;
-const MIN_SECRET_BYTES = 32;
-const MAX_SECRETS = 16;
-
-const DEFAULT_RATE_LIMITS: ResolvedRateLimitOptions = Object.freeze({
-  sessionsPerMinute: 120,
-  signalsPerSecond: 500,
-  joinsPerMinute: 600,
-  snapshotsPerMinute: 600,
-  openRequests: 200,
-});
-
-const CALLER_LIMIT_BOUNDS: Readonly<Record<keyof CallerLimits, readonly [least: number, most: number]>> = {
-  maxSessions: [0, 1000],
-  maxViewers: [0, 10_000],
-  maxPixels: [64 * 64, 3840 * 2160],
-  maxFrameRate: [1, 60],
-  maxBitrateBps: [100_000, 100_000_000],
-};
-
-/** @throws StreamKitError `bad_option`. */
-export function accessOptions<TEnv>(given: Readonly<Record<string, unknown>>): ResolvedAccessOptions<TEnv> {
-  const optional = <T>(name: keyof AccessOptions, check: OptionCheck<T>): T | undefined =>
-    given[name] === undefined ? undefined : check(given[name], name);
-  return {
-    getEnv: optional('getEnv', aFunction) as ResolvedAccessOptions<TEnv>['getEnv'],
-    validateRequest: optional('validateRequest', aFunction) as ResolvedAccessOptions<TEnv>['validateRequest'],
-    allowAnonymous: allowAnonymous(given),
-    trustProxy: optional('trustProxy', proxyCount) ?? 0,
-    cors: optional('cors', corsOptions),
-    streamTokens: optional('streamTokens', streamTokenOptions),
-    rateLimits: given.rateLimits === undefined ? DEFAULT_RATE_LIMITS : rateLimitOptions(given.rateLimits),
-  };
-}
-
-function allowAnonymous(given: Readonly<Record<string, unknown>>): boolean {
-  if (given.allowAnonymous === undefined) return false;
-  const allowed = aBoolean(given.allowAnonymous, 'allowAnonymous');
-  if (allowed && given.validateRequest !== undefined) {
-    throw new StreamKitError(
-      'bad_option',
-      'Expected no allowAnonymous beside validateRequest, which decides',
-    );
-  }
-  return allowed;
+/** @throws StreamKitError `bad_option` where both are given. */
+export function checkAnonymousAccess({
+  allowAnonymous,
+  validateRequest,
+}: Pick<ResolvedOptionsOf<typeof ACCESS_OPTIONS>, 'allowAnonymous' | 'validateRequest'>): void {
+  if (!allowAnonymous || validateRequest === undefined) return;
+  throw new StreamKitError('bad_option', 'Expected no allowAnonymous beside validateRequest, which decides');
 }
 
 /** The role that `validateRequest` gave. @throws StreamKitError `bad_option`. */
@@ -221,15 +203,9 @@ export function callerRole(value: unknown, name: string): CallerRole {
   return oneOf(...CALLER_ROLES)(value, name);
 }
 
-/** @throws StreamKitError `bad_option`. */
+/** A misspelt limit must not pass for none. @throws StreamKitError `bad_option`. */
 export function callerLimits(value: unknown, name: string): CallerLimits {
-  const given = anObject(value, name);
-  // A misspelt limit must not pass for none.
-  refuseUnknownNames(given, Object.keys(CALLER_LIMIT_BOUNDS), name);
-  for (const [key, [least, most]] of Object.entries(CALLER_LIMIT_BOUNDS)) {
-    if (given[key] !== undefined) integerBetween(least, most)(given[key], `${name}.${key}`);
-  }
-  return Object.freeze({ ...given });
+  return statedOptions(CALLER_LIMITS, anObject(value, name), name);
 }
 
 /** @throws StreamKitError `bad_option`. */
@@ -246,28 +222,22 @@ function proxyCount(value: unknown, name: string): number {
   return integerBetween(0, 10)(value, name);
 }
 
+const checkCors = tableCheck(CORS);
+
 function corsOptions(value: unknown, name: string): ResolvedCorsOptions {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, ['origins', 'credentials', 'maxAgeSeconds'], name);
-  const origins = corsOrigins(given.origins, `${name}.origins`);
-  const credentials =
-    given.credentials === undefined ? false : aBoolean(given.credentials, `${name}.credentials`);
-  if (credentials && origins === '*') {
+  const cors = checkCors(value, name);
+  if (cors.credentials && cors.origins === '*') {
     throw new StreamKitError(
       'bad_option',
       `Expected no ${name}.credentials with ${name}.origins '*' because every site could then act for a user`,
     );
   }
-  const maxAgeSeconds =
-    given.maxAgeSeconds === undefined
-      ? 600
-      : integerBetween(0, 86_400)(given.maxAgeSeconds, `${name}.maxAgeSeconds`);
-  return Object.freeze({ origins, credentials, maxAgeSeconds });
+  return cors;
 }
 
-function corsOrigins(value: unknown, name: string): CorsOptions['origins'] {
+function corsOrigins(value: unknown, name: string): CorsOrigins {
   if (value === '*') return value;
-  if (typeof value === 'function') return value as (origin: string) => boolean | Promise<boolean>;
+  if (typeof value === 'function') return value as OriginDecision;
   if (!Array.isArray(value)) throw badOption("'*', array or function", name, value);
   return listOf(corsOrigin)(value, name);
 }
@@ -282,55 +252,28 @@ function corsOrigin(value: unknown, name: string): string {
   return value;
 }
 
+const checkStreamTokens = tableCheck(STREAM_TOKENS);
+
 function streamTokenOptions(value: unknown, name: string): ResolvedStreamTokenOptions {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, ['secret', 'secrets', 'lifetimeSeconds'], name);
-  const { secret, secrets, lifetimeSeconds } = given;
+  const { secret, secrets, lifetimeSeconds } = checkStreamTokens(value, name);
   if ((secret === undefined) === (secrets === undefined)) {
     throw new StreamKitError('bad_option', `Expected one of ${name}.secret and ${name}.secrets`);
   }
-  const named = secrets === undefined ? 'secret' : 'secrets';
-  const list: unknown = secrets ?? [secret];
-  if (!Array.isArray(list) || list.length < 1 || list.length > MAX_SECRETS) {
+  const keys = secrets ?? Object.freeze(secret === undefined ? [] : [secret]);
+  return Object.freeze({ keys, lifetimeSeconds });
+}
+
+function secretList(value: unknown, name: string): readonly KeyObject[] {
+  if (!Array.isArray(value) || value.length < 1 || value.length > MAX_SECRETS) {
     // Not shown: it may be the secret itself.
-    throw new StreamKitError(
-      'bad_option',
-      `Expected array of 1 to ${MAX_SECRETS} secrets for ${name}.${named}`,
-    );
+    throw new StreamKitError('bad_option', `Expected array of 1 to ${MAX_SECRETS} secrets for ${name}`);
   }
-  const lifetime = integerBetween(1, MAX_TOKEN_LIFETIME_SECONDS);
-  return Object.freeze({
-    keys: Object.freeze(list.map((one: unknown) => secretKey(one, `${name}.${named}`))),
-    lifetimeSeconds:
-      lifetimeSeconds === undefined ? 300 : lifetime(lifetimeSeconds, `${name}.lifetimeSeconds`),
-  });
+  const check = secretOption(MIN_SECRET_BYTES);
+  return Object.freeze(value.map((one: unknown) => check(one, name)));
 }
 
-/** The bytes are copied, and what was received must not reach a log. */
-function secretKey(value: unknown, name: string): KeyObject {
-  const bytes =
-    typeof value === 'string' || value instanceof Uint8Array ? Buffer.from(value as Uint8Array) : undefined;
-  if (bytes === undefined || bytes.byteLength < MIN_SECRET_BYTES) {
-    const received = bytes === undefined ? `type ${typeof value}` : `${bytes.byteLength} bytes`;
-    const expected = `string or Uint8Array of at least ${MIN_SECRET_BYTES} bytes`;
-    throw new StreamKitError('bad_option', `Expected ${expected} for ${name} but received ${received}`);
-  }
-  return createSecretKey(bytes);
-}
-
-function rateLimitOptions(value: unknown): ResolvedRateLimitOptions | undefined {
+function rateLimitOptions(value: unknown, name: string): ResolvedRateLimitOptions | undefined {
   if (value === false) return undefined;
-  if (!isPlainObject(value)) throw badOption('object or false', 'rateLimits', value);
-  refuseUnknownNames(value, Object.keys(DEFAULT_RATE_LIMITS), 'rateLimits');
-  const rate = (key: keyof RateLimitOptions): number =>
-    value[key] === undefined
-      ? DEFAULT_RATE_LIMITS[key]
-      : integerBetween(1, 100_000)(value[key], `rateLimits.${key}`);
-  return Object.freeze({
-    sessionsPerMinute: rate('sessionsPerMinute'),
-    signalsPerSecond: rate('signalsPerSecond'),
-    joinsPerMinute: rate('joinsPerMinute'),
-    snapshotsPerMinute: rate('snapshotsPerMinute'),
-    openRequests: rate('openRequests'),
-  });
+  if (!isPlainObject(value)) throw badOption('object or false', name, value);
+  return resolveTable(RATE_LIMITS, value, name);
 }

@@ -1,53 +1,40 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 
 import { StreamKitError } from '../base/errors.js';
-import { anObject, badOption, refuseUnknownNames } from './option-checks.js';
+import { badOption } from './option-checks.js';
+import { option, type OptionsOf, required, type ResolvedOptionsOf, tableCheck } from './option-definition.js';
+
+const LEAST_SECRET_BYTES = 32;
 
 /** The part of an ioredis client, or of its `Cluster`, that is used. */
 export interface RedisClient {
   call(command: string, ...parameters: (string | number)[]): Promise<unknown>;
 }
 
-/** Several servers that answer for each other's sessions: docs/scale.md. */
-export interface ClusterOptions {
+const CLUSTER = {
   /**
    * Where the nodes find each other: a `redis:` or `rediss:` URL, for which the package `ioredis` must be installed, or an ioredis
    * client of the application, which stays open. Redis 6.2 or later.
    */
-  redis: string | RedisClient;
+  redis: required<string | RedisClient>(redisOption),
   /** Name of this node, of letters, digits, `.`, `_` and `-`, 1–64 characters; no other node has it. */
-  nodeId: string;
+  nodeId: required<string>(word),
   /** http or https URL at which the other nodes reach this router, with the path of its mount point and `basePath`. */
-  advertiseUrl: string;
+  advertiseUrl: required<string>(routerUrl),
   /** At least 32 bytes, random, the same at every node: signs what nodes pass on to each other. */
-  secret: string | Uint8Array;
+  secret: required<string | Uint8Array, KeyObject>(secretKey),
   /** Nodes with the same one form a cluster, of letters, digits, `.`, `_` and `-`, 1–64 characters. Default `stream-kit`. */
-  name?: string;
-}
+  name: option<string>(word, 'stream-kit'),
+};
 
-export interface ResolvedClusterOptions {
-  readonly redis: string | RedisClient;
-  readonly nodeId: string;
-  /** Ends without a slash. */
-  readonly advertiseUrl: string;
-  readonly key: KeyObject;
-  readonly name: string;
-}
+/** Several servers that answer for each other's sessions: docs/scale.md. */
+export interface ClusterOptions extends OptionsOf<typeof CLUSTER> {}
 
-const LEAST_SECRET_BYTES = 32;
+/** {@link ClusterOptions}, checked: the URL ends without a slash. */
+export type ResolvedClusterOptions = ResolvedOptionsOf<typeof CLUSTER>;
 
 /** @throws StreamKitError `bad_option`. */
-export function clusterOptions(value: unknown, name: string): ResolvedClusterOptions {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, ['redis', 'nodeId', 'advertiseUrl', 'secret', 'name'], name);
-  return Object.freeze({
-    redis: redisOption(given.redis, `${name}.redis`),
-    nodeId: word(given.nodeId, `${name}.nodeId`),
-    advertiseUrl: routerUrl(given.advertiseUrl, `${name}.advertiseUrl`),
-    key: secretKey(given.secret, `${name}.secret`),
-    name: given.name === undefined ? 'stream-kit' : word(given.name, `${name}.name`),
-  });
-}
+export const clusterOptions = tableCheck(CLUSTER);
 
 function redisOption(value: unknown, name: string): string | RedisClient {
   if (typeof value === 'object' && value !== null && 'call' in value && typeof value.call === 'function') {

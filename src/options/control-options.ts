@@ -1,12 +1,5 @@
-import {
-  aBoolean,
-  aFunction,
-  anObject,
-  badOption,
-  listOf,
-  oneOf,
-  refuseUnknownNames,
-} from './option-checks.js';
+import { aBoolean, aFunction, badOption, listOf, oneOf } from './option-checks.js';
+import { option, type OptionsOf, type ResolvedOptionsOf, tableCheck } from './option-definition.js';
 
 /** One viewer, or the application, that asks for control of a session. */
 export interface ControlRequest {
@@ -27,66 +20,44 @@ export type ControlPolicy = (request: ControlRequest) => boolean | Promise<boole
  */
 export type BrowserShortcut = 'reload' | 'back' | 'zoom';
 
-/** Who may send input to a session. */
-export interface ControlOptions {
+const CONTROL = {
   /**
    * `first`: the first viewer that may, until it goes or gives control away; then the one that has asked for it the
    * longest, or the next that comes or asks. `none`: nobody. `automation`: the application and its DevTools clients, until a
    * viewer asks, which takes over at once; when it gives control back or goes, they go on. A function is asked for each that
    * asks for control: true, or a promise of it, gives it control, also in place of one that has it. Default `first`.
    */
-  policy?: 'first' | 'none' | 'automation' | ControlPolicy;
+  policy: option<'first' | 'none' | 'automation' | ControlPolicy>(controlPolicy, 'first'),
   /** Whether several viewers may have control at once. Default false. */
-  shared?: boolean;
+  shared: option<boolean>(aBoolean, false),
   /**
    * Shortcuts of the browser that act, where the page does not prevent them: `reload`, `back`, `zoom`. All others only
    * give the page its key events. Default none.
    */
-  browserShortcuts?: readonly BrowserShortcut[];
+  browserShortcuts: option<readonly BrowserShortcut[]>(listOf(oneOf('reload', 'back', 'zoom')), []),
   /**
    * When a page may write the clipboard of the controller: `copy`: within 5 s of a copy or cut by its keys; `press`: of any
    * press, so that buttons that copy work as well. Default `copy`.
    */
-  clipboard?: 'copy' | 'press';
+  clipboard: option<'copy' | 'press'>(oneOf('copy', 'press'), 'copy'),
   /**
    * Whether images that a page writes to the clipboard are written to the controller's too, at the same moments as text: PNG of
    * at most 600 KiB, by the Clipboard API. Default false.
    */
-  clipboardImages?: boolean;
-}
+  clipboardImages: option<boolean>(aBoolean, false),
+};
 
-export type ResolvedControlOptions = Readonly<Required<ControlOptions>>;
+/** Who may send input to a session. */
+export interface ControlOptions extends OptionsOf<typeof CONTROL> {}
 
-const DEFAULTS: ResolvedControlOptions = Object.freeze({
-  policy: 'first',
-  shared: false,
-  browserShortcuts: Object.freeze([]),
-  clipboard: 'copy',
-  clipboardImages: false,
-});
+export type ResolvedControlOptions = ResolvedOptionsOf<typeof CONTROL>;
 
 /** @throws StreamKitError `bad_option`. */
-export function controlOptions(value: unknown, name: string): ResolvedControlOptions {
-  if (value === undefined) return DEFAULTS;
-  const given = anObject(value, name);
-  refuseUnknownNames(given, Object.keys(DEFAULTS), name);
-  const {
-    policy = DEFAULTS.policy,
-    shared = DEFAULTS.shared,
-    browserShortcuts = [],
-    clipboard = 'copy',
-    clipboardImages = DEFAULTS.clipboardImages,
-  } = given;
-  return Object.freeze({
-    policy: controlPolicy(policy, `${name}.policy`),
-    shared: aBoolean(shared, `${name}.shared`),
-    browserShortcuts: listOf(oneOf('reload', 'back', 'zoom'))(browserShortcuts, `${name}.browserShortcuts`),
-    clipboard: oneOf('copy', 'press')(clipboard, `${name}.clipboard`),
-    clipboardImages: aBoolean(clipboardImages, `${name}.clipboardImages`),
-  });
-}
+export const controlOptions = tableCheck(CONTROL);
 
-function controlPolicy(value: unknown, name: string): ResolvedControlOptions['policy'] {
+export const DEFAULT_CONTROL = controlOptions({}, 'control');
+
+function controlPolicy(value: unknown, name: string): 'first' | 'none' | 'automation' | ControlPolicy {
   if (value === 'first' || value === 'none' || value === 'automation') return value;
   if (typeof value !== 'function') throw badOption('first, none, automation or function', name, value);
   return aFunction(value, name) as unknown as ControlPolicy;

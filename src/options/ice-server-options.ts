@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 
 import { StreamKitError } from '../base/errors.js';
 import { anObject, badOption, listOf, oneOf, refuseUnknownNames } from './option-checks.js';
+import { defined, option, type OptionsOf, required, tableCheck } from './option-definition.js';
 import { turnRestLifetime, type TurnRestParameters, turnRestSecret } from './turn-rest.js';
 
 /** A STUN or TURN server: RTCIceServer of the W3C. */
@@ -11,19 +12,26 @@ export interface IceServerOption {
   readonly credential?: string;
 }
 
-/** An ICE server as it is configured. */
-export interface IceServerEntry extends IceServerOption {
+const ICE_SERVER = {
+  urls: required<string | readonly string[]>(iceUrls),
+  username: option<string>(text),
+  credential: option<string>(secret),
   /**
    * Instead of `username` and `credential`: each viewer gets credentials of its own that expire, and new ones with each
    * ICE restart. The secret itself stays here. `lifetimeSeconds`: 60–2592000, default 86400.
    */
-  readonly turnRest?: Readonly<Pick<TurnRestParameters, 'secret' | 'lifetimeSeconds'>>;
+  turnRest: option<Readonly<Pick<TurnRestParameters, 'secret' | 'lifetimeSeconds'>>, ResolvedTurnRest>(
+    turnRestEntry,
+  ),
   /**
    * Who gathers candidates from it. A server that viewers reach at `udpPort` needs no relay of its own: with `viewers` it
    * is spared an allocation a viewer. Default `both`.
    */
-  readonly usedBy?: 'both' | 'server' | 'viewers';
-}
+  usedBy: option<'both' | 'server' | 'viewers'>(oneOf('both', 'server', 'viewers'), 'both'),
+};
+
+/** An ICE server as it is configured. */
+export interface IceServerEntry extends Readonly<OptionsOf<typeof ICE_SERVER>> {}
 
 /** For whom ICE servers are asked. */
 export interface IceServersContext {
@@ -39,8 +47,13 @@ export type IceServersHook = (
   context: IceServersContext,
 ) => readonly IceServerEntry[] | Promise<readonly IceServerEntry[]>;
 
+interface ResolvedTurnRest {
+  readonly key: KeyObject;
+  readonly lifetimeSeconds: number;
+}
+
 export interface ResolvedIceServerEntry extends IceServerOption {
-  readonly turnRest?: { readonly key: KeyObject; readonly lifetimeSeconds: number };
+  readonly turnRest?: ResolvedTurnRest;
   readonly usedBy: 'both' | 'server' | 'viewers';
 }
 
@@ -68,28 +81,25 @@ export function iceServersOption(
 /** @throws StreamKitError `bad_option`. */
 export const iceServerList = listOf(iceServer);
 
+const checkIceServer = tableCheck(ICE_SERVER);
+
 function iceServer(value: unknown, name: string): ResolvedIceServerEntry {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, ['urls', 'username', 'credential', 'turnRest', 'usedBy'], name);
-  const { urls, username, credential, usedBy } = given;
-  const turnRest =
-    given.turnRest === undefined ? undefined : turnRestEntry(given.turnRest, `${name}.turnRest`);
+  const { urls, usedBy, ...rest } = checkIceServer(value, name);
+  const { username, credential, turnRest } = rest;
   if (turnRest !== undefined && (username !== undefined || credential !== undefined)) {
     throw new StreamKitError(
       'bad_option',
       `Expected no ${name}.username and ${name}.credential beside ${name}.turnRest, which makes them`,
     );
   }
-  return Object.freeze<ResolvedIceServerEntry>({
-    urls: Array.isArray(urls) ? listOf(iceUrl)(urls, `${name}.urls`) : iceUrl(urls, `${name}.urls`),
-    ...(username === undefined ? {} : { username: text(username, `${name}.username`) }),
-    ...(credential === undefined ? {} : { credential: secret(credential, `${name}.credential`) }),
-    ...(turnRest === undefined ? {} : { turnRest }),
-    usedBy: usedBy === undefined ? 'both' : oneOf('both', 'server', 'viewers')(usedBy, `${name}.usedBy`),
-  });
+  return Object.freeze({ urls, usedBy, ...defined(rest) });
 }
 
-function turnRestEntry(value: unknown, name: string): { key: KeyObject; lifetimeSeconds: number } {
+function iceUrls(value: unknown, name: string): string | readonly string[] {
+  return Array.isArray(value) ? listOf(iceUrl)(value, name) : iceUrl(value, name);
+}
+
+function turnRestEntry(value: unknown, name: string): ResolvedTurnRest {
   const given = anObject(value, name);
   refuseUnknownNames(given, ['secret', 'lifetimeSeconds'], name);
   return Object.freeze({

@@ -13,8 +13,7 @@ const MAX_TOLERANCE_MS = 200;
 
 /** @throws StreamKitError `bad_option`. */
 export function lipSyncOption(value: unknown, name: string): ResolvedLipSync {
-  if (value === undefined || value === true)
-    return { holdsPictures: true, toleranceMs: DEFAULT_TOLERANCE_MS };
+  if (value === true) return { holdsPictures: true, toleranceMs: DEFAULT_TOLERANCE_MS };
   if (value === false) return { holdsPictures: false, toleranceMs: 0 };
   if (value === 'strict') return { holdsPictures: true, toleranceMs: 0 };
   if (typeof value !== 'number' || !(value >= 0 && value <= MAX_TOLERANCE_MS)) {

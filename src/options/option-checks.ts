@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 
 import { StreamKitError } from '../base/errors.js';
@@ -79,6 +80,14 @@ export function anObject(value: unknown, name: string): Record<string, unknown> 
 export function ipAddress(value: unknown, name: string): string {
   if (typeof value !== 'string' || isIP(value) === 0) throw badOption('IP address', name, value);
   return value;
+}
+
+/** @returns the absolute path. */
+export function directoryPath(value: unknown, name: string): string {
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) {
+    throw badOption('path of a directory', name, value);
+  }
+  return resolve(value);
 }
 
 export function listOf<T>(check: OptionCheck<T>): OptionCheck<readonly T[]> {

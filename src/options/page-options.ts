@@ -6,9 +6,9 @@ import {
   integerBetween,
   listOf,
   oneOf,
-  type OptionCheck,
   refuseUnknownNames,
 } from './option-checks.js';
+import { defined, option, type OptionsOf, required, statedOptions, tableCheck } from './option-definition.js';
 
 /** Permissions of the Permissions API that a page may be granted, as the DevTools protocol names them. */
 const PERMISSIONS = [
@@ -25,121 +25,92 @@ const PERMISSIONS = [
 
 export type PagePermission = (typeof PERMISSIONS)[number];
 
-/** A cookie that the target has before it is loaded. */
-export interface PageCookie {
-  readonly name: string;
-  readonly value: string;
+const COOKIE = {
+  name: required<string>(cookieText),
+  value: required<string>(cookieText),
   /** Default: that of the target. */
-  readonly domain?: string;
-  readonly path?: string;
-  readonly secure?: boolean;
-  readonly httpOnly?: boolean;
-  readonly sameSite?: 'Strict' | 'Lax' | 'None';
+  domain: option<string>(cookieText),
+  path: option<string>(cookieText),
+  secure: option<boolean>(aBoolean),
+  httpOnly: option<boolean>(aBoolean),
+  sameSite: option<'Strict' | 'Lax' | 'None'>(oneOf('Strict', 'Lax', 'None')),
+};
+
+/** A cookie that the target has before it is loaded. */
+export interface PageCookie extends Readonly<OptionsOf<typeof COOKIE>> {}
+
+interface PageGeolocation {
+  readonly latitude: number;
+  readonly longitude: number;
+  readonly accuracy?: number;
 }
 
-/** The world that a page finds itself in: what in a person's own browser are settings. */
-export interface PageOptions {
+interface PageCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+const PAGE = {
   /** Language of the page, as BCP 47 has it, such as `de-DE`. Default: that of the browser. */
-  locale?: string;
+  locale: option<string>(locale),
   /** IANA name of its time zone, such as `Europe/Berlin`. Default: that of the machine. */
-  timezone?: string;
+  timezone: option<string>(timezone),
   /** What `prefers-color-scheme` is. Default: that of the browser, which is light. */
-  colorScheme?: 'light' | 'dark';
+  colorScheme: option<'light' | 'dark'>(oneOf('light', 'dark')),
   /** Whether `prefers-reduced-motion` is `reduce`. Default false. */
-  reducedMotion?: boolean;
+  reducedMotion: option<boolean>(aBoolean),
   /** Default: that of the browser, without the word Headless. */
-  userAgent?: string;
+  userAgent: option<string>(headerValue),
   /** Where the page is, and with `permissions: ['geolocation']` may know that it is. Default: unknown. */
-  geolocation?: { readonly latitude: number; readonly longitude: number; readonly accuracy?: number };
+  geolocation: option<{ readonly latitude: number; readonly longitude: number; readonly accuracy?: number }>(
+    geolocation,
+  ),
   /** What the target's origin is granted. Default none. */
-  permissions?: readonly PagePermission[];
+  permissions: option<readonly PagePermission[]>(listOf(oneOf(...PERMISSIONS))),
   /** Added to every request to the target's origin, and to no other. Default none. */
-  headers?: Readonly<Record<string, string>>;
+  headers: option<Readonly<Record<string, string>>>(headers),
   /** Cookies that are set before the target is loaded. Default none. */
-  cookies?: readonly PageCookie[];
+  cookies: option<readonly PageCookie[]>(listOf(cookie)),
   /** Hosts whose TLS certificates are not checked. Default none. */
-  ignoreCertificateErrors?: readonly string[];
+  ignoreCertificateErrors: option<readonly string[]>(listOf(hostName)),
   /** For HTTP authentication of the target's origin. Default none. */
-  httpCredentials?: { readonly username: string; readonly password: string };
+  httpCredentials: option<{ readonly username: string; readonly password: string }>(httpCredentials),
   /**
    * An HTTP proxy through which all goes that a page loads, such as `http://user:password@proxy.example:3128`. `targetPolicy` holds
    * all the same: the proxy is told the address that was checked, or the name where all addresses are permitted. It must take
    * CONNECT to every port that pages use. Default none.
    */
-  upstreamProxy?: string;
+  upstreamProxy: option<string>(upstreamProxy),
   /** Whether the session is for touch: `(hover: none)` and `(pointer: coarse)`. Default false. */
-  touch?: boolean;
+  touch: option<boolean>(aBoolean),
   /** Whether lists are drawn in the page, for players that draw nothing, such as those of WHEP. Default false. */
-  drawSelects?: boolean;
+  drawSelects: option<boolean>(aBoolean),
   /** Origins besides the target's whose documents have `window.streamKit`. Default none. */
-  bridgeOrigins?: readonly string[];
+  bridgeOrigins: option<readonly string[]>(listOf(origin)),
   /**
    * What becomes of a tab that the page opens after a press: `tabs`: it is shown, and the controller may switch between them;
    * `same`: its page is loaded in place of the one that is shown; `block`: it is closed, and the viewer is told, as one is
    * that nobody has pressed anything for. Default `tabs`.
    */
-  newTabs?: 'tabs' | 'same' | 'block';
+  newTabs: option<'tabs' | 'same' | 'block'>(oneOf('tabs', 'same', 'block'), 'tabs'),
   /** How many tabs there may be at once, the first among them, 1–32; each is a renderer with its memory. Default 8. */
-  maxTabs?: number;
-}
+  maxTabs: option<number>(integerBetween(1, 32), 8),
+};
+
+/** The world that a page finds itself in: what in a person's own browser are settings. */
+export interface PageOptions extends OptionsOf<typeof PAGE> {}
 
 /** {@link PageOptions}, checked and frozen: JSON, for it goes to the session's process. */
 export type ResolvedPageOptions = Readonly<PageOptions>;
 
-const NAMES: readonly (keyof PageOptions)[] = [
-  'locale',
-  'timezone',
-  'colorScheme',
-  'reducedMotion',
-  'userAgent',
-  'geolocation',
-  'permissions',
-  'headers',
-  'cookies',
-  'ignoreCertificateErrors',
-  'httpCredentials',
-  'upstreamProxy',
-  'touch',
-  'drawSelects',
-  'bridgeOrigins',
-  'newTabs',
-  'maxTabs',
-];
+const checkPage = tableCheck(PAGE);
 
-export const DEFAULT_TAB_OPTIONS = { newTabs: 'tabs', maxTabs: 8 } as const;
+const { newTabs, maxTabs } = checkPage({}, 'page');
+export const DEFAULT_TAB_OPTIONS = { newTabs, maxTabs } as const;
 
 /** @throws StreamKitError `bad_option`. */
 export function pageOptions(value: unknown, name: string): ResolvedPageOptions {
-  return Object.freeze({ ...DEFAULT_TAB_OPTIONS, ...checkedPageOptions(value, name) });
-}
-
-function checkedPageOptions(value: unknown, name: string): PageOptions {
-  const given = anObject(value ?? {}, name);
-  refuseUnknownNames(given, NAMES, name);
-  const checks: { [Name in keyof PageOptions]-?: OptionCheck<NonNullable<PageOptions[Name]>> } = {
-    locale,
-    timezone,
-    colorScheme: oneOf('light', 'dark'),
-    reducedMotion: aBoolean,
-    userAgent: headerValue,
-    geolocation,
-    permissions: listOf(oneOf(...PERMISSIONS)),
-    headers,
-    cookies: listOf(cookie),
-    ignoreCertificateErrors: listOf(hostName),
-    httpCredentials,
-    upstreamProxy,
-    touch: aBoolean,
-    drawSelects: aBoolean,
-    bridgeOrigins: listOf(origin),
-    newTabs: oneOf('tabs', 'same', 'block'),
-    maxTabs: integerBetween(1, 32),
-  };
-  const resolved = NAMES.filter((key) => given[key] !== undefined).map((key) => [
-    key,
-    checks[key](given[key], `${name}.${key}`),
-  ]);
-  return Object.fromEntries(resolved) as PageOptions;
+  return defined(checkPage(value, name));
 }
 
 /** What a client may choose of its own session: what it sees, and nothing that it may not have. */
@@ -156,9 +127,11 @@ const CLIENT_NAMES = [
 
 /** Takes what a client may choose out of `renderOptions`. @throws StreamKitError `bad_request` that names the key. */
 export function clientPageOptions(given: Readonly<Record<string, unknown>>): ClientPageOptions {
-  const chosen = CLIENT_NAMES.filter((key) => given[key] !== undefined).map((key) => [key, given[key]]);
+  const chosen = CLIENT_NAMES.filter((key) => given[key] !== undefined).map(
+    (key) => [key, given[key]] as const,
+  );
   try {
-    return checkedPageOptions(Object.fromEntries(chosen), 'renderOptions');
+    return statedOptions(PAGE, Object.fromEntries(chosen), 'renderOptions');
   } catch (error) {
     throw new StreamKitError('bad_request', error instanceof Error ? error.message : String(error));
   }
@@ -201,7 +174,7 @@ function headers(value: unknown, name: string): Readonly<Record<string, string>>
   return Object.freeze(Object.fromEntries(entries));
 }
 
-function geolocation(value: unknown, name: string): NonNullable<PageOptions['geolocation']> {
+function geolocation(value: unknown, name: string): PageGeolocation {
   const given = anObject(value, name);
   refuseUnknownNames(given, ['latitude', 'longitude', 'accuracy'], name);
   const number = (key: string, least: number, most: number): number => {
@@ -218,25 +191,16 @@ function geolocation(value: unknown, name: string): NonNullable<PageOptions['geo
   });
 }
 
-function cookie(value: unknown, name: string): PageCookie {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, ['name', 'value', 'domain', 'path', 'secure', 'httpOnly', 'sameSite'], name);
-  const text = (key: string): string => {
-    const entry = given[key];
-    if (typeof entry !== 'string' || entry.length > 4096) throw badOption('string', `${name}.${key}`, entry);
-    return entry;
-  };
-  const optional = <T>(key: string, check: OptionCheck<T>): object =>
-    given[key] === undefined ? {} : { [key]: check(given[key], `${name}.${key}`) };
-  return Object.freeze({
-    name: text('name'),
-    value: text('value'),
-    ...optional('domain', () => text('domain')),
-    ...optional('path', () => text('path')),
-    ...optional('secure', aBoolean),
-    ...optional('httpOnly', aBoolean),
-    ...optional('sameSite', oneOf('Strict', 'Lax', 'None')),
-  });
+const checkCookie = tableCheck(COOKIE);
+
+function cookie(value: unknown, where: string): PageCookie {
+  const { name, value: text, ...rest } = checkCookie(value, where);
+  return Object.freeze({ name, value: text, ...defined(rest) });
+}
+
+function cookieText(value: unknown, name: string): string {
+  if (typeof value !== 'string' || value.length > 4096) throw badOption('string', name, value);
+  return value;
 }
 
 function hostName(value: unknown, name: string): string {
@@ -244,7 +208,7 @@ function hostName(value: unknown, name: string): string {
   return value.toLowerCase();
 }
 
-function httpCredentials(value: unknown, name: string): NonNullable<PageOptions['httpCredentials']> {
+function httpCredentials(value: unknown, name: string): PageCredentials {
   const given = anObject(value, name);
   refuseUnknownNames(given, ['username', 'password'], name);
   const { username, password } = given;

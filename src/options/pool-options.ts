@@ -1,24 +1,17 @@
-import { anObject, integerBetween, refuseUnknownNames } from './option-checks.js';
+import { integerBetween } from './option-checks.js';
+import { option, type OptionsOf, required, type ResolvedOptionsOf, tableCheck } from './option-definition.js';
+
+const POOL = {
+  /** Most browsers that wait for a session, 1–100; each holds about 180 MiB. */
+  size: required<number>(integerBetween(1, 100)),
+  /** One that has waited longer is replaced, ms, 10000–86400000. Default 600000. */
+  maxAgeMs: option<number>(integerBetween(10_000, 86_400_000), 600_000),
+};
 
 /** Browsers that are launched before they are asked for. Each serves one session, and nothing of a session is in it before. */
-export interface PoolOptions {
-  /** Most browsers that wait for a session, 1–100; each holds about 180 MiB. */
-  size: number;
-  /** One that has waited longer is replaced, ms, 10000–86400000. Default 600000. */
-  maxAgeMs?: number;
-}
+export interface PoolOptions extends OptionsOf<typeof POOL> {}
 
-export type ResolvedPoolOptions = Readonly<Required<PoolOptions>>;
-
-const DEFAULT_MAX_AGE_MS = 600_000;
+export type ResolvedPoolOptions = ResolvedOptionsOf<typeof POOL>;
 
 /** @throws StreamKitError `bad_option`. */
-export function poolOptions(value: unknown, name: string): ResolvedPoolOptions {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, ['size', 'maxAgeMs'], name);
-  const { maxAgeMs = DEFAULT_MAX_AGE_MS } = given;
-  return Object.freeze({
-    size: integerBetween(1, 100)(given.size, `${name}.size`),
-    maxAgeMs: integerBetween(10_000, 86_400_000)(maxAgeMs, `${name}.maxAgeMs`),
-  });
-}
+export const poolOptions = tableCheck(POOL);

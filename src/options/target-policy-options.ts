@@ -1,74 +1,43 @@
 import { isIP } from 'node:net';
 
-import {
-  aBoolean,
-  anObject,
-  badOption,
-  listOf,
-  oneOf,
-  refuseUnknownNames,
-  type OptionCheck,
-} from './option-checks.js';
+import { aBoolean, badOption, listOf, oneOf } from './option-checks.js';
+import { option, type OptionsOf, type ResolvedOptionsOf, tableCheck } from './option-definition.js';
 
-/** What a rendered page may reach: itself, its frames and workers, whatever they load, and every redirect. */
-export interface TargetPolicyOptions {
+const TARGET_POLICY = {
   /**
    * Of pages. Without `http` nothing that a page loads goes without TLS either, WebSockets included. Default `http` and
    * `https`.
    */
-  schemes?: readonly ('http' | 'https')[];
+  schemes: option<readonly ('http' | 'https')[]>(listOf(oneOf('http', 'https')), ['http', 'https']),
   /** Only these hosts, on every port: `example.com`, or `*.example.com` for everything below it. Default: all. */
-  allowHosts?: readonly string[];
+  allowHosts: option<readonly string[]>(listOf(hostPattern)),
   /**
    * Never these hosts, whatever `allowHosts` says. A host is known by its name: another name of the same address, or
    * the address itself, is another host. Default none.
    */
-  denyHosts?: readonly string[];
+  denyHosts: option<readonly string[]>(listOf(hostPattern), []),
   /**
    * Whether addresses that are not of the public internet may be reached: loopback, private networks, link-local
    * addresses with the metadata services of clouds, and the like; and, also where they are public, the addresses of
    * this machine's own interfaces. A function decides one by one. Default false.
    */
-  allowPrivateAddresses?: boolean | ((address: string, port: number) => boolean);
-}
+  allowPrivateAddresses: option<boolean | ((address: string, port: number) => boolean)>(
+    aBooleanOrFunction,
+    false,
+  ),
+};
+
+/** What a rendered page may reach: itself, its frames and workers, whatever they load, and every redirect. */
+export interface TargetPolicyOptions extends OptionsOf<typeof TARGET_POLICY> {}
 
 /** {@link TargetPolicyOptions} with defaults filled in. */
-export interface TargetPolicy {
-  readonly schemes: readonly ('http' | 'https')[];
-  /** Undefined: all. */
-  readonly allowHosts: readonly string[] | undefined;
-  readonly denyHosts: readonly string[];
-  readonly allowPrivateAddresses: boolean | ((address: string, port: number) => boolean);
-}
-
-const NAMES: readonly (keyof TargetPolicyOptions)[] = [
-  'schemes',
-  'allowHosts',
-  'denyHosts',
-  'allowPrivateAddresses',
-];
-
-/** What holds without the option. */
-export const DEFAULT_TARGET_POLICY: TargetPolicy = Object.freeze({
-  schemes: Object.freeze(['http', 'https'] as const),
-  allowHosts: undefined,
-  denyHosts: Object.freeze([]),
-  allowPrivateAddresses: false,
-});
+export type TargetPolicy = ResolvedOptionsOf<typeof TARGET_POLICY>;
 
 /** @throws StreamKitError `bad_option`. */
-export function targetPolicyOptions(value: unknown, name: string): TargetPolicy {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, NAMES, name);
-  const optional = <T>(key: keyof TargetPolicyOptions, check: OptionCheck<T>): T | undefined =>
-    given[key] === undefined ? undefined : check(given[key], `${name}.${key}`);
-  return Object.freeze({
-    schemes: optional('schemes', listOf(oneOf('http', 'https'))) ?? DEFAULT_TARGET_POLICY.schemes,
-    allowHosts: optional('allowHosts', listOf(hostPattern)),
-    denyHosts: optional('denyHosts', listOf(hostPattern)) ?? DEFAULT_TARGET_POLICY.denyHosts,
-    allowPrivateAddresses: optional('allowPrivateAddresses', aBooleanOrFunction) ?? false,
-  });
-}
+export const targetPolicyOptions = tableCheck(TARGET_POLICY);
+
+/** What holds without the option. */
+export const DEFAULT_TARGET_POLICY = targetPolicyOptions({}, 'targetPolicy');
 
 /** Whether there is anything that a page may not reach. */
 export function restricts({ schemes, allowHosts, denyHosts, allowPrivateAddresses }: TargetPolicy): boolean {
@@ -92,7 +61,10 @@ function hostPattern(value: unknown, name: string): string {
   return host;
 }
 
-function aBooleanOrFunction(value: unknown, name: string): TargetPolicy['allowPrivateAddresses'] {
+function aBooleanOrFunction(
+  value: unknown,
+  name: string,
+): boolean | ((address: string, port: number) => boolean) {
   return typeof value === 'function'
     ? (value as (address: string, port: number) => boolean)
     : aBoolean(value, name);

@@ -2,124 +2,94 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
 import { StreamKitError } from '../base/errors.js';
-import type { OptionCheck } from './option-checks.js';
-import {
-  aBoolean,
-  anObject,
-  badOption,
-  integerBetween,
-  listOf,
-  refuseUnknownNames,
-} from './option-checks.js';
-
-/** Whether and within which bounds clients may use terminals. A terminal is a shell on this machine. */
-export interface TerminalOptions {
-  /** With `false` nothing of terminals is there. */
-  enabled: boolean;
-  /** Program and arguments of a terminal whose client names none. Default: the shell in `$SHELL`, or `/bin/sh`. */
-  command?: readonly string[];
-  /** Programs with their arguments that clients may ask for, by name. Default none. */
-  commands?: Readonly<Record<string, readonly string[]>>;
-  /** Whether clients may run whatever they name. Default false. */
-  anyCommand?: boolean;
-  /** Widest terminal, columns, 1–1000. Default 500. */
-  maxCols?: number;
-  /** Highest terminal, rows, 1–1000. Default 200. */
-  maxRows?: number;
-  /** Folder in which commands start. Default: that of the user of the server. */
-  cwd?: string;
-  /** Folders in or below which clients may let commands start instead. Default none. */
-  directories?: readonly string[];
-  /** Environment of the commands, besides what every shell needs; the server's own is not passed on. Default none. */
-  env?: Readonly<Record<string, string>>;
-  /** Names of environment variables that clients may set. Default none. */
-  allowEnv?: readonly string[];
-  /**
-   * Folder, of at most 60 bytes, in which the output of terminals is kept, for this user alone. With it terminals outlive
-   * the server, and its next run takes them up again; a second server is refused it. Default: terminals end with the server.
-   */
-  stateDir?: string;
-  /** Most terminals at once, besides `maxSessions` of the router, 1–1000. Default: as many as that; 64 where that is `auto`. */
-  maxSessions?: number;
-  /** How much output is kept of each for clients that come back, bytes, 64 KiB–1 GiB. Default 8 MiB. */
-  replayBytes?: number;
-  /** Lets clients attach to tmux sessions that are there, under their name. Default none. */
-  attach?: TerminalAttachOptions;
-  /** The tmux program, 3.2 or later. Default: the one in `PATH`. */
-  tmuxPath?: string;
-}
-
-/** Which tmux sessions clients may attach to. */
-export interface TerminalAttachOptions {
-  /** Their names: letters, digits and `_+@-`, 1–64; or all that have such a name. */
-  names: 'all' | readonly string[];
-  /** Socket of the tmux server. Default: that of the user of the server. */
-  socketPath?: string;
-}
-
-export interface ResolvedTerminalOptions extends Readonly<
-  Required<Omit<TerminalOptions, 'enabled' | 'command' | 'commands' | 'stateDir' | 'maxSessions' | 'attach'>>
-> {
-  readonly command: readonly [string, ...string[]];
-  readonly commands: Readonly<Record<string, readonly [string, ...string[]]>>;
-  /** Undefined: terminals end with the server. */
-  readonly stateDir: string | undefined;
-  /** Undefined: as `maxSessions` of the router says. */
-  readonly maxSessions: number | undefined;
-  /** Undefined: none. */
-  readonly attach: { readonly names: 'all' | readonly string[]; readonly socketPath: string } | undefined;
-}
+import { aBoolean, anObject, badOption, integerBetween, listOf } from './option-checks.js';
+import { option, type OptionsOf, required, type ResolvedOptionsOf, tableCheck } from './option-definition.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 /** A path of a socket has room for 104 bytes on some systems; below the folder come an id and a name. */
 const MAX_STATE_DIR_BYTES = 60;
-const NAMES: readonly (keyof TerminalOptions)[] = [
-  'enabled',
-  'command',
-  'commands',
-  'anyCommand',
-  'maxCols',
-  'maxRows',
-  'cwd',
-  'directories',
-  'env',
-  'allowEnv',
-  'stateDir',
-  'maxSessions',
-  'replayBytes',
-  'attach',
-  'tmuxPath',
-];
+
+const ATTACH = {
+  /** Their names: letters, digits and `_+@-`, 1–64; or all that have such a name. */
+  names: required<'all' | readonly string[]>(namesToAttach),
+  /** Socket of the tmux server. Default: that of the user of the server. */
+  socketPath: option<string>(absolutePath),
+};
+
+/** Which tmux sessions clients may attach to. */
+export interface TerminalAttachOptions extends OptionsOf<typeof ATTACH> {}
+
+/** {@link TerminalAttachOptions} with defaults filled in. */
+interface ResolvedAttachOptions extends ResolvedOptionsOf<typeof ATTACH> {
+  readonly socketPath: string;
+}
+
+const TERMINAL = {
+  /** With `false` nothing of terminals is there. */
+  enabled: required<boolean>(aBoolean),
+  /** Program and arguments of a terminal whose client names none. Default: the shell in `$SHELL`, or `/bin/sh`. */
+  command: option<readonly string[], readonly [string, ...string[]]>(program),
+  /** Programs with their arguments that clients may ask for, by name. Default none. */
+  commands: option<
+    Readonly<Record<string, readonly string[]>>,
+    Readonly<Record<string, readonly [string, ...string[]]>>
+  >(programs, {}),
+  /** Whether clients may run whatever they name. Default false. */
+  anyCommand: option<boolean>(aBoolean, false),
+  /** Widest terminal, columns, 1–1000. Default 500. */
+  maxCols: option<number>(integerBetween(1, 1000), 500),
+  /** Highest terminal, rows, 1–1000. Default 200. */
+  maxRows: option<number>(integerBetween(1, 1000), 200),
+  /** Folder in which commands start. Default: that of the user of the server. */
+  cwd: option<string>(absolutePath),
+  /** Folders in or below which clients may let commands start instead. Default none. */
+  directories: option<readonly string[]>(listOf(absolutePath), []),
+  /** Environment of the commands, besides what every shell needs; the server's own is not passed on. Default none. */
+  env: option<Readonly<Record<string, string>>>(environment, {}),
+  /** Names of environment variables that clients may set. Default none. */
+  allowEnv: option<readonly string[]>(listOf(variableName), []),
+  /**
+   * Folder, of at most 60 bytes, in which the output of terminals is kept, for this user alone. With it terminals outlive
+   * the server, and its next run takes them up again; a second server is refused it. Default: terminals end with the server.
+   */
+  stateDir: option<string>(stateDir),
+  /** Most terminals at once, besides `maxSessions` of the router, 1–1000. Default: as many as that; 64 where that is `auto`. */
+  maxSessions: option<number>(integerBetween(1, 1000)),
+  /** How much output is kept of each for clients that come back, bytes, 64 KiB–1 GiB. Default 8 MiB. */
+  replayBytes: option<number>(integerBetween(64 * KIB, 1024 * MIB), 8 * MIB),
+  /** Lets clients attach to tmux sessions that are there, under their name. Default none. */
+  attach: option<TerminalAttachOptions, ResolvedAttachOptions>(attach),
+  /** The tmux program, 3.2 or later. Default: the one in `PATH`. */
+  tmuxPath: option<string>(absolutePath, 'tmux'),
+};
+
+/** Whether and within which bounds clients may use terminals. A terminal is a shell on this machine. */
+export interface TerminalOptions extends OptionsOf<typeof TERMINAL> {}
+
+/** {@link TerminalOptions} with defaults filled in, where terminals are enabled. */
+export interface ResolvedTerminalOptions extends Omit<ResolvedOptionsOf<typeof TERMINAL>, 'enabled'> {
+  readonly command: readonly [string, ...string[]];
+  readonly cwd: string;
+}
 
 /** Whether a tmux session of this name can be attached to at all. */
 export function isTerminalName(name: string): boolean {
   return /^[A-Za-z0-9_+@-]{1,64}$/.test(name);
 }
 
-/** @throws StreamKitError `bad_option`. */
+const checkTerminal = tableCheck(TERMINAL);
+const checkAttach = tableCheck(ATTACH);
+
+/** @returns undefined where terminals are not enabled. @throws StreamKitError `bad_option`. */
 export function terminalOptions(value: unknown, name: string): ResolvedTerminalOptions | undefined {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, NAMES, name);
-  const optional = <T>(key: keyof TerminalOptions, check: OptionCheck<T>): T | undefined =>
-    given[key] === undefined ? undefined : check(given[key], `${name}.${key}`);
-  const resolved = Object.freeze<ResolvedTerminalOptions>({
-    command: optional('command', program) ?? [process.env.SHELL ?? '/bin/sh'],
-    commands: optional('commands', programs) ?? {},
-    anyCommand: optional('anyCommand', aBoolean) ?? false,
-    maxCols: optional('maxCols', integerBetween(1, 1000)) ?? 500,
-    maxRows: optional('maxRows', integerBetween(1, 1000)) ?? 200,
-    cwd: optional('cwd', absolutePath) ?? homedir(),
-    directories: optional('directories', listOf(absolutePath)) ?? [],
-    env: optional('env', environment) ?? {},
-    allowEnv: optional('allowEnv', listOf(variableName)) ?? [],
-    stateDir: optional('stateDir', stateDir),
-    maxSessions: optional('maxSessions', integerBetween(1, 1000)),
-    replayBytes: optional('replayBytes', integerBetween(64 * KIB, 1024 * MIB)) ?? 8 * MIB,
-    attach: optional('attach', attach),
-    tmuxPath: optional('tmuxPath', absolutePath) ?? 'tmux',
+  const { enabled, command, cwd, ...rest } = checkTerminal(value, name);
+  if (!enabled) return undefined;
+  return Object.freeze({
+    ...rest,
+    command: command ?? ([process.env.SHELL ?? '/bin/sh'] as const),
+    cwd: cwd ?? homedir(),
   });
-  return aBoolean(given.enabled, `${name}.enabled`) ? resolved : undefined;
 }
 
 /** What a program can be given: no NUL. */
@@ -138,7 +108,7 @@ function program(value: unknown, name: string): readonly [string, ...string[]] {
   return Object.freeze([...value]) as unknown as readonly [string, ...string[]];
 }
 
-function programs(value: unknown, name: string): ResolvedTerminalOptions['commands'] {
+function programs(value: unknown, name: string): Readonly<Record<string, readonly [string, ...string[]]>> {
   const entries = Object.entries(anObject(value, name));
   return Object.freeze(
     Object.fromEntries(entries.map(([key, entry]) => [key, program(entry, `${name}.${key}`)])),
@@ -172,21 +142,20 @@ function stateDir(value: unknown, name: string): string {
   return path;
 }
 
-function attach(value: unknown, name: string): ResolvedTerminalOptions['attach'] {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, ['names', 'socketPath'], name);
-  const sessionName = (entry: unknown, where: string): string => {
-    if (typeof entry !== 'string' || !isTerminalName(entry)) {
-      throw badOption('name of letters, digits and _+@-', where, entry);
-    }
-    return entry;
-  };
-  const { names, socketPath } = given;
-  return Object.freeze({
-    names: names === 'all' ? names : listOf(sessionName)(names, `${name}.names`),
-    socketPath:
-      socketPath === undefined ? defaultSocketPath() : absolutePath(socketPath, `${name}.socketPath`),
-  });
+function attach(value: unknown, name: string): ResolvedAttachOptions {
+  const { names, socketPath } = checkAttach(value, name);
+  return Object.freeze({ names, socketPath: socketPath ?? defaultSocketPath() });
+}
+
+function namesToAttach(value: unknown, name: string): 'all' | readonly string[] {
+  return value === 'all' ? value : listOf(sessionName)(value, name);
+}
+
+function sessionName(value: unknown, name: string): string {
+  if (typeof value !== 'string' || !isTerminalName(value)) {
+    throw badOption('name of letters, digits and _+@-', name, value);
+  }
+  return value;
 }
 
 /** Where tmux has the socket of a user that names none (tmux(1), `-L`). */

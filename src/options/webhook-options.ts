@@ -1,7 +1,11 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 
 import { StreamKitError } from '../base/errors.js';
-import { anObject, badOption, listOf, oneOf, refuseUnknownNames } from './option-checks.js';
+import { badOption, listOf, oneOf } from './option-checks.js';
+import { option, type OptionsOf, required, type ResolvedOptionsOf, tableCheck } from './option-definition.js';
+
+const LEAST_SECRET_BYTES = 24;
+const PREFIX = 'whsec_';
 
 /** Events that webhooks report, by `type`. */
 export const WEBHOOK_EVENTS = [
@@ -12,47 +16,36 @@ export const WEBHOOK_EVENTS = [
 ] as const;
 export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
 
-/** Where events of sessions are posted to. */
-export interface WebhookOptions {
+const WEBHOOKS = {
   /** http or https, without credentials. */
-  url: string;
+  url: required<string>(receiverUrl),
   /**
    * At least 24 bytes, random; each request is signed with it by HMAC-SHA256, as Standard Webhooks has it. A text that begins with
    * `whsec_` is base64 after that.
    */
-  secret: string | Uint8Array;
+  secret: required<string | Uint8Array, KeyObject>(secretKey),
   /** Which events are sent. Default: all. */
-  events?: readonly WebhookEvent[];
-}
+  events: option<readonly WebhookEvent[]>(listOf(oneOf(...WEBHOOK_EVENTS)), WEBHOOK_EVENTS),
+};
 
-export interface ResolvedWebhookOptions {
-  readonly url: string;
-  readonly key: KeyObject;
-  readonly events: readonly WebhookEvent[];
-}
+/** Where events of sessions are posted to. */
+export interface WebhookOptions extends OptionsOf<typeof WEBHOOKS> {}
 
-const LEAST_SECRET_BYTES = 24;
-const PREFIX = 'whsec_';
+export type ResolvedWebhookOptions = ResolvedOptionsOf<typeof WEBHOOKS>;
 
 /** @throws StreamKitError `bad_option`. */
-export function webhookOptions(value: unknown, name: string): ResolvedWebhookOptions {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, ['url', 'secret', 'events'], name);
-  const { url, secret, events } = given;
-  if (typeof url !== 'string' || !URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw badOption('http or https URL', `${name}.url`, url);
+export const webhookOptions = tableCheck(WEBHOOKS);
+
+function receiverUrl(value: unknown, name: string): string {
+  if (typeof value !== 'string' || !URL.canParse(value) || !/^https?:$/.test(new URL(value).protocol)) {
+    throw badOption('http or https URL', name, value);
   }
-  const { username, password } = new URL(url);
+  const { username, password } = new URL(value);
   // Not shown, and `fetch` takes none.
   if (username !== '' || password !== '') {
-    throw new StreamKitError('bad_option', `Expected a URL without credentials for ${name}.url`);
+    throw new StreamKitError('bad_option', `Expected a URL without credentials for ${name}`);
   }
-  return Object.freeze({
-    url,
-    key: secretKey(secret, `${name}.secret`),
-    events:
-      events === undefined ? WEBHOOK_EVENTS : listOf(oneOf(...WEBHOOK_EVENTS))(events, `${name}.events`),
-  });
+  return value;
 }
 
 function secretKey(value: unknown, name: string): KeyObject {

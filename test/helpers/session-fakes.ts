@@ -200,7 +200,7 @@ export class FakeConsumer implements Consumer {
 }
 
 /** What `control` is without the option. */
-export const testControl = controlOptions(undefined, 'control');
+export const testControl = controlOptions({}, 'control');
 
 /** Every part of a session in a form that does nothing and writes down what it was asked. */
 export class FakeParts implements SessionParts {

@@ -179,7 +179,7 @@ describe('control', () => {
 describe('the option control', () => {
   it('has defaults, and takes a function', () => {
     const policy = (): boolean => true;
-    expect(controlOptions(undefined, 'control')).toMatchObject({
+    expect(controlOptions({}, 'control')).toMatchObject({
       policy: 'first',
       shared: false,
       browserShortcuts: [],

@@ -197,7 +197,7 @@ describe('the option webhooks', () => {
 
   it('takes a secret as Standard Webhooks writes it', () => {
     const bytes = Buffer.alloc(24, 7);
-    const { key } = webhookOptions({ url, secret: `whsec_${bytes.toString('base64')}` }, 'webhooks');
+    const { secret: key } = webhookOptions({ url, secret: `whsec_${bytes.toString('base64')}` }, 'webhooks');
     expect(key.export()).toEqual(bytes);
   });
 });

@@ -12,25 +12,31 @@ const { optionDocsFaults, writeOptionDocs } = (await import(script)) as {
 };
 
 const OPTIONS = `
-export interface StreamKitOptions<TEnv = unknown> extends CountOptions<TEnv> {
+const PRODUCT = {
   /** How long, ms, 10–60000. Default 100. */
-  intervalMs?: number;
+  intervalMs: option<number>(integerBetween(10, 60_000), 100),
   /** Which of them. Default \`auto\`. */
-  which?: 'auto' | 'none';
+  which: option<'auto' | 'none'>(oneOf('auto', 'none'), 'auto'),
   /** Where to. Default: it is not kept. */
-  store?: StoreOptions;
-}`;
+  store: option<StoreOptions, ResolvedStoreOptions>(storeOptions),
+};
+export interface StreamKitOptions<TEnv = unknown> extends CountOptions<TEnv>, OptionsOf<typeof PRODUCT> {}`;
 const STORE = `
-export interface CountOptions<TEnv> {
+const COUNT = { count: option<AnyFunction>(aFunction) };
+export interface CountOptions<TEnv> extends OptionsOf<typeof COUNT> {
+  /** Counts. Default none. */
+  count?: (env: TEnv) => number;
   /** How many, 1–9. Default 4. */
   many?: number;
 }
-export interface StoreOptions {
+const STORE = {
   /** Its folder. */
-  directory: string;
-}`;
+  directory: required<string>(directoryPath),
+};
+export interface StoreOptions extends OptionsOf<typeof STORE> {}`;
 const ERRORS = `export const ERROR_STATUS = { bad_request: 400, bad_url: 400, gone: 410 } as const;`;
 const TRUE_ROWS = [
+  '| `count` | `(env) => number` | none | Counts |',
   '| `many` | `number`, 1–9 | 4 | How many |',
   '| `intervalMs` | `number`, ms, 10–60000 | 100 | How long |',
   "| `which` | `'auto' \\| 'none'` | `auto` | Which of them |",

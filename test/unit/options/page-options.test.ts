@@ -4,7 +4,7 @@ import { clientPageOptions, pageOptions } from '../../../src/options/page-option
 
 describe('the option page', () => {
   it('shows new tabs by default, and keeps what is given', () => {
-    expect(pageOptions(undefined, 'page')).toEqual({ newTabs: 'tabs', maxTabs: 8 });
+    expect(pageOptions({}, 'page')).toEqual({ newTabs: 'tabs', maxTabs: 8 });
     const given = {
       ...{
         locale: 'de-de',
