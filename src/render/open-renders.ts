@@ -4,14 +4,12 @@ import { EgressRefusals } from '../egress/egress-refusals.js';
 import { worldOf } from '../egress/upstream-proxy.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
 import type { ResolvedOptions } from '../options/stream-kit-options.js';
-import type { VideoCodec } from './encode/encoded-frame.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
 import { FrameTiming } from './encode/frame-timing.js';
 import { GraphicsSelection } from './graphics/graphics-selection.js';
 import { openSessionLimiter } from './limits/open-session-limiter.js';
-import { H264Payloader } from './packetize/h264-payloader.js';
 import { OpusPayloader } from './packetize/opus-payloader.js';
-import { Vp8Payloader } from './packetize/vp8-payloader.js';
+import { createVideoPayloader } from './packetize/video-payloader.js';
 import { openRemoteRenders, type RemoteRenders } from './remote-renders.js';
 import type { OpenRestartableRender } from './render.js';
 import { createOpenRestartingRender } from './restarting-render.js';
@@ -48,7 +46,7 @@ export interface Renders {
   /** What sessions are made of. */
   readonly parts: {
     readonly openRender: OpenRestartableRender;
-    readonly createVideoPayloader: (codec: VideoCodec) => H264Payloader | Vp8Payloader;
+    readonly createVideoPayloader: typeof createVideoPayloader;
     readonly createAudioPayloader: () => OpusPayloader;
     readonly createFrameTiming: () => FrameTiming;
     readonly pool: RemoteRenders['pool'];
@@ -95,7 +93,7 @@ export function openRenders(
   return {
     parts: {
       openRender,
-      createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
+      createVideoPayloader,
       createAudioPayloader: () => new OpusPayloader(toleranceMs),
       createFrameTiming: () => new FrameTiming(),
       pool: remote.pool,
