@@ -33,7 +33,7 @@ export interface RemoteRenderOptions {
   readonly onEgressRefused: (errorType: string) => void;
   /** The browser is there; the page is not loaded yet. */
   readonly onLaunched: () => void;
-  readonly onFoundBrowser: (executablePath: string) => void;
+  readonly onFoundBrowser: (opened: OpenedRender) => void;
 }
 
 interface Waiting {
@@ -103,7 +103,7 @@ export class RemoteRender implements Render {
   async open(order: Omit<Extract<AnsweredOrder, { type: 'open' }>, 'type'>): Promise<void> {
     const opened = (await this.#ask({ type: 'open', ...order })) as OpenedRender;
     this.#opened = opened;
-    this.#options.onFoundBrowser(opened.executablePath);
+    this.#options.onFoundBrowser(opened);
     this.#viewport = opened.viewport;
   }
 

@@ -10,6 +10,7 @@ import type { MediaPlane } from '../fanout/media-plane.js';
 import type { ResolvedPoolOptions } from '../options/pool-options.js';
 import type { ResolvedSessionProcessOptions } from '../options/session-process-options.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
+import type { BrowserVersion } from './capture/browser-version.js';
 import type { CaptureKind, CaptureParameters } from './capture/capture.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './capture/frame-ring.js';
 import {
@@ -24,7 +25,7 @@ import type { GraphicsSelection } from './graphics/graphics-selection.js';
 import { LaunchQueue } from './launch-queue.js';
 import type { SessionLimiter } from './limits/session-limiter.js';
 import { RemoteRender, type RemoteRenderOptions } from './remote-render.js';
-import type { OpenOrder } from './render-messages.js';
+import type { OpenedRender, OpenOrder } from './render-messages.js';
 import type { OpenRender, Render, RenderListener } from './render.js';
 import { SessionProcess } from './session-process-supervisor.js';
 import { isFit, type RenderPlace, SpareRender } from './spare-render.js';
@@ -80,6 +81,7 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
   let closed = false;
   /** Where the browser was found: to look for it takes a process 0.2 s and 28 MiB, for Puppeteer's own download. */
   let foundBrowser: string | undefined;
+  let knownVersion: BrowserVersion | undefined;
   /** The one that waits, if it lives; one that has died while it waited is cleared away. */
   const takeSpare = (): SessionProcess | undefined => {
     const waited = spare;
@@ -110,12 +112,14 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
     openPool(options, options.pool, {
       takeProcess: () => takeSpare() ?? start(),
       launchOptions: (lease) => withBrowser(foundBrowser, lease),
+      knownVersion: () => knownVersion,
       ready: swept,
       isBusy: () => opening > 0,
       onStarted: prepare,
     });
-  const onFoundBrowser = (path: string): void => {
-    foundBrowser = path;
+  const onFoundBrowser = ({ executablePath, version }: OpenedRender): void => {
+    foundBrowser = executablePath;
+    knownVersion = version;
   };
   /** In a browser that is ready. @returns undefined if there is none, or it is lost before anything of the session is in it. */
   const openWarm: OpenWarm = async (spare, ...order) => {
@@ -129,6 +133,7 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
       return await openRemoteRender(
         spare,
         { ...options, launchOptions, lease, onLaunched, onFoundBrowser },
+        knownVersion,
         ...order,
       );
     } catch (error) {
@@ -165,6 +170,7 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
       return await openRemoteRender(
         session,
         { ...options, launchOptions, lease, onLaunched, onFoundBrowser },
+        knownVersion,
         parameters,
         listener,
         signal,
@@ -211,6 +217,7 @@ function openPool(
   parts: {
     takeProcess(): SessionProcess;
     launchOptions(lease: DeviceLease | undefined): LaunchOptions;
+    knownVersion(): BrowserVersion | undefined;
     readonly ready: Promise<void>;
     isBusy(): boolean;
     /** One has been launched, or could not be. */
@@ -228,7 +235,10 @@ function openPool(
       try {
         const session = parts.takeProcess();
         const place = { ...(await openPlace(session, options, shape, 0, logger)), lease };
-        const order = { ...placeOrder(place, options), launchOptions: parts.launchOptions(lease), shape };
+        const order = {
+          ...placeOrder(place, options),
+          ...{ launchOptions: parts.launchOptions(lease), knownVersion: parts.knownVersion(), shape },
+        };
         return await SpareRender.open(place, order, onLost, signal, logger);
       } catch (error) {
         lease?.release();
@@ -277,7 +287,7 @@ async function openPlace(
 function placeOrder(
   { session, profileDirectory, egress }: RenderPlace,
   options: RemoteRendersOptions,
-): Omit<OpenOrder, 'parameters' | 'launchOptions'> {
+): Omit<OpenOrder, 'parameters' | 'launchOptions' | 'knownVersion'> {
   const { targetPolicy, capture, launchTimeoutMs, loadTimeoutMs, hangTimeoutMs } = options;
   return {
     ...{ launchTimeoutMs, loadTimeoutMs, hangTimeoutMs, capture, profileDirectory, targetPolicy },
@@ -291,6 +301,7 @@ function placeOrder(
 async function openRemoteRender(
   taken: SessionProcess | SpareRender,
   options: RemoteRendersOptions & RemoteRenderOptions,
+  knownVersion: BrowserVersion | undefined,
   parameters: CaptureParameters,
   listener: RenderListener,
   signal: AbortSignal,
@@ -310,7 +321,7 @@ async function openRemoteRender(
     signal.throwIfAborted();
     await remote.open({
       ...placeOrder(place, options),
-      ...{ parameters, launchOptions: options.launchOptions },
+      ...{ parameters, launchOptions: options.launchOptions, knownVersion },
     });
     signal.throwIfAborted();
     return remote;

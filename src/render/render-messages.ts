@@ -11,6 +11,7 @@ import type {
   ProfileTarget,
   SnapshotParameters,
 } from './capture/capture.js';
+import type { BrowserVersion } from './capture/browser-version.js';
 import type { BrowserShape } from './capture/ready-browser.js';
 import type { ProgramInput } from './capture/program-input.js';
 import type { GamepadState, InputCommands, PageSize } from './capture/page-controls.js';
@@ -36,6 +37,8 @@ export const MAX_ORDER_BYTES = 4 * 1024 * 1024;
 export interface OpenOrder {
   readonly parameters: CaptureParameters;
   readonly launchOptions: LaunchOptions;
+  /** Of the browser that the process before this one launched. */
+  readonly knownVersion: BrowserVersion | undefined;
   readonly capture: CaptureKind | 'auto';
   readonly launchTimeoutMs: number;
   readonly loadTimeoutMs: number;
@@ -58,6 +61,8 @@ export interface PrepareOrder extends Omit<OpenOrder, 'parameters'> {
 /** What a browser is that waits for its session. */
 export interface PreparedBrowser {
   readonly executablePath: string;
+  /** Undefined if the browser does not say. */
+  readonly version: BrowserVersion | undefined;
   readonly browserPid: number;
 }
 
@@ -112,6 +117,8 @@ export interface OpenedRender {
   readonly kind: CaptureKind;
   /** Of the browser that runs: the next process need not look for it. */
   readonly executablePath: string;
+  /** Undefined if the browser does not say. */
+  readonly version: BrowserVersion | undefined;
   readonly browserPid: number;
   readonly hasAudio: boolean;
   readonly viewport: PageSize;

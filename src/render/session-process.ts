@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { findBrowser } from './capture/browser-discovery.js';
+import { type BrowserVersion, browserVersion } from './capture/browser-version.js';
 import type { ReadyBrowser } from './capture/ready-browser.js';
 import { killBrowsersOf, removeProfileDirectory } from './capture/profile-directory.js';
 import { videoStream } from '../protocol/video-stream.js';
@@ -182,8 +183,9 @@ async function prepare(order: PrepareOrder): Promise<PreparedBrowser> {
   const [{ ReadyBrowser: Ready }] = await Promise.all([import('./capture/ready-browser.js'), modules()]);
   directory = order.profileDirectory;
   const executablePath = await findBrowser(order.launchOptions.executablePath);
+  const version = await browserVersion(executablePath, order.knownVersion, launch.signal);
   prepared = await Ready.open(
-    { ...order, ...captureHooks(order, executablePath) },
+    { ...order, ...captureHooks(order, executablePath, version) },
     order.shape,
     (error) => report({ type: 'ended', error: reported(error) }),
     launch.signal,
@@ -191,7 +193,7 @@ async function prepare(order: PrepareOrder): Promise<PreparedBrowser> {
   await prepared.rest();
   hasSockets = order.hasSockets;
   startThread(prepared);
-  return { executablePath, browserPid: prepared.browserProcess.pid };
+  return { executablePath, version, browserPid: prepared.browserProcess.pid };
 }
 
 async function open(order: OpenOrder): Promise<OpenedRender> {
@@ -201,11 +203,12 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
   filesDirectory = parameters.files?.directory;
   hasSockets = order.hasSockets;
   const executablePath = await findBrowser(order.launchOptions.executablePath);
+  const version = await browserVersion(executablePath, order.knownVersion, launch.signal);
   const openRender = createOpenLocalRender({
     openCapture: createOpenCapture(
       {
         ...order,
-        ...captureHooks(order, executablePath),
+        ...captureHooks(order, executablePath, version),
         onRenderer: (renderer) => report({ type: 'renderer', renderer }),
         onLaunched: (browser) => {
           launched = browser;
@@ -250,15 +253,21 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
   return {
     kind: opened.kind,
     executablePath,
+    version,
     browserPid: opened.browserPid,
     hasAudio: opened.hasAudio,
     viewport: opened.controls.viewport,
   };
 }
 
-function captureHooks({ launchOptions }: Pick<OpenOrder, 'launchOptions'>, executablePath: string) {
+function captureHooks(
+  { launchOptions }: Pick<OpenOrder, 'launchOptions'>,
+  executablePath: string,
+  knownVersion: BrowserVersion | undefined,
+) {
   return {
     launchOptions: { ...launchOptions, executablePath },
+    knownVersion,
     onEgressRefused: (errorType: string) => report({ type: 'egressRefused', errorType }),
     logger: reportingLogger({}),
   };

@@ -97,7 +97,7 @@ export class SpareRender implements Spare {
  */
 export function isFit(shape: BrowserShape, parameters: CaptureParameters): boolean {
   const { page = {}, upstreamProxy, profile } = parameters;
-  const flags = (of: BrowserShape['page'] = {}): string => JSON.stringify([worldFlags(of), of.userAgent]);
+  const flags = (of: BrowserShape['page'] = {}): string => JSON.stringify(worldFlags(of, of.userAgent));
   return (
     profile === undefined &&
     shape.deviceScaleFactor === parameters.deviceScaleFactor &&

@@ -7,6 +7,7 @@ import type { Logger } from '../../base/logger.js';
 import type { TargetPolicy } from '../../options/target-policy-options.js';
 import { BrowserProcess } from './browser-process.js';
 import { BrowserTab } from './browser-tab.js';
+import type { BrowserVersion } from './browser-version.js';
 import { CapturePage, type CaptureTabs } from './capture-page.js';
 import type { CaptureFormat, CaptureKind, CaptureParameters, VideoSource } from './capture.js';
 import { deviceMetrics, pageGeometry } from './page-geometry.js';
@@ -14,6 +15,8 @@ import type { RenderedPage } from './rendered-page.js';
 
 export interface ReadyBrowserOptions {
   readonly launchOptions: LaunchOptions;
+  /** Of the browser that is launched, if it is known already. */
+  readonly knownVersion?: BrowserVersion | undefined;
   /** `auto`: the tab where the browser can be captured, else the screencast. */
   readonly capture: CaptureKind | 'auto';
   readonly launchTimeoutMs: number;
