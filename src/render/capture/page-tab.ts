@@ -5,6 +5,7 @@ import type { PageBridge } from './page-bridge.js';
 import { type PageControlsListener, TabControls } from './page-controls.js';
 import type { PageDialogs, TabDialogs } from './page-dialogs.js';
 import type { PageFiles } from './page-files.js';
+import { watchHeap } from './page-memory.js';
 import { deviceMetrics, pageGeometry, type PageSize } from './page-geometry.js';
 import type { PagePrompts } from './page-prompts.js';
 import type { ScriptNames } from './page-scripts.js';
@@ -35,6 +36,10 @@ export interface PageTabParts {
   readonly isShown: (tab: PageTab) => boolean;
   /** Whether it is shown, or about to be. */
   readonly isInFront: (tab: PageTab) => boolean;
+  /** The page wants to close its tab. @returns whether it may. */
+  readonly onClosing: (tab: PageTab) => boolean;
+  /** The page might have closed its tab, but did not. */
+  readonly onStays: (tab: PageTab) => void;
   /** Something was pressed in the tab that is shown. */
   readonly onPress: (tab: PageTab) => void;
   readonly listener: PageControlsListener;
@@ -86,6 +91,8 @@ export class PageTab {
         onBridge: (payload, atMs) => bridge.receive(payload, atMs),
         isShown: () => parts.isShown(page),
         onPress: () => parts.onPress(page),
+        onClosing: () => parts.onClosing(page),
+        onStays: () => parts.onStays(page),
         onLate: () => page.#reload(),
         prepareSession: (session) => files.watch(session, () => parts.isShown(page)),
         listener,
@@ -95,6 +102,7 @@ export class PageTab {
       world.install(cdp),
       page.resize(),
       cdp.send('Inspector.enable'),
+      watchHeap(cdp),
       cdp.send('Page.addScriptToEvaluateOnNewDocument', {
         source: WINDOW_SIZE_SCRIPT,
         runImmediately: true,
