@@ -111,6 +111,10 @@ double BandwidthEstimator::arrivedBps(int64_t windowUs) const {
   return spanUs <= 0 ? 0 : bytes * 8e6 / static_cast<double>(spanUs);
 }
 
+double BandwidthEstimator::usedBps() const {
+  return arrivedBps(kArrivedUs);
+}
+
 void BandwidthEstimator::onReport(int64_t sequence, const PacketReport& report) {
   newestReported_ = std::max(newestReported_, sequence);
   newestSentUs_ = std::max(newestSentUs_, report.sentUs);

@@ -56,6 +56,8 @@ class BandwidthEstimator {
   int64_t queueUs() const { return delay_.queueUs(); }
   /** Share of packets lost lately, 0 to 1. */
   double lossShare() const { return loss_; }
+  /** What arrived lately, bit/s. */
+  double usedBps() const;
   /** The estimate is not raised beyond this by probes: nobody would use more. */
   void setCeiling(double bitrateBps) { ceilingBps_ = bitrateBps; }
 

@@ -37,7 +37,7 @@ constexpr int64_t kFullQueueUs = 30'000;
 /** Losses that are reported so long after the link was full may be due to that. Browsers report about once
  * per second. */
 constexpr int64_t kFullReportUs = 2'000'000;
-/** Repair packets are sent where the link carries this much of what the pictures and sound are encoded at. */
+/** Repair packets are sent where the link carries this much of what it is used for, such packets included. */
 constexpr double kRepairRoom = 1.25;
 
 }  // namespace
@@ -245,7 +245,7 @@ bool MediaTransport::mayRepeat() const {
 }
 
 bool MediaTransport::mayRepair(const Consumer& consumer, int64_t nowUs) const {
-  const bool hasRoom = !estimator_.started() || estimator_.bitrateBps() >= kRepairRoom * targetBps_;
+  const bool hasRoom = !estimator_.started() || estimator_.bitrateBps() >= kRepairRoom * estimator_.usedBps();
   return consumer.takesRepairs() && consumer.losesMany(nowUs) && hasRoom && resendBudget_.allowsRepairs() &&
          estimator_.queueUs() < kFullQueueUs;
 }

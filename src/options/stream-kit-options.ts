@@ -63,6 +63,7 @@ import {
   tableCheck,
 } from './option-definition.js';
 import { type PageOptions, pageOptions, type ResolvedPageOptions } from './page-options.js';
+import { type PoolOptions, poolOptions, type ResolvedPoolOptions } from './pool-options.js';
 import {
   type ProfileDirectoryOptions,
   profileOptions,
@@ -273,6 +274,12 @@ const ROUTER_OPTIONS = {
     sessionProcessOptions,
     sessionProcessOptions({}, 'sessionProcess'),
   ),
+  /**
+   * Keeps browsers ready for sessions to come, which are shown in half the time then. A session whose request names another
+   * `deviceScaleFactor`, `locale` or `touch`, no sound, a profile or a proxy has its browser launched as without a pool. Spares count as
+   * free: they give way to sessions. Default: none.
+   */
+  pool: option<PoolOptions, ResolvedPoolOptions>(poolOptions),
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps: option<number>(integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most)),
   /**

@@ -1,6 +1,6 @@
 import type { LaunchOptions } from 'puppeteer';
 
-import type { ErrorCode } from '../base/errors.js';
+import { ERROR_STATUS, type ErrorCode, StreamKitError } from '../base/errors.js';
 import type { LogContext } from '../base/logger.js';
 import type { PageAnswer, PageEvent } from '../protocol/page-events.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
@@ -11,6 +11,7 @@ import type {
   ProfileTarget,
   SnapshotParameters,
 } from './capture/capture.js';
+import type { BrowserShape } from './capture/ready-browser.js';
 import type { ProgramInput } from './capture/program-input.js';
 import type { GamepadState, InputCommands, PageSize } from './capture/page-controls.js';
 import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
@@ -49,9 +50,22 @@ export interface OpenOrder {
   readonly soundDtx: boolean;
 }
 
+/** How a session process gets ready for an {@link OpenOrder} that fits, before there is one. */
+export interface PrepareOrder extends Omit<OpenOrder, 'parameters'> {
+  readonly shape: BrowserShape;
+}
+
+/** What a browser is that waits for its session. */
+export interface PreparedBrowser {
+  readonly executablePath: string;
+  readonly browserPid: number;
+}
+
 /** Orders that are answered by `done` or `failed` with the same id. */
 export type AnsweredOrder =
   | ({ readonly type: 'open' } & OpenOrder)
+  /** At most once, and before `open`. */
+  | ({ readonly type: 'prepare' } & PrepareOrder)
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
   | { readonly type: 'reconfigure'; readonly format: CaptureFormat }
@@ -76,6 +90,8 @@ export type RenderOrder =
       readonly candidates: readonly EncoderCandidate[];
     }
   | { readonly type: 'stopVideo'; readonly stream: VideoStream }
+  /** Somebody waits for the picture of the page that is being opened. */
+  | { readonly type: 'awaited' }
   | { readonly type: 'keyframe'; readonly stream: VideoStream }
   | { readonly type: 'refresh' }
   | { readonly type: 'target'; readonly stream: VideoStream; readonly target: EncodingTarget }
@@ -143,3 +159,11 @@ export type RenderReport =
       readonly message: string;
     }
   | { readonly type: 'ended'; readonly error: ReportedError };
+
+/** What is not ours may name paths: clients get a sentence of our own, and the log the rest. */
+export function reportedError({ code, message, cause }: ReportedError): StreamKitError {
+  if (code === undefined || !Object.hasOwn(ERROR_STATUS, code)) {
+    return new StreamKitError('internal', 'The session process failed', { cause: new Error(message) });
+  }
+  return new StreamKitError(code, message, cause === undefined ? {} : { cause: new Error(cause) });
+}

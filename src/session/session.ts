@@ -96,9 +96,8 @@ export class Session implements StreamSession {
     this.#profile = new ProfileKeeper(profile, this.events, this.#logger);
     const { publisher } = this.#life;
     this.#document = new PageDocument(publisher, parts.clock);
-    const { clock, cpu, counters } = parts;
     const budget = lowerBudget(request.budget, settings.sessionBudget);
-    this.meter = new UsageMeter({ clock, cpu, counters, budget });
+    this.meter = new UsageMeter({ ...parts, budget });
     this.viewers = new ViewerGroup(
       {
         streamId,
@@ -369,6 +368,7 @@ export class Session implements StreamSession {
         { ...renderOptions, ...world, ...own, targetUrl, initialData, profile },
         {
           onLaunching: () => limit.restart(),
+          isAwaited: () => this.viewers.summary().attached > 0,
           onPageMetadata: (metadata, changedAtUs) => this.#document.showPageMetadata(metadata, changedAtUs),
           onPageMessage: (message) => {
             this.viewers.sendSignal(customSignal('message', message));

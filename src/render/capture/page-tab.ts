@@ -5,7 +5,7 @@ import type { PageBridge } from './page-bridge.js';
 import { type PageControlsListener, TabControls } from './page-controls.js';
 import type { PageDialogs, TabDialogs } from './page-dialogs.js';
 import type { PageFiles } from './page-files.js';
-import { pageGeometry, type PageSize } from './page-geometry.js';
+import { deviceMetrics, pageGeometry, type PageSize } from './page-geometry.js';
 import type { PagePrompts } from './page-prompts.js';
 import type { ScriptNames } from './page-scripts.js';
 import type { PageWorld } from './page-world.js';
@@ -121,16 +121,7 @@ export class PageTab {
   /** The page sees the viewport that belongs to the size of the picture now, as in a window that is resized. */
   async resize(): Promise<void> {
     const { size, deviceScaleFactor } = this.#parts;
-    const { width, height } = pageGeometry(size(), deviceScaleFactor).viewport;
-    await this.cdp.send('Emulation.setDeviceMetricsOverride', {
-      width,
-      height,
-      screenWidth: width,
-      screenHeight: height,
-      deviceScaleFactor,
-      mobile: false,
-      screenOrientation: { type: width < height ? 'portraitPrimary' : 'landscapePrimary', angle: 0 },
-    });
+    await this.cdp.send('Emulation.setDeviceMetricsOverride', deviceMetrics(size(), deviceScaleFactor));
   }
 
   /** Has it painted, whether anything changed or not. Resolves when the browser has the picture. */

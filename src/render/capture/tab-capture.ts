@@ -45,9 +45,8 @@ export class TabCapture implements Capture {
     browserProcess.onGuestScreenshot = () => this.#demand.forGuest();
     renderedPage.captureTab = (tab) => this.#show(tab);
     this.browserPid = browserProcess.pid;
-    const { video, credits, audio } = capturePage.paths;
-    this.video = { kind: 'ring', path: video, creditsPath: credits, matrix: capturePage.matrix, ...size };
-    this.audio = capturePage.hasAudio ? { kind: 'ring', path: audio } : null;
+    this.video = capturePage.videoSource(size);
+    this.audio = capturePage.hasAudio ? { kind: 'ring', path: capturePage.paths.audio } : null;
   }
 
   /** The file takes any reader. */
