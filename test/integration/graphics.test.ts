@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -72,6 +74,24 @@ describe('a trial of a way to draw', () => {
       stage: 'the launch',
       reason: expect.stringContaining('could not be started') as string,
     });
+  });
+
+  it('that nobody waits for keeps no process alive, and its browser goes with that', async () => {
+    const mark = `sleep 98763.${process.pid}`;
+    const launchOptions = { executablePath: await program('unwatched', `exec ${mark}`) };
+    const parameters = { launchOptions, timeoutMs: 3_600_000, keepsAlive: false };
+    const script = `
+      import { tryRenderer } from ${JSON.stringify(join(root, 'dist/render/graphics/renderer-trial.js'))};
+      void tryRenderer({ ...${JSON.stringify(parameters)}, signal: new AbortController().signal });
+      process.stdin.resume().once('data', () => process.stdin.destroy());`;
+    const host = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
+    const ended = once(host, 'exit');
+    await until(async () => expect(await processesNaming(mark.replace(' ', '\0'))).toHaveLength(1));
+    host.stdin.end('go on\n');
+    expect(await ended).toEqual([0, null]);
+    await until(async () => expect(await processesNaming(mark.replace(' ', '\0'))).toEqual([]));
   });
 
   it('that is given up fails, and leaves no browser', async () => {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 import type { LaunchOptions } from 'puppeteer';
@@ -62,6 +63,7 @@ export const tryRenderer: TryRenderer = ({ launchOptions, timeoutMs, signal, kee
       // It clears up when its input ends.
       child.stdin.end();
       killTimer ??= setTimeout(() => child.kill('SIGKILL'), CLEAR_UP_MS);
+      if (!keepsAlive) killTimer.unref();
     };
     const timer = setTimeout(() => {
       late = true;
@@ -70,6 +72,8 @@ export const tryRenderer: TryRenderer = ({ launchOptions, timeoutMs, signal, kee
     if (!keepsAlive) {
       child.unref();
       timer.unref();
+      // Pipes to a child are sockets. It clears up by itself when this process ends, and its input with it.
+      for (const pipe of [child.stdin, child.stdout]) (pipe as unknown as Socket).unref();
     }
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
