@@ -63,6 +63,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
     const peers = openPeers(resolved, { mediaPlane, clock, logger: inRoom('peer') });
     const opened = openRenders(resolved, { encoders, mediaPlane, clock, logger: inRoom('render') });
     renders = opened;
+    const { pool } = opened.parts;
     const parts: RouterParts = {
       ...opened.parts,
       ...peers,
@@ -76,6 +77,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
     const router = composeRouter(resolved, parts, workerMuxThreads, {
       encoderFound: () => encoders.chosen,
       egressRefusals: () => opened.egressRefusals.counts,
+      pool: pool && (() => pool.counts),
     });
     const close = router.close.bind(router);
     return Object.assign(router, {

@@ -180,6 +180,24 @@ TEST("an SSRC of repair packets that is used again goes on where it ended") {
   EXPECT_EQ(static_cast<uint16_t>(repairs[1].view.sequenceNumber - repairs[0].view.sequenceNumber), 1);
 }
 
+TEST("repair packets go only over a link that has room for them") {
+  const auto shareOf = [](double rateBps) {
+    NetworkSimulator network(5);
+    const size_t link = network.addLink();
+    network.link(link).profile = {.rateBps = rateBps, .queueBytes = rateBps / 8 * 0.2, .delayUs = 25'000};
+    SimulatedViewer& viewer = network.viewer(network.addViewer(link, true));
+    viewer.encoder.isFixed = true;
+    viewer.encoder.bitrateBps = 3e6;
+    network.run(5'000'000);
+    viewer.play();
+    network.link(link).profile.loss = 0.05;
+    network.run(20'000'000);
+    return static_cast<double>(viewer.repairBytes) / static_cast<double>(viewer.arrivedBytes);
+  };
+  EXPECT(shareOf(3.4e6) < 0.02);
+  EXPECT(shareOf(8e6) > 0.05);
+}
+
 TEST("at 5 % loss and a round trip of 50 ms repair packets get 99 % of the pictures shown, and in time") {
   const auto mean = [](bool takesRepairs) {
     SimulatedPlayer::Seen sum;

@@ -75,6 +75,11 @@ export async function startOurs(options = {}) {
       child.stdin.write('stages\n');
       return next();
     },
+    /** Browsers that are ready for a session. */
+    async spares() {
+      child.stdin.write('spares\n');
+      return next();
+    },
     async create(targetUrl, renderOptions) {
       const response = await fetch(`${origin}/stream/`, {
         method: 'POST',
@@ -86,6 +91,7 @@ export async function startOurs(options = {}) {
       return `${origin}/stream/${streamId}`;
     },
     async close() {
+      if (child.exitCode !== null) return;
       child.stdin.end();
       await once(child, 'exit');
     },

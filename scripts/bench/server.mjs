@@ -1,6 +1,6 @@
 // Our router in a process of its own. Options as JSON in the first argument; prints its origin, answers `delay` lines
 // with the event-loop delay since the last, `frames` lines with when raw frames were read and `stages` lines with when the
-// last session reached each stage of its start, and ends with its input.
+// last session reached each stage of its start and `spares` lines with how many browsers wait, and ends with its input.
 import { subscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -65,6 +65,10 @@ subscribe('stream-kit:frame', ({ streamId, rtpTimestamp, readTimeUs, captureTime
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'frames') console.log(JSON.stringify(frames));
   if (line === 'stages') console.log(JSON.stringify(stages));
+  if (line === 'spares') {
+    const [, ready = '0'] = /^stream_kit_pool_ready (\d+)$/m.exec(await router.metrics()) ?? [];
+    console.log(ready);
+  }
   if (line !== 'delay') continue;
   const [p50, p99, max] = [delay.percentile(50), delay.percentile(99), delay.max].map((ns) => ns / 1e6);
   console.log(JSON.stringify({ p50, p99, max }));

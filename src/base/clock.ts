@@ -32,3 +32,16 @@ export const systemClock: Clock = {
     return { cancel: () => clearInterval(handle) };
   },
 };
+
+/** As {@link systemClock}, but its timers do not keep the process alive. */
+export const backgroundClock: Clock = {
+  ...systemClock,
+  after(delayMs, callback) {
+    const handle = setTimeout(callback, delayMs).unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+  every(intervalMs, callback) {
+    const handle = setInterval(callback, intervalMs).unref();
+    return { cancel: () => clearInterval(handle) };
+  },
+};

@@ -10,6 +10,7 @@ import { createProfileDirectory } from '../render/capture/profile-directory.js';
 import { EncoderProbe, type EncoderReport, type ProbedCandidate } from '../render/encode/encoder-probe.js';
 import { describeSessionLimits } from '../render/limits/open-session-limiter.js';
 import { ENCODER_ORDER } from '../options/encoder-names.js';
+import { VIDEO_CODECS } from '../protocol/video-codecs.js';
 import { asError } from '../base/errors.js';
 import { missingFonts } from './installed-fonts.js';
 import { type RenderingReport, reportRendering } from './rendering-report.js';
@@ -86,7 +87,7 @@ async function examineRendering(
 async function examineEncoders(
   device: string | undefined,
 ): Promise<readonly (EncoderReport & { readonly codec: string })[]> {
-  const candidates = (['h264', 'vp8'] as const).flatMap((codec) =>
+  const candidates = VIDEO_CODECS.flatMap((codec) =>
     ENCODER_ORDER[codec].map((name): ProbedCandidate => ({ name, codec, device })),
   );
   const probe = new EncoderProbe({

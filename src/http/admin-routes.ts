@@ -6,7 +6,7 @@ import { StreamKitError } from '../base/errors.js';
 import type { AdminReport } from '../protocol/admin.js';
 import type { SessionRegistry } from '../session/session-registry.js';
 import { emptyResponse, jsonResponse } from './http-message.js';
-import type { RouteHandlers } from './route-handler.js';
+import type { HandlersOf } from './route-handler.js';
 
 /** Of the picture of a session in the list, pixels. */
 const PICTURE_WIDTH = 480;
@@ -78,7 +78,10 @@ const PAGE_HEADERS = {
 };
 
 /** The operator's page, and what it shows. Nothing of it counts as a use of a session. */
-export function adminRoutes(registry: SessionRegistry, report: () => Promise<AdminReport>): RouteHandlers {
+export function adminRoutes(
+  registry: SessionRegistry,
+  report: () => Promise<AdminReport>,
+): HandlersOf<'readAdmin' | 'readAdminFile' | 'readAdminReport' | 'readAdminPicture'> {
   return {
     readAdmin: ({ request }) => ({
       status: 200,

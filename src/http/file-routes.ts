@@ -8,10 +8,12 @@ import {
   multipartBoundary,
   multipartFile,
 } from './multipart-file.js';
-import type { RouteHandlers } from './route-handler.js';
+import type { HandlersOf } from './route-handler.js';
 
 /** The routes of the files that viewers give to a page, and a page to viewers. */
-export function fileRoutes(registry: SessionRegistry): RouteHandlers {
+export function fileRoutes(
+  registry: SessionRegistry,
+): HandlersOf<'listDownloads' | 'uploadFile' | 'readDownload'> {
   return {
     listDownloads: ({ streamId }) => jsonResponse(200, { files: registry.page(streamId).files.list() }),
     uploadFile: async ({ request, streamId }) => {

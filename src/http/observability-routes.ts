@@ -1,7 +1,7 @@
 import type { RouterHealth } from '../protocol/health.js';
 import type { HttpResponse } from './http-message.js';
 import { emptyResponse, jsonResponse } from './http-message.js';
-import type { RouteHandlers } from './route-handler.js';
+import type { HandlersOf } from './route-handler.js';
 
 /** What the route of the metrics shows. */
 export interface MetricsSource {
@@ -10,7 +10,7 @@ export interface MetricsSource {
 }
 
 /** The metrics, for Prometheus. */
-export function metricsRoutes(metrics: MetricsSource): RouteHandlers {
+export function metricsRoutes(metrics: MetricsSource): HandlersOf<'readMetrics'> {
   return {
     readMetrics: async () => ({
       ...emptyResponse(200, { 'Content-Type': metrics.contentType, 'X-Content-Type-Options': 'nosniff' }),
@@ -20,7 +20,7 @@ export function metricsRoutes(metrics: MetricsSource): RouteHandlers {
 }
 
 /** Takes the server out of service without ending what is watched. */
-export function drainRoutes(drain: () => Promise<void>): RouteHandlers {
+export function drainRoutes(drain: () => Promise<void>): HandlersOf<'drain'> {
   return {
     drain: () => {
       void drain();
@@ -30,7 +30,7 @@ export function drainRoutes(drain: () => Promise<void>): RouteHandlers {
 }
 
 /** Whether the server lives, and whether it could take another session. */
-export function healthRoutes(read: () => RouterHealth): RouteHandlers {
+export function healthRoutes(read: () => RouterHealth): HandlersOf<'readHealth' | 'readReadiness'> {
   const route = (passes: (health: RouterHealth) => boolean) => (): HttpResponse => {
     const health = read();
     return jsonResponse(passes(health) ? 200 : 503, health);

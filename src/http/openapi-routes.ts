@@ -4,7 +4,7 @@ import type { ConfigurableRoute, RouteName } from '../protocol/routes.js';
 import { ROUTES } from '../protocol/routes.js';
 import type { HttpResponse } from './http-message.js';
 import { jsonResponse } from './http-message.js';
-import type { RouteHandlers } from './route-handler.js';
+import type { HandlersOf } from './route-handler.js';
 
 /** The parts of the generated document that are read here. */
 interface OpenApiDocument {
@@ -12,8 +12,8 @@ interface OpenApiDocument {
 }
 
 export interface OpenApiRoutesParameters {
-  /** The routes that this server has, besides that of the document. */
-  readonly served: readonly RouteName[];
+  /** The routes that this server has. */
+  readonly served: () => readonly RouteName[];
   /** Paths below the base path that options have set. */
   readonly paths: Readonly<Partial<Record<ConfigurableRoute, string>>>;
 }
@@ -21,13 +21,16 @@ export interface OpenApiRoutesParameters {
 const FILE = new URL('../../docs/openapi.json', import.meta.url);
 
 /** The OpenAPI document, of the routes of this server and where it is mounted. */
-export function openApiRoutes({ served, paths }: OpenApiRoutesParameters): RouteHandlers {
+export function openApiRoutes({ served, paths }: OpenApiRoutesParameters): HandlersOf<'readOpenApi'> {
   let document: OpenApiDocument | undefined;
   let last: { readonly prefix: string; readonly answer: HttpResponse } | undefined;
-  const names: ReadonlySet<string> = new Set([...served, 'readOpenApi']);
   return {
     readOpenApi: async ({ request }) => {
-      document ??= servedPart(JSON.parse(await readFile(FILE, 'utf8')) as OpenApiDocument, names, paths);
+      document ??= servedPart(
+        JSON.parse(await readFile(FILE, 'utf8')) as OpenApiDocument,
+        new Set(served()),
+        paths,
+      );
       const { prefix } = request;
       if (last?.prefix !== prefix) {
         const servers = [{ url: prefix === '' ? '/' : prefix }];

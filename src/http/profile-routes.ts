@@ -1,9 +1,11 @@
 import type { StreamKitProfiles } from '../session/stream-kit-profiles.js';
 import { emptyResponse, jsonResponse } from './http-message.js';
-import type { RouteHandlers } from './route-handler.js';
+import type { HandlersOf } from './route-handler.js';
 
 /** The routes of a caller's own profiles. */
-export function profileRoutes(profiles: StreamKitProfiles): RouteHandlers {
+export function profileRoutes(
+  profiles: StreamKitProfiles,
+): HandlersOf<'listProfiles' | 'deleteProfile' | 'readStorageState' | 'writeStorageState'> {
   return {
     listProfiles: async ({ caller }) => jsonResponse(200, { profiles: await profiles.of(caller).list() }),
     deleteProfile: async ({ caller, segments }) => {

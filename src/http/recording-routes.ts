@@ -4,11 +4,20 @@ import type { SessionRecordings } from '../session/session-recordings.js';
 import { fileResponse } from './file-response.js';
 import type { HttpRequest } from './http-message.js';
 import { emptyResponse, jsonResponse } from './http-message.js';
-import type { RouteHandlers } from './route-handler.js';
+import type { HandlersOf } from './route-handler.js';
 import { parsePartQuery } from './session-query.js';
 
 /** The routes of recordings. A recording and its files outlive the session. */
-export function recordingRoutes(recordings: SessionRecordings): RouteHandlers {
+export function recordingRoutes(
+  recordings: SessionRecordings,
+): HandlersOf<
+  | 'listRecordings'
+  | 'startRecording'
+  | 'readRecording'
+  | 'stopRecording'
+  | 'readRecordingFile'
+  | 'deleteRecordingFile'
+> {
   return {
     listRecordings: ({ streamId }) => jsonResponse(200, { recordings: recordings.list(streamId) }),
     startRecording: async ({ request, streamId }) => {

@@ -15,5 +15,20 @@ export interface RouteCall {
 /** Answers a request whose caller has the right that the route needs. */
 export type RouteHandler = (call: RouteCall) => Promise<HttpResponse> | HttpResponse;
 
-/** By the name of the route. A route without a handler is not served. */
-export type RouteHandlers = Readonly<Partial<Record<RouteName, RouteHandler>>>;
+/** The handlers of these routes, by name. */
+export type HandlersOf<Name extends RouteName> = Readonly<Record<Name, RouteHandler>>;
+
+/** By the name of the route, all of them. Undefined: the route is not served, since its option is not set. */
+export type RouteHandlers = Readonly<Record<RouteName, RouteHandler | undefined>>;
+
+/** The routes that have a handler. */
+export function servedRoutes(handlers: RouteHandlers): RouteName[] {
+  return (Object.keys(handlers) as RouteName[]).filter((name) => handlers[name] !== undefined);
+}
+
+/** @param handlers - undefined: their option is not set. */
+export function optionalHandlers<Name extends RouteName>(
+  handlers: HandlersOf<Name> | undefined,
+): Readonly<Record<Name, RouteHandler | undefined>> {
+  return handlers ?? ({} as Record<Name, undefined>);
+}

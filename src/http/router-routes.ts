@@ -3,7 +3,7 @@ import { READY_SEGMENT } from '../options/observability-options.js';
 import type { ResolvedOptions } from '../options/stream-kit-options.js';
 import type { AdminReport } from '../protocol/admin.js';
 import type { RouterHealth } from '../protocol/health.js';
-import type { ConfigurableRoute, RouteName } from '../protocol/routes.js';
+import type { ConfigurableRoute } from '../protocol/routes.js';
 import type { SessionRoom } from '../session/open-sessions.js';
 import { adminRoutes } from './admin-routes.js';
 import type { CallerRates } from './caller-rates.js';
@@ -13,7 +13,7 @@ import { openApiRoutes } from './openapi-routes.js';
 import { playlistRoutes } from './playlist-routes.js';
 import { profileRoutes } from './profile-routes.js';
 import { recordingRoutes } from './recording-routes.js';
-import type { RouteHandlers } from './route-handler.js';
+import { optionalHandlers, type RouteHandlers, servedRoutes } from './route-handler.js';
 import { sessionRoutes } from './session-routes.js';
 import { openStreamKitWeb, type StreamKitWeb, type StreamKitWebParameters } from './stream-kit-web.js';
 import { viewRoutes } from './view-routes.js';
@@ -65,20 +65,6 @@ export function routerRoutes(options: RouterRoutesOptions, parts: RouterRoutesPa
       options: streamKitWeb,
       ...{ registry, sessions, iceServers, rates, trustProxy, clock, onServerError },
     });
-  const handlers: RouteHandlers = {
-    ...drainRoutes(() => registry.drain()),
-    ...(health === undefined ? {} : healthRoutes(parts.health)),
-    ...(metrics === undefined ? {} : metricsRoutes(parts.metrics)),
-    ...sessionRoutes({ registry, sessions, rates, iceServers, cdp, announce }),
-    ...fileRoutes(registry),
-    ...(options.profileDirectory === undefined ? {} : profileRoutes(profiles)),
-    ...(admin ? adminRoutes(registry, parts.adminReport) : {}),
-    ...web?.handlers,
-    ...viewRoutes(sessions, options.streamTokens !== undefined),
-    ...whepRoutes({ registry, rates, iceServers, logger }),
-    ...(recordings === undefined ? {} : recordingRoutes(recordings)),
-    ...(playlists === undefined ? {} : playlistRoutes(playlists)),
-  };
   const paths = {
     ...(metrics === undefined ? {} : { readMetrics: metrics.path }),
     ...(openApi === undefined ? {} : { readOpenApi: openApi.path }),
@@ -86,7 +72,20 @@ export function routerRoutes(options: RouterRoutesOptions, parts: RouterRoutesPa
       ? {}
       : { readHealth: health.path, readReadiness: `${health.path}/${READY_SEGMENT}` }),
   };
-  const served = Object.keys(handlers) as RouteName[];
-  const described = openApi === undefined ? {} : openApiRoutes({ served, paths });
-  return { handlers: { ...handlers, ...described }, paths, web };
+  const handlers: RouteHandlers = {
+    ...drainRoutes(() => registry.drain()),
+    ...optionalHandlers(health && healthRoutes(parts.health)),
+    ...optionalHandlers(metrics && metricsRoutes(parts.metrics)),
+    ...sessionRoutes({ registry, sessions, rates, iceServers, cdp, announce }),
+    ...fileRoutes(registry),
+    ...optionalHandlers(options.profileDirectory && profileRoutes(profiles)),
+    ...optionalHandlers(admin ? adminRoutes(registry, parts.adminReport) : undefined),
+    ...optionalHandlers(web?.handlers),
+    ...viewRoutes(sessions, options.streamTokens !== undefined),
+    ...whepRoutes({ registry, rates, iceServers, logger }),
+    ...optionalHandlers(recordings && recordingRoutes(recordings)),
+    ...optionalHandlers(playlists && playlistRoutes(playlists)),
+    ...optionalHandlers(openApi && openApiRoutes({ served: () => servedRoutes(handlers), paths })),
+  };
+  return { handlers, paths, web };
 }

@@ -1,11 +1,12 @@
 import { StreamKitError } from '../base/errors.js';
 import { expectation } from '../options/option-checks.js';
 import { ROUTES } from '../protocol/routes.js';
+import type { VideoCodec } from '../protocol/video-codecs.js';
 
 /** Query parameters of an event stream. */
 export interface EventStreamQuery {
   readonly viewerId: string | undefined;
-  readonly videoCodec: 'h264' | 'vp8' | undefined;
+  readonly videoCodec: VideoCodec | undefined;
   readonly media: boolean;
   /** What the viewer wants at most: pixels, bits/s. */
   readonly wishes: { readonly maxHeight?: number; readonly maxBitrateBps?: number };

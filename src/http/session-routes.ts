@@ -13,7 +13,7 @@ import { prefersEventStream } from './accept-header.js';
 import type { CallerRates } from './caller-rates.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import { emptyResponse, eventStreamResponse, jsonResponse } from './http-message.js';
-import type { RouteCall, RouteHandlers } from './route-handler.js';
+import type { HandlersOf, RouteCall, RouteHandler } from './route-handler.js';
 import { parseEventStreamQuery, parseSnapshotQuery } from './session-query.js';
 
 export interface SessionRoutesParameters {
@@ -27,8 +27,23 @@ export interface SessionRoutesParameters {
   readonly announce?: ((streamId: string) => Promise<void>) | undefined;
 }
 
+type SessionRoute =
+  | 'listSessions'
+  | 'createSession'
+  | 'readState'
+  | 'reconfigureSession'
+  | 'endSession'
+  | 'restartSession'
+  | 'readDiagnostics'
+  | 'openEventStream'
+  | 'sendSignal'
+  | 'openStream'
+  | 'takeSnapshot';
+
 /** The routes of sessions. */
-export function sessionRoutes(parameters: SessionRoutesParameters): RouteHandlers {
+export function sessionRoutes(
+  parameters: SessionRoutesParameters,
+): HandlersOf<SessionRoute> & Readonly<Record<'openDebugger', RouteHandler | undefined>> {
   const { registry, sessions, rates } = parameters;
   const touched = (streamId: string): Session => {
     const session = registry.page(streamId);
@@ -73,7 +88,7 @@ export function sessionRoutes(parameters: SessionRoutesParameters): RouteHandler
       return signal(call, touched(call.streamId), rates);
     },
     openStream: upgradeRequired,
-    ...(parameters.cdp ? { openDebugger: upgradeRequired } : {}),
+    openDebugger: parameters.cdp ? upgradeRequired : undefined,
     takeSnapshot: ({ request, streamId, caller }) => {
       rates.takeSnapshot(caller);
       return snapshot(request, sessions.get(streamId));
@@ -112,7 +127,7 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
   if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
   // Taken late: a malformed request does not count as a session.
   rates.takeSession(caller);
-  const session = prepared.start();
+  const session = await prepared.start();
   const { streamId } = session;
   try {
     await parameters.announce?.(streamId);

@@ -18,7 +18,7 @@ import type { CallerRates } from './caller-rates.js';
 import type { HttpRequest } from './http-message.js';
 import { jsonResponse } from './http-message.js';
 import { serverOrigin } from './request-origin.js';
-import type { RouteCall, RouteHandlers } from './route-handler.js';
+import type { RouteCall, HandlersOf } from './route-handler.js';
 import { jsonObject, translateRenderOptions } from './stream-kit-web-request.js';
 import type { StreamKitWebTickets } from './stream-kit-web-tickets.js';
 
@@ -34,7 +34,11 @@ export interface StreamKitWebRoutesParameters {
 }
 
 /** The routes that the clients stream-kit-web and stream-kit-react use, over the same sessions as all others. */
-export function streamKitWebRoutes(parameters: StreamKitWebRoutesParameters): RouteHandlers {
+export function streamKitWebRoutes(
+  parameters: StreamKitWebRoutesParameters,
+): HandlersOf<
+  'createWebSession' | 'updateWebSession' | 'endWebSession' | 'sendWebInput' | 'openWebSignaling'
+> {
   const { registry, sessions, rates, clock } = parameters;
   return {
     createWebSession: async (call) => jsonResponse(201, await createSession(call, parameters)),
@@ -117,7 +121,7 @@ async function createSession(
   const prepared = sessions.prepare(translated, caller);
   if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
   rates.takeSession(caller);
-  const { streamId } = prepared.start();
+  const { streamId } = await prepared.start();
   const { viewer } = await iceServers.finder(streamId, caller)();
   return {
     sessionId: streamId,

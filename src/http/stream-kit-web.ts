@@ -1,5 +1,4 @@
 import type { Caller } from '../session/caller.js';
-import type { RouteHandlers } from './route-handler.js';
 import { type StreamKitWebRoutesParameters, streamKitWebRoutes } from './stream-kit-web-routes.js';
 import { StreamKitWebSignaling } from './stream-kit-web-signaling.js';
 import { StreamKitWebTickets } from './stream-kit-web-tickets.js';
@@ -11,7 +10,7 @@ export interface StreamKitWebParameters extends Omit<StreamKitWebRoutesParameter
 
 /** What serves the clients stream-kit-web and stream-kit-react: their routes, and their signaling WebSocket. */
 export interface StreamKitWeb {
-  readonly handlers: RouteHandlers;
+  readonly handlers: ReturnType<typeof streamKitWebRoutes>;
   readonly signaling: NonNullable<WebSocketUpgradesParameters['webSignaling']>;
 }
 

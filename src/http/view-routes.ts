@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { StreamKitError } from '../base/errors.js';
 import type { StreamKitSessions } from '../session/stream-kit-sessions.js';
 import type { HttpResponse } from './http-message.js';
-import type { RouteHandlers } from './route-handler.js';
+import type { HandlersOf } from './route-handler.js';
 import { checkSeatQuery } from './session-query.js';
 
 /** The files of the client SDK, from beside which it loads what it rarely needs. */
@@ -56,7 +56,10 @@ const CONTENT_SECURITY_POLICY = [
  *
  * @param hasTokens - `?token=` is a stream token, and was checked.
  */
-export function viewRoutes(sessions: StreamKitSessions, hasTokens: boolean): RouteHandlers {
+export function viewRoutes(
+  sessions: StreamKitSessions,
+  hasTokens: boolean,
+): HandlersOf<'readView' | 'readViewFile'> {
   const files = new Map<string, Promise<Uint8Array>>();
   const fileOf = (name: string): Promise<Uint8Array> => {
     let content = files.get(name);

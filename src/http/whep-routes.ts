@@ -8,7 +8,7 @@ import type { SessionRegistry } from '../session/session-registry.js';
 import type { CallerRates } from './caller-rates.js';
 import type { HttpResponse } from './http-message.js';
 import { emptyResponse } from './http-message.js';
-import type { RouteCall, RouteHandlers } from './route-handler.js';
+import type { RouteCall, HandlersOf } from './route-handler.js';
 
 export interface WhepRoutesParameters {
   readonly registry: SessionRegistry;
@@ -18,7 +18,9 @@ export interface WhepRoutesParameters {
 }
 
 /** The routes of players: draft-ietf-wish-whep. A player makes the offer, and has no event stream. */
-export function whepRoutes(parameters: WhepRoutesParameters): RouteHandlers {
+export function whepRoutes(
+  parameters: WhepRoutesParameters,
+): HandlersOf<'probePlayers' | 'createPlayer' | 'probePlayer' | 'patchPlayer' | 'endPlayer'> {
   const { registry, rates, iceServers, logger } = parameters;
   const serversFor = ({ streamId, caller }: RouteCall): Promise<IceServers> =>
     iceServers.finder(streamId, caller)();

@@ -217,9 +217,9 @@ export class Seat implements ControlSeat {
     for (const event of this.#control.pageEvents) this.tell(event);
   }
 
-  /** What the page has copied, where it is by the hand of this one. */
-  tellClipboard(text: string): void {
-    if (this.#copies.isRecent) this.tell({ type: 'clipboard', text });
+  /** What the page has copied, or could not, where it is by the hand of this one. */
+  tellCopied(message: object): void {
+    if (this.#copies.isRecent) this.tell(message);
   }
 
   /** A part of an image, likewise. One that has begun in time is told to its end. */

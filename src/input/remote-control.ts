@@ -122,7 +122,7 @@ class SharedControl implements RemoteControl, SeatControl {
   }
 
   showClipboard(text: string): void {
-    for (const seat of this.group.controllers()) seat.tellClipboard(text);
+    for (const seat of this.group.controllers()) seat.tellCopied({ type: 'clipboard', text });
   }
 
   get pageEvents(): readonly PageEvent[] {
@@ -132,6 +132,10 @@ class SharedControl implements RemoteControl, SeatControl {
   showPageEvent(event: PageEvent): void {
     if (event.type === 'clipboard_image') {
       if (this.#options.clipboardImages) for (const seat of this.group.controllers()) seat.tellImage(event);
+      return;
+    }
+    if (event.type === 'refused' && event.what === 'clipboard') {
+      for (const seat of this.group.controllers()) seat.tellCopied(event);
       return;
     }
     this.#state.accept(event);

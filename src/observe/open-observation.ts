@@ -44,6 +44,7 @@ export function openObservation(options: ObservationOptions, parts: ObservationP
     ...{ maxSessions, counters, mediaPlane, rateRefusals },
     states: () => registry.states(),
     egressRefusals: gauges.egressRefusals,
+    pool: gauges.pool,
     ...(webhooks === undefined ? {} : { webhooks: () => webhooks.counts }),
   });
   observers.add(metrics.observe);

@@ -9,6 +9,7 @@ import type {
   UsageCounter,
   ViewerCounter,
 } from '../session/session-counters.js';
+import type { PoolCounts } from '../render/warm-pool.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import { EventLoopDelay } from './event-loop-delay.js';
 import { scrapedCounter, scrapedGauge } from './scraped-metric.js';
@@ -27,6 +28,8 @@ export interface MetricsSources {
   readonly webhooks?: () => Readonly<Record<string, number>>;
   /** What pages were refused, by reason; default: nothing is. */
   readonly egressRefusals?: () => Readonly<Record<string, number>>;
+  /** Browsers that are kept ready. Default: there are none. */
+  readonly pool?: (() => PoolCounts) | undefined;
 }
 
 /** All of it at one moment: there may be thousands of viewers, and a reading asks for each of them once. */
@@ -65,6 +68,7 @@ export class RouterMetrics {
     readSessions(registry, sources.maxSessions, last);
     readViewers(registry, last);
     readPlane(registry, sources, last);
+    if (sources.pool !== undefined) readPool(registry, sources.pool);
     this.observe = countSessionEvents(registry);
     this.#requests = new Counter({
       name: 'stream_kit_http_requests_total',
@@ -195,6 +199,27 @@ function renderings(states: Scrape['states']): [Rendering, number][] {
     counts.set(`${rendering} ${renderer}`, [labels, count + 1]);
   }
   return [...counts.values()];
+}
+
+function readPool(registry: Registry, counts: () => PoolCounts): void {
+  scrapedGauge(registry, {
+    name: 'stream_kit_pool_ready',
+    help: 'Browsers that are ready for a session.',
+    read: () => [[{}, counts().ready]],
+  });
+  scrapedCounter<'outcome'>(registry, {
+    name: 'stream_kit_pool_takes_total',
+    help: 'Starts of browsers for sessions: hit, miss because none was ready, or unfit because the session needed another browser.',
+    labelNames: ['outcome'],
+    read: () => {
+      const { hits, misses, unfit } = counts();
+      return [
+        [{ outcome: 'hit' }, hits],
+        [{ outcome: 'miss' }, misses],
+        [{ outcome: 'unfit' }, unfit],
+      ];
+    },
+  });
 }
 
 function readViewers(registry: Registry, last: LastScrape): void {

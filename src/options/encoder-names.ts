@@ -1,3 +1,5 @@
+import { VIDEO_CODECS, type VideoCodec } from '../protocol/video-codecs.js';
+
 /**
  * The encoders that are known by name, for each codec in the order in which `auto` takes the first that works: a
  * hardware encoder costs no core, and of those NVENC has the lowest latency. libx264 and libvpx are always there.
@@ -5,9 +7,9 @@
 export const ENCODER_ORDER = {
   h264: ['h264_nvenc', 'h264_vaapi', 'h264_qsv', 'libx264'],
   vp8: ['vp8_vaapi', 'libvpx'],
-} as const;
+} as const satisfies Readonly<Record<VideoCodec, readonly string[]>>;
 
 export type EncoderName = (typeof ENCODER_ORDER)[keyof typeof ENCODER_ORDER][number];
 
 /** Every known encoder. */
-export const ENCODER_NAMES: readonly EncoderName[] = [...ENCODER_ORDER.h264, ...ENCODER_ORDER.vp8];
+export const ENCODER_NAMES: readonly EncoderName[] = VIDEO_CODECS.flatMap((codec) => ENCODER_ORDER[codec]);

@@ -6,7 +6,7 @@ import {
   integerBetween,
   listOf,
   oneOf,
-  refuseUnknownNames,
+  type OptionCheck,
 } from './option-checks.js';
 import { defined, option, type OptionsOf, required, statedOptions, tableCheck } from './option-definition.js';
 
@@ -39,16 +39,16 @@ const COOKIE = {
 /** A cookie that the target has before it is loaded. */
 export interface PageCookie extends Readonly<OptionsOf<typeof COOKIE>> {}
 
-interface PageGeolocation {
-  readonly latitude: number;
-  readonly longitude: number;
-  readonly accuracy?: number;
-}
+const GEOLOCATION = {
+  latitude: required<number>(numberBetween(-90, 90)),
+  longitude: required<number>(numberBetween(-180, 180)),
+  accuracy: option<number>(numberBetween(0, 1e6)),
+};
 
-interface PageCredentials {
-  readonly username: string;
-  readonly password: string;
-}
+const CREDENTIALS = {
+  username: required<string>(userName),
+  password: required<string>(password),
+};
 
 const PAGE = {
   /** Language of the page, as BCP 47 has it, such as `de-DE`. Default: that of the browser. */
@@ -74,7 +74,7 @@ const PAGE = {
   /** Hosts whose TLS certificates are not checked. Default none. */
   ignoreCertificateErrors: option<readonly string[]>(listOf(hostName)),
   /** For HTTP authentication of the target's origin. Default none. */
-  httpCredentials: option<{ readonly username: string; readonly password: string }>(httpCredentials),
+  httpCredentials: option<{ readonly username: string; readonly password: string }>(tableCheck(CREDENTIALS)),
   /**
    * An HTTP proxy through which all goes that a page loads, such as `http://user:password@proxy.example:3128`. `targetPolicy` holds
    * all the same: the proxy is told the address that was checked, or the name where all addresses are permitted. It must take
@@ -174,21 +174,20 @@ function headers(value: unknown, name: string): Readonly<Record<string, string>>
   return Object.freeze(Object.fromEntries(entries));
 }
 
-function geolocation(value: unknown, name: string): PageGeolocation {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, ['latitude', 'longitude', 'accuracy'], name);
-  const number = (key: string, least: number, most: number): number => {
-    const entry = given[key];
-    if (typeof entry !== 'number' || !(entry >= least && entry <= most)) {
-      throw badOption(`number between ${least} and ${most}`, `${name}.${key}`, entry);
+const checkGeolocation = tableCheck(GEOLOCATION);
+
+function geolocation(value: unknown, name: string): Readonly<OptionsOf<typeof GEOLOCATION>> {
+  const { latitude, longitude, ...rest } = checkGeolocation(value, name);
+  return Object.freeze({ latitude, longitude, ...defined(rest) });
+}
+
+function numberBetween(least: number, most: number): OptionCheck<number> {
+  return (value, name) => {
+    if (typeof value !== 'number' || !(value >= least && value <= most)) {
+      throw badOption(`number between ${least} and ${most}`, name, value);
     }
-    return entry;
+    return value;
   };
-  return Object.freeze({
-    latitude: number('latitude', -90, 90),
-    longitude: number('longitude', -180, 180),
-    ...(given.accuracy === undefined ? {} : { accuracy: number('accuracy', 0, 1e6) }),
-  });
 }
 
 const checkCookie = tableCheck(COOKIE);
@@ -208,15 +207,15 @@ function hostName(value: unknown, name: string): string {
   return value.toLowerCase();
 }
 
-function httpCredentials(value: unknown, name: string): PageCredentials {
-  const given = anObject(value, name);
-  refuseUnknownNames(given, ['username', 'password'], name);
-  const { username, password } = given;
-  if (typeof username !== 'string') throw badOption('string', `${name}.username`, username);
-  // Never named in an error: it is a secret.
-  if (typeof password !== 'string')
-    throw new StreamKitError('bad_option', `Expected string for ${name}.password`);
-  return Object.freeze({ username, password });
+function userName(value: unknown, name: string): string {
+  if (typeof value !== 'string') throw badOption('string', name, value);
+  return value;
+}
+
+/** Never named in an error: it is a secret. */
+function password(value: unknown, name: string): string {
+  if (typeof value !== 'string') throw new StreamKitError('bad_option', `Expected string for ${name}`);
+  return value;
 }
 
 /** Never named in an error: it has a password in it. */

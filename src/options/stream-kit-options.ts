@@ -21,6 +21,7 @@ import {
   DEFAULT_CONTROL,
   type ResolvedControlOptions,
 } from './control-options.js';
+import { byCodec, VIDEO_CODECS, type VideoCodec } from '../protocol/video-codecs.js';
 import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { DEFAULT_FILES, type FileOptions, fileOptions, type ResolvedFileOptions } from './file-options.js';
 import { gpuOption, type GpuOptions, type ResolvedGpuOption } from './gpu-option.js';
@@ -63,6 +64,7 @@ import {
   tableCheck,
 } from './option-definition.js';
 import { type PageOptions, pageOptions, type ResolvedPageOptions } from './page-options.js';
+import { type PoolOptions, poolOptions, type ResolvedPoolOptions } from './pool-options.js';
 import {
   type ProfileDirectoryOptions,
   profileOptions,
@@ -116,7 +118,7 @@ export const BITRATE_BOUNDS_BPS = { least: 100_000, most: 100_000_000 } as const
 const LONGEST_TIMER_MS = 2_147_483_647;
 const milliseconds = integerBetween(0, LONGEST_TIMER_MS);
 
-type EncoderChoice = Readonly<Record<'h264' | 'vp8', string>>;
+type EncoderChoice = Readonly<Record<VideoCodec, string>>;
 
 const VIEWPORT = {
   width: required<number>(evenIntegerBetween(64, 3840)),
@@ -168,9 +170,9 @@ const ROUTER_OPTIONS = {
    * `libx264`; VP8: `vp8_vaapi`, `libvpx`. A name stands for its codec, and is refused at construction where it does
    * not work; `{ h264, vp8 }` names both. One that fails in mid-stream is followed by the next. Default `auto`.
    */
-  encoder: option<'auto' | EncoderName | { readonly h264?: string; readonly vp8?: string }, EncoderChoice>(
+  encoder: option<'auto' | EncoderName | Readonly<Partial<Record<VideoCodec, string>>>, EncoderChoice>(
     encoderChoice(true),
-    Object.freeze({ h264: 'auto', vp8: 'auto' }),
+    Object.freeze(byCodec(() => 'auto')),
   ),
   /**
    * The device of a hardware encoder: path of a render node (VAAPI, QSV), or number of a GPU (NVENC). Default: the first.
@@ -279,6 +281,12 @@ const ROUTER_OPTIONS = {
     sessionProcessOptions,
     sessionProcessOptions({}, 'sessionProcess'),
   ),
+  /**
+   * Keeps browsers ready for sessions to come, which are shown in half the time then. A session whose request names another
+   * `deviceScaleFactor`, `locale` or `touch`, no sound, a profile or a proxy has its browser launched as without a pool. Spares count as
+   * free: they give way to sessions. Default: none.
+   */
+  pool: option<PoolOptions, ResolvedPoolOptions>(poolOptions),
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
   maxBitrateBps: option<number>(integerBetween(BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most)),
   /**
@@ -398,24 +406,20 @@ function basePath(value: unknown, name: string): string {
 
 /** @param anyName - another FFmpeg than ours may have other encoders. */
 function encoderChoice(anyName: boolean): OptionCheck<EncoderChoice> {
-  const nameOf = (codec: 'h264' | 'vp8', value: unknown, name: string): string => {
+  const nameOf = (codec: VideoCodec, value: unknown, name: string): string => {
     if (value === undefined) return 'auto';
     if (anyName && typeof value === 'string' && /^\w{1,40}$/.test(value)) return value;
     return oneOf('auto', ...ENCODER_ORDER[codec])(value, name);
   };
   return (value, name) => {
     if (isPlainObject(value)) {
-      refuseUnknownNames(value, ['h264', 'vp8'], name);
-      return Object.freeze({
-        h264: nameOf('h264', value.h264, `${name}.h264`),
-        vp8: nameOf('vp8', value.vp8, `${name}.vp8`),
-      });
+      refuseUnknownNames(value, VIDEO_CODECS, name);
+      return Object.freeze(byCodec((codec) => nameOf(codec, value[codec], `${name}.${codec}`)));
     }
     const named = oneOf('auto', ...ENCODER_NAMES)(value, name);
-    return Object.freeze({
-      h264: ENCODER_ORDER.h264.find((candidate) => candidate === named) ?? 'auto',
-      vp8: ENCODER_ORDER.vp8.find((candidate) => candidate === named) ?? 'auto',
-    });
+    return Object.freeze(
+      byCodec((codec) => ENCODER_ORDER[codec].find((candidate) => candidate === named) ?? 'auto'),
+    );
   };
 }
 

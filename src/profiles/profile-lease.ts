@@ -22,5 +22,5 @@ export interface ProfileLease {
    */
   store(pack: (path: string) => Promise<void>): Promise<void>;
   /** Others may store it. Idempotent. */
-  release(): void;
+  release(): Promise<void>;
 }

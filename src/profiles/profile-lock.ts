@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { utimes } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 
 import { isProcessAlive, processNamespace, processStartTicks } from '../base/process-table.js';
 
@@ -25,45 +24,45 @@ export class ProfileLock {
   }
 
   /** @returns undefined where somebody else has it. */
-  static take(path: string): ProfileLock | undefined {
+  static async take(path: string): Promise<ProfileLock | undefined> {
     const ticks = processStartTicks(process.pid) ?? '0';
     const owner = `${processNamespace()} ${process.pid} ${ticks} ${randomBytes(8).toString('hex')}`;
-    const isTaken = create(path, owner) || (breakStale(path) && create(path, owner));
+    const isTaken = (await create(path, owner)) || ((await breakStale(path)) && (await create(path, owner)));
     return isTaken ? new ProfileLock(path, owner) : undefined;
   }
 
   /** Somebody has it. */
-  static isHeld(path: string): boolean {
-    const held = ownerOf(path);
-    return held !== undefined && !isStale(path, held);
+  static async isHeld(path: string): Promise<boolean> {
+    const held = await ownerOf(path);
+    return held !== undefined && !(await isStale(path, held));
   }
 
   /** Removes it where its owner is gone. */
-  static clear(path: string): void {
-    breakStale(path);
+  static async clear(path: string): Promise<void> {
+    await breakStale(path);
   }
 
   /** Nobody has taken it away, as from a process that stood still for a minute. */
-  get isOurs(): boolean {
-    return ownerOf(this.#path) === this.#owner;
+  async isOurs(): Promise<boolean> {
+    return (await ownerOf(this.#path)) === this.#owner;
   }
 
   /** It is held still. */
   async beat(): Promise<void> {
     const now = new Date();
-    if (this.isOurs) await utimes(this.#path, now, now).catch(() => undefined);
+    if (await this.isOurs()) await utimes(this.#path, now, now).catch(() => undefined);
   }
 
   /** Idempotent. */
-  release(): void {
-    if (this.isOurs) rmSync(this.#path, { force: true });
+  async release(): Promise<void> {
+    if (await this.isOurs()) await rm(this.#path, { force: true });
   }
 }
 
 /** @returns false where there is one. */
-function create(path: string, owner: string): boolean {
+async function create(path: string, owner: string): Promise<boolean> {
   try {
-    writeFileSync(path, owner, { flag: 'wx', mode: 0o600 });
+    await writeFile(path, owner, { flag: 'wx', mode: 0o600 });
     return true;
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -71,38 +70,32 @@ function create(path: string, owner: string): boolean {
   }
 }
 
-function ownerOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return undefined;
-  }
+async function ownerOf(path: string): Promise<string | undefined> {
+  return readFile(path, 'latin1').catch(() => undefined);
 }
 
-function isStale(path: string, owner: string): boolean {
+async function isStale(path: string, owner: string): Promise<boolean> {
   const [, where, pid = '', startTicks = ''] = OWNER.exec(owner) ?? [];
   if (where === processNamespace()) return !isProcessAlive(Number(pid), startTicks);
-  const { mtimeMs = Date.now() } = statSync(path, { throwIfNoEntry: false }) ?? {};
-  return Date.now() - mtimeMs > LOCK_STALE_MS;
+  const stats = await stat(path).catch(() => undefined);
+  return stats !== undefined && Date.now() - stats.mtimeMs > LOCK_STALE_MS;
 }
 
 /** @returns whether there is none any more. Of several that try, none takes away what another has just taken. */
-function breakStale(path: string): boolean {
-  const owner = ownerOf(path);
+async function breakStale(path: string): Promise<boolean> {
+  const owner = await ownerOf(path);
   if (owner === undefined) return true;
-  if (!isStale(path, owner)) return false;
+  if (!(await isStale(path, owner))) return false;
   const aside = `${path}.${randomBytes(8).toString('hex')}`;
   try {
-    renameSync(path, aside);
-  } catch {
-    return false;
+    await rename(path, aside);
+  } catch (thrown) {
+    // Another one has just broken it: who makes the next lock has it.
+    return (thrown as NodeJS.ErrnoException).code === 'ENOENT';
   }
-  const isRight = ownerOf(aside) === owner;
-  try {
-    if (!isRight) linkSync(aside, path);
-  } catch {
-    // A third one has it by now.
-  }
-  rmSync(aside, { force: true });
+  const isRight = (await ownerOf(aside)) === owner;
+  // Where that fails, a third one has it by now.
+  if (!isRight) await link(aside, path).catch(() => undefined);
+  await rm(aside, { force: true });
   return isRight;
 }

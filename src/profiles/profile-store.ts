@@ -1,6 +1,6 @@
 import { createHash, hkdfSync } from 'node:crypto';
-import { accessSync, constants, lstatSync, mkdirSync, readdirSync } from 'node:fs';
-import { lstat, readdir, rename, rm } from 'node:fs/promises';
+import { accessSync, constants } from 'node:fs';
+import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Clock, Timer } from '../base/clock.js';
@@ -26,6 +26,7 @@ const PROFILE_ID = /^[\w-]{1,64}$/;
 const SUFFIX = '.profile';
 const LOCK_SUFFIX = '.lock';
 const MAX_WAITING_READS = 16;
+const MAX_WAITING_OPENINGS = 256;
 
 export function isProfileId(value: unknown): value is string {
   return typeof value === 'string' && PROFILE_ID.test(value);
@@ -47,10 +48,16 @@ export class ProfileStore {
   readonly #logger: Logger;
   readonly #locks = new Set<ProfileLock>();
   #beating: Timer | undefined;
+  readonly #swept: Promise<void>;
   /** Reading one takes this process some of its time. */
   readonly #reads = new SerialQueue({
     most: MAX_WAITING_READS,
     sentence: 'Too many profiles are being read',
+  });
+  /** One after the other, so that each counts those before it. */
+  readonly #openings = new SerialQueue({
+    most: MAX_WAITING_OPENINGS,
+    sentence: 'Too many profiles are being opened',
   });
 
   /**
@@ -70,7 +77,9 @@ export class ProfileStore {
       const message = `Expected writable directory for profileDirectory but received ${JSON.stringify(path)}`;
       throw new StreamKitError('bad_option', message, { cause: asError(thrown) });
     }
-    void this.#sweep();
+    this.#swept = this.#sweep().catch((thrown: unknown) => {
+      logger.warn({ err: asError(thrown) }, 'the directory of profiles could not be cleared up');
+    });
   }
 
   /** Most bytes of one profile. */
@@ -83,14 +92,21 @@ export class ProfileStore {
    *
    * @param owner - whose profiles they are: nobody else finds them.
    * @throws StreamKitError `bad_request` for the id, `no_such_profile` where there is none and none is to be made, `profile_in_use` where
-   * another session is going to store it, `limit_reached`.
+   * another session is going to store it, `limit_reached`, `at_capacity`.
    */
-  open(owner: string, { id, save }: { readonly id: string; readonly save: boolean }): ProfileLease {
+  async open(
+    owner: string,
+    { id, save }: { readonly id: string; readonly save: boolean },
+  ): Promise<ProfileLease> {
     if (!isProfileId(id)) {
       throw new StreamKitError('bad_request', 'Expected 1 to 64 letters, digits, - and _ for profile.id');
     }
+    return this.#openings.run(() => this.#open(owner, id, save));
+  }
+
+  async #open(owner: string, id: string, save: boolean): Promise<ProfileLease> {
     const { path, folder } = this.#place(owner, id);
-    const exists = isFile(path);
+    const exists = await isFile(path);
     const source: ProfileSource = {
       path,
       maxBytes: this.maxBytes,
@@ -99,14 +115,14 @@ export class ProfileStore {
     };
     if (!save) {
       if (!exists) throw noSuchProfile();
-      return { id, save, source, store: () => Promise.resolve(), release: () => undefined };
+      return { id, save, source, store: () => Promise.resolve(), release: () => Promise.resolve() };
     }
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const lock = this.#lock(path);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const lock = await this.#lock(path);
     try {
-      if (!exists) this.#ensureRoom(folder, id);
+      if (!exists) await this.#ensureRoom(folder, id);
     } catch (thrown) {
-      this.#release(lock);
+      await this.#release(lock);
       throw thrown;
     }
     return {
@@ -127,7 +143,7 @@ export class ProfileStore {
         const id = name.slice(0, -SUFFIX.length);
         const stats = await lstat(join(folder, name)).catch(() => undefined);
         if (!isProfileId(id) || stats?.isFile() !== true) return [];
-        const inUse = ProfileLock.isHeld(this.#lockPath(join(folder, name)));
+        const inUse = await ProfileLock.isHeld(this.#lockPath(join(folder, name)));
         return [{ id, bytes: stats.size, savedAt: Math.round(stats.mtimeMs), inUse }];
       }),
     );
@@ -140,12 +156,12 @@ export class ProfileStore {
    * @throws StreamKitError `no_such_profile`, `profile_in_use`.
    */
   async remove(owner: string, id: string): Promise<void> {
-    const { path } = this.#existing(owner, id);
-    const lock = this.#lock(path);
+    const { path } = await this.#existing(owner, id);
+    const lock = await this.#lock(path);
     try {
       await rm(path, { force: true });
     } finally {
-      this.#release(lock);
+      await this.#release(lock);
     }
   }
 
@@ -159,7 +175,7 @@ export class ProfileStore {
   }
 
   async #readState(owner: string, id: string): Promise<ProfileState> {
-    const { path, key, maxBytes } = this.source(owner, id);
+    const { path, key, maxBytes } = await this.source(owner, id);
     const reader = await ArchiveReader.open(path, archiveKey(key), maxBytes);
     if (reader === undefined) throw noSuchProfile();
     try {
@@ -183,7 +199,7 @@ export class ProfileStore {
    * @throws StreamKitError `bad_request` for the id, `profile_in_use`, `limit_reached`, `too_large`, `disk_full`.
    */
   async writeState(owner: string, id: string, state: ProfileState): Promise<void> {
-    const lease = this.open(owner, { id, save: true });
+    const lease = await this.open(owner, { id, save: true });
     try {
       await lease.store(async (path) => {
         const writer = await ArchiveWriter.create(path, archiveKey(lease.source.key), this.maxBytes);
@@ -196,7 +212,7 @@ export class ProfileStore {
         }
       });
     } finally {
-      lease.release();
+      await lease.release();
     }
   }
 
@@ -205,16 +221,16 @@ export class ProfileStore {
    *
    * @throws StreamKitError `no_such_profile`.
    */
-  source(owner: string, id: string): ProfileSource {
-    const { path } = this.#existing(owner, id);
+  async source(owner: string, id: string): Promise<ProfileSource> {
+    const { path } = await this.#existing(owner, id);
     return { path, maxBytes: this.maxBytes, mustExist: true, ...this.#keyOf(owner, id) };
   }
 
-  #existing(owner: string, id: string): { readonly path: string } {
+  async #existing(owner: string, id: string): Promise<{ readonly path: string }> {
     // A path comes of nothing that is not an id.
     if (!isProfileId(id)) throw noSuchProfile();
     const place = this.#place(owner, id);
-    if (!isFile(place.path)) throw noSuchProfile();
+    if (!(await isFile(place.path))) throw noSuchProfile();
     return place;
   }
 
@@ -232,7 +248,7 @@ export class ProfileStore {
       if (total > this.#options.maxTotalBytes) {
         throw new StreamKitError('limit_reached', 'All profiles together are as large as they may be');
       }
-      if (!lock.isOurs) throw inUse();
+      if (!(await lock.isOurs())) throw inUse();
       await rename(partial, path);
     } finally {
       await rm(partial, { force: true });
@@ -262,10 +278,12 @@ export class ProfileStore {
   }
 
   /** @throws StreamKitError `profile_in_use`, `profile_failed`. */
-  #lock(path: string): ProfileLock {
+  async #lock(path: string): Promise<ProfileLock> {
+    // What breaks the lock of somebody who is gone is not to meet one that is taken.
+    await this.#swept;
     let lock: ProfileLock | undefined;
     try {
-      lock = ProfileLock.take(this.#lockPath(path));
+      lock = await ProfileLock.take(this.#lockPath(path));
     } catch (thrown) {
       throw new StreamKitError('profile_failed', 'The profile cannot be stored', { cause: asError(thrown) });
     }
@@ -277,25 +295,28 @@ export class ProfileStore {
     return lock;
   }
 
-  #release(lock: ProfileLock): void {
-    lock.release();
+  /** It is held no more when this resolves, unless the disk fails: then others wait until this process is gone. */
+  async #release(lock: ProfileLock): Promise<void> {
     this.#locks.delete(lock);
+    await lock.release().catch((thrown: unknown) => {
+      this.#logger.warn({ err: asError(thrown) }, 'the lock of a profile cannot be removed');
+    });
     if (this.#locks.size > 0) return;
     this.#beating?.cancel();
     this.#beating = undefined;
   }
 
   /** Counts those that are about to be made as well. @throws StreamKitError `limit_reached`. */
-  #ensureRoom(folder: string, id: string): void {
-    const ids = readdirSync(folder)
-      .filter(
-        (name) =>
-          name.endsWith(SUFFIX) ||
-          (name.endsWith(`${SUFFIX}${LOCK_SUFFIX}`) && ProfileLock.isHeld(join(folder, name))),
-      )
-      .map((name) => name.slice(0, name.indexOf(SUFFIX)));
-    const others = new Set(ids.filter((other) => other !== id)).size;
-    if (others < this.#options.maxPerCaller) return;
+  async #ensureRoom(folder: string, id: string): Promise<void> {
+    const others = new Set<string>();
+    for (const name of await readdir(folder)) {
+      const isOne =
+        name.endsWith(SUFFIX) ||
+        (name.endsWith(`${SUFFIX}${LOCK_SUFFIX}`) && (await ProfileLock.isHeld(join(folder, name))));
+      if (isOne) others.add(name.slice(0, name.indexOf(SUFFIX)));
+    }
+    others.delete(id);
+    if (others.size < this.#options.maxPerCaller) return;
     throw new StreamKitError('limit_reached', 'This caller has as many profiles as it may');
   }
 
@@ -320,10 +341,10 @@ export class ProfileStore {
     const { path } = this.#options;
     for (const folder of await readdir(path).catch(() => [])) {
       for (const name of await readdir(join(path, folder)).catch(() => [])) {
-        if (name.endsWith(`${SUFFIX}${LOCK_SUFFIX}`)) ProfileLock.clear(join(path, folder, name));
+        if (name.endsWith(`${SUFFIX}${LOCK_SUFFIX}`)) await ProfileLock.clear(join(path, folder, name));
         const [, profile, owned] = /^(.*\.profile)\.(stream-kit-.*)$/.exec(name) ?? [];
         if (profile === undefined || owned === undefined || !isOrphaned(owned)) continue;
-        if (ProfileLock.isHeld(this.#lockPath(join(path, folder, profile)))) continue;
+        if (await ProfileLock.isHeld(this.#lockPath(join(path, folder, profile)))) continue;
         await rm(join(path, folder, name), { force: true }).catch((thrown: unknown) => {
           this.#logger.warn(
             { err: asError(thrown) },
@@ -339,8 +360,9 @@ function archiveKey(key: string | undefined): Uint8Array | undefined {
   return key === undefined ? undefined : Buffer.from(key, 'base64');
 }
 
-function isFile(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
+async function isFile(path: string): Promise<boolean> {
+  const stats = await lstat(path).catch(() => undefined);
+  return stats?.isFile() === true;
 }
 
 function noSuchProfile(): StreamKitError {

@@ -1,6 +1,7 @@
 import type { CallerRole, ViewerRole } from './rights.js';
 import type { SessionUsage } from './session-usage.js';
-import type { FaultState, RungMetadata, StreamSessionStatus, VideoCodec } from './state-document.js';
+import type { FaultState, RungMetadata, StreamSessionStatus } from './state-document.js';
+import type { VideoCodec } from './video-codecs.js';
 
 /** One viewer, as the operator sees it. */
 export interface AdminViewer {

@@ -93,10 +93,10 @@ export type PageEvent =
       readonly parts: number;
       readonly data: string;
     }
-  /** The page wanted something that is not permitted. */
+  /** The page wanted something that is not permitted, or that is too large. */
   | {
       readonly type: 'refused';
-      readonly what: 'new_tab' | 'download' | 'file_chooser' | 'file_drop' | 'dialog';
+      readonly what: 'new_tab' | 'download' | 'file_chooser' | 'file_drop' | 'dialog' | 'clipboard';
       readonly message: string;
     };
 

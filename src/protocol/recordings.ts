@@ -1,6 +1,10 @@
-import type { RecordingStatus, VideoCodec } from './state-document.js';
+import type { RecordingStatus } from './state-document.js';
+import type { VideoCodec } from './video-codecs.js';
 
 export type Container = 'mp4' | 'webm';
+
+/** What the pictures of a codec are recorded into. */
+export const CONTAINERS: Readonly<Record<VideoCodec, Container>> = { h264: 'mp4', vp8: 'webm' };
 
 /** What a client may ask of a recording. */
 export interface RecordingRequest {

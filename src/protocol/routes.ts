@@ -1,6 +1,7 @@
 // Over 500 lines: every route of the server stands here, and the order of them counts.
 
 import type { RouteDefinition } from './route-definition.js';
+import { VIDEO_CODECS } from './video-codecs.js';
 
 export const SDP_TYPE = 'application/sdp';
 export const SDP_FRAGMENT_TYPE = 'application/trickle-ice-sdpfrag';
@@ -29,7 +30,7 @@ const ENTITY_TAG = { ETag: 'Names the ICE session.' } as const;
 /** What a viewer wants of its stream. */
 const STREAM_WISHES = {
   viewerId: { about: 'The secret id of a viewer that comes back.', type: 'text' },
-  videoCodec: { about: 'The codec of the pictures.', type: 'choice', among: ['h264', 'vp8'] },
+  videoCodec: { about: 'The codec of the pictures.', type: 'choice', among: VIDEO_CODECS },
   media: { about: '`none`: the state and the signals alone.', type: 'choice', among: ['none'] },
   maxHeight: { about: 'Most lines of the picture, pixels.', type: 'integer', least: 1, most: 4320 },
   maxBitrateBps: { about: 'Most that is sent, bits/s.', type: 'integer', least: 1, most: 999_999_999 },

@@ -1,10 +1,5 @@
-import type {
-  CaptureKind,
-  RenderingState,
-  SessionMetadata,
-  StreamSessionStatus,
-  VideoCodec,
-} from './state-document.js';
+import type { CaptureKind, RenderingState, SessionMetadata, StreamSessionStatus } from './state-document.js';
+import type { VideoCodec } from './video-codecs.js';
 import type { RungIndex } from './video-stream.js';
 
 /** How long one stage took, of the pictures of about the last second; ms. */

@@ -1,6 +1,7 @@
 import type { ProfileRequest } from './profiles.js';
 import type { SessionBudget } from './session-usage.js';
-import type { StreamSessionState, StreamSessionStatus, VideoCodec } from './state-document.js';
+import type { StreamSessionState, StreamSessionStatus } from './state-document.js';
+import type { VideoCodec } from './video-codecs.js';
 
 /** What a client may ask for the video codec of a session. */
 export type VideoCodecChoice = VideoCodec | 'auto';

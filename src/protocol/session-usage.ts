@@ -9,6 +9,10 @@ export interface SessionUsage {
    * not report it.
    */
   readonly cpuSeconds: number | null;
+  /**
+   * Time of graphics processors. Null: it is not known. No driver reports it per session yet, so at present it is always null.
+   */
+  readonly gpuSeconds: number | null;
   /** Media that was sent to viewers, over WebRTC and WebSockets, without headers and retransmissions. */
   readonly bytesSent: number;
   /** The time of all viewers together: two that watch for a minute are two. */

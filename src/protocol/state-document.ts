@@ -1,7 +1,6 @@
 import type { ErrorCode } from './error-codes.js';
+import type { VideoCodec } from './video-codecs.js';
 
-/** A codec of the pictures. */
-export type VideoCodec = 'h264' | 'vp8';
 /** How pictures are taken: from the tab itself, or by the DevTools screencast. */
 export type CaptureKind = 'tab' | 'screencast';
 export type RecordingStatus = 'starting' | 'recording' | 'finished' | 'failed';

@@ -1,7 +1,8 @@
-import type { VideoCodec } from './state-document.js';
+import { VIDEO_CODECS, type VideoCodec } from './video-codecs.js';
 
 /** Encodings of one picture to one codec: 0 to 2 are rungs, and the last one is {@link SLIDES_RUNG}. */
-export type RungIndex = 0 | 1 | 2 | 3;
+export const RUNG_INDEXES = [0, 1, 2, 3] as const;
+export type RungIndex = (typeof RUNG_INDEXES)[number];
 
 /** The encoding for viewers whose link carries no rung: a small picture a second. */
 export const SLIDES_RUNG = 3;
@@ -27,7 +28,9 @@ export function videoStream(codec: VideoCodec, rung: RungIndex): VideoStream {
 }
 
 export function codecOf(stream: VideoStream): VideoCodec {
-  return stream.startsWith('h264') ? 'h264' : 'vp8';
+  const codec = VIDEO_CODECS.find((candidate) => stream.split('/', 1)[0] === candidate);
+  if (codec === undefined) throw new Error(`There is no stream ${stream}`);
+  return codec;
 }
 
 export function rungOf(stream: VideoStream): RungIndex {

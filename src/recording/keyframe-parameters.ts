@@ -5,12 +5,17 @@ import { h264PictureSize } from './h264-picture-size.js';
 
 /** What a container must know of a video track before its first picture. */
 export interface KeyframeParameters {
+  readonly codec: VideoCodec;
   /** Sequence and picture parameter sets in Annex B for H.264, empty for VP8. */
   readonly extradata: Buffer;
   /** Pixels. */
   readonly width: number;
   readonly height: number;
 }
+
+type ReadParameters = (frame: Buffer) => Omit<KeyframeParameters, 'codec'> | undefined;
+
+const READERS: Readonly<Record<VideoCodec, ReadParameters>> = { h264: h264Parameters, vp8: vp8Parameters };
 
 // ITU-T H.264 table 7-1.
 const NAL_TYPE_MASK = 0x1f;
@@ -25,7 +30,8 @@ const START_CODE = Buffer.from([0, 0, 0, 1]);
  */
 export function keyframeParameters(codec: VideoCodec, bytes: Uint8Array): KeyframeParameters | undefined {
   const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return codec === 'h264' ? h264Parameters(frame) : vp8Parameters(frame);
+  const parameters = READERS[codec](frame);
+  return parameters && { codec, ...parameters };
 }
 
 /** Whether one track description serves both. */
@@ -33,7 +39,7 @@ export function sameParameters(one: KeyframeParameters, other: KeyframeParameter
   return one.width === other.width && one.height === other.height && one.extradata.equals(other.extradata);
 }
 
-function h264Parameters(frame: Buffer): KeyframeParameters | undefined {
+function h264Parameters(frame: Buffer): ReturnType<ReadParameters> {
   const nals = new AnnexBScanner();
   const count = nals.scan(frame);
   const sets: Buffer[] = [];
@@ -51,7 +57,7 @@ function h264Parameters(frame: Buffer): KeyframeParameters | undefined {
 }
 
 /** RFC 6386 section 9.1: a frame tag of 3 bytes whose lowest bit is 0, a start code, then 14 bits each. */
-function vp8Parameters(frame: Buffer): KeyframeParameters | undefined {
+function vp8Parameters(frame: Buffer): ReturnType<ReadParameters> {
   const isKeyframe = frame.length >= 10 && ((frame[0] ?? 1) & 1) === 0 && frame.readUIntBE(3, 3) === 0x9d012a;
   if (!isKeyframe) return undefined;
   return {

@@ -1,4 +1,5 @@
 import type { Container } from '../protocol/recordings.js';
+import type { VideoCodec } from '../protocol/video-codecs.js';
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, rmSync } from 'node:fs';
 
 import {
@@ -13,6 +14,7 @@ import {
   AVFMT_FLAG_FLUSH_PACKETS,
   AVMEDIA_TYPE_AUDIO,
   AVMEDIA_TYPE_VIDEO,
+  type AVCodecID,
 } from 'node-av/constants';
 import { Dictionary, FFmpegError, FormatContext, Packet, Rational, type Stream } from 'node-av/lib';
 
@@ -20,7 +22,8 @@ import type { KeyframeParameters } from './keyframe-parameters.js';
 import type { PlacedPacket } from './mux-packet.js';
 import { AUDIO_PACKET_US } from './packet-interleaver.js';
 
-/** MP4 holds H.264, WebM holds VP8; the sound is Opus in both. */
+/** FFmpeg's number of what a container holds; the sound is Opus in every one. */
+const CODEC_IDS: Readonly<Record<VideoCodec, AVCodecID>> = { h264: AV_CODEC_ID_H264, vp8: AV_CODEC_ID_VP8 };
 
 const VIDEO_TIMEBASE = { num: 1, den: 90_000 } as const;
 const AUDIO_TIMEBASE = { num: 1, den: 48_000 } as const;
@@ -81,7 +84,7 @@ export class MediaFile {
       FFmpegError.throwIfError(format.openOutputSync(), 'open the file');
       this.#descriptor = openSync(path, 'r+');
       format.setFlags(AVFMT_FLAG_FLUSH_PACKETS);
-      const videoStream = addVideo(format, container, video);
+      const videoStream = addVideo(format, video);
       this.#streams = { video: videoStream, audio: hasAudio ? addAudio(format) : undefined };
       const options = Dictionary.fromObject(MUXER_OPTIONS[container]);
       FFmpegError.throwIfError(format.writeHeaderSync(options), 'write the header');
@@ -253,12 +256,12 @@ export class MediaFile {
   }
 }
 
-function addVideo(format: FormatContext, container: Container, video: KeyframeParameters): Stream {
+function addVideo(format: FormatContext, video: KeyframeParameters): Stream {
   const stream = format.newStream();
   stream.timeBase = new Rational(VIDEO_TIMEBASE.num, VIDEO_TIMEBASE.den);
   const parameters = stream.codecpar;
   parameters.codecType = AVMEDIA_TYPE_VIDEO;
-  parameters.codecId = container === 'mp4' ? AV_CODEC_ID_H264 : AV_CODEC_ID_VP8;
+  parameters.codecId = CODEC_IDS[video.codec];
   parameters.format = AV_PIX_FMT_YUV420P;
   parameters.width = video.width;
   parameters.height = video.height;

@@ -2,11 +2,6 @@ import type { Container, RecordedFile, RecordingError } from '../protocol/record
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { MuxPacket } from './mux-packet.js';
 
-/** What a codec is recorded into. */
-export function containerOf(codec: VideoCodec): Container {
-  return codec === 'h264' ? 'mp4' : 'webm';
-}
-
 /** @param part - from 1 on. */
 export function recordingPath(pathPrefix: string, part: number, container: Container): string {
   return `${pathPrefix}${part}.${container}`;

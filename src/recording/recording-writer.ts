@@ -1,4 +1,9 @@
-import type { Container, RecordedFile, RecordingError } from '../protocol/recordings.js';
+import {
+  type Container,
+  CONTAINERS,
+  type RecordedFile,
+  type RecordingError,
+} from '../protocol/recordings.js';
 import { constants } from 'node:os';
 
 import { FFmpegError } from 'node-av/lib';
@@ -8,7 +13,7 @@ import { keyframeParameters, sameParameters } from './keyframe-parameters.js';
 import { MediaFile } from './media-file.js';
 import type { MuxPacket, PlacedPacket } from './mux-packet.js';
 import { PacketInterleaver } from './packet-interleaver.js';
-import { containerOf, recordingPath, type RecordingThreadData } from './recording-messages.js';
+import { recordingPath, type RecordingThreadData } from './recording-messages.js';
 
 /**
  * How often what is complete goes to the disk, µs. With the time that packets wait for each other, a crash costs less
@@ -39,7 +44,7 @@ export class RecordingWriter {
 
   constructor(data: RecordingThreadData) {
     this.#data = data;
-    this.#container = containerOf(data.codec);
+    this.#container = CONTAINERS[data.codec];
     this.#interleaver = new PacketInterleaver(data.hasAudio);
   }
 

@@ -1,4 +1,9 @@
-import type { RecordedFile, RecordingError, RecordingInfo } from '../protocol/recordings.js';
+import {
+  CONTAINERS,
+  type RecordedFile,
+  type RecordingError,
+  type RecordingInfo,
+} from '../protocol/recordings.js';
 import type { RecordingStatus } from '../protocol/state-document.js';
 import type { Clock, Timer } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
@@ -6,12 +11,7 @@ import type { ResolvedRecordingOptions } from '../options/recording-options.js';
 import type { MuxThread, OpenMuxThread } from './mux-thread.js';
 import { PacketFeed } from './packet-feed.js';
 import type { OpenPacketSource } from './packet-source.js';
-import {
-  containerOf,
-  recordingPath,
-  type RecordingReport,
-  type RecordingThreadData,
-} from './recording-messages.js';
+import { recordingPath, type RecordingReport, type RecordingThreadData } from './recording-messages.js';
 
 export type OpenRecordingThread = OpenMuxThread<RecordingThreadData, RecordingReport>;
 
@@ -91,7 +91,7 @@ export class Recording {
       recordingId,
       streamId,
       status: this.#status,
-      format: containerOf(codec),
+      format: CONTAINERS[codec],
       videoCodec: codec,
       audioCodec: hasAudio ? 'opus' : null,
       startTime: this.#startTime,
@@ -114,7 +114,7 @@ export class Recording {
   /** Path of a file, from 0 on; undefined where there is none. For this process alone. */
   pathOf(index: number): string | undefined {
     if (this.#files[index] === undefined) return undefined;
-    return recordingPath(this.#parameters.pathPrefix, index + 1, containerOf(this.#feed.codec));
+    return recordingPath(this.#parameters.pathPrefix, index + 1, CONTAINERS[this.#feed.codec]);
   }
 
   /** Ends it and waits until its files are whole. Idempotent. @param error - why, where nobody asked for it. */

@@ -115,7 +115,7 @@ export class LocalRender implements Render {
   }
 
   get browserPid(): number {
-    return this.#capture.browserPid;
+    return this.#capture.page.browserPid;
   }
 
   get hasAudio(): boolean {
@@ -123,7 +123,7 @@ export class LocalRender implements Render {
   }
 
   get controls(): PageControls {
-    return this.#capture.controls;
+    return this.#capture.page.controls;
   }
 
   get encoded(): EncodedCounts {
@@ -209,23 +209,23 @@ export class LocalRender implements Render {
   }
 
   setViewerCount(count: number): void {
-    this.#capture.setViewerCount(count);
+    this.#capture.page.setViewerCount(count);
   }
 
   setProgramInput(input: ProgramInput): void {
-    this.#capture.setProgramInput(input);
+    this.#capture.page.setProgramInput(input);
   }
 
   setPageState(state: unknown): void {
-    this.#capture.setPageState(state);
+    this.#capture.page.setPageState(state);
   }
 
   sendToPage(message: unknown): void {
-    this.#capture.sendToPage(message);
+    this.#capture.page.sendToPage(message);
   }
 
   openDebugger(): Promise<string> {
-    return this.#capture.openDebugger();
+    return this.#capture.page.openDebugger();
   }
 
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {

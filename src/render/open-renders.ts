@@ -1,17 +1,16 @@
 import type { Clock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
 import { EgressRefusals } from '../egress/egress-refusals.js';
+import { worldOf } from '../egress/upstream-proxy.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
 import type { ResolvedOptions } from '../options/stream-kit-options.js';
-import type { VideoCodec } from './encode/encoded-frame.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
 import { FrameTiming } from './encode/frame-timing.js';
 import { GraphicsSelection } from './graphics/graphics-selection.js';
 import { openSessionLimiter } from './limits/open-session-limiter.js';
-import { H264Payloader } from './packetize/h264-payloader.js';
 import { OpusPayloader } from './packetize/opus-payloader.js';
-import { Vp8Payloader } from './packetize/vp8-payloader.js';
-import { openRemoteRenders } from './remote-renders.js';
+import { createVideoPayloader } from './packetize/video-payloader.js';
+import { openRemoteRenders, type RemoteRenders } from './remote-renders.js';
 import type { OpenRestartableRender } from './render.js';
 import { createOpenRestartingRender } from './restarting-render.js';
 
@@ -19,11 +18,14 @@ import { createOpenRestartingRender } from './restarting-render.js';
 export type RendersOptions = Pick<
   ResolvedOptions,
   | 'capture'
+  | 'defaultViewport'
   | 'gpu'
   | 'hangTimeoutMs'
   | 'launchTimeoutMs'
   | 'lipSync'
   | 'loadTimeoutMs'
+  | 'page'
+  | 'pool'
   | 'puppeteerLaunchOptions'
   | 'restart'
   | 'sessionLimits'
@@ -44,14 +46,18 @@ export interface Renders {
   /** What sessions are made of. */
   readonly parts: {
     readonly openRender: OpenRestartableRender;
-    readonly createVideoPayloader: (codec: VideoCodec) => H264Payloader | Vp8Payloader;
+    readonly createVideoPayloader: typeof createVideoPayloader;
     readonly createAudioPayloader: () => OpusPayloader;
     readonly createFrameTiming: () => FrameTiming;
+    readonly pool: RemoteRenders['pool'];
   };
   readonly egressRefusals: EgressRefusals;
   /** Ends the process that was started ahead; renders are their owners'. Idempotent. */
   close(): Promise<void>;
 }
+
+/** Of a session whose request names nothing else. */
+const DEFAULT_SHAPE = { deviceScaleFactor: 1, frameRate: 30, audio: true };
 
 /**
  * Begins by clearing up after servers that were killed.
@@ -72,6 +78,10 @@ export function openRenders(
     launchOptions,
     lipSyncToleranceMs: toleranceMs,
     onEgressRefused: (errorType) => egressRefusals.add(errorType),
+    pool: options.pool && {
+      ...options.pool,
+      shape: { ...options.defaultViewport, ...DEFAULT_SHAPE, ...worldOf(options.page, {}) },
+    },
     limiter: openSessionLimiter(options.sessionLimits, clock, logger),
     ...{ encoders, graphics, mediaPlane, logger },
   });
@@ -83,9 +93,10 @@ export function openRenders(
   return {
     parts: {
       openRender,
-      createVideoPayloader: (codec) => (codec === 'h264' ? new H264Payloader() : new Vp8Payloader()),
+      createVideoPayloader,
       createAudioPayloader: () => new OpusPayloader(toleranceMs),
       createFrameTiming: () => new FrameTiming(),
+      pool: remote.pool,
     },
     egressRefusals,
     close: () => {

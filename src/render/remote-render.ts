@@ -1,4 +1,4 @@
-import { asError, ERROR_STATUS, StreamKitError } from '../base/errors.js';
+import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { EgressProxy } from '../egress/egress-proxy.js';
 import type { Producer } from '../fanout/media-plane.js';
@@ -12,15 +12,16 @@ import { frameRecord } from './encode/frame-record.js';
 import { type DeviceLease, encodersOn } from './graphics/device-assignment.js';
 import type { GraphicsSelection } from './graphics/graphics-selection.js';
 import { MEDIA_SLOTS, type RenderStream } from './packetize/media-slots.js';
-import type {
-  AnsweredOrder,
-  OpenedRender,
-  RenderOrder,
-  RenderReport,
-  ReportedError,
+import {
+  type AnsweredOrder,
+  type OpenedRender,
+  type RenderOrder,
+  type RenderReport,
+  reportedError,
 } from './render-messages.js';
 import type { Render, RenderListener } from './render.js';
 import type { SessionProcess } from './session-process-supervisor.js';
+import type { RenderPlace } from './spare-render.js';
 import type { TapEntry } from './tap-pipe.js';
 
 export interface RemoteRenderOptions {
@@ -32,7 +33,7 @@ export interface RemoteRenderOptions {
   readonly onEgressRefused: (errorType: string) => void;
   /** The browser is there; the page is not loaded yet. */
   readonly onLaunched: () => void;
-  readonly onFoundBrowser: (executablePath: string) => void;
+  readonly onFoundBrowser: (opened: OpenedRender) => void;
 }
 
 interface Waiting {
@@ -51,35 +52,36 @@ export class RemoteRender implements Render {
   #lastId = 0;
   #opened: OpenedRender | undefined;
   #viewport: PageSize = { width: 1, height: 1 };
-  #egress: EgressProxy | undefined;
+  /** It ends with this render. */
+  readonly #egress: EgressProxy | undefined;
   /** Encoders that are to be started as soon as it is known which work. */
   readonly #wanted = new Map<VideoStream, EncodingTarget>();
   /** Why it is over; undefined: it is not. */
   #endError: StreamKitError | undefined;
   #closing: Promise<void> | undefined;
 
+  /** @param isWarm - the process has prepared its browser already. */
   constructor(
-    session: SessionProcess,
-    directory: string,
+    { session, profileDirectory, egress }: RenderPlace,
+    isWarm: boolean,
     options: RemoteRenderOptions,
     listener: RenderListener,
     logger: Logger,
     streamId: string,
   ) {
     this.#session = session;
+    this.#egress = egress;
     this.#options = options;
     this.#listener = listener;
     this.#logger = logger;
     this.controls = this.#pageControls();
-    session.use(
-      streamId,
-      {
-        onReport: (report) => this.#onReport(report),
-        onTapEntry: (entry) => this.#onTapEntry(entry),
-        onLost: (error) => this.#fail(error),
-      },
-      directory,
-    );
+    const listening = {
+      onReport: (report: RenderReport) => this.#onReport(report),
+      onTapEntry: (entry: TapEntry) => this.#onTapEntry(entry),
+      onLost: (error: StreamKitError) => this.#fail(error),
+    };
+    if (isWarm) session.handTo(listening);
+    else session.use(streamId, listening, profileDirectory);
   }
 
   get kind(): CaptureKind {
@@ -98,15 +100,10 @@ export class RemoteRender implements Render {
     return this.#opened?.hasAudio ?? false;
   }
 
-  /** It ends with this render. */
-  owns(egress: EgressProxy): void {
-    this.#egress = egress;
-  }
-
   async open(order: Omit<Extract<AnsweredOrder, { type: 'open' }>, 'type'>): Promise<void> {
     const opened = (await this.#ask({ type: 'open', ...order })) as OpenedRender;
     this.#opened = opened;
-    this.#options.onFoundBrowser(opened.executablePath);
+    this.#options.onFoundBrowser(opened);
     this.#viewport = opened.viewport;
   }
 
@@ -253,12 +250,13 @@ export class RemoteRender implements Render {
         break;
       case 'launched':
         this.#options.onLaunched();
+        if (this.#listener.isAwaited?.() === true) this.#send({ type: 'awaited' });
         break;
       case 'done':
         this.#settle(report.id)?.resolve(report.result);
         break;
       case 'failed':
-        this.#settle(report.id)?.reject(errorOf(report.error));
+        this.#settle(report.id)?.reject(reportedError(report.error));
         break;
       case 'metadata':
         listener.onPageMetadata(report.metadata, report.changedAtUs);
@@ -309,7 +307,7 @@ export class RemoteRender implements Render {
         this.#logger[report.level](report.context, report.message);
         break;
       case 'ended':
-        this.#fail(errorOf(report.error));
+        this.#fail(reportedError(report.error));
         break;
     }
   }
@@ -364,12 +362,4 @@ export class RemoteRender implements Render {
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
   }
-}
-
-/** What is not ours may name paths: clients get a sentence of our own, and the log the rest. */
-function errorOf({ code, message, cause }: ReportedError): StreamKitError {
-  if (code === undefined || !Object.hasOwn(ERROR_STATUS, code)) {
-    return new StreamKitError('internal', 'The session process failed', { cause: new Error(message) });
-  }
-  return new StreamKitError(code, message, cause === undefined ? {} : { cause: new Error(cause) });
 }

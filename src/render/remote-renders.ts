@@ -2,22 +2,34 @@ import { stat } from 'node:fs/promises';
 
 import type { LaunchOptions } from 'puppeteer';
 
+import { backgroundClock } from '../base/clock.js';
 import { asError } from '../base/errors.js';
 import type { LogContext, Logger } from '../base/logger.js';
 import { EgressProxy } from '../egress/egress-proxy.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
+import type { ResolvedPoolOptions } from '../options/pool-options.js';
 import type { ResolvedSessionProcessOptions } from '../options/session-process-options.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
+import type { BrowserVersion } from './capture/browser-version.js';
 import type { CaptureKind, CaptureParameters } from './capture/capture.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './capture/frame-ring.js';
-import { createProfileDirectory, sweepProfileDirectories } from './capture/profile-directory.js';
+import {
+  createProfileDirectory,
+  removeProfileDirectory,
+  sweepProfileDirectories,
+} from './capture/profile-directory.js';
+import type { BrowserShape } from './capture/ready-browser.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
+import type { DeviceLease } from './graphics/device-assignment.js';
 import type { GraphicsSelection } from './graphics/graphics-selection.js';
 import { LaunchQueue } from './launch-queue.js';
 import type { SessionLimiter } from './limits/session-limiter.js';
 import { RemoteRender, type RemoteRenderOptions } from './remote-render.js';
+import type { OpenedRender, OpenOrder } from './render-messages.js';
 import type { OpenRender, Render, RenderListener } from './render.js';
 import { SessionProcess } from './session-process-supervisor.js';
+import { isFit, type RenderPlace, SpareRender } from './spare-render.js';
+import { WarmPool } from './warm-pool.js';
 
 export interface RemoteRendersOptions {
   readonly launchOptions: LaunchOptions;
@@ -39,15 +51,21 @@ export interface RemoteRendersOptions {
   readonly mediaPlane: MediaPlane;
   readonly sessionProcess: ResolvedSessionProcessOptions;
   readonly limiter: SessionLimiter;
+  /** Browsers that are kept ready, and for what. Default: none. */
+  readonly pool?: (ResolvedPoolOptions & { readonly shape: BrowserShape }) | undefined;
   readonly logger: Logger;
 }
 
-/** Opens renders in session processes, one each, and keeps one started ahead. */
+/** Opens renders in session processes, one each, and keeps some of them ready. */
 export interface RemoteRenders {
   readonly open: OpenRender;
-  /** Ends the process that was started ahead; renders are their owners'. Idempotent. */
+  /** Undefined: there is none. It begins empty, until somebody says what there is room for. */
+  readonly pool: WarmPool<SpareRender> | undefined;
+  /** Ends the processes that were started ahead; renders are their owners'. Idempotent. */
   close(): Promise<void>;
 }
+
+type OpenWarm = (spare: SpareRender, ...order: Parameters<OpenRender>) => Promise<Render | undefined>;
 
 /** Begins by clearing up after servers that were killed. */
 export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders {
@@ -59,9 +77,11 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
   const launches = new LaunchQueue(launchesAtOnce);
   const start = (): SessionProcess => new SessionProcess({ ...options, heapBytes });
   let spare: SessionProcess | undefined;
+  let opening = 0;
   let closed = false;
   /** Where the browser was found: to look for it takes a process 0.2 s and 28 MiB, for Puppeteer's own download. */
   let foundBrowser: string | undefined;
+  let knownVersion: BrowserVersion | undefined;
   /** The one that waits, if it lives; one that has died while it waited is cleared away. */
   const takeSpare = (): SessionProcess | undefined => {
     const waited = spare;
@@ -80,45 +100,104 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
     }
   };
   prepare();
-  return {
-    open: async (parameters, listener, signal, logContext) => {
-      await swept;
-      signal.throwIfAborted();
-      await unlessAborted(options.graphics.ready(), signal);
-      const leave = await launches.enter(signal);
+  const withBrowser = (
+    executablePath: string | undefined,
+    lease: DeviceLease | undefined,
+  ): LaunchOptions => ({
+    ...(executablePath === undefined ? {} : { executablePath }),
+    ...options.graphics.launchOptions(options.launchOptions, lease?.device),
+  });
+  const pool =
+    options.pool &&
+    openPool(options, options.pool, {
+      takeProcess: () => takeSpare() ?? start(),
+      launchOptions: (lease) => withBrowser(foundBrowser, lease),
+      knownVersion: () => knownVersion,
+      ready: swept,
+      isBusy: () => opening > 0,
+      onStarted: prepare,
+    });
+  const onFoundBrowser = ({ executablePath, version }: OpenedRender): void => {
+    foundBrowser = executablePath;
+    knownVersion = version;
+  };
+  /** In a browser that is ready. @returns undefined if there is none, or it is lost before anything of the session is in it. */
+  const openWarm: OpenWarm = async (spare, ...order) => {
+    const reached = { launch: false };
+    const onLaunched = (): void => {
+      reached.launch = true;
+    };
+    try {
+      const { lease } = spare.place;
+      const launchOptions = withBrowser(spare.executablePath, lease);
+      return await openRemoteRender(
+        spare,
+        { ...options, launchOptions, lease, onLaunched, onFoundBrowser },
+        knownVersion,
+        ...order,
+      );
+    } catch (error) {
+      const [, , signal] = order;
+      if (reached.launch || signal.aborted) throw error;
+      logger.warn({ err: asError(error) }, 'a browser that was ready is lost: another one is launched');
+      return undefined;
+    }
+  };
+  const open: OpenRender = async (parameters, listener, signal, logContext) => {
+    await swept;
+    signal.throwIfAborted();
+    const waiting = options.pool && pool?.take(isFit(options.pool.shape, parameters));
+    if (waiting !== undefined) {
       listener.onLaunching?.();
-      const lease = options.graphics.take();
-      const launchOptions = {
-        ...(foundBrowser === undefined ? {} : { executablePath: foundBrowser }),
-        ...options.graphics.launchOptions(options.launchOptions, lease?.device),
-      };
-      foundBrowser = undefined;
-      try {
-        const session = takeSpare() ?? start();
-        const onLaunched = (): void => {
-          leave();
-          // Not before: what starts meanwhile delays this one.
-          prepare();
-        };
-        return await openRemoteRender(
-          session,
-          { ...options, launchOptions, lease, onLaunched, onFoundBrowser: (path) => (foundBrowser = path) },
-          parameters,
-          listener,
-          signal,
-          logContext,
-        );
-      } catch (error) {
-        lease?.release();
-        throw error;
-      } finally {
+      const warm = await openWarm(waiting, parameters, listener, signal, logContext);
+      if (warm !== undefined) return warm;
+    }
+    await unlessAborted(options.graphics.ready(), signal);
+    const leave = await launches.enter(signal);
+    // Without room for it, spares go first.
+    pool?.look();
+    listener.onLaunching?.();
+    const lease = options.graphics.take();
+    const launchOptions = withBrowser(foundBrowser, lease);
+    foundBrowser = undefined;
+    try {
+      const session = takeSpare() ?? start();
+      const onLaunched = (): void => {
         leave();
+        // Not before: what starts meanwhile delays this one.
         prepare();
+      };
+      return await openRemoteRender(
+        session,
+        { ...options, launchOptions, lease, onLaunched, onFoundBrowser },
+        knownVersion,
+        parameters,
+        listener,
+        signal,
+        logContext,
+      );
+    } catch (error) {
+      lease?.release();
+      throw error;
+    } finally {
+      leave();
+      prepare();
+    }
+  };
+  return {
+    pool,
+    open: async (...order) => {
+      opening += 1;
+      try {
+        return await open(...order);
+      } finally {
+        opening -= 1;
+        pool?.postpone();
       }
     },
     close: async () => {
       closed = true;
-      await spare?.close();
+      await Promise.all([pool?.close(), spare?.close()]);
     },
   };
 }
@@ -132,58 +211,125 @@ function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> 
   });
 }
 
-async function openRemoteRender(
+function openPool(
+  options: RemoteRendersOptions,
+  { shape, size, maxAgeMs }: NonNullable<RemoteRendersOptions['pool']>,
+  parts: {
+    takeProcess(): SessionProcess;
+    launchOptions(lease: DeviceLease | undefined): LaunchOptions;
+    knownVersion(): BrowserVersion | undefined;
+    readonly ready: Promise<void>;
+    isBusy(): boolean;
+    /** One has been launched, or could not be. */
+    onStarted(): void;
+  },
+): WarmPool<SpareRender> {
+  const { logger } = options;
+  return new WarmPool<SpareRender>({
+    ...{ size, maxAgeMs, isBusy: () => parts.isBusy(), clock: backgroundClock, logger },
+    start: async (onLost, signal) => {
+      await parts.ready;
+      await unlessAborted(options.graphics.ready(), signal);
+      signal.throwIfAborted();
+      const lease = options.graphics.take();
+      try {
+        const session = parts.takeProcess();
+        const place = { ...(await openPlace(session, options, shape, 0, logger)), lease };
+        const order = {
+          ...placeOrder(place, options),
+          ...{ launchOptions: parts.launchOptions(lease), knownVersion: parts.knownVersion(), shape },
+        };
+        return await SpareRender.open(place, order, onLost, signal, logger);
+      } catch (error) {
+        lease?.release();
+        throw error;
+      } finally {
+        parts.onStarted();
+      }
+    },
+  });
+}
+
+/** What a process needs of the host. The process is closed if it cannot be had. */
+async function openPlace(
   session: SessionProcess,
+  options: RemoteRendersOptions,
+  { width, height, upstreamProxy }: BrowserShape,
+  storedBytes: number,
+  logger: Logger,
+): Promise<RenderPlace> {
+  const { targetPolicy, onEgressRefused: onRefused } = options;
+  try {
+    const layout = frameRingLayout(width, height);
+    const profileDirectory = await createProfileDirectory(
+      videoFileBytes(layout) + audioFileBytes(layout) + storedBytes,
+    );
+    try {
+      // A function cannot be sent to another process: the proxy that asks it is here.
+      const egress =
+        typeof targetPolicy.allowPrivateAddresses === 'function'
+          ? await EgressProxy.open(targetPolicy, logger, undefined, undefined, {
+              ...{ onRefused, upstream: upstreamProxy },
+            })
+          : undefined;
+      return { session, profileDirectory, egress, lease: undefined };
+    } catch (error) {
+      await removeProfileDirectory(profileDirectory);
+      throw error;
+    }
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
+/** What of an order is known of the place alone. */
+function placeOrder(
+  { session, profileDirectory, egress }: RenderPlace,
+  options: RemoteRendersOptions,
+): Omit<OpenOrder, 'parameters' | 'launchOptions' | 'knownVersion'> {
+  const { targetPolicy, capture, launchTimeoutMs, loadTimeoutMs, hangTimeoutMs } = options;
+  return {
+    ...{ launchTimeoutMs, loadTimeoutMs, hangTimeoutMs, capture, profileDirectory, targetPolicy },
+    egressProxy: egress?.url,
+    hasSockets: session.sockets.length > 0,
+    lipSyncToleranceMs: options.lipSyncToleranceMs,
+    soundDtx: options.soundDtx,
+  };
+}
+
+async function openRemoteRender(
+  taken: SessionProcess | SpareRender,
   options: RemoteRendersOptions & RemoteRenderOptions,
+  knownVersion: BrowserVersion | undefined,
   parameters: CaptureParameters,
   listener: RenderListener,
   signal: AbortSignal,
   logContext: LogContext = {},
 ): Promise<Render> {
-  const { targetPolicy, launchOptions, capture, launchTimeoutMs, loadTimeoutMs, hangTimeoutMs } = options;
-  const logger = options.logger.child({ ...logContext, sessionPid: session.pid ?? 0 });
-  let egress: EgressProxy | undefined;
-  let remote: RemoteRender | undefined;
+  const isWarm = taken instanceof SpareRender;
+  const { pid: sessionPid = 0 } = isWarm ? taken.place.session : taken;
+  const logger = options.logger.child({ ...logContext, sessionPid });
+  const place = isWarm
+    ? taken.place
+    : await openPlace(taken, options, parameters, await storedBytes(parameters), logger);
+  const streamId = String(logContext.streamId ?? '');
+  const remote = new RemoteRender(place, isWarm, options, listener, logger, streamId);
+  const abort = (): void => void remote.close();
+  signal.addEventListener('abort', abort, { once: true });
   try {
-    const layout = frameRingLayout(parameters.width, parameters.height);
-    const profileDirectory = await createProfileDirectory(
-      videoFileBytes(layout) + audioFileBytes(layout) + (await storedBytes(parameters)),
-    );
-    remote = new RemoteRender(
-      session,
-      profileDirectory,
-      options,
-      listener,
-      logger,
-      String(logContext.streamId ?? ''),
-    );
-    // A function cannot be sent to another process: the proxy that asks it is here.
-    if (typeof targetPolicy.allowPrivateAddresses === 'function') {
-      egress = await EgressProxy.open(targetPolicy, logger, undefined, undefined, {
-        onRefused: options.onEgressRefused,
-        upstream: parameters.upstreamProxy,
-      });
-      remote.owns(egress);
-    }
-    const abort = (): void => void remote?.close();
-    signal.addEventListener('abort', abort, { once: true });
-    try {
-      await remote.open({
-        ...{ launchTimeoutMs, loadTimeoutMs, hangTimeoutMs },
-        ...{ parameters, launchOptions, capture, profileDirectory, targetPolicy },
-        egressProxy: egress?.url,
-        hasSockets: session.sockets.length > 0,
-        lipSyncToleranceMs: options.lipSyncToleranceMs,
-        soundDtx: options.soundDtx,
-      });
-      signal.throwIfAborted();
-      return remote;
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+    signal.throwIfAborted();
+    await remote.open({
+      ...placeOrder(place, options),
+      ...{ parameters, launchOptions: options.launchOptions, knownVersion },
+    });
+    signal.throwIfAborted();
+    return remote;
   } catch (error) {
-    await (remote ?? session).close();
+    await remote.close();
     throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { LaunchOptions } from 'puppeteer';
 
-import type { ErrorCode } from '../base/errors.js';
+import { ERROR_STATUS, type ErrorCode, StreamKitError } from '../base/errors.js';
 import type { LogContext } from '../base/logger.js';
 import type { PageAnswer, PageEvent } from '../protocol/page-events.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
@@ -11,6 +11,8 @@ import type {
   ProfileTarget,
   SnapshotParameters,
 } from './capture/capture.js';
+import type { BrowserVersion } from './capture/browser-version.js';
+import type { BrowserShape } from './capture/ready-browser.js';
 import type { ProgramInput } from './capture/program-input.js';
 import type { GamepadState, InputCommands, PageSize } from './capture/page-controls.js';
 import type { EncoderReplacement, VideoEncoderStats } from './encode/encode-thread.js';
@@ -35,6 +37,8 @@ export const MAX_ORDER_BYTES = 4 * 1024 * 1024;
 export interface OpenOrder {
   readonly parameters: CaptureParameters;
   readonly launchOptions: LaunchOptions;
+  /** Of the browser that the process before this one launched. */
+  readonly knownVersion: BrowserVersion | undefined;
   readonly capture: CaptureKind | 'auto';
   readonly launchTimeoutMs: number;
   readonly loadTimeoutMs: number;
@@ -49,9 +53,24 @@ export interface OpenOrder {
   readonly soundDtx: boolean;
 }
 
+/** How a session process gets ready for an {@link OpenOrder} that fits, before there is one. */
+export interface PrepareOrder extends Omit<OpenOrder, 'parameters'> {
+  readonly shape: BrowserShape;
+}
+
+/** What a browser is that waits for its session. */
+export interface PreparedBrowser {
+  readonly executablePath: string;
+  /** Undefined if the browser does not say. */
+  readonly version: BrowserVersion | undefined;
+  readonly browserPid: number;
+}
+
 /** Orders that are answered by `done` or `failed` with the same id. */
 export type AnsweredOrder =
   | ({ readonly type: 'open' } & OpenOrder)
+  /** At most once, and before `open`. */
+  | ({ readonly type: 'prepare' } & PrepareOrder)
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
   | { readonly type: 'reconfigure'; readonly format: CaptureFormat }
@@ -76,6 +95,8 @@ export type RenderOrder =
       readonly candidates: readonly EncoderCandidate[];
     }
   | { readonly type: 'stopVideo'; readonly stream: VideoStream }
+  /** Somebody waits for the picture of the page that is being opened. */
+  | { readonly type: 'awaited' }
   | { readonly type: 'keyframe'; readonly stream: VideoStream }
   | { readonly type: 'refresh' }
   | { readonly type: 'target'; readonly stream: VideoStream; readonly target: EncodingTarget }
@@ -96,6 +117,8 @@ export interface OpenedRender {
   readonly kind: CaptureKind;
   /** Of the browser that runs: the next process need not look for it. */
   readonly executablePath: string;
+  /** Undefined if the browser does not say. */
+  readonly version: BrowserVersion | undefined;
   readonly browserPid: number;
   readonly hasAudio: boolean;
   readonly viewport: PageSize;
@@ -143,3 +166,11 @@ export type RenderReport =
       readonly message: string;
     }
   | { readonly type: 'ended'; readonly error: ReportedError };
+
+/** What is not ours may name paths: clients get a sentence of our own, and the log the rest. */
+export function reportedError({ code, message, cause }: ReportedError): StreamKitError {
+  if (code === undefined || !Object.hasOwn(ERROR_STATUS, code)) {
+    return new StreamKitError('internal', 'The session process failed', { cause: new Error(message) });
+  }
+  return new StreamKitError(code, message, cause === undefined ? {} : { cause: new Error(cause) });
+}

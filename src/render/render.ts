@@ -25,6 +25,8 @@ export interface RenderListener extends PageBridgeListener, PageControlsListener
   onLaunching?(): void;
   /** What draws the page, once it is known and when it changes. */
   onRendering?(rendering: RenderingState): void;
+  /** Asked when the browser is there: whether somebody waits for its picture. */
+  isAwaited?(): boolean;
   /** About once per second for each stream that is encoded. */
   onVideoStats(stats: VideoEncoderStats): void;
   /** Frames that were handed to the media plane since the last call, oldest first; about once per second. */

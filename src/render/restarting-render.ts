@@ -246,6 +246,7 @@ export class RestartingRender implements RestartableRender {
           (error) => this.#onEnded(error),
         ),
         onLaunching,
+        isAwaited: () => this.#listener.isAwaited?.() === true,
       },
       signal,
       this.#logContext,

@@ -165,6 +165,13 @@ export class SessionProcess {
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_INTERVAL_MS);
   }
 
+  /** It is in use already; from now on it is for somebody else, and keeps this process alive. */
+  handTo(listener: SessionProcessListener): void {
+    this.#listener = listener;
+    this.#setRef(true);
+    if (this.#lostError !== undefined) listener.onLost(this.#lostError);
+  }
+
   /** It waits to be used, and does not keep this process alive. */
   rest(): void {
     this.#setRef(false);
@@ -280,7 +287,7 @@ export class SessionProcess {
   #setRef(isReferenced: boolean): void {
     const [, , stderr, control, , , taps] = this.#pipes;
     type Part = { ref?(): void; unref?(): void } | undefined;
-    for (const part of [this.#child, stderr, control, taps] as Part[]) {
+    for (const part of [this.#child, stderr, control, taps, this.#heartbeat] as Part[]) {
       if (isReferenced) part?.ref?.();
       else part?.unref?.();
     }

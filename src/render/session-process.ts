@@ -3,8 +3,12 @@ import { Socket } from 'node:net';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { findBrowser } from './capture/browser-discovery.js';
+import { type BrowserVersion, browserVersion } from './capture/browser-version.js';
+import type { ReadyBrowser } from './capture/ready-browser.js';
 import { killBrowsersOf, removeProfileDirectory } from './capture/profile-directory.js';
 import { videoStream } from '../protocol/video-stream.js';
+import { ReadyVideoThread } from './encode/ready-video-thread.js';
+import { openVideoEncodeThread } from './encode/video-encode-thread.js';
 import type { LocalRender } from './local-render.js';
 import { MessageChannel } from './message-channel.js';
 import {
@@ -13,6 +17,8 @@ import {
   type AnsweredOrder,
   type OpenedRender,
   type OpenOrder,
+  type PreparedBrowser,
+  type PrepareOrder,
   type RenderOrder,
   type RenderReport,
   type ReportedError,
@@ -38,11 +44,17 @@ const taps = new TapPipeWriter(tapSocket);
 const launch = new AbortController();
 const niceness = new SessionNiceness();
 let render: LocalRender | undefined;
+/** A browser that was launched before there was a page for it. */
+let prepared: ReadyBrowser | undefined;
+/** The page is being opened in this one. */
+let launched: ReadyBrowser | undefined;
+let readyThread: ReadyVideoThread | undefined;
 let opening: Promise<unknown> = Promise.resolve();
 /** The browser's profile. */
 let directory: string | undefined;
 /** Of the files that the page was given, and has made. */
 let filesDirectory: string | undefined;
+let hasSockets = false;
 let isEnding = false;
 
 const channel = new MessageChannel(
@@ -69,6 +81,9 @@ function accept(order: RenderOrder): void {
     case 'stopVideo':
       render?.stopVideo(order.stream);
       showDemand();
+      break;
+    case 'awaited':
+      startThread(launched);
       break;
     case 'keyframe':
       render?.requestKeyframe(order.stream);
@@ -132,8 +147,8 @@ async function answer(id: number, order: AnsweredOrder): Promise<void> {
 }
 
 async function carryOut(id: number, order: AnsweredOrder): Promise<unknown> {
-  if (order.type === 'open') {
-    const opened = open(order);
+  if (order.type === 'open' || order.type === 'prepare') {
+    const opened = order.type === 'open' ? open(order) : prepare(order);
     opening = opened.catch(() => undefined);
     return opened;
   }
@@ -163,27 +178,46 @@ async function carryOut(id: number, order: AnsweredOrder): Promise<unknown> {
   }
 }
 
+/** Launches the browser of a session that is still to come, and what encodes its pictures. */
+async function prepare(order: PrepareOrder): Promise<PreparedBrowser> {
+  const [{ ReadyBrowser: Ready }] = await Promise.all([import('./capture/ready-browser.js'), modules()]);
+  directory = order.profileDirectory;
+  const executablePath = await findBrowser(order.launchOptions.executablePath);
+  const version = await browserVersion(executablePath, order.knownVersion, launch.signal);
+  prepared = await Ready.open(
+    { ...order, ...captureHooks(order, executablePath, version) },
+    order.shape,
+    (error) => report({ type: 'ended', error: reported(error) }),
+    launch.signal,
+  );
+  await prepared.rest();
+  hasSockets = order.hasSockets;
+  startThread(prepared);
+  return { executablePath, version, browserPid: prepared.browserProcess.pid };
+}
+
 async function open(order: OpenOrder): Promise<OpenedRender> {
-  const [
-    { createOpenCapture },
-    { createOpenLocalRender },
-    { openVideoEncodeThread },
-    { openAudioEncodeThread },
-  ] = await modules();
+  const [{ createOpenCapture }, { createOpenLocalRender }, { openAudioEncodeThread }] = await modules();
   const { parameters } = order;
   directory = order.profileDirectory;
   filesDirectory = parameters.files?.directory;
+  hasSockets = order.hasSockets;
   const executablePath = await findBrowser(order.launchOptions.executablePath);
+  const version = await browserVersion(executablePath, order.knownVersion, launch.signal);
   const openRender = createOpenLocalRender({
-    openCapture: createOpenCapture({
-      ...order,
-      launchOptions: { ...order.launchOptions, executablePath },
-      onEgressRefused: (errorType) => report({ type: 'egressRefused', errorType }),
-      onLaunched: () => report({ type: 'launched' }),
-      onRenderer: (renderer) => report({ type: 'renderer', renderer }),
-      logger: reportingLogger({}),
-    }),
-    openVideoEncodeThread,
+    openCapture: createOpenCapture(
+      {
+        ...order,
+        ...captureHooks(order, executablePath, version),
+        onRenderer: (renderer) => report({ type: 'renderer', renderer }),
+        onLaunched: (browser) => {
+          launched = browser;
+          report({ type: 'launched' });
+        },
+      },
+      prepared,
+    ),
+    openVideoEncodeThread: (source, listener) => videoThread().open(source, listener),
     openAudioEncodeThread,
     socketFds: order.hasSockets ? SESSION_PROCESS_FDS : undefined,
     lipSyncToleranceMs: order.lipSyncToleranceMs,
@@ -219,10 +253,37 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
   return {
     kind: opened.kind,
     executablePath,
+    version,
     browserPid: opened.browserPid,
     hasAudio: opened.hasAudio,
     viewport: opened.controls.viewport,
   };
+}
+
+function captureHooks(
+  { launchOptions }: Pick<OpenOrder, 'launchOptions'>,
+  executablePath: string,
+  knownVersion: BrowserVersion | undefined,
+) {
+  return {
+    launchOptions: { ...launchOptions, executablePath },
+    knownVersion,
+    onEgressRefused: (errorType: string) => report({ type: 'egressRefused', errorType }),
+    logger: reportingLogger({}),
+  };
+}
+
+function videoThread(): ReadyVideoThread {
+  readyThread ??= new ReadyVideoThread(openVideoEncodeThread);
+  return readyThread;
+}
+
+/** Starts what encodes the pictures of this browser, which takes as long as to load a page: both at once. */
+function startThread(browser: ReadyBrowser | undefined): void {
+  const source = browser?.video;
+  if (browser === undefined || source === undefined || render !== undefined) return;
+  const socketFd = hasSockets ? SESSION_PROCESS_FDS.video : undefined;
+  videoThread().start({ source, frameRate: browser.frameRate, socketFd });
 }
 
 /** Loaded while the process waits for its order; what encodes comes with the first stream, in threads of its own. */
@@ -230,7 +291,6 @@ function modules() {
   return Promise.all([
     import('./capture/open-capture.js'),
     import('./local-render.js'),
-    import('./encode/video-encode-thread.js'),
     import('./encode/audio-encode-thread.js'),
   ]);
 }
@@ -278,7 +338,7 @@ async function end(): Promise<void> {
   setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MS);
   launch.abort();
   await opening;
-  await render?.close().catch(() => undefined);
+  await (render ?? prepared?.browserProcess)?.close().catch(() => undefined);
   process.exit(0);
 }
 

@@ -1,7 +1,8 @@
 import type { Readable, Writable } from 'node:stream';
 
-import type { EncodedAudio, EncodedFrame, VideoCodec } from './encode/encoded-frame.js';
-import { type RungIndex, type VideoStream, videoStream } from '../protocol/video-stream.js';
+import type { EncodedAudio, EncodedFrame } from './encode/encoded-frame.js';
+import { VIDEO_CODECS } from '../protocol/video-codecs.js';
+import { RUNG_INDEXES, type VideoStream, videoStream } from '../protocol/video-stream.js';
 
 /** What comes through a tap pipe. */
 export type TapEntry =
@@ -16,8 +17,6 @@ export const MAX_TAP_ENTRY_BYTES = 32 * 1024 * 1024;
 /** What waits for the host; beyond it frames are dropped, pictures up to the next keyframe. */
 const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 const KINDS = ['video', 'audio', 'blob'] as const;
-const CODECS: readonly VideoCodec[] = ['h264', 'vp8'];
-const RUNGS: readonly RungIndex[] = [0, 1, 2, 3];
 const KEYFRAME_FLAG = 1;
 const REPEATED_FLAG = 2;
 
@@ -41,7 +40,7 @@ export class TapPipeWriter {
     }
     this.#streamsWithGap.delete(stream);
     const head = header('video', frame.bytes.byteLength);
-    head.writeUInt8(CODECS.indexOf(frame.codec), 5);
+    head.writeUInt8(VIDEO_CODECS.indexOf(frame.codec), 5);
     head.writeUInt8((frame.keyframe ? KEYFRAME_FLAG : 0) | (frame.repeated ? REPEATED_FLAG : 0), 6);
     head.writeUInt8(frame.rung, 7);
     head.writeUInt32LE(frame.rtpTimestamp, 8);
@@ -132,8 +131,8 @@ function entryOf(entry: Buffer): TapEntry | undefined {
   const captureTimeUs = entry.readDoubleLE(16);
   switch (KINDS[entry.readUInt8(4)]) {
     case 'video': {
-      const codec = CODECS[entry.readUInt8(5)];
-      const rung = RUNGS[entry.readUInt8(7)];
+      const codec = VIDEO_CODECS[entry.readUInt8(5)];
+      const rung = RUNG_INDEXES[entry.readUInt8(7)];
       if (codec === undefined || rung === undefined) return undefined;
       const frame: EncodedFrame = {
         ...{ codec, rung, bytes, rtpTimestamp, captureTimeUs },

@@ -8,6 +8,9 @@ import { freeCores } from '../base/machine-load.js';
  */
 export const SESSION_COST: MachineSize = { cores: 0.8, memoryBytes: 512 * 2 ** 20 };
 
+/** What comes free when a browser that waits for its session is ended, at least. */
+const SPARE_BYTES = 128 * 2 ** 20;
+
 /** With `auto`, terminals are not counted with the pages, since a terminal costs next to nothing; this bounds them. */
 export const MAX_TERMINALS_WITH_AUTO = 64;
 
@@ -45,6 +48,8 @@ export interface AdmissionParameters {
   /** A number replaces the derived one, and the check of the CPU with it; memory is checked always. */
   readonly maxSessions: number | 'auto';
   readonly machine: MachineLoad;
+  /** Browsers that wait for a session, and give way to one. Default: there are none. */
+  readonly spares?: (() => number) | undefined;
   readonly clock: Clock;
 }
 
@@ -64,6 +69,7 @@ export class Admission {
   readonly isAuto: boolean;
   readonly #machine: MachineLoad;
   readonly #clock: Clock;
+  readonly #spares: () => number;
   /** When each session that runs was started. */
   readonly #startedAtUs = new Map<object, number>();
   #sampling: Timer | undefined;
@@ -71,7 +77,8 @@ export class Admission {
   /** Measured while no session was starting. */
   #free: { readonly cores: number; readonly atUs: number } | undefined;
 
-  constructor({ maxSessions, machine, clock }: AdmissionParameters) {
+  constructor({ maxSessions, machine, clock, spares = () => 0 }: AdmissionParameters) {
+    this.#spares = spares;
     this.maxSessions = maxSessions === 'auto' ? sessionsOf(machine.size) : maxSessions;
     this.isAuto = maxSessions === 'auto';
     this.#machine = machine;
@@ -80,13 +87,23 @@ export class Admission {
 
   /** What is too short for one more session now; undefined where nothing is. */
   get shortage(): Shortage | undefined {
+    return this.#shortageOf(this.#machine.readAvailableBytes() + this.#spares() * SPARE_BYTES);
+  }
+
+  /** Whether so many more sessions would find their memory, and one of them its CPU, with the spares as they are. */
+  carries(sessions: number): boolean {
+    const others = (sessions - 1) * SESSION_COST.memoryBytes;
+    return this.#shortageOf(this.#machine.readAvailableBytes() - others) === undefined;
+  }
+
+  #shortageOf(availableBytes: number): Shortage | undefined {
     const nowUs = this.#clock.nowUs();
     const free = this.#free;
     const started = [...this.#startedAtUs.values()];
     return shortageFor({
       running: started.length,
       memory: {
-        availableBytes: this.#machine.readAvailableBytes(),
+        availableBytes,
         pending: started.filter((atUs) => nowUs - atUs < SETTLING_US).length,
       },
       cpu: free && { freeCores: free.cores, pending: started.filter((atUs) => atUs >= free.atUs).length },

@@ -11,6 +11,8 @@ const BUDGET_MS = {
   terminal: 3200,
   replay: 800,
   files: 800,
+  /** Of a profile. */
+  lock: 800,
   /** Of those that store one. */
   profile: 45_000,
 } as const;

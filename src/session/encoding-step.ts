@@ -9,7 +9,8 @@ import {
 } from '../protocol/video-stream.js';
 import type { Render } from '../render/render.js';
 import { OnDemand } from './on-demand.js';
-import type { SessionParts, VideoPayloader } from './session-parts.js';
+import type { VideoPayloader } from '../render/packetize/video-payloader.js';
+import type { SessionParts } from './session-parts.js';
 
 export interface EncodingStepListener {
   /** FFmpeg's name of the encoder that runs now; undefined: none does. Only when it changes. */

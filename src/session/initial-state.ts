@@ -2,6 +2,7 @@ import type { MediaPlane } from '../fanout/media-plane.js';
 import type { RenderOptions } from './render-options.js';
 import type { SessionRequest } from './session-request.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
+import { AUTO_CODECS } from '../protocol/video-codecs.js';
 
 /** The state document of a session whose launch begins now. */
 export function initialState(
@@ -25,7 +26,7 @@ export function initialState(
       viewers: 0,
       controllerId: null,
       video: {
-        codec: videoCodec === 'auto' ? 'h264' : videoCodec,
+        codec: videoCodec === 'auto' ? AUTO_CODECS[0] : videoCodec,
         encoder: null,
         width,
         height,

@@ -3,6 +3,7 @@ import type { ResolvedOptions } from '../options/stream-kit-options.js';
 import type { StreamTokenRequest } from '../options/stream-token-request.js';
 import type { ProfileStore } from '../profiles/profile-store.js';
 import type { RecordingRoom } from '../recording/open-recording.js';
+import type { Spare, WarmPool } from '../render/warm-pool.js';
 import { Admission } from './admission.js';
 import type { Caller } from './caller.js';
 import { CpuRoom } from './cpu-room.js';
@@ -34,6 +35,8 @@ export type SessionsOptions = Omit<SessionSettings, 'maxRungs'> &
 /** What the rooms below bring in: what sessions are made of, and the machine that carries them. */
 export interface RouterParts extends Omit<SessionParts, 'counters' | 'cpuRoom' | 'observe' | 'terminals'> {
   readonly machine: MachineLoad;
+  /** Browsers that are kept ready; begun here. Default: none. */
+  readonly pool?: Pick<WarmPool<Spare>, 'begin' | 'counts'> | undefined;
 }
 
 export interface SessionsParts extends RouterParts, Pick<SessionParts, 'terminals'> {
@@ -66,7 +69,7 @@ export interface SessionRoom {
 const MAX_RUNGS = 3;
 
 export function openSessions(options: SessionsOptions, given: SessionsParts): SessionRoom {
-  const { recording, profiles, createToken, ...partsGiven } = given;
+  const { recording, profiles, createToken, pool, ...partsGiven } = given;
   const { clock, machine } = given;
   const { logger, defaultViewport: viewport, maxBitrateBps, targetPolicy, terminal } = options;
   const hasAutoRungs = options.maxRungs === 'auto';
@@ -75,7 +78,10 @@ export function openSessions(options: SessionsOptions, given: SessionsParts): Se
   const reportError = errorReporter(options);
   const observers = new SessionObservers((name, event) => sessions.observe(name, event), logger);
   const { observe } = observers;
-  const admission = new Admission({ maxSessions: options.maxSessions, machine, clock });
+  const admission = new Admission({
+    ...{ maxSessions: options.maxSessions, machine, clock },
+    spares: pool && (() => pool.counts.ready),
+  });
   const cpuRoom = hasAutoRungs ? new CpuRoom(machine, clock) : undefined;
   const registry = new SessionRegistry({
     parts: { ...partsGiven, counters, observe, cpuRoom },
@@ -89,6 +95,17 @@ export function openSessions(options: SessionsOptions, given: SessionsParts): Se
   const sessions: StreamKitSessions = new StreamKitSessions({
     ...{ registry, profiles, recordings, targetPolicy, terminal, createToken, logger },
     defaults: { viewport, maxBitrateBps },
+  });
+  pool?.begin({
+    get sessionsLeft() {
+      return registry.pagesLeft;
+    },
+    get hasMuch() {
+      return admission.carries(2);
+    },
+    get isShort() {
+      return !admission.carries(1);
+    },
   });
   return {
     ...{ registry, sessions, recordings, playlists, counters, observers, reportError },

@@ -41,8 +41,8 @@ export class ProfileKeeper {
   }
 
   /** Others may store it. Idempotent. */
-  release(): void {
-    this.#lease?.release();
+  async release(): Promise<void> {
+    await this.#lease?.release();
   }
 
   async #store(
@@ -52,8 +52,13 @@ export class ProfileKeeper {
   ): Promise<void> {
     const { id, save } = lease;
     try {
-      if (reason === 'error' || render === undefined)
-        throw new StreamKitError('unavailable', 'The session has nothing to store');
+      if (reason === 'error')
+        throw new StreamKitError(
+          'unavailable',
+          'The session failed: what its page leaves behind is not trusted',
+        );
+      if (render === undefined)
+        throw new StreamKitError('unavailable', 'The page was never there: there is nothing to store');
       const { key, maxBytes } = lease.source;
       await lease.store((path) =>
         render.storeProfile({ path, maxBytes, ...(key === undefined ? {} : { key }) }),
@@ -64,7 +69,10 @@ export class ProfileKeeper {
       const error = asError(thrown);
       const code = error instanceof StreamKitError ? error.code : 'profile_failed';
       this.#profile = { id, save, saved: false, code };
-      this.#logger.warn({ err: error, profile: id, code }, 'the profile is not stored');
+      this.#logger.warn(
+        { err: error, profile: id, code },
+        'the profile is not stored: it stays as it was before the session',
+      );
     }
     this.#events.emit('profile', this.#profile);
   }

@@ -1,5 +1,5 @@
 import type { VideoCodecChoice } from '../protocol/session-requests.js';
-import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import { AUTO_CODECS, isVideoCodec, VIDEO_CODECS, type VideoCodec } from '../protocol/video-codecs.js';
 import type { CallerLimits } from '../options/access-options.js';
 import { type ClientPageOptions, clientPageOptions } from '../options/page-options.js';
 import { StreamKitError } from '../base/errors.js';
@@ -119,11 +119,34 @@ export function codecsToOffer(
   choice: VideoCodecChoice,
   asked: VideoCodec | undefined,
 ): readonly VideoCodec[] {
-  if (choice === 'auto') return asked === undefined ? ['h264', 'vp8'] : [asked];
-  if (asked !== undefined && asked !== choice) {
-    throw new StreamKitError('conflict', `The session is encoded as ${choice} and not as ${asked}`);
-  }
+  if (choice === 'auto') return asked === undefined ? AUTO_CODECS : [asked];
+  if (asked !== undefined && asked !== choice) throw otherCodec(choice, [asked]);
   return [choice];
+}
+
+/**
+ * Of the codecs that a recorder can take, those that the session can be encoded to, best first.
+ *
+ * @param choice - what the session was asked for.
+ * @throws StreamKitError `conflict` if there is none.
+ */
+export function codecsToRecord(
+  choice: VideoCodecChoice,
+  asked: readonly VideoCodec[],
+): readonly VideoCodec[] {
+  if (choice === 'auto') {
+    const usual = AUTO_CODECS.filter((codec) => asked.includes(codec));
+    return [...usual, ...asked.filter((codec) => !AUTO_CODECS.some((other) => other === codec))];
+  }
+  if (!asked.includes(choice)) throw otherCodec(choice, asked);
+  return [choice];
+}
+
+function otherCodec(choice: VideoCodec, asked: readonly VideoCodec[]): StreamKitError {
+  return new StreamKitError(
+    'conflict',
+    `The session is encoded as ${choice} and not as ${asked.join(' or ')}`,
+  );
 }
 
 function bad(expected: string, key: string | undefined, value: unknown): StreamKitError {
@@ -160,8 +183,8 @@ function resolution(value: unknown, fallback: Viewport): Viewport {
 
 function videoCodec(value: unknown): VideoCodecChoice {
   if (value === undefined) return 'auto';
-  if (value !== 'h264' && value !== 'vp8' && value !== 'auto') {
-    throw bad('one of h264, vp8, auto', 'videoCodec', value);
+  if (value !== 'auto' && !isVideoCodec(value)) {
+    throw bad(`one of ${[...VIDEO_CODECS, 'auto'].join(', ')}`, 'videoCodec', value);
   }
   return value;
 }

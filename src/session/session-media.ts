@@ -2,6 +2,7 @@ import type { EncodingDiagnostics } from '../protocol/session-diagnostics.js';
 import type { CaptureFormat } from '../render/capture/capture.js';
 import type { EncoderReplacement, VideoEncoderStats } from '../render/encode/encode-thread.js';
 import type { EncodedAudio, EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
+import { AUTO_CODECS } from '../protocol/video-codecs.js';
 import type { FrameRecord } from '../render/encode/frame-record.js';
 import { codecOf, type RenderStream, rungOf, type VideoStream } from '../protocol/video-stream.js';
 import type { Render } from '../render/render.js';
@@ -174,7 +175,7 @@ export class SessionMedia {
   /** The first of `codecs` that is being encoded, or else the first. */
   runningOrFirst(codecs: readonly VideoCodec[]): VideoCodec {
     const running = codecs.find((candidate) => this.#video.get(candidate)?.first.encoding.running === true);
-    return running ?? codecs[0] ?? 'h264';
+    return running ?? codecs[0] ?? AUTO_CODECS[0];
   }
 
   /** Begins to hand out what is encoded to one of `codecs`, as {@link runningOrFirst} has it. */

@@ -4,12 +4,13 @@ import type { ResolvedFileOptions } from '../options/file-options.js';
 import type { ResolvedPageOptions } from '../options/page-options.js';
 import type { Clock } from '../base/clock.js';
 import type { OpenRestartableRender } from '../render/render.js';
-import type { EncodedAudio, EncodedFrame, VideoCodec } from '../render/encode/encoded-frame.js';
+import type { EncodedAudio, VideoCodec } from '../render/encode/encoded-frame.js';
 import type { FrameTiming } from '../render/encode/frame-timing.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
 import type { OpenRemoteControl } from '../input/remote-control.js';
 import type { Logger } from '../base/logger.js';
 import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
+import type { VideoPayloader } from '../render/packetize/video-payloader.js';
 import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
 import type { TerminalParts } from '../terminal/open-terminals.js';
 import type { ObserveSession } from './session-events.js';
@@ -18,11 +19,6 @@ import type { SessionBudget } from '../protocol/session-usage.js';
 import type { CpuMeter } from './cpu-meter.js';
 import type { CpuRoom } from './cpu-room.js';
 import type { SessionCounters } from './session-counters.js';
-
-/** Splits encoded pictures into RTP payloads. */
-export interface VideoPayloader {
-  payload(frame: EncodedFrame): RtpPayloads;
-}
 
 /** Makes RTP payloads of encoded sound. */
 export interface AudioPayloader {

@@ -29,7 +29,7 @@ export class SessionPlaylists {
         {
           streamId,
           firstSequence: this.#nextSequences.get(streamId) ?? 0,
-          openSource: (sink) => session.openPackets('h264', sink),
+          openSource: (sink) => session.openPackets(['h264'], sink),
         },
         () => this.#onEnded(streamId, opened),
       );

@@ -1,5 +1,5 @@
-import type { RecordingInfo, RecordingRequest } from '../protocol/recordings.js';
-import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import { CONTAINERS, type RecordingInfo, type RecordingRequest } from '../protocol/recordings.js';
+import { VIDEO_CODECS } from '../protocol/video-codecs.js';
 import { StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
 import type { RecordingStore } from '../recording/recording-store.js';
@@ -14,7 +14,6 @@ export interface RecordingWithPaths extends RecordingInfo {
   readonly paths: readonly string[];
 }
 
-const CODEC_OF = { mp4: 'h264', webm: 'vp8' } as const;
 /** A recording that has ended shows in the state document until this many others have begun. */
 const MAX_SHOWN = 8;
 
@@ -80,7 +79,7 @@ export class SessionRecordings {
     const session = this.#registry.page(streamId);
     session.touch();
     const { format, ...limits } = request;
-    const asked: VideoCodec | undefined = format === undefined ? undefined : CODEC_OF[format];
+    const asked = VIDEO_CODECS.filter((codec) => format === undefined || CONTAINERS[codec] === format);
     const recording = await this.#store.start({
       streamId,
       ...limits,

@@ -69,8 +69,13 @@ export class SessionRegistry {
 
   /** How many more pages could be made now. */
   get room(): number {
+    return this.hasRoom ? this.pagesLeft : 0;
+  }
+
+  /** How many more pages may be made, whatever the machine carries. */
+  get pagesLeft(): number {
     const { admission } = this.#parameters;
-    if (!this.hasRoom) return 0;
+    if (this.#closed || this.draining) return 0;
     return admission.maxSessions - (admission.isAuto ? admission.running : this.#occupying.size);
   }
 

@@ -3,7 +3,7 @@ import type { SessionDiagnostics } from '../protocol/session-diagnostics.js';
 import type { SessionChange } from '../protocol/session-requests.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { RestartableRender } from '../render/render.js';
-import type { VideoCodec } from '../render/encode/encoded-frame.js';
+import { AUTO_CODECS, type VideoCodec } from '../protocol/video-codecs.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import { LaunchLimit } from '../base/launch-limit.js';
 import { SerialQueue } from '../base/serial-queue.js';
@@ -18,7 +18,7 @@ import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
 import type { WhepLink } from './whep-link.js';
 import type { CallerLimits } from '../options/access-options.js';
-import { codecsToOffer, parseRenderChange, type RenderOptions } from './render-options.js';
+import { codecsToOffer, codecsToRecord, parseRenderChange, type RenderOptions } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { sessionDiagnostics } from './session-diagnostics.js';
 import { SessionLife } from './session-life.js';
@@ -96,9 +96,8 @@ export class Session implements StreamSession {
     this.#profile = new ProfileKeeper(profile, this.events, this.#logger);
     const { publisher } = this.#life;
     this.#document = new PageDocument(publisher, parts.clock);
-    const { clock, cpu, counters } = parts;
     const budget = lowerBudget(request.budget, settings.sessionBudget);
-    this.meter = new UsageMeter({ clock, cpu, counters, budget });
+    this.meter = new UsageMeter({ ...parts, budget });
     this.viewers = new ViewerGroup(
       {
         streamId,
@@ -113,11 +112,11 @@ export class Session implements StreamSession {
             graceMs: settings.viewerReattachMs,
             chooseCodec: () => {
               const codecs = codecsToOffer(request.renderOptions.videoCodec, undefined);
-              return this.#media?.runningOrFirst(codecs) ?? codecs[0] ?? 'h264';
+              return this.#media?.runningOrFirst(codecs) ?? codecs[0] ?? AUTO_CODECS[0];
             },
             document: () => this.state,
             snapshot: () => this.snapshot({ format: 'png' }),
-            openSource: (codec, sink) => this.openPackets(codec, sink),
+            openSource: (codec, sink) => this.openPackets([codec], sink),
             onSent: (bytes) => this.meter.addWebSocketBytes(bytes),
             ...hooks,
           }),
@@ -322,11 +321,11 @@ export class Session implements StreamSession {
   /**
    * Hands what is encoded to a recorder; while it is open the session is not idle.
    *
-   * @param asked - default: the codec that is encoded already, or the first that the session has.
-   * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end or for the codec.
+   * @param asked - codecs that the recorder can take; of those that the session has, one that is encoded already goes first.
+   * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end or if the session has none of them.
    */
-  openPackets(asked: VideoCodec | undefined, sink: PacketSink): PacketSource {
-    const codecs = codecsToOffer(this.#request.renderOptions.videoCodec, asked);
+  openPackets(asked: readonly VideoCodec[], sink: PacketSink): PacketSource {
+    const codecs = codecsToRecord(this.#request.renderOptions.videoCodec, asked);
     return this.#liveOr('There is nothing to record yet').media.tap(codecs, sink);
   }
 
@@ -369,6 +368,7 @@ export class Session implements StreamSession {
         { ...renderOptions, ...world, ...own, targetUrl, initialData, profile },
         {
           onLaunching: () => limit.restart(),
+          isAwaited: () => this.viewers.summary().attached > 0,
           onPageMetadata: (metadata, changedAtUs) => this.#document.showPageMetadata(metadata, changedAtUs),
           onPageMessage: (message) => {
             this.viewers.sendSignal(customSignal('message', message));
@@ -493,7 +493,7 @@ export class Session implements StreamSession {
     const renderClosed = this.#launched.then(() => this.#render?.close());
     await closePart('render', renderClosed, by);
     await closePart('files', this.files.close(), by);
-    this.#profile.release();
+    await closePart('lock', this.#profile.release(), by);
     this.meter.close();
     this.#document.showNoProcess();
   }

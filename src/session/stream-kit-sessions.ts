@@ -5,6 +5,7 @@ import type { StreamTokenRequest } from '../options/stream-token-request.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
 import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
 import type { StreamSessionStatus } from '../protocol/state-document.js';
+import type { VideoCodec } from '../protocol/video-codecs.js';
 import { StreamKitError } from '../base/errors.js';
 import type { ProfileStore } from '../profiles/profile-store.js';
 import { applicationCaller, type Caller, callerBindings, ownsSession, profileOwnerOf } from './caller.js';
@@ -49,9 +50,9 @@ export interface StreamKitSessionsParameters {
 /** A session that was asked for and checked, and is not made yet. */
 export interface PreparedSession {
   /** @throws StreamKitError `conflict` where the session will not have the codec. */
-  checkCodec(videoCodec: 'h264' | 'vp8' | undefined): void;
-  /** Makes it and begins to launch. @throws StreamKitError `at_capacity`. */
-  start(): StreamSession;
+  checkCodec(videoCodec: VideoCodec | undefined): void;
+  /** Makes it and begins to launch. @throws StreamKitError `at_capacity`, or as `ProfileStore.open`. */
+  start(): Promise<StreamSession>;
 }
 
 /** The sessions of a router, as objects. The HTTP routes do what they do through this. */
@@ -71,12 +72,9 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
    * @throws StreamKitError `bad_request`, `bad_target_url`, `too_large`, `forbidden`, `at_capacity`; with a profile `no_such_profile`,
    * `profile_in_use`, `limit_reached`.
    */
-  create(request: StreamKitSessionRequest, { owner }: SessionOwner = {}): Promise<StreamKitSession> {
-    // What is thrown rejects.
-    return new Promise((resolve) => {
-      const caller = applicationCaller(owner === undefined ? undefined : callerId(owner, 'owner'));
-      resolve(this.#objectOf(this.prepare(request, caller).start()));
-    });
+  async create(request: StreamKitSessionRequest, { owner }: SessionOwner = {}): Promise<StreamKitSession> {
+    const caller = applicationCaller(owner === undefined ? undefined : callerId(owner, 'owner'));
+    return this.#objectOf(await this.prepare(request, caller).start());
   }
 
   /** @throws StreamKitError `no_such_session`. */
@@ -125,7 +123,8 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
       const request = parseTerminalRequest(body, terminal);
       return {
         checkCodec: () => undefined,
-        start: () => created(registry.createTerminal(request, caller)),
+        // What is thrown rejects.
+        start: () => new Promise((resolve) => resolve(created(registry.createTerminal(request, caller)))),
       };
     }
     const defaults = { ...this.#parameters.defaults, limits: caller.limits };
@@ -137,12 +136,12 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
     const owner = wanted && profileOwnerOf(caller);
     return {
       checkCodec: (videoCodec) => void codecsToOffer(request.renderOptions.videoCodec, videoCodec),
-      start: () => {
-        const lease = owner === undefined ? undefined : wanted && profiles?.open(owner, wanted);
+      start: async () => {
+        const lease = owner === undefined ? undefined : await (wanted && profiles?.open(owner, wanted));
         try {
           return created(registry.create(request, caller, lease));
         } catch (thrown) {
-          lease?.release();
+          await lease?.release();
           throw thrown;
         }
       },

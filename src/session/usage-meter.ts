@@ -56,6 +56,7 @@ export class UsageMeter {
     return {
       durationMs: Math.round(this.#elapsedUs(this.#createdAtUs) / US_PER_MS),
       cpuSeconds: sum(this.#earlierCpuSeconds, this.#process?.cpuSeconds) ?? null,
+      gpuSeconds: null,
       bytesSent: sent['video.bytesSent'] + sent['audio.bytesSent'] + this.#webSocketBytes,
       viewerMinutes: this.#viewerUs() / US_PER_SECOND / 60,
       framesEncoded: this.#framesEncoded,

@@ -319,6 +319,7 @@ test('a frame whose process crashes takes nothing else with it', async () => {
   await page.forget();
   await page.run(`void (${frame}.src = ${frame}.src.replace('?heavy', ''))`);
   await page.lines('frame loaded');
+  expect(agents.at(-1)).toBe(USER_AGENT);
   await page.click(250, 112);
   const inFrame = await page.told('select');
   await page.send({ type: 'select', id: inFrame.id, indexes: [1] });
@@ -354,14 +355,16 @@ test('what the page downloads is kept for the controller, up to a size', async (
   ]);
 });
 
-/** A page that copies an image of noise, which is large, as one does that is a drawing. */
+/** A page that copies an image of noise, which is large, as one does that is a drawing; one that is cut is too large. */
 const COPIES_IMAGE = `void addEventListener('keydown', async ({ key, ctrlKey }) => {
-  if (!ctrlKey || key !== 'c') return;
-  const canvas = new OffscreenCanvas(200, 100);
+  if (!ctrlKey || !'cx'.includes(key)) return;
+  const size = key === 'c' ? [200, 100] : [1000, 400];
+  const canvas = new OffscreenCanvas(...size);
   const context = canvas.getContext('2d');
-  const noise = context.createImageData(200, 100);
+  const noise = context.createImageData(...size);
+  const colour = key === 'c' ? (index) => Math.imul(index, 2654435761) >>> 24 : () => Math.random() * 256;
   for (let index = 0; index < noise.data.length; index++)
-    noise.data[index] = index % 4 === 3 ? 255 : Math.imul(index, 2654435761) >>> 24;
+    noise.data[index] = index % 4 === 3 ? 255 : colour(index);
   context.putImageData(noise, 0, 0);
   await navigator.clipboard.write([new ClipboardItem({ 'image/png': await canvas.convertToBlob() })]);
 })`;
@@ -416,6 +419,10 @@ test('the client draws lists and dialogs, copies images, and locks its own point
   await client.keyboard.press('c');
   await client.keyboard.up('Control');
   await until(HAS_IMAGE);
+  await client.keyboard.down('Control');
+  await client.keyboard.press('x');
+  await client.keyboard.up('Control');
+  await until("told.some(({ type, what }) => type === 'refused' && what === 'clipboard')");
 
   // A file from the desktop of the viewer.
   await client.evaluate(`(() => {
@@ -511,8 +518,9 @@ async function redPixels(png: Uint8Array): Promise<number> {
 test('servers and the page see the user agent that the option names', async () => {
   const live = await server.router.sessions.get(session.id).page();
   expect(await live.evaluate(() => navigator.userAgent)).toBe(USER_AGENT);
-  // Of the page, and of its frame of another site.
-  expect(agents.slice(0, 2)).toEqual([USER_AGENT, USER_AGENT]);
+  // Of the page, and of its frame of another site, whose process has crashed since.
+  expect(agents.length).toBeGreaterThan(1);
+  expect(new Set(agents)).toEqual(new Set([USER_AGENT]));
 });
 
 test('a page finds the world that the options and its client describe', async () => {

@@ -324,8 +324,14 @@ test('after SIGTERM it takes no more and waits, after another no browser and no 
 });
 
 test('after SIGKILL the browsers end by themselves and the next start removes the files', async () => {
-  const killed = await start();
+  const folder = mkdtempSync(join(tmpdir(), 'configuration-'));
+  const config = join(folder, 'options.mjs');
+  writeFileSync(config, 'export default { pool: { size: 1 } };');
+  const killed = await start('--config', config);
   const session = await killed.liveSession();
+  rmSync(folder, { recursive: true });
+  // That of the session, and that of a spare.
+  await expect.poll(() => profilesOf(killed.pid)).toHaveLength(2);
   const upload = await fetch(`${session}/files?name=secret.txt`, { method: 'POST', body: 'of a viewer' });
   expect(upload.status).toBe(201);
   const profiles = profilesOf(killed.pid);

@@ -366,7 +366,23 @@ export class FakeParts implements SessionParts {
   #capture(parameters: CaptureParameters): Capture {
     return {
       kind: 'tab',
-      browserPid: 4242,
+      page: {
+        browserPid: 4242,
+        controls: {
+          viewport: { width: parameters.width, height: parameters.height },
+          send: (name, given) => Promise.resolve(void this.commands.push([name, given])),
+          fillClipboard: (text) => Promise.resolve(void this.commands.push(['clipboard', text])),
+          setGamepads: (gamepads) => void this.commands.push(['gamepads', gamepads]),
+          answer: (answer) => void this.commands.push(['answer', answer]),
+        },
+        setViewerCount: (count) => {
+          this.viewerCount = count;
+        },
+        openDebugger: () => this.debuggerPath(),
+        setProgramInput: (input) => void this.programInputs.push(input),
+        setPageState: (state) => void this.pageStates.push(state),
+        sendToPage: (message) => void this.messagesToPage.push(message),
+      },
       video: {
         kind: 'jpeg',
         port: new MessageChannel().port1,
@@ -375,24 +391,10 @@ export class FakeParts implements SessionParts {
         deviceScaleFactor: parameters.deviceScaleFactor,
       },
       audio: this.hasAudio && parameters.audio ? { kind: 'ring', path: '/ring' } : null,
-      controls: {
-        viewport: { width: parameters.width, height: parameters.height },
-        send: (name, given) => Promise.resolve(void this.commands.push([name, given])),
-        fillClipboard: (text) => Promise.resolve(void this.commands.push(['clipboard', text])),
-        setGamepads: (gamepads) => void this.commands.push(['gamepads', gamepads]),
-        answer: (answer) => void this.commands.push(['answer', answer]),
-      },
       renewVideo: () => this.#note('capture renewed'),
       pause: () => this.#note('capture pause'),
       resume: () => this.#note('capture resume'),
       reconfigure: ({ width, height, frameRate }) => this.#note(`capture ${width}x${height} at ${frameRate}`),
-      setViewerCount: (count) => {
-        this.viewerCount = count;
-      },
-      openDebugger: () => this.debuggerPath(),
-      setProgramInput: (input) => void this.programInputs.push(input),
-      setPageState: (state) => void this.pageStates.push(state),
-      sendToPage: (message) => void this.messagesToPage.push(message),
       snapshot: () => this.snapshotResult(),
       storeProfile: (target) => this.storeProfile(target),
       close: async () => {

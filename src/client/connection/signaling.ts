@@ -6,6 +6,7 @@ import type {
   SessionRenderOptions,
   StreamKitSessionRequest,
 } from '../../protocol/session-requests.js';
+import type { VideoCodec } from '../../protocol/video-codecs.js';
 import { asStreamError, StreamError, streamErrorFromResponse } from './stream-error.js';
 
 /** What the server may be asked for when a session is created. Absent entries take the server's defaults. */
@@ -38,7 +39,7 @@ export interface SignalingOptions {
 export interface EventStreamQuery {
   viewerId?: string | undefined;
   media?: 'none' | undefined;
-  videoCodec?: 'h264' | 'vp8' | undefined;
+  videoCodec?: VideoCodec | undefined;
   maxHeight?: number | undefined;
   maxBitrateBps?: number | undefined;
 }

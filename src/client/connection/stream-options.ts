@@ -1,3 +1,4 @@
+import type { VideoCodec } from '../../protocol/video-codecs.js';
 import type { CreateSessionRequest, RequestHeaders } from './signaling.js';
 import type { StreamError } from './stream-error.js';
 import type { ConnectionStatus, MediaTransportName, StateChange } from './stream-events.js';
@@ -15,7 +16,7 @@ export interface ConnectStreamOptions {
   /** Of every request. Default `same-origin`. */
   credentials?: RequestCredentials | undefined;
   /** The one codec to be offered. Default: what the session offers. */
-  videoCodec?: 'h264' | 'vp8' | undefined;
+  videoCodec?: VideoCodec | undefined;
   /** Bound of the picture's height in pixels, for a small screen or a slow line. */
   maxHeight?: number | undefined;
   /** Bound of the picture's bit rate, bits/s, for a metered line. */

@@ -1,4 +1,11 @@
+import type { VideoCodec } from '../../protocol/video-codecs.js';
 import { h264CodecOf, KIND_KEYFRAME, type StreamChunk } from './stream-chunk.js';
+
+/** What WebCodecs calls a codec, by a keyframe of it. */
+const DECODER_NAMES: Readonly<Record<VideoCodec, (keyframe: Uint8Array) => string>> = {
+  h264: h264CodecOf,
+  vp8: () => 'vp8',
+};
 
 /**
  * Pictures that wait for the decoder at most; beyond it they are dropped up to a keyframe. About what comes at once when
@@ -41,11 +48,10 @@ export class PictureDecoder {
     this.#waitingSinceMs ??= performance.now();
   }
 
-  /** @param name - `h264` or `vp8`, as the server calls it. */
-  decode({ kind, timestampUs, data }: StreamChunk, name: string): void {
+  decode({ kind, timestampUs, data }: StreamChunk, codec: VideoCodec): void {
     if (kind === KIND_KEYFRAME) {
       this.#waitingSinceMs = undefined;
-      this.#configure(name === 'h264' ? h264CodecOf(data) : name);
+      this.#configure(DECODER_NAMES[codec](data));
     } else if ((this.#decoder?.decodeQueueSize ?? 0) >= MAX_WAITING_PICTURES) this.skip();
     if (this.#waitingSinceMs !== undefined || this.#decoder === undefined) {
       this.dropped++;

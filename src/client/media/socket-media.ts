@@ -1,6 +1,7 @@
 import { Backoff } from '../connection/backoff.js';
 import { PictureDecoder, SoundDecoder } from './chunk-decoders.js';
 import { openPictureTrack, openSoundTrack, type PictureTrack, type SoundTrack } from './generated-tracks.js';
+import { isVideoCodec, type VideoCodec } from '../../protocol/video-codecs.js';
 import type { PeerReport } from '../diagnose/peer-report.js';
 import type { MediaLink, MediaLinkListener, MediaSignal } from './media-link.js';
 import { type OpenLink, PeerRetry } from './peer-retry.js';
@@ -52,7 +53,7 @@ export class SocketMedia {
   #retry: PeerRetry | undefined;
   #socket: WebSocket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #codec = 'h264';
+  #codec: VideoCodec = 'h264';
   #lastSequence: number | null = null;
   /** The first chunk of a connection may have any number: the server may have begun anew. */
   #hasChunks = false;
@@ -270,7 +271,7 @@ export class SocketMedia {
 
   #begin({ video, audio }: Message): void {
     const codec = (video as { codec?: unknown } | null | undefined)?.codec;
-    if (codec === 'h264' || codec === 'vp8') this.#codec = codec;
+    if (isVideoCodec(codec)) this.#codec = codec;
     if (this.#picture !== undefined) return;
     this.#picture = openPictureTrack();
     this.stream.addTrack(this.#picture.track);

@@ -9,6 +9,7 @@ import {
 
 import type { VideoCodec } from '../../render/encode/encoded-frame.js';
 import type { HeaderExtensionIds } from '../../fanout/media-plane.js';
+import { VIDEO_FORMATS } from './video-formats.js';
 
 /** URIs of the header extensions, by what the media plane calls them. */
 export const HEADER_EXTENSION_URIS: Readonly<Record<keyof HeaderExtensionIds, string>> = {
@@ -18,14 +19,8 @@ export const HEADER_EXTENSION_URIS: Readonly<Record<keyof HeaderExtensionIds, st
   absCaptureTime: 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time',
 };
 
-/** Constrained baseline, level 3.1; the encoder may exceed the level where the viewer's answer allows it. */
-const H264_PARAMETERS = 'profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1';
 const OPUS_PARAMETERS = 'minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1';
 
-const PAYLOAD_TYPES: Readonly<Record<VideoCodec, { mimeType: string; media: number; rtx: number }>> = {
-  h264: { mimeType: 'video/H264', media: 102, rtx: 103 },
-  vp8: { mimeType: 'video/VP8', media: 96, rtx: 97 },
-};
 /** Any number of µs: browsers want it in the SDP, and look no further. */
 export const FEC_PARAMETERS = 'repair-window=10000000';
 export const FEC_NAME = 'flexfec-03';
@@ -37,20 +32,20 @@ const RED_PAYLOAD_TYPE = 63;
 /** The codecs of the video section, best first, each followed by its RTX; then FlexFEC. */
 export function offeredVideoCodecs(codecs: readonly VideoCodec[]): RTCRtpCodecParameters[] {
   const media = codecs.flatMap((codec) => {
-    const { mimeType, media, rtx } = PAYLOAD_TYPES[codec];
+    const { name, payloadType, rtxPayloadType, parameters } = VIDEO_FORMATS[codec];
     return [
       new RTCRtpCodecParameters({
-        mimeType,
+        mimeType: `video/${name}`,
         clockRate: 90_000,
-        payloadType: media,
+        payloadType,
         rtcpFeedback: [useNACK(), usePLI(), useFIR(), useTWCC()],
-        ...(codec === 'h264' ? { parameters: H264_PARAMETERS } : {}),
+        ...(parameters === undefined ? {} : { parameters }),
       }),
       new RTCRtpCodecParameters({
         mimeType: 'video/rtx',
         clockRate: 90_000,
-        payloadType: rtx,
-        parameters: `apt=${media}`,
+        payloadType: rtxPayloadType,
+        parameters: `apt=${payloadType}`,
       }),
     ];
   });

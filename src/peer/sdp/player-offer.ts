@@ -3,7 +3,7 @@ import { StreamKitError } from '../../base/errors.js';
 import type { HeaderExtensionIds } from '../../fanout/media-plane.js';
 import { usableCandidates } from '../ice/ice-candidate.js';
 import { FEC_NAME, FEC_PARAMETERS, HEADER_EXTENSION_URIS } from './offered-media.js';
-import { canSend, extensionIds, MAX_CANDIDATES, MAX_SDP_BYTES } from './sdp-answer.js';
+import { extensionIds, MAX_CANDIDATES, MAX_SDP_BYTES } from './sdp-answer.js';
 import { readTransport, type TransportAttributes } from './sdp-transport.js';
 import {
   codecsOf,
@@ -13,6 +13,7 @@ import {
   type SessionDescription,
   valuesOf,
 } from './session-description.js';
+import { sendableCodec, VIDEO_FORMATS } from './video-formats.js';
 
 /** What a player is to be sent in one section of its offer, under the player's numbers. */
 export interface PlayerMedia {
@@ -55,12 +56,8 @@ const MAX_SECTIONS = 16;
 const MAX_EXTENSION_ID = 14;
 /** A token of RFC 8866 that fits into a one-byte header extension. */
 const MID = /^[\w!#$%&'*+.^`{|}~-]{1,16}$/;
-const CODEC_NAMES: Readonly<Record<VideoCodec, string>> = { h264: 'H264', vp8: 'VP8' };
 const VIDEO_FEEDBACK = new Set(['nack', 'nack pli', 'ccm fir', 'transport-cc']);
 const AUDIO_FEEDBACK = new Set(['transport-cc']);
-/** Constrained baseline is what is sent. Every decoder of a higher profile can decode it (RFC 6184 section 8.1). */
-const PROFILE_ORDER = ['42e0', '4200'] as const;
-const DEFAULT_PROFILE_LEVEL_ID = '42e01f';
 
 /**
  * Reads the offer of a player.
@@ -151,9 +148,10 @@ function acceptVideo(
 ): { codec: VideoCodec; media: PlayerMedia } {
   const offered = codecsOf(media).filter(isTellable);
   for (const codec of videoCodecs) {
+    const format = VIDEO_FORMATS[codec];
     const [chosen] = offered
-      .filter((candidate) => candidate.name === codec && canSend(candidate))
-      .sort((a, b) => profileRank(a) - profileRank(b));
+      .filter((candidate) => sendableCodec(candidate) === codec)
+      .sort((a, b) => format.rank(a) - format.rank(b));
     if (chosen === undefined) {
       continue;
     }
@@ -163,11 +161,9 @@ function acceptVideo(
     );
     // What repair packets do not restore is sent again.
     const fec = rtx === undefined ? undefined : offered.find(({ name }) => name === FEC_NAME);
-    const lines = [`a=rtpmap:${payloadType} ${CODEC_NAMES[codec]}/90000`];
-    if (codec === 'h264') {
-      const parameters = `profile-level-id=${profileOf(chosen)};packetization-mode=1;level-asymmetry-allowed=1`;
-      lines.push(`a=fmtp:${payloadType} ${parameters}`);
-    }
+    const lines = [`a=rtpmap:${payloadType} ${format.name}/90000`];
+    const parameters = format.answer(chosen);
+    if (parameters !== undefined) lines.push(`a=fmtp:${payloadType} ${parameters}`);
     lines.push(...feedbackLines(media, payloadType, VIDEO_FEEDBACK));
     if (rtx !== undefined) {
       lines.push(`a=rtpmap:${rtx.payloadType} rtx/90000`, `a=fmtp:${rtx.payloadType} apt=${payloadType}`);
@@ -190,23 +186,13 @@ function acceptVideo(
       },
     };
   }
-  const names = videoCodecs.map((codec) => (codec === 'h264' ? 'H.264 (packetization-mode 1)' : 'VP8'));
-  throw refusal(`has no video codec of this session: ${names.join(' or ')}`);
+  const needs = videoCodecs.map((codec) => VIDEO_FORMATS[codec].needs);
+  throw refusal(`has no video codec of this session: ${needs.join(' or ')}`);
 }
 
 /** RFC 5761 section 4: with the marker bit set, these payload types look like RTCP. */
 function isTellable({ payloadType }: SdpCodec): boolean {
   return payloadType < 64 || payloadType > 95;
-}
-
-function profileOf(codec: SdpCodec): string {
-  const value = codec.parameters.get('profile-level-id')?.toLowerCase() ?? '';
-  return /^[0-9a-f]{6}$/.test(value) ? value : DEFAULT_PROFILE_LEVEL_ID;
-}
-
-function profileRank(codec: SdpCodec): number {
-  const rank = PROFILE_ORDER.findIndex((profile) => profileOf(codec).startsWith(profile));
-  return rank < 0 ? PROFILE_ORDER.length : rank;
 }
 
 function acceptAudio(media: SdpMedia): PlayerMedia | null {

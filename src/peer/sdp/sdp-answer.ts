@@ -6,12 +6,12 @@ import { FEC_NAME, HEADER_EXTENSION_URIS } from './offered-media.js';
 import {
   codecsOf,
   parseSessionDescription,
-  type SdpCodec,
   type SdpMedia,
   type SessionDescription,
   valuesOf,
 } from './session-description.js';
 import { readTransport, type TransportAttributes, transportLines } from './sdp-transport.js';
+import { sendableCodec } from './video-formats.js';
 
 /** What an answer says of one section of the offer. */
 export interface AcceptedMedia {
@@ -38,10 +38,6 @@ export interface AcceptedAnswer {
 
 export const MAX_SDP_BYTES = 64 * 1024;
 export const MAX_CANDIDATES = 64;
-const VIDEO_CODECS: ReadonlyMap<string, VideoCodec> = new Map([
-  ['h264', 'h264'],
-  ['vp8', 'vp8'],
-]);
 
 /**
  * Checks a viewer's answer against the offer that was sent.
@@ -129,8 +125,10 @@ function acceptedVideo(
 ): { codec: VideoCodec; media: AcceptedMedia } {
   const offeredNames = new Set(codecsOf(offered).map(({ name }) => name));
   const codecs = codecsOf(answered);
-  const chosen = codecs.find((codec) => offeredNames.has(codec.name) && canSend(codec));
-  const codec = VIDEO_CODECS.get(chosen?.name ?? '');
+  const chosen = codecs.find(
+    (candidate) => offeredNames.has(candidate.name) && sendableCodec(candidate) !== undefined,
+  );
+  const codec = chosen && sendableCodec(chosen);
   if (chosen === undefined || codec === undefined) {
     throw refusal('accepts no offered video codec');
   }
@@ -148,14 +146,6 @@ function acceptedVideo(
       headerExtensions: acceptedExtensions(offered, answered),
     },
   };
-}
-
-export function canSend(codec: SdpCodec): boolean {
-  if (codec.clockRateHz !== 90_000 || !VIDEO_CODECS.has(codec.name)) {
-    return false;
-  }
-  // RFC 6184 section 8.1: without it the mode is 0, which knows neither STAP-A nor FU-A.
-  return codec.name !== 'h264' || codec.parameters.get('packetization-mode') === '1';
 }
 
 function acceptedAudio(offered: SdpMedia, answered: SdpMedia, mid: string): AcceptedMedia | null {

@@ -15,6 +15,7 @@ import { browserArguments } from './browser-arguments.js';
 import { findBrowser } from './browser-discovery.js';
 import { BrowserProgram } from './browser-program.js';
 import { BrowserTab } from './browser-tab.js';
+import { type BrowserVersion, browserVersion, windowedUserAgent } from './browser-version.js';
 import type { ProgramInput } from './program-input.js';
 import { CdpConnection, type CdpSession } from './cdp-connection.js';
 import { CdpGuestServer } from './cdp-guest-server.js';
@@ -38,6 +39,8 @@ const QUIT_TIMEOUT_MS = 15_000;
 
 export interface BrowserParameters {
   readonly launchOptions: LaunchOptions;
+  /** Of the browser that is launched, if it is known already. */
+  readonly knownVersion?: BrowserVersion | undefined;
   /** Title of the document that the tab begins with: letters, digits and hyphens. */
   readonly captureTitle: string;
   /** What the pages may reach. Where it restricts nothing, they reach what this machine reaches. */
@@ -158,9 +161,11 @@ export class BrowserProcess {
         });
       }
       const proxyUrl = parameters.egressProxy ?? egress?.url;
+      const version = await browserVersion(executablePath, parameters.knownVersion, signal);
+      const userAgent = parameters.page.userAgent ?? (version && windowedUserAgent(version));
       program = await BrowserProgram.start({
         executablePath,
-        args: commandLine(parameters, proxyUrl),
+        args: commandLine(parameters, proxyUrl, userAgent),
         // Chromium makes a folder for its singleton socket, which it does not remove when it is killed.
         env: { ...(launchOptions.env ?? process.env), TMPDIR: profileDirectory },
         profileDirectory,
@@ -283,13 +288,17 @@ export class BrowserProcess {
   }
 }
 
-function commandLine(parameters: BrowserParameters, proxyUrl: string | undefined): string[] {
+function commandLine(
+  parameters: BrowserParameters,
+  proxyUrl: string | undefined,
+  userAgent: string | undefined,
+): string[] {
   const { launchOptions, profileDirectory, captureTitle, deviceScaleFactor, logger } = parameters;
   const ours = [
     ...sandboxFlags(launchOptions, logger),
     `${CAPTURE_TITLE_FLAG}${captureTitle}`,
     WINDOW_SIZE_FLAG,
-    ...worldFlags(parameters.page),
+    ...worldFlags(parameters.page, userAgent),
     firstDocument(captureTitle),
     // What is captured is as large as the tab is on its screen: emulation of the factor alone does not count.
     `--force-device-scale-factor=${deviceScaleFactor}`,

@@ -19,7 +19,7 @@ export async function fillBrowser(
   await setCookies(browserProcess.connection.browser, withoutServers(cookies, renderedPage), logger);
   if (!imported || origins.length === 0) return;
   const tab = await renderedPage.openOwnTab();
-  await fillOrigins(tab, origins);
+  await fillOrigins(tab, origins, logger);
   await tab.close();
 }
 

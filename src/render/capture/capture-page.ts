@@ -6,7 +6,7 @@ import { StreamKitError } from '../../base/errors.js';
 import { withTimeout } from '../../base/with-timeout.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { BrowserTab } from './browser-tab.js';
-import type { CaptureFormat } from './capture.js';
+import type { CaptureFormat, VideoSource } from './capture.js';
 import { CaptureTab, type CaptureTabFormat, type CaptureTabKinds } from './capture-tab.js';
 import { audioFileBytes, type FrameRingLayout, frameRingLayout, videoFileBytes } from './frame-ring.js';
 import type { PageSize } from './page-geometry.js';
@@ -126,6 +126,12 @@ export class CapturePage {
     }
   }
 
+  /** Where a reader finds its pictures, which are of this size. */
+  videoSource({ width, height }: PageSize): Extract<VideoSource, { kind: 'ring' }> {
+    const { video: path, credits: creditsPath } = this.paths;
+    return { kind: 'ring', path, creditsPath, matrix: this.matrix, width, height };
+  }
+
   /** Why nothing more comes of its tab; undefined: it is not lost. */
   get lostBecause(): string | undefined {
     return this.#lostBecause;
@@ -144,6 +150,11 @@ export class CapturePage {
       pictures: this.#kinds.video ? pictures : undefined,
       soundChunks: this.hasAudio ? soundChunks : undefined,
     };
+  }
+
+  /** Takes no sound until it is taken anew. */
+  async restSound(): Promise<void> {
+    await this.#tab?.restSound();
   }
 
   /** Takes the sound anew, from the tab that has the title that the browser was told. Rejects if it is not to be had. */

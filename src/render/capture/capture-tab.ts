@@ -45,6 +45,7 @@ interface CaptureWindow {
     resume(): void;
     reconfigure(request: object): Promise<void>;
     progress(): Promise<{ readonly pictures: number; readonly soundChunks: number }>;
+    restSound(): void;
     reopenSound(): Promise<void>;
     reopen(): Promise<void>;
   };
@@ -130,6 +131,11 @@ export class CaptureTab {
 
   progress(): Promise<{ readonly pictures: number; readonly soundChunks: number }> {
     return this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.progress());
+  }
+
+  /** Takes no sound until it is taken anew. */
+  async restSound(): Promise<void> {
+    await this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.restSound());
   }
 
   /** Takes the sound anew, from the tab that has the title. Rejects if it is not to be had. */

@@ -10,7 +10,7 @@ import type { CaptureWatchListener, EncodedCounts } from './capture.js';
 import type { RenderedPage } from './rendered-page.js';
 import type { WatchAction, WatchObservation, WatchProbe } from './watchdog.js';
 import { Watchdog } from './watchdog.js';
-import { hasFullRenderer } from './page-memory.js';
+import { hasFullHeap } from './page-memory.js';
 
 export interface CaptureWatchParameters {
   readonly browserProcess: BrowserProcess;
@@ -107,8 +107,8 @@ export class CaptureWatch {
     );
     if (this.#pageAnsweredAtMs > 0 && this.#nowMs() - this.#pageAnsweredAtMs > SILENT_MS) {
       this.#ask(
-        'memory',
-        () => hasFullRenderer(browserProcess.profileDirectory),
+        `heap ${shown.id}`,
+        () => hasFullHeap(shown.cdp),
         (isFull) => {
           this.#memoryFull = isFull;
         },

@@ -118,25 +118,10 @@ export interface SnapshotParameters {
   readonly width?: number;
 }
 
-/** One page being rendered and captured. */
-export interface Capture {
-  readonly kind: CaptureKind;
+/** The page that is captured, whichever way. */
+export interface CapturedPage {
   readonly browserPid: number;
-  readonly video: VideoSource;
-  /** Another reader takes the place of the one that had `video`, and needs one of its own: `video` is new after it. */
-  renewVideo(): Promise<void>;
-  /** Null where the page's sound cannot be had, or was not asked for. */
-  readonly audio: AudioSource | null;
   readonly controls: PageControls;
-  /** Stops taking pictures and sound; the page lives on. Idempotent. */
-  pause(): Promise<void>;
-  /** Takes them again. Idempotent. */
-  resume(): Promise<void>;
-  /**
-   * Goes on in another size or rate, in the same tab. When it resolves, `width` and `height` of the pictures that come
-   * are the new ones; a reader of `video` must then be told.
-   */
-  reconfigure(format: CaptureFormat): Promise<void>;
   /** Tells the page how many viewers there are. */
   setViewerCount(count: number): void;
   /**
@@ -152,6 +137,26 @@ export interface Capture {
   setPageState(state: unknown): void;
   /** Delivers a message to the page's `streamKit.on('message')`. */
   sendToPage(message: unknown): void;
+}
+
+/** One page being rendered and captured. */
+export interface Capture {
+  readonly kind: CaptureKind;
+  readonly page: CapturedPage;
+  readonly video: VideoSource;
+  /** Another reader takes the place of the one that had `video`, and needs one of its own: `video` is new after it. */
+  renewVideo(): Promise<void>;
+  /** Null where the page's sound cannot be had, or was not asked for. */
+  readonly audio: AudioSource | null;
+  /** Stops taking pictures and sound; the page lives on. Idempotent. */
+  pause(): Promise<void>;
+  /** Takes them again. Idempotent. */
+  resume(): Promise<void>;
+  /**
+   * Goes on in another size or rate, in the same tab. When it resolves, `width` and `height` of the pictures that come
+   * are the new ones; a reader of `video` must then be told.
+   */
+  reconfigure(format: CaptureFormat): Promise<void>;
   /** The picture as it is now. */
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array>;
   /**

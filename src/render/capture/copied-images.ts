@@ -3,12 +3,18 @@ import { TokenBucket } from '../../base/token-bucket.js';
 import type { PageEvent } from '../../protocol/page-events.js';
 
 type ImagePart = Extract<PageEvent, { type: 'clipboard_image' }>;
+type Refusal = Extract<PageEvent, { type: 'refused' }>;
 
 /** As `watchImages` makes them. */
 const PART_LENGTH = 48 * 1024;
 const PARTS_MAX = 17;
 const IMAGES_PER_SECOND = 1;
 const IMAGES_AT_ONCE = 3;
+const TOO_LARGE: Refusal = {
+  type: 'refused',
+  what: 'clipboard',
+  message: 'The image that the page has copied is too large: expected at most 600 KiB as PNG',
+};
 /** The first bytes of every PNG, as far as they are whole groups of base64. */
 const PNG = 'iVBORw0K';
 
@@ -22,9 +28,13 @@ export class CopiedImages {
     this.#images = new TokenBucket(clock, IMAGES_PER_SECOND, IMAGES_AT_ONCE);
   }
 
-  /** @returns undefined for what is no part of a PNG, or comes out of order, or too often. */
-  admit(value: unknown): ImagePart | undefined {
-    const { part, parts, data } = (value ?? {}) as Record<string, unknown>;
+  /**
+   * @returns the refusal of an image that is too large; undefined for what is no part of a PNG, or comes out of order, or too
+   * often.
+   */
+  admit(value: unknown): ImagePart | Refusal | undefined {
+    const { part, parts, data, tooLarge } = (value ?? {}) as Record<string, unknown>;
+    if (tooLarge === true) return this.#images.take(1) ? TOO_LARGE : undefined;
     if (!isCount(part) || !isCount(parts) || part >= parts || parts > PARTS_MAX) return undefined;
     const isLast = part === parts - 1;
     if (typeof data !== 'string' || !isBase64(data, isLast)) return undefined;

@@ -307,6 +307,7 @@ const CALL_TYPES = new Set([
   'editing',
   'pointer_lock',
   'rumble',
+  'close',
   'late',
 ]);
 

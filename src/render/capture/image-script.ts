@@ -20,7 +20,13 @@ export function watchImages(names: ScriptNames): void {
   const PART_LENGTH = 48 * 1024;
 
   scope.addEventListener(names.copiedImage, ({ detail: image }) => {
-    if (!(image instanceof scope.Blob) || image.size === 0 || image.size > MAX_BYTES) return;
+    if (!(image instanceof scope.Blob) || image.size === 0) return;
+    const tell = (value: object): void =>
+      scope[names.call]?.(JSON.stringify({ type: 'clipboard_image', value }));
+    if (image.size > MAX_BYTES) {
+      tell({ tooLarge: true });
+      return;
+    }
     const reader = new scope.FileReader();
     reader.onload = () => {
       const url = String(reader.result);
@@ -28,7 +34,7 @@ export function watchImages(names: ScriptNames): void {
       const parts = Math.ceil(base64.length / PART_LENGTH);
       for (let part = 0; part < parts; part++) {
         const data = base64.slice(part * PART_LENGTH, (part + 1) * PART_LENGTH);
-        scope[names.call]?.(JSON.stringify({ type: 'clipboard_image', value: { part, parts, data } }));
+        tell({ part, parts, data });
       }
     };
     reader.readAsDataURL(image);

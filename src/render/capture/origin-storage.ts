@@ -1,16 +1,22 @@
+import { asError, StreamKitError } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
 import { withTimeout } from '../../base/with-timeout.js';
 import type { StoredOrigin } from '../../profiles/profile-state.js';
 import type { BrowserTab } from './browser-tab.js';
 
-/** Most origins whose local storage is read or filled. */
+/** Most origins whose local storage is read. */
 const MAX_ORIGINS = 100;
-/** For all of them, ms. */
-const TIMEOUT_MS = 5_000;
+/** For all that are read, ms. */
+const READ_TIMEOUT_MS = 5_000;
+/** For each that is filled, ms: nothing leaves the browser for it. */
+const FILL_TIMEOUT_MS = 10_000;
 
 /** Reads the local storage of these origins, as far as there is time for it; those that have none are left out. */
 export async function readOrigins(tab: BrowserTab, origins: Iterable<string>): Promise<StoredOrigin[]> {
   const found: StoredOrigin[] = [];
-  await visit(tab, origins, async (origin) => {
+  await interceptAll(tab);
+  const read = async (origin: string): Promise<void> => {
+    await tab.cdp.send('Page.navigate', { url: `${origin}/` });
     const items = await tab.evaluate(() =>
       Object.entries(
         (globalThis as unknown as { localStorage: Readonly<Record<string, string>> }).localStorage,
@@ -18,32 +24,58 @@ export async function readOrigins(tab: BrowserTab, origins: Iterable<string>): P
     );
     const localStorage = items.map(([name, value]) => ({ name, value }));
     if (localStorage.length > 0) found.push({ origin, localStorage });
-  });
+  };
+  const all = async (): Promise<void> => {
+    for (const origin of [...origins].slice(0, MAX_ORIGINS)) await read(origin).catch(() => undefined);
+  };
+  await withTimeout(all(), READ_TIMEOUT_MS).catch(() => undefined);
   return found;
 }
 
-/** Fills the local storage of these origins. */
-export async function fillOrigins(tab: BrowserTab, origins: readonly StoredOrigin[]): Promise<void> {
-  const byOrigin = new Map(origins.map((one) => [one.origin, one.localStorage]));
-  await visit(tab, byOrigin.keys(), async (origin) => {
-    await tab.evaluate(
-      (items) => {
-        const { localStorage } = globalThis as unknown as {
-          localStorage: { setItem(name: string, value: string): void };
-        };
-        for (const { name, value } of items) localStorage.setItem(name, value);
-      },
-      byOrigin.get(origin) ?? [],
-    );
-  });
+/**
+ * Fills the local storage of these origins. One that the browser never shows, such as http where a host has only https, is left
+ * out.
+ *
+ * @throws StreamKitError `profile_failed` if what an origin had stored cannot be restored, or not in time.
+ */
+export async function fillOrigins(
+  tab: BrowserTab,
+  origins: readonly StoredOrigin[],
+  logger: Logger,
+  timeoutMs = FILL_TIMEOUT_MS,
+): Promise<void> {
+  await interceptAll(tab);
+  for (const one of origins) {
+    try {
+      if (!(await withTimeout(fillOrigin(tab, one), timeoutMs)))
+        logger.warn({ origin: one.origin }, 'the browser shows no page of an origin of the profile');
+    } catch (thrown) {
+      const message = 'The local storage of the profile cannot be restored';
+      throw new StreamKitError('profile_failed', message, { cause: asError(thrown) });
+    }
+  }
 }
 
-/** Opens an empty page of each origin, of which nothing leaves the browser. One that cannot be opened is left out. */
-async function visit(
-  { cdp }: BrowserTab,
-  origins: Iterable<string>,
-  work: (origin: string) => Promise<void>,
-): Promise<void> {
+/** @returns false: the browser opens another origin in its place. */
+async function fillOrigin(tab: BrowserTab, { origin, localStorage }: StoredOrigin): Promise<boolean> {
+  const { errorText } = await tab.cdp.send('Page.navigate', { url: `${origin}/` });
+  if (errorText !== undefined) throw new Error(errorText);
+  return tab.evaluate(
+    ({ origin: wanted, items }) => {
+      const page = globalThis as unknown as {
+        origin: string;
+        localStorage: { setItem(name: string, value: string): void };
+      };
+      if (page.origin !== wanted) return false;
+      for (const { name, value } of items) page.localStorage.setItem(name, value);
+      return true;
+    },
+    { origin, items: localStorage },
+  );
+}
+
+/** Whatever the tab loads from now on is empty, and nothing leaves the browser. */
+async function interceptAll({ cdp }: BrowserTab): Promise<void> {
   cdp.on('Fetch.requestPaused', ({ requestId }) => {
     const responseHeaders = [{ name: 'Content-Type', value: 'text/html' }];
     cdp
@@ -54,13 +86,4 @@ async function visit(
   await cdp.send('Network.enable', { maxPostDataSize: 0 });
   // It would answer in place of us, with scripts of the page.
   await cdp.send('Network.setBypassServiceWorker', { bypass: true });
-  const all = async (): Promise<void> => {
-    for (const origin of [...origins].slice(0, MAX_ORIGINS)) {
-      await cdp
-        .send('Page.navigate', { url: `${origin}/` })
-        .then(() => work(origin))
-        .catch(() => undefined);
-    }
-  };
-  await withTimeout(all(), TIMEOUT_MS).catch(() => undefined);
 }

@@ -83,6 +83,10 @@ export interface TabControlsParameters {
   readonly onPress: () => void;
   /** Prepares the session of the tab, and that of each frame that has a process of its own. */
   readonly prepareSession: (session: CdpSession) => Promise<unknown>;
+  /** The page wants to close the tab. @returns whether it may, since another stays. */
+  readonly onClosing: () => boolean;
+  /** It might have, but the browser did not let it. */
+  readonly onStays: () => void;
   /** Scripts of the page ran before ours. */
   readonly onLate: () => void;
   readonly names: ScriptNames;
@@ -203,6 +207,9 @@ export class TabControls {
   #onCall({ type, value }: ScriptCall): void {
     const { listener, isShown } = this.#parameters;
     if (type === 'late') this.#parameters.onLate();
+    if (type === 'close' && value === 'asks')
+      this.#scripts?.tellPage('mayClose', this.#parameters.onClosing());
+    if (type === 'close' && value === 'stays') this.#parameters.onStays();
     if (type === 'pointer_lock') this.#keep({ type, locked: value === true });
     if (type === 'clipboard_image' && isShown()) {
       const part = this.#images.admit(value);
@@ -238,8 +245,12 @@ export class TabControls {
     const nowMs = performance.now();
     if (nowMs - this.#clipboards.startMs > 1000) this.#clipboards = { startMs: nowMs, count: 0 };
     this.#clipboards.count += 1;
-    if (this.#clipboards.count > CLIPBOARDS_PER_SECOND_MAX || Buffer.byteLength(text) > CLIPBOARD_BYTES_MAX)
+    if (this.#clipboards.count > CLIPBOARDS_PER_SECOND_MAX) return;
+    if (Buffer.byteLength(text) > CLIPBOARD_BYTES_MAX) {
+      const message = 'The text that the page has copied is too long: expected at most 64 KiB';
+      this.#parameters.listener.onPageEvent({ type: 'refused', what: 'clipboard', message });
       return;
+    }
     // Half of a surrogate pair is no text.
     if (!/\p{Surrogate}/u.test(text)) this.#parameters.listener.onClipboard(text);
   }

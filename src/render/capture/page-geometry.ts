@@ -1,3 +1,5 @@
+import type { Protocol } from 'puppeteer';
+
 export interface PageSize {
   readonly width: number;
   readonly height: number;
@@ -38,6 +40,23 @@ export function pageGeometry(picture: PageSize, deviceScaleFactor: number): Page
     height: Math.ceil(pixelsOf(viewport.height, deviceScaleFactor) / 2) * 2,
   };
   return { viewport, shown, captured };
+}
+
+/** What `Emulation.setDeviceMetricsOverride` is told for a picture of this size, pixels. */
+export function deviceMetrics(
+  picture: PageSize,
+  deviceScaleFactor: number,
+): Protocol.Emulation.SetDeviceMetricsOverrideRequest {
+  const { width, height } = pageGeometry(picture, deviceScaleFactor).viewport;
+  return {
+    width,
+    height,
+    screenWidth: width,
+    screenHeight: height,
+    deviceScaleFactor,
+    mobile: false,
+    screenOrientation: { type: width < height ? 'portraitPrimary' : 'landscapePrimary', angle: 0 },
+  };
 }
 
 /** Pixels of a tab, as Chromium counts them. */

@@ -25,6 +25,8 @@ export interface ScriptNames {
   readonly copiedImage: string;
   /** Name of the event by which it tells how a gamepad is to rumble. */
   readonly rumbled: string;
+  /** Name of the event by which it asks whether the tab may close itself, and tells that it has stayed all the same. */
+  readonly closing: string;
   /** Whether the tab is the only one, until {@link installDevices} is told otherwise. */
   readonly isOnlyTab?: boolean;
 }
@@ -34,7 +36,7 @@ export function scriptNames(): ScriptNames {
   const name = (): string => `_${randomBytes(8).toString('hex')}`;
   return {
     ...{ call: name(), binding: name(), receiver: name(), said: name(), told: name() },
-    ...{ copied: name(), copiedImage: name(), rumbled: name() },
+    ...{ copied: name(), copiedImage: name(), rumbled: name(), closing: name() },
   };
 }
 
@@ -49,6 +51,7 @@ export interface ScriptCall {
     | 'editing'
     | 'pointer_lock'
     | 'rumble'
+    | 'close'
     | 'late';
   readonly value: unknown;
   /** When, wall-clock ms since the Unix epoch; of a `bridge` call alone. */
@@ -116,22 +119,36 @@ export function installDevices(names: ScriptNames): void {
   };
   const { parse } = JSON;
   let isOnly = names.isOnlyTab === true;
+  let wantsToClose = false;
+  const window = globalThis as unknown as { close: () => void; closed: boolean; top: unknown };
+  const native = { close: window.close.bind(window) };
+  const tellClosing = (stage: 'asks' | 'stays'): void => {
+    page.dispatchEvent(new CustomEvent(names.closing, { detail: stage }));
+  };
   (
     performance as unknown as { addEventListener(type: string, listener: (event: Event) => void): void }
   ).addEventListener(names.told, (event) => {
-    const { gamepads, isOnlyTab } = parse((event as unknown as { detail: string }).detail) as {
+    const { gamepads, isOnlyTab, mayClose } = parse((event as unknown as { detail: string }).detail) as {
       gamepads?: (GamepadState | null)[];
       isOnlyTab?: boolean;
+      mayClose?: boolean;
     };
     if (gamepads) setGamepads(gamepads);
     if (isOnlyTab !== undefined) isOnly = isOnlyTab;
+    if (mayClose === undefined || !wantsToClose) return;
+    wantsToClose = false;
+    if (!mayClose) return;
+    native.close();
+    // The browser closes only what a script has opened, or what has no history.
+    if (!window.closed) tellClosing('stays');
   });
 
-  // Whether the browser would close it depends on its history; and without a tab there is nothing to show.
-  const native = { close: (globalThis as unknown as { close: () => void }).close.bind(globalThis) };
+  // Without a tab there is nothing to show. Of several that close at the same time only the host knows which is the last.
   Object.defineProperty(globalThis, 'close', {
     value: function close() {
-      if (!isOnly) native.close();
+      if (isOnly || window.top !== window || wantsToClose) return;
+      wantsToClose = true;
+      tellClosing('asks');
     },
     configurable: true,
     enumerable: true,
@@ -319,6 +336,10 @@ export function watchPointer(names: ScriptNames): void {
   scope.addEventListener(names.rumbled, (event) => {
     const { detail } = event as unknown as { detail: unknown };
     if (typeof detail === 'string' && detail.length < 1000) tell('rumble', detail);
+  });
+  scope.addEventListener(names.closing, (event) => {
+    const { detail } = event as unknown as { detail: unknown };
+    if (typeof detail === 'string') tell('close', detail);
   });
   const handlers = globalThis as unknown as Record<symbol, object | undefined>;
   Object.assign((handlers[Symbol.for(names.receiver)] ??= {}), { fillClipboard });

@@ -5,7 +5,8 @@ import type { PageBridge } from './page-bridge.js';
 import { type PageControlsListener, TabControls } from './page-controls.js';
 import type { PageDialogs, TabDialogs } from './page-dialogs.js';
 import type { PageFiles } from './page-files.js';
-import { pageGeometry, type PageSize } from './page-geometry.js';
+import { watchHeap } from './page-memory.js';
+import { deviceMetrics, pageGeometry, type PageSize } from './page-geometry.js';
 import type { PagePrompts } from './page-prompts.js';
 import type { ScriptNames } from './page-scripts.js';
 import type { PageWorld } from './page-world.js';
@@ -35,6 +36,10 @@ export interface PageTabParts {
   readonly isShown: (tab: PageTab) => boolean;
   /** Whether it is shown, or about to be. */
   readonly isInFront: (tab: PageTab) => boolean;
+  /** The page wants to close its tab. @returns whether it may. */
+  readonly onClosing: (tab: PageTab) => boolean;
+  /** The page might have closed its tab, but did not. */
+  readonly onStays: (tab: PageTab) => void;
   /** Something was pressed in the tab that is shown. */
   readonly onPress: (tab: PageTab) => void;
   readonly listener: PageControlsListener;
@@ -86,6 +91,8 @@ export class PageTab {
         onBridge: (payload, atMs) => bridge.receive(payload, atMs),
         isShown: () => parts.isShown(page),
         onPress: () => parts.onPress(page),
+        onClosing: () => parts.onClosing(page),
+        onStays: () => parts.onStays(page),
         onLate: () => page.#reload(),
         prepareSession: (session) => files.watch(session, () => parts.isShown(page)),
         listener,
@@ -95,6 +102,7 @@ export class PageTab {
       world.install(cdp),
       page.resize(),
       cdp.send('Inspector.enable'),
+      watchHeap(cdp),
       cdp.send('Page.addScriptToEvaluateOnNewDocument', {
         source: WINDOW_SIZE_SCRIPT,
         runImmediately: true,
@@ -121,16 +129,7 @@ export class PageTab {
   /** The page sees the viewport that belongs to the size of the picture now, as in a window that is resized. */
   async resize(): Promise<void> {
     const { size, deviceScaleFactor } = this.#parts;
-    const { width, height } = pageGeometry(size(), deviceScaleFactor).viewport;
-    await this.cdp.send('Emulation.setDeviceMetricsOverride', {
-      width,
-      height,
-      screenWidth: width,
-      screenHeight: height,
-      deviceScaleFactor,
-      mobile: false,
-      screenOrientation: { type: width < height ? 'portraitPrimary' : 'landscapePrimary', angle: 0 },
-    });
+    await this.cdp.send('Emulation.setDeviceMetricsOverride', deviceMetrics(size(), deviceScaleFactor));
   }
 
   /** Has it painted, whether anything changed or not. Resolves when the browser has the picture. */

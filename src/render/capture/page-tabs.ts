@@ -49,6 +49,8 @@ export class PageTabs {
   /** One of those is being opened: what arrives meanwhile may be it. */
   #opening: Promise<unknown> | undefined;
   readonly #refusals = new TokenBucket(systemClock, 1, REFUSALS_AT_ONCE);
+  /** Tabs that have not gone yet, but will. */
+  readonly #leaving = new Set<PageTab>();
   /** Halted tabs that are being prepared. */
   #arriving = 0;
   #count = 0;
@@ -152,14 +154,28 @@ export class PageTabs {
     if (page === undefined) return;
     if (action === 'show') await this.#show(page);
     // The last one stays: the session has its own end.
-    else if (this.#tabs.size > 1) await page.tab.close();
+    else if (this.leave(page)) await page.tab.close().catch(() => this.stay(page));
+  }
+
+  /** A tab is about to close. @returns whether it may: one stays, also where several want to close at the same time. */
+  leave(page: PageTab): boolean {
+    const others = [...this.#tabs.values()].filter((other) => other !== page && !this.#leaving.has(other));
+    if (!this.#isThere(page) || others.length === 0) return false;
+    this.#leaving.add(page);
+    return true;
+  }
+
+  /** A tab that was about to close stays. */
+  stay(page: PageTab): void {
+    this.#leaving.delete(page);
   }
 
   /** One of them has gone. */
   lost(page: PageTab, what: 'crashed' | 'closed'): void {
     if (this.#closed || !this.#isThere(page)) return;
+    this.#leaving.delete(page);
     if (this.#tabs.size === 1) {
-      this.#parameters.onLost(what);
+      this.#lose(what);
       return;
     }
     this.#tabs.delete(page.id);
@@ -177,7 +193,7 @@ export class PageTabs {
       })
       .catch((thrown: unknown) => {
         this.#parameters.logger.warn({ err: asError(thrown) }, 'no tab can be shown');
-        this.#parameters.onLost(what);
+        this.#lose(what);
       });
     this.#openers.delete(page);
     this.#tell();
@@ -187,6 +203,13 @@ export class PageTabs {
     this.#closed = true;
     clearInterval(this.#telling);
     for (const page of this.#tabs.values()) page.close();
+  }
+
+  /** There is nothing to show any more. Once: tabs may go in one turn of the loop. */
+  #lose(what: 'crashed' | 'closed'): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#parameters.onLost(what);
   }
 
   #tellOnlyTab(): void {

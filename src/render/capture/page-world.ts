@@ -16,9 +16,18 @@ const MAX_TOUCH_POINTS = 10;
 /** The browser draws the list of such a `select` in the page itself. */
 const DRAWN_SELECTS = 'select:not([multiple]), ::picker(select) { appearance: base-select; }';
 
-/** Flags of the browser that make the page's world; without a device there would be neither a mouse nor a finger. */
-export function worldFlags({ touch = false, locale }: ResolvedPageOptions): string[] {
+/**
+ * Flags of the browser that make the page's world; without a device there would be neither a mouse nor a finger.
+ *
+ * @param userAgent - of the browser; undefined: it keeps its own. The emulation of the tabs does not reach every request: that
+ * of a frame whose process has crashed, or of a worker that tabs share, has the browser's.
+ */
+export function worldFlags(
+  { touch = false, locale }: ResolvedPageOptions,
+  userAgent: string | undefined,
+): string[] {
   return [
+    ...(userAgent === undefined ? [] : [`--user-agent=${userAgent}`]),
     `--blink-settings=${touch ? TOUCH_SETTINGS : MOUSE_SETTINGS}`,
     ...(touch ? ['--touch-events=enabled'] : []),
     ...(locale === undefined ? [] : [`--accept-lang=${locale}`]),

@@ -8,7 +8,7 @@ import { type BrowserProcess, untilTitled } from './browser-process.js';
 import type { BrowserTab } from './browser-tab.js';
 import { PROXY_ERROR, PROXY_STATUS } from '../../egress/egress-proxy.js';
 import { DEFAULT_TAB_OPTIONS } from '../../options/page-options.js';
-import type { CaptureParameters, SnapshotParameters } from './capture.js';
+import type { CapturedPage, CaptureParameters, SnapshotParameters } from './capture.js';
 import { PageBridge, type PageBridgeListener } from './page-bridge.js';
 import { loadFirstDocument } from './first-document.js';
 import { loadFailure } from './load-failure.js';
@@ -24,6 +24,7 @@ import { PageDownloads } from './page-downloads.js';
 import { PageFiles } from './page-files.js';
 import { PagePrompts } from './page-prompts.js';
 import { pageGeometry, type PageGeometry, type PageSize } from './page-geometry.js';
+import type { ProgramInput } from './program-input.js';
 
 const SNAPSHOT_TIMEOUT_MS = 5_000;
 const JPEG_QUALITY = 85;
@@ -39,7 +40,7 @@ interface PageParts {
 }
 
 /** The page that is rendered: its size, its bridge, its navigation, and its tabs. */
-export class RenderedPage {
+export class RenderedPage implements CapturedPage {
   readonly #browserProcess: BrowserProcess;
   readonly #parts: PageParts;
   readonly deviceScaleFactor: number;
@@ -86,6 +87,8 @@ export class RenderedPage {
       isShown: (tab) => this.shown === tab,
       isInFront: (tab) => tabs.isInFront(tab),
       onPress: (tab) => tabs.press(tab),
+      onClosing: (tab) => tabs.leave(tab),
+      onStays: (tab) => tabs.stay(tab),
     };
     const tabs = new PageTabs({
       connection: browserProcess.connection,
@@ -171,8 +174,20 @@ export class RenderedPage {
     this.#parts.bridge.setState(state);
   }
 
-  sendMessage(message: unknown): void {
+  sendToPage(message: unknown): void {
     this.#parts.bridge.sendMessage(message);
+  }
+
+  get browserPid(): number {
+    return this.#browserProcess.pid;
+  }
+
+  setProgramInput(input: ProgramInput): void {
+    this.#browserProcess.setProgramInput(input);
+  }
+
+  openDebugger(): Promise<string> {
+    return this.#browserProcess.openDebugger();
   }
 
   /** @throws StreamKitError `unavailable` when the browser gives no picture in time. */

@@ -13,8 +13,6 @@ import type {
   VideoSource,
 } from './capture.js';
 import { storeBrowserProfile } from './browser-profile.js';
-import type { ProgramInput } from './program-input.js';
-import type { PageControls } from './page-controls.js';
 import type { PageTab } from './page-tab.js';
 import { captureAnother } from './tab-capture.js';
 import type { RenderedPage } from './rendered-page.js';
@@ -25,11 +23,9 @@ const JPEG_QUALITY = 90;
 /** JPEG pictures of the DevTools protocol: the way that works in every Chromium, at a higher cost. */
 export class ScreencastCapture implements Capture {
   readonly kind = 'screencast';
-  readonly browserPid: number;
+  readonly page: RenderedPage;
   readonly audio: AudioSource | null;
-  readonly controls: PageControls;
   readonly #browserProcess: BrowserProcess;
-  readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage | undefined;
   readonly #demand = new CaptureDemand((isWanted) => (isWanted ? this.#resume() : this.#pause()));
   /** Of the tab that is shown. */
@@ -52,13 +48,11 @@ export class ScreencastCapture implements Capture {
     size: { width: number; height: number },
   ) {
     this.#browserProcess = browserProcess;
-    this.#renderedPage = renderedPage;
-    this.controls = renderedPage.controls;
+    this.page = renderedPage;
     this.#capturePage = capturePage;
     this.#cdp = browserProcess.cdp;
     this.#width = size.width;
     this.#height = size.height;
-    this.browserPid = browserProcess.pid;
     this.audio = capturePage?.hasAudio === true ? { kind: 'ring', path: capturePage.paths.audio } : null;
     this.#hearAcknowledgements();
     this.#listenTo(this.#cdp);
@@ -67,7 +61,7 @@ export class ScreencastCapture implements Capture {
   }
 
   get video(): VideoSource {
-    const { deviceScaleFactor } = this.#renderedPage;
+    const { deviceScaleFactor } = this.page;
     const size = { width: this.#width, height: this.#height };
     return { kind: 'jpeg', port: this.#channel.port2, deviceScaleFactor, ...size };
   }
@@ -131,7 +125,7 @@ export class ScreencastCapture implements Capture {
       if (running) await this.#pause();
       this.#width = format.width;
       this.#height = format.height;
-      await this.#renderedPage.resize(format);
+      await this.page.resize(format);
       if (running) await this.#resume();
     });
   }
@@ -149,7 +143,7 @@ export class ScreencastCapture implements Capture {
   }
 
   async #startScreencast(): Promise<void> {
-    const { captured } = this.#renderedPage.geometryOf({ width: this.#width, height: this.#height });
+    const { captured } = this.page.geometryOf({ width: this.#width, height: this.#height });
     await this.#cdp.send('Page.startScreencast', {
       format: 'jpeg',
       quality: JPEG_QUALITY,
@@ -170,44 +164,24 @@ export class ScreencastCapture implements Capture {
       if (!this.#heard.has(tab.cdp)) this.#listenTo(tab.cdp);
       if (this.#running) await this.#startScreencast();
       if (this.#capturePage !== undefined)
-        await captureAnother(this.#renderedPage, this.#capturePage, tab).catch(() => undefined);
+        await captureAnother(this.page, this.#capturePage, tab).catch(() => undefined);
       // One that was painted before it was shown is not painted again by itself.
       tab.paint().catch(() => undefined);
     });
   }
 
-  setViewerCount(count: number): void {
-    this.#renderedPage.setViewerCount(count);
-  }
-
-  setProgramInput(input: ProgramInput): void {
-    this.#browserProcess.setProgramInput(input);
-  }
-
-  setPageState(state: unknown): void {
-    this.#renderedPage.setPageState(state);
-  }
-
-  sendToPage(message: unknown): void {
-    this.#renderedPage.sendMessage(message);
-  }
-
-  openDebugger(): Promise<string> {
-    return this.#browserProcess.openDebugger();
-  }
-
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
-    return this.#demand.during(() => this.#renderedPage.snapshot(parameters));
+    return this.#demand.during(() => this.page.snapshot(parameters));
   }
 
   async storeProfile(target: ProfileTarget): Promise<void> {
     this.#demand.close();
-    await storeBrowserProfile(this.#browserProcess, this.#renderedPage, target);
+    await storeBrowserProfile(this.#browserProcess, this.page, target);
   }
 
   async close(): Promise<void> {
     this.#demand.close();
-    this.#renderedPage.close();
+    this.page.close();
     this.#channel.port1.close();
     await this.#browserProcess.close();
   }

@@ -11,8 +11,6 @@ import type {
   VideoSource,
 } from './capture.js';
 import { storeBrowserProfile } from './browser-profile.js';
-import type { ProgramInput } from './program-input.js';
-import type { PageControls } from './page-controls.js';
 import type { PageTab } from './page-tab.js';
 import type { RenderedPage } from './rendered-page.js';
 
@@ -21,12 +19,10 @@ const CAPTURE_ATTEMPTS = 3;
 /** Raw pictures and sound of the tab, through the shared files. */
 export class TabCapture implements Capture {
   readonly kind = 'tab';
-  readonly browserPid: number;
+  readonly page: RenderedPage;
   readonly video: VideoSource;
   readonly audio: AudioSource | null;
-  readonly controls: PageControls;
   readonly #browserProcess: BrowserProcess;
-  readonly #renderedPage: RenderedPage;
   readonly #capturePage: CapturePage;
   readonly #demand = new CaptureDemand((isWanted) =>
     isWanted ? this.#capturePage.resume() : this.#capturePage.pause(),
@@ -39,15 +35,12 @@ export class TabCapture implements Capture {
     size: { width: number; height: number },
   ) {
     this.#browserProcess = browserProcess;
-    this.#renderedPage = renderedPage;
-    this.controls = renderedPage.controls;
+    this.page = renderedPage;
     this.#capturePage = capturePage;
     browserProcess.onGuestScreenshot = () => this.#demand.forGuest();
     renderedPage.captureTab = (tab) => this.#show(tab);
-    this.browserPid = browserProcess.pid;
-    const { video, credits, audio } = capturePage.paths;
-    this.video = { kind: 'ring', path: video, creditsPath: credits, matrix: capturePage.matrix, ...size };
-    this.audio = capturePage.hasAudio ? { kind: 'ring', path: audio } : null;
+    this.video = capturePage.videoSource(size);
+    this.audio = capturePage.hasAudio ? { kind: 'ring', path: capturePage.paths.audio } : null;
   }
 
   /** The file takes any reader. */
@@ -65,48 +58,28 @@ export class TabCapture implements Capture {
 
   reconfigure(format: CaptureFormat): Promise<void> {
     return this.#demand.turns.run(async () => {
-      const { captured } = this.#renderedPage.geometryOf(format);
-      await this.#capturePage.reconfigure(format, captured, () => this.#renderedPage.resize(format));
+      const { captured } = this.page.geometryOf(format);
+      await this.#capturePage.reconfigure(format, captured, () => this.page.resize(format));
     });
   }
 
-  setViewerCount(count: number): void {
-    this.#renderedPage.setViewerCount(count);
-  }
-
-  setProgramInput(input: ProgramInput): void {
-    this.#browserProcess.setProgramInput(input);
-  }
-
-  setPageState(state: unknown): void {
-    this.#renderedPage.setPageState(state);
-  }
-
-  sendToPage(message: unknown): void {
-    this.#renderedPage.sendMessage(message);
-  }
-
-  openDebugger(): Promise<string> {
-    return this.#browserProcess.openDebugger();
-  }
-
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array> {
-    return this.#demand.during(() => this.#renderedPage.snapshot(parameters));
+    return this.#demand.during(() => this.page.snapshot(parameters));
   }
 
   async storeProfile(target: ProfileTarget): Promise<void> {
     this.#demand.close();
-    await storeBrowserProfile(this.#browserProcess, this.#renderedPage, target);
+    await storeBrowserProfile(this.#browserProcess, this.page, target);
   }
 
   async close(): Promise<void> {
     this.#demand.close();
-    this.#renderedPage.close();
+    this.page.close();
     await this.#browserProcess.close();
   }
 
   #show(tab: PageTab): Promise<void> {
-    return this.#demand.turns.run(() => captureAnother(this.#renderedPage, this.#capturePage, tab));
+    return this.#demand.turns.run(() => captureAnother(this.page, this.#capturePage, tab));
   }
 }
 

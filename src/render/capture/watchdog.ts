@@ -8,7 +8,7 @@ export interface WatchObservation {
   readonly pageAnsweredAtMs: number;
   /** By a dialog or by the debugger of a guest: the page is not expected to answer. */
   readonly pageHalted: boolean;
-  /** A renderer has all the memory that it can get. Looked at while the page does not answer. */
+  /** The page has filled its heap. Looked at while it does not answer. */
   readonly memoryFull: boolean;
   /** Why nothing more comes of the tab that captures; undefined: that is not known. */
   readonly captureLost: string | undefined;
@@ -55,7 +55,7 @@ export type WatchAction =
 export const OUT_OF_MEMORY = 'The page ran out of memory';
 /** A page that has not answered for this long is shown as not responsive, ms. */
 const UNRESPONSIVE_MS = 4_000;
-/** A page that does not answer, and has all the memory that it can get for this long, will not answer any more, ms. */
+/** A page that does not answer, and whose heap is full for this long, will not answer any more, ms. */
 const OUT_OF_MEMORY_MS = 5_000;
 /** The browser itself runs no code of the page: silence is a fault much sooner, ms. */
 const BROWSER_HUNG_MS = 15_000;

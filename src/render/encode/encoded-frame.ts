@@ -1,7 +1,7 @@
-import type { VideoCodec } from '../../protocol/state-document.js';
+import type { VideoCodec } from '../../protocol/video-codecs.js';
 import type { RungIndex } from '../../protocol/video-stream.js';
 
-export type { VideoCodec } from '../../protocol/state-document.js';
+export type { VideoCodec } from '../../protocol/video-codecs.js';
 
 /** One encoded picture. */
 export interface EncodedFrame {

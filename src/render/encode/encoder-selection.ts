@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { ENCODER_ORDER } from '../../options/encoder-names.js';
 import { StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import type { VideoCodec } from './encoded-frame.js';
+import { byCodec, VIDEO_CODECS, type VideoCodec } from '../../protocol/video-codecs.js';
 import type { EncoderCandidate } from './encoder-candidate.js';
 import { EncoderProbe, probeEncoderSync, type EncoderReport, type ProbedCandidate } from './encoder-probe.js';
 
@@ -19,7 +19,6 @@ export interface EncoderSelectionParameters {
   readonly logger: Logger;
 }
 
-const CODECS: readonly VideoCodec[] = ['h264', 'vp8'];
 const PROBE_TIMEOUT_MS = 2_000;
 /** One that is named has no other to take its place: on a busy host it may need seconds, and must not be refused. */
 const NAMED_PROBE_TIMEOUT_MS = 10_000;
@@ -40,12 +39,12 @@ export class EncoderSelection {
     const { choice, ffmpegPath, logger } = parameters;
     this.#logger = logger;
     if (ffmpegPath !== undefined) refuseUnlessExecutable(ffmpegPath);
-    this.#candidates = { h264: candidatesFor('h264', parameters), vp8: candidatesFor('vp8', parameters) };
-    for (const codec of CODECS) {
+    this.#candidates = byCodec((codec) => candidatesFor(codec, parameters));
+    for (const codec of VIDEO_CODECS) {
       const [named] = this.#candidates[codec];
       if (choice[codec] !== 'auto' && named !== undefined && !isCertain(named)) refuseUnlessItWorks(named);
     }
-    const doubtful = CODECS.filter((codec) => choice[codec] === 'auto').flatMap((codec) =>
+    const doubtful = VIDEO_CODECS.filter((codec) => choice[codec] === 'auto').flatMap((codec) =>
       this.#candidates[codec].filter((candidate) => !isCertain(candidate)),
     );
     const key = JSON.stringify(doubtful);
@@ -91,12 +90,12 @@ export class EncoderSelection {
   #choose(reports: readonly EncoderReport[]): void {
     this.#chosen = true;
     const refused = reports.filter(({ works }) => !works);
-    for (const codec of CODECS) {
+    for (const codec of VIDEO_CODECS) {
       this.#candidates[codec] = this.#candidates[codec].filter(
         (candidate) => isCertain(candidate) || !refused.some(({ name }) => name === candidate.name),
       );
     }
-    const chosen = Object.fromEntries(CODECS.map((codec) => [codec, this.#candidates[codec][0]?.name]));
+    const chosen = Object.fromEntries(VIDEO_CODECS.map((codec) => [codec, this.#candidates[codec][0]?.name]));
     const reasons = Object.fromEntries(refused.map(({ name, reason }) => [name, reason]));
     this.#logger.info({ ...chosen, refused: reasons }, 'encoders chosen');
   }

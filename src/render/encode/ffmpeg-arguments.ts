@@ -1,4 +1,5 @@
 import type { ColourMatrix } from '../capture/video-frame.js';
+import type { VideoCodec } from '../../protocol/video-codecs.js';
 import type { VideoEncoderParameters } from './video-encoder.js';
 import { encoderThreads, LIBAV_ENCODERS, VBV_SECONDS } from './libav-video-encoder.js';
 import type { LibavEncoderSettings } from './libav-encoder-settings.js';
@@ -13,6 +14,15 @@ export interface FfmpegEncoding extends VideoEncoderParameters {
   readonly leadingKeyframes: number;
 }
 
+/** What a program writes the pictures of a codec into, and whether the codec can say which matrix they have. */
+export const PROGRAM_OUTPUTS: Readonly<
+  Record<VideoCodec, { readonly format: 'flv' | 'ivf'; readonly signalsMatrix: boolean }>
+> = {
+  h264: { format: 'flv', signalsMatrix: true },
+  // RFC 6386 section 9.2 knows BT.601 alone.
+  vp8: { format: 'ivf', signalsMatrix: false },
+};
+
 /** What FFmpeg 5.1 and later is told to encode raw pictures from a pipe, each written out as soon as it is there. */
 export function ffmpegArguments(encoding: FfmpegEncoding): {
   readonly inputOptions: readonly string[];
@@ -22,7 +32,7 @@ export function ffmpegArguments(encoding: FfmpegEncoding): {
   const known: Readonly<Record<string, LibavEncoderSettings>> = LIBAV_ENCODERS;
   const settings = known[name];
   // A codec that cannot signal the matrix is read as BT.601: its pictures are converted.
-  const canSignal = settings?.matrices.includes(matrix) ?? codec === 'h264';
+  const canSignal = settings?.matrices.includes(matrix) ?? PROGRAM_OUTPUTS[codec].signalsMatrix;
   const filters = [
     ...(canSignal || matrix === 'bt601' ? [] : ['scale=in_color_matrix=bt709:out_color_matrix=bt601']),
     ...(settings?.device?.surface === undefined ? [] : ['format=nv12,hwupload']),
@@ -51,7 +61,7 @@ export function ffmpegArguments(encoding: FfmpegEncoding): {
         : []),
       ...(leadingKeyframes > 0 ? ['-force_key_frames', `expr:lt(n,${leadingKeyframes})`] : []),
       ...colour(canSignal ? matrix : 'bt601'),
-      ...['-flush_packets', '1', '-f', codec === 'h264' ? 'flv' : 'ivf'],
+      ...['-flush_packets', '1', '-f', PROGRAM_OUTPUTS[codec].format],
     ],
   };
 }

@@ -4,11 +4,10 @@ import { AV_LOG_ERROR } from 'node-av/constants';
 import { Log } from 'node-av/lib';
 
 import { openFrameReader } from '../capture/open-frame-reader.js';
-import { H264Payloader } from '../packetize/h264-payloader.js';
 import { MediaFrameWriter } from '../packetize/media-frame-writer.js';
 import { MEDIA_SLOTS } from '../packetize/media-slots.js';
 import { openMediaSocket } from '../packetize/open-media-socket.js';
-import { Vp8Payloader } from '../packetize/vp8-payloader.js';
+import { createVideoPayloader, type VideoPayloader } from '../packetize/video-payloader.js';
 import type { EncodedFrame } from './encoded-frame.js';
 import { openVideoEncoder, type EncoderCandidate } from './encoder-candidate.js';
 import { EncoderMeter } from './encoder-meter.js';
@@ -51,7 +50,7 @@ interface ActiveEncoder {
   frameRate: number;
   /** When the next one is due, if they are fewer, capture time in µs. */
   nextDueUs: number;
-  readonly payloader: H264Payloader | Vp8Payloader;
+  readonly payloader: VideoPayloader;
   readonly meter: EncoderMeter;
   refinement: StillRefinement;
   /** Frames that were written to the socket since the last report. */
@@ -236,7 +235,7 @@ function start(stream: VideoStream, target: EncodingTarget, candidates: readonly
     format: wanted,
     frameRate: frameRateOf(target),
     nextDueUs: 0,
-    payloader: codec === 'h264' ? new H264Payloader() : new Vp8Payloader(),
+    payloader: createVideoPayloader(codec),
     meter: new EncoderMeter(nowUs()),
     refinement: new StillRefinement(wanted),
     records: [],

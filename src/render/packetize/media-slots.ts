@@ -1,10 +1,14 @@
-import type { RenderStream } from '../../protocol/video-stream.js';
+import { VIDEO_CODECS } from '../../protocol/video-codecs.js';
+import { RUNG_INDEXES, type RenderStream, videoStream } from '../../protocol/video-stream.js';
 
 export type { RenderStream } from '../../protocol/video-stream.js';
 
+const STREAMS: readonly RenderStream[] = [
+  ...RUNG_INDEXES.flatMap((rung) => VIDEO_CODECS.map((codec) => videoStream(codec, rung))),
+  'opus',
+];
+
 /** Slots by stream, the same on every media socket. */
-export const MEDIA_SLOTS: Readonly<Record<RenderStream, number>> = {
-  ...{ h264: 0, 'h264/1': 2, 'h264/2': 4, 'h264/3': 6 },
-  ...{ vp8: 1, 'vp8/1': 3, 'vp8/2': 5, 'vp8/3': 7 },
-  opus: 8,
-};
+export const MEDIA_SLOTS = Object.fromEntries(STREAMS.map((stream, slot) => [stream, slot])) as Readonly<
+  Record<RenderStream, number>
+>;

@@ -63,7 +63,7 @@ describe('diagnostics channels', () => {
 
     const [viewer, codec] = [1, 'vp8'];
     const media = { bytesSent: 0, viewerMinutes: 250 / 60_000, framesEncoded: 1 };
-    const usage = { durationMs: 250, cpuSeconds: 0, ...media };
+    const usage = { durationMs: 250, cpuSeconds: 0, gpuSeconds: null, ...media };
     expect(told).toEqual([
       ['session:create', { streamId }],
       ['session:status', { streamId, status: 'connecting', previous: 'initializing', ageMs: 0 }],

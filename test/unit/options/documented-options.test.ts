@@ -30,6 +30,7 @@ const SIBLINGS: Readonly<Record<string, object>> = {
     secret: 'of sixty-four bytes'.padEnd(64, '.'),
   },
   profileDirectory: { path: '/tmp/profiles' },
+  pool: { size: 1 },
   recording: { directory: '/tmp/recordings' },
   terminal: { enabled: true },
   streamTokens: { secret: 'of sixty-four bytes'.padEnd(64, '.') },

@@ -76,12 +76,12 @@ async function save(lease: ProfileLease, folder: string): Promise<void> {
       }),
     );
   } finally {
-    lease.release();
+    await lease.release();
   }
 }
 
 async function saved(store: ProfileStore, id: string, files: Record<string, string | Buffer>): Promise<void> {
-  await save(store.open(OWNER, { id, save: true }), browserFolder(files));
+  await save(await store.open(OWNER, { id, save: true }), browserFolder(files));
 }
 
 /** What a browser would begin with, by name; and its cookies. */
@@ -134,7 +134,7 @@ describe.each([
       Cookies: 'sqlite',
       Preferences: JSON.stringify(preferences),
     });
-    const { files, cookies } = await restored(store.source(OWNER, 'one'));
+    const { files, cookies } = await restored(await store.source(OWNER, 'one'));
     const { Preferences = '{}', ...others } = files;
     expect(others).toEqual({
       [ORIGIN]: 'local storage',
@@ -155,7 +155,7 @@ describe.each([
     await saved(store, 'one', { [ORIGIN]: 'x'.repeat(5000) });
     const { size } = statSync(archivePath());
     truncateSync(archivePath(), { 'the head': 5, 'an entry': 3000, 'the trailer': size - 1 }[where]);
-    await expect(restored(store.source(OWNER, 'one'))).rejects.toEqual(code('profile_failed'));
+    await expect(restored(await store.source(OWNER, 'one'))).rejects.toEqual(code('profile_failed'));
   });
 
   it('of which a single byte has changed is refused', async () => {
@@ -166,7 +166,7 @@ describe.each([
       const changed = Buffer.from(intact);
       changed[at] = (changed[at] ?? 0) ^ 1;
       writeFileSync(archivePath(), changed);
-      await expect(restored(store.source(OWNER, 'one'))).rejects.toEqual(code('profile_failed'));
+      await expect(restored(await store.source(OWNER, 'one'))).rejects.toEqual(code('profile_failed'));
     }
   });
 });
@@ -179,20 +179,20 @@ describe('the key', () => {
     ['one, for a profile that was stored without', {}, { key }],
   ])('%s reads nothing', async (_what, before, after) => {
     await saved(storeWith(before), 'one', { [ORIGIN]: 'local storage' });
-    const reading = restored(storeWith(after).source(OWNER, 'one'));
+    const reading = restored(await storeWith(after).source(OWNER, 'one'));
     await expect(reading).rejects.toEqual(code('profile_failed'));
   });
 
   it('of one profile does not open the archive of another one', async () => {
     const store = storeWith({ key });
     await saved(store, 'one', { [ORIGIN]: 'local storage' });
-    const { path } = store.source(OWNER, 'one');
+    const { path } = await store.source(OWNER, 'one');
     for (const [owner, id] of [
       ['id bob', 'one'],
       [OWNER, 'two'],
     ] as const) {
-      await save(store.open(owner, { id, save: true }), browserFolder({}));
-      const source = store.source(owner, id);
+      await save(await store.open(owner, { id, save: true }), browserFolder({}));
+      const source = await store.source(owner, id);
       await expect(restored({ ...source, path })).rejects.toEqual(code('profile_failed'));
     }
   });
@@ -207,8 +207,8 @@ describe('an id', () => {
     '%j is none: nothing is made, read or removed',
     async (id) => {
       const store = storeWith();
-      expect(() => store.open(OWNER, { id, save: true })).toThrow(code('bad_request'));
-      expect(() => store.source(OWNER, id)).toThrow(code('no_such_profile'));
+      await expect(store.open(OWNER, { id, save: true })).rejects.toEqual(code('bad_request'));
+      await expect(store.source(OWNER, id)).rejects.toEqual(code('no_such_profile'));
       await expect(store.remove(OWNER, id)).rejects.toEqual(code('no_such_profile'));
       expect(readdirSync(directory)).toEqual([]);
     },
@@ -222,7 +222,7 @@ describe('an id', () => {
     ]);
     for (const owner of ['id bob', 'unnamed', 'application', 'id ../id ann', 'id ann\0']) {
       expect(await store.list(owner)).toEqual([]);
-      expect(() => store.open(owner, { id: 'one', save: false })).toThrow(code('no_such_profile'));
+      await expect(store.open(owner, { id: 'one', save: false })).rejects.toEqual(code('no_such_profile'));
       await expect(store.remove(owner, 'one')).rejects.toEqual(code('no_such_profile'));
     }
     await store.remove(OWNER, 'one');
@@ -234,24 +234,24 @@ describe('the lock', () => {
   it('admits one writer and any number of readers', async () => {
     const store = storeWith();
     await saved(store, 'one', { [ORIGIN]: 'first' });
-    const writer = store.open(OWNER, { id: 'one', save: true });
-    const readers = [1, 2].map(() => store.open(OWNER, { id: 'one', save: false }));
+    const writer = await store.open(OWNER, { id: 'one', save: true });
+    const readers = await Promise.all([1, 2].map(() => store.open(OWNER, { id: 'one', save: false })));
     for (const server of [store, storeWith()]) {
-      expect(() => server.open(OWNER, { id: 'one', save: true })).toThrow(code('profile_in_use'));
+      await expect(server.open(OWNER, { id: 'one', save: true })).rejects.toEqual(code('profile_in_use'));
       await expect(server.remove(OWNER, 'one')).rejects.toEqual(code('profile_in_use'));
       expect(await server.list(OWNER)).toEqual([expect.objectContaining({ inUse: true })]);
     }
     await save(writer, browserFolder({ [ORIGIN]: 'second' }));
-    for (const reader of readers) reader.release();
-    store.open(OWNER, { id: 'one', save: true }).release();
-    expect((await restored(store.source(OWNER, 'one'))).files).toEqual({ [ORIGIN]: 'second' });
+    for (const reader of readers) await reader.release();
+    await (await store.open(OWNER, { id: 'one', save: true })).release();
+    expect((await restored(await store.source(OWNER, 'one'))).files).toEqual({ [ORIGIN]: 'second' });
     expect(readdirSync(dirname(archivePath()))).toEqual(['one.profile']);
     expect(clock.pendingTimers).toBe(0);
   });
 
-  const lockWith = (owner: string, ageMs: number): string => {
+  const lockWith = async (owner: string, ageMs: number): Promise<string> => {
     const store = storeWith();
-    store.open(OWNER, { id: 'one', save: true }).release();
+    await (await store.open(OWNER, { id: 'one', save: true })).release();
     const [folder = ''] = readdirSync(directory);
     const path = join(directory, folder, 'one.profile.lock');
     writeFileSync(path, owner);
@@ -265,22 +265,22 @@ describe('the lock', () => {
     ['a process that is gone', `${processNamespace()} ${process.pid} 1 ${random}`, 0],
     ['another host that has long said nothing', `elsewhere 1 1 ${random}`, 120_000],
     ['nobody', '', 120_000],
-  ])('of %s holds nobody up', (_who, owner, ageMs) => {
-    lockWith(owner, ageMs);
-    const lease = storeWith().open(OWNER, { id: 'one', save: true });
-    expect(() => storeWith().open(OWNER, { id: 'one', save: true })).toThrow(code('profile_in_use'));
-    lease.release();
+  ])('of %s holds nobody up', async (_who, owner, ageMs) => {
+    await lockWith(owner, ageMs);
+    const lease = await storeWith().open(OWNER, { id: 'one', save: true });
+    await expect(storeWith().open(OWNER, { id: 'one', save: true })).rejects.toEqual(code('profile_in_use'));
+    await lease.release();
   });
 
   it('does not count for the caller, nor is kept, once its owner is gone', async () => {
-    const path = lockWith(`${processNamespace()} ${process.pid} 1 ${random}`, 0);
+    const path = await lockWith(`${processNamespace()} ${process.pid} 1 ${random}`, 0);
     const store = storeWith({ maxPerCaller: 1 });
-    store.open(OWNER, { id: 'two', save: true }).release();
+    await (await store.open(OWNER, { id: 'two', save: true })).release();
     await expect.poll(() => existsSync(path)).toBe(false);
   });
 
   it('that is held keeps what another machine is writing beside it', async () => {
-    const lock = lockWith(`elsewhere 1 1 ${random}`, 0);
+    const lock = await lockWith(`elsewhere 1 1 ${random}`, 0);
     const [held, lost] = ['one', 'two'].map((id) =>
       join(lock, '..', `${id}.profile.stream-kit-${process.pid}-1-${random}`),
     ) as [string, string];
@@ -291,19 +291,19 @@ describe('the lock', () => {
     expect(existsSync(lock)).toBe(true);
   });
 
-  it('of another host that has just said that it lives is respected', () => {
-    lockWith(`elsewhere 1 1 ${random}`, 0);
-    expect(() => storeWith().open(OWNER, { id: 'one', save: true })).toThrow(code('profile_in_use'));
+  it('of another host that has just said that it lives is respected', async () => {
+    await lockWith(`elsewhere 1 1 ${random}`, 0);
+    await expect(storeWith().open(OWNER, { id: 'one', save: true })).rejects.toEqual(code('profile_in_use'));
   });
 
   it('that another server has taken meanwhile keeps the former owner from storing', async () => {
     const store = storeWith();
     await saved(store, 'one', { [ORIGIN]: 'first' });
-    const lease = store.open(OWNER, { id: 'one', save: true });
+    const lease = await store.open(OWNER, { id: 'one', save: true });
     const lock = `${archivePath()}.lock`;
     writeFileSync(lock, `elsewhere 1 1 ${random}`);
     await expect(save(lease, browserFolder({ [ORIGIN]: 'second' }))).rejects.toEqual(code('profile_in_use'));
-    expect((await restored(store.source(OWNER, 'one'))).files).toEqual({ [ORIGIN]: 'first' });
+    expect((await restored(await store.source(OWNER, 'one'))).files).toEqual({ [ORIGIN]: 'first' });
     expect(existsSync(lock)).toBe(true);
   });
 });
@@ -313,18 +313,18 @@ describe('what is stored', () => {
     const store = storeWith({ maxBytes: MIB });
     await saved(store, 'one', { [ORIGIN]: 'first' });
     const tooLarge = save(
-      store.open(OWNER, { id: 'one', save: true }),
+      await store.open(OWNER, { id: 'one', save: true }),
       browserFolder({ [ORIGIN]: Buffer.alloc(MIB) }),
     );
     await expect(tooLarge).rejects.toEqual(code('too_large'));
-    const lease = store.open(OWNER, { id: 'one', save: true });
+    const lease = await store.open(OWNER, { id: 'one', save: true });
     const crashed = lease.store((path) => {
       writeFileSync(path, 'half of');
       return Promise.reject(new Error('The session process ended'));
     });
     await expect(crashed).rejects.toThrow('ended');
-    lease.release();
-    expect((await restored(store.source(OWNER, 'one'))).files).toEqual({ [ORIGIN]: 'first' });
+    await lease.release();
+    expect((await restored(await store.source(OWNER, 'one'))).files).toEqual({ [ORIGIN]: 'first' });
     expect(readdirSync(dirname(archivePath()))).toEqual(['one.profile']);
   });
 
@@ -336,8 +336,8 @@ describe('what is stored', () => {
     );
     await saved(store, 'one', { [ORIGIN]: Buffer.alloc(MIB * 0.8) });
     await saved(store, 'two', {});
-    expect(() => store.open(OWNER, { id: 'three', save: true })).toThrow(code('limit_reached'));
-    store.open('id bob', { id: 'three', save: true }).release();
+    await expect(store.open(OWNER, { id: 'three', save: true })).rejects.toEqual(code('limit_reached'));
+    await (await store.open('id bob', { id: 'three', save: true })).release();
   });
 
   it('has no links, and nothing is written through one', async () => {
@@ -347,19 +347,21 @@ describe('what is stored', () => {
     const folder = browserFolder({ [ORIGIN]: 'local storage' });
     symlinkSync(secret, join(folder, 'Default', 'Local Storage', 'leveldb', '000005.ldb'));
     symlinkSync(root, join(folder, 'Default', 'IndexedDB'));
-    await save(store.open(OWNER, { id: 'one', save: true }), folder);
-    expect((await restored(store.source(OWNER, 'one'))).files).toEqual({ [ORIGIN]: 'local storage' });
+    await save(await store.open(OWNER, { id: 'one', save: true }), folder);
+    expect((await restored(await store.source(OWNER, 'one'))).files).toEqual({ [ORIGIN]: 'local storage' });
 
     const target = mkdtempSync(join(root, 'target-'));
     mkdirSync(join(target, 'Default', 'Local Storage', 'leveldb'), { recursive: true });
     symlinkSync(secret, join(target, 'Default', ORIGIN));
-    await expect(restoreProfile(store.source(OWNER, 'one'), target)).rejects.toEqual(code('profile_failed'));
+    await expect(restoreProfile(await store.source(OWNER, 'one'), target)).rejects.toEqual(
+      code('profile_failed'),
+    );
     expect(readFileSync(secret, 'utf8')).toBe('of the server');
 
     const path = archivePath();
     rmSync(path);
     symlinkSync(secret, path);
-    expect(() => store.source(OWNER, 'one')).toThrow(code('no_such_profile'));
+    await expect(store.source(OWNER, 'one')).rejects.toEqual(code('no_such_profile'));
   });
 
   it('is not read from places outside of it', async () => {
@@ -371,7 +373,7 @@ describe('what is stored', () => {
     expect(name).toHaveLength(ORIGIN.length);
     archive.write(name, archive.indexOf(ORIGIN));
     writeFileSync(archivePath(), archive);
-    await expect(restored(store.source(OWNER, 'one'))).rejects.toEqual(code('profile_failed'));
+    await expect(restored(await store.source(OWNER, 'one'))).rejects.toEqual(code('profile_failed'));
     const names = readdirSync(root, { recursive: true, encoding: 'utf8' });
     expect(names.filter((one) => one.endsWith('000003.log00'))).toEqual([]);
   });
@@ -383,7 +385,7 @@ it('what a killed server was writing is removed, and the stored one stays', asyn
   writeFileSync(left, 'half of');
   storeWith();
   await expect.poll(() => existsSync(left)).toBe(false);
-  expect((await restored(storeWith().source(OWNER, 'one'))).files).toEqual({ [ORIGIN]: 'first' });
+  expect((await restored(await storeWith().source(OWNER, 'one'))).files).toEqual({ [ORIGIN]: 'first' });
 });
 
 it('a directory that cannot be written is refused at the start', () => {

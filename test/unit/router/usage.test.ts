@@ -51,7 +51,14 @@ describe('usage', () => {
     const { parts } = server;
     const session = await liveSession();
     expect(session.usage).toEqual({
-      ...{ durationMs: 0, cpuSeconds: null, bytesSent: 0, viewerMinutes: 0, framesEncoded: 0 },
+      ...{
+        durationMs: 0,
+        cpuSeconds: null,
+        gpuSeconds: null,
+        bytesSent: 0,
+        viewerMinutes: 0,
+        framesEncoded: 0,
+      },
     });
     const first = await watch(session);
     await parts.clock.advance(60_000);
@@ -63,7 +70,14 @@ describe('usage', () => {
     parts.cpuSeconds = 12.5;
     await parts.clock.advance(60_000);
     expect(session.usage).toEqual({
-      ...{ durationMs: 120_000, cpuSeconds: 12.5, bytesSent: 4000, viewerMinutes: 3, framesEncoded: 1 },
+      ...{
+        durationMs: 120_000,
+        cpuSeconds: 12.5,
+        gpuSeconds: null,
+        bytesSent: 4000,
+        viewerMinutes: 3,
+        framesEncoded: 1,
+      },
     });
     const samples = samplesOf(await server.router.metrics());
     expect(samples.get('stream_kit_session_cpu_seconds_total')).toBe(12.5);
@@ -83,7 +97,14 @@ describe('usage', () => {
     await session.end();
     parts.cpuSeconds = 4;
     await parts.clock.advance(60_000);
-    const last = { durationMs: 1000, cpuSeconds: 3, bytesSent: 0, viewerMinutes: 0, framesEncoded: 0 };
+    const last = {
+      durationMs: 1000,
+      cpuSeconds: 3,
+      gpuSeconds: null,
+      bytesSent: 0,
+      viewerMinutes: 0,
+      framesEncoded: 0,
+    };
     expect([session.usage, await ended]).toEqual([last, last]);
     const samples = samplesOf(await server.router.metrics());
     expect(samples.get('stream_kit_session_cpu_seconds_total')).toBe(3);

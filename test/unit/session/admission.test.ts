@@ -50,6 +50,15 @@ describe('Admission', () => {
     machine = new FakeMachine();
   });
 
+  it('counts what spare browsers hold as free, since they give way, but not where a further spare is concerned', () => {
+    machine.availableBytes = SESSION_COST.memoryBytes - 1;
+    const admission = new Admission({ maxSessions: 4, machine, clock, spares: () => 1 });
+    expect(admission.shortage).toBeUndefined();
+    expect(admission.carries(1)).toBe(false);
+    machine.availableBytes = 2 * SESSION_COST.memoryBytes;
+    expect([admission.carries(2), admission.carries(3)]).toEqual([true, false]);
+  });
+
   /** Lets time pass with so many cores busy. */
   async function run(seconds: number, busyCores: number): Promise<void> {
     for (let second = 0; second < seconds; second++) {

@@ -100,14 +100,18 @@ describe('the control of a session', () => {
     const [channelA, channelB] = [openChannel(harness, 0), openChannel(harness, 1)];
     harness.launch.listener.onCursor('pointer');
     // A page fills the clipboard of one who copies, and of nobody else.
+    const refusal = { type: 'refused', what: 'clipboard', message: 'too large' } as const;
     harness.launch.listener.onClipboard('unasked');
+    harness.launch.listener.onPageEvent(refusal);
     await channelA.say({ type: 'key', name: 'C-c' });
     harness.launch.listener.onClipboard('text');
+    harness.launch.listener.onPageEvent(refusal);
     await harness.clock.advance(5001);
     harness.launch.listener.onClipboard('too late');
     expect(channelA.sent.slice(1)).toEqual([
       { type: 'cursor', css: 'pointer' },
       { type: 'clipboard', text: 'text' },
+      refusal,
     ]);
     expect(channelB.sent).toHaveLength(1);
   });

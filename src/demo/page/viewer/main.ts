@@ -6,6 +6,8 @@ import {
   type StreamError,
 } from '@open-game-system/stream-kit-server/client';
 
+import { VIDEO_CODEC_NAMES, VIDEO_CODECS } from '../../../protocol/video-codecs.js';
+import type { VideoCodecChoice } from '../../../protocol/session-requests.js';
 import { demoOffers } from '../demo-offers.js';
 import { ControlView } from './control-view.js';
 import { DiagnosisView } from './diagnosis-view.js';
@@ -65,7 +67,7 @@ function creation(): ConnectStreamOptions {
   const address = targetUrlOf(input('address').value);
   const resolution = select('size').value;
   const frameRate = Number(select('frame-rate').value);
-  const videoCodec = select('codec').value as 'auto' | 'h264' | 'vp8';
+  const videoCodec = select('codec').value as VideoCodecChoice;
   return {
     url: ROUTER_URL,
     create: {
@@ -243,6 +245,7 @@ async function copyLink(): Promise<void> {
   }
 }
 
+for (const codec of VIDEO_CODECS) select('codec').add(new Option(VIDEO_CODEC_NAMES[codec], codec));
 startForm.addEventListener('submit', (event) => {
   event.preventDefault();
   connect(creation());

@@ -24,6 +24,7 @@ declare global {
       resume(): void;
       reconfigure(request: ReconfigureRequest): Promise<void>;
       progress(): Promise<CaptureProgress>;
+      restSound(): void;
       reopenSound(): Promise<void>;
       reopen(): Promise<void>;
     };
@@ -172,6 +173,12 @@ function takeSound(): void {
   post({ type: 'audio', chunks }, [chunks]);
 }
 
+/** The browser takes no sound any more, until it is reopened: it would also do so while nobody reads it. */
+function restSound(): void {
+  audioTrack?.stop();
+  audioTrack = undefined;
+}
+
 /** Takes the sound of the tab from a new track, which ends where the former one did. */
 async function reopenSound(): Promise<void> {
   const stream = await navigator.mediaDevices.getDisplayMedia({
@@ -216,4 +223,14 @@ async function reconfigure(request: ReconfigureRequest): Promise<void> {
   if (wasRunning) resume();
 }
 
-window.capture = { open, measureMatrix, pause, resume, reconfigure, progress, reopenSound, reopen };
+window.capture = {
+  open,
+  measureMatrix,
+  pause,
+  resume,
+  reconfigure,
+  progress,
+  restSound,
+  reopenSound,
+  reopen,
+};

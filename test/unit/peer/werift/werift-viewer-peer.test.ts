@@ -77,7 +77,7 @@ describe('the viewer peer', () => {
     const { peer, offers } = open();
     await peer.start();
     const [offer = ''] = offers;
-    expect(offer).toMatch(/m=video 9 UDP\/TLS\/RTP\/SAVPF 102 103 96 97\r\n/);
+    expect(offer).toMatch(/m=video 9 UDP\/TLS\/RTP\/SAVPF 102 103 96 97 49\r\n/);
     expect(offer).toContain(
       'a=fmtp:102 profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1',
     );
@@ -101,7 +101,7 @@ describe('the viewer peer', () => {
   it('offers codecs in the order asked, and no audio that is not wanted', async () => {
     const { peer, offers } = open({ videoCodecs: ['vp8'], audio: false });
     await peer.start();
-    expect(offers[0]).toMatch(/m=video 9 UDP\/TLS\/RTP\/SAVPF 96 97\r\n/);
+    expect(offers[0]).toMatch(/m=video 9 UDP\/TLS\/RTP\/SAVPF 96 97 49\r\n/);
     expect(offers[0]).not.toContain('m=audio');
   });
 

@@ -52,6 +52,12 @@ it.each([
   expect(images.admit(value)).toBeUndefined();
 });
 
+it('an image that is too large is refused, and not without end', () => {
+  const told = Array.from({ length: 10 }, () => images.admit({ tooLarge: true })).filter(Boolean);
+  expect(told).toHaveLength(3);
+  expect(told[0]).toMatchObject({ type: 'refused', what: 'clipboard' });
+});
+
 it('parts out of their order are not taken, nor images without end', async () => {
   images.admit(first);
   expect(images.admit({ ...last, parts: 3 })).toBeUndefined();

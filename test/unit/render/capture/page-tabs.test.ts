@@ -194,6 +194,30 @@ test('the page is lost when no tab can be captured', async () => {
   await expect.poll(() => lost).toEqual(['closed']);
 });
 
+test('of tabs that close in one turn of the loop one stays, whoever closes them', async () => {
+  open('second');
+  await shows('second', 2);
+  const [first, second] = ['first', 'second'].map((targetId) => pages.get(targetId)) as [PageTab, PageTab];
+  // By their pages: one that the browser does not let close itself stays, and so does not count as gone.
+  expect([tabs.leave(first), tabs.leave(second)]).toEqual([true, false]);
+  tabs.stay(first);
+  expect([tabs.leave(second), tabs.leave(first)]).toEqual([true, false]);
+  tabs.stay(second);
+  // By the controller.
+  await Promise.all([tabs.act('close', second.id), tabs.act('close', first.id)]);
+  await shows('first', 1);
+  expect([[...browser.sessions.keys()], lost]).toEqual([['first'], []]);
+  // Not by us: then there is no tab any more, and that is told once.
+  open('third');
+  await shows('third', 2);
+  captured.length = 0;
+  browser.closed('third');
+  browser.closed('first');
+  expect(lost).toEqual(['closed']);
+  await tabs.withShown(() => Promise.resolve());
+  expect([captured, lost]).toEqual([[], ['closed']]);
+});
+
 test('a press in one tab does not let another open a tab', async () => {
   open('second');
   await shows('second', 2);

@@ -1,0 +1,69 @@
+import { isVideoCodec, type VideoCodec } from '../../protocol/video-codecs.js';
+import type { SdpCodec } from './session-description.js';
+
+/** How a codec stands in SDP. */
+interface VideoFormat {
+  /** Of `a=rtpmap`. */
+  readonly name: string;
+  /** What a peer must be able to take, for people. */
+  readonly needs: string;
+  /** Payload types of our offers: of the pictures, and of their retransmissions. */
+  readonly payloadType: number;
+  readonly rtxPayloadType: number;
+  /** `a=fmtp` of our offers; undefined: none. */
+  readonly parameters: string | undefined;
+  /** Whether what we send can be received under these parameters. */
+  readonly fits: (codec: SdpCodec) => boolean;
+  /** Among several formats of a player that fit, the one of the lowest rank is taken. */
+  readonly rank: (codec: SdpCodec) => number;
+  /** `a=fmtp` of our answer to a player that offers this; undefined: none. */
+  readonly answer: (codec: SdpCodec) => string | undefined;
+}
+
+/** Constrained baseline is what is sent. Every decoder of a higher profile can decode it (RFC 6184 section 8.1). */
+const PROFILE_ORDER = ['42e0', '4200'] as const;
+/** Constrained baseline, level 3.1; the encoder may exceed the level where the viewer's answer allows it. */
+const DEFAULT_PROFILE_LEVEL_ID = '42e01f';
+
+export const VIDEO_FORMATS: Readonly<Record<VideoCodec, VideoFormat>> = {
+  h264: {
+    name: 'H264',
+    needs: 'H.264 (packetization-mode 1)',
+    payloadType: 102,
+    rtxPayloadType: 103,
+    parameters: h264Parameters(DEFAULT_PROFILE_LEVEL_ID),
+    // RFC 6184 section 8.1: without it the mode is 0, which knows neither STAP-A nor FU-A.
+    fits: ({ parameters }) => parameters.get('packetization-mode') === '1',
+    rank: (codec) => {
+      const rank = PROFILE_ORDER.findIndex((profile) => profileOf(codec).startsWith(profile));
+      return rank < 0 ? PROFILE_ORDER.length : rank;
+    },
+    answer: (codec) => h264Parameters(profileOf(codec)),
+  },
+  vp8: {
+    name: 'VP8',
+    needs: 'VP8',
+    payloadType: 96,
+    rtxPayloadType: 97,
+    parameters: undefined,
+    fits: () => true,
+    rank: () => 0,
+    answer: () => undefined,
+  },
+};
+
+/** Which codec of ours a format is, if what we send can be received by it. */
+export function sendableCodec(format: SdpCodec): VideoCodec | undefined {
+  // SDP names are read in lower case, as ours are.
+  const { name, clockRateHz } = format;
+  return clockRateHz === 90_000 && isVideoCodec(name) && VIDEO_FORMATS[name].fits(format) ? name : undefined;
+}
+
+function h264Parameters(profileLevelId: string): string {
+  return `profile-level-id=${profileLevelId};packetization-mode=1;level-asymmetry-allowed=1`;
+}
+
+function profileOf({ parameters }: SdpCodec): string {
+  const value = parameters.get('profile-level-id')?.toLowerCase() ?? '';
+  return /^[0-9a-f]{6}$/.test(value) ? value : DEFAULT_PROFILE_LEVEL_ID;
+}

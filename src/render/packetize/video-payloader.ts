@@ -1,0 +1,19 @@
+import type { VideoCodec } from '../../protocol/video-codecs.js';
+import type { EncodedFrame } from '../encode/encoded-frame.js';
+import { H264Payloader } from './h264-payloader.js';
+import type { RtpPayloads } from './rtp-payloads.js';
+import { Vp8Payloader } from './vp8-payloader.js';
+
+/** Splits encoded pictures into RTP payloads. */
+export interface VideoPayloader {
+  payload(frame: EncodedFrame): RtpPayloads;
+}
+
+const PAYLOADERS: Readonly<Record<VideoCodec, new () => VideoPayloader>> = {
+  h264: H264Payloader,
+  vp8: Vp8Payloader,
+};
+
+export function createVideoPayloader(codec: VideoCodec): VideoPayloader {
+  return new PAYLOADERS[codec]();
+}
