@@ -65,6 +65,12 @@ for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', kept, 'LIMI
     redis.call('SREM', KEYS[4], dead)
   end
 end
+-- Leases that have lapsed since the last beat. A node that comes back has its place again with its own.
+for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. last, now)) do
+  local silent = owner(lapsed)
+  local one = node(silent)
+  if one and one.expiresAtMs <= now then redis.call('SREM', KEYS[4], silent) end
+end
 local free = redis.call('SRANDMEMBER', KEYS[4], ARGV[7])
 if #free > 0 then free = redis.call('HMGET', KEYS[2], unpack(free)) end
 local missing = {}

@@ -89,6 +89,13 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
       expect(told.size).toBe(2 * MAX_NODES_TOLD);
     });
 
+    it('tells of those that live where most are gone', async () => {
+      const many = Array.from({ length: 10 * MAX_NODES_TOLD }, (_, at) => nodeRecord(`node-${at}`));
+      for (const node of many) await directory.beat(node, []);
+      await live(LEASE_MS, a, b);
+      for (let beat = 0; beat < 10; beat++) expect(byId((await held(a)).withRoom)).toEqual([a, b]);
+    });
+
     it('says which of the watched nodes are missing', async () => {
       const gone = nodeRecord('gone');
       expect((await held(a, [b, gone])).missing).toEqual([gone]);
