@@ -12,9 +12,12 @@ namespace streamkit {
 /** A payload with the longest header, RTX number and tag stays below an Ethernet frame. */
 inline constexpr size_t kMaxPayloadBytes = 1380;
 
-/** One frame, split into RTP payloads: the one copy that all viewers are sent from. */
+/**
+ * One frame, split into RTP payloads. Copies share the bytes, from which all viewers of all threads are sent:
+ * who builds the frame writes them before it hands the frame over, and nobody writes them after that.
+ */
 struct EncodedFrame {
-  std::unique_ptr<uint8_t[]> bytes;
+  std::shared_ptr<uint8_t[]> bytes;
   /** Where each payload begins, and the end: one entry more than there are payloads. Checked by who builds
    * it. */
   std::vector<uint32_t> offsets;
@@ -24,6 +27,8 @@ struct EncodedFrame {
   /** No other frame refers to it. */
   bool discardable = false;
   uint8_t temporalId = 0;
+  /** Count of it among its producer's frames, from 1: the same in all shards. Filled in by the core. */
+  int64_t ordinal = 0;
 
   // Filled in by the history.
   NtpTime captureTime;

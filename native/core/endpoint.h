@@ -102,8 +102,8 @@ class Endpoint {
 
   IceCredentials local;
   IceCredentials remote;
-  /** What is sent to it, or null. */
-  MediaTransport* transport = nullptr;
+  /** The transport by which it is sent media. */
+  std::optional<uint32_t> transport;
   /** Where its last DTLS came from. */
   std::optional<SelectedPair> dtlsFrom;
 

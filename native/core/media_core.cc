@@ -2,46 +2,24 @@
 
 #include <algorithm>
 
+#include "packet_kind.h"
+
 namespace streamkit {
-namespace {
-
-/** RFC 3711 section 3.3.1: the first sequence number lies in the lower half. */
-constexpr uint32_t kFirstSequenceMask = 0x7fff;
-/**
- * How long a viewer may wait for its turn before the thread is taken to be overloaded. A keyframe for a
- * thousand viewers goes out in bursts of which each takes some 40 ms for all.
- */
-constexpr int64_t kMaxLagUs = 200'000;
-
-template <typename Map>
-auto* findIn(Map& map, uint32_t id) {
-  const auto found = map.find(id);
-  return found == map.end() ? nullptr : found->second.get();
-}
-
-}  // namespace
 
 MediaCore::MediaCore(const Options& options, DatagramSender& sender, MediaCoreListener& listener,
-                     PlaneStats& stats)
-    : options_(options),
-      time_(options.wallOffsetUs),
-      sender_(sender),
+                     PlaneStats& stats, const std::vector<ShardLink*>& links)
+    : sender_(sender),
       listener_(listener),
       stats_(stats),
       random_(options.seed),
-      batch_(sender),
-      dtls_(static_cast<DtlsEndpoint::Listener&>(*this)) {}
-
-Producer* MediaCore::findProducer(uint32_t id) {
-  return findIn(producers_, id);
-}
-
-MediaTransport* MediaCore::findTransport(uint32_t id) {
-  return findIn(transports_, id);
-}
-
-Consumer* MediaCore::findConsumer(uint32_t id) {
-  return findIn(consumers_, id);
+      dtls_(static_cast<DtlsEndpoint::Listener&>(*this)) {
+  if (links.empty()) {
+    ownShard_.emplace(options, sender, listener, stats);
+    shards_.push_back({});
+  }
+  for (ShardLink* const link : links) {
+    shards_.push_back({.link = link});
+  }
 }
 
 void MediaCore::createEndpoint(uint32_t id, std::string ufrag, std::string password) {
@@ -76,20 +54,20 @@ void MediaCore::sendPacket(uint32_t id, int socket, const SocketAddress& to, Byt
 void MediaCore::keepConsent(uint32_t id, uint32_t consent, const SelectedPair& pair, Bytes request,
                             int64_t nowUs) {
   if (const Endpoint* const endpoint = endpoints_.find(id)) {
-    consents_.begin(id, consent, pair, request, endpoint->remote.password, nowUs,
-                    static_cast<uint32_t>(random_()));
+    consents_.begin(id, consent, pair, request, endpoint->remote.password, nowUs, random());
   }
 }
 
 void MediaCore::askForConsent(int64_t nowUs) {
-  while (const auto due = consents_.take(nowUs, static_cast<uint32_t>(random_()))) {
+  while (const auto due = consents_.take(nowUs, random())) {
     Endpoint* const endpoint = endpoints_.find(due->endpoint);
     if (due->lost) {
       // RFC 7675 section 5.1: without consent nothing more may be sent there.
       if (endpoint != nullptr) {
         endpoint->loseConsent();
-        if (endpoint->transport != nullptr) {
-          endpoint->transport->unselect();
+        if (endpoint->transport.has_value()) {
+          callShard(shardOf(*endpoint), nowUs,
+                    [id = *endpoint->transport](MediaShard& shard, int64_t) { shard.unselectPair(id); });
         }
       }
       listener_.onConsentLost(due->consent);
@@ -105,8 +83,8 @@ void MediaCore::closeEndpoint(uint32_t id) {
   consents_.end(id);
   dtls_.close(id);
   const Endpoint* const endpoint = endpoints_.find(id);
-  if (endpoint != nullptr && endpoint->transport != nullptr) {
-    closeTransport(endpoint->transport->id());
+  if (endpoint != nullptr && endpoint->transport.has_value()) {
+    closeTransport(*endpoint->transport);
   }
   endpoints_.close(id);
 }
@@ -130,133 +108,57 @@ void MediaCore::onDtlsDatagram(uint32_t id, Bytes datagram) {
 }
 
 void MediaCore::createProducer(uint32_t id, const ProducerParameters& parameters) {
-  producers_[id] = std::make_unique<Producer>(id, parameters, static_cast<Producer::Listener&>(*this));
+  const auto keyframes = std::make_shared<KeyframeRequestPolicy>(parameters.keyframeIntervalMinUs);
+  producers_[id] = 0;
+  for (Shard& each : shards_) {
+    callShard(each, 0, [=](MediaShard& shard, int64_t) { shard.createProducer(id, parameters, keyframes); });
+  }
 }
 
 void MediaCore::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int64_t nowUs) {
-  Producer* const producer = findProducer(id);
-  if (producer == nullptr) {
+  const auto found = producers_.find(id);
+  if (found == producers_.end()) {
     return;
   }
-  if (gapBefore) {
-    for (Consumer* consumer : producer->consumers()) {
-      consumer->skipToKeyframe(nowUs);
-    }
-    // No viewer's fault: nobody has to wait for a request of its own.
-    producer->requestKeyframe(nowUs);
-  }
-  frame.captureTime = time_.ntpOf(frame.captureTimeUs);
-  admitArrivals(*producer, frame.keyframe, nowUs);
-  const EncodedFrame& stored = producer->push(std::move(frame), nowUs);
-  for (Consumer* consumer : producer->consumers()) {
-    MediaTransport& transport = consumer->transport();
-    if (transport.lagUs(nowUs) > kMaxLagUs) {
-      consumer->shed(nowUs);
-    }
-    consumer->onFrame(stored, {transport.reachable(), transport.pacedBps(), transport.lagUs(nowUs)}, nowUs);
-    if (const auto due = consumer->keyframeRequestDueUs()) {
-      schedule_.at(transport, *due);
-    }
-    if (!consumer->hasWork()) {
-      continue;
-    }
-    const int64_t dueUs = producer->video() ? nowUs : transport.soundDueUs(nowUs);
-    if (dueUs <= nowUs) {
-      schedule_.now(transport, nowUs);
-    } else {
-      schedule_.at(transport, dueUs);
-    }
-  }
-}
-
-void MediaCore::admitArrivals(Producer& producer, bool keyframe, int64_t nowUs) {
-  if (producer.arrivals().empty()) {
+  frame.ordinal = ++found->second;
+  if (ownShard_.has_value()) {
+    ownShard_->sendFrame(id, std::move(frame), gapBefore, nowUs);
     return;
   }
-  if (!keyframe) {
-    // The request may have been lost on its way to the encoder.
-    producer.requestKeyframe(nowUs);
-    return;
+  for (const Shard& each : shards_) {
+    each.link->postFrame(id, frame, gapBefore, each.viewers > 0);
   }
-  while (!producer.arrivals().empty()) {
-    move(*producer.arrivals().back(), producer, nowUs);
-  }
-}
-
-void MediaCore::move(Consumer& consumer, Producer& producer, int64_t nowUs) {
-  producer.expectNoMore(&consumer);
-  consumer.producer().remove(&consumer);
-  consumer.moveTo(producer, nowUs);
-  producer.add(&consumer);
-  consumer.transport().targetBitrateChanged();
-  listener_.onSwitched(consumer.id(), producer.id());
-}
-
-void MediaCore::switchConsumer(uint32_t id, uint32_t producerId, int64_t nowUs) {
-  Consumer* const consumer = findConsumer(id);
-  Producer* const producer = findProducer(producerId);
-  if (consumer == nullptr || producer == nullptr || producer == consumer->target() ||
-      producer->video() != consumer->video() ||
-      producer->clockRateHz() != consumer->producer().clockRateHz()) {
-    return;
-  }
-  if (consumer->target() != nullptr) {
-    consumer->target()->expectNoMore(consumer);
-    consumer->setTarget(nullptr);
-  }
-  if (producer == &consumer->producer()) {
-    // The caller may have ignored the event of the move that brought the consumer here, because it had asked
-    // for another producer by then.
-    listener_.onSwitched(id, producerId);
-    return;
-  }
-  if (consumer->isFresh() || !consumer->video()) {
-    move(*consumer, *producer, nowUs);
-    if (consumer->transport().reachable()) {
-      consumer->start(nowUs);
-      if (!consumer->hasWork()) {
-        // The consumer's own request may be held back because it has just asked the former producer.
-        producer->requestKeyframe(nowUs);
-      }
-      schedule_.now(consumer->transport(), nowUs);
-    }
-    return;
-  }
-  consumer->setTarget(producer);
-  producer->expect(consumer);
-  producer->requestKeyframe(nowUs);
 }
 
 void MediaCore::setProducerBitrate(uint32_t id, double bitrateBps) {
-  if (Producer* const producer = findProducer(id)) {
-    producer->setTargetBitrate(bitrateBps);
+  for (Shard& each : shards_) {
+    callShard(each, 0, [=](MediaShard& shard, int64_t) { shard.setProducerBitrate(id, bitrateBps); });
   }
 }
 
 void MediaCore::requestKeyframe(uint32_t id, int64_t nowUs) {
-  if (Producer* const producer = findProducer(id)) {
-    producer->requestKeyframe(nowUs);
-  }
+  // Each shard would do: they share the policy.
+  callShard(shards_.front(), nowUs,
+            [id](MediaShard& shard, int64_t atUs) { shard.requestKeyframe(id, atUs); });
 }
 
 void MediaCore::closeProducer(uint32_t id, int64_t nowUs) {
-  Producer* const producer = findProducer(id);
-  if (producer == nullptr) {
+  producers_.erase(id);
+  if (ownShard_.has_value()) {
+    ownShard_->closeProducer(id, nowUs);
     return;
   }
-  while (!producer->consumers().empty()) {
-    Consumer& consumer = *producer->consumers().back();
-    if (consumer.target() != nullptr) {
-      move(consumer, *consumer.target(), nowUs);
-    } else {
-      closeConsumer(consumer.id());
-    }
+  for (const Shard& each : shards_) {
+    each.link->postCloseProducer(id);
   }
-  for (const auto& [_, consumer] : consumers_) {
-    consumer->forget(*producer);
-  }
-  keyframeRequestsDue_.erase(id);
-  producers_.erase(id);
+}
+
+size_t MediaCore::chooseShard() const {
+  // Few viewers stay together: each thread that has some is woken for each frame.
+  const size_t inUse = std::min(shards_.size(), 1 + transports_.size() / kViewersPerShard);
+  const auto least = std::min_element(shards_.begin(), shards_.begin() + static_cast<std::ptrdiff_t>(inUse),
+                                      [](const Shard& a, const Shard& b) { return a.viewers < b.viewers; });
+  return static_cast<size_t>(least - shards_.begin());
 }
 
 bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, SrtpSession srtp,
@@ -265,17 +167,18 @@ bool MediaCore::createTransport(uint32_t id, uint32_t endpointId, SrtpSession sr
   if (endpoint == nullptr) {
     return false;
   }
-  if (endpoint->transport != nullptr) {
-    closeTransport(endpoint->transport->id());
+  if (endpoint->transport.has_value()) {
+    closeTransport(*endpoint->transport);
   }
-  const MediaTransport::Services services{listener_, batch_, sender_, stats_};
-  auto transport = std::make_unique<MediaTransport>(id, endpointId, std::move(srtp.sender),
-                                                    std::move(srtp.receiver), std::move(stats), services);
-  if (endpoint->selected().has_value()) {
-    transport->select(*endpoint->selected(), 0);
-  }
-  endpoint->transport = transport.get();
-  transports_[id] = std::move(transport);
+  const size_t place = chooseShard();
+  endpoint->transport = id;
+  transports_[id] = {endpointId, place, {}};
+  shards_[place].viewers += 1;
+  // A command can be copied, keys are not.
+  auto keys = std::make_shared<SrtpSession>(std::move(srtp));
+  callShard(shards_[place], 0, [id, keys, stats, pair = endpoint->selected()](MediaShard& shard, int64_t) {
+    shard.createTransport(id, std::move(*keys), stats, pair);
+  });
   return true;
 }
 
@@ -285,79 +188,84 @@ bool MediaCore::createDtlsTransport(uint32_t id, uint32_t endpoint, std::shared_
 }
 
 void MediaCore::closeTransport(uint32_t id) {
-  MediaTransport* const transport = findTransport(id);
-  if (transport == nullptr) {
+  const auto found = transports_.find(id);
+  if (found == transports_.end()) {
     return;
   }
-  while (!transport->consumers().empty()) {
-    closeConsumer(transport->consumers().back()->id());
+  const Transport transport = std::move(found->second);
+  transports_.erase(found);
+  for (const uint32_t consumer : transport.consumers) {
+    consumers_.erase(consumer);
   }
-  if (Endpoint* const endpoint = endpoints_.find(transport->endpoint())) {
-    endpoint->transport = nullptr;
+  if (Endpoint* const endpoint = endpoints_.find(transport.endpoint)) {
+    endpoint->transport.reset();
   }
-  schedule_.forget(*transport);
-  transports_.erase(id);
+  Shard& shard = shards_[transport.shard];
+  shard.viewers -= 1;
+  callShard(shard, 0, [id](MediaShard& own, int64_t) { own.closeTransport(id); });
 }
 
-int64_t MediaCore::firstIndex(const MediaTransport& transport, uint32_t ssrc) {
-  return transport.nextIndexOf(ssrc).value_or(random_() & kFirstSequenceMask);
-}
-
-bool MediaCore::consume(uint32_t id, uint32_t transportId, uint32_t producerId,
+bool MediaCore::consume(uint32_t id, uint32_t transportId, uint32_t producer,
                         const ConsumerParameters& parameters, std::shared_ptr<ConsumerStats> stats,
                         int64_t nowUs) {
-  MediaTransport* const transport = findTransport(transportId);
-  Producer* const producer = findProducer(producerId);
-  if (transport == nullptr || producer == nullptr || !transport->admits(parameters)) {
+  const auto transport = transports_.find(transportId);
+  if (transport == transports_.end() || !producers_.contains(producer)) {
     return false;
   }
-  const Consumer::FirstIndices first{
-      firstIndex(*transport, parameters.ssrc), firstIndex(*transport, parameters.rtxSsrc),
-      parameters.fecSsrc == 0 ? 0 : firstIndex(*transport, parameters.fecSsrc)};
-  auto consumer =
-      std::make_unique<Consumer>(id, *transport, *producer, parameters, time_, first, std::move(stats));
-  transport->add(consumer.get());
-  producer->add(consumer.get());
-  if (transport->reachable()) {
-    consumer->start(nowUs);
+  const auto add = [=](MediaShard& shard, int64_t atUs) {
+    return shard.consume(id, transportId, producer, parameters, stats, atUs);
+  };
+  Shard& shard = shards_[transport->second.shard];
+  if (ownShard_.has_value() && !add(*ownShard_, nowUs)) {
+    return false;
   }
-  if (consumer->hasWork()) {
-    schedule_.now(*transport, nowUs);
+  transport->second.consumers.insert(id);
+  consumers_[id] = transportId;
+  if (shard.link != nullptr) {
+    shard.link->post(add);
   }
-  consumers_[id] = std::move(consumer);
   return true;
 }
 
+MediaCore::Shard* MediaCore::shardOfConsumer(uint32_t id) {
+  const auto consumer = consumers_.find(id);
+  return consumer == consumers_.end() ? nullptr : &shards_[transports_.at(consumer->second).shard];
+}
+
 void MediaCore::pauseConsumer(uint32_t id) {
-  if (Consumer* const consumer = findConsumer(id)) {
-    consumer->pause();
+  if (Shard* const shard = shardOfConsumer(id)) {
+    callShard(*shard, 0, [id](MediaShard& own, int64_t) { own.pauseConsumer(id); });
   }
 }
 
 void MediaCore::resumeConsumer(uint32_t id, int64_t nowUs) {
-  if (Consumer* const consumer = findConsumer(id)) {
-    consumer->resume(nowUs);
+  if (Shard* const shard = shardOfConsumer(id)) {
+    callShard(*shard, nowUs, [id](MediaShard& own, int64_t atUs) { own.resumeConsumer(id, atUs); });
+  }
+}
+
+void MediaCore::switchConsumer(uint32_t id, uint32_t producer, int64_t nowUs) {
+  if (Shard* const shard = shardOfConsumer(id)) {
+    callShard(*shard, nowUs,
+              [id, producer](MediaShard& own, int64_t atUs) { own.switchConsumer(id, producer, atUs); });
   }
 }
 
 void MediaCore::setTargetBitrate(uint32_t id, double bitrateBps) {
-  if (Consumer* const consumer = findConsumer(id)) {
-    consumer->setTargetBitrate(bitrateBps);
-    consumer->transport().targetBitrateChanged();
+  if (Shard* const shard = shardOfConsumer(id)) {
+    callShard(*shard, 0,
+              [id, bitrateBps](MediaShard& own, int64_t) { own.setTargetBitrate(id, bitrateBps); });
   }
 }
 
 void MediaCore::closeConsumer(uint32_t id) {
-  Consumer* const consumer = findConsumer(id);
-  if (consumer == nullptr) {
+  Shard* const shard = shardOfConsumer(id);
+  if (shard == nullptr) {
     return;
   }
-  consumer->transport().remove(consumer);
-  if (consumer->target() != nullptr) {
-    consumer->target()->expectNoMore(consumer);
-  }
-  consumer->producer().remove(consumer);
+  transports_.at(consumers_.at(id)).consumers.erase(id);
   consumers_.erase(id);
+  callShard(*shard, 0, [id](MediaShard& own, int64_t) { own.closeConsumer(id); });
 }
 
 void MediaCore::receive(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs) {
@@ -429,83 +337,39 @@ void MediaCore::receiveStun(int socket, const SocketAddress& from, MutableBytes 
   }
 }
 
-void MediaCore::select(Endpoint& endpoint, int64_t nowUs) {
-  if (endpoint.transport != nullptr && endpoint.selected().has_value()) {
-    endpoint.transport->select(*endpoint.selected(), nowUs);
-    schedule_.now(*endpoint.transport, nowUs);
+void MediaCore::select(const Endpoint& endpoint, int64_t nowUs) {
+  if (endpoint.transport.has_value() && endpoint.selected().has_value()) {
+    callShard(shardOf(endpoint), nowUs,
+              [id = *endpoint.transport, pair = *endpoint.selected()](MediaShard& shard, int64_t atUs) {
+                shard.selectPair(id, pair, atUs);
+              });
   }
 }
 
 void MediaCore::receiveRtcp(const SocketAddress& from, MutableBytes data, int64_t nowUs) {
   const Endpoint* const endpoint = endpoints_.ownerOf(from);
-  MediaTransport* const transport = endpoint == nullptr ? nullptr : endpoint->transport;
-  if (transport == nullptr) {
+  if (endpoint == nullptr || !endpoint->transport.has_value()) {
     stats_.droppedUnknownSource += 1;
-    return;
-  }
-  transport->receiveRtcp(data, nowUs);
-  if (transport->resends()) {
-    schedule_.now(*transport, nowUs);
-  } else if (const auto due = transport->keyframeRequestDueUs()) {
-    schedule_.at(*transport, *due);
-  }
-}
-
-void MediaCore::onKeyframeWanted(uint32_t producer) {
-  listener_.onKeyframeWanted(producer);
-}
-
-void MediaCore::onKeyframeRequestDue(uint32_t producer, int64_t dueUs) {
-  const auto [due, isNew] = keyframeRequestsDue_.try_emplace(producer, dueUs);
-  if (!isNew) {
-    due->second = std::min(due->second, dueUs);
+  } else if (ownShard_.has_value()) {
+    ownShard_->receiveRtcp(*endpoint->transport, data, nowUs);
+  } else if (!shardOf(*endpoint).link->postRtcp(*endpoint->transport, data)) {
+    stats_.droppedRtcp += 1;
   }
 }
 
 std::optional<int64_t> MediaCore::advance(int64_t nowUs, size_t maxPackets) {
   std::optional<int64_t> nextUs;
-  const auto earliest = [&nextUs](int64_t dueUs) {
-    nextUs = nextUs.has_value() ? std::min(*nextUs, dueUs) : dueUs;
-  };
-  producersDue_.clear();
-  for (const auto& [id, dueUs] : keyframeRequestsDue_) {
-    if (dueUs <= nowUs) {
-      producersDue_.push_back(id);
-    }
-  }
-  for (const uint32_t id : producersDue_) {
-    keyframeRequestsDue_.erase(id);
-    findProducer(id)->retryKeyframeRequest(nowUs);
-  }
-  for (const auto& [id, dueUs] : keyframeRequestsDue_) {
-    earliest(dueUs);
-  }
-  askForConsent(nowUs);
-  if (const auto due = consents_.nextDueUs()) {
-    earliest(*due);
-  }
-  schedule_.advance(nowUs);
-  size_t packets = 0;
-  while (packets < maxPackets) {
-    PumpSchedule::Entry* const entry = schedule_.take();
-    if (entry == nullptr) {
-      break;
-    }
-    const auto dueUs =
-        static_cast<MediaTransport*>(entry)->pump(nowUs, static_cast<uint32_t>(random_()), packets);
+  const auto earliest = [&nextUs](std::optional<int64_t> dueUs) {
     if (dueUs.has_value()) {
-      schedule_.at(*entry, *dueUs);
+      nextUs = std::min(nextUs.value_or(*dueUs), *dueUs);
     }
+  };
+  askForConsent(nowUs);
+  earliest(consents_.nextDueUs());
+  if (ownShard_.has_value()) {
+    earliest(ownShard_->advance(nowUs, maxPackets));
   }
-  if (const auto due = dtls_.advance(nowUs, schedule_.anyReady())) {
-    earliest(*due);
-  }
-  if (schedule_.anyReady()) {
-    return nowUs;
-  }
-  if (const auto due = schedule_.nextDueUs()) {
-    earliest(*due);
-  }
+  earliest(dtls_.advance(nowUs, ownShard_.has_value() && ownShard_->isBusy()));
   return nextUs;
 }
 

@@ -5,27 +5,24 @@
 #include <random>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
+#include <vector>
 
 #include "consent_keeper.h"
 #include "dtls_registry.h"
 #include "endpoint_registry.h"
-#include "media_transport.h"
+#include "media_shard.h"
 #include "packet_kind.h"
-#include "producer.h"
-#include "pump_schedule.h"
-#include "srtp_session.h"
+#include "shard_link.h"
 
 namespace streamkit {
 
 /** What comes out of the core besides datagrams. Called on the thread that calls the core; must not call
  * back. */
-class MediaCoreListener : public MediaTransport::Listener {
+class MediaCoreListener : public MediaShardListener {
  public:
   /** STUN for an endpoint. */
   virtual void onPacket(uint32_t endpoint, int socket, const SocketAddress& from, Bytes data) = 0;
-  virtual void onKeyframeWanted(uint32_t producer) = 0;
-  /** See MediaCore::switchConsumer. */
-  virtual void onSwitched(uint32_t consumer, uint32_t producer) = 0;
   /** See MediaCore::keepConsent. */
   virtual void onConsentLost(uint32_t consent) = 0;
   /** See DtlsEndpoint::Listener. */
@@ -38,19 +35,24 @@ class MediaCoreListener : public MediaTransport::Listener {
 };
 
 /**
- * The media plane without its sockets and without its thread: time, calls and datagrams go in; datagrams,
+ * The media plane without its sockets and without its threads: time, calls and datagrams go in; datagrams,
  * events and the next timeout come out. Ids come from the caller and are not used again; a call with an
  * unknown one is ignored.
+ *
+ * The core itself has what belongs to joining: ICE, consent and DTLS, and whose a datagram is. Media is sent
+ * by shards. Either the core has one of its own, or it hands viewers, frames and RTCP to those of other
+ * threads.
  */
-class MediaCore final : private Producer::Listener, private DtlsEndpoint::Listener {
+class MediaCore final : private DtlsEndpoint::Listener {
  public:
-  struct Options {
-    /** Wall-clock µs less monotonic µs. */
-    int64_t wallOffsetUs = 0;
-    uint32_t seed = 1;
-  };
+  using Options = MediaShard::Options;
 
-  MediaCore(const Options& options, DatagramSender& sender, MediaCoreListener& listener, PlaneStats& stats);
+  /** Another shard is used when there are this many viewers for each that is in use. */
+  static constexpr size_t kViewersPerShard = 4;
+
+  /** @param links to the shards of other threads; the core has a shard of its own if there are none */
+  MediaCore(const Options& options, DatagramSender& sender, MediaCoreListener& listener, PlaneStats& stats,
+            const std::vector<ShardLink*>& links = {});
 
   void createEndpoint(uint32_t id, std::string ufrag, std::string password);
   void setLocalCredentials(uint32_t endpoint, std::string ufrag, std::string password);
@@ -117,8 +119,18 @@ class MediaCore final : private Producer::Listener, private DtlsEndpoint::Listen
   std::optional<int64_t> advance(int64_t nowUs, size_t maxPackets);
 
  private:
-  void onKeyframeWanted(uint32_t producer) override;
-  void onKeyframeRequestDue(uint32_t producer, int64_t dueUs) override;
+  struct Shard {
+    /** Null: it is `ownShard_`. */
+    ShardLink* link = nullptr;
+    size_t viewers = 0;
+  };
+  struct Transport {
+    uint32_t endpoint = 0;
+    size_t shard = 0;
+    /** Those that a closed producer has taken along are forgotten with the transport, which admits few. */
+    std::unordered_set<uint32_t> consumers;
+  };
+
   void onDtlsDatagram(uint32_t endpoint, Bytes datagram) override;
   void onDtlsConnected(uint32_t endpoint) override { listener_.onDtlsConnected(endpoint); }
   void onDtlsData(uint32_t endpoint, Bytes data) override { listener_.onDtlsData(endpoint, data); }
@@ -128,34 +140,39 @@ class MediaCore final : private Producer::Listener, private DtlsEndpoint::Listen
   void askForConsent(int64_t nowUs);
   void receiveStun(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs);
   void receiveRtcp(const SocketAddress& from, MutableBytes data, int64_t nowUs);
-  void select(Endpoint& endpoint, int64_t nowUs);
-  Producer* findProducer(uint32_t id);
-  MediaTransport* findTransport(uint32_t id);
-  Consumer* findConsumer(uint32_t id);
-  /** Consumers that wait for the producer's keyframe come over, or it is asked for once more. */
-  void admitArrivals(Producer& producer, bool keyframe, int64_t nowUs);
-  void move(Consumer& consumer, Producer& producer, int64_t nowUs);
-  int64_t firstIndex(const MediaTransport& transport, uint32_t ssrc);
+  void select(const Endpoint& endpoint, int64_t nowUs);
+  /** Where a new viewer is sent from. */
+  size_t chooseShard() const;
+  /** The endpoint must have a transport. */
+  Shard& shardOf(const Endpoint& endpoint) { return shards_[transports_.at(*endpoint.transport).shard]; }
+  /** Null if the consumer is unknown. */
+  Shard* shardOfConsumer(uint32_t id);
+  /** By one generator with the core's own shard, so that a seed repeats all that happens. */
+  uint32_t random() { return ownShard_.has_value() ? ownShard_->random() : static_cast<uint32_t>(random_()); }
+  /** Calls the shard, on its own thread. */
+  template <typename Call>
+  void callShard(const Shard& shard, int64_t nowUs, Call&& call) {
+    if (shard.link == nullptr) {
+      call(*ownShard_, nowUs);
+    } else {
+      shard.link->post(std::forward<Call>(call));
+    }
+  }
 
-  Options options_;
-  MediaTime time_;
   DatagramSender& sender_;
   MediaCoreListener& listener_;
   PlaneStats& stats_;
   std::mt19937 random_;
-  PacketBatch batch_;
   EndpointRegistry endpoints_;
   ConsentKeeper consents_;
   DtlsRegistry dtls_;
-  // By id for the calls that name one; what happens for each frame, packet and datagram goes from one to the
-  // other by pointer: a thousand viewers' entries do not fit into the cache.
-  std::unordered_map<uint32_t, std::unique_ptr<Producer>> producers_;
-  std::unordered_map<uint32_t, std::unique_ptr<MediaTransport>> transports_;
-  std::unordered_map<uint32_t, std::unique_ptr<Consumer>> consumers_;
-  PumpSchedule schedule_;
-  std::unordered_map<uint32_t, int64_t> keyframeRequestsDue_;
-  /** Those whose time has come; a member so that nothing is allocated. */
-  std::vector<uint32_t> producersDue_;
+  std::optional<MediaShard> ownShard_;
+  std::vector<Shard> shards_;
+  /** How many frames each has sent. */
+  std::unordered_map<uint32_t, int64_t> producers_;
+  std::unordered_map<uint32_t, Transport> transports_;
+  /** The transport of each. */
+  std::unordered_map<uint32_t, uint32_t> consumers_;
 };
 
 }  // namespace streamkit

@@ -42,10 +42,9 @@ constexpr double kRepairRoom = 1.25;
 
 }  // namespace
 
-MediaTransport::MediaTransport(uint32_t id, uint32_t endpoint, SrtpSender sender, SrtcpReceiver receiver,
+MediaTransport::MediaTransport(uint32_t id, SrtpSender sender, SrtcpReceiver receiver,
                                std::shared_ptr<TransportStats> stats, const Services& services)
     : id_(id),
-      endpoint_(endpoint),
       writer_(std::move(sender), services.batch, estimator_),
       receiver_(std::move(receiver)),
       stats_(std::move(stats)),

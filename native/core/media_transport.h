@@ -58,11 +58,10 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   /** SSRCs under one pair of keys. */
   static constexpr size_t kMaxSsrcs = 512;
 
-  MediaTransport(uint32_t id, uint32_t endpoint, SrtpSender sender, SrtcpReceiver receiver,
+  MediaTransport(uint32_t id, SrtpSender sender, SrtcpReceiver receiver,
                  std::shared_ptr<TransportStats> stats, const Services& services);
 
   uint32_t id() const { return id_; }
-  uint32_t endpoint() const { return endpoint_; }
   const std::vector<Consumer*>& consumers() const { return consumers_; }
   bool reachable() const { return pair_.socket >= 0; }
   /** Consumers that could not be reached until now begin. */
@@ -139,7 +138,6 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   size_t pumpPadding(int64_t nowUs);
 
   uint32_t id_;
-  uint32_t endpoint_;
   BandwidthEstimator estimator_;
   PacketWriter writer_;
   SrtcpReceiver receiver_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "frame_history.h"
@@ -20,7 +21,10 @@ struct ProducerParameters {
   double targetBitrateBps = 8'000'000;
 };
 
-/** One encoded source: the history that its consumers share, and the keyframe requests of all of them. */
+/**
+ * One encoded source as one shard has it: the history that its consumers share, and the keyframe requests of
+ * all of them.
+ */
 class Producer {
  public:
   /** Told when the source is to make a keyframe; already coalesced over all viewers. */
@@ -34,12 +38,14 @@ class Producer {
     ~Listener() = default;
   };
 
-  Producer(uint32_t id, const ProducerParameters& parameters, Listener& listener)
+  /** @param keyframes is shared by the shards */
+  Producer(uint32_t id, const ProducerParameters& parameters,
+           std::shared_ptr<KeyframeRequestPolicy> keyframes, Listener& listener)
       : id_(id),
         parameters_(parameters),
         listener_(listener),
         history_(parameters.historyUs, parameters.gopReplay && parameters.video),
-        keyframes_(parameters.keyframeIntervalMinUs) {}
+        keyframes_(std::move(keyframes)) {}
 
   uint32_t id() const { return id_; }
   bool video() const { return parameters_.video; }
@@ -53,7 +59,7 @@ class Producer {
 
   const EncodedFrame& push(EncodedFrame frame, int64_t nowUs) {
     if (frame.keyframe) {
-      keyframes_.keyframePassed();
+      keyframes_->keyframePassed(frame.ordinal);
       // From a keyframe that lets some back in, the others ask for the next themselves.
       leftOut_ = leftOut_ && congested(nowUs);
       readmissions_ = std::max(kMinReadmissions, consumers_.size() / kReadmittedShare);
@@ -67,23 +73,24 @@ class Producer {
     if (!parameters_.video) {
       return;
     }
-    const bool waited = keyframes_.dueUs().has_value();
-    if (keyframes_.request(nowUs)) {
+    const bool waited = keyframes_->dueUs().has_value();
+    if (keyframes_->request(nowUs)) {
       listener_.onKeyframeWanted(id_);
     } else if (!waited) {
-      listener_.onKeyframeRequestDue(id_, *keyframes_.dueUs());
+      // Another shard may have sent a keyframe since.
+      listener_.onKeyframeRequestDue(id_, keyframes_->dueUs().value_or(nowUs));
     }
   }
 
   /** There was no time to send a frame to one of the consumers. */
   void congestion(int64_t nowUs) {
-    keyframes_.congestion(nowUs);
+    keyframes_->congestion(nowUs);
     if (!leftOut_) {
       leftOut_ = true;
-      listener_.onKeyframeRequestDue(id_, keyframes_.quietAtUs());
+      listener_.onKeyframeRequestDue(id_, keyframes_->quietAtUs());
     }
   }
-  bool congested(int64_t nowUs) const { return keyframes_.congested(nowUs); }
+  bool congested(int64_t nowUs) const { return keyframes_->congested(nowUs); }
   /** Whether one of those that were left out for lack of time may begin again with this keyframe. */
   bool readmits(int64_t nowUs) {
     if (congested(nowUs) || readmissions_ == 0) {
@@ -95,14 +102,14 @@ class Producer {
 
   void retryKeyframeRequest(int64_t nowUs) {
     const bool isQuiet = leftOut_ && !congested(nowUs);
-    if ((isQuiet || keyframes_.dueUs().has_value()) && keyframes_.request(nowUs)) {
+    if ((isQuiet || keyframes_->dueUs().has_value()) && keyframes_->request(nowUs)) {
       listener_.onKeyframeWanted(id_);
     }
     // A page that stands still sends no frame with which those left out could ask for themselves.
-    if (const auto dueUs = keyframes_.dueUs(); dueUs.has_value()) {
+    if (const auto dueUs = keyframes_->dueUs(); dueUs.has_value()) {
       listener_.onKeyframeRequestDue(id_, *dueUs);
     } else if (leftOut_ && !isQuiet) {
-      listener_.onKeyframeRequestDue(id_, keyframes_.quietAtUs());
+      listener_.onKeyframeRequestDue(id_, keyframes_->quietAtUs());
     }
   }
 
@@ -143,7 +150,7 @@ class Producer {
   ProducerParameters parameters_;
   Listener& listener_;
   FrameHistory history_;
-  KeyframeRequestPolicy keyframes_;
+  std::shared_ptr<KeyframeRequestPolicy> keyframes_;
   std::vector<Consumer*> consumers_;
   std::vector<Consumer*> arrivals_;
   size_t readmissions_ = 0;

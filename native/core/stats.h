@@ -83,7 +83,25 @@ struct PlaneStats {
   Figure<uint64_t> droppedSrtcpAuthentication;
   /** Datagrams of handshakes beyond what may wait. */
   Figure<uint64_t> droppedDtls;
+  /** Datagrams of RTCP for which a thread that sends had no time. */
+  Figure<uint64_t> droppedRtcp;
   Figure<uint64_t> cpuUs;
+
+  /** Adds the figures of another thread; `gso` is left as it is. */
+  void add(const PlaneStats& other) {
+    packetsSent += other.packetsSent;
+    bytesSent += other.bytesSent;
+    sendCalls += other.sendCalls;
+    sendErrors += other.sendErrors;
+    received += other.received;
+    droppedUnknownSource += other.droppedUnknownSource;
+    droppedStunIntegrity += other.droppedStunIntegrity;
+    droppedMalformed += other.droppedMalformed;
+    droppedSrtcpAuthentication += other.droppedSrtcpAuthentication;
+    droppedDtls += other.droppedDtls;
+    droppedRtcp += other.droppedRtcp;
+    cpuUs += other.cpuUs;
+  }
 };
 
 }  // namespace streamkit

@@ -36,12 +36,12 @@ struct Event {
 };
 
 /**
- * What the core's thread has to tell, until the other side takes it. Bounded: at kMaxEvents further packets
- * and estimates are dropped and counted; their senders repeat themselves. The same holds for those of one
- * viewer beyond kMaxEventsOfOne, so that it cannot keep out those of all others. Keyframe requests are not
- * dropped: there is at most one of a producer in the queue; nor are lost consents and failed
- * media sockets: each is lost, or fails, once. The same holds for
- * the beginning and the end of a DTLS connection, and for switches, of which each was ordered.
+ * What the plane's threads have to tell, until the other side takes it. Bounded: at kMaxEvents further
+ * packets and estimates are dropped and counted; their senders repeat themselves. The same holds for those of
+ * one viewer beyond kMaxEventsOfOne, so that it cannot keep out those of all others. Keyframe requests are
+ * not dropped: there is at most one of a producer in the queue; nor are lost consents and failed media
+ * sockets: each is lost, or fails, once. The same holds for the beginning and the end of a DTLS connection,
+ * and for switches, of which each was ordered.
  */
 class EventQueue final : public IoThread::Listener {
  public:
@@ -50,7 +50,7 @@ class EventQueue final : public IoThread::Listener {
    */
   static constexpr size_t kMaxEventsOfOne = 512;
 
-  /** @param wake is called on the core's thread where the queue was empty */
+  /** @param wake is called on the thread that tells something, if the queue was empty */
   explicit EventQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   std::vector<Event> take() {

@@ -1,49 +1,57 @@
 #pragma once
 
 #include <poll.h>
-#include <pthread.h>
 
-#include <functional>
-#include <mutex>
-#include <unordered_set>
+#include <memory>
 #include <vector>
 
 #include "../core/media_core.h"
+#include "command_queue.h"
+#include "joined_thread.h"
 #include "media_socket_set.h"
-#include "udp_socket.h"
-#include "wakeup.h"
+#include "send_sockets.h"
+#include "shard_thread.h"
 
 namespace streamkit {
 
-/** The thread that a core and its sockets live on. All methods are for one other thread. */
-class IoThread final : private DatagramSender {
+/**
+ * The thread that a core and its sockets live on, and those that send for it. All methods are for one other
+ * thread.
+ */
+class IoThread final {
  public:
-  using Command = std::function<void(MediaCore& core, int64_t nowUs)>;
+  using Command = CommandQueue<MediaCore>::Command;
 
-  /** Called on the thread; must not call back. */
+  /** Called on the thread, and on those that send; must not call back. */
   class Listener : public MediaCoreListener, public MediaSocketSet::Listener {
    protected:
     ~Listener() = default;
   };
 
-  /** Frames that the thread has not taken yet; beyond either, frames are dropped up to the next keyframe. */
-  static constexpr size_t kMaxQueuedFrames = 256;
-  static constexpr size_t kMaxQueuedFrameBytes = 32 * 1024 * 1024;
-  /** STUN and DTLS that wait to be sent; beyond it they are dropped, as their protocols repeat them. */
-  static constexpr size_t kMaxQueuedPackets = 4096;
+  static constexpr size_t kMaxQueuedFrames = CommandQueue<MediaCore>::kMaxFrames;
+  /** STUN and DTLS that wait to be sent. */
+  static constexpr size_t kMaxQueuedPackets = CommandQueue<MediaCore>::kMaxPackets;
+  static constexpr size_t kMaxSendThreads = 64;
 
-  IoThread(const MediaCore::Options& options, bool gso, Listener& listener);
+  /**
+   * @param sendThreads 1: the thread sends as well; more: so many others do, and it receives, reads frames
+   * and does what belongs to joining
+   */
+  IoThread(const MediaCore::Options& options, bool gso, Listener& listener, size_t sendThreads = 1);
   ~IoThread();
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
 
   /** False if the system gave no thread or no descriptor; nothing else may be called then. */
-  bool running() const { return running_; }
+  bool running() const { return thread_.running(); }
   /** Errno of why it is not running. */
   int startError() const { return startError_; }
+  /** Of this thread alone. */
   const PlaneStats& stats() const { return stats_; }
+  /** Adds what all threads have done. */
+  void addStats(PlaneStats& sum) const;
 
-  /** @returns the socket's number */
+  /** @returns the socket's number; negative if there are too few descriptors to share it */
   int addSocket(std::unique_ptr<UdpSocket> socket);
   /** @param fd our end of the pair; it is closed with the socket */
   void addMediaSocket(uint32_t id, int fd, std::shared_ptr<MediaSocketStats> stats);
@@ -60,44 +68,31 @@ class IoThread final : private DatagramSender {
   void stop();
 
  private:
-  void send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes) override;
-  bool blocked(int socket) const override;
+  friend class JoinedThread;
 
-  void enqueue(Command command);
-  /** Unless too many packets wait already. */
-  void enqueuePacket(Command send);
   void run();
   void waitUntil(std::optional<int64_t> dueUs, int64_t nowUs);
-  void runCommands();
   void publish();
   bool receive();
   bool rests(int64_t nowUs) const { return nowUs < restUntilUs_; }
 
   const bool gso_;
   PlaneStats stats_;
-  MediaCore core_;
-  Wakeup wakeup_;
+  /** None: this thread sends. */
+  std::vector<std::unique_ptr<ShardThread>> shards_;
+  CommandQueue<MediaCore> queue_;
   int nextSocket_ = 0;
 
-  std::mutex mutex_;
-  std::vector<Command> commands_;
-  bool stopping_ = false;
-  size_t queuedFrames_ = 0;
-  size_t queuedFrameBytes_ = 0;
-  size_t queuedPackets_ = 0;
-  /** Producers of which a frame was dropped since the last that was queued. */
-  std::unordered_set<uint32_t> producersWithGap_;
-
   // Used by the thread alone.
-  std::vector<std::unique_ptr<UdpSocket>> sockets_;
+  SendSockets sockets_;
+  MediaCore core_;
   MediaSocketSet mediaSockets_;
   std::vector<pollfd> pollFds_;
   int64_t cpuPublishedUs_ = 0;
   /** Until then the sockets' readability wakes nobody. */
   int64_t restUntilUs_ = 0;
 
-  pthread_t thread_{};
-  bool running_ = false;
+  JoinedThread thread_;
   int startError_ = 0;
 };
 

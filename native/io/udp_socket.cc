@@ -77,7 +77,17 @@ UdpSocket::Opened UdpSocket::open(const SocketAddress& address) {
 }
 
 UdpSocket::UdpSocket(int fd, const SocketAddress& local)
-    : fd_(fd), local_(local), segments_(kernelSegments(fd)), received_(kReceiveBatch) {}
+    : fd_(fd), local_(local), segments_(kernelSegments(fd)) {}
+
+UdpSocket::Opened UdpSocket::share() const {
+  const int fd = fcntl(fd_, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) {
+    return {nullptr, errno};
+  }
+  auto shared = std::unique_ptr<UdpSocket>(new UdpSocket(fd, local_));
+  shared->segments_ = segments_;
+  return {std::move(shared), 0};
+}
 
 UdpSocket::~UdpSocket() {
   close(fd_);
@@ -237,6 +247,8 @@ size_t UdpSocket::sendEach(const SocketAddress& to, Bytes datagrams, size_t segm
 }
 
 size_t UdpSocket::receiveBatch() {
+  // A share that only sends needs no buffers.
+  received_.resize(kReceiveBatch);
   std::array<sockaddr_storage, kReceiveBatch> names;
   std::array<iovec, kReceiveBatch> vectors;
   size_t count = 0;

@@ -11,7 +11,8 @@
 
 namespace streamkit {
 
-/** One bound, non-blocking UDP socket. Opened on any thread, then used by one. */
+/** One bound, non-blocking UDP socket. Opened on any thread, then used by one: each thread has its own share.
+ */
 class UdpSocket {
  public:
   /** Datagrams held back while the kernel takes none; beyond it they are dropped and counted. */
@@ -25,6 +26,8 @@ class UdpSocket {
   };
 
   static Opened open(const SocketAddress& address);
+  /** The same socket of the system for another thread, with a descriptor and a backlog of its own. */
+  Opened share() const;
   ~UdpSocket();
   UdpSocket(const UdpSocket&) = delete;
   UdpSocket& operator=(const UdpSocket&) = delete;

@@ -146,7 +146,8 @@ napi_value closeEndpoint(Plane& plane, Arguments& arguments) {
 }
 
 napi_value stats(Plane& plane, Arguments& arguments) {
-  const PlaneStats& from = plane.stats();
+  PlaneStats from;
+  plane.addStats(from);
   ObjectBuilder object(arguments.env());
   object.set("packetsSent", from.packetsSent)
       .set("bytesSent", from.bytesSent)
@@ -159,6 +160,7 @@ napi_value stats(Plane& plane, Arguments& arguments) {
       .set("droppedMalformed", from.droppedMalformed)
       .set("droppedSrtcpAuthentication", from.droppedSrtcpAuthentication)
       .set("droppedDtls", from.droppedDtls)
+      .set("droppedRtcp", from.droppedRtcp)
       .set("eventsDropped", static_cast<double>(plane.eventsDropped()))
       .set("cpuUs", from.cpuUs);
   return object.value();

@@ -2,12 +2,14 @@
 
 #include <uv.h>
 
+#include <cerrno>
+
 #include "event_values.h"
 
 namespace streamkit {
 
-Plane::Plane(napi_env env, const MediaCore::Options& options, bool gso)
-    : env_(env), options_(options), gso_(gso), events_([this] { wake(); }) {}
+Plane::Plane(napi_env env, const MediaCore::Options& options, bool gso, size_t sendThreads)
+    : env_(env), options_(options), gso_(gso), sendThreads_(sendThreads), events_([this] { wake(); }) {}
 
 Plane::~Plane() {
   close();
@@ -24,7 +26,7 @@ bool Plane::start(napi_env env, napi_value onEvents) {
   }
   // The plane does not keep the process alive; its sockets and its thread end with the environment.
   napi_unref_threadsafe_function(env, function_);
-  thread_ = std::make_unique<IoThread>(options_, gso_, events_);
+  thread_ = std::make_unique<IoThread>(options_, gso_, events_, sendThreads_);
   if (!thread_->running()) {
     const std::string code = uv_err_name(uv_translate_sys_error(thread_->startError()));
     thread_.reset();
@@ -84,9 +86,10 @@ void Plane::callJavaScript(napi_env env, napi_value onEvents, void* context, voi
   napi_call_function(env, undefined, onEvents, 1, &list, nullptr);
 }
 
-const PlaneStats& Plane::lastStats() {
-  static const PlaneStats none;
-  return none;
+void Plane::addStats(PlaneStats& sum) const {
+  if (thread_ != nullptr) {
+    thread_->addStats(sum);
+  }
 }
 
 std::optional<Plane::Bound> Plane::bind(const SocketAddress& address, int& error) {
@@ -101,6 +104,10 @@ std::optional<Plane::Bound> Plane::bind(const SocketAddress& address, int& error
   }
   const SocketAddress local = opened.socket->local();
   const Bound bound{thread_->addSocket(std::move(opened.socket)), local.port()};
+  if (bound.socket < 0) {
+    error = EMFILE;
+    return std::nullopt;
+  }
   bound_[local] = bound;
   return bound;
 }

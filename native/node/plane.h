@@ -23,7 +23,8 @@ class Plane {
     uint16_t port;
   };
 
-  Plane(napi_env env, const MediaCore::Options& options, bool gso);
+  /** @param sendThreads see IoThread */
+  Plane(napi_env env, const MediaCore::Options& options, bool gso, size_t sendThreads);
   ~Plane();
   Plane(const Plane&) = delete;
   Plane& operator=(const Plane&) = delete;
@@ -66,11 +67,11 @@ class Plane {
   void forgetTransport(uint32_t id);
   void forgetEndpoint(uint32_t id);
 
-  const PlaneStats& stats() const { return thread_ != nullptr ? thread_->stats() : lastStats(); }
+  /** Adds what all threads have done; nothing once the plane is closed. */
+  void addStats(PlaneStats& sum) const;
   uint64_t eventsDropped() const { return events_.dropped(); }
 
  private:
-  static const PlaneStats& lastStats();
   static void onEnvironmentEnds(void* plane);
   static void callJavaScript(napi_env env, napi_value onEvents, void* plane, void* data);
   void wake();
@@ -82,6 +83,7 @@ class Plane {
   napi_env env_;
   MediaCore::Options options_;
   bool gso_;
+  size_t sendThreads_;
   EventQueue events_;
   napi_threadsafe_function function_ = nullptr;
   std::unique_ptr<IoThread> thread_;

@@ -89,10 +89,17 @@ napi_value createPlane(napi_env env, napi_callback_info info) {
   if (arguments.failed() || callbackType != napi_function) {
     return arguments.fail("ERR_INVALID_ARG_TYPE", "createPlane() expects options and a function for events");
   }
+  const uint32_t sendThreads =
+      arguments.has(given, "sendThreads") ? arguments.toU32(arguments.property(given, "sendThreads")) : 1;
+  if (!arguments.failed() && (sendThreads < 1 || sendThreads > IoThread::kMaxSendThreads)) {
+    return arguments.fail("ERR_OUT_OF_RANGE", "Expected 1 to " + std::to_string(IoThread::kMaxSendThreads) +
+                                                  " for sendThreads but received " +
+                                                  std::to_string(sendThreads));
+  }
   MediaCore::Options options;
   options.wallOffsetUs = wallUs() - monotonicUs();
   options.seed = std::random_device()();
-  auto plane = std::make_unique<Plane>(env, options, gso);
+  auto plane = std::make_unique<Plane>(env, options, gso, sendThreads);
   if (!plane->start(env, arguments.at(1))) {
     return nullptr;
   }

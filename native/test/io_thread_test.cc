@@ -120,10 +120,16 @@ void connect(IoThread& thread, uint32_t endpoint, int socket, const SocketAddres
   peer.send(local, authenticResponse(id, "their-password"));
 }
 
-void fanOut(bool gso, const char* address) {
+uint64_t packetsSentBy(const IoThread& thread) {
+  PlaneStats sum;
+  thread.addStats(sum);
+  return sum.packetsSent;
+}
+
+void fanOut(bool gso, const char* address, size_t sendThreads = 1) {
   Waiter waiter;
   EventQueue events([&] { waiter.wake(); });
-  IoThread thread(options(), gso, events);
+  IoThread thread(options(), gso, events, sendThreads);
   EXPECT(thread.running());
   auto opened = UdpSocket::open(*SocketAddress::fromText(address, 0));
   const SocketAddress local = opened.socket->local();
@@ -155,12 +161,14 @@ void fanOut(bool gso, const char* address) {
   // What has arrived is counted a moment later.
   thread.stop();
   EXPECT_EQ(stats->packetsSent, 100);
-  EXPECT_EQ(thread.stats().packetsSent, 102);
+  PlaneStats sum;
+  thread.addStats(sum);
+  EXPECT_EQ(sum.packetsSent, 102);
   if (!gso) {
-    EXPECT(!thread.stats().gso);
+    EXPECT(!sum.gso);
   }
 #ifdef __linux__
-  EXPECT(thread.stats().sendCalls <= 12);
+  EXPECT(sum.sendCalls <= 12);
 #endif
   thread.stop();
   thread.stop();
@@ -180,6 +188,11 @@ TEST("frames reach a real socket over IPv6") {
   fanOut(true, "::1");
 }
 
+TEST("frames reach a real socket from a thread that only sends") {
+  fanOut(true, "127.0.0.1", 2);
+  fanOut(false, "127.0.0.1", 2);
+}
+
 TEST("a port that is taken is told, and no socket is left") {
   auto first = UdpSocket::open(*SocketAddress::fromText("127.0.0.1", 0));
   EXPECT(first.socket != nullptr);
@@ -191,9 +204,9 @@ TEST("a port that is taken is told, and no socket is left") {
 TEST("planes that are made and stopped again and again leave no thread and no descriptor") {
   const int before = dup(0);
   close(before);
-  for (int i = 0; i < 50; i += 1) {
+  for (size_t i = 0; i < 50; i += 1) {
     EventQueue events([] {});
-    IoThread thread(options(), true, events);
+    IoThread thread(options(), true, events, 1 + i % 3);
     thread.addSocket(std::move(UdpSocket::open(*SocketAddress::fromText("127.0.0.1", 0)).socket));
     thread.post([](MediaCore& core, int64_t) { core.createEndpoint(1, "a", "b"); });
   }
@@ -202,12 +215,13 @@ TEST("planes that are made and stopped again and again leave no thread and no de
   EXPECT_EQ(after, before);
 }
 
-TEST("viewers come and go, frames and packets flow and figures are read, from two threads without a race") {
-  constexpr uint32_t kViewers = 8;
+namespace {
+
+void comeAndGo(uint32_t viewers, size_t sendThreads) {
   constexpr int kFrames = 200;
   Waiter waiter;
   EventQueue events([&] { waiter.wake(); });
-  IoThread thread(options(), true, events);
+  IoThread thread(options(), true, events, sendThreads);
   auto opened = UdpSocket::open(*SocketAddress::fromText("127.0.0.1", 0));
   const SocketAddress local = opened.socket->local();
   const int socket = thread.addSocket(std::move(opened.socket));
@@ -216,9 +230,9 @@ TEST("viewers come and go, frames and packets flow and figures are read, from tw
     parameters.gopReplay = true;
     core.createProducer(1, parameters);
   });
-  std::vector<Peer> peers(kViewers);
+  std::vector<Peer> peers(viewers);
   std::vector<std::shared_ptr<ConsumerStats>> stats;
-  for (uint32_t i = 0; i < kViewers; i += 1) {
+  for (uint32_t i = 0; i < viewers; i += 1) {
     connect(thread, 100 + i, socket, local, peers[i]);
     awaitEvent(events, waiter, Event::Type::kPacket);
     stats.push_back(std::make_shared<ConsumerStats>());
@@ -259,10 +273,15 @@ TEST("viewers come and go, frames and packets flow and figures are read, from tw
   for (int i = 0; i < kFrames; i += 1) {
     const size_t before = rounds;
     thread.postFrame(1, frameOf(i == 0 ? 20 : 3, i == 0));
-    figures += thread.stats().packetsSent + stats[0]->packetsSent + events.dropped() + events.take().size();
+    figures += packetsSentBy(thread) + stats[0]->packetsSent + events.dropped() + events.take().size();
     if (i == kFrames / 2) {
       thread.post([](MediaCore& core, int64_t) { core.closeTransport(200); });
       thread.post([](MediaCore& core, int64_t) { core.closeEndpoint(101); });
+      // Producers too, which all threads have.
+      thread.post([](MediaCore& core, int64_t nowUs) {
+        core.createProducer(2, {});
+        core.switchConsumer(302, 2, nowUs);
+      });
     }
     // Both go on at the same time: a frame for each round of the reader.
     EXPECT(await([&] { return rounds > before; }));
@@ -276,11 +295,23 @@ TEST("viewers come and go, frames and packets flow and figures are read, from tw
   EXPECT_EQ(packetsOf(7), all);
   EXPECT(packetsOf(0) < all);
   EXPECT(figures > 0);
-  EXPECT(await([&] { return 2 * received > thread.stats().packetsSent; }));
+  EXPECT(await([&] { return 2 * received > packetsSentBy(thread); }));
   done = true;
   reader.join();
   thread.stop();
-  EXPECT(thread.stats().droppedSrtcpAuthentication >= kFrames);
+  PlaneStats sum;
+  thread.addStats(sum);
+  EXPECT(sum.droppedSrtcpAuthentication >= kFrames);
+}
+
+}  // namespace
+
+TEST("viewers come and go, frames and packets flow and figures are read, from two threads without a race") {
+  comeAndGo(8, 1);
+}
+
+TEST("viewers come and go, frames and packets flow and figures are read, with three threads that send") {
+  comeAndGo(12, 3);
 }
 
 TEST("frames that the thread has no time for are dropped up to a keyframe, not hoarded") {

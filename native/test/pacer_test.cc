@@ -50,7 +50,13 @@ TEST("keyframe requests are coalesced, and the last one is not lost") {
   EXPECT(policy.request(1300));
   EXPECT(!policy.dueUs().has_value());
   EXPECT(!policy.request(1301));
-  policy.keyframePassed();
+  policy.keyframePassed(5);
+  EXPECT(!policy.dueUs().has_value());
+  // Another shard sends the same keyframe later: the request has come after it.
+  EXPECT(!policy.request(1302));
+  policy.keyframePassed(5);
+  EXPECT_EQ(policy.dueUs().value_or(0), 1600);
+  policy.keyframePassed(6);
   EXPECT(!policy.dueUs().has_value());
   EXPECT(!policy.request(1599));
   EXPECT_EQ(policy.dueUs().value_or(0), 1600);

@@ -240,6 +240,8 @@ export interface MediaPlaneStats {
   readonly droppedSrtcpAuthentication: number;
   /** DTLS handshake datagrams beyond what may wait. */
   readonly droppedDtls: number;
+  /** RTCP for which the thread of its viewer had no time. */
+  readonly droppedRtcp: number;
   /** Events that JavaScript was too slow for. */
   readonly eventsDropped: number;
   /** CPU time of the plane's threads, µs. */

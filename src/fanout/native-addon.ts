@@ -1,7 +1,7 @@
 /**
  * The surface of the native media plane's addon, as `native/addon.cc` registers it. Everything here is called on the
  * JavaScript thread that created the plane, costs microseconds and never blocks; what the plane does per packet
- * happens on a thread of its own. Ids are small integers that are not used again; a call with one that is closed
+ * happens on threads of its own. Ids are small integers that are not used again; a call with one that is closed
  * is ignored (or throws where the doc says so), because closing races with what is under way.
  */
 
@@ -16,6 +16,11 @@ export interface SocketAddress {
 export interface NativePlaneOptions {
   /** Use UDP_SEGMENT where the kernel has it. Default true; probed at start. */
   readonly gso?: boolean;
+  /**
+   * Threads that send, 1–64. With 1, the plane has one thread, which does everything; otherwise it has one more, which
+   * receives and reads frames. Default 1.
+   */
+  readonly sendThreads?: number;
 }
 
 /** Why something came up: handed over in batches, in order. The queue is bounded: see `eventsDropped` in the stats. */
@@ -120,6 +125,8 @@ export interface NativePlaneStats {
   readonly droppedSrtcpAuthentication: number;
   /** Datagrams of DTLS handshakes beyond what may wait. */
   readonly droppedDtls: number;
+  /** RTCP for which the thread of its viewer had no time. */
+  readonly droppedRtcp: number;
   readonly eventsDropped: number;
   /** CPU time of the plane's threads, µs. */
   readonly cpuUs: number;

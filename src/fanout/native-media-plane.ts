@@ -26,6 +26,8 @@ export interface NativeMediaPlaneOptions {
   readonly addon: NativeAddon;
   /** UDP port for all viewers of the process; 0: the system chooses one. */
   readonly udpPort: number;
+  /** Threads that send, 1–16. Default 1. */
+  readonly sendThreads?: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -44,7 +46,8 @@ export class NativeMediaPlane implements MediaPlane {
   readonly #options: NativeMediaPlaneOptions;
   constructor(options: NativeMediaPlaneOptions) {
     this.#options = options;
-    this.#host = NativePlaneHost.acquire(options.addon, options.udpPort, options.logger);
+    const { addon, udpPort, logger, sendThreads } = options;
+    this.#host = NativePlaneHost.acquire(addon, udpPort, logger, sendThreads);
   }
 
   get closed(): boolean {

@@ -14,7 +14,7 @@ interface BoundSocket {
 const hosts = new Map<number, NativePlaneHost>();
 
 /**
- * One plane of the addon, with its sockets and its thread: shared by all routers of the process that ask for the same
+ * One plane of the addon, with its sockets and its threads: shared by all routers of the process that ask for the same
  * UDP port, so that there is one port whatever their number.
  */
 export class NativePlaneHost {
@@ -35,24 +35,25 @@ export class NativePlaneHost {
 
   readonly #udpPort: number;
   readonly #logger: Logger;
-  private constructor(addon: NativeAddon, udpPort: number, logger: Logger) {
+  private constructor(addon: NativeAddon, udpPort: number, logger: Logger, sendThreads: number) {
     this.#udpPort = udpPort;
     this.#logger = logger;
     this.#port = udpPort;
-    this.plane = this.#createPlane(addon);
+    this.plane = this.#createPlane(addon, sendThreads);
   }
 
   /**
    * @param udpPort - 0: the system chooses one
+   * @param sendThreads - see {@link NativePlaneOptions}; a plane that is shared keeps those that it has
    * @throws StreamKitError `unavailable` if the system gives the plane no thread or no descriptor
    */
-  static acquire(addon: NativeAddon, udpPort: number, logger: Logger): NativePlaneHost {
+  static acquire(addon: NativeAddon, udpPort: number, logger: Logger, sendThreads = 1): NativePlaneHost {
     const shared = hosts.get(udpPort);
     if (shared !== undefined) {
       shared.#holders += 1;
       return shared;
     }
-    const host = new NativePlaneHost(addon, udpPort, logger);
+    const host = new NativePlaneHost(addon, udpPort, logger, sendThreads);
     hosts.set(udpPort, host);
     return host;
   }
@@ -93,9 +94,9 @@ export class NativePlaneHost {
     this.plane.close();
   }
 
-  #createPlane(addon: NativeAddon): NativePlane {
+  #createPlane(addon: NativeAddon, sendThreads: number): NativePlane {
     try {
-      return addon.createPlane({}, (events) => {
+      return addon.createPlane({ sendThreads }, (events) => {
         this.#dispatch(events);
       });
     } catch (thrown) {

@@ -1,10 +1,12 @@
 import type { Clock } from '../base/clock.js';
 import { StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
+import { openMachineLoad } from '../base/machine-load.js';
 import { loadNativeAddon } from './load-native-addon.js';
 import type { MediaPlane } from './media-plane.js';
 import type { NativeAddon } from './native-addon.js';
 import { NativeMediaPlane } from './native-media-plane.js';
+import { sendThreadsFor } from './send-threads.js';
 import { createWeriftMediaPlane } from './werift-media-plane.js';
 
 export interface OpenMediaPlaneOptions {
@@ -12,6 +14,8 @@ export interface OpenMediaPlaneOptions {
   readonly mediaPlane: 'auto' | 'native' | 'werift';
   /** UDP port for all viewers; 0: the system chooses one. */
   readonly udpPort: number;
+  /** Threads of the native plane that send; `auto`: as many as the cores are good for. Default `auto`. */
+  readonly mediaThreads?: number | 'auto';
   /** Bound at once, so that a port that is taken shows before the first viewer. */
   readonly listenAddress?: string | undefined;
   readonly clock: Clock;
@@ -28,6 +32,7 @@ export interface OpenMediaPlaneOptions {
  */
 export function openMediaPlane(options: OpenMediaPlaneOptions): MediaPlane {
   const { mediaPlane, udpPort, listenAddress, clock, logger, loadAddon = loadNativeAddon } = options;
+  const { mediaThreads = 'auto' } = options;
   const addon = mediaPlane === 'werift' ? undefined : loadAddon();
   if (addon === undefined) {
     if (mediaPlane === 'native') {
@@ -47,7 +52,8 @@ export function openMediaPlane(options: OpenMediaPlaneOptions): MediaPlane {
     }
     return createWeriftMediaPlane({ clock, logger });
   }
-  const plane = new NativeMediaPlane({ addon, udpPort, clock, logger });
+  const sendThreads = mediaThreads === 'auto' ? sendThreadsFor(openMachineLoad().size.cores) : mediaThreads;
+  const plane = new NativeMediaPlane({ addon, udpPort, sendThreads, clock, logger });
   if (listenAddress !== undefined) {
     try {
       plane.openPort(listenAddress);
@@ -56,6 +62,6 @@ export function openMediaPlane(options: OpenMediaPlaneOptions): MediaPlane {
       throw error;
     }
   }
-  logger.debug({ udpPort }, 'openMediaPlane() | native media plane');
+  logger.debug({ udpPort, sendThreads }, 'openMediaPlane() | native media plane');
   return plane;
 }

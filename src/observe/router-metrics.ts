@@ -301,6 +301,7 @@ function readPlane(
       [{ cause: 'malformed' }, stats()?.droppedMalformed ?? 0],
       [{ cause: 'srtcp_authentication' }, stats()?.droppedSrtcpAuthentication ?? 0],
       [{ cause: 'dtls_backlog' }, stats()?.droppedDtls ?? 0],
+      [{ cause: 'rtcp_backlog' }, stats()?.droppedRtcp ?? 0],
     ],
   });
   const ofPlane = (name: string, help: string, read: () => number | undefined): void =>

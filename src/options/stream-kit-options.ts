@@ -231,6 +231,12 @@ const ROUTER_OPTIONS = {
   /** UDP port of all viewers' media, 0–65535; 0: the system chooses one. Needs the native media plane. Default 0. */
   udpPort: option<number>(integerBetween(0, 65_535), 0),
   /**
+   * Threads that send media, 1–16, over which the viewers are spread; with more than 1, another one receives. One thread
+   * sends to some 900 viewers of 720p30. `auto`: half as many as there are cores, 1–8. Routers that share a `udpPort` share
+   * the threads of the first. Needs the native media plane. Default `auto`.
+   */
+  mediaThreads: option<'auto' | number>(autoOr(integerBetween(1, 16)), 'auto'),
+  /**
    * A viewer that joins is sent the pictures since the last keyframe in a burst, and one is encoded every few seconds so
    * that they are few; with `false` a keyframe is encoded when a viewer joins, which every viewer of the session pays
    * for. Good where viewers come all the time. Needs the native media plane. Default false.

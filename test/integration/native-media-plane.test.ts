@@ -18,9 +18,9 @@ import { openSocket, RebindingNat } from './rebinding-nat.js';
 
 const addon = loadNativeAddon();
 
-function createPlane(): NativeMediaPlane {
+function createPlane(sendThreads = 1): NativeMediaPlane {
   if (addon === undefined) throw new Error('The addon is not built.');
-  return new NativeMediaPlane({ addon, udpPort: 0, clock: systemClock, logger: silentLogger });
+  return new NativeMediaPlane({ addon, udpPort: 0, sendThreads, clock: systemClock, logger: silentLogger });
 }
 
 const portOf = (candidate: string): number => Number(candidate.split(' ')[5]);
@@ -31,6 +31,8 @@ const descriptors = (): number => readdirSync('/proc/self/fd').length;
 if (addon !== undefined) {
   describeMediaPlane('native', createPlane);
   describeConsumerSwitch('native', createPlane);
+  // What a viewer does goes through the queues to a thread that only sends.
+  describeConsumerSwitch('native with threads that send', () => createPlane(2));
 }
 
 describe.skipIf(addon === undefined)('the native media plane', () => {
@@ -127,7 +129,12 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       const { port } = free.address();
       await new Promise<void>((resolve) => free.close(() => resolve()));
       const before = await settledThreads();
-      const options = { mediaPlane: 'native', udpPort: port, listenAddress: '127.0.0.1' } as const;
+      const options = {
+        mediaPlane: 'native',
+        mediaThreads: 1,
+        udpPort: port,
+        listenAddress: '127.0.0.1',
+      } as const;
       const [first, second] = [createStreamKitRouter(options), createStreamKitRouter(options)];
       expect(threads()).toBe(before + 1);
       await first.close();
@@ -136,6 +143,38 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       expect(threads()).toBe(before);
       // The port is free again.
       await createStreamKitRouter(options).close();
+    });
+  });
+
+  describe('threads that send', () => {
+    it('share the viewers, of whom each is sent all, is heard and may leave', async () => {
+      await plane.close();
+      const before = await settledThreads();
+      plane = createPlane(3);
+      viewers = new PlainViewers(plane);
+      expect(threads()).toBe(before + 4);
+      const producer = produce();
+      const watching: { viewer: PlainViewer; consumer: Consumer }[] = [];
+      // With four viewers for each thread that is in use, the ninth comes to the third one.
+      for (let index = 0; index < 10; index += 1) {
+        const viewer = await viewers.connect();
+        watching.push({ viewer, consumer: viewer.media.transport.consume(producer, viewer.media.video) });
+      }
+      const frames = [frameOf(true, [900, 900, 500]), frameOf(false, [70])];
+      for (const frame of frames) producer.send(frame);
+      for (const { viewer, consumer } of watching) {
+        await until(() => expect(viewer.rtp).toHaveLength(4));
+        expect(viewer.rtp.map(({ payload }) => payload.toString('hex'))).toEqual(frames.flatMap(payloadsOf));
+        viewer.sendRtcp(pli(viewer.media.video.ssrc));
+        await until(() => expect(consumer.stats.plisReceived).toBeGreaterThan(0));
+        expect(consumer.stats.packetsSent).toBe(4);
+      }
+      expect(keyframesWanted).toBeGreaterThan(0);
+      expect(plane.stats.packetsSent).toBeGreaterThanOrEqual(10 * 4);
+      watching[9]?.consumer.close();
+      producer.send(frameOf(false, [80]));
+      for (const { viewer } of watching.slice(0, 9)) await until(() => expect(viewer.rtp).toHaveLength(5));
+      expect(watching[9]?.viewer.rtp).toHaveLength(4);
     });
   });
 

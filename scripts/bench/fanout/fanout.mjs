@@ -1,4 +1,7 @@
-// The fan-out tables: what a packet costs, how many viewers one machine carries, how soon a newcomer sees a picture.
+// The fan-out tables: what a packet costs, how many viewers one machine carries, what more threads bring, how soon a
+// newcomer sees a picture.
+import { availableParallelism } from 'node:os';
+
 import { cpuSeconds, round, sleep } from '../rig.mjs';
 import { janusAddress, janusVersion, startJanus } from './janus.mjs';
 import { lateJoiner } from './late-joiner.mjs';
@@ -7,6 +10,7 @@ import { coresOf, measureRawLimit, measureServer, STREAMS } from './measure.mjs'
 import { joinUpTo, startFanoutServer } from './server-process.mjs';
 import { carry } from './carry.mjs';
 
+const FULL_HD = '1080p60 8 Mbit/s';
 const TARGET_RAW = 1.7;
 const TARGET_WERIFT = 20;
 const TARGET_JANUS = 10;
@@ -25,6 +29,7 @@ const PLANS = {
     seconds: 5,
     rawMs: 1_500,
     carry: { from: 1000, probeS: 8, holdS: 60 },
+    threadViewers: 500,
   },
   quick: {
     viewers: [1, 10, 100],
@@ -34,6 +39,7 @@ const PLANS = {
     seconds: 2,
     rawMs: 500,
     carry: { from: 100, probeS: 3, holdS: 5 },
+    threadViewers: 60,
   },
 };
 
@@ -94,6 +100,38 @@ async function measureNative(plan) {
     generator.close();
     sinks.close();
   }
+}
+
+/** The same viewers of 1080p60 by 1, 2, 4 … threads that send, up to the machine's cores. */
+async function measureThreads(plan) {
+  const rows = [];
+  for (let threads = 1; threads <= Math.max(2, availableParallelism()); threads *= 2) {
+    progress(`native plane, ${threads} threads`);
+    const generator = new LoadGenerator();
+    const server = await startFanoutServer({ mediaPlane: 'native', sendThreads: threads });
+    try {
+      await joinUpTo(server, generator, plan.threadViewers);
+      await server.call('play', STREAMS[FULL_HD]);
+      const measured = await measureServer(server, generator, plan);
+      rows.push({
+        threads,
+        viewers: plan.threadViewers,
+        'kpackets/s': round(measured.packetsPerSecond / 1000),
+        'CPU µs/packet': µs(measured.cpuUsPerPacket),
+        'of it plane': µs(measured.planeUsPerPacket),
+        'busiest thread, cores': round(measured.busiestThreadCores, 2),
+        'packets/send': round(measured.packetsPerSend ?? 1, 1),
+        lost: lossOf(measured),
+        'of it unread': measured.totals.overflowed,
+        'frames dropped': measured.framesDropped,
+        'cores server/main/load/others': coresOf(measured),
+      });
+    } finally {
+      await server.close();
+      generator.close();
+    }
+  }
+  return rows;
 }
 
 async function measureWerift(plan) {
@@ -234,6 +272,7 @@ function targets({ results, joins, carried }, werift, janus) {
 export async function fanout({ quick = false } = {}) {
   const plan = quick ? PLANS.quick : PLANS.full;
   const native = await measureNative(plan);
+  const threads = await measureThreads(plan);
   const werift = await measureWerift(plan);
   const version = janusVersion();
   let janusNote = 'Janus is not installed (Debian package janus): skipped.';
@@ -269,6 +308,14 @@ export async function fanout({ quick = false } = {}) {
       ],
     },
     native.carried.table,
+    {
+      name: 'fanout-threads',
+      title: 'Threads that send',
+      note:
+        `${FULL_HD}. With more than one thread another one receives. The load generator needs cores as well: for more threads ` +
+        'than this machine has cores, see `make -C native thread-scaling`.',
+      rows: threads,
+    },
     late,
     {
       name: 'fanout-targets',

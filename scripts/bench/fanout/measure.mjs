@@ -49,6 +49,9 @@ export async function measureServer(server, generator, { settleMs, seconds, watc
   // What did not arrive was sent too.
   const packets = totals.packets + totals.lost + totals.rtxPackets;
   const planeUs = after.plane === null ? undefined : after.plane.cpuUs - before.plane.cpuUs;
+  const threadsUs = Object.entries(after.threads)
+    .filter(([name]) => name !== 'main')
+    .map(([name, us]) => us - (before.threads[name] ?? 0));
   return {
     totals,
     packets,
@@ -61,6 +64,7 @@ export async function measureServer(server, generator, { settleMs, seconds, watc
         : (after.plane.packetsSent - before.plane.packetsSent) /
           (after.plane.sendCalls - before.plane.sendCalls),
     serverCores: cpuUs / wallUs,
+    busiestThreadCores: Math.max(...threadsUs) / wallUs,
     mainCores: (after.threads.main - before.threads.main) / wallUs,
     generatorCores: (generatorCpu.user + generatorCpu.system) / wallUs,
     // Whatever else ran, the host's theft included: figures taken beside much of it are worth little.
