@@ -46,6 +46,7 @@ const niceness = new SessionNiceness();
 let render: LocalRender | undefined;
 /** A browser that was launched before there was a page for it. */
 let prepared: ReadyBrowser | undefined;
+let preparedVersion: BrowserVersion | undefined;
 /** The page is being opened in this one. */
 let launched: ReadyBrowser | undefined;
 let readyThread: ReadyVideoThread | undefined;
@@ -190,6 +191,7 @@ async function prepare(order: PrepareOrder): Promise<PreparedBrowser> {
     (error) => report({ type: 'ended', error: reported(error) }),
     launch.signal,
   );
+  preparedVersion = version;
   await prepared.rest();
   hasSockets = order.hasSockets;
   startThread(prepared);
@@ -203,7 +205,7 @@ async function open(order: OpenOrder): Promise<OpenedRender> {
   filesDirectory = parameters.files?.directory;
   hasSockets = order.hasSockets;
   const executablePath = await findBrowser(order.launchOptions.executablePath);
-  const version = await browserVersion(executablePath, order.knownVersion, launch.signal);
+  const version = await browserVersion(executablePath, preparedVersion ?? order.knownVersion, launch.signal);
   const openRender = createOpenLocalRender({
     openCapture: createOpenCapture(
       {
