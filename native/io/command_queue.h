@@ -38,11 +38,10 @@ class CommandQueue {
     {
       const std::lock_guard lock(mutex_);
       commands_.push_back(std::move(command));
-      wakes = !woken_ && (urgent || commands_.size() >= kMaxIdle);
-      woken_ = woken_ || wakes;
+      wakes = urgent || commands_.size() >= kMaxIdle;
     }
     if (wakes) {
-      wakeup_.notify();
+      wake();
     }
   }
 
@@ -68,15 +67,22 @@ class CommandQueue {
   /** @param gapBefore frames before it were lost already */
   void pushFrame(uint32_t producer, EncodedFrame frame, bool gapBefore, bool urgent = true) {
     const size_t bytes = frame.payloadBytes();
+    bool full = false;
     {
       const std::lock_guard lock(mutex_);
-      if (frames_ >= kMaxFrames || frameBytes_ + bytes > kMaxFrameBytes) {
+      full = frames_ >= kMaxFrames || frameBytes_ + bytes > kMaxFrameBytes;
+      if (full) {
         producersWithGap_.insert(producer);
-        return;
+      } else {
+        gapBefore = producersWithGap_.erase(producer) > 0 || gapBefore;
+        frames_ += 1;
+        frameBytes_ += bytes;
       }
-      gapBefore = producersWithGap_.erase(producer) > 0 || gapBefore;
-      frames_ += 1;
-      frameBytes_ += bytes;
+    }
+    if (full) {
+      // A few large frames of which none was urgent fill it as well.
+      wake();
+      return;
     }
     // A command can be copied, and with it the frame would be.
     auto shared = std::make_shared<EncodedFrame>(std::move(frame));
@@ -128,6 +134,17 @@ class CommandQueue {
   }
 
  private:
+  void wake() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (woken_) {
+        return;
+      }
+      woken_ = true;
+    }
+    wakeup_.notify();
+  }
+
   Wakeup wakeup_;
   std::mutex mutex_;
   std::vector<Command> commands_;
