@@ -72,6 +72,8 @@ export function createDemoServer(options: DemoServerOptions = {}): DemoServer {
   }
   app.use('/client', files(join(distDirectory, 'client')));
   app.use('/page', files(join(distDirectory, 'demo/page')));
+  // What the page's modules take of the contract.
+  app.use('/protocol', files(join(distDirectory, 'protocol')));
   app.use(files(publicDirectory));
   let closing: Promise<void> | undefined;
   return {
