@@ -330,8 +330,8 @@ test('after SIGKILL the browsers end by themselves and the next start removes th
   const killed = await start('--config', config);
   const session = await killed.liveSession();
   rmSync(folder, { recursive: true });
-  // That of the session, and that of a spare.
-  await expect.poll(() => profilesOf(killed.pid)).toHaveLength(2);
+  // The session's two, as above, and that of a spare.
+  await expect.poll(() => profilesOf(killed.pid), { timeout: 30_000 }).toHaveLength(3);
   const upload = await fetch(`${session}/files?name=secret.txt`, { method: 'POST', body: 'of a viewer' });
   expect(upload.status).toBe(201);
   const profiles = profilesOf(killed.pid);

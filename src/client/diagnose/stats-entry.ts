@@ -8,9 +8,10 @@ export interface StatsEntry {
   mimeType?: string;
   codecId?: string;
   bytesReceived?: number;
-  /** With `retransmittedPacketsReceived`. */
+  /** With `retransmittedPacketsReceived` and `fecPacketsReceived`. */
   packetsReceived?: number;
   retransmittedPacketsReceived?: number;
+  fecPacketsReceived?: number;
   packetsLost?: number;
   nackCount?: number;
   pliCount?: number;

@@ -83,9 +83,10 @@ function meanMs(seconds: number, count: number): number | undefined {
 
 function recentStats(before: StatsEntry | undefined, now: StatsEntry | undefined): RecentStats | undefined {
   if (before === undefined || before.id !== now?.id || now.timestamp <= before.timestamp) return undefined;
-  // Browsers count what comes by RTX as received, repeats and probes among it, but as lost only what never came at first.
-  const repeated = increase('retransmittedPacketsReceived', before, now);
-  const packetsReceived = Math.max(0, increase('packetsReceived', before, now) - repeated);
+  // Browsers count repeats, probes and repair packets as received, but as lost only what never came at first.
+  const repairs =
+    increase('retransmittedPacketsReceived', before, now) + increase('fecPacketsReceived', before, now);
+  const packetsReceived = Math.max(0, increase('packetsReceived', before, now) - repairs);
   const packetsLost = increase('packetsLost', before, now);
   const expected = packetsReceived + packetsLost;
   return {

@@ -42,7 +42,7 @@ describe('StatsSampler', () => {
     expect(stats.jitterBufferMs).toBeCloseTo(10);
   });
 
-  it('counts the lost among the packets that came at first, not among repeats', () => {
+  it('counts the lost among the packets that came at first, not among repeats and repair packets', () => {
     const totals = (timestamp: number, first: number, repeated: number, lost: number): Map<string, unknown> =>
       new Map([
         [
@@ -52,8 +52,9 @@ describe('StatsSampler', () => {
             type: 'inbound-rtp',
             kind: 'video',
             timestamp,
-            packetsReceived: first + repeated,
+            packetsReceived: first + 2 * repeated,
             retransmittedPacketsReceived: repeated,
+            fecPacketsReceived: repeated,
             packetsLost: lost,
           },
         ],
