@@ -51,7 +51,7 @@ export async function reportRendering(parameters: RenderingReportParameters = {}
   const reports = await probeRenderers({
     launchOptions: { executablePath },
     ...{ devices: usable, device, file, root, thorough: true, keepsAlive: true },
-    key: verdictKey(await browserVersion(executablePath), usable, device, root),
+    key: verdictKey(await browserVersion(executablePath), usable, device, {}, root),
     tryRenderer: parameters.tryRenderer ?? tryRenderer,
     ...(parameters.isSoftware === undefined ? {} : { isSoftware: parameters.isSoftware }),
     signal: new AbortController().signal,

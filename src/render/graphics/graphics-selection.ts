@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 
 import type { LaunchOptions } from 'puppeteer';
@@ -145,7 +146,7 @@ export class GraphicsSelection {
     const reports = await probeRenderers({
       launchOptions: { ...launchOptions, executablePath },
       ...{ devices, device, file, root, thorough: false, keepsAlive: false },
-      key: verdictKey(version, devices, device, root),
+      key: verdictKey(version, devices, device, launchOptions, root),
       tryRenderer: given.tryRenderer ?? tryRenderer,
       ...(given.isSoftware === undefined ? {} : { isSoftware: given.isSoftware }),
       signal: this.#aborting.signal,
@@ -170,14 +171,20 @@ export class GraphicsSelection {
   }
 }
 
-/** Of what is known of a browser on these devices. */
+/** Of what is known of a browser on these devices, if it is launched by these options. The options are in it as a hash. */
 export function verdictKey(
   version: string,
   devices: readonly GraphicsDevice[],
   device: GraphicsDevice | undefined,
+  { args = [], env = {}, headless = true }: LaunchOptions,
   root = '/',
 ): string {
-  return [version, device?.path ?? 'any', driverFingerprint(devices, root)].join(' | ');
+  const variables = Object.entries(env).sort(([one], [other]) => (one < other ? -1 : 1));
+  const options = createHash('sha256')
+    .update(JSON.stringify([args, variables, headless]))
+    .digest('hex')
+    .slice(0, 32);
+  return [version, device?.path ?? 'any', driverFingerprint(devices, root), options].join(' | ');
 }
 
 /** As the browser prints it, or else what tells its file from another. */
@@ -189,8 +196,13 @@ export function browserVersion(executablePath: string): Promise<string> {
         resolve(version);
         return;
       }
-      const { size, mtimeMs } = statSync(executablePath);
-      resolve(`${executablePath} ${size} ${Math.round(mtimeMs)}`);
+      // It may have gone meanwhile, and nobody would catch an error here.
+      try {
+        const { size, mtimeMs } = statSync(executablePath);
+        resolve(`${executablePath} ${size} ${Math.round(mtimeMs)}`);
+      } catch {
+        resolve(executablePath);
+      }
     });
   });
 }

@@ -8,8 +8,10 @@ import { StreamKitError } from '../../../../src/base/errors.js';
 import type { Logger } from '../../../../src/base/logger.js';
 import { gpuOption } from '../../../../src/options/gpu-option.js';
 import {
+  browserVersion,
   GraphicsSelection,
   type GraphicsSelectionParameters,
+  verdictKey,
 } from '../../../../src/render/graphics/graphics-selection.js';
 import type { TrialOutcome, TrialParameters } from '../../../../src/render/graphics/renderer-trial.js';
 import { VerdictFile } from '../../../../src/render/graphics/verdict-file.js';
@@ -173,6 +175,33 @@ describe('GraphicsSelection', () => {
     await selection.ready();
     expect(logged).toEqual([]);
   });
+});
+
+describe('verdictKey', () => {
+  const key = (launchOptions: Parameters<typeof verdictKey>[3]): string =>
+    verdictKey('Chromium 156', [], undefined, launchOptions, '/nowhere');
+
+  it('is another one for other flags, another environment, and with a window', () => {
+    const keys = [
+      {},
+      { args: ['--disable-gpu-compositing'] },
+      { env: { LIBGL_ALWAYS_SOFTWARE: '1' } },
+      { env: { LIBGL_ALWAYS_SOFTWARE: '0' } },
+      { headless: false },
+    ].map(key);
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(key({ args: [], headless: true })).toBe(key({}));
+    expect(key({ env: { A: '1', B: '2' } })).toBe(key({ env: { B: '2', A: '1' } }));
+  });
+
+  it('holds no option in the clear', () => {
+    const found = key({ args: ['--user-agent=hidden'], env: { TOKEN_NAME: 'a-secret' } });
+    expect(found).not.toMatch(/hidden|TOKEN_NAME|a-secret/);
+  });
+});
+
+it('the version of a browser that is gone is its path', async () => {
+  expect(await browserVersion('/nowhere/chromium')).toBe('/nowhere/chromium');
 });
 
 describe('gpuOption', () => {
