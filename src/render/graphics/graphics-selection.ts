@@ -101,9 +101,14 @@ export class GraphicsSelection {
     return withGraphics(options, this.#launches.get(device) ?? NOTHING);
   }
 
-  /** What the state says of a session's renderer. */
-  renderingOf({ name, software }: BrowserRenderer): RenderingState {
-    return { renderer: name, software, fallback: software && this.#launches.size > 0 };
+  /**
+   * What the state says of a session's renderer.
+   *
+   * @param launched - of {@link launchOptions}: a session that did not wait for the trials was launched without a GPU.
+   */
+  renderingOf({ name, software }: BrowserRenderer, launched: LaunchOptions): RenderingState {
+    const isOnGpu = this.#launches.size > 0 && choosesRenderer(launched);
+    return { renderer: name, software, fallback: software && isOnGpu };
   }
 
   /** Gives up what is being found out. Idempotent. */
@@ -119,9 +124,8 @@ export class GraphicsSelection {
   ): Promise<void> {
     const executablePath = await findBrowser(parameters.launchOptions.executablePath);
     const version = await browserVersion(executablePath);
-    const apart = device === undefined ? devices : [device];
-    const each = device === undefined && apart.length < 2 ? [undefined] : apart;
-    for (const one of each) {
+    const apart = device === undefined ? devicesApart(devices) : [device];
+    for (const one of triedDevices(devices, device)) {
       await this.#probe({ ...parameters, executablePath, version }, devices, one);
       if (this.#aborting.signal.aborted) return;
     }
@@ -169,6 +173,35 @@ export class GraphicsSelection {
       this.#logger.info({ ...on, flagSet, renderer, webgpu, refused }, 'pages are drawn on the GPU');
     }
   }
+}
+
+/**
+ * Those of which each can be drawn on. NVIDIA's driver takes what the container shows it, whatever it is told: all of its
+ * devices are one.
+ */
+function devicesApart(devices: readonly GraphicsDevice[]): readonly GraphicsDevice[] {
+  const [nvidia] = devices.filter(isNvidia);
+  return devices.filter((device) => device === nvidia || !isNvidia(device));
+}
+
+/** Also of a render node that has no file of NVIDIA's beside it. Nouveau is a driver of Mesa. */
+function isNvidia({ driver }: GraphicsDevice): boolean {
+  return /^nvidia\b/.test(driver);
+}
+
+/**
+ * The devices that are tried one after another; undefined: whichever the driver takes.
+ *
+ * @param devices - which this process may use.
+ * @param device - that the user has named.
+ */
+export function triedDevices(
+  devices: readonly GraphicsDevice[],
+  device: GraphicsDevice | undefined,
+): readonly (GraphicsDevice | undefined)[] {
+  if (device !== undefined) return [device];
+  const apart = devicesApart(devices);
+  return apart.length < 2 ? [undefined] : apart;
 }
 
 /** Of what is known of a browser on these devices, if it is launched by these options. The options are in it as a hash. */

@@ -13,7 +13,11 @@ import {
   type GraphicsSelectionParameters,
   verdictKey,
 } from '../../../../src/render/graphics/graphics-selection.js';
-import type { TrialOutcome, TrialParameters } from '../../../../src/render/graphics/renderer-trial.js';
+import type {
+  TrialOutcome,
+  TrialParameters,
+  TryRenderer,
+} from '../../../../src/render/graphics/renderer-trial.js';
 import { VerdictFile } from '../../../../src/render/graphics/verdict-file.js';
 import { FakeRoot } from './fake-root.js';
 
@@ -82,7 +86,7 @@ describe('GraphicsSelection', () => {
     await selection.ready();
     expect(tried).toEqual([]);
     expect(selection.launchOptions({ args: ['--lang=de'] })).toEqual({ args: ['--lang=de'] });
-    expect(selection.renderingOf({ name: 'SwiftShader', software: true }).fallback).toBe(false);
+    expect(selection.renderingOf({ name: 'SwiftShader', software: true }, {}).fallback).toBe(false);
     expect(logged).toEqual([]);
   });
 
@@ -94,12 +98,15 @@ describe('GraphicsSelection', () => {
     expect(args?.[0]).toBe('--use-angle=vulkan');
     expect(args?.at(-1)).toBe('--lang=de');
     expect(logged).toEqual(['pages are drawn on the GPU']);
-    expect(selection.renderingOf({ name: 'ANGLE (AMD, Radeon)', software: false })).toEqual({
+    expect(selection.renderingOf({ name: 'ANGLE (AMD, Radeon)', software: false }, { args })).toEqual({
       renderer: 'ANGLE (AMD, Radeon)',
       software: false,
       fallback: false,
     });
-    expect(selection.renderingOf({ name: 'llvmpipe', software: true }).fallback).toBe(true);
+    const fallen = { name: 'llvmpipe', software: true };
+    expect(selection.renderingOf(fallen, selection.launchOptions({})).fallback).toBe(true);
+    // A session that did not wait for the trials.
+    expect(selection.renderingOf(fallen, { args: ['--lang=de'] }).fallback).toBe(false);
   });
 
   it('says so where a machine with a device draws on the CPU, and does not call that a fallback', async () => {
@@ -107,7 +114,7 @@ describe('GraphicsSelection', () => {
     await selection.ready();
     expect(selection.launchOptions({})).toEqual({});
     expect(logged).toEqual(['pages are drawn on the CPU although there is a GPU']);
-    expect(selection.renderingOf({ name: 'SwiftShader', software: true }).fallback).toBe(false);
+    expect(selection.renderingOf({ name: 'SwiftShader', software: true }, {}).fallback).toBe(false);
   });
 
   it('draws on the device that is named', async () => {
@@ -140,6 +147,37 @@ describe('GraphicsSelection', () => {
     const angle = (index: number): string | undefined =>
       selection.launchOptions({}, leases[index]?.device).args?.[0];
     expect([angle(0), angle(1)]).toEqual(['--use-angle=vulkan', '--use-angle=gl-egl']);
+  });
+
+  it('tells two cards of one model apart, by their addresses', async () => {
+    const root = twoCards().renderNode('renderD130', '0000:05:00.0', '1002', '73bf', 'amdgpu');
+    const angle =
+      (name: string): TryRenderer =>
+      ({ launchOptions: { args = [] } }) =>
+        Promise.resolve(args.includes(`--use-angle=${name}`) ? WORKS : { end: 'hung', stage: 'WebGL' });
+    const environments = async (name: string): Promise<unknown[]> => {
+      const file = new VerdictFile(join(folder, `${name}.json`));
+      const selection = select(root, { file, tryRenderer: angle(name) });
+      await selection.ready();
+      return [1, 2, 3].map(() => selection.launchOptions({}, selection.take()?.device).addedEnv);
+    };
+    const addresses = ['pci-0000_03_00_0', 'pci-0000_04_00_0', 'pci-0000_05_00_0'];
+    // Mesa's OpenGL knows no "!".
+    expect(await environments('gl-egl')).toEqual(addresses.map((DRI_PRIME) => ({ DRI_PRIME })));
+    expect(await environments('vulkan')).toEqual(addresses.map((address) => ({ DRI_PRIME: `${address}!` })));
+  });
+
+  it("does not spread sessions over NVIDIA's devices, of which its driver chooses", async () => {
+    const selection = select(new FakeRoot().nvidia(0, '0000:17:00.0').nvidia(1, '0000:65:00.0'));
+    await selection.ready();
+    expect(tried).toHaveLength(1);
+    expect(selection.take()).toBeUndefined();
+    expect(selection.launchOptions({}).args?.[0]).toBe('--use-angle=vulkan');
+
+    const mixed = select(oneCard().nvidia(0, '0000:17:00.0').nvidia(1, '0000:65:00.0'));
+    await mixed.ready();
+    const places = [1, 2, 3].map(() => mixed.take()?.device.path);
+    expect(places).toEqual(['/dev/dri/renderD128', '/dev/nvidia0', '/dev/dri/renderD128']);
   });
 
   it('leaves out a device that does not draw', async () => {
