@@ -62,7 +62,7 @@ export class GraphicsSelection {
     const { gpu, launchOptions, logger, root = '/' } = parameters;
     this.#logger = logger;
     const devices = gpu === 'off' ? [] : findGraphicsDevices(root);
-    const device = typeof gpu === 'object' ? named(devices, gpu.device) : undefined;
+    const device = typeof gpu === 'object' ? namedDevice(devices, gpu.device) : undefined;
     const usable = devices.filter(({ refusal }) => refusal === undefined);
     for (const { path, refusal } of devices) {
       if (refusal !== undefined) logger.warn({ device: path }, `a graphics device is not used: ${refusal}`);
@@ -240,7 +240,8 @@ export function browserVersion(executablePath: string): Promise<string> {
   });
 }
 
-function named(devices: readonly GraphicsDevice[], name: string): GraphicsDevice {
+/** @throws StreamKitError `bad_option` where the machine does not have it. */
+export function namedDevice(devices: readonly GraphicsDevice[], name: string): GraphicsDevice {
   const device = deviceNamed(devices, name);
   if (device !== undefined) return device;
   const found = devices.length === 0 ? 'none' : devices.map(({ path }) => path).join(', ');
