@@ -84,7 +84,7 @@ export async function reportRendering(parameters: RenderingReportParameters = {}
     const works = FLAG_SETS.find(({ name }) => name === reports.find((report) => report.works)?.flagSet);
     if (works !== undefined) chosen ??= withGraphics(launchOptions, graphicsLaunch(works, one));
   }
-  if (all.some((report) => report.hung)) {
+  if (file.path !== null && all.some((report) => report.hung)) {
     lines.push(
       `  What hung is tried again after a day, and never after the second time; to try it, delete ${file.path}`,
     );

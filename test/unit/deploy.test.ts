@@ -162,7 +162,8 @@ describe('compose', () => {
     const [uid, gid] = user?.split(':') ?? [];
     // In the last stage, which is the one that is run.
     const stage = before.slice(before.lastIndexOf('\nFROM '));
-    for (const [, point] of points) expect(stage).toContain(`\nRUN install -d -o ${uid} -g ${gid} ${point}\n`);
+    for (const [, point] of points)
+      expect(stage).toContain(`\nRUN install -d -o ${uid} -g ${gid} ${point}\n`);
   });
 
   it('builds images of which the Dockerfile has a stage', () => {

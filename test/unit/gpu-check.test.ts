@@ -10,7 +10,9 @@ interface Section {
 }
 
 const script = pathToFileURL(join(import.meta.dirname, '../../scripts/gpu-check/report.mjs')).href;
-const { contractSection, missingLines, reportText, sectionOrFailure, tableSection } = (await import(script)) as {
+const { contractSection, missingLines, reportText, sectionOrFailure, tableSection } = (await import(
+  script
+)) as {
   missingLines: (devices: object[], encoders: object[]) => string[];
   contractSection: (name: string, report: object | undefined, output: string) => Section;
   sectionOrFailure: (title: string, work: () => Promise<Section>) => Promise<Section>;
@@ -48,7 +50,9 @@ describe('the report of gpu-check', () => {
   });
 
   it('has a failed section for what could not be checked, such as rendering without a browser', async () => {
-    const failed = await sectionOrFailure('Rendering', () => Promise.reject(new Error('No Chromium\nwas found')));
+    const failed = await sectionOrFailure('Rendering', () =>
+      Promise.reject(new Error('No Chromium\nwas found')),
+    );
     expect(failed).toEqual({ title: 'Rendering', passed: false, text: 'No Chromium was found' });
     const fine = { title: 'Rendering', passed: true, text: 'works' };
     expect(await sectionOrFailure('Rendering', () => Promise.resolve(fine))).toBe(fine);

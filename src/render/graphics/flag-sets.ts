@@ -51,10 +51,7 @@ export function choosesRenderer({ args = [] }: LaunchOptions): boolean {
 }
 
 /** @param device - undefined: the one that the driver takes by itself. */
-export function graphicsLaunch(
-  { name, flags }: FlagSet,
-  device: GraphicsDevice | undefined,
-): GraphicsLaunch {
+export function graphicsLaunch({ name, flags }: FlagSet, device: GraphicsDevice | undefined): GraphicsLaunch {
   if (device === undefined || flags.length === 0) return { flags, env: {} };
   const { path } = device;
   return {
@@ -68,10 +65,7 @@ export function graphicsLaunch(
  * wins over `DRI_PRIME`. For Vulkan a `!` behind it hides the other devices, of which ANGLE would prefer a discrete GPU; Mesa's
  * OpenGL compares the whole text with the address, so there it must not stand. https://docs.mesa3d.org/envvars.html
  */
-function mesaEnvironment(
-  name: FlagSetName,
-  { pciAddress, pciId }: GraphicsDevice,
-): GraphicsLaunch['env'] {
+function mesaEnvironment(name: FlagSetName, { pciAddress, pciId }: GraphicsDevice): GraphicsLaunch['env'] {
   const only = name === 'vulkan' ? '!' : '';
   if (pciAddress !== undefined) return { DRI_PRIME: `pci-${pciAddress.replace(/[:.]/g, '_')}${only}` };
   return pciId === undefined ? {} : { MESA_VK_DEVICE_SELECT: `${pciId}!` };

@@ -10,6 +10,7 @@ import type { Logger } from '../../base/logger.js';
 import type { ResolvedGpuOption } from '../../options/gpu-option.js';
 import type { BrowserRenderer } from '../capture/renderer-watch.js';
 import { findBrowser } from '../capture/browser-discovery.js';
+import type { BrowserLaunchOptions } from '../capture/browser-environment.js';
 import type { RenderingState } from '../../protocol/state-document.js';
 import { DeviceAssignment, type DeviceLease } from './device-assignment.js';
 import {
@@ -97,7 +98,7 @@ export class GraphicsSelection {
    * @param options - as the user has given them; they win.
    * @param device - of {@link take}.
    */
-  launchOptions(options: LaunchOptions, device?: GraphicsDevice): LaunchOptions {
+  launchOptions(options: LaunchOptions, device?: GraphicsDevice): BrowserLaunchOptions {
     return withGraphics(options, this.#launches.get(device) ?? NOTHING);
   }
 

@@ -73,7 +73,11 @@ describe('reportRendering', () => {
 
   it.each([
     ['there is no device', () => new FakeRoot(), 'no device: '],
-    ['no device may be used', () => twoCards().without('dev/dri/renderD128', 'dev/dri/renderD129'), 'not tried: '],
+    [
+      'no device may be used',
+      () => twoCards().without('dev/dri/renderD128', 'dev/dri/renderD129'),
+      'not tried: ',
+    ],
   ])('tries nothing where %s', async (_why, root, line) => {
     const { lines, launchOptions: chosen } = await report(root());
     expect(lines.at(-1)).toMatch(new RegExp(`^ {2}${line}`));

@@ -5,7 +5,13 @@ import type { GraphicsDevice } from '../../../../src/render/graphics/graphics-de
 import { VirtualClock } from '../../../helpers/virtual-clock.js';
 
 const device = (path: string, vendor: GraphicsDevice['vendor'], cudaIndex?: number): GraphicsDevice => ({
-  ...{ path, vendor, nvidiaNumber: cudaIndex === undefined ? undefined : cudaIndex + 5, cudaIndex, driver: vendor },
+  ...{
+    path,
+    vendor,
+    nvidiaNumber: cudaIndex === undefined ? undefined : cudaIndex + 5,
+    cudaIndex,
+    driver: vendor,
+  },
   ...{ pciAddress: undefined, pciId: undefined, refusal: undefined },
 });
 const AMD = device('/dev/dri/renderD128', 'amd');

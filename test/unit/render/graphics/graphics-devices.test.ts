@@ -54,7 +54,10 @@ describe('findGraphicsDevices', () => {
   });
 
   it('numbers the NVIDIA devices that are there by their addresses, as CUDA does', () => {
-    const root = new FakeRoot().nvidia(3, '0000:17:00.0').nvidia(2, '0000:65:00.0').nvidia(10, '0000:31:00.0');
+    const root = new FakeRoot()
+      .nvidia(3, '0000:17:00.0')
+      .nvidia(2, '0000:65:00.0')
+      .nvidia(10, '0000:31:00.0');
     const devices = findGraphicsDevices(root.path);
     expect(devices.map(({ path, cudaIndex }) => [path, cudaIndex])).toEqual([
       ['/dev/nvidia3', 0],

@@ -109,14 +109,17 @@ describe('probeRenderers', () => {
     expect(tried).toEqual(['vulkan']);
   });
 
-  it.each(['start', 'the launch'])('what is late at %s is refused for a day, however often', async (stage) => {
-    for (let day = 0; day < 3; day++) {
-      const [vulkan] = await probe({ vulkan: { end: 'hung', stage }, 'gl-egl': done() });
-      expect(vulkan).toMatchObject({ works: false, hung: false });
-      nowMs += DAY_MS;
-    }
-    expect(await probe({ vulkan: done() })).toMatchObject([{ flagSet: 'vulkan', works: true }]);
-  });
+  it.each(['start', 'the launch'])(
+    'what is late at %s is refused for a day, however often',
+    async (stage) => {
+      for (let day = 0; day < 3; day++) {
+        const [vulkan] = await probe({ vulkan: { end: 'hung', stage }, 'gl-egl': done() });
+        expect(vulkan).toMatchObject({ works: false, hung: false });
+        nowMs += DAY_MS;
+      }
+      expect(await probe({ vulkan: done() })).toMatchObject([{ flagSet: 'vulkan', works: true }]);
+    },
+  );
 
   it('what has worked since it hung may hang once more', async () => {
     for (const outcome of [HUNG, done(), HUNG]) {
