@@ -94,11 +94,12 @@ describe('GraphicsSelection', () => {
     const selection = select(oneCard());
     expect(selection.isSettled).toBe(false);
     await selection.ready();
-    const { args } = selection.launchOptions({ args: ['--lang=de'] });
+    const launched = selection.launchOptions({ args: ['--lang=de'] });
+    const { args } = launched;
     expect(args?.[0]).toBe('--use-angle=vulkan');
     expect(args?.at(-1)).toBe('--lang=de');
     expect(logged).toEqual(['pages are drawn on the GPU']);
-    expect(selection.renderingOf({ name: 'ANGLE (AMD, Radeon)', software: false }, { args })).toEqual({
+    expect(selection.renderingOf({ name: 'ANGLE (AMD, Radeon)', software: false }, launched)).toEqual({
       renderer: 'ANGLE (AMD, Radeon)',
       software: false,
       fallback: false,
