@@ -13,9 +13,9 @@ import { EncoderProbe, type EncoderReport, type ProbedCandidate } from '../rende
 import { describeSessionLimits } from '../render/limits/open-session-limiter.js';
 import { ENCODER_ORDER } from '../options/encoder-names.js';
 import { VIDEO_CODECS } from '../protocol/video-codecs.js';
-import { asError, StreamKitError } from '../base/errors.js';
+import { asError } from '../base/errors.js';
 import { missingFonts } from './installed-fonts.js';
-import { type RenderingReport, reportRendering } from './rendering-report.js';
+import { renderingForDoctor } from './rendering-report.js';
 import { loadNativeAddon } from '../fanout/load-native-addon.js';
 import { silentLogger } from '../base/logger.js';
 import { DEFAULT_TARGET_POLICY } from '../options/target-policy-options.js';
@@ -54,7 +54,7 @@ export async function examine(options: DoctorOptions): Promise<{ report: string;
   if (options.gpuDevice !== undefined) namedDevice(findGraphicsDevices(), options.gpuDevice);
   // One after the other: a browser that starts would spoil what the encoders are measured at.
   const encoders = await examineEncoders(options.encoderDevice);
-  const rendering = await examineRendering(options.gpuDevice, launchOptions);
+  const rendering = await renderingForDoctor({ device: options.gpuDevice, launchOptions });
   const findings = [
     ...(await examineBrowser(rendering.launchOptions)),
     await examineUdp(),
@@ -79,19 +79,6 @@ export async function examine(options: DoctorOptions): Promise<{ report: string;
 
 function verdict({ works, framesPerSecond, reason }: EncoderReport): string {
   return works ? `works, ${framesPerSecond ?? 0} frames/s` : `does not work: ${reason ?? 'unknown'}`;
-}
-
-async function examineRendering(
-  device: string | undefined,
-  launchOptions: LaunchOptions,
-): Promise<Pick<RenderingReport, 'lines' | 'launchOptions'>> {
-  try {
-    return await reportRendering({ device, launchOptions });
-  } catch (error) {
-    if (!(error instanceof StreamKitError) || error.code !== 'browser_not_found') throw error;
-    // It has a line of its own.
-    return { lines: ['Rendering', '  not tried: there is no browser'], launchOptions };
-  }
 }
 
 async function examineEncoders(

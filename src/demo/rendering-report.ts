@@ -1,5 +1,6 @@
 import type { LaunchOptions } from 'puppeteer';
 
+import { StreamKitError } from '../base/errors.js';
 import { findBrowser } from '../render/capture/browser-discovery.js';
 import { choosesRenderer, FLAG_SETS, graphicsLaunch, withGraphics } from '../render/graphics/flag-sets.js';
 import { findGraphicsDevices, type GraphicsDevice } from '../render/graphics/graphics-devices.js';
@@ -90,6 +91,23 @@ export async function reportRendering(parameters: RenderingReportParameters = {}
     );
   }
   return { lines: [...known, ...lines], devices, reports: all, launchOptions: chosen ?? launchOptions };
+}
+
+/**
+ * As {@link reportRendering}; the report says so if there is no browser, for which doctor has a line of its own.
+ *
+ * @throws StreamKitError `bad_option` where the machine does not have the device that is named
+ */
+export async function renderingForDoctor(
+  parameters: RenderingReportParameters,
+): Promise<Pick<RenderingReport, 'lines' | 'launchOptions'>> {
+  try {
+    return await reportRendering(parameters);
+  } catch (error) {
+    if (!(error instanceof StreamKitError) || error.code !== 'browser_not_found') throw error;
+    const { launchOptions = {} } = parameters;
+    return { lines: [TITLE, '  not tried: there is no browser'], launchOptions };
+  }
 }
 
 function describeDevice({ path, vendor, driver, pciId, refusal }: GraphicsDevice): string {

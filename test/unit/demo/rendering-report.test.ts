@@ -4,7 +4,11 @@ import { join } from 'node:path';
 
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 
-import { type RenderingReportParameters, reportRendering } from '../../../src/demo/rendering-report.js';
+import {
+  renderingForDoctor,
+  type RenderingReportParameters,
+  reportRendering,
+} from '../../../src/demo/rendering-report.js';
 import { silentLogger } from '../../../src/base/logger.js';
 import { GraphicsSelection } from '../../../src/render/graphics/graphics-selection.js';
 import type { TrialOutcome, TryRenderer } from '../../../src/render/graphics/renderer-trial.js';
@@ -97,5 +101,24 @@ describe('reportRendering', () => {
       code: 'browser_not_found',
     });
     expect(() => readFileSync(file.path ?? '')).toThrow('ENOENT');
+  });
+});
+
+describe('renderingForDoctor', () => {
+  const forDoctor = (more: RenderingReportParameters): ReturnType<typeof renderingForDoctor> =>
+    renderingForDoctor({ launchOptions, root: twoCards().path, file, tryRenderer, ...more });
+
+  it('reports that there is no browser', async () => {
+    const given = { executablePath: '/nowhere/chromium' };
+    expect(await forDoctor({ launchOptions: given })).toEqual({
+      lines: [expect.stringMatching(/^Rendering/), '  not tried: there is no browser'],
+      launchOptions: given,
+    });
+  });
+
+  it('hides no other failure', async () => {
+    await expect(forDoctor({ device: '/dev/dri/renderD130' })).rejects.toMatchObject({ code: 'bad_option' });
+    const broken: TryRenderer = () => Promise.reject(new Error('a fault of ours'));
+    await expect(forDoctor({ tryRenderer: broken })).rejects.toThrow('a fault of ours');
   });
 });
