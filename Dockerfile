@@ -60,6 +60,8 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/docs/openapi.json ./docs/
 COPY --from=build /app/native/prebuilds ./native/prebuilds
+# A named volume takes the owner of its mount point: without one it is root's. For XDG_CACHE_HOME.
+RUN install -d -o 1000 -g 1000 /cache
 # The user node, by number: Kubernetes' runAsNonRoot knows no names. Chromium's sandbox is off for root, and it needs user
 # namespaces, see docs/deployment.md.
 USER 1000:1000

@@ -9,8 +9,9 @@ import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { runProgram } from './program.mjs';
-import { contractSection, missingLines, reportText, tableSection } from './report.mjs';
+import { contractSection, missingLines, reportText, sectionOrFailure, tableSection } from './report.mjs';
 
+const RENDERING = 'Rendering on the GPU';
 const root = join(import.meta.dirname, '..', '..');
 const dist = (path) => import(join(root, 'dist', path));
 /** Upper limits of the parts, seconds. */
@@ -49,7 +50,7 @@ if (devices.length === 0 && working.length === 0) {
     sections.push(section);
     console.log(`${section.passed ? 'ok  ' : 'FAIL'} ${section.title}`);
   };
-  add(await rendering());
+  add(await sectionOrFailure(RENDERING, rendering));
   add(encoderSection());
   for (const name of working) add(await contract(name));
   for (const name of working) add(await failover(name));
@@ -67,7 +68,7 @@ async function rendering() {
   const { reportRendering } = await dist('demo/rendering-report.js');
   const { lines, reports } = await reportRendering();
   const isFine = reports.some(({ works }) => works);
-  return { title: 'Rendering on the GPU', passed: isFine, text: block(lines.slice(1).join('\n')) };
+  return { title: RENDERING, passed: isFine, text: block(lines.slice(1).join('\n')) };
 }
 
 function encoderSection() {
@@ -138,7 +139,7 @@ async function machine() {
     CPU: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     kernel: execFileSync('uname', ['-sr'], { encoding: 'utf8' }).trim(),
-    browser: await browserVersion(await findBrowser()),
+    browser: await findBrowser().then(browserVersion, ({ message }) => message),
     Node: process.version,
     'stream-kit-server': version,
   };

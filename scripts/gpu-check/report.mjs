@@ -24,6 +24,20 @@ export function missingLines(devices, encoders) {
   ];
 }
 
+/**
+ * What the work finds, or a section that says why it could not be done.
+ *
+ * @param {() => Promise<Section>} work
+ * @returns {Promise<Section>}
+ */
+export async function sectionOrFailure(title, work) {
+  try {
+    return await work();
+  } catch (error) {
+    return { title, passed: false, text: oneLine(error.message) };
+  }
+}
+
 /** @returns {Section} */
 export function tableSection(title, passed, rows) {
   const head = Object.keys(rows[0] ?? {});

@@ -7,13 +7,15 @@ import { findBrowser } from '../render/capture/browser-discovery.js';
 import { BrowserProcess } from '../render/capture/browser-process.js';
 import { isSoftwareRenderer } from '../render/capture/software-renderer.js';
 import { createProfileDirectory } from '../render/capture/profile-directory.js';
+import { findGraphicsDevices } from '../render/graphics/graphics-devices.js';
+import { namedDevice } from '../render/graphics/graphics-selection.js';
 import { EncoderProbe, type EncoderReport, type ProbedCandidate } from '../render/encode/encoder-probe.js';
 import { describeSessionLimits } from '../render/limits/open-session-limiter.js';
 import { ENCODER_ORDER } from '../options/encoder-names.js';
 import { VIDEO_CODECS } from '../protocol/video-codecs.js';
 import { asError } from '../base/errors.js';
 import { missingFonts } from './installed-fonts.js';
-import { type RenderingReport, reportRendering } from './rendering-report.js';
+import { renderingForDoctor } from './rendering-report.js';
 import { loadNativeAddon } from '../fanout/load-native-addon.js';
 import { silentLogger } from '../base/logger.js';
 import { DEFAULT_TARGET_POLICY } from '../options/target-policy-options.js';
@@ -23,6 +25,8 @@ export interface DoctorOptions {
   readonly encoderDevice: string | undefined;
   /** As the option `gpu.device` of the router. */
   readonly gpuDevice?: string | undefined;
+  /** As the option `puppeteerLaunchOptions` of the router. */
+  readonly launchOptions?: LaunchOptions | undefined;
 }
 
 /** What one part of the machine is like. */
@@ -42,11 +46,15 @@ const PROFILE_BYTES = 64 * 2 ** 20;
  * Looks at everything of this machine that a session needs.
  *
  * @returns the report as lines of text; `healthy`: a page can be rendered, encoded and sent.
+ * @throws StreamKitError `bad_option` where the machine does not have the device that is to draw pages.
  */
 export async function examine(options: DoctorOptions): Promise<{ report: string; healthy: boolean }> {
+  const { launchOptions = {} } = options;
+  // Before what takes seconds.
+  if (options.gpuDevice !== undefined) namedDevice(findGraphicsDevices(), options.gpuDevice);
   // One after the other: a browser that starts would spoil what the encoders are measured at.
   const encoders = await examineEncoders(options.encoderDevice);
-  const rendering = await examineRendering(options.gpuDevice);
+  const rendering = await renderingForDoctor({ device: options.gpuDevice, launchOptions });
   const findings = [
     ...(await examineBrowser(rendering.launchOptions)),
     await examineUdp(),
@@ -71,17 +79,6 @@ export async function examine(options: DoctorOptions): Promise<{ report: string;
 
 function verdict({ works, framesPerSecond, reason }: EncoderReport): string {
   return works ? `works, ${framesPerSecond ?? 0} frames/s` : `does not work: ${reason ?? 'unknown'}`;
-}
-
-async function examineRendering(
-  device: string | undefined,
-): Promise<Pick<RenderingReport, 'lines' | 'launchOptions'>> {
-  try {
-    return await reportRendering({ device });
-  } catch {
-    // Without a browser, which has a line of its own.
-    return { lines: ['Rendering', '  not tried: there is no browser'], launchOptions: {} };
-  }
 }
 
 async function examineEncoders(
@@ -114,7 +111,7 @@ async function examineFonts(): Promise<Finding> {
 async function examineBrowser(launchOptions: LaunchOptions): Promise<readonly Finding[]> {
   let path: string;
   try {
-    path = await findBrowser();
+    path = await findBrowser(launchOptions.executablePath);
   } catch (error) {
     const named = process.env.PUPPETEER_EXECUTABLE_PATH ?? '';
     const which = named === '' ? '' : `: PUPPETEER_EXECUTABLE_PATH is ${named}`;

@@ -9,7 +9,7 @@ import { createDemoServer } from './server.js';
 import { checkHost } from './host-access.js';
 
 const USAGE = `Usage: stream-kit-server [options]
-       stream-kit-server doctor [--encoder-device <device>] [--gpu <device>]
+       stream-kit-server doctor [--encoder-device <device>] [--gpu <device>] [--config <file>]
 
 Serves the demo: a viewer page, a scene to render, and the stream router at /stream.
 With "doctor": tells what of this machine can be used, encoders first, and ends.
@@ -73,7 +73,10 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
   }
   if (command === 'doctor') {
     const { examine } = await import('./doctor.js');
-    const { report, healthy } = await examine({ encoderDevice, gpuDevice: gpuDeviceOf(values.gpu) });
+    const { puppeteerLaunchOptions: launchOptions } =
+      values.config === undefined ? {} : await configuration(values.config);
+    const gpuDevice = gpuDeviceOf(values.gpu);
+    const { report, healthy } = await examine({ encoderDevice, gpuDevice, launchOptions });
     console.log(report);
     if (!healthy) process.exitCode = 1;
     return undefined;

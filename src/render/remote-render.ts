@@ -1,3 +1,5 @@
+import type { LaunchOptions } from 'puppeteer';
+
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { EgressProxy } from '../egress/egress-proxy.js';
@@ -27,6 +29,8 @@ import type { TapEntry } from './tap-pipe.js';
 export interface RemoteRenderOptions {
   readonly encoders: EncoderSelection;
   readonly graphics: Pick<GraphicsSelection, 'renderingOf'>;
+  /** With those for a GPU, if the page is to be drawn on one. */
+  readonly launchOptions: LaunchOptions;
   /** Of the device that draws the page, and encodes it; undefined: whichever the drivers take. */
   readonly lease: DeviceLease | undefined;
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
@@ -313,7 +317,8 @@ export class RemoteRender implements Render {
   }
 
   #onRenderer(renderer: BrowserRenderer): void {
-    const rendering = this.#options.graphics.renderingOf(renderer);
+    const { graphics, launchOptions } = this.#options;
+    const rendering = graphics.renderingOf(renderer, launchOptions);
     if (rendering.fallback) {
       this.#logger.warn({ renderer: rendering.renderer }, 'the page is drawn on the CPU instead of the GPU');
       this.#options.lease?.lose();

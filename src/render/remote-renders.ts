@@ -22,6 +22,7 @@ import type { BrowserShape } from './capture/ready-browser.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
 import type { DeviceLease } from './graphics/device-assignment.js';
 import type { GraphicsSelection } from './graphics/graphics-selection.js';
+import { settledOrLate } from './graphics/settled-or-late.js';
 import { LaunchQueue } from './launch-queue.js';
 import type { SessionLimiter } from './limits/session-limiter.js';
 import { RemoteRender, type RemoteRenderOptions } from './remote-render.js';
@@ -152,7 +153,7 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
       const warm = await openWarm(waiting, parameters, listener, signal, logContext);
       if (warm !== undefined) return warm;
     }
-    await unlessAborted(options.graphics.ready(), signal);
+    await settledOrLate(options.graphics.ready(), backgroundClock, signal);
     const leave = await launches.enter(signal);
     // Without room for it, spares go first.
     pool?.look();

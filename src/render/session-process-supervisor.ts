@@ -9,6 +9,7 @@ import { signalProcess } from '../base/process-table.js';
 import { TimeoutError, withTimeout } from '../base/with-timeout.js';
 import type { MediaPlane, MediaSocket, MediaSocketFailure } from '../fanout/media-plane.js';
 import { killBrowsersOf, removeProfileDirectory } from './capture/profile-directory.js';
+import { encoderEnvironment } from './encode/encoder-environment.js';
 import type { LimitedSession, SessionLimiter } from './limits/session-limiter.js';
 import { MessageChannel, type MessageFault } from './message-channel.js';
 import { MAX_REPORT_BYTES, type RenderOrder, type RenderReport } from './render-messages.js';
@@ -88,6 +89,7 @@ export class SessionProcess {
         process.execPath,
         [`--max-old-space-size=${Math.floor(heapBytes / 2 ** 20)}`, PROGRAM],
         {
+          env: encoderEnvironment(),
           // A group of its own: a signal of a terminal is the host's to handle.
           detached: true,
           // As SESSION_PROCESS_FDS says.

@@ -135,8 +135,11 @@ it.skipIf(!hasMesa)(
     await graphics.ready();
     expect(graphics.launchOptions({}).args).toContain('--use-angle=gl-egl');
     const [found] = Object.values(
-      (JSON.parse(readFileSync(file.path, 'utf8')) as { verdicts: Record<string, { reports: object[] }> })
-        .verdicts,
+      (
+        JSON.parse(readFileSync(file.path ?? '', 'utf8')) as {
+          verdicts: Record<string, { reports: object[] }>;
+        }
+      ).verdicts,
     );
     expect(found?.reports).toMatchObject([
       { flagSet: 'vulkan', hung: true },

@@ -153,6 +153,19 @@ describe('compose', () => {
     expect(existsSync(join(folder, base.build.context, 'Dockerfile'))).toBe(true);
   });
 
+  it.each(services)('$path mounts each volume where the user of the image may write', ({ path, service }) => {
+    const named = Object.keys(documents(path)[0].volumes ?? {});
+    const mounted: string[] = service.volumes ?? [];
+    const points = mounted.map((volume) => volume.split(':')).filter(([name = '']) => named.includes(name));
+    expect(new Set(points.map(([name]) => name))).toEqual(new Set(named));
+    const [before = '', user] = DOCKERFILE.split(/^USER (\d+:\d+)$/m);
+    const [uid, gid] = user?.split(':') ?? [];
+    // In the last stage, which is the one that is run.
+    const stage = before.slice(before.lastIndexOf('\nFROM '));
+    for (const [, point] of points)
+      expect(stage).toContain(`\nRUN install -d -o ${uid} -g ${gid} ${point}\n`);
+  });
+
   it('builds images of which the Dockerfile has a stage', () => {
     for (const { build } of [nvidia, vaapi]) {
       expect(DOCKERFILE).toContain(`AS runtime-${build.args.GPU}\n`);

@@ -10,9 +10,12 @@ interface Section {
 }
 
 const script = pathToFileURL(join(import.meta.dirname, '../../scripts/gpu-check/report.mjs')).href;
-const { contractSection, missingLines, reportText, tableSection } = (await import(script)) as {
+const { contractSection, missingLines, reportText, sectionOrFailure, tableSection } = (await import(
+  script
+)) as {
   missingLines: (devices: object[], encoders: object[]) => string[];
   contractSection: (name: string, report: object | undefined, output: string) => Section;
+  sectionOrFailure: (title: string, work: () => Promise<Section>) => Promise<Section>;
   tableSection: (title: string, passed: boolean, rows: object[]) => Section;
   reportText: (report: { date: string; machine: Record<string, string>; sections: Section[] }) => string;
 };
@@ -44,6 +47,15 @@ describe('the report of gpu-check', () => {
       'missing: h264_nvenc: Cannot load libcuda.so.1 second line',
       'missing: h264_vaapi: unknown',
     ]);
+  });
+
+  it('has a failed section for what could not be checked, such as rendering without a browser', async () => {
+    const failed = await sectionOrFailure('Rendering', () =>
+      Promise.reject(new Error('No Chromium\nwas found')),
+    );
+    expect(failed).toEqual({ title: 'Rendering', passed: false, text: 'No Chromium was found' });
+    const fine = { title: 'Rendering', passed: true, text: 'works' };
+    expect(await sectionOrFailure('Rendering', () => Promise.resolve(fine))).toBe(fine);
   });
 
   it('passes an encoder whose tests passed, and fails one of which a test failed or none ran', () => {

@@ -12,6 +12,7 @@ import type { ResolvedPageOptions } from '../../options/page-options.js';
 import { restricts, type TargetPolicy } from '../../options/target-policy-options.js';
 import { untilNobodyNames } from './profile-directory.js';
 import { browserArguments } from './browser-arguments.js';
+import { browserEnvironment, type BrowserLaunchOptions } from './browser-environment.js';
 import { findBrowser } from './browser-discovery.js';
 import { BrowserProgram } from './browser-program.js';
 import { BrowserTab } from './browser-tab.js';
@@ -38,7 +39,7 @@ const V8_OUT_OF_MEMORY = /\bV8\b.*\bOOM\b|heap out of memory/;
 const QUIT_TIMEOUT_MS = 15_000;
 
 export interface BrowserParameters {
-  readonly launchOptions: LaunchOptions;
+  readonly launchOptions: BrowserLaunchOptions;
   /** Of the browser that is launched, if it is known already. */
   readonly knownVersion?: BrowserVersion | undefined;
   /** Title of the document that the tab begins with: letters, digits and hyphens. */
@@ -167,7 +168,7 @@ export class BrowserProcess {
         executablePath,
         args: commandLine(parameters, proxyUrl, userAgent),
         // Chromium makes a folder for its singleton socket, which it does not remove when it is killed.
-        env: { ...(launchOptions.env ?? process.env), TMPDIR: profileDirectory },
+        env: { ...browserEnvironment(launchOptions), TMPDIR: profileDirectory },
         profileDirectory,
       });
       connection = new CdpConnection(program.input, program.output, {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { VideoCodec } from './encoded-frame.js';
 import type { EncoderCandidate } from './encoder-candidate.js';
+import { encoderEnvironment } from './encoder-environment.js';
 
 /** What came of trying one encoder. */
 export interface EncoderReport {
@@ -94,6 +95,7 @@ export class EncoderProbe {
   ): Promise<{ readonly found: EncoderReport[]; readonly ending: string }> {
     return new Promise((resolve) => {
       const child = spawn(process.execPath, [CHILD, JSON.stringify(order)], {
+        env: encoderEnvironment(),
         stdio: ['pipe', 'pipe', 'ignore'],
       });
       this.#child = child;
@@ -124,6 +126,7 @@ export class EncoderProbe {
 export function probeEncoderSync(candidate: ProbedCandidate, timeoutMs: number): EncoderReport {
   const order: ProbeOrder = { candidates: [candidate], measureMs: 0, endWithInput: false };
   const { stdout, signal, status, error } = spawnSync(process.execPath, [CHILD, JSON.stringify(order)], {
+    env: encoderEnvironment(),
     stdio: ['ignore', 'pipe', 'ignore'],
     encoding: 'utf8',
     timeout: timeoutMs,

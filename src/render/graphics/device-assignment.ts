@@ -58,21 +58,34 @@ export class DeviceAssignment {
 }
 
 /**
- * The encoders for a session that is drawn on a device: hardware encoders are that device's, so that no picture crosses from one
- * GPU to another, and those that it cannot have are left out. What names a device itself stays as it is.
+ * The encoders for a session that is drawn on a device, best first: the hardware encoders of that device, those of other
+ * devices, and the others. A hardware encoder that is named stays the first, since software alone is behind it. What names a
+ * device itself stays as it is.
  */
 export function encodersOn(
-  { path, nvidiaNumber, vendor }: GraphicsDevice,
+  device: GraphicsDevice,
   candidates: readonly EncoderCandidate[],
 ): readonly EncoderCandidate[] {
-  return candidates.flatMap((candidate): EncoderCandidate[] => {
-    if (candidate.device !== undefined) return [candidate];
-    const [, kind] = /_(nvenc|vaapi|qsv)$/.exec(candidate.name) ?? [];
-    if (kind === undefined) return [candidate];
-    if (kind === 'nvenc') {
-      return nvidiaNumber === undefined ? [] : [{ ...candidate, device: String(nvidiaNumber) }];
-    }
-    const fits = path.startsWith('/dev/dri/') && (kind === 'qsv' ? vendor === 'intel' : vendor !== 'nvidia');
-    return fits ? [{ ...candidate, device: path }] : [];
-  });
+  return candidates
+    .map((candidate) => placed(device, candidate))
+    .toSorted((one, other) => one.rank - other.rank)
+    .map(({ candidate }) => candidate);
+}
+
+interface PlacedCandidate {
+  /** The lower, the better. */
+  readonly rank: number;
+  readonly candidate: EncoderCandidate;
+}
+
+function placed({ path, cudaIndex, vendor }: GraphicsDevice, candidate: EncoderCandidate): PlacedCandidate {
+  if (candidate.device !== undefined) return { rank: 0, candidate };
+  const [, kind] = /_(nvenc|vaapi|qsv)$/.exec(candidate.name) ?? [];
+  if (kind === undefined) return { rank: 2, candidate };
+  if (kind === 'nvenc') {
+    if (cudaIndex === undefined) return { rank: 1, candidate };
+    return { rank: 0, candidate: { ...candidate, device: String(cudaIndex) } };
+  }
+  const fits = path.startsWith('/dev/dri/') && (kind === 'qsv' ? vendor === 'intel' : vendor !== 'nvidia');
+  return fits ? { rank: 0, candidate: { ...candidate, device: path } } : { rank: 1, candidate };
 }

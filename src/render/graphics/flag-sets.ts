@@ -1,5 +1,6 @@
 import type { LaunchOptions } from 'puppeteer';
 
+import type { BrowserLaunchOptions } from '../capture/browser-environment.js';
 import type { GraphicsDevice } from './graphics-devices.js';
 
 /** One way for Chromium to draw. */
@@ -50,26 +51,35 @@ export function choosesRenderer({ args = [] }: LaunchOptions): boolean {
 }
 
 /** @param device - undefined: the one that the driver takes by itself. */
-export function graphicsLaunch({ flags }: FlagSet, device: GraphicsDevice | undefined): GraphicsLaunch {
+export function graphicsLaunch({ name, flags }: FlagSet, device: GraphicsDevice | undefined): GraphicsLaunch {
   if (device === undefined || flags.length === 0) return { flags, env: {} };
-  const { path, pciAddress, pciId } = device;
+  const { path } = device;
   return {
     flags: path.startsWith('/dev/dri/') ? [...flags, `--render-node-override=${path}`] : flags,
-    env: {
-      // Mesa's OpenGL, and the layer of Mesa that orders Vulkan's devices.
-      ...(pciAddress === undefined ? {} : { DRI_PRIME: `pci-${pciAddress.replace(/[:.]/g, '_')}` }),
-      ...(pciId === undefined ? {} : { MESA_VK_DEVICE_SELECT: `${pciId}!` }),
-    },
+    env: mesaEnvironment(name, device),
   };
 }
 
-/** The user's options win. */
-export function withGraphics(options: LaunchOptions, { flags, env }: GraphicsLaunch): LaunchOptions {
+/**
+ * By the address on PCI, since two cards of one model have the same ids: `MESA_VK_DEVICE_SELECT` cannot tell them apart, and
+ * wins over `DRI_PRIME`. For Vulkan a `!` behind it hides the other devices, of which ANGLE would prefer a discrete GPU; Mesa's
+ * OpenGL compares the whole text with the address, so there it must not stand. https://docs.mesa3d.org/envvars.html
+ */
+function mesaEnvironment(name: FlagSetName, { pciAddress, pciId }: GraphicsDevice): GraphicsLaunch['env'] {
+  const only = name === 'vulkan' ? '!' : '';
+  if (pciAddress !== undefined) return { DRI_PRIME: `pci-${pciAddress.replace(/[:.]/g, '_')}${only}` };
+  return pciId === undefined ? {} : { MESA_VK_DEVICE_SELECT: `${pciId}!` };
+}
+
+/** The user's options win. The environment of this process is not part of the result, which travels to other processes. */
+export function withGraphics(
+  options: LaunchOptions,
+  { flags, env: addedEnv }: GraphicsLaunch,
+): BrowserLaunchOptions {
   if (flags.length === 0) return options;
-  const hasEnv = Object.keys(env).length > 0;
   return {
     ...options,
     args: [...flags, ...(options.args ?? [])],
-    ...(hasEnv ? { env: { ...env, ...(options.env ?? process.env) } } : {}),
+    ...(Object.keys(addedEnv).length > 0 ? { addedEnv } : {}),
   };
 }

@@ -9,8 +9,13 @@ export type GraphicsVendor = 'nvidia' | 'amd' | 'intel' | 'other';
 export interface GraphicsDevice {
   /** The render node, such as `/dev/dri/renderD128`; without one NVIDIA's own file, such as `/dev/nvidia0`. */
   readonly path: string;
-  /** Number by which NVIDIA's libraries know it; undefined: it is no device of NVIDIA's driver. */
+  /** Number in the name of NVIDIA's own file; undefined: it is no device of NVIDIA's driver. */
   readonly nvidiaNumber: number | undefined;
+  /**
+   * Number by which CUDA knows it, and NVENC with it, if `CUDA_DEVICE_ORDER` is `PCI_BUS_ID`: its place by address among the
+   * NVIDIA devices that are there. Those in a container keep their files' numbers, and CUDA counts from 0.
+   */
+  readonly cudaIndex: number | undefined;
   readonly vendor: GraphicsVendor;
   /** The kernel's name for its driver, with the version if the driver has one: `amdgpu`, `nvidia 550.54.14`. */
   readonly driver: string;
@@ -95,6 +100,7 @@ function renderNode(root: string, name: string, nvidia: readonly GraphicsDevice[
   return {
     path,
     nvidiaNumber: twin?.nvidiaNumber,
+    cudaIndex: twin?.cudaIndex,
     vendor: VENDORS[vendorId ?? ''] ?? 'other',
     driver: twin?.driver ?? withVersion(root, driver),
     pciAddress,
@@ -105,14 +111,18 @@ function renderNode(root: string, name: string, nvidia: readonly GraphicsDevice[
 
 function nvidiaDevices(root: string): readonly GraphicsDevice[] {
   const addresses = nvidiaAddresses(root);
-  return names(join(root, 'dev'))
-    .flatMap((name) => /^nvidia(\d+)$/.exec(name)?.[1] ?? [])
-    .map((digits): GraphicsDevice => {
-      const number = Number(digits);
-      const path = `/dev/nvidia${digits}`;
+  const numbers = names(join(root, 'dev')).flatMap((name) => {
+    const digits = /^nvidia(\d+)$/.exec(name)?.[1];
+    return digits === undefined ? [] : [Number(digits)];
+  });
+  return numbers
+    .toSorted((one, other) => byAddress(addresses.get(one), addresses.get(other)) || one - other)
+    .map((number, cudaIndex): GraphicsDevice => {
+      const path = `/dev/nvidia${number}`;
       return {
         path,
         nvidiaNumber: number,
+        cudaIndex,
         vendor: 'nvidia',
         driver: withVersion(root, 'nvidia'),
         pciAddress: addresses.get(number),
@@ -120,6 +130,12 @@ function nvidiaDevices(root: string): readonly GraphicsDevice[] {
         refusal: refusalOf(root, path, 'give it access, in a container by --gpus'),
       };
     });
+}
+
+/** Those without an address come last. All have as many digits. */
+function byAddress(one: string | undefined, other: string | undefined): number {
+  if (one === other) return 0;
+  return (one ?? 'none') < (other ?? 'none') ? -1 : 1;
 }
 
 /** The address on PCI of each NVIDIA device, by its number. */

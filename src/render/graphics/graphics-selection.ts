@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 
 import type { LaunchOptions } from 'puppeteer';
@@ -9,6 +10,7 @@ import type { Logger } from '../../base/logger.js';
 import type { ResolvedGpuOption } from '../../options/gpu-option.js';
 import type { BrowserRenderer } from '../capture/renderer-watch.js';
 import { findBrowser } from '../capture/browser-discovery.js';
+import type { BrowserLaunchOptions } from '../capture/browser-environment.js';
 import type { RenderingState } from '../../protocol/state-document.js';
 import { DeviceAssignment, type DeviceLease } from './device-assignment.js';
 import {
@@ -61,7 +63,7 @@ export class GraphicsSelection {
     const { gpu, launchOptions, logger, root = '/' } = parameters;
     this.#logger = logger;
     const devices = gpu === 'off' ? [] : findGraphicsDevices(root);
-    const device = typeof gpu === 'object' ? named(devices, gpu.device) : undefined;
+    const device = typeof gpu === 'object' ? namedDevice(devices, gpu.device) : undefined;
     const usable = devices.filter(({ refusal }) => refusal === undefined);
     for (const { path, refusal } of devices) {
       if (refusal !== undefined) logger.warn({ device: path }, `a graphics device is not used: ${refusal}`);
@@ -96,13 +98,18 @@ export class GraphicsSelection {
    * @param options - as the user has given them; they win.
    * @param device - of {@link take}.
    */
-  launchOptions(options: LaunchOptions, device?: GraphicsDevice): LaunchOptions {
+  launchOptions(options: LaunchOptions, device?: GraphicsDevice): BrowserLaunchOptions {
     return withGraphics(options, this.#launches.get(device) ?? NOTHING);
   }
 
-  /** What the state says of a session's renderer. */
-  renderingOf({ name, software }: BrowserRenderer): RenderingState {
-    return { renderer: name, software, fallback: software && this.#launches.size > 0 };
+  /**
+   * What the state says of a session's renderer.
+   *
+   * @param launched - of {@link launchOptions}: a session that did not wait for the trials was launched without a GPU.
+   */
+  renderingOf({ name, software }: BrowserRenderer, launched: LaunchOptions): RenderingState {
+    const isOnGpu = this.#launches.size > 0 && choosesRenderer(launched);
+    return { renderer: name, software, fallback: software && isOnGpu };
   }
 
   /** Gives up what is being found out. Idempotent. */
@@ -118,9 +125,8 @@ export class GraphicsSelection {
   ): Promise<void> {
     const executablePath = await findBrowser(parameters.launchOptions.executablePath);
     const version = await browserVersion(executablePath);
-    const apart = device === undefined ? devices : [device];
-    const each = device === undefined && apart.length < 2 ? [undefined] : apart;
-    for (const one of each) {
+    const apart = device === undefined ? devicesApart(devices) : [device];
+    for (const one of triedDevices(devices, device)) {
       await this.#probe({ ...parameters, executablePath, version }, devices, one);
       if (this.#aborting.signal.aborted) return;
     }
@@ -145,7 +151,7 @@ export class GraphicsSelection {
     const reports = await probeRenderers({
       launchOptions: { ...launchOptions, executablePath },
       ...{ devices, device, file, root, thorough: false, keepsAlive: false },
-      key: verdictKey(version, devices, device, root),
+      key: verdictKey(version, devices, device, launchOptions, root),
       tryRenderer: given.tryRenderer ?? tryRenderer,
       ...(given.isSoftware === undefined ? {} : { isSoftware: given.isSoftware }),
       signal: this.#aborting.signal,
@@ -170,14 +176,49 @@ export class GraphicsSelection {
   }
 }
 
-/** Of what is known of a browser on these devices. */
+/**
+ * Those of which each can be drawn on. NVIDIA's driver takes what the container shows it, whatever it is told: all of its
+ * devices are one.
+ */
+function devicesApart(devices: readonly GraphicsDevice[]): readonly GraphicsDevice[] {
+  const [nvidia] = devices.filter(isNvidia);
+  return devices.filter((device) => device === nvidia || !isNvidia(device));
+}
+
+/** Also of a render node that has no file of NVIDIA's beside it. Nouveau is a driver of Mesa. */
+function isNvidia({ driver }: GraphicsDevice): boolean {
+  return /^nvidia\b/.test(driver);
+}
+
+/**
+ * The devices that are tried one after another; undefined: whichever the driver takes.
+ *
+ * @param devices - which this process may use.
+ * @param device - that the user has named.
+ */
+export function triedDevices(
+  devices: readonly GraphicsDevice[],
+  device: GraphicsDevice | undefined,
+): readonly (GraphicsDevice | undefined)[] {
+  if (device !== undefined) return [device];
+  const apart = devicesApart(devices);
+  return apart.length < 2 ? [undefined] : apart;
+}
+
+/** Of what is known of a browser on these devices, if it is launched by these options. The options are in it as a hash. */
 export function verdictKey(
   version: string,
   devices: readonly GraphicsDevice[],
   device: GraphicsDevice | undefined,
+  { args = [], env = {}, headless = true }: LaunchOptions,
   root = '/',
 ): string {
-  return [version, device?.path ?? 'any', driverFingerprint(devices, root)].join(' | ');
+  const variables = Object.entries(env).sort(([one], [other]) => (one < other ? -1 : 1));
+  const options = createHash('sha256')
+    .update(JSON.stringify([args, variables, headless]))
+    .digest('hex')
+    .slice(0, 32);
+  return [version, device?.path ?? 'any', driverFingerprint(devices, root), options].join(' | ');
 }
 
 /** As the browser prints it, or else what tells its file from another. */
@@ -189,13 +230,19 @@ export function browserVersion(executablePath: string): Promise<string> {
         resolve(version);
         return;
       }
-      const { size, mtimeMs } = statSync(executablePath);
-      resolve(`${executablePath} ${size} ${Math.round(mtimeMs)}`);
+      // It may have gone meanwhile, and nobody would catch an error here.
+      try {
+        const { size, mtimeMs } = statSync(executablePath);
+        resolve(`${executablePath} ${size} ${Math.round(mtimeMs)}`);
+      } catch {
+        resolve(executablePath);
+      }
     });
   });
 }
 
-function named(devices: readonly GraphicsDevice[], name: string): GraphicsDevice {
+/** @throws StreamKitError `bad_option` where the machine does not have it. */
+export function namedDevice(devices: readonly GraphicsDevice[], name: string): GraphicsDevice {
   const device = deviceNamed(devices, name);
   if (device !== undefined) return device;
   const found = devices.length === 0 ? 'none' : devices.map(({ path }) => path).join(', ');

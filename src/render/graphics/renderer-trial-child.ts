@@ -185,15 +185,28 @@ async function giveUp(): Promise<void> {
     await killBrowsersOf(profileDirectory);
     await removeProfileDirectory(profileDirectory);
   } finally {
-    if (browserProcess !== undefined) process.exit(1);
+    if (browserProcess !== undefined || order === undefined) process.exit(1);
   }
 }
 
-const order = JSON.parse(process.argv[2] ?? '') as TrialOrder;
+/** The first line of the input, which then stays open. Never resolves where the input ends before. */
+function readOrder(): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    process.stdin.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf('\n');
+      if (end >= 0) resolve(text.slice(0, end));
+    });
+  });
+}
+
+let order: TrialOrder | undefined;
 const layout = frameRingLayout(SIZE.width, SIZE.height);
 const profileDirectory = await createProfileDirectory(videoFileBytes(layout) + audioFileBytes(layout));
-process.stdin.on('end', () => void giveUp()).resume();
+process.stdin.on('end', () => void giveUp());
 try {
+  order = JSON.parse(await readOrder()) as TrialOrder;
   write(await tryBrowser(order, profileDirectory));
   process.exit(0);
 } catch (thrown) {

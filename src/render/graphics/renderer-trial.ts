@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-import type { LaunchOptions } from 'puppeteer';
+import { asError } from '../../base/errors.js';
+import type { BrowserLaunchOptions } from '../capture/browser-environment.js';
 
 /** What a browser showed of itself with some flags. */
 export interface RendererFacts {
@@ -21,9 +22,9 @@ export type TrialOutcome =
   | { readonly end: 'hung'; readonly stage: string }
   | { readonly end: 'failed'; readonly stage: string; readonly reason: string };
 
-/** What the child is started with, as JSON in its only argument. */
+/** What the child is to try: JSON in the first line of its input. Arguments can be read by every user of the machine. */
 export interface TrialOrder {
-  readonly launchOptions: LaunchOptions;
+  readonly launchOptions: BrowserLaunchOptions;
 }
 
 /** What the child writes, one JSON object per line. */
@@ -50,12 +51,19 @@ const MAX_OUTPUT = 64 * 1024;
  * Tries one way to draw in a browser of its own, which a process of its own drives: a driver that crashes or hangs takes
  * nothing else with it.
  */
-export const tryRenderer: TryRenderer = ({ launchOptions, timeoutMs, signal, keepsAlive }) =>
-  new Promise((resolve) => {
+export const tryRenderer: TryRenderer = (parameters) => tryIn(CHILD, parameters);
+
+/** @param program - of the child: a script of Node.js. Never rejects. */
+export function tryIn(
+  program: string,
+  { launchOptions, timeoutMs, signal, keepsAlive }: TrialParameters,
+): Promise<TrialOutcome> {
+  return new Promise<TrialOutcome>((resolve) => {
     const order: TrialOrder = { launchOptions };
-    const child = spawn(process.execPath, [CHILD, JSON.stringify(order)], {
-      stdio: ['pipe', 'pipe', 'ignore'],
-    });
+    const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'ignore'] });
+    child.stdin.on('error', () => undefined);
+    // The input stays open: the child gives up when it ends.
+    child.stdin.write(`${JSON.stringify(order)}\n`);
     let output = '';
     let late = false;
     let killTimer: NodeJS.Timeout | undefined;
@@ -77,7 +85,6 @@ export const tryRenderer: TryRenderer = ({ launchOptions, timeoutMs, signal, kee
     }
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
-    child.stdin.on('error', () => undefined);
     child.stdout.setEncoding('utf8');
     child.stdout.on('data', (text: string) => (output = (output + text).slice(-MAX_OUTPUT)));
     child.on('error', ({ message }) => resolve({ end: 'failed', stage: 'start', reason: message }));
@@ -98,7 +105,9 @@ export const tryRenderer: TryRenderer = ({ launchOptions, timeoutMs, signal, kee
         resolve({ end: 'failed', stage, reason });
       }
     });
-  });
+    // Node throws for some errors of a start, and reports others by an event.
+  }).catch((thrown: unknown) => ({ end: 'failed', stage: 'start', reason: asError(thrown).message }));
+}
 
 /** A browser's helpers may print to the same output: only lines of ours count. */
 function trialLines(output: string): TrialLine[] {

@@ -4,8 +4,14 @@ import { DeviceAssignment, encodersOn } from '../../../../src/render/graphics/de
 import type { GraphicsDevice } from '../../../../src/render/graphics/graphics-devices.js';
 import { VirtualClock } from '../../../helpers/virtual-clock.js';
 
-const device = (path: string, vendor: GraphicsDevice['vendor'], nvidiaNumber?: number): GraphicsDevice => ({
-  ...{ path, vendor, nvidiaNumber, driver: vendor },
+const device = (path: string, vendor: GraphicsDevice['vendor'], cudaIndex?: number): GraphicsDevice => ({
+  ...{
+    path,
+    vendor,
+    nvidiaNumber: cudaIndex === undefined ? undefined : cudaIndex + 5,
+    cudaIndex,
+    driver: vendor,
+  },
   ...{ pciAddress: undefined, pciId: undefined, refusal: undefined },
 });
 const AMD = device('/dev/dri/renderD128', 'amd');
@@ -53,21 +59,31 @@ describe('encodersOn', () => {
   const on = (one: GraphicsDevice): (string | undefined)[][] =>
     encodersOn(one, candidates).map(({ name, device: named }) => [name, named]);
 
-  it('encodes on the device that draws, and in software after it', () => {
+  it('encodes on the device that draws, then on others, and in software after them', () => {
     expect(on(NVIDIA)).toEqual([
       ['h264_nvenc', '2'],
+      ['h264_vaapi', undefined],
+      ['h264_qsv', undefined],
       ['libx264', undefined],
     ]);
     expect(on(AMD)).toEqual([
       ['h264_vaapi', AMD.path],
+      ['h264_nvenc', undefined],
+      ['h264_qsv', undefined],
       ['libx264', undefined],
     ]);
     expect(on(INTEL)).toEqual([
       ['h264_vaapi', INTEL.path],
       ['h264_qsv', INTEL.path],
+      ['h264_nvenc', undefined],
       ['libx264', undefined],
     ]);
     expect(on(device('/dev/nvidia0', 'nvidia', 0))[0]).toEqual(['h264_nvenc', '0']);
+  });
+
+  it('keeps an encoder that is named, before the one in software that takes over', () => {
+    const named = ['h264_nvenc', 'libx264'].map((name) => ({ name, device: undefined }));
+    expect(encodersOn(AMD, named)).toEqual(named);
   });
 
   it('leaves a device that is named as it is', () => {

@@ -26,6 +26,15 @@ export class FakeRoot {
     return this;
   }
 
+  /** Leaves the names, behind which there is nothing: not even root can open them. */
+  without(...paths: readonly string[]): this {
+    for (const path of paths) {
+      rmSync(join(this.path, path));
+      symlinkSync(join(this.path, 'nowhere'), join(this.path, path));
+    }
+    return this;
+  }
+
   /** A card as the kernel shows it. */
   renderNode(name: string, pciAddress: string, vendor: string, device: string, driver: string): this {
     const card = `sys/devices/pci0000:00/${pciAddress}`;

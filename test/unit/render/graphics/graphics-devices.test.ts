@@ -23,6 +23,7 @@ describe('findGraphicsDevices', () => {
       {
         path: '/dev/dri/renderD128',
         nvidiaNumber: undefined,
+        cudaIndex: undefined,
         vendor: 'amd',
         driver: 'amdgpu',
         pciAddress: '0000:03:00.0',
@@ -45,10 +46,28 @@ describe('findGraphicsDevices', () => {
       ['/dev/dri/renderD129', 1, 'nvidia 550.54.14'],
       ['/dev/nvidia0', 0, 'nvidia 550.54.14'],
     ]);
+    expect(devices.map(({ cudaIndex }) => cudaIndex)).toEqual([undefined, 1, 0]);
     expect(deviceNamed(devices, '1')?.path).toBe('/dev/dri/renderD129');
     expect(deviceNamed(devices, '/dev/nvidia1')?.path).toBe('/dev/dri/renderD129');
     expect(deviceNamed(devices, '/dev/dri/renderD128')?.vendor).toBe('amd');
     expect(deviceNamed(devices, '2')).toBeUndefined();
+  });
+
+  it('numbers the NVIDIA devices that are there by their addresses, as CUDA does', () => {
+    const root = new FakeRoot()
+      .nvidia(3, '0000:17:00.0')
+      .nvidia(2, '0000:65:00.0')
+      .nvidia(10, '0000:31:00.0');
+    const devices = findGraphicsDevices(root.path);
+    expect(devices.map(({ path, cudaIndex }) => [path, cudaIndex])).toEqual([
+      ['/dev/nvidia3', 0],
+      ['/dev/nvidia10', 1],
+      ['/dev/nvidia2', 2],
+    ]);
+    // The option names a file's number.
+    expect(deviceNamed(devices, '2')?.path).toBe('/dev/nvidia2');
+    const bare = new FakeRoot().file('dev/nvidia10').file('dev/nvidia2');
+    expect(findGraphicsDevices(bare.path).map(({ path }) => path)).toEqual(['/dev/nvidia2', '/dev/nvidia10']);
   });
 
   it.skipIf(process.getuid?.() === 0)('says how to get at a device that this user may not open', () => {

@@ -8,10 +8,16 @@ import { StreamKitError } from '../../../../src/base/errors.js';
 import type { Logger } from '../../../../src/base/logger.js';
 import { gpuOption } from '../../../../src/options/gpu-option.js';
 import {
+  browserVersion,
   GraphicsSelection,
   type GraphicsSelectionParameters,
+  verdictKey,
 } from '../../../../src/render/graphics/graphics-selection.js';
-import type { TrialOutcome, TrialParameters } from '../../../../src/render/graphics/renderer-trial.js';
+import type {
+  TrialOutcome,
+  TrialParameters,
+  TryRenderer,
+} from '../../../../src/render/graphics/renderer-trial.js';
 import { VerdictFile } from '../../../../src/render/graphics/verdict-file.js';
 import { FakeRoot } from './fake-root.js';
 
@@ -80,7 +86,7 @@ describe('GraphicsSelection', () => {
     await selection.ready();
     expect(tried).toEqual([]);
     expect(selection.launchOptions({ args: ['--lang=de'] })).toEqual({ args: ['--lang=de'] });
-    expect(selection.renderingOf({ name: 'SwiftShader', software: true }).fallback).toBe(false);
+    expect(selection.renderingOf({ name: 'SwiftShader', software: true }, {}).fallback).toBe(false);
     expect(logged).toEqual([]);
   });
 
@@ -88,16 +94,20 @@ describe('GraphicsSelection', () => {
     const selection = select(oneCard());
     expect(selection.isSettled).toBe(false);
     await selection.ready();
-    const { args } = selection.launchOptions({ args: ['--lang=de'] });
+    const launched = selection.launchOptions({ args: ['--lang=de'] });
+    const { args } = launched;
     expect(args?.[0]).toBe('--use-angle=vulkan');
     expect(args?.at(-1)).toBe('--lang=de');
     expect(logged).toEqual(['pages are drawn on the GPU']);
-    expect(selection.renderingOf({ name: 'ANGLE (AMD, Radeon)', software: false })).toEqual({
+    expect(selection.renderingOf({ name: 'ANGLE (AMD, Radeon)', software: false }, launched)).toEqual({
       renderer: 'ANGLE (AMD, Radeon)',
       software: false,
       fallback: false,
     });
-    expect(selection.renderingOf({ name: 'llvmpipe', software: true }).fallback).toBe(true);
+    const fallen = { name: 'llvmpipe', software: true };
+    expect(selection.renderingOf(fallen, selection.launchOptions({})).fallback).toBe(true);
+    // A session that did not wait for the trials.
+    expect(selection.renderingOf(fallen, { args: ['--lang=de'] }).fallback).toBe(false);
   });
 
   it('says so where a machine with a device draws on the CPU, and does not call that a fallback', async () => {
@@ -105,7 +115,7 @@ describe('GraphicsSelection', () => {
     await selection.ready();
     expect(selection.launchOptions({})).toEqual({});
     expect(logged).toEqual(['pages are drawn on the CPU although there is a GPU']);
-    expect(selection.renderingOf({ name: 'SwiftShader', software: true }).fallback).toBe(false);
+    expect(selection.renderingOf({ name: 'SwiftShader', software: true }, {}).fallback).toBe(false);
   });
 
   it('draws on the device that is named', async () => {
@@ -113,13 +123,10 @@ describe('GraphicsSelection', () => {
     await selection.ready();
     const lease = selection.take();
     expect(selection.take()?.device).toBe(lease?.device);
-    const { args, env } = selection.launchOptions({ env: { HOME: '/home/me' } }, lease?.device);
+    const { args, ...rest } = selection.launchOptions({}, lease?.device);
     expect(args).toContain('--render-node-override=/dev/dri/renderD129');
-    expect(env).toEqual({
-      DRI_PRIME: 'pci-0000_04_00_0',
-      MESA_VK_DEVICE_SELECT: '8086:56a0!',
-      HOME: '/home/me',
-    });
+    // Nothing of the environment of this process: what is added to it travels alone.
+    expect(rest).toEqual({ addedEnv: { DRI_PRIME: 'pci-0000_04_00_0!' } });
     expect(tried[0]?.launchOptions.args).toContain('--render-node-override=/dev/dri/renderD129');
   });
 
@@ -141,6 +148,37 @@ describe('GraphicsSelection', () => {
     const angle = (index: number): string | undefined =>
       selection.launchOptions({}, leases[index]?.device).args?.[0];
     expect([angle(0), angle(1)]).toEqual(['--use-angle=vulkan', '--use-angle=gl-egl']);
+  });
+
+  it('tells two cards of one model apart, by their addresses', async () => {
+    const root = twoCards().renderNode('renderD130', '0000:05:00.0', '1002', '73bf', 'amdgpu');
+    const angle =
+      (name: string): TryRenderer =>
+      ({ launchOptions: { args = [] } }) =>
+        Promise.resolve(args.includes(`--use-angle=${name}`) ? WORKS : { end: 'hung', stage: 'WebGL' });
+    const environments = async (name: string): Promise<unknown[]> => {
+      const file = new VerdictFile(join(folder, `${name}.json`));
+      const selection = select(root, { file, tryRenderer: angle(name) });
+      await selection.ready();
+      return [1, 2, 3].map(() => selection.launchOptions({}, selection.take()?.device).addedEnv);
+    };
+    const addresses = ['pci-0000_03_00_0', 'pci-0000_04_00_0', 'pci-0000_05_00_0'];
+    // Mesa's OpenGL knows no "!".
+    expect(await environments('gl-egl')).toEqual(addresses.map((DRI_PRIME) => ({ DRI_PRIME })));
+    expect(await environments('vulkan')).toEqual(addresses.map((address) => ({ DRI_PRIME: `${address}!` })));
+  });
+
+  it("does not spread sessions over NVIDIA's devices, of which its driver chooses", async () => {
+    const selection = select(new FakeRoot().nvidia(0, '0000:17:00.0').nvidia(1, '0000:65:00.0'));
+    await selection.ready();
+    expect(tried).toHaveLength(1);
+    expect(selection.take()).toBeUndefined();
+    expect(selection.launchOptions({}).args?.[0]).toBe('--use-angle=vulkan');
+
+    const mixed = select(oneCard().nvidia(0, '0000:17:00.0').nvidia(1, '0000:65:00.0'));
+    await mixed.ready();
+    const places = [1, 2, 3].map(() => mixed.take()?.device.path);
+    expect(places).toEqual(['/dev/dri/renderD128', '/dev/nvidia0', '/dev/dri/renderD128']);
   });
 
   it('leaves out a device that does not draw', async () => {
@@ -176,6 +214,33 @@ describe('GraphicsSelection', () => {
     await selection.ready();
     expect(logged).toEqual([]);
   });
+});
+
+describe('verdictKey', () => {
+  const key = (launchOptions: Parameters<typeof verdictKey>[3]): string =>
+    verdictKey('Chromium 156', [], undefined, launchOptions, '/nowhere');
+
+  it('is another one for other flags, another environment, and with a window', () => {
+    const keys = [
+      {},
+      { args: ['--disable-gpu-compositing'] },
+      { env: { LIBGL_ALWAYS_SOFTWARE: '1' } },
+      { env: { LIBGL_ALWAYS_SOFTWARE: '0' } },
+      { headless: false },
+    ].map(key);
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(key({ args: [], headless: true })).toBe(key({}));
+    expect(key({ env: { A: '1', B: '2' } })).toBe(key({ env: { B: '2', A: '1' } }));
+  });
+
+  it('holds no option in the clear', () => {
+    const found = key({ args: ['--user-agent=hidden'], env: { TOKEN_NAME: 'a-secret' } });
+    expect(found).not.toMatch(/hidden|TOKEN_NAME|a-secret/);
+  });
+});
+
+it('the version of a browser that is gone is its path', async () => {
+  expect(await browserVersion('/nowhere/chromium')).toBe('/nowhere/chromium');
 });
 
 describe('gpuOption', () => {

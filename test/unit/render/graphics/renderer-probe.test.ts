@@ -2,11 +2,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import { probeRenderers } from '../../../../src/render/graphics/renderer-probe.js';
 import type { TrialOutcome, TrialParameters } from '../../../../src/render/graphics/renderer-trial.js';
-import { VerdictFile } from '../../../../src/render/graphics/verdict-file.js';
+import { VerdictFile, verdictPath } from '../../../../src/render/graphics/verdict-file.js';
+import { FakeRoot } from './fake-root.js';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const GOOD = { renderer: 'ANGLE (AMD, …)', webgl2: true, webgpu: true, framesPerSecond: 30 };
@@ -84,17 +85,48 @@ describe('probeRenderers', () => {
     expect(vulkan?.reason?.split(';')[0]).toBe(reason);
   });
 
-  it('what hung is never tried again for the same driver, not even when asked for all', async () => {
+  it('what hung is tried again after a day, and never after the second time, not even when asked for all', async () => {
     await probe({ vulkan: HUNG, 'gl-egl': done() });
-    nowMs += 30 * DAY_MS;
     tried = [];
+    nowMs += DAY_MS - 1;
+    expect((await probe({ 'gl-egl': done() }, { thorough: true }))[0]).toMatchObject({
+      flagSet: 'vulkan',
+      hung: true,
+      reason: expect.stringContaining('no answer within 12 s, at WebGL') as string,
+    });
+    expect(tried).toEqual(['gl-egl', 'gl', 'swiftshader']);
+    tried = [];
+    nowMs += 1;
+    await probe({ vulkan: HUNG });
+    expect(tried).toEqual(['vulkan']);
+    tried = [];
+    nowMs += 30 * DAY_MS;
     const reports = await probe({ 'gl-egl': done(), gl: done() }, { thorough: true });
     expect(tried).toEqual(['gl-egl', 'gl', 'swiftshader']);
     expect(reports[0]).toMatchObject({ flagSet: 'vulkan', hung: true });
-    expect(reports[0]?.reason).toContain('no answer within 12 s, at WebGL');
     tried = [];
     await probe({ vulkan: done() }, { key: 'Chromium 157 | amdgpu' });
     expect(tried).toEqual(['vulkan']);
+  });
+
+  it.each(['start', 'the launch'])(
+    'what is late at %s is refused for a day, however often',
+    async (stage) => {
+      for (let day = 0; day < 3; day++) {
+        const [vulkan] = await probe({ vulkan: { end: 'hung', stage }, 'gl-egl': done() });
+        expect(vulkan).toMatchObject({ works: false, hung: false });
+        nowMs += DAY_MS;
+      }
+      expect(await probe({ vulkan: done() })).toMatchObject([{ flagSet: 'vulkan', works: true }]);
+    },
+  );
+
+  it('what has worked since it hung may hang once more', async () => {
+    for (const outcome of [HUNG, done(), HUNG]) {
+      await probe({ vulkan: outcome }, { thorough: true });
+      nowMs += DAY_MS;
+    }
+    expect(await probe({ vulkan: done() })).toMatchObject([{ flagSet: 'vulkan', works: true }]);
   });
 
   it('what was refused is tried again after a day', async () => {
@@ -106,14 +138,48 @@ describe('probeRenderers', () => {
     expect(await probe({ vulkan: done() })).toMatchObject([{ flagSet: 'vulkan', works: true }]);
   });
 
-  it('one that ends the server twice counts as hung', async () => {
-    for (let start = 0; start < 2; start++) {
-      const died = probe({}, { tryRenderer: () => Promise.reject(new Error('the machine is gone')) });
-      await expect(died).rejects.toThrow('the machine is gone');
-    }
-    const [vulkan] = await probe({ vulkan: done(), 'gl-egl': done() });
-    expect(tried).toEqual(['gl-egl']);
-    expect(vulkan).toMatchObject({ flagSet: 'vulkan', hung: true });
+  describe('where the server ends during a trial', () => {
+    let machine: FakeRoot;
+    const boot = (id: string): FakeRoot => machine.file('proc/sys/kernel/random/boot_id', `${id}\n`);
+    /** A trial that never comes back. */
+    const die = async (): Promise<void> => {
+      const tryRenderer = (): Promise<TrialOutcome> => Promise.reject(new Error('it is gone'));
+      await expect(probe({}, { tryRenderer, root: machine.path })).rejects.toThrow('it is gone');
+    };
+    const probeHere = (): ReturnType<typeof probe> =>
+      probe({ vulkan: done(), 'gl-egl': done() }, { root: machine.path });
+
+    beforeEach(() => {
+      machine = new FakeRoot();
+    });
+
+    it('the driver is not blamed while the machine stays up', async () => {
+      boot('a');
+      for (let start = 0; start < 5; start++) await die();
+      expect(await probeHere()).toMatchObject([{ flagSet: 'vulkan', works: true }]);
+    });
+
+    it('it is left alone for a day if the machine went down with it twice', async () => {
+      boot('a');
+      await die();
+      boot('b');
+      await die();
+      boot('c');
+      const [vulkan] = await probeHere();
+      expect(vulkan).toMatchObject({ flagSet: 'vulkan', works: false });
+      expect(vulkan?.reason).toContain('the machine went down twice');
+      // Still so at further starts on the same kernel, and the next one.
+      boot('d');
+      await probeHere();
+      expect(tried).toEqual(['gl-egl']);
+      nowMs += DAY_MS;
+      expect(await probeHere()).toMatchObject([{ flagSet: 'vulkan', works: true }]);
+    });
+
+    it('a machine that does not tell its boots blames nobody', async () => {
+      for (let start = 0; start < 5; start++) await die();
+      expect(await probeHere()).toMatchObject([{ flagSet: 'vulkan', works: true }]);
+    });
   });
 
   it('a server that is closed meanwhile has interrupted nothing', async () => {
@@ -133,7 +199,9 @@ describe('probeRenderers', () => {
     '',
     '{',
     'null',
-    '{"version":1,"verdicts":{"Chromium 156 | amdgpu":{"reports":[{"flagSet":"--x"}]}}}',
+    '{"version":2,"verdicts":{"Chromium 156 | amdgpu":{"reports":[{"flagSet":"--x"}]}}}',
+    '{"version":1,"verdicts":{"Chromium 156 | amdgpu":{"updatedMs":1,"reports":[],"interrupted":{"vulkan":2}}}}',
+    '{"version":2,"verdicts":{"Chromium 156 | amdgpu":{"updatedMs":1,"reports":[],"interrupted":{"vulkan":2}}}}',
   ])('begins anew where the file holds %j', async (text) => {
     await new VerdictFile(path).write('other', { updatedMs: 0, reports: [], interrupted: {} });
     writeFileSync(path, text);
@@ -161,4 +229,27 @@ describe('probeRenderers', () => {
     expect(reports).toMatchObject([{ flagSet: 'vulkan', works: true }]);
     expect(errors.length).toBeGreaterThan(0);
   });
+});
+
+describe('verdictPath', () => {
+  const noHome = (): string => {
+    throw new Error('A system error occurred: uv_os_homedir returned ENOENT');
+  };
+
+  it('is none where the user has no home directory', () => {
+    vi.stubEnv('XDG_CACHE_HOME', '');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(verdictPath(noHome)).toBeNull();
+    expect(verdictPath(() => '/home/me')).toBe('/home/me/.cache/stream-kit-server/graphics.json');
+    vi.stubEnv('XDG_CACHE_HOME', '/cache');
+    expect(verdictPath(noHome)).toBe('/cache/stream-kit-server/graphics.json');
+  });
+});
+
+it('a verdict file without a place keeps nothing, and says so', async () => {
+  const file = new VerdictFile(null);
+  expect(await file.read('any')).toBeUndefined();
+  await expect(file.write('any', { updatedMs: 0, reports: [], interrupted: {} })).rejects.toThrow(
+    'XDG_CACHE_HOME is not set',
+  );
 });
