@@ -127,7 +127,7 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
   if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
   // Taken late: a malformed request does not count as a session.
   rates.takeSession(caller);
-  const session = await prepared.start();
+  const session = await prepared.start(() => request.aborted);
   const { streamId } = session;
   try {
     await parameters.announce?.(streamId);

@@ -121,7 +121,7 @@ async function createSession(
   const prepared = sessions.prepare(translated, caller);
   if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
   rates.takeSession(caller);
-  const { streamId } = await prepared.start();
+  const { streamId } = await prepared.start(() => request.aborted);
   const { viewer } = await iceServers.finder(streamId, caller)();
   return {
     sessionId: streamId,

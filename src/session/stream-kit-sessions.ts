@@ -51,8 +51,13 @@ export interface StreamKitSessionsParameters {
 export interface PreparedSession {
   /** @throws StreamKitError `conflict` where the session will not have the codec. */
   checkCodec(videoCodec: VideoCodec | undefined): void;
-  /** Makes it and begins to launch. @throws StreamKitError `at_capacity`, or as `ProfileStore.open`. */
-  start(): Promise<StreamSession>;
+  /**
+   * Makes it and begins to launch.
+   *
+   * @param isGone - whether whoever asked has gone: asked once the profile is open, which may take a while. Default: never.
+   * @throws StreamKitError `at_capacity`, `bad_request` if it has gone, or as `ProfileStore.open`.
+   */
+  start(isGone?: () => boolean): Promise<StreamSession>;
 }
 
 /** The sessions of a router, as objects. The HTTP routes do what they do through this. */
@@ -136,9 +141,11 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
     const owner = wanted && profileOwnerOf(caller);
     return {
       checkCodec: (videoCodec) => void codecsToOffer(request.renderOptions.videoCodec, videoCodec),
-      start: async () => {
+      start: async (isGone = () => false) => {
         const lease = owner === undefined ? undefined : await (wanted && profiles?.open(owner, wanted));
         try {
+          // Nobody would ever know the id of this session, which would hold the profile.
+          if (isGone()) throw new StreamKitError('bad_request', 'The request was aborted');
           return created(registry.create(request, caller, lease));
         } catch (thrown) {
           await lease?.release();

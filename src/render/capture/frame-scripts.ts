@@ -18,6 +18,8 @@ export interface FrameScriptsParameters {
   readonly prepare: (session: CdpSession) => Promise<unknown>;
   /** One of those beside has called, in this frame. */
   readonly onCall: (call: ScriptCall, frame: ScriptFrame) => void;
+  /** The main frame of the tab has another document. */
+  readonly onNavigated: () => void;
 }
 
 /** An element of a page, for calls of the DevTools protocol. */
@@ -33,6 +35,12 @@ export interface ScriptFrame {
   readonly isMainFrame: boolean;
   /** Calls a function of theirs. */
   call(name: string, value?: unknown): Promise<unknown>;
+  /**
+   * Tells the script in the page of this document something once, and not by a gesture of the user.
+   *
+   * @returns whether the document had it. Otherwise it is gone.
+   */
+  tellPage(name: string, value: unknown): Promise<boolean>;
   /** Calls one that gives an element. Undefined: it gives none. */
   element(name: string): Promise<FrameElement | undefined>;
 }
@@ -142,7 +150,11 @@ export class FrameScripts {
       return this.#prepare(child, false);
     };
     session.on('Page.frameAttached', ({ frameId }) => enter(frameId, false));
-    session.on('Page.frameNavigated', ({ frame }) => enter(frame.id, isMain && frame.parentId === undefined));
+    session.on('Page.frameNavigated', ({ frame }) => {
+      const isMainFrame = isMain && frame.parentId === undefined;
+      if (isMainFrame && !this.#closed) this.#parameters.onNavigated();
+      enter(frame.id, isMainFrame);
+    });
     session.on('Page.frameDetached', ({ frameId }) => {
       if (this.#contexts.get(frameId)?.session === session) this.#contexts.delete(frameId);
     });
@@ -248,6 +260,11 @@ export class FrameScripts {
       key: context.key,
       isMainFrame: context.isMainFrame,
       call: (name, value) => this.#call(context, name, value, true),
+      tellPage: (name, value) =>
+        this.#call(context, 'tellPage', { [name]: value }).then(
+          (isTold) => isTold === true,
+          () => false,
+        ),
       element: (name) => this.#element(context, name),
     });
   }

@@ -33,10 +33,10 @@ export async function readOrigins(tab: BrowserTab, origins: Iterable<string>): P
 }
 
 /**
- * Fills the local storage of these origins. One that the browser never shows, such as http where a host has only https, is left
- * out.
+ * Fills the local storage of these origins. An origin that the browser never shows is left out: one with a port that Chromium
+ * refuses, or http where a host has only https.
  *
- * @throws StreamKitError `profile_failed` if what an origin had stored cannot be restored, or not in time.
+ * @throws StreamKitError `profile_failed` if an origin cannot store what it had, or not in time.
  */
 export async function fillOrigins(
   tab: BrowserTab,
@@ -56,10 +56,11 @@ export async function fillOrigins(
   }
 }
 
-/** @returns false: the browser opens another origin in its place. */
+/** @returns false: the browser refuses the navigation or opens another origin in its place. */
 async function fillOrigin(tab: BrowserTab, { origin, localStorage }: StoredOrigin): Promise<boolean> {
-  const { errorText } = await tab.cdp.send('Page.navigate', { url: `${origin}/` });
-  if (errorText !== undefined) throw new Error(errorText);
+  const { errorText = '' } = await tab.cdp.send('Page.navigate', { url: `${origin}/` });
+  // No request leaves the browser, so it is the browser that refuses: it would refuse a page that asks for it too.
+  if (errorText !== '') return false;
   return tab.evaluate(
     ({ origin: wanted, items }) => {
       const page = globalThis as unknown as {

@@ -123,6 +123,8 @@ export class TabControls {
   #clipboards = { startMs: 0, count: 0 };
   readonly #images = new CopiedImages(systemClock);
   #pointer = { x: 0, y: 0 };
+  /** The page was told that it may close the tab, and it is not known that it does not. */
+  #mayClose = false;
   /** What holds at the moment. */
   readonly #state = new Map<StateEvent['type'], StateEvent>([
     ['editing', { type: 'editing', active: false }],
@@ -149,10 +151,13 @@ export class TabControls {
         prepare: parameters.prepareSession,
         onCall: (call, frame) => {
           if (call.type === 'widget') controls.#onWidget(call.value, frame);
+          else if (call.type === 'close') controls.#onClose(call.value, frame);
           else if (call.type !== 'bridge') controls.#onCall(call);
           else if (frame.isMainFrame && typeof call.value === 'string')
             parameters.onBridge(call.value, call.atMs);
         },
+        // The browser ignores a document that closes the tab once another has taken its place.
+        onNavigated: () => controls.#stay(),
       },
       parameters.logger,
     );
@@ -207,9 +212,6 @@ export class TabControls {
   #onCall({ type, value }: ScriptCall): void {
     const { listener, isShown } = this.#parameters;
     if (type === 'late') this.#parameters.onLate();
-    if (type === 'close' && value === 'asks')
-      this.#scripts?.tellPage('mayClose', this.#parameters.onClosing());
-    if (type === 'close' && value === 'stays') this.#parameters.onStays();
     if (type === 'pointer_lock') this.#keep({ type, locked: value === true });
     if (type === 'clipboard_image' && isShown()) {
       const part = this.#images.admit(value);
@@ -230,6 +232,24 @@ export class TabControls {
       const rumble = rumbleOf(value);
       if (rumble !== undefined && isShown()) listener.onPageEvent(rumble);
     }
+  }
+
+  #onClose(value: unknown, frame: ScriptFrame): void {
+    if (!frame.isMainFrame) return;
+    if (value === 'stays') this.#stay();
+    if (value !== 'asks') return;
+    this.#mayClose = this.#parameters.onClosing();
+    // An answer to this question alone: any other document of the tab must ask for itself.
+    void frame.tellPage('mayClose', this.#mayClose).then((isTold) => {
+      if (!isTold) this.#stay();
+    });
+  }
+
+  /** The page does not close the tab, although it was told that it may. */
+  #stay(): void {
+    if (!this.#mayClose) return;
+    this.#mayClose = false;
+    this.#parameters.onStays();
   }
 
   #onWidget(value: unknown, frame: ScriptFrame): void {

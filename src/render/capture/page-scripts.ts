@@ -135,12 +135,11 @@ export function installDevices(names: ScriptNames): void {
     };
     if (gamepads) setGamepads(gamepads);
     if (isOnlyTab !== undefined) isOnly = isOnlyTab;
-    if (mayClose === undefined || !wantsToClose) return;
+    if (mayClose === undefined) return;
+    if (mayClose && wantsToClose) native.close();
     wantsToClose = false;
-    if (!mayClose) return;
-    native.close();
-    // The browser closes only what a script has opened, or what has no history.
-    if (!window.closed) tellClosing('stays');
+    // The browser closes only what a script has opened, or what has no history. Another document may have asked.
+    if (mayClose && !window.closed) tellClosing('stays');
   });
 
   // Without a tab there is nothing to show. Of several that close at the same time only the host knows which is the last.

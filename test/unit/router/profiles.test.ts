@@ -1,10 +1,13 @@
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { StreamKitError } from '../../../src/base/errors.js';
+import { ProfileStore } from '../../../src/profiles/profile-store.js';
 import { storeProfile } from '../../../src/render/capture/stored-profile.js';
 import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
 import type { RouterServer } from '../../helpers/router-server.js';
@@ -105,6 +108,37 @@ describe('a request with a profile', () => {
     expect((await create({ id: 'two', save: true })).status).toBe(429);
     await server.router.sessions.get(streamId).end();
     await live({ id: 'two', save: true });
+  });
+});
+
+describe('while a profile is being opened', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it('a client that goes away leaves no session, and the profile free', async () => {
+    const open = vi.spyOn(ProfileStore.prototype, 'open');
+    let proceed: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (proceed = resolve));
+    open.mockImplementationOnce(async function (this: ProfileStore, ...parameters) {
+      await gate;
+      return this.open(...parameters);
+    });
+    const served = once(server.server, 'request') as Promise<[IncomingMessage, ServerResponse]>;
+    const client = httpRequest(server.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...ANN },
+    });
+    client.on('error', () => undefined);
+    client.end(JSON.stringify({ ...PAGE, profile: { id: 'one', save: true } }));
+    const [, response] = await served;
+    await expect.poll(() => open.mock.calls.length).toBe(1);
+    const closed = once(response, 'close');
+    client.destroy();
+    await closed;
+    proceed();
+    await expect.poll(async () => (await create({ id: 'one', save: true })).status).toBe(201);
+    expect(server.router.sessions.list()).toHaveLength(1);
   });
 });
 

@@ -34,9 +34,18 @@ test('the local storage of every origin is filled', async () => {
   expect(filled).toEqual(['http://one.example', 'http://two.example']);
 });
 
+test('an origin that the browser refuses is left out with a warning, and the others are filled', async () => {
+  const warned: object[] = [];
+  const logger = { ...silentLogger, warn: (bindings: object) => void warned.push(bindings) };
+  const { tab, filled } = tabOf((url) =>
+    url.includes('one') ? { errorText: 'net::ERR_UNSAFE_PORT' } : { errorText: '' },
+  );
+  await fillOrigins(tab, ORIGINS, logger, 20);
+  expect([filled, warned]).toEqual([['http://two.example'], [{ origin: 'http://one.example' }]]);
+});
+
 test.each([
   ['answers too late', () => new Promise(() => undefined), undefined],
-  ['cannot be opened', () => ({ errorText: 'net::ERR_FAILED' }), undefined],
   [
     'has no room',
     () => ({}),
