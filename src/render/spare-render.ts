@@ -46,10 +46,13 @@ export class SpareRender implements Spare {
     logger: Logger,
   ): Promise<SpareRender> {
     const { session, profileDirectory } = place;
-    const giveUp = (): void => void closePlace(place);
-    signal.addEventListener('abort', giveUp, { once: true });
+    let giveUp: (() => void) | undefined;
     try {
+      signal.throwIfAborted();
       const { executablePath } = await new Promise<PreparedBrowser>((resolve, reject) => {
+        // A process that is closed does not tell its end: nobody else settles this.
+        giveUp = () => reject(signal.reason as Error);
+        signal.addEventListener('abort', giveUp, { once: true });
         const lose = (error: StreamKitError): void => {
           reject(error);
           onLost();
@@ -78,7 +81,7 @@ export class SpareRender implements Spare {
       await closePlace(place);
       throw error;
     } finally {
-      signal.removeEventListener('abort', giveUp);
+      if (giveUp !== undefined) signal.removeEventListener('abort', giveUp);
     }
   }
 
