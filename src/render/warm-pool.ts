@@ -169,14 +169,21 @@ export class WarmPool<T extends Spare> {
   async #start(signal: AbortSignal, most: number): Promise<void> {
     const { clock, logger, start } = this.#options;
     try {
-      const made: { spare?: T } = {};
-      const spare = await start(() => this.#onLost(made.spare), signal);
+      const made: { spare?: T; isLost?: boolean } = {};
+      const onLost = (): void => {
+        made.isLost = true;
+        this.#onLost(made.spare);
+      };
+      const spare = await start(onLost, signal);
       made.spare = spare;
       if (signal.aborted || this.#closed) {
         this.#end(spare);
         return;
       }
-      if (!spare.isAlive) throw new Error('It was lost at once');
+      if (made.isLost === true || !spare.isAlive) {
+        this.#end(spare);
+        throw new Error('It was lost at once');
+      }
       this.#waiting.push({ spare, sinceUs: clock.nowUs() });
       // The one that it replaces stayed until now.
       if (this.#waiting.length > most) this.#drop();

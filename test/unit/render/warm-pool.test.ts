@@ -15,6 +15,11 @@ class FakeSpare implements Spare {
 
   die(): void {
     this.isAlive = false;
+    this.tellLost();
+  }
+
+  /** Its browser is lost; the process that had it lives. */
+  tellLost(): void {
     this.#onLost();
   }
 
@@ -32,7 +37,11 @@ describe('WarmPool', () => {
   let room: { -readonly [Name in keyof PoolRoom]: PoolRoom[Name] };
   let made: FakeSpare[];
   /** Starts that are under way: each is let through, or failed, by the test. */
-  let starts: { finish(): Promise<void>; fail(): Promise<void>; readonly signal: AbortSignal }[];
+  let starts: {
+    finish(end?: (spare: FakeSpare) => void): Promise<void>;
+    fail(): Promise<void>;
+    readonly signal: AbortSignal;
+  }[];
   let busy: boolean;
 
   beforeEach(() => {
@@ -50,10 +59,11 @@ describe('WarmPool', () => {
         new Promise((resolve, reject) => {
           starts.push({
             signal,
-            finish: async () => {
+            finish: async (end) => {
               const spare = new FakeSpare(onLost);
               made.push(spare);
               resolve(spare);
+              end?.(spare);
               await settle();
             },
             fail: async () => {
@@ -198,6 +208,19 @@ describe('WarmPool', () => {
     if (first !== undefined) first.isAlive = false;
     expect(pool.take(true)).toBe(second);
     expect(first?.closes).toBe(1);
+  });
+
+  it.each<[string, (spare: FakeSpare) => void]>([
+    ['is told to be lost', (spare) => spare.tellLost()],
+    ['has died unheard', (spare) => (spare.isAlive = false)],
+  ])('ends a spare that %s in the moment in which it becomes ready', async (_what, end) => {
+    const pool = open(1);
+    await starts.shift()?.finish(end);
+    expect(made[0]?.closes).toBe(1);
+    expect(pool.counts.ready).toBe(0);
+    expect(starts).toHaveLength(0);
+    await clock.advance(3_000);
+    expect(starts).toHaveLength(1);
   });
 
   it('waits for the spare that is being made when it closes, and makes no other', async () => {
