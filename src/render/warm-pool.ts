@@ -72,8 +72,9 @@ export class WarmPool<T extends Spare> {
   readonly #closing = new Set<Promise<void>>();
   #room: PoolRoom | undefined;
   #timer: Timer | undefined;
-  /** Since when starts are put off; undefined: they are not. */
+  /** Since when sessions put a start off that could be made otherwise; undefined: they do not. */
   #postponedSinceUs: number | undefined;
+  #postponedUntilUs = -Infinity;
   #failures = 0;
   #notBeforeUs = -Infinity;
   #hits = 0;
@@ -125,7 +126,7 @@ export class WarmPool<T extends Spare> {
     const nowUs = this.#options.clock.nowUs();
     this.#postponedSinceUs ??= nowUs;
     const untilUs = Math.min(nowUs, this.#postponedSinceUs + LONGEST_POSTPONED_US) + POSTPONED_US;
-    this.#notBeforeUs = Math.max(this.#notBeforeUs, untilUs);
+    this.#postponedUntilUs = Math.max(this.#postponedUntilUs, untilUs);
     this.look();
   }
 
@@ -144,8 +145,10 @@ export class WarmPool<T extends Spare> {
     const [oldest] = this.#waiting;
     const isAged = oldest !== undefined && nowUs - oldest.sinceUs >= maxAgeMs * 1000;
     const isWanted = this.#waiting.length < most || isAged;
-    if (!isWanted || nowUs < this.#notBeforeUs || isBusy() || !room.hasMuch) return;
+    const isPossible = isWanted && nowUs >= this.#notBeforeUs && room.hasMuch;
+    if (isPossible && (nowUs < this.#postponedUntilUs || isBusy())) return;
     this.#postponedSinceUs = undefined;
+    if (!isPossible) return;
     const abort = new AbortController();
     const starting = { abort, done: this.#start(abort.signal, most) };
     this.#starting = starting;

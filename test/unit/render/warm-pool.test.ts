@@ -141,6 +141,20 @@ describe('WarmPool', () => {
     expect(starts).toHaveLength(1);
   });
 
+  it('spares a session its first moments however long ago one was opened that put nothing off', async () => {
+    const pool = open(1);
+    await fill();
+    // It did not take the spare.
+    pool.postpone();
+    await clock.advance(30_000);
+    pool.take(true);
+    pool.postpone();
+    await clock.advance(1_500);
+    expect(starts).toHaveLength(0);
+    await clock.advance(2_500);
+    expect(starts).toHaveLength(1);
+  });
+
   it('gives up its spares when a session would not find room, also the one that is being made', async () => {
     const pool = open(2);
     await starts.shift()?.finish();
