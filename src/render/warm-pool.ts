@@ -29,6 +29,8 @@ export interface PoolRoom {
   readonly hasMuch: boolean;
   /** What is free would not carry one more session: spares go. */
   readonly isShort: boolean;
+  /** A spare begins to be launched, which takes all cores for a moment, or that is over. */
+  setLaunching(isLaunching: boolean): void;
 }
 
 export interface WarmPoolOptions<T extends Spare> {
@@ -149,11 +151,13 @@ export class WarmPool<T extends Spare> {
     if (isPossible && (nowUs < this.#postponedUntilUs || isBusy())) return;
     this.#postponedSinceUs = undefined;
     if (!isPossible) return;
+    room.setLaunching(true);
     const abort = new AbortController();
     const starting = { abort, done: this.#start(abort.signal, most) };
     this.#starting = starting;
     void starting.done.then(() => {
       this.#starting = undefined;
+      room.setLaunching(false);
       this.look();
     });
   }
@@ -181,6 +185,7 @@ export class WarmPool<T extends Spare> {
       made.spare = spare;
       if (signal.aborted || this.#closed) {
         this.#end(spare);
+        signal.throwIfAborted();
         return;
       }
       if (made.isLost === true || !spare.isAlive) {
@@ -191,8 +196,9 @@ export class WarmPool<T extends Spare> {
       // The one that it replaces stayed until now.
       if (this.#waiting.length > most) this.#drop();
     } catch (thrown) {
-      if (signal.aborted) return;
+      // One that was given up came too early: the next one does not follow at once either.
       this.#fail();
+      if (signal.aborted) return;
       logger.warn({ err: asError(thrown) }, 'no browser could be made ready for the next session');
     }
   }

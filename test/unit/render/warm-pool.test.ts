@@ -43,10 +43,15 @@ describe('WarmPool', () => {
     readonly signal: AbortSignal;
   }[];
   let busy: boolean;
+  let launching: boolean[];
 
   beforeEach(() => {
     clock = new VirtualClock();
-    room = { sessionsLeft: 10, hasMuch: true, isShort: false };
+    launching = [];
+    room = {
+      ...{ sessionsLeft: 10, hasMuch: true, isShort: false },
+      setLaunching: (isLaunching) => void launching.push(isLaunching),
+    };
     made = [];
     starts = [];
     busy = false;
@@ -167,6 +172,31 @@ describe('WarmPool', () => {
     await second?.finish();
     expect(made[1]?.closes).toBe(1);
     expect(pool.counts.ready).toBe(0);
+  });
+
+  it('makes no other at once after it has given up one that was being made', async () => {
+    open(1);
+    for (const delayMs of [1_000, 2_000, 4_000]) {
+      const start = starts.shift();
+      room.isShort = true;
+      await clock.advance(2_000);
+      expect(start?.signal.aborted).toBe(true);
+      room.isShort = false;
+      await start?.fail();
+      await clock.advance(delayMs - 500);
+      expect(starts).toHaveLength(0);
+      await clock.advance(2_500);
+      expect(starts).toHaveLength(1);
+    }
+  });
+
+  it('tells when it launches one', async () => {
+    open(2);
+    expect(launching).toEqual([true]);
+    await starts.shift()?.finish();
+    expect(launching).toEqual([true, false, true]);
+    await starts.shift()?.fail();
+    expect(launching).toEqual([true, false, true, false]);
   });
 
   it('keeps no more spares than sessions may still be created', async () => {
