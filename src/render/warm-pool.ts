@@ -50,8 +50,9 @@ export interface WarmPoolOptions<T extends Spare> {
 export interface PoolCounts {
   /** Spares that are ready. */
   readonly ready: number;
+  /** Spares that were used. */
   readonly hits: number;
-  /** None was ready. */
+  /** None was ready, or it was of no use any more. */
   readonly misses: number;
   /** The session needed another browser than the spares are. */
   readonly unfit: number;
@@ -102,7 +103,8 @@ export class WarmPool<T extends Spare> {
   }
 
   /**
-   * A spare that is the taker's from now on; undefined if there is none.
+   * A spare that is the taker's from now on; undefined if there is none. The taker tells then whether it was {@link used} or
+   * {@link wasted}.
    *
    * @param fits - whether spares are of use to the taker.
    */
@@ -112,15 +114,23 @@ export class WarmPool<T extends Spare> {
       return undefined;
     }
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (next.spare.isAlive) {
-        this.#hits += 1;
-        this.#failures = 0;
-        return next.spare;
-      }
-      this.#end(next.spare);
+      if (next.spare.isAlive) return next.spare;
+      void this.#end(next.spare);
     }
     this.#misses += 1;
     return undefined;
+  }
+
+  /** A spare that was taken was of use: they are sound. */
+  used(): void {
+    this.#hits += 1;
+    this.#failures = 0;
+  }
+
+  /** A spare that was taken could not be used, and is ended. Never rejects. */
+  wasted(spare: T): Promise<void> {
+    this.#misses += 1;
+    return this.#end(spare);
   }
 
   /** A session was opened: no spare is made in its first moments. */
@@ -167,7 +177,7 @@ export class WarmPool<T extends Spare> {
     this.#closed = true;
     this.#timer?.cancel();
     this.#starting?.abort.abort();
-    for (const { spare } of this.#waiting.splice(0)) this.#end(spare);
+    for (const { spare } of this.#waiting.splice(0)) void this.#end(spare);
     await this.#starting?.done;
     await Promise.all(this.#closing);
   }
@@ -184,12 +194,12 @@ export class WarmPool<T extends Spare> {
       const spare = await start(onLost, signal);
       made.spare = spare;
       if (signal.aborted || this.#closed) {
-        this.#end(spare);
+        void this.#end(spare);
         signal.throwIfAborted();
         return;
       }
       if (made.isLost === true || !spare.isAlive) {
-        this.#end(spare);
+        void this.#end(spare);
         throw new Error('It was lost at once');
       }
       this.#waiting.push({ spare, sinceUs: clock.nowUs() });
@@ -212,7 +222,7 @@ export class WarmPool<T extends Spare> {
     if (clock.nowUs() - lost.sinceUs >= SOUND_AFTER_US) this.#failures = 0;
     this.#fail();
     logger.warn({}, 'a browser that was ready for the next session was lost');
-    this.#end(lost.spare);
+    void this.#end(lost.spare);
   }
 
   #fail(): void {
@@ -223,10 +233,11 @@ export class WarmPool<T extends Spare> {
 
   #drop(): void {
     const dropped = this.#waiting.shift();
-    if (dropped !== undefined) this.#end(dropped.spare);
+    if (dropped !== undefined) void this.#end(dropped.spare);
   }
 
-  #end(spare: T): void {
+  /** Never rejects. */
+  #end(spare: T): Promise<void> {
     const closing = spare
       .close()
       .catch((thrown: unknown) =>
@@ -234,5 +245,6 @@ export class WarmPool<T extends Spare> {
       )
       .finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
+    return closing;
   }
 }

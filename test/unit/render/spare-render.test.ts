@@ -72,10 +72,14 @@ class FakeProcess {
   }
 }
 
-function openSpare(process: FakeProcess, signal = new AbortController().signal): Promise<SpareRender> {
+function openSpare(
+  process: FakeProcess,
+  signal = new AbortController().signal,
+  onLost: () => void = () => undefined,
+): Promise<SpareRender> {
   const session = process as Partial<SessionProcess> as SessionProcess;
   const place = { session, profileDirectory: '/nowhere', egress: undefined, lease: undefined };
-  return SpareRender.open(place, {} as PrepareOrder, () => undefined, signal, silentLogger);
+  return SpareRender.open(place, {} as PrepareOrder, onLost, signal, silentLogger);
 }
 
 it('gives up a browser that is being made although its process never reports', async () => {
@@ -93,4 +97,38 @@ it('makes no browser that was given up before', async () => {
   await expect(openSpare(process, AbortSignal.abort(new Error('given up')))).rejects.toThrow('given up');
   expect(process.orders).toEqual([]);
   expect(process.closes).toBe(1);
+});
+
+async function readySpare(process: FakeProcess, onLost?: () => void): Promise<SpareRender> {
+  const opening = openSpare(process, undefined, onLost);
+  process.listener?.onReport({ type: 'done', id: 0, result: { executablePath: '/browser' } });
+  return opening;
+}
+
+it('asks a browser that waits whether it still answers', async () => {
+  const process = new FakeProcess();
+  const spare = await readySpare(process);
+  expect(spare.executablePath).toBe('/browser');
+  const checking = spare.check();
+  const asked = process.orders.at(-1) as { readonly type: string; readonly id: number };
+  expect(asked.type).toBe('check');
+  process.listener?.onReport({ type: 'done', id: asked.id });
+  await checking;
+});
+
+it('finds that a browser that waits does not answer', async () => {
+  const spare = await readySpare(new FakeProcess());
+  await expect(spare.check(1)).rejects.toThrow('It took longer than 1 ms');
+});
+
+it('finds that a browser that waits is lost, before it is asked and while it is', async () => {
+  const process = new FakeProcess();
+  let losses = 0;
+  const spare = await readySpare(process, () => (losses += 1));
+  const checking = spare.check();
+  const error = { code: 'browser_crashed', message: 'The browser crashed' } as const;
+  process.listener?.onReport({ type: 'ended', error });
+  await expect(checking).rejects.toMatchObject(error);
+  await expect(spare.check()).rejects.toMatchObject(error);
+  expect(losses).toBe(1);
 });

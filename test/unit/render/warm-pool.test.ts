@@ -95,6 +95,10 @@ describe('WarmPool', () => {
     const taken = [pool.take(true), pool.take(true), pool.take(true)];
     expect(taken).toEqual([made[0], made[1], undefined]);
     expect(taken[0]).not.toBe(taken[1]);
+    // What becomes of them is not known yet.
+    expect(pool.counts).toEqual({ ready: 0, hits: 0, misses: 1, unfit: 0 });
+    pool.used();
+    pool.used();
     expect(pool.counts).toEqual({ ready: 0, hits: 2, misses: 1, unfit: 0 });
     pool.look();
     expect(starts).toHaveLength(1);
@@ -242,6 +246,37 @@ describe('WarmPool', () => {
     expect(pool.take(true)).toBe(made.at(-1));
     // A spare that could be used ends the series.
     pool.look();
+    expect(starts).toHaveLength(1);
+  });
+
+  it('takes a spare that was taken in vain for a miss, and ends it', async () => {
+    const pool = open(1);
+    await fill();
+    const spare = pool.take(true);
+    if (spare !== undefined) await pool.wasted(spare);
+    expect(made[0]?.closes).toBe(1);
+    expect(pool.counts).toEqual({ ready: 0, hits: 0, misses: 1, unfit: 0 });
+  });
+
+  it.each([
+    ['used', 1_000],
+    ['taken in vain', 4_000],
+  ])('waits after a failure that follows one that was %s for %i ms', async (what, delayMs) => {
+    const pool = open(1);
+    for (const waitMs of [3_000, 4_000]) {
+      await starts.shift()?.fail();
+      await clock.advance(waitMs);
+    }
+    await fill();
+    const spare = pool.take(true);
+    if (what === 'used') pool.used();
+    else if (spare !== undefined) await pool.wasted(spare);
+    pool.look();
+    await starts.shift()?.fail();
+    await clock.advance(delayMs - 500);
+    expect(starts).toHaveLength(0);
+    // It looks every two seconds.
+    await clock.advance(2_500);
     expect(starts).toHaveLength(1);
   });
 
