@@ -209,7 +209,7 @@ function readPool(registry: Registry, counts: () => PoolCounts): void {
   });
   scrapedCounter<'outcome'>(registry, {
     name: 'stream_kit_pool_takes_total',
-    help: 'Starts of browsers for sessions: hit, miss because none was ready, or unfit because the session needed another browser.',
+    help: 'Starts of browsers for sessions: hit, miss because none was ready or it was lost, or unfit because the session needed another browser.',
     labelNames: ['outcome'],
     read: () => {
       const { hits, misses, unfit } = counts();

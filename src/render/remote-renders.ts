@@ -5,6 +5,7 @@ import type { LaunchOptions } from 'puppeteer';
 import { backgroundClock } from '../base/clock.js';
 import { asError } from '../base/errors.js';
 import type { LogContext, Logger } from '../base/logger.js';
+import { unlessAborted } from '../base/unless-aborted.js';
 import { EgressProxy } from '../egress/egress-proxy.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
 import type { ResolvedPoolOptions } from '../options/pool-options.js';
@@ -31,6 +32,7 @@ import type { OpenRender, Render, RenderListener } from './render.js';
 import { SessionProcess } from './session-process-supervisor.js';
 import { isFit, type RenderPlace, SpareRender } from './spare-render.js';
 import { WarmPool } from './warm-pool.js';
+import { openWarmRender } from './warm-render.js';
 
 export interface RemoteRendersOptions {
   readonly launchOptions: LaunchOptions;
@@ -65,8 +67,6 @@ export interface RemoteRenders {
   /** Ends the processes that were started ahead; renders are their owners'. Idempotent. */
   close(): Promise<void>;
 }
-
-type OpenWarm = (spare: SpareRender, ...order: Parameters<OpenRender>) => Promise<Render | undefined>;
 
 /** Begins by clearing up after servers that were killed. */
 export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders {
@@ -122,35 +122,25 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
     foundBrowser = executablePath;
     knownVersion = version;
   };
-  /** In a browser that is ready. @returns undefined if there is none, or it is lost before anything of the session is in it. */
-  const openWarm: OpenWarm = async (spare, ...order) => {
-    const reached = { launch: false };
-    const onLaunched = (): void => {
-      reached.launch = true;
-    };
-    try {
-      const { lease } = spare.place;
-      const launchOptions = withBrowser(spare.executablePath, lease);
-      return await openRemoteRender(
-        spare,
-        { ...options, launchOptions, lease, onLaunched, onFoundBrowser },
-        knownVersion,
-        ...order,
-      );
-    } catch (error) {
-      const [, , signal] = order;
-      if (reached.launch || signal.aborted) throw error;
-      logger.warn({ err: asError(error) }, 'a browser that was ready is lost: another one is launched');
-      return undefined;
-    }
-  };
   const open: OpenRender = async (parameters, listener, signal, logContext) => {
     await swept;
     signal.throwIfAborted();
     const waiting = options.pool && pool?.take(isFit(options.pool.shape, parameters));
-    if (waiting !== undefined) {
+    if (pool !== undefined && waiting !== undefined) {
       listener.onLaunching?.();
-      const warm = await openWarm(waiting, parameters, listener, signal, logContext);
+      const { lease } = waiting.place;
+      const launchOptions = withBrowser(waiting.executablePath, lease);
+      const openIn = (onLaunched: () => void): Promise<Render> =>
+        openRemoteRender(
+          waiting,
+          { ...options, launchOptions, lease, onLaunched, onFoundBrowser },
+          knownVersion,
+          parameters,
+          listener,
+          signal,
+          logContext,
+        );
+      const warm = await openWarmRender(waiting, pool, openIn, signal, logger);
       if (warm !== undefined) return warm;
     }
     await settledOrLate(options.graphics.ready(), backgroundClock, signal);
@@ -201,15 +191,6 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
       await Promise.all([pool?.close(), spare?.close()]);
     },
   };
-}
-
-/** Rejects as soon as the signal aborts: the work goes on by itself. */
-function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 function openPool(

@@ -71,6 +71,8 @@ export type AnsweredOrder =
   | ({ readonly type: 'open' } & OpenOrder)
   /** At most once, and before `open`. */
   | ({ readonly type: 'prepare' } & PrepareOrder)
+  /** Whether the browser that was prepared still answers. */
+  | { readonly type: 'check' }
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
   | { readonly type: 'reconfigure'; readonly format: CaptureFormat }

@@ -153,6 +153,11 @@ async function carryOut(id: number, order: AnsweredOrder): Promise<unknown> {
     opening = opened.catch(() => undefined);
     return opened;
   }
+  if (order.type === 'check') {
+    if (prepared === undefined) throw new StreamKitError('unavailable', 'There is no browser yet');
+    await prepared.browserProcess.connection.browser.send('Browser.getVersion');
+    return undefined;
+  }
   if (render === undefined) throw new StreamKitError('unavailable', 'The page is not loaded yet');
   switch (order.type) {
     case 'pause':

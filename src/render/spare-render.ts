@@ -1,13 +1,21 @@
 import { StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
+import { unlessAborted } from '../base/unless-aborted.js';
+import { withTimeout } from '../base/with-timeout.js';
 import type { EgressProxy } from '../egress/egress-proxy.js';
 import type { CaptureParameters } from './capture/capture.js';
 import { worldFlags } from './capture/page-world.js';
 import type { BrowserShape } from './capture/ready-browser.js';
 import type { DeviceLease } from './graphics/device-assignment.js';
-import { type PreparedBrowser, type PrepareOrder, reportedError } from './render-messages.js';
+import {
+  type AnsweredOrder,
+  type PreparedBrowser,
+  type PrepareOrder,
+  type RenderReport,
+  reportedError,
+} from './render-messages.js';
 import type { SessionProcess } from './session-process-supervisor.js';
-import type { Spare } from './warm-pool.js';
+import type { CheckedSpare } from './warm-render.js';
 
 /** Where a render is to live: a process, with what the host has made for it. */
 export interface RenderPlace {
@@ -20,17 +28,32 @@ export interface RenderPlace {
   readonly lease: DeviceLease | undefined;
 }
 
-/** The session process answers the first order of its life by this id. */
+/** Of the orders before those of a session, whose ids begin at 1. */
 const PREPARE_ID = 0;
+const CHECK_ID = -1;
+/** A browser that answers answers at once; one that is launched in its place takes about as long as this. */
+const CHECK_TIMEOUT_MS = 2_000;
+
+interface Asked {
+  readonly id: number;
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+}
 
 /** A session process whose browser waits for a session: launched, captured, and without anything of a session in it. */
-export class SpareRender implements Spare {
+export class SpareRender implements CheckedSpare {
   readonly place: RenderPlace;
-  readonly executablePath: string;
+  readonly #onLost: () => void;
+  readonly #logger: Logger;
+  #executablePath = '';
+  /** What is not answered yet. */
+  #asked: Asked | undefined;
+  #lostError: StreamKitError | undefined;
 
-  private constructor(place: RenderPlace, executablePath: string) {
+  private constructor(place: RenderPlace, onLost: () => void, logger: Logger) {
     this.place = place;
-    this.executablePath = executablePath;
+    this.#onLost = onLost;
+    this.#logger = logger;
   }
 
   /**
@@ -45,49 +68,77 @@ export class SpareRender implements Spare {
     signal: AbortSignal,
     logger: Logger,
   ): Promise<SpareRender> {
-    const { session, profileDirectory } = place;
-    const giveUp = (): void => void closePlace(place);
-    signal.addEventListener('abort', giveUp, { once: true });
+    const spare = new SpareRender(place, onLost, logger);
     try {
-      const { executablePath } = await new Promise<PreparedBrowser>((resolve, reject) => {
-        const lose = (error: StreamKitError): void => {
-          reject(error);
-          onLost();
-        };
-        const name = `spare-${session.pid ?? 0}`;
-        session.use(
-          name,
-          {
-            onReport: (report) => {
-              if (report.type === 'done') resolve(report.result as PreparedBrowser);
-              else if (report.type === 'failed' || report.type === 'ended') lose(reportedError(report.error));
-              else if (report.type === 'log') logger[report.level](report.context, report.message);
-            },
-            onTapEntry: () => undefined,
-            onLost: lose,
-          },
-          profileDirectory,
-        );
-        session.rest();
-        if (!session.send({ type: 'prepare', id: PREPARE_ID, ...order }))
-          reject(new StreamKitError('unavailable', 'The session process takes no orders'));
-      });
       signal.throwIfAborted();
-      return new SpareRender(place, executablePath);
+      // A process that is closed does not tell its end: the signal has to settle this.
+      await unlessAborted(spare.#prepare(order), signal);
+      return spare;
     } catch (error) {
-      await closePlace(place);
+      await spare.close();
       throw error;
-    } finally {
-      signal.removeEventListener('abort', giveUp);
     }
+  }
+
+  get executablePath(): string {
+    return this.#executablePath;
   }
 
   get isAlive(): boolean {
     return this.place.session.isAlive;
   }
 
-  close(): Promise<void> {
-    return closePlace(this.place);
+  /** Rejects if its browser does not answer in time. */
+  async check(timeoutMs = CHECK_TIMEOUT_MS): Promise<void> {
+    await withTimeout(this.#ask({ type: 'check', id: CHECK_ID }), timeoutMs);
+  }
+
+  async close(): Promise<void> {
+    const { session, egress, lease } = this.place;
+    await session.close();
+    await egress?.close();
+    lease?.release();
+  }
+
+  async #prepare(order: PrepareOrder): Promise<void> {
+    const { session, profileDirectory } = this.place;
+    session.use(
+      `spare-${session.pid ?? 0}`,
+      {
+        onReport: (report) => this.#onReport(report),
+        onTapEntry: () => undefined,
+        onLost: (error) => this.#lose(error),
+      },
+      profileDirectory,
+    );
+    session.rest();
+    const prepared = await this.#ask({ type: 'prepare', id: PREPARE_ID, ...order });
+    this.#executablePath = (prepared as PreparedBrowser).executablePath;
+  }
+
+  /** One at a time. */
+  #ask(order: AnsweredOrder & { readonly id: number }): Promise<unknown> {
+    if (this.#lostError !== undefined) return Promise.reject(this.#lostError);
+    return new Promise((resolve, reject) => {
+      this.#asked = { id: order.id, resolve, reject };
+      if (!this.place.session.send(order))
+        reject(new StreamKitError('unavailable', 'The session process takes no orders'));
+    });
+  }
+
+  #onReport(report: RenderReport): void {
+    if (report.type === 'ended') this.#lose(reportedError(report.error));
+    else if (report.type === 'log') this.#logger[report.level](report.context, report.message);
+    else if ('id' in report && report.id === this.#asked?.id) {
+      if (report.type === 'done') this.#asked.resolve(report.result);
+      else this.#asked.reject(reportedError(report.error));
+    }
+  }
+
+  #lose(error: StreamKitError): void {
+    this.#lostError ??= error;
+    this.#asked?.reject(error);
+    this.#onLost();
   }
 }
 
@@ -106,10 +157,4 @@ export function isFit(shape: BrowserShape, parameters: CaptureParameters): boole
     shape.upstreamProxy?.isChecked === upstreamProxy?.isChecked &&
     flags(shape.page) === flags(page)
   );
-}
-
-async function closePlace({ session, egress, lease }: RenderPlace): Promise<void> {
-  await session.close();
-  await egress?.close();
-  lease?.release();
 }

@@ -29,6 +29,8 @@ export interface PoolRoom {
   readonly hasMuch: boolean;
   /** What is free would not carry one more session: spares go. */
   readonly isShort: boolean;
+  /** A spare begins to be launched, which takes all cores for a moment, or that is over. */
+  setLaunching(isLaunching: boolean): void;
 }
 
 export interface WarmPoolOptions<T extends Spare> {
@@ -48,8 +50,9 @@ export interface WarmPoolOptions<T extends Spare> {
 export interface PoolCounts {
   /** Spares that are ready. */
   readonly ready: number;
+  /** Spares that were used. */
   readonly hits: number;
-  /** None was ready. */
+  /** None was ready, or it was of no use any more. */
   readonly misses: number;
   /** The session needed another browser than the spares are. */
   readonly unfit: number;
@@ -72,8 +75,9 @@ export class WarmPool<T extends Spare> {
   readonly #closing = new Set<Promise<void>>();
   #room: PoolRoom | undefined;
   #timer: Timer | undefined;
-  /** Since when starts are put off; undefined: they are not. */
+  /** Since when sessions put a start off that could be made otherwise; undefined: they do not. */
   #postponedSinceUs: number | undefined;
+  #postponedUntilUs = -Infinity;
   #failures = 0;
   #notBeforeUs = -Infinity;
   #hits = 0;
@@ -99,7 +103,8 @@ export class WarmPool<T extends Spare> {
   }
 
   /**
-   * A spare that is the taker's from now on; undefined if there is none.
+   * A spare that is the taker's from now on; undefined if there is none. The taker tells then whether it was {@link used} or
+   * {@link wasted}.
    *
    * @param fits - whether spares are of use to the taker.
    */
@@ -109,15 +114,23 @@ export class WarmPool<T extends Spare> {
       return undefined;
     }
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (next.spare.isAlive) {
-        this.#hits += 1;
-        this.#failures = 0;
-        return next.spare;
-      }
-      this.#end(next.spare);
+      if (next.spare.isAlive) return next.spare;
+      void this.#end(next.spare);
     }
     this.#misses += 1;
     return undefined;
+  }
+
+  /** A spare that was taken was of use: they are sound. */
+  used(): void {
+    this.#hits += 1;
+    this.#failures = 0;
+  }
+
+  /** A spare that was taken could not be used, and is ended. Never rejects. */
+  wasted(spare: T): Promise<void> {
+    this.#misses += 1;
+    return this.#end(spare);
   }
 
   /** A session was opened: no spare is made in its first moments. */
@@ -125,7 +138,7 @@ export class WarmPool<T extends Spare> {
     const nowUs = this.#options.clock.nowUs();
     this.#postponedSinceUs ??= nowUs;
     const untilUs = Math.min(nowUs, this.#postponedSinceUs + LONGEST_POSTPONED_US) + POSTPONED_US;
-    this.#notBeforeUs = Math.max(this.#notBeforeUs, untilUs);
+    this.#postponedUntilUs = Math.max(this.#postponedUntilUs, untilUs);
     this.look();
   }
 
@@ -144,13 +157,17 @@ export class WarmPool<T extends Spare> {
     const [oldest] = this.#waiting;
     const isAged = oldest !== undefined && nowUs - oldest.sinceUs >= maxAgeMs * 1000;
     const isWanted = this.#waiting.length < most || isAged;
-    if (!isWanted || nowUs < this.#notBeforeUs || isBusy() || !room.hasMuch) return;
+    const isPossible = isWanted && nowUs >= this.#notBeforeUs && room.hasMuch;
+    if (isPossible && (nowUs < this.#postponedUntilUs || isBusy())) return;
     this.#postponedSinceUs = undefined;
+    if (!isPossible) return;
+    room.setLaunching(true);
     const abort = new AbortController();
     const starting = { abort, done: this.#start(abort.signal, most) };
     this.#starting = starting;
     void starting.done.then(() => {
       this.#starting = undefined;
+      room.setLaunching(false);
       this.look();
     });
   }
@@ -160,7 +177,7 @@ export class WarmPool<T extends Spare> {
     this.#closed = true;
     this.#timer?.cancel();
     this.#starting?.abort.abort();
-    for (const { spare } of this.#waiting.splice(0)) this.#end(spare);
+    for (const { spare } of this.#waiting.splice(0)) void this.#end(spare);
     await this.#starting?.done;
     await Promise.all(this.#closing);
   }
@@ -169,20 +186,29 @@ export class WarmPool<T extends Spare> {
   async #start(signal: AbortSignal, most: number): Promise<void> {
     const { clock, logger, start } = this.#options;
     try {
-      const made: { spare?: T } = {};
-      const spare = await start(() => this.#onLost(made.spare), signal);
+      const made: { spare?: T; isLost?: boolean } = {};
+      const onLost = (): void => {
+        made.isLost = true;
+        this.#onLost(made.spare);
+      };
+      const spare = await start(onLost, signal);
       made.spare = spare;
       if (signal.aborted || this.#closed) {
-        this.#end(spare);
+        void this.#end(spare);
+        signal.throwIfAborted();
         return;
       }
-      if (!spare.isAlive) throw new Error('It was lost at once');
+      if (made.isLost === true || !spare.isAlive) {
+        void this.#end(spare);
+        throw new Error('It was lost at once');
+      }
       this.#waiting.push({ spare, sinceUs: clock.nowUs() });
       // The one that it replaces stayed until now.
       if (this.#waiting.length > most) this.#drop();
     } catch (thrown) {
-      if (signal.aborted) return;
+      // One that was given up came too early: the next one does not follow at once either.
       this.#fail();
+      if (signal.aborted) return;
       logger.warn({ err: asError(thrown) }, 'no browser could be made ready for the next session');
     }
   }
@@ -196,7 +222,7 @@ export class WarmPool<T extends Spare> {
     if (clock.nowUs() - lost.sinceUs >= SOUND_AFTER_US) this.#failures = 0;
     this.#fail();
     logger.warn({}, 'a browser that was ready for the next session was lost');
-    this.#end(lost.spare);
+    void this.#end(lost.spare);
   }
 
   #fail(): void {
@@ -207,10 +233,11 @@ export class WarmPool<T extends Spare> {
 
   #drop(): void {
     const dropped = this.#waiting.shift();
-    if (dropped !== undefined) this.#end(dropped.spare);
+    if (dropped !== undefined) void this.#end(dropped.spare);
   }
 
-  #end(spare: T): void {
+  /** Never rejects. */
+  #end(spare: T): Promise<void> {
     const closing = spare
       .close()
       .catch((thrown: unknown) =>
@@ -218,5 +245,6 @@ export class WarmPool<T extends Spare> {
       )
       .finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
+    return closing;
   }
 }

@@ -72,6 +72,7 @@ export class Admission {
   readonly #spares: () => number;
   /** When each session that runs was started. */
   readonly #startedAtUs = new Map<object, number>();
+  #isSpareLaunching = false;
   #sampling: Timer | undefined;
   #sample: CpuSample | undefined;
   /** Measured while no session was starting. */
@@ -96,6 +97,12 @@ export class Admission {
     return this.#shortageOf(this.#machine.readAvailableBytes() - others) === undefined;
   }
 
+  /** As {@link carries}, of memory alone. */
+  hasMemoryFor(sessions: number): boolean {
+    const others = (sessions - 1) * SESSION_COST.memoryBytes;
+    return this.#shortageOf(this.#machine.readAvailableBytes() - others) !== 'memory';
+  }
+
   #shortageOf(availableBytes: number): Shortage | undefined {
     const nowUs = this.#clock.nowUs();
     const free = this.#free;
@@ -113,6 +120,13 @@ export class Admission {
   /** Page sessions that run. */
   get running(): number {
     return this.#startedAtUs.size;
+  }
+
+  /** A spare browser begins to be launched, or that is over. What it takes is not the sessions': it would have given way to one. */
+  setSpareLaunching(isLaunching: boolean): void {
+    this.#measure();
+    this.#isSpareLaunching = isLaunching;
+    if (!isLaunching) this.#measure();
   }
 
   started(session: object): void {
@@ -134,7 +148,10 @@ export class Admission {
   #measure(): void {
     if (!this.isAuto || this.#startedAtUs.size === 0) return;
     const atUs = this.#clock.nowUs();
-    if ([...this.#startedAtUs.values()].some((startedAtUs) => atUs - startedAtUs < SETTLING_US)) {
+    const isSettling = [...this.#startedAtUs.values()].some(
+      (startedAtUs) => atUs - startedAtUs < SETTLING_US,
+    );
+    if (isSettling || this.#isSpareLaunching) {
       this.#sample = undefined;
       return;
     }

@@ -11,6 +11,7 @@ import { errorReporter, type ReportError } from './error-reporter.js';
 import { IceServerSource } from './ice-server-source.js';
 import { newSessionCounters, type SessionCounters } from './session-counters.js';
 import { SessionObservers } from './session-observers.js';
+import { poolRoom } from './pool-room.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import { SessionPlaylists } from './session-playlists.js';
 import { SessionRecordings } from './session-recordings.js';
@@ -96,17 +97,7 @@ export function openSessions(options: SessionsOptions, given: SessionsParts): Se
     ...{ registry, profiles, recordings, targetPolicy, terminal, createToken, logger },
     defaults: { viewport, maxBitrateBps },
   });
-  pool?.begin({
-    get sessionsLeft() {
-      return registry.pagesLeft;
-    },
-    get hasMuch() {
-      return admission.carries(2);
-    },
-    get isShort() {
-      return !admission.carries(1);
-    },
-  });
+  pool?.begin(poolRoom(admission, () => registry.pagesLeft));
   return {
     ...{ registry, sessions, recordings, playlists, counters, observers, reportError },
     profiles: new StreamKitProfiles(profiles),

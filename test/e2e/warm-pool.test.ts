@@ -53,7 +53,8 @@ test('a spare becomes the session that is asked for, and one that dies is replac
   expect(await found(warm)).toEqual({ name: 'warm', size: [480, 270], history: 1, timezone });
   expect(await found(other)).toMatchObject({ name: 'other', size: [640, 360], history: 1 });
   const taken = 'stream_kit_pool_takes_total';
-  expect(await metric(`${taken}{outcome="hit"}`)).toBe(1);
+  // It counts once the page is there, which may have told of itself before.
+  await expect.poll(() => metric(`${taken}{outcome="hit"}`)).toBe(1);
   expect(await metric(`${taken}{outcome="miss"}`)).toBe(1);
 
   const viewer = await browser.open(server);

@@ -1,3 +1,4 @@
+import type { StreamKitError } from '../../base/errors.js';
 import type {
   OpenVideoEncodeThread,
   VideoEncodeListener,
@@ -11,6 +12,8 @@ export class ReadyVideoThread {
   #waiting: { readonly thread: VideoEncodeThread; readonly parameters: VideoEncodeParameters } | undefined;
   #hasStarted = false;
   #listener: VideoEncodeListener | undefined;
+  /** What the thread failed with before anybody needed it. */
+  #error: StreamKitError | undefined;
 
   constructor(openThread: OpenVideoEncodeThread) {
     this.#openThread = openThread;
@@ -27,21 +30,28 @@ export class ReadyVideoThread {
       onStats: (stats) => this.#listener?.onStats(stats),
       onEncoderReplaced: (replacement) => this.#listener?.onEncoderReplaced(replacement),
       onError: (error) => {
-        // One that nobody needs yet is not missed: another is started when it is needed.
-        this.#waiting = undefined;
-        this.#listener?.onError(error);
+        if (this.#listener === undefined) this.#error ??= error;
+        else this.#listener.onError(error);
       },
     });
     this.#waiting = { thread, parameters };
   }
 
-  /** The one that waits, if there is one: of the same source, but perhaps another size or rate. Otherwise a new one. */
+  /**
+   * The one that waits, if there is one: of the same source, but perhaps another size or rate. Otherwise a new one. One that has
+   * failed meanwhile is handed out too and reports that afterwards: its socket, which it has closed, is of no use to another.
+   */
   readonly open: OpenVideoEncodeThread = (parameters, listener) => {
     this.#hasStarted = true;
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (waiting === undefined) return this.#openThread(parameters, listener);
     this.#listener = listener;
+    const error = this.#error;
+    if (error !== undefined) {
+      queueMicrotask(() => listener.onError(error));
+      return waiting.thread;
+    }
     const { source, frameRate } = waiting.parameters;
     const { width, height } = parameters.source;
     if (width !== source.width || height !== source.height || frameRate !== parameters.frameRate)

@@ -15,6 +15,11 @@ class FakeSpare implements Spare {
 
   die(): void {
     this.isAlive = false;
+    this.tellLost();
+  }
+
+  /** Its browser is lost; the process that had it lives. */
+  tellLost(): void {
     this.#onLost();
   }
 
@@ -32,12 +37,21 @@ describe('WarmPool', () => {
   let room: { -readonly [Name in keyof PoolRoom]: PoolRoom[Name] };
   let made: FakeSpare[];
   /** Starts that are under way: each is let through, or failed, by the test. */
-  let starts: { finish(): Promise<void>; fail(): Promise<void>; readonly signal: AbortSignal }[];
+  let starts: {
+    finish(end?: (spare: FakeSpare) => void): Promise<void>;
+    fail(): Promise<void>;
+    readonly signal: AbortSignal;
+  }[];
   let busy: boolean;
+  let launching: boolean[];
 
   beforeEach(() => {
     clock = new VirtualClock();
-    room = { sessionsLeft: 10, hasMuch: true, isShort: false };
+    launching = [];
+    room = {
+      ...{ sessionsLeft: 10, hasMuch: true, isShort: false },
+      setLaunching: (isLaunching) => void launching.push(isLaunching),
+    };
     made = [];
     starts = [];
     busy = false;
@@ -50,10 +64,11 @@ describe('WarmPool', () => {
         new Promise((resolve, reject) => {
           starts.push({
             signal,
-            finish: async () => {
+            finish: async (end) => {
               const spare = new FakeSpare(onLost);
               made.push(spare);
               resolve(spare);
+              end?.(spare);
               await settle();
             },
             fail: async () => {
@@ -80,6 +95,10 @@ describe('WarmPool', () => {
     const taken = [pool.take(true), pool.take(true), pool.take(true)];
     expect(taken).toEqual([made[0], made[1], undefined]);
     expect(taken[0]).not.toBe(taken[1]);
+    // What becomes of them is not known yet.
+    expect(pool.counts).toEqual({ ready: 0, hits: 0, misses: 1, unfit: 0 });
+    pool.used();
+    pool.used();
     expect(pool.counts).toEqual({ ready: 0, hits: 2, misses: 1, unfit: 0 });
     pool.look();
     expect(starts).toHaveLength(1);
@@ -131,6 +150,20 @@ describe('WarmPool', () => {
     expect(starts).toHaveLength(1);
   });
 
+  it('spares a session its first moments however long ago one was opened that put nothing off', async () => {
+    const pool = open(1);
+    await fill();
+    // It did not take the spare.
+    pool.postpone();
+    await clock.advance(30_000);
+    pool.take(true);
+    pool.postpone();
+    await clock.advance(1_500);
+    expect(starts).toHaveLength(0);
+    await clock.advance(2_500);
+    expect(starts).toHaveLength(1);
+  });
+
   it('gives up its spares when a session would not find room, also the one that is being made', async () => {
     const pool = open(2);
     await starts.shift()?.finish();
@@ -143,6 +176,31 @@ describe('WarmPool', () => {
     await second?.finish();
     expect(made[1]?.closes).toBe(1);
     expect(pool.counts.ready).toBe(0);
+  });
+
+  it('makes no other at once after it has given up one that was being made', async () => {
+    open(1);
+    for (const delayMs of [1_000, 2_000, 4_000]) {
+      const start = starts.shift();
+      room.isShort = true;
+      await clock.advance(2_000);
+      expect(start?.signal.aborted).toBe(true);
+      room.isShort = false;
+      await start?.fail();
+      await clock.advance(delayMs - 500);
+      expect(starts).toHaveLength(0);
+      await clock.advance(2_500);
+      expect(starts).toHaveLength(1);
+    }
+  });
+
+  it('tells when it launches one', async () => {
+    open(2);
+    expect(launching).toEqual([true]);
+    await starts.shift()?.finish();
+    expect(launching).toEqual([true, false, true]);
+    await starts.shift()?.fail();
+    expect(launching).toEqual([true, false, true, false]);
   });
 
   it('keeps no more spares than sessions may still be created', async () => {
@@ -191,6 +249,37 @@ describe('WarmPool', () => {
     expect(starts).toHaveLength(1);
   });
 
+  it('takes a spare that was taken in vain for a miss, and ends it', async () => {
+    const pool = open(1);
+    await fill();
+    const spare = pool.take(true);
+    if (spare !== undefined) await pool.wasted(spare);
+    expect(made[0]?.closes).toBe(1);
+    expect(pool.counts).toEqual({ ready: 0, hits: 0, misses: 1, unfit: 0 });
+  });
+
+  it.each([
+    ['used', 1_000],
+    ['taken in vain', 4_000],
+  ])('waits after a failure that follows one that was %s for %i ms', async (what, delayMs) => {
+    const pool = open(1);
+    for (const waitMs of [3_000, 4_000]) {
+      await starts.shift()?.fail();
+      await clock.advance(waitMs);
+    }
+    await fill();
+    const spare = pool.take(true);
+    if (what === 'used') pool.used();
+    else if (spare !== undefined) await pool.wasted(spare);
+    pool.look();
+    await starts.shift()?.fail();
+    await clock.advance(delayMs - 500);
+    expect(starts).toHaveLength(0);
+    // It looks every two seconds.
+    await clock.advance(2_500);
+    expect(starts).toHaveLength(1);
+  });
+
   it('does not hand out a spare that has died unheard', async () => {
     const pool = open(2);
     await fill();
@@ -198,6 +287,19 @@ describe('WarmPool', () => {
     if (first !== undefined) first.isAlive = false;
     expect(pool.take(true)).toBe(second);
     expect(first?.closes).toBe(1);
+  });
+
+  it.each<[string, (spare: FakeSpare) => void]>([
+    ['is told to be lost', (spare) => spare.tellLost()],
+    ['has died unheard', (spare) => (spare.isAlive = false)],
+  ])('ends a spare that %s in the moment in which it becomes ready', async (_what, end) => {
+    const pool = open(1);
+    await starts.shift()?.finish(end);
+    expect(made[0]?.closes).toBe(1);
+    expect(pool.counts.ready).toBe(0);
+    expect(starts).toHaveLength(0);
+    await clock.advance(3_000);
+    expect(starts).toHaveLength(1);
   });
 
   it('waits for the spare that is being made when it closes, and makes no other', async () => {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { Admission, SESSION_COST, sessionsOf, shortageFor } from '../../../src/session/admission.js';
+import { poolRoom } from '../../../src/session/pool-room.js';
 import { FakeMachine } from '../../helpers/fake-machine.js';
 import { VirtualClock } from '../../helpers/virtual-clock.js';
 
@@ -86,6 +87,38 @@ describe('Admission', () => {
     expect(admission.shortage).toBeUndefined();
     await run(20, 8);
     expect(admission.shortage).toBe('CPU');
+  });
+
+  it('does not take the launch of a spare browser for load, and measures what is left of the time', async () => {
+    const admission = new Admission({ maxSessions: 'auto', machine, clock });
+    admission.started(a);
+    await run(30, 1);
+    admission.setSpareLaunching(true);
+    await run(12, 8);
+    expect(admission.shortage).toBeUndefined();
+    admission.setSpareLaunching(false);
+    await run(3, 1);
+    // What the launch took before the next look does not count either.
+    admission.setSpareLaunching(true);
+    await run(1, 8);
+    admission.setSpareLaunching(false);
+    await run(6, 1);
+    expect(admission.shortage).toBeUndefined();
+    await run(10, 8);
+    expect(admission.shortage).toBe('CPU');
+  });
+
+  it('leaves a spare browser where it is if only CPU time is short, but makes no other', async () => {
+    const admission = new Admission({ maxSessions: 'auto', machine, clock });
+    const room = poolRoom(admission, () => 9);
+    admission.started(a);
+    await run(30, 7.5);
+    expect(room).toMatchObject({ sessionsLeft: 9, hasMuch: false, isShort: false });
+    machine.availableBytes = SESSION_COST.memoryBytes - 1;
+    expect(room).toMatchObject({ hasMuch: false, isShort: true });
+    machine.availableBytes = 2 * SESSION_COST.memoryBytes;
+    await run(10, 1);
+    expect(room).toMatchObject({ hasMuch: true, isShort: false });
   });
 
   it('reserves what sessions will take that started since the load was measured', async () => {

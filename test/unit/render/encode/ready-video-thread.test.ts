@@ -64,13 +64,31 @@ it('tells the thread that the size has changed since', () => {
   expect(opened[0]?.formats).toEqual([{ width: 320, height: 180, frameRate: 30 }]);
 });
 
-it('starts another thread if the one that waited has failed, and reports failures from then on', () => {
+it('reports that the thread that waited has failed once it is handed out, and starts none over its socket', async () => {
   const { thread, opened } = ready();
   thread.start(parameters(640, 360));
   const error = new StreamKitError('encoder_failed', 'The encoder failed');
   opened[0]?.listener.onError(error);
-  expect(thread.open(parameters(640, 360), listener)).toBe(opened[1]?.thread);
+  expect(thread.open(parameters(320, 180), listener)).toBe(opened[0]?.thread);
+  expect(opened).toHaveLength(1);
+  // Not before whoever opens it has it.
   expect(errors).toEqual([]);
-  opened[1]?.listener.onError(error);
+  await Promise.resolve();
+  expect(errors).toEqual([error]);
+  // In its place, over another socket.
+  const spare = { ...parameters(640, 360), socketFd: 7 };
+  expect(thread.open(spare, listener)).toBe(opened[1]?.thread);
+  expect(opened[1]?.parameters).toBe(spare);
+  await Promise.resolve();
+  expect(errors).toEqual([error]);
+});
+
+it('reports what fails from when it is handed out on', () => {
+  const { thread, opened } = ready();
+  errors.length = 0;
+  thread.start(parameters(640, 360));
+  thread.open(parameters(640, 360), listener);
+  const error = new StreamKitError('encoder_failed', 'The encoder failed');
+  opened[0]?.listener.onError(error);
   expect(errors).toEqual([error]);
 });
