@@ -130,7 +130,7 @@ function block(text) {
 
 async function machine() {
   const { findBrowser } = await dist('render/capture/browser-discovery.js');
-  const { browserVersion } = await dist('render/graphics/graphics-selection.js');
+  const { browserIdentity } = await dist('render/graphics/graphics-selection.js');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   return {
     GPU:
@@ -139,7 +139,7 @@ async function machine() {
     CPU: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     kernel: execFileSync('uname', ['-sr'], { encoding: 'utf8' }).trim(),
-    browser: await findBrowser().then(browserVersion, ({ message }) => message),
+    browser: await findBrowser().then(browserIdentity, ({ message }) => message),
     Node: process.version,
     'stream-kit-server': version,
   };

@@ -5,7 +5,7 @@ import { findBrowser } from '../render/capture/browser-discovery.js';
 import { choosesRenderer, FLAG_SETS, graphicsLaunch, withGraphics } from '../render/graphics/flag-sets.js';
 import { findGraphicsDevices, type GraphicsDevice } from '../render/graphics/graphics-devices.js';
 import {
-  browserVersion,
+  browserIdentity,
   namedDevice,
   triedDevices,
   verdictKey,
@@ -62,7 +62,7 @@ export async function reportRendering(parameters: RenderingReportParameters = {}
   }
   if (choosesRenderer(launchOptions)) return nothing('not tried: args of puppeteerLaunchOptions decide');
   const executablePath = await findBrowser(launchOptions.executablePath);
-  const version = await browserVersion(executablePath);
+  const version = await browserIdentity(executablePath);
   const file = parameters.file ?? new VerdictFile();
   const tried = triedDevices(usable, device);
   const lines: string[] = [];

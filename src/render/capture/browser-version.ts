@@ -33,7 +33,7 @@ export async function browserVersion(
   if (known?.executablePath === executablePath && known.modifiedMs === modifiedMs) return known;
   const [, major] =
     PUPPETEER_FOLDER.exec(executablePath) ??
-    /\b(\d+)\.\d+\.\d+\.\d+\b/.exec(await askVersion(executablePath, signal)) ??
+    /\b(\d+)\.\d+\.\d+\.\d+\b/.exec(await printedVersion(executablePath, signal)) ??
     [];
   return major === undefined ? undefined : { executablePath, modifiedMs, major: Number(major) };
 }
@@ -43,10 +43,14 @@ export function windowedUserAgent({ major }: BrowserVersion): string {
   return `Mozilla/5.0 (${PLATFORM}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${major}.0.0.0 Safari/537.36`;
 }
 
-/** What it prints; empty if it cannot be run. */
-function askVersion(executablePath: string, signal: AbortSignal): Promise<string> {
+/** What a browser prints of its version; empty if it cannot be run. Never rejects. */
+export function printedVersion(executablePath: string, signal?: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
-    const options = { signal, timeout: TIMEOUT_MS, maxBuffer: 64 * 1024 };
+    const options = {
+      timeout: TIMEOUT_MS,
+      maxBuffer: 64 * 1024,
+      ...(signal === undefined ? {} : { signal }),
+    };
     execFile(executablePath, ['--version'], options, (_error, stdout) => resolve(stdout));
   });
 }

@@ -1,6 +1,5 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 
 import type { LaunchOptions } from 'puppeteer';
 
@@ -11,6 +10,7 @@ import type { ResolvedGpuOption } from '../../options/gpu-option.js';
 import type { BrowserRenderer } from '../capture/renderer-watch.js';
 import { findBrowser } from '../capture/browser-discovery.js';
 import type { BrowserLaunchOptions } from '../capture/browser-environment.js';
+import { printedVersion } from '../capture/browser-version.js';
 import type { RenderingState } from '../../protocol/state-document.js';
 import { DeviceAssignment, type DeviceLease } from './device-assignment.js';
 import {
@@ -42,7 +42,7 @@ export interface GraphicsSelectionParameters {
   readonly isSoftware?: (renderer: string) => boolean;
 }
 
-const VERSION_TIMEOUT_MS = 5_000;
+const MAX_VERSION_LENGTH = 200;
 const NOTHING: GraphicsLaunch = { flags: [], env: {} };
 
 /**
@@ -124,7 +124,7 @@ export class GraphicsSelection {
     device: GraphicsDevice | undefined,
   ): Promise<void> {
     const executablePath = await findBrowser(parameters.launchOptions.executablePath);
-    const version = await browserVersion(executablePath);
+    const version = await browserIdentity(executablePath);
     const apart = device === undefined ? devicesApart(devices) : [device];
     for (const one of triedDevices(devices, device)) {
       await this.#probe({ ...parameters, executablePath, version }, devices, one);
@@ -221,24 +221,12 @@ export function verdictKey(
   return [version, device?.path ?? 'any', driverFingerprint(devices, root), options].join(' | ');
 }
 
-/** As the browser prints it, or else what tells its file from another. */
-export function browserVersion(executablePath: string): Promise<string> {
-  return new Promise((resolve) => {
-    execFile(executablePath, ['--version'], { timeout: VERSION_TIMEOUT_MS }, (error, stdout) => {
-      const version = stdout.trim().slice(0, 200);
-      if (error === null && version !== '') {
-        resolve(version);
-        return;
-      }
-      // It may have gone meanwhile, and nobody would catch an error here.
-      try {
-        const { size, mtimeMs } = statSync(executablePath);
-        resolve(`${executablePath} ${size} ${Math.round(mtimeMs)}`);
-      } catch {
-        resolve(executablePath);
-      }
-    });
-  });
+/** Tells one version of a browser from another: what it prints, or else what tells its file from another. Never rejects. */
+export async function browserIdentity(executablePath: string): Promise<string> {
+  const printed = (await printedVersion(executablePath)).trim().slice(0, MAX_VERSION_LENGTH);
+  if (printed !== '') return printed;
+  const file = await stat(executablePath).catch(() => undefined);
+  return file === undefined ? executablePath : `${executablePath} ${file.size} ${Math.round(file.mtimeMs)}`;
 }
 
 /** @throws StreamKitError `bad_option` where the machine does not have it. */

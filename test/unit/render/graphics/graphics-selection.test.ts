@@ -8,7 +8,7 @@ import { StreamKitError } from '../../../../src/base/errors.js';
 import type { Logger } from '../../../../src/base/logger.js';
 import { gpuOption } from '../../../../src/options/gpu-option.js';
 import {
-  browserVersion,
+  browserIdentity,
   GraphicsSelection,
   type GraphicsSelectionParameters,
   verdictKey,
@@ -240,7 +240,7 @@ describe('verdictKey', () => {
 });
 
 it('the version of a browser that is gone is its path', async () => {
-  expect(await browserVersion('/nowhere/chromium')).toBe('/nowhere/chromium');
+  expect(await browserIdentity('/nowhere/chromium')).toBe('/nowhere/chromium');
 });
 
 describe('gpuOption', () => {
