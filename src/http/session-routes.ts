@@ -116,6 +116,7 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
   const { request, caller } = call;
   const { registry, sessions, rates, seats } = parameters;
   const wantsEvents = prefersEventStream(request.headers.accept);
+  const isGone = (): boolean => request.aborted;
   // Before the body is read: a caller that would be refused anyway does not get to fill memory.
   registry.checkMayCreate(caller);
   rates.checkSession(caller);
@@ -127,20 +128,20 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
     registry.checkMayJoin(caller);
   }
   // Nobody would ever know the id of this session.
-  if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
+  if (isGone()) throw new StreamKitError('bad_request', 'The request was aborted');
   // Taken late: a malformed request does not count as a session.
   await rates.takeSession(caller);
   const release = await seats.hold('sessions', caller);
   let session: StreamSession;
   try {
-    session = await prepared.start(() => request.aborted);
+    session = await prepared.start(isGone);
   } finally {
     release();
   }
   const { streamId } = session;
   try {
     await parameters.announce?.(streamId);
-    if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
+    if (isGone()) throw new StreamKitError('bad_request', 'The request was aborted');
   } catch (thrown) {
     // Nobody will ever be told its id.
     void registry.end(session, 'deleted');
