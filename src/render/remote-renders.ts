@@ -229,7 +229,12 @@ function openPool(
         const place = { ...(await openPlace(session, options, shape, storedBytes, logger)), lease };
         const order = {
           ...placeOrder(place, options),
-          ...{ launchOptions: parts.launchOptions(lease), knownVersion: parts.knownVersion(), shape, preload },
+          ...{
+            launchOptions: parts.launchOptions(lease),
+            knownVersion: parts.knownVersion(),
+            shape,
+            preload,
+          },
         };
         const spare = await SpareRender.open(place, order, onLost, signal, logger);
         parts.onPreloaded(spare.preloads);
