@@ -67,7 +67,7 @@ export function openHttp<TEnv>(options: HttpOptions<TEnv>, parts: HttpParts): Ht
       ? async (streamId, caller) => {
           rates.takeJoin(caller);
           const session = registry.page(streamId);
-          return { path: await session.openDebugger(), release: session.holdDebugger() };
+          return { path: await session.openDebugger(), release: session.debuggers.hold() };
         }
       : undefined,
     webSignaling: web?.signaling,

@@ -1,3 +1,4 @@
+import type { PublicationDiagnostics } from './publications.js';
 import type { CaptureKind, RenderingState, SessionMetadata, StreamSessionStatus } from './state-document.js';
 import type { VideoCodec } from './video-codecs.js';
 import type { RungIndex } from './video-stream.js';
@@ -120,4 +121,5 @@ export interface SessionDiagnostics {
   readonly mediaPlane: SessionMetadata['mediaPlane'];
   readonly encodings: readonly EncodingDiagnostics[];
   readonly viewers: readonly ViewerDiagnostics[];
+  readonly publications: readonly PublicationDiagnostics[];
 }
