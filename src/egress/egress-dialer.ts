@@ -101,7 +101,8 @@ export class EgressDialer {
    */
   async addressOf(url: URL, signal: AbortSignal): Promise<string> {
     if (!permitsHost(this.#policy, url)) this.#refuse(url, 'http_request_denied');
-    const [first] = await this.#permitted(await this.#addressesOf(hostOf(url), signal), portOf(url));
+    const addresses = await this.#addressesOf(hostOf(url), signal);
+    const [first] = this.#permitted(addresses, portOf(url));
     return first ?? this.#refuse(url, 'destination_ip_prohibited');
   }
 

@@ -22,7 +22,7 @@ export function publicationRoutes({
     listPublications: ({ streamId }) =>
       jsonResponse(200, { publications: registry.page(streamId).publications.list() }),
     createPublication: async ({ request, streamId, caller }) => {
-      rates.takeJoin(caller);
+      await rates.takeJoin(caller);
       const session = registry.page(streamId);
       const find = iceServers.finder(streamId, caller);
       const info = session.publications.start(await request.readJson(), async () => (await find()).server);

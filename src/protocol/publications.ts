@@ -1,5 +1,4 @@
 import type { PublicationStatus } from './state-document.js';
-import type { MediaDiagnostics } from './session-diagnostics.js';
 import type { VideoCodec } from './video-codecs.js';
 
 /** Where a session is to be published, and how. */
@@ -37,11 +36,4 @@ export interface PublicationInfo {
   readonly attempts: number;
   /** Of the last attempt that failed. */
   readonly error?: PublicationError;
-}
-
-/** A publication in the diagnostics of its session. */
-export interface PublicationDiagnostics extends MediaDiagnostics {
-  readonly publicationId: string;
-  readonly status: PublicationStatus;
-  readonly attempts: number;
 }

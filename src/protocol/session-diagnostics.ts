@@ -1,5 +1,10 @@
-import type { PublicationDiagnostics } from './publications.js';
-import type { CaptureKind, RenderingState, SessionMetadata, StreamSessionStatus } from './state-document.js';
+import type {
+  CaptureKind,
+  RenderingState,
+  SessionMetadata,
+  PublicationStatus,
+  StreamSessionStatus,
+} from './state-document.js';
 import type { VideoCodec } from './video-codecs.js';
 import type { RungIndex } from './video-stream.js';
 
@@ -108,6 +113,13 @@ export interface ViewerDiagnostics extends MediaDiagnostics {
   readonly publicId: string;
   /** Its event stream or its WebSocket is open, or it is a player, which has neither. */
   readonly attached: boolean;
+}
+
+/** A publication in the diagnostics of its session. */
+export interface PublicationDiagnostics extends MediaDiagnostics {
+  readonly publicationId: string;
+  readonly status: PublicationStatus;
+  readonly attempts: number;
 }
 
 /** The answer to `GET /:streamId/diagnostics`. */

@@ -1,8 +1,8 @@
-import type { PublicationDiagnostics } from '../protocol/publications.js';
 import type {
   ConsumerDiagnostics,
   EncodingDiagnostics,
   MediaDiagnostics,
+  PublicationDiagnostics,
   RungDiagnostics,
   SessionDiagnostics,
   ViewerDiagnostics,

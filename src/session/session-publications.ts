@@ -5,11 +5,8 @@ import type { Logger } from '../base/logger.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
 import { BITRATE_BOUNDS_BPS } from '../options/stream-kit-options.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
-import type {
-  PublicationDiagnostics,
-  PublicationInfo,
-  PublicationRequest,
-} from '../protocol/publications.js';
+import type { PublicationInfo, PublicationRequest } from '../protocol/publications.js';
+import type { PublicationDiagnostics } from '../protocol/session-diagnostics.js';
 import { ROUTES } from '../protocol/routes.js';
 import type { PublicationState } from '../protocol/state-document.js';
 import { isVideoCodec, type VideoCodec } from '../protocol/video-codecs.js';

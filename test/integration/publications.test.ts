@@ -8,7 +8,8 @@ import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
 import { createWeriftMediaPlane } from '../../src/fanout/werift-media-plane.js';
 import type { StreamKitRouter } from '../../src/http/stream-kit-router.js';
-import { resolveOptions, type StreamKitOptions } from '../../src/options/stream-kit-options.js';
+import type { PublicationOptions } from '../../src/options/publication-options.js';
+import { resolveOptions } from '../../src/options/stream-kit-options.js';
 import { createViewerPeerFactory } from '../../src/peer/werift/werift-viewer-peer.js';
 import { createVideoPayloader } from '../../src/render/packetize/video-payloader.js';
 import { composeRouter } from '../../src/router.js';
@@ -49,7 +50,7 @@ class Publisher {
 
   static async open(
     mediaPlane: MediaPlane,
-    publications: StreamKitOptions['publications'] = { targets: { allowPrivateAddresses: true } },
+    publications: boolean | PublicationOptions = { targets: { allowPrivateAddresses: true } },
   ): Promise<Publisher> {
     const openViewerPeer = createViewerPeerFactory({
       ...{ mediaPlane, ...tools },
@@ -60,10 +61,7 @@ class Publisher {
       ...{ mediaPlane, openViewerPeer, createVideoPayloader },
       clock: systemClock,
     });
-    const router = composeRouter(
-      resolveOptions({ ...(publications === undefined ? {} : { publications }) }),
-      parts,
-    );
+    const router = composeRouter(resolveOptions({ publications }), parts);
     const server = createServer((request, response) => void router(request, response));
     const contract = new Contract().watch(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
