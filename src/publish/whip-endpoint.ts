@@ -69,7 +69,9 @@ export class WhipEndpoint {
     );
     const { location = '', etag } = answer.headers;
     // RFC 9725 section 4.2: it may be relative to where the request ended up.
-    const resource = location !== '' && URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+    const named = location !== '' && URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+    // One that names itself has no resource to be changed or deleted.
+    const resource = named?.href === url.href ? undefined : named;
     return {
       answer: answer.body,
       iceServers: iceServersOfLinks(answer.links),
