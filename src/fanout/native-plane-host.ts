@@ -102,7 +102,10 @@ export class NativePlaneHost {
         this.listenTcp(address, port);
       } catch (thrown) {
         this.#listeners.set(key, undefined);
-        this.#logger.warn({ err: asError(thrown), address, port }, 'findTcp() | viewers are offered no TCP here');
+        this.#logger.warn(
+          { err: asError(thrown), address, port },
+          'findTcp() | viewers are offered no TCP here',
+        );
       }
     }
     return this.#listeners.get(key);

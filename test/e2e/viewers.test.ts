@@ -89,7 +89,9 @@ test.skipIf(!isAddonBuilt)(
         const { way } = await viewer.read<any>('viewer.stats()');
         expect([way.local.protocol, way.remote.protocol]).toEqual(['tcp', 'tcp']);
       }
-      const { viewers: seen } = (await (await fetch(`${moving.url}/diagnostics`)).json()) as SessionDiagnostics;
+      const { viewers: seen } = (await (
+        await fetch(`${moving.url}/diagnostics`)
+      ).json()) as SessionDiagnostics;
       expect(seen.map(({ ice }) => ice?.pair?.protocol)).toEqual(['tcp', 'tcp']);
       await until(async () => {
         const { hz, db } = await direct.read<{ hz: number; db: number }>('readTone()');

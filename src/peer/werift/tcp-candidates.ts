@@ -52,7 +52,7 @@ export function offerTcp(ice: IceConnectionInternals, endpoint: IceEndpoint, add
     ice.localUsername,
   );
   ice.ensureProtocol(protocol);
-  ice.protocols.push(protocol as unknown as IceConnectionInternals['protocols'][number]);
+  ice.protocols.push(protocol);
   ice.appendLocalCandidate(protocol.localCandidate);
 }
 

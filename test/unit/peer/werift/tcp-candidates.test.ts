@@ -118,7 +118,7 @@ describe('candidates of TCP', () => {
     check(tcp, 9);
     await settle();
     expect(requestsOf(tcp)).toBe(0);
-    clock.advance(250);
+    await clock.advance(250);
     await until(() => expect(ice.nominated?.remoteAddr).toEqual(['127.0.0.1', 9]));
     expect(ice.nominated?.protocol.localCandidate?.transport).toBe('tcp');
     expect(tcp.consent?.to).toBe('127.0.0.1:9');
@@ -131,7 +131,7 @@ describe('candidates of TCP', () => {
     await settle();
     check(udp, 10);
     await until(() => expect(ice.nominated?.remoteAddr).toEqual(['127.0.0.1', 10]));
-    clock.advance(250);
+    await clock.advance(250);
     await until(() => expect(requestsOf(tcp)).toBe(1));
     expect(ice.nominated?.protocol.localCandidate?.transport).toBe('udp');
   });

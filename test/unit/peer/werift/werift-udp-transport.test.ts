@@ -101,7 +101,9 @@ describe('werift on a shared port', () => {
   it.each(['getCandidatePromises', 'checkStart', 'checkComplete', 'restart', 'buildRequest'] as const)(
     'refuses a connection without %s',
     (name) => {
-      expect(() => new SharedPortIce({ ...ice, [name]: undefined }, endpoint, systemClock)).toThrow(StreamKitError);
+      expect(() => new SharedPortIce({ ...ice, [name]: undefined }, endpoint, systemClock)).toThrow(
+        StreamKitError,
+      );
     },
   );
 
