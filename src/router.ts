@@ -11,6 +11,7 @@ import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
 import { planRungs } from './fanout/rung-planner.js';
 import { createCallerRates } from './http/caller-rates.js';
+import { LONE_SEATS } from './http/caller-seats.js';
 import { createFastifyPlugin } from './http/fastify-adapter.js';
 import { createFetchHandler } from './http/fetch-adapter.js';
 import { createKoaMiddleware } from './http/koa-adapter.js';
@@ -114,13 +115,13 @@ export function composeRouter<TEnv>(
   const createToken = tokenMaker(tokens);
   const sessions = openSessions(options, { ...parts, recording, terminals, profiles, createToken });
   const { registry, recordings } = sessions;
-  const rates = createCallerRates(options.rateLimits, clock);
+  const cluster = openCluster(options, { sessions, clock, logger: inRoom('cluster') });
+  const rates = createCallerRates(options.rateLimits, clock, cluster?.rates);
   const watched = { sessions, mediaPlane, gauges, rateRefusals: () => rates.refused, clock };
   const observation = openObservation(options, { ...watched, logger: inRoom('observe') });
   const { metrics, health } = observation;
-  const cluster = openCluster(options, { sessions, clock, logger: inRoom('cluster') });
   const { mount, upgrades } = openHttp(options, {
-    ...{ sessions, tokens, rates, clock, cluster },
+    ...{ sessions, tokens, rates, clock, cluster, seats: cluster?.seats ?? LONE_SEATS },
     ...observation,
     node: cluster ?? new LoneNode(clock, (streamId) => registry.find(streamId)?.state),
     announce: cluster && ((streamId) => cluster.announce(streamId)),

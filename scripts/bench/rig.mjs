@@ -144,9 +144,9 @@ export async function openViewer({ browser }, origin) {
 
 /**
  * The direct page peer: the same page's tab, captured by getDisplayMedia and sent by Chromium's own WebRTC to each
- * viewer, as the products do that put a peer into the page.
+ * viewer, as the products do that put a peer into the page. With `audio` its sound as well.
  */
-export async function startDirect({ targetUrl, width, height, frameRate, codec, bitrateBps }) {
+export async function startDirect({ targetUrl, width, height, frameRate, codec, bitrateBps, audio = false }) {
   const title = `direct-${process.pid}-${Date.now()}`;
   const sender = await launchBrowser([
     `--auto-select-tab-capture-source-by-title=${title}`,
@@ -158,7 +158,7 @@ export async function startDirect({ targetUrl, width, height, frameRate, codec, 
   const page = await sender.browser.newPage();
   await page.goto(`${new URL(targetUrl).origin}/bench-direct.html`);
   await target.bringToFront();
-  await page.evaluate((request) => window.capture(request), { width, height, frameRate });
+  await page.evaluate((request) => window.capture(request), { width, height, frameRate, audio });
   await target.goto(targetUrl);
   return {
     pid: sender.pid,

@@ -16,11 +16,21 @@ import type { ResolvedClusterOptions } from '../options/cluster-options.js';
 import type { RouteName } from '../protocol/routes.js';
 import type { SessionSummary } from '../protocol/session-requests.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
+import type { SeatKind } from '../http/caller-seats.js';
+import type { SharedRates } from '../http/caller-rates.js';
 import { asksForTerminal } from '../session/terminal-request.js';
 import { CallerPassports } from './caller-passport.js';
 import type { NodeRecord } from './directory.js';
-import { createdAnswer, IdempotentCreation, idempotencyKey, withBody } from './idempotent-creation.js';
+import {
+  createdAnswer,
+  createdId,
+  IdempotentCreation,
+  idempotencyKey,
+  withBody,
+} from './idempotent-creation.js';
 import { jsonOf } from './json-answer.js';
+import { ClusterRates } from './cluster-rates.js';
+import { ClusterSeats } from './cluster-seats.js';
 import { Membership, unavailable } from './membership.js';
 import { chooseNode } from './placement.js';
 import { RedisDirectory } from './redis-directory.js';
@@ -34,6 +44,8 @@ export interface LocalSessions {
   /** Those that this node answers for, and those whose recordings it has. */
   ids(): Iterable<string>;
   has(streamId: string): boolean;
+  /** How many a caller has. */
+  countOf(kind: SeatKind, callerKey: string): number;
   /** Undefined where there is none. */
   stateOf(streamId: string): Readonly<StreamSessionState> | undefined;
   /** They have been declared lost, and end. */
@@ -72,6 +84,10 @@ export class ClusterNode implements PeerNodes {
   readonly #passports: CallerPassports;
   readonly #passer: RequestPasser;
   readonly #redis: RedisConnection;
+  /** What callers have at all nodes. */
+  readonly seats: ClusterSeats;
+  /** What callers do at all nodes. */
+  readonly rates: SharedRates;
 
   /** @throws StreamKitError `bad_option` where the package `ioredis` is needed and missing. */
   constructor(parameters: ClusterNodeParameters) {
@@ -90,9 +106,14 @@ export class ClusterNode implements PeerNodes {
       room: () => sessions.room,
       owned: () => sessions.ids(),
       onFenced: () => sessions.lose(nodeLost()),
+      onRenew: (isKnown) => this.seats.renew(isKnown),
       clock,
       logger,
     });
+    const counting = { directory, membership: this.#membership, logger };
+    this.rates = new ClusterRates(counting);
+    const countOf = sessions.countOf.bind(sessions);
+    this.seats = new ClusterSeats({ ...counting, countOf, clock });
     this.#passports = new CallerPassports({ key: options.secret, nodeId: options.nodeId, clock });
     this.#passer = new RequestPasser({
       passports: this.#passports,
@@ -243,6 +264,10 @@ export class ClusterNode implements PeerNodes {
       const response = await this.#tryAt(node, call, JSON.stringify(body));
       if (response === undefined) continue;
       refused?.stream?.content.destroy();
+      if (response.status === 201 && call.request.aborted) {
+        await this.#endUntold(node, call, response);
+        throw new StreamKitError('bad_request', 'The request was aborted');
+      }
       if (response.status !== 429 && response.status !== 503) return response;
       refused = response;
     }
@@ -263,14 +288,21 @@ export class ClusterNode implements PeerNodes {
     }
   }
 
+  /** Ends a session whose id nobody will ever be told. Never rejects. */
+  async #endUntold(node: NodeRecord, call: RouteCall, created: HttpResponse): Promise<void> {
+    created.stream?.content.destroy();
+    const request = requestFor(call.request, 'DELETE', createdId(created) ?? '');
+    try {
+      (await this.#pass(node, { ...call, request }, undefined)).stream?.content.destroy();
+    } catch {
+      // Nobody uses it: it ends by itself.
+    }
+  }
+
   /** What a request is answered again that has created a session. */
   async #createdBefore(call: RouteCall, streamId: string): Promise<HttpResponse> {
     const { request } = call;
-    const asked = Object.create(request, {
-      method: { value: 'GET' },
-      path: { value: `/${streamId}` },
-      query: { value: new URLSearchParams() },
-    }) as HttpRequest;
+    const asked = requestFor(request, 'GET', streamId);
     const state = this.#parameters.sessions.stateOf(streamId);
     if (state !== undefined) return createdAnswer(request, streamId, state);
     const owner = await this.#ownerOf(streamId);
@@ -296,6 +328,15 @@ export class ClusterNode implements PeerNodes {
     ]);
     return jsonResponse(200, { sessions: lists.flatMap((list) => (list as SessionList).sessions ?? []) });
   }
+}
+
+/** Another request of the same client. */
+function requestFor(request: HttpRequest, method: string, streamId: string): HttpRequest {
+  return Object.create(request, {
+    method: { value: method },
+    path: { value: `/${streamId}` },
+    query: { value: new URLSearchParams() },
+  }) as HttpRequest;
 }
 
 interface SessionList {

@@ -10,6 +10,10 @@ export const SESSION_KEPT_MS = 60_000;
 export const RENEW_MS = 20_000;
 /** Most nodes with room that a node is told of. */
 export const MAX_NODES_TOLD = 16;
+/** How long what a caller has at a node is kept if the node does not say it again, ms. */
+export const COUNT_KEPT_MS = 10 * 60_000;
+/** How long a request waits for what is counted in the directory, ms. After that this node counts alone. */
+export const COUNT_TIMEOUT_MS = 500;
 /** How long the answer to an idempotency key is kept, ms. */
 export const IDEMPOTENCY_KEPT_MS = 10 * 60_000;
 /** How long a request with an idempotency key may take before another one may begin, ms. */
@@ -56,6 +60,12 @@ export type FoundSession =
   /** The directory itself has been away, and its nodes have not had time to come back to it. */
   | { readonly kind: 'unsettled' };
 
+/** The rate and the size of a token bucket. */
+export interface BucketLimit {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
 export type Reservation =
   | { readonly state: 'reserved' }
   /** Another request with the same key is being answered. */
@@ -95,4 +105,17 @@ export interface ClusterDirectory {
   settle(key: string, token: string, done: { fingerprint: string; streamId: string }): Promise<void>;
   /** Nothing came of a reservation. */
   abandon(key: string, token: string): Promise<void>;
+  /**
+   * Takes one from a token bucket that all nodes share.
+   *
+   * @returns how long to wait until there is one, ms; 0: it was taken.
+   */
+  takeToken(bucket: string, limit: BucketLimit): Promise<number>;
+  /**
+   * Says how much of something this node has, for {@link COUNT_KEPT_MS}.
+   *
+   * @param most - of all live nodes together. Undefined: it is said whatever the others have.
+   * @returns false if that would be more than `most`; then what was said before holds.
+   */
+  setCount(node: NodeIdentity, name: string, own: number, most?: number): Promise<boolean>;
 }

@@ -38,6 +38,11 @@ export function createdAnswer(
   return jsonResponse(201, { streamId, initialState }, { Location: `${prefix}/${streamId}` });
 }
 
+/** The session that a request has created; undefined if it has created none. */
+export function createdId({ status, headers }: HttpResponse): string | undefined {
+  return status === 201 ? headers.Location?.split('/').at(-1) : undefined;
+}
+
 /** Creates one session for the requests of one caller with one key. */
 export class IdempotentCreation {
   readonly #parameters: IdempotentCreationParameters;
@@ -81,8 +86,11 @@ export class IdempotentCreation {
     let streamId: string | undefined;
     try {
       const response = await create();
-      if (response.status === 201) streamId = response.headers.Location?.split('/').at(-1);
-      if (streamId !== undefined) await directory.settle(scopedKey, token, { fingerprint, streamId });
+      streamId = createdId(response);
+      if (streamId !== undefined) {
+        // If it is not kept, the session was created all the same: the client must be told its id.
+        await directory.settle(scopedKey, token, { fingerprint, streamId }).catch(() => undefined);
+      }
       return response;
     } finally {
       // What was not created may be asked for again.

@@ -18,6 +18,8 @@ export interface MembershipParameters {
   readonly owned: () => Iterable<string>;
   /** Its sessions have been declared lost: they must end. */
   readonly onFenced: () => void;
+  /** Called every {@link RENEW_MS}, and when the directory has forgotten this node: what is kept there is to be said again. */
+  readonly onRenew: (isKnown: boolean) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -59,6 +61,11 @@ export class Membership {
 
   get identity(): NodeIdentity {
     return { nodeId: this.#parameters.nodeId, incarnation: this.#incarnation };
+  }
+
+  /** The directory did not answer the last beat. */
+  get isAway(): boolean {
+    return this.#outcome === 'away';
   }
 
   /** Some of those that had room at the last beat, at most {@link MAX_NODES_TOLD}; this one may be among them. */
@@ -118,7 +125,7 @@ export class Membership {
    */
   async find(streamId: string): Promise<FoundSession> {
     const remembered = this.#remembered.get(streamId);
-    const isAway = this.#outcome === 'away';
+    const { isAway } = this;
     if (isAway && remembered !== undefined) return { kind: 'owned', node: remembered };
     let found: FoundSession;
     try {
@@ -200,10 +207,10 @@ export class Membership {
   }
 
   /** Tells the directory which sessions have come and gone. */
-  async #synchronize(known: boolean): Promise<void> {
+  async #synchronize(isKnown: boolean): Promise<void> {
     const { directory, owned, clock } = this.#parameters;
     const now = new Set(owned());
-    const isDue = !known || clock.nowUs() - this.#renewedAtUs >= RENEW_MS * 1000;
+    const isDue = !isKnown || clock.nowUs() - this.#renewedAtUs >= RENEW_MS * 1000;
     const gone = [...this.#announced].filter((streamId) => !now.has(streamId));
     const named = isDue ? [...now] : [...now].filter((streamId) => !this.#announced.has(streamId));
     if (gone.length > 0) {
@@ -214,7 +221,9 @@ export class Membership {
       const refused = new Set(await directory.claim(this.identity, named));
       for (const streamId of named) if (!refused.has(streamId)) this.#announced.add(streamId);
     }
-    if (isDue) this.#renewedAtUs = clock.nowUs();
+    if (!isDue) return;
+    this.#renewedAtUs = clock.nowUs();
+    this.#parameters.onRenew(isKnown);
   }
 
   #watched(): readonly NodeIdentity[] {

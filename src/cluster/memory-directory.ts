@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.js';
 import type {
   BeatAnswer,
+  BucketLimit,
   ClusterDirectory,
   FoundSession,
   NodeIdentity,
@@ -8,6 +9,7 @@ import type {
   Reservation,
 } from './directory.js';
 import {
+  COUNT_KEPT_MS,
   IDEMPOTENCY_KEPT_MS,
   IDEMPOTENCY_PENDING_MS,
   LEASE_MS,
@@ -27,7 +29,13 @@ interface Key {
   readonly done: { readonly fingerprint: string; readonly streamId: string } | undefined;
 }
 
-/** Most idempotency keys; beyond it the oldest is forgotten. */
+interface Count {
+  readonly node: NodeIdentity;
+  readonly own: number;
+  readonly expiresAtMs: number;
+}
+
+/** Most idempotency keys, buckets and names that are counted; beyond it the oldest is forgotten. */
 const MAX_KEYS = 10_000;
 
 /** The directory of nodes in one process. */
@@ -40,6 +48,10 @@ export class MemoryDirectory implements ClusterDirectory {
   #resumedAtMs = -Infinity;
   /** Oldest first. */
   readonly #keys = new Map<string, Key>();
+  /** When each bucket would be full, oldest first. */
+  readonly #buckets = new Map<string, number>();
+  /** Oldest first. */
+  readonly #counts = new Map<string, readonly Count[]>();
 
   readonly #random: () => number;
 
@@ -160,11 +172,28 @@ export class MemoryDirectory implements ClusterDirectory {
     return Promise.resolve();
   }
 
+  takeToken(bucket: string, { perSecond, burst }: BucketLimit): Promise<number> {
+    const nowMs = this.#nowMs();
+    const tokenMs = 1000 / perSecond;
+    const fullAtMs = Math.max(nowMs, this.#buckets.get(bucket) ?? 0) + tokenMs;
+    const waitMs = fullAtMs - nowMs - tokenMs * burst;
+    if (waitMs >= 0.001) return Promise.resolve(Math.ceil(waitMs));
+    renew(this.#buckets, bucket, fullAtMs);
+    return Promise.resolve(0);
+  }
+
+  setCount(node: NodeIdentity, name: string, own: number, most = Infinity): Promise<boolean> {
+    const nowMs = this.#nowMs();
+    const known = this.#counts.get(name) ?? [];
+    const others = known.filter((count) => !isSameNode(count.node, node) && count.expiresAtMs > nowMs);
+    const sum = others.reduce((total, count) => total + (this.#isAlive(count.node) ? count.own : 0), own);
+    if (sum > most) return Promise.resolve(false);
+    renew(this.#counts, name, [...others, { node, own, expiresAtMs: nowMs + COUNT_KEPT_MS }]);
+    return Promise.resolve(true);
+  }
+
   #keep(key: string, token: string, ms: number, done: Key['done']): void {
-    this.#keys.delete(key);
-    this.#keys.set(key, { token, expiresAtMs: this.#nowMs() + ms, done });
-    const [oldest] = this.#keys.keys();
-    if (this.#keys.size > MAX_KEYS && oldest !== undefined) this.#keys.delete(oldest);
+    renew(this.#keys, key, { token, expiresAtMs: this.#nowMs() + ms, done });
   }
 
   /** Whether a node that is missing has had time to come back. */
@@ -199,6 +228,14 @@ export class MemoryDirectory implements ClusterDirectory {
   #nowMs(): number {
     return this.#clock.nowUs() / 1000;
   }
+}
+
+/** Puts it last; the first one is forgotten where there are too many. */
+function renew<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > MAX_KEYS && oldest !== undefined) map.delete(oldest);
 }
 
 export function isSameNode(one: NodeIdentity, other: NodeIdentity): boolean {

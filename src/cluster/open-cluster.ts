@@ -8,7 +8,7 @@ import { ClusterNode } from './cluster-node.js';
 export type ClusterRoomOptions = Pick<ResolvedOptions, 'cluster' | 'files'>;
 
 export interface ClusterRoomParts {
-  readonly sessions: Pick<SessionRoom, 'recordings' | 'registry'>;
+  readonly sessions: Pick<SessionRoom, 'observers' | 'recordings' | 'registry'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -19,10 +19,10 @@ export interface ClusterRoomParts {
  */
 export function openCluster(
   { cluster, files }: ClusterRoomOptions,
-  { sessions: { registry, recordings }, clock, logger }: ClusterRoomParts,
+  { sessions: { registry, recordings, observers }, clock, logger }: ClusterRoomParts,
 ): ClusterNode | undefined {
   if (cluster === undefined) return undefined;
-  return new ClusterNode({
+  const node = new ClusterNode({
     options: cluster,
     sessions: {
       get room() {
@@ -31,6 +31,7 @@ export function openCluster(
       ids: () => [...registry.all().map(({ streamId }) => streamId), ...(recordings?.streamIds() ?? [])],
       has: (streamId) =>
         registry.find(streamId) !== undefined || recordings?.creatorOf(streamId) !== undefined,
+      countOf: (kind, callerKey) => registry.countOf(kind, callerKey),
       stateOf: (streamId) => registry.find(streamId)?.state,
       lose: (error) => {
         for (const session of registry.all()) session.fail(error);
@@ -39,4 +40,8 @@ export function openCluster(
     ...{ clock, logger },
     maxFileBytes: files.maxBytes,
   });
+  observers.add((name) => {
+    if (name === 'session:end' || name === 'viewer:leave') node.seats.refresh();
+  });
+  return node;
 }

@@ -2,6 +2,7 @@ import { withTimeout } from '../base/with-timeout.js';
 import type { RedisClient } from '../options/cluster-options.js';
 import type {
   BeatAnswer,
+  BucketLimit,
   ClusterDirectory,
   FoundSession,
   NodeIdentity,
@@ -9,6 +10,7 @@ import type {
   Reservation,
 } from './directory.js';
 import {
+  COUNT_KEPT_MS,
   IDEMPOTENCY_KEPT_MS,
   IDEMPOTENCY_PENDING_MS,
   LEASE_MS,
@@ -25,7 +27,9 @@ import {
   NODES,
   RELEASE,
   RESERVE,
+  SET_COUNT,
   SETTLE,
+  TAKE_TOKEN,
 } from './redis-scripts.js';
 
 /** What Redis has not answered after this long counts as failed, ms. */
@@ -116,17 +120,37 @@ export class RedisDirectory implements ClusterDirectory {
     await this.#run(ABANDON, [this.#idempotency(key)], [token]);
   }
 
+  async takeToken(bucket: string, { perSecond, burst }: BucketLimit): Promise<number> {
+    const tokenUs = 1_000_000 / perSecond;
+    return (await this.#run(
+      TAKE_TOKEN,
+      [`${this.#tag}:bucket:${bucket}`],
+      [tokenUs, tokenUs * burst],
+    )) as number;
+  }
+
+  async setCount(
+    { nodeId, incarnation }: NodeIdentity,
+    name: string,
+    own: number,
+    most = -1,
+  ): Promise<boolean> {
+    const keys = [...this.#nodeKeys, `${this.#tag}:count:${name}`];
+    const parameters = [LEASE_MS, nodeId, incarnation, own, most, COUNT_KEPT_MS];
+    return (await this.#run(SET_COUNT, keys, parameters)) === 1;
+  }
+
+  get #nodeKeys(): readonly string[] {
+    return ['pulse', 'nodes', 'leases', 'free'].map((key) => `${this.#tag}:${key}`);
+  }
+
   #idempotency(key: string): string {
     return `${this.#tag}:idempotency:${key}`;
   }
 
   #nodes(script: string, streamIds: readonly string[], parameters: (string | number)[]): Promise<unknown> {
     const sessions = streamIds.map((streamId) => `${this.#tag}:session:${streamId}`);
-    return this.#run(
-      script,
-      [...['pulse', 'nodes', 'leases', 'free'].map((key) => `${this.#tag}:${key}`), ...sessions],
-      [LEASE_MS, ...parameters],
-    );
+    return this.#run(script, [...this.#nodeKeys, ...sessions], [LEASE_MS, ...parameters]);
   }
 
   #run(script: string, keys: readonly string[], parameters: readonly (string | number)[]): Promise<unknown> {

@@ -145,6 +145,41 @@ if found and found.incarnation == ARGV[3] then
 end
 return 0`;
 
+/**
+ * KEYS[1]: when a token bucket would be full, µs (the generic cell rate algorithm). ARGV: µs that a token takes to come, and that all
+ * of them do. The key lapses when the bucket is full.
+ */
+export const TAKE_TOKEN = `
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local full = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0')) + ARGV[1]
+local wait = full - now - ARGV[2]
+if wait >= 1 then return math.ceil(wait / 1000) end
+redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.max(1, math.ceil((full - now) / 1000)))
+return 0`;
+
+/**
+ * KEYS[5]: hash of how many of something each node has, by id and incarnation. ARGV: lease, node id, incarnation, how many this node
+ * has, most of all together or -1, ms that they are kept.
+ */
+export const SET_COUNT = `${PRELUDE}
+local mine = ARGV[2] .. ' ' .. ARGV[3]
+local own, most = tonumber(ARGV[4]), tonumber(ARGV[5])
+local sum = own
+local said = redis.call('HGETALL', KEYS[5])
+for at = 1, #said, 2 do
+  if said[at] ~= mine then
+    local id, incarnation = owner(said[at])
+    local one = node(id)
+    if not one or one.incarnation ~= incarnation or one.fenced then redis.call('HDEL', KEYS[5], said[at])
+    elseif one.expiresAtMs > now then sum = sum + tonumber(said[at + 1]) end
+  end
+end
+if most >= 0 and sum > most then return 0 end
+if own > 0 then redis.call('HSET', KEYS[5], mine, own) else redis.call('HDEL', KEYS[5], mine) end
+redis.call('PEXPIRE', KEYS[5], ARGV[6])
+return 1`;
+
 /** KEYS[1]: the idempotency key. ARGV: token, ms. What is kept is the token, and once it is done a space and JSON. */
 export const RESERVE = `
 local text = redis.call('GET', KEYS[1])

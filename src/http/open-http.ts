@@ -31,7 +31,7 @@ export interface Http {
 }
 
 export function openHttp<TEnv>(options: HttpOptions<TEnv>, parts: HttpParts): Http {
-  const { sessions, tokens, node, cluster, rates, clock, onAnswered } = parts;
+  const { sessions, tokens, node, cluster, rates, seats, clock, onAnswered } = parts;
   const { registry, creatorOf, reportError } = sessions;
   const { basePath, logger, trustProxy } = options;
   if (options.allowAnonymous) {
@@ -59,13 +59,16 @@ export function openHttp<TEnv>(options: HttpOptions<TEnv>, parts: HttpParts): Ht
     ...{ basePath, clock, trustProxy },
     peers: cluster,
     accept: async (streamId, caller, viewerId) => {
-      rates.takeJoin(caller);
+      await rates.takeJoin(caller);
       if (viewerId === undefined) registry.checkMayJoin(caller);
-      return (await registry.open(streamId, caller)).prepareSocket(caller, viewerId);
+      const session = await registry.open(streamId, caller);
+      // The WebSocket is taken in this turn of the event loop, if at all.
+      if (viewerId === undefined) setImmediate(await seats.hold('viewers', caller));
+      return session.prepareSocket(caller, viewerId);
     },
     openDebugger: options.cdp
       ? async (streamId, caller) => {
-          rates.takeJoin(caller);
+          await rates.takeJoin(caller);
           const session = registry.page(streamId);
           return { path: await session.openDebugger(), release: session.holdDebugger() };
         }

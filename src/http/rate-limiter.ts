@@ -48,6 +48,19 @@ export class RateLimiter {
     this.#remember(caller, fullAtUs);
   }
 
+  /** Undoes one {@link take}. */
+  giveBack(caller: string): void {
+    const fullAtUs = this.#fullAtUs.get(caller);
+    if (fullAtUs !== undefined) this.#fullAtUs.set(caller, fullAtUs - this.#intervalUs);
+  }
+
+  /** Counts a refusal of others. @returns what {@link take} throws. */
+  refuse(what: string, waitMs: number): StreamKitError {
+    this.#refused += 1;
+    const headers = { 'Retry-After': String(Math.ceil(waitMs / 1000)) };
+    return new StreamKitError('at_capacity', `Too many ${what} from this caller`, { headers });
+  }
+
   /** As {@link take}, but takes nothing. */
   check(caller: string, what: string): void {
     this.#fullAtWith(caller, what);
@@ -61,9 +74,7 @@ export class RateLimiter {
     // Below a microsecond it is what sums of fractions are off by.
     if (waitUs < 1) return before + this.#intervalUs;
     this.#remember(caller, before);
-    this.#refused += 1;
-    const headers = { 'Retry-After': String(Math.ceil(waitUs / 1_000_000)) };
-    throw new StreamKitError('at_capacity', `Too many ${what} from this caller`, { headers });
+    throw this.refuse(what, waitUs / 1000);
   }
 
   #remember(caller: string, fullAtUs: number): void {

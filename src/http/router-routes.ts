@@ -7,6 +7,7 @@ import type { ConfigurableRoute } from '../protocol/routes.js';
 import type { SessionRoom } from '../session/open-sessions.js';
 import { adminRoutes } from './admin-routes.js';
 import type { CallerRates } from './caller-rates.js';
+import type { CallerSeats } from './caller-seats.js';
 import { fileRoutes } from './file-routes.js';
 import { drainRoutes, healthRoutes, type MetricsSource, metricsRoutes } from './observability-routes.js';
 import { openApiRoutes } from './openapi-routes.js';
@@ -40,6 +41,7 @@ export interface RouterRoutesParts {
   readonly health: () => RouterHealth;
   readonly adminReport: () => Promise<AdminReport>;
   readonly rates: CallerRates;
+  readonly seats: CallerSeats;
   /** Lets the other nodes find a session that was made here; undefined: there are none. @throws StreamKitError `unavailable`. */
   readonly announce: ((streamId: string) => Promise<void>) | undefined;
   readonly clock: Clock;
@@ -56,14 +58,14 @@ export interface RouterRoutes {
 }
 
 export function routerRoutes(options: RouterRoutesOptions, parts: RouterRoutesParts): RouterRoutes {
-  const { rates, clock, announce, onServerError } = parts;
+  const { rates, seats, clock, announce, onServerError } = parts;
   const { registry, sessions, profiles, recordings, playlists, iceServers } = parts.sessions;
   const { admin, cdp, health, logger, metrics, openApi, streamKitWeb, trustProxy } = options;
   const web =
     streamKitWeb &&
     openStreamKitWeb({
       options: streamKitWeb,
-      ...{ registry, sessions, iceServers, rates, trustProxy, clock, onServerError },
+      ...{ registry, sessions, iceServers, rates, seats, trustProxy, clock, onServerError },
     });
   const paths = {
     ...(metrics === undefined ? {} : { readMetrics: metrics.path }),
@@ -76,13 +78,13 @@ export function routerRoutes(options: RouterRoutesOptions, parts: RouterRoutesPa
     ...drainRoutes(() => registry.drain()),
     ...optionalHandlers(health && healthRoutes(parts.health)),
     ...optionalHandlers(metrics && metricsRoutes(parts.metrics)),
-    ...sessionRoutes({ registry, sessions, rates, iceServers, cdp, announce }),
+    ...sessionRoutes({ registry, sessions, rates, seats, iceServers, cdp, announce }),
     ...fileRoutes(registry),
     ...optionalHandlers(options.profileDirectory && profileRoutes(profiles)),
     ...optionalHandlers(admin ? adminRoutes(registry, parts.adminReport) : undefined),
     ...optionalHandlers(web?.handlers),
     ...viewRoutes(sessions, options.streamTokens !== undefined),
-    ...whepRoutes({ registry, rates, iceServers, logger }),
+    ...whepRoutes({ registry, rates, seats, iceServers, logger }),
     ...optionalHandlers(recordings && recordingRoutes(recordings)),
     ...optionalHandlers(playlists && playlistRoutes(playlists)),
     ...optionalHandlers(openApi && openApiRoutes({ served: () => servedRoutes(handlers), paths })),

@@ -1,6 +1,7 @@
 import type { SessionChange } from '../protocol/session-requests.js';
 import { StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
+import type { EventStreamLink } from '../session/event-stream-link.js';
 import type { IceServerSource } from '../session/ice-server-source.js';
 import { customSignal } from '../session/server-sent-event.js';
 import type { EndedSession } from '../protocol/session-usage.js';
@@ -11,6 +12,7 @@ import type { StreamKitSessions } from '../session/stream-kit-sessions.js';
 import type { StreamSession } from '../session/stream-session.js';
 import { prefersEventStream } from './accept-header.js';
 import type { CallerRates } from './caller-rates.js';
+import type { CallerSeats } from './caller-seats.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import { emptyResponse, eventStreamResponse, jsonResponse } from './http-message.js';
 import type { HandlersOf, RouteCall, RouteHandler } from './route-handler.js';
@@ -23,6 +25,7 @@ export interface SessionRoutesParameters {
   readonly cdp: boolean;
   readonly iceServers: IceServerSource;
   readonly rates: CallerRates;
+  readonly seats: CallerSeats;
   /** Lets the other nodes find a session that was made here. @throws StreamKitError `unavailable`. */
   readonly announce?: ((streamId: string) => Promise<void>) | undefined;
 }
@@ -80,17 +83,17 @@ export function sessionRoutes(
     // A caller that only reads diagnostics does not keep a session alive.
     readDiagnostics: ({ streamId }) => jsonResponse(200, sessions.get(streamId).diagnostics),
     openEventStream: async (call) => {
-      rates.takeJoin(call.caller);
+      await rates.takeJoin(call.caller);
       return eventStream(call, parameters, await opened(call));
     },
-    sendSignal: (call) => {
-      rates.takeSignal(call.caller);
+    sendSignal: async (call) => {
+      await rates.takeSignal(call.caller);
       return signal(call, touched(call.streamId), rates);
     },
     openStream: upgradeRequired,
     openDebugger: parameters.cdp ? upgradeRequired : undefined,
-    takeSnapshot: ({ request, streamId, caller }) => {
-      rates.takeSnapshot(caller);
+    takeSnapshot: async ({ request, streamId, caller }) => {
+      await rates.takeSnapshot(caller);
       return snapshot(request, sessions.get(streamId));
     },
   };
@@ -111,8 +114,9 @@ function upgradeRequired(): never {
 
 async function createSession(call: RouteCall, parameters: SessionRoutesParameters): Promise<HttpResponse> {
   const { request, caller } = call;
-  const { registry, sessions, rates } = parameters;
+  const { registry, sessions, rates, seats } = parameters;
   const wantsEvents = prefersEventStream(request.headers.accept);
+  const isGone = (): boolean => request.aborted;
   // Before the body is read: a caller that would be refused anyway does not get to fill memory.
   registry.checkMayCreate(caller);
   rates.checkSession(caller);
@@ -124,13 +128,20 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
     registry.checkMayJoin(caller);
   }
   // Nobody would ever know the id of this session.
-  if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
+  if (isGone()) throw new StreamKitError('bad_request', 'The request was aborted');
   // Taken late: a malformed request does not count as a session.
-  rates.takeSession(caller);
-  const session = await prepared.start(() => request.aborted);
+  await rates.takeSession(caller);
+  const release = await seats.hold('sessions', caller);
+  let session: StreamSession;
+  try {
+    session = await prepared.start(isGone);
+  } finally {
+    release();
+  }
   const { streamId } = session;
   try {
     await parameters.announce?.(streamId);
+    if (isGone()) throw new StreamKitError('bad_request', 'The request was aborted');
   } catch (thrown) {
     // Nobody will ever be told its id.
     void registry.end(session, 'deleted');
@@ -143,7 +154,7 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
 
 async function eventStream(
   { request, caller }: RouteCall,
-  { registry, iceServers }: SessionRoutesParameters,
+  { registry, iceServers, seats }: SessionRoutesParameters,
   session: StreamSession,
   preamble?: Uint8Array,
 ): Promise<HttpResponse> {
@@ -153,7 +164,14 @@ async function eventStream(
   if (request.method === 'HEAD') return eventStreamResponse(() => undefined);
   // To a session that was made by this very request nobody can come back.
   const returning = preamble === undefined ? viewerId : undefined;
-  const viewer = registry.admit(session, { caller, viewerId: returning, videoCodec, wishes, media });
+  const isKnown = returning !== undefined && session.viewers.has(returning);
+  const release = isKnown ? undefined : await seats.hold('viewers', caller);
+  let viewer: EventStreamLink;
+  try {
+    viewer = registry.admit(session, { caller, viewerId: returning, videoCodec, wishes, media });
+  } finally {
+    release?.();
+  }
   if (session.hasMedia) await viewer.prepareMedia(iceServers.finder(session.streamId, caller), media);
   const lastEventId = parseLastEventId(request.headers['last-event-id']);
   return eventStreamResponse((sink) =>
@@ -182,7 +200,7 @@ async function signal(
     throw new StreamKitError('bad_request', expectation('string', 'type', type));
   }
   // It costs what a join does.
-  if (type === 'request_offer') rates.takeJoin(caller);
+  if (type === 'request_offer') await rates.takeJoin(caller);
   await session.acceptSignal(caller, viewerId, type, payload);
   return emptyResponse(204);
 }

@@ -15,6 +15,7 @@ import { checkJson, MAX_PAGE_STATE_BYTES } from '../session/json-bytes.js';
 import type { SessionRegistry } from '../session/session-registry.js';
 import type { StreamKitSessions } from '../session/stream-kit-sessions.js';
 import type { CallerRates } from './caller-rates.js';
+import type { CallerSeats } from './caller-seats.js';
 import type { HttpRequest } from './http-message.js';
 import { jsonResponse } from './http-message.js';
 import { serverOrigin } from './request-origin.js';
@@ -29,6 +30,7 @@ export interface StreamKitWebRoutesParameters {
   readonly tickets: StreamKitWebTickets;
   readonly iceServers: IceServerSource;
   readonly rates: CallerRates;
+  readonly seats: CallerSeats;
   readonly trustProxy: number;
   readonly clock: Clock;
 }
@@ -78,7 +80,7 @@ export function streamKitWebRoutes(
     },
     sendWebInput: async ({ request, streamId, caller }) => {
       const startedAtUs = clock.nowUs();
-      rates.takeSignal(caller);
+      await rates.takeSignal(caller);
       const page = registry.page(streamId);
       const { type, data } = jsonObject(await request.readJson());
       if (type !== 'interaction' && type !== 'command') {
@@ -107,7 +109,7 @@ async function createSession(
   { request, caller }: RouteCall,
   parameters: StreamKitWebRoutesParameters,
 ): Promise<StreamKitWebSession> {
-  const { registry, sessions, rates, tickets, iceServers } = parameters;
+  const { registry, sessions, rates, seats, tickets, iceServers } = parameters;
   // Before the body is read: a caller that would be refused anyway does not get to fill memory.
   registry.checkMayCreate(caller);
   rates.checkSession(caller);
@@ -120,8 +122,9 @@ async function createSession(
   };
   const prepared = sessions.prepare(translated, caller);
   if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
-  rates.takeSession(caller);
-  const { streamId } = await prepared.start(() => request.aborted);
+  await rates.takeSession(caller);
+  const release = await seats.hold('sessions', caller);
+  const { streamId } = await prepared.start(() => request.aborted).finally(() => release());
   const { viewer } = await iceServers.finder(streamId, caller)();
   return {
     sessionId: streamId,

@@ -1,4 +1,5 @@
 import type { Caller } from '../session/caller.js';
+import type { EventStreamLink } from '../session/event-stream-link.js';
 import { type StreamKitWebRoutesParameters, streamKitWebRoutes } from './stream-kit-web-routes.js';
 import { StreamKitWebSignaling } from './stream-kit-web-signaling.js';
 import { StreamKitWebTickets } from './stream-kit-web-tickets.js';
@@ -15,23 +16,29 @@ export interface StreamKitWeb {
 }
 
 export function openStreamKitWeb(parameters: StreamKitWebParameters): StreamKitWeb {
-  const { registry, rates, iceServers, onServerError } = parameters;
+  const { registry, rates, seats, iceServers, onServerError } = parameters;
   const tickets = new StreamKitWebTickets((streamId) => registry.find(streamId) !== undefined);
   return {
     handlers: streamKitWebRoutes({ ...parameters, tickets }),
     signaling: {
       callerOf: (streamId, ticket) => tickets.callerOf(streamId, ticket),
       accept: async (streamId, caller) => {
-        rates.takeJoin(caller);
+        await rates.takeJoin(caller);
         const session = registry.page(streamId);
         session.touch();
         const request = { caller, viewerId: undefined, videoCodec: undefined, media: true };
-        const viewer = registry.admit(session, request);
+        const release = await seats.hold('viewers', caller);
+        let viewer: EventStreamLink;
+        try {
+          viewer = registry.admit(session, request);
+        } finally {
+          release();
+        }
         await viewer.prepareMedia(iceServers.finder(streamId, caller));
         return (socket) =>
           StreamKitWebSignaling.open(socket, {
             viewer,
-            takeMessage: () => rates.takeSignal(caller),
+            takeMessage: () => rates.takeSignalHere(caller),
             touch: () => session.touch(),
             error: () => session.error?.message,
             onServerError: (thrown) => onServerError(thrown, streamId, caller),

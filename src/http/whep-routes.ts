@@ -6,6 +6,7 @@ import { callerBindings } from '../session/caller.js';
 import type { IceServerSource } from '../session/ice-server-source.js';
 import type { SessionRegistry } from '../session/session-registry.js';
 import type { CallerRates } from './caller-rates.js';
+import type { CallerSeats } from './caller-seats.js';
 import type { HttpResponse } from './http-message.js';
 import { emptyResponse } from './http-message.js';
 import type { RouteCall, HandlersOf } from './route-handler.js';
@@ -13,6 +14,7 @@ import type { RouteCall, HandlersOf } from './route-handler.js';
 export interface WhepRoutesParameters {
   readonly registry: SessionRegistry;
   readonly rates: CallerRates;
+  readonly seats: CallerSeats;
   readonly iceServers: IceServerSource;
   readonly logger: Logger;
 }
@@ -21,7 +23,7 @@ export interface WhepRoutesParameters {
 export function whepRoutes(
   parameters: WhepRoutesParameters,
 ): HandlersOf<'probePlayers' | 'createPlayer' | 'probePlayer' | 'patchPlayer' | 'endPlayer'> {
-  const { registry, rates, iceServers, logger } = parameters;
+  const { registry, rates, seats, iceServers, logger } = parameters;
   const serversFor = ({ streamId, caller }: RouteCall): Promise<IceServers> =>
     iceServers.finder(streamId, caller)();
   return {
@@ -31,8 +33,8 @@ export function whepRoutes(
     },
     createPlayer: async (call) => {
       const { request, streamId, caller } = call;
-      rates.takeSignal(caller);
-      rates.takeJoin(caller);
+      await rates.takeSignal(caller);
+      await rates.takeJoin(caller);
       const session = registry.page(streamId);
       // Before the body is read.
       registry.checkMayJoin(caller);
@@ -42,7 +44,10 @@ export function whepRoutes(
         throw new StreamKitError('unsupported_media_type', 'Expected an SDP offer: none is made here');
       }
       const servers = await serversFor(call);
-      const { player, answer } = await session.admitPlayer(caller, offer, servers.server);
+      const release = await seats.hold('viewers', caller);
+      const { player, answer } = await session
+        .admitPlayer(caller, offer, servers.server)
+        .finally(() => release());
       if (request.aborted) {
         // Nobody would ever know where to end it.
         await session.dismiss(player);
@@ -60,7 +65,7 @@ export function whepRoutes(
       return emptyResponse(204);
     },
     patchPlayer: async (call) => {
-      rates.takeSignal(call.caller);
+      await rates.takeSignal(call.caller);
       const { player } = playerOf(call);
       const { request } = call;
       const fragment = await request.readText(SDP_FRAGMENT_TYPE);

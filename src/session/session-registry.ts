@@ -229,11 +229,16 @@ export class SessionRegistry {
   /** @throws StreamKitError `at_capacity` for a caller that has as many viewers as it may. */
   checkMayJoin(caller: Caller): void {
     const { maxViewers } = caller.limits;
-    if (maxViewers === undefined) return;
-    const sessions = [...this.#found.values()];
-    if (sessions.reduce((sum, { viewers }) => sum + viewers.countOf(caller), 0) < maxViewers) return;
+    if (maxViewers === undefined || this.countOf('viewers', caller.key) < maxViewers) return;
     const headers = { 'Retry-After': '5' };
     throw new StreamKitError('at_capacity', 'This caller has as many viewers as it may', { headers });
+  }
+
+  /** How many a caller has here, in all sessions together. */
+  countOf(kind: 'sessions' | 'viewers', callerKey: string): number {
+    if (kind === 'sessions')
+      return [...this.#occupying.values()].filter(({ key }) => key === callerKey).length;
+    return [...this.#found.values()].reduce((sum, { viewers }) => sum + viewers.countOf(callerKey), 0);
   }
 
   /**
@@ -282,8 +287,7 @@ export class SessionRegistry {
     if (this.#isFull(kind)) {
       throw new StreamKitError('at_capacity', 'All sessions of this server are taken', { headers });
     }
-    const ofCaller = [...this.#occupying.values()].filter(({ key }) => key === caller.key).length;
-    if (ofCaller >= (caller.limits.maxSessions ?? Infinity)) {
+    if (this.countOf('sessions', caller.key) >= (caller.limits.maxSessions ?? Infinity)) {
       throw new StreamKitError('at_capacity', 'This caller has as many sessions as it may', { headers });
     }
   }

@@ -193,7 +193,7 @@ export class ViewerGroup {
   checkRoom(caller: Caller, status = 429): void {
     const { maxViewersPerSession, maxViewersPerCaller } = this.#parameters.settings;
     const headers = { 'Retry-After': '5' };
-    if (caller.role !== 'operator' && this.countOf(caller) >= maxViewersPerCaller) {
+    if (caller.role !== 'operator' && this.countOf(caller.key) >= maxViewersPerCaller) {
       const sentence = 'This caller has as many viewers in this session as it may';
       throw new StreamKitError('at_capacity', sentence, { status, headers });
     }
@@ -258,8 +258,8 @@ export class ViewerGroup {
   }
 
   /** How many a caller has. */
-  countOf({ key }: Caller): number {
-    return this.#all().filter(({ caller }) => caller.key === key).length;
+  countOf(callerKey: string): number {
+    return this.#all().filter(({ caller }) => caller.key === callerKey).length;
   }
 
   summary(): ViewerSummary {

@@ -3,9 +3,11 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { systemClock } from '../../src/base/clock.js';
+import type { RedisClient } from '../../src/options/cluster-options.js';
 import type { StreamKitOptions } from '../../src/options/stream-kit-options.js';
 import { resolveOptions } from '../../src/options/stream-kit-options.js';
 import type { StreamKitRouter } from '../../src/http/stream-kit-router.js';
+import type { MuxThreads } from '../../src/recording/mux-threads.js';
 import { composeRouter } from '../../src/router.js';
 import { FakeParts } from './session-fakes.js';
 
@@ -26,8 +28,9 @@ export interface ClusterTestNode {
 
 export async function openClusterNode(
   nodeId: string,
-  redis: string,
+  redis: string | RedisClient,
   options: StreamKitOptions = {},
+  muxThreads?: MuxThreads,
 ): Promise<ClusterTestNode> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -42,6 +45,7 @@ export async function openClusterNode(
       ...options,
     }),
     Object.assign(parts, real),
+    muxThreads,
   );
   server.on('request', (request, response) => void router(request, response));
   router.attach(server);

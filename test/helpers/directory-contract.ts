@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { BeatAnswer, ClusterDirectory, NodeIdentity, NodeRecord } from '../../src/cluster/directory.js';
 import {
+  COUNT_KEPT_MS,
   IDEMPOTENCY_KEPT_MS,
   IDEMPOTENCY_PENDING_MS,
   LEASE_MS,
@@ -211,6 +212,43 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
         await directory.beat(a, []);
       }
       expect(await directory.find('one')).toEqual({ kind: 'unknown' });
+    });
+
+    it('takes from a bucket until it is empty, and again with time', async () => {
+      const limit = { perSecond: 2, burst: 3 };
+      for (let taken = 0; taken < 3; taken++) expect(await directory.takeToken('bucket', limit)).toBe(0);
+      const waitMs = await directory.takeToken('bucket', limit);
+      expect(waitMs).toBeGreaterThan(0);
+      expect(waitMs).toBeLessThanOrEqual(500);
+      expect(await directory.takeToken('other', limit)).toBe(0);
+      await advance(1500);
+      expect(await directory.takeToken('bucket', limit)).toBe(0);
+    });
+
+    it('counts what all live nodes have, and refuses more', async () => {
+      expect(await directory.setCount(a, 'viewers', 2, 3)).toBe(true);
+      expect(await directory.setCount(b, 'viewers', 2, 3)).toBe(false);
+      expect(await directory.setCount(b, 'viewers', 1, 3)).toBe(true);
+      expect(await directory.setCount(a, 'viewers', 3, 3)).toBe(false);
+      expect(await directory.setCount(a, 'sessions', 3, 3)).toBe(true);
+      await directory.setCount(a, 'viewers', 0);
+      expect(await directory.setCount(b, 'viewers', 3, 3)).toBe(true);
+      // Without a bound it is what it is.
+      expect(await directory.setCount(a, 'viewers', 7)).toBe(true);
+      expect(await directory.setCount(b, 'viewers', 1, 7)).toBe(false);
+    });
+
+    it('does not count what a node has that is gone, and does when it is back', async () => {
+      await directory.setCount(a, 'viewers', 2);
+      await live(LEASE_MS + 1000, b);
+      expect(await directory.setCount(b, 'viewers', 1, 1)).toBe(true);
+      await directory.beat(a, []);
+      expect(await directory.setCount(b, 'viewers', 1, 1)).toBe(false);
+      await live(LEASE_MS + 1000, b);
+      expect(await directory.fence(a)).toBe('lost');
+      expect(await directory.setCount(b, 'viewers', 1, 1)).toBe(true);
+      await live(COUNT_KEPT_MS, b);
+      expect(await directory.setCount(b, 'viewers', 1, 1)).toBe(true);
     });
 
     it('answers an idempotency key once', async () => {

@@ -1,11 +1,22 @@
 import { createHmac } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 
 import { PASSPORT_HEADER } from '../../src/cluster/caller-passport.js';
+import { CLAIM } from '../../src/cluster/redis-scripts.js';
+import type { RedisClient } from '../../src/options/cluster-options.js';
 import type { StreamKitOptions } from '../../src/options/stream-kit-options.js';
+import { workerMuxThreads } from '../../src/recording/mux-threads.js';
+import type { RecordingReport, RecordingThreadData } from '../../src/recording/recording-messages.js';
 import { CLUSTER_SECRET, type ClusterTestNode, openClusterNode } from '../helpers/cluster-node.js';
+import { fakeMuxThreads } from '../helpers/recording-fakes.js';
+import type { FakeAnsweringPeer } from '../helpers/session-fakes.js';
 import { until } from '../helpers/patience.js';
 import { RedisServer } from '../helpers/redis-server.js';
 import { ask, EventStreamClient, postJson } from '../helpers/router-server.js';
@@ -136,6 +147,58 @@ describe.skipIf(!RedisServer.isInstalled)('three nodes and a real Redis', () => 
     expect(again.text).toContain('"closed"');
   });
 
+  it('plays by WHEP and records through a node that has neither', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'recordings-'));
+    const file = { width: 64, height: 64, bytes: 4, durationMs: 1000 };
+    const threads = fakeMuxThreads<RecordingThreadData, RecordingReport>((thread) => {
+      writeFileSync(`${thread.data.pathPrefix}1.mp4`, 'file');
+      thread.report({ type: 'ended', files: [file], error: undefined, detail: undefined });
+    });
+    const mux = { ...workerMuxThreads, openRecordingThread: threads.open };
+    const opened = [0, 1, 2].map((index) =>
+      openClusterNode(
+        `node-${index}`,
+        redis.url,
+        { recording: { directory: join(directory, String(index)) } },
+        mux,
+      ),
+    );
+    nodes = await Promise.all(opened);
+    const { id, owner } = await create(await Promise.race(opened));
+    owner.parts.launches[0]?.succeed();
+    await until(async () => expect((await ask(`${owner.url}/${id}`)).json.status).toBe('connecting'));
+    const [one, two] = others(owner);
+    const origin = new URL(one.url).origin;
+    const player = await fetch(`${one.url}/${id}/whep`, {
+      ...{ method: 'POST', body: 'v=0' },
+      headers: { 'content-type': 'application/sdp' },
+    });
+    expect([player.status, await player.text()]).toEqual([201, 'the answer']);
+    const place = player.headers.get('location') ?? '';
+    const trickled = await fetch(new URL(place, two.url), {
+      ...{ method: 'PATCH', body: 'a candidate' },
+      headers: { 'content-type': 'application/trickle-ice-sdpfrag' },
+    });
+    expect(trickled.status).toBe(204);
+    expect((owner.parts.peers[0] as FakeAnsweringPeer).fragments).toEqual(['a candidate']);
+    expect((await ask(new URL(place, origin).href, { method: 'DELETE' })).status).toBe(200);
+    const made = await postJson(`${one.url}/${id}/recordings`, { format: 'mp4' });
+    expect(made.status).toBe(201);
+    const recording = new URL(made.headers.get('location') ?? '', two.url).href;
+    expect((await ask(recording, { method: 'DELETE' })).json).toMatchObject({ status: 'finished' });
+    // It outlives its session, at every node.
+    expect((await ask(`${one.url}/${id}`, { method: 'DELETE' })).status).toBe(204);
+    for (const { url } of nodes) {
+      const { json } = await ask(`${url}/${id}/recordings`);
+      expect((json as { recordings: object[] }).recordings).toMatchObject([{ status: 'finished' }]);
+      const part = await fetch(`${url}${new URL(recording).pathname.slice('/stream'.length)}/file`, {
+        headers: { range: 'bytes=1-2' },
+      });
+      expect([part.status, await part.text()]).toEqual([206, 'il']);
+    }
+    await rm(directory, { recursive: true });
+  });
+
   it('lets the owner of a session act for it at every node, and nobody else', async () => {
     const first = await open(validated);
     const { id, owner } = await create(first, ANN);
@@ -262,6 +325,127 @@ describe.skipIf(!RedisServer.isInstalled)('three nodes and a real Redis', () => 
       });
       expect((await ask(url, { headers: BEN })).json).toEqual({ sessions: [] });
     }
+  });
+
+  it('counts the sessions and viewers of a caller at all nodes, and each node alone without Redis', async () => {
+    const limits = { maxSessions: 2, maxViewers: 2 };
+    const first = await open({ validateRequest: () => ({ authorized: true, callerId: 'ann', limits }) });
+    await until(async () =>
+      expect(nodes.filter(({ router }) => router.sessions.list().length > 0).length).toBe(
+        await spread(first),
+      ),
+    );
+    const ids = nodes.flatMap(({ router }) => router.sessions.list().map(({ id }) => id));
+    expect(ids).toHaveLength(2);
+    for (const { url } of nodes) {
+      const refused = await postJson(url, PAGE);
+      expect([refused.status, refused.json.error.message]).toEqual([
+        429,
+        'This caller has as many sessions as it may',
+      ]);
+    }
+    const [one = '', two = ''] = ids;
+    const streams = await Promise.all(
+      ids.map((id, index) => EventStreamClient.open(`${nodes[index]?.url}/${id}/sse`)),
+    );
+    for (const stream of streams) await stream.signal('viewer');
+    for (const { url } of nodes) expect((await ask(`${url}/${one}/sse`)).status).toBe(429);
+    // One that comes back takes no other seat.
+    const { viewerId } = (await streams[0]?.signal<{ viewerId: string }>('viewer')) ?? { viewerId: '' };
+    const again = await EventStreamClient.open(`${nodes[2]?.url}/${one}/sse?viewerId=${viewerId}`);
+    expect((await again.signal<{ viewerId: string }>('viewer')).viewerId).toBe(viewerId);
+    // Whatever has ended counts nowhere from the moment that this is told.
+    expect((await ask(`${first.url}/${two}`, { method: 'DELETE' })).status).toBe(204);
+    let three = '';
+    await until(async () => {
+      if (three !== '') await ask(`${first.url}/${three}`, { method: 'DELETE' });
+      ({ id: three } = await create(nodes[2] ?? first));
+      expect(ownerOf(three)).not.toBe(ownerOf(one));
+    });
+    const third = await EventStreamClient.open(`${nodes[1]?.url}/${three}/sse`);
+    await third.signal('viewer');
+    expect((await ask(`${nodes[0]?.url}/${three}/sse`)).status).toBe(429);
+    redis.pause();
+    try {
+      // The node has one of the two viewers, and knows of no other.
+      const { url } = ownerOf(three);
+      const more = await EventStreamClient.open(`${url}/${three}/sse`);
+      await more.signal('viewer');
+      expect((await ask(`${url}/${three}/sse`)).status).toBe(429);
+      more.abort();
+    } finally {
+      redis.resume();
+    }
+    for (const stream of [...streams, again, third]) stream.abort();
+  });
+
+  /** One more session somewhere, until the caller has two at two nodes; one at a time. @returns 2. */
+  async function spread(first: ClusterTestNode): Promise<number> {
+    const made = nodes.flatMap(({ router }) => router.sessions.list());
+    const used = nodes.filter(({ router }) => router.sessions.list().length > 0);
+    if (made.length === 2 && used.length === 1) await made[1]?.end();
+    else if (made.length < 2) await postJson(first.url, PAGE);
+    return 2;
+  }
+
+  it('counts the rates of a caller at all nodes', async () => {
+    const first = await open({ ...validated, rateLimits: { joinsPerMinute: 4, sessionsPerMinute: 120 } });
+    const ids: string[] = [];
+    await until(async () => {
+      ids.push((await create(first, ANN)).id);
+      expect(nodes.every(({ router }) => router.sessions.list().length > 0)).toBe(true);
+    });
+    const join = async (id: string, headers: Record<string, string>): Promise<number> => {
+      const stream = await EventStreamClient.open(`${first.url}/${id}/sse`, { headers });
+      stream.abort();
+      return stream.response.status;
+    };
+    const joined = nodes.map(({ router }) => router.sessions.list()[0]?.id ?? '');
+    const statuses: number[] = [];
+    for (const id of [...joined, ...joined]) statuses.push(await join(id, BEN));
+    expect(statuses).toEqual([200, 200, 200, 200, 429, 429]);
+    expect(await join(joined[0] ?? '', ANN)).toBe(200);
+  });
+
+  it('ends a session whose client has gone before it was told of it, at whichever node it is', async () => {
+    const real = new Redis(redis.url);
+    let claiming: Promise<unknown> = Promise.resolve();
+    const gated: RedisClient = {
+      call: async (command, ...parameters) => {
+        if (parameters[0] === CLAIM) await claiming;
+        return real.call(command, ...parameters);
+      },
+    };
+    nodes = await Promise.all([0, 1, 2].map((index) => openClusterNode(`node-${index}`, gated)));
+    const [first] = nodes;
+    if (first === undefined) throw new Error('There is no node');
+    const { id } = await create(first);
+    const count = (): number => nodes.flatMap(({ router }) => router.sessions.list()).length;
+    const owners = new Set<string>();
+    for (let round = 0; round < 40 && owners.size < 2; round++) {
+      let goOn = (): void => undefined;
+      claiming = new Promise<void>((resolve) => (goOn = resolve));
+      const gone = new AbortController();
+      const closed = new Promise((resolve) =>
+        first.server.once('request', (_request, response) => response.once('close', resolve)),
+      );
+      const asked = fetch(first.url, {
+        ...{ method: 'POST', body: JSON.stringify(PAGE), signal: gone.signal },
+        headers: { 'content-type': 'application/json' },
+      }).catch((thrown: unknown) => thrown);
+      await until(() => expect(count()).toBe(2));
+      const made = nodes.find(({ router }) => router.sessions.list().some((session) => session.id !== id));
+      owners.add(made === first ? 'here' : 'elsewhere');
+      gone.abort();
+      expect(await asked).toBeInstanceOf(Error);
+      await closed;
+      goOn();
+      await until(() => expect(count()).toBe(1));
+    }
+    expect(owners.size).toBe(2);
+    expect((await ask(`${first.url}/${id}`)).status).toBe(200);
+    await Promise.all(nodes.splice(0).map((node) => node.close()));
+    real.disconnect();
   });
 
   it('closes a node through which others are watched', async () => {

@@ -28,6 +28,7 @@ describe.skipIf(!RedisServer.isInstalled)('the directory in a real Redis', () =>
     for (const [field, value] of Object.entries(await redis.hgetall('{test}:pulse'))) {
       await redis.hset('{test}:pulse', field, Number(value) - ms);
     }
+    for (const key of await redis.keys('{test}:bucket:*')) await redis.incrby(key, -1000 * ms);
     const leases = (await redis.call('ZRANGE', '{test}:leases', 0, -1)) as string[];
     for (const lease of leases) await redis.zincrby('{test}:leases', -ms, lease);
     for (const [nodeId, text] of Object.entries(await redis.hgetall('{test}:nodes'))) {

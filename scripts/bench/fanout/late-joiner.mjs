@@ -7,6 +7,19 @@ import { join1, joinUpTo, startFanoutServer } from './server-process.mjs';
 const WATCHING = 10;
 const SWEEP_US = 500;
 const KEYFRAME_INTERVAL_S = 2;
+/** Requests within this time share one keyframe. */
+const REQUESTS_APART_MS = 1_000;
+const LONGEST_WAIT_MS = 3_000;
+
+async function firstKeyframe(generator, viewer) {
+  const until = performance.now() + LONGEST_WAIT_MS;
+  while (performance.now() < until) {
+    const { firstKeyframeUs } = generator.times(viewer);
+    if (firstKeyframeUs !== 0) return firstKeyframeUs;
+    await sleep(20);
+  }
+  throw new Error('A newcomer got no keyframe.');
+}
 
 async function measure(gopReplay, joiners) {
   const generator = new LoadGenerator();
@@ -17,21 +30,20 @@ async function measure(gopReplay, joiners) {
   try {
     await server.call('play', stream);
     await joinUpTo(server, generator, WATCHING);
-    await sleep(1_000);
+    await sleep(1.5 * REQUESTS_APART_MS);
     const before = await server.call('counters');
     for (let i = 0; i < joiners; i++) {
       const name = server.newName();
       generator.setSweepInterval(SWEEP_US);
       const { viewer, answerUs, connectedUs } = await join1(server, generator, name);
       generator.setSweepInterval(SWEEP_US);
-      // Not in step with the frames: the sum of both intervals shares no divisor with them.
-      await sleep(400 + ((i * 37) % 311));
-      const { firstKeyframeUs } = generator.times(viewer);
-      if (firstKeyframeUs === 0) throw new Error('A newcomer got no keyframe.');
+      const firstKeyframeUs = await firstKeyframe(generator, viewer);
       fromAnswer.push((firstKeyframeUs - answerUs) / 1000);
       fromConnection.push((firstKeyframeUs - connectedUs) / 1000);
       generator.remove(viewer);
       await server.call('leave', { viewer: name });
+      // The next one has a keyframe of its own, and comes in step neither with the frames nor with the keyframes.
+      await sleep(REQUESTS_APART_MS + ((i * 37) % 311));
     }
     const after = await server.call('counters');
     const seconds = (after.nowUs - before.nowUs) / 1e6;

@@ -41,6 +41,7 @@ describe('the part of a node in its cluster', () => {
       room: () => 1,
       owned: () => owned,
       onFenced: () => void (node.fenced += 1),
+      onRenew: () => undefined,
       clock: {
         ...{ nowUs: () => clock.nowUs(), wallMs: () => clock.wallMs() },
         after: (ms, callback) => clock.after(ms, callback),

@@ -83,7 +83,7 @@ describe('a rate limiter', () => {
     expect(take(limiter, 'second')).toBe(0);
   });
 
-  it('is none where there are no rates', () => {
+  it('is none where there are no rates', async () => {
     for (const [options, refused] of [
       [undefined, false],
       [
@@ -95,12 +95,36 @@ describe('a rate limiter', () => {
       ],
     ] as const) {
       const rates = createCallerRates(options, clock);
-      const takeAll = (): void => {
-        for (let turn = 0; turn < 100; turn++) rates.takeSignal(anybody);
-        for (let turn = 0; turn < 100; turn++) rates.takeSession(anybody);
+      const takeAll = async (): Promise<void> => {
+        for (let turn = 0; turn < 100; turn++) await rates.takeSignal(anybody);
+        for (let turn = 0; turn < 100; turn++) await rates.takeSession(anybody);
       };
-      if (refused) expect(takeAll).toThrow('Too many signals');
-      else takeAll();
+      if (refused) await expect(takeAll()).rejects.toThrow('Too many signals');
+      else await takeAll();
     }
+  });
+
+  it('counts what other servers count, and alone while they cannot be asked', async () => {
+    let waitMs: number | undefined = 1500;
+    const asked: unknown[] = [];
+    const shared = { take: (...given: unknown[]) => Promise.resolve((asked.push(given), waitMs)) };
+    const few = { sessionsPerMinute: 2, signalsPerSecond: 1, joinsPerMinute: 2 };
+    const rates = createCallerRates({ ...few, snapshotsPerMinute: 1, openRequests: 1 }, clock, shared);
+    const caller = { ...anybody, role: 'owner' as const };
+    for (let turn = 0; turn < 3; turn++) {
+      await expect(rates.takeJoin(caller)).rejects.toMatchObject({
+        code: 'at_capacity',
+        headers: { 'Retry-After': '2' },
+      });
+    }
+    expect(rates.refused.joins).toBe(3);
+    expect(asked[0]).toEqual(['joins', caller.key, { perSecond: 2 / 60, burst: 2 }]);
+    // What others have refused was not taken here.
+    waitMs = undefined;
+    await rates.takeJoin(caller);
+    await rates.takeJoin(caller);
+    await expect(rates.takeJoin(caller)).rejects.toThrow('Too many joins');
+    // Whoever is over the rate here costs the others nothing.
+    expect(asked).toHaveLength(5);
   });
 });

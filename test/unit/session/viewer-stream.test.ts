@@ -79,7 +79,7 @@ describe('a WebSocket that names a viewer', () => {
     expect(alone.messages('control_requested')).toEqual([]);
     alone.lose();
     expect(harness.session.viewers.list()).toHaveLength(2);
-    expect(harness.session.viewers.countOf(anybody)).toBe(2);
+    expect(harness.session.viewers.countOf(anybody.key)).toBe(2);
   });
 
   it('has its public id and role, and is no other viewer', async () => {
