@@ -78,7 +78,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
     const router = composeRouter(resolved, parts, workerMuxThreads, {
       encoderFound: () => encoders.chosen,
       egressRefusals: () => opened.egressRefusals.counts,
-      pool: pool && (() => pool.counts),
+      pool: pool && (() => ({ ...pool.counts, preloads: opened.preloads })),
     });
     const close = router.close.bind(router);
     return Object.assign(router, {

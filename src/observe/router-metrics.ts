@@ -9,9 +9,9 @@ import type {
   UsageCounter,
   ViewerCounter,
 } from '../session/session-counters.js';
-import type { PoolCounts } from '../render/warm-pool.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import { EventLoopDelay } from './event-loop-delay.js';
+import type { PoolReport } from './router-gauges.js';
 import { scrapedCounter, scrapedGauge } from './scraped-metric.js';
 import { countSessionEvents } from './session-metrics.js';
 
@@ -29,7 +29,7 @@ export interface MetricsSources {
   /** What pages were refused, by reason; default: nothing is. */
   readonly egressRefusals?: () => Readonly<Record<string, number>>;
   /** Browsers that are kept ready. Default: there are none. */
-  readonly pool?: (() => PoolCounts) | undefined;
+  readonly pool?: (() => PoolReport) | undefined;
 }
 
 /** All of it at one moment: there may be thousands of viewers, and a reading asks for each of them once. */
@@ -201,7 +201,7 @@ function renderings(states: Scrape['states']): [Rendering, number][] {
   return [...counts.values()];
 }
 
-function readPool(registry: Registry, counts: () => PoolCounts): void {
+function readPool(registry: Registry, counts: () => PoolReport): void {
   scrapedGauge(registry, {
     name: 'stream_kit_pool_ready',
     help: 'Browsers that are ready for a session.',
@@ -217,6 +217,22 @@ function readPool(registry: Registry, counts: () => PoolCounts): void {
         [{ outcome: 'hit' }, hits],
         [{ outcome: 'miss' }, misses],
         [{ outcome: 'unfit' }, unfit],
+      ];
+    },
+  });
+  readPreloads(registry, counts);
+}
+
+function readPreloads(registry: Registry, counts: () => PoolReport): void {
+  scrapedCounter<'outcome'>(registry, {
+    name: 'stream_kit_pool_preloads_total',
+    help: 'Pages that browsers of the pool were to load ahead: loaded or failed.',
+    labelNames: ['outcome'],
+    read: () => {
+      const { loaded, failed } = counts().preloads;
+      return [
+        [{ outcome: 'loaded' }, loaded],
+        [{ outcome: 'failed' }, failed],
       ];
     },
   });

@@ -283,8 +283,8 @@ const ROUTER_OPTIONS = {
   ),
   /**
    * Keeps browsers ready for sessions to come, which are shown in half the time then. A session whose request names another
-   * `deviceScaleFactor`, `locale` or `touch`, no sound, a profile or a proxy has its browser launched as without a pool. Spares count as
-   * free: they give way to sessions. Default: none.
+   * `deviceScaleFactor`, `locale`, `touch` or `userAgent`, a profile or a proxy has its browser launched as without a pool. Spares count
+   * as free: they give way to sessions. Default: none.
    */
   pool: option<PoolOptions, ResolvedPoolOptions>(poolOptions),
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */

@@ -55,6 +55,18 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
     'Expected even integer between 64 and 2160 for defaultViewport.height but received undefined',
   ],
   [{ defaultViewport: { width: 64, height: 64, depth: 3 } }, 'Unknown option "depth" in defaultViewport'],
+  [
+    { pool: { size: 1, preload: new Array(11).fill('https://a.example/') } },
+    'Expected array of at most 10 URLs for pool.preload but received an array',
+  ],
+  [
+    { pool: { size: 1, preload: ['file:///etc/passwd'] } },
+    "Expected http or https URL for pool.preload[0] but received 'file:///etc/passwd' of type string",
+  ],
+  [
+    { pool: { size: 1, preload: ['https://a.example/', 'https://me:secret@a.example/'] } },
+    'Expected a URL without credentials for pool.preload[1]',
+  ],
   [{ getEnv: {} }, 'Expected function for getEnv but received an object'],
   [{ validateRequest: true }, 'Expected function for validateRequest but received true of type boolean'],
   [
