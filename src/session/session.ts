@@ -489,7 +489,7 @@ export class Session implements StreamSession {
     this.#onViewerChange();
     await closePart('media', this.#media?.close(), by);
     await this.meter.sample();
-    await closePart('profile', this.#profile.store(this.#media && this.#render, reason), by);
+    await closePart('profile', this.#profile.store(this.#media && this.#render, this.#life.error), by);
     const renderClosed = this.#launched.then(() => this.#render?.close());
     await closePart('render', renderClosed, by);
     await closePart('files', this.files.close(), by);
