@@ -327,6 +327,11 @@ function readPlane(
     'Datagrams to the media port.',
     () => stats()?.received,
   );
+  ofPlane(
+    'stream_kit_plane_tcp_refused_total',
+    'TCP connections to the media port that were closed because nobody proved to be a viewer, or because there were too many.',
+    () => stats()?.tcpRefused,
+  );
   ofPlane('stream_kit_plane_send_calls_total', 'System calls that sent media.', () => stats()?.sendCalls);
   ofPlane('stream_kit_plane_send_errors_total', 'Those that failed.', () => stats()?.sendErrors);
   ofPlane(

@@ -167,8 +167,9 @@ const ROUTER_OPTIONS = {
   gpu: option<'auto' | 'off' | GpuOptions, ResolvedGpuOption>(gpuOption, 'auto'),
   /**
    * The video encoder: `auto` takes for each codec the first that works, H.264: `h264_nvenc`, `h264_vaapi`, `h264_qsv`,
-   * `libx264`; VP8: `vp8_vaapi`, `libvpx`. A name stands for its codec, and is refused at construction where it does
-   * not work; `{ h264, vp8 }` names both. One that fails in mid-stream is followed by the next. Default `auto`.
+   * `libx264`; VP8: `vp8_vaapi`, `libvpx`; VP9: `vp9_vaapi`, `vp9_qsv`, `libvpx-vp9`. A name stands for its codec, and is
+   * refused at construction where it does not work; `{ h264, vp8 }` names one per codec. One that fails in mid-stream is
+   * followed by the next. Default `auto`.
    */
   encoder: option<'auto' | EncoderName | Readonly<Partial<Record<VideoCodec, string>>>, EncoderChoice>(
     encoderChoice(true),
@@ -230,6 +231,11 @@ const ROUTER_OPTIONS = {
   mediaPlane: option<'auto' | 'native' | 'werift'>(oneOf('auto', 'native', 'werift'), 'auto'),
   /** UDP port of all viewers' media, 0–65535; 0: the system chooses one. Needs the native media plane. Default 0. */
   udpPort: option<number>(integerBetween(0, 65_535), 0),
+  /**
+   * TCP port of the media of viewers whose network lets no UDP through (ICE-TCP), 1–65535; it may have the same number as
+   * `udpPort`, but not as the port of HTTP. Needs the native media plane and Linux. Default: none.
+   */
+  tcpPort: option<number>(integerBetween(1, 65_535)),
   /**
    * Threads that send media, 1–16, over which the viewers are spread; with more than 1, another one receives. One thread
    * sends to some 900 viewers of 720p30. `auto`: half as many as there are cores, 1–8. Routers that share a `udpPort` share
@@ -371,6 +377,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
 function checkAddresses({
   mediaPlane,
   udpPort,
+  tcpPort,
   listenAddress,
   announcedAddresses,
 }: ResolvedOptionsOf<typeof ROUTER_OPTIONS>): void {
@@ -378,6 +385,12 @@ function checkAddresses({
     throw new StreamKitError(
       'bad_option',
       `Expected no udpPort because with mediaPlane werift each viewer has a UDP port of its own`,
+    );
+  }
+  if (mediaPlane === 'werift' && tcpPort !== undefined) {
+    throw new StreamKitError(
+      'bad_option',
+      `Expected no tcpPort because with mediaPlane werift media goes over UDP alone`,
     );
   }
   const isReached = (address: string): boolean => isIP(address) === isIP(listenAddress ?? address);
@@ -408,7 +421,7 @@ function basePath(value: unknown, name: string): string {
 function encoderChoice(anyName: boolean): OptionCheck<EncoderChoice> {
   const nameOf = (codec: VideoCodec, value: unknown, name: string): string => {
     if (value === undefined) return 'auto';
-    if (anyName && typeof value === 'string' && /^\w{1,40}$/.test(value)) return value;
+    if (anyName && typeof value === 'string' && /^\w[\w-]{0,39}$/.test(value)) return value;
     return oneOf('auto', ...ENCODER_ORDER[codec])(value, name);
   };
   return (value, name) => {
