@@ -45,6 +45,7 @@ interface Scrape {
 type LastScrape = () => Scrape;
 
 const STATUSES = ['initializing', 'connecting', 'streaming', 'error', 'terminated'] as const;
+const PUBLICATION_STATUSES = ['connecting', 'live', 'retrying', 'failed'] as const;
 const KINDS = ['video', 'audio'] as const;
 const HTTP_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -153,6 +154,18 @@ function readSessions(registry: Registry, maxSessions: number, last: LastScrape)
     name: 'stream_kit_sessions_limit',
     help: 'Most sessions at once.',
     read: () => [[{}, maxSessions]],
+  });
+  scrapedGauge<'status'>(registry, {
+    name: 'stream_kit_publications',
+    help: 'Publications of sessions to media servers, by status; those that failed until they are ended.',
+    labelNames: ['status'],
+    read: () => {
+      const all = last().states.flatMap(({ metadata }) => metadata.publications ?? []);
+      return PUBLICATION_STATUSES.map((status) => [
+        { status },
+        all.filter((one) => one.status === status).length,
+      ]);
+    },
   });
   scrapedGauge<'rendering' | 'renderer'>(registry, {
     name: 'stream_kit_sessions_by_renderer',

@@ -71,6 +71,11 @@ import {
   type ResolvedProfileOptions,
 } from './profile-options.js';
 import {
+  type PublicationOptions,
+  publicationOptions,
+  type ResolvedPublicationOptions,
+} from './publication-options.js';
+import {
   type HlsOptions,
   hlsOptions,
   type RecordingOptions,
@@ -302,6 +307,13 @@ const ROUTER_OPTIONS = {
   targetPolicy: option<TargetPolicyOptions, TargetPolicy>(targetPolicyOptions, DEFAULT_TARGET_POLICY),
   /** Lets clients record sessions to files. Default: nothing is recorded. */
   recording: option<RecordingOptions, ResolvedRecordingOptions>(recordingOptions),
+  /**
+   * How owners may publish their sessions to media servers by WHIP (RFC 9725); `true`: as each of these options says. Default `true`.
+   */
+  publications: option<boolean | PublicationOptions, ResolvedPublicationOptions | undefined>(
+    publicationOptions,
+    publicationOptions(true, 'publications'),
+  ),
   /** Serves a live HLS playlist of each session that is encoded to H.264. Default false. */
   hls: option<boolean | HlsOptions, ResolvedHlsOptions | undefined>(hlsOptions),
   /**
