@@ -70,7 +70,7 @@ struct MediaSlotStats {
 };
 
 struct MediaSocketStats {
-  static constexpr size_t kSlots = 16;
+  static constexpr size_t kSlots = 32;
   std::array<MediaSlotStats, kSlots> slots;
 };
 

@@ -224,7 +224,7 @@ export interface MediaSocket {
   /**
    * Frames of this slot go to this producer of the same plane, from the next keyframe on.
    *
-   * @param slot - 0 to 15.
+   * @param slot - 0 to 31.
    */
   bind(slot: number, producer: Producer): void;
   /** Idempotent. */

@@ -134,8 +134,8 @@ export interface NativePlaneStats {
   readonly cpuUs: number;
 }
 
-/** Slots of a media socket: 0 to 15. */
-export const MEDIA_SOCKET_SLOTS = 16;
+/** Slots of a media socket: 0 to 31. */
+export const MEDIA_SOCKET_SLOTS = 32;
 
 /** Frames of one slot of a media socket since it was opened. */
 export interface NativeMediaSlotStats {
@@ -245,7 +245,7 @@ export interface NativePlane {
   /**
    * Frames of this slot go to this producer, from the next keyframe on. Frames of slots without a producer are dropped.
    * If the first frame is not a keyframe, the producer's `keyframe` event asks for one.
-   * @throws Error if the slot is not between 0 and 15.
+   * @throws Error if the slot is not between 0 and 31.
    */
   bindMediaStream(mediaSocket: number, slot: number, producer: number): void;
   unbindMediaStream(mediaSocket: number, slot: number): void;

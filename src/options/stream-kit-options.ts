@@ -167,8 +167,9 @@ const ROUTER_OPTIONS = {
   gpu: option<'auto' | 'off' | GpuOptions, ResolvedGpuOption>(gpuOption, 'auto'),
   /**
    * The video encoder: `auto` takes for each codec the first that works, H.264: `h264_nvenc`, `h264_vaapi`, `h264_qsv`,
-   * `libx264`; VP8: `vp8_vaapi`, `libvpx`. A name stands for its codec, and is refused at construction where it does
-   * not work; `{ h264, vp8 }` names both. One that fails in mid-stream is followed by the next. Default `auto`.
+   * `libx264`; VP8: `vp8_vaapi`, `libvpx`; VP9: `vp9_vaapi`, `vp9_qsv`, `libvpx-vp9`. A name stands for its codec, and is
+   * refused at construction where it does not work; `{ h264, vp8 }` names one per codec. One that fails in mid-stream is
+   * followed by the next. Default `auto`.
    */
   encoder: option<'auto' | EncoderName | Readonly<Partial<Record<VideoCodec, string>>>, EncoderChoice>(
     encoderChoice(true),
@@ -408,7 +409,7 @@ function basePath(value: unknown, name: string): string {
 function encoderChoice(anyName: boolean): OptionCheck<EncoderChoice> {
   const nameOf = (codec: VideoCodec, value: unknown, name: string): string => {
     if (value === undefined) return 'auto';
-    if (anyName && typeof value === 'string' && /^\w{1,40}$/.test(value)) return value;
+    if (anyName && typeof value === 'string' && /^\w[\w-]{0,39}$/.test(value)) return value;
     return oneOf('auto', ...ENCODER_ORDER[codec])(value, name);
   };
   return (value, name) => {

@@ -18,7 +18,7 @@ import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
 import type { WhepLink } from './whep-link.js';
 import type { CallerLimits } from '../options/access-options.js';
-import { codecsToOffer, codecsToRecord, parseRenderChange, type RenderOptions } from './render-options.js';
+import { codecsToOffer, codecsAmong, parseRenderChange, type RenderOptions } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { sessionDiagnostics } from './session-diagnostics.js';
 import { SessionLife } from './session-life.js';
@@ -325,7 +325,7 @@ export class Session implements StreamSession {
    * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end or if the session has none of them.
    */
   openPackets(asked: readonly VideoCodec[], sink: PacketSink): PacketSource {
-    const codecs = codecsToRecord(this.#request.renderOptions.videoCodec, asked);
+    const codecs = codecsAmong(this.#request.renderOptions.videoCodec, asked);
     return this.#liveOr('There is nothing to record yet').media.tap(codecs, sink);
   }
 

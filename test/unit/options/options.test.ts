@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { StreamKitError } from '../../../src/base/errors.js';
 import type { ResolvedIceServerEntry } from '../../../src/options/ice-server-options.js';
 import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
+import { byCodec } from '../../../src/protocol/video-codecs.js';
 import { resolveOptions } from '../../../src/options/stream-kit-options.js';
 
 function refusal(options: unknown): string {
@@ -79,7 +80,7 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
   ],
   [
     { encoder: 'x264' },
-    "Expected one of auto, h264_nvenc, h264_vaapi, h264_qsv, libx264, vp8_vaapi, libvpx for encoder but received 'x264' of type string",
+    "Expected one of auto, h264_nvenc, h264_vaapi, h264_qsv, libx264, vp8_vaapi, libvpx, vp9_vaapi, vp9_qsv, libvpx-vp9 for encoder but received 'x264' of type string",
   ],
   [
     { encoder: { vp8: 'libx264' } },
@@ -270,13 +271,12 @@ describe('options', () => {
   });
 
   it('the name of an encoder stands for its codec and leaves the other alone', () => {
-    expect(resolveOptions({ encoder: 'h264_vaapi' }).encoder).toEqual({ h264: 'h264_vaapi', vp8: 'auto' });
-    expect(resolveOptions({ encoder: 'libvpx' }).encoder).toEqual({ h264: 'auto', vp8: 'libvpx' });
+    const auto = byCodec(() => 'auto');
+    expect(resolveOptions({ encoder: 'h264_vaapi' }).encoder).toEqual({ ...auto, h264: 'h264_vaapi' });
+    expect(resolveOptions({ encoder: 'libvpx' }).encoder).toEqual({ ...auto, vp8: 'libvpx' });
+    expect(resolveOptions({ encoder: 'libvpx-vp9' }).encoder).toEqual({ ...auto, vp9: 'libvpx-vp9' });
     const other = { ffmpegPath: '/opt/ffmpeg', encoder: { h264: 'h264_v4l2m2m' } };
-    expect(resolveOptions(other).encoder).toEqual({ h264: 'h264_v4l2m2m', vp8: 'auto' });
-    expect(resolveOptions({ encoder: { h264: 'libx264' } }).encoder).toEqual({
-      h264: 'libx264',
-      vp8: 'auto',
-    });
+    expect(resolveOptions(other).encoder).toEqual({ ...auto, h264: 'h264_v4l2m2m' });
+    expect(resolveOptions({ encoder: { h264: 'libx264' } }).encoder).toEqual({ ...auto, h264: 'libx264' });
   });
 });
