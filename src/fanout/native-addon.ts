@@ -129,6 +129,10 @@ export interface NativePlaneStats {
   readonly droppedDtls: number;
   /** RTCP for which the thread of its viewer had no time. */
   readonly droppedRtcp: number;
+  /** TCP connections of viewers that are open. */
+  readonly tcpConnections: number;
+  /** TCP connections that were closed because nobody proved to be a viewer, or because there were too many. */
+  readonly tcpRefused: number;
   readonly eventsDropped: number;
   /** CPU time of the plane's threads, µs. */
   readonly cpuUs: number;
@@ -156,6 +160,13 @@ export interface NativePlane {
    * @throws Error with `code` (EADDRINUSE …) where it cannot be bound.
    */
   bind(address: string, port: number): { readonly socket: number; readonly port: number };
+
+  /**
+   * The same for TCP, over which each packet follows its length in two bytes (RFC 4571). The first packet of a connection must
+   * be a check with the credentials of an endpoint, within 5 s. Linux alone.
+   * @throws Error with `code` (EADDRINUSE, ENOTSUP …) if it cannot be opened.
+   */
+  listenTcp(address: string, port: number): { readonly socket: number; readonly port: number };
 
   /** One viewer's ICE endpoint. `ufrag` and `password` are ours: requests are demultiplexed and checked by them. */
   createEndpoint(ufrag: string, password: string): number;

@@ -45,6 +45,7 @@ interface Scrape {
 type LastScrape = () => Scrape;
 
 const STATUSES = ['initializing', 'connecting', 'streaming', 'error', 'terminated'] as const;
+const PUBLICATION_STATUSES = ['connecting', 'live', 'retrying', 'failed'] as const;
 const KINDS = ['video', 'audio'] as const;
 const HTTP_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -154,6 +155,18 @@ function readSessions(registry: Registry, maxSessions: number, last: LastScrape)
     help: 'Most sessions at once.',
     read: () => [[{}, maxSessions]],
   });
+  scrapedGauge<'status'>(registry, {
+    name: 'stream_kit_publications',
+    help: 'Publications of sessions to media servers, by status; those that failed until they are ended.',
+    labelNames: ['status'],
+    read: () => {
+      const all = last().states.flatMap(({ metadata }) => metadata.publications ?? []);
+      return PUBLICATION_STATUSES.map((status) => [
+        { status },
+        all.filter((one) => one.status === status).length,
+      ]);
+    },
+  });
   scrapedGauge<'rendering' | 'renderer'>(registry, {
     name: 'stream_kit_sessions_by_renderer',
     help: 'Pages that are drawn on a GPU, on the CPU, or on the CPU although there is a GPU, by the name of the renderer.',
@@ -246,7 +259,7 @@ function readViewers(registry: Registry, last: LastScrape): void {
   });
   scrapedGauge(registry, {
     name: 'stream_kit_viewers_connected',
-    help: 'Viewers whose connection for media is up.',
+    help: 'Viewers and publications whose connection for media is up.',
     read: () => [[{}, last().connected]],
   });
   const byKind = (
@@ -338,6 +351,11 @@ function readPlane(
     'stream_kit_plane_datagrams_received_total',
     'Datagrams to the media port.',
     () => stats()?.received,
+  );
+  ofPlane(
+    'stream_kit_plane_tcp_refused_total',
+    'TCP connections to the media port that were closed because nobody proved to be a viewer, or because there were too many.',
+    () => stats()?.tcpRefused,
   );
   ofPlane('stream_kit_plane_send_calls_total', 'System calls that sent media.', () => stats()?.sendCalls);
   ofPlane('stream_kit_plane_send_errors_total', 'Those that failed.', () => stats()?.sendErrors);

@@ -71,6 +71,11 @@ import {
   type ResolvedProfileOptions,
 } from './profile-options.js';
 import {
+  type PublicationOptions,
+  publicationOptions,
+  type ResolvedPublicationOptions,
+} from './publication-options.js';
+import {
   type HlsOptions,
   hlsOptions,
   type RecordingOptions,
@@ -232,6 +237,11 @@ const ROUTER_OPTIONS = {
   /** UDP port of all viewers' media, 0–65535; 0: the system chooses one. Needs the native media plane. Default 0. */
   udpPort: option<number>(integerBetween(0, 65_535), 0),
   /**
+   * TCP port of the media of viewers whose network lets no UDP through (ICE-TCP), 1–65535; it may have the same number as
+   * `udpPort`, but not as the port of HTTP. Needs the native media plane and Linux. Default: none.
+   */
+  tcpPort: option<number>(integerBetween(1, 65_535)),
+  /**
    * Threads that send media, 1–16, over which the viewers are spread; with more than 1, another one receives. One thread
    * sends to some 900 viewers of 720p30. `auto`: half as many as there are cores, 1–8. Routers that share a `udpPort` share
    * the threads of the first. Needs the native media plane. Default `auto`.
@@ -297,6 +307,13 @@ const ROUTER_OPTIONS = {
   targetPolicy: option<TargetPolicyOptions, TargetPolicy>(targetPolicyOptions, DEFAULT_TARGET_POLICY),
   /** Lets clients record sessions to files. Default: nothing is recorded. */
   recording: option<RecordingOptions, ResolvedRecordingOptions>(recordingOptions),
+  /**
+   * How owners may publish their sessions to media servers by WHIP (RFC 9725); `true`: as each of these options says. Default `true`.
+   */
+  publications: option<boolean | PublicationOptions, ResolvedPublicationOptions | undefined>(
+    publicationOptions,
+    publicationOptions(true, 'publications'),
+  ),
   /** Serves a live HLS playlist of each session that is encoded to H.264. Default false. */
   hls: option<boolean | HlsOptions, ResolvedHlsOptions | undefined>(hlsOptions),
   /**
@@ -372,6 +389,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
 function checkAddresses({
   mediaPlane,
   udpPort,
+  tcpPort,
   listenAddress,
   announcedAddresses,
 }: ResolvedOptionsOf<typeof ROUTER_OPTIONS>): void {
@@ -379,6 +397,12 @@ function checkAddresses({
     throw new StreamKitError(
       'bad_option',
       `Expected no udpPort because with mediaPlane werift each viewer has a UDP port of its own`,
+    );
+  }
+  if (mediaPlane === 'werift' && tcpPort !== undefined) {
+    throw new StreamKitError(
+      'bad_option',
+      `Expected no tcpPort because with mediaPlane werift media goes over UDP alone`,
     );
   }
   const isReached = (address: string): boolean => isIP(address) === isIP(listenAddress ?? address);
