@@ -52,6 +52,16 @@ export default defineConfig({
           sequence: { groupOrder: 3 },
         },
       },
+      // Against SFUs that `npm run test:sfu` builds.
+      {
+        test: {
+          name: 'sfu',
+          include: ['test/sfu/**/*.test.ts'],
+          ...MORE_PATIENT,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
       // Installs each example's packages from the registry: `npm run test:examples`, not part of `npm test`.
       {
         test: {

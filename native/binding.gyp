@@ -47,6 +47,8 @@
       'io/media_socket_set.cc',
       'io/send_sockets.cc',
       'io/shard_thread.cc',
+      'io/tcp_connection.cc',
+      'io/tcp_sockets.cc',
       'io/udp_socket.cc',
       'io/wakeup.cc',
       'node/dtls_calls.cc',

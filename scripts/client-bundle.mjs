@@ -1,14 +1,15 @@
 import { join } from 'node:path';
 
 /**
- * What is loaded only when it is needed, by name: what only those need who control a stream, or who get no UDP, or who want
- * figures, or the state in step with the picture.
+ * What is loaded only when it is needed, by name: what only those need who control a stream, or who get no UDP, or who hear it, or
+ * who want figures, or the state in step with the picture.
  */
 export const clientChunks = [
   'input-control',
   'picture-clock',
   'prompt-view',
   'socket-media',
+  'sound-buffer',
   'stats-sampler',
 ];
 
@@ -21,6 +22,7 @@ const ENTRY_POINTS = {
   'picture-clock': 'connection/picture-clock.ts',
   'prompt-view': 'input/prompt-view.ts',
   'socket-media': 'media/socket-media.ts',
+  'sound-buffer': 'connection/sound-buffer.ts',
   'stats-sampler': 'diagnose/stats-sampler.ts',
   'stream-view': 'stream-view.ts',
 };

@@ -15,9 +15,15 @@ const FILES = {
   '/game.html': [join(page, 'game.html'), 'text/html'],
   // The client, and what it loads when it is needed.
   ...Object.fromEntries(
-    ['index', 'input-control', 'picture-clock', 'prompt-view', 'socket-media', 'stats-sampler'].map(
-      (name) => [`/client/${name}.js`, [join(client, `${name}.js`), 'text/javascript']],
-    ),
+    [
+      'index',
+      'input-control',
+      'picture-clock',
+      'prompt-view',
+      'socket-media',
+      'sound-buffer',
+      'stats-sampler',
+    ].map((name) => [`/client/${name}.js`, [join(client, `${name}.js`), 'text/javascript']]),
   ),
 };
 

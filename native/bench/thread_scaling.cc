@@ -60,7 +60,7 @@ struct Socket final : DatagramSender {
   void send(int, const SocketAddress& to, Bytes datagrams, size_t segmentBytes) override {
     socket->send(to, datagrams, segmentBytes, stats);
   }
-  bool blocked(int) const override { return socket->blocked(); }
+  bool blocked(int, const SocketAddress&) const override { return socket->blocked(); }
 
   std::unique_ptr<UdpSocket> socket;
   PlaneStats stats;

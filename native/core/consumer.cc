@@ -19,8 +19,11 @@ constexpr double kBacklogSeconds = 2;
 constexpr int64_t kMaxReplayFrames = 600;
 /** Sound that could not be sent for this long is of no use. */
 constexpr int64_t kMaxAudioDelayUs = 200'000;
-/** Payloads of one packet of sound together, so that it is never fragmented on its way. */
-constexpr double kMaxRedBytes = 1'100;
+/** Of a packet of sound with its repetitions, as of any packet of pictures: it is never fragmented on its
+ * way. */
+constexpr size_t kMaxDatagramBytes = 1'200;
+/** The longest tag of SRTP. */
+constexpr size_t kMaxTagBytes = 16;
 /** What sound with its repetitions may take of a link. */
 constexpr double kRedLinkShare = 0.5;
 /** Pictures that could not be sent for this long are dropped up to the next keyframe. */
@@ -327,7 +330,8 @@ Bytes Consumer::writeRedundancy(const EncodedFrame& frame, RedPrefix& prefix) co
   const FrameHistory& history = producer_->history();
   // On a link that is nearly full of sound, its repetitions are what is lost.
   const EncodedFrame* const before = history.frame(frame.number - 1);
-  double maxBytes = kMaxRedBytes;
+  auto maxBytes =
+      static_cast<double>(kMaxDatagramBytes - header_.size() - RedPrefix::kMaxHeaderBytes - kMaxTagBytes);
   if (before != nullptr) {
     const double seconds =
         static_cast<double>(frame.rtpTimestamp - before->rtpTimestamp) / producer_->clockRateHz();

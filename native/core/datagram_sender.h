@@ -13,8 +13,8 @@ class DatagramSender {
    *   sendmsg with UDP_SEGMENT carries
    */
   virtual void send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes) = 0;
-  /** The kernel takes no more for now: what can wait, should. */
-  virtual bool blocked(int socket) const = 0;
+  /** The kernel takes no more for that viewer for now: what can wait, should. */
+  virtual bool blocked(int socket, const SocketAddress& to) const = 0;
 
  protected:
   ~DatagramSender() = default;

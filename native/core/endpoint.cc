@@ -1,9 +1,11 @@
 #include "endpoint.h"
 
+#include <algorithm>
+
 namespace streamkit {
 
 Endpoint::Address& Endpoint::heard(int socket, const SocketAddress& from, int64_t nowUs,
-                                   std::optional<SocketAddress>& forgotten) {
+                                   std::optional<PacketSource>& forgotten) {
   for (size_t i = 0; i < count_; i += 1) {
     if (addresses_[i].remote == from && addresses_[i].socket == socket) {
       addresses_[i].heardUs = nowUs;
@@ -20,19 +22,34 @@ Endpoint::Address& Endpoint::heard(int socket, const SocketAddress& from, int64_
         place = i;
       }
     }
-    forgotten = addresses_[place].remote;
+    forgotten.emplace(addresses_[place].socket, addresses_[place].remote);
   }
   addresses_[place] = {.remote = from, .socket = socket, .heardUs = nowUs};
   return addresses_[place];
 }
 
-bool Endpoint::has(const SocketAddress& address) const {
+bool Endpoint::has(const PacketSource& source) const {
+  return std::any_of(addresses_.begin(), addresses_.begin() + static_cast<std::ptrdiff_t>(count_),
+                     [&](const Address& each) { return PacketSource(each.socket, each.remote) == source; });
+}
+
+bool Endpoint::forget(int socket, const SocketAddress& address) {
+  const SelectedPair pair{socket, address};
   for (size_t i = 0; i < count_; i += 1) {
-    if (addresses_[i].remote == address) {
-      return true;
+    if (pairOf(addresses_[i]) == pair) {
+      count_ -= 1;
+      addresses_[i] = addresses_[count_];
+      break;
     }
   }
-  return false;
+  if (dtlsFrom == pair) {
+    dtlsFrom.reset();
+  }
+  if (selected_ != pair) {
+    return false;
+  }
+  loseConsent();
+  return true;
 }
 
 void Endpoint::noteCheck(const StunMessage& check, int socket, const SocketAddress& to) {

@@ -6,6 +6,7 @@
 
 #include "media_transport.h"
 #include "socket_address.h"
+#include "stream_socket.h"
 #include "stun_message.h"
 
 namespace streamkit {
@@ -64,9 +65,13 @@ class Endpoint {
    * @param forgotten is set to an address that had to make room
    */
   Address& heard(int socket, const SocketAddress& from, int64_t nowUs,
-                 std::optional<SocketAddress>& forgotten);
-  /** By whatever socket. */
-  bool has(const SocketAddress& address) const;
+                 std::optional<PacketSource>& forgotten);
+  bool has(const PacketSource& source) const;
+  /**
+   * The connection by which the address was reached is closed.
+   * @returns whether media went there: it has nowhere to go until a pair is nominated again
+   */
+  bool forget(int socket, const SocketAddress& address);
   /** How often the credentials of a side were replaced. */
   uint32_t generation() const { return generation_; }
   /** We are the controlled agent, as our last check had it: the viewer nominates (RFC 8445 section 8.1.1). */

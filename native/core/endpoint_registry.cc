@@ -26,9 +26,10 @@ void EndpointRegistry::close(uint32_t id) {
   forgetUfrag(endpoint->local.ufrag, id);
   forgetUfrag(endpoint->local.previousUfrag, id);
   for (size_t i = 0; i < endpoint->addressCount(); i += 1) {
-    const auto owned = byAddress_.find(endpoint->addresses()[i].remote);
-    if (owned != byAddress_.end() && owned->second == endpoint) {
-      byAddress_.erase(owned);
+    const Endpoint::Address& address = endpoint->addresses()[i];
+    const auto owned = bySource_.find({address.socket, address.remote});
+    if (owned != bySource_.end() && owned->second == endpoint) {
+      bySource_.erase(owned);
     }
   }
   endpoints_.erase(id);
@@ -94,7 +95,7 @@ EndpointRegistry::Received EndpointRegistry::receiveRequest(const StunMessage& m
   const Endpoint::Address& address = heard(*endpoint, socket, from, nowUs);
   // Whoever saw one request on its way can send it again from any address: it may claim one that is free, but
   // not that of another viewer.
-  byAddress_.emplace(from, endpoint);
+  bySource_.emplace(PacketSource(socket, from), endpoint);
   const bool roleConflict = endpoint->isControlled() ? message.iceControlled() : message.iceControlling();
   // A viewer asks again and again whether its pair still works. All that may change something is for the
   // agent to judge: what nominates, on whatever pair, and who takes itself for what we are.
@@ -127,7 +128,7 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
     received.consents = transaction.forConsent;
     Endpoint::Address& address = heard(*endpoint, socket, from, nowUs);
     // A port may pass from one viewer to another: the last to answer what only it was asked has it.
-    byAddress_[from] = endpoint;
+    bySource_.insert_or_assign(PacketSource(socket, from), endpoint);
     // An answer to a check of before a restart says nothing about what comes after it.
     if (transaction.generation == endpoint->generation()) {
       received.pairSelected = endpoint->noteAnswered(address, transaction.useCandidate);
@@ -138,21 +139,31 @@ EndpointRegistry::Received EndpointRegistry::receiveResponse(const StunMessage& 
 
 Endpoint::Address& EndpointRegistry::heard(Endpoint& endpoint, int socket, const SocketAddress& from,
                                            int64_t nowUs) {
-  std::optional<SocketAddress> forgotten;
+  std::optional<PacketSource> forgotten;
   Endpoint::Address& address = endpoint.heard(socket, from, nowUs, forgotten);
   // The same address may be there by another of our sockets still.
   if (forgotten.has_value() && !endpoint.has(*forgotten)) {
-    const auto old = byAddress_.find(*forgotten);
-    if (old != byAddress_.end() && old->second == &endpoint) {
-      byAddress_.erase(old);
+    const auto old = bySource_.find(*forgotten);
+    if (old != bySource_.end() && old->second == &endpoint) {
+      bySource_.erase(old);
     }
   }
   return address;
 }
 
-Endpoint* EndpointRegistry::ownerOf(const SocketAddress& from) {
-  const auto found = byAddress_.find(from);
-  return found == byAddress_.end() ? nullptr : found->second;
+Endpoint* EndpointRegistry::ownerOf(int socket, const SocketAddress& from) {
+  const auto found = bySource_.find({socket, from});
+  return found == bySource_.end() ? nullptr : found->second;
+}
+
+Endpoint* EndpointRegistry::disconnected(int socket, const SocketAddress& from) {
+  const auto found = bySource_.find({socket, from});
+  if (found == bySource_.end()) {
+    return nullptr;
+  }
+  Endpoint* const owner = found->second;
+  bySource_.erase(found);
+  return owner->forget(socket, from) ? owner : nullptr;
 }
 
 }  // namespace streamkit

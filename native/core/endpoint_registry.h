@@ -40,7 +40,12 @@ class EndpointRegistry {
   /** What the verdict kAnswer was about, until the next message. */
   Bytes answer() const { return answer_; }
   /** Whose validated address it is, or null. */
-  Endpoint* ownerOf(const SocketAddress& from);
+  Endpoint* ownerOf(int socket, const SocketAddress& from);
+  /**
+   * The connection is closed: its address proves nothing any more.
+   * @returns the endpoint whose media went there, or null
+   */
+  Endpoint* disconnected(int socket, const SocketAddress& from);
 
  private:
   Received receiveRequest(const StunMessage& message, int socket, const SocketAddress& from, int64_t nowUs);
@@ -50,7 +55,7 @@ class EndpointRegistry {
 
   std::unordered_map<uint32_t, std::unique_ptr<Endpoint>> endpoints_;
   std::unordered_map<std::string, uint32_t> idsByUfrag_;
-  std::unordered_map<SocketAddress, Endpoint*, SocketAddressHash> byAddress_;
+  std::unordered_map<PacketSource, Endpoint*, PacketSourceHash> bySource_;
   StunTransactions transactions_;
   std::array<uint8_t, kMaxBindingSuccessBytes> answer_{};
 };

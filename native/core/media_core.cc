@@ -65,10 +65,7 @@ void MediaCore::askForConsent(int64_t nowUs) {
       // RFC 7675 section 5.1: without consent nothing more may be sent there.
       if (endpoint != nullptr) {
         endpoint->loseConsent();
-        if (endpoint->transport.has_value()) {
-          callShard(shardOf(*endpoint), nowUs,
-                    [id = *endpoint->transport](MediaShard& shard, int64_t) { shard.unselectPair(id); });
-        }
+        unselect(*endpoint, nowUs);
       }
       listener_.onConsentLost(due->consent);
     } else if (endpoint != nullptr && !due->request.empty()) {
@@ -278,13 +275,13 @@ void MediaCore::receive(int socket, const SocketAddress& from, MutableBytes data
       receiveDtls(socket, from, data, nowUs);
       return;
     case PacketKind::kRtcp:
-      receiveRtcp(from, data, nowUs);
+      receiveRtcp(socket, from, data, nowUs);
       return;
     case PacketKind::kRtp:
       // Viewers are sent to; what they send as media is nothing that anybody has asked for.
       if (!RtpPacketView::parse(data).has_value()) {
         stats_.droppedMalformed += 1;
-      } else if (endpoints_.ownerOf(from) == nullptr) {
+      } else if (!knows(socket, from)) {
         stats_.droppedUnknownSource += 1;
       }
       return;
@@ -295,7 +292,7 @@ void MediaCore::receive(int socket, const SocketAddress& from, MutableBytes data
 }
 
 void MediaCore::receiveDtls(int socket, const SocketAddress& from, Bytes data, int64_t nowUs) {
-  Endpoint* const endpoint = endpoints_.ownerOf(from);
+  Endpoint* const endpoint = endpoints_.ownerOf(socket, from);
   if (endpoint == nullptr) {
     stats_.droppedUnknownSource += 1;
     return;
@@ -346,8 +343,21 @@ void MediaCore::select(const Endpoint& endpoint, int64_t nowUs) {
   }
 }
 
-void MediaCore::receiveRtcp(const SocketAddress& from, MutableBytes data, int64_t nowUs) {
-  const Endpoint* const endpoint = endpoints_.ownerOf(from);
+void MediaCore::unselect(const Endpoint& endpoint, int64_t nowUs) {
+  if (endpoint.transport.has_value()) {
+    callShard(shardOf(endpoint), nowUs,
+              [id = *endpoint.transport](MediaShard& shard, int64_t) { shard.unselectPair(id); });
+  }
+}
+
+void MediaCore::disconnected(int socket, const SocketAddress& from, int64_t nowUs) {
+  if (const Endpoint* const endpoint = endpoints_.disconnected(socket, from)) {
+    unselect(*endpoint, nowUs);
+  }
+}
+
+void MediaCore::receiveRtcp(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs) {
+  const Endpoint* const endpoint = endpoints_.ownerOf(socket, from);
   if (endpoint == nullptr || !endpoint->transport.has_value()) {
     stats_.droppedUnknownSource += 1;
   } else if (ownShard_.has_value()) {

@@ -108,6 +108,10 @@ class MediaCore final : private DtlsEndpoint::Listener {
   void setTargetBitrate(uint32_t consumer, double bitrateBps);
   void closeConsumer(uint32_t id);
 
+  /** Whether ICE has proven that a viewer is there. */
+  bool knows(int socket, const SocketAddress& from) { return endpoints_.ownerOf(socket, from) != nullptr; }
+  /** A TCP connection is closed. Media that went there waits until the viewer has another pair. */
+  void disconnected(int socket, const SocketAddress& from, int64_t nowUs);
   /** @param data is decrypted in place */
   void receive(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs);
 
@@ -139,8 +143,9 @@ class MediaCore final : private DtlsEndpoint::Listener {
   void receiveDtls(int socket, const SocketAddress& from, Bytes data, int64_t nowUs);
   void askForConsent(int64_t nowUs);
   void receiveStun(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs);
-  void receiveRtcp(const SocketAddress& from, MutableBytes data, int64_t nowUs);
+  void receiveRtcp(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs);
   void select(const Endpoint& endpoint, int64_t nowUs);
+  void unselect(const Endpoint& endpoint, int64_t nowUs);
   /** Where a new viewer is sent from. */
   size_t chooseShard() const;
   /** The endpoint must have a transport. */

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "sequence_number.h"
+#include "stream_socket.h"
 
 namespace streamkit {
 namespace {
@@ -155,17 +156,18 @@ std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size
   if (!reachable()) {
     return std::nullopt;
   }
-  if (services_.sender.blocked(pair_.socket)) {
+  if (services_.sender.blocked(pair_.socket, pair_.remote)) {
     return nowUs + kBlockedRetryUs;
   }
   writer_.batch().begin(pair_.socket, pair_.remote);
   estimator_.onTime(nowUs);
   beginProbe(nowUs);
   // Sound takes the last place of the video's burst and goes with it in one call; before a burst that does
-  // not fit into one it goes first, and does not wait behind it on the way.
+  // not fit into one it goes first, and does not wait behind it on the way. So it does over TCP, where a
+  // burst may get stuck half-way.
   VideoTurn turn = nextVideo(nowUs);
-  const bool ridesAlong =
-      turn.consumer != nullptr && resends_.empty() && turn.packets < PacketBatch::kMaxGroupPackets;
+  const bool ridesAlong = turn.consumer != nullptr && resends_.empty() &&
+                          turn.packets < PacketBatch::kMaxGroupPackets && !isStreamSocket(pair_.socket);
   if (!ridesAlong) {
     packets += pumpSound(nowUs, random);
   }

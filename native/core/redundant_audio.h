@@ -46,6 +46,8 @@ class RedPrefix {
   /** The offset field of a block header has 14 bits, the length field 10. */
   static constexpr uint32_t kMaxOffset = (1 << 14) - 1;
   static constexpr size_t kMaxBlockBytes = (1 << 10) - 1;
+  /** Four bytes before each block, and one before the primary one. */
+  static constexpr size_t kMaxHeaderBytes = 4 * AudioRedundancy::kMaxBlocks + 1;
 
   /** Earlier payloads are added oldest first. @returns false if a field cannot hold what it must */
   bool add(uint32_t timestampOffset, Bytes payload) {

@@ -28,6 +28,11 @@ class SocketAddress {
   /** 4 or 16 bytes. */
   std::span<const uint8_t> ip() const { return std::span(ip_).first(ipv6_ ? 16 : 4); }
   bool isIpv6() const { return ipv6_; }
+  SocketAddress withoutPort() const {
+    SocketAddress result = *this;
+    result.port_ = 0;
+    return result;
+  }
   bool operator==(const SocketAddress& other) const = default;
   size_t hash() const;
 

@@ -66,7 +66,7 @@ struct MediaSlotStats {
 };
 
 struct MediaSocketStats {
-  static constexpr size_t kSlots = 16;
+  static constexpr size_t kSlots = 32;
   std::array<MediaSlotStats, kSlots> slots;
 };
 
@@ -85,6 +85,9 @@ struct PlaneStats {
   Figure<uint64_t> droppedDtls;
   /** Datagrams of RTCP for which a thread that sends had no time. */
   Figure<uint64_t> droppedRtcp;
+  /** TCP connections of viewers, and those that were closed because nobody proved whose they are. */
+  Figure<uint64_t> tcpConnections;
+  Figure<uint64_t> tcpRefused;
   Figure<uint64_t> cpuUs;
 
   /** Adds the figures of another thread; `gso` is left as it is. */
@@ -100,6 +103,8 @@ struct PlaneStats {
     droppedSrtcpAuthentication += other.droppedSrtcpAuthentication;
     droppedDtls += other.droppedDtls;
     droppedRtcp += other.droppedRtcp;
+    tcpConnections += other.tcpConnections;
+    tcpRefused += other.tcpRefused;
     cpuUs += other.cpuUs;
   }
 };

@@ -68,7 +68,7 @@ class FuzzPlane final : private DatagramSender, private MediaCoreListener {
       __builtin_trap();
     }
   }
-  bool blocked(int) const override { return false; }
+  bool blocked(int, const SocketAddress&) const override { return false; }
   void onPacket(uint32_t, int, const SocketAddress&, Bytes) override {}
   void onKeyframeWanted(uint32_t) override {}
   void onSwitched(uint32_t, uint32_t) override {}

@@ -103,6 +103,8 @@ int main(int count, char** arguments) {
     stream.insert(stream.end(), frame.begin(), frame.end());
   }
   write("media_frame", "two", stream);
+  write("stream", "packets", std::vector<uint8_t>{3, 0, 2, 1, 1, 0, 0, 0, 5, 1, 2, 3, 4, 5});
+  write("stream", "too_long", std::vector<uint8_t>{0, 0, 1, 7, 0xff, 0xff, 1});
 
   // Each byte says what becomes of a datagram of a handshake; what is left is one more.
   write("dtls", "undisturbed", std::vector<uint8_t>(16));

@@ -21,12 +21,13 @@ constexpr int64_t kReceiveRestUs = 2'000;
 constexpr int64_t kCpuPublishIntervalUs = 10'000;
 
 std::vector<std::unique_ptr<ShardThread>> startShards(const MediaCore::Options& options, bool gso,
-                                                      MediaShardListener& listener, size_t count) {
+                                                      MediaShardListener& listener, TcpSockets& tcp,
+                                                      size_t count) {
   std::vector<std::unique_ptr<ShardThread>> shards;
   for (size_t i = 0; count > 1 && i < count; i += 1) {
     MediaShard::Options own = options;
     own.seed += static_cast<uint32_t>(i + 1);
-    shards.push_back(std::make_unique<ShardThread>(own, gso, listener));
+    shards.push_back(std::make_unique<ShardThread>(own, gso, listener, tcp));
   }
   return shards;
 }
@@ -43,8 +44,9 @@ std::vector<ShardLink*> linksOf(const std::vector<std::unique_ptr<ShardThread>>&
 
 IoThread::IoThread(const MediaCore::Options& options, bool gso, Listener& listener, size_t sendThreads)
     : gso_(gso),
-      shards_(startShards(options, gso, listener, sendThreads)),
-      sockets_(stats_),
+      tcp_(stats_),
+      shards_(startShards(options, gso, listener, tcp_, sendThreads)),
+      sockets_(tcp_, stats_),
       core_(options, sockets_, listener, stats_, linksOf(shards_)),
       mediaSockets_(listener) {
   stats_.gso = gso;
@@ -92,6 +94,13 @@ int IoThread::addSocket(std::unique_ptr<UdpSocket> socket) {
   queue_.push(
       [this, handedOver](MediaCore&, int64_t) { sockets_.add(std::unique_ptr<UdpSocket>(handedOver)); });
   return nextSocket_++;
+}
+
+TcpSockets::Listening IoThread::listen(const SocketAddress& address) {
+  const auto listening = tcp_.listen(address);
+  // The thread looks at its listeners from its next turn on.
+  queue_.push([](MediaCore&, int64_t) {});
+  return listening;
 }
 
 void IoThread::addMediaSocket(uint32_t id, int fd, std::shared_ptr<MediaSocketStats> stats) {
@@ -154,6 +163,7 @@ void IoThread::stop() {
     shard->stop();
   }
   sockets_.clear();
+  tcp_.clear();
   mediaSockets_.clear();
 }
 
@@ -166,7 +176,11 @@ void IoThread::run() {
     // Before the packets go out, so that a frame leaves in the turn in which its last byte was read.
     more = mediaSockets_.read(core_, monotonicUs()) || more;
     const int64_t nowUs = monotonicUs();
+    tcp_.run(core_, nowUs);
     dueUs = core_.advance(nowUs, kPacketsPerTurn);
+    if (const auto tcpDueUs = tcp_.nextDueUs()) {
+      dueUs = std::min(dueUs.value_or(*tcpDueUs), *tcpDueUs);
+    }
     if (more) {
       dueUs = nowUs;
     }
@@ -184,6 +198,9 @@ void IoThread::publish() {
 
 void IoThread::waitUntil(std::optional<int64_t> dueUs, int64_t nowUs) {
   pollFds_.assign(1, {queue_.wakeup().fd(), POLLIN, 0});
+  // It only wakes the thread: each turn asks it what there is.
+  pollFds_.push_back({tcp_.pollFd(), POLLIN, 0});
+  const size_t others = pollFds_.size();
   sockets_.appendTo(pollFds_, !rests(nowUs));
   mediaSockets_.appendTo(pollFds_);
   if (rests(nowUs)) {
@@ -195,8 +212,8 @@ void IoThread::waitUntil(std::optional<int64_t> dueUs, int64_t nowUs) {
   if (pollFds_[0].revents != 0) {
     queue_.wakeup().drain();
   }
-  sockets_.flush(pollFds_.data() + 1);
-  mediaSockets_.noteReadable(pollFds_.data() + 1 + sockets_.size());
+  sockets_.flush(pollFds_.data() + others);
+  mediaSockets_.noteReadable(pollFds_.data() + others + sockets_.size());
 }
 
 bool IoThread::receive() {

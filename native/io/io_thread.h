@@ -53,6 +53,8 @@ class IoThread final {
 
   /** @returns the socket's number; negative if there are too few descriptors to share it */
   int addSocket(std::unique_ptr<UdpSocket> socket);
+  /** Takes TCP connections of viewers at that address. */
+  TcpSockets::Listening listen(const SocketAddress& address);
   /** @param fd our end of the pair; it is closed with the socket */
   void addMediaSocket(uint32_t id, int fd, std::shared_ptr<MediaSocketStats> stats);
   void bindMediaStream(uint32_t mediaSocket, uint8_t slot, uint32_t producer);
@@ -78,6 +80,7 @@ class IoThread final {
 
   const bool gso_;
   PlaneStats stats_;
+  TcpSockets tcp_;
   /** None: this thread sends. */
   std::vector<std::unique_ptr<ShardThread>> shards_;
   CommandQueue<MediaCore> queue_;

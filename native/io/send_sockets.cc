@@ -26,12 +26,17 @@ void SendSockets::flush(const pollfd* polled) {
 }
 
 void SendSockets::send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes) {
-  if (has(socket)) {
+  if (isStreamSocket(socket)) {
+    tcp_.send(socket, to, datagrams, segmentBytes, stats_);
+  } else if (has(socket)) {
     sockets_[static_cast<size_t>(socket)]->send(to, datagrams, segmentBytes, stats_);
   }
 }
 
-bool SendSockets::blocked(int socket) const {
+bool SendSockets::blocked(int socket, const SocketAddress& to) const {
+  if (isStreamSocket(socket)) {
+    return tcp_.blocked(socket, to);
+  }
   return has(socket) && sockets_[static_cast<size_t>(socket)]->blocked();
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core/datagram_sender.h"
+#include "tcp_sockets.h"
 #include "udp_socket.h"
 
 namespace streamkit {
@@ -14,7 +15,8 @@ namespace streamkit {
 /** The UDP sockets of one thread, by their numbers. All methods are for that thread. */
 class SendSockets final : public DatagramSender {
  public:
-  explicit SendSockets(PlaneStats& stats) : stats_(stats) {}
+  /** @param tcp the connections, which all threads share */
+  SendSockets(TcpSockets& tcp, PlaneStats& stats) : tcp_(tcp), stats_(stats) {}
 
   void add(std::unique_ptr<UdpSocket> socket) { sockets_.push_back(std::move(socket)); }
   void clear() { sockets_.clear(); }
@@ -29,11 +31,12 @@ class SendSockets final : public DatagramSender {
   void flush(const pollfd* polled);
 
   void send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes) override;
-  bool blocked(int socket) const override;
+  bool blocked(int socket, const SocketAddress& to) const override;
 
  private:
   bool has(int socket) const { return socket >= 0 && static_cast<size_t>(socket) < sockets_.size(); }
 
+  TcpSockets& tcp_;
   PlaneStats& stats_;
   std::vector<std::unique_ptr<UdpSocket>> sockets_;
 };

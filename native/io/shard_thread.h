@@ -13,7 +13,7 @@ namespace streamkit {
  */
 class ShardThread final : public ShardLink {
  public:
-  ShardThread(const MediaShard::Options& options, bool gso, MediaShardListener& listener);
+  ShardThread(const MediaShard::Options& options, bool gso, MediaShardListener& listener, TcpSockets& tcp);
   ~ShardThread() { stop(); }
   ShardThread(const ShardThread&) = delete;
   ShardThread& operator=(const ShardThread&) = delete;

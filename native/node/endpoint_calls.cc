@@ -28,9 +28,9 @@ std::optional<SocketAddress> addressOf(Arguments& arguments, const std::string& 
   return address;
 }
 
-}  // namespace
-
-napi_value bind(Plane& plane, Arguments& arguments) {
+/** Opens a socket of an address and a port. */
+napi_value open(Plane& plane, Arguments& arguments, const char* what,
+                std::optional<Plane::Bound> (Plane::*method)(const SocketAddress&, int&)) {
   if (!plane.open()) {
     return closed(arguments);
   }
@@ -40,12 +40,23 @@ napi_value bind(Plane& plane, Arguments& arguments) {
     return nullptr;
   }
   int error = 0;
-  const auto bound = plane.bind(*address, error);
+  const auto bound = (plane.*method)(*address, error);
   if (!bound.has_value()) {
     const std::string name = uv_err_name(uv_translate_sys_error(error));
-    return arguments.fail(name.c_str(), "bind " + name + " " + text + ":" + std::to_string(address->port()));
+    return arguments.fail(name.c_str(),
+                          what + (" " + name + " " + text + ":") + std::to_string(address->port()));
   }
   return ObjectBuilder(arguments.env()).set("socket", bound->socket).set("port", bound->port).value();
+}
+
+}  // namespace
+
+napi_value bind(Plane& plane, Arguments& arguments) {
+  return open(plane, arguments, "bind", &Plane::bind);
+}
+
+napi_value listenTcp(Plane& plane, Arguments& arguments) {
+  return open(plane, arguments, "listen", &Plane::listen);
 }
 
 napi_value createEndpoint(Plane& plane, Arguments& arguments) {
@@ -161,6 +172,8 @@ napi_value stats(Plane& plane, Arguments& arguments) {
       .set("droppedSrtcpAuthentication", from.droppedSrtcpAuthentication)
       .set("droppedDtls", from.droppedDtls)
       .set("droppedRtcp", from.droppedRtcp)
+      .set("tcpConnections", from.tcpConnections)
+      .set("tcpRefused", from.tcpRefused)
       .set("eventsDropped", static_cast<double>(plane.eventsDropped()))
       .set("cpuUs", from.cpuUs);
   return object.value();

@@ -54,6 +54,7 @@ void Plane::close() {
   consumers.clear();
   mediaSockets.clear();
   bound_.clear();
+  listening_.clear();
 }
 
 void Plane::onEnvironmentEnds(void* plane) {
@@ -109,6 +110,21 @@ std::optional<Plane::Bound> Plane::bind(const SocketAddress& address, int& error
     return std::nullopt;
   }
   bound_[local] = bound;
+  return bound;
+}
+
+std::optional<Plane::Bound> Plane::listen(const SocketAddress& address, int& error) {
+  const auto known = listening_.find(address);
+  if (known != listening_.end()) {
+    return known->second;
+  }
+  const auto opened = thread_->listen(address);
+  if (opened.socket < 0) {
+    error = opened.error;
+    return std::nullopt;
+  }
+  const Bound bound{opened.socket, opened.port};
+  listening_[address] = bound;
   return bound;
 }
 

@@ -38,6 +38,8 @@ class Plane {
   IoThread& thread() { return *thread_; }
   uint32_t nextId() { return nextId_++; }
   std::optional<Bound> bind(const SocketAddress& address, int& error);
+  /** The same for TCP connections of viewers. */
+  std::optional<Bound> listen(const SocketAddress& address, int& error);
 
   struct OpenTransport {
     uint32_t endpoint;
@@ -88,6 +90,7 @@ class Plane {
   napi_threadsafe_function function_ = nullptr;
   std::unique_ptr<IoThread> thread_;
   std::unordered_map<SocketAddress, Bound, SocketAddressHash> bound_;
+  std::unordered_map<SocketAddress, Bound, SocketAddressHash> listening_;
   uint32_t nextId_ = 1;
 };
 

@@ -10,6 +10,7 @@
 namespace streamkit::calls {
 
 napi_value bind(Plane& plane, Arguments& arguments);
+napi_value listenTcp(Plane& plane, Arguments& arguments);
 napi_value createEndpoint(Plane& plane, Arguments& arguments);
 napi_value setLocalCredentials(Plane& plane, Arguments& arguments);
 napi_value setRemoteCredentials(Plane& plane, Arguments& arguments);

@@ -26,6 +26,7 @@ struct Method {
 
 constexpr Method kMethods[] = {
     {"bind", calls::bind},
+    {"listenTcp", calls::listenTcp},
     {"createEndpoint", calls::createEndpoint},
     {"setLocalCredentials", calls::setLocalCredentials},
     {"setRemoteCredentials", calls::setRemoteCredentials},

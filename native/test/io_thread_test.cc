@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <thread>
 
 #include "io/clock.h"
@@ -16,31 +15,10 @@
 #include "srtp_receiver.h"
 #include "stun_message_builder.h"
 #include "test.h"
+#include "thread_bench.h"
 
 namespace streamkit::test {
 namespace {
-
-constexpr int64_t kPatienceUs = 5'000'000;
-
-/** Lets a test wait for the thread's events. */
-class Waiter {
- public:
-  void wake() {
-    const std::lock_guard lock(mutex_);
-    awake_ = true;
-    condition_.notify_all();
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    EXPECT(condition_.wait_for(lock, std::chrono::microseconds(kPatienceUs), [this] { return awake_; }));
-    awake_ = false;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable condition_;
-  bool awake_ = false;
-};
 
 /** A viewer's own socket. */
 class Peer {
@@ -75,36 +53,6 @@ class Peer {
   std::unique_ptr<UdpSocket> socket_;
   PlaneStats stats_;
 };
-
-MediaCore::Options options() {
-  return {wallUs() - monotonicUs(), 7};
-}
-
-SrtpParameters srtpParameters(uint8_t fill) {
-  SrtpParameters srtp;
-  srtp.local.key.fill(fill);
-  srtp.remote.key.fill(static_cast<uint8_t>(fill + 1));
-  return srtp;
-}
-
-EncodedFrame frameOf(uint32_t payloads, bool keyframe) {
-  EncodedFrame frame = payloadFrame(payloads, 1000, keyframe);
-  frame.captureTimeUs = monotonicUs();
-  return frame;
-}
-
-/** Takes events until the first of its kind. */
-void awaitEvent(EventQueue& events, Waiter& waiter, Event::Type type) {
-  for (int attempts = 0; attempts < 20; attempts += 1) {
-    waiter.wait();
-    for (const Event& event : events.take()) {
-      if (event.type == type) {
-        return;
-      }
-    }
-  }
-  EXPECT(!"the event came");
-}
 
 void connect(IoThread& thread, uint32_t endpoint, int socket, const SocketAddress& local, Peer& peer) {
   const std::string ufrag = "u" + std::to_string(endpoint);

@@ -91,7 +91,7 @@ class SteppedShard final : public ShardLink, private DatagramSender {
       sent.push_back({to, {one.begin(), one.end()}});
     }
   }
-  bool blocked(int) const override { return false; }
+  bool blocked(int, const SocketAddress&) const override { return false; }
 
   PlaneStats stats_;
   MediaShard shard_;
@@ -101,7 +101,7 @@ class SteppedShard final : public ShardLink, private DatagramSender {
 /** What the core sends itself. */
 struct CoreSender final : DatagramSender {
   void send(int, const SocketAddress&, Bytes, size_t) override {}
-  bool blocked(int) const override { return false; }
+  bool blocked(int, const SocketAddress&) const override { return false; }
 };
 
 /** A core with shards that are run apart from it, and viewers that are all of one producer. */

@@ -67,7 +67,7 @@ class NetworkSimulator final : private DatagramSender, private MediaCoreListener
   };
 
   void send(int, const SocketAddress& to, Bytes datagrams, size_t segmentBytes) override;
-  bool blocked(int) const override { return false; }
+  bool blocked(int, const SocketAddress&) const override { return false; }
   void onPacket(uint32_t, int, const SocketAddress&, Bytes) override {}
   void onKeyframeWanted(uint32_t producer) override;
   void onSwitched(uint32_t, uint32_t) override {}

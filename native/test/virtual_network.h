@@ -29,7 +29,7 @@ class VirtualNetwork final : public DatagramSender {
   explicit VirtualNetwork(uint32_t seed = 1) : random_(seed) {}
 
   void send(int, const SocketAddress& to, Bytes datagrams, size_t segmentBytes) override;
-  bool blocked(int) const override { return blocked_; }
+  bool blocked(int, const SocketAddress&) const override { return blocked_; }
 
   void setBlocked(bool blocked) { blocked_ = blocked; }
   void setLoss(double share) { loss_ = share; }

@@ -27,10 +27,15 @@ export function frameOf({ width, height }) {
   };
 }
 
+const DECODERS = {
+  h264: constants.AV_CODEC_ID_H264,
+  vp8: constants.AV_CODEC_ID_VP8,
+  vp9: constants.AV_CODEC_ID_VP9,
+};
+
 /** The luma of each decoded picture, without padding; undefined where none came out. */
 export function decodedLuma(codec, compressed, { width, height }) {
-  const id = codec === 'h264' ? constants.AV_CODEC_ID_H264 : constants.AV_CODEC_ID_VP8;
-  const decoder = Codec.findDecoder(id);
+  const decoder = Codec.findDecoder(DECODERS[codec]);
   const context = new CodecContext();
   context.allocContext3(decoder);
   context.threadCount = 1;

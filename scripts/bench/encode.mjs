@@ -21,6 +21,7 @@ const COMPARE_EVERY = 6;
 const VARIANTS = {
   libx264: [{ preset: 'ultrafast' }, { preset: 'superfast' }, { preset: 'veryfast' }],
   libvpx: [{ 'cpu-used': -8 }, { 'cpu-used': -5 }],
+  'libvpx-vp9': [{ 'cpu-used': 5 }, { 'cpu-used': 7 }, { 'cpu-used': 5, 'tune-content': 'screen' }],
 };
 
 /** @param options.quick - 720p alone, and nothing but the settings of the product. */

@@ -74,10 +74,14 @@ const results = { date: new Date().toISOString(), machine, quick, tables: {} };
 for (const [name, table] of Object.entries(TABLES)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   // One table, or several of one run with names of their own.
-  for (const { name: own = name, title, note, rows } of [await table({ quick })].flat()) {
+  for (const { name: own = name, title, note, rows, failed } of [await table({ quick })].flat()) {
     console.log(`${title}\n${note}`);
     console.table(rows);
     results.tables[own] = { title, note, rows };
+    if (failed) {
+      console.error(`${title}: not all of it could be measured.`);
+      process.exitCode = 1;
+    }
   }
 }
 

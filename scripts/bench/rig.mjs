@@ -11,6 +11,8 @@ import puppeteer from 'puppeteer';
 
 const root = join(import.meta.dirname, '..', '..');
 const TICKS_PER_SECOND = 100;
+/** What the bench's pages load of elsewhere. */
+const FOLDERS = { vendor: 'node_modules', client: join('dist', 'client') };
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript' };
 
 export async function browserPath() {
@@ -32,9 +34,8 @@ export async function startPages(onRequest = () => {}) {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://x');
     onRequest(pathname);
-    const file = pathname.startsWith('/vendor/')
-      ? join(root, 'node_modules', pathname.slice('/vendor/'.length))
-      : join(root, 'test', 'fixtures', pathname);
+    const [, folder, rest] = /^\/(vendor|client)\/(.*)$/.exec(pathname) ?? [];
+    const file = folder ? join(root, FOLDERS[folder], rest) : join(root, 'test', 'fixtures', pathname);
     try {
       const body = readFileSync(file);
       response.setHeader('content-type', TYPES[extname(file)] ?? 'application/octet-stream');

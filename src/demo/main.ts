@@ -20,6 +20,7 @@ With "doctor": tells what of this machine can be used, encoders first, and ends.
   --gpu <mode>      What draws pages: auto, off, or a device: a render node or the number of a GPU. Default: auto
   --encoder-device <device>  Render node or number of the GPU that encodes. Default: the first
   --udp-port <number>  UDP port of all media; 0 for any that is free. Default: 0
+  --tcp-port <number>  TCP port of media for viewers whose network lets no UDP through. Default: none
   --announced-address <address>  Public address of this machine behind a NAT; may be given again
   --allow-anonymous  Lets everybody who reaches the server use it: one session per address. Without it, and without
                     validateRequest in the configuration, only clients of this machine are answered
@@ -52,6 +53,7 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
       gpu: { type: 'string' },
       'encoder-device': { type: 'string' },
       'udp-port': { type: 'string' },
+      'tcp-port': { type: 'string' },
       'announced-address': { type: 'string', multiple: true },
       'allow-anonymous': { type: 'boolean', default: false },
       'drain-seconds': { type: 'string', default: '0' },
@@ -95,6 +97,7 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
     ...(values.gpu === undefined ? {} : { gpu: gpuOf(values.gpu) }),
     ...(encoderDevice === undefined ? {} : { encoderDevice }),
     ...(values['udp-port'] === undefined ? {} : { udpPort: portOf(values['udp-port']) }),
+    ...(values['tcp-port'] === undefined ? {} : { tcpPort: portOf(values['tcp-port']) }),
     ...(announcedAddresses === undefined ? {} : { announcedAddresses }),
   };
   checkHost(values.host, router);

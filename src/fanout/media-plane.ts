@@ -190,6 +190,8 @@ export interface IceEndpoint {
   setRemoteCredentials(usernameFragment: string, password: string): void;
   /** @throws StreamKitError `unavailable` where the address cannot be bound */
   openSocket(address: string): IceSocket;
+  /** The TCP port of that address, to which viewers connect; undefined if there is none or it cannot be opened. */
+  openTcpSocket(address: string): IceSocket | undefined;
   endConsent(): void;
   /**
    * Begins the DTLS handshake, once; the keys of the connection are those of the endpoint's transport.
@@ -220,7 +222,7 @@ export interface MediaSocket {
   /**
    * Frames of this slot go to this producer of the same plane, from the next keyframe on.
    *
-   * @param slot - 0 to 15.
+   * @param slot - 0 to 31.
    */
   bind(slot: number, producer: Producer): void;
   /** Idempotent. */
@@ -242,6 +244,10 @@ export interface MediaPlaneStats {
   readonly droppedDtls: number;
   /** RTCP for which the thread of its viewer had no time. */
   readonly droppedRtcp: number;
+  /** TCP connections of viewers that are open. */
+  readonly tcpConnections: number;
+  /** TCP connections that were closed because nobody proved to be a viewer, or because there were too many. */
+  readonly tcpRefused: number;
   /** Events that JavaScript was too slow for. */
   readonly eventsDropped: number;
   /** CPU time of the plane's threads, µs. */

@@ -127,13 +127,17 @@ export interface NativePlaneStats {
   readonly droppedDtls: number;
   /** RTCP for which the thread of its viewer had no time. */
   readonly droppedRtcp: number;
+  /** TCP connections of viewers that are open. */
+  readonly tcpConnections: number;
+  /** TCP connections that were closed because nobody proved to be a viewer, or because there were too many. */
+  readonly tcpRefused: number;
   readonly eventsDropped: number;
   /** CPU time of the plane's threads, µs. */
   readonly cpuUs: number;
 }
 
-/** Slots of a media socket: 0 to 15. */
-export const MEDIA_SOCKET_SLOTS = 16;
+/** Slots of a media socket: 0 to 31. */
+export const MEDIA_SOCKET_SLOTS = 32;
 
 /** Frames of one slot of a media socket since it was opened. */
 export interface NativeMediaSlotStats {
@@ -154,6 +158,13 @@ export interface NativePlane {
    * @throws Error with `code` (EADDRINUSE …) where it cannot be bound.
    */
   bind(address: string, port: number): { readonly socket: number; readonly port: number };
+
+  /**
+   * The same for TCP, over which each packet follows its length in two bytes (RFC 4571). The first packet of a connection must
+   * be a check with the credentials of an endpoint, within 5 s. Linux alone.
+   * @throws Error with `code` (EADDRINUSE, ENOTSUP …) if it cannot be opened.
+   */
+  listenTcp(address: string, port: number): { readonly socket: number; readonly port: number };
 
   /** One viewer's ICE endpoint. `ufrag` and `password` are ours: requests are demultiplexed and checked by them. */
   createEndpoint(ufrag: string, password: string): number;
@@ -243,7 +254,7 @@ export interface NativePlane {
   /**
    * Frames of this slot go to this producer, from the next keyframe on. Frames of slots without a producer are dropped.
    * If the first frame is not a keyframe, the producer's `keyframe` event asks for one.
-   * @throws Error if the slot is not between 0 and 15.
+   * @throws Error if the slot is not between 0 and 31.
    */
   bindMediaStream(mediaSocket: number, slot: number, producer: number): void;
   unbindMediaStream(mediaSocket: number, slot: number): void;

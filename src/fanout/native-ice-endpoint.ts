@@ -1,7 +1,7 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import type { DtlsListener, DtlsParameters, IceEndpoint, IceSocket } from './media-plane.js';
 import type { SocketAddress } from './native-addon.js';
-import type { NativePlaneHost } from './native-plane-host.js';
+import type { BoundSocket, NativePlaneHost } from './native-plane-host.js';
 
 /** One viewer's end of the sockets of a {@link NativePlaneHost}. */
 export class NativeIceEndpoint implements IceEndpoint {
@@ -12,9 +12,15 @@ export class NativeIceEndpoint implements IceEndpoint {
   #closed = false;
 
   readonly #host: NativePlaneHost;
+  readonly #tcpPort: number | undefined;
   readonly #onClosed: (endpoint: NativeIceEndpoint) => void;
-  constructor(host: NativePlaneHost, onClosed: (endpoint: NativeIceEndpoint) => void) {
+  constructor(
+    host: NativePlaneHost,
+    tcpPort: number | undefined,
+    onClosed: (endpoint: NativeIceEndpoint) => void,
+  ) {
     this.#host = host;
+    this.#tcpPort = tcpPort;
     this.#onClosed = onClosed;
   }
 
@@ -51,8 +57,16 @@ export class NativeIceEndpoint implements IceEndpoint {
   }
 
   openSocket(address: string): IceSocket {
+    return this.#open(address, this.#host.bind(address));
+  }
+
+  openTcpSocket(address: string): IceSocket | undefined {
+    const bound = this.#tcpPort === undefined ? undefined : this.#host.findTcp(address, this.#tcpPort);
+    return bound && this.#open(address, bound);
+  }
+
+  #open(address: string, { socket, port }: BoundSocket): IceSocket {
     const { id } = this;
-    const { socket, port } = this.#host.bind(address);
     const opened = new NativeIceSocket(
       address,
       port,

@@ -26,6 +26,8 @@ export interface NativeMediaPlaneOptions {
   readonly addon: NativeAddon;
   /** UDP port for all viewers of the process; 0: the system chooses one. */
   readonly udpPort: number;
+  /** TCP port for viewers that no UDP reaches. Default: none. */
+  readonly tcpPort?: number | undefined;
   /** Threads that send, 1–16. Default 1. */
   readonly sendThreads?: number;
   readonly clock: Clock;
@@ -60,13 +62,15 @@ export class NativeMediaPlane implements MediaPlane {
   }
 
   /**
-   * Opens the socket of a local address before there is a viewer for it.
+   * Opens the sockets of a local address before there is a viewer for it.
    *
-   * @returns its port
+   * @returns its UDP port
    * @throws StreamKitError `unavailable` where the address cannot be bound
    */
   openPort(address: string): number {
     this.#assertOpen();
+    const { tcpPort } = this.#options;
+    if (tcpPort !== undefined) this.#host.listenTcp(address, tcpPort);
     return this.#host.bind(address).port;
   }
 
@@ -93,7 +97,7 @@ export class NativeMediaPlane implements MediaPlane {
 
   openIceEndpoint(): IceEndpoint {
     this.#assertOpen();
-    const endpoint = new NativeIceEndpoint(this.#host, (closed) => {
+    const endpoint = new NativeIceEndpoint(this.#host, this.#options.tcpPort, (closed) => {
       this.#endpoints.delete(closed);
     });
     this.#endpoints.add(endpoint);

@@ -5,7 +5,7 @@ import type { NativeAddon, NativeEvent, NativePlane, SocketAddress } from './nat
 
 export type PacketListener = (socket: number, from: SocketAddress, data: Buffer) => void;
 
-interface BoundSocket {
+export interface BoundSocket {
   readonly socket: number;
   readonly port: number;
 }
@@ -28,6 +28,8 @@ export class NativePlaneHost {
   readonly estimateListeners = new Map<number, (bitrateBps: number) => void>();
   readonly mediaSocketListeners = new Map<number, (reason: MediaSocketFailure) => void>();
   readonly #sockets = new Map<string, BoundSocket>();
+  /** By address and port; undefined: it could not be opened. */
+  readonly #listeners = new Map<string, BoundSocket | undefined>();
   #certificatePem: string | undefined;
   #holders = 1;
   /** Given to all addresses alike once the first is bound. */
@@ -73,6 +75,40 @@ export class NativePlaneHost {
     this.#sockets.set(address, bound);
     this.#logger.debug({ address, port: bound.port }, 'bind() | media socket opened');
     return bound;
+  }
+
+  /**
+   * Opens the TCP port of a local address, or gives the one that is open.
+   *
+   * @throws StreamKitError `unavailable`
+   */
+  listenTcp(address: string, port: number): BoundSocket {
+    try {
+      const bound = this.plane.listenTcp(address, port);
+      this.#listeners.set(`${address} ${port}`, bound);
+      return bound;
+    } catch (thrown) {
+      const cause = asError(thrown);
+      const message = `TCP port ${port} of ${address} cannot be opened for media: ${cause.message}`;
+      throw new StreamKitError('unavailable', message, { cause });
+    }
+  }
+
+  /** The same for a viewer, who may do without. */
+  findTcp(address: string, port: number): BoundSocket | undefined {
+    const key = `${address} ${port}`;
+    if (!this.#listeners.has(key)) {
+      try {
+        this.listenTcp(address, port);
+      } catch (thrown) {
+        this.#listeners.set(key, undefined);
+        this.#logger.warn(
+          { err: asError(thrown), address, port },
+          'findTcp() | viewers are offered no TCP here',
+        );
+      }
+    }
+    return this.#listeners.get(key);
   }
 
   /** Viewers are shown this certificate from now on. */

@@ -14,6 +14,8 @@ export interface OpenMediaPlaneOptions {
   readonly mediaPlane: 'auto' | 'native' | 'werift';
   /** UDP port for all viewers; 0: the system chooses one. */
   readonly udpPort: number;
+  /** TCP port for viewers that no UDP reaches. Default: none. */
+  readonly tcpPort?: number | undefined;
   /** Threads of the native plane that send; `auto`: as many as the cores are good for. Default `auto`. */
   readonly mediaThreads?: number | 'auto';
   /** Bound at once, so that a port that is taken shows before the first viewer. */
@@ -28,11 +30,11 @@ export interface OpenMediaPlaneOptions {
  * Opens the media plane that the options ask for.
  *
  * @throws StreamKitError `bad_option` where the native one is asked for and not there, `internal` where it is there and
- * broken, `unavailable` where the UDP port cannot be opened.
+ * broken, `unavailable` where the UDP or TCP port cannot be opened.
  */
 export function openMediaPlane(options: OpenMediaPlaneOptions): MediaPlane {
   const { mediaPlane, udpPort, listenAddress, clock, logger, loadAddon = loadNativeAddon } = options;
-  const { mediaThreads = 'auto' } = options;
+  const { mediaThreads = 'auto', tcpPort } = options;
   const addon = mediaPlane === 'werift' ? undefined : loadAddon();
   if (addon === undefined) {
     if (mediaPlane === 'native') {
@@ -50,10 +52,13 @@ export function openMediaPlane(options: OpenMediaPlaneOptions): MediaPlane {
     if (udpPort !== 0) {
       logger.warn({ udpPort }, 'openMediaPlane() | udpPort needs the native media plane and is not used');
     }
+    if (tcpPort !== undefined) {
+      logger.warn({ tcpPort }, 'openMediaPlane() | tcpPort needs the native media plane and is not used');
+    }
     return createWeriftMediaPlane({ clock, logger });
   }
   const sendThreads = mediaThreads === 'auto' ? sendThreadsFor(openMachineLoad().size.cores) : mediaThreads;
-  const plane = new NativeMediaPlane({ addon, udpPort, sendThreads, clock, logger });
+  const plane = new NativeMediaPlane({ addon, udpPort, tcpPort, sendThreads, clock, logger });
   if (listenAddress !== undefined) {
     try {
       plane.openPort(listenAddress);
@@ -62,6 +67,6 @@ export function openMediaPlane(options: OpenMediaPlaneOptions): MediaPlane {
       throw error;
     }
   }
-  logger.debug({ udpPort, sendThreads }, 'openMediaPlane() | native media plane');
+  logger.debug({ udpPort, tcpPort, sendThreads }, 'openMediaPlane() | native media plane');
   return plane;
 }

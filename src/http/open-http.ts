@@ -70,7 +70,7 @@ export function openHttp<TEnv>(options: HttpOptions<TEnv>, parts: HttpParts): Ht
       ? async (streamId, caller) => {
           await rates.takeJoin(caller);
           const session = registry.page(streamId);
-          return { path: await session.openDebugger(), release: session.holdDebugger() };
+          return { path: await session.openDebugger(), release: session.debuggers.hold() };
         }
       : undefined,
     webSignaling: web?.signaling,

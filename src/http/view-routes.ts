@@ -16,6 +16,7 @@ const SDK_FILES: ReadonlySet<string> = new Set([
   'picture-clock.js',
   'prompt-view.js',
   'socket-media.js',
+  'sound-buffer.js',
   'stats-sampler.js',
   'stream-view.js',
 ]);

@@ -9,9 +9,9 @@ import type {
   UsageCounter,
   ViewerCounter,
 } from '../session/session-counters.js';
-import type { PoolCounts } from '../render/warm-pool.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import { EventLoopDelay } from './event-loop-delay.js';
+import type { PoolReport } from './router-gauges.js';
 import { scrapedCounter, scrapedGauge } from './scraped-metric.js';
 import { countSessionEvents } from './session-metrics.js';
 
@@ -31,7 +31,7 @@ export interface MetricsSources {
   /** What pages were refused, by reason; default: nothing is. */
   readonly egressRefusals?: () => Readonly<Record<string, number>>;
   /** Browsers that are kept ready. Default: there are none. */
-  readonly pool?: (() => PoolCounts) | undefined;
+  readonly pool?: (() => PoolReport) | undefined;
 }
 
 /** All of it at one moment: there may be thousands of viewers, and a reading asks for each of them once. */
@@ -47,6 +47,7 @@ interface Scrape {
 type LastScrape = () => Scrape;
 
 const STATUSES = ['initializing', 'connecting', 'streaming', 'error', 'terminated'] as const;
+const PUBLICATION_STATUSES = ['connecting', 'live', 'retrying', 'failed'] as const;
 const KINDS = ['video', 'audio'] as const;
 const HTTP_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -161,6 +162,18 @@ function readSessions(registry: Registry, { maxSessions, room }: MetricsSources,
     help: 'How many more pages could be taken now: none while memory or CPU is short, or while the server drains.',
     read: () => [[{}, room()]],
   });
+  scrapedGauge<'status'>(registry, {
+    name: 'stream_kit_publications',
+    help: 'Publications of sessions to media servers, by status; those that failed until they are ended.',
+    labelNames: ['status'],
+    read: () => {
+      const all = last().states.flatMap(({ metadata }) => metadata.publications ?? []);
+      return PUBLICATION_STATUSES.map((status) => [
+        { status },
+        all.filter((one) => one.status === status).length,
+      ]);
+    },
+  });
   scrapedGauge<'rendering' | 'renderer'>(registry, {
     name: 'stream_kit_sessions_by_renderer',
     help: 'Pages that are drawn on a GPU, on the CPU, or on the CPU although there is a GPU, by the name of the renderer.',
@@ -208,7 +221,7 @@ function renderings(states: Scrape['states']): [Rendering, number][] {
   return [...counts.values()];
 }
 
-function readPool(registry: Registry, counts: () => PoolCounts): void {
+function readPool(registry: Registry, counts: () => PoolReport): void {
   scrapedGauge(registry, {
     name: 'stream_kit_pool_ready',
     help: 'Browsers that are ready for a session.',
@@ -224,6 +237,22 @@ function readPool(registry: Registry, counts: () => PoolCounts): void {
         [{ outcome: 'hit' }, hits],
         [{ outcome: 'miss' }, misses],
         [{ outcome: 'unfit' }, unfit],
+      ];
+    },
+  });
+  readPreloads(registry, counts);
+}
+
+function readPreloads(registry: Registry, counts: () => PoolReport): void {
+  scrapedCounter<'outcome'>(registry, {
+    name: 'stream_kit_pool_preloads_total',
+    help: 'Pages that browsers of the pool were to load ahead: loaded or failed.',
+    labelNames: ['outcome'],
+    read: () => {
+      const { loaded, failed } = counts().preloads;
+      return [
+        [{ outcome: 'loaded' }, loaded],
+        [{ outcome: 'failed' }, failed],
       ];
     },
   });
@@ -317,6 +346,11 @@ function readPlane(
     'stream_kit_plane_datagrams_received_total',
     'Datagrams to the media port.',
     () => stats()?.received,
+  );
+  ofPlane(
+    'stream_kit_plane_tcp_refused_total',
+    'TCP connections to the media port that were closed because nobody proved to be a viewer, or because there were too many.',
+    () => stats()?.tcpRefused,
   );
   ofPlane('stream_kit_plane_send_calls_total', 'System calls that sent media.', () => stats()?.sendCalls);
   ofPlane('stream_kit_plane_send_errors_total', 'Those that failed.', () => stats()?.sendErrors);

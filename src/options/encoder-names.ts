@@ -2,11 +2,12 @@ import { VIDEO_CODECS, type VideoCodec } from '../protocol/video-codecs.js';
 
 /**
  * The encoders that are known by name, for each codec in the order in which `auto` takes the first that works: a
- * hardware encoder costs no core, and of those NVENC has the lowest latency. libx264 and libvpx are always there.
+ * hardware encoder costs no core, and of those NVENC has the lowest latency. The last one of each is always there.
  */
 export const ENCODER_ORDER = {
   h264: ['h264_nvenc', 'h264_vaapi', 'h264_qsv', 'libx264'],
   vp8: ['vp8_vaapi', 'libvpx'],
+  vp9: ['vp9_vaapi', 'vp9_qsv', 'libvpx-vp9'],
 } as const satisfies Readonly<Record<VideoCodec, readonly string[]>>;
 
 export type EncoderName = (typeof ENCODER_ORDER)[keyof typeof ENCODER_ORDER][number];

@@ -71,6 +71,11 @@ import {
   type ResolvedProfileOptions,
 } from './profile-options.js';
 import {
+  type PublicationOptions,
+  publicationOptions,
+  type ResolvedPublicationOptions,
+} from './publication-options.js';
+import {
   type HlsOptions,
   hlsOptions,
   type RecordingOptions,
@@ -167,8 +172,9 @@ const ROUTER_OPTIONS = {
   gpu: option<'auto' | 'off' | GpuOptions, ResolvedGpuOption>(gpuOption, 'auto'),
   /**
    * The video encoder: `auto` takes for each codec the first that works, H.264: `h264_nvenc`, `h264_vaapi`, `h264_qsv`,
-   * `libx264`; VP8: `vp8_vaapi`, `libvpx`. A name stands for its codec, and is refused at construction where it does
-   * not work; `{ h264, vp8 }` names both. One that fails in mid-stream is followed by the next. Default `auto`.
+   * `libx264`; VP8: `vp8_vaapi`, `libvpx`; VP9: `vp9_vaapi`, `vp9_qsv`, `libvpx-vp9`. A name stands for its codec, and is
+   * refused at construction where it does not work; `{ h264, vp8 }` names one per codec. One that fails in mid-stream is
+   * followed by the next. Default `auto`.
    */
   encoder: option<'auto' | EncoderName | Readonly<Partial<Record<VideoCodec, string>>>, EncoderChoice>(
     encoderChoice(true),
@@ -231,6 +237,11 @@ const ROUTER_OPTIONS = {
   /** UDP port of all viewers' media, 0–65535; 0: the system chooses one. Needs the native media plane. Default 0. */
   udpPort: option<number>(integerBetween(0, 65_535), 0),
   /**
+   * TCP port of the media of viewers whose network lets no UDP through (ICE-TCP), 1–65535; it may have the same number as
+   * `udpPort`, but not as the port of HTTP. Needs the native media plane and Linux. Default: none.
+   */
+  tcpPort: option<number>(integerBetween(1, 65_535)),
+  /**
    * Threads that send media, 1–16, over which the viewers are spread; with more than 1, another one receives. One thread
    * sends to some 900 viewers of 720p30. `auto`: half as many as there are cores, 1–8. Routers that share a `udpPort` share
    * the threads of the first. Needs the native media plane. Default `auto`.
@@ -283,8 +294,8 @@ const ROUTER_OPTIONS = {
   ),
   /**
    * Keeps browsers ready for sessions to come, which are shown in half the time then. A session whose request names another
-   * `deviceScaleFactor`, `locale` or `touch`, no sound, a profile or a proxy has its browser launched as without a pool. Spares count as
-   * free: they give way to sessions. Default: none.
+   * `deviceScaleFactor`, `locale`, `touch` or `userAgent`, a profile or a proxy has its browser launched as without a pool. Spares count
+   * as free: they give way to sessions. Default: none.
    */
   pool: option<PoolOptions, ResolvedPoolOptions>(poolOptions),
   /** Upper limit of one video encoding, bits/s, 100000–100000000. Default: by size and frame rate. */
@@ -296,6 +307,13 @@ const ROUTER_OPTIONS = {
   targetPolicy: option<TargetPolicyOptions, TargetPolicy>(targetPolicyOptions, DEFAULT_TARGET_POLICY),
   /** Lets clients record sessions to files. Default: nothing is recorded. */
   recording: option<RecordingOptions, ResolvedRecordingOptions>(recordingOptions),
+  /**
+   * How owners may publish their sessions to media servers by WHIP (RFC 9725); `true`: as each of these options says. Default `true`.
+   */
+  publications: option<boolean | PublicationOptions, ResolvedPublicationOptions | undefined>(
+    publicationOptions,
+    publicationOptions(true, 'publications'),
+  ),
   /** Serves a live HLS playlist of each session that is encoded to H.264. Default false. */
   hls: option<boolean | HlsOptions, ResolvedHlsOptions | undefined>(hlsOptions),
   /**
@@ -371,6 +389,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
 function checkAddresses({
   mediaPlane,
   udpPort,
+  tcpPort,
   listenAddress,
   announcedAddresses,
 }: ResolvedOptionsOf<typeof ROUTER_OPTIONS>): void {
@@ -378,6 +397,12 @@ function checkAddresses({
     throw new StreamKitError(
       'bad_option',
       `Expected no udpPort because with mediaPlane werift each viewer has a UDP port of its own`,
+    );
+  }
+  if (mediaPlane === 'werift' && tcpPort !== undefined) {
+    throw new StreamKitError(
+      'bad_option',
+      `Expected no tcpPort because with mediaPlane werift media goes over UDP alone`,
     );
   }
   const isReached = (address: string): boolean => isIP(address) === isIP(listenAddress ?? address);
@@ -408,7 +433,7 @@ function basePath(value: unknown, name: string): string {
 function encoderChoice(anyName: boolean): OptionCheck<EncoderChoice> {
   const nameOf = (codec: VideoCodec, value: unknown, name: string): string => {
     if (value === undefined) return 'auto';
-    if (anyName && typeof value === 'string' && /^\w{1,40}$/.test(value)) return value;
+    if (anyName && typeof value === 'string' && /^\w[\w-]{0,39}$/.test(value)) return value;
     return oneOf('auto', ...ENCODER_ORDER[codec])(value, name);
   };
   return (value, name) => {

@@ -6,6 +6,6 @@ export function peerPath(state: string, { connection }: RTCIceTransport): PeerPa
   const { nominated } = connection;
   if (nominated === undefined) return { state, pair: null };
   const { protocol, localCandidate, remoteCandidate } = nominated;
-  const by = protocol.type === 'turn' ? 'relay' : protocol.type === 'tcp' ? 'tcp' : 'udp';
+  const by = protocol.type === 'turn' ? 'relay' : localCandidate.transport === 'tcp' ? 'tcp' : 'udp';
   return { state, pair: { local: localCandidate.type, remote: remoteCandidate.type, protocol: by } };
 }

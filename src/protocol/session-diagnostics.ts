@@ -1,4 +1,10 @@
-import type { CaptureKind, RenderingState, SessionMetadata, StreamSessionStatus } from './state-document.js';
+import type {
+  CaptureKind,
+  RenderingState,
+  SessionMetadata,
+  PublicationStatus,
+  StreamSessionStatus,
+} from './state-document.js';
 import type { VideoCodec } from './video-codecs.js';
 import type { RungIndex } from './video-stream.js';
 
@@ -109,6 +115,13 @@ export interface ViewerDiagnostics extends MediaDiagnostics {
   readonly attached: boolean;
 }
 
+/** A publication in the diagnostics of its session. */
+export interface PublicationDiagnostics extends MediaDiagnostics {
+  readonly publicationId: string;
+  readonly status: PublicationStatus;
+  readonly attempts: number;
+}
+
 /** The answer to `GET /:streamId/diagnostics`. */
 export interface SessionDiagnostics {
   readonly streamId: string;
@@ -120,4 +133,5 @@ export interface SessionDiagnostics {
   readonly mediaPlane: SessionMetadata['mediaPlane'];
   readonly encodings: readonly EncodingDiagnostics[];
   readonly viewers: readonly ViewerDiagnostics[];
+  readonly publications: readonly PublicationDiagnostics[];
 }

@@ -1,12 +1,13 @@
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { AnnexBScanner } from '../render/packetize/annex-b.js';
+import { vp9PictureSize } from '../render/packetize/vp9-picture-header.js';
 import type { PictureSize } from './h264-picture-size.js';
 import { h264PictureSize } from './h264-picture-size.js';
 
 /** What a container must know of a video track before its first picture. */
 export interface KeyframeParameters {
   readonly codec: VideoCodec;
-  /** Sequence and picture parameter sets in Annex B for H.264, empty for VP8. */
+  /** Sequence and picture parameter sets in Annex B for H.264, empty for VP8 and VP9. */
   readonly extradata: Buffer;
   /** Pixels. */
   readonly width: number;
@@ -15,7 +16,11 @@ export interface KeyframeParameters {
 
 type ReadParameters = (frame: Buffer) => Omit<KeyframeParameters, 'codec'> | undefined;
 
-const READERS: Readonly<Record<VideoCodec, ReadParameters>> = { h264: h264Parameters, vp8: vp8Parameters };
+const READERS: Readonly<Record<VideoCodec, ReadParameters>> = {
+  h264: h264Parameters,
+  vp8: vp8Parameters,
+  vp9: vp9Parameters,
+};
 
 // ITU-T H.264 table 7-1.
 const NAL_TYPE_MASK = 0x1f;
@@ -65,4 +70,9 @@ function vp8Parameters(frame: Buffer): ReturnType<ReadParameters> {
     width: frame.readUInt16LE(6) & 0x3fff,
     height: frame.readUInt16LE(8) & 0x3fff,
   };
+}
+
+function vp9Parameters(frame: Buffer): ReturnType<ReadParameters> {
+  const size = vp9PictureSize(frame);
+  return size && { extradata: Buffer.alloc(0), ...size };
 }

@@ -7,6 +7,7 @@ import {
   AV_CODEC_ID_H264,
   AV_CODEC_ID_OPUS,
   AV_CODEC_ID_VP8,
+  AV_CODEC_ID_VP9,
   AV_OPT_SEARCH_CHILDREN,
   AV_OPT_TYPE_STRING,
   AV_PIX_FMT_YUV420P,
@@ -23,7 +24,11 @@ import type { PlacedPacket } from './mux-packet.js';
 import { AUDIO_PACKET_US } from './packet-interleaver.js';
 
 /** FFmpeg's number of what a container holds; the sound is Opus in every one. */
-const CODEC_IDS: Readonly<Record<VideoCodec, AVCodecID>> = { h264: AV_CODEC_ID_H264, vp8: AV_CODEC_ID_VP8 };
+const CODEC_IDS: Readonly<Record<VideoCodec, AVCodecID>> = {
+  h264: AV_CODEC_ID_H264,
+  vp8: AV_CODEC_ID_VP8,
+  vp9: AV_CODEC_ID_VP9,
+};
 
 const VIDEO_TIMEBASE = { num: 1, den: 90_000 } as const;
 const AUDIO_TIMEBASE = { num: 1, den: 48_000 } as const;

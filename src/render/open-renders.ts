@@ -51,6 +51,8 @@ export interface Renders {
     readonly createFrameTiming: () => FrameTiming;
     readonly pool: RemoteRenders['pool'];
   };
+  /** What spare browsers have loaded ahead. */
+  readonly preloads: RemoteRenders['preloads'];
   readonly egressRefusals: EgressRefusals;
   /** Ends the process that was started ahead; renders are their owners'. Idempotent. */
   close(): Promise<void>;
@@ -98,6 +100,7 @@ export function openRenders(
       createFrameTiming: () => new FrameTiming(),
       pool: remote.pool,
     },
+    preloads: remote.preloads,
     egressRefusals,
     close: () => {
       graphics.close();

@@ -197,7 +197,7 @@ export class RemoteRender implements Render {
   }
 
   async storeProfile(target: ProfileTarget): Promise<void> {
-    await this.#ask({ type: 'storeProfile', target });
+    await this.#ask({ type: 'storeProfile', target }, this.#closing === undefined);
   }
 
   close(): Promise<void> {
@@ -227,9 +227,13 @@ export class RemoteRender implements Render {
     this.#session.send(order);
   }
 
-  /** The answer to an order. Rejects if the session process ends before. */
-  #ask(order: AnsweredOrder): Promise<unknown> {
-    if (this.#endError !== undefined) return Promise.reject(this.#endError);
+  /**
+   * The answer to an order. Rejects if the session process ends before.
+   *
+   * @param isLast - also of a render that has ended, if its process goes on.
+   */
+  #ask(order: AnsweredOrder, isLast = false): Promise<unknown> {
+    if (this.#endError !== undefined && !isLast) return Promise.reject(this.#endError);
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
@@ -246,7 +250,8 @@ export class RemoteRender implements Render {
   }
 
   #onReport(report: RenderReport): void {
-    if (this.#endError !== undefined) return;
+    const isAnswer = report.type === 'done' || report.type === 'failed';
+    if (this.#endError !== undefined && !isAnswer) return;
     const listener = this.#listener;
     switch (report.type) {
       case 'ready':
@@ -356,7 +361,10 @@ export class RemoteRender implements Render {
   }
 
   #fail(error: StreamKitError): void {
-    if (this.#endError !== undefined) return;
+    if (this.#endError !== undefined) {
+      this.#end(error);
+      return;
+    }
     this.#logger.warn({ err: error, code: error.code }, 'the render has ended');
     this.#end(error);
     if (this.#opened !== undefined) this.#listener.onEnded(error);

@@ -8,10 +8,11 @@ import type { LogContext, Logger } from '../base/logger.js';
 import { unlessAborted } from '../base/unless-aborted.js';
 import { EgressProxy } from '../egress/egress-proxy.js';
 import type { MediaPlane } from '../fanout/media-plane.js';
-import type { ResolvedPoolOptions } from '../options/pool-options.js';
+import { MAX_PRELOAD_BYTES, type ResolvedPoolOptions } from '../options/pool-options.js';
 import type { ResolvedSessionProcessOptions } from '../options/session-process-options.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
 import type { BrowserVersion } from './capture/browser-version.js';
+import type { PreloadCounts } from './capture/cache-preload.js';
 import type { CaptureKind, CaptureParameters } from './capture/capture.js';
 import { audioFileBytes, frameRingLayout, videoFileBytes } from './capture/frame-ring.js';
 import {
@@ -64,6 +65,8 @@ export interface RemoteRenders {
   readonly open: OpenRender;
   /** Undefined: there is none. It begins empty, until somebody says what there is room for. */
   readonly pool: WarmPool<SpareRender> | undefined;
+  /** What all of them have loaded ahead. */
+  readonly preloads: PreloadCounts;
   /** Ends the processes that were started ahead; renders are their owners'. Idempotent. */
   close(): Promise<void>;
 }
@@ -108,6 +111,7 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
     ...(executablePath === undefined ? {} : { executablePath }),
     ...options.graphics.launchOptions(options.launchOptions, lease?.device),
   });
+  const preloads = { loaded: 0, failed: 0 };
   const pool =
     options.pool &&
     openPool(options, options.pool, {
@@ -117,6 +121,10 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
       ready: swept,
       isBusy: () => opening > 0,
       onStarted: prepare,
+      onPreloaded: ({ loaded, failed }) => {
+        preloads.loaded += loaded;
+        preloads.failed += failed;
+      },
     });
   const onFoundBrowser = ({ executablePath, version }: OpenedRender): void => {
     foundBrowser = executablePath;
@@ -176,7 +184,7 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
     }
   };
   return {
-    pool,
+    ...{ pool, preloads },
     open: async (...order) => {
       opening += 1;
       try {
@@ -195,7 +203,7 @@ export function openRemoteRenders(options: RemoteRendersOptions): RemoteRenders 
 
 function openPool(
   options: RemoteRendersOptions,
-  { shape, size, maxAgeMs }: NonNullable<RemoteRendersOptions['pool']>,
+  { shape, size, maxAgeMs, preload }: NonNullable<RemoteRendersOptions['pool']>,
   parts: {
     takeProcess(): SessionProcess;
     launchOptions(lease: DeviceLease | undefined): LaunchOptions;
@@ -204,6 +212,7 @@ function openPool(
     isBusy(): boolean;
     /** One has been launched, or could not be. */
     onStarted(): void;
+    onPreloaded(counts: PreloadCounts): void;
   },
 ): WarmPool<SpareRender> {
   const { logger } = options;
@@ -216,12 +225,20 @@ function openPool(
       const lease = options.graphics.take();
       try {
         const session = parts.takeProcess();
-        const place = { ...(await openPlace(session, options, shape, 0, logger)), lease };
+        const storedBytes = preload.length > 0 ? MAX_PRELOAD_BYTES : 0;
+        const place = { ...(await openPlace(session, options, shape, storedBytes, logger)), lease };
         const order = {
           ...placeOrder(place, options),
-          ...{ launchOptions: parts.launchOptions(lease), knownVersion: parts.knownVersion(), shape },
+          ...{
+            launchOptions: parts.launchOptions(lease),
+            knownVersion: parts.knownVersion(),
+            shape,
+            preload,
+          },
         };
-        return await SpareRender.open(place, order, onLost, signal, logger);
+        const spare = await SpareRender.open(place, order, onLost, signal, logger);
+        parts.onPreloaded(spare.preloads);
+        return spare;
       } catch (error) {
         lease?.release();
         throw error;

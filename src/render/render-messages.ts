@@ -12,6 +12,7 @@ import type {
   SnapshotParameters,
 } from './capture/capture.js';
 import type { BrowserVersion } from './capture/browser-version.js';
+import type { PreloadCounts } from './capture/cache-preload.js';
 import type { BrowserShape } from './capture/ready-browser.js';
 import type { ProgramInput } from './capture/program-input.js';
 import type { GamepadState, InputCommands, PageSize } from './capture/page-controls.js';
@@ -56,6 +57,8 @@ export interface OpenOrder {
 /** How a session process gets ready for an {@link OpenOrder} that fits, before there is one. */
 export interface PrepareOrder extends Omit<OpenOrder, 'parameters'> {
   readonly shape: BrowserShape;
+  /** Pages that it loads into its caches. */
+  readonly preload: readonly string[];
 }
 
 /** What a browser is that waits for its session. */
@@ -64,6 +67,7 @@ export interface PreparedBrowser {
   /** Undefined if the browser does not say. */
   readonly version: BrowserVersion | undefined;
   readonly browserPid: number;
+  readonly preloads: PreloadCounts;
 }
 
 /** Orders that are answered by `done` or `failed` with the same id. */

@@ -89,7 +89,8 @@ export interface Render {
   /** @throws StreamKitError `unavailable` if the browser gives no picture in time. */
   snapshot(parameters: SnapshotParameters): Promise<Uint8Array>;
   /**
-   * Ends encoders and browser in good order, and writes what pages have stored to a new archive. Nothing but `close()` may follow.
+   * Ends encoders and browser in good order, and writes what pages have stored to a new archive. Nothing but `close()` may follow. Also of
+   * a render that has ended, as long as its browser answers.
    *
    * @throws StreamKitError `too_large`, `disk_full`, `profile_failed`, or why the render has ended.
    */

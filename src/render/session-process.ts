@@ -4,7 +4,8 @@ import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { findBrowser } from './capture/browser-discovery.js';
 import { type BrowserVersion, browserVersion } from './capture/browser-version.js';
-import type { ReadyBrowser } from './capture/ready-browser.js';
+import type { PreloadCounts } from './capture/cache-preload.js';
+import type { ReadyBrowser, ReadyBrowserOptions } from './capture/ready-browser.js';
 import { killBrowsersOf, removeProfileDirectory } from './capture/profile-directory.js';
 import { videoStream } from '../protocol/video-stream.js';
 import { ReadyVideoThread } from './encode/ready-video-thread.js';
@@ -190,8 +191,10 @@ async function prepare(order: PrepareOrder): Promise<PreparedBrowser> {
   directory = order.profileDirectory;
   const executablePath = await findBrowser(order.launchOptions.executablePath);
   const version = await browserVersion(executablePath, order.knownVersion, launch.signal);
+  const options = { ...order, ...captureHooks(order, executablePath, version) };
+  const preloads = await preload(options, order);
   prepared = await Ready.open(
-    { ...order, ...captureHooks(order, executablePath, version) },
+    options,
     order.shape,
     (error) => report({ type: 'ended', error: reported(error) }),
     launch.signal,
@@ -200,7 +203,16 @@ async function prepare(order: PrepareOrder): Promise<PreparedBrowser> {
   await prepared.rest();
   hasSockets = order.hasSockets;
   startThread(prepared);
-  return { executablePath, version, browserPid: prepared.browserProcess.pid };
+  return { executablePath, version, browserPid: prepared.browserProcess.pid, preloads };
+}
+
+async function preload(
+  options: ReadyBrowserOptions,
+  { preload: urls, shape }: PrepareOrder,
+): Promise<PreloadCounts> {
+  if (urls.length === 0) return { loaded: 0, failed: 0 };
+  const { preloadCaches } = await import('./capture/cache-preload.js');
+  return preloadCaches(options, shape, urls, launch.signal);
 }
 
 async function open(order: OpenOrder): Promise<OpenedRender> {

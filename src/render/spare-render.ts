@@ -3,6 +3,7 @@ import type { Logger } from '../base/logger.js';
 import { unlessAborted } from '../base/unless-aborted.js';
 import { withTimeout } from '../base/with-timeout.js';
 import type { EgressProxy } from '../egress/egress-proxy.js';
+import type { PreloadCounts } from './capture/cache-preload.js';
 import type { CaptureParameters } from './capture/capture.js';
 import { worldFlags } from './capture/page-world.js';
 import type { BrowserShape } from './capture/ready-browser.js';
@@ -46,6 +47,7 @@ export class SpareRender implements CheckedSpare {
   readonly #onLost: () => void;
   readonly #logger: Logger;
   #executablePath = '';
+  #preloads: PreloadCounts = { loaded: 0, failed: 0 };
   /** What is not answered yet. */
   #asked: Asked | undefined;
   #lostError: StreamKitError | undefined;
@@ -84,6 +86,10 @@ export class SpareRender implements CheckedSpare {
     return this.#executablePath;
   }
 
+  get preloads(): PreloadCounts {
+    return this.#preloads;
+  }
+
   get isAlive(): boolean {
     return this.place.session.isAlive;
   }
@@ -112,8 +118,9 @@ export class SpareRender implements CheckedSpare {
       profileDirectory,
     );
     session.rest();
-    const prepared = await this.#ask({ type: 'prepare', id: PREPARE_ID, ...order });
-    this.#executablePath = (prepared as PreparedBrowser).executablePath;
+    const prepared = (await this.#ask({ type: 'prepare', id: PREPARE_ID, ...order })) as PreparedBrowser;
+    this.#executablePath = prepared.executablePath;
+    this.#preloads = prepared.preloads;
   }
 
   /** One at a time. */
@@ -152,7 +159,7 @@ export function isFit(shape: BrowserShape, parameters: CaptureParameters): boole
   return (
     profile === undefined &&
     shape.deviceScaleFactor === parameters.deviceScaleFactor &&
-    shape.audio === parameters.audio &&
+    (shape.audio || !parameters.audio) &&
     shape.upstreamProxy?.url === upstreamProxy?.url &&
     shape.upstreamProxy?.isChecked === upstreamProxy?.isChecked &&
     flags(shape.page) === flags(page)

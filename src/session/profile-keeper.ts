@@ -1,10 +1,12 @@
-import { asError, StreamKitError } from '../base/errors.js';
+import { asError, type ErrorCode, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { ProfileLease, ProfileSource } from '../profiles/profile-lease.js';
 import type { SessionProfile } from '../protocol/profiles.js';
 import type { RestartableRender } from '../render/render.js';
 import type { SessionEmitter } from './session-emitter.js';
-import type { SessionEndReason } from './session-events.js';
+
+/** What a page leaves behind that did this is not trusted, if it left a browser at all. */
+const UNTRUSTED: ReadonlySet<ErrorCode> = new Set(['page_misbehaved', 'browser_crashed', 'out_of_memory']);
 
 /** The profile of one session, from its lease to what became of it. */
 export class ProfileKeeper {
@@ -31,13 +33,17 @@ export class ProfileKeeper {
   }
 
   /**
-   * Stores it, unless the session failed: what a page that broke leaves behind is not to be trusted.
+   * Stores it, unless the page broke its browser: what that leaves behind is not to be trusted.
    *
    * @param render - undefined: the page was never there.
+   * @param failure - why the session has failed; undefined: it has not.
    * @returns undefined where it is not to be stored; never rejects.
    */
-  store(render: RestartableRender | undefined, reason: SessionEndReason): Promise<void> | undefined {
-    return this.#lease?.save === true ? this.#store(this.#lease, render, reason) : undefined;
+  store(
+    render: RestartableRender | undefined,
+    failure: StreamKitError | undefined,
+  ): Promise<void> | undefined {
+    return this.#lease?.save === true ? this.#store(this.#lease, render, failure) : undefined;
   }
 
   /** Others may store it. Idempotent. */
@@ -48,15 +54,12 @@ export class ProfileKeeper {
   async #store(
     lease: ProfileLease,
     render: RestartableRender | undefined,
-    reason: SessionEndReason,
+    failure: StreamKitError | undefined,
   ): Promise<void> {
     const { id, save } = lease;
     try {
-      if (reason === 'error')
-        throw new StreamKitError(
-          'unavailable',
-          'The session failed: what its page leaves behind is not trusted',
-        );
+      if (failure !== undefined && UNTRUSTED.has(failure.code))
+        throw new StreamKitError('unavailable', 'The page failed: what it leaves behind is not trusted');
       if (render === undefined)
         throw new StreamKitError('unavailable', 'The page was never there: there is nothing to store');
       const { key, maxBytes } = lease.source;

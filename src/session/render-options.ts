@@ -125,15 +125,12 @@ export function codecsToOffer(
 }
 
 /**
- * Of the codecs that a recorder can take, those that the session can be encoded to, best first.
+ * Of the codecs that a recorder or a player can take, those that the session can be encoded to, best first.
  *
  * @param choice - what the session was asked for.
  * @throws StreamKitError `conflict` if there is none.
  */
-export function codecsToRecord(
-  choice: VideoCodecChoice,
-  asked: readonly VideoCodec[],
-): readonly VideoCodec[] {
+export function codecsAmong(choice: VideoCodecChoice, asked: readonly VideoCodec[]): readonly VideoCodec[] {
   if (choice === 'auto') {
     const usual = AUTO_CODECS.filter((codec) => asked.includes(codec));
     return [...usual, ...asked.filter((codec) => !AUTO_CODECS.some((other) => other === codec))];

@@ -123,7 +123,7 @@ export class SessionControl {
     if (width * height > maxPixels) {
       throw new StreamKitError('forbidden', `Expected at most ${maxPixels} pixels of this client`);
     }
-    // H.264 and VP8 have colour for every other pixel.
+    // All codecs are sent with colour for every other pixel (4:2:0).
     const size = { width: width - (width % 2), height: height - (height % 2) };
     this.#wanted = size;
     if (!this.#isResizing) void this.#resizeAll();

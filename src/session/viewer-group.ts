@@ -7,7 +7,8 @@ import type { Logger } from '../base/logger.js';
 import type { Caller } from './caller.js';
 import type { MessageSink } from './message-sink.js';
 import type { RenderOptions } from './render-options.js';
-import { codecsToOffer } from './render-options.js';
+import { VIDEO_CODECS } from '../protocol/video-codecs.js';
+import { codecsAmong, codecsToOffer } from './render-options.js';
 import { secretDigest } from './secret-digest.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionViewer } from './session-viewer.js';
@@ -131,7 +132,8 @@ export class ViewerGroup {
     const { parts, renderOptions } = this.#parameters;
     this.ensureRoom(caller, 503);
     const viewer = this.#newViewer(caller);
-    const videoCodecs = codecsToOffer(renderOptions.videoCodec, undefined);
+    // A player that takes none of the usual codecs gets another one that it offers.
+    const videoCodecs = codecsAmong(renderOptions.videoCodec, VIDEO_CODECS);
     let player: WhepLink;
     try {
       player = new WhepLink(

@@ -4,20 +4,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 import type { Logger } from '../../src/index.js';
 import { samplesOf } from '../helpers/exposition.js';
+import { expectBars } from '../helpers/colour-bars.js';
 import { until } from '../helpers/patience.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
-
-const BARS = [
-  [255, 255, 255],
-  [255, 255, 0],
-  [0, 255, 255],
-  [0, 255, 0],
-  [255, 0, 255],
-  [255, 0, 0],
-  [0, 0, 255],
-  [128, 128, 128],
-] as const;
 
 /** Keeps every line as a person would read it, errors and their causes in full. */
 function keepingLogger(log: string[]): Logger {
@@ -166,14 +156,7 @@ describe.each(CAPTURES)('captured by %s', (capture) => {
     await watch('mode=bars', {}, { query: `videoCodec=${videoCodec}` });
     const { codecs } = await viewer.read<any>('viewer.stats()');
     expect(codecs).toContain(`video/${videoCodec.toUpperCase()}`);
-    // A still page is refined for a while.
-    await until(async () => {
-      const bars = await viewer.read<number[][]>('readBars(8)');
-      const errors = bars.flatMap((bar, index) =>
-        bar.map((value, channel) => Math.abs(value - (BARS[index]?.[channel] ?? Infinity))),
-      );
-      expect(Math.max(...errors), JSON.stringify(bars)).toBeLessThanOrEqual(6);
-    }, 50);
+    await expectBars(viewer);
   });
 });
 

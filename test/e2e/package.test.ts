@@ -70,6 +70,7 @@ test('the package has what a user needs and nothing else', () => {
     'dist/client/picture-clock.js',
     'dist/client/prompt-view.js',
     'dist/client/socket-media.js',
+    'dist/client/sound-buffer.js',
     'dist/client/stats-sampler.js',
     'dist/client/stream-view.js',
   ]);

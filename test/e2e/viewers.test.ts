@@ -4,22 +4,31 @@ import { join as joinPath } from 'node:path';
 import { applyPatch, type Operation } from 'fast-json-patch';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
+import type { SessionDiagnostics } from '../../src/protocol/session-diagnostics.js';
+import { CuttableProxy } from '../helpers/cuttable-proxy.js';
+import { freePort } from '../helpers/free-port.js';
 import { PATIENCE_MS, until } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
 import { processesOfSessions } from '../helpers/session-processes.js';
 import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
 
+const isAddonBuilt = existsSync(joinPath(root, 'native', 'build', 'Release', 'media_plane.node'));
 let server: TestServer;
 let browser: ViewerBrowser;
 /** Each test has viewers of its own, and no other's are left when it begins. */
 let moving: CreatedSession;
 let still: CreatedSession;
+let tcpPort: number;
 const viewers: ViewerTab[] = [];
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([TestServer.start({ pauseGraceMs: 300 }), ViewerBrowser.launch()]);
-  moving = await server.create(server.page('mode=counter'), {}, { nested: { list: [1, 2, 3] } });
+  tcpPort = await freePort();
+  [server, browser] = await Promise.all([
+    TestServer.start({ pauseGraceMs: 300, ...(isAddonBuilt ? { tcpPort } : {}) }),
+    ViewerBrowser.launch(),
+  ]);
+  moving = await server.create(server.page('mode=counter&tone=440'), {}, { nested: { list: [1, 2, 3] } });
   still = await server.create(server.page('mode=static'));
 });
 
@@ -37,7 +46,7 @@ afterAll(async () => {
 
 async function join(
   session: CreatedSession,
-  options: { query?: string; collectHashes?: boolean } = {},
+  options: { query?: string; collectHashes?: boolean; tcpPort?: number } = {},
 ): Promise<ViewerTab> {
   const viewer = await browser.open(server);
   viewers.push(viewer);
@@ -48,8 +57,7 @@ async function join(
 
 test('media goes over the native plane where it is built', async () => {
   const state = await server.state(moving, ({ status }) => status === 'connecting');
-  const isBuilt = existsSync(joinPath(root, 'native', 'build', 'Release', 'media_plane.node'));
-  expect(state.metadata.mediaPlane).toBe(isBuilt ? 'native' : 'werift');
+  expect(state.metadata.mediaPlane).toBe(isAddonBuilt ? 'native' : 'werift');
 });
 
 test('three viewers get the very same encoded pictures', async () => {
@@ -69,6 +77,47 @@ test('three viewers get the very same encoded pictures', async () => {
   // Different pictures are different, so that equal ones prove something.
   expect(new Set(common.map((timestamp) => first[timestamp])).size).toBe(common.length);
 });
+
+test.skipIf(!isAddonBuilt)(
+  'viewers that no UDP reaches get pictures and sound over TCP, and one that reads slowly holds up nobody',
+  async () => {
+    const proxy = await CuttableProxy.open(`http://127.0.0.1:${tcpPort}`);
+    try {
+      const direct = await join(moving, { tcpPort });
+      const slow = await join(moving, { tcpPort: Number(new URL(proxy.origin).port) });
+      for (const viewer of [direct, slow]) {
+        const { way } = await viewer.read<any>('viewer.stats()');
+        expect([way.local.protocol, way.remote.protocol]).toEqual(['tcp', 'tcp']);
+      }
+      const { viewers: seen } = (await (
+        await fetch(`${moving.url}/diagnostics`)
+      ).json()) as SessionDiagnostics;
+      expect(seen.map(({ ice }) => ice?.pair?.protocol)).toEqual(['tcp', 'tcp']);
+      await until(async () => {
+        const { hz, db } = await direct.read<{ hz: number; db: number }>('readTone()');
+        expect(Math.abs(hz - 440)).toBeLessThan(4);
+        expect(db).toBeGreaterThan(-40);
+      });
+      const framesOf = async (viewer: ViewerTab): Promise<number> =>
+        (await viewer.read<any>('viewer.stats()')).video.framesDecoded as number;
+      proxy.pause();
+      const before = await framesOf(direct);
+      await direct.until(`viewer.stats().then(({ video }) => video.framesDecoded > ${before + 60})`);
+      // It has lost pictures meanwhile, and goes on with those of now.
+      await until(async () => {
+        const { viewers: now } = (await (
+          await fetch(`${moving.url}/diagnostics`)
+        ).json()) as SessionDiagnostics;
+        expect(Math.max(...now.map(({ video }) => video?.framesDropped ?? 0))).toBeGreaterThan(30);
+      });
+      const stuck = await framesOf(slow);
+      proxy.resume();
+      await slow.until(`viewer.stats().then(({ video }) => video.framesDecoded > ${stuck + 30})`);
+    } finally {
+      await proxy.close();
+    }
+  },
+);
 
 test('a viewer that joins late sees a still page', async () => {
   const first = await join(still);

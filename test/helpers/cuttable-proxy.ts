@@ -22,6 +22,15 @@ export class CuttableProxy {
     return new CuttableProxy(await listening(0), Number(new URL(targetOrigin).port));
   }
 
+  /** The client behind it reads nothing, until `resume`. */
+  pause(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  resume(): void {
+    for (const socket of this.#sockets) socket.resume();
+  }
+
   async cut(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 
+import type { VideoCodec } from '../../src/protocol/video-codecs.js';
+
 export interface EncodedPicture {
   readonly bytes: Uint8Array;
   readonly keyframe: boolean;
@@ -9,17 +11,20 @@ const START_OF_ACCESS_UNIT = Buffer.from([0, 0, 0, 1, 9]);
 const IVF_HEADER_BYTES = 32;
 const IVF_FRAME_HEADER_BYTES = 12;
 
+const LIBVPX_OPTIONS = ['-deadline', 'realtime', '-cpu-used', '8', '-g', '99999'];
+const ENCODERS: Readonly<Record<VideoCodec, readonly string[]>> = {
+  h264: ['libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-x264-params', 'keyint=infinite:aud=1'],
+  vp8: ['libvpx', ...LIBVPX_OPTIONS],
+  vp9: ['libvpx-vp9', ...LIBVPX_OPTIONS, '-lag-in-frames', '0'],
+};
+
 /** Pictures of a moving test card, 30 a second, as our encoders give them: a keyframe, then none. */
-export function encodedPictures(codec: 'h264' | 'vp8', size: string, seconds: number): EncodedPicture[] {
-  const encoder =
-    codec === 'h264'
-      ? ['libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-x264-params', 'keyint=infinite:aud=1']
-      : ['libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-g', '99999'];
+export function encodedPictures(codec: VideoCodec, size: string, seconds: number): EncodedPicture[] {
   const stream = execFileSync(
     'ffmpeg',
     [
       ...['-v', 'error', '-f', 'lavfi', '-i', `testsrc=s=${size}:r=30:d=${seconds}`],
-      ...['-pix_fmt', 'yuv420p', '-c:v', ...encoder, '-f', codec === 'h264' ? 'h264' : 'ivf', '-'],
+      ...['-pix_fmt', 'yuv420p', '-c:v', ...ENCODERS[codec], '-f', codec === 'h264' ? 'h264' : 'ivf', '-'],
     ],
     { maxBuffer: 64 * 1024 * 1024 },
   );

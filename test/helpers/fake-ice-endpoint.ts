@@ -36,6 +36,8 @@ export class FakeEndpoint implements IceEndpoint {
   readonly local: string[] = [];
   readonly remote: string[] = [];
   readonly sockets: FakeSocket[] = [];
+  readonly tcpSockets: FakeSocket[] = [];
+  hasTcp = false;
 
   setLocalCredentials(usernameFragment: string, password: string): void {
     this.local.push(`${usernameFragment} ${password}`);
@@ -48,6 +50,13 @@ export class FakeEndpoint implements IceEndpoint {
   openSocket(address: string): IceSocket {
     const socket = new FakeSocket(address);
     this.sockets.push(socket);
+    return socket;
+  }
+
+  openTcpSocket(address: string): IceSocket | undefined {
+    if (!this.hasTcp) return undefined;
+    const socket = new FakeSocket(address);
+    this.tcpSockets.push(socket);
     return socket;
   }
 

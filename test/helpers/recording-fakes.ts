@@ -1,3 +1,4 @@
+import type { VideoCodec } from '../../src/protocol/video-codecs.js';
 import type { MuxPacket } from '../../src/recording/mux-packet.js';
 import type { MuxThread, MuxThreadListener, OpenMuxThread } from '../../src/recording/mux-thread.js';
 import type { PacketSink, PacketSource } from '../../src/recording/packet-source.js';
@@ -64,7 +65,7 @@ export class FakePacketSource implements PacketSource {
   closed = 0;
   sink: PacketSink | undefined;
 
-  constructor(readonly codec: 'h264' | 'vp8' = 'h264') {}
+  constructor(readonly codec: VideoCodec = 'h264') {}
 
   readonly open = (sink: PacketSink): PacketSource => {
     this.sink = sink;

@@ -1,5 +1,6 @@
 import { StreamKitError } from '../../src/base/errors.js';
 import type { ResolvedControlOptions as ControlOptions } from '../../src/options/control-options.js';
+import type { VideoCodec } from '../../src/protocol/video-codecs.js';
 import type { Caller } from '../../src/session/caller.js';
 import type { SessionEndReason } from '../../src/session/session-events.js';
 import { Session } from '../../src/session/session.js';
@@ -19,7 +20,7 @@ export interface Watching {
 export interface WatchOptions {
   readonly caller?: Caller;
   readonly viewerId?: string;
-  readonly videoCodec?: 'h264' | 'vp8';
+  readonly videoCodec?: VideoCodec;
   readonly media?: boolean;
   readonly lastEventId?: number;
 }

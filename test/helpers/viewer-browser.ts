@@ -83,7 +83,13 @@ export class ViewerTab {
   /** Attaches to a session; resolves when the server has said who the viewer is. */
   async connect(
     session: CreatedSession,
-    options: { query?: string; collectHashes?: boolean; relay?: 'udp' | 'tcp'; directWay?: false } = {},
+    options: {
+      query?: string;
+      collectHashes?: boolean;
+      relay?: 'udp' | 'tcp';
+      tcpPort?: number;
+      directWay?: false;
+    } = {},
   ): Promise<void> {
     await this.page.bringToFront();
     await this.page.evaluate(

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
+import type { VideoCodec } from '../../src/protocol/video-codecs.js';
 import { until } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
 
@@ -11,7 +12,7 @@ const { EncoderProbe } = (await import(
   join(root, 'dist/render/encode/encoder-probe.js')
 )) as typeof import('../../src/render/encode/encoder-probe.js');
 
-const candidate = (name: string, codec: 'h264' | 'vp8' = 'h264') => ({ name, codec, device: undefined });
+const candidate = (name: string, codec: VideoCodec = 'h264') => ({ name, codec, device: undefined });
 
 /** Processes of the probe that this one started. */
 function children(): number[] {

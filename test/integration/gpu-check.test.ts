@@ -27,6 +27,8 @@ it.skipIf(hasDevice)('without a GPU the check says what is missing, and ends wit
     'h264_nvenc',
     'h264_vaapi',
     'vp8_vaapi',
+    'vp9_vaapi',
+    'vp9_qsv',
     'h264_qsv',
   ]);
   expect(code).toBe(2);

@@ -190,8 +190,8 @@ describe.skipIf(addon === undefined)('the media socket', () => {
     session.send({ frames: [frame(true)] });
     await until(() => expect(session.stats().dropped).toBe(3));
     expect(() => {
-      host.plane.bindMediaStream(session.mediaSocket, 16, producer.id);
-    }).toThrow('Expected a slot between 0 and 15 but received 16');
+      host.plane.bindMediaStream(session.mediaSocket, 32, producer.id);
+    }).toThrow('Expected a slot between 0 and 31 but received 32');
   });
 
   it.each([

@@ -1,12 +1,15 @@
 import {
   AV_CODEC_ID_H264,
   AV_CODEC_ID_VP8,
+  AV_CODEC_ID_VP9,
   AV_PIX_FMT_NV12,
   AV_PIX_FMT_YUV420P,
   AVERROR_EAGAIN,
+  type AVCodecID,
 } from 'node-av/constants';
 import { Codec, CodecContext, FFmpegError, Frame, Packet } from 'node-av/lib';
 
+import type { VideoCodec } from '../../src/protocol/video-codecs.js';
 import { seededRandom } from '../helpers/seeded-random.js';
 
 /** Raw pictures of one colour and a texture that moves. */
@@ -56,6 +59,12 @@ export class PictureSource {
   }
 }
 
+const CODEC_IDS: Readonly<Record<VideoCodec, AVCodecID>> = {
+  h264: AV_CODEC_ID_H264,
+  vp8: AV_CODEC_ID_VP8,
+  vp9: AV_CODEC_ID_VP9,
+};
+
 /** What a decoder makes of a compressed picture. */
 export interface DecodedPicture {
   readonly width: number;
@@ -72,8 +81,8 @@ export class PictureDecoder {
   readonly #packet = new Packet();
   readonly #frame = new Frame();
 
-  constructor(codecName: 'h264' | 'vp8') {
-    const codec = Codec.findDecoder(codecName === 'h264' ? AV_CODEC_ID_H264 : AV_CODEC_ID_VP8);
+  constructor(codecName: VideoCodec) {
+    const codec = Codec.findDecoder(CODEC_IDS[codecName]);
     if (!codec) throw new Error(`There is no decoder for ${codecName}.`);
     this.#context.allocContext3(codec);
     this.#context.threadCount = 1;

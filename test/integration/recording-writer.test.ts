@@ -5,6 +5,8 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
+import { CONTAINERS } from '../../src/protocol/recordings.js';
+import { VIDEO_CODECS, type VideoCodec } from '../../src/protocol/video-codecs.js';
 import type { MuxPacket } from '../../src/recording/mux-packet.js';
 import { RecordingEnd, RecordingWriter } from '../../src/recording/recording-writer.js';
 import { encodedPictures, type EncodedPicture } from '../helpers/encoded-pictures.js';
@@ -16,7 +18,7 @@ const pictures = new Map<string, EncodedPicture[]>();
 let directory: string;
 
 beforeAll(() => {
-  for (const codec of ['h264', 'vp8'] as const) {
+  for (const codec of VIDEO_CODECS) {
     for (const size of ['320x180', '160x90'])
       pictures.set(`${codec} ${size}`, encodedPictures(codec, size, 1));
   }
@@ -28,7 +30,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 afterAll(() => pictures.clear());
 
 function writerOf(
-  codec: 'h264' | 'vp8',
+  codec: VideoCodec,
   options: { maxBytes?: number; hasAudio?: boolean } = {},
 ): RecordingWriter {
   const { maxBytes = 1e9, hasAudio = true } = options;
@@ -36,7 +38,7 @@ function writerOf(
 }
 
 /** A second of pictures and sound that begins at `startUs`. */
-function second(codec: 'h264' | 'vp8', size: string, startUs: number): MuxPacket[] {
+function second(codec: VideoCodec, size: string, startUs: number): MuxPacket[] {
   const video = (pictures.get(`${codec} ${size}`) ?? []).map(({ bytes, keyframe }, index): MuxPacket => ({
     kind: 'video',
     ...{ bytes, keyframe },
@@ -73,8 +75,8 @@ function endOf(work: () => void): RecordingEnd {
   throw new Error('nothing ended it');
 }
 
-describe.each(['h264', 'vp8'] as const)('a recording of %s', (codec) => {
-  const extension = codec === 'h264' ? 'mp4' : 'webm';
+describe.each(VIDEO_CODECS)('a recording of %s', (codec) => {
+  const extension = CONTAINERS[codec];
   const file = (part: number): string => join(directory, `r-${part}.${extension}`);
 
   test('keeps the time of a gap and of sound that begins late, with silence in between', async () => {
@@ -166,31 +168,28 @@ test('a directory that is gone ends the recording, and leaves no file', () => {
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test.for(['h264', 'vp8'] as const)(
-  'a full disk leaves what was written of %s whole',
-  async (codec, context) => {
-    const small = join(directory);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48k', 'tmpfs', small], { stdio: 'ignore' });
-    } catch {
-      return context.skip('only root may mount');
-    }
-    try {
-      const writer = writerOf(codec);
-      const packets = [0, 1, 2, 3, 4, 5].flatMap((at) => second(codec, '320x180', at * 1_000_000));
-      const end = endOf(() => feed(writer, packets));
-      expect(end.recordingError.code).toBe('disk_full');
-      writer.close();
-      const [file] = writer.files;
-      const path = join(small, readdirSync(small)[0] ?? '');
-      expect(statSync(path).size).toBe(file?.bytes);
-      // Not a word of a file that is cut off in the middle.
-      const arguments_ = ['-v', 'warning', '-i', path, '-c', 'copy', '-f', 'null', '-'];
-      expect(spawnSync('ffmpeg', arguments_, { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
-      const seen = timesOf(await probe(path), 'video');
-      expect(seen.length).toBeGreaterThan(10);
-    } finally {
-      execFileSync('umount', [small]);
-    }
-  },
-);
+test.for(VIDEO_CODECS)('a full disk leaves what was written of %s whole', async (codec, context) => {
+  const small = join(directory);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48k', 'tmpfs', small], { stdio: 'ignore' });
+  } catch {
+    return context.skip('only root may mount');
+  }
+  try {
+    const writer = writerOf(codec);
+    const packets = [0, 1, 2, 3, 4, 5].flatMap((at) => second(codec, '320x180', at * 1_000_000));
+    const end = endOf(() => feed(writer, packets));
+    expect(end.recordingError.code).toBe('disk_full');
+    writer.close();
+    const [file] = writer.files;
+    const path = join(small, readdirSync(small)[0] ?? '');
+    expect(statSync(path).size).toBe(file?.bytes);
+    // Not a word of a file that is cut off in the middle.
+    const arguments_ = ['-v', 'warning', '-i', path, '-c', 'copy', '-f', 'null', '-'];
+    expect(spawnSync('ffmpeg', arguments_, { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+    const seen = timesOf(await probe(path), 'video');
+    expect(seen.length).toBeGreaterThan(10);
+  } finally {
+    execFileSync('umount', [small]);
+  }
+});

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -8,6 +11,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StreamKitError } from '../../src/base/errors.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
+import { restoreProfile } from '../../src/render/capture/stored-profile.js';
 import type { RemoteRendersOptions, RemoteRenders } from '../../src/render/remote-renders.js';
 import type { RenderListener } from '../../src/render/render.js';
 import { until } from '../helpers/patience.js';
@@ -156,6 +160,46 @@ describe('session processes', () => {
     expect(await launch(open({ sessionProcess }))).toMatchObject({ code: 'browser_not_found' });
     await until(() => expect(processesOfSessions()).toEqual([]));
     expect(socketsOpen).toBe(0);
+  });
+
+  it('store the profile of a session that has failed, if its browser still answers', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'failed-profile-'));
+    const hanging = createServer((_request, response) => {
+      response.setHeader('set-cookie', 'signed-in=yes; max-age=3600');
+      response.end('<title>hangs</title><script>streamKit.on("message", () => { for (;;); })</script>');
+    }).listen(0, '127.0.0.1');
+    try {
+      await once(hanging, 'listening');
+      const targetUrl = `http://127.0.0.1:${(hanging.address() as AddressInfo).port}/`;
+      const path = join(folder, 'profile');
+      const limits = { maxBytes: 2 ** 26, mustExist: false };
+      let onEnded: (error: StreamKitError) => void = () => undefined;
+      const ended = new Promise<StreamKitError>((resolve) => (onEnded = resolve));
+      const render = await open({
+        ...{ launchOptions: {}, hangTimeoutMs: 3_000, loadTimeoutMs: 60_000, launchTimeoutMs: 60_000 },
+        targetPolicy: { ...DEFAULT_TARGET_POLICY, allowPrivateAddresses: true },
+      }).open(
+        { ...parameters, targetUrl, profile: { path: join(folder, 'none'), ...limits } },
+        new Proxy(listener, { get: (_, name) => (name === 'onEnded' ? onEnded : () => undefined) }),
+        AbortSignal.timeout(60_000),
+      );
+      try {
+        render.sendToPage('hang');
+        expect((await ended).code).toBe('browser_hung');
+        await render.storeProfile({ path, maxBytes: limits.maxBytes });
+        const { cookies } = await restoreProfile({ path, ...limits, mustExist: true }, folder);
+        expect(cookies.map(({ name, value }) => [name, value])).toEqual([['signed-in', 'yes']]);
+        // Of one whose process has gone it cannot be had.
+        process.kill(render.processPid, 'SIGKILL');
+        await expect(render.storeProfile({ path, maxBytes: limits.maxBytes })).rejects.toThrow();
+      } finally {
+        await render.close();
+      }
+    } finally {
+      hanging.close();
+      hanging.closeAllConnections();
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('that cannot be limited end their session with the reason', async () => {

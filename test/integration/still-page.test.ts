@@ -44,6 +44,7 @@ function textPage(scrolled: number): Uint8Array {
 for (const [codec, name] of [
   ['h264', 'libx264'],
   ['vp8', 'libvpx'],
+  ['vp9', 'libvpx-vp9'],
 ] as const) {
   describe(`a page at rest through ${name}`, () => {
     let encoder: LibavVideoEncoder;

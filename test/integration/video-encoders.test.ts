@@ -14,6 +14,7 @@ import { describeVideoEncoder, type EncoderUnderTest } from './video-encoder-con
 const ENCODERS = [
   ['h264', 'libx264'],
   ['vp8', 'libvpx'],
+  ['vp9', 'libvpx-vp9'],
 ] as const;
 
 /** Encoders of this machine's hardware, by name with commas between them: `npm run gpu-check` names those that work. */

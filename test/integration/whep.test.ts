@@ -9,6 +9,7 @@ import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
 import type { MediaPlane } from '../../src/fanout/media-plane.js';
 import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
 import { createWeriftMediaPlane } from '../../src/fanout/werift-media-plane.js';
+import type { VideoCodec } from '../../src/protocol/video-codecs.js';
 import { silentLogger } from '../../src/base/logger.js';
 import { resolveOptions } from '../../src/options/stream-kit-options.js';
 import { createAnsweringPeerFactory } from '../../src/peer/answering-peer.js';
@@ -90,7 +91,7 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
   }
 
   /** One picture, and one packet of sound. */
-  function send(codec: 'h264' | 'vp8', text: string): void {
+  function send(codec: VideoCodec, text: string): void {
     const captureTimeUs = systemClock.nowUs();
     const media = { bytes: Buffer.from(text), rtpTimestamp: ++frames * 3000, captureTimeUs };
     parts.videoListener?.onEncodedFrame({
@@ -212,7 +213,7 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
     const player = await join({ mimeType: 'video/AV1' });
     expect(player.response.status).toBe(422);
     expect(JSON.parse(player.answer).error.message).toBe(
-      'The SDP offer has no video codec of this session: H.264 (packetization-mode 1) or VP8',
+      'The SDP offer has no video codec of this session: H.264 (packetization-mode 1) or VP8 or VP9 (profile-id=0)',
     );
     expect((await ask(session)).json.metadata.viewers).toBe(0);
   });

@@ -221,6 +221,12 @@ export class Peer {
     connection.addEventListener('track', ({ receiver, track }) => {
       if (this.#closed) return;
       minimizeDelay(receiver);
+      if (track.kind === 'audio') {
+        void import('./sound-buffer.js').then(
+          ({ holdLossySound }) => holdLossySound(receiver),
+          () => undefined,
+        );
+      }
       this.stream.addTrack(track);
       this.#listener.onTrack(track);
     });

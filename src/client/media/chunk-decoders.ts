@@ -5,6 +5,8 @@ import { h264CodecOf, KIND_KEYFRAME, type StreamChunk } from './stream-chunk.js'
 const DECODER_NAMES: Readonly<Record<VideoCodec, (keyframe: Uint8Array) => string>> = {
   h264: h264CodecOf,
   vp8: () => 'vp8',
+  // Profile 0, level 5.1, 8 bits: a stream does not tell its level, and no decoder is refused for one that is too high.
+  vp9: () => 'vp09.00.51.08',
 };
 
 /**

@@ -71,7 +71,7 @@ export function announceCandidate(
   }
   const family = isIP(fields[4] ?? '');
   return announcedAddresses.flatMap((address) => {
-    const transportAddress = `${address} ${fields[5]}`;
+    const transportAddress = `${fields[2]} ${address} ${fields[5]}`;
     if (isIP(address) !== family || announced.has(transportAddress)) {
       return [];
     }

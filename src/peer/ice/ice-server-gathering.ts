@@ -81,7 +81,8 @@ export class IceServerGathering {
   /** After an ICE restart werift tells of the host candidates of the sockets that it has kept, and of nothing else. */
   async #reflectAgain(protocol: IceConnectionInternals['protocols'][number]): Promise<void> {
     const ice = this.#ice;
-    if (ice.stunServer === undefined || protocol.localCandidate?.type !== 'host') return;
+    const { type, transport } = protocol.localCandidate ?? {};
+    if (ice.stunServer === undefined || type !== 'host' || transport !== 'udp') return;
     const { generation } = ice;
     try {
       const candidate = await serverReflexiveCandidate(protocol as never, ice.stunServer);

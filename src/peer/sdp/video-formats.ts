@@ -24,6 +24,7 @@ interface VideoFormat {
 const PROFILE_ORDER = ['42e0', '4200'] as const;
 /** Constrained baseline, level 3.1; the encoder may exceed the level where the viewer's answer allows it. */
 const DEFAULT_PROFILE_LEVEL_ID = '42e01f';
+const VP9_PARAMETERS = 'profile-id=0';
 
 export const VIDEO_FORMATS: Readonly<Record<VideoCodec, VideoFormat>> = {
   h264: {
@@ -49,6 +50,17 @@ export const VIDEO_FORMATS: Readonly<Record<VideoCodec, VideoFormat>> = {
     fits: () => true,
     rank: () => 0,
     answer: () => undefined,
+  },
+  vp9: {
+    name: 'VP9',
+    needs: 'VP9 (profile-id=0)',
+    payloadType: 98,
+    rtxPayloadType: 99,
+    parameters: VP9_PARAMETERS,
+    // RFC 9628 section 6: without it the profile is 0, which is 8 bits and 4:2:0.
+    fits: ({ parameters }) => (parameters.get('profile-id') ?? '0') === '0',
+    rank: () => 0,
+    answer: () => VP9_PARAMETERS,
   },
 };
 

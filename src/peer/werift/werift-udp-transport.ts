@@ -4,9 +4,11 @@ import { isIPv4 } from 'node:net';
 import { CandidatePairState, type Message, UdpTransport } from 'werift';
 
 import { asError, StreamKitError } from '../../base/errors.js';
-import type { IceEndpoint, IceSocket } from '../../fanout/media-plane.js';
+import type { Clock } from '../../base/clock.js';
+import type { IceEndpoint } from '../../fanout/media-plane.js';
+import { SharedTransport } from './shared-transport.js';
+import { offerTcp, preferUdp } from './tcp-candidates.js';
 import {
-  type Address,
   asKnownConnection,
   type CandidatePairInternals,
   type IceConnectionInternals,
@@ -51,7 +53,7 @@ export function installUdpTransports(): void {
       throw new StreamKitError('internal', 'werift opens its transports in another order than is known');
     }
     const socket = owner.endpoint.openSocket(address);
-    return new SharedUdpTransport(type, socket) as unknown as UdpTransport;
+    return new SharedTransport(socket) as unknown as UdpTransport;
   };
   transports.init = Object.assign(init, { [OURS]: true });
 }
@@ -76,53 +78,6 @@ async function openOwnSocket(...parameters: Parameters<OpenTransport>): Promise<
   return transport;
 }
 
-/** What werift takes for a UDP socket of its own: one viewer's part of a socket that all viewers share. */
-class SharedUdpTransport {
-  readonly type = 'udp';
-  onData: (data: Buffer, from: Address) => void = () => undefined;
-  closed = false;
-
-  readonly #socket: IceSocket;
-  constructor(
-    readonly socketType: 'udp4' | 'udp6',
-    socket: IceSocket,
-  ) {
-    this.#socket = socket;
-    socket.onPacket = (data, address, port) => {
-      this.onData(data, [address, port]);
-    };
-  }
-
-  get address(): { address: string; port: number; family: string } {
-    return { address: this.host, port: this.port, family: this.socketType === 'udp4' ? 'IPv4' : 'IPv6' };
-  }
-
-  get host(): string {
-    return this.#socket.address;
-  }
-
-  get port(): number {
-    return this.#socket.port;
-  }
-
-  readonly send = (data: Buffer, to?: Address): Promise<void> => {
-    if (!this.closed && to !== undefined) {
-      this.#socket.send(data, ...to);
-    }
-    return Promise.resolve();
-  };
-
-  keepConsent(request: Uint8Array, to: Address, onLost: () => void): void {
-    this.#socket.keepConsent(request, ...to, onLost);
-  }
-
-  readonly close = (): Promise<void> => {
-    this.closed = true;
-    this.#socket.close();
-    return Promise.resolve();
-  };
-}
-
 /**
  * Puts the ICE connection of one viewer onto a shared port, and fits it to that:
  *
@@ -132,6 +87,7 @@ class SharedUdpTransport {
  * - Media that began on the port stays there, and media that began on a relay stays on relays: the two encrypt under the
  *   same keys and know nothing of each other's nonces.
  * - A viewer whose address has changed is followed.
+ * - Where the plane has a TCP port, viewers that no UDP reaches connect to it.
  */
 export class SharedPortIce {
   readonly #ice: IceConnectionInternals;
@@ -143,12 +99,13 @@ export class SharedPortIce {
    * @param connection - of a werift `RTCIceTransport`, before it gathers or is described in an offer
    * @throws StreamKitError `internal` where werift is not as it is known here
    */
-  constructor(connection: unknown, endpoint: IceEndpoint) {
+  constructor(connection: unknown, endpoint: IceEndpoint, clock: Clock) {
     this.#endpoint = endpoint;
     this.#ice = asKnownConnection(connection);
     this.#takeCredentials();
     this.#gatherOnEndpoint();
     this.#nominateOnce();
+    preferUdp(this.#ice, clock);
     this.#keepPath();
     this.#watchChecks();
     this.#keepConsent();
@@ -193,14 +150,24 @@ export class SharedPortIce {
     ice.getCandidatePromises = (addresses, timeoutSeconds) => {
       const known = new Set(ice.protocols.map(({ localIp }) => localIp));
       const fresh = addresses.filter((address) => !known.has(address));
-      gathering = { endpoint, addresses: fresh };
+      gathering = { endpoint, addresses: [...fresh] };
       try {
         // Up to the opening of the transports it runs without a break.
-        return gather(addresses, timeoutSeconds);
+        const gathered = gather(addresses, timeoutSeconds);
+        // The first promises are those of the addresses.
+        return [...gathered, this.#gatherTcp(gathered.slice(0, fresh.length), fresh)];
       } finally {
         gathering = undefined;
       }
     };
+  }
+
+  /** After UDP, which the description is to name first. */
+  async #gatherTcp(others: readonly Promise<unknown>[], addresses: readonly string[]): Promise<void> {
+    await Promise.allSettled(others);
+    for (const address of addresses) {
+      if (this.#ice.state !== 'closed') offerTcp(this.#ice, this.#endpoint, address);
+    }
   }
 
   #nominateOnce(): void {
@@ -257,7 +224,7 @@ export class SharedPortIce {
     ice.queryConsent = () => {
       const { nominated } = ice;
       const transport = nominated?.protocol.transport;
-      if (nominated === undefined || !(transport instanceof SharedUdpTransport)) {
+      if (nominated === undefined || !(transport instanceof SharedTransport)) {
         query();
         return;
       }
@@ -343,5 +310,5 @@ export class SharedPortIce {
 }
 
 function pathOf(pair: CandidatePairInternals): 'shared' | 'relayed' {
-  return pair.protocol.transport instanceof SharedUdpTransport ? 'shared' : 'relayed';
+  return pair.protocol.transport instanceof SharedTransport ? 'shared' : 'relayed';
 }

@@ -122,7 +122,7 @@ class WeriftViewerPeer implements ViewerPeer {
     this.#sharedPort =
       this.#endpoint === undefined
         ? undefined
-        : new SharedPortIce(this.#iceTransport.connection, this.#endpoint);
+        : new SharedPortIce(this.#iceTransport.connection, this.#endpoint, this.#clock);
     keepGenerationsApart(this.#iceTransport.connection);
     admitSources(this.#iceTransport.connection, this.#sharedPort === undefined ? 'everywhere' : 'on relays');
     this.#gathering = new IceServerGathering(this.#iceTransport.connection, {

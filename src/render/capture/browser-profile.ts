@@ -1,11 +1,14 @@
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import { withTimeout } from '../../base/with-timeout.js';
 import type { ProfileState, StoredCookie, StoredOrigin } from '../../profiles/profile-state.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { ProfileTarget } from './capture.js';
 import { fillOrigins, readOrigins } from './origin-storage.js';
 import { hostOf, type RenderedPage } from './rendered-page.js';
 import { readCookies, setCookies, storeProfile } from './stored-profile.js';
+
+const ANSWER_TIMEOUT_MS = 5_000;
 
 /** What a browser gets of a profile before its page is loaded, beside the files that it has found. */
 export async function fillBrowser(
@@ -36,6 +39,8 @@ export async function storeBrowserProfile(
   const { connection, profileDirectory } = browserProcess;
   try {
     browserProcess.retire();
+    // One that has failed may not answer.
+    await withTimeout(connection.browser.send('Browser.getVersion'), ANSWER_TIMEOUT_MS);
     const origins = await originsOf(renderedPage);
     // Those that end with the browser are in its memory alone.
     const cookies = withoutServers(await readCookies(connection.browser), renderedPage);

@@ -44,14 +44,14 @@ export interface CaptureTabs {
  */
 export class CapturePage {
   readonly paths: RingPaths;
-  readonly hasAudio: boolean;
+  #hasAudio: boolean;
   readonly matrix: ColourMatrix;
   /** Nothing more comes of its tab, until it is replaced. */
   onLost: (message: string) => void = () => undefined;
   #lostBecause: string | undefined;
   readonly #tabs: CaptureTabs;
   readonly #origin: string;
-  readonly #kinds: CaptureTabKinds;
+  #kinds: CaptureTabKinds;
   readonly #onWarned: (message: string) => void;
   #format: CaptureTabFormat;
   /** Undefined: it is lost. */
@@ -76,7 +76,7 @@ export class CapturePage {
     this.#tab = tab;
     this.#format = format;
     this.paths = opened.paths;
-    this.hasAudio = opened.hasAudio;
+    this.#hasAudio = opened.hasAudio;
     this.matrix = opened.matrix;
     this.#tabs = ours.tabs;
     this.#origin = ours.origin;
@@ -148,8 +148,20 @@ export class CapturePage {
     const { pictures, soundChunks } = await this.#tab.progress();
     return {
       pictures: this.#kinds.video ? pictures : undefined,
-      soundChunks: this.hasAudio ? soundChunks : undefined,
+      soundChunks: this.#hasAudio ? soundChunks : undefined,
     };
+  }
+
+  get hasAudio(): boolean {
+    return this.#hasAudio;
+  }
+
+  /** Takes no sound any more, also of other tabs. */
+  async forgoSound(): Promise<void> {
+    if (!this.#kinds.audio) return;
+    this.#hasAudio = false;
+    this.#kinds = { ...this.#kinds, audio: false };
+    await this.#tab?.forgoSound();
   }
 
   /** Takes no sound until it is taken anew. */

@@ -46,6 +46,7 @@ interface CaptureWindow {
     reconfigure(request: object): Promise<void>;
     progress(): Promise<{ readonly pictures: number; readonly soundChunks: number }>;
     restSound(): void;
+    forgoSound(): void;
     reopenSound(): Promise<void>;
     reopen(): Promise<void>;
   };
@@ -136,6 +137,11 @@ export class CaptureTab {
   /** Takes no sound until it is taken anew. */
   async restSound(): Promise<void> {
     await this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.restSound());
+  }
+
+  /** Takes no sound any more, also of other tabs. */
+  async forgoSound(): Promise<void> {
+    await this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.forgoSound());
   }
 
   /** Takes the sound anew, from the tab that has the title. Rejects if it is not to be had. */

@@ -48,7 +48,7 @@ export function createOpenCapture(options: OpenCaptureOptions, prepared?: ReadyB
     try {
       const [renderedPage] = await Promise.all([
         RenderedPage.prepare(browserProcess, parameters, listener, logger),
-        browser.wake(),
+        browser.wake(parameters.audio),
       ]);
       await browser.adopt(parameters, renderedPage);
       const capture =

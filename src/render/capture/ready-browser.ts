@@ -124,9 +124,14 @@ export class ReadyBrowser {
     await this.#capturePage.restSound();
   }
 
-  /** Takes the sound again, if it rests. Before it loads anything: the browser finds the tab by the title of its first document. */
-  async wake(): Promise<void> {
-    if (!this.#isResting) return;
+  /**
+   * Takes the sound again, if it rests. Before it loads anything: the browser finds the tab by the title of its first document.
+   *
+   * @param audio - false: there is none from now on.
+   */
+  async wake(audio: boolean): Promise<void> {
+    if (!audio) await this.#capturePage?.forgoSound();
+    if (!audio || !this.#isResting) return;
     this.#isResting = false;
     try {
       await this.#capturePage?.reopenSound();

@@ -65,6 +65,24 @@ export const HARDWARE_ENCODERS = {
     device: { type: AV_HWDEVICE_TYPE_VAAPI, surface: AV_PIX_FMT_VAAPI },
     variants: VAAPI_VARIANTS,
   },
+  vp9_vaapi: {
+    codec: 'vp9',
+    options: { rc_mode: 'CBR', async_depth: 1, idr_interval: 0 },
+    inputs: [AV_PIX_FMT_NV12],
+    matrices: ['bt601', 'bt709'],
+    dynamicBitrate: false,
+    device: { type: AV_HWDEVICE_TYPE_VAAPI, surface: AV_PIX_FMT_VAAPI },
+    variants: VAAPI_VARIANTS,
+  },
+  vp9_qsv: {
+    codec: 'vp9',
+    options: { preset: 'veryfast', async_depth: 1, profile: 'profile0' },
+    inputs: [AV_PIX_FMT_NV12],
+    matrices: ['bt601', 'bt709'],
+    // libavcodec/qsvenc.c takes another rate while it runs for H.264 and HEVC.
+    dynamicBitrate: false,
+    device: { type: AV_HWDEVICE_TYPE_QSV, pathOption: 'child_device' },
+  },
   h264_qsv: {
     codec: 'h264',
     options: {

@@ -1,12 +1,28 @@
+import type { VideoCodec } from '../../protocol/video-codecs.js';
+import { isVp9Keyframe } from '../packetize/vp9-picture-header.js';
 import { ByteQueue, MAX_PICTURE_BYTES, type PictureSplitter, type SplitPicture } from './split-picture.js';
 
 const FILE_HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 12;
 
-/** Finds VP8 frames in IVF, whose frame headers hold the size: a frame is complete without the next one. */
+/** Codecs that FFmpeg writes into IVF. */
+type IvfCodec = Exclude<VideoCodec, 'h264'>;
+
+const IS_KEYFRAME: Readonly<Record<IvfCodec, (frame: Uint8Array) => boolean>> = {
+  // RFC 6386 section 9.1: the lowest bit of the frame tag is 0 for a key frame.
+  vp8: (frame) => ((frame[0] ?? 1) & 1) === 0,
+  vp9: isVp9Keyframe,
+};
+
+/** Finds pictures in IVF, whose frame headers hold the size: a picture is complete without the next one. */
 export class IvfSplitter implements PictureSplitter {
   readonly #queue = new ByteQueue();
+  readonly #isKeyframe: (frame: Uint8Array) => boolean;
   #started = false;
+
+  constructor(codec: IvfCodec) {
+    this.#isKeyframe = IS_KEYFRAME[codec];
+  }
 
   push(chunk: Uint8Array): readonly SplitPicture[] {
     const queue = this.#queue;
@@ -28,8 +44,7 @@ export class IvfSplitter implements PictureSplitter {
       const index = Number(header.readBigUInt64LE(4));
       queue.take(FRAME_HEADER_BYTES);
       const frame = Uint8Array.from(queue.take(bytes));
-      // RFC 6386 section 9.1: the lowest bit of the frame tag is 0 for a key frame.
-      pictures.push({ index, keyframe: ((frame[0] ?? 1) & 1) === 0, bytes: frame });
+      pictures.push({ index, keyframe: this.#isKeyframe(frame), bytes: frame });
     }
     return pictures;
   }

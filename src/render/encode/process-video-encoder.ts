@@ -2,7 +2,7 @@ import { AV_PIX_FMT_NV12 } from 'node-av/constants';
 import type { Frame } from 'node-av/lib';
 
 import type { VideoCodec } from './encoded-frame.js';
-import { PROGRAM_OUTPUTS, ffmpegArguments } from './ffmpeg-arguments.js';
+import { ffmpegArguments } from './ffmpeg-arguments.js';
 import { FfmpegProcess } from './ffmpeg-process.js';
 import { FlvSplitter } from './flv-splitter.js';
 import { IvfSplitter } from './ivf-splitter.js';
@@ -122,8 +122,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
 
   #start(format: Run['format'], leadingKeyframes: number): Run {
     const { ffmpegPath, codec, frameRate, bitrateBps } = this.#parameters;
-    const splitter: PictureSplitter =
-      PROGRAM_OUTPUTS[codec].format === 'flv' ? new FlvSplitter(frameRate) : new IvfSplitter();
+    const splitter: PictureSplitter = codec === 'h264' ? new FlvSplitter(frameRate) : new IvfSplitter(codec);
     const run: Run = {
       format,
       bitrateBps,

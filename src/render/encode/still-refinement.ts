@@ -1,6 +1,6 @@
 import type { PictureFormat } from './video-encoder.js';
 
-/** Luma samples of one macroblock, in H.264 and VP8 alike. */
+/** Luma samples of one macroblock of H.264 and VP8; for the other codecs it is a measure of area. */
 const MACROBLOCK_PIXELS = 16 * 16;
 /** A picture that costs less has changed next to nothing. libvpx writes 0.6 for a picture of skipped macroblocks, x264 0.01. */
 const SETTLED_BYTES_PER_MACROBLOCK = 1;

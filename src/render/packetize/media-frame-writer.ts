@@ -4,7 +4,7 @@ import type { RtpPayloads } from './rtp-payloads.js';
 
 /** One frame for the media socket. */
 export interface MediaFrame extends RtpPayloads {
-  /** Which of the plane's producers it is for: 0 to 15. */
+  /** Which of the plane's producers it is for: 0 to 31. */
   readonly slot: number;
   /** No other frame refers to it. Default false. */
   readonly discardable?: boolean;

@@ -3,6 +3,7 @@ import type { EncodedFrame } from '../encode/encoded-frame.js';
 import { H264Payloader } from './h264-payloader.js';
 import type { RtpPayloads } from './rtp-payloads.js';
 import { Vp8Payloader } from './vp8-payloader.js';
+import { Vp9Payloader } from './vp9-payloader.js';
 
 /** Splits encoded pictures into RTP payloads. */
 export interface VideoPayloader {
@@ -12,6 +13,7 @@ export interface VideoPayloader {
 const PAYLOADERS: Readonly<Record<VideoCodec, new () => VideoPayloader>> = {
   h264: H264Payloader,
   vp8: Vp8Payloader,
+  vp9: Vp9Payloader,
 };
 
 export function createVideoPayloader(codec: VideoCodec): VideoPayloader {

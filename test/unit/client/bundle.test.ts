@@ -19,6 +19,7 @@ const MAX_CHUNK_BYTES = new Map([
   ['picture-clock', 800],
   ['prompt-view', 3000],
   ['socket-media', 5000],
+  ['sound-buffer', 600],
   ['stats-sampler', 2000],
 ]);
 

@@ -16,6 +16,16 @@ describe('the choice of the media plane', () => {
     expect(lines).toEqual([expect.stringContaining('no native media plane is built')]);
   });
 
+  it('warns that ports of the native plane are not used where the addon is not built', () => {
+    const warnings: string[] = [];
+    const logger: Logger = { ...silentLogger, warn: (_, message) => void warnings.push(message) };
+    openMediaPlane({ ...absent, mediaPlane: 'auto', udpPort: 5000, tcpPort: 5000, logger });
+    expect(warnings).toEqual([
+      expect.stringContaining('udpPort needs the native media plane'),
+      expect.stringContaining('tcpPort needs the native media plane'),
+    ]);
+  });
+
   it('refuses native where the addon is not built', () => {
     expect(() => openMediaPlane({ ...absent, mediaPlane: 'native' })).toThrow(
       /^Expected auto or werift for mediaPlane because the native one is not built for .*: run "npx node-gyp/,

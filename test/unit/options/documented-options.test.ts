@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url';
 
 import { describe, expect, it } from 'vitest';
 
+import { byCodec } from '../../../src/protocol/video-codecs.js';
 import { resolveOptions } from '../../../src/options/stream-kit-options.js';
 
 interface DocumentedOption {
@@ -78,7 +79,7 @@ describe('what the docstrings say of the options', () => {
     if (name === 'defaultViewport') {
       const { width, height } = value as { width: number; height: number };
       expect(`${width} x ${height}`).toBe(fallback);
-    } else if (name === 'encoder') expect(value).toEqual({ h264: words[0], vp8: words[0] });
+    } else if (name === 'encoder') expect(value).toEqual(byCodec(() => words[0]));
     else if (fallback === 'none') expect([undefined, [], {}]).toContainEqual(value);
     // The resolved path ends without a slash; what is off has nothing to resolve.
     else if (words.length > 0)

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { StreamKitError } from '../../../src/base/errors.js';
 import type { ResolvedIceServerEntry } from '../../../src/options/ice-server-options.js';
 import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
+import { byCodec } from '../../../src/protocol/video-codecs.js';
 import { resolveOptions } from '../../../src/options/stream-kit-options.js';
 
 function refusal(options: unknown): string {
@@ -55,6 +56,18 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
     'Expected even integer between 64 and 2160 for defaultViewport.height but received undefined',
   ],
   [{ defaultViewport: { width: 64, height: 64, depth: 3 } }, 'Unknown option "depth" in defaultViewport'],
+  [
+    { pool: { size: 1, preload: new Array(11).fill('https://a.example/') } },
+    'Expected array of at most 10 URLs for pool.preload but received an array',
+  ],
+  [
+    { pool: { size: 1, preload: ['file:///etc/passwd'] } },
+    "Expected http or https URL for pool.preload[0] but received 'file:///etc/passwd' of type string",
+  ],
+  [
+    { pool: { size: 1, preload: ['https://a.example/', 'https://me:secret@a.example/'] } },
+    'Expected a URL without credentials for pool.preload[1]',
+  ],
   [{ getEnv: {} }, 'Expected function for getEnv but received an object'],
   [{ validateRequest: true }, 'Expected function for validateRequest but received true of type boolean'],
   [
@@ -67,7 +80,7 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
   ],
   [
     { encoder: 'x264' },
-    "Expected one of auto, h264_nvenc, h264_vaapi, h264_qsv, libx264, vp8_vaapi, libvpx for encoder but received 'x264' of type string",
+    "Expected one of auto, h264_nvenc, h264_vaapi, h264_qsv, libx264, vp8_vaapi, libvpx, vp9_vaapi, vp9_qsv, libvpx-vp9 for encoder but received 'x264' of type string",
   ],
   [
     { encoder: { vp8: 'libx264' } },
@@ -109,6 +122,11 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
   [
     { mediaPlane: 'werift', udpPort: 5000 },
     'Expected no udpPort because with mediaPlane werift each viewer has a UDP port of its own',
+  ],
+  [{ tcpPort: 0 }, 'Expected integer between 1 and 65535 for tcpPort but received 0 of type number'],
+  [
+    { mediaPlane: 'werift', tcpPort: 5000 },
+    'Expected no tcpPort because with mediaPlane werift media goes over UDP alone',
   ],
   [{ mediaThreads: 17 }, 'Expected integer between 1 and 16 for mediaThreads but received 17 of type number'],
   [{ maxRungs: 4 }, 'Expected integer between 1 and 3 for maxRungs but received 4 of type number'],
@@ -207,6 +225,7 @@ describe('options', () => {
       announcedAddresses: [],
       mediaPlane: 'auto',
       udpPort: 0,
+      tcpPort: undefined,
       mediaThreads: 'auto',
       replayOnJoin: false,
       maxRungs: 'auto',
@@ -258,13 +277,12 @@ describe('options', () => {
   });
 
   it('the name of an encoder stands for its codec and leaves the other alone', () => {
-    expect(resolveOptions({ encoder: 'h264_vaapi' }).encoder).toEqual({ h264: 'h264_vaapi', vp8: 'auto' });
-    expect(resolveOptions({ encoder: 'libvpx' }).encoder).toEqual({ h264: 'auto', vp8: 'libvpx' });
+    const auto = byCodec(() => 'auto');
+    expect(resolveOptions({ encoder: 'h264_vaapi' }).encoder).toEqual({ ...auto, h264: 'h264_vaapi' });
+    expect(resolveOptions({ encoder: 'libvpx' }).encoder).toEqual({ ...auto, vp8: 'libvpx' });
+    expect(resolveOptions({ encoder: 'libvpx-vp9' }).encoder).toEqual({ ...auto, vp9: 'libvpx-vp9' });
     const other = { ffmpegPath: '/opt/ffmpeg', encoder: { h264: 'h264_v4l2m2m' } };
-    expect(resolveOptions(other).encoder).toEqual({ h264: 'h264_v4l2m2m', vp8: 'auto' });
-    expect(resolveOptions({ encoder: { h264: 'libx264' } }).encoder).toEqual({
-      h264: 'libx264',
-      vp8: 'auto',
-    });
+    expect(resolveOptions(other).encoder).toEqual({ ...auto, h264: 'h264_v4l2m2m' });
+    expect(resolveOptions({ encoder: { h264: 'libx264' } }).encoder).toEqual({ ...auto, h264: 'libx264' });
   });
 });

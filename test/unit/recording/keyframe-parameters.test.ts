@@ -30,6 +30,15 @@ describe('parameters of a keyframe', () => {
     expect(keyframeParameters('vp8', Buffer.from('1100009d012a8002680100', 'hex'))).toBeUndefined();
   });
 
+  it('tell the size of VP9', () => {
+    // The first bytes of a keyframe of 640x360 by libvpx, and the same as a picture that depends on others.
+    const frame = '824983424027f01676';
+    expect(keyframeParameters('vp9', Buffer.from(frame, 'hex'))).toMatchObject({ width: 640, height: 360 });
+    expect(keyframeParameters('vp9', Buffer.from(frame.replace('82', '86'), 'hex'))).toBeUndefined();
+    expect(keyframeParameters('vp9', Buffer.from(frame.replace('4983', '4984'), 'hex'))).toBeUndefined();
+    expect(keyframeParameters('vp9', Buffer.from(frame, 'hex').subarray(0, 8))).toBeUndefined();
+  });
+
   it('differ when the encoder does', () => {
     const [one, other] = [SETS['320x180'], SETS['640x360']].map((sps) =>
       keyframeParameters('h264', keyframe(sps)),

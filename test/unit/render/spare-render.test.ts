@@ -38,8 +38,9 @@ it.each<[string, Partial<CaptureParameters>]>([
   expect(isFit(shape, { ...request, ...change })).toBe(false);
 });
 
-it('a browser that is ready with sound does not fit a session without it', () => {
-  expect(isFit(shape, { ...request, audio: false })).toBe(false);
+it('a browser that is ready with sound fits a session without it, but not the other way round', () => {
+  expect(isFit(shape, { ...request, audio: false })).toBe(true);
+  expect(isFit({ ...shape, audio: false }, request)).toBe(false);
 });
 
 /** Takes orders. Once it is closed it tells nothing more, as a session process. */
@@ -101,7 +102,8 @@ it('makes no browser that was given up before', async () => {
 
 async function readySpare(process: FakeProcess, onLost?: () => void): Promise<SpareRender> {
   const opening = openSpare(process, undefined, onLost);
-  process.listener?.onReport({ type: 'done', id: 0, result: { executablePath: '/browser' } });
+  const preloads = { loaded: 1, failed: 2 };
+  process.listener?.onReport({ type: 'done', id: 0, result: { executablePath: '/browser', preloads } });
   return opening;
 }
 
@@ -109,6 +111,7 @@ it('asks a browser that waits whether it still answers', async () => {
   const process = new FakeProcess();
   const spare = await readySpare(process);
   expect(spare.executablePath).toBe('/browser');
+  expect(spare.preloads).toEqual({ loaded: 1, failed: 2 });
   const checking = spare.check();
   const asked = process.orders.at(-1) as { readonly type: string; readonly id: number };
   expect(asked.type).toBe('check');

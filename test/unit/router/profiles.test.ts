@@ -155,17 +155,33 @@ describe('at the end of its session a profile', () => {
     expect(server.parts.events.indexOf('capture closed')).toBeGreaterThan(0);
   });
 
-  it('stays as it was after a failure, and others may have it', async () => {
-    await put('one', STATE);
-    const streamId = await live({ id: 'one', save: true });
-    const session = server.router.sessions.get(streamId);
-    server.parts.launches[0]?.listener.onEnded(
-      new StreamKitError('browser_crashed', 'The browser went away'),
-    );
-    await expect.poll(() => session.profile).toMatchObject({ saved: false, code: 'unavailable' });
-    await expect.poll(async () => (await create({ id: 'one', save: true })).status).toBe(201);
-    expect((await state('one', { headers: ANN })).json).toEqual(STATE);
-  });
+  it.each(['capture_stalled', 'browser_hung', 'budget_exceeded'] as const)(
+    'is stored after a failure that leaves a browser: %s',
+    async (code) => {
+      await put('one', STATE);
+      const streamId = await live({ id: 'one', save: true });
+      const session = server.router.sessions.get(streamId);
+      server.parts.launches[0]?.listener.onEnded(new StreamKitError(code, 'It failed'));
+      await expect.poll(() => session.profile).toEqual({ id: 'one', save: true, saved: true });
+      // What the fake browser has: nothing.
+      await expect
+        .poll(async () => (await state('one', { headers: ANN })).json)
+        .toEqual({ cookies: [], origins: [] });
+    },
+  );
+
+  it.each(['browser_crashed', 'out_of_memory', 'page_misbehaved'] as const)(
+    'stays as it was after %s, and others may have it',
+    async (failure) => {
+      await put('one', STATE);
+      const streamId = await live({ id: 'one', save: true });
+      const session = server.router.sessions.get(streamId);
+      server.parts.launches[0]?.listener.onEnded(new StreamKitError(failure, 'It failed'));
+      await expect.poll(() => session.profile).toMatchObject({ saved: false, code: 'unavailable' });
+      await expect.poll(async () => (await create({ id: 'one', save: true })).status).toBe(201);
+      expect((await state('one', { headers: ANN })).json).toEqual(STATE);
+    },
+  );
 
   it.each([
     [new StreamKitError('too_large', 'The profile is larger than it may be'), 'too_large'],

@@ -25,6 +25,7 @@ declare global {
       reconfigure(request: ReconfigureRequest): Promise<void>;
       progress(): Promise<CaptureProgress>;
       restSound(): void;
+      forgoSound(): void;
       reopenSound(): Promise<void>;
       reopen(): Promise<void>;
     };
@@ -179,6 +180,12 @@ function restSound(): void {
   audioTrack = undefined;
 }
 
+/** As {@link restSound}, and of no other tab either. */
+function forgoSound(): void {
+  restSound();
+  wants = { ...wants, audio: false };
+}
+
 /** Takes the sound of the tab from a new track, which ends where the former one did. */
 async function reopenSound(): Promise<void> {
   const stream = await navigator.mediaDevices.getDisplayMedia({
@@ -231,6 +238,7 @@ window.capture = {
   reconfigure,
   progress,
   restSound,
+  forgoSound,
   reopenSound,
   reopen,
 };

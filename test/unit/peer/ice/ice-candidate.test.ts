@@ -67,6 +67,11 @@ describe('announceCandidate', () => {
     const other = { candidate: 'candidate:3 1 udp 7 172.17.0.1 5000 typ host generation 0' };
     expect(texts(host, ['198.51.100.1'], announced)).toHaveLength(1);
     expect(texts(other, ['198.51.100.1'], announced)).toEqual([]);
+    // The port of TCP is another one, whatever its number.
+    const tcp = { candidate: 'candidate:4 1 tcp 5 10.0.0.5 5000 typ host tcptype passive generation 0' };
+    expect(texts(tcp, ['198.51.100.1'], announced)).toEqual([
+      'candidate:4 1 tcp 5 198.51.100.1 5000 typ host tcptype passive generation 0',
+    ]);
   });
 
   it('hides the related address of other candidates, announced or not', () => {

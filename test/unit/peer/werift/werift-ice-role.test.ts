@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { classes, type Message, Message as StunMessage, methods, RTCPeerConnection } from 'werift';
 
+import { systemClock } from '../../../../src/base/clock.js';
 import type { IceConnectionInternals } from '../../../../src/peer/werift/werift-ice-connection.js';
 import { takeControlledRole } from '../../../../src/peer/werift/werift-ice-role.js';
 import { installUdpTransports, SharedPortIce } from '../../../../src/peer/werift/werift-udp-transport.js';
@@ -30,7 +31,7 @@ beforeEach(async () => {
   ice = iceTransport.connection as unknown as IceConnectionInternals;
   takeControlledRole(ice);
   const endpoint = new FakeEndpoint();
-  new SharedPortIce(ice, endpoint);
+  new SharedPortIce(ice, endpoint, systemClock);
   await negotiate('wxyz');
   const [opened] = endpoint.sockets;
   if (opened === undefined) throw new Error('There is no socket.');

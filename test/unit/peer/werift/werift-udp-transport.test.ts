@@ -14,6 +14,7 @@ import {
   UdpTransport,
 } from 'werift';
 
+import { systemClock } from '../../../../src/base/clock.js';
 import { StreamKitError } from '../../../../src/base/errors.js';
 import type {
   CandidatePairInternals,
@@ -45,7 +46,7 @@ beforeEach(() => {
   delete transport.connection.stunServer;
   ice = transport.connection as unknown as IceConnectionInternals;
   endpoint = new FakeEndpoint();
-  shared = new SharedPortIce(transport.connection, endpoint);
+  shared = new SharedPortIce(transport.connection, endpoint, systemClock);
 });
 
 afterEach(async () => {
@@ -100,7 +101,9 @@ describe('werift on a shared port', () => {
   it.each(['getCandidatePromises', 'checkStart', 'checkComplete', 'restart', 'buildRequest'] as const)(
     'refuses a connection without %s',
     (name) => {
-      expect(() => new SharedPortIce({ ...ice, [name]: undefined }, endpoint)).toThrow(StreamKitError);
+      expect(() => new SharedPortIce({ ...ice, [name]: undefined }, endpoint, systemClock)).toThrow(
+        StreamKitError,
+      );
     },
   );
 

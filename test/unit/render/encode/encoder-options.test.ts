@@ -4,6 +4,7 @@ import { Codec, CodecContext, Log } from 'node-av/lib';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import { ENCODER_NAMES, ENCODER_ORDER } from '../../../../src/options/encoder-names.js';
+import { VIDEO_CODECS } from '../../../../src/protocol/video-codecs.js';
 import { LIBAV_ENCODERS } from '../../../../src/render/encode/libav-video-encoder.js';
 import type { EncoderOptions } from '../../../../src/render/encode/libav-encoder-settings.js';
 
@@ -45,7 +46,7 @@ describe('options of the encoders, against the tables of FFmpeg', () => {
   });
 
   it('each encoder is listed under the codec that it encodes', () => {
-    for (const codec of ['h264', 'vp8'] as const) {
+    for (const codec of VIDEO_CODECS) {
       for (const name of ENCODER_ORDER[codec]) expect(LIBAV_ENCODERS[name].codec).toBe(codec);
     }
   });

@@ -24,6 +24,19 @@ function encode(encoder: OpusEncoder, amplitude: number): Uint8Array[] {
   }).flat();
 }
 
+it('three packets of a loud tone fit into one datagram, for viewers that lose many', () => {
+  const encoder = new OpusEncoder();
+  // The first packets of a sound may be larger.
+  const sizes = encode(encoder, 0.9)
+    .slice(10)
+    .map(({ length }) => length);
+  // A datagram of 1200 bytes, less its headers and the tag of SRTP.
+  for (const [index, size] of sizes.slice(2).entries())
+    expect(size + (sizes[index] ?? 0) + (sizes[index + 1] ?? 0)).toBeLessThan(1100);
+  expect(sizes.length).toBeGreaterThan(80);
+  encoder.close();
+});
+
 it('encodes by CELT alone: in-band FEC would take some of the sound for speech', () => {
   const encoder = new OpusEncoder();
   // RFC 6716 section 3.1: from 16 on the configuration is of CELT.

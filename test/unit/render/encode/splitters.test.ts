@@ -83,7 +83,7 @@ describe.each([1, 7, 20, 10_000])('in chunks of %i bytes', (chunkBytes) => {
   });
 
   it('IVF gives frames with their numbers', () => {
-    const pictures = split(new IvfSplitter(), IVF, chunkBytes);
+    const pictures = split(new IvfSplitter('vp8'), IVF, chunkBytes);
     expect(pictures.map(({ index, keyframe }) => [index, keyframe])).toEqual([
       [0, true],
       [2, false],
@@ -93,6 +93,13 @@ describe.each([1, 7, 20, 10_000])('in chunks of %i bytes', (chunkBytes) => {
       [0x11, 5, 6],
     ]);
   });
+});
+
+it('IVF tells the keyframes of VP9 by their own header', () => {
+  const bytes = Buffer.from(IVF);
+  bytes[32 + 12] = 0x82;
+  bytes[32 + 12 + 3 + 12] = 0x86;
+  expect(new IvfSplitter('vp9').push(bytes).map(({ keyframe }) => keyframe)).toEqual([true, false]);
 });
 
 describe('what is not of the container is refused', () => {
@@ -113,9 +120,9 @@ describe('what is not of the container is refused', () => {
   });
 
   it('no IVF, and a frame that is too large', () => {
-    expect(() => new IvfSplitter().push(Buffer.alloc(40))).toThrow();
+    expect(() => new IvfSplitter('vp8').push(Buffer.alloc(40))).toThrow();
     const large = Buffer.from(IVF);
     large.writeUInt32LE(2 ** 30, 32);
-    expect(() => new IvfSplitter().push(large)).toThrow();
+    expect(() => new IvfSplitter('vp8').push(large)).toThrow();
   });
 });

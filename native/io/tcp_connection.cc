@@ -1,0 +1,113 @@
+#include "tcp_connection.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#ifdef __linux__
+#include <sys/epoll.h>
+#endif
+
+namespace streamkit {
+namespace {
+
+#ifdef MSG_NOSIGNAL
+constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+#else
+constexpr int kSendFlags = MSG_DONTWAIT;
+#endif
+
+bool wouldBlock(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ENOBUFS;
+}
+
+}  // namespace
+
+TcpConnection::TcpConnection(int fd, int epoll, uint64_t id, const SocketAddress& remote)
+    : id_(id), epoll_(epoll), remote_(remote), fd_(fd) {}
+
+void TcpConnection::send(Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {
+  const size_t count = (datagrams.size() + segmentBytes - 1) / segmentBytes;
+  const std::lock_guard lock(mutex_);
+  const size_t framedBytes = datagrams.size() + count * StreamDeframer::kHeaderBytes;
+  if (fd_ < 0 || waiting_.size() - written_ + framedBytes > kMaxWaitingBytes) {
+    stats.sendErrors += count;
+    return;
+  }
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(written_));
+  written_ = 0;
+  for (Bytes rest = datagrams; !rest.empty();) {
+    const Bytes packet = rest.first(std::min(segmentBytes, rest.size()));
+    std::array<uint8_t, StreamDeframer::kHeaderBytes> header;
+    writeU16(header.data(), static_cast<uint16_t>(packet.size()));
+    waiting_.insert(waiting_.end(), header.begin(), header.end());
+    waiting_.insert(waiting_.end(), packet.begin(), packet.end());
+    rest = rest.subspan(packet.size());
+  }
+  stats.packetsSent += count;
+  stats.bytesSent += datagrams.size();
+  if (!isBlocked_) {
+    stats.sendCalls += 1;
+    write();
+  }
+}
+
+void TcpConnection::flush() {
+  const std::lock_guard lock(mutex_);
+  write();
+}
+
+void TcpConnection::write() {
+  while (fd_ >= 0 && written_ < waiting_.size()) {
+    const ssize_t sent = ::send(fd_, &waiting_[written_], waiting_.size() - written_, kSendFlags);
+    if (sent < 0 && wouldBlock(errno)) {
+      setBlocked(true);
+      return;
+    }
+    if (sent < 0) {
+      // The connection is broken, which the receiving thread is told too.
+      break;
+    }
+    written_ += static_cast<size_t>(sent);
+  }
+  waiting_.clear();
+  written_ = 0;
+  setBlocked(false);
+}
+
+void TcpConnection::setBlocked([[maybe_unused]] bool isBlocked) {
+#ifdef __linux__
+  if (isBlocked != isBlocked_ && fd_ >= 0) {
+    epoll_event interest{};
+    interest.events = EPOLLIN | (isBlocked ? EPOLLOUT : 0U);
+    interest.data.u64 = id_;
+    epoll_ctl(epoll_, EPOLL_CTL_MOD, fd_, &interest);
+  }
+#endif
+  isBlocked_ = isBlocked;
+}
+
+TcpConnection::Read TcpConnection::read(MutableBytes buffer, size_t& bytes) {
+  bytes = 0;
+  // Only the receiving thread closes the descriptor.
+  const ssize_t received = recv(fd_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (received > 0) {
+    bytes = static_cast<size_t>(received);
+    return Read::kBytes;
+  }
+  return received < 0 && wouldBlock(errno) ? Read::kNothing : Read::kEnded;
+}
+
+void TcpConnection::close() {
+  const std::lock_guard lock(mutex_);
+  if (fd_ >= 0) {
+    ::close(fd_);
+    fd_ = -1;
+  }
+  waiting_.clear();
+  written_ = 0;
+  isBlocked_ = false;
+}
+
+}  // namespace streamkit

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <vector>
+
+#include "../core/bytes.h"
+#include "../core/socket_address.h"
+#include "../core/stats.h"
+#include "../core/stream_deframer.h"
+
+namespace streamkit {
+
+/**
+ * One TCP connection of a viewer, on which each packet follows its length (RFC 4571). Several threads may
+ * send on it; one receives.
+ */
+class TcpConnection {
+ public:
+  /**
+   * Bytes that wait while the kernel takes none. Media stays in the history of its producer, where it is
+   * dropped if it gets too old, while a connection is blocked: what waits is what one turn of a viewer had
+   * begun, with answers of STUN and DTLS. Packets beyond it are dropped and counted.
+   */
+  static constexpr size_t kMaxWaitingBytes = 256 * 1024;
+
+  /**
+   * @param fd is closed with the connection
+   * @param epoll is told to report when a blocked connection is writable again
+   */
+  TcpConnection(int fd, int epoll, uint64_t id, const SocketAddress& remote);
+  ~TcpConnection() { close(); }
+  TcpConnection(const TcpConnection&) = delete;
+  TcpConnection& operator=(const TcpConnection&) = delete;
+
+  uint64_t id() const { return id_; }
+  const SocketAddress& remote() const { return remote_; }
+
+  // From any thread.
+
+  /** @param datagrams of `segmentBytes` each, back to back; the last may be shorter */
+  void send(Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
+  bool blocked() const { return isBlocked_; }
+  /** The kernel takes bytes again. */
+  void flush();
+  /** Idempotent; what the kernel has taken is still delivered. */
+  void close();
+
+  // From the receiving thread.
+
+  enum class Read { kNothing, kBytes, kEnded };
+  /** Reads once. @param buffer is used for it @param bytes is set to how many there were */
+  Read read(MutableBytes buffer, size_t& bytes);
+  StreamDeframer& deframer() { return deframer_; }
+
+  /** Who it is has been proven. Used by the receiving thread alone. */
+  bool isProven = false;
+  int64_t acceptedUs = 0;
+
+ private:
+  static constexpr size_t kMaxPacketBytes = 2048;
+
+  /** Writes what waits as far as the kernel takes it. */
+  void write();
+  void setBlocked(bool isBlocked);
+
+  const uint64_t id_;
+  const int epoll_;
+  const SocketAddress remote_;
+  StreamDeframer deframer_{kMaxPacketBytes};
+
+  std::mutex mutex_;
+  int fd_;
+  std::vector<uint8_t> waiting_;
+  /** Bytes at the beginning of `waiting_` that are written. */
+  size_t written_ = 0;
+  std::atomic<bool> isBlocked_ = false;
+};
+
+}  // namespace streamkit

@@ -1,0 +1,322 @@
+#include "tcp_sockets.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#ifdef __linux__
+#include <sys/epoll.h>
+#endif
+
+namespace streamkit {
+namespace {
+
+constexpr int kListenBacklog = 128;
+/** Connections taken per turn: media waits meanwhile. */
+constexpr int kAcceptsPerTurn = 32;
+constexpr int kEventsPerTurn = 128;
+/** What is read of one connection before the others have their turn. */
+constexpr size_t kReadBytes = 16 * 1024;
+
+#ifdef __linux__
+/**
+ * The kernel takes no more while this many bytes wait in it to be sent for the first time: what waits longer
+ * waits with us, where it can be dropped.
+ */
+constexpr int kNotSentBytes = 16 * 1024;
+
+void setOption(int fd, int level, int name, int value) {
+  setsockopt(fd, level, name, &value, sizeof value);
+}
+
+int openListener(const SocketAddress& address, SocketAddress& local, int& error) {
+  const int fd = socket(address.isIpv6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    error = errno;
+    return -1;
+  }
+  // A server that is started again does not wait for the connections of the one before it.
+  setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (address.isIpv6()) {
+    setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  }
+  sockaddr_storage storage{};
+  socklen_t length = address.toKernel(storage);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&storage), length) != 0 || ::listen(fd, kListenBacklog) != 0 ||
+      getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) {
+    error = errno;
+    close(fd);
+    return -1;
+  }
+  local = SocketAddress::fromKernel(storage).value_or(address);
+  return fd;
+}
+#endif
+
+}  // namespace
+
+TcpSockets::TcpSockets(PlaneStats& stats) : stats_(stats) {}
+
+TcpSockets::~TcpSockets() {
+  clear();
+}
+
+TcpSockets::Listening TcpSockets::listen([[maybe_unused]] const SocketAddress& address) {
+#ifdef __linux__
+  const std::lock_guard lock(mutex_);
+  if (epoll_ < 0) {
+    epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  }
+  if (epoll_ < 0) {
+    return {.error = errno};
+  }
+  SocketAddress local;
+  int error = 0;
+  const int fd = openListener(address, local, error);
+  if (fd < 0) {
+    return {.error = error};
+  }
+  epoll_event interest{};
+  interest.events = EPOLLIN;
+  interest.data.u64 = listeners_.size();
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &interest) != 0) {
+    error = errno;
+    close(fd);
+    return {.error = error};
+  }
+  listeners_.push_back(fd);
+  hasListener_ = true;
+  return {kFirstStreamSocket + static_cast<int>(listeners_.size()) - 1, local.port(), 0};
+#else
+  return {.error = ENOTSUP};
+#endif
+}
+
+TcpSockets::Connection TcpSockets::find(int socket, const SocketAddress& remote) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = bySource_.find({socket, remote});
+  return found == bySource_.end() ? nullptr : found->second;
+}
+
+void TcpSockets::send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes,
+                      PlaneStats& stats) {
+  if (const Connection connection = find(socket, to)) {
+    connection->send(datagrams, segmentBytes, stats);
+  }
+}
+
+bool TcpSockets::blocked(int socket, const SocketAddress& to) const {
+  const Connection connection = find(socket, to);
+  return connection != nullptr && connection->blocked();
+}
+
+void TcpSockets::run([[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_t nowUs) {
+#ifdef __linux__
+  if (!hasListener_) {
+    return;
+  }
+  std::array<epoll_event, kEventsPerTurn> events;
+  const int count = epoll_wait(epoll_, events.data(), kEventsPerTurn, 0);
+  for (int i = 0; i < count; i += 1) {
+    const epoll_event& event = events[static_cast<size_t>(i)];
+    if (event.data.u64 < kFirstConnectionId) {
+      accept(static_cast<int>(event.data.u64), nowUs);
+      continue;
+    }
+    const auto found = byId_.find(event.data.u64);
+    if (found == byId_.end()) {
+      continue;
+    }
+    const Entry entry = found->second;
+    if ((event.events & EPOLLOUT) != 0) {
+      entry.connection->flush();
+    }
+    if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+      receive(entry, core, nowUs);
+    }
+  }
+  if (nowUs >= sweptUs_ + kSweepIntervalUs) {
+    sweep(core, nowUs);
+  }
+#endif
+}
+
+void TcpSockets::accept([[maybe_unused]] int listener, [[maybe_unused]] int64_t nowUs) {
+#ifdef __linux__
+  int fd = -1;
+  {
+    const std::lock_guard lock(mutex_);
+    fd = listeners_[static_cast<size_t>(listener)];
+  }
+  for (int i = 0; i < kAcceptsPerTurn; i += 1) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    const int accepted =
+        accept4(fd, reinterpret_cast<sockaddr*>(&storage), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (accepted < 0) {
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        isFull_ = true;
+        watchListeners(false);
+      }
+      return;
+    }
+    const auto remote = SocketAddress::fromKernel(storage);
+    if (remote.has_value()) {
+      admit(kFirstStreamSocket + listener, accepted, *remote, nowUs);
+    } else {
+      close(accepted);
+    }
+  }
+#endif
+}
+
+void TcpSockets::admit([[maybe_unused]] int socket, int fd, const SocketAddress& remote,
+                       [[maybe_unused]] int64_t nowUs) {
+#ifdef __linux__
+  const auto ofAddress = unprovenByAddress_.find(remote.withoutPort());
+  const bool isOneTooMany =
+      byId_.size() >= kMaxConnections || unproven_ >= kMaxUnproven ||
+      (ofAddress != unprovenByAddress_.end() && ofAddress->second >= kMaxUnprovenPerAddress);
+  epoll_event interest{};
+  interest.events = EPOLLIN;
+  interest.data.u64 = nextId_;
+  if (isOneTooMany || epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &interest) != 0) {
+    close(fd);
+    stats_.tcpRefused += 1;
+    return;
+  }
+  setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  setOption(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, kNotSentBytes);
+  const auto connection = std::make_shared<TcpConnection>(fd, epoll_, nextId_, remote);
+  connection->acceptedUs = nowUs;
+  if (byId_.empty()) {
+    sweptUs_ = nowUs;
+  }
+  byId_[nextId_++] = {connection, socket};
+  unproven_ += 1;
+  unprovenByAddress_[remote.withoutPort()] += 1;
+  stats_.tcpConnections = byId_.size();
+  const std::lock_guard lock(mutex_);
+  bySource_.insert_or_assign({socket, remote}, connection);
+#endif
+}
+
+void TcpSockets::receive(const Entry& entry, MediaCore& core, int64_t nowUs) {
+  buffer_.resize(kReadBytes);
+  size_t bytes = 0;
+  switch (entry.connection->read(buffer_, bytes)) {
+    case TcpConnection::Read::kNothing:
+      return;
+    case TcpConnection::Read::kEnded:
+      drop(entry, core, nowUs);
+      return;
+    case TcpConnection::Read::kBytes:
+      break;
+  }
+  const bool goesOn = entry.connection->deframer().read(
+      MutableBytes(buffer_).first(bytes),
+      [&](MutableBytes packet) { return receivePacket(entry, packet, core, nowUs); });
+  if (!goesOn) {
+    stats_.droppedMalformed += 1;
+    drop(entry, core, nowUs);
+  }
+}
+
+bool TcpSockets::receivePacket(const Entry& entry, MutableBytes packet, MediaCore& core, int64_t nowUs) {
+  const SocketAddress& remote = entry.connection->remote();
+  core.receive(entry.socket, remote, packet, nowUs);
+  if (!core.knows(entry.socket, remote)) {
+    return false;
+  }
+  if (!entry.connection->isProven) {
+    entry.connection->isProven = true;
+    forgetUnproven(remote);
+  }
+  return true;
+}
+
+void TcpSockets::drop(const Entry& entry, MediaCore& core, int64_t nowUs) {
+  // A copy: the entry may be the one that is erased.
+  const Entry dropped = entry;
+  const SocketAddress& remote = dropped.connection->remote();
+  if (!dropped.connection->isProven) {
+    forgetUnproven(remote);
+    stats_.tcpRefused += 1;
+  }
+  byId_.erase(dropped.connection->id());
+  stats_.tcpConnections = byId_.size();
+  {
+    const std::lock_guard lock(mutex_);
+    bySource_.erase({dropped.socket, remote});
+  }
+  dropped.connection->close();
+  core.disconnected(dropped.socket, remote, nowUs);
+}
+
+void TcpSockets::forgetUnproven(const SocketAddress& remote) {
+  unproven_ -= 1;
+  const auto found = unprovenByAddress_.find(remote.withoutPort());
+  found->second -= 1;
+  if (found->second == 0) {
+    unprovenByAddress_.erase(found);
+  }
+}
+
+void TcpSockets::sweep(MediaCore& core, int64_t nowUs) {
+  sweptUs_ = nowUs;
+  if (isFull_) {
+    isFull_ = false;
+    watchListeners(true);
+  }
+  std::vector<Entry> ended;
+  for (const auto& [_, entry] : byId_) {
+    const TcpConnection& connection = *entry.connection;
+    const bool isLate = !connection.isProven && nowUs - connection.acceptedUs >= kProofLimitUs;
+    if (isLate || (connection.isProven && !core.knows(entry.socket, connection.remote()))) {
+      ended.push_back(entry);
+    }
+  }
+  for (const Entry& entry : ended) {
+    drop(entry, core, nowUs);
+  }
+}
+
+void TcpSockets::watchListeners([[maybe_unused]] bool isWatched) {
+#ifdef __linux__
+  const std::lock_guard lock(mutex_);
+  for (size_t i = 0; i < listeners_.size(); i += 1) {
+    epoll_event interest{};
+    interest.events = isWatched ? EPOLLIN : 0U;
+    interest.data.u64 = i;
+    epoll_ctl(epoll_, EPOLL_CTL_MOD, listeners_[i], &interest);
+  }
+#endif
+}
+
+std::optional<int64_t> TcpSockets::nextDueUs() const {
+  return byId_.empty() && !isFull_ ? std::nullopt : std::optional(sweptUs_ + kSweepIntervalUs);
+}
+
+void TcpSockets::clear() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [_, entry] : byId_) {
+    entry.connection->close();
+  }
+  byId_.clear();
+  bySource_.clear();
+  for (const int fd : listeners_) {
+    close(fd);
+  }
+  listeners_.clear();
+  hasListener_ = false;
+  if (epoll_ >= 0) {
+    close(epoll_);
+    epoll_ = -1;
+  }
+}
+
+}  // namespace streamkit

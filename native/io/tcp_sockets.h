@@ -1,0 +1,103 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "../core/media_core.h"
+#include "../core/stream_socket.h"
+#include "tcp_connection.h"
+
+namespace streamkit {
+
+/**
+ * The TCP listeners of a plane and the connections of viewers (RFC 6544, passive candidates). A connection is
+ * known by the number of its listener and its remote address, as a viewer behind a UDP socket is. Whoever
+ * connects has to prove by its first packet that it is a viewer: the packet is a check of ICE with the
+ * credentials of one.
+ *
+ * One thread accepts and receives; all threads send. Linux alone has it.
+ */
+class TcpSockets {
+ public:
+  /** Connections at once; one more is closed. */
+  static constexpr size_t kMaxConnections = 4096;
+  /** Connections that have not yet proven whose they are: of all addresses, and of one. */
+  static constexpr size_t kMaxUnproven = 512;
+  static constexpr size_t kMaxUnprovenPerAddress = 32;
+  /** How long that may take. */
+  static constexpr int64_t kProofLimitUs = 5'000'000;
+  /** How often connections are looked for that belong to nobody any more. */
+  static constexpr int64_t kSweepIntervalUs = 500'000;
+
+  explicit TcpSockets(PlaneStats& stats);
+  ~TcpSockets();
+  TcpSockets(const TcpSockets&) = delete;
+  TcpSockets& operator=(const TcpSockets&) = delete;
+
+  struct Listening {
+    /** Negative: there is none. */
+    int socket = -1;
+    uint16_t port = 0;
+    int error = 0;
+  };
+
+  // From any thread.
+
+  Listening listen(const SocketAddress& address);
+  void send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
+  bool blocked(int socket, const SocketAddress& to) const;
+
+  // From the receiving thread.
+
+  /** What poll() waits for; negative as long as nothing listens. */
+  int pollFd() const { return hasListener_ ? epoll_ : -1; }
+  /** Accepts, receives and sends what has waited. */
+  void run(MediaCore& core, int64_t nowUs);
+  /** When to call `run` though nothing comes. */
+  std::optional<int64_t> nextDueUs() const;
+  /** Closes everything. */
+  void clear();
+
+ private:
+  using Connection = std::shared_ptr<TcpConnection>;
+  struct Entry {
+    Connection connection;
+    int socket;
+  };
+
+  Connection find(int socket, const SocketAddress& remote) const;
+  void accept(int listener, int64_t nowUs);
+  void admit(int socket, int fd, const SocketAddress& remote, int64_t nowUs);
+  void receive(const Entry& entry, MediaCore& core, int64_t nowUs);
+  /** One packet of it. @returns whether the connection may go on */
+  bool receivePacket(const Entry& entry, MutableBytes packet, MediaCore& core, int64_t nowUs);
+  void drop(const Entry& entry, MediaCore& core, int64_t nowUs);
+  void sweep(MediaCore& core, int64_t nowUs);
+  void forgetUnproven(const SocketAddress& remote);
+  void watchListeners(bool isWatched);
+
+  PlaneStats& stats_;
+  int epoll_ = -1;
+  std::atomic<bool> hasListener_ = false;
+
+  mutable std::mutex mutex_;
+  std::vector<int> listeners_;
+  std::unordered_map<PacketSource, Connection, PacketSourceHash> bySource_;
+
+  // Used by the receiving thread alone.
+  std::unordered_map<uint64_t, Entry> byId_;
+  std::unordered_map<SocketAddress, size_t, SocketAddressHash> unprovenByAddress_;
+  size_t unproven_ = 0;
+  uint64_t nextId_ = kFirstConnectionId;
+  int64_t sweptUs_ = 0;
+  /** There were no descriptors left: the listeners are not looked at until the next sweep. */
+  bool isFull_ = false;
+  std::vector<uint8_t> buffer_;
+
+  /** Smaller ids in epoll are numbers of listeners. */
+  static constexpr uint64_t kFirstConnectionId = 1ULL << 32;
+};
+
+}  // namespace streamkit

@@ -1,0 +1,284 @@
+#include "io/tcp_sockets.h"
+
+#include <deque>
+
+#include "io/send_sockets.h"
+#include "payload_frame.h"
+#include "srtp_receiver.h"
+#include "tcp_peer.h"
+#include "test.h"
+#include "virtual_network.h"
+
+#ifdef __linux__
+
+namespace streamkit::test {
+namespace {
+
+constexpr int kPatienceMs = 5000;
+
+SrtpParameters srtpParameters(uint8_t fill) {
+  SrtpParameters srtp;
+  srtp.local.key.fill(fill);
+  srtp.remote.key.fill(static_cast<uint8_t>(fill + 1));
+  return srtp;
+}
+
+/** A core with a TCP port: real connections, virtual time. */
+class TcpBench {
+ public:
+  TcpBench()
+      : sockets(tcp, stats),
+        core({0, 7}, sockets, events, stats),
+        listening(tcp.listen(*SocketAddress::fromText("127.0.0.1", 0))) {
+    EXPECT_EQ(listening.error, 0);
+    addViewer(1);
+  }
+
+  void addViewer(uint32_t id) {
+    core.createEndpoint(id, "u" + std::to_string(id), "ours");
+    core.setRemoteCredentials(id, "theirs", "their-password");
+  }
+
+  /** Lets the sockets work until it is so, or patience ends. */
+  template <typename Condition>
+  bool await(Condition&& condition) {
+    for (int waited = 0; waited < kPatienceMs; waited += 10) {
+      tcp.run(core, nowUs);
+      if (condition()) {
+        return true;
+      }
+      pollfd fd{tcp.pollFd(), POLLIN, 0};
+      poll(&fd, 1, 10);
+    }
+    return false;
+  }
+  bool awaitEnd(TcpPeer& peer) {
+    return await([&] {
+      peer.receive();
+      return peer.isEnded();
+    });
+  }
+
+  /** The viewer is sent media by this connection from now on. */
+  void nominate(uint32_t id, TcpPeer& peer) {
+    const size_t before = events.packets.size();
+    peer.send(viewerCheck("u" + std::to_string(id), "ours", ++number_));
+    EXPECT(await([&] { return events.packets.size() > before; }));
+    StunTransactionId transaction{};
+    writeU32(transaction.data(), ++number_);
+    const auto request = nominatingRequest(transaction, "theirs:u" + std::to_string(id), "their-password");
+    core.sendPacket(id, listening.socket, peer.local(), request, nowUs);
+    EXPECT(await([&] { return !peer.receive().empty(); }));
+    peer.send(authenticResponse(transaction, "their-password"));
+    EXPECT(await([&] { return events.packets.size() > before + 1; }));
+  }
+
+  std::shared_ptr<ConsumerStats> consume(uint32_t viewer) {
+    auto consumerStats = std::make_shared<ConsumerStats>();
+    core.createTransport(100 + viewer, viewer, *SrtpSession::create(srtpParameters(4)),
+                         std::make_shared<TransportStats>());
+    ConsumerParameters parameters;
+    parameters.ssrc = 5;
+    parameters.targetBitrateBps = 20e6;
+    EXPECT(core.consume(200 + viewer, 100 + viewer, 50, parameters, consumerStats, nowUs));
+    return consumerStats;
+  }
+
+  /** Sends a frame, and what is due until the next one. */
+  void frame(bool keyframe) {
+    EncodedFrame encoded = payloadFrame(20, 1000, keyframe);
+    encoded.rtpTimestamp = static_cast<uint32_t>(nowUs * 9 / 100);
+    core.sendFrame(50, std::move(encoded), false, nowUs);
+    const int64_t endUs = nowUs + 33'000;
+    while (nowUs < endUs) {
+      core.advance(nowUs, 10'000);
+      tcp.run(core, nowUs);
+      nowUs += 1'000;
+    }
+  }
+
+  PlaneStats stats;
+  TcpSockets tcp{stats};
+  SendSockets sockets;
+  EventLog events;
+  MediaCore core;
+  TcpSockets::Listening listening;
+  int64_t nowUs = 1'000'000;
+
+ private:
+  uint32_t number_ = 0;
+};
+
+size_t rtpOf(const std::vector<std::vector<uint8_t>>& packets) {
+  return static_cast<size_t>(std::count_if(packets.begin(), packets.end(), [](const auto& packet) {
+    return packetKindOf(packet) == PacketKind::kRtp;
+  }));
+}
+
+}  // namespace
+
+TEST("a check that comes byte by byte over TCP reaches the viewer's agent") {
+  TcpBench bench;
+  TcpPeer peer(bench.listening.port);
+  EXPECT(peer.isConnected());
+  const auto check = viewerCheck("u1", "ours");
+  for (const uint8_t byte : TcpPeer::framed(check)) {
+    EXPECT(bench.events.packets.empty());
+    peer.sendBytes(Bytes(&byte, 1));
+    bench.await([] { return true; });
+  }
+  EXPECT(bench.await([&] { return bench.events.packets.size() == 1; }));
+  EXPECT(bench.events.packets[0].from == peer.local());
+  EXPECT(bench.events.packets[0].data == check);
+  EXPECT_EQ(bench.stats.tcpConnections, 1);
+  EXPECT(bench.core.knows(bench.listening.socket, peer.local()));
+  // The same address over UDP is somebody else.
+  EXPECT(!bench.core.knows(0, peer.local()));
+}
+
+TEST("a TCP connection that is no viewer's is closed by its first packet") {
+  const auto request = [](const char* text) {
+    return std::vector<uint8_t>(text, text + std::char_traits<char>::length(text));
+  };
+  const std::vector<std::vector<uint8_t>> streams{
+      request("GET / HTTP/1.1\r\n\r\n"),
+      fromHex("16030100c8 010000c40303"),
+      TcpPeer::framed(viewerCheck("nobody", "ours")),
+      TcpPeer::framed(viewerCheck("u1", "wrong")),
+      TcpPeer::framed(fromHex("8000000000000000")),
+      TcpPeer::framed(fromHex("16fefd00")),
+      TcpPeer::framed(std::vector<uint8_t>(2049)),
+  };
+  TcpBench bench;
+  for (size_t i = 0; i < streams.size(); i += 1) {
+    TcpPeer peer(bench.listening.port);
+    peer.sendBytes(streams[i]);
+    EXPECT(bench.awaitEnd(peer));
+    EXPECT_EQ(bench.stats.tcpRefused, i + 1);
+    EXPECT_EQ(bench.stats.tcpConnections, 0);
+  }
+  EXPECT(bench.events.packets.empty());
+}
+
+TEST("a TCP connection that proves nothing is closed in time") {
+  TcpBench bench;
+  TcpPeer silent(bench.listening.port);
+  TcpPeer slow(bench.listening.port);
+  EXPECT(bench.await([&] { return bench.stats.tcpConnections == 2; }));
+  slow.sendBytes(Bytes(TcpPeer::framed(viewerCheck("u1", "ours"))).first(30));
+  bench.nowUs += TcpSockets::kProofLimitUs - 1;
+  bench.await([] { return true; });
+  EXPECT_EQ(bench.stats.tcpConnections, 2);
+  bench.nowUs += TcpSockets::kSweepIntervalUs;
+  EXPECT(bench.awaitEnd(silent));
+  EXPECT(bench.awaitEnd(slow));
+  EXPECT_EQ(bench.stats.tcpConnections, 0);
+}
+
+TEST("one address has few TCP connections that prove nothing, and a viewer there still gets in") {
+  TcpBench bench;
+  std::deque<TcpPeer> peers;
+  for (size_t i = 0; i < TcpSockets::kMaxUnprovenPerAddress; i += 1) {
+    peers.emplace_back(bench.listening.port);
+  }
+  EXPECT(bench.await([&] { return bench.stats.tcpConnections == peers.size(); }));
+  TcpPeer further(bench.listening.port);
+  EXPECT(bench.awaitEnd(further));
+  EXPECT_EQ(bench.stats.tcpRefused, 1);
+  // One that proves whose it is counts no more.
+  peers.front().send(viewerCheck("u1", "ours"));
+  EXPECT(bench.await([&] { return bench.events.packets.size() == 1; }));
+  TcpPeer viewer(bench.listening.port);
+  viewer.send(viewerCheck("u1", "ours", 2));
+  EXPECT(bench.await([&] { return bench.events.packets.size() == 2; }));
+  EXPECT(!viewer.isEnded());
+}
+
+TEST("the TCP connections of a viewer that is gone are closed") {
+  TcpBench bench;
+  TcpPeer peer(bench.listening.port);
+  peer.send(viewerCheck("u1", "ours"));
+  EXPECT(bench.await([&] { return bench.events.packets.size() == 1; }));
+  bench.core.closeEndpoint(1);
+  bench.nowUs += TcpSockets::kSweepIntervalUs;
+  EXPECT(bench.awaitEnd(peer));
+  EXPECT_EQ(bench.stats.tcpConnections, 0);
+  EXPECT_EQ(bench.stats.tcpRefused, 0);
+}
+
+TEST("a viewer that reads slowly over TCP loses pictures up to a keyframe, and others lose none") {
+  TcpBench bench;
+  bench.addViewer(2);
+  bench.core.createProducer(50, {});
+  TcpPeer slow(bench.listening.port, 4096);
+  TcpPeer quick(bench.listening.port);
+  bench.nominate(1, slow);
+  bench.nominate(2, quick);
+  const auto slowStats = bench.consume(1);
+  const auto quickStats = bench.consume(2);
+  constexpr int kFrames = 300;
+  size_t quickPackets = 0;
+  for (int i = 0; i < kFrames; i += 1) {
+    bench.frame(i == 0);
+    quickPackets += rtpOf(quick.receive());
+  }
+  EXPECT(bench.await([&] {
+    quickPackets += rtpOf(quick.receive());
+    return quickPackets >= 20 * kFrames;
+  }));
+  EXPECT_EQ(quickPackets, 20 * kFrames);
+  EXPECT_EQ(quickStats->framesDropped, 0);
+  EXPECT(quick.isIntact());
+  EXPECT(slowStats->framesDropped > kFrames / 2);
+  EXPECT(bench.events.keyframesWanted[50] > 0);
+  // It reads again: all that comes is whole, in order and authentic, and goes on with the keyframe.
+  auto srtp = SrtpReceiver::create(SrtpProfile::kAeadAes128Gcm, srtpParameters(4).local);
+  std::vector<uint16_t> numbers;
+  const auto read = [&] {
+    for (auto& packet : slow.receive()) {
+      if (packetKindOf(packet) == PacketKind::kRtp) {
+        EXPECT(srtp->unprotect(packet).has_value());
+        numbers.push_back(readU16(&packet[2]));
+      }
+    }
+    return numbers.size() == slowStats->packetsSent;
+  };
+  EXPECT(bench.await(read));
+  const uint64_t sentBefore = slowStats->packetsSent;
+  for (const bool keyframe : {true, false}) {
+    bench.frame(keyframe);
+    EXPECT(bench.await(read));
+  }
+  EXPECT_EQ(slowStats->packetsSent, sentBefore + 40);
+  EXPECT(slow.isIntact());
+  for (size_t i = 1; i < numbers.size(); i += 1) {
+    EXPECT_EQ(static_cast<uint16_t>(numbers[i] - numbers[i - 1]), 1);
+  }
+}
+
+TEST("a viewer whose TCP connection ends gets media by the next one") {
+  TcpBench bench;
+  bench.core.createProducer(50, {});
+  auto first = std::make_unique<TcpPeer>(bench.listening.port);
+  bench.nominate(1, *first);
+  const auto stats = bench.consume(1);
+  bench.frame(true);
+  EXPECT_EQ(stats->packetsSent, 20);
+  first.reset();
+  EXPECT(bench.await([&] { return bench.stats.tcpConnections == 0; }));
+  bench.frame(true);
+  EXPECT_EQ(stats->packetsSent, 20);
+  TcpPeer second(bench.listening.port);
+  bench.nominate(1, second);
+  second.receive();
+  bench.frame(true);
+  EXPECT(bench.await([&] { return stats->packetsSent == 40; }));
+  EXPECT(bench.await([&, packets = size_t{0}]() mutable {
+    packets += rtpOf(second.receive());
+    return packets == 20;
+  }));
+}
+
+}  // namespace streamkit::test
+
+#endif
