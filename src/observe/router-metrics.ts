@@ -266,7 +266,7 @@ function readViewers(registry: Registry, last: LastScrape): void {
   });
   scrapedGauge(registry, {
     name: 'stream_kit_viewers_connected',
-    help: 'Viewers whose connection for media is up.',
+    help: 'Viewers and publications whose connection for media is up.',
     read: () => [[{}, last().connected]],
   });
   const byKind = (
