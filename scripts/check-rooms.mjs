@@ -23,6 +23,7 @@ const LAYERS = [
   'fanout',
   'render',
   'peer',
+  'publish',
   'recording',
   'terminal',
   'session',
@@ -35,7 +36,7 @@ const LAYERS = [
 /** Rooms that know those below them by their interfaces alone; `router.ts` brings in the implementations. */
 const TYPES_ONLY = {
   input: ['render'],
-  session: ['render', 'fanout', 'input', 'peer', 'recording', 'terminal'],
+  session: ['render', 'fanout', 'input', 'peer', 'publish', 'recording', 'terminal'],
   observe: ['render', 'fanout', 'session', 'http'],
 };
 

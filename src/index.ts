@@ -38,6 +38,9 @@ export type { HlsOptions, RecordingOptions } from './options/recording-options.j
 export type { TargetPolicyOptions } from './options/target-policy-options.js';
 export type { TerminalAttachOptions, TerminalOptions } from './options/terminal-options.js';
 export type { RecordedFile, RecordingError } from './protocol/recordings.js';
+export type { PublicationError, PublicationInfo, PublicationRequest } from './protocol/publications.js';
+export type { PublicationOptions } from './options/publication-options.js';
+export type { SessionPublication } from './session/session-publication.js';
 export type { RecordingInfo } from './protocol/recordings.js';
 export type { RecordingStatus } from './recording/recording.js';
 export type { FrameStages, StageTime } from './protocol/session-diagnostics.js';

@@ -26,6 +26,7 @@ import { resolveOptions, type ResolvedOptions, type StreamKitOptions } from './o
 import { openPeers } from './peer/open-peers.js';
 import { ProfileStore } from './profiles/profile-store.js';
 import { type MuxThreads, workerMuxThreads } from './recording/mux-threads.js';
+import { openPublishing } from './publish/open-publishing.js';
 import { openRecording } from './recording/open-recording.js';
 import { EncoderSelection } from './render/encode/encoder-selection.js';
 import { openRenders, type Renders } from './render/open-renders.js';
@@ -109,15 +110,27 @@ export function composeRouter<TEnv>(
   const inRoom = loggers(options.logger);
   const recording = openRecording(options, { threads, clock, logger: inRoom('recording') });
   const terminals = openTerminals(options.terminal, clock, inRoom('terminal'));
+  const publishing = openPublishing(options.publications, {
+    ...{ openPeer: parts.openViewerPeer, clock },
+    logger: inRoom('publish'),
+  });
   const profiles =
     profileDirectory && new ProfileStore({ options: profileDirectory, clock, logger: inRoom('profiles') });
   const tokens = streamTokens && new StreamTokens(streamTokens, clock);
   const createToken = tokenMaker(tokens);
-  const sessions = openSessions(options, { ...parts, recording, terminals, profiles, createToken });
+  const sessions = openSessions(options, {
+    ...parts,
+    publishing,
+    recording,
+    terminals,
+    profiles,
+    createToken,
+  });
   const { registry, recordings } = sessions;
   const cluster = openCluster(options, { sessions, clock, logger: inRoom('cluster') });
   const rates = createCallerRates(options.rateLimits, clock, cluster?.rates);
-  const watched = { sessions, mediaPlane, gauges, rateRefusals: () => rates.refused, clock };
+  const holdsLease = (): boolean => cluster?.holdsLease ?? true;
+  const watched = { sessions, mediaPlane, gauges, rateRefusals: () => rates.refused, holdsLease, clock };
   const observation = openObservation(options, { ...watched, logger: inRoom('observe') });
   const { metrics, health } = observation;
   const { mount, upgrades } = openHttp(options, {

@@ -1,5 +1,7 @@
-// A script fills a form, stops at a captcha, a person solves it in the viewer, and the script goes on.
-import { dirname } from 'node:path';
+// A script fills a form, stops at a captcha, a person solves it in the viewer, and the script goes on. What the
+// page has stored is kept for the next run.
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { createStreamKitRouter } from '@open-game-system/stream-kit-server';
@@ -13,6 +15,8 @@ const streamKit = createStreamKitRouter({
   maxSessions: 1,
   // The script has control until a person asks for it.
   control: { policy: 'automation' },
+  // With a key (`key: process.env.PROFILE_KEY`) profiles are encrypted.
+  profileDirectory: { path: join(tmpdir(), 'stream-kit-example-profiles') },
   // The page to render is served by this process; other private addresses stay out of reach.
   targetPolicy: {
     allowPrivateAddresses: (address, targetPort) => address === '127.0.0.1' && targetPort === port,
@@ -35,16 +39,25 @@ async function fillForm(session) {
   await page.click('#send');
   await page.waitForSelector('#sent', { visible: true });
   console.log('The form is sent');
+  await session.end();
 }
 
 /** The session, created when the first visitor asks for it and again after it has ended. */
 let current;
 function start() {
-  const created = streamKit.sessions.create({ targetUrl: `http://127.0.0.1:${port}/form.html` });
+  const created = streamKit.sessions.create({
+    targetUrl: `http://127.0.0.1:${port}/form.html`,
+    // As a browser that Ada has used before: what it stores now is there the next time.
+    profile: { id: 'ada', save: true },
+  });
   created.then(
     (session) => {
       session.on('message', (message) => console.log(`The page says ${JSON.stringify(message)}`));
-      session.on('ended', () => (current = undefined));
+      session.on('profile', ({ saved, code }) => console.log(saved ? 'The profile is stored' : code));
+      session.on('ended', ({ usage }) => {
+        current = undefined;
+        console.log(`It took ${usage?.cpuSeconds?.toFixed(1)} s of CPU time`);
+      });
       fillForm(session).catch((error) => console.log(`The script stopped: ${error.message}`));
     },
     () => (current = undefined),

@@ -94,6 +94,18 @@ export class EgressDialer {
     }
   }
 
+  /**
+   * The first permitted address of a host, which is not connected to.
+   *
+   * @throws as {@link dial}.
+   */
+  async addressOf(url: URL, signal: AbortSignal): Promise<string> {
+    if (!permitsHost(this.#policy, url)) this.#refuse(url, 'http_request_denied');
+    const addresses = await this.#addressesOf(hostOf(url), signal);
+    const [first] = this.#permitted(addresses, portOf(url));
+    return first ?? this.#refuse(url, 'destination_ip_prohibited');
+  }
+
   /** Where everything is permitted, the upstream proxy finds the address of a name; otherwise it is told the one that was checked. */
   async #targets(hostname: string, port: number, signal: AbortSignal): Promise<readonly string[]> {
     const isLeftToUpstream =
@@ -168,7 +180,7 @@ export class EgressDialer {
     this.#route.onRefused?.(errorType);
     this.#logger.debug(
       { host: url.hostname, port: portOf(url) },
-      'a page was refused what its policy does not permit',
+      'what a policy does not permit was refused',
     );
     throw new Refusal(errorType);
   }

@@ -17,7 +17,7 @@ export type HttpOptions<TEnv> = RouterRoutesOptions &
 export interface HttpParts extends Omit<RouterRoutesParts, 'onServerError'> {
   readonly tokens: StreamTokens | undefined;
   /** This node. */
-  readonly node: Pick<PeerNodes, 'answer' | 'passedCaller'>;
+  readonly node: Pick<PeerNodes, 'answer' | 'passedCaller' | 'whenCertain'>;
   /** It again, where there are others. */
   readonly cluster: PeerNodes | undefined;
   readonly onAnswered: (answered: AnsweredRequest) => void;
@@ -70,7 +70,7 @@ export function openHttp<TEnv>(options: HttpOptions<TEnv>, parts: HttpParts): Ht
       ? async (streamId, caller) => {
           await rates.takeJoin(caller);
           const session = registry.page(streamId);
-          return { path: await session.openDebugger(), release: session.holdDebugger() };
+          return { path: await session.openDebugger(), release: session.debuggers.hold() };
         }
       : undefined,
     webSignaling: web?.signaling,

@@ -13,6 +13,7 @@ import { drainRoutes, healthRoutes, type MetricsSource, metricsRoutes } from './
 import { openApiRoutes } from './openapi-routes.js';
 import { playlistRoutes } from './playlist-routes.js';
 import { profileRoutes } from './profile-routes.js';
+import { publicationRoutes } from './publication-routes.js';
 import { recordingRoutes } from './recording-routes.js';
 import { optionalHandlers, type RouteHandlers, servedRoutes } from './route-handler.js';
 import { sessionRoutes } from './session-routes.js';
@@ -30,6 +31,7 @@ export type RouterRoutesOptions = Pick<
   | 'metrics'
   | 'openApi'
   | 'profileDirectory'
+  | 'publications'
   | 'streamKitWeb'
   | 'streamTokens'
   | 'trustProxy'
@@ -86,6 +88,7 @@ export function routerRoutes(options: RouterRoutesOptions, parts: RouterRoutesPa
     ...viewRoutes(sessions, options.streamTokens !== undefined),
     ...whepRoutes({ registry, rates, seats, iceServers, logger }),
     ...optionalHandlers(recordings && recordingRoutes(recordings)),
+    ...optionalHandlers(options.publications && publicationRoutes({ registry, iceServers, rates })),
     ...optionalHandlers(playlists && playlistRoutes(playlists)),
     ...optionalHandlers(openApi && openApiRoutes({ served: () => servedRoutes(handlers), paths })),
   };

@@ -50,7 +50,7 @@ export function whepRoutes(
         .finally(() => release());
       if (request.aborted) {
         // Nobody would ever know where to end it.
-        await session.dismiss(player);
+        await session.viewers.dismiss(player);
         throw new StreamKitError('bad_request', 'The request was aborted');
       }
       logger.info({ ...player.viewer.log.logContext, ...callerBindings(caller) }, 'player joined');
@@ -76,7 +76,7 @@ export function whepRoutes(
     },
     endPlayer: async (call) => {
       const { session, player } = playerOf(call);
-      await session.dismiss(player);
+      await session.viewers.dismiss(player);
       return emptyResponse(200, { 'Content-Length': '0' });
     },
   };

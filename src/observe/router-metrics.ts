@@ -20,6 +20,8 @@ export interface MetricsSources {
   readonly maxSessions: number;
   readonly counters: SessionCounters;
   readonly mediaPlane: Pick<MediaPlane, 'name' | 'stats'>;
+  /** How many more pages could be taken. */
+  readonly room: () => number;
   /** The documents of the sessions. */
   readonly states: () => readonly Readonly<StreamSessionState>[];
   /** What callers were refused because they asked too often. */
@@ -45,6 +47,7 @@ interface Scrape {
 type LastScrape = () => Scrape;
 
 const STATUSES = ['initializing', 'connecting', 'streaming', 'error', 'terminated'] as const;
+const PUBLICATION_STATUSES = ['connecting', 'live', 'retrying', 'failed'] as const;
 const KINDS = ['video', 'audio'] as const;
 const HTTP_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -65,7 +68,7 @@ export class RouterMetrics {
     const registers = [registry];
     this.#sources = sources;
     const last: LastScrape = () => (this.#scrape ??= scrape(sources));
-    readSessions(registry, sources.maxSessions, last);
+    readSessions(registry, sources, last);
     readViewers(registry, last);
     readPlane(registry, sources, last);
     if (sources.pool !== undefined) readPool(registry, sources.pool);
@@ -139,7 +142,7 @@ function scrape({ counters: { viewers, pictures, usage }, mediaPlane, states }: 
   };
 }
 
-function readSessions(registry: Registry, maxSessions: number, last: LastScrape): void {
+function readSessions(registry: Registry, { maxSessions, room }: MetricsSources, last: LastScrape): void {
   scrapedGauge<'status'>(registry, {
     name: 'stream_kit_sessions',
     help: 'Sessions, by status; those that failed for as long as they can be asked why.',
@@ -153,6 +156,23 @@ function readSessions(registry: Registry, maxSessions: number, last: LastScrape)
     name: 'stream_kit_sessions_limit',
     help: 'Most sessions at once.',
     read: () => [[{}, maxSessions]],
+  });
+  scrapedGauge(registry, {
+    name: 'stream_kit_sessions_room',
+    help: 'How many more pages could be taken now: none while memory or CPU is short, or while the server drains.',
+    read: () => [[{}, room()]],
+  });
+  scrapedGauge<'status'>(registry, {
+    name: 'stream_kit_publications',
+    help: 'Publications of sessions to media servers, by status; those that failed until they are ended.',
+    labelNames: ['status'],
+    read: () => {
+      const all = last().states.flatMap(({ metadata }) => metadata.publications ?? []);
+      return PUBLICATION_STATUSES.map((status) => [
+        { status },
+        all.filter((one) => one.status === status).length,
+      ]);
+    },
   });
   scrapedGauge<'rendering' | 'renderer'>(registry, {
     name: 'stream_kit_sessions_by_renderer',
@@ -246,13 +266,15 @@ function readViewers(registry: Registry, last: LastScrape): void {
   });
   scrapedGauge(registry, {
     name: 'stream_kit_viewers_connected',
-    help: 'Viewers whose connection for media is up.',
+    help: 'Viewers and publications whose connection for media is up.',
     read: () => [[{}, last().connected]],
   });
   const byKind = (
     name: string,
     help: string,
-    figure: 'packetsSent' | 'bytesSent' | 'packetsRetransmitted' | 'nacksReceived',
+    figure:
+      | ('packetsSent' | 'bytesSent' | 'packetsRetransmitted')
+      | ('repairPacketsSent' | 'repairBytesSent' | 'nacksReceived'),
   ): void =>
     scrapedCounter<'kind'>(registry, {
       ...{ name, help, labelNames: ['kind'] },
@@ -267,6 +289,16 @@ function readViewers(registry: Registry, last: LastScrape): void {
     'stream_kit_media_packets_retransmitted_total',
     'RTP packets that were sent once more.',
     'packetsRetransmitted',
+  );
+  byKind(
+    'stream_kit_media_repair_packets_sent_total',
+    'FlexFEC packets, from which viewers restore what they lose.',
+    'repairPacketsSent',
+  );
+  byKind(
+    'stream_kit_media_repair_bytes_sent_total',
+    'Bytes of retransmissions and of FlexFEC packets; their budget is a quarter of what is sent.',
+    'repairBytesSent',
   );
   byKind('stream_kit_nacks_received_total', 'Generic NACKs that viewers sent.', 'nacksReceived');
   scrapedCounter<'type'>(registry, {

@@ -26,6 +26,8 @@ const EVENTS: Readonly<Record<SessionEventName, Channel>> = {
   'encoder:replace': channel('stream-kit:encoder:replace'),
   'keyframe:request': channel('stream-kit:keyframe:request'),
   frame: channel('stream-kit:frame'),
+  'publication:status': channel('stream-kit:publication:status'),
+  'publication:fail': channel('stream-kit:publication:fail'),
   'recording:start': channel('stream-kit:recording:start'),
   'recording:end': channel('stream-kit:recording:end'),
 };

@@ -41,6 +41,8 @@ function life(
   | 'session:status'
   | 'session:restart'
   | 'session:end'
+  | 'publication:status'
+  | 'publication:fail'
   | 'recording:start'
   | 'recording:end'
 > {
@@ -92,6 +94,11 @@ function life(
     ...{ name: 'stream_kit_recorded_bytes_total', help: 'Bytes of recordings that ended.', registers },
   });
   /** Those whose page was captured. */
+  const publicationFailures = new Counter({
+    name: 'stream_kit_publication_failures_total',
+    help: 'Attempts to publish, and connections that came of them, that failed, by error code.',
+    ...{ labelNames: ['code'], registers },
+  });
   const live = new Set<string>();
   return {
     'session:create': () => started.inc(),
@@ -117,6 +124,9 @@ function life(
       failures.inc({ code });
       if (ran && CRASHES.has(code)) crashes.inc({ code });
     },
+    // What they are is read from the states.
+    'publication:status': () => undefined,
+    'publication:fail': ({ code }) => publicationFailures.inc({ code }),
     'recording:start': ({ format }) => {
       recordings.inc();
       recordingsStarted.inc({ format });

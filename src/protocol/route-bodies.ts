@@ -1,6 +1,7 @@
 import type { AdminReport } from './admin.js';
 import type { RouterHealth } from './health.js';
 import type { ProfileInfo } from './profiles.js';
+import type { PublicationInfo, PublicationRequest } from './publications.js';
 import type { RecordingInfo, RecordingRequest } from './recordings.js';
 import type { RouteName } from './routes.js';
 import type { SessionDiagnostics } from './session-diagnostics.js';
@@ -88,6 +89,10 @@ export type RouteBodies = EveryRoute<{
     answers: { 200: Content<'video/mp4' | 'video/webm'>; 206: Content<'video/mp4' | 'video/webm'> };
   };
   deleteRecordingFile: { answers: { 204: NoBody } };
+  listPublications: { answers: { 200: { readonly publications: readonly PublicationInfo[] } } };
+  createPublication: { request: PublicationRequest; answers: { 201: PublicationInfo } };
+  readPublication: { answers: { 200: PublicationInfo } };
+  endPublication: { answers: { 204: NoBody } };
   listDownloads: { answers: { 200: { readonly files: readonly SessionFile[] } } };
   uploadFile: { request: Content<'*/*'>; answers: { 201: { readonly fileId: string } } };
   readDownload: {

@@ -57,6 +57,7 @@ export const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   streamId: 'Id of a session: a UUID, or the name of a tmux session.',
   playerId: 'Id of a player, from the `Location` of its creation.',
   recordingId: 'Id of a recording.',
+  publicationId: 'Id of a publication.',
   profileId: 'Id of a profile, as its caller has named it.',
   fileId: 'Id of a file that the page has downloaded.',
   file: 'Name of a file: of a segment, from the playlist, or of a script.',

@@ -1,4 +1,10 @@
-import type { CaptureKind, RenderingState, SessionMetadata, StreamSessionStatus } from './state-document.js';
+import type {
+  CaptureKind,
+  RenderingState,
+  SessionMetadata,
+  PublicationStatus,
+  StreamSessionStatus,
+} from './state-document.js';
 import type { VideoCodec } from './video-codecs.js';
 import type { RungIndex } from './video-stream.js';
 
@@ -65,7 +71,14 @@ export interface RungDiagnostics {
 export interface ConsumerDiagnostics {
   readonly packetsSent: number;
   readonly bytesSent: number;
+  /** RTX: what the viewer asked for, second copies of it included. */
   readonly packetsRetransmitted: number;
+  /** FlexFEC packets, from which a viewer that loses many restores pictures without asking. */
+  readonly repairPacketsSent: number;
+  /** Bytes of both. */
+  readonly repairBytesSent: number;
+  /** `repairBytesSent` as a share of `bytesSent`; the budget is about 0.25. 0 before anything was sent. */
+  readonly repairShare: number;
   /** Frames not sent to this viewer: before its first keyframe, or dropped on overflow. */
   readonly framesDropped: number;
   readonly nacksReceived: number;
@@ -109,6 +122,13 @@ export interface ViewerDiagnostics extends MediaDiagnostics {
   readonly attached: boolean;
 }
 
+/** A publication in the diagnostics of its session. */
+export interface PublicationDiagnostics extends MediaDiagnostics {
+  readonly publicationId: string;
+  readonly status: PublicationStatus;
+  readonly attempts: number;
+}
+
 /** The answer to `GET /:streamId/diagnostics`. */
 export interface SessionDiagnostics {
   readonly streamId: string;
@@ -120,4 +140,5 @@ export interface SessionDiagnostics {
   readonly mediaPlane: SessionMetadata['mediaPlane'];
   readonly encodings: readonly EncodingDiagnostics[];
   readonly viewers: readonly ViewerDiagnostics[];
+  readonly publications: readonly PublicationDiagnostics[];
 }

@@ -46,6 +46,22 @@ export interface RecordingState {
   errorCode?: ErrorCode;
 }
 
+/**
+ * Where a publication stands. `retrying`: the endpoint or the connection failed, and it is tried again. `failed`: it is not. `ended`:
+ * it was ended, or its session was.
+ */
+export type PublicationStatus = 'connecting' | 'live' | 'retrying' | 'failed' | 'ended';
+
+/** What the state document says of one publication. */
+export interface PublicationState {
+  publicationId: string;
+  status: PublicationStatus;
+  /** When it was begun, ms since the epoch. */
+  startTime: number;
+  /** The code of what failed last, as in error answers, while it is not live. */
+  errorCode?: ErrorCode;
+}
+
 /** What the state document says of the last fault of a page session that it went on after. */
 export interface FaultState {
   /** As in errors: `browser_crashed`, `gpu_hung` and so on; `restart_requested` if a client asked for it. */
@@ -101,6 +117,8 @@ export interface SessionMetadata {
   fault: FaultState | null;
   /** The latest recordings, oldest first, once there was one. */
   recordings?: RecordingState[];
+  /** The publications, oldest first, once there was one. */
+  publications?: PublicationState[];
   /** What sends media to the viewers: the addon, or JavaScript. */
   mediaPlane: 'native' | 'werift';
   /** What the page itself set. */

@@ -6,6 +6,8 @@ import { settlesWithin } from '../base/deadline.js';
 /** What closing may take, ms: of one session less than 5 s together, unless it stores a profile. What is late goes on by itself. */
 const BUDGET_MS = {
   viewers: 800,
+  /** At the same time as the viewers. */
+  publications: 800,
   media: 800,
   render: 3200,
   terminal: 3200,

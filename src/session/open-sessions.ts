@@ -93,15 +93,16 @@ export function openSessions(options: SessionsOptions, given: SessionsParts): Se
   const { store, openHls } = recording;
   const recordings = store && new SessionRecordings(registry, store, observe);
   const playlists = openHls && new SessionPlaylists(registry, openHls);
+  const iceServers = new IceServerSource(options.iceServers, clock, logger);
   const sessions: StreamKitSessions = new StreamKitSessions({
-    ...{ registry, profiles, recordings, targetPolicy, terminal, createToken, logger },
+    ...{ registry, profiles, recordings, iceServers, targetPolicy, terminal, createToken, logger },
     defaults: { viewport, maxBitrateBps },
   });
   pool?.begin(poolRoom(admission, () => registry.pagesLeft));
   return {
     ...{ registry, sessions, recordings, playlists, counters, observers, reportError },
     profiles: new StreamKitProfiles(profiles),
-    iceServers: new IceServerSource(options.iceServers, clock, logger),
+    iceServers,
     maxSessions: admission.maxSessions,
     creatorOf: (streamId) => registry.creatorOf(streamId) ?? recordings?.creatorOf(streamId),
   };

@@ -1,6 +1,11 @@
 import type { Clock } from '../base/clock.js';
-import type { FaultState, RecordingState, RenderingState } from '../protocol/state-document.js';
-import type { RestartableRender } from '../render/render.js';
+import type {
+  FaultState,
+  PublicationState,
+  RecordingState,
+  RenderingState,
+} from '../protocol/state-document.js';
+import type { RenderListener, RestartableRender } from '../render/render.js';
 import type { VideoEncoderStats } from '../render/encode/encode-thread.js';
 import type { RungState } from './codec-ladder.js';
 import { viewportOf } from './initial-state.js';
@@ -17,6 +22,24 @@ export class PageDocument {
   constructor(publisher: StatePublisher, clock: Clock) {
     this.#publisher = publisher;
     this.#clock = clock;
+  }
+
+  /** What a render tells that only shows here. */
+  get renderEvents(): Pick<
+    RenderListener,
+    'onPageMetadata' | 'onResponsive' | 'onFault' | 'onSound' | 'onRendering'
+  > {
+    return {
+      onPageMetadata: (metadata, changedAtUs) => this.showPageMetadata(metadata, changedAtUs),
+      onResponsive: (responsive) => this.showResponsive(responsive),
+      onFault: (code, message) => this.showFault(code, message),
+      onSound: (available) => this.showSound(available),
+      onRendering: (rendering) => this.showRendering(rendering),
+    };
+  }
+
+  showPublications(publications: PublicationState[]): void {
+    this.#publisher.update(({ metadata }) => void (metadata.publications = publications));
   }
 
   showController(id: string | null): void {

@@ -2,6 +2,7 @@ import type {
   ConsumerDiagnostics,
   EncodingDiagnostics,
   MediaDiagnostics,
+  PublicationDiagnostics,
   RungDiagnostics,
   SessionDiagnostics,
   ViewerDiagnostics,
@@ -22,15 +23,31 @@ export interface ShareDiagnostics {
 export const NO_SHARE = { videoCodec: null, rung: null, video: null, audio: null } as const;
 export const NO_MEDIA: MediaDiagnostics = { media: 'none', ice: null, ...NO_SHARE };
 
+/** Who says what becomes of the media. */
+interface DiagnosedParts {
+  readonly viewers: { diagnostics(): readonly ViewerDiagnostics[] };
+  readonly publications: { diagnostics(): readonly PublicationDiagnostics[] };
+}
+
 export function sessionDiagnostics(
   { streamId, status, metadata }: Readonly<StreamSessionState>,
   encodings: readonly EncodingDiagnostics[],
-  viewers: readonly ViewerDiagnostics[],
+  { viewers, publications }: DiagnosedParts,
 ): SessionDiagnostics {
   const { capture, rendering, mediaPlane } = metadata;
-  return { streamId, status, capture: capture ?? null, rendering, mediaPlane, encodings, viewers };
+  return {
+    streamId,
+    status,
+    capture: capture ?? null,
+    rendering,
+    mediaPlane,
+    encodings,
+    viewers: viewers.diagnostics(),
+    publications: publications.diagnostics(),
+  };
 }
 
 export function consumerDiagnostics(stats: Readonly<ConsumerStats>): ConsumerDiagnostics {
-  return { ...stats, rttMs: stats.rttMs ?? null };
+  const { bytesSent, repairBytesSent, rttMs } = stats;
+  return { ...stats, repairShare: bytesSent === 0 ? 0 : repairBytesSent / bytesSent, rttMs: rttMs ?? null };
 }

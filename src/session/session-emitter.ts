@@ -1,7 +1,11 @@
 import { asError, type ErrorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { InputMessage } from '../input/input-message.js';
-import type { StreamSessionState, StreamSessionStatus } from '../protocol/state-document.js';
+import type {
+  PublicationStatus,
+  StreamSessionState,
+  StreamSessionStatus,
+} from '../protocol/state-document.js';
 import type { SessionProfile } from '../protocol/profiles.js';
 import type { SessionUsage } from '../protocol/session-usage.js';
 import type { SessionEndReason } from './session-events.js';
@@ -30,6 +34,8 @@ export interface StreamKitSessionEvents {
   restart: { readonly code: ErrorCode | 'restart_requested' };
   /** A recording began or ended. */
   recording: { readonly change: 'start' | 'end'; readonly recordingId: string };
+  /** A publication began, or its status changed. */
+  publication: { readonly publicationId: string; readonly status: PublicationStatus };
   /** The profile was stored at the end of the session, or was not. */
   profile: SessionProfile;
   /** Everything that the session had is closed. Nothing comes after it. */

@@ -3,7 +3,8 @@ import type { FrameRecord } from '../render/encode/frame-record.js';
 import type { ErrorCode } from '../base/errors.js';
 import type { RecordingStatus } from '../recording/recording.js';
 import type { SessionUsage } from '../protocol/session-usage.js';
-import type { StreamSessionStatus } from '../protocol/state-document.js';
+import type { PublicationError } from '../protocol/publications.js';
+import type { PublicationStatus, StreamSessionStatus } from '../protocol/state-document.js';
 
 /** Why a session ended; viewers read it in `closed`. `exited`: the command of a terminal ended by itself. */
 export type SessionEndReason = 'deleted' | 'timeout' | 'error' | 'shutdown' | 'exited';
@@ -19,6 +20,10 @@ interface OfViewer extends OfSession {
 
 interface OfCodec extends OfSession {
   readonly codec: VideoCodec;
+}
+
+interface OfPublication extends OfSession {
+  readonly publicationId: string;
 }
 
 /** What sessions tell whoever watches over the server, by name. There is no secret in it. */
@@ -74,6 +79,9 @@ export interface SessionEvents {
   'keyframe:request': OfCodec;
   /** A frame was encoded and handed to the media plane. Events of the last second come together. */
   frame: OfCodec & FrameRecord;
+  'publication:status': OfPublication & { readonly status: PublicationStatus };
+  /** An attempt to publish, or the connection that came of it, failed. */
+  'publication:fail': OfPublication & { readonly code: PublicationError['code'] };
   'recording:start': OfSession & { readonly recordingId: string; readonly format: 'mp4' | 'webm' };
   'recording:end': OfSession & {
     readonly recordingId: string;

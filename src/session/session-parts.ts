@@ -12,6 +12,7 @@ import type { Logger } from '../base/logger.js';
 import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
 import type { VideoPayloader } from '../render/packetize/video-payloader.js';
 import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
+import type { Publishing } from '../publish/open-publishing.js';
 import type { TerminalParts } from '../terminal/open-terminals.js';
 import type { ObserveSession } from './session-events.js';
 import type { PlanRungs } from '../fanout/rung-planner.js';
@@ -45,6 +46,8 @@ export interface SessionParts {
   readonly mediaPlane: MediaPlane;
   readonly openViewerPeer: OpenViewerPeer;
   readonly openAnsweringPeer: OpenAnsweringPeer;
+  /** Undefined: nothing is published. */
+  readonly publishing?: Publishing | undefined;
   readonly openRemoteControl: OpenRemoteControl;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -24,6 +24,7 @@ import { sessionDiagnostics } from './session-diagnostics.js';
 import { SessionLife } from './session-life.js';
 import { SessionMedia } from './session-media.js';
 import { SessionFiles } from './session-files.js';
+import { SessionPublications } from './session-publications.js';
 import type { SessionEmitter } from './session-emitter.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
@@ -36,6 +37,7 @@ import { PageDocument } from './page-document.js';
 import { ProfileKeeper } from './profile-keeper.js';
 import { UsageMeter } from './usage-meter.js';
 import type { SessionUsage } from '../protocol/session-usage.js';
+import { UseCount } from './use-count.js';
 import { ViewerGroup } from './viewer-group.js';
 import type { EventStreamLink, ViewerRequest } from './event-stream-link.js';
 
@@ -53,6 +55,7 @@ export class Session implements StreamSession {
   readonly #profile: ProfileKeeper;
   readonly viewers: ViewerGroup;
   readonly files: SessionFiles;
+  readonly publications: SessionPublications;
   /** Each costs the browser a full encode of its picture. */
   readonly #snapshots = new SerialQueue({ most: 4, sentence: 'Too many snapshots are being taken' });
   #renderOptions: RenderOptions;
@@ -63,7 +66,7 @@ export class Session implements StreamSession {
   #media: SessionMedia | undefined;
   #viewerCountTold = 0;
   /** Clients of the DevTools protocol. */
-  #debuggers = 0;
+  readonly debuggers = new UseCount(() => this.touch());
   /** Undefined: none was set. */
   #pageState: unknown;
 
@@ -86,13 +89,22 @@ export class Session implements StreamSession {
       { initial, parts, settings, logger: this.#logger },
       {
         onPatch: () => this.viewers.sendPatches(),
-        isUsed: () => this.#media?.tapped === true || this.#debuggers > 0,
+        isUsed: () => this.#media?.tapped === true || this.debuggers.isUsed || this.publications.isActive,
         shutDown: (reason) => this.#shutDown(reason),
         onFailed: (error) => listener.onFailed(this, error),
         onEnded: (reason) => listener.onEnded(this, reason),
       },
     );
     this.files = new SessionFiles(settings.files, this.#logger);
+    const { renderOptions } = request;
+    const media = (): SessionMedia => this.#liveOr('There is nothing to publish yet').media;
+    this.publications = new SessionPublications(
+      { streamId, parts, renderOptions, media, logger: this.#logger },
+      () => {
+        this.#document.showPublications(this.publications.states);
+        this.#onViewerChange();
+      },
+    );
     this.#profile = new ProfileKeeper(profile, this.events, this.#logger);
     const { publisher } = this.#life;
     this.#document = new PageDocument(publisher, parts.clock);
@@ -159,7 +171,7 @@ export class Session implements StreamSession {
   /** What its encoders, its viewers and the ways to them do at this moment. Not a use of the session. */
   get diagnostics(): SessionDiagnostics {
     const encodings = this.#media?.encodings() ?? [];
-    return sessionDiagnostics(this.state, encodings, this.viewers.diagnostics());
+    return sessionDiagnostics(this.state, encodings, this);
   }
 
   /** What it has used; after the end, until then. Not a use of the session. */
@@ -226,11 +238,6 @@ export class Session implements StreamSession {
     return player;
   }
 
-  /** Closes a player that goes. */
-  dismiss(player: WhepLink): Promise<void> {
-    return this.viewers.dismiss(player);
-  }
-
   /**
    * A signal from a viewer.
    * @throws StreamKitError `no_such_viewer`, or as {@link EventStreamLink.acceptSignal}; `too_large` for a message.
@@ -269,7 +276,7 @@ export class Session implements StreamSession {
   }
 
   /**
-   * Serves the DevTools protocol of the page. While a client is connected, which {@link holdDebugger} says, the session is not idle.
+   * Serves the DevTools protocol of the page. While a client is connected, which `debuggers` counts, the session is not idle.
    *
    * @returns the path of a local socket that takes WebSockets.
    * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end, `at_capacity`.
@@ -278,15 +285,6 @@ export class Session implements StreamSession {
     const { render } = this.#liveOr('The page is not captured yet');
     this.touch();
     return render.openDebugger();
-  }
-
-  /** A client of the DevTools protocol is connected. @returns what says that it is gone; once. */
-  holdDebugger(): () => void {
-    this.#debuggers += 1;
-    return () => {
-      this.#debuggers -= 1;
-      this.touch();
-    };
   }
 
   /**
@@ -369,7 +367,7 @@ export class Session implements StreamSession {
         {
           onLaunching: () => limit.restart(),
           isAwaited: () => this.viewers.summary().attached > 0,
-          onPageMetadata: (metadata, changedAtUs) => this.#document.showPageMetadata(metadata, changedAtUs),
+          ...this.#document.renderEvents,
           onPageMessage: (message) => {
             this.viewers.sendSignal(customSignal('message', message));
             this.events.emit('message', message);
@@ -380,10 +378,6 @@ export class Session implements StreamSession {
             if (event.type === 'download') this.files.onDownload(event);
             this.viewers.control.showPageEvent(event);
           },
-          onResponsive: (responsive) => this.#document.showResponsive(responsive),
-          onFault: (code, message) => this.#document.showFault(code, message),
-          onSound: (available) => this.#document.showSound(available),
-          onRendering: (rendering) => this.#document.showRendering(rendering),
           onVideoStats: (stats) => this.#media?.onVideoStats(stats),
           onFrames: (stream, frames) => {
             this.meter.addFrames(frames.length);
@@ -461,7 +455,8 @@ export class Session implements StreamSession {
   /** Brings the state document in line with the viewers as they are now. */
   #onViewerChange(): void {
     const summary = this.viewers.summary();
-    const { attached, streaming } = summary;
+    const { attached } = summary;
+    const streaming = summary.streaming || this.publications.isLive;
     const isLive = this.#life.endReason === undefined && this.#media !== undefined;
     const status = this.#restarting ? 'initializing' : streaming ? 'streaming' : 'connecting';
     this.#document.showViewers(summary, isLive ? status : undefined);
@@ -485,7 +480,9 @@ export class Session implements StreamSession {
   async #shutDown(reason: SessionEndReason): Promise<void> {
     this.#launchAbort.abort();
     const by = { clock: this.#parts.clock, logger: this.#logger };
+    const publications = closePart('publications', this.publications.close(), by);
     await closePart('viewers', this.viewers.close(reason), by);
+    await publications;
     this.#onViewerChange();
     await closePart('media', this.#media?.close(), by);
     await this.meter.sample();

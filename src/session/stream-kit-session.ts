@@ -1,3 +1,4 @@
+import type { PublicationRequest } from '../protocol/publications.js';
 import type { RecordingRequest } from '../protocol/recordings.js';
 import type { SessionDiagnostics } from '../protocol/session-diagnostics.js';
 import type { SessionChange } from '../protocol/session-requests.js';
@@ -14,6 +15,9 @@ import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { ProgramControl } from './program-control.js';
 import { Session } from './session.js';
 import type { StreamKitSessionEventName, StreamKitSessionEvents } from './session-emitter.js';
+import { applicationCaller } from './caller.js';
+import type { IceServerSource } from './ice-server-source.js';
+import { SessionPublication } from './session-publication.js';
 import { SessionRecording } from './session-recording.js';
 import { parseRecordingRequest } from './session-recordings.js';
 import type { SessionRecordings } from './session-recordings.js';
@@ -26,6 +30,8 @@ export interface StreamKitSessionParameters {
   readonly session: StreamSession;
   /** Undefined: there is no option `recording`. */
   readonly recordings: SessionRecordings | undefined;
+  /** For publications. */
+  readonly iceServers: IceServerSource;
   readonly createToken: (request: StreamTokenRequest) => string;
   /** Ends it and forgets it. */
   readonly end: (session: StreamSession, reason: SessionEndRequest) => Promise<void>;
@@ -170,6 +176,21 @@ export class StreamKitSession implements AsyncDisposable {
   }
 
   /**
+   * Begins to publish the session to a WHIP endpoint, such as an SFU or a media server: what is encoded for the viewers goes there as
+   * well. It goes on, with further attempts after failures, until it is stopped or the session ends; `info.status` says where it stands.
+   *
+   * @throws StreamKitError `not_found` where the option `publications` is false, `bad_request`, `bad_target_url`, `at_capacity`,
+   * `conflict` for a codec that the session does not have.
+   */
+  publish(request: PublicationRequest): SessionPublication {
+    const { publications } = this.#touchedPage();
+    const { iceServers } = this.#parameters;
+    const find = iceServers.finder(this.id, applicationCaller(undefined));
+    const info = publications.start(request, async () => (await find()).server);
+    return new SessionPublication(publications, info);
+  }
+
+  /**
    * Changes size, frame rate or bit rate. Viewers go on with a keyframe in the new size.
    *
    * @param limits - of the one who asks; default none.
@@ -276,7 +297,7 @@ export class StreamKitSession implements AsyncDisposable {
     // Loaded when it is first asked for: most servers never are.
     const { connectPuppeteer } = await import('./puppeteer-connection.js');
     const browser = await connectPuppeteer(path);
-    const release = page.holdDebugger();
+    const release = page.debuggers.hold();
     browser.once('disconnected', () => {
       this.#browser = undefined;
       release();

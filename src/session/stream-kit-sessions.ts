@@ -13,6 +13,7 @@ import type { RenderOptionDefaults } from './render-options.js';
 import { codecsToOffer } from './render-options.js';
 import type { SessionEventName, SessionEvents } from './session-events.js';
 import { SessionEventStream, type StreamKitEvent } from './session-event-stream.js';
+import type { IceServerSource } from './ice-server-source.js';
 import type { SessionRecordings } from './session-recordings.js';
 import type { SessionRegistry } from './session-registry.js';
 import { parseSessionRequest } from './session-request.js';
@@ -37,6 +38,7 @@ export interface StreamKitSessionsParameters {
   readonly registry: SessionRegistry;
   /** Undefined: there is no option `recording`. */
   readonly recordings: SessionRecordings | undefined;
+  readonly iceServers: IceServerSource;
   readonly defaults: RenderOptionDefaults;
   readonly targetPolicy: TargetPolicy;
   /** Undefined: there is no option `profileDirectory`. */
@@ -201,7 +203,13 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
       case 'recording:end':
         events.emit('recording', { change: 'end', recordingId: observed.event.recordingId });
         break;
+      case 'publication:status': {
+        const { publicationId, status } = observed.event;
+        events.emit('publication', { publicationId, status });
+        break;
+      }
       case 'session:create':
+      case 'publication:fail':
       case 'encoder:start':
       case 'encoder:stop':
       case 'encoder:replace':
@@ -219,11 +227,12 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
   #objectOf(session: StreamSession): StreamKitSession {
     const known = this.#objects.get(session);
     if (known !== undefined) return known;
-    const { recordings, createToken, registry } = this.#parameters;
+    const { recordings, createToken, registry, iceServers } = this.#parameters;
     const made = new StreamKitSession({
       session,
       recordings,
       createToken,
+      iceServers,
       end: (ending, reason) => registry.end(ending, reason),
     });
     this.#objects.set(session, made);

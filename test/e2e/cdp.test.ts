@@ -224,7 +224,7 @@ it('shows the session in an iframe of another site, under its own Content-Securi
   });
   const elsewhere = server.origin.replace('127.0.0.1', 'localhost');
   await page.goto(`${elsewhere}/fixtures/second.html`);
-  const url = session.viewUrl(`${server.origin}/stream/`, { role: 'controller' });
+  const url = session.viewUrl(`${server.origin}/stream/`, { seat: 2 });
   await page.setContent(`<iframe src="${url}" allow="autoplay" width="640" height="360"></iframe>`);
   const frame = await (await page.waitForSelector('iframe'))?.contentFrame();
   const video = `document.querySelector('stream-view')?.shadowRoot.querySelector('video')`;
@@ -247,6 +247,15 @@ it('shows the session in an iframe of another site, under its own Content-Securi
   await page.keyboard.press('a');
   await expect.poll(() => inputs).toEqual(expect.arrayContaining(['pointer', 'wheel', 'keyboard']));
   stop();
+  // The first gamepad of the player is the second one of the page, as the seat in the address says.
+  await frame?.evaluate(`{
+    const pad = { index: 0, id: 'Pad', connected: true, mapping: 'standard', axes: [0, 0], buttons: [] };
+    Object.defineProperty(navigator, 'getGamepads', { value: () => [pad, null, null, null] });
+    dispatchEvent(new Event('gamepadconnected'));
+  }`);
+  const controlled = await session.page();
+  const pads = `navigator.getGamepads().map((pad) => pad && [pad.index, pad.id])`;
+  await expect.poll(() => controlled.evaluate(pads)).toEqual([null, [1, 'Pad'], null, null]);
   expect(session.viewers()).toHaveLength(2);
   expect(violations).toEqual([]);
   await page.close();

@@ -17,7 +17,7 @@ export interface CreatedSession {
 }
 
 /** Packages that the fixtures load from `/vendor`. */
-const VENDORED = ['fast-json-patch', 'whip-whep', '@eyevinn/webrtc-player', 'events'];
+const VENDORED = ['fast-json-patch', 'whip-whep', '@eyevinn/webrtc-player', 'events', 'livekit-client'];
 
 /** An Express application with the router at `/stream` and the fixtures beside it, on a free port of 127.0.0.1. */
 export class TestServer {

@@ -9,6 +9,10 @@ import type { ColourMatrix, VideoFrame, VideoFrameReader } from './video-frame.j
  * look costs about 10 µs.
  */
 const POLL_INTERVAL_MS = 20;
+/** The same while no pictures are taken: a page that stands still, that nobody watches, or that there is none of yet. */
+const QUIET_POLL_INTERVAL_MS = 500;
+/** After so many looks without a picture, which take two seconds. */
+const QUIET_LOOKS = 100;
 
 const FORMATS = { 1: 'i420', 2: 'nv12' } as const;
 
@@ -24,7 +28,11 @@ export class VideoRingReader implements VideoFrameReader {
   readonly #videoFd: number;
   readonly #creditsFd: number;
   readonly #watcher: FSWatcher;
-  readonly #poll: NodeJS.Timeout;
+  readonly #onReady: () => void;
+  #poll: NodeJS.Timeout;
+  #pollIntervalMs = QUIET_POLL_INTERVAL_MS;
+  /** Looks since a picture was taken. */
+  #looks = 0;
   readonly #trailer = Buffer.alloc(TRAILER_BYTES);
   readonly #credit = Buffer.alloc(8);
   #lastSequence = 0;
@@ -54,7 +62,8 @@ export class VideoRingReader implements VideoFrameReader {
     // A write by the page wakes this thread through inotify, without a hop through either browser or event loop.
     this.#watcher = watch(path, { persistent: false }, onReady);
     this.#watcher.on('error', () => undefined);
-    this.#poll = setInterval(onReady, POLL_INTERVAL_MS);
+    this.#onReady = onReady;
+    this.#poll = this.#startPoll();
   }
 
   next(): VideoFrame | undefined {
@@ -67,6 +76,8 @@ export class VideoRingReader implements VideoFrameReader {
     }
     if (!newest || newest.sequence === this.#lastSequence) return undefined;
     this.#lastSequence = newest.sequence;
+    this.#looks = 0;
+    this.#pollEvery(POLL_INTERVAL_MS);
     const format = FORMATS[newest.format as keyof typeof FORMATS] as 'i420' | 'nv12' | undefined;
     if (!format || newest.width !== this.#width || newest.height !== this.#height) return undefined;
     const { sequence, width, height, timestampUs } = newest;
@@ -89,6 +100,21 @@ export class VideoRingReader implements VideoFrameReader {
     this.#slotStride = layout.videoSlotBytes + layout.trailerBytes;
     this.#pictureBytes = layout.videoSlotBytes;
     this.#fileBytes = videoFileBytes(layout);
+  }
+
+  #pollEvery(intervalMs: number): void {
+    if (intervalMs === this.#pollIntervalMs) return;
+    clearInterval(this.#poll);
+    this.#pollIntervalMs = intervalMs;
+    this.#poll = this.#startPoll();
+  }
+
+  #startPoll(): NodeJS.Timeout {
+    return setInterval(() => {
+      this.#looks += 1;
+      if (this.#looks >= QUIET_LOOKS) this.#pollEvery(QUIET_POLL_INTERVAL_MS);
+      this.#onReady();
+    }, this.#pollIntervalMs);
   }
 
   close(): void {

@@ -97,7 +97,7 @@ describe('a player', () => {
     await harness.session.admitPlayer(anybody, 'an offer', []);
     await harness.clock.advance(40);
     harness.peer().connect('h264');
-    await harness.session.dismiss(player);
+    await harness.session.viewers.dismiss(player);
     harness.peer(1).listener.onLeft();
     await settle();
     await harness.session.close('deleted');

@@ -2,7 +2,7 @@ import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import {
   frameRingLayout,
@@ -51,9 +51,9 @@ function write(sequence: number, width: number, height: number, brightness: numb
   closeSync(fd);
 }
 
-function open(width: number, height: number): VideoRingReader {
+function open(width: number, height: number, onReady: () => void = () => undefined): VideoRingReader {
   const source = { kind: 'ring', path, creditsPath: join(folder, 'credits'), matrix: 'bt601' } as const;
-  reader = new VideoRingReader({ ...source, width, height }, () => undefined);
+  reader = new VideoRingReader({ ...source, width, height }, onReady);
   return reader;
 }
 
@@ -69,6 +69,30 @@ describe('the reader of the shared pictures', () => {
     expect(picture?.copyTo([luma])).toBe(true);
     expect([luma[0], luma.at(-1)]).toEqual([77, 77]);
     expect(pictures.next()).toBeUndefined();
+  });
+
+  it('looks 50 times per second while pictures come, and twice while none do', () => {
+    vi.useFakeTimers();
+    try {
+      layOut(64, 32);
+      let looks = 0;
+      const pictures = open(64, 32, () => (looks += 1));
+      const looksWithin = (ms: number): number => {
+        const before = looks;
+        vi.advanceTimersByTime(ms);
+        return looks - before;
+      };
+      expect(looksWithin(10_000)).toBe(20);
+      write(1, 64, 32, 77);
+      expect(pictures.next()).toBeDefined();
+      expect(looksWithin(1_000)).toBe(50);
+      write(2, 64, 32, 78);
+      expect(pictures.next()).toBeDefined();
+      expect(looksWithin(2_000)).toBe(100);
+      expect(looksWithin(10_000)).toBe(20);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('waits where the file was laid out anew before its thread began, or is told of the size', () => {

@@ -1,0 +1,39 @@
+import type { PublicationStatus } from './state-document.js';
+import type { VideoCodec } from './video-codecs.js';
+
+/** Where a session is to be published, and how. */
+export interface PublicationRequest {
+  /** The WHIP endpoint (RFC 9725): http or https, at most 2048 characters, without credentials. */
+  readonly url: string;
+  /** Goes to the endpoint as a bearer token, and is told to nobody else. Printable ASCII, at most 8192 characters. */
+  readonly token?: string;
+  /** Default: those of the session, the one that is encoded already first. */
+  readonly videoCodec?: VideoCodec;
+  /** Most lines of the picture, pixels. */
+  readonly maxHeight?: number;
+  /** Most that is sent, bits/s. */
+  readonly maxBitrateBps?: number;
+}
+
+/** Why a publication failed, or is tried again; the message is written for the client. */
+export interface PublicationError {
+  readonly code: 'bad_target_url' | 'publication_failed';
+  readonly message: string;
+}
+
+/** What is told of a publication. The path of its URL may be a secret, so only the origin is. */
+export interface PublicationInfo {
+  readonly publicationId: string;
+  readonly streamId: string;
+  readonly status: PublicationStatus;
+  /** Scheme, host and port of the endpoint. */
+  readonly origin: string;
+  /** When it was begun, ms since the epoch. */
+  readonly startTime: number;
+  /** Since when it is live, ms since the epoch; null while it is not. */
+  readonly liveSince: number | null;
+  /** Attempts since it was last live for a while, the present one among them. */
+  readonly attempts: number;
+  /** Of the last attempt that failed. */
+  readonly error?: PublicationError;
+}

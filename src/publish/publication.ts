@@ -1,0 +1,190 @@
+import type { Clock, Timer } from '../base/clock.js';
+import type { Logger } from '../base/logger.js';
+import type { IceServerOption } from '../options/ice-server-options.js';
+import type { ConnectedMedia, OpenViewerPeer, ViewerPeerParameters } from '../peer/viewer-peer.js';
+import type { PublicationError } from '../protocol/publications.js';
+import type { PublicationStatus } from '../protocol/state-document.js';
+import type { PeerPath } from '../protocol/session-diagnostics.js';
+import { PublicationFailure } from './publication-failure.js';
+import { WhipConnection } from './whip-connection.js';
+import type { WhipEndpoint } from './whip-endpoint.js';
+
+export interface PublicationParameters<Share> {
+  readonly endpoint: Pick<WhipEndpoint, 'publish'>;
+  readonly openPeer: OpenViewerPeer;
+  /** For each attempt anew: which codec is encoded may change. */
+  readonly peer: () => Omit<ViewerPeerParameters, 'iceServers'>;
+  /** Those of our own, for each attempt anew: their credentials expire. Never rejects. */
+  readonly findIceServers: () => Promise<readonly IceServerOption[]>;
+  /** Of the servers that an endpoint names, those that may be used. Never rejects. */
+  readonly permitIceServers: (named: readonly IceServerOption[]) => Promise<readonly IceServerOption[]>;
+  /** Begins to send. @throws if that cannot be. */
+  readonly attach: (media: ConnectedMedia) => Share;
+  readonly maxAttempts: number;
+  readonly clock: Clock;
+  /** 0 to 1: spreads attempts that failed at the same moment. */
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+export interface PublicationListener {
+  /** The status, or why it is what it is, has changed. */
+  onChange(): void;
+  /** An attempt, or a connection, has failed. */
+  onFailed(failure: PublicationFailure): void;
+}
+
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 30_000;
+/** One that was live for so long has succeeded: what fails later is the first failure. */
+const PROOF_MS = 10_000;
+
+/**
+ * A session that is pushed to one endpoint: connections one after the other, until it is ended or has failed too often in a row.
+ * While it has no connection nothing is encoded for it.
+ */
+export class Publication<Share extends { close(): void }> {
+  readonly #parameters: PublicationParameters<Share>;
+  readonly #listener: PublicationListener;
+  #status: PublicationStatus = 'connecting';
+  #attempts = 0;
+  #error: PublicationError | undefined;
+  #liveSince: number | undefined;
+  #liveSinceUs = 0;
+  #connection: WhipConnection | undefined;
+  #share: Share | undefined;
+  #timer: Timer | undefined;
+  /** What the endpoint named last: they come with its answer, too late for the offer that it answers. */
+  #namedIceServers: readonly IceServerOption[] = [];
+  /** Of connections that are over. */
+  readonly #closing = new Set<Promise<void>>();
+  #starting: Promise<void> = Promise.resolve();
+
+  constructor(parameters: PublicationParameters<Share>, listener: PublicationListener) {
+    this.#parameters = parameters;
+    this.#listener = listener;
+  }
+
+  get status(): PublicationStatus {
+    return this.#status;
+  }
+
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  /** Why the last attempt failed; undefined while it is live. */
+  get error(): PublicationError | undefined {
+    return this.#error;
+  }
+
+  /** Ms since the epoch; undefined while it is not live. */
+  get liveSince(): number | undefined {
+    return this.#liveSince;
+  }
+
+  get share(): Share | undefined {
+    return this.#share;
+  }
+
+  get path(): PeerPath | null {
+    return this.#connection?.path ?? null;
+  }
+
+  /** It needs the session: it is live, or will be. */
+  get isActive(): boolean {
+    return this.#status !== 'failed' && this.#status !== 'ended';
+  }
+
+  /** Begins. Once. */
+  start(): void {
+    this.#attempt();
+  }
+
+  /** Ends it, and tells the endpoint. Idempotent; never rejects. */
+  async end(): Promise<void> {
+    if (this.#status !== 'ended') {
+      this.#timer?.cancel();
+      this.#letGo();
+      this.#setStatus('ended');
+    }
+    await this.#starting;
+    await Promise.all(this.#closing);
+  }
+
+  #attempt(): void {
+    this.#attempts += 1;
+    this.#starting = this.#connect().catch((cause: unknown) => {
+      if (this.isActive) this.#onFailed(new PublicationFailure('The peer could not be opened', { cause }));
+    });
+  }
+
+  async #connect(): Promise<void> {
+    const { findIceServers, permitIceServers, peer, openPeer, endpoint, clock } = this.#parameters;
+    const [own, named] = await Promise.all([findIceServers(), permitIceServers(this.#namedIceServers)]);
+    if (!this.isActive) return;
+    const connection: WhipConnection = new WhipConnection(
+      { openPeer, endpoint, clock, peer: { ...peer(), iceServers: [...named, ...own] } },
+      {
+        onResource: ({ iceServers }) => void (this.#namedIceServers = iceServers),
+        onConnected: (media) => this.#onConnected(media),
+        onFailed: (failure) => this.#onFailed(failure),
+      },
+    );
+    this.#connection = connection;
+    connection.open();
+  }
+
+  #onConnected(media: ConnectedMedia): void {
+    const { attach, clock } = this.#parameters;
+    try {
+      this.#share = attach(media);
+    } catch (cause) {
+      this.#onFailed(new PublicationFailure('The session could not be sent', { cause }));
+      return;
+    }
+    this.#liveSince = Math.round(clock.wallMs());
+    this.#liveSinceUs = clock.nowUs();
+    this.#error = undefined;
+    this.#setStatus('live');
+  }
+
+  #onFailed(failure: PublicationFailure): void {
+    const { clock, logger, maxAttempts, random } = this.#parameters;
+    const { code, message, isFinal, retryAfterMs, cause } = failure;
+    const liveMs = this.#liveSince === undefined ? 0 : (clock.nowUs() - this.#liveSinceUs) / 1000;
+    if (liveMs >= PROOF_MS) this.#attempts = 0;
+    this.#letGo();
+    this.#error = { code, message };
+    this.#listener.onFailed(failure);
+    const isOver = isFinal || this.#attempts >= maxAttempts;
+    logger.warn(
+      { code, attempts: this.#attempts, reason: message, ...(cause === undefined ? {} : { err: cause }) },
+      isOver ? 'a publication failed' : 'a publication is tried again',
+    );
+    if (isOver) {
+      this.#setStatus('failed');
+      return;
+    }
+    const backoffMs = Math.min(FIRST_WAIT_MS * 2 ** Math.max(this.#attempts - 1, 0), LONGEST_WAIT_MS);
+    const waitMs = Math.max(backoffMs * (0.75 + random() / 2), retryAfterMs);
+    this.#timer = clock.after(Math.round(waitMs), () => this.#attempt());
+    this.#setStatus('retrying');
+  }
+
+  #letGo(): void {
+    this.#share?.close();
+    this.#share = undefined;
+    this.#liveSince = undefined;
+    const closing = this.#connection?.close();
+    this.#connection = undefined;
+    if (closing === undefined) return;
+    this.#closing.add(closing);
+    void closing.then(() => this.#closing.delete(closing));
+  }
+
+  #setStatus(status: PublicationStatus): void {
+    this.#status = status;
+    this.#listener.onChange();
+  }
+}

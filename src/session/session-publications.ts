@@ -1,0 +1,249 @@
+import { randomUUID } from 'node:crypto';
+
+import { StreamKitError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import type { IceServerOption } from '../options/ice-server-options.js';
+import { BITRATE_BOUNDS_BPS } from '../options/stream-kit-options.js';
+import { expectation, isPlainObject } from '../options/option-checks.js';
+import type { PublicationInfo, PublicationRequest } from '../protocol/publications.js';
+import type { PublicationDiagnostics } from '../protocol/session-diagnostics.js';
+import { ROUTES } from '../protocol/routes.js';
+import type { PublicationState } from '../protocol/state-document.js';
+import { isVideoCodec, type VideoCodec } from '../protocol/video-codecs.js';
+import type { Publication } from '../publish/publication.js';
+import type { MediaShare } from './media-share.js';
+import { codecsToOffer, type RenderOptions } from './render-options.js';
+import { NO_SHARE } from './session-diagnostics.js';
+import type { SessionMedia } from './session-media.js';
+import type { SessionParts } from './session-parts.js';
+
+const MAX_URL_CHARACTERS = 2048;
+const MAX_TOKEN_CHARACTERS = 8192;
+
+export interface SessionPublicationsParameters {
+  readonly streamId: string;
+  readonly parts: Pick<SessionParts, 'clock' | 'observe' | 'publishing'>;
+  readonly renderOptions: Pick<RenderOptions, 'videoCodec' | 'audio'>;
+  /** @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end. */
+  readonly media: () => SessionMedia;
+  readonly logger: Logger;
+}
+
+/** Finds our own ICE servers for one publication; never rejects. */
+export type FindPublicationServers = () => Promise<readonly IceServerOption[]>;
+
+interface Entry {
+  readonly publication: Publication<MediaShare>;
+  readonly info: Pick<PublicationInfo, 'publicationId' | 'origin' | 'startTime'>;
+}
+
+/** What one session is published to. */
+export class SessionPublications {
+  readonly #parameters: SessionPublicationsParameters;
+  readonly #onChange: () => void;
+  /** In the order in which they were begun. */
+  readonly #entries = new Map<string, Entry>();
+  /** Those that gave way and still close. */
+  readonly #leaving = new Set<Promise<unknown>>();
+
+  /** @param onChange - one has begun, ended or changed. */
+  constructor(parameters: SessionPublicationsParameters, onChange: () => void) {
+    this.#parameters = parameters;
+    this.#onChange = onChange;
+  }
+
+  /** One needs the session. */
+  get isActive(): boolean {
+    return [...this.#entries.values()].some(({ publication }) => publication.isActive);
+  }
+
+  /** One is sent media. */
+  get isLive(): boolean {
+    return [...this.#entries.values()].some(({ publication }) => publication.status === 'live');
+  }
+
+  /** What the state document says of them. */
+  get states(): PublicationState[] {
+    return [...this.#entries.values()].map(({ publication: { status, error }, info }) => ({
+      publicationId: info.publicationId,
+      status,
+      startTime: info.startTime,
+      ...(error === undefined ? {} : { errorCode: error.code }),
+    }));
+  }
+
+  diagnostics(): PublicationDiagnostics[] {
+    return [...this.#entries.values()].map(({ publication, info }) => ({
+      publicationId: info.publicationId,
+      status: publication.status,
+      attempts: publication.attempts,
+      media: publication.status === 'live' ? 'connected' : publication.isActive ? 'negotiating' : 'closed',
+      ice: publication.path,
+      ...(publication.share?.diagnostics() ?? NO_SHARE),
+    }));
+  }
+
+  list(): PublicationInfo[] {
+    return [...this.#entries.values()].map((entry) => this.#infoOf(entry));
+  }
+
+  /** @throws StreamKitError `no_such_publication`. */
+  get(publicationId: string): PublicationInfo {
+    return this.#infoOf(this.#find(publicationId));
+  }
+
+  /**
+   * Begins to publish.
+   *
+   * @throws StreamKitError `not_found` without the option, `bad_request`, `bad_target_url`, `conflict` for a codec that the session
+   * does not have and after the end, `unavailable` before the page is captured, `at_capacity`.
+   */
+  start(body: unknown, findIceServers: FindPublicationServers): PublicationInfo {
+    const { streamId, parts, renderOptions, logger } = this.#parameters;
+    const { publishing, clock, observe } = parts;
+    if (publishing === undefined) throw new StreamKitError('not_found', 'There is no option publications');
+    const { url, token, videoCodec, ...wishes } = parsePublicationRequest(body);
+    const media = this.#parameters.media();
+    const codecs = codecsToOffer(renderOptions.videoCodec, videoCodec);
+    const publicationId = randomUUID();
+    const log = logger.child({ publicationId, origin: url.origin });
+    const publication = publishing.open<MediaShare>(
+      {
+        target: { url, token },
+        findIceServers,
+        peer: () => ({
+          // What is encoded already costs nothing more.
+          videoCodecs: [...new Set([media.runningOrFirst(codecs), ...codecs])],
+          audio: renderOptions.audio,
+          logContext: { streamId, publicationId },
+        }),
+        attach: (connected) => media.attach(connected, wishes),
+        logger: log,
+      },
+      {
+        onChange: () => {
+          observe('publication:status', { streamId, publicationId, status: publication.status });
+          this.#onChange();
+        },
+        onFailed: ({ code }) => observe('publication:fail', { streamId, publicationId, code }),
+      },
+    );
+    this.#makeRoom(publishing.maxPerSession);
+    const startTime = Math.round(clock.wallMs());
+    const entry = { publication, info: { publicationId, origin: url.origin, startTime } };
+    this.#entries.set(publicationId, entry);
+    publication.start();
+    observe('publication:status', { streamId, publicationId, status: publication.status });
+    this.#onChange();
+    return this.#infoOf(entry);
+  }
+
+  /** Ends one and forgets it. @throws StreamKitError `no_such_publication`. */
+  async end(publicationId: string): Promise<void> {
+    const { publication } = this.#find(publicationId);
+    await publication.end();
+    this.#entries.delete(publicationId);
+    this.#onChange();
+  }
+
+  /** Ends all of them. Idempotent. */
+  async close(): Promise<void> {
+    const ends = [...this.#entries.values()].map(({ publication }) => publication.end());
+    await Promise.all([...ends, ...this.#leaving]);
+  }
+
+  #makeRoom(most: number): void {
+    if (this.#entries.size < most) return;
+    const gone = [...this.#entries].find(([, { publication }]) => !publication.isActive);
+    if (gone === undefined) {
+      const sentence = `The session has as many publications as it may: ${most}`;
+      throw new StreamKitError('at_capacity', sentence, { headers: { 'Retry-After': '5' } });
+    }
+    const [publicationId, { publication }] = gone;
+    this.#entries.delete(publicationId);
+    const left: Promise<unknown> = publication.end().then(() => this.#leaving.delete(left));
+    this.#leaving.add(left);
+  }
+
+  #find(publicationId: string): Entry {
+    const entry = this.#entries.get(publicationId);
+    if (entry === undefined) throw new StreamKitError('no_such_publication', 'There is no such publication');
+    return entry;
+  }
+
+  #infoOf({ publication, info }: Entry): PublicationInfo {
+    const { status, attempts, error, liveSince = null } = publication;
+    const { streamId } = this.#parameters;
+    return { ...info, streamId, status, liveSince, attempts, ...(error === undefined ? {} : { error }) };
+  }
+}
+
+interface ParsedRequest extends Omit<PublicationRequest, 'url' | 'token'> {
+  readonly url: URL;
+  readonly token: string | undefined;
+}
+
+/**
+ * Checks what a client asks for. Unknown keys are refused; neither the URL nor the token is shown.
+ *
+ * @throws StreamKitError `bad_request` that names the key.
+ */
+export function parsePublicationRequest(body: unknown): ParsedRequest {
+  if (!isPlainObject(body)) throw new StreamKitError('bad_request', expectation('JSON object', 'body', body));
+  const { url, token, videoCodec, maxHeight, maxBitrateBps, ...rest } = body;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) {
+    throw new StreamKitError(
+      'bad_request',
+      `Expected no ${JSON.stringify(unknown.slice(0, 40))} in a publication`,
+    );
+  }
+  const { least, most } = ROUTES.openEventStream.query.maxHeight;
+  const lines = integer(maxHeight, 'maxHeight', least, most);
+  const bitrate = integer(maxBitrateBps, 'maxBitrateBps', BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most);
+  const codec = codecOf(videoCodec);
+  return {
+    url: endpointOf(url),
+    token: tokenOf(token),
+    ...(codec === undefined ? {} : { videoCodec: codec }),
+    ...(lines === undefined ? {} : { maxHeight: lines }),
+    ...(bitrate === undefined ? {} : { maxBitrateBps: bitrate }),
+  };
+}
+
+function endpointOf(value: unknown): URL {
+  const isText = typeof value === 'string' && value.length <= MAX_URL_CHARACTERS && URL.canParse(value);
+  const url = isText ? new URL(value) : undefined;
+  const isUsable =
+    url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
+  if (!isUsable) {
+    throw new StreamKitError(
+      'bad_request',
+      `Expected http or https URL of at most ${MAX_URL_CHARACTERS} characters without credentials for url`,
+    );
+  }
+  url.hash = '';
+  return url;
+}
+
+function tokenOf(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' && value.length <= MAX_TOKEN_CHARACTERS && /^[\x21-\x7e]+$/.test(value))
+    return value;
+  throw new StreamKitError(
+    'bad_request',
+    `Expected 1 to ${MAX_TOKEN_CHARACTERS} printable ASCII characters for token`,
+  );
+}
+
+function codecOf(value: unknown): VideoCodec | undefined {
+  if (value === undefined || (typeof value === 'string' && isVideoCodec(value))) return value;
+  throw new StreamKitError('bad_request', expectation('video codec', 'videoCodec', value));
+}
+
+function integer(value: unknown, key: string, least: number, most: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most)
+    return value;
+  throw new StreamKitError('bad_request', expectation(`integer from ${least} to ${most}`, key, value));
+}
