@@ -22,6 +22,11 @@ const VARIANTS = {
   libx264: [{ preset: 'ultrafast' }, { preset: 'superfast' }, { preset: 'veryfast' }],
   libvpx: [{ 'cpu-used': -8 }, { 'cpu-used': -5 }],
   'libvpx-vp9': [{ 'cpu-used': 5 }, { 'cpu-used': 7 }, { 'cpu-used': 5, 'tune-content': 'screen' }],
+  libsvtav1: [
+    { preset: 10 },
+    { preset: 9 },
+    { 'svtav1-params': 'pred-struct=1:rtc=1:lookahead=0:scm=2:lp=1' },
+  ],
 };
 
 /** @param options.quick - 720p alone, and nothing but the settings of the product. */
