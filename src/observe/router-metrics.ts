@@ -359,6 +359,11 @@ function readPlane(
     'Datagrams to the media port.',
     () => stats()?.received,
   );
+  scrapedGauge(registry, {
+    name: 'stream_kit_plane_tcp_connections',
+    help: 'TCP connections of viewers to the media port.',
+    read: () => [[{}, stats()?.tcpConnections ?? 0]],
+  });
   ofPlane(
     'stream_kit_plane_tcp_refused_total',
     'TCP connections to the media port that were closed because nobody proved to be a viewer, or because there were too many.',
