@@ -13,7 +13,7 @@ import { PageWorld } from './page-world.js';
 import type { BrowserShape, ReadyBrowserOptions } from './ready-browser.js';
 
 /** No page is begun after this, ms. */
-const PRELOAD_TIMEOUT_MS = 45_000;
+const PRELOAD_TIMEOUT_MS = 30_000;
 /** Until one has loaded, ms. */
 const LOAD_TIMEOUT_MS = 15_000;
 /** Then it may go on loading until it has been quiet for half a second, but no longer than this, ms. */
@@ -42,14 +42,18 @@ class ByteBudget {
     this.#spent.catch(() => undefined);
   }
 
+  get isSpent(): boolean {
+    return this.#left < 0;
+  }
+
   take(bytes: number): void {
     this.#left -= bytes;
-    if (this.#left < 0) this.#reject(new Error(`The pages load more than ${MAX_PRELOAD_BYTES} bytes`));
+    if (this.isSpent) this.#reject(new Error(`The pages load more than ${MAX_PRELOAD_BYTES} bytes`));
   }
 
   /** Rejects once it is spent. */
   during<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.#spent]);
+    return Promise.race([this.#spent, work]);
   }
 }
 
@@ -120,11 +124,14 @@ async function preload(
         if (failed.has(url)) continue;
         signal.throwIfAborted();
         try {
-          if (performance.now() > endsAtMs) throw new Error('There is no time left for it');
-          const loading = loadInTab(browserProcess, url, prepare, budget);
-          await withTimeout(budget.during(loading), LOAD_TIMEOUT_MS + QUIET_TIMEOUT_MS);
+          if (performance.now() > endsAtMs || budget.isSpent) throw new Error('The bounds are reached');
+          await withNewTab(browserProcess, async (tab) => {
+            const loading = prepare(tab, url).then(() => load(tab, url, budget));
+            await withTimeout(budget.during(loading), LOAD_TIMEOUT_MS + QUIET_TIMEOUT_MS);
+          });
         } catch (error) {
-          failed.add(url);
+          // The second time it is in the HTTP cache already.
+          if (pass === 0) failed.add(url);
           const { origin } = new URL(url);
           options.logger.warn({ err: asError(error), origin }, 'a page could not be loaded ahead');
         }
@@ -140,45 +147,45 @@ async function preload(
   }
 }
 
-/** In a tab of its own, whose renderer has nothing in its memory yet. */
-async function loadInTab(
+/** Its renderer has nothing in its memory yet. It is closed behind the work, and with it all that it still loads. */
+async function withNewTab(
   { connection }: BrowserProcess,
-  url: string,
-  prepare: (tab: BrowserTab, url: string) => Promise<void>,
-  budget: ByteBudget,
+  work: (tab: BrowserTab) => Promise<void>,
 ): Promise<void> {
   const { targetId } = await connection.browser.send('Target.createTarget', { url: 'about:blank' });
-  const tab = await BrowserTab.attach(connection, targetId);
   try {
-    const { cdp } = tab;
-    cdp.on('Page.javascriptDialogOpening', () => {
-      cdp.send('Page.handleJavaScriptDialog', { accept: false }).catch(() => undefined);
-    });
-    await Promise.all([cdp.send('Page.enable'), countBytes(cdp, budget), prepare(tab, url)]);
-    const { frameTree } = await cdp.send('Page.getFrameTree');
-    let status = 0;
-    cdp.on('Network.responseReceived', ({ type, frameId, response }) => {
-      if (type === 'Document' && frameId === frameTree.frame.id) status = response.status;
-    });
-    const reached = (name: string): Promise<void> =>
-      new Promise((resolve) => {
-        cdp.on('Page.lifecycleEvent', (event) => {
-          const { id, loaderId } = frameTree.frame;
-          if (event.name === name && event.frameId === id && event.loaderId !== loaderId) resolve();
-        });
-      });
-    const loaded = reached('load');
-    const quiet = reached('networkIdle');
-    await cdp.send('Page.setLifecycleEventsEnabled', { enabled: true });
-    const { errorText = '' } = await cdp.send('Page.navigate', { url });
-    if (errorText !== '') throw new Error(errorText);
-    await withTimeout(loaded, LOAD_TIMEOUT_MS);
-    if (status >= 400) throw new Error(`It was answered with status ${status}`);
-    // One that keeps a request open is never quiet.
-    await withTimeout(quiet, QUIET_TIMEOUT_MS).catch(() => undefined);
+    await work(await BrowserTab.attach(connection, targetId));
   } finally {
-    tab.close().catch(() => undefined);
+    await connection.browser.send('Target.closeTarget', { targetId }).catch(() => undefined);
   }
+}
+
+async function load({ cdp }: BrowserTab, url: string, budget: ByteBudget): Promise<void> {
+  cdp.on('Page.javascriptDialogOpening', () => {
+    cdp.send('Page.handleJavaScriptDialog', { accept: false }).catch(() => undefined);
+  });
+  await Promise.all([cdp.send('Page.enable'), countBytes(cdp, budget)]);
+  const { frameTree } = await cdp.send('Page.getFrameTree');
+  let status = 0;
+  cdp.on('Network.responseReceived', ({ type, frameId, response }) => {
+    if (type === 'Document' && frameId === frameTree.frame.id) status = response.status;
+  });
+  const reached = (name: string): Promise<void> =>
+    new Promise((resolve) => {
+      cdp.on('Page.lifecycleEvent', (event) => {
+        const { id, loaderId } = frameTree.frame;
+        if (event.name === name && event.frameId === id && event.loaderId !== loaderId) resolve();
+      });
+    });
+  const loaded = reached('load');
+  const quiet = reached('networkIdle');
+  await cdp.send('Page.setLifecycleEventsEnabled', { enabled: true });
+  const { errorText = '' } = await cdp.send('Page.navigate', { url });
+  if (errorText !== '') throw new Error(errorText);
+  await withTimeout(loaded, LOAD_TIMEOUT_MS);
+  if (status >= 400) throw new Error(`It was answered with status ${status}`);
+  // One that keeps a request open is never quiet.
+  await withTimeout(quiet, QUIET_TIMEOUT_MS).catch(() => undefined);
 }
 
 /** Of the tab, its frames of other sites and its workers, but for what comes from the cache. */
