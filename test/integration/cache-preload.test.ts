@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -31,7 +32,7 @@ const logger: Logger = {
   info: () => undefined,
   error: () => undefined,
   warn: (context: { err?: unknown }) => {
-    if (context.err !== undefined) warnings.push(String(context.err));
+    if (context.err !== undefined) warnings.push(inspect(context.err));
   },
   child: () => logger,
 };
@@ -72,18 +73,31 @@ function preload(
 
 it('ends a page that loads more than it may, and keeps nothing but caches', async () => {
   const much = gzipSync(Buffer.alloc(65 * 1024 * 1024));
-  const page = `<img src="/never"><script type="module">
-    const reader = (await fetch('/much')).body.getReader();
-    while (!(await reader.read()).done);
-  </script>`;
+  const PAGES: Record<string, string> = {
+    // As it can since no popups are blocked.
+    '/small': `<script>open('/popup'); open('/popup', '', 'noopener');</script>`,
+    '/popup': `<img src="/of-popup">`,
+    '/': `<img src="/never"><script type="module">
+      const reader = (await fetch('/much')).body.getReader();
+      while (!(await reader.read()).done);
+    </script>`,
+  };
+  const HTML = { 'content-type': 'text/html', 'set-cookie': 'a=b; max-age=3600' };
+  const waiting: ServerResponse[] = [];
   const asked: string[] = [];
   server.on('request', ({ url = '' }, response) => {
     asked.push(url);
     // The page is not loaded before its picture is there, which never is.
     if (url === '/never') return;
+    if (url === '/popup' && !asked.includes('/')) {
+      waiting.push(response);
+      return;
+    }
+    // By now its tab is closed.
+    if (url === '/') for (const one of waiting) one.writeHead(200, HTML).end(PAGES['/popup']);
     if (url !== '/much') {
-      response.writeHead(200, { 'content-type': 'text/html', 'set-cookie': 'a=b; max-age=3600' });
-      response.end(url === '/' ? page : '<p>');
+      response.writeHead(200, HTML);
+      response.end(PAGES[url] ?? '<p>');
       return;
     }
     response.writeHead(200, { 'content-encoding': 'gzip', 'content-type': 'text/plain' });
@@ -97,6 +111,7 @@ it('ends a page that loads more than it may, and keeps nothing but caches', asyn
   expect(warnings[0]).toContain('more than 67108864 bytes');
   expect(warnings[1]).toContain('bounds');
   expect(asked).not.toContain('/late');
+  expect(asked).not.toContain('/of-popup');
   expect(await readdir(directory)).toEqual(['Default']);
   for (const name of await readdir(join(directory, 'Default')))
     expect(['Cache', 'Code Cache']).toContain(name);

@@ -18,6 +18,10 @@ const PRELOAD_TIMEOUT_MS = 30_000;
 const LOAD_TIMEOUT_MS = 15_000;
 /** Then it may go on loading until it has been quiet for half a second, but no longer than this, ms. */
 const QUIET_TIMEOUT_MS = 3_000;
+/** For a browser that no longer answers: longer than a page may take, ms. */
+const TAB_TIMEOUT_MS = 25_000;
+/** Of the tabs that are ours. */
+const OWN_URL = `about:blank#${randomBytes(16).toString('hex')}`;
 /** V8 keeps the code of a script that it compiles a second time. */
 const PASSES = 2;
 /** The profile of the browser of a preload, below that of the browser that is made ready. */
@@ -107,6 +111,7 @@ async function preload(
   try {
     const { connection } = browserProcess;
     await connection.browser.send('Browser.setDownloadBehavior', { behavior: 'deny' });
+    await closeOtherTabs(browserProcess);
     const budget = new ByteBudget();
     const endsAtMs = performance.now() + PRELOAD_TIMEOUT_MS;
     const prepare = async (tab: BrowserTab, url: string): Promise<void> => {
@@ -125,10 +130,11 @@ async function preload(
         signal.throwIfAborted();
         try {
           if (performance.now() > endsAtMs || budget.isSpent) throw new Error('The bounds are reached');
-          await withNewTab(browserProcess, async (tab) => {
+          const inTab = withNewTab(browserProcess, async (tab) => {
             const loading = prepare(tab, url).then(() => load(tab, url, budget));
             await withTimeout(budget.during(loading), LOAD_TIMEOUT_MS + QUIET_TIMEOUT_MS);
           });
+          await withTimeout(inTab, TAB_TIMEOUT_MS);
         } catch (error) {
           // The second time it is in the HTTP cache already.
           if (pass === 0) failed.add(url);
@@ -147,12 +153,21 @@ async function preload(
   }
 }
 
+/** A tab that a page opens would load beside it, and nobody counts what. */
+async function closeOtherTabs({ connection: { browser }, tab }: BrowserProcess): Promise<void> {
+  browser.on('Target.targetCreated', ({ targetInfo: { targetId, type, url } }) => {
+    if (type === 'page' && targetId !== tab.targetId && url !== OWN_URL)
+      browser.send('Target.closeTarget', { targetId }).catch(() => undefined);
+  });
+  await browser.send('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] });
+}
+
 /** Its renderer has nothing in its memory yet. It is closed behind the work, and with it all that it still loads. */
 async function withNewTab(
   { connection }: BrowserProcess,
   work: (tab: BrowserTab) => Promise<void>,
 ): Promise<void> {
-  const { targetId } = await connection.browser.send('Target.createTarget', { url: 'about:blank' });
+  const { targetId } = await connection.browser.send('Target.createTarget', { url: OWN_URL });
   try {
     await work(await BrowserTab.attach(connection, targetId));
   } finally {
