@@ -42,6 +42,16 @@ export default defineConfig({
           sequence: { groupOrder: 3 },
         },
       },
+      // `npm run test:cluster`: nodes, Redis and a load balancer that are killed and paused, for minutes.
+      {
+        test: {
+          name: 'cluster',
+          include: ['test/cluster/**/*.test.ts'],
+          ...MORE_PATIENT,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
       // Against SFUs that `npm run test:sfu` builds.
       {
         test: {

@@ -129,7 +129,8 @@ export function composeRouter<TEnv>(
   const { registry, recordings } = sessions;
   const cluster = openCluster(options, { sessions, clock, logger: inRoom('cluster') });
   const rates = createCallerRates(options.rateLimits, clock, cluster?.rates);
-  const watched = { sessions, mediaPlane, gauges, rateRefusals: () => rates.refused, clock };
+  const holdsLease = (): boolean => cluster?.holdsLease ?? true;
+  const watched = { sessions, mediaPlane, gauges, rateRefusals: () => rates.refused, holdsLease, clock };
   const observation = openObservation(options, { ...watched, logger: inRoom('observe') });
   const { metrics, health } = observation;
   const { mount, upgrades } = openHttp(options, {

@@ -31,6 +31,7 @@ const DECODERS = {
   h264: constants.AV_CODEC_ID_H264,
   vp8: constants.AV_CODEC_ID_VP8,
   vp9: constants.AV_CODEC_ID_VP9,
+  av1: constants.AV_CODEC_ID_AV1,
 };
 
 /** The luma of each decoded picture, without padding; undefined where none came out. */

@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 
+import { cluster } from './cluster.mjs';
 import { clusterModel } from './cluster-model.mjs';
 import { coldStart } from './cold-start.mjs';
 import { costOfRender } from './cost-of-render.mjs';
@@ -34,6 +35,7 @@ const TABLES = {
   input,
   network,
   'socket-age': socketAge,
+  cluster,
   'cluster-model': clusterModel,
   'state-update': stateUpdate,
 };

@@ -126,6 +126,15 @@ export class ClusterNode implements PeerNodes {
     return this.#passports.check(request);
   }
 
+  /** The directory lets this node take sessions. */
+  get holdsLease(): boolean {
+    return this.#membership.isHeld;
+  }
+
+  whenCertain(): Promise<void> {
+    return this.#membership.whenCertain();
+  }
+
   answer(
     call: RouteCall,
     route: RouteName,

@@ -9,7 +9,7 @@ import { createdAnswer, IdempotentCreation, idempotencyKey, withBody } from './i
 import { MemoryDirectory } from './memory-directory.js';
 
 /** A server without others: it answers everything itself, and keeps idempotency keys in memory. */
-export class LoneNode implements Pick<PeerNodes, 'passedCaller' | 'answer'> {
+export class LoneNode implements Pick<PeerNodes, 'passedCaller' | 'answer' | 'whenCertain'> {
   readonly #creation: IdempotentCreation;
 
   /** @param stateOf - of a session; undefined where there is none. */
@@ -27,6 +27,10 @@ export class LoneNode implements Pick<PeerNodes, 'passedCaller' | 'answer'> {
 
   passedCaller(): undefined {
     return undefined;
+  }
+
+  whenCertain(): Promise<void> {
+    return Promise.resolve();
   }
 
   async answer(

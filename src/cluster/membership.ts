@@ -27,6 +27,9 @@ export interface MembershipParameters {
 /** Most owners that are remembered for when the directory is away; beyond it the oldest is forgotten. */
 const MAX_REMEMBERED = 10_000;
 
+/** A process that did not run for longer than this may have lost its lease, ms. */
+const MAX_SILENCE_MS = LEASE_MS - 2 * BEAT_MS;
+
 /** Most nodes whose leases one beat looks at: a command of Redis takes a few thousand parameters from a script. */
 const MAX_WATCHED = 2000;
 
@@ -47,6 +50,13 @@ export class Membership {
   /** When the last beat that was answered began. */
   #heldAtUs = -Infinity;
   #renewedAtUs = 0;
+  /** When this process last showed that it runs. */
+  #tickedAtUs: number;
+  /** How often this process stood still for so long that its lease may have lapsed. */
+  #silences = 0;
+  /** Of those, after how many a beat has begun and ended. */
+  #silencesKnown = 0;
+  #recovery: Promise<void> | undefined;
   #beating: Promise<void> | undefined;
   readonly #announced = new Set<string>();
   readonly #watches = new Set<Watch>();
@@ -55,12 +65,21 @@ export class Membership {
 
   constructor(parameters: MembershipParameters) {
     this.#parameters = parameters;
-    this.#timer = parameters.clock.every(BEAT_MS, () => void this.beat());
+    this.#tickedAtUs = parameters.clock.nowUs();
+    this.#timer = parameters.clock.every(BEAT_MS, () => {
+      this.#noteSilence();
+      void this.beat();
+    });
     void this.beat();
   }
 
   get identity(): NodeIdentity {
     return { nodeId: this.#parameters.nodeId, incarnation: this.#incarnation };
+  }
+
+  /** The lease is this node's now. */
+  get isHeld(): boolean {
+    return this.#outcome === 'held' && this.#parameters.clock.nowUs() - this.#heldAtUs < LEASE_MS * 1000;
   }
 
   /** The directory did not answer the last beat. */
@@ -97,13 +116,21 @@ export class Membership {
    */
   async checkHeld(): Promise<void> {
     if (this.#outcome === 'starting' || this.#outcome === 'fenced') await this.beat();
-    const { clock } = this.#parameters;
-    if (this.#outcome === 'held' && clock.nowUs() - this.#heldAtUs < LEASE_MS * 1000) return;
+    if (this.isHeld) return;
     throw unavailable(
       this.#outcome === 'taken'
         ? 'Another server of the cluster has the name of this one'
         : 'The directory of the cluster cannot be reached: no session can be created',
     );
+  }
+
+  /**
+   * Resolves at once, but in a process that stood still: its sessions may have been declared lost meanwhile, and it says nothing of them
+   * before it knows, or the directory is away. Never rejects.
+   */
+  async whenCertain(): Promise<void> {
+    this.#noteSilence();
+    if (this.#silences > this.#silencesKnown) await (this.#recovery ??= this.#recover());
   }
 
   /**
@@ -167,22 +194,41 @@ export class Membership {
     }
   }
 
+  #noteSilence(): void {
+    const nowUs = this.#parameters.clock.nowUs();
+    if (nowUs - this.#tickedAtUs > MAX_SILENCE_MS * 1000) this.#silences += 1;
+    this.#tickedAtUs = nowUs;
+  }
+
+  async #recover(): Promise<void> {
+    // What was under way may have been answered before the silence.
+    await this.#beating;
+    await this.beat();
+    this.#recovery = undefined;
+  }
+
   async #beat(): Promise<void> {
     const { directory, url, room, clock, logger } = this.#parameters;
     const startedAtUs = clock.nowUs();
     const before = this.#outcome;
+    const silences = this.#silences;
+    const wasSilent = silences > this.#silencesKnown;
     let answer: BeatAnswer;
     try {
       answer = await directory.beat({ ...this.identity, url, room: room() }, this.#watched());
     } catch (thrown) {
+      this.#silencesKnown = silences;
       this.#outcome = 'away';
       if (before !== 'away') {
         logger.warn({ reason: asError(thrown).name }, 'the directory of the cluster cannot be reached');
       }
       return;
     }
-    this.#outcome = answer.outcome;
-    if (answer.outcome === 'held') {
+    // A directory that has forgotten everything cannot say whether this node was declared lost before.
+    const isForgotten = answer.outcome === 'held' && !answer.known && wasSilent && before !== 'starting';
+    this.#silencesKnown = silences;
+    this.#outcome = isForgotten ? 'fenced' : answer.outcome;
+    if (answer.outcome === 'held' && !isForgotten) {
       this.#heldAtUs = startedAtUs;
       this.#withRoom = answer.withRoom;
       if (before !== 'held') logger.info({ nodes: answer.count }, 'this node is part of the cluster');
@@ -198,8 +244,9 @@ export class Membership {
     if (answer.outcome === 'taken' && before !== 'taken') {
       logger.error({}, 'another server of the cluster has the nodeId of this one');
     }
-    if (answer.outcome === 'fenced') {
+    if (this.#outcome === 'fenced') {
       logger.error({}, 'this node was silent for too long: its sessions were declared lost, and end');
+      if (isForgotten) void directory.leave(this.identity).catch(() => undefined);
       this.#incarnation = randomUUID();
       this.#announced.clear();
       this.#parameters.onFenced();

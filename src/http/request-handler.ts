@@ -20,7 +20,7 @@ export interface RequestHandlerParameters {
   readonly paths?: Readonly<Partial<Record<ConfigurableRoute, string>>>;
   readonly authorize: Authorize;
   /** Undefined: this node is alone. */
-  readonly peers?: Pick<PeerNodes, 'passedCaller' | 'answer'> | undefined;
+  readonly peers?: Pick<PeerNodes, 'passedCaller' | 'answer' | 'whenCertain'> | undefined;
   /** Of a caller whom another node has looked at. */
   readonly checkRight?: CheckRight | undefined;
   readonly rates: Pick<CallerRates, 'openRequest'>;
@@ -95,6 +95,7 @@ export function createRequestHandler(parameters: RequestHandlerParameters): Requ
         caller = passed.caller;
         checkRight?.(caller, target);
       }
+      await peers?.whenCertain();
       // What probes a container is not counted.
       const done = route.definition.right === 'none' ? undefined : rates.openRequest(caller);
       let response: HttpResponse;

@@ -22,6 +22,8 @@ export interface ObservationParts {
   readonly gauges: RouterGauges;
   /** What callers were refused because they asked too often. */
   readonly rateRefusals: () => Readonly<Record<string, number>>;
+  /** The cluster lets this server take sessions; true where there is none. */
+  readonly holdsLease: () => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -37,12 +39,13 @@ export interface Observation {
 
 /** From now on it is told of all sessions. */
 export function openObservation(options: ObservationOptions, parts: ObservationParts): Observation {
-  const { sessions, mediaPlane, gauges, rateRefusals, clock, logger } = parts;
+  const { sessions, mediaPlane, gauges, rateRefusals, holdsLease, clock, logger } = parts;
   const { registry, observers, counters, maxSessions } = sessions;
   const webhooks = options.webhooks && new Webhooks({ options: options.webhooks, clock, logger });
   const metrics = new RouterMetrics({
     ...{ maxSessions, counters, mediaPlane, rateRefusals },
     states: () => registry.states(),
+    room: () => registry.room,
     egressRefusals: gauges.egressRefusals,
     pool: gauges.pool,
     ...(webhooks === undefined ? {} : { webhooks: () => webhooks.counts }),
@@ -52,7 +55,7 @@ export function openObservation(options: ObservationOptions, parts: ObservationP
   if (webhooks !== undefined) observers.add(webhooks.observe);
   return {
     metrics,
-    health: () => routerHealth(registry, gauges, mediaPlane),
+    health: () => routerHealth(registry, gauges, mediaPlane, holdsLease()),
     adminReport: createAdminReport({
       registry,
       mayRestart: options.restart !== false,

@@ -20,6 +20,8 @@ export interface MetricsSources {
   readonly maxSessions: number;
   readonly counters: SessionCounters;
   readonly mediaPlane: Pick<MediaPlane, 'name' | 'stats'>;
+  /** How many more pages could be taken. */
+  readonly room: () => number;
   /** The documents of the sessions. */
   readonly states: () => readonly Readonly<StreamSessionState>[];
   /** What callers were refused because they asked too often. */
@@ -66,7 +68,7 @@ export class RouterMetrics {
     const registers = [registry];
     this.#sources = sources;
     const last: LastScrape = () => (this.#scrape ??= scrape(sources));
-    readSessions(registry, sources.maxSessions, last);
+    readSessions(registry, sources, last);
     readViewers(registry, last);
     readPlane(registry, sources, last);
     if (sources.pool !== undefined) readPool(registry, sources.pool);
@@ -140,7 +142,7 @@ function scrape({ counters: { viewers, pictures, usage }, mediaPlane, states }: 
   };
 }
 
-function readSessions(registry: Registry, maxSessions: number, last: LastScrape): void {
+function readSessions(registry: Registry, { maxSessions, room }: MetricsSources, last: LastScrape): void {
   scrapedGauge<'status'>(registry, {
     name: 'stream_kit_sessions',
     help: 'Sessions, by status; those that failed for as long as they can be asked why.',
@@ -154,6 +156,11 @@ function readSessions(registry: Registry, maxSessions: number, last: LastScrape)
     name: 'stream_kit_sessions_limit',
     help: 'Most sessions at once.',
     read: () => [[{}, maxSessions]],
+  });
+  scrapedGauge(registry, {
+    name: 'stream_kit_sessions_room',
+    help: 'How many more pages could be taken now: none while memory or CPU is short, or while the server drains.',
+    read: () => [[{}, room()]],
   });
   scrapedGauge<'status'>(registry, {
     name: 'stream_kit_publications',
@@ -259,13 +266,15 @@ function readViewers(registry: Registry, last: LastScrape): void {
   });
   scrapedGauge(registry, {
     name: 'stream_kit_viewers_connected',
-    help: 'Viewers whose connection for media is up.',
+    help: 'Viewers and publications whose connection for media is up.',
     read: () => [[{}, last().connected]],
   });
   const byKind = (
     name: string,
     help: string,
-    figure: 'packetsSent' | 'bytesSent' | 'packetsRetransmitted' | 'nacksReceived',
+    figure:
+      | ('packetsSent' | 'bytesSent' | 'packetsRetransmitted')
+      | ('repairPacketsSent' | 'repairBytesSent' | 'nacksReceived'),
   ): void =>
     scrapedCounter<'kind'>(registry, {
       ...{ name, help, labelNames: ['kind'] },
@@ -280,6 +289,16 @@ function readViewers(registry: Registry, last: LastScrape): void {
     'stream_kit_media_packets_retransmitted_total',
     'RTP packets that were sent once more.',
     'packetsRetransmitted',
+  );
+  byKind(
+    'stream_kit_media_repair_packets_sent_total',
+    'FlexFEC packets, from which viewers restore what they lose.',
+    'repairPacketsSent',
+  );
+  byKind(
+    'stream_kit_media_repair_bytes_sent_total',
+    'Bytes of retransmissions and of FlexFEC packets; their budget is a quarter of what is sent.',
+    'repairBytesSent',
   );
   byKind('stream_kit_nacks_received_total', 'Generic NACKs that viewers sent.', 'nacksReceived');
   scrapedCounter<'type'>(registry, {
@@ -340,6 +359,11 @@ function readPlane(
     'Datagrams to the media port.',
     () => stats()?.received,
   );
+  scrapedGauge(registry, {
+    name: 'stream_kit_plane_tcp_connections',
+    help: 'TCP connections of viewers to the media port.',
+    read: () => [[{}, stats()?.tcpConnections ?? 0]],
+  });
   ofPlane(
     'stream_kit_plane_tcp_refused_total',
     'TCP connections to the media port that were closed because nobody proved to be a viewer, or because there were too many.',

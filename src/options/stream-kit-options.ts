@@ -172,8 +172,8 @@ const ROUTER_OPTIONS = {
   gpu: option<'auto' | 'off' | GpuOptions, ResolvedGpuOption>(gpuOption, 'auto'),
   /**
    * The video encoder: `auto` takes for each codec the first that works, H.264: `h264_nvenc`, `h264_vaapi`, `h264_qsv`,
-   * `libx264`; VP8: `vp8_vaapi`, `libvpx`; VP9: `vp9_vaapi`, `vp9_qsv`, `libvpx-vp9`. A name stands for its codec, and is
-   * refused at construction where it does not work; `{ h264, vp8 }` names one per codec. One that fails in mid-stream is
+   * `libx264`; VP8: `vp8_vaapi`, `libvpx`; VP9: `vp9_vaapi`, `vp9_qsv`, `libvpx-vp9`; AV1: `av1_nvenc`,
+   * `av1_vaapi`, `av1_qsv`, `libsvtav1`. A name stands for its codec, and is refused at construction where it does not work; `{ h264, vp8 }` names one per codec. One that fails in mid-stream is
    * followed by the next. Default `auto`.
    */
   encoder: option<'auto' | EncoderName | Readonly<Partial<Record<VideoCodec, string>>>, EncoderChoice>(
@@ -308,7 +308,8 @@ const ROUTER_OPTIONS = {
   /** Lets clients record sessions to files. Default: nothing is recorded. */
   recording: option<RecordingOptions, ResolvedRecordingOptions>(recordingOptions),
   /**
-   * How owners may publish their sessions to media servers by WHIP (RFC 9725); `true`: as each of these options says. Default `true`.
+   * How owners may publish their sessions to media servers by WHIP (RFC 9725); with `false` nobody may. Default: as each of these
+   * options says.
    */
   publications: option<boolean | PublicationOptions, ResolvedPublicationOptions | undefined>(
     publicationOptions,

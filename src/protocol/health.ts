@@ -6,6 +6,8 @@ export interface HealthChecks {
   readonly encoder: boolean;
   /** Media can be sent. */
   readonly mediaPlane: boolean;
+  /** The directory of the cluster lets this server take sessions. Always true without a cluster. */
+  readonly cluster: boolean;
 }
 
 /** How a router is. */

@@ -4,11 +4,16 @@ import type { VideoCodec } from './video-codecs.js';
 export type Container = 'mp4' | 'webm';
 
 /** What the pictures of a codec are recorded into. */
-export const CONTAINERS: Readonly<Record<VideoCodec, Container>> = { h264: 'mp4', vp8: 'webm', vp9: 'webm' };
+export const CONTAINERS: Readonly<Record<VideoCodec, Container>> = {
+  h264: 'mp4',
+  vp8: 'webm',
+  vp9: 'webm',
+  av1: 'mp4',
+};
 
 /** What a client may ask of a recording. */
 export interface RecordingRequest {
-  /** `mp4` holds H.264, `webm` holds VP8 or VP9, both Opus. Default: that of the codec that is encoded already. */
+  /** `mp4` holds H.264 or AV1, `webm` holds VP8 or VP9, both Opus. Default: that of the codec that is encoded already. */
   readonly format?: Container;
   /** Lower the server's own limits. */
   readonly maxBytes?: number;

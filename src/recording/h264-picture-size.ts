@@ -1,3 +1,5 @@
+import { BitReader } from './bit-reader.js';
+
 /** profile_idc values whose parameter sets describe the chroma (ITU-T H.264 section 7.3.2.1.1). */
 const PROFILES_WITH_CHROMA: readonly number[] = [
   100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135,
@@ -90,44 +92,4 @@ function withoutEmulationPrevention(nal: Buffer): Buffer {
   }
   parts.push(nal.subarray(start));
   return Buffer.concat(parts);
-}
-
-/** Reads bits from the highest down; beyond the end it reads zeros and says so. */
-class BitReader {
-  readonly #bytes: Buffer;
-  #position = 0;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  get overread(): boolean {
-    return this.#position > this.#bytes.length * 8;
-  }
-
-  skip(count: number): void {
-    this.#position += count;
-  }
-
-  read(count: number): number {
-    let value = 0;
-    for (let index = 0; index < count; index++) {
-      const byte = this.#bytes[this.#position >> 3] ?? 0;
-      value = value * 2 + ((byte >> (7 - (this.#position & 7))) & 1);
-      this.#position++;
-    }
-    return value;
-  }
-
-  /** Section 9.1: Exp-Golomb, unsigned. */
-  readUe(): number {
-    let zeros = 0;
-    while (!this.overread && zeros < 32 && this.read(1) === 0) zeros++;
-    return 2 ** zeros - 1 + this.read(zeros);
-  }
-
-  readSe(): number {
-    const code = this.readUe();
-    return code % 2 === 0 ? -code / 2 : (code + 1) / 2;
-  }
 }

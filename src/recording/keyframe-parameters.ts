@@ -1,13 +1,15 @@
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { AnnexBScanner } from '../render/packetize/annex-b.js';
+import { av1ObusOf, OBU_SEQUENCE_HEADER } from '../render/packetize/av1-obus.js';
 import { vp9PictureSize } from '../render/packetize/vp9-picture-header.js';
+import { av1PictureSize } from './av1-picture-size.js';
 import type { PictureSize } from './h264-picture-size.js';
 import { h264PictureSize } from './h264-picture-size.js';
 
 /** What a container must know of a video track before its first picture. */
 export interface KeyframeParameters {
   readonly codec: VideoCodec;
-  /** Sequence and picture parameter sets in Annex B for H.264, empty for VP8 and VP9. */
+  /** Sequence and picture parameter sets in Annex B for H.264, the unit of the sequence header for AV1, empty for VP8 and VP9. */
   readonly extradata: Buffer;
   /** Pixels. */
   readonly width: number;
@@ -20,6 +22,7 @@ const READERS: Readonly<Record<VideoCodec, ReadParameters>> = {
   h264: h264Parameters,
   vp8: vp8Parameters,
   vp9: vp9Parameters,
+  av1: av1Parameters,
 };
 
 // ITU-T H.264 table 7-1.
@@ -75,4 +78,18 @@ function vp8Parameters(frame: Buffer): ReturnType<ReadParameters> {
 function vp9Parameters(frame: Buffer): ReturnType<ReadParameters> {
   const size = vp9PictureSize(frame);
   return size && { extradata: Buffer.alloc(0), ...size };
+}
+
+function av1Parameters(frame: Buffer): ReturnType<ReadParameters> {
+  const sequence = av1ObusOf(frame)?.find(({ type }) => type === OBU_SEQUENCE_HEADER);
+  if (sequence === undefined) return undefined;
+  const payload = frame.subarray(sequence.start, sequence.end);
+  const size = av1PictureSize(payload);
+  // With its size field: FFmpeg's muxers read it from there. A sequence header has less than 128 bytes.
+  if (size === undefined || payload.length > 127) return undefined;
+  const [first = 0, ...extension] = sequence.header;
+  return {
+    extradata: Buffer.concat([Buffer.from([first | 0x02, ...extension, payload.length]), payload]),
+    ...size,
+  };
 }

@@ -4,6 +4,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, readSync, rmSync } from 
 
 import {
   AV_CHANNEL_LAYOUT_STEREO,
+  AV_CODEC_ID_AV1,
   AV_CODEC_ID_H264,
   AV_CODEC_ID_OPUS,
   AV_CODEC_ID_VP8,
@@ -28,6 +29,7 @@ const CODEC_IDS: Readonly<Record<VideoCodec, AVCodecID>> = {
   h264: AV_CODEC_ID_H264,
   vp8: AV_CODEC_ID_VP8,
   vp9: AV_CODEC_ID_VP9,
+  av1: AV_CODEC_ID_AV1,
 };
 
 const VIDEO_TIMEBASE = { num: 1, den: 90_000 } as const;

@@ -43,6 +43,8 @@ export class SessionPublications {
   readonly #onChange: () => void;
   /** In the order in which they were begun. */
   readonly #entries = new Map<string, Entry>();
+  /** Those that gave way and still close. */
+  readonly #leaving = new Set<Promise<unknown>>();
 
   /** @param onChange - one has begun, ended or changed. */
   constructor(parameters: SessionPublicationsParameters, onChange: () => void) {
@@ -139,14 +141,15 @@ export class SessionPublications {
   /** Ends one and forgets it. @throws StreamKitError `no_such_publication`. */
   async end(publicationId: string): Promise<void> {
     const { publication } = this.#find(publicationId);
-    this.#entries.delete(publicationId);
     await publication.end();
+    this.#entries.delete(publicationId);
     this.#onChange();
   }
 
   /** Ends all of them. Idempotent. */
   async close(): Promise<void> {
-    await Promise.all([...this.#entries.values()].map(({ publication }) => publication.end()));
+    const ends = [...this.#entries.values()].map(({ publication }) => publication.end());
+    await Promise.all([...ends, ...this.#leaving]);
   }
 
   #makeRoom(most: number): void {
@@ -156,7 +159,10 @@ export class SessionPublications {
       const sentence = `The session has as many publications as it may: ${most}`;
       throw new StreamKitError('at_capacity', sentence, { headers: { 'Retry-After': '5' } });
     }
-    this.#entries.delete(gone[0]);
+    const [publicationId, { publication }] = gone;
+    this.#entries.delete(publicationId);
+    const left: Promise<unknown> = publication.end().then(() => this.#leaving.delete(left));
+    this.#leaving.add(left);
   }
 
   #find(publicationId: string): Entry {

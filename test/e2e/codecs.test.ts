@@ -11,12 +11,16 @@ import { TestServer, type CreatedSession } from '../helpers/test-server.js';
 import { ViewerBrowser, type ViewerTab } from '../helpers/viewer-browser.js';
 
 /** The codecs that viewers get only when they or the session ask for them, with the encoder in software. */
-const CODECS = [['vp9', 'libvpx-vp9']] as const;
+const CODECS = [
+  ['vp9', 'libvpx-vp9'],
+  ['av1', 'libsvtav1'],
+] as const;
 
 let server: TestServer;
 let browser: ViewerBrowser;
 let directory: string;
 let bars: CreatedSession;
+const moving = new Map<string, CreatedSession>();
 const tabs: ViewerTab[] = [];
 
 beforeAll(async () => {
@@ -25,7 +29,10 @@ beforeAll(async () => {
     TestServer.start({ recording: { directory }, maxRungs: 2 }),
     ViewerBrowser.launch(),
   ]);
-  bars = await server.create(server.page('mode=bars'));
+  const started = CODECS.map(async ([codec]) => {
+    moving.set(codec, await server.create(server.page('mode=counter'), { videoCodec: codec }));
+  });
+  [bars] = await Promise.all([server.create(server.page('mode=bars')), ...started]);
 });
 
 afterEach(async () => {
@@ -63,7 +70,8 @@ describe.each(CODECS)('%s', (codec, encoder) => {
   const mimeType = `video/${codec.toUpperCase()}`;
 
   test('brings the moving page to viewers of two sizes, over the WebSocket and into a recording', async () => {
-    const session = await server.create(server.page('mode=counter'), { videoCodec: codec });
+    const session = moving.get(codec);
+    if (session === undefined) throw new Error('there is no session');
     const full = await watch(session, '');
     const { recordingId } = await record(session, 'POST');
     const { video, codecs } = await full.read<any>('viewer.stats()');

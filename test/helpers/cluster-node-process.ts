@@ -6,21 +6,33 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const PROGRAM = join(ROOT, 'node_modules', '.cache', 'stream-kit-tests', 'cluster-node.mjs');
-let built: Promise<unknown> | undefined;
+const PROGRAMS = join(ROOT, 'node_modules', '.cache', 'stream-kit-tests');
+const built = new Map<string, Promise<unknown>>();
 
 /** A node of a cluster in a process of its own, which can be stopped and killed. */
 export class ClusterNodeProcess {
   private constructor(
     private readonly child: ChildProcess,
     readonly url: string,
+    /** Where the node tells of itself alone, if its program does. */
+    readonly ownUrl: string,
   ) {}
 
-  static async start(nodeId: string, redis: string): Promise<ClusterNodeProcess> {
-    await (built ??= bundle());
-    const child = spawn(process.execPath, [PROGRAM, nodeId, redis], { stdio: ['ignore', 'pipe', 'inherit'] });
+  /** @param options - `program`: name of a fixture; `port`: 0 is any. */
+  static async start(
+    nodeId: string,
+    redis: string,
+    { program = 'cluster-node', port = 0 } = {},
+  ): Promise<ClusterNodeProcess> {
+    const bundling = built.get(program) ?? bundle(program);
+    built.set(program, bundling);
+    await bundling;
+    const child = spawn(process.execPath, [join(PROGRAMS, `${program}.mjs`), nodeId, redis, String(port)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     for await (const line of child.stdout) {
-      return new ClusterNodeProcess(child, String(line).trim());
+      const [url = '', ownUrl = ''] = String(line).trim().split(' ');
+      return new ClusterNodeProcess(child, url, ownUrl);
     }
     throw new Error('The node does not start');
   }
@@ -42,11 +54,11 @@ export class ClusterNodeProcess {
 }
 
 /** Node 20 reads no TypeScript. */
-async function bundle(): Promise<void> {
-  await mkdir(join(PROGRAM, '..'), { recursive: true });
+async function bundle(program: string): Promise<void> {
+  await mkdir(PROGRAMS, { recursive: true });
   await build({
-    entryPoints: [join(ROOT, 'test', 'fixtures', 'cluster-node.ts')],
-    outfile: PROGRAM,
+    entryPoints: [join(ROOT, 'test', 'fixtures', `${program}.ts`)],
+    outfile: join(PROGRAMS, `${program}.mjs`),
     bundle: true,
     platform: 'node',
     format: 'esm',

@@ -30,10 +30,10 @@ export async function openClusterNode(
   nodeId: string,
   redis: string | RedisClient,
   options: StreamKitOptions = {},
-  muxThreads?: MuxThreads,
+  { muxThreads, port = 0 }: { muxThreads?: MuxThreads; port?: number } = {},
 ): Promise<ClusterTestNode> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${NODE_MOUNT}`;
   const parts = new FakeParts();
   const real = { clock: systemClock, ids: { streamId: () => randomUUID(), viewerId: () => randomUUID() } };

@@ -16,6 +16,7 @@ const ENCODERS: Readonly<Record<VideoCodec, readonly string[]>> = {
   h264: ['libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-x264-params', 'keyint=infinite:aud=1'],
   vp8: ['libvpx', ...LIBVPX_OPTIONS],
   vp9: ['libvpx-vp9', ...LIBVPX_OPTIONS, '-lag-in-frames', '0'],
+  av1: ['libsvtav1', '-preset', '10', '-g', '99999', '-svtav1-params', 'pred-struct=1:lp=1'],
 };
 
 /** Pictures of a moving test card, 30 a second, as our encoders give them: a keyframe, then none. */

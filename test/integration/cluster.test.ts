@@ -154,13 +154,13 @@ describe.skipIf(!RedisServer.isInstalled)('three nodes and a real Redis', () => 
       writeFileSync(`${thread.data.pathPrefix}1.mp4`, 'file');
       thread.report({ type: 'ended', files: [file], error: undefined, detail: undefined });
     });
-    const mux = { ...workerMuxThreads, openRecordingThread: threads.open };
+    const muxThreads = { ...workerMuxThreads, openRecordingThread: threads.open };
     const opened = [0, 1, 2].map((index) =>
       openClusterNode(
         `node-${index}`,
         redis.url,
         { recording: { directory: join(directory, String(index)) } },
-        mux,
+        { muxThreads },
       ),
     );
     nodes = await Promise.all(opened);

@@ -29,6 +29,9 @@ it.skipIf(hasDevice)('without a GPU the check says what is missing, and ends wit
     'vp8_vaapi',
     'vp9_vaapi',
     'vp9_qsv',
+    'av1_nvenc',
+    'av1_vaapi',
+    'av1_qsv',
     'h264_qsv',
   ]);
   expect(code).toBe(2);

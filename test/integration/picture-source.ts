@@ -1,4 +1,5 @@
 import {
+  AV_CODEC_ID_AV1,
   AV_CODEC_ID_H264,
   AV_CODEC_ID_VP8,
   AV_CODEC_ID_VP9,
@@ -63,6 +64,7 @@ const CODEC_IDS: Readonly<Record<VideoCodec, AVCodecID>> = {
   h264: AV_CODEC_ID_H264,
   vp8: AV_CODEC_ID_VP8,
   vp9: AV_CODEC_ID_VP9,
+  av1: AV_CODEC_ID_AV1,
 };
 
 /** What a decoder makes of a compressed picture. */

@@ -45,6 +45,7 @@ for (const [codec, name] of [
   ['h264', 'libx264'],
   ['vp8', 'libvpx'],
   ['vp9', 'libvpx-vp9'],
+  ['av1', 'libsvtav1'],
 ] as const) {
   describe(`a page at rest through ${name}`, () => {
     let encoder: LibavVideoEncoder;

@@ -5,6 +5,7 @@ import { AV_LOG_QUIET } from 'node-av/constants';
 import { Log } from 'node-av/lib';
 import { afterEach, expect, it, vi } from 'vitest';
 
+import { LIBRARY_ENCODERS } from '../../src/options/encoder-names.js';
 import { LIBAV_ENCODERS, LibavVideoEncoder } from '../../src/render/encode/libav-video-encoder.js';
 import { ProcessVideoEncoder } from '../../src/render/encode/process-video-encoder.js';
 import { until } from '../helpers/patience.js';
@@ -15,6 +16,7 @@ const ENCODERS = [
   ['h264', 'libx264'],
   ['vp8', 'libvpx'],
   ['vp9', 'libvpx-vp9'],
+  ['av1', 'libsvtav1'],
 ] as const;
 
 /** Encoders of this machine's hardware, by name with commas between them: `npm run gpu-check` names those that work. */
@@ -50,7 +52,7 @@ for (const [codec, name] of [...ENCODERS, ...HARDWARE]) {
   });
 }
 
-for (const [codec, name] of ENCODERS) {
+for (const [codec, name] of ENCODERS.filter(([, name]) => !LIBRARY_ENCODERS.includes(name))) {
   const subject: EncoderUnderTest = {
     codec,
     open: (parameters, listener) =>

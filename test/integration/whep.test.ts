@@ -210,10 +210,10 @@ describe.each(planes)('a player over the %s plane', (_name, createPlane) => {
   });
 
   it('is refused with 422 where no codec fits', async () => {
-    const player = await join({ mimeType: 'video/AV1' });
+    const player = await join({ mimeType: 'video/H265' });
     expect(player.response.status).toBe(422);
     expect(JSON.parse(player.answer).error.message).toBe(
-      'The SDP offer has no video codec of this session: H.264 (packetization-mode 1) or VP8 or VP9 (profile-id=0)',
+      'The SDP offer has no video codec of this session: H.264 (packetization-mode 1) or VP8 or VP9 (profile-id=0) or AV1 (profile=0)',
     );
     expect((await ask(session)).json.metadata.viewers).toBe(0);
   });

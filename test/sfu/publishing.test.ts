@@ -59,6 +59,15 @@ async function published(url: string, token: string | undefined, work: () => Pro
   try {
     await until(() => expect(publication.info).toMatchObject({ status: 'live', attempts: 1 }));
     await work();
+    // Its keyframe requests and its reports arrive: without them no newcomer gets a picture, and nothing is known of the way there.
+    await until(() => {
+      const [{ video, rung } = { video: null, rung: null }] = server.router.sessions.get(session.id)
+        .diagnostics.publications;
+      expect(video?.plisReceived).toBeGreaterThan(0);
+      expect(video?.rttMs).not.toBeNull();
+      expect(rung).toMatchObject({ width: 640, height: 360 });
+      expect(rung?.estimatedBitrateBps).not.toBeNull();
+    });
     expect(publication.info).toMatchObject({ status: 'live', attempts: 1 });
   } finally {
     await publication.stop();

@@ -248,21 +248,33 @@ describe('the manifests for Kubernetes', () => {
   it('scale by metrics that the server has', async () => {
     const metrics = new RouterMetrics({
       maxSessions: 3,
+      room: () => 2,
       counters: newSessionCounters(),
       mediaPlane: { name: 'werift' },
       states: () => [],
     });
     onTestFinished(() => metrics.close());
     const text = await metrics.read();
-    const [rule] = documents('kubernetes/autoscaling/prometheus-adapter.yaml')[0].rules.custom;
-    const names: string[] = `${rule.seriesQuery} ${rule.metricsQuery}`.match(/stream_kit_\w+/g) ?? [];
-    expect(new Set(names)).toEqual(new Set(['stream_kit_sessions', 'stream_kit_sessions_limit']));
-    for (const name of names) expect(text).toContain(`# TYPE ${name} gauge`);
-    for (const status of /status=~"([^"]+)"/.exec(rule.metricsQuery)?.[1]?.split('|') ?? []) {
+    const rules = documents('kubernetes/autoscaling/prometheus-adapter.yaml')[0].rules.custom as {
+      readonly seriesQuery: string;
+      readonly metricsQuery: string;
+      readonly name: { readonly as: string };
+    }[];
+    const names = rules.flatMap(
+      ({ seriesQuery, metricsQuery }) => `${seriesQuery} ${metricsQuery}`.match(/stream_kit_\w+/g) ?? [],
+    );
+    expect(new Set(names)).toEqual(
+      new Set(['stream_kit_sessions', 'stream_kit_sessions_room', 'stream_kit_media_bytes_sent_total']),
+    );
+    for (const name of names) expect(text).toMatch(new RegExp(`# TYPE ${name} (?:gauge|counter)`));
+    const [rule] = rules;
+    for (const status of /status=~"([^"]+)"/.exec(rule?.metricsQuery ?? '')?.[1]?.split('|') ?? []) {
       expect(text).toContain(`stream_kit_sessions{status="${status}"}`);
     }
     const autoscaler = manifest('HorizontalPodAutoscaler', 'autoscaling').spec;
-    expect(autoscaler.metrics[0].pods.metric.name).toBe(rule.name.as);
+    expect(
+      (autoscaler.metrics as { pods: { metric: { name: string } } }[]).map(({ pods }) => pods.metric.name),
+    ).toEqual(rules.map(({ name }) => name.as));
     expect(autoscaler.scaleTargetRef.name).toBe(manifest('Deployment').metadata.name);
     const { annotations } = manifest('Deployment', 'autoscaling').spec.template.metadata;
     expect(annotations['prometheus.io/path']).toBe(

@@ -5,8 +5,9 @@ import { h264CodecOf, KIND_KEYFRAME, type StreamChunk } from './stream-chunk.js'
 const DECODER_NAMES: Readonly<Record<VideoCodec, (keyframe: Uint8Array) => string>> = {
   h264: h264CodecOf,
   vp8: () => 'vp8',
-  // Profile 0, level 5.1, 8 bits: a stream does not tell its level, and no decoder is refused for one that is too high.
+  // Profile 0, level 5.1, 8 bits: a picture of VP9 does not tell its level, and no decoder is refused for one that is too high.
   vp9: () => 'vp09.00.51.08',
+  av1: () => 'av01.0.13M.08',
 };
 
 /**

@@ -25,6 +25,8 @@ const PROFILE_ORDER = ['42e0', '4200'] as const;
 /** Constrained baseline, level 3.1; the encoder may exceed the level where the viewer's answer allows it. */
 const DEFAULT_PROFILE_LEVEL_ID = '42e01f';
 const VP9_PARAMETERS = 'profile-id=0';
+/** Level 3.1; the encoder may exceed it, since decoders of browsers are not limited by it. */
+const AV1_PARAMETERS = 'profile=0;level-idx=5;tier=0';
 
 export const VIDEO_FORMATS: Readonly<Record<VideoCodec, VideoFormat>> = {
   h264: {
@@ -61,6 +63,17 @@ export const VIDEO_FORMATS: Readonly<Record<VideoCodec, VideoFormat>> = {
     fits: ({ parameters }) => (parameters.get('profile-id') ?? '0') === '0',
     rank: () => 0,
     answer: () => VP9_PARAMETERS,
+  },
+  av1: {
+    name: 'AV1',
+    needs: 'AV1 (profile=0)',
+    payloadType: 100,
+    rtxPayloadType: 101,
+    parameters: AV1_PARAMETERS,
+    // RTP Payload Format For AV1 section 7.2: without it the profile is 0, which is 8 or 10 bits and 4:2:0.
+    fits: ({ parameters }) => (parameters.get('profile') ?? '0') === '0',
+    rank: () => 0,
+    answer: () => AV1_PARAMETERS,
   },
 };
 

@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 
-import { ENCODER_ORDER } from '../../options/encoder-names.js';
+import { ENCODER_ORDER, LIBRARY_ENCODERS } from '../../options/encoder-names.js';
 import { StreamKitError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { byCodec, VIDEO_CODECS, type VideoCodec } from '../../protocol/video-codecs.js';
@@ -116,7 +116,12 @@ function candidatesFor(
   const here = names.map((name) => ({ name, codec, device }));
   return ffmpegPath === undefined || software === undefined
     ? here
-    : [...here.map((candidate) => ({ ...candidate, ffmpegPath })), { name: software, codec, device }];
+    : [
+        ...here
+          .filter(({ name }) => !LIBRARY_ENCODERS.includes(name))
+          .map((candidate) => ({ ...candidate, ffmpegPath })),
+        { name: software, codec, device },
+      ];
 }
 
 /** FFmpeg's libraries always have the encoders in software. */

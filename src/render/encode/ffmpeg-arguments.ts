@@ -22,6 +22,7 @@ export const PROGRAM_OUTPUTS: Readonly<
   // RFC 6386 section 9.2 knows BT.601 alone.
   vp8: { format: 'ivf', signalsMatrix: false },
   vp9: { format: 'ivf', signalsMatrix: true },
+  av1: { format: 'ivf', signalsMatrix: true },
 };
 
 /** What FFmpeg 5.1 and later is told to encode raw pictures from a pipe, each written out as soon as it is there. */

@@ -83,6 +83,41 @@ export const HARDWARE_ENCODERS = {
     dynamicBitrate: false,
     device: { type: AV_HWDEVICE_TYPE_QSV, pathOption: 'child_device' },
   },
+  av1_nvenc: {
+    codec: 'av1',
+    options: {
+      ...{ preset: 'p2', tune: 'ull', rc: 'cbr', zerolatency: 1, delay: 0, 'rc-lookahead': 0 },
+      ...{ multipass: 'disabled', b_ref_mode: 'disabled', 'forced-idr': 1, 'no-scenecut': 1 },
+    },
+    inputs: [AV_PIX_FMT_NV12, AV_PIX_FMT_YUV420P],
+    matrices: ['bt601', 'bt709'],
+    dynamicBitrate: true,
+    deviceOption: 'gpu',
+  },
+  av1_vaapi: {
+    codec: 'av1',
+    options: { rc_mode: 'CBR', async_depth: 1, idr_interval: 0, profile: 'main' },
+    inputs: [AV_PIX_FMT_NV12],
+    matrices: ['bt601', 'bt709'],
+    dynamicBitrate: false,
+    device: { type: AV_HWDEVICE_TYPE_VAAPI, surface: AV_PIX_FMT_VAAPI },
+    variants: VAAPI_VARIANTS,
+  },
+  av1_qsv: {
+    codec: 'av1',
+    options: {
+      preset: 'veryfast',
+      async_depth: 1,
+      low_delay_brc: 1,
+      forced_idr: 1,
+      look_ahead_depth: 0,
+      profile: 'main',
+    },
+    inputs: [AV_PIX_FMT_NV12],
+    matrices: ['bt601', 'bt709'],
+    dynamicBitrate: false,
+    device: { type: AV_HWDEVICE_TYPE_QSV, pathOption: 'child_device' },
+  },
   h264_qsv: {
     codec: 'h264',
     options: {

@@ -1,4 +1,5 @@
 import type { VideoCodec } from '../../protocol/video-codecs.js';
+import { isAv1Keyframe } from '../packetize/av1-obus.js';
 import { isVp9Keyframe } from '../packetize/vp9-picture-header.js';
 import { ByteQueue, MAX_PICTURE_BYTES, type PictureSplitter, type SplitPicture } from './split-picture.js';
 
@@ -12,6 +13,7 @@ const IS_KEYFRAME: Readonly<Record<IvfCodec, (frame: Uint8Array) => boolean>> = 
   // RFC 6386 section 9.1: the lowest bit of the frame tag is 0 for a key frame.
   vp8: (frame) => ((frame[0] ?? 1) & 1) === 0,
   vp9: isVp9Keyframe,
+  av1: isAv1Keyframe,
 };
 
 /** Finds pictures in IVF, whose frame headers hold the size: a picture is complete without the next one. */

@@ -27,7 +27,8 @@ export interface LibavEncoderSettings {
   readonly dynamicBitrate: boolean;
   /**
    * Its rate control counts pictures instead of reading their times. The encoder that drives it then makes up
-   * for the time that has passed; this needs {@link dynamicBitrate}. Default false.
+   * for the time that has passed, with {@link dynamicBitrate} by the rate; otherwise it is opened anew for a keyframe
+   * after a pause. Default false.
    */
   readonly countsPictures?: boolean;
   /** Most threads that encode one picture; absent: as many as its size is worth. */

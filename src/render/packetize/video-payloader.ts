@@ -1,5 +1,6 @@
 import type { VideoCodec } from '../../protocol/video-codecs.js';
 import type { EncodedFrame } from '../encode/encoded-frame.js';
+import { Av1Payloader } from './av1-payloader.js';
 import { H264Payloader } from './h264-payloader.js';
 import type { RtpPayloads } from './rtp-payloads.js';
 import { Vp8Payloader } from './vp8-payloader.js';
@@ -14,6 +15,7 @@ const PAYLOADERS: Readonly<Record<VideoCodec, new () => VideoPayloader>> = {
   h264: H264Payloader,
   vp8: Vp8Payloader,
   vp9: Vp9Payloader,
+  av1: Av1Payloader,
 };
 
 export function createVideoPayloader(codec: VideoCodec): VideoPayloader {

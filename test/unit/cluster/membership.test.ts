@@ -76,6 +76,43 @@ describe('the part of a node in its cluster', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('says nothing of its sessions after it stood still until it knows whether they were declared lost', async () => {
+    const [a, b] = [join('a'), join('b')];
+    a.owned.add('one');
+    await clock.advance(10_000);
+    await a.membership.whenCertain();
+    a.frozen = true;
+    await clock.advance(LEASE_MS + BEAT_MS);
+    expect(await b.membership.find('one')).toEqual({ kind: 'lost' });
+    expect(a.fenced).toBe(0);
+    await a.membership.whenCertain();
+    expect(a.fenced).toBe(1);
+    // While the directory is away nobody is declared lost, and it goes on.
+    a.away = true;
+    await clock.advance(LEASE_MS + BEAT_MS);
+    await a.membership.whenCertain();
+    expect(a.fenced).toBe(1);
+    await Promise.all([a.membership.close(), b.membership.close()]);
+  });
+
+  it('gives its sessions up after it stood still, if the directory cannot tell what became of them', async () => {
+    const a = join('a');
+    await clock.advance(10_000);
+    for (const [silentMs, fenced] of [
+      [BEAT_MS, 0],
+      [LEASE_MS, 1],
+    ] as const) {
+      a.frozen = true;
+      await clock.advance(silentMs);
+      await directory.leave(a.membership.identity);
+      a.frozen = false;
+      await clock.advance(2 * BEAT_MS);
+      expect(a.fenced).toBe(fenced);
+      await a.membership.checkHeld();
+    }
+    await a.membership.close();
+  });
+
   it('names sessions as they come and go', async () => {
     const [a, b] = [join('a'), join('b')];
     await settle();

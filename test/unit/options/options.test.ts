@@ -80,13 +80,13 @@ const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
   ],
   [
     { encoder: 'x264' },
-    "Expected one of auto, h264_nvenc, h264_vaapi, h264_qsv, libx264, vp8_vaapi, libvpx, vp9_vaapi, vp9_qsv, libvpx-vp9 for encoder but received 'x264' of type string",
+    "Expected one of auto, h264_nvenc, h264_vaapi, h264_qsv, libx264, vp8_vaapi, libvpx, vp9_vaapi, vp9_qsv, libvpx-vp9, av1_nvenc, av1_vaapi, av1_qsv, libsvtav1 for encoder but received 'x264' of type string",
   ],
   [
     { encoder: { vp8: 'libx264' } },
     "Expected one of auto, vp8_vaapi, libvpx for encoder.vp8 but received 'libx264' of type string",
   ],
-  [{ encoder: { av1: 'auto' } }, 'Unknown option "av1" in encoder'],
+  [{ encoder: { hevc: 'auto' } }, 'Unknown option "hevc" in encoder'],
   [
     { encoderDevice: 'card0' },
     "Expected path of a device or number of a GPU for encoderDevice but received 'card0' of type string",

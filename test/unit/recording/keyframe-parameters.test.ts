@@ -39,6 +39,18 @@ describe('parameters of a keyframe', () => {
     expect(keyframeParameters('vp9', Buffer.from(frame, 'hex').subarray(0, 8))).toBeUndefined();
   });
 
+  it('tell the size and the sequence header of AV1', () => {
+    // The first units of a keyframe of 640x360 by SVT-AV1: delimiter, sequence header.
+    const unit = Buffer.from('12000a0e0000000cc4ff6712be4408080410', 'hex');
+    expect(keyframeParameters('av1', unit)).toEqual({
+      ...{ codec: 'av1', width: 640, height: 360 },
+      extradata: unit.subarray(2),
+    });
+    expect(keyframeParameters('av1', unit.subarray(0, 2))).toBeUndefined();
+    expect(keyframeParameters('av1', unit.subarray(0, 17))).toBeUndefined();
+    expect(keyframeParameters('av1', Buffer.from('0a0100', 'hex'))).toBeUndefined();
+  });
+
   it('differ when the encoder does', () => {
     const [one, other] = [SETS['320x180'], SETS['640x360']].map((sps) =>
       keyframeParameters('h264', keyframe(sps)),

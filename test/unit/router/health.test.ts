@@ -20,7 +20,7 @@ async function serve(options: StreamKitOptions): Promise<RouterServer> {
 }
 
 const target = { targetUrl: 'https://game.example.org/' };
-const well = { capacity: true, encoder: true, mediaPlane: true };
+const well = { capacity: true, encoder: true, mediaPlane: true, cluster: true };
 
 describe('health', () => {
   it('is told to whoever asks, credentials or not, and says nothing but yes and no', async () => {

@@ -85,7 +85,7 @@ describe('session request', () => {
     ['frameRate', 61],
     ['frameRate', 29.97],
     ['frameRate', '30'],
-    ['videoCodec', 'av1'],
+    ['videoCodec', 'hevc'],
     ['maxBitrateBps', 99_999],
     ['maxBitrateBps', 1e9],
     ['deviceScaleFactor', 0.4],

@@ -1,0 +1,117 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { Page } from 'puppeteer';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { CLUSTER_SECRET } from '../helpers/cluster-node.js';
+import { freePort } from '../helpers/free-port.js';
+import { HaproxyServer } from '../helpers/haproxy-server.js';
+import { until } from '../helpers/patience.js';
+import { RedisServer } from '../helpers/redis-server.js';
+import { ask, EventStreamClient, postJson } from '../helpers/router-server.js';
+import { ServerProcess } from '../helpers/server-process.js';
+import { ViewerBrowser } from '../helpers/viewer-browser.js';
+
+describe.skipIf(!RedisServer.isInstalled || !HaproxyServer.isInstalled)('three servers that render', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cluster-'));
+  let redis: RedisServer;
+  let haproxy: HaproxyServer;
+  let servers: ServerProcess[] = [];
+  let browser: ViewerBrowser;
+
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+    const ports = await Promise.all([0, 1, 2].map(() => freePort()));
+    servers = await Promise.all(ports.map((port, index) => start(port, `node-${index}`)));
+    haproxy = await HaproxyServer.start(ports);
+    browser = await ViewerBrowser.launch();
+  });
+
+  afterAll(async () => {
+    await Promise.all(servers.map((server) => server.end('SIGKILL')));
+    await browser.close();
+    await haproxy.stop();
+    await redis.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  function start(port: number, nodeId: string): Promise<ServerProcess> {
+    const advertiseUrl = `http://127.0.0.1:${port}/stream`;
+    const cluster = { redis: redis.url, nodeId, advertiseUrl, secret: CLUSTER_SECRET };
+    const options = { cluster, health: true, maxSessions: 2, listenAddress: '127.0.0.1' };
+    const file = join(folder, `${nodeId}.mjs`);
+    writeFileSync(file, `export default ${JSON.stringify(options)};`);
+    return ServerProcess.start(undefined, undefined, ['--port', String(port), '--config', file]);
+  }
+
+  /** The server that a process descends from. */
+  function serverOf(pid: number): ServerProcess | undefined {
+    for (let parent = pid; parent > 1;) {
+      const found = servers.find((server) => server.pid === parent);
+      if (found !== undefined) return found;
+      parent = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${parent}/status`, 'utf8'))?.[1] ?? 0);
+    }
+    return undefined;
+  }
+
+  async function watch(url: string): Promise<Page> {
+    const page = await browser.browser.newPage();
+    await page.goto(`${url}/view`);
+    await page.waitForFunction(
+      `(() => {
+        const video = document.querySelector('stream-view')?.shadowRoot?.querySelector('video');
+        return video?.videoWidth > 0 && video.currentTime > 0;
+      })()`,
+      { polling: 100 },
+    );
+    return page;
+  }
+
+  it('shows a session of one at every other, until its server is killed', async () => {
+    const [a, b] = servers as [ServerProcess, ServerProcess];
+    const created = await until(async () => {
+      const answer = await postJson(`${a.origin}/stream`, {
+        ...{ targetUrl: `${a.origin}/scene/`, renderOptions: { resolution: '320x180' } },
+      });
+      expect(answer.status).toBe(201);
+      return answer.json as { streamId: string };
+    });
+    const { streamId: id } = created;
+    const events = await EventStreamClient.open(`${b.origin}/stream/${id}/sse?media=none`);
+    expect(events.response.status).toBe(200);
+    await events.signal('viewer');
+    const urls = [...servers.map(({ origin }) => origin), haproxy.origin].map(
+      (origin) => `${origin}/stream/${id}`,
+    );
+    const pages: Page[] = [];
+    for (const url of urls) pages.push(await watch(url));
+    const picture = await fetch(`${haproxy.origin}/stream/${id}/snapshot`);
+    expect([picture.status, picture.headers.get('content-type')]).toEqual([200, 'image/png']);
+    const { json } = await ask(urls[0] ?? '');
+    const owner = serverOf((json as { instanceInfo: { pid: number } }).instanceInfo.pid);
+    if (owner === undefined) throw new Error('No server has the browser');
+    await owner.end('SIGKILL');
+    const left = servers.filter((server) => server !== owner);
+    for (const [index, server] of servers.entries()) {
+      if (server === owner) continue;
+      await pages[index]?.waitForFunction(
+        `['ended', 'failed'].includes(document.querySelector('stream-view').status)`,
+        { polling: 100 },
+      );
+      expect((await ask(`${server.origin}/stream/${id}`)).json).toMatchObject({
+        error: { code: 'node_lost' },
+      });
+    }
+    if (owner === b) await events.untilEnd();
+    else await events.until(() => events.text.includes('node_lost'));
+    // The others go on, behind the same load balancer.
+    const next = await until(async () => {
+      const answer = await postJson(`${haproxy.origin}/stream`, { targetUrl: `${left[0]?.origin}/scene/` });
+      expect(answer.status).toBe(201);
+      return (answer.json as { streamId: string }).streamId;
+    });
+    await watch(`${haproxy.origin}/stream/${next}`);
+  });
+});
