@@ -303,6 +303,8 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
         const auto repairs = repair_.add(writer, header_, fields, number, payload, nowUs);
         burst.bytes += repairs.bytes;
         burst.repairBytes += repairs.bytes;
+        stats_->repairPacketsSent += repairs.packets;
+        stats_->repairBytesSent += repairs.bytes;
       }
     }
     if (nextPayload_ < count && burst.packets < maxPackets) {
@@ -474,6 +476,7 @@ Consumer::Burst Consumer::resend(PacketWriter& writer, uint16_t sequenceNumber, 
   }
   const Burst burst = writeRtx(writer, sequenceNumber, *sent, nowUs);
   stats_->packetsRetransmitted += burst.packets;
+  stats_->repairBytesSent += burst.bytes;
   return burst;
 }
 

@@ -11,6 +11,9 @@ namespace {
 
 /** While the kernel takes nothing, how long until it is tried again. */
 constexpr int64_t kBlockedRetryUs = 2'000;
+/** The same of a TCP connection that is full, on a grid of that width: one wake of the thread serves all of
+ * them. */
+constexpr int64_t kFullConnectionRetryUs = 5'000;
 /** Ordinary frames go out whole up to this many packets. */
 constexpr size_t kMaxRushPackets = 64;
 /**
@@ -157,7 +160,8 @@ std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size
     return std::nullopt;
   }
   if (services_.sender.blocked(pair_.socket, pair_.remote)) {
-    return nowUs + kBlockedRetryUs;
+    return isStreamSocket(pair_.socket) ? (nowUs / kFullConnectionRetryUs + 1) * kFullConnectionRetryUs
+                                        : nowUs + kBlockedRetryUs;
   }
   writer_.batch().begin(pair_.socket, pair_.remote);
   estimator_.onTime(nowUs);

@@ -28,6 +28,10 @@ struct ConsumerStats {
   /** Payload bytes, retransmissions excluded: as a sender report counts them. */
   Figure<uint64_t> bytesSent;
   Figure<uint64_t> packetsRetransmitted;
+  /** FlexFEC, which restores what is lost. */
+  Figure<uint64_t> repairPacketsSent;
+  /** Bytes of datagrams of both: what the budget for repairs is used for. */
+  Figure<uint64_t> repairBytesSent;
   /** Frames not sent to this viewer: before its first keyframe, or dropped on overflow. */
   Figure<uint64_t> framesDropped;
   Figure<uint64_t> nacksReceived;

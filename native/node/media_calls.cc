@@ -269,6 +269,8 @@ napi_value consumerStats(Plane& plane, Arguments& arguments) {
   object.set("packetsSent", from.packetsSent)
       .set("bytesSent", from.bytesSent)
       .set("packetsRetransmitted", from.packetsRetransmitted)
+      .set("repairPacketsSent", from.repairPacketsSent)
+      .set("repairBytesSent", from.repairBytesSent)
       .set("framesDropped", from.framesDropped)
       .set("nacksReceived", from.nacksReceived)
       .set("plisReceived", from.plisReceived)

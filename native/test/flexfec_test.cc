@@ -135,6 +135,13 @@ TEST("repair packets are sent from 3 % loss on, no longer than 5 s after the las
   EXPECT_EQ(repairsOf(bench, 8), 1);
   EXPECT_EQ(repairsOf(bench, 16), 2);
   EXPECT_EQ(repairsOf(bench, 1), 1);
+  EXPECT_EQ(bench.videoStats().repairPacketsSent.get(), 4);
+  size_t repairBytes = 0;
+  for (const ReceivedRtp& repair : bench.received[Bench::kFecSsrc]) {
+    // Without the tag of SRTP.
+    repairBytes += repair.bytes.size() + 16;
+  }
+  EXPECT_EQ(bench.videoStats().repairBytesSent.get(), repairBytes);
   // The last packet is not sent twice where a repair packet restores it.
   EXPECT_EQ(bench.retransmissions, 0);
   reportLoss(bench, 0);
@@ -161,6 +168,26 @@ TEST("repair packets and retransmissions together are a quarter of what a viewer
   }
   const size_t repairs = bench.received[Bench::kFecSsrc].size();
   EXPECT(repairs > 100 && repairs < 190);
+}
+
+TEST("of small pictures as many have a repair packet as a quarter of what is sent allows") {
+  // One repair packet for four packets is all that the budget has; for two of them it is every other picture.
+  for (const auto [packets, least, most] : {std::array{6u, 95u, 100u}, {4u, 90u, 100u}, {2u, 45u, 70u}}) {
+    Bench bench;
+    begin(bench);
+    for (int i = 0; i < 900; i += 1) {
+      if (i % 30 == 0) {
+        reportLoss(bench, 0.05);
+      }
+      bench.sendVideo(packets, false);
+      bench.run(33'333);
+    }
+    const size_t percent = bench.received[Bench::kFecSsrc].size() * 100 / 900;
+    EXPECT(percent >= least && percent <= most);
+    const ConsumerStats& stats = bench.videoStats();
+    EXPECT(static_cast<double>(stats.repairBytesSent.get()) <=
+           0.27 * static_cast<double>(stats.bytesSent.get()) + 8 * 1024);
+  }
 }
 
 TEST("an SSRC of repair packets that is used again goes on where it ended") {

@@ -101,7 +101,7 @@ TEST("each field that is not as it must be is refused") {
   EXPECT(resultOf(wellFormed()) == Result::kFrame);
   EXPECT(refused([](auto& frame) { frame.version = 0; }));
   EXPECT(refused([](auto& frame) { frame.version = 2; }));
-  EXPECT(refused([](auto& frame) { frame.slot = 16; }));
+  EXPECT(refused([](auto& frame) { frame.slot = MediaSocketStats::kSlots; }));
   EXPECT(refused([](auto& frame) { frame.flags = 4; }));
   EXPECT(refused([](auto& frame) { frame.temporalId = 8; }));
   EXPECT(refused([](auto& frame) { frame.captureTimeUs = -1; }));

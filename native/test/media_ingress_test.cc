@@ -118,7 +118,7 @@ TEST("a source whose pictures are replayed is asked for a keyframe when there ar
 }
 
 TEST("faults of the stream are told as what they are") {
-  EXPECT(IngressBench().write(mediaFrame(16, true)) == MediaFault::kMalformed);
+  EXPECT(IngressBench().write(mediaFrame(MediaSocketStats::kSlots, true)) == MediaFault::kMalformed);
   EXPECT(IngressBench().write(mediaFrame(0, true, {1381})) == MediaFault::kOversized);
 }
 

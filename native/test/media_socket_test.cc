@@ -132,7 +132,7 @@ TEST("after a malformed frame nothing is read, and the writer is told by its own
   const int fd = bench.open(5);
   bench.createVideo();
   bench.set.find(5)->ingress().bind(0, Bench::kVideo);
-  EXPECT(writeAll(fd, mediaFrame(16, true)));
+  EXPECT(writeAll(fd, mediaFrame(MediaSocketStats::kSlots, true)));
   EXPECT(writeAll(fd, mediaFrame(0, true)));
   (void)bench.turn();
   (void)bench.turn();

@@ -90,6 +90,24 @@ TEST("a link that loses packets at random has its pictures held back, and one th
   }
 }
 
+TEST("after a change of the route that makes it longer for good, pictures are still held back") {
+  NetworkSimulator network(3);
+  const size_t link = network.addLink();
+  SimulatedViewer& viewer = network.viewer(network.addViewer(link));
+  viewer.encoder.maxBitrateBps = 4e6;
+  viewer.reports = true;
+  network.link(link).profile = {.rateBps = 20e6, .delayUs = 25'000, .loss = 0.05};
+  network.run(8'000'000);
+  EXPECT(viewer.playoutDelayMs > 0);
+  network.link(link).profile.delayUs = 65'000;
+  // For as long as the shorter delay is remembered, the longer one looks like a queue.
+  network.run(20'000'000);
+  for (int i = 0; i < 200; i += 1) {
+    network.run(100'000);
+    EXPECT(viewer.playoutDelayMs > 0);
+  }
+}
+
 TEST("pictures that are sent again say the same of their delay") {
   Bench bench;
   begin(bench);

@@ -107,6 +107,23 @@ TEST("a viewer that loses 3 % or more is sent each retransmission twice, 10 ms a
   }
 }
 
+TEST("the bytes of retransmissions count as repairs, and those of padding do not") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo();
+  bench.sendVideo(4, true);
+  bench.run(100'000);
+  EXPECT_EQ(bench.videoStats().repairBytesSent.get(), 0);
+  const ReceivedRtp asked = bench.video()[1];
+  bench.nack({asked.mediaSequenceNumber});
+  bench.run(100'000);
+  EXPECT_EQ(bench.videoStats().packetsRetransmitted.get(), 1);
+  EXPECT_EQ(bench.videoStats().repairPacketsSent.get(), 0);
+  EXPECT(bench.videoStats().repairBytesSent.get() >= 1'100 &&
+         bench.videoStats().repairBytesSent.get() < 1'200);
+}
+
 TEST("a viewer that loses 3 % or more is sent the last packet of each picture twice, 10 ms apart") {
   for (const double lost : {0.02, 0.03}) {
     Bench bench;

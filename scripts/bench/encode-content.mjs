@@ -1,4 +1,4 @@
-// The pictures that are encoded: what a browser makes of three pages, as I420.
+// The pictures that are encoded: what a browser makes of four pages, as I420.
 import * as constants from 'node-av/constants';
 import { Codec, CodecContext, Frame, Packet, SoftwareScaleContext } from 'node-av/lib';
 
@@ -45,15 +45,22 @@ const PAGES = {
     return (index) => page.evaluate((y) => window.scrollTo(0, y), index * 12);
   },
   async 'WebGL scene'(page) {
-    await page.setContent('<style>body{margin:0}canvas{width:100vw;height:100vh}</style><canvas></canvas>');
-    await page.evaluate(prepareScene, SHADER);
-    return (index) => page.evaluate((time) => window.draw(time), index / 30);
+    return showShader(page, SCENE);
+  },
+  async film(page) {
+    return showShader(page, FILM);
   },
   async 'static page'(page) {
     await showText(page);
     return undefined;
   },
 };
+
+async function showShader(page, shader) {
+  await page.setContent('<style>body{margin:0}canvas{width:100vw;height:100vh}</style><canvas></canvas>');
+  await page.evaluate(prepareScene, shader);
+  return (index) => page.evaluate((time) => window.draw(time), index / 30);
+}
 
 async function showText(page) {
   const paragraph = (seed) =>
@@ -67,7 +74,7 @@ async function showText(page) {
   await page.setContent(`<!doctype html><style>body{font:16px serif;margin:24px;columns:2}</style>${text}`);
 }
 
-const SHADER = `precision mediump float; uniform vec2 size; uniform float time;
+const SCENE = `precision mediump float; uniform vec2 size; uniform float time;
   float wave(vec2 p) { return sin(p.x * 3.1 + time) * sin(p.y * 2.7 - time * 1.3) + sin((p.x + p.y) * 1.9 + time * .7); }
   void main() {
     vec2 p = gl_FragCoord.xy / size.y * 4.0;
@@ -76,6 +83,29 @@ const SHADER = `precision mediump float; uniform vec2 size; uniform float time;
     colour = mix(vec3(1, .9, .6) * max(0.0, 1.2 - distance(p, ball)), colour, smoothstep(.4, .42, distance(p, ball)));
     float tile = step(.5, fract(p.x * 3.0 + time)) * step(.5, fract(p.y * 3.0));
     gl_FragColor = vec4(mix(colour, colour * .6, tile * step(p.y, 1.2)), 1);
+  }`;
+
+/** As a camera sees it: clouds of all sizes that drift and turn, something darker that passes in front, and grain. */
+const FILM = `precision highp float; uniform vec2 size; uniform float time;
+  float random(vec2 p) { return fract(sin(dot(p, vec2(12.9898, 78.233))) * 43758.5453); }
+  float noise(vec2 p) {
+    vec2 i = floor(p), f = fract(p); f = f * f * (3.0 - 2.0 * f);
+    return mix(mix(random(i), random(i + vec2(1, 0)), f.x), mix(random(i + vec2(0, 1)), random(i + 1.0), f.x), f.y);
+  }
+  float clouds(vec2 p) {
+    float sum = 0.0, share = .5;
+    for (int octave = 0; octave < 7; octave++) { sum += share * noise(p); p = p * 2.03 + 7.1; share *= .5; }
+    return sum;
+  }
+  void main() {
+    vec2 p = gl_FragCoord.xy / size.y;
+    float turn = .05 * sin(time);
+    vec2 far = mat2(cos(turn), sin(turn), -sin(turn), cos(turn)) * (p * (3.0 - .2 * time)) + vec2(.6 * time, .2 * time);
+    vec3 colour = mix(vec3(.25, .4, .6), vec3(.95, .85, .7), clouds(far));
+    float near = smoothstep(.5, .52, clouds(p * 1.5 + vec2(-1.2 * time, 3)));
+    colour = mix(colour, vec3(.15, .2, .12) * (.5 + clouds(p * 12.0 - vec2(9.6 * time, 0))), near);
+    float grain = random(gl_FragCoord.xy + fract(time) * 91.7) - .5;
+    gl_FragColor = vec4(colour + .05 * grain, 1);
   }`;
 
 /** Runs in the page. */

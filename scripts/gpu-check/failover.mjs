@@ -1,5 +1,5 @@
-// failover.mjs NAME [DEVICE]: the encoder breaks after 30 pictures, and libx264 or libvpx goes on: nothing may be missing, and
-// everything must be decoded by one decoder. Prints what happened; exit status 1 if it was wrong.
+// failover.mjs NAME [DEVICE]: the encoder breaks after 30 pictures, and the one in software goes on: nothing may be missing,
+// and everything must be decoded by one decoder. Prints what happened; exit status 1 if it was wrong.
 import { join } from 'node:path';
 
 import { AV_LOG_ERROR } from 'node-av/constants';
@@ -7,9 +7,11 @@ import { Log } from 'node-av/lib';
 
 import { decodedLuma, frameOf } from '../bench/encode-quality.mjs';
 
-const dist = (path) => import(join(import.meta.dirname, '..', '..', 'dist', 'render', 'encode', path));
+const root = join(import.meta.dirname, '..', '..', 'dist');
+const dist = (path) => import(join(root, 'render', 'encode', path));
 const { FailoverVideoEncoder } = await dist('failover-video-encoder.js');
 const { openVideoEncoder } = await dist('encoder-candidate.js');
+const { ENCODER_ORDER } = await import(join(root, 'options', 'encoder-names.js'));
 const { LIBAV_ENCODERS } = await dist('libav-video-encoder.js');
 
 const SIZE = { width: 1280, height: 720 };
@@ -24,7 +26,7 @@ if (codec === undefined) {
   console.error(`Expected one of ${Object.keys(LIBAV_ENCODERS).join(', ')} but received ${name}`);
   process.exit(1);
 }
-const software = codec === 'h264' ? 'libx264' : 'libvpx';
+const software = ENCODER_ORDER[codec].at(-1);
 
 /** The first encoder, until its driver is reset. */
 let isBroken = false;

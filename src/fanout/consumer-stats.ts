@@ -6,6 +6,8 @@ export function newConsumerStats(): ConsumerStats {
     packetsSent: 0,
     bytesSent: 0,
     packetsRetransmitted: 0,
+    repairPacketsSent: 0,
+    repairBytesSent: 0,
     framesDropped: 0,
     nacksReceived: 0,
     plisReceived: 0,

@@ -74,6 +74,10 @@ export interface ConsumerStats {
   packetsSent: number;
   bytesSent: number;
   packetsRetransmitted: number;
+  /** FlexFEC packets, of the native plane alone. */
+  repairPacketsSent: number;
+  /** Bytes of retransmissions and of FlexFEC packets. */
+  repairBytesSent: number;
   /** Frames not sent to this viewer: before its first keyframe, or dropped on overflow. */
   framesDropped: number;
   nacksReceived: number;

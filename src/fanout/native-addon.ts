@@ -88,6 +88,8 @@ export interface NativeConsumerStats {
   readonly packetsSent: number;
   readonly bytesSent: number;
   readonly packetsRetransmitted: number;
+  readonly repairPacketsSent: number;
+  readonly repairBytesSent: number;
   readonly framesDropped: number;
   readonly nacksReceived: number;
   readonly plisReceived: number;

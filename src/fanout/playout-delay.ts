@@ -9,6 +9,8 @@ const BEYOND_ROUND_TRIP_MS = 20;
 const HOLD_US = 15_000_000;
 /** A round trip that is longer than the shortest by so much waits in a queue: the link is full. */
 const FULL_QUEUE_MS = 30;
+/** The shortest round trip is that of the last 10 to 20 s: after a change of the route it may be longer for good. */
+const SHORTEST_WINDOW_US = 10_000_000;
 /** A report that was late on its way says little: of so many the shortest round trip counts. */
 const ROUND_TRIPS = 4;
 
@@ -19,7 +21,10 @@ const ROUND_TRIPS = 4;
 export class PlayoutDelay {
   #ms = 0;
   #wantedUs = 0;
+  /** Of the present window, and of the one before. */
   #leastRttMs = Infinity;
+  #formerRttMs = Infinity;
+  #windowUs = -Infinity;
   readonly #rttsMs: number[] = [];
 
   /** ms; a multiple of 10, at most 200. */
@@ -30,17 +35,31 @@ export class PlayoutDelay {
   /** @param fractionLost - 0 to 1. @param rttMs - undefined while it is not known */
   onReport(fractionLost: number, rttMs: number | undefined, nowUs: number): void {
     if (rttMs !== undefined) {
-      this.#leastRttMs = Math.min(this.#leastRttMs, rttMs);
+      this.#noteShortest(rttMs, nowUs);
       this.#rttsMs.push(rttMs);
       if (this.#rttsMs.length > ROUND_TRIPS) this.#rttsMs.shift();
     }
-    const isFull = rttMs !== undefined && rttMs > this.#leastRttMs + FULL_QUEUE_MS;
+    const isFull = rttMs !== undefined && rttMs > this.#shortestMs + FULL_QUEUE_MS;
     const wantedMs = fractionLost < SOME_LOSS || isFull ? 0 : this.#repairMs();
     const isWanted = wantedMs >= this.#ms || (wantedMs > 0 && wantedMs + UNIT_MS >= this.#ms);
     if (!isWanted && nowUs - this.#wantedUs < HOLD_US) return;
     this.#wantedUs = nowUs;
     // A little less is no reason for a change.
     if (wantedMs >= this.#ms || !isWanted) this.#ms = wantedMs;
+  }
+
+  get #shortestMs(): number {
+    return Math.min(this.#leastRttMs, this.#formerRttMs);
+  }
+
+  #noteShortest(rttMs: number, nowUs: number): void {
+    if (nowUs - this.#windowUs >= SHORTEST_WINDOW_US) {
+      // What is older than two windows is not the one before.
+      this.#formerRttMs = nowUs - this.#windowUs < 2 * SHORTEST_WINDOW_US ? this.#leastRttMs : Infinity;
+      this.#leastRttMs = Infinity;
+      this.#windowUs = nowUs;
+    }
+    this.#leastRttMs = Math.min(this.#leastRttMs, rttMs);
   }
 
   #repairMs(): number {

@@ -287,6 +287,7 @@ export class WeriftConsumer implements Consumer, PayloadSink {
     );
     this.#rtxSequenceNumber = addSequence(this.#rtxSequenceNumber, 1);
     this.stats.packetsRetransmitted += 1;
+    this.stats.repairBytesSent += payload.length;
     this.#rememberResend(sequenceNumber, nowUs);
   }
 

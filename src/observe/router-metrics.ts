@@ -272,7 +272,9 @@ function readViewers(registry: Registry, last: LastScrape): void {
   const byKind = (
     name: string,
     help: string,
-    figure: 'packetsSent' | 'bytesSent' | 'packetsRetransmitted' | 'nacksReceived',
+    figure:
+      | ('packetsSent' | 'bytesSent' | 'packetsRetransmitted')
+      | ('repairPacketsSent' | 'repairBytesSent' | 'nacksReceived'),
   ): void =>
     scrapedCounter<'kind'>(registry, {
       ...{ name, help, labelNames: ['kind'] },
@@ -287,6 +289,16 @@ function readViewers(registry: Registry, last: LastScrape): void {
     'stream_kit_media_packets_retransmitted_total',
     'RTP packets that were sent once more.',
     'packetsRetransmitted',
+  );
+  byKind(
+    'stream_kit_media_repair_packets_sent_total',
+    'FlexFEC packets, from which viewers restore what they lose.',
+    'repairPacketsSent',
+  );
+  byKind(
+    'stream_kit_media_repair_bytes_sent_total',
+    'Bytes of retransmissions and of FlexFEC packets; their budget is a quarter of what is sent.',
+    'repairBytesSent',
   );
   byKind('stream_kit_nacks_received_total', 'Generic NACKs that viewers sent.', 'nacksReceived');
   scrapedCounter<'type'>(registry, {
@@ -347,6 +359,11 @@ function readPlane(
     'Datagrams to the media port.',
     () => stats()?.received,
   );
+  scrapedGauge(registry, {
+    name: 'stream_kit_plane_tcp_connections',
+    help: 'TCP connections of viewers to the media port.',
+    read: () => [[{}, stats()?.tcpConnections ?? 0]],
+  });
   ofPlane(
     'stream_kit_plane_tcp_refused_total',
     'TCP connections to the media port that were closed because nobody proved to be a viewer, or because there were too many.',

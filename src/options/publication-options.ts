@@ -16,8 +16,8 @@ const PUBLICATIONS = {
   /** Most publications of one session at a time, 1–16. Those that have failed give way. Default 4. */
   maxPerSession: option<number>(integerBetween(1, 16), 4),
   /**
-   * How often one is tried before it has failed, 1–1000: again when it has been live for 10 s. The waits in between double from
-   * 1 s to 30 s. Default 10.
+   * How often one is tried before it has failed, 1–1000. The count begins anew once it was live for 10 s; the waits in between
+   * double from 1 s to 30 s. Default 10.
    */
   maxAttempts: option<number>(integerBetween(1, 1000), 10),
 };

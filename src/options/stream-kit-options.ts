@@ -308,7 +308,8 @@ const ROUTER_OPTIONS = {
   /** Lets clients record sessions to files. Default: nothing is recorded. */
   recording: option<RecordingOptions, ResolvedRecordingOptions>(recordingOptions),
   /**
-   * How owners may publish their sessions to media servers by WHIP (RFC 9725); `true`: as each of these options says. Default `true`.
+   * How owners may publish their sessions to media servers by WHIP (RFC 9725); with `false` nobody may. Default: as each of these
+   * options says.
    */
   publications: option<boolean | PublicationOptions, ResolvedPublicationOptions | undefined>(
     publicationOptions,

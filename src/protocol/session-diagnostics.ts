@@ -71,7 +71,14 @@ export interface RungDiagnostics {
 export interface ConsumerDiagnostics {
   readonly packetsSent: number;
   readonly bytesSent: number;
+  /** RTX: what the viewer asked for, second copies of it included. */
   readonly packetsRetransmitted: number;
+  /** FlexFEC packets, from which a viewer that loses many restores pictures without asking. */
+  readonly repairPacketsSent: number;
+  /** Bytes of both. */
+  readonly repairBytesSent: number;
+  /** `repairBytesSent` as a share of `bytesSent`; the budget is about 0.25. 0 before anything was sent. */
+  readonly repairShare: number;
   /** Frames not sent to this viewer: before its first keyframe, or dropped on overflow. */
   readonly framesDropped: number;
   readonly nacksReceived: number;

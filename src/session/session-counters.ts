@@ -2,7 +2,10 @@ import type { ConsumerStats } from '../fanout/media-plane.js';
 import { Counters } from './counters.js';
 
 /** What is counted of one viewer's media. */
-const SENT = ['packetsSent', 'bytesSent', 'packetsRetransmitted', 'framesDropped'] as const;
+const SENT = [
+  ...(['packetsSent', 'bytesSent', 'packetsRetransmitted'] as const),
+  ...(['repairPacketsSent', 'repairBytesSent', 'framesDropped'] as const),
+] as const;
 const ASKED = ['nacksReceived', 'plisReceived', 'firsReceived'] as const;
 
 type Counted = (typeof SENT)[number] | (typeof ASKED)[number];

@@ -48,5 +48,6 @@ export function sessionDiagnostics(
 }
 
 export function consumerDiagnostics(stats: Readonly<ConsumerStats>): ConsumerDiagnostics {
-  return { ...stats, rttMs: stats.rttMs ?? null };
+  const { bytesSent, repairBytesSent, rttMs } = stats;
+  return { ...stats, repairShare: bytesSent === 0 ? 0 : repairBytesSent / bytesSent, rttMs: rttMs ?? null };
 }

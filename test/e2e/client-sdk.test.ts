@@ -314,7 +314,7 @@ describe.concurrent('in tabs beside each other', () => {
     );
   });
 
-  test('lost packets are told, with how many, and repair packets come', async () => {
+  test('lost packets are told, with how many, repair packets come, and sound waits for its own', async () => {
     // Every tenth of each payload type: counted together, sound could take all that is lost, or pictures.
     const counts = new Map<number, number>();
     const isTenth = ([, second = 0]: Buffer): boolean => {
@@ -341,6 +341,8 @@ describe.concurrent('in tabs beside each other', () => {
         expect(loss?.message).toMatch(/^\d+(\.\d)? % of the packets are lost/);
         // The native plane sends repair packets, and the browser takes them for such.
         if (isAddonBuilt) await own.until('repairPackets().then((received) => received > 0)');
+        // Sound waits for what repeats it.
+        await own.until('soundTarget() === 80');
       },
     );
   });

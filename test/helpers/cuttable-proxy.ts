@@ -31,10 +31,15 @@ export class CuttableProxy {
     for (const socket of this.#sockets) socket.resume();
   }
 
+  /** What is open is dropped; what is new comes through. */
+  drop(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   async cut(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    this.drop();
     await closed;
   }
 

@@ -97,6 +97,12 @@ export function validRequests({
     make('POST', `/${id}/signal`, json, { viewerId, type: 'message', payload: { a: [1] } }),
     get(`/${id}/snapshot?format=png&width=320`),
     get(`/${id}/stream`),
+    make('POST', `/${id}/publications`, json, {
+      url: 'https://whip.invalid/live',
+      token: 'secret',
+      maxHeight: 360,
+    }),
+    get(`/${id}/publications`),
     get(`/${id}/recordings`),
     make('POST', `/${id}/recordings`, json, { format: 'mp4', maxBytes: 2_000_000, maxDurationMs: 2000 }),
     get(`/${id}/recordings/${recordingId}`),

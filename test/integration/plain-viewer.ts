@@ -1,4 +1,5 @@
 import {
+  type PeerConfig,
   RTCPeerConnection,
   RTCRtpCodecParameters,
   RTCRtpHeaderExtensionParameters,
@@ -58,6 +59,8 @@ type ConnectParameters = [
   sendDtls?: (datagram: Buffer, send: (datagram: Buffer) => Promise<void>) => Promise<void>,
   /** Hears of the data channel. */
   input?: Pick<ViewerPeerListener, 'onInputOpen' | 'onInputMessage' | 'onInputClosed'>,
+  /** Of the viewer's own end. */
+  configuration?: Partial<PeerConfig>,
 ];
 
 /** The viewers of one test. */
@@ -93,6 +96,7 @@ async function connectPlainViewer(
     editCandidate = (candidate) => candidate,
     sendDtls = (datagram, send) => send(datagram),
     input = {},
+    configuration = {},
   ]: ConnectParameters
 ): Promise<PlainViewer> {
   const open = createViewerPeerFactory({
@@ -104,6 +108,7 @@ async function connectPlainViewer(
   });
   const client = new RTCPeerConnection({
     ...LOOPBACK_ICE,
+    ...configuration,
     codecs: {
       video: [
         new RTCRtpCodecParameters({ mimeType: 'video/H264', clockRate: 90_000, rtcpFeedback: feedback }),

@@ -104,6 +104,23 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
       },
     );
 
+    it('sends by its own socket to a viewer that is behind a relay of its own', async () => {
+      const relay = turn.server('udp');
+      const viewer = await viewers.connect({}, undefined, undefined, undefined, undefined, {
+        iceServers: [relay],
+        iceTransportPolicy: 'relay',
+      });
+      const { local, protocol } = viewer.peer.path.pair ?? {};
+      expect([local, protocol]).toEqual(['host', 'udp']);
+      expect(viewer.client.iceTransports[0]?.connection.nominated?.localCandidate.type).toBe('relay');
+      const before = plane.stats?.sendCalls;
+      viewer.media.transport.consume(producer, viewer.media.video);
+      producer.send(frameOf(true, [900, 900, 500]));
+      await until(() => expect(viewer.rtp.map(({ payload }) => payload.length)).toEqual([900, 900, 500]));
+      // JavaScript sends nothing of it.
+      if (before !== undefined) await until(() => expect(plane.stats?.sendCalls).toBeGreaterThan(before));
+    });
+
     it('answers nobody there who does not know our password', async () => {
       const viewer = await connect([turn.server('udp')]);
       const [, port = 0] = viewer.client.iceTransports[0]?.connection.nominated?.remoteAddr ?? [];

@@ -34,6 +34,20 @@ describe('PlayoutDelay', () => {
     expect(unknown.ms).toBe(20);
   });
 
+  it('follows a round trip that is longer for good after at most 20 s', () => {
+    const delay = new PlayoutDelay();
+    let second = 0;
+    for (; second < 30; second += 1) delay.onReport(0.05, 50, second * SECOND_US);
+    expect(delay.ms).toBe(70);
+    // As if the link were full, until the shorter ones are forgotten.
+    for (; second < 51; second += 1) delay.onReport(0.05, 90, second * SECOND_US);
+    expect(delay.ms).toBe(110);
+    for (; second < 120; second += 1) {
+      delay.onReport(0.05, 90, second * SECOND_US);
+      expect(delay.ms).toBe(110);
+    }
+  });
+
   it('is not raised by what a full link loses, of which the round trip tells', () => {
     const delay = new PlayoutDelay();
     delay.onReport(0, 50, 0);

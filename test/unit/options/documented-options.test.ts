@@ -53,11 +53,17 @@ function numberOf(text: string): number {
 
 /** What the source makes of one option, `recording.maxBytes` for a member; no value: it is left out. */
 function resolved(name: string, value?: unknown): unknown {
-  const [outer = '', inner] = name.split('.');
-  const given =
-    inner === undefined ? value : { ...SIBLINGS[outer], ...(value !== undefined && { [inner]: value }) };
-  const all = resolveOptions({ [outer]: given }) as unknown as Record<string, unknown>;
-  return inner === undefined ? all[outer] : (all[outer] as Record<string, unknown>)[inner];
+  const [outer = '', ...inner] = name.split('.');
+  const last = inner.length - 1;
+  const given = inner.reduceRight<unknown>(
+    (member, key, depth) => ({
+      ...(depth === 0 ? SIBLINGS[outer] : {}),
+      ...(depth < last || member !== undefined ? { [key]: member } : {}),
+    }),
+    value,
+  );
+  const all: unknown = resolveOptions({ [outer]: given });
+  return name.split('.').reduce((found, key) => (found as Record<string, unknown>)[key], all);
 }
 
 const numbers = options.filter(({ type, bounds }) => type === 'number' && bounds !== undefined);

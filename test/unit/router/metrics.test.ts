@@ -71,6 +71,8 @@ describe('metrics', () => {
       packetsSent: 100,
       bytesSent: 1e5,
       packetsRetransmitted: 4,
+      repairPacketsSent: 7,
+      repairBytesSent: 9000,
       framesDropped: 2,
     });
     Object.assign(video.stats, { nacksReceived: 3, plisReceived: 5, firsReceived: 1 });
@@ -105,6 +107,8 @@ describe('metrics', () => {
       'stream_kit_media_packets_sent_total{kind="audio"}': 50,
       'stream_kit_media_bytes_sent_total{kind="video"}': 1e5,
       'stream_kit_media_packets_retransmitted_total{kind="video"}': 4,
+      'stream_kit_media_repair_packets_sent_total{kind="video"}': 7,
+      'stream_kit_media_repair_bytes_sent_total{kind="video"}': 9000,
       'stream_kit_nacks_received_total{kind="video"}': 3,
       'stream_kit_keyframe_requests_received_total{type="pli"}': 5,
       'stream_kit_keyframe_requests_received_total{type="fir"}': 1,

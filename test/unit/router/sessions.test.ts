@@ -198,6 +198,17 @@ describe('a session as an object', () => {
     expect(await session.snapshot()).toEqual(await server.parts.snapshotResult());
     expect(await session.reconfigure({ frameRate: 12 })).toMatchObject({ frameRate: 12 });
     expect(await codeOf(() => session.reconfigure({ frameRate: 0 }))).toBe('bad_request');
+    const patch = (change: object): ReturnType<typeof ask> =>
+      ask(`${server.url}/${session.id}`, {
+        method: 'PATCH',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(change),
+      });
+    const values = { resolution: '640x360', frameRate: 15, maxBitrateBps: 600_000 };
+    expect(await patch(values)).toMatchObject({ status: 200, json: values });
+    // Nothing of it is done.
+    expect(await patch({ frameRate: 30, maxBitrate: 1 })).toMatchObject({ status: 400 });
+    expect(await patch({})).toMatchObject({ status: 200, json: values });
     expect(session.createStreamToken({ scope: ['state'] })).toMatch(/^skt1\./);
     await session[Symbol.asyncDispose]();
     expect(await codeOf(() => session.snapshot())).toBe('conflict');

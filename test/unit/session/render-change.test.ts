@@ -29,6 +29,9 @@ describe('a change of a session that runs', () => {
     [{ resolution: '641x360' }, 'renderOptions.resolution'],
     [{ frameRate: 0 }, 'renderOptions.frameRate'],
     ['1280x720', 'renderOptions'],
+    [{ maxBitrate: 500_000 }, 'maxBitrate'],
+    [{ frameRate: 15, videoCodec: 'vp8' }, 'videoCodec'],
+    [{ maxBitrateBps: 'fast' }, 'renderOptions.maxBitrateBps'],
   ])('%j is refused by name', (change, name) => {
     expect(() => parseRenderChange(change, current)).toThrow(name);
   });

@@ -135,4 +135,20 @@ describe('candidates of TCP', () => {
     await until(() => expect(requestsOf(tcp)).toBe(1));
     expect(ice.nominated?.protocol.localCandidate?.transport).toBe('udp');
   });
+
+  it('follow a viewer that connects anew', async () => {
+    await answer(await offer());
+    const tcp = soleOf(endpoint.tcpSockets);
+    check(tcp, 9);
+    await clock.advance(250);
+    await until(() => expect(ice.nominated?.remoteAddr).toEqual(['127.0.0.1', 9]));
+    await until(() => expect(ice.state).toBe('connected'));
+    const { onRequest } = tcp;
+    tcp.onRequest = (request, port) => {
+      if (port !== 9) onRequest(request, port);
+    };
+    check(tcp, 10);
+    await until(() => expect(ice.nominated?.remoteAddr).toEqual(['127.0.0.1', 10]));
+    expect(tcp.consent?.to).toBe('127.0.0.1:10');
+  });
 });
