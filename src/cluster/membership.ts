@@ -132,9 +132,9 @@ export class Membership {
    */
   async whenCertain(): Promise<void> {
     this.#noteSilence();
-    if (!this.#isUncertain) return;
+    if (!this.#isUncertain()) return;
     await (this.#recovery ??= this.#recover());
-    if (this.#isUncertain) throw unavailable('It is not known yet whether this server was declared lost');
+    if (this.#isUncertain()) throw unavailable('It is not known yet whether this server was declared lost');
   }
 
   /**
@@ -198,7 +198,7 @@ export class Membership {
     }
   }
 
-  get #isUncertain(): boolean {
+  #isUncertain(): boolean {
     return this.#silences > this.#silencesKnown;
   }
 
@@ -220,7 +220,7 @@ export class Membership {
     const startedAtUs = clock.nowUs();
     const before = this.#outcome;
     const silences = this.#silences;
-    const wasSilent = this.#isUncertain;
+    const wasSilent = this.#isUncertain();
     let answer: BeatAnswer;
     try {
       answer = await directory.beat({ ...this.identity, url, room: room() }, this.#watched());
