@@ -30,6 +30,7 @@ export type { HealthChecks, RouterHealth } from './protocol/health.js';
 export type { DiagnosticsChannelName, DiagnosticsChannels } from './observe/session-channels.js';
 export type { StreamKitOptions, Viewport } from './options/stream-kit-options.js';
 export type { StreamKitWebOptions } from './options/stream-kit-web-options.js';
+export type { PoolOptions } from './options/pool-options.js';
 export type { ProfileDirectoryOptions } from './options/profile-options.js';
 export type { ProfileInfo, ProfileRequest, SessionProfile } from './protocol/profiles.js';
 export type { StorageState } from './protocol/storage-state.js';

@@ -35,45 +35,60 @@ void TcpConnection::send(Bytes datagrams, size_t segmentBytes, PlaneStats& stats
     stats.sendErrors += count;
     return;
   }
-  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(written_));
-  written_ = 0;
+  stats.packetsSent += count;
+  stats.bytesSent += datagrams.size();
+  // Most of it is written at once: connections keep memory only while they are blocked.
+  static thread_local std::vector<uint8_t> framed;
+  framed.clear();
   for (Bytes rest = datagrams; !rest.empty();) {
     const Bytes packet = rest.first(std::min(segmentBytes, rest.size()));
     std::array<uint8_t, StreamDeframer::kHeaderBytes> header;
     writeU16(header.data(), static_cast<uint16_t>(packet.size()));
-    waiting_.insert(waiting_.end(), header.begin(), header.end());
-    waiting_.insert(waiting_.end(), packet.begin(), packet.end());
+    framed.insert(framed.end(), header.begin(), header.end());
+    framed.insert(framed.end(), packet.begin(), packet.end());
     rest = rest.subspan(packet.size());
   }
-  stats.packetsSent += count;
-  stats.bytesSent += datagrams.size();
+  size_t written = 0;
   if (!isBlocked_) {
     stats.sendCalls += 1;
-    write();
+    written = write(framed);
+  }
+  if (written < framed.size()) {
+    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(written_));
+    written_ = 0;
+    waiting_.insert(waiting_.end(), framed.begin() + static_cast<std::ptrdiff_t>(written), framed.end());
+    setBlocked(true);
   }
 }
 
 void TcpConnection::flush() {
   const std::lock_guard lock(mutex_);
-  write();
+  written_ += write(Bytes(waiting_).subspan(written_));
+  if (written_ == waiting_.size()) {
+    forgetWaiting();
+    setBlocked(false);
+  }
 }
 
-void TcpConnection::write() {
-  while (fd_ >= 0 && written_ < waiting_.size()) {
-    const ssize_t sent = ::send(fd_, &waiting_[written_], waiting_.size() - written_, kSendFlags);
+size_t TcpConnection::write(Bytes bytes) {
+  size_t written = 0;
+  while (fd_ >= 0 && written < bytes.size()) {
+    const ssize_t sent = ::send(fd_, &bytes[written], bytes.size() - written, kSendFlags);
     if (sent < 0 && wouldBlock(errno)) {
-      setBlocked(true);
-      return;
+      return written;
     }
     if (sent < 0) {
       // The connection is broken, which the receiving thread is told too.
       break;
     }
-    written_ += static_cast<size_t>(sent);
+    written += static_cast<size_t>(sent);
   }
-  waiting_.clear();
+  return bytes.size();
+}
+
+void TcpConnection::forgetWaiting() {
+  waiting_ = {};
   written_ = 0;
-  setBlocked(false);
 }
 
 void TcpConnection::setBlocked([[maybe_unused]] bool isBlocked) {
@@ -105,8 +120,7 @@ void TcpConnection::close() {
     ::close(fd_);
     fd_ = -1;
   }
-  waiting_.clear();
-  written_ = 0;
+  forgetWaiting();
   isBlocked_ = false;
 }
 

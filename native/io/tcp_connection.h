@@ -60,8 +60,10 @@ class TcpConnection {
  private:
   static constexpr size_t kMaxPacketBytes = 2048;
 
-  /** Writes what waits as far as the kernel takes it. */
-  void write();
+  /** Writes as far as the kernel takes it. @returns bytes that are done with: all, if the connection is
+   * broken */
+  size_t write(Bytes bytes);
+  void forgetWaiting();
   void setBlocked(bool isBlocked);
 
   const uint64_t id_;

@@ -35,7 +35,8 @@ const browsers = (): number[] =>
     .map(({ pid }) => pid);
 
 async function spareReady(): Promise<void> {
-  await expect.poll(() => metric('stream_kit_pool_ready')).toBe(1);
+  // With pages that are loaded ahead it takes the time of two launches and four loads.
+  await expect.poll(() => metric('stream_kit_pool_ready'), { timeout: 60_000 }).toBe(1);
 }
 
 test('a spare becomes the session that is asked for, and one that dies is replaced', async () => {

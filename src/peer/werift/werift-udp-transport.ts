@@ -7,7 +7,7 @@ import { asError, StreamKitError } from '../../base/errors.js';
 import type { Clock } from '../../base/clock.js';
 import type { IceEndpoint } from '../../fanout/media-plane.js';
 import { SharedTransport } from './shared-transport.js';
-import { offerTcp, preferUdp } from './tcp-candidates.js';
+import { isTcp, offerTcp, preferUdp } from './tcp-candidates.js';
 import {
   asKnownConnection,
   type CandidatePairInternals,
@@ -19,7 +19,8 @@ const USERNAME_FRAGMENT_BYTES = 9;
 const PASSWORD_BYTES = 18;
 /** Transmissions of a check that asks whether the old pair is dead: 50 ms, 100 ms and 200 ms apart. */
 const PROBE_RETRANSMISSIONS = 2;
-const NOMINATION_RETRANSMISSIONS = 4;
+/** As of any check: 1550 ms until it counts as failed. */
+const CHECK_RETRANSMISSIONS = 4;
 
 /** Host addresses for which werift is about to open a transport, in that order, and whose it is. */
 let gathering: { readonly endpoint: IceEndpoint; readonly addresses: string[] } | undefined;
@@ -268,8 +269,10 @@ export class SharedPortIce {
   }
 
   async #replaceIfSilent(old: CandidatePairInternals, next: CandidatePairInternals): Promise<void> {
+    // A check over TCP succeeds for every viewer, soon after the one over UDP, which may answer slowly and yet well.
+    const isSecondChoice = isTcp(next) && !isTcp(old);
     try {
-      await this.#request(old, false, PROBE_RETRANSMISSIONS);
+      await this.#request(old, false, isSecondChoice ? CHECK_RETRANSMISSIONS : PROBE_RETRANSMISSIONS);
       return;
     } catch {
       // Silent, or gone.
@@ -278,7 +281,7 @@ export class SharedPortIce {
     if (ice.nominated !== old || !this.#isConnected()) {
       return;
     }
-    await this.#request(next, true, NOMINATION_RETRANSMISSIONS);
+    await this.#request(next, true, CHECK_RETRANSMISSIONS);
     if (ice.nominated === old && this.#isConnected()) {
       old.nominated = false;
       next.nominated = true;

@@ -13,11 +13,15 @@ import { PageWorld } from './page-world.js';
 import type { BrowserShape, ReadyBrowserOptions } from './ready-browser.js';
 
 /** No page is begun after this, ms. */
-const PRELOAD_TIMEOUT_MS = 45_000;
+const PRELOAD_TIMEOUT_MS = 30_000;
 /** Until one has loaded, ms. */
 const LOAD_TIMEOUT_MS = 15_000;
 /** Then it may go on loading until it has been quiet for half a second, but no longer than this, ms. */
 const QUIET_TIMEOUT_MS = 3_000;
+/** For a browser that no longer answers: longer than a page may take, ms. */
+const TAB_TIMEOUT_MS = 25_000;
+/** Of the tabs that are ours. */
+const OWN_URL = `about:blank#${randomBytes(16).toString('hex')}`;
 /** V8 keeps the code of a script that it compiles a second time. */
 const PASSES = 2;
 /** The profile of the browser of a preload, below that of the browser that is made ready. */
@@ -42,14 +46,18 @@ class ByteBudget {
     this.#spent.catch(() => undefined);
   }
 
+  get isSpent(): boolean {
+    return this.#left < 0;
+  }
+
   take(bytes: number): void {
     this.#left -= bytes;
-    if (this.#left < 0) this.#reject(new Error(`The pages load more than ${MAX_PRELOAD_BYTES} bytes`));
+    if (this.isSpent) this.#reject(new Error(`The pages load more than ${MAX_PRELOAD_BYTES} bytes`));
   }
 
   /** Rejects once it is spent. */
   during<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.#spent]);
+    return Promise.race([this.#spent, work]);
   }
 }
 
@@ -103,6 +111,7 @@ async function preload(
   try {
     const { connection } = browserProcess;
     await connection.browser.send('Browser.setDownloadBehavior', { behavior: 'deny' });
+    await closeOtherTabs(browserProcess);
     const budget = new ByteBudget();
     const endsAtMs = performance.now() + PRELOAD_TIMEOUT_MS;
     const prepare = async (tab: BrowserTab, url: string): Promise<void> => {
@@ -120,11 +129,15 @@ async function preload(
         if (failed.has(url)) continue;
         signal.throwIfAborted();
         try {
-          if (performance.now() > endsAtMs) throw new Error('There is no time left for it');
-          const loading = loadInTab(browserProcess, url, prepare, budget);
-          await withTimeout(budget.during(loading), LOAD_TIMEOUT_MS + QUIET_TIMEOUT_MS);
+          if (performance.now() > endsAtMs || budget.isSpent) throw new Error('The bounds are reached');
+          const inTab = withNewTab(browserProcess, async (tab) => {
+            const loading = prepare(tab, url).then(() => load(tab, url, budget));
+            await withTimeout(budget.during(loading), LOAD_TIMEOUT_MS + QUIET_TIMEOUT_MS);
+          });
+          await withTimeout(inTab, TAB_TIMEOUT_MS);
         } catch (error) {
-          failed.add(url);
+          // The second time it is in the HTTP cache already.
+          if (pass === 0) failed.add(url);
           const { origin } = new URL(url);
           options.logger.warn({ err: asError(error), origin }, 'a page could not be loaded ahead');
         }
@@ -140,45 +153,54 @@ async function preload(
   }
 }
 
-/** In a tab of its own, whose renderer has nothing in its memory yet. */
-async function loadInTab(
+/** A tab that a page opens would load beside it, and nobody counts what. */
+async function closeOtherTabs({ connection: { browser }, tab }: BrowserProcess): Promise<void> {
+  browser.on('Target.targetCreated', ({ targetInfo: { targetId, type, url } }) => {
+    if (type === 'page' && targetId !== tab.targetId && url !== OWN_URL)
+      browser.send('Target.closeTarget', { targetId }).catch(() => undefined);
+  });
+  await browser.send('Target.setDiscoverTargets', { discover: true, filter: [{ type: 'page' }] });
+}
+
+/** Its renderer has nothing in its memory yet. It is closed behind the work, and with it all that it still loads. */
+async function withNewTab(
   { connection }: BrowserProcess,
-  url: string,
-  prepare: (tab: BrowserTab, url: string) => Promise<void>,
-  budget: ByteBudget,
+  work: (tab: BrowserTab) => Promise<void>,
 ): Promise<void> {
-  const { targetId } = await connection.browser.send('Target.createTarget', { url: 'about:blank' });
-  const tab = await BrowserTab.attach(connection, targetId);
+  const { targetId } = await connection.browser.send('Target.createTarget', { url: OWN_URL });
   try {
-    const { cdp } = tab;
-    cdp.on('Page.javascriptDialogOpening', () => {
-      cdp.send('Page.handleJavaScriptDialog', { accept: false }).catch(() => undefined);
-    });
-    await Promise.all([cdp.send('Page.enable'), countBytes(cdp, budget), prepare(tab, url)]);
-    const { frameTree } = await cdp.send('Page.getFrameTree');
-    let status = 0;
-    cdp.on('Network.responseReceived', ({ type, frameId, response }) => {
-      if (type === 'Document' && frameId === frameTree.frame.id) status = response.status;
-    });
-    const reached = (name: string): Promise<void> =>
-      new Promise((resolve) => {
-        cdp.on('Page.lifecycleEvent', (event) => {
-          const { id, loaderId } = frameTree.frame;
-          if (event.name === name && event.frameId === id && event.loaderId !== loaderId) resolve();
-        });
-      });
-    const loaded = reached('load');
-    const quiet = reached('networkIdle');
-    await cdp.send('Page.setLifecycleEventsEnabled', { enabled: true });
-    const { errorText = '' } = await cdp.send('Page.navigate', { url });
-    if (errorText !== '') throw new Error(errorText);
-    await withTimeout(loaded, LOAD_TIMEOUT_MS);
-    if (status >= 400) throw new Error(`It was answered with status ${status}`);
-    // One that keeps a request open is never quiet.
-    await withTimeout(quiet, QUIET_TIMEOUT_MS).catch(() => undefined);
+    await work(await BrowserTab.attach(connection, targetId));
   } finally {
-    tab.close().catch(() => undefined);
+    await connection.browser.send('Target.closeTarget', { targetId }).catch(() => undefined);
   }
+}
+
+async function load({ cdp }: BrowserTab, url: string, budget: ByteBudget): Promise<void> {
+  cdp.on('Page.javascriptDialogOpening', () => {
+    cdp.send('Page.handleJavaScriptDialog', { accept: false }).catch(() => undefined);
+  });
+  await Promise.all([cdp.send('Page.enable'), countBytes(cdp, budget)]);
+  const { frameTree } = await cdp.send('Page.getFrameTree');
+  let status = 0;
+  cdp.on('Network.responseReceived', ({ type, frameId, response }) => {
+    if (type === 'Document' && frameId === frameTree.frame.id) status = response.status;
+  });
+  const reached = (name: string): Promise<void> =>
+    new Promise((resolve) => {
+      cdp.on('Page.lifecycleEvent', (event) => {
+        const { id, loaderId } = frameTree.frame;
+        if (event.name === name && event.frameId === id && event.loaderId !== loaderId) resolve();
+      });
+    });
+  const loaded = reached('load');
+  const quiet = reached('networkIdle');
+  await cdp.send('Page.setLifecycleEventsEnabled', { enabled: true });
+  const { errorText = '' } = await cdp.send('Page.navigate', { url });
+  if (errorText !== '') throw new Error(errorText);
+  await withTimeout(loaded, LOAD_TIMEOUT_MS);
+  if (status >= 400) throw new Error(`It was answered with status ${status}`);
+  // One that keeps a request open is never quiet.
+  await withTimeout(quiet, QUIET_TIMEOUT_MS).catch(() => undefined);
 }
 
 /** Of the tab, its frames of other sites and its workers, but for what comes from the cache. */

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
 
+import { newConsumerStats } from '../../../src/fanout/consumer-stats.js';
+import { consumerDiagnostics } from '../../../src/session/session-diagnostics.js';
 import { anybody } from '../../helpers/session-fakes.js';
 import { SessionHarness } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
@@ -92,4 +94,18 @@ it('tells of players as of viewers', async () => {
     { publicId: '1', attached: true, media: 'negotiating', ice: { pair: null }, video: null },
   ]);
   await harness.session.close('deleted');
+});
+
+it('tells what share of what a viewer is sent repairs its losses', () => {
+  const sent = { ...newConsumerStats(), bytesSent: 40_000, packetsRetransmitted: 3, repairPacketsSent: 4 };
+  expect(consumerDiagnostics({ ...sent, repairBytesSent: 8000 })).toMatchObject({
+    ...{
+      packetsRetransmitted: 3,
+      repairPacketsSent: 4,
+      repairBytesSent: 8000,
+      repairShare: 0.2,
+      rttMs: null,
+    },
+  });
+  expect(consumerDiagnostics(newConsumerStats()).repairShare).toBe(0);
 });

@@ -136,6 +136,30 @@ describe('candidates of TCP', () => {
     expect(ice.nominated?.protocol.localCandidate?.transport).toBe('udp');
   });
 
+  it('leave it to UDP also where that answers slowly', async () => {
+    await answer(await offer());
+    const [udp, tcp] = [soleOf(endpoint.sockets), soleOf(endpoint.tcpSockets)];
+    check(udp, 10);
+    await until(() => expect(ice.nominated?.remoteAddr).toEqual(['127.0.0.1', 10]));
+    const { onRequest } = udp;
+    const transmissions = new Map<string, number>();
+    let answered = 0;
+    udp.onRequest = (request, port) => {
+      const id = request.transactionId.toString('hex');
+      const count = (transmissions.get(id) ?? 0) + 1;
+      transmissions.set(id, count);
+      // 350 ms after the first.
+      if (count !== 4) return;
+      onRequest(request, port);
+      answered += 1;
+    };
+    check(tcp, 9);
+    await until(() => expect(requestsOf(tcp)).toBe(1));
+    await until(() => expect(answered).toBe(1));
+    await settle();
+    expect(ice.nominated?.protocol.localCandidate?.transport).toBe('udp');
+  });
+
   it('follow a viewer that connects anew', async () => {
     await answer(await offer());
     const tcp = soleOf(endpoint.tcpSockets);
