@@ -125,10 +125,7 @@ export class ClusterSeats implements CallerSeats {
     try {
       if (membership.isAway) throw new Error('The directory is away');
       const name = `${seats.kind}:${directoryName(secret, seats.callerKey)}`;
-      const isTold = await withTimeout(
-        directory.setCount(membership.identity, name, own, most),
-        timeoutMs,
-      );
+      const isTold = await withTimeout(directory.setCount(membership.identity, name, own, most), timeoutMs);
       this.#notice.isAlone = false;
       if (!isTold) seats.told = undefined;
       return isTold ? 'told' : 'refused';

@@ -266,7 +266,8 @@ export class ViewerGroup {
 
   /** Adds how many each caller has. */
   addCounts(counts: Map<string, number>): void {
-    for (const { caller } of this.#viewers.values()) counts.set(caller.key, (counts.get(caller.key) ?? 0) + 1);
+    for (const { caller } of this.#viewers.values())
+      counts.set(caller.key, (counts.get(caller.key) ?? 0) + 1);
   }
 
   summary(): ViewerSummary {
