@@ -24,7 +24,11 @@ export interface PeerNodes {
    * @throws StreamKitError `forbidden` for a signature that is not good, whatever else the request has.
    */
   passedCaller(request: PassedRequest): PassedCaller | undefined;
-  /** Resolves once this node knows whether its sessions have been declared lost; mostly at once. Never rejects. */
+  /**
+   * Resolves once this node knows whether its sessions have been declared lost; mostly at once.
+   *
+   * @throws StreamKitError `unavailable`.
+   */
   whenCertain(): Promise<void>;
   /**
    * Answers at the node that it is for.
