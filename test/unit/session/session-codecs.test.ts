@@ -28,9 +28,9 @@ describe('the codecs of a session', () => {
   it('are refused to the viewer of a session that runs, and to its recorder', async () => {
     const harness = await liveSession();
     expect(await codeOf(() => harness.watch({ videoCodec: 'av1' }))).toBe('conflict');
-    expect(await codeOf(() => harness.session.openPackets(['av1'], { write: () => undefined } as never))).toBe(
-      'conflict',
-    );
+    expect(
+      await codeOf(() => harness.session.openPackets(['av1'], { write: () => undefined } as never)),
+    ).toBe('conflict');
     expect(harness.parts.peers).toEqual([]);
     expect(harness.parts.events).toEqual([]);
   });

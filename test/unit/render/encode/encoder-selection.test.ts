@@ -12,12 +12,13 @@ afterEach(() => selection?.close());
 
 /** The candidates of each codec before anything is known of them. */
 function candidates(ffmpegPath: string | undefined): Record<string, readonly [string, string | undefined][]> {
-  selection = new EncoderSelection({
+  const opened = (selection = new EncoderSelection({
     ...{ choice: byCodec(() => 'auto'), device: undefined, ffmpegPath, logger: silentLogger },
-  });
-  const { candidates: of } = selection;
+  }));
   return byCodec((codec) =>
-    of.call(selection, codec).map(({ name, ffmpegPath: path }) => [name, path] as [string, string | undefined]),
+    opened
+      .candidates(codec)
+      .map(({ name, ffmpegPath: path }) => [name, path] as [string, string | undefined]),
   );
 }
 
@@ -34,7 +35,8 @@ describe('the encoders of a codec', () => {
       ...ENCODER_ORDER.h264.map((name) => [name, PROGRAM]),
       ['libx264', undefined],
     ]);
-    for (const codec of VIDEO_CODECS) expect(found[codec]?.at(-1)).toEqual([ENCODER_ORDER[codec].at(-1), undefined]);
+    for (const codec of VIDEO_CODECS)
+      expect(found[codec]?.at(-1)).toEqual([ENCODER_ORDER[codec].at(-1), undefined]);
   });
 
   it('are never those of the program that hold pictures back', () => {
