@@ -124,8 +124,15 @@ async function createSession(
   if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
   await rates.takeSession(caller);
   const release = await seats.hold('sessions', caller);
-  const { streamId } = await prepared.start(() => request.aborted).finally(() => release());
-  const { viewer } = await iceServers.finder(streamId, caller)();
+  const session = await prepared.start(() => request.aborted).finally(() => release());
+  const { streamId } = session;
+  const { viewer } = await iceServers
+    .finder(streamId, caller)()
+    .catch((thrown: unknown) => {
+      // Nobody will ever be told its id.
+      void registry.end(session, 'deleted');
+      throw thrown;
+    });
   return {
     sessionId: streamId,
     status: 'initializing',

@@ -264,6 +264,12 @@ export class ViewerGroup {
     return this.#all().filter(({ caller }) => caller.key === callerKey).length;
   }
 
+  /** Adds how many each caller has. */
+  addCounts(counts: Map<string, number>): void {
+    for (const { caller } of this.#viewers.values())
+      counts.set(caller.key, (counts.get(caller.key) ?? 0) + 1);
+  }
+
   summary(): ViewerSummary {
     const media = this.#all()
       .flatMap((viewer) => viewer.media ?? [])

@@ -10,6 +10,7 @@ import WebSocket from 'ws';
 
 import { PASSPORT_HEADER } from '../../src/cluster/caller-passport.js';
 import { CLAIM } from '../../src/cluster/redis-scripts.js';
+import { NO_ROOM_HEADER } from '../../src/http/peer-nodes.js';
 import type { RedisClient } from '../../src/options/cluster-options.js';
 import type { StreamKitOptions } from '../../src/options/stream-kit-options.js';
 import { workerMuxThreads } from '../../src/recording/mux-threads.js';
@@ -265,6 +266,51 @@ describe.skipIf(!RedisServer.isInstalled)('three nodes and a real Redis', () => 
     const last = await postJson(first.url, PAGE);
     expect([last.status, last.json.error.code]).toEqual([429, 'at_capacity']);
     expect(last.headers.get('retry-after')).toBe('5');
+    expect(last.headers.get(NO_ROOM_HEADER)).toBeNull();
+  });
+
+  it('asks no other node for a session that its caller may not have, and leaves none behind', async () => {
+    const most = { ann: {}, ben: { maxSessions: 1 }, eve: { maxViewers: 1 } };
+    const first = await open(
+      {
+        validateRequest: ({ headers }) => {
+          const callerId = headers.authorization as keyof typeof most;
+          return { authorized: true, role: 'owner', callerId, limits: most[callerId] };
+        },
+      },
+      // More than can be made before the first knows both others.
+      [1, 1000, 1000],
+    );
+    await until(async () => {
+      await create(first, { authorization: 'ann' });
+      expect(nodes.every(({ router }) => router.sessions.list().length > 0)).toBe(true);
+    });
+    // The first is full: it passes on what comes.
+    let passed = 0;
+    for (const { server } of nodes) {
+      server.on('request', ({ headers, method }) => {
+        if (method === 'POST' && headers[PASSPORT_HEADER.toLowerCase()] !== undefined) passed += 1;
+      });
+    }
+    const count = (): number => nodes.flatMap(({ router }) => router.sessions.list()).length;
+    await create(first, { authorization: 'ben' });
+    const stream = await EventStreamClient.open(first.url, {
+      ...{ method: 'POST', body: JSON.stringify(PAGE) },
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream', authorization: 'eve' },
+    });
+    await stream.signal('viewer');
+    const before = count();
+    passed = 0;
+    const sessions = await postJson(first.url, PAGE, { authorization: 'ben' });
+    expect([sessions.status, sessions.json.error.message, passed]).toEqual([
+      ...[429, 'This caller has as many sessions as it may', 1],
+    ]);
+    const viewers = await postJson(first.url, PAGE, { authorization: 'eve', accept: 'text/event-stream' });
+    expect([viewers.status, viewers.json.error.message, passed]).toEqual([
+      ...[429, 'This caller has as many viewers as it may', 2],
+    ]);
+    expect(count()).toBe(before);
+    stream.abort();
   });
 
   it('creates one session for one idempotency key, at whichever node it comes', async () => {
