@@ -1,5 +1,6 @@
 import type { Clock } from './clock.js';
 import { asError } from './errors.js';
+import { TimeoutError } from './with-timeout.js';
 
 /**
  * Waits for `work`, but no longer than `limitMs`. What is late goes on by itself; a rejection is passed on only
@@ -21,4 +22,30 @@ export function settlesWithin(clock: Clock, limitMs: number, work: Promise<unkno
       },
     );
   });
+}
+
+/**
+ * Does `work` under a signal that aborts with `signal`, by its reason, and after `limitMs`. The timer is held until then:
+ * a signal of `AbortSignal.timeout` that only `AbortSignal.any` knows may be collected as garbage, and then never
+ * aborts (nodejs/node#57736).
+ *
+ * @throws what `work` throws.
+ */
+export async function abortingAfter<T>(
+  clock: Clock,
+  limitMs: number,
+  signal: AbortSignal,
+  work: (until: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const deadline = new AbortController();
+  const leave = (): void => deadline.abort(signal.reason);
+  const timer = clock.after(limitMs, () => deadline.abort(new TimeoutError(limitMs)));
+  signal.addEventListener('abort', leave, { once: true });
+  if (signal.aborted) leave();
+  try {
+    return await work(deadline.signal);
+  } finally {
+    timer.cancel();
+    signal.removeEventListener('abort', leave);
+  }
 }

@@ -54,7 +54,7 @@ export class Membership {
   #tickedAtUs: number;
   /** How often this process stood still for so long that its lease may have lapsed. */
   #silences = 0;
-  /** Of those, after how many a beat has begun and ended. */
+  /** Of those, after how many a beat has begun that was answered. */
   #silencesKnown = 0;
   #recovery: Promise<void> | undefined;
   #beating: Promise<void> | undefined;
@@ -125,12 +125,16 @@ export class Membership {
   }
 
   /**
-   * Resolves at once, but in a process that stood still: its sessions may have been declared lost meanwhile, and it says nothing of them
-   * before it knows, or the directory is away. Never rejects.
+   * Resolves at once, except in a process that stood still: its sessions may have been declared lost meanwhile, and it says nothing of
+   * them before it knows.
+   *
+   * @throws StreamKitError `unavailable` if the directory cannot be asked.
    */
   async whenCertain(): Promise<void> {
     this.#noteSilence();
-    if (this.#silences > this.#silencesKnown) await (this.#recovery ??= this.#recover());
+    if (!this.#isUncertain()) return;
+    await (this.#recovery ??= this.#recover());
+    if (this.#isUncertain()) throw unavailable('It is not known yet whether this server was declared lost');
   }
 
   /**
@@ -194,6 +198,10 @@ export class Membership {
     }
   }
 
+  #isUncertain(): boolean {
+    return this.#silences > this.#silencesKnown;
+  }
+
   #noteSilence(): void {
     const nowUs = this.#parameters.clock.nowUs();
     if (nowUs - this.#tickedAtUs > MAX_SILENCE_MS * 1000) this.#silences += 1;
@@ -212,12 +220,11 @@ export class Membership {
     const startedAtUs = clock.nowUs();
     const before = this.#outcome;
     const silences = this.#silences;
-    const wasSilent = silences > this.#silencesKnown;
+    const wasSilent = this.#isUncertain();
     let answer: BeatAnswer;
     try {
       answer = await directory.beat({ ...this.identity, url, room: room() }, this.#watched());
     } catch (thrown) {
-      this.#silencesKnown = silences;
       this.#outcome = 'away';
       if (before !== 'away') {
         logger.warn({ reason: asError(thrown).name }, 'the directory of the cluster cannot be reached');

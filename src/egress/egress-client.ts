@@ -97,8 +97,10 @@ function exchange(
         isSecure ? connectTls({ socket, ...(isIP(host) === 0 ? { servername: host } : {}) }) : socket,
     });
     request.on('response', resolve);
-    request.on('error', reject);
     // It may come while the body of the answer is read.
+    request.on('error', reject);
+    // Also without an error: after an upgrade that nobody asked for.
+    request.on('close', () => reject(new Error('There was no answer')));
     request.end(body);
   });
 }

@@ -1,6 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto';
 
 import type { Clock, Timer } from '../base/clock.js';
+import { abortingAfter } from '../base/deadline.js';
 import { asError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { ResolvedWebhookOptions, WebhookEvent } from '../options/webhook-options.js';
@@ -135,19 +136,21 @@ export class Webhooks {
       .update(`${id}.${seconds}.${body}`)
       .digest('base64');
     try {
-      const answer = await fetch(options.url, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          'webhook-id': id,
-          'webhook-timestamp': seconds,
-          'webhook-signature': `v1,${signature}`,
-        },
-        body,
-        // What is signed for one receiver is not for another.
-        redirect: 'manual',
-        signal: AbortSignal.any([this.#abort.signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]),
-      });
+      const answer = await abortingAfter(clock, ANSWER_TIMEOUT_MS, this.#abort.signal, (until) =>
+        fetch(options.url, {
+          method: 'POST',
+          headers: {
+            'content-type': 'application/json',
+            'webhook-id': id,
+            'webhook-timestamp': seconds,
+            'webhook-signature': `v1,${signature}`,
+          },
+          body,
+          // What is signed for one receiver is not for another.
+          redirect: 'manual',
+          signal: until,
+        }),
+      );
       // Whatever it says beyond its status.
       answer.body?.cancel().catch(() => undefined);
       return answer.ok ? undefined : { status: answer.status };

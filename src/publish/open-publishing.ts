@@ -1,13 +1,11 @@
-import { isIP } from 'node:net';
-
 import type { Clock } from '../base/clock.js';
 import { StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { EgressClient } from '../egress/egress-client.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
 import type { ResolvedPublicationOptions } from '../options/publication-options.js';
-import { readIceServerUrl } from '../peer/ice/turn-url.js';
 import type { OpenViewerPeer } from '../peer/viewer-peer.js';
+import { permittedServers } from './permitted-ice-servers.js';
 import { Publication, type PublicationListener, type PublicationParameters } from './publication.js';
 import { WhipEndpoint, type WhipTarget } from './whip-endpoint.js';
 
@@ -34,9 +32,6 @@ export interface Publishing {
   ): Publication<Share>;
 }
 
-/** To find the addresses of the ICE servers of an endpoint, ms. */
-const RESOLVE_TIMEOUT_MS = 3000;
-
 /** Undefined: nothing is published. */
 export function openPublishing(
   options: ResolvedPublicationOptions | undefined,
@@ -53,38 +48,12 @@ export function openPublishing(
       } catch (cause) {
         throw new StreamKitError('bad_target_url', 'The server may not publish to this URL', { cause });
       }
-      const endpoint = new WhipEndpoint(client, target);
-      const permitIceServers = (named: readonly IceServerOption[]) => permittedServers(named, client);
+      const endpoint = new WhipEndpoint(client, target, clock);
+      const permitIceServers = (named: readonly IceServerOption[]) => permittedServers(named, client, clock);
       return new Publication(
         { ...request, ...{ endpoint, openPeer, clock, maxAttempts, permitIceServers }, random: Math.random },
         listener,
       );
     },
   };
-}
-
-/**
- * Those that may be reached, by the very addresses that were checked. Over TLS the name stays, which its certificate is for.
- */
-async function permittedServers(
-  named: readonly IceServerOption[],
-  client: EgressClient,
-): Promise<IceServerOption[]> {
-  const signal = AbortSignal.timeout(RESOLVE_TIMEOUT_MS);
-  const permitted = named.map(async (server) => {
-    const [url = ''] = [server.urls].flat();
-    const location = readIceServerUrl(url);
-    if (location === undefined) return [];
-    const { kind, host, port, transport } = location;
-    try {
-      const address = await client.addressOf(host, port, signal);
-      if (transport === 'tls') return [server];
-      const authority = isIP(address) === 6 ? `[${address}]` : address;
-      const query = transport === 'tcp' ? '?transport=tcp' : '';
-      return [{ ...server, urls: `${kind}:${authority}:${port}${query}` }];
-    } catch {
-      return [];
-    }
-  });
-  return (await Promise.all(permitted)).flat();
 }

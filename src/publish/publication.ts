@@ -38,6 +38,8 @@ const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 30_000;
 /** One that was live for so long has succeeded: what fails later is the first failure. */
 const PROOF_MS = 10_000;
+/** How long endpoints may take to hear of the end where the session ends. */
+const HURRY_MS = 500;
 
 /**
  * A session that is pushed to one endpoint: connections one after the other, until it is ended or has failed too often in a row.
@@ -58,6 +60,7 @@ export class Publication<Share extends { close(): void }> {
   #namedIceServers: readonly IceServerOption[] = [];
   /** Of connections that are over. */
   readonly #closing = new Set<Promise<void>>();
+  readonly #hurry = new AbortController();
   #starting: Promise<void> = Promise.resolve();
 
   constructor(parameters: PublicationParameters<Share>, listener: PublicationListener) {
@@ -101,6 +104,13 @@ export class Publication<Share extends { close(): void }> {
     this.#attempt();
   }
 
+  /** As {@link end}, where the session ends: it waits for the endpoint only for a moment. */
+  async close(): Promise<void> {
+    const timer = this.#parameters.clock.after(HURRY_MS, () => this.#hurry.abort());
+    await this.end();
+    timer.cancel();
+  }
+
   /** Ends it, and tells the endpoint. Idempotent; never rejects. */
   async end(): Promise<void> {
     if (this.#status !== 'ended') {
@@ -124,7 +134,10 @@ export class Publication<Share extends { close(): void }> {
     const [own, named] = await Promise.all([findIceServers(), permitIceServers(this.#namedIceServers)]);
     if (!this.isActive) return;
     const connection: WhipConnection = new WhipConnection(
-      { openPeer, endpoint, clock, peer: { ...peer(), iceServers: [...named, ...own] } },
+      {
+        ...{ openPeer, endpoint, clock, hurry: this.#hurry.signal },
+        peer: { ...peer(), iceServers: [...named, ...own] },
+      },
       {
         onResource: ({ iceServers }) => void (this.#namedIceServers = iceServers),
         onConnected: (media) => this.#onConnected(media),

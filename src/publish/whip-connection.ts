@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.js';
-import { settlesWithin } from '../base/deadline.js';
+import { abortingAfter, settlesWithin } from '../base/deadline.js';
 import { StreamKitError } from '../base/errors.js';
 import { MAX_CANDIDATES } from '../peer/sdp/sdp-answer.js';
 import { candidateFragment, withCandidates } from '../peer/sdp/candidate-lines.js';
@@ -18,6 +18,8 @@ export interface WhipConnectionParameters {
   readonly openPeer: OpenViewerPeer;
   readonly peer: ViewerPeerParameters;
   readonly endpoint: Pick<WhipEndpoint, 'publish'>;
+  /** Gives up telling the endpoint of the end. */
+  readonly hurry: AbortSignal;
   readonly clock: Clock;
 }
 
@@ -34,8 +36,8 @@ export interface WhipConnectionListener {
 const GATHERING_LIMIT_MS = 1500;
 /** From the start to a connection. */
 const CONNECT_TIMEOUT_MS = 20_000;
-/** What telling the endpoint of the end may take. */
-const DELETE_TIMEOUT_MS = 500;
+/** What telling the endpoint of the end may take: the name, TCP, TLS and redirects once more. */
+const DELETE_TIMEOUT_MS = 5000;
 
 /** One attempt to publish, and the connection that comes of it: our peer offers, a WHIP endpoint answers. */
 export class WhipConnection {
@@ -80,7 +82,7 @@ export class WhipConnection {
     this.#opening = this.#open().catch((thrown: unknown) => this.#fail(failureOf(thrown)));
   }
 
-  /** Tells the endpoint, for a short while, and closes the peer. Idempotent; never rejects. */
+  /** Tells the endpoint, for a while, and closes the peer. Idempotent; never rejects. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -96,7 +98,10 @@ export class WhipConnection {
   async #delete(): Promise<void> {
     await this.#opening;
     await this.#trickling;
-    await this.#resource?.delete(AbortSignal.timeout(DELETE_TIMEOUT_MS));
+    const resource = this.#resource;
+    if (resource === undefined) return;
+    const { clock, hurry } = this.#parameters;
+    await abortingAfter(clock, DELETE_TIMEOUT_MS, hurry, (until) => resource.delete(until));
   }
 
   async #open(): Promise<void> {

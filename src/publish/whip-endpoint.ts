@@ -1,3 +1,5 @@
+import { type Clock, systemClock } from '../base/clock.js';
+import { abortingAfter } from '../base/deadline.js';
 import { asError } from '../base/errors.js';
 import {
   type EgressAnswer,
@@ -34,6 +36,12 @@ export interface WhipResource {
   delete(signal: AbortSignal): Promise<void>;
 }
 
+/** An answer of 2xx, and who gave it. */
+interface Followed {
+  readonly answer: EgressAnswer;
+  readonly url: URL;
+}
+
 /** Of one request, with redirects, ms. */
 const REQUEST_TIMEOUT_MS = 10_000;
 const MAX_REDIRECTS = 3;
@@ -46,10 +54,12 @@ const FINAL_STATUSES = [400, 401, 402, 403, 405, 406, 410, 411, 413, 414, 415, 4
 export class WhipEndpoint {
   readonly #client: Pick<EgressClient, 'send'>;
   readonly #target: WhipTarget;
+  readonly #clock: Clock;
 
-  constructor(client: Pick<EgressClient, 'send'>, target: WhipTarget) {
+  constructor(client: Pick<EgressClient, 'send'>, target: WhipTarget, clock: Clock = systemClock) {
     this.#client = client;
     this.#target = target;
+    this.#clock = clock;
   }
 
   /**
@@ -96,12 +106,14 @@ export class WhipEndpoint {
     };
   }
 
-  /** @throws PublicationFailure for anything but an answer of 2xx. */
-  async #follow(
-    request: EgressRequest,
-    signal: AbortSignal,
-  ): Promise<{ readonly answer: EgressAnswer; readonly url: URL }> {
-    const until = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]);
+  /** @throws PublicationFailure for anything but an answer of 2xx; the reason of `signal`. */
+  #follow(request: EgressRequest, signal: AbortSignal): Promise<Followed> {
+    return abortingAfter(this.#clock, REQUEST_TIMEOUT_MS, signal, (until) =>
+      this.#followUntil(request, signal, until),
+    );
+  }
+
+  async #followUntil(request: EgressRequest, signal: AbortSignal, until: AbortSignal): Promise<Followed> {
     let { url } = request;
     for (let redirects = 0; ; redirects += 1) {
       const answer = await this.#send({ ...request, url }, signal, until);

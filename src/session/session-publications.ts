@@ -23,7 +23,7 @@ const MAX_TOKEN_CHARACTERS = 8192;
 export interface SessionPublicationsParameters {
   readonly streamId: string;
   readonly parts: Pick<SessionParts, 'clock' | 'observe' | 'publishing'>;
-  readonly renderOptions: Pick<RenderOptions, 'videoCodec' | 'audio'>;
+  readonly renderOptions: Pick<RenderOptions, 'videoCodecs' | 'audio'>;
   /** @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end. */
   readonly media: () => SessionMedia;
   readonly logger: Logger;
@@ -44,7 +44,7 @@ export class SessionPublications {
   /** In the order in which they were begun. */
   readonly #entries = new Map<string, Entry>();
   /** Those that gave way and still close. */
-  readonly #leaving = new Set<Promise<unknown>>();
+  readonly #leaving = new Set<Publication<MediaShare>>();
 
   /** @param onChange - one has begun, ended or changed. */
   constructor(parameters: SessionPublicationsParameters, onChange: () => void) {
@@ -104,7 +104,7 @@ export class SessionPublications {
     if (publishing === undefined) throw new StreamKitError('not_found', 'There is no option publications');
     const { url, token, videoCodec, ...wishes } = parsePublicationRequest(body);
     const media = this.#parameters.media();
-    const codecs = codecsToOffer(renderOptions.videoCodec, videoCodec);
+    const codecs = codecsToOffer(renderOptions, videoCodec);
     const publicationId = randomUUID();
     const log = logger.child({ publicationId, origin: url.origin });
     const publication = publishing.open<MediaShare>(
@@ -148,8 +148,8 @@ export class SessionPublications {
 
   /** Ends all of them. Idempotent. */
   async close(): Promise<void> {
-    const ends = [...this.#entries.values()].map(({ publication }) => publication.end());
-    await Promise.all([...ends, ...this.#leaving]);
+    const all = [...[...this.#entries.values()].map(({ publication }) => publication), ...this.#leaving];
+    await Promise.all(all.map((publication) => publication.close()));
   }
 
   #makeRoom(most: number): void {
@@ -161,8 +161,8 @@ export class SessionPublications {
     }
     const [publicationId, { publication }] = gone;
     this.#entries.delete(publicationId);
-    const left: Promise<unknown> = publication.end().then(() => this.#leaving.delete(left));
-    this.#leaving.add(left);
+    this.#leaving.add(publication);
+    void publication.end().then(() => this.#leaving.delete(publication));
   }
 
   #find(publicationId: string): Entry {

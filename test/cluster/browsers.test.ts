@@ -8,39 +8,54 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLUSTER_SECRET } from '../helpers/cluster-node.js';
 import { freePort } from '../helpers/free-port.js';
 import { HaproxyServer } from '../helpers/haproxy-server.js';
-import { until } from '../helpers/patience.js';
+import { PATIENCE_MS, until } from '../helpers/patience.js';
 import { RedisServer } from '../helpers/redis-server.js';
 import { ask, EventStreamClient, postJson } from '../helpers/router-server.js';
 import { ServerProcess } from '../helpers/server-process.js';
 import { ViewerBrowser } from '../helpers/viewer-browser.js';
 
 describe.skipIf(!RedisServer.isInstalled || !HaproxyServer.isInstalled)('three servers that render', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'cluster-'));
+  let folder: string;
   let redis: RedisServer;
   let haproxy: HaproxyServer;
-  let servers: ServerProcess[] = [];
+  const servers: ServerProcess[] = [];
   let browser: ViewerBrowser;
+  /** Of all that has started. */
+  const ends: (() => unknown)[] = [];
 
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'cluster-'));
+    ends.push(() => rmSync(folder, { recursive: true }));
     redis = await RedisServer.start();
+    ends.push(() => redis.stop());
     const ports = await Promise.all([0, 1, 2].map(() => freePort()));
-    servers = await Promise.all(ports.map((port, index) => start(port, `node-${index}`)));
+    // All have started or failed before anything is ended.
+    const started = await Promise.allSettled(ports.map((port, index) => start(port, `node-${index}`)));
+    for (const one of started) {
+      if (one.status === 'rejected') continue;
+      servers.push(one.value);
+      ends.push(() => one.value.end('SIGKILL'));
+    }
+    const failed = started.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
     haproxy = await HaproxyServer.start(ports);
+    ends.push(() => haproxy.stop());
     browser = await ViewerBrowser.launch();
+    ends.push(() => browser.close());
   });
 
   afterAll(async () => {
-    await Promise.all(servers.map((server) => server.end('SIGKILL')));
-    await browser.close();
-    await haproxy.stop();
-    await redis.stop();
-    rmSync(folder, { recursive: true });
+    for (const end of ends.toReversed()) await end();
   });
 
   function start(port: number, nodeId: string): Promise<ServerProcess> {
     const advertiseUrl = `http://127.0.0.1:${port}/stream`;
     const cluster = { redis: redis.url, nodeId, advertiseUrl, secret: CLUSTER_SECRET };
-    const options = { cluster, health: true, maxSessions: 2, listenAddress: '127.0.0.1' };
+    const options = {
+      ...{ cluster, health: true, maxSessions: 2, listenAddress: '127.0.0.1' },
+      // The scene of one is a page of another machine for the others.
+      targetPolicy: { allowPrivateAddresses: true },
+    };
     const file = join(folder, `${nodeId}.mjs`);
     writeFileSync(file, `export default ${JSON.stringify(options)};`);
     return ServerProcess.start(undefined, undefined, ['--port', String(port), '--config', file]);
@@ -56,6 +71,19 @@ describe.skipIf(!RedisServer.isInstalled || !HaproxyServer.isInstalled)('three s
     return undefined;
   }
 
+  /** Creates a session, and waits until its page is there. A server that has just come does not know its cluster yet. */
+  async function create(at: string, targetUrl: string): Promise<string> {
+    const { streamId } = await until(async () => {
+      const answer = await postJson(at, { targetUrl, renderOptions: { resolution: '320x180' } });
+      expect(answer.status).toBe(201);
+      return answer.json as { streamId: string };
+    });
+    await expect
+      .poll(async () => (await ask(`${at}/${streamId}`)).json, { timeout: 2 * PATIENCE_MS })
+      .toMatchObject({ status: 'connecting' });
+    return streamId;
+  }
+
   async function watch(url: string): Promise<Page> {
     const page = await browser.browser.newPage();
     await page.goto(`${url}/view`);
@@ -64,21 +92,14 @@ describe.skipIf(!RedisServer.isInstalled || !HaproxyServer.isInstalled)('three s
         const video = document.querySelector('stream-view')?.shadowRoot?.querySelector('video');
         return video?.videoWidth > 0 && video.currentTime > 0;
       })()`,
-      { polling: 100 },
+      { polling: 100, timeout: 3 * PATIENCE_MS },
     );
     return page;
   }
 
-  it('shows a session of one at every other, until its server is killed', async () => {
+  it('shows a session of one at every other, until its server is killed', { timeout: 300_000 }, async () => {
     const [a, b] = servers as [ServerProcess, ServerProcess];
-    const created = await until(async () => {
-      const answer = await postJson(`${a.origin}/stream`, {
-        ...{ targetUrl: `${a.origin}/scene/`, renderOptions: { resolution: '320x180' } },
-      });
-      expect(answer.status).toBe(201);
-      return answer.json as { streamId: string };
-    });
-    const { streamId: id } = created;
+    const id = await create(`${a.origin}/stream`, `${a.origin}/scene/`);
     const events = await EventStreamClient.open(`${b.origin}/stream/${id}/sse?media=none`);
     expect(events.response.status).toBe(200);
     await events.signal('viewer');
@@ -98,7 +119,7 @@ describe.skipIf(!RedisServer.isInstalled || !HaproxyServer.isInstalled)('three s
       if (server === owner) continue;
       await pages[index]?.waitForFunction(
         `['ended', 'failed'].includes(document.querySelector('stream-view').status)`,
-        { polling: 100 },
+        { polling: 100, timeout: 3 * PATIENCE_MS },
       );
       expect((await ask(`${server.origin}/stream/${id}`)).json).toMatchObject({
         error: { code: 'node_lost' },
@@ -107,11 +128,7 @@ describe.skipIf(!RedisServer.isInstalled || !HaproxyServer.isInstalled)('three s
     if (owner === b) await events.untilEnd();
     else await events.until(() => events.text.includes('node_lost'));
     // The others go on, behind the same load balancer.
-    const next = await until(async () => {
-      const answer = await postJson(`${haproxy.origin}/stream`, { targetUrl: `${left[0]?.origin}/scene/` });
-      expect(answer.status).toBe(201);
-      return (answer.json as { streamId: string }).streamId;
-    });
+    const next = await create(`${haproxy.origin}/stream`, `${left[0]?.origin}/scene/`);
     await watch(`${haproxy.origin}/stream/${next}`);
   });
 });

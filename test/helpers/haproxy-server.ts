@@ -7,7 +7,6 @@ import { join } from 'node:path';
 
 import { freePort } from './free-port.js';
 import { until } from './patience.js';
-import { root } from './product.js';
 
 /** HAProxy before the nodes of a cluster, as docs/scale.md has it: round robin, no stickiness. */
 export class HaproxyServer {
@@ -79,7 +78,7 @@ function spawnHaproxy(folder: string): ChildProcess {
 
 /** What is documented is what is tested; only the addresses are others. */
 function configOf(port: number, backends: readonly number[]): string {
-  const page = readFileSync(join(root, 'docs/scale.md'), 'utf8');
+  const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'scale.md'), 'utf8');
   const block = /```haproxy\n([^]*?)```/.exec(page)?.[1];
   if (block === undefined) throw new Error('docs/scale.md has no block of HAProxy');
   let text = block.replace(/bind .*/, `bind 127.0.0.1:${port}`);

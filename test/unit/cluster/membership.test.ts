@@ -87,11 +87,17 @@ describe('the part of a node in its cluster', () => {
     expect(a.fenced).toBe(0);
     await a.membership.whenCertain();
     expect(a.fenced).toBe(1);
-    // While the directory is away nobody is declared lost, and it goes on.
-    a.away = true;
+    // As long as the directory is away it cannot know, and a directory that comes back empty cannot tell.
+    a.frozen = false;
+    await clock.advance(2 * BEAT_MS);
+    a.frozen = true;
     await clock.advance(LEASE_MS + BEAT_MS);
+    a.away = true;
+    expect(await codeOf(() => a.membership.whenCertain())).toBe('unavailable');
+    await directory.leave(a.membership.identity);
+    a.away = false;
     await a.membership.whenCertain();
-    expect(a.fenced).toBe(1);
+    expect(a.fenced).toBe(2);
     await Promise.all([a.membership.close(), b.membership.close()]);
   });
 

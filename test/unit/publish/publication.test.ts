@@ -20,6 +20,10 @@ class Played {
   readonly offers: string[] = [];
   readonly trickled: string[] = [];
   deleted = 0;
+  /** The endpoint does not hear of the end. */
+  isDeaf = false;
+  /** Those that it was to hear of and did not. */
+  givenUp = 0;
   named: readonly IceServerOption[] = [];
   /** Of the endpoint, one for each offer; then it answers. */
   readonly failures: PublicationFailure[] = [];
@@ -69,9 +73,15 @@ class Played {
         this.trickled.push(fragment);
         return Promise.resolve(true);
       },
-      delete: () => {
+      delete: (until) => {
         this.deleted += 1;
-        return Promise.resolve();
+        if (!this.isDeaf) return Promise.resolve();
+        return new Promise((resolve) =>
+          until.addEventListener('abort', () => {
+            this.givenUp += 1;
+            resolve();
+          }),
+        );
       },
     });
   }
@@ -195,6 +205,33 @@ describe('a publication', () => {
     await other.parts.clock.advance(60_000);
     expect(other.offers).toHaveLength(1);
     expect(other.publication.status).toBe('ended');
+  });
+
+  it('tells the endpoint for as long as a far one may take, and only for a moment when the session ends', async () => {
+    played.isDeaf = true;
+    played.publication.start();
+    await played.connect();
+    const ended = played.publication.end();
+    await played.parts.clock.advance(4999);
+    expect(played.givenUp).toBe(0);
+    await played.parts.clock.advance(1);
+    await ended;
+    expect(played.givenUp).toBe(1);
+    expect(played.parts.clock.pendingTimers).toBe(0);
+
+    const other = new Played();
+    other.isDeaf = true;
+    other.publication.start();
+    await other.connect();
+    other.peers[0]?.listener.onLeft();
+    await other.parts.clock.advance(1000);
+    await other.connect();
+    expect(other).toMatchObject({ deleted: 1, givenUp: 0 });
+    const closed = other.publication.close();
+    await other.parts.clock.advance(500);
+    await closed;
+    expect(other).toMatchObject({ deleted: 2, givenUp: 2 });
+    expect(other.parts.clock.pendingTimers).toBe(0);
   });
 
   it('closes its connection where an answer cannot be used', async () => {

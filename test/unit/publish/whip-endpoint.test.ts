@@ -8,6 +8,7 @@ import { EgressClient } from '../../../src/egress/egress-client.js';
 import { targetPolicyOptions } from '../../../src/options/target-policy-options.js';
 import { PublicationFailure } from '../../../src/publish/publication-failure.js';
 import { WhipEndpoint, type WhipResource } from '../../../src/publish/whip-endpoint.js';
+import { VirtualClock } from '../../helpers/virtual-clock.js';
 
 const anywhere = targetPolicyOptions({ allowPrivateAddresses: true }, 'targets');
 const servers: Server[] = [];
@@ -118,6 +119,33 @@ describe('an endpoint', () => {
     const failure = await failureOf(publish(origin));
     expect(failure.isFinal).toBe(false);
     expect((failure.cause as Error).message).toBe('The answer is larger than 64 KiB');
+  });
+
+  it('that takes the request for something else is left', async () => {
+    const origin = await serve((_, response) => {
+      response.writeHead(101, { Connection: 'Upgrade', Upgrade: 'websocket' }).end();
+    });
+    expect(await failureOf(publish(origin))).toMatchObject({
+      isFinal: false,
+      message: 'The endpoint cannot be reached, or does not answer',
+    });
+  });
+
+  it('that never answers is left after a while', async () => {
+    const clock = new VirtualClock();
+    const client = new EgressClient(anywhere, silentLogger);
+    let asked = (): void => undefined;
+    const isAsked = new Promise<void>((resolve) => (asked = resolve));
+    const url = new URL(await serve(() => asked()));
+    const endpoint = new WhipEndpoint(client, { url, token: undefined }, clock);
+    const failure = failureOf(endpoint.publish('v=0\r\n', new AbortController().signal));
+    await isAsked;
+    await clock.advance(10_000);
+    expect(await failure).toMatchObject({
+      isFinal: false,
+      message: 'The endpoint cannot be reached, or does not answer',
+    });
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it('that never answers is left when nobody wants it any more', async () => {
