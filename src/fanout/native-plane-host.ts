@@ -10,6 +10,9 @@ export interface BoundSocket {
   readonly port: number;
 }
 
+/** A TCP port that could not be opened is tried again after that long, for the next viewer. */
+const TCP_RETRY_MS = 5000;
+
 /** The planes of this thread, by the UDP port that was asked for. */
 const hosts = new Map<number, NativePlaneHost>();
 
@@ -28,8 +31,10 @@ export class NativePlaneHost {
   readonly estimateListeners = new Map<number, (bitrateBps: number) => void>();
   readonly mediaSocketListeners = new Map<number, (reason: MediaSocketFailure) => void>();
   readonly #sockets = new Map<string, BoundSocket>();
-  /** By address and port; undefined: it could not be opened. */
-  readonly #listeners = new Map<string, BoundSocket | undefined>();
+  /** By address and port. */
+  readonly #listeners = new Map<string, BoundSocket>();
+  /** The same of those that could not be opened, and when they were tried last. */
+  readonly #failedListenersMs = new Map<string, number>();
   #certificatePem: string | undefined;
   #holders = 1;
   /** Given to all addresses alike once the first is bound. */
@@ -83,9 +88,14 @@ export class NativePlaneHost {
    * @throws StreamKitError `unavailable`
    */
   listenTcp(address: string, port: number): BoundSocket {
+    const key = `${address} ${port}`;
+    const open = this.#listeners.get(key);
+    if (open !== undefined) {
+      return open;
+    }
     try {
       const bound = this.plane.listenTcp(address, port);
-      this.#listeners.set(`${address} ${port}`, bound);
+      this.#listeners.set(key, bound);
       return bound;
     } catch (thrown) {
       const cause = asError(thrown);
@@ -97,18 +107,24 @@ export class NativePlaneHost {
   /** The same for a viewer, who may do without. */
   findTcp(address: string, port: number): BoundSocket | undefined {
     const key = `${address} ${port}`;
-    if (!this.#listeners.has(key)) {
-      try {
-        this.listenTcp(address, port);
-      } catch (thrown) {
-        this.#listeners.set(key, undefined);
+    const failedMs = this.#failedListenersMs.get(key);
+    if (failedMs !== undefined && performance.now() - failedMs < TCP_RETRY_MS) {
+      return undefined;
+    }
+    try {
+      const bound = this.listenTcp(address, port);
+      this.#failedListenersMs.delete(key);
+      return bound;
+    } catch (thrown) {
+      this.#failedListenersMs.set(key, performance.now());
+      if (failedMs === undefined) {
         this.#logger.warn(
           { err: asError(thrown), address, port },
           'findTcp() | viewers are offered no TCP here',
         );
       }
+      return undefined;
     }
-    return this.#listeners.get(key);
   }
 
   /** Viewers are shown this certificate from now on. */

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { StreamKitError } from '../../../src/base/errors.js';
 import type { NativeAddon, NativePlane } from '../../../src/fanout/native-addon.js';
@@ -9,10 +9,14 @@ const PORT = 40_000;
 let host: NativePlaneHost | undefined;
 
 /** An addon whose plane binds as `bind` says, and the ports it was asked for. */
-function hostThatBinds(bind: (port: number) => number): { host: NativePlaneHost; ports: number[] } {
+function hostThatBinds(bind: (port: number) => number, logger = silentLogger): { host: NativePlaneHost; ports: number[] } {
   const ports: number[] = [];
   const plane: Partial<NativePlane> = {
     bind: (_address, port) => {
+      ports.push(port);
+      return { socket: ports.length, port: bind(port) };
+    },
+    listenTcp: (_address, port) => {
       ports.push(port);
       return { socket: ports.length, port: bind(port) };
     },
@@ -20,7 +24,7 @@ function hostThatBinds(bind: (port: number) => number): { host: NativePlaneHost;
     close: () => undefined,
   };
   const addon: NativeAddon = { surfaceVersion: 1, createPlane: () => plane as NativePlane };
-  host = NativePlaneHost.acquire(addon, 0, silentLogger);
+  host = NativePlaneHost.acquire(addon, 0, logger);
   return { host, ports };
 }
 
@@ -29,6 +33,38 @@ const failure = (code: string): Error => Object.assign(new Error(`bind: ${code}`
 afterEach(() => {
   host?.release();
   host = undefined;
+  vi.useRealTimers();
+});
+
+describe('the TCP port of a plane', () => {
+  it('is tried again some seconds after it was taken, and that is logged once', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    let isTaken = true;
+    const warn = vi.fn();
+    const { host: opened, ports } = hostThatBinds(
+      (port) => {
+        if (isTaken) throw failure('EADDRINUSE');
+        return port;
+      },
+      { ...silentLogger, warn },
+    );
+    for (const _ of [1, 2]) expect(opened.findTcp('127.0.0.1', PORT)).toBeUndefined();
+    expect(ports).toHaveLength(1);
+    vi.advanceTimersByTime(5000);
+    expect(opened.findTcp('127.0.0.1', PORT)).toBeUndefined();
+    expect(ports).toHaveLength(2);
+    expect(warn).toHaveBeenCalledTimes(1);
+    isTaken = false;
+    vi.advanceTimersByTime(5000);
+    expect(opened.findTcp('127.0.0.1', PORT)?.port).toBe(PORT);
+  });
+
+  it('is shared by the routers that name it', () => {
+    const { host: opened, ports } = hostThatBinds((port) => port);
+    expect(opened.listenTcp('127.0.0.1', PORT)).toBe(opened.listenTcp('127.0.0.1', PORT));
+    expect(opened.findTcp('127.0.0.1', PORT)?.port).toBe(PORT);
+    expect(ports).toEqual([PORT]);
+  });
 });
 
 describe('the port of a plane', () => {
