@@ -140,9 +140,11 @@ test.skipIf(!isAddonBuilt)(
       proxy.resume();
       await slow.until(`viewer.stats().then(({ video }) => video.framesDecoded > ${stuck + 3})`);
       // The browser connects anew, from another port.
+      const { accepted } = proxy;
       proxy.drop();
+      await until(() => expect(proxy.accepted).toBeGreaterThan(accepted));
       const cut = await framesOf(slow);
-      await slow.until(`viewer.stats().then(({ video }) => video.framesDecoded > ${cut + 3})`);
+      await slow.until(`viewer.stats().then(({ video }) => video.framesDecoded > ${cut + 10})`);
       // A player nominates the pair itself.
       expect(await direct.read(playByWhep(moving.url))).toBe('tcp');
     } finally {

@@ -4,6 +4,8 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 /** A TCP proxy that can be cut like a cable: what is open is dropped, what is new refused. */
 export class CuttableProxy {
   readonly origin: string;
+  /** Connections so far. */
+  accepted = 0;
   readonly #sockets = new Set<Socket>();
   readonly #target: number;
   readonly #port: number;
@@ -54,6 +56,7 @@ export class CuttableProxy {
 
   #listen(server: Server): void {
     server.on('connection', (near) => {
+      this.accepted += 1;
       const far = connect(this.#target, '127.0.0.1');
       for (const [socket, other] of [
         [near, far],
