@@ -124,8 +124,14 @@ async function createSession(
   if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
   await rates.takeSession(caller);
   const release = await seats.hold('sessions', caller);
-  const { streamId } = await prepared.start(() => request.aborted).finally(() => release());
+  const session = await prepared.start(() => request.aborted).finally(() => release());
+  const { streamId } = session;
   const { viewer } = await iceServers.finder(streamId, caller)();
+  if (request.aborted) {
+    // Nobody will ever be told its id.
+    void registry.end(session, 'deleted');
+    throw new StreamKitError('bad_request', 'The request was aborted');
+  }
   return {
     sessionId: streamId,
     status: 'initializing',
