@@ -6,7 +6,7 @@ import type { Logger } from './base/logger.js';
 import { openMachineLoad } from './base/machine-load.js';
 import { procCpuTimes } from './base/process-cpu-time.js';
 import { LoneNode } from './cluster/lone-node.js';
-import { openCluster } from './cluster/open-cluster.js';
+import { type ClusterRoomParts, openCluster } from './cluster/open-cluster.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
 import { planRungs } from './fanout/rung-planner.js';
@@ -101,11 +101,11 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
 /** Opens the rooms above given parts: sessions, those who watch over them, and the routes. */
 export function composeRouter<TEnv>(
   options: ResolvedOptions<TEnv>,
-  parts: RouterParts,
+  parts: RouterParts & Pick<ClusterRoomParts, 'directoryTimeoutMs'>,
   threads: MuxThreads = workerMuxThreads,
   gauges: RouterGauges = NO_GAUGES,
 ): StreamKitRouter {
-  const { clock, mediaPlane } = parts;
+  const { clock, mediaPlane, directoryTimeoutMs } = parts;
   const { profileDirectory, streamTokens } = options;
   const inRoom = loggers(options.logger);
   const recording = openRecording(options, { threads, clock, logger: inRoom('recording') });
@@ -127,7 +127,10 @@ export function composeRouter<TEnv>(
     createToken,
   });
   const { registry, recordings } = sessions;
-  const cluster = openCluster(options, { sessions, clock, logger: inRoom('cluster') });
+  const cluster = openCluster(options, {
+    ...{ sessions, clock, directoryTimeoutMs },
+    logger: inRoom('cluster'),
+  });
   const rates = createCallerRates(options.rateLimits, clock, cluster?.rates);
   const holdsLease = (): boolean => cluster?.holdsLease ?? true;
   const watched = { sessions, mediaPlane, gauges, rateRefusals: () => rates.refused, holdsLease, clock };

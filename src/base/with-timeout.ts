@@ -5,15 +5,23 @@ export class TimeoutError extends Error {
   }
 }
 
-/** @throws TimeoutError after `timeoutMs`; the work goes on by itself. */
+/**
+ * A process that stood still finds both, that the time is over and what has come meanwhile: the latter counts.
+ *
+ * @throws TimeoutError after `timeoutMs`; the work goes on by itself.
+ */
 export async function withTimeout<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
+  let last: NodeJS.Immediate | undefined;
   const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new TimeoutError(timeoutMs)), timeoutMs);
+    timer = setTimeout(() => {
+      last = setImmediate(() => reject(new TimeoutError(timeoutMs)));
+    }, timeoutMs);
   });
   try {
     return await Promise.race([work, timeout]);
   } finally {
     clearTimeout(timer);
+    clearImmediate(last);
   }
 }

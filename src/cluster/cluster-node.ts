@@ -11,6 +11,7 @@ import type {
   PassedUpgrade,
   PeerNodes,
 } from '../http/peer-nodes.js';
+import { NO_ROOM_HEADER } from '../http/peer-nodes.js';
 import type { RouteCall } from '../http/route-handler.js';
 import type { ResolvedClusterOptions } from '../options/cluster-options.js';
 import type { RouteName } from '../protocol/routes.js';
@@ -46,6 +47,8 @@ export interface LocalSessions {
   has(streamId: string): boolean;
   /** How many a caller has. */
   countOf(kind: SeatKind, callerKey: string): number;
+  /** How many each caller has; who has none is missing. */
+  counts(kind: SeatKind): ReadonlyMap<string, number>;
   /** Undefined where there is none. */
   stateOf(streamId: string): Readonly<StreamSessionState> | undefined;
   /** They have been declared lost, and end. */
@@ -59,6 +62,8 @@ export interface ClusterNodeParameters {
   readonly logger: Logger;
   /** Largest file that a client may send, bytes. */
   readonly maxFileBytes: number;
+  /** How long a request waits for the directory, ms; default: as the directory and those who ask it say. */
+  readonly directoryTimeoutMs?: number | undefined;
 }
 
 /** How many nodes are tried for a session: what they say of their room may be a beat old. */
@@ -91,12 +96,13 @@ export class ClusterNode implements PeerNodes {
 
   /** @throws StreamKitError `bad_option` where the package `ioredis` is needed and missing. */
   constructor(parameters: ClusterNodeParameters) {
-    const { options, sessions, clock, logger } = parameters;
+    const { options, sessions, clock, logger, directoryTimeoutMs: timeoutMs } = parameters;
+    const { secret } = options;
     this.#parameters = parameters;
     this.#redis = openRedis(options.redis, logger);
-    const directory = new RedisDirectory(this.#redis.client, options.name);
+    const directory = new RedisDirectory(this.#redis.client, options.name, timeoutMs);
     this.#creation = new IdempotentCreation({
-      directory,
+      ...{ directory, secret },
       createdBefore: (call, streamId) => this.#createdBefore(call, streamId),
     });
     this.#membership = new Membership({
@@ -110,11 +116,14 @@ export class ClusterNode implements PeerNodes {
       clock,
       logger,
     });
-    const counting = { directory, membership: this.#membership, logger };
+    const counting = { directory, membership: this.#membership, secret, clock, logger, timeoutMs };
     this.rates = new ClusterRates(counting);
-    const countOf = sessions.countOf.bind(sessions);
-    this.seats = new ClusterSeats({ ...counting, countOf, clock });
-    this.#passports = new CallerPassports({ key: options.secret, nodeId: options.nodeId, clock });
+    this.seats = new ClusterSeats({
+      ...counting,
+      countOf: (kind, callerKey) => sessions.countOf(kind, callerKey),
+      counts: (kind) => sessions.counts(kind),
+    });
+    this.#passports = new CallerPassports({ key: secret, nodeId: options.nodeId, clock });
     this.#passer = new RequestPasser({
       passports: this.#passports,
       watch: (node, onLost) => this.#membership.watch(node, onLost),
@@ -277,8 +286,10 @@ export class ClusterNode implements PeerNodes {
         await this.#endUntold(node, call, response);
         throw new StreamKitError('bad_request', 'The request was aborted');
       }
-      if (response.status !== 429 && response.status !== 503) return response;
-      refused = response;
+      const { [NO_ROOM_HEADER]: noRoom, ...headers } = response.headers;
+      // A caller that has as much as it may is refused at every node.
+      if (noRoom === undefined && response.status !== 503) return response;
+      refused = { ...response, headers };
     }
     if (refused !== undefined) return refused;
     const headers = { 'Retry-After': '5' };

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 
 import type { Clock } from '../base/clock.js';
 import { StreamKitError } from '../base/errors.js';
@@ -6,8 +6,10 @@ import type { Logger } from '../base/logger.js';
 import { withTimeout } from '../base/with-timeout.js';
 import { type CallerSeats, SEAT_REFUSALS, type SeatKind } from '../http/caller-seats.js';
 import type { Caller } from '../session/caller.js';
+import { AloneNotice } from './alone-notice.js';
 import type { ClusterDirectory } from './directory.js';
 import { COUNT_KEPT_MS, COUNT_TIMEOUT_MS } from './directory.js';
+import { directoryName } from './directory-name.js';
 import type { Membership } from './membership.js';
 
 export interface ClusterSeatsParameters {
@@ -15,8 +17,14 @@ export interface ClusterSeatsParameters {
   readonly membership: Pick<Membership, 'identity' | 'isAway'>;
   /** How many a caller has at this node. */
   readonly countOf: (kind: SeatKind, callerKey: string) => number;
+  /** How many each caller has at this node; who has none is missing. */
+  readonly counts: (kind: SeatKind) => ReadonlyMap<string, number>;
+  /** Of the cluster. */
+  readonly secret: KeyObject;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How long a request waits for the directory, ms; default: {@link COUNT_TIMEOUT_MS}. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Callers of which the directory is told at once: each command blocks it while it runs. */
@@ -42,11 +50,13 @@ export class ClusterSeats implements CallerSeats {
   readonly #seats = new Map<string, Seats>();
   #isTelling = false;
   #isDue = false;
-  #isAlone = false;
+  readonly #notice: AloneNotice;
   #renewedAtUs = 0;
 
   constructor(parameters: ClusterSeatsParameters) {
     this.#parameters = parameters;
+    const sentence = 'what callers have at other nodes does not count: the directory cannot be reached';
+    this.#notice = new AloneNotice(sentence, parameters.logger, parameters.clock);
   }
 
   /** As {@link CallerSeats.hold}. */
@@ -62,7 +72,8 @@ export class ClusterSeats implements CallerSeats {
       seats.held -= 1;
       this.refresh();
     };
-    if ((await this.#tell(seats, most)) !== 'refused') return release;
+    const own = this.#parameters.countOf(kind, key) + seats.held;
+    if ((await this.#tell(seats, own, most)) !== 'refused') return release;
     release();
     throw new StreamKitError('at_capacity', SEAT_REFUSALS[kind], { headers: { 'Retry-After': '5' } });
   }
@@ -73,7 +84,7 @@ export class ClusterSeats implements CallerSeats {
     if (this.#isTelling) return;
     this.#isTelling = true;
     // What is going is still there while its observers are told.
-    queueMicrotask(() => void this.#tellAll().finally(() => (this.#isTelling = false)));
+    queueMicrotask(() => void this.#tellAll());
   }
 
   /** @param isKnown - the directory has forgotten nothing, except what was not said for too long. */
@@ -86,47 +97,52 @@ export class ClusterSeats implements CallerSeats {
   }
 
   async #tellAll(): Promise<void> {
-    while (this.#isDue) {
-      this.#isDue = false;
-      const changed = [...this.#seats].filter(([, seats]) => seats.told !== this.#ownOf(seats));
-      for (let at = 0; at < changed.length; at += TOLD_AT_ONCE) {
-        const some = changed.slice(at, at + TOLD_AT_ONCE);
-        const answers = await Promise.all(some.map(([, seats]) => this.#tell(seats)));
-        for (const [id, seats] of some) {
-          if (this.#ownOf(seats) === 0 && seats.told === 0) this.#seats.delete(id);
+    try {
+      while (this.#isDue) {
+        this.#isDue = false;
+        let ownOf = this.#counted();
+        const changed = [...this.#seats].filter(([, seats]) => seats.told !== ownOf(seats));
+        for (let at = 0; at < changed.length; at += TOLD_AT_ONCE) {
+          const some = changed.slice(at, at + TOLD_AT_ONCE);
+          const answers = await Promise.all(some.map(([, seats]) => this.#tell(seats, ownOf(seats))));
+          ownOf = this.#counted();
+          for (const [id, seats] of some) {
+            if (ownOf(seats) === 0 && seats.told === 0) this.#seats.delete(id);
+          }
+          // What is missing is told with the next one that comes or goes, or with the next renewal.
+          if (answers.includes('away')) return;
         }
-        // What is missing is told with the next one that comes or goes, or with the next renewal.
-        if (answers.includes('away')) return;
       }
+    } finally {
+      // In the turn in which nothing was due: what comes after it begins anew.
+      this.#isTelling = false;
     }
   }
 
-  async #tell(seats: Seats, most?: number): Promise<'told' | 'refused' | 'away'> {
-    const { directory, membership, logger } = this.#parameters;
-    const own = this.#ownOf(seats);
+  async #tell(seats: Seats, own: number, most?: number): Promise<'told' | 'refused' | 'away'> {
+    const { directory, membership, secret, timeoutMs = COUNT_TIMEOUT_MS } = this.#parameters;
     seats.told = own;
     try {
       if (membership.isAway) throw new Error('The directory is away');
-      const name = `${seats.kind}:${digestOf(seats.callerKey)}`;
-      const isTold = await withTimeout(
-        directory.setCount(membership.identity, name, own, most),
-        COUNT_TIMEOUT_MS,
-      );
-      this.#isAlone = false;
+      const name = `${seats.kind}:${directoryName(secret, seats.callerKey)}`;
+      const isTold = await withTimeout(directory.setCount(membership.identity, name, own, most), timeoutMs);
+      this.#notice.isAlone = false;
       if (!isTold) seats.told = undefined;
       return isTold ? 'told' : 'refused';
     } catch {
       seats.told = undefined;
-      if (!this.#isAlone) {
-        logger.warn({}, 'what callers have at other nodes does not count: the directory cannot be reached');
-      }
-      this.#isAlone = true;
+      this.#notice.isAlone = true;
       return 'away';
     }
   }
 
-  #ownOf({ kind, callerKey, held }: Seats): number {
-    return this.#parameters.countOf(kind, callerKey) + held;
+  /** What callers have now, counted once for all of them. */
+  #counted(): (seats: Seats) => number {
+    // Nobody has anything that counts.
+    if (this.#seats.size === 0) return () => 0;
+    const { counts } = this.#parameters;
+    const now = { sessions: counts('sessions'), viewers: counts('viewers') };
+    return ({ kind, callerKey, held }) => (now[kind].get(callerKey) ?? 0) + held;
   }
 
   #seatsOf(kind: SeatKind, callerKey: string): Seats {
@@ -137,9 +153,4 @@ export class ClusterSeats implements CallerSeats {
     this.#seats.set(id, seats);
     return seats;
   }
-}
-
-/** A caller is known by its address or by what the application calls it: neither is written into a directory. */
-export function digestOf(callerKey: string): string {
-  return createHash('sha256').update(callerKey).digest('base64url').slice(0, 22);
 }

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { type KeyObject, randomUUID } from 'node:crypto';
 
 import { StreamKitError } from '../base/errors.js';
 import { prefersEventStream } from '../http/accept-header.js';
@@ -6,10 +6,13 @@ import { type HttpRequest, type HttpResponse, jsonResponse } from '../http/http-
 import type { RouteCall } from '../http/route-handler.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { ClusterDirectory } from './directory.js';
+import { directoryName } from './directory-name.js';
 
 export interface IdempotentCreationParameters {
   /** What keeps the keys. */
   readonly directory: Pick<ClusterDirectory, 'reserve' | 'settle' | 'abandon'>;
+  /** Of the cluster. */
+  readonly secret: KeyObject;
   /** What a request is answered again that has created a session. */
   readonly createdBefore: (call: RouteCall, streamId: string) => Promise<HttpResponse>;
 }
@@ -66,9 +69,9 @@ export class IdempotentCreation {
     if (prefersEventStream(call.request.headers.accept)) {
       throw new StreamKitError('bad_request', 'Expected no Idempotency-Key with an event stream');
     }
-    const { directory, createdBefore } = this.#parameters;
-    const scopedKey = digest(`${call.caller.key}\n${key}`);
-    const fingerprint = digest(JSON.stringify(body));
+    const { directory, secret, createdBefore } = this.#parameters;
+    const scopedKey = directoryName(secret, `${call.caller.key}\n${key}`);
+    const fingerprint = directoryName(secret, JSON.stringify(body));
     const token = randomUUID();
     const reservation = await this.#reserve(scopedKey, token);
     if (reservation.state === 'pending') {
@@ -106,8 +109,4 @@ export class IdempotentCreation {
       throw new StreamKitError('unavailable', message, { headers: { 'Retry-After': '1' }, cause });
     }
   }
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
 }

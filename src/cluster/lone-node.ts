@@ -1,3 +1,5 @@
+import { createSecretKey, randomBytes } from 'node:crypto';
+
 import type { Clock } from '../base/clock.js';
 import { StreamKitError } from '../base/errors.js';
 import type { HttpRequest, HttpResponse } from '../http/http-message.js';
@@ -16,6 +18,7 @@ export class LoneNode implements Pick<PeerNodes, 'passedCaller' | 'answer' | 'wh
   constructor(clock: Clock, stateOf: (streamId: string) => Readonly<StreamSessionState> | undefined) {
     this.#creation = new IdempotentCreation({
       directory: new MemoryDirectory(clock),
+      secret: createSecretKey(randomBytes(32)),
       createdBefore: ({ request }, streamId) => {
         const state = stateOf(streamId);
         return state === undefined

@@ -11,6 +11,8 @@ export interface ClusterRoomParts {
   readonly sessions: Pick<SessionRoom, 'observers' | 'recordings' | 'registry'>;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How long a request waits for the directory, ms; default: as the rooms themselves say. */
+  readonly directoryTimeoutMs?: number | undefined;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface ClusterRoomParts {
  */
 export function openCluster(
   { cluster, files }: ClusterRoomOptions,
-  { sessions: { registry, recordings, observers }, clock, logger }: ClusterRoomParts,
+  { sessions: { registry, recordings, observers }, clock, logger, directoryTimeoutMs }: ClusterRoomParts,
 ): ClusterNode | undefined {
   if (cluster === undefined) return undefined;
   const node = new ClusterNode({
@@ -32,12 +34,13 @@ export function openCluster(
       has: (streamId) =>
         registry.find(streamId) !== undefined || recordings?.creatorOf(streamId) !== undefined,
       countOf: (kind, callerKey) => registry.countOf(kind, callerKey),
+      counts: (kind) => registry.counts(kind),
       stateOf: (streamId) => registry.find(streamId)?.state,
       lose: (error) => {
         for (const session of registry.all()) session.fail(error);
       },
     },
-    ...{ clock, logger },
+    ...{ clock, logger, directoryTimeoutMs },
     maxFileBytes: files.maxBytes,
   });
   observers.add((name) => {

@@ -32,7 +32,6 @@ import {
   TAKE_TOKEN,
 } from './redis-scripts.js';
 
-/** What Redis has not answered after this long counts as failed, ms. */
 const COMMAND_TIMEOUT_MS = 1500;
 /** Sessions that one command names: each blocks Redis while it runs. */
 const SESSIONS_PER_COMMAND = 500;
@@ -41,9 +40,14 @@ const SESSIONS_PER_COMMAND = 500;
 export class RedisDirectory implements ClusterDirectory {
   readonly #redis: RedisClient;
   readonly #tag: string;
+  readonly #timeoutMs: number;
 
-  /** @param name - of the cluster. */
-  constructor(redis: RedisClient, name: string) {
+  /**
+   * @param name - of the cluster.
+   * @param timeoutMs - what Redis has not answered after this long counts as failed.
+   */
+  constructor(redis: RedisClient, name: string, timeoutMs = COMMAND_TIMEOUT_MS) {
+    this.#timeoutMs = timeoutMs;
     this.#redis = redis;
     this.#tag = `{${name}}`;
   }
@@ -56,15 +60,16 @@ export class RedisDirectory implements ClusterDirectory {
     const each = watched.flatMap((node) => [node.nodeId, node.incarnation]);
     const [outcome, ...rest] = (await this.#nodes(BEAT, [], [...parameters, ...each])) as [
       BeatAnswer['outcome'],
-      ...[now: number, known: number, count: number, missing: string[], free: (string | null)[]],
+      ...[now: unknown, known: unknown, count: unknown, missing: string[], free: (string | null)[]],
     ];
     if (outcome !== 'held') return { outcome };
     const [now, known, count, missing, free] = rest;
+    const nowMs = numberOf(now);
     return {
       outcome,
-      known: known === 1,
-      count,
-      withRoom: free.flatMap((text) => liveNode(text, now)),
+      known: numberOf(known) === 1,
+      count: numberOf(count),
+      withRoom: free.flatMap((text) => liveNode(text, nowMs)),
       missing: watched.filter((node) => missing.includes(node.incarnation)),
     };
   }
@@ -122,11 +127,8 @@ export class RedisDirectory implements ClusterDirectory {
 
   async takeToken(bucket: string, { perSecond, burst }: BucketLimit): Promise<number> {
     const tokenUs = 1_000_000 / perSecond;
-    return (await this.#run(
-      TAKE_TOKEN,
-      [`${this.#tag}:bucket:${bucket}`],
-      [tokenUs, tokenUs * burst],
-    )) as number;
+    const keys = [`${this.#tag}:bucket:${bucket}`];
+    return numberOf(await this.#run(TAKE_TOKEN, keys, [tokenUs, tokenUs * burst]));
   }
 
   async setCount(
@@ -137,7 +139,7 @@ export class RedisDirectory implements ClusterDirectory {
   ): Promise<boolean> {
     const keys = [...this.#nodeKeys, `${this.#tag}:count:${name}`];
     const parameters = [LEASE_MS, nodeId, incarnation, own, most, COUNT_KEPT_MS];
-    return (await this.#run(SET_COUNT, keys, parameters)) === 1;
+    return numberOf(await this.#run(SET_COUNT, keys, parameters)) === 1;
   }
 
   get #nodeKeys(): readonly string[] {
@@ -155,8 +157,15 @@ export class RedisDirectory implements ClusterDirectory {
 
   #run(script: string, keys: readonly string[], parameters: readonly (string | number)[]): Promise<unknown> {
     const call = this.#redis.call('EVAL', script, keys.length, ...keys, ...parameters);
-    return withTimeout(call, COMMAND_TIMEOUT_MS);
+    return withTimeout(call, this.#timeoutMs);
   }
+}
+
+/** A client may be set to give numbers as strings. @throws Error for what is no number. */
+function numberOf(reply: unknown): number {
+  const value = typeof reply === 'string' && reply !== '' ? Number(reply) : reply;
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw new Error('Expected a number from Redis');
+  return value;
 }
 
 /** @param now - when it was read, by the clock of Redis. */

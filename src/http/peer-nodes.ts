@@ -6,6 +6,9 @@ import type { Caller } from '../session/caller.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import type { RouteCall } from './route-handler.js';
 
+/** Of an answer to another node: this one has no room, whoever asks. No client gets it. */
+export const NO_ROOM_HEADER = 'Stream-Kit-No-Room';
+
 /** What of a request a node signs when it passes it on. */
 export type PassedRequest = Pick<HttpRequest, 'method' | 'headers' | 'path' | 'query'>;
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.js';
 import type { ErrorCode } from '../base/errors.js';
 import { StreamKitError } from '../base/errors.js';
+import { NoRoomError } from '../base/no-room-error.js';
 import { ROUTES } from '../protocol/routes.js';
 import type { RouteDefinition, RouteMethod } from '../protocol/route-definition.js';
 import type { ConfigurableRoute, RouteName } from '../protocol/routes.js';
@@ -11,7 +12,8 @@ import type { CorsPolicy } from './cors-policy.js';
 import { errorResponse } from './error-response.js';
 import type { HttpRequest, HttpResponse } from './http-message.js';
 import { emptyResponse } from './http-message.js';
-import type { PeerNodes } from './peer-nodes.js';
+import type { PassedCaller, PeerNodes } from './peer-nodes.js';
+import { NO_ROOM_HEADER } from './peer-nodes.js';
 import type { RouteHandler, RouteHandlers } from './route-handler.js';
 
 export interface RequestHandlerParameters {
@@ -80,6 +82,7 @@ export function createRequestHandler(parameters: RequestHandlerParameters): Requ
       return { response: await cors.sharePreflight(request, response, allow) };
     }
     let caller: Caller | undefined;
+    let passed: PassedCaller | undefined;
     try {
       const method = request.method === 'HEAD' ? 'GET' : request.method;
       const route = methods.get(method as RouteMethod);
@@ -89,7 +92,7 @@ export function createRequestHandler(parameters: RequestHandlerParameters): Requ
       }
       const target = { streamId, route: route.definition };
       // Nothing else that such a request has counts: a signature that is not good gets nothing.
-      const passed = peers?.passedCaller(request);
+      passed = peers?.passedCaller(request);
       if (passed === undefined) caller = await authorize(request, target);
       else {
         caller = passed.caller;
@@ -118,7 +121,9 @@ export function createRequestHandler(parameters: RequestHandlerParameters): Requ
         parameters.onServerError(thrown, streamId === '' ? undefined : streamId, caller);
       }
       const code = thrown instanceof StreamKitError ? thrown.code : 'internal';
-      return { response: await cors.share(request, response), code };
+      const mark = passed !== undefined && thrown instanceof NoRoomError ? { [NO_ROOM_HEADER]: '1' } : {};
+      const marked = { ...response, headers: { ...response.headers, ...mark } };
+      return { response: await cors.share(request, marked), code };
     }
   };
 

@@ -132,9 +132,14 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
   // Taken late: a malformed request does not count as a session.
   await rates.takeSession(caller);
   const release = await seats.hold('sessions', caller);
+  let releaseViewer: (() => void) | undefined;
   let session: StreamSession;
   try {
+    if (wantsEvents) releaseViewer = await seats.hold('viewers', caller);
     session = await prepared.start(isGone);
+  } catch (thrown) {
+    releaseViewer?.();
+    throw thrown;
   } finally {
     release();
   }
@@ -142,30 +147,43 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
   try {
     await parameters.announce?.(streamId);
     if (isGone()) throw new StreamKitError('bad_request', 'The request was aborted');
+    if (releaseViewer !== undefined) {
+      const preamble = customSignal('session', { streamId });
+      return await eventStream(call, parameters, session, { preamble, release: releaseViewer });
+    }
   } catch (thrown) {
     // Nobody will ever be told its id.
     void registry.end(session, 'deleted');
     throw thrown;
+  } finally {
+    releaseViewer?.();
   }
-  if (wantsEvents) return eventStream(call, parameters, session, customSignal('session', { streamId }));
   const location = `${request.prefix}/${streamId}`;
   return jsonResponse(201, { streamId, initialState: session.state }, { Location: location });
+}
+
+/** What the event stream of a session has that was made by the same request. */
+interface MadeSession {
+  /** Sent first. */
+  readonly preamble: Uint8Array;
+  /** Ends the hold of the viewer's place. Idempotent. */
+  readonly release: () => void;
 }
 
 async function eventStream(
   { request, caller }: RouteCall,
   { registry, iceServers, seats }: SessionRoutesParameters,
   session: StreamSession,
-  preamble?: Uint8Array,
+  made?: MadeSession,
 ): Promise<HttpResponse> {
   const { viewerId, videoCodec, wishes, media: wantsMedia } = parseEventStreamQuery(request.query);
   const media = wantsMedia && session.hasMedia;
   // A HEAD must not make a viewer.
   if (request.method === 'HEAD') return eventStreamResponse(() => undefined);
   // To a session that was made by this very request nobody can come back.
-  const returning = preamble === undefined ? viewerId : undefined;
+  const returning = made === undefined ? viewerId : undefined;
   const isKnown = returning !== undefined && session.viewers.has(returning);
-  const release = isKnown ? undefined : await seats.hold('viewers', caller);
+  const release = made?.release ?? (isKnown ? undefined : await seats.hold('viewers', caller));
   let viewer: EventStreamLink;
   try {
     viewer = registry.admit(session, { caller, viewerId: returning, videoCodec, wishes, media });
@@ -175,7 +193,7 @@ async function eventStream(
   if (session.hasMedia) await viewer.prepareMedia(iceServers.finder(session.streamId, caller), media);
   const lastEventId = parseLastEventId(request.headers['last-event-id']);
   return eventStreamResponse((sink) =>
-    viewer.attach(sink, { media, lastEventId, ...(preamble === undefined ? {} : { preamble }) }),
+    viewer.attach(sink, { media, lastEventId, ...(made === undefined ? {} : { preamble: made.preamble }) }),
   );
 }
 

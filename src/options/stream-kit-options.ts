@@ -21,7 +21,7 @@ import {
   DEFAULT_CONTROL,
   type ResolvedControlOptions,
 } from './control-options.js';
-import { byCodec, VIDEO_CODECS, type VideoCodec } from '../protocol/video-codecs.js';
+import { AUTO_CODECS, byCodec, VIDEO_CODECS, type VideoCodec } from '../protocol/video-codecs.js';
 import { ENCODER_NAMES, ENCODER_ORDER, type EncoderName } from './encoder-names.js';
 import { DEFAULT_FILES, type FileOptions, fileOptions, type ResolvedFileOptions } from './file-options.js';
 import { gpuOption, type GpuOptions, type ResolvedGpuOption } from './gpu-option.js';
@@ -180,6 +180,12 @@ const ROUTER_OPTIONS = {
     encoderChoice(true),
     Object.freeze(byCodec(() => 'auto')),
   ),
+  /**
+   * What the picture of a session may be encoded to whose request names no `videoCodec`, one at least of `h264`, `vp8`, `vp9` and
+   * `av1`. Each that is watched is encoded in the same thread, so that a viewer who asks for VP9 or AV1 in software can cost the
+   * others pictures. Default `h264` and `vp8`.
+   */
+  videoCodecs: option<readonly VideoCodec[]>(codecList, AUTO_CODECS),
   /**
    * The device of a hardware encoder: path of a render node (VAAPI, QSV), or number of a GPU (NVENC). Default: the first.
    */
@@ -384,6 +390,13 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     maxViewersPerCaller: maxViewersPerCaller ?? Math.max(4, Math.ceil(maxViewersPerSession / 2)),
     logger: withoutSecrets(resolved),
   }) as ResolvedOptions<TEnv>;
+}
+
+/** In the order in which they are preferred, each once. */
+function codecList(value: unknown, name: string): readonly VideoCodec[] {
+  const given = listOf(oneOf(...VIDEO_CODECS))(value, name);
+  if (given.length === 0) throw badOption('list of one codec at least', name, value);
+  return Object.freeze(VIDEO_CODECS.filter((codec) => given.includes(codec)));
 }
 
 /** Options of addresses and ports that do not go together. @throws StreamKitError `bad_option`. */

@@ -1,5 +1,5 @@
 import type { MediaPlane } from '../fanout/media-plane.js';
-import type { RenderOptions } from './render-options.js';
+import { codecsToOffer, type RenderOptions } from './render-options.js';
 import type { SessionRequest } from './session-request.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import { AUTO_CODECS } from '../protocol/video-codecs.js';
@@ -11,7 +11,8 @@ export function initialState(
   nowMs: number,
   mediaPlane: MediaPlane['name'],
 ): StreamSessionState {
-  const { width, height, videoCodec } = request.renderOptions;
+  const { width, height } = request.renderOptions;
+  const [codec = AUTO_CODECS[0]] = codecsToOffer(request.renderOptions, undefined);
   return {
     streamId,
     status: 'initializing',
@@ -26,7 +27,7 @@ export function initialState(
       viewers: 0,
       controllerId: null,
       video: {
-        codec: videoCodec === 'auto' ? AUTO_CODECS[0] : videoCodec,
+        codec,
         encoder: null,
         width,
         height,

@@ -31,6 +31,7 @@ export type SessionsOptions = Omit<SessionSettings, 'maxRungs'> &
     | 'onError'
     | 'targetPolicy'
     | 'terminal'
+    | 'videoCodecs'
   >;
 
 /** What the rooms below bring in: what sessions are made of, and the machine that carries them. */
@@ -72,7 +73,7 @@ const MAX_RUNGS = 3;
 export function openSessions(options: SessionsOptions, given: SessionsParts): SessionRoom {
   const { recording, profiles, createToken, pool, ...partsGiven } = given;
   const { clock, machine } = given;
-  const { logger, defaultViewport: viewport, maxBitrateBps, targetPolicy, terminal } = options;
+  const { logger, defaultViewport: viewport, maxBitrateBps, videoCodecs, targetPolicy, terminal } = options;
   const hasAutoRungs = options.maxRungs === 'auto';
   const maxRungs = options.maxRungs === 'auto' ? MAX_RUNGS : options.maxRungs;
   const counters = newSessionCounters();
@@ -96,7 +97,7 @@ export function openSessions(options: SessionsOptions, given: SessionsParts): Se
   const iceServers = new IceServerSource(options.iceServers, clock, logger);
   const sessions: StreamKitSessions = new StreamKitSessions({
     ...{ registry, profiles, recordings, iceServers, targetPolicy, terminal, createToken, logger },
-    defaults: { viewport, maxBitrateBps },
+    defaults: { viewport, maxBitrateBps, videoCodecs },
   });
   pool?.begin(poolRoom(admission, () => registry.pagesLeft));
   return {

@@ -16,6 +16,8 @@ export interface RenderOptions {
   /** Most pictures a second. */
   readonly frameRate: number;
   readonly videoCodec: VideoCodecChoice;
+  /** All that the session may be encoded to, best first; never none. */
+  readonly videoCodecs: readonly VideoCodec[];
   readonly maxBitrateBps: number;
   readonly deviceScaleFactor: number;
   readonly audio: boolean;
@@ -27,6 +29,8 @@ export interface RenderOptionDefaults {
   readonly viewport: Viewport;
   /** The server's own upper limit, bits/s; undefined: by size and frame rate. */
   readonly maxBitrateBps: number | undefined;
+  /** What a session with `videoCodec: 'auto'` may be encoded to. Default H.264 and VP8. */
+  readonly videoCodecs?: readonly VideoCodec[];
   /** Of who asks. Default none. */
   readonly limits?: Readonly<CallerLimits>;
 }
@@ -47,11 +51,13 @@ export function parseRenderOptions(value: unknown, defaults: RenderOptionDefault
   const frameRate = numberBetween(given, 'frameRate', 1, 60, true) ?? Math.min(30, maxFrameRate);
   if (frameRate > maxFrameRate) throw beyond('frameRate', String(maxFrameRate));
   const limitBps = Math.min(defaults.maxBitrateBps ?? Infinity, maxBitrateBps);
+  const choice = videoCodec(given.videoCodec);
   return {
     width,
     height,
     frameRate,
-    videoCodec: videoCodec(given.videoCodec),
+    videoCodec: choice,
+    videoCodecs: choice === 'auto' ? (defaults.videoCodecs ?? AUTO_CODECS) : [choice],
     maxBitrateBps: bitrate(given, limitBps, width * height * frameRate),
     deviceScaleFactor: numberBetween(given, 'deviceScaleFactor', 0.5, 4, false) ?? 1,
     audio: audio(given.audio),
@@ -108,41 +114,39 @@ export function parseRenderChange(
   };
 }
 
+/** Of a session: what it may be encoded to. */
+type SessionCodecs = Pick<RenderOptions, 'videoCodecs'>;
+
 /**
- * The codecs that a viewer is offered, best first.
+ * The codecs that a viewer is offered, best first: of H.264 and VP8 those that the session may be encoded to, or else all of its
+ * own.
  *
- * @param choice - what the session was asked for.
  * @param asked - the one codec that the viewer wants.
  * @throws StreamKitError `conflict` for a codec that the session is not encoded to.
  */
 export function codecsToOffer(
-  choice: VideoCodecChoice,
+  { videoCodecs }: SessionCodecs,
   asked: VideoCodec | undefined,
 ): readonly VideoCodec[] {
-  if (choice === 'auto') return asked === undefined ? AUTO_CODECS : [asked];
-  if (asked !== undefined && asked !== choice) throw otherCodec(choice, [asked]);
-  return [choice];
+  if (asked !== undefined) return codecsAmong({ videoCodecs }, [asked]);
+  const usual = AUTO_CODECS.filter((codec) => videoCodecs.includes(codec));
+  return usual.length > 0 ? usual : videoCodecs;
 }
 
 /**
  * Of the codecs that a recorder or a player can take, those that the session can be encoded to, best first.
  *
- * @param choice - what the session was asked for.
  * @throws StreamKitError `conflict` if there is none.
  */
-export function codecsAmong(choice: VideoCodecChoice, asked: readonly VideoCodec[]): readonly VideoCodec[] {
-  if (choice === 'auto') {
-    const usual = AUTO_CODECS.filter((codec) => asked.includes(codec));
-    return [...usual, ...asked.filter((codec) => !AUTO_CODECS.some((other) => other === codec))];
-  }
-  if (!asked.includes(choice)) throw otherCodec(choice, asked);
-  return [choice];
-}
-
-function otherCodec(choice: VideoCodec, asked: readonly VideoCodec[]): StreamKitError {
-  return new StreamKitError(
+export function codecsAmong(
+  { videoCodecs }: SessionCodecs,
+  asked: readonly VideoCodec[],
+): readonly VideoCodec[] {
+  const found = videoCodecs.filter((codec) => asked.includes(codec));
+  if (found.length > 0) return found;
+  throw new StreamKitError(
     'conflict',
-    `The session is encoded as ${choice} and not as ${asked.join(' or ')}`,
+    `The session is encoded as ${videoCodecs.join(' or ')} and not as ${asked.join(' or ')}`,
   );
 }
 

@@ -153,7 +153,7 @@ export class SessionMedia {
   /** Goes on in another size or rate: capture first, then what encodes it. Resolves when both know. */
   async reconfigure(format: CaptureFormat, bitrateBps: number): Promise<void> {
     const { width, height, frameRate } = this.#format;
-    // Another bit rate costs no keyframe by itself.
+    // What captures knows nothing of bit rates.
     const isSame = width === format.width && height === format.height && frameRate === format.frameRate;
     if (!isSame) await this.#render.reconfigure(format);
     this.#format = format;

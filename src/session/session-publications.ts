@@ -23,7 +23,7 @@ const MAX_TOKEN_CHARACTERS = 8192;
 export interface SessionPublicationsParameters {
   readonly streamId: string;
   readonly parts: Pick<SessionParts, 'clock' | 'observe' | 'publishing'>;
-  readonly renderOptions: Pick<RenderOptions, 'videoCodec' | 'audio'>;
+  readonly renderOptions: Pick<RenderOptions, 'videoCodecs' | 'audio'>;
   /** @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end. */
   readonly media: () => SessionMedia;
   readonly logger: Logger;
@@ -104,7 +104,7 @@ export class SessionPublications {
     if (publishing === undefined) throw new StreamKitError('not_found', 'There is no option publications');
     const { url, token, videoCodec, ...wishes } = parsePublicationRequest(body);
     const media = this.#parameters.media();
-    const codecs = codecsToOffer(renderOptions.videoCodec, videoCodec);
+    const codecs = codecsToOffer(renderOptions, videoCodec);
     const publicationId = randomUUID();
     const log = logger.child({ publicationId, origin: url.origin });
     const publication = publishing.open<MediaShare>(

@@ -5,6 +5,7 @@ import type { ProfileLease } from '../profiles/profile-lease.js';
 import type { TerminalTarget } from '../terminal/terminal.js';
 import type { ErrorCode } from '../base/errors.js';
 import { StreamKitError } from '../base/errors.js';
+import { NoRoomError } from '../base/no-room-error.js';
 import type { Admission } from './admission.js';
 import { MAX_TERMINALS_WITH_AUTO } from './admission.js';
 import type { Caller } from './caller.js';
@@ -241,6 +242,14 @@ export class SessionRegistry {
     return [...this.#found.values()].reduce((sum, { viewers }) => sum + viewers.countOf(callerKey), 0);
   }
 
+  /** How many each caller has here, as {@link countOf}; who has none is missing. */
+  counts(kind: 'sessions' | 'viewers'): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    if (kind === 'viewers') for (const { viewers } of this.#found.values()) viewers.addCounts(counts);
+    else for (const { key } of this.#occupying.values()) counts.set(key, (counts.get(key) ?? 0) + 1);
+    return counts;
+  }
+
   /**
    * Ends a session and forgets it. Resolves when everything it had is gone; asking again meanwhile waits for the
    * same.
@@ -281,11 +290,11 @@ export class SessionRegistry {
   #ensureRoom(kind: 'page' | 'terminal', caller: Caller): void {
     if (this.#closed || this.draining) {
       const headers = { 'Retry-After': '10' };
-      throw new StreamKitError('at_capacity', 'The server is shutting down', { status: 503, headers });
+      throw new NoRoomError('The server is shutting down', { status: 503, headers });
     }
     const headers = { 'Retry-After': '5' };
     if (this.#isFull(kind)) {
-      throw new StreamKitError('at_capacity', 'All sessions of this server are taken', { headers });
+      throw new NoRoomError('All sessions of this server are taken', { headers });
     }
     if (this.countOf('sessions', caller.key) >= (caller.limits.maxSessions ?? Infinity)) {
       throw new StreamKitError('at_capacity', 'This caller has as many sessions as it may', { headers });
@@ -308,7 +317,7 @@ export class SessionRegistry {
     parts.logger.warn({ shortage, running: admission.running }, 'session refused: the machine is busy');
     const message = `The server has too little free ${shortage} for one more session`;
     const headers = { 'Retry-After': '10' };
-    throw new StreamKitError('at_capacity', message, { status: 503, headers });
+    throw new NoRoomError(message, { status: 503, headers });
   }
 
   #startTerminal(

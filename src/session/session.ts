@@ -123,7 +123,7 @@ export class Session implements StreamSession {
             logger: this.#logger,
             graceMs: settings.viewerReattachMs,
             chooseCodec: () => {
-              const codecs = codecsToOffer(request.renderOptions.videoCodec, undefined);
+              const codecs = codecsToOffer(request.renderOptions, undefined);
               return this.#media?.runningOrFirst(codecs) ?? codecs[0] ?? AUTO_CODECS[0];
             },
             document: () => this.state,
@@ -323,7 +323,7 @@ export class Session implements StreamSession {
    * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end or if the session has none of them.
    */
   openPackets(asked: readonly VideoCodec[], sink: PacketSink): PacketSource {
-    const codecs = codecsAmong(this.#request.renderOptions.videoCodec, asked);
+    const codecs = codecsAmong(this.#request.renderOptions, asked);
     return this.#liveOr('There is nothing to record yet').media.tap(codecs, sink);
   }
 

@@ -142,7 +142,7 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
       throw new StreamKitError('forbidden', 'This server keeps no profiles');
     const owner = wanted && profileOwnerOf(caller);
     return {
-      checkCodec: (videoCodec) => void codecsToOffer(request.renderOptions.videoCodec, videoCodec),
+      checkCodec: (videoCodec) => void codecsToOffer(request.renderOptions, videoCodec),
       start: async (isGone = () => false) => {
         const lease = owner === undefined ? undefined : await (wanted && profiles?.open(owner, wanted));
         try {

@@ -24,7 +24,7 @@ export interface StreamSession {
   readonly hasMedia: boolean;
   /** The state document as it is now. */
   readonly state: Readonly<StreamSessionState>;
-  readonly viewers: Pick<ViewerGroup, 'has' | 'countOf' | 'list'>;
+  readonly viewers: Pick<ViewerGroup, 'has' | 'countOf' | 'addCounts' | 'list'>;
   /** What the application listens to. */
   readonly events: SessionEmitter;
   /** Why it ended; undefined while it lives. */

@@ -12,6 +12,7 @@ import type { SessionEndReason } from './session-events.js';
 import { SessionLife } from './session-life.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
+import { AUTO_CODECS } from '../protocol/video-codecs.js';
 import type { StreamSnapshot } from './websocket-link.js';
 import { WebSocketLinks } from './websocket-links.js';
 import type { SessionListener, StreamSession } from './stream-session.js';
@@ -77,7 +78,7 @@ export class TerminalSession implements StreamSession {
       {
         ...{ streamId, parts, settings, logger },
         publisher: this.#life.publisher,
-        renderOptions: { videoCodec: 'auto', audio: false },
+        renderOptions: { videoCodecs: AUTO_CODECS, audio: false },
         openSockets: (hooks) =>
           new WebSocketLinks({
             ...{ clock, logger, ...hooks },

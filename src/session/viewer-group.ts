@@ -48,7 +48,7 @@ export interface ViewerGroupParameters {
     'maxViewersPerSession' | 'maxViewersPerCaller' | 'viewerReattachMs'
   >;
   readonly publisher: StatePublisher;
-  readonly renderOptions: Pick<RenderOptions, 'videoCodec' | 'audio'>;
+  readonly renderOptions: Pick<RenderOptions, 'videoCodecs' | 'audio'>;
   /** Makes what takes the WebSockets. */
   readonly openSockets: (hooks: Pick<WebSocketLinksParameters, 'onClosed'>) => WebSocketLinks;
   readonly logger: Logger;
@@ -93,7 +93,7 @@ export class ViewerGroup {
   admit(request: ViewerRequest): EventStreamLink {
     const { parts, settings, publisher, renderOptions } = this.#parameters;
     const { caller, viewerId } = request;
-    const videoCodecs = codecsToOffer(renderOptions.videoCodec, request.videoCodec);
+    const videoCodecs = codecsToOffer(renderOptions, request.videoCodec);
     const returning = viewerId === undefined ? undefined : this.find(viewerId, caller);
     // One that has its media by a WebSocket does without the peer.
     if (returning?.isLost === true && request.media) void this.#dismiss(returning.viewer);
@@ -132,8 +132,8 @@ export class ViewerGroup {
     const { parts, renderOptions } = this.#parameters;
     this.ensureRoom(caller, 503);
     const viewer = this.#newViewer(caller);
-    // A player that takes none of the usual codecs gets another one that it offers.
-    const videoCodecs = codecsAmong(renderOptions.videoCodec, VIDEO_CODECS);
+    // A player that takes none of the usual codecs gets another one that it offers, where the session may have it.
+    const videoCodecs = codecsAmong(renderOptions, VIDEO_CODECS);
     let player: WhepLink;
     try {
       player = new WhepLink(
@@ -262,6 +262,12 @@ export class ViewerGroup {
   /** How many a caller has. */
   countOf(callerKey: string): number {
     return this.#all().filter(({ caller }) => caller.key === callerKey).length;
+  }
+
+  /** Adds how many each caller has. */
+  addCounts(counts: Map<string, number>): void {
+    for (const { caller } of this.#viewers.values())
+      counts.set(caller.key, (counts.get(caller.key) ?? 0) + 1);
   }
 
   summary(): ViewerSummary {

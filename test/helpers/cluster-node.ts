@@ -26,11 +26,18 @@ export interface ClusterTestNode {
   close(): Promise<void>;
 }
 
+interface ClusterNodeParts {
+  readonly muxThreads?: MuxThreads;
+  readonly port?: number;
+  /** How long it waits for Redis, ms. */
+  readonly directoryTimeoutMs?: number | undefined;
+}
+
 export async function openClusterNode(
   nodeId: string,
   redis: string | RedisClient,
   options: StreamKitOptions = {},
-  { muxThreads, port = 0 }: { muxThreads?: MuxThreads; port?: number } = {},
+  { muxThreads, port = 0, directoryTimeoutMs }: ClusterNodeParts = {},
 ): Promise<ClusterTestNode> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
@@ -44,7 +51,7 @@ export async function openClusterNode(
       cluster: { redis, nodeId, advertiseUrl: url, secret: CLUSTER_SECRET },
       ...options,
     }),
-    Object.assign(parts, real),
+    Object.assign(parts, real, { directoryTimeoutMs }),
     muxThreads,
   );
   server.on('request', (request, response) => void router(request, response));

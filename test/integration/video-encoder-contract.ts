@@ -10,6 +10,7 @@ import type {
   VideoEncoderListener,
   VideoEncoderParameters,
 } from '../../src/render/encode/video-encoder.js';
+import { isVp9Keyframe } from '../../src/render/packetize/vp9-picture-header.js';
 import { PATIENCE_MS, until } from '../helpers/patience.js';
 import { PictureDecoder, PictureSource } from './picture-source.js';
 
@@ -120,6 +121,10 @@ export function describeVideoEncoder(name: string, subject: EncoderUnderTest): v
       const times = out.map(({ times: { captureTimeUs } }) => captureTimeUs);
       expect(times).toEqual(fedTimesUs);
       for (const { bytes } of out) expect(decoder.decode(bytes)).toBeDefined();
+      // By the picture itself, not by what the encoder says of it: VP9 has intra-only pictures, from which nobody can start.
+      if (subject.codec === 'vp9') {
+        expect(out.map(({ bytes }) => isVp9Keyframe(bytes))).toEqual(out.map(({ keyframe }) => keyframe));
+      }
       // A newcomer starts from it.
       const newcomer = new PictureDecoder(subject.codec);
       const from = out.findLastIndex(({ keyframe }) => keyframe);

@@ -76,7 +76,7 @@ export const HARDWARE_ENCODERS = {
   },
   vp9_qsv: {
     codec: 'vp9',
-    options: { preset: 'veryfast', async_depth: 1, profile: 'profile0' },
+    options: { preset: 'veryfast', async_depth: 1, forced_idr: 1, profile: 'profile0' },
     inputs: [AV_PIX_FMT_NV12],
     matrices: ['bt601', 'bt709'],
     // libavcodec/qsvenc.c takes another rate while it runs for H.264 and HEVC.

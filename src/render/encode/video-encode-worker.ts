@@ -267,7 +267,7 @@ function stop(stream: VideoStream): void {
   stillTimer = undefined;
 }
 
-/** Its rate costs no keyframe by itself; another size does. */
+/** Another rate costs a keyframe where the encoder has no dynamic bit rate; another size does with all. */
 function retarget(active: ActiveEncoder, target: EncodingTarget): void {
   active.target = target;
   active.frameRate = frameRateOf(target);

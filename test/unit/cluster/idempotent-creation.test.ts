@@ -1,3 +1,5 @@
+import { createSecretKey, randomBytes } from 'node:crypto';
+
 import { expect, it } from 'vitest';
 
 import { IdempotentCreation } from '../../../src/cluster/idempotent-creation.js';
@@ -12,6 +14,7 @@ it('tells a client of its session also if the key cannot be kept', async () => {
       settle: () => Promise.reject(new Error('away')),
       abandon: (key) => Promise.resolve(void abandoned.push(key)),
     },
+    secret: createSecretKey(randomBytes(32)),
     createdBefore: () => Promise.reject(new Error('not asked')),
   });
   const call = { request: { headers: {} }, caller: anybody } as unknown as RouteCall;

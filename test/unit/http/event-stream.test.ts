@@ -117,7 +117,7 @@ describe('event stream', () => {
     stream.abort();
   });
 
-  it.each(['media=all', 'videoCodec=av1', 'maxHeight=0', 'maxHeight=tall', 'maxBitrateBps=0'])(
+  it.each(['media=all', 'videoCodec=hevc', 'maxHeight=0', 'maxHeight=tall', 'maxBitrateBps=0'])(
     'refuses ?%s',
     async (query) => {
       const { status, json } = await ask(`${url}/sse?${query}`);
@@ -125,6 +125,12 @@ describe('event stream', () => {
       expect((await ask(url)).json.metadata.viewers).toBe(0);
     },
   );
+
+  it.each(['vp9', 'av1'])('refuses ?videoCodec=%s, which no option permits', async (codec) => {
+    const { status, json } = await ask(`${url}/sse?videoCodec=${codec}`);
+    expect([status, json.error.code]).toEqual([409, 'conflict']);
+    expect((await ask(url)).json.metadata.viewers).toBe(0);
+  });
 
   it('takes a hint of a height', async () => {
     const stream = await EventStreamClient.open(`${url}/sse?maxHeight=720`);

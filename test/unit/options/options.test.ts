@@ -19,6 +19,7 @@ function refusal(options: unknown): string {
 const path = 'path that begins with a slash';
 const BAD_OPTIONS: readonly [options: unknown, sentence: string][] = [
   [null, 'Expected object for options but received null'],
+  [{ videoCodecs: [] }, 'Expected list of one codec at least for videoCodecs but received an array'],
   [{ frameRat: 1 }, 'Unknown option "frameRat" in options'],
   [{ basePath: 'stream' }, `Expected ${path} for basePath but received 'stream' of type string`],
   [{ basePath: '/a//b' }, `Expected ${path} for basePath but received '/a//b' of type string`],
