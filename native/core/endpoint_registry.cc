@@ -146,6 +146,9 @@ Endpoint::Address& EndpointRegistry::heard(Endpoint& endpoint, int socket, const
     const auto old = bySource_.find(*forgotten);
     if (old != bySource_.end() && old->second == &endpoint) {
       bySource_.erase(old);
+      if (forgotten->listener >= 0) {
+        abandoned_.push_back(*forgotten);
+      }
     }
   }
   return address;

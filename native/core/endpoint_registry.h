@@ -3,6 +3,8 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "endpoint.h"
 #include "stun_transactions.h"
@@ -46,6 +48,8 @@ class EndpointRegistry {
    * @returns the endpoint whose media went there, or null
    */
   Endpoint* disconnected(int socket, const SocketAddress& from);
+  /** Connections whose addresses made room for others of their viewers, since it was asked last. */
+  std::vector<PacketSource> takeAbandoned() { return std::exchange(abandoned_, {}); }
 
  private:
   Received receiveRequest(const StunMessage& message, int socket, const SocketAddress& from, int64_t nowUs);
@@ -56,6 +60,8 @@ class EndpointRegistry {
   std::unordered_map<uint32_t, std::unique_ptr<Endpoint>> endpoints_;
   std::unordered_map<std::string, uint32_t> idsByUfrag_;
   std::unordered_map<PacketSource, Endpoint*, PacketSourceHash> bySource_;
+  /** At most as many as there are connections: each is known when it is put here. */
+  std::vector<PacketSource> abandoned_;
   StunTransactions transactions_;
   std::array<uint8_t, kMaxBindingSuccessBytes> answer_{};
 };

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -28,9 +29,13 @@ class SocketAddress {
   /** 4 or 16 bytes. */
   std::span<const uint8_t> ip() const { return std::span(ip_).first(ipv6_ ? 16 : 4); }
   bool isIpv6() const { return ipv6_; }
-  SocketAddress withoutPort() const {
+  /** What one host has for certain: its IPv4 address, or its /64 of IPv6, in which it takes any address. */
+  SocketAddress network() const {
     SocketAddress result = *this;
     result.port_ = 0;
+    if (ipv6_) {
+      std::fill(result.ip_.begin() + 8, result.ip_.end(), uint8_t{0});
+    }
     return result;
   }
   bool operator==(const SocketAddress& other) const = default;

@@ -59,7 +59,7 @@ int openListener(const SocketAddress& address, SocketAddress& local, int& error)
 
 }  // namespace
 
-TcpSockets::TcpSockets(PlaneStats& stats) : stats_(stats) {}
+TcpSockets::TcpSockets(PlaneStats& stats, size_t maxUnproven) : stats_(stats), maxUnproven_(maxUnproven) {}
 
 TcpSockets::~TcpSockets() {
   clear();
@@ -124,7 +124,7 @@ void TcpSockets::run([[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_t 
   for (int i = 0; i < count; i += 1) {
     const epoll_event& event = events[static_cast<size_t>(i)];
     if (event.data.u64 < kFirstConnectionId) {
-      accept(static_cast<int>(event.data.u64), nowUs);
+      accept(static_cast<int>(event.data.u64), core, nowUs);
       continue;
     }
     const auto found = byId_.find(event.data.u64);
@@ -139,13 +139,15 @@ void TcpSockets::run([[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_t 
       receive(entry, core, nowUs);
     }
   }
+  closeAbandoned(core, nowUs);
   if (nowUs >= sweptUs_ + kSweepIntervalUs) {
     sweep(core, nowUs);
   }
 #endif
 }
 
-void TcpSockets::accept([[maybe_unused]] int listener, [[maybe_unused]] int64_t nowUs) {
+void TcpSockets::accept([[maybe_unused]] int listener, [[maybe_unused]] MediaCore& core,
+                        [[maybe_unused]] int64_t nowUs) {
 #ifdef __linux__
   int fd = -1;
   {
@@ -166,7 +168,7 @@ void TcpSockets::accept([[maybe_unused]] int listener, [[maybe_unused]] int64_t 
     }
     const auto remote = SocketAddress::fromKernel(storage);
     if (remote.has_value()) {
-      admit(kFirstStreamSocket + listener, accepted, *remote, nowUs);
+      admit(kFirstStreamSocket + listener, accepted, *remote, core, nowUs);
     } else {
       close(accepted);
     }
@@ -175,16 +177,17 @@ void TcpSockets::accept([[maybe_unused]] int listener, [[maybe_unused]] int64_t 
 }
 
 void TcpSockets::admit([[maybe_unused]] int socket, int fd, const SocketAddress& remote,
-                       [[maybe_unused]] int64_t nowUs) {
+                       [[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_t nowUs) {
 #ifdef __linux__
-  const auto ofAddress = unprovenByAddress_.find(remote.withoutPort());
-  const bool isOneTooMany =
-      byId_.size() >= kMaxConnections || unproven_ >= kMaxUnproven ||
-      (ofAddress != unprovenByAddress_.end() && ofAddress->second >= kMaxUnprovenPerAddress);
+  // The one before it from the same port may have ended without a word of it until now.
+  if (const Connection before = find(socket, remote)) {
+    drop(Entry{before, socket}, core, nowUs);
+  }
+  const bool hasRoom = makeRoom(remote, core, nowUs);
   epoll_event interest{};
   interest.events = EPOLLIN;
   interest.data.u64 = nextId_;
-  if (isOneTooMany || epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &interest) != 0) {
+  if (!hasRoom || epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &interest) != 0) {
     close(fd);
     stats_.tcpRefused += 1;
     return;
@@ -196,13 +199,35 @@ void TcpSockets::admit([[maybe_unused]] int socket, int fd, const SocketAddress&
   if (byId_.empty()) {
     sweptUs_ = nowUs;
   }
+  unproven_.insert(nextId_);
+  unprovenByNetwork_[remote.network()].insert(nextId_);
   byId_[nextId_++] = {connection, socket};
-  unproven_ += 1;
-  unprovenByAddress_[remote.withoutPort()] += 1;
   stats_.tcpConnections = byId_.size();
   const std::lock_guard lock(mutex_);
   bySource_.insert_or_assign({socket, remote}, connection);
 #endif
+}
+
+bool TcpSockets::makeRoom(const SocketAddress& remote, MediaCore& core, int64_t nowUs) {
+  while (true) {
+    const auto ofNetwork = unprovenByNetwork_.find(remote.network());
+    const bool isNetworkFull =
+        ofNetwork != unprovenByNetwork_.end() && ofNetwork->second.size() >= kMaxUnprovenPerNetwork;
+    const bool isFull = byId_.size() >= kMaxConnections;
+    if (!isNetworkFull && !isFull && unproven_.size() < maxUnproven_) {
+      return true;
+    }
+    if (unproven_.empty()) {
+      return false;
+    }
+    const uint64_t oldest = isNetworkFull ? *ofNetwork->second.begin() : *unproven_.begin();
+    const Entry entry = byId_.find(oldest)->second;
+    // What has come of it may be its proof.
+    receive(entry, core, nowUs);
+    if (unproven_.contains(oldest)) {
+      drop(entry, core, nowUs);
+    }
+  }
 }
 
 void TcpSockets::receive(const Entry& entry, MediaCore& core, int64_t nowUs) {
@@ -234,7 +259,7 @@ bool TcpSockets::receivePacket(const Entry& entry, MutableBytes packet, MediaCor
   }
   if (!entry.connection->isProven) {
     entry.connection->isProven = true;
-    forgetUnproven(remote);
+    forgetUnproven(*entry.connection);
   }
   return true;
 }
@@ -244,7 +269,7 @@ void TcpSockets::drop(const Entry& entry, MediaCore& core, int64_t nowUs) {
   const Entry dropped = entry;
   const SocketAddress& remote = dropped.connection->remote();
   if (!dropped.connection->isProven) {
-    forgetUnproven(remote);
+    forgetUnproven(*dropped.connection);
     stats_.tcpRefused += 1;
   }
   byId_.erase(dropped.connection->id());
@@ -257,12 +282,22 @@ void TcpSockets::drop(const Entry& entry, MediaCore& core, int64_t nowUs) {
   core.disconnected(dropped.socket, remote, nowUs);
 }
 
-void TcpSockets::forgetUnproven(const SocketAddress& remote) {
-  unproven_ -= 1;
-  const auto found = unprovenByAddress_.find(remote.withoutPort());
-  found->second -= 1;
-  if (found->second == 0) {
-    unprovenByAddress_.erase(found);
+void TcpSockets::forgetUnproven(const TcpConnection& connection) {
+  unproven_.erase(connection.id());
+  const auto found = unprovenByNetwork_.find(connection.remote().network());
+  found->second.erase(connection.id());
+  if (found->second.empty()) {
+    unprovenByNetwork_.erase(found);
+  }
+}
+
+void TcpSockets::closeAbandoned(MediaCore& core, int64_t nowUs) {
+  for (const PacketSource& source : core.takeAbandoned()) {
+    const Connection connection = find(source.listener, source.address);
+    // It may have been heard again since.
+    if (connection != nullptr && !core.knows(source.listener, source.address)) {
+      drop(Entry{connection, source.listener}, core, nowUs);
+    }
   }
 }
 
@@ -307,6 +342,8 @@ void TcpSockets::clear() {
     entry.connection->close();
   }
   byId_.clear();
+  unproven_.clear();
+  unprovenByNetwork_.clear();
   bySource_.clear();
   for (const int fd : listeners_) {
     close(fd);

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -21,17 +22,20 @@ namespace streamkit {
  */
 class TcpSockets {
  public:
-  /** Connections at once; one more is closed. */
+  /** Connections at once. */
   static constexpr size_t kMaxConnections = 4096;
-  /** Connections that have not yet proven whose they are: of all addresses, and of one. */
+  /**
+   * Connections that have not yet proven whose they are: of all, and of one network (an address of IPv4, a
+   * /64 of IPv6). The oldest makes room for one more: a viewer proves itself by what it sends first.
+   */
   static constexpr size_t kMaxUnproven = 512;
-  static constexpr size_t kMaxUnprovenPerAddress = 32;
+  static constexpr size_t kMaxUnprovenPerNetwork = 32;
   /** How long that may take. */
   static constexpr int64_t kProofLimitUs = 5'000'000;
   /** How often connections are looked for that belong to nobody any more. */
   static constexpr int64_t kSweepIntervalUs = 500'000;
 
-  explicit TcpSockets(PlaneStats& stats);
+  explicit TcpSockets(PlaneStats& stats, size_t maxUnproven = kMaxUnproven);
   ~TcpSockets();
   TcpSockets(const TcpSockets&) = delete;
   TcpSockets& operator=(const TcpSockets&) = delete;
@@ -68,17 +72,21 @@ class TcpSockets {
   };
 
   Connection find(int socket, const SocketAddress& remote) const;
-  void accept(int listener, int64_t nowUs);
-  void admit(int socket, int fd, const SocketAddress& remote, int64_t nowUs);
+  void accept(int listener, MediaCore& core, int64_t nowUs);
+  void admit(int socket, int fd, const SocketAddress& remote, MediaCore& core, int64_t nowUs);
+  /** @returns whether there is some for a connection from there */
+  bool makeRoom(const SocketAddress& remote, MediaCore& core, int64_t nowUs);
   void receive(const Entry& entry, MediaCore& core, int64_t nowUs);
   /** One packet of it. @returns whether the connection may go on */
   bool receivePacket(const Entry& entry, MutableBytes packet, MediaCore& core, int64_t nowUs);
   void drop(const Entry& entry, MediaCore& core, int64_t nowUs);
   void sweep(MediaCore& core, int64_t nowUs);
-  void forgetUnproven(const SocketAddress& remote);
+  void closeAbandoned(MediaCore& core, int64_t nowUs);
+  void forgetUnproven(const TcpConnection& connection);
   void watchListeners(bool isWatched);
 
   PlaneStats& stats_;
+  const size_t maxUnproven_;
   int epoll_ = -1;
   std::atomic<bool> hasListener_ = false;
 
@@ -88,8 +96,9 @@ class TcpSockets {
 
   // Used by the receiving thread alone.
   std::unordered_map<uint64_t, Entry> byId_;
-  std::unordered_map<SocketAddress, size_t, SocketAddressHash> unprovenByAddress_;
-  size_t unproven_ = 0;
+  /** Ids, the oldest first. */
+  std::set<uint64_t> unproven_;
+  std::unordered_map<SocketAddress, std::set<uint64_t>, SocketAddressHash> unprovenByNetwork_;
   uint64_t nextId_ = kFirstConnectionId;
   int64_t sweptUs_ = 0;
   /** There were no descriptors left: the listeners are not looked at until the next sweep. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,12 +20,23 @@ namespace streamkit::test {
 /** A viewer's end of a TCP connection. */
 class TcpPeer {
  public:
-  /** @param receiveBufferBytes 0: the system chooses it */
-  explicit TcpPeer(uint16_t port, int receiveBufferBytes = 0) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+  /**
+   * @param receiveBufferBytes 0: the system chooses it
+   * @param from the system chooses it where there is none
+   */
+  explicit TcpPeer(uint16_t port, int receiveBufferBytes = 0,
+                   const std::optional<SocketAddress>& from = std::nullopt)
+      : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_storage storage{};
+    if (from.has_value()) {
+      const int reuse = 1;
+      setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
+      const socklen_t bytes = from->toKernel(storage);
+      ::bind(fd_, reinterpret_cast<sockaddr*>(&storage), bytes);
+    }
     if (receiveBufferBytes > 0) {
       setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receiveBufferBytes, sizeof receiveBufferBytes);
     }
-    sockaddr_storage storage{};
     socklen_t length = SocketAddress::fromText("127.0.0.1", port)->toKernel(storage);
     isConnected_ = ::connect(fd_, reinterpret_cast<sockaddr*>(&storage), length) == 0;
     length = sizeof storage;
@@ -42,6 +54,13 @@ class TcpPeer {
       ::close(fd_);
       fd_ = -1;
     }
+  }
+
+  /** Ends the connection at once, so that its port can be used again. */
+  void reset() {
+    const linger none{.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    close();
   }
 
   static std::vector<uint8_t> framed(Bytes packet) {

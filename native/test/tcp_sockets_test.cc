@@ -14,7 +14,7 @@
 namespace streamkit::test {
 namespace {
 
-constexpr int kPatienceMs = 5000;
+constexpr int kPatienceMs = 30'000;
 
 SrtpParameters srtpParameters(uint8_t fill) {
   SrtpParameters srtp;
@@ -26,8 +26,9 @@ SrtpParameters srtpParameters(uint8_t fill) {
 /** A core with a TCP port: real connections, virtual time. */
 class TcpBench {
  public:
-  TcpBench()
-      : sockets(tcp, stats),
+  explicit TcpBench(size_t maxUnproven = TcpSockets::kMaxUnproven)
+      : tcp(stats, maxUnproven),
+        sockets(tcp, stats),
         core({0, 7}, sockets, events, stats),
         listening(tcp.listen(*SocketAddress::fromText("127.0.0.1", 0))) {
     EXPECT_EQ(listening.error, 0);
@@ -84,21 +85,25 @@ class TcpBench {
     return consumerStats;
   }
 
-  /** Sends a frame, and what is due until the next one. */
-  void frame(bool keyframe) {
+  /**
+   * Sends a frame, and what is due until the next one.
+   * @param hasArrived time goes on when it is so, for real connections need real time
+   */
+  template <typename Condition>
+  void frame(bool keyframe, Condition&& hasArrived) {
     EncodedFrame encoded = payloadFrame(20, 1000, keyframe);
     encoded.rtpTimestamp = static_cast<uint32_t>(nowUs * 9 / 100);
     core.sendFrame(50, std::move(encoded), false, nowUs);
     const int64_t endUs = nowUs + 33'000;
     while (nowUs < endUs) {
       core.advance(nowUs, 10'000);
-      tcp.run(core, nowUs);
+      EXPECT(await(hasArrived));
       nowUs += 1'000;
     }
   }
 
   PlaneStats stats;
-  TcpSockets tcp{stats};
+  TcpSockets tcp;
   SendSockets sockets;
   EventLog events;
   MediaCore core;
@@ -175,23 +180,82 @@ TEST("a TCP connection that proves nothing is closed in time") {
   EXPECT_EQ(bench.stats.tcpConnections, 0);
 }
 
-TEST("one address has few TCP connections that prove nothing, and a viewer there still gets in") {
+TEST("one address has few TCP connections that prove nothing, and the oldest makes room for one more") {
   TcpBench bench;
   std::deque<TcpPeer> peers;
-  for (size_t i = 0; i < TcpSockets::kMaxUnprovenPerAddress; i += 1) {
+  for (size_t i = 0; i < TcpSockets::kMaxUnprovenPerNetwork; i += 1) {
     peers.emplace_back(bench.listening.port);
   }
   EXPECT(bench.await([&] { return bench.stats.tcpConnections == peers.size(); }));
-  TcpPeer further(bench.listening.port);
-  EXPECT(bench.awaitEnd(further));
-  EXPECT_EQ(bench.stats.tcpRefused, 1);
-  // One that proves whose it is counts no more.
+  // Its proof is there when room is needed, though it has not been read.
   peers.front().send(viewerCheck("u1", "ours"));
-  EXPECT(bench.await([&] { return bench.events.packets.size() == 1; }));
+  TcpPeer further(bench.listening.port);
+  EXPECT(bench.await([&] { return bench.stats.tcpConnections == peers.size() + 1; }));
+  EXPECT_EQ(bench.events.packets.size(), 1);
+  EXPECT_EQ(bench.stats.tcpRefused, 0);
   TcpPeer viewer(bench.listening.port);
   viewer.send(viewerCheck("u1", "ours", 2));
+  EXPECT(bench.awaitEnd(peers[1]));
   EXPECT(bench.await([&] { return bench.events.packets.size() == 2; }));
-  EXPECT(!viewer.isEnded());
+  EXPECT_EQ(bench.stats.tcpRefused, 1);
+  for (TcpPeer* const open : {&peers.front(), &peers.back(), &further, &viewer}) {
+    open->receive();
+    EXPECT(!open->isEnded());
+  }
+}
+
+TEST("of all TCP connections that prove nothing the oldest makes room, and a host is its /64") {
+  TcpBench bench(3);
+  std::deque<TcpPeer> peers;
+  for (const char* const host : {"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"}) {
+    peers.emplace_back(bench.listening.port, 0, SocketAddress::fromText(host, 0));
+    EXPECT(bench.await([&] { return bench.stats.tcpConnections == std::min<size_t>(peers.size(), 3); }));
+  }
+  EXPECT(bench.awaitEnd(peers.front()));
+  EXPECT_EQ(bench.stats.tcpRefused, 1);
+  for (size_t i = 1; i < peers.size(); i += 1) {
+    peers[i].receive();
+    EXPECT(!peers[i].isEnded());
+  }
+  const auto networkOf = [](const char* text) { return SocketAddress::fromText(text, 7)->network(); };
+  EXPECT(networkOf("2001:db8:1:2::3") == networkOf("2001:db8:1:2:ffff::4"));
+  EXPECT(!(networkOf("2001:db8:1:2::3") == networkOf("2001:db8:1:3::3")));
+  EXPECT(!(networkOf("192.0.2.1") == networkOf("192.0.2.2")));
+}
+
+TEST("a TCP connection from the port of one that has just ended takes its place") {
+  TcpBench bench;
+  TcpPeer before(bench.listening.port);
+  bench.nominate(1, before);
+  bench.await([] { return true; });
+  // The new ones are accepted before the end of the old one is read.
+  TcpPeer other(bench.listening.port);
+  before.reset();
+  TcpPeer after(bench.listening.port, 0, before.local());
+  EXPECT(after.local() == before.local());
+  EXPECT(bench.await([&] { return bench.stats.tcpConnections == 2; }));
+  EXPECT(!bench.core.knows(bench.listening.socket, after.local()));
+  bench.nominate(1, after);
+  EXPECT_EQ(bench.stats.tcpConnections, 2);
+}
+
+TEST("a viewer has few TCP connections: those it was not heard by for longest are closed") {
+  TcpBench bench;
+  std::deque<TcpPeer> peers;
+  for (uint32_t i = 0; i < Endpoint::kMaxAddresses + 3; i += 1) {
+    bench.nowUs += 1;
+    peers.emplace_back(bench.listening.port).send(viewerCheck("u1", "ours", i));
+    EXPECT(bench.await([&] { return bench.events.packets.size() == i + 1; }));
+  }
+  EXPECT_EQ(bench.stats.tcpConnections, Endpoint::kMaxAddresses);
+  for (size_t i = 0; i < peers.size(); i += 1) {
+    if (i < 3) {
+      EXPECT(bench.awaitEnd(peers[i]));
+    }
+    peers[i].receive();
+    EXPECT_EQ(peers[i].isEnded(), i < 3);
+  }
+  EXPECT_EQ(bench.stats.tcpRefused, 0);
 }
 
 TEST("the TCP connections of a viewer that is gone are closed") {
@@ -219,13 +283,12 @@ TEST("a viewer that reads slowly over TCP loses pictures up to a keyframe, and o
   constexpr int kFrames = 300;
   size_t quickPackets = 0;
   for (int i = 0; i < kFrames; i += 1) {
-    bench.frame(i == 0);
-    quickPackets += rtpOf(quick.receive());
+    bench.frame(i == 0, [&] {
+      quickPackets += rtpOf(quick.receive());
+      return quickPackets == quickStats->packetsSent &&
+             !bench.tcp.blocked(bench.listening.socket, quick.local());
+    });
   }
-  EXPECT(bench.await([&] {
-    quickPackets += rtpOf(quick.receive());
-    return quickPackets >= 20 * kFrames;
-  }));
   EXPECT_EQ(quickPackets, 20 * kFrames);
   EXPECT_EQ(quickStats->framesDropped, 0);
   EXPECT(quick.isIntact());
@@ -241,13 +304,13 @@ TEST("a viewer that reads slowly over TCP loses pictures up to a keyframe, and o
         numbers.push_back(readU16(&packet[2]));
       }
     }
-    return numbers.size() == slowStats->packetsSent;
+    return numbers.size() == slowStats->packetsSent &&
+           !bench.tcp.blocked(bench.listening.socket, slow.local());
   };
   EXPECT(bench.await(read));
   const uint64_t sentBefore = slowStats->packetsSent;
   for (const bool keyframe : {true, false}) {
-    bench.frame(keyframe);
-    EXPECT(bench.await(read));
+    bench.frame(keyframe, read);
   }
   EXPECT_EQ(slowStats->packetsSent, sentBefore + 40);
   EXPECT(slow.isIntact());
@@ -259,24 +322,27 @@ TEST("a viewer that reads slowly over TCP loses pictures up to a keyframe, and o
 TEST("a viewer whose TCP connection ends gets media by the next one") {
   TcpBench bench;
   bench.core.createProducer(50, {});
-  auto first = std::make_unique<TcpPeer>(bench.listening.port);
-  bench.nominate(1, *first);
+  TcpPeer first(bench.listening.port);
+  bench.nominate(1, first);
   const auto stats = bench.consume(1);
-  bench.frame(true);
-  EXPECT_EQ(stats->packetsSent, 20);
-  first.reset();
+  size_t packets = 0;
+  const auto arrivesAt = [&](TcpPeer& peer) {
+    return [&] {
+      packets += rtpOf(peer.receive());
+      return packets == stats->packetsSent && !bench.tcp.blocked(bench.listening.socket, peer.local());
+    };
+  };
+  bench.frame(true, arrivesAt(first));
+  EXPECT_EQ(packets, 20);
+  first.close();
   EXPECT(bench.await([&] { return bench.stats.tcpConnections == 0; }));
-  bench.frame(true);
+  bench.frame(true, [] { return true; });
   EXPECT_EQ(stats->packetsSent, 20);
   TcpPeer second(bench.listening.port);
   bench.nominate(1, second);
-  second.receive();
-  bench.frame(true);
-  EXPECT(bench.await([&] { return stats->packetsSent == 40; }));
-  EXPECT(bench.await([&, packets = size_t{0}]() mutable {
-    packets += rtpOf(second.receive());
-    return packets == 20;
-  }));
+  packets += rtpOf(second.receive());
+  bench.frame(true, arrivesAt(second));
+  EXPECT_EQ(packets, 40);
 }
 
 }  // namespace streamkit::test

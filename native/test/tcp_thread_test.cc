@@ -81,9 +81,10 @@ TEST(
     uint64_t frames = 0;
     for (const auto& one : stats) {
       sent += one->packetsSent;
+      // A frame that is dropped half-way leaves packets, which may make up for a whole one.
       frames += one->packetsSent / 20 + one->framesDropped;
     }
-    return answers == kViewers * kFrames && media == sent && frames == kViewers * kFrames;
+    return answers == kViewers * kFrames && media == sent && frames >= kViewers * kFrames;
   };
   const int64_t untilUs = monotonicUs() + kPatienceUs;
   while (!isDone() && monotonicUs() < untilUs) {

@@ -11,7 +11,7 @@
 
 namespace streamkit::test {
 
-constexpr int64_t kPatienceUs = 5'000'000;
+constexpr int64_t kPatienceUs = 30'000'000;
 
 /** Lets a test wait for the thread's events. */
 class Waiter {

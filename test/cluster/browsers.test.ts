@@ -15,26 +15,37 @@ import { ServerProcess } from '../helpers/server-process.js';
 import { ViewerBrowser } from '../helpers/viewer-browser.js';
 
 describe.skipIf(!RedisServer.isInstalled || !HaproxyServer.isInstalled)('three servers that render', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'cluster-'));
+  let folder: string;
   let redis: RedisServer;
   let haproxy: HaproxyServer;
-  let servers: ServerProcess[] = [];
+  const servers: ServerProcess[] = [];
   let browser: ViewerBrowser;
+  /** Of all that has started. */
+  const ends: (() => unknown)[] = [];
 
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'cluster-'));
+    ends.push(() => rmSync(folder, { recursive: true }));
     redis = await RedisServer.start();
+    ends.push(() => redis.stop());
     const ports = await Promise.all([0, 1, 2].map(() => freePort()));
-    servers = await Promise.all(ports.map((port, index) => start(port, `node-${index}`)));
+    // All have started or failed before anything is ended.
+    const started = await Promise.allSettled(ports.map((port, index) => start(port, `node-${index}`)));
+    for (const one of started) {
+      if (one.status === 'rejected') continue;
+      servers.push(one.value);
+      ends.push(() => one.value.end('SIGKILL'));
+    }
+    const failed = started.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
     haproxy = await HaproxyServer.start(ports);
+    ends.push(() => haproxy.stop());
     browser = await ViewerBrowser.launch();
+    ends.push(() => browser.close());
   });
 
   afterAll(async () => {
-    await Promise.all(servers.map((server) => server.end('SIGKILL')));
-    await browser.close();
-    await haproxy.stop();
-    await redis.stop();
-    rmSync(folder, { recursive: true });
+    for (const end of ends.toReversed()) await end();
   });
 
   function start(port: number, nodeId: string): Promise<ServerProcess> {

@@ -27,7 +27,7 @@ describe.skipIf(!RedisServer.isInstalled || !HaproxyServer.isInstalled)('three n
   });
 
   afterAll(async () => {
-    await cluster.stop();
+    await (cluster as StormCluster | undefined)?.stop();
   });
 
   /** One fault, and its end. @returns `started`: the node that was killed is there again. */
@@ -84,55 +84,63 @@ describe.skipIf(!RedisServer.isInstalled || !HaproxyServer.isInstalled)('three n
           await setTimeout(150);
         }
       })();
-      await until(() => expect(journal.living.length).toBe(SESSIONS));
-      let starting: Promise<void> = Promise.resolve();
-      for (let fault = 0; fault < FAULTS; fault++) {
+      // It is awaited below, unless something else has failed before.
+      looking.catch(() => undefined);
+      try {
+        await until(() => expect(journal.living.length).toBe(SESSIONS));
+        let starting: Promise<void> = Promise.resolve();
+        for (let fault = 0; fault < FAULTS; fault++) {
+          await starting;
+          starting = (await strike()).started;
+          await setTimeout(between(200, 2500));
+        }
         await starting;
-        starting = (await strike()).started;
-        await setTimeout(between(200, 2500));
-      }
-      await starting;
-      await until(async () => expect(await cluster.isWhole()).toBe(true), 100);
-      await clients.stopChanging();
-      // Now every node says the same of every session, and says something.
-      for (const id of journal.ids) {
-        const told = await Promise.all(
-          cluster.urls.map((url) =>
-            until(async () => {
-              const one = await clients.look(id, url);
-              expect(one).toBeDefined();
-              return one;
-            }),
-          ),
+        await until(async () => expect(await cluster.isWhole()).toBe(true), 100);
+        await clients.stopChanging();
+        // Now every node says the same of every session, and says something.
+        for (const id of journal.ids) {
+          const told = await Promise.all(
+            cluster.urls.map((url) =>
+              until(async () => {
+                const one = await clients.look(id, url);
+                expect(one).toBeDefined();
+                return one;
+              }),
+            ),
+          );
+          const kinds = new Set(told.map((one) => (one === 'alive' ? 'alive' : 'ended')));
+          if (kinds.size > 1) journal.violate(`${id} is ${told.join(', ')} at the nodes after the storm`);
+        }
+        over.abort();
+        await looking;
+        const { living, ids, ended } = journal;
+        await clients.untilToldOf(ended);
+        process.stdout.write(
+          `${ids.length} sessions, ${living.length} of them alive at the end; clients were told ${journal.told} times: ` +
+            [...clients.statuses].map(([what, times]) => `${what} ${times}×`).join(', ') +
+            '\n',
         );
-        const kinds = new Set(told.map((one) => (one === 'alive' ? 'alive' : 'ended')));
-        if (kinds.size > 1) journal.violate(`${id} is ${told.join(', ')} at the nodes after the storm`);
+        expect(journal.violations).toEqual([]);
+        // Nothing that no client knows of is left.
+        await until(async () => {
+          const own = (await cluster.ownSessions()).flatMap(({ sessions }) => sessions);
+          expect(own.filter((id) => !ids.includes(id) || ended.includes(id))).toEqual([]);
+        }, 500);
+        for (const url of cluster.urls) {
+          const { status, json } = await postJson(cluster.front, { targetUrl: 'https://game.example.org/' });
+          expect(status).toBe(201);
+          const stream = await EventStreamClient.open(
+            `${url}/${(json as { streamId: string }).streamId}/sse?media=none`,
+          );
+          await stream.signal('viewer');
+          stream.abort();
+        }
+        await clients.close();
+      } finally {
+        // What failed is what is told, and nothing that comes of the end of the cluster.
+        over.abort();
+        await Promise.allSettled([looking, clients.close()]);
       }
-      over.abort();
-      await looking;
-      const { living, ids, ended } = journal;
-      await clients.untilToldOf(ended);
-      process.stdout.write(
-        `${ids.length} sessions, ${living.length} of them alive at the end; clients were told ${journal.told} times: ` +
-          [...clients.statuses].map(([what, times]) => `${what} ${times}×`).join(', ') +
-          '\n',
-      );
-      expect(journal.violations).toEqual([]);
-      // Nothing that no client knows of is left.
-      await until(async () => {
-        const own = (await cluster.ownSessions()).flatMap(({ sessions }) => sessions);
-        expect(own.filter((id) => !ids.includes(id) || ended.includes(id))).toEqual([]);
-      }, 500);
-      for (const url of cluster.urls) {
-        const { status, json } = await postJson(cluster.front, { targetUrl: 'https://game.example.org/' });
-        expect(status).toBe(201);
-        const stream = await EventStreamClient.open(
-          `${url}/${(json as { streamId: string }).streamId}/sse?media=none`,
-        );
-        await stream.signal('viewer');
-        stream.abort();
-      }
-      await clients.close();
     },
   );
 });
