@@ -8,6 +8,8 @@ import { createStreamKitRouter } from '@open-game-system/stream-kit-server';
 import express from 'express';
 
 const port = Number(process.env.PORT ?? 3001);
+// What pages have stored is kept here, cookies included.
+const profiles = process.env.PROFILE_DIRECTORY ?? join(tmpdir(), 'stream-kit-example-profiles');
 const client = dirname(fileURLToPath(import.meta.resolve('@open-game-system/stream-kit-server/client')));
 
 const app = express();
@@ -16,7 +18,7 @@ const streamKit = createStreamKitRouter({
   // The script has control until a person asks for it.
   control: { policy: 'automation' },
   // With a key (`key: process.env.PROFILE_KEY`) profiles are encrypted.
-  profileDirectory: { path: join(tmpdir(), 'stream-kit-example-profiles') },
+  profileDirectory: { path: profiles },
   // The page to render is served by this process; other private addresses stay out of reach.
   targetPolicy: {
     allowPrivateAddresses: (address, targetPort) => address === '127.0.0.1' && targetPort === port,

@@ -110,6 +110,7 @@ async function createSession(
   parameters: StreamKitWebRoutesParameters,
 ): Promise<StreamKitWebSession> {
   const { registry, sessions, rates, seats, tickets, iceServers } = parameters;
+  const isGone = (): boolean => request.aborted;
   // Before the body is read: a caller that would be refused anyway does not get to fill memory.
   registry.checkMayCreate(caller);
   rates.checkSession(caller);
@@ -121,11 +122,17 @@ async function createSession(
     initialData,
   };
   const prepared = sessions.prepare(translated, caller);
-  if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
+  if (isGone()) throw new StreamKitError('bad_request', 'The request was aborted');
   await rates.takeSession(caller);
   const release = await seats.hold('sessions', caller);
-  const { streamId } = await prepared.start(() => request.aborted).finally(() => release());
+  const session = await prepared.start(isGone).finally(() => release());
+  const { streamId } = session;
   const { viewer } = await iceServers.finder(streamId, caller)();
+  if (isGone()) {
+    // Nobody will ever be told its id.
+    void registry.end(session, 'deleted');
+    throw new StreamKitError('bad_request', 'The request was aborted');
+  }
   return {
     sessionId: streamId,
     status: 'initializing',

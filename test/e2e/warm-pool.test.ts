@@ -151,11 +151,16 @@ const ANSWERS: Record<string, [string, Record<string, string>]> = {
   '/worker.js': ['addEventListener("activate", (event) => event.waitUntil(clients.claim()))', {}],
 };
 
-/** Names of the files of the only browser's cache of compiled scripts that have the code of this one. */
-async function compiled(script: string): Promise<string[]> {
+/** Of the only browser. */
+function profileFolder(): string {
   const [pid = 0] = browsers();
   const [, profile = ''] = /--user-data-dir=([^\0]+)/.exec(commandLine(pid)) ?? [];
-  const folder = join(profile, 'Default', 'Code Cache', 'js');
+  return profile;
+}
+
+/** Names of the files of the only browser's cache of compiled scripts that have the code of this one. */
+async function compiled(script: string): Promise<string[]> {
+  const folder = join(profileFolder(), 'Default', 'Code Cache', 'js');
   const names = (await readdir(folder)).filter((name) => !name.includes('index'));
   const files = await Promise.all(names.map((name) => readFile(join(folder, name), 'latin1')));
   // A script that was seen once has an entry too, with the time alone.
@@ -177,6 +182,10 @@ test('a spare has loaded pages ahead: their resources are in its caches, and not
     expect(forbidden.asked).toEqual({});
     expect(site.asked).toMatchObject({ '/': 2, '/asset.js': 1, '/stored': 2 });
     expect(await compiled('/asset.js')).toHaveLength(1);
+    // Nor does it lie on the disk.
+    const files = await readdir(profileFolder());
+    expect(files).toContain('Default');
+    expect(files).not.toContain('preload');
 
     // One without sound takes a spare as well.
     const session = await server.create(site.page, { audio: false });

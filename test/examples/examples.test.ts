@@ -1,6 +1,8 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -90,7 +92,12 @@ describe.each(names)('the example %s', (name) => {
     const prepare = run(name, ['npm', 'run', '--silent', 'prestart']);
     expect(await once(prepare, 'exit')).toEqual([0, null]);
     const port = await freePort();
-    const server = run(name, ['node', 'server.mjs'], { PORT: String(port), NODE_ENV: 'production' });
+    const profiles = await mkdtemp(join(tmpdir(), 'stream-kit-test-'));
+    const server = run(name, ['node', 'server.mjs'], {
+      PORT: String(port),
+      NODE_ENV: 'production',
+      PROFILE_DIRECTORY: profiles,
+    });
     const exited = once(server, 'exit');
     try {
       const lines = new OutputLines(server.stdout);
@@ -109,6 +116,8 @@ describe.each(names)('the example %s', (name) => {
       await page.close();
     } finally {
       server.kill('SIGTERM');
+      await exited;
+      await rm(profiles, { recursive: true });
     }
     expect(await exited).toSatisfy(
       ([code, signal]: [number | null, string | null]) => code === 0 || signal === 'SIGTERM',

@@ -4,6 +4,7 @@ import { afterEach, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 
 import type { StreamKitOptions } from '../../../src/options/stream-kit-options.js';
+import { until } from '../../helpers/patience.js';
 import type { RouterServer } from '../../helpers/router-server.js';
 import { ask, postJson, serveRouter } from '../../helpers/router-server.js';
 import { settle } from '../../helpers/virtual-clock.js';
@@ -52,6 +53,35 @@ async function upgrade(url: string, headers: Record<string, string> = {}): Promi
   socket.terminate();
   return status;
 }
+
+it('ends a session whose client is gone before it was told of it', async () => {
+  let goOn = (): void => undefined;
+  let asked = (): void => undefined;
+  const isAsked = new Promise<void>((resolve) => (asked = resolve));
+  const answered = new Promise<void>((resolve) => (goOn = resolve));
+  const url = await serve({
+    iceServers: async () => {
+      asked();
+      await answered;
+      return [];
+    },
+  });
+  const gone = new AbortController();
+  const closed = new Promise((resolve) =>
+    server.server.once('request', (_request, response) => response.once('close', resolve)),
+  );
+  const created = fetch(url, {
+    ...{ method: 'POST', body: JSON.stringify(WANTED), signal: gone.signal },
+    headers: { 'content-type': 'application/json' },
+  }).catch((thrown: unknown) => thrown);
+  await isAsked;
+  expect(server.router.sessions.list()).toHaveLength(1);
+  gone.abort();
+  expect(await created).toBeInstanceOf(Error);
+  await closed;
+  goOn();
+  await until(() => expect(server.router.sessions.list()).toEqual([]));
+});
 
 it('creates a session in the terms of stream-kit-web', async () => {
   const url = await serve();

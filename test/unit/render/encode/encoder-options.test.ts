@@ -35,6 +35,15 @@ describe('options of the encoders, against the tables of FFmpeg', () => {
     if (deviceOption !== undefined) expect(refused(name, { [deviceOption]: 0 })).toEqual([]);
   });
 
+  // Otherwise FFmpeg's request for an I picture may come to one from which nobody can start.
+  it.each(ENCODER_NAMES.filter((name) => /_(nvenc|qsv)$/.test(name)))(
+    '%s makes a keyframe of every I picture that is asked for',
+    (name) => {
+      const options: EncoderOptions = LIBAV_ENCODERS[name].options;
+      expect(options[name.endsWith('_qsv') ? 'forced_idr' : 'forced-idr']).toBe(1);
+    },
+  );
+
   it('a misspelt name, an unknown word and a number out of range are found out', () => {
     expect(refused('h264_nvenc', { presett: 'p2', preset: 'p8', delay: -1, zerolatency: 1 })).toEqual([
       'presett=p2',
