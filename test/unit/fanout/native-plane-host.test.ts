@@ -9,7 +9,10 @@ const PORT = 40_000;
 let host: NativePlaneHost | undefined;
 
 /** An addon whose plane binds as `bind` says, and the ports it was asked for. */
-function hostThatBinds(bind: (port: number) => number, logger = silentLogger): { host: NativePlaneHost; ports: number[] } {
+function hostThatBinds(
+  bind: (port: number) => number,
+  logger = silentLogger,
+): { host: NativePlaneHost; ports: number[] } {
   const ports: number[] = [];
   const plane: Partial<NativePlane> = {
     bind: (_address, port) => {
