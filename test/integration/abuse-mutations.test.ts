@@ -159,7 +159,7 @@ async function run(send: Send, seed: number): Promise<Map<number, number>> {
   server = await startAbuseServer({
     ...{ maxSessions: 6, maxViewersPerSession: 8, viewerReattachMs: 0, stateUpdateInterval: 10 },
     ...{ recording: { directory, maxRecordings: 4 }, hls: {}, metrics: true, health: true },
-    rateLimits: { sessionsPerMinute: 10_000, signalsPerSecond: 1000 },
+    rateLimits: { sessionsPerMinute: 10_000, joinsPerMinute: 10_000, signalsPerSecond: 1000 },
     streamTokens: { secret: 'a secret of at least thirty-two bytes' },
     validateRequest: () => ({ authorized: true }),
   });
