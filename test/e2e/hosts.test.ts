@@ -42,7 +42,11 @@ afterAll(async () => {
 
 /** What the viewer's browser and the rendered page load beside the stream. */
 async function asset(path: string): Promise<{ type: string; body: string }> {
-  const types: Record<string, string> = { '.html': 'text/html', '.mjs': 'text/javascript' };
+  const types: Record<string, string> = {
+    '.html': 'text/html',
+    '.js': 'text/javascript',
+    '.mjs': 'text/javascript',
+  };
   const folder = path.startsWith('/vendor/') ? 'node_modules' : 'test';
   if (path === '/favicon.ico') return { type: 'image/x-icon', body: '' };
   const file = join(root, folder, path.replace('/vendor/', '/'));
