@@ -42,6 +42,17 @@ export default defineConfig({
           sequence: { groupOrder: 3 },
         },
       },
+      // `npm run test:slow`: what waits until a receiver or an estimate has settled.
+      {
+        test: {
+          name: 'slow',
+          include: ['test/slow/**/*.test.ts'],
+          ...MORE_PATIENT,
+          fileParallelism: false,
+          isolate: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
       // `npm run test:cluster`: nodes, Redis and a load balancer that are killed and paused, for minutes.
       {
         test: {
