@@ -42,7 +42,7 @@ export default defineConfig({
           sequence: { groupOrder: 3 },
         },
       },
-      // `npm run test:slow`: what waits until a receiver or an estimate has settled.
+      // `npm run test:slow`: what waits until something has settled, and what tries all encoders.
       {
         test: {
           name: 'slow',
