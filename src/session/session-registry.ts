@@ -237,9 +237,7 @@ export class SessionRegistry {
 
   /** How many a caller has here, in all sessions together. */
   countOf(kind: 'sessions' | 'viewers', callerKey: string): number {
-    if (kind === 'sessions')
-      return [...this.#occupying.values()].filter(({ key }) => key === callerKey).length;
-    return [...this.#found.values()].reduce((sum, { viewers }) => sum + viewers.countOf(callerKey), 0);
+    return this.counts(kind).get(callerKey) ?? 0;
   }
 
   /** How many each caller has here, as {@link countOf}; who has none is missing. */

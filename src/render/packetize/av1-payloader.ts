@@ -47,12 +47,7 @@ export class Av1Payloader {
     const pieceBytes = Math.ceil(totalBytes / Math.max(pieces, 1)) + MAX_LENGTH_BYTES;
     const writer = new ElementWriter(bytes, obus, pieceBytes);
     const startsSequence = obus.some(({ type }) => type === OBU_SEQUENCE_HEADER);
-    return {
-      ...writer.write(startsSequence && frame.keyframe),
-      keyframe: frame.keyframe,
-      rtpTimestamp: frame.rtpTimestamp,
-      captureTimeUs: frame.captureTimeUs,
-    };
+    return writer.write(frame, startsSequence && frame.keyframe);
   }
 }
 
@@ -75,7 +70,7 @@ class ElementWriter {
     this.#pieceBytes = pieceBytes;
   }
 
-  write(startsSequence: boolean): Pick<RtpPayloads, 'bytes' | 'offsets'> {
+  write(frame: EncodedFrame, startsSequence: boolean): RtpPayloads {
     const payloads = this.#plan();
     const totalBytes = payloads.flat().reduce((sum, { from, to }) => sum + to - from + MAX_LENGTH_BYTES, 0);
     const writer = new PayloadWriter(totalBytes + payloads.length, payloads.length);
@@ -92,7 +87,7 @@ class ElementWriter {
       for (const element of elements) this.#writeElement(writer, element, !isCounted || element !== last);
       writer.endPayload();
     });
-    return writer.finish();
+    return writer.finish(frame);
   }
 
   /** The elements of each payload. */

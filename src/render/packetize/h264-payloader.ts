@@ -63,12 +63,7 @@ export class H264Payloader {
       first = next;
     }
 
-    return {
-      ...writer.finish(),
-      keyframe: frame.keyframe,
-      rtpTimestamp: frame.rtpTimestamp,
-      captureTimeUs: frame.captureTimeUs,
-    };
+    return writer.finish(frame);
   }
 
   #start(nal: number): number {

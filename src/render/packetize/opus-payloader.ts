@@ -33,11 +33,10 @@ export class OpusPayloader {
       writer.writeBytes(bytes, 0, bytes.length);
       writer.endPayload();
     }
-    return {
-      ...writer.finish(),
+    return writer.finish({
       keyframe: true,
       rtpTimestamp: (frame.rtpTimestamp + Math.round(this.#toleratedUs * TICKS_PER_US)) % TIMESTAMP_MODULUS,
       captureTimeUs: frame.captureTimeUs + this.#toleratedUs,
-    };
+    });
   }
 }

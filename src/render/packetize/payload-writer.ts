@@ -1,4 +1,5 @@
 import { StreamKitError } from '../../base/errors.js';
+import type { RtpPayloads } from './rtp-payloads.js';
 
 /** Smaller payloads could not hold the payload headers of every codec and a useful rest. */
 const MIN_MAX_PAYLOAD_BYTES = 64;
@@ -22,6 +23,9 @@ export function checkMaxPayloadBytes(maxPayloadBytes: number): number {
 export function pieceCount(totalBytes: number, maxBytes: number): number {
   return Math.ceil(totalBytes / maxBytes);
 }
+
+/** What payloads tell of their frame. */
+type FrameFacts = Omit<RtpPayloads, 'bytes' | 'offsets'>;
 
 /**
  * One output buffer and its offsets, sized once from an upper bound. A payload is opened by writing to it and
@@ -57,10 +61,12 @@ export class PayloadWriter {
     this.#offsets[this.#payloadCount] = this.#position;
   }
 
-  finish(): { bytes: Uint8Array; offsets: Uint32Array } {
+  /** The payloads that are ended. @param frame - what they are of. */
+  finish({ keyframe, rtpTimestamp, captureTimeUs }: FrameFacts): RtpPayloads {
     return {
       bytes: this.#bytes.subarray(0, this.#position),
       offsets: this.#offsets.subarray(0, this.#payloadCount + 1),
+      ...{ keyframe, rtpTimestamp, captureTimeUs },
     };
   }
 }

@@ -1,15 +1,12 @@
-import { randomInt } from 'node:crypto';
-
 import type { EncodedFrame } from '../encode/encoded-frame.js';
 import { checkMaxPayloadBytes, PayloadWriter, pieceCount } from './payload-writer.js';
+import { PictureId } from './picture-id.js';
 import { DEFAULT_MAX_PAYLOAD_BYTES, type RtpPayloads } from './rtp-payloads.js';
 
 // RFC 7741 section 4.2.
 const EXTENDED_BIT = 0x80;
 const START_OF_PARTITION_BIT = 0x10;
 const PICTURE_ID_PRESENT_BIT = 0x80;
-const PICTURE_ID_15_BIT = 0x8000;
-const PICTURE_ID_MODULUS = 0x8000;
 const DESCRIPTOR_BYTES = 4;
 
 /**
@@ -18,18 +15,15 @@ const DESCRIPTOR_BYTES = 4;
  */
 export class Vp8Payloader {
   readonly #maxPayloadBytes: number;
-  #pictureId: number;
+  readonly #pictureId: PictureId;
 
   /**
-   * @param firstPictureId - random by default, as section 4.2 of the RFC advises.
+   * @param firstPictureId - default: a random one.
    * @throws StreamKitError `bad_option`
    */
-  constructor(
-    maxPayloadBytes: number = DEFAULT_MAX_PAYLOAD_BYTES,
-    firstPictureId: number = randomInt(PICTURE_ID_MODULUS),
-  ) {
+  constructor(maxPayloadBytes: number = DEFAULT_MAX_PAYLOAD_BYTES, firstPictureId?: number) {
     this.#maxPayloadBytes = checkMaxPayloadBytes(maxPayloadBytes);
-    this.#pictureId = firstPictureId % PICTURE_ID_MODULUS;
+    this.#pictureId = new PictureId(firstPictureId);
   }
 
   /** An empty frame gives no payload. The result shares no memory with the frame. */
@@ -41,18 +35,11 @@ export class Vp8Payloader {
     for (let start = 0; start < bytes.length; start += fragmentBytes) {
       writer.writeByte(EXTENDED_BIT | (start === 0 ? START_OF_PARTITION_BIT : 0));
       writer.writeByte(PICTURE_ID_PRESENT_BIT);
-      writer.writeUint16(PICTURE_ID_15_BIT | this.#pictureId);
+      writer.writeUint16(this.#pictureId.field);
       writer.writeBytes(bytes, start, Math.min(start + fragmentBytes, bytes.length));
       writer.endPayload();
     }
-    if (fragments > 0) {
-      this.#pictureId = (this.#pictureId + 1) % PICTURE_ID_MODULUS;
-    }
-    return {
-      ...writer.finish(),
-      keyframe: frame.keyframe,
-      rtpTimestamp: frame.rtpTimestamp,
-      captureTimeUs: frame.captureTimeUs,
-    };
+    if (fragments > 0) this.#pictureId.next();
+    return writer.finish(frame);
   }
 }

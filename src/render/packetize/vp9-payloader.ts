@@ -1,7 +1,6 @@
-import { randomInt } from 'node:crypto';
-
 import type { EncodedFrame } from '../encode/encoded-frame.js';
 import { checkMaxPayloadBytes, PayloadWriter, pieceCount } from './payload-writer.js';
+import { PictureId } from './picture-id.js';
 import { DEFAULT_MAX_PAYLOAD_BYTES, type RtpPayloads } from './rtp-payloads.js';
 import { vp9PictureSize } from './vp9-picture-header.js';
 
@@ -13,8 +12,6 @@ const END_OF_FRAME_BIT = 0x04;
 const STRUCTURE_PRESENT_BIT = 0x02;
 /** There are no spatial layers, so that no frame is a reference for a higher one. */
 const NOT_A_LAYER_REFERENCE_BIT = 0x01;
-const PICTURE_ID_15_BIT = 0x8000;
-const PICTURE_ID_MODULUS = 0x8000;
 const DESCRIPTOR_BYTES = 3;
 /** Section 4.2.1: one spatial layer (N_S is 0), whose size is given (Y), and no description of a group (G is 0). */
 const STRUCTURE_HEADER = 0x10;
@@ -26,18 +23,15 @@ const STRUCTURE_BYTES = 5;
  */
 export class Vp9Payloader {
   readonly #maxPayloadBytes: number;
-  #pictureId: number;
+  readonly #pictureId: PictureId;
 
   /**
-   * @param firstPictureId - random by default, as the RFC advises.
+   * @param firstPictureId - default: a random one.
    * @throws StreamKitError `bad_option`
    */
-  constructor(
-    maxPayloadBytes: number = DEFAULT_MAX_PAYLOAD_BYTES,
-    firstPictureId: number = randomInt(PICTURE_ID_MODULUS),
-  ) {
+  constructor(maxPayloadBytes: number = DEFAULT_MAX_PAYLOAD_BYTES, firstPictureId?: number) {
     this.#maxPayloadBytes = checkMaxPayloadBytes(maxPayloadBytes);
-    this.#pictureId = firstPictureId % PICTURE_ID_MODULUS;
+    this.#pictureId = new PictureId(firstPictureId);
   }
 
   /** An empty frame gives no payload. The result shares no memory with the frame. */
@@ -57,7 +51,7 @@ export class Vp9Payloader {
       const end = Math.min(start + pieceBytes - (isFirst ? structureBytes : 0), bytes.length);
       const startBits = isFirst ? START_OF_FRAME_BIT | (size === undefined ? 0 : STRUCTURE_PRESENT_BIT) : 0;
       writer.writeByte(common | startBits | (end === bytes.length ? END_OF_FRAME_BIT : 0));
-      writer.writeUint16(PICTURE_ID_15_BIT | this.#pictureId);
+      writer.writeUint16(this.#pictureId.field);
       if (isFirst && size !== undefined) {
         writer.writeByte(STRUCTURE_HEADER);
         writer.writeUint16(size.width);
@@ -67,13 +61,8 @@ export class Vp9Payloader {
       writer.endPayload();
       start = end;
     }
-    if (pieces > 0) this.#pictureId = (this.#pictureId + 1) % PICTURE_ID_MODULUS;
-    return {
-      ...writer.finish(),
-      keyframe: frame.keyframe,
-      rtpTimestamp: frame.rtpTimestamp,
-      captureTimeUs: frame.captureTimeUs,
-    };
+    if (pieces > 0) this.#pictureId.next();
+    return writer.finish(frame);
   }
 }
 
