@@ -45,8 +45,6 @@ export interface LocalSessions {
   /** Those that this node answers for, and those whose recordings it has. */
   ids(): Iterable<string>;
   has(streamId: string): boolean;
-  /** How many a caller has. */
-  countOf(kind: SeatKind, callerKey: string): number;
   /** How many each caller has; who has none is missing. */
   counts(kind: SeatKind): ReadonlyMap<string, number>;
   /** Undefined where there is none. */
@@ -120,7 +118,6 @@ export class ClusterNode implements PeerNodes {
     this.rates = new ClusterRates(counting);
     this.seats = new ClusterSeats({
       ...counting,
-      countOf: (kind, callerKey) => sessions.countOf(kind, callerKey),
       counts: (kind) => sessions.counts(kind),
     });
     this.#passports = new CallerPassports({ key: secret, nodeId: options.nodeId, clock });

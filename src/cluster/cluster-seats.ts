@@ -15,8 +15,6 @@ import type { Membership } from './membership.js';
 export interface ClusterSeatsParameters {
   readonly directory: Pick<ClusterDirectory, 'setCount'>;
   readonly membership: Pick<Membership, 'identity' | 'isAway'>;
-  /** How many a caller has at this node. */
-  readonly countOf: (kind: SeatKind, callerKey: string) => number;
   /** How many each caller has at this node; who has none is missing. */
   readonly counts: (kind: SeatKind) => ReadonlyMap<string, number>;
   /** Of the cluster. */
@@ -72,7 +70,7 @@ export class ClusterSeats implements CallerSeats {
       seats.held -= 1;
       this.refresh();
     };
-    const own = this.#parameters.countOf(kind, key) + seats.held;
+    const own = (this.#parameters.counts(kind).get(key) ?? 0) + seats.held;
     if ((await this.#tell(seats, own, most)) !== 'refused') return release;
     release();
     throw new StreamKitError('at_capacity', SEAT_REFUSALS[kind], { headers: { 'Retry-After': '5' } });

@@ -33,7 +33,6 @@ export function openCluster(
       ids: () => [...registry.all().map(({ streamId }) => streamId), ...(recordings?.streamIds() ?? [])],
       has: (streamId) =>
         registry.find(streamId) !== undefined || recordings?.creatorOf(streamId) !== undefined,
-      countOf: (kind, callerKey) => registry.countOf(kind, callerKey),
       counts: (kind) => registry.counts(kind),
       stateOf: (streamId) => registry.find(streamId)?.state,
       lose: (error) => {

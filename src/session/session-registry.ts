@@ -230,17 +230,17 @@ export class SessionRegistry {
   /** @throws StreamKitError `at_capacity` for a caller that has as many viewers as it may. */
   checkMayJoin(caller: Caller): void {
     const { maxViewers } = caller.limits;
-    if (maxViewers === undefined || this.countOf('viewers', caller.key) < maxViewers) return;
+    if (maxViewers === undefined || this.#countOf('viewers', caller.key) < maxViewers) return;
     const headers = { 'Retry-After': '5' };
     throw new StreamKitError('at_capacity', 'This caller has as many viewers as it may', { headers });
   }
 
   /** How many a caller has here, in all sessions together. */
-  countOf(kind: 'sessions' | 'viewers', callerKey: string): number {
+  #countOf(kind: 'sessions' | 'viewers', callerKey: string): number {
     return this.counts(kind).get(callerKey) ?? 0;
   }
 
-  /** How many each caller has here, as {@link countOf}; who has none is missing. */
+  /** How many each caller has here, in all sessions together; who has none is missing. */
   counts(kind: 'sessions' | 'viewers'): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();
     if (kind === 'viewers') for (const { viewers } of this.#found.values()) viewers.addCounts(counts);
@@ -294,7 +294,7 @@ export class SessionRegistry {
     if (this.#isFull(kind)) {
       throw new NoRoomError('All sessions of this server are taken', { headers });
     }
-    if (this.countOf('sessions', caller.key) >= (caller.limits.maxSessions ?? Infinity)) {
+    if (this.#countOf('sessions', caller.key) >= (caller.limits.maxSessions ?? Infinity)) {
       throw new StreamKitError('at_capacity', 'This caller has as many sessions as it may', { headers });
     }
   }
