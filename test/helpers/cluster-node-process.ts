@@ -1,22 +1,25 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { build } from 'esbuild';
+
+import { BreakableProcess } from './breakable-process.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const PROGRAMS = join(ROOT, 'node_modules', '.cache', 'stream-kit-tests');
 const built = new Map<string, Promise<unknown>>();
 
 /** A node of a cluster in a process of its own, which can be stopped and killed. */
-export class ClusterNodeProcess {
+export class ClusterNodeProcess extends BreakableProcess {
   private constructor(
-    private readonly child: ChildProcess,
+    child: ChildProcess,
     readonly url: string,
     /** Where the node tells of itself alone, if its program does. */
     readonly ownUrl: string,
-  ) {}
+  ) {
+    super(child);
+  }
 
   /** @param options - `program`: name of a fixture; `port`: 0 is any. */
   static async start(
@@ -35,21 +38,6 @@ export class ClusterNodeProcess {
       return new ClusterNodeProcess(child, url, ownUrl);
     }
     throw new Error('The node does not start');
-  }
-
-  pause(): void {
-    this.child.kill('SIGSTOP');
-  }
-
-  resume(): void {
-    this.child.kill('SIGCONT');
-  }
-
-  async kill(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const exited = once(this.child, 'exit');
-    this.child.kill('SIGKILL');
-    await exited;
   }
 }
 

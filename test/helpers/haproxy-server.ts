@@ -1,22 +1,24 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { BreakableProcess } from './breakable-process.js';
 import { freePort } from './free-port.js';
 import { until } from './patience.js';
 
 /** HAProxy before the nodes of a cluster, as docs/scale.md has it: round robin, no stickiness. */
-export class HaproxyServer {
+export class HaproxyServer extends BreakableProcess {
   static readonly isInstalled = spawnSync('haproxy', ['-v'], { stdio: 'ignore' }).error === undefined;
 
   private constructor(
-    private child: ChildProcess,
+    child: ChildProcess,
     readonly port: number,
     private readonly folder: string,
-  ) {}
+  ) {
+    super(child);
+  }
 
   /** @param backends - ports of the nodes. */
   static async start(backends: readonly number[]): Promise<HaproxyServer> {
@@ -30,21 +32,6 @@ export class HaproxyServer {
 
   get origin(): string {
     return `http://127.0.0.1:${this.port}`;
-  }
-
-  pause(): void {
-    this.child.kill('SIGSTOP');
-  }
-
-  resume(): void {
-    this.child.kill('SIGCONT');
-  }
-
-  async kill(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const exited = once(this.child, 'exit');
-    this.child.kill('SIGKILL');
-    await exited;
   }
 
   async restart(): Promise<void> {

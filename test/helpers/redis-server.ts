@@ -1,23 +1,25 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Redis } from 'ioredis';
 
+import { BreakableProcess } from './breakable-process.js';
 import { freePort } from './free-port.js';
 import { until } from './patience.js';
 
 /** A Redis on the loopback address that keeps nothing. */
-export class RedisServer {
+export class RedisServer extends BreakableProcess {
   static readonly isInstalled = spawnSync('redis-server', ['-v'], { stdio: 'ignore' }).error === undefined;
 
   private constructor(
-    private child: ChildProcess,
+    child: ChildProcess,
     readonly port: number,
     private readonly directory: string,
-  ) {}
+  ) {
+    super(child);
+  }
 
   static async start(): Promise<RedisServer> {
     const directory = await mkdtemp(join(tmpdir(), 'redis-'));
@@ -29,23 +31,6 @@ export class RedisServer {
 
   get url(): string {
     return `redis://127.0.0.1:${this.port}`;
-  }
-
-  /** It stands still and keeps its connections. */
-  pause(): void {
-    this.child.kill('SIGSTOP');
-  }
-
-  resume(): void {
-    this.child.kill('SIGCONT');
-  }
-
-  /** It loses all that it had. */
-  async kill(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const exited = once(this.child, 'exit');
-    this.child.kill('SIGKILL');
-    await exited;
   }
 
   async restart(): Promise<void> {
