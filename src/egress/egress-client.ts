@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 
 import type { Logger } from '../base/logger.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
-import { EgressDialer, type ResolveName, systemResolve } from './egress-dialer.js';
+import { EgressDialer, Refusal, type ResolveName, systemResolve } from './egress-dialer.js';
 import { hostOf, permitsUrl } from './target-policy.js';
 
 export interface EgressRequest {
@@ -29,9 +29,6 @@ const MAX_BODY_BYTES = 64 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
 const LIMITS = { resolveMs: 5000, connectMs: 5000 };
 
-/** The policy does not permit it; the message is for the client. */
-export class TargetRefusal extends Error {}
-
 /** Makes HTTP requests to what a policy permits, to the very addresses that were checked. It follows no redirects. */
 export class EgressClient {
   readonly #policy: TargetPolicy;
@@ -45,10 +42,10 @@ export class EgressClient {
   /**
    * Checks what can be checked of a URL without resolving its name.
    *
-   * @throws TargetRefusal.
+   * @throws Refusal.
    */
   check(url: URL): void {
-    if (!permitsUrl(this.#policy, url)) throw new TargetRefusal('The server may not publish to this URL');
+    if (!permitsUrl(this.#policy, url)) throw new Refusal('http_request_denied');
   }
 
   /** The first address of a host that is permitted. @throws Refusal, an Error with the code of Node, the reason of `signal`. */
@@ -59,7 +56,7 @@ export class EgressClient {
 
   /**
    * @param signal - gives it up, also while the body is read.
-   * @throws TargetRefusal, Refusal, an Error with the code of Node, the reason of `signal`.
+   * @throws Refusal, an Error with the code of Node, the reason of `signal`.
    */
   async send({ method, url, headers, body }: EgressRequest, signal: AbortSignal): Promise<EgressAnswer> {
     this.check(url);

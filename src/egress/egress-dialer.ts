@@ -14,7 +14,7 @@ export type ResolveName = (
   callback: (error: Error | null, addresses: readonly LookupAddress[]) => void,
 ) => void;
 
-/** The page asked for what its policy does not permit; the message is an error type of RFC 9209 section 2.3. */
+/** What its policy does not permit was asked for; the message is an error type of RFC 9209 section 2.3. */
 export class Refusal extends Error {}
 
 export interface DialLimits {

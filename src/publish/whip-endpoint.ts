@@ -1,12 +1,7 @@
 import { type Clock, systemClock } from '../base/clock.js';
 import { abortingAfter } from '../base/deadline.js';
 import { asError } from '../base/errors.js';
-import {
-  type EgressAnswer,
-  type EgressClient,
-  type EgressRequest,
-  TargetRefusal,
-} from '../egress/egress-client.js';
+import { type EgressAnswer, type EgressClient, type EgressRequest } from '../egress/egress-client.js';
 import { Refusal } from '../egress/egress-dialer.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
 import { SDP_FRAGMENT_TYPE, SDP_TYPE } from '../protocol/routes.js';
@@ -141,7 +136,7 @@ export class WhipEndpoint {
       return await this.#client.send({ ...request, headers }, until);
     } catch (thrown) {
       signal.throwIfAborted();
-      if (thrown instanceof Refusal || thrown instanceof TargetRefusal) {
+      if (thrown instanceof Refusal) {
         throw new PublicationFailure('The server may not publish to this URL, or to where it leads', {
           code: 'bad_target_url',
           isFinal: true,
