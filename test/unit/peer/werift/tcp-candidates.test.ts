@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { classes, Message, methods, parseMessage, RTCPeerConnection } from 'werift';
+import { classes, Message, methods, parseMessage, type RTCPeerConnection } from 'werift';
 
 import { SharedPortIce, installUdpTransports } from '../../../../src/peer/werift/werift-udp-transport.js';
 import type { IceConnectionInternals } from '../../../../src/peer/werift/werift-ice-connection.js';
 import { FAKE_PORT, FakeEndpoint, type FakeSocket } from '../../../helpers/fake-ice-endpoint.js';
+import { answerOf, offerOf, openIce, responseTo } from '../../../helpers/ice-negotiation.js';
 import { until } from '../../../helpers/patience.js';
 import { settle, VirtualClock } from '../../../helpers/virtual-clock.js';
 
-const VIEWER_PASSWORD = 'a-password-of-the-viewer';
 let connection: RTCPeerConnection;
 let ice: IceConnectionInternals;
 let endpoint: FakeEndpoint;
@@ -16,16 +16,9 @@ const candidates: string[] = [];
 
 beforeEach(() => {
   installUdpTransports();
-  connection = new RTCPeerConnection({
-    bundlePolicy: 'max-bundle',
-    iceServers: [],
-    iceUseIpv4: false,
-    iceUseIpv6: false,
-    iceAdditionalHostAddresses: ['127.0.0.1'],
-  });
-  const { iceTransport } = connection.addTransceiver('video', { direction: 'sendonly' }).dtlsTransport;
-  delete iceTransport.connection.stunServer;
-  ice = iceTransport.connection as unknown as IceConnectionInternals;
+  const opened = openIce('127.0.0.1');
+  connection = opened.connection;
+  ice = opened.transport.connection as unknown as IceConnectionInternals;
   endpoint = new FakeEndpoint();
   endpoint.hasTcp = true;
   clock = new VirtualClock();
@@ -38,38 +31,19 @@ beforeEach(() => {
 
 afterEach(() => connection.close());
 
-async function offer(iceRestart = false): Promise<string> {
-  const { sdp } = await connection.createOffer({ iceRestart });
-  await connection.setLocalDescription({ type: 'offer', sdp });
-  return connection.localDescription?.sdp ?? '';
-}
-
-async function answer(sdp: string): Promise<void> {
-  await connection.setRemoteDescription({
-    type: 'answer',
-    sdp: sdp
-      .replaceAll('a=setup:actpass', 'a=setup:active')
-      .replaceAll('a=sendonly', 'a=recvonly')
-      .replaceAll(/a=(candidate:|end-of-candidates).*\r\n/g, '')
-      .replaceAll(/a=ice-ufrag:.*\r/g, 'a=ice-ufrag:wxyz\r')
-      .replaceAll(/a=ice-pwd:.*\r/g, `a=ice-pwd:${VIEWER_PASSWORD}\r`),
-  });
-}
-
 function soleOf(sockets: readonly FakeSocket[]): FakeSocket {
   expect(sockets).toHaveLength(1);
   const [socket] = sockets;
   if (socket === undefined) throw new Error('There is no socket');
   // A viewer that answers whatever it is asked.
   socket.onRequest = (request, port) => {
-    const response = new Message(methods.BINDING, classes.RESPONSE, request.transactionId)
-      .setAttribute('XOR-MAPPED-ADDRESS', ['127.0.0.1', FAKE_PORT])
-      .addMessageIntegrity(Buffer.from(VIEWER_PASSWORD))
-      .addFingerprint();
-    socket.onPacket(response.bytes, '127.0.0.1', port);
+    socket.onPacket(responseTo(request, FAKE_PORT), '127.0.0.1', port);
   };
   return socket;
 }
+
+const offer = (iceRestart = false): Promise<string> => offerOf(connection, iceRestart);
+const answer = (sdp: string): Promise<void> => connection.setRemoteDescription(answerOf(sdp, 'wxyz'));
 
 /** A check of the viewer's from that port. */
 function check(socket: FakeSocket, port: number): void {

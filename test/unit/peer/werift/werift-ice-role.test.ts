@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { classes, type Message, Message as StunMessage, methods, RTCPeerConnection } from 'werift';
+import { classes, Message, methods, type RTCPeerConnection } from 'werift';
 
 import { systemClock } from '../../../../src/base/clock.js';
 import type { IceConnectionInternals } from '../../../../src/peer/werift/werift-ice-connection.js';
 import { takeControlledRole } from '../../../../src/peer/werift/werift-ice-role.js';
 import { installUdpTransports, SharedPortIce } from '../../../../src/peer/werift/werift-udp-transport.js';
 import { FakeEndpoint, type FakeSocket } from '../../../helpers/fake-ice-endpoint.js';
+import { answerOf, offerOf, openIce, responseTo } from '../../../helpers/ice-negotiation.js';
 import { until } from '../../../helpers/patience.js';
 
-const VIEWER_PASSWORD = 'a-password-of-the-viewer';
 let connection: RTCPeerConnection;
 let ice: IceConnectionInternals;
 let socket: FakeSocket;
@@ -19,23 +19,16 @@ let silent: Set<number>;
 
 beforeEach(async () => {
   installUdpTransports();
-  connection = new RTCPeerConnection({
-    bundlePolicy: 'max-bundle',
-    iceServers: [],
-    iceUseIpv4: false,
-    iceUseIpv6: false,
-    iceAdditionalHostAddresses: ['127.0.0.1'],
-  });
-  const { iceTransport } = connection.addTransceiver('video', { direction: 'sendonly' }).dtlsTransport;
-  delete iceTransport.connection.stunServer;
-  ice = iceTransport.connection as unknown as IceConnectionInternals;
+  const opened = openIce('127.0.0.1');
+  connection = opened.connection;
+  ice = opened.transport.connection as unknown as IceConnectionInternals;
   takeControlledRole(ice);
   const endpoint = new FakeEndpoint();
   new SharedPortIce(ice, endpoint, systemClock);
   await negotiate('wxyz');
-  const [opened] = endpoint.sockets;
-  if (opened === undefined) throw new Error('There is no socket.');
-  socket = opened;
+  const [found] = endpoint.sockets;
+  if (found === undefined) throw new Error('There is no socket.');
+  socket = found;
   unanswered = new Map();
   silent = new Set();
   socket.onRequest = (request, port) => {
@@ -49,29 +42,15 @@ afterEach(async () => {
 });
 
 async function negotiate(usernameFragment: string, iceRestart = false): Promise<void> {
-  const { sdp } = await connection.createOffer({ iceRestart });
-  await connection.setLocalDescription({ type: 'offer', sdp });
-  await connection.setRemoteDescription({
-    type: 'answer',
-    sdp: (connection.localDescription?.sdp ?? '')
-      .replaceAll('a=setup:actpass', 'a=setup:active')
-      .replaceAll('a=sendonly', 'a=recvonly')
-      .replaceAll(/a=(candidate:|end-of-candidates).*\r\n/g, '')
-      .replaceAll(/a=ice-ufrag:.*\r/g, `a=ice-ufrag:${usernameFragment}\r`)
-      .replaceAll(/a=ice-pwd:.*\r/g, `a=ice-pwd:${VIEWER_PASSWORD}\r`),
-  });
+  const sdp = await offerOf(connection, iceRestart);
+  await connection.setRemoteDescription(answerOf(sdp, usernameFragment));
 }
 
 /** From now on the viewer answers what comes to this port. */
 function answer(port: number): void {
   silent.delete(port);
-  for (const { transactionId } of unanswered.get(port) ?? []) {
-    const response = new StunMessage(methods.BINDING, classes.RESPONSE, transactionId)
-      .setAttribute('XOR-MAPPED-ADDRESS', ['127.0.0.1', 1])
-      .addMessageIntegrity(Buffer.from(VIEWER_PASSWORD))
-      .addFingerprint();
-    socket.onPacket(response.bytes, '127.0.0.1', port);
-  }
+  for (const request of unanswered.get(port) ?? [])
+    socket.onPacket(responseTo(request, 1), '127.0.0.1', port);
   unanswered.delete(port);
 }
 
@@ -83,7 +62,7 @@ interface ViewerCheck {
 /** The viewer asks for the pair of this port. */
 function nominate(port: number, { role = 'ICE-CONTROLLING', credentials }: ViewerCheck = {}): void {
   const [usernameFragment, password] = credentials ?? [ice.localUsername, ice.localPassword];
-  const request = new StunMessage(methods.BINDING, classes.REQUEST)
+  const request = new Message(methods.BINDING, classes.REQUEST)
     .setAttribute('USERNAME', `${usernameFragment}:wxyz`)
     .setAttribute('PRIORITY', 1)
     // The least and the greatest tie-breaker: whoever claims our role has to give way.

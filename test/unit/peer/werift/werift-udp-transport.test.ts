@@ -5,11 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   Candidate,
   CandidatePairState,
-  classes,
-  Message,
-  methods,
   parseMessage,
-  RTCPeerConnection,
+  type RTCPeerConnection,
   type RTCIceTransport,
   UdpTransport,
 } from 'werift';
@@ -22,6 +19,7 @@ import type {
 } from '../../../../src/peer/werift/werift-ice-connection.js';
 import { installUdpTransports, SharedPortIce } from '../../../../src/peer/werift/werift-udp-transport.js';
 import { FAKE_PORT as PORT, FakeEndpoint } from '../../../helpers/fake-ice-endpoint.js';
+import { answerOf, offerOf, openIce, responseTo, VIEWER_PASSWORD } from '../../../helpers/ice-negotiation.js';
 import { until } from '../../../helpers/patience.js';
 
 /** The version whose private parts are known. With another, read them anew before this changes. */
@@ -34,16 +32,7 @@ let shared: SharedPortIce;
 
 beforeEach(() => {
   installUdpTransports();
-  connection = new RTCPeerConnection({
-    bundlePolicy: 'max-bundle',
-    iceServers: [],
-    iceUseIpv4: false,
-    iceUseIpv6: false,
-    iceAdditionalHostAddresses: ['127.0.0.1', '::1'],
-  });
-  const { dtlsTransport } = connection.addTransceiver('video', { direction: 'sendonly' });
-  transport = dtlsTransport.iceTransport;
-  delete transport.connection.stunServer;
+  ({ connection, transport } = openIce('127.0.0.1', '::1'));
   ice = transport.connection as unknown as IceConnectionInternals;
   endpoint = new FakeEndpoint();
   shared = new SharedPortIce(transport.connection, endpoint, systemClock);
@@ -57,22 +46,9 @@ function credentialsOf(sdp: string): string {
   return `${/a=ice-ufrag:(.*)\r/.exec(sdp)?.[1]} ${/a=ice-pwd:(.*)\r/.exec(sdp)?.[1]}`;
 }
 
-async function offer(iceRestart = false): Promise<string> {
-  const { sdp } = await connection.createOffer({ iceRestart });
-  await connection.setLocalDescription({ type: 'offer', sdp });
-  return connection.localDescription?.sdp ?? '';
-}
-
-async function answer(sdp: string, usernameFragment: string): Promise<void> {
-  await connection.setRemoteDescription({
-    type: 'answer',
-    sdp: sdp
-      .replaceAll('a=setup:actpass', 'a=setup:active')
-      .replaceAll('a=sendonly', 'a=recvonly')
-      .replaceAll(/a=(candidate:|end-of-candidates).*\r\n/g, '')
-      .replaceAll(/a=ice-ufrag:.*\r/g, `a=ice-ufrag:${usernameFragment}\r`),
-  });
-}
+const offer = (iceRestart = false): Promise<string> => offerOf(connection, iceRestart);
+const answer = (sdp: string, usernameFragment: string): Promise<void> =>
+  connection.setRemoteDescription(answerOf(sdp, usernameFragment));
 
 /** A pair over a transport that is not the shared one, as over a relay. */
 function foreignPair(): CandidatePairInternals & { states: CandidatePairState[] } {
@@ -129,7 +105,7 @@ describe('werift on a shared port', () => {
   it('renews the credentials on an ICE restart, over the same sockets', async () => {
     const first = await offer();
     await answer(first, 'wxyz');
-    expect(endpoint.remote).toEqual([`wxyz ${credentialsOf(first).split(' ')[1]}`]);
+    expect(endpoint.remote).toEqual([`wxyz ${VIEWER_PASSWORD}`]);
     const second = await offer(true);
     expect(credentialsOf(second)).not.toBe(credentialsOf(first));
     expect(endpoint.local).toEqual([credentialsOf(first), credentialsOf(second)]);
@@ -147,11 +123,7 @@ describe('werift on a shared port', () => {
     if (socket === undefined) throw new Error('There is no socket.');
     socket.onRequest = (request, port) => {
       if (request.attributesKeys.includes('USE-CANDIDATE')) nominated.add(port);
-      const response = new Message(methods.BINDING, classes.RESPONSE, request.transactionId)
-        .setAttribute('XOR-MAPPED-ADDRESS', ['127.0.0.1', PORT])
-        .addMessageIntegrity(Buffer.from(credentialsOf(sdp).split(' ')[1] ?? ''))
-        .addFingerprint();
-      const respond = (): void => socket.onPacket(response.bytes, '127.0.0.1', port);
+      const respond = (): void => socket.onPacket(responseTo(request, PORT), '127.0.0.1', port);
       if (asked.size === 2) respond();
       else asked.set(port, respond);
     };
