@@ -15,7 +15,7 @@ const streamKit = createStreamKitRouter({
     allowPrivateAddresses: (address, targetPort) => address === '127.0.0.1' && targetPort === port,
   },
 });
-const fastify = Fastify();
+const fastify = Fastify({ forceCloseConnections: true });
 await fastify.register(streamKit.fastify(), { prefix: '/stream' });
 await fastify.register(fastifyStatic, { root: client, prefix: '/client/' });
 await fastify.register(fastifyStatic, { root: join(import.meta.dirname, '../page'), decorateReply: false });

@@ -38,5 +38,6 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
     await streamKit.close();
     server.close();
+    server.closeAllConnections();
   });
 }

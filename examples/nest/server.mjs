@@ -25,7 +25,10 @@ class AppModule {
 }
 Module({})(AppModule);
 
-const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
+const app = await NestFactory.create(AppModule, {
+  logger: ['error', 'warn'],
+  forceCloseConnections: true,
+});
 app.enableShutdownHooks();
 app.use('/stream', streamKit);
 app.useStaticAssets(client, { prefix: '/client/' });

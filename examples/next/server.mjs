@@ -35,6 +35,6 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
     await streamKit.close();
     await nextApp.close();
     server.close();
-    server.closeIdleConnections();
+    server.closeAllConnections();
   });
 }

@@ -41,5 +41,6 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
     await streamKit.close();
     server.close();
+    server.closeAllConnections();
   });
 }

@@ -48,5 +48,6 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
     await streamKit.close();
     server.close();
+    server.closeAllConnections();
   });
 }

@@ -2,6 +2,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -10,7 +11,9 @@ import type { Readable } from 'node:stream';
 import type { Page } from 'puppeteer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { withTimeout } from '../../src/base/with-timeout.js';
 import { freePort } from '../helpers/free-port.js';
+import { PATIENCE_MS } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
 import { profilesOf } from '../helpers/server-process.js';
 import { ViewerBrowser } from '../helpers/viewer-browser.js';
@@ -99,6 +102,8 @@ describe.each(names)('the example %s', (name) => {
       PROFILE_DIRECTORY: profiles,
     });
     const exited = once(server, 'exit');
+    // As browsers open ahead: Node.js ends one that has never asked for anything after a minute at the earliest.
+    let unused: Socket | undefined;
     try {
       const lines = new OutputLines(server.stdout);
       await lines.until('Open ');
@@ -114,9 +119,14 @@ describe.each(names)('the example %s', (name) => {
       expect(Math.max(Math.abs(red - 0x0b), Math.abs(green - 0x3d), Math.abs(blue - 0x2e))).toBeLessThan(24);
       await FLOWS[name]?.(page, lines);
       await page.close();
+      unused = connect(port, '127.0.0.1').on('error', () => undefined);
+      await once(unused, 'connect');
     } finally {
       server.kill('SIGTERM');
-      await exited;
+      await withTimeout(exited, PATIENCE_MS).finally(() => {
+        unused?.destroy();
+        server.kill('SIGKILL');
+      });
       await rm(profiles, { recursive: true });
     }
     expect(await exited).toSatisfy(
