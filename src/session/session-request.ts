@@ -15,6 +15,8 @@ export interface SessionRequest {
   /** JSON; null where none was given. */
   readonly initialData: unknown;
   readonly renderOptions: RenderOptions;
+  /** `renderOptions` as they were given. */
+  readonly asked: Readonly<Record<string, unknown>>;
   readonly budget: SessionBudget;
   /** Undefined: none. */
   readonly profile: { readonly id: string; readonly save: boolean } | undefined;
@@ -37,6 +39,7 @@ export function parseSessionRequest(
   return {
     targetUrl: parseTargetUrl(body.targetUrl, targetPolicy),
     renderOptions: parseRenderOptions(body.renderOptions, defaults),
+    asked: { ...(body.renderOptions as Readonly<Record<string, unknown>> | undefined) },
     initialData: parseInitialData(body.initialData),
     budget: parseBudget(body.budget),
     profile: parseProfile(body.profile),
