@@ -173,7 +173,8 @@ export class ClusterNode implements PeerNodes {
     route: RouteName,
     answer: (request: HttpRequest) => Promise<HttpResponse>,
   ): Promise<HttpResponse> {
-    if (route === 'receiveSession') throw new StreamKitError('forbidden', 'Only servers of the cluster do this');
+    if (route === 'receiveSession')
+      throw new StreamKitError('forbidden', 'Only servers of the cluster do this');
     if (route === 'createSession') return this.#create(call, answer);
     return this.#answer(call, route, answer);
   }

@@ -58,7 +58,8 @@ export async function readMoveMessage(
   };
   await holds(LENGTH_BYTES);
   const end = LENGTH_BYTES + held.readUInt32BE(0);
-  if (end > MAX_HEAD_BYTES) throw new StreamKitError('too_large', 'A session that moves says too much of itself');
+  if (end > MAX_HEAD_BYTES)
+    throw new StreamKitError('too_large', 'A session that moves says too much of itself');
   await holds(end);
   const head = parseHead(held.subarray(LENGTH_BYTES, end).toString());
   const rest = held.subarray(end);
@@ -88,7 +89,7 @@ function parseHead(text: string): MoveHead {
     typeof head.token === 'string' &&
     typeof head.key === 'string';
   if (!isHead) throw malformed();
-  return head as unknown as MoveHead;
+  return head as MoveHead;
 }
 
 function malformed(): StreamKitError {

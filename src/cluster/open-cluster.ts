@@ -21,7 +21,12 @@ export interface ClusterRoomParts {
  */
 export function openCluster(
   { cluster, files }: ClusterRoomOptions,
-  { sessions: { registry, recordings, observers, transfers }, clock, logger, directoryTimeoutMs }: ClusterRoomParts,
+  {
+    sessions: { registry, recordings, observers, transfers },
+    clock,
+    logger,
+    directoryTimeoutMs,
+  }: ClusterRoomParts,
 ): ClusterNode | undefined {
   if (cluster === undefined) return undefined;
   const node = new ClusterNode({
@@ -37,7 +42,8 @@ export function openCluster(
       stateOf: (streamId) => registry.find(streamId)?.state,
       transfers,
       lose: (error) => {
-        for (const session of registry.all()) if (!transfers.isDeparting(session.streamId)) session.fail(error);
+        for (const session of registry.all())
+          if (!transfers.isDeparting(session.streamId)) session.fail(error);
       },
     },
     ...{ clock, logger, directoryTimeoutMs },

@@ -70,14 +70,14 @@ export class RequestPasser {
     const { headers, body } = passed;
     const request = this.#start(node, passed, headers);
     let stopWatching: () => void = () => undefined;
-    let isLost = false;
+    const loss = { isShown: false };
     request.once('close', () => stopWatching());
     const answered = new Promise<IncomingMessage>((resolve, reject) => {
       request.once('response', resolve);
-      request.on('error', (error) => reject(isLost ? nodeLost() : noAnswer(error)));
+      request.on('error', (error) => reject(loss.isShown ? nodeLost() : noAnswer(error)));
     });
     stopWatching = this.#parameters.watch(node, () => {
-      isLost = true;
+      loss.isShown = true;
       request.destroy(nodeLost());
     });
     const timer = this.#parameters.clock.after(HEAD_TIMEOUT_MS, () => request.destroy(tooLate()));
@@ -89,7 +89,7 @@ export class RequestPasser {
     } catch (thrown) {
       answered.catch(() => undefined);
       request.destroy();
-      if (isLost && (await this.#hasMoved(node, passed.path))) throw movedMeanwhile();
+      if (loss.isShown && (await this.#hasMoved(node, passed.path))) throw movedMeanwhile();
       throw thrown;
     } finally {
       timer.cancel();

@@ -106,7 +106,8 @@ export class SessionMoves {
       const token = randomUUID();
       if (!(await membership.offer(identity, streamId, token))) return false;
       const departure = await transfers.depart(streamId);
-      const outcome = departure.archive === undefined ? 'kept' : await this.#send(departure, identity, first, token);
+      const outcome =
+        departure.archive === undefined ? 'kept' : await this.#send(departure, identity, first, token);
       this.#end(departure, identity, outcome);
       return true;
     } catch (thrown) {
@@ -174,7 +175,11 @@ export class SessionMoves {
   }
 
   /** @returns undefined where it is not known what has come of it. */
-  async #sendTo(node: NodeRecord, departure: Departure, token: string): Promise<'taken' | 'kept' | undefined> {
+  async #sendTo(
+    node: NodeRecord,
+    departure: Departure,
+    token: string,
+  ): Promise<'taken' | 'kept' | undefined> {
     const { passer, logger } = this.#parameters;
     const { streamId, moved, caller, archive } = departure;
     if (archive === undefined) return 'kept';
@@ -193,7 +198,10 @@ export class SessionMoves {
       if (!taken) logger.warn({ streamId, node: node.nodeId, code }, 'a node does not take a session');
       return taken ? 'taken' : 'kept';
     } catch (thrown) {
-      logger.warn({ err: asError(thrown), streamId, node: node.nodeId }, 'a node does not answer for a session');
+      logger.warn(
+        { err: asError(thrown), streamId, node: node.nodeId },
+        'a node does not answer for a session',
+      );
       return undefined;
     }
   }

@@ -107,7 +107,14 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
   const drainMs = secondsOf(values['drain-seconds']) * 1000;
   const drainMove = values['drain-move'];
   if (drainMove && drainMs === 0) throw new Error('Expected --drain-seconds with --drain-move');
-  return { port: portOf(values.port), host: values.host, router, drainMs, drainMove, verbose: values.verbose };
+  return {
+    port: portOf(values.port),
+    host: values.host,
+    router,
+    drainMs,
+    drainMove,
+    verbose: values.verbose,
+  };
 }
 
 function gpuOf(text: string): NonNullable<StreamKitOptions['gpu']> {

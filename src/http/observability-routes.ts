@@ -39,8 +39,12 @@ export function parseDrainRequest(body: unknown): DrainRequest {
   const { move = false, ...others } = body;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined)
-    throw new StreamKitError('bad_request', `Expected move but received ${JSON.stringify(unknown.slice(0, 40))}`);
-  if (typeof move !== 'boolean') throw new StreamKitError('bad_request', expectation('boolean', 'move', move));
+    throw new StreamKitError(
+      'bad_request',
+      `Expected move but received ${JSON.stringify(unknown.slice(0, 40))}`,
+    );
+  if (typeof move !== 'boolean')
+    throw new StreamKitError('bad_request', expectation('boolean', 'move', move));
   return { move };
 }
 

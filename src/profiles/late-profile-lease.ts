@@ -25,7 +25,7 @@ export class LateProfileLease implements ProfileLease {
 
   async store(pack: (path: string) => Promise<void>): Promise<void> {
     if (this.#taken === undefined)
-      throw new StreamKitError('unavailable', 'The session has not moved: its profile is another server\'s');
+      throw new StreamKitError('unavailable', "The session has not moved: its profile is another server's");
     await (await this.#taken).store(pack);
   }
 

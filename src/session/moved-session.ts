@@ -59,7 +59,8 @@ export function parseMovedSession(value: unknown): MovedSession {
     isPlainObject(usage) &&
     Object.values(usage).every((one) => one === null || typeof one === 'number') &&
     Array.isArray(given.publications);
-  if (!isKnown) throw new StreamKitError('bad_request', 'Expected a session of another server of the cluster');
+  if (!isKnown)
+    throw new StreamKitError('bad_request', 'Expected a session of another server of the cluster');
   return given as unknown as MovedSession;
 }
 

@@ -409,11 +409,7 @@ export class SessionRegistry {
   }
 
   /** @param isFound - anybody may find it at once. */
-  #start<T extends StreamSession>(
-    caller: Caller,
-    make: (listener: SessionListener) => T,
-    isFound = true,
-  ): T {
+  #start<T extends StreamSession>(caller: Caller, make: (listener: SessionListener) => T, isFound = true): T {
     const { parts } = this.#parameters;
     const createdAtUs = parts.clock.nowUs();
     let code: ErrorCode | undefined;

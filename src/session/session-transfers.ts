@@ -102,7 +102,7 @@ export class SessionTransfers {
     return {
       ...{ streamId, caller, moved, archive },
       handOver: () => {
-        void registry.handOver(session).finally(() => this.#remove(made));
+        void registry.handOver(session).finally(() => void this.#remove(made));
       },
       keep: () => {
         try {
@@ -218,7 +218,10 @@ export class SessionTransfers {
 
   async #remove(archive: PassingProfile): Promise<void> {
     await archive.remove().catch((thrown: unknown) => {
-      this.#parameters.logger.warn({ err: asError(thrown) }, 'a file of a session that moves could not be removed');
+      this.#parameters.logger.warn(
+        { err: asError(thrown) },
+        'a file of a session that moves could not be removed',
+      );
     });
   }
 }

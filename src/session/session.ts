@@ -540,7 +540,8 @@ export class Session implements StreamSession {
     const { attached } = summary;
     const streaming = summary.streaming || this.publications.isLive;
     const isLive = this.#life.endReason === undefined && this.#media !== undefined;
-    const status = this.#restarting || this.#departing ? 'initializing' : streaming ? 'streaming' : 'connecting';
+    const status =
+      this.#restarting || this.#departing ? 'initializing' : streaming ? 'streaming' : 'connecting';
     this.#document.showViewers(summary, isLive ? status : undefined);
     this.meter.setViewers(attached);
     if (this.#life.endReason !== undefined) return;

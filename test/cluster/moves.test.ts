@@ -1,10 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import WebSocket from 'ws';
 
 import type { StreamKitOptions } from '../../src/options/stream-kit-options.js';
 import type { StreamSessionState } from '../../src/protocol/state-document.js';
@@ -84,7 +81,8 @@ describe.skipIf(!RedisServer.isInstalled)('a node that drains by moving', () => 
 
   function ownerOf(id: string): ClusterTestNode {
     const [owner, ...others] = ownersOf(id);
-    if (owner === undefined || others.length > 0) throw new Error(`${others.length + 1} nodes have the session`);
+    if (owner === undefined || others.length > 0)
+      throw new Error(`${others.length + 1} nodes have the session`);
     return owner;
   }
 
@@ -118,12 +116,11 @@ describe.skipIf(!RedisServer.isInstalled)('a node that drains by moving', () => 
     expect(changed.status).toBe(200);
     owner.router.sessions.get(id).setPageState({ score: 3 });
     owner.parts.launches[0]?.listener.onPageMetadata({ title: 'The game' }, 0);
-    const streams = await Promise.all(
-      [owner, elsewhere].map(({ url }) => EventStreamClient.open(`${url}/${id}/sse?media=none`)),
-    );
-    const [{ viewerId }] = await Promise.all(
-      streams.map((stream) => stream.signal<{ viewerId: string }>('viewer')),
-    );
+    const direct = await EventStreamClient.open(`${owner.url}/${id}/sse?media=none`);
+    const passed = await EventStreamClient.open(`${elsewhere.url}/${id}/sse?media=none`);
+    const { viewerId } = await direct.signal<{ viewerId: string }>('viewer');
+    await passed.signal('viewer');
+    const streams = [direct, passed];
     const drained = postJson(`${owner.url}/admin/drain`, { move: true });
     const target = await nextOf(owner);
     expect((await drained).status).toBe(202);
@@ -131,7 +128,11 @@ describe.skipIf(!RedisServer.isInstalled)('a node that drains by moving', () => 
     for (const { url } of nodes) {
       const refused = await ask(`${url}/${id}`, { method: 'DELETE' });
       expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
-      const late = { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: '{"frameRate":9}' };
+      const late = {
+        method: 'PATCH',
+        headers: { 'content-type': 'application/json' },
+        body: '{"frameRate":9}',
+      };
       expect((await ask(`${url}/${id}`, late)).json.error.code).toBe('unavailable');
       expect((await ask(`${url}/${id}`)).json).toMatchObject({ status: 'initializing' });
     }
@@ -158,7 +159,7 @@ describe.skipIf(!RedisServer.isInstalled)('a node that drains by moving', () => 
       });
     }
     // A client that comes again is a new viewer, and its document goes on.
-    const lastId = lastIdOf(streams[0] as EventStreamClient);
+    const lastId = lastIdOf(direct);
     const again = await EventStreamClient.open(`${owner.url}/${id}/sse?media=none&viewerId=${viewerId}`, {
       headers: { 'last-event-id': String(lastId) },
     });

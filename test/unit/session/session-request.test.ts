@@ -27,6 +27,7 @@ describe('session request', () => {
     expect(parseSessionRequest({ targetUrl: 'http://localhost:3000/a?b#c' }, defaults, ANY_TARGET)).toEqual({
       targetUrl: 'http://localhost:3000/a?b#c',
       initialData: null,
+      asked: {},
       budget: {},
       renderOptions: {
         width: 1920,
