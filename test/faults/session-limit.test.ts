@@ -67,7 +67,7 @@ it('sessions beyond what a driver takes are encoded in software, until one of th
     },
   });
   const opened: Render[] = [];
-  const open = async (): Promise<{ render: Render; encoder(): (string | undefined)[] }> => {
+  const open = async (): Promise<{ render: Render; encoder: () => (string | undefined)[] }> => {
     let stats: VideoEncoderStats | undefined;
     const listener = new Proxy({} as RenderListener, {
       get: (_target, name) =>

@@ -45,9 +45,9 @@ interface Device {
   limit: number | undefined;
   refusedAtUs: number;
   passedOver: number;
+  /** Encoders that did not open or broke. */
+  failures: number;
   isProbed: boolean;
-  /** Something failed on it while it was probed. */
-  mustProbeAgain: boolean;
 }
 
 /**
@@ -116,8 +116,8 @@ export class EncoderSeats {
   onFailed(candidate: ProbedCandidate): void {
     const device = this.#deviceOf(candidate);
     if (device === undefined) return;
-    if (device.isProbed) device.mustProbeAgain = true;
-    else void this.#probe(device, candidate);
+    device.failures += 1;
+    if (!device.isProbed) void this.#probe(device, candidate);
   }
 
   /** For clients. */
@@ -129,11 +129,13 @@ export class EncoderSeats {
 
   async #probe(device: Device, candidate: ProbedCandidate): Promise<void> {
     device.isProbed = true;
+    let seen: number;
+    // What fails meanwhile calls for another one.
     do {
-      device.mustProbeAgain = false;
+      seen = device.failures;
       const { works, reason = 'unknown' } = await this.#parameters.probe(candidate);
       if (!works) this.#limit(device, reason);
-    } while (device.mustProbeAgain);
+    } while (seen !== device.failures);
     device.isProbed = false;
   }
 
@@ -163,7 +165,7 @@ export class EncoderSeats {
     if (existing !== undefined) return existing;
     const created: Device = {
       ...{ label, running: 0, limit: undefined, refusedAtUs: 0, passedOver: 0 },
-      ...{ isProbed: false, mustProbeAgain: false },
+      ...{ failures: 0, isProbed: false },
     };
     this.#devices.set(label, created);
     return created;
