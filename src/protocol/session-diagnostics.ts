@@ -31,6 +31,11 @@ export interface EncodingDiagnostics {
   readonly rung: RungIndex;
   /** FFmpeg's name. */
   readonly encoder: string;
+  /**
+   * Why it is not the one that comes first on this machine: that has failed, or its device takes no more encodings. Absent: it
+   * is.
+   */
+  readonly encoderReason?: string;
   readonly width: number;
   readonly height: number;
   readonly targetFrameRate: number;

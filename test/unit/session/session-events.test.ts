@@ -121,6 +121,7 @@ describe('an encoder', () => {
       codec: 'h264',
       rung: 0,
       encoder: 'libx264',
+      candidate: 0,
       width: 1280,
       height: 720,
       frameRate: 30,
