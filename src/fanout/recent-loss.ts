@@ -19,7 +19,10 @@ export class RecentLoss {
   #next: LossCount | undefined;
   #last: LossCount | undefined;
 
-  onReport({ highestSequence, packetsLost }: Pick<ReportBlock, 'highestSequence' | 'packetsLost'>, nowUs: number): void {
+  onReport(
+    { highestSequence, packetsLost }: Pick<ReportBlock, 'highestSequence' | 'packetsLost'>,
+    nowUs: number,
+  ): void {
     this.#last = { highestSequence, packetsLost, atUs: nowUs };
     if (this.#next === undefined) this.forget();
     else if (nowUs - this.#next.atUs >= WINDOW_US) {

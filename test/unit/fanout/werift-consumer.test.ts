@@ -184,7 +184,13 @@ describe('WeriftConsumer', () => {
     };
     expect(delay()).toBe('000000');
     const report = (highestSequence: number, packetsLost: number): void => {
-      const block = { ssrc: 1, fractionLost: 0, jitter: 0, lastSenderReport: 0, delaySinceLastSenderReport: 0 };
+      const block = {
+        ssrc: 1,
+        fractionLost: 0,
+        jitter: 0,
+        lastSenderReport: 0,
+        delaySinceLastSenderReport: 0,
+      };
       consumer.onRtcp({ type: 'report', block: { ...block, highestSequence, packetsLost } });
     };
     report(0, 0);
