@@ -8,7 +8,7 @@ import { ClusterNode } from './cluster-node.js';
 export type ClusterRoomOptions = Pick<ResolvedOptions, 'cluster' | 'files'>;
 
 export interface ClusterRoomParts {
-  readonly sessions: Pick<SessionRoom, 'observers' | 'recordings' | 'registry' | 'transfers'>;
+  readonly sessions: Pick<SessionRoom, 'features' | 'observers' | 'recordings' | 'registry' | 'transfers'>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** How long a request waits for the directory, ms; default: as the rooms themselves say. */
@@ -22,7 +22,7 @@ export interface ClusterRoomParts {
 export function openCluster(
   { cluster, files }: ClusterRoomOptions,
   {
-    sessions: { registry, recordings, observers, transfers },
+    sessions: { registry, recordings, observers, features, transfers },
     clock,
     logger,
     directoryTimeoutMs,
@@ -35,6 +35,7 @@ export function openCluster(
       get room() {
         return registry.room;
       },
+      features,
       ids: () => [...registry.all().map(({ streamId }) => streamId), ...(recordings?.streamIds() ?? [])],
       has: (streamId) =>
         registry.find(streamId) !== undefined || recordings?.creatorOf(streamId) !== undefined,

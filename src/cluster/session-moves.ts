@@ -10,14 +10,16 @@ import { jsonOf } from './json-answer.js';
 import type { Membership } from './membership.js';
 import { isSameNode } from './memory-directory.js';
 import { type MoveAnswer, moveMessage } from './move-message.js';
-import { chooseNode } from './placement.js';
+import { NodeSearch } from './placement.js';
 import { nodeLost, type RequestPasser } from './request-passer.js';
 
 export interface SessionMovesParameters {
   readonly membership: Membership;
   readonly passer: Pick<RequestPasser, 'pass'>;
-  readonly transfers: Pick<SessionTransfers, 'movable' | 'depart'>;
+  readonly transfers: Pick<SessionTransfers, 'movable' | 'depart' | 'placementOf'>;
+  /** Of this node. */
   readonly nodeId: string;
+  readonly region: string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -99,15 +101,18 @@ export class SessionMoves {
   async #move(streamId: string): Promise<boolean> {
     const { membership, transfers, logger } = this.#parameters;
     const { identity } = membership;
+    const search = this.#search(streamId);
     // Before the page ends: without a node to go to it goes on.
-    const first = await this.#choose(new Set());
+    const first = await search.next().catch(() => undefined);
     if (first === undefined || this.#closed) return false;
     try {
       const token = randomUUID();
       if (!(await membership.offer(identity, streamId, token))) return false;
       const departure = await transfers.depart(streamId);
       const outcome =
-        departure.archive === undefined ? 'kept' : await this.#send(departure, identity, first, token);
+        departure.archive === undefined
+          ? 'kept'
+          : await this.#send(departure, identity, search, { first, token });
       this.#end(departure, identity, outcome);
       return true;
     } catch (thrown) {
@@ -145,23 +150,21 @@ export class SessionMoves {
   async #send(
     departure: Departure,
     identity: NodeIdentity,
-    first: NodeRecord,
-    firstToken: string,
+    search: NodeSearch,
+    offer: { readonly first: NodeRecord; readonly token: string },
   ): Promise<OfferedSession> {
     const { membership, clock } = this.#parameters;
     const beganAtUs = clock.nowUs();
-    const tried = new Set<string>();
-    let node: NodeRecord | undefined = first;
-    let token = firstToken;
-    for (;;) {
-      tried.add(node.nodeId);
+    let node: NodeRecord | undefined = offer.first;
+    let { token } = offer;
+    for (let tries = 1; ; tries++) {
       const isTaken = await this.#sendTo(node, departure, token);
       // A node that has not answered may have taken it, or may still.
       const outcome = isTaken ?? (await this.#ownerOf(identity, departure.streamId, MAX_ASKS));
       if (outcome !== 'kept') return outcome;
       const isLate = clock.nowUs() - beganAtUs > LAST_TRY_MS * 1000;
-      if (isLate || this.#closed || tried.size >= MAX_TRIES) return 'kept';
-      node = await this.#choose(tried);
+      if (isLate || this.#closed || tries >= MAX_TRIES) return 'kept';
+      node = await search.next().catch(() => undefined);
       if (node === undefined) return 'kept';
       token = randomUUID();
       try {
@@ -219,12 +222,14 @@ export class SessionMoves {
     }
   }
 
-  /** As a session is placed. Undefined: no other node has room. */
-  async #choose(tried: ReadonlySet<string>): Promise<NodeRecord | undefined> {
-    const { membership, nodeId: own } = this.#parameters;
-    await membership.beat();
-    const others = membership.withRoom.filter(({ nodeId }) => nodeId !== own && !tried.has(nodeId));
-    return chooseNode(others, Math.random);
+  /** As a session is placed, but not here. */
+  #search(streamId: string): NodeSearch {
+    const { membership, transfers, nodeId, region } = this.#parameters;
+    return new NodeSearch({
+      ...{ membership, region, random: Math.random },
+      need: transfers.placementOf(streamId),
+      current: (node) => (node.nodeId === nodeId ? { ...node, room: 0 } : node),
+    });
   }
 
   #remember(streamId: string, nowUs: number): void {

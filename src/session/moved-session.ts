@@ -30,13 +30,13 @@ export interface SessionArrival {
 
 /** @param current - the options in force. */
 export function movedRequest(request: SessionRequest, current: RenderOptions): StreamKitSessionRequest {
-  const { targetUrl, initialData, budget, profile, asked } = request;
+  const { targetUrl, initialData, budget, placement, profile, asked } = request;
   const { width, height, frameRate, maxBitrateBps } = current;
   return {
     targetUrl,
     ...(initialData === null ? {} : { initialData }),
     renderOptions: { ...asked, resolution: `${width}x${height}`, frameRate, maxBitrateBps },
-    budget,
+    ...{ budget, placement },
     ...(profile === undefined ? {} : { profile }),
   };
 }

@@ -3,9 +3,11 @@ import { expectation, isPlainObject } from '../options/option-checks.js';
 import { type TargetPolicy } from '../options/target-policy-options.js';
 import { permitsUrl } from '../egress/target-policy.js';
 import { sessionBudgetOption } from '../options/session-budget-option.js';
+import type { PlacementRequest } from '../protocol/session-requests.js';
 import type { SessionBudget } from '../protocol/session-usage.js';
 import { isProfileId } from '../profiles/profile-store.js';
 import { jsonBytes } from './json-bytes.js';
+import { parsePlacement } from './placement.js';
 import type { RenderOptions, RenderOptionDefaults } from './render-options.js';
 import { parseRenderOptions } from './render-options.js';
 
@@ -18,6 +20,7 @@ export interface SessionRequest {
   /** `renderOptions` as they were given. */
   readonly asked: Readonly<Record<string, unknown>>;
   readonly budget: SessionBudget;
+  readonly placement: PlacementRequest;
   /** Undefined: none. */
   readonly profile: { readonly id: string; readonly save: boolean } | undefined;
 }
@@ -42,6 +45,7 @@ export function parseSessionRequest(
     asked: { ...(body.renderOptions as Readonly<Record<string, unknown>> | undefined) },
     initialData: parseInitialData(body.initialData),
     budget: parseBudget(body.budget),
+    placement: parsePlacement(body),
     profile: parseProfile(body.profile),
   };
 }

@@ -7,10 +7,12 @@ import { LateProfileLease } from '../profiles/late-profile-lease.js';
 import { PassingProfile } from '../profiles/passing-profile.js';
 import type { ProfileLease } from '../profiles/profile-lease.js';
 import type { ProfileStore } from '../profiles/profile-store.js';
+import type { PlacementRequest } from '../protocol/session-requests.js';
 import type { Caller } from './caller.js';
 import { profileOwnerOf } from './caller.js';
 import type { IceServerSource } from './ice-server-source.js';
 import { type MovedSession, parseMovedSession } from './moved-session.js';
+import { fitsPlacement, noSuitableNode, type ServerFeatures } from './placement.js';
 import type { RenderOptionDefaults } from './render-options.js';
 import type { Session } from './session.js';
 import type { SessionRecordings } from './session-recordings.js';
@@ -26,6 +28,8 @@ export interface SessionTransfersParameters {
   readonly iceServers: IceServerSource;
   readonly defaults: RenderOptionDefaults;
   readonly targetPolicy: TargetPolicy;
+  /** What this server has now. */
+  readonly features: () => ServerFeatures;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -85,6 +89,11 @@ export class SessionTransfers {
     return this.#parameters.registry.findPage(streamId)?.isDeparting === true;
   }
 
+  /** What a session needs of its server. */
+  placementOf(streamId: string): PlacementRequest {
+    return this.#parameters.registry.findPage(streamId)?.placement ?? {};
+  }
+
   /** @throws StreamKitError `no_such_session`, `conflict` for a session that cannot move now. */
   async depart(streamId: string): Promise<Departure> {
     const { registry } = this.#parameters;
@@ -128,7 +137,7 @@ export class SessionTransfers {
    * @throws StreamKitError `bad_request` and the like for what this server does not take, `at_capacity`, or why the page failed.
    */
   async receive(streamId: string, sent: unknown, caller: Caller, archive: PassingProfile): Promise<Arrival> {
-    const { registry, clock, logger } = this.#parameters;
+    const { registry, features, clock, logger } = this.#parameters;
     let session: Session;
     let lease: ProfileLease | undefined;
     let publications: readonly unknown[];
@@ -136,6 +145,7 @@ export class SessionTransfers {
       const moved = parseMovedSession(sent);
       ({ publications } = moved);
       const request = this.#parse(moved);
+      if (!fitsPlacement(features(), request.placement)) throw noSuitableNode();
       if (registry.find(streamId) !== undefined)
         throw new StreamKitError('conflict', 'This server has the session already');
       lease = this.#leaseOf(request, caller, archive);

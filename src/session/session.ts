@@ -2,7 +2,7 @@
 
 import { worldOf } from '../egress/upstream-proxy.js';
 import type { SessionDiagnostics } from '../protocol/session-diagnostics.js';
-import type { SessionChange } from '../protocol/session-requests.js';
+import type { PlacementRequest, SessionChange } from '../protocol/session-requests.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { RestartableRender } from '../render/render.js';
 import { AUTO_CODECS, type VideoCodec } from '../protocol/video-codecs.js';
@@ -213,6 +213,11 @@ export class Session implements StreamSession {
   /** Resolves when the page is captured, or the session has ended. */
   get whenLaunched(): Promise<void> {
     return this.#launched;
+  }
+
+  /** What it needs of its server. */
+  get placement(): PlacementRequest {
+    return this.#request.placement;
   }
 
   /** It goes on elsewhere, or is about to. */

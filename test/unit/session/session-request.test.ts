@@ -28,6 +28,7 @@ describe('session request', () => {
       targetUrl: 'http://localhost:3000/a?b#c',
       initialData: null,
       asked: {},
+      placement: {},
       budget: {},
       renderOptions: {
         width: 1920,
