@@ -34,6 +34,11 @@ const STREAM_WISHES = {
   media: { about: '`none`: the state and the signals alone.', type: 'choice', among: ['none'] },
   maxHeight: { about: 'Most lines of the picture, pixels.', type: 'integer', least: 1, most: 4320 },
   maxBitrateBps: { about: 'Most that is sent, bits/s.', type: 'integer', least: 1, most: 999_999_999 },
+  mediaSources: {
+    about:
+      'Kinds of media servers that the client can take its media from if it is sent there: `whep`, `livekit`, separated by commas.',
+    type: 'text',
+  },
 } as const;
 
 /**

@@ -120,6 +120,8 @@ export interface ViewerDiagnostics extends MediaDiagnostics {
   readonly publicId: string;
   /** Its event stream or its WebSocket is open, or it is a player, which has neither. */
   readonly attached: boolean;
+  /** It was sent to a media server for picture and sound (`overflow`). */
+  readonly elsewhere: boolean;
 }
 
 /** A publication in the diagnostics of its session. */

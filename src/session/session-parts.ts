@@ -11,12 +11,14 @@ import type { OpenRemoteControl } from '../input/remote-control.js';
 import type { Logger } from '../base/logger.js';
 import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
 import type { VideoPayloader } from '../render/packetize/video-payloader.js';
+import type { Overflow } from '../overflow/open-overflow.js';
 import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
 import type { Publishing } from '../publish/open-publishing.js';
 import type { TerminalParts } from '../terminal/open-terminals.js';
 import type { ObserveSession } from './session-events.js';
 import type { PlanRungs } from '../fanout/rung-planner.js';
 import type { SessionBudget } from '../protocol/session-usage.js';
+import type { FindIceServers } from './event-stream-link.js';
 import type { CpuMeter } from './cpu-meter.js';
 import type { CpuRoom } from './cpu-room.js';
 import type { SessionCounters } from './session-counters.js';
@@ -48,6 +50,10 @@ export interface SessionParts {
   readonly openAnsweringPeer: OpenAnsweringPeer;
   /** Undefined: nothing is published. */
   readonly publishing?: Publishing | undefined;
+  /** Undefined: all viewers get their media from here. */
+  readonly overflow?: Overflow | undefined;
+  /** For what is published without anybody having asked for it. Default: none. */
+  readonly findIceServers?: ((streamId: string) => FindIceServers) | undefined;
   readonly openRemoteControl: OpenRemoteControl;
   readonly clock: Clock;
   readonly logger: Logger;

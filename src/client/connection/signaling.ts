@@ -42,6 +42,8 @@ export interface EventStreamQuery {
   videoCodec?: VideoCodec | undefined;
   maxHeight?: number | undefined;
   maxBitrateBps?: number | undefined;
+  /** Where else media can be taken from. */
+  mediaSources?: string | undefined;
 }
 
 /** A session is answered for before its browser starts, a deletion after its browser has ended (up to 5 s). */

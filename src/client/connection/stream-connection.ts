@@ -254,13 +254,14 @@ export class StreamConnection {
   }
 
   #position(): EventPosition {
-    const { videoCodec, maxHeight, maxBitrateBps } = this.#options;
+    const { videoCodec, maxHeight, maxBitrateBps, livekit } = this.#options;
     const query = {
       viewerId: this.#viewerId,
       media: this.#transport.media,
       videoCodec,
       maxHeight,
       maxBitrateBps,
+      mediaSources: livekit === false ? 'whep' : 'whep,livekit',
     };
     return { query, lastEventId: this.#store.lastEventId };
   }
@@ -313,6 +314,9 @@ export class StreamConnection {
       case 'sdp_offer':
       case 'ice_candidate':
         this.#media?.accept(signal);
+        break;
+      case 'media_source':
+        this.#transport.takeSource(signal.source);
         break;
       case 'role':
         this.#role = signal.role;
