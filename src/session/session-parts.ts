@@ -1,3 +1,4 @@
+import type { IceServers } from '../options/ice-server-options.js';
 import type { ResolvedRestartOptions } from '../options/restart-options.js';
 import type { ResolvedControlOptions } from '../options/control-options.js';
 import type { ResolvedFileOptions } from '../options/file-options.js';
@@ -18,7 +19,6 @@ import type { TerminalParts } from '../terminal/open-terminals.js';
 import type { ObserveSession } from './session-events.js';
 import type { PlanRungs } from '../fanout/rung-planner.js';
 import type { SessionBudget } from '../protocol/session-usage.js';
-import type { FindIceServers } from './event-stream-link.js';
 import type { CpuMeter } from './cpu-meter.js';
 import type { CpuRoom } from './cpu-room.js';
 import type { SessionCounters } from './session-counters.js';
@@ -53,7 +53,7 @@ export interface SessionParts {
   /** Undefined: all viewers get their media from here. */
   readonly overflow?: Overflow | undefined;
   /** For what is published without anybody having asked for it. Default: none. */
-  readonly findIceServers?: ((streamId: string) => FindIceServers) | undefined;
+  readonly findIceServers?: ((streamId: string) => () => Promise<IceServers>) | undefined;
   readonly openRemoteControl: OpenRemoteControl;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -6,7 +6,7 @@ import type { InputTarget } from '../input/input-target.js';
 import type { Logger } from '../base/logger.js';
 import type { Caller } from './caller.js';
 import type { MessageSink } from './message-sink.js';
-import { openGroupOverflow } from './group-overflow.js';
+import { type GroupOverflowParameters, openGroupOverflow } from './group-overflow.js';
 import type { RenderOptions } from './render-options.js';
 import { VIDEO_CODECS } from '../protocol/video-codecs.js';
 import { codecsAmong, codecsToOffer } from './render-options.js';
@@ -14,7 +14,6 @@ import { secretDigest } from './secret-digest.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionViewer } from './session-viewer.js';
 import type { SessionMedia } from './session-media.js';
-import type { SessionPublications } from './session-publications.js';
 import type { SessionOverflow } from '../overflow/session-overflow.js';
 import { SessionControl } from './session-control.js';
 import type { SessionControlListener } from './session-control.js';
@@ -44,7 +43,7 @@ export interface ViewerSummary {
   readonly iceCandidatesGathered: boolean;
 }
 
-export interface ViewerGroupParameters {
+export interface ViewerGroupParameters extends Pick<GroupOverflowParameters, 'published'> {
   readonly streamId: string;
   readonly parts: SessionParts;
   readonly settings: Pick<
@@ -53,8 +52,6 @@ export interface ViewerGroupParameters {
   >;
   readonly publisher: StatePublisher;
   readonly renderOptions: Pick<RenderOptions, 'videoCodecs' | 'audio'>;
-  /** Undefined: there is nothing that could be published. */
-  readonly published?: { readonly publications: SessionPublications; readonly viewerBps: number };
   /** Makes what takes the WebSockets. */
   readonly openSockets: (hooks: Pick<WebSocketLinksParameters, 'onClosed'>) => WebSocketLinks;
   readonly logger: Logger;
@@ -129,7 +126,7 @@ export class ViewerGroup {
       },
     );
     viewer.link = link;
-    if (isElsewhere) this.overflow?.reserve(link);
+    if (isElsewhere) this.overflow.reserve(link);
     // A session that has ended shows its last state and why, nothing more.
     if (this.#endReason === undefined) this.#join(viewer);
     else void viewer.close(this.#endReason);

@@ -15,6 +15,11 @@ beforeAll(async () => {
 
 afterAll(() => browser.close());
 
+/** Figures of this machine, as busy as it is. */
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
 /** A session on a server that sends viewers beyond the first one elsewhere, and what they see of it. */
 class Theatre {
   readonly #server: TestServer;
@@ -121,7 +126,7 @@ class Theatre {
     await expect.poll(() => this.transportOf(page), { timeout: 2 * PATIENCE_MS }).toBe('webrtc');
     await this.expectToFollow(page);
     expect(await page.evaluate('transports')).toEqual(['overflow', 'webrtc']);
-    console.log(`longest time without a new picture: ${Math.round(Number(await page.evaluate('gapMs')))} ms`);
+    print(`longest time without a new picture: ${Math.round(Number(await page.evaluate('gapMs')))} ms`);
   }
 
   get elsewhere(): boolean[] {
@@ -165,7 +170,7 @@ describe('LiveKit', () => {
       expect(theatre.elsewhere).toEqual([false, true, true]);
       for (const { page } of [direct, guest, other]) await theatre.expectToFollow(page);
       const ages = await Promise.all([theatre.ageOf(direct.page), theatre.ageOf(other.page)]);
-      console.log(
+      print(
         `direct: joined in ${direct.joinMs} ms, picture ${ages[0]} ms old; ` +
           `LiveKit: joined in ${guest.joinMs} ms (first) and ${other.joinMs} ms, picture ${ages[1]} ms old`,
       );
@@ -232,7 +237,7 @@ describe('the example of Pion', () => {
       expect(await theatre.transportOf(guest.page)).toBe('overflow');
       await theatre.expectToFollow(guest.page);
       const ages = await Promise.all([theatre.ageOf(direct.page), theatre.ageOf(guest.page)]);
-      console.log(
+      print(
         `direct: joined in ${direct.joinMs} ms, picture ${ages[0]} ms old; ` +
           `WHEP: joined in ${guest.joinMs} ms, picture ${ages[1]} ms old`,
       );

@@ -255,13 +255,14 @@ export class StreamConnection {
 
   #position(): EventPosition {
     const { videoCodec, maxHeight, maxBitrateBps, livekit } = this.#options;
+    const { media } = this.#transport;
     const query = {
       viewerId: this.#viewerId,
-      media: this.#transport.media,
+      media,
       videoCodec,
       maxHeight,
       maxBitrateBps,
-      mediaSources: livekit === false ? 'whep' : 'whep,livekit',
+      mediaSources: media ? undefined : livekit === false ? 'whep' : 'whep,livekit',
     };
     return { query, lastEventId: this.#store.lastEventId };
   }

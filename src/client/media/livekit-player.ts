@@ -1,3 +1,4 @@
+import type * as LiveKit from 'livekit-client';
 import type { RemoteTrack, Room } from 'livekit-client';
 
 import type { MediaSource } from '../../protocol/media-source.js';
@@ -15,14 +16,16 @@ export class LiveKitPlayer implements SourcePlayer {
   #room: Room | undefined;
   #closed = false;
 
-  constructor(source: MediaSource, load: LoadLiveKit | undefined, listener: SourcePlayerListener) {
+  constructor(source: MediaSource, load: LoadLiveKit, listener: SourcePlayerListener) {
     this.#listener = listener;
     this.#open(source, load).catch((thrown: unknown) => this.#lose(thrown));
   }
 
   async getStats(): Promise<StatsReport> {
-    const reports = await Promise.all([...this.#tracks.values()].map((track) => track.receiver?.getStats()));
-    return new Map(reports.flatMap((report) => [...(report ?? [])]) as [string, unknown][]);
+    const reports = await Promise.all(
+      [...this.#tracks.values()].flatMap(({ receiver }) => receiver?.getStats() ?? []),
+    );
+    return new Map(reports.flatMap((report) => [...report]) as [string, unknown][]);
   }
 
   close(): void {
@@ -35,8 +38,8 @@ export class LiveKitPlayer implements SourcePlayer {
     return this.#closed;
   }
 
-  async #open({ url, token = '' }: MediaSource, load: LoadLiveKit | undefined): Promise<void> {
-    const liveKit = (await (load ?? loadPackage)()) as typeof import('livekit-client');
+  async #open({ url, token = '' }: MediaSource, load: LoadLiveKit): Promise<void> {
+    const liveKit = (await load()) as typeof LiveKit;
     if (this.#isClosed()) return;
     const room = (this.#room = new liveKit.Room());
     room.on('trackSubscribed', (track) => this.#add(track));
@@ -70,7 +73,7 @@ export class LiveKitPlayer implements SourcePlayer {
 }
 
 /** An optional package: bundlers take a missing one for no error where it is caught. */
-async function loadPackage(): Promise<unknown> {
+export async function loadPackage(): Promise<unknown> {
   try {
     return await import('livekit-client');
   } catch (cause) {

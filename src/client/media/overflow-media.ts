@@ -3,7 +3,7 @@ import { StreamError } from '../connection/stream-error.js';
 import type { PeerReport } from '../diagnose/peer-report.js';
 import type { StatsReport } from '../diagnose/stats-sampler.js';
 import { FirstPicture } from './first-picture.js';
-import { type LoadLiveKit, LiveKitPlayer } from './livekit-player.js';
+import { LiveKitPlayer, type LoadLiveKit, loadPackage } from './livekit-player.js';
 import type { MediaLink, MediaLinkListener, MediaSignal } from './media-link.js';
 import type { OpenLink } from './peer-retry.js';
 import type { SourcePlayer } from './source-player.js';
@@ -60,7 +60,7 @@ export class OverflowMedia {
     this.#player =
       source.kind === 'whep'
         ? new WhepPlayer(source, iceServers, tell)
-        : new LiveKitPlayer(source, livekit || undefined, tell);
+        : new LiveKitPlayer(source, (livekit === false ? undefined : livekit) ?? loadPackage, tell);
   }
 
   get stream(): MediaStream {

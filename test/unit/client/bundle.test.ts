@@ -45,7 +45,9 @@ it.each([...MAX_CHUNK_BYTES])('%s is a file of its own, and needs nothing', asyn
   const shipped = await bundle(bundleOf(name));
   expect(gzipSync(shipped, { level: 6 }).byteLength).toBeLessThan(maxBytes);
   // The one is beside it, the other the application brings.
-  expect(shipped.replaceAll(/import\("(\.\/prompt-view\.js|livekit-client)"\)/g, '')).not.toMatch(/\bfrom\s*["']|\bimport\s*["'(]/);
+  expect(shipped.replaceAll(/import\("(\.\/prompt-view\.js|livekit-client)"\)/g, '')).not.toMatch(
+    /\bfrom\s*["']|\bimport\s*["'(]/,
+  );
 });
 
 it('the element is a file beside the client, which it loads', async () => {

@@ -140,6 +140,7 @@ describe('GET /:id/diagnostics', () => {
       {
         publicId,
         attached: true,
+        elsewhere: false,
         media: 'none',
         ice: null,
         videoCodec: null,
