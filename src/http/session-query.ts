@@ -3,6 +3,7 @@ import { expectation } from '../options/option-checks.js';
 import { MEDIA_SOURCE_KINDS, type MediaSourceKind } from '../protocol/media-source.js';
 import { ROUTES } from '../protocol/routes.js';
 import type { VideoCodec } from '../protocol/video-codecs.js';
+import type { ViewerWishes } from '../session/viewer-limits.js';
 
 /** Query parameters of an event stream. */
 export interface EventStreamQuery {
@@ -12,7 +13,7 @@ export interface EventStreamQuery {
   /** Where else its client can take its media from. Kinds that this server does not know are passed over. */
   readonly mediaSources: readonly MediaSourceKind[];
   /** What the viewer wants at most: pixels, bits/s. */
-  readonly wishes: { readonly maxHeight?: number; readonly maxBitrateBps?: number };
+  readonly wishes: ViewerWishes;
 }
 
 export interface SnapshotQuery {
@@ -31,10 +32,7 @@ export function parseEventStreamQuery(query: URLSearchParams): EventStreamQuery 
     viewerId: query.get('viewerId') ?? undefined,
     mediaSources: MEDIA_SOURCE_KINDS.filter((kind) => named.has(kind)),
     videoCodec: oneOf(query, 'videoCodec', known.videoCodec.among),
-    wishes: {
-      ...(maxHeight === undefined ? {} : { maxHeight }),
-      ...(maxBitrateBps === undefined ? {} : { maxBitrateBps }),
-    },
+    wishes: { maxHeight, maxBitrateBps },
     media: oneOf(query, 'media', known.media.among) === undefined,
   };
 }

@@ -7,7 +7,6 @@ import type { OverflowMember, SessionOverflow } from '../overflow/session-overfl
 import type { MediaSource, MediaSourceKind } from '../protocol/media-source.js';
 import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../options/ice-server-options.js';
 import type { Caller } from './caller.js';
-import type { ViewerWishes } from './codec-ladder.js';
 import { EventDelivery } from './event-delivery.js';
 import type { EventSink } from './event-sink.js';
 import { customSignal } from './server-sent-event.js';
@@ -15,6 +14,7 @@ import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
 import type { StatePublisher } from './state-publisher.js';
 import type { Viewer, ViewerLink } from './viewer.js';
 import type { InputListener } from './viewer-input.js';
+import type { ViewerWishes } from './viewer-limits.js';
 import type { ViewerMedia, ViewerMediaListener } from './viewer-media.js';
 
 /** What flows back from a link to its session. */
@@ -34,8 +34,6 @@ export interface EventStreamLinkParameters {
   readonly viewer: Viewer;
   /** What it is offered, best first. */
   readonly videoCodecs: readonly VideoCodec[];
-  /** What it wants at most. */
-  readonly wishes: ViewerWishes;
   /** It came for media, not for the state alone. */
   readonly wantsMedia: boolean;
   /** Where else it can get its media from. */
@@ -156,10 +154,6 @@ export class EventStreamLink implements ViewerLink, OverflowMember {
     return this.#parameters.videoCodecs;
   }
 
-  get wishes(): ViewerWishes {
-    return this.#parameters.wishes;
-  }
-
   get iceServers(): IceServers {
     return this.#iceServers;
   }
@@ -278,6 +272,9 @@ export class EventStreamLink implements ViewerLink, OverflowMember {
       case 'request_offer':
         overflow?.recall(this);
         return this.#replacePeer();
+      case 'set_wishes':
+        this.viewer.setWishes(payload);
+        return;
       default:
         throw new StreamKitError('bad_request', `Unknown signal type ${JSON.stringify(type.slice(0, 80))}`);
     }

@@ -1,3 +1,4 @@
+import type { ViewerBounds } from '../protocol/viewer-bounds.js';
 import type { ViewerDiagnostics } from '../protocol/session-diagnostics.js';
 import type { PageControls } from '../render/capture/page-controls.js';
 import { asError, StreamKitError } from '../base/errors.js';
@@ -23,6 +24,7 @@ import { NO_SUCH_VIEWER, type WebSocketLinks, type WebSocketLinksParameters } fr
 import { EventStreamLink, type ViewerRequest } from './event-stream-link.js';
 import { Viewer } from './viewer.js';
 import { ViewerLog } from './viewer-log.js';
+import type { ViewerWishes } from './viewer-limits.js';
 import { ViewerMedia } from './viewer-media.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { CLOSE_POLICY_VIOLATION } from './websocket-link.js';
@@ -112,10 +114,10 @@ export class ViewerGroup {
     const isElsewhere = request.media && this.overflow?.takes(mediaSources) === true;
     if (isElsewhere) this.#checkCaller(caller, 429);
     else this.ensureRoom(caller);
-    const viewer = this.#newViewer(caller);
+    const viewer = this.#newViewer(caller, request.wishes);
     const link = new EventStreamLink(
       {
-        ...{ viewer, videoCodecs, publisher, wishes: request.wishes ?? {} },
+        ...{ viewer, videoCodecs, publisher },
         ...{ mediaSources, overflow: this.overflow, wantsMedia: request.media },
         ...{ clock: parts.clock, reattachMs: settings.viewerReattachMs },
       },
@@ -322,6 +324,19 @@ export class ViewerGroup {
     return this.#all().map((viewer) => viewer.description);
   }
 
+  /**
+   * Changes what a viewer is allowed at most.
+   *
+   * @param publicId - names it.
+   * @returns the bounds in force.
+   * @throws StreamKitError as {@link Viewer.setBounds}; `no_such_viewer`.
+   */
+  setBounds(publicId: string, change: unknown): ViewerBounds {
+    const viewer = this.#all().find((one) => one.publicId === publicId);
+    if (viewer === undefined) throw noSuchViewer();
+    return viewer.setBounds(change);
+  }
+
   diagnostics(): ViewerDiagnostics[] {
     return this.#all().map((viewer) => viewer.diagnostics);
   }
@@ -381,7 +396,7 @@ export class ViewerGroup {
   }
 
   /** One that has no link yet and has not joined. */
-  #newViewer(caller: Caller): Viewer {
+  #newViewer(caller: Caller, wishes: ViewerWishes = {}): Viewer {
     const { streamId, logger, parts } = this.#parameters;
     const { clock, observe, ids } = parts;
     const log = new ViewerLog({
@@ -389,7 +404,7 @@ export class ViewerGroup {
       ...{ clock, logger, observe },
     });
     return new Viewer({
-      ...{ id: ids.viewerId(), caller, log },
+      ...{ id: ids.viewerId(), caller, log, wishes },
       openSeat: this.control.openSeat(log.publicId, caller),
       findPublicId: (id) => this.#viewers.get(secretDigest(id))?.publicId,
     });
@@ -453,7 +468,7 @@ export class ViewerGroup {
         whenLive: (work) => this.#whenLive(work),
       },
       link.viewer.log,
-      link.wishes,
+      link.viewer.limits,
     );
   }
 
