@@ -13,6 +13,7 @@ import { errorReporter, type ReportError } from './error-reporter.js';
 import { IceServerSource } from './ice-server-source.js';
 import { newSessionCounters, type SessionCounters } from './session-counters.js';
 import { SessionObservers } from './session-observers.js';
+import type { ServerFeatures } from './placement.js';
 import { poolRoom } from './pool-room.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import { SessionPlaylists } from './session-playlists.js';
@@ -25,6 +26,7 @@ import { StreamKitSessions } from './stream-kit-sessions.js';
 export type SessionsOptions = Omit<SessionSettings, 'maxRungs'> &
   Pick<
     ResolvedOptions,
+    | 'cluster'
     | 'defaultViewport'
     | 'iceServers'
     | 'logger'
@@ -42,6 +44,8 @@ export interface RouterParts extends Omit<
   'counters' | 'cpuRoom' | 'findIceServers' | 'observe' | 'overflow' | 'terminals'
 > {
   readonly machine: MachineLoad;
+  /** Whether pages are drawn on a GPU, as far as it is known. Default: they are not. */
+  readonly drawsOnGpu?: () => boolean;
   /** Browsers that are kept ready; begun here. Default: none. */
   readonly pool?: Pick<WarmPool<Spare>, 'begin' | 'counts'> | undefined;
 }
@@ -67,6 +71,8 @@ export interface SessionRoom {
   readonly iceServers: IceServerSource;
   readonly counters: SessionCounters;
   readonly observers: SessionObservers;
+  /** What this server has now. */
+  readonly features: () => ServerFeatures;
   /** Most sessions at once. */
   readonly maxSessions: number;
   readonly reportError: ReportError;
@@ -78,7 +84,7 @@ export interface SessionRoom {
 const MAX_RUNGS = 3;
 
 export function openSessions(options: SessionsOptions, given: SessionsParts): SessionRoom {
-  const { recording, profiles, createToken, openOverflow, pool, ...partsGiven } = given;
+  const { recording, profiles, createToken, openOverflow, pool, drawsOnGpu, ...partsGiven } = given;
   const { clock, machine } = given;
   const { logger, defaultViewport: viewport, maxBitrateBps, videoCodecs, targetPolicy, terminal } = options;
   const hasAutoRungs = options.maxRungs === 'auto';
@@ -108,13 +114,15 @@ export function openSessions(options: SessionsOptions, given: SessionsParts): Se
   const { store, openHls } = recording;
   const recordings = store && new SessionRecordings(registry, store, observe);
   const playlists = openHls && new SessionPlaylists(registry, openHls);
+  const region = options.cluster?.region;
+  const features = (): ServerFeatures => ({ region, gpu: drawsOnGpu?.() ?? false });
   const sessions: StreamKitSessions = new StreamKitSessions({
-    ...{ registry, profiles, recordings, iceServers, targetPolicy, terminal, createToken, logger },
+    ...{ registry, profiles, recordings, iceServers, targetPolicy, terminal, createToken, features, logger },
     defaults: { viewport, maxBitrateBps, videoCodecs },
   });
   pool?.begin(poolRoom(admission, () => registry.pagesLeft));
   return {
-    ...{ registry, sessions, recordings, playlists, counters, observers, reportError },
+    ...{ registry, sessions, recordings, playlists, counters, observers, features, reportError },
     profiles: new StreamKitProfiles(profiles),
     iceServers,
     maxSessions: admission.maxSessions,
