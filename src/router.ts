@@ -78,6 +78,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
     };
     const router = composeRouter(resolved, parts, workerMuxThreads, {
       encoderFound: () => encoders.chosen,
+      deviceEncodings: () => encoders.seats.encodings,
       egressRefusals: () => opened.egressRefusals.counts,
       pool: pool && (() => ({ ...pool.counts, preloads: opened.preloads })),
     });

@@ -32,6 +32,7 @@ export const ERROR_STATUS = {
   browser_crashed: 500,
   browser_hung: 500,
   gpu_hung: 500,
+  gpu_lost: 500,
   capture_stalled: 500,
   sound_lost: 500,
   out_of_memory: 500,
