@@ -72,6 +72,7 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       ...{ mediaPlane, planRungs, clock },
       openRemoteControl: createRemoteControl(resolved.control, clock),
       machine: openMachineLoad(),
+      drawsOnGpu: opened.drawsOnGpu,
       cpu: new CpuMeter(clock, procCpuTimes),
       logger: inRoom('session'),
       ids: randomIds,

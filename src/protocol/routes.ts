@@ -62,6 +62,7 @@ export const ROUTES = {
       'bad_target_url',
       'conflict',
       'unprocessable',
+      'no_suitable_node',
       ...NO_PROFILE,
       ...NO_NODE,
       FULL,
