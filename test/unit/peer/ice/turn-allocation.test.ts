@@ -76,7 +76,7 @@ let clock: VirtualClock;
 let allocation: TurnAllocation;
 let ended: string[];
 
-const open = (credential = SERVER.credential): Promise<TurnAllocation> =>
+const open = (credential: string = SERVER.credential): Promise<TurnAllocation> =>
   TurnAllocation.open(
     { ...SERVER, credential },
     { localAddress: undefined, timeoutMs: 3000, clock, openSocket: () => server },
