@@ -1,4 +1,5 @@
 import type { SessionChange } from '../protocol/session-requests.js';
+import type { ViewerBoundsChange } from '../protocol/viewer-bounds.js';
 import { StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
 import type { EventStreamLink } from '../session/event-stream-link.js';
@@ -38,6 +39,7 @@ type SessionRoute =
   | 'endSession'
   | 'restartSession'
   | 'readDiagnostics'
+  | 'setViewerBounds'
   | 'openEventStream'
   | 'sendSignal'
   | 'openStream'
@@ -82,6 +84,11 @@ export function sessionRoutes(
     },
     // A caller that only reads diagnostics does not keep a session alive.
     readDiagnostics: ({ streamId }) => jsonResponse(200, sessions.get(streamId).diagnostics),
+    setViewerBounds: async ({ request, streamId, segments }) => {
+      const session = sessions.get(streamId);
+      const change = (await request.readJson()) as ViewerBoundsChange;
+      return jsonResponse(200, session.setViewerBounds(segments.publicId ?? '', change));
+    },
     openEventStream: async (call) => {
       await rates.takeJoin(call.caller);
       return eventStream(call, parameters, await opened(call));
@@ -176,7 +183,7 @@ async function eventStream(
   session: StreamSession,
   made?: MadeSession,
 ): Promise<HttpResponse> {
-  const { viewerId, videoCodec, wishes, media: wantsMedia } = parseEventStreamQuery(request.query);
+  const { viewerId, media: wantsMedia, ...asked } = parseEventStreamQuery(request.query);
   const media = wantsMedia && session.hasMedia;
   // A HEAD must not make a viewer.
   if (request.method === 'HEAD') return eventStreamResponse(() => undefined);
@@ -186,7 +193,7 @@ async function eventStream(
   const release = made?.release ?? (isKnown ? undefined : await seats.hold('viewers', caller));
   let viewer: EventStreamLink;
   try {
-    viewer = registry.admit(session, { caller, viewerId: returning, videoCodec, wishes, media });
+    viewer = registry.admit(session, { caller, viewerId: returning, ...asked, media });
   } finally {
     release?.();
   }
