@@ -23,6 +23,7 @@ import { createRemoteControl } from './input/remote-control.js';
 import { openObservation } from './observe/open-observation.js';
 import { NO_GAUGES, type RouterGauges } from './observe/router-gauges.js';
 import { resolveOptions, type ResolvedOptions, type StreamKitOptions } from './options/stream-kit-options.js';
+import { openOverflow } from './overflow/open-overflow.js';
 import { openPeers } from './peer/open-peers.js';
 import { ProfileStore } from './profiles/profile-store.js';
 import { type MuxThreads, workerMuxThreads } from './recording/mux-threads.js';
@@ -127,6 +128,8 @@ export function composeRouter<TEnv>(
     terminals,
     profiles,
     createToken,
+    openOverflow: (readSentBytes) =>
+      openOverflow(options.overflow, { readSentBytes, clock, logger: inRoom('overflow') }),
   });
   const { registry, recordings } = sessions;
   const cluster = openCluster(options, {

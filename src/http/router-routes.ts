@@ -30,6 +30,7 @@ export type RouterRoutesOptions = Pick<
   | 'logger'
   | 'metrics'
   | 'openApi'
+  | 'overflow'
   | 'profileDirectory'
   | 'publications'
   | 'streamKitWeb'
@@ -85,7 +86,7 @@ export function routerRoutes(options: RouterRoutesOptions, parts: RouterRoutesPa
     ...optionalHandlers(options.profileDirectory && profileRoutes(profiles)),
     ...optionalHandlers(admin ? adminRoutes(registry, parts.adminReport) : undefined),
     ...optionalHandlers(web?.handlers),
-    ...viewRoutes(sessions, options.streamTokens !== undefined),
+    ...viewRoutes(sessions, options.streamTokens !== undefined, options.overflow !== undefined),
     ...whepRoutes({ registry, rates, seats, iceServers, logger }),
     ...optionalHandlers(recordings && recordingRoutes(recordings)),
     ...optionalHandlers(options.publications && publicationRoutes({ registry, iceServers, rates })),

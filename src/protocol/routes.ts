@@ -35,6 +35,11 @@ const STREAM_WISHES = {
   media: { about: '`none`: the state and the signals alone.', type: 'choice', among: ['none'] },
   maxHeight: { about: 'Most lines of the picture, pixels.', type: 'integer', ...VIEWER_BOUNDS.maxHeight },
   maxBitrateBps: { about: 'Most that is sent, bits/s.', type: 'integer', ...VIEWER_BOUNDS.maxBitrateBps },
+  mediaSources: {
+    about:
+      'Kinds of media servers that the client can take its media from if it is sent there: `whep`, `livekit`, separated by commas.',
+    type: 'text',
+  },
 } as const;
 
 /**

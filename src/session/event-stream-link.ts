@@ -2,7 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { Clock, Timer } from '../base/clock.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
-import { StreamKitError } from '../base/errors.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { OverflowMember, SessionOverflow } from '../overflow/session-overflow.js';
+import type { MediaSource, MediaSourceKind } from '../protocol/media-source.js';
 import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../options/ice-server-options.js';
 import type { Caller } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
@@ -32,6 +34,12 @@ export interface EventStreamLinkParameters {
   readonly viewer: Viewer;
   /** What it is offered, best first. */
   readonly videoCodecs: readonly VideoCodec[];
+  /** It came for media, not for the state alone. */
+  readonly wantsMedia: boolean;
+  /** Where else it can get its media from. */
+  readonly mediaSources: readonly MediaSourceKind[];
+  /** Undefined: its media comes from here. */
+  readonly overflow: SessionOverflow | undefined;
   readonly clock: Clock;
   readonly publisher: StatePublisher;
   /** How long it may be away, ms. */
@@ -48,6 +56,8 @@ export interface ViewerRequest {
   readonly wishes?: ViewerWishes;
   /** The client wants media by a peer. */
   readonly media: boolean;
+  /** Where else its client can take its media from. Default: from nowhere. */
+  readonly mediaSources?: readonly MediaSourceKind[];
 }
 
 /** Finds out which ICE servers a viewer may use now. Never rejects. */
@@ -67,7 +77,7 @@ export interface AttachOptions {
 }
 
 /** The event stream of a viewer, which it may lose for a while, and the peer that is offered over it, which stays meanwhile. */
-export class EventStreamLink implements ViewerLink {
+export class EventStreamLink implements ViewerLink, OverflowMember {
   readonly viewer: Viewer;
   readonly #parameters: EventStreamLinkParameters;
   readonly #listener: EventStreamLinkListener;
@@ -109,6 +119,35 @@ export class EventStreamLink implements ViewerLink {
    */
   get isLost(): boolean {
     return this.#media?.state === 'closed' && this.#media.wasConnected;
+  }
+
+  get wantsMedia(): boolean {
+    return this.#parameters.wantsMedia;
+  }
+
+  get isElsewhere(): boolean {
+    return this.#parameters.overflow?.isElsewhere(this) === true;
+  }
+
+  get description(): OverflowMember['description'] {
+    const { publicId, caller } = this.viewer;
+    return {
+      publicId,
+      ...(caller.id === undefined ? {} : { callerId: caller.id }),
+      ...(caller.context === undefined ? {} : { callerContext: caller.context }),
+    };
+  }
+
+  get mediaSources(): readonly MediaSourceKind[] {
+    return this.#parameters.mediaSources;
+  }
+
+  get isPlaying(): boolean {
+    return this.viewer.role === 'controller';
+  }
+
+  get peerState(): OverflowMember['peerState'] {
+    return this.#media?.state;
   }
 
   get videoCodecs(): readonly VideoCodec[] {
@@ -153,7 +192,7 @@ export class EventStreamLink implements ViewerLink {
     this.#awaySinceUs = undefined;
     this.#delivery = delivery;
     if (this.#hasPeer()) this.#media?.resendSignals();
-    else if (options.media) this.#offerMedia();
+    else if (options.media && this.#parameters.overflow?.begin(this) !== true) this.#offerMedia();
     this.#listener.onViewerChange();
   }
 
@@ -176,6 +215,25 @@ export class EventStreamLink implements ViewerLink {
     this.#listener.onViewerChange();
   }
 
+  sendSource(source: MediaSource): void {
+    this.sendSignal(customSignal('media_source', source));
+    this.#listener.onViewerChange();
+  }
+
+  serve(): void {
+    this.#replacePeer().catch((thrown: unknown) => {
+      this.viewer.log.logger.warn({ err: asError(thrown) }, 'a viewer was not offered a connection');
+    });
+  }
+
+  refuse(): void {
+    const delivery = this.#delivery;
+    this.#delivery = undefined;
+    // Without `closed`: it is to come again, and to be told by the status of the answer.
+    delivery?.end();
+    this.#listener.onViewerGone(this.viewer);
+  }
+
   sendPatches(): void {
     this.#delivery?.sendPatches();
   }
@@ -195,7 +253,11 @@ export class EventStreamLink implements ViewerLink {
    * is given to nobody, `forbidden` for control that it may not have or give.
    */
   async acceptSignal(type: string, payload: unknown): Promise<void> {
-    if (await this.viewer.input.acceptSignal(type, payload)) return;
+    const { overflow } = this.#parameters;
+    if (await this.viewer.input.acceptSignal(type, payload)) {
+      overflow?.onControl();
+      return;
+    }
     switch (type) {
       case 'sdp_answer':
         return this.#openMediaOr('No offer is outstanding').acceptAnswer(parseSdpPayload(payload));
@@ -208,6 +270,7 @@ export class EventStreamLink implements ViewerLink {
           this.#renewIceServers(),
         );
       case 'request_offer':
+        overflow?.recall(this);
         return this.#replacePeer();
       case 'set_wishes':
         this.viewer.setWishes(payload);

@@ -102,6 +102,7 @@ export class Session implements StreamSession {
       { streamId, parts, renderOptions, media, logger: this.#logger },
       () => {
         this.#document.showPublications(this.publications.states);
+        this.viewers.overflow?.onPublicationChange();
         this.#onViewerChange();
       },
     );
@@ -117,6 +118,7 @@ export class Session implements StreamSession {
         settings,
         publisher,
         renderOptions: request.renderOptions,
+        published: { publications: this.publications, viewerBps: request.renderOptions.maxBitrateBps },
         openSockets: (hooks) =>
           openPageStreams({
             clock: parts.clock,
