@@ -15,13 +15,15 @@ import { NO_ROOM_HEADER } from '../http/peer-nodes.js';
 import type { RouteCall } from '../http/route-handler.js';
 import type { ResolvedClusterOptions } from '../options/cluster-options.js';
 import type { RouteName } from '../protocol/routes.js';
-import type { SessionSummary } from '../protocol/session-requests.js';
+import type { PlacementRequest, SessionSummary } from '../protocol/session-requests.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { SeatKind } from '../http/caller-seats.js';
 import type { SharedRates } from '../http/caller-rates.js';
+import { noSuitableNode, parsePlacement, type ServerFeatures } from '../session/placement.js';
+import type { SessionTransfers } from '../session/session-transfers.js';
 import { asksForTerminal } from '../session/terminal-request.js';
 import { CallerPassports } from './caller-passport.js';
-import type { NodeRecord } from './directory.js';
+import type { NodeIdentity, NodeRecord } from './directory.js';
 import {
   createdAnswer,
   createdId,
@@ -33,8 +35,11 @@ import { jsonOf } from './json-answer.js';
 import { ClusterRates } from './cluster-rates.js';
 import { ClusterSeats } from './cluster-seats.js';
 import { Membership, unavailable } from './membership.js';
-import { chooseNode } from './placement.js';
+import { isSameNode } from './memory-directory.js';
+import { NodeSearch } from './placement.js';
 import { RedisDirectory } from './redis-directory.js';
+import { SessionArrivals } from './session-arrivals.js';
+import { SessionMoves } from './session-moves.js';
 import { openRedis, type RedisConnection } from './redis-connection.js';
 import { nodeLost, RequestPasser } from './request-passer.js';
 
@@ -42,6 +47,8 @@ import { nodeLost, RequestPasser } from './request-passer.js';
 export interface LocalSessions {
   /** Sessions that could be taken now. */
   readonly room: number;
+  /** What sessions may need of this node. */
+  readonly features: () => ServerFeatures;
   /** Those that this node answers for, and those whose recordings it has. */
   ids(): Iterable<string>;
   has(streamId: string): boolean;
@@ -49,7 +56,8 @@ export interface LocalSessions {
   counts(kind: SeatKind): ReadonlyMap<string, number>;
   /** Undefined where there is none. */
   stateOf(streamId: string): Readonly<StreamSessionState> | undefined;
-  /** They have been declared lost, and end. */
+  readonly transfers: SessionTransfers;
+  /** They have been declared lost, and end; what becomes of those that are on their way to another node shows there. */
   lose(error: StreamKitError): void;
 }
 
@@ -87,6 +95,8 @@ export class ClusterNode implements PeerNodes {
   readonly #passports: CallerPassports;
   readonly #passer: RequestPasser;
   readonly #redis: RedisConnection;
+  readonly #moves: SessionMoves;
+  readonly #arrivals: SessionArrivals;
   /** What callers have at all nodes. */
   readonly seats: ClusterSeats;
   /** What callers do at all nodes. */
@@ -108,6 +118,7 @@ export class ClusterNode implements PeerNodes {
       nodeId: options.nodeId,
       url: options.advertiseUrl,
       room: () => sessions.room,
+      features: sessions.features,
       owned: () => sessions.ids(),
       onFenced: () => sessions.lose(nodeLost()),
       onRenew: (isKnown) => this.seats.renew(isKnown),
@@ -124,8 +135,17 @@ export class ClusterNode implements PeerNodes {
     this.#passer = new RequestPasser({
       passports: this.#passports,
       watch: (node, onLost) => this.#membership.watch(node, onLost),
+      hasMoved: (streamId, node) => this.#isElsewhere(streamId, node),
       clock,
     });
+    const { transfers } = sessions;
+    const moving = { membership: this.#membership, transfers, clock, logger };
+    this.#moves = new SessionMoves({
+      ...moving,
+      passer: this.#passer,
+      ...{ nodeId: options.nodeId, region: options.region },
+    });
+    this.#arrivals = new SessionArrivals(moving);
   }
 
   passedCaller(request: PassedRequest): PassedCaller | undefined {
@@ -141,11 +161,28 @@ export class ClusterNode implements PeerNodes {
     return this.#membership.whenCertain();
   }
 
+  /** Moves the sessions of this node to others, as long as those have room. Idempotent. */
+  moveSessions(): void {
+    this.#moves.begin();
+  }
+
+  /** Takes a session from another node, which asks for it. */
+  receive(call: RouteCall): Promise<HttpResponse> {
+    return this.#arrivals.answer(call);
+  }
+
+  checkHere(streamId: string): void {
+    if (this.#parameters.sessions.has(streamId) || !this.#moves.hasMoved(streamId)) return;
+    throw unavailable('The session has just moved to another server');
+  }
+
   answer(
     call: RouteCall,
     route: RouteName,
     answer: (request: HttpRequest) => Promise<HttpResponse>,
   ): Promise<HttpResponse> {
+    if (route === 'receiveSession')
+      throw new StreamKitError('forbidden', 'Only servers of the cluster do this');
     if (route === 'createSession') return this.#create(call, answer);
     return this.#answer(call, route, answer);
   }
@@ -173,6 +210,16 @@ export class ClusterNode implements PeerNodes {
     return this.#membership.announce(streamId);
   }
 
+  /** A session is on its way to another node. */
+  get isMoving(): boolean {
+    return this.#moves.isMoving;
+  }
+
+  /** Moves no more sessions, and waits a while for those that are on their way. Never rejects. Idempotent. */
+  endMoves(): Promise<void> {
+    return this.#moves.close();
+  }
+
   /** Passes nothing on any more, and cuts what is. Idempotent. */
   detach(): void {
     this.#passer.close();
@@ -180,6 +227,7 @@ export class ClusterNode implements PeerNodes {
 
   /** Leaves the cluster. Never rejects. Idempotent. */
   async close(): Promise<void> {
+    void this.endMoves();
     this.detach();
     await this.#membership.close();
     this.#redis.close();
@@ -211,6 +259,13 @@ export class ClusterNode implements PeerNodes {
       case 'unsettled':
         throw unavailable('The cluster is coming together again: it is not known yet where this session is');
     }
+  }
+
+  /** A session of a node that is lost has moved to another one before. */
+  async #isElsewhere(streamId: string, node: NodeIdentity): Promise<boolean> {
+    if (this.#parameters.sessions.has(streamId)) return true;
+    const found = await this.#membership.find(streamId);
+    return found.kind === 'owned' && !isSameNode(found.node, node);
   }
 
   #pass(
@@ -252,30 +307,29 @@ export class ClusterNode implements PeerNodes {
     // The shells of this server are no other one's.
     if (asksForTerminal(body)) return here();
     const key = idempotencyKey(request);
-    const place = (): Promise<HttpResponse> => this.#place(call, body, here);
+    const need = parsePlacement(body);
+    const place = (): Promise<HttpResponse> => this.#place(call, need, body, here);
     return key === undefined ? place() : this.#creation.answer(key, call, body, place);
   }
 
-  /** @throws StreamKitError `at_capacity` where no node has room. */
-  async #place(call: RouteCall, body: unknown, here: () => Promise<HttpResponse>): Promise<HttpResponse> {
+  /** @throws StreamKitError `at_capacity` where no node that fits has room, `no_suitable_node` where none fits. */
+  async #place(
+    call: RouteCall,
+    need: PlacementRequest,
+    body: unknown,
+    here: () => Promise<HttpResponse>,
+  ): Promise<HttpResponse> {
     const { options, sessions } = this.#parameters;
-    const tried = new Set<string>();
+    const own = ({ nodeId }: NodeRecord): boolean => nodeId === options.nodeId;
+    const search = new NodeSearch({
+      ...{ membership: this.#membership, need, region: options.region, random: Math.random },
+      current: (node) => (own(node) ? { ...node, room: sessions.room } : node),
+    });
     let refused: HttpResponse | undefined;
-    let isFresh = false;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const own = (node: NodeRecord): boolean => node.nodeId === options.nodeId;
-      const nodes = this.#membership.withRoom.filter(({ nodeId }) => !tried.has(nodeId));
-      const known = nodes.map((node) => (own(node) ? { ...node, room: sessions.room } : node));
-      const node = chooseNode(known, Math.random);
-      if (node === undefined) {
-        if (isFresh) break;
-        // Room may have been made since the last look.
-        isFresh = true;
-        await this.#membership.beat();
-        continue;
-      }
+      const node = await search.next();
+      if (node === undefined) break;
       if (own(node)) return here();
-      tried.add(node.nodeId);
       const response = await this.#tryAt(node, call, JSON.stringify(body));
       if (response === undefined) continue;
       refused?.stream?.content.destroy();
@@ -289,8 +343,10 @@ export class ClusterNode implements PeerNodes {
       refused = { ...response, headers };
     }
     if (refused !== undefined) return refused;
-    const headers = { 'Retry-After': '5' };
-    throw new StreamKitError('at_capacity', 'All sessions of the cluster are taken', { headers });
+    if (!search.exists) throw noSuitableNode();
+    const isAny = need.region === undefined && need.gpu !== true;
+    const taken = isAny ? 'All sessions of the cluster are taken' : 'All servers that fit placement are full';
+    throw new StreamKitError('at_capacity', taken, { headers: { 'Retry-After': '5' } });
   }
 
   /** @returns undefined where the node cannot be reached: nothing was created there. */

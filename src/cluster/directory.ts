@@ -1,3 +1,6 @@
+import type { PlacementRequest } from '../protocol/session-requests.js';
+import type { ServerFeatures } from '../session/placement.js';
+
 /**
  * How long a node may be silent before its sessions can be declared lost, ms. With a beat every {@link BEAT_MS} and a look at what
  * the others say after each, viewers on other nodes are told within 5 s.
@@ -27,7 +30,7 @@ export interface NodeIdentity {
 }
 
 /** What a node says of itself. */
-export interface NodeRecord extends NodeIdentity {
+export interface NodeRecord extends NodeIdentity, ServerFeatures {
   /** Where the other nodes reach its router; no slash at the end. */
   readonly url: string;
   /** Sessions that it could take now. */
@@ -52,6 +55,14 @@ export type BeatAnswer =
   /** The sessions of this incarnation have been declared lost: they must end, and the node comes back as another one. */
   | { readonly outcome: 'fenced' };
 
+/** Nodes that have what a session needs. */
+export interface DrawnNodes {
+  /** At most {@link MAX_NODES_TOLD} of those that have room, drawn at random where there are more. */
+  readonly withRoom: readonly NodeRecord[];
+  /** There is one, with room or without; up to {@link LEASE_MS} late. */
+  readonly exists: boolean;
+}
+
 export type FoundSession =
   | { readonly kind: 'owned'; readonly node: NodeRecord }
   /** Its node is gone, for good: should it come back, it is told `fenced`. */
@@ -59,6 +70,15 @@ export type FoundSession =
   | { readonly kind: 'unknown' }
   /** The directory itself has been away, and its nodes have not had time to come back to it. */
   | { readonly kind: 'unsettled' };
+
+/** Whose a session is that was offered to another node. */
+export type OfferedSession =
+  /** That of the node which has offered it, still; the offer has ended. */
+  | 'kept'
+  /** Another node has taken it. */
+  | 'taken'
+  /** The node which has offered it does not hold its lease. */
+  | 'lost';
 
 /** The rate and the size of a token bucket. */
 export interface BucketLimit {
@@ -79,6 +99,8 @@ export type Reservation =
 export interface ClusterDirectory {
   /** Renews the lease of a node, and tells it of others: what that costs does not depend on how many there are. */
   beat(node: NodeRecord, watched: readonly NodeIdentity[]): Promise<BeatAnswer>;
+  /** Finds nodes that have what a session needs. What that costs does not depend on how many there are. */
+  draw(need: PlacementRequest): Promise<DrawnNodes>;
   /** Every node whose lease holds. Costs as much as there are. */
   nodes(): Promise<readonly NodeRecord[]>;
   /** Gives the lease and all sessions up, in good order. */
@@ -91,6 +113,21 @@ export interface ClusterDirectory {
   claim(node: NodeIdentity, streamIds: readonly string[]): Promise<readonly string[]>;
   /** Forgets sessions of this node; those of others stay. */
   release(node: NodeIdentity, streamIds: readonly string[]): Promise<void>;
+  /**
+   * Lets another node {@link take} a session of this one, and keeps it findable for {@link SESSION_KEPT_MS}. An earlier offer of it ends.
+   *
+   * @param token - random: who has it may take the session.
+   * @returns false where it is not, or no longer, this node's.
+   */
+  offer(node: NodeIdentity, streamId: string, token: string): Promise<boolean>;
+  /**
+   * Makes a session that was offered this node's own, once. To ask again gives the same answer.
+   *
+   * @returns false where the offer has ended, or one of both nodes does not hold its lease.
+   */
+  take(node: NodeIdentity, streamId: string, token: string): Promise<boolean>;
+  /** Ends an offer of this node, unless the session was taken. A session that the directory has forgotten nobody can take: `kept`. */
+  withdraw(node: NodeIdentity, streamId: string): Promise<OfferedSession>;
   /** Finds the owner of a session. To answer `lost` declares the owner lost. */
   find(streamId: string): Promise<FoundSession>;
   /** Declares a node lost if its lease has lapsed. */

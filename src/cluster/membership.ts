@@ -3,7 +3,17 @@ import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '../base/clock.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import type { BeatAnswer, ClusterDirectory, FoundSession, NodeIdentity, NodeRecord } from './directory.js';
+import type { PlacementRequest } from '../protocol/session-requests.js';
+import type { ServerFeatures } from '../session/placement.js';
+import type {
+  BeatAnswer,
+  ClusterDirectory,
+  DrawnNodes,
+  FoundSession,
+  NodeIdentity,
+  NodeRecord,
+  OfferedSession,
+} from './directory.js';
 import { BEAT_MS, LEASE_MS, RENEW_MS } from './directory.js';
 import { isSameNode } from './memory-directory.js';
 
@@ -14,6 +24,8 @@ export interface MembershipParameters {
   readonly url: string;
   /** Sessions that could be taken now. */
   readonly room: () => number;
+  /** What sessions may need of this node. */
+  readonly features: () => ServerFeatures;
   /** The sessions that are this node's to answer for. */
   readonly owned: () => Iterable<string>;
   /** Its sessions have been declared lost: they must end. */
@@ -59,6 +71,8 @@ export class Membership {
   #recovery: Promise<void> | undefined;
   #beating: Promise<void> | undefined;
   readonly #announced = new Set<string>();
+  /** Those that pass from one node to another: whose they are is not to be said anew meanwhile. */
+  readonly #moving = new Set<string>();
   readonly #watches = new Set<Watch>();
   readonly #remembered = new Map<string, NodeRecord>();
   #closed = false;
@@ -90,6 +104,15 @@ export class Membership {
   /** Some of those that had room at the last beat, at most {@link MAX_NODES_TOLD}; this one may be among them. */
   get withRoom(): readonly NodeRecord[] {
     return this.#withRoom;
+  }
+
+  /**
+   * Finds nodes that have what a session needs.
+   *
+   * @throws StreamKitError `unavailable`.
+   */
+  draw(need: PlacementRequest): Promise<DrawnNodes> {
+    return this.#ask((directory) => directory.draw(need));
   }
 
   /** All nodes that live, this one among them; while the directory is away, as it said last. */
@@ -147,6 +170,44 @@ export class Membership {
     if (refused.length > 0)
       throw unavailable('The cluster has lost this server: the session was not created');
     this.#announced.add(streamId);
+  }
+
+  /**
+   * Lets another node take a session of this one, for as long as {@link endMove} is not called. An earlier offer of it ends.
+   *
+   * @param identity - of this node when the move began: one that was declared lost since has nothing to offer.
+   * @returns false where the session is not this node's any more.
+   * @throws StreamKitError `unavailable`.
+   */
+  offer(identity: NodeIdentity, streamId: string, token: string): Promise<boolean> {
+    this.#moving.add(streamId);
+    return this.#ask((directory) => directory.offer(identity, streamId, token));
+  }
+
+  /** Ends an offer. @throws StreamKitError `unavailable`. */
+  withdraw(identity: NodeIdentity, streamId: string): Promise<OfferedSession> {
+    return this.#ask((directory) => directory.withdraw(identity, streamId));
+  }
+
+  /**
+   * Makes a session this node's that another one offers. Whatever comes of it, {@link endMove} must follow; what was taken and is not among
+   * the owned by then is given up.
+   *
+   * @returns false where the offer has ended.
+   * @throws StreamKitError `unavailable`: it is not known what came of it.
+   */
+  async take(streamId: string, token: string): Promise<boolean> {
+    const { identity } = this;
+    this.#moving.add(streamId);
+    this.#announced.add(streamId);
+    const isTaken = await this.#ask((directory) => directory.take(identity, streamId, token));
+    // It may have been declared lost meanwhile, and the session with it.
+    return isTaken && isSameNode(identity, this.identity);
+  }
+
+  /** From now on the session is this node's if it is among the owned. Idempotent. */
+  endMove(streamId: string): void {
+    this.#moving.delete(streamId);
   }
 
   /**
@@ -216,14 +277,15 @@ export class Membership {
   }
 
   async #beat(): Promise<void> {
-    const { directory, url, room, clock, logger } = this.#parameters;
+    const { directory, url, room, features, clock, logger } = this.#parameters;
     const startedAtUs = clock.nowUs();
     const before = this.#outcome;
     const silences = this.#silences;
     const wasSilent = this.#isUncertain();
     let answer: BeatAnswer;
     try {
-      answer = await directory.beat({ ...this.identity, url, room: room() }, this.#watched());
+      const record = { ...this.identity, url, room: room(), ...features() };
+      answer = await directory.beat(record, this.#watched());
     } catch (thrown) {
       this.#outcome = 'away';
       if (before !== 'away') {
@@ -265,8 +327,9 @@ export class Membership {
     const { directory, owned, clock } = this.#parameters;
     const now = new Set(owned());
     const isDue = !isKnown || clock.nowUs() - this.#renewedAtUs >= RENEW_MS * 1000;
-    const gone = [...this.#announced].filter((streamId) => !now.has(streamId));
-    const named = isDue ? [...now] : [...now].filter((streamId) => !this.#announced.has(streamId));
+    const settled = (streamId: string): boolean => !this.#moving.has(streamId);
+    const gone = [...this.#announced].filter((streamId) => !now.has(streamId)).filter(settled);
+    const named = [...now].filter((streamId) => isDue || !this.#announced.has(streamId)).filter(settled);
     if (gone.length > 0) {
       await directory.release(this.identity, gone);
       for (const streamId of gone) this.#announced.delete(streamId);

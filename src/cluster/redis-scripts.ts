@@ -4,6 +4,7 @@
  * KEYS[1] is the pulse, a hash of `last`, when any node beat last, and `resumed`, when the first one did after none had for a
  * lease: until a lease after that, a node that is missing may yet come back. KEYS[2] is the hash of nodes by id, KEYS[3] the sorted
  * set of their ids and incarnations, with a space between, by the end of their leases, KEYS[4] the set of the ids of those that had room. ARGV[1] is the lease, ms.
+ * A session's key holds the id and the incarnation of its node and, if it is offered to others, the token, with spaces between.
  */
 const PRELUDE = `
 local time = redis.call('TIME')
@@ -28,14 +29,14 @@ local function fence(id, incarnation)
   redis.call('HSET', KEYS[2], id, cjson.encode(found))
 end
 local function owner(text)
-  local at = string.find(text, ' ', 1, true)
-  return string.sub(text, 1, at - 1), string.sub(text, at + 1)
+  return string.match(text, '^(%S+) (%S+) ?(%S*)$')
 end
 `;
 
 /**
- * ARGV: lease, node id, incarnation, url, room, ms after which a dead node is forgotten, most nodes that are told, then id and
- * incarnation of each node that is watched. What it costs does not depend on how many nodes there are. Of
+ * KEYS from the fifth on, for each need that this node meets: a key that lapses with the last node that does, and the sorted set of the
+ * ids of those that do and have room, by the end of their leases. ARGV: lease, node id, incarnation, url, room, ms after which a dead
+ * node is forgotten, most nodes that are told, region or nothing, 1 with a GPU, then id and incarnation of each node that is watched. What it costs does not depend on how many nodes there are. Of
  * those with room some may be dead: who asks looks at the ends of their leases.
  */
 export const BEAT = `${PRELUDE}
@@ -51,10 +52,19 @@ end
 if now - last > lease then redis.call('HSET', KEYS[1], 'resumed', now) end
 redis.call('HSET', KEYS[1], 'last', now)
 redis.call('HSET', KEYS[2], id, cjson.encode({
-  nodeId = id, incarnation = incarnation, url = ARGV[4], room = tonumber(ARGV[5]), expiresAtMs = now + lease
+  nodeId = id, incarnation = incarnation, url = ARGV[4], room = tonumber(ARGV[5]), expiresAtMs = now + lease,
+  region = ARGV[8] ~= '' and ARGV[8] or nil, gpu = ARGV[9] == '1'
 }))
 redis.call('ZADD', KEYS[3], now + lease, id .. ' ' .. incarnation)
 redis.call(tonumber(ARGV[5]) > 0 and 'SADD' or 'SREM', KEYS[4], id)
+for at = 5, #KEYS, 2 do
+  redis.call('SET', KEYS[at], '', 'PX', lease)
+  redis.call('ZREMRANGEBYSCORE', KEYS[at + 1], '-inf', now)
+  if tonumber(ARGV[5]) > 0 then
+    redis.call('ZADD', KEYS[at + 1], now + lease, id)
+    redis.call('PEXPIRE', KEYS[at + 1], lease)
+  else redis.call('ZREM', KEYS[at + 1], id) end
+end
 local kept = now - tonumber(ARGV[6])
 for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', kept, 'LIMIT', 0, 100)) do
   redis.call('ZREM', KEYS[3], lapsed)
@@ -75,13 +85,23 @@ local free = redis.call('SRANDMEMBER', KEYS[4], ARGV[7])
 if #free > 0 then free = redis.call('HMGET', KEYS[2], unpack(free)) end
 local missing = {}
 local watched = {}
-for at = 8, #ARGV, 2 do watched[#watched + 1] = ARGV[at] .. ' ' .. ARGV[at + 1] end
+for at = 10, #ARGV, 2 do watched[#watched + 1] = ARGV[at] .. ' ' .. ARGV[at + 1] end
 if #watched > 0 then
   for at, ends in ipairs(redis.call('ZMSCORE', KEYS[3], unpack(watched))) do
-    if not ends or tonumber(ends) <= now then missing[#missing + 1] = ARGV[7 + 2 * at] end
+    if not ends or tonumber(ends) <= now then missing[#missing + 1] = ARGV[9 + 2 * at] end
   end
 end
 return {'held', now, known and 1 or 0, redis.call('ZCOUNT', KEYS[3], '(' .. now, '+inf'), missing, free}`;
+
+/**
+ * KEYS[5]: there is a node that has what is needed; KEYS[6]: those of them that have room, as {@link BEAT} keeps them. ARGV: lease, most
+ * nodes that are told.
+ */
+export const DRAW = `${PRELUDE}
+redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now)
+local free = redis.call('ZRANDMEMBER', KEYS[6], ARGV[2])
+if #free > 0 then free = redis.call('HMGET', KEYS[2], unpack(free)) end
+return {now, redis.call('EXISTS', KEYS[5]), free}`;
 
 /** ARGV: lease. Looks at every node. */
 export const NODES = `${PRELUDE}
@@ -113,9 +133,33 @@ return refused`;
 /** KEYS from the fifth on: sessions. ARGV: lease, node id, incarnation. */
 export const RELEASE = `${PRELUDE}
 for at = 5, #KEYS do
-  if redis.call('GET', KEYS[at]) == ARGV[2] .. ' ' .. ARGV[3] then redis.call('DEL', KEYS[at]) end
+  local id, incarnation = owner(redis.call('GET', KEYS[at]) or '')
+  if id == ARGV[2] and incarnation == ARGV[3] then redis.call('DEL', KEYS[at]) end
 end
 return 0`;
+
+/** KEYS[5]: the session. ARGV: lease, node id, incarnation, ms that it is kept, token. */
+export const OFFER = `${PRELUDE}
+local id, incarnation = owner(redis.call('GET', KEYS[5]) or '')
+if id ~= ARGV[2] or incarnation ~= ARGV[3] or not alive(id, incarnation) then return 0 end
+redis.call('SET', KEYS[5], id .. ' ' .. incarnation .. ' ' .. ARGV[5], 'PX', ARGV[4])
+return 1`;
+
+/** KEYS[5]: the session. ARGV: lease, node id, incarnation, ms that it is kept, token. */
+export const TAKE = `${PRELUDE}
+local id, incarnation, token = owner(redis.call('GET', KEYS[5]) or '')
+if id == ARGV[2] and incarnation == ARGV[3] and alive(id, incarnation) then return 1 end
+if not id or token == '' or token ~= ARGV[5] or not alive(id, incarnation) or not alive(ARGV[2], ARGV[3]) then return 0 end
+redis.call('SET', KEYS[5], ARGV[2] .. ' ' .. ARGV[3], 'PX', ARGV[4])
+return 1`;
+
+/** KEYS[5]: the session. ARGV: lease, node id, incarnation, ms that it is kept. */
+export const WITHDRAW = `${PRELUDE}
+local text = redis.call('GET', KEYS[5])
+local id, incarnation = owner(text or '')
+if text and (id ~= ARGV[2] or incarnation ~= ARGV[3]) then return 'taken' end
+if text then redis.call('SET', KEYS[5], id .. ' ' .. incarnation, 'PX', ARGV[4]) end
+return alive(ARGV[2], ARGV[3]) and 'kept' or 'lost'`;
 
 /** KEYS[5]: the session. ARGV: lease. */
 export const FIND = `${PRELUDE}

@@ -23,6 +23,7 @@ export const ERROR_STATUS = {
   too_large: 413,
   unsupported_media_type: 415,
   unprocessable: 422,
+  no_suitable_node: 422,
   upgrade_required: 426,
   precondition_required: 428,
   at_capacity: 429,

@@ -126,6 +126,8 @@ export interface ViewerDiagnostics extends MediaDiagnostics {
   readonly publicId: string;
   /** Its event stream or its WebSocket is open, or it is a player, which has neither. */
   readonly attached: boolean;
+  /** It was sent to a media server for picture and sound (`overflow`). */
+  readonly elsewhere: boolean;
   /** What it wants at most. */
   readonly wishes: ViewerBounds;
   /** What the application allows it at most; the lower counts. */

@@ -127,6 +127,7 @@ class WeriftViewerPeer implements ViewerPeer {
     admitSources(this.#iceTransport.connection, this.#sharedPort === undefined ? 'everywhere' : 'on relays');
     this.#gathering = new IceServerGathering(this.#iceTransport.connection, {
       localAddress: options.listenAddress ?? soleAddress(),
+      openRelaySocket: (address, server) => this.#sharedPort?.openRelaySocket(address, server),
       clock: this.#clock,
       logger: this.#logger,
     });
@@ -310,6 +311,7 @@ class WeriftViewerPeer implements ViewerPeer {
         this.#listener.onIceStateChange(shown);
         break;
       case 'connected':
+        this.#gathering.connected();
         if (this.#mediaTransport !== undefined) {
           this.#stopConnectTimer();
         }

@@ -89,6 +89,11 @@ export class GraphicsSelection {
     return this.#isSettled;
   }
 
+  /** Pages are drawn on a GPU; false until that is found out, and where the user's own flags decide. */
+  get drawsOnGpu(): boolean {
+    return this.#isSettled && this.#launches.size > 0;
+  }
+
   /** Resolves, within a minute for each device, when it is known what browsers are started with. */
   ready(): Promise<void> {
     return this.#ready;

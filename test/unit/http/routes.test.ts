@@ -89,6 +89,17 @@ describe('POST /', () => {
     );
   });
 
+  it('is refused for what this server, which is alone, does not have', async () => {
+    for (const placement of [{ gpu: true }, { region: 'eu' }]) {
+      const { status, json } = await postJson(`${server.url}/`, { ...target, placement });
+      expect([status, json.error.code]).toEqual([422, 'no_suitable_node']);
+    }
+    const wrong = await postJson(`${server.url}/`, { ...target, placement: { zone: 'eu' } });
+    expect([wrong.status, wrong.json.error.code]).toEqual([400, 'bad_request']);
+    expect(server.parts.launches).toEqual([]);
+    await createSession({ placement: { gpu: false } });
+  });
+
   it('is refused when all sessions are taken', async () => {
     await createSession();
     await createSession();
@@ -140,6 +151,7 @@ describe('GET /:id/diagnostics', () => {
       {
         publicId,
         attached: true,
+        elsewhere: false,
         wishes: { maxHeight: null, maxBitrateBps: null },
         bounds: { maxHeight: null, maxBitrateBps: null },
         media: 'none',
