@@ -160,7 +160,7 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
     }
   } catch (thrown) {
     // Nobody will ever be told its id.
-    void registry.end(session, 'deleted');
+    void registry.end(session, 'deleted').catch(() => undefined);
     throw thrown;
   } finally {
     releaseViewer?.();

@@ -492,8 +492,18 @@ export const ROUTES = {
     path: '/admin/drain',
     right: 'operate',
     scope: null,
-    summary: 'Takes no new sessions from now on; those that there are go on.',
+    summary:
+      'Takes no new sessions from now on; those that there are go on, or move to other servers of the cluster.',
+    errors: ['bad_request'],
+  },
+  receiveSession: {
+    method: 'PUT',
+    path: '/admin/moves/:streamId',
+    right: 'create',
+    scope: null,
+    summary: 'Takes a session that moves from another server of the cluster. Only those may ask for it.',
     errors: [],
+    option: 'cluster',
   },
   readAdmin: {
     method: 'GET',

@@ -9,7 +9,7 @@ import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../option
 import type { Caller } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
 import type { EventSink } from './event-sink.js';
-import { customSignal } from './server-sent-event.js';
+import { customSignal, RECONNECT_SOON } from './server-sent-event.js';
 import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
 import type { StatePublisher } from './state-publisher.js';
 import type { Viewer, ViewerLink } from './viewer.js';
@@ -65,6 +65,9 @@ export type FindIceServers = () => Promise<IceServers>;
 
 /** How long a new viewer may take to its event stream, ms, whatever its time to come back is. */
 const LEAST_ARRIVAL_MS = 10_000;
+
+/** How long the peer of a viewer whose session has moved stays open, ms: the client is to hear of it by its event stream. */
+const MOVED_PEER_MS = 500;
 
 /** How one event stream of a viewer begins. */
 export interface AttachOptions {
@@ -185,7 +188,7 @@ export class EventStreamLink implements ViewerLink, OverflowMember {
     delivery.sendSignal(customSignal('viewer', { viewerId: id, role, iceServers, publicId }));
     delivery.sendState(options.lastEventId);
     if (this.#closeReason !== undefined) {
-      delivery.end(customSignal('closed', { reason: this.#closeReason }));
+      delivery.end(lastWords(this.#closeReason));
       return;
     }
     this.#awayTimer?.cancel();
@@ -292,7 +295,10 @@ export class EventStreamLink implements ViewerLink, OverflowMember {
     const delivery = this.#delivery;
     // Before the stream ends: its end is then no loss to wait for.
     this.#delivery = undefined;
-    delivery?.end(customSignal('closed', { reason }));
+    delivery?.end(lastWords(reason));
+    if (reason === 'moved' && delivery !== undefined) {
+      await new Promise<void>((resolve) => void this.#parameters.clock.after(MOVED_PEER_MS, resolve));
+    }
     await this.#media?.close();
   }
 
@@ -333,4 +339,9 @@ export class EventStreamLink implements ViewerLink, OverflowMember {
       this.#listener.onViewerGone(this.viewer);
     });
   }
+}
+
+/** A session that has moved is found again under the same address. */
+function lastWords(reason: string): Uint8Array {
+  return reason === 'moved' ? RECONNECT_SOON : customSignal('closed', { reason });
 }

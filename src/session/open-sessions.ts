@@ -19,6 +19,7 @@ import type { SessionParts, SessionSettings } from './session-parts.js';
 import { SessionPlaylists } from './session-playlists.js';
 import { SessionRecordings } from './session-recordings.js';
 import { SessionRegistry } from './session-registry.js';
+import { SessionTransfers } from './session-transfers.js';
 import { StreamKitProfiles } from './stream-kit-profiles.js';
 import { StreamKitSessions } from './stream-kit-sessions.js';
 
@@ -69,6 +70,7 @@ export interface SessionRoom {
   /** Undefined: there are no playlists. */
   readonly playlists: SessionPlaylists | undefined;
   readonly iceServers: IceServerSource;
+  readonly transfers: SessionTransfers;
   readonly counters: SessionCounters;
   readonly observers: SessionObservers;
   /** What this server has now. */
@@ -114,17 +116,21 @@ export function openSessions(options: SessionsOptions, given: SessionsParts): Se
   const { store, openHls } = recording;
   const recordings = store && new SessionRecordings(registry, store, observe);
   const playlists = openHls && new SessionPlaylists(registry, openHls);
+  const defaults = { viewport, maxBitrateBps, videoCodecs };
   const region = options.cluster?.region;
   const features = (): ServerFeatures => ({ region, gpu: drawsOnGpu?.() ?? false });
   const sessions: StreamKitSessions = new StreamKitSessions({
     ...{ registry, profiles, recordings, iceServers, targetPolicy, terminal, createToken, features, logger },
-    defaults: { viewport, maxBitrateBps, videoCodecs },
+    defaults,
   });
   pool?.begin(poolRoom(admission, () => registry.pagesLeft));
   return {
     ...{ registry, sessions, recordings, playlists, counters, observers, features, reportError },
     profiles: new StreamKitProfiles(profiles),
     iceServers,
+    transfers: new SessionTransfers({
+      ...{ registry, recordings, profiles, iceServers, defaults, targetPolicy, features, clock, logger },
+    }),
     maxSessions: admission.maxSessions,
     creatorOf: (streamId) => registry.creatorOf(streamId) ?? recordings?.creatorOf(streamId),
   };

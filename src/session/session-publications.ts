@@ -35,6 +35,7 @@ export type FindPublicationServers = () => Promise<readonly IceServerOption[]>;
 interface Entry {
   readonly publication: Publication<MediaShare>;
   readonly info: Pick<PublicationInfo, 'publicationId' | 'origin' | 'startTime'>;
+  readonly request: PublicationRequest;
 }
 
 /** What one session is published to. */
@@ -60,6 +61,12 @@ export class SessionPublications {
   /** One is sent media. */
   get isLive(): boolean {
     return [...this.#entries.values()].some(({ publication }) => publication.status === 'live');
+  }
+
+  /** What those that go on were asked for with; their tokens are secrets. */
+  get requests(): PublicationRequest[] {
+    const all = [...this.#entries.values()];
+    return all.filter(({ publication }) => publication.isActive).map(({ request }) => request);
   }
 
   /** What the state document says of them. */
@@ -130,7 +137,8 @@ export class SessionPublications {
     );
     this.#makeRoom(publishing.maxPerSession);
     const startTime = Math.round(clock.wallMs());
-    const entry = { publication, info: { publicationId, origin: url.origin, startTime } };
+    const info = { publicationId, origin: url.origin, startTime };
+    const entry = { publication, info, request: body as PublicationRequest };
     this.#entries.set(publicationId, entry);
     publication.start();
     observe('publication:status', { streamId, publicationId, status: publication.status });
