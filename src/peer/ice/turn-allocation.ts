@@ -1,7 +1,15 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 
-import { classes, Message, methods, StunOverTurnProtocol, type StunProtocol, TurnProtocol, UdpTransport } from 'werift';
+import {
+  classes,
+  Message,
+  methods,
+  StunOverTurnProtocol,
+  type StunProtocol,
+  TurnProtocol,
+  UdpTransport,
+} from 'werift';
 
 import type { Clock, Timer } from '../../base/clock.js';
 import { asError, StreamKitError } from '../../base/errors.js';

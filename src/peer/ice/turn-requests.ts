@@ -69,7 +69,9 @@ export function repairRequests(turn: TurnProtocol): void {
 }
 
 /** Undefined if it is no refusal of a TURN server's. */
-export function turnErrorOf(thrown: unknown): { readonly code: unknown; readonly phrase: string } | undefined {
+export function turnErrorOf(
+  thrown: unknown,
+): { readonly code: unknown; readonly phrase: string } | undefined {
   const response = responseOf(thrown);
   const error = response?.getAttributeValue('ERROR-CODE') as unknown;
   if (!Array.isArray(error)) return undefined;
