@@ -68,7 +68,10 @@ export class NativeIceEndpoint implements IceEndpoint {
   }
 
   openRelaySocket(address: string, server: readonly [string, number]): RelaySocket | undefined {
-    const bound = this.#host.openRelay(this.id, address, { address: server[0], port: server[1] });
+    const bound =
+      this.#endpoint === undefined || this.#closed
+        ? undefined
+        : this.#host.openRelay(this.#endpoint, address, { address: server[0], port: server[1] });
     if (bound === undefined) {
       return undefined;
     }

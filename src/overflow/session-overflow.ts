@@ -55,15 +55,18 @@ interface Entry {
   sinceUs: number;
   /** After a return that failed. */
   notBeforeUs: number;
-  wasConnected: boolean;
+  /** Since when its peer has been connected, as far as anybody looked; undefined while it is not. */
+  connectedSinceUs: number | undefined;
 }
 
 const TICK_MS = 1000;
 /** One that is offered a peer, and has not connected by then, stays where it is, ms. */
 const RETURN_TIMEOUT_MS = 20_000;
 const RETURN_AGAIN_MS = 60_000;
-/** The publication outlives its last viewer for so long: another may come, and one that returned has its picture by then, ms. */
-const LINGER_MS = 15_000;
+/** One that has been connected for so long shows our picture: clients give a connection without one up earlier, and stay, ms. */
+const RETURNED_MS = 18_000;
+/** The publication outlives its last viewer for so long: another may come, ms. */
+const LINGER_MS = 10_000;
 
 /** The viewers of one session whose media comes from a media server, and the publication that they live on. */
 export class SessionOverflow {
@@ -98,9 +101,11 @@ export class SessionOverflow {
     return this.#entries.has(member);
   }
 
-  /** Its media comes from the media server. */
+  /** What it shows comes from the media server, as far as is known. */
   isElsewhere(member: object): boolean {
-    return this.#entries.get(member)?.source !== undefined;
+    const entry = this.#entries.get(member);
+    if (entry?.source === undefined) return false;
+    return entry.state !== 'returning' || entry.member.peerState !== 'connected';
   }
 
   /** Whether a newcomer is to get its media from elsewhere. If it is not, it counts as served from here. */
@@ -120,7 +125,7 @@ export class SessionOverflow {
   reserve(member: OverflowMember): void {
     const sinceUs = this.#parts.clock.nowUs();
     this.#entries.set(member, {
-      ...{ member, state: 'reserved', sinceUs, notBeforeUs: -Infinity, wasConnected: false },
+      ...{ member, state: 'reserved', sinceUs, notBeforeUs: -Infinity, connectedSinceUs: undefined },
     });
     this.#emptySinceUs = undefined;
     this.#timer ??= this.#parts.clock.every(TICK_MS, () => this.#tick());
@@ -281,24 +286,24 @@ export class SessionOverflow {
     for (const { entry } of planReturns(situation)) {
       entry.state = 'returning';
       entry.sinceUs = nowUs;
-      entry.wasConnected = false;
+      entry.connectedSinceUs = undefined;
       this.#expect();
       entry.member.serve();
     }
   }
 
-  /** One that has been connected at two looks is served from here. */
+  /** One that stays connected is served from here; one that does not stays elsewhere. */
   #look(entry: Entry): void {
     const { member } = entry;
     const nowUs = this.#parts.clock.nowUs();
-    const isConnected = member.peerState === 'connected';
-    if (isConnected && entry.wasConnected) {
-      this.#entries.delete(member);
+    if (member.peerState === 'connected') {
+      entry.connectedSinceUs ??= nowUs;
+      if (nowUs - entry.connectedSinceUs >= RETURNED_MS * 1000) this.#entries.delete(member);
       return;
     }
-    entry.wasConnected = isConnected;
+    entry.connectedSinceUs = undefined;
     const isLate = nowUs - entry.sinceUs >= RETURN_TIMEOUT_MS * 1000;
-    if (isConnected || (member.peerState !== 'closed' && !isLate)) return;
+    if (member.peerState !== 'closed' && !isLate) return;
     entry.state = 'elsewhere';
     entry.notBeforeUs = nowUs + RETURN_AGAIN_MS * 1000;
   }

@@ -112,7 +112,7 @@ export class SessionPublications {
     const { streamId, parts, renderOptions, logger } = this.#parameters;
     const { publishing, clock, observe } = parts;
     if (publishing === undefined) throw new StreamKitError('not_found', 'There is no option publications');
-    const { url, token, videoCodec, ...wishes } = parsePublicationRequest(body);
+    const { url, token, videoCodec, simulcast, ...wishes } = parsePublicationRequest(body);
     const media = this.#parameters.media();
     const codecs = codecsToOffer(renderOptions, videoCodec);
     const publicationId = randomUUID();
@@ -125,6 +125,7 @@ export class SessionPublications {
           // What is encoded already costs nothing more.
           videoCodecs: [...new Set([media.runningOrFirst(codecs), ...codecs])],
           audio: renderOptions.audio,
+          simulcast: simulcast === true ? media.layersOf(wishes) : undefined,
           logContext: { streamId, publicationId },
         }),
         attach: (connected) => media.attach(connected, { wishes, bounds: {} }),
@@ -201,7 +202,7 @@ interface ParsedRequest extends Omit<PublicationRequest, 'url' | 'token'> {
  */
 export function parsePublicationRequest(body: unknown): ParsedRequest {
   if (!isPlainObject(body)) throw new StreamKitError('bad_request', expectation('JSON object', 'body', body));
-  const { url, token, videoCodec, maxHeight, maxBitrateBps, ...rest } = body;
+  const { url, token, videoCodec, maxHeight, maxBitrateBps, simulcast, ...rest } = body;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) {
     throw new StreamKitError(
@@ -213,12 +214,15 @@ export function parsePublicationRequest(body: unknown): ParsedRequest {
   const lines = integer(maxHeight, 'maxHeight', least, most);
   const bitrate = integer(maxBitrateBps, 'maxBitrateBps', BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most);
   const codec = codecOf(videoCodec);
+  if (simulcast !== undefined && typeof simulcast !== 'boolean')
+    throw new StreamKitError('bad_request', expectation('boolean', 'simulcast', simulcast));
   return {
     url: endpointOf(url),
     token: tokenOf(token),
     ...(codec === undefined ? {} : { videoCodec: codec }),
     ...(lines === undefined ? {} : { maxHeight: lines }),
     ...(bitrate === undefined ? {} : { maxBitrateBps: bitrate }),
+    ...(simulcast === undefined ? {} : { simulcast }),
   };
 }
 

@@ -74,9 +74,9 @@ export class MediaTransport {
         else listener.onLost(error);
       },
     };
-    this.takeSource = (source) => void this.#openSource(source, iceServers, openLink, links);
     if (this.media || (mayFallBack && typeof RTCPeerConnection === 'undefined')) openSocket();
     else {
+      this.takeSource = (source) => void this.#openSource(source, iceServers, openLink, links);
       this.#link = openLink(links);
       open(this.#link, listener);
     }
@@ -162,7 +162,13 @@ export class MediaTransport {
       const media = (attempt.media = new OverflowMedia(
         source,
         { iceServers, livekit: this.#options.livekit },
-        { onFailed, openLink, links, onReturn: (link) => links.onOpen((this.#link = link)) },
+        {
+          ...{ onFailed, openLink, links },
+          onReturn: (link) => {
+            this.#attempt = undefined;
+            links.onOpen((this.#link = link));
+          },
+        },
       ));
       this.#dropLink();
       this.#set('overflow');

@@ -56,11 +56,11 @@ export class OverflowMedia {
       },
       onLost: (error: Error) => this.#lose(error.message),
     };
-    this.#timer = setTimeout(() => this.#lose('no picture has come'), FIRST_MEDIA_MS);
     this.#player =
       source.kind === 'whep'
         ? new WhepPlayer(source, iceServers, tell)
         : new LiveKitPlayer(source, (livekit === false ? undefined : livekit) ?? loadPackage, tell);
+    this.#timer = setTimeout(() => this.#lose('no picture has come'), FIRST_MEDIA_MS);
   }
 
   get stream(): MediaStream {
@@ -119,7 +119,7 @@ export class OverflowMedia {
     const { links } = this.#listener;
     clearTimeout(this.#returnTimer);
     this.#returnTimer = setTimeout(() => this.#dropLink(), RETURN_MS);
-    const watch = (stream: MediaStream): void => this.#firstPicture.watch(stream, () => this.#return());
+    const watch = (stream: MediaStream): void => this.#firstPicture.watch(stream, () => this.#return(true));
     const link = this.#listener.openLink({
       onMedia: watch,
       onTrack: () => undefined,
@@ -139,8 +139,12 @@ export class OverflowMedia {
     this.#link = undefined;
   }
 
-  /** What the server sends takes over. */
-  #return(): void {
+  /**
+   * What the server sends takes over.
+   *
+   * @param isShown - it has brought a picture.
+   */
+  #return(isShown: boolean): void {
     const link = this.#link;
     if (link === undefined || this.#closed) return;
     this.#link = undefined;
@@ -157,7 +161,7 @@ export class OverflowMedia {
     // After the others are there, and before they end: no element is without a picture.
     for (const track of own) stream.removeTrack(track);
     this.close();
-    links.onPeerState('connected');
+    if (isShown) links.onPeerState('connected');
   }
 
   #closePlayer(): void {
@@ -171,7 +175,7 @@ export class OverflowMedia {
     if (this.#closed) return;
     // It may be that the server has just taken over.
     if (this.#link) {
-      this.#return();
+      this.#return(false);
       return;
     }
     const { kind } = this.source;

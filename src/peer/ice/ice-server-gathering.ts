@@ -32,7 +32,7 @@ export class IceServerGathering {
   #servers: readonly IceServerOption[] = [];
   #relay: TurnAllocation | undefined;
   /** That of before an ICE restart, which is not over. */
-  readonly #retired = new Set<TurnAllocation>();
+  #retired: TurnAllocation | undefined;
   #closed = false;
 
   readonly #parameters: IceServerGatheringParameters;
@@ -76,8 +76,8 @@ export class IceServerGathering {
     this.#relay = undefined;
     if (relay === undefined) return;
     ice.protocols = ice.protocols.filter((protocol) => protocol !== relay.protocol);
-    void this.#closeRetired();
-    if (relay.isOnPlane) this.#retired.add(relay);
+    // One that is retired already still has the media: there has been no other pair since.
+    if (relay.isOnPlane && this.#retired === undefined) this.#retired = relay;
     else void relay.close();
   }
 
@@ -164,7 +164,7 @@ export class IceServerGathering {
   #onEnded(relay: TurnAllocation, { host, port, transport }: TurnServer, reason: string): void {
     const ice = this.#ice;
     this.#parameters.logger.warn({ host, port, transport, reason }, 'a relay address has ended');
-    this.#retired.delete(relay);
+    if (this.#retired === relay) this.#retired = undefined;
     if (this.#relay === relay) this.#relay = undefined;
     ice.protocols = ice.protocols.filter((protocol) => protocol !== relay.protocol);
     if (this.#closed || ice.nominated?.protocol !== relay.protocol) return;
@@ -173,9 +173,9 @@ export class IceServerGathering {
   }
 
   async #closeRetired(): Promise<void> {
-    const retired = [...this.#retired];
-    this.#retired.clear();
-    await Promise.all(retired.map((relay) => relay.close()));
+    const retired = this.#retired;
+    this.#retired = undefined;
+    await retired?.close();
   }
 }
 
