@@ -315,6 +315,12 @@ std::optional<int64_t> MediaShard::advance(int64_t nowUs, size_t maxPackets) {
     }
     const auto dueUs =
         static_cast<MediaTransport*>(entry)->pump(nowUs, static_cast<uint32_t>(random_()), packets);
+    if (const auto* const second = static_cast<const MediaTransport*>(schedule_.peek(1))) {
+      second->prefetch();
+    }
+    if (const auto* const next = static_cast<const MediaTransport*>(schedule_.peek(0))) {
+      next->prefetchConsumers();
+    }
     if (dueUs.has_value()) {
       schedule_.at(*entry, *dueUs);
     }

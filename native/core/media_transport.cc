@@ -48,12 +48,12 @@ constexpr double kRepairRoom = 1.25;
 
 MediaTransport::MediaTransport(uint32_t id, SrtpSender sender, SrtcpReceiver receiver,
                                std::shared_ptr<TransportStats> stats, const Services& services)
-    : id_(id),
+    : services_(services),
+      pacer_(0),
       writer_(std::move(sender), services.batch, estimator_),
+      id_(id),
       receiver_(std::move(receiver)),
-      stats_(std::move(stats)),
-      services_(services),
-      pacer_(0) {}
+      stats_(std::move(stats)) {}
 
 void MediaTransport::add(Consumer* consumer) {
   consumers_.insert(consumer->video() ? consumers_.end() : consumers_.begin(), consumer);
@@ -155,6 +155,19 @@ bool MediaTransport::hasWork() const {
                      [](const Consumer* each) { return each->hasWork(); });
 }
 
+void MediaTransport::prefetch() const {
+  // Up to the estimator's first fields.
+  const auto* const end = reinterpret_cast<const char*>(&estimator_) + 2 * kCacheLineBytes;
+  prefetchLines(this, static_cast<size_t>(end - reinterpret_cast<const char*>(this)));
+}
+
+void MediaTransport::prefetchConsumers() const {
+  writer_.prefetch();
+  for (const Consumer* consumer : consumers_) {
+    consumer->prefetch();
+  }
+}
+
 std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size_t& packets) {
   if (!reachable()) {
     return std::nullopt;
@@ -250,12 +263,17 @@ bool MediaTransport::mayRepeat() const {
 }
 
 bool MediaTransport::mayRepair(const Consumer& consumer, int64_t nowUs) const {
-  const bool hasRoom = !estimator_.started() || estimator_.bitrateBps() >= kRepairRoom * estimator_.usedBps();
-  return consumer.takesRepairs() && consumer.losesMany(nowUs) && hasRoom && resendBudget_.allowsRepairs() &&
-         estimator_.queueUs() < kFullQueueUs;
+  const auto hasRoom = [this] {
+    return !estimator_.started() || estimator_.bitrateBps() >= kRepairRoom * estimator_.usedBps();
+  };
+  return consumer.takesRepairs() && consumer.losesMany(nowUs) && resendBudget_.allowsRepairs() &&
+         estimator_.queueUs() < kFullQueueUs && hasRoom();
 }
 
 size_t MediaTransport::pumpRepeats(int64_t nowUs) {
+  if (repeats_.empty()) {
+    return 0;
+  }
   if (!mayRepeat()) {
     repeats_.clear();
   }
@@ -272,7 +290,7 @@ size_t MediaTransport::pumpRepeats(int64_t nowUs) {
 }
 
 void MediaTransport::beginProbe(int64_t nowUs) {
-  if (probeBytesLeft_ > 0) {
+  if (probeBytesLeft_ > 0 || !estimator_.mayProbe(nowUs)) {
     return;
   }
   const bool canPad = std::any_of(consumers_.begin(), consumers_.end(),
