@@ -129,6 +129,8 @@ class Consumer {
   bool hasWork() const {
     return !paused_ && !waitsForKeyframe_ && nextFrame_ < producer_->history().nextFrame();
   }
+  /** See FrameHistory. */
+  int64_t frameExpectedUs() const { return producer_->history().expectedUs(); }
   /** Packets that wait, of all frames; 0 where none does. */
   size_t packetsWaiting() const;
   /** A keyframe is among what waits: it is to be spread. */
@@ -169,14 +171,14 @@ class Consumer {
   /** One of the last packets once more, as padding that repairs losses by chance. */
   Burst sendPadding(PacketWriter& writer, int64_t nowUs);
   Burst resend(PacketWriter& writer, uint16_t sequenceNumber, int64_t nowUs);
-
- private:
   /** Loads what a burst looks at into the cache. */
   void prefetch() const { prefetchLines(this, kHotBytes); }
-  /** When each of the last sequence numbers was sent again. A later number takes the place of an older one.
-   */
+
+ private:
   static constexpr size_t kHotBytes = 7 * kCacheLineBytes;
 
+  /** When each of the last sequence numbers was sent again. A later number takes the place of an older one.
+   */
   struct ResendLog {
     static constexpr size_t kPackets = 2048;
     struct Entry {
@@ -250,11 +252,11 @@ class Consumer {
   std::shared_ptr<ConsumerStats> stats_;
   SequenceRuns sequence_;
   int64_t firstSequence_;
+  /** The RTP time of the last packet as it was sent. */
+  uint32_t lastTimestamp_ = 0;
   uint32_t paddings_ = 0;
   RtpHeaderTemplate header_;
   ConsumerParameters parameters_;
-  /** The RTP time of the last packet as it was sent. */
-  uint32_t lastTimestamp_ = 0;
   PictureRepair repair_;
 
   /** Bytes of the last keyframe that this viewer was sent. */

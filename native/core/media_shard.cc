@@ -63,6 +63,8 @@ void MediaShard::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int6
   frame.captureTime = time_.ntpOf(frame.captureTimeUs);
   admitArrivals(*producer, frame.keyframe, nowUs);
   const EncodedFrame& stored = producer->push(std::move(frame), nowUs);
+  const int64_t soundWaitUs =
+      transports_.size() < kCrowd ? MediaTransport::kSoundWaitUs : MediaTransport::kCrowdSoundWaitUs;
   for (Consumer* consumer : producer->consumers()) {
     MediaTransport& transport = consumer->transport();
     if (transport.lagUs(nowUs) > kMaxLagUs) {
@@ -75,7 +77,7 @@ void MediaShard::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int6
     if (!consumer->hasWork()) {
       continue;
     }
-    const int64_t dueUs = producer->video() ? nowUs : transport.soundDueUs(nowUs);
+    const int64_t dueUs = producer->video() ? nowUs : transport.soundDueUs(nowUs, soundWaitUs);
     if (dueUs <= nowUs) {
       schedule_.now(transport, nowUs);
     } else {
@@ -313,14 +315,14 @@ std::optional<int64_t> MediaShard::advance(int64_t nowUs, size_t maxPackets) {
     if (entry == nullptr) {
       break;
     }
-    const auto dueUs =
-        static_cast<MediaTransport*>(entry)->pump(nowUs, static_cast<uint32_t>(random_()), packets);
     if (const auto* const second = static_cast<const MediaTransport*>(schedule_.peek(1))) {
       second->prefetch();
     }
     if (const auto* const next = static_cast<const MediaTransport*>(schedule_.peek(0))) {
       next->prefetchConsumers();
     }
+    const auto dueUs =
+        static_cast<MediaTransport*>(entry)->pump(nowUs, static_cast<uint32_t>(random_()), packets);
     if (dueUs.has_value()) {
       schedule_.at(*entry, *dueUs);
     }

@@ -155,6 +155,16 @@ bool MediaTransport::hasWork() const {
                      [](const Consumer* each) { return each->hasWork(); });
 }
 
+int64_t MediaTransport::soundDueUs(int64_t nowUs, int64_t waitUs) const {
+  if (nowUs - videoSentUs_ >= kVideoRecentUs) {
+    return nowUs;
+  }
+  const bool comes = std::any_of(consumers_.begin(), consumers_.end(), [&](const Consumer* each) {
+    return each->video() && (each->hasWork() || each->frameExpectedUs() <= nowUs + waitUs);
+  });
+  return comes ? nowUs + waitUs : nowUs;
+}
+
 void MediaTransport::prefetch() const {
   // Up to the estimator's first fields.
   const auto* const end = reinterpret_cast<const char*>(&estimator_) + 2 * kCacheLineBytes;

@@ -49,6 +49,8 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   /** Sound waits for a burst of the same viewer's video, with which it costs no call of its own, if one is to
    * be expected within this time; */
   static constexpr int64_t kSoundWaitUs = 10'000;
+  /** within this time where the thread sends to many viewers. */
+  static constexpr int64_t kCrowdSoundWaitUs = 20'000;
   /** A source that has sent no picture for this long is not waited for: the page stands still, or there is no
    * video. */
   static constexpr int64_t kVideoRecentUs = 100'000;
@@ -85,10 +87,8 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   /** SRTCP from an address that is the viewer's. */
   void receiveRtcp(MutableBytes packet, int64_t nowUs);
 
-  /** When sound that comes now is to go out if no video does. */
-  int64_t soundDueUs(int64_t nowUs) const {
-    return nowUs - videoSentUs_ < kVideoRecentUs ? nowUs + kSoundWaitUs : nowUs;
-  }
+  /** When sound that comes now is to go out if no video does. @param waitUs how long it may wait */
+  int64_t soundDueUs(int64_t nowUs, int64_t waitUs) const;
   /** What the pacer lets through, bit/s. */
   double pacedBps() const { return pacer_.bitrateBps(); }
   /** Retransmissions wait. */
