@@ -51,6 +51,7 @@ export type {
   SessionDiagnostics,
   ViewerDiagnostics,
 } from './protocol/session-diagnostics.js';
+export type { ViewerBounds, ViewerBoundsChange } from './protocol/viewer-bounds.js';
 export type { SessionChange, SessionRenderOptions, VideoCodecChoice } from './protocol/session-requests.js';
 export type { StreamKitRouter } from './http/stream-kit-router.js';
 export { createStreamKitRouter } from './router.js';

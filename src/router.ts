@@ -72,12 +72,14 @@ export function createStreamKitRouter<TEnv = unknown, TRequest = IncomingMessage
       ...{ mediaPlane, planRungs, clock },
       openRemoteControl: createRemoteControl(resolved.control, clock),
       machine: openMachineLoad(),
+      drawsOnGpu: opened.drawsOnGpu,
       cpu: new CpuMeter(clock, procCpuTimes),
       logger: inRoom('session'),
       ids: randomIds,
     };
     const router = composeRouter(resolved, parts, workerMuxThreads, {
       encoderFound: () => encoders.chosen,
+      deviceEncodings: () => encoders.seats.encodings,
       egressRefusals: () => opened.egressRefusals.counts,
       pool: pool && (() => ({ ...pool.counts, preloads: opened.preloads })),
     });

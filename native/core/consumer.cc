@@ -389,8 +389,7 @@ void Consumer::onReport(const ReportBlock& block, bool linkIsFull, int64_t nowUs
     stats_->rttMs = *rttMs;
   }
   if (video()) {
-    // What a full link loses is not to be waited for: its queue is.
-    playoutDelay_.onReport(linkIsFull ? 0 : block.fractionLost, stats_->rttMs, nowUs);
+    playoutDelay_.onReport(block, linkIsFull, stats_->rttMs, nowUs);
     header_.setPlayoutDelay(playoutDelay_.ms(), std::max(parameters_.playoutDelayMaxMs, playoutDelay_.ms()));
   }
 }

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "reported_loss.h"
+#include "recent_loss.h"
 
 namespace streamkit {
 
@@ -22,15 +22,18 @@ class PlayoutDelay {
   static constexpr int64_t kHoldUs = 15'000'000;
 
   /**
-   * @param fractionLost of the viewer's report, 0 to 1; only of losses that are not those of a full link, on
-   * which all comes late
+   * @param linkIsFull what is lost then is not to be waited for: all comes late
    * @param rttMs negative while it is not known
    */
-  void onReport(double fractionLost, double rttMs, int64_t nowUs) {
+  void onReport(const ReportBlock& block, bool linkIsFull, double rttMs, int64_t nowUs) {
+    loss_.onReport(block, nowUs);
+    if (linkIsFull) {
+      loss_.forget();
+    }
     if (rttMs >= 0) {
       rtts_[rttCount_++ % rtts_.size()] = rttMs;
     }
-    const unsigned wantedMs = fractionLost < kSomeLoss ? 0 : repairMs();
+    const unsigned wantedMs = loss_.exceeds(kSomeLoss) ? repairMs() : 0;
     if (wantedMs >= ms_) {
       ms_ = wantedMs;
       wantedUs_ = nowUs;
@@ -45,7 +48,7 @@ class PlayoutDelay {
   unsigned ms() const { return ms_; }
 
  private:
-  static constexpr double kSomeLoss = reportedLoss(0.02);
+  static constexpr double kSomeLoss = 0.02;
   /** As the header extension has it. */
   static constexpr unsigned kUnitMs = 10;
   /** Beyond the round trip: until the second copy of a retransmission, and until the picture is decoded. */
@@ -59,6 +62,7 @@ class PlayoutDelay {
     return static_cast<unsigned>(std::min(units * kUnitMs, double{kMaxMs}));
   }
 
+  RecentLoss loss_;
   std::array<double, 4> rtts_{};
   size_t rttCount_ = 0;
   unsigned ms_ = 0;

@@ -36,6 +36,7 @@ bool readReportBlocks(Bytes body, size_t start, size_t count, RtcpListener* list
     block.fractionLost = at[4] / 256.0;
     // 24 bits, signed: shifted up to the sign bit and back.
     block.packetsLost = static_cast<int32_t>(readU24(at + 5) << 8) / 256;
+    block.highestSequence = readU32(at + 8);
     block.jitter = readU32(at + 12);
     block.lastSenderReport = readU32(at + 16);
     block.delaySinceLastSenderReport = readU32(at + 20);

@@ -11,6 +11,8 @@ struct ReportBlock {
   double fractionLost = 0;
   /** Cumulative; negative where duplicates outnumber losses. */
   int32_t packetsLost = 0;
+  /** Extended by how often the 16 bits of the packets have wrapped around. */
+  uint32_t highestSequence = 0;
   /** In RTP timestamp units. */
   uint32_t jitter = 0;
   uint32_t lastSenderReport = 0;

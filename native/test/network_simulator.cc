@@ -287,11 +287,14 @@ void SimulatedViewer::sendReport() {
   const int64_t lost = expected - (videoPackets_ - reportedPackets_);
   reportedNewest_ = newestVideo_;
   reportedPackets_ = videoPackets_;
+  reportedLost_ += lost;
   if (silent || !reports || expected <= 0) {
     return;
   }
   auto compound = fromHex("81c90007 00000001 00001000 00000000 00010002 00000384 00000000 00000000");
   compound[12] = static_cast<uint8_t>(std::clamp<int64_t>(lost * 256 / expected, 0, 255));
+  writeU24(&compound[13], static_cast<uint32_t>(reportedLost_));
+  writeU32(&compound[16], static_cast<uint32_t>(newestVideo_));
   if (player_ != nullptr) {
     // As if a sender report had just come: the middle of the server's time of when it was sent.
     const int64_t sentUs = kWallOffsetUs + network_.nowUs - network_.link(link_).profile.delayUs;

@@ -137,6 +137,7 @@ class SimulatedViewer {
   /** Of the pictures' packets: the newest, how many have arrived, and both at the last report. */
   int64_t newestVideo_ = -1;
   int64_t videoPackets_ = 0;
+  int64_t reportedLost_ = 0;
   int64_t reportedNewest_ = -1;
   int64_t reportedPackets_ = 0;
   int64_t feedbackBase_ = 0;

@@ -11,10 +11,27 @@
 namespace streamkit::test {
 namespace {
 
-/** A receiver report for the video. @param share 0 to 1, @param rttMs that it shows to the server */
-void report(Bench& bench, double share, double rttMs) {
+/** What a viewer counts. */
+struct Counts {
+  uint32_t highestSequence = 0xfffff000;
+  int32_t packetsLost = 0;
+
+  ReportBlock after(uint32_t packets, uint32_t lost) {
+    highestSequence += packets;
+    packetsLost += static_cast<int32_t>(lost);
+    ReportBlock block;
+    block.highestSequence = highestSequence;
+    block.packetsLost = packetsLost;
+    return block;
+  }
+};
+
+/** A receiver report for the video, of 200 packets. @param rttMs that it shows to the server */
+void report(Bench& bench, Counts& counts, uint32_t lost, double rttMs) {
+  const ReportBlock block = counts.after(200, lost);
   auto compound = fromHex("81c90007 00000001 00001000 00000000 00010002 00000384 00000000 00000000");
-  compound[12] = static_cast<uint8_t>(share * 256);
+  writeU24(&compound[13], static_cast<uint32_t>(block.packetsLost));
+  writeU32(&compound[16], block.highestSequence);
   const auto& last = bench.receivedRtcp.back();
   const double ntp = readU32(&last[8]) + readU32(&last[12]) / 4294967296.0 - 2'208'988'800.0;
   const double sinceUs = static_cast<double>(bench.nowUs) - (ntp - 1'700'000'000) * 1e6;
@@ -44,24 +61,60 @@ void begin(Bench& bench) {
 }  // namespace
 
 TEST(
-    "a viewer that loses 2 % holds its pictures back for a round trip, and no longer 15 s after the last "
-    "loss") {
+    "a viewer that loses more than 2 % holds its pictures back for a round trip, and no longer 15 s after "
+    "the "
+    "last loss") {
   Bench bench;
   begin(bench);
+  Counts counts;
+  report(bench, counts, 0, 50);
   EXPECT((delayOf(bench) == Delay{0, 0}));
-  report(bench, 0.01, 50);
+  report(bench, counts, 4, 50);
   EXPECT((delayOf(bench) == Delay{0, 0}));
-  report(bench, 0.02, 50);
+  report(bench, counts, 14, 50);
   EXPECT((delayOf(bench) == Delay{70, 70}));
   const int64_t lostUs = bench.nowUs;
   while (bench.nowUs < lostUs + 14'000'000) {
-    report(bench, 0, 50);
-    EXPECT((delayOf(bench) == Delay{70, 70}));
     bench.run(900'000);
+    report(bench, counts, 0, 50);
+    EXPECT((delayOf(bench) == Delay{70, 70}));
   }
-  bench.run(2'000'000);
-  report(bench, 0, 50);
+  bench.run(3'000'000);
+  report(bench, counts, 0, 50);
   EXPECT((delayOf(bench) == Delay{0, 0}));
+}
+
+TEST("packets that are late, or lost now and then, do not hold pictures back") {
+  PlayoutDelay delay;
+  Counts counts;
+  int64_t nowUs = 0;
+  delay.onReport(counts.after(0, 0), false, 50, nowUs);
+  for (int i = 0; i < 100; i += 1) {
+    // A report beside a NACK, of the few packets since the last; what it misses comes before the next report.
+    delay.onReport(counts.after(20, 1), false, 50, nowUs += 80'000);
+    EXPECT_EQ(delay.ms(), 0);
+    delay.onReport(counts.after(230, static_cast<uint32_t>(-1)), false, 50, nowUs += 920'000);
+    EXPECT_EQ(delay.ms(), 0);
+    delay.onReport(counts.after(5, i % 2), false, 50, nowUs += 20'000);
+    EXPECT_EQ(delay.ms(), 0);
+  }
+}
+
+TEST("counts that no viewer can have hold pictures back as a total loss does, or not at all") {
+  for (const ReportBlock& hostile : {
+           ReportBlock{.packetsLost = 0x7fffff, .highestSequence = 0x80000000},
+           ReportBlock{.packetsLost = 0x7fffff, .highestSequence = 0},
+           ReportBlock{.packetsLost = -0x800000, .highestSequence = 0x7fffffff},
+       }) {
+    PlayoutDelay delay;
+    delay.onReport(ReportBlock{}, false, 50, 0);
+    delay.onReport(hostile, false, 50, 100'000);
+    EXPECT_EQ(delay.ms(), 0);
+  }
+  PlayoutDelay delay;
+  delay.onReport(ReportBlock{}, false, 50, 0);
+  delay.onReport(ReportBlock{.packetsLost = 0x7fffff, .highestSequence = 100}, false, 50, 100'000);
+  EXPECT_EQ(delay.ms(), 70);
 }
 
 TEST("a link that loses packets at random has its pictures held back, and one that is full has not") {
@@ -111,7 +164,9 @@ TEST("after a change of the route that makes it longer for good, pictures are st
 TEST("pictures that are sent again say the same of their delay") {
   Bench bench;
   begin(bench);
-  report(bench, 0.05, 50);
+  Counts counts;
+  report(bench, counts, 0, 50);
+  report(bench, counts, 20, 50);
   delayOf(bench);
   bench.nack({bench.video().back().mediaSequenceNumber});
   bench.run(30'000);
@@ -122,27 +177,32 @@ TEST("pictures that are sent again say the same of their delay") {
 TEST("pictures are held back for 200 ms at most, and a little where the round trip is not known") {
   Bench bench;
   begin(bench);
-  report(bench, 0.05, 480);
+  Counts counts;
+  report(bench, counts, 0, 480);
+  report(bench, counts, 20, 480);
   EXPECT((delayOf(bench) == Delay{200, 200}));
   PlayoutDelay delay;
-  delay.onReport(0.05, -1, 0);
+  delay.onReport(counts.after(0, 0), false, -1, 0);
+  delay.onReport(counts.after(200, 20), false, -1, 0);
   EXPECT_EQ(delay.ms(), 20);
 }
 
 TEST("a round trip that one report shows too long does not hold pictures back") {
   PlayoutDelay delay;
+  Counts counts;
   int64_t nowUs = 0;
+  delay.onReport(counts.after(0, 0), false, 50, nowUs);
   for (const double rttMs : {51.0, 52.0, 180.0, 49.0, 260.0}) {
-    delay.onReport(0.05, rttMs, nowUs += 1'000'000);
+    delay.onReport(counts.after(200, 20), false, rttMs, nowUs += 1'000'000);
     EXPECT_EQ(delay.ms(), 70);
   }
   // It has become longer, and later shorter for good.
   for (int i = 0; i < 4; i += 1) {
-    delay.onReport(0.05, 130, nowUs += 1'000'000);
+    delay.onReport(counts.after(200, 20), false, 130, nowUs += 1'000'000);
   }
   EXPECT_EQ(delay.ms(), 150);
   for (int i = 0; i < 20; i += 1) {
-    delay.onReport(0.05, 50, nowUs += 1'000'000);
+    delay.onReport(counts.after(200, 20), false, 50, nowUs += 1'000'000);
     EXPECT(delay.ms() == 150 || i >= 14);
   }
   EXPECT_EQ(delay.ms(), 70);

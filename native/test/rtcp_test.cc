@@ -50,6 +50,7 @@ TEST("a compound of report, NACK, PLI, FIR and REMB is told in full") {
   EXPECT_EQ(told.reports[0].ssrc, 0xabcd);
   EXPECT(told.reports[0].fractionLost == 0.25);
   EXPECT_EQ(told.reports[0].packetsLost, -2);
+  EXPECT_EQ(told.reports[0].highestSequence, 0x10002);
   EXPECT_EQ(told.reports[0].jitter, 1000);
   EXPECT_EQ(told.reports[0].delaySinceLastSenderReport, 0x8000);
   EXPECT((told.nacked == std::vector<uint16_t>{0xfffe, 0xffff, 1, 0x10}));

@@ -9,13 +9,16 @@ import { silentLogger } from '../../dist/base/logger.js';
 import { LEASE_MS } from '../../dist/cluster/directory.js';
 import { Membership } from '../../dist/cluster/membership.js';
 import { MemoryDirectory } from '../../dist/cluster/memory-directory.js';
-import { chooseNode } from '../../dist/cluster/placement.js';
+import { NodeSearch } from '../../dist/cluster/placement.js';
 import { RedisDirectory } from '../../dist/cluster/redis-directory.js';
 import { quantile, round, sleep } from './rig.mjs';
 
 const SEED = 20261130;
 const NODES = 1_000;
 const ROOM = 12;
+/** Nodes are spread over them evenly; one node in five of each draws on a GPU. */
+const REGIONS = ['eu', 'us', 'asia'];
+const GPU_SHARE = 5;
 const SESSIONS = 10_000;
 const VIEWERS = 100_000;
 /** Of a node, in viewers of one 720p30 stream of 2 Mbit/s on 1 Gbit/s. */
@@ -117,7 +120,7 @@ class ModelClock {
 /** The directory as the nodes reach it: counts the commands, and can be away. */
 class ReachedDirectory {
   isAway = false;
-  counts = { beat: 0, find: 0, claim: 0, fence: 0, release: 0, nodes: 0, leave: 0 };
+  counts = { beat: 0, find: 0, claim: 0, fence: 0, draw: 0, release: 0, nodes: 0, leave: 0 };
 
   constructor(directory) {
     for (const name of Object.keys(this.counts)) {
@@ -143,13 +146,19 @@ class ModelNode {
   isAlive = true;
   fenced = 0;
 
-  constructor(nodeId, directory, clock) {
+  constructor(index, directory, clock) {
+    const nodeId = `node-${index}`;
     this.nodeId = nodeId;
+    this.features = {
+      region: REGIONS[index % REGIONS.length],
+      gpu: Math.floor(index / REGIONS.length) % GPU_SHARE === 0,
+    };
     this.membership = new Membership({
       directory,
       nodeId,
       url: `http://${nodeId}`,
       room: () => ROOM - this.sessions.size,
+      features: () => this.features,
       owned: () => this.sessions,
       onFenced: () => {
         this.fenced += 1;
@@ -175,11 +184,13 @@ class Cluster {
   byId = new Map();
   owners = new Map();
   tries = [];
+  /** Sessions at a node of the region to which their request came. */
+  atHome = 0;
   refused = 0;
 
   async start() {
     for (let index = 0; index < NODES; index++) {
-      const node = new ModelNode(`node-${index}`, this.directory, this.clock);
+      const node = new ModelNode(index, this.directory, this.clock);
       this.nodes.push(node);
       this.byId.set(node.nodeId, node);
       // Not all beat at the same time.
@@ -196,25 +207,25 @@ class Cluster {
   }
 
   /** As a `POST` at any node does. @returns whether it was created. */
-  async create(streamId) {
-    const { membership } = this.entry();
+  async create(streamId, need) {
+    const { membership, features } = this.entry();
     try {
       await membership.checkHeld();
     } catch {
       return false;
     }
-    const tried = new Set();
+    const search = new NodeSearch({ membership, need, region: features.region, random: this.random });
     for (let count = 1; count <= TRIES; count++) {
-      const nodes = membership.withRoom.filter(({ nodeId }) => !tried.has(nodeId));
-      const chosen = chooseNode(nodes, this.random);
+      const chosen = await search.next();
       if (chosen === undefined) break;
-      tried.add(chosen.nodeId);
       const node = this.byId.get(chosen.nodeId);
       if (!node.isAlive || node.sessions.size >= ROOM) continue;
       node.sessions.add(streamId);
       await node.membership.announce(streamId);
       this.owners.set(streamId, node);
       this.tries.push(count);
+      if (node.features.region === features.region) this.atHome += 1;
+      if (need.gpu === true && !node.features.gpu) throw new Error(`${streamId} has no GPU`);
       return true;
     }
     this.refused += 1;
@@ -244,9 +255,9 @@ async function model() {
   await cluster.start();
   directory.rates(1);
 
-  // Every session in half a minute.
+  // Every session in half a minute; one in eight needs a GPU.
   for (let index = 0; index < SESSIONS; index++) {
-    await cluster.create(`session-${index}`);
+    await cluster.create(`session-${index}`, { gpu: index % 8 === 0 });
     if (index % 100 === 99) await clock.advance(300);
   }
   const created = { rates: directory.rates((SESSIONS / 100) * 300) };
@@ -257,6 +268,7 @@ async function model() {
     most: Math.max(...loads),
     secondTries: cluster.tries.filter((count) => count > 1).length,
     refused: cluster.refused,
+    atHome: cluster.atHome,
   };
 
   // Every viewer in a minute, each at any node.
@@ -349,6 +361,8 @@ async function redisCosts() {
       incarnation: `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`,
       url: `http://10.0.0.${index}:8080/stream`,
       room: 1,
+      region: REGIONS[index % REGIONS.length],
+      gpu: index % GPU_SHARE === 0,
     }));
     const beats = async (watched) => {
       for (const node of nodes) await directory.beat(node, watched);
@@ -360,6 +374,9 @@ async function redisCosts() {
       beat: () => beats(watched),
       claim: async () => {
         for (const [index, node] of nodes.entries()) await claim(node, index);
+      },
+      draw: async () => {
+        for (const { region, gpu } of nodes) await directory.draw({ region, gpu });
       },
       find: async () => {
         for (const index of nodes.keys()) await directory.find(`session-${index}`);
@@ -395,7 +412,8 @@ export async function clusterModel() {
     {
       title: 'A large cluster, modelled',
       note:
-        `${NODES} nodes with room for ${ROOM} sessions each, ${SESSIONS} sessions in 30 s, ${VIEWERS} viewers in ${STORM_MS / 1000} s, ` +
+        `${NODES} nodes with room for ${ROOM} sessions each in ${REGIONS.length} regions, ` +
+        `one in ${GPU_SHARE} with a GPU, ${SESSIONS} sessions in 30 s, one in eight for a GPU, ${VIEWERS} viewers in ${STORM_MS / 1000} s, ` +
         `each at any node, the audience of the n-th session 1/n of the first one's; seed ${SEED}. The real lease, placement and ` +
         'directory in memory, on a virtual clock.',
       rows: [
@@ -406,6 +424,10 @@ export async function clusterModel() {
         {
           what: 'sessions placed at the second try or later / refused',
           is: `${placement.secondTries} / ${placement.refused}`,
+        },
+        {
+          what: 'sessions in the region of their request',
+          is: `${round((100 * placement.atHome) / SESSIONS)} %`,
         },
         { what: 'viewers of the most watched session', is: popularity.most },
         {
@@ -431,11 +453,18 @@ export async function clusterModel() {
         'beat /s': Math.round(rates.beat),
         'find /s': Math.round(rates.find),
         'claim /s': Math.round(rates.claim),
+        'draw /s': Math.round(rates.draw),
         'fence /s': Math.round(rates.fence),
         'Redis busy %':
           costs === undefined
             ? 'no Redis here'
-            : round((rates.beat * costs.beat + rates.find * costs.find + rates.claim * costs.claim) / 1e4),
+            : round(
+                (rates.beat * costs.beat +
+                  rates.find * costs.find +
+                  rates.claim * costs.claim +
+                  rates.draw * costs.draw) /
+                  1e4,
+              ),
       })),
     },
     ...(costs === undefined

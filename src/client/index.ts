@@ -17,6 +17,7 @@ export type {
   StreamSessionState,
   VideoMetadata,
 } from '../protocol/state-document.js';
+export type { ViewerBoundsChange } from '../protocol/viewer-bounds.js';
 export type { CreateSessionRequest, RenderOptions, RequestHeaders } from './connection/signaling.js';
 export { StreamError, type ClientErrorCode } from './connection/stream-error.js';
 export type { RecentStats, StreamStats } from './diagnose/stream-stats.js';

@@ -15,10 +15,11 @@ import { NO_ROOM_HEADER } from '../http/peer-nodes.js';
 import type { RouteCall } from '../http/route-handler.js';
 import type { ResolvedClusterOptions } from '../options/cluster-options.js';
 import type { RouteName } from '../protocol/routes.js';
-import type { SessionSummary } from '../protocol/session-requests.js';
+import type { PlacementRequest, SessionSummary } from '../protocol/session-requests.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import type { SeatKind } from '../http/caller-seats.js';
 import type { SharedRates } from '../http/caller-rates.js';
+import { noSuitableNode, parsePlacement, type ServerFeatures } from '../session/placement.js';
 import { asksForTerminal } from '../session/terminal-request.js';
 import { CallerPassports } from './caller-passport.js';
 import type { NodeRecord } from './directory.js';
@@ -33,7 +34,7 @@ import { jsonOf } from './json-answer.js';
 import { ClusterRates } from './cluster-rates.js';
 import { ClusterSeats } from './cluster-seats.js';
 import { Membership, unavailable } from './membership.js';
-import { chooseNode } from './placement.js';
+import { NodeSearch } from './placement.js';
 import { RedisDirectory } from './redis-directory.js';
 import { openRedis, type RedisConnection } from './redis-connection.js';
 import { nodeLost, RequestPasser } from './request-passer.js';
@@ -42,6 +43,8 @@ import { nodeLost, RequestPasser } from './request-passer.js';
 export interface LocalSessions {
   /** Sessions that could be taken now. */
   readonly room: number;
+  /** What sessions may need of this node. */
+  readonly features: () => ServerFeatures;
   /** Those that this node answers for, and those whose recordings it has. */
   ids(): Iterable<string>;
   has(streamId: string): boolean;
@@ -108,6 +111,7 @@ export class ClusterNode implements PeerNodes {
       nodeId: options.nodeId,
       url: options.advertiseUrl,
       room: () => sessions.room,
+      features: sessions.features,
       owned: () => sessions.ids(),
       onFenced: () => sessions.lose(nodeLost()),
       onRenew: (isKnown) => this.seats.renew(isKnown),
@@ -252,30 +256,29 @@ export class ClusterNode implements PeerNodes {
     // The shells of this server are no other one's.
     if (asksForTerminal(body)) return here();
     const key = idempotencyKey(request);
-    const place = (): Promise<HttpResponse> => this.#place(call, body, here);
+    const need = parsePlacement(body);
+    const place = (): Promise<HttpResponse> => this.#place(call, need, body, here);
     return key === undefined ? place() : this.#creation.answer(key, call, body, place);
   }
 
-  /** @throws StreamKitError `at_capacity` where no node has room. */
-  async #place(call: RouteCall, body: unknown, here: () => Promise<HttpResponse>): Promise<HttpResponse> {
+  /** @throws StreamKitError `at_capacity` where no node that fits has room, `no_suitable_node` where none fits. */
+  async #place(
+    call: RouteCall,
+    need: PlacementRequest,
+    body: unknown,
+    here: () => Promise<HttpResponse>,
+  ): Promise<HttpResponse> {
     const { options, sessions } = this.#parameters;
-    const tried = new Set<string>();
+    const own = ({ nodeId }: NodeRecord): boolean => nodeId === options.nodeId;
+    const search = new NodeSearch({
+      ...{ membership: this.#membership, need, region: options.region, random: Math.random },
+      current: (node) => (own(node) ? { ...node, room: sessions.room } : node),
+    });
     let refused: HttpResponse | undefined;
-    let isFresh = false;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const own = (node: NodeRecord): boolean => node.nodeId === options.nodeId;
-      const nodes = this.#membership.withRoom.filter(({ nodeId }) => !tried.has(nodeId));
-      const known = nodes.map((node) => (own(node) ? { ...node, room: sessions.room } : node));
-      const node = chooseNode(known, Math.random);
-      if (node === undefined) {
-        if (isFresh) break;
-        // Room may have been made since the last look.
-        isFresh = true;
-        await this.#membership.beat();
-        continue;
-      }
+      const node = await search.next();
+      if (node === undefined) break;
       if (own(node)) return here();
-      tried.add(node.nodeId);
       const response = await this.#tryAt(node, call, JSON.stringify(body));
       if (response === undefined) continue;
       refused?.stream?.content.destroy();
@@ -289,8 +292,10 @@ export class ClusterNode implements PeerNodes {
       refused = { ...response, headers };
     }
     if (refused !== undefined) return refused;
-    const headers = { 'Retry-After': '5' };
-    throw new StreamKitError('at_capacity', 'All sessions of the cluster are taken', { headers });
+    if (!search.exists) throw noSuitableNode();
+    const isAny = need.region === undefined && need.gpu !== true;
+    const taken = isAny ? 'All sessions of the cluster are taken' : 'All servers that fit placement are full';
+    throw new StreamKitError('at_capacity', taken, { headers: { 'Retry-After': '5' } });
   }
 
   /** @returns undefined where the node cannot be reached: nothing was created there. */

@@ -1,3 +1,6 @@
+import type { PlacementRequest } from '../protocol/session-requests.js';
+import type { ServerFeatures } from '../session/placement.js';
+
 /**
  * How long a node may be silent before its sessions can be declared lost, ms. With a beat every {@link BEAT_MS} and a look at what
  * the others say after each, viewers on other nodes are told within 5 s.
@@ -27,7 +30,7 @@ export interface NodeIdentity {
 }
 
 /** What a node says of itself. */
-export interface NodeRecord extends NodeIdentity {
+export interface NodeRecord extends NodeIdentity, ServerFeatures {
   /** Where the other nodes reach its router; no slash at the end. */
   readonly url: string;
   /** Sessions that it could take now. */
@@ -51,6 +54,14 @@ export type BeatAnswer =
   | { readonly outcome: 'taken' }
   /** The sessions of this incarnation have been declared lost: they must end, and the node comes back as another one. */
   | { readonly outcome: 'fenced' };
+
+/** Nodes that have what a session needs. */
+export interface DrawnNodes {
+  /** At most {@link MAX_NODES_TOLD} of those that have room, drawn at random where there are more. */
+  readonly withRoom: readonly NodeRecord[];
+  /** There is one, with room or without; up to {@link LEASE_MS} late. */
+  readonly exists: boolean;
+}
 
 export type FoundSession =
   | { readonly kind: 'owned'; readonly node: NodeRecord }
@@ -79,6 +90,8 @@ export type Reservation =
 export interface ClusterDirectory {
   /** Renews the lease of a node, and tells it of others: what that costs does not depend on how many there are. */
   beat(node: NodeRecord, watched: readonly NodeIdentity[]): Promise<BeatAnswer>;
+  /** Finds nodes that have what a session needs. What that costs does not depend on how many there are. */
+  draw(need: PlacementRequest): Promise<DrawnNodes>;
   /** Every node whose lease holds. Costs as much as there are. */
   nodes(): Promise<readonly NodeRecord[]>;
   /** Gives the lease and all sessions up, in good order. */

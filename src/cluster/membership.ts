@@ -3,7 +3,16 @@ import { randomUUID } from 'node:crypto';
 import type { Clock, Timer } from '../base/clock.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import type { BeatAnswer, ClusterDirectory, FoundSession, NodeIdentity, NodeRecord } from './directory.js';
+import type { PlacementRequest } from '../protocol/session-requests.js';
+import type { ServerFeatures } from '../session/placement.js';
+import type {
+  BeatAnswer,
+  ClusterDirectory,
+  DrawnNodes,
+  FoundSession,
+  NodeIdentity,
+  NodeRecord,
+} from './directory.js';
 import { BEAT_MS, LEASE_MS, RENEW_MS } from './directory.js';
 import { isSameNode } from './memory-directory.js';
 
@@ -14,6 +23,8 @@ export interface MembershipParameters {
   readonly url: string;
   /** Sessions that could be taken now. */
   readonly room: () => number;
+  /** What sessions may need of this node. */
+  readonly features: () => ServerFeatures;
   /** The sessions that are this node's to answer for. */
   readonly owned: () => Iterable<string>;
   /** Its sessions have been declared lost: they must end. */
@@ -90,6 +101,15 @@ export class Membership {
   /** Some of those that had room at the last beat, at most {@link MAX_NODES_TOLD}; this one may be among them. */
   get withRoom(): readonly NodeRecord[] {
     return this.#withRoom;
+  }
+
+  /**
+   * Finds nodes that have what a session needs.
+   *
+   * @throws StreamKitError `unavailable`.
+   */
+  draw(need: PlacementRequest): Promise<DrawnNodes> {
+    return this.#ask((directory) => directory.draw(need));
   }
 
   /** All nodes that live, this one among them; while the directory is away, as it said last. */
@@ -216,14 +236,15 @@ export class Membership {
   }
 
   async #beat(): Promise<void> {
-    const { directory, url, room, clock, logger } = this.#parameters;
+    const { directory, url, room, features, clock, logger } = this.#parameters;
     const startedAtUs = clock.nowUs();
     const before = this.#outcome;
     const silences = this.#silences;
     const wasSilent = this.#isUncertain();
     let answer: BeatAnswer;
     try {
-      answer = await directory.beat({ ...this.identity, url, room: room() }, this.#watched());
+      const record = { ...this.identity, url, room: room(), ...features() };
+      answer = await directory.beat(record, this.#watched());
     } catch (thrown) {
       this.#outcome = 'away';
       if (before !== 'away') {

@@ -1,8 +1,11 @@
 import type { Clock } from '../base/clock.js';
+import type { PlacementRequest } from '../protocol/session-requests.js';
+import { fitsPlacement } from '../session/placement.js';
 import type {
   BeatAnswer,
   BucketLimit,
   ClusterDirectory,
+  DrawnNodes,
   FoundSession,
   NodeIdentity,
   NodeRecord,
@@ -91,6 +94,14 @@ export class MemoryDirectory implements ClusterDirectory {
       count: live.length,
       withRoom: this.#draw(live.filter(({ room }) => room > 0)),
       missing: watched.filter((node) => !this.#isAlive(node)),
+    });
+  }
+
+  draw(need: PlacementRequest): Promise<DrawnNodes> {
+    const fit = this.#live().filter((node) => fitsPlacement(node, need));
+    return Promise.resolve({
+      exists: fit.length > 0,
+      withRoom: this.#draw(fit.filter(({ room }) => room > 0)),
     });
   }
 

@@ -8,7 +8,7 @@ import { ClusterNode } from './cluster-node.js';
 export type ClusterRoomOptions = Pick<ResolvedOptions, 'cluster' | 'files'>;
 
 export interface ClusterRoomParts {
-  readonly sessions: Pick<SessionRoom, 'observers' | 'recordings' | 'registry'>;
+  readonly sessions: Pick<SessionRoom, 'features' | 'observers' | 'recordings' | 'registry'>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** How long a request waits for the directory, ms; default: as the rooms themselves say. */
@@ -21,7 +21,12 @@ export interface ClusterRoomParts {
  */
 export function openCluster(
   { cluster, files }: ClusterRoomOptions,
-  { sessions: { registry, recordings, observers }, clock, logger, directoryTimeoutMs }: ClusterRoomParts,
+  {
+    sessions: { registry, recordings, observers, features },
+    clock,
+    logger,
+    directoryTimeoutMs,
+  }: ClusterRoomParts,
 ): ClusterNode | undefined {
   if (cluster === undefined) return undefined;
   const node = new ClusterNode({
@@ -30,6 +35,7 @@ export function openCluster(
       get room() {
         return registry.room;
       },
+      features,
       ids: () => [...registry.all().map(({ streamId }) => streamId), ...(recordings?.streamIds() ?? [])],
       has: (streamId) =>
         registry.find(streamId) !== undefined || recordings?.creatorOf(streamId) !== undefined,

@@ -1,9 +1,12 @@
 import { withTimeout } from '../base/with-timeout.js';
 import type { RedisClient } from '../options/cluster-options.js';
+import type { PlacementRequest } from '../protocol/session-requests.js';
+import { fitsPlacement } from '../session/placement.js';
 import type {
   BeatAnswer,
   BucketLimit,
   ClusterDirectory,
+  DrawnNodes,
   FoundSession,
   NodeIdentity,
   NodeRecord,
@@ -21,6 +24,7 @@ import {
   ABANDON,
   BEAT,
   CLAIM,
+  DRAW,
   FENCE,
   FIND,
   LEAVE,
@@ -53,12 +57,28 @@ export class RedisDirectory implements ClusterDirectory {
   }
 
   async beat(
-    { nodeId, incarnation, url, room }: NodeRecord,
+    { nodeId, incarnation, url, room, region, gpu }: NodeRecord,
     watched: readonly NodeIdentity[],
   ): Promise<BeatAnswer> {
-    const parameters = [nodeId, incarnation, url, room, SESSION_KEPT_MS, MAX_NODES_TOLD];
+    const features = [region ?? '', gpu ? 1 : 0];
+    const parameters = [
+      LEASE_MS,
+      nodeId,
+      incarnation,
+      url,
+      room,
+      SESSION_KEPT_MS,
+      MAX_NODES_TOLD,
+      ...features,
+    ];
     const each = watched.flatMap((node) => [node.nodeId, node.incarnation]);
-    const [outcome, ...rest] = (await this.#nodes(BEAT, [], [...parameters, ...each])) as [
+    const needs = [
+      ...(gpu ? [{ gpu }] : []),
+      ...(region === undefined ? [] : [{ region }]),
+      ...(region === undefined || !gpu ? [] : [{ region, gpu }]),
+    ];
+    const keys = [...this.#nodeKeys, ...needs.flatMap((need) => this.#needKeys(need))];
+    const [outcome, ...rest] = (await this.#run(BEAT, keys, [...parameters, ...each])) as [
       BeatAnswer['outcome'],
       ...[now: unknown, known: unknown, count: unknown, missing: string[], free: (string | null)[]],
     ];
@@ -72,6 +92,20 @@ export class RedisDirectory implements ClusterDirectory {
       withRoom: free.flatMap((text) => liveNode(text, nowMs)),
       missing: watched.filter((node) => missing.includes(node.incarnation)),
     };
+  }
+
+  async draw(need: PlacementRequest): Promise<DrawnNodes> {
+    const keys = [...this.#nodeKeys, ...this.#needKeys(need)];
+    const [now, exists, free] = (await this.#run(DRAW, keys, [LEASE_MS, MAX_NODES_TOLD])) as [
+      now: unknown,
+      exists: unknown,
+      free: (string | null)[],
+    ];
+    const nowMs = numberOf(now);
+    const live = free.flatMap((text) => liveNode(text, nowMs));
+    // One that was started anew may have had other features a lease ago.
+    const withRoom = live.filter((node) => node.room > 0 && fitsPlacement(node, need));
+    return { exists: numberOf(exists) === 1, withRoom };
   }
 
   async nodes(): Promise<readonly NodeRecord[]> {
@@ -146,6 +180,13 @@ export class RedisDirectory implements ClusterDirectory {
     return ['pulse', 'nodes', 'leases', 'free'].map((key) => `${this.#tag}:${key}`);
   }
 
+  /** That there is a node which has this, and which of those have room. */
+  #needKeys({ region, gpu }: PlacementRequest): readonly string[] {
+    const names = [...(gpu === true ? ['gpu'] : []), ...(region === undefined ? [] : ['region', region])];
+    const need = names.join(':');
+    return [`${this.#tag}:with:${need}`, `${this.#tag}:free:${need}`];
+  }
+
   #idempotency(key: string): string {
     return `${this.#tag}:idempotency:${key}`;
   }
@@ -176,8 +217,8 @@ function liveNode(text: string | null, now: number): NodeRecord[] {
 }
 
 function parseNode(text: string): NodeRecord {
-  const { nodeId, incarnation, url, room } = JSON.parse(text) as NodeRecord;
-  return { nodeId, incarnation, url, room };
+  const { nodeId, incarnation, url, room, region, gpu } = JSON.parse(text) as NodeRecord;
+  return { nodeId, incarnation, url, room, gpu, ...(region === undefined ? {} : { region }) };
 }
 
 function* inChunks(streamIds: readonly string[]): Generator<readonly string[]> {

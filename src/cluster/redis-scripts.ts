@@ -34,8 +34,9 @@ end
 `;
 
 /**
- * ARGV: lease, node id, incarnation, url, room, ms after which a dead node is forgotten, most nodes that are told, then id and
- * incarnation of each node that is watched. What it costs does not depend on how many nodes there are. Of
+ * KEYS from the fifth on, for each need that this node meets: a key that lapses with the last node that does, and the sorted set of the
+ * ids of those that do and have room, by the end of their leases. ARGV: lease, node id, incarnation, url, room, ms after which a dead
+ * node is forgotten, most nodes that are told, region or nothing, 1 with a GPU, then id and incarnation of each node that is watched. What it costs does not depend on how many nodes there are. Of
  * those with room some may be dead: who asks looks at the ends of their leases.
  */
 export const BEAT = `${PRELUDE}
@@ -51,10 +52,19 @@ end
 if now - last > lease then redis.call('HSET', KEYS[1], 'resumed', now) end
 redis.call('HSET', KEYS[1], 'last', now)
 redis.call('HSET', KEYS[2], id, cjson.encode({
-  nodeId = id, incarnation = incarnation, url = ARGV[4], room = tonumber(ARGV[5]), expiresAtMs = now + lease
+  nodeId = id, incarnation = incarnation, url = ARGV[4], room = tonumber(ARGV[5]), expiresAtMs = now + lease,
+  region = ARGV[8] ~= '' and ARGV[8] or nil, gpu = ARGV[9] == '1'
 }))
 redis.call('ZADD', KEYS[3], now + lease, id .. ' ' .. incarnation)
 redis.call(tonumber(ARGV[5]) > 0 and 'SADD' or 'SREM', KEYS[4], id)
+for at = 5, #KEYS, 2 do
+  redis.call('SET', KEYS[at], '', 'PX', lease)
+  redis.call('ZREMRANGEBYSCORE', KEYS[at + 1], '-inf', now)
+  if tonumber(ARGV[5]) > 0 then
+    redis.call('ZADD', KEYS[at + 1], now + lease, id)
+    redis.call('PEXPIRE', KEYS[at + 1], lease)
+  else redis.call('ZREM', KEYS[at + 1], id) end
+end
 local kept = now - tonumber(ARGV[6])
 for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', kept, 'LIMIT', 0, 100)) do
   redis.call('ZREM', KEYS[3], lapsed)
@@ -75,13 +85,23 @@ local free = redis.call('SRANDMEMBER', KEYS[4], ARGV[7])
 if #free > 0 then free = redis.call('HMGET', KEYS[2], unpack(free)) end
 local missing = {}
 local watched = {}
-for at = 8, #ARGV, 2 do watched[#watched + 1] = ARGV[at] .. ' ' .. ARGV[at + 1] end
+for at = 10, #ARGV, 2 do watched[#watched + 1] = ARGV[at] .. ' ' .. ARGV[at + 1] end
 if #watched > 0 then
   for at, ends in ipairs(redis.call('ZMSCORE', KEYS[3], unpack(watched))) do
-    if not ends or tonumber(ends) <= now then missing[#missing + 1] = ARGV[7 + 2 * at] end
+    if not ends or tonumber(ends) <= now then missing[#missing + 1] = ARGV[9 + 2 * at] end
   end
 end
 return {'held', now, known and 1 or 0, redis.call('ZCOUNT', KEYS[3], '(' .. now, '+inf'), missing, free}`;
+
+/**
+ * KEYS[5]: there is a node that has what is needed; KEYS[6]: those of them that have room, as {@link BEAT} keeps them. ARGV: lease, most
+ * nodes that are told.
+ */
+export const DRAW = `${PRELUDE}
+redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now)
+local free = redis.call('ZRANDMEMBER', KEYS[6], ARGV[2])
+if #free > 0 then free = redis.call('HMGET', KEYS[2], unpack(free)) end
+return {now, redis.call('EXISTS', KEYS[5]), free}`;
 
 /** ARGV: lease. Looks at every node. */
 export const NODES = `${PRELUDE}

@@ -1,5 +1,7 @@
-/** RFC 3550 section 6.4.1: a report has the share in 256ths, rounded down. */
-const SOME_LOSS = Math.floor(0.02 * 256) / 256;
+import { RecentLoss } from './recent-loss.js';
+import type { ReportBlock } from './rtcp-parser.js';
+
+const SOME_LOSS = 0.02;
 const MAX_MS = 200;
 /** As the header extension has it. */
 const UNIT_MS = 10;
@@ -26,21 +28,28 @@ export class PlayoutDelay {
   #formerRttMs = Infinity;
   #windowUs = -Infinity;
   readonly #rttsMs: number[] = [];
+  readonly #loss = new RecentLoss();
 
   /** ms; a multiple of 10, at most 200. */
   get ms(): number {
     return this.#ms;
   }
 
-  /** @param fractionLost - 0 to 1. @param rttMs - undefined while it is not known */
-  onReport(fractionLost: number, rttMs: number | undefined, nowUs: number): void {
+  /** @param rttMs - undefined while it is not known */
+  onReport(
+    block: Pick<ReportBlock, 'highestSequence' | 'packetsLost'>,
+    rttMs: number | undefined,
+    nowUs: number,
+  ): void {
+    this.#loss.onReport(block, nowUs);
     if (rttMs !== undefined) {
       this.#noteShortest(rttMs, nowUs);
       this.#rttsMs.push(rttMs);
       if (this.#rttsMs.length > ROUND_TRIPS) this.#rttsMs.shift();
     }
     const isFull = rttMs !== undefined && rttMs > this.#shortestMs + FULL_QUEUE_MS;
-    const wantedMs = fractionLost < SOME_LOSS || isFull ? 0 : this.#repairMs();
+    if (isFull) this.#loss.forget();
+    const wantedMs = this.#loss.exceeds(SOME_LOSS) ? this.#repairMs() : 0;
     const isWanted = wantedMs >= this.#ms || (wantedMs > 0 && wantedMs + UNIT_MS >= this.#ms);
     if (!isWanted && nowUs - this.#wantedUs < HOLD_US) return;
     this.#wantedUs = nowUs;

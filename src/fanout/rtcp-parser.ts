@@ -5,6 +5,8 @@ export interface ReportBlock {
   readonly fractionLost: number;
   /** Cumulative; negative where duplicates outnumber losses. */
   readonly packetsLost: number;
+  /** 32 bits: extended by how often the 16 bits of the packets have wrapped around. */
+  readonly highestSequence: number;
   /** In RTP timestamp units. */
   readonly jitter: number;
   readonly lastSenderReport: number;
@@ -107,6 +109,7 @@ function readReportBlocks(body: Buffer, start: number, count: number, messages: 
         ssrc: body.readUInt32BE(block),
         fractionLost: body.readUInt8(block + 4) / 256,
         packetsLost: body.readIntBE(block + 5, 3),
+        highestSequence: body.readUInt32BE(block + 8),
         jitter: body.readUInt32BE(block + 12),
         lastSenderReport: body.readUInt32BE(block + 16),
         delaySinceLastSenderReport: body.readUInt32BE(block + 20),

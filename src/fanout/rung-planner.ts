@@ -32,6 +32,8 @@ export interface RungPlanInput {
 interface Proof {
   /** The estimate as it counts, bits/s. */
   readonly provenBps: number;
+  /** What was wanted of the link, bits/s: more than that cannot be proven. */
+  readonly wantedBps: number;
   /** Since when it has been higher, ms, and the least that it was since. */
   readonly higherSinceMs: number | undefined;
   readonly leastBps: number;
@@ -182,16 +184,17 @@ function groupsOf(limits: readonly Limit[], source: Rung): Group[] {
 function proofOf(
   { estimateBps, maxBitrateBps }: ViewerLink,
   { source, nowMs }: RungPlanInput,
-  previous: Proof | undefined,
+  before: Proof | undefined,
 ): Proof {
   const wantedBps = Math.min(maxBitrateBps ?? Infinity, source.bitrateBps);
   const affordable = Math.min(affordableBps(estimateBps ?? Infinity), wantedBps);
   const isKnown = estimateBps !== undefined;
   // The first estimate of a link that was not known is where it begins.
-  if (previous === undefined || (isKnown && !previous.isKnown)) {
+  if (before === undefined || (isKnown && !before.isKnown)) {
     return {
       isKnown,
       provenBps: affordable,
+      wantedBps,
       higherSinceMs: undefined,
       leastBps: Infinity,
       proofMs: PROOF_MS,
@@ -200,6 +203,7 @@ function proofOf(
       isRising: true,
     };
   }
+  const previous = before.wantedBps === wantedBps ? before : wantingOther(before, wantedBps, affordable);
   const { provenBps, raisedAtMs, wrongAtMs } = previous;
   const proofMs = nowMs - wrongAtMs > FORGIVEN_MS ? PROOF_MS : previous.proofMs;
   const idle = { ...previous, higherSinceMs: undefined, leastBps: Infinity };
@@ -219,6 +223,12 @@ function proofOf(
   const leastBps = Math.min(previous.leastBps, affordable);
   if (nowMs - higherSinceMs < proofMs) return { ...previous, higherSinceMs, leastBps };
   return { ...idle, provenBps: leastBps, raisedAtMs: nowMs };
+}
+
+/** That more or less is wanted says nothing of the link: one that carried all that was wanted is believed to carry more. */
+function wantingOther(before: Proof, wantedBps: number, affordable: number): Proof {
+  const hadAll = before.provenBps >= before.wantedBps;
+  return { ...before, wantedBps, provenBps: hadAll ? affordable : Math.min(before.provenBps, wantedBps) };
 }
 
 /** Every rate with every height that a viewer could have, highest first. */

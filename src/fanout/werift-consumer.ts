@@ -238,7 +238,7 @@ export class WeriftConsumer implements Consumer, PayloadSink {
       this.stats.rttMs = rttMs;
     }
     if (this.#producer.kind === 'video') {
-      this.#playoutDelay.onReport(block.fractionLost, rttMs, this.#time.nowUs());
+      this.#playoutDelay.onReport(block, rttMs, this.#time.nowUs());
       const { ms } = this.#playoutDelay;
       this.#header.setPlayoutDelay(ms, Math.max(ms, this.parameters.playoutDelayMaxMs ?? 0));
     }

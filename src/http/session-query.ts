@@ -2,6 +2,7 @@ import { StreamKitError } from '../base/errors.js';
 import { expectation } from '../options/option-checks.js';
 import { ROUTES } from '../protocol/routes.js';
 import type { VideoCodec } from '../protocol/video-codecs.js';
+import type { ViewerWishes } from '../session/viewer-limits.js';
 
 /** Query parameters of an event stream. */
 export interface EventStreamQuery {
@@ -9,7 +10,7 @@ export interface EventStreamQuery {
   readonly videoCodec: VideoCodec | undefined;
   readonly media: boolean;
   /** What the viewer wants at most: pixels, bits/s. */
-  readonly wishes: { readonly maxHeight?: number; readonly maxBitrateBps?: number };
+  readonly wishes: ViewerWishes;
 }
 
 export interface SnapshotQuery {
@@ -26,10 +27,7 @@ export function parseEventStreamQuery(query: URLSearchParams): EventStreamQuery 
   return {
     viewerId: query.get('viewerId') ?? undefined,
     videoCodec: oneOf(query, 'videoCodec', known.videoCodec.among),
-    wishes: {
-      ...(maxHeight === undefined ? {} : { maxHeight }),
-      ...(maxBitrateBps === undefined ? {} : { maxBitrateBps }),
-    },
+    wishes: { maxHeight, maxBitrateBps },
     media: oneOf(query, 'media', known.media.among) === undefined,
   };
 }

@@ -1,4 +1,5 @@
 import type { SessionChange } from '../protocol/session-requests.js';
+import type { ViewerBoundsChange } from '../protocol/viewer-bounds.js';
 import { StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
 import type { EventStreamLink } from '../session/event-stream-link.js';
@@ -38,6 +39,7 @@ type SessionRoute =
   | 'endSession'
   | 'restartSession'
   | 'readDiagnostics'
+  | 'setViewerBounds'
   | 'openEventStream'
   | 'sendSignal'
   | 'openStream'
@@ -82,6 +84,11 @@ export function sessionRoutes(
     },
     // A caller that only reads diagnostics does not keep a session alive.
     readDiagnostics: ({ streamId }) => jsonResponse(200, sessions.get(streamId).diagnostics),
+    setViewerBounds: async ({ request, streamId, segments }) => {
+      const session = sessions.get(streamId);
+      const change = (await request.readJson()) as ViewerBoundsChange;
+      return jsonResponse(200, session.setViewerBounds(segments.publicId ?? '', change));
+    },
     openEventStream: async (call) => {
       await rates.takeJoin(call.caller);
       return eventStream(call, parameters, await opened(call));

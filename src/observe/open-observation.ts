@@ -48,6 +48,7 @@ export function openObservation(options: ObservationOptions, parts: ObservationP
     room: () => registry.room,
     egressRefusals: gauges.egressRefusals,
     pool: gauges.pool,
+    deviceEncodings: gauges.deviceEncodings,
     ...(webhooks === undefined ? {} : { webhooks: () => webhooks.counts }),
   });
   observers.add(metrics.observe);

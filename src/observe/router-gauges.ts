@@ -1,4 +1,5 @@
 import type { PreloadCounts } from '../render/capture/cache-preload.js';
+import type { DeviceEncodings } from '../render/encode/encoder-seats.js';
 import type { PoolCounts } from '../render/warm-pool.js';
 
 /** What the warm pool has done. */
@@ -10,6 +11,8 @@ export interface PoolReport extends PoolCounts {
 /** What is known of the parts and not told by sessions. */
 export interface RouterGauges {
   readonly encoderFound: () => boolean;
+  /** By device of a hardware encoder. Default: there is none. */
+  readonly deviceEncodings?: (() => readonly DeviceEncodings[]) | undefined;
   /** By reason. */
   readonly egressRefusals: () => Readonly<Record<string, number>>;
   /** Browsers that are kept ready. Default: there are none. */

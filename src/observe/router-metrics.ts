@@ -11,7 +11,8 @@ import type {
 } from '../session/session-counters.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
 import { EventLoopDelay } from './event-loop-delay.js';
-import type { PoolReport } from './router-gauges.js';
+import { readDeviceEncodings } from './device-encoding-metrics.js';
+import type { PoolReport, RouterGauges } from './router-gauges.js';
 import { scrapedCounter, scrapedGauge } from './scraped-metric.js';
 import { countSessionEvents } from './session-metrics.js';
 
@@ -32,6 +33,7 @@ export interface MetricsSources {
   readonly egressRefusals?: () => Readonly<Record<string, number>>;
   /** Browsers that are kept ready. Default: there are none. */
   readonly pool?: (() => PoolReport) | undefined;
+  readonly deviceEncodings?: RouterGauges['deviceEncodings'];
 }
 
 /** All of it at one moment: there may be thousands of viewers, and a reading asks for each of them once. */
@@ -72,6 +74,7 @@ export class RouterMetrics {
     readViewers(registry, last);
     readPlane(registry, sources, last);
     if (sources.pool !== undefined) readPool(registry, sources.pool);
+    if (sources.deviceEncodings !== undefined) readDeviceEncodings(registry, sources.deviceEncodings);
     this.observe = countSessionEvents(registry);
     this.#requests = new Counter({
       name: 'stream_kit_http_requests_total',

@@ -23,6 +23,8 @@ const CLUSTER = {
   advertiseUrl: required<string>(routerUrl),
   /** At least 32 bytes, random, the same at every node: signs what nodes pass on to each other. */
   secret: required<string | Uint8Array, KeyObject>(secretKey),
+  /** Where this node is, as `placement.region` of a request names it, of letters, digits, `.`, `_` and `-`, 1–64 characters. Default: nowhere. */
+  region: option<string | undefined>(word, undefined),
   /** Nodes with the same one form a cluster, of letters, digits, `.`, `_` and `-`, 1–64 characters. Default `stream-kit`. */
   name: option<string>(word, 'stream-kit'),
 };

@@ -16,6 +16,7 @@ import type { EndedSession } from './session-usage.js';
 import type { SignalRequest } from './signals.js';
 import type { StorageState } from './storage-state.js';
 import type { StreamSessionState } from './state-document.js';
+import type { ViewerBounds, ViewerBoundsChange } from './viewer-bounds.js';
 import type {
   StreamKitWebEnded,
   StreamKitWebInput,
@@ -64,6 +65,7 @@ export type RouteBodies = EveryRoute<{
   endSession: { answers: { 200: EndedSession; 204: NoBody } };
   restartSession: { answers: { 202: NoBody } };
   readDiagnostics: { answers: { 200: SessionDiagnostics } };
+  setViewerBounds: { request: ViewerBoundsChange; answers: { 200: ViewerBounds } };
   openEventStream: { answers: { 200: Content<'text/event-stream'> } };
   sendSignal: { request: SignalRequest; answers: { 204: NoBody } };
   openStream: { answers: { 101: NoBody } };

@@ -58,6 +58,7 @@ export const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   playerId: 'Id of a player, from the `Location` of its creation.',
   recordingId: 'Id of a recording.',
   publicationId: 'Id of a publication.',
+  publicId: 'Public id of a viewer, from the diagnostics.',
   profileId: 'Id of a profile, as its caller has named it.',
   fileId: 'Id of a file that the page has downloaded.',
   file: 'Name of a file: of a segment, from the playlist, or of a script.',

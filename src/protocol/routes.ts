@@ -2,6 +2,7 @@
 
 import type { RouteDefinition } from './route-definition.js';
 import { VIDEO_CODECS } from './video-codecs.js';
+import { VIEWER_BOUNDS } from './viewer-bounds.js';
 
 export const SDP_TYPE = 'application/sdp';
 export const SDP_FRAGMENT_TYPE = 'application/trickle-ice-sdpfrag';
@@ -32,8 +33,8 @@ const STREAM_WISHES = {
   viewerId: { about: 'The secret id of a viewer that comes back.', type: 'text' },
   videoCodec: { about: 'The codec of the pictures.', type: 'choice', among: VIDEO_CODECS },
   media: { about: '`none`: the state and the signals alone.', type: 'choice', among: ['none'] },
-  maxHeight: { about: 'Most lines of the picture, pixels.', type: 'integer', least: 1, most: 4320 },
-  maxBitrateBps: { about: 'Most that is sent, bits/s.', type: 'integer', least: 1, most: 999_999_999 },
+  maxHeight: { about: 'Most lines of the picture, pixels.', type: 'integer', ...VIEWER_BOUNDS.maxHeight },
+  maxBitrateBps: { about: 'Most that is sent, bits/s.', type: 'integer', ...VIEWER_BOUNDS.maxBitrateBps },
 } as const;
 
 /**
@@ -61,6 +62,7 @@ export const ROUTES = {
       'bad_target_url',
       'conflict',
       'unprocessable',
+      'no_suitable_node',
       ...NO_PROFILE,
       ...NO_NODE,
       FULL,
@@ -153,6 +155,14 @@ export const ROUTES = {
     scope: 'state',
     summary: 'What encoders, viewers and the paths to them do at this moment.',
     errors: NO_PAGE,
+  },
+  setViewerBounds: {
+    method: 'PATCH',
+    path: '/:streamId/viewers/:publicId',
+    right: 'own',
+    scope: null,
+    summary: 'Changes what one viewer gets at most, and answers the bounds in force; null lifts a bound.',
+    errors: NO_PLAYER,
   },
   openEventStream: {
     method: 'GET',

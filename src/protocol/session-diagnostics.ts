@@ -7,6 +7,7 @@ import type {
 } from './state-document.js';
 import type { VideoCodec } from './video-codecs.js';
 import type { RungIndex } from './video-stream.js';
+import type { ViewerBounds } from './viewer-bounds.js';
 
 /** How long one stage took, of the pictures of about the last second; ms. */
 export interface StageTime {
@@ -31,6 +32,11 @@ export interface EncodingDiagnostics {
   readonly rung: RungIndex;
   /** FFmpeg's name. */
   readonly encoder: string;
+  /**
+   * Why it is not the one that comes first on this machine: that has failed, or its device takes no more encodings. Absent: it
+   * is.
+   */
+  readonly encoderReason?: string;
   readonly width: number;
   readonly height: number;
   readonly targetFrameRate: number;
@@ -51,10 +57,10 @@ export interface EncodingDiagnostics {
 
 /**
  * Why a viewer gets the encoding that it gets. `full`: nothing limits it. `link`: its link carries no more. `wish`: it asked
- * for no more. `shared`: it could have more, but encoding that as well is not worth it or not allowed. `slides`: its link
+ * for no more. `bound`: the application allows it no more. `shared`: it could have more, but encoding that as well is not worth it or not allowed. `slides`: its link
  * carries no moving picture, so that it gets sound and one picture per second.
  */
-export type RungReason = 'full' | 'link' | 'wish' | 'shared' | 'slides';
+export type RungReason = 'full' | 'link' | 'wish' | 'bound' | 'shared' | 'slides';
 
 /** What encoding one viewer is sent, and why. */
 export interface RungDiagnostics {
@@ -120,6 +126,10 @@ export interface ViewerDiagnostics extends MediaDiagnostics {
   readonly publicId: string;
   /** Its event stream or its WebSocket is open, or it is a player, which has neither. */
   readonly attached: boolean;
+  /** What it wants at most. */
+  readonly wishes: ViewerBounds;
+  /** What the application allows it at most; the lower counts. */
+  readonly bounds: ViewerBounds;
 }
 
 /** A publication in the diagnostics of its session. */

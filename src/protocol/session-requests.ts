@@ -37,6 +37,14 @@ export interface SessionRenderOptions {
   readonly upstreamProxy?: string;
 }
 
+/** What the server that renders a session must have. */
+export interface PlacementRequest {
+  /** That of its option `cluster.region`. Default: any, and that of the server which is asked while it has room. */
+  readonly region?: string;
+  /** Whether it draws pages on a GPU. Default false: it does not matter. */
+  readonly gpu?: boolean;
+}
+
 /** What makes a session: the body of `POST /`, and what `sessions.create` takes. A page, or with `terminal` a terminal. */
 export interface StreamKitSessionRequest {
   /** The page to render: http or https. */
@@ -48,6 +56,8 @@ export interface StreamKitSessionRequest {
   readonly budget?: SessionBudget;
   /** What its page has stored in earlier sessions. Default: nothing, and nothing is kept. */
   readonly profile?: ProfileRequest;
+  /** Which server of a cluster renders the page; a server that is alone must have it itself. Not for terminals. */
+  readonly placement?: PlacementRequest;
   /** Needs the option `terminal`. */
   readonly terminal?: {
     readonly command?: string | readonly string[];

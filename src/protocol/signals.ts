@@ -20,6 +20,7 @@ export const CLIENT_SIGNALS = [
   'ice_candidate',
   'ice_restart',
   'request_offer',
+  'set_wishes',
   'message',
   'request_control',
   'release_control',
@@ -32,7 +33,7 @@ export interface SignalRequest {
   /** The secret id of the viewer, from its signal `viewer`. */
   readonly viewerId: string;
   readonly type: ClientSignalType;
-  /** An SDP for `sdp_answer`, an `RTCIceCandidateInit` or null for `ice_candidate`, and so on. */
+  /** An SDP for `sdp_answer`, an `RTCIceCandidateInit` or null for `ice_candidate`, a `ViewerBoundsChange` for `set_wishes`, and so on. */
   readonly payload?: unknown;
 }
 

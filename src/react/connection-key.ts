@@ -5,7 +5,7 @@ export type SessionOptions = Pick<ConnectStreamOptions, 'url' | 'streamId' | 'cr
 /** Options that take another viewer of the same session. Whatever is in neither is used as it is at the time. */
 export type ViewerOptions = Pick<
   ConnectStreamOptions,
-  'videoCodec' | 'maxHeight' | 'maxBitrateBps' | 'media' | 'transport' | 'timing' | 'credentials'
+  'videoCodec' | 'media' | 'transport' | 'timing' | 'credentials'
 >;
 
 /** The same for equal options, whatever objects they are. */
@@ -14,14 +14,6 @@ export function sessionKey({ url, streamId, create }: SessionOptions): string {
 }
 
 /** The same for equal options. */
-export function viewerKey({
-  videoCodec,
-  maxHeight,
-  maxBitrateBps,
-  media,
-  transport,
-  timing,
-  credentials,
-}: ViewerOptions): string {
-  return JSON.stringify([videoCodec, maxHeight, maxBitrateBps, media, transport, timing, credentials]);
+export function viewerKey({ videoCodec, media, transport, timing, credentials }: ViewerOptions): string {
+  return JSON.stringify([videoCodec, media, transport, timing, credentials]);
 }

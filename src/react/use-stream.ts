@@ -53,7 +53,8 @@ const PLAYBACK_EVENTS = ['playing', 'volumechange'] as const;
 
 /**
  * Connects to a session as long as the component is mounted. `url`, `streamId`, `create` and the viewer's options are
- * compared by value; another `create` makes another session, other viewer's options only join the same session anew.
+ * compared by value; another `create` makes another session, other viewer's options only join the same session anew, but for
+ * `maxHeight` and `maxBitrateBps`, which change without a gap.
  * `headers`, `fetch` and the callbacks may be new functions at each render and are used as they are then.
  */
 export function useStream(options: UseStreamOptions): StreamHandle {
@@ -64,7 +65,7 @@ export function useStream(options: UseStreamOptions): StreamHandle {
   /** The session that was made for a key, to be joined anew. */
   const created = useRef<{ key: string; streamId: string } | undefined>(undefined);
   const unmounting = useRef(false);
-  const { enabled = true } = options;
+  const { enabled = true, maxHeight = null, maxBitrateBps = null } = options;
   const session = sessionKey(options);
   const viewer = viewerKey(options);
 
@@ -73,7 +74,7 @@ export function useStream(options: UseStreamOptions): StreamHandle {
       setSnapshot((before) => ({ ...before, blocked: undefined }));
   }, []);
 
-  // These two before the one that connects: it sees this render's options, and its clean-up whether all is over.
+  // These before the one that connects: it sees this render's options, and its clean-up whether all is over.
   useEffect(() => {
     latest.current = options;
   });
@@ -83,6 +84,16 @@ export function useStream(options: UseStreamOptions): StreamHandle {
       unmounting.current = true;
     };
   }, []);
+
+  // A connection that is made at this render has them among its options.
+  useEffect(() => {
+    connected.current?.setWishes({ maxHeight, maxBitrateBps }).catch((thrown: unknown) => {
+      const error = thrown as StreamError;
+      if (error.code === 'closed') return;
+      setSnapshot((before) => ({ ...before, error }));
+      latest.current.onError?.(error);
+    });
+  }, [maxHeight, maxBitrateBps]);
 
   useEffect(() => {
     if (!enabled) return undefined;

@@ -54,6 +54,8 @@ export interface Renders {
   /** What spare browsers have loaded ahead. */
   readonly preloads: RemoteRenders['preloads'];
   readonly egressRefusals: EgressRefusals;
+  /** Pages are drawn on a GPU; false until that is found out. */
+  readonly drawsOnGpu: () => boolean;
   /** Ends the process that was started ahead; renders are their owners'. Idempotent. */
   close(): Promise<void>;
 }
@@ -102,6 +104,7 @@ export function openRenders(
     },
     preloads: remote.preloads,
     egressRefusals,
+    drawsOnGpu: () => graphics.drawsOnGpu,
     close: () => {
       graphics.close();
       return remote.close();

@@ -11,7 +11,8 @@ import type { ProgramInput } from './capture/program-input.js';
 import type { BrowserRenderer } from './capture/renderer-watch.js';
 import type { EncoderSelection } from './encode/encoder-selection.js';
 import { frameRecord } from './encode/frame-record.js';
-import { type DeviceLease, encodersOn } from './graphics/device-assignment.js';
+import type { EncoderSeat } from './encode/encoder-seats.js';
+import type { DeviceLease } from './graphics/device-assignment.js';
 import type { GraphicsSelection } from './graphics/graphics-selection.js';
 import { MEDIA_SLOTS, type RenderStream } from './packetize/media-slots.js';
 import {
@@ -28,7 +29,7 @@ import type { TapEntry } from './tap-pipe.js';
 
 export interface RemoteRenderOptions {
   readonly encoders: EncoderSelection;
-  readonly graphics: Pick<GraphicsSelection, 'renderingOf'>;
+  readonly graphics: Pick<GraphicsSelection, 'renderingOf' | 'encoders'>;
   /** With those for a GPU, if the page is to be drawn on one. */
   readonly launchOptions: LaunchOptions;
   /** Of the device that draws the page, and encodes it; undefined: whichever the drivers take. */
@@ -60,6 +61,7 @@ export class RemoteRender implements Render {
   readonly #egress: EgressProxy | undefined;
   /** Encoders that are to be started as soon as it is known which work. */
   readonly #wanted = new Map<VideoStream, EncodingTarget>();
+  readonly #seats = new Map<VideoStream, EncoderSeat>();
   /** Why it is over; undefined: it is not. */
   #endError: StreamKitError | undefined;
   #closing: Promise<void> | undefined;
@@ -116,15 +118,16 @@ export class RemoteRender implements Render {
   }
 
   startVideo(stream: VideoStream, target: EncodingTarget): void {
-    const { encoders, lease } = this.#options;
+    const { encoders, graphics, lease } = this.#options;
     this.#wanted.set(stream, target);
     // In the first moments of a server it is not yet known which encoders work, at most as long as the probe may take.
     const start = (): void => {
       const wanted = this.#wanted.get(stream);
-      if (wanted === undefined) return;
-      const all = encoders.candidates(codecOf(stream));
-      const candidates = lease === undefined ? all : encodersOn(lease.device, all);
-      this.#send({ type: 'startVideo', stream, target: wanted, candidates });
+      if (wanted === undefined || this.#endError !== undefined || this.#seats.has(stream)) return;
+      const candidates = graphics.encoders(encoders.candidates(codecOf(stream)), lease?.device);
+      const seat = encoders.seats.take(candidates);
+      this.#seats.set(stream, seat);
+      this.#send({ type: 'startVideo', stream, target: wanted, candidates: seat.candidates });
     };
     if (encoders.chosen) start();
     else void encoders.ready().then(start);
@@ -132,6 +135,8 @@ export class RemoteRender implements Render {
 
   stopVideo(stream: VideoStream): void {
     this.#wanted.delete(stream);
+    this.#seats.get(stream)?.release();
+    this.#seats.delete(stream);
     this.#send({ type: 'stopVideo', stream });
   }
 
@@ -204,6 +209,8 @@ export class RemoteRender implements Render {
     this.#closing ??= (async () => {
       this.#end(new StreamKitError('conflict', 'The session has ended'));
       await this.#session.close();
+      // Not before: until then its encoders may run.
+      for (const seat of this.#seats.values()) seat.release();
       await this.#egress?.close();
       this.#options.lease?.release();
     })();
@@ -282,18 +289,26 @@ export class RemoteRender implements Render {
       case 'pageEvent':
         listener.onPageEvent(report.event);
         break;
-      case 'stats':
-        listener.onVideoStats(report.stats);
+      case 'stats': {
+        const { stats } = report;
+        const seat = this.#seats.get(videoStream(stats.codec, stats.rung));
+        seat?.moveTo(stats.candidate, false);
+        listener.onVideoStats({ ...stats, encoderReason: seat?.reason });
         break;
+      }
       case 'frames':
         listener.onFrames(report.stream, report.frames);
         break;
       case 'keyframe':
         listener.onKeyframe(report.stream);
         break;
-      case 'replaced':
-        listener.onEncoderReplaced(report.replacement);
+      case 'replaced': {
+        const { replacement } = report;
+        const { codec, rung, candidate } = replacement;
+        this.#seats.get(videoStream(codec, rung))?.moveTo(candidate, true);
+        listener.onEncoderReplaced(replacement);
         break;
+      }
       case 'viewport':
         this.#viewport = report.viewport;
         break;
@@ -329,6 +344,7 @@ export class RemoteRender implements Render {
       this.#options.lease?.lose();
     }
     this.#listener.onRendering?.(rendering);
+    if (rendering.fallback && this.#options.lease?.hasOther === true) this.#listener.onDeviceLost?.();
   }
 
   #onTapEntry(entry: TapEntry): void {

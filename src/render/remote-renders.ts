@@ -47,7 +47,7 @@ export interface RemoteRendersOptions {
   /** A page was refused what the policy does not permit; by error type of RFC 9209. */
   readonly onEgressRefused: (errorType: string) => void;
   readonly encoders: EncoderSelection;
-  readonly graphics: Pick<GraphicsSelection, 'ready' | 'take' | 'launchOptions' | 'renderingOf'>;
+  readonly graphics: Pick<GraphicsSelection, 'ready' | 'take' | 'launchOptions' | 'renderingOf' | 'encoders'>;
   /** See the option `lipSync`. */
   readonly lipSyncToleranceMs: number;
   /** See the option `soundDtx`. */

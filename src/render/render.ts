@@ -25,6 +25,8 @@ export interface RenderListener extends PageBridgeListener, PageControlsListener
   onLaunching?(): void;
   /** What draws the page, once it is known and when it changes. */
   onRendering?(rendering: RenderingState): void;
+  /** The GPU that was to draw the page does not, and there is another one. */
+  onDeviceLost?(): void;
   /** Asked when the browser is there: whether somebody waits for its picture. */
   isAwaited?(): boolean;
   /** About once per second for each stream that is encoded. */

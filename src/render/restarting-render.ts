@@ -246,6 +246,9 @@ export class RestartingRender implements RestartableRender {
           (error) => this.#onEnded(error),
         ),
         onLaunching,
+        onDeviceLost: () => {
+          if (generation === this.#generation) this.#onDeviceLost();
+        },
         isAwaited: () => this.#listener.isAwaited?.() === true,
       },
       signal,
@@ -258,6 +261,13 @@ export class RestartingRender implements RestartableRender {
     if (this.#restarting !== undefined) this.#endedEarly = error;
     else if (this.#mayRestart(error)) this.#begin(error);
     else this.#listener.onEnded(error);
+  }
+
+  /** The page goes on in software unless it may be restarted: it is then placed on another device. */
+  #onDeviceLost(): void {
+    if (this.#isClosing() || this.#inner === undefined || this.#restarting !== undefined) return;
+    const error = new StreamKitError('gpu_lost', 'The GPU that drew the page is lost');
+    if (this.#mayRestart(error)) this.#begin(error);
   }
 
   #mayRestart({ code }: StreamKitError): boolean {

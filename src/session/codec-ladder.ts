@@ -9,13 +9,7 @@ import type { Need } from './on-demand.js';
 import { RungFollower } from './rung-follower.js';
 import { rungReason } from './rung-reason.js';
 import type { SessionParts } from './session-parts.js';
-
-/** What one viewer wants at most. */
-export interface ViewerWishes {
-  /** Pixels. */
-  readonly maxHeight?: number | undefined;
-  readonly maxBitrateBps?: number | undefined;
-}
+import { lowestOf, type ViewerLimits } from './viewer-limits.js';
 
 export interface CodecLadderParameters {
   readonly codec: VideoCodec;
@@ -35,6 +29,8 @@ export interface LadderShare {
   /** What runs for it. */
   readonly need: Need;
   diagnostics(): RungDiagnostics;
+  /** It gets no more than this from now on. */
+  setLimits(limits: ViewerLimits): void;
   /** Its consumer is closed. Once; `need` is released by whoever holds it, before or after. */
   close(): void;
 }
@@ -44,9 +40,10 @@ export interface RungState extends Rung {
   readonly viewers: number;
 }
 
-interface LadderViewer extends ViewerWishes {
+interface LadderViewer {
   readonly transport: MediaTransport;
   readonly onFirstFrame: () => void;
+  limits: ViewerLimits;
   isShown: boolean;
   consumer: Consumer | undefined;
   /** What it is sent. */
@@ -127,12 +124,12 @@ export class CodecLadder {
   attach(
     transport: MediaTransport,
     parameters: ConsumerParameters,
-    wishes: ViewerWishes,
+    limits: ViewerLimits,
     onFirstFrame: () => void,
   ): LadderShare {
     const number = (this.#viewersAttached += 1);
     const viewer: LadderViewer = {
-      ...{ ...wishes, transport, onFirstFrame, isShown: false, next: undefined, holds: 0 },
+      ...{ transport, onFirstFrame, limits, isShown: false, next: undefined, holds: 0 },
       consumer: undefined,
       step: this.first,
     };
@@ -151,6 +148,10 @@ export class CodecLadder {
       consumer: viewer.consumer,
       need: { hold: () => this.#hold(viewer), release: () => this.#release(viewer) },
       diagnostics: () => this.#diagnose(number, viewer),
+      setLimits: (changed) => {
+        viewer.limits = changed;
+        this.#follower.onLimits();
+      },
       close: () => {
         transport.onEstimate = undefined;
         this.#viewers.delete(number);
@@ -219,8 +220,8 @@ export class CodecLadder {
     const ofSources = [...this.#sources.values()].flatMap((bitratesBps, source) =>
       bitratesBps.map((estimateBps, index) => ({ id: `source ${source} ${index}`, estimateBps })),
     );
-    const ofViewers = [...this.#viewers].map(([number, { transport, maxHeight, maxBitrateBps }]) => ({
-      ...{ id: `viewer ${number}`, maxHeight, maxBitrateBps },
+    const ofViewers = [...this.#viewers].map(([number, { transport, limits }]) => ({
+      ...{ id: `viewer ${number}`, ...lowestOf(limits) },
       estimateBps: transport.estimatedBitrateBps,
     }));
     return [...ofViewers, ...ofSources];
@@ -315,12 +316,12 @@ export class CodecLadder {
     viewer.next?.encoding.release();
   }
 
-  #diagnose(number: number, { step, transport, maxHeight, maxBitrateBps }: LadderViewer): RungDiagnostics {
+  #diagnose(number: number, { step, transport, limits }: LadderViewer): RungDiagnostics {
     const estimateBps = transport.estimatedBitrateBps;
     const provenBps = this.#plan?.proofs.get(`viewer ${number}`)?.provenBps ?? Infinity;
     return {
       ...step.target,
-      reason: rungReason(step.target, this.#parameters.source(), { provenBps, maxHeight, maxBitrateBps }),
+      reason: rungReason(step.target, this.#parameters.source(), { provenBps, ...limits }),
       estimatedBitrateBps: estimateBps === undefined ? null : Math.round(estimateBps),
     };
   }

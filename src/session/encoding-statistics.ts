@@ -38,13 +38,15 @@ export class EncodingStatistics {
   read(source: Rung, nowUs: number, running: ReadonlyMap<VideoStream, Rung>): EncodingDiagnostics[] {
     return [...this.#byStream].flatMap(([stream, { timing, encoded, stats }]) => {
       if (stats === undefined) return [];
-      const { codec, encoder, width, height, framesRead, framesDropped } = stats;
+      const { codec, encoder, encoderReason, width, height, framesRead, framesDropped } = stats;
       const targets = running.get(stream) ?? source;
       const isRunning = running.has(stream);
       const latency = isRunning ? timing.read(nowUs) : undefined;
       const load = ((latency?.encode.meanMs ?? 0) * targets.frameRate) / 1000;
       return {
-        ...{ codec, rung: rungOf(stream), encoder, width, height },
+        ...{ codec, rung: rungOf(stream), encoder },
+        ...(encoderReason === undefined ? {} : { encoderReason }),
+        ...{ width, height },
         targetFrameRate: targets.frameRate,
         targetBitrateBps: targets.bitrateBps,
         frameRate: isRunning ? stats.frameRate : 0,

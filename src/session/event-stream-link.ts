@@ -5,7 +5,6 @@ import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { StreamKitError } from '../base/errors.js';
 import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../options/ice-server-options.js';
 import type { Caller } from './caller.js';
-import type { ViewerWishes } from './codec-ladder.js';
 import { EventDelivery } from './event-delivery.js';
 import type { EventSink } from './event-sink.js';
 import { customSignal } from './server-sent-event.js';
@@ -13,6 +12,7 @@ import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
 import type { StatePublisher } from './state-publisher.js';
 import type { Viewer, ViewerLink } from './viewer.js';
 import type { InputListener } from './viewer-input.js';
+import type { ViewerWishes } from './viewer-limits.js';
 import type { ViewerMedia, ViewerMediaListener } from './viewer-media.js';
 
 /** What flows back from a link to its session. */
@@ -32,8 +32,6 @@ export interface EventStreamLinkParameters {
   readonly viewer: Viewer;
   /** What it is offered, best first. */
   readonly videoCodecs: readonly VideoCodec[];
-  /** What it wants at most. */
-  readonly wishes: ViewerWishes;
   readonly clock: Clock;
   readonly publisher: StatePublisher;
   /** How long it may be away, ms. */
@@ -115,10 +113,6 @@ export class EventStreamLink implements ViewerLink {
 
   get videoCodecs(): readonly VideoCodec[] {
     return this.#parameters.videoCodecs;
-  }
-
-  get wishes(): ViewerWishes {
-    return this.#parameters.wishes;
   }
 
   get iceServers(): IceServers {
@@ -215,6 +209,9 @@ export class EventStreamLink implements ViewerLink {
         );
       case 'request_offer':
         return this.#replacePeer();
+      case 'set_wishes':
+        this.viewer.setWishes(payload);
+        return;
       default:
         throw new StreamKitError('bad_request', `Unknown signal type ${JSON.stringify(type.slice(0, 80))}`);
     }

@@ -1,13 +1,16 @@
-import type { RungDiagnostics } from '../protocol/session-diagnostics.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { Consumer } from '../fanout/media-plane.js';
+import type { LadderShare } from './codec-ladder.js';
 import type { Need } from './on-demand.js';
 import { consumerDiagnostics, type ShareDiagnostics } from './session-diagnostics.js';
+import type { ViewerLimits } from './viewer-limits.js';
 
 /** One viewer's share of the session's media. */
 export interface MediaShare {
   /** While off nothing is sent, and it does not keep the encoders running. Starts on. */
   setActive(active: boolean): void;
+  /** The viewer gets no more than this from now on. */
+  setLimits(limits: ViewerLimits): void;
   diagnostics(): ShareDiagnostics;
   /** Idempotent. */
   close(): void;
@@ -20,7 +23,7 @@ export interface MediaShareParameters {
   /** What runs for it, in the order in which it is to be started. */
   readonly needs: readonly Need[];
   /** Which encoding it is sent. */
-  readonly rung: () => RungDiagnostics;
+  readonly rung: Pick<LadderShare, 'diagnostics' | 'setLimits'>;
   /** Its consumers are closed. Once. */
   onClosed(): void;
 }
@@ -46,9 +49,12 @@ export function openMediaShare(parameters: MediaShareParameters): MediaShare {
         else consumer.pause();
       }
     },
+    setLimits: (limits) => {
+      if (!closed) rung.setLimits(limits);
+    },
     diagnostics: () => ({
       videoCodec,
-      rung: rung(),
+      rung: rung.diagnostics(),
       video: consumerDiagnostics(video.stats),
       audio: audio === undefined ? null : consumerDiagnostics(audio.stats),
     }),

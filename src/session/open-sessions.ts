@@ -11,6 +11,7 @@ import { errorReporter, type ReportError } from './error-reporter.js';
 import { IceServerSource } from './ice-server-source.js';
 import { newSessionCounters, type SessionCounters } from './session-counters.js';
 import { SessionObservers } from './session-observers.js';
+import type { ServerFeatures } from './placement.js';
 import { poolRoom } from './pool-room.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import { SessionPlaylists } from './session-playlists.js';
@@ -23,6 +24,7 @@ import { StreamKitSessions } from './stream-kit-sessions.js';
 export type SessionsOptions = Omit<SessionSettings, 'maxRungs'> &
   Pick<
     ResolvedOptions,
+    | 'cluster'
     | 'defaultViewport'
     | 'iceServers'
     | 'logger'
@@ -37,6 +39,8 @@ export type SessionsOptions = Omit<SessionSettings, 'maxRungs'> &
 /** What the rooms below bring in: what sessions are made of, and the machine that carries them. */
 export interface RouterParts extends Omit<SessionParts, 'counters' | 'cpuRoom' | 'observe' | 'terminals'> {
   readonly machine: MachineLoad;
+  /** Whether pages are drawn on a GPU, as far as it is known. Default: they are not. */
+  readonly drawsOnGpu?: () => boolean;
   /** Browsers that are kept ready; begun here. Default: none. */
   readonly pool?: Pick<WarmPool<Spare>, 'begin' | 'counts'> | undefined;
 }
@@ -60,6 +64,8 @@ export interface SessionRoom {
   readonly iceServers: IceServerSource;
   readonly counters: SessionCounters;
   readonly observers: SessionObservers;
+  /** What this server has now. */
+  readonly features: () => ServerFeatures;
   /** Most sessions at once. */
   readonly maxSessions: number;
   readonly reportError: ReportError;
@@ -71,7 +77,7 @@ export interface SessionRoom {
 const MAX_RUNGS = 3;
 
 export function openSessions(options: SessionsOptions, given: SessionsParts): SessionRoom {
-  const { recording, profiles, createToken, pool, ...partsGiven } = given;
+  const { recording, profiles, createToken, pool, drawsOnGpu, ...partsGiven } = given;
   const { clock, machine } = given;
   const { logger, defaultViewport: viewport, maxBitrateBps, videoCodecs, targetPolicy, terminal } = options;
   const hasAutoRungs = options.maxRungs === 'auto';
@@ -95,13 +101,15 @@ export function openSessions(options: SessionsOptions, given: SessionsParts): Se
   const recordings = store && new SessionRecordings(registry, store, observe);
   const playlists = openHls && new SessionPlaylists(registry, openHls);
   const iceServers = new IceServerSource(options.iceServers, clock, logger);
+  const region = options.cluster?.region;
+  const features = (): ServerFeatures => ({ region, gpu: drawsOnGpu?.() ?? false });
   const sessions: StreamKitSessions = new StreamKitSessions({
-    ...{ registry, profiles, recordings, iceServers, targetPolicy, terminal, createToken, logger },
+    ...{ registry, profiles, recordings, iceServers, targetPolicy, terminal, createToken, features, logger },
     defaults: { viewport, maxBitrateBps, videoCodecs },
   });
   pool?.begin(poolRoom(admission, () => registry.pagesLeft));
   return {
-    ...{ registry, sessions, recordings, playlists, counters, observers, reportError },
+    ...{ registry, sessions, recordings, playlists, counters, observers, features, reportError },
     profiles: new StreamKitProfiles(profiles),
     iceServers,
     maxSessions: admission.maxSessions,

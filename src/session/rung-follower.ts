@@ -21,7 +21,7 @@ export interface RungFollowerParameters {
 const PLAN_INTERVAL_MS = 1000;
 /** From so many links on, those that get worse are looked at together: a plan for a thousand takes 7 ms. */
 const MANY_LINKS = 8;
-const MANY_LINKS_INTERVAL_MS = 100;
+const COLLECTING_MS = 100;
 
 /** Keeps the encodings at what the links of their viewers carry. */
 export class RungFollower {
@@ -39,12 +39,17 @@ export class RungFollower {
   onWorse(): void {
     if (this.#closed) return;
     if (this.#parameters.links().length < MANY_LINKS) this.update();
-    else this.#soon ??= this.#parameters.clock.after(MANY_LINKS_INTERVAL_MS, () => this.update());
+    else this.#updateSoon();
   }
 
   /** A link has an estimate now, or carries more: that is looked at in its time. */
   onBetter(): void {
     if (!this.#closed) this.#timer ??= this.#everyInterval();
+  }
+
+  /** What a viewer gets at most has changed: several changes are looked at together. */
+  onLimits(): void {
+    if (!this.#closed) this.#updateSoon();
   }
 
   /** A viewer or the source has changed. */
@@ -71,6 +76,10 @@ export class RungFollower {
   close(): void {
     this.#closed = true;
     this.#rest();
+  }
+
+  #updateSoon(): void {
+    this.#soon ??= this.#parameters.clock.after(COLLECTING_MS, () => this.update());
   }
 
   #everyInterval(): Timer {

@@ -12,7 +12,7 @@ import type { Rung } from '../fanout/rung-planner.js';
 import type { Logger } from '../base/logger.js';
 import type { ConnectedMedia } from '../peer/viewer-peer.js';
 import type { PacketSink, PacketSource } from '../recording/packet-source.js';
-import { CodecLadder, type RungState, type ViewerWishes } from './codec-ladder.js';
+import { CodecLadder, type RungState } from './codec-ladder.js';
 import type { EncodingStep } from './encoding-step.js';
 import { EncodingStatistics } from './encoding-statistics.js';
 import { FrameTaps } from './frame-taps.js';
@@ -20,6 +20,7 @@ import { OnDemand } from './on-demand.js';
 import { viewerCounters } from './session-counters.js';
 import { openMediaShare, type MediaShare } from './media-share.js';
 import type { AudioPayloader, SessionParts } from './session-parts.js';
+import { NO_LIMITS, type ViewerLimits } from './viewer-limits.js';
 
 export interface SessionMediaListener {
   /** About once per second: the best encoding of the first codec that is being encoded, and all of that codec's. */
@@ -116,18 +117,18 @@ export class SessionMedia {
   /**
    * Begins to send to a viewer whose peer is connected.
    *
-   * @param wishes - what it wants at most.
+   * @param limits - what it gets at most.
    * @param onFirstFrame - the first picture that it can decode is on its way; at most once.
    */
   attach(
     media: ConnectedMedia,
-    wishes: ViewerWishes = {},
+    limits: ViewerLimits = NO_LIMITS,
     onFirstFrame: () => void = () => undefined,
   ): MediaShare {
     const { parts } = this.#parameters;
     const audio = media.audio === null ? null : this.#audio;
     const ladder = this.#ladder(media.videoCodec);
-    const share = ladder.attach(media.transport, media.video, wishes, onFirstFrame);
+    const share = ladder.attach(media.transport, media.video, limits, onFirstFrame);
     const videoConsumer = share.consumer;
     const audioConsumer =
       audio === null || media.audio === null
@@ -140,7 +141,7 @@ export class SessionMedia {
       videoCodec: media.videoCodec,
       video: videoConsumer,
       audio: audioConsumer,
-      rung: () => share.diagnostics(),
+      rung: share,
       // The capture first: what the encoder starts from should be as fresh as it can be.
       needs: [this.#capturing, share.need, ...(audio === null ? [] : [audio.encoding])],
       onClosed: () => {

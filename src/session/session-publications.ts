@@ -117,7 +117,7 @@ export class SessionPublications {
           audio: renderOptions.audio,
           logContext: { streamId, publicationId },
         }),
-        attach: (connected) => media.attach(connected, wishes),
+        attach: (connected) => media.attach(connected, { wishes, bounds: {} }),
         logger: log,
       },
       {

@@ -11,6 +11,7 @@ import { ROUTES } from '../protocol/routes.js';
 import type { SessionProfile } from '../protocol/profiles.js';
 import type { SessionUsage } from '../protocol/session-usage.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
+import type { ViewerBounds, ViewerBoundsChange } from '../protocol/viewer-bounds.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { ProgramControl } from './program-control.js';
 import { Session } from './session.js';
@@ -247,6 +248,19 @@ export class StreamKitSession implements AsyncDisposable {
   /** Its viewers at this moment, in the order in which they came. */
   viewers(): SessionViewer[] {
     return this.#parameters.session.viewers.list();
+  }
+
+  /**
+   * Changes what one viewer gets at most. The lower of this and what the viewer itself wants counts. Its pictures go on without a gap; those
+   * of the others stay as they are. It holds until the viewer leaves, and for pictures by WebRTC alone: viewers by WebSocket share theirs.
+   *
+   * @param publicId - as {@link viewers} names it.
+   * @param change - what is left out stays; null lifts a bound.
+   * @returns the bounds in force.
+   * @throws StreamKitError `no_such_viewer`; `bad_request`, also for an unknown key; `conflict` for a viewer that has a WebSocket alone.
+   */
+  setViewerBounds(publicId: string, change: ViewerBoundsChange): ViewerBounds {
+    return this.#touchedPage().viewers.setBounds(publicId, change);
   }
 
   /**

@@ -16,6 +16,7 @@ import { SessionEventStream, type StreamKitEvent } from './session-event-stream.
 import type { IceServerSource } from './ice-server-source.js';
 import type { SessionRecordings } from './session-recordings.js';
 import type { SessionRegistry } from './session-registry.js';
+import { fitsPlacement, noSuitableNode, parsePlacement, type ServerFeatures } from './placement.js';
 import { parseSessionRequest } from './session-request.js';
 import { StreamKitSession, type WaitOptions } from './stream-kit-session.js';
 import type { StreamSession } from './stream-session.js';
@@ -46,6 +47,8 @@ export interface StreamKitSessionsParameters {
   /** Undefined: there are none. */
   readonly terminal: ResolvedTerminalOptions | undefined;
   readonly createToken: (request: StreamTokenRequest) => string;
+  /** What this server has now. */
+  readonly features: () => ServerFeatures;
   readonly logger: Logger;
 }
 
@@ -76,7 +79,7 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
   /**
    * Makes a session. It resolves at once; the launch goes on, and `whenReady()` waits for it.
    *
-   * @throws StreamKitError `bad_request`, `bad_target_url`, `too_large`, `forbidden`, `at_capacity`; with a profile `no_such_profile`,
+   * @throws StreamKitError `bad_request`, `bad_target_url`, `too_large`, `forbidden`, `at_capacity`, `no_suitable_node`; with a profile `no_such_profile`,
    * `profile_in_use`, `limit_reached`.
    */
   async create(request: StreamKitSessionRequest, { owner }: SessionOwner = {}): Promise<StreamKitSession> {
@@ -136,6 +139,7 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
     }
     const defaults = { ...this.#parameters.defaults, limits: caller.limits };
     const request = parseSessionRequest(body, defaults, targetPolicy);
+    if (!fitsPlacement(this.#parameters.features(), parsePlacement(body))) throw noSuitableNode();
     const { profile: wanted } = request;
     const { profiles } = this.#parameters;
     if (wanted !== undefined && profiles === undefined)

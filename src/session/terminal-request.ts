@@ -40,6 +40,7 @@ export function parseTerminalRequest(
     throw new StreamKitError('bad_request', 'Expected either targetUrl or terminal, not both');
   }
   if ('budget' in body) throw new StreamKitError('bad_request', 'Expected no budget for a terminal');
+  if ('placement' in body) throw new StreamKitError('bad_request', 'Expected no placement for a terminal');
   return {
     command: parseCommand(terminal.command, options),
     cols: size(terminal.cols, 'cols', options.maxCols, DEFAULT_COLS),

@@ -1,3 +1,4 @@
+import type { ViewerBounds } from '../protocol/viewer-bounds.js';
 import type { ViewerDiagnostics } from '../protocol/session-diagnostics.js';
 import type { PageControls } from '../render/capture/page-controls.js';
 import { asError, StreamKitError } from '../base/errors.js';
@@ -21,6 +22,7 @@ import { NO_SUCH_VIEWER, type WebSocketLinks, type WebSocketLinksParameters } fr
 import { EventStreamLink, type ViewerRequest } from './event-stream-link.js';
 import { Viewer } from './viewer.js';
 import { ViewerLog } from './viewer-log.js';
+import type { ViewerWishes } from './viewer-limits.js';
 import { ViewerMedia } from './viewer-media.js';
 import type { ViewerMediaListener } from './viewer-media.js';
 import { CLOSE_POLICY_VIOLATION } from './websocket-link.js';
@@ -99,10 +101,10 @@ export class ViewerGroup {
     if (returning?.isLost === true && request.media) void this.#dismiss(returning.viewer);
     else if (returning !== undefined) return returning;
     this.ensureRoom(caller);
-    const viewer = this.#newViewer(caller);
+    const viewer = this.#newViewer(caller, request.wishes);
     const link = new EventStreamLink(
       {
-        ...{ viewer, videoCodecs, publisher, wishes: request.wishes ?? {} },
+        ...{ viewer, videoCodecs, publisher },
         ...{ clock: parts.clock, reattachMs: settings.viewerReattachMs },
       },
       {
@@ -288,6 +290,19 @@ export class ViewerGroup {
     return this.#all().map((viewer) => viewer.description);
   }
 
+  /**
+   * Changes what a viewer is allowed at most.
+   *
+   * @param publicId - names it.
+   * @returns the bounds in force.
+   * @throws StreamKitError as {@link Viewer.setBounds}; `no_such_viewer`.
+   */
+  setBounds(publicId: string, change: unknown): ViewerBounds {
+    const viewer = this.#all().find((one) => one.publicId === publicId);
+    if (viewer === undefined) throw noSuchViewer();
+    return viewer.setBounds(change);
+  }
+
   diagnostics(): ViewerDiagnostics[] {
     return this.#all().map((viewer) => viewer.diagnostics);
   }
@@ -346,7 +361,7 @@ export class ViewerGroup {
   }
 
   /** One that has no link yet and has not joined. */
-  #newViewer(caller: Caller): Viewer {
+  #newViewer(caller: Caller, wishes: ViewerWishes = {}): Viewer {
     const { streamId, logger, parts } = this.#parameters;
     const { clock, observe, ids } = parts;
     const log = new ViewerLog({
@@ -354,7 +369,7 @@ export class ViewerGroup {
       ...{ clock, logger, observe },
     });
     return new Viewer({
-      ...{ id: ids.viewerId(), caller, log },
+      ...{ id: ids.viewerId(), caller, log, wishes },
       openSeat: this.control.openSeat(log.publicId, caller),
       findPublicId: (id) => this.#viewers.get(secretDigest(id))?.publicId,
     });
@@ -417,7 +432,7 @@ export class ViewerGroup {
         whenLive: (work) => this.#whenLive(work),
       },
       link.viewer.log,
-      link.wishes,
+      link.viewer.limits,
     );
   }
 

@@ -12,9 +12,9 @@ import type {
 import { customSignal } from './server-sent-event.js';
 import { NO_SHARE } from './session-diagnostics.js';
 import type { MediaShare } from './media-share.js';
-import type { ViewerWishes } from './codec-ladder.js';
 import type { SessionMedia } from './session-media.js';
 import type { InputListener } from './viewer-input.js';
+import { NO_LIMITS, type ViewerLimits } from './viewer-limits.js';
 import type { ConnectionLog, ViewerLog } from './viewer-log.js';
 
 export interface ViewerMediaListener {
@@ -36,7 +36,7 @@ const MAX_KEPT_SIGNALS = 64;
 /** One viewer's peer, the signalling with it and its share of the session's media. */
 export class ViewerMedia {
   readonly #listener: ViewerMediaListener;
-  readonly #wishes: ViewerWishes;
+  #limits: ViewerLimits;
   readonly #log: ViewerLog;
   readonly #connection: ConnectionLog;
   readonly #peer: ViewerPeer;
@@ -62,10 +62,10 @@ export class ViewerMedia {
     parameters: ViewerPeerParameters,
     listener: ViewerMediaListener,
     log: ViewerLog,
-    wishes: ViewerWishes = {},
+    limits: ViewerLimits = NO_LIMITS,
   ) {
     this.#listener = listener;
-    this.#wishes = wishes;
+    this.#limits = limits;
     this.#log = log;
     this.#connection = log.offer();
     const { logContext } = log;
@@ -108,6 +108,12 @@ export class ViewerMedia {
 
   get candidatesGathered(): boolean {
     return this.#candidatesGathered;
+  }
+
+  /** The viewer gets no more than this from now on. */
+  setLimits(limits: ViewerLimits): void {
+    this.#limits = limits;
+    this.#share?.setLimits(limits);
   }
 
   /** Makes the offer. A peer that cannot is closed; the viewer still has the state. */
@@ -188,7 +194,7 @@ export class ViewerMedia {
   #attach(media: Pick<SessionMedia, 'attach'>, connected: ConnectedMedia): void {
     if (this.#state === 'closed') return;
     try {
-      this.#share = media.attach(connected, this.#wishes, () =>
+      this.#share = media.attach(connected, this.#limits, () =>
         this.#connection.firstFrame(connected.videoCodec),
       );
     } catch (thrown) {

@@ -1,6 +1,8 @@
 import type { ViewerRole } from '../protocol/rights.js';
 import type { ViewerDiagnostics } from '../protocol/session-diagnostics.js';
 import { publicIdPayload } from '../protocol/signals.js';
+import type { ViewerBounds } from '../protocol/viewer-bounds.js';
+import { StreamKitError } from '../base/errors.js';
 import type { Caller } from './caller.js';
 import { obeys, viewerRoleOf } from './caller.js';
 import { customSignal } from './server-sent-event.js';
@@ -8,6 +10,7 @@ import type { OpenSeat } from './session-control.js';
 import { NO_MEDIA } from './session-diagnostics.js';
 import { type SessionViewer, sessionViewer } from './session-viewer.js';
 import { ViewerInput } from './viewer-input.js';
+import { changedWishes, shownBounds, type ViewerLimits, type ViewerWishes } from './viewer-limits.js';
 import type { ViewerLog } from './viewer-log.js';
 import type { ViewerMedia } from './viewer-media.js';
 import type { WebSocketLink } from './websocket-link.js';
@@ -18,6 +21,8 @@ export interface ViewerParameters {
   /** Who has made it. */
   readonly caller: Caller;
   readonly log: ViewerLog;
+  /** What it wants at most. Default: no limit. */
+  readonly wishes?: ViewerWishes;
   readonly openSeat: OpenSeat;
   /** Of the viewer with this secret id. */
   readonly findPublicId: (viewerId: string) => string | undefined;
@@ -51,12 +56,14 @@ export class Viewer {
   /** Set once, by who makes the viewer; undefined for one that has a WebSocket alone. */
   link: ViewerLink | undefined;
   #socket: WebSocketLink | undefined;
+  #limits: ViewerLimits;
   #isGone = false;
 
-  constructor({ id, caller, log, openSeat, findPublicId }: ViewerParameters) {
+  constructor({ id, caller, log, wishes = {}, openSeat, findPublicId }: ViewerParameters) {
     this.id = id;
     this.caller = caller;
     this.log = log;
+    this.#limits = { wishes, bounds: {} };
     this.input = new ViewerInput(openSeat, findPublicId, {
       // The channels of the seat tell it too.
       onRole: (roles) => void this.link?.sendSignal(customSignal('role', roles)),
@@ -103,14 +110,42 @@ export class Viewer {
     return this.#isGone;
   }
 
+  /** What it gets at most. */
+  get limits(): ViewerLimits {
+    return this.#limits;
+  }
+
   get diagnostics(): ViewerDiagnostics {
     const media = this.media?.diagnostics ?? NO_MEDIA;
-    return { publicId: this.publicId, attached: this.attached, ...media };
+    const { wishes, bounds } = this.#limits;
+    const shown = { wishes: shownBounds(wishes), bounds: shownBounds(bounds) };
+    return { publicId: this.publicId, attached: this.attached, ...shown, ...media };
   }
 
   /** As the application sees it. */
   get description(): SessionViewer {
     return sessionViewer(this.caller, { ...this.diagnostics, role: this.role });
+  }
+
+  /** Changes what it wants at most. @throws StreamKitError `unprocessable` for what is no such change. */
+  setWishes(change: unknown): void {
+    this.#setLimits({ ...this.#limits, wishes: changedWishes(this.#limits.wishes, change, 'unprocessable') });
+  }
+
+  /**
+   * Changes what it is allowed at most.
+   *
+   * @returns the bounds in force.
+   * @throws StreamKitError `bad_request` for what is no such change, `conflict` for a viewer that has a WebSocket alone.
+   */
+  setBounds(change: unknown): ViewerBounds {
+    const bounds = changedWishes(this.#limits.bounds, change, 'bad_request');
+    if (this.link === undefined) {
+      const sentence = 'The viewer has a WebSocket alone: all viewers by WebSocket get the same pictures';
+      throw new StreamKitError('conflict', sentence);
+    }
+    this.#setLimits({ ...this.#limits, bounds });
+    return shownBounds(bounds);
   }
 
   obeys(caller: Caller): boolean {
@@ -140,6 +175,11 @@ export class Viewer {
     this.#isGone = true;
     this.input.seat.leave();
     await this.link?.close(reason);
+  }
+
+  #setLimits(limits: ViewerLimits): void {
+    this.#limits = limits;
+    this.media?.setLimits(limits);
   }
 
   /** Another viewer asks for the control that this one has. */

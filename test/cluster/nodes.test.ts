@@ -275,6 +275,50 @@ describe.skipIf(!RedisServer.isInstalled)('three nodes and a real Redis', () => 
     expect(last.headers.get(NO_ROOM_HEADER)).toBeNull();
   });
 
+  it('creates a session at a node that has what it asks for', async () => {
+    const places = [
+      { region: 'eu', gpu: false, maxSessions: 2 },
+      { region: 'us', gpu: false, maxSessions: 9 },
+      { region: 'us', gpu: true, maxSessions: 1 },
+    ];
+    const opened = places.map(({ region, gpu, maxSessions }, index) => {
+      const options = (url: string): StreamKitOptions => ({
+        maxSessions,
+        cluster: {
+          redis: redis.url,
+          nodeId: `node-${index}`,
+          advertiseUrl: url,
+          secret: CLUSTER_SECRET,
+          region,
+        },
+      });
+      const parts = { drawsOnGpu: () => gpu, directoryTimeoutMs: PATIENCE_MS };
+      return openClusterNode(`node-${index}`, redis.url, options, parts);
+    });
+    nodes = await Promise.all(opened);
+    const [eu, us, gpu] = nodes as [ClusterTestNode, ClusterTestNode, ClusterTestNode];
+    const post = (at: ClusterTestNode, placement?: object): ReturnType<typeof postJson> =>
+      postJson(at.url, { ...PAGE, ...(placement === undefined ? {} : { placement }) });
+    // Each knows of the others after a beat.
+    await until(async () => expect((await post(us, { region: 'eu' })).status).toBe(201));
+    const sessions = (): number[] => nodes.map(({ router }) => router.sessions.list().length);
+    expect(sessions()).toEqual([1, 0, 0]);
+    await until(async () => expect((await post(eu, { gpu: true, region: 'us' })).status).toBe(201));
+    expect(sessions()).toEqual([1, 0, 1]);
+    const full = await post(eu, { gpu: true });
+    expect([full.status, full.json.error.code]).toEqual([429, 'at_capacity']);
+    expect(full.headers.get('retry-after')).toBe('5');
+    for (const placement of [{ gpu: true, region: 'eu' }, { region: 'asia' }]) {
+      const none = await post(gpu, placement);
+      expect([none.status, none.json.error.code]).toEqual([422, 'no_suitable_node']);
+    }
+    // Nodes of another region have more room: they are for when this one is full.
+    expect((await post(eu)).status).toBe(201);
+    expect(sessions()).toEqual([2, 0, 1]);
+    expect((await post(eu)).status).toBe(201);
+    expect(sessions()).toEqual([2, 1, 1]);
+  });
+
   it('asks no other node for a session that its caller may not have, and leaves none behind', async () => {
     const most = { ann: {}, ben: { maxSessions: 1 }, eve: { maxViewers: 1 } };
     const first = await open(

@@ -146,6 +146,8 @@ async function untilFound(by: ViewerTab, code: string): Promise<Finding[]> {
 interface Viewer {
   publicId: string;
   attached: boolean;
+  wishes: { maxHeight: number | null };
+  bounds: { maxHeight: number | null };
 }
 
 /** Those that the server knows, and how many its state counts. */
@@ -383,7 +385,29 @@ describe.concurrent('in tabs beside each other', () => {
       await own.until('window.states > 0');
       // StrictMode has mounted it twice.
       expect(await own.read('[eventStreams.length, handle.connection.publicId]')).toEqual([1, first]);
-      await own.read(`render({ ...${JSON.stringify(options)}, maxHeight: 720 })`);
+      // Bounds change the picture of this viewer, and of no other: it is sent another encoding.
+      const height = "document.getElementById('view').videoHeight";
+      await own.read(`render({ ...${JSON.stringify(options)}, maxHeight: 120 })`);
+      await own.until(`${height} === 120`);
+      expect(await untilViewers((found) => found.length > 1)).toMatchObject([
+        { wishes: { maxHeight: null } },
+        { publicId: first, wishes: { maxHeight: 120 }, bounds: { maxHeight: null } },
+      ]);
+      const bound = async (maxHeight: number | null): Promise<unknown> => {
+        const headers = { 'content-type': 'application/json' };
+        const init = { method: 'PATCH', headers, body: JSON.stringify({ maxHeight }) };
+        return (await fetch(`${session.url}/viewers/${first}`, init)).json();
+      };
+      expect(await bound(130)).toEqual({ maxHeight: 130, maxBitrateBps: null });
+      await own.read(`render(${JSON.stringify(options)})`);
+      await untilViewers((found) =>
+        found.some(({ bounds, wishes }) => bounds.maxHeight === 130 && wishes.maxHeight === null),
+      );
+      expect(await own.read(height)).toBe(120);
+      await bound(null);
+      await own.until(`${height} > 120`);
+      expect(await own.read('[eventStreams.length, handle.connection.publicId]')).toEqual([1, first]);
+      await own.read(`render({ ...${JSON.stringify(options)}, credentials: 'include' })`);
       await own.until(`handle.status === 'connected' && Number(handle.connection.publicId) > ${first}`);
       const second = await own.read<string>('handle.connection.publicId');
       expect(await own.read('eventStreams.map(({ aborted }) => aborted)')).toEqual([true, false]);
@@ -403,7 +427,7 @@ describe.concurrent('in tabs beside each other', () => {
       const made = await own.read<string>('handle.state.streamId');
       await own.read(`render(${JSON.stringify({ ...options, enabled: false })})`);
       await own.until("handle.status === 'idle' && handle.connection === undefined && !handle.state");
-      await own.read(`render(${JSON.stringify({ ...options, maxHeight: 360 })})`);
+      await own.read(`render(${JSON.stringify({ ...options, credentials: 'include' })})`);
       await own.until("handle.status === 'connected'");
       expect(await own.read('handle.state.streamId')).toBe(made);
       await own.read('render(null)');

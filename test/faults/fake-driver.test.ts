@@ -39,7 +39,7 @@ it.each([
     const ffmpegPath = join(folder, `${fault}.mjs`);
     await copyFile(join(import.meta.dirname, '../fixtures/fake-driver.mjs'), ffmpegPath);
     await chmod(ffmpegPath, 0o755);
-    const replacements: EncoderReplacement[] = [];
+    const replacements: Omit<EncoderReplacement, 'rung'>[] = [];
     const out: CompressedPicture[] = [];
     let givenBefore = 0;
     const encoder = new FailoverVideoEncoder(
@@ -91,3 +91,50 @@ it.each([
     }
   },
 );
+
+it('a driver with one session left gives keyframes all the same', async () => {
+  const ffmpegPath = join(folder, 'sessions-1.mjs');
+  await copyFile(join(import.meta.dirname, '../fixtures/fake-driver.mjs'), ffmpegPath);
+  await chmod(ffmpegPath, 0o755);
+  const replacements: unknown[] = [];
+  const out: CompressedPicture[] = [];
+  const encoder = new FailoverVideoEncoder(
+    [
+      { name: 'h264_nvenc', device: undefined, ffmpegPath },
+      { name: 'libx264', device: undefined },
+    ],
+    openVideoEncoder,
+    { codec: 'h264', ...SIZE, bitrateBps: 1_000_000, matrix: 'bt601' },
+    {
+      onCompressed: (picture) => out.push(picture),
+      onDropped: () => undefined,
+      onFailed: () => undefined,
+      onReplaced: (replacement) => replacements.push(replacement),
+    },
+  );
+  const source = new PictureSource(SIZE.width, SIZE.height);
+  const decoder = new PictureDecoder('h264');
+  let fed = 0;
+  const feed = (keyframe: boolean): void => {
+    const captureTimeUs = Math.round((++fed * 1_000_000) / SIZE.frameRate);
+    encoder.encode(source.picture(fed), { captureTimeUs, readTimeUs: captureTimeUs }, keyframe);
+  };
+  const keyframes = (): number => out.filter(({ keyframe }) => keyframe).length;
+  try {
+    await until(() => {
+      feed(false);
+      expect(out.length).toBeGreaterThan(3);
+    }, 20);
+    expect(keyframes()).toBe(1);
+    await until(() => {
+      feed(keyframes() < 2);
+      expect(keyframes()).toBe(2);
+    }, 20);
+    expect([replacements, encoder.name]).toEqual([[], 'ffmpeg:h264_nvenc']);
+    for (const { bytes } of out) expect(decoder.decode(bytes)).toMatchObject({ width: SIZE.width });
+  } finally {
+    encoder.close();
+    source.close();
+    decoder.close();
+  }
+});

@@ -29,6 +29,7 @@ export interface ClusterTestNode {
 interface ClusterNodeParts {
   readonly muxThreads?: MuxThreads;
   readonly port?: number;
+  readonly drawsOnGpu?: () => boolean;
   /** How long it waits for Redis, ms. */
   readonly directoryTimeoutMs?: number | undefined;
 }
@@ -36,12 +37,13 @@ interface ClusterNodeParts {
 export async function openClusterNode(
   nodeId: string,
   redis: string | RedisClient,
-  options: StreamKitOptions = {},
-  { muxThreads, port = 0, directoryTimeoutMs }: ClusterNodeParts = {},
+  given: StreamKitOptions | ((advertiseUrl: string) => StreamKitOptions) = {},
+  { muxThreads, port = 0, drawsOnGpu = () => false, directoryTimeoutMs }: ClusterNodeParts = {},
 ): Promise<ClusterTestNode> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${NODE_MOUNT}`;
+  const options = typeof given === 'function' ? given(url) : given;
   const parts = new FakeParts();
   const real = { clock: systemClock, ids: { streamId: () => randomUUID(), viewerId: () => randomUUID() } };
   const router = composeRouter(
@@ -51,7 +53,7 @@ export async function openClusterNode(
       cluster: { redis, nodeId, advertiseUrl: url, secret: CLUSTER_SECRET },
       ...options,
     }),
-    Object.assign(parts, real, { directoryTimeoutMs }),
+    Object.assign(parts, real, { drawsOnGpu, directoryTimeoutMs }),
     muxThreads,
   );
   server.on('request', (request, response) => void router(request, response));

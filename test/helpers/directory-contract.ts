@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import type { BeatAnswer, ClusterDirectory, NodeIdentity, NodeRecord } from '../../src/cluster/directory.js';
+import type { PlacementRequest } from '../../src/protocol/session-requests.js';
 import {
   COUNT_KEPT_MS,
   IDEMPOTENCY_KEPT_MS,
@@ -11,6 +12,7 @@ import {
   MAX_NODES_TOLD,
   SESSION_KEPT_MS,
 } from '../../src/cluster/directory.js';
+import type { ServerFeatures } from '../../src/session/placement.js';
 
 /** A directory that is new, and how its time passes. */
 export interface DirectoryUnderTest {
@@ -18,8 +20,9 @@ export interface DirectoryUnderTest {
   readonly advance: (ms: number) => Promise<void>;
 }
 
-export function nodeRecord(nodeId: string, room = 1): NodeRecord {
-  return { nodeId, incarnation: randomUUID(), url: `http://${nodeId}.example.org/stream`, room };
+export function nodeRecord(nodeId: string, room = 1, features: Partial<ServerFeatures> = {}): NodeRecord {
+  const url = `http://${nodeId}.example.org/stream`;
+  return { nodeId, incarnation: randomUUID(), url, room, gpu: false, ...features };
 }
 
 /** What every directory does. */
@@ -95,6 +98,68 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
       for (const node of many) await directory.beat(node, []);
       await live(LEASE_MS, a, b);
       for (let beat = 0; beat < 10; beat++) expect(byId((await held(a)).withRoom)).toEqual([a, b]);
+    });
+
+    describe('where sessions need something of their node', () => {
+      const eu = nodeRecord('eu', 1, { region: 'eu' });
+      const euGpu = nodeRecord('eu-gpu', 2, { region: 'eu', gpu: true });
+      const gpu = nodeRecord('gpu', 1, { gpu: true });
+
+      beforeEach(async () => {
+        for (const node of [eu, euGpu, gpu]) await directory.beat(node, []);
+      });
+
+      it('draws those that have it', async () => {
+        const drawn = async (need: PlacementRequest): Promise<NodeRecord[]> => {
+          const { withRoom, exists } = await directory.draw(need);
+          expect(exists).toBe(withRoom.length > 0);
+          return byId(withRoom);
+        };
+        expect(await drawn({ region: 'eu' })).toEqual([eu, euGpu]);
+        expect(await drawn({ region: 'eu', gpu: false })).toEqual([eu, euGpu]);
+        expect(await drawn({ gpu: true })).toEqual([euGpu, gpu]);
+        expect(await drawn({ region: 'eu', gpu: true })).toEqual([euGpu]);
+        expect(await drawn({ region: 'us' })).toEqual([]);
+        expect(await drawn({ region: 'us', gpu: true })).toEqual([]);
+      });
+
+      it('tells one that is full from one that is not there', async () => {
+        await directory.beat({ ...euGpu, room: 0 }, []);
+        const need = { region: 'eu', gpu: true };
+        expect(await directory.draw(need)).toEqual({ withRoom: [], exists: true });
+        expect((await directory.draw({ gpu: true })).withRoom).toEqual([gpu]);
+        await directory.beat({ ...euGpu, room: 3 }, []);
+        expect((await directory.draw(need)).withRoom).toEqual([{ ...euGpu, room: 3 }]);
+      });
+
+      it('forgets those that are gone, and those that have it no more', async () => {
+        await live(LEASE_MS + 1000, a, b, eu, { ...gpu, gpu: false });
+        expect(await directory.draw({ gpu: true })).toEqual({ withRoom: [], exists: false });
+        expect((await directory.draw({ region: 'eu' })).withRoom).toEqual([eu]);
+        await directory.leave(eu);
+        expect((await directory.draw({ region: 'eu' })).withRoom).toEqual([]);
+        // A process that is started anew somewhere else.
+        const us = nodeRecord('eu', 1, { region: 'us' });
+        await directory.beat(us, []);
+        expect((await directory.draw({ region: 'eu' })).withRoom).toEqual([]);
+        expect((await directory.draw({ region: 'us' })).withRoom).toEqual([us]);
+      });
+
+      it('draws from many, each as likely as the others', async () => {
+        const many = Array.from({ length: 2 * MAX_NODES_TOLD }, (_, at) =>
+          nodeRecord(`node-${at}`, 1, { region: 'us' }),
+        );
+        for (const node of many) await directory.beat(node, []);
+        const told = new Map<string, number>();
+        for (let turn = 0; turn < 100; turn++) {
+          const { withRoom } = await directory.draw({ region: 'us' });
+          expect(new Set(withRoom.map(({ nodeId }) => nodeId)).size).toBe(MAX_NODES_TOLD);
+          for (const { nodeId } of withRoom) told.set(nodeId, (told.get(nodeId) ?? 0) + 1);
+        }
+        // 50 of 100 on average with a standard deviation of 5.
+        for (const times of told.values()) expect(Math.abs(times - 50)).toBeLessThan(30);
+        expect(told.size).toBe(2 * MAX_NODES_TOLD);
+      });
     });
 
     it('says which of the watched nodes are missing', async () => {

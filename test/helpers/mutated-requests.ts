@@ -95,6 +95,8 @@ export function validRequests({
     }),
     make('POST', `/${id}/signal`, json, { viewerId, type: 'sdp_answer', payload: PLAYER_OFFER }),
     make('POST', `/${id}/signal`, json, { viewerId, type: 'message', payload: { a: [1] } }),
+    make('POST', `/${id}/signal`, json, { viewerId, type: 'set_wishes', payload: { maxHeight: 90 } }),
+    make('PATCH', `/${id}/viewers/1`, json, { maxHeight: 360, maxBitrateBps: 500_000 }),
     get(`/${id}/snapshot?format=png&width=320`),
     get(`/${id}/stream`),
     make('POST', `/${id}/publications`, json, {

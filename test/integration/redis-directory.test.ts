@@ -31,6 +31,10 @@ describe.skipIf(!RedisServer.isInstalled)('the directory in a real Redis', () =>
     for (const key of await redis.keys('{test}:bucket:*')) await redis.incrby(key, -1000 * ms);
     const leases = (await redis.call('ZRANGE', '{test}:leases', 0, -1)) as string[];
     for (const lease of leases) await redis.zincrby('{test}:leases', -ms, lease);
+    for (const key of await redis.keys('{test}:free:*')) {
+      for (const id of (await redis.call('ZRANGE', key, 0, -1)) as string[])
+        await redis.zincrby(key, -ms, id);
+    }
     for (const [nodeId, text] of Object.entries(await redis.hgetall('{test}:nodes'))) {
       const node = JSON.parse(text) as { expiresAtMs: number };
       await redis.hset(

@@ -34,6 +34,10 @@ const launchOptions: RemoteRendersOptions['graphics']['launchOptions'] = (given)
 const renderingOf: RemoteRendersOptions['graphics']['renderingOf'] = ({ name, software }) => ({
   ...{ renderer: name, software, fallback: false },
 });
+const graphicsAsTheyAre: Omit<RemoteRendersOptions['graphics'], 'ready'> = {
+  ...{ take: () => undefined, launchOptions, renderingOf },
+  encoders: (candidates) => candidates,
+};
 const parameters = {
   ...{ targetUrl: 'http://127.0.0.1:9/', width: 320, height: 180, deviceScaleFactor: 1, frameRate: 30 },
   ...{ audio: false, initialData: null },
@@ -81,7 +85,7 @@ describe('session processes', () => {
         soundDtx: false,
       },
       ...{ targetPolicy: DEFAULT_TARGET_POLICY, onEgressRefused: () => undefined, logger: silentLogger },
-      graphics: { ready: () => Promise.resolve(), take: () => undefined, launchOptions, renderingOf },
+      graphics: { ...graphicsAsTheyAre, ready: () => Promise.resolve() },
       encoders: { chosen: true, ready: () => Promise.resolve(), candidates: () => [] } as never,
       sessionProcess: { spare: true, launchesAtOnce: 2, heapBytes: 128 * 2 ** 20 },
       limiter: {
@@ -128,7 +132,7 @@ describe('session processes', () => {
   it('give up a launch that waits until it is known how pages are drawn', async () => {
     const aborting = new AbortController();
     const ready = (): Promise<void> => new Promise(() => undefined);
-    const graphics = { ready, take: () => undefined, launchOptions, renderingOf };
+    const graphics = { ...graphicsAsTheyAre, ready };
     const opening = open({ graphics }).open(parameters, listener, aborting.signal);
     aborting.abort(new Error('the session was ended'));
     await expect(opening).rejects.toThrow('the session was ended');

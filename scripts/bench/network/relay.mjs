@@ -84,12 +84,23 @@ let target = null;
 /** The server sees one socket per address of the viewer, as behind a NAT. */
 const flows = new Map();
 
+/** By when they are due; of the same time, in the order of arrival. Timers of Node.js alone would mix packets up. */
+const waiting = [];
+let timer;
+
+function sendWhatIsDue() {
+  clearTimeout(timer);
+  const limitMs = performance.now() + 0.5;
+  while (waiting.length > 0 && waiting[0].dueMs <= limitMs) waiting.shift().send();
+  if (waiting.length > 0) timer = setTimeout(sendWhatIsDue, waiting[0].dueMs - performance.now());
+}
+
 function carry(direction, packet, send) {
-  const nowMs = performance.now();
-  const dueMs = direction.due(packet.length, nowMs);
+  const dueMs = direction.due(packet.length, performance.now());
   if (dueMs === null) return;
-  if (dueMs <= nowMs + 0.5) send(packet);
-  else setTimeout(send, dueMs - nowMs, packet);
+  const before = waiting.findLastIndex((other) => other.dueMs <= dueMs);
+  waiting.splice(before + 1, 0, { dueMs, send: () => send(packet) });
+  sendWhatIsDue();
 }
 
 const listener = createSocket('udp4');

@@ -40,8 +40,9 @@ export interface EventStreamQuery {
   viewerId?: string | undefined;
   media?: 'none' | undefined;
   videoCodec?: VideoCodec | undefined;
-  maxHeight?: number | undefined;
-  maxBitrateBps?: number | undefined;
+  /** Null: no bound. */
+  maxHeight?: number | null;
+  maxBitrateBps?: number | null;
 }
 
 /** A session is answered for before its browser starts, a deletion after its browser has ended (up to 5 s). */
@@ -94,7 +95,7 @@ export class Signaling {
   ): Promise<ReadableStream<Uint8Array>> {
     const parameters = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) {
-      if (value !== undefined) parameters.set(name, String(value));
+      if (value !== undefined && value !== null) parameters.set(name, String(value));
     }
     const search = parameters.size > 0 ? `?${parameters.toString()}` : '';
     const headers: Record<string, string> = { accept: 'text/event-stream' };

@@ -21,6 +21,7 @@ import type {
 } from './stream-events.js';
 import { checkStreamOptions, type ConnectStreamOptions } from './stream-options.js';
 import type { StreamStats } from '../diagnose/stream-stats.js';
+import type { ViewerBoundsChange } from '../../protocol/viewer-bounds.js';
 import { WakeEvents, type WakeReason } from './wake-events.js';
 
 /** How often another viewer is tried after media that could not be saved, with no connection in between. */
@@ -35,6 +36,10 @@ const FINAL_CODES = new Set(['no_codec', 'webrtc_unsupported', 'unprocessable'])
 export class StreamConnection {
   readonly #options: ConnectStreamOptions;
   readonly #signaling: Signaling;
+  /** What another viewer would ask for. */
+  #wishes: ViewerBoundsChange;
+  /** They have changed while there was no viewer, which may be joining with those before. */
+  #wishesAreLate = false;
   readonly #events = new EventHub<StreamEvents>();
   readonly #store = new StateStore();
   readonly #stats = new PeerStats();
@@ -61,6 +66,7 @@ export class StreamConnection {
   constructor(options: ConnectStreamOptions) {
     checkStreamOptions(options);
     this.#options = options;
+    this.#wishes = { maxHeight: options.maxHeight ?? null, maxBitrateBps: options.maxBitrateBps ?? null };
     this.#signaling = new Signaling(options);
     this.#transport = new MediaTransport(options, (transport) => this.#events.emit('transport', transport));
     this.#streamId = options.streamId;
@@ -165,6 +171,16 @@ export class StreamConnection {
     return this.#post('give_control', { publicId });
   }
 
+  /**
+   * Changes what this viewer gets at most, without a gap in picture or sound. What is left out stays; null lifts a bound. Rejects with a
+   * StreamError; before the viewer has joined it resolves at once, and joins with it. A WebSocket is not bounded.
+   */
+  async setWishes(change: ViewerBoundsChange): Promise<void> {
+    if (this.#viewerId === undefined && !this.#isEnded()) this.#wishesAreLate = true;
+    else await this.#post('set_wishes', change);
+    this.#wishes = { ...this.#wishes, ...change };
+  }
+
   /** Sends an input message. @returns false while the data channel is not open, or more bytes wait in it. */
   sendInput(message: object, maxWaitingBytes?: number): boolean {
     return this.#media?.sendInput(JSON.stringify(message), maxWaitingBytes) ?? false;
@@ -254,13 +270,11 @@ export class StreamConnection {
   }
 
   #position(): EventPosition {
-    const { videoCodec, maxHeight, maxBitrateBps } = this.#options;
     const query = {
       viewerId: this.#viewerId,
       media: this.#transport.media,
-      videoCodec,
-      maxHeight,
-      maxBitrateBps,
+      videoCodec: this.#options.videoCodec,
+      ...this.#wishes,
     };
     return { query, lastEventId: this.#store.lastEventId };
   }
@@ -336,12 +350,22 @@ export class StreamConnection {
     if (signal.viewerId !== this.#viewerId) {
       this.#dropViewer();
       this.#viewerId = signal.viewerId;
+      if (this.#wishesAreLate) void this.#sendWishes();
       if (this.#options.media !== 'none') this.#openMedia(signal.viewerId, signal.iceServers);
     } else {
       this.#media?.signalingRestored(signal.iceServers);
     }
     this.#setStatus('connected');
     this.#events.emit('viewer', { viewerId: signal.viewerId, role: signal.role });
+  }
+
+  async #sendWishes(): Promise<void> {
+    this.#wishesAreLate = false;
+    try {
+      await this.#post('set_wishes', this.#wishes);
+    } catch (thrown) {
+      this.#report(asStreamError(thrown));
+    }
   }
 
   #openMedia(viewerId: string, iceServers: RTCIceServer[]): void {

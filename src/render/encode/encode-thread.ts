@@ -12,6 +12,10 @@ export interface VideoEncoderStats {
   readonly rung: RungIndex;
   /** FFmpeg's name of the encoder, for example `libx264`. */
   readonly encoder: string;
+  /** Its index among the candidates that the stream was started with. */
+  readonly candidate: number;
+  /** Why it is not the one that comes first on this machine; absent: it is, or nobody has asked. The host's alone. */
+  readonly encoderReason?: string | undefined;
   readonly width: number;
   readonly height: number;
   /** Measured over the last second. */
@@ -26,9 +30,12 @@ export interface VideoEncoderStats {
 /** An encoder broke, or did not open, and another one goes on in its place. */
 export interface EncoderReplacement {
   readonly codec: VideoCodec;
+  readonly rung: RungIndex;
   /** Their names. */
   readonly failed: string;
   readonly next: string;
+  /** Index of the next one among the candidates that the stream was started with. */
+  readonly candidate: number;
   /** One sentence, for a log. */
   readonly reason: string;
 }

@@ -2,10 +2,11 @@ import { accessSync, constants } from 'node:fs';
 
 import { ENCODER_ORDER, LIBRARY_ENCODERS } from '../../options/encoder-names.js';
 import { StreamKitError } from '../../base/errors.js';
+import { systemClock } from '../../base/clock.js';
 import type { Logger } from '../../base/logger.js';
 import { byCodec, VIDEO_CODECS, type VideoCodec } from '../../protocol/video-codecs.js';
-import type { EncoderCandidate } from './encoder-candidate.js';
 import { EncoderProbe, probeEncoderSync, type EncoderReport, type ProbedCandidate } from './encoder-probe.js';
+import { EncoderSeats } from './encoder-seats.js';
 
 /** For each codec FFmpeg's name of the encoder that is wanted, or `auto`. */
 export type EncoderChoice = Readonly<Record<VideoCodec, string>>;
@@ -23,6 +24,9 @@ const PROBE_TIMEOUT_MS = 2_000;
 /** One that is named has no other to take its place: on a busy host it may need seconds, and must not be refused. */
 const NAMED_PROBE_TIMEOUT_MS = 10_000;
 
+/** What NVENC says if all of its sessions are taken, in newer and in older drivers: other programs may have them. */
+const NO_SESSION_LEFT = /OpenEncodeSessionEx failed: (?:out of memory|incompatible client key)/;
+
 /** What was found, by the candidates that were tried: hardware does not come and go while a process lives. */
 const known = new Map<string, readonly EncoderReport[]>();
 
@@ -30,14 +34,22 @@ const known = new Map<string, readonly EncoderReport[]>();
 export class EncoderSelection {
   readonly #logger: Logger;
   readonly #candidates: Record<VideoCodec, readonly ProbedCandidate[]>;
-  readonly #probe: EncoderProbe | undefined;
+  /** Those that run: the first, and what tries whether a device takes one more. */
+  readonly #probes = new Set<EncoderProbe>();
+  /** How many encodings the devices take. */
+  readonly seats: EncoderSeats;
   readonly #ready: Promise<void>;
   #chosen = false;
+  #closed = false;
 
   /** @throws StreamKitError `bad_option` when an encoder that is named does not work on this machine. */
   constructor(parameters: EncoderSelectionParameters) {
     const { choice, ffmpegPath, logger } = parameters;
     this.#logger = logger;
+    this.seats = new EncoderSeats({
+      probe: (candidate) => this.#probeOne(candidate),
+      ...{ clock: systemClock, logger },
+    });
     if (ffmpegPath !== undefined) refuseUnlessExecutable(ffmpegPath);
     this.#candidates = byCodec((codec) => candidatesFor(codec, parameters));
     for (const codec of VIDEO_CODECS) {
@@ -60,9 +72,11 @@ export class EncoderSelection {
       measureMs: 0,
       keepsAlive: false,
     });
-    this.#probe = probe;
+    this.#probes.add(probe);
     this.#ready = probe.reports.then((found) => {
-      if (!probe.closed) known.set(key, found);
+      this.#probes.delete(probe);
+      // One that had no session left may have some the next time.
+      if (!probe.closed && !found.some(hasNoSessionLeft)) known.set(key, found);
       this.#choose(found);
     });
   }
@@ -78,19 +92,37 @@ export class EncoderSelection {
   }
 
   /** The encoders to use, best first; never none. */
-  candidates(codec: VideoCodec): readonly EncoderCandidate[] {
+  candidates(codec: VideoCodec): readonly ProbedCandidate[] {
     return this.#candidates[codec];
   }
 
   /** Idempotent. */
   close(): void {
-    this.#probe?.close();
+    this.#closed = true;
+    for (const probe of this.#probes) probe.close();
+  }
+
+  async #probeOne(candidate: ProbedCandidate): Promise<EncoderReport> {
+    // What is given up is no refusal.
+    if (this.#closed) return { name: candidate.name, works: true };
+    const probe = new EncoderProbe({
+      candidates: [candidate],
+      ...{ timeoutMs: NAMED_PROBE_TIMEOUT_MS, measureMs: 0, keepsAlive: false },
+    });
+    this.#probes.add(probe);
+    const [report] = await probe.reports;
+    this.#probes.delete(probe);
+    return report === undefined || probe.closed ? { name: candidate.name, works: true } : report;
   }
 
   #choose(reports: readonly EncoderReport[]): void {
     this.#chosen = true;
-    const refused = reports.filter(({ works }) => !works);
+    const refused = reports.filter((report) => !report.works && !hasNoSessionLeft(report));
     for (const codec of VIDEO_CODECS) {
+      for (const candidate of this.#candidates[codec]) {
+        const busy = reports.find((report) => report.name === candidate.name && hasNoSessionLeft(report));
+        if (busy !== undefined && !isCertain(candidate)) this.seats.refuse(candidate, busy.reason ?? '');
+      }
       this.#candidates[codec] = this.#candidates[codec].filter(
         (candidate) => isCertain(candidate) || !refused.some(({ name }) => name === candidate.name),
       );
@@ -127,6 +159,10 @@ function candidatesFor(
 /** FFmpeg's libraries always have the encoders in software. */
 function isCertain({ name, codec, ffmpegPath }: ProbedCandidate): boolean {
   return ffmpegPath === undefined && name === ENCODER_ORDER[codec].at(-1);
+}
+
+function hasNoSessionLeft({ works, reason = '' }: EncoderReport): boolean {
+  return !works && NO_SESSION_LEFT.test(reason);
 }
 
 function refuseUnlessExecutable(ffmpegPath: string): void {

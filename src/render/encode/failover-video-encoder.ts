@@ -20,7 +20,7 @@ export type OpenVideoEncoder = (
 
 export interface FailoverListener extends VideoEncoderListener {
   /** The next picture fed comes out as a keyframe; where the encoder broke inside of `encode`, that picture does. */
-  onReplaced(replacement: EncoderReplacement): void;
+  onReplaced(replacement: Omit<EncoderReplacement, 'rung'>): void;
 }
 
 /**
@@ -29,7 +29,9 @@ export interface FailoverListener extends VideoEncoderListener {
  */
 export class FailoverVideoEncoder implements VideoEncoder {
   readonly codec: VideoCodec;
-  readonly #candidates: EncoderCandidate[];
+  readonly #candidates: readonly EncoderCandidate[];
+  /** Index of the one that is tried next. */
+  #next = 0;
   readonly #openCandidate: OpenVideoEncoder;
   readonly #listener: FailoverListener;
   #parameters: VideoEncoderParameters;
@@ -47,7 +49,7 @@ export class FailoverVideoEncoder implements VideoEncoder {
     listener: FailoverListener,
   ) {
     this.codec = parameters.codec;
-    this.#candidates = [...candidates];
+    this.#candidates = candidates;
     this.#openCandidate = openCandidate;
     this.#parameters = parameters;
     this.#listener = listener;
@@ -56,6 +58,11 @@ export class FailoverVideoEncoder implements VideoEncoder {
 
   get name(): string {
     return this.#current.name;
+  }
+
+  /** Index of the candidate that encodes. */
+  get candidate(): number {
+    return this.#next - 1;
   }
 
   encode(picture: Frame, times: PictureTimes, keyframe: boolean): void {
@@ -100,10 +107,11 @@ export class FailoverVideoEncoder implements VideoEncoder {
   #openNext(failed: { readonly name: string; readonly error: Error } | undefined): VideoEncoder {
     let last = failed;
     for (;;) {
-      const candidate = this.#candidates.shift();
+      const candidate = this.#candidates[this.#next];
       if (!candidate) {
         throw new Error(`No encoder is left for ${this.codec}: ${last?.error.message ?? 'none was named'}`);
       }
+      this.#next += 1;
       let encoder: VideoEncoder;
       try {
         encoder = this.#open(candidate);
@@ -118,6 +126,7 @@ export class FailoverVideoEncoder implements VideoEncoder {
           failed: name,
           next: encoder.name,
           reason: error.message,
+          candidate: this.candidate,
         });
       }
       return encoder;

@@ -58,7 +58,8 @@ interface Run {
  *
  * FFmpeg takes neither a wish for a keyframe nor another bit rate while it runs. So a second process is started, and
  * primed with a picture whose outcome is thrown away; once that has come out, the next picture goes to the second
- * process, from which it comes out as a keyframe, and the first one ends.
+ * process, from which it comes out as a keyframe, and the first one ends. A driver may have no session for a second one: then the
+ * first is ended before, and no picture comes until another one has started.
  */
 export class ProcessVideoEncoder implements VideoEncoder {
   readonly codec: VideoCodec;
@@ -67,6 +68,8 @@ export class ProcessVideoEncoder implements VideoEncoder {
   #parameters: ProcessEncoderParameters;
   #current: Run | undefined;
   #next: Run | undefined;
+  /** Its end is waited for. */
+  #ending: Run | undefined;
   #retiring: { readonly run: Run; readonly timer: NodeJS.Timeout } | undefined;
   /** What the new process gave while the one before it still had something to give. */
   #held: CompressedPicture[] = [];
@@ -81,6 +84,10 @@ export class ProcessVideoEncoder implements VideoEncoder {
 
   encode(picture: Frame, times: PictureTimes, keyframe: boolean): void {
     if (this.#closed) return;
+    if (this.#ending) {
+      this.#listener.onDropped();
+      return;
+    }
     const format = picture.format === AV_PIX_FMT_NV12 ? 'nv12' : 'i420';
     if (this.#current?.format !== format) this.#startAnew(format);
     const raw = Buffer.concat(planesOf(picture, this.#parameters));
@@ -203,9 +210,20 @@ export class ProcessVideoEncoder implements VideoEncoder {
   #onEnded(run: Run, error: Error | undefined): void {
     if (this.#closed) return;
     if (run === this.#retiring?.run) this.#retire();
-    else if (run === this.#current || run === this.#next) {
-      this.#fail(error ?? new Error('FFmpeg ended by itself'));
-    }
+    else if (run === this.#ending) this.#ending = undefined;
+    else if (run === this.#next) this.#endCurrent();
+    else if (run === this.#current) this.#fail(error ?? new Error('FFmpeg ended by itself'));
+  }
+
+  /** There is no room beside it. The next picture starts another one, which fails if that was not the reason. */
+  #endCurrent(): void {
+    const current = this.#current;
+    this.#retire();
+    this.#next = undefined;
+    this.#current = undefined;
+    this.#ending = current;
+    current?.process.kill();
+    for (const { times } of current?.waiting ?? []) if (times) this.#listener.onDropped();
   }
 
   #checkAnswers(run: Run): void {
@@ -229,6 +247,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
     this.#current = undefined;
     this.#next = undefined;
     this.#retiring = undefined;
+    this.#ending = undefined;
     this.#held = [];
     for (const run of runs) run?.process.kill();
   }

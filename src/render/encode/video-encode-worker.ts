@@ -17,7 +17,7 @@ import { PictureFeed } from './picture-feed.js';
 import { rtpTimestampOf, VIDEO_CLOCK_RATE_HZ } from '../../base/rtp-clock.js';
 import { StillRefinement } from './still-refinement.js';
 import type { VideoReport, VideoRequest, VideoThreadData } from './thread-messages.js';
-import type { CompressedPicture, PictureFormat, PictureTimes, VideoEncoder } from './video-encoder.js';
+import type { CompressedPicture, PictureFormat, PictureTimes } from './video-encoder.js';
 import { codecOf, type EncodingTarget, rungOf, type VideoStream } from '../../protocol/video-stream.js';
 
 /** The thread that takes raw pictures and encodes each once per stream. */
@@ -42,7 +42,7 @@ const SLOW_FRAME_RATE = 5;
 
 interface ActiveEncoder {
   readonly stream: VideoStream;
-  readonly encoder: VideoEncoder;
+  readonly encoder: FailoverVideoEncoder;
   target: EncodingTarget;
   /** What the encoder is opened for: its rate control knows the time between pictures, however few of them it gets. */
   format: PictureFormat;
@@ -221,7 +221,7 @@ function start(stream: VideoStream, target: EncodingTarget, candidates: readonly
       onDropped: () => framesDropped++,
       onFailed: fail,
       onReplaced: (replacement) => {
-        report({ type: 'replaced', replacement });
+        report({ type: 'replaced', replacement: { ...replacement, rung: rungOf(stream) } });
         // The constructor may pass over a candidate before there is anything to ask.
         const current = encoders.get(stream);
         if (current) wantKeyframe(current);
@@ -344,11 +344,20 @@ function reportStats(): void {
     active.records = [];
     const { width, height } = active.format;
     const { frameRate: measured, bitrateBps } = meter.read(nowUs());
-    const { codec, name } = encoder;
+    const { codec, name, candidate } = encoder;
     report({
       type: 'stats',
       stats: {
-        ...{ codec, rung: rungOf(stream), encoder: name, width, height, frameRate: measured, bitrateBps },
+        ...{
+          codec,
+          rung: rungOf(stream),
+          encoder: name,
+          candidate,
+          width,
+          height,
+          frameRate: measured,
+          bitrateBps,
+        },
         ...{ framesRead, framesDropped },
       },
     });

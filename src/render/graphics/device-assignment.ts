@@ -7,6 +7,8 @@ export interface DeviceLease {
   readonly device: GraphicsDevice;
   /** Its driver failed: others are preferred for a while. */
   lose(): void;
+  /** Whether there is another device whose driver has not failed of late. */
+  readonly hasOther: boolean;
   /** Idempotent. */
   release(): void;
 }
@@ -36,8 +38,12 @@ export class DeviceAssignment {
     if (device === undefined) return undefined;
     this.#sessions.set(device, this.#sessionsOn(device) + 1);
     let isOver = false;
+    const hasOther = (): boolean => this.#devices.some((other) => other !== device && !this.#isLost(other));
     return {
       device,
+      get hasOther() {
+        return hasOther();
+      },
       lose: () => void this.#lostAtUs.set(device, this.#clock.nowUs()),
       release: () => {
         if (isOver) return;
@@ -61,31 +67,46 @@ export class DeviceAssignment {
  * The encoders for a session that is drawn on a device, best first: the hardware encoders of that device, those of other
  * devices, and the others. A hardware encoder that is named stays the first, since software alone is behind it. What names a
  * device itself stays as it is.
+ *
+ * @param others - devices that may encode as well, in the order in which they are to be used.
  */
-export function encodersOn(
+export function encodersOn<Candidate extends EncoderCandidate>(
   device: GraphicsDevice,
-  candidates: readonly EncoderCandidate[],
-): readonly EncoderCandidate[] {
+  others: readonly GraphicsDevice[],
+  candidates: readonly Candidate[],
+): readonly Candidate[] {
   return candidates
-    .map((candidate) => placed(device, candidate))
+    .flatMap((candidate) => placed(device, others, candidate))
     .toSorted((one, other) => one.rank - other.rank)
     .map(({ candidate }) => candidate);
 }
 
-interface PlacedCandidate {
+interface PlacedCandidate<Candidate> {
   /** The lower, the better. */
   readonly rank: number;
-  readonly candidate: EncoderCandidate;
+  readonly candidate: Candidate;
 }
 
-function placed({ path, cudaIndex, vendor }: GraphicsDevice, candidate: EncoderCandidate): PlacedCandidate {
-  if (candidate.device !== undefined) return { rank: 0, candidate };
+function placed<Candidate extends EncoderCandidate>(
+  device: GraphicsDevice,
+  others: readonly GraphicsDevice[],
+  candidate: Candidate,
+): PlacedCandidate<Candidate>[] {
+  if (candidate.device !== undefined) return [{ rank: 0, candidate }];
   const [, kind] = /_(nvenc|vaapi|qsv)$/.exec(candidate.name) ?? [];
-  if (kind === undefined) return { rank: 2, candidate };
-  if (kind === 'nvenc') {
-    if (cudaIndex === undefined) return { rank: 1, candidate };
-    return { rank: 0, candidate: { ...candidate, device: String(cudaIndex) } };
-  }
+  if (kind === undefined) return [{ rank: 2, candidate }];
+  const onDevices = [device, ...others.filter((other) => other !== device)].flatMap((one) => {
+    const name = encoderDevice(kind, one);
+    return name === undefined
+      ? []
+      : [{ rank: one === device ? 0 : 1, candidate: { ...candidate, device: name } }];
+  });
+  return onDevices.length > 0 ? onDevices : [{ rank: 1, candidate }];
+}
+
+/** As the encoders of a kind name the device; undefined: it is not one of theirs. */
+function encoderDevice(kind: string, { path, cudaIndex, vendor }: GraphicsDevice): string | undefined {
+  if (kind === 'nvenc') return cudaIndex === undefined ? undefined : String(cudaIndex);
   const fits = path.startsWith('/dev/dri/') && (kind === 'qsv' ? vendor === 'intel' : vendor !== 'nvidia');
-  return fits ? { rank: 0, candidate: { ...candidate, device: path } } : { rank: 1, candidate };
+  return fits ? path : undefined;
 }

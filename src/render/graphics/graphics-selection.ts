@@ -12,7 +12,8 @@ import { findBrowser } from '../capture/browser-discovery.js';
 import type { BrowserLaunchOptions } from '../capture/browser-environment.js';
 import { printedVersion } from '../capture/browser-version.js';
 import type { RenderingState } from '../../protocol/state-document.js';
-import { DeviceAssignment, type DeviceLease } from './device-assignment.js';
+import type { EncoderCandidate } from '../encode/encoder-candidate.js';
+import { DeviceAssignment, type DeviceLease, encodersOn } from './device-assignment.js';
 import {
   choosesRenderer,
   FLAG_SETS,
@@ -55,6 +56,8 @@ export class GraphicsSelection {
   readonly #aborting = new AbortController();
   /** By the device that is drawn on; undefined: whichever the driver takes. */
   readonly #launches = new Map<GraphicsDevice | undefined, GraphicsLaunch>();
+  /** Which this process may use. */
+  readonly #devices: readonly GraphicsDevice[];
   #assignment: DeviceAssignment | undefined;
   #isSettled = false;
 
@@ -65,6 +68,8 @@ export class GraphicsSelection {
     const devices = gpu === 'off' ? [] : findGraphicsDevices(root);
     const device = typeof gpu === 'object' ? namedDevice(devices, gpu.device) : undefined;
     const usable = devices.filter(({ refusal }) => refusal === undefined);
+    // A device that is named is the only one that pages and encoders get.
+    this.#devices = device === undefined ? usable : [device];
     for (const { path, refusal } of devices) {
       if (refusal !== undefined) logger.warn({ device: path }, `a graphics device is not used: ${refusal}`);
     }
@@ -84,6 +89,11 @@ export class GraphicsSelection {
     return this.#isSettled;
   }
 
+  /** Pages are drawn on a GPU; false until that is found out, and where the user's own flags decide. */
+  get drawsOnGpu(): boolean {
+    return this.#isSettled && this.#launches.size > 0;
+  }
+
   /** Resolves, within a minute for each device, when it is known what browsers are started with. */
   ready(): Promise<void> {
     return this.#ready;
@@ -100,6 +110,14 @@ export class GraphicsSelection {
    */
   launchOptions(options: LaunchOptions, device?: GraphicsDevice): BrowserLaunchOptions {
     return withGraphics(options, this.#launches.get(device) ?? NOTHING);
+  }
+
+  /** The encoders for a session, best first; see {@link encodersOn}. */
+  encoders<Candidate extends EncoderCandidate>(
+    candidates: readonly Candidate[],
+    device: GraphicsDevice | undefined,
+  ): readonly Candidate[] {
+    return device === undefined ? candidates : encodersOn(device, this.#devices, candidates);
   }
 
   /**

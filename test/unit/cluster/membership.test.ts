@@ -39,6 +39,7 @@ describe('the part of a node in its cluster', () => {
       nodeId,
       url: `http://${nodeId}.example.org`,
       room: () => 1,
+      features: () => ({ region: nodeId, gpu: false }),
       owned: () => owned,
       onFenced: () => void (node.fenced += 1),
       onRenew: () => undefined,

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 
 import { RedisDirectory } from '../../../src/cluster/redis-directory.js';
 
-const NODE = { nodeId: 'a', incarnation: '1', url: 'http://a.example.org', room: 1 };
+const NODE = { nodeId: 'a', incarnation: '1', url: 'http://a.example.org', room: 1, gpu: false };
 
 function answering(reply: unknown): RedisDirectory {
   return new RedisDirectory({ call: () => Promise.resolve(reply) }, 'test');
@@ -22,5 +22,6 @@ it.each([null, undefined, '', 'OK', Number.NaN, []])('counts %j for no number', 
   const directory = answering(reply);
   await expect(directory.takeToken('b', { perSecond: 1, burst: 1 })).rejects.toThrow('number');
   await expect(directory.setCount(NODE, 'n', 1)).rejects.toThrow('number');
+  await expect(answering([reply, '1', []]).draw({ gpu: true })).rejects.toThrow('number');
   await expect(answering(['held', reply, reply, reply, [], []]).beat(NODE, [])).rejects.toThrow('number');
 });

@@ -4,56 +4,89 @@ import { PlayoutDelay } from '../../../src/fanout/playout-delay.js';
 
 const SECOND_US = 1_000_000;
 
+/** A viewer whose reports are of 200 packets each. */
+class Viewer {
+  readonly delay = new PlayoutDelay();
+  #highestSequence = 0xff_ff_ff_00;
+  #packetsLost = 0;
+
+  constructor() {
+    this.reports(0, undefined, 0);
+  }
+
+  reports(lost: number, rttMs: number | undefined, nowUs: number, packets = 200): void {
+    this.#highestSequence = (this.#highestSequence + packets) >>> 0;
+    this.#packetsLost += lost;
+    this.delay.onReport(
+      { highestSequence: this.#highestSequence, packetsLost: this.#packetsLost },
+      rttMs,
+      nowUs,
+    );
+  }
+}
+
 describe('PlayoutDelay', () => {
-  it('is a round trip and 20 ms from 2 % loss on, and ends 15 s after the last loss', () => {
-    const delay = new PlayoutDelay();
-    delay.onReport(0.01, 51, 0);
-    expect(delay.ms).toBe(0);
-    // As a report has it, in 256ths rounded down.
-    delay.onReport(5 / 256, 51, SECOND_US);
-    expect(delay.ms).toBe(70);
+  it('is a round trip and 20 ms from more than 2 % loss on, and ends 15 s after the last loss', () => {
+    const viewer = new Viewer();
+    viewer.reports(4, 51, 0);
+    expect(viewer.delay.ms).toBe(0);
+    viewer.reports(20, 51, SECOND_US);
+    expect(viewer.delay.ms).toBe(70);
     for (let second = 2; second < 16; second += 1) {
-      delay.onReport(0, 51, second * SECOND_US);
-      expect(delay.ms).toBe(70);
+      viewer.reports(0, 51, second * SECOND_US);
+      expect(viewer.delay.ms).toBe(70);
     }
-    delay.onReport(0, 51, 16 * SECOND_US);
-    expect(delay.ms).toBe(0);
+    viewer.reports(0, 51, 18 * SECOND_US);
+    expect(viewer.delay.ms).toBe(0);
+  });
+
+  it('is not raised by packets that are late, or lost now and then', () => {
+    const viewer = new Viewer();
+    for (let second = 0; second < 60; second += 1) {
+      // A report beside a NACK, of the few packets since the last; what it misses comes before the next report.
+      viewer.reports(1, 50, second * SECOND_US + 80_000, 20);
+      expect(viewer.delay.ms).toBe(0);
+      viewer.reports(-1, 50, second * SECOND_US + 900_000, 230);
+      expect(viewer.delay.ms).toBe(0);
+      viewer.reports(second % 2, 50, second * SECOND_US + 920_000, 5);
+      expect(viewer.delay.ms).toBe(0);
+    }
   });
 
   it('follows the shortest of the last four round trips, up to 200 ms', () => {
-    const delay = new PlayoutDelay();
+    const viewer = new Viewer();
     for (const rttMs of [51, 70, 60, 49, 75]) {
-      delay.onReport(0.05, rttMs, 0);
-      expect(delay.ms).toBe(70);
+      viewer.reports(20, rttMs, 0);
+      expect(viewer.delay.ms).toBe(70);
     }
-    const slow = new PlayoutDelay();
-    slow.onReport(0.05, 480, 0);
-    expect(slow.ms).toBe(200);
-    const unknown = new PlayoutDelay();
-    unknown.onReport(0.05, undefined, 0);
-    expect(unknown.ms).toBe(20);
+    const slow = new Viewer();
+    slow.reports(20, 480, 0);
+    expect(slow.delay.ms).toBe(200);
+    const unknown = new Viewer();
+    unknown.reports(20, undefined, 0);
+    expect(unknown.delay.ms).toBe(20);
   });
 
   it('follows a round trip that is longer for good after at most 20 s', () => {
-    const delay = new PlayoutDelay();
+    const viewer = new Viewer();
     let second = 0;
-    for (; second < 30; second += 1) delay.onReport(0.05, 50, second * SECOND_US);
-    expect(delay.ms).toBe(70);
+    for (; second < 30; second += 1) viewer.reports(20, 50, second * SECOND_US);
+    expect(viewer.delay.ms).toBe(70);
     // As if the link were full, until the shorter ones are forgotten.
-    for (; second < 51; second += 1) delay.onReport(0.05, 90, second * SECOND_US);
-    expect(delay.ms).toBe(110);
+    for (; second < 51; second += 1) viewer.reports(20, 90, second * SECOND_US);
+    expect(viewer.delay.ms).toBe(110);
     for (; second < 120; second += 1) {
-      delay.onReport(0.05, 90, second * SECOND_US);
-      expect(delay.ms).toBe(110);
+      viewer.reports(20, 90, second * SECOND_US);
+      expect(viewer.delay.ms).toBe(110);
     }
   });
 
   it('is not raised by what a full link loses, of which the round trip tells', () => {
-    const delay = new PlayoutDelay();
-    delay.onReport(0, 50, 0);
-    delay.onReport(0.3, 200, SECOND_US);
-    expect(delay.ms).toBe(0);
-    delay.onReport(0.3, 60, 2 * SECOND_US);
-    expect(delay.ms).toBe(70);
+    const viewer = new Viewer();
+    viewer.reports(0, 50, 0);
+    viewer.reports(60, 200, SECOND_US);
+    expect(viewer.delay.ms).toBe(0);
+    viewer.reports(60, 60, 2 * SECOND_US);
+    expect(viewer.delay.ms).toBe(70);
   });
 });

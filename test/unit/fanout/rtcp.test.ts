@@ -41,6 +41,7 @@ describe('parseRtcp', () => {
           ssrc: 2,
           fractionLost: 0.5,
           packetsLost: -2,
+          highestSequence: 5,
           jitter: 9,
           lastSenderReport: 0x01020304,
           delaySinceLastSenderReport: 65_536,

@@ -156,6 +156,23 @@ describe('the rungs of a session', () => {
     expect(rates.at(-1)).toBe(4e6);
   });
 
+  it('go up at once when more is wanted of a link that carried all that was wanted, and take that for no proof', () => {
+    const wanted = [9e6, 5e5, 9e6, 5e5, 9e6];
+    let previous: RungPlan | undefined;
+    const rates = wanted.map((maxBitrateBps, second) => {
+      previous = plan([link('a', 9e6, { maxBitrateBps })], { nowMs: second * 1000 }, previous);
+      return bitrateOf(previous, 'a');
+    });
+    expect(rates).toEqual([4e6, rates[1], 4e6, rates[1], 4e6]);
+    expect(rates[1]).toBeLessThanOrEqual(5e5);
+    expect(previous?.proofs.get('a')).toMatchObject({ isRising: true, proofMs: 3000 });
+    // A link that carries less than was wanted still has to prove that it carries more.
+    previous = plan([link('a', 1e6)], { nowMs: 5000 }, previous);
+    previous = plan([link('a', 1e6, { maxBitrateBps: 5e5 })], { nowMs: 6000 }, previous);
+    previous = plan([link('a', 1e6, { maxBitrateBps: 9e6 })], { nowMs: 7000 }, previous);
+    expect(bitrateOf(previous, 'a')).toBeLessThanOrEqual(0.9e6);
+  });
+
   it.each(Array.from({ length: 30 }, (_, seed) => seed + 1))(
     'never exceed what a viewer can or wants to get, and never lose by a better link (seed %i)',
     (seed) => {

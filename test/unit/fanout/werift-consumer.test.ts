@@ -183,8 +183,18 @@ describe('WeriftConsumer', () => {
       return sender.rtp.at(-1)?.header.toString('hex', 17, 20) ?? '';
     };
     expect(delay()).toBe('000000');
-    const block = { ssrc: 1, packetsLost: 0, jitter: 0, lastSenderReport: 0, delaySinceLastSenderReport: 0 };
-    consumer.onRtcp({ type: 'report', block: { ...block, fractionLost: 0.05 } });
+    const report = (highestSequence: number, packetsLost: number): void => {
+      const block = {
+        ssrc: 1,
+        fractionLost: 0,
+        jitter: 0,
+        lastSenderReport: 0,
+        delaySinceLastSenderReport: 0,
+      };
+      consumer.onRtcp({ type: 'report', block: { ...block, highestSequence, packetsLost } });
+    };
+    report(0, 0);
+    report(200, 20);
     expect(delay()).toBe('002002');
   });
 

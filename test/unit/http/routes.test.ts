@@ -89,6 +89,17 @@ describe('POST /', () => {
     );
   });
 
+  it('is refused for what this server, which is alone, does not have', async () => {
+    for (const placement of [{ gpu: true }, { region: 'eu' }]) {
+      const { status, json } = await postJson(`${server.url}/`, { ...target, placement });
+      expect([status, json.error.code]).toEqual([422, 'no_suitable_node']);
+    }
+    const wrong = await postJson(`${server.url}/`, { ...target, placement: { zone: 'eu' } });
+    expect([wrong.status, wrong.json.error.code]).toEqual([400, 'bad_request']);
+    expect(server.parts.launches).toEqual([]);
+    await createSession({ placement: { gpu: false } });
+  });
+
   it('is refused when all sessions are taken', async () => {
     await createSession();
     await createSession();
@@ -140,6 +151,8 @@ describe('GET /:id/diagnostics', () => {
       {
         publicId,
         attached: true,
+        wishes: { maxHeight: null, maxBitrateBps: null },
+        bounds: { maxHeight: null, maxBitrateBps: null },
         media: 'none',
         ice: null,
         videoCodec: null,
@@ -215,6 +228,31 @@ describe('POST /:id/signal', () => {
     const stream = await EventStreamClient.open(`${url}/sse?media=none`);
     const { viewerId } = await stream.signal<{ viewerId: string }>('viewer');
     expect(await code({ viewerId, type: 'sdp_answer', payload: 'v=0' })).toEqual([409, 'conflict']);
+    stream.abort();
+  });
+});
+
+describe('PATCH /:id/viewers/:publicId', () => {
+  it('bounds one viewer, and answers what is in force', async () => {
+    const url = await liveSession();
+    const stream = await EventStreamClient.open(`${url}/sse?maxHeight=480`);
+    const { viewerId } = await stream.signal<{ viewerId: string }>('viewer');
+    const patch = async (name: string, body: unknown): Promise<unknown[]> => {
+      const headers = { 'content-type': 'application/json' };
+      const init = { method: 'PATCH', headers, body: JSON.stringify(body) };
+      const { status, json } = await ask(`${url}/viewers/${name}`, init);
+      return [status, json.error?.code ?? json];
+    };
+    expect(await patch('1', { maxHeight: 360 })).toEqual([200, { maxHeight: 360, maxBitrateBps: null }]);
+    expect(await patch('1', { maxBitrateBps: 1e6 })).toEqual([200, { maxHeight: 360, maxBitrateBps: 1e6 }]);
+    expect(await patch('1', { maxHeight: null, width: 1 })).toEqual([400, 'bad_request']);
+    expect(await patch('2', { maxHeight: 360 })).toEqual([404, 'no_such_viewer']);
+    expect(await patch(viewerId, { maxHeight: 360 })).toEqual([404, 'no_such_viewer']);
+    const wishes = { viewerId, type: 'set_wishes', payload: { maxBitrateBps: 2e6 } };
+    expect((await postJson(`${url}/signal`, wishes)).status).toBe(204);
+    expect((await ask(`${url}/diagnostics`)).json.viewers).toMatchObject([
+      { wishes: { maxHeight: 480, maxBitrateBps: 2e6 }, bounds: { maxHeight: 360, maxBitrateBps: 1e6 } },
+    ]);
     stream.abort();
   });
 });

@@ -131,6 +131,29 @@ async function breakAndSucceed(): Promise<void> {
 const RESTART = { attempts: 2, windowMs: 60_000 };
 
 describe('a restarting render', () => {
+  it('loads its page on another device when its own is lost, as often as it may', async () => {
+    await open({ attempts: 1, windowMs: 60_000 });
+    const first = nth(0);
+    first.listener.onDeviceLost?.();
+    // What a former one still says is ignored, and so is what comes while another is launched.
+    first.listener.onDeviceLost?.();
+    await settle();
+    nth(1).succeed();
+    await settle();
+    expect(first.orders).toContain('close');
+    expect(told).toEqual(['restarting: gpu_lost', 'restarted']);
+    nth(1).listener.onDeviceLost?.();
+    await clock.advance(60_000);
+    expect([opened.length, told.length]).toEqual([2, 2]);
+  });
+
+  it('goes on in software where it is not to be restarted', async () => {
+    await open(false);
+    nth(0).listener.onDeviceLost?.();
+    await settle();
+    expect([opened.length, told]).toEqual([1, []]);
+  });
+
   it('opens another one and repeats the orders that stand', async () => {
     const render = await open(RESTART);
     render.feed('h264', {} as Producer);

@@ -118,7 +118,7 @@ describe('the log of a session', () => {
     });
     parts.peers[0]?.connect();
     parts.videoListener?.onEncoderReplaced({
-      codec: 'h264',
+      ...{ codec: 'h264', rung: 0, candidate: 1 },
       failed: 'a',
       next: 'b',
       reason: `at ${targetUrl}`,

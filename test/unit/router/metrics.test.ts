@@ -32,7 +32,16 @@ const keyframe: EncodedFrame = {
 };
 
 const stats: VideoEncoderStats = {
-  ...{ codec: 'h264', rung: 0, encoder: 'libx264', width: 1280, height: 720, frameRate: 30, bitrateBps: 4e6 },
+  ...{
+    codec: 'h264',
+    rung: 0,
+    encoder: 'libx264',
+    candidate: 0,
+    width: 1280,
+    height: 720,
+    frameRate: 30,
+    bitrateBps: 4e6,
+  },
   ...{ framesRead: 40, framesDropped: 3 },
 };
 
@@ -171,7 +180,9 @@ describe('metrics', () => {
     await streaming(server);
     const { videoListener } = server.parts;
     videoListener?.onStats({ ...stats, encoder: 'h264_vaapi' });
-    videoListener?.onEncoderReplaced({ codec: 'h264', failed: 'h264_vaapi', next: 'libx264', reason: 'x' });
+    videoListener?.onEncoderReplaced({
+      ...{ codec: 'h264', rung: 0, failed: 'h264_vaapi', next: 'libx264', reason: 'x', candidate: 1 },
+    });
     videoListener?.onStats(stats);
     const samples = await scrape(server);
     expect(samples.get('stream_kit_encoder_replacements_total{codec="h264"}')).toBe(1);

@@ -3,8 +3,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { MediaTransport } from '../../../src/fanout/media-plane.js';
 import type { EncodingTarget } from '../../../src/protocol/video-stream.js';
 import type { Render } from '../../../src/render/render.js';
-import { CodecLadder, type LadderShare, type ViewerWishes } from '../../../src/session/codec-ladder.js';
+import { CodecLadder, type LadderShare } from '../../../src/session/codec-ladder.js';
 import { CpuRoom } from '../../../src/session/cpu-room.js';
+import type { ViewerWishes } from '../../../src/session/viewer-limits.js';
 import { FakeMachine } from '../../helpers/fake-machine.js';
 import { FakeParts, type FakeConsumer } from '../../helpers/session-fakes.js';
 
@@ -54,7 +55,7 @@ interface Watching {
 
 function watch(wishes: ViewerWishes = {}, onFirstFrame: () => void = () => undefined): Watching {
   const link: Link = { ...parts.transport, estimatedBitrateBps: undefined };
-  const share = ladder.attach(link, PARAMETERS, wishes, onFirstFrame);
+  const share = ladder.attach(link, PARAMETERS, { wishes, bounds: {} }, onFirstFrame);
   share.need.hold();
   return { link, share, consumer: share.consumer as FakeConsumer };
 }
@@ -174,6 +175,26 @@ describe('the ladder of a codec', () => {
     expect(small.share.diagnostics()).toMatchObject({ height: 360, reason: 'wish' });
     const slow = watch({ maxBitrateBps: 800_000 });
     expect(slow.share.diagnostics().bitrateBps).toBeLessThanOrEqual(800_000);
+  });
+
+  it('takes a viewer to another encoding and back as it is bounded, and leaves the other one alone', async () => {
+    const other = watch();
+    const bounded = watch();
+    estimate(other, 9_000_000);
+    estimate(bounded, 9_000_000);
+    bounded.share.setLimits({ wishes: {}, bounds: { maxHeight: 360 } });
+    await parts.clock.advance(100);
+    expect(orders[1]).toMatch(/^start h264\/1 \d+ 640x360/);
+    bounded.consumer.switchNow();
+    expect(bounded.share.diagnostics()).toMatchObject({ height: 360, reason: 'bound' });
+    bounded.share.setLimits({ wishes: {}, bounds: {} });
+    await parts.clock.advance(100);
+    bounded.consumer.switchNow();
+    expect(bounded.share.diagnostics()).toMatchObject({ ...source, reason: 'full' });
+    await parts.clock.advance(5000);
+    expect(orders.slice(2)).toEqual(['stop h264/1']);
+    expect(other.consumer.switching).toBeUndefined();
+    expect(other.share.diagnostics()).toMatchObject({ reason: 'full' });
   });
 
   it('keeps the encoding that is recorded', () => {

@@ -121,6 +121,7 @@ describe('an encoder', () => {
       codec: 'h264',
       rung: 0,
       encoder: 'libx264',
+      candidate: 0,
       width: 1280,
       height: 720,
       frameRate: 30,
@@ -205,11 +206,11 @@ describe('a session that replays to newcomers', () => {
     const video = { ssrc: 1, payloadType: 96, mid: '0', cname: 'c', headerExtensions: {} };
     const connected = { transport: parts.transport, videoCodec: 'h264', video, audio: null } as const;
     const first: string[] = [];
-    media.attach(connected, {}, () => first.push('first'));
+    media.attach(connected, undefined, () => first.push('first'));
     parts.videoListener?.onEncodedFrame(keyframe);
     expect(first).toEqual(['first']);
     const second: string[] = [];
-    media.attach(connected, {}, () => second.push('second'));
+    media.attach(connected, undefined, () => second.push('second'));
     expect(second).toHaveLength(count);
     parts.videoListener?.onEncodedFrame(keyframe);
     expect(second).toEqual(['second']);

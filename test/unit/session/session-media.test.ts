@@ -10,6 +10,7 @@ const stats = {
   codec: 'h264',
   rung: 0,
   encoder: 'libx264',
+  candidate: 0,
   width: 1280,
   height: 720,
   frameRate: 29.97,

@@ -84,6 +84,14 @@ describe('a request for a terminal', () => {
     }
   });
 
+  it('is not asked for with what only pages have', () => {
+    for (const key of ['budget', 'placement']) {
+      const body = { terminal: {}, [key]: {} };
+      const options = terminalOptions({ enabled: true }, 'terminal');
+      expect(() => parseTerminalRequest(body, options)).toThrow(`no ${key} for a terminal`);
+    }
+  });
+
   it('sets variables that it may, and tells of no value', async () => {
     const options = { allowEnv: ['LANG'], env: { A: '1', LANG: 'C' } };
     expect(parse({ env: { LANG: 'de' } }, options).env).toEqual({ A: '1', LANG: 'de' });

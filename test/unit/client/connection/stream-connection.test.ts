@@ -89,6 +89,38 @@ describe('StreamConnection', () => {
     expect(connection.status).toBe('connected');
   });
 
+  it('changes what its viewer wants, and asks for that as the next one too', async () => {
+    connection = connectStream({ url, media: 'none', streamId: 's1', maxHeight: 720 });
+    const first = await server.next();
+    expect(first.request.url).toBe('/stream/s1/sse?media=none&maxHeight=720');
+    // It is joining with those before.
+    await connection.setWishes({ maxBitrateBps: 500_000 });
+    openStream(first);
+    sendSignal(first, 'viewer', { viewerId: 'v1', role: 'viewer', iceServers: [] });
+    const late = await server.next();
+    expect(JSON.parse(late.body)).toEqual({
+      ...{ viewerId: 'v1', type: 'set_wishes' },
+      payload: { maxHeight: 720, maxBitrateBps: 500_000 },
+    });
+    late.response.writeHead(204).end();
+    const changed = connection.setWishes({ maxHeight: null });
+    const second = await server.next();
+    expect(JSON.parse(second.body)).toMatchObject({ type: 'set_wishes', payload: { maxHeight: null } });
+    second.response.writeHead(204).end();
+    await changed;
+    const refused = connection.setWishes({ maxHeight: -1 });
+    const third = await server.next();
+    third.response.writeHead(422, { 'content-type': 'application/json' });
+    third.response.end('{"error":{"code":"unprocessable","message":"No"}}');
+    await expect(refused).rejects.toMatchObject({ code: 'unprocessable' });
+    first.response.end();
+    expect((await server.next()).request.url).toBe(
+      '/stream/s1/sse?viewerId=v1&media=none&maxBitrateBps=500000',
+    );
+    connection.close();
+    await expect(connection.setWishes({})).rejects.toMatchObject({ code: 'closed' });
+  });
+
   it('asks for the whole document after a patch that does not fit', async () => {
     connection = connectStream({ url, media: 'none', streamId: 's1' });
     const first = await server.next();

@@ -23,7 +23,7 @@ const PICTURE = null as unknown as Frame;
 function setUp(...names: string[]) {
   const log: string[] = [];
   const listeners = new Map<string, VideoEncoderListener>();
-  const replacements: EncoderReplacement[] = [];
+  const replacements: Omit<EncoderReplacement, 'rung'>[] = [];
   let failure: Error | undefined;
   const open = (
     name: string,
@@ -70,7 +70,7 @@ describe('FailoverVideoEncoder', () => {
     for (const time of [1, 2, 3, 4]) encode(time);
     expect(log).toEqual(['breaks key 1', 'breaks delta 2', 'breaks closed', 'works key 3', 'works delta 4']);
     expect(replacements).toEqual([
-      { codec: 'h264', failed: 'breaks', next: 'works', reason: 'the driver was reset' },
+      { codec: 'h264', failed: 'breaks', next: 'works', reason: 'the driver was reset', candidate: 1 },
     ]);
   });
 
@@ -78,7 +78,7 @@ describe('FailoverVideoEncoder', () => {
     const { encoder, replacements } = setUp('broken', 'broken2', 'works');
     expect(encoder.name).toBe('works');
     expect(replacements).toEqual([
-      { codec: 'h264', failed: 'broken2', next: 'works', reason: 'broken2 has no device' },
+      { codec: 'h264', failed: 'broken2', next: 'works', reason: 'broken2 has no device', candidate: 2 },
     ]);
   });
 

@@ -49,6 +49,19 @@ describe('DeviceAssignment', () => {
     assignment.take()?.lose();
     expect(assignment.take()?.device).toBe(AMD);
   });
+
+  it('says whether another device is left for a session whose own has failed', async () => {
+    const clock = new VirtualClock();
+    const assignment = new DeviceAssignment([AMD, INTEL], clock);
+    const [onAmd, onIntel] = [assignment.take(), assignment.take()];
+    expect(onAmd?.hasOther).toBe(true);
+    onIntel?.lose();
+    expect([onAmd?.hasOther, onIntel?.hasOther]).toEqual([false, true]);
+    onAmd?.lose();
+    expect([onAmd?.hasOther, onIntel?.hasOther]).toEqual([false, false]);
+    await clock.advance(5 * 60_000);
+    expect(onAmd?.hasOther).toBe(true);
+  });
 });
 
 describe('encodersOn', () => {
@@ -56,8 +69,8 @@ describe('encodersOn', () => {
     name,
     device: undefined,
   }));
-  const on = (one: GraphicsDevice): (string | undefined)[][] =>
-    encodersOn(one, candidates).map(({ name, device: named }) => [name, named]);
+  const on = (one: GraphicsDevice, ...others: GraphicsDevice[]): (string | undefined)[][] =>
+    encodersOn(one, others, candidates).map(({ name, device: named }) => [name, named]);
 
   it('encodes on the device that draws, then on others, and in software after them', () => {
     expect(on(NVIDIA)).toEqual([
@@ -81,13 +94,24 @@ describe('encodersOn', () => {
     expect(on(device('/dev/nvidia0', 'nvidia', 0))[0]).toEqual(['h264_nvenc', '0']);
   });
 
+  it('goes on to each of the other devices', () => {
+    const second = device('/dev/nvidia1', 'nvidia', 3);
+    expect(on(NVIDIA, NVIDIA, AMD, second)).toEqual([
+      ['h264_nvenc', '2'],
+      ['h264_nvenc', '3'],
+      ['h264_vaapi', AMD.path],
+      ['h264_qsv', undefined],
+      ['libx264', undefined],
+    ]);
+  });
+
   it('keeps an encoder that is named, before the one in software that takes over', () => {
     const named = ['h264_nvenc', 'libx264'].map((name) => ({ name, device: undefined }));
-    expect(encodersOn(AMD, named)).toEqual(named);
+    expect(encodersOn(AMD, [], named)).toEqual(named);
   });
 
   it('leaves a device that is named as it is', () => {
     const named = [{ name: 'h264_nvenc', device: '1' }];
-    expect(encodersOn(AMD, named)).toEqual(named);
+    expect(encodersOn(AMD, [], named)).toEqual(named);
   });
 });
