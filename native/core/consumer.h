@@ -171,6 +171,8 @@ class Consumer {
   /** One of the last packets once more, as padding that repairs losses by chance. */
   Burst sendPadding(PacketWriter& writer, int64_t nowUs);
   Burst resend(PacketWriter& writer, uint16_t sequenceNumber, int64_t nowUs);
+  /** Loads what `onFrame` looks at into the cache. */
+  void prefetchState() const { prefetchLines(this, 2 * kCacheLineBytes); }
   /** Loads what a burst looks at into the cache. */
   void prefetch() const { prefetchLines(this, kHotBytes); }
 

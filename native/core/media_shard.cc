@@ -65,7 +65,15 @@ void MediaShard::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int6
   const EncodedFrame& stored = producer->push(std::move(frame), nowUs);
   const int64_t soundWaitUs =
       transports_.size() < kCrowd ? MediaTransport::kSoundWaitUs : MediaTransport::kCrowdSoundWaitUs;
-  for (Consumer* consumer : producer->consumers()) {
+  const std::vector<Consumer*>& consumers = producer->consumers();
+  for (size_t i = 0; i < consumers.size(); i += 1) {
+    if (i + 4 < consumers.size()) {
+      consumers[i + 4]->prefetchState();
+    }
+    if (i + 2 < consumers.size()) {
+      consumers[i + 2]->transport().prefetchState();
+    }
+    Consumer* const consumer = consumers[i];
     MediaTransport& transport = consumer->transport();
     if (transport.lagUs(nowUs) > kMaxLagUs) {
       consumer->shed(nowUs);

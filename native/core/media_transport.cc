@@ -133,6 +133,8 @@ void MediaTransport::pace() {
 }
 
 void MediaTransport::receiveRtcp(MutableBytes packet, int64_t nowUs) {
+  // Most of what comes is feedback, which the estimator looks at once it is decrypted.
+  prefetchLines(&estimator_, sizeof estimator_);
   const auto compound = receiver_.unprotect(packet);
   if (!compound.has_value()) {
     services_.planeStats.droppedSrtcpAuthentication += 1;

@@ -95,6 +95,8 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   bool resends() const { return !resends_.empty(); }
   /** When the next keyframe request that came too early may go out. */
   std::optional<int64_t> keyframeRequestDueUs() const;
+  /** Loads what is looked at for each frame into the cache. */
+  void prefetchState() const { prefetchLines(this, 4 * kCacheLineBytes); }
   /** Loads what `pump` looks at into the cache, while others are served: first of the transport itself, */
   void prefetch() const;
   /** and a turn later of what it points to. */
