@@ -19,6 +19,8 @@ constexpr std::string_view kName = "AES-128-GCM";
 constexpr size_t kContextBytes = 16 * kCacheLineBytes;
 
 struct Functions {
+  /** Kept for ever: it keeps the provider. */
+  const EVP_CIPHER* cipher = nullptr;
   void* provider = nullptr;
   OSSL_FUNC_cipher_newctx_fn* create = nullptr;
   OSSL_FUNC_cipher_freectx_fn* free = nullptr;
@@ -75,7 +77,6 @@ Functions functionsOf(const OSSL_ALGORITHM& algorithm) {
 }
 
 Functions findFunctions() {
-  // Kept for ever: it keeps its provider.
   const EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, kName.data(), nullptr);
   const OSSL_PROVIDER* const provider = cipher == nullptr ? nullptr : EVP_CIPHER_get0_provider(cipher);
   if (provider == nullptr) {
@@ -93,6 +94,7 @@ Functions findFunctions() {
     }
   }
   OSSL_PROVIDER_unquery_operation(provider, OSSL_OP_CIPHER, algorithms);
+  functions.cipher = cipher;
   functions.provider = OSSL_PROVIDER_get0_provider_ctx(provider);
   return functions;
 }
