@@ -21,7 +21,7 @@ declare global {
   const streamId: string;
   const token: string;
   const userOf: (request: unknown) => Promise<{ id: string; plan: string } | undefined>;
-  const koa: any, hono: any, connect: any, fastify: any;
+  const koa: any, hono: any, connect: any, fastify: any, AccessToken: any;
   interface Window { streamKit: any }
 }
 `;

@@ -24,6 +24,7 @@ const LAYERS = [
   'render',
   'peer',
   'publish',
+  'overflow',
   'recording',
   'terminal',
   'session',
@@ -36,7 +37,7 @@ const LAYERS = [
 /** Rooms that know those below them by their interfaces alone; `router.ts` brings in the implementations. */
 const TYPES_ONLY = {
   input: ['render'],
-  session: ['render', 'fanout', 'input', 'peer', 'publish', 'recording', 'terminal'],
+  session: ['render', 'fanout', 'input', 'peer', 'publish', 'overflow', 'recording', 'terminal'],
   observe: ['render', 'fanout', 'session', 'http'],
 };
 

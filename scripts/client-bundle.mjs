@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 
 /**
- * What is loaded only when it is needed, by name: what only those need who control a stream, or who get no UDP, or who hear it, or
+ * What is loaded only when it is needed, by name: what only those need who control a stream, or who get no UDP, or are sent to a media server, or who hear it, or
  * who want figures, or the state in step with the picture.
  */
 export const clientChunks = [
   'input-control',
+  'overflow-media',
   'picture-clock',
   'prompt-view',
   'socket-media',
@@ -19,6 +20,7 @@ export const clientElement = 'stream-view';
 const ENTRY_POINTS = {
   index: 'index.ts',
   'input-control': 'input/input-control.ts',
+  'overflow-media': 'media/overflow-media.ts',
   'picture-clock': 'connection/picture-clock.ts',
   'prompt-view': 'input/prompt-view.ts',
   'socket-media': 'media/socket-media.ts',
@@ -81,7 +83,7 @@ export function bundleOf(name) {
   return {
     entryPoints: [join(import.meta.dirname, '../src/client', ENTRY_POINTS[name])],
     bundle: true,
-    external: ['index', ...clientChunks].map((chunk) => `./${chunk}.js`),
+    external: [...['index', ...clientChunks].map((chunk) => `./${chunk}.js`), 'livekit-client'],
     minify: true,
     mangleProps: new RegExp(`^(${INTERNAL_NAMES.join('|')})$`),
     mangleCache: Object.fromEntries(INTERNAL_NAMES.map((internal, index) => [internal, SHORT_NAMES[index]])),

@@ -41,6 +41,15 @@ export type { TerminalAttachOptions, TerminalOptions } from './options/terminal-
 export type { RecordedFile, RecordingError } from './protocol/recordings.js';
 export type { PublicationError, PublicationInfo, PublicationRequest } from './protocol/publications.js';
 export type { PublicationOptions } from './options/publication-options.js';
+export type {
+  OverflowBounds,
+  OverflowOptions,
+  OverflowPlayHook,
+  OverflowPublishHook,
+  OverflowSession,
+  OverflowViewer,
+} from './options/overflow-options.js';
+export type { MediaSource, MediaSourceKind } from './protocol/media-source.js';
 export type { SessionPublication } from './session/session-publication.js';
 export type { RecordingInfo } from './protocol/recordings.js';
 export type { RecordingStatus } from './recording/recording.js';
@@ -51,6 +60,7 @@ export type {
   SessionDiagnostics,
   ViewerDiagnostics,
 } from './protocol/session-diagnostics.js';
+export type { DrainRequest } from './protocol/drain-request.js';
 export type { ViewerBounds, ViewerBoundsChange } from './protocol/viewer-bounds.js';
 export type { SessionChange, SessionRenderOptions, VideoCodecChoice } from './protocol/session-requests.js';
 export type { StreamKitRouter } from './http/stream-kit-router.js';

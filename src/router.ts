@@ -10,6 +10,7 @@ import { type ClusterRoomParts, openCluster } from './cluster/open-cluster.js';
 import type { MediaPlane } from './fanout/media-plane.js';
 import { openMediaPlane } from './fanout/open-media-plane.js';
 import { planRungs } from './fanout/rung-planner.js';
+import type { DrainRequest } from './protocol/drain-request.js';
 import { createCallerRates } from './http/caller-rates.js';
 import { LONE_SEATS } from './http/caller-seats.js';
 import { createFastifyPlugin } from './http/fastify-adapter.js';
@@ -23,6 +24,7 @@ import { createRemoteControl } from './input/remote-control.js';
 import { openObservation } from './observe/open-observation.js';
 import { NO_GAUGES, type RouterGauges } from './observe/router-gauges.js';
 import { resolveOptions, type ResolvedOptions, type StreamKitOptions } from './options/stream-kit-options.js';
+import { openOverflow } from './overflow/open-overflow.js';
 import { openPeers } from './peer/open-peers.js';
 import { ProfileStore } from './profiles/profile-store.js';
 import { type MuxThreads, workerMuxThreads } from './recording/mux-threads.js';
@@ -127,6 +129,8 @@ export function composeRouter<TEnv>(
     terminals,
     profiles,
     createToken,
+    openOverflow: (readSentBytes) =>
+      openOverflow(options.overflow, { readSentBytes, clock, logger: inRoom('overflow') }),
   });
   const { registry, recordings } = sessions;
   const cluster = openCluster(options, {
@@ -138,17 +142,25 @@ export function composeRouter<TEnv>(
   const watched = { sessions, mediaPlane, gauges, rateRefusals: () => rates.refused, holdsLease, clock };
   const observation = openObservation(options, { ...watched, logger: inRoom('observe') });
   const { metrics, health } = observation;
+  const drain = ({ move = false }: DrainRequest = {}): Promise<void> => {
+    const drained = registry.drain();
+    if (move) cluster?.moveSessions();
+    return drained;
+  };
   const { mount, upgrades } = openHttp(options, {
     ...{ sessions, tokens, rates, clock, cluster, seats: cluster?.seats ?? LONE_SEATS },
     ...observation,
     node: cluster ?? new LoneNode(clock, (streamId) => registry.find(streamId)?.state),
     announce: cluster && ((streamId) => cluster.announce(streamId)),
+    receive: cluster && ((call) => cluster.receive(call)),
+    drain,
     onAnswered: (answered) => metrics.countRequest(answered),
   });
   registry.restoreTerminals();
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     upgrades.detach();
+    if (cluster?.isMoving === true) await cluster.endMoves();
     cluster?.detach();
     // What does not end as it should must not keep what is behind it open.
     try {
@@ -175,7 +187,7 @@ export function composeRouter<TEnv>(
     metrics: () => metrics.read(),
     metricsContentType: metrics.contentType,
     health,
-    drain: () => registry.drain(),
+    drain,
     close: () => (closing ??= close()),
   });
 }

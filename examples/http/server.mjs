@@ -18,6 +18,7 @@ const FILES = {
     [
       'index',
       'input-control',
+      'overflow-media',
       'picture-clock',
       'prompt-view',
       'socket-media',

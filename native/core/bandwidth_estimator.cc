@@ -16,7 +16,7 @@ constexpr double kUsedShare = 0.8;
 /** Growth: a share per second while nothing is known of the link's end, else so many bit/s per second. */
 constexpr double kGrowthPerSecond = 0.2;
 constexpr double kAdditiveBps = 120'000;
-constexpr double kMinAdditiveBps = 80'000;
+constexpr double kMinAdditiveBps = 60'000;
 /** The same share while the estimate is below what the link carried a moment ago. */
 constexpr double kRecoveryPerSecond = 0.6;
 constexpr double kMaxOverArrived = 1.3;
@@ -230,8 +230,9 @@ void BandwidthEstimator::increase(int64_t nowUs) {
   }
   const double seconds = static_cast<double>(std::min(nowUs - increasedUs_, kMaxStepUs)) / 1e6;
   increasedUs_ = nowUs;
+  // What arrived while the queue grew may have been a quarter less than the link carries.
   const bool nearCapacity = nowUs - capacityUs_ < kCapacityLifeUs && bitrateBps_ > 0.8 * capacityBps_ &&
-                            bitrateBps_ < 1.3 * capacityBps_;
+                            bitrateBps_ < kBeyondCapacity * capacityBps_;
   const bool belowCapacity = nowUs - capacityUs_ < kCapacityLifeUs && bitrateBps_ <= 0.8 * capacityBps_;
   // A queue that builds up says that the end is near.
   const double room = std::clamp(

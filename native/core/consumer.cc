@@ -44,7 +44,7 @@ Consumer::Consumer(uint32_t id, MediaTransport& transport, Producer& producer,
       stats_(std::move(stats)),
       sequence_(first.media),
       firstSequence_(first.media),
-      header_(parameters.mid, parameters.headerExtensions, parameters.playoutDelayMaxMs),
+      header_(parameters.mid, parameters.headerExtensions, parameters.playoutDelayMaxMs, parameters.rid),
       parameters_(parameters),
       repair_(parameters.fecSsrc, parameters.fecPayloadType, parameters.mid, parameters.headerExtensions,
               first.fec),
@@ -502,6 +502,7 @@ Consumer::Burst Consumer::writeRtx(PacketWriter& writer, uint16_t sequenceNumber
   RtpHeaderFields fields = headerOf(*stored.frame, stored.index, sent.timestampOffset);
   fields.ssrc = parameters_.rtxSsrc;
   fields.payloadType = parameters_.rtxPayloadType;
+  fields.repair = true;
   const size_t bytes = writer.writeRtp(header_, fields, rtxIndex_, original,
                                        stored.frame->payload(stored.index), false, nowUs);
   if (bytes == 0) {

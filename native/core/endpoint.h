@@ -6,7 +6,7 @@
 
 #include "media_transport.h"
 #include "socket_address.h"
-#include "stream_socket.h"
+#include "socket_number.h"
 #include "stun_message.h"
 
 namespace streamkit {

@@ -146,7 +146,7 @@ Endpoint::Address& EndpointRegistry::heard(Endpoint& endpoint, int socket, const
     const auto old = bySource_.find(*forgotten);
     if (old != bySource_.end() && old->second == &endpoint) {
       bySource_.erase(old);
-      if (forgotten->listener >= 0) {
+      if (isStreamSocket(forgotten->listener)) {
         abandoned_.push_back(*forgotten);
       }
     }

@@ -356,6 +356,20 @@ void MediaCore::disconnected(int socket, const SocketAddress& from, int64_t nowU
   }
 }
 
+void MediaCore::socketClosed(uint32_t id, int socket, int64_t nowUs) {
+  const Endpoint* const endpoint = endpoints_.find(id);
+  std::vector<SocketAddress> gone;
+  for (size_t i = 0; endpoint != nullptr && i < endpoint->addressCount(); i += 1) {
+    const Endpoint::Address& address = endpoint->addresses()[i];
+    if (address.socket == socket) {
+      gone.push_back(address.remote);
+    }
+  }
+  for (const SocketAddress& from : gone) {
+    disconnected(socket, from, nowUs);
+  }
+}
+
 void MediaCore::receiveRtcp(int socket, const SocketAddress& from, MutableBytes data, int64_t nowUs) {
   const Endpoint* const endpoint = endpoints_.ownerOf(socket, from);
   if (endpoint == nullptr || !endpoint->transport.has_value()) {

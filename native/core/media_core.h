@@ -112,6 +112,8 @@ class MediaCore final : private DtlsEndpoint::Listener {
   bool knows(int socket, const SocketAddress& from) { return endpoints_.ownerOf(socket, from) != nullptr; }
   /** A TCP connection is closed. Media that went there waits until the viewer has another pair. */
   void disconnected(int socket, const SocketAddress& from, int64_t nowUs);
+  /** The same of all that the viewer was reached at by a socket that is closed. */
+  void socketClosed(uint32_t endpoint, int socket, int64_t nowUs);
   /** TCP connections that their viewer has got too many of, since it was asked last. */
   std::vector<PacketSource> takeAbandoned() { return endpoints_.takeAbandoned(); }
   /** @param data is decrypted in place */

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "sequence_number.h"
-#include "stream_socket.h"
+#include "socket_number.h"
 
 namespace streamkit {
 namespace {

@@ -50,6 +50,17 @@ std::optional<SocketAddress> SocketAddress::fromKernel(const sockaddr_storage& s
   return std::nullopt;
 }
 
+std::optional<SocketAddress> SocketAddress::fromBytes(std::span<const uint8_t> ip, uint16_t port) {
+  SocketAddress result;
+  if (ip.size() != 4 && ip.size() != result.ip_.size()) {
+    return std::nullopt;
+  }
+  std::copy(ip.begin(), ip.end(), result.ip_.begin());
+  result.ipv6_ = ip.size() == result.ip_.size();
+  result.port_ = port;
+  return result;
+}
+
 socklen_t SocketAddress::toKernel(sockaddr_storage& storage) const {
   if (ipv6_) {
     sockaddr_in6 ipv6{};

@@ -20,6 +20,8 @@ class SocketAddress {
   static std::optional<SocketAddress> fromText(const std::string& text, uint16_t port);
   /** Nothing for other families than AF_INET and AF_INET6. */
   static std::optional<SocketAddress> fromKernel(const sockaddr_storage& storage);
+  /** @param ip 4 or 16 bytes; nothing for another number of them */
+  static std::optional<SocketAddress> fromBytes(std::span<const uint8_t> ip, uint16_t port);
 
   /** @returns the length of what was written. */
   socklen_t toKernel(sockaddr_storage& storage) const;

@@ -9,6 +9,7 @@
 #include "core/srtp_sender.h"
 #include "test/media_frame_builder.h"
 #include "test/stun_message_builder.h"
+#include "test/turn_message.h"
 
 // Writes what the code's own builders make, one file each, as a start for the fuzz targets. The files of the
 // corpus that are named chromium-* are what a Chromium sent as a viewer: STUN and DTLS as they came, RTCP
@@ -105,6 +106,10 @@ int main(int count, char** arguments) {
   write("media_frame", "two", stream);
   write("stream", "packets", std::vector<uint8_t>{3, 0, 2, 1, 1, 0, 0, 0, 5, 1, 2, 3, 4, 5});
   write("stream", "too_long", std::vector<uint8_t>{0, 0, 1, 7, 0xff, 0xff, 1});
+
+  write("relayed", "channel", test::channelData(0x4001, compounds[0].second));
+  write("relayed", "indication",
+        test::dataIndication(*SocketAddress::fromText("192.0.2.1", 5000), request.bytes()));
 
   // Each byte says what becomes of a datagram of a handshake; what is left is one more.
   write("dtls", "undisturbed", std::vector<uint8_t>(16));

@@ -19,7 +19,8 @@ struct Event {
     kMediaSocketFailed,
     kDtlsConnected,
     kDtlsData,
-    kDtlsEnded
+    kDtlsEnded,
+    kRelayAnswer
   };
 
   Type type;
@@ -93,6 +94,12 @@ class EventQueue final : public IoThread::Listener {
   void onEstimate(uint32_t transport, double bitrateBps) override {
     Event event{Event::Type::kEstimate, transport};
     event.bitrateBps = bitrateBps;
+    push(std::move(event));
+  }
+  void onRelayAnswer(uint32_t endpoint, int socket, Bytes message) override {
+    Event event{Event::Type::kRelayAnswer, endpoint};
+    event.socket = socket;
+    event.data.assign(message.begin(), message.end());
     push(std::move(event));
   }
   void onMediaSocketFailed(uint32_t id, MediaFault fault) override {

@@ -22,12 +22,12 @@ constexpr int64_t kCpuPublishIntervalUs = 10'000;
 
 std::vector<std::unique_ptr<ShardThread>> startShards(const MediaCore::Options& options, bool gso,
                                                       MediaShardListener& listener, TcpSockets& tcp,
-                                                      size_t count) {
+                                                      RelaySockets& relays, size_t count) {
   std::vector<std::unique_ptr<ShardThread>> shards;
   for (size_t i = 0; count > 1 && i < count; i += 1) {
     MediaShard::Options own = options;
     own.seed += static_cast<uint32_t>(i + 1);
-    shards.push_back(std::make_unique<ShardThread>(own, gso, listener, tcp));
+    shards.push_back(std::make_unique<ShardThread>(own, gso, listener, tcp, relays));
   }
   return shards;
 }
@@ -45,8 +45,9 @@ std::vector<ShardLink*> linksOf(const std::vector<std::unique_ptr<ShardThread>>&
 IoThread::IoThread(const MediaCore::Options& options, bool gso, Listener& listener, size_t sendThreads)
     : gso_(gso),
       tcp_(stats_),
-      shards_(startShards(options, gso, listener, tcp_, sendThreads)),
-      sockets_(tcp_, stats_),
+      relays_(listener, gso, stats_),
+      shards_(startShards(options, gso, listener, tcp_, relays_, sendThreads)),
+      sockets_(tcp_, relays_, stats_),
       core_(options, sockets_, listener, stats_, linksOf(shards_)),
       mediaSockets_(listener) {
   stats_.gso = gso;
@@ -101,6 +102,31 @@ TcpSockets::Listening IoThread::listen(const SocketAddress& address) {
   // The thread looks at its listeners from its next turn on.
   queue_.push([](MediaCore&, int64_t) {});
   return listening;
+}
+
+RelaySockets::Opened IoThread::openRelay(uint32_t endpoint, const SocketAddress& local,
+                                         const SocketAddress& server) {
+  const auto opened = relays_.open(endpoint, local, server);
+  // The thread looks at its relays from its next turn on.
+  queue_.push([](MediaCore&, int64_t) {});
+  return opened;
+}
+
+void IoThread::bindChannel(int relay, uint16_t channel, const SocketAddress& peer) {
+  queue_.push([=, this](MediaCore&, int64_t) { relays_.bind(relay, channel, peer); });
+}
+
+void IoThread::unbindChannel(int relay, uint16_t channel) {
+  queue_.push([=, this](MediaCore&, int64_t) { relays_.unbind(relay, channel); });
+}
+
+void IoThread::postToRelay(int relay, Bytes message) {
+  queue_.pushPacket([this, relay, copy = std::vector<uint8_t>(message.begin(), message.end())](
+                        MediaCore&, int64_t) { relays_.sendToServer(relay, copy); });
+}
+
+void IoThread::closeRelay(int relay) {
+  queue_.push([=, this](MediaCore& core, int64_t nowUs) { relays_.close(relay, core, nowUs); });
 }
 
 void IoThread::addMediaSocket(uint32_t id, int fd, std::shared_ptr<MediaSocketStats> stats) {
@@ -164,6 +190,7 @@ void IoThread::stop() {
   }
   sockets_.clear();
   tcp_.clear();
+  relays_.clear();
   mediaSockets_.clear();
 }
 
@@ -177,6 +204,7 @@ void IoThread::run() {
     more = mediaSockets_.read(core_, monotonicUs()) || more;
     const int64_t nowUs = monotonicUs();
     tcp_.run(core_, nowUs);
+    relays_.run(core_, nowUs);
     dueUs = core_.advance(nowUs, kPacketsPerTurn);
     if (const auto tcpDueUs = tcp_.nextDueUs()) {
       dueUs = std::min(dueUs.value_or(*tcpDueUs), *tcpDueUs);
@@ -198,8 +226,9 @@ void IoThread::publish() {
 
 void IoThread::waitUntil(std::optional<int64_t> dueUs, int64_t nowUs) {
   pollFds_.assign(1, {queue_.wakeup().fd(), POLLIN, 0});
-  // It only wakes the thread: each turn asks it what there is.
+  // They only wake the thread: each turn asks them what there is.
   pollFds_.push_back({tcp_.pollFd(), POLLIN, 0});
+  pollFds_.push_back({relays_.pollFd(), POLLIN, 0});
   const size_t others = pollFds_.size();
   sockets_.appendTo(pollFds_, !rests(nowUs));
   mediaSockets_.appendTo(pollFds_);

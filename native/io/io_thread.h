@@ -23,7 +23,7 @@ class IoThread final {
   using Command = CommandQueue<MediaCore>::Command;
 
   /** Called on the thread, and on those that send; must not call back. */
-  class Listener : public MediaCoreListener, public MediaSocketSet::Listener {
+  class Listener : public MediaCoreListener, public MediaSocketSet::Listener, public RelaySockets::Listener {
    protected:
     ~Listener() = default;
   };
@@ -55,6 +55,13 @@ class IoThread final {
   int addSocket(std::unique_ptr<UdpSocket> socket);
   /** Takes TCP connections of viewers at that address. */
   TcpSockets::Listening listen(const SocketAddress& address);
+  /** See RelaySockets::open. */
+  RelaySockets::Opened openRelay(uint32_t endpoint, const SocketAddress& local, const SocketAddress& server);
+  void bindChannel(int relay, uint16_t channel, const SocketAddress& peer);
+  void unbindChannel(int relay, uint16_t channel);
+  /** A request to the TURN server; it shares the bound of packets. */
+  void postToRelay(int relay, Bytes message);
+  void closeRelay(int relay);
   /** @param fd our end of the pair; it is closed with the socket */
   void addMediaSocket(uint32_t id, int fd, std::shared_ptr<MediaSocketStats> stats);
   void bindMediaStream(uint32_t mediaSocket, uint8_t slot, uint32_t producer);
@@ -81,6 +88,7 @@ class IoThread final {
   const bool gso_;
   PlaneStats stats_;
   TcpSockets tcp_;
+  RelaySockets relays_;
   /** None: this thread sends. */
   std::vector<std::unique_ptr<ShardThread>> shards_;
   CommandQueue<MediaCore> queue_;

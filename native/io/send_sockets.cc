@@ -26,7 +26,9 @@ void SendSockets::flush(const pollfd* polled) {
 }
 
 void SendSockets::send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes) {
-  if (isStreamSocket(socket)) {
+  if (isRelaySocket(socket)) {
+    relays_.send(socket, to, datagrams, segmentBytes, stats_);
+  } else if (isStreamSocket(socket)) {
     tcp_.send(socket, to, datagrams, segmentBytes, stats_);
   } else if (has(socket)) {
     sockets_[static_cast<size_t>(socket)]->send(to, datagrams, segmentBytes, stats_);
@@ -34,6 +36,9 @@ void SendSockets::send(int socket, const SocketAddress& to, Bytes datagrams, siz
 }
 
 bool SendSockets::blocked(int socket, const SocketAddress& to) const {
+  if (isRelaySocket(socket)) {
+    return relays_.blocked(socket);
+  }
   if (isStreamSocket(socket)) {
     return tcp_.blocked(socket, to);
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core/datagram_sender.h"
+#include "relay_sockets.h"
 #include "tcp_sockets.h"
 #include "udp_socket.h"
 
@@ -15,8 +16,12 @@ namespace streamkit {
 /** The UDP sockets of one thread, by their numbers. All methods are for that thread. */
 class SendSockets final : public DatagramSender {
  public:
-  /** @param tcp the connections, which all threads share */
-  SendSockets(TcpSockets& tcp, PlaneStats& stats) : tcp_(tcp), stats_(stats) {}
+  /**
+   * @param tcp the connections, which all threads share
+   * @param relays as `tcp`
+   */
+  SendSockets(TcpSockets& tcp, RelaySockets& relays, PlaneStats& stats)
+      : tcp_(tcp), relays_(relays), stats_(stats) {}
 
   void add(std::unique_ptr<UdpSocket> socket) { sockets_.push_back(std::move(socket)); }
   void clear() { sockets_.clear(); }
@@ -37,6 +42,7 @@ class SendSockets final : public DatagramSender {
   bool has(int socket) const { return socket >= 0 && static_cast<size_t>(socket) < sockets_.size(); }
 
   TcpSockets& tcp_;
+  RelaySockets& relays_;
   PlaneStats& stats_;
   std::vector<std::unique_ptr<UdpSocket>> sockets_;
 };

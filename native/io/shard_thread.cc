@@ -14,8 +14,8 @@ constexpr int64_t kCpuPublishIntervalUs = 10'000;
 }  // namespace
 
 ShardThread::ShardThread(const MediaShard::Options& options, bool gso, MediaShardListener& listener,
-                         TcpSockets& tcp)
-    : gso_(gso), sockets_(tcp, stats_), shard_(options, sockets_, listener, stats_) {
+                         TcpSockets& tcp, RelaySockets& relays)
+    : gso_(gso), sockets_(tcp, relays, stats_), shard_(options, sockets_, listener, stats_) {
   stats_.gso = gso;
   startError_ = queue_.wakeup().valid() ? thread_.start(this) : EMFILE;
 }

@@ -13,7 +13,8 @@ namespace streamkit {
  */
 class ShardThread final : public ShardLink {
  public:
-  ShardThread(const MediaShard::Options& options, bool gso, MediaShardListener& listener, TcpSockets& tcp);
+  ShardThread(const MediaShard::Options& options, bool gso, MediaShardListener& listener, TcpSockets& tcp,
+              RelaySockets& relays);
   ~ShardThread() { stop(); }
   ShardThread(const ShardThread&) = delete;
   ShardThread& operator=(const ShardThread&) = delete;

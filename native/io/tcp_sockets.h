@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "../core/media_core.h"
-#include "../core/stream_socket.h"
+#include "../core/socket_number.h"
 #include "tcp_connection.h"
 
 namespace streamkit {

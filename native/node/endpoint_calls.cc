@@ -1,11 +1,11 @@
 #include <uv.h>
 
+#include "address_values.h"
 #include "plane_calls.h"
 
 namespace streamkit::calls {
 namespace {
 
-constexpr double kMaxPort = 65535;
 /** STUN and DTLS records fit in one datagram of this many bytes, or else the path would fragment them. */
 constexpr size_t kMaxPacketBytes = 65000;
 /** Longest binding request; a user name has 513 bytes at most (RFC 8489 section 14.3). */
@@ -13,19 +13,6 @@ constexpr size_t kMaxRequestBytes = 1024;
 
 napi_value closed(Arguments& arguments) {
   return arguments.fail("ERR_PLANE_CLOSED", "The media plane is closed");
-}
-
-/** Nothing, with an exception pending, where it is none. */
-std::optional<SocketAddress> addressOf(Arguments& arguments, const std::string& text, double port) {
-  if (arguments.failed() || !(port >= 0 && port <= kMaxPort)) {
-    arguments.fail("ERR_SOCKET_BAD_PORT", "A port lies between 0 and 65535");
-    return std::nullopt;
-  }
-  const auto address = SocketAddress::fromText(text, static_cast<uint16_t>(port));
-  if (!address.has_value()) {
-    arguments.fail("EINVAL", "Not an IPv4 or IPv6 address: " + text);
-  }
-  return address;
 }
 
 /** Opens a socket of an address and a port. */
@@ -97,10 +84,8 @@ napi_value setRemoteCredentials(Plane& plane, Arguments& arguments) {
 napi_value sendPacket(Plane& plane, Arguments& arguments) {
   const uint32_t id = arguments.id(0);
   const uint32_t socket = arguments.id(1);
-  const std::string text = arguments.toText(arguments.property(arguments.at(2), "address"));
-  const double port = arguments.toNumber(arguments.property(arguments.at(2), "port"));
   const Bytes data = arguments.bytes(3);
-  const auto address = addressOf(arguments, text, port);
+  const auto address = addressAt(arguments, 2);
   if (!address.has_value()) {
     return nullptr;
   }
@@ -116,10 +101,8 @@ napi_value sendPacket(Plane& plane, Arguments& arguments) {
 napi_value keepConsent(Plane& plane, Arguments& arguments) {
   const uint32_t id = arguments.id(0);
   const uint32_t socket = arguments.id(1);
-  const std::string text = arguments.toText(arguments.property(arguments.at(2), "address"));
-  const double port = arguments.toNumber(arguments.property(arguments.at(2), "port"));
   const Bytes data = arguments.bytes(3);
-  const auto address = addressOf(arguments, text, port);
+  const auto address = addressAt(arguments, 2);
   if (!address.has_value()) {
     return nullptr;
   }

@@ -57,6 +57,16 @@ napi_value dtlsDataValue(napi_env env, const Event& event) {
       .value();
 }
 
+napi_value relayAnswerValue(napi_env env, const Event& event) {
+  napi_value data = nullptr;
+  napi_create_buffer_copy(env, event.data.size(), event.data.data(), nullptr, &data);
+  return ObjectBuilder(env)
+      .set("type", std::string("relayAnswer"))
+      .set("socket", event.socket)
+      .set("data", data)
+      .value();
+}
+
 napi_value eventValue(napi_env env, const Event& event) {
   switch (event.type) {
     case Event::Type::kPacket:
@@ -87,6 +97,8 @@ napi_value eventValue(napi_env env, const Event& event) {
           .set("endpoint", event.id)
           .set("reason", std::string(reasonOf(event.dtlsFault)))
           .value();
+    case Event::Type::kRelayAnswer:
+      return relayAnswerValue(env, event);
     case Event::Type::kEstimate:
       break;
   }

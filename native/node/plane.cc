@@ -53,6 +53,7 @@ void Plane::close() {
   transports.clear();
   consumers.clear();
   mediaSockets.clear();
+  relays.clear();
   bound_.clear();
   listening_.clear();
 }
@@ -128,6 +129,17 @@ std::optional<Plane::Bound> Plane::listen(const SocketAddress& address, int& err
   return bound;
 }
 
+std::optional<Plane::Bound> Plane::openRelay(uint32_t endpoint, const SocketAddress& local,
+                                             const SocketAddress& server, int& error) {
+  const auto opened = thread_->openRelay(endpoint, local, server);
+  if (opened.socket < 0) {
+    error = opened.error;
+    return std::nullopt;
+  }
+  relays[static_cast<uint32_t>(opened.socket)] = endpoint;
+  return Bound{opened.socket, opened.port};
+}
+
 void Plane::forgetConsumer(uint32_t id) {
   const auto found = consumers.find(id);
   if (found == consumers.end()) {
@@ -185,6 +197,12 @@ void Plane::forgetTransport(uint32_t id) {
 
 void Plane::forgetEndpoint(uint32_t id) {
   endpoints.erase(id);
+  std::erase_if(relays, [&](const auto& entry) {
+    if (entry.second == id) {
+      thread_->closeRelay(static_cast<int>(entry.first));
+    }
+    return entry.second == id;
+  });
   for (auto transport = transports.begin(); transport != transports.end(); ++transport) {
     if (transport->second.endpoint == id) {
       forgetTransport(transport->first);

@@ -41,6 +41,10 @@ class Plane {
   /** The same for TCP connections of viewers. */
   std::optional<Bound> listen(const SocketAddress& address, int& error);
 
+  /** Opens a socket to a TURN server; see RelaySockets::open. */
+  std::optional<Bound> openRelay(uint32_t endpoint, const SocketAddress& local, const SocketAddress& server,
+                                 int& error);
+
   struct OpenTransport {
     uint32_t endpoint;
     std::shared_ptr<TransportStats> stats;
@@ -62,11 +66,14 @@ class Plane {
   std::unordered_map<uint32_t, OpenTransport> transports;
   std::unordered_map<uint32_t, OpenConsumer> consumers;
   std::unordered_map<uint32_t, std::shared_ptr<MediaSocketStats>> mediaSockets;
+  /** Sockets to TURN servers, and the endpoint of each. */
+  std::unordered_map<uint32_t, uint32_t> relays;
 
   void forgetConsumer(uint32_t id);
   /** Forgets its consumers too, except those that go over to another producer. */
   void forgetProducer(uint32_t id);
   void forgetTransport(uint32_t id);
+  /** Closes its sockets to TURN servers. */
   void forgetEndpoint(uint32_t id);
 
   /** Adds what all threads have done; nothing once the plane is closed. */

@@ -11,6 +11,11 @@ namespace streamkit::calls {
 
 napi_value bind(Plane& plane, Arguments& arguments);
 napi_value listenTcp(Plane& plane, Arguments& arguments);
+napi_value openRelay(Plane& plane, Arguments& arguments);
+napi_value sendToRelay(Plane& plane, Arguments& arguments);
+napi_value bindChannel(Plane& plane, Arguments& arguments);
+napi_value unbindChannel(Plane& plane, Arguments& arguments);
+napi_value closeRelay(Plane& plane, Arguments& arguments);
 napi_value createEndpoint(Plane& plane, Arguments& arguments);
 napi_value setLocalCredentials(Plane& plane, Arguments& arguments);
 napi_value setRemoteCredentials(Plane& plane, Arguments& arguments);

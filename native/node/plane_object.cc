@@ -27,6 +27,11 @@ struct Method {
 constexpr Method kMethods[] = {
     {"bind", calls::bind},
     {"listenTcp", calls::listenTcp},
+    {"openRelay", calls::openRelay},
+    {"sendToRelay", calls::sendToRelay},
+    {"bindChannel", calls::bindChannel},
+    {"unbindChannel", calls::unbindChannel},
+    {"closeRelay", calls::closeRelay},
     {"createEndpoint", calls::createEndpoint},
     {"setLocalCredentials", calls::setLocalCredentials},
     {"setRemoteCredentials", calls::setRemoteCredentials},

@@ -143,8 +143,7 @@ constexpr size_t misses(size_t perHundred) {
 
 TEST(
     "the estimate is within 15 % of the link 5 s after the start and a drop to a sixth, and 10 s after a "
-    "rise") {
-  size_t queued = 0;
+    "rise, and no queue stands for 100 ms") {
   for (uint32_t seed = 1; seed <= kSeeds; seed += 1) {
     if (skipped(seed)) {
       continue;
@@ -154,10 +153,8 @@ TEST(
       std::printf("    seed %u:%s\n", seed, faults.wrong.c_str());
     }
     EXPECT(!faults.estimate);
-    EXPECT(faults.queueUs < 130'000);
-    queued += faults.queueUs >= 100'000 ? 1 : 0;
+    EXPECT(faults.queueUs < 100'000);
   }
-  EXPECT(queued <= misses(3));
 }
 
 TEST("jitter of plus and minus 20 ms hardly ever lowers the estimate below what is sent") {

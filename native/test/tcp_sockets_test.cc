@@ -23,12 +23,17 @@ SrtpParameters srtpParameters(uint8_t fill) {
   return srtp;
 }
 
+struct NoRelayAnswers final : RelaySockets::Listener {
+  void onRelayAnswer(uint32_t, int, Bytes) override {}
+};
+
 /** A core with a TCP port: real connections, virtual time. */
 class TcpBench {
  public:
   explicit TcpBench(size_t maxUnproven = TcpSockets::kMaxUnproven)
       : tcp(stats, maxUnproven),
-        sockets(tcp, stats),
+        relays(answers, true, stats),
+        sockets(tcp, relays, stats),
         core({0, 7}, sockets, events, stats),
         listening(tcp.listen(*SocketAddress::fromText("127.0.0.1", 0))) {
     EXPECT_EQ(listening.error, 0);
@@ -104,6 +109,8 @@ class TcpBench {
 
   PlaneStats stats;
   TcpSockets tcp;
+  NoRelayAnswers answers;
+  RelaySockets relays;
   SendSockets sockets;
   EventLog events;
   MediaCore core;

@@ -1,15 +1,17 @@
 // npm run bench [-- table ... [--quick]]: runs the tables one after the other on an otherwise idle machine, prints them
 // and writes bench-results/<time>.json. Every table measures ours and its peer side by side, in turns, in one run.
-// --quick, for the tables encode, fan-out and glass-to-glass: fewer rounds or viewers, shorter, and no figures to quote.
+// --quick, for the tables capture, density, encode, fan-out and glass-to-glass: fewer rounds or viewers, shorter, and no figures to quote.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 
+import { capture } from './capture.mjs';
 import { cluster } from './cluster.mjs';
 import { clusterModel } from './cluster-model.mjs';
 import { coldStart } from './cold-start.mjs';
 import { costOfRender } from './cost-of-render.mjs';
+import { density } from './density.mjs';
 import { encode } from './encode.mjs';
 import { eventStreams } from './event-streams.mjs';
 import { fanout } from './fanout/fanout.mjs';
@@ -25,9 +27,11 @@ import { stateUpdate } from './state-update.mjs';
 const root = join(import.meta.dirname, '..', '..');
 const TABLES = {
   'glass-to-glass': glassToGlass,
+  capture,
   'cost-of-render': costOfRender,
   'many-viewers': manyViewers,
   'cold-start': coldStart,
+  density,
   'page-load': pageLoad,
   encode,
   'event-streams': eventStreams,

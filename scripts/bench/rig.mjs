@@ -211,18 +211,24 @@ export function cpuSeconds(pid) {
   return processTree(pid).reduce((sum, { ticks }) => sum + ticks, 0) / TICKS_PER_SECOND;
 }
 
-/** Memory of each process of the tree below `pid`, shared pages divided among those that share them: MiB, and the command. */
+/** Process `pid` and all its descendants: CPU time, memory in MiB, shared pages divided among those that share them, and the command. */
+export function processes(pid) {
+  return processTree(pid).flatMap((process) => {
+    try {
+      const kib = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${process.pid}/smaps_rollup`, 'utf8'))?.[1];
+      const command = readFileSync(`/proc/${process.pid}/cmdline`, 'utf8');
+      return [
+        { pid: process.pid, cpuSeconds: process.ticks / TICKS_PER_SECOND, mib: Number(kib) / 1024, command },
+      ];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** The same without `pid` itself. */
 export function memoryBelow(pid) {
-  return processTree(pid)
-    .filter((process) => process.pid !== pid)
-    .flatMap((process) => {
-      try {
-        const kib = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${process.pid}/smaps_rollup`, 'utf8'))?.[1];
-        return [{ mib: Number(kib) / 1024, command: readFileSync(`/proc/${process.pid}/cmdline`, 'utf8') }];
-      } catch {
-        return [];
-      }
-    });
+  return processes(pid).filter((process) => process.pid !== pid);
 }
 
 /** Mean CPU use of a process tree over `seconds`, in cores. */

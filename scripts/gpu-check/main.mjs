@@ -15,7 +15,7 @@ const RENDERING = 'Rendering on the GPU';
 const root = join(import.meta.dirname, '..', '..');
 const dist = (path) => import(join(root, 'dist', path));
 /** Upper limits of the parts, seconds. */
-const LIMITS = { probe: 15, contract: 45, failover: 20, encode: 120, glassToGlass: 120 };
+const LIMITS = { probe: 15, contract: 45, failover: 20, encode: 120, capture: 60, glassToGlass: 120 };
 /** Of all of it, seconds: what is left out then is a failure. */
 const WHOLE_LIMIT = 470;
 
@@ -57,6 +57,7 @@ if (devices.length === 0 && working.length === 0) {
   if (working.length > 0) {
     add(await bench('Encoding', 'encode', LIMITS.encode));
   }
+  add(await bench('Capture', 'capture', LIMITS.capture));
   add(await bench('Glass to glass', 'glass-to-glass', LIMITS.glassToGlass));
   mkdirSync(dirname(out), { recursive: true });
   writeFileSync(out, reportText({ date, machine: await machine(), sections }));

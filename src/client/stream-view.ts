@@ -100,7 +100,7 @@ export class StreamViewElement extends HTMLElement {
 
   #connect({ options, seat }: Target): void {
     const video = this.#video;
-    const connection = connectStream({ ...options, video });
+    const connection = connectStream({ ...options, video, livekit: false });
     this.#connection = connection;
     const on: StreamConnection['on'] = (name, listener) =>
       connection.on(name, (value) => {

@@ -43,13 +43,14 @@ export class CallerPassports {
    * @param prefix - path of this node's router as the client sees it.
    */
   issue(caller: Caller, request: Omit<PassedRequest, 'headers'>, nodeId: string, prefix: string): string {
-    const { key, id, role, limits, anonymous, scoped, context } = caller;
+    const { key, id, role, limits, anonymous, scoped, application, context } = caller;
     const claims = {
       ...{ to: nodeId, request: digestOf(request), once: randomUUID(), prefix, key, role, limits },
       until: Math.floor(this.#parameters.clock.wallMs()) + LIFETIME_MS,
       ...(id === undefined ? {} : { id }),
       ...(anonymous === undefined ? {} : { anonymous }),
       ...(scoped === undefined ? {} : { scoped }),
+      ...(application === undefined ? {} : { application }),
     };
     const whole = this.#sign({ ...claims, context });
     // It is for logs and hooks alone: without it the request has the same rights.
@@ -128,7 +129,8 @@ function claimsOf(signed: string): Record<string, unknown> | undefined {
 }
 
 /** What a node has signed, perhaps one of another version. */
-function callerOf({ key, id, role, limits, anonymous, scoped, context }: Record<string, unknown>): Caller {
+function callerOf(claims: Record<string, unknown>): Caller {
+  const { key, id, role, limits, anonymous, scoped, application, context } = claims;
   try {
     return {
       key: String(key),
@@ -137,6 +139,7 @@ function callerOf({ key, id, role, limits, anonymous, scoped, context }: Record<
       limits: callerLimits(limits, 'limits'),
       ...(anonymous === true ? { anonymous } : {}),
       ...(scoped === true ? { scoped } : {}),
+      ...(application === true ? { application } : {}),
       context: isPlainObject(context) ? context : undefined,
     };
   } catch (cause) {

@@ -20,9 +20,10 @@ import type { StreamSessionState } from '../protocol/state-document.js';
 import type { SeatKind } from '../http/caller-seats.js';
 import type { SharedRates } from '../http/caller-rates.js';
 import { noSuitableNode, parsePlacement, type ServerFeatures } from '../session/placement.js';
+import type { SessionTransfers } from '../session/session-transfers.js';
 import { asksForTerminal } from '../session/terminal-request.js';
 import { CallerPassports } from './caller-passport.js';
-import type { NodeRecord } from './directory.js';
+import type { NodeIdentity, NodeRecord } from './directory.js';
 import {
   createdAnswer,
   createdId,
@@ -34,8 +35,11 @@ import { jsonOf } from './json-answer.js';
 import { ClusterRates } from './cluster-rates.js';
 import { ClusterSeats } from './cluster-seats.js';
 import { Membership, unavailable } from './membership.js';
+import { isSameNode } from './memory-directory.js';
 import { NodeSearch } from './placement.js';
 import { RedisDirectory } from './redis-directory.js';
+import { SessionArrivals } from './session-arrivals.js';
+import { SessionMoves } from './session-moves.js';
 import { openRedis, type RedisConnection } from './redis-connection.js';
 import { nodeLost, RequestPasser } from './request-passer.js';
 
@@ -52,7 +56,8 @@ export interface LocalSessions {
   counts(kind: SeatKind): ReadonlyMap<string, number>;
   /** Undefined where there is none. */
   stateOf(streamId: string): Readonly<StreamSessionState> | undefined;
-  /** They have been declared lost, and end. */
+  readonly transfers: SessionTransfers;
+  /** They have been declared lost, and end; what becomes of those that are on their way to another node shows there. */
   lose(error: StreamKitError): void;
 }
 
@@ -90,6 +95,8 @@ export class ClusterNode implements PeerNodes {
   readonly #passports: CallerPassports;
   readonly #passer: RequestPasser;
   readonly #redis: RedisConnection;
+  readonly #moves: SessionMoves;
+  readonly #arrivals: SessionArrivals;
   /** What callers have at all nodes. */
   readonly seats: ClusterSeats;
   /** What callers do at all nodes. */
@@ -128,8 +135,17 @@ export class ClusterNode implements PeerNodes {
     this.#passer = new RequestPasser({
       passports: this.#passports,
       watch: (node, onLost) => this.#membership.watch(node, onLost),
+      hasMoved: (streamId, node) => this.#isElsewhere(streamId, node),
       clock,
     });
+    const { transfers } = sessions;
+    const moving = { membership: this.#membership, transfers, clock, logger };
+    this.#moves = new SessionMoves({
+      ...moving,
+      passer: this.#passer,
+      ...{ nodeId: options.nodeId, region: options.region },
+    });
+    this.#arrivals = new SessionArrivals(moving);
   }
 
   passedCaller(request: PassedRequest): PassedCaller | undefined {
@@ -145,11 +161,28 @@ export class ClusterNode implements PeerNodes {
     return this.#membership.whenCertain();
   }
 
+  /** Moves the sessions of this node to others, as long as those have room. Idempotent. */
+  moveSessions(): void {
+    this.#moves.begin();
+  }
+
+  /** Takes a session from another node, which asks for it. */
+  receive(call: RouteCall): Promise<HttpResponse> {
+    return this.#arrivals.answer(call);
+  }
+
+  checkHere(streamId: string): void {
+    if (this.#parameters.sessions.has(streamId) || !this.#moves.hasMoved(streamId)) return;
+    throw unavailable('The session has just moved to another server');
+  }
+
   answer(
     call: RouteCall,
     route: RouteName,
     answer: (request: HttpRequest) => Promise<HttpResponse>,
   ): Promise<HttpResponse> {
+    if (route === 'receiveSession')
+      throw new StreamKitError('forbidden', 'Only servers of the cluster do this');
     if (route === 'createSession') return this.#create(call, answer);
     return this.#answer(call, route, answer);
   }
@@ -177,6 +210,16 @@ export class ClusterNode implements PeerNodes {
     return this.#membership.announce(streamId);
   }
 
+  /** A session is on its way to another node. */
+  get isMoving(): boolean {
+    return this.#moves.isMoving;
+  }
+
+  /** Moves no more sessions, and waits a while for those that are on their way. Never rejects. Idempotent. */
+  endMoves(): Promise<void> {
+    return this.#moves.close();
+  }
+
   /** Passes nothing on any more, and cuts what is. Idempotent. */
   detach(): void {
     this.#passer.close();
@@ -184,6 +227,7 @@ export class ClusterNode implements PeerNodes {
 
   /** Leaves the cluster. Never rejects. Idempotent. */
   async close(): Promise<void> {
+    void this.endMoves();
     this.detach();
     await this.#membership.close();
     this.#redis.close();
@@ -215,6 +259,13 @@ export class ClusterNode implements PeerNodes {
       case 'unsettled':
         throw unavailable('The cluster is coming together again: it is not known yet where this session is');
     }
+  }
+
+  /** A session of a node that is lost has moved to another one before. */
+  async #isElsewhere(streamId: string, node: NodeIdentity): Promise<boolean> {
+    if (this.#parameters.sessions.has(streamId)) return true;
+    const found = await this.#membership.find(streamId);
+    return found.kind === 'owned' && !isSameNode(found.node, node);
   }
 
   #pass(

@@ -71,6 +71,15 @@ export type FoundSession =
   /** The directory itself has been away, and its nodes have not had time to come back to it. */
   | { readonly kind: 'unsettled' };
 
+/** Whose a session is that was offered to another node. */
+export type OfferedSession =
+  /** That of the node which has offered it, still; the offer has ended. */
+  | 'kept'
+  /** Another node has taken it. */
+  | 'taken'
+  /** The node which has offered it does not hold its lease. */
+  | 'lost';
+
 /** The rate and the size of a token bucket. */
 export interface BucketLimit {
   readonly perSecond: number;
@@ -104,6 +113,21 @@ export interface ClusterDirectory {
   claim(node: NodeIdentity, streamIds: readonly string[]): Promise<readonly string[]>;
   /** Forgets sessions of this node; those of others stay. */
   release(node: NodeIdentity, streamIds: readonly string[]): Promise<void>;
+  /**
+   * Lets another node {@link take} a session of this one, and keeps it findable for {@link SESSION_KEPT_MS}. An earlier offer of it ends.
+   *
+   * @param token - random: who has it may take the session.
+   * @returns false where it is not, or no longer, this node's.
+   */
+  offer(node: NodeIdentity, streamId: string, token: string): Promise<boolean>;
+  /**
+   * Makes a session that was offered this node's own, once. To ask again gives the same answer.
+   *
+   * @returns false where the offer has ended, or one of both nodes does not hold its lease.
+   */
+  take(node: NodeIdentity, streamId: string, token: string): Promise<boolean>;
+  /** Ends an offer of this node, unless the session was taken. A session that the directory has forgotten nobody can take: `kept`. */
+  withdraw(node: NodeIdentity, streamId: string): Promise<OfferedSession>;
   /** Finds the owner of a session. To answer `lost` declares the owner lost. */
   find(streamId: string): Promise<FoundSession>;
   /** Declares a node lost if its lease has lapsed. */

@@ -11,7 +11,7 @@ import { createdAnswer, IdempotentCreation, idempotencyKey, withBody } from './i
 import { MemoryDirectory } from './memory-directory.js';
 
 /** A server without others: it answers everything itself, and keeps idempotency keys in memory. */
-export class LoneNode implements Pick<PeerNodes, 'passedCaller' | 'answer' | 'whenCertain'> {
+export class LoneNode implements Pick<PeerNodes, 'passedCaller' | 'answer' | 'checkHere' | 'whenCertain'> {
   readonly #creation: IdempotentCreation;
 
   /** @param stateOf - of a session; undefined where there is none. */
@@ -30,6 +30,10 @@ export class LoneNode implements Pick<PeerNodes, 'passedCaller' | 'answer' | 'wh
 
   passedCaller(): undefined {
     return undefined;
+  }
+
+  checkHere(): void {
+    // Sessions go nowhere.
   }
 
   whenCertain(): Promise<void> {

@@ -12,6 +12,7 @@ import type {
   FoundSession,
   NodeIdentity,
   NodeRecord,
+  OfferedSession,
 } from './directory.js';
 import { BEAT_MS, LEASE_MS, RENEW_MS } from './directory.js';
 import { isSameNode } from './memory-directory.js';
@@ -70,6 +71,8 @@ export class Membership {
   #recovery: Promise<void> | undefined;
   #beating: Promise<void> | undefined;
   readonly #announced = new Set<string>();
+  /** Those that pass from one node to another: whose they are is not to be said anew meanwhile. */
+  readonly #moving = new Set<string>();
   readonly #watches = new Set<Watch>();
   readonly #remembered = new Map<string, NodeRecord>();
   #closed = false;
@@ -167,6 +170,44 @@ export class Membership {
     if (refused.length > 0)
       throw unavailable('The cluster has lost this server: the session was not created');
     this.#announced.add(streamId);
+  }
+
+  /**
+   * Lets another node take a session of this one, for as long as {@link endMove} is not called. An earlier offer of it ends.
+   *
+   * @param identity - of this node when the move began: one that was declared lost since has nothing to offer.
+   * @returns false where the session is not this node's any more.
+   * @throws StreamKitError `unavailable`.
+   */
+  offer(identity: NodeIdentity, streamId: string, token: string): Promise<boolean> {
+    this.#moving.add(streamId);
+    return this.#ask((directory) => directory.offer(identity, streamId, token));
+  }
+
+  /** Ends an offer. @throws StreamKitError `unavailable`. */
+  withdraw(identity: NodeIdentity, streamId: string): Promise<OfferedSession> {
+    return this.#ask((directory) => directory.withdraw(identity, streamId));
+  }
+
+  /**
+   * Makes a session this node's that another one offers. Whatever comes of it, {@link endMove} must follow; what was taken and is not among
+   * the owned by then is given up.
+   *
+   * @returns false where the offer has ended.
+   * @throws StreamKitError `unavailable`: it is not known what came of it.
+   */
+  async take(streamId: string, token: string): Promise<boolean> {
+    const { identity } = this;
+    this.#moving.add(streamId);
+    this.#announced.add(streamId);
+    const isTaken = await this.#ask((directory) => directory.take(identity, streamId, token));
+    // It may have been declared lost meanwhile, and the session with it.
+    return isTaken && isSameNode(identity, this.identity);
+  }
+
+  /** From now on the session is this node's if it is among the owned. Idempotent. */
+  endMove(streamId: string): void {
+    this.#moving.delete(streamId);
   }
 
   /**
@@ -286,8 +327,9 @@ export class Membership {
     const { directory, owned, clock } = this.#parameters;
     const now = new Set(owned());
     const isDue = !isKnown || clock.nowUs() - this.#renewedAtUs >= RENEW_MS * 1000;
-    const gone = [...this.#announced].filter((streamId) => !now.has(streamId));
-    const named = isDue ? [...now] : [...now].filter((streamId) => !this.#announced.has(streamId));
+    const settled = (streamId: string): boolean => !this.#moving.has(streamId);
+    const gone = [...this.#announced].filter((streamId) => !now.has(streamId)).filter(settled);
+    const named = [...now].filter((streamId) => isDue || !this.#announced.has(streamId)).filter(settled);
     if (gone.length > 0) {
       await directory.release(this.identity, gone);
       for (const streamId of gone) this.#announced.delete(streamId);

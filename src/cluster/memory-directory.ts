@@ -9,6 +9,7 @@ import type {
   FoundSession,
   NodeIdentity,
   NodeRecord,
+  OfferedSession,
   Reservation,
 } from './directory.js';
 import {
@@ -24,6 +25,12 @@ interface Lease {
   readonly record: NodeRecord;
   expiresAtMs: number;
   fenced: boolean;
+}
+
+interface Entry extends NodeIdentity {
+  readonly expiresAtMs: number;
+  /** With which another node may take it. */
+  readonly offer?: string;
 }
 
 interface Key {
@@ -45,7 +52,7 @@ const MAX_KEYS = 10_000;
 export class MemoryDirectory implements ClusterDirectory {
   readonly #clock: Pick<Clock, 'nowUs'>;
   readonly #leases = new Map<string, Lease>();
-  readonly #sessions = new Map<string, NodeIdentity & { readonly expiresAtMs: number }>();
+  readonly #sessions = new Map<string, Entry>();
   /** When any node beat last, and when the first one did after none had for a lease. */
   #beatAtMs = -Infinity;
   #resumedAtMs = -Infinity;
@@ -118,7 +125,6 @@ export class MemoryDirectory implements ClusterDirectory {
   }
 
   claim(node: NodeIdentity, streamIds: readonly string[]): Promise<readonly string[]> {
-    const nowMs = this.#nowMs();
     const lease = this.#leaseOf(node);
     if (lease === undefined || lease.fenced) return Promise.resolve(streamIds);
     const refused = streamIds.filter((streamId) => {
@@ -126,15 +132,32 @@ export class MemoryDirectory implements ClusterDirectory {
       return owner !== undefined && !isSameNode(owner, node) && this.#isAlive(owner);
     });
     for (const streamId of streamIds) {
-      if (refused.includes(streamId)) continue;
-      this.#sessions.delete(streamId);
-      this.#sessions.set(streamId, {
-        nodeId: node.nodeId,
-        incarnation: node.incarnation,
-        expiresAtMs: nowMs + SESSION_KEPT_MS,
-      });
+      if (!refused.includes(streamId)) this.#enter(streamId, node);
     }
     return Promise.resolve(refused);
+  }
+
+  offer(node: NodeIdentity, streamId: string, token: string): Promise<boolean> {
+    const owner = this.#ownerOf(streamId);
+    const isOwn = owner !== undefined && isSameNode(owner, node) && this.#isAlive(node);
+    if (isOwn) this.#enter(streamId, node, token);
+    return Promise.resolve(isOwn);
+  }
+
+  take(node: NodeIdentity, streamId: string, token: string): Promise<boolean> {
+    const owner = this.#ownerOf(streamId);
+    if (owner === undefined || !this.#isAlive(owner) || !this.#isAlive(node)) return Promise.resolve(false);
+    if (isSameNode(owner, node)) return Promise.resolve(true);
+    if (owner.offer !== token) return Promise.resolve(false);
+    this.#enter(streamId, node);
+    return Promise.resolve(true);
+  }
+
+  withdraw(node: NodeIdentity, streamId: string): Promise<OfferedSession> {
+    const owner = this.#ownerOf(streamId);
+    if (owner !== undefined && !isSameNode(owner, node)) return Promise.resolve('taken');
+    if (owner !== undefined) this.#enter(streamId, node);
+    return Promise.resolve(this.#isAlive(node) ? 'kept' : 'lost');
   }
 
   release(node: NodeIdentity, streamIds: readonly string[]): Promise<void> {
@@ -146,8 +169,8 @@ export class MemoryDirectory implements ClusterDirectory {
   }
 
   async find(streamId: string): Promise<FoundSession> {
-    const owner = this.#sessions.get(streamId);
-    if (owner === undefined || owner.expiresAtMs <= this.#nowMs()) {
+    const owner = this.#ownerOf(streamId);
+    if (owner === undefined) {
       return { kind: this.#isSettled() ? 'unknown' : 'unsettled' };
     }
     const fenced = await this.fence(owner);
@@ -201,6 +224,19 @@ export class MemoryDirectory implements ClusterDirectory {
     if (sum > most) return Promise.resolve(false);
     renew(this.#counts, name, [...others, { node, own, expiresAtMs: nowMs + COUNT_KEPT_MS }]);
     return Promise.resolve(true);
+  }
+
+  #enter(streamId: string, { nodeId, incarnation }: NodeIdentity, offer?: string): void {
+    const expiresAtMs = this.#nowMs() + SESSION_KEPT_MS;
+    // Those that expire last are last.
+    this.#sessions.delete(streamId);
+    const entry = { nodeId, incarnation, expiresAtMs };
+    this.#sessions.set(streamId, offer === undefined ? entry : { ...entry, offer });
+  }
+
+  #ownerOf(streamId: string): Entry | undefined {
+    const owner = this.#sessions.get(streamId);
+    return owner === undefined || owner.expiresAtMs <= this.#nowMs() ? undefined : owner;
   }
 
   #keep(key: string, token: string, ms: number, done: Key['done']): void {

@@ -8,7 +8,7 @@ import { ClusterNode } from './cluster-node.js';
 export type ClusterRoomOptions = Pick<ResolvedOptions, 'cluster' | 'files'>;
 
 export interface ClusterRoomParts {
-  readonly sessions: Pick<SessionRoom, 'features' | 'observers' | 'recordings' | 'registry'>;
+  readonly sessions: Pick<SessionRoom, 'features' | 'observers' | 'recordings' | 'registry' | 'transfers'>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** How long a request waits for the directory, ms; default: as the rooms themselves say. */
@@ -22,7 +22,7 @@ export interface ClusterRoomParts {
 export function openCluster(
   { cluster, files }: ClusterRoomOptions,
   {
-    sessions: { registry, recordings, observers, features },
+    sessions: { registry, recordings, observers, features, transfers },
     clock,
     logger,
     directoryTimeoutMs,
@@ -41,8 +41,10 @@ export function openCluster(
         registry.find(streamId) !== undefined || recordings?.creatorOf(streamId) !== undefined,
       counts: (kind) => registry.counts(kind),
       stateOf: (streamId) => registry.find(streamId)?.state,
+      transfers,
       lose: (error) => {
-        for (const session of registry.all()) session.fail(error);
+        for (const session of registry.all())
+          if (!transfers.isDeparting(session.streamId)) session.fail(error);
       },
     },
     ...{ clock, logger, directoryTimeoutMs },

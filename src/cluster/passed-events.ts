@@ -31,6 +31,11 @@ export class PassedEvents extends Transform {
     this.#finish(LOST);
   }
 
+  /** The session goes on at another node: the stream ends, and the client comes again. Idempotent. */
+  finish(): void {
+    this.#finish('');
+  }
+
   /** The connection to the node is gone, for a reason that shows within a while: {@link lose}, or else this stream ends. */
   endLater(wait: (end: () => void) => Timer): void {
     this.#waiting ??= wait(() => this.#finish(''));

@@ -10,6 +10,7 @@ import type {
   FoundSession,
   NodeIdentity,
   NodeRecord,
+  OfferedSession,
   Reservation,
 } from './directory.js';
 import {
@@ -29,11 +30,14 @@ import {
   FIND,
   LEAVE,
   NODES,
+  OFFER,
   RELEASE,
   RESERVE,
   SET_COUNT,
   SETTLE,
+  TAKE,
   TAKE_TOKEN,
+  WITHDRAW,
 } from './redis-scripts.js';
 
 const COMMAND_TIMEOUT_MS = 1500;
@@ -130,6 +134,21 @@ export class RedisDirectory implements ClusterDirectory {
 
   async release({ nodeId, incarnation }: NodeIdentity, streamIds: readonly string[]): Promise<void> {
     for (const some of inChunks(streamIds)) await this.#nodes(RELEASE, some, [nodeId, incarnation]);
+  }
+
+  async offer({ nodeId, incarnation }: NodeIdentity, streamId: string, token: string): Promise<boolean> {
+    const parameters = [nodeId, incarnation, SESSION_KEPT_MS, token];
+    return numberOf(await this.#nodes(OFFER, [streamId], parameters)) === 1;
+  }
+
+  async take({ nodeId, incarnation }: NodeIdentity, streamId: string, token: string): Promise<boolean> {
+    const parameters = [nodeId, incarnation, SESSION_KEPT_MS, token];
+    return numberOf(await this.#nodes(TAKE, [streamId], parameters)) === 1;
+  }
+
+  async withdraw({ nodeId, incarnation }: NodeIdentity, streamId: string): Promise<OfferedSession> {
+    const parameters = [nodeId, incarnation, SESSION_KEPT_MS];
+    return (await this.#nodes(WITHDRAW, [streamId], parameters)) as OfferedSession;
   }
 
   async find(streamId: string): Promise<FoundSession> {

@@ -4,6 +4,7 @@
  * KEYS[1] is the pulse, a hash of `last`, when any node beat last, and `resumed`, when the first one did after none had for a
  * lease: until a lease after that, a node that is missing may yet come back. KEYS[2] is the hash of nodes by id, KEYS[3] the sorted
  * set of their ids and incarnations, with a space between, by the end of their leases, KEYS[4] the set of the ids of those that had room. ARGV[1] is the lease, ms.
+ * A session's key holds the id and the incarnation of its node and, if it is offered to others, the token, with spaces between.
  */
 const PRELUDE = `
 local time = redis.call('TIME')
@@ -28,8 +29,7 @@ local function fence(id, incarnation)
   redis.call('HSET', KEYS[2], id, cjson.encode(found))
 end
 local function owner(text)
-  local at = string.find(text, ' ', 1, true)
-  return string.sub(text, 1, at - 1), string.sub(text, at + 1)
+  return string.match(text, '^(%S+) (%S+) ?(%S*)$')
 end
 `;
 
@@ -133,9 +133,33 @@ return refused`;
 /** KEYS from the fifth on: sessions. ARGV: lease, node id, incarnation. */
 export const RELEASE = `${PRELUDE}
 for at = 5, #KEYS do
-  if redis.call('GET', KEYS[at]) == ARGV[2] .. ' ' .. ARGV[3] then redis.call('DEL', KEYS[at]) end
+  local id, incarnation = owner(redis.call('GET', KEYS[at]) or '')
+  if id == ARGV[2] and incarnation == ARGV[3] then redis.call('DEL', KEYS[at]) end
 end
 return 0`;
+
+/** KEYS[5]: the session. ARGV: lease, node id, incarnation, ms that it is kept, token. */
+export const OFFER = `${PRELUDE}
+local id, incarnation = owner(redis.call('GET', KEYS[5]) or '')
+if id ~= ARGV[2] or incarnation ~= ARGV[3] or not alive(id, incarnation) then return 0 end
+redis.call('SET', KEYS[5], id .. ' ' .. incarnation .. ' ' .. ARGV[5], 'PX', ARGV[4])
+return 1`;
+
+/** KEYS[5]: the session. ARGV: lease, node id, incarnation, ms that it is kept, token. */
+export const TAKE = `${PRELUDE}
+local id, incarnation, token = owner(redis.call('GET', KEYS[5]) or '')
+if id == ARGV[2] and incarnation == ARGV[3] and alive(id, incarnation) then return 1 end
+if not id or token == '' or token ~= ARGV[5] or not alive(id, incarnation) or not alive(ARGV[2], ARGV[3]) then return 0 end
+redis.call('SET', KEYS[5], ARGV[2] .. ' ' .. ARGV[3], 'PX', ARGV[4])
+return 1`;
+
+/** KEYS[5]: the session. ARGV: lease, node id, incarnation, ms that it is kept. */
+export const WITHDRAW = `${PRELUDE}
+local text = redis.call('GET', KEYS[5])
+local id, incarnation = owner(text or '')
+if text and (id ~= ARGV[2] or incarnation ~= ARGV[3]) then return 'taken' end
+if text then redis.call('SET', KEYS[5], id .. ' ' .. incarnation, 'PX', ARGV[4]) end
+return alive(ARGV[2], ARGV[3]) and 'kept' or 'lost'`;
 
 /** KEYS[5]: the session. ARGV: lease. */
 export const FIND = `${PRELUDE}

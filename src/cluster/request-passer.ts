@@ -35,6 +35,8 @@ export interface RequestPasserParameters {
   readonly passports: CallerPassports;
   /** Calls back when a node has been declared lost, and gives what ends that. */
   readonly watch: (node: NodeIdentity, onLost: () => void) => () => void;
+  /** Whether a session of a node that was lost had moved to another one before. May reject. */
+  readonly hasMoved: (streamId: string, node: NodeIdentity) => Promise<boolean>;
   readonly clock: Clock;
 }
 
@@ -65,17 +67,17 @@ export class RequestPasser {
 
   /** @throws StreamKitError `node_lost`, `unavailable`, `at_capacity`. */
   async pass(node: NodeRecord, passed: PassedOn): Promise<HttpResponse> {
-    const { method, headers, body } = passed;
+    const { headers, body } = passed;
     const request = this.#start(node, passed, headers);
     let stopWatching: () => void = () => undefined;
-    let isLost = false;
+    const loss = { isShown: false };
     request.once('close', () => stopWatching());
     const answered = new Promise<IncomingMessage>((resolve, reject) => {
       request.once('response', resolve);
-      request.on('error', (error) => reject(isLost ? nodeLost() : noAnswer(error)));
+      request.on('error', (error) => reject(loss.isShown ? nodeLost() : noAnswer(error)));
     });
     stopWatching = this.#parameters.watch(node, () => {
-      isLost = true;
+      loss.isShown = true;
       request.destroy(nodeLost());
     });
     const timer = this.#parameters.clock.after(HEAD_TIMEOUT_MS, () => request.destroy(tooLate()));
@@ -83,10 +85,11 @@ export class RequestPasser {
       // What cannot be read of the client's body is the client's to hear.
       const sent = sendBody(request, body);
       const response = await Promise.race([answered, sent.then(() => answered)]);
-      return this.#answer(node, method, response, stopWatching);
+      return this.#answer(node, passed, response, stopWatching);
     } catch (thrown) {
       answered.catch(() => undefined);
       request.destroy();
+      if (loss.isShown && (await this.#hasMoved(node, passed.path))) throw movedMeanwhile();
       throw thrown;
     } finally {
       timer.cancel();
@@ -174,6 +177,12 @@ export class RequestPasser {
     for (const agent of Object.values(this.#agents)) agent.destroy();
   }
 
+  /** Never rejects. */
+  #hasMoved(node: NodeRecord, path: string): Promise<boolean> {
+    const [, streamId = ''] = path.split('/');
+    return this.#parameters.hasMoved(streamId, node).catch(() => false);
+  }
+
   #start(node: NodeRecord, passed: PassedOn, headers: PassedOn['headers']): ClientRequest {
     if (this.#open.size + this.#upgraded.size >= MAX_OPEN) {
       const options = { status: 503, headers: { 'Retry-After': '1' } };
@@ -196,7 +205,7 @@ export class RequestPasser {
 
   #answer(
     node: NodeRecord,
-    method: string,
+    { method, path }: PassedOn,
     response: IncomingMessage,
     stopWatching: () => void,
   ): HttpResponse {
@@ -223,8 +232,11 @@ export class RequestPasser {
     const events = new PassedEvents();
     stopWatching();
     const stop = this.#parameters.watch(node, () => {
-      events.lose();
-      response.destroy();
+      void this.#hasMoved(node, path).then((hasMoved) => {
+        if (hasMoved) events.finish();
+        else events.lose();
+        response.destroy();
+      });
     });
     response.on('error', () => undefined);
     response.once('close', () => {
@@ -246,6 +258,11 @@ export class RequestPasser {
 
 export function nodeLost(): StreamKitError {
   return new StreamKitError('node_lost', 'The server that rendered this session was lost');
+}
+
+function movedMeanwhile(): StreamKitError {
+  const options = { status: 502, headers: { 'Retry-After': '1' } };
+  return new StreamKitError('unavailable', 'The session has just moved to another server', options);
 }
 
 function noAnswer(cause: Error): StreamKitError {

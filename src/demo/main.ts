@@ -25,6 +25,7 @@ With "doctor": tells what of this machine can be used, encoders first, and ends.
   --allow-anonymous  Lets everybody who reaches the server use it: one session per address. Without it, and without
                     validateRequest in the configuration, only clients of this machine are answered
   --drain-seconds <number>  After SIGTERM, how long pages that are watched may go on; no new ones are taken. Default: 0
+  --drain-move      After SIGTERM, moves pages to other servers of the cluster, as long as those have room
   --terminal        Lets visitors of this machine open terminals: shells with the rights of this user
   --config <file>   Module whose default export holds options of the router; those above go before them
   --verbose         Log everything, not only warnings and errors
@@ -39,6 +40,7 @@ interface CommandLine {
   /** Options of the router: those of the arguments, and those of the configuration. */
   router: StreamKitOptions;
   drainMs: number;
+  drainMove: boolean;
   verbose: boolean;
 }
 
@@ -57,6 +59,7 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
       'announced-address': { type: 'string', multiple: true },
       'allow-anonymous': { type: 'boolean', default: false },
       'drain-seconds': { type: 'string', default: '0' },
+      'drain-move': { type: 'boolean', default: false },
       terminal: { type: 'boolean', default: false },
       config: { type: 'string' },
       verbose: { type: 'boolean', default: false },
@@ -102,7 +105,16 @@ async function readCommandLine(): Promise<CommandLine | undefined> {
   };
   checkHost(values.host, router);
   const drainMs = secondsOf(values['drain-seconds']) * 1000;
-  return { port: portOf(values.port), host: values.host, router, drainMs, verbose: values.verbose };
+  const drainMove = values['drain-move'];
+  if (drainMove && drainMs === 0) throw new Error('Expected --drain-seconds with --drain-move');
+  return {
+    port: portOf(values.port),
+    host: values.host,
+    router,
+    drainMs,
+    drainMove,
+    verbose: values.verbose,
+  };
 }
 
 function gpuOf(text: string): NonNullable<StreamKitOptions['gpu']> {
@@ -161,7 +173,7 @@ function consoleLogger(verbose: boolean, bindings: object = {}): Logger {
 async function main(): Promise<void> {
   const commandLine = await readCommandLine();
   if (commandLine === undefined) return;
-  const { port, host, router, drainMs, verbose } = commandLine;
+  const { port, host, router, drainMs, drainMove, verbose } = commandLine;
   const demo = createDemoServer({ router: { logger: consoleLogger(verbose), ...router } });
   const stop = (): void => {
     // A second signal while closing ends the process the default way.
@@ -175,7 +187,7 @@ async function main(): Promise<void> {
     process.off('SIGTERM', drain);
     process.on('SIGTERM', stop);
     const timer = setTimeout(stop, drainMs);
-    void demo.router.drain().then(() => {
+    void demo.router.drain({ move: drainMove }).then(() => {
       clearTimeout(timer);
       stop();
     });

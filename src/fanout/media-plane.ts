@@ -40,6 +40,9 @@ export interface HeaderExtensionIds {
   readonly transportWideCc?: number;
   readonly playoutDelay?: number;
   readonly absCaptureTime?: number;
+  /** `rtp-stream-id` of RFC 8852, and `repaired-rtp-stream-id`, which retransmissions have in its place. */
+  readonly rid?: number;
+  readonly repairedRid?: number;
 }
 
 /** How one viewer wants one producer's packets: what its SDP answer said. */
@@ -61,6 +64,8 @@ export interface ConsumerParameters {
   readonly fecSsrc?: number;
   readonly fecPayloadType?: number;
   readonly mid: string;
+  /** Which layer of a simulcast it is (RFC 8853). Absent: it is alone. */
+  readonly rid?: string;
   readonly cname: string;
   readonly headerExtensions: HeaderExtensionIds;
   /**
@@ -161,6 +166,20 @@ export interface IceSocket {
 }
 
 /**
+ * One viewer's socket for one allocation at a TURN server (RFC 8656). Peers that have a channel are reached by it as by any
+ * other {@link IceSocket}; what is sent to others is dropped.
+ */
+export interface RelaySocket extends IceSocket {
+  /** Sends a STUN request to the server. */
+  sendToServer(request: Uint8Array): void;
+  /** What the server answers; at most one listener, which must not throw. */
+  onAnswer: (message: Buffer) => void;
+  /** Datagrams for and of that peer go by this channel from now on. @param channel - 0x4000 to 0x4fff */
+  bindChannel(channel: number, address: string, port: number): void;
+  unbindChannel(channel: number): void;
+}
+
+/**
  * Why a DTLS connection ended. `closed`: by the viewer, once connected. `fingerprint`: its certificate is another than that
  * of its description. `noSrtp`: it shares no SRTP profile with us. `capacity`: too many handshakes are under way.
  */
@@ -196,6 +215,13 @@ export interface IceEndpoint {
   openSocket(address: string): IceSocket;
   /** The TCP port of that address, to which viewers connect; undefined if there is none or it cannot be opened. */
   openTcpSocket(address: string): IceSocket | undefined;
+  /**
+   * A socket for an allocation at that TURN server; undefined if there is none: the platform has none, the viewer has several, or
+   * there are too many in all.
+   *
+   * @param address - local, of the server's family; that of all: `0.0.0.0` or `::`
+   */
+  openRelaySocket(address: string, server: readonly [address: string, port: number]): RelaySocket | undefined;
   endConsent(): void;
   /**
    * Begins the DTLS handshake, once; the keys of the connection are those of the endpoint's transport.

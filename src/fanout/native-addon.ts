@@ -44,6 +44,8 @@ export type NativeEvent =
   | { readonly type: 'dtlsEnded'; readonly endpoint: number; readonly reason: DtlsEnd }
   /** See {@link NativePlane.keepConsent}. */
   | { readonly type: 'consentLost'; readonly consent: number }
+  /** A TURN server answers a request of {@link NativePlane.sendToRelay}. */
+  | { readonly type: 'relayAnswer'; readonly socket: number; readonly data: Buffer }
   /** At least one consumer of the producer needs a keyframe; coalesced by `keyframeIntervalMinMs`. */
   | { readonly type: 'keyframe'; readonly producer: number }
   /** See {@link NativePlane.switchConsumer}: it has gone over. Never dropped. */
@@ -79,6 +81,10 @@ export interface NativeConsumerParameters {
   readonly transportWideCcId: number;
   readonly playoutDelayId: number;
   readonly absCaptureTimeId: number;
+  /** Empty: it is no layer of a simulcast. */
+  readonly rid: string;
+  readonly ridId: number;
+  readonly repairedRidId: number;
   readonly playoutDelayMaxMs: number;
   /** What the pacer takes as the rate of this consumer, bit/s. */
   readonly targetBitrateBps: number;
@@ -167,6 +173,29 @@ export interface NativePlane {
    * @throws Error with `code` (EADDRINUSE, ENOTSUP …) if it cannot be opened.
    */
   listenTcp(address: string, port: number): { readonly socket: number; readonly port: number };
+
+  /**
+   * Opens a UDP socket for one allocation at a TURN server, on a port that the system chooses. What goes to a peer by this
+   * socket goes to the server by the peer's channel, and is dropped if it has none; what the server sends for peers counts
+   * as theirs, and nothing counts that others send. Closed with the endpoint. At most 4 of an endpoint. Linux alone.
+   * @param address - a local one, or that of all
+   * @throws Error with `code` (ENFILE, ENOTSUP …) if it cannot be opened, or the endpoint is closed.
+   */
+  openRelay(
+    endpoint: number,
+    address: string,
+    server: SocketAddress,
+  ): { readonly socket: number; readonly port: number };
+  /** Sends a STUN request to the server; the answer comes as `relayAnswer`. */
+  sendToRelay(socket: number, request: Uint8Array): void;
+  /**
+   * Datagrams for and of the peer go by that channel from now on; at most 32 per socket, more are passed over.
+   * @throws Error if the channel is not between 0x4000 and 0x4fff.
+   */
+  bindChannel(socket: number, channel: number, peer: SocketAddress): void;
+  unbindChannel(socket: number, channel: number): void;
+  /** Media that went there waits until the viewer has another pair. */
+  closeRelay(socket: number): void;
 
   /** One viewer's ICE endpoint. `ufrag` and `password` are ours: requests are demultiplexed and checked by them. */
   createEndpoint(ufrag: string, password: string): number;

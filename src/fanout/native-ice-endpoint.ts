@@ -1,7 +1,9 @@
 import { asError, StreamKitError } from '../base/errors.js';
-import type { DtlsListener, DtlsParameters, IceEndpoint, IceSocket } from './media-plane.js';
+import type { DtlsListener, DtlsParameters, IceEndpoint, IceSocket, RelaySocket } from './media-plane.js';
 import type { SocketAddress } from './native-addon.js';
+import { NativeIceSocket, type SocketUse } from './native-ice-socket.js';
 import type { BoundSocket, NativePlaneHost } from './native-plane-host.js';
+import { NativeRelaySocket } from './native-relay-socket.js';
 
 /** One viewer's end of the sockets of a {@link NativePlaneHost}. */
 export class NativeIceEndpoint implements IceEndpoint {
@@ -65,26 +67,43 @@ export class NativeIceEndpoint implements IceEndpoint {
     return bound && this.#open(address, bound);
   }
 
+  openRelaySocket(address: string, server: readonly [string, number]): RelaySocket | undefined {
+    const bound =
+      this.#endpoint === undefined || this.#closed
+        ? undefined
+        : this.#host.openRelay(this.#endpoint, address, { address: server[0], port: server[1] });
+    if (bound === undefined) {
+      return undefined;
+    }
+    const { socket } = bound;
+    const use = { ...this.#useOf(socket), closed: () => void this.#sockets.delete(socket) };
+    const opened = new NativeRelaySocket(this.#host, socket, address, bound.port, use);
+    this.#sockets.set(socket, opened);
+    return opened;
+  }
+
   #open(address: string, { socket, port }: BoundSocket): IceSocket {
+    const opened = new NativeIceSocket(address, port, this.#useOf(socket));
+    this.#sockets.set(socket, opened);
+    return opened;
+  }
+
+  #useOf(socket: number): SocketUse {
     const { id } = this;
-    const opened = new NativeIceSocket(
-      address,
-      port,
-      (data, to) => {
+    return {
+      transmit: (data, to) => {
         if (!this.#closed) {
           this.#host.plane.sendPacket(id, socket, to, data);
         }
       },
-      (request, to, onLost) => {
+      keepConsent: (request, to, onLost) => {
         if (!this.#closed) {
           this.#forgetConsent();
           this.#consent = this.#host.plane.keepConsent(id, socket, to, request);
           this.#host.consentListeners.set(this.#consent, onLost);
         }
       },
-    );
-    this.#sockets.set(socket, opened);
-    return opened;
+    };
   }
 
   endConsent(): void {
@@ -117,7 +136,7 @@ export class NativeIceEndpoint implements IceEndpoint {
       return;
     }
     this.#closed = true;
-    for (const socket of this.#sockets.values()) {
+    for (const socket of [...this.#sockets.values()]) {
       socket.close();
     }
     this.#sockets.clear();
@@ -140,42 +159,4 @@ export class NativeIceEndpoint implements IceEndpoint {
   #onPacket(socket: number, from: SocketAddress, data: Buffer): void {
     this.#sockets.get(socket)?.onPacket(data, from.address, from.port);
   }
-}
-
-class NativeIceSocket implements IceSocket {
-  onPacket: IceSocket['onPacket'] = ignore;
-  #closed = false;
-
-  readonly #transmit: (data: Uint8Array, to: SocketAddress) => void;
-  readonly #watch: (request: Uint8Array, to: SocketAddress, onLost: () => void) => void;
-  constructor(
-    readonly address: string,
-    readonly port: number,
-    transmit: (data: Uint8Array, to: SocketAddress) => void,
-    watch: (request: Uint8Array, to: SocketAddress, onLost: () => void) => void,
-  ) {
-    this.#transmit = transmit;
-    this.#watch = watch;
-  }
-
-  send(data: Uint8Array, address: string, port: number): void {
-    if (!this.#closed) {
-      this.#transmit(data, { address, port });
-    }
-  }
-
-  keepConsent(request: Uint8Array, address: string, port: number, onLost: () => void): void {
-    if (!this.#closed) {
-      this.#watch(request, { address, port }, onLost);
-    }
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.onPacket = ignore;
-  }
-}
-
-function ignore(): void {
-  // Nobody listens.
 }

@@ -29,6 +29,8 @@ export class NativePlaneHost {
   /** By consumer; they get the producer. */
   readonly switchListeners = new Map<number, (producer: number) => void>();
   readonly estimateListeners = new Map<number, (bitrateBps: number) => void>();
+  /** By socket: what TURN servers answer. */
+  readonly relayListeners = new Map<number, (message: Buffer) => void>();
   readonly mediaSocketListeners = new Map<number, (reason: MediaSocketFailure) => void>();
   readonly #sockets = new Map<string, BoundSocket>();
   /** By address and port. */
@@ -127,6 +129,16 @@ export class NativePlaneHost {
     }
   }
 
+  /** A socket for an allocation at a TURN server; undefined if there is none to be had, which the log says. */
+  openRelay(endpoint: number, address: string, server: SocketAddress): BoundSocket | undefined {
+    try {
+      return this.plane.openRelay(endpoint, address, server);
+    } catch (thrown) {
+      this.#logger.debug({ err: asError(thrown), address }, 'openRelay() | werift relays for this viewer');
+      return undefined;
+    }
+  }
+
   /** Viewers are shown this certificate from now on. */
   useCertificate({ certificatePem, keyPem }: DtlsCertificate): void {
     if (certificatePem !== this.#certificatePem) {
@@ -220,6 +232,9 @@ export class NativePlaneHost {
         break;
       case 'switched':
         this.switchListeners.get(event.consumer)?.(event.producer);
+        break;
+      case 'relayAnswer':
+        this.relayListeners.get(event.socket)?.(event.data);
         break;
       case 'estimate':
         this.estimateListeners.get(event.transport)?.(event.bitrateBps);

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '../base/clock.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import { bodyBudget } from './body-budget.js';
+import type { HttpRequest } from './http-message.js';
 
 /** Largest request body, bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024;
@@ -102,4 +103,11 @@ export function readBytes(request: Readable, maxBytes: number, clock: Clock): Pr
     if (request.destroyed) onLost();
     else request.on('data', onData).on('end', onEnd).on('close', onLost).on('error', onLost);
   });
+}
+
+/** Where everything has a default, a request without a body is one without wishes. */
+export function readOptionalJson(request: Pick<HttpRequest, 'headers' | 'readJson'>): Promise<unknown> {
+  const { headers } = request;
+  const isEmpty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+  return isEmpty ? Promise.resolve({}) : request.readJson();
 }

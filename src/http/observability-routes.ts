@@ -1,6 +1,10 @@
+import { StreamKitError } from '../base/errors.js';
+import { expectation, isPlainObject } from '../options/option-checks.js';
+import type { DrainRequest } from '../protocol/drain-request.js';
 import type { RouterHealth } from '../protocol/health.js';
 import type { HttpResponse } from './http-message.js';
 import { emptyResponse, jsonResponse } from './http-message.js';
+import { readOptionalJson } from './json-body.js';
 import type { HandlersOf } from './route-handler.js';
 
 /** What the route of the metrics shows. */
@@ -20,13 +24,28 @@ export function metricsRoutes(metrics: MetricsSource): HandlersOf<'readMetrics'>
 }
 
 /** Takes the server out of service without ending what is watched. */
-export function drainRoutes(drain: () => Promise<void>): HandlersOf<'drain'> {
+export function drainRoutes(drain: (request: DrainRequest) => Promise<void>): HandlersOf<'drain'> {
   return {
-    drain: () => {
-      void drain();
+    drain: async ({ request }) => {
+      void drain(parseDrainRequest(await readOptionalJson(request)));
       return emptyResponse(202);
     },
   };
+}
+
+/** @throws StreamKitError `bad_request` that names the key, also one that is unknown: to drain is not to be taken back. */
+export function parseDrainRequest(body: unknown): DrainRequest {
+  if (!isPlainObject(body)) throw new StreamKitError('bad_request', expectation('JSON object', 'body', body));
+  const { move = false, ...others } = body;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined)
+    throw new StreamKitError(
+      'bad_request',
+      `Expected move but received ${JSON.stringify(unknown.slice(0, 40))}`,
+    );
+  if (typeof move !== 'boolean')
+    throw new StreamKitError('bad_request', expectation('boolean', 'move', move));
+  return { move };
 }
 
 /** Whether the server lives, and whether it could take another session. */

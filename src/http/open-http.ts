@@ -17,7 +17,7 @@ export type HttpOptions<TEnv> = RouterRoutesOptions &
 export interface HttpParts extends Omit<RouterRoutesParts, 'onServerError'> {
   readonly tokens: StreamTokens | undefined;
   /** This node. */
-  readonly node: Pick<PeerNodes, 'answer' | 'passedCaller' | 'whenCertain'>;
+  readonly node: Pick<PeerNodes, 'answer' | 'checkHere' | 'passedCaller' | 'whenCertain'>;
   /** It again, where there are others. */
   readonly cluster: PeerNodes | undefined;
   readonly onAnswered: (answered: AnsweredRequest) => void;

@@ -34,6 +34,12 @@ export interface PeerNodes {
    */
   whenCertain(): Promise<void>;
   /**
+   * Of a request that another node has passed on: whether it is to be answered here.
+   *
+   * @throws StreamKitError `unavailable` for a session that has just moved to another node.
+   */
+  checkHere(streamId: string): void;
+  /**
    * Answers at the node that it is for.
    *
    * @param answer - answers at this one.

@@ -2,8 +2,8 @@ import { StreamKitError } from '../base/errors.js';
 import { parseRecordingRequest } from '../session/session-recordings.js';
 import type { SessionRecordings } from '../session/session-recordings.js';
 import { fileResponse } from './file-response.js';
-import type { HttpRequest } from './http-message.js';
 import { emptyResponse, jsonResponse } from './http-message.js';
+import { readOptionalJson } from './json-body.js';
 import type { HandlersOf } from './route-handler.js';
 import { parsePartQuery } from './session-query.js';
 
@@ -47,11 +47,4 @@ export function recordingRoutes(
       return emptyResponse(204);
     },
   };
-}
-
-/** Everything has a default: a request without a body is one without wishes. */
-function readOptionalJson(request: HttpRequest): Promise<unknown> {
-  const { headers } = request;
-  const isEmpty = headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
-  return isEmpty ? Promise.resolve({}) : request.readJson();
 }

@@ -22,7 +22,7 @@ export interface RequestHandlerParameters {
   readonly paths?: Readonly<Partial<Record<ConfigurableRoute, string>>>;
   readonly authorize: Authorize;
   /** Undefined: this node is alone. */
-  readonly peers?: Pick<PeerNodes, 'passedCaller' | 'answer' | 'whenCertain'> | undefined;
+  readonly peers?: Pick<PeerNodes, 'passedCaller' | 'answer' | 'checkHere' | 'whenCertain'> | undefined;
   /** Of a caller whom another node has looked at. */
   readonly checkRight?: CheckRight | undefined;
   readonly rates: Pick<CallerRates, 'openRequest'>;
@@ -99,6 +99,7 @@ export function createRequestHandler(parameters: RequestHandlerParameters): Requ
         checkRight?.(caller, target);
       }
       await peers?.whenCertain();
+      if (passed !== undefined) peers?.checkHere(streamId);
       // What probes a container is not counted.
       const done = route.definition.right === 'none' ? undefined : rates.openRequest(caller);
       let response: HttpResponse;

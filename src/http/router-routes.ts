@@ -9,13 +9,14 @@ import { adminRoutes } from './admin-routes.js';
 import type { CallerRates } from './caller-rates.js';
 import type { CallerSeats } from './caller-seats.js';
 import { fileRoutes } from './file-routes.js';
+import type { DrainRequest } from '../protocol/drain-request.js';
 import { drainRoutes, healthRoutes, type MetricsSource, metricsRoutes } from './observability-routes.js';
 import { openApiRoutes } from './openapi-routes.js';
 import { playlistRoutes } from './playlist-routes.js';
 import { profileRoutes } from './profile-routes.js';
 import { publicationRoutes } from './publication-routes.js';
 import { recordingRoutes } from './recording-routes.js';
-import { optionalHandlers, type RouteHandlers, servedRoutes } from './route-handler.js';
+import { optionalHandlers, type RouteHandler, type RouteHandlers, servedRoutes } from './route-handler.js';
 import { sessionRoutes } from './session-routes.js';
 import { openStreamKitWeb, type StreamKitWeb, type StreamKitWebParameters } from './stream-kit-web.js';
 import { viewRoutes } from './view-routes.js';
@@ -30,6 +31,7 @@ export type RouterRoutesOptions = Pick<
   | 'logger'
   | 'metrics'
   | 'openApi'
+  | 'overflow'
   | 'profileDirectory'
   | 'publications'
   | 'streamKitWeb'
@@ -46,6 +48,9 @@ export interface RouterRoutesParts {
   readonly seats: CallerSeats;
   /** Lets the other nodes find a session that was made here; undefined: there are none. @throws StreamKitError `unavailable`. */
   readonly announce: ((streamId: string) => Promise<void>) | undefined;
+  /** Takes a session from another node; undefined: there are none. */
+  readonly receive: RouteHandler | undefined;
+  readonly drain: (request: DrainRequest) => Promise<void>;
   readonly clock: Clock;
   readonly onServerError: StreamKitWebParameters['onServerError'];
 }
@@ -77,7 +82,8 @@ export function routerRoutes(options: RouterRoutesOptions, parts: RouterRoutesPa
       : { readHealth: health.path, readReadiness: `${health.path}/${READY_SEGMENT}` }),
   };
   const handlers: RouteHandlers = {
-    ...drainRoutes(() => registry.drain()),
+    ...drainRoutes(parts.drain),
+    receiveSession: parts.receive,
     ...optionalHandlers(health && healthRoutes(parts.health)),
     ...optionalHandlers(metrics && metricsRoutes(parts.metrics)),
     ...sessionRoutes({ registry, sessions, rates, seats, iceServers, cdp, announce }),
@@ -85,7 +91,7 @@ export function routerRoutes(options: RouterRoutesOptions, parts: RouterRoutesPa
     ...optionalHandlers(options.profileDirectory && profileRoutes(profiles)),
     ...optionalHandlers(admin ? adminRoutes(registry, parts.adminReport) : undefined),
     ...optionalHandlers(web?.handlers),
-    ...viewRoutes(sessions, options.streamTokens !== undefined),
+    ...viewRoutes(sessions, options.streamTokens !== undefined, options.overflow !== undefined),
     ...whepRoutes({ registry, rates, seats, iceServers, logger }),
     ...optionalHandlers(recordings && recordingRoutes(recordings)),
     ...optionalHandlers(options.publications && publicationRoutes({ registry, iceServers, rates })),

@@ -1,5 +1,6 @@
 import { StreamKitError } from '../base/errors.js';
 import { expectation } from '../options/option-checks.js';
+import { MEDIA_SOURCE_KINDS, type MediaSourceKind } from '../protocol/media-source.js';
 import { ROUTES } from '../protocol/routes.js';
 import type { VideoCodec } from '../protocol/video-codecs.js';
 import type { ViewerWishes } from '../session/viewer-limits.js';
@@ -9,6 +10,8 @@ export interface EventStreamQuery {
   readonly viewerId: string | undefined;
   readonly videoCodec: VideoCodec | undefined;
   readonly media: boolean;
+  /** Where else its client can take its media from. Kinds that this server does not know are passed over. */
+  readonly mediaSources: readonly MediaSourceKind[];
   /** What the viewer wants at most: pixels, bits/s. */
   readonly wishes: ViewerWishes;
 }
@@ -24,8 +27,10 @@ export function parseEventStreamQuery(query: URLSearchParams): EventStreamQuery 
   const known = ROUTES.openEventStream.query;
   const maxHeight = integer(query, 'maxHeight', known.maxHeight);
   const maxBitrateBps = integer(query, 'maxBitrateBps', known.maxBitrateBps);
+  const named = new Set(query.get('mediaSources')?.split(',', 8));
   return {
     viewerId: query.get('viewerId') ?? undefined,
+    mediaSources: MEDIA_SOURCE_KINDS.filter((kind) => named.has(kind)),
     videoCodec: oneOf(query, 'videoCodec', known.videoCodec.among),
     wishes: { maxHeight, maxBitrateBps },
     media: oneOf(query, 'media', known.media.among) === undefined,

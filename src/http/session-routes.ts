@@ -160,7 +160,7 @@ async function createSession(call: RouteCall, parameters: SessionRoutesParameter
     }
   } catch (thrown) {
     // Nobody will ever be told its id.
-    void registry.end(session, 'deleted');
+    void registry.end(session, 'deleted').catch(() => undefined);
     throw thrown;
   } finally {
     releaseViewer?.();
@@ -183,7 +183,7 @@ async function eventStream(
   session: StreamSession,
   made?: MadeSession,
 ): Promise<HttpResponse> {
-  const { viewerId, videoCodec, wishes, media: wantsMedia } = parseEventStreamQuery(request.query);
+  const { viewerId, media: wantsMedia, ...asked } = parseEventStreamQuery(request.query);
   const media = wantsMedia && session.hasMedia;
   // A HEAD must not make a viewer.
   if (request.method === 'HEAD') return eventStreamResponse(() => undefined);
@@ -193,7 +193,7 @@ async function eventStream(
   const release = made?.release ?? (isKnown ? undefined : await seats.hold('viewers', caller));
   let viewer: EventStreamLink;
   try {
-    viewer = registry.admit(session, { caller, viewerId: returning, videoCodec, wishes, media });
+    viewer = registry.admit(session, { caller, viewerId: returning, ...asked, media });
   } finally {
     release?.();
   }

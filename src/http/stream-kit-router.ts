@@ -1,4 +1,5 @@
 import type { StreamTokenRequest } from '../options/stream-token-request.js';
+import type { DrainRequest } from '../protocol/drain-request.js';
 import type { RouterHealth } from '../protocol/health.js';
 import type { RecordingWithPaths } from '../session/session-recordings.js';
 import type { StreamKitProfiles } from '../session/stream-kit-profiles.js';
@@ -58,9 +59,10 @@ export interface StreamKitRouter extends NodeHandler {
    * Takes no new sessions from now on, for good; a page ends once nobody has used it for `viewerReattachMs`. `health()` says
    * `draining`. Terminals do not count. Idempotent.
    *
+   * @param request - with `move` pages also go on at other servers of the cluster; a call with it may follow one without.
    * @returns resolves when no page is left, which may never be: bound the wait, then `close()`.
    */
-  drain(): Promise<void>;
+  drain(request?: DrainRequest): Promise<void>;
   /**
    * Ends every session, its browser and its viewers, and takes no new ones. After it nothing of the router keeps
    * the process alive. Idempotent.

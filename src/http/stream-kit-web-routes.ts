@@ -130,7 +130,7 @@ async function createSession(
   const { viewer } = await iceServers.finder(streamId, caller)();
   if (isGone()) {
     // Nobody will ever be told its id.
-    void registry.end(session, 'deleted');
+    void registry.end(session, 'deleted').catch(() => undefined);
     throw new StreamKitError('bad_request', 'The request was aborted');
   }
   return {

@@ -13,6 +13,7 @@ const SDK_FOLDER = join(import.meta.dirname, '..', 'client');
 const SDK_FILES: ReadonlySet<string> = new Set([
   'index.js',
   'input-control.js',
+  'overflow-media.js',
   'picture-clock.js',
   'prompt-view.js',
   'socket-media.js',
@@ -40,27 +41,35 @@ const SCRIPT = `import './stream-view.js';
 document.querySelector('stream-view').src = location.href;
 `;
 
-/** Nothing but the page itself and what the router serves; who may embed it comes behind. */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
-  "connect-src 'self'",
-  "media-src 'self' blob:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  'frame-ancestors',
-].join('; ');
+/**
+ * Nothing but the page itself and what the router serves; who may embed it comes behind.
+ *
+ * @param connect - what else it may send requests to.
+ */
+const contentSecurityPolicy = (connect: string): string =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
+    `connect-src 'self'${connect}`,
+    "media-src 'self' blob:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    'frame-ancestors',
+  ].join('; ');
 
 /**
  * A page that shows one session, made to be embedded as an iframe, and the scripts that it loads.
  *
  * @param hasTokens - `?token=` is a stream token, and was checked.
+ * @param hasOverflow - the page may be sent to the media server that the application names for it.
  */
 export function viewRoutes(
   sessions: StreamKitSessions,
   hasTokens: boolean,
+  hasOverflow: boolean,
 ): HandlersOf<'readView' | 'readViewFile'> {
+  const policy = contentSecurityPolicy(hasOverflow ? ' http: https:' : '');
   const files = new Map<string, Promise<Uint8Array>>();
   const fileOf = (name: string): Promise<Uint8Array> => {
     let content = files.get(name);
@@ -82,7 +91,7 @@ export function viewRoutes(
         status: 200,
         headers: {
           'Content-Type': 'text/html; charset=utf-8',
-          'Content-Security-Policy': `${CONTENT_SECURITY_POLICY} ${ancestors}`,
+          'Content-Security-Policy': `${policy} ${ancestors}`,
           'Cache-Control': 'no-store',
           // Its address has the token in it.
           'Referrer-Policy': 'no-referrer',

@@ -204,6 +204,7 @@ export class WebSocketUpgrades {
           : this.#callerOfTicket(streamId, ticket);
       caller = known;
       await peers?.whenCertain();
+      if (passed !== undefined) peers?.checkHere(streamId);
       if (passed !== undefined) checkRight?.(known, { streamId, route });
       // Browsers let pages of every origin connect, and send cookies along. Another node has looked at that already.
       else if (!isSameOrigin(request.headers, trustProxy) && !(await cors.permits(request.headers.origin))) {

@@ -23,7 +23,7 @@ const CRASHES: ReadonlySet<ErrorCode> = new Set([
   'capture_failed',
   'capture_stalled',
 ]);
-const END_REASONS = ['deleted', 'timeout', 'error', 'shutdown', 'exited'] as const;
+const END_REASONS = ['deleted', 'timeout', 'error', 'shutdown', 'exited', 'moved'] as const;
 
 type Handlers = { readonly [Name in SessionEventName]: (event: SessionEvents[Name]) => void };
 

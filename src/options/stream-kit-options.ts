@@ -63,6 +63,12 @@ import {
   resolveTable,
   tableCheck,
 } from './option-definition.js';
+import {
+  checkOverflow,
+  type OverflowOptions,
+  overflowOptions,
+  type ResolvedOverflowOptions,
+} from './overflow-options.js';
 import { type PageOptions, pageOptions, type ResolvedPageOptions } from './page-options.js';
 import { type PoolOptions, poolOptions, type ResolvedPoolOptions } from './pool-options.js';
 import {
@@ -321,6 +327,8 @@ const ROUTER_OPTIONS = {
     publicationOptions,
     publicationOptions(true, 'publications'),
   ),
+  /** Sends viewers beyond a bound to a media server for picture and sound. Default: all are served from here. */
+  overflow: option<OverflowOptions, ResolvedOverflowOptions>(overflowOptions),
   /** Serves a live HLS playlist of each session that is encoded to H.264. Default false. */
   hls: option<boolean | HlsOptions, ResolvedHlsOptions | undefined>(hlsOptions),
   /**
@@ -385,6 +393,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     encoderChoice(false)(given.encoder, 'encoder');
   }
   const { maxViewersPerSession, maxViewersPerCaller } = resolved;
+  checkOverflow(resolved.overflow, resolved.publications, maxViewersPerSession);
   return Object.freeze({
     ...resolved,
     maxViewersPerCaller: maxViewersPerCaller ?? Math.max(4, Math.ceil(maxViewersPerSession / 2)),

@@ -5,7 +5,7 @@ import type { RTCIceTransport } from 'werift';
 export function peerPath(state: string, { connection }: RTCIceTransport): PeerPath {
   const { nominated } = connection;
   if (nominated === undefined) return { state, pair: null };
-  const { protocol, localCandidate, remoteCandidate } = nominated;
-  const by = protocol.type === 'turn' ? 'relay' : localCandidate.transport === 'tcp' ? 'tcp' : 'udp';
+  const { localCandidate, remoteCandidate } = nominated;
+  const by = localCandidate.type === 'relay' ? 'relay' : localCandidate.transport === 'tcp' ? 'tcp' : 'udp';
   return { state, pair: { local: localCandidate.type, remote: remoteCandidate.type, protocol: by } };
 }

@@ -1,4 +1,5 @@
 import type { AdminReport } from './admin.js';
+import type { DrainRequest } from './drain-request.js';
 import type { RouterHealth } from './health.js';
 import type { ProfileInfo } from './profiles.js';
 import type { PublicationInfo, PublicationRequest } from './publications.js';
@@ -106,7 +107,11 @@ export type RouteBodies = EveryRoute<{
   sendWebInput: { request: StreamKitWebInput; answers: { 200: StreamKitWebReceived } };
   openWebSignaling: { answers: { 101: NoBody } };
   readMetrics: { answers: { 200: Content<'text/plain'> } };
-  drain: { answers: { 202: NoBody } };
+  drain: { request: DrainRequest | undefined; answers: { 202: NoBody } };
+  receiveSession: {
+    request: Content<'application/octet-stream'>;
+    answers: { 200: { readonly taken: boolean; readonly code?: string } };
+  };
   readAdmin: { answers: { 200: Content<'text/html'> } };
   readAdminFile: { answers: { 200: Content<'text/javascript'> } };
   readAdminReport: { answers: { 200: AdminReport } };

@@ -35,6 +35,11 @@ const STREAM_WISHES = {
   media: { about: '`none`: the state and the signals alone.', type: 'choice', among: ['none'] },
   maxHeight: { about: 'Most lines of the picture, pixels.', type: 'integer', ...VIEWER_BOUNDS.maxHeight },
   maxBitrateBps: { about: 'Most that is sent, bits/s.', type: 'integer', ...VIEWER_BOUNDS.maxBitrateBps },
+  mediaSources: {
+    about:
+      'Kinds of media servers that the client can take its media from if it is sent there: `whep`, `livekit`, separated by commas.',
+    type: 'text',
+  },
 } as const;
 
 /**
@@ -487,8 +492,18 @@ export const ROUTES = {
     path: '/admin/drain',
     right: 'operate',
     scope: null,
-    summary: 'Takes no new sessions from now on; those that there are go on.',
+    summary:
+      'Takes no new sessions from now on; those that there are go on, or move to other servers of the cluster.',
+    errors: ['bad_request'],
+  },
+  receiveSession: {
+    method: 'PUT',
+    path: '/admin/moves/:streamId',
+    right: 'create',
+    scope: null,
+    summary: 'Takes a session that moves from another server of the cluster. Only those may ask for it.',
     errors: [],
+    option: 'cluster',
   },
   readAdmin: {
     method: 'GET',

@@ -7,6 +7,7 @@ export const SERVER_SIGNALS = [
   'ice_servers',
   'sdp_offer',
   'ice_candidate',
+  'media_source',
   'role',
   'control_requested',
   'message',

@@ -71,6 +71,8 @@ export class RestartingRender implements RestartableRender {
   #pageState: unknown;
   #restartedAtUs: number[] = [];
   #restarting: Promise<void> | undefined;
+  /** The GPU of the current render is lost, and nothing has followed from that yet. */
+  #isDeviceLost = false;
   /** The new render ended before it had all its orders. */
   #endedEarly: StreamKitError | undefined;
   #wait: { readonly timer: Timer; readonly done: () => void } | undefined;
@@ -102,6 +104,11 @@ export class RestartingRender implements RestartableRender {
     const render = new RestartingRender(options, parameters, listener, logContext);
     render.#inner = await render.#open(signal, () => listener.onLaunching?.());
     render.#hasAudio = render.#inner.hasAudio;
+    // Not before the caller has it.
+    const restartIfLost = (): void => {
+      if (render.#isDeviceLost) render.#onDeviceLost();
+    };
+    if (render.#isDeviceLost) options.clock.after(0, restartIfLost);
     return render;
   }
 
@@ -235,6 +242,7 @@ export class RestartingRender implements RestartableRender {
   }
 
   #open(signal: AbortSignal, onLaunching: () => void): Promise<Render> {
+    this.#isDeviceLost = false;
     this.#generation += 1;
     const generation = this.#generation;
     return this.#options.open(
@@ -265,7 +273,8 @@ export class RestartingRender implements RestartableRender {
 
   /** The page goes on in software unless it may be restarted: it is then placed on another device. */
   #onDeviceLost(): void {
-    if (this.#isClosing() || this.#inner === undefined || this.#restarting !== undefined) return;
+    this.#isDeviceLost = this.#inner === undefined || this.#restarting !== undefined;
+    if (this.#isClosing() || this.#isDeviceLost) return;
     const error = new StreamKitError('gpu_lost', 'The GPU that drew the page is lost');
     if (this.#mayRestart(error)) this.#begin(error);
   }
@@ -294,6 +303,7 @@ export class RestartingRender implements RestartableRender {
       const error = this.#endedEarly;
       this.#endedEarly = undefined;
       if (error !== undefined) this.#onEnded(error);
+      else if (this.#isDeviceLost) this.#onDeviceLost();
     });
   }
 

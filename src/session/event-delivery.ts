@@ -39,10 +39,10 @@ export class EventDelivery {
     else this.#sink.write(event);
   }
 
-  /** Ends the stream after a last signal. */
-  end(lastSignal: Uint8Array): void {
+  /** Ends the stream, after a last signal if there is one. */
+  end(lastSignal?: Uint8Array): void {
     this.sendPatches();
-    this.sendSignal(lastSignal);
+    if (lastSignal !== undefined) this.sendSignal(lastSignal);
     this.#sink.end();
   }
 

@@ -2,12 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { Clock, Timer } from '../base/clock.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
-import { StreamKitError } from '../base/errors.js';
+import { asError, StreamKitError } from '../base/errors.js';
+import type { OverflowMember, SessionOverflow } from '../overflow/session-overflow.js';
+import type { MediaSource, MediaSourceKind } from '../protocol/media-source.js';
 import { type IceServerOption, type IceServers, NO_ICE_SERVERS } from '../options/ice-server-options.js';
 import type { Caller } from './caller.js';
 import { EventDelivery } from './event-delivery.js';
 import type { EventSink } from './event-sink.js';
-import { customSignal } from './server-sent-event.js';
+import { customSignal, RECONNECT_SOON } from './server-sent-event.js';
 import { parseCandidatePayload, parseSdpPayload } from './signal-payloads.js';
 import type { StatePublisher } from './state-publisher.js';
 import type { Viewer, ViewerLink } from './viewer.js';
@@ -32,6 +34,12 @@ export interface EventStreamLinkParameters {
   readonly viewer: Viewer;
   /** What it is offered, best first. */
   readonly videoCodecs: readonly VideoCodec[];
+  /** It came for media, not for the state alone. */
+  readonly wantsMedia: boolean;
+  /** Where else it can get its media from. */
+  readonly mediaSources: readonly MediaSourceKind[];
+  /** Undefined: its media comes from here. */
+  readonly overflow: SessionOverflow | undefined;
   readonly clock: Clock;
   readonly publisher: StatePublisher;
   /** How long it may be away, ms. */
@@ -48,6 +56,8 @@ export interface ViewerRequest {
   readonly wishes?: ViewerWishes;
   /** The client wants media by a peer. */
   readonly media: boolean;
+  /** Where else its client can take its media from. Default: from nowhere. */
+  readonly mediaSources?: readonly MediaSourceKind[];
 }
 
 /** Finds out which ICE servers a viewer may use now. Never rejects. */
@@ -55,6 +65,9 @@ export type FindIceServers = () => Promise<IceServers>;
 
 /** How long a new viewer may take to its event stream, ms, whatever its time to come back is. */
 const LEAST_ARRIVAL_MS = 10_000;
+
+/** How long the peer of a viewer whose session has moved stays open, ms: the client is to hear of it by its event stream. */
+const MOVED_PEER_MS = 500;
 
 /** How one event stream of a viewer begins. */
 export interface AttachOptions {
@@ -67,7 +80,7 @@ export interface AttachOptions {
 }
 
 /** The event stream of a viewer, which it may lose for a while, and the peer that is offered over it, which stays meanwhile. */
-export class EventStreamLink implements ViewerLink {
+export class EventStreamLink implements ViewerLink, OverflowMember {
   readonly viewer: Viewer;
   readonly #parameters: EventStreamLinkParameters;
   readonly #listener: EventStreamLinkListener;
@@ -108,7 +121,37 @@ export class EventStreamLink implements ViewerLink {
    * it does as a new viewer.
    */
   get isLost(): boolean {
-    return this.#media?.state === 'closed' && this.#media.wasConnected;
+    // One that still has its picture from elsewhere has lost nothing.
+    return this.#media?.state === 'closed' && this.#media.wasConnected && !this.isElsewhere;
+  }
+
+  get wantsMedia(): boolean {
+    return this.#parameters.wantsMedia;
+  }
+
+  get isElsewhere(): boolean {
+    return this.#parameters.overflow?.isElsewhere(this) === true;
+  }
+
+  get description(): OverflowMember['description'] {
+    const { publicId, caller } = this.viewer;
+    return {
+      publicId,
+      ...(caller.id === undefined ? {} : { callerId: caller.id }),
+      ...(caller.context === undefined ? {} : { callerContext: caller.context }),
+    };
+  }
+
+  get mediaSources(): readonly MediaSourceKind[] {
+    return this.#parameters.mediaSources;
+  }
+
+  get isPlaying(): boolean {
+    return this.viewer.role === 'controller';
+  }
+
+  get peerState(): OverflowMember['peerState'] {
+    return this.#media?.state;
   }
 
   get videoCodecs(): readonly VideoCodec[] {
@@ -146,14 +189,14 @@ export class EventStreamLink implements ViewerLink {
     delivery.sendSignal(customSignal('viewer', { viewerId: id, role, iceServers, publicId }));
     delivery.sendState(options.lastEventId);
     if (this.#closeReason !== undefined) {
-      delivery.end(customSignal('closed', { reason: this.#closeReason }));
+      delivery.end(lastWords(this.#closeReason));
       return;
     }
     this.#awayTimer?.cancel();
     this.#awaySinceUs = undefined;
     this.#delivery = delivery;
     if (this.#hasPeer()) this.#media?.resendSignals();
-    else if (options.media) this.#offerMedia();
+    else if (options.media && this.#parameters.overflow?.begin(this) !== true) this.#offerMedia();
     this.#listener.onViewerChange();
   }
 
@@ -176,6 +219,25 @@ export class EventStreamLink implements ViewerLink {
     this.#listener.onViewerChange();
   }
 
+  sendSource(source: MediaSource): void {
+    this.sendSignal(customSignal('media_source', source));
+    this.#listener.onViewerChange();
+  }
+
+  serve(): void {
+    this.#replacePeer().catch((thrown: unknown) => {
+      this.viewer.log.logger.warn({ err: asError(thrown) }, 'a viewer was not offered a connection');
+    });
+  }
+
+  refuse(): void {
+    const delivery = this.#delivery;
+    this.#delivery = undefined;
+    // Without `closed`: it is to come again, and to be told by the status of the answer.
+    delivery?.end();
+    this.#listener.onViewerGone(this.viewer);
+  }
+
   sendPatches(): void {
     this.#delivery?.sendPatches();
   }
@@ -195,7 +257,11 @@ export class EventStreamLink implements ViewerLink {
    * is given to nobody, `forbidden` for control that it may not have or give.
    */
   async acceptSignal(type: string, payload: unknown): Promise<void> {
-    if (await this.viewer.input.acceptSignal(type, payload)) return;
+    const { overflow } = this.#parameters;
+    if (await this.viewer.input.acceptSignal(type, payload)) {
+      overflow?.onControl();
+      return;
+    }
     switch (type) {
       case 'sdp_answer':
         return this.#openMediaOr('No offer is outstanding').acceptAnswer(parseSdpPayload(payload));
@@ -208,6 +274,7 @@ export class EventStreamLink implements ViewerLink {
           this.#renewIceServers(),
         );
       case 'request_offer':
+        overflow?.recall(this);
         return this.#replacePeer();
       case 'set_wishes':
         this.viewer.setWishes(payload);
@@ -229,7 +296,10 @@ export class EventStreamLink implements ViewerLink {
     const delivery = this.#delivery;
     // Before the stream ends: its end is then no loss to wait for.
     this.#delivery = undefined;
-    delivery?.end(customSignal('closed', { reason }));
+    delivery?.end(lastWords(reason));
+    if (reason === 'moved' && delivery !== undefined) {
+      await new Promise<void>((resolve) => void this.#parameters.clock.after(MOVED_PEER_MS, resolve));
+    }
     await this.#media?.close();
   }
 
@@ -270,4 +340,9 @@ export class EventStreamLink implements ViewerLink {
       this.#listener.onViewerGone(this.viewer);
     });
   }
+}
+
+/** A session that has moved is found again under the same address. */
+function lastWords(reason: string): Uint8Array {
+  return reason === 'moved' ? RECONNECT_SOON : customSignal('closed', { reason });
 }

@@ -1,12 +1,14 @@
 import type { MachineLoad } from '../base/machine-load.js';
 import type { ResolvedOptions } from '../options/stream-kit-options.js';
 import type { StreamTokenRequest } from '../options/stream-token-request.js';
+import type { Overflow } from '../overflow/open-overflow.js';
 import type { ProfileStore } from '../profiles/profile-store.js';
 import type { RecordingRoom } from '../recording/open-recording.js';
 import type { Spare, WarmPool } from '../render/warm-pool.js';
 import { Admission } from './admission.js';
-import type { Caller } from './caller.js';
+import { applicationCaller, type Caller } from './caller.js';
 import { CpuRoom } from './cpu-room.js';
+import type { FindIceServers } from './event-stream-link.js';
 import { errorReporter, type ReportError } from './error-reporter.js';
 import { IceServerSource } from './ice-server-source.js';
 import { newSessionCounters, type SessionCounters } from './session-counters.js';
@@ -17,6 +19,7 @@ import type { SessionParts, SessionSettings } from './session-parts.js';
 import { SessionPlaylists } from './session-playlists.js';
 import { SessionRecordings } from './session-recordings.js';
 import { SessionRegistry } from './session-registry.js';
+import { SessionTransfers } from './session-transfers.js';
 import { StreamKitProfiles } from './stream-kit-profiles.js';
 import { StreamKitSessions } from './stream-kit-sessions.js';
 
@@ -37,7 +40,10 @@ export type SessionsOptions = Omit<SessionSettings, 'maxRungs'> &
   >;
 
 /** What the rooms below bring in: what sessions are made of, and the machine that carries them. */
-export interface RouterParts extends Omit<SessionParts, 'counters' | 'cpuRoom' | 'observe' | 'terminals'> {
+export interface RouterParts extends Omit<
+  SessionParts,
+  'counters' | 'cpuRoom' | 'findIceServers' | 'observe' | 'overflow' | 'terminals'
+> {
   readonly machine: MachineLoad;
   /** Whether pages are drawn on a GPU, as far as it is known. Default: they are not. */
   readonly drawsOnGpu?: () => boolean;
@@ -50,6 +56,8 @@ export interface SessionsParts extends RouterParts, Pick<SessionParts, 'terminal
   /** Undefined: there is no option `profileDirectory`. */
   readonly profiles: ProfileStore | undefined;
   readonly createToken: (request: StreamTokenRequest) => string;
+  /** @param readSentBytes - media bytes that were ever sent to viewers. */
+  readonly openOverflow: (readSentBytes: () => number) => Overflow | undefined;
 }
 
 /** All sessions of a router, and what goes with them. */
@@ -62,6 +70,7 @@ export interface SessionRoom {
   /** Undefined: there are no playlists. */
   readonly playlists: SessionPlaylists | undefined;
   readonly iceServers: IceServerSource;
+  readonly transfers: SessionTransfers;
   readonly counters: SessionCounters;
   readonly observers: SessionObservers;
   /** What this server has now. */
@@ -77,7 +86,7 @@ export interface SessionRoom {
 const MAX_RUNGS = 3;
 
 export function openSessions(options: SessionsOptions, given: SessionsParts): SessionRoom {
-  const { recording, profiles, createToken, pool, drawsOnGpu, ...partsGiven } = given;
+  const { recording, profiles, createToken, openOverflow, pool, drawsOnGpu, ...partsGiven } = given;
   const { clock, machine } = given;
   const { logger, defaultViewport: viewport, maxBitrateBps, videoCodecs, targetPolicy, terminal } = options;
   const hasAutoRungs = options.maxRungs === 'auto';
@@ -91,8 +100,15 @@ export function openSessions(options: SessionsOptions, given: SessionsParts): Se
     spares: pool && (() => pool.counts.ready),
   });
   const cpuRoom = hasAutoRungs ? new CpuRoom(machine, clock) : undefined;
+  const iceServers = new IceServerSource(options.iceServers, clock, logger);
+  const overflow = openOverflow(() => {
+    const sent = counters.viewers.read();
+    return sent['video.bytesSent'] + sent['audio.bytesSent'];
+  });
+  const findIceServers = (streamId: string): FindIceServers =>
+    iceServers.finder(streamId, applicationCaller(undefined));
   const registry = new SessionRegistry({
-    parts: { ...partsGiven, counters, observe, cpuRoom },
+    parts: { ...partsGiven, counters, observe, cpuRoom, overflow, findIceServers },
     settings: { ...options, maxRungs },
     admission,
     onSessionError: (error, streamId, { context }) => reportError(error, streamId, context),
@@ -100,18 +116,21 @@ export function openSessions(options: SessionsOptions, given: SessionsParts): Se
   const { store, openHls } = recording;
   const recordings = store && new SessionRecordings(registry, store, observe);
   const playlists = openHls && new SessionPlaylists(registry, openHls);
-  const iceServers = new IceServerSource(options.iceServers, clock, logger);
+  const defaults = { viewport, maxBitrateBps, videoCodecs };
   const region = options.cluster?.region;
   const features = (): ServerFeatures => ({ region, gpu: drawsOnGpu?.() ?? false });
   const sessions: StreamKitSessions = new StreamKitSessions({
     ...{ registry, profiles, recordings, iceServers, targetPolicy, terminal, createToken, features, logger },
-    defaults: { viewport, maxBitrateBps, videoCodecs },
+    defaults,
   });
   pool?.begin(poolRoom(admission, () => registry.pagesLeft));
   return {
     ...{ registry, sessions, recordings, playlists, counters, observers, features, reportError },
     profiles: new StreamKitProfiles(profiles),
     iceServers,
+    transfers: new SessionTransfers({
+      ...{ registry, recordings, profiles, iceServers, defaults, targetPolicy, features, clock, logger },
+    }),
     maxSessions: admission.maxSessions,
     creatorOf: (streamId) => registry.creatorOf(streamId) ?? recordings?.creatorOf(streamId),
   };

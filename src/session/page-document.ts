@@ -97,6 +97,12 @@ export class PageDocument {
     this.showNoVideo();
   }
 
+  /** The page has ended for another server to go on with the session. */
+  showDeparting(): void {
+    this.#publisher.update(({ metadata }) => void (metadata.rendering = null));
+    this.showNoVideo();
+  }
+
   showFault(code: FaultState['code'], message: string): void {
     const time = Math.round(this.#clock.wallMs());
     this.#publisher.update(({ metadata }) => void (metadata.fault = { code, message, time }));

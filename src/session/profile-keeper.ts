@@ -10,7 +10,7 @@ const UNTRUSTED: ReadonlySet<ErrorCode> = new Set(['page_misbehaved', 'browser_c
 
 /** The profile of one session, from its lease to what became of it. */
 export class ProfileKeeper {
-  readonly #lease: ProfileLease | undefined;
+  #lease: ProfileLease | undefined;
   readonly #events: Pick<SessionEmitter, 'emit'>;
   readonly #logger: Logger;
   #profile: SessionProfile | undefined;
@@ -44,6 +44,13 @@ export class ProfileKeeper {
     failure: StreamKitError | undefined,
   ): Promise<void> | undefined {
     return this.#lease?.save === true ? this.#store(this.#lease, render, failure) : undefined;
+  }
+
+  /** It is another keeper's from now on. @returns undefined where there is none. */
+  handOver(): ProfileLease | undefined {
+    const lease = this.#lease;
+    this.#lease = undefined;
+    return lease;
   }
 
   /** Others may store it. Idempotent. */

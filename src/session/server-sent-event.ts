@@ -17,6 +17,9 @@ export function serverSentEvent(event: string, data: unknown, fields?: EventFiel
   return bytes;
 }
 
+/** Asks a client to connect again as soon as its stream has ended. The next stream says how long to wait from then on. */
+export const RECONNECT_SOON: Uint8Array = Buffer.from('retry: 100\n\n');
+
 /** A `custom_signal` event. It has no id: it is not part of what `Last-Event-ID` resumes. */
 export function customSignal(type: ServerSignalType, payload: unknown): Uint8Array {
   return serverSentEvent('custom_signal', { type, payload });

@@ -6,8 +6,11 @@ import type { SessionUsage } from '../protocol/session-usage.js';
 import type { PublicationError } from '../protocol/publications.js';
 import type { PublicationStatus, StreamSessionStatus } from '../protocol/state-document.js';
 
-/** Why a session ended; viewers read it in `closed`. `exited`: the command of a terminal ended by itself. */
-export type SessionEndReason = 'deleted' | 'timeout' | 'error' | 'shutdown' | 'exited';
+/**
+ * Why a session ended; viewers read it in `closed`. `exited`: the command of a terminal ended by itself. `moved`: it goes on at another server
+ * of the cluster; its viewers are told to connect again.
+ */
+export type SessionEndReason = 'deleted' | 'timeout' | 'error' | 'shutdown' | 'exited' | 'moved';
 
 interface OfSession {
   readonly streamId: string;

@@ -131,6 +131,15 @@ export class SessionLife {
   async #end(reason: SessionEndReason, error: StreamKitError | undefined): Promise<void> {
     this.#idleWatch.close();
     this.setWatched(false);
+    // The state of one that has moved goes on elsewhere.
+    if (reason !== 'moved') this.#showEnd(reason, error);
+    this.publisher.close();
+    await this.#listener.shutDown(reason);
+    this.#parameters.logger.info({ reason }, 'session ended');
+    this.#listener.onEnded(reason);
+  }
+
+  #showEnd(reason: SessionEndReason, error: StreamKitError | undefined): void {
     this.publisher.update((document) => {
       document.status = reason === 'error' ? 'error' : 'terminated';
       if (error === undefined) return;
@@ -138,9 +147,5 @@ export class SessionLife {
       document.errorCode = error.code;
     });
     this.publisher.flush();
-    this.publisher.close();
-    await this.#listener.shutDown(reason);
-    this.#parameters.logger.info({ reason }, 'session ended');
-    this.#listener.onEnded(reason);
   }
 }

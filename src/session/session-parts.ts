@@ -1,3 +1,4 @@
+import type { IceServers } from '../options/ice-server-options.js';
 import type { ResolvedRestartOptions } from '../options/restart-options.js';
 import type { ResolvedControlOptions } from '../options/control-options.js';
 import type { ResolvedFileOptions } from '../options/file-options.js';
@@ -11,6 +12,7 @@ import type { OpenRemoteControl } from '../input/remote-control.js';
 import type { Logger } from '../base/logger.js';
 import type { RtpPayloads } from '../render/packetize/rtp-payloads.js';
 import type { VideoPayloader } from '../render/packetize/video-payloader.js';
+import type { Overflow } from '../overflow/open-overflow.js';
 import type { OpenAnsweringPeer, OpenViewerPeer } from '../peer/viewer-peer.js';
 import type { Publishing } from '../publish/open-publishing.js';
 import type { TerminalParts } from '../terminal/open-terminals.js';
@@ -48,6 +50,10 @@ export interface SessionParts {
   readonly openAnsweringPeer: OpenAnsweringPeer;
   /** Undefined: nothing is published. */
   readonly publishing?: Publishing | undefined;
+  /** Undefined: all viewers get their media from here. */
+  readonly overflow?: Overflow | undefined;
+  /** For what is published without anybody having asked for it. Default: none. */
+  readonly findIceServers?: ((streamId: string) => () => Promise<IceServers>) | undefined;
   readonly openRemoteControl: OpenRemoteControl;
   readonly clock: Clock;
   readonly logger: Logger;

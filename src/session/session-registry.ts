@@ -13,7 +13,8 @@ import { callerBindings, ownsSession } from './caller.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
-import { Session } from './session.js';
+import type { SessionArrival } from './moved-session.js';
+import { departing, Session } from './session.js';
 import type { SessionListener, StreamSession } from './stream-session.js';
 import type { TerminalRequest } from './terminal-request.js';
 import { TerminalSession } from './terminal-session.js';
@@ -49,6 +50,8 @@ export class SessionRegistry {
   /** Those that may still have processes, found or not, and who made them. */
   readonly #occupying = new Map<StreamSession, Caller>();
   readonly #kept = new Map<StreamSession, Kept>();
+  /** They come from another server, and cannot be found yet. */
+  readonly #arriving = new Set<StreamSession>();
   /** Resolves once no page is left; undefined: it takes sessions. */
   #drained: Promise<void> | undefined;
   #onDrained = (): void => undefined;
@@ -141,6 +144,57 @@ export class SessionRegistry {
       caller,
       (listener) => new Session(parts.ids.streamId(), request, parts, settings, listener, profile),
     );
+  }
+
+  /**
+   * As {@link create}, of a session that comes from another server. It is not to be found before {@link adopt}; the limits of its caller
+   * have been looked at where it was created.
+   *
+   * @throws StreamKitError `at_capacity`.
+   */
+  receive(
+    streamId: string,
+    request: SessionRequest,
+    caller: Caller,
+    arrival: SessionArrival,
+    profile: ProfileLease | undefined,
+  ): Session {
+    const { parts, settings } = this.#parameters;
+    this.#ensureRoom('page', { ...caller, limits: {} });
+    this.#ensureCarried();
+    return this.#start(
+      caller,
+      (listener) => new Session(streamId, request, parts, settings, listener, profile, arrival),
+      false,
+    );
+  }
+
+  /** What has arrived is this server's from now on. */
+  adopt(session: Session): void {
+    const caller = this.#occupying.get(session);
+    if (!this.#arriving.delete(session) || caller === undefined) return;
+    this.#enter(session, caller);
+  }
+
+  /** Puts another session in the place of one that has departed and was not taken. */
+  replace(session: Session, request: SessionRequest, arrival: SessionArrival): void {
+    const { parts, settings } = this.#parameters;
+    const { streamId } = session;
+    const caller = this.#occupying.get(session);
+    if (caller === undefined || session.endReason !== undefined) return;
+    const profile = session.handOverProfile();
+    const next = this.#start(
+      caller,
+      (listener) => new Session(streamId, request, parts, settings, listener, profile, arrival),
+    );
+    if (this.draining) next.endWhenUnused(this.#unusedMs);
+    void session.close('moved');
+  }
+
+  /** A session that has departed was taken by another server: it is not found here any more, and its viewers are told to come again. */
+  async handOver(session: Session): Promise<void> {
+    this.#forget(session);
+    await session.close('moved');
   }
 
   /** As {@link create}, of a terminal. @throws StreamKitError `at_capacity`, `forbidden` where there are none. */
@@ -251,8 +305,11 @@ export class SessionRegistry {
   /**
    * Ends a session and forgets it. Resolves when everything it had is gone; asking again meanwhile waits for the
    * same.
+   *
+   * @throws StreamKitError `unavailable` for one that is moving to another server.
    */
   async end(session: StreamSession, reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void> {
+    if (session instanceof Session && session.isDeparting) throw departing();
     await session.close(reason);
     this.#forget(session);
   }
@@ -266,10 +323,8 @@ export class SessionRegistry {
   drain(): Promise<void> {
     if (this.#drained === undefined) {
       this.#drained = new Promise((resolve) => (this.#onDrained = resolve));
-      const { viewerReattachMs } = this.#parameters.settings;
-      const afterMs = Math.max(viewerReattachMs, LEAST_UNUSED_MS);
       for (const session of this.#occupying.keys()) {
-        if (session instanceof Session) session.endWhenUnused(afterMs);
+        if (session instanceof Session) session.endWhenUnused(this.#unusedMs);
       }
       this.#lookDrained();
     }
@@ -282,6 +337,10 @@ export class SessionRegistry {
     await Promise.all([...this.#occupying.keys()].map((session) => session.close('shutdown')));
     for (const session of [...this.#found.values()]) this.#forget(session);
     this.#parameters.parts.terminals?.folder?.close();
+  }
+
+  get #unusedMs(): number {
+    return Math.max(this.#parameters.settings.viewerReattachMs, LEAST_UNUSED_MS);
   }
 
   /** @throws StreamKitError `at_capacity`. */
@@ -349,7 +408,8 @@ export class SessionRegistry {
     );
   }
 
-  #start<T extends StreamSession>(caller: Caller, make: (listener: SessionListener) => T): T {
+  /** @param isFound - anybody may find it at once. */
+  #start<T extends StreamSession>(caller: Caller, make: (listener: SessionListener) => T, isFound = true): T {
     const { parts } = this.#parameters;
     const createdAtUs = parts.clock.nowUs();
     let code: ErrorCode | undefined;
@@ -361,11 +421,14 @@ export class SessionRegistry {
       onEnded: (ended, reason) => {
         const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
         const { streamId, usage } = ended;
-        parts.observe('session:end', {
-          ...{ streamId, reason, ageMs },
-          ...(code === undefined ? {} : { code }),
-          ...(usage === undefined ? {} : { usage }),
-        });
+        // Of one that never got here nobody has heard.
+        if (!this.#arriving.delete(ended)) {
+          parts.observe('session:end', {
+            ...{ streamId, reason, ageMs },
+            ...(code === undefined ? {} : { code }),
+            ...(usage === undefined ? {} : { usage }),
+          });
+        }
         this.#occupying.delete(ended);
         this.#parameters.admission.ended(ended);
         this.#lookDrained();
@@ -375,13 +438,18 @@ export class SessionRegistry {
         else this.#forget(ended);
       },
     });
-    this.#found.set(session.streamId, session);
-    this.#creators.set(session.streamId, caller);
     this.#occupying.set(session, caller);
     if (session.hasMedia) this.#parameters.admission.started(session);
-    parts.observe('session:create', { streamId: session.streamId });
+    if (isFound) this.#enter(session, caller);
+    else this.#arriving.add(session);
     session.launch();
     return session;
+  }
+
+  #enter(session: StreamSession, caller: Caller): void {
+    this.#found.set(session.streamId, session);
+    this.#creators.set(session.streamId, caller);
+    this.#parameters.parts.observe('session:create', { streamId: session.streamId });
   }
 
   #lookDrained(): void {

@@ -3,9 +3,11 @@ import { expectation, isPlainObject } from '../options/option-checks.js';
 import { type TargetPolicy } from '../options/target-policy-options.js';
 import { permitsUrl } from '../egress/target-policy.js';
 import { sessionBudgetOption } from '../options/session-budget-option.js';
+import type { PlacementRequest } from '../protocol/session-requests.js';
 import type { SessionBudget } from '../protocol/session-usage.js';
 import { isProfileId } from '../profiles/profile-store.js';
 import { jsonBytes } from './json-bytes.js';
+import { parsePlacement } from './placement.js';
 import type { RenderOptions, RenderOptionDefaults } from './render-options.js';
 import { parseRenderOptions } from './render-options.js';
 
@@ -15,7 +17,10 @@ export interface SessionRequest {
   /** JSON; null where none was given. */
   readonly initialData: unknown;
   readonly renderOptions: RenderOptions;
+  /** `renderOptions` as they were given. */
+  readonly asked: Readonly<Record<string, unknown>>;
   readonly budget: SessionBudget;
+  readonly placement: PlacementRequest;
   /** Undefined: none. */
   readonly profile: { readonly id: string; readonly save: boolean } | undefined;
 }
@@ -37,8 +42,10 @@ export function parseSessionRequest(
   return {
     targetUrl: parseTargetUrl(body.targetUrl, targetPolicy),
     renderOptions: parseRenderOptions(body.renderOptions, defaults),
+    asked: { ...(body.renderOptions as Readonly<Record<string, unknown>> | undefined) },
     initialData: parseInitialData(body.initialData),
     budget: parseBudget(body.budget),
+    placement: parsePlacement(body),
     profile: parseProfile(body.profile),
   };
 }

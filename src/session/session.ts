@@ -1,10 +1,13 @@
+// Over 500 lines: launch, use, move and end of a page session decide together what may be done with it at each moment.
+
 import { worldOf } from '../egress/upstream-proxy.js';
 import type { SessionDiagnostics } from '../protocol/session-diagnostics.js';
-import type { SessionChange } from '../protocol/session-requests.js';
+import type { PlacementRequest, SessionChange } from '../protocol/session-requests.js';
 import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { RestartableRender } from '../render/render.js';
 import { AUTO_CODECS, type VideoCodec } from '../protocol/video-codecs.js';
 import { asError, StreamKitError } from '../base/errors.js';
+import { withTimeout } from '../base/with-timeout.js';
 import { LaunchLimit } from '../base/launch-limit.js';
 import { SerialQueue } from '../base/serial-queue.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
@@ -18,6 +21,7 @@ import type { MessageSink } from './message-sink.js';
 import { openPageStreams } from './page-streams.js';
 import type { WhepLink } from './whep-link.js';
 import type { CallerLimits } from '../options/access-options.js';
+import { type MovedSession, type SessionArrival, continuedState, movedRequest } from './moved-session.js';
 import { codecsToOffer, codecsAmong, parseRenderChange, type RenderOptions } from './render-options.js';
 import { customSignal } from './server-sent-event.js';
 import { sessionDiagnostics } from './session-diagnostics.js';
@@ -32,6 +36,7 @@ import type { SessionRequest } from './session-request.js';
 import type { RecordingState, StreamSessionState } from '../protocol/state-document.js';
 import type { SessionListener, StreamSession } from './stream-session.js';
 import { lowerBudget } from '../options/session-budget-option.js';
+import type { PassingProfile } from '../profiles/passing-profile.js';
 import type { ProfileLease } from '../profiles/profile-lease.js';
 import { PageDocument } from './page-document.js';
 import { ProfileKeeper } from './profile-keeper.js';
@@ -40,6 +45,9 @@ import type { SessionUsage } from '../protocol/session-usage.js';
 import { UseCount } from './use-count.js';
 import { ViewerGroup } from './viewer-group.js';
 import type { EventStreamLink, ViewerRequest } from './event-stream-link.js';
+
+/** How long a page that is to move may take to end and store what it has, ms. */
+const DEPART_TIMEOUT_MS = 15_000;
 
 /** One page being rendered, and its viewers: the life cycle, from launch to the last file removed. */
 export class Session implements StreamSession {
@@ -63,6 +71,9 @@ export class Session implements StreamSession {
   #launched: Promise<void> = Promise.resolve();
   #render: RestartableRender | undefined;
   #restarting = false;
+  /** The page has ended, or will: the session goes on elsewhere. */
+  #departing = false;
+  readonly #arrival: SessionArrival | undefined;
   #media: SessionMedia | undefined;
   #viewerCountTold = 0;
   /** Clients of the DevTools protocol. */
@@ -77,19 +88,27 @@ export class Session implements StreamSession {
     settings: SessionSettings,
     listener: SessionListener,
     profile?: ProfileLease,
+    arrival?: SessionArrival,
   ) {
     this.streamId = streamId;
+    this.#arrival = arrival;
+    this.#pageState = arrival?.moved.pageState;
     this.#request = request;
     this.#renderOptions = request.renderOptions;
     this.#parts = parts;
     this.#settings = settings;
     this.#logger = parts.logger.child({ streamId });
-    const initial = initialState(streamId, request, Math.round(parts.clock.wallMs()), parts.mediaPlane.name);
+    const begun = initialState(streamId, request, Math.round(parts.clock.wallMs()), parts.mediaPlane.name);
+    const initial = arrival === undefined ? begun : continuedState(begun, arrival.moved);
     this.#life = new SessionLife(
       { initial, parts, settings, logger: this.#logger },
       {
         onPatch: () => this.viewers.sendPatches(),
-        isUsed: () => this.#media?.tapped === true || this.debuggers.isUsed || this.publications.isActive,
+        isUsed: () =>
+          this.#departing ||
+          this.#media?.tapped === true ||
+          this.debuggers.isUsed ||
+          this.publications.isActive,
         shutDown: (reason) => this.#shutDown(reason),
         onFailed: (error) => listener.onFailed(this, error),
         onEnded: (reason) => listener.onEnded(this, reason),
@@ -102,14 +121,16 @@ export class Session implements StreamSession {
       { streamId, parts, renderOptions, media, logger: this.#logger },
       () => {
         this.#document.showPublications(this.publications.states);
+        this.viewers.overflow?.onPublicationChange();
         this.#onViewerChange();
       },
     );
     this.#profile = new ProfileKeeper(profile, this.events, this.#logger);
     const { publisher } = this.#life;
+    if (arrival !== undefined) publisher.continueAfter(arrival.moved.sequence);
     this.#document = new PageDocument(publisher, parts.clock);
     const budget = lowerBudget(request.budget, settings.sessionBudget);
-    this.meter = new UsageMeter({ ...parts, budget });
+    this.meter = new UsageMeter({ ...parts, budget, earlier: arrival?.moved.usage });
     this.viewers = new ViewerGroup(
       {
         streamId,
@@ -117,6 +138,7 @@ export class Session implements StreamSession {
         settings,
         publisher,
         renderOptions: request.renderOptions,
+        published: { publications: this.publications, viewerBps: request.renderOptions.maxBitrateBps },
         openSockets: (hooks) =>
           openPageStreams({
             clock: parts.clock,
@@ -188,6 +210,72 @@ export class Session implements StreamSession {
   launch(): void {
     this.meter.watchBudget((error) => this.#life.fail(error));
     this.#launched = this.#launch();
+  }
+
+  /** Resolves when the page is captured, or the session has ended. */
+  get whenLaunched(): Promise<void> {
+    return this.#launched;
+  }
+
+  /** What it needs of its server. */
+  get placement(): PlacementRequest {
+    return this.#request.placement;
+  }
+
+  /** It goes on elsewhere, or is about to. */
+  get isDeparting(): boolean {
+    return this.#departing && this.#life.endReason === undefined;
+  }
+
+  /** It can {@link depart}: its page is there, and no DevTools client drives it. */
+  get isMovable(): boolean {
+    const isLive = this.#media !== undefined && this.#life.endReason === undefined;
+    return isLive && !this.#restarting && !this.#departing && !this.debuggers.isUsed;
+  }
+
+  /**
+   * Ends the page, so that the session can go on elsewhere: only `close()` may follow. Viewers see the last picture, and the state is
+   * the same from then on.
+   *
+   * @param archive - gets what pages have stored.
+   * @returns `isStored`: false where that failed, which is logged.
+   * @throws StreamKitError `unavailable` before the page is captured, `conflict` after the end.
+   */
+  async depart(archive: PassingProfile): Promise<{ moved: MovedSession; isStored: boolean }> {
+    const { render, media } = this.#liveOr('The page is not captured yet');
+    const by = { clock: this.#parts.clock, logger: this.#logger };
+    this.#departing = true;
+    media.onRestarting();
+    const publications = this.publications.requests;
+    this.#document.showDeparting();
+    this.#onViewerChange();
+    const published = closePart('publications', this.publications.close(), by);
+    let isStored = true;
+    try {
+      await withTimeout(render.storeProfile(archive.source), DEPART_TIMEOUT_MS);
+    } catch (thrown) {
+      isStored = false;
+      this.#logger.error({ err: asError(thrown) }, 'what a page has stored is lost as its session moves');
+    }
+    await Promise.all([published, this.meter.sample()]);
+    void closePart('render', render.close(), by);
+    const { publisher } = this.#life;
+    publisher.flush();
+    publisher.close();
+    const { page, restarts, fault } = this.state.metadata;
+    const moved = {
+      request: movedRequest(this.#request, this.#renderOptions),
+      sequence: publisher.lastSequence,
+      metadata: { page, restarts, fault },
+      ...(this.#pageState === undefined ? {} : { pageState: this.#pageState }),
+      ...{ usage: this.usage, publications },
+    };
+    return { moved, isStored };
+  }
+
+  /** The profile is another session's from now on. */
+  handOverProfile(): ProfileLease | undefined {
+    return this.#profile.handOver();
   }
 
   /** Notes that somebody asked for this session. */
@@ -269,6 +357,7 @@ export class Session implements StreamSession {
    */
   setPageState(state: unknown): void {
     if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
+    if (this.#departing) throw departing();
     checkJson(state, 'state', MAX_PAGE_STATE_BYTES);
     this.touch();
     this.#pageState = structuredClone(state);
@@ -343,7 +432,7 @@ export class Session implements StreamSession {
   }
 
   /** Ends the session: status `terminated`. Idempotent; a session that failed is only waited for. */
-  close(reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void> {
+  close(reason: 'deleted' | 'timeout' | 'shutdown' | 'moved'): Promise<void> {
     return this.#life.end(reason);
   }
   readonly fail = (error: StreamKitError): void => this.#life.fail(error);
@@ -356,7 +445,7 @@ export class Session implements StreamSession {
     const { clock, openRender } = this.#parts;
     const limitMs = this.#settings.launchTimeoutMs + this.#settings.loadTimeoutMs;
     const { signal } = this.#launchAbort;
-    const { source: profile } = this.#profile;
+    const profile = this.#arrival?.archive?.source ?? this.#profile.source;
     const { targetUrl, initialData, renderOptions } = this.#request;
     const limit = new LaunchLimit(clock, limitMs, this.#launchAbort);
     try {
@@ -458,7 +547,8 @@ export class Session implements StreamSession {
     const { attached } = summary;
     const streaming = summary.streaming || this.publications.isLive;
     const isLive = this.#life.endReason === undefined && this.#media !== undefined;
-    const status = this.#restarting ? 'initializing' : streaming ? 'streaming' : 'connecting';
+    const status =
+      this.#restarting || this.#departing ? 'initializing' : streaming ? 'streaming' : 'connecting';
     this.#document.showViewers(summary, isLive ? status : undefined);
     this.meter.setViewers(attached);
     if (this.#life.endReason !== undefined) return;
@@ -471,6 +561,7 @@ export class Session implements StreamSession {
 
   #liveOr(sentence: string): { render: RestartableRender; media: SessionMedia } {
     if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
+    if (this.#departing) throw departing();
     if (this.#media === undefined || this.#render === undefined) {
       throw new StreamKitError('unavailable', sentence, { headers: { 'Retry-After': '1' } });
     }
@@ -486,12 +577,20 @@ export class Session implements StreamSession {
     this.#onViewerChange();
     await closePart('media', this.#media?.close(), by);
     await this.meter.sample();
-    await closePart('profile', this.#profile.store(this.#media && this.#render, this.#life.error), by);
+    const isStaying = reason !== 'moved' && !this.#departing;
+    const stored = isStaying ? this.#profile.store(this.#media && this.#render, this.#life.error) : undefined;
+    await closePart('profile', stored, by);
     const renderClosed = this.#launched.then(() => this.#render?.close());
     await closePart('render', renderClosed, by);
-    await closePart('files', this.files.close(), by);
+    await closePart('files', Promise.all([this.files.close(), this.#arrival?.archive?.remove()]), by);
     await closePart('lock', this.#profile.release(), by);
     this.meter.close();
     this.#document.showNoProcess();
   }
+}
+
+/** For now: it can be asked again where it has gone. */
+export function departing(): StreamKitError {
+  const headers = { 'Retry-After': '1' };
+  return new StreamKitError('unavailable', 'The session is moving to another server', { headers });
 }

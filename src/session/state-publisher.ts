@@ -55,6 +55,11 @@ export class StatePublisher {
     return this.#log.lastSequence;
   }
 
+  /** Goes on after the patches that another publisher has sent: who has seen them gets the whole document. Before the first patch. */
+  continueAfter(sequence: number): void {
+    this.#log.skipTo(sequence + 1);
+  }
+
   /**
    * @param pageChangedAtUs - when the page did what the change tells of, monotonic µs. A picture that was captured later
    * shows it too.

@@ -12,6 +12,8 @@ export interface UsageMeterParameters {
   /** The router's. */
   readonly counters: SessionCounters;
   readonly budget: SessionBudget;
+  /** What the session has used before, at another server. Default: nothing. */
+  readonly earlier?: SessionUsage | undefined;
 }
 
 const US_PER_MS = 1000;
@@ -32,6 +34,7 @@ export class UsageMeter {
   #webSocketBytes = 0;
   #framesEncoded = 0;
   #viewers = { count: 0, sinceUs: 0, sumUs: 0 };
+  /** Without what was used before. */
   #closed: SessionUsage | undefined;
 
   constructor(parameters: UsageMeterParameters) {
@@ -39,7 +42,7 @@ export class UsageMeter {
     this.#createdAtUs = parameters.clock.nowUs();
     this.counters = ownCounters(parameters.counters);
     this.#closeCounters = parameters.counters.usage.open(() => {
-      const { cpuSeconds, viewerMinutes } = this.usage;
+      const { cpuSeconds, viewerMinutes } = this.#own;
       return { cpuSeconds: cpuSeconds ?? 0, viewerSeconds: viewerMinutes * 60 };
     });
   }
@@ -51,6 +54,20 @@ export class UsageMeter {
 
   /** As it is now; after {@link close} as it was then. */
   get usage(): SessionUsage {
+    const { earlier } = this.#parameters;
+    const own = this.#own;
+    if (earlier === undefined) return own;
+    return {
+      durationMs: earlier.durationMs + own.durationMs,
+      cpuSeconds: sum(earlier.cpuSeconds ?? undefined, own.cpuSeconds ?? undefined) ?? null,
+      gpuSeconds: sum(earlier.gpuSeconds ?? undefined, own.gpuSeconds ?? undefined) ?? null,
+      bytesSent: earlier.bytesSent + own.bytesSent,
+      viewerMinutes: earlier.viewerMinutes + own.viewerMinutes,
+      framesEncoded: earlier.framesEncoded + own.framesEncoded,
+    };
+  }
+
+  get #own(): SessionUsage {
     if (this.#closed !== undefined) return this.#closed;
     const sent = this.counters.viewers.read();
     return {
@@ -65,14 +82,15 @@ export class UsageMeter {
 
   /** @param onSpent - more than the budget was used; at most once, and not after {@link close}. */
   watchBudget(onSpent: (error: StreamKitError) => void): void {
-    const { clock, budget } = this.#parameters;
+    const { clock, budget, earlier } = this.#parameters;
     const { maxDurationMs, maxBytes, maxCpuSeconds } = budget;
     const spend = (limit: string): void => {
       this.#stopTimers();
       onSpent(new StreamKitError('budget_exceeded', `The session has used as much as ${limit} permits`));
     };
     if (maxDurationMs !== undefined) {
-      this.#timers.push(clock.after(maxDurationMs, () => spend('maxDurationMs')));
+      const leftMs = Math.max(0, maxDurationMs - (earlier?.durationMs ?? 0));
+      this.#timers.push(clock.after(leftMs, () => spend('maxDurationMs')));
     }
     if (maxBytes === undefined && maxCpuSeconds === undefined) return;
     const look = (): void => {
@@ -111,7 +129,7 @@ export class UsageMeter {
   /** Measures no more. Idempotent. */
   close(): void {
     this.#stopTimers();
-    this.#closed ??= this.usage;
+    this.#closed ??= this.#own;
     this.#closeProcess();
     this.#closeCounters();
   }

@@ -7,6 +7,7 @@ import type { InputTarget } from '../input/input-target.js';
 import type { Logger } from '../base/logger.js';
 import type { Caller } from './caller.js';
 import type { MessageSink } from './message-sink.js';
+import { type GroupOverflowParameters, openGroupOverflow } from './group-overflow.js';
 import type { RenderOptions } from './render-options.js';
 import { VIDEO_CODECS } from '../protocol/video-codecs.js';
 import { codecsAmong, codecsToOffer } from './render-options.js';
@@ -14,6 +15,7 @@ import { secretDigest } from './secret-digest.js';
 import type { SessionEndReason } from './session-events.js';
 import type { SessionViewer } from './session-viewer.js';
 import type { SessionMedia } from './session-media.js';
+import type { SessionOverflow } from '../overflow/session-overflow.js';
 import { SessionControl } from './session-control.js';
 import type { SessionControlListener } from './session-control.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
@@ -30,6 +32,7 @@ import { WhepLink } from './whep-link.js';
 
 /** How many event streams are written to before other work has its turn. */
 const VIEWERS_PER_TURN = 16;
+const RETRY_LATER = { 'Retry-After': '5' };
 
 /** What the viewers of a session come to together. */
 export interface ViewerSummary {
@@ -42,7 +45,7 @@ export interface ViewerSummary {
   readonly iceCandidatesGathered: boolean;
 }
 
-export interface ViewerGroupParameters {
+export interface ViewerGroupParameters extends Pick<GroupOverflowParameters, 'published'> {
   readonly streamId: string;
   readonly parts: SessionParts;
   readonly settings: Pick<
@@ -71,6 +74,8 @@ export class ViewerGroup {
   readonly #viewers = new Map<string, Viewer>();
   #admitted = 0;
   readonly sockets: WebSocketLinks;
+  /** Undefined: all get their media from here. */
+  readonly overflow: SessionOverflow | undefined;
   readonly control: SessionControl;
   #live: SessionMedia | undefined;
   /** What waits for the page to be captured: at most one entry a viewer's peer. */
@@ -80,10 +85,14 @@ export class ViewerGroup {
   constructor(parameters: ViewerGroupParameters, listener: ViewerGroupListener) {
     this.#parameters = parameters;
     this.#listener = listener;
-    const { streamId, parts, logger } = parameters;
+    const { streamId, parts, settings, logger } = parameters;
     const { clock, openRemoteControl } = parts;
     this.control = new SessionControl({ streamId, openRemoteControl, clock, logger }, listener);
     this.sockets = parameters.openSockets({ onClosed: (viewer) => this.#onSocketClosed(viewer) });
+    this.overflow = openGroupOverflow(parameters, {
+      load: () => ({ direct: this.#countDirect(), seats: settings.maxViewersPerSession - this.#seated }),
+      whenLive: (work) => this.#whenLive(work),
+    });
   }
 
   /**
@@ -100,11 +109,16 @@ export class ViewerGroup {
     // One that has its media by a WebSocket does without the peer.
     if (returning?.isLost === true && request.media) void this.#dismiss(returning.viewer);
     else if (returning !== undefined) return returning;
-    this.ensureRoom(caller);
+    // What a media server has is of one codec.
+    const { mediaSources = [] } = request.videoCodec === undefined ? request : {};
+    const isElsewhere = request.media && this.overflow?.takes(mediaSources) === true;
+    if (isElsewhere) this.#checkCaller(caller, 429);
+    else this.ensureRoom(caller);
     const viewer = this.#newViewer(caller, request.wishes);
     const link = new EventStreamLink(
       {
         ...{ viewer, videoCodecs, publisher },
+        ...{ mediaSources, overflow: this.overflow, wantsMedia: request.media },
         ...{ clock: parts.clock, reattachMs: settings.viewerReattachMs },
       },
       {
@@ -114,6 +128,7 @@ export class ViewerGroup {
       },
     );
     viewer.link = link;
+    if (isElsewhere) this.overflow.reserve(link);
     // A session that has ended shows its last state and why, nothing more.
     if (this.#endReason === undefined) this.#join(viewer);
     else void viewer.close(this.#endReason);
@@ -195,14 +210,33 @@ export class ViewerGroup {
    * @throws StreamKitError `at_capacity`.
    */
   checkRoom(caller: Caller, status = 429): void {
-    const { maxViewersPerSession, maxViewersPerCaller } = this.#parameters.settings;
-    const headers = { 'Retry-After': '5' };
-    if (caller.role !== 'operator' && this.countOf(caller.key) >= maxViewersPerCaller) {
-      const sentence = 'This caller has as many viewers in this session as it may';
-      throw new StreamKitError('at_capacity', sentence, { status, headers });
-    }
-    if (this.#viewers.size < maxViewersPerSession || this.#longestAway() !== undefined) return;
-    throw new StreamKitError('at_capacity', 'The session has as many viewers as it may', { status, headers });
+    this.#checkCaller(caller, status);
+    const { maxViewersPerSession } = this.#parameters.settings;
+    if (this.#seated < maxViewersPerSession || this.#longestAway() !== undefined) return;
+    const sentence = 'The session has as many viewers as it may';
+    throw new StreamKitError('at_capacity', sentence, { status, headers: RETRY_LATER });
+  }
+
+  #checkCaller(caller: Caller, status: number): void {
+    const { maxViewersPerCaller } = this.#parameters.settings;
+    if (caller.role === 'operator' || this.countOf(caller.key) < maxViewersPerCaller) return;
+    const sentence = 'This caller has as many viewers in this session as it may';
+    throw new StreamKitError('at_capacity', sentence, { status, headers: RETRY_LATER });
+  }
+
+  /** How many have a seat here: all but those whose media comes from elsewhere. */
+  get #seated(): number {
+    return this.#viewers.size - (this.overflow?.size ?? 0);
+  }
+
+  /** How many get, or are about to get, their media from here. */
+  #countDirect(): number {
+    return this.#all().filter(({ link, hasSocket }) => {
+      if (!(link instanceof EventStreamLink)) return true;
+      return (
+        hasSocket || (this.overflow?.has(link) !== true && (link.wantsMedia || link.media !== undefined))
+      );
+    }).length;
   }
 
   /**
@@ -212,14 +246,14 @@ export class ViewerGroup {
   ensureRoom(caller: Caller, status = 429): void {
     this.checkRoom(caller, status);
     const away = this.#longestAway();
-    if (this.#viewers.size >= this.#parameters.settings.maxViewersPerSession && away !== undefined)
+    if (this.#seated >= this.#parameters.settings.maxViewersPerSession && away !== undefined)
       void this.#dismiss(away);
   }
 
   /** Undefined: nobody is away. */
   #longestAway(): Viewer | undefined {
     const [longest] = [...this.#viewers.values()]
-      .filter((viewer) => viewer.awaySinceUs !== undefined)
+      .filter(({ awaySinceUs, link }) => awaySinceUs !== undefined && !(link && this.overflow?.has(link)))
       .sort((one, other) => (one.awaySinceUs ?? 0) - (other.awaySinceUs ?? 0));
     return longest;
   }
@@ -344,6 +378,7 @@ export class ViewerGroup {
    */
   async close(reason: SessionEndReason): Promise<void> {
     this.#endReason = reason;
+    this.overflow?.close();
     this.control.close();
     const all = this.#all();
     for (const { log } of all) log.leave(reason);
@@ -382,6 +417,7 @@ export class ViewerGroup {
 
   #forget(viewer: Viewer): void {
     this.#viewers.delete(secretDigest(viewer.id));
+    if (viewer.link !== undefined) this.overflow?.leave(viewer.link);
     viewer.log.leave('gone');
   }
 

@@ -35,6 +35,8 @@ export interface ViewerLink {
   readonly attached: boolean;
   /** When it was lost, for a while; undefined for one that is there, or has not come yet. */
   readonly awaySinceUs: number | undefined;
+  /** Its picture and sound come from a media server. Default: they do not. */
+  readonly isElsewhere?: boolean;
   /** False: there is nothing to send it on. */
   sendSignal(event: Uint8Array): boolean;
   /** There is a new patch. */
@@ -117,9 +119,10 @@ export class Viewer {
 
   get diagnostics(): ViewerDiagnostics {
     const media = this.media?.diagnostics ?? NO_MEDIA;
+    const elsewhere = this.link?.isElsewhere === true;
     const { wishes, bounds } = this.#limits;
     const shown = { wishes: shownBounds(wishes), bounds: shownBounds(bounds) };
-    return { publicId: this.publicId, attached: this.attached, ...shown, ...media };
+    return { publicId: this.publicId, attached: this.attached, elsewhere, ...shown, ...media };
   }
 
   /** As the application sees it. */

@@ -28,6 +28,7 @@ export interface WebSocketLinksParameters {
 const CLOSE_NORMAL = 1000;
 const CLOSE_GOING_AWAY = 1001;
 const CLOSE_INTERNAL_ERROR = 1011;
+const CLOSE_SERVICE_RESTART = 1012;
 /** Why the WebSocket of a viewer is closed while its session goes on. */
 export const NO_SUCH_VIEWER = 'no_such_viewer';
 const TAKEN_OVER = 'taken_over';
@@ -168,4 +169,5 @@ export class WebSocketLinks {
 const closeCodes = new Map<SessionEndReason, number>([
   ['shutdown', CLOSE_GOING_AWAY],
   ['error', CLOSE_INTERNAL_ERROR],
+  ['moved', CLOSE_SERVICE_RESTART],
 ]);

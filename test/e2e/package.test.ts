@@ -67,6 +67,7 @@ test('the package has what a user needs and nothing else', () => {
   expect(pages.filter((path) => path.startsWith('dist/client/'))).toEqual([
     'dist/client/index.js',
     'dist/client/input-control.js',
+    'dist/client/overflow-media.js',
     'dist/client/picture-clock.js',
     'dist/client/prompt-view.js',
     'dist/client/socket-media.js',

@@ -199,6 +199,61 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
       expect(await directory.find('one')).toEqual({ kind: 'owned', node: a });
     });
 
+    it('lets a node take a session that another one offers, once', async () => {
+      await directory.claim(a, ['one', 'two']);
+      expect(await directory.offer(b, 'one', 'token')).toBe(false);
+      expect(await directory.offer(a, 'other', 'token')).toBe(false);
+      expect(await directory.take(b, 'one', 'token')).toBe(false);
+      expect(await directory.offer(a, 'one', 'token')).toBe(true);
+      expect(await directory.find('one')).toEqual({ kind: 'owned', node: a });
+      expect(await directory.take(b, 'one', 'another')).toBe(false);
+      expect(await directory.take(b, 'two', 'token')).toBe(false);
+      expect(await directory.take(b, 'one', 'token')).toBe(true);
+      // Its answer may have been lost.
+      expect(await directory.take(b, 'one', 'token')).toBe(true);
+      expect(await directory.find('one')).toEqual({ kind: 'owned', node: b });
+      expect(await directory.find('two')).toEqual({ kind: 'owned', node: a });
+      expect(await directory.withdraw(a, 'one')).toBe('taken');
+      expect(await directory.claim(a, ['one', 'two'])).toEqual(['one']);
+      await directory.release(a, ['one']);
+      expect(await directory.find('one')).toEqual({ kind: 'owned', node: b });
+      expect(await directory.take(a, 'one', 'token')).toBe(false);
+    });
+
+    it('ends an offer that is withdrawn, or followed by another one', async () => {
+      await directory.claim(a, ['one']);
+      await directory.offer(a, 'one', 'first');
+      await directory.offer(a, 'one', 'second');
+      expect(await directory.take(b, 'one', 'first')).toBe(false);
+      expect(await directory.withdraw(a, 'one')).toBe('kept');
+      expect(await directory.take(b, 'one', 'second')).toBe(false);
+      expect(await directory.take(b, 'one', '')).toBe(false);
+      expect(await directory.withdraw(a, 'never')).toBe('kept');
+      await directory.offer(a, 'one', 'third');
+      await directory.release(a, ['one']);
+      expect(await directory.take(b, 'one', 'third')).toBe(false);
+      expect(await directory.find('one')).toEqual({ kind: 'unknown' });
+    });
+
+    it('lets nobody take the session of a silent node, or give it to one', async () => {
+      await directory.claim(a, ['one']);
+      await directory.offer(a, 'one', 'token');
+      await live(LEASE_MS, b);
+      expect(await directory.take(b, 'one', 'token')).toBe(false);
+      expect(await directory.withdraw(a, 'one')).toBe('lost');
+      expect(await directory.offer(a, 'one', 'another')).toBe(false);
+      // It comes back before anybody has missed it, and the offer that it has withdrawn does not.
+      expect(await directory.beat(a, [])).toMatchObject({ outcome: 'held', known: true });
+      expect(await directory.take(b, 'one', 'token')).toBe(false);
+      await directory.offer(a, 'one', 'last');
+      await live(LEASE_MS, a);
+      expect(await directory.take(b, 'one', 'last')).toBe(false);
+      expect(await directory.find('one')).toEqual({ kind: 'owned', node: a });
+      await live(LEASE_MS, b);
+      expect(await directory.find('one')).toEqual({ kind: 'lost' });
+      expect(await directory.withdraw(a, 'one')).toBe('lost');
+    });
+
     it('declares the sessions of a silent node lost, for good', async () => {
       await directory.claim(a, ['one']);
       await live(1000, b);

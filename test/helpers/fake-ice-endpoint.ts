@@ -60,6 +60,10 @@ export class FakeEndpoint implements IceEndpoint {
     return socket;
   }
 
+  openRelaySocket(): undefined {
+    // werift reaches TURN servers.
+  }
+
   endConsent(): void {
     for (const socket of this.sockets) socket.consent = undefined;
   }

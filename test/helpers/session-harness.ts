@@ -1,9 +1,11 @@
 import { StreamKitError } from '../../src/base/errors.js';
 import type { ResolvedControlOptions as ControlOptions } from '../../src/options/control-options.js';
 import type { VideoCodec } from '../../src/protocol/video-codecs.js';
+import type { MediaSourceKind } from '../../src/protocol/media-source.js';
 import type { Caller } from '../../src/session/caller.js';
 import type { SessionEndReason } from '../../src/session/session-events.js';
 import { Session } from '../../src/session/session.js';
+import type { SessionSettings } from '../../src/session/session-parts.js';
 import type { EventStreamLink } from '../../src/session/event-stream-link.js';
 import type { FakeLaunch, FakePeer } from './session-fakes.js';
 import { FakeSink } from './fake-event-sink.js';
@@ -23,6 +25,13 @@ export interface WatchOptions {
   readonly videoCodec?: VideoCodec;
   readonly media?: boolean;
   readonly lastEventId?: number;
+  readonly mediaSources?: readonly MediaSourceKind[];
+}
+
+export interface HarnessOptions {
+  /** Before the session is made. */
+  readonly adjust?: (parts: FakeParts) => void;
+  readonly settings?: Partial<SessionSettings>;
 }
 
 /** One session on fake parts and a virtual clock. */
@@ -32,9 +41,15 @@ export class SessionHarness {
   readonly failures: Error[] = [];
   readonly session: Session;
 
-  constructor(renderOptions: Readonly<Record<string, unknown>> = {}, control: Partial<ControlOptions> = {}) {
+  constructor(
+    renderOptions: Readonly<Record<string, unknown>> = {},
+    control: Partial<ControlOptions> = {},
+    { adjust = () => undefined, settings = {} }: HarnessOptions = {},
+  ) {
     this.parts.controlOptions = { ...testControl, ...control };
-    this.session = new Session('id', testRequest({ renderOptions }), this.parts, testSettings, {
+    adjust(this.parts);
+    const all = { ...testSettings, ...settings };
+    this.session = new Session('id', testRequest({ renderOptions }), this.parts, all, {
       onFailed: (_session, error) => void this.failures.push(error),
       onEnded: (_session, reason) => void this.ended.push(reason),
     });
@@ -59,8 +74,8 @@ export class SessionHarness {
 
   /** Opens an event stream as a request does. */
   watch(options: WatchOptions = {}): Watching {
-    const { caller = anybody, viewerId, videoCodec, media = true, lastEventId } = options;
-    const viewer = this.session.admit({ caller, viewerId, videoCodec, media });
+    const { caller = anybody, viewerId, videoCodec, media = true, lastEventId, mediaSources = [] } = options;
+    const viewer = this.session.admit({ caller, viewerId, videoCodec, media, mediaSources });
     const sink = new FakeSink();
     viewer.attach(sink, { media, lastEventId });
     const [hello] = sink.signals('viewer') as { viewerId: string }[];

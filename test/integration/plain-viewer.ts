@@ -46,7 +46,7 @@ export interface PlainViewer {
   /** Sends a raw RTCP compound. */
   sendRtcp(compound: Buffer): void;
   /** Answers the offer of an ICE restart and waits until ICE is connected again. @returns the offer */
-  answerRestart(editAnswer?: (sdp: string) => string): Promise<string>;
+  answerRestart(editAnswer?: (sdp: string) => string | Promise<string>): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -209,7 +209,7 @@ async function connectPlainViewer(
       const restartSdp = offerSdp;
       await client.setRemoteDescription({ type: 'offer', sdp: restartSdp });
       const description = await client.setLocalDescription(await client.createAnswer());
-      await connectedPeer.acceptAnswer(editRestart(description.toSdp().sdp));
+      await connectedPeer.acceptAnswer(await editRestart(description.toSdp().sdp));
       await client.iceTransports[0]?.start();
       await connected;
       return restartSdp;

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { systemClock } from '../../src/base/clock.js';
 import { loadNativeAddon } from '../../src/fanout/load-native-addon.js';
 import type { MediaPlane, Producer } from '../../src/fanout/media-plane.js';
+import { NativeMediaTransport } from '../../src/fanout/native-media-transport.js';
 import { NativeMediaPlane } from '../../src/fanout/native-media-plane.js';
 import { createWeriftMediaPlane } from '../../src/fanout/werift-media-plane.js';
 import { silentLogger } from '../../src/base/logger.js';
@@ -94,6 +95,10 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
         const relay = turn.server(transport);
         const viewer = await connect([relay]);
         expect(way(viewer)).toEqual(throughRelay);
+        expect(viewer.peer.path.pair).toMatchObject({ local: 'relay', protocol: 'relay' });
+        // The native plane sends to the TURN server by itself.
+        const isNative = plane.name === 'native' && transport === 'udp';
+        expect(viewer.media.transport instanceof NativeMediaTransport).toBe(isNative);
         const consumer = viewer.media.transport.consume(producer, viewer.media.video);
         producer.send(frameOf(true, [900, 900, 500]));
         await until(() => expect(viewer.rtp.map(({ payload }) => payload.length)).toEqual([900, 900, 500]));
@@ -162,18 +167,38 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
     });
 
     it('takes another relay with an ICE restart, under the credentials of then, and gives the first one back', async () => {
-      const [relay, next] = [turn.server('udp'), turn.server('tcp')];
+      const isNative = plane.name === 'native';
+      // What has begun on the native plane stays there.
+      const [relay, next] = [turn.server('udp'), turn.server(isNative ? 'udp' : 'tcp')];
       const viewer = await connect([relay]);
       viewer.media.transport.consume(producer, viewer.media.video);
       const [first] = viewer.client.iceTransports[0]?.connection.nominated?.remoteAddr ?? [];
       expect(first).toBe('127.0.0.1');
       await viewer.peer.restartIce(() => Promise.resolve([next]));
-      await viewer.answerRestart(withoutDirectWay);
+      await viewer.answerRestart(async (sdp) => {
+        if (isNative) {
+          // Until there is another way.
+          producer.send(frameOf(true, [200]));
+          await until(() => expect(viewer.rtp.at(-1)?.payload.length).toBe(200));
+          expect(turn.allocationsOf(relay)).toEqual({ made: 1, ended: 0 });
+        }
+        return withoutDirectWay(sdp);
+      });
       await until(() => expect(way(viewer)).toEqual(throughRelay));
       await until(() => expect(turn.allocationsOf(relay)).toEqual({ made: 1, ended: 1 }));
       expect(turn.allocationsOf(next)).toEqual({ made: 1, ended: 0 });
       producer.send(frameOf(true, [300]));
       await until(() => expect(viewer.rtp.at(-1)?.payload.length).toBe(300));
+    });
+
+    it('ends the connection of a viewer when its relay has ended', async () => {
+      const opened = vi.spyOn(TurnAllocation, 'open');
+      const { media } = await connect([turn.server('udp')]);
+      media.transport.consume(producer, media.video).close();
+      const [allocation] = await Promise.all(opened.mock.results.map(({ value }) => value));
+      await allocation?.close();
+      allocation?.onEnded('437 Allocation Mismatch');
+      expect(() => media.transport.consume(producer, media.video)).toThrow(/open producer and transport/);
     });
 
     it('asks a STUN server for its address, again with an ICE restart', async () => {

@@ -180,6 +180,10 @@ describe('the manifests for Kubernetes', () => {
   it('start the server by options that it has, and let it drain', () => {
     expect(unknownFlags(container().args)).toEqual([]);
     expect(pod().terminationGracePeriodSeconds).toBeGreaterThan(drainSeconds(container().args));
+    const { args } = manifest('Deployment', 'autoscaling').spec.template.spec.containers[0];
+    expect(unknownFlags(args)).toEqual([]);
+    expect(args).toContain('--drain-move');
+    expect(pod().terminationGracePeriodSeconds).toBeGreaterThan(drainSeconds(args));
   });
 
   it.each([undefined, 'nvidia', 'vaapi', 'autoscaling'] as const)(

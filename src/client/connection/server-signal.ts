@@ -1,3 +1,4 @@
+import type { MediaSource } from '../../protocol/media-source.js';
 import type { ServerSignalType } from '../../protocol/signals.js';
 import { StreamError } from './stream-error.js';
 import type { ViewerRole } from './stream-events.js';
@@ -14,6 +15,7 @@ export type ServerSignal =
   | { type: 'ice_servers'; iceServers: RTCIceServer[] }
   | { type: 'sdp_offer'; sdp: string }
   | { type: 'ice_candidate'; candidate: RTCIceCandidateInit | null }
+  | { type: 'media_source'; source: MediaSource }
   | { type: 'role'; role: ViewerRole; controllerId: string | null }
   | { type: 'control_requested'; publicId: string }
   | { type: 'message'; message: unknown }
@@ -56,6 +58,9 @@ export function parseServerSignal(data: string): ServerSignal | undefined {
     case 'ice_candidate':
       if (payload !== null && !isRecord(payload)) throw malformed(type);
       return { type: 'ice_candidate', candidate: payload };
+    case 'media_source':
+      if (!isRecord(payload) || typeof payload.url !== 'string') throw malformed(type);
+      return { type: 'media_source', source: payload as unknown as MediaSource };
     case 'role': {
       if (!isRecord(payload)) throw malformed(type);
       const { controllerId } = payload;

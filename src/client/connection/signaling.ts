@@ -43,6 +43,8 @@ export interface EventStreamQuery {
   /** Null: no bound. */
   maxHeight?: number | null;
   maxBitrateBps?: number | null;
+  /** Where else media can be taken from. */
+  mediaSources?: string | undefined;
 }
 
 /** A session is answered for before its browser starts, a deletion after its browser has ended (up to 5 s). */

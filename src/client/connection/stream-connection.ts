@@ -270,11 +270,14 @@ export class StreamConnection {
   }
 
   #position(): EventPosition {
+    const { videoCodec, livekit } = this.#options;
+    const { media } = this.#transport;
     const query = {
       viewerId: this.#viewerId,
-      media: this.#transport.media,
-      videoCodec: this.#options.videoCodec,
+      media,
+      videoCodec,
       ...this.#wishes,
+      mediaSources: media ? undefined : livekit === false ? 'whep' : 'whep,livekit',
     };
     return { query, lastEventId: this.#store.lastEventId };
   }
@@ -327,6 +330,9 @@ export class StreamConnection {
       case 'sdp_offer':
       case 'ice_candidate':
         this.#media?.accept(signal);
+        break;
+      case 'media_source':
+        this.#transport.takeSource(signal.source);
         break;
       case 'role':
         this.#role = signal.role;

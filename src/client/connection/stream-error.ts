@@ -7,6 +7,7 @@ export type ClientErrorCode =
   | 'no_codec'
   | 'closed'
   | 'http_error'
+  | 'source_failed'
   | 'webrtc_unsupported';
 
 /** What a failed request or connection came to. `code` is stable, `message` is for people. */

@@ -9,8 +9,8 @@ export type ConnectionStatus = 'creating' | 'connecting' | 'connected' | 'reconn
 
 export type { ViewerRole } from '../../protocol/rights.js';
 
-/** How media comes: over UDP, or over TCP where UDP is blocked. */
-export type MediaTransportName = 'webrtc' | 'websocket';
+/** How media comes: over UDP, or over TCP where UDP is blocked, or from the media server that this viewer was sent to. */
+export type MediaTransportName = 'webrtc' | 'websocket' | 'overflow';
 
 /** The session's state after a change. */
 export interface StateChange {

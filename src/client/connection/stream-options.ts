@@ -1,7 +1,7 @@
 import type { VideoCodec } from '../../protocol/video-codecs.js';
 import type { CreateSessionRequest, RequestHeaders } from './signaling.js';
 import type { StreamError } from './stream-error.js';
-import type { ConnectionStatus, MediaTransportName, StateChange } from './stream-events.js';
+import type { ConnectionStatus, StateChange } from './stream-events.js';
 
 /** Options of `connectStream`. Exactly one of `streamId` and `create` is given. */
 export interface ConnectStreamOptions {
@@ -27,7 +27,12 @@ export interface ConnectStreamOptions {
    * How media comes. `auto`: by WebRTC, and over the WebSocket where that does not stand 5 s after the server's offer, as
    * where UDP is blocked. Default `auto`.
    */
-  transport?: 'auto' | MediaTransportName | undefined;
+  transport?: 'auto' | 'webrtc' | 'websocket' | undefined;
+  /**
+   * Loads the package `livekit-client` if the server sends this viewer to LiveKit: `() => import('…/livekit-client.esm.mjs')`. Default
+   * `import('livekit-client')`, which needs a bundler or an import map. `false`: it is not to be sent there.
+   */
+  livekit?: (() => Promise<unknown>) | false | undefined;
   /**
    * Sent as `?token=` with the WebSocket, which can have no headers: a stream token of scope `stream`, or a function that gets
    * one for each connection. Default none; cookies are sent.

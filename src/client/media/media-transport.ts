@@ -1,13 +1,15 @@
 import { MediaLink, type MediaLinkListener } from './media-link.js';
 import type { SendSignal } from '../connection/signaling.js';
 import type { OpenLink } from './peer-retry.js';
+import type { MediaSource } from '../../protocol/media-source.js';
+import type { OverflowMedia } from './overflow-media.js';
 import type { SocketMedia } from './socket-media.js';
 import { asStreamError, StreamError } from '../connection/stream-error.js';
 import type { MediaTransportName } from '../connection/stream-events.js';
 import type { ConnectStreamOptions } from '../connection/stream-options.js';
 
 /** The media of one viewer, whichever way it takes. */
-export type Media = MediaLink | SocketMedia;
+export type Media = MediaLink | SocketMedia | OverflowMedia;
 
 /** What a {@link MediaTransport} tells its owner. */
 export interface MediaTransportListener extends Omit<MediaLinkListener, 'onStalled'> {
@@ -27,8 +29,10 @@ export class MediaTransport {
   readonly #options: ConnectStreamOptions;
   readonly #onChange: (transport: MediaTransportName) => void;
   #link: MediaLink | undefined;
-  /** The WebSocket, or an attempt at it. Its module is loaded when it is needed. */
-  #attempt: { media?: SocketMedia } | undefined;
+  /** The WebSocket, or the media server, or an attempt at it. Its module is loaded when it is needed. */
+  #attempt: { media?: SocketMedia | OverflowMedia; url?: string } | undefined;
+  /** This viewer is to take its media from there. */
+  takeSource: (source: MediaSource) => void = () => undefined;
 
   constructor(options: ConnectStreamOptions, onChange: (transport: MediaTransportName) => void) {
     this.#options = options;
@@ -72,6 +76,7 @@ export class MediaTransport {
     };
     if (this.media || (mayFallBack && typeof RTCPeerConnection === 'undefined')) openSocket();
     else {
+      this.takeSource = (source) => void this.#openSource(source, iceServers, openLink, links);
       this.#link = openLink(links);
       open(this.#link, listener);
     }
@@ -128,6 +133,48 @@ export class MediaTransport {
       });
     } catch (thrown) {
       if (this.#attempt === attempt) onTrouble(asStreamError(thrown));
+    }
+  }
+
+  async #openSource(
+    source: MediaSource,
+    iceServers: RTCIceServer[],
+    openLink: OpenLink,
+    links: MediaLinkListener & MediaTransportListener,
+  ): Promise<void> {
+    const { url } = source;
+    // It is told again after a lost event stream.
+    if (this.#attempt?.url === url) return;
+    this.#dropSocket();
+    const attempt: { media?: OverflowMedia; url: string } = (this.#attempt = { url });
+    const onFailed = (error: StreamError): void => {
+      if (this.#attempt !== attempt) return;
+      this.#dropSocket();
+      links.onTrouble(error);
+      this.#dropLink();
+      const link = (this.#link = openLink(links));
+      open(link, links);
+      link.requestOffer();
+    };
+    try {
+      const { OverflowMedia } = await import('./overflow-media.js');
+      if (this.#attempt !== attempt) return;
+      const media = (attempt.media = new OverflowMedia(
+        source,
+        { iceServers, livekit: this.#options.livekit },
+        {
+          ...{ onFailed, openLink, links },
+          onReturn: (link) => {
+            this.#attempt = undefined;
+            links.onOpen((this.#link = link));
+          },
+        },
+      ));
+      this.#dropLink();
+      this.#set('overflow');
+      open(media, links);
+    } catch (thrown) {
+      onFailed(asStreamError(thrown));
     }
   }
 }

@@ -1,3 +1,4 @@
+import { FirstPicture } from './first-picture.js';
 import type { MediaLink, MediaLinkListener } from './media-link.js';
 
 /** How long after the WebSocket took over, or an attempt failed, WebRTC is tried again, ms. */
@@ -16,8 +17,7 @@ export class PeerRetry {
   /** Of the next attempt, or the end of this one. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #link: MediaLink | undefined;
-  /** Shown nowhere; it tells of the first decoded picture. */
-  #probe: HTMLVideoElement | undefined;
+  readonly #firstPicture = new FirstPicture();
 
   /**
    * @param onInputMessage - what the data channel of an attempt brings: the server takes the newest channel.
@@ -48,7 +48,7 @@ export class PeerRetry {
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#dropProbe();
+    this.#firstPicture.close();
     this.#link?.close();
     this.#link = undefined;
   }
@@ -76,21 +76,12 @@ export class PeerRetry {
   }
 
   #watch(): void {
-    this.#dropProbe();
-    const probe = (this.#probe = document.createElement('video'));
-    probe.muted = probe.autoplay = probe.playsInline = true;
-    probe.srcObject = this.#link?.stream ?? null;
-    probe.addEventListener('loadeddata', () => {
+    this.#firstPicture.watch(this.#link?.stream, () => {
       const link = this.#link;
-      if (link === undefined || this.#probe !== probe) return;
+      if (link === undefined) return;
       this.#link = undefined;
       this.close();
       this.#onPicture(link);
     });
-  }
-
-  #dropProbe(): void {
-    if (this.#probe) this.#probe.srcObject = null;
-    this.#probe = undefined;
   }
 }

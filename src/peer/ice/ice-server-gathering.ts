@@ -1,16 +1,18 @@
 import { Candidate, candidateFoundation, candidatePriority, serverReflexiveCandidate } from 'werift';
 
 import type { Clock } from '../../base/clock.js';
-import { asError } from '../../base/errors.js';
 import type { IceServerOption } from '../../options/ice-server-options.js';
 import type { Logger } from '../../base/logger.js';
-import { TurnAllocation, type TurnServer } from './turn-allocation.js';
+import type { IceEndpoint } from '../../fanout/media-plane.js';
+import { reasonOf, TurnAllocation, type TurnServer } from './turn-allocation.js';
 import { type IceServerLocation, readIceServerUrl } from './turn-url.js';
 import { asKnownConnection, type IceConnectionInternals } from '../werift/werift-ice-connection.js';
 
 export interface IceServerGatheringParameters {
   /** Address that ICE binds to, where that is one. */
   readonly localAddress: string | undefined;
+  /** Opens sockets of the media plane to TURN servers. Default: werift reaches them. */
+  readonly openRelaySocket?: IceEndpoint['openRelaySocket'];
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -29,6 +31,8 @@ export class IceServerGathering {
   readonly #ice: IceConnectionInternals;
   #servers: readonly IceServerOption[] = [];
   #relay: TurnAllocation | undefined;
+  /** That of before an ICE restart, which is not over. */
+  #retired: TurnAllocation | undefined;
   #closed = false;
 
   readonly #parameters: IceServerGatheringParameters;
@@ -62,20 +66,30 @@ export class IceServerGathering {
     ice.turnServer = undefined;
   }
 
-  /** Before a restart gathers: the browser takes new relays too, and the credentials of this one may have ended. */
+  /**
+   * Before a restart gathers: the browser takes new relays too, and the credentials of this one may have ended. If the media plane
+   * sends over it, it goes on to do so until there is another way; see {@link connected}.
+   */
   dropRelay(): void {
     const relay = this.#relay;
     const ice = this.#ice;
     this.#relay = undefined;
     if (relay === undefined) return;
     ice.protocols = ice.protocols.filter((protocol) => protocol !== relay.protocol);
-    void relay.close();
+    // One that is retired already still has the media: there has been no other pair since.
+    if (relay.isOnPlane && this.#retired === undefined) this.#retired = relay;
+    else void relay.close();
+  }
+
+  /** There is a pair since the last restart: the relay of before is given back. */
+  connected(): void {
+    void this.#closeRetired();
   }
 
   /** Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#relay?.close();
+    await Promise.all([this.#relay?.close(), this.#closeRetired()]);
   }
 
   /** After an ICE restart werift tells of the host candidates of the sockets that it has kept, and of nothing else. */
@@ -101,8 +115,9 @@ export class IceServerGathering {
     for (const server of turnServersOf(this.#servers).slice(0, MAX_TURN_URLS)) {
       let relay: TurnAllocation;
       try {
-        const { localAddress, clock } = this.#parameters;
-        relay = await TurnAllocation.open(server, localAddress, ALLOCATION_TIMEOUT_MS, clock);
+        const { localAddress, clock, openRelaySocket: openSocket } = this.#parameters;
+        const timeoutMs = ALLOCATION_TIMEOUT_MS;
+        relay = await TurnAllocation.open(server, { localAddress, timeoutMs, clock, openSocket });
       } catch (thrown) {
         const { host, port, transport } = server;
         const reason = reasonOf(thrown);
@@ -115,16 +130,17 @@ export class IceServerGathering {
       }
       // The viewer has gone, or ICE was restarted, which gathers anew.
       if (this.#closed || ice.generation !== generation) await relay.close();
-      else this.#announce(relay);
+      else this.#announce(relay, server);
       return;
     }
   }
 
-  #announce(relay: TurnAllocation): void {
+  #announce(relay: TurnAllocation, server: TurnServer): void {
     const ice = this.#ice;
     const { relayedAddress, mappedAddress } = relay.turn;
     const { protocol } = relay;
     this.#relay = relay;
+    relay.onEnded = (reason) => this.#onEnded(relay, server, reason);
     protocol.localCandidate = new Candidate(
       candidateFoundation('relay', 'udp', relayedAddress[0]),
       1,
@@ -142,6 +158,24 @@ export class IceServerGathering {
     ice.appendLocalCandidate(protocol.localCandidate);
     // The viewer's candidates may all have come while the server was being asked.
     ice.pairLocalProtocol(protocol);
+  }
+
+  /** What goes over it has no way any more. */
+  #onEnded(relay: TurnAllocation, { host, port, transport }: TurnServer, reason: string): void {
+    const ice = this.#ice;
+    this.#parameters.logger.warn({ host, port, transport, reason }, 'a relay address has ended');
+    if (this.#retired === relay) this.#retired = undefined;
+    if (this.#relay === relay) this.#relay = undefined;
+    ice.protocols = ice.protocols.filter((protocol) => protocol !== relay.protocol);
+    if (this.#closed || ice.nominated?.protocol !== relay.protocol) return;
+    ice.stopConsentLifecycle();
+    ice.setState('failed');
+  }
+
+  async #closeRetired(): Promise<void> {
+    const retired = this.#retired;
+    this.#retired = undefined;
+    await retired?.close();
   }
 }
 
@@ -162,12 +196,4 @@ function turnServersOf(servers: readonly IceServerOption[]): TurnServer[] {
       ? [{ ...location, username, credential }]
       : [],
   );
-}
-
-/** What the server said, without the request, in which the user's name is. */
-function reasonOf(thrown: unknown): string {
-  const response = (thrown as { response?: { getAttributeValue(name: string): unknown } } | undefined)
-    ?.response;
-  const error = response?.getAttributeValue('ERROR-CODE');
-  return Array.isArray(error) ? error.join(' ') : asError(thrown).message || 'no answer';
 }

@@ -1,10 +1,23 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 
-import { classes, Message, methods, StunOverTurnProtocol, TurnProtocol, UdpTransport } from 'werift';
+import {
+  classes,
+  Message,
+  methods,
+  StunOverTurnProtocol,
+  type StunProtocol,
+  TurnProtocol,
+  UdpTransport,
+} from 'werift';
 
 import type { Clock, Timer } from '../../base/clock.js';
 import { asError, StreamKitError } from '../../base/errors.js';
+import type { IceEndpoint } from '../../fanout/media-plane.js';
+import { stunOver } from '../werift/shared-transport.js';
+import { CHANNEL_REFRESH_SECONDS, RelayChannels } from './relay-channels.js';
+import { repairRequests, TURN_ERROR, turnErrorOf } from './turn-requests.js';
+import { TurnSocket } from './turn-socket.js';
 import { TurnStream } from './turn-stream.js';
 import type { IceServerLocation } from './turn-url.js';
 
@@ -13,17 +26,22 @@ export interface TurnServer extends IceServerLocation {
   readonly credential: string;
 }
 
+/** How an allocation is made and used. */
+export interface TurnAllocationParameters {
+  /** Address to speak to the server from. Default: whichever leads there. */
+  readonly localAddress: string | undefined;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  /** Opens a socket of the media plane, which then sends and receives. Default: werift does. */
+  readonly openSocket: IceEndpoint['openRelaySocket'] | undefined;
+}
+
 /** What is used of werift's `TurnProtocol` that it does not declare, and its transports (werift 0.24.4). */
 interface TurnInternals {
   refresh(lifetimeSeconds: number): void;
 }
 
 const LIFETIME_SECONDS = 600;
-/**
- * A channel lives for 10 minutes but the permission that goes with it for 5 (RFC 8656 sections 9 and 12), and servers that
- * are strict then drop what the viewer sends. Binding anew renews both; werift's own 500 s are too late.
- */
-const CHANNEL_REFRESH_SECONDS = 240;
 /** After a refresh that failed, s: 100 s of the lifetime are left. */
 const RETRY_SECONDS = 30;
 /** How long closing waits for the server to hear of it, ms. */
@@ -36,55 +54,55 @@ const FAREWELL_MS = 250;
  */
 export class TurnAllocation {
   /** What werift takes for a local socket. */
-  readonly protocol: StunOverTurnProtocol;
+  readonly protocol: StunOverTurnProtocol | StunProtocol;
+  /** The server has ended it, or cannot be reached any more; it has closed itself. */
+  onEnded: (reason: string) => void = () => undefined;
   #timer: Timer | undefined;
+  #endsAtUs = 0;
   #closed = false;
 
+  readonly #channels: RelayChannels | undefined;
+  readonly #closeProtocol: () => Promise<void>;
   readonly #clock: Clock;
   private constructor(
     readonly turn: TurnProtocol,
+    channels: RelayChannels | undefined,
     clock: Clock,
   ) {
+    this.#channels = channels;
     this.#clock = clock;
     const internals = turn as unknown as TurnInternals;
     if (typeof internals.refresh !== 'function') {
       throw new StreamKitError('internal', 'TURN is not as it is known: another version of werift?');
     }
+    repairRequests(turn);
     internals.refresh = (lifetimeSeconds) => this.#refreshIn(lifetimeSeconds);
-    this.protocol = new StunOverTurnProtocol(turn);
+    this.protocol = channels === undefined ? new StunOverTurnProtocol(turn) : stunOver(channels);
+    this.#closeProtocol = this.protocol.close.bind(this.protocol);
     this.protocol.close = () => this.close();
   }
 
+  /** Whether the media plane sends and receives by it; otherwise werift does. */
+  get isOnPlane(): boolean {
+    return this.#channels !== undefined;
+  }
+
   /** @throws Error where the server cannot be reached in time, or refuses. */
-  static async open(
-    server: TurnServer,
-    localAddress: string | undefined,
-    timeoutMs: number,
-    clock: Clock,
-  ): Promise<TurnAllocation> {
+  static async open(server: TurnServer, parameters: TurnAllocationParameters): Promise<TurnAllocation> {
+    const { timeoutMs, clock } = parameters;
     const abort = new AbortController();
     let allocation: TurnAllocation | undefined;
     let timer: Timer | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = clock.after(timeoutMs, () => {
         abort.abort();
-        // werift passes over a refusal that is not signed, as that of wrong credentials is.
-        reject(new Error('no answer in time, or the credentials are wrong'));
+        reject(new Error('no answer in time'));
       });
     });
     const opened = (async () => {
-      const { address, family } = await lookup(server.host);
-      const remote = [address, server.port] as const;
-      const transport =
-        server.transport === 'udp'
-          ? await openUdp(family === 6 ? 'udp6' : 'udp4', localAddress)
-          : await TurnStream.open(server.transport, remote, server.host, abort.signal);
-      const turn = new TurnProtocol(remote, server.username, server.credential, LIFETIME_SECONDS, transport, {
-        channelRefreshTime: CHANNEL_REFRESH_SECONDS,
-      });
-      allocation = new TurnAllocation(turn, clock);
+      allocation = await TurnAllocation.#connect(server, parameters, abort.signal);
       if (abort.signal.aborted) throw new Error('Given up');
-      await turn.connectionMade();
+      await allocation.turn.connectionMade();
       return allocation;
     })();
     try {
@@ -95,6 +113,29 @@ export class TurnAllocation {
     } finally {
       timer?.cancel();
     }
+  }
+
+  static async #connect(
+    server: TurnServer,
+    { localAddress, clock, openSocket }: TurnAllocationParameters,
+    signal: AbortSignal,
+  ): Promise<TurnAllocation> {
+    const { address, family } = await lookup(server.host);
+    const remote = [address, server.port] as const;
+    const local = isIP(localAddress ?? '') === family ? localAddress : undefined;
+    const wildcard = family === 6 ? '::' : '0.0.0.0';
+    const socket = server.transport === 'udp' ? openSocket?.(local ?? wildcard, remote) : undefined;
+    const transport =
+      socket !== undefined
+        ? new TurnSocket(socket, remote)
+        : server.transport === 'udp'
+          ? await openUdp(family === 6 ? 'udp6' : 'udp4', local)
+          : await TurnStream.open(server.transport, remote, server.host, signal);
+    const turn = new TurnProtocol(remote, server.username, server.credential, LIFETIME_SECONDS, transport, {
+      channelRefreshTime: CHANNEL_REFRESH_SECONDS,
+    });
+    const channels = socket === undefined ? undefined : new RelayChannels(turn, socket, clock);
+    return new TurnAllocation(turn, channels, clock);
   }
 
   /** Gives the address back, and closes the connection to the server. Idempotent. */
@@ -112,17 +153,36 @@ export class TurnAllocation {
       await Promise.race([this.#refresh(0).catch(() => undefined), graceOver]);
       grace?.cancel();
     }
-    await turn.transport.close();
+    await this.#closeProtocol();
   }
 
   #refreshIn(lifetimeSeconds: number): void {
+    this.#endsAtUs = this.#clock.nowUs() + lifetimeSeconds * 1_000_000;
+    this.#refreshAfter((lifetimeSeconds * 5) / 6);
+  }
+
+  #refreshAfter(seconds: number): void {
     if (this.#closed) return;
-    this.#timer = this.#clock.after((lifetimeSeconds * 1000 * 5) / 6, () => {
+    this.#timer = this.#clock.after(seconds * 1000, () => {
       this.#refresh(LIFETIME_SECONDS).then(
         (granted) => this.#refreshIn(granted),
-        () => this.#refreshIn(RETRY_SECONDS),
+        (thrown: unknown) => this.#onRefreshFailed(thrown),
       );
     });
+  }
+
+  #onRefreshFailed(thrown: unknown): void {
+    const leftSeconds = (this.#endsAtUs - this.#clock.nowUs()) / 1_000_000;
+    const isGone = turnErrorOf(thrown)?.code === TURN_ERROR.allocationMismatch || this.turn.transport.closed;
+    if (this.#closed) return;
+    if (!isGone && leftSeconds > 0) {
+      this.#refreshAfter(Math.min(RETRY_SECONDS, leftSeconds));
+      return;
+    }
+    // There is nothing to give back.
+    this.#timer = undefined;
+    void this.close();
+    this.onEnded(reasonOf(thrown));
   }
 
   async #refresh(lifetimeSeconds: number): Promise<number> {
@@ -133,7 +193,17 @@ export class TurnAllocation {
   }
 }
 
+/** What the server said, without the request, in which the user's name is. */
+export function reasonOf(thrown: unknown): string {
+  const refusal = turnErrorOf(thrown);
+  return refusal === undefined
+    ? asError(thrown).message || 'no answer'
+    : `${String(refusal.code)} ${refusal.phrase}`;
+}
+
 function openUdp(type: 'udp4' | 'udp6', localAddress: string | undefined): Promise<UdpTransport> {
-  const isOfFamily = isIP(localAddress ?? '') === (type === 'udp6' ? 6 : 4);
-  return UdpTransport.init(type, isOfFamily ? { interfaceAddresses: { [type]: localAddress } } : {});
+  return UdpTransport.init(
+    type,
+    localAddress === undefined ? {} : { interfaceAddresses: { [type]: localAddress } },
+  );
 }

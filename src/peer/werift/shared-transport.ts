@@ -1,5 +1,7 @@
 import { isIPv4 } from 'node:net';
 
+import { StunProtocol } from 'werift';
+
 import type { IceSocket } from '../../fanout/media-plane.js';
 import type { Address } from './werift-ice-connection.js';
 
@@ -47,4 +49,14 @@ export class SharedTransport {
     this.#socket.close();
     return Promise.resolve();
   };
+}
+
+/** What werift takes for a local socket, over one of the media plane's. */
+export function stunOver(socket: IceSocket): StunProtocol {
+  const protocol = new StunProtocol();
+  const transport = new SharedTransport(socket);
+  const receiver = protocol as unknown as { datagramReceived(data: Buffer, from: Address): void };
+  transport.onData = (data, from) => receiver.datagramReceived(data, from);
+  protocol.transport = transport as unknown as StunProtocol['transport'];
+  return protocol;
 }

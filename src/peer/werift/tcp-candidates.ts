@@ -1,9 +1,9 @@
-import { Candidate, candidateFoundation, candidatePriority, CandidatePairState, StunProtocol } from 'werift';
+import { Candidate, candidateFoundation, candidatePriority, CandidatePairState } from 'werift';
 
 import type { Clock } from '../../base/clock.js';
 import type { IceEndpoint } from '../../fanout/media-plane.js';
-import { SharedTransport } from './shared-transport.js';
-import type { Address, CandidatePairInternals, IceConnectionInternals } from './werift-ice-connection.js';
+import { stunOver } from './shared-transport.js';
+import type { CandidatePairInternals, IceConnectionInternals } from './werift-ice-connection.js';
 
 /** A check over TCP is sent once; its answer may wait behind media. */
 const RESPONSE_TIMEOUT_MS = 5000;
@@ -23,11 +23,7 @@ const HEAD_START_OF_UDP_MS = 250;
 export function offerTcp(ice: IceConnectionInternals, endpoint: IceEndpoint, address: string): void {
   const socket = endpoint.openTcpSocket(address);
   if (socket === undefined) return;
-  const protocol = new StunProtocol();
-  const transport = new SharedTransport(socket);
-  const receiver = protocol as unknown as { datagramReceived(data: Buffer, from: Address): void };
-  transport.onData = (data, from) => receiver.datagramReceived(data, from);
-  protocol.transport = transport as unknown as StunProtocol['transport'];
+  const protocol = stunOver(socket);
   const request = protocol.request.bind(protocol);
   protocol.request = (message, to, integrityKey, retransmissions, onRequestSent) =>
     request(

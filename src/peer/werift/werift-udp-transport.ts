@@ -5,10 +5,11 @@ import { CandidatePairState, type Message, UdpTransport } from 'werift';
 
 import { asError, StreamKitError } from '../../base/errors.js';
 import type { Clock } from '../../base/clock.js';
-import type { IceEndpoint } from '../../fanout/media-plane.js';
+import type { IceEndpoint, RelaySocket } from '../../fanout/media-plane.js';
 import { SharedTransport } from './shared-transport.js';
 import { isTcp, offerTcp, preferUdp } from './tcp-candidates.js';
 import {
+  type Address,
   asKnownConnection,
   type CandidatePairInternals,
   type IceConnectionInternals,
@@ -120,6 +121,14 @@ export class SharedPortIce {
   choosePath(): IceEndpoint | undefined {
     this.#path ??= this.#ice.nominated === undefined ? 'shared' : pathOf(this.#ice.nominated);
     return this.#path === 'shared' ? this.#endpoint : undefined;
+  }
+
+  /**
+   * A socket of the plane to a TURN server. Undefined if there is none, and for a connection that goes through werift: what the
+   * plane sends could not be its way.
+   */
+  openRelaySocket(address: string, server: Address): RelaySocket | undefined {
+    return this.#path === 'relayed' ? undefined : this.#endpoint.openRelaySocket(address, server);
   }
 
   #takeCredentials(): void {

@@ -86,7 +86,9 @@ describe('the route of the document', () => {
     const off = Object.keys(ROUTES).filter((name) => !served.includes(name as RouteName));
     expect(
       off.filter((name) =>
-        /recording|playlist|health|readiness|debugger|WebS|WebI|profile|storageState|admin/i.test(name),
+        /recording|playlist|health|readiness|debugger|WebS|WebI|receive|profile|storageState|admin/i.test(
+          name,
+        ),
       ),
     ).toEqual(off);
     expect(off).toContain('startRecording');

@@ -151,6 +151,7 @@ describe('GET /:id/diagnostics', () => {
       {
         publicId,
         attached: true,
+        elsewhere: false,
         wishes: { maxHeight: null, maxBitrateBps: null },
         bounds: { maxHeight: null, maxBitrateBps: null },
         media: 'none',

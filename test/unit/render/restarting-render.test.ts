@@ -95,7 +95,11 @@ const listener = {
   onPageMessage: (message) => void told.push(`message: ${String(message)}`),
 } as RestartableRenderListener;
 
-async function open(restart: ResolvedRestartOptions | false): Promise<RestartableRender> {
+/** @param before - the first render is there. */
+async function open(
+  restart: ResolvedRestartOptions | false,
+  before: (first: Opened) => void = () => undefined,
+): Promise<RestartableRender> {
   const openRestarting = createOpenRestartingRender({
     open: (parameters, inner, signal) =>
       new Promise((resolve, reject) => {
@@ -110,6 +114,7 @@ async function open(restart: ResolvedRestartOptions | false): Promise<Restartabl
     ...{ restart, launchLimitMs: 30_000, clock, logger: silentLogger },
   });
   const opening = openRestarting(PARAMETERS, listener, new AbortController().signal);
+  before(nth(opened.length - 1));
   opened.at(-1)?.succeed();
   return opening;
 }
@@ -145,6 +150,22 @@ describe('a restarting render', () => {
     nth(1).listener.onDeviceLost?.();
     await clock.advance(60_000);
     expect([opened.length, told.length]).toEqual([2, 2]);
+  });
+
+  it('does so too if that is known before the page is there', async () => {
+    const opening = open({ attempts: 2, windowMs: 60_000 }, (first) => first.listener.onDeviceLost?.());
+    await opening;
+    expect(told).toEqual([]);
+    await clock.advance(0);
+    nth(1).listener.onDeviceLost?.();
+    nth(1).succeed();
+    await settle();
+    expect(told).toEqual(['restarting: gpu_lost', 'restarted', 'restarting: gpu_lost']);
+    await clock.advance(20_000);
+    nth(2).succeed();
+    await settle();
+    expect(told.at(-1)).toBe('restarted');
+    expect(opened).toHaveLength(3);
   });
 
   it('goes on in software where it is not to be restarted', async () => {

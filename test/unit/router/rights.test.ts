@@ -69,7 +69,10 @@ async function sessionOf(caller: string): Promise<string> {
   return (json as { streamId: string }).streamId;
 }
 
-const cases = Object.entries<RouteDefinition>(ROUTES).flatMap(([name, route]) =>
+/** What only the nodes of a cluster ask each other is served by no other server. */
+const served = Object.entries<RouteDefinition>(ROUTES).filter(([, { option }]) => option !== 'cluster');
+
+const cases = served.flatMap(([name, route]) =>
   CALLERS.map((caller) => ({ name, caller, ...route, permitted: PERMITTED[route.right].includes(caller) })),
 );
 

@@ -27,6 +27,8 @@ describe('session request', () => {
     expect(parseSessionRequest({ targetUrl: 'http://localhost:3000/a?b#c' }, defaults, ANY_TARGET)).toEqual({
       targetUrl: 'http://localhost:3000/a?b#c',
       initialData: null,
+      asked: {},
+      placement: {},
       budget: {},
       renderOptions: {
         width: 1920,

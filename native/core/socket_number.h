@@ -6,21 +6,27 @@ namespace streamkit {
 
 /** The numbers of TCP listeners begin here; those below are UDP sockets. */
 constexpr int kFirstStreamSocket = 1 << 16;
+/** The numbers of sockets to TURN servers begin here. */
+constexpr int kFirstRelaySocket = 1 << 20;
 
 inline bool isStreamSocket(int socket) {
-  return socket >= kFirstStreamSocket;
+  return socket >= kFirstStreamSocket && socket < kFirstRelaySocket;
+}
+
+inline bool isRelaySocket(int socket) {
+  return socket >= kFirstRelaySocket;
 }
 
 /**
  * Who sends: over UDP an address, to whichever of our sockets; over TCP a connection, which its listener and
- * the remote address name.
+ * the remote address name; through a TURN server a peer of that allocation.
  */
 struct PacketSource {
   int listener = -1;
   SocketAddress address;
 
   PacketSource(int socket, const SocketAddress& from)
-      : listener(isStreamSocket(socket) ? socket : -1), address(from) {}
+      : listener(socket >= kFirstStreamSocket ? socket : -1), address(from) {}
   bool operator==(const PacketSource& other) const = default;
 };
 

@@ -1,0 +1,84 @@
+#include "relayed_data.h"
+
+namespace streamkit {
+namespace {
+
+// RFC 8489 sections 5 and 14.
+constexpr size_t kHeaderBytes = 20;
+constexpr size_t kAttributeHeaderBytes = 4;
+constexpr uint32_t kMagicCookie = 0x2112a442;
+// RFC 8656 section 18.
+constexpr uint16_t kAttributeXorPeerAddress = 0x0012;
+constexpr uint16_t kAttributeData = 0x0013;
+
+/**
+ * RFC 8489 section 14.2.
+ * @param mask cookie and transaction id, 16 bytes
+ */
+std::optional<SocketAddress> readXorAddress(Bytes value, Bytes mask) {
+  constexpr size_t kIpAt = 4;
+  if (value.size() < kIpAt) {
+    return std::nullopt;
+  }
+  const size_t ipBytes = value[1] == 1 ? 4 : value[1] == 2 ? 16 : 0;
+  if (ipBytes == 0 || value.size() != kIpAt + ipBytes) {
+    return std::nullopt;
+  }
+  std::array<uint8_t, 16> ip{};
+  for (size_t i = 0; i < ipBytes; i += 1) {
+    ip[i] = value[kIpAt + i] ^ mask[i];
+  }
+  const auto port = static_cast<uint16_t>(readU16(&value[2]) ^ readU16(mask.data()));
+  return SocketAddress::fromBytes(Bytes(ip).first(ipBytes), port);
+}
+
+}  // namespace
+
+std::optional<ChannelData> ChannelData::parse(MutableBytes datagram) {
+  if (datagram.size() < kHeaderBytes) {
+    return std::nullopt;
+  }
+  const uint16_t channel = readU16(datagram.data());
+  const size_t bytes = readU16(&datagram[2]);
+  if (channel < kFirstChannel || channel > kLastChannel || bytes > datagram.size() - kHeaderBytes) {
+    return std::nullopt;
+  }
+  return ChannelData{channel, datagram.subspan(kHeaderBytes, bytes)};
+}
+
+std::optional<DataIndication> DataIndication::parse(MutableBytes datagram) {
+  if (datagram.size() < kHeaderBytes || !isOne(datagram) || readU32(&datagram[4]) != kMagicCookie ||
+      readU16(&datagram[2]) != datagram.size() - kHeaderBytes) {
+    return std::nullopt;
+  }
+  std::optional<SocketAddress> peer;
+  std::optional<MutableBytes> data;
+  for (size_t at = kHeaderBytes; at < datagram.size();) {
+    if (datagram.size() - at < kAttributeHeaderBytes) {
+      return std::nullopt;
+    }
+    const uint16_t type = readU16(&datagram[at]);
+    const size_t length = readU16(&datagram[at + 2]);
+    const size_t valueAt = at + kAttributeHeaderBytes;
+    const size_t paddedLength = (length + 3) / 4 * 4;
+    if (datagram.size() - valueAt < paddedLength) {
+      return std::nullopt;
+    }
+    // RFC 8489 section 14: of several of one type the first counts.
+    if (type == kAttributeXorPeerAddress && !peer.has_value()) {
+      peer = readXorAddress(datagram.subspan(valueAt, length), datagram.subspan(4, 16));
+      if (!peer.has_value()) {
+        return std::nullopt;
+      }
+    } else if (type == kAttributeData && !data.has_value()) {
+      data = datagram.subspan(valueAt, length);
+    }
+    at = valueAt + paddedLength;
+  }
+  if (!peer.has_value() || !data.has_value()) {
+    return std::nullopt;
+  }
+  return DataIndication{*peer, *data};
+}
+
+}  // namespace streamkit

@@ -1,0 +1,107 @@
+#include "relay_socket.h"
+
+#ifdef __linux__
+#include <sys/epoll.h>
+#endif
+
+namespace streamkit {
+
+RelaySocket::RelaySocket(std::unique_ptr<UdpSocket> socket, int number, int epoll, uint32_t endpoint,
+                         const SocketAddress& server)
+    : number_(number), epoll_(epoll), endpoint_(endpoint), server_(server), socket_(std::move(socket)) {}
+
+void RelaySocket::send(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {
+  const size_t count = (datagrams.size() + segmentBytes - 1) / segmentBytes;
+  const std::lock_guard lock(mutex_);
+  const auto bound = channels();
+  const auto channel =
+      std::find_if(bound.begin(), bound.end(), [&](const Channel& each) { return each.peer == to; });
+  if (channel == bound.end()) {
+    stats.sendErrors += count;
+    return;
+  }
+  static thread_local std::vector<uint8_t> framed;
+  framed.resize(datagrams.size() + count * ChannelData::kHeaderBytes);
+  size_t at = 0;
+  for (Bytes rest = datagrams; !rest.empty();) {
+    const Bytes datagram = rest.first(std::min(segmentBytes, rest.size()));
+    ChannelData::writeHeader(&framed[at], channel->number, datagram.size());
+    std::copy(datagram.begin(), datagram.end(), &framed[at + ChannelData::kHeaderBytes]);
+    at += ChannelData::kHeaderBytes + datagram.size();
+    rest = rest.subspan(datagram.size());
+  }
+  // Segments stay equal, so one system call still carries them.
+  socket_->send(server_, framed, segmentBytes + ChannelData::kHeaderBytes, stats);
+  watchBlocked();
+}
+
+bool RelaySocket::bind(uint16_t channel, const SocketAddress& peer) {
+  const std::lock_guard lock(mutex_);
+  forget([&](const Channel& each) { return each.number == channel || each.peer == peer; });
+  if (channelCount_ == kMaxChannels) {
+    return false;
+  }
+  channels_[channelCount_++] = {channel, peer};
+  return true;
+}
+
+void RelaySocket::unbind(uint16_t channel) {
+  const std::lock_guard lock(mutex_);
+  forget([&](const Channel& each) { return each.number == channel; });
+}
+
+std::optional<SocketAddress> RelaySocket::peerOf(uint16_t channel) const {
+  for (const Channel& each : channels()) {
+    if (each.number == channel) {
+      return each.peer;
+    }
+  }
+  return std::nullopt;
+}
+
+void RelaySocket::sendToServer(Bytes bytes, PlaneStats& stats) {
+  const auto message = StunMessage::parse(bytes);
+  if (!message.has_value() || message->messageClass() != StunClass::kRequest) {
+    stats.sendErrors += 1;
+    return;
+  }
+  if (!isAwaited(message->transactionId())) {
+    requests_[requestCount_++ % kMaxRequests] = message->transactionId();
+  }
+  const std::lock_guard lock(mutex_);
+  socket_->send(server_, bytes, bytes.size(), stats);
+  watchBlocked();
+}
+
+bool RelaySocket::isAnswer(Bytes bytes) const {
+  const auto message = StunMessage::parse(bytes);
+  return message.has_value() &&
+         (message->messageClass() == StunClass::kSuccess || message->messageClass() == StunClass::kError) &&
+         isAwaited(message->transactionId());
+}
+
+bool RelaySocket::isAwaited(const StunTransactionId& id) const {
+  const auto end = requests_.begin() + static_cast<std::ptrdiff_t>(std::min(requestCount_, kMaxRequests));
+  return std::find(requests_.begin(), end, id) != end;
+}
+
+void RelaySocket::flush(PlaneStats& stats) {
+  const std::lock_guard lock(mutex_);
+  socket_->flush(stats);
+  watchBlocked();
+}
+
+void RelaySocket::watchBlocked() {
+  const bool isBlocked = socket_->blocked();
+#ifdef __linux__
+  if (isBlocked != isBlocked_) {
+    epoll_event interest{};
+    interest.events = EPOLLIN | (isBlocked ? EPOLLOUT : 0U);
+    interest.data.u64 = static_cast<uint64_t>(number_);
+    epoll_ctl(epoll_, EPOLL_CTL_MOD, socket_->fd(), &interest);
+  }
+#endif
+  isBlocked_ = isBlocked;
+}
+
+}  // namespace streamkit

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "../core/relayed_data.h"
+#include "../core/stun_message.h"
+#include "udp_socket.h"
+
+namespace streamkit {
+
+/**
+ * A UDP socket from which one allocation at a TURN server is used: what it sends to a peer goes to the server
+ * by the channel that is bound to that peer (RFC 8656 section 12). Several threads may send on it; one
+ * receives, and binds channels.
+ */
+class RelaySocket {
+ public:
+  /** Peers at once. */
+  static constexpr size_t kMaxChannels = 32;
+  /** Requests to the server of which the answers are awaited, one per channel and more; the oldest make room.
+   */
+  static constexpr size_t kMaxRequests = 64;
+
+  /**
+   * @param number of the socket
+   * @param epoll is told to report when a blocked socket is writable again
+   * @param endpoint the viewer's
+   */
+  RelaySocket(std::unique_ptr<UdpSocket> socket, int number, int epoll, uint32_t endpoint,
+              const SocketAddress& server);
+
+  int number() const { return number_; }
+  uint32_t endpoint() const { return endpoint_; }
+  const SocketAddress& server() const { return server_; }
+  int fd() const { return socket_->fd(); }
+
+  // From any thread.
+
+  /** @param datagrams of `segmentBytes` each, back to back, for the peer; without a channel they are dropped
+   */
+  void send(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
+  bool blocked() const { return isBlocked_; }
+
+  // From the receiving thread.
+
+  /** The channel takes the place of another one of that peer. @returns false if there are too many */
+  bool bind(uint16_t channel, const SocketAddress& peer);
+  void unbind(uint16_t channel);
+  /** Whose the channel is; nothing if it is bound to nobody. */
+  std::optional<SocketAddress> peerOf(uint16_t channel) const;
+  /** Sends a request; other messages are dropped. */
+  void sendToServer(Bytes message, PlaneStats& stats);
+  /** Whether the message answers such a request. Nobody can guess the id of one that he has not seen. */
+  bool isAnswer(Bytes message) const;
+  /** The kernel takes datagrams again. */
+  void flush(PlaneStats& stats);
+
+ private:
+  struct Channel {
+    uint16_t number = 0;
+    SocketAddress peer;
+  };
+
+  std::span<const Channel> channels() const { return std::span(channels_).first(channelCount_); }
+  template <typename Predicate>
+  void forget(Predicate&& isGone) {
+    const auto end = channels_.begin() + static_cast<std::ptrdiff_t>(channelCount_);
+    channelCount_ = static_cast<size_t>(std::remove_if(channels_.begin(), end, isGone) - channels_.begin());
+  }
+  bool isAwaited(const StunTransactionId& id) const;
+  /** After each send. The mutex is held. */
+  void watchBlocked();
+
+  const int number_;
+  const int epoll_;
+  const uint32_t endpoint_;
+  const SocketAddress server_;
+
+  /** Of what follows: sending threads read the channels that the receiving thread writes. */
+  mutable std::mutex mutex_;
+  std::unique_ptr<UdpSocket> socket_;
+  std::array<Channel, kMaxChannels> channels_;
+  size_t channelCount_ = 0;
+  std::atomic<bool> isBlocked_ = false;
+
+  // Used by the receiving thread alone.
+  std::array<StunTransactionId, kMaxRequests> requests_{};
+  size_t requestCount_ = 0;
+};
+
+}  // namespace streamkit

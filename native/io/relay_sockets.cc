@@ -1,0 +1,198 @@
+#include "relay_sockets.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#ifdef __linux__
+#include <sys/epoll.h>
+#endif
+
+namespace streamkit {
+namespace {
+
+constexpr int kEventsPerTurn = 128;
+/** Datagrams that are read of one socket before the others have their turn. */
+constexpr int kReadsPerTurn = 32;
+
+}  // namespace
+
+RelaySockets::~RelaySockets() {
+  clear();
+}
+
+RelaySockets::Opened RelaySockets::open([[maybe_unused]] uint32_t endpoint,
+                                        [[maybe_unused]] const SocketAddress& local,
+                                        [[maybe_unused]] const SocketAddress& server) {
+#ifdef __linux__
+  const std::lock_guard lock(mutex_);
+  const auto ofOne = std::count_if(byNumber_.begin(), byNumber_.end(),
+                                   [&](const auto& each) { return each.second->endpoint() == endpoint; });
+  if (byNumber_.size() >= kMaxSockets || static_cast<size_t>(ofOne) >= kMaxSocketsOfOne ||
+      nextSocket_ == std::numeric_limits<int>::max()) {
+    return {.error = ENFILE};
+  }
+  if (epoll_ < 0) {
+    epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  }
+  if (epoll_ < 0) {
+    return {.error = errno};
+  }
+  auto opened = UdpSocket::open(local);
+  if (opened.socket == nullptr) {
+    return {.error = opened.error};
+  }
+  if (!gso_) {
+    opened.socket->stopSegmenting();
+  }
+  const uint16_t port = opened.socket->local().port();
+  const int number = nextSocket_++;
+  const auto socket =
+      std::make_shared<RelaySocket>(std::move(opened.socket), number, epoll_, endpoint, server);
+  byNumber_[number] = socket;
+  epoll_event interest{};
+  interest.events = EPOLLIN;
+  interest.data.u64 = static_cast<uint64_t>(number);
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, socket->fd(), &interest) != 0) {
+    const int error = errno;
+    byNumber_.erase(number);
+    return {.error = error};
+  }
+  return {number, port, 0};
+#else
+  return {.error = ENOTSUP};
+#endif
+}
+
+RelaySockets::Socket RelaySockets::find(int socket) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = byNumber_.find(socket);
+  return found == byNumber_.end() ? nullptr : found->second;
+}
+
+void RelaySockets::send(int number, const SocketAddress& to, Bytes datagrams, size_t segmentBytes,
+                        PlaneStats& stats) {
+  if (const Socket socket = find(number)) {
+    socket->send(to, datagrams, segmentBytes, stats);
+  }
+}
+
+bool RelaySockets::blocked(int number) const {
+  const Socket socket = find(number);
+  return socket != nullptr && socket->blocked();
+}
+
+void RelaySockets::bind(int number, uint16_t channel, const SocketAddress& peer) {
+  if (const Socket socket = find(number)) {
+    socket->bind(channel, peer);
+  }
+}
+
+void RelaySockets::unbind(int number, uint16_t channel) {
+  if (const Socket socket = find(number)) {
+    socket->unbind(channel);
+  }
+}
+
+void RelaySockets::sendToServer(int number, Bytes message) {
+  if (const Socket socket = find(number)) {
+    socket->sendToServer(message, stats_);
+  }
+}
+
+void RelaySockets::close(int number, MediaCore& core, int64_t nowUs) {
+  const Socket socket = find(number);
+  if (socket == nullptr) {
+    return;
+  }
+  {
+    // A thread that sends on it now closes it when it has done so.
+    const std::lock_guard lock(mutex_);
+    byNumber_.erase(number);
+  }
+  core.socketClosed(socket->endpoint(), number, nowUs);
+}
+
+void RelaySockets::run([[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_t nowUs) {
+#ifdef __linux__
+  if (epoll_ < 0) {
+    return;
+  }
+  std::array<epoll_event, kEventsPerTurn> events;
+  const int count = epoll_wait(epoll_, events.data(), kEventsPerTurn, 0);
+  for (int i = 0; i < count; i += 1) {
+    const epoll_event& event = events[static_cast<size_t>(i)];
+    const Socket socket = find(static_cast<int>(event.data.u64));
+    if (socket == nullptr) {
+      continue;
+    }
+    if ((event.events & EPOLLOUT) != 0) {
+      socket->flush(stats_);
+    }
+    receive(*socket, core, nowUs);
+  }
+#endif
+}
+
+void RelaySockets::receive(const RelaySocket& socket, MediaCore& core, int64_t nowUs) {
+  for (int reads = 0; reads < kReadsPerTurn; reads += 1) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    const ssize_t bytes = recvfrom(socket.fd(), buffer_.data(), buffer_.size(), MSG_DONTWAIT,
+                                   reinterpret_cast<sockaddr*>(&storage), &length);
+    if (bytes < 0) {
+      return;
+    }
+    if (SocketAddress::fromKernel(storage) == socket.server()) {
+      receiveDatagram(socket, MutableBytes(buffer_).first(static_cast<size_t>(bytes)), core, nowUs);
+    } else {
+      stats_.received += 1;
+      stats_.droppedUnknownSource += 1;
+    }
+  }
+}
+
+void RelaySockets::receiveDatagram(const RelaySocket& socket, MutableBytes datagram, MediaCore& core,
+                                   int64_t nowUs) {
+  if (isChannelData(datagram)) {
+    const auto relayed = ChannelData::parse(datagram);
+    const auto peer = relayed.has_value() ? socket.peerOf(relayed->channel) : std::nullopt;
+    if (peer.has_value()) {
+      core.receive(socket.number(), *peer, relayed->data, nowUs);
+      return;
+    }
+    stats_.received += 1;
+    (relayed.has_value() ? stats_.droppedUnknownSource : stats_.droppedMalformed) += 1;
+    return;
+  }
+  if (DataIndication::isOne(datagram)) {
+    const auto relayed = DataIndication::parse(datagram);
+    // A peer that has no channel yet is one that nobody has answered: it may prove who it is, and no more.
+    if (relayed.has_value() && packetKindOf(relayed->data) == PacketKind::kStun) {
+      core.receive(socket.number(), relayed->peer, relayed->data, nowUs);
+      return;
+    }
+    stats_.received += 1;
+    (relayed.has_value() ? stats_.droppedUnknownSource : stats_.droppedMalformed) += 1;
+    return;
+  }
+  stats_.received += 1;
+  if (socket.isAnswer(datagram)) {
+    listener_.onRelayAnswer(socket.endpoint(), socket.number(), datagram);
+  } else {
+    stats_.droppedUnknownSource += 1;
+  }
+}
+
+void RelaySockets::clear() {
+  const std::lock_guard lock(mutex_);
+  byNumber_.clear();
+  if (epoll_ >= 0) {
+    ::close(epoll_);
+    epoll_ = -1;
+  }
+}
+
+}  // namespace streamkit

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "../core/media_core.h"
+#include "../core/socket_number.h"
+#include "relay_socket.h"
+
+namespace streamkit {
+
+/**
+ * The sockets from which allocations at TURN servers are used, one per allocation: by its own address the
+ * server tells it from others. Who asks for the allocation, keeps it alive and binds its channels is told
+ * what the server answers; what peers send goes to the core as if it had come by a socket of ours.
+ *
+ * One thread receives; all threads send. Linux alone has it.
+ */
+class RelaySockets {
+ public:
+  class Listener {
+   public:
+    /** The server answers a request that was sent to it. Called on the receiving thread; must not call back.
+     */
+    virtual void onRelayAnswer(uint32_t endpoint, int socket, Bytes message) = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+
+  /** Sockets at once. */
+  static constexpr size_t kMaxSockets = 4096;
+  /** The same of one viewer: one that is in use, one of before an ICE restart, and those that are tried. */
+  static constexpr size_t kMaxSocketsOfOne = 4;
+
+  RelaySockets(Listener& listener, bool gso, PlaneStats& stats)
+      : listener_(listener), gso_(gso), stats_(stats) {}
+  ~RelaySockets();
+  RelaySockets(const RelaySockets&) = delete;
+  RelaySockets& operator=(const RelaySockets&) = delete;
+
+  struct Opened {
+    /** Negative: there is none. */
+    int socket = -1;
+    uint16_t port = 0;
+    int error = 0;
+  };
+
+  // From any thread.
+
+  /** @param local an address of ours, or of all; its port is chosen by the system if it is 0 */
+  Opened open(uint32_t endpoint, const SocketAddress& local, const SocketAddress& server);
+  void send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
+  bool blocked(int socket) const;
+
+  // From the receiving thread. A socket that is closed is passed over.
+
+  void bind(int socket, uint16_t channel, const SocketAddress& peer);
+  void unbind(int socket, uint16_t channel);
+  void sendToServer(int socket, Bytes message);
+  /** What the viewer was sent by it has nowhere to go any more. */
+  void close(int socket, MediaCore& core, int64_t nowUs);
+  /** What poll() waits for; negative as long as there was none. */
+  int pollFd() const { return epoll_; }
+  /** Receives, and sends what has waited. */
+  void run(MediaCore& core, int64_t nowUs);
+  /** Closes everything. */
+  void clear();
+
+ private:
+  using Socket = std::shared_ptr<RelaySocket>;
+
+  Socket find(int socket) const;
+  void receive(const RelaySocket& socket, MediaCore& core, int64_t nowUs);
+  void receiveDatagram(const RelaySocket& socket, MutableBytes datagram, MediaCore& core, int64_t nowUs);
+
+  Listener& listener_;
+  const bool gso_;
+  PlaneStats& stats_;
+  std::atomic<int> epoll_ = -1;
+
+  mutable std::mutex mutex_;
+  std::unordered_map<int, Socket> byNumber_;
+  int nextSocket_ = kFirstRelaySocket;
+
+  // Used by the receiving thread alone.
+  std::array<uint8_t, UdpSocket::kMaxDatagramBytes> buffer_;
+};
+
+}  // namespace streamkit

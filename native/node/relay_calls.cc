@@ -1,0 +1,96 @@
+#include <uv.h>
+
+#include "address_values.h"
+#include "plane_calls.h"
+
+namespace streamkit::calls {
+namespace {
+
+/** The longest request to a TURN server is far shorter. */
+constexpr size_t kMaxRequestBytes = 2048;
+
+/** The socket that the first argument names; negative if it is closed. */
+int relayOf(Plane& plane, Arguments& arguments) {
+  const uint32_t socket = arguments.id(0);
+  return !arguments.failed() && plane.relays.contains(socket) ? static_cast<int>(socket) : -1;
+}
+
+/** 0, with an exception pending, if the second argument is no number of a channel. */
+uint16_t channelOf(Arguments& arguments) {
+  const uint32_t channel = arguments.id(1);
+  if (!arguments.failed() && (channel < kFirstChannel || channel > kLastChannel)) {
+    arguments.fail("ERR_OUT_OF_RANGE", "The number of a channel lies between 0x4000 and 0x4fff");
+  }
+  return arguments.failed() ? 0 : static_cast<uint16_t>(channel);
+}
+
+}  // namespace
+
+napi_value openRelay(Plane& plane, Arguments& arguments) {
+  const uint32_t endpoint = arguments.id(0);
+  const std::string text = arguments.text(1);
+  const auto local = addressOf(arguments, text, 0);
+  const auto server = arguments.failed() ? std::nullopt : addressAt(arguments, 2);
+  if (!local.has_value() || !server.has_value()) {
+    return nullptr;
+  }
+  if (!plane.open() || !plane.endpoints.contains(endpoint)) {
+    return arguments.fail("ERR_INVALID_STATE", "A relay needs an open endpoint");
+  }
+  if (local->isIpv6() != server->isIpv6()) {
+    return arguments.fail("EINVAL", "A relay and its server need addresses of one family");
+  }
+  int error = 0;
+  const auto bound = plane.openRelay(endpoint, *local, *server, error);
+  if (!bound.has_value()) {
+    const std::string name = uv_err_name(uv_translate_sys_error(error));
+    return arguments.fail(name.c_str(), "bind " + name + " " + text);
+  }
+  return ObjectBuilder(arguments.env()).set("socket", bound->socket).set("port", bound->port).value();
+}
+
+napi_value sendToRelay(Plane& plane, Arguments& arguments) {
+  const int relay = relayOf(plane, arguments);
+  const Bytes message = arguments.bytes(1);
+  if (arguments.failed()) {
+    return nullptr;
+  }
+  if (message.size() > kMaxRequestBytes) {
+    return arguments.fail("EMSGSIZE",
+                          "A request of " + std::to_string(message.size()) + " bytes is too long");
+  }
+  if (relay >= 0) {
+    plane.thread().postToRelay(relay, message);
+  }
+  return nullptr;
+}
+
+napi_value bindChannel(Plane& plane, Arguments& arguments) {
+  const int relay = relayOf(plane, arguments);
+  const uint16_t channel = channelOf(arguments);
+  const auto peer = arguments.failed() ? std::nullopt : addressAt(arguments, 2);
+  if (peer.has_value() && relay >= 0) {
+    plane.thread().bindChannel(relay, channel, *peer);
+  }
+  return nullptr;
+}
+
+napi_value unbindChannel(Plane& plane, Arguments& arguments) {
+  const int relay = relayOf(plane, arguments);
+  const uint16_t channel = channelOf(arguments);
+  if (!arguments.failed() && relay >= 0) {
+    plane.thread().unbindChannel(relay, channel);
+  }
+  return nullptr;
+}
+
+napi_value closeRelay(Plane& plane, Arguments& arguments) {
+  const int relay = relayOf(plane, arguments);
+  if (relay >= 0) {
+    plane.relays.erase(static_cast<uint32_t>(relay));
+    plane.thread().closeRelay(relay);
+  }
+  return nullptr;
+}
+
+}  // namespace streamkit::calls

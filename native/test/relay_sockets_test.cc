@@ -1,0 +1,333 @@
+#include "io/relay_sockets.h"
+
+#include <poll.h>
+
+#include "io/send_sockets.h"
+#include "payload_frame.h"
+#include "stun_message_builder.h"
+#include "tcp_peer.h"
+#include "test.h"
+#include "thread_bench.h"
+#include "turn_message.h"
+#include "udp_peer.h"
+#include "virtual_network.h"
+
+#ifdef __linux__
+
+namespace streamkit::test {
+namespace {
+
+constexpr int kPatienceMs = 30'000;
+constexpr uint16_t kChannel = 0x4000;
+
+struct Answers final : RelaySockets::Listener {
+  void onRelayAnswer(uint32_t endpoint, int, Bytes message) override {
+    endpoints.push_back(endpoint);
+    messages.emplace_back(message.begin(), message.end());
+  }
+  std::vector<uint32_t> endpoints;
+  std::vector<std::vector<uint8_t>> messages;
+};
+
+/** A core with a socket to a TURN server, which the test plays: real datagrams, virtual time. */
+class RelayBench {
+ public:
+  RelayBench()
+      : tcp(stats),
+        relays(answers, true, stats),
+        sockets(tcp, relays, stats),
+        core({0, 7}, sockets, events, stats),
+        opened(relays.open(1, *SocketAddress::fromText("127.0.0.1", 0), server.local())),
+        relayed(*SocketAddress::fromText("127.0.0.1", opened.port)) {
+    EXPECT_EQ(opened.error, 0);
+    core.createEndpoint(1, "u1", "ours");
+    core.setRemoteCredentials(1, "theirs", "their-password");
+  }
+
+  /** Lets the sockets work until it is so, or patience ends. */
+  template <typename Condition>
+  bool await(Condition&& condition) {
+    for (int waited = 0; waited < kPatienceMs; waited += 10) {
+      relays.run(core, nowUs);
+      if (condition()) {
+        return true;
+      }
+      pollfd fd{relays.pollFd(), POLLIN, 0};
+      poll(&fd, 1, 10);
+    }
+    return false;
+  }
+  /** The server sends it, and it has come in: nothing of it is to have any effect but the count. */
+  void sendInVain(UdpPeer& from, Bytes bytes) {
+    const uint64_t before = stats.received;
+    const size_t packets = events.packets.size();
+    from.send(bytes, relayed);
+    EXPECT(await([&] { return stats.received > before; }));
+    EXPECT_EQ(events.packets.size(), packets);
+  }
+  /** What the server is sent next. */
+  std::vector<uint8_t> receive() {
+    std::vector<std::vector<uint8_t>> datagrams;
+    EXPECT(await([&] {
+      if (received_.empty()) {
+        received_ = server.receive();
+      }
+      return !received_.empty();
+    }));
+    std::vector<uint8_t> first;
+    if (!received_.empty()) {
+      first = received_.front();
+      received_.erase(received_.begin());
+    }
+    return first;
+  }
+  void nominate() {
+    relays.bind(opened.socket, kChannel, peer);
+    server.send(channelData(kChannel, viewerCheck("u1", "ours")), relayed);
+    EXPECT(await([&] { return events.packets.size() == 1; }));
+    const StunTransactionId id{1, 2, 3};
+    const auto request = nominatingRequest(id, "theirs:u1", "their-password");
+    core.sendPacket(1, opened.socket, peer, request, nowUs);
+    EXPECT(receive() == channelData(kChannel, request));
+    server.send(channelData(kChannel, authenticResponse(id, "their-password")), relayed);
+    EXPECT(await([&] { return events.packets.size() == 2; }));
+  }
+
+  PlaneStats stats;
+  Answers answers;
+  UdpPeer server;
+  UdpPeer stranger;
+  TcpSockets tcp;
+  RelaySockets relays;
+  SendSockets sockets;
+  EventLog events;
+  MediaCore core;
+  RelaySockets::Opened opened;
+  /** Where the server sends to. */
+  SocketAddress relayed;
+  SocketAddress peer = *SocketAddress::fromText("192.0.2.7", 5000);
+  int64_t nowUs = 1'000'000;
+
+ private:
+  std::vector<std::vector<uint8_t>> received_;
+};
+
+}  // namespace
+
+TEST("a viewer behind a TURN server is sent media by its channel, in segments of one size") {
+  RelayBench bench;
+  bench.nominate();
+  EXPECT(bench.events.packets[0].from == bench.peer);
+  bench.core.createProducer(50, {});
+  bench.core.createTransport(101, 1, *SrtpSession::create(srtpParameters(4)),
+                             std::make_shared<TransportStats>());
+  ConsumerParameters parameters;
+  parameters.ssrc = 5;
+  parameters.targetBitrateBps = 20e6;
+  const auto consumer = std::make_shared<ConsumerStats>();
+  EXPECT(bench.core.consume(201, 101, 50, parameters, consumer, bench.nowUs));
+  EncodedFrame frame = payloadFrame(20, 1000, true);
+  bench.core.sendFrame(50, std::move(frame), false, bench.nowUs);
+  for (const int64_t endUs = bench.nowUs + 100'000; bench.nowUs < endUs; bench.nowUs += 1'000) {
+    bench.core.advance(bench.nowUs, 10'000);
+  }
+  size_t media = 0;
+  while (media < 20) {
+    std::vector<uint8_t> datagram = bench.receive();
+    const auto data = ChannelData::parse(datagram);
+    EXPECT(data.has_value() && data->channel == kChannel);
+    if (!data.has_value()) {
+      break;
+    }
+    EXPECT_EQ(data->data.size(), datagram.size() - ChannelData::kHeaderBytes);
+    media += packetKindOf(data->data) == PacketKind::kRtp ? 1 : 0;
+  }
+  EXPECT_EQ(consumer->packetsSent, 20);
+  EXPECT(bench.stats.sendCalls < 15);
+}
+
+TEST("nothing counts at a socket to a TURN server that others send, or that goes by no channel of a peer's") {
+  RelayBench bench;
+  bench.nominate();
+  const auto check = viewerCheck("u1", "ours", 2);
+  bench.sendInVain(bench.stranger, channelData(kChannel, check));
+  EXPECT_EQ(bench.stats.droppedUnknownSource, 1);
+  bench.sendInVain(bench.stranger, dataIndication(bench.peer, check));
+  EXPECT_EQ(bench.stats.droppedUnknownSource, 2);
+  bench.sendInVain(bench.server, channelData(kChannel + 1, check));
+  EXPECT_EQ(bench.stats.droppedUnknownSource, 3);
+  // Unwrapped as well.
+  bench.sendInVain(bench.server, check);
+  EXPECT_EQ(bench.stats.droppedUnknownSource, 4);
+  bench.sendInVain(bench.server, fromHex("4000 0100 16fefd"));
+  bench.sendInVain(bench.server, fromHex("0017 0000 2112a442"));
+  EXPECT_EQ(bench.stats.droppedMalformed, 2);
+  // The peer of a channel has to prove itself as others do.
+  bench.relays.bind(bench.opened.socket, kChannel + 1, *SocketAddress::fromText("192.0.2.8", 1));
+  bench.sendInVain(bench.server, channelData(kChannel + 1, fromHex("16fefd00")));
+  EXPECT_EQ(bench.stats.droppedUnknownSource, 5);
+  bench.sendInVain(bench.server, channelData(kChannel + 1, viewerCheck("u1", "guess", 3)));
+  EXPECT_EQ(bench.stats.droppedStunIntegrity, 1);
+  EXPECT(bench.core.knows(bench.opened.socket, bench.peer));
+  // The same address by a socket of ours is somebody else.
+  EXPECT(!bench.core.knows(0, bench.peer));
+}
+
+TEST("a peer without a channel may prove who it is, and no more") {
+  RelayBench bench;
+  const auto check = viewerCheck("u1", "ours");
+  bench.sendInVain(bench.server, dataIndication(bench.peer, fromHex("16fefd00")));
+  EXPECT_EQ(bench.stats.droppedUnknownSource, 1);
+  bench.server.send(dataIndication(bench.peer, check), bench.relayed);
+  EXPECT(bench.await([&] { return bench.events.packets.size() == 1; }));
+  EXPECT(bench.events.packets[0].from == bench.peer && bench.events.packets[0].data == check);
+  // What it is sent has no way until then.
+  const uint64_t before = bench.stats.sendErrors;
+  bench.core.sendPacket(1, bench.opened.socket, bench.peer, check, bench.nowUs);
+  EXPECT_EQ(bench.stats.sendErrors, before + 1);
+  EXPECT(bench.server.receive().empty());
+}
+
+TEST("of what a TURN server answers only that counts which was asked") {
+  RelayBench bench;
+  const StunTransactionId id{7, 7, 7};
+  const auto request = StunMessageBuilder(StunClass::kRequest, id).bytes();
+  const auto answer = StunMessageBuilder(StunClass::kSuccess, id).bytes();
+  bench.sendInVain(bench.server, answer);
+  bench.relays.sendToServer(bench.opened.socket, request);
+  EXPECT(bench.receive() == request);
+  bench.sendInVain(bench.server, StunMessageBuilder(StunClass::kSuccess, {8}).bytes());
+  bench.sendInVain(bench.stranger, answer);
+  EXPECT(bench.answers.messages.empty());
+  bench.server.send(answer, bench.relayed);
+  EXPECT(bench.await([&] { return bench.answers.messages.size() == 1; }));
+  EXPECT(bench.answers.messages[0] == answer && bench.answers.endpoints[0] == 1);
+  for (uint8_t i = 0; i < RelaySocket::kMaxRequests; i += 1) {
+    bench.relays.sendToServer(bench.opened.socket, StunMessageBuilder(StunClass::kRequest, {9, i}).bytes());
+  }
+  bench.sendInVain(bench.server, answer);
+  EXPECT_EQ(bench.answers.messages.size(), 1);
+}
+
+TEST("the sockets to TURN servers of one viewer and the channels of one socket are bounded") {
+  RelayBench bench;
+  const auto local = *SocketAddress::fromText("127.0.0.1", 0);
+  std::vector<int> more;
+  for (size_t i = 1; i < RelaySockets::kMaxSocketsOfOne; i += 1) {
+    more.push_back(bench.relays.open(1, local, bench.server.local()).socket);
+    EXPECT(more.back() > bench.opened.socket);
+  }
+  EXPECT_EQ(bench.relays.open(1, local, bench.server.local()).error, ENFILE);
+  EXPECT(bench.relays.open(2, local, bench.server.local()).socket >= 0);
+  bench.relays.close(more[0], bench.core, bench.nowUs);
+  EXPECT(bench.relays.open(1, local, bench.server.local()).socket > more.back());
+  for (uint16_t i = 0; i <= RelaySocket::kMaxChannels; i += 1) {
+    bench.relays.bind(bench.opened.socket, static_cast<uint16_t>(kChannel + i),
+                      *SocketAddress::fromText("192.0.2.9", static_cast<uint16_t>(1 + i)));
+  }
+  const auto last = static_cast<uint16_t>(kChannel + RelaySocket::kMaxChannels);
+  bench.sendInVain(bench.server, channelData(last, viewerCheck("u1", "ours")));
+  bench.relays.unbind(bench.opened.socket, kChannel);
+  bench.relays.bind(bench.opened.socket, last, bench.peer);
+  bench.server.send(channelData(last, viewerCheck("u1", "ours")), bench.relayed);
+  EXPECT(bench.await([&] { return bench.events.packets.size() == 1; }));
+  EXPECT(bench.events.packets[0].from == bench.peer);
+}
+
+TEST("a viewer whose allocation has ended is sent nothing any more") {
+  RelayBench bench;
+  bench.nominate();
+  EXPECT(bench.core.knows(bench.opened.socket, bench.peer));
+  bench.relays.close(bench.opened.socket, bench.core, bench.nowUs);
+  EXPECT(!bench.core.knows(bench.opened.socket, bench.peer));
+  bench.core.sendPacket(1, bench.opened.socket, bench.peer, fromHex("16fefd00"), bench.nowUs);
+  bench.relays.close(bench.opened.socket, bench.core, bench.nowUs);
+  bench.await([] { return true; });
+  EXPECT(bench.server.receive().empty());
+}
+
+TEST("viewers behind TURN servers get whole packets from several threads, and the plane ends meanwhile") {
+  constexpr uint32_t kViewers = 6;
+  constexpr size_t kFrames = 50;
+  Waiter waiter;
+  EventQueue events([&] { waiter.wake(); });
+  IoThread thread(options(), true, events, 2);
+  thread.post([](MediaCore& core, int64_t) { core.createProducer(1, {}); });
+  UdpPeer server;
+  const auto receive = [&] {
+    std::vector<std::vector<uint8_t>> datagrams;
+    const int64_t untilUs = monotonicUs() + kPatienceUs;
+    while (datagrams.empty() && monotonicUs() < untilUs) {
+      datagrams = server.receive();
+    }
+    return datagrams;
+  };
+  std::vector<RelaySockets::Opened> relays;
+  std::vector<std::shared_ptr<ConsumerStats>> stats;
+  for (uint32_t i = 0; i < kViewers; i += 1) {
+    const SocketAddress peer = *SocketAddress::fromText("192.0.2.1", static_cast<uint16_t>(1000 + i));
+    const uint32_t endpoint = 100 + i;
+    const std::string ufrag = "u" + std::to_string(i);
+    thread.post([=](MediaCore& core, int64_t) {
+      core.createEndpoint(endpoint, ufrag, "ours");
+      core.setRemoteCredentials(endpoint, "theirs", "their-password");
+    });
+    const auto relay = thread.openRelay(endpoint, *SocketAddress::fromText("127.0.0.1", 0), server.local());
+    EXPECT_EQ(relay.error, 0);
+    relays.push_back(relay);
+    const SocketAddress relayed = *SocketAddress::fromText("127.0.0.1", relay.port);
+    thread.bindChannel(relay.socket, kChannel, peer);
+    StunTransactionId id{};
+    writeU32(id.data(), i);
+    thread.postPacket(endpoint, relay.socket, peer,
+                      nominatingRequest(id, "theirs:" + ufrag, "their-password"));
+    EXPECT_EQ(receive().size(), 1);
+    server.send(channelData(kChannel, authenticResponse(id, "their-password")), relayed);
+    awaitEvent(events, waiter, Event::Type::kPacket);
+    stats.push_back(std::make_shared<ConsumerStats>());
+    thread.post([=, one = stats.back()](MediaCore& core, int64_t nowUs) {
+      core.createTransport(200 + i, endpoint, *SrtpSession::create(srtpParameters(4)),
+                           std::make_shared<TransportStats>());
+      ConsumerParameters consumer;
+      consumer.ssrc = 5;
+      consumer.targetBitrateBps = 100e6;
+      core.consume(300 + i, 200 + i, 1, consumer, one, nowUs);
+    });
+  }
+  size_t media = 0;
+  bool isIntact = true;
+  const auto readAll = [&] {
+    for (std::vector<uint8_t>& datagram : server.receive()) {
+      const auto data = ChannelData::parse(datagram);
+      isIntact = isIntact && data.has_value() && data->channel == kChannel &&
+                 data->data.size() + ChannelData::kHeaderBytes == datagram.size();
+      media += isIntact && packetKindOf(data->data) == PacketKind::kRtp ? 1 : 0;
+    }
+  };
+  for (size_t i = 0; i < kFrames; i += 1) {
+    thread.postFrame(1, frameOf(5, i == 0));
+    readAll();
+  }
+  const auto sent = [&] {
+    uint64_t sum = 0;
+    for (const auto& one : stats) {
+      sum += one->packetsSent;
+    }
+    return sum;
+  };
+  const int64_t untilUs = monotonicUs() + kPatienceUs;
+  while (media < 5 * kViewers && monotonicUs() < untilUs) {
+    readAll();
+  }
+  EXPECT(isIntact);
+  EXPECT(media >= 5 * kViewers && media <= sent());
+  // An allocation ends while its viewer is sent something, and the plane while others are.
+  thread.postFrame(1, frameOf(20, true));
+  thread.closeRelay(relays[0].socket);
+  thread.postFrame(1, frameOf(20, false));
+  thread.stop();
+}
+
+}  // namespace streamkit::test
+
+#endif

@@ -1,0 +1,48 @@
+import type { RelaySocket } from './media-plane.js';
+import { NativeIceSocket, type SocketUse } from './native-ice-socket.js';
+import type { NativePlaneHost } from './native-plane-host.js';
+
+/** A socket of the native plane for one allocation at a TURN server. */
+export class NativeRelaySocket extends NativeIceSocket implements RelaySocket {
+  onAnswer: RelaySocket['onAnswer'] = () => undefined;
+  #isOpen = true;
+
+  readonly #host: NativePlaneHost;
+  readonly #socket: number;
+  readonly #onClosed: () => void;
+  /** @param socket - what the plane knows it by */
+  constructor(
+    host: NativePlaneHost,
+    socket: number,
+    address: string,
+    port: number,
+    use: SocketUse & { readonly closed: () => void },
+  ) {
+    super(address, port, use);
+    this.#host = host;
+    this.#socket = socket;
+    this.#onClosed = use.closed;
+    host.relayListeners.set(socket, (message) => this.onAnswer(message));
+  }
+
+  sendToServer(request: Uint8Array): void {
+    if (this.#isOpen) this.#host.plane.sendToRelay(this.#socket, request);
+  }
+
+  bindChannel(channel: number, address: string, port: number): void {
+    if (this.#isOpen) this.#host.plane.bindChannel(this.#socket, channel, { address, port });
+  }
+
+  unbindChannel(channel: number): void {
+    if (this.#isOpen) this.#host.plane.unbindChannel(this.#socket, channel);
+  }
+
+  override close(): void {
+    super.close();
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#host.relayListeners.delete(this.#socket);
+    this.#host.plane.closeRelay(this.#socket);
+    this.#onClosed();
+  }
+}

@@ -1,0 +1,213 @@
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { Page } from 'puppeteer';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type { StreamSessionState } from '../../src/protocol/state-document.js';
+import { CLUSTER_SECRET } from '../helpers/cluster-node.js';
+import { freePort } from '../helpers/free-port.js';
+import { PATIENCE_MS, until } from '../helpers/patience.js';
+import { RedisServer } from '../helpers/redis-server.js';
+import { ask, EventStreamClient, postJson } from '../helpers/router-server.js';
+import { ServerProcess } from '../helpers/server-process.js';
+import { ViewerBrowser } from '../helpers/viewer-browser.js';
+
+/** A page that is red at first, and blue for who has been there before. */
+const PAGE = `<!doctype html><title>visits</title><style>body{margin:0}i{position:fixed;width:8px;height:8px;background:#fff}</style><i></i>
+<script>
+  const visits = Number(localStorage.getItem('visits') ?? 0) + 1;
+  localStorage.setItem('visits', visits);
+  const cookie = document.cookie;
+  document.cookie = 'visited=yes; max-age=3600';
+  document.body.style.background = visits === 1 ? 'rgb(200,0,0)' : 'rgb(0,0,200)';
+  streamKit.on('state', (state) => streamKit.setMetadata({ state }));
+  streamKit.setMetadata({ visits, cookie });
+  const mark = document.querySelector('i');
+  const draw = (ms) => {
+    mark.style.left = (ms / 10) % 300 + 'px';
+    requestAnimationFrame(draw);
+  };
+  requestAnimationFrame(draw);
+</script>`;
+
+/** What a tab with the page of a session sees: the colour in the middle, and what the SDK tells. */
+const WATCH = `(() => {
+  const view = document.querySelector('stream-view');
+  const video = view.shadowRoot.querySelector('video');
+  const canvas = Object.assign(document.createElement('canvas'), { width: 1, height: 1 });
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  const { connection } = view;
+  const seen = (window.seen = { errors: [], statuses: [], blueAtMs: null, isRed: false });
+  connection.on('error', ({ code }) => seen.errors.push(code));
+  connection.on('status', (status) => seen.statuses.push(status));
+  setInterval(() => {
+    if (video.readyState < 2) return;
+    context.drawImage(video, video.videoWidth / 2, video.videoHeight / 2, 1, 1, 0, 0, 1, 1);
+    const [red, , blue] = context.getImageData(0, 0, 1, 1).data;
+    seen.isRed ||= red > 120 && blue < 80;
+    if (blue > 120 && red < 80) seen.blueAtMs ??= Date.now();
+  }, 20);
+})()`;
+
+interface Seen {
+  readonly errors: readonly string[];
+  readonly statuses: readonly string[];
+  readonly blueAtMs: number | null;
+  readonly isRed: boolean;
+}
+
+describe.skipIf(!RedisServer.isInstalled)('a server that drains by moving, with viewers', () => {
+  let folder: string;
+  let redis: RedisServer;
+  let site: Server;
+  let pageUrl: string;
+  let browser: ViewerBrowser;
+  const servers: ServerProcess[] = [];
+  const ends: (() => unknown)[] = [];
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'moves-'));
+    ends.push(() => rmSync(folder, { recursive: true }));
+    redis = await RedisServer.start();
+    ends.push(() => redis.stop());
+    site = createServer((_request, response) => {
+      response.setHeader('content-type', 'text/html');
+      response.end(PAGE);
+    });
+    site.listen(0, '127.0.0.1');
+    await once(site, 'listening');
+    ends.push(() => {
+      site.closeAllConnections();
+      site.close();
+    });
+    pageUrl = `http://127.0.0.1:${(site.address() as AddressInfo).port}/`;
+    const ports = await Promise.all([0, 1].map(() => freePort()));
+    const started = await Promise.allSettled(ports.map((port, index) => start(port, `node-${index}`)));
+    for (const one of started) {
+      if (one.status === 'rejected') continue;
+      servers.push(one.value);
+      ends.push(() => one.value.end('SIGKILL'));
+    }
+    const failed = started.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    browser = await ViewerBrowser.launch();
+    ends.push(() => browser.close());
+  });
+
+  afterAll(async () => {
+    for (const end of ends.toReversed()) await end();
+  });
+
+  function start(port: number, nodeId: string): Promise<ServerProcess> {
+    const advertiseUrl = `http://127.0.0.1:${port}/stream`;
+    const cluster = { redis: redis.url, nodeId, advertiseUrl, secret: CLUSTER_SECRET };
+    const options = {
+      ...{ cluster, maxSessions: 2, listenAddress: '127.0.0.1' },
+      profileDirectory: { path: join(folder, 'profiles'), key: CLUSTER_SECRET },
+      targetPolicy: { allowPrivateAddresses: true },
+    };
+    const file = join(folder, `${nodeId}.mjs`);
+    writeFileSync(file, `export default ${JSON.stringify(options)};`);
+    const args = ['--port', String(port), '--config', file, '--drain-seconds', '120', '--drain-move'];
+    return ServerProcess.start(undefined, undefined, args);
+  }
+
+  async function stateAt(server: ServerProcess, id: string): Promise<StreamSessionState> {
+    return (await ask(`${server.origin}/stream/${id}`)).json as StreamSessionState;
+  }
+
+  /** Watches a session until its picture is there. */
+  async function watch(server: ServerProcess, id: string): Promise<Page> {
+    const page = await browser.browser.newPage();
+    await page.goto(`${server.origin}/stream/${id}/view`);
+    await page.waitForFunction(`document.querySelector('stream-view')?.connection !== undefined`);
+    await page.evaluate(WATCH);
+    await page.waitForFunction('window.seen.isRed', { polling: 100, timeout: 3 * PATIENCE_MS });
+    return page;
+  }
+
+  const seenBy = (page: Page): Promise<Seen> => page.evaluate('window.seen') as Promise<Seen>;
+
+  it(
+    'shows the picture again to all of them, with what the page has stored',
+    { timeout: 300_000 },
+    async () => {
+      const [first] = servers as [ServerProcess];
+      const profile = { id: 'visitor', save: true };
+      const { streamId: id } = await until(async () => {
+        const request = { targetUrl: pageUrl, profile, renderOptions: { resolution: '320x180' } };
+        const answer = await postJson(`${first.origin}/stream`, request);
+        expect(answer.status).toBe(201);
+        return answer.json as { streamId: string };
+      });
+      await expect
+        .poll(async () => (await stateAt(first, id)).status, { timeout: 2 * PATIENCE_MS })
+        .toBe('connecting');
+      const { instanceInfo } = await stateAt(first, id);
+      const source = servers.find(({ pid }) => isDescendant(instanceInfo?.pid ?? 0, pid));
+      const target = servers.find((server) => server !== source);
+      if (source === undefined || target === undefined) throw new Error('No server has the browser');
+      const pages = [await watch(source, id), await watch(target, id)];
+      const events = await EventStreamClient.open(`${target.origin}/stream/${id}/sse?media=none`);
+      await events.until(() => events.text.includes('"visits"'));
+      const { metadata } = await stateAt(target, id);
+      expect(metadata).toMatchObject({ restarts: 0, page: { visits: 1, cookie: '' } });
+
+      const drainedAtMs = Date.now();
+      const exited = once(source.child, 'exit');
+      expect((await postJson(`${source.origin}/stream/admin/drain`, { move: true })).status).toBe(202);
+      for (const [index, page] of pages.entries()) {
+        await page.waitForFunction('window.seen.blueAtMs !== null', {
+          polling: 100,
+          timeout: 3 * PATIENCE_MS,
+        });
+        const { blueAtMs, errors, statuses } = await seenBy(page);
+        const passedMs = (blueAtMs ?? 0) - drainedAtMs;
+        const where = index === 0 ? 'at the source' : 'at the target';
+        process.stdout.write(`A viewer ${where} has a picture after ${passedMs} ms\n`);
+        expect(errors).toEqual([]);
+        expect(statuses.slice(statuses.indexOf('reconnecting'))).toEqual(['reconnecting', 'connected']);
+      }
+      await events.untilEnd();
+      const lastId = events.events.filter(({ event }) => event === 'state_patch').at(-1)?.id;
+      const again = await EventStreamClient.open(`${target.origin}/stream/${id}/sse?media=none`, {
+        headers: { 'last-event-id': String(lastId) },
+      });
+      await again.until(() => again.text.includes('"visited=yes"'));
+      expect(Number(again.events.find(({ event }) => event === 'state_patch')?.id)).toBeGreaterThan(
+        Number(lastId),
+      );
+      expect(await stateAt(target, id)).toMatchObject({
+        ...{ streamId: id, status: 'streaming' },
+        metadata: { restarts: 1, page: { visits: 2, cookie: 'visited=yes' } },
+      });
+      again.abort();
+      // It has nothing left to do, and its viewers follow.
+      source.child.kill('SIGTERM');
+      expect(await exited).toEqual([0, null]);
+      const ended = await ask(`${target.origin}/stream/${id}`, {
+        method: 'DELETE',
+        headers: { prefer: 'return=representation' },
+      });
+      // The profile is the target's to store by now.
+      expect(ended.json).toMatchObject({ profile: { id: 'visitor', saved: true } });
+    },
+  );
+});
+
+function isDescendant(pid: number, ancestor: number): boolean {
+  for (let parent = pid; parent > 1;) {
+    if (parent === ancestor) return true;
+    parent = parentOf(parent);
+  }
+  return false;
+}
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+}
