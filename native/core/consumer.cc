@@ -41,7 +41,7 @@ Consumer::Consumer(uint32_t id, MediaTransport& transport, Producer& producer,
       producer_(&producer),
       parameters_(parameters),
       time_(time),
-      header_(parameters.mid, parameters.headerExtensions, parameters.playoutDelayMaxMs),
+      header_(parameters.mid, parameters.headerExtensions, parameters.playoutDelayMaxMs, parameters.rid),
       sequence_(first.media),
       firstSequence_(first.media),
       rtxIndex_(first.rtx),
@@ -498,6 +498,7 @@ Consumer::Burst Consumer::writeRtx(PacketWriter& writer, uint16_t sequenceNumber
   RtpHeaderFields fields = headerOf(*stored.frame, stored.index, sent.timestampOffset);
   fields.ssrc = parameters_.rtxSsrc;
   fields.payloadType = parameters_.rtxPayloadType;
+  fields.repair = true;
   const size_t bytes = writer.writeRtp(header_, fields, rtxIndex_, original,
                                        stored.frame->payload(stored.index), false, nowUs);
   if (bytes == 0) {

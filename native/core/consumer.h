@@ -33,6 +33,8 @@ struct ConsumerParameters {
   uint32_t fecSsrc = 0;
   uint8_t fecPayloadType = 0;
   std::string mid;
+  /** Which layer of a simulcast it is (RFC 8853); empty if it is alone. */
+  std::string rid;
   std::string cname;
   HeaderExtensionIds headerExtensions;
   unsigned playoutDelayMaxMs = 0;
