@@ -23,9 +23,10 @@ constexpr unsigned kPlayoutDelayMax = 0xfff;
 }  // namespace
 
 RtpHeaderTemplate::RtpHeaderTemplate(std::string_view mid, const HeaderExtensionIds& ids,
-                                     unsigned playoutDelayMaxMs)
-    : size_(kFixedHeaderBytes + kProfileBytes) {
+                                     unsigned playoutDelayMaxMs, std::string_view rid)
+    : size_(kFixedHeaderBytes + kProfileBytes), repairedRidId_(ids.repairedRid) {
   add(ids.mid, Bytes(reinterpret_cast<const uint8_t*>(mid.data()), mid.size()));
+  ridOffset_ = add(ids.rid, Bytes(reinterpret_cast<const uint8_t*>(rid.data()), rid.size()));
   const std::array<uint8_t, 8> zeros{};
   transportSequenceOffset_ = add(ids.transportWideCc, Bytes(zeros).first(2));
   playoutDelayOffset_ = add(ids.playoutDelay, Bytes(zeros).first(3));
@@ -74,6 +75,9 @@ void RtpHeaderTemplate::write(const RtpHeaderFields& fields, uint8_t* out) const
   writeU16(out + 2, fields.sequenceNumber);
   writeU32(out + 4, fields.rtpTimestamp);
   writeU32(out + 8, fields.ssrc);
+  if (ridOffset_ != 0 && fields.repair) {
+    out[ridOffset_ - 1] = static_cast<uint8_t>(repairedRidId_ << 4 | (out[ridOffset_ - 1] & 0x0f));
+  }
   if (transportSequenceOffset_ != 0) {
     writeU16(out + transportSequenceOffset_, fields.transportSequenceNumber);
   }

@@ -15,6 +15,9 @@ struct HeaderExtensionIds {
   uint8_t transportWideCc = 0;
   uint8_t playoutDelay = 0;
   uint8_t absCaptureTime = 0;
+  /** `rtp-stream-id` of RFC 8852, and `repaired-rtp-stream-id`, which retransmissions have in its place. */
+  uint8_t rid = 0;
+  uint8_t repairedRid = 0;
 };
 
 /** What differs from packet to packet of one stream. */
@@ -28,6 +31,8 @@ struct RtpHeaderFields {
   uint32_t rtpTimestamp = 0;
   uint16_t transportSequenceNumber = 0;
   NtpTime captureTime;
+  /** A retransmission: its `rid` is that of the stream that it repairs. */
+  bool repair = false;
 };
 
 /**
@@ -37,10 +42,11 @@ struct RtpHeaderFields {
  */
 class RtpHeaderTemplate {
  public:
-  /** Fixed header, extension header and four elements of at most 16 bytes, rounded up to words. */
-  static constexpr size_t kMaxBytes = 12 + 4 + 4 * 17;
+  /** Fixed header, extension header and five elements of at most 16 bytes, rounded up to words. */
+  static constexpr size_t kMaxBytes = 12 + 4 + (5 * 17 + 3) / 4 * 4;
 
-  RtpHeaderTemplate(std::string_view mid, const HeaderExtensionIds& ids, unsigned playoutDelayMaxMs);
+  RtpHeaderTemplate(std::string_view mid, const HeaderExtensionIds& ids, unsigned playoutDelayMaxMs,
+                    std::string_view rid = {});
 
   /** From the next packet on; both in ms. Nothing where the extension is not sent. */
   void setPlayoutDelay(unsigned minMs, unsigned maxMs);
@@ -58,6 +64,8 @@ class RtpHeaderTemplate {
   size_t transportSequenceOffset_ = 0;
   size_t playoutDelayOffset_ = 0;
   size_t captureTimeOffset_ = 0;
+  size_t ridOffset_ = 0;
+  uint8_t repairedRidId_;
 };
 
 /** A received RTP packet's parts (RFC 3550 section 5.1); they point into the packet. */

@@ -49,6 +49,9 @@ ConsumerParameters consumerParameters(Arguments& arguments, napi_value from) {
   parameters.headerExtensions.playoutDelay = smallNumber(arguments, from, "playoutDelayId", kMaxExtensionId);
   parameters.headerExtensions.absCaptureTime =
       smallNumber(arguments, from, "absCaptureTimeId", kMaxExtensionId);
+  parameters.rid = arguments.toText(arguments.property(from, "rid"));
+  parameters.headerExtensions.rid = smallNumber(arguments, from, "ridId", kMaxExtensionId);
+  parameters.headerExtensions.repairedRid = smallNumber(arguments, from, "repairedRidId", kMaxExtensionId);
   parameters.playoutDelayMaxMs = arguments.toU32(arguments.property(from, "playoutDelayMaxMs"));
   parameters.targetBitrateBps = arguments.toNumber(arguments.property(from, "targetBitrateBps"));
   return parameters;

@@ -57,6 +57,19 @@ TEST("a header without extensions is the fixed one") {
   EXPECT(!header.hasTransportSequence());
 }
 
+TEST("a layer of a simulcast names itself, and a retransmission what it repairs") {
+  const RtpHeaderTemplate header("1", {.mid = 1, .transportWideCc = 2, .rid = 5, .repairedRid = 6}, 0, "h");
+  std::vector<uint8_t> packet(header.size());
+  header.write({}, packet.data());
+  EXPECT(packet == fromHex("90000000 00000000 00000000 bede0002 1031 5068 210000 00"));
+  header.write({.repair = true}, packet.data());
+  EXPECT(packet == fromHex("90000000 00000000 00000000 bede0002 1031 6068 210000 00"));
+  const RtpHeaderTemplate alone("1", {.mid = 1, .repairedRid = 6}, 0, "h");
+  alone.write({.repair = true}, packet.data());
+  EXPECT(Bytes(packet).first(alone.size()).size() == 20);
+  EXPECT(extensionElement(*RtpPacketView::parse(Bytes(packet).first(alone.size())), 6).empty());
+}
+
 TEST("an extension of an id or a size that RFC 8285 has not is left out") {
   EXPECT_EQ(RtpHeaderTemplate("a mid that is far too long", {1, 0, 0, 0}, 0).size(), 12);
   EXPECT_EQ(RtpHeaderTemplate("0", {15, 0, 0, 0}, 0).size(), 12);

@@ -73,6 +73,8 @@ export async function encode({ quick = false } = {}) {
             content,
             ...measured,
           });
+          // What a variant has added must not stay for the next content.
+          for (const key of Object.keys(options)) delete options[key];
           Object.assign(options, own);
         }
       }

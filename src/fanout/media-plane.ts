@@ -40,6 +40,9 @@ export interface HeaderExtensionIds {
   readonly transportWideCc?: number;
   readonly playoutDelay?: number;
   readonly absCaptureTime?: number;
+  /** `rtp-stream-id` of RFC 8852, and `repaired-rtp-stream-id`, which retransmissions have in its place. */
+  readonly rid?: number;
+  readonly repairedRid?: number;
 }
 
 /** How one viewer wants one producer's packets: what its SDP answer said. */
@@ -61,6 +64,8 @@ export interface ConsumerParameters {
   readonly fecSsrc?: number;
   readonly fecPayloadType?: number;
   readonly mid: string;
+  /** Which layer of a simulcast it is (RFC 8853). Absent: it is alone. */
+  readonly rid?: string;
   readonly cname: string;
   readonly headerExtensions: HeaderExtensionIds;
   /**

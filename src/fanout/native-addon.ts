@@ -81,6 +81,10 @@ export interface NativeConsumerParameters {
   readonly transportWideCcId: number;
   readonly playoutDelayId: number;
   readonly absCaptureTimeId: number;
+  /** Empty: it is no layer of a simulcast. */
+  readonly rid: string;
+  readonly ridId: number;
+  readonly repairedRidId: number;
   readonly playoutDelayMaxMs: number;
   /** What the pacer takes as the rate of this consumer, bit/s. */
   readonly targetBitrateBps: number;

@@ -44,6 +44,9 @@ export class NativeConsumer implements Consumer {
       transportWideCcId: headerExtensions.transportWideCc ?? 0,
       playoutDelayId: headerExtensions.playoutDelay ?? 0,
       absCaptureTimeId: headerExtensions.absCaptureTime ?? 0,
+      rid: parameters.rid ?? '',
+      ridId: headerExtensions.rid ?? 0,
+      repairedRidId: headerExtensions.repairedRid ?? 0,
       playoutDelayMaxMs: parameters.playoutDelayMaxMs ?? 0,
       targetBitrateBps: producer.targetBitrateBps,
     });

@@ -10,6 +10,8 @@ export interface RtpHeaderFields {
   readonly rtpTimestamp: number;
   readonly transportSequenceNumber: number;
   readonly captureTime: NtpTime;
+  /** Of a retransmission: its `rid` is that of the stream that it repairs. */
+  readonly isRepair?: boolean;
 }
 
 // RFC 3550 section 5.1.
@@ -38,8 +40,10 @@ export class RtpHeaderTemplate {
   #transportSequenceOffset = -1;
   #captureTimeOffset = -1;
   #playoutDelayOffset = -1;
+  #ridOffset = -1;
+  readonly #repairedRidId: number;
 
-  constructor(mid: string, ids: HeaderExtensionIds, playoutDelayMaxMs = 0) {
+  constructor(mid: string, ids: HeaderExtensionIds, playoutDelayMaxMs = 0, rid = '') {
     const elements: Buffer[] = [];
     let offset = FIXED_HEADER_BYTES + PROFILE_BYTES;
     const add = (id: number | undefined, data: Buffer): number => {
@@ -59,6 +63,8 @@ export class RtpHeaderTemplate {
     };
 
     add(ids.mid, Buffer.from(mid, 'utf8'));
+    this.#ridOffset = add(ids.rid, Buffer.from(rid, 'utf8'));
+    this.#repairedRidId = ids.repairedRid ?? 0;
     this.#transportSequenceOffset = add(ids.transportWideCc, Buffer.alloc(TRANSPORT_SEQUENCE_BYTES));
     this.#playoutDelayOffset = add(ids.playoutDelay, Buffer.alloc(PLAYOUT_DELAY_BYTES));
     this.#captureTimeOffset = add(ids.absCaptureTime, Buffer.alloc(CAPTURE_TIME_BYTES));
@@ -103,6 +109,10 @@ export class RtpHeaderTemplate {
     header.writeUInt16BE(fields.sequenceNumber, 2);
     header.writeUInt32BE(fields.rtpTimestamp, 4);
     header.writeUInt32BE(fields.ssrc, 8);
+    if (this.#ridOffset >= 0 && fields.isRepair === true) {
+      const length = header.readUInt8(this.#ridOffset - 1) & 0x0f;
+      header.writeUInt8((this.#repairedRidId << 4) | length, this.#ridOffset - 1);
+    }
     if (this.#transportSequenceOffset >= 0) {
       header.writeUInt16BE(fields.transportSequenceNumber, this.#transportSequenceOffset);
     }

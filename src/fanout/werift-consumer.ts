@@ -70,6 +70,7 @@ export class WeriftConsumer implements Consumer, PayloadSink {
       parameters.mid,
       parameters.headerExtensions,
       parameters.playoutDelayMaxMs,
+      parameters.rid,
     );
     this.#waitsForKeyframe = producer.kind === 'video';
     producer.add(this);
@@ -321,6 +322,7 @@ export class WeriftConsumer implements Consumer, PayloadSink {
       rtpTimestamp,
       transportSequenceNumber: this.#transport.takeTransportSequence(),
       captureTime: this.#time.ntpOf(frame.captureTimeUs),
+      isRepair: ssrc === this.parameters.rtxSsrc,
     });
     this.#transport.sendRtp(header, ssrc, sequenceNumber, payload);
   }

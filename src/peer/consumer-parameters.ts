@@ -2,6 +2,7 @@ import type { RTCPeerConnection } from 'werift';
 
 import { StreamKitError } from '../base/errors.js';
 import type { ConsumerParameters } from '../fanout/media-plane.js';
+import type { ConnectedMedia } from './viewer-peer.js';
 import type { AcceptedAnswer, AcceptedMedia } from './sdp/sdp-answer.js';
 
 /**
@@ -10,23 +11,51 @@ import type { AcceptedAnswer, AcceptedMedia } from './sdp/sdp-answer.js';
  */
 const LIP_SYNC_MAX_MS = 200;
 
-/** How a viewer wants its packets, by what it has accepted of our offer. @param fecSsrc - as the offer has it */
+/** The sources of one layer of a simulcast. */
+export interface LayerSources {
+  readonly ssrc: number;
+  readonly rtxSsrc: number;
+}
+
+/** Sources that are in our offer, or are named by their packets. */
+export interface OfferedSources {
+  /** Of the FlexFEC packets. */
+  readonly fecSsrc: number;
+  /** Of the layers by name; those of the first layer are the sender's. */
+  readonly layers: ReadonlyMap<string, LayerSources>;
+}
+
+/** How a viewer wants its packets, by what it has accepted of our offer. */
 export function consumerParametersOf(
   connection: RTCPeerConnection,
   { video, audio }: AcceptedAnswer,
   holdsPictures: boolean,
-  fecSsrc: number,
-): { video: ConsumerParameters; audio: ConsumerParameters | null } {
+  { fecSsrc, layers }: OfferedSources,
+): Pick<ConnectedMedia, 'video' | 'layers' | 'audio'> {
   const holdsBack = audio !== null && holdsPictures;
-  const { fecPayloadType } = video;
+  const { fecPayloadType, rids = [] } = video;
+  const pictures = {
+    ...parametersOf(connection, 'video', video),
+    ...(holdsBack ? { playoutDelayMaxMs: LIP_SYNC_MAX_MS } : {}),
+  };
+  const accepted = rids.map((rid) => layerOf(pictures, rid, layers.get(rid)));
   return {
-    video: {
-      ...parametersOf(connection, 'video', video),
-      ...(fecPayloadType === undefined ? {} : { fecSsrc, fecPayloadType }),
-      ...(holdsBack ? { playoutDelayMaxMs: LIP_SYNC_MAX_MS } : {}),
-    },
+    video: { ...pictures, ...(fecPayloadType === undefined ? {} : { fecSsrc, fecPayloadType }) },
+    ...(accepted.length === 0 ? {} : { layers: accepted }),
     audio: audio === null ? null : parametersOf(connection, 'audio', audio),
   };
+}
+
+/** Retransmissions say what they repair by an extension alone: without it there are none. */
+function layerOf(
+  pictures: ConsumerParameters,
+  rid: string,
+  sources: LayerSources | undefined,
+): ConsumerParameters {
+  const { rtxSsrc, rtxPayloadType, ...others } = { ...pictures, ...sources, rid };
+  const isRepaired = pictures.rtxSsrc !== undefined && pictures.headerExtensions.repairedRid !== undefined;
+  if (!isRepaired || rtxSsrc === undefined || rtxPayloadType === undefined) return others;
+  return { ...others, rtxSsrc, rtxPayloadType };
 }
 
 function parametersOf(

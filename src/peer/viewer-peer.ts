@@ -19,6 +19,8 @@ export interface ViewerPeerParameters {
   readonly audio: boolean;
   /** Whether to offer the data channel `input`, ordered and reliable. Default false. */
   readonly input?: boolean;
+  /** Names of the layers in which the pictures are offered, the best first (RFC 8853); two or more. Default: one stream is offered. */
+  readonly simulcast?: readonly [string, string, ...string[]] | undefined;
   readonly iceServers: readonly IceServerOption[];
   /** Names the viewer in the log. Default: nothing does. */
   readonly logContext?: LogContext;
@@ -31,6 +33,8 @@ export interface ConnectedMedia {
   readonly transport: MediaTransport;
   readonly videoCodec: VideoCodec;
   readonly video: ConsumerParameters;
+  /** Each layer of a simulcast that was accepted, the best first, which is in place of `video`. Absent: there is no simulcast. */
+  readonly layers?: readonly ConsumerParameters[];
   readonly audio: ConsumerParameters | null;
 }
 

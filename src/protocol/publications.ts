@@ -11,8 +11,13 @@ export interface PublicationRequest {
   readonly videoCodec?: VideoCodec;
   /** Most lines of the picture, pixels. */
   readonly maxHeight?: number;
-  /** Most that is sent, bits/s. */
+  /** Most that is sent of each layer, bits/s. */
   readonly maxBitrateBps?: number;
+  /**
+   * Whether pictures are offered in up to three sizes at once (RFC 8853), each encoded once. An endpoint that takes no simulcast gets
+   * one stream. Default false.
+   */
+  readonly simulcast?: boolean;
 }
 
 /** Why a publication failed, or is tried again; the message is written for the client. */

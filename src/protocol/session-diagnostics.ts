@@ -134,11 +134,23 @@ export interface ViewerDiagnostics extends MediaDiagnostics {
   readonly bounds: ViewerBounds;
 }
 
-/** A publication in the diagnostics of its session. */
+/** One layer of a publication by simulcast. */
+export interface LayerDiagnostics {
+  /** Its name in SDP, and in its packets. */
+  readonly rid: string;
+  /** False while the layer below gets the same encoding, or the link carries nothing more. */
+  readonly sent: boolean;
+  readonly rung: RungDiagnostics;
+  readonly video: ConsumerDiagnostics;
+}
+
+/** A publication in the diagnostics of its session. With layers, `rung` and `video` are those of the best that is sent. */
 export interface PublicationDiagnostics extends MediaDiagnostics {
   readonly publicationId: string;
   readonly status: PublicationStatus;
   readonly attempts: number;
+  /** Of a simulcast, the best first. */
+  readonly layers?: readonly LayerDiagnostics[];
 }
 
 /** The answer to `GET /:streamId/diagnostics`. */

@@ -1,6 +1,7 @@
 import type { RungDiagnostics } from '../protocol/session-diagnostics.js';
-import type { Consumer, ConsumerParameters, MediaTransport } from '../fanout/media-plane.js';
+import type { Consumer, MediaTransport } from '../fanout/media-plane.js';
 import type { Rung, RungPlan, ViewerLink } from '../fanout/rung-planner.js';
+import type { ConnectedMedia } from '../peer/viewer-peer.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { type RungIndex, SLIDES_RUNG } from '../protocol/video-stream.js';
 import type { Render } from '../render/render.js';
@@ -9,6 +10,7 @@ import type { Need } from './on-demand.js';
 import { RungFollower } from './rung-follower.js';
 import { rungReason } from './rung-reason.js';
 import type { SessionParts } from './session-parts.js';
+import { scaleOfLayer } from './simulcast-layers.js';
 import { lowestOf, type ViewerLimits } from './viewer-limits.js';
 
 export interface CodecLadderParameters {
@@ -23,15 +25,21 @@ export interface CodecLadderParameters {
   readonly source: () => Rung;
 }
 
-/** One viewer's share of a ladder. */
+/** What one viewer gets of a ladder: one encoding at a time, or one layer of a simulcast. */
 export interface LadderShare {
+  /** Of a layer. */
+  readonly rid: string | undefined;
   readonly consumer: Consumer;
+  /** False: a layer that is not worth sending now. */
+  readonly isSent: boolean;
   /** What runs for it. */
   readonly need: Need;
+  /** While off nothing is sent. Starts on. */
+  setActive(active: boolean): void;
   diagnostics(): RungDiagnostics;
   /** It gets no more than this from now on. */
   setLimits(limits: ViewerLimits): void;
-  /** Its consumer is closed. Once; `need` is released by whoever holds it, before or after. */
+  /** The consumers of the viewer are closed, those of all its layers. Idempotent; `need` is released by whoever holds it, before or after. */
   close(): void;
 }
 
@@ -44,6 +52,13 @@ interface LadderViewer {
   readonly transport: MediaTransport;
   readonly onFirstFrame: () => void;
   limits: ViewerLimits;
+  /** Share of the sides of the picture that it gets at most: less than 1 for the lower layers of a simulcast. */
+  readonly scale: number;
+  /** All layers of its simulcast, the best first; itself where there is none. */
+  readonly layers: readonly LadderViewer[];
+  /** False: a layer that gets no other picture than the one below, or none that is worth it. */
+  isSent: boolean;
+  isActive: boolean;
   isShown: boolean;
   consumer: Consumer | undefined;
   /** What it is sent. */
@@ -110,7 +125,7 @@ export class CodecLadder {
   get rungs(): RungState[] {
     const running = this.steps.filter(({ encoding }) => encoding.running);
     const viewersOf = (step: EncodingStep): number =>
-      [...this.#viewers.values()].filter((viewer) => viewer.step === step).length;
+      [...this.#viewers.values()].filter((viewer) => viewer.step === step && viewer.isSent).length;
     return running
       .map((step) => ({ ...step.target, viewers: viewersOf(step) }))
       .sort((a, b) => b.bitrateBps - a.bitrateBps);
@@ -120,42 +135,83 @@ export class CodecLadder {
     return this.#steps.get(rung);
   }
 
-  /** @throws Error as `MediaTransport.consume`. */
+  /**
+   * Begins to send to a viewer.
+   *
+   * @param onFirstFrame - the first picture that it can decode is on its way; at most once.
+   * @returns one share, or one for each layer, the best first.
+   * @throws Error as `MediaTransport.consume`.
+   */
   attach(
-    transport: MediaTransport,
-    parameters: ConsumerParameters,
+    { transport, video, layers }: Pick<ConnectedMedia, 'transport' | 'video' | 'layers'>,
     limits: ViewerLimits,
     onFirstFrame: () => void,
-  ): LadderShare {
-    const number = (this.#viewersAttached += 1);
-    const viewer: LadderViewer = {
-      ...{ transport, onFirstFrame, limits, isShown: false, next: undefined, holds: 0 },
-      consumer: undefined,
-      step: this.first,
+  ): readonly [LadderShare, ...LadderShare[]] {
+    let isShown = false;
+    const onShown = (): void => {
+      if (isShown) return;
+      isShown = true;
+      onFirstFrame();
     };
-    this.#viewers.set(number, viewer);
+    const viewers: LadderViewer[] = [];
+    const made = (layers ?? [video]).map((parameters) => {
+      const viewer: LadderViewer = {
+        ...{ transport, limits, onFirstFrame: onShown, scale: scaleOfLayer(parameters.rid), layers: viewers },
+        ...{ isSent: true, isActive: true, isShown: false, next: undefined, holds: 0 },
+        consumer: undefined,
+        step: this.first,
+      };
+      viewers.push(viewer);
+      const number = (this.#viewersAttached += 1);
+      this.#viewers.set(number, viewer);
+      return { number, viewer, parameters };
+    });
     this.#follower.update();
-    try {
-      viewer.consumer = transport.consume(viewer.step.producer, parameters);
-    } catch (thrown) {
-      this.#viewers.delete(number);
+    const close = (): void => {
+      if (made.filter(({ number }) => this.#viewers.delete(number)).length === 0) return;
+      transport.onEstimate = undefined;
       this.#follower.update();
+    };
+    try {
+      const shares = made.map((each) => {
+        const { number, viewer, parameters } = each;
+        const consumer = transport.consume(viewer.step.producer, parameters);
+        viewer.consumer = consumer;
+        if (!viewer.isSent) consumer.pause();
+        return this.#shareOf(number, viewer, consumer, parameters.rid, close);
+      });
+      transport.onEstimate = (bitrateBps) => this.#onEstimate(viewers, bitrateBps);
+      for (const viewer of viewers) if (viewer.step.replays && viewer.isSent) this.#show(viewer);
+      return shares as [LadderShare, ...LadderShare[]];
+    } catch (thrown) {
+      for (const { viewer } of made) viewer.consumer?.close();
+      close();
       throw thrown;
     }
-    transport.onEstimate = (bitrateBps) => this.#onEstimate(viewer, bitrateBps);
-    if (viewer.step.replays) this.#show(viewer);
+  }
+
+  #shareOf(
+    number: number,
+    viewer: LadderViewer,
+    consumer: Consumer,
+    rid: string | undefined,
+    close: () => void,
+  ): LadderShare {
     return {
-      consumer: viewer.consumer,
+      ...{ rid, consumer, close },
+      get isSent() {
+        return viewer.isSent;
+      },
       need: { hold: () => this.#hold(viewer), release: () => this.#release(viewer) },
+      setActive: (active) => {
+        viewer.isActive = active;
+        if (active && viewer.isSent) consumer.resume();
+        else consumer.pause();
+      },
       diagnostics: () => this.#diagnose(number, viewer),
       setLimits: (changed) => {
         viewer.limits = changed;
         this.#follower.onLimits();
-      },
-      close: () => {
-        transport.onEstimate = undefined;
-        this.#viewers.delete(number);
-        this.#follower.update();
       },
     };
   }
@@ -180,7 +236,7 @@ export class CodecLadder {
     const step = this.#steps.get(rung);
     step?.onKeyframe();
     for (const viewer of this.#viewers.values()) {
-      if (viewer.step === step || viewer.next === step) this.#show(viewer);
+      if (viewer.isSent && (viewer.step === step || viewer.next === step)) this.#show(viewer);
     }
   }
 
@@ -190,9 +246,8 @@ export class CodecLadder {
     for (const step of this.#steps.values()) step.close();
   }
 
-  #onEstimate({ step, next }: LadderViewer, bitrateBps: number): void {
-    const neededBps = (next ?? step).target.bitrateBps * LINK_PER_PICTURE + LINK_BESIDE_BPS;
-    if (bitrateBps < neededBps) this.#follower.onWorse();
+  #onEstimate(viewers: readonly LadderViewer[], bitrateBps: number): void {
+    if (bitrateBps < neededBps(viewers) + LINK_BESIDE_BPS) this.#follower.onWorse();
     else this.#follower.onBetter();
   }
 
@@ -220,9 +275,9 @@ export class CodecLadder {
     const ofSources = [...this.#sources.values()].flatMap((bitratesBps, source) =>
       bitratesBps.map((estimateBps, index) => ({ id: `source ${source} ${index}`, estimateBps })),
     );
-    const ofViewers = [...this.#viewers].map(([number, { transport, limits }]) => ({
-      ...{ id: `viewer ${number}`, ...lowestOf(limits) },
-      estimateBps: transport.estimatedBitrateBps,
+    const ofViewers = [...this.#viewers].map(([number, viewer]) => ({
+      ...{ id: `viewer ${number}`, ...lowestOf(this.#limitsOf(viewer)) },
+      estimateBps: estimateOf(viewer),
     }));
     return [...ofViewers, ...ofSources];
   }
@@ -239,6 +294,29 @@ export class CodecLadder {
     }
     this.#steps.get(SLIDES_RUNG)?.setTarget(slidesOf(source));
     for (const [number, viewer] of this.#viewers) this.#moveTo(viewer, this.#stepFor(number));
+    for (const viewer of this.#viewers.values()) this.#setSent(viewer, isWorthSending(viewer));
+  }
+
+  /** A lower layer is as one whose viewer wishes for no more lines. */
+  #limitsOf({ scale, limits }: LadderViewer): ViewerLimits {
+    if (scale === 1) return limits;
+    const { height } = this.#parameters.source();
+    const maxHeight = Math.floor(Math.min(lowestOf(limits).maxHeight, height) * scale);
+    return { ...limits, wishes: { ...limits.wishes, maxHeight } };
+  }
+
+  #setSent(viewer: LadderViewer, isSent: boolean): void {
+    if (isSent === viewer.isSent) return;
+    const { consumer, step, next, holds, isActive } = viewer;
+    viewer.isSent = isSent;
+    for (let held = 0; held < holds; held += 1) {
+      for (const each of next === undefined ? [step] : [step, next]) {
+        if (isSent) each.encoding.hold();
+        else each.encoding.release();
+      }
+    }
+    if (isSent && isActive) consumer?.resume();
+    else consumer?.pause();
   }
 
   #stepFor(viewer: number): EncodingStep {
@@ -290,10 +368,10 @@ export class CodecLadder {
       consumer.switchTo(step.producer);
     } else {
       viewer.next = step;
-      for (let held = 0; held < viewer.holds; held += 1) step.encoding.hold();
+      for (let held = 0; held < holdsOf(viewer); held += 1) step.encoding.hold();
       consumer.switchTo(step.producer, () => this.#arrived(viewer, step));
     }
-    for (let held = 0; held < viewer.holds; held += 1) next?.encoding.release();
+    for (let held = 0; held < holdsOf(viewer); held += 1) next?.encoding.release();
   }
 
   #arrived(viewer: LadderViewer, step: EncodingStep): void {
@@ -301,22 +379,26 @@ export class CodecLadder {
     const left = viewer.step;
     viewer.step = step;
     viewer.next = undefined;
-    for (let held = 0; held < viewer.holds; held += 1) left.encoding.release();
+    for (let held = 0; held < holdsOf(viewer); held += 1) left.encoding.release();
   }
 
   #hold(viewer: LadderViewer): void {
     viewer.holds += 1;
+    if (!viewer.isSent) return;
     viewer.step.encoding.hold();
     viewer.next?.encoding.hold();
   }
 
   #release(viewer: LadderViewer): void {
     viewer.holds -= 1;
+    if (!viewer.isSent) return;
     viewer.step.encoding.release();
     viewer.next?.encoding.release();
   }
 
-  #diagnose(number: number, { step, transport, limits }: LadderViewer): RungDiagnostics {
+  #diagnose(number: number, viewer: LadderViewer): RungDiagnostics {
+    const { step, transport } = viewer;
+    const limits = this.#limitsOf(viewer);
     const estimateBps = transport.estimatedBitrateBps;
     const provenBps = this.#plan?.proofs.get(`viewer ${number}`)?.provenBps ?? Infinity;
     return {
@@ -325,6 +407,34 @@ export class CodecLadder {
       estimatedBitrateBps: estimateBps === undefined ? null : Math.round(estimateBps),
     };
   }
+}
+
+function holdsOf({ holds, isSent }: LadderViewer): number {
+  return isSent ? holds : 0;
+}
+
+/** What a link must carry for these, bits/s. */
+function neededBps(viewers: readonly LadderViewer[]): number {
+  const sent = viewers.filter(({ isSent }) => isSent);
+  return sent.reduce((sum, { step, next }) => sum + (next ?? step).target.bitrateBps, 0) * LINK_PER_PICTURE;
+}
+
+/** What is left of the viewer's link for it, bits/s: lower layers go first. */
+function estimateOf(viewer: LadderViewer): number | undefined {
+  const estimateBps = viewer.transport.estimatedBitrateBps;
+  return estimateBps === undefined ? undefined : Math.max(0, estimateBps - neededBps(layersBelow(viewer)));
+}
+
+function layersBelow(viewer: LadderViewer): readonly LadderViewer[] {
+  return viewer.layers.slice(viewer.layers.indexOf(viewer) + 1);
+}
+
+/** A layer is left out where one below gets the same encoding, and slides where another one gets more. */
+function isWorthSending(viewer: LadderViewer): boolean {
+  const stepOf = ({ step, next }: LadderViewer): EncodingStep => next ?? step;
+  const own = stepOf(viewer);
+  if (layersBelow(viewer).some((each) => stepOf(each) === own)) return false;
+  return own.rung !== SLIDES_RUNG || viewer.layers.every((each) => stepOf(each) === own);
 }
 
 function slidesOf({ width, height }: Rung): Rung {

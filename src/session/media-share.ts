@@ -1,3 +1,4 @@
+import type { LayerDiagnostics } from '../protocol/session-diagnostics.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import type { Consumer } from '../fanout/media-plane.js';
 import type { LadderShare } from './codec-ladder.js';
@@ -16,22 +17,26 @@ export interface MediaShare {
   close(): void;
 }
 
+/** One encoding of the pictures that it gets at a time. */
+export type VideoShare = Pick<
+  LadderShare,
+  'rid' | 'consumer' | 'isSent' | 'setActive' | 'setLimits' | 'diagnostics'
+>;
+
 export interface MediaShareParameters {
   readonly videoCodec: VideoCodec;
-  readonly video: Consumer;
+  /** One, or each layer of a simulcast with its name, the best first. */
+  readonly video: readonly [VideoShare, ...VideoShare[]];
   readonly audio: Consumer | undefined;
   /** What runs for it, in the order in which it is to be started. */
   readonly needs: readonly Need[];
-  /** Which encoding it is sent. */
-  readonly rung: Pick<LadderShare, 'diagnostics' | 'setLimits'>;
   /** Its consumers are closed. Once. */
   onClosed(): void;
 }
 
 /** Holds what the share needs from now on. */
 export function openMediaShare(parameters: MediaShareParameters): MediaShare {
-  const { videoCodec, video, audio, needs, rung } = parameters;
-  const consumers = audio === undefined ? [video] : [video, audio];
+  const { videoCodec, video, audio, needs } = parameters;
   for (const need of needs) need.hold();
 
   let active = true;
@@ -44,24 +49,35 @@ export function openMediaShare(parameters: MediaShareParameters): MediaShare {
         if (wanted) need.hold();
         else need.release();
       }
-      for (const consumer of consumers) {
-        if (wanted) consumer.resume();
-        else consumer.pause();
-      }
+      for (const share of video) share.setActive(wanted);
+      if (wanted) audio?.resume();
+      else audio?.pause();
+    },
+    diagnostics: () => {
+      const best = video.find(({ isSent }) => isSent) ?? video[0];
+      const layers = video.flatMap((layer): LayerDiagnostics[] => {
+        const { rid, isSent, consumer } = layer;
+        if (rid === undefined) return [];
+        const rung = layer.diagnostics();
+        return [{ rid, sent: isSent, rung, video: consumerDiagnostics(consumer.stats) }];
+      });
+      return {
+        videoCodec,
+        rung: best.diagnostics(),
+        video: consumerDiagnostics(best.consumer.stats),
+        ...(layers.length === 0 ? {} : { layers }),
+        audio: audio === undefined ? null : consumerDiagnostics(audio.stats),
+      };
     },
     setLimits: (limits) => {
-      if (!closed) rung.setLimits(limits);
+      if (closed) return;
+      for (const share of video) share.setLimits(limits);
     },
-    diagnostics: () => ({
-      videoCodec,
-      rung: rung.diagnostics(),
-      video: consumerDiagnostics(video.stats),
-      audio: audio === undefined ? null : consumerDiagnostics(audio.stats),
-    }),
     close: () => {
       if (closed) return;
       closed = true;
-      for (const consumer of consumers) consumer.close();
+      for (const { consumer } of video) consumer.close();
+      audio?.close();
       parameters.onClosed();
       if (active) for (const need of needs) need.release();
     },

@@ -1,6 +1,7 @@
 import type {
   ConsumerDiagnostics,
   EncodingDiagnostics,
+  LayerDiagnostics,
   MediaDiagnostics,
   PublicationDiagnostics,
   RungDiagnostics,
@@ -16,6 +17,8 @@ export interface ShareDiagnostics {
   readonly videoCodec: VideoCodec;
   readonly rung: RungDiagnostics;
   readonly video: ConsumerDiagnostics;
+  /** Of a simulcast, the best first; then `rung` and `video` are those of the best that is sent. */
+  readonly layers?: readonly LayerDiagnostics[];
   /** Null where it gets no sound. */
   readonly audio: ConsumerDiagnostics | null;
 }

@@ -19,8 +19,9 @@ import { FrameTaps } from './frame-taps.js';
 import { OnDemand } from './on-demand.js';
 import { viewerCounters } from './session-counters.js';
 import { openMediaShare, type MediaShare } from './media-share.js';
+import { layersFor } from './simulcast-layers.js';
 import type { AudioPayloader, SessionParts } from './session-parts.js';
-import { NO_LIMITS, type ViewerLimits } from './viewer-limits.js';
+import { NO_LIMITS, type ViewerLimits, type ViewerWishes } from './viewer-limits.js';
 
 export interface SessionMediaListener {
   /** About once per second: the best encoding of the first codec that is being encoded, and all of that codec's. */
@@ -128,27 +129,40 @@ export class SessionMedia {
     const { parts } = this.#parameters;
     const audio = media.audio === null ? null : this.#audio;
     const ladder = this.#ladder(media.videoCodec);
-    const share = ladder.attach(media.transport, media.video, limits, onFirstFrame);
-    const videoConsumer = share.consumer;
+    const [first, ...others] = ladder.attach(media, limits, onFirstFrame);
     const audioConsumer =
       audio === null || media.audio === null
         ? undefined
         : media.transport.consume(audio.producer, media.audio);
-    const closeCounters = parts.counters.viewers.open(() =>
-      viewerCounters(videoConsumer.stats, audioConsumer?.stats, media.transport.rtcpDropped),
-    );
+    const closeCounters = [
+      parts.counters.viewers.open(() =>
+        viewerCounters(first.consumer.stats, audioConsumer?.stats, media.transport.rtcpDropped),
+      ),
+      ...others.map(({ consumer }) =>
+        parts.counters.viewers.open(() => viewerCounters(consumer.stats, undefined, 0)),
+      ),
+    ];
+    const shares = [first, ...others] as const;
     return openMediaShare({
       videoCodec: media.videoCodec,
-      video: videoConsumer,
+      video: shares,
       audio: audioConsumer,
-      rung: share,
       // The capture first: what the encoder starts from should be as fresh as it can be.
-      needs: [this.#capturing, share.need, ...(audio === null ? [] : [audio.encoding])],
+      needs: [
+        this.#capturing,
+        ...shares.map(({ need }) => need),
+        ...(audio === null ? [] : [audio.encoding]),
+      ],
       onClosed: () => {
-        closeCounters();
-        share.close();
+        for (const close of closeCounters) close();
+        first.close();
       },
     });
+  }
+
+  /** Names of the layers in which the pictures can be sent at once, the best first; undefined: there is only one. */
+  layersOf({ maxHeight = Infinity }: ViewerWishes): readonly [string, string, ...string[]] | undefined {
+    return layersFor(Math.min(this.#format.height, maxHeight), this.#parameters.maxRungs);
   }
 
   /** Goes on in another size or rate: capture first, then what encodes it. Resolves when both know. */

@@ -36,6 +36,8 @@ interface Entry {
   readonly publication: Publication<MediaShare>;
   readonly info: Pick<PublicationInfo, 'publicationId' | 'origin' | 'startTime'>;
   readonly request: PublicationRequest;
+  /** It begins anew where the session moves to. */
+  readonly moves: boolean;
 }
 
 /** What one session is published to. */
@@ -63,10 +65,10 @@ export class SessionPublications {
     return [...this.#entries.values()].some(({ publication }) => publication.status === 'live');
   }
 
-  /** What those that go on were asked for with; their tokens are secrets. */
+  /** What those are asked for with that begin anew where the session moves to; their tokens are secrets. */
   get requests(): PublicationRequest[] {
     const all = [...this.#entries.values()];
-    return all.filter(({ publication }) => publication.isActive).map(({ request }) => request);
+    return all.flatMap(({ publication, request, moves }) => (moves && publication.isActive ? [request] : []));
   }
 
   /** What the state document says of them. */
@@ -102,14 +104,15 @@ export class SessionPublications {
   /**
    * Begins to publish.
    *
+   * @param moves - it begins anew at the server to which the session moves. Default true.
    * @throws StreamKitError `not_found` without the option, `bad_request`, `bad_target_url`, `conflict` for a codec that the session
    * does not have and after the end, `unavailable` before the page is captured, `at_capacity`.
    */
-  start(body: unknown, findIceServers: FindPublicationServers): PublicationInfo {
+  start(body: unknown, findIceServers: FindPublicationServers, moves = true): PublicationInfo {
     const { streamId, parts, renderOptions, logger } = this.#parameters;
     const { publishing, clock, observe } = parts;
     if (publishing === undefined) throw new StreamKitError('not_found', 'There is no option publications');
-    const { url, token, videoCodec, ...wishes } = parsePublicationRequest(body);
+    const { url, token, videoCodec, simulcast, ...wishes } = parsePublicationRequest(body);
     const media = this.#parameters.media();
     const codecs = codecsToOffer(renderOptions, videoCodec);
     const publicationId = randomUUID();
@@ -122,6 +125,7 @@ export class SessionPublications {
           // What is encoded already costs nothing more.
           videoCodecs: [...new Set([media.runningOrFirst(codecs), ...codecs])],
           audio: renderOptions.audio,
+          simulcast: simulcast === true ? media.layersOf(wishes) : undefined,
           logContext: { streamId, publicationId },
         }),
         attach: (connected) => media.attach(connected, { wishes, bounds: {} }),
@@ -138,7 +142,7 @@ export class SessionPublications {
     this.#makeRoom(publishing.maxPerSession);
     const startTime = Math.round(clock.wallMs());
     const info = { publicationId, origin: url.origin, startTime };
-    const entry = { publication, info, request: body as PublicationRequest };
+    const entry = { publication, info, request: body as PublicationRequest, moves };
     this.#entries.set(publicationId, entry);
     publication.start();
     observe('publication:status', { streamId, publicationId, status: publication.status });
@@ -198,7 +202,7 @@ interface ParsedRequest extends Omit<PublicationRequest, 'url' | 'token'> {
  */
 export function parsePublicationRequest(body: unknown): ParsedRequest {
   if (!isPlainObject(body)) throw new StreamKitError('bad_request', expectation('JSON object', 'body', body));
-  const { url, token, videoCodec, maxHeight, maxBitrateBps, ...rest } = body;
+  const { url, token, videoCodec, maxHeight, maxBitrateBps, simulcast, ...rest } = body;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) {
     throw new StreamKitError(
@@ -210,12 +214,15 @@ export function parsePublicationRequest(body: unknown): ParsedRequest {
   const lines = integer(maxHeight, 'maxHeight', least, most);
   const bitrate = integer(maxBitrateBps, 'maxBitrateBps', BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most);
   const codec = codecOf(videoCodec);
+  if (simulcast !== undefined && typeof simulcast !== 'boolean')
+    throw new StreamKitError('bad_request', expectation('boolean', 'simulcast', simulcast));
   return {
     url: endpointOf(url),
     token: tokenOf(token),
     ...(codec === undefined ? {} : { videoCodec: codec }),
     ...(lines === undefined ? {} : { maxHeight: lines }),
     ...(bitrate === undefined ? {} : { maxBitrateBps: bitrate }),
+    ...(simulcast === undefined ? {} : { simulcast }),
   };
 }
 

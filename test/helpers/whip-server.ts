@@ -35,6 +35,8 @@ export class WhipServer {
   /** Further headers of a 201. */
   headers: Record<string, string | string[]> = {};
   editAnswer: (sdp: string) => string = (sdp) => sdp;
+  /** Layers are told apart by their packets, and the answer takes those that are offered. */
+  takesSimulcast = false;
   readonly server: Server;
 
   private constructor() {
@@ -91,8 +93,9 @@ export class WhipServer {
 
   async #answer(offer: string): Promise<string> {
     const feedback = [useNACK(), usePLI()];
-    const extensions = ['urn:ietf:params:rtp-hdrext:sdes:mid'].map(
-      (uri) => new RTCRtpHeaderExtensionParameters({ uri }),
+    const layers = ['rtp-stream-id', 'repaired-rtp-stream-id'];
+    const extensions = ['mid', ...(this.takesSimulcast ? layers : [])].map(
+      (name) => new RTCRtpHeaderExtensionParameters({ uri: `urn:ietf:params:rtp-hdrext:sdes:${name}` }),
     );
     const peer = new RTCPeerConnection({
       ...LOOPBACK_ICE,

@@ -79,12 +79,20 @@ describe.skipIf(addon === undefined)('the native media plane', () => {
       for (const { media } of [told, other]) media.transport.consume(producer, media.video);
       producer.send(frameOf(true, [100]));
       await until(() => expect(delayOf(told)).toEqual(Buffer.alloc(3)));
-      for (const viewer of [told, other]) {
-        const report = Buffer.alloc(32);
-        report.set([0x81, 201, 0, 7]);
-        report.writeUInt32BE(viewer.media.video.ssrc, 8);
-        report.writeUInt8(Math.floor(0.05 * 256), 12);
-        viewer.sendRtcp(report);
+      // What is lost counts from the first report on.
+      for (const [highestSequence, lost] of [
+        [0, 0],
+        [1000, 50],
+      ] as const) {
+        for (const viewer of [told, other]) {
+          const report = Buffer.alloc(32);
+          report.set([0x81, 201, 0, 7]);
+          report.writeUInt32BE(viewer.media.video.ssrc, 8);
+          report.writeUInt8(Math.floor(0.05 * 256), 12);
+          report.writeUIntBE(lost, 13, 3);
+          report.writeUInt32BE(highestSequence, 16);
+          viewer.sendRtcp(report);
+        }
       }
       // The round trip is not known: 20 ms in units of 10, least and greatest.
       await until(() => {

@@ -12,6 +12,7 @@ import type { PublicationOptions } from '../../src/options/publication-options.j
 import { resolveOptions } from '../../src/options/stream-kit-options.js';
 import { createViewerPeerFactory } from '../../src/peer/werift/werift-viewer-peer.js';
 import { createVideoPayloader } from '../../src/render/packetize/video-payloader.js';
+import type { RungIndex } from '../../src/protocol/video-stream.js';
 import { composeRouter } from '../../src/router.js';
 import { encodedPictures } from '../helpers/encoded-pictures.js';
 import { PATIENCE_MS } from '../helpers/patience.js';
@@ -61,7 +62,7 @@ class Publisher {
       ...{ mediaPlane, openViewerPeer, createVideoPayloader },
       clock: systemClock,
     });
-    const router = composeRouter(resolveOptions({ publications }), parts);
+    const router = composeRouter(resolveOptions({ publications, maxRungs: 3 }), parts);
     const server = createServer((request, response) => void router(request, response));
     const contract = new Contract().watch(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -87,18 +88,20 @@ class Publisher {
     return this.info(publicationId);
   }
 
-  /** One picture, and one packet of sound. */
-  send(): void {
+  /** One picture of each of these encodings, and one packet of sound. */
+  send(rungs: readonly RungIndex[] = [0]): void {
     const picture = pictures[this.#frames % pictures.length];
     if (picture === undefined) throw new Error('There are no pictures');
     const captureTimeUs = systemClock.nowUs();
     const media = { bytes: picture.bytes, rtpTimestamp: ++this.#frames * 3000, captureTimeUs };
-    this.parts.videoListener?.onEncodedFrame({
-      ...media,
-      codec: 'h264',
-      keyframe: picture.keyframe,
-      ...{ readTimeUs: 0, rung: 0 as const, encodedTimeUs: 0, repeated: false },
-    });
+    for (const rung of rungs) {
+      this.parts.videoListener?.onEncodedFrame({
+        ...media,
+        codec: 'h264',
+        keyframe: picture.keyframe,
+        ...{ readTimeUs: 0, rung, encodedTimeUs: 0, repeated: false },
+      });
+    }
     this.parts.audioListener?.onEncodedAudio({ ...media, bytes: Buffer.from('sound'), codec: 'opus' });
   }
 
@@ -209,6 +212,80 @@ describe.each(planes)('a publication over the %s plane', (_name, createPlane) =>
     expect((await ask(`${publisher.session}/publications`)).json).toEqual({ publications: [] });
   });
 
+  it('sends an encoding of its own for each layer of a simulcast, and makes keyframes for the one that is asked for', async () => {
+    whip.takesSimulcast = true;
+    const { json } = await publisher.publish({ url: `${whip.origin}/live`, simulcast: true });
+    await publisher.untilStatus(json.publicationId, 'live');
+    expect(whip.of('POST')[0]?.body).toContain('a=simulcast:send f;h;q');
+    const answer = whip.peer?.localDescription?.sdp ?? '';
+    const ridId = Number(/^a=extmap:(\d+) \S+:rtp-stream-id/m.exec(answer)?.[1]);
+    const ssrcs = new Map<string, number>();
+    await expect
+      .poll(
+        () => {
+          publisher.send([0, 1, 2]);
+          for (const { header } of whip.rtp.splice(0)) {
+            const rid = header.extensions.find(({ id }) => id === ridId)?.payload.toString();
+            if (header.payloadType === 102 && rid !== undefined) ssrcs.set(rid, header.ssrc);
+          }
+          return [...ssrcs.keys()].toSorted();
+        },
+        { timeout: PATIENCE_MS },
+      )
+      .toEqual(['f', 'h', 'q']);
+    expect(new Set(ssrcs.values()).size).toBe(3);
+
+    const asked = (): string[] =>
+      publisher.parts.events.splice(0).filter((event) => event.startsWith('keyframe'));
+    asked();
+    const receiver = whip.peer?.getReceivers().find(({ kind }) => kind === 'video');
+    const requests = new Set<string>();
+    await expect
+      .poll(
+        () => {
+          void receiver?.sendRtcpPLI(ssrcs.get('h') ?? 0);
+          for (const event of asked()) requests.add(event);
+          return [...requests];
+        },
+        { timeout: PATIENCE_MS },
+      )
+      .toEqual(['keyframe h264/1']);
+    const { json: diagnostics } = await ask(`${publisher.session}/diagnostics`);
+    expect(diagnostics.publications[0]).toMatchObject({
+      rung: { height: 1080 },
+      layers: [
+        { rid: 'f', sent: true, rung: { height: 1080 } },
+        { rid: 'h', sent: true, rung: { height: 540 } },
+        { rid: 'q', sent: true, rung: { height: 270 } },
+      ],
+    });
+    await ask(`${publisher.session}/publications/${json.publicationId}`, { method: 'DELETE' });
+  });
+
+  it('sends one stream to an endpoint that takes no simulcast', async () => {
+    const { json } = await publisher.publish({ url: `${whip.origin}/live`, simulcast: true });
+    await publisher.untilStatus(json.publicationId, 'live');
+    const ssrcs = new Set<number>();
+    let packets = 0;
+    await expect
+      .poll(
+        () => {
+          publisher.send([0, 1, 2]);
+          for (const { header } of whip.rtp.splice(0)) {
+            if (header.payloadType !== 102) continue;
+            packets += 1;
+            ssrcs.add(header.ssrc);
+          }
+          return packets;
+        },
+        { timeout: PATIENCE_MS },
+      )
+      .toBeGreaterThan(10);
+    expect(ssrcs.size).toBe(1);
+    const { json: diagnostics } = await ask(`${publisher.session}/diagnostics`);
+    expect(diagnostics.publications[0].layers).toBeUndefined();
+  });
+
   it('goes to where it is redirected, without its token at another origin, and is ended there', async () => {
     const first = await WhipServer.start();
     first.reply = ({ path }, response) => {
@@ -288,6 +365,7 @@ it('refuses what its options do not permit, and says so', async () => {
     { url: 'http://u:p@a.example/' },
     { url: 'http://a.example/', token: 'a\nb' },
     { url: 'http://a.example/', key: 1 },
+    { url: 'http://a.example/', simulcast: 'yes' },
   ]) {
     expect((await publisher.publish(body)).json.error.code).toBe('bad_request');
   }

@@ -1,6 +1,3 @@
-import { randomInt } from 'node:crypto';
-
-const MAX_SSRC = 2 ** 32;
 /** The sources of the pictures and of their retransmissions, as werift writes them. */
 const GROUP = /^a=ssrc-group:FID (\d+) (\d+)$/m;
 
@@ -18,12 +15,4 @@ export function withFecSource(sdp: string, fecSsrc: number): string {
   return sdp
     .replace(group, `${group}\r\na=ssrc-group:FEC-FR ${ssrc} ${fecSsrc}`)
     .replace(source[0], `${source[0]}\r\na=ssrc:${fecSsrc} ${source[1]}`);
-}
-
-/** @param taken - SSRCs of the same transport */
-export function chooseFecSsrc(taken: ReadonlySet<number>): number {
-  for (;;) {
-    const ssrc = randomInt(1, MAX_SSRC);
-    if (!taken.has(ssrc)) return ssrc;
-  }
 }

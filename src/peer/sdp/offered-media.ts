@@ -11,8 +11,20 @@ import type { VideoCodec } from '../../render/encode/encoded-frame.js';
 import type { HeaderExtensionIds } from '../../fanout/media-plane.js';
 import { VIDEO_FORMATS } from './video-formats.js';
 
-/** URIs of the header extensions, by what the media plane calls them. */
-export const HEADER_EXTENSION_URIS: Readonly<Record<keyof HeaderExtensionIds, string>> = {
+/** What the media plane calls the extensions that name the layers of a simulcast. */
+type SimulcastExtension = 'rid' | 'repairedRid';
+
+/** RFC 8852. */
+export const SIMULCAST_EXTENSION_URIS: Readonly<Record<SimulcastExtension, string>> = {
+  rid: 'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id',
+  repairedRid: 'urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id',
+};
+
+/** The other extensions. */
+export type ViewerExtension = Exclude<keyof HeaderExtensionIds, SimulcastExtension>;
+
+/** URIs of the header extensions that any viewer may get, by what the media plane calls them. */
+export const HEADER_EXTENSION_URIS: Readonly<Record<ViewerExtension, string>> = {
   mid: 'urn:ietf:params:rtp-hdrext:sdes:mid',
   transportWideCc: 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
   playoutDelay: 'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay',
@@ -83,8 +95,10 @@ export function offeredAudioCodecs(): RTCRtpCodecParameters[] {
 /**
  * The extensions of both sections. werift numbers them in place, one after the other over both lists; an object that
  * stands in both therefore has one id in both, as RFC 8843 section 9.2 demands within a bundle.
+ *
+ * @param isSimulcast - the pictures are offered in layers.
  */
-export function offeredHeaderExtensions(): {
+export function offeredHeaderExtensions(isSimulcast: boolean): {
   audio: RTCRtpHeaderExtensionParameters[];
   video: RTCRtpHeaderExtensionParameters[];
 } {
@@ -94,8 +108,9 @@ export function offeredHeaderExtensions(): {
   const transportWideCc = extension(HEADER_EXTENSION_URIS.transportWideCc);
   const playoutDelay = extension(HEADER_EXTENSION_URIS.playoutDelay);
   const absCaptureTime = extension(HEADER_EXTENSION_URIS.absCaptureTime);
+  const layers = isSimulcast ? Object.values(SIMULCAST_EXTENSION_URIS).map(extension) : [];
   return {
     audio: [mid, transportWideCc, absCaptureTime],
-    video: [mid, transportWideCc, absCaptureTime, playoutDelay],
+    video: [mid, transportWideCc, absCaptureTime, playoutDelay, ...layers],
   };
 }

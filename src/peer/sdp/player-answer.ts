@@ -1,6 +1,6 @@
 import { StreamKitError } from '../../base/errors.js';
 import type { HeaderExtensionIds } from '../../fanout/media-plane.js';
-import { HEADER_EXTENSION_URIS } from './offered-media.js';
+import { HEADER_EXTENSION_URIS, type ViewerExtension } from './offered-media.js';
 import type { PlayerMedia, PlayerOffer } from './player-offer.js';
 import { readTransport, type TransportAttributes, transportLines } from './sdp-transport.js';
 import {
@@ -134,7 +134,7 @@ function candidateLines(candidates: readonly string[]): string[] {
 
 function extensionLines(ids: HeaderExtensionIds): string[] {
   return Object.entries(ids).map(
-    ([name, id]) => `a=extmap:${String(id)} ${HEADER_EXTENSION_URIS[name as keyof HeaderExtensionIds]}`,
+    ([name, id]) => `a=extmap:${String(id)} ${HEADER_EXTENSION_URIS[name as ViewerExtension]}`,
   );
 }
 

@@ -2,7 +2,7 @@ import type { VideoCodec } from '../../render/encode/encoded-frame.js';
 import { StreamKitError } from '../../base/errors.js';
 import type { HeaderExtensionIds } from '../../fanout/media-plane.js';
 import { usableCandidates } from '../ice/ice-candidate.js';
-import { FEC_NAME, FEC_PARAMETERS, HEADER_EXTENSION_URIS } from './offered-media.js';
+import { FEC_NAME, FEC_PARAMETERS, HEADER_EXTENSION_URIS, type ViewerExtension } from './offered-media.js';
 import { extensionIds, MAX_CANDIDATES, MAX_SDP_BYTES } from './sdp-answer.js';
 import { readTransport, type TransportAttributes } from './sdp-transport.js';
 import {
@@ -247,7 +247,7 @@ function offeredExtensions(media: SdpMedia): HeaderExtensionIds {
   const offered = extensionIds(media);
   const ids: { -readonly [name in keyof HeaderExtensionIds]: HeaderExtensionIds[name] } = {};
   const taken = new Set<number>();
-  for (const name of Object.keys(HEADER_EXTENSION_URIS) as (keyof HeaderExtensionIds)[]) {
+  for (const name of Object.keys(HEADER_EXTENSION_URIS) as ViewerExtension[]) {
     const id = offered.get(HEADER_EXTENSION_URIS[name]) ?? 0;
     if (id < 1 || id > MAX_EXTENSION_ID || taken.has(id) || (name === 'mid' && midOf(media) === '')) continue;
     // Of pictures alone.

@@ -2,7 +2,7 @@ import type { VideoCodec } from '../../render/encode/encoded-frame.js';
 import { StreamKitError } from '../../base/errors.js';
 import type { HeaderExtensionIds } from '../../fanout/media-plane.js';
 import { readCandidate } from '../ice/ice-candidate.js';
-import { FEC_NAME, HEADER_EXTENSION_URIS } from './offered-media.js';
+import { FEC_NAME, HEADER_EXTENSION_URIS, SIMULCAST_EXTENSION_URIS } from './offered-media.js';
 import {
   codecsOf,
   parseSessionDescription,
@@ -10,6 +10,7 @@ import {
   type SessionDescription,
   valuesOf,
 } from './session-description.js';
+import { acceptedRids } from './simulcast.js';
 import { readTransport, type TransportAttributes, transportLines } from './sdp-transport.js';
 import { sendableCodec } from './video-formats.js';
 
@@ -23,6 +24,8 @@ export interface AcceptedMedia {
   /** FlexFEC of the pictures. */
   readonly fecPayloadType?: number;
   readonly headerExtensions: HeaderExtensionIds;
+  /** The layers that are taken of a simulcast, best first. Absent: one stream is. */
+  readonly rids?: readonly string[];
 }
 
 export interface AcceptedAnswer {
@@ -136,6 +139,9 @@ function acceptedVideo(
     ({ name, parameters }) => name === 'rtx' && parameters.get('apt') === String(chosen.payloadType),
   );
   const fec = codecs.find(({ name }) => name === FEC_NAME && offeredNames.has(name));
+  const headerExtensions = acceptedExtensions(offered, answered);
+  // RFC 8853 section 5.5: without the extension nobody could tell the layers apart.
+  const rids = headerExtensions.rid === undefined ? [] : acceptedRids(offered, answered);
   return {
     codec,
     media: {
@@ -143,7 +149,8 @@ function acceptedVideo(
       payloadType: chosen.payloadType,
       ...(rtx === undefined ? {} : { rtxPayloadType: rtx.payloadType }),
       ...(fec === undefined ? {} : { fecPayloadType: fec.payloadType }),
-      headerExtensions: acceptedExtensions(offered, answered),
+      ...(rids.length === 0 ? {} : { rids }),
+      headerExtensions,
     },
   };
 }
@@ -168,10 +175,14 @@ function acceptedExtensions(offered: SdpMedia, answered: SdpMedia): HeaderExtens
   const offeredIds = extensionIds(offered);
   const answeredIds = extensionIds(answered);
   const ids: { -readonly [name in keyof HeaderExtensionIds]: HeaderExtensionIds[name] } = {};
-  for (const name of Object.keys(HEADER_EXTENSION_URIS) as (keyof HeaderExtensionIds)[]) {
-    const id = answeredIds.get(HEADER_EXTENSION_URIS[name]);
+  const uris: Readonly<Record<keyof HeaderExtensionIds, string>> = {
+    ...HEADER_EXTENSION_URIS,
+    ...SIMULCAST_EXTENSION_URIS,
+  };
+  for (const name of Object.keys(uris) as (keyof HeaderExtensionIds)[]) {
+    const id = answeredIds.get(uris[name]);
     // RFC 8285 section 6: an answer keeps the ids of the offer.
-    if (id !== undefined && id === offeredIds.get(HEADER_EXTENSION_URIS[name])) {
+    if (id !== undefined && id === offeredIds.get(uris[name])) {
       ids[name] = id;
     }
   }
@@ -247,6 +258,7 @@ export function sameMedia(before: AcceptedAnswer, after: AcceptedAnswer): boolea
   return (
     before.video.payloadType === after.video.payloadType &&
     before.video.fecPayloadType === after.video.fecPayloadType &&
+    before.video.rids?.join(';') === after.video.rids?.join(';') &&
     before.audio?.payloadType === after.audio?.payloadType &&
     before.audio?.redPayloadType === after.audio?.redPayloadType
   );

@@ -26,7 +26,7 @@ export function openConnection(
     // Those of the viewer are asked by `IceServerGathering`.
     iceServers: [],
     codecs: { video: offeredVideoCodecs(parameters.videoCodecs), audio: offeredAudioCodecs() },
-    headerExtensions: offeredHeaderExtensions(),
+    headerExtensions: offeredHeaderExtensions(parameters.simulcast !== undefined),
     // werift always adds the addresses of the network interfaces unless it looks for neither family.
     ...(address === undefined
       ? {}

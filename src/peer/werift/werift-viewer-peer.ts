@@ -9,10 +9,12 @@ import type { Logger } from '../../base/logger.js';
 import { announceCandidate, readCandidate } from '../ice/ice-candidate.js';
 import { keepGenerationsApart } from '../ice/ice-generation.js';
 import { IceServerGathering } from '../ice/ice-server-gathering.js';
-import { consumerParametersOf } from '../consumer-parameters.js';
-import { chooseFecSsrc, withFecSource } from '../sdp/fec-source.js';
+import { consumerParametersOf, type LayerSources, type OfferedSources } from '../consumer-parameters.js';
+import { withFecSource } from '../sdp/fec-source.js';
+import { freeSsrc } from '../sdp/free-ssrc.js';
 import { peerPath } from '../peer-path.js';
 import { type AcceptedAnswer, readAnswer, sameMedia } from '../sdp/sdp-answer.js';
+import { withSimulcast } from '../sdp/simulcast.js';
 import type {
   IceCandidateInit,
   OpenViewerPeer,
@@ -74,8 +76,8 @@ class WeriftViewerPeer implements ViewerPeer {
   readonly #gathering: IceServerGathering;
   #negotiation: 'new' | 'offering' | 'offered' | 'answering' | 'stable' = 'new';
   #offerSdp = '';
-  /** Of the FlexFEC packets: the same in every offer. */
-  readonly #fecSsrc: number;
+  /** The same in every offer. */
+  readonly #sources: OfferedSources;
   /** Transport addresses of this offer's candidates that stand for others. */
   readonly #announced = new Set<string>();
   #accepted: AcceptedAnswer | undefined;
@@ -110,9 +112,15 @@ class WeriftViewerPeer implements ViewerPeer {
     if (parameters.audio) {
       this.#connection.addTransceiver('audio', { direction: 'sendonly', streams: [stream] });
     }
-    this.#fecSsrc = chooseFecSsrc(
-      new Set(this.#connection.getTransceivers().flatMap(({ sender }) => [sender.ssrc, sender.rtxSsrc])),
+    const taken = new Set(
+      this.#connection.getTransceivers().flatMap(({ sender }) => [sender.ssrc, sender.rtxSsrc]),
     );
+    const { ssrc, rtxSsrc } = video.sender;
+    const layers = (parameters.simulcast ?? []).map((rid, index): [string, LayerSources] => [
+      rid,
+      index === 0 ? { ssrc, rtxSsrc } : { ssrc: freeSsrc(taken), rtxSsrc: freeSsrc(taken) },
+    ]);
+    this.#sources = { fecSsrc: freeSsrc(taken), layers: new Map(layers) };
     this.#dtlsTransport = video.dtlsTransport;
     this.#iceTransport = video.dtlsTransport.iceTransport;
     if (parameters.iceRole === 'controlled') {
@@ -273,7 +281,8 @@ class WeriftViewerPeer implements ViewerPeer {
     if (this.#closing !== undefined) {
       return;
     }
-    const sdp = withFecSource(ownSdp, this.#fecSsrc);
+    const withSources = withFecSource(ownSdp, this.#sources.fecSsrc);
+    const sdp = withSimulcast(withSources, this.#parameters.simulcast ?? []);
     this.#offerSdp = sdp;
     this.#negotiation = 'offered';
     // It resolves when gathering is over, which may take seconds; candidates follow the offer as they are found.
@@ -344,7 +353,7 @@ class WeriftViewerPeer implements ViewerPeer {
     }
     const { videoCodec } = accepted;
     const { holdsPictures } = this.#options;
-    const consumers = consumerParametersOf(this.#connection, accepted, holdsPictures, this.#fecSsrc);
+    const consumers = consumerParametersOf(this.#connection, accepted, holdsPictures, this.#sources);
     this.#listener.onConnected({ transport: this.#mediaTransport, videoCodec, ...consumers });
   }
 

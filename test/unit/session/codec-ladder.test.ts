@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import type { MediaTransport } from '../../../src/fanout/media-plane.js';
+import type { ConsumerParameters, MediaTransport } from '../../../src/fanout/media-plane.js';
 import type { EncodingTarget } from '../../../src/protocol/video-stream.js';
 import type { Render } from '../../../src/render/render.js';
 import { CodecLadder, type LadderShare } from '../../../src/session/codec-ladder.js';
@@ -55,7 +55,8 @@ interface Watching {
 
 function watch(wishes: ViewerWishes = {}, onFirstFrame: () => void = () => undefined): Watching {
   const link: Link = { ...parts.transport, estimatedBitrateBps: undefined };
-  const share = ladder.attach(link, PARAMETERS, { wishes, bounds: {} }, onFirstFrame);
+  const limits = { wishes, bounds: {} };
+  const [share] = ladder.attach({ transport: link, video: PARAMETERS }, limits, onFirstFrame);
   share.need.hold();
   return { link, share, consumer: share.consumer as FakeConsumer };
 }
@@ -267,5 +268,112 @@ describe('the ladder of a codec', () => {
     ladder.onKeyframe(0);
     ladder.onKeyframe(1);
     expect(told).toEqual(['second', 'first']);
+  });
+});
+
+describe('a simulcast', () => {
+  const layer = (rid: string, ssrc: number): object => ({ ...PARAMETERS, rid, ssrc });
+  const LAYERS = [layer('f', 1), layer('h', 2), layer('q', 3)] as ConsumerParameters[];
+
+  function publish(
+    maxRungs: number,
+    wishes: ViewerWishes = {},
+    layers: readonly ConsumerParameters[] = LAYERS,
+  ): { link: Link; shares: readonly LadderShare[]; consumers: FakeConsumer[] } {
+    ladder = open(maxRungs);
+    const link: Link = { ...parts.transport, estimatedBitrateBps: undefined };
+    const media = { transport: link, video: PARAMETERS, layers };
+    const shares = ladder.attach(media, { wishes, bounds: {} }, () => undefined);
+    for (const { need } of shares) need.hold();
+    return { link, shares, consumers: shares.map(({ consumer }) => consumer as FakeConsumer) };
+  }
+
+  const heights = (shares: readonly LadderShare[]): [string | undefined, number, boolean][] =>
+    shares.map((share) => [share.rid, share.diagnostics().height, share.isSent]);
+
+  it('gets each of its layers of an encoding of its own', () => {
+    const { shares, consumers } = publish(3);
+    expect(heights(shares)).toEqual([
+      ['f', 720, true],
+      ['h', 360, true],
+      ['q', 180, true],
+    ]);
+    expect(orders.map((order) => order.split(' ')[0])).toEqual(['start', 'start', 'start']);
+    expect(new Set(consumers.map(({ producer }) => producer)).size).toBe(3);
+    expect(consumers.map(({ paused }) => paused)).toEqual([false, false, false]);
+    expect(ladder.rungs.map(({ height, viewers }) => [height, viewers])).toEqual([
+      [720, 1],
+      [360, 1],
+      [180, 1],
+    ]);
+  });
+
+  it('shares its encodings with viewers', () => {
+    const { shares } = publish(3);
+    const { share } = watch();
+    expect(orders).toHaveLength(3);
+    expect(share.diagnostics().height).toBe(720);
+    shares[0]?.close();
+  });
+
+  it('has the heights that are wished for', () => {
+    expect(heights(publish(3, { maxHeight: 360 }, LAYERS.slice(0, 2)).shares)).toEqual([
+      ['f', 360, true],
+      ['h', 180, true],
+    ]);
+  });
+
+  it('leaves out a layer that would get the encoding of the one below', () => {
+    const { shares, consumers } = publish(1);
+    const sent = shares.filter(({ isSent }) => isSent);
+    expect(sent).toHaveLength(1);
+    expect(consumers.filter(({ paused }) => !paused)).toEqual([sent[0]?.consumer]);
+    expect(orders.filter((order) => order.startsWith('start'))).toHaveLength(1);
+    expect(sent[0]?.diagnostics().frameRate).toBeGreaterThan(1);
+  });
+
+  it('gives up the best layer first where the link carries less, and takes it up again', async () => {
+    const { link, shares } = publish(3);
+    const carries = async (bitrateBps: number): Promise<void> => {
+      link.estimatedBitrateBps = bitrateBps;
+      link.onEstimate?.(bitrateBps);
+      await parts.clock.advance(40_000);
+    };
+    await carries(20_000_000);
+    expect(shares.map(({ isSent }) => isSent)).toEqual([true, true, true]);
+    await carries(900_000);
+    for (const { consumer } of shares) (consumer as FakeConsumer).switchNow();
+    const [best, , least] = shares;
+    expect(least?.isSent).toBe(true);
+    expect(least?.diagnostics().height).toBe(180);
+    const sentBps = shares.reduce(
+      (sum, share) => sum + (share.isSent ? share.diagnostics().bitrateBps : 0),
+      0,
+    );
+    expect(sentBps).toBeLessThan(900_000);
+    await carries(20_000_000);
+    for (const { consumer } of shares) (consumer as FakeConsumer).switchNow();
+    expect([best?.isSent, best?.diagnostics().height]).toEqual([true, 720]);
+  });
+
+  it('sends slides in its lowest layer alone, and when nothing else is carried', async () => {
+    const { link, shares } = publish(3);
+    link.estimatedBitrateBps = 150_000;
+    link.onEstimate?.(150_000);
+    await parts.clock.advance(5000);
+    expect(shares.map(({ isSent }) => isSent)).toEqual([false, false, true]);
+  });
+
+  it('leaves nothing running at its end, and nothing paused that was so', async () => {
+    const { shares } = publish(3);
+    for (const share of shares) {
+      share.setActive(false);
+      share.need.release();
+    }
+    shares[0]?.close();
+    shares[1]?.close();
+    await parts.clock.advance(10_000);
+    expect(ladder.rungs).toEqual([]);
+    expect(orders.filter((order) => order.startsWith('stop'))).toHaveLength(3);
   });
 });

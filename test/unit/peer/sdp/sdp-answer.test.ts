@@ -127,6 +127,20 @@ describe('readAnswer', () => {
     expect(readAnswer(withFec(answer()), OFFER).video.fecPayloadType).toBeUndefined();
   });
 
+  it('gives the layers of a simulcast if their names can be sent with the packets', () => {
+    const layers = (direction: string): string[] => [
+      ...['f', 'h'].map((rid) => `a=rid:${rid} ${direction}`),
+      `a=simulcast:${direction} f;h`,
+    ];
+    const extension = 'a=extmap:8 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id';
+    const offer = OFFER.replace('m=audio', [extension, ...layers('send'), 'm=audio'].join('\r\n'));
+    const { video } = readAnswer(answer([...VIDEO, extension, ...layers('recv')]), offer);
+    expect(video).toMatchObject({ rids: ['f', 'h'], headerExtensions: { mid: 4, rid: 8 } });
+    expect(readAnswer(answer([...VIDEO, ...layers('recv')]), offer).video.rids).toBeUndefined();
+    expect(readAnswer(answer([...VIDEO, extension]), offer).video.rids).toBeUndefined();
+    expect(readAnswer(answer([...VIDEO, extension, ...layers('recv')]), OFFER).video.rids).toBeUndefined();
+  });
+
   it('gives RED of the sound where it was offered and accepted', () => {
     const offerWithRed = OFFER.replace('SAVPF 111', 'SAVPF 111 63').replace(
       'a=rtpmap:111 opus/48000/2',
