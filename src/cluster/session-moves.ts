@@ -54,6 +54,8 @@ export class SessionMoves {
   readonly #parameters: SessionMovesParameters;
   /** They were kept once: a further attempt would load their pages again. */
   readonly #kept = new Set<string>();
+  /** How often each was looked at for which there was no node: others go first. */
+  readonly #waits = new Map<string, number>();
   /** Since when, monotonic µs; oldest first. */
   readonly #moved = new Map<string, number>();
   readonly #moving = new Map<string, Promise<boolean>>();
@@ -92,7 +94,8 @@ export class SessionMoves {
   #look(): void {
     const { transfers } = this.#parameters;
     if (this.#closed) return;
-    for (const streamId of transfers.movable()) {
+    const waits = (streamId: string): number => this.#waits.get(streamId) ?? 0;
+    for (const streamId of transfers.movable().toSorted((one, other) => waits(one) - waits(other))) {
       if (this.#moving.size >= MOVES_AT_ONCE) return;
       if (this.#kept.has(streamId) || this.#moving.has(streamId)) continue;
       const moving = this.#move(streamId).finally(() => {
@@ -110,7 +113,10 @@ export class SessionMoves {
     const search = this.#search(streamId);
     // Before the page ends: without a node to go to it goes on.
     const first = await this.#firstAnswering(search);
-    if (first === undefined || this.#closed) return false;
+    if (first === undefined || this.#closed) {
+      this.#waits.set(streamId, (this.#waits.get(streamId) ?? 0) + 1);
+      return false;
+    }
     try {
       const token = randomUUID();
       if (!(await membership.offer(identity, streamId, token))) return false;
