@@ -20,6 +20,7 @@
       'core/endpoint_registry.cc',
       'core/flexfec_packet.cc',
       'core/frame_history.cc',
+      'core/gcm_sealer.cc',
       'core/hmac_sha1.cc',
       'core/media_core.cc',
       'core/media_frame_reader.cc',

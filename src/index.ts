@@ -42,12 +42,12 @@ export type { RecordedFile, RecordingError } from './protocol/recordings.js';
 export type { PublicationError, PublicationInfo, PublicationRequest } from './protocol/publications.js';
 export type { PublicationOptions } from './options/publication-options.js';
 export type {
-  OverflowBounds,
   OverflowOptions,
   OverflowPlayHook,
   OverflowPublishHook,
   OverflowSession,
   OverflowViewer,
+  OverflowWhenOptions,
 } from './options/overflow-options.js';
 export type { MediaSource, MediaSourceKind } from './protocol/media-source.js';
 export type { SessionPublication } from './session/session-publication.js';

@@ -10,6 +10,7 @@
         'ice_client.cc',
         'load_generator.cc',
         'raw_limit.cc',
+        'raw_sender.cc',
         'reception_log.cc',
         'rtcp_reporter.cc',
         'srtp_receiver.cc',

@@ -23,8 +23,7 @@ struct RawLimitResult {
 };
 
 /**
- * The least that a packet can cost here: encrypt with AES-128-GCM under the destination's key, and send the
- * burst in one call with UDP_SEGMENT. No headers, no pacing, no bookkeeping. Blocks.
+ * What a packet costs RawSender. Blocks.
  * @throws std::system_error
  */
 RawLimitResult measureRawLimit(const RawLimitOptions& options);

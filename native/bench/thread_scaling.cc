@@ -5,19 +5,17 @@
 // threads that wait for each other in the kernel, and that share caches and memory.
 //
 //   make thread-scaling && out/plain/thread_scaling [viewers per thread, 250] [threads ..., 1 2 4 8 16]
-#include <sys/resource.h>
-
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 
-#include "core/media_core.h"
-#include "io/clock.h"
-#include "io/udp_socket.h"
-#include "test/stun_message_builder.h"
+#include "loopback.h"
 
 namespace streamkit {
 namespace {
+
+using loopback::NoEvents;
+using loopback::openSocket;
+using loopback::threadCpuNs;
+using Socket = loopback::Sender;
 
 constexpr int64_t kFrameIntervalUs = 16'667;
 constexpr uint32_t kPacketsPerFrame = 14;
@@ -31,12 +29,6 @@ constexpr int64_t kWakeUs = 50;
 constexpr int kReportEveryFrames = 3;
 constexpr size_t kPacketsPerTurn = 1536;
 constexpr uint32_t kVideo = 1;
-
-int64_t threadCpuNs() {
-  timespec time;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
-}
 
 /** The clock of one thread: it is free again when what it does has taken its time. */
 struct VirtualClock {
@@ -53,28 +45,6 @@ struct VirtualClock {
     freeNs += tookNs;
     busyNs += tookNs;
   }
-};
-
-struct Socket final : DatagramSender {
-  explicit Socket(std::unique_ptr<UdpSocket> given) : socket(std::move(given)) {}
-  void send(int, const SocketAddress& to, Bytes datagrams, size_t segmentBytes) override {
-    socket->send(to, datagrams, segmentBytes, stats);
-  }
-  bool blocked(int, const SocketAddress&) const override { return socket->blocked(); }
-
-  std::unique_ptr<UdpSocket> socket;
-  PlaneStats stats;
-};
-
-struct NoEvents final : MediaCoreListener {
-  void onPacket(uint32_t, int, const SocketAddress&, Bytes) override {}
-  void onKeyframeWanted(uint32_t) override {}
-  void onSwitched(uint32_t, uint32_t) override {}
-  void onConsentLost(uint32_t) override {}
-  void onDtlsConnected(uint32_t) override {}
-  void onDtlsData(uint32_t, Bytes) override {}
-  void onDtlsEnded(uint32_t, DtlsFault) override {}
-  void onEstimate(uint32_t, double) override {}
 };
 
 /** A shard on its virtual thread. */
@@ -139,7 +109,7 @@ struct Viewer {
 
 class Simulation {
  public:
-  Simulation(size_t threads, size_t viewers) : sender_(open()) {
+  Simulation(size_t threads, size_t viewers) : sender_(openSocket()) {
     for (size_t i = 0; threads > 1 && i < threads; i += 1) {
       auto share = sender_.socket->share().socket;
       shards_.push_back(
@@ -195,31 +165,10 @@ class Simulation {
   }
 
  private:
-  static std::unique_ptr<UdpSocket> open() {
-    auto opened = UdpSocket::open(*SocketAddress::fromText("127.0.0.1", 0));
-    if (opened.socket == nullptr) {
-      std::fprintf(stderr, "Expected a free UDP port but received errno %d\n", opened.error);
-      std::exit(1);
-    }
-    return std::move(opened.socket);
-  }
-
   void join(uint32_t viewer) {
     const uint32_t endpoint = 10 + 3 * viewer;
-    viewers_.push_back({open(), *SrtpSender::create(SrtpProfile::kAeadAes128Gcm, {})});
-    const SocketAddress address = viewers_.back().socket->local();
-    const std::string ufrag = "u" + std::to_string(viewer);
-    StunTransactionId id{};
-    writeU32(id.data(), viewer + 1);
-    core_->createEndpoint(endpoint, ufrag, "ours");
-    core_->setRemoteCredentials(endpoint, "theirs", "password");
-    core_->sendPacket(endpoint, 0, address, test::nominatingRequest(id, "theirs:" + ufrag, "password"),
-                      nowUs_);
-    auto answer = test::authenticResponse(id, "password");
-    core_->receive(0, address, answer, nowUs_);
-    core_->createTransport(endpoint + 1, endpoint,
-                           *SrtpSession::create({SrtpProfile::kAeadAes128Gcm, {}, {}}),
-                           std::make_shared<TransportStats>());
+    viewers_.push_back({openSocket(), *SrtpSender::create(SrtpProfile::kAeadAes128Gcm, {})});
+    loopback::join(*core_, endpoint, viewers_.back().socket->local(), nowUs_);
     ConsumerParameters parameters;
     parameters.ssrc = 5;
     parameters.payloadType = 96;
@@ -305,10 +254,7 @@ class Simulation {
 }  // namespace streamkit
 
 int main(int count, char** arguments) {
-  rlimit files{};
-  getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
+  streamkit::loopback::allowManySockets();
   const size_t each = count > 1 ? static_cast<size_t>(std::atoi(arguments[1])) : 250;
   std::vector<size_t> threads;
   for (int i = 2; i < count; i += 1) {

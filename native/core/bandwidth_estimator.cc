@@ -286,8 +286,8 @@ bool BandwidthEstimator::windowFull(int64_t nowUs) const {
 }
 
 std::optional<BandwidthEstimator::Probe> BandwidthEstimator::takeProbe(int64_t nowUs) {
-  if (!started() || burst_.has_value() || nowUs < probeDueUs_ || draining_ || bitrateBps_ >= ceilingBps_ ||
-      loss_ > kMuchLoss || nowUs - feedbackUs_ > kFeedbackIntervalUs || !delay_.drained()) {
+  if (!mayProbe(nowUs) || loss_ > kMuchLoss || nowUs - feedbackUs_ > kFeedbackIntervalUs ||
+      !delay_.drained()) {
     return std::nullopt;
   }
   // Where the link was full a moment ago, growth tries it with less of a queue than a burst.

@@ -74,6 +74,11 @@ class BandwidthEstimator {
   /** So much is under way, or in queues, that more would only wait. */
   bool windowFull(int64_t nowUs) const;
 
+  /** There may be a probe to be taken: what can be told without effort. */
+  bool mayProbe(int64_t nowUs) const {
+    return started() && nowUs >= probeDueUs_ && !burst_.has_value() && !draining_ &&
+           bitrateBps_ < ceilingBps_;
+  }
   /** A probe that is to be sent now; it counts as begun. */
   std::optional<Probe> takeProbe(int64_t nowUs);
   /** What is sent from now on belongs to a burst at this rate. */
@@ -110,9 +115,22 @@ class BandwidthEstimator {
   void increase(int64_t nowUs);
   void setBitrate(double bitrateBps);
 
-  QueueDelay delay_;
+  // What is looked at for each burst comes first, in as few cache lines as can be.
   double bitrateBps_ = 0;
   double ceilingBps_ = 10'000'000;
+  uint64_t sentBytes_ = 0;
+  uint64_t sentBytesReported_ = 0;
+  int64_t silenceUs_ = 0;
+  int64_t feedbackUs_ = INT64_MIN / 2;
+  int64_t leastRoundTripUs_ = INT64_MAX;
+  int64_t probeDueUs_ = 0;
+  bool full_ = false;
+  bool draining_ = false;
+  bool probing_ = false;
+  bool arrived_ = false;
+  double loss_ = 0;
+  std::optional<Burst> burst_;
+
   /** What arrived when the link was full last. */
   double capacityBps_ = 0;
   int64_t capacityUs_ = INT64_MIN / 2;
@@ -122,35 +140,24 @@ class BandwidthEstimator {
   int overuses_ = 0;
   int64_t newestSentUs_ = 0;
   int64_t increasedUs_ = INT64_MIN / 2;
-  bool full_ = false;
-  bool draining_ = false;
 
   std::array<uint32_t, kBuckets> arrivedBytes_{};
   int64_t newestBucket_ = 0;
   int64_t firstArrivalUs_ = 0;
   int64_t newestArrivalUs_ = 0;
   int64_t resumedUs_ = 0;
-  bool arrived_ = false;
 
-  uint64_t sentBytes_ = 0;
-  uint64_t sentBytesReported_ = 0;
   int64_t newestReported_ = -1;
   int64_t roundTripUs_ = 100'000;
-  int64_t leastRoundTripUs_ = INT64_MAX;
-  int64_t feedbackUs_ = INT64_MIN / 2;
-  int64_t silenceUs_ = 0;
 
   size_t windowPackets_ = 0;
   size_t windowLost_ = 0;
   int64_t windowStartUs_ = 0;
   std::array<double, kLossWindows> lossWindows_{};
   size_t lossWindow_ = 0;
-  double loss_ = 0;
 
-  std::optional<Burst> burst_;
-  int64_t probeDueUs_ = 0;
   int64_t probePauseUs_ = 0;
-  bool probing_ = false;
+  QueueDelay delay_;
 };
 
 }  // namespace streamkit

@@ -39,17 +39,17 @@ Consumer::Consumer(uint32_t id, MediaTransport& transport, Producer& producer,
     : id_(id),
       transport_(transport),
       producer_(&producer),
-      parameters_(parameters),
-      time_(time),
-      header_(parameters.mid, parameters.headerExtensions, parameters.playoutDelayMaxMs, parameters.rid),
+      nextFrame_(producer.history().nextFrame()),
+      waitsForKeyframe_(producer.video()),
+      stats_(std::move(stats)),
       sequence_(first.media),
       firstSequence_(first.media),
-      rtxIndex_(first.rtx),
+      header_(parameters.mid, parameters.headerExtensions, parameters.playoutDelayMaxMs, parameters.rid),
+      parameters_(parameters),
       repair_(parameters.fecSsrc, parameters.fecPayloadType, parameters.mid, parameters.headerExtensions,
               first.fec),
-      stats_(std::move(stats)),
-      nextFrame_(producer.history().nextFrame()),
-      waitsForKeyframe_(producer.video()) {}
+      time_(time),
+      rtxIndex_(first.rtx) {}
 
 void Consumer::start(int64_t nowUs) {
   if (video() && waitsForKeyframe_ && !paused_ && !startReplay()) {
@@ -135,6 +135,10 @@ void Consumer::onFrame(const EncodedFrame& frame, const Outlet& outlet, int64_t 
   if (frame.keyframe) {
     keyframeBytes_ = frame.payloadBytes();
     keyframeBackoff_.keyframeSent();
+  }
+  if (nextFrame_ == frame.number && frame.payloadBytes() <= kMinBacklogBytes) {
+    // Nothing waits but this frame.
+    return;
   }
   const EncodedFrame* const next = history.frame(nextFrame_);
   if (next != nullptr && history.bytesSince(*next) <= maxBacklogBytes() && !isTooOld(outlet, nowUs)) {

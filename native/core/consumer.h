@@ -10,6 +10,7 @@
 #include "packet_writer.h"
 #include "picture_repair.h"
 #include "playout_delay.h"
+#include "prefetch.h"
 #include "producer.h"
 #include "redundant_audio.h"
 #include "resend_queue.h"
@@ -130,6 +131,8 @@ class Consumer {
   bool hasWork() const {
     return !paused_ && !waitsForKeyframe_ && nextFrame_ < producer_->history().nextFrame();
   }
+  /** See FrameHistory. */
+  int64_t frameExpectedUs() const { return producer_->history().expectedUs(); }
   /** Packets that wait, of all frames; 0 where none does. */
   size_t packetsWaiting() const;
   /** A keyframe is among what waits: it is to be spread. */
@@ -170,8 +173,14 @@ class Consumer {
   /** One of the last packets once more, as padding that repairs losses by chance. */
   Burst sendPadding(PacketWriter& writer, int64_t nowUs);
   Burst resend(PacketWriter& writer, uint16_t sequenceNumber, int64_t nowUs);
+  /** Loads what `onFrame` looks at into the cache. */
+  void prefetchState() const { prefetchLines(this, 2 * kCacheLineBytes); }
+  /** Loads what a burst looks at into the cache. */
+  void prefetch() const { prefetchLines(this, kHotBytes); }
 
  private:
+  static constexpr size_t kHotBytes = 7 * kCacheLineBytes;
+
   /** When each of the last sequence numbers was sent again. A later number takes the place of an older one.
    */
   struct ResendLog {
@@ -219,10 +228,6 @@ class Consumer {
   Burst writeRtx(PacketWriter& writer, uint16_t sequenceNumber, const SentPacket& sent, int64_t nowUs);
   RtpHeaderFields headerOf(const EncodedFrame& frame, uint32_t index, uint32_t timestampOffset) const;
 
-  uint32_t id_;
-  MediaTransport& transport_;
-  Producer* producer_;
-  Producer* target_ = nullptr;
   /** What was sent before the last move, for as long as the history is kept. */
   struct Former {
     Producer* producer;
@@ -230,39 +235,45 @@ class Consumer {
     uint32_t timestampOffset;
     int64_t untilUs;
   };
-  std::optional<Former> former_;
-  /** Is added to the present producer's RTP times, so that they go on from those of the former one. */
-  uint32_t timestampOffset_ = 0;
-  /** The RTP time of the last packet as it was sent. */
-  uint32_t lastTimestamp_ = 0;
-  bool moved_ = false;
-  ConsumerParameters parameters_;
-  const MediaTime& time_;
-  RtpHeaderTemplate header_;
-  SequenceRuns sequence_;
-  int64_t firstSequence_;
-  uint32_t paddings_ = 0;
-  int64_t rtxIndex_;
-  PictureRepair repair_;
-  std::shared_ptr<ConsumerStats> stats_;
-  std::unique_ptr<ResendLog> resends_;
 
-  int64_t nextFrame_;
+  // What is looked at for each burst comes first, as in MediaTransport.
+  uint32_t id_;
   uint32_t nextPayload_ = 0;
+  MediaTransport& transport_;
+  Producer* producer_;
+  int64_t nextFrame_;
   int64_t replayEnd_ = 0;
   bool waitsForKeyframe_;
   bool paused_ = false;
   bool shed_ = false;
-  /** Bytes of the last keyframe that this viewer was sent. */
-  uint64_t keyframeBytes_ = 0;
+  bool moved_ = false;
+  /** Is added to the present producer's RTP times, so that they go on from those of the former one. */
+  uint32_t timestampOffset_ = 0;
   KeyframeBackoff keyframeBackoff_;
-  AudioRedundancy redundancy_;
-  PlayoutDelay playoutDelay_;
+  int64_t reportDueUs_ = INT64_MIN;
   /** When much loss was reported last. */
   int64_t lossUs_ = INT64_MIN / 2;
+  std::shared_ptr<ConsumerStats> stats_;
+  SequenceRuns sequence_;
+  int64_t firstSequence_;
+  /** The RTP time of the last packet as it was sent. */
+  uint32_t lastTimestamp_ = 0;
+  uint32_t paddings_ = 0;
+  RtpHeaderTemplate header_;
+  ConsumerParameters parameters_;
+  PictureRepair repair_;
+
+  /** Bytes of the last keyframe that this viewer was sent. */
+  uint64_t keyframeBytes_ = 0;
+  Producer* target_ = nullptr;
+  std::optional<Former> former_;
+  const MediaTime& time_;
+  int64_t rtxIndex_;
+  std::unique_ptr<ResendLog> resends_;
+  AudioRedundancy redundancy_;
+  PlayoutDelay playoutDelay_;
   /** Unlimited while it is not known. */
   double linkBps_ = std::numeric_limits<double>::infinity();
-  int64_t reportDueUs_ = INT64_MIN;
   std::optional<uint8_t> lastFirSequence_;
 };
 

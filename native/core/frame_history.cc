@@ -9,6 +9,8 @@ const EncodedFrame& FrameHistory::push(EncodedFrame frame, int64_t nowUs) {
   frame.firstPacket = nextPacket_;
   frame.sentAtUs = nowUs;
   frame.bytesBefore = totalBytes_;
+  intervalUs_ = nowUs - pushedUs_;
+  pushedUs_ = nowUs;
   nextPacket_ += frame.payloadCount();
   totalBytes_ += frame.payloadBytes();
   if (frame.keyframe) {

@@ -37,6 +37,8 @@ class FrameHistory {
   /** Number of the frame that comes next. */
   int64_t nextFrame() const { return nextFrame_; }
   int64_t oldestPacket() const { return frames_.empty() ? nextPacket_ : frames_.front().firstPacket; }
+  /** When the frame that comes next would come if it came as long after the last one as that one did. */
+  int64_t expectedUs() const { return pushedUs_ + intervalUs_; }
   /** Count of the packet that comes next. */
   int64_t nextPacket() const { return nextPacket_; }
   /** Negative before the first one. */
@@ -55,6 +57,8 @@ class FrameHistory {
   int64_t historyUs_;
   bool keepsGroup_;
   std::deque<EncodedFrame> frames_;
+  int64_t pushedUs_ = 0;
+  int64_t intervalUs_ = 0;
   int64_t nextFrame_ = 0;
   int64_t nextPacket_ = 0;
   uint64_t totalBytes_ = 0;

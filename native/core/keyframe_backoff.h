@@ -42,10 +42,10 @@ class KeyframeBackoff {
  private:
   static constexpr std::array<int64_t, 3> kIntervalsUs{1'000'000, 2'000'000, 4'000'000};
 
+  bool pending_ = false;
   int64_t notBeforeUs_ = INT64_MIN;
   int64_t requestedUs_ = INT64_MIN / 2;
   size_t level_ = 0;
-  bool pending_ = false;
 };
 
 }  // namespace streamkit

@@ -63,7 +63,17 @@ void MediaShard::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int6
   frame.captureTime = time_.ntpOf(frame.captureTimeUs);
   admitArrivals(*producer, frame.keyframe, nowUs);
   const EncodedFrame& stored = producer->push(std::move(frame), nowUs);
-  for (Consumer* consumer : producer->consumers()) {
+  const int64_t soundWaitUs =
+      transports_.size() < kCrowd ? MediaTransport::kSoundWaitUs : MediaTransport::kCrowdSoundWaitUs;
+  const std::vector<Consumer*>& consumers = producer->consumers();
+  for (size_t i = 0; i < consumers.size(); i += 1) {
+    if (i + 4 < consumers.size()) {
+      consumers[i + 4]->prefetchState();
+    }
+    if (i + 2 < consumers.size()) {
+      consumers[i + 2]->transport().prefetchState();
+    }
+    Consumer* const consumer = consumers[i];
     MediaTransport& transport = consumer->transport();
     if (transport.lagUs(nowUs) > kMaxLagUs) {
       consumer->shed(nowUs);
@@ -75,7 +85,7 @@ void MediaShard::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int6
     if (!consumer->hasWork()) {
       continue;
     }
-    const int64_t dueUs = producer->video() ? nowUs : transport.soundDueUs(nowUs);
+    const int64_t dueUs = producer->video() ? nowUs : transport.soundDueUs(nowUs, soundWaitUs);
     if (dueUs <= nowUs) {
       schedule_.now(transport, nowUs);
     } else {
@@ -312,6 +322,12 @@ std::optional<int64_t> MediaShard::advance(int64_t nowUs, size_t maxPackets) {
     PumpSchedule::Entry* const entry = schedule_.take();
     if (entry == nullptr) {
       break;
+    }
+    if (const auto* const second = static_cast<const MediaTransport*>(schedule_.peek(1))) {
+      second->prefetch();
+    }
+    if (const auto* const next = static_cast<const MediaTransport*>(schedule_.peek(0))) {
+      next->prefetchConsumers();
     }
     const auto dueUs =
         static_cast<MediaTransport*>(entry)->pump(nowUs, static_cast<uint32_t>(random_()), packets);

@@ -48,12 +48,12 @@ constexpr double kRepairRoom = 1.25;
 
 MediaTransport::MediaTransport(uint32_t id, SrtpSender sender, SrtcpReceiver receiver,
                                std::shared_ptr<TransportStats> stats, const Services& services)
-    : id_(id),
+    : services_(services),
+      pacer_(0),
       writer_(std::move(sender), services.batch, estimator_),
+      id_(id),
       receiver_(std::move(receiver)),
-      stats_(std::move(stats)),
-      services_(services),
-      pacer_(0) {}
+      stats_(std::move(stats)) {}
 
 void MediaTransport::add(Consumer* consumer) {
   consumers_.insert(consumer->video() ? consumers_.end() : consumers_.begin(), consumer);
@@ -133,6 +133,8 @@ void MediaTransport::pace() {
 }
 
 void MediaTransport::receiveRtcp(MutableBytes packet, int64_t nowUs) {
+  // Most of what comes is feedback, which the estimator looks at once it is decrypted.
+  prefetchLines(&estimator_, sizeof estimator_);
   const auto compound = receiver_.unprotect(packet);
   if (!compound.has_value()) {
     services_.planeStats.droppedSrtcpAuthentication += 1;
@@ -153,6 +155,29 @@ bool MediaTransport::hasWork() const {
   return !resends_.empty() || probeBytesLeft_ > 0 ||
          std::any_of(consumers_.begin(), consumers_.end(),
                      [](const Consumer* each) { return each->hasWork(); });
+}
+
+int64_t MediaTransport::soundDueUs(int64_t nowUs, int64_t waitUs) const {
+  if (nowUs - videoSentUs_ >= kVideoRecentUs) {
+    return nowUs;
+  }
+  const bool comes = std::any_of(consumers_.begin(), consumers_.end(), [&](const Consumer* each) {
+    return each->video() && (each->hasWork() || each->frameExpectedUs() <= nowUs + waitUs);
+  });
+  return comes ? nowUs + waitUs : nowUs;
+}
+
+void MediaTransport::prefetch() const {
+  // Up to the estimator's first fields.
+  const auto* const end = reinterpret_cast<const char*>(&estimator_) + 2 * kCacheLineBytes;
+  prefetchLines(this, static_cast<size_t>(end - reinterpret_cast<const char*>(this)));
+}
+
+void MediaTransport::prefetchConsumers() const {
+  writer_.prefetch();
+  for (const Consumer* consumer : consumers_) {
+    consumer->prefetch();
+  }
 }
 
 std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size_t& packets) {
@@ -234,7 +259,8 @@ size_t MediaTransport::pumpResends(int64_t nowUs) {
     pacer_.sent(burst.bytes, nowUs);
     resendBudget_.resent(burst.bytes);
     packets += burst.packets;
-    if (burst.packets > 0 && entry.consumer->losesMany(nowUs) && mayRepeat()) {
+    const bool hasSpare = !mayRepair(*entry.consumer, nowUs) || resendBudget_.hasSpare();
+    if (burst.packets > 0 && entry.consumer->losesMany(nowUs) && mayRepeat() && hasSpare) {
       repeats_.push(entry.consumer, entry.sequenceNumber, nowUs);
     }
   }
@@ -250,12 +276,17 @@ bool MediaTransport::mayRepeat() const {
 }
 
 bool MediaTransport::mayRepair(const Consumer& consumer, int64_t nowUs) const {
-  const bool hasRoom = !estimator_.started() || estimator_.bitrateBps() >= kRepairRoom * estimator_.usedBps();
-  return consumer.takesRepairs() && consumer.losesMany(nowUs) && hasRoom && resendBudget_.allowsRepairs() &&
-         estimator_.queueUs() < kFullQueueUs;
+  const auto hasRoom = [this] {
+    return !estimator_.started() || estimator_.bitrateBps() >= kRepairRoom * estimator_.usedBps();
+  };
+  return consumer.takesRepairs() && consumer.losesMany(nowUs) && resendBudget_.allowsRepairs() &&
+         estimator_.queueUs() < kFullQueueUs && hasRoom();
 }
 
 size_t MediaTransport::pumpRepeats(int64_t nowUs) {
+  if (repeats_.empty()) {
+    return 0;
+  }
   if (!mayRepeat()) {
     repeats_.clear();
   }
@@ -272,7 +303,7 @@ size_t MediaTransport::pumpRepeats(int64_t nowUs) {
 }
 
 void MediaTransport::beginProbe(int64_t nowUs) {
-  if (probeBytesLeft_ > 0) {
+  if (probeBytesLeft_ > 0 || !estimator_.mayProbe(nowUs)) {
     return;
   }
   const bool canPad = std::any_of(consumers_.begin(), consumers_.end(),

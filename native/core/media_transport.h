@@ -46,9 +46,11 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
     PlaneStats& planeStats;
   };
 
-  /** Sound waits for a burst of the same viewer's video, with which it costs no call of its own, no longer
-   * than this. */
+  /** Sound waits for a burst of the same viewer's video, with which it costs no call of its own, if one is to
+   * be expected within this time; */
   static constexpr int64_t kSoundWaitUs = 10'000;
+  /** within this time where the thread sends to many viewers. */
+  static constexpr int64_t kCrowdSoundWaitUs = 20'000;
   /** A source that has sent no picture for this long is not waited for: the page stands still, or there is no
    * video. */
   static constexpr int64_t kVideoRecentUs = 100'000;
@@ -85,16 +87,20 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   /** SRTCP from an address that is the viewer's. */
   void receiveRtcp(MutableBytes packet, int64_t nowUs);
 
-  /** When sound that comes now is to go out if no video does. */
-  int64_t soundDueUs(int64_t nowUs) const {
-    return nowUs - videoSentUs_ < kVideoRecentUs ? nowUs + kSoundWaitUs : nowUs;
-  }
+  /** When sound that comes now is to go out if no video does. @param waitUs how long it may wait */
+  int64_t soundDueUs(int64_t nowUs, int64_t waitUs) const;
   /** What the pacer lets through, bit/s. */
   double pacedBps() const { return pacer_.bitrateBps(); }
   /** Retransmissions wait. */
   bool resends() const { return !resends_.empty(); }
   /** When the next keyframe request that came too early may go out. */
   std::optional<int64_t> keyframeRequestDueUs() const;
+  /** Loads what is looked at for each frame into the cache. */
+  void prefetchState() const { prefetchLines(this, 4 * kCacheLineBytes); }
+  /** Loads what `pump` looks at into the cache, while others are served: first of the transport itself, */
+  void prefetch() const;
+  /** and a turn later of what it points to. */
+  void prefetchConsumers() const;
   /**
    * Sends what may be sent now: retransmissions, a burst of video, and sound.
    * @param packets is increased by what was sent
@@ -137,11 +143,8 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   void beginProbe(int64_t nowUs);
   size_t pumpPadding(int64_t nowUs);
 
-  uint32_t id_;
-  BandwidthEstimator estimator_;
-  PacketWriter writer_;
-  SrtcpReceiver receiver_;
-  std::shared_ptr<TransportStats> stats_;
+  // What is looked at for each burst comes first, in as few cache lines as can be: between two bursts of a
+  // viewer come those of all others, and the lines may have left the cache.
   Services services_;
   SelectedPair pair_;
   /** Sound before video. */
@@ -149,11 +152,18 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   size_t turn_ = 0;
   int64_t videoSentUs_ = INT64_MIN / 2;
   Pacer pacer_;
+  ResendBudget resendBudget_;
   ResendQueue resends_;
   RepeatQueue repeats_;
-  ResendBudget resendBudget_;
-  std::unordered_map<uint32_t, int64_t> retiredIndices_;
+  size_t probeBytesLeft_ = 0;
+  int64_t firstBurstEnd_ = 0;
+  PacketWriter writer_;
+  BandwidthEstimator estimator_;
 
+  uint32_t id_;
+  SrtcpReceiver receiver_;
+  std::shared_ptr<TransportStats> stats_;
+  std::unordered_map<uint32_t, int64_t> retiredIndices_;
   /** The viewer has sent authentic RTCP. */
   bool heard_ = false;
   int64_t receivedAtUs_ = 0;
@@ -169,8 +179,6 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   int64_t estimateToldUs_ = INT64_MIN / 2;
   /** The rate of the probe that is being sent. */
   double probeBps_ = 0;
-  size_t probeBytesLeft_ = 0;
-  int64_t firstBurstEnd_ = 0;
 };
 
 }  // namespace streamkit

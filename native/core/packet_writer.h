@@ -34,6 +34,13 @@ class PacketWriter {
   SentPacketLog* sentPackets() { return sentPackets_.get(); }
   /** Full count of the packet that comes next; its lower 16 bits are the transport-wide sequence number. */
   int64_t nextTransportSequence() const { return transportSequence_; }
+  /** Loads what the next packets are written by and noted in into the cache. */
+  void prefetch() const {
+    srtp_.prefetch();
+    if (sentPackets_ != nullptr) {
+      sentPackets_->prefetch(static_cast<uint16_t>(transportSequence_));
+    }
+  }
 
  private:
   SrtpSender srtp_;

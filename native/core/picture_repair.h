@@ -36,9 +36,9 @@ class PictureRepair {
   uint8_t payloadType_;
   int64_t index_;
   bool wanted_ = false;
-  RtpHeaderTemplate header_;
   /** Only of viewers that lose packets. */
   std::unique_ptr<FlexfecEncoder> encoder_;
+  RtpHeaderTemplate header_;
 };
 
 }  // namespace streamkit

@@ -76,6 +76,9 @@ class PumpSchedule {
     return entry;
   }
 
+  /** The one that `take` gives after so many others; null where there is none. */
+  const Entry* peek(size_t ahead) const { return ahead < ready_.size() ? ready_[ahead] : nullptr; }
+
   bool anyReady() const { return !ready_.empty(); }
   std::optional<int64_t> nextDueUs() {
     while (!timers_.empty() && isVoid(timers_.front())) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace streamkit {
 
@@ -26,15 +27,18 @@ class RepeatQueue {
   };
 
   bool empty() const { return count_ == 0; }
-  int64_t nextDueUs() const { return entries_[first_].dueUs; }
+  int64_t nextDueUs() const { return (*entries_)[first_].dueUs; }
   void push(Consumer* consumer, uint16_t sequenceNumber, int64_t nowUs) {
+    if (entries_ == nullptr) {
+      entries_ = std::make_unique<Entries>();
+    }
     if (count_ < kMaxPackets) {
-      entries_[(first_ + count_) % kMaxPackets] = {consumer, sequenceNumber, nowUs + kDelayUs};
+      (*entries_)[(first_ + count_) % kMaxPackets] = {consumer, sequenceNumber, nowUs + kDelayUs};
       count_ += 1;
     }
   }
   Entry pop() {
-    const Entry entry = entries_[first_];
+    const Entry entry = (*entries_)[first_];
     first_ = (first_ + 1) % kMaxPackets;
     count_ -= 1;
     return entry;
@@ -44,14 +48,17 @@ class RepeatQueue {
     for (size_t left = count_; left > 0; left -= 1) {
       const Entry entry = pop();
       if (entry.consumer != consumer) {
-        entries_[(first_ + count_) % kMaxPackets] = entry;
+        (*entries_)[(first_ + count_) % kMaxPackets] = entry;
         count_ += 1;
       }
     }
   }
 
  private:
-  std::array<Entry, kMaxPackets> entries_;
+  using Entries = std::array<Entry, kMaxPackets>;
+
+  /** Only of viewers that lose many packets. */
+  std::unique_ptr<Entries> entries_;
   size_t first_ = 0;
   size_t count_ = 0;
 };

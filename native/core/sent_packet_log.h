@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "prefetch.h"
+
 namespace streamkit {
 
 /** When and how large the last packets under transport-wide sequence numbers were, until feedback has told of
@@ -23,6 +25,11 @@ class SentPacketLog {
   void add(uint16_t sequenceNumber, size_t bytes, int64_t nowUs) {
     entries_[sequenceNumber % kPackets] = {static_cast<uint32_t>(nowUs), sequenceNumber,
                                            static_cast<uint16_t>(bytes | kSent)};
+  }
+
+  /** Loads the entries from there on into the cache, for an ordinary burst. */
+  void prefetch(uint16_t sequenceNumber) const {
+    prefetchLines(&entries_[sequenceNumber % kPackets], 2 * kCacheLineBytes);
   }
 
   /**

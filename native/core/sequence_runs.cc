@@ -4,12 +4,10 @@
 
 namespace streamkit {
 
-void SequenceRuns::sent(int64_t packet, int64_t oldestPacket) {
-  if (runs_.empty() || runs_.back().firstPacket - runs_.back().firstSent != packet - sent_) {
-    runs_.push_back({sent_, packet});
-    forget(oldestPacket);
-  }
-  sent_ += 1;
+void SequenceRuns::beginRun(int64_t packet, int64_t oldestPacket) {
+  runs_.push_back({sent_, packet});
+  offset_ = packet - sent_;
+  forget(oldestPacket);
 }
 
 std::optional<int64_t> SequenceRuns::packetOf(uint16_t sequenceNumber) const {

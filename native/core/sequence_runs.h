@@ -26,7 +26,12 @@ class SequenceRuns {
    * `packet` of the source went out under `next()`.
    * @param oldestPacket runs that end before it are forgotten
    */
-  void sent(int64_t packet, int64_t oldestPacket);
+  void sent(int64_t packet, int64_t oldestPacket) {
+    if (packet - sent_ != offset_ || runs_.empty()) {
+      beginRun(packet, oldestPacket);
+    }
+    sent_ += 1;
+  }
 
   /** The packet of the source that went out under `sequenceNumber`; nothing where none did, or too long ago.
    */
@@ -41,10 +46,13 @@ class SequenceRuns {
     int64_t firstPacket;
   };
 
+  void beginRun(int64_t packet, int64_t oldestPacket);
   void forget(int64_t oldestPacket);
 
   int64_t first_;
   int64_t sent_;
+  /** Of the last run: its packets less their counts. Here, so that a packet of it touches nothing else. */
+  int64_t offset_ = 0;
   std::vector<Run> runs_;
 };
 

@@ -15,15 +15,22 @@ constexpr size_t kCodeBytes = 10;
 std::optional<SrtpCipher> SrtpCipher::create(SrtpProfile profile, const SrtpSessionKeys& keys,
                                              Direction direction) {
   SrtpCipher cipher(profile, keys, direction);
-  if (cipher.context_ == nullptr) {
+  if (cipher.context_ == nullptr && !cipher.sealer_.has_value()) {
     return std::nullopt;
   }
   return cipher;
 }
 
 SrtpCipher::SrtpCipher(SrtpProfile profile, const SrtpSessionKeys& keys, Direction direction)
-    : profile_(profile), salt_(keys.salt), context_(EVP_CIPHER_CTX_new()) {
+    : profile_(profile), salt_(keys.salt) {
   const bool gcm = profile == SrtpProfile::kAeadAes128Gcm;
+  if (gcm && direction == Direction::kSeal) {
+    sealer_ = GcmSealer::create(keys.encryption);
+    if (sealer_.has_value()) {
+      return;
+    }
+  }
+  context_.reset(EVP_CIPHER_CTX_new());
   // Counter mode is its own inverse.
   const int encrypt = !gcm || direction == Direction::kSeal ? 1 : 0;
   if (context_ != nullptr && EVP_CipherInit_ex(context_.get(), gcm ? EVP_aes_128_gcm() : EVP_aes_128_ctr(),
@@ -35,7 +42,7 @@ SrtpCipher::SrtpCipher(SrtpProfile profile, const SrtpSessionKeys& keys, Directi
   }
 }
 
-bool SrtpCipher::begin(uint32_t ssrc, uint64_t index) {
+std::array<uint8_t, 16> SrtpCipher::ivOf(uint32_t ssrc, uint64_t index) const {
   std::array<uint8_t, 16> iv{};
   if (profile_ == SrtpProfile::kAeadAes128Gcm) {
     // RFC 7714 sections 8.1 and 9.1: two zero bytes, SSRC, and the index in six bytes; of SRTCP it has 31
@@ -55,11 +62,20 @@ bool SrtpCipher::begin(uint32_t ssrc, uint64_t index) {
       iv[i] ^= salt_[i];
     }
   }
+  return iv;
+}
+
+bool SrtpCipher::begin(uint32_t ssrc, uint64_t index) {
+  const auto iv = ivOf(ssrc, index);
   return EVP_CipherInit_ex(context_.get(), nullptr, nullptr, nullptr, iv.data(), -1) == 1;
 }
 
 bool SrtpCipher::seal(uint32_t ssrc, uint64_t index, std::initializer_list<Bytes> associated,
                       std::initializer_list<Bytes> parts, uint8_t* out) {
+  if (sealer_.has_value()) {
+    const auto iv = ivOf(ssrc, index);
+    return sealer_->seal(std::span(iv).first<GcmSealer::kIvBytes>(), associated, parts, out);
+  }
   if (!begin(ssrc, index)) {
     return false;
   }

@@ -7,7 +7,9 @@
 #include <optional>
 
 #include "bytes.h"
+#include "gcm_sealer.h"
 #include "hmac_sha1.h"
+#include "prefetch.h"
 #include "srtp_keys.h"
 
 namespace streamkit {
@@ -44,6 +46,14 @@ class SrtpCipher {
   /** RFC 3711 section 4.2: the first 10 bytes of the HMAC-SHA1. */
   bool authenticate(std::initializer_list<Bytes> parts, uint8_t* code);
   bool verify(std::initializer_list<Bytes> parts, const uint8_t* code);
+  /** Loads the context into the cache, as far as it is known where it lies. */
+  void prefetch() const {
+    if (sealer_.has_value()) {
+      sealer_->prefetch();
+    } else {
+      prefetchLines(context_.get(), 3 * kCacheLineBytes);
+    }
+  }
 
  private:
   struct Free {
@@ -51,10 +61,14 @@ class SrtpCipher {
   };
 
   SrtpCipher(SrtpProfile profile, const SrtpSessionKeys& keys, Direction direction);
+  std::array<uint8_t, 16> ivOf(uint32_t ssrc, uint64_t index) const;
   bool begin(uint32_t ssrc, uint64_t index);
 
   SrtpProfile profile_;
   std::array<uint8_t, 14> salt_;
+  /** Seals by GCM if it is there. */
+  std::optional<GcmSealer> sealer_;
+  /** Does everything else. */
   std::unique_ptr<EVP_CIPHER_CTX, Free> context_;
   std::optional<HmacSha1> hmac_;
 };

@@ -31,6 +31,8 @@ class SrtpSender {
   /** @param out has room for `compound.size() + rtcpOverheadBytes()`; compound has at least 8 bytes */
   bool protectRtcp(Bytes compound, uint8_t* out);
 
+  void prefetch() const { rtp_.prefetch(); }
+
  private:
   SrtpSender(SrtpCipher rtp, SrtpCipher rtcp) : rtp_(std::move(rtp)), rtcp_(std::move(rtcp)) {}
 

@@ -21,8 +21,9 @@ class RelaySocket {
  public:
   /** Peers at once. */
   static constexpr size_t kMaxChannels = 32;
-  /** Requests to the server of which the answers are awaited; the oldest make room for others. */
-  static constexpr size_t kMaxRequests = 32;
+  /** Requests to the server of which the answers are awaited, one per channel and more; the oldest make room.
+   */
+  static constexpr size_t kMaxRequests = 64;
 
   /**
    * @param number of the socket

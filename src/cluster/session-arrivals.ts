@@ -50,7 +50,7 @@ export class SessionArrivals {
     const archive = await PassingProfile.receive(head.key, file);
     const arrival = await transfers.receive(streamId, head.moved, caller, archive);
     try {
-      if (request.aborted) throw new StreamKitError('bad_request', 'The request was aborted');
+      // Also for a node that is gone by now: while its lease holds, the session can still be saved.
       if (!(await this.#isTaken(streamId, head.token)))
         throw new StreamKitError('conflict', 'The session is not offered any more');
       arrival.adopt();

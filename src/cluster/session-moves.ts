@@ -4,6 +4,8 @@ import type { Clock, Timer } from '../base/clock.js';
 import { settlesWithin } from '../base/deadline.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
+import { withTimeout } from '../base/with-timeout.js';
+import type { Caller } from '../session/caller.js';
 import type { Departure, SessionTransfers } from '../session/session-transfers.js';
 import type { NodeIdentity, NodeRecord, OfferedSession } from './directory.js';
 import { jsonOf } from './json-answer.js';
@@ -32,6 +34,10 @@ const MOVES_AT_ONCE = 2;
 /** How many nodes a session is sent to, and how long after its page has ended it still is sent to another one, ms. */
 const MAX_TRIES = 3;
 const LAST_TRY_MS = 15_000;
+/** How long a node may take to show that it is there, ms. */
+const PROBE_TIMEOUT_MS = 1000;
+/** Asks for nothing. */
+const NOBODY: Caller = { key: 'node', id: undefined, role: 'viewer', limits: {}, context: undefined };
 /** How often sessions are looked for that can move by now, ms. */
 const LOOK_MS = 2000;
 /** How often the directory is asked whose a session is, and for how long, ms. */
@@ -48,6 +54,8 @@ export class SessionMoves {
   readonly #parameters: SessionMovesParameters;
   /** They were kept once: a further attempt would load their pages again. */
   readonly #kept = new Set<string>();
+  /** How often each was looked at for which there was no node: others go first. */
+  readonly #waits = new Map<string, number>();
   /** Since when, monotonic µs; oldest first. */
   readonly #moved = new Map<string, number>();
   readonly #moving = new Map<string, Promise<boolean>>();
@@ -86,7 +94,8 @@ export class SessionMoves {
   #look(): void {
     const { transfers } = this.#parameters;
     if (this.#closed) return;
-    for (const streamId of transfers.movable()) {
+    const waits = (streamId: string): number => this.#waits.get(streamId) ?? 0;
+    for (const streamId of transfers.movable().toSorted((one, other) => waits(one) - waits(other))) {
       if (this.#moving.size >= MOVES_AT_ONCE) return;
       if (this.#kept.has(streamId) || this.#moving.has(streamId)) continue;
       const moving = this.#move(streamId).finally(() => {
@@ -103,8 +112,11 @@ export class SessionMoves {
     const { identity } = membership;
     const search = this.#search(streamId);
     // Before the page ends: without a node to go to it goes on.
-    const first = await search.next().catch(() => undefined);
-    if (first === undefined || this.#closed) return false;
+    const first = await this.#firstAnswering(search);
+    if (first === undefined || this.#closed) {
+      this.#waits.set(streamId, (this.#waits.get(streamId) ?? 0) + 1);
+      return false;
+    }
     try {
       const token = randomUUID();
       if (!(await membership.offer(identity, streamId, token))) return false;
@@ -220,6 +232,26 @@ export class SessionMoves {
       }
       await new Promise<void>((resolve) => void clock.after(ASK_MS, resolve));
     }
+  }
+
+  /** The directory names a node for some seconds after its end, and a page that has ended cannot wait so long. */
+  async #firstAnswering(search: NodeSearch): Promise<NodeRecord | undefined> {
+    const { passer, logger } = this.#parameters;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const node = await search.next().catch(() => undefined);
+      if (node === undefined) return undefined;
+      try {
+        const request = { method: 'HEAD', path: '/', query: new URLSearchParams(), prefix: '' };
+        await withTimeout(
+          passer.pass(node, { ...request, headers: {}, body: undefined, caller: NOBODY }),
+          PROBE_TIMEOUT_MS,
+        );
+        return node;
+      } catch (thrown) {
+        logger.warn({ err: asError(thrown), node: node.nodeId }, 'a node does not answer');
+      }
+    }
+    return undefined;
   }
 
   /** As a session is placed, but not here. */

@@ -38,13 +38,13 @@ const WHEN = {
 };
 
 /** From when on newcomers get their media from elsewhere: as soon as one of them is reached. */
-export interface OverflowBounds extends OptionsOf<typeof WHEN> {}
+export interface OverflowWhenOptions extends OptionsOf<typeof WHEN> {}
 
 export type ResolvedOverflowBounds = ResolvedOptionsOf<typeof WHEN>;
 
 const OVERFLOW = {
   /** From when on newcomers get their media from the media server. */
-  when: required<OverflowBounds, ResolvedOverflowBounds>(bounds),
+  when: required<OverflowWhenOptions, ResolvedOverflowBounds>(bounds),
   /**
    * The WHIP endpoint that a session is published to while any of its viewers get their media from there, or a function that names it,
    * and has 5 s. One URL for all sessions does for one session at a time. It is held to `publications.targets`.
@@ -65,22 +65,9 @@ export type ResolvedOverflowOptions = ResolvedOptionsOf<typeof OVERFLOW>;
 export const overflowOptions = tableCheck(OVERFLOW);
 
 /** @throws StreamKitError `bad_option` for an overflow that could never take place. */
-export function checkOverflow(
-  overflow: ResolvedOverflowOptions | undefined,
-  publications: unknown,
-  maxViewersPerSession: number,
-): void {
-  if (overflow === undefined) return;
-  if (publications === undefined) {
-    throw new StreamKitError('bad_option', 'Expected publications beside overflow, which publishes sessions');
-  }
-  const { viewers = 1 } = overflow.when;
-  if (viewers > maxViewersPerSession) {
-    throw new StreamKitError(
-      'bad_option',
-      `Expected at most maxViewersPerSession (${maxViewersPerSession}) for overflow.when.viewers`,
-    );
-  }
+export function checkOverflow(overflow: ResolvedOverflowOptions | undefined, publications: unknown): void {
+  if (overflow === undefined || publications !== undefined) return;
+  throw new StreamKitError('bad_option', 'Expected publications beside overflow, which publishes sessions');
 }
 
 function bounds(value: unknown, name: string): ResolvedOverflowBounds {

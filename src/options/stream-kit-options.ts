@@ -393,7 +393,7 @@ export function resolveOptions<TEnv = unknown, TRequest = IncomingMessage>(
     encoderChoice(false)(given.encoder, 'encoder');
   }
   const { maxViewersPerSession, maxViewersPerCaller } = resolved;
-  checkOverflow(resolved.overflow, resolved.publications, maxViewersPerSession);
+  checkOverflow(resolved.overflow, resolved.publications);
   return Object.freeze({
     ...resolved,
     maxViewersPerCaller: maxViewersPerCaller ?? Math.max(4, Math.ceil(maxViewersPerSession / 2)),

@@ -45,9 +45,10 @@ export function isFull({ direct, seats, egressBps }: OverflowLoad, when: Resolve
 export function isCalm(load: OverflowLoad, when: ResolvedOverflowBounds): boolean {
   const { direct, elsewhere, seats, egressBps, viewerBps } = load;
   const { viewers = Infinity, egressBps: mostBps = Infinity } = when;
+  const most = Math.min(viewers, direct + seats);
   return (
     elsewhere <= seats &&
-    direct + elsewhere <= Math.max(1, Math.floor(viewers * LOW_SHARE)) &&
+    direct + elsewhere <= Math.max(1, Math.floor(most * LOW_SHARE)) &&
     egressBps + elsewhere * viewerBps <= mostBps * LOW_SHARE
   );
 }

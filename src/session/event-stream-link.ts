@@ -121,7 +121,8 @@ export class EventStreamLink implements ViewerLink, OverflowMember {
    * it does as a new viewer.
    */
   get isLost(): boolean {
-    return this.#media?.state === 'closed' && this.#media.wasConnected;
+    // One that still has its picture from elsewhere has lost nothing.
+    return this.#media?.state === 'closed' && this.#media.wasConnected && !this.isElsewhere;
   }
 
   get wantsMedia(): boolean {

@@ -27,7 +27,8 @@ export function openGroupOverflow(
     publisher: {
       start: (request) => {
         const find = parts.findIceServers?.(streamId);
-        return publications.start(request, async () => (await find?.())?.server ?? []).publicationId;
+        // Another server finds out for itself whether it has to publish.
+        return publications.start(request, async () => (await find?.())?.server ?? [], false).publicationId;
       },
       statusOf: (publicationId) =>
         publications.list().find((publication) => publication.publicationId === publicationId)?.status,

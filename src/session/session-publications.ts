@@ -36,6 +36,8 @@ interface Entry {
   readonly publication: Publication<MediaShare>;
   readonly info: Pick<PublicationInfo, 'publicationId' | 'origin' | 'startTime'>;
   readonly request: PublicationRequest;
+  /** It begins anew where the session moves to. */
+  readonly moves: boolean;
 }
 
 /** What one session is published to. */
@@ -63,10 +65,10 @@ export class SessionPublications {
     return [...this.#entries.values()].some(({ publication }) => publication.status === 'live');
   }
 
-  /** What those that go on were asked for with; their tokens are secrets. */
+  /** What those are asked for with that begin anew where the session moves to; their tokens are secrets. */
   get requests(): PublicationRequest[] {
     const all = [...this.#entries.values()];
-    return all.filter(({ publication }) => publication.isActive).map(({ request }) => request);
+    return all.flatMap(({ publication, request, moves }) => (moves && publication.isActive ? [request] : []));
   }
 
   /** What the state document says of them. */
@@ -102,10 +104,11 @@ export class SessionPublications {
   /**
    * Begins to publish.
    *
+   * @param moves - it begins anew at the server to which the session moves. Default true.
    * @throws StreamKitError `not_found` without the option, `bad_request`, `bad_target_url`, `conflict` for a codec that the session
    * does not have and after the end, `unavailable` before the page is captured, `at_capacity`.
    */
-  start(body: unknown, findIceServers: FindPublicationServers): PublicationInfo {
+  start(body: unknown, findIceServers: FindPublicationServers, moves = true): PublicationInfo {
     const { streamId, parts, renderOptions, logger } = this.#parameters;
     const { publishing, clock, observe } = parts;
     if (publishing === undefined) throw new StreamKitError('not_found', 'There is no option publications');
@@ -139,7 +142,7 @@ export class SessionPublications {
     this.#makeRoom(publishing.maxPerSession);
     const startTime = Math.round(clock.wallMs());
     const info = { publicationId, origin: url.origin, startTime };
-    const entry = { publication, info, request: body as PublicationRequest };
+    const entry = { publication, info, request: body as PublicationRequest, moves };
     this.#entries.set(publicationId, entry);
     publication.start();
     observe('publication:status', { streamId, publicationId, status: publication.status });

@@ -306,6 +306,7 @@ export class Session implements StreamSession {
   ): Promise<{ player: WhepLink; answer: string }> {
     this.touch();
     if (this.#life.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
+    if (this.#departing) throw departing();
     if (this.#media === undefined) {
       const headers = { 'Retry-After': '1' };
       throw new StreamKitError('conflict', 'The page is not captured yet', { headers });

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { StreamKitOptions } from '../../src/options/stream-kit-options.js';
 import type { StreamSessionState } from '../../src/protocol/state-document.js';
 import { type ClusterTestNode, openClusterNode } from '../helpers/cluster-node.js';
+import { ClusterNodeProcess } from '../helpers/cluster-node-process.js';
 import { PATIENCE_MS, until } from '../helpers/patience.js';
 import { RedisServer } from '../helpers/redis-server.js';
 import { ask, EventStreamClient, postJson } from '../helpers/router-server.js';
@@ -18,9 +19,17 @@ const PAGE = {
 };
 const STORED = 'cookies and local storage';
 
+/** What a node in a process of its own tells of itself. */
+interface NodeReport {
+  readonly launches: number;
+  readonly ended: number;
+  readonly sessions: readonly string[];
+}
+
 describe.skipIf(!RedisServer.isInstalled)('a node that drains by moving', () => {
   let redis: RedisServer;
   let nodes: ClusterTestNode[] = [];
+  const processes: ClusterNodeProcess[] = [];
   /** What the pages of the nodes have begun with, in order. */
   let restored: string[] = [];
 
@@ -36,7 +45,27 @@ describe.skipIf(!RedisServer.isInstalled)('a node that drains by moving', () => 
     await Promise.all(nodes.map((node) => node.close()));
     nodes = [];
     restored = [];
+    for (const started of processes.splice(0)) {
+      started.resume();
+      await started.kill();
+    }
   });
+
+  /** A node in a process of its own. */
+  async function startNode(nodeId: string): Promise<ClusterNodeProcess> {
+    const started = await ClusterNodeProcess.start(nodeId, redis.url, { program: 'cluster-move-node' });
+    processes.push(started);
+    return started;
+  }
+
+  async function reportOf({ ownUrl }: ClusterNodeProcess): Promise<NodeReport> {
+    return (await (await fetch(ownUrl)).json()) as NodeReport;
+  }
+
+  /** Its page has ended, and has not come elsewhere. */
+  async function untilDeparted(url: string): Promise<void> {
+    await until(async () => expect((await ask(url)).json).toMatchObject({ status: 'initializing' }));
+  }
 
   /** Nodes that all know of each other. What their pages have stored is one text. */
   async function open(options: StreamKitOptions = {}, counts = [10, 10, 10]): Promise<void> {
@@ -124,6 +153,10 @@ describe.skipIf(!RedisServer.isInstalled)('a node that drains by moving', () => 
     const drained = postJson(`${owner.url}/admin/drain`, { move: true });
     const target = await nextOf(owner);
     expect((await drained).status).toBe(202);
+    const intruder = { method: 'PUT', headers: { 'content-type': 'application/octet-stream' }, body: 'x' };
+    for (const { url } of nodes) {
+      expect((await ask(`${url}/admin/moves/${id}`, intruder)).json.error.code).toBe('forbidden');
+    }
     // While its page is on its way nothing is taken that would be lost.
     for (const { url } of nodes) {
       const refused = await ask(`${url}/${id}`, { method: 'DELETE' });
@@ -173,5 +206,119 @@ describe.skipIf(!RedisServer.isInstalled)('a node that drains by moving', () => 
     expect((await ask(`${owner.url}/${id}`, { method: 'DELETE' })).status).toBe(204);
     expect(ownersOf(id)).toEqual([]);
     expect(existsSync(parameters.profile?.path ?? '/')).toBe(false);
+  });
+
+  it('lets sessions go on until there is room for them', async () => {
+    await open({}, [1, 1]);
+    const first = await create();
+    const second = await create();
+    expect(second.owner).not.toBe(first.owner);
+    await postJson(`${first.owner.url}/admin/drain`, { move: true });
+    expect((await ask(`${second.owner.url}/${second.id}`, { method: 'DELETE' })).status).toBe(204);
+    await load(second.owner, 2);
+    await until(() => expect(ownersOf(first.id)).toEqual([second.owner]));
+    // Until then its page has not been touched.
+    expect([first.owner.parts.launches.length, restored]).toEqual([1, ['', '', STORED]]);
+    expect((await postJson(`${first.owner.url}/admin/drain`, { moves: true })).status).toBe(400);
+  });
+
+  it('loads the page again where it was if the other node is killed', async () => {
+    await open({}, [10]);
+    const { id, owner } = await create();
+    const other = await startNode('held-target');
+    const stream = await EventStreamClient.open(`${other.url}/${id}/sse?media=none`);
+    await stream.signal('viewer');
+    await postJson(`${owner.url}/admin/drain`, { move: true });
+    await until(async () => expect((await reportOf(other)).launches).toBe(1));
+    await other.kill();
+    const { parameters } = await load(owner, 2);
+    await until(async () => expect((await stateAt(owner, id)).status).toBe('connecting'));
+    expect(restored).toEqual(['', STORED]);
+    expect((await stateAt(owner, id)).metadata.restarts).toBe(1);
+    expect((await ask(`${owner.url}/${id}`, { method: 'DELETE' })).status).toBe(204);
+    await owner.router.drain();
+    expect(existsSync(parameters.profile?.path ?? '/')).toBe(false);
+  });
+
+  it(
+    'has one owner where the other node stands still, and comes back too late',
+    { timeout: 120_000 },
+    async () => {
+      await open({}, [10]);
+      const { id, owner } = await create();
+      const other = await startNode('held-sleeper');
+      await postJson(`${owner.url}/admin/drain`, { move: true });
+      await until(async () => expect((await reportOf(other)).launches).toBe(1));
+      other.pause();
+      await load(owner, 2);
+      await until(async () => expect((await stateAt(owner, id)).status).toBe('connecting'));
+      other.signal();
+      other.resume();
+      // Its page comes now, and it may not take the session any more.
+      await until(async () => expect((await reportOf(other)).ended).toBe(1));
+      expect((await reportOf(other)).sessions).toEqual([]);
+      expect(ownersOf(id)).toEqual([owner]);
+      await until(async () =>
+        expect((await ask(`${other.url}/${id}`)).json).toMatchObject({ status: 'connecting' }),
+      );
+    },
+  );
+
+  it(
+    'plays on, or is lost at every node, where the one that drains is killed',
+    { timeout: 120_000 },
+    async () => {
+      const source = await startNode('source');
+      const created = await until(async () => {
+        const answer = await postJson(source.url, PAGE);
+        expect(answer.status).toBe(201);
+        return answer.json as { streamId: string };
+      });
+      const { streamId: id } = created;
+      await until(async () =>
+        expect((await ask(`${source.url}/${id}`)).json).toMatchObject({ status: 'connecting' }),
+      );
+      await open({}, [10, 10]);
+      const stream = await until(async () => {
+        const opened = await EventStreamClient.open(`${nodes[0]?.url}/${id}/sse?media=none`);
+        expect(opened.response.status).toBe(200);
+        return opened;
+      });
+      await postJson(`${source.url}/admin/drain`, { move: true });
+      const target = await nextOf();
+      await source.kill();
+      await load(target);
+      // The lease of the source may have lapsed before.
+      const fates = await until(async () => {
+        const answers = await Promise.all(nodes.map(async ({ url }) => (await ask(`${url}/${id}`)).json));
+        const said = answers.map(({ status, error }) => String(error === undefined ? status : error.code));
+        expect(['connecting', 'node_lost']).toContain(said[0]);
+        expect(new Set(said).size).toBe(1);
+        return said;
+      });
+      const isLost = fates[0] === 'node_lost';
+      expect(ownersOf(id)).toEqual(isLost ? [] : [target]);
+      // Nobody was told the contrary.
+      await stream.untilEnd();
+      expect(stream.text.includes('node_lost')).toBe(isLost);
+    },
+  );
+
+  it('loses no session for good while Redis stands still', { timeout: 120_000 }, async () => {
+    await open({}, [10, 10]);
+    const { id, owner } = await create();
+    await postJson(`${owner.url}/admin/drain`, { move: true });
+    const target = await nextOf(owner);
+    await untilDeparted(`${owner.url}/${id}`);
+    redis.pause();
+    await load(target);
+    redis.resume();
+    // The target has taken it, or else the page is loaded where it was.
+    await until(async () => {
+      if (owner.parts.launches.length > 1) owner.parts.launches[1]?.succeed();
+      expect(ownersOf(id).length).toBe(1);
+      const answers = await Promise.all(nodes.map((node) => stateAt(node, id)));
+      expect(answers.map(({ status }) => status)).toEqual(['connecting', 'connecting']);
+    });
   });
 });

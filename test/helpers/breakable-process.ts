@@ -14,6 +14,11 @@ export class BreakableProcess {
     this.child.kill('SIGCONT');
   }
 
+  /** What it does then its program says. */
+  signal(): void {
+    this.child.kill('SIGUSR2');
+  }
+
   /** It loses all that it had in memory. Idempotent. */
   async kill(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;

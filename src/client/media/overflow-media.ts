@@ -56,11 +56,11 @@ export class OverflowMedia {
       },
       onLost: (error: Error) => this.#lose(error.message),
     };
-    this.#timer = setTimeout(() => this.#lose('no picture has come'), FIRST_MEDIA_MS);
     this.#player =
       source.kind === 'whep'
         ? new WhepPlayer(source, iceServers, tell)
         : new LiveKitPlayer(source, (livekit === false ? undefined : livekit) ?? loadPackage, tell);
+    this.#timer = setTimeout(() => this.#lose('no picture has come'), FIRST_MEDIA_MS);
   }
 
   get stream(): MediaStream {

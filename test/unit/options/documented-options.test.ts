@@ -30,6 +30,7 @@ const SIBLINGS: Readonly<Record<string, object>> = {
     advertiseUrl: 'http://127.0.0.1/stream',
     secret: 'of sixty-four bytes'.padEnd(64, '.'),
   },
+  overflow: { when: { viewers: 1 }, publish: 'https://sfu.example.org/whip', play: () => undefined },
   profileDirectory: { path: '/tmp/profiles' },
   pool: { size: 1 },
   recording: { directory: '/tmp/recordings' },

@@ -29,7 +29,6 @@ describe('the option overflow', () => {
   it.each([
     [{ ...good, when: {} }, /Expected viewers or egressBps for overflow\.when/],
     [{ ...good, when: { viewers: 0 } }, /overflow\.when\.viewers/],
-    [{ ...good, when: { viewers: 101 } }, /at most maxViewersPerSession \(100\) for overflow\.when\.viewers/],
     [{ ...good, when: { clients: 1 } }, /clients/],
     [
       { ...good, publish: 'ftp://sfu.example.org/secret' },

@@ -62,6 +62,7 @@ describe('the crowd', () => {
       true,
     ],
     ['is there while there are fewer seats', { direct: 3, elsewhere: 2, seats: 1 }, false],
+    ['is there while it would take the last of the seats', { direct: 3, elsewhere: 2, seats: 3 }, false],
   ])('%s', (_name, of, expected) => {
     expect(isCalm(load(of), when)).toBe(expected);
   });

@@ -377,6 +377,11 @@ describe('when the crowd has left', () => {
     await crowd.harness.clock.advance(30_000);
     expect(crowd.elsewhere).toEqual([true]);
     expect(crowd.publications[0]?.status).toBe('live');
+    // It is the same viewer when it comes back.
+    second.sink.lose();
+    const again = crowd.watch({ viewerId: second.id });
+    expect(again.id).toBe(second.id);
+    expect(again.sink.signals('media_source')).toEqual([SOURCE]);
   });
 
   it('they return a few per second', async () => {
