@@ -259,7 +259,8 @@ size_t MediaTransport::pumpResends(int64_t nowUs) {
     pacer_.sent(burst.bytes, nowUs);
     resendBudget_.resent(burst.bytes);
     packets += burst.packets;
-    if (burst.packets > 0 && entry.consumer->losesMany(nowUs) && mayRepeat()) {
+    const bool hasSpare = !mayRepair(*entry.consumer, nowUs) || resendBudget_.hasSpare();
+    if (burst.packets > 0 && entry.consumer->losesMany(nowUs) && mayRepeat() && hasSpare) {
       repeats_.push(entry.consumer, entry.sequenceNumber, nowUs);
     }
   }

@@ -26,6 +26,8 @@ class ResendBudget {
   bool allowsRepairs() const { return bytes_ > kMinCapacityBytes / 2; }
   /** Second copies leave something to repair packets, too: where much is lost, those are of more use. */
   bool allowsRepeats() const { return bytes_ > kMinCapacityBytes * 3 / 4; }
+  /** So much is saved up that what repair packets and first copies take of it does not use it up. */
+  bool hasSpare() const { return bytes_ > capacityBytes_ * 3 / 4; }
   void resent(size_t bytes) { bytes_ -= static_cast<double>(bytes); }
 
  private:

@@ -248,4 +248,14 @@ TEST("at 5 % loss and a round trip of 50 ms repair packets get 99 % of the pictu
   EXPECT(with.onTime > without.onTime);
 }
 
+TEST("at 10 % loss and a round trip of 50 ms more than 92 % of the pictures are whole in time") {
+  double onTime = 0;
+  for (uint32_t seed = 1; seed <= kSeeds; seed += 1) {
+    const Result result = watch(seed, {.loss = 0.1}, true);
+    onTime += result.seen.onTime / kSeeds;
+    EXPECT(result.extraShare <= 0.22);
+  }
+  EXPECT(onTime > 0.92);
+}
+
 }  // namespace streamkit::test

@@ -129,11 +129,10 @@ SimulatedPlayer& SimulatedViewer::play() {
 
 void SimulatedViewer::askAgain() {
   network_.at(network_.nowUs + kAskAgainUs, [this] { askAgain(); });
-  sendNacks();
+  sendNacks(player_->takeRepeatedNacks(network_.nowUs));
 }
 
-void SimulatedViewer::sendNacks() {
-  const auto numbers = player_->takeNacks(network_.nowUs);
+void SimulatedViewer::sendNacks(const std::vector<uint16_t>& numbers) {
   if (numbers.empty() || silent) {
     return;
   }
@@ -213,7 +212,7 @@ void SimulatedViewer::arrive(std::vector<uint8_t> datagram, int64_t nowUs) {
     const auto plain = received_.unprotect(copy);
     EXPECT(plain.has_value());
     player_->onPacket(*plain, captureUs, nowUs);
-    sendNacks();
+    sendNacks(player_->takeNacks());
   }
   if (view->ssrc != 0x1000) {
     (view->ssrc == 0x1001 ? paddingBytes : repairBytes) += datagram.size();

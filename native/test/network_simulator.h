@@ -116,7 +116,7 @@ class SimulatedViewer {
 
   void begin(bool takesRepairs);
   void askAgain();
-  void sendNacks();
+  void sendNacks(const std::vector<uint16_t>& numbers);
   void sendFrame();
   void arrive(std::vector<uint8_t> datagram, int64_t nowUs);
   void sendFeedback();

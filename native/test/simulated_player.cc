@@ -1,7 +1,6 @@
 #include "simulated_player.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "core/sequence_number.h"
 #include "rtp_extension.h"
@@ -158,15 +157,16 @@ void SimulatedPlayer::decode(int64_t nowUs) {
   }
 }
 
-std::vector<uint16_t> SimulatedPlayer::takeNacks(int64_t nowUs) {
+std::vector<uint16_t> SimulatedPlayer::takeRepeatedNacks(int64_t nowUs) {
+  missing_.erase(missing_.begin(), missing_.lower_bound(next_));
+  std::vector<uint16_t> nacks;
   for (auto& [sequence, askedUs] : missing_) {
     if (nowUs - askedUs >= roundTripUs_) {
       askedUs = nowUs;
-      nacks_.push_back(static_cast<uint16_t>(sequence));
+      nacks.push_back(static_cast<uint16_t>(sequence));
     }
   }
-  missing_.erase(missing_.begin(), missing_.lower_bound(next_));
-  return std::exchange(nacks_, {});
+  return nacks;
 }
 
 SimulatedPlayer::Seen SimulatedPlayer::take() {

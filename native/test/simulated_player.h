@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "core/rtp_header.h"
@@ -26,8 +27,10 @@ class SimulatedPlayer {
 
   /** @param packet decrypted @param captureUs of the pictures by the clock of `nowUs` */
   void onPacket(Bytes packet, int64_t captureUs, int64_t nowUs);
-  /** What is to be asked for now. To be called after each packet, and every 20 ms. */
-  std::vector<uint16_t> takeNacks(int64_t nowUs);
+  /** What is newly missing. To be called after each packet. */
+  std::vector<uint16_t> takeNacks() { return std::exchange(nacks_, {}); }
+  /** What is to be asked for once more. To be called every 20 ms, as Chromium does it. */
+  std::vector<uint16_t> takeRepeatedNacks(int64_t nowUs);
 
   struct Seen {
     /** Of the pictures: 0 to 1. */
