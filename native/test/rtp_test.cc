@@ -62,10 +62,12 @@ TEST("a layer of a simulcast names itself, and a retransmission what it repairs"
   std::vector<uint8_t> packet(header.size());
   header.write({}, packet.data());
   EXPECT(packet == fromHex("90000000 00000000 00000000 bede0002 1031 5068 210000 00"));
-  header.write({.repair = true}, packet.data());
+  RtpHeaderFields retransmission;
+  retransmission.repair = true;
+  header.write(retransmission, packet.data());
   EXPECT(packet == fromHex("90000000 00000000 00000000 bede0002 1031 6068 210000 00"));
   const RtpHeaderTemplate alone("1", {.mid = 1, .repairedRid = 6}, 0, "h");
-  alone.write({.repair = true}, packet.data());
+  alone.write(retransmission, packet.data());
   EXPECT(Bytes(packet).first(alone.size()).size() == 20);
   EXPECT(extensionElement(*RtpPacketView::parse(Bytes(packet).first(alone.size())), 6).empty());
 }

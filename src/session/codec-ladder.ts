@@ -154,9 +154,9 @@ export class CodecLadder {
       onFirstFrame();
     };
     const viewers: LadderViewer[] = [];
-    const made = (layers ?? [video]).map((parameters) => {
+    const made = (layers ?? [video]).map((parameters, index) => {
       const viewer: LadderViewer = {
-        ...{ transport, limits, onFirstFrame: onShown, scale: scaleOfLayer(parameters.rid), layers: viewers },
+        ...{ transport, limits, onFirstFrame: onShown, scale: scaleOfLayer(index), layers: viewers },
         ...{ isSent: true, isActive: true, isShown: false, next: undefined, holds: 0 },
         consumer: undefined,
         step: this.first,

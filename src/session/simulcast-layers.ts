@@ -1,17 +1,5 @@
-/** One size of the pictures in a simulcast. */
-interface SimulcastLayer {
-  /** As browsers and SFUs name a full, half and quarter one. */
-  readonly rid: string;
-  /** Share of the sides of the whole picture. */
-  readonly scale: number;
-}
-
-/** The best first. */
-const LAYERS: readonly SimulcastLayer[] = [
-  { rid: 'f', scale: 1 },
-  { rid: 'h', scale: 1 / 2 },
-  { rid: 'q', scale: 1 / 4 },
-];
+/** Names of the layers, the best first, as SFUs know them: those of fewer layers are the last ones. */
+const RIDS = ['f', 'h', 'q'] as const;
 /** A smaller layer is not worth its encoding, lines. */
 const LEAST_HEIGHT = 160;
 
@@ -22,14 +10,13 @@ const LEAST_HEIGHT = 160;
  * @returns undefined: there is only one.
  */
 export function layersFor(height: number, most: number): readonly [string, string, ...string[]] | undefined {
-  const rids = LAYERS.filter(({ scale }) => scale === 1 || height * scale >= LEAST_HEIGHT).map(
-    ({ rid }) => rid,
-  );
-  const [first, second, ...others] = rids.slice(0, most);
+  const worth = RIDS.filter((_, index) => index === 0 || height * scaleOfLayer(index) >= LEAST_HEIGHT).length;
+  const count = Math.min(worth, most);
+  const [first, second, ...others] = RIDS.slice(RIDS.length - count);
   return first === undefined || second === undefined ? undefined : [first, second, ...others];
 }
 
-/** Share of the sides of the whole picture that a layer has. */
-export function scaleOfLayer(rid: string | undefined): number {
-  return LAYERS.find((layer) => layer.rid === rid)?.scale ?? 1;
+/** Share of the sides of the whole picture that a layer has. @param index - 0 is the best one. */
+export function scaleOfLayer(index: number): number {
+  return 1 / 2 ** index;
 }

@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
@@ -320,5 +322,24 @@ describe.skipIf(!RedisServer.isInstalled)('a node that drains by moving', () => 
       const answers = await Promise.all(nodes.map((node) => stateAt(node, id)));
       expect(answers.map(({ status }) => status)).toEqual(['connecting', 'connecting']);
     });
+  });
+
+  it('keeps a session with its profile that the other node refuses', async () => {
+    const profiles = await mkdtemp(join(tmpdir(), 'profiles-'));
+    await open({ profileDirectory: profiles }, [10]);
+    const { id, owner } = await create({ ...PAGE, profile: { id: 'shop', save: true } });
+    // It has no option profileDirectory.
+    await startNode('without-profiles');
+    await postJson(`${owner.url}/admin/drain`, { move: true });
+    await load(owner, 2);
+    await until(async () => expect((await stateAt(owner, id)).status).toBe('connecting'));
+    const ended = await ask(`${owner.url}/${id}`, {
+      ...{ method: 'DELETE', headers: { prefer: 'return=representation' } },
+    });
+    expect(ended.json).toMatchObject({ profile: { id: 'shop', saved: true } });
+    expect((await ask(`${owner.url}/profiles`)).json).toMatchObject({
+      profiles: [{ id: 'shop', inUse: false }],
+    });
+    await rm(profiles, { recursive: true });
   });
 });

@@ -1,5 +1,5 @@
 import type { Page } from 'puppeteer';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 
 import type { OverflowOptions } from '../../src/options/overflow-options.js';
 import { PATIENCE_MS } from '../helpers/patience.js';
@@ -149,6 +149,7 @@ class Theatre {
 describe('LiveKit', () => {
   test('serves viewers beyond the bound; they return to play, or when the crowd has left', async () => {
     const livekit = await SfuServer.livekit();
+    onTestFinished(() => livekit.close());
     const theatre = await Theatre.open({
       publish: ({ streamId: room }) => ({
         url: `${livekit.origin}/whip/v1`,
@@ -197,12 +198,12 @@ describe('LiveKit', () => {
       expect(theatre.elsewhere).toEqual([false]);
     } finally {
       await theatre.close();
-      await livekit.close();
     }
   });
 
   test('that nobody can reach leaves viewers where they were', async () => {
     const livekit = await SfuServer.livekit();
+    onTestFinished(() => livekit.close());
     const theatre = await Theatre.open({
       publish: ({ streamId: room }) => ({
         url: `${livekit.origin}/whip/v1`,
@@ -217,7 +218,6 @@ describe('LiveKit', () => {
       expect(await page.evaluate('transports')).toEqual(['overflow', 'webrtc']);
     } finally {
       await theatre.close();
-      await livekit.close();
     }
   });
 });
@@ -225,6 +225,7 @@ describe('LiveKit', () => {
 describe('the example of Pion', () => {
   test('serves viewers beyond the bound by WHEP', async () => {
     const pion = await SfuServer.pion();
+    onTestFinished(() => pion.close());
     const theatre = await Theatre.open({
       publish: `${pion.origin}/whip`,
       play: () => ({ kind: 'whep', url: `${pion.origin}/whep` }),
@@ -245,7 +246,6 @@ describe('the example of Pion', () => {
       await theatre.expectToFollow(guest.page);
     } finally {
       await theatre.close();
-      await pion.close();
     }
   });
 });

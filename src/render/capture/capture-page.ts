@@ -9,6 +9,7 @@ import type { BrowserTab } from './browser-tab.js';
 import type { CaptureFormat, VideoSource } from './capture.js';
 import { CaptureTab, type CaptureTabFormat, type CaptureTabKinds } from './capture-tab.js';
 import { audioFileBytes, type FrameRingLayout, frameRingLayout, videoFileBytes } from './frame-ring.js';
+import type { PictureGap } from './frame-latency.js';
 import type { PageSize } from './page-geometry.js';
 import type { ColourMatrix } from './video-frame.js';
 
@@ -143,12 +144,17 @@ export class CapturePage {
   }
 
   /** What it has taken so far; undefined: it takes none of that kind. */
-  async progress(): Promise<{ pictures: number | undefined; soundChunks: number | undefined }> {
+  async progress(): Promise<{
+    pictures: number | undefined;
+    soundChunks: number | undefined;
+    gap: PictureGap | undefined;
+  }> {
     if (this.#tab === undefined) throw new Error('The tab that captures is lost');
-    const { pictures, soundChunks } = await this.#tab.progress();
+    const { pictures, soundChunks, gap } = await this.#tab.progress();
     return {
       pictures: this.#kinds.video ? pictures : undefined,
       soundChunks: this.#hasAudio ? soundChunks : undefined,
+      gap,
     };
   }
 

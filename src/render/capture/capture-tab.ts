@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { withTimeout } from '../../base/with-timeout.js';
 import type { BrowserTab } from './browser-tab.js';
 import type { FrameRingLayout } from './frame-ring.js';
+import type { PictureGap } from './frame-latency.js';
 import type { PageSize } from './page-geometry.js';
 import type { ColourMatrix } from './video-frame.js';
 
@@ -37,6 +38,13 @@ export interface CaptureTabListener {
   onWarned(message: string): void;
 }
 
+/** What it has taken so far, and the longest gap between two pictures since that was asked for last. */
+export interface TabProgress {
+  readonly pictures: number;
+  readonly soundChunks: number;
+  readonly gap?: PictureGap | undefined;
+}
+
 interface CaptureWindow {
   capture: {
     open(request: object): Promise<boolean>;
@@ -44,7 +52,7 @@ interface CaptureWindow {
     pause(): void;
     resume(): void;
     reconfigure(request: object): Promise<void>;
-    progress(): Promise<{ readonly pictures: number; readonly soundChunks: number }>;
+    progress(): Promise<TabProgress>;
     restSound(): void;
     forgoSound(): void;
     reopenSound(): Promise<void>;
@@ -130,7 +138,7 @@ export class CaptureTab {
     return withTimeout(measured, OPEN_TIMEOUT_MS);
   }
 
-  progress(): Promise<{ readonly pictures: number; readonly soundChunks: number }> {
+  progress(): Promise<TabProgress> {
     return this.#tab.evaluate(() => (globalThis as unknown as CaptureWindow).capture.progress());
   }
 

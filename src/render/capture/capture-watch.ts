@@ -6,6 +6,8 @@ import type { Logger } from '../../base/logger.js';
 import { processesNaming, signalProcess } from '../../base/process-table.js';
 import type { BrowserProcess } from './browser-process.js';
 import type { CapturePage } from './capture-page.js';
+import { FrameLatency, type PictureGap } from './frame-latency.js';
+import { holdFrames } from './frame-hold.js';
 import type { CaptureWatchListener, EncodedCounts } from './capture.js';
 import type { RenderedPage } from './rendered-page.js';
 import type { WatchAction, WatchObservation, WatchProbe } from './watchdog.js';
@@ -40,6 +42,7 @@ export class CaptureWatch {
   readonly #listener: CaptureWatchListener;
   readonly #onEnd: (error: StreamKitError) => void;
   readonly #watchdog: Watchdog;
+  readonly #latency = new FrameLatency();
   readonly #timer: Timer;
   /** Questions without an answer yet: a part that is silent is not asked again. */
   readonly #asked = new Set<string>();
@@ -120,8 +123,10 @@ export class CaptureWatch {
       this.#ask(
         'tab',
         () => capturePage.progress(),
-        (progress) => {
-          this.#tab = { answeredAtMs: this.#nowMs(), ...progress };
+        ({ pictures, soundChunks, gap }) => {
+          const before = this.#tab?.pictures;
+          this.#tab = { answeredAtMs: this.#nowMs(), pictures, soundChunks };
+          if (pictures !== undefined && before !== undefined) this.#lookAtLatency(pictures - before, gap);
         },
       );
     }
@@ -138,6 +143,20 @@ export class CaptureWatch {
       probe: this.#probe,
     });
     for (const action of actions) this.#act(action);
+  }
+
+  #lookAtLatency(pictures: number, gap: PictureGap | undefined): void {
+    const { browserProcess, renderedPage, logger } = this.#parameters;
+    const { shown } = renderedPage;
+    if (this.#closed || shown.isHalted || browserProcess.isPausedByGuest) return;
+    if (!this.#latency.look(this.#nowMs(), pictures, gap)) return;
+    holdFrames(shown.cdp).then(
+      (hold) => this.#latency.held(this.#nowMs(), hold),
+      (thrown: unknown) => {
+        logger.debug({ err: asError(thrown) }, 'the animation frames of the page could not be held back');
+        this.#latency.held(this.#nowMs(), undefined);
+      },
+    );
   }
 
   #act(action: WatchAction): void {

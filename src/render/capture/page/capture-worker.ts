@@ -1,4 +1,4 @@
-import type { RingLayout, WorkerReport, WorkerRequest } from './messages.js';
+import type { CaptureProgress, RingLayout, WorkerReport, WorkerRequest } from './messages.js';
 
 /** File System standard; the DOM library of TypeScript has it for workers only. */
 interface SyncAccessHandle {
@@ -39,6 +39,8 @@ let videoSequence = 0;
 let audioSequence = 0;
 let picturesTaken = 0;
 let soundChunksTaken = 0;
+let pictureCameMs: number | undefined;
+let longestGap: CaptureProgress['gap'];
 let soundReader: ReadableStreamDefaultReader | undefined;
 let unusableCount = 0;
 let unusableTimer: ReturnType<typeof setTimeout> | undefined;
@@ -124,6 +126,16 @@ function writeTrailer(
   view.setUint32(at + SEQUENCE_AGAIN_OFFSET, fields.sequence, true);
 }
 
+/** The longest gap since it was asked for last. */
+function notePicture(): void {
+  const nowMs = performance.timeOrigin + performance.now();
+  const startMs = pictureCameMs;
+  pictureCameMs = nowMs;
+  if (startMs === undefined) return;
+  if (longestGap === undefined || nowMs - startMs > longestGap.endMs - longestGap.startMs)
+    longestGap = { startMs, endMs: nowMs };
+}
+
 function usable(): void {
   clearTimeout(unusableTimer);
   unusableTimer = undefined;
@@ -150,6 +162,7 @@ async function writeVideo(stream: ReadableStream<VideoFrame>): Promise<void> {
     const { value: frame, done } = await reader.read();
     if (done) break;
     picturesTaken++;
+    notePicture();
     try {
       const format = VIDEO_FORMATS[frame.format ?? ''];
       if (format === undefined) {
@@ -219,6 +232,7 @@ function pause(): void {
   usable();
   for (const reader of readers) void reader.cancel();
   readers.clear();
+  pictureCameMs = undefined;
 }
 
 /** The picture that is under way is written before the file is laid out anew. */
@@ -250,7 +264,8 @@ self.onmessage = (event: MessageEvent<WorkerRequest>) => {
       writeAudio(request.chunks).catch(fail);
       break;
     case 'progress':
-      report({ type: 'progress', pictures: picturesTaken, soundChunks: soundChunksTaken });
+      report({ type: 'progress', pictures: picturesTaken, soundChunks: soundChunksTaken, gap: longestGap });
+      longestGap = undefined;
       break;
     case 'pause':
       pause();

@@ -39,6 +39,8 @@ export type ColourMatrix = 'bt601' | 'bt709';
 export interface CaptureProgress {
   readonly pictures: number;
   readonly soundChunks: number;
+  /** The longest time between two pictures since this was asked for last: when each of them came, wall-clock ms. */
+  readonly gap?: { readonly startMs: number; readonly endMs: number } | undefined;
 }
 
 /** Page to its worker. */
