@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cstdlib>
+#include <random>
 #include <vector>
 
+#include "core/bandwidth_estimator.h"
 #include "network_simulator.h"
 #include "test.h"
 
@@ -302,6 +304,30 @@ TEST("lost feedback, steps of the viewer's clock and silence are survived") {
   viewer.silent = false;
   network.run(10 * kSecondUs);
   EXPECT(within(0.2, observe(network, 0, 4 * kSecondUs).estimateBps, 3e6));
+}
+
+TEST("feedback that lies, and packets that overtake each other, keep the estimate within its bounds") {
+  for (uint32_t seed = 1; seed <= 50; seed += 1) {
+    std::mt19937 random(seed);
+    BandwidthEstimator estimator;
+    int64_t sequence = 0;
+    for (int64_t nowUs = 1'000'000; nowUs < 21'000'000; nowUs += 50'000) {
+      for (int i = 0; i < 20; i += 1) {
+        estimator.onTime(nowUs);
+        estimator.onSent(1200, nowUs);
+        // Any order, any time of arrival, received or not.
+        const auto arrivalUs = static_cast<int64_t>(random()) * (random() % 2 == 0 ? 1 : 1000) - INT32_MAX;
+        estimator.onReport(sequence + static_cast<int64_t>(random() % 20),
+                           {nowUs - static_cast<int64_t>(random() % 200'000), arrivalUs, 1200,
+                            random() % 4 != 0, random() % 8 == 0});
+      }
+      sequence += 20;
+      estimator.onFeedbackEnd(nowUs, static_cast<int64_t>(random()) - INT32_MAX);
+      EXPECT(estimator.bitrateBps() == 0 || (estimator.bitrateBps() >= BandwidthEstimator::kMinBitrateBps &&
+                                             estimator.bitrateBps() <= BandwidthEstimator::kMaxBitrateBps));
+      EXPECT(estimator.lossShare() >= 0 && estimator.lossShare() <= 1);
+    }
+  }
 }
 
 TEST("after congestion the age of the pictures is what it was within 5 s") {
