@@ -38,7 +38,9 @@ export class LossyPath {
     const known = this.#ways.get(from);
     if (known !== undefined) return known;
     const way = createSocket('udp4');
-    way.on('message', (datagram) => void this.socket.send(datagram, from, LOOPBACK));
+    way.on('message', (datagram) => {
+      this.socket.send(datagram, from, LOOPBACK);
+    });
     // Nobody listens there any more.
     way.on('error', () => undefined);
     this.#ways.set(from, way);

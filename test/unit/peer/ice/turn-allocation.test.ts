@@ -26,7 +26,7 @@ class PlayedServer extends FakeSocket implements RelaySocket {
   onAnswer: RelaySocket['onAnswer'] = () => undefined;
   readonly channels = new Map<number, string>();
   /** Methods of signed requests, in order. */
-  readonly asked: number[] = [];
+  readonly asked: methods[] = [];
   nonce = 'first';
   /** Refuses signed requests by it. */
   refusal: number | undefined;
