@@ -16,7 +16,10 @@ import { NodeSearch } from './placement.js';
 import { nodeLost, type RequestPasser } from './request-passer.js';
 
 export interface SessionMovesParameters {
-  readonly membership: Membership;
+  readonly membership: Pick<
+    Membership,
+    'identity' | 'offer' | 'withdraw' | 'endMove' | 'withRoom' | 'beat' | 'draw'
+  >;
   readonly passer: Pick<RequestPasser, 'pass'>;
   readonly transfers: Pick<SessionTransfers, 'movable' | 'depart' | 'placementOf'>;
   /** Of this node. */
@@ -31,7 +34,10 @@ export const MOVES_PATH = '/admin/moves';
 
 /** Each loads a page at another node, and stops one here. */
 const MOVES_AT_ONCE = 2;
-/** How many nodes a session is sent to, and how long after its page has ended it still is sent to another one, ms. */
+/**
+ * How many nodes a session is sent to, and how long after its page has ended it still is sent to another one, ms. One where the page does
+ * not come in time takes longer: viewers do not wait for a second one of that kind.
+ */
 const MAX_TRIES = 3;
 const LAST_TRY_MS = 15_000;
 /** How long a node may take to show that it is there, ms. */
@@ -40,9 +46,9 @@ const PROBE_TIMEOUT_MS = 1000;
 const NOBODY: Caller = { key: 'node', id: undefined, role: 'viewer', limits: {}, context: undefined };
 /** How often sessions are looked for that can move by now, ms. */
 const LOOK_MS = 2000;
-/** How often the directory is asked whose a session is, and for how long, ms. */
+/** How long after an answer that failed the directory is asked again whose a session is, and for how long, ms. */
 const ASK_MS = 500;
-const MAX_ASKS = 120;
+const MAX_ASKING_MS = 60_000;
 /** How long a session that has moved is remembered, ms: nodes that do not know yet still send its requests here. */
 const MOVED_KEPT_MS = 60_000;
 const MAX_MOVED_KEPT = 10_000;
@@ -132,7 +138,7 @@ export class SessionMoves {
       return false;
     } finally {
       // The offer must not outlive the attempt; one that was taken is not this node's to withdraw.
-      await this.#ownerOf(identity, streamId, 1);
+      await this.#ownerOf(identity, streamId, 0);
       membership.endMove(streamId);
     }
   }
@@ -172,7 +178,7 @@ export class SessionMoves {
     for (let tries = 1; ; tries++) {
       const isTaken = await this.#sendTo(node, departure, token);
       // A node that has not answered may have taken it, or may still.
-      const outcome = isTaken ?? (await this.#ownerOf(identity, departure.streamId, MAX_ASKS));
+      const outcome = isTaken ?? (await this.#ownerOf(identity, departure.streamId, MAX_ASKING_MS));
       if (outcome !== 'kept') return outcome;
       const isLate = clock.nowUs() - beganAtUs > LAST_TRY_MS * 1000;
       if (isLate || this.#closed || tries >= MAX_TRIES) return 'kept';
@@ -185,7 +191,7 @@ export class SessionMoves {
       } catch {
         // Whose it is must be known before its page is loaded again.
       }
-      return this.#ownerOf(identity, departure.streamId, MAX_ASKS);
+      return this.#ownerOf(identity, departure.streamId, MAX_ASKING_MS);
     }
   }
 
@@ -221,14 +227,19 @@ export class SessionMoves {
     }
   }
 
-  /** Ends the offer of a session. `lost` if it cannot be known whose it is: two owners would be worse. */
-  async #ownerOf(identity: NodeIdentity, streamId: string, asks: number): Promise<OfferedSession> {
+  /**
+   * Ends the offer of a session. `lost` if it cannot be known whose it is: two owners would be worse.
+   *
+   * @param limitMs - after that the directory is not asked again; 0: once.
+   */
+  async #ownerOf(identity: NodeIdentity, streamId: string, limitMs: number): Promise<OfferedSession> {
     const { membership, clock } = this.#parameters;
-    for (let asked = 1; ; asked++) {
+    const beganAtUs = clock.nowUs();
+    for (;;) {
       try {
         return await membership.withdraw(identity, streamId);
       } catch {
-        if (asked >= asks) return 'lost';
+        if (clock.nowUs() - beganAtUs >= limitMs * 1000) return 'lost';
       }
       await new Promise<void>((resolve) => void clock.after(ASK_MS, resolve));
     }
