@@ -116,7 +116,8 @@ export function pageOptions(value: unknown, name: string): ResolvedPageOptions {
 /** What a client may choose of its own session: what it sees, and nothing that it may not have. */
 export type ClientPageOptions = Pick<PageOptions, (typeof CLIENT_NAMES)[number]>;
 
-const CLIENT_NAMES = [
+/** The keys of {@link ClientPageOptions}. */
+export const CLIENT_NAMES = [
   'locale',
   'timezone',
   'colorScheme',

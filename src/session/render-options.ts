@@ -1,7 +1,7 @@
 import type { VideoCodecChoice } from '../protocol/session-requests.js';
 import { AUTO_CODECS, isVideoCodec, VIDEO_CODECS, type VideoCodec } from '../protocol/video-codecs.js';
 import type { CallerLimits } from '../options/access-options.js';
-import { type ClientPageOptions, clientPageOptions } from '../options/page-options.js';
+import { CLIENT_NAMES, type ClientPageOptions, clientPageOptions } from '../options/page-options.js';
 import { StreamKitError } from '../base/errors.js';
 import { expectation, isPlainObject } from '../options/option-checks.js';
 import { BITRATE_BOUNDS_BPS } from '../options/stream-kit-options.js';
@@ -63,6 +63,23 @@ export function parseRenderOptions(value: unknown, defaults: RenderOptionDefault
     audio: audio(given.audio),
     page: clientPageOptions(given),
   };
+}
+
+const KNOWN_KEYS = [
+  'resolution',
+  'frameRate',
+  'videoCodec',
+  'maxBitrateBps',
+  'deviceScaleFactor',
+  'audio',
+  ...CLIENT_NAMES,
+] as const;
+
+/** Of `renderOptions` that {@link parseRenderOptions} has checked: what is not ignored, as it was given. */
+export function knownRenderOptions(value: unknown): Readonly<Record<string, unknown>> {
+  const given = isPlainObject(value) ? value : {};
+  const known = KNOWN_KEYS.filter((key) => given[key] !== undefined);
+  return Object.fromEntries(known.map((key) => [key, given[key]]));
 }
 
 /** What can change of a session that runs, checked. */

@@ -9,7 +9,7 @@ import { isProfileId } from '../profiles/profile-store.js';
 import { jsonBytes } from './json-bytes.js';
 import { parsePlacement } from './placement.js';
 import type { RenderOptions, RenderOptionDefaults } from './render-options.js';
-import { parseRenderOptions } from './render-options.js';
+import { knownRenderOptions, parseRenderOptions } from './render-options.js';
 
 /** One session as a client asked for it, checked. */
 export interface SessionRequest {
@@ -17,7 +17,7 @@ export interface SessionRequest {
   /** JSON; null where none was given. */
   readonly initialData: unknown;
   readonly renderOptions: RenderOptions;
-  /** `renderOptions` as they were given. */
+  /** `renderOptions` as they were given, without keys that are ignored. */
   readonly asked: Readonly<Record<string, unknown>>;
   readonly budget: SessionBudget;
   readonly placement: PlacementRequest;
@@ -42,7 +42,7 @@ export function parseSessionRequest(
   return {
     targetUrl: parseTargetUrl(body.targetUrl, targetPolicy),
     renderOptions: parseRenderOptions(body.renderOptions, defaults),
-    asked: { ...(body.renderOptions as Readonly<Record<string, unknown>> | undefined) },
+    asked: knownRenderOptions(body.renderOptions),
     initialData: parseInitialData(body.initialData),
     budget: parseBudget(body.budget),
     placement: parsePlacement(body),

@@ -127,6 +127,11 @@ describe('session request', () => {
     expect(refusal(body)[0]).toBe('bad_request');
   });
 
+  it('keeps of the render options as they were given what it knows', () => {
+    const known = { resolution: '640x360', videoCodec: 'vp8', locale: 'de-DE', touch: true };
+    expect(testRequest({ renderOptions: { ...known, junk: 'x'.repeat(1000) } }).asked).toEqual(known);
+  });
+
   it('refuses initial data that is too large or too deep', () => {
     const targetUrl = 'https://example.org';
     expect(refusal({ targetUrl, initialData: 'x'.repeat(256 * 1024) })[0]).toBe('too_large');
