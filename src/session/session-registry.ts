@@ -10,6 +10,7 @@ import type { Admission } from './admission.js';
 import { MAX_TERMINALS_WITH_AUTO } from './admission.js';
 import type { Caller } from './caller.js';
 import { callerBindings, ownsSession } from './caller.js';
+import { HeldEvents } from './held-events.js';
 import type { SessionParts, SessionSettings } from './session-parts.js';
 import type { SessionRequest } from './session-request.js';
 import type { StreamSessionState } from '../protocol/state-document.js';
@@ -51,7 +52,9 @@ export class SessionRegistry {
   readonly #occupying = new Map<StreamSession, Caller>();
   readonly #kept = new Map<StreamSession, Kept>();
   /** They come from another server, and cannot be found yet. */
-  readonly #arriving = new Set<StreamSession>();
+  readonly #arriving = new Map<StreamSession, HeldEvents>();
+  /** By a session that has departed and was kept: the one in its place. */
+  readonly #successors = new WeakMap<StreamSession, Session>();
   /** Resolves once no page is left; undefined: it takes sessions. */
   #drained: Promise<void> | undefined;
   #onDrained = (): void => undefined;
@@ -162,33 +165,40 @@ export class SessionRegistry {
     const { parts, settings } = this.#parameters;
     this.#ensureRoom('page', { ...caller, limits: {} });
     this.#ensureCarried();
+    const events = new HeldEvents(parts.observe);
+    const holding = { ...parts, observe: events.observe };
     return this.#start(
       caller,
-      (listener) => new Session(streamId, request, parts, settings, listener, profile, arrival),
-      false,
+      (listener) => new Session(streamId, request, holding, settings, listener, profile, arrival),
+      events,
     );
   }
 
   /** What has arrived is this server's from now on. */
   adopt(session: Session): void {
     const caller = this.#occupying.get(session);
-    if (!this.#arriving.delete(session) || caller === undefined) return;
+    const events = this.#arriving.get(session);
+    if (events === undefined || caller === undefined) return;
+    this.#arriving.delete(session);
     this.#enter(session, caller);
+    events.release();
   }
 
-  /** Puts another session in the place of one that has departed and was not taken. */
-  replace(session: Session, request: SessionRequest, arrival: SessionArrival): void {
+  /** Puts another session in the place of one that has departed and was not taken; undefined where that one has ended. */
+  replace(session: Session, request: SessionRequest, arrival: SessionArrival): Session | undefined {
     const { parts, settings } = this.#parameters;
     const { streamId } = session;
     const caller = this.#occupying.get(session);
-    if (caller === undefined || session.endReason !== undefined) return;
+    if (caller === undefined || session.endReason !== undefined) return undefined;
     const profile = session.handOverProfile();
     const next = this.#start(
       caller,
       (listener) => new Session(streamId, request, parts, settings, listener, profile, arrival),
     );
+    this.#successors.set(session, next);
     if (this.draining) next.endWhenUnused(this.#unusedMs);
     void session.close('moved');
+    return next;
   }
 
   /** A session that has departed was taken by another server: it is not found here any more, and its viewers are told to come again. */
@@ -304,12 +314,18 @@ export class SessionRegistry {
 
   /**
    * Ends a session and forgets it. Resolves when everything it had is gone; asking again meanwhile waits for the
-   * same.
+   * same. In place of one that has departed and was kept, the one that goes on is ended.
    *
-   * @throws StreamKitError `unavailable` for one that is moving to another server.
+   * @throws StreamKitError `unavailable` for one that is moving to another server, `no_such_session` for one that has moved there.
    */
   async end(session: StreamSession, reason: 'deleted' | 'timeout' | 'shutdown'): Promise<void> {
     if (session instanceof Session && session.isDeparting) throw departing();
+    if (session.endReason === 'moved') {
+      const next = this.#successors.get(session);
+      if (next === undefined)
+        throw new StreamKitError('no_such_session', 'The session has moved to another server');
+      return this.end(next, reason);
+    }
     await session.close(reason);
     this.#forget(session);
   }
@@ -408,26 +424,30 @@ export class SessionRegistry {
     );
   }
 
-  /** @param isFound - anybody may find it at once. */
-  #start<T extends StreamSession>(caller: Caller, make: (listener: SessionListener) => T, isFound = true): T {
+  /** @param held - it arrives, and nobody may find it yet. */
+  #start<T extends StreamSession>(
+    caller: Caller,
+    make: (listener: SessionListener) => T,
+    held?: HeldEvents,
+  ): T {
     const { parts } = this.#parameters;
     const createdAtUs = parts.clock.nowUs();
     let code: ErrorCode | undefined;
     const session = make({
       onFailed: (failed, error) => {
         code = error.code;
-        this.#parameters.onSessionError(error, failed.streamId, caller);
+        // The server that has sent it keeps it.
+        if (!this.#arriving.has(failed)) this.#parameters.onSessionError(error, failed.streamId, caller);
       },
       onEnded: (ended, reason) => {
         const ageMs = (parts.clock.nowUs() - createdAtUs) / 1000;
         const { streamId, usage } = ended;
         // Of one that never got here nobody has heard.
         if (!this.#arriving.delete(ended)) {
-          parts.observe('session:end', {
-            ...{ streamId, reason, ageMs },
-            ...(code === undefined ? {} : { code }),
-            ...(usage === undefined ? {} : { usage }),
-          });
+          const end = { reason, ...(code && { code }), ...(usage && { usage }) };
+          parts.observe('session:end', { streamId, ageMs, ...end });
+          // Another session may have its id by now.
+          ended.events.emit('ended', end);
         }
         this.#occupying.delete(ended);
         this.#parameters.admission.ended(ended);
@@ -440,8 +460,8 @@ export class SessionRegistry {
     });
     this.#occupying.set(session, caller);
     if (session.hasMedia) this.#parameters.admission.started(session);
-    if (isFound) this.#enter(session, caller);
-    else this.#arriving.add(session);
+    if (held === undefined) this.#enter(session, caller);
+    else this.#arriving.set(session, held);
     session.launch();
     return session;
   }

@@ -99,9 +99,13 @@ export class SessionTransfers {
     const { registry } = this.#parameters;
     const session = registry.page(streamId);
     const caller = registry.creatorOf(streamId);
-    if (caller === undefined || !this.movable().includes(streamId))
-      throw new StreamKitError('conflict', 'The session cannot move now');
+    if (caller === undefined || !this.movable().includes(streamId)) throw cannotMove();
     const made = await PassingProfile.create();
+    // A recording, a DevTools client or a restart may have begun meanwhile.
+    if (registry.findPage(streamId) !== session || !this.movable().includes(streamId)) {
+      await this.#remove(made);
+      throw cannotMove();
+    }
     const { moved, isStored } = await session.depart(made).catch(async (thrown: unknown) => {
       await made.remove();
       throw thrown;
@@ -116,7 +120,8 @@ export class SessionTransfers {
       keep: () => {
         try {
           if (session.endReason !== undefined) throw new StreamKitError('conflict', 'The session has ended');
-          registry.replace(session, this.#parse(moved), { moved, archive });
+          const next = registry.replace(session, this.#parse(moved), { moved, archive });
+          void next?.whenLaunched.then(() => this.#publish(next, caller, moved.publications));
         } catch (thrown) {
           session.fail(asError(thrown) as StreamKitError);
           void this.#remove(made);
@@ -213,6 +218,7 @@ export class SessionTransfers {
   /** Each begins anew: the endpoint sees another publisher. */
   #publish(session: Session, caller: Caller, requests: readonly unknown[]): void {
     const { iceServers, logger } = this.#parameters;
+    if (session.endReason !== undefined) return;
     const find = iceServers.finder(session.streamId, caller);
     for (const request of requests) {
       try {
@@ -234,4 +240,8 @@ export class SessionTransfers {
       );
     });
   }
+}
+
+function cannotMove(): StreamKitError {
+  return new StreamKitError('conflict', 'The session cannot move now');
 }

@@ -232,9 +232,11 @@ export class StreamKitSession implements AsyncDisposable {
   }
 
   /**
-   * Ends the session and forgets it. Resolves when its viewers, processes and files are gone. Idempotent.
+   * Ends the session and forgets it. Resolves when its viewers, processes and files are gone. Idempotent. After a move that nobody took it
+   * ends the session that goes on here.
    *
    * @param reason - what viewers are told. Default `deleted`.
+   * @throws StreamKitError `unavailable` while the session is moving, `no_such_session` after it has moved to another server.
    */
   end(reason: SessionEndRequest = 'deleted'): Promise<void> {
     return this.#parameters.end(this.#parameters.session, reason);
@@ -339,10 +341,11 @@ export class StreamKitSession implements AsyncDisposable {
       if (look()) return;
       const onChange = (): void => {
         if (!look()) return;
-        stop();
+        for (const stop of stops) stop();
         signal?.removeEventListener('abort', onChange);
       };
-      const stop = session.events.on('status', onChange);
+      // The status of one that moves stays as it was.
+      const stops = [session.events.on('status', onChange), session.events.on('ended', onChange)];
       signal?.addEventListener('abort', onChange);
     });
   }

@@ -164,6 +164,7 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
   /** For the router alone: what is observed of sessions. */
   observe<T extends SessionEventName>(name: T, event: SessionEvents[T]): void {
     this.#events.publish(name, event);
+    // Of an end the registry tells: by then another session may have the id.
     const events = this.#parameters.registry.find(event.streamId)?.events;
     if (events === undefined) return;
     const observed = { name, event } as {
@@ -178,15 +179,6 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
       case 'session:restart':
         events.emit('restart', { code: observed.event.code });
         break;
-      case 'session:end': {
-        const { reason, code, usage } = observed.event;
-        events.emit('ended', {
-          reason,
-          ...(code === undefined ? {} : { code }),
-          ...(usage === undefined ? {} : { usage }),
-        });
-        break;
-      }
       case 'viewer:join':
       case 'viewer:connect':
       case 'viewer:first-frame':
@@ -213,6 +205,7 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
         break;
       }
       case 'session:create':
+      case 'session:end':
       case 'publication:fail':
       case 'encoder:start':
       case 'encoder:stop':
