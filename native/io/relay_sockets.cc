@@ -16,6 +16,8 @@ namespace {
 constexpr int kEventsPerTurn = 128;
 /** Datagrams that are read of one socket before the others have their turn. */
 constexpr int kReadsPerTurn = 32;
+/** Each is used by one viewer, and there may be thousands. */
+constexpr size_t kBufferBytes = 256 * 1024;
 
 }  // namespace
 
@@ -40,7 +42,7 @@ RelaySockets::Opened RelaySockets::open([[maybe_unused]] uint32_t endpoint,
   if (epoll_ < 0) {
     return {.error = errno};
   }
-  auto opened = UdpSocket::open(local);
+  auto opened = UdpSocket::open(local, kBufferBytes);
   if (opened.socket == nullptr) {
     return {.error = opened.error};
   }

@@ -18,17 +18,14 @@
 namespace streamkit {
 namespace {
 
-/** Feedback of a thousand viewers while a keyframe is being fanned out; the kernel may give less. */
-constexpr int kSocketBufferBytes = 4 * 1024 * 1024;
-
-void enlargeBuffer(int fd, int option, [[maybe_unused]] int forcedOption) {
+void sizeBuffer(int fd, int bytes, int option, [[maybe_unused]] int forcedOption) {
 #ifdef __linux__
   // Beyond the limit of the system, where we may.
-  if (setsockopt(fd, SOL_SOCKET, forcedOption, &kSocketBufferBytes, sizeof kSocketBufferBytes) == 0) {
+  if (setsockopt(fd, SOL_SOCKET, forcedOption, &bytes, sizeof bytes) == 0) {
     return;
   }
 #endif
-  setsockopt(fd, SOL_SOCKET, option, &kSocketBufferBytes, sizeof kSocketBufferBytes);
+  setsockopt(fd, SOL_SOCKET, option, &bytes, sizeof bytes);
 }
 
 bool kernelSegments([[maybe_unused]] int fd) {
@@ -46,7 +43,7 @@ bool wouldBlock(int error) {
 
 }  // namespace
 
-UdpSocket::Opened UdpSocket::open(const SocketAddress& address) {
+UdpSocket::Opened UdpSocket::open(const SocketAddress& address, size_t bufferBytes) {
   const int fd = socket(address.isIpv6() ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
   if (fd < 0) {
     return {nullptr, errno};
@@ -65,26 +62,27 @@ UdpSocket::Opened UdpSocket::open(const SocketAddress& address) {
     close(fd);
     return {nullptr, error};
   }
+  const int kernelBytes = static_cast<int>(bufferBytes);
 #ifdef __linux__
-  enlargeBuffer(fd, SO_RCVBUF, SO_RCVBUFFORCE);
-  enlargeBuffer(fd, SO_SNDBUF, SO_SNDBUFFORCE);
+  sizeBuffer(fd, kernelBytes, SO_RCVBUF, SO_RCVBUFFORCE);
+  sizeBuffer(fd, kernelBytes, SO_SNDBUF, SO_SNDBUFFORCE);
 #else
-  enlargeBuffer(fd, SO_RCVBUF, 0);
-  enlargeBuffer(fd, SO_SNDBUF, 0);
+  sizeBuffer(fd, kernelBytes, SO_RCVBUF, 0);
+  sizeBuffer(fd, kernelBytes, SO_SNDBUF, 0);
 #endif
-  return {std::unique_ptr<UdpSocket>(new UdpSocket(fd, SocketAddress::fromKernel(storage).value_or(address))),
-          0};
+  const SocketAddress local = SocketAddress::fromKernel(storage).value_or(address);
+  return {std::unique_ptr<UdpSocket>(new UdpSocket(fd, local, bufferBytes)), 0};
 }
 
-UdpSocket::UdpSocket(int fd, const SocketAddress& local)
-    : fd_(fd), local_(local), segments_(kernelSegments(fd)) {}
+UdpSocket::UdpSocket(int fd, const SocketAddress& local, size_t maxBacklogBytes)
+    : fd_(fd), local_(local), maxBacklogBytes_(maxBacklogBytes), segments_(kernelSegments(fd)) {}
 
 UdpSocket::Opened UdpSocket::share() const {
   const int fd = fcntl(fd_, F_DUPFD_CLOEXEC, 0);
   if (fd < 0) {
     return {nullptr, errno};
   }
-  auto shared = std::unique_ptr<UdpSocket>(new UdpSocket(fd, local_));
+  auto shared = std::unique_ptr<UdpSocket>(new UdpSocket(fd, local_, maxBacklogBytes_));
   shared->segments_ = segments_;
   return {std::move(shared), 0};
 }
@@ -99,7 +97,7 @@ void UdpSocket::send(const SocketAddress& to, Bytes datagrams, size_t segmentByt
   if (rest.empty()) {
     return;
   }
-  if (backlogBytes_ + rest.size() > kMaxBacklogBytes) {
+  if (backlogBytes_ + rest.size() > maxBacklogBytes_) {
     stats.sendErrors += (rest.size() + segmentBytes - 1) / segmentBytes;
     return;
   }

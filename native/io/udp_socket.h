@@ -15,8 +15,8 @@ namespace streamkit {
  */
 class UdpSocket {
  public:
-  /** Datagrams held back while the kernel takes none; beyond it they are dropped and counted. */
-  static constexpr size_t kMaxBacklogBytes = 4 * 1024 * 1024;
+  /** For the feedback of a thousand viewers while a keyframe is being fanned out. */
+  static constexpr size_t kBufferBytes = 4 * 1024 * 1024;
   static constexpr size_t kMaxDatagramBytes = 2048;
 
   struct Opened {
@@ -25,7 +25,11 @@ class UdpSocket {
     int error = 0;
   };
 
-  static Opened open(const SocketAddress& address);
+  /**
+   * @param bufferBytes that the kernel is asked for in each direction (it may give less), and limit of the
+   *     datagrams held back while the kernel takes none; beyond it they are dropped and counted
+   */
+  static Opened open(const SocketAddress& address, size_t bufferBytes = kBufferBytes);
   /** The same socket of the system for another thread, with a descriptor and a backlog of its own. */
   Opened share() const;
   ~UdpSocket();
@@ -73,7 +77,7 @@ class UdpSocket {
     std::array<uint8_t, kMaxDatagramBytes> bytes;
   };
 
-  UdpSocket(int fd, const SocketAddress& local);
+  UdpSocket(int fd, const SocketAddress& local, size_t maxBacklogBytes);
   size_t receiveBatch();
   /** @returns bytes that are done with, sent or not to be sent; fewer than given where the kernel is full */
   size_t trySend(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
@@ -83,6 +87,7 @@ class UdpSocket {
 
   int fd_;
   SocketAddress local_;
+  size_t maxBacklogBytes_;
   bool segments_ = false;
   std::deque<Waiting> backlog_;
   size_t backlogBytes_ = 0;

@@ -149,6 +149,18 @@ TEST("a port that is taken is told, and no socket is left") {
   EXPECT_EQ(second.error, EADDRINUSE);
 }
 
+TEST("a socket asks the kernel for buffers of the size that it is given") {
+  constexpr int kBytes = 16 * 1024;
+  const auto opened = UdpSocket::open(*SocketAddress::fromText("127.0.0.1", 0), kBytes);
+  for (const int option : {SO_RCVBUF, SO_SNDBUF}) {
+    int bytes = 0;
+    socklen_t length = sizeof bytes;
+    EXPECT_EQ(getsockopt(opened.socket->fd(), SOL_SOCKET, option, &bytes, &length), 0);
+    // Linux doubles it, for its own bookkeeping.
+    EXPECT(bytes >= kBytes && bytes <= 2 * kBytes);
+  }
+}
+
 TEST("planes that are made and stopped again and again leave no thread and no descriptor") {
   const int before = dup(0);
   close(before);

@@ -30,8 +30,7 @@ export class EgressMeter {
   get bps(): number {
     const [first] = this.#samples;
     const last = this.#samples.at(-1);
-    const fromUs = this.#clock.nowUs() - INTERVALS * INTERVAL_MS * 1000;
-    this.#expected = this.#expected.filter(({ atUs }) => atUs > fromUs);
+    this.#forgetExpected();
     const expectedBps = this.#expected.reduce((sum, { bps }) => sum + bps, 0);
     if (first === undefined || last === undefined || first === last) return expectedBps;
     const seconds = (last.atUs - first.atUs) / US_PER_SECOND;
@@ -62,7 +61,14 @@ export class EgressMeter {
     };
   }
 
+  /** What was let in so long ago that it shows. */
+  #forgetExpected(): void {
+    const fromUs = this.#clock.nowUs() - INTERVALS * INTERVAL_MS * 1000;
+    this.#expected = this.#expected.filter(({ atUs }) => atUs > fromUs);
+  }
+
   #sample(): void {
+    this.#forgetExpected();
     const sample = { atUs: this.#clock.nowUs(), bytes: this.#readBytes() };
     this.#samples = [...this.#samples.slice(-INTERVALS), sample];
   }

@@ -27,7 +27,7 @@ export interface OverflowPublicationParameters {
 /** How long the first viewer waits for the publication, ms. */
 const LIVE_TIMEOUT_MS = 10_000;
 /** After a failure nobody is sent there for so long, ms. */
-const COOL_DOWN_MS = 10_000;
+export const COOL_DOWN_MS = 10_000;
 /** One that is being tried again for so long may not come back soon, ms. */
 const LOST_MS = 5000;
 
@@ -35,6 +35,8 @@ const LOST_MS = 5000;
 export class OverflowPublication {
   readonly #parameters: OverflowPublicationParameters;
   #opening: Promise<void> | undefined;
+  /** What was begun and neither has failed nor was ended. */
+  #attempt: object | undefined;
   /** It has not been live yet. */
   #isPending = false;
   #id: string | undefined;
@@ -97,10 +99,12 @@ export class OverflowPublication {
     const { publisher } = this.#parameters;
     const id = this.#id;
     this.#id = undefined;
+    this.#attempt = undefined;
     this.#opening = undefined;
     this.#isPending = false;
     this.#downSinceUs = undefined;
     this.#settle?.(new Error('The publication has ended'));
+    this.#settle = undefined;
     if (id !== undefined) void publisher.end(id);
   }
 
@@ -108,6 +112,7 @@ export class OverflowPublication {
   close(): void {
     this.#closed = true;
     this.#id = undefined;
+    this.#attempt = undefined;
     this.#settle?.(new Error('The session has ended'));
   }
 
@@ -120,22 +125,26 @@ export class OverflowPublication {
   }
 
   async #open(): Promise<void> {
+    const attempt = (this.#attempt = {});
+    const isCurrent = (): boolean => this.#attempt === attempt;
     this.#isPending = true;
     try {
-      await this.#untilLive();
+      await this.#untilLive(isCurrent);
+      if (!isCurrent()) throw new Error('The publication has ended');
       this.#isPending = false;
     } catch (thrown) {
       const error = asError(thrown);
-      this.#fail(error);
+      // One that was ended is no failure, and another may have begun.
+      if (isCurrent()) this.#fail(error);
       throw error;
     }
   }
 
-  async #untilLive(): Promise<void> {
+  async #untilLive(isCurrent: () => boolean): Promise<void> {
     const { streamId, publish, publisher, clock } = this.#parameters;
     const named =
       typeof publish === 'string' ? publish : await answered(clock, 'publish', () => publish({ streamId }));
-    if (this.#closed || !this.#isPending) throw new Error('The publication has ended');
+    if (!isCurrent()) throw new Error('The publication has ended');
     let timer: Timer | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
@@ -147,14 +156,14 @@ export class OverflowPublication {
       });
     } finally {
       timer?.cancel();
-      this.#settle = undefined;
+      if (isCurrent()) this.#settle = undefined;
     }
   }
 
   #fail(error: Error): void {
     const { clock, logger } = this.#parameters;
     this.#failedAtUs = clock.nowUs();
-    if (!this.#closed) logger.warn({ err: error }, 'the publication for further viewers failed');
+    logger.warn({ err: error }, 'the publication for further viewers failed');
     this.end();
   }
 }

@@ -6,8 +6,14 @@ import type { MediaSource, MediaSourceKind } from '../protocol/media-source.js';
 import { answered } from './answered.js';
 import type { EgressMeter } from './egress-meter.js';
 import { checkedMediaSource } from './media-source-check.js';
-import { isCalm, isFull, type OverflowLoad, planReturns } from './overflow-planner.js';
-import { OverflowPublication, type OverflowPublisher } from './overflow-publication.js';
+import {
+  isCalm,
+  isFull,
+  type OverflowLoad,
+  type OverflowSituation,
+  planReturns,
+} from './overflow-planner.js';
+import { COOL_DOWN_MS, OverflowPublication, type OverflowPublisher } from './overflow-publication.js';
 
 /** One viewer that may get its media from elsewhere. */
 export interface OverflowMember {
@@ -75,6 +81,8 @@ export class SessionOverflow {
   readonly #publication: OverflowPublication;
   readonly #entries = new Map<object, Entry>();
   readonly #release: () => void;
+  /** When `play` failed last, by the kinds that the client takes: an answer that one client cannot use may suit the others. */
+  readonly #playFailedAtUs = new Map<string, number>();
   #timer: Timer | undefined;
   #calmSinceUs: number | undefined;
   #emptySinceUs: number | undefined;
@@ -108,17 +116,23 @@ export class SessionOverflow {
     return entry.state !== 'returning' || entry.member.peerState !== 'connected';
   }
 
-  /** Whether a newcomer is to get its media from elsewhere. If it is not, it counts as served from here. */
+  /** Whether a newcomer is to get its media from elsewhere. */
   takes(mediaSources: readonly MediaSourceKind[]): boolean {
     const { options } = this.#parts;
-    const takes =
+    return (
       mediaSources.length > 0 &&
       !this.#closed &&
       this.#entries.size < options.maxViewers &&
       this.#publication.isUsable &&
-      isFull(this.#load(), options.when);
-    if (!takes) this.#expect();
-    return takes;
+      !this.#isCooling(mediaSources) &&
+      isFull(this.#load(), options.when)
+    );
+  }
+
+  /** One more viewer is served from here: it was let in, or returns. */
+  expect(): void {
+    const { options, egress } = this.#parts;
+    if (options.when.egressBps !== undefined && !this.#closed) egress.expect(this.#host.viewerBps);
   }
 
   /** Keeps a place for a newcomer until its event stream is open. */
@@ -177,7 +191,8 @@ export class SessionOverflow {
 
   /** Somebody may play now. */
   onControl(): void {
-    if (this.#entries.size > 0) this.#plan();
+    // The others return at the pace of the timer.
+    if (this.#entries.size > 0) this.#return({ ...this.#load(), calmMs: 0, isLost: false });
   }
 
   onPublicationChange(): void {
@@ -205,10 +220,9 @@ export class SessionOverflow {
     };
   }
 
-  /** One more viewer is served from here. */
-  #expect(): void {
-    const { options, egress } = this.#parts;
-    if (options.when.egressBps !== undefined) egress.expect(this.#host.viewerBps);
+  #isCooling(mediaSources: readonly MediaSourceKind[]): boolean {
+    const failedAtUs = this.#playFailedAtUs.get(mediaSources.join()) ?? -Infinity;
+    return this.#parts.clock.nowUs() - failedAtUs < COOL_DOWN_MS * 1000;
   }
 
   #in(state: Entry['state']): Entry[] {
@@ -244,10 +258,15 @@ export class SessionOverflow {
     const { options, clock } = this.#parts;
     const { streamId } = this.#host;
     const viewer = { streamId, ...description };
-    const source = checkedMediaSource(await answered(clock, 'play', () => options.play(viewer)));
-    if (!mediaSources.includes(source.kind))
-      throw new Error(`The client takes no media of kind ${source.kind}`);
-    return source;
+    try {
+      const source = checkedMediaSource(await answered(clock, 'play', () => options.play(viewer)));
+      if (!mediaSources.includes(source.kind))
+        throw new Error(`The client takes no media of kind ${source.kind}`);
+      return source;
+    } catch (thrown) {
+      this.#playFailedAtUs.set(mediaSources.join(), clock.nowUs());
+      throw thrown;
+    }
   }
 
   #serveOrRefuse({ member }: Entry): void {
@@ -278,16 +297,20 @@ export class SessionOverflow {
     const nowUs = clock.nowUs();
     const load = this.#load();
     this.#calmSinceUs = isCalm(load, options.when) ? (this.#calmSinceUs ?? nowUs) : undefined;
+    const calmMs = this.#calmSinceUs === undefined ? 0 : (nowUs - this.#calmSinceUs) / 1000;
+    this.#return({ ...load, calmMs, isLost: this.#publication.isLost });
+  }
+
+  #return(situation: Omit<OverflowSituation<unknown>, 'movable'>): void {
+    const nowUs = this.#parts.clock.nowUs();
     const movable = [...this.#entries.values()]
       .filter(({ state, notBeforeUs }) => state === 'elsewhere' && notBeforeUs <= nowUs)
       .map((entry) => ({ entry, isPlaying: entry.member.isPlaying }));
-    const calmMs = this.#calmSinceUs === undefined ? 0 : (nowUs - this.#calmSinceUs) / 1000;
-    const situation = { ...load, movable, calmMs, isLost: this.#publication.isLost };
-    for (const { entry } of planReturns(situation)) {
+    for (const { entry } of planReturns({ ...situation, movable })) {
       entry.state = 'returning';
       entry.sinceUs = nowUs;
       entry.connectedSinceUs = undefined;
-      this.#expect();
+      this.expect();
       entry.member.serve();
     }
   }

@@ -9,6 +9,7 @@ import {
 } from '@open-game-system/stream-kit-server/client';
 import { useCallback, useEffect, useRef, useState } from 'react';
 
+import { connectOptions } from './connect-options.js';
 import { sessionKey, viewerKey } from './connection-key.js';
 
 /** Options of {@link useStream}: those of `connectStream` but for `video`, which the handle's `videoRef` takes. */
@@ -151,35 +152,4 @@ export function useStream(options: UseStreamOptions): StreamHandle {
   );
 
   return { ...snapshot, videoRef };
-}
-
-/** The options for one connection, with functions that ask for the newest ones each time. */
-function connectOptions(
-  latest: { readonly current: UseStreamOptions },
-  joined: string | undefined,
-): ConnectStreamOptions {
-  const { url, streamId, create, videoCodec, maxHeight, maxBitrateBps, media, transport, credentials } =
-    latest.current;
-  const hasToken = latest.current.token !== undefined;
-  return {
-    url,
-    ...(joined === undefined ? { streamId, create } : { streamId: joined }),
-    videoCodec,
-    maxHeight,
-    maxBitrateBps,
-    media,
-    transport,
-    credentials,
-    headers: () => {
-      const { headers = {} } = latest.current;
-      return typeof headers === 'function' ? headers() : headers;
-    },
-    token: hasToken
-      ? () => {
-          const { token = '' } = latest.current;
-          return typeof token === 'function' ? token() : token;
-        }
-      : undefined,
-    fetch: (...request) => (latest.current.fetch ?? fetch)(...request),
-  };
 }

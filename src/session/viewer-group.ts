@@ -113,7 +113,10 @@ export class ViewerGroup {
     const { mediaSources = [] } = request.videoCodec === undefined ? request : {};
     const isElsewhere = request.media && this.overflow?.takes(mediaSources) === true;
     if (isElsewhere) this.#checkCaller(caller, 429);
-    else this.ensureRoom(caller);
+    else {
+      this.ensureRoom(caller);
+      if (request.media) this.overflow?.expect();
+    }
     const viewer = this.#newViewer(caller, request.wishes);
     const link = new EventStreamLink(
       {

@@ -76,16 +76,17 @@ export async function sweepTemporaryFolders(tmuxPath: string): Promise<void> {
     return pid !== undefined && !isProcessAlive(Number(pid), startTicks);
   });
   await Promise.all(
-    left.map((name) => {
-      const child = spawn('/bin/sh', ['-c', CLEAN_UP, join(tmpdir(), name), tmuxPath], {
-        cwd: '/',
-        env: plainEnvironment(),
-        stdio: 'ignore',
-      });
-      return new Promise<void>((resolve) => {
+    left.map((name) =>
+      new Promise<void>((resolve) => {
+        const child = spawn('/bin/sh', ['-c', CLEAN_UP, join(tmpdir(), name), tmuxPath], {
+          cwd: '/',
+          env: plainEnvironment(),
+          stdio: 'ignore',
+        });
         child.once('close', () => resolve());
         child.once('error', () => resolve());
-      });
-    }),
+        // Some errors of a start are thrown (ENOMEM). What is left then stays until the next server starts.
+      }).catch(() => undefined),
+    ),
   );
 }

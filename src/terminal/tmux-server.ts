@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-import type { Clock } from '../base/clock.js';
+import type { Clock, Timer } from '../base/clock.js';
 
 export interface TmuxServerParameters {
   readonly tmuxPath: string;
@@ -44,29 +44,32 @@ export class TmuxServer {
    * @param parts - of the command; each is one word to tmux, see {@link tmuxWord}.
    */
   async run(parts: readonly string[], input?: Uint8Array): Promise<TmuxResult> {
-    const child = spawn(this.tmuxPath, [...this.flags, ...parts.map(tmuxWord)], {
-      cwd: '/',
-      env: plainEnvironment(),
-      stdio: ['pipe', 'pipe', 'ignore'],
-    });
-    const timer = this.#parameters.clock.after(COMMAND_TIMEOUT_MS, () => child.kill('SIGKILL'));
-    const chunks: Buffer[] = [];
-    let size = 0;
-    child.stdout.on('data', (chunk: Buffer) => {
-      size += chunk.byteLength;
-      if (size > MAX_OUTPUT_BYTES) child.kill('SIGKILL');
-      else chunks.push(chunk);
-    });
-    // A command that ends before it has read everything shows in its status.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(input);
+    let timer: Timer | undefined;
     try {
-      const [status] = (await once(child, 'close')) as [number | null];
+      const child: ChildProcess = spawn(this.tmuxPath, [...this.flags, ...parts.map(tmuxWord)], {
+        cwd: '/',
+        env: plainEnvironment(),
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
+      // Rejects with its error event, which follows also where there are no descriptors for pipes (EMFILE).
+      const closed = once(child, 'close') as Promise<[number | null]>;
+      timer = this.#parameters.clock.after(COMMAND_TIMEOUT_MS, () => child.kill('SIGKILL'));
+      const chunks: Buffer[] = [];
+      let size = 0;
+      child.stdout?.on('data', (chunk: Buffer) => {
+        size += chunk.byteLength;
+        if (size > MAX_OUTPUT_BYTES) child.kill('SIGKILL');
+        else chunks.push(chunk);
+      });
+      // A command that ends before it has read everything shows in its status.
+      child.stdin?.on('error', () => undefined);
+      child.stdin?.end(input);
+      const [status] = await closed;
       return { ok: status === 0, output: Buffer.concat(chunks) };
     } catch {
       return { ok: false, output: Buffer.alloc(0) };
     } finally {
-      timer.cancel();
+      timer?.cancel();
     }
   }
 }

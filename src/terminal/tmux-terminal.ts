@@ -198,7 +198,8 @@ export class TmuxTerminal implements Terminal {
       },
       onIdle: () => this.#flush(),
       onGone: () => {
-        this.#reopened = this.#reopen();
+        // The next client cannot be started: the system has no memory or descriptors for it.
+        this.#reopened = this.#reopen().catch(() => this.#lose());
       },
     };
     return new TmuxControl({ ...start, server, clock, env: {} }, listener);
@@ -293,6 +294,13 @@ export class TmuxTerminal implements Terminal {
     this.#listener.onExit(exit);
   }
 
+  #lose(): void {
+    if (this.#ended || this.#isClosing()) return;
+    this.#flush();
+    this.#ended = true;
+    this.#listener.onFailed(new StreamKitError('terminal_failed', 'The terminal was lost'));
+  }
+
   /** The client is gone: the session may be there still, for anybody may detach a client. */
   async #reopen(): Promise<void> {
     const { attachWords, server, clock, logger, own } = this.#parameters;
@@ -307,9 +315,7 @@ export class TmuxTerminal implements Terminal {
       return;
     }
     if (!ok) {
-      this.#flush();
-      this.#ended = true;
-      this.#listener.onFailed(new StreamKitError('terminal_failed', 'The terminal was lost'));
+      this.#lose();
       return;
     }
     if (this.#reopenings.length >= MAX_REOPENINGS) {

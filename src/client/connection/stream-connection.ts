@@ -38,8 +38,10 @@ export class StreamConnection {
   readonly #signaling: Signaling;
   /** What another viewer would ask for. */
   #wishes: ViewerBoundsChange;
-  /** They have changed while there was no viewer, which may be joining with those before. */
+  /** The viewer that there is, or that is joining, may have those before. */
   #wishesAreLate = false;
+  /** Settles after the last change of them; changes are posted one after the other. */
+  #wishing: Promise<unknown> = Promise.resolve();
   readonly #events = new EventHub<StreamEvents>();
   readonly #store = new StateStore();
   readonly #stats = new PeerStats();
@@ -173,12 +175,13 @@ export class StreamConnection {
 
   /**
    * Changes what this viewer gets at most, without a gap in picture or sound. What is left out stays; null lifts a bound. Rejects with a
-   * StreamError; before the viewer has joined it resolves at once, and joins with it. A WebSocket is not bounded.
+   * StreamError; what the server has not refused as `unprocessable` is then sent again with the next event stream. While there is none
+   * it resolves without an answer. A WebSocket is not bounded.
    */
-  async setWishes(change: ViewerBoundsChange): Promise<void> {
-    if (this.#viewerId === undefined && !this.#isEnded()) this.#wishesAreLate = true;
-    else await this.#post('set_wishes', change);
-    this.#wishes = { ...this.#wishes, ...change };
+  setWishes(change: ViewerBoundsChange): Promise<void> {
+    const changed = this.#wishing.then(() => this.#changeWishes(change));
+    this.#wishing = changed.catch(() => undefined);
+    return changed;
   }
 
   /** Sends an input message. @returns false while the data channel is not open, or more bytes wait in it. */
@@ -356,22 +359,44 @@ export class StreamConnection {
     if (signal.viewerId !== this.#viewerId) {
       this.#dropViewer();
       this.#viewerId = signal.viewerId;
-      if (this.#wishesAreLate) void this.#sendWishes();
       if (this.#options.media !== 'none') this.#openMedia(signal.viewerId, signal.iceServers);
     } else {
       this.#media?.signalingRestored(signal.iceServers);
     }
+    if (this.#wishesAreLate)
+      this.setWishes({}).catch((thrown: unknown) => this.#report(asStreamError(thrown)));
     this.#setStatus('connected');
     this.#events.emit('viewer', { viewerId: signal.viewerId, role: signal.role });
   }
 
-  async #sendWishes(): Promise<void> {
-    this.#wishesAreLate = false;
-    try {
-      await this.#post('set_wishes', this.#wishes);
-    } catch (thrown) {
-      this.#report(asStreamError(thrown));
-    }
+  async #changeWishes(change: ViewerBoundsChange): Promise<void> {
+    const wishes = { ...this.#wishes, ...change };
+    let viewerId: string | undefined;
+    const isStill = (): boolean => this.#viewerId === viewerId && this.#status === 'connected';
+    do {
+      viewerId = this.#viewerId;
+      if (!isStill() || viewerId === undefined) {
+        if (this.#isEnded()) throw notConnected();
+        this.#wishesAreLate = true;
+        break;
+      }
+      try {
+        await this.#post('set_wishes', wishes);
+        this.#wishesAreLate = false;
+      } catch (thrown) {
+        const { code } = asStreamError(thrown);
+        if (code === 'unprocessable' || this.#isEnded()) throw thrown;
+        this.#wishes = wishes;
+        this.#wishesAreLate = true;
+        if (isStill()) {
+          // Its event stream is about to end.
+          if (code === 'no_such_viewer') return;
+          throw thrown;
+        }
+      }
+      // Another one may have joined with those before.
+    } while (!isStill());
+    this.#wishes = wishes;
   }
 
   #openMedia(viewerId: string, iceServers: RTCIceServer[]): void {

@@ -2,6 +2,7 @@ import { classes, Message, methods, type TurnProtocol } from 'werift';
 
 import type { Clock, Timer } from '../../base/clock.js';
 import type { IceSocket, RelaySocket } from '../../fanout/media-plane.js';
+import { canonicalAddress } from './canonical-address.js';
 
 /** RFC 8656 section 12; of an allocation at most {@link MAX_CHANNELS} are used. */
 const FIRST_CHANNEL = 0x4000;
@@ -84,7 +85,7 @@ export class RelayChannels implements IceSocket {
   }
 
   #channelOf(address: string, port: number): Channel | undefined {
-    const key = `${address} ${port}`;
+    const key = `${canonicalAddress(address)} ${port}`;
     const known = this.#channels.get(key);
     if (known !== undefined || this.#channels.size >= MAX_CHANNELS) return known;
     const channel: Channel = {

@@ -1,7 +1,6 @@
-import { isIPv6 } from 'node:net';
-
 import { classes, parseMessage } from 'werift';
 
+import { canonicalAddress } from '../ice/canonical-address.js';
 import { type Address, asKnownConnection } from './werift-ice-connection.js';
 
 /** RFC 8489 section 14. */
@@ -94,11 +93,7 @@ function endsWithIntegrity(data: Buffer): boolean {
 }
 
 function isSame(one: Address, other: Address): boolean {
-  return one[1] === other[1] && (one[0] === other[0] || canonical(one[0]) === canonical(other[0]));
-}
-
-/** A candidate may spell an IPv6 address in another way than the system. */
-function canonical(host: string): string {
-  const [address = '', zone = ''] = host.split('%');
-  return isIPv6(address) ? `${new URL(`http://[${address}]`).hostname}%${zone}` : host;
+  return (
+    one[1] === other[1] && (one[0] === other[0] || canonicalAddress(one[0]) === canonicalAddress(other[0]))
+  );
 }

@@ -45,12 +45,13 @@ export function windowedUserAgent({ major }: BrowserVersion): string {
 
 /** What a browser prints of its version; empty if it cannot be run. Never rejects. */
 export function printedVersion(executablePath: string, signal?: AbortSignal): Promise<string> {
-  return new Promise((resolve) => {
+  return new Promise<string>((resolve) => {
     const options = {
       timeout: TIMEOUT_MS,
       maxBuffer: 64 * 1024,
       ...(signal === undefined ? {} : { signal }),
     };
     execFile(executablePath, ['--version'], options, (_error, stdout) => resolve(stdout));
-  });
+    // Node throws for some errors of a start (ENOMEM).
+  }).catch(() => '');
 }

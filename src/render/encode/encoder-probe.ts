@@ -2,6 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
+import { asError } from '../../base/errors.js';
 import type { VideoCodec } from './encoded-frame.js';
 import type { EncoderCandidate } from './encoder-candidate.js';
 import { encoderEnvironment } from './encoder-environment.js';
@@ -37,6 +38,12 @@ export type ProbeLine = { readonly trying: string } | EncoderReport;
 export interface ProbeOrder extends Pick<ProbeParameters, 'candidates' | 'measureMs'> {
   /** Whether the child ends with its input, and so with the process that started it. */
   readonly endWithInput: boolean;
+}
+
+interface ChildResult {
+  readonly found: readonly EncoderReport[];
+  /** Why the process reported no more. */
+  readonly ending: string;
 }
 
 const CHILD = fileURLToPath(new URL('./encoder-probe-child.js', import.meta.url));
@@ -89,15 +96,17 @@ export class EncoderProbe {
     return reports;
   }
 
-  #tryInChild(
-    order: ProbeOrder,
-    timeoutMs: number,
-  ): Promise<{ readonly found: EncoderReport[]; readonly ending: string }> {
-    return new Promise((resolve) => {
-      const child = spawn(process.execPath, [CHILD, JSON.stringify(order)], {
+  /** Never rejects. */
+  #tryInChild(order: ProbeOrder, timeoutMs: number): Promise<ChildResult> {
+    return new Promise<ChildResult>((resolve) => {
+      const child: ChildProcess = spawn(process.execPath, [CHILD, JSON.stringify(order)], {
         env: encoderEnvironment(),
         stdio: ['pipe', 'pipe', 'ignore'],
       });
+      child.on('error', (error) => resolve({ found: [], ending: error.message }));
+      const { stdin, stdout } = child;
+      // Without descriptors (EMFILE) there are no pipes, and the error event follows.
+      if (!stdin || !stdout) return;
       this.#child = child;
       if (!this.#keepsAlive) unref(child);
       let output = '';
@@ -107,10 +116,9 @@ export class EncoderProbe {
         child.kill('SIGKILL');
       }, timeoutMs);
       if (!this.#keepsAlive) timer.unref();
-      child.stdout.setEncoding('utf8');
-      child.stdout.on('data', (text: string) => (output += text));
-      child.stdin.on('error', () => undefined);
-      child.on('error', (error) => resolve({ found: [], ending: error.message }));
+      stdout.setEncoding('utf8');
+      stdout.on('data', (text: string) => (output += text));
+      stdin.on('error', () => undefined);
       child.on('close', (code, signal) => {
         clearTimeout(timer);
         const ending = late
@@ -118,7 +126,8 @@ export class EncoderProbe {
           : `trying it ended the process with ${signal ?? `code ${String(code)}`}`;
         resolve({ found: reportsIn(output), ending });
       });
-    });
+      // Node throws for some errors of a start (ENOMEM), and reports others by an event.
+    }).catch((thrown: unknown) => ({ found: [], ending: asError(thrown).message }));
   }
 }
 

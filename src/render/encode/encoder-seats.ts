@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.js';
+import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { EncoderReport, ProbedCandidate } from './encoder-probe.js';
 
@@ -58,6 +59,8 @@ interface Device {
 export class EncoderSeats {
   readonly #parameters: EncoderSeatsParameters;
   readonly #devices = new Map<string, Device>();
+  /** Of {@link refuse}, by kind: they count for each device of that kind. */
+  readonly #refusals = new Map<string, { readonly reason: string; readonly atUs: number }>();
 
   constructor(parameters: EncoderSeatsParameters) {
     this.#parameters = parameters;
@@ -80,21 +83,31 @@ export class EncoderSeats {
     let isFound = false;
     const free = candidates.filter((candidate) => {
       const device = this.#deviceOf(candidate);
-      if (device === undefined || this.#hasRoom(device)) return (isFound = true);
+      if (device === undefined || hasRoom(device) || this.#isRetryDue(device)) return (isFound = true);
       // What would have come later anyway has not lost anything.
       if (!isFound) full.push(candidate);
       return false;
     });
+    const [first] = free;
+    // It alone tries a device that has refused; the others follow once it has come through.
+    const tried = first && this.#deviceOf(first);
+    if (tried && !hasRoom(tried)) tried.refusedAtUs = this.#parameters.clock.nowUs();
     for (const device of new Set(full.map((candidate) => this.#deviceOf(candidate)))) {
       if (device !== undefined) device.passedOver += 1;
     }
     return new Seat(free, full, this);
   }
 
-  /** At the start it was refused an encoding for want of a session: others have them all. */
+  /**
+   * Before anything was encoded it was refused an encoding for want of a session: others have them all. Without a device it
+   * was tried on all of its kind, and sessions may name one of them.
+   */
   refuse(candidate: ProbedCandidate, reason: string): void {
-    const device = this.#deviceOf(candidate);
-    if (device !== undefined) this.#limit(device, reason);
+    const kind = kindOf(candidate);
+    if (kind === undefined) return;
+    const device = candidate.device === undefined ? undefined : this.#deviceOf(candidate);
+    if (device === undefined) this.#refusals.set(kind, { reason, atUs: this.#parameters.clock.nowUs() });
+    else this.#limit(device, reason);
   }
 
   /** @param claimed - whether it is used from now on, or no more. */
@@ -129,36 +142,40 @@ export class EncoderSeats {
 
   async #probe(device: Device, candidate: ProbedCandidate): Promise<void> {
     device.isProbed = true;
-    let seen: number;
-    // What fails meanwhile calls for another one.
-    do {
-      seen = device.failures;
-      const { works, reason = 'unknown' } = await this.#parameters.probe(candidate);
-      if (!works) this.#limit(device, reason);
-    } while (seen !== device.failures);
-    device.isProbed = false;
+    try {
+      let seen: number;
+      // What fails meanwhile calls for another one.
+      do {
+        seen = device.failures;
+        const { works, reason = 'unknown' } = await this.#parameters.probe(candidate);
+        if (!works) this.#limit(device, reason);
+      } while (seen !== device.failures);
+    } catch (thrown) {
+      const context = { err: asError(thrown), device: device.label };
+      this.#parameters.logger.warn(
+        context,
+        'it could not be found out whether a device takes more encodings',
+      );
+    } finally {
+      device.isProbed = false;
+    }
   }
 
-  #limit(device: Device, reason: string): void {
-    const { clock, logger } = this.#parameters;
+  #limit(device: Device, reason: string, refusedAtUs = this.#parameters.clock.nowUs()): void {
+    const { logger } = this.#parameters;
     device.limit = device.running;
-    device.refusedAtUs = clock.nowUs();
+    device.refusedAtUs = refusedAtUs;
     logger.warn({ device: device.label, limit: device.limit, reason }, 'a device takes no further encodings');
   }
 
-  #hasRoom(device: Device): boolean {
-    const { limit, running } = device;
-    if (limit === undefined || running < limit) return true;
-    const nowUs = this.#parameters.clock.nowUs();
-    if (nowUs - device.refusedAtUs < RETRY_AFTER_US) return false;
-    // One tries; the others follow once it has come through.
-    device.refusedAtUs = nowUs;
-    return true;
+  #isRetryDue({ refusedAtUs }: Device): boolean {
+    return this.#parameters.clock.nowUs() - refusedAtUs >= RETRY_AFTER_US;
   }
 
   /** Undefined: it encodes in software. The encoders of one kind share the sessions of their device, whatever the codec. */
-  #deviceOf({ name, device }: ProbedCandidate): Device | undefined {
-    const kind = /_(nvenc|vaapi|qsv)$/.exec(name)?.[1];
+  #deviceOf(candidate: ProbedCandidate): Device | undefined {
+    const { device } = candidate;
+    const kind = kindOf(candidate);
     if (kind === undefined) return undefined;
     const label = device === undefined ? kind : `${kind}:${device.replace(/^.*\//, '')}`;
     const existing = this.#devices.get(label);
@@ -168,8 +185,19 @@ export class EncoderSeats {
       ...{ failures: 0, isProbed: false },
     };
     this.#devices.set(label, created);
+    const refusal = this.#refusals.get(kind);
+    if (refusal !== undefined) this.#limit(created, refusal.reason, refusal.atUs);
     return created;
   }
+}
+
+/** Undefined: it encodes in software. */
+function kindOf({ name }: ProbedCandidate): string | undefined {
+  return /_(nvenc|vaapi|qsv)$/.exec(name)?.[1];
+}
+
+function hasRoom({ limit, running }: Device): boolean {
+  return limit === undefined || running < limit;
 }
 
 class Seat implements EncoderSeat {

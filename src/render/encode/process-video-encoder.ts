@@ -23,6 +23,8 @@ const HANG_TIMEOUT_MS = 2_000;
 const START_TIMEOUT_MS = 5_000;
 /** How long a process that was replaced may take to give what it has. */
 const RETIRE_TIMEOUT_MS = 300;
+/** How long one that was killed may take to end: longer, and it is stuck in a driver. */
+const END_TIMEOUT_MS = 2_000;
 
 export interface ProcessEncoderParameters extends VideoEncoderParameters {
   readonly ffmpegPath: string;
@@ -69,7 +71,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
   #current: Run | undefined;
   #next: Run | undefined;
   /** Its end is waited for. */
-  #ending: Run | undefined;
+  #ending: { readonly run: Run; readonly timer: NodeJS.Timeout } | undefined;
   #retiring: { readonly run: Run; readonly timer: NodeJS.Timeout } | undefined;
   /** What the new process gave while the one before it still had something to give. */
   #held: CompressedPicture[] = [];
@@ -210,7 +212,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
   #onEnded(run: Run, error: Error | undefined): void {
     if (this.#closed) return;
     if (run === this.#retiring?.run) this.#retire();
-    else if (run === this.#ending) this.#ending = undefined;
+    else if (run === this.#ending?.run) this.#forgetEnding();
     else if (run === this.#next) this.#endCurrent();
     else if (run === this.#current) this.#fail(error ?? new Error('FFmpeg ended by itself'));
   }
@@ -221,9 +223,16 @@ export class ProcessVideoEncoder implements VideoEncoder {
     this.#retire();
     this.#next = undefined;
     this.#current = undefined;
-    this.#ending = current;
-    current?.process.kill();
-    for (const { times } of current?.waiting ?? []) if (times) this.#listener.onDropped();
+    if (!current) return;
+    const timer = setTimeout(() => this.#fail(new Error('FFmpeg does not end')), END_TIMEOUT_MS);
+    this.#ending = { run: current, timer };
+    current.process.kill();
+    for (const { times } of current.waiting) if (times) this.#listener.onDropped();
+  }
+
+  #forgetEnding(): void {
+    clearTimeout(this.#ending?.timer);
+    this.#ending = undefined;
   }
 
   #checkAnswers(run: Run): void {
@@ -247,7 +256,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
     this.#current = undefined;
     this.#next = undefined;
     this.#retiring = undefined;
-    this.#ending = undefined;
+    this.#forgetEnding();
     this.#held = [];
     for (const run of runs) run?.process.kill();
   }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
@@ -60,16 +60,20 @@ export function tryIn(
 ): Promise<TrialOutcome> {
   return new Promise<TrialOutcome>((resolve) => {
     const order: TrialOrder = { launchOptions };
-    const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'ignore'] });
-    child.stdin.on('error', () => undefined);
+    const child: ChildProcess = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'ignore'] });
+    child.on('error', ({ message }) => resolve({ end: 'failed', stage: 'start', reason: message }));
+    const { stdin, stdout } = child;
+    // Without descriptors (EMFILE) there are no pipes, and the error event follows.
+    if (!stdin || !stdout) return;
+    stdin.on('error', () => undefined);
     // The input stays open: the child gives up when it ends.
-    child.stdin.write(`${JSON.stringify(order)}\n`);
+    stdin.write(`${JSON.stringify(order)}\n`);
     let output = '';
     let late = false;
     let killTimer: NodeJS.Timeout | undefined;
     const stop = (): void => {
       // It clears up when its input ends.
-      child.stdin.end();
+      stdin.end();
       killTimer ??= setTimeout(() => child.kill('SIGKILL'), CLEAR_UP_MS);
       if (!keepsAlive) killTimer.unref();
     };
@@ -81,13 +85,12 @@ export function tryIn(
       child.unref();
       timer.unref();
       // Pipes to a child are sockets. It clears up by itself when this process ends, and its input with it.
-      for (const pipe of [child.stdin, child.stdout]) (pipe as unknown as Socket).unref();
+      for (const pipe of [stdin, stdout]) (pipe as unknown as Socket).unref();
     }
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
-    child.stdout.setEncoding('utf8');
-    child.stdout.on('data', (text: string) => (output = (output + text).slice(-MAX_OUTPUT)));
-    child.on('error', ({ message }) => resolve({ end: 'failed', stage: 'start', reason: message }));
+    stdout.setEncoding('utf8');
+    stdout.on('data', (text: string) => (output = (output + text).slice(-MAX_OUTPUT)));
     child.on('close', (code, killedBy) => {
       clearTimeout(timer);
       clearTimeout(killTimer);

@@ -238,6 +238,28 @@ describe('a viewer beyond the bound', () => {
     await crowd.goLive();
     expect(late.sink.signals('media_source')).toEqual([SOURCE]);
   });
+
+  it('is one beyond what those will be sent who were just let in', async () => {
+    crowd = await Crowd.live({ when: { egressBps: 1_000_000 } });
+    crowd.watch();
+    const second = crowd.watch();
+    await crowd.goLive();
+    expect(second.sink.signals('media_source')).toEqual([SOURCE]);
+  });
+
+  it('is no other because callers were refused', async () => {
+    const viewerBps = 10_000_000;
+    crowd = await Crowd.live(
+      { when: { egressBps: 3 * viewerBps } },
+      { maxViewersPerSession: 9, maxViewersPerCaller: 1 },
+    );
+    crowd.watch();
+    for (let time = 0; time < 50; time += 1) expect(await codeOf(() => crowd.watch())).toBe('at_capacity');
+    const other = crowd.watch({ caller: { ...watcher, key: 'another' } });
+    await crowd.goLive();
+    expect(other.sink.signals('media_source')).toEqual([]);
+    expect(other.sink.signals('sdp_offer')).toEqual(['offer 1']);
+  });
 });
 
 describe('where the media server fails', () => {
@@ -293,6 +315,36 @@ describe('where the media server fails', () => {
       expect(later.sink.signals('media_source')).toEqual([SOURCE]);
     },
   );
+
+  it('as play fails and there is no seat, nobody is sent there for a while', async () => {
+    crowd = await Crowd.live({}, { maxViewersPerSession: 1, maxViewersPerCaller: 9 });
+    crowd.play = () => Promise.reject(new Error('no'));
+    crowd.watch();
+    const second = crowd.watch();
+    await crowd.goLive();
+    expect(second.sink.ended).toBe(true);
+    expect(second.sink.signals('closed')).toEqual([]);
+    expect(await codeOf(() => crowd.watch({ viewerId: second.id }))).toBe('at_capacity');
+    crowd.play = () => SOURCE;
+    await crowd.harness.clock.advance(9000);
+    expect(await codeOf(() => crowd.watch())).toBe('at_capacity');
+    await crowd.harness.clock.advance(1000);
+    const later = crowd.watch();
+    await crowd.goLive();
+    expect(later.sink.signals('media_source')).toEqual([SOURCE]);
+  });
+
+  it('as play names what one client cannot use, others are sent there still', async () => {
+    crowd = await Crowd.live({}, { maxViewersPerSession: 1, maxViewersPerCaller: 9 });
+    crowd.watch();
+    const second = crowd.watch({ mediaSources: ['livekit'] });
+    await crowd.goLive();
+    expect(second.sink.ended).toBe(true);
+    expect(await codeOf(() => crowd.watch({ mediaSources: ['livekit'] }))).toBe('at_capacity');
+    const third = crowd.watch();
+    await settle();
+    expect(third.sink.signals('media_source')).toEqual([SOURCE]);
+  });
 
   it('a client that gets nothing from there asks for a peer, and gets one while there are seats', async () => {
     crowd = await Crowd.live({}, { maxViewersPerSession: 2, maxViewersPerCaller: 9 });
@@ -402,6 +454,27 @@ describe('when the crowd has left', () => {
     const steps = counts.map((count, index) => count - (counts[index - 1] ?? 0));
     expect(Math.max(...steps)).toBe(5);
     expect(counts.at(-1)).toBe(12);
+  });
+
+  it('they return no faster while control changes hands', async () => {
+    const settings = { maxViewersPerSession: 40, maxViewersPerCaller: 99 };
+    crowd = await Crowd.live({ when: { viewers: 20 } }, settings);
+    const player = crowd.watch({ caller: anybody });
+    const early = Array.from({ length: 19 }, () => crowd.watch());
+    const late = Array.from({ length: 12 }, () => crowd.watch());
+    await crowd.goLive();
+    for (const { sink } of early) sink.lose();
+    const returned = (): number => late.filter(({ sink }) => sink.signals('sdp_offer').length > 0).length;
+    await crowd.harness.clock.advance(15_000);
+    for (let second = 0; second < 10 && returned() === 0; second += 1)
+      await crowd.harness.clock.advance(1000);
+    expect(returned()).toBe(5);
+    for (const type of ['release_control', 'request_control', 'release_control'])
+      await crowd.signal(player, type, anybody);
+    await settle();
+    expect(returned()).toBe(5);
+    await crowd.harness.clock.advance(1000);
+    expect(returned()).toBe(10);
   });
 
   it('the publication ends, though nobody returns, when they all have gone', async () => {

@@ -121,6 +121,92 @@ describe('StreamConnection', () => {
     await expect(connection.setWishes({})).rejects.toMatchObject({ code: 'closed' });
   });
 
+  describe('changes what its viewer wants', () => {
+    const posted: string[] = [];
+    let first: Exchange;
+    let wishing: StreamConnection;
+
+    const join = (events: Exchange, viewerId: string): void => {
+      openStream(events);
+      sendSignal(events, 'viewer', { viewerId, role: 'viewer', iceServers: [] });
+    };
+    const refuse = ({ response }: Exchange): void => {
+      response.writeHead(404, { 'content-type': 'application/json' });
+      response.end('{"error":{"code":"no_such_viewer","message":"Gone"}}');
+    };
+    const nextWishes = async (viewerId: string, payload: object): Promise<Exchange> => {
+      const post = await server.next();
+      expect([post.request.method, post.request.url]).toEqual(['POST', '/stream/s1/signal']);
+      expect(JSON.parse(post.body)).toEqual({ viewerId, type: 'set_wishes', payload });
+      return post;
+    };
+
+    beforeEach(async () => {
+      posted.length = 0;
+      const send: typeof fetch = (url, init) => {
+        if (typeof init?.body === 'string') posted.push(init.body);
+        return fetch(url, init);
+      };
+      wishing = connection = connectStream({
+        url,
+        media: 'none',
+        streamId: 's1',
+        maxHeight: 720,
+        fetch: send,
+      });
+      first = await server.next();
+      join(first, 'v1');
+      await once(wishing, 'viewer');
+    });
+
+    it.each(['v1', 'v2'])('while its event stream is away, for %s that comes next', async (viewerId) => {
+      const lost = once(wishing, 'status');
+      first.response.end();
+      expect(await lost).toBe('reconnecting');
+      await wishing.setWishes({ maxHeight: 360 });
+      join(await server.next(), viewerId);
+      (await nextWishes(viewerId, { maxHeight: 360, maxBitrateBps: null })).response.writeHead(204).end();
+    });
+
+    it('before it knows that the viewer is gone', async () => {
+      const changed = wishing.setWishes({ maxHeight: 360 });
+      refuse(await nextWishes('v1', { maxHeight: 360, maxBitrateBps: null }));
+      await changed;
+      first.response.end();
+      const second = await server.next();
+      expect(second.request.url).toBe('/stream/s1/sse?viewerId=v1&media=none&maxHeight=360');
+      join(second, 'v2');
+      (await nextWishes('v2', { maxHeight: 360, maxBitrateBps: null })).response.writeHead(204).end();
+    });
+
+    it('while another one takes its place', async () => {
+      const changed = wishing.setWishes({ maxHeight: 360 });
+      const late = await nextWishes('v1', { maxHeight: 360, maxBitrateBps: null });
+      first.response.end();
+      const second = await server.next();
+      expect(second.request.url).toBe('/stream/s1/sse?viewerId=v1&media=none&maxHeight=720');
+      const viewer = once(wishing, 'viewer');
+      join(second, 'v2');
+      await viewer;
+      refuse(late);
+      (await nextWishes('v2', { maxHeight: 360, maxBitrateBps: null })).response.writeHead(204).end();
+      await changed;
+    });
+
+    it('one after the other, and keeps what did not get through', async () => {
+      const lost = expect(wishing.setWishes({ maxHeight: 360 })).rejects.toMatchObject({
+        code: 'network',
+      });
+      const changed = wishing.setWishes({ maxBitrateBps: 500_000 });
+      const post = await nextWishes('v1', { maxHeight: 360, maxBitrateBps: null });
+      expect(posted).toHaveLength(1);
+      post.response.destroy();
+      await lost;
+      (await nextWishes('v1', { maxHeight: 360, maxBitrateBps: 500_000 })).response.writeHead(204).end();
+      await changed;
+    });
+  });
+
   it('asks for the whole document after a patch that does not fit', async () => {
     connection = connectStream({ url, media: 'none', streamId: 's1' });
     const first = await server.next();

@@ -123,6 +123,17 @@ describe('an allocation at a TURN server on a socket of the media plane', () => 
     expect(ended).toEqual([]);
   });
 
+  it('binds one channel to an IPv6 address however it is spelled', async () => {
+    const spellings = ['2001:db8::1', '2001:DB8:0:0::0001', '2001:db8:0:0:0:0:0:1'];
+    for (const address of spellings) await send('one', [address, 5000]);
+    await send('one', ['2001:db8::2', 5000]);
+    await until(() => expect(sent()).toHaveLength(4));
+    expect([...server.channels]).toEqual([
+      [0x4000, '2001:db8::1:5000'],
+      [0x4001, '2001:db8::2:5000'],
+    ]);
+  });
+
   it('drops what is sent to a peer that the server refuses, and asks for it again the next time', async () => {
     server.refusal = 403;
     await send('one');

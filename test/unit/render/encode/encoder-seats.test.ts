@@ -3,6 +3,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../src/base/logger.js';
 import type { ProbedCandidate } from '../../../../src/render/encode/encoder-probe.js';
 import { type EncoderSeat, EncoderSeats } from '../../../../src/render/encode/encoder-seats.js';
+import { encodersOn } from '../../../../src/render/graphics/device-assignment.js';
+import type { GraphicsDevice } from '../../../../src/render/graphics/graphics-devices.js';
 import { settle, VirtualClock } from '../../../helpers/virtual-clock.js';
 
 const nvenc = (device?: string, codec: ProbedCandidate['codec'] = 'h264'): ProbedCandidate => ({
@@ -116,6 +118,36 @@ describe('EncoderSeats', () => {
     expect(names(seats.take([nvenc(), X264]))[0]).toBe('h264_nvenc');
   });
 
+  it('leaves the retry of a device to the session that tries it', async () => {
+    capacity = 0;
+    await encode(nvenc('1'), X264);
+    await clock.advance(RETRY_MS);
+    capacity = Infinity;
+    // Its place is on the first device, which has room.
+    const elsewhere = seats.take([nvenc('0'), nvenc('1'), X264]);
+    expect(elsewhere.candidates).toHaveLength(3);
+    elsewhere.moveTo(0, false);
+    expect(names(seats.take([nvenc('1'), X264]))).toEqual(['h264_nvenc', 'libx264']);
+    expect(names(seats.take([nvenc('1'), X264]))).toEqual(['libx264']);
+  });
+
+  it('asks again the next time when it could not be found out whether a device takes one more', async () => {
+    let asked = 0;
+    seats = new EncoderSeats({
+      ...{ clock, logger: silentLogger },
+      probe: () => {
+        asked += 1;
+        return Promise.reject(new Error('no process can be started'));
+      },
+    });
+    for (const times of [1, 2]) {
+      seats.take([nvenc(), X264]).moveTo(1, true);
+      await settle();
+      expect(asked).toBe(times);
+    }
+    expect(seats.encodings).toMatchObject([{ running: 0, limit: undefined }]);
+  });
+
   it('learns nothing of an encoder that fails where the device would take another', async () => {
     const seat = seats.take([nvenc(), X264]);
     seat.moveTo(1, true);
@@ -144,6 +176,27 @@ describe('EncoderSeats', () => {
     expect(names(seats.take([nvenc(), X264]))).toEqual(['libx264']);
     await clock.advance(RETRY_MS);
     expect(names((await encode(nvenc(), X264)).seat)[0]).toBe('h264_nvenc');
+  });
+
+  it('keeps each device of a kind that had no session left at the start for sessions on a GPU of their own', async () => {
+    const gpu: GraphicsDevice = {
+      ...{
+        path: '/dev/nvidia0',
+        nvidiaNumber: 0,
+        cudaIndex: 0,
+        vendor: 'nvidia',
+        driver: 'nvidia 550.54.14',
+      },
+      ...{ pciAddress: undefined, pciId: undefined, refusal: undefined },
+    };
+    const candidates = encodersOn(gpu, [gpu], [nvenc(), X264]);
+    seats.refuse(nvenc(), 'OpenEncodeSessionEx failed: out of memory (10)');
+    expect(seats.encodings).toEqual([]);
+    expect(names(seats.take(candidates))).toEqual(['libx264']);
+    expect(seats.encodings).toEqual([{ device: 'nvenc:0', running: 0, limit: 0, passedOver: 1 }]);
+    await clock.advance(RETRY_MS);
+    expect(names((await encode(...candidates)).seat)[0]).toBe('h264_nvenc');
+    expect(seats.encodings).toMatchObject([{ running: 1, limit: undefined }]);
   });
 
   it('ignores a candidate that is none, and what comes after the end', () => {

@@ -1,0 +1,43 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import { expect, it } from 'vitest';
+
+import { root } from '../helpers/product.js';
+
+/** Starts programs in a process that has no descriptors left, and prints what it was told of each. */
+const SCRIPT = `
+  import { openSync } from 'node:fs';
+  import { EncoderProbe } from '${join(root, 'dist/render/encode/encoder-probe.js')}';
+  import { tryIn } from '${join(root, 'dist/render/graphics/renderer-trial.js')}';
+  import { TmuxServer } from '${join(root, 'dist/terminal/tmux-server.js')}';
+  import { printedVersion } from '${join(root, 'dist/render/capture/browser-version.js')}';
+  import { systemClock } from '${join(root, 'dist/base/clock.js')}';
+
+  // What is loaded with the first line that is printed needs descriptors.
+  console.log('ready');
+  try {
+    for (;;) openSync('/dev/null');
+  } catch {}
+  const common = { timeoutMs: 60_000, keepsAlive: true };
+  const candidates = [{ name: 'libx264', codec: 'h264', device: undefined }];
+  const [report] = await new EncoderProbe({ candidates, measureMs: 0, ...common }).reports;
+  const trial = await tryIn('no-program.js', {
+    launchOptions: {}, signal: new AbortController().signal, ...common,
+  });
+  const server = new TmuxServer({ tmuxPath: '/bin/cat', socketPath: '/nowhere', clock: systemClock });
+  const { ok } = await server.run(['list-sessions'], Buffer.from('x'));
+  const version = await printedVersion('/bin/true');
+  await new Promise((resolve) => setImmediate(resolve));
+  console.log(JSON.stringify([report.reason, trial.reason, ok, version]));
+`;
+
+it('a server without descriptors reports the programs that it cannot start, and lives on', async () => {
+  const { stdout } = await promisify(execFile)('/bin/sh', [
+    ...['-c', 'ulimit -n 128; exec "$0" --input-type=module -e "$1"'],
+    ...[process.execPath, SCRIPT],
+  ]);
+  const refused = `spawn ${process.execPath} EMFILE`;
+  expect(JSON.parse(stdout.split('\n')[1] ?? '')).toEqual([refused, refused, false, '']);
+});
