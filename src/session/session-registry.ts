@@ -196,7 +196,8 @@ export class SessionRegistry {
       (listener) => new Session(streamId, request, parts, settings, listener, profile, arrival),
     );
     this.#successors.set(session, next);
-    if (this.draining) next.endWhenUnused(this.#unusedMs);
+    // What it was published to begins only once its page is there.
+    void next.whenLaunched.then(() => this.draining && next.endWhenUnused(this.#unusedMs));
     void session.close('moved');
     return next;
   }
@@ -313,8 +314,8 @@ export class SessionRegistry {
   }
 
   /**
-   * Ends a session and forgets it. Resolves when everything it had is gone; asking again meanwhile waits for the
-   * same. In place of one that has departed and was kept, the one that goes on is ended.
+   * Ends a session and forgets it. Resolves when everything it had is gone; asking again meanwhile waits for the same. In place of a session
+   * that departed and was kept, it ends the one that goes on.
    *
    * @throws StreamKitError `unavailable` for one that is moving to another server, `no_such_session` for one that has moved there.
    */

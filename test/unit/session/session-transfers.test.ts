@@ -106,6 +106,30 @@ describe('a session that departs', () => {
     expect(registry.page(session.streamId).publications.requests).toEqual([ENDPOINT]);
   });
 
+  it('publishes again where its page takes longer than a session may be unused', async () => {
+    const session = await live();
+    session.publications.start(ENDPOINT, () => Promise.resolve([]));
+    const drained = registry.drain();
+    const departure = await transfers.depart(session.streamId);
+    departure.keep();
+    await parts.clock.advance(testSettings.viewerReattachMs + 1000);
+    await load();
+    await parts.clock.advance(testSettings.viewerReattachMs + 1000);
+    expect(registry.page(session.streamId).publications.requests).toEqual([ENDPOINT]);
+    await registry.close();
+    await drained;
+  });
+
+  it('ends once it is unused if nobody used it when it was kept', async () => {
+    const session = await live();
+    void registry.drain();
+    const departure = await transfers.depart(session.streamId);
+    departure.keep();
+    await load();
+    await parts.clock.advance(testSettings.viewerReattachMs + 1000);
+    expect(registry.all()).toEqual([]);
+  });
+
   it('publishes nothing if its page fails when it is kept', async () => {
     const session = await live();
     session.publications.start(ENDPOINT, () => Promise.resolve([]));
