@@ -323,8 +323,7 @@ export class SessionRegistry {
     if (session instanceof Session && session.isDeparting) throw departing();
     if (session.endReason === 'moved') {
       const next = this.#successors.get(session);
-      if (next === undefined)
-        throw new StreamKitError('no_such_session', 'The session has moved to another server');
+      if (next === undefined) throw new StreamKitError('no_such_session', 'The session has moved elsewhere');
       return this.end(next, reason);
     }
     await session.close(reason);
