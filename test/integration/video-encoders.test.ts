@@ -5,6 +5,7 @@ import { AV_LOG_QUIET } from 'node-av/constants';
 import { Log } from 'node-av/lib';
 import { afterEach, expect, it, vi } from 'vitest';
 
+import { statFields } from '../../src/base/process-table.js';
 import { LIBRARY_ENCODERS } from '../../src/options/encoder-names.js';
 import { LIBAV_ENCODERS, LibavVideoEncoder } from '../../src/render/encode/libav-video-encoder.js';
 import { ProcessVideoEncoder } from '../../src/render/encode/process-video-encoder.js';
@@ -108,6 +109,34 @@ function openProcess(ffmpegPath: string): OpenedProcess {
   };
   return { encoder, failed, compressed: () => compressed, feed };
 }
+
+/** sched(7): 0 is SCHED_OTHER. Of all threads of this process. */
+function schedulingPolicies(): Set<string> {
+  // proc(5): field 41, where the first of those here is the third.
+  const ofThread = (id: string): string =>
+    statFields(readFileSync(`/proc/self/task/${id}/stat`, 'latin1'))[41 - 3] ?? '';
+  return new Set(readdirSync('/proc/self/task').map(ofThread));
+}
+
+it.each(ENCODERS)(
+  '%s by %s leaves no thread with a real-time policy, also where root opens it',
+  (codec, name) => {
+    const format = { width: 640, height: 360, frameRate: 30 };
+    const encoder = new LibavVideoEncoder(
+      name,
+      undefined,
+      { codec, ...format, bitrateBps: 1_000_000, matrix: 'bt601' },
+      { onCompressed: () => undefined, onDropped: () => undefined, onFailed: () => undefined },
+    );
+    try {
+      expect(schedulingPolicies()).toEqual(new Set(['0']));
+      encoder.reconfigure({ ...format, width: 320, height: 180 });
+      expect(schedulingPolicies()).toEqual(new Set(['0']));
+    } finally {
+      encoder.close();
+    }
+  },
+);
 
 it('a program that is no FFmpeg is reported', async () => {
   const { failed, feed } = openProcess('/bin/false');

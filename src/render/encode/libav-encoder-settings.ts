@@ -33,6 +33,8 @@ export interface LibavEncoderSettings {
   readonly countsPictures?: boolean;
   /** Most threads that encode one picture; absent: as many as its size is worth. */
   readonly maxThreads?: number;
+  /** Where root opens it, it gives itself and the thread that opens it a real-time policy, and leaves the thread so. Default false. */
+  readonly takesRealTimePolicy?: boolean;
   /** The device to be opened; absent: the encoder opens its own, or needs none. */
   readonly device?: EncoderDevice;
   /** The encoder's own option that takes the number of a device. */

@@ -17,6 +17,7 @@ import {
 } from 'node-av/constants';
 import { Codec, CodecContext, FFmpegError, Frame, Packet, Rational, SoftwareScaleContext } from 'node-av/lib';
 
+import { leaveRealTimePolicy } from '../../base/real-time-policy.js';
 import type { EncoderName } from '../../options/encoder-names.js';
 import type { VideoCodec } from './encoded-frame.js';
 import { HARDWARE_ENCODERS } from './hardware-encoder-settings.js';
@@ -130,6 +131,7 @@ export const LIBAV_ENCODERS: Readonly<Record<EncoderName, LibavEncoderSettings>>
     countsPictures: true,
     // Its threads are counted by `lp`.
     maxThreads: 1,
+    takesRealTimePolicy: true,
   },
 };
 
@@ -297,7 +299,13 @@ export class LibavVideoEncoder implements VideoEncoder {
       for (const [name, value] of Object.entries({ ...this.#settings.options, ...variant, ...this.#gpu() })) {
         FFmpegError.throwIfError(context.setOption(name, value), `set ${name} of ${this.name}`);
       }
-      FFmpegError.throwIfError(context.open2Sync(codec, null), `open ${this.name}`);
+      const isRoot = process.platform === 'linux' && process.geteuid?.() === 0;
+      const takesRealTimePolicy = isRoot && this.#settings.takesRealTimePolicy === true;
+      // Beforehand as well: an encoder whose threads cannot be put back is not opened.
+      if (takesRealTimePolicy) leaveRealTimePolicy();
+      const opened = context.open2Sync(codec, null);
+      if (takesRealTimePolicy) leaveRealTimePolicy();
+      FFmpegError.throwIfError(opened, `open ${this.name}`);
     } catch (error) {
       context.freeContext();
       throw error;
