@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
+import { answerOf } from '../base/deadline.js';
 import { asError } from '../base/errors.js';
 import type { OverflowPublishHook } from '../options/overflow-options.js';
 import type { PublicationRequest } from '../protocol/publications.js';
 import type { PublicationStatus } from '../protocol/state-document.js';
-import { answered } from './answered.js';
 
 /** What publishes the session; the publications of its owner are beside it. */
 export interface OverflowPublisher {
@@ -143,7 +143,7 @@ export class OverflowPublication {
   async #untilLive(isCurrent: () => boolean): Promise<void> {
     const { streamId, publish, publisher, clock } = this.#parameters;
     const named =
-      typeof publish === 'string' ? publish : await answered(clock, 'publish', () => publish({ streamId }));
+      typeof publish === 'string' ? publish : await answerOf(clock, 'publish', () => publish({ streamId }));
     if (!isCurrent()) throw new Error('The publication has ended');
     let timer: Timer | undefined;
     try {
