@@ -89,8 +89,9 @@ export class OverflowPublication {
       this.#downSinceUs = undefined;
       this.#settle?.();
     } else if (status === undefined || status === 'failed' || status === 'ended') {
-      if (this.#settle === undefined) this.#fail(new Error(`The publication is ${status ?? 'gone'}`));
-      else this.#settle(new Error(`The publication is ${status ?? 'gone'}`));
+      const error = lossOf(status);
+      if (this.#settle === undefined) this.#fail(error);
+      else this.#settle(error);
     } else if (!this.#isPending) this.#downSinceUs ??= this.#parameters.clock.nowUs();
   }
 
@@ -149,7 +150,7 @@ export class OverflowPublication {
     try {
       await new Promise<void>((resolve, reject) => {
         this.#settle = (error) => (error === undefined ? resolve() : reject(error));
-        const sentence = `The publication was not live within ${LIVE_TIMEOUT_MS} ms`;
+        const sentence = `Expected a live publication within ${LIVE_TIMEOUT_MS} ms: check the endpoint that overflow.publish names`;
         timer = clock.after(LIVE_TIMEOUT_MS, () => reject(new Error(sentence)));
         this.#id = publisher.start(typeof named === 'string' ? { url: named } : named);
         this.onChange();
@@ -166,4 +167,13 @@ export class OverflowPublication {
     logger.warn({ err: error }, 'the publication for further viewers failed');
     this.end();
   }
+}
+
+/** @param status - of the publication; undefined: it was ended and forgotten. */
+function lossOf(status: 'failed' | 'ended' | undefined): Error {
+  return new Error(
+    status === 'failed'
+      ? 'Expected a live publication but it failed: the log and the list of publications say why'
+      : 'Expected a live publication but it was ended: while its session goes on, leave that to overflow',
+  );
 }
