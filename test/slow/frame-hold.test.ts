@@ -124,7 +124,9 @@ test.each([
 test('a page takes its frames back by itself', async () => {
   await begin('globalThis.wasHeld = false; onHeld(() => { wasHeld = true; });');
   let isReleased = false;
-  const releasing = holdFrames(cdp, { ...LONG, holdMs: 5_000, longestMs: 500 }).finally(() => (isReleased = true));
+  const releasing = holdFrames(cdp, { ...LONG, holdMs: 5_000, longestMs: 500 }).finally(
+    () => (isReleased = true),
+  );
   await page.waitForFunction('wasHeld && requestAnimationFrame === native', { timeout: PATIENCE_MS });
   await untilMoving();
   expect(isReleased).toBe(false);

@@ -19,7 +19,7 @@ describe('a function of the application', () => {
   it('may answer at once, later, or with undefined', async () => {
     expect(await answerOf(clock, 'play', () => 1)).toBe(1);
     expect(await answerOf(clock, 'play', () => Promise.resolve(2))).toBe(2);
-    expect(await answerOf(clock, 'play', () => undefined)).toBeUndefined();
+    expect(await answerOf<string | undefined>(clock, 'play', () => undefined)).toBeUndefined();
     expect(clock.pendingTimers).toBe(0);
   });
 
@@ -28,7 +28,9 @@ describe('a function of the application', () => {
       throw new Error('the vault is closed');
     };
     await expect(answerOf(clock, 'play', fail)).rejects.toThrow('the vault is closed');
-    await expect(answerOf(clock, 'play', async () => fail())).rejects.toThrow('the vault is closed');
+    await expect(answerOf(clock, 'play', () => Promise.resolve().then(fail))).rejects.toThrow(
+      'the vault is closed',
+    );
     expect(clock.pendingTimers).toBe(0);
   });
 
