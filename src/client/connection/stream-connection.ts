@@ -42,6 +42,8 @@ export class StreamConnection {
   #wishesAreLate = false;
   /** Settles after the last change of them; changes are posted one after the other. */
   #wishing: Promise<unknown> = Promise.resolve();
+  /** The change that is posted next: what is asked for meanwhile goes with it. */
+  #nextWishes: { readonly change: ViewerBoundsChange; readonly changed: Promise<void> } | undefined;
   readonly #events = new EventHub<StreamEvents>();
   readonly #store = new StateStore();
   readonly #stats = new PeerStats();
@@ -176,12 +178,14 @@ export class StreamConnection {
   /**
    * Changes what this viewer gets at most, without a gap in picture or sound. What is left out stays; null lifts a bound. Rejects with a
    * StreamError; what the server has not refused as `unprocessable` is then sent again with the next event stream. While there is none
-   * it resolves without an answer. A WebSocket is not bounded.
+   * it resolves without an answer. A WebSocket is not bounded. One request is under way at a time; changes that wait for it are sent
+   * as one, and are refused as one.
    */
   setWishes(change: ViewerBoundsChange): Promise<void> {
-    const changed = this.#wishing.then(() => this.#changeWishes(change));
-    this.#wishing = changed.catch(() => undefined);
-    return changed;
+    const next = (this.#nextWishes ??= this.#prepareWishes());
+    const given = Object.entries(change).filter(([, value]) => value !== undefined);
+    Object.assign(next.change, Object.fromEntries(given));
+    return next.changed;
   }
 
   /** Sends an input message. @returns false while the data channel is not open, or more bytes wait in it. */
@@ -367,6 +371,16 @@ export class StreamConnection {
       this.setWishes({}).catch((thrown: unknown) => this.#report(asStreamError(thrown)));
     this.#setStatus('connected');
     this.#events.emit('viewer', { viewerId: signal.viewerId, role: signal.role });
+  }
+
+  #prepareWishes(): NonNullable<typeof this.#nextWishes> {
+    const change = {};
+    const changed = this.#wishing.then(() => {
+      this.#nextWishes = undefined;
+      return this.#changeWishes(change);
+    });
+    this.#wishing = changed.catch(() => undefined);
+    return { change, changed };
   }
 
   async #changeWishes(change: ViewerBoundsChange): Promise<void> {
