@@ -72,7 +72,7 @@ export class LiveKitPlayer implements SourcePlayer {
   }
 }
 
-/** An optional package: bundlers take a missing one for no error where it is caught. */
+/** An optional package: bundlers do not report a missing package if the import is inside try. */
 export async function loadPackage(): Promise<unknown> {
   try {
     return await import('livekit-client');
