@@ -3,7 +3,8 @@ import type { RemoteTrack, Room } from 'livekit-client';
 
 import type { MediaSource } from '../../protocol/media-source.js';
 import type { StatsReport } from '../diagnose/stats-sampler.js';
-import { minimizeDelay, type SourcePlayer, type SourcePlayerListener } from './source-player.js';
+import { minimizeDelay } from './live-receiver.js';
+import type { SourcePlayer, SourcePlayerListener } from './source-player.js';
 
 /** Loads the package `livekit-client`. */
 export type LoadLiveKit = () => Promise<unknown>;
