@@ -45,10 +45,7 @@ it('a server without descriptors reports the programs that it cannot start, and 
   try {
     const { stdout } = await promisify(execFile)(
       '/bin/sh',
-      [
-        ...['-c', 'ulimit -n 128; exec "$0" --input-type=module -e "$1"'],
-        ...[process.execPath, SCRIPT],
-      ],
+      [...['-c', 'ulimit -n 128; exec "$0" --input-type=module -e "$1"'], ...[process.execPath, SCRIPT]],
       { env: { ...process.env, TMPDIR: folder } },
     );
     const refused = `spawn ${process.execPath} EMFILE`;

@@ -21,8 +21,9 @@ import type {
 } from './stream-events.js';
 import { checkStreamOptions, type ConnectStreamOptions } from './stream-options.js';
 import type { StreamStats } from '../diagnose/stream-stats.js';
-import type { ViewerBoundsChange } from '../../protocol/viewer-bounds.js';
+import type { ViewerBounds, ViewerBoundsChange } from '../../protocol/viewer-bounds.js';
 import { WakeEvents, type WakeReason } from './wake-events.js';
+import { WishQueue } from './wish-queue.js';
 
 /** How often another viewer is tried after media that could not be saved, with no connection in between. */
 const MAX_REJOINS = 2;
@@ -37,13 +38,10 @@ export class StreamConnection {
   readonly #options: ConnectStreamOptions;
   readonly #signaling: Signaling;
   /** What another viewer would ask for. */
-  #wishes: ViewerBoundsChange;
+  #wishes: ViewerBounds;
   /** The viewer that there is, or that is joining, may have those before. */
   #wishesAreLate = false;
-  /** Settles after the last change of them; changes are posted one after the other. */
-  #wishing: Promise<unknown> = Promise.resolve();
-  /** The change that is posted next: what is asked for meanwhile goes with it. */
-  #nextWishes: { readonly change: ViewerBoundsChange; readonly changed: Promise<void> } | undefined;
+  readonly #wishQueue = new WishQueue((change) => this.#changeWishes(change));
   readonly #events = new EventHub<StreamEvents>();
   readonly #store = new StateStore();
   readonly #stats = new PeerStats();
@@ -182,10 +180,7 @@ export class StreamConnection {
    * as one, and are refused as one.
    */
   setWishes(change: ViewerBoundsChange): Promise<void> {
-    const next = (this.#nextWishes ??= this.#prepareWishes());
-    const given = Object.entries(change).filter(([, value]) => value !== undefined);
-    Object.assign(next.change, Object.fromEntries(given));
-    return next.changed;
+    return this.#wishQueue.add(change);
   }
 
   /** Sends an input message. @returns false while the data channel is not open, or more bytes wait in it. */
@@ -373,17 +368,7 @@ export class StreamConnection {
     this.#events.emit('viewer', { viewerId: signal.viewerId, role: signal.role });
   }
 
-  #prepareWishes(): NonNullable<typeof this.#nextWishes> {
-    const change = {};
-    const changed = this.#wishing.then(() => {
-      this.#nextWishes = undefined;
-      return this.#changeWishes(change);
-    });
-    this.#wishing = changed.catch(() => undefined);
-    return { change, changed };
-  }
-
-  async #changeWishes(change: ViewerBoundsChange): Promise<void> {
+  async #changeWishes(change: Partial<ViewerBounds>): Promise<void> {
     const wishes = { ...this.#wishes, ...change };
     let viewerId: string | undefined;
     const isStill = (): boolean => this.#viewerId === viewerId && this.#status === 'connected';

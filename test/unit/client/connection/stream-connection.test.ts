@@ -210,7 +210,7 @@ describe('StreamConnection', () => {
     it('with one request for all changes that wait for another', async () => {
       const settled: string[] = [];
       const change = async (name: string, wishes: ViewerBoundsChange): Promise<void> => {
-        const end = await wishing.setWishes(wishes).catch(({ code }: StreamError) => code);
+        const end = await wishing.setWishes(wishes).catch((thrown: unknown) => (thrown as StreamError).code);
         settled.push(`${name} ${end ?? 'done'}`);
       };
       const changes = [change('first', { maxHeight: 100 })];

@@ -105,20 +105,20 @@ test('a capture tab that was lost while the page was loading is replaced at once
 
 test('the frames of an animated page are held back after a gap between its pictures', async () => {
   let [pictures, holds] = [0, 0];
-  let gap: PictureGap | undefined;
+  const gaps: PictureGap[] = [];
   const send = (_method: string, { expression }: { expression: string }): Promise<object> => {
     if (expression.includes('requestAnimationFrame')) holds += 1;
     return Promise.resolve({ result: {} });
   };
   const { clock, watch } = watched(
-    () => Promise.resolve({ pictures: (pictures += 60), soundChunks: 1, gap }),
+    () => Promise.resolve({ pictures: (pictures += 60), soundChunks: 1, gap: gaps.shift() }),
     () => Promise.resolve(),
     { cdp: { send } },
   );
   await clock.advance(120_000);
   // Once at the start.
   expect(holds).toBe(1);
-  gap = { startMs: clock.wallMs(), endMs: clock.wallMs() + 50 };
+  gaps.push({ startMs: clock.wallMs(), endMs: clock.wallMs() + 50 });
   await clock.advance(1_000);
   expect(holds).toBe(2);
   watch.close();

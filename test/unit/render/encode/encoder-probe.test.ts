@@ -1,6 +1,10 @@
 import { expect, it } from 'vitest';
 
-import { EncoderProbe, probeEncoderSync, type ProbedCandidate } from '../../../../src/render/encode/encoder-probe.js';
+import {
+  EncoderProbe,
+  probeEncoderSync,
+  type ProbedCandidate,
+} from '../../../../src/render/encode/encoder-probe.js';
 
 // Longer than one argument of a program may be on Linux: Node throws.
 const name = 'x'.repeat(200_000);
