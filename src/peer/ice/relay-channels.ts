@@ -1,8 +1,8 @@
 import { classes, Message, methods, type TurnProtocol } from 'werift';
 
+import { canonicalAddress } from '../../base/canonical-address.js';
 import type { Clock, Timer } from '../../base/clock.js';
 import type { IceSocket, RelaySocket } from '../../fanout/media-plane.js';
-import { canonicalAddress } from './canonical-address.js';
 
 /** RFC 8656 section 12; of an allocation at most {@link MAX_CHANNELS} are used. */
 const FIRST_CHANNEL = 0x4000;
