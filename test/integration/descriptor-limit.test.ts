@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 
 import { expect, it } from 'vitest';
 
+import { PATIENCE_MS } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
 
 /** Starts programs in a process that has no descriptors left, and prints what it was told of each. */
@@ -34,10 +35,11 @@ const SCRIPT = `
 `;
 
 it('a server without descriptors reports the programs that it cannot start, and lives on', async () => {
-  const { stdout } = await promisify(execFile)('/bin/sh', [
-    ...['-c', 'ulimit -n 128; exec "$0" --input-type=module -e "$1"'],
-    ...[process.execPath, SCRIPT],
-  ]);
+  const { stdout } = await promisify(execFile)(
+    '/bin/sh',
+    ['-c', 'ulimit -n 128; exec "$0" --input-type=module -e "$1"', process.execPath, SCRIPT],
+    { timeout: PATIENCE_MS, killSignal: 'SIGKILL' },
+  );
   const refused = `spawn ${process.execPath} EMFILE`;
   expect(JSON.parse(stdout.split('\n')[1] ?? '')).toEqual([refused, refused, false, '']);
 });
