@@ -42,7 +42,7 @@ export function comparison(measured) {
  * Who beats the reference. It takes no more CPU time and is visibly better, or takes less and is not worse; and it keeps to its bit rate.
  *
  * @param {Measured[]} measured
- * @returns {{ rows: object[], rule: string }}
+ * @returns {{ rows: object[], terms: string, rule: string }}
  */
 export function encoderRule(measured, reference = 'libx264') {
   const own = measured.filter((one) => one.own);
@@ -67,8 +67,12 @@ export function encoderRule(measured, reference = 'libx264') {
     });
   }
   const winners = [...beats.keys()].filter((encoder) => !loses.has(encoder));
+  const terms =
+    `It beats ${reference} if it takes at most ${NO_MORE_CPU} times its CPU time for an SSIM that is ${BETTER} higher, or at most ` +
+    `${LESS_CPU} times for one that is not lower, and keeps to its bit rate.`;
   return {
     rows,
+    terms,
     rule:
       winners.length === 0
         ? `No encoder beats ${reference} anywhere without losing elsewhere: it stays the default.`

@@ -80,7 +80,7 @@ export async function encode({ quick = false } = {}) {
       }
     }
   }
-  const { rows: winners, rule } = encoderRule(measurements);
+  const { rows: winners, terms, rule } = encoderRule(measurements);
   return [
     {
       title: 'Encoding',
@@ -98,9 +98,7 @@ export async function encode({ quick = false } = {}) {
     {
       name: 'encoder-rule',
       title: 'Which encoder should be the default',
-      note:
-        'It beats libx264 if it takes at most 1.25 times its CPU time for an SSIM that is 0.005 higher, or at most 0.8 times for one ' +
-        `that is not lower, and keeps to its bit rate. ${rule}`,
+      note: `${terms} ${rule}`,
       rows: winners,
     },
   ];

@@ -2,6 +2,9 @@ import type { Clock } from './clock.js';
 import { asError } from './errors.js';
 import { TimeoutError } from './with-timeout.js';
 
+/** How long a function of the application may take, ms: a viewer waits for a picture meanwhile. */
+const HOOK_TIMEOUT_MS = 5000;
+
 /**
  * Waits for `work`, but no longer than `limitMs`. What is late goes on by itself; a rejection is passed on only
  * while somebody waits.
@@ -22,6 +25,21 @@ export function settlesWithin(clock: Clock, limitMs: number, work: Promise<unkno
       },
     );
   });
+}
+
+/**
+ * Asks a function of the application.
+ *
+ * @throws what `ask` throws; Error that contains `name` if the answer takes longer than 5 s.
+ */
+export async function answerOf<T>(clock: Clock, name: string, ask: () => T | Promise<T>): Promise<T> {
+  let answer: { readonly value: T } | undefined;
+  const asked = Promise.resolve()
+    .then(ask)
+    .then((value) => void (answer = { value }));
+  await settlesWithin(clock, HOOK_TIMEOUT_MS, asked);
+  if (answer === undefined) throw new Error(`Expected an answer from ${name} within ${HOOK_TIMEOUT_MS} ms`);
+  return answer.value;
 }
 
 /**

@@ -4,6 +4,9 @@ import { inspect } from 'node:util';
 
 import { StreamKitError } from '../base/errors.js';
 
+export const MAX_ENDPOINT_CHARACTERS = 2048;
+export const MAX_TOKEN_CHARACTERS = 8192;
+
 /** What a caller may hand in for one option, and how it is refused. */
 export type OptionCheck<T> = (value: unknown, name: string) => T;
 
@@ -28,6 +31,22 @@ function describe(value: unknown): string {
 
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * A URL of one of `protocols`, such as `https:`, of at most {@link MAX_ENDPOINT_CHARACTERS} characters and without
+ * credentials.
+ */
+export function isEndpoint(value: unknown, protocols: RegExp): value is string {
+  if (typeof value !== 'string' || value.length > MAX_ENDPOINT_CHARACTERS || !URL.canParse(value))
+    return false;
+  const { protocol, username, password } = new URL(value);
+  return protocols.test(protocol) && username === '' && password === '';
+}
+
+/** What a header can carry as a bearer token: 1 to {@link MAX_TOKEN_CHARACTERS} printable ASCII characters without spaces. */
+export function isToken(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_TOKEN_CHARACTERS && /^[\x21-\x7e]+$/.test(value);
 }
 
 export function integerBetween(least: number, most: number): OptionCheck<number> {

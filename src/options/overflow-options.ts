@@ -1,7 +1,14 @@
 import { StreamKitError } from '../base/errors.js';
 import type { MediaSource } from '../protocol/media-source.js';
 import type { PublicationRequest } from '../protocol/publications.js';
-import { aFunction, badOption, integerBetween, type OptionCheck } from './option-checks.js';
+import {
+  aFunction,
+  badOption,
+  integerBetween,
+  isEndpoint,
+  MAX_ENDPOINT_CHARACTERS,
+  type OptionCheck,
+} from './option-checks.js';
 import { option, type OptionsOf, required, type ResolvedOptionsOf, tableCheck } from './option-definition.js';
 
 /** The session that is published for its further viewers. */
@@ -46,8 +53,9 @@ const OVERFLOW = {
   /** From when on newcomers get their media from the media server. */
   when: required<OverflowWhenOptions, ResolvedOverflowBounds>(bounds),
   /**
-   * The WHIP endpoint that a session is published to while any of its viewers get their media from there, or a function that names it,
-   * and has 5 s. One URL for all sessions does for one session at a time. It is held to `publications.targets`.
+   * The WHIP endpoint that a session is published to while any of its viewers get their media from there, at most 2048 characters without
+   * credentials, or a function that names it, and has 5 s. One URL for all sessions does for one session at a time. It is held to
+   * `publications.targets`.
    */
   publish: required<string | OverflowPublishHook>(endpoint),
   /** Says where one viewer gets its media from, and has 5 s. */
@@ -80,12 +88,10 @@ function bounds(value: unknown, name: string): ResolvedOverflowBounds {
 
 function endpoint(value: unknown, name: string): string | OverflowPublishHook {
   if (typeof value === 'function') return value as OverflowPublishHook;
-  const isUrl = typeof value === 'string' && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
+  if (isEndpoint(value, /^https?:$/)) return value;
   // Not shown: its path may be a stream key.
-  if (!isUrl) throw new StreamKitError('bad_option', `Expected http or https URL or function for ${name}`);
-  const { username, password } = new URL(value);
-  if (username !== '' || password !== '') {
-    throw new StreamKitError('bad_option', `Expected a URL without credentials for ${name}`);
-  }
-  return value;
+  throw new StreamKitError(
+    'bad_option',
+    `Expected function or http or https URL of at most ${MAX_ENDPOINT_CHARACTERS} characters without credentials for ${name}`,
+  );
 }

@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
+import { answerOf } from '../base/deadline.js';
 import { asError } from '../base/errors.js';
 import type { OverflowPublishHook } from '../options/overflow-options.js';
 import type { PublicationRequest } from '../protocol/publications.js';
 import type { PublicationStatus } from '../protocol/state-document.js';
-import { answered } from './answered.js';
 
 /** What publishes the session; the publications of its owner are beside it. */
 export interface OverflowPublisher {
@@ -89,8 +89,9 @@ export class OverflowPublication {
       this.#downSinceUs = undefined;
       this.#settle?.();
     } else if (status === undefined || status === 'failed' || status === 'ended') {
-      if (this.#settle === undefined) this.#fail(new Error(`The publication is ${status ?? 'gone'}`));
-      else this.#settle(new Error(`The publication is ${status ?? 'gone'}`));
+      const error = lossOf(status);
+      if (this.#settle === undefined) this.#fail(error);
+      else this.#settle(error);
     } else if (!this.#isPending) this.#downSinceUs ??= this.#parameters.clock.nowUs();
   }
 
@@ -143,13 +144,13 @@ export class OverflowPublication {
   async #untilLive(isCurrent: () => boolean): Promise<void> {
     const { streamId, publish, publisher, clock } = this.#parameters;
     const named =
-      typeof publish === 'string' ? publish : await answered(clock, 'publish', () => publish({ streamId }));
+      typeof publish === 'string' ? publish : await answerOf(clock, 'publish', () => publish({ streamId }));
     if (!isCurrent()) throw new Error('The publication has ended');
     let timer: Timer | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
         this.#settle = (error) => (error === undefined ? resolve() : reject(error));
-        const sentence = `The publication was not live within ${LIVE_TIMEOUT_MS} ms`;
+        const sentence = `Expected a live publication within ${LIVE_TIMEOUT_MS} ms: check the endpoint that overflow.publish names`;
         timer = clock.after(LIVE_TIMEOUT_MS, () => reject(new Error(sentence)));
         this.#id = publisher.start(typeof named === 'string' ? { url: named } : named);
         this.onChange();
@@ -166,4 +167,13 @@ export class OverflowPublication {
     logger.warn({ err: error }, 'the publication for further viewers failed');
     this.end();
   }
+}
+
+/** @param status - of the publication; undefined: it was ended and forgotten. */
+function lossOf(status: 'failed' | 'ended' | undefined): Error {
+  return new Error(
+    status === 'failed'
+      ? 'Expected a live publication but it failed: the log and the list of publications say why'
+      : 'Expected a live publication but it was ended: while its session goes on, leave that to overflow',
+  );
 }

@@ -1,9 +1,9 @@
 import type { Clock, Timer } from '../base/clock.js';
+import { answerOf } from '../base/deadline.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { OverflowViewer, ResolvedOverflowOptions } from '../options/overflow-options.js';
 import type { MediaSource, MediaSourceKind } from '../protocol/media-source.js';
-import { answered } from './answered.js';
 import type { EgressMeter } from './egress-meter.js';
 import { checkedMediaSource } from './media-source-check.js';
 import {
@@ -259,7 +259,7 @@ export class SessionOverflow {
     const { streamId } = this.#host;
     const viewer = { streamId, ...description };
     try {
-      const source = checkedMediaSource(await answered(clock, 'play', () => options.play(viewer)));
+      const source = checkedMediaSource(await answerOf(clock, 'play', () => options.play(viewer)));
       if (!mediaSources.includes(source.kind))
         throw new Error(`The client takes no media of kind ${source.kind}`);
       return source;

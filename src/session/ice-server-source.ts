@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.js';
-import { asError, StreamKitError } from '../base/errors.js';
+import { asError } from '../base/errors.js';
 import type {
   IceServerOption,
   IceServers,
@@ -11,11 +11,8 @@ import { iceServerList, NO_ICE_SERVERS } from '../options/ice-server-options.js'
 import type { Logger } from '../base/logger.js';
 import { credentialsUnder, randomTurnUser } from '../options/turn-rest.js';
 import type { Caller } from './caller.js';
-import { settlesWithin } from '../base/deadline.js';
+import { answerOf } from '../base/deadline.js';
 import type { FindIceServers } from './event-stream-link.js';
-
-/** How long the application's function may take, ms: somebody waits for a picture meanwhile. */
-export const ICE_SERVERS_TIMEOUT_MS = 5000;
 
 /** Where the ICE servers of each viewer come from: the option `iceServers`. */
 export class IceServerSource {
@@ -52,12 +49,10 @@ export class IceServerSource {
   }
 
   async #entriesFor(context: IceServersContext): Promise<readonly ResolvedIceServerEntry[]> {
-    if (typeof this.#configured !== 'function') return this.#configured;
-    const asked = Promise.resolve(this.#configured(context));
-    if (!(await settlesWithin(this.#clock, ICE_SERVERS_TIMEOUT_MS, asked))) {
-      throw new StreamKitError('unavailable', `iceServers took longer than ${ICE_SERVERS_TIMEOUT_MS} ms`);
-    }
-    return iceServerList(await asked, 'the result of iceServers');
+    const configured = this.#configured;
+    if (typeof configured !== 'function') return configured;
+    const named = await answerOf(this.#clock, 'iceServers', () => configured(context));
+    return iceServerList(named, 'the result of iceServers');
   }
 
   #serversFor(entries: readonly ResolvedIceServerEntry[], user: string): IceServers {

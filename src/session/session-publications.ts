@@ -4,7 +4,14 @@ import { StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
 import { BITRATE_BOUNDS_BPS } from '../options/stream-kit-options.js';
-import { expectation, isPlainObject } from '../options/option-checks.js';
+import {
+  expectation,
+  isEndpoint,
+  isPlainObject,
+  isToken,
+  MAX_ENDPOINT_CHARACTERS,
+  MAX_TOKEN_CHARACTERS,
+} from '../options/option-checks.js';
 import type { PublicationInfo, PublicationRequest } from '../protocol/publications.js';
 import type { PublicationDiagnostics } from '../protocol/session-diagnostics.js';
 import { ROUTES } from '../protocol/routes.js';
@@ -16,9 +23,6 @@ import { codecsToOffer, type RenderOptions } from './render-options.js';
 import { NO_SHARE } from './session-diagnostics.js';
 import type { SessionMedia } from './session-media.js';
 import type { SessionParts } from './session-parts.js';
-
-const MAX_URL_CHARACTERS = 2048;
-const MAX_TOKEN_CHARACTERS = 8192;
 
 export interface SessionPublicationsParameters {
   readonly streamId: string;
@@ -227,24 +231,19 @@ export function parsePublicationRequest(body: unknown): ParsedRequest {
 }
 
 function endpointOf(value: unknown): URL {
-  const isText = typeof value === 'string' && value.length <= MAX_URL_CHARACTERS && URL.canParse(value);
-  const url = isText ? new URL(value) : undefined;
-  const isUsable =
-    url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
-  if (!isUsable) {
+  if (!isEndpoint(value, /^https?:$/)) {
     throw new StreamKitError(
       'bad_request',
-      `Expected http or https URL of at most ${MAX_URL_CHARACTERS} characters without credentials for url`,
+      `Expected http or https URL of at most ${MAX_ENDPOINT_CHARACTERS} characters without credentials for url`,
     );
   }
+  const url = new URL(value);
   url.hash = '';
   return url;
 }
 
 function tokenOf(value: unknown): string | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === 'string' && value.length <= MAX_TOKEN_CHARACTERS && /^[\x21-\x7e]+$/.test(value))
-    return value;
+  if (value === undefined || isToken(value)) return value;
   throw new StreamKitError(
     'bad_request',
     `Expected 1 to ${MAX_TOKEN_CHARACTERS} printable ASCII characters for token`,

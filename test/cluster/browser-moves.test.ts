@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,11 +10,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { StreamSessionState } from '../../src/protocol/state-document.js';
 import { CLUSTER_SECRET } from '../helpers/cluster-node.js';
+import { serverOf, startClusterServers } from '../helpers/cluster-servers.js';
 import { freePort } from '../helpers/free-port.js';
 import { PATIENCE_MS, until } from '../helpers/patience.js';
 import { RedisServer } from '../helpers/redis-server.js';
 import { ask, EventStreamClient, postJson } from '../helpers/router-server.js';
-import { ServerProcess } from '../helpers/server-process.js';
+import type { ServerProcess } from '../helpers/server-process.js';
 import { ViewerBrowser } from '../helpers/viewer-browser.js';
 
 /** A page that is red at first, and blue for who has been there before. */
@@ -67,7 +68,7 @@ describe.skipIf(!RedisServer.isInstalled)('a server that drains by moving, with 
   let site: Server;
   let pageUrl: string;
   let browser: ViewerBrowser;
-  const servers: ServerProcess[] = [];
+  let servers: ServerProcess[] = [];
   const ends: (() => unknown)[] = [];
 
   beforeAll(async () => {
@@ -87,14 +88,11 @@ describe.skipIf(!RedisServer.isInstalled)('a server that drains by moving, with 
     });
     pageUrl = `http://127.0.0.1:${(site.address() as AddressInfo).port}/`;
     const ports = await Promise.all([0, 1].map(() => freePort()));
-    const started = await Promise.allSettled(ports.map((port, index) => start(port, `node-${index}`)));
-    for (const one of started) {
-      if (one.status === 'rejected') continue;
-      servers.push(one.value);
-      ends.push(() => one.value.end('SIGKILL'));
-    }
-    const failed = started.find((one) => one.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    servers = await startClusterServers({
+      ...{ redisUrl: redis.url, ports, folder, ends },
+      options: { profileDirectory: { path: join(folder, 'profiles'), key: CLUSTER_SECRET } },
+      arguments: ['--drain-seconds', '120', '--drain-move'],
+    });
     browser = await ViewerBrowser.launch();
     ends.push(() => browser.close());
   });
@@ -102,20 +100,6 @@ describe.skipIf(!RedisServer.isInstalled)('a server that drains by moving, with 
   afterAll(async () => {
     for (const end of ends.toReversed()) await end();
   });
-
-  function start(port: number, nodeId: string): Promise<ServerProcess> {
-    const advertiseUrl = `http://127.0.0.1:${port}/stream`;
-    const cluster = { redis: redis.url, nodeId, advertiseUrl, secret: CLUSTER_SECRET };
-    const options = {
-      ...{ cluster, maxSessions: 2, listenAddress: '127.0.0.1' },
-      profileDirectory: { path: join(folder, 'profiles'), key: CLUSTER_SECRET },
-      targetPolicy: { allowPrivateAddresses: true },
-    };
-    const file = join(folder, `${nodeId}.mjs`);
-    writeFileSync(file, `export default ${JSON.stringify(options)};`);
-    const args = ['--port', String(port), '--config', file, '--drain-seconds', '120', '--drain-move'];
-    return ServerProcess.start(undefined, undefined, args);
-  }
 
   async function stateAt(server: ServerProcess, id: string): Promise<StreamSessionState> {
     return (await ask(`${server.origin}/stream/${id}`)).json as StreamSessionState;
@@ -149,7 +133,7 @@ describe.skipIf(!RedisServer.isInstalled)('a server that drains by moving, with 
         .poll(async () => (await stateAt(first, id)).status, { timeout: 2 * PATIENCE_MS })
         .toBe('connecting');
       const { instanceInfo } = await stateAt(first, id);
-      const source = servers.find(({ pid }) => isDescendant(instanceInfo?.pid ?? 0, pid));
+      const source = serverOf(servers, instanceInfo?.pid ?? 0);
       const target = servers.find((server) => server !== source);
       if (source === undefined || target === undefined) throw new Error('No server has the browser');
       const pages = [await watch(source, id), await watch(target, id)];
@@ -199,15 +183,3 @@ describe.skipIf(!RedisServer.isInstalled)('a server that drains by moving, with 
     },
   );
 });
-
-function isDescendant(pid: number, ancestor: number): boolean {
-  for (let parent = pid; parent > 1;) {
-    if (parent === ancestor) return true;
-    parent = parentOf(parent);
-  }
-  return false;
-}
-
-function parentOf(pid: number): number {
-  return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
-}

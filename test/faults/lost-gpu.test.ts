@@ -7,31 +7,17 @@ import { expect, it, onTestFinished } from 'vitest';
 
 import type { RenderingState } from '../../src/protocol/state-document.js';
 import type { RestartableRenderListener } from '../../src/render/render.js';
-import { root } from '../helpers/product.js';
+import { systemClock } from '../../src/base/clock.js';
+import { silentLogger } from '../../src/base/logger.js';
+import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
+import {
+  GraphicsSelection,
+  VerdictFile,
+  createOpenRestartingRender,
+  openMediaPlane,
+  openRemoteRenders,
+} from '../helpers/built-renders.js';
 import { FakeRoot } from '../unit/render/graphics/fake-root.js';
-
-// The programs of session processes are there only when built.
-const load = (file: string): Promise<unknown> => import(join(root, 'dist', file));
-const { GraphicsSelection } = (await load(
-  'render/graphics/graphics-selection.js',
-)) as typeof import('../../src/render/graphics/graphics-selection.js');
-const { VerdictFile } = (await load(
-  'render/graphics/verdict-file.js',
-)) as typeof import('../../src/render/graphics/verdict-file.js');
-const { openRemoteRenders } = (await load(
-  'render/remote-renders.js',
-)) as typeof import('../../src/render/remote-renders.js');
-const { createOpenRestartingRender } = (await load(
-  'render/restarting-render.js',
-)) as typeof import('../../src/render/restarting-render.js');
-const { openMediaPlane } = (await load(
-  'fanout/open-media-plane.js',
-)) as typeof import('../../src/fanout/open-media-plane.js');
-const { systemClock } = (await load('base/clock.js')) as typeof import('../../src/base/clock.js');
-const { silentLogger } = (await load('base/logger.js')) as typeof import('../../src/base/logger.js');
-const { DEFAULT_TARGET_POLICY } = (await load(
-  'options/target-policy-options.js',
-)) as typeof import('../../src/options/target-policy-options.js');
 
 const hasMesa = existsSync('/usr/share/glvnd/egl_vendor.d/50_mesa.json');
 const PATIENT_MS = 60_000;

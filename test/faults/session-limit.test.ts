@@ -6,24 +6,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import type { VideoEncoderStats } from '../../src/render/encode/encode-thread.js';
 import type { Render, RenderListener } from '../../src/render/render.js';
-import { root } from '../helpers/product.js';
-
-// The programs of session processes and of probes are there only when built.
-const load = (file: string): Promise<unknown> => import(join(root, 'dist', file));
-const { openRemoteRenders } = (await load(
-  'render/remote-renders.js',
-)) as typeof import('../../src/render/remote-renders.js');
-const { EncoderSelection } = (await load(
-  'render/encode/encoder-selection.js',
-)) as typeof import('../../src/render/encode/encoder-selection.js');
-const { openMediaPlane } = (await load(
-  'fanout/open-media-plane.js',
-)) as typeof import('../../src/fanout/open-media-plane.js');
-const { systemClock } = (await load('base/clock.js')) as typeof import('../../src/base/clock.js');
-const { silentLogger } = (await load('base/logger.js')) as typeof import('../../src/base/logger.js');
-const { DEFAULT_TARGET_POLICY } = (await load(
-  'options/target-policy-options.js',
-)) as typeof import('../../src/options/target-policy-options.js');
+import { systemClock } from '../../src/base/clock.js';
+import { silentLogger } from '../../src/base/logger.js';
+import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
+import { EncoderSelection, openMediaPlane, openRemoteRenders } from '../helpers/built-renders.js';
 
 const PATIENT_MS = 60_000;
 const FULL = 'h264_nvenc is not used: its device takes no more than 2 at once';

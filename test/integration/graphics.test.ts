@@ -11,29 +11,18 @@ import type { RenderingState } from '../../src/protocol/state-document.js';
 import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.js';
 import type { RenderListener } from '../../src/render/render.js';
 import { processesNaming } from '../../src/base/process-table.js';
+import { systemClock } from '../../src/base/clock.js';
+import { silentLogger } from '../../src/base/logger.js';
+import {
+  GraphicsSelection,
+  VerdictFile,
+  openMediaPlane,
+  openRemoteRenders,
+  tryRenderer,
+} from '../helpers/built-renders.js';
 import { until } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
 import { FakeRoot } from '../unit/render/graphics/fake-root.js';
-
-// The programs of a trial and of a session are there only when built.
-const load = (file: string): Promise<unknown> => import(join(root, 'dist', file));
-const { tryRenderer } = (await load(
-  'render/graphics/renderer-trial.js',
-)) as typeof import('../../src/render/graphics/renderer-trial.js');
-const { GraphicsSelection } = (await load(
-  'render/graphics/graphics-selection.js',
-)) as typeof import('../../src/render/graphics/graphics-selection.js');
-const { VerdictFile } = (await load(
-  'render/graphics/verdict-file.js',
-)) as typeof import('../../src/render/graphics/verdict-file.js');
-const { openRemoteRenders } = (await load(
-  'render/remote-renders.js',
-)) as typeof import('../../src/render/remote-renders.js');
-const { openMediaPlane } = (await load(
-  'fanout/open-media-plane.js',
-)) as typeof import('../../src/fanout/open-media-plane.js');
-const { systemClock } = (await load('base/clock.js')) as typeof import('../../src/base/clock.js');
-const { silentLogger } = (await load('base/logger.js')) as typeof import('../../src/base/logger.js');
 
 /** Mesa draws on the CPU too, but by the same way as on a GPU: its EGL is a device that is not SwiftShader. */
 const hasMesa = existsSync('/usr/share/glvnd/egl_vendor.d/50_mesa.json');

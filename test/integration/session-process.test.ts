@@ -14,20 +14,11 @@ import { DEFAULT_TARGET_POLICY } from '../../src/options/target-policy-options.j
 import { restoreProfile } from '../../src/render/capture/stored-profile.js';
 import type { RemoteRendersOptions, RemoteRenders } from '../../src/render/remote-renders.js';
 import type { RenderListener } from '../../src/render/render.js';
+import { systemClock } from '../../src/base/clock.js';
+import { silentLogger } from '../../src/base/logger.js';
+import { openMediaPlane, openRemoteRenders } from '../helpers/built-renders.js';
 import { until } from '../helpers/patience.js';
-import { root } from '../helpers/product.js';
 import { commandLine, processesOfSessions } from '../helpers/session-processes.js';
-
-// The program of a session process is there only when built.
-const load = (file: string): Promise<unknown> => import(join(root, 'dist', file));
-const { openRemoteRenders } = (await load(
-  'render/remote-renders.js',
-)) as typeof import('../../src/render/remote-renders.js');
-const { openMediaPlane } = (await load(
-  'fanout/open-media-plane.js',
-)) as typeof import('../../src/fanout/open-media-plane.js');
-const { systemClock } = (await load('base/clock.js')) as typeof import('../../src/base/clock.js');
-const { silentLogger } = (await load('base/logger.js')) as typeof import('../../src/base/logger.js');
 
 const listener = new Proxy({} as RenderListener, { get: () => () => undefined });
 const launchOptions: RemoteRendersOptions['graphics']['launchOptions'] = (given) => given;

@@ -120,7 +120,10 @@ class Theatre {
     await page.close();
   }
 
-  /** It has come back to the server, and was never without a picture for long. */
+  /**
+   * It comes back to the server, and its picture goes on. The longest time without a new picture is printed, not checked: it
+   * depends on how busy this machine is.
+   */
   async expectToReturn(page: Page): Promise<void> {
     await page.evaluate('window.gapMs = 0');
     await expect.poll(() => this.transportOf(page), { timeout: 2 * PATIENCE_MS }).toBe('webrtc');

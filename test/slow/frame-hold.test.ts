@@ -122,11 +122,15 @@ test.each([
 });
 
 test('a page takes its frames back by itself', async () => {
-  await begin();
-  const hold = await holdFrames(cdp, { ...LONG, longestMs: 50 });
-  if (hold === undefined) throw new Error('Expected frames to be held back');
-  expect(hold.resumedAtMs - hold.heldAtMs).toBeLessThan(LONG.holdMs);
+  await begin('globalThis.wasHeld = false; onHeld(() => { wasHeld = true; });');
+  let isReleased = false;
+  const releasing = holdFrames(cdp, { ...LONG, holdMs: 5_000, longestMs: 500 }).finally(
+    () => (isReleased = true),
+  );
+  await page.waitForFunction('wasHeld && requestAnimationFrame === native', { timeout: PATIENCE_MS });
   await untilMoving();
+  expect(isReleased).toBe(false);
+  expect(await releasing).toBeDefined();
 });
 
 test('what zone.js would wrap stays in its zone', async () => {
@@ -140,7 +144,11 @@ test('what zone.js would wrap stays in its zone', async () => {
 
 test('a page without animation frames is left alone', async () => {
   await page.goto('about:blank');
-  expect(await holdFrames(cdp)).toBeUndefined();
+  await page.evaluate('globalThis.native = requestAnimationFrame; globalThis.log = [];');
+  expect(await holdFrames(cdp, LONG)).toBeUndefined();
+  expect(await page.evaluate('requestAnimationFrame === native')).toBe(true);
+  await page.evaluate('requestAnimationFrame(() => log.push(1))');
+  await page.waitForFunction('log.length === 1', { timeout: PATIENCE_MS });
 });
 
 test.each([

@@ -35,7 +35,7 @@ let holds = 0;
 
 /**
  * Runs in a page; serialized, so it uses nothing from outside. From now on the page gets none of the animation frames that it
- * asks for, until the function is called that comes out. That gives it all of them, and resolves when it had them. The page
+ * asks for, until the returned function is called. That gives it all of them, and resolves when it had them. The page
  * calls it by itself if nobody else does: it may be put aside and come back.
  */
 function holdAnimationFrames(firstHandle: number, longestMs: number): () => Promise<FrameHold | null> {

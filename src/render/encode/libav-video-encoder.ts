@@ -299,8 +299,7 @@ export class LibavVideoEncoder implements VideoEncoder {
       for (const [name, value] of Object.entries({ ...this.#settings.options, ...variant, ...this.#gpu() })) {
         FFmpegError.throwIfError(context.setOption(name, value), `set ${name} of ${this.name}`);
       }
-      const isRoot = process.platform === 'linux' && process.geteuid?.() === 0;
-      const takesRealTimePolicy = isRoot && this.#settings.takesRealTimePolicy === true;
+      const { takesRealTimePolicy = false } = this.#settings;
       // Beforehand as well: an encoder whose threads cannot be put back is not opened.
       if (takesRealTimePolicy) leaveRealTimePolicy();
       const opened = context.open2Sync(codec, null);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { abortingAfter } from '../../../src/base/deadline.js';
+import { abortingAfter, answerOf } from '../../../src/base/deadline.js';
 import { TimeoutError } from '../../../src/base/with-timeout.js';
 import { VirtualClock } from '../../helpers/virtual-clock.js';
 
@@ -12,6 +12,40 @@ function untilAborted(signal: AbortSignal): Promise<never> {
     signal.addEventListener('abort', leave);
   });
 }
+
+describe('a function of the application', () => {
+  const clock = new VirtualClock();
+
+  it('may answer at once, later, or with undefined', async () => {
+    expect(await answerOf(clock, 'play', () => 1)).toBe(1);
+    expect(await answerOf(clock, 'play', () => Promise.resolve(2))).toBe(2);
+    expect(await answerOf<string | undefined>(clock, 'play', () => undefined)).toBeUndefined();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('fails with what it throws', async () => {
+    const fail = (): never => {
+      throw new Error('the vault is closed');
+    };
+    await expect(answerOf(clock, 'play', fail)).rejects.toThrow('the vault is closed');
+    await expect(answerOf(clock, 'play', () => Promise.resolve().then(fail))).rejects.toThrow(
+      'the vault is closed',
+    );
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('is not waited for longer than 5 s', async () => {
+    let isSettled = false;
+    const late = answerOf(clock, 'play', () => new Promise(() => undefined));
+    const failed = expect(late.finally(() => (isSettled = true))).rejects.toThrow(
+      'Expected an answer from play within 5000 ms',
+    );
+    await clock.advance(4999);
+    expect(isSettled).toBe(false);
+    await clock.advance(1);
+    await failed;
+  });
+});
 
 describe('work with a deadline', () => {
   const clock = new VirtualClock();

@@ -32,7 +32,7 @@ describe('the option overflow', () => {
     [{ ...good, when: { clients: 1 } }, /clients/],
     [
       { ...good, publish: 'ftp://sfu.example.org/secret' },
-      /http or https URL or function for overflow\.publish$/,
+      /^Expected function or http or https URL of at most 2048 characters without credentials for overflow\.publish$/,
     ],
     [
       { ...good, publish: 'https://user:secret@sfu.example.org/' },
@@ -46,6 +46,14 @@ describe('the option overflow', () => {
       expect.objectContaining({ code: 'bad_option', message: expect.stringMatching(message) }),
     );
     expect(attempt).not.toThrow(/secret/);
+  });
+
+  it('takes an endpoint of 2048 characters, and no longer one', () => {
+    const longest = good.publish.padEnd(2048, 'x');
+    expect(resolveOptions({ overflow: { ...good, publish: longest } }).overflow?.publish).toBe(longest);
+    expect(() => resolveOptions({ overflow: { ...good, publish: `${longest}x` } })).toThrow(
+      /at most 2048 characters without credentials for overflow\.publish$/,
+    );
   });
 
   it('needs publications', () => {

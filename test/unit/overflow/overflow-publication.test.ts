@@ -75,9 +75,28 @@ it('one that begins while another is being ended is alone, and is told when it i
   expect(warnings).toEqual([]);
 });
 
+it.each(['ended', undefined] as const)(
+  'one that somebody ends, as its status %s shows, says so',
+  async (status) => {
+    const opened = publication.open();
+    const refused = expect(opened).rejects.toThrow(
+      'Expected a live publication but it was ended: while its session goes on, leave that to overflow',
+    );
+    await settle();
+    answers[0]?.('https://sfu.example.org/whip');
+    await settle();
+    if (status === undefined) statuses.clear();
+    else statuses.set('0', status);
+    publication.onChange();
+    await refused;
+  },
+);
+
 it('one that fails is not tried again for a while', async () => {
   const opened = publication.open();
-  const refused = expect(opened).rejects.toThrow('The publication is failed');
+  const refused = expect(opened).rejects.toThrow(
+    'Expected a live publication but it failed: the log and the list of publications say why',
+  );
   await settle();
   answers[0]?.('https://sfu.example.org/whip');
   await settle();

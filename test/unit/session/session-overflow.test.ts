@@ -247,7 +247,7 @@ describe('a viewer beyond the bound', () => {
     expect(second.sink.signals('media_source')).toEqual([SOURCE]);
   });
 
-  it('is no other because callers were refused', async () => {
+  it('refused callers do not count towards the egress bound', async () => {
     const viewerBps = 10_000_000;
     crowd = await Crowd.live(
       { when: { egressBps: 3 * viewerBps } },
