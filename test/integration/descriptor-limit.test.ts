@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 
 import { expect, it } from 'vitest';
 
+import { PATIENCE_MS } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
 
 /** Starts programs in a process that has no descriptors left, and prints what it was told of each. */
@@ -45,8 +46,8 @@ it('a server without descriptors reports the programs that it cannot start, and 
   try {
     const { stdout } = await promisify(execFile)(
       '/bin/sh',
-      [...['-c', 'ulimit -n 128; exec "$0" --input-type=module -e "$1"'], ...[process.execPath, SCRIPT]],
-      { env: { ...process.env, TMPDIR: folder } },
+      ['-c', 'ulimit -n 128; exec "$0" --input-type=module -e "$1"', process.execPath, SCRIPT],
+      { env: { ...process.env, TMPDIR: folder }, timeout: PATIENCE_MS, killSignal: 'SIGKILL' },
     );
     const refused = `spawn ${process.execPath} EMFILE`;
     const told = [true, refused, 'untried', refused, false, 'terminal_failed', ''];
