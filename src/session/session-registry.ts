@@ -225,7 +225,7 @@ export class SessionRegistry {
   /**
    * Finds a session, or attaches to the tmux session of this name where the options let clients do so.
    *
-   * @throws StreamKitError `no_such_session`, `at_capacity`.
+   * @throws StreamKitError `no_such_session`, `at_capacity`, `terminal_failed` where tmux cannot be started.
    */
   async open(streamId: string, caller: Caller): Promise<StreamSession> {
     const { terminals } = this.#parameters.parts;

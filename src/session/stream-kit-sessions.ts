@@ -154,7 +154,8 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
           if (isGone()) throw new StreamKitError('bad_request', 'The request was aborted');
           return created(registry.create(request, caller, lease));
         } catch (thrown) {
-          await lease?.release();
+          // Why it failed says more than why the profile could not be released.
+          await lease?.release().catch(() => undefined);
           throw thrown;
         }
       },

@@ -1,5 +1,6 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
+import { LeftTerminalEndedError } from '../terminal/left-terminal-ended-error.js';
 import type { Terminal, TerminalExit, TerminalTarget } from '../terminal/terminal.js';
 import type { ReplayFiles } from '../terminal/replay-files.js';
 import type { TerminalParts } from '../terminal/open-terminals.js';
@@ -46,6 +47,8 @@ export class TerminalSession implements StreamSession {
   readonly #stream: TerminalStream;
   readonly #launchAbort = new AbortController();
   #launched: Promise<void> = Promise.resolve();
+  /** It did not open, and may run all the same: an earlier run of the server has left it. */
+  #mayBeLeft = false;
   #terminal: Terminal | undefined;
   #replay: ReplayFiles | undefined;
   /** The one that is being taken, for all who want one meanwhile. */
@@ -175,6 +178,7 @@ export class TerminalSession implements StreamSession {
       this.#terminal = terminal;
       if (this.#life.endReason === undefined) this.#goLive(terminal);
     } catch (thrown) {
+      this.#mayBeLeft = target.kind === 'left' && !(thrown instanceof LeftTerminalEndedError);
       this.#life.fail(signal.aborted ? asError(signal.reason) : asError(thrown));
     } finally {
       timer.cancel();
@@ -276,7 +280,9 @@ export class TerminalSession implements StreamSession {
     this.#stream.end(undefined);
     await closePart('viewers', this.viewers.close(reason), by);
     this.#onViewerChange();
-    const outlives = reason === 'shutdown' && terminals.folder !== undefined;
+    // The next run of the server may find it.
+    const isLeft = reason === 'shutdown' || (reason === 'error' && this.#mayBeLeft);
+    const outlives = isLeft && terminals.folder !== undefined;
     const closing = this.#launched.then(() => this.#terminal?.close(outlives ? 'leave' : 'kill'));
     await closePart('terminal', closing, by);
     await closePart('replay', this.#replay?.close(), by);

@@ -3,11 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { Clock } from '../base/clock.js';
+import { pause } from '../base/deadline.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
+import { unlessAborted } from '../base/unless-aborted.js';
 import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
+import { LeftTerminalEndedError } from './left-terminal-ended-error.js';
 import type { OpenTerminal, Terminal, TerminalListener, TerminalTarget } from './terminal.js';
 import { sweepTemporaryFolders, TemporaryFolder } from './temporary-folder.js';
+import { TmuxNotStartedError } from './tmux-not-started-error.js';
 import { ENDED_OPTION } from './tmux-pane.js';
 import { TmuxServer, tmuxWord } from './tmux-server.js';
 import type { TmuxTerminalParameters } from './tmux-terminal.js';
@@ -25,6 +29,8 @@ type NewTarget = Extract<TerminalTarget, { kind: 'new' }>;
 const SESSION = '$0';
 /** tmux takes no longer command line, bytes (one message of imsg, with room for the rest). */
 const MAX_WORDS_BYTES = 12 * 1024;
+/** How long until a terminal that was left is asked for again if tmux could not be started, ms. */
+const RETRY_MS = 1000;
 
 /** How a tmux server of ours behaves. `-q`: an older one may lack some of them. */
 const SETTINGS: readonly (readonly string[])[] = [
@@ -59,7 +65,7 @@ while :; do sleep 3600; done`;
 export function createOpenTerminal(parameters: OpenTerminalParameters): OpenTerminal {
   return async (target, listener, signal, logContext) => {
     const logger = parameters.logger.child(logContext);
-    const terminal = await openTarget({ ...parameters, logger }, target, listener);
+    const terminal = await openTarget({ ...parameters, logger }, target, listener, signal);
     if (!signal.aborted) return terminal;
     await terminal.close(target.kind === 'new' ? 'kill' : 'leave');
     throw asError(signal.reason);
@@ -70,12 +76,13 @@ function openTarget(
   parameters: OpenTerminalParameters,
   target: TerminalTarget,
   listener: TerminalListener,
+  signal: AbortSignal,
 ): Promise<Terminal> {
   switch (target.kind) {
     case 'new':
       return openNew(parameters, target, listener);
     case 'left':
-      return openLeft(parameters, target.id, listener);
+      return openLeft(parameters, target.id, listener, signal);
     case 'attached':
       return openAttached(parameters, target.name, listener);
   }
@@ -102,7 +109,8 @@ async function openNew(
       listener,
     );
   } catch (thrown) {
-    await folder.remove();
+    // Why it failed says more than why its folder could not be removed.
+    await folder.remove().catch(() => undefined);
     throw thrown;
   }
 }
@@ -147,15 +155,35 @@ function newSessionWords(target: NewTarget, tmuxPath: string): string[] {
   return words;
 }
 
+/** @throws LeftTerminalEndedError. */
 async function openLeft(
+  parameters: OpenTerminalParameters,
+  id: string,
+  listener: TerminalListener,
+  signal: AbortSignal,
+): Promise<Terminal> {
+  for (;;) {
+    try {
+      return await takeUp(parameters, id, listener);
+    } catch (thrown) {
+      if (!(thrown instanceof TmuxNotStartedError)) throw thrown;
+      parameters.logger.warn({ err: thrown }, 'a terminal that was left could not be asked for');
+    }
+    await unlessAborted(pause(parameters.clock, RETRY_MS), signal);
+  }
+}
+
+/** @throws LeftTerminalEndedError, TmuxNotStartedError. */
+async function takeUp(
   { options, clock, logger }: OpenTerminalParameters,
   id: string,
   listener: TerminalListener,
 ): Promise<Terminal> {
   const folder = join(options.stateDir ?? '', id);
   const server = new TmuxServer({ tmuxPath: options.tmuxPath, socketPath: join(folder, 'tmux'), clock });
-  const { ok } = await server.run(['has-session', '-t', SESSION]);
-  if (!ok) throw new StreamKitError('terminal_failed', 'The terminal has ended while the server was away');
+  const { ok, started } = await server.run(['has-session', '-t', SESSION]);
+  if (!started) throw new TmuxNotStartedError();
+  if (!ok) throw new LeftTerminalEndedError();
   return TmuxTerminal.open(
     {
       ...{ server, clock, logger, own: true, session: SESSION },
@@ -167,7 +195,7 @@ async function openLeft(
   );
 }
 
-/** Whether there is a session of somebody else under this name. */
+/** Whether there is a session of somebody else under this name. @throws TmuxNotStartedError. */
 export async function canAttach(
   { options, clock }: Pick<OpenTerminalParameters, 'options' | 'clock'>,
   name: string,
@@ -199,11 +227,12 @@ function attachWords(target: string): string[] {
   return ['attach-session', '-t', target];
 }
 
-/** The id of a session by its exact name: names are patterns to tmux, so none is passed to it. */
+/** The id of a session by its exact name: names are patterns to tmux, so none is passed to it. @throws TmuxNotStartedError. */
 async function sessionId(server: TmuxServer, socketPath: string, name: string): Promise<string | undefined> {
   // Asking a server that is not there would start one.
   if (!(await stat(socketPath).catch(() => undefined))?.isSocket()) return undefined;
-  const { ok, output } = await server.run(['list-sessions', '-F', '#{session_id} #{session_name}']);
+  const { ok, started, output } = await server.run(['list-sessions', '-F', '#{session_id} #{session_name}']);
+  if (!started) throw new TmuxNotStartedError();
   if (!ok) return undefined;
   const lines = output.toString().split('\n');
   const line = lines.find((candidate) => candidate.slice(candidate.indexOf(' ') + 1) === name);

@@ -12,7 +12,11 @@ export interface TerminalParts {
   readonly options: ResolvedTerminalOptions;
   readonly openTerminal: OpenTerminal;
   readonly createInput: (terminal: Terminal, onInput: () => void) => InputTarget;
-  /** Whether there is a tmux session of somebody else under a name that the options permit. */
+  /**
+   * Whether there is a tmux session of somebody else under a name that the options permit.
+   *
+   * @throws StreamKitError `terminal_failed`: tmux cannot be started.
+   */
   readonly canAttach: (name: string) => Promise<boolean>;
   /** Undefined: terminals end with the server. */
   readonly folder: TerminalStateFolder | undefined;

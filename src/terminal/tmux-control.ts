@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
 import type { Clock, Timer } from '../base/clock.js';
-import { asError, StreamKitError } from '../base/errors.js';
+import { asError } from '../base/errors.js';
 import type { CommandReply } from './control-mode-parser.js';
 import { ControlModeParser } from './control-mode-parser.js';
+import { TmuxNotStartedError } from './tmux-not-started-error.js';
 import { plainEnvironment } from './tmux-server.js';
 import type { TmuxServer } from './tmux-server.js';
 
@@ -32,7 +33,6 @@ const MAX_WAITING_COMMANDS = 2048;
 /** A tmux that does not answer within this time is given up, ms. */
 const REPLY_TIMEOUT_MS = 5000;
 const DETACH_TIMEOUT_MS = 500;
-const NOT_STARTED = 'The terminal could not be opened: tmux cannot be started';
 
 interface WaitingCommand {
   readonly resolve: (reply: CommandReply) => void;
@@ -53,7 +53,7 @@ export class TmuxControl {
   #gone = false;
   #closing = false;
 
-  /** @throws StreamKitError `terminal_failed`: the system has no memory or descriptors for it. */
+  /** @throws TmuxNotStartedError. */
   constructor(parameters: TmuxControlParameters, listener: TmuxControlListener) {
     this.#parameters = parameters;
     this.#listener = listener;
@@ -160,12 +160,12 @@ function startClient({
       detached: true,
     });
   } catch (cause) {
-    throw new StreamKitError('terminal_failed', NOT_STARTED, { cause });
+    throw new TmuxNotStartedError({ cause });
   }
   if (hasPipes(child)) return child;
   // Without descriptors (EMFILE) there are none, and the error event follows.
   child.on('error', () => undefined);
-  throw new StreamKitError('terminal_failed', NOT_STARTED);
+  throw new TmuxNotStartedError();
 }
 
 function hasPipes(child: ChildProcess): child is ChildProcessByStdio<Writable, Readable, null> {

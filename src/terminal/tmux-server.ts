@@ -12,6 +12,8 @@ export interface TmuxServerParameters {
 /** What one command came to. */
 export interface TmuxResult {
   readonly ok: boolean;
+  /** Whether there was a process: without one tmux has not refused anything. */
+  readonly started: boolean;
   readonly output: Buffer;
 }
 
@@ -65,9 +67,9 @@ export class TmuxServer {
       child.stdin?.on('error', () => undefined);
       child.stdin?.end(input);
       const [status] = await closed;
-      return { ok: status === 0, output: Buffer.concat(chunks) };
+      return { ok: status === 0, started: true, output: Buffer.concat(chunks) };
     } catch {
-      return { ok: false, output: Buffer.alloc(0) };
+      return { ok: false, started: false, output: Buffer.alloc(0) };
     } finally {
       timer?.cancel();
     }

@@ -309,9 +309,9 @@ export class TmuxTerminal implements Terminal {
     const nowMs = clock.nowUs() / 1000;
     this.#reopenings = this.#reopenings.filter((atMs) => nowMs - atMs < REOPEN_WINDOW_MS);
     const target = ['list-panes', '-s', '-t', this.#pane.session, '-F', paneFormat];
-    const { ok } = await server.run(target);
+    const { ok, started } = await server.run(target);
     if (this.#isClosing()) return;
-    if (!ok && !own) {
+    if (!ok && started && !own) {
       this.#exit({ status: null, signal: null });
       return;
     }

@@ -85,8 +85,8 @@ describe('EncoderProbe', () => {
     await signalChild('SIGSTOP');
     // Nothing but the time given ends it.
     const [x264, vpx] = await probe.reports;
-    expect(x264?.reason).toBe('it did not answer in time');
-    expect(vpx?.reason).toBe('there was no time to try it');
+    expect(x264).toEqual({ name: 'libx264', works: false, reason: 'it did not answer in time', late: true });
+    expect(vpx).toEqual({ name: 'libvpx', works: false, reason: 'there was no time to try it', late: true });
     expect(children()).toEqual([]);
   });
 });

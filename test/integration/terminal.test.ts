@@ -349,6 +349,42 @@ describe.skipIf(!isTmuxInstalled)('a terminal with a folder for its state', () =
   });
 });
 
+describe.skipIf(!isTmuxInstalled)('a terminal that was left, without a tmux that can be started', () => {
+  it('is kept for the next server, and not taken for ended', async () => {
+    const stateDir = join(folder, 'kept');
+    const command = ['/bin/bash', '--norc', '--noprofile'] as const;
+    const terminal = { enabled: true, command, env: { PS1: '$ ' }, stateDir } as const;
+    const first = await TerminalServer.start({ terminal });
+    const before = await first.open();
+    const { id } = before;
+    await before.untilText('$ ');
+    const { pid } = ((await first.state(id)).json as { instanceInfo: { pid: number } }).instanceInfo;
+    await first.close();
+    const second = await TerminalServer.start({
+      launchTimeoutMs: 100,
+      terminal: { ...terminal, tmuxPath: '/nowhere/tmux' },
+    });
+    await until(async () =>
+      expect((await second.state(id)).json).toMatchObject({
+        status: 'error',
+        errorCode: 'terminal_failed',
+      }),
+    );
+    await second.close();
+    const third = await TerminalServer.start({ terminal });
+    try {
+      await third.connect(id);
+      await until(async () =>
+        expect((await third.state(id)).json).toMatchObject({ status: 'streaming', instanceInfo: { pid } }),
+      );
+      await ask(`${third.url}/${id}`, { method: 'DELETE' });
+      expect(isRunning(pid)).toBe(false);
+    } finally {
+      await third.close();
+    }
+  });
+});
+
 describe.skipIf(!isTmuxInstalled)('a tmux session of somebody else', () => {
   it('is attached to by its name, typed into, and left as it was', async () => {
     const socketPath = join(folder, 'socket');

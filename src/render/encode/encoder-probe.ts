@@ -15,6 +15,8 @@ export interface EncoderReport {
   readonly reason?: string;
   /** There was no process to try it in: for want of descriptors or memory, which says nothing of the encoder. */
   readonly untried?: true;
+  /** The time was over before it had an answer, or before it was tried. */
+  readonly late?: true;
   /** One picture at a time, 1280 x 720; where it was asked to be measured. */
   readonly framesPerSecond?: number;
 }
@@ -46,10 +48,11 @@ interface ChildResult {
   readonly found: readonly EncoderReport[];
   /** Why the process reported no more. */
   readonly ending: string;
-  /** Whether there was a process. */
-  readonly started: boolean;
+  /** What that says of the encoder that it did not report of. */
+  readonly mark: Pick<EncoderReport, 'untried' | 'late'>;
 }
 
+const LATE = { late: true } as const;
 const CHILD = fileURLToPath(new URL('./encoder-probe-child.js', import.meta.url));
 
 /**
@@ -86,18 +89,19 @@ export class EncoderProbe {
       const rest = candidates.slice(reports.length);
       if (remainingMs <= 0 || this.#closed) {
         const reason = this.#closed ? 'the probe was given up' : 'there was no time to try it';
-        reports.push(...rest.map(({ name }) => ({ name, works: false, reason })));
+        reports.push(
+          ...rest.map(({ name }) => ({ name, works: false, reason, ...(this.#closed ? {} : LATE) })),
+        );
         break;
       }
-      const { found, ending, started } = await this.#tryInChild(
+      const { found, ending, mark } = await this.#tryInChild(
         { candidates: rest, measureMs, endWithInput: true },
         remainingMs,
       );
       reports.push(...found);
       const [blamed] = rest.slice(found.length);
       if (blamed === undefined) continue;
-      const untried = started ? {} : ({ untried: true } as const);
-      reports.push({ name: blamed.name, works: false, reason: ending, ...untried });
+      reports.push({ name: blamed.name, works: false, reason: ending, ...mark });
     }
     return reports;
   }
@@ -130,7 +134,7 @@ export class EncoderProbe {
         const ending = late
           ? 'it did not answer in time'
           : `trying it ended the process with ${signal ?? `code ${String(code)}`}`;
-        resolve({ found: reportsIn(output), ending, started: true });
+        resolve({ found: reportsIn(output), ending, mark: late ? LATE : {} });
       });
       // Node throws for some errors of a start (ENOMEM), and reports others by an event.
     }).catch((thrown: unknown) => notStarted(asError(thrown)));
@@ -160,7 +164,7 @@ export function probeEncoderSync(candidate: ProbedCandidate, timeoutMs: number):
 }
 
 function notStarted({ message }: Error): ChildResult {
-  return { found: [], ending: message, started: false };
+  return { found: [], ending: message, mark: { untried: true } };
 }
 
 function unref(child: ChildProcess): void {

@@ -5,7 +5,13 @@ import { StreamKitError } from '../../base/errors.js';
 import { systemClock } from '../../base/clock.js';
 import type { Logger } from '../../base/logger.js';
 import { byCodec, VIDEO_CODECS, type VideoCodec } from '../../protocol/video-codecs.js';
-import { EncoderProbe, probeEncoderSync, type EncoderReport, type ProbedCandidate } from './encoder-probe.js';
+import {
+  EncoderProbe,
+  probeEncoderSync,
+  type EncoderReport,
+  type ProbedCandidate,
+  type ProbeParameters,
+} from './encoder-probe.js';
 import { EncoderSeats } from './encoder-seats.js';
 
 /** For each codec FFmpeg's name of the encoder that is wanted, or `auto`. */
@@ -18,7 +24,14 @@ export interface EncoderSelectionParameters {
   /** The program that encodes; undefined: FFmpeg's libraries in this process. */
   readonly ffmpegPath: string | undefined;
   readonly logger: Logger;
+  /** Default: an {@link EncoderProbe}. */
+  readonly openProbe?: OpenProbe;
 }
+
+type OpenedProbe = Pick<EncoderProbe, 'reports' | 'close'>;
+
+/** Tries encoders. */
+export type OpenProbe = (parameters: ProbeParameters) => OpenedProbe;
 
 const PROBE_TIMEOUT_MS = 2_000;
 /** One that is named has no other to take its place: on a busy host it may need seconds, and must not be refused. */
@@ -33,9 +46,12 @@ const known = new Map<string, readonly EncoderReport[]>();
 /** Which encoders are used for a codec: found out once, in the background. */
 export class EncoderSelection {
   readonly #logger: Logger;
+  readonly #openProbe: OpenProbe;
+  /** Before anything is known of them. */
+  readonly #all: Readonly<Record<VideoCodec, readonly ProbedCandidate[]>>;
   readonly #candidates: Record<VideoCodec, readonly ProbedCandidate[]>;
   /** Those that run: the first, and what tries whether a device takes one more. */
-  readonly #probes = new Set<EncoderProbe>();
+  readonly #probes = new Set<OpenedProbe>();
   /** How many encodings the devices take. */
   readonly seats: EncoderSeats;
   readonly #ready: Promise<void>;
@@ -46,12 +62,14 @@ export class EncoderSelection {
   constructor(parameters: EncoderSelectionParameters) {
     const { choice, ffmpegPath, logger } = parameters;
     this.#logger = logger;
+    this.#openProbe = parameters.openProbe ?? ((probe) => new EncoderProbe(probe));
     this.seats = new EncoderSeats({
       probe: (candidate) => this.#probeOne(candidate),
       ...{ clock: systemClock, logger },
     });
     if (ffmpegPath !== undefined) refuseUnlessExecutable(ffmpegPath);
-    this.#candidates = byCodec((codec) => candidatesFor(codec, parameters));
+    this.#all = byCodec((codec) => candidatesFor(codec, parameters));
+    this.#candidates = { ...this.#all };
     for (const codec of VIDEO_CODECS) {
       const [named] = this.#candidates[codec];
       if (choice[codec] !== 'auto' && named !== undefined && !isCertain(named)) refuseUnlessItWorks(named);
@@ -59,24 +77,17 @@ export class EncoderSelection {
     const doubtful = VIDEO_CODECS.filter((codec) => choice[codec] === 'auto').flatMap((codec) =>
       this.#candidates[codec].filter((candidate) => !isCertain(candidate)),
     );
-    const key = JSON.stringify(doubtful);
-    const reports = known.get(key);
+    const reports = known.get(JSON.stringify(doubtful));
     if (doubtful.length === 0 || reports !== undefined) {
       this.#choose(reports ?? []);
       this.#ready = Promise.resolve();
       return;
     }
-    const probe = new EncoderProbe({
-      candidates: doubtful,
-      timeoutMs: PROBE_TIMEOUT_MS,
-      measureMs: 0,
-      keepsAlive: false,
-    });
-    this.#probes.add(probe);
-    this.#ready = probe.reports.then((found) => {
-      this.#probes.delete(probe);
-      if (!probe.closed && !found.some(isPassing)) known.set(key, found);
+    this.#ready = this.#probe(doubtful, PROBE_TIMEOUT_MS).then((found) => {
       this.#choose(found);
+      if (this.#closed) return;
+      if (found.some(({ late }) => late === true)) void this.#tryLate(doubtful, found);
+      else remember(doubtful, found);
     });
   }
 
@@ -85,7 +96,7 @@ export class EncoderSelection {
     return this.#chosen;
   }
 
-  /** Resolves, at most 2 s after the start, when {@link candidates} knows what works. */
+  /** Resolves, at most 2 s after the start, when {@link candidates} knows what works; what is late may come later. */
   ready(): Promise<void> {
     return this.#ready;
   }
@@ -104,26 +115,48 @@ export class EncoderSelection {
   async #probeOne(candidate: ProbedCandidate): Promise<EncoderReport> {
     // What is given up is no refusal, nor is what could not be tried.
     if (this.#closed) return { name: candidate.name, works: true };
-    const probe = new EncoderProbe({
-      candidates: [candidate],
-      ...{ timeoutMs: NAMED_PROBE_TIMEOUT_MS, measureMs: 0, keepsAlive: false },
-    });
-    this.#probes.add(probe);
-    const [report] = await probe.reports;
-    this.#probes.delete(probe);
-    const isRefusal = report !== undefined && report.untried !== true && !probe.closed;
+    const [report] = await this.#probe([candidate], NAMED_PROBE_TIMEOUT_MS);
+    const isRefusal = report !== undefined && report.untried !== true && !this.#isClosed();
     return isRefusal ? report : { name: candidate.name, works: true };
+  }
+
+  async #probe(candidates: readonly ProbedCandidate[], timeoutMs: number): Promise<readonly EncoderReport[]> {
+    const probe = this.#openProbe({ candidates, timeoutMs, measureMs: 0, keepsAlive: false });
+    this.#probes.add(probe);
+    const reports = await probe.reports;
+    this.#probes.delete(probe);
+    return reports;
+  }
+
+  #isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Tries again what the first probe had no time for, with more time: a busy host answers late. One that takes all of
+   * it is refused, and those behind it are tried next.
+   */
+  async #tryLate(doubtful: readonly ProbedCandidate[], found: readonly EncoderReport[]): Promise<void> {
+    const reports = found.filter(({ late }) => late !== true);
+    while (reports.length < doubtful.length) {
+      const more = await this.#probe(doubtful.slice(reports.length), NAMED_PROBE_TIMEOUT_MS);
+      if (this.#isClosed()) return;
+      const lateAt = more.findIndex(({ late }) => late === true);
+      reports.push(...(lateAt === -1 ? more : more.slice(0, lateAt + 1)));
+    }
+    this.#choose(reports);
+    remember(doubtful, reports);
   }
 
   #choose(reports: readonly EncoderReport[]): void {
     this.#chosen = true;
     const refused = reports.filter((report) => !report.works && !isPassing(report));
     for (const codec of VIDEO_CODECS) {
-      for (const candidate of this.#candidates[codec]) {
+      for (const candidate of this.#all[codec]) {
         const busy = reports.find((report) => report.name === candidate.name && hasNoSessionLeft(report));
         if (busy !== undefined && !isCertain(candidate)) this.seats.refuse(candidate, busy.reason ?? '');
       }
-      this.#candidates[codec] = this.#candidates[codec].filter(
+      this.#candidates[codec] = this.#all[codec].filter(
         (candidate) => isCertain(candidate) || !refused.some(({ name }) => name === candidate.name),
       );
     }
@@ -168,6 +201,11 @@ function hasNoSessionLeft({ works, reason = '' }: EncoderReport): boolean {
 /** The next time it may work: others had all sessions, or there was no process to try it in. */
 function isPassing(report: EncoderReport): boolean {
   return report.untried === true || hasNoSessionLeft(report);
+}
+
+function remember(candidates: readonly ProbedCandidate[], found: readonly EncoderReport[]): void {
+  const mayChange = found.some((report) => report.late === true || isPassing(report));
+  if (!mayChange) known.set(JSON.stringify(candidates), found);
 }
 
 function refuseUnlessExecutable(ffmpegPath: string): void {

@@ -68,6 +68,22 @@ async function live(profile: object): Promise<string> {
 }
 
 describe('a request with a profile', () => {
+  it('is told why it failed, not that the profile could not be released', async () => {
+    const lease = {
+      ...{ id: 'x', save: true, source: { path: '', maxBytes: 1, mustExist: false } },
+      ...{ store: () => Promise.resolve(), release: () => Promise.reject(new Error('EIO')) },
+    };
+    const opens = vi.spyOn(ProfileStore.prototype, 'open').mockResolvedValue(lease);
+    await server.close();
+    await serve({ profileDirectory: join(root, 'other'), maxSessions: 1 });
+    const { sessions } = server.router;
+    await sessions.create(PAGE);
+    const refused = sessions.create({ ...PAGE, profile: { id: 'x', save: true } }, { owner: 'ann' });
+    await expect(refused).rejects.toMatchObject({ code: 'at_capacity' });
+    expect(opens).toHaveBeenCalled();
+    opens.mockRestore();
+  });
+
   it.each([
     ['text', 'profile'],
     [{}, 'profile.id'],

@@ -3,7 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../../src/base/logger.js';
 import { ENCODER_ORDER, LIBRARY_ENCODERS } from '../../../../src/options/encoder-names.js';
 import { byCodec, VIDEO_CODECS } from '../../../../src/protocol/video-codecs.js';
-import { EncoderSelection } from '../../../../src/render/encode/encoder-selection.js';
+import type { EncoderReport } from '../../../../src/render/encode/encoder-probe.js';
+import { EncoderSelection, type OpenProbe } from '../../../../src/render/encode/encoder-selection.js';
 import { settle } from '../../../helpers/virtual-clock.js';
 
 const PROGRAM = process.execPath;
@@ -71,5 +72,58 @@ describe('the encoders of a codec', () => {
     const another = open();
     expect(another.chosen).toBe(false);
     another.close();
+  });
+
+  it('that there was no time to try are tried again, behind one that hangs as well', async () => {
+    const tries: {
+      readonly names: readonly string[];
+      answer(...works: (boolean | 'late')[]): Promise<void>;
+    }[] = [];
+    const openProbe: OpenProbe = ({ candidates }) => {
+      const names = candidates.map(({ name }) => name);
+      let resolve: (reports: readonly EncoderReport[]) => void = () => undefined;
+      const reports = new Promise<readonly EncoderReport[]>((resolved) => (resolve = resolved));
+      const answer = async (...works: (boolean | 'late')[]): Promise<void> => {
+        resolve(
+          names.map((name, index) => {
+            const work = works[index] ?? 'late';
+            return work === 'late'
+              ? { name, works: false, reason: 'late', late: true }
+              : { name, works: work, ...(work ? {} : { reason: 'refused' }) };
+          }),
+        );
+        await settle();
+      };
+      tries.push({ names, answer });
+      return { reports, close: () => undefined };
+    };
+    const choice = { ...byCodec((codec) => ENCODER_ORDER[codec].at(-1) ?? ''), h264: 'auto' };
+    const open = (): EncoderSelection =>
+      new EncoderSelection({
+        ...{ choice, device: 'late', ffmpegPath: undefined },
+        ...{ logger: silentLogger, openProbe },
+      });
+    const namesOf = (of: EncoderSelection): string[] => of.candidates('h264').map(({ name }) => name);
+    const [first, second, third, ...rest] = ENCODER_ORDER.h264;
+    selection = open();
+    expect(tries.map(({ names }) => names)).toEqual([[first, second, third]]);
+    await tries[0]?.answer(false);
+    // It does not wait for them.
+    expect([selection.chosen, namesOf(selection)]).toEqual([true, rest]);
+    await tries[1]?.answer('late');
+    await tries[2]?.answer(true);
+    expect(tries.map(({ names }) => names)).toEqual([[first, second, third], [second, third], [third]]);
+    expect(namesOf(selection)).toEqual([third, ...rest]);
+    // One of them has never answered: that is not remembered.
+    const another = open();
+    expect([another.chosen, tries.length]).toEqual([false, 4]);
+    await tries[3]?.answer('late');
+    await tries[4]?.answer(false, true, false);
+    expect(namesOf(another)).toEqual([second, ...rest]);
+    // Now all of them have.
+    const last = open();
+    expect([last.chosen, namesOf(last), tries.length]).toEqual([true, [second, ...rest], 5]);
+    another.close();
+    last.close();
   });
 });
