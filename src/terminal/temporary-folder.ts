@@ -62,7 +62,7 @@ export class TemporaryFolder {
       return new TemporaryFolder(path, tmuxPath);
     } catch (thrown) {
       // Some errors of a start are thrown (ENOMEM).
-      await rm(path, { recursive: true, force: true });
+      await rm(path, { recursive: true, force: true }).catch(() => undefined);
       throw thrown;
     }
   }
