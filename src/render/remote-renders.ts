@@ -273,11 +273,12 @@ async function openPlace(
           : undefined;
       return { session, profileDirectory, egress, lease: undefined };
     } catch (error) {
-      await removeProfileDirectory(profileDirectory);
+      // Why it failed says more than why something could not be cleaned up.
+      await removeProfileDirectory(profileDirectory).catch(() => undefined);
       throw error;
     }
   } catch (error) {
-    await session.close();
+    await session.close().catch(() => undefined);
     throw error;
   }
 }
@@ -325,7 +326,7 @@ async function openRemoteRender(
     signal.throwIfAborted();
     return remote;
   } catch (error) {
-    await remote.close();
+    await remote.close().catch(() => undefined);
     throw error;
   } finally {
     signal.removeEventListener('abort', abort);

@@ -77,7 +77,8 @@ export class SpareRender implements CheckedSpare {
       await unlessAborted(spare.#prepare(order), signal);
       return spare;
     } catch (error) {
-      await spare.close();
+      // Why it failed says more than why it could not be closed.
+      await spare.close().catch(() => undefined);
       throw error;
     }
   }

@@ -90,7 +90,8 @@ export class ReadyBrowser {
       await ready.#openCapturePage(options, shape, signal);
       return ready;
     } catch (error) {
-      await browserProcess.close();
+      // Why it failed says more than why the browser could not be closed.
+      await browserProcess.close().catch(() => undefined);
       if (error instanceof StreamKitError) throw error;
       throw new StreamKitError('capture_failed', 'The page could not be captured', { cause: error });
     } finally {

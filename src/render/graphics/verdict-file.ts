@@ -96,7 +96,8 @@ export class VerdictFile {
       await writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
       await rename(temporary, path);
     } catch (error) {
-      await rm(temporary, { force: true });
+      // Why it failed says more than why the file could not be removed.
+      await rm(temporary, { force: true }).catch(() => undefined);
       throw error;
     }
   }

@@ -73,7 +73,7 @@ describe('a request with a profile', () => {
       ...{ id: 'x', save: true, source: { path: '', maxBytes: 1, mustExist: false } },
       ...{ store: () => Promise.resolve(), release: () => Promise.reject(new Error('EIO')) },
     };
-    const opens = vi.spyOn(ProfileStore.prototype, 'open').mockResolvedValue(lease);
+    const opens = vi.spyOn(ProfileStore.prototype, 'open').mockResolvedValueOnce(lease);
     await server.close();
     await serve({ profileDirectory: join(root, 'other'), maxSessions: 1 });
     const { sessions } = server.router;
