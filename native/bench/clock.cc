@@ -6,20 +6,24 @@ namespace bench {
 
 namespace {
 
-int64_t read(clockid_t id) {
+int64_t readNs(clockid_t id) {
   timespec time{};
   clock_gettime(id, &time);
-  return static_cast<int64_t>(time.tv_sec) * 1'000'000 + time.tv_nsec / 1000;
+  return static_cast<int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
 }
 
 }  // namespace
 
 int64_t nowUs() {
-  return read(CLOCK_MONOTONIC);
+  return readNs(CLOCK_MONOTONIC) / 1000;
 }
 
 int64_t threadCpuUs() {
-  return read(CLOCK_THREAD_CPUTIME_ID);
+  return threadCpuNs() / 1000;
+}
+
+int64_t threadCpuNs() {
+  return readNs(CLOCK_THREAD_CPUTIME_ID);
 }
 
 }  // namespace bench

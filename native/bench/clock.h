@@ -7,7 +7,8 @@ namespace bench {
 /** CLOCK_MONOTONIC, the clock of the server's capture times, µs. */
 int64_t nowUs();
 
-/** CPU time of the calling thread, µs. */
+/** CPU time of the calling thread. */
 int64_t threadCpuUs();
+int64_t threadCpuNs();
 
 }  // namespace bench

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <sys/resource.h>
-#include <time.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -10,14 +9,8 @@
 #include "io/udp_socket.h"
 #include "test/stun_message_builder.h"
 
-// What the benches of the core on loopback share: real sockets, viewers that have joined, CPU time.
+// What the benches of the core on loopback share: real sockets, and viewers that have joined.
 namespace streamkit::loopback {
-
-inline int64_t threadCpuNs() {
-  timespec time;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
-}
 
 inline std::unique_ptr<UdpSocket> openSocket() {
   auto opened = UdpSocket::open(*SocketAddress::fromText("127.0.0.1", 0));
@@ -45,17 +38,6 @@ struct Sender final : DatagramSender {
 
   std::unique_ptr<UdpSocket> socket;
   PlaneStats stats;
-};
-
-struct NoEvents final : MediaCoreListener {
-  void onPacket(uint32_t, int, const SocketAddress&, Bytes) override {}
-  void onKeyframeWanted(uint32_t) override {}
-  void onSwitched(uint32_t, uint32_t) override {}
-  void onConsentLost(uint32_t) override {}
-  void onDtlsConnected(uint32_t) override {}
-  void onDtlsData(uint32_t, Bytes) override {}
-  void onDtlsEnded(uint32_t, DtlsFault) override {}
-  void onEstimate(uint32_t, double) override {}
 };
 
 /** ICE of a viewer at that address, and a transport with keys of zeros under `endpoint + 1`. */

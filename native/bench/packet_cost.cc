@@ -5,25 +5,22 @@
 // and the media socket.
 //
 //   make packet-cost && out/plain/packet_cost [rounds, 15] [viewers ..., 100 300 1000]
-#include <netinet/udp.h>
-
 #include <algorithm>
 #include <functional>
 
+#include "clock.h"
 #include "loopback.h"
+#include "merged_datagrams.h"
 #include "raw_sender.h"
 #include "rtcp_reporter.h"
 #include "test/rtp_extension.h"
-
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
+#include "test/silent_listener.h"
 
 namespace streamkit {
 namespace {
 
+using bench::threadCpuNs;
 using loopback::openSocket;
-using loopback::threadCpuNs;
 
 constexpr int64_t kFrameIntervalUs = 33'333;
 constexpr int64_t kSoundIntervalUs = 20'000;
@@ -46,8 +43,7 @@ constexpr uint32_t kVideoSsrc = 5;
 
 std::unique_ptr<UdpSocket> openMergingSocket() {
   auto socket = openSocket();
-  const int on = 1;
-  setsockopt(socket->fd(), SOL_UDP, UDP_GRO, &on, sizeof on);
+  bench::mergeDatagrams(socket->fd());
   return socket;
 }
 
@@ -66,14 +62,7 @@ void drain(const UdpSocket& socket, const std::function<void(Bytes)>& callback) 
     if (size <= 0) {
       return;
     }
-    auto segmentBytes = static_cast<size_t>(size);
-    for (cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr; each = CMSG_NXTHDR(&message, each)) {
-      if (each->cmsg_level == SOL_UDP && each->cmsg_type == UDP_GRO) {
-        int merged = 0;
-        std::memcpy(&merged, CMSG_DATA(each), sizeof merged);
-        segmentBytes = static_cast<size_t>(merged);
-      }
-    }
+    const size_t segmentBytes = bench::segmentBytesOf(message, static_cast<size_t>(size));
     const Bytes all = Bytes(buffer).first(static_cast<size_t>(size));
     for (size_t at = 0; at < all.size(); at += segmentBytes) {
       callback(all.subspan(at, std::min(segmentBytes, all.size() - at)));
@@ -281,7 +270,7 @@ class Plane {
     return frame;
   }
 
-  loopback::NoEvents events_;
+  test::SilentListener events_;
   loopback::Sender sender_;
   MediaCore core_{MediaCore::Options{0, 1}, sender_, events_, sender_.stats};
   std::vector<std::unique_ptr<Viewer>> viewers_;

@@ -7,14 +7,15 @@
 //   make thread-scaling && out/plain/thread_scaling [viewers per thread, 250] [threads ..., 1 2 4 8 16]
 #include <algorithm>
 
+#include "clock.h"
 #include "loopback.h"
+#include "test/silent_listener.h"
 
 namespace streamkit {
 namespace {
 
-using loopback::NoEvents;
+using bench::threadCpuNs;
 using loopback::openSocket;
-using loopback::threadCpuNs;
 using Socket = loopback::Sender;
 
 constexpr int64_t kFrameIntervalUs = 16'667;
@@ -238,7 +239,7 @@ class Simulation {
   }
 
   VirtualClock clock_;
-  NoEvents events_;
+  test::SilentListener events_;
   Socket sender_;
   std::vector<std::unique_ptr<VirtualShard>> shards_;
   std::optional<MediaCore> core_;

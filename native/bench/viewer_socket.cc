@@ -2,16 +2,12 @@
 
 #include <arpa/inet.h>
 #include <linux/sock_diag.h>
-#include <netinet/udp.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <system_error>
 
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
+#include "merged_datagrams.h"
 
 namespace bench {
 
@@ -50,17 +46,8 @@ size_t ReceiveBatch::receive(int descriptor) {
     return 0;
   for (size_t i = 0; i < static_cast<size_t>(count); i++) {
     const size_t size = messages_[i].msg_len;
-    size_t segmentBytes = size;
-    msghdr& header = messages_[i].msg_hdr;
-    for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr;
-         control = CMSG_NXTHDR(&header, control)) {
-      if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) {
-        int merged = 0;
-        std::memcpy(&merged, CMSG_DATA(control), sizeof merged);
-        segmentBytes = static_cast<size_t>(merged);
-      }
-    }
-    arrivals_[i] = {&bytes_[i * bufferBytes_], size, segmentBytes == 0 ? size : segmentBytes, from_[i]};
+    const size_t segmentBytes = segmentBytesOf(messages_[i].msg_hdr, size);
+    arrivals_[i] = {&bytes_[i * bufferBytes_], size, segmentBytes, from_[i]};
   }
   return static_cast<size_t>(count);
 }
@@ -74,9 +61,8 @@ ViewerSocket::ViewerSocket(in_addr localAddress, bool gro, int receiveBufferByte
       0) {
     setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &receiveBufferBytes, sizeof receiveBufferBytes);
   }
-  const int on = 1;
   if (gro)
-    setsockopt(descriptor_, SOL_UDP, UDP_GRO, &on, sizeof on);
+    mergeDatagrams(descriptor_);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr = localAddress;

@@ -74,7 +74,7 @@ class BandwidthEstimator {
   /** So much is under way, or in queues, that more would only wait. */
   bool windowFull(int64_t nowUs) const;
 
-  /** There may be a probe to be taken: what can be told without effort. */
+  /** There may be a probe to be taken: a cheap check before takeProbe. */
   bool mayProbe(int64_t nowUs) const {
     return started() && nowUs >= probeDueUs_ && !burst_.has_value() && !draining_ &&
            bitrateBps_ < ceilingBps_;

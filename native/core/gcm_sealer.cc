@@ -19,7 +19,7 @@ constexpr std::string_view kName = "AES-128-GCM";
 constexpr size_t kContextBytes = 16 * kCacheLineBytes;
 
 struct Functions {
-  /** Kept for ever: it keeps the provider. */
+  /** Never freed: it holds a reference to the provider. */
   const EVP_CIPHER* cipher = nullptr;
   void* provider = nullptr;
   OSSL_FUNC_cipher_newctx_fn* create = nullptr;
@@ -35,7 +35,7 @@ struct Functions {
   }
 };
 
-/** Whether it is among the names, which colons separate. */
+/** Whether the colon-separated names contain kName. */
 bool isNamed(std::string_view names) {
   while (!names.empty()) {
     const size_t end = names.find(':');

@@ -20,7 +20,7 @@ class GcmSealer {
   static constexpr size_t kIvBytes = 12;
   static constexpr size_t kTagBytes = 16;
 
-  /** Nothing where the provider has no such functions, or they fail: EVP may do all the same. */
+  /** Nothing where the provider has no such functions, or they fail: the caller falls back to EVP. */
   static std::optional<GcmSealer> create(std::span<const uint8_t, 16> key);
 
   /**

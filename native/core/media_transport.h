@@ -47,9 +47,9 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   };
 
   /** Sound waits for a burst of the same viewer's video, with which it costs no call of its own, if one is to
-   * be expected within this time; */
+   * be expected within this time. */
   static constexpr int64_t kSoundWaitUs = 10'000;
-  /** within this time where the thread sends to many viewers. */
+  /** The same where the thread sends to many viewers. */
   static constexpr int64_t kCrowdSoundWaitUs = 20'000;
   /** A source that has sent no picture for this long is not waited for: the page stands still, or there is no
    * video. */
@@ -97,9 +97,9 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   std::optional<int64_t> keyframeRequestDueUs() const;
   /** Loads what is looked at for each frame into the cache. */
   void prefetchState() const { prefetchLines(this, 4 * kCacheLineBytes); }
-  /** Loads what `pump` looks at into the cache, while others are served: first of the transport itself, */
+  /** Loads what `pump` looks at of the transport itself into the cache, while others are served. */
   void prefetch() const;
-  /** and a turn later of what it points to. */
+  /** The same for what it points to, a turn after `prefetch`, which brings the pointers. */
   void prefetchConsumers() const;
   /**
    * Sends what may be sent now: retransmissions, a burst of video, and sound.

@@ -1,12 +1,10 @@
 #include "relayed_data.h"
 
+#include "stun_attributes.h"
+
 namespace streamkit {
 namespace {
 
-// RFC 8489 sections 5 and 14.
-constexpr size_t kHeaderBytes = 20;
-constexpr size_t kAttributeHeaderBytes = 4;
-constexpr uint32_t kMagicCookie = 0x2112a442;
 // RFC 8656 section 18.
 constexpr uint16_t kAttributeXorPeerAddress = 0x0012;
 constexpr uint16_t kAttributeData = 0x0013;
@@ -47,35 +45,23 @@ std::optional<ChannelData> ChannelData::parse(MutableBytes datagram) {
 }
 
 std::optional<DataIndication> DataIndication::parse(MutableBytes datagram) {
-  if (datagram.size() < kHeaderBytes || !isOne(datagram) || readU32(&datagram[4]) != kMagicCookie ||
-      readU16(&datagram[2]) != datagram.size() - kHeaderBytes) {
+  if (!hasStunHeader(datagram) || !isOne(datagram)) {
     return std::nullopt;
   }
   std::optional<SocketAddress> peer;
   std::optional<MutableBytes> data;
-  for (size_t at = kHeaderBytes; at < datagram.size();) {
-    if (datagram.size() - at < kAttributeHeaderBytes) {
-      return std::nullopt;
-    }
-    const uint16_t type = readU16(&datagram[at]);
-    const size_t length = readU16(&datagram[at + 2]);
-    const size_t valueAt = at + kAttributeHeaderBytes;
-    const size_t paddedLength = (length + 3) / 4 * 4;
-    if (datagram.size() - valueAt < paddedLength) {
-      return std::nullopt;
-    }
+  const bool isWhole = forEachAttribute(datagram, [&](uint16_t type, size_t, MutableBytes value) {
     // RFC 8489 section 14: of several of one type the first counts.
     if (type == kAttributeXorPeerAddress && !peer.has_value()) {
-      peer = readXorAddress(datagram.subspan(valueAt, length), datagram.subspan(4, 16));
-      if (!peer.has_value()) {
-        return std::nullopt;
-      }
-    } else if (type == kAttributeData && !data.has_value()) {
-      data = datagram.subspan(valueAt, length);
+      peer = readXorAddress(value, datagram.subspan(4, 16));
+      return peer.has_value();
     }
-    at = valueAt + paddedLength;
-  }
-  if (!peer.has_value() || !data.has_value()) {
+    if (type == kAttributeData && !data.has_value()) {
+      data = value;
+    }
+    return true;
+  });
+  if (!isWhole || !peer.has_value() || !data.has_value()) {
     return std::nullopt;
   }
   return DataIndication{*peer, *data};

@@ -5,14 +5,12 @@
 #include <algorithm>
 
 #include "hmac_sha1.h"
+#include "stun_attributes.h"
 
 namespace streamkit {
 namespace {
 
-// RFC 5389 sections 6 and 15.
-constexpr size_t kHeaderBytes = 20;
-constexpr size_t kAttributeHeaderBytes = 4;
-constexpr uint32_t kMagicCookie = 0x2112a442;
+// RFC 5389 section 15.
 constexpr uint16_t kAttributeUsername = 0x0006;
 constexpr uint16_t kAttributeIntegrity = 0x0008;
 constexpr uint16_t kAttributeXorMappedAddress = 0x0020;
@@ -50,18 +48,19 @@ uint32_t crc32(Bytes bytes) {
  */
 bool integrityOf(Bytes messageBefore, std::string_view password,
                  std::array<uint8_t, HmacSha1::kBytes>& code) {
-  std::array<uint8_t, kHeaderBytes> header;
-  std::copy_n(messageBefore.begin(), kHeaderBytes, header.begin());
-  const size_t length = messageBefore.size() - kHeaderBytes + kAttributeHeaderBytes + HmacSha1::kBytes;
+  std::array<uint8_t, kStunHeaderBytes> header;
+  std::copy_n(messageBefore.begin(), kStunHeaderBytes, header.begin());
+  const size_t length =
+      messageBefore.size() - kStunHeaderBytes + kStunAttributeHeaderBytes + HmacSha1::kBytes;
   writeU16(&header[2], static_cast<uint16_t>(length));
   HmacSha1 hmac(Bytes(reinterpret_cast<const uint8_t*>(password.data()), password.size()));
-  return hmac.compute({header, messageBefore.subspan(kHeaderBytes)}, code);
+  return hmac.compute({header, messageBefore.subspan(kStunHeaderBytes)}, code);
 }
 
 size_t writeAttributeHeader(std::span<uint8_t> out, size_t at, uint16_t type, size_t length) {
   writeU16(&out[at], type);
   writeU16(&out[at + 2], static_cast<uint16_t>(length));
-  return at + kAttributeHeaderBytes;
+  return at + kStunAttributeHeaderBytes;
 }
 
 /** Appends integrity and fingerprint to the message of `bytes` that `out` begins with. @returns its bytes; 0
@@ -75,7 +74,7 @@ size_t sign(std::span<uint8_t> out, size_t bytes, std::string_view password) {
   std::copy(code.begin(), code.end(), &out[at]);
   at += code.size();
   // RFC 8489 section 14.7: the length counts the fingerprint already.
-  writeU16(&out[2], static_cast<uint16_t>(at - kHeaderBytes + kAttributeHeaderBytes + 4));
+  writeU16(&out[2], static_cast<uint16_t>(at - kStunHeaderBytes + kStunAttributeHeaderBytes + 4));
   const uint32_t fingerprint = crc32(out.first(at)) ^ kFingerprintXor;
   at = writeAttributeHeader(out, at, kAttributeFingerprint, 4);
   writeU32(&out[at], fingerprint);
@@ -85,8 +84,7 @@ size_t sign(std::span<uint8_t> out, size_t bytes, std::string_view password) {
 }  // namespace
 
 std::optional<StunMessage> StunMessage::parse(Bytes datagram) {
-  if (datagram.size() < kHeaderBytes || datagram.size() % 4 != 0 || datagram[0] > 3 ||
-      readU32(&datagram[4]) != kMagicCookie || readU16(&datagram[2]) != datagram.size() - kHeaderBytes) {
+  if (!hasStunHeader(datagram)) {
     return std::nullopt;
   }
   StunMessage message;
@@ -100,51 +98,40 @@ std::optional<StunMessage> StunMessage::parse(Bytes datagram) {
 }
 
 bool StunMessage::readAttributes() {
-  for (size_t at = kHeaderBytes; at < datagram_.size();) {
-    if (datagram_.size() - at < kAttributeHeaderBytes) {
-      return false;
-    }
-    const uint16_t type = readU16(&datagram_[at]);
-    const size_t length = readU16(&datagram_[at + 2]);
-    const size_t valueOffset = at + kAttributeHeaderBytes;
-    const size_t paddedLength = (length + 3) / 4 * 4;
-    if (datagram_.size() - valueOffset < paddedLength) {
-      return false;
-    }
-    const Bytes value = datagram_.subspan(valueOffset, length);
+  return forEachAttribute(datagram_, [this](uint16_t type, size_t at, Bytes value) {
     if (type == kAttributeFingerprint) {
       // Section 15.5: it is the last attribute.
-      return length == 4 && valueOffset + length == datagram_.size() &&
+      return value.size() == 4 && at + kStunAttributeHeaderBytes + 4 == datagram_.size() &&
              readU32(value.data()) == (crc32(datagram_.first(at)) ^ kFingerprintXor);
     }
     // Section 15.4: what follows the integrity is not covered by it and is to be ignored.
-    if (integrityOffset_ == 0) {
-      if (type == kAttributeIntegrity) {
-        if (length != HmacSha1::kBytes) {
-          return false;
-        }
-        integrityOffset_ = at;
-      } else if (type == kAttributeUsername) {
-        username_ = std::string_view(reinterpret_cast<const char*>(value.data()), value.size());
-      } else if (type == kAttributeUseCandidate) {
-        useCandidate_ = true;
-      } else if (type == kAttributeIceControlling) {
-        iceControlling_ = true;
-      } else if (type == kAttributeIceControlled) {
-        iceControlled_ = true;
-      } else if (type < kFirstOptionalAttribute && type != kAttributePriority) {
-        hasUnknownAttribute_ = true;
-      }
+    if (integrityOffset_ != 0) {
+      return true;
     }
-    at = valueOffset + paddedLength;
-  }
-  return true;
+    if (type == kAttributeIntegrity) {
+      integrityOffset_ = at;
+      return value.size() == HmacSha1::kBytes;
+    }
+    if (type == kAttributeUsername) {
+      username_ = std::string_view(reinterpret_cast<const char*>(value.data()), value.size());
+    } else if (type == kAttributeUseCandidate) {
+      useCandidate_ = true;
+    } else if (type == kAttributeIceControlling) {
+      iceControlling_ = true;
+    } else if (type == kAttributeIceControlled) {
+      iceControlled_ = true;
+    } else if (type < kFirstOptionalAttribute && type != kAttributePriority) {
+      hasUnknownAttribute_ = true;
+    }
+    return true;
+  });
 }
 
 bool StunMessage::integrityMatches(std::string_view password) const {
   std::array<uint8_t, HmacSha1::kBytes> code;
   return integrityOffset_ != 0 && integrityOf(datagram_.first(integrityOffset_), password, code) &&
-         CRYPTO_memcmp(code.data(), &datagram_[integrityOffset_ + kAttributeHeaderBytes], code.size()) == 0;
+         CRYPTO_memcmp(code.data(), &datagram_[integrityOffset_ + kStunAttributeHeaderBytes], code.size()) ==
+             0;
 }
 
 size_t buildBindingSuccess(const StunMessage& request, const SocketAddress& from, std::string_view password,
@@ -152,14 +139,14 @@ size_t buildBindingSuccess(const StunMessage& request, const SocketAddress& from
   constexpr uint16_t kBindingSuccess = 0x0101;
   const auto& id = request.transactionId();
   writeU16(&out[0], kBindingSuccess);
-  writeU32(&out[4], kMagicCookie);
+  writeU32(&out[4], kStunMagicCookie);
   std::copy(id.begin(), id.end(), &out[8]);
   const Bytes ip = from.ip();
-  const size_t at = writeAttributeHeader(out, kHeaderBytes, kAttributeXorMappedAddress, 4 + ip.size());
+  const size_t at = writeAttributeHeader(out, kStunHeaderBytes, kAttributeXorMappedAddress, 4 + ip.size());
   // RFC 8489 section 14.2: XOR of the cookie, and of the transaction id for what is longer.
   out[at] = 0;
   out[at + 1] = from.isIpv6() ? 2 : 1;
-  writeU16(&out[at + 2], static_cast<uint16_t>(from.port() ^ (kMagicCookie >> 16)));
+  writeU16(&out[at + 2], static_cast<uint16_t>(from.port() ^ (kStunMagicCookie >> 16)));
   for (size_t i = 0; i < ip.size(); i += 1) {
     out[at + 4 + i] = ip[i] ^ out[4 + i];
   }

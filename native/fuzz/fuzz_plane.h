@@ -2,19 +2,20 @@
 
 #include "core/media_core.h"
 #include "core/srtp_sender.h"
+#include "test/silent_listener.h"
 #include "test/stun_message_builder.h"
 
 namespace streamkit::fuzz {
 
 /** A core with one viewer that is connected and consumes: what hostile datagrams meet. Nothing leaves it. */
-class FuzzPlane final : private DatagramSender, private MediaCoreListener {
+class FuzzPlane final : private DatagramSender {
  public:
   static constexpr uint32_t kSsrc = 0x1000;
   /** A second producer, which the viewer can be switched to. */
   static constexpr uint32_t kOther = 5;
 
   explicit FuzzPlane(SrtpProfile profile)
-      : core({1'700'000'000'000'000, 1}, *this, *this, stats_), viewer(*SrtpSender::create(profile, {})) {
+      : core({1'700'000'000'000'000, 1}, *this, listener_, stats_), viewer(*SrtpSender::create(profile, {})) {
     core.createEndpoint(1, "ours", "our-password");
     core.setRemoteCredentials(1, "theirs", "their-password");
     core.sendPacket(1, 0, address, test::nominatingRequest({1}, "theirs:ours", "their-password"), nowUs);
@@ -69,16 +70,9 @@ class FuzzPlane final : private DatagramSender, private MediaCoreListener {
     }
   }
   bool blocked(int, const SocketAddress&) const override { return false; }
-  void onPacket(uint32_t, int, const SocketAddress&, Bytes) override {}
-  void onKeyframeWanted(uint32_t) override {}
-  void onSwitched(uint32_t, uint32_t) override {}
-  void onConsentLost(uint32_t) override {}
-  void onDtlsConnected(uint32_t) override {}
-  void onDtlsData(uint32_t, Bytes) override {}
-  void onDtlsEnded(uint32_t, DtlsFault) override {}
-  void onEstimate(uint32_t, double) override {}
 
   PlaneStats stats_;
+  test::SilentListener listener_;
 
  public:
   MediaCore core;

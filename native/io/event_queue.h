@@ -38,17 +38,17 @@ struct Event {
 
 /**
  * What the plane's threads have to tell, until the other side takes it. Bounded: at kMaxEvents further
- * packets and estimates are dropped and counted; their senders repeat themselves. The same holds for those of
- * one viewer beyond kMaxEventsOfOne, so that it cannot keep out those of all others. Keyframe requests are
- * not dropped: there is at most one of a producer in the queue; nor are lost consents and failed media
- * sockets: each is lost, or fails, once. The same holds for the beginning and the end of a DTLS connection,
- * and for switches, of which each was ordered.
+ * packets, data of DTLS, answers of TURN servers and estimates are dropped and counted; their senders repeat
+ * themselves. The same holds for those of one viewer beyond kMaxEventsOfOne, so that it cannot keep out those
+ * of all others. Keyframe requests are not dropped: there is at most one of a producer in the queue; nor are
+ * lost consents and failed media sockets: each is lost, or fails, once. The same holds for the beginning and
+ * the end of a DTLS connection, and for switches, of which each was ordered.
  */
 class EventQueue final : public IoThread::Listener {
  public:
   static constexpr size_t kMaxEvents = 8192;
   /** Limit per endpoint or transport: what a controller sends while JavaScript is blocked for half a second.
-   */
+   * What TURN servers answer an endpoint counts with it. */
   static constexpr size_t kMaxEventsOfOne = 512;
 
   /** @param wake is called on the thread that tells something, if the queue was empty */
@@ -152,7 +152,7 @@ class EventQueue final : public IoThread::Listener {
   std::function<void()> wake_;
   mutable std::mutex mutex_;
   std::vector<Event> events_;
-  /** Packets and estimates in the queue, by endpoint or transport. */
+  /** Packets, data, answers and estimates in the queue, by endpoint or transport. */
   std::unordered_map<uint32_t, size_t> counts_;
   uint64_t dropped_ = 0;
 };

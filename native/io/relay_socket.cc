@@ -35,14 +35,12 @@ void RelaySocket::send(const SocketAddress& to, Bytes datagrams, size_t segmentB
   watchBlocked();
 }
 
-bool RelaySocket::bind(uint16_t channel, const SocketAddress& peer) {
+void RelaySocket::bind(uint16_t channel, const SocketAddress& peer) {
   const std::lock_guard lock(mutex_);
   forget([&](const Channel& each) { return each.number == channel || each.peer == peer; });
-  if (channelCount_ == kMaxChannels) {
-    return false;
+  if (channelCount_ < kMaxChannels) {
+    channels_[channelCount_++] = {channel, peer};
   }
-  channels_[channelCount_++] = {channel, peer};
-  return true;
 }
 
 void RelaySocket::unbind(uint16_t channel) {

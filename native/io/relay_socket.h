@@ -47,8 +47,8 @@ class RelaySocket {
 
   // From the receiving thread.
 
-  /** The channel takes the place of another one of that peer. @returns false if there are too many */
-  bool bind(uint16_t channel, const SocketAddress& peer);
+  /** The channel takes the place of another one of that peer. Without effect if there are too many. */
+  void bind(uint16_t channel, const SocketAddress& peer);
   void unbind(uint16_t channel);
   /** Whose the channel is; nothing if it is bound to nobody. */
   std::optional<SocketAddress> peerOf(uint16_t channel) const;

@@ -29,19 +29,7 @@ RelaySockets::Opened RelaySockets::open([[maybe_unused]] uint32_t endpoint,
                                         [[maybe_unused]] const SocketAddress& local,
                                         [[maybe_unused]] const SocketAddress& server) {
 #ifdef __linux__
-  const std::lock_guard lock(mutex_);
-  const auto ofOne = std::count_if(byNumber_.begin(), byNumber_.end(),
-                                   [&](const auto& each) { return each.second->endpoint() == endpoint; });
-  if (byNumber_.size() >= kMaxSockets || static_cast<size_t>(ofOne) >= kMaxSocketsOfOne ||
-      nextSocket_ == std::numeric_limits<int>::max()) {
-    return {.error = ENFILE};
-  }
-  if (epoll_ < 0) {
-    epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  }
-  if (epoll_ < 0) {
-    return {.error = errno};
-  }
+  // Before the lock, for which the threads that send would wait meanwhile.
   auto opened = UdpSocket::open(local, kBufferBytes);
   if (opened.socket == nullptr) {
     return {.error = opened.error};
@@ -50,6 +38,21 @@ RelaySockets::Opened RelaySockets::open([[maybe_unused]] uint32_t endpoint,
     opened.socket->stopSegmenting();
   }
   const uint16_t port = opened.socket->local().port();
+  const std::lock_guard lock(mutex_);
+  const auto ofOne = std::count_if(byNumber_.begin(), byNumber_.end(),
+                                   [&](const auto& each) { return each.second->endpoint() == endpoint; });
+  if (static_cast<size_t>(ofOne) >= kMaxSocketsOfOne) {
+    return {.error = ENFILE, .limit = "the endpoint has as many as it may"};
+  }
+  if (byNumber_.size() >= kMaxSockets || nextSocket_ == std::numeric_limits<int>::max()) {
+    return {.error = ENFILE, .limit = "the plane has as many as it may"};
+  }
+  if (epoll_ < 0) {
+    epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  }
+  if (epoll_ < 0) {
+    return {.error = errno};
+  }
   const int number = nextSocket_++;
   const auto socket =
       std::make_shared<RelaySocket>(std::move(opened.socket), number, epoll_, endpoint, server);
@@ -62,7 +65,7 @@ RelaySockets::Opened RelaySockets::open([[maybe_unused]] uint32_t endpoint,
     byNumber_.erase(number);
     return {.error = error};
   }
-  return {number, port, 0};
+  return {.socket = number, .port = port};
 #else
   return {.error = ENOTSUP};
 #endif

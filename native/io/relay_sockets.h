@@ -46,6 +46,8 @@ class RelaySockets {
     int socket = -1;
     uint16_t port = 0;
     int error = 0;
+    /** Which limit of ours is reached, in words; null if the system has refused. */
+    const char* limit = nullptr;
   };
 
   // From any thread.

@@ -13,7 +13,10 @@
 
 namespace streamkit {
 
-/** The UDP sockets of one thread, by their numbers. All methods are for that thread. */
+/**
+ * What one thread sends by, by socket number: UDP sockets of its own, and TCP connections and sockets to TURN
+ * servers, which all threads share. All methods are for that thread.
+ */
 class SendSockets final : public DatagramSender {
  public:
   /**

@@ -5,14 +5,18 @@
 namespace streamkit {
 namespace {
 
-napi_value packetValue(napi_env env, const Event& event) {
+napi_value dataValue(napi_env env, const Event& event) {
   napi_value data = nullptr;
   napi_create_buffer_copy(env, event.data.size(), event.data.data(), nullptr, &data);
+  return data;
+}
+
+napi_value packetValue(napi_env env, const Event& event) {
   ObjectBuilder from(env);
   from.set("address", event.from.text()).set("port", event.from.port());
   ObjectBuilder object(env);
   object.set("type", std::string("packet")).set("endpoint", event.id).set("socket", event.socket);
-  return object.set("from", from.value()).set("data", data).value();
+  return object.set("from", from.value()).set("data", dataValue(env, event)).value();
 }
 
 const char* reasonOf(MediaFault fault) {
@@ -48,22 +52,18 @@ const char* reasonOf(DtlsFault fault) {
 }
 
 napi_value dtlsDataValue(napi_env env, const Event& event) {
-  napi_value data = nullptr;
-  napi_create_buffer_copy(env, event.data.size(), event.data.data(), nullptr, &data);
   return ObjectBuilder(env)
       .set("type", std::string("dtlsData"))
       .set("endpoint", event.id)
-      .set("data", data)
+      .set("data", dataValue(env, event))
       .value();
 }
 
 napi_value relayAnswerValue(napi_env env, const Event& event) {
-  napi_value data = nullptr;
-  napi_create_buffer_copy(env, event.data.size(), event.data.data(), nullptr, &data);
   return ObjectBuilder(env)
       .set("type", std::string("relayAnswer"))
       .set("socket", event.socket)
-      .set("data", data)
+      .set("data", dataValue(env, event))
       .value();
 }
 

@@ -129,15 +129,13 @@ std::optional<Plane::Bound> Plane::listen(const SocketAddress& address, int& err
   return bound;
 }
 
-std::optional<Plane::Bound> Plane::openRelay(uint32_t endpoint, const SocketAddress& local,
-                                             const SocketAddress& server, int& error) {
+RelaySockets::Opened Plane::openRelay(uint32_t endpoint, const SocketAddress& local,
+                                      const SocketAddress& server) {
   const auto opened = thread_->openRelay(endpoint, local, server);
-  if (opened.socket < 0) {
-    error = opened.error;
-    return std::nullopt;
+  if (opened.socket >= 0) {
+    relays[static_cast<uint32_t>(opened.socket)] = endpoint;
   }
-  relays[static_cast<uint32_t>(opened.socket)] = endpoint;
-  return Bound{opened.socket, opened.port};
+  return opened;
 }
 
 void Plane::forgetConsumer(uint32_t id) {

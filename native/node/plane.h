@@ -42,8 +42,7 @@ class Plane {
   std::optional<Bound> listen(const SocketAddress& address, int& error);
 
   /** Opens a socket to a TURN server; see RelaySockets::open. */
-  std::optional<Bound> openRelay(uint32_t endpoint, const SocketAddress& local, const SocketAddress& server,
-                                 int& error);
+  RelaySockets::Opened openRelay(uint32_t endpoint, const SocketAddress& local, const SocketAddress& server);
 
   struct OpenTransport {
     uint32_t endpoint;

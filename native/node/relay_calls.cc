@@ -40,13 +40,13 @@ napi_value openRelay(Plane& plane, Arguments& arguments) {
   if (local->isIpv6() != server->isIpv6()) {
     return arguments.fail("EINVAL", "A relay and its server need addresses of one family");
   }
-  int error = 0;
-  const auto bound = plane.openRelay(endpoint, *local, *server, error);
-  if (!bound.has_value()) {
-    const std::string name = uv_err_name(uv_translate_sys_error(error));
-    return arguments.fail(name.c_str(), "bind " + name + " " + text);
+  const auto opened = plane.openRelay(endpoint, *local, *server);
+  if (opened.socket < 0) {
+    const std::string name = uv_err_name(uv_translate_sys_error(opened.error));
+    const std::string reason = opened.limit == nullptr ? " " + text : std::string(": ") + opened.limit;
+    return arguments.fail(name.c_str(), "openRelay " + name + reason);
   }
-  return ObjectBuilder(arguments.env()).set("socket", bound->socket).set("port", bound->port).value();
+  return ObjectBuilder(arguments.env()).set("socket", opened.socket).set("port", opened.port).value();
 }
 
 napi_value sendToRelay(Plane& plane, Arguments& arguments) {

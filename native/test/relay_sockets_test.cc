@@ -217,7 +217,9 @@ TEST("the sockets to TURN servers of one viewer and the channels of one socket a
     more.push_back(bench.relays.open(1, local, bench.server.local()).socket);
     EXPECT(more.back() > bench.opened.socket);
   }
-  EXPECT_EQ(bench.relays.open(1, local, bench.server.local()).error, ENFILE);
+  const auto refused = bench.relays.open(1, local, bench.server.local());
+  EXPECT_EQ(refused.error, ENFILE);
+  EXPECT(refused.socket < 0 && refused.limit == std::string_view("the endpoint has as many as it may"));
   EXPECT(bench.relays.open(2, local, bench.server.local()).socket >= 0);
   bench.relays.close(more[0], bench.core, bench.nowUs);
   EXPECT(bench.relays.open(1, local, bench.server.local()).socket > more.back());

@@ -177,7 +177,7 @@ export interface NativePlane {
   /**
    * Opens a UDP socket for one allocation at a TURN server, on a port that the system chooses. What goes to a peer by this
    * socket goes to the server by the peer's channel, and is dropped if it has none; what the server sends for peers counts
-   * as theirs, and nothing counts that others send. Closed with the endpoint. At most 4 of an endpoint. Linux alone.
+   * as theirs, and datagrams from any other source are dropped. Closed with the endpoint. At most 4 of an endpoint. Linux alone.
    * @param address - a local one, or that of all
    * @throws Error with `code` (ENFILE, ENOTSUP …) if it cannot be opened, or the endpoint is closed.
    */

@@ -136,7 +136,7 @@ export class NativeIceEndpoint implements IceEndpoint {
       return;
     }
     this.#closed = true;
-    for (const socket of [...this.#sockets.values()]) {
+    for (const socket of this.#sockets.values()) {
       socket.close();
     }
     this.#sockets.clear();

@@ -21,6 +21,10 @@ export class NativeIceSocket implements IceSocket {
     this.#use = use;
   }
 
+  protected get isClosed(): boolean {
+    return this.#closed;
+  }
+
   send(data: Uint8Array, address: string, port: number): void {
     if (!this.#closed) {
       this.#use.transmit(data, { address, port });

@@ -37,6 +37,8 @@ export class NativePlaneHost {
   readonly #listeners = new Map<string, BoundSocket>();
   /** The same of those that could not be opened, and when they were tried last. */
   readonly #failedListenersMs = new Map<string, number>();
+  /** Codes of errors for which the system refused a socket to a TURN server: each is warned of once. */
+  readonly #relayRefusals = new Set<unknown>();
   #certificatePem: string | undefined;
   #holders = 1;
   /** Given to all addresses alike once the first is bound. */
@@ -134,7 +136,13 @@ export class NativePlaneHost {
     try {
       return this.plane.openRelay(endpoint, address, server);
     } catch (thrown) {
-      this.#logger.debug({ err: asError(thrown), address }, 'openRelay() | werift relays for this viewer');
+      const code = codeOf(thrown);
+      const isNew = !this.#relayRefusals.has(code);
+      this.#relayRefusals.add(code);
+      this.#logger[isNew && code !== 'ENOTSUP' ? 'warn' : 'debug'](
+        { err: asError(thrown), address },
+        'openRelay() | werift relays for this viewer',
+      );
       return undefined;
     }
   }
@@ -186,7 +194,7 @@ export class NativePlaneHost {
       return this.plane.bind(address, this.#port);
     } catch (thrown) {
       // A port that the system chose for one address may be taken on another.
-      if (this.#udpPort !== 0 || this.#port === 0 || !isPortTaken(thrown)) {
+      if (this.#udpPort !== 0 || this.#port === 0 || codeOf(thrown) !== 'EADDRINUSE') {
         throw thrown;
       }
       this.#logger.warn({ address, port: this.#port }, 'bind() | the port is taken here, another is used');
@@ -243,6 +251,6 @@ export class NativePlaneHost {
   }
 }
 
-function isPortTaken(thrown: unknown): boolean {
-  return thrown instanceof Error && 'code' in thrown && thrown.code === 'EADDRINUSE';
+function codeOf(thrown: unknown): unknown {
+  return thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
 }

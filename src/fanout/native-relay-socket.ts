@@ -5,7 +5,6 @@ import type { NativePlaneHost } from './native-plane-host.js';
 /** A socket of the native plane for one allocation at a TURN server. */
 export class NativeRelaySocket extends NativeIceSocket implements RelaySocket {
   onAnswer: RelaySocket['onAnswer'] = () => undefined;
-  #isOpen = true;
 
   readonly #host: NativePlaneHost;
   readonly #socket: number;
@@ -26,21 +25,20 @@ export class NativeRelaySocket extends NativeIceSocket implements RelaySocket {
   }
 
   sendToServer(request: Uint8Array): void {
-    if (this.#isOpen) this.#host.plane.sendToRelay(this.#socket, request);
+    if (!this.isClosed) this.#host.plane.sendToRelay(this.#socket, request);
   }
 
   bindChannel(channel: number, address: string, port: number): void {
-    if (this.#isOpen) this.#host.plane.bindChannel(this.#socket, channel, { address, port });
+    if (!this.isClosed) this.#host.plane.bindChannel(this.#socket, channel, { address, port });
   }
 
   unbindChannel(channel: number): void {
-    if (this.#isOpen) this.#host.plane.unbindChannel(this.#socket, channel);
+    if (!this.isClosed) this.#host.plane.unbindChannel(this.#socket, channel);
   }
 
   override close(): void {
+    if (this.isClosed) return;
     super.close();
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
     this.#host.relayListeners.delete(this.#socket);
     this.#host.plane.closeRelay(this.#socket);
     this.#onClosed();

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
+import { canonicalAddress } from '../base/canonical-address.js';
 import type { AccessRequest } from './http-message.js';
 
 /** What callers are counted under that cannot be told apart: together. */
@@ -58,9 +59,7 @@ function networkOf(address: string): string | undefined {
   const [plain = ''] = address.split('%');
   if (isIPv4(plain)) return plain;
   if (!isIPv6(plain)) return undefined;
-  // The URL parser writes all forms of an address in one, without leading zeros.
-  const canonical = new URL(`http://[${plain}]`).hostname.slice(1, -1);
-  const [head = [], tail = []] = canonical
+  const [head = [], tail = []] = canonicalAddress(plain)
     .split('::')
     .map((part) => part.split(':').filter((group) => group !== ''));
   const zeros = Array<string>(8 - head.length - tail.length).fill('0');

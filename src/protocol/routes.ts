@@ -378,7 +378,8 @@ export const ROUTES = {
     path: '/:streamId/publications',
     right: 'own',
     scope: null,
-    summary: 'Begins to publish the session to a WHIP endpoint. What comes of it shows in `status`.',
+    summary:
+      'Begins to publish the session to a WHIP endpoint, or to a server of RTMP or SRT. What comes of it shows in `status`.',
     errors: [...NO_PICTURE, 'bad_target_url'],
     answerHeaders: LOCATION,
   },
@@ -502,7 +503,7 @@ export const ROUTES = {
     right: 'create',
     scope: null,
     summary: 'Takes a session that moves from another server of the cluster. Only those may ask for it.',
-    errors: [],
+    errors: ['unavailable'],
     option: 'cluster',
   },
   readAdmin: {

@@ -14,7 +14,7 @@ export class BreakableProcess {
     this.child.kill('SIGCONT');
   }
 
-  /** What it does then its program says. */
+  /** The program defines what SIGUSR2 does. */
   signal(): void {
     this.child.kill('SIGUSR2');
   }

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 
 const LOOPBACK = '127.0.0.1';
 
-/** A UDP port that leads to another one. What comes back from there goes to who has sent. */
+/** A UDP port that leads to another one. What comes back from there goes back to the sender. */
 export class LossyPath {
-  /** Of what goes there every so-manieth datagram is lost; 0: none. */
+  /** Drops every nth datagram that goes there; 0 drops none. */
   losesEvery = 0;
   #passed = 0;
   readonly #ways = new Map<number, Socket>();

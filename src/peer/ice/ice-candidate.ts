@@ -12,8 +12,9 @@ const CANDIDATE =
  * Reads a viewer's candidate and writes it anew with only what a check needs. In particular it loses its generation:
  * werift compares that with its own count of ICE restarts, which a browser does not share.
  *
- * @returns undefined for a candidate that is well formed but of no use here: another component, TCP, or a host name.
- * The names are mostly mDNS, which hides an address that we learn from the viewer's own checks anyway.
+ * @returns undefined for a candidate that is well formed but of no use here: another component, TCP, a host name, or an
+ * address with a zone, which names an interface of the viewer's machine. The names are mostly mDNS, which hides an address
+ * that we learn from the viewer's own checks anyway.
  * @throws StreamKitError `unprocessable`
  */
 export function readCandidate(candidate: string): string | undefined {
@@ -31,6 +32,7 @@ export function readCandidate(candidate: string): string | undefined {
     transport.toLowerCase() === 'udp' &&
     portNumber > 0 &&
     isIP(address) !== 0 &&
+    !address.includes('%') &&
     type !== 'prflx';
   return usable
     ? `candidate:${foundation} 1 udp ${Number(priority)} ${address} ${portNumber} typ ${type}`

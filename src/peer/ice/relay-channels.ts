@@ -1,8 +1,8 @@
 import { classes, Message, methods, type TurnProtocol } from 'werift';
 
+import { canonicalAddress } from '../../base/canonical-address.js';
 import type { Clock, Timer } from '../../base/clock.js';
 import type { IceSocket, RelaySocket } from '../../fanout/media-plane.js';
-import { canonicalAddress } from './canonical-address.js';
 
 /** RFC 8656 section 12; of an allocation at most {@link MAX_CHANNELS} are used. */
 const FIRST_CHANNEL = 0x4000;
@@ -67,8 +67,8 @@ export class RelayChannels implements IceSocket {
       this.#socket.send(data, address, port);
       return;
     }
+    if (channel.state === 'unbound') this.#bind(channel);
     if (channel.waiting.length < MAX_WAITING) channel.waiting.push(data);
-    if (channel.state === 'unbound') void this.#bind(channel);
   }
 
   keepConsent(request: Uint8Array, address: string, port: number, onLost: () => void): void {
@@ -99,14 +99,17 @@ export class RelayChannels implements IceSocket {
     return channel;
   }
 
-  /** For the first time, or after a refusal. */
-  async #bind(channel: Channel): Promise<void> {
-    const { number, peer } = channel;
-    channel.state = 'binding';
+  /** For the first time, or after a refusal. @throws Error if the plane cannot read the peer's address */
+  #bind(channel: Channel): void {
     // What the peer has sent may be there before the answer is read.
-    this.#socket.bindChannel(number, ...peer);
-    const isBound = await this.#request(channel);
+    this.#socket.bindChannel(channel.number, ...channel.peer);
+    channel.state = 'binding';
+    void this.#request(channel).then((isBound) => this.#onAnswered(channel, isBound));
+  }
+
+  #onAnswered(channel: Channel, isBound: boolean): void {
     if (this.#closed) return;
+    const { number, peer } = channel;
     channel.state = isBound ? 'bound' : 'unbound';
     const waiting = channel.waiting.splice(0);
     if (!isBound) {

@@ -12,11 +12,11 @@ import {
 } from 'werift';
 
 import type { Clock, Timer } from '../../base/clock.js';
-import { asError, StreamKitError } from '../../base/errors.js';
+import { asError } from '../../base/errors.js';
 import type { IceEndpoint } from '../../fanout/media-plane.js';
 import { stunOver } from '../werift/shared-transport.js';
 import { CHANNEL_REFRESH_SECONDS, RelayChannels } from './relay-channels.js';
-import { repairRequests, TURN_ERROR, turnErrorOf } from './turn-requests.js';
+import { asKnownTurn, repairRequests, TURN_ERROR, turnErrorOf } from './turn-requests.js';
 import { TurnSocket } from './turn-socket.js';
 import { TurnStream } from './turn-stream.js';
 import type { IceServerLocation } from './turn-url.js';
@@ -34,11 +34,6 @@ export interface TurnAllocationParameters {
   readonly clock: Clock;
   /** Opens a socket of the media plane, which then sends and receives. Default: werift does. */
   readonly openSocket: IceEndpoint['openRelaySocket'] | undefined;
-}
-
-/** What is used of werift's `TurnProtocol` that it does not declare, and its transports (werift 0.24.4). */
-interface TurnInternals {
-  refresh(lifetimeSeconds: number): void;
 }
 
 const LIFETIME_SECONDS = 600;
@@ -71,11 +66,8 @@ export class TurnAllocation {
   ) {
     this.#channels = channels;
     this.#clock = clock;
-    const internals = turn as unknown as TurnInternals;
-    if (typeof internals.refresh !== 'function') {
-      throw new StreamKitError('internal', 'TURN is not as it is known: another version of werift?');
-    }
-    repairRequests(turn);
+    const internals = asKnownTurn(turn);
+    repairRequests(internals);
     internals.refresh = (lifetimeSeconds) => this.#refreshIn(lifetimeSeconds);
     this.protocol = channels === undefined ? new StunOverTurnProtocol(turn) : stunOver(channels);
     this.#closeProtocol = this.protocol.close.bind(this.protocol);

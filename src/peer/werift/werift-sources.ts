@@ -1,6 +1,6 @@
 import { classes, parseMessage } from 'werift';
 
-import { canonicalAddress } from '../ice/canonical-address.js';
+import { canonicalAddress } from '../../base/canonical-address.js';
 import { type Address, asKnownConnection } from './werift-ice-connection.js';
 
 /** RFC 8489 section 14. */

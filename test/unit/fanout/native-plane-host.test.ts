@@ -23,6 +23,7 @@ function hostThatBinds(
       ports.push(port);
       return { socket: ports.length, port: bind(port) };
     },
+    openRelay: () => ({ socket: 1, port: bind(0) }),
     stats: () => ({}) as ReturnType<NativePlane['stats']>,
     close: () => undefined,
   };
@@ -67,6 +68,36 @@ describe('the TCP port of a plane', () => {
     expect(opened.listenTcp('127.0.0.1', PORT)).toBe(opened.listenTcp('127.0.0.1', PORT));
     expect(opened.findTcp('127.0.0.1', PORT)?.port).toBe(PORT);
     expect(ports).toEqual([PORT]);
+  });
+});
+
+describe('a socket to a TURN server', () => {
+  const server = { address: '192.0.2.1', port: 3478 };
+
+  it('that is refused is warned of once for each reason', () => {
+    const warn = vi.fn();
+    let code = 'EMFILE';
+    const bind = (): number => {
+      throw failure(code);
+    };
+    const { host: opened } = hostThatBinds(bind, { ...silentLogger, warn });
+    for (code of ['EMFILE', 'EMFILE', 'EADDRNOTAVAIL', 'EMFILE']) {
+      expect(opened.openRelay(1, '0.0.0.0', server)).toBeUndefined();
+    }
+    expect(warn.mock.calls.map(([context]) => (context as { err: { code: string } }).err.code)).toEqual([
+      'EMFILE',
+      'EADDRNOTAVAIL',
+    ]);
+  });
+
+  it('that the system does not have at all is not warned of', () => {
+    const log = { ...silentLogger, warn: vi.fn(), debug: vi.fn() };
+    const { host: opened } = hostThatBinds(() => {
+      throw failure('ENOTSUP');
+    }, log);
+    expect(opened.openRelay(1, '0.0.0.0', server)).toBeUndefined();
+    expect(log.warn).not.toHaveBeenCalled();
+    expect(log.debug).toHaveBeenCalledTimes(1);
   });
 });
 

@@ -21,6 +21,7 @@ describe('readCandidate', () => {
     'candidate:1 1 tcp 1 127.0.0.1 9 typ host tcptype active',
     'candidate:1 1 udp 1 127.0.0.1 0 typ host',
     'candidate:1 1 udp 1 127.0.0.1 5000 typ prflx',
+    'candidate:1 1 udp 1 fe80::1%lo 5000 typ host',
   ])('has no use for %s', (candidate) => {
     expect(readCandidate(candidate)).toBeUndefined();
   });

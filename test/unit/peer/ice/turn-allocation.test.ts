@@ -44,6 +44,7 @@ class PlayedServer extends FakeSocket implements RelaySocket {
   }
 
   bindChannel(channel: number, address: string, port: number): void {
+    if (address.includes('%')) throw Object.assign(new Error('No address'), { code: 'EINVAL' });
     this.channels.set(channel, `${address}:${port}`);
   }
 
@@ -143,6 +144,15 @@ describe('an allocation at a TURN server on a socket of the media plane', () => 
     await send('two');
     await until(() => expect(sent()).toEqual(['two 192.0.2.1:5000']));
     expect([...server.channels.keys()]).toEqual([0x4000]);
+  });
+
+  it('refuses a peer whose address the plane cannot read, and serves the others', async () => {
+    for (const _ of [1, 2]) {
+      await expect(send('one', ['fe80::1%nowhere', 5000])).rejects.toMatchObject({ code: 'EINVAL' });
+    }
+    await send('two');
+    await until(() => expect(sent()).toEqual(['two 192.0.2.1:5000']));
+    expect(server.channels.size).toBe(1);
   });
 
   it('has few channels, and little that waits for one', async () => {

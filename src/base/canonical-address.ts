@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net';
 export function canonicalAddress(address: string): string {
   const [plain = '', zone] = address.split('%');
   if (!isIPv6(plain)) return address;
-  // The URL parser has one way to write it (RFC 5952), and knows no zones.
+  // The URL parser has one way to write it (RFC 5952), without leading zeros, and knows no zones.
   const canonical = new URL(`http://[${plain}]`).hostname.slice(1, -1);
   return zone === undefined ? canonical : `${canonical}%${zone}`;
 }
