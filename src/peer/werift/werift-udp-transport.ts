@@ -127,8 +127,8 @@ export class SharedPortIce {
    * A socket of the plane to a TURN server. Undefined if there is none, and for a connection that goes through werift: what the
    * plane sends could not be its way.
    */
-  openRelaySocket(address: string, server: Address): RelaySocket | undefined {
-    return this.#path === 'relayed' ? undefined : this.#endpoint.openRelaySocket(address, server);
+  openRelaySocket(...to: Parameters<IceEndpoint['openRelaySocket']>): RelaySocket | undefined {
+    return this.#path === 'relayed' ? undefined : this.#endpoint.openRelaySocket(...to);
   }
 
   #takeCredentials(): void {
