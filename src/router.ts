@@ -160,7 +160,7 @@ export function composeRouter<TEnv>(
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     upgrades.detach();
-    if (cluster?.isMoving === true) await cluster.endMoves();
+    await cluster?.endMoves();
     cluster?.detach();
     // What does not end as it should must not keep what is behind it open.
     try {

@@ -130,8 +130,8 @@ bool StunMessage::readAttributes() {
 bool StunMessage::integrityMatches(std::string_view password) const {
   std::array<uint8_t, HmacSha1::kBytes> code;
   return integrityOffset_ != 0 && integrityOf(datagram_.first(integrityOffset_), password, code) &&
-         CRYPTO_memcmp(code.data(), &datagram_[integrityOffset_ + kStunAttributeHeaderBytes],
-                       code.size()) == 0;
+         CRYPTO_memcmp(code.data(), &datagram_[integrityOffset_ + kStunAttributeHeaderBytes], code.size()) ==
+             0;
 }
 
 size_t buildBindingSuccess(const StunMessage& request, const SocketAddress& from, std::string_view password,

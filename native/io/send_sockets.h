@@ -13,8 +13,10 @@
 
 namespace streamkit {
 
-/** What one thread sends by, by socket number: UDP sockets of its own, and TCP connections and sockets to TURN
- * servers, which all threads share. All methods are for that thread. */
+/**
+ * What one thread sends by, by socket number: UDP sockets of its own, and TCP connections and sockets to TURN
+ * servers, which all threads share. All methods are for that thread.
+ */
 class SendSockets final : public DatagramSender {
  public:
   /**

@@ -24,11 +24,17 @@ const LESS_CPU = 0.8;
  * @property {number} ssim
  */
 
+/** @param {Pick<Measured, 'encoder' | 'setting' | 'own'>} measured */
+export function settingName({ encoder, setting, own }) {
+  return `${encoder} ${setting}${own ? ' *' : ''}`;
+}
+
 /** One line per encoder, setting and size; CPU time per picture, SSIM and bit rate by content. @param {Measured[]} measured */
 export function comparison(measured) {
   const lines = new Map();
-  for (const { encoder, setting, own, size, content, targetKbps, kbps, cpuMs, ssim } of measured) {
-    const name = `${encoder} ${setting}${own ? ' *' : ''}`;
+  for (const one of measured) {
+    const { size, content, targetKbps, kbps, cpuMs, ssim } = one;
+    const name = settingName(one);
     const key = `${size} ${name}`;
     const line = lines.get(key) ?? { size, encoder: name };
     const more = kbps > targetKbps * FAIR_SHARE ? ' !' : '';

@@ -5,6 +5,11 @@ import { TimeoutError } from './with-timeout.js';
 /** How long a function of the application may take, ms: a viewer waits for a picture meanwhile. */
 const HOOK_TIMEOUT_MS = 5000;
 
+/** Resolves after `ms`. */
+export function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(ms, resolve));
+}
+
 /**
  * Waits for `work`, but no longer than `limitMs`. What is late goes on by itself; a rejection is passed on only
  * while somebody waits.

@@ -210,11 +210,6 @@ export class ClusterNode implements PeerNodes {
     return this.#membership.announce(streamId);
   }
 
-  /** A session is on its way to another node. */
-  get isMoving(): boolean {
-    return this.#moves.isMoving;
-  }
-
   /** Moves no more sessions, and waits a while for those that are on their way. Never rejects. Idempotent. */
   endMoves(): Promise<void> {
     return this.#moves.close();
@@ -273,12 +268,12 @@ export class ClusterNode implements PeerNodes {
     call: RouteCall,
     body: AsyncIterable<Uint8Array> | string | undefined,
   ): Promise<HttpResponse> {
-    const { request, caller } = call;
+    const { request, caller, streamId } = call;
     const { method, path, query, prefix } = request;
     const headers = Object.fromEntries(
       PASSED_HEADERS.map((name) => [name, [request.headers[name] ?? []].flat().join(', ') || undefined]),
     );
-    return this.#passer.pass(node, { method, path, query, headers, body, caller, prefix });
+    return this.#passer.pass(node, { method, path, query, headers, body, caller, prefix, streamId });
   }
 
   async #bodyOf(
@@ -364,9 +359,10 @@ export class ClusterNode implements PeerNodes {
   /** Ends a session whose id nobody will ever be told. Never rejects. */
   async #endUntold(node: NodeRecord, call: RouteCall, created: HttpResponse): Promise<void> {
     created.stream?.content.destroy();
-    const request = requestFor(call.request, 'DELETE', createdId(created) ?? '');
+    const streamId = createdId(created) ?? '';
+    const request = requestFor(call.request, 'DELETE', streamId);
     try {
-      (await this.#pass(node, { ...call, request }, undefined)).stream?.content.destroy();
+      (await this.#pass(node, { ...call, request, streamId }, undefined)).stream?.content.destroy();
     } catch {
       // Nobody uses it: it ends by itself.
     }

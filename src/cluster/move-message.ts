@@ -4,20 +4,13 @@ import type { PassingProfile } from '../profiles/passing-profile.js';
 import type { MovedSession } from '../session/moved-session.js';
 
 /** What one server sends another of a session that moves, before the file of what its pages have stored. */
-export interface MoveHead {
+interface MoveHead {
   readonly version: 1;
   /** With which the session may be taken. */
   readonly token: string;
   readonly moved: unknown;
   /** Of the file. */
   readonly key: string;
-}
-
-/** What the other one answers. Whatever else it answers, it may have taken the session. */
-export interface MoveAnswer {
-  readonly taken: boolean;
-  /** Why not, as in error answers. */
-  readonly code?: string;
 }
 
 const VERSION = 1;
@@ -59,7 +52,7 @@ export async function readMoveMessage(
   await holds(LENGTH_BYTES);
   const end = LENGTH_BYTES + held.readUInt32BE(0);
   if (end > MAX_HEAD_BYTES)
-    throw new StreamKitError('too_large', 'A session that moves says too much of itself');
+    throw new StreamKitError('too_large', 'Expected at most 4 MiB of session data before the profile');
   await holds(end);
   const head = parseHead(held.subarray(LENGTH_BYTES, end).toString());
   const rest = held.subarray(end);

@@ -29,6 +29,10 @@ export interface PassedOn {
   readonly caller: Caller;
   /** Path of this node's router as the client sees it. */
   readonly prefix: string;
+  /** The session that it is about; empty: none. */
+  readonly streamId: string;
+  /** How long the other node may take to begin its answer, ms. Default: 60,000. */
+  readonly headTimeoutMs?: number;
 }
 
 export interface RequestPasserParameters {
@@ -43,7 +47,7 @@ export interface RequestPasserParameters {
 /** Most requests and WebSockets that are passed on at a time. */
 const MAX_OPEN = 10_000;
 /** How long another node may take to begin its answer, ms: to end a recording takes longest. */
-const HEAD_TIMEOUT_MS = 60_000;
+export const HEAD_TIMEOUT_MS = 60_000;
 /** Its lease may be all that shows that it is gone. */
 const LOSS_SHOWS_MS = LEASE_MS + 2 * BEAT_MS;
 /** What of an answer is the connection's own, or said anew by this node. */
@@ -67,7 +71,7 @@ export class RequestPasser {
 
   /** @throws StreamKitError `node_lost`, `unavailable`, `at_capacity`. */
   async pass(node: NodeRecord, passed: PassedOn): Promise<HttpResponse> {
-    const { headers, body } = passed;
+    const { headers, body, streamId, headTimeoutMs = HEAD_TIMEOUT_MS } = passed;
     const request = this.#start(node, passed, headers);
     let stopWatching: () => void = () => undefined;
     const loss = { isShown: false };
@@ -80,16 +84,18 @@ export class RequestPasser {
       loss.isShown = true;
       request.destroy(nodeLost());
     });
-    const timer = this.#parameters.clock.after(HEAD_TIMEOUT_MS, () => request.destroy(tooLate()));
+    const timer = this.#parameters.clock.after(headTimeoutMs, () => request.destroy(tooLate()));
     try {
       // What cannot be read of the client's body is the client's to hear.
       const sent = sendBody(request, body);
       const response = await Promise.race([answered, sent.then(() => answered)]);
+      // A node that refuses a body early reads no more of it.
+      response.once('end', () => !request.writableFinished && request.destroy());
       return this.#answer(node, passed, response, stopWatching);
     } catch (thrown) {
       answered.catch(() => undefined);
       request.destroy();
-      if (loss.isShown && (await this.#hasMoved(node, passed.path))) throw movedMeanwhile();
+      if (loss.isShown && (await this.#hasMoved(node, streamId))) throw movedMeanwhile();
       throw thrown;
     } finally {
       timer.cancel();
@@ -98,7 +104,7 @@ export class RequestPasser {
 
   /** As `PeerNodes.passUpgrade`. */
   async passUpgrade(node: NodeRecord, upgrade: PassedUpgrade): Promise<OpenUpgrade> {
-    const { request: given, socket, head, caller, path, query } = upgrade;
+    const { request: given, socket, head, caller, path, query, streamId } = upgrade;
     const names = [
       'sec-websocket-key',
       'sec-websocket-version',
@@ -108,7 +114,7 @@ export class RequestPasser {
     const headers = Object.fromEntries(
       names.map((name) => [name, given.headers[name] as string | undefined]),
     );
-    const passed = { method: 'GET', path, query, body: undefined, caller, prefix: '' };
+    const passed = { method: 'GET', path, query, body: undefined, caller, prefix: '', streamId };
     const request = this.#start(
       node,
       { ...passed, headers },
@@ -178,8 +184,8 @@ export class RequestPasser {
   }
 
   /** Never rejects. */
-  #hasMoved(node: NodeRecord, path: string): Promise<boolean> {
-    const [, streamId = ''] = path.split('/');
+  async #hasMoved(node: NodeRecord, streamId: string): Promise<boolean> {
+    if (streamId === '') return false;
     return this.#parameters.hasMoved(streamId, node).catch(() => false);
   }
 
@@ -205,7 +211,7 @@ export class RequestPasser {
 
   #answer(
     node: NodeRecord,
-    { method, path }: PassedOn,
+    { method, streamId }: PassedOn,
     response: IncomingMessage,
     stopWatching: () => void,
   ): HttpResponse {
@@ -232,7 +238,7 @@ export class RequestPasser {
     const events = new PassedEvents();
     stopWatching();
     const stop = this.#parameters.watch(node, () => {
-      void this.#hasMoved(node, path).then((hasMoved) => {
+      void this.#hasMoved(node, streamId).then((hasMoved) => {
         if (hasMoved) events.finish();
         else events.lose();
         response.destroy();

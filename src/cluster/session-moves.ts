@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto';
 
 import type { Clock, Timer } from '../base/clock.js';
-import { settlesWithin } from '../base/deadline.js';
+import { pause, settlesWithin } from '../base/deadline.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import { withTimeout } from '../base/with-timeout.js';
+import type { HttpResponse } from '../http/http-message.js';
+import type { MoveAnswer } from '../protocol/move-answer.js';
 import type { Caller } from '../session/caller.js';
 import type { Departure, SessionTransfers } from '../session/session-transfers.js';
 import type { NodeIdentity, NodeRecord, OfferedSession } from './directory.js';
 import { jsonOf } from './json-answer.js';
 import type { Membership } from './membership.js';
 import { isSameNode } from './memory-directory.js';
-import { type MoveAnswer, moveMessage } from './move-message.js';
+import { moveMessage } from './move-message.js';
 import { NodeSearch } from './placement.js';
 import { nodeLost, type RequestPasser } from './request-passer.js';
 
@@ -30,7 +31,7 @@ export interface SessionMovesParameters {
 }
 
 /** Path below the routers at which a session is sent. */
-export const MOVES_PATH = '/admin/moves';
+const MOVES_PATH = '/admin/moves';
 
 /** Each loads a page at another node, and stops one here. */
 const MOVES_AT_ONCE = 2;
@@ -48,7 +49,7 @@ const NOBODY: Caller = { key: 'node', id: undefined, role: 'viewer', limits: {},
 const LOOK_MS = 2000;
 /** How long after an answer that failed the directory is asked again whose a session is, and for how long, ms. */
 const ASK_MS = 500;
-const MAX_ASKING_MS = 60_000;
+export const MAX_ASKING_MS = 60_000;
 /** How long a session that has moved is remembered, ms: nodes that do not know yet still send its requests here. */
 const MOVED_KEPT_MS = 60_000;
 const MAX_MOVED_KEPT = 10_000;
@@ -67,6 +68,9 @@ export class SessionMoves {
   readonly #moving = new Map<string, Promise<boolean>>();
   #timer: Timer | undefined;
   #closed = false;
+  #closing: Promise<void> | undefined;
+  /** Closing waits no longer: nothing is asked any more. */
+  #isOver = false;
 
   constructor(parameters: SessionMovesParameters) {
     this.#parameters = parameters;
@@ -79,11 +83,6 @@ export class SessionMoves {
     this.#look();
   }
 
-  /** One is under way. */
-  get isMoving(): boolean {
-    return this.#moving.size > 0;
-  }
-
   /** The session was here, and has moved to another node of late. */
   hasMoved(streamId: string): boolean {
     const movedAtUs = this.#moved.get(streamId);
@@ -91,10 +90,16 @@ export class SessionMoves {
   }
 
   /** Begins no more moves, and waits for those that are under way, but not for long. Never rejects. Idempotent. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
     await settlesWithin(this.#parameters.clock, CLOSE_TIMEOUT_MS, Promise.all(this.#moving.values()));
+    this.#isOver = true;
   }
 
   #look(): void {
@@ -207,14 +212,13 @@ export class SessionMoves {
     try {
       const response = await passer.pass(node, {
         ...{ method: 'PUT', path: `${MOVES_PATH}/${streamId}`, query: new URLSearchParams(), prefix: '' },
+        streamId,
         headers: { 'content-type': 'application/octet-stream' },
         body: moveMessage(token, moved, archive),
         caller,
       });
-      if (response.status !== 200) {
-        response.stream?.content.destroy();
-        throw new StreamKitError('unavailable', `The node answered ${response.status}`);
-      }
+      // It may have taken the session all the same.
+      if (response.status !== 200) throw unexpectedStatus(response);
       const { taken, code } = (await jsonOf(response)) as MoveAnswer;
       if (!taken) logger.warn({ streamId, node: node.nodeId, code }, 'a node does not take a session');
       return taken ? 'taken' : 'kept';
@@ -230,7 +234,7 @@ export class SessionMoves {
   /**
    * Ends the offer of a session. `lost` if it cannot be known whose it is: two owners would be worse.
    *
-   * @param limitMs - after that the directory is not asked again; 0: once.
+   * @param limitMs - after that the directory is not asked again, nor once closing has waited for long enough; 0: once.
    */
   async #ownerOf(identity: NodeIdentity, streamId: string, limitMs: number): Promise<OfferedSession> {
     const { membership, clock } = this.#parameters;
@@ -239,9 +243,9 @@ export class SessionMoves {
       try {
         return await membership.withdraw(identity, streamId);
       } catch {
-        if (clock.nowUs() - beganAtUs >= limitMs * 1000) return 'lost';
+        if (this.#isOver || clock.nowUs() - beganAtUs >= limitMs * 1000) return 'lost';
       }
-      await new Promise<void>((resolve) => void clock.after(ASK_MS, resolve));
+      await pause(clock, ASK_MS);
     }
   }
 
@@ -252,11 +256,11 @@ export class SessionMoves {
       const node = await search.next().catch(() => undefined);
       if (node === undefined) return undefined;
       try {
-        const request = { method: 'HEAD', path: '/', query: new URLSearchParams(), prefix: '' };
-        await withTimeout(
-          passer.pass(node, { ...request, headers: {}, body: undefined, caller: NOBODY }),
-          PROBE_TIMEOUT_MS,
-        );
+        const response = await passer.pass(node, {
+          ...{ method: 'HEAD', path: '/', query: new URLSearchParams(), prefix: '', streamId: '' },
+          ...{ headers: {}, body: undefined, caller: NOBODY, headTimeoutMs: PROBE_TIMEOUT_MS },
+        });
+        if (response.status >= 500) throw unexpectedStatus(response);
         return node;
       } catch (thrown) {
         logger.warn({ err: asError(thrown), node: node.nodeId }, 'a node does not answer');
@@ -284,4 +288,9 @@ export class SessionMoves {
       this.#moved.delete(oldest);
     }
   }
+}
+
+function unexpectedStatus({ status, stream }: HttpResponse): StreamKitError {
+  stream?.content.destroy();
+  return new StreamKitError('unavailable', `The node answered ${status}`);
 }

@@ -1,5 +1,5 @@
 import { StreamKitError } from '../base/errors.js';
-import { expectation, isPlainObject } from '../options/option-checks.js';
+import { expectation, isPlainObject, refuseUnknownKeys } from '../options/option-checks.js';
 import type { DrainRequest } from '../protocol/drain-request.js';
 import type { RouterHealth } from '../protocol/health.js';
 import type { HttpResponse } from './http-message.js';
@@ -33,16 +33,11 @@ export function drainRoutes(drain: (request: DrainRequest) => Promise<void>): Ha
   };
 }
 
-/** @throws StreamKitError `bad_request` that names the key, also one that is unknown: to drain is not to be taken back. */
-export function parseDrainRequest(body: unknown): DrainRequest {
+/** @throws StreamKitError `bad_request` that names the key, also one that is unknown: draining cannot be undone. */
+function parseDrainRequest(body: unknown): DrainRequest {
   if (!isPlainObject(body)) throw new StreamKitError('bad_request', expectation('JSON object', 'body', body));
-  const { move = false, ...others } = body;
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined)
-    throw new StreamKitError(
-      'bad_request',
-      `Expected move but received ${JSON.stringify(unknown.slice(0, 40))}`,
-    );
+  refuseUnknownKeys(body, ['move']);
+  const { move = false } = body;
   if (typeof move !== 'boolean')
     throw new StreamKitError('bad_request', expectation('boolean', 'move', move));
   return { move };

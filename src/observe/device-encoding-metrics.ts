@@ -13,7 +13,7 @@ export function readDeviceEncodings(registry: Registry, read: () => readonly Dev
   });
   scrapedGauge<'device'>(registry, {
     name: 'stream_kit_device_encodings_limit',
-    help: 'Most encodings that a device was found to take at once; none of one that has refused none.',
+    help: 'Most encodings a device was found to take at once; absent if it has refused none.',
     labelNames: ['device'],
     read: () =>
       read().flatMap(({ device, limit }) => (limit === undefined ? [] : [[{ device }, limit] as const])),

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 
 import { StreamKitError } from '../base/errors.js';
+import type { ErrorCode } from '../protocol/error-codes.js';
 
 export const MAX_ENDPOINT_CHARACTERS = 2048;
 export const MAX_TOKEN_CHARACTERS = 8192;
@@ -13,6 +14,26 @@ export type OptionCheck<T> = (value: unknown, name: string) => T;
 /** The one sentence every bad value gets. */
 export function expectation(expected: string, name: string, value: unknown): string {
   return `Expected ${expected} for ${name} but received ${describe(value)}`;
+}
+
+/**
+ * A misspelt key must not pass for one that was left out.
+ *
+ * @param expected - the keys that are known, as the error names them; default: separated by commas.
+ * @throws StreamKitError
+ */
+export function refuseUnknownKeys(
+  given: Readonly<Record<string, unknown>>,
+  known: readonly string[],
+  { expected = known.join(', '), code = 'bad_request' }: { expected?: string; code?: ErrorCode } = {},
+): void {
+  const unknown = Object.keys(given).find((key) => !known.includes(key));
+  if (unknown !== undefined) {
+    throw new StreamKitError(
+      code,
+      `Expected ${expected} but received ${JSON.stringify(unknown.slice(0, 80))}`,
+    );
+  }
 }
 
 export function badOption(expected: string, name: string, value: unknown): StreamKitError {

@@ -57,7 +57,8 @@ export class OverflowPublication {
 
   /** A viewer may be sent there: it is live, or may yet be. */
   get isUsable(): boolean {
-    return !this.#isCooling && (!this.isOpen || this.#isPending || this.#status === 'live');
+    if (this.#closed || this.#isCooling) return false;
+    return !this.isOpen || this.#isPending || this.#status === 'live';
   }
 
   /** Whoever lives on it has no picture, and will not soon. */

@@ -35,8 +35,8 @@ export interface OverflowMember {
 export interface OverflowHost {
   readonly streamId: string;
   readonly publisher: OverflowPublisher;
-  /** What another viewer adds at most, bits/s. */
-  readonly viewerBps: number;
+  /** What another viewer adds at most now, bits/s. */
+  viewerBps(): number;
   /** `direct` and `seats` without those whose media comes from elsewhere. */
   load(): Pick<OverflowLoad, 'direct' | 'seats'>;
   /** Calls back once the page is captured, now or later. */
@@ -132,7 +132,7 @@ export class SessionOverflow {
   /** One more viewer is served from here: it was let in, or returns. */
   expect(): void {
     const { options, egress } = this.#parts;
-    if (options.when.egressBps !== undefined && !this.#closed) egress.expect(this.#host.viewerBps);
+    if (options.when.egressBps !== undefined && !this.#closed) egress.expect(this.#host.viewerBps());
   }
 
   /** Keeps a place for a newcomer until its event stream is open. */
@@ -199,6 +199,11 @@ export class SessionOverflow {
     this.#publication.onChange();
   }
 
+  /** The session is about to end its publications, which is no failure. Idempotent. */
+  onPublicationsClosing(): void {
+    this.#publication.close();
+  }
+
   /** Idempotent. */
   close(): void {
     this.#closed = true;
@@ -216,7 +221,7 @@ export class SessionOverflow {
       seats: seats - returning,
       elsewhere: this.#entries.size - returning,
       egressBps: this.#parts.options.when.egressBps === undefined ? 0 : this.#parts.egress.bps,
-      viewerBps: this.#host.viewerBps,
+      viewerBps: this.#host.viewerBps(),
     };
   }
 

@@ -47,7 +47,8 @@ export class PassingProfile {
         await file.close();
       }
     } catch (thrown) {
-      await profile.remove();
+      // Why it failed says more than why it could not be removed.
+      await profile.remove().catch(() => undefined);
       throw thrown;
     }
     return profile;

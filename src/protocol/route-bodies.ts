@@ -1,6 +1,7 @@
 import type { AdminReport } from './admin.js';
 import type { DrainRequest } from './drain-request.js';
 import type { RouterHealth } from './health.js';
+import type { MoveAnswer } from './move-answer.js';
 import type { ProfileInfo } from './profiles.js';
 import type { PublicationInfo, PublicationRequest } from './publications.js';
 import type { RecordingInfo, RecordingRequest } from './recordings.js';
@@ -110,7 +111,7 @@ export type RouteBodies = EveryRoute<{
   drain: { request: DrainRequest | undefined; answers: { 202: NoBody } };
   receiveSession: {
     request: Content<'application/octet-stream'>;
-    answers: { 200: { readonly taken: boolean; readonly code?: string } };
+    answers: { 200: MoveAnswer };
   };
   readAdmin: { answers: { 200: Content<'text/html'> } };
   readAdminFile: { answers: { 200: Content<'text/javascript'> } };

@@ -502,7 +502,7 @@ export const ROUTES = {
     right: 'create',
     scope: null,
     summary: 'Takes a session that moves from another server of the cluster. Only those may ask for it.',
-    errors: [],
+    errors: ['unavailable'],
     option: 'cluster',
   },
   readAdmin: {

@@ -9,9 +9,9 @@ export type ViewerBound = keyof typeof VIEWER_BOUNDS;
 /** A change of what one viewer gets at most. What is left out stays; null: no bound any more. */
 export interface ViewerBoundsChange {
   /** Most lines of the picture, pixels, 1–4320. */
-  readonly maxHeight?: number | null;
+  readonly maxHeight?: number | null | undefined;
   /** Most bits of pictures per second, 1–999999999. */
-  readonly maxBitrateBps?: number | null;
+  readonly maxBitrateBps?: number | null | undefined;
 }
 
 /** What one viewer gets at most; null: there is no such bound. */

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import type { Clock, Timer } from '../base/clock.js';
+import { pause } from '../base/deadline.js';
 import type { VideoCodec } from '../render/encode/encoded-frame.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { OverflowMember, SessionOverflow } from '../overflow/session-overflow.js';
@@ -66,7 +67,7 @@ export type FindIceServers = () => Promise<IceServers>;
 /** How long a new viewer may take to its event stream, ms, whatever its time to come back is. */
 const LEAST_ARRIVAL_MS = 10_000;
 
-/** How long the peer of a viewer whose session has moved stays open, ms: the client is to hear of it by its event stream. */
+/** How long the peer of a viewer whose session has moved stays open, ms: so that the client learns of the move from its event stream first. */
 const MOVED_PEER_MS = 500;
 
 /** How one event stream of a viewer begins. */
@@ -298,7 +299,7 @@ export class EventStreamLink implements ViewerLink, OverflowMember {
     this.#delivery = undefined;
     delivery?.end(lastWords(reason));
     if (reason === 'moved' && delivery !== undefined) {
-      await new Promise<void>((resolve) => void this.#parameters.clock.after(MOVED_PEER_MS, resolve));
+      await pause(this.#parameters.clock, MOVED_PEER_MS);
     }
     await this.#media?.close();
   }

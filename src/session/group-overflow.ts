@@ -8,8 +8,8 @@ export interface GroupOverflowParameters {
   /** Undefined: there is nothing that could be published. */
   readonly published?: {
     readonly publications: Pick<SessionPublications, 'end' | 'list' | 'start'>;
-    /** What one viewer is sent at most, bits/s. */
-    readonly viewerBps: number;
+    /** What one viewer is sent at most now, bits/s. */
+    readonly viewerBps: () => number;
   };
 }
 

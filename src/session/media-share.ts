@@ -18,7 +18,7 @@ export interface MediaShare {
 }
 
 /** One encoding of the pictures that it gets at a time. */
-export type VideoShare = Pick<
+type VideoShare = Pick<
   LadderShare,
   'rid' | 'consumer' | 'isSent' | 'setActive' | 'setLimits' | 'diagnostics'
 >;

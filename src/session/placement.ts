@@ -1,5 +1,5 @@
 import { StreamKitError } from '../base/errors.js';
-import { expectation, isPlainObject } from '../options/option-checks.js';
+import { expectation, isPlainObject, refuseUnknownKeys } from '../options/option-checks.js';
 import type { PlacementRequest } from '../protocol/session-requests.js';
 
 /** What a server has that a session may need. */
@@ -19,13 +19,8 @@ export function parsePlacement(body: unknown): PlacementRequest {
   const value = isPlainObject(body) ? body.placement : undefined;
   if (value === undefined) return {};
   if (!isPlainObject(value)) throw bad('object', 'placement', value);
-  const { region, gpu = false, ...others } = value;
-  // A misspelt name must not put a session somewhere else.
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined) {
-    const sentence = `Expected region and gpu in placement but received ${JSON.stringify(unknown.slice(0, 80))}`;
-    throw new StreamKitError('bad_request', sentence);
-  }
+  refuseUnknownKeys(value, ['region', 'gpu'], { expected: 'region and gpu in placement' });
+  const { region, gpu = false } = value;
   if (typeof gpu !== 'boolean') throw bad('boolean', 'placement.gpu', gpu);
   if (region === undefined) return { gpu };
   if (typeof region !== 'string' || !/^[\w.-]{1,64}$/.test(region)) {

@@ -3,7 +3,7 @@ import { AUTO_CODECS, isVideoCodec, VIDEO_CODECS, type VideoCodec } from '../pro
 import type { CallerLimits } from '../options/access-options.js';
 import { CLIENT_NAMES, type ClientPageOptions, clientPageOptions } from '../options/page-options.js';
 import { StreamKitError } from '../base/errors.js';
-import { expectation, isPlainObject } from '../options/option-checks.js';
+import { expectation, isPlainObject, refuseUnknownKeys } from '../options/option-checks.js';
 import { BITRATE_BOUNDS_BPS } from '../options/stream-kit-options.js';
 import type { Viewport } from '../options/stream-kit-options.js';
 import { defaultBitrateBps } from './default-bitrate.js';
@@ -102,11 +102,7 @@ export function parseRenderChange(
   server: Partial<Omit<RenderOptionDefaults, 'viewport'>> = {},
 ): RenderChange {
   if (!isPlainObject(value)) throw bad('object', undefined, value);
-  const unknown = Object.keys(value).find((key) => !CHANGE_KEYS.includes(key));
-  if (unknown !== undefined) {
-    const sentence = `Expected ${CHANGE_KEYS.join(', ')} but received ${JSON.stringify(unknown.slice(0, 80))}`;
-    throw new StreamKitError('bad_request', sentence);
-  }
+  refuseUnknownKeys(value, CHANGE_KEYS);
   const { maxPixels = Infinity, maxFrameRate = Infinity, ...limits } = server.limits ?? {};
   const { width, height } = resolution(value.resolution, current);
   if (value.resolution !== undefined && width * height > maxPixels) {

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.js';
+import { pause } from '../base/deadline.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { PageEvent } from '../protocol/page-events.js';
 import type { PageControls, PageSize } from '../render/capture/page-controls.js';
@@ -140,7 +141,7 @@ export class SessionControl {
       } catch (thrown) {
         logger.warn({ err: asError(thrown), ...size }, 'the picture was not resized');
       }
-      await new Promise<void>((resolve) => void clock.after(RESIZE_INTERVAL_MS, resolve));
+      await pause(clock, RESIZE_INTERVAL_MS);
     }
     this.#isResizing = false;
   }

@@ -11,6 +11,7 @@ import {
   isToken,
   MAX_ENDPOINT_CHARACTERS,
   MAX_TOKEN_CHARACTERS,
+  refuseUnknownKeys,
 } from '../options/option-checks.js';
 import type { PublicationInfo, PublicationRequest } from '../protocol/publications.js';
 import type { PublicationDiagnostics } from '../protocol/session-diagnostics.js';
@@ -199,6 +200,8 @@ interface ParsedRequest extends Omit<PublicationRequest, 'url' | 'token'> {
   readonly token: string | undefined;
 }
 
+const REQUEST_KEYS = ['url', 'token', 'videoCodec', 'maxHeight', 'maxBitrateBps', 'simulcast'];
+
 /**
  * Checks what a client asks for. Unknown keys are refused; neither the URL nor the token is shown.
  *
@@ -206,14 +209,8 @@ interface ParsedRequest extends Omit<PublicationRequest, 'url' | 'token'> {
  */
 export function parsePublicationRequest(body: unknown): ParsedRequest {
   if (!isPlainObject(body)) throw new StreamKitError('bad_request', expectation('JSON object', 'body', body));
-  const { url, token, videoCodec, maxHeight, maxBitrateBps, simulcast, ...rest } = body;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) {
-    throw new StreamKitError(
-      'bad_request',
-      `Expected no ${JSON.stringify(unknown.slice(0, 40))} in a publication`,
-    );
-  }
+  refuseUnknownKeys(body, REQUEST_KEYS);
+  const { url, token, videoCodec, maxHeight, maxBitrateBps, simulcast } = body;
   const { least, most } = ROUTES.openEventStream.query.maxHeight;
   const lines = integer(maxHeight, 'maxHeight', least, most);
   const bitrate = integer(maxBitrateBps, 'maxBitrateBps', BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most);

@@ -127,11 +127,7 @@ export class SessionRegistry {
   checkMayCreate(caller: Caller): void {
     const { terminals } = this.#parameters.parts;
     // With terminals there may still be room for one of them.
-    if (terminals !== undefined && !this.#isFull('terminal')) this.#ensureRoom('terminal', caller);
-    else {
-      this.#ensureRoom('page', caller);
-      this.#ensureCarried();
-    }
+    this.#ensureRoom(terminals === undefined || this.#isFull('terminal') ? 'page' : 'terminal', caller);
   }
 
   /**
@@ -142,11 +138,15 @@ export class SessionRegistry {
   create(request: SessionRequest, caller: Caller, profile?: ProfileLease): Session {
     const { parts, settings } = this.#parameters;
     this.#ensureRoom('page', caller);
-    this.#ensureCarried();
     return this.#start(
       caller,
       (listener) => new Session(parts.ids.streamId(), request, parts, settings, listener, profile),
     );
+  }
+
+  /** Before a session is received: whether there is room. @throws StreamKitError `at_capacity`. */
+  checkMayReceive(caller: Caller): void {
+    this.#ensureRoom('page', { ...caller, limits: {} });
   }
 
   /**
@@ -163,8 +163,7 @@ export class SessionRegistry {
     profile: ProfileLease | undefined,
   ): Session {
     const { parts, settings } = this.#parameters;
-    this.#ensureRoom('page', { ...caller, limits: {} });
-    this.#ensureCarried();
+    this.checkMayReceive(caller);
     const events = new HeldEvents(parts.observe);
     const holding = { ...parts, observe: events.observe };
     return this.#start(
@@ -196,7 +195,7 @@ export class SessionRegistry {
       (listener) => new Session(streamId, request, parts, settings, listener, profile, arrival),
     );
     this.#successors.set(session, next);
-    // What it was published to begins only once its page is there.
+    // Publications restart only after the page has loaded, so check for disuse after that.
     void next.whenLaunched.then(() => this.draining && next.endWhenUnused(this.#unusedMs));
     void session.close('moved');
     return next;
@@ -362,8 +361,7 @@ export class SessionRegistry {
   /** @throws StreamKitError `at_capacity`. */
   #ensureRoom(kind: 'page' | 'terminal', caller: Caller): void {
     if (this.#closed || this.draining) {
-      const headers = { 'Retry-After': '10' };
-      throw new NoRoomError('The server is shutting down', { status: 503, headers });
+      throw new NoRoomError('The server is shutting down', { status: 503, headers: { 'Retry-After': '10' } });
     }
     const headers = { 'Retry-After': '5' };
     if (this.#isFull(kind)) {
@@ -372,6 +370,7 @@ export class SessionRegistry {
     if (this.#countOf('sessions', caller.key) >= (caller.limits.maxSessions ?? Infinity)) {
       throw new StreamKitError('at_capacity', 'This caller has as many sessions as it may', { headers });
     }
+    if (kind === 'page') this.#ensureCarried();
   }
 
   #isFull(kind: 'page' | 'terminal'): boolean {
@@ -385,9 +384,9 @@ export class SessionRegistry {
   /** @throws StreamKitError `at_capacity` when memory or CPU, as measured now, would not carry one more page. */
   #ensureCarried(): void {
     const { admission, parts } = this.#parameters;
-    const { shortage } = admission;
+    const { shortage, running } = admission;
     if (shortage === undefined) return;
-    parts.logger.warn({ shortage, running: admission.running }, 'session refused: the machine is busy');
+    parts.logger.warn({ shortage, running }, 'session refused: the machine is busy');
     const message = `The server has too little free ${shortage} for one more session`;
     const headers = { 'Retry-After': '10' };
     throw new NoRoomError(message, { status: 503, headers });

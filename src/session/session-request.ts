@@ -1,5 +1,5 @@
 import { asError, StreamKitError } from '../base/errors.js';
-import { expectation, isPlainObject } from '../options/option-checks.js';
+import { expectation, isPlainObject, refuseUnknownKeys } from '../options/option-checks.js';
 import { type TargetPolicy } from '../options/target-policy-options.js';
 import { permitsUrl } from '../egress/target-policy.js';
 import { sessionBudgetOption } from '../options/session-budget-option.js';
@@ -63,12 +63,8 @@ function parseBudget(value: unknown): SessionBudget {
 function parseProfile(value: unknown): SessionRequest['profile'] {
   if (value === undefined) return undefined;
   if (!isPlainObject(value)) throw new StreamKitError('bad_request', expectation('object', 'profile', value));
-  const { id, save = false, ...others } = value;
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined) {
-    const sentence = `Expected id and save in profile but received ${JSON.stringify(unknown.slice(0, 80))}`;
-    throw new StreamKitError('bad_request', sentence);
-  }
+  refuseUnknownKeys(value, ['id', 'save'], { expected: 'id and save in profile' });
+  const { id, save = false } = value;
   if (!isProfileId(id)) {
     const expected = 'string of 1 to 64 letters, digits, - and _';
     throw new StreamKitError('bad_request', expectation(expected, 'profile.id', id));

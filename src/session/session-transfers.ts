@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.js';
-import { settlesWithin } from '../base/deadline.js';
+import { pause, settlesWithin } from '../base/deadline.js';
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
@@ -52,6 +52,8 @@ export interface Departure {
 
 /** A session that another server sends, loaded here. One of its ends must follow. */
 export interface Arrival {
+  /** Its page has failed, or this server shuts down. */
+  readonly hasEnded: boolean;
   /** It is this server's from now on. */
   adopt(): void;
   /** It is not. Never rejects. */
@@ -77,11 +79,13 @@ export class SessionTransfers {
    * both under one id.
    */
   movable(): string[] {
+    const ids = this.#parameters.registry.all().map(({ streamId }) => streamId);
+    return ids.filter((streamId) => this.#isMovable(streamId));
+  }
+
+  #isMovable(streamId: string): boolean {
     const { registry, recordings } = this.#parameters;
-    return registry.all().flatMap(({ streamId }) => {
-      const isMovable = registry.findPage(streamId)?.isMovable === true;
-      return isMovable && recordings?.creatorOf(streamId) === undefined ? [streamId] : [];
-    });
+    return registry.findPage(streamId)?.isMovable === true && recordings?.creatorOf(streamId) === undefined;
   }
 
   /** It is on its way to another server. */
@@ -99,15 +103,15 @@ export class SessionTransfers {
     const { registry } = this.#parameters;
     const session = registry.page(streamId);
     const caller = registry.creatorOf(streamId);
-    if (caller === undefined || !this.movable().includes(streamId)) throw cannotMove();
+    if (caller === undefined || !this.#isMovable(streamId)) throw cannotMove();
     const made = await PassingProfile.create();
     // A recording, a DevTools client or a restart may have begun meanwhile.
-    if (registry.findPage(streamId) !== session || !this.movable().includes(streamId)) {
+    if (registry.findPage(streamId) !== session || !this.#isMovable(streamId)) {
       await this.#remove(made);
       throw cannotMove();
     }
     const { moved, isStored } = await session.depart(made).catch(async (thrown: unknown) => {
-      await made.remove();
+      await this.#remove(made);
       throw thrown;
     });
     const archive = isStored ? made : undefined;
@@ -138,21 +142,26 @@ export class SessionTransfers {
    * Loads the page of a session that another server sends.
    *
    * @param sent - what that server says of it.
-   * @param archive - what its pages have stored there; this server's from now on.
+   * @param receiveArchive - takes what its pages have stored there. Called once, if this server takes the session.
    * @throws StreamKitError `bad_request` and the like for what this server does not take, `at_capacity`, or why the page failed.
    */
-  async receive(streamId: string, sent: unknown, caller: Caller, archive: PassingProfile): Promise<Arrival> {
+  async receive(
+    streamId: string,
+    sent: unknown,
+    caller: Caller,
+    receiveArchive: () => Promise<PassingProfile>,
+  ): Promise<Arrival> {
     const { registry, features, clock, logger } = this.#parameters;
+    const moved = parseMovedSession(sent);
+    const request = this.#parse(moved);
+    if (!fitsPlacement(features(), request.placement)) throw noSuitableNode();
+    if (registry.find(streamId) !== undefined)
+      throw new StreamKitError('conflict', 'This server has the session already');
+    registry.checkMayReceive(caller);
+    const archive = await receiveArchive();
     let session: Session;
     let lease: ProfileLease | undefined;
-    let publications: readonly unknown[];
     try {
-      const moved = parseMovedSession(sent);
-      ({ publications } = moved);
-      const request = this.#parse(moved);
-      if (!fitsPlacement(features(), request.placement)) throw noSuitableNode();
-      if (registry.find(streamId) !== undefined)
-        throw new StreamKitError('conflict', 'This server has the session already');
       lease = this.#leaseOf(request, caller, archive);
       session = registry.receive(streamId, request, caller, { moved, archive }, lease);
     } catch (thrown) {
@@ -168,10 +177,13 @@ export class SessionTransfers {
       throw session.error ?? new StreamKitError('unavailable', 'The session has ended');
     }
     return {
+      get hasEnded() {
+        return session.endReason !== undefined;
+      },
       adopt: () => {
         registry.adopt(session);
         if (lease instanceof LateProfileLease) lease.begin();
-        this.#publish(session, caller, publications);
+        this.#publish(session, caller, moved.publications);
         logger.info({ streamId }, 'a session has moved to this server');
       },
       abandon,
@@ -211,7 +223,7 @@ export class SessionTransfers {
         const isHeld = thrown instanceof StreamKitError && thrown.code === 'profile_in_use';
         if (!isHeld || waitedMs >= PROFILE_WAIT_MS) throw thrown;
       }
-      await new Promise<void>((resolve) => void clock.after(PROFILE_RETRY_MS, resolve));
+      await pause(clock, PROFILE_RETRY_MS);
     }
   }
 

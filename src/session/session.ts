@@ -1,4 +1,4 @@
-// Over 500 lines: launch, use, move and end of a page session decide together what may be done with it at each moment.
+// Over 500 lines: launch, use, move and end share the state that decides which operations are allowed.
 
 import { worldOf } from '../egress/upstream-proxy.js';
 import type { SessionDiagnostics } from '../protocol/session-diagnostics.js';
@@ -7,6 +7,7 @@ import type { SnapshotParameters } from '../render/capture/capture.js';
 import type { RestartableRender } from '../render/render.js';
 import { AUTO_CODECS, type VideoCodec } from '../protocol/video-codecs.js';
 import { asError, StreamKitError } from '../base/errors.js';
+import type { Clock } from '../base/clock.js';
 import { withTimeout } from '../base/with-timeout.js';
 import { LaunchLimit } from '../base/launch-limit.js';
 import { SerialQueue } from '../base/serial-queue.js';
@@ -138,7 +139,10 @@ export class Session implements StreamSession {
         settings,
         publisher,
         renderOptions: request.renderOptions,
-        published: { publications: this.publications, viewerBps: request.renderOptions.maxBitrateBps },
+        published: {
+          publications: this.publications,
+          viewerBps: () => this.#renderOptions.maxBitrateBps,
+        },
         openSockets: (hooks) =>
           openPageStreams({
             clock: parts.clock,
@@ -249,7 +253,7 @@ export class Session implements StreamSession {
     const publications = this.publications.requests;
     this.#document.showDeparting();
     this.#onViewerChange();
-    const published = closePart('publications', this.publications.close(), by);
+    const published = this.#closePublications(by);
     let isStored = true;
     try {
       await withTimeout(render.storeProfile(archive.source), DEPART_TIMEOUT_MS);
@@ -569,10 +573,15 @@ export class Session implements StreamSession {
     return { render: this.#render, media: this.#media };
   }
 
+  #closePublications(by: { readonly clock: Clock; readonly logger: Logger }): Promise<void> {
+    this.viewers.overflow?.onPublicationsClosing();
+    return closePart('publications', this.publications.close(), by);
+  }
+
   async #shutDown(reason: SessionEndReason): Promise<void> {
     this.#launchAbort.abort();
     const by = { clock: this.#parts.clock, logger: this.#logger };
-    const publications = closePart('publications', this.publications.close(), by);
+    const publications = this.#closePublications(by);
     await closePart('viewers', this.viewers.close(reason), by);
     await publications;
     this.#onViewerChange();

@@ -16,7 +16,7 @@ import { SessionEventStream, type StreamKitEvent } from './session-event-stream.
 import type { IceServerSource } from './ice-server-source.js';
 import type { SessionRecordings } from './session-recordings.js';
 import type { SessionRegistry } from './session-registry.js';
-import { fitsPlacement, noSuitableNode, parsePlacement, type ServerFeatures } from './placement.js';
+import { fitsPlacement, noSuitableNode, type ServerFeatures } from './placement.js';
 import { parseSessionRequest } from './session-request.js';
 import { StreamKitSession, type WaitOptions } from './stream-kit-session.js';
 import type { StreamSession } from './stream-session.js';
@@ -139,7 +139,7 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
     }
     const defaults = { ...this.#parameters.defaults, limits: caller.limits };
     const request = parseSessionRequest(body, defaults, targetPolicy);
-    if (!fitsPlacement(this.#parameters.features(), parsePlacement(body))) throw noSuitableNode();
+    if (!fitsPlacement(this.#parameters.features(), request.placement)) throw noSuitableNode();
     const { profile: wanted } = request;
     const { profiles } = this.#parameters;
     if (wanted !== undefined && profiles === undefined)
@@ -164,7 +164,7 @@ export class StreamKitSessions implements AsyncIterable<StreamKitEvent> {
   /** For the router alone: what is observed of sessions. */
   observe<T extends SessionEventName>(name: T, event: SessionEvents[T]): void {
     this.#events.publish(name, event);
-    // Of an end the registry tells: by then another session may have the id.
+    // The registry emits `ended`: by then another session may have the id.
     const events = this.#parameters.registry.find(event.streamId)?.events;
     if (events === undefined) return;
     const observed = { name, event } as {

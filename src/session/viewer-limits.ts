@@ -1,5 +1,5 @@
 import { StreamKitError } from '../base/errors.js';
-import { expectation, isPlainObject } from '../options/option-checks.js';
+import { expectation, isPlainObject, refuseUnknownKeys } from '../options/option-checks.js';
 import type { ErrorCode } from '../protocol/error-codes.js';
 import { VIEWER_BOUNDS, type ViewerBound, type ViewerBounds } from '../protocol/viewer-bounds.js';
 
@@ -19,8 +19,6 @@ export interface ViewerLimits {
 }
 
 export const NO_LIMITS: ViewerLimits = { wishes: {}, bounds: {} };
-
-const KEYS = Object.keys(VIEWER_BOUNDS) as ViewerBound[];
 
 export function lowestOf({ wishes, bounds }: ViewerLimits): Readonly<Record<ViewerBound, number>> {
   const lower = (key: ViewerBound): number => Math.min(wishes[key] ?? Infinity, bounds[key] ?? Infinity);
@@ -45,11 +43,7 @@ export function changedWishes(
   code: ErrorCode & ('bad_request' | 'unprocessable'),
 ): ViewerWishes {
   if (!isPlainObject(change)) throw new StreamKitError(code, expectation('JSON object', 'bounds', change));
-  const unknown = Object.keys(change).find((key) => !Object.hasOwn(VIEWER_BOUNDS, key));
-  if (unknown !== undefined) {
-    const sentence = `Expected ${KEYS.join(', ')} but received ${JSON.stringify(unknown.slice(0, 80))}`;
-    throw new StreamKitError(code, sentence);
-  }
+  refuseUnknownKeys(change, Object.keys(VIEWER_BOUNDS), { code });
   const changed = (key: ViewerBound): number | undefined => {
     const value = change[key];
     if (value === undefined) return current[key];

@@ -58,7 +58,13 @@ export class TemporaryFolder {
     const name = `stream-kit-terminal-${process.pid}-${start}-${randomBytes(8).toString('hex')}`;
     const path = join(tmpdir(), name);
     await mkdir(path, { mode: 0o700 });
-    return new TemporaryFolder(path, tmuxPath);
+    try {
+      return new TemporaryFolder(path, tmuxPath);
+    } catch (thrown) {
+      // Some errors of a start are thrown (ENOMEM).
+      await rm(path, { recursive: true, force: true });
+      throw thrown;
+    }
   }
 
   /** Idempotent. */

@@ -1,10 +1,9 @@
-import type { ChildProcessByStdio } from 'node:child_process';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
 import type { Clock, Timer } from '../base/clock.js';
-import { asError } from '../base/errors.js';
+import { asError, StreamKitError } from '../base/errors.js';
 import type { CommandReply } from './control-mode-parser.js';
 import { ControlModeParser } from './control-mode-parser.js';
 import { plainEnvironment } from './tmux-server.js';
@@ -33,6 +32,7 @@ const MAX_WAITING_COMMANDS = 2048;
 /** A tmux that does not answer within this time is given up, ms. */
 const REPLY_TIMEOUT_MS = 5000;
 const DETACH_TIMEOUT_MS = 500;
+const NOT_STARTED = 'The terminal could not be opened: tmux cannot be started';
 
 interface WaitingCommand {
   readonly resolve: (reply: CommandReply) => void;
@@ -53,22 +53,16 @@ export class TmuxControl {
   #gone = false;
   #closing = false;
 
+  /** @throws StreamKitError `terminal_failed`: the system has no memory or descriptors for it. */
   constructor(parameters: TmuxControlParameters, listener: TmuxControlListener) {
     this.#parameters = parameters;
     this.#listener = listener;
-    const { server, words, cwd, env } = parameters;
     const parser = new ControlModeParser({
       onOutput: (pane, bytes) => listener.onOutput(pane, bytes),
       onNotification: (name, rest) => listener.onNotification(name, rest),
       onReply: (reply) => this.#onReply(reply),
     });
-    this.#child = spawn(server.tmuxPath, [...server.flags, '-C', ...words], {
-      cwd,
-      env: { ...plainEnvironment(), ...env },
-      stdio: ['pipe', 'pipe', 'ignore'],
-      // A signal for the server's own process group, such as Ctrl-C, is not for the terminals.
-      detached: true,
-    });
+    this.#child = startClient(parameters);
     this.#exited = once(this.#child, 'close').catch(() => undefined);
     this.#child.stdin.on('error', () => undefined);
     this.#child.stdout.on('data', (bytes: Buffer) => {
@@ -148,4 +142,32 @@ export class TmuxControl {
     this.#waiting = [];
     if (!this.#closing) this.#listener.onGone();
   }
+}
+
+function startClient({
+  server,
+  words,
+  cwd,
+  env,
+}: TmuxControlParameters): ChildProcessByStdio<Writable, Readable, null> {
+  let child: ChildProcess;
+  try {
+    child = spawn(server.tmuxPath, [...server.flags, '-C', ...words], {
+      cwd,
+      env: { ...plainEnvironment(), ...env },
+      stdio: ['pipe', 'pipe', 'ignore'],
+      // A signal for the server's own process group, such as Ctrl-C, is not for the terminals.
+      detached: true,
+    });
+  } catch (cause) {
+    throw new StreamKitError('terminal_failed', NOT_STARTED, { cause });
+  }
+  if (hasPipes(child)) return child;
+  // Without descriptors (EMFILE) there are none, and the error event follows.
+  child.on('error', () => undefined);
+  throw new StreamKitError('terminal_failed', NOT_STARTED);
+}
+
+function hasPipes(child: ChildProcess): child is ChildProcessByStdio<Writable, Readable, null> {
+  return Boolean(child.stdin && child.stdout);
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.js';
+import { pause } from '../base/deadline.js';
 import { StreamKitError } from '../base/errors.js';
 import { InputError } from '../input/input-error.js';
 import type { InputMessage } from '../input/input-message.js';
@@ -282,7 +283,7 @@ export class TmuxTerminal implements Terminal {
       const before = this.#received;
       const answered = await this.#panes().catch(() => undefined);
       if (answered === undefined) return;
-      await new Promise<void>((resolve) => void clock.after(ROUND_MS, resolve));
+      await pause(clock, ROUND_MS);
       quiet = this.#received === before ? quiet + 1 : 0;
     }
   }
@@ -319,7 +320,7 @@ export class TmuxTerminal implements Terminal {
       return;
     }
     if (this.#reopenings.length >= MAX_REOPENINGS) {
-      await new Promise<void>((resolve) => void clock.after(REOPEN_PAUSE_MS, resolve));
+      await pause(clock, REOPEN_PAUSE_MS);
       if (this.#isClosing()) return;
     }
     this.#reopenings.push(nowMs);
@@ -405,7 +406,7 @@ export class TmuxTerminal implements Terminal {
     if (pid !== undefined) {
       let left = members;
       for (let waitedMs = 0; left.length > 0 && waitedMs < HANGUP_GRACE_MS; waitedMs += HANGUP_LOOK_MS) {
-        await new Promise<void>((resolve) => void clock.after(HANGUP_LOOK_MS, resolve));
+        await pause(clock, HANGUP_LOOK_MS);
         left = await stillRunning(left, pid);
       }
       await killMarked(left, pid);

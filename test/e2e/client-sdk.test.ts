@@ -148,6 +148,7 @@ interface Viewer {
   attached: boolean;
   wishes: { maxHeight: number | null };
   bounds: { maxHeight: number | null };
+  rung: { reason: string } | null;
 }
 
 /** Those that the server knows, and how many its state counts. */
@@ -402,7 +403,10 @@ describe.concurrent('in tabs beside each other', () => {
       expect(await bound(130)).toEqual({ maxHeight: 130, maxBitrateBps: null });
       await own.read(`render(${JSON.stringify(options)})`);
       await untilViewers((found) =>
-        found.some(({ bounds, wishes }) => bounds.maxHeight === 130 && wishes.maxHeight === null),
+        found.some(
+          ({ bounds, wishes, rung }) =>
+            bounds.maxHeight === 130 && wishes.maxHeight === null && rung?.reason === 'bound',
+        ),
       );
       expect(await own.read(height)).toBe(120);
       await bound(null);

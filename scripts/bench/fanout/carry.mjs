@@ -1,6 +1,6 @@
 // The highest number of viewers that the machine carries together with the generator, without loss.
 import { round } from '../rig.mjs';
-import { coresOf, measureServer } from './measure.mjs';
+import { coresOf, measureServer, STREAMS } from './measure.mjs';
 import { joinUpTo, leaveDownTo } from './server-process.mjs';
 
 const SETTLE_MS = 2_000;
@@ -20,12 +20,14 @@ async function resize(server, generator, count) {
 /**
  * Probes `from` viewers, and where they are not carried half as many, then in between; holds the highest number that was
  * carried for `holdS`, or somewhat fewer where that fails.
+ *
+ * @param stream - a name of STREAMS.
  */
 export async function carry(server, generator, { from, probeS, holdS }, stream) {
   const rows = [];
   const measure = async (viewers, seconds) => {
     await resize(server, generator, viewers);
-    await server.call('play', stream);
+    await server.call('play', STREAMS[stream]);
     const measured = await measureServer(server, generator, {
       settleMs: SETTLE_MS,
       seconds,
@@ -44,6 +46,7 @@ export async function carry(server, generator, { from, probeS, holdS }, stream) 
       'RTCP from': `${measured.reporting} of ${viewers}`,
       'samples wrong': `${totals.sampleFailures} of ${totals.sampled}`,
       'cores server/main/load/others': coresOf(measured),
+      'busiest thread, cores': round(measured.busiestThreadCores, 2),
       'longest sweep ms': round(totals.longestSweepUs / 1000),
       'server MiB': round(measured.rssMiB, 0),
       carried: clean ? 'yes' : 'no',
@@ -70,11 +73,11 @@ export async function carry(server, generator, { from, probeS, holdS }, stream) 
     held: clean,
     reporting: measured.reporting,
     table: {
-      name: 'fanout-carried',
-      title: 'Viewers carried',
+      name: `fanout-carried-${stream.split(' ')[0]}`,
+      title: `Viewers of ${stream} carried`,
       note:
-        '720p30 at 4 Mbit/s on one machine together with the load; the last row is the one that was held. Carried: no ' +
-        'packet lost, no frame dropped for a viewer, and RTCP from all.',
+        'On one machine together with the load; the last row is the one that was held. Carried: no packet lost, no frame ' +
+        'dropped for a viewer, and RTCP from all.',
       rows,
     },
   };

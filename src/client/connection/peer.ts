@@ -1,4 +1,5 @@
 import { IceRecovery } from './ice-recovery.js';
+import { minimizeDelay } from '../media/live-receiver.js';
 import type { IceServerFailure, PeerReport } from '../diagnose/peer-report.js';
 import { preferStereo } from './stereo-answer.js';
 import { asStreamError, StreamError } from './stream-error.js';
@@ -269,10 +270,4 @@ function configurationOf(iceServers: RTCIceServer[]): RTCConfiguration {
 
 function relaysAmong(iceServers: RTCIceServer[]): string[] {
   return iceServers.flatMap(({ urls }) => urls).filter((url) => /^turns?:/.test(url));
-}
-
-/** Asks for the smallest jitter buffer: the stream is watched live, and often played with. */
-function minimizeDelay(receiver: RTCRtpReceiver): void {
-  // The newer name and the older one; a browser ignores what it does not know.
-  Object.assign(receiver, { jitterBufferTarget: 0, playoutDelayHint: 0 });
 }

@@ -21,8 +21,9 @@ import type {
 } from './stream-events.js';
 import { checkStreamOptions, type ConnectStreamOptions } from './stream-options.js';
 import type { StreamStats } from '../diagnose/stream-stats.js';
-import type { ViewerBoundsChange } from '../../protocol/viewer-bounds.js';
+import type { ViewerBounds, ViewerBoundsChange } from '../../protocol/viewer-bounds.js';
 import { WakeEvents, type WakeReason } from './wake-events.js';
+import { WishQueue } from './wish-queue.js';
 
 /** How often another viewer is tried after media that could not be saved, with no connection in between. */
 const MAX_REJOINS = 2;
@@ -37,11 +38,10 @@ export class StreamConnection {
   readonly #options: ConnectStreamOptions;
   readonly #signaling: Signaling;
   /** What another viewer would ask for. */
-  #wishes: ViewerBoundsChange;
+  #wishes: ViewerBounds;
   /** The viewer that there is, or that is joining, may have those before. */
   #wishesAreLate = false;
-  /** Settles after the last change of them; changes are posted one after the other. */
-  #wishing: Promise<unknown> = Promise.resolve();
+  readonly #wishQueue = new WishQueue((change) => this.#changeWishes(change));
   readonly #events = new EventHub<StreamEvents>();
   readonly #store = new StateStore();
   readonly #stats = new PeerStats();
@@ -176,12 +176,11 @@ export class StreamConnection {
   /**
    * Changes what this viewer gets at most, without a gap in picture or sound. What is left out stays; null lifts a bound. Rejects with a
    * StreamError; what the server has not refused as `unprocessable` is then sent again with the next event stream. While there is none
-   * it resolves without an answer. A WebSocket is not bounded.
+   * it resolves without an answer. A WebSocket is not bounded. One request is under way at a time; changes that wait for it are sent
+   * as one, and are refused as one.
    */
   setWishes(change: ViewerBoundsChange): Promise<void> {
-    const changed = this.#wishing.then(() => this.#changeWishes(change));
-    this.#wishing = changed.catch(() => undefined);
-    return changed;
+    return this.#wishQueue.add(change);
   }
 
   /** Sends an input message. @returns false while the data channel is not open, or more bytes wait in it. */
@@ -369,7 +368,7 @@ export class StreamConnection {
     this.#events.emit('viewer', { viewerId: signal.viewerId, role: signal.role });
   }
 
-  async #changeWishes(change: ViewerBoundsChange): Promise<void> {
+  async #changeWishes(change: Partial<ViewerBounds>): Promise<void> {
     const wishes = { ...this.#wishes, ...change };
     let viewerId: string | undefined;
     const isStill = (): boolean => this.#viewerId === viewerId && this.#status === 'connected';

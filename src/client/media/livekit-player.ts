@@ -3,7 +3,8 @@ import type { RemoteTrack, Room } from 'livekit-client';
 
 import type { MediaSource } from '../../protocol/media-source.js';
 import type { StatsReport } from '../diagnose/stats-sampler.js';
-import { minimizeDelay, type SourcePlayer, type SourcePlayerListener } from './source-player.js';
+import { minimizeDelay } from './live-receiver.js';
+import type { SourcePlayer, SourcePlayerListener } from './source-player.js';
 
 /** Loads the package `livekit-client`. */
 export type LoadLiveKit = () => Promise<unknown>;
@@ -72,7 +73,7 @@ export class LiveKitPlayer implements SourcePlayer {
   }
 }
 
-/** An optional package: bundlers take a missing one for no error where it is caught. */
+/** An optional package: bundlers do not report a missing package if the import is inside try. */
 export async function loadPackage(): Promise<unknown> {
   try {
     return await import('livekit-client');

@@ -15,8 +15,3 @@ export interface SourcePlayer {
   /** Idempotent. Nothing is told any more, and the media server knows. */
   close(): void;
 }
-
-/** Asks for the smallest jitter buffer: the stream is watched live. */
-export function minimizeDelay(receiver: RTCRtpReceiver | undefined): void {
-  if (receiver) Object.assign(receiver, { jitterBufferTarget: 0, playoutDelayHint: 0 });
-}

@@ -1,5 +1,7 @@
 import type { MediaSource } from '../../protocol/media-source.js';
-import { minimizeDelay, type SourcePlayer, type SourcePlayerListener } from './source-player.js';
+import { withTimeout } from '../connection/request-timeout.js';
+import { minimizeDelay } from './live-receiver.js';
+import type { SourcePlayer, SourcePlayerListener } from './source-player.js';
 
 /** How long the offer waits for candidates; what comes later is not used. */
 const GATHERING_MS = 1000;
@@ -68,10 +70,9 @@ export class WhepPlayer implements SourcePlayer {
     const { url: own, token } = this.#source;
     // What is meant for one origin is not for another.
     const isOwn = token !== undefined && new URL(url).origin === new URL(own).origin;
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), REQUEST_TIMEOUT_MS);
-    try {
-      return await fetch(url, {
+    // Closing does not abort it: what it makes there is given up by another request.
+    return withTimeout(REQUEST_TIMEOUT_MS, new AbortController().signal, (signal) =>
+      fetch(url, {
         method,
         headers: {
           ...(body === undefined ? {} : { 'content-type': 'application/sdp' }),
@@ -80,11 +81,9 @@ export class WhepPlayer implements SourcePlayer {
         ...(body === undefined ? {} : { body }),
         // It outlives the page.
         keepalive: method === 'DELETE',
-        signal: timeout.signal,
-      });
-    } finally {
-      clearTimeout(timer);
-    }
+        signal,
+      }),
+    );
   }
 
   /** An endpoint that cannot be reached notices by itself. */

@@ -13,6 +13,8 @@ export interface EncoderReport {
   readonly works: boolean;
   /** Why it does not work, in FFmpeg's own words where it said any; one line. */
   readonly reason?: string;
+  /** There was no process to try it in: for want of descriptors or memory, which says nothing of the encoder. */
+  readonly untried?: true;
   /** One picture at a time, 1280 x 720; where it was asked to be measured. */
   readonly framesPerSecond?: number;
 }
@@ -44,6 +46,8 @@ interface ChildResult {
   readonly found: readonly EncoderReport[];
   /** Why the process reported no more. */
   readonly ending: string;
+  /** Whether there was a process. */
+  readonly started: boolean;
 }
 
 const CHILD = fileURLToPath(new URL('./encoder-probe-child.js', import.meta.url));
@@ -85,13 +89,15 @@ export class EncoderProbe {
         reports.push(...rest.map(({ name }) => ({ name, works: false, reason })));
         break;
       }
-      const { found, ending } = await this.#tryInChild(
+      const { found, ending, started } = await this.#tryInChild(
         { candidates: rest, measureMs, endWithInput: true },
         remainingMs,
       );
       reports.push(...found);
       const [blamed] = rest.slice(found.length);
-      if (blamed !== undefined) reports.push({ name: blamed.name, works: false, reason: ending });
+      if (blamed === undefined) continue;
+      const untried = started ? {} : ({ untried: true } as const);
+      reports.push({ name: blamed.name, works: false, reason: ending, ...untried });
     }
     return reports;
   }
@@ -103,7 +109,7 @@ export class EncoderProbe {
         env: encoderEnvironment(),
         stdio: ['pipe', 'pipe', 'ignore'],
       });
-      child.on('error', (error) => resolve({ found: [], ending: error.message }));
+      child.on('error', (error) => resolve(notStarted(error)));
       const { stdin, stdout } = child;
       // Without descriptors (EMFILE) there are no pipes, and the error event follows.
       if (!stdin || !stdout) return;
@@ -124,10 +130,10 @@ export class EncoderProbe {
         const ending = late
           ? 'it did not answer in time'
           : `trying it ended the process with ${signal ?? `code ${String(code)}`}`;
-        resolve({ found: reportsIn(output), ending });
+        resolve({ found: reportsIn(output), ending, started: true });
       });
       // Node throws for some errors of a start (ENOMEM), and reports others by an event.
-    }).catch((thrown: unknown) => ({ found: [], ending: asError(thrown).message }));
+    }).catch((thrown: unknown) => notStarted(asError(thrown)));
   }
 }
 
@@ -144,10 +150,17 @@ export function probeEncoderSync(candidate: ProbedCandidate, timeoutMs: number):
   const [report] = reportsIn(stdout);
   if (report !== undefined) return report;
   const late = error !== undefined && 'code' in error && error.code === 'ETIMEDOUT';
+  if (error !== undefined && !late) {
+    return { name: candidate.name, works: false, reason: error.message, untried: true };
+  }
   const reason = late
     ? 'it did not answer in time'
     : `trying it ended the process with ${signal ?? `code ${String(status)}`}`;
   return { name: candidate.name, works: false, reason };
+}
+
+function notStarted({ message }: Error): ChildResult {
+  return { found: [], ending: message, started: false };
 }
 
 function unref(child: ChildProcess): void {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.js';
 import { asError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import { kindOf } from './encoder-kind.js';
 import type { EncoderReport, ProbedCandidate } from './encoder-probe.js';
 
 /** How many encodings run on one device, of all sessions of this server. */
@@ -189,11 +190,6 @@ export class EncoderSeats {
     if (refusal !== undefined) this.#limit(created, refusal.reason, refusal.atUs);
     return created;
   }
-}
-
-/** Undefined: it encodes in software. */
-function kindOf({ name }: ProbedCandidate): string | undefined {
-  return /_(nvenc|vaapi|qsv)$/.exec(name)?.[1];
 }
 
 function hasRoom({ limit, running }: Device): boolean {

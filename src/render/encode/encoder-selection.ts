@@ -75,8 +75,7 @@ export class EncoderSelection {
     this.#probes.add(probe);
     this.#ready = probe.reports.then((found) => {
       this.#probes.delete(probe);
-      // One that had no session left may have some the next time.
-      if (!probe.closed && !found.some(hasNoSessionLeft)) known.set(key, found);
+      if (!probe.closed && !found.some(isPassing)) known.set(key, found);
       this.#choose(found);
     });
   }
@@ -103,7 +102,7 @@ export class EncoderSelection {
   }
 
   async #probeOne(candidate: ProbedCandidate): Promise<EncoderReport> {
-    // What is given up is no refusal.
+    // What is given up is no refusal, nor is what could not be tried.
     if (this.#closed) return { name: candidate.name, works: true };
     const probe = new EncoderProbe({
       candidates: [candidate],
@@ -112,12 +111,13 @@ export class EncoderSelection {
     this.#probes.add(probe);
     const [report] = await probe.reports;
     this.#probes.delete(probe);
-    return report === undefined || probe.closed ? { name: candidate.name, works: true } : report;
+    const isRefusal = report !== undefined && report.untried !== true && !probe.closed;
+    return isRefusal ? report : { name: candidate.name, works: true };
   }
 
   #choose(reports: readonly EncoderReport[]): void {
     this.#chosen = true;
-    const refused = reports.filter((report) => !report.works && !hasNoSessionLeft(report));
+    const refused = reports.filter((report) => !report.works && !isPassing(report));
     for (const codec of VIDEO_CODECS) {
       for (const candidate of this.#candidates[codec]) {
         const busy = reports.find((report) => report.name === candidate.name && hasNoSessionLeft(report));
@@ -163,6 +163,11 @@ function isCertain({ name, codec, ffmpegPath }: ProbedCandidate): boolean {
 
 function hasNoSessionLeft({ works, reason = '' }: EncoderReport): boolean {
   return !works && NO_SESSION_LEFT.test(reason);
+}
+
+/** The next time it may work: others had all sessions, or there was no process to try it in. */
+function isPassing(report: EncoderReport): boolean {
+  return report.untried === true || hasNoSessionLeft(report);
 }
 
 function refuseUnlessExecutable(ffmpegPath: string): void {

@@ -1,6 +1,7 @@
 import { AV_PIX_FMT_NV12 } from 'node-av/constants';
 import type { Frame } from 'node-av/lib';
 
+import { asError } from '../../base/errors.js';
 import type { VideoCodec } from './encoded-frame.js';
 import { ffmpegArguments } from './ffmpeg-arguments.js';
 import { FfmpegProcess } from './ffmpeg-process.js';
@@ -40,11 +41,17 @@ interface WaitingPicture {
   readonly fedAtMs: number;
 }
 
+interface RawPicture {
+  readonly format: 'i420' | 'nv12';
+  readonly bytes: Uint8Array;
+  readonly times: PictureTimes;
+}
+
 /** One process from its start to its end. */
 interface Run {
   readonly process: FfmpegProcess;
   readonly waiting: WaitingPicture[];
-  readonly format: 'i420' | 'nv12';
+  readonly format: RawPicture['format'];
   readonly bitrateBps: number;
   fed: number;
   /** Pictures that have come out, counting what only primed it. */
@@ -61,7 +68,8 @@ interface Run {
  * FFmpeg takes neither a wish for a keyframe nor another bit rate while it runs. So a second process is started, and
  * primed with a picture whose outcome is thrown away; once that has come out, the next picture goes to the second
  * process, from which it comes out as a keyframe, and the first one ends. A driver may have no session for a second one: then the
- * first is ended before, and no picture comes until another one has started.
+ * first is ended before, and no picture comes until another one has started. Pictures of another format have another process
+ * as well, which starts when the one before has ended: that may have had the last session.
  */
 export class ProcessVideoEncoder implements VideoEncoder {
   readonly codec: VideoCodec;
@@ -70,8 +78,10 @@ export class ProcessVideoEncoder implements VideoEncoder {
   #parameters: ProcessEncoderParameters;
   #current: Run | undefined;
   #next: Run | undefined;
-  /** Its end is waited for. */
+  /** Its end is waited for; the next process starts after it. */
   #ending: { readonly run: Run; readonly timer: NodeJS.Timeout } | undefined;
+  /** The newest picture that came meanwhile. */
+  #kept: RawPicture | undefined;
   #retiring: { readonly run: Run; readonly timer: NodeJS.Timeout } | undefined;
   /** What the new process gave while the one before it still had something to give. */
   #held: CompressedPicture[] = [];
@@ -86,17 +96,18 @@ export class ProcessVideoEncoder implements VideoEncoder {
 
   encode(picture: Frame, times: PictureTimes, keyframe: boolean): void {
     if (this.#closed) return;
+    const format = picture.format === AV_PIX_FMT_NV12 ? 'nv12' : 'i420';
+    const raw = Buffer.concat(planesOf(picture, this.#parameters));
+    if (this.#current && this.#current.format !== format) this.#endCurrent();
     if (this.#ending) {
-      this.#listener.onDropped();
+      this.#dropKept();
+      this.#kept = { format, bytes: raw, times };
       return;
     }
-    const format = picture.format === AV_PIX_FMT_NV12 ? 'nv12' : 'i420';
-    if (this.#current?.format !== format) this.#startAnew(format);
-    const raw = Buffer.concat(planesOf(picture, this.#parameters));
+    this.#current ??= this.#start(format, 0);
     const next = this.#next;
     if (next && next.received > 0) this.#switchTo(next);
     const current = this.#current;
-    if (!current) return;
     this.#checkAnswers(current);
     if (this.#next) this.#checkAnswers(this.#next);
     if (current.waiting.length >= MAX_PICTURES_WAITING) {
@@ -116,7 +127,8 @@ export class ProcessVideoEncoder implements VideoEncoder {
 
   reconfigure(size: PictureFormat): void {
     this.#parameters = { ...this.#parameters, ...size };
-    this.#endAll();
+    this.#dropKept();
+    this.#endCurrent();
   }
 
   close(): void {
@@ -124,12 +136,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
     this.#endAll();
   }
 
-  #startAnew(format: Run['format']): void {
-    this.#endAll();
-    this.#current = this.#start(format, 0);
-  }
-
-  #start(format: Run['format'], leadingKeyframes: number): Run {
+  #start(format: RawPicture['format'], leadingKeyframes: number): Run {
     const { ffmpegPath, codec, frameRate, bitrateBps } = this.#parameters;
     const splitter: PictureSplitter = codec === 'h264' ? new FlvSplitter(frameRate) : new IvfSplitter(codec);
     const run: Run = {
@@ -194,7 +201,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
         if (times) this.#give(run, { bytes, keyframe, times });
       }
     } catch (error) {
-      this.#fail(error instanceof Error ? error : new Error(String(error)));
+      this.#fail(asError(error));
     }
   }
 
@@ -212,15 +219,16 @@ export class ProcessVideoEncoder implements VideoEncoder {
   #onEnded(run: Run, error: Error | undefined): void {
     if (this.#closed) return;
     if (run === this.#retiring?.run) this.#retire();
-    else if (run === this.#ending?.run) this.#forgetEnding();
+    else if (run === this.#ending?.run) this.#goOn();
     else if (run === this.#next) this.#endCurrent();
     else if (run === this.#current) this.#fail(error ?? new Error('FFmpeg ended by itself'));
   }
 
-  /** There is no room beside it. The next picture starts another one, which fails if that was not the reason. */
+  /** The next one starts once it has ended: there may be no room beside it. If that was not the reason, the next one fails as well. */
   #endCurrent(): void {
     const current = this.#current;
     this.#retire();
+    this.#next?.process.kill();
     this.#next = undefined;
     this.#current = undefined;
     if (!current) return;
@@ -230,9 +238,27 @@ export class ProcessVideoEncoder implements VideoEncoder {
     for (const { times } of current.waiting) if (times) this.#listener.onDropped();
   }
 
+  #goOn(): void {
+    const kept = this.#kept;
+    this.#forgetEnding();
+    if (!kept) return;
+    try {
+      this.#current = this.#start(kept.format, 0);
+      this.#feed(this.#current, kept.bytes, kept.times);
+    } catch (error) {
+      this.#fail(asError(error));
+    }
+  }
+
+  #dropKept(): void {
+    if (this.#kept) this.#listener.onDropped();
+    this.#kept = undefined;
+  }
+
   #forgetEnding(): void {
     clearTimeout(this.#ending?.timer);
     this.#ending = undefined;
+    this.#kept = undefined;
   }
 
   #checkAnswers(run: Run): void {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.js';
 import type { EncoderCandidate } from '../encode/encoder-candidate.js';
+import { kindOf } from '../encode/encoder-kind.js';
 import type { GraphicsDevice } from './graphics-devices.js';
 
 /** One session's place on a device. */
@@ -93,7 +94,7 @@ function placed<Candidate extends EncoderCandidate>(
   candidate: Candidate,
 ): PlacedCandidate<Candidate>[] {
   if (candidate.device !== undefined) return [{ rank: 0, candidate }];
-  const [, kind] = /_(nvenc|vaapi|qsv)$/.exec(candidate.name) ?? [];
+  const kind = kindOf(candidate);
   if (kind === undefined) return [{ rank: 2, candidate }];
   const onDevices = [device, ...others.filter((other) => other !== device)].flatMap((one) => {
     const name = encoderDevice(kind, one);

@@ -364,7 +364,26 @@ describe('a simulcast', () => {
     expect(shares.map(({ isSent }) => isSent)).toEqual([false, false, true]);
   });
 
-  it('leaves nothing running at its end, and nothing paused that was so', async () => {
+  it('does not resume a layer that is switched off when its link carries it again', async () => {
+    const { link, shares, consumers } = publish(3);
+    const carries = async (bitrateBps: number): Promise<void> => {
+      link.estimatedBitrateBps = bitrateBps;
+      link.onEstimate?.(bitrateBps);
+      await parts.clock.advance(40_000);
+      for (const consumer of consumers) consumer.switchNow();
+    };
+    await carries(20_000_000);
+    shares[0]?.setActive(false);
+    await carries(900_000);
+    expect(shares[0]?.isSent).toBe(false);
+    await carries(20_000_000);
+    expect(shares.map(({ isSent }) => isSent)).toEqual([true, true, true]);
+    expect(consumers.map(({ paused }) => paused)).toEqual([true, false, false]);
+    shares[0]?.setActive(true);
+    expect(consumers.map(({ paused }) => paused)).toEqual([false, false, false]);
+  });
+
+  it('leaves no encoding running after its end', async () => {
     const { shares } = publish(3);
     for (const share of shares) {
       share.setActive(false);

@@ -1,12 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { type Logger, silentLogger } from '../../../src/base/logger.js';
 import { openOverflow } from '../../../src/overflow/open-overflow.js';
 import { overflowOptions, type OverflowOptions } from '../../../src/options/overflow-options.js';
 import type { MediaSource } from '../../../src/protocol/media-source.js';
 import type { PublicationStatus } from '../../../src/protocol/state-document.js';
 import type { Publication } from '../../../src/publish/publication.js';
 import type { Publishing } from '../../../src/publish/open-publishing.js';
+import { PassingProfile } from '../../../src/profiles/passing-profile.js';
 import type { MediaShare } from '../../../src/session/media-share.js';
+import type { Session } from '../../../src/session/session.js';
 import {
   codeOf,
   type HarnessOptions,
@@ -57,6 +60,7 @@ class FakePublication {
 class Crowd {
   readonly publications: FakePublication[] = [];
   readonly asked: unknown[] = [];
+  readonly warnings: string[] = [];
   play: OverflowOptions['play'] = () => SOURCE;
   readonly harness: SessionHarness;
   sentBytes = 0;
@@ -75,7 +79,12 @@ class Crowd {
       'overflow',
     );
     const adjust = (parts: FakeParts): void => {
-      const { clock, logger } = parts;
+      const { clock } = parts;
+      const logger: Logger = {
+        ...silentLogger,
+        warn: (_context, message) => void this.warnings.push(message),
+        child: () => logger,
+      };
       const publishing: Publishing = {
         maxPerSession: 4,
         open: ({ target }, listener) => {
@@ -245,6 +254,19 @@ describe('a viewer beyond the bound', () => {
     const second = crowd.watch();
     await crowd.goLive();
     expect(second.sink.signals('media_source')).toEqual([SOURCE]);
+  });
+
+  it('counts with the bit rate that the session has now', async () => {
+    crowd = await Crowd.live(
+      { when: { egressBps: 3_000_000 } },
+      { maxViewersPerSession: 9, maxViewersPerCaller: 9 },
+    );
+    await crowd.harness.session.reconfigure({ maxBitrateBps: 500_000 });
+    for (let count = 0; count < 3; count += 1) crowd.watch();
+    await crowd.harness.session.reconfigure({ maxBitrateBps: 20_000_000 });
+    for (let count = 0; count < 2; count += 1) crowd.watch();
+    await crowd.goLive();
+    expect(crowd.elsewhere).toEqual([false, false, false, false, true]);
   });
 
   it('refused callers do not count towards the egress bound', async () => {
@@ -487,6 +509,26 @@ describe('when the crowd has left', () => {
     await crowd.harness.clock.advance(12_000);
     expect(crowd.publications[0]?.status).toBe('ended');
   });
+});
+
+it.each<[string, (session: Session) => Promise<unknown>]>([
+  ['ends', (session) => session.close('deleted')],
+  [
+    'departs',
+    async (session) => {
+      const archive = await PassingProfile.create();
+      await session.depart(archive);
+      await archive.remove();
+    },
+  ],
+])('the publication does not fail when its session %s', async (_name, finish) => {
+  crowd = await Crowd.live();
+  crowd.watch();
+  crowd.watch();
+  await crowd.goLive();
+  await finish(crowd.harness.session);
+  expect(crowd.publications).toMatchObject([{ status: 'ended' }]);
+  expect(crowd.warnings).toEqual([]);
 });
 
 it('one that is given control is served from here, whatever the crowd', async () => {

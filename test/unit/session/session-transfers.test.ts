@@ -17,6 +17,7 @@ import { anybody, FakeParts, testRequest, testSettings } from '../../helpers/ses
 import { codeOf } from '../../helpers/session-harness.js';
 import { settle } from '../../helpers/virtual-clock.js';
 
+const MAX_SESSIONS = 4;
 const ENDPOINT = { url: 'https://sfu.example.org/whip', token: 'secret' };
 const defaults = { viewport: { width: 1280, height: 720 }, maxBitrateBps: undefined };
 
@@ -51,7 +52,7 @@ beforeEach(() => {
       publishing: { maxPerSession: 4, open: ({ target }: { target: { url: URL } }) => open(target) },
     }),
     settings: testSettings,
-    admission: new Admission({ maxSessions: 4, machine, clock }),
+    admission: new Admission({ maxSessions: MAX_SESSIONS, machine, clock }),
     onSessionError: (_error, streamId) => void failed.push(streamId),
   });
   const iceServers = new IceServerSource([], clock, logger);
@@ -202,7 +203,7 @@ describe('a session that arrives', () => {
     const departure = await transfers.depart(session.streamId);
     departure.handOver();
     const before = parts.launches.length;
-    const arrival = transfers.receive(ID, departure.moved, anybody, await PassingProfile.create());
+    const arrival = transfers.receive(ID, departure.moved, anybody, () => PassingProfile.create());
     arrival.catch(() => undefined);
     await expect.poll(() => parts.launches.length).toBe(before + 1);
     return arrival;
@@ -217,6 +218,27 @@ describe('a session that arrives', () => {
     arrival.adopt();
     expect(namesOf(ID)).toEqual(['session:create', 'session:status']);
     expect(sessions.get(ID).state.status).toBe('connecting');
+  });
+
+  it('is refused before its file is read', async () => {
+    const { streamId } = await live();
+    const departure = await transfers.depart(streamId);
+    const { moved } = departure;
+    departure.keep();
+    await load();
+    let reads = 0;
+    const refusalOf = (id: string, sent: unknown): Promise<string> =>
+      codeOf(() =>
+        transfers.receive(id, sent, anybody, () => {
+          reads += 1;
+          return PassingProfile.create();
+        }),
+      );
+    expect(await refusalOf(ID, { ...moved, request: {} })).toBe('bad_target_url');
+    expect(await refusalOf(streamId, moved)).toBe('conflict');
+    for (let count = registry.all().length; count < MAX_SESSIONS; count += 1) await live();
+    expect(await refusalOf(ID, moved)).toBe('at_capacity');
+    expect(reads).toBe(0);
   });
 
   it('is not reported if it is given up', async () => {

@@ -35,7 +35,7 @@ describe('a change of what a viewer gets', () => {
     expect(() => changedWishes({}, change, 'unprocessable')).toThrow(named);
   });
 
-  it('counts where it is the lower one', () => {
+  it('takes effect where it is the lower one', () => {
     expect(lowestOf(NO_LIMITS)).toEqual({ maxHeight: Infinity, maxBitrateBps: Infinity });
     const limits = { wishes: { maxHeight: 720, maxBitrateBps: 9 }, bounds: { maxHeight: 360 } };
     expect(lowestOf(limits)).toEqual({ maxHeight: 360, maxBitrateBps: 9 });
@@ -87,7 +87,7 @@ describe('a viewer that watches', () => {
     expect(told(harness)).toHaveLength(4);
   });
 
-  it('keeps its bounds with another peer, and is looked at once for several changes', async () => {
+  it('keeps its bounds with a new peer, and changes its picture once for several changes', async () => {
     const harness = await liveSession();
     const { id } = harness.watch();
     const { session } = harness;
@@ -103,7 +103,7 @@ describe('a viewer that watches', () => {
     expect(told(harness).length - before).toBe(1);
   });
 
-  it('keeps what it has where it asks for what there is not', async () => {
+  it('keeps its limits when a change is invalid', async () => {
     const harness = await liveSession();
     const { id } = harness.watch();
     harness.peer().connect();
@@ -123,7 +123,7 @@ describe('a viewer that watches', () => {
     });
   });
 
-  it('bounds a player too, and no viewer that has a WebSocket alone', async () => {
+  it('bounds a player too, but not a viewer that only has a WebSocket', async () => {
     const harness = await liveSession();
     const { session } = harness;
     await session.admitPlayer(anybody, 'an offer', []);

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connectStream } from '../../../../src/client/connect-stream.js';
 import type { StreamConnection } from '../../../../src/client/connection/stream-connection.js';
 import type { StreamError } from '../../../../src/client/connection/stream-error.js';
+import type { ViewerBoundsChange } from '../../../../src/protocol/viewer-bounds.js';
 import {
   type Exchange,
   once,
@@ -197,13 +198,41 @@ describe('StreamConnection', () => {
       const lost = expect(wishing.setWishes({ maxHeight: 360 })).rejects.toMatchObject({
         code: 'network',
       });
-      const changed = wishing.setWishes({ maxBitrateBps: 500_000 });
       const post = await nextWishes('v1', { maxHeight: 360, maxBitrateBps: null });
+      const changed = wishing.setWishes({ maxBitrateBps: 500_000 });
       expect(posted).toHaveLength(1);
       post.response.destroy();
       await lost;
       (await nextWishes('v1', { maxHeight: 360, maxBitrateBps: 500_000 })).response.writeHead(204).end();
       await changed;
+    });
+
+    it('with one request for all changes that wait for another', async () => {
+      const settled: string[] = [];
+      const change = async (name: string, wishes: ViewerBoundsChange): Promise<void> => {
+        const end = await wishing.setWishes(wishes).catch((thrown: unknown) => (thrown as StreamError).code);
+        settled.push(`${name} ${end ?? 'done'}`);
+      };
+      const changes = [change('first', { maxHeight: 100 })];
+      const first = await nextWishes('v1', { maxHeight: 100, maxBitrateBps: null });
+      changes.push(change('second', { maxHeight: 200, maxBitrateBps: 500_000 }));
+      changes.push(change('third', { maxHeight: 300 }));
+      first.response.writeHead(204).end();
+      const second = await nextWishes('v1', { maxHeight: 300, maxBitrateBps: 500_000 });
+      expect(settled).toEqual(['first done']);
+      changes.push(change('fourth', { maxHeight: 0 }), change('fifth', { maxBitrateBps: null }));
+      second.response.writeHead(204).end();
+      const third = await nextWishes('v1', { maxHeight: 0, maxBitrateBps: null });
+      expect(settled).toEqual(['first done', 'second done', 'third done']);
+      third.response.writeHead(422, { 'content-type': 'application/json' });
+      third.response.end('{"error":{"code":"unprocessable","message":"No"}}');
+      await Promise.all(changes);
+      expect(settled.slice(3)).toEqual(['fourth unprocessable', 'fifth unprocessable']);
+      // Nothing of what was refused is left.
+      const sixth = wishing.setWishes({ maxHeight: undefined });
+      (await nextWishes('v1', { maxHeight: 300, maxBitrateBps: 500_000 })).response.writeHead(204).end();
+      await sixth;
+      expect(posted).toHaveLength(4);
     });
   });
 

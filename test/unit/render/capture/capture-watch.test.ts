@@ -4,6 +4,7 @@ import { silentLogger, type Logger } from '../../../../src/base/logger.js';
 import type { BrowserProcess } from '../../../../src/render/capture/browser-process.js';
 import type { CapturePage } from '../../../../src/render/capture/capture-page.js';
 import { CaptureWatch } from '../../../../src/render/capture/capture-watch.js';
+import type { PictureGap } from '../../../../src/render/capture/frame-latency.js';
 import type { RenderedPage } from '../../../../src/render/capture/rendered-page.js';
 import { VirtualClock } from '../../../helpers/virtual-clock.js';
 
@@ -13,7 +14,11 @@ const answers = { send: () => Promise.resolve({}) };
 const nothing = (): void => undefined;
 
 /** A watched capture whose parts answer, but for the tab that captures. */
-function watched(progress: () => Promise<unknown>, replace: () => Promise<void>, lostBecause?: string) {
+function watched(
+  progress: () => Promise<unknown>,
+  replace: () => Promise<void>,
+  { lostBecause, cdp = answers }: { lostBecause?: string; cdp?: object } = {},
+) {
   const clock = new VirtualClock();
   const faults: string[] = [];
   const ended: string[] = [];
@@ -28,7 +33,7 @@ function watched(progress: () => Promise<unknown>, replace: () => Promise<void>,
     {
       browserProcess: { connection: { browser: answers } } as unknown as BrowserProcess,
       renderedPage: {
-        shown: { id: '1', cdp: answers, paint: () => Promise.resolve() },
+        shown: { id: '1', cdp, paint: () => Promise.resolve() },
       } as unknown as RenderedPage,
       capturePage: capturePage as unknown as CapturePage,
       ...{ encoded: () => undefined, onEncodingStalled: nothing, hangTimeoutMs: 60_000, clock, logger },
@@ -92,8 +97,29 @@ test('a capture tab that was lost while the page was loading is replaced at once
   const { clock, faults, ended } = watched(
     () => Promise.resolve({ pictures: 1, soundChunks: 1 }),
     () => Promise.resolve(void (replaced += 1)),
-    'Its tab crashed',
+    { lostBecause: 'Its tab crashed' },
   );
   await clock.advance(60_000);
   expect([faults, replaced, ended]).toEqual([['capture_failed'], 1, []]);
+});
+
+test('the frames of an animated page are held back after a gap between its pictures', async () => {
+  let [pictures, holds] = [0, 0];
+  const gaps: PictureGap[] = [];
+  const send = (_method: string, { expression }: { expression: string }): Promise<object> => {
+    if (expression.includes('requestAnimationFrame')) holds += 1;
+    return Promise.resolve({ result: {} });
+  };
+  const { clock, watch } = watched(
+    () => Promise.resolve({ pictures: (pictures += 60), soundChunks: 1, gap: gaps.shift() }),
+    () => Promise.resolve(),
+    { cdp: { send } },
+  );
+  await clock.advance(120_000);
+  // Once at the start.
+  expect(holds).toBe(1);
+  gaps.push({ startMs: clock.wallMs(), endMs: clock.wallMs() + 50 });
+  await clock.advance(1_000);
+  expect(holds).toBe(2);
+  watch.close();
 });

@@ -4,6 +4,7 @@ import { silentLogger } from '../../../../src/base/logger.js';
 import { ENCODER_ORDER, LIBRARY_ENCODERS } from '../../../../src/options/encoder-names.js';
 import { byCodec, VIDEO_CODECS } from '../../../../src/protocol/video-codecs.js';
 import { EncoderSelection } from '../../../../src/render/encode/encoder-selection.js';
+import { settle } from '../../../helpers/virtual-clock.js';
 
 const PROGRAM = process.execPath;
 let selection: EncoderSelection | undefined;
@@ -45,5 +46,30 @@ describe('the encoders of a codec', () => {
       ...['av1_nvenc', 'av1_vaapi', 'av1_qsv'].map((name) => [name, PROGRAM]),
       ['libsvtav1', undefined],
     ]);
+  });
+
+  it('are neither refused nor limited for want of a process to try them in', async () => {
+    // Longer than one argument of a program may be on Linux: Node throws, as without memory.
+    const device = `${'/'.repeat(200_000)}renderD128`;
+    const open = (): EncoderSelection =>
+      new EncoderSelection({
+        ...{ choice: byCodec(() => 'auto'), device, ffmpegPath: undefined, logger: silentLogger },
+      });
+    selection = open();
+    await selection.ready();
+    const { seats, chosen } = selection;
+    const candidates = selection.candidates('h264');
+    expect([chosen, candidates.map(({ name }) => name)]).toEqual([true, ENCODER_ORDER.h264]);
+    seats.take(candidates).moveTo(1, true);
+    await settle();
+    expect(seats.encodings.map(({ running, limit }) => [running, limit])).toEqual([
+      [0, undefined],
+      [1, undefined],
+      [0, undefined],
+    ]);
+    // It is not remembered either.
+    const another = open();
+    expect(another.chosen).toBe(false);
+    another.close();
   });
 });

@@ -1,4 +1,4 @@
-import { AV_PIX_FMT_YUV420P } from 'node-av/constants';
+import { AV_PIX_FMT_NV12, AV_PIX_FMT_YUV420P } from 'node-av/constants';
 import type { Frame } from 'node-av/lib';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
@@ -6,14 +6,20 @@ import type { FfmpegProcessListener } from '../../../../src/render/encode/ffmpeg
 import { ProcessVideoEncoder } from '../../../../src/render/encode/process-video-encoder.js';
 
 /** No program can be made to outlive SIGKILL, as one does that is stuck in a driver. */
-const played = vi.hoisted(() => ({ listeners: [] as FfmpegProcessListener[], killed: [] as number[] }));
+const played = vi.hoisted(() => ({
+  listeners: [] as FfmpegProcessListener[],
+  killed: [] as number[],
+  written: [] as number[],
+}));
 vi.mock('../../../../src/render/encode/ffmpeg-process.js', () => ({
   FfmpegProcess: class {
     readonly #index = played.listeners.length;
     constructor(_parameters: unknown, listener: FfmpegProcessListener) {
       played.listeners.push(listener);
     }
-    readonly write = vi.fn();
+    write(): void {
+      played.written.push(this.#index);
+    }
     readonly end = vi.fn();
     kill(): void {
       played.killed.push(this.#index);
@@ -34,7 +40,7 @@ let dropped: number;
 beforeEach(() => {
   vi.useFakeTimers();
   [failures, dropped] = [[], 0];
-  [played.listeners.length, played.killed.length] = [0, 0];
+  [played.listeners.length, played.killed.length, played.written.length] = [0, 0, 0];
   encoder = new ProcessVideoEncoder(
     {
       ...{ codec: 'h264', ...SIZE, frameRate: 30, bitrateBps: 100_000, matrix: 'bt601' },
@@ -54,7 +60,14 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const feed = (): void => encoder.encode(picture, { captureTimeUs: 1, readTimeUs: 1 }, false);
+const nv12 = { format: AV_PIX_FMT_NV12, data: [Buffer.alloc(256), Buffer.alloc(128)] } as unknown as Frame;
+const feed = (of = picture): void => encoder.encode(of, { captureTimeUs: 1, readTimeUs: 1 }, false);
+const reconfigure = (): void => encoder.reconfigure({ ...SIZE, frameRate: 15 });
+const feedAnotherSize = (): void => {
+  reconfigure();
+  feed();
+};
+const feedNv12 = (): void => feed(nv12);
 
 /** The driver has no session for a second process, so the first one is ended. */
 function endFirst(): void {
@@ -63,12 +76,13 @@ function endFirst(): void {
   feed();
   expect(played.listeners).toHaveLength(2);
   played.listeners[1]?.onEnded(new Error('no session left'));
-  expect(played.killed).toEqual([0]);
+  expect(played.killed).toContain(0);
 }
 
 it('a process that does not end is a failure of the encoder', () => {
   endFirst();
   dropped = 0;
+  feed();
   feed();
   expect([dropped, failures]).toEqual([1, []]);
   vi.advanceTimersByTime(2_000);
@@ -82,4 +96,40 @@ it('a process that ends in time makes room for the next one', () => {
   expect(played.listeners).toHaveLength(3);
   vi.advanceTimersByTime(2_000);
   expect(failures).toEqual([]);
+});
+
+it.each([
+  ['another size or rate', feedAnotherSize],
+  ['another pixel format', feedNv12],
+])('a process for %s starts when the one before has ended, with the newest picture', (_what, change) => {
+  feed();
+  change();
+  feedNv12();
+  expect([played.listeners.length, played.killed]).toEqual([1, [0]]);
+  // The one that was in the process, and the one that is not the newest.
+  expect(dropped).toBe(2);
+  played.listeners[0]?.onEnded(undefined);
+  expect([played.listeners.length, played.written]).toEqual([2, [0, 1]]);
+  vi.advanceTimersByTime(2_000);
+  expect([dropped, failures]).toEqual([2, []]);
+});
+
+it('a process that is ending is waited for after another change of the size, and its picture of the size before is dropped', () => {
+  endFirst();
+  feed();
+  dropped = 0;
+  reconfigure();
+  expect(dropped).toBe(1);
+  feed();
+  expect(played.listeners).toHaveLength(2);
+  played.listeners[0]?.onEnded(undefined);
+  expect(played.listeners).toHaveLength(3);
+});
+
+it('a second process that is starting is killed with the first when the size changes', () => {
+  feed();
+  encoder.setBitrate(200_000);
+  feed();
+  reconfigure();
+  expect(played.killed.toSorted()).toEqual([0, 1]);
 });
