@@ -9,7 +9,6 @@ import type { IceEndpoint, RelaySocket } from '../../fanout/media-plane.js';
 import { SharedTransport } from './shared-transport.js';
 import { isTcp, offerTcp, preferUdp } from './tcp-candidates.js';
 import {
-  type Address,
   asKnownConnection,
   type CandidatePairInternals,
   type IceConnectionInternals,
