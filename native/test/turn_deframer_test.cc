@@ -30,7 +30,7 @@ TEST("messages of a TURN server are found in a stream wherever it is split") {
 }
 
 TEST("a stream that is none of a TURN server is read no further") {
-  for (const char* const stream : {"48545450", "80000000", "00010001 2112a442", "04010000", "50000000"}) {
+  for (const char* const stream : {"5353482d", "80000000", "00010001 2112a442", "04010000", "50000000"}) {
     TurnDeframer deframer;
     auto bytes = fromHex(stream);
     size_t found = 0;
