@@ -115,17 +115,10 @@ napi_value createGenerator(napi_env env, const Arguments& arguments) {
   return Result(env).set("handle", external).set("fingerprint", generator->fingerprint()).get();
 }
 
-/** (handle, ufrag, password, fingerprint, videoSsrc, rtxSsrc, audioSsrc, transportWideCcId) */
+/** (handle) → what its description says of it. */
 napi_value addViewer(napi_env env, const Arguments& arguments) {
-  bench::ViewerParameters parameters;
-  parameters.remote = {arguments.text(1), arguments.text(2)};
-  parameters.remoteFingerprint = arguments.text(3);
-  parameters.videoSsrc = static_cast<uint32_t>(arguments.number(4));
-  parameters.rtxSsrc = static_cast<uint32_t>(arguments.number(5));
-  parameters.audioSsrc = static_cast<uint32_t>(arguments.number(6));
-  parameters.transportWideCcId = static_cast<uint8_t>(arguments.number(7));
   LoadGenerator& generator = arguments.generator();
-  const size_t index = generator.add(std::move(parameters));
+  const size_t index = generator.add();
   Result result(env);
   generator.withViewer(index, [&](Viewer& viewer) {
     result.set("index", static_cast<double>(index))
@@ -134,6 +127,20 @@ napi_value addViewer(napi_env env, const Arguments& arguments) {
         .set("password", viewer.credentials().password);
   });
   return result.get();
+}
+
+/** (handle, index, ufrag, password, fingerprint, videoSsrc, rtxSsrc, audioSsrc, transportWideCcId) */
+napi_value setRemote(napi_env env, const Arguments& arguments) {
+  bench::ViewerParameters parameters;
+  parameters.remote = {arguments.text(2), arguments.text(3)};
+  parameters.remoteFingerprint = arguments.text(4);
+  parameters.videoSsrc = static_cast<uint32_t>(arguments.number(5));
+  parameters.rtxSsrc = static_cast<uint32_t>(arguments.number(6));
+  parameters.audioSsrc = static_cast<uint32_t>(arguments.number(7));
+  parameters.transportWideCcId = static_cast<uint8_t>(arguments.number(8));
+  arguments.generator().withViewer(static_cast<size_t>(arguments.number(1)),
+                                   [&](Viewer& viewer) { viewer.setRemote(std::move(parameters)); });
+  return numberOf(env, 0);
 }
 
 /** (handle, index, IPv4 address, port) */
@@ -305,11 +312,12 @@ napi_value rawLimit(napi_env env, const Arguments& arguments) {
 napi_value initialize(napi_env env, napi_value exports) {
   const napi_property_descriptor functions[] = {
 #define BENCH_FUNCTION(name) {#name, nullptr, guarded<name>, nullptr, nullptr, nullptr, napi_default, nullptr}
-      BENCH_FUNCTION(createGenerator),  BENCH_FUNCTION(addViewer),       BENCH_FUNCTION(addCandidate),
-      BENCH_FUNCTION(states),           BENCH_FUNCTION(times),           BENCH_FUNCTION(totals),
-      BENCH_FUNCTION(restartCounts),    BENCH_FUNCTION(requestKeyframe), BENCH_FUNCTION(removeViewer),
-      BENCH_FUNCTION(setSweepInterval), BENCH_FUNCTION(addSink),         BENCH_FUNCTION(sinkPackets),
-      BENCH_FUNCTION(removeSinks),      BENCH_FUNCTION(closeGenerator),  BENCH_FUNCTION(rawLimit),
+      BENCH_FUNCTION(createGenerator), BENCH_FUNCTION(addViewer),        BENCH_FUNCTION(setRemote),
+      BENCH_FUNCTION(addCandidate),    BENCH_FUNCTION(states),           BENCH_FUNCTION(times),
+      BENCH_FUNCTION(totals),          BENCH_FUNCTION(restartCounts),    BENCH_FUNCTION(requestKeyframe),
+      BENCH_FUNCTION(removeViewer),    BENCH_FUNCTION(setSweepInterval), BENCH_FUNCTION(addSink),
+      BENCH_FUNCTION(sinkPackets),     BENCH_FUNCTION(removeSinks),      BENCH_FUNCTION(closeGenerator),
+      BENCH_FUNCTION(rawLimit),
 #undef BENCH_FUNCTION
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);

@@ -69,11 +69,10 @@ DtlsContext::~DtlsContext() {
   EVP_PKEY_free(key_);
 }
 
-DtlsClient::DtlsClient(const DtlsContext& context, std::string remoteFingerprint, Send send)
+DtlsClient::DtlsClient(const DtlsContext& context, Send send)
     : ssl_(SSL_new(context.get())),
       input_(BIO_new(BIO_s_mem())),
       output_(BIO_new(BIO_s_mem())),
-      remoteFingerprint_(std::move(remoteFingerprint)),
       send_(std::move(send)) {
   BIO_set_mem_eof_return(input_, -1);
   BIO_set_mem_eof_return(output_, -1);
@@ -91,7 +90,8 @@ DtlsClient::~DtlsClient() {
   SSL_free(ssl_);
 }
 
-void DtlsClient::start() {
+void DtlsClient::start(std::string remoteFingerprint) {
+  remoteFingerprint_ = std::move(remoteFingerprint);
   advance();
 }
 

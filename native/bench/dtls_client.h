@@ -45,13 +45,13 @@ class DtlsClient {
   enum class State { handshaking, connected, failed, closed };
   using Send = std::function<void(const uint8_t* data, size_t size)>;
 
-  /** @param remoteFingerprint - SHA-256, in capitals and colons, which the server's certificate must have. */
-  DtlsClient(const DtlsContext& context, std::string remoteFingerprint, Send send);
+  DtlsClient(const DtlsContext& context, Send send);
   ~DtlsClient();
   DtlsClient(const DtlsClient&) = delete;
   DtlsClient& operator=(const DtlsClient&) = delete;
 
-  void start();
+  /** @param remoteFingerprint - SHA-256, in capitals and colons, which the server's certificate must have. */
+  void start(std::string remoteFingerprint);
   void receive(const uint8_t* data, size_t size);
   /** Sends again what got no answer; to be called every few ms while handshaking. */
   void onTimer();

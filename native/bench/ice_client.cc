@@ -26,8 +26,7 @@ std::string randomText(size_t characters) {
 
 }  // namespace
 
-IceClient::IceClient(IceCredentials remote, Send send)
-    : local_{randomText(8), randomText(24)}, remote_(std::move(remote)), send_(std::move(send)) {
+IceClient::IceClient(Send send) : local_{randomText(8), randomText(24)}, send_(std::move(send)) {
   RAND_bytes(reinterpret_cast<uint8_t*>(&tieBreaker_), sizeof tieBreaker_);
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "stun_message.h"
@@ -23,9 +24,11 @@ class IceClient {
  public:
   using Send = std::function<void(const uint8_t* data, size_t size, const sockaddr_in& to)>;
 
-  IceClient(IceCredentials remote, Send send);
+  explicit IceClient(Send send);
 
   const IceCredentials& local() const { return local_; }
+  /** Until then no check is answered. */
+  void setRemote(IceCredentials remote) { remote_ = std::move(remote); }
   /** At most a few are kept. */
   void addRemoteCandidate(const sockaddr_in& address);
   void receive(const uint8_t* data, size_t size, const sockaddr_in& from, int64_t nowUs);

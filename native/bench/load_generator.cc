@@ -29,8 +29,8 @@ void LoadGenerator::close() {
     thread_.join();
 }
 
-size_t LoadGenerator::add(ViewerParameters parameters) {
-  auto viewer = std::make_unique<Viewer>(options_, context_, std::move(parameters));
+size_t LoadGenerator::add() {
+  auto viewer = std::make_unique<Viewer>(options_, context_);
   const Turn turn(*this);
   viewers_.push_back(std::move(viewer));
   return viewers_.size() - 1;

@@ -36,7 +36,7 @@ class LoadGenerator {
   LoadGenerator& operator=(const LoadGenerator&) = delete;
 
   const std::string& fingerprint() const { return context_.fingerprint(); }
-  size_t add(ViewerParameters parameters);
+  size_t add();
   size_t addSink();
   /** Calls `use` with the viewer while the thread stands still. @return false where there is no such viewer.
    */

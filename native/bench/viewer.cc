@@ -63,15 +63,17 @@ uint32_t randomSsrc() {
 
 }  // namespace
 
-Viewer::Viewer(const GeneratorOptions& options, const DtlsContext& context, ViewerParameters parameters)
+Viewer::Viewer(const GeneratorOptions& options, const DtlsContext& context)
     : options_(options),
-      parameters_(std::move(parameters)),
       socket_(options.address, options.gro, options.receiveBufferBytes),
-      ice_(parameters_.remote,
-           [this](const uint8_t* data, size_t size, const sockaddr_in& to) { socket_.send(data, size, to); }),
-      dtls_(context, parameters_.remoteFingerprint,
-            [this](const uint8_t* data, size_t size) { socket_.send(data, size, ice_.remote()); }),
+      ice_([this](const uint8_t* data, size_t size, const sockaddr_in& to) { socket_.send(data, size, to); }),
+      dtls_(context, [this](const uint8_t* data, size_t size) { socket_.send(data, size, ice_.remote()); }),
       ownSsrc_(randomSsrc()) {}
+
+void Viewer::setRemote(ViewerParameters parameters) {
+  parameters_ = std::move(parameters);
+  ice_.setRemote(parameters_.remote);
+}
 
 Viewer::State Viewer::state() const {
   switch (dtls_.state()) {
@@ -112,7 +114,7 @@ void Viewer::receiveDatagram(uint8_t* data, size_t size, const sockaddr_in& from
   }
   if (ice_.nominated() && !handshakeStarted_) {
     handshakeStarted_ = true;
-    dtls_.start();
+    dtls_.start(parameters_.remoteFingerprint);
   }
   if (srtp_ == nullptr && dtls_.state() == DtlsClient::State::connected) {
     srtp_ = std::make_unique<SrtpReceiver>(dtls_.keys());

@@ -15,7 +15,7 @@
 
 namespace bench {
 
-/** What an offer says of the viewer's streams. */
+/** What the server's description says of itself and of the viewer's streams. */
 struct ViewerParameters {
   IceCredentials remote;
   std::string remoteFingerprint;
@@ -59,10 +59,12 @@ class Viewer {
  public:
   enum class State : uint8_t { connecting, connected, failed, closed };
 
-  Viewer(const GeneratorOptions& options, const DtlsContext& context, ViewerParameters parameters);
+  Viewer(const GeneratorOptions& options, const DtlsContext& context);
 
   const IceCredentials& credentials() const { return ice_.local(); }
   const ViewerSocket& socket() const { return socket_; }
+  /** Once, before any candidate. */
+  void setRemote(ViewerParameters parameters);
   void addRemoteCandidate(const sockaddr_in& address) { ice_.addRemoteCandidate(address); }
   void receive(const Arrival& arrival, int64_t nowUs);
   void onTimer(int64_t nowUs);

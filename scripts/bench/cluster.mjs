@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-import { quantile, round, sleep } from './rig.mjs';
+import { freePort, quantile, round, sleep } from './rig.mjs';
 
 const PATCHES = 300;
 const PATCH_EVERY_MS = 50;
@@ -17,14 +17,6 @@ const WARM_UP = 100;
 /** Two times as long as it takes until everything is said again to Redis. */
 const IDLE_MS = 40_000;
 const MAIN = join(import.meta.dirname, '..', '..', 'dist', 'demo', 'main.js');
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  return port;
-}
 
 async function startNode(folder, redis, name, maxSessions) {
   const port = await freePort();

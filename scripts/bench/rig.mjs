@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -28,6 +29,16 @@ export function quantile(values, share) {
 }
 
 export const round = (value, digits = 1) => Number(value.toFixed(digits));
+
+/** A TCP port of 127.0.0.1 that was free a moment ago. */
+export async function freePort() {
+  const server = createTcpServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
 
 /** Serves the bench's pages on 127.0.0.1. `onRequest` is told the path of each request as it comes. */
 export async function startPages(onRequest = () => {}) {
@@ -79,6 +90,11 @@ export async function startOurs(options = {}) {
     /** Browsers that are ready for a session. */
     async spares() {
       child.stdin.write('spares\n');
+      return next();
+    },
+    /** Bytes of media that were sent so far. */
+    async sentBytes() {
+      child.stdin.write('sent\n');
       return next();
     },
     async create(targetUrl, renderOptions) {

@@ -54,6 +54,12 @@ export class EgressClient {
     return this.#dialer.addressOf(new URL(`http://${authority}:${port}/`), signal);
   }
 
+  /** A connection to what is no HTTP server. @throws as {@link send}. */
+  dial(url: URL, signal: AbortSignal): Promise<Socket> {
+    this.check(url);
+    return this.#dialer.dial(url, signal);
+  }
+
   /**
    * @param signal - gives it up, also while the body is read.
    * @throws Refusal, an Error with the code of Node, the reason of `signal`.

@@ -320,7 +320,7 @@ const ROUTER_OPTIONS = {
   /** Lets clients record sessions to files. Default: nothing is recorded. */
   recording: option<RecordingOptions, ResolvedRecordingOptions>(recordingOptions),
   /**
-   * How owners may publish their sessions to media servers by WHIP (RFC 9725); with `false` nobody may. Default: as each of these
+   * How owners may publish their sessions to media servers by WHIP (RFC 9725), RTMP or SRT; with `false` nobody may. Default: as each of these
    * options says.
    */
   publications: option<boolean | PublicationOptions, ResolvedPublicationOptions | undefined>(

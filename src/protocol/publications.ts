@@ -1,11 +1,29 @@
 import type { PublicationStatus } from './state-document.js';
 import type { VideoCodec } from './video-codecs.js';
 
+const PUSH_PROTOCOLS = ['rtmp:', 'rtmps:', 'srt:'];
+
+/** Whether a URL is one of RTMP or SRT; if not, it is a WHIP endpoint's. */
+export function isPushUrl(url: URL): boolean {
+  return PUSH_PROTOCOLS.includes(url.protocol);
+}
+
+/** What may be shown of a URL: scheme, host and port. */
+export function shownOrigin(url: URL): string {
+  return `${url.protocol}//${url.host}`;
+}
+
 /** Where a session is to be published, and how. */
 export interface PublicationRequest {
-  /** The WHIP endpoint (RFC 9725): http or https, at most 2048 characters, without credentials. */
+  /**
+   * A WHIP endpoint (RFC 9725) by http or https, or a server of RTMP (`rtmp`, `rtmps`) or SRT (`srt`), which get H.264 and AAC. At most
+   * 2048 characters, without credentials.
+   */
   readonly url: string;
-  /** Goes to the endpoint as a bearer token, and is told to nobody else. Printable ASCII, at most 8192 characters. */
+  /**
+   * Goes to the endpoint as a bearer token, and is told to nobody else. Printable ASCII, at most 8192 characters. With RTMP and SRT neither
+   * this nor `maxHeight`, `maxBitrateBps` or `simulcast` is permitted.
+   */
   readonly token?: string;
   /** Default: those of the session, the one that is encoded already first. */
   readonly videoCodec?: VideoCodec;

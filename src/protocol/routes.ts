@@ -378,7 +378,8 @@ export const ROUTES = {
     path: '/:streamId/publications',
     right: 'own',
     scope: null,
-    summary: 'Begins to publish the session to a WHIP endpoint. What comes of it shows in `status`.',
+    summary:
+      'Begins to publish the session to a WHIP endpoint, or to a server of RTMP or SRT. What comes of it shows in `status`.',
     errors: [...NO_PICTURE, 'bad_target_url'],
     answerHeaders: LOCATION,
   },

@@ -1,25 +1,36 @@
 import type { Clock, Timer } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
-import type { IceServerOption } from '../options/ice-server-options.js';
-import type { ConnectedMedia, OpenViewerPeer, ViewerPeerParameters } from '../peer/viewer-peer.js';
 import type { PublicationError } from '../protocol/publications.js';
 import type { PublicationStatus } from '../protocol/state-document.js';
 import type { PeerPath } from '../protocol/session-diagnostics.js';
 import { PublicationFailure } from './publication-failure.js';
-import { WhipConnection } from './whip-connection.js';
-import type { WhipEndpoint } from './whip-endpoint.js';
+
+/** One attempt to publish, and the connection that comes of it. */
+export interface PublicationConnection {
+  /** Null: it has none that is of ICE. */
+  readonly path: PeerPath | null;
+  /** Begins. Once. */
+  open(): void;
+  /** Idempotent; never rejects. */
+  close(): Promise<void>;
+}
+
+export interface ConnectionListener<Share> {
+  /** It is up. At most once. @param attach - begins to send. @throws if that cannot be. */
+  onConnected(attach: () => Share): void;
+  /** It cannot go on, and is to be closed. At most once. */
+  onFailed(failure: PublicationFailure): void;
+}
+
+/** @param hurry - gives up telling the endpoint of the end. */
+export type OpenConnection<Share> = (
+  listener: ConnectionListener<Share>,
+  hurry: AbortSignal,
+) => PublicationConnection;
 
 export interface PublicationParameters<Share> {
-  readonly endpoint: Pick<WhipEndpoint, 'publish'>;
-  readonly openPeer: OpenViewerPeer;
-  /** For each attempt anew: which codec is encoded may change. */
-  readonly peer: () => Omit<ViewerPeerParameters, 'iceServers'>;
-  /** Those of our own, for each attempt anew: their credentials expire. Never rejects. */
-  readonly findIceServers: () => Promise<readonly IceServerOption[]>;
-  /** Of the servers that an endpoint names, those that may be used. Never rejects. */
-  readonly permitIceServers: (named: readonly IceServerOption[]) => Promise<readonly IceServerOption[]>;
-  /** Begins to send. @throws if that cannot be. */
-  readonly attach: (media: ConnectedMedia) => Share;
+  /** Finds what a connection needs, for each attempt anew. */
+  readonly prepare: () => Promise<OpenConnection<Share>>;
   readonly maxAttempts: number;
   readonly clock: Clock;
   /** 0 to 1: spreads attempts that failed at the same moment. */
@@ -53,11 +64,9 @@ export class Publication<Share extends { close(): void }> {
   #error: PublicationError | undefined;
   #liveSince: number | undefined;
   #liveSinceUs = 0;
-  #connection: WhipConnection | undefined;
+  #connection: PublicationConnection | undefined;
   #share: Share | undefined;
   #timer: Timer | undefined;
-  /** What the endpoint named last: they come with its answer, too late for the offer that it answers. */
-  #namedIceServers: readonly IceServerOption[] = [];
   /** Of connections that are over. */
   readonly #closing = new Set<Promise<void>>();
   readonly #hurry = new AbortController();
@@ -125,33 +134,29 @@ export class Publication<Share extends { close(): void }> {
   #attempt(): void {
     this.#attempts += 1;
     this.#starting = this.#connect().catch((cause: unknown) => {
-      if (this.isActive) this.#onFailed(new PublicationFailure('The peer could not be opened', { cause }));
+      if (this.isActive)
+        this.#onFailed(new PublicationFailure('The connection could not be opened', { cause }));
     });
   }
 
   async #connect(): Promise<void> {
-    const { findIceServers, permitIceServers, peer, openPeer, endpoint, clock } = this.#parameters;
-    const [own, named] = await Promise.all([findIceServers(), permitIceServers(this.#namedIceServers)]);
+    const open = await this.#parameters.prepare();
     if (!this.isActive) return;
-    const connection: WhipConnection = new WhipConnection(
+    const connection = open(
       {
-        ...{ openPeer, endpoint, clock, hurry: this.#hurry.signal },
-        peer: { ...peer(), iceServers: [...named, ...own] },
-      },
-      {
-        onResource: ({ iceServers }) => void (this.#namedIceServers = iceServers),
-        onConnected: (media) => this.#onConnected(media),
+        onConnected: (attach) => this.#onConnected(attach),
         onFailed: (failure) => this.#onFailed(failure),
       },
+      this.#hurry.signal,
     );
     this.#connection = connection;
     connection.open();
   }
 
-  #onConnected(media: ConnectedMedia): void {
-    const { attach, clock } = this.#parameters;
+  #onConnected(attach: () => Share): void {
+    const { clock } = this.#parameters;
     try {
-      this.#share = attach(media);
+      this.#share = attach();
     } catch (cause) {
       this.#onFailed(new PublicationFailure('The session could not be sent', { cause }));
       return;

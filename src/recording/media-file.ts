@@ -45,7 +45,10 @@ const TRAILER_BYTES_PER_FLUSH = 64;
  * RFC 7845 section 5.1, in the byte order that both containers take from FFmpeg. No pre-skip: the encoder has run before
  * the file began, so its delay is taken off the times instead.
  */
-const OPUS_HEAD = Buffer.from([...Buffer.from('OpusHead'), ...[1, 2, 0, 0, 0x80, 0xbb, 0, 0, 0, 0, 0]]);
+export const OPUS_HEAD = Buffer.from([
+  ...Buffer.from('OpusHead'),
+  ...[1, 2, 0, 0, 0x80, 0xbb, 0, 0, 0, 0, 0],
+]);
 
 /** 20 ms of silence in stereo (RFC 6716 section 3.1: CELT, full band, one frame, whose first bit says silence). */
 const OPUS_SILENCE = Buffer.from([0xfc, 0xff, 0xfe]);
@@ -91,7 +94,7 @@ export class MediaFile {
       FFmpegError.throwIfError(format.openOutputSync(), 'open the file');
       this.#descriptor = openSync(path, 'r+');
       format.setFlags(AVFMT_FLAG_FLUSH_PACKETS);
-      const videoStream = addVideo(format, video);
+      const videoStream = addVideoStream(format, video);
       this.#streams = { video: videoStream, audio: hasAudio ? addAudio(format) : undefined };
       const options = Dictionary.fromObject(MUXER_OPTIONS[container]);
       FFmpegError.throwIfError(format.writeHeaderSync(options), 'write the header');
@@ -263,7 +266,7 @@ export class MediaFile {
   }
 }
 
-function addVideo(format: FormatContext, video: KeyframeParameters): Stream {
+export function addVideoStream(format: FormatContext, video: KeyframeParameters): Stream {
   const stream = format.newStream();
   stream.timeBase = new Rational(VIDEO_TIMEBASE.num, VIDEO_TIMEBASE.den);
   const parameters = stream.codecpar;

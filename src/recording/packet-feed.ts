@@ -7,6 +7,8 @@ export interface PacketFeedParameters {
   readonly clock: Clock;
   /** How far keyframes may lie apart, ms. */
   readonly keyframeIntervalMs: number;
+  /** Most bytes on their way to the thread; beyond it pictures and sound are dropped up to a keyframe. Default 32 MiB. */
+  readonly maxBacklogBytes?: number;
 }
 
 export interface PacketFeedListener {
@@ -21,8 +23,7 @@ export interface PacketFeedListener {
  * decoder this much later than they went into the encoder (RFC 7845 section 4.2).
  */
 const OPUS_DELAY_US = 6500;
-/** Most bytes on their way to the thread; beyond it pictures and sound are dropped up to a keyframe. */
-const MAX_BACKLOG_BYTES = 32 * 1024 * 1024;
+const DEFAULT_BACKLOG_BYTES = 32 * 1024 * 1024;
 const CHECK_INTERVAL_MS = 100;
 /** A picture that stands still is taken again after this long: its length must be known before it can be written. */
 const STILL_US = 250_000;
@@ -67,6 +68,11 @@ export class PacketFeed implements PacketSink {
     return this.#framesDropped;
   }
 
+  /** Something waits for the muxer. */
+  get isBehind(): boolean {
+    return this.#sentBytes > this.#takenBytes;
+  }
+
   /** The muxer has taken this many bytes since the start. */
   noteTaken(takenBytes: number): void {
     this.#takenBytes = takenBytes;
@@ -105,7 +111,8 @@ export class PacketFeed implements PacketSink {
   }
 
   #isFull(): boolean {
-    return this.#sentBytes - this.#takenBytes > MAX_BACKLOG_BYTES;
+    const { maxBacklogBytes = DEFAULT_BACKLOG_BYTES } = this.#parameters;
+    return this.#sentBytes - this.#takenBytes > maxBacklogBytes;
   }
 
   /** A copy: viewers are sent the same bytes. */

@@ -13,14 +13,19 @@ import {
   MAX_TOKEN_CHARACTERS,
   refuseUnknownKeys,
 } from '../options/option-checks.js';
-import type { PublicationInfo, PublicationRequest } from '../protocol/publications.js';
-import type { PublicationDiagnostics } from '../protocol/session-diagnostics.js';
+import {
+  isPushUrl,
+  shownOrigin,
+  type PublicationInfo,
+  type PublicationRequest,
+} from '../protocol/publications.js';
+import type { MediaDiagnostics, PublicationDiagnostics } from '../protocol/session-diagnostics.js';
 import { ROUTES } from '../protocol/routes.js';
 import type { PublicationState } from '../protocol/state-document.js';
 import { isVideoCodec, type VideoCodec } from '../protocol/video-codecs.js';
 import type { Publication } from '../publish/publication.js';
 import type { MediaShare } from './media-share.js';
-import { codecsToOffer, type RenderOptions } from './render-options.js';
+import { codecsAmong, codecsToOffer, type RenderOptions } from './render-options.js';
 import { NO_SHARE } from './session-diagnostics.js';
 import type { SessionMedia } from './session-media.js';
 import type { SessionParts } from './session-parts.js';
@@ -37,8 +42,13 @@ export interface SessionPublicationsParameters {
 /** Finds our own ICE servers for one publication; never rejects. */
 export type FindPublicationServers = () => Promise<readonly IceServerOption[]>;
 
+/** What one is sent. */
+interface PublicationShare extends Pick<MediaShare, 'close'> {
+  diagnostics(): Omit<MediaDiagnostics, 'media' | 'ice'> & Pick<PublicationDiagnostics, 'layers'>;
+}
+
 interface Entry {
-  readonly publication: Publication<MediaShare>;
+  readonly publication: Publication<PublicationShare>;
   readonly info: Pick<PublicationInfo, 'publicationId' | 'origin' | 'startTime'>;
   readonly request: PublicationRequest;
   /** It begins anew where the session moves to. */
@@ -52,7 +62,7 @@ export class SessionPublications {
   /** In the order in which they were begun. */
   readonly #entries = new Map<string, Entry>();
   /** Those that gave way and still close. */
-  readonly #leaving = new Set<Publication<MediaShare>>();
+  readonly #leaving = new Set<Publication<PublicationShare>>();
 
   /** @param onChange - one has begun, ended or changed. */
   constructor(parameters: SessionPublicationsParameters, onChange: () => void) {
@@ -118,11 +128,13 @@ export class SessionPublications {
     const { publishing, clock, observe } = parts;
     if (publishing === undefined) throw new StreamKitError('not_found', 'There is no option publications');
     const { url, token, videoCodec, simulcast, ...wishes } = parsePublicationRequest(body);
+    const isPush = isPushUrl(url);
     const media = this.#parameters.media();
-    const codecs = codecsToOffer(renderOptions, videoCodec);
+    const codecs = isPush ? codecsAmong(renderOptions, ['h264']) : codecsToOffer(renderOptions, videoCodec);
     const publicationId = randomUUID();
-    const log = logger.child({ publicationId, origin: url.origin });
-    const publication = publishing.open<MediaShare>(
+    const origin = shownOrigin(url);
+    const log = logger.child({ publicationId, origin });
+    const publication = publishing.open<PublicationShare>(
       {
         target: { url, token },
         findIceServers,
@@ -134,6 +146,11 @@ export class SessionPublications {
           logContext: { streamId, publicationId },
         }),
         attach: (connected) => media.attach(connected, { wishes, bounds: {} }),
+        openSource: (sink) => this.#parameters.media().tap(codecs, sink),
+        attachSource: () => ({
+          diagnostics: () => ({ ...NO_SHARE, videoCodec: 'h264' }),
+          close: () => undefined,
+        }),
         logger: log,
       },
       {
@@ -146,7 +163,7 @@ export class SessionPublications {
     );
     this.#makeRoom(publishing.maxPerSession);
     const startTime = Math.round(clock.wallMs());
-    const info = { publicationId, origin: url.origin, startTime };
+    const info = { publicationId, origin, startTime };
     const entry = { publication, info, request: body as PublicationRequest, moves };
     this.#entries.set(publicationId, entry);
     publication.start();
@@ -215,10 +232,12 @@ export function parsePublicationRequest(body: unknown): ParsedRequest {
   const lines = integer(maxHeight, 'maxHeight', least, most);
   const bitrate = integer(maxBitrateBps, 'maxBitrateBps', BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most);
   const codec = codecOf(videoCodec);
+  const endpoint = endpointOf(url);
+  if (isPushUrl(endpoint)) refuseForPush({ token, maxHeight, maxBitrateBps, simulcast });
   if (simulcast !== undefined && typeof simulcast !== 'boolean')
     throw new StreamKitError('bad_request', expectation('boolean', 'simulcast', simulcast));
   return {
-    url: endpointOf(url),
+    url: endpoint,
     token: tokenOf(token),
     ...(codec === undefined ? {} : { videoCodec: codec }),
     ...(lines === undefined ? {} : { maxHeight: lines }),
@@ -227,11 +246,18 @@ export function parsePublicationRequest(body: unknown): ParsedRequest {
   };
 }
 
+/** FFmpeg is given what there is. @throws StreamKitError `bad_request`. */
+function refuseForPush(wishes: Readonly<Record<string, unknown>>): void {
+  const [unknown] = Object.keys(wishes).filter((key) => wishes[key] !== undefined);
+  if (unknown === undefined) return;
+  throw new StreamKitError('bad_request', `Expected no ${unknown} in a publication by RTMP or SRT`);
+}
+
 function endpointOf(value: unknown): URL {
-  if (!isEndpoint(value, /^https?:$/)) {
+  if (!isEndpoint(value, /^(?:https?|rtmps?|srt):$/)) {
     throw new StreamKitError(
       'bad_request',
-      `Expected http or https URL of at most ${MAX_ENDPOINT_CHARACTERS} characters without credentials for url`,
+      `Expected URL of http, https, rtmp, rtmps or srt with at most ${MAX_ENDPOINT_CHARACTERS} characters without credentials for url`,
     );
   }
   const url = new URL(value);

@@ -38,7 +38,7 @@ const SCRIPT = `
   const terminal = await open(target, {}, new AbortController().signal, {}).catch(({ code }) => code);
   const version = await printedVersion('/bin/true');
   await new Promise((resolve) => setImmediate(resolve));
-  console.log(JSON.stringify([report.reason, trial.reason, ok, terminal, version]));
+  console.log(JSON.stringify([report.untried, report.reason, trial.end, trial.reason, ok, terminal, version]));
 `;
 
 it('a server without descriptors reports the programs that it cannot start, and lives on', async () => {
@@ -50,7 +50,7 @@ it('a server without descriptors reports the programs that it cannot start, and 
       { env: { ...process.env, TMPDIR: folder }, timeout: PATIENCE_MS, killSignal: 'SIGKILL' },
     );
     const refused = `spawn ${process.execPath} EMFILE`;
-    const told = [refused, refused, false, 'terminal_failed', ''];
+    const told = [true, refused, 'untried', refused, false, 'terminal_failed', ''];
     expect(JSON.parse(stdout.split('\n')[1] ?? '')).toEqual(told);
     expect(await readdir(folder)).toEqual([]);
   } finally {

@@ -355,6 +355,9 @@ it('refuses what its options do not permit, and says so', async () => {
   expect((await publisher.publish({ url: 'http://localhost:1/live' })).json.error.code).toBe(
     'bad_target_url',
   );
+  for (const url of ['rtmp://0x7f000001/live/key', 'rtmps://localhost/live/key', 'srt://10.0.0.1:9000']) {
+    expect((await publisher.publish({ url })).json.error.code).toBe('bad_target_url');
+  }
   const first = await publisher.publish({ url: 'http://whip.invalid/live' });
   expect(first.status).toBe(201);
   const second = await publisher.publish({ url: 'http://whip.invalid/live' });
@@ -366,6 +369,9 @@ it('refuses what its options do not permit, and says so', async () => {
     { url: 'http://a.example/', token: 'a\nb' },
     { url: 'http://a.example/', key: 1 },
     { url: 'http://a.example/', simulcast: 'yes' },
+    { url: 'rtmp://a.example/live/key', token: 'a' },
+    { url: 'rtmp://a.example/live/key', maxHeight: 360 },
+    { url: 'srt://a.example/' },
   ]) {
     expect((await publisher.publish(body)).json.error.code).toBe('bad_request');
   }

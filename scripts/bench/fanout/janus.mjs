@@ -1,17 +1,15 @@
 // Janus' streaming plugin beside our plane: the same stream by UDP in, the same viewers out.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { sleep } from '../rig.mjs';
+import { freePort } from '../rig.mjs';
+import { PeerProcess } from './peer-process.mjs';
 import { SyntheticStream } from './synthetic-stream.mjs';
 
 const PLUGIN = 'janus.plugin.streaming';
-const START_TIMEOUT_MS = 15_000;
 const VIDEO = { ssrc: 11, payloadType: 102 };
 const AUDIO = { ssrc: 12, payloadType: 111 };
 
@@ -29,15 +27,6 @@ export function janusVersion() {
 export function janusAddress() {
   const addresses = Object.values(networkInterfaces()).flat();
   return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** The API of one Janus session over HTTP: events are polled for, and given to the handle that they are of. */
@@ -118,22 +107,22 @@ class JanusSession {
 }
 
 class JanusServer {
-  #child;
+  #process;
   #folder;
   #session;
   #socket = createSocket('udp4');
   #ports;
   #stream;
 
-  constructor(child, folder, session, ports) {
-    this.#child = child;
+  constructor(process, folder, session, ports) {
+    this.#process = process;
     this.#folder = folder;
     this.#session = session;
     this.#ports = ports;
   }
 
   get pid() {
-    return this.#child.pid;
+    return this.#process.pid;
   }
 
   play(parameters) {
@@ -157,14 +146,8 @@ class JanusServer {
   async close() {
     this.#stream?.stop();
     this.#socket.close();
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const exited = once(this.#child, 'exit');
-      // Its end ends the poll that is under way.
-      this.#child.kill('SIGTERM');
-      const killer = setTimeout(() => this.#child.kill('SIGKILL'), 5_000);
-      await exited;
-      clearTimeout(killer);
-    }
+    // Its end ends the poll that is under way.
+    await this.#process.close();
     await this.#session.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -204,25 +187,10 @@ admin: { admin_http = false, admin_https = false }
 `,
   );
   writeFileSync(join(folder, 'janus.plugin.streaming.jcfg'), 'general: { }\n');
-  const child = spawn('janus', ['--configs-folder', folder, '--disable-colors'], {
-    stdio: process.env.BENCH_JANUS_LOG === undefined ? 'ignore' : 'inherit',
-  });
-  // It would outlive a bench that is broken off.
-  const kill = () => child.kill('SIGKILL');
-  process.once('exit', kill);
-  child.once('exit', () => process.removeListener('exit', kill));
+  const janus = new PeerProcess('Janus', 'janus', ['--configs-folder', folder, '--disable-colors']);
   try {
     const origin = `http://127.0.0.1:${port}/janus`;
-    const deadline = performance.now() + START_TIMEOUT_MS;
-    while (
-      !(await fetch(`${origin}/info`).then(
-        (response) => response.ok,
-        () => false,
-      ))
-    ) {
-      if (child.exitCode !== null || performance.now() > deadline) throw new Error('Janus did not start.');
-      await sleep(100);
-    }
+    await janus.answers(`${origin}/info`);
     const session = await JanusSession.open(origin);
     const handle = await session.attach();
     const created = await session.request(handle, {
@@ -243,9 +211,9 @@ admin: { admin_http = false, admin_https = false }
       ],
     });
     const portOf = (mid) => created.stream.ports.find((entry) => entry.mid === mid).port;
-    return new JanusServer(child, folder, session, { audio: portOf('a'), video: portOf('v') });
+    return new JanusServer(janus, folder, session, { audio: portOf('a'), video: portOf('v') });
   } catch (error) {
-    child.kill('SIGKILL');
+    await janus.close();
     rmSync(folder, { recursive: true, force: true });
     throw error;
   }

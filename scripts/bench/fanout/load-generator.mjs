@@ -1,7 +1,7 @@
 // Viewers that do ICE and DTLS for themselves and drain their sockets on a thread of native/bench.
 import { sleep } from '../rig.mjs';
 import { loadBenchAddon } from './bench-addon.mjs';
-import { readOffer, writeAnswer } from './offer.mjs';
+import { readDescription, writeAnswer, writeOffer } from './description.mjs';
 
 const POLL_MS = 5;
 const CONNECT_TIMEOUT_MS = 4_000;
@@ -26,6 +26,7 @@ export class LoadGenerator {
   #fingerprint;
   #address;
   #viewers = new Set();
+  #waiting = new Map();
 
   /** @param options - address: of this machine, to bind to. */
   constructor({ address = '127.0.0.1' } = {}) {
@@ -48,25 +49,42 @@ export class LoadGenerator {
 
   /** @returns the viewer's index and its answer. */
   answer(offerSdp) {
-    const offer = readOffer(offerSdp);
-    const { video, audio } = offer;
-    const viewer = this.#addon.addViewer(
+    const offer = readDescription(offerSdp);
+    const { index, transport } = this.#add();
+    this.#setRemote(index, offer);
+    return { viewer: index, sdp: writeAnswer(offer, transport) };
+  }
+
+  /** @returns the viewer's index and its offer, which is to be answered by {@link accept}. */
+  offer() {
+    const { index, transport } = this.#add();
+    return { viewer: index, sdp: writeOffer(transport) };
+  }
+
+  accept(viewer, answerSdp) {
+    this.#setRemote(viewer, readDescription(answerSdp));
+  }
+
+  #add() {
+    const { index, ...own } = this.#addon.addViewer(this.#handle);
+    this.#viewers.add(index);
+    this.#addon.setSweepInterval(this.#handle, sweepUsFor(this.size));
+    return { index, transport: { ...own, address: this.#address, fingerprint: this.#fingerprint } };
+  }
+
+  #setRemote(viewer, { ufrag, password, fingerprint, video, audio, candidates }) {
+    this.#addon.setRemote(
       this.#handle,
-      offer.ufrag,
-      offer.password,
-      offer.fingerprint,
+      viewer,
+      ufrag,
+      password,
+      fingerprint,
       video.ssrcs[0] ?? 0,
       video.ssrcs[1] ?? 0,
       audio?.ssrcs[0] ?? 0,
       video.transportWideCcId,
     );
-    this.#viewers.add(viewer.index);
-    this.#addon.setSweepInterval(this.#handle, sweepUsFor(this.size));
-    for (const candidate of offer.candidates) this.addCandidate(viewer.index, candidate);
-    return {
-      viewer: viewer.index,
-      sdp: writeAnswer(offer, { ...viewer, address: this.#address, fingerprint: this.#fingerprint }),
-    };
+    for (const candidate of candidates) this.addCandidate(viewer, candidate);
   }
 
   /** @param candidate - with or without its "candidate:" in front; all but IPv4 over UDP is left aside. */
@@ -77,14 +95,26 @@ export class LoadGenerator {
   }
 
   /** Resolves once the viewer's handshake is over; rejects where it fails or takes too long. */
-  async connected(viewer) {
-    const deadline = performance.now() + CONNECT_TIMEOUT_MS;
-    for (;;) {
-      const state = this.#addon.states(this.#handle)[viewer];
-      if (state === CONNECTED) return;
-      if (state !== CONNECTING) throw new Error('The handshake of a viewer failed.');
-      if (performance.now() > deadline) throw new Error('A viewer did not connect in time.');
+  connected(viewer) {
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(viewer, { resolve, reject, deadline: performance.now() + CONNECT_TIMEOUT_MS });
+      if (this.#waiting.size === 1) void this.#awaitConnections();
+    });
+  }
+
+  /** Asks for all at once: the thread that drains stands still meanwhile. */
+  async #awaitConnections() {
+    while (this.#waiting.size > 0) {
       await sleep(POLL_MS);
+      const states = this.#addon.states(this.#handle);
+      for (const [viewer, { resolve, reject, deadline }] of this.#waiting) {
+        const state = states[viewer];
+        if (state === CONNECTING && performance.now() < deadline) continue;
+        this.#waiting.delete(viewer);
+        if (state === CONNECTED) resolve();
+        else if (state === CONNECTING) reject(new Error('A viewer did not connect in time.'));
+        else reject(new Error('The handshake of a viewer failed.'));
+      }
     }
   }
 

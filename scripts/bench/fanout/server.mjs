@@ -36,9 +36,11 @@ function threadCpuUs() {
   return threads;
 }
 
-function sumOfConsumers() {
+/** @param options - before: those who came before the viewer of this name. */
+function sumOfConsumers({ before = Infinity } = {}) {
   const sum = { framesDropped: 0, reporting: 0 };
-  for (const { consumers = [] } of viewers.values()) {
+  for (const [name, { consumers = [] }] of viewers) {
+    if (name >= before) continue;
     for (const { stats } of consumers) sum.framesDropped += stats.framesDropped;
     // A round-trip time comes from a report block that echoes a sender report.
     sum.reporting += Number(consumers[0]?.stats.rttMs !== undefined);

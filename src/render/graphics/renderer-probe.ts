@@ -92,13 +92,14 @@ export async function probeRenderers(
       // If the driver takes the machine with it, the next start finds this.
       await interrupt(name, { bootId: boot ?? null, count, atMs: nowMs() });
       report = await tryOne(flagSet, known?.timesHung ?? 0, parameters);
-      if (isGivenUp()) {
+      if (isGivenUp() || report.untried === true) {
         await interrupt(name, count === 0 ? undefined : { bootId: null, count, atMs: nowMs() });
-        break;
+        if (isGivenUp()) break;
+      } else {
+        const { [name]: _ended, ...interrupted } = verdict.interrupted;
+        const others = verdict.reports.filter((other) => other.flagSet !== name);
+        await store({ updatedMs: nowMs(), reports: [...others, report], interrupted });
       }
-      const { [name]: _ended, ...interrupted } = verdict.interrupted;
-      const others = verdict.reports.filter((other) => other.flagSet !== name);
-      await store({ updatedMs: nowMs(), reports: [...others, report], interrupted });
     }
     reports.push(report);
     if (report.works && !thorough) break;
@@ -126,7 +127,7 @@ async function tryOne(
     keepsAlive,
   });
   const report = reportOf(flagSet.name, outcome, timesHung, parameters);
-  if (report.works || report.reason === undefined) return report;
+  if (report.works || report.untried === true || report.reason === undefined) return report;
   const missing = missingPackages(flagSet.name, device === undefined ? devices : [device], root);
   if (missing.length === 0) return report;
   return { ...report, reason: `${report.reason}; missing: ${missing.join(', ')}` };
@@ -143,6 +144,9 @@ function reportOf(
     const reason = `no answer within ${timeoutMs / 1000} s, at ${outcome.stage}`;
     if (STAGES_OF_START.has(outcome.stage)) return { ...refused, reason };
     return { ...refused, hung: true, timesHung: timesHung + 1, reason };
+  }
+  if (outcome.end === 'untried') {
+    return { ...refused, untried: true, reason: `no process to try it in: ${outcome.reason}` };
   }
   if (outcome.end === 'failed') {
     return { ...refused, reason: `failed at ${outcome.stage}: ${outcome.reason}` };

@@ -20,7 +20,9 @@ export type TrialOutcome =
   | { readonly end: 'done'; readonly facts: RendererFacts }
   /** The browser or its driver did not answer in time. */
   | { readonly end: 'hung'; readonly stage: string }
-  | { readonly end: 'failed'; readonly stage: string; readonly reason: string };
+  | { readonly end: 'failed'; readonly stage: string; readonly reason: string }
+  /** There was no process to try it in: for want of descriptors or memory, which says nothing of the driver. */
+  | { readonly end: 'untried'; readonly reason: string };
 
 /** What the child is to try: JSON in the first line of its input. Arguments can be read by every user of the machine. */
 export interface TrialOrder {
@@ -61,7 +63,7 @@ export function tryIn(
   return new Promise<TrialOutcome>((resolve) => {
     const order: TrialOrder = { launchOptions };
     const child: ChildProcess = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'ignore'] });
-    child.on('error', ({ message }) => resolve({ end: 'failed', stage: 'start', reason: message }));
+    child.on('error', ({ message }) => resolve({ end: 'untried', reason: message }));
     const { stdin, stdout } = child;
     // Without descriptors (EMFILE) there are no pipes, and the error event follows.
     if (!stdin || !stdout) return;
@@ -109,7 +111,7 @@ export function tryIn(
       }
     });
     // Node throws for some errors of a start, and reports others by an event.
-  }).catch((thrown: unknown) => ({ end: 'failed', stage: 'start', reason: asError(thrown).message }));
+  }).catch((thrown: unknown) => ({ end: 'untried', reason: asError(thrown).message }));
 }
 
 /** A browser's helpers may print to the same output: only lines of ours count. */

@@ -18,6 +18,8 @@ export interface RendererReport {
   readonly atMs: number;
   /** Why it is refused; one line. */
   readonly reason?: string;
+  /** There was no process to try it in: it is not stored. */
+  readonly untried?: true;
   readonly renderer?: string;
   readonly webgl2?: boolean;
   readonly webgpu?: boolean;

@@ -4,6 +4,7 @@ import { silentLogger } from '../../../src/base/logger.js';
 import type { IceServerOption } from '../../../src/options/ice-server-options.js';
 import { PublicationFailure } from '../../../src/publish/publication-failure.js';
 import { Publication } from '../../../src/publish/publication.js';
+import { WhipConnector } from '../../../src/publish/whip-connector.js';
 import type { WhipResource } from '../../../src/publish/whip-endpoint.js';
 import { FakeParts } from '../../helpers/session-fakes.js';
 import { settle } from '../../helpers/virtual-clock.js';
@@ -28,18 +29,22 @@ class Played {
   /** Of the endpoint, one for each offer; then it answers. */
   readonly failures: PublicationFailure[] = [];
   readonly statuses: string[] = [];
+  readonly #connector = new WhipConnector<Share>({
+    endpoint: { publish: (offer, signal) => this.#answer(offer, signal) },
+    openPeer: (parameters, listener) => this.parts.openViewerPeer(parameters, listener),
+    peer: () => ({ videoCodecs: ['h264'], audio: true }),
+    findIceServers: () => Promise.resolve([{ urls: 'stun:own.example' }]),
+    permitIceServers: (servers) => Promise.resolve(servers.filter(({ urls }) => urls !== 'turn:10.0.0.1')),
+    attach: () => {
+      const share = { closed: false, close: () => void (share.closed = true) };
+      this.shares.push(share);
+      return share;
+    },
+    clock: this.parts.clock,
+  });
   readonly publication = new Publication<Share>(
     {
-      endpoint: { publish: (offer, signal) => this.#answer(offer, signal) },
-      openPeer: (parameters, listener) => this.parts.openViewerPeer(parameters, listener),
-      peer: () => ({ videoCodecs: ['h264'], audio: true }),
-      findIceServers: () => Promise.resolve([{ urls: 'stun:own.example' }]),
-      permitIceServers: (servers) => Promise.resolve(servers.filter(({ urls }) => urls !== 'turn:10.0.0.1')),
-      attach: () => {
-        const share = { closed: false, close: () => void (share.closed = true) };
-        this.shares.push(share);
-        return share;
-      },
+      prepare: () => this.#connector.prepare(),
       maxAttempts: 4,
       clock: this.parts.clock,
       random: () => 0.5,

@@ -121,6 +121,22 @@ describe('probeRenderers', () => {
     },
   );
 
+  it('what could not be tried is tried at the next start, and what was known of it stays', async () => {
+    const untried: TrialOutcome = { end: 'untried', reason: 'spawn ENOMEM' };
+    await probe({ vulkan: HUNG, 'gl-egl': untried, gl: done() });
+    nowMs += DAY_MS;
+    expect(await probe({ vulkan: untried, 'gl-egl': done() })).toMatchObject([
+      { flagSet: 'vulkan', works: false, hung: false, reason: 'no process to try it in: spawn ENOMEM' },
+      { flagSet: 'gl-egl', works: true },
+    ]);
+    // The second time that it hangs.
+    await probe({ vulkan: HUNG });
+    tried = [];
+    nowMs += DAY_MS;
+    await probe({});
+    expect(tried).toEqual([]);
+  });
+
   it('what has worked since it hung may hang once more', async () => {
     for (const outcome of [HUNG, done(), HUNG]) {
       await probe({ vulkan: outcome }, { thorough: true });
