@@ -185,8 +185,8 @@ std::optional<int64_t> MediaTransport::pump(int64_t nowUs, const ReportTiming& r
     return std::nullopt;
   }
   if (services_.sender.blocked(pair_.socket, pair_.remote)) {
-    return isStreamSocket(pair_.socket) ? (nowUs / kFullConnectionRetryUs + 1) * kFullConnectionRetryUs
-                                        : nowUs + kBlockedRetryUs;
+    return isOverStream(pair_.socket) ? (nowUs / kFullConnectionRetryUs + 1) * kFullConnectionRetryUs
+                                      : nowUs + kBlockedRetryUs;
   }
   writer_.batch().begin(pair_.socket, pair_.remote);
   estimator_.onTime(nowUs);
@@ -196,7 +196,7 @@ std::optional<int64_t> MediaTransport::pump(int64_t nowUs, const ReportTiming& r
   // burst may get stuck half-way.
   VideoTurn turn = nextVideo(nowUs);
   const bool ridesAlong = turn.consumer != nullptr && resends_.empty() &&
-                          turn.packets < PacketBatch::kMaxGroupPackets && !isStreamSocket(pair_.socket);
+                          turn.packets < PacketBatch::kMaxGroupPackets && !isOverStream(pair_.socket);
   if (!ridesAlong) {
     packets += pumpSound(nowUs, reports);
   }
