@@ -17,6 +17,9 @@ constexpr double kUsedShare = 0.8;
 constexpr double kGrowthPerSecond = 0.2;
 constexpr double kAdditiveBps = 120'000;
 constexpr double kMinAdditiveBps = 60'000;
+/** So much of it at the threshold of the queue, and all of it up to a third of the threshold. */
+constexpr double kLeastRoom = 0.2;
+constexpr double kRoomSlope = 1.5;
 /** The same share while the estimate is below what the link carried a moment ago. */
 constexpr double kRecoveryPerSecond = 0.6;
 constexpr double kMaxOverArrived = 1.3;
@@ -234,9 +237,11 @@ void BandwidthEstimator::increase(int64_t nowUs) {
   const bool nearCapacity = nowUs - capacityUs_ < kCapacityLifeUs && bitrateBps_ > 0.8 * capacityBps_ &&
                             bitrateBps_ < kBeyondCapacity * capacityBps_;
   const bool belowCapacity = nowUs - capacityUs_ < kCapacityLifeUs && bitrateBps_ <= 0.8 * capacityBps_;
-  // A queue that builds up says that the end is near.
+  // A queue that builds up says that the end is near. A short one does not: of two that share a link, the one
+  // whose pictures always come just behind the other's would see it alone, and grow more slowly for good.
   const double room = std::clamp(
-      1 - static_cast<double>(delay_.queueUs()) / static_cast<double>(delay_.thresholdUs()), 0.2, 1.0);
+      kRoomSlope * (1 - static_cast<double>(delay_.queueUs()) / static_cast<double>(delay_.thresholdUs())),
+      kLeastRoom, 1.0);
   const double growthBps = nearCapacity ? room * std::clamp(0.1 * capacityBps_, kMinAdditiveBps, kAdditiveBps)
                            : belowCapacity ? kRecoveryPerSecond * bitrateBps_
                                            : kGrowthPerSecond * bitrateBps_;

@@ -7,7 +7,6 @@
 namespace streamkit {
 namespace {
 
-constexpr int64_t kReportIntervalUs = 1'000'000;
 constexpr double kResendIntervalMinMs = 10;
 constexpr double kResendIntervalMaxMs = 1000;
 /** What may wait for one viewer: two seconds of its target, at least this. Beyond it drops to the next
@@ -347,12 +346,12 @@ Bytes Consumer::writeRedundancy(const EncodedFrame& frame, RedPrefix& prefix) co
   return prefix.empty() ? Bytes{} : prefix.write(parameters_.payloadType);
 }
 
-void Consumer::reportWhenDue(PacketWriter& writer, int64_t nowUs, uint32_t random) {
+void Consumer::reportWhenDue(PacketWriter& writer, int64_t nowUs, const ReportTiming& timing) {
   if (nowUs < reportDueUs_) {
     return;
   }
-  // RFC 3550 section 6.3.5 spreads reports at random, so that streams begun together do not report together.
-  reportDueUs_ = nowUs + kReportIntervalUs * 8 / 10 + random % (kReportIntervalUs * 4 / 10);
+  reportsSent_ += 1;
+  reportDueUs_ = timing.nextUs(reportsSent_, nowUs);
   SenderReport report;
   report.ssrc = parameters_.ssrc;
   report.ntp = time_.ntpOf(nowUs);

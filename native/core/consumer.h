@@ -13,6 +13,7 @@
 #include "prefetch.h"
 #include "producer.h"
 #include "redundant_audio.h"
+#include "report_timing.h"
 #include "resend_queue.h"
 #include "rtcp_parser.h"
 #include "sequence_runs.h"
@@ -142,7 +143,7 @@ class Consumer {
   /** @param more something else follows in the same burst */
   Burst sendBurst(PacketWriter& writer, size_t maxPackets, bool more, int64_t nowUs);
   /** A report, if one is due; reports ride on frames: there are none while nothing is sent. */
-  void reportWhenDue(PacketWriter& writer, int64_t nowUs, uint32_t random);
+  void reportWhenDue(PacketWriter& writer, int64_t nowUs, const ReportTiming& timing);
   void sayBye(PacketWriter& writer);
 
   /** A keyframe request that came too early may go out. */
@@ -251,6 +252,7 @@ class Consumer {
   uint32_t timestampOffset_ = 0;
   KeyframeBackoff keyframeBackoff_;
   int64_t reportDueUs_ = INT64_MIN;
+  uint32_t reportsSent_ = 0;
   /** When much loss was reported last. */
   int64_t lossUs_ = INT64_MIN / 2;
   std::shared_ptr<ConsumerStats> stats_;

@@ -329,8 +329,8 @@ std::optional<int64_t> MediaShard::advance(int64_t nowUs, size_t maxPackets) {
     if (const auto* const next = static_cast<const MediaTransport*>(schedule_.peek(0))) {
       next->prefetchConsumers();
     }
-    const auto dueUs =
-        static_cast<MediaTransport*>(entry)->pump(nowUs, static_cast<uint32_t>(random_()), packets);
+    const ReportTiming reports{transports_.size(), static_cast<uint32_t>(random_())};
+    const auto dueUs = static_cast<MediaTransport*>(entry)->pump(nowUs, reports, packets);
     if (dueUs.has_value()) {
       schedule_.at(*entry, *dueUs);
     }

@@ -183,13 +183,13 @@ void MediaTransport::prefetchConsumers() const {
   }
 }
 
-std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size_t& packets) {
+std::optional<int64_t> MediaTransport::pump(int64_t nowUs, const ReportTiming& reports, size_t& packets) {
   if (!reachable()) {
     return std::nullopt;
   }
   if (services_.sender.blocked(pair_.socket, pair_.remote)) {
-    return isStreamSocket(pair_.socket) ? (nowUs / kFullConnectionRetryUs + 1) * kFullConnectionRetryUs
-                                        : nowUs + kBlockedRetryUs;
+    return isOverStream(pair_.socket) ? (nowUs / kFullConnectionRetryUs + 1) * kFullConnectionRetryUs
+                                      : nowUs + kBlockedRetryUs;
   }
   writer_.batch().begin(pair_.socket, pair_.remote);
   estimator_.onTime(nowUs);
@@ -199,9 +199,9 @@ std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size
   // burst may get stuck half-way.
   VideoTurn turn = nextVideo(nowUs);
   const bool ridesAlong = turn.consumer != nullptr && resends_.empty() &&
-                          turn.packets < PacketBatch::kMaxGroupPackets && !isStreamSocket(pair_.socket);
+                          turn.packets < PacketBatch::kMaxGroupPackets && !isOverStream(pair_.socket);
   if (!ridesAlong) {
-    packets += pumpSound(nowUs, random);
+    packets += pumpSound(nowUs, reports);
   }
   // The budget keeps retransmissions from holding up what is live.
   if (const size_t resent = pumpResends(nowUs) + pumpRepeats(nowUs); resent > 0) {
@@ -210,12 +210,12 @@ std::optional<int64_t> MediaTransport::pump(int64_t nowUs, uint32_t random, size
   }
   packets += pumpVideo(turn, ridesAlong && soundWaits(), nowUs);
   if (ridesAlong) {
-    packets += pumpSound(nowUs, random);
+    packets += pumpSound(nowUs, reports);
   }
   packets += pumpPadding(nowUs);
   for (Consumer* consumer : consumers_) {
     if (consumer->video()) {
-      consumer->reportWhenDue(writer_, nowUs, random);
+      consumer->reportWhenDue(writer_, nowUs, reports);
       consumer->retryKeyframeRequest(nowUs);
     }
   }
@@ -237,7 +237,7 @@ bool MediaTransport::soundWaits() const {
                      [](const Consumer* each) { return !each->video() && each->hasWork(); });
 }
 
-size_t MediaTransport::pumpSound(int64_t nowUs, uint32_t random) {
+size_t MediaTransport::pumpSound(int64_t nowUs, const ReportTiming& reports) {
   size_t packets = 0;
   for (Consumer* consumer : consumers_) {
     if (!consumer->video() && consumer->hasWork()) {
@@ -245,7 +245,7 @@ size_t MediaTransport::pumpSound(int64_t nowUs, uint32_t random) {
       pacer_.soundSent(burst.bytes, nowUs);
       resendBudget_.sent(burst.bytes);
       packets += burst.packets;
-      consumer->reportWhenDue(writer_, nowUs, random);
+      consumer->reportWhenDue(writer_, nowUs, reports);
     }
   }
   return packets;

@@ -106,7 +106,7 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
    * @param packets is increased by what was sent
    * @returns when to call again; nothing where there is no work left
    */
-  std::optional<int64_t> pump(int64_t nowUs, uint32_t random, size_t& packets);
+  std::optional<int64_t> pump(int64_t nowUs, const ReportTiming& reports, size_t& packets);
 
  private:
   void onReport(const ReportBlock& block) override;
@@ -127,7 +127,7 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   bool mayRepair(const Consumer& consumer, int64_t nowUs) const;
   bool soundWaits() const;
   bool videoWaits() const;
-  size_t pumpSound(int64_t nowUs, uint32_t random);
+  size_t pumpSound(int64_t nowUs, const ReportTiming& reports);
   /** Whose video is next, if the pacer lets it go now, and how much of it. */
   struct VideoTurn {
     Consumer* consumer = nullptr;

@@ -7,17 +7,19 @@
 namespace streamkit {
 namespace {
 
-constexpr int64_t kThresholdUs = 12'000;
+constexpr int64_t kThresholdUs = 10'000;
 /** A queue of this many bits of the viewer's own is put up with: a slow stream is not to give way to a fast
- * one beside it, whose bursts it waits behind. */
-constexpr double kOwnBits = 24'000;
-constexpr double kMaxOwnUs = 40'000;
+ * one beside it, whose bursts it waits behind. The steeper this is, the more evenly two share a link; the
+ * longer the queue of a slow one that is alone. */
+constexpr double kOwnBits = 27'000;
+constexpr double kMaxOwnUs = 38'000;
 constexpr int64_t kMaxToleratedUs = 400'000;
 /** How long a queue must be gone to be nobody's any more. */
 constexpr int64_t kForgetUs = 1'000'000;
 /** Beyond it jitter is taken for a queue: that of browsers on bad links is below. */
 constexpr double kMaxJitterThresholdUs = 30'000;
-constexpr int64_t kSevereUs = 35'000;
+/** Beyond the threshold. */
+constexpr int64_t kSevereUs = 17'000;
 constexpr double kJitterWeight = 1.0 / 16;
 /** A larger difference between two groups counts as this much jitter. */
 constexpr int64_t kMaxDifferenceUs = 150'000;
@@ -176,8 +178,7 @@ void QueueDelay::judge() {
     const double error = std::sqrt(residual / (n - 2) / spread);
     rises_ = slope_ > 3 * error && slope_ > 5'000;
   }
-  severe_ = rises_ && recentUs_ > kSevereUs - kThresholdUs + ownThresholdUs() +
-                                      static_cast<int64_t>(jitterUs_) + toleratedUs_;
+  severe_ = rises_ && recentUs_ > thresholdUs() + kSevereUs + static_cast<int64_t>(jitterUs_);
   overused_ = severe_ || (queueUs_ > thresholdUs() && (slope_ > -20'000 || queueUs_ > 3 * thresholdUs()));
 }
 

@@ -6,8 +6,10 @@ namespace streamkit {
 
 /** The numbers of TCP listeners begin here; those below are UDP sockets. */
 constexpr int kFirstStreamSocket = 1 << 16;
-/** The numbers of sockets to TURN servers begin here. */
+/** The numbers of sockets to TURN servers begin here, with those of UDP. */
 constexpr int kFirstRelaySocket = 1 << 20;
+/** The numbers of TCP connections to TURN servers begin here. */
+constexpr int kFirstStreamRelaySocket = 1 << 30;
 
 inline bool isStreamSocket(int socket) {
   return socket >= kFirstStreamSocket && socket < kFirstRelaySocket;
@@ -15,6 +17,11 @@ inline bool isStreamSocket(int socket) {
 
 inline bool isRelaySocket(int socket) {
   return socket >= kFirstRelaySocket;
+}
+
+/** Whether what is sent by it goes over TCP, as far as we see. */
+inline bool isOverStream(int socket) {
+  return isStreamSocket(socket) || socket >= kFirstStreamRelaySocket;
 }
 
 /**

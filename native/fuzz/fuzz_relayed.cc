@@ -1,6 +1,7 @@
+#include <algorithm>
 #include <vector>
 
-#include "core/relayed_data.h"
+#include "core/turn_deframer.h"
 
 using namespace streamkit;
 
@@ -22,6 +23,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto relayed = DataIndication::parse(datagram)) {
     check(relayed->data, datagram);
     (void)relayed->peer.text();
+  }
+  // In a stream, in pieces as its first byte says.
+  const size_t piece = size > 0 ? size_t{data[0]} + 1 : 1;
+  std::vector<uint8_t> stream(data, data + size);
+  TurnDeframer deframer;
+  size_t found = 0;
+  bool goesOn = true;
+  for (size_t at = 0; goesOn && at < size; at += piece) {
+    goesOn = deframer.read(MutableBytes(stream).subspan(at, std::min(piece, size - at)),
+                           [&](MutableBytes message) { found += message.size(); });
+  }
+  if (found > size) {
+    __builtin_trap();
   }
   return 0;
 }

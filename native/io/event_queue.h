@@ -20,7 +20,8 @@ struct Event {
     kDtlsConnected,
     kDtlsData,
     kDtlsEnded,
-    kRelayAnswer
+    kRelayAnswer,
+    kRelayEnded
   };
 
   Type type;
@@ -41,8 +42,9 @@ struct Event {
  * packets, data of DTLS, answers of TURN servers and estimates are dropped and counted; their senders repeat
  * themselves. The same holds for those of one viewer beyond kMaxEventsOfOne, so that it cannot keep out those
  * of all others. Keyframe requests are not dropped: there is at most one of a producer in the queue; nor are
- * lost consents and failed media sockets: each is lost, or fails, once. The same holds for the beginning and
- * the end of a DTLS connection, and for switches, of which each was ordered.
+ * lost consents, failed media sockets and connections to TURN servers that end: each is lost, fails or ends
+ * once. The same holds for the beginning and the end of a DTLS connection, and for switches, of which each
+ * was ordered.
  */
 class EventQueue final : public IoThread::Listener {
  public:
@@ -102,6 +104,11 @@ class EventQueue final : public IoThread::Listener {
     event.data.assign(message.begin(), message.end());
     push(std::move(event));
   }
+  void onRelayEnded(uint32_t endpoint, int socket) override {
+    Event event{Event::Type::kRelayEnded, endpoint};
+    event.socket = socket;
+    push(std::move(event));
+  }
   void onMediaSocketFailed(uint32_t id, MediaFault fault) override {
     Event event{Event::Type::kMediaSocketFailed, id};
     event.fault = fault;
@@ -133,7 +140,7 @@ class EventQueue final : public IoThread::Listener {
         return;
       } else if (event.type == Event::Type::kConsentLost || event.type == Event::Type::kMediaSocketFailed ||
                  event.type == Event::Type::kSwitched || event.type == Event::Type::kDtlsConnected ||
-                 event.type == Event::Type::kDtlsEnded) {
+                 event.type == Event::Type::kDtlsEnded || event.type == Event::Type::kRelayEnded) {
         // Nobody would say it again.
       } else if (events_.size() >= kMaxEvents || counts_[event.id] >= kMaxEventsOfOne) {
         dropped_ += 1;

@@ -112,6 +112,12 @@ RelaySockets::Opened IoThread::openRelay(uint32_t endpoint, const SocketAddress&
   return opened;
 }
 
+RelaySockets::Opened IoThread::dialRelay(uint32_t endpoint, const SocketAddress& server) {
+  const auto opened = relays_.dial(endpoint, server);
+  queue_.push([](MediaCore&, int64_t) {});
+  return opened;
+}
+
 void IoThread::bindChannel(int relay, uint16_t channel, const SocketAddress& peer) {
   queue_.push([=, this](MediaCore&, int64_t) { relays_.bind(relay, channel, peer); });
 }

@@ -10,6 +10,13 @@ RelaySocket::RelaySocket(std::unique_ptr<UdpSocket> socket, int number, int epol
                          const SocketAddress& server)
     : number_(number), epoll_(epoll), endpoint_(endpoint), server_(server), socket_(std::move(socket)) {}
 
+RelaySocket::RelaySocket(std::unique_ptr<TcpConnection> connection, int number, uint32_t endpoint)
+    : number_(number),
+      epoll_(-1),
+      endpoint_(endpoint),
+      server_(connection->remote()),
+      connection_(std::move(connection)) {}
+
 void RelaySocket::send(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {
   const size_t count = (datagrams.size() + segmentBytes - 1) / segmentBytes;
   const std::lock_guard lock(mutex_);
@@ -21,18 +28,31 @@ void RelaySocket::send(const SocketAddress& to, Bytes datagrams, size_t segmentB
     return;
   }
   static thread_local std::vector<uint8_t> framed;
-  framed.resize(datagrams.size() + count * ChannelData::kHeaderBytes);
-  size_t at = 0;
+  framed.clear();
   for (Bytes rest = datagrams; !rest.empty();) {
     const Bytes datagram = rest.first(std::min(segmentBytes, rest.size()));
-    ChannelData::writeHeader(&framed[at], channel->number, datagram.size());
-    std::copy(datagram.begin(), datagram.end(), &framed[at + ChannelData::kHeaderBytes]);
-    at += ChannelData::kHeaderBytes + datagram.size();
+    std::array<uint8_t, ChannelData::kHeaderBytes> header;
+    ChannelData::writeHeader(header.data(), channel->number, datagram.size());
+    framed.insert(framed.end(), header.begin(), header.end());
+    framed.insert(framed.end(), datagram.begin(), datagram.end());
+    if (connection_ != nullptr) {
+      // Section 12.5: in a stream each begins at a multiple of four.
+      framed.resize((framed.size() + 3) / 4 * 4);
+    }
     rest = rest.subspan(datagram.size());
   }
   // Segments stay equal, so one system call still carries them.
-  socket_->send(server_, framed, segmentBytes + ChannelData::kHeaderBytes, stats);
-  watchBlocked();
+  transmit(framed, segmentBytes + ChannelData::kHeaderBytes, stats);
+}
+
+void RelaySocket::transmit(Bytes packets, size_t segmentBytes, PlaneStats& stats) {
+  if (connection_ == nullptr) {
+    socket_->send(server_, packets, segmentBytes, stats);
+    watchBlocked();
+    return;
+  }
+  const size_t stride = (segmentBytes + 3) / 4 * 4;
+  connection_->sendFramed(packets, (packets.size() + stride - 1) / stride, packets.size(), stats);
 }
 
 void RelaySocket::bind(uint16_t channel, const SocketAddress& peer) {
@@ -67,8 +87,7 @@ void RelaySocket::sendToServer(Bytes bytes, PlaneStats& stats) {
     requests_[requestCount_++ % kMaxRequests] = message->transactionId();
   }
   const std::lock_guard lock(mutex_);
-  socket_->send(server_, bytes, bytes.size(), stats);
-  watchBlocked();
+  transmit(bytes, bytes.size(), stats);
 }
 
 bool RelaySocket::isAnswer(Bytes bytes) const {
@@ -84,6 +103,10 @@ bool RelaySocket::isAwaited(const StunTransactionId& id) const {
 }
 
 void RelaySocket::flush(PlaneStats& stats) {
+  if (connection_ != nullptr) {
+    connection_->flush();
+    return;
+  }
   const std::lock_guard lock(mutex_);
   socket_->flush(stats);
   watchBlocked();

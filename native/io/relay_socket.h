@@ -6,16 +6,17 @@
 #include <memory>
 #include <mutex>
 
-#include "../core/relayed_data.h"
 #include "../core/stun_message.h"
+#include "../core/turn_deframer.h"
+#include "tcp_connection.h"
 #include "udp_socket.h"
 
 namespace streamkit {
 
 /**
- * A UDP socket from which one allocation at a TURN server is used: what it sends to a peer goes to the server
- * by the channel that is bound to that peer (RFC 8656 section 12). Several threads may send on it; one
- * receives, and binds channels.
+ * A UDP socket or a TCP connection by which one allocation at a TURN server is used: what it sends to a peer
+ * goes to the server by the channel that is bound to that peer (RFC 8656 section 12). Several threads may
+ * send on it; one receives, and binds channels.
  */
 class RelaySocket {
  public:
@@ -32,10 +33,15 @@ class RelaySocket {
    */
   RelaySocket(std::unique_ptr<UdpSocket> socket, int number, int epoll, uint32_t endpoint,
               const SocketAddress& server);
+  /** @param connection to the server; epoll knows it by the number */
+  RelaySocket(std::unique_ptr<TcpConnection> connection, int number, uint32_t endpoint);
 
   int number() const { return number_; }
   uint32_t endpoint() const { return endpoint_; }
   const SocketAddress& server() const { return server_; }
+  /** Null: it is a UDP socket. */
+  TcpConnection* connection() const { return connection_.get(); }
+  /** Of a UDP socket. */
   int fd() const { return socket_->fd(); }
 
   // From any thread.
@@ -43,7 +49,7 @@ class RelaySocket {
   /** @param datagrams of `segmentBytes` each, back to back, for the peer; without a channel they are dropped
    */
   void send(const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
-  bool blocked() const { return isBlocked_; }
+  bool blocked() const { return connection_ == nullptr ? isBlocked_.load() : connection_->blocked(); }
 
   // From the receiving thread.
 
@@ -56,8 +62,9 @@ class RelaySocket {
   void sendToServer(Bytes message, PlaneStats& stats);
   /** Whether the message answers such a request. Nobody can guess the id of one that he has not seen. */
   bool isAnswer(Bytes message) const;
-  /** The kernel takes datagrams again. */
+  /** The kernel takes more again. */
   void flush(PlaneStats& stats);
+  TurnDeframer& deframer() { return deframer_; }
 
  private:
   struct Channel {
@@ -72,7 +79,9 @@ class RelaySocket {
     channelCount_ = static_cast<size_t>(std::remove_if(channels_.begin(), end, isGone) - channels_.begin());
   }
   bool isAwaited(const StunTransactionId& id) const;
-  /** After each send. The mutex is held. */
+  /** To the server: packets of `segmentBytes` each, the last may be shorter. The mutex is held. */
+  void transmit(Bytes packets, size_t segmentBytes, PlaneStats& stats);
+  /** After each send by UDP. The mutex is held. */
   void watchBlocked();
 
   const int number_;
@@ -82,7 +91,9 @@ class RelaySocket {
 
   /** Of what follows: sending threads read the channels that the receiving thread writes. */
   mutable std::mutex mutex_;
-  std::unique_ptr<UdpSocket> socket_;
+  // One of the two.
+  const std::unique_ptr<UdpSocket> socket_;
+  const std::unique_ptr<TcpConnection> connection_;
   std::array<Channel, kMaxChannels> channels_;
   size_t channelCount_ = 0;
   std::atomic<bool> isBlocked_ = false;
@@ -90,6 +101,7 @@ class RelaySocket {
   // Used by the receiving thread alone.
   std::array<StunTransactionId, kMaxRequests> requests_{};
   size_t requestCount_ = 0;
+  TurnDeframer deframer_;
 };
 
 }  // namespace streamkit

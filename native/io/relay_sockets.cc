@@ -29,7 +29,6 @@ RelaySockets::Opened RelaySockets::open([[maybe_unused]] uint32_t endpoint,
                                         [[maybe_unused]] const SocketAddress& local,
                                         [[maybe_unused]] const SocketAddress& server) {
 #ifdef __linux__
-  // Before the lock, for which the threads that send would wait meanwhile.
   auto opened = UdpSocket::open(local, kBufferBytes);
   if (opened.socket == nullptr) {
     return {.error = opened.error};
@@ -38,13 +37,53 @@ RelaySockets::Opened RelaySockets::open([[maybe_unused]] uint32_t endpoint,
     opened.socket->stopSegmenting();
   }
   const uint16_t port = opened.socket->local().port();
+  const int fd = opened.socket->fd();
+  return admit(endpoint, fd, port, nextSocket_, [&](int number) {
+    return std::make_shared<RelaySocket>(std::move(opened.socket), number, epoll_, endpoint, server);
+  });
+#else
+  return {.error = ENOTSUP};
+#endif
+}
+
+RelaySockets::Opened RelaySockets::dial([[maybe_unused]] uint32_t endpoint,
+                                        [[maybe_unused]] const SocketAddress& server) {
+#ifdef __linux__
+  SocketAddress local;
+  int error = 0;
+  const int fd = TcpConnection::dial(server, local, error);
+  if (fd < 0) {
+    return {.error = error};
+  }
+  bool isOwned = false;
+  const auto opened = admit(endpoint, fd, local.port(), nextConnection_, [&](int number) {
+    isOwned = true;
+    auto connection = std::make_unique<TcpConnection>(fd, epoll_, static_cast<uint64_t>(number), server);
+    return std::make_shared<RelaySocket>(std::move(connection), number, endpoint);
+  });
+  if (!isOwned) {
+    ::close(fd);
+  }
+  return opened;
+#else
+  return {.error = ENOTSUP};
+#endif
+}
+
+#ifdef __linux__
+template <typename Create>
+RelaySockets::Opened RelaySockets::admit(uint32_t endpoint, int fd, uint16_t port, int& nextNumber,
+                                         Create&& create) {
+  // It is open already: the threads that send do not wait for that.
   const std::lock_guard lock(mutex_);
   const auto ofOne = std::count_if(byNumber_.begin(), byNumber_.end(),
                                    [&](const auto& each) { return each.second->endpoint() == endpoint; });
   if (static_cast<size_t>(ofOne) >= kMaxSocketsOfOne) {
     return {.error = ENFILE, .limit = "the endpoint has as many as it may"};
   }
-  if (byNumber_.size() >= kMaxSockets || nextSocket_ == std::numeric_limits<int>::max()) {
+  const int end =
+      nextNumber < kFirstStreamRelaySocket ? kFirstStreamRelaySocket : std::numeric_limits<int>::max();
+  if (byNumber_.size() >= kMaxSockets || nextNumber + 1 >= end) {
     return {.error = ENFILE, .limit = "the plane has as many as it may"};
   }
   if (epoll_ < 0) {
@@ -53,23 +92,18 @@ RelaySockets::Opened RelaySockets::open([[maybe_unused]] uint32_t endpoint,
   if (epoll_ < 0) {
     return {.error = errno};
   }
-  const int number = nextSocket_++;
-  const auto socket =
-      std::make_shared<RelaySocket>(std::move(opened.socket), number, epoll_, endpoint, server);
-  byNumber_[number] = socket;
+  const int number = nextNumber++;
+  const Socket socket = create(number);
   epoll_event interest{};
   interest.events = EPOLLIN;
   interest.data.u64 = static_cast<uint64_t>(number);
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, socket->fd(), &interest) != 0) {
-    const int error = errno;
-    byNumber_.erase(number);
-    return {.error = error};
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &interest) != 0) {
+    return {.error = errno};
   }
+  byNumber_[number] = socket;
   return {.socket = number, .port = port};
-#else
-  return {.error = ENOTSUP};
-#endif
 }
+#endif
 
 RelaySockets::Socket RelaySockets::find(int socket) const {
   const std::lock_guard lock(mutex_);
@@ -136,9 +170,29 @@ void RelaySockets::run([[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_
     if ((event.events & EPOLLOUT) != 0) {
       socket->flush(stats_);
     }
-    receive(*socket, core, nowUs);
+    if (socket->connection() != nullptr) {
+      receiveStream(*socket, core, nowUs);
+    } else {
+      receive(*socket, core, nowUs);
+    }
   }
 #endif
+}
+
+void RelaySockets::receiveStream(RelaySocket& socket, MediaCore& core, int64_t nowUs) {
+  size_t bytes = 0;
+  const auto read = socket.connection()->read(buffer_, bytes);
+  bool goesOn = read != TcpConnection::Read::kEnded;
+  if (read == TcpConnection::Read::kBytes) {
+    goesOn = socket.deframer().read(MutableBytes(buffer_).first(bytes), [&](MutableBytes message) {
+      receiveDatagram(socket, message, core, nowUs);
+    });
+    stats_.droppedMalformed += goesOn ? 0 : 1;
+  }
+  if (!goesOn) {
+    close(socket.number(), core, nowUs);
+    listener_.onRelayEnded(socket.endpoint(), socket.number());
+  }
 }
 
 void RelaySockets::receive(const RelaySocket& socket, MediaCore& core, int64_t nowUs) {

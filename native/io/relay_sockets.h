@@ -12,9 +12,10 @@
 namespace streamkit {
 
 /**
- * The sockets from which allocations at TURN servers are used, one per allocation: by its own address the
- * server tells it from others. Who asks for the allocation, keeps it alive and binds its channels is told
- * what the server answers; what peers send goes to the core as if it had come by a socket of ours.
+ * The UDP sockets and TCP connections by which allocations at TURN servers are used, one per allocation: by
+ * its own address the server tells it from others. Who asks for the allocation, keeps it alive and binds its
+ * channels is told what the server answers; what peers send goes to the core as if it had come by a socket of
+ * ours.
  *
  * One thread receives; all threads send. Linux alone has it.
  */
@@ -25,6 +26,8 @@ class RelaySockets {
     /** The server answers a request that was sent to it. Called on the receiving thread; must not call back.
      */
     virtual void onRelayAnswer(uint32_t endpoint, int socket, Bytes message) = 0;
+    /** There is no connection to the server, or no more: the socket is closed. Called as `onRelayAnswer`. */
+    virtual void onRelayEnded(uint32_t endpoint, int socket) = 0;
 
    protected:
     ~Listener() = default;
@@ -54,6 +57,8 @@ class RelaySockets {
 
   /** @param local an address of ours, or of all; its port is chosen by the system if it is 0 */
   Opened open(uint32_t endpoint, const SocketAddress& local, const SocketAddress& server);
+  /** The same over TCP, from the address that leads there. It may turn out later that it does not. */
+  Opened dial(uint32_t endpoint, const SocketAddress& server);
   void send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
   bool blocked(int socket) const;
 
@@ -75,7 +80,11 @@ class RelaySockets {
   using Socket = std::shared_ptr<RelaySocket>;
 
   Socket find(int socket) const;
+  /** @param fd of the socket that `create` makes, once its number is known */
+  template <typename Create>
+  Opened admit(uint32_t endpoint, int fd, uint16_t port, int& nextNumber, Create&& create);
   void receive(const RelaySocket& socket, MediaCore& core, int64_t nowUs);
+  void receiveStream(RelaySocket& socket, MediaCore& core, int64_t nowUs);
   void receiveDatagram(const RelaySocket& socket, MutableBytes datagram, MediaCore& core, int64_t nowUs);
 
   Listener& listener_;
@@ -86,6 +95,7 @@ class RelaySockets {
   mutable std::mutex mutex_;
   std::unordered_map<int, Socket> byNumber_;
   int nextSocket_ = kFirstRelaySocket;
+  int nextConnection_ = kFirstStreamRelaySocket;
 
   // Used by the receiving thread alone.
   std::array<uint8_t, UdpSocket::kMaxDatagramBytes> buffer_;

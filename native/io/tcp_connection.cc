@@ -1,5 +1,8 @@
 #include "tcp_connection.h"
 
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +21,14 @@ constexpr int kSendFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
 constexpr int kSendFlags = MSG_DONTWAIT;
 #endif
 
+#ifdef __linux__
+/**
+ * The kernel takes no more while this many bytes wait in it to be sent for the first time: what waits longer
+ * waits with us, where it can be dropped.
+ */
+constexpr int kNotSentBytes = 16 * 1024;
+#endif
+
 bool wouldBlock(int error) {
   return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ENOBUFS;
 }
@@ -27,16 +38,41 @@ bool wouldBlock(int error) {
 TcpConnection::TcpConnection(int fd, int epoll, uint64_t id, const SocketAddress& remote)
     : id_(id), epoll_(epoll), remote_(remote), fd_(fd) {}
 
-void TcpConnection::send(Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {
-  const size_t count = (datagrams.size() + segmentBytes - 1) / segmentBytes;
-  const std::lock_guard lock(mutex_);
-  const size_t framedBytes = datagrams.size() + count * StreamDeframer::kHeaderBytes;
-  if (fd_ < 0 || waiting_.size() - written_ + framedBytes > kMaxWaitingBytes) {
-    stats.sendErrors += count;
-    return;
+int TcpConnection::dial([[maybe_unused]] const SocketAddress& to, [[maybe_unused]] SocketAddress& local,
+                        int& error) {
+#ifdef __linux__
+  const int fd = socket(to.isIpv6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    error = errno;
+    return -1;
   }
-  stats.packetsSent += count;
-  stats.bytesSent += datagrams.size();
+  prepare(fd);
+  sockaddr_storage storage{};
+  socklen_t length = to.toKernel(storage);
+  const bool begins = connect(fd, reinterpret_cast<sockaddr*>(&storage), length) == 0 || errno == EINPROGRESS;
+  length = sizeof storage;
+  if (!begins || getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) {
+    error = errno;
+    ::close(fd);
+    return -1;
+  }
+  local = SocketAddress::fromKernel(storage).value_or(local);
+  return fd;
+#else
+  error = ENOTSUP;
+  return -1;
+#endif
+}
+
+void TcpConnection::prepare([[maybe_unused]] int fd) {
+#ifdef __linux__
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kNotSentBytes, sizeof kNotSentBytes);
+#endif
+}
+
+void TcpConnection::send(Bytes datagrams, size_t segmentBytes, PlaneStats& stats) {
   // Most of it is written at once: connections keep memory only while they are blocked.
   static thread_local std::vector<uint8_t> framed;
   framed.clear();
@@ -48,6 +84,17 @@ void TcpConnection::send(Bytes datagrams, size_t segmentBytes, PlaneStats& stats
     framed.insert(framed.end(), packet.begin(), packet.end());
     rest = rest.subspan(packet.size());
   }
+  sendFramed(framed, (datagrams.size() + segmentBytes - 1) / segmentBytes, datagrams.size(), stats);
+}
+
+void TcpConnection::sendFramed(Bytes framed, size_t packets, size_t payloadBytes, PlaneStats& stats) {
+  const std::lock_guard lock(mutex_);
+  if (fd_ < 0 || waiting_.size() - written_ + framed.size() > kMaxWaitingBytes) {
+    stats.sendErrors += packets;
+    return;
+  }
+  stats.packetsSent += packets;
+  stats.bytesSent += payloadBytes;
   size_t written = 0;
   if (!isBlocked_) {
     stats.sendCalls += 1;

@@ -12,8 +12,8 @@
 namespace streamkit {
 
 /**
- * One TCP connection of a viewer, on which each packet follows its length (RFC 4571). Several threads may
- * send on it; one receives.
+ * One TCP connection of a viewer, on which each packet follows its length (RFC 4571), or to a TURN server.
+ * Several threads may send on it; one receives.
  */
 class TcpConnection {
  public:
@@ -33,6 +33,16 @@ class TcpConnection {
   TcpConnection(const TcpConnection&) = delete;
   TcpConnection& operator=(const TcpConnection&) = delete;
 
+  /**
+   * Begins to connect; what is sent meanwhile waits.
+   * @param local is set to our end
+   * @param error is set to errno if it fails
+   * @returns a descriptor, or -1
+   */
+  static int dial(const SocketAddress& to, SocketAddress& local, int& error);
+  /** What all of them have: of the descriptor of a new one. */
+  static void prepare(int fd);
+
   uint64_t id() const { return id_; }
   const SocketAddress& remote() const { return remote_; }
 
@@ -40,6 +50,8 @@ class TcpConnection {
 
   /** @param datagrams of `segmentBytes` each, back to back; the last may be shorter */
   void send(Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
+  /** @param framed so many packets, ready for the stream @param payloadBytes what counts of them */
+  void sendFramed(Bytes framed, size_t packets, size_t payloadBytes, PlaneStats& stats);
   bool blocked() const { return isBlocked_; }
   /** The kernel takes bytes again. */
   void flush();

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,12 +22,6 @@ constexpr int kEventsPerTurn = 128;
 constexpr size_t kReadBytes = 16 * 1024;
 
 #ifdef __linux__
-/**
- * The kernel takes no more while this many bytes wait in it to be sent for the first time: what waits longer
- * waits with us, where it can be dropped.
- */
-constexpr int kNotSentBytes = 16 * 1024;
-
 void setOption(int fd, int level, int name, int value) {
   setsockopt(fd, level, name, &value, sizeof value);
 }
@@ -192,8 +185,7 @@ void TcpSockets::admit([[maybe_unused]] int socket, int fd, const SocketAddress&
     stats_.tcpRefused += 1;
     return;
   }
-  setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  setOption(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, kNotSentBytes);
+  TcpConnection::prepare(fd);
   const auto connection = std::make_shared<TcpConnection>(fd, epoll_, nextId_, remote);
   connection->acceptedUs = nowUs;
   if (byId_.empty()) {

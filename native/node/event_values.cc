@@ -99,6 +99,8 @@ napi_value eventValue(napi_env env, const Event& event) {
           .value();
     case Event::Type::kRelayAnswer:
       return relayAnswerValue(env, event);
+    case Event::Type::kRelayEnded:
+      return ObjectBuilder(env).set("type", std::string("relayEnded")).set("socket", event.socket).value();
     case Event::Type::kEstimate:
       break;
   }

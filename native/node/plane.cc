@@ -131,7 +131,14 @@ std::optional<Plane::Bound> Plane::listen(const SocketAddress& address, int& err
 
 RelaySockets::Opened Plane::openRelay(uint32_t endpoint, const SocketAddress& local,
                                       const SocketAddress& server) {
-  const auto opened = thread_->openRelay(endpoint, local, server);
+  return kept(endpoint, thread_->openRelay(endpoint, local, server));
+}
+
+RelaySockets::Opened Plane::dialRelay(uint32_t endpoint, const SocketAddress& server) {
+  return kept(endpoint, thread_->dialRelay(endpoint, server));
+}
+
+RelaySockets::Opened Plane::kept(uint32_t endpoint, const RelaySockets::Opened& opened) {
   if (opened.socket >= 0) {
     relays[static_cast<uint32_t>(opened.socket)] = endpoint;
   }

@@ -43,6 +43,8 @@ class Plane {
 
   /** Opens a socket to a TURN server; see RelaySockets::open. */
   RelaySockets::Opened openRelay(uint32_t endpoint, const SocketAddress& local, const SocketAddress& server);
+  /** Connects to a TURN server; see RelaySockets::dial. */
+  RelaySockets::Opened dialRelay(uint32_t endpoint, const SocketAddress& server);
 
   struct OpenTransport {
     uint32_t endpoint;
@@ -80,6 +82,8 @@ class Plane {
   uint64_t eventsDropped() const { return events_.dropped(); }
 
  private:
+  /** Remembers the socket, if there is one. @returns `opened` */
+  RelaySockets::Opened kept(uint32_t endpoint, const RelaySockets::Opened& opened);
   static void onEnvironmentEnds(void* plane);
   static void callJavaScript(napi_env env, napi_value onEvents, void* plane, void* data);
   void wake();

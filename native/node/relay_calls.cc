@@ -24,6 +24,16 @@ uint16_t channelOf(Arguments& arguments) {
   return arguments.failed() ? 0 : static_cast<uint16_t>(channel);
 }
 
+napi_value openedValue(Arguments& arguments, const std::string& call, const std::string& address,
+                       const RelaySockets::Opened& opened) {
+  if (opened.socket < 0) {
+    const std::string name = uv_err_name(uv_translate_sys_error(opened.error));
+    const std::string reason = opened.limit == nullptr ? " " + address : std::string(": ") + opened.limit;
+    return arguments.fail(name.c_str(), call + " " + name + reason);
+  }
+  return ObjectBuilder(arguments.env()).set("socket", opened.socket).set("port", opened.port).value();
+}
+
 }  // namespace
 
 napi_value openRelay(Plane& plane, Arguments& arguments) {
@@ -40,13 +50,19 @@ napi_value openRelay(Plane& plane, Arguments& arguments) {
   if (local->isIpv6() != server->isIpv6()) {
     return arguments.fail("EINVAL", "A relay and its server need addresses of one family");
   }
-  const auto opened = plane.openRelay(endpoint, *local, *server);
-  if (opened.socket < 0) {
-    const std::string name = uv_err_name(uv_translate_sys_error(opened.error));
-    const std::string reason = opened.limit == nullptr ? " " + text : std::string(": ") + opened.limit;
-    return arguments.fail(name.c_str(), "openRelay " + name + reason);
+  return openedValue(arguments, "openRelay", text, plane.openRelay(endpoint, *local, *server));
+}
+
+napi_value dialRelay(Plane& plane, Arguments& arguments) {
+  const uint32_t endpoint = arguments.id(0);
+  const auto server = arguments.failed() ? std::nullopt : addressAt(arguments, 1);
+  if (!server.has_value()) {
+    return nullptr;
   }
-  return ObjectBuilder(arguments.env()).set("socket", opened.socket).set("port", opened.port).value();
+  if (!plane.open() || !plane.endpoints.contains(endpoint)) {
+    return arguments.fail("ERR_INVALID_STATE", "A relay needs an open endpoint");
+  }
+  return openedValue(arguments, "dialRelay", server->text(), plane.dialRelay(endpoint, *server));
 }
 
 napi_value sendToRelay(Plane& plane, Arguments& arguments) {

@@ -250,6 +250,42 @@ TEST("viewers are spread over the shards, and each is sent all by one of them, f
   }
 }
 
+TEST("sender reports get rarer with the number of viewers of a thread, but not the first ones of a viewer") {
+  EXPECT_EQ(ReportTiming::intervalUs(1), 1'000'000);
+  EXPECT_EQ(ReportTiming::intervalUs(250), 2'500'000);
+  EXPECT_EQ(ReportTiming::intervalUs(100'000), 5'000'000);
+  struct Case {
+    int viewers;
+    /** Of each viewer in 20 s, whatever chance makes of the interval. */
+    size_t least;
+    size_t most;
+  };
+  for (const Case& each : {Case{4, 15, 25}, Case{300, 5, 9}}) {
+    ShardedBench bench(1);
+    const auto sendFor = [&](int64_t us) {
+      for (const int64_t untilUs = bench.nowUs + us; bench.nowUs < untilUs;) {
+        bench.sendVideo(true);
+        bench.run(100'000);
+      }
+    };
+    for (int i = 0; i < each.viewers; i += 1) {
+      bench.addViewer();
+    }
+    sendFor(3'000'000);
+    for (auto& viewer : bench.viewers) {
+      EXPECT(viewer.rtcp >= ReportTiming::kFirstReports);
+      viewer.rtcp = 0;
+    }
+    sendFor(20'000'000);
+    size_t sum = 0;
+    for (const auto& viewer : bench.viewers) {
+      EXPECT(viewer.rtcp >= each.least && viewer.rtcp <= each.most);
+      sum += viewer.rtcp;
+    }
+    EXPECT(sum <= 20 * ReportTiming::kPerSecond * 11 / 10);
+  }
+}
+
 TEST("few viewers stay in one shard, and frames do not wake the others") {
   ShardedBench bench(3);
   for (size_t i = 0; i < MediaCore::kViewersPerShard; i += 1) {

@@ -1,5 +1,7 @@
 #include "io/relay_sockets.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 
 #include "io/send_sockets.h"
@@ -25,8 +27,70 @@ struct Answers final : RelaySockets::Listener {
     endpoints.push_back(endpoint);
     messages.emplace_back(message.begin(), message.end());
   }
+  void onRelayEnded(uint32_t, int socket) override { ended.push_back(socket); }
   std::vector<uint32_t> endpoints;
   std::vector<std::vector<uint8_t>> messages;
+  std::vector<int> ended;
+};
+
+/** A TURN server on TCP, on the loopback address, for one connection. */
+class TcpServer {
+ public:
+  TcpServer() : listener_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_storage storage{};
+    socklen_t length = SocketAddress::fromText("127.0.0.1", 0)->toKernel(storage);
+    ::bind(listener_, reinterpret_cast<sockaddr*>(&storage), length);
+    ::listen(listener_, 1);
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&storage), &length);
+    local_ = *SocketAddress::fromKernel(storage);
+  }
+  ~TcpServer() {
+    stop();
+    end();
+  }
+  const SocketAddress& local() const { return local_; }
+  void stop() {
+    if (listener_ >= 0) {
+      ::close(listener_);
+      listener_ = -1;
+    }
+  }
+  void accept() { fd_ = ::accept(listener_, nullptr, nullptr); }
+  void end() {
+    if (fd_ >= 0) {
+      ::close(fd_);
+      fd_ = -1;
+    }
+  }
+  /** In pieces of three bytes. */
+  void send(Bytes bytes) {
+    const int on = 1;
+    setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    for (size_t at = 0; at < bytes.size(); at += 3) {
+      const Bytes piece = bytes.subspan(at, std::min<size_t>(3, bytes.size() - at));
+      EXPECT_EQ(::send(fd_, piece.data(), piece.size(), MSG_NOSIGNAL), static_cast<ssize_t>(piece.size()));
+    }
+  }
+  /** Messages that are there. */
+  std::vector<std::vector<uint8_t>> receive() {
+    std::vector<std::vector<uint8_t>> messages;
+    std::vector<uint8_t> buffer(64 * 1024);
+    while (true) {
+      const ssize_t bytes = recv(fd_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+      if (bytes <= 0) {
+        return messages;
+      }
+      EXPECT(deframer_.read(
+          MutableBytes(buffer).first(static_cast<size_t>(bytes)),
+          [&](MutableBytes message) { messages.emplace_back(message.begin(), message.end()); }));
+    }
+  }
+
+ private:
+  int listener_;
+  int fd_ = -1;
+  SocketAddress local_;
+  TurnDeframer deframer_;
 };
 
 /** A core with a socket to a TURN server, which the test plays: real datagrams, virtual time. */
@@ -246,6 +310,88 @@ TEST("a viewer whose allocation has ended is sent nothing any more") {
   bench.relays.close(bench.opened.socket, bench.core, bench.nowUs);
   bench.await([] { return true; });
   EXPECT(bench.server.receive().empty());
+}
+
+TEST("a TURN server on TCP is sent whole messages, padded, and media waits while it reads none") {
+  RelayBench bench;
+  TcpServer server;
+  const auto dialled = bench.relays.dial(1, server.local());
+  EXPECT_EQ(dialled.error, 0);
+  // At once: it waits for the connection.
+  const StunTransactionId asked{7};
+  const auto request = StunMessageBuilder(StunClass::kRequest, asked).bytes();
+  bench.relays.sendToServer(dialled.socket, request);
+  server.accept();
+  std::vector<std::vector<uint8_t>> got;
+  const auto receive = [&](size_t count) {
+    return bench.await([&] {
+      for (auto& message : server.receive()) {
+        got.push_back(std::move(message));
+      }
+      return got.size() >= count;
+    });
+  };
+  EXPECT(receive(1) && got[0] == request);
+  const auto padded = [](std::vector<uint8_t> message) {
+    message.resize((message.size() + 3) / 4 * 4);
+    return message;
+  };
+  bench.relays.bind(dialled.socket, kChannel, bench.peer);
+  const auto answer = StunMessageBuilder(StunClass::kSuccess, asked).bytes();
+  // Of three bytes, which begins as DTLS does and is none of a viewer that is known.
+  auto stream = padded(channelData(kChannel, fromHex("16fefd")));
+  const auto check = padded(channelData(kChannel, viewerCheck("u1", "ours")));
+  stream.insert(stream.end(), answer.begin(), answer.end());
+  stream.insert(stream.end(), check.begin(), check.end());
+  server.send(stream);
+  EXPECT(bench.await([&] { return bench.events.packets.size() == 1; }));
+  EXPECT(bench.events.packets[0].from == bench.peer && bench.core.knows(dialled.socket, bench.peer));
+  EXPECT(bench.answers.messages.size() == 1 && bench.answers.messages[0] == answer);
+  EXPECT_EQ(bench.stats.droppedUnknownSource, 1);
+
+  const std::vector<uint8_t> media(2 * 1001 + 7, 9);
+  bench.sockets.send(dialled.socket, bench.peer, media, 1001);
+  EXPECT(receive(4));
+  EXPECT(got[1] == padded(channelData(kChannel, Bytes(media).first(1001))) && got[2] == got[1]);
+  EXPECT(got[3] == padded(channelData(kChannel, Bytes(media).first(7))));
+
+  // The server reads nothing more until the kernel takes no more.
+  size_t packets = got.size();
+  while (!bench.sockets.blocked(dialled.socket, bench.peer) && packets < 100'000) {
+    bench.sockets.send(dialled.socket, bench.peer, media, 1001);
+    packets += 3;
+  }
+  EXPECT(receive(packets));
+  EXPECT(bench.await([&] { return !bench.sockets.blocked(dialled.socket, bench.peer); }));
+}
+
+TEST("a connection to a TURN server that ends is told of once, and its viewer is sent nothing any more") {
+  RelayBench bench;
+  const auto known = [&](int socket) { return bench.core.knows(socket, bench.peer); };
+  const auto dial = [&](TcpServer& server) {
+    const auto dialled = bench.relays.dial(1, server.local());
+    EXPECT_EQ(dialled.error, 0);
+    server.accept();
+    bench.relays.bind(dialled.socket, kChannel, bench.peer);
+    server.send(channelData(kChannel, viewerCheck("u1", "ours")));
+    EXPECT(bench.await([&] { return known(dialled.socket); }));
+    return dialled.socket;
+  };
+  TcpServer closing;
+  const int closed = dial(closing);
+  closing.end();
+  EXPECT(bench.await([&] { return bench.answers.ended.size() == 1; }));
+  EXPECT(bench.answers.ended[0] == closed && !known(closed));
+  // What is no message, too.
+  TcpServer speaking;
+  const int spoken = dial(speaking);
+  speaking.send(fromHex("5353482d"));
+  EXPECT(bench.await([&] { return bench.answers.ended.size() == 2; }));
+  EXPECT(bench.answers.ended[1] == spoken && !known(spoken));
+  bench.sockets.send(spoken, bench.peer, fromHex("16fefd"), 3);
+  bench.relays.close(spoken, bench.core, bench.nowUs);
+  bench.await([] { return true; });
+  EXPECT_EQ(bench.answers.ended.size(), 2);
 }
 
 TEST("viewers behind TURN servers get whole packets from several threads, and the plane ends meanwhile") {

@@ -25,6 +25,7 @@ SrtpParameters srtpParameters(uint8_t fill) {
 
 struct NoRelayAnswers final : RelaySockets::Listener {
   void onRelayAnswer(uint32_t, int, Bytes) override {}
+  void onRelayEnded(uint32_t, int) override {}
 };
 
 /** A core with a TCP port: real connections, virtual time. */

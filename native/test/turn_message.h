@@ -10,10 +10,9 @@ namespace streamkit::test {
 
 /** What a TURN server sends by a channel. */
 inline std::vector<uint8_t> channelData(uint16_t channel, Bytes data) {
-  std::vector<uint8_t> bytes(ChannelData::kHeaderBytes);
-  writeU16(bytes.data(), channel);
-  writeU16(&bytes[2], static_cast<uint16_t>(data.size()));
-  bytes.insert(bytes.end(), data.begin(), data.end());
+  std::vector<uint8_t> bytes(ChannelData::kHeaderBytes + data.size());
+  ChannelData::writeHeader(bytes.data(), channel, data.size());
+  std::copy(data.begin(), data.end(), bytes.begin() + ChannelData::kHeaderBytes);
   return bytes;
 }
 

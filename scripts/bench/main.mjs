@@ -1,6 +1,6 @@
 // npm run bench [-- table ... [--quick]]: runs the tables one after the other on an otherwise idle machine, prints them
 // and writes bench-results/<time>.json. Every table measures ours and its peer side by side, in turns, in one run.
-// --quick, for the tables capture, density, encode, fan-out and glass-to-glass: fewer rounds or viewers, shorter, and no figures to quote.
+// --quick, for the tables capture, density, encode, fan-out, glass-to-glass and sfu: fewer rounds or viewers, shorter, and no figures to quote.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -21,6 +21,7 @@ import { manyViewers } from './many-viewers.mjs';
 import { pageLoad } from './page-load.mjs';
 import { network } from './network/network.mjs';
 import { browserPath } from './rig.mjs';
+import { sfu } from './sfu.mjs';
 import { socketAge } from './socket-age.mjs';
 import { stateUpdate } from './state-update.mjs';
 
@@ -38,6 +39,7 @@ const TABLES = {
   fanout,
   input,
   network,
+  sfu,
   'socket-age': socketAge,
   cluster,
   'cluster-model': clusterModel,

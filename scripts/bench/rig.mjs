@@ -92,6 +92,11 @@ export async function startOurs(options = {}) {
       child.stdin.write('spares\n');
       return next();
     },
+    /** Bytes of media that were sent so far. */
+    async sentBytes() {
+      child.stdin.write('sent\n');
+      return next();
+    },
     async create(targetUrl, renderOptions) {
       const response = await fetch(`${origin}/stream/`, {
         method: 'POST',

@@ -1,6 +1,7 @@
 // Our router in a process of its own. Options as JSON in the first argument; prints its origin, answers `delay` lines
 // with the event-loop delay since the last, `frames` lines with when raw frames were read and `stages` lines with when the
-// last session reached each stage of its start and `spares` lines with how many browsers wait, and ends with its input.
+// last session reached each stage of its start, `spares` lines with how many browsers wait and `sent` lines with the bytes of media
+// that were sent, and ends with its input. The option `livekit`, an origin, sends viewers beyond the first one there.
 import { subscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -12,12 +13,32 @@ import express from 'express';
 
 import { createStreamKitRouter } from '../../dist/index.js';
 
+const { livekit, ...given } = JSON.parse(process.argv[2] ?? '{}');
+
+/** Overflow into LiveKit: the room of a session has its id. */
+async function overflowTo(origin) {
+  const { PUBLISHER, tokenOf } = await import('./fanout/livekit.mjs');
+  return {
+    when: { viewers: 1 },
+    publish: ({ streamId }) => ({
+      url: `${origin}/whip/v1`,
+      token: tokenOf(PUBLISHER, { canPublish: true, canSubscribe: false }, streamId),
+    }),
+    play: ({ streamId, publicId }) => ({
+      kind: 'livekit',
+      url: origin.replace('http', 'ws'),
+      token: tokenOf(publicId, { canPublish: false, canSubscribe: true }, streamId),
+    }),
+  };
+}
+
 const router = createStreamKitRouter({
   listenAddress: '127.0.0.1',
   targetPolicy: { allowPrivateAddresses: true },
   maxSessions: 8,
   onError: (error) => console.error(error),
-  ...JSON.parse(process.argv[2] ?? '{}'),
+  ...given,
+  ...(livekit === undefined ? {} : { overflow: await overflowTo(livekit) }),
 });
 const application = express();
 // The viewer's page comes from another origin; the router's own default is closed.
@@ -68,6 +89,10 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'spares') {
     const [, ready = '0'] = /^stream_kit_pool_ready (\d+)$/m.exec(await router.metrics()) ?? [];
     console.log(ready);
+  }
+  if (line === 'sent') {
+    const lines = (await router.metrics()).matchAll(/^stream_kit_media_bytes_sent_total\S* (\d+)$/gm);
+    console.log([...lines].reduce((sum, [, bytes]) => sum + Number(bytes), 0));
   }
   if (line !== 'delay') continue;
   const [p50, p99, max] = [delay.percentile(50), delay.percentile(99), delay.max].map((ns) => ns / 1e6);

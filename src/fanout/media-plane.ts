@@ -174,6 +174,8 @@ export interface RelaySocket extends IceSocket {
   sendToServer(request: Uint8Array): void;
   /** What the server answers; at most one listener, which must not throw. */
   onAnswer: (message: Buffer) => void;
+  /** Over TCP: the server cannot be reached, or has closed the connection. At most one listener, which must not throw. */
+  onEnded: () => void;
   /** Datagrams for and of that peer go by this channel from now on. @param channel - 0x4000 to 0x4fff */
   bindChannel(channel: number, address: string, port: number): void;
   unbindChannel(channel: number): void;
@@ -219,9 +221,13 @@ export interface IceEndpoint {
    * A socket for an allocation at that TURN server; undefined if there is none: the platform has none, the viewer has several, or
    * there are too many in all.
    *
-   * @param address - local, of the server's family; that of all: `0.0.0.0` or `::`
+   * @param address - local, of the server's family; that of all: `0.0.0.0` or `::`. Over TCP the system chooses
    */
-  openRelaySocket(address: string, server: readonly [address: string, port: number]): RelaySocket | undefined;
+  openRelaySocket(
+    transport: 'udp' | 'tcp',
+    address: string,
+    server: readonly [address: string, port: number],
+  ): RelaySocket | undefined;
   endConsent(): void;
   /**
    * Begins the DTLS handshake, once; the keys of the connection are those of the endpoint's transport.

@@ -46,6 +46,8 @@ export type NativeEvent =
   | { readonly type: 'consentLost'; readonly consent: number }
   /** A TURN server answers a request of {@link NativePlane.sendToRelay}. */
   | { readonly type: 'relayAnswer'; readonly socket: number; readonly data: Buffer }
+  /** A connection of {@link NativePlane.dialRelay} has ended, or there is none. Told at most once, and never dropped. */
+  | { readonly type: 'relayEnded'; readonly socket: number }
   /** At least one consumer of the producer needs a keyframe; coalesced by `keyframeIntervalMinMs`. */
   | { readonly type: 'keyframe'; readonly producer: number }
   /** See {@link NativePlane.switchConsumer}: it has gone over. Never dropped. */
@@ -186,6 +188,12 @@ export interface NativePlane {
     address: string,
     server: SocketAddress,
   ): { readonly socket: number; readonly port: number };
+  /**
+   * The same over TCP, from the address that leads to the server (RFC 8656 section 12.5). It begins to connect; `relayEnded`
+   * tells if it cannot, or is closed by the server.
+   * @throws Error with `code` if it cannot even begin, or the endpoint is closed.
+   */
+  dialRelay(endpoint: number, server: SocketAddress): { readonly socket: number; readonly port: number };
   /** Sends a STUN request to the server; the answer comes as `relayAnswer`. */
   sendToRelay(socket: number, request: Uint8Array): void;
   /**

@@ -67,11 +67,15 @@ export class NativeIceEndpoint implements IceEndpoint {
     return bound && this.#open(address, bound);
   }
 
-  openRelaySocket(address: string, server: readonly [string, number]): RelaySocket | undefined {
+  openRelaySocket(
+    transport: 'udp' | 'tcp',
+    address: string,
+    server: readonly [string, number],
+  ): RelaySocket | undefined {
     const bound =
       this.#endpoint === undefined || this.#closed
         ? undefined
-        : this.#host.openRelay(this.#endpoint, address, { address: server[0], port: server[1] });
+        : this.#host.openRelay(this.#endpoint, transport, address, { address: server[0], port: server[1] });
     if (bound === undefined) {
       return undefined;
     }

@@ -1,6 +1,6 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import type { DtlsCertificate, DtlsListener, MediaSocketFailure } from './media-plane.js';
+import type { DtlsCertificate, DtlsListener, MediaSocketFailure, RelaySocket } from './media-plane.js';
 import type { NativeAddon, NativeEvent, NativePlane, SocketAddress } from './native-addon.js';
 
 export type PacketListener = (socket: number, from: SocketAddress, data: Buffer) => void;
@@ -30,7 +30,7 @@ export class NativePlaneHost {
   readonly switchListeners = new Map<number, (producer: number) => void>();
   readonly estimateListeners = new Map<number, (bitrateBps: number) => void>();
   /** By socket: what TURN servers answer. */
-  readonly relayListeners = new Map<number, (message: Buffer) => void>();
+  readonly relayListeners = new Map<number, Pick<RelaySocket, 'onAnswer' | 'onEnded'>>();
   readonly mediaSocketListeners = new Map<number, (reason: MediaSocketFailure) => void>();
   readonly #sockets = new Map<string, BoundSocket>();
   /** By address and port. */
@@ -131,16 +131,27 @@ export class NativePlaneHost {
     }
   }
 
-  /** A socket for an allocation at a TURN server; undefined if there is none to be had, which the log says. */
-  openRelay(endpoint: number, address: string, server: SocketAddress): BoundSocket | undefined {
+  /**
+   * A socket for an allocation at a TURN server; undefined if there is none to be had, which the log says.
+   *
+   * @param address - local; of UDP alone
+   */
+  openRelay(
+    endpoint: number,
+    transport: 'udp' | 'tcp',
+    address: string,
+    server: SocketAddress,
+  ): BoundSocket | undefined {
     try {
-      return this.plane.openRelay(endpoint, address, server);
+      return transport === 'udp'
+        ? this.plane.openRelay(endpoint, address, server)
+        : this.plane.dialRelay(endpoint, server);
     } catch (thrown) {
       const code = codeOf(thrown);
       const isNew = !this.#relayRefusals.has(code);
       this.#relayRefusals.add(code);
       this.#logger[isNew && code !== 'ENOTSUP' ? 'warn' : 'debug'](
-        { err: asError(thrown), address },
+        { err: asError(thrown), transport, address },
         'openRelay() | werift relays for this viewer',
       );
       return undefined;
@@ -242,7 +253,10 @@ export class NativePlaneHost {
         this.switchListeners.get(event.consumer)?.(event.producer);
         break;
       case 'relayAnswer':
-        this.relayListeners.get(event.socket)?.(event.data);
+        this.relayListeners.get(event.socket)?.onAnswer(event.data);
+        break;
+      case 'relayEnded':
+        this.relayListeners.get(event.socket)?.onEnded();
         break;
       case 'estimate':
         this.estimateListeners.get(event.transport)?.(event.bitrateBps);

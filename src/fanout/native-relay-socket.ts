@@ -5,6 +5,7 @@ import type { NativePlaneHost } from './native-plane-host.js';
 /** A socket of the native plane for one allocation at a TURN server. */
 export class NativeRelaySocket extends NativeIceSocket implements RelaySocket {
   onAnswer: RelaySocket['onAnswer'] = () => undefined;
+  onEnded: RelaySocket['onEnded'] = () => undefined;
 
   readonly #host: NativePlaneHost;
   readonly #socket: number;
@@ -21,7 +22,7 @@ export class NativeRelaySocket extends NativeIceSocket implements RelaySocket {
     this.#host = host;
     this.#socket = socket;
     this.#onClosed = use.closed;
-    host.relayListeners.set(socket, (message) => this.onAnswer(message));
+    host.relayListeners.set(socket, this);
   }
 
   sendToServer(request: Uint8Array): void {

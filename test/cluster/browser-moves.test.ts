@@ -17,50 +17,7 @@ import { RedisServer } from '../helpers/redis-server.js';
 import { ask, EventStreamClient, postJson } from '../helpers/router-server.js';
 import type { ServerProcess } from '../helpers/server-process.js';
 import { ViewerBrowser } from '../helpers/viewer-browser.js';
-
-/** A page that is red at first, and blue for who has been there before. */
-const PAGE = `<!doctype html><title>visits</title><style>body{margin:0}i{position:fixed;width:8px;height:8px;background:#fff}</style><i></i>
-<script>
-  const visits = Number(localStorage.getItem('visits') ?? 0) + 1;
-  localStorage.setItem('visits', visits);
-  const cookie = document.cookie;
-  document.cookie = 'visited=yes; max-age=3600';
-  document.body.style.background = visits === 1 ? 'rgb(200,0,0)' : 'rgb(0,0,200)';
-  streamKit.on('state', (state) => streamKit.setMetadata({ state }));
-  streamKit.setMetadata({ visits, cookie });
-  const mark = document.querySelector('i');
-  const draw = (ms) => {
-    mark.style.left = (ms / 10) % 300 + 'px';
-    requestAnimationFrame(draw);
-  };
-  requestAnimationFrame(draw);
-</script>`;
-
-/** What a tab with the page of a session sees: the colour in the middle, and what the SDK tells. */
-const WATCH = `(() => {
-  const view = document.querySelector('stream-view');
-  const video = view.shadowRoot.querySelector('video');
-  const canvas = Object.assign(document.createElement('canvas'), { width: 1, height: 1 });
-  const context = canvas.getContext('2d', { willReadFrequently: true });
-  const { connection } = view;
-  const seen = (window.seen = { errors: [], statuses: [], blueAtMs: null, isRed: false });
-  connection.on('error', ({ code }) => seen.errors.push(code));
-  connection.on('status', (status) => seen.statuses.push(status));
-  setInterval(() => {
-    if (video.readyState < 2) return;
-    context.drawImage(video, video.videoWidth / 2, video.videoHeight / 2, 1, 1, 0, 0, 1, 1);
-    const [red, , blue] = context.getImageData(0, 0, 1, 1).data;
-    seen.isRed ||= red > 120 && blue < 80;
-    if (blue > 120 && red < 80) seen.blueAtMs ??= Date.now();
-  }, 20);
-})()`;
-
-interface Seen {
-  readonly errors: readonly string[];
-  readonly statuses: readonly string[];
-  readonly blueAtMs: number | null;
-  readonly isRed: boolean;
-}
+import { type SeenColours, VISITS_PAGE, WATCH_COLOURS } from '../helpers/visits-page.js';
 
 describe.skipIf(!RedisServer.isInstalled)('a server that drains by moving, with viewers', () => {
   let folder: string;
@@ -78,7 +35,7 @@ describe.skipIf(!RedisServer.isInstalled)('a server that drains by moving, with 
     ends.push(() => redis.stop());
     site = createServer((_request, response) => {
       response.setHeader('content-type', 'text/html');
-      response.end(PAGE);
+      response.end(VISITS_PAGE);
     });
     site.listen(0, '127.0.0.1');
     await once(site, 'listening');
@@ -110,12 +67,12 @@ describe.skipIf(!RedisServer.isInstalled)('a server that drains by moving, with 
     const page = await browser.browser.newPage();
     await page.goto(`${server.origin}/stream/${id}/view`);
     await page.waitForFunction(`document.querySelector('stream-view')?.connection !== undefined`);
-    await page.evaluate(WATCH);
+    await page.evaluate(WATCH_COLOURS);
     await page.waitForFunction('window.seen.isRed', { polling: 100, timeout: 3 * PATIENCE_MS });
     return page;
   }
 
-  const seenBy = (page: Page): Promise<Seen> => page.evaluate('window.seen') as Promise<Seen>;
+  const seenBy = (page: Page): Promise<SeenColours> => page.evaluate('window.seen') as Promise<SeenColours>;
 
   it(
     'shows the picture again to all of them, with what the page has stored',

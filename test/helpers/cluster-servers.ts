@@ -12,6 +12,8 @@ export interface ClusterServersOptions {
   /** Where the options of each are written. */
   readonly folder: string;
   readonly options?: StreamKitOptions;
+  /** Further options as JavaScript, for those that are functions. */
+  readonly source?: string;
   readonly arguments?: readonly string[];
   /** What ends them is added, also if one of them does not start. */
   readonly ends: (() => unknown)[];
@@ -23,6 +25,7 @@ export async function startClusterServers({
   ports,
   folder,
   options,
+  source = '',
   arguments: more = [],
   ends,
 }: ClusterServersOptions): Promise<ServerProcess[]> {
@@ -36,7 +39,7 @@ export async function startClusterServers({
     // The page of one is a page of another machine for the others.
     const targetPolicy = { allowPrivateAddresses: true };
     const all = { cluster, maxSessions: 2, listenAddress: '127.0.0.1', targetPolicy, ...options };
-    writeFileSync(file, `export default ${JSON.stringify(all)};`);
+    writeFileSync(file, `export default { ...${JSON.stringify(all)}, ${source} };`);
     return ServerProcess.start(undefined, undefined, ['--port', String(port), '--config', file, ...more]);
   };
   // All have started or failed before anything is ended.

@@ -14,16 +14,17 @@ export { LIVEKIT };
 const API_KEY = 'key';
 const API_SECRET = 'a secret of the bench that is long enough';
 const ROOM = 'fanout';
-const PUBLISHER = 'render';
+/** Identity of who publishes. */
+export const PUBLISHER = 'render';
 /** As LiveKit calls tracks that were published by WHIP. */
 const TRACKS = ['synthesized-camera', 'synthesized-microphone'];
 const JOIN_TIMEOUT_MS = 10_000;
 
 /** An access token: a JWT signed by HMAC-SHA256 (RFC 7519). */
-function tokenOf(identity, grants) {
+export function tokenOf(identity, grants, room = ROOM) {
   const encode = (part) => Buffer.from(JSON.stringify(part)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);
-  const video = { roomJoin: true, room: ROOM, ...grants };
+  const video = { roomJoin: true, room, ...grants };
   const claims = { iss: API_KEY, sub: identity, nbf: now - 10, exp: now + 600, video };
   const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
   return `${signed}.${createHmac('sha256', API_SECRET).update(signed).digest('base64url')}`;
@@ -51,46 +52,49 @@ class LiveKitServer {
     await this.#publisher.call('play', parameters);
     const { sdp, candidates } = await this.#publisher.call('offer', { viewer });
     const token = tokenOf(PUBLISHER, { canPublish: true, canSubscribe: false });
-    const answer = await this.#post(withCandidates(sdp, candidates, true), token);
+    const answer = await post(this.#origin, withCandidates(sdp, candidates, true), token);
     await this.#publisher.call('answer', { viewer, sdp: answer });
   }
 
   async join(generator) {
-    const { viewer, sdp } = generator.offer();
-    const token = tokenOf(`viewer-${this.#viewers++}`, { canPublish: false, canSubscribe: true });
-    const wanted = { subscribedParticipantTrackNames: { [PUBLISHER]: TRACKS } };
-    generator.accept(
-      viewer,
-      await this.#post(sdp, token, { 'x-livekit-clientinfo': JSON.stringify(wanted) }),
-    );
-    await generator.connected(viewer);
-    return viewer;
+    return joinLiveKit(this.#origin, generator, `viewer-${this.#viewers++}`);
   }
 
   async close() {
     await this.#publisher.close();
     await this.#process.close();
   }
+}
 
-  /** @returns the answer. */
-  async #post(offer, token, headers = {}) {
-    const response = await fetch(`${this.#origin}/whip/v1`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/sdp', authorization: `Bearer ${token}`, ...headers },
-      body: offer,
-      signal: AbortSignal.timeout(JOIN_TIMEOUT_MS),
-    });
-    const answer = await response.text();
-    if (!response.ok) throw new Error(`LiveKit: ${response.status} ${answer.trim()}`);
-    return answer;
-  }
+/** @returns the answer. */
+async function post(origin, offer, token, headers = {}) {
+  const response = await fetch(`${origin}/whip/v1`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/sdp', authorization: `Bearer ${token}`, ...headers },
+    body: offer,
+    signal: AbortSignal.timeout(JOIN_TIMEOUT_MS),
+  });
+  const answer = await response.text();
+  if (!response.ok) throw new Error(`LiveKit: ${response.status} ${answer.trim()}`);
+  return answer;
+}
+
+/** Joins a room as one who watches its publisher. @returns the index of the viewer. */
+export async function joinLiveKit(origin, generator, identity, room = ROOM) {
+  const { viewer, sdp } = generator.offer();
+  const token = tokenOf(identity, { canPublish: false, canSubscribe: true }, room);
+  const wanted = { subscribedParticipantTrackNames: { [PUBLISHER]: TRACKS } };
+  const headers = { 'x-livekit-clientinfo': JSON.stringify(wanted) };
+  generator.accept(viewer, await post(origin, sdp, token, headers));
+  await generator.connected(viewer);
+  return viewer;
 }
 
 /** @returns why there is none; undefined: there is one. Building it takes minutes the first time. */
 export const buildLiveKit = () => buildSfus(['livekit']);
 
-/** Starts LiveKit on loopback, with its own defaults but for where it listens, and what publishes to it. */
-export async function startLiveKit({ bitrateBps }) {
+/** Starts LiveKit on loopback, with its own defaults but for where it listens. */
+export async function startLiveKitServer() {
   const [port, tcpPort, udpPort] = [await freePort(), await freePort(), await freePort()];
   const config = {
     port,
@@ -111,8 +115,19 @@ export async function startLiveKit({ bitrateBps }) {
   try {
     const origin = `http://127.0.0.1:${port}`;
     await livekit.answers(origin);
+    return { origin, pid: livekit.pid, close: () => livekit.close() };
+  } catch (error) {
+    await livekit.close();
+    throw error;
+  }
+}
+
+/** Starts LiveKit and what publishes to it. */
+export async function startLiveKit({ bitrateBps }) {
+  const livekit = await startLiveKitServer();
+  try {
     const publisher = await startFanoutServer({ mediaPlane: 'native', bitrateBps });
-    return new LiveKitServer(livekit, origin, publisher);
+    return new LiveKitServer(livekit, livekit.origin, publisher);
   } catch (error) {
     await livekit.close();
     throw error;

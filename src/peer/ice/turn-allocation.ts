@@ -94,7 +94,7 @@ export class TurnAllocation {
     const opened = (async () => {
       allocation = await TurnAllocation.#connect(server, parameters, abort.signal);
       if (abort.signal.aborted) throw new Error('Given up');
-      await allocation.turn.connectionMade();
+      await allocation.#made();
       return allocation;
     })();
     try {
@@ -116,18 +116,30 @@ export class TurnAllocation {
     const remote = [address, server.port] as const;
     const local = isIP(localAddress ?? '') === family ? localAddress : undefined;
     const wildcard = family === 6 ? '::' : '0.0.0.0';
-    const socket = server.transport === 'udp' ? openSocket?.(local ?? wildcard, remote) : undefined;
+    const { transport: over } = server;
+    const socket = over === 'tls' ? undefined : openSocket?.(over, local ?? wildcard, remote);
     const transport =
       socket !== undefined
         ? new TurnSocket(socket, remote)
-        : server.transport === 'udp'
+        : over === 'udp'
           ? await openUdp(family === 6 ? 'udp6' : 'udp4', local)
-          : await TurnStream.open(server.transport, remote, server.host, signal);
+          : await TurnStream.open(over, remote, server.host, signal);
     const turn = new TurnProtocol(remote, server.username, server.credential, LIFETIME_SECONDS, transport, {
       channelRefreshTime: CHANNEL_REFRESH_SECONDS,
     });
     const channels = socket === undefined ? undefined : new RelayChannels(turn, socket, clock);
-    return new TurnAllocation(turn, channels, clock);
+    const allocation = new TurnAllocation(turn, channels, clock);
+    if (socket !== undefined) socket.onEnded = () => allocation.#end('the connection has ended');
+    return allocation;
+  }
+
+  /** @throws Error if the server refuses, or the connection ends meanwhile */
+  async #made(): Promise<void> {
+    const ended = new Promise<never>((_, reject) => {
+      this.onEnded = (reason) => reject(new Error(reason));
+    });
+    await Promise.race([this.turn.connectionMade(), ended]);
+    this.onEnded = () => undefined;
   }
 
   /** Gives the address back, and closes the connection to the server. Idempotent. */
@@ -171,10 +183,16 @@ export class TurnAllocation {
       this.#refreshAfter(Math.min(RETRY_SECONDS, leftSeconds));
       return;
     }
-    // There is nothing to give back.
+    this.#end(reasonOf(thrown));
+  }
+
+  /** There is nothing to give back. */
+  #end(reason: string): void {
+    if (this.#closed) return;
+    this.#timer?.cancel();
     this.#timer = undefined;
     void this.close();
-    this.onEnded(reasonOf(thrown));
+    this.onEnded(reason);
   }
 
   async #refresh(lifetimeSeconds: number): Promise<number> {

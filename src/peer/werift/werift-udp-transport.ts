@@ -9,7 +9,6 @@ import type { IceEndpoint, RelaySocket } from '../../fanout/media-plane.js';
 import { SharedTransport } from './shared-transport.js';
 import { isTcp, offerTcp, preferUdp } from './tcp-candidates.js';
 import {
-  type Address,
   asKnownConnection,
   type CandidatePairInternals,
   type IceConnectionInternals,
@@ -127,8 +126,8 @@ export class SharedPortIce {
    * A socket of the plane to a TURN server. Undefined if there is none, and for a connection that goes through werift: what the
    * plane sends could not be its way.
    */
-  openRelaySocket(address: string, server: Address): RelaySocket | undefined {
-    return this.#path === 'relayed' ? undefined : this.#endpoint.openRelaySocket(address, server);
+  openRelaySocket(...to: Parameters<IceEndpoint['openRelaySocket']>): RelaySocket | undefined {
+    return this.#path === 'relayed' ? undefined : this.#endpoint.openRelaySocket(...to);
   }
 
   #takeCredentials(): void {

@@ -135,7 +135,7 @@ class WeriftViewerPeer implements ViewerPeer {
     admitSources(this.#iceTransport.connection, this.#sharedPort === undefined ? 'everywhere' : 'on relays');
     this.#gathering = new IceServerGathering(this.#iceTransport.connection, {
       localAddress: options.listenAddress ?? soleAddress(),
-      openRelaySocket: (address, server) => this.#sharedPort?.openRelaySocket(address, server),
+      openRelaySocket: (...to) => this.#sharedPort?.openRelaySocket(...to),
       clock: this.#clock,
       logger: this.#logger,
     });

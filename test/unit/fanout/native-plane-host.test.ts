@@ -24,6 +24,7 @@ function hostThatBinds(
       return { socket: ports.length, port: bind(port) };
     },
     openRelay: () => ({ socket: 1, port: bind(0) }),
+    dialRelay: () => ({ socket: 1 << 30, port: bind(0) }),
     stats: () => ({}) as ReturnType<NativePlane['stats']>,
     close: () => undefined,
   };
@@ -82,7 +83,7 @@ describe('a socket to a TURN server', () => {
     };
     const { host: opened } = hostThatBinds(bind, { ...silentLogger, warn });
     for (code of ['EMFILE', 'EMFILE', 'EADDRNOTAVAIL', 'EMFILE']) {
-      expect(opened.openRelay(1, '0.0.0.0', server)).toBeUndefined();
+      expect(opened.openRelay(1, 'udp', '0.0.0.0', server)).toBeUndefined();
     }
     expect(warn.mock.calls.map(([context]) => (context as { err: { code: string } }).err.code)).toEqual([
       'EMFILE',
@@ -95,7 +96,7 @@ describe('a socket to a TURN server', () => {
     const { host: opened } = hostThatBinds(() => {
       throw failure('ENOTSUP');
     }, log);
-    expect(opened.openRelay(1, '0.0.0.0', server)).toBeUndefined();
+    expect(opened.openRelay(1, 'tcp', '0.0.0.0', server)).toBeUndefined();
     expect(log.warn).not.toHaveBeenCalled();
     expect(log.debug).toHaveBeenCalledTimes(1);
   });

@@ -24,6 +24,7 @@ const MINUTE_MS = 60_000;
 /** A socket to a TURN server, which is played. */
 class PlayedServer extends FakeSocket implements RelaySocket {
   onAnswer: RelaySocket['onAnswer'] = () => undefined;
+  onEnded: RelaySocket['onEnded'] = () => undefined;
   readonly channels = new Map<number, string>();
   /** Methods of signed requests, in order. */
   readonly asked: methods[] = [];
@@ -31,6 +32,7 @@ class PlayedServer extends FakeSocket implements RelaySocket {
   /** Refuses signed requests by it. */
   refusal: number | undefined;
   isSilent = false;
+  onAsked: () => void = () => undefined;
 
   constructor() {
     super('127.0.0.1');
@@ -38,6 +40,7 @@ class PlayedServer extends FakeSocket implements RelaySocket {
 
   sendToServer(bytes: Uint8Array): void {
     const request = parseMessage(Buffer.from(bytes));
+    queueMicrotask(() => this.onAsked());
     if (request === undefined || this.isSilent) return;
     const answer = this.#answer(request, Buffer.from(bytes));
     queueMicrotask(() => this.onAnswer(answer));
@@ -77,10 +80,10 @@ let clock: VirtualClock;
 let allocation: TurnAllocation;
 let ended: string[];
 
-const open = (credential: string = SERVER.credential): Promise<TurnAllocation> =>
+const open = (credential: string = SERVER.credential, to = server): Promise<TurnAllocation> =>
   TurnAllocation.open(
     { ...SERVER, credential },
-    { localAddress: undefined, timeoutMs: 3000, clock, openSocket: () => server },
+    { localAddress: undefined, timeoutMs: 3000, clock, openSocket: () => to },
   );
 
 beforeEach(async () => {
@@ -184,6 +187,22 @@ describe('an allocation at a TURN server on a socket of the media plane', () => 
     expect(server.asked).toEqual([methods.REFRESH]);
     expect(ended).toEqual(['437 No']);
     expect(server.closed).toBe(true);
+  });
+
+  it('ends at once with its connection', async () => {
+    server.onEnded();
+    expect(ended).toEqual(['the connection has ended']);
+    await settle();
+    expect(server.asked).toEqual([]);
+    expect(server.closed).toBe(true);
+  });
+
+  it('is none where there is no connection', async () => {
+    const other = new PlayedServer();
+    other.isSilent = true;
+    other.onAsked = () => other.onEnded();
+    await expect(open(SERVER.credential, other)).rejects.toThrow('the connection has ended');
+    expect(other.closed).toBe(true);
   });
 
   it('ends with its lifetime when the server renews it no more', async () => {

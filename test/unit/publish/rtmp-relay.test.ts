@@ -1,0 +1,97 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { silentLogger } from '../../../src/base/logger.js';
+import { EgressClient } from '../../../src/egress/egress-client.js';
+import { Refusal } from '../../../src/egress/egress-dialer.js';
+import { DEFAULT_TARGET_POLICY } from '../../../src/options/target-policy-options.js';
+import { pushTarget } from '../../../src/publish/push-target.js';
+import { RtmpRelay } from '../../../src/publish/rtmp-relay.js';
+
+const client = new EgressClient({ ...DEFAULT_TARGET_POLICY, allowPrivateAddresses: true }, silentLogger);
+const { signal } = new AbortController();
+
+describe('the way to an RTMP server', () => {
+  let server: Server;
+  let port: number;
+  /** What has come to the server. */
+  let sockets: Socket[];
+  let heard: string;
+
+  beforeEach(async () => {
+    [sockets, heard] = [[], ''];
+    server = createServer((socket) => {
+      sockets.push(socket);
+      socket.on('error', () => undefined);
+      socket.on('data', (bytes) => void (heard += bytes.toString('latin1')));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    ({ port } = server.address() as AddressInfo);
+  });
+
+  afterEach(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+
+  function dial({ origin }: RtmpRelay): Socket {
+    const local = connect({ host: '127.0.0.1', port: Number(new URL(origin).port) });
+    local.on('error', () => undefined);
+    return local;
+  }
+
+  it('leads there and back, for one connection, and ends with either side', async () => {
+    const relay = await RtmpRelay.open(
+      client,
+      pushTarget(new URL(`rtmp://localhost:${port}/app/key`)),
+      signal,
+    );
+    const local = dial(relay);
+    local.write('hello');
+    await expect.poll(() => heard).toBe('hello');
+    let answered = '';
+    local.on('data', (bytes: Buffer) => void (answered += bytes.toString()));
+    sockets[0]?.write('and back');
+    await expect.poll(() => answered).toBe('and back');
+    const second = dial(relay);
+    await expect.poll(() => second.destroyed).toBe(true);
+    sockets[0]?.destroy();
+    await expect.poll(() => local.destroyed || local.readableEnded).toBe(true);
+    relay.close();
+    relay.close();
+  });
+
+  it('lets both sides go when it is closed', async () => {
+    const relay = await RtmpRelay.open(
+      client,
+      pushTarget(new URL(`rtmp://localhost:${port}/app/key`)),
+      signal,
+    );
+    const local = dial(relay);
+    local.write('hello');
+    await expect.poll(() => heard).toBe('hello');
+    relay.close();
+    await expect.poll(() => local.destroyed).toBe(true);
+    await expect.poll(() => sockets[0]?.readableEnded === true || sockets[0]?.destroyed).toBe(true);
+  });
+
+  it('begins TLS where that is asked for, and fails where there is none', async () => {
+    const opening = RtmpRelay.open(client, pushTarget(new URL(`rtmps://localhost:${port}/app/key`)), signal);
+    const refused = expect(opening).rejects.toThrow();
+    // A handshake record of TLS, whose greeting has the name of the server.
+    await expect.poll(() => heard.startsWith('\u0016\u0003') && heard.includes('localhost')).toBe(true);
+    sockets[0]?.end('this is no TLS');
+    await refused;
+  });
+
+  it('leads to no address that is not permitted', async () => {
+    const strict = new EgressClient(DEFAULT_TARGET_POLICY, silentLogger, (_name, answer) =>
+      answer(null, [{ address: '127.0.0.1', family: 4 }]),
+    );
+    const target = pushTarget(new URL(`rtmp://live.example.com:${port}/app/key`));
+    await expect(RtmpRelay.open(strict, target, signal)).rejects.toBeInstanceOf(Refusal);
+    expect(sockets).toEqual([]);
+  });
+});
