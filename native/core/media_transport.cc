@@ -133,8 +133,11 @@ void MediaTransport::pace() {
 }
 
 void MediaTransport::receiveRtcp(MutableBytes packet, int64_t nowUs) {
-  // Most of what comes is feedback, which the estimator looks at once it is decrypted.
+  // Most of what comes is feedback, which is compared with these once it is decrypted.
   prefetchLines(&estimator_, sizeof estimator_);
+  if (const SentPacketLog* const sent = writer_.sentPackets()) {
+    sent->prefetch(static_cast<uint16_t>(newestReported_ + 1));
+  }
   const auto compound = receiver_.unprotect(packet);
   if (!compound.has_value()) {
     services_.planeStats.droppedSrtcpAuthentication += 1;
@@ -468,15 +471,17 @@ void MediaTransport::onTransportFeedback(Bytes body) {
   if (sent == nullptr) {
     return;
   }
-  if (!parseTransportFeedback(body, feedback_)) {
+  // One for all viewers stays in the cache.
+  static thread_local std::vector<PacketFeedback> feedback;
+  if (!parseTransportFeedback(body, feedback)) {
     stats_->rtcpDropped += 1;
     return;
   }
   const int64_t offsetUs = referenceTime_.unwrap(referenceTimeUs(body));
   int64_t newestSentUs = -1;
-  int64_t sequence = unwrapSequence(feedback_.empty() ? 0 : feedback_.front().sequenceNumber,
-                                    writer_.nextTransportSequence());
-  for (const PacketFeedback& packet : feedback_) {
+  int64_t sequence =
+      unwrapSequence(feedback.empty() ? 0 : feedback.front().sequenceNumber, writer_.nextTransportSequence());
+  for (const PacketFeedback& packet : feedback) {
     const auto known = sent->report(packet.sequenceNumber, packet.received, receivedAtUs_);
     if (known.has_value() && sequence < writer_.nextTransportSequence()) {
       const int64_t arrivalUs = packet.arrivalUs + offsetUs;

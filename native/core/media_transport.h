@@ -172,7 +172,6 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
   /** NACK items that may still be read of the present datagram. */
   size_t nackItemsLeft_ = 0;
   ReferenceTime referenceTime_;
-  std::vector<PacketFeedback> feedback_;
   int64_t newestReported_ = -1;
   double targetBps_ = 0;
   double estimateToldBps_ = 0;

@@ -27,9 +27,9 @@ class SentPacketLog {
                                            static_cast<uint16_t>(bytes | kSent)};
   }
 
-  /** Loads the entries from there on into the cache, for an ordinary burst. */
+  /** Loads the entries from there on into the cache: for an ordinary burst, or ordinary feedback. */
   void prefetch(uint16_t sequenceNumber) const {
-    prefetchLines(&entries_[sequenceNumber % kPackets], 2 * kCacheLineBytes);
+    prefetchLines(&entries_[sequenceNumber % kPackets], 4 * kCacheLineBytes);
   }
 
   /**
