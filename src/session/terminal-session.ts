@@ -1,6 +1,6 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import { LeftTerminalEndedError } from '../terminal/left-terminal-ended-error.js';
+import { LeftTerminalEndedError } from '../base/left-terminal-ended-error.js';
 import type { Terminal, TerminalExit, TerminalTarget } from '../terminal/terminal.js';
 import type { ReplayFiles } from '../terminal/replay-files.js';
 import type { TerminalParts } from '../terminal/open-terminals.js';

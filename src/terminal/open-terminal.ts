@@ -8,7 +8,7 @@ import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { unlessAborted } from '../base/unless-aborted.js';
 import type { ResolvedTerminalOptions } from '../options/terminal-options.js';
-import { LeftTerminalEndedError } from './left-terminal-ended-error.js';
+import { LeftTerminalEndedError } from '../base/left-terminal-ended-error.js';
 import type { OpenTerminal, Terminal, TerminalListener, TerminalTarget } from './terminal.js';
 import { sweepTemporaryFolders, TemporaryFolder } from './temporary-folder.js';
 import { TmuxNotStartedError } from './tmux-not-started-error.js';

@@ -1,4 +1,4 @@
-import { StreamKitError } from '../base/errors.js';
+import { StreamKitError } from './errors.js';
 
 /** A terminal that an earlier run of the server has left is gone: nothing of it is worth keeping. */
 export class LeftTerminalEndedError extends StreamKitError {
