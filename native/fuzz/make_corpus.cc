@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <initializer_list>
 #include <string>
 
 #include "core/rtcp_builder.h"
@@ -98,7 +99,7 @@ int main(int count, char** arguments) {
     }
   }
 
-  // Before the stream: in which pieces it arrives.
+  // Before each stream: in which pieces it arrives.
   std::vector<uint8_t> stream{99};
   for (const auto& frame : {test::mediaFrame(0, true, {3, 1, 700}), test::mediaFrame(15, false, {1380})}) {
     stream.insert(stream.end(), frame.begin(), frame.end());
@@ -107,9 +108,18 @@ int main(int count, char** arguments) {
   write("stream", "packets", std::vector<uint8_t>{3, 0, 2, 1, 1, 0, 0, 0, 5, 1, 2, 3, 4, 5});
   write("stream", "too_long", std::vector<uint8_t>{0, 0, 1, 7, 0xff, 0xff, 1});
 
-  write("relayed", "channel", test::channelData(0x4001, compounds[0].second));
-  write("relayed", "indication",
-        test::dataIndication(*SocketAddress::fromText("192.0.2.1", 5000), request.bytes()));
+  const auto channel = test::channelData(0x4001, compounds[0].second);
+  const auto indication = test::dataIndication(*SocketAddress::fromText("192.0.2.1", 5000), request.bytes());
+  const auto inPieces = [](std::initializer_list<Bytes> messages) {
+    std::vector<uint8_t> bytes{30};
+    for (const Bytes message : messages) {
+      bytes.insert(bytes.end(), message.begin(), message.end());
+    }
+    return bytes;
+  };
+  write("relayed", "channel", inPieces({channel}));
+  write("relayed", "indication", inPieces({indication}));
+  write("relayed", "stream", inPieces({channel, indication, channel}));
 
   // Each byte says what becomes of a datagram of a handshake; what is left is one more.
   write("dtls", "undisturbed", std::vector<uint8_t>(16));

@@ -202,6 +202,7 @@ void RelaySockets::receive(const RelaySocket& socket, MediaCore& core, int64_t n
     const ssize_t bytes = recvfrom(socket.fd(), buffer_.data(), buffer_.size(), MSG_DONTWAIT,
                                    reinterpret_cast<sockaddr*>(&storage), &length);
     if (bytes < 0) {
+      return true;
       return;
     }
     if (SocketAddress::fromKernel(storage) == socket.server()) {

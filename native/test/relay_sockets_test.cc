@@ -80,9 +80,11 @@ class TcpServer {
       if (bytes <= 0) {
         return messages;
       }
-      EXPECT(deframer_.read(
-          MutableBytes(buffer).first(static_cast<size_t>(bytes)),
-          [&](MutableBytes message) { messages.emplace_back(message.begin(), message.end()); }));
+      EXPECT(
+          deframer_.read(MutableBytes(buffer).first(static_cast<size_t>(bytes)), [&](MutableBytes message) {
+            messages.emplace_back(message.begin(), message.end());
+            return true;
+          }));
     }
   }
 
