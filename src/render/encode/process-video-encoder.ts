@@ -60,6 +60,7 @@ interface Run {
   receivedAtMs: number;
   /** A picture of it, the first of which is a keyframe, has been handed on. */
   hasGiven: boolean;
+  hasEnded: boolean;
 }
 
 /**
@@ -69,7 +70,7 @@ interface Run {
  * primed with a picture whose outcome is thrown away; once that has come out, the next picture goes to the second
  * process, from which it comes out as a keyframe, and the first one ends. A driver may have no session for a second one: then the
  * first is ended before, and no picture comes until another one has started. Pictures of another format have another process
- * as well, which starts when the one before has ended: that may have had the last session.
+ * as well, which starts when all those before it have ended: one of them may have had the last session.
  */
 export class ProcessVideoEncoder implements VideoEncoder {
   readonly codec: VideoCodec;
@@ -78,8 +79,10 @@ export class ProcessVideoEncoder implements VideoEncoder {
   #parameters: ProcessEncoderParameters;
   #current: Run | undefined;
   #next: Run | undefined;
-  /** Its end is waited for; the next process starts after it. */
-  #ending: { readonly run: Run; readonly timer: NodeJS.Timeout } | undefined;
+  /** Those that were killed and have not ended. */
+  readonly #killed = new Set<Run>();
+  /** Their end is waited for, so long; the next process starts after it. */
+  #ending: NodeJS.Timeout | undefined;
   /** The newest picture that came meanwhile. */
   #kept: RawPicture | undefined;
   #retiring: { readonly run: Run; readonly timer: NodeJS.Timeout } | undefined;
@@ -147,6 +150,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
       received: 0,
       receivedAtMs: 0,
       hasGiven: false,
+      hasEnded: false,
       process: new FfmpegProcess(
         { path: ffmpegPath, ...ffmpegArguments({ ...this.#parameters, format, leadingKeyframes }) },
         {
@@ -179,7 +183,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
   #retire(): void {
     if (this.#retiring) {
       clearTimeout(this.#retiring.timer);
-      this.#retiring.run.process.kill();
+      this.#kill(this.#retiring.run);
       this.#retiring = undefined;
     }
     const held = this.#held.splice(0);
@@ -218,23 +222,34 @@ export class ProcessVideoEncoder implements VideoEncoder {
 
   #onEnded(run: Run, error: Error | undefined): void {
     if (this.#closed) return;
-    if (run === this.#retiring?.run) this.#retire();
-    else if (run === this.#ending?.run) this.#goOn();
+    run.hasEnded = true;
+    if (this.#killed.delete(run)) {
+      if (this.#ending && this.#killed.size === 0) this.#goOn();
+    } else if (run === this.#retiring?.run) this.#retire();
     else if (run === this.#next) this.#endCurrent();
     else if (run === this.#current) this.#fail(error ?? new Error('FFmpeg ended by itself'));
   }
 
-  /** The next one starts once it has ended: there may be no room beside it. If that was not the reason, the next one fails as well. */
+  #kill(run: Run): void {
+    if (run.hasEnded) return;
+    this.#killed.add(run);
+    run.process.kill();
+  }
+
+  /**
+   * The next one starts once all have ended: there may be no room beside them. If that was not the reason, the next one fails as
+   * well.
+   */
   #endCurrent(): void {
-    const current = this.#current;
     this.#retire();
-    this.#next?.process.kill();
-    this.#next = undefined;
+    const current = this.#current;
+    const next = this.#next;
     this.#current = undefined;
+    this.#next = undefined;
+    if (next) this.#kill(next);
     if (!current) return;
-    const timer = setTimeout(() => this.#fail(new Error('FFmpeg does not end')), END_TIMEOUT_MS);
-    this.#ending = { run: current, timer };
-    current.process.kill();
+    this.#kill(current);
+    this.#ending = setTimeout(() => this.#fail(new Error('FFmpeg does not end')), END_TIMEOUT_MS);
     for (const { times } of current.waiting) if (times) this.#listener.onDropped();
   }
 
@@ -256,7 +271,7 @@ export class ProcessVideoEncoder implements VideoEncoder {
   }
 
   #forgetEnding(): void {
-    clearTimeout(this.#ending?.timer);
+    clearTimeout(this.#ending);
     this.#ending = undefined;
     this.#kept = undefined;
   }

@@ -26,6 +26,15 @@ vi.mock('../../../../src/render/encode/ffmpeg-process.js', () => ({
     }
   },
 }));
+/** Each output is one picture. */
+vi.mock('../../../../src/render/encode/flv-splitter.js', () => ({
+  FlvSplitter: class {
+    #index = 0;
+    push(): unknown[] {
+      return [{ index: this.#index++, keyframe: true, bytes: new Uint8Array() }];
+    }
+  },
+}));
 
 const SIZE = { width: 16, height: 16 };
 const picture = {
@@ -126,10 +135,36 @@ it('a process that is ending is waited for after another change of the size, and
   expect(played.listeners).toHaveLength(3);
 });
 
-it('a second process that is starting is killed with the first when the size changes', () => {
+it.each([
+  [0, 1],
+  [1, 0],
+])(
+  'a second process that is starting is killed with the first when the size changes, and both are waited for: %i ends first',
+  (first, last) => {
+    feed();
+    encoder.setBitrate(200_000);
+    feed();
+    feedAnotherSize();
+    expect(played.killed.toSorted()).toEqual([0, 1]);
+    played.listeners[first]?.onEnded(undefined);
+    expect(played.listeners).toHaveLength(2);
+    played.listeners[last]?.onEnded(undefined);
+    expect([played.listeners.length, failures]).toEqual([3, []]);
+  },
+);
+
+it('a process that was replaced and has not ended is waited for when the size changes', () => {
   feed();
   encoder.setBitrate(200_000);
   feed();
-  reconfigure();
-  expect(played.killed.toSorted()).toEqual([0, 1]);
+  played.listeners[1]?.onOutput(new Uint8Array());
+  feed();
+  vi.advanceTimersByTime(300);
+  expect(played.killed).toEqual([0]);
+  feedAnotherSize();
+  expect(played.killed).toEqual([0, 1]);
+  played.listeners[1]?.onEnded(undefined);
+  expect(played.listeners).toHaveLength(2);
+  played.listeners[0]?.onEnded(undefined);
+  expect([played.listeners.length, failures]).toEqual([3, []]);
 });
