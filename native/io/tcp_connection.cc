@@ -12,6 +12,8 @@
 #include <sys/epoll.h>
 #endif
 
+#include "../core/stream_deframer.h"
+
 namespace streamkit {
 namespace {
 

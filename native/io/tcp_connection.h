@@ -7,7 +7,6 @@
 #include "../core/bytes.h"
 #include "../core/socket_address.h"
 #include "../core/stats.h"
-#include "../core/stream_deframer.h"
 
 namespace streamkit {
 
@@ -23,6 +22,8 @@ class TcpConnection {
    * begun, with answers of STUN and DTLS. Packets beyond it are dropped and counted.
    */
   static constexpr size_t kMaxWaitingBytes = 256 * 1024;
+  /** What is read of one connection before the others have their turn. */
+  static constexpr size_t kReadBytes = 16 * 1024;
 
   /**
    * @param fd is closed with the connection
@@ -63,15 +64,8 @@ class TcpConnection {
   enum class Read { kNothing, kBytes, kEnded };
   /** Reads once. @param buffer is used for it @param bytes is set to how many there were */
   Read read(MutableBytes buffer, size_t& bytes);
-  StreamDeframer& deframer() { return deframer_; }
-
-  /** Who it is has been proven. Used by the receiving thread alone. */
-  bool isProven = false;
-  int64_t acceptedUs = 0;
 
  private:
-  static constexpr size_t kMaxPacketBytes = 2048;
-
   /** Writes as far as the kernel takes it. @returns bytes that are done with: all, if the connection is
    * broken */
   size_t write(Bytes bytes);
@@ -81,7 +75,6 @@ class TcpConnection {
   const uint64_t id_;
   const int epoll_;
   const SocketAddress remote_;
-  StreamDeframer deframer_{kMaxPacketBytes};
 
   std::mutex mutex_;
   int fd_;

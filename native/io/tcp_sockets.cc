@@ -18,8 +18,6 @@ constexpr int kListenBacklog = 128;
 /** Connections taken per turn: media waits meanwhile. */
 constexpr int kAcceptsPerTurn = 32;
 constexpr int kEventsPerTurn = 128;
-/** What is read of one connection before the others have their turn. */
-constexpr size_t kReadBytes = 16 * 1024;
 
 #ifdef __linux__
 void setOption(int fd, int level, int name, int value) {
@@ -89,7 +87,7 @@ TcpSockets::Listening TcpSockets::listen([[maybe_unused]] const SocketAddress& a
 #endif
 }
 
-TcpSockets::Connection TcpSockets::find(int socket, const SocketAddress& remote) const {
+TcpSockets::Accepted TcpSockets::find(int socket, const SocketAddress& remote) const {
   const std::lock_guard lock(mutex_);
   const auto found = bySource_.find({socket, remote});
   return found == bySource_.end() ? nullptr : found->second;
@@ -97,14 +95,14 @@ TcpSockets::Connection TcpSockets::find(int socket, const SocketAddress& remote)
 
 void TcpSockets::send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes,
                       PlaneStats& stats) {
-  if (const Connection connection = find(socket, to)) {
-    connection->send(datagrams, segmentBytes, stats);
+  if (const Accepted accepted = find(socket, to)) {
+    accepted->connection.send(datagrams, segmentBytes, stats);
   }
 }
 
 bool TcpSockets::blocked(int socket, const SocketAddress& to) const {
-  const Connection connection = find(socket, to);
-  return connection != nullptr && connection->blocked();
+  const Accepted accepted = find(socket, to);
+  return accepted != nullptr && accepted->connection.blocked();
 }
 
 void TcpSockets::run([[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_t nowUs) {
@@ -124,12 +122,12 @@ void TcpSockets::run([[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_t 
     if (found == byId_.end()) {
       continue;
     }
-    const Entry entry = found->second;
+    const Accepted accepted = found->second;
     if ((event.events & EPOLLOUT) != 0) {
-      entry.connection->flush();
+      accepted->connection.flush();
     }
     if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
-      receive(entry, core, nowUs);
+      receive(accepted, core, nowUs);
     }
   }
   closeAbandoned(core, nowUs);
@@ -173,8 +171,8 @@ void TcpSockets::admit([[maybe_unused]] int socket, int fd, const SocketAddress&
                        [[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_t nowUs) {
 #ifdef __linux__
   // The one before it from the same port may have ended without a word of it until now.
-  if (const Connection before = find(socket, remote)) {
-    drop(Entry{before, socket}, core, nowUs);
+  if (const Accepted before = find(socket, remote)) {
+    drop(before, core, nowUs);
   }
   const bool hasRoom = makeRoom(remote, core, nowUs);
   epoll_event interest{};
@@ -186,17 +184,16 @@ void TcpSockets::admit([[maybe_unused]] int socket, int fd, const SocketAddress&
     return;
   }
   TcpConnection::prepare(fd);
-  const auto connection = std::make_shared<TcpConnection>(fd, epoll_, nextId_, remote);
-  connection->acceptedUs = nowUs;
+  const auto accepted = std::make_shared<Viewer>(fd, epoll_, nextId_, remote, socket, nowUs);
   if (byId_.empty()) {
     sweptUs_ = nowUs;
   }
   unproven_.insert(nextId_);
   unprovenByNetwork_[remote.network()].insert(nextId_);
-  byId_[nextId_++] = {connection, socket};
+  byId_[nextId_++] = accepted;
   stats_.tcpConnections = byId_.size();
   const std::lock_guard lock(mutex_);
-  bySource_.insert_or_assign({socket, remote}, connection);
+  bySource_.insert_or_assign({socket, remote}, accepted);
 #endif
 }
 
@@ -213,65 +210,65 @@ bool TcpSockets::makeRoom(const SocketAddress& remote, MediaCore& core, int64_t 
       return false;
     }
     const uint64_t oldest = isNetworkFull ? *ofNetwork->second.begin() : *unproven_.begin();
-    const Entry entry = byId_.find(oldest)->second;
+    const Accepted accepted = byId_.find(oldest)->second;
     // What has come of it may be its proof.
-    receive(entry, core, nowUs);
+    receive(accepted, core, nowUs);
     if (unproven_.contains(oldest)) {
-      drop(entry, core, nowUs);
+      drop(accepted, core, nowUs);
     }
   }
 }
 
-void TcpSockets::receive(const Entry& entry, MediaCore& core, int64_t nowUs) {
-  buffer_.resize(kReadBytes);
+void TcpSockets::receive(const Accepted& accepted, MediaCore& core, int64_t nowUs) {
+  buffer_.resize(TcpConnection::kReadBytes);
   size_t bytes = 0;
-  switch (entry.connection->read(buffer_, bytes)) {
+  switch (accepted->connection.read(buffer_, bytes)) {
     case TcpConnection::Read::kNothing:
       return;
     case TcpConnection::Read::kEnded:
-      drop(entry, core, nowUs);
+      drop(accepted, core, nowUs);
       return;
     case TcpConnection::Read::kBytes:
       break;
   }
-  const bool goesOn = entry.connection->deframer().read(
-      MutableBytes(buffer_).first(bytes),
-      [&](MutableBytes packet) { return receivePacket(entry, packet, core, nowUs); });
+  const bool goesOn = accepted->deframer.read(MutableBytes(buffer_).first(bytes), [&](MutableBytes packet) {
+    return receivePacket(*accepted, packet, core, nowUs);
+  });
   if (!goesOn) {
     stats_.droppedMalformed += 1;
-    drop(entry, core, nowUs);
+    drop(accepted, core, nowUs);
   }
 }
 
-bool TcpSockets::receivePacket(const Entry& entry, MutableBytes packet, MediaCore& core, int64_t nowUs) {
-  const SocketAddress& remote = entry.connection->remote();
-  core.receive(entry.socket, remote, packet, nowUs);
-  if (!core.knows(entry.socket, remote)) {
+bool TcpSockets::receivePacket(Viewer& viewer, MutableBytes packet, MediaCore& core, int64_t nowUs) {
+  const SocketAddress& remote = viewer.connection.remote();
+  core.receive(viewer.socket, remote, packet, nowUs);
+  if (!core.knows(viewer.socket, remote)) {
     return false;
   }
-  if (!entry.connection->isProven) {
-    entry.connection->isProven = true;
-    forgetUnproven(*entry.connection);
+  if (!viewer.isProven) {
+    viewer.isProven = true;
+    forgetUnproven(viewer.connection);
   }
   return true;
 }
 
-void TcpSockets::drop(const Entry& entry, MediaCore& core, int64_t nowUs) {
-  // A copy: the entry may be the one that is erased.
-  const Entry dropped = entry;
-  const SocketAddress& remote = dropped.connection->remote();
-  if (!dropped.connection->isProven) {
-    forgetUnproven(*dropped.connection);
+void TcpSockets::drop(const Accepted& accepted, MediaCore& core, int64_t nowUs) {
+  // A copy: what is given may be the one in the map that is erased.
+  const Accepted dropped = accepted;
+  const SocketAddress& remote = dropped->connection.remote();
+  if (!dropped->isProven) {
+    forgetUnproven(dropped->connection);
     stats_.tcpRefused += 1;
   }
-  byId_.erase(dropped.connection->id());
+  byId_.erase(dropped->connection.id());
   stats_.tcpConnections = byId_.size();
   {
     const std::lock_guard lock(mutex_);
-    bySource_.erase({dropped.socket, remote});
+    bySource_.erase({dropped->socket, remote});
   }
-  dropped.connection->close();
-  core.disconnected(dropped.socket, remote, nowUs);
+  dropped->connection.close();
+  core.disconnected(dropped->socket, remote, nowUs);
 }
 
 void TcpSockets::forgetUnproven(const TcpConnection& connection) {
@@ -285,10 +282,10 @@ void TcpSockets::forgetUnproven(const TcpConnection& connection) {
 
 void TcpSockets::closeAbandoned(MediaCore& core, int64_t nowUs) {
   for (const PacketSource& source : core.takeAbandoned()) {
-    const Connection connection = find(source.listener, source.address);
+    const Accepted accepted = find(source.listener, source.address);
     // It may have been heard again since.
-    if (connection != nullptr && !core.knows(source.listener, source.address)) {
-      drop(Entry{connection, source.listener}, core, nowUs);
+    if (accepted != nullptr && !core.knows(source.listener, source.address)) {
+      drop(accepted, core, nowUs);
     }
   }
 }
@@ -299,16 +296,15 @@ void TcpSockets::sweep(MediaCore& core, int64_t nowUs) {
     isFull_ = false;
     watchListeners(true);
   }
-  std::vector<Entry> ended;
-  for (const auto& [_, entry] : byId_) {
-    const TcpConnection& connection = *entry.connection;
-    const bool isLate = !connection.isProven && nowUs - connection.acceptedUs >= kProofLimitUs;
-    if (isLate || (connection.isProven && !core.knows(entry.socket, connection.remote()))) {
-      ended.push_back(entry);
+  std::vector<Accepted> ended;
+  for (const auto& [_, accepted] : byId_) {
+    const bool isLate = !accepted->isProven && nowUs - accepted->acceptedUs >= kProofLimitUs;
+    if (isLate || (accepted->isProven && !core.knows(accepted->socket, accepted->connection.remote()))) {
+      ended.push_back(accepted);
     }
   }
-  for (const Entry& entry : ended) {
-    drop(entry, core, nowUs);
+  for (const Accepted& accepted : ended) {
+    drop(accepted, core, nowUs);
   }
 }
 
@@ -330,8 +326,8 @@ std::optional<int64_t> TcpSockets::nextDueUs() const {
 
 void TcpSockets::clear() {
   const std::lock_guard lock(mutex_);
-  for (const auto& [_, entry] : byId_) {
-    entry.connection->close();
+  for (const auto& [_, accepted] : byId_) {
+    accepted->connection.close();
   }
   byId_.clear();
   unproven_.clear();

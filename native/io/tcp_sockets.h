@@ -8,6 +8,7 @@
 
 #include "../core/media_core.h"
 #include "../core/socket_number.h"
+#include "../core/stream_deframer.h"
 #include "tcp_connection.h"
 
 namespace streamkit {
@@ -65,21 +66,33 @@ class TcpSockets {
   void clear();
 
  private:
-  using Connection = std::shared_ptr<TcpConnection>;
-  struct Entry {
-    Connection connection;
-    int socket;
-  };
+  /** Packets that are longer end the connection. */
+  static constexpr size_t kMaxPacketBytes = 2048;
 
-  Connection find(int socket, const SocketAddress& remote) const;
+  /** A viewer's connection, which all threads use, and what the receiving thread alone knows of it. */
+  struct Viewer {
+    Viewer(int fd, int epoll, uint64_t id, const SocketAddress& remote, int listener, int64_t nowUs)
+        : connection(fd, epoll, id, remote), socket(listener), acceptedUs(nowUs) {}
+
+    TcpConnection connection;
+    /** Number of its listener. */
+    const int socket;
+    const int64_t acceptedUs;
+    /** It has shown that it is a viewer's. */
+    bool isProven = false;
+    StreamDeframer deframer{kMaxPacketBytes};
+  };
+  using Accepted = std::shared_ptr<Viewer>;
+
+  Accepted find(int socket, const SocketAddress& remote) const;
   void accept(int listener, MediaCore& core, int64_t nowUs);
   void admit(int socket, int fd, const SocketAddress& remote, MediaCore& core, int64_t nowUs);
   /** @returns whether there is some for a connection from there */
   bool makeRoom(const SocketAddress& remote, MediaCore& core, int64_t nowUs);
-  void receive(const Entry& entry, MediaCore& core, int64_t nowUs);
+  void receive(const Accepted& accepted, MediaCore& core, int64_t nowUs);
   /** One packet of it. @returns whether the connection may go on */
-  bool receivePacket(const Entry& entry, MutableBytes packet, MediaCore& core, int64_t nowUs);
-  void drop(const Entry& entry, MediaCore& core, int64_t nowUs);
+  bool receivePacket(Viewer& viewer, MutableBytes packet, MediaCore& core, int64_t nowUs);
+  void drop(const Accepted& accepted, MediaCore& core, int64_t nowUs);
   void sweep(MediaCore& core, int64_t nowUs);
   void closeAbandoned(MediaCore& core, int64_t nowUs);
   void forgetUnproven(const TcpConnection& connection);
@@ -92,10 +105,10 @@ class TcpSockets {
 
   mutable std::mutex mutex_;
   std::vector<int> listeners_;
-  std::unordered_map<PacketSource, Connection, PacketSourceHash> bySource_;
+  std::unordered_map<PacketSource, Accepted, PacketSourceHash> bySource_;
 
   // Used by the receiving thread alone.
-  std::unordered_map<uint64_t, Entry> byId_;
+  std::unordered_map<uint64_t, Accepted> byId_;
   /** Ids, the oldest first. */
   std::set<uint64_t> unproven_;
   std::unordered_map<SocketAddress, std::set<uint64_t>, SocketAddressHash> unprovenByNetwork_;
