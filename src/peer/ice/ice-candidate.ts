@@ -13,8 +13,8 @@ const CANDIDATE =
  * werift compares that with its own count of ICE restarts, which a browser does not share.
  *
  * @returns undefined for a candidate that is well formed but of no use here: another component, TCP, a host name, or an
- * address with a zone, which names an interface of the viewer's machine. The names are mostly mDNS, which hides an address
- * that we learn from the viewer's own checks anyway.
+ * address with a zone, which names an interface of the viewer's machine. Host names are mostly mDNS names: we learn the
+ * address behind one from the viewer's own checks.
  * @throws StreamKitError `unprocessable`
  */
 export function readCandidate(candidate: string): string | undefined {

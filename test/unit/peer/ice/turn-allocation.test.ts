@@ -197,7 +197,7 @@ describe('an allocation at a TURN server on a socket of the media plane', () => 
     expect(server.closed).toBe(true);
   });
 
-  it('is none where there is no connection', async () => {
+  it('fails if the connection cannot be made', async () => {
     const other = new PlayedServer();
     other.isSilent = true;
     other.onAsked = () => other.onEnded();
