@@ -42,17 +42,16 @@ void RelaySocket::send(const SocketAddress& to, Bytes datagrams, size_t segmentB
     rest = rest.subspan(datagram.size());
   }
   // Segments stay equal, so one system call still carries them.
-  transmit(framed, segmentBytes + ChannelData::kHeaderBytes, stats);
+  transmit(framed, count, segmentBytes + ChannelData::kHeaderBytes, stats);
 }
 
-void RelaySocket::transmit(Bytes packets, size_t segmentBytes, PlaneStats& stats) {
+void RelaySocket::transmit(Bytes packets, size_t count, size_t segmentBytes, PlaneStats& stats) {
   if (connection_ == nullptr) {
     socket_->send(server_, packets, segmentBytes, stats);
     watchBlocked();
     return;
   }
-  const size_t stride = (segmentBytes + 3) / 4 * 4;
-  connection_->sendFramed(packets, (packets.size() + stride - 1) / stride, packets.size(), stats);
+  connection_->sendFramed(packets, count, packets.size(), stats);
 }
 
 void RelaySocket::bind(uint16_t channel, const SocketAddress& peer) {
@@ -85,9 +84,12 @@ void RelaySocket::sendToServer(Bytes bytes, PlaneStats& stats) {
   }
   if (!isAwaited(message->transactionId())) {
     requests_[requestCount_++ % kMaxRequests] = message->transactionId();
+  } else if (connection_ != nullptr) {
+    // RFC 8489 section 6.2.2: TCP repeats what is lost.
+    return;
   }
   const std::lock_guard lock(mutex_);
-  transmit(bytes, bytes.size(), stats);
+  transmit(bytes, 1, bytes.size(), stats);
 }
 
 bool RelaySocket::isAnswer(Bytes bytes) const {

@@ -58,7 +58,7 @@ class RelaySocket {
   void unbind(uint16_t channel);
   /** Whose the channel is; nothing if it is bound to nobody. */
   std::optional<SocketAddress> peerOf(uint16_t channel) const;
-  /** Sends a request; other messages are dropped. */
+  /** Sends a request; other messages are dropped, and so is one that a stream has already been given. */
   void sendToServer(Bytes message, PlaneStats& stats);
   /** Whether the message answers such a request. Nobody can guess the id of one that he has not seen. */
   bool isAnswer(Bytes message) const;
@@ -79,8 +79,8 @@ class RelaySocket {
     channelCount_ = static_cast<size_t>(std::remove_if(channels_.begin(), end, isGone) - channels_.begin());
   }
   bool isAwaited(const StunTransactionId& id) const;
-  /** To the server: packets of `segmentBytes` each, the last may be shorter. The mutex is held. */
-  void transmit(Bytes packets, size_t segmentBytes, PlaneStats& stats);
+  /** To the server: so many packets of `segmentBytes` each, the last may be shorter. The mutex is held. */
+  void transmit(Bytes packets, size_t count, size_t segmentBytes, PlaneStats& stats);
   /** After each send by UDP. The mutex is held. */
   void watchBlocked();
 

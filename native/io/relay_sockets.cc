@@ -36,9 +36,9 @@ RelaySockets::Opened RelaySockets::open([[maybe_unused]] uint32_t endpoint,
   if (!gso_) {
     opened.socket->stopSegmenting();
   }
-  const uint16_t port = opened.socket->local().port();
+  const SocketAddress bound = opened.socket->local();
   const int fd = opened.socket->fd();
-  return admit(endpoint, fd, port, nextSocket_, [&](int number) {
+  return admit(endpoint, fd, bound, nextSocket_, [&](int number) {
     return std::make_shared<RelaySocket>(std::move(opened.socket), number, epoll_, endpoint, server);
   });
 #else
@@ -49,6 +49,14 @@ RelaySockets::Opened RelaySockets::open([[maybe_unused]] uint32_t endpoint,
 RelaySockets::Opened RelaySockets::dial([[maybe_unused]] uint32_t endpoint,
                                         [[maybe_unused]] const SocketAddress& server) {
 #ifdef __linux__
+  {
+    // The server is to see no connection that has no place here.
+    const std::lock_guard lock(mutex_);
+    const Limit limit = limitOf(endpoint, nextConnection_);
+    if (limit != Limit::kNone) {
+      return {.limit = limit};
+    }
+  }
   SocketAddress local;
   int error = 0;
   const int fd = TcpConnection::dial(server, local, error);
@@ -56,7 +64,7 @@ RelaySockets::Opened RelaySockets::dial([[maybe_unused]] uint32_t endpoint,
     return {.error = error};
   }
   bool isOwned = false;
-  const auto opened = admit(endpoint, fd, local.port(), nextConnection_, [&](int number) {
+  const auto opened = admit(endpoint, fd, local, nextConnection_, [&](int number) {
     isOwned = true;
     auto connection = std::make_unique<TcpConnection>(fd, epoll_, static_cast<uint64_t>(number), server);
     return std::make_shared<RelaySocket>(std::move(connection), number, endpoint);
@@ -71,20 +79,25 @@ RelaySockets::Opened RelaySockets::dial([[maybe_unused]] uint32_t endpoint,
 }
 
 #ifdef __linux__
-template <typename Create>
-RelaySockets::Opened RelaySockets::admit(uint32_t endpoint, int fd, uint16_t port, int& nextNumber,
-                                         Create&& create) {
-  // It is open already: the threads that send do not wait for that.
-  const std::lock_guard lock(mutex_);
+RelaySockets::Limit RelaySockets::limitOf(uint32_t endpoint, int nextNumber) const {
   const auto ofOne = std::count_if(byNumber_.begin(), byNumber_.end(),
                                    [&](const auto& each) { return each.second->endpoint() == endpoint; });
   if (static_cast<size_t>(ofOne) >= kMaxSocketsOfOne) {
-    return {.error = ENFILE, .limit = "the endpoint has as many as it may"};
+    return Limit::kEndpoint;
   }
   const int end =
       nextNumber < kFirstStreamRelaySocket ? kFirstStreamRelaySocket : std::numeric_limits<int>::max();
-  if (byNumber_.size() >= kMaxSockets || nextNumber + 1 >= end) {
-    return {.error = ENFILE, .limit = "the plane has as many as it may"};
+  return byNumber_.size() >= kMaxSockets || nextNumber + 1 >= end ? Limit::kPlane : Limit::kNone;
+}
+
+template <typename Create>
+RelaySockets::Opened RelaySockets::admit(uint32_t endpoint, int fd, const SocketAddress& local,
+                                         int& nextNumber, Create&& create) {
+  // It is open already: the threads that send do not wait for that.
+  const std::lock_guard lock(mutex_);
+  const Limit limit = limitOf(endpoint, nextNumber);
+  if (limit != Limit::kNone) {
+    return {.limit = limit};
   }
   if (epoll_ < 0) {
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -101,7 +114,7 @@ RelaySockets::Opened RelaySockets::admit(uint32_t endpoint, int fd, uint16_t por
     return {.error = errno};
   }
   byNumber_[number] = socket;
-  return {.socket = number, .port = port};
+  return {.socket = number, .local = local};
 }
 #endif
 
@@ -170,6 +183,9 @@ void RelaySockets::run([[maybe_unused]] MediaCore& core, [[maybe_unused]] int64_
     if ((event.events & EPOLLOUT) != 0) {
       socket->flush(stats_);
     }
+    if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0) {
+      continue;
+    }
     if (socket->connection() != nullptr) {
       receiveStream(*socket, core, nowUs);
     } else {
@@ -186,6 +202,7 @@ void RelaySockets::receiveStream(RelaySocket& socket, MediaCore& core, int64_t n
   if (read == TcpConnection::Read::kBytes) {
     goesOn = socket.deframer().read(MutableBytes(buffer_).first(bytes), [&](MutableBytes message) {
       receiveDatagram(socket, message, core, nowUs);
+      return true;
     });
     stats_.droppedMalformed += goesOn ? 0 : 1;
   }
@@ -196,17 +213,17 @@ void RelaySockets::receiveStream(RelaySocket& socket, MediaCore& core, int64_t n
 }
 
 void RelaySockets::receive(const RelaySocket& socket, MediaCore& core, int64_t nowUs) {
+  const auto buffer = MutableBytes(buffer_).first(UdpSocket::kMaxDatagramBytes);
   for (int reads = 0; reads < kReadsPerTurn; reads += 1) {
     sockaddr_storage storage{};
     socklen_t length = sizeof storage;
-    const ssize_t bytes = recvfrom(socket.fd(), buffer_.data(), buffer_.size(), MSG_DONTWAIT,
+    const ssize_t bytes = recvfrom(socket.fd(), buffer.data(), buffer.size(), MSG_DONTWAIT,
                                    reinterpret_cast<sockaddr*>(&storage), &length);
     if (bytes < 0) {
-      return true;
       return;
     }
     if (SocketAddress::fromKernel(storage) == socket.server()) {
-      receiveDatagram(socket, MutableBytes(buffer_).first(static_cast<size_t>(bytes)), core, nowUs);
+      receiveDatagram(socket, buffer.first(static_cast<size_t>(bytes)), core, nowUs);
     } else {
       stats_.received += 1;
       stats_.droppedUnknownSource += 1;

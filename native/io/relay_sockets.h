@@ -44,20 +44,25 @@ class RelaySockets {
   RelaySockets(const RelaySockets&) = delete;
   RelaySockets& operator=(const RelaySockets&) = delete;
 
+  /** Of the sockets that one endpoint has, and of all. */
+  enum class Limit { kNone, kEndpoint, kPlane };
   struct Opened {
     /** Negative: there is none. */
     int socket = -1;
-    uint16_t port = 0;
+    /** Our end. */
+    SocketAddress local{};
+    /** Errno of a refusal by the system. */
     int error = 0;
-    /** Which limit of ours is reached, in words; null if the system has refused. */
-    const char* limit = nullptr;
+    /** The one that is reached; it is no refusal by the system. */
+    Limit limit = Limit::kNone;
   };
 
   // From any thread.
 
   /** @param local an address of ours, or of all; its port is chosen by the system if it is 0 */
   Opened open(uint32_t endpoint, const SocketAddress& local, const SocketAddress& server);
-  /** The same over TCP, from the address that leads there. It may turn out later that it does not. */
+  /** The same over TCP, from the address that leads there. `onRelayEnded` tells if the server cannot be
+   * reached. */
   Opened dial(uint32_t endpoint, const SocketAddress& server);
   void send(int socket, const SocketAddress& to, Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
   bool blocked(int socket) const;
@@ -80,9 +85,11 @@ class RelaySockets {
   using Socket = std::shared_ptr<RelaySocket>;
 
   Socket find(int socket) const;
+  /** The mutex is held. */
+  Limit limitOf(uint32_t endpoint, int nextNumber) const;
   /** @param fd of the socket that `create` makes, once its number is known */
   template <typename Create>
-  Opened admit(uint32_t endpoint, int fd, uint16_t port, int& nextNumber, Create&& create);
+  Opened admit(uint32_t endpoint, int fd, const SocketAddress& local, int& nextNumber, Create&& create);
   void receive(const RelaySocket& socket, MediaCore& core, int64_t nowUs);
   void receiveStream(RelaySocket& socket, MediaCore& core, int64_t nowUs);
   void receiveDatagram(const RelaySocket& socket, MutableBytes datagram, MediaCore& core, int64_t nowUs);
@@ -98,7 +105,7 @@ class RelaySockets {
   int nextConnection_ = kFirstStreamRelaySocket;
 
   // Used by the receiving thread alone.
-  std::array<uint8_t, UdpSocket::kMaxDatagramBytes> buffer_;
+  std::array<uint8_t, TcpConnection::kReadBytes> buffer_;
 };
 
 }  // namespace streamkit

@@ -51,7 +51,8 @@ int TcpConnection::dial([[maybe_unused]] const SocketAddress& to, [[maybe_unused
   prepare(fd);
   sockaddr_storage storage{};
   socklen_t length = to.toKernel(storage);
-  const bool begins = connect(fd, reinterpret_cast<sockaddr*>(&storage), length) == 0 || errno == EINPROGRESS;
+  const bool begins = connect(fd, reinterpret_cast<sockaddr*>(&storage), length) == 0 ||
+                      errno == EINPROGRESS || errno == ECONNREFUSED;
   length = sizeof storage;
   if (!begins || getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) {
     error = errno;

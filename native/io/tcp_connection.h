@@ -35,7 +35,8 @@ class TcpConnection {
   TcpConnection& operator=(const TcpConnection&) = delete;
 
   /**
-   * Begins to connect; what is sent meanwhile waits.
+   * Begins to connect; what is sent meanwhile waits. That nobody listens there is found by `read` even if the
+   * system says so at once.
    * @param local is set to our end
    * @param error is set to errno if it fails
    * @returns a descriptor, or -1

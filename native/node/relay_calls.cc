@@ -26,12 +26,21 @@ uint16_t channelOf(Arguments& arguments) {
 
 napi_value openedValue(Arguments& arguments, const std::string& call, const std::string& address,
                        const RelaySockets::Opened& opened) {
+  if (opened.limit == RelaySockets::Limit::kEndpoint) {
+    return arguments.fail("ERR_ENDPOINT_LIMIT", call + ": the endpoint has as many as it may");
+  }
+  if (opened.limit == RelaySockets::Limit::kPlane) {
+    return arguments.fail("ERR_PLANE_LIMIT", call + ": the plane has as many as it may");
+  }
   if (opened.socket < 0) {
     const std::string name = uv_err_name(uv_translate_sys_error(opened.error));
-    const std::string reason = opened.limit == nullptr ? " " + address : std::string(": ") + opened.limit;
-    return arguments.fail(name.c_str(), call + " " + name + reason);
+    return arguments.fail(name.c_str(), call + " " + name + " " + address);
   }
-  return ObjectBuilder(arguments.env()).set("socket", opened.socket).set("port", opened.port).value();
+  return ObjectBuilder(arguments.env())
+      .set("socket", opened.socket)
+      .set("address", opened.local.text())
+      .set("port", opened.local.port())
+      .value();
 }
 
 }  // namespace

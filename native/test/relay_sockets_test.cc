@@ -55,6 +55,11 @@ class TcpServer {
       listener_ = -1;
     }
   }
+  /** Somebody has connected, who is not accepted yet. */
+  bool isAsked() const {
+    pollfd fd{listener_, POLLIN, 0};
+    return poll(&fd, 1, 0) > 0;
+  }
   void accept() { fd_ = ::accept(listener_, nullptr, nullptr); }
   void end() {
     if (fd_ >= 0) {
@@ -104,7 +109,7 @@ class RelayBench {
         sockets(tcp, relays, stats),
         core({0, 7}, sockets, events, stats),
         opened(relays.open(1, *SocketAddress::fromText("127.0.0.1", 0), server.local())),
-        relayed(*SocketAddress::fromText("127.0.0.1", opened.port)) {
+        relayed(opened.local) {
     EXPECT_EQ(opened.error, 0);
     core.createEndpoint(1, "u1", "ours");
     core.setRemoteCredentials(1, "theirs", "their-password");
@@ -284,8 +289,10 @@ TEST("the sockets to TURN servers of one viewer and the channels of one socket a
     EXPECT(more.back() > bench.opened.socket);
   }
   const auto refused = bench.relays.open(1, local, bench.server.local());
-  EXPECT_EQ(refused.error, ENFILE);
-  EXPECT(refused.socket < 0 && refused.limit == std::string_view("the endpoint has as many as it may"));
+  EXPECT(refused.socket < 0 && refused.limit == RelaySockets::Limit::kEndpoint);
+  TcpServer unasked;
+  EXPECT(bench.relays.dial(1, unasked.local()).limit == RelaySockets::Limit::kEndpoint);
+  EXPECT(!unasked.isAsked());
   EXPECT(bench.relays.open(2, local, bench.server.local()).socket >= 0);
   bench.relays.close(more[0], bench.core, bench.nowUs);
   EXPECT(bench.relays.open(1, local, bench.server.local()).socket > more.back());
@@ -334,6 +341,8 @@ TEST("a TURN server on TCP is sent whole messages, padded, and media waits while
     });
   };
   EXPECT(receive(1) && got[0] == request);
+  // It is not repeated in a stream: the next message is another.
+  bench.relays.sendToServer(dialled.socket, request);
   const auto padded = [](std::vector<uint8_t> message) {
     message.resize((message.size() + 3) / 4 * 4);
     return message;
@@ -394,6 +403,13 @@ TEST("a connection to a TURN server that ends is told of once, and its viewer is
   bench.relays.close(spoken, bench.core, bench.nowUs);
   bench.await([] { return true; });
   EXPECT_EQ(bench.answers.ended.size(), 2);
+  // Nobody listens there.
+  TcpServer gone;
+  gone.stop();
+  const auto refused = bench.relays.dial(1, gone.local());
+  EXPECT_EQ(refused.error, 0);
+  EXPECT(bench.await([&] { return bench.answers.ended.size() == 3; }));
+  EXPECT_EQ(bench.answers.ended[2], refused.socket);
 }
 
 TEST("viewers behind TURN servers get whole packets from several threads, and the plane ends meanwhile") {
@@ -425,14 +441,13 @@ TEST("viewers behind TURN servers get whole packets from several threads, and th
     const auto relay = thread.openRelay(endpoint, *SocketAddress::fromText("127.0.0.1", 0), server.local());
     EXPECT_EQ(relay.error, 0);
     relays.push_back(relay);
-    const SocketAddress relayed = *SocketAddress::fromText("127.0.0.1", relay.port);
     thread.bindChannel(relay.socket, kChannel, peer);
     StunTransactionId id{};
     writeU32(id.data(), i);
     thread.postPacket(endpoint, relay.socket, peer,
                       nominatingRequest(id, "theirs:" + ufrag, "their-password"));
     EXPECT_EQ(receive().size(), 1);
-    server.send(channelData(kChannel, authenticResponse(id, "their-password")), relayed);
+    server.send(channelData(kChannel, authenticResponse(id, "their-password")), relay.local);
     awaitEvent(events, waiter, Event::Type::kPacket);
     stats.push_back(std::make_shared<ConsumerStats>());
     thread.post([=, one = stats.back()](MediaCore& core, int64_t nowUs) {

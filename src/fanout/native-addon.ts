@@ -13,6 +13,11 @@ export interface SocketAddress {
   readonly port: number;
 }
 
+/** A socket to a TURN server, with its local address. */
+export interface OpenedRelay extends SocketAddress {
+  readonly socket: number;
+}
+
 export interface NativePlaneOptions {
   /** Use UDP_SEGMENT where the kernel has it. Default true; probed at start. */
   readonly gso?: boolean;
@@ -179,21 +184,19 @@ export interface NativePlane {
   /**
    * Opens a UDP socket for one allocation at a TURN server, on a port that the system chooses. What goes to a peer by this
    * socket goes to the server by the peer's channel, and is dropped if it has none; what the server sends for peers counts
-   * as theirs, and datagrams from any other source are dropped. Closed with the endpoint. At most 4 of an endpoint. Linux alone.
+   * as theirs, and datagrams from any other source are dropped. Closed with the endpoint. Linux alone.
    * @param address - a local one, or that of all
-   * @throws Error with `code` (ENFILE, ENOTSUP …) if it cannot be opened, or the endpoint is closed.
+   * @throws Error with `code` (EMFILE, ENOTSUP …) if it cannot be opened, or the endpoint is closed: ERR_ENDPOINT_LIMIT if
+   * the endpoint has 4 already, ERR_PLANE_LIMIT if the plane has 4096.
    */
-  openRelay(
-    endpoint: number,
-    address: string,
-    server: SocketAddress,
-  ): { readonly socket: number; readonly port: number };
+  openRelay(endpoint: number, address: string, server: SocketAddress): OpenedRelay;
   /**
    * The same over TCP, from the address that leads to the server (RFC 8656 section 12.5). It begins to connect; `relayEnded`
    * tells if it cannot, or is closed by the server.
-   * @throws Error with `code` if it cannot even begin, or the endpoint is closed.
+   * @returns if nobody listens there, the local address may be that of all, and the port 0
+   * @throws Error with `code`, as `openRelay`, if it cannot even begin.
    */
-  dialRelay(endpoint: number, server: SocketAddress): { readonly socket: number; readonly port: number };
+  dialRelay(endpoint: number, server: SocketAddress): OpenedRelay;
   /** Sends a STUN request to the server; the answer comes as `relayAnswer`. */
   sendToRelay(socket: number, request: Uint8Array): void;
   /**

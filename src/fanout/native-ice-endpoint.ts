@@ -81,7 +81,7 @@ export class NativeIceEndpoint implements IceEndpoint {
     }
     const { socket } = bound;
     const use = { ...this.#useOf(socket), closed: () => void this.#sockets.delete(socket) };
-    const opened = new NativeRelaySocket(this.#host, socket, address, bound.port, use);
+    const opened = new NativeRelaySocket(this.#host, bound, use);
     this.#sockets.set(socket, opened);
     return opened;
   }

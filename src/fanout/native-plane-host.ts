@@ -1,7 +1,7 @@
 import { asError, StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { DtlsCertificate, DtlsListener, MediaSocketFailure, RelaySocket } from './media-plane.js';
-import type { NativeAddon, NativeEvent, NativePlane, SocketAddress } from './native-addon.js';
+import type { NativeAddon, NativeEvent, NativePlane, OpenedRelay, SocketAddress } from './native-addon.js';
 
 export type PacketListener = (socket: number, from: SocketAddress, data: Buffer) => void;
 
@@ -37,7 +37,7 @@ export class NativePlaneHost {
   readonly #listeners = new Map<string, BoundSocket>();
   /** The same of those that could not be opened, and when they were tried last. */
   readonly #failedListenersMs = new Map<string, number>();
-  /** Codes of errors for which the system refused a socket to a TURN server: each is warned of once. */
+  /** Codes of the errors for which there was no socket to a TURN server: each is warned of once. */
   readonly #relayRefusals = new Set<unknown>();
   #certificatePem: string | undefined;
   #holders = 1;
@@ -141,7 +141,7 @@ export class NativePlaneHost {
     transport: 'udp' | 'tcp',
     address: string,
     server: SocketAddress,
-  ): BoundSocket | undefined {
+  ): OpenedRelay | undefined {
     try {
       return transport === 'udp'
         ? this.plane.openRelay(endpoint, address, server)
@@ -151,7 +151,7 @@ export class NativePlaneHost {
       const isNew = !this.#relayRefusals.has(code);
       this.#relayRefusals.add(code);
       this.#logger[isNew && code !== 'ENOTSUP' ? 'warn' : 'debug'](
-        { err: asError(thrown), transport, address },
+        { err: asError(thrown), transport, server },
         'openRelay() | werift relays for this viewer',
       );
       return undefined;

@@ -1,4 +1,5 @@
 import type { RelaySocket } from './media-plane.js';
+import type { OpenedRelay } from './native-addon.js';
 import { NativeIceSocket, type SocketUse } from './native-ice-socket.js';
 import type { NativePlaneHost } from './native-plane-host.js';
 
@@ -10,12 +11,9 @@ export class NativeRelaySocket extends NativeIceSocket implements RelaySocket {
   readonly #host: NativePlaneHost;
   readonly #socket: number;
   readonly #onClosed: () => void;
-  /** @param socket - what the plane knows it by */
   constructor(
     host: NativePlaneHost,
-    socket: number,
-    address: string,
-    port: number,
+    { socket, address, port }: OpenedRelay,
     use: SocketUse & { readonly closed: () => void },
   ) {
     super(address, port, use);

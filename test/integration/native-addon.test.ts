@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -95,6 +97,27 @@ describe.skipIf(addon === undefined)('the surface of the addon', () => {
     expect(() => plane.bind('no address', 0)).toThrow(/no address/);
     expect(() => plane.bind(LOOPBACK, 65_536)).toThrow(/65535/);
   });
+
+  it.skipIf(process.platform !== 'linux')(
+    'opens a few sockets per endpoint to TURN servers, and says where they are',
+    async () => {
+      const server = createServer().listen(0, LOOPBACK);
+      await once(server, 'listening');
+      const { address, port } = server.address() as AddressInfo;
+      const endpoint = plane.createEndpoint('ufrag', 'password');
+      const dialled = plane.dialRelay(endpoint, { address, port });
+      const [connection] = (await once(server, 'connection')) as [Socket];
+      expect([dialled.address, dialled.port]).toEqual([connection.remoteAddress, connection.remotePort]);
+      for (const _ of [2, 3, 4]) {
+        expect(plane.openRelay(endpoint, LOOPBACK, { address, port })).toMatchObject({ address: LOOPBACK });
+      }
+      const refusal = expect.objectContaining({ code: 'ERR_ENDPOINT_LIMIT' });
+      expect(() => plane.openRelay(endpoint, LOOPBACK, { address, port })).toThrow(refusal);
+      expect(() => plane.dialRelay(endpoint, { address, port })).toThrow(refusal);
+      connection.destroy();
+      server.close();
+    },
+  );
 
   it('refuses used SSRCs and what is closed, and ignores late calls', () => {
     const endpoint = plane.createEndpoint('ufrag', 'password');

@@ -148,8 +148,17 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
     it('takes the next address where one cannot be used', async () => {
       const { urls, ...credentials } = turn.server('udp');
       const unusable = [`turn:127.0.0.1:${DEAD_PORT}?transport=tcp`, 'turns:127.0.0.1?transport=udp'];
+      const warn = vi.spyOn(silentLogger, 'warn');
       const viewer = await connect([{ urls: [...unusable, urls], ...credentials }]);
       expect(way(viewer)).toEqual(throughRelay);
+      const reason =
+        plane.name === 'native' ? 'the connection has ended' : expect.stringContaining('ECONNREFUSED');
+      expect(warn.mock.calls).toEqual([
+        [
+          { host: '127.0.0.1', port: DEAD_PORT, transport: 'tcp', reason },
+          'a TURN server gave no relay address',
+        ],
+      ]);
     });
 
     it('is reached over a relay that is there later than the viewer’s candidates', async () => {
@@ -224,10 +233,20 @@ describe.skipIf(!TurnServer.isInstalled).each(planes)(
       const other = await TurnServer.start();
       const viewer = await connect([other.server('tcp')]);
       viewer.media.transport.consume(producer, viewer.media.video);
+      const warn = vi.spyOn(silentLogger, 'warn');
       await other.stop();
       for (let index = 0; index < 20; index += 1) {
         producer.send(frameOf(index === 0, [1000]));
         await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      if (plane.name === 'native') {
+        const ended = {
+          host: '127.0.0.1',
+          port: other.port,
+          transport: 'tcp',
+          reason: 'the connection has ended',
+        };
+        await until(() => expect(warn.mock.calls).toEqual([[ended, 'a relay address has ended']]));
       }
       await viewer.peer.close();
     });

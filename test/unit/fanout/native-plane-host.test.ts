@@ -23,8 +23,8 @@ function hostThatBinds(
       ports.push(port);
       return { socket: ports.length, port: bind(port) };
     },
-    openRelay: () => ({ socket: 1, port: bind(0) }),
-    dialRelay: () => ({ socket: 1 << 30, port: bind(0) }),
+    openRelay: (_endpoint, address) => ({ socket: 1, address, port: bind(0) }),
+    dialRelay: () => ({ socket: 1 << 30, address: '127.0.0.1', port: bind(0) }),
     stats: () => ({}) as ReturnType<NativePlane['stats']>,
     close: () => undefined,
   };
@@ -82,13 +82,15 @@ describe('a socket to a TURN server', () => {
       throw failure(code);
     };
     const { host: opened } = hostThatBinds(bind, { ...silentLogger, warn });
-    for (code of ['EMFILE', 'EMFILE', 'EADDRNOTAVAIL', 'EMFILE']) {
+    for (code of ['EMFILE', 'EMFILE', 'ERR_ENDPOINT_LIMIT', 'EMFILE', 'ERR_PLANE_LIMIT']) {
       expect(opened.openRelay(1, 'udp', '0.0.0.0', server)).toBeUndefined();
     }
-    expect(warn.mock.calls.map(([context]) => (context as { err: { code: string } }).err.code)).toEqual([
-      'EMFILE',
-      'EADDRNOTAVAIL',
-    ]);
+    expect(warn.mock.calls).toEqual(
+      ['EMFILE', 'ERR_ENDPOINT_LIMIT', 'ERR_PLANE_LIMIT'].map((each) => [
+        { err: expect.objectContaining({ code: each }), transport: 'udp', server },
+        expect.any(String),
+      ]),
+    );
   });
 
   it('that the system does not have at all is not warned of', () => {
