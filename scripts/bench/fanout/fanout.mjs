@@ -30,7 +30,7 @@ const PLANS = {
     settleMs: 1_500,
     seconds: 5,
     rawMs: 1_500,
-    carry: { [HD]: { from: 1000, probeS: 8, holdS: 60 }, [FULL_HD]: { from: 600, probeS: 8, holdS: 60 } },
+    carry: { [HD]: { from: 1000, probeS: 8, holdS: 60 }, [FULL_HD]: { from: 1000, probeS: 8, holdS: 60 } },
     threadViewers: 500,
   },
   quick: {
