@@ -112,6 +112,22 @@ describe('a session that is pushed', () => {
     await pushed.connection.close();
   });
 
+  it('stays with a server that is slow but takes something, and drops what is beyond 4 MiB', async () => {
+    await pushed.open();
+    pushed.thread?.onReport({ type: 'live' });
+    const bytes = 1024 * 1024;
+    for (let index = 0; index < 8; index += 1) pushed.source.picture(pushed.clock.nowUs(), true, bytes);
+    expect(pushed.packets).toHaveLength(5);
+    for (let packets = 1; packets <= 4; packets += 1) {
+      await pushed.clock.advance(8000);
+      pushed.thread?.onReport({ type: 'progress', takenBytes: packets * bytes });
+    }
+    expect(pushed.failures).toEqual([]);
+    await pushed.clock.advance(12_000);
+    expect(pushed.failures).toMatchObject([{ message: 'The server has taken nothing for a while' }]);
+    await pushed.connection.close();
+  });
+
   it.each([
     ['refused', 'The server refused the stream, or does not answer'],
     ['broken', 'The connection to the server broke'],
