@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, isIP, type Server, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 
 import type { EgressClient } from '../egress/egress-client.js';
 import { shownOrigin } from '../protocol/publications.js';
@@ -26,25 +25,23 @@ export class RtmpRelay {
     this.#remote = remote;
   }
 
-  /** @throws as {@link EgressClient.dial}; Error of TLS. */
+  /** @throws as {@link EgressClient.dial}. */
   static async open(
     client: Pick<EgressClient, 'dial'>,
     target: PushTarget,
     signal: AbortSignal,
   ): Promise<RtmpRelay> {
-    const socket = await client.dial(target.hostUrl, signal);
+    const remote = await client.dial(target.hostUrl, signal);
     const server = createServer();
     try {
-      const remote = target.url.protocol === 'rtmps:' ? await secure(socket, target.host, signal) : socket;
       server.listen(0, LOOPBACK);
       await once(server, 'listening', { signal });
       const relay = new RtmpRelay(server, remote);
       server.once('connection', (local) => relay.#join(local, shownOrigin(target.url)));
-      remote.on('error', () => undefined);
       remote.once('close', () => relay.close());
       return relay;
     } catch (thrown) {
-      socket.destroy();
+      remote.destroy();
       server.close();
       throw thrown;
     }
@@ -66,10 +63,4 @@ export class RtmpRelay {
     if (this.#remote.destroyed) local.destroy();
     local.pipe(edit).pipe(this.#remote).pipe(local);
   }
-}
-
-async function secure(socket: Socket, host: string, signal: AbortSignal): Promise<Socket> {
-  const secured = connectTls({ socket, ...(isIP(host) === 0 ? { servername: host } : {}) });
-  await once(secured, 'secureConnect', { signal });
-  return secured;
 }
