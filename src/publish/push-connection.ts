@@ -125,14 +125,14 @@ export class PushConnection<Share> implements PublicationConnection {
 
   /** To the address that was checked: FFmpeg resolves nothing. */
   async #connect(): Promise<Pick<PushThreadData, 'url' | 'container'>> {
-    const { target, client } = this.#parameters;
+    const { target, client, clock } = this.#parameters;
     const { signal } = this.#abort;
     if (target.kind === 'srt') {
       const address = await client.addressOf(target.host, target.port, signal);
       const authority = address.includes(':') ? `[${address}]` : address;
       return { url: `srt://${authority}:${target.port}${target.rest}`, container: 'mpegts' };
     }
-    const relay = await RtmpRelay.open(client, target, signal);
+    const relay = await RtmpRelay.open(client, target, signal, clock);
     this.#relay = relay;
     return { url: `${relay.origin}${target.rest}`, container: 'flv' };
   }

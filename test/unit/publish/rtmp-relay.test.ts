@@ -11,6 +11,7 @@ import { DEFAULT_TARGET_POLICY } from '../../../src/options/target-policy-option
 import { pushTarget } from '../../../src/publish/push-target.js';
 import { RtmpRelay } from '../../../src/publish/rtmp-relay.js';
 import { certificateFor } from '../../helpers/certificate.js';
+import { VirtualClock } from '../../helpers/virtual-clock.js';
 
 const anywhere = { ...DEFAULT_TARGET_POLICY, allowPrivateAddresses: true };
 const client = new EgressClient(anywhere, silentLogger);
@@ -76,6 +77,29 @@ describe('the way to an RTMP server', () => {
     local.write('hello');
     await expect.poll(() => heard).toBe('hello');
     relay.close();
+    await expect.poll(() => local.destroyed).toBe(true);
+    await expect.poll(() => sockets[0]?.readableEnded === true || sockets[0]?.destroyed).toBe(true);
+  });
+
+  it('ends with a server that sends more than 1 MiB within a minute', async () => {
+    const clock = new VirtualClock();
+    const target = pushTarget(new URL(`rtmp://localhost:${port}/app/key`));
+    const relay = await RtmpRelay.open(client, target, signal, clock);
+    const local = dial(relay);
+    let answered = 0;
+    local.on('data', (bytes: Buffer) => void (answered += bytes.byteLength));
+    local.write('hello');
+    await expect.poll(() => heard).toBe('hello');
+    const most = Buffer.alloc(1024 * 1024);
+    for (let minute = 1; minute <= 2; minute += 1) {
+      sockets[0]?.write(most);
+      await expect.poll(() => answered).toBe(minute * most.byteLength);
+      await clock.advance(60_000);
+    }
+    sockets[0]?.write(most);
+    await expect.poll(() => answered).toBe(3 * most.byteLength);
+    expect(local.destroyed).toBe(false);
+    sockets[0]?.write('x');
     await expect.poll(() => local.destroyed).toBe(true);
     await expect.poll(() => sockets[0]?.readableEnded === true || sockets[0]?.destroyed).toBe(true);
   });
