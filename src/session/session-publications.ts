@@ -247,7 +247,7 @@ export function parsePublicationRequest(body: unknown): ParsedRequest {
   const bitrate = integer(maxBitrateBps, 'maxBitrateBps', BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most);
   const codec = codecOf(videoCodec);
   const endpoint = endpointOf(url);
-  if (isPushUrl(endpoint)) refuseForPush({ token, maxHeight, maxBitrateBps, simulcast });
+  if (isPushUrl(endpoint)) checkForPush(codec, { token, maxHeight, maxBitrateBps, simulcast });
   if (simulcast !== undefined && typeof simulcast !== 'boolean')
     throw new StreamKitError('bad_request', expectation('boolean', 'simulcast', simulcast));
   return {
@@ -260,18 +260,20 @@ export function parsePublicationRequest(body: unknown): ParsedRequest {
   };
 }
 
-/** FFmpeg is given what there is. @throws StreamKitError `bad_request`. */
-function refuseForPush(wishes: Readonly<Record<string, unknown>>): void {
+/** The session's own encoding is sent as it is. @throws StreamKitError `bad_request`. */
+function checkForPush(codec: VideoCodec | undefined, wishes: Readonly<Record<string, unknown>>): void {
   const [unknown] = Object.keys(wishes).filter((key) => wishes[key] !== undefined);
-  if (unknown === undefined) return;
-  throw new StreamKitError('bad_request', `Expected no ${unknown} in a publication by RTMP or SRT`);
+  if (unknown !== undefined)
+    throw new StreamKitError('bad_request', `Expected no ${unknown} in a publication by RTMP or SRT`);
+  if (codec !== undefined && codec !== 'h264')
+    throw new StreamKitError('bad_request', 'Expected h264 for videoCodec in a publication by RTMP or SRT');
 }
 
 function endpointOf(value: unknown): URL {
   if (!isEndpoint(value, /^(?:https?|rtmps?|srt):$/)) {
     throw new StreamKitError(
       'bad_request',
-      `Expected URL of http, https, rtmp, rtmps or srt with at most ${MAX_ENDPOINT_CHARACTERS} characters without credentials for url`,
+      `Expected an http, https, rtmp, rtmps or srt URL of at most ${MAX_ENDPOINT_CHARACTERS} characters without credentials for url`,
     );
   }
   const url = new URL(value);

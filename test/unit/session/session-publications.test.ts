@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.js';
 import { Publication } from '../../../src/publish/publication.js';
 import type { SessionMedia } from '../../../src/session/session-media.js';
-import { SessionPublications } from '../../../src/session/session-publications.js';
+import { parsePublicationRequest, SessionPublications } from '../../../src/session/session-publications.js';
 import { settle, VirtualClock } from '../../helpers/virtual-clock.js';
 
 /** Publications whose connections close only when the test says so. */
@@ -83,4 +83,18 @@ describe('publications of a session', () => {
     await settle();
     expect(stuck.publications.get(stuck.start())).toMatchObject({ status: 'connecting' });
   });
+});
+
+describe('a request to publish', () => {
+  it.each(['rtmp://live.example.com/app/key', 'srt://live.example.com:9000'])(
+    'to %s has H.264 alone',
+    (url) => {
+      expect(parsePublicationRequest({ url, videoCodec: 'h264' })).toMatchObject({ videoCodec: 'h264' });
+      for (const videoCodec of ['vp8', 'vp9', 'av1']) {
+        expect(() => parsePublicationRequest({ url, videoCodec })).toThrow(
+          expect.objectContaining({ code: 'bad_request', message: expect.stringContaining('videoCodec') }),
+        );
+      }
+    },
+  );
 });
