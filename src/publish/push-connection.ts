@@ -100,7 +100,9 @@ export class PushConnection<Share> implements PublicationConnection {
 
   async #open(): Promise<void> {
     const { clock, openSource, openThread } = this.#parameters;
-    const url = await this.#connect();
+    const url = await this.#connect().catch((thrown: unknown) => {
+      throw unreachable(thrown);
+    });
     if (this.#isOver) return;
     const feed = new PacketFeed(
       { clock, keyframeIntervalMs: KEYFRAME_INTERVAL_MS, maxBacklogBytes: MAX_BACKLOG_BYTES },
@@ -173,6 +175,11 @@ export class PushConnection<Share> implements PublicationConnection {
 }
 
 function failureOf(thrown: unknown): PublicationFailure {
+  if (thrown instanceof PublicationFailure) return thrown;
+  return new PublicationFailure('The session could not be sent', { cause: thrown });
+}
+
+function unreachable(thrown: unknown): PublicationFailure {
   if (thrown instanceof Refusal) {
     return new PublicationFailure('The server may not publish to this URL, or to where it leads', {
       code: 'bad_target_url',

@@ -7,6 +7,7 @@ import type { PushReport, PushThreadData } from '../../../src/publish/push-messa
 import { pushTarget } from '../../../src/publish/push-target.js';
 import type { MuxPacket } from '../../../src/recording/mux-packet.js';
 import type { MuxThreadListener } from '../../../src/recording/mux-thread.js';
+import type { OpenPacketSource } from '../../../src/recording/packet-source.js';
 import { FakePacketSource } from '../../helpers/recording-fakes.js';
 import { settle, VirtualClock } from '../../helpers/virtual-clock.js';
 
@@ -22,6 +23,7 @@ class Pushed {
   isThreadClosed = false;
   attached = 0;
   resolve: () => Promise<string> = () => Promise.resolve('192.0.2.7');
+  openSource: OpenPacketSource = this.source.open;
   readonly connection = new PushConnection(
     {
       target: pushTarget(new URL('srt://live.example.com:9000?streamid=name')),
@@ -34,7 +36,7 @@ class Pushed {
           close: () => Promise.resolve(void (this.isThreadClosed = true)),
         };
       },
-      openSource: this.source.open,
+      openSource: (sink) => this.openSource(sink),
       attach: () => void (this.attached += 1),
       hurry: this.hurry.signal,
       clock: this.clock,
@@ -78,9 +80,23 @@ describe('a session that is pushed', () => {
     const other = new Pushed();
     other.resolve = () => Promise.reject(new Error('ENOTFOUND'));
     await other.open();
-    expect(other.failures).toMatchObject([{ code: 'publication_failed', isFinal: false }]);
+    expect(other.failures).toMatchObject([
+      { code: 'publication_failed', isFinal: false, message: 'The server cannot be reached' },
+    ]);
     for (const { connection } of [pushed, other]) await connection.close();
     expect([pushed.clock.pendingTimers, other.clock.pendingTimers]).toEqual([0, 0]);
+  });
+
+  it('does not blame the server where the session has nothing to send', async () => {
+    pushed.openSource = () => {
+      throw new Error('no encoder');
+    };
+    await pushed.open();
+    expect(pushed.failures).toMatchObject([
+      { code: 'publication_failed', isFinal: false, message: 'The session could not be sent' },
+    ]);
+    await pushed.connection.close();
+    expect(pushed.clock.pendingTimers).toBe(0);
   });
 
   it('fails when the server does not take it within 20 s', async () => {
