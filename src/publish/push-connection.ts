@@ -40,7 +40,7 @@ const GOODBYE_MS = 1000;
 const SENTENCES = {
   refused: 'The server refused the stream, or does not answer',
   broken: 'The connection to the server broke',
-  changed: 'The pictures have another format now',
+  changed: 'The picture format has changed',
 } as const;
 
 /** One attempt to push the session to a server of RTMP or SRT, and the connection that comes of it. */

@@ -60,7 +60,7 @@ function srtQuery(url: URL): string {
       throw bad(`only ${Object.keys(SRT_PARAMETERS).join(', ')}, each once, in the query of a URL of SRT`);
     if (!known.pattern.test(value)) throw bad(`${known.expected} for ${name} in the query of a URL of SRT`);
     const encoded = encodeURIComponent(value);
-    // Of SRT and of FFmpeg.
+    // Limits of SRT and FFmpeg.
     const isLong = name === 'streamid' && (value.length > 512 || encoded.length > 1000);
     if (isLong) throw bad(`${known.expected} for ${name} in the query of a URL of SRT`);
     if (name === 'mode') continue;

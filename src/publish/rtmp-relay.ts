@@ -13,8 +13,8 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 const MINUTE_US = 60_000_000;
 
 /**
- * The way of FFmpeg to one RTMP server: it connects to a port of this machine, once, and gets to the address that was checked, over TLS
- * where that is asked for. It is also how a thread that waits in FFmpeg is let go.
+ * Connects FFmpeg to one RTMP server through a loopback port, which takes one connection: to the address that was checked, over TLS for
+ * `rtmps`. Closing it also frees a thread that waits in FFmpeg.
  */
 export class RtmpRelay {
   /** Beginning of the URL for FFmpeg. */

@@ -147,7 +147,7 @@ describe('a session that is pushed', () => {
   it.each([
     ['refused', 'The server refused the stream, or does not answer'],
     ['broken', 'The connection to the server broke'],
-    ['changed', 'The pictures have another format now'],
+    ['changed', 'The picture format has changed'],
   ] as const)('fails once when it is %s, and is tried again', async (reason, message) => {
     await pushed.open();
     pushed.thread?.onReport({ type: 'ended', reason, detail: 'what FFmpeg said' });
