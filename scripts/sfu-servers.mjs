@@ -1,6 +1,7 @@
 // SFUs that others have written: LiveKit, and Pion's example of a WHIP and WHEP server. They are built by Go from its module
 // proxy, once.
 import { execFileSync } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -8,6 +9,10 @@ import { delimiter, join } from 'node:path';
 /** Later versions replace modules by forks, which `go install` refuses. */
 export const LIVEKIT = 'v1.13.5';
 const PION = 'v4.2.26';
+const API_KEY = 'key';
+const API_SECRET = 'a secret of servers on loopback that is long enough';
+/** What a LiveKit server takes as `keys`. */
+export const LIVEKIT_KEYS = { [API_KEY]: API_SECRET };
 /** Of all that is built: the first time takes minutes on two cores. */
 const BUILD_TIMEOUT_MS = 480_000;
 
@@ -55,6 +60,20 @@ function buildPion() {
   writeFileSync(file, text);
   go(['build', '-o', join(sfuDirectory, 'whip-whep'), './examples/whip-whep'], copy);
   rmSync(copy, { recursive: true, force: true });
+}
+
+/**
+ * An access token of LiveKit: a JWT signed by HMAC-SHA256 (RFC 7519).
+ *
+ * @param grant - `room`, and what may be done there, such as `canPublish`.
+ */
+export function tokenOf(identity, grant) {
+  const encode = (part) => Buffer.from(JSON.stringify(part)).toString('base64url');
+  const now = Math.floor(Date.now() / 1000);
+  const video = { roomJoin: true, ...grant };
+  const claims = { iss: API_KEY, sub: identity, nbf: now - 10, exp: now + 600, video };
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
+  return `${signed}.${createHmac('sha256', API_SECRET).update(signed).digest('base64url')}`;
 }
 
 const BUILDS = { livekit: buildLiveKit, pion: buildPion };

@@ -18,6 +18,10 @@ int64_t nowUs() {
   return readNs(CLOCK_MONOTONIC) / 1000;
 }
 
+int64_t realTimeUs() {
+  return readNs(CLOCK_REALTIME) / 1000;
+}
+
 int64_t threadCpuUs() {
   return threadCpuNs() / 1000;
 }

@@ -86,7 +86,7 @@ void LoadGenerator::sweepViewers() {
       for (int read = 0; read < kReadsAVisit; read++) {
         const size_t count = batch_.receive(viewer->socket().descriptor());
         for (size_t arrival = 0; arrival < count; arrival++)
-          viewer->receive(batch_[arrival], timeUs);
+          viewer->receive(batch_[arrival]);
         if (count < batch_.capacity())
           break;
       }

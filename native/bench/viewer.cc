@@ -88,10 +88,10 @@ Viewer::State Viewer::state() const {
   }
 }
 
-void Viewer::receive(const Arrival& arrival, int64_t nowUs) {
+void Viewer::receive(const Arrival& arrival) {
   for (size_t at = 0; at < arrival.size; at += arrival.segmentBytes) {
     receiveDatagram(arrival.data + at, std::min(arrival.segmentBytes, arrival.size - at), arrival.from,
-                    nowUs);
+                    arrival.arrivedUs);
   }
 }
 

@@ -66,7 +66,7 @@ class Viewer {
   /** Once, before any candidate. */
   void setRemote(ViewerParameters parameters);
   void addRemoteCandidate(const sockaddr_in& address) { ice_.addRemoteCandidate(address); }
-  void receive(const Arrival& arrival, int64_t nowUs);
+  void receive(const Arrival& arrival);
   void onTimer(int64_t nowUs);
   void requestKeyframe();
   void leave();

@@ -4,9 +4,13 @@
 #include <linux/sock_diag.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <ctime>
 #include <system_error>
 
+#include "clock.h"
 #include "merged_datagrams.h"
 
 namespace bench {
@@ -16,6 +20,18 @@ constexpr size_t kMaxDatagramBytes = 2048;
 constexpr size_t kMaxMergedBytes = 65'536;
 constexpr size_t kPlainBatch = 128;
 constexpr size_t kMergedBatch = 32;
+
+/** When the kernel had it, on CLOCK_REALTIME, µs; 0 where it does not say. */
+int64_t stampOf(msghdr& message) {
+  for (cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr; each = CMSG_NXTHDR(&message, each)) {
+    if (each->cmsg_level == SOL_SOCKET && each->cmsg_type == SCM_TIMESTAMPNS) {
+      timespec time{};
+      std::memcpy(&time, CMSG_DATA(each), sizeof time);
+      return static_cast<int64_t>(time.tv_sec) * 1'000'000 + time.tv_nsec / 1000;
+    }
+  }
+  return 0;
+}
 }  // namespace
 
 ReceiveBatch::ReceiveBatch(bool gro) : bufferBytes_(gro ? kMaxMergedBytes : kMaxDatagramBytes) {
@@ -44,10 +60,14 @@ size_t ReceiveBatch::receive(int descriptor) {
                              MSG_DONTWAIT, nullptr);
   if (count <= 0)
     return 0;
+  const int64_t readUs = nowUs();
+  const int64_t realUs = realTimeUs();
   for (size_t i = 0; i < static_cast<size_t>(count); i++) {
+    const int64_t stampUs = stampOf(messages_[i].msg_hdr);
+    const int64_t waitedUs = stampUs == 0 ? 0 : std::max<int64_t>(0, realUs - stampUs);
     const size_t size = messages_[i].msg_len;
     const size_t segmentBytes = segmentBytesOf(messages_[i].msg_hdr, size);
-    arrivals_[i] = {&bytes_[i * bufferBytes_], size, segmentBytes, from_[i]};
+    arrivals_[i] = {&bytes_[i * bufferBytes_], size, segmentBytes, from_[i], readUs - waitedUs};
   }
   return static_cast<size_t>(count);
 }
@@ -63,6 +83,8 @@ ViewerSocket::ViewerSocket(in_addr localAddress, bool gro, int receiveBufferByte
   }
   if (gro)
     mergeDatagrams(descriptor_);
+  const int on = 1;
+  setsockopt(descriptor_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr = localAddress;

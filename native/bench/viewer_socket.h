@@ -16,6 +16,8 @@ struct Arrival {
   size_t size;
   size_t segmentBytes;
   sockaddr_in from;
+  /** When the kernel had it, CLOCK_MONOTONIC µs: later reading says nothing of the way. */
+  int64_t arrivedUs;
 };
 
 /** Buffers for one recvmmsg, shared by all sockets of a thread. */

@@ -17,17 +17,18 @@ const { livekit, ...given } = JSON.parse(process.argv[2] ?? '{}');
 
 /** Overflow into LiveKit: the room of a session has its id. */
 async function overflowTo(origin) {
-  const { PUBLISHER, tokenOf } = await import('./fanout/livekit.mjs');
+  const { PUBLISHER } = await import('./fanout/livekit.mjs');
+  const { tokenOf } = await import('../sfu-servers.mjs');
   return {
     when: { viewers: 1 },
-    publish: ({ streamId }) => ({
+    publish: ({ streamId: room }) => ({
       url: `${origin}/whip/v1`,
-      token: tokenOf(PUBLISHER, { canPublish: true, canSubscribe: false }, streamId),
+      token: tokenOf(PUBLISHER, { room, canPublish: true, canSubscribe: false }),
     }),
-    play: ({ streamId, publicId }) => ({
+    play: ({ streamId: room, publicId }) => ({
       kind: 'livekit',
       url: origin.replace('http', 'ws'),
-      token: tokenOf(publicId, { canPublish: false, canSubscribe: true }, streamId),
+      token: tokenOf(publicId, { room, canPublish: false, canSubscribe: true }),
     }),
   };
 }

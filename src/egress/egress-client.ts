@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { type IncomingMessage, request as requestHttp, type RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 
 import type { Logger } from '../base/logger.js';
 import type { TargetPolicy } from '../options/target-policy-options.js';
@@ -33,9 +34,17 @@ const LIMITS = { resolveMs: 5000, connectMs: 5000 };
 export class EgressClient {
   readonly #policy: TargetPolicy;
   readonly #dialer: EgressDialer;
+  readonly #trusted: Pick<ConnectionOptions, 'ca'>;
 
-  constructor(policy: TargetPolicy, logger: Logger, resolve: ResolveName = systemResolve) {
+  /** @param trusted - certificate authorities. Default: those of Node. */
+  constructor(
+    policy: TargetPolicy,
+    logger: Logger,
+    resolve: ResolveName = systemResolve,
+    trusted: Pick<ConnectionOptions, 'ca'> = {},
+  ) {
     this.#policy = policy;
+    this.#trusted = trusted;
     this.#dialer = new EgressDialer(policy, logger, resolve, LIMITS);
   }
 
@@ -54,10 +63,11 @@ export class EgressClient {
     return this.#dialer.addressOf(new URL(`http://${authority}:${port}/`), signal);
   }
 
-  /** A connection to what is no HTTP server. @throws as {@link send}. */
-  dial(url: URL, signal: AbortSignal): Promise<Socket> {
+  /** A connection to a host; with `https:` over TLS, and the certificate has been checked. @throws as {@link send}. */
+  async dial(url: URL, signal: AbortSignal): Promise<Socket> {
     this.check(url);
-    return this.#dialer.dial(url, signal);
+    const socket = await this.#dialer.dial(url, signal);
+    return url.protocol === 'https:' ? secured(socket, hostOf(url), this.#trusted, signal) : socket;
   }
 
   /**
@@ -65,8 +75,7 @@ export class EgressClient {
    * @throws Refusal, an Error with the code of Node, the reason of `signal`.
    */
   async send({ method, url, headers, body }: EgressRequest, signal: AbortSignal): Promise<EgressAnswer> {
-    this.check(url);
-    const socket = await this.#dialer.dial(url, signal);
+    const socket = await this.dial(url, signal);
     try {
       const answer = await exchange(socket, url, { method, headers, signal }, body);
       const isWanted = answer.statusCode !== undefined && Math.floor(answer.statusCode / 100) === 2;
@@ -82,22 +91,40 @@ export class EgressClient {
   }
 }
 
+/** @throws Error with the code of Node, the reason of `signal`. */
+async function secured(
+  socket: Socket,
+  host: string,
+  trusted: Pick<ConnectionOptions, 'ca'>,
+  signal: AbortSignal,
+): Promise<Socket> {
+  // The certificate is checked against `host`. An address cannot be a server name (RFC 6066 section 3).
+  const secure = connectTls({ ...trusted, socket, host, ...(isIP(host) === 0 ? { servername: host } : {}) });
+  secure.on('error', () => undefined);
+  try {
+    await once(secure, 'secureConnect', { signal });
+    return secure;
+  } catch (error) {
+    secure.destroy();
+    socket.destroy();
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
 function exchange(
   socket: Socket,
   url: URL,
   options: Pick<RequestOptions, 'method' | 'signal'> & { readonly headers: Readonly<Record<string, string>> },
   body = '',
 ): Promise<IncomingMessage> {
-  const isSecure = url.protocol === 'https:';
-  const host = hostOf(url);
-  const send = isSecure ? requestHttps : requestHttp;
+  const send = url.protocol === 'https:' ? requestHttps : requestHttp;
   return new Promise((resolve, reject) => {
     const request = send(url, {
       ...options,
       headers: { ...options.headers, 'Content-Length': String(Buffer.byteLength(body)), Connection: 'close' },
       maxHeaderSize: MAX_HEADER_BYTES,
-      createConnection: () =>
-        isSecure ? connectTls({ socket, ...(isIP(host) === 0 ? { servername: host } : {}) }) : socket,
+      createConnection: () => socket,
     });
     request.on('response', resolve);
     // It may come while the body of the answer is read.

@@ -25,7 +25,7 @@ export interface PublicationRequest {
    * this nor `maxHeight`, `maxBitrateBps` or `simulcast` is permitted.
    */
   readonly token?: string;
-  /** Default: those of the session, the one that is encoded already first. */
+  /** Default: those of the session, the one that is encoded already first. With RTMP and SRT only `h264` is permitted. */
   readonly videoCodec?: VideoCodec;
   /** Most lines of the picture, pixels. */
   readonly maxHeight?: number;

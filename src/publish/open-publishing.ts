@@ -9,7 +9,8 @@ import { isPushUrl } from '../protocol/publications.js';
 import type { OpenPacketSource } from '../recording/packet-source.js';
 import { permittedServers } from './permitted-ice-servers.js';
 import { Publication, type PublicationListener, type PublicationParameters } from './publication.js';
-import { openPushThread, PushConnection } from './push-connection.js';
+import { openPushThread } from './push-connection.js';
+import { PushConnector } from './push-connector.js';
 import { pushTarget } from './push-target.js';
 import { WhipConnector, type WhipConnectorParameters } from './whip-connector.js';
 import { WhipEndpoint, type WhipTarget } from './whip-endpoint.js';
@@ -81,19 +82,9 @@ export function openPublishing(
       if (push === undefined)
         return new Publication({ ...retrying, prepare: prepareWhip(request) }, listener);
       const { openSource, attachSource: attach } = request;
-      const parameters = {
-        ...{ target: push, client, openThread: openPushThread },
-        openSource,
-        attach,
-        clock,
-      };
-      return new Publication(
-        {
-          ...retrying,
-          prepare: () => Promise.resolve((told, hurry) => new PushConnection({ ...parameters, hurry }, told)),
-        },
-        listener,
-      );
+      const parts = { client, openThread: openPushThread, openSource, attach, clock };
+      const connector = new PushConnector({ target: push, ...parts });
+      return new Publication({ ...retrying, prepare: () => connector.prepare() }, listener);
     },
   };
 }

@@ -40,7 +40,7 @@ const GOODBYE_MS = 1000;
 const SENTENCES = {
   refused: 'The server refused the stream, or does not answer',
   broken: 'The connection to the server broke',
-  changed: 'The pictures have another format now',
+  changed: 'The picture format has changed',
 } as const;
 
 /** One attempt to push the session to a server of RTMP or SRT, and the connection that comes of it. */
@@ -100,7 +100,9 @@ export class PushConnection<Share> implements PublicationConnection {
 
   async #open(): Promise<void> {
     const { clock, openSource, openThread } = this.#parameters;
-    const url = await this.#connect();
+    const url = await this.#connect().catch((thrown: unknown) => {
+      throw unreachable(thrown);
+    });
     if (this.#isOver) return;
     const feed = new PacketFeed(
       { clock, keyframeIntervalMs: KEYFRAME_INTERVAL_MS, maxBacklogBytes: MAX_BACKLOG_BYTES },
@@ -125,14 +127,14 @@ export class PushConnection<Share> implements PublicationConnection {
 
   /** To the address that was checked: FFmpeg resolves nothing. */
   async #connect(): Promise<Pick<PushThreadData, 'url' | 'container'>> {
-    const { target, client } = this.#parameters;
+    const { target, client, clock } = this.#parameters;
     const { signal } = this.#abort;
     if (target.kind === 'srt') {
       const address = await client.addressOf(target.host, target.port, signal);
       const authority = address.includes(':') ? `[${address}]` : address;
       return { url: `srt://${authority}:${target.port}${target.rest}`, container: 'mpegts' };
     }
-    const relay = await RtmpRelay.open(client, target, signal);
+    const relay = await RtmpRelay.open(client, target, signal, clock);
     this.#relay = relay;
     return { url: `${relay.origin}${target.rest}`, container: 'flv' };
   }
@@ -173,6 +175,11 @@ export class PushConnection<Share> implements PublicationConnection {
 }
 
 function failureOf(thrown: unknown): PublicationFailure {
+  if (thrown instanceof PublicationFailure) return thrown;
+  return new PublicationFailure('The session could not be sent', { cause: thrown });
+}
+
+function unreachable(thrown: unknown): PublicationFailure {
   if (thrown instanceof Refusal) {
     return new PublicationFailure('The server may not publish to this URL, or to where it leads', {
       code: 'bad_target_url',

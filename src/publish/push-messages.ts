@@ -5,7 +5,7 @@ export interface PushThreadData {
   readonly hasAudio: boolean;
 }
 
-/** What the thread that pushes tells. `takenBytes`: of packets, since the start; the rest is still on its way. */
+/** What the thread that pushes reports. `takenBytes`: bytes of packets since the start that do not wait for the server. */
 export type PushReport =
   | { readonly type: 'progress'; readonly takenBytes: number }
   /** The server takes the stream. Once. */

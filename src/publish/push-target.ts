@@ -15,6 +15,8 @@ export interface PushTarget {
 
 const RTMP_PORT = 1935;
 const RTMPS_PORT = 443;
+/** FFmpeg cuts off a longer path with its query, at 1023 bytes, without an error. */
+const MAX_RTMP_CHARACTERS = 1000;
 /** Parameters of SRT that a URL may have, and what each may be. */
 const SRT_PARAMETERS: Readonly<Record<string, { readonly pattern: RegExp; readonly expected: string }>> = {
   mode: { pattern: /^caller$/, expected: 'caller' },
@@ -43,6 +45,8 @@ export function pushTarget(url: URL): PushTarget {
   if (!URL.canParse(web)) throw bad('a host in url');
   const hostUrl = new URL(web);
   const rest = kind === 'srt' ? srtQuery(url) : `${url.pathname}${url.search}`;
+  if (kind === 'rtmp' && rest.length > MAX_RTMP_CHARACTERS)
+    throw bad(`at most ${MAX_RTMP_CHARACTERS} characters for path and query of a URL of RTMP`);
   return { kind, url, hostUrl, host: hostUrl.hostname.replace(/^\[(.*)\]$/, '$1'), port, rest };
 }
 
@@ -56,7 +60,7 @@ function srtQuery(url: URL): string {
       throw bad(`only ${Object.keys(SRT_PARAMETERS).join(', ')}, each once, in the query of a URL of SRT`);
     if (!known.pattern.test(value)) throw bad(`${known.expected} for ${name} in the query of a URL of SRT`);
     const encoded = encodeURIComponent(value);
-    // Of SRT and of FFmpeg.
+    // Limits of SRT and FFmpeg.
     const isLong = name === 'streamid' && (value.length > 512 || encoded.length > 1000);
     if (isLong) throw bad(`${known.expected} for ${name} in the query of a URL of SRT`);
     if (name === 'mode') continue;

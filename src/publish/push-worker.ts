@@ -6,9 +6,9 @@ import { Log } from 'node-av/lib';
 import { asError } from '../base/errors.js';
 import { keyframeParameters } from '../recording/keyframe-parameters.js';
 import type { PlacedPacket } from '../recording/mux-packet.js';
-import { PacketInterleaver } from '../recording/packet-interleaver.js';
 import type { MuxRequest } from '../recording/recording-messages.js';
 import type { PushReport, PushThreadData } from './push-messages.js';
+import { PushQueue } from './push-queue.js';
 import { PushStream } from './push-stream.js';
 
 /** The thread that pushes one session to one server. */
@@ -18,8 +18,7 @@ const TICK_MS = 20;
 const port = parentPort;
 if (!port) throw new Error('This file runs as a worker thread');
 const data = workerData as PushThreadData;
-const interleaver = new PacketInterleaver(data.hasAudio);
-let takenBytes = 0;
+const queue = new PushQueue(data.hasAudio);
 let stream: PushStream | undefined;
 let isOver = false;
 
@@ -60,18 +59,15 @@ function write(packet: PlacedPacket): void {
 Log.setLevel(AV_LOG_FATAL);
 const timer = setInterval(() => {
   try {
-    for (const packet of interleaver.take(Number(process.hrtime.bigint() / 1000n))) write(packet);
-    if (!isOver) report({ type: 'progress', takenBytes });
+    queue.drain(Number(process.hrtime.bigint() / 1000n), write, (takenBytes) => {
+      if (!isOver) report({ type: 'progress', takenBytes });
+    });
   } catch (thrown) {
     end('broken', asError(thrown).message);
   }
 }, TICK_MS);
 
 port.on('message', (request: MuxRequest) => {
-  if (request.type === 'packet') {
-    takenBytes += request.packet.bytes.byteLength;
-    interleaver.push(request.packet);
-  } else {
-    end();
-  }
+  if (request.type === 'packet') queue.push(request.packet);
+  else end();
 });

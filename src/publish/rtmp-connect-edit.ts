@@ -2,14 +2,14 @@ import { Transform, type TransformCallback } from 'node:stream';
 
 /** C0, C1 and C2 of the handshake. */
 const HANDSHAKE_BYTES = 1 + 1536 + 1536;
-/** Of a chunk of format 0 whose stream id has one byte. */
+/** Header of a format 0 chunk whose stream id has one byte. */
 const HEADER_BYTES = 12;
-/** Of a chunk's payload, until somebody says otherwise; nothing goes before `connect`. */
+/** Payload of a chunk, until a message changes it; none comes before `connect`. */
 const CHUNK_BYTES = 128;
 const COMMAND_MESSAGE = 20;
 /** A name and the marker of a string, as AMF 0 has them in an object. */
 const TC_URL = Buffer.from('\0\u0005tcUrl\u0002', 'latin1');
-/** What has no `connect` within this much goes as it is. */
+/** Passed on unchanged if no `connect` is found within this many bytes. */
 const MAX_HELD_BYTES = 16 * 1024;
 
 /**

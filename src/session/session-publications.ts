@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
+import { settlesWithin } from '../base/deadline.js';
 import { StreamKitError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { IceServerOption } from '../options/ice-server-options.js';
@@ -55,13 +56,18 @@ interface Entry {
   readonly moves: boolean;
 }
 
+/** How long ending one is waited for: an endpoint of WHIP has 5 s. */
+const END_LIMIT_MS = 6000;
+/** How many forgotten publications may still close: a hostile server of SRT can keep the thread of each busy for long. */
+const MAX_LEAVING = 8;
+
 /** What one session is published to. */
 export class SessionPublications {
   readonly #parameters: SessionPublicationsParameters;
   readonly #onChange: () => void;
   /** In the order in which they were begun. */
   readonly #entries = new Map<string, Entry>();
-  /** Those that gave way and still close. */
+  /** Those that are forgotten and still close. */
   readonly #leaving = new Set<Publication<PublicationShare>>();
 
   /** @param onChange - one has begun, ended or changed. */
@@ -172,10 +178,10 @@ export class SessionPublications {
     return this.#infoOf(entry);
   }
 
-  /** Ends one and forgets it. @throws StreamKitError `no_such_publication`. */
+  /** Ends one and forgets it, after 6 s even if it still closes. @throws StreamKitError `no_such_publication`. */
   async end(publicationId: string): Promise<void> {
     const { publication } = this.#find(publicationId);
-    await publication.end();
+    await settlesWithin(this.#parameters.parts.clock, END_LIMIT_MS, this.#leave(publication));
     this.#entries.delete(publicationId);
     this.#onChange();
   }
@@ -187,16 +193,20 @@ export class SessionPublications {
   }
 
   #makeRoom(most: number): void {
+    if (this.#leaving.size >= MAX_LEAVING)
+      throw atCapacity(`Publications of the session that were ended still close: ${this.#leaving.size}`);
     if (this.#entries.size < most) return;
     const gone = [...this.#entries].find(([, { publication }]) => !publication.isActive);
-    if (gone === undefined) {
-      const sentence = `The session has as many publications as it may: ${most}`;
-      throw new StreamKitError('at_capacity', sentence, { headers: { 'Retry-After': '5' } });
-    }
+    if (gone === undefined) throw atCapacity(`The session has as many publications as it may: ${most}`);
     const [publicationId, { publication }] = gone;
     this.#entries.delete(publicationId);
+    void this.#leave(publication);
+  }
+
+  async #leave(publication: Publication<PublicationShare>): Promise<void> {
     this.#leaving.add(publication);
-    void publication.end().then(() => this.#leaving.delete(publication));
+    await publication.end();
+    this.#leaving.delete(publication);
   }
 
   #find(publicationId: string): Entry {
@@ -210,6 +220,10 @@ export class SessionPublications {
     const { streamId } = this.#parameters;
     return { ...info, streamId, status, liveSince, attempts, ...(error === undefined ? {} : { error }) };
   }
+}
+
+function atCapacity(sentence: string): StreamKitError {
+  return new StreamKitError('at_capacity', sentence, { headers: { 'Retry-After': '5' } });
 }
 
 interface ParsedRequest extends Omit<PublicationRequest, 'url' | 'token'> {
@@ -233,7 +247,7 @@ export function parsePublicationRequest(body: unknown): ParsedRequest {
   const bitrate = integer(maxBitrateBps, 'maxBitrateBps', BITRATE_BOUNDS_BPS.least, BITRATE_BOUNDS_BPS.most);
   const codec = codecOf(videoCodec);
   const endpoint = endpointOf(url);
-  if (isPushUrl(endpoint)) refuseForPush({ token, maxHeight, maxBitrateBps, simulcast });
+  if (isPushUrl(endpoint)) checkForPush(codec, { token, maxHeight, maxBitrateBps, simulcast });
   if (simulcast !== undefined && typeof simulcast !== 'boolean')
     throw new StreamKitError('bad_request', expectation('boolean', 'simulcast', simulcast));
   return {
@@ -246,18 +260,20 @@ export function parsePublicationRequest(body: unknown): ParsedRequest {
   };
 }
 
-/** FFmpeg is given what there is. @throws StreamKitError `bad_request`. */
-function refuseForPush(wishes: Readonly<Record<string, unknown>>): void {
+/** The session's own encoding is sent as it is. @throws StreamKitError `bad_request`. */
+function checkForPush(codec: VideoCodec | undefined, wishes: Readonly<Record<string, unknown>>): void {
   const [unknown] = Object.keys(wishes).filter((key) => wishes[key] !== undefined);
-  if (unknown === undefined) return;
-  throw new StreamKitError('bad_request', `Expected no ${unknown} in a publication by RTMP or SRT`);
+  if (unknown !== undefined)
+    throw new StreamKitError('bad_request', `Expected no ${unknown} in a publication by RTMP or SRT`);
+  if (codec !== undefined && codec !== 'h264')
+    throw new StreamKitError('bad_request', 'Expected h264 for videoCodec in a publication by RTMP or SRT');
 }
 
 function endpointOf(value: unknown): URL {
   if (!isEndpoint(value, /^(?:https?|rtmps?|srt):$/)) {
     throw new StreamKitError(
       'bad_request',
-      `Expected URL of http, https, rtmp, rtmps or srt with at most ${MAX_ENDPOINT_CHARACTERS} characters without credentials for url`,
+      `Expected an http, https, rtmp, rtmps or srt URL of at most ${MAX_ENDPOINT_CHARACTERS} characters without credentials for url`,
     );
   }
   const url = new URL(value);

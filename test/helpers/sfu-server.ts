@@ -1,13 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 import { freePort } from './free-port.js';
 import { until } from './patience.js';
 
-const API_KEY = 'key';
-const API_SECRET = 'a secret of the tests that is long enough';
+const script = join(import.meta.dirname, '../../scripts/sfu-servers.mjs');
+const { LIVEKIT_KEYS, tokenOf } = (await import(pathToFileURL(script).href)) as {
+  LIVEKIT_KEYS: Readonly<Record<string, string>>;
+  tokenOf: (identity: string, grant: Omit<LiveKitGrant, 'identity'>) => string;
+};
 
 /** What LiveKit lets somebody do in a room. */
 export interface LiveKitGrant {
@@ -32,7 +35,7 @@ export class SfuServer {
     const config = {
       port,
       bind_addresses: ['127.0.0.1'],
-      keys: { [API_KEY]: API_SECRET },
+      keys: LIVEKIT_KEYS,
       rtc: {
         tcp_port: tcpPort,
         udp_port: udpPort,
@@ -70,19 +73,9 @@ export class SfuServer {
     return server;
   }
 
-  /** An access token: a JWT signed by HMAC-SHA256 (RFC 7519). */
-  static token({ identity, ...video }: LiveKitGrant): string {
-    const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
-    const now = Math.floor(Date.now() / 1000);
-    const claims = {
-      iss: API_KEY,
-      sub: identity,
-      nbf: now - 10,
-      exp: now + 600,
-      video: { roomJoin: true, ...video },
-    };
-    const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
-    return `${signed}.${createHmac('sha256', API_SECRET).update(signed).digest('base64url')}`;
+  /** An access token. */
+  static token({ identity, ...grant }: LiveKitGrant): string {
+    return tokenOf(identity, grant);
   }
 
   async close(): Promise<void> {

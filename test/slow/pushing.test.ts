@@ -1,4 +1,3 @@
-import { createSocket } from 'node:dgram';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +7,7 @@ import { inspect } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { Logger } from '../../src/base/logger.js';
-import { freePort } from '../helpers/free-port.js';
+import { freePort, freeUdpPort } from '../helpers/free-port.js';
 import { PATIENCE_MS } from '../helpers/patience.js';
 import { movesOf, picturesOf, PushServer } from '../helpers/push-server.js';
 import { probe, skewsOf } from '../helpers/recorded-media.js';
@@ -41,14 +40,6 @@ afterAll(async () => {
   await server.close();
   await rm(directory, { recursive: true });
 });
-
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4');
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(resolve));
-  return port;
-}
 
 function listen(url: string, name: string): PushServer {
   const listener = PushServer.start(url, join(directory, `${name}.mkv`));

@@ -4,6 +4,8 @@ import { coresOf, measureServer, STREAMS } from './measure.mjs';
 import { joinUpTo, leaveDownTo } from './server-process.mjs';
 
 const SETTLE_MS = 2_000;
+/** Where viewers have joined: their rates are found meanwhile. */
+const SETTLE_NEWCOMERS_MS = 10_000;
 const BISECTIONS = 2;
 /** What was carried for seconds may not be for a minute: then fewer are held, at most so often. */
 const HOLDS = 3;
@@ -26,10 +28,11 @@ async function resize(server, generator, count) {
 export async function carry(server, generator, { from, probeS, holdS }, stream) {
   const rows = [];
   const measure = async (viewers, seconds) => {
+    const settleMs = viewers > generator.size ? SETTLE_NEWCOMERS_MS : SETTLE_MS;
     await resize(server, generator, viewers);
     await server.call('play', STREAMS[stream]);
     const measured = await measureServer(server, generator, {
-      settleMs: SETTLE_MS,
+      settleMs,
       seconds,
       watchLoop: false,
     });
@@ -77,7 +80,7 @@ export async function carry(server, generator, { from, probeS, holdS }, stream) 
       title: `Viewers of ${stream} carried`,
       note:
         'On one machine together with the load; the last row is the one that was held. Carried: no packet lost, no frame ' +
-        'dropped for a viewer, and RTCP from all.',
+        `dropped for a viewer, and RTCP from all; viewers that join have ${SETTLE_NEWCOMERS_MS / 1000} s for their rates to be found.`,
       rows,
     },
   };

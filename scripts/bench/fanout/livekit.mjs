@@ -1,34 +1,21 @@
 // LiveKit beside our plane: the same stream published to it by WHIP, the same viewers out. They join as WHIP clients that
 // publish nothing and name the tracks that they want, so no data channel is needed; what they get takes LiveKit's usual way.
-import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 
 import { withCandidates } from '../../../dist/peer/sdp/candidate-lines.js';
-import { buildSfus, LIVEKIT, sfuDirectory } from '../../sfu-servers.mjs';
+import { buildSfus, LIVEKIT, LIVEKIT_KEYS, sfuDirectory, tokenOf } from '../../sfu-servers.mjs';
 import { freePort } from '../rig.mjs';
 import { PeerProcess } from './peer-process.mjs';
 import { startFanoutServer } from './server-process.mjs';
 
 export { LIVEKIT };
 
-const API_KEY = 'key';
-const API_SECRET = 'a secret of the bench that is long enough';
 const ROOM = 'fanout';
 /** Identity of who publishes. */
 export const PUBLISHER = 'render';
 /** As LiveKit calls tracks that were published by WHIP. */
 const TRACKS = ['synthesized-camera', 'synthesized-microphone'];
 const JOIN_TIMEOUT_MS = 10_000;
-
-/** An access token: a JWT signed by HMAC-SHA256 (RFC 7519). */
-export function tokenOf(identity, grants, room = ROOM) {
-  const encode = (part) => Buffer.from(JSON.stringify(part)).toString('base64url');
-  const now = Math.floor(Date.now() / 1000);
-  const video = { roomJoin: true, room, ...grants };
-  const claims = { iss: API_KEY, sub: identity, nbf: now - 10, exp: now + 600, video };
-  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
-  return `${signed}.${createHmac('sha256', API_SECRET).update(signed).digest('base64url')}`;
-}
 
 class LiveKitServer {
   #process;
@@ -51,7 +38,7 @@ class LiveKitServer {
     const viewer = this.#publisher.newName();
     await this.#publisher.call('play', parameters);
     const { sdp, candidates } = await this.#publisher.call('offer', { viewer });
-    const token = tokenOf(PUBLISHER, { canPublish: true, canSubscribe: false });
+    const token = tokenOf(PUBLISHER, { room: ROOM, canPublish: true, canSubscribe: false });
     const answer = await post(this.#origin, withCandidates(sdp, candidates, true), token);
     await this.#publisher.call('answer', { viewer, sdp: answer });
   }
@@ -82,7 +69,7 @@ async function post(origin, offer, token, headers = {}) {
 /** Joins a room as one who watches its publisher. @returns the index of the viewer. */
 export async function joinLiveKit(origin, generator, identity, room = ROOM) {
   const { viewer, sdp } = generator.offer();
-  const token = tokenOf(identity, { canPublish: false, canSubscribe: true }, room);
+  const token = tokenOf(identity, { room, canPublish: false, canSubscribe: true });
   const wanted = { subscribedParticipantTrackNames: { [PUBLISHER]: TRACKS } };
   const headers = { 'x-livekit-clientinfo': JSON.stringify(wanted) };
   generator.accept(viewer, await post(origin, sdp, token, headers));
@@ -99,7 +86,7 @@ export async function startLiveKitServer() {
   const config = {
     port,
     bind_addresses: ['127.0.0.1'],
-    keys: { [API_KEY]: API_SECRET },
+    keys: LIVEKIT_KEYS,
     rtc: {
       tcp_port: tcpPort,
       udp_port: udpPort,

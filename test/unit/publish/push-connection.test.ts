@@ -7,6 +7,7 @@ import type { PushReport, PushThreadData } from '../../../src/publish/push-messa
 import { pushTarget } from '../../../src/publish/push-target.js';
 import type { MuxPacket } from '../../../src/recording/mux-packet.js';
 import type { MuxThreadListener } from '../../../src/recording/mux-thread.js';
+import type { OpenPacketSource } from '../../../src/recording/packet-source.js';
 import { FakePacketSource } from '../../helpers/recording-fakes.js';
 import { settle, VirtualClock } from '../../helpers/virtual-clock.js';
 
@@ -22,6 +23,7 @@ class Pushed {
   isThreadClosed = false;
   attached = 0;
   resolve: () => Promise<string> = () => Promise.resolve('192.0.2.7');
+  openSource: OpenPacketSource = this.source.open;
   readonly connection = new PushConnection(
     {
       target: pushTarget(new URL('srt://live.example.com:9000?streamid=name')),
@@ -34,7 +36,7 @@ class Pushed {
           close: () => Promise.resolve(void (this.isThreadClosed = true)),
         };
       },
-      openSource: this.source.open,
+      openSource: (sink) => this.openSource(sink),
       attach: () => void (this.attached += 1),
       hurry: this.hurry.signal,
       clock: this.clock,
@@ -78,9 +80,23 @@ describe('a session that is pushed', () => {
     const other = new Pushed();
     other.resolve = () => Promise.reject(new Error('ENOTFOUND'));
     await other.open();
-    expect(other.failures).toMatchObject([{ code: 'publication_failed', isFinal: false }]);
+    expect(other.failures).toMatchObject([
+      { code: 'publication_failed', isFinal: false, message: 'The server cannot be reached' },
+    ]);
     for (const { connection } of [pushed, other]) await connection.close();
     expect([pushed.clock.pendingTimers, other.clock.pendingTimers]).toEqual([0, 0]);
+  });
+
+  it('does not blame the server where the session has nothing to send', async () => {
+    pushed.openSource = () => {
+      throw new Error('no encoder');
+    };
+    await pushed.open();
+    expect(pushed.failures).toMatchObject([
+      { code: 'publication_failed', isFinal: false, message: 'The session could not be sent' },
+    ]);
+    await pushed.connection.close();
+    expect(pushed.clock.pendingTimers).toBe(0);
   });
 
   it('fails when the server does not take it within 20 s', async () => {
@@ -112,10 +128,26 @@ describe('a session that is pushed', () => {
     await pushed.connection.close();
   });
 
+  it('stays with a server that is slow but takes something, and drops what is beyond 4 MiB', async () => {
+    await pushed.open();
+    pushed.thread?.onReport({ type: 'live' });
+    const bytes = 1024 * 1024;
+    for (let index = 0; index < 8; index += 1) pushed.source.picture(pushed.clock.nowUs(), true, bytes);
+    expect(pushed.packets).toHaveLength(5);
+    for (let packets = 1; packets <= 4; packets += 1) {
+      await pushed.clock.advance(8000);
+      pushed.thread?.onReport({ type: 'progress', takenBytes: packets * bytes });
+    }
+    expect(pushed.failures).toEqual([]);
+    await pushed.clock.advance(12_000);
+    expect(pushed.failures).toMatchObject([{ message: 'The server has taken nothing for a while' }]);
+    await pushed.connection.close();
+  });
+
   it.each([
     ['refused', 'The server refused the stream, or does not answer'],
     ['broken', 'The connection to the server broke'],
-    ['changed', 'The pictures have another format now'],
+    ['changed', 'The picture format has changed'],
   ] as const)('fails once when it is %s, and is tried again', async (reason, message) => {
     await pushed.open();
     pushed.thread?.onReport({ type: 'ended', reason, detail: 'what FFmpeg said' });

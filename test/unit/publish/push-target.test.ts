@@ -31,6 +31,14 @@ describe('a server of RTMP or SRT', () => {
     );
   });
 
+  it('of RTMP has up to 1000 characters of path and query', () => {
+    const rest = `/app/${KEY}?`.padEnd(1000, 'a');
+    expect(pushTarget(new URL(`rtmp://live.example.com${rest}`)).rest).toBe(rest);
+    const parse = (): unknown => pushTarget(new URL(`rtmp://live.example.com${rest}a`));
+    expect(parse).toThrow('Expected at most 1000 characters');
+    expect(parse).not.toThrow(KEY);
+  });
+
   it.each([
     ['rtmp://live.example.com/', 'application and stream key'],
     [`rtmp://live.example.com/${KEY}`, 'application and stream key'],

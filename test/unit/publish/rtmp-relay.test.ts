@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -9,8 +10,11 @@ import { Refusal } from '../../../src/egress/egress-dialer.js';
 import { DEFAULT_TARGET_POLICY } from '../../../src/options/target-policy-options.js';
 import { pushTarget } from '../../../src/publish/push-target.js';
 import { RtmpRelay } from '../../../src/publish/rtmp-relay.js';
+import { certificateFor } from '../../helpers/certificate.js';
+import { VirtualClock } from '../../helpers/virtual-clock.js';
 
-const client = new EgressClient({ ...DEFAULT_TARGET_POLICY, allowPrivateAddresses: true }, silentLogger);
+const anywhere = { ...DEFAULT_TARGET_POLICY, allowPrivateAddresses: true };
+const client = new EgressClient(anywhere, silentLogger);
 const { signal } = new AbortController();
 
 describe('the way to an RTMP server', () => {
@@ -77,6 +81,29 @@ describe('the way to an RTMP server', () => {
     await expect.poll(() => sockets[0]?.readableEnded === true || sockets[0]?.destroyed).toBe(true);
   });
 
+  it('ends with a server that sends more than 1 MiB within a minute', async () => {
+    const clock = new VirtualClock();
+    const target = pushTarget(new URL(`rtmp://localhost:${port}/app/key`));
+    const relay = await RtmpRelay.open(client, target, signal, clock);
+    const local = dial(relay);
+    let answered = 0;
+    local.on('data', (bytes: Buffer) => void (answered += bytes.byteLength));
+    local.write('hello');
+    await expect.poll(() => heard).toBe('hello');
+    const most = Buffer.alloc(1024 * 1024);
+    for (let minute = 1; minute <= 2; minute += 1) {
+      sockets[0]?.write(most);
+      await expect.poll(() => answered).toBe(minute * most.byteLength);
+      await clock.advance(60_000);
+    }
+    sockets[0]?.write(most);
+    await expect.poll(() => answered).toBe(3 * most.byteLength);
+    expect(local.destroyed).toBe(false);
+    sockets[0]?.write('x');
+    await expect.poll(() => local.destroyed).toBe(true);
+    await expect.poll(() => sockets[0]?.readableEnded === true || sockets[0]?.destroyed).toBe(true);
+  });
+
   it('begins TLS where that is asked for, and fails where there is none', async () => {
     const opening = RtmpRelay.open(client, pushTarget(new URL(`rtmps://localhost:${port}/app/key`)), signal);
     const refused = expect(opening).rejects.toThrow();
@@ -84,6 +111,31 @@ describe('the way to an RTMP server', () => {
     await expect.poll(() => heard.startsWith('\u0016\u0003') && heard.includes('localhost')).toBe(true);
     sockets[0]?.end('this is no TLS');
     await refused;
+  });
+
+  it('leads over TLS to a server with the certificate of its address', async () => {
+    const certificate = certificateFor('IP:127.0.0.1');
+    let secret = '';
+    const secure = createTlsServer(certificate, (socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', (bytes: Buffer) => {
+        secret += bytes.toString();
+        socket.write('and back');
+      });
+    }).listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+    const { port: securePort } = secure.address() as AddressInfo;
+    const trusting = new EgressClient(anywhere, silentLogger, undefined, { ca: certificate.cert });
+    const target = pushTarget(new URL(`rtmps://127.0.0.1:${securePort}/app/key`));
+    const relay = await RtmpRelay.open(trusting, target, signal);
+    const local = dial(relay);
+    let answered = '';
+    local.on('data', (bytes: Buffer) => void (answered += bytes.toString()));
+    local.write('hello');
+    await expect.poll(() => [secret, answered]).toEqual(['hello', 'and back']);
+    relay.close();
+    await expect.poll(() => local.destroyed).toBe(true);
+    await new Promise((resolve) => secure.close(resolve));
   });
 
   it('leads to no address that is not permitted', async () => {
