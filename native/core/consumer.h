@@ -41,6 +41,8 @@ struct ConsumerParameters {
   HeaderExtensionIds headerExtensions;
   unsigned playoutDelayMaxMs = 0;
   double targetBitrateBps = 0;
+  /** By a media server, whose keyframe requests are those of many. */
+  bool forwarded = false;
 };
 
 /**

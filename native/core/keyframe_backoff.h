@@ -9,13 +9,16 @@ namespace streamkit {
 
 /**
  * Spaces the keyframe requests of one viewer: a keyframe costs every viewer of the source, so one with a bad
- * link may ask again only 1, 2 and then every 4 s after its last request. A request that comes too early is
- * remembered until then, unless the viewer is sent a keyframe meanwhile.
+ * link may ask again only 1, 2 and then every 4 s after its last request, and one that asks for many every
+ * second. A request that comes too early is remembered until then, unless the viewer is sent a keyframe
+ * meanwhile.
  */
 class KeyframeBackoff {
  public:
   /** A viewer that has asked for nothing for this long begins at the shortest interval again. */
   static constexpr int64_t kRelaxUs = 5'000'000;
+
+  explicit KeyframeBackoff(bool asksForMany) : maxLevel_(asksForMany ? 0 : kIntervalsUs.size() - 1) {}
 
   /** @returns whether the request may go out now */
   bool request(int64_t nowUs) {
@@ -29,7 +32,7 @@ class KeyframeBackoff {
     }
     requestedUs_ = nowUs;
     notBeforeUs_ = nowUs + kIntervalsUs[level_];
-    level_ = std::min(level_ + 1, kIntervalsUs.size() - 1);
+    level_ = std::min(level_ + 1, maxLevel_);
     return true;
   }
 
@@ -42,6 +45,7 @@ class KeyframeBackoff {
  private:
   static constexpr std::array<int64_t, 3> kIntervalsUs{1'000'000, 2'000'000, 4'000'000};
 
+  size_t maxLevel_;
   bool pending_ = false;
   int64_t notBeforeUs_ = INT64_MIN;
   int64_t requestedUs_ = INT64_MIN / 2;

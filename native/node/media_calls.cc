@@ -54,6 +54,7 @@ ConsumerParameters consumerParameters(Arguments& arguments, napi_value from) {
   parameters.headerExtensions.repairedRid = smallNumber(arguments, from, "repairedRidId", kMaxExtensionId);
   parameters.playoutDelayMaxMs = arguments.toU32(arguments.property(from, "playoutDelayMaxMs"));
   parameters.targetBitrateBps = arguments.toNumber(arguments.property(from, "targetBitrateBps"));
+  parameters.forwarded = arguments.toBoolean(arguments.property(from, "forwarded"));
   return parameters;
 }
 

@@ -295,6 +295,22 @@ TEST("keyframe requests of a viewer reach the source at once, then 1, 2 and 4 s 
   EXPECT_EQ(bench.events.keyframesWanted[Bench::kVideo], wanted + 1);
 }
 
+TEST("keyframe requests of a media server that forwards to many reach the source every second") {
+  Bench bench;
+  bench.connect();
+  bench.createVideo();
+  bench.consumeVideo(4e6, false, true);
+  bench.sendVideo(1, true);
+  bench.run(10'000'000);
+  const int before = bench.events.keyframesWanted[Bench::kVideo];
+  for (int i = 0; i < 100; i += 1) {
+    bench.sendVideo(1, true);
+    bench.run(100'000);
+    bench.sendRtcp(fromHex("81ce0002 00000001 00001000"));
+  }
+  EXPECT_EQ(bench.events.keyframesWanted[Bench::kVideo] - before, 10);
+}
+
 TEST("a repeated FIR is one request") {
   Bench bench;
   bench.connect();

@@ -89,7 +89,8 @@ void Bench::createAudio() {
 }
 
 void Bench::consume(uint32_t id, uint32_t producer, uint32_t ssrc, uint32_t rtxSsrc, double targetBitrateBps,
-                    std::shared_ptr<ConsumerStats> consumerStats, uint8_t redPayloadType, uint32_t fecSsrc) {
+                    std::shared_ptr<ConsumerStats> consumerStats, uint8_t redPayloadType, uint32_t fecSsrc,
+                    bool forwarded) {
   ConsumerParameters parameters;
   parameters.ssrc = ssrc;
   parameters.payloadType = 96;
@@ -102,13 +103,14 @@ void Bench::consume(uint32_t id, uint32_t producer, uint32_t ssrc, uint32_t rtxS
   parameters.cname = "cname";
   parameters.headerExtensions = {1, 2, 3, 4};
   parameters.targetBitrateBps = targetBitrateBps;
+  parameters.forwarded = forwarded;
   EXPECT(core.consume(id, kTransport, producer, parameters, std::move(consumerStats), nowUs));
 }
 
-void Bench::consumeVideo(double targetBitrateBps, bool takesRepairs) {
+void Bench::consumeVideo(double targetBitrateBps, bool takesRepairs, bool forwarded) {
   videoStats_ = std::make_shared<ConsumerStats>();
   consume(kVideoConsumer, kVideo, kVideoSsrc, kRtxSsrc, targetBitrateBps, videoStats_, 0,
-          takesRepairs ? kFecSsrc : 0);
+          takesRepairs ? kFecSsrc : 0, forwarded);
 }
 
 void Bench::consumeAudio(uint8_t redPayloadType) {

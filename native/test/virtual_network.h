@@ -120,7 +120,7 @@ class Bench {
   void createVideo(bool gopReplay = false, uint32_t id = kVideo);
   void createAudio();
   /** @param takesRepairs of FlexFEC, under kFecSsrc */
-  void consumeVideo(double targetBitrateBps = 4e6, bool takesRepairs = false);
+  void consumeVideo(double targetBitrateBps = 4e6, bool takesRepairs = false, bool forwarded = false);
   void consumeAudio(uint8_t redPayloadType = kRedPayloadType);
 
   /** @param captureTimeUs of the picture; 0: now */
@@ -158,7 +158,8 @@ class Bench {
  private:
   void deliver(const VirtualNetwork::Datagram& datagram, int64_t atUs);
   void consume(uint32_t id, uint32_t producer, uint32_t ssrc, uint32_t rtxSsrc, double targetBitrateBps,
-               std::shared_ptr<ConsumerStats> stats, uint8_t redPayloadType = 0, uint32_t fecSsrc = 0);
+               std::shared_ptr<ConsumerStats> stats, uint8_t redPayloadType = 0, uint32_t fecSsrc = 0,
+               bool forwarded = false);
 
   SrtpProfile profile_;
   SrtpMasterKey ours_;

@@ -73,6 +73,11 @@ export interface ConsumerParameters {
    * with more it may hold pictures back by up to that much to keep them with the sound. Default 0.
    */
   readonly playoutDelayMaxMs?: number;
+  /**
+   * A media server forwards it to others (RFC 7667 section 3.7): its keyframe requests are those of all of them. The native plane passes
+   * one on every second, where those of a viewer may wait for up to 4 s. Default false.
+   */
+  readonly forwarded?: boolean;
 }
 
 export interface ConsumerStats {

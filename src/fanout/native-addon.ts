@@ -95,6 +95,7 @@ export interface NativeConsumerParameters {
   readonly playoutDelayMaxMs: number;
   /** What the pacer takes as the rate of this consumer, bit/s. */
   readonly targetBitrateBps: number;
+  readonly forwarded: boolean;
 }
 
 export interface NativeConsumerStats {

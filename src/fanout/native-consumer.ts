@@ -49,6 +49,7 @@ export class NativeConsumer implements Consumer {
       repairedRidId: headerExtensions.repairedRid ?? 0,
       playoutDelayMaxMs: parameters.playoutDelayMaxMs ?? 0,
       targetBitrateBps: producer.targetBitrateBps,
+      forwarded: parameters.forwarded ?? false,
     });
     producer.consumers.add(this);
   }

@@ -38,9 +38,18 @@ export class WhipConnector<Share> {
         { openPeer, endpoint, clock, hurry, peer: { ...peer(), iceServers: [...named, ...own] } },
         {
           onResource: ({ iceServers }) => void (this.#namedIceServers = iceServers),
-          onConnected: (media) => listener.onConnected(() => attach(media)),
+          onConnected: (media) => listener.onConnected(() => attach(forwarded(media))),
           onFailed: (failure) => listener.onFailed(failure),
         },
       );
   }
+}
+
+/** The endpoint sends it on to others. */
+function forwarded({ video, layers, ...others }: ConnectedMedia): ConnectedMedia {
+  return {
+    ...others,
+    video: { ...video, forwarded: true },
+    ...(layers === undefined ? {} : { layers: layers.map((layer) => ({ ...layer, forwarded: true })) }),
+  };
 }

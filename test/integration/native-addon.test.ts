@@ -48,6 +48,7 @@ const CONSUMER: NativeConsumerParameters = {
   absCaptureTimeId: 4,
   playoutDelayMaxMs: 0,
   targetBitrateBps: 4_000_000,
+  forwarded: false,
 };
 
 /** Runs a script in a Node of its own. @returns what it printed; rejects where it does not end, or not with 0 */

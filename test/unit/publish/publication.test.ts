@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { silentLogger } from '../../../src/base/logger.js';
+import type { ConnectedMedia } from '../../../src/peer/viewer-peer.js';
 import type { IceServerOption } from '../../../src/options/ice-server-options.js';
 import { PublicationFailure } from '../../../src/publish/publication-failure.js';
 import { Publication } from '../../../src/publish/publication.js';
@@ -18,6 +19,7 @@ interface Share {
 class Played {
   readonly parts = new FakeParts();
   readonly shares: Share[] = [];
+  readonly attached: ConnectedMedia[] = [];
   readonly offers: string[] = [];
   readonly trickled: string[] = [];
   deleted = 0;
@@ -35,7 +37,8 @@ class Played {
     peer: () => ({ videoCodecs: ['h264'], audio: true }),
     findIceServers: () => Promise.resolve([{ urls: 'stun:own.example' }]),
     permitIceServers: (servers) => Promise.resolve(servers.filter(({ urls }) => urls !== 'turn:10.0.0.1')),
-    attach: () => {
+    attach: (media) => {
+      this.attached.push(media);
       const share = { closed: false, close: () => void (share.closed = true) };
       this.shares.push(share);
       return share;
@@ -181,6 +184,13 @@ describe('a publication', () => {
     expect(played.trickled).toEqual([
       expect.stringContaining('a=candidate:1 1 udp 1 192.0.2.1 1 typ srflx\r\n'),
     ]);
+    await played.publication.end();
+  });
+
+  it('tells the media plane that the endpoint asks for many', async () => {
+    played.publication.start();
+    await played.connect();
+    expect(played.attached).toMatchObject([{ video: { ssrc: 1, forwarded: true }, audio: { ssrc: 2 } }]);
     await played.publication.end();
   });
 
