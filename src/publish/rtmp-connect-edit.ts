@@ -9,7 +9,7 @@ const CHUNK_BYTES = 128;
 const COMMAND_MESSAGE = 20;
 /** A name and the marker of a string, as AMF 0 has them in an object. */
 const TC_URL = Buffer.from('\0\u0005tcUrl\u0002', 'latin1');
-/** Passed on unchanged if no `connect` is found within this many bytes. */
+/** Passed on unchanged if no `connect` is found within this many bytes, or if it is longer. */
 const MAX_HELD_BYTES = 16 * 1024;
 
 /**
@@ -59,8 +59,8 @@ export class RtmpConnectEdit extends Transform {
 
   #edited({ header, body }: Message): Buffer {
     const at = header[7] === COMMAND_MESSAGE ? body.indexOf(TC_URL) : -1;
-    if (at === -1) return chunked(header, body);
     const start = at + TC_URL.length;
+    if (at === -1 || body.length < start + 2) return chunked(header, body);
     const end = start + 2 + body.readUInt16BE(start);
     const known = body.toString('latin1', start + 2, end);
     if (!known.startsWith(this.#from)) return chunked(header, body);
@@ -83,6 +83,7 @@ function firstMessage(bytes: Buffer): Message | undefined {
   if (bytes.length < HEADER_BYTES || (bytes[0] ?? 0) >> 6 !== 0) return undefined;
   const header = bytes.subarray(0, HEADER_BYTES);
   const bodyBytes = header.readUIntBE(4, 3);
+  if (bodyBytes > MAX_HELD_BYTES) return undefined;
   const chunkedBytes = HEADER_BYTES + bodyBytes + Math.max(Math.ceil(bodyBytes / CHUNK_BYTES) - 1, 0);
   if (bytes.length < chunkedBytes) return undefined;
   const parts: Buffer[] = [];

@@ -63,11 +63,21 @@ describe('the connect of an RTMP client', () => {
     ['of another type', message(connect('rtmp://127.0.0.1:4000/live'), 9)],
     ['that names another server', message(connect('rtmp://other.example/live'))],
     ['without a tcUrl', message(Buffer.from('connect'))],
+    ['that ends with the name of its tcUrl', message(connect('').subarray(0, -5))],
     ['that is none', Buffer.alloc(20_000, 0xff)],
     ['that ends in the middle', message(connect('rtmp://127.0.0.1:4000/live')).subarray(0, 150)],
   ])('passes a first message %s as it is', async (_name, bytes) => {
     const given = Buffer.concat([HANDSHAKE, bytes]);
     expect((await edited(given, 1000)).equals(given)).toBe(true);
+  });
+
+  it('passes on what is too long also where it comes at once', async () => {
+    const given = Buffer.concat([
+      HANDSHAKE,
+      message(connect(`rtmp://127.0.0.1:4000/${'x'.repeat(65_500)}`)),
+      AFTER,
+    ]);
+    expect((await edited(given, given.length)).equals(given)).toBe(true);
   });
 
   it('lets the handshake through before the rest is there', async () => {
