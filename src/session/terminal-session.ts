@@ -280,13 +280,13 @@ export class TerminalSession implements StreamSession {
     this.#stream.end(undefined);
     await closePart('viewers', this.viewers.close(reason), by);
     this.#onViewerChange();
-    // The next run of the server may find it.
-    const isLeft = reason === 'shutdown' || (reason === 'error' && this.#mayBeLeft);
-    const outlives = isLeft && terminals.folder !== undefined;
-    const closing = this.#launched.then(() => this.#terminal?.close(outlives ? 'leave' : 'kill'));
+    // The next run of the server may find it. What could not be reached cannot be ended either.
+    const outlives = (): boolean =>
+      (reason === 'shutdown' || this.#mayBeLeft) && terminals.folder !== undefined;
+    const closing = this.#launched.then(() => this.#terminal?.close(outlives() ? 'leave' : 'kill'));
     await closePart('terminal', closing, by);
     await closePart('replay', this.#replay?.close(), by);
-    if (!outlives && target.kind !== 'attached') await terminals.folder?.remove(streamId);
+    if (!outlives() && target.kind !== 'attached') await terminals.folder?.remove(streamId);
     this.#life.publisher.update((document) => {
       delete document.instanceInfo?.pid;
     });

@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 
 import { WebSocket } from 'ws';
 
@@ -17,6 +19,13 @@ import { ask, postJson } from './router-server.js';
 import { FakeParts } from './session-fakes.js';
 
 export const isTmuxInstalled = spawnSync('tmux', ['-V'], { stdio: 'ignore' }).error === undefined;
+
+/** Ends the terminals that have outlived their server. @param stateDir - of that server; it may be gone. */
+export function endLeftTerminals(stateDir: string): void {
+  const ids = existsSync(stateDir) ? readdirSync(stateDir) : [];
+  for (const socket of ids.map((id) => join(stateDir, id, 'tmux')))
+    if (existsSync(socket)) spawnSync('tmux', ['-S', socket, 'kill-server']);
+}
 
 /** A router with real terminals, mounted at `/sessions` of a real server; nothing else of it is real. */
 export class TerminalServer {

@@ -13,7 +13,7 @@ import { sweepTemporaryFolders } from '../../src/terminal/temporary-folder.js';
 import { until } from '../helpers/patience.js';
 import { root } from '../helpers/product.js';
 import type { TerminalClient } from '../helpers/terminal-server.js';
-import { isTmuxInstalled, TerminalServer } from '../helpers/terminal-server.js';
+import { endLeftTerminals, isTmuxInstalled, TerminalServer } from '../helpers/terminal-server.js';
 
 if (!isTmuxInstalled) {
   describe('a terminal and the tmux below it', () => {
@@ -81,11 +81,8 @@ describe.skipIf(!isTmuxInstalled)('a terminal', () => {
   });
 
   afterAll(async () => {
-    const sockets = readdirSync(join(folder, 'state')).map((id) => join(folder, 'state', id, 'tmux'));
     await server.close();
-    // Terminals with a state folder outlive their server.
-    for (const socket of sockets.filter((path) => existsSync(path)))
-      spawnSync('tmux', ['-S', socket, 'kill-server']);
+    endLeftTerminals(join(folder, 'state'));
     rmSync(folder, { recursive: true, force: true });
   });
 

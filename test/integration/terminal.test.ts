@@ -9,7 +9,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../helpers/patience.js';
 import { postJson, ask, EventStreamClient } from '../helpers/router-server.js';
 import { seededRandom } from '../helpers/seeded-random.js';
-import { isTmuxInstalled, snapshotText, TerminalServer } from '../helpers/terminal-server.js';
+import {
+  endLeftTerminals,
+  isTmuxInstalled,
+  snapshotText,
+  TerminalServer,
+} from '../helpers/terminal-server.js';
 
 if (!isTmuxInstalled) {
   describe('terminals', () => {
@@ -43,8 +48,10 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  if (isTmuxInstalled) await server.close();
+  // A test that has failed leaves them.
+  for (const name of ['state', 'kept']) endLeftTerminals(join(folder, name));
   rmSync(folder, { recursive: true, force: true });
+  if (isTmuxInstalled) await server.close();
 });
 
 const hex = (text: string): string => Buffer.from(text).toString('hex');
@@ -364,13 +371,24 @@ describe.skipIf(!isTmuxInstalled)('a terminal that was left, without a tmux that
       launchTimeoutMs: 100,
       terminal: { ...terminal, tmuxPath: '/nowhere/tmux' },
     });
-    await until(async () =>
-      expect((await second.state(id)).json).toMatchObject({
-        status: 'error',
-        errorCode: 'terminal_failed',
-      }),
-    );
-    await second.close();
+    try {
+      await until(async () =>
+        expect((await second.state(id)).json).toMatchObject({
+          status: 'error',
+          errorCode: 'terminal_failed',
+        }),
+      );
+    } finally {
+      await second.close();
+    }
+    const another = await TerminalServer.start({ terminal: { ...terminal, tmuxPath: '/nowhere/tmux' } });
+    try {
+      expect((await another.state(id)).json).toMatchObject({ status: 'initializing' });
+      // It cannot be ended, so it is not forgotten.
+      await ask(`${another.url}/${id}`, { method: 'DELETE' });
+    } finally {
+      await another.close();
+    }
     const third = await TerminalServer.start({ terminal });
     try {
       await third.connect(id);
