@@ -30,7 +30,7 @@ const MAX_BODY_BYTES = 64 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
 const LIMITS = { resolveMs: 5000, connectMs: 5000 };
 
-/** Makes HTTP requests to what a policy permits, to the very addresses that were checked. It follows no redirects. */
+/** Makes HTTP requests and connections to what a policy permits, to the very addresses that were checked. It follows no redirects. */
 export class EgressClient {
   readonly #policy: TargetPolicy;
   readonly #dialer: EgressDialer;

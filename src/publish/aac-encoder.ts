@@ -18,12 +18,12 @@ import {
 
 const SAMPLE_RATE_HZ = 48_000;
 const BITRATE_BPS = 128_000;
-/** Of one packet of AAC. */
+/** Samples per AAC packet. */
 const FRAME_SAMPLES = 1024;
 const BYTES_PER_SAMPLE = 4;
 /** Sound whose time is off by more than this does not continue what was before, µs. */
 const GAP_US = 40_000;
-/** Of one packet of Opus at most (RFC 6716 section 3.2.5): 120 ms. */
+/** Most samples in one Opus packet: 120 ms (RFC 6716 section 3.2.5). */
 const MAX_DECODED_SAMPLES = 5760;
 
 /** Opus in, AAC out. Everything blocks. */

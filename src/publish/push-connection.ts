@@ -86,7 +86,7 @@ export class PushConnection<Share> implements PublicationConnection {
     this.#connectTimer?.cancel();
     this.#stallTimer?.cancel();
     this.#feed?.close();
-    // Where it waits for a server that takes nothing, this lets it go.
+    // Frees the thread if it is blocked on a server that takes nothing.
     const letGo = (): void => this.#relay?.close();
     if (hurry.aborted || !this.#isLive) letGo();
     hurry.addEventListener('abort', letGo);

@@ -1,4 +1,5 @@
 import { StreamKitError } from '../base/errors.js';
+import { hostOf } from '../egress/target-policy.js';
 
 /** Where a session is pushed to by FFmpeg. */
 export interface PushTarget {
@@ -47,7 +48,7 @@ export function pushTarget(url: URL): PushTarget {
   const rest = kind === 'srt' ? srtQuery(url) : `${url.pathname}${url.search}`;
   if (kind === 'rtmp' && rest.length > MAX_RTMP_CHARACTERS)
     throw bad(`at most ${MAX_RTMP_CHARACTERS} characters for path and query of a URL of RTMP`);
-  return { kind, url, hostUrl, host: hostUrl.hostname.replace(/^\[(.*)\]$/, '$1'), port, rest };
+  return { kind, url, hostUrl, host: hostOf(hostUrl), port, rest };
 }
 
 /** What FFmpeg's protocol takes; the latency is in ms in a URL, and in µs there. */

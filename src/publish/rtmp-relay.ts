@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 
-import { type Clock, systemClock } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
 import type { EgressClient } from '../egress/egress-client.js';
 import { shownOrigin } from '../protocol/publications.js';
 import type { PushTarget } from './push-target.js';
@@ -38,7 +38,7 @@ export class RtmpRelay {
     client: Pick<EgressClient, 'dial'>,
     target: PushTarget,
     signal: AbortSignal,
-    clock: Pick<Clock, 'nowUs'> = systemClock,
+    clock: Pick<Clock, 'nowUs'>,
   ): Promise<RtmpRelay> {
     const remote = await client.dial(target.hostUrl, signal);
     const server = createServer();
@@ -73,6 +73,7 @@ export class RtmpRelay {
     this.#remote.on('data', (bytes: Buffer) => this.#countAnswer(bytes.byteLength));
     local.pipe(edit).pipe(this.#remote).pipe(local);
   }
+
   #countAnswer(bytes: number): void {
     const nowUs = this.#clock.nowUs();
     if (nowUs - this.#minuteStartUs >= MINUTE_US) {

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { Socket } from 'node:net';
+
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { Refusal } from '../../../src/egress/egress-dialer.js';
@@ -11,8 +14,9 @@ import type { OpenPacketSource } from '../../../src/recording/packet-source.js';
 import { FakePacketSource } from '../../helpers/recording-fakes.js';
 import { settle, VirtualClock } from '../../helpers/virtual-clock.js';
 
-/** One connection by SRT on a virtual clock; the test plays the thread and the resolver. */
+/** One connection on a virtual clock; the test plays the thread, the resolver and, for RTMP, the socket to the server. */
 class Pushed {
+  readonly remote = new Socket();
   readonly clock = new VirtualClock();
   readonly source = new FakePacketSource();
   readonly hurry = new AbortController();
@@ -21,28 +25,37 @@ class Pushed {
   data: PushThreadData | undefined;
   thread: MuxThreadListener<PushReport> | undefined;
   isThreadClosed = false;
+  /** The thread waits for a server that takes nothing. */
+  isThreadStuck = false;
   attached = 0;
   resolve: () => Promise<string> = () => Promise.resolve('192.0.2.7');
   openSource: OpenPacketSource = this.source.open;
-  readonly connection = new PushConnection(
-    {
-      target: pushTarget(new URL('srt://live.example.com:9000?streamid=name')),
-      client: { dial: () => Promise.reject(new Error('SRT dials nothing')), addressOf: () => this.resolve() },
-      openThread: (data, listener) => {
-        [this.data, this.thread] = [data, listener];
-        return {
-          send: (packet) => void this.packets.push(packet),
-          stop: () => undefined,
-          close: () => Promise.resolve(void (this.isThreadClosed = true)),
-        };
+  readonly connection: PushConnection<void>;
+
+  constructor(url = 'srt://live.example.com:9000?streamid=name') {
+    this.connection = new PushConnection(
+      {
+        target: pushTarget(new URL(url)),
+        client: { dial: () => Promise.resolve(this.remote), addressOf: () => this.resolve() },
+        openThread: (data, listener) => {
+          [this.data, this.thread] = [data, listener];
+          return {
+            send: (packet) => void this.packets.push(packet),
+            stop: () => undefined,
+            close: async () => {
+              if (this.isThreadStuck) await once(this.remote, 'close');
+              this.isThreadClosed = true;
+            },
+          };
+        },
+        openSource: (sink) => this.openSource(sink),
+        attach: () => void (this.attached += 1),
+        hurry: this.hurry.signal,
+        clock: this.clock,
       },
-      openSource: (sink) => this.openSource(sink),
-      attach: () => void (this.attached += 1),
-      hurry: this.hurry.signal,
-      clock: this.clock,
-    },
-    { onConnected: (attach) => attach(), onFailed: (failure) => void this.failures.push(failure) },
-  );
+      { onConnected: (attach) => attach(), onFailed: (failure) => void this.failures.push(failure) },
+    );
+  }
 
   async open(): Promise<void> {
     this.connection.open();
@@ -98,6 +111,25 @@ describe('a session that is pushed', () => {
     await pushed.connection.close();
     expect(pushed.clock.pendingTimers).toBe(0);
   });
+
+  it.each([false, true])(
+    'frees a thread that an RTMP server holds up (the session ends: %s)',
+    async (ends) => {
+      const live = new Pushed('rtmp://live.example.com/app/key');
+      live.isThreadStuck = true;
+      live.connection.open();
+      await expect.poll(() => live.thread).toBeDefined();
+      live.thread?.onReport({ type: 'live' });
+      const closing = live.connection.close();
+      await live.clock.advance(990);
+      expect(live.remote.destroyed).toBe(false);
+      if (ends) live.hurry.abort();
+      else await live.clock.advance(20);
+      expect(live.remote.destroyed).toBe(true);
+      await closing;
+      expect([live.isThreadClosed, live.clock.pendingTimers]).toEqual([true, 0]);
+    },
+  );
 
   it('fails when the server does not take it within 20 s', async () => {
     await pushed.open();

@@ -4,6 +4,7 @@ import { createServer as createTlsServer } from 'node:tls';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { type Clock, systemClock } from '../../../src/base/clock.js';
 import { silentLogger } from '../../../src/base/logger.js';
 import { EgressClient } from '../../../src/egress/egress-client.js';
 import { Refusal } from '../../../src/egress/egress-dialer.js';
@@ -23,9 +24,10 @@ describe('the way to an RTMP server', () => {
   /** What has come to the server. */
   let sockets: Socket[];
   let heard: string;
+  let relays: RtmpRelay[];
 
   beforeEach(async () => {
-    [sockets, heard] = [[], ''];
+    [sockets, heard, relays] = [[], '', []];
     server = createServer((socket) => {
       sockets.push(socket);
       socket.on('error', () => undefined);
@@ -36,9 +38,17 @@ describe('the way to an RTMP server', () => {
   });
 
   afterEach(() => {
+    for (const relay of relays) relay.close();
     for (const socket of sockets) socket.destroy();
     server.close();
   });
+
+  async function open(clock: Clock = systemClock): Promise<RtmpRelay> {
+    const target = pushTarget(new URL(`rtmp://localhost:${port}/app/key`));
+    const relay = await RtmpRelay.open(client, target, signal, clock);
+    relays.push(relay);
+    return relay;
+  }
 
   function dial({ origin }: RtmpRelay): Socket {
     const local = connect({ host: '127.0.0.1', port: Number(new URL(origin).port) });
@@ -47,11 +57,7 @@ describe('the way to an RTMP server', () => {
   }
 
   it('leads there and back, for one connection, and ends with either side', async () => {
-    const relay = await RtmpRelay.open(
-      client,
-      pushTarget(new URL(`rtmp://localhost:${port}/app/key`)),
-      signal,
-    );
+    const relay = await open();
     const local = dial(relay);
     local.write('hello');
     await expect.poll(() => heard).toBe('hello');
@@ -68,11 +74,7 @@ describe('the way to an RTMP server', () => {
   });
 
   it('lets both sides go when it is closed', async () => {
-    const relay = await RtmpRelay.open(
-      client,
-      pushTarget(new URL(`rtmp://localhost:${port}/app/key`)),
-      signal,
-    );
+    const relay = await open();
     const local = dial(relay);
     local.write('hello');
     await expect.poll(() => heard).toBe('hello');
@@ -83,8 +85,7 @@ describe('the way to an RTMP server', () => {
 
   it('ends with a server that sends more than 1 MiB within a minute', async () => {
     const clock = new VirtualClock();
-    const target = pushTarget(new URL(`rtmp://localhost:${port}/app/key`));
-    const relay = await RtmpRelay.open(client, target, signal, clock);
+    const relay = await open(clock);
     const local = dial(relay);
     let answered = 0;
     local.on('data', (bytes: Buffer) => void (answered += bytes.byteLength));
@@ -105,7 +106,8 @@ describe('the way to an RTMP server', () => {
   });
 
   it('begins TLS where that is asked for, and fails where there is none', async () => {
-    const opening = RtmpRelay.open(client, pushTarget(new URL(`rtmps://localhost:${port}/app/key`)), signal);
+    const target = pushTarget(new URL(`rtmps://localhost:${port}/app/key`));
+    const opening = RtmpRelay.open(client, target, signal, systemClock);
     const refused = expect(opening).rejects.toThrow();
     // A handshake record of TLS, whose greeting has the name of the server.
     await expect.poll(() => heard.startsWith('\u0016\u0003') && heard.includes('localhost')).toBe(true);
@@ -127,7 +129,8 @@ describe('the way to an RTMP server', () => {
     const { port: securePort } = secure.address() as AddressInfo;
     const trusting = new EgressClient(anywhere, silentLogger, undefined, { ca: certificate.cert });
     const target = pushTarget(new URL(`rtmps://127.0.0.1:${securePort}/app/key`));
-    const relay = await RtmpRelay.open(trusting, target, signal);
+    const relay = await RtmpRelay.open(trusting, target, signal, systemClock);
+    relays.push(relay);
     const local = dial(relay);
     let answered = '';
     local.on('data', (bytes: Buffer) => void (answered += bytes.toString()));
@@ -143,7 +146,7 @@ describe('the way to an RTMP server', () => {
       answer(null, [{ address: '127.0.0.1', family: 4 }]),
     );
     const target = pushTarget(new URL(`rtmp://live.example.com:${port}/app/key`));
-    await expect(RtmpRelay.open(strict, target, signal)).rejects.toBeInstanceOf(Refusal);
+    await expect(RtmpRelay.open(strict, target, signal, systemClock)).rejects.toBeInstanceOf(Refusal);
     expect(sockets).toEqual([]);
   });
 });
