@@ -11,8 +11,6 @@ export const LIVEKIT = 'v1.13.5';
 const PION = 'v4.2.26';
 const API_KEY = 'key';
 const API_SECRET = 'a secret of servers on loopback that is long enough';
-/** What a LiveKit server takes as `keys`. */
-export const LIVEKIT_KEYS = { [API_KEY]: API_SECRET };
 /** Of all that is built: the first time takes minutes on two cores. */
 const BUILD_TIMEOUT_MS = 480_000;
 
@@ -74,6 +72,25 @@ export function tokenOf(identity, grant) {
   const claims = { iss: API_KEY, sub: identity, nbf: now - 10, exp: now + 600, video };
   const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
   return `${signed}.${createHmac('sha256', API_SECRET).update(signed).digest('base64url')}`;
+}
+
+/** Arguments of a LiveKit server on loopback, with its own defaults but for where it listens and {@link tokenOf}. */
+export function liveKitArguments({ port, tcpPort, udpPort }) {
+  const config = {
+    port,
+    bind_addresses: ['127.0.0.1'],
+    keys: { [API_KEY]: API_SECRET },
+    rtc: {
+      tcp_port: tcpPort,
+      udp_port: udpPort,
+      use_external_ip: false,
+      node_ip: '127.0.0.1',
+      enable_loopback_candidate: true,
+    },
+    logging: { level: 'error' },
+  };
+  // JSON is YAML.
+  return ['--config-body', JSON.stringify(config)];
 }
 
 const BUILDS = { livekit: buildLiveKit, pion: buildPion };

@@ -1,7 +1,5 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -17,12 +15,11 @@ import { RedisServer } from '../helpers/redis-server.js';
 import { ask, EventStreamClient, postJson } from '../helpers/router-server.js';
 import type { ServerProcess } from '../helpers/server-process.js';
 import { ViewerBrowser } from '../helpers/viewer-browser.js';
-import { type SeenColours, VISITS_PAGE, WATCH_COLOURS } from '../helpers/visits-page.js';
+import { coloursSeenBy, serveVisits, watchColours } from '../helpers/visits-page.js';
 
 describe.skipIf(!RedisServer.isInstalled)('a server that drains by moving, with viewers', () => {
   let folder: string;
   let redis: RedisServer;
-  let site: Server;
   let pageUrl: string;
   let browser: ViewerBrowser;
   let servers: ServerProcess[] = [];
@@ -33,17 +30,7 @@ describe.skipIf(!RedisServer.isInstalled)('a server that drains by moving, with 
     ends.push(() => rmSync(folder, { recursive: true }));
     redis = await RedisServer.start();
     ends.push(() => redis.stop());
-    site = createServer((_request, response) => {
-      response.setHeader('content-type', 'text/html');
-      response.end(VISITS_PAGE);
-    });
-    site.listen(0, '127.0.0.1');
-    await once(site, 'listening');
-    ends.push(() => {
-      site.closeAllConnections();
-      site.close();
-    });
-    pageUrl = `http://127.0.0.1:${(site.address() as AddressInfo).port}/`;
+    pageUrl = await serveVisits(ends);
     const ports = await Promise.all([0, 1].map(() => freePort()));
     servers = await startClusterServers({
       ...{ redisUrl: redis.url, ports, folder, ends },
@@ -62,17 +49,8 @@ describe.skipIf(!RedisServer.isInstalled)('a server that drains by moving, with 
     return (await ask(`${server.origin}/stream/${id}`)).json as StreamSessionState;
   }
 
-  /** Watches a session until its picture is there. */
-  async function watch(server: ServerProcess, id: string): Promise<Page> {
-    const page = await browser.browser.newPage();
-    await page.goto(`${server.origin}/stream/${id}/view`);
-    await page.waitForFunction(`document.querySelector('stream-view')?.connection !== undefined`);
-    await page.evaluate(WATCH_COLOURS);
-    await page.waitForFunction('window.seen.isRed', { polling: 100, timeout: 3 * PATIENCE_MS });
-    return page;
-  }
-
-  const seenBy = (page: Page): Promise<SeenColours> => page.evaluate('window.seen') as Promise<SeenColours>;
+  const watch = (server: ServerProcess, id: string): Promise<Page> =>
+    watchColours(browser, `${server.origin}/stream/${id}`);
 
   it(
     'shows the picture again to all of them, with what the page has stored',
@@ -107,7 +85,7 @@ describe.skipIf(!RedisServer.isInstalled)('a server that drains by moving, with 
           polling: 100,
           timeout: 3 * PATIENCE_MS,
         });
-        const { blueAtMs, errors, statuses } = await seenBy(page);
+        const { blueAtMs, errors, statuses } = await coloursSeenBy(page);
         const passedMs = (blueAtMs ?? 0) - drainedAtMs;
         const where = index === 0 ? 'at the source' : 'at the target';
         process.stdout.write(`A viewer ${where} has a picture after ${passedMs} ms\n`);

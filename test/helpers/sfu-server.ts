@@ -7,8 +7,8 @@ import { freePort } from './free-port.js';
 import { until } from './patience.js';
 
 const script = join(import.meta.dirname, '../../scripts/sfu-servers.mjs');
-const { LIVEKIT_KEYS, tokenOf } = (await import(pathToFileURL(script).href)) as {
-  LIVEKIT_KEYS: Readonly<Record<string, string>>;
+const { liveKitArguments, tokenOf } = (await import(pathToFileURL(script).href)) as {
+  liveKitArguments: (ports: Readonly<Record<'port' | 'tcpPort' | 'udpPort', number>>) => string[];
   tokenOf: (identity: string, grant: Omit<LiveKitGrant, 'identity'>) => string;
 };
 
@@ -32,21 +32,7 @@ export class SfuServer {
 
   static async livekit(): Promise<SfuServer> {
     const [port, tcpPort, udpPort] = [await freePort(), await freePort(), await freePort()];
-    const config = {
-      port,
-      bind_addresses: ['127.0.0.1'],
-      keys: LIVEKIT_KEYS,
-      rtc: {
-        tcp_port: tcpPort,
-        udp_port: udpPort,
-        use_external_ip: false,
-        node_ip: '127.0.0.1',
-        enable_loopback_candidate: true,
-      },
-      logging: { level: 'error' },
-    };
-    // JSON is YAML.
-    return SfuServer.#start('server', ['--config-body', JSON.stringify(config)], {}, port);
+    return SfuServer.#start('server', liveKitArguments({ port, tcpPort, udpPort }), {}, port);
   }
 
   static async pion(): Promise<SfuServer> {
@@ -66,10 +52,15 @@ export class SfuServer {
       env: { ...process.env, ...env },
     });
     const server = new SfuServer(child, `http://127.0.0.1:${port}`);
-    await until(async () => {
-      if (child.exitCode !== null) throw new Error(`${name} ended by itself`);
-      await fetch(server.origin);
-    }, 100);
+    try {
+      await until(async () => {
+        if (child.exitCode !== null) throw new Error(`${name} ended by itself`);
+        await fetch(server.origin);
+      }, 100);
+    } catch (thrown) {
+      await server.close();
+      throw thrown;
+    }
     return server;
   }
 

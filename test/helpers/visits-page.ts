@@ -1,5 +1,14 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import type { Page } from 'puppeteer';
+
+import { PATIENCE_MS } from './patience.js';
+import type { ViewerBrowser } from './viewer-browser.js';
+
 /** A page that is red at first, and blue for who has been there before. */
-export const VISITS_PAGE = `<!doctype html><title>visits</title><style>body{margin:0}i{position:fixed;width:8px;height:8px;background:#fff}</style><i></i>
+const VISITS_PAGE = `<!doctype html><title>visits</title><style>body{margin:0}i{position:fixed;width:8px;height:8px;background:#fff}</style><i></i>
 <script>
   const visits = Number(localStorage.getItem('visits') ?? 0) + 1;
   localStorage.setItem('visits', visits);
@@ -17,7 +26,7 @@ export const VISITS_PAGE = `<!doctype html><title>visits</title><style>body{marg
 </script>`;
 
 /** For {@link SeenColours}: what a tab with the page of a session sees: the colour in the middle, and what the SDK tells. */
-export const WATCH_COLOURS = `(() => {
+const WATCH_COLOURS = `(() => {
   const view = document.querySelector('stream-view');
   const video = view.shadowRoot.querySelector('video');
   const canvas = Object.assign(document.createElement('canvas'), { width: 1, height: 1 });
@@ -42,3 +51,31 @@ export interface SeenColours {
   readonly blueAtMs: number | null;
   readonly isRed: boolean;
 }
+
+/** Serves the page of visits on loopback. @returns its URL; what ends it is added to `ends` */
+export async function serveVisits(ends: (() => unknown)[]): Promise<string> {
+  const site = createServer((_request, response) => {
+    response.setHeader('content-type', 'text/html');
+    response.end(VISITS_PAGE);
+  });
+  site.listen(0, '127.0.0.1');
+  await once(site, 'listening');
+  ends.push(() => {
+    site.closeAllConnections();
+    site.close();
+  });
+  return `http://127.0.0.1:${(site.address() as AddressInfo).port}/`;
+}
+
+/** Watches a session until its picture, the red one, is there. @param url - of the session */
+export async function watchColours(browser: ViewerBrowser, url: string): Promise<Page> {
+  const page = await browser.browser.newPage();
+  await page.goto(`${url}/view`);
+  await page.waitForFunction(`document.querySelector('stream-view')?.connection !== undefined`);
+  await page.evaluate(WATCH_COLOURS);
+  await page.waitForFunction('window.seen.isRed', { polling: 100, timeout: 3 * PATIENCE_MS });
+  return page;
+}
+
+export const coloursSeenBy = (page: Page): Promise<SeenColours> =>
+  page.evaluate('window.seen') as Promise<SeenColours>;

@@ -1,7 +1,4 @@
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -17,7 +14,7 @@ import { ask, postJson } from '../helpers/router-server.js';
 import type { ServerProcess } from '../helpers/server-process.js';
 import { SfuServer } from '../helpers/sfu-server.js';
 import { ViewerBrowser } from '../helpers/viewer-browser.js';
-import { type SeenColours, VISITS_PAGE, WATCH_COLOURS } from '../helpers/visits-page.js';
+import { coloursSeenBy, serveVisits, watchColours } from '../helpers/visits-page.js';
 
 /** Nodes that send viewers beyond the first one to an SFU, and one session that moves from one node to the other. */
 describe.skipIf(!RedisServer.isInstalled)(
@@ -35,17 +32,7 @@ describe.skipIf(!RedisServer.isInstalled)(
       ends.push(() => pion.close());
       const redis = await RedisServer.start();
       ends.push(() => redis.stop());
-      const site: Server = createServer((_request, response) => {
-        response.setHeader('content-type', 'text/html');
-        response.end(VISITS_PAGE);
-      });
-      site.listen(0, '127.0.0.1');
-      await once(site, 'listening');
-      ends.push(() => {
-        site.closeAllConnections();
-        site.close();
-      });
-      pageUrl = `http://127.0.0.1:${(site.address() as AddressInfo).port}/`;
+      pageUrl = await serveVisits(ends);
       const elsewhere = JSON.stringify({ kind: 'whep', url: `${pion.origin}/whep` });
       servers = await startClusterServers({
         ...{ redisUrl: redis.url, ports: [await freePort(), await freePort()], folder, ends },
@@ -65,14 +52,8 @@ describe.skipIf(!RedisServer.isInstalled)(
       return (await ask(`${server.origin}/stream/${id}`)).json as StreamSessionState;
     }
 
-    async function watch(server: ServerProcess, id: string): Promise<Page> {
-      const page = await browser.browser.newPage();
-      await page.goto(`${server.origin}/stream/${id}/view`);
-      await page.waitForFunction(`document.querySelector('stream-view')?.connection !== undefined`);
-      await page.evaluate(WATCH_COLOURS);
-      await page.waitForFunction('window.seen.isRed', { polling: 100, timeout: 3 * PATIENCE_MS });
-      return page;
-    }
+    const watch = (server: ServerProcess, id: string): Promise<Page> =>
+      watchColours(browser, `${server.origin}/stream/${id}`);
 
     const transportOf = (page: Page): Promise<unknown> =>
       page.evaluate(`document.querySelector('stream-view').connection.transport`);
@@ -106,7 +87,7 @@ describe.skipIf(!RedisServer.isInstalled)(
             polling: 100,
             timeout: 3 * PATIENCE_MS,
           });
-          const { blueAtMs, errors } = (await page.evaluate('window.seen')) as SeenColours;
+          const { blueAtMs, errors } = await coloursSeenBy(page);
           process.stdout.write(
             `By ${String(await transportOf(page))}: a picture after ${(blueAtMs ?? 0) - drainedAtMs} ms\n`,
           );

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 
 import { withCandidates } from '../../../dist/peer/sdp/candidate-lines.js';
-import { buildSfus, LIVEKIT, LIVEKIT_KEYS, sfuDirectory, tokenOf } from '../../sfu-servers.mjs';
+import { buildSfus, LIVEKIT, liveKitArguments, sfuDirectory, tokenOf } from '../../sfu-servers.mjs';
 import { freePort } from '../rig.mjs';
 import { PeerProcess } from './peer-process.mjs';
 import { startFanoutServer } from './server-process.mjs';
@@ -80,24 +80,10 @@ export async function joinLiveKit(origin, generator, identity, room = ROOM) {
 /** @returns why there is none; undefined: there is one. Building it takes minutes the first time. */
 export const buildLiveKit = () => buildSfus(['livekit']);
 
-/** Starts LiveKit on loopback, with its own defaults but for where it listens. */
+/** Starts LiveKit on loopback. */
 export async function startLiveKitServer() {
   const [port, tcpPort, udpPort] = [await freePort(), await freePort(), await freePort()];
-  const config = {
-    port,
-    bind_addresses: ['127.0.0.1'],
-    keys: LIVEKIT_KEYS,
-    rtc: {
-      tcp_port: tcpPort,
-      udp_port: udpPort,
-      use_external_ip: false,
-      node_ip: '127.0.0.1',
-      enable_loopback_candidate: true,
-    },
-    logging: { level: 'error' },
-  };
-  // JSON is YAML.
-  const args = ['--config-body', JSON.stringify(config)];
+  const args = liveKitArguments({ port, tcpPort, udpPort });
   const livekit = new PeerProcess('LiveKit', join(sfuDirectory, 'server'), args);
   try {
     const origin = `http://127.0.0.1:${port}`;
