@@ -17,11 +17,12 @@ constexpr double kUsedShare = 0.8;
 constexpr double kGrowthPerSecond = 0.2;
 constexpr double kAdditiveBps = 120'000;
 constexpr double kMinAdditiveBps = 60'000;
-/** So much of it at the threshold of the queue, and all of it up to a third of the threshold. */
-constexpr double kLeastRoom = 0.2;
-constexpr double kRoomSlope = 1.5;
 /** The same share while the estimate is below what the link carried a moment ago. */
 constexpr double kRecoveryPerSecond = 0.6;
+/** Share of the additive growth that is left when the queue is at its threshold. Growth is undiminished up to
+ * a third of the threshold. */
+constexpr double kLeastRoom = 0.2;
+constexpr double kRoomSlope = 1.5;
 constexpr double kMaxOverArrived = 1.3;
 /** What arrived before a pause of ours says nothing about the link. */
 constexpr int64_t kPauseUs = 100'000;

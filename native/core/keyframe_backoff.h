@@ -9,9 +9,9 @@ namespace streamkit {
 
 /**
  * Spaces the keyframe requests of one viewer: a keyframe costs every viewer of the source, so one with a bad
- * link may ask again only 1, 2 and then every 4 s after its last request, and one that asks for many every
- * second. A request that comes too early is remembered until then, unless the viewer is sent a keyframe
- * meanwhile.
+ * link may ask again only 1, 2 and then every 4 s after its last request. A media server, which asks on
+ * behalf of many, may ask every second. A request that comes too early is remembered until then, unless the
+ * viewer is sent a keyframe meanwhile.
  */
 class KeyframeBackoff {
  public:

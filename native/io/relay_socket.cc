@@ -45,13 +45,13 @@ void RelaySocket::send(const SocketAddress& to, Bytes datagrams, size_t segmentB
   transmit(framed, count, segmentBytes + ChannelData::kHeaderBytes, stats);
 }
 
-void RelaySocket::transmit(Bytes packets, size_t count, size_t segmentBytes, PlaneStats& stats) {
+bool RelaySocket::transmit(Bytes packets, size_t count, size_t segmentBytes, PlaneStats& stats) {
   if (connection_ == nullptr) {
     socket_->send(server_, packets, segmentBytes, stats);
     watchBlocked();
-    return;
+    return true;
   }
-  connection_->sendFramed(packets, count, packets.size(), stats);
+  return connection_->sendFramed(packets, count, packets.size(), stats);
 }
 
 void RelaySocket::bind(uint16_t channel, const SocketAddress& peer) {
@@ -82,14 +82,15 @@ void RelaySocket::sendToServer(Bytes bytes, PlaneStats& stats) {
     stats.sendErrors += 1;
     return;
   }
-  if (!isAwaited(message->transactionId())) {
-    requests_[requestCount_++ % kMaxRequests] = message->transactionId();
-  } else if (connection_ != nullptr) {
+  const bool isRepeated = isAwaited(message->transactionId());
+  if (isRepeated && connection_ != nullptr) {
     // RFC 8489 section 6.2.2: TCP repeats what is lost.
     return;
   }
   const std::lock_guard lock(mutex_);
-  transmit(bytes, 1, bytes.size(), stats);
+  if (transmit(bytes, 1, bytes.size(), stats) && !isRepeated) {
+    requests_[requestCount_++ % kMaxRequests] = message->transactionId();
+  }
 }
 
 bool RelaySocket::isAnswer(Bytes bytes) const {

@@ -79,8 +79,9 @@ class RelaySocket {
     channelCount_ = static_cast<size_t>(std::remove_if(channels_.begin(), end, isGone) - channels_.begin());
   }
   bool isAwaited(const StunTransactionId& id) const;
-  /** To the server: so many packets of `segmentBytes` each, the last may be shorter. The mutex is held. */
-  void transmit(Bytes packets, size_t count, size_t segmentBytes, PlaneStats& stats);
+  /** To the server: so many packets of `segmentBytes` each, the last may be shorter. The mutex is held.
+   * @returns false if the connection has dropped them */
+  bool transmit(Bytes packets, size_t count, size_t segmentBytes, PlaneStats& stats);
   /** After each send by UDP. The mutex is held. */
   void watchBlocked();
 

@@ -90,11 +90,11 @@ void TcpConnection::send(Bytes datagrams, size_t segmentBytes, PlaneStats& stats
   sendFramed(framed, (datagrams.size() + segmentBytes - 1) / segmentBytes, datagrams.size(), stats);
 }
 
-void TcpConnection::sendFramed(Bytes framed, size_t packets, size_t payloadBytes, PlaneStats& stats) {
+bool TcpConnection::sendFramed(Bytes framed, size_t packets, size_t payloadBytes, PlaneStats& stats) {
   const std::lock_guard lock(mutex_);
   if (fd_ < 0 || waiting_.size() - written_ + framed.size() > kMaxWaitingBytes) {
     stats.sendErrors += packets;
-    return;
+    return false;
   }
   stats.packetsSent += packets;
   stats.bytesSent += payloadBytes;
@@ -109,6 +109,7 @@ void TcpConnection::sendFramed(Bytes framed, size_t packets, size_t payloadBytes
     waiting_.insert(waiting_.end(), framed.begin() + static_cast<std::ptrdiff_t>(written), framed.end());
     setBlocked(true);
   }
+  return true;
 }
 
 void TcpConnection::flush() {

@@ -52,8 +52,12 @@ class TcpConnection {
 
   /** @param datagrams of `segmentBytes` each, back to back; the last may be shorter */
   void send(Bytes datagrams, size_t segmentBytes, PlaneStats& stats);
-  /** @param framed so many packets, ready for the stream @param payloadBytes what counts of them */
-  void sendFramed(Bytes framed, size_t packets, size_t payloadBytes, PlaneStats& stats);
+  /**
+   * @param framed so many packets, ready for the stream
+   * @param payloadBytes what counts of them
+   * @returns false if it was dropped: too much waits, or the connection has ended
+   */
+  bool sendFramed(Bytes framed, size_t packets, size_t payloadBytes, PlaneStats& stats);
   bool blocked() const { return isBlocked_; }
   /** The kernel takes bytes again. */
   void flush();

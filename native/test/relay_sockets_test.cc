@@ -376,6 +376,40 @@ TEST("a TURN server on TCP is sent whole messages, padded, and media waits while
   EXPECT(bench.await([&] { return !bench.sockets.blocked(dialled.socket, bench.peer); }));
 }
 
+TEST("a request that a full TCP connection drops goes out when it is repeated") {
+  RelayBench bench;
+  TcpServer server;
+  const auto dialled = bench.relays.dial(1, server.local());
+  server.accept();
+  bench.relays.bind(dialled.socket, kChannel, bench.peer);
+  const std::vector<uint8_t> media(1001, 9);
+  const uint64_t before = bench.stats.sendErrors;
+  size_t packets = 0;
+  for (; bench.stats.sendErrors == before && packets < 100'000; packets += 1) {
+    bench.sockets.send(dialled.socket, bench.peer, media, 1001);
+  }
+  // The last one is not among them.
+  packets -= 1;
+  // Of the length of media, lest it fits in where that does not.
+  const auto request = StunMessageBuilder(StunClass::kRequest, {7}).attribute(0x8022, media).bytes();
+  bench.relays.sendToServer(dialled.socket, request);
+  EXPECT_EQ(bench.stats.sendErrors, before + 2);
+  std::vector<uint8_t> last;
+  const auto receive = [&](size_t count) {
+    return bench.await([&] {
+      for (auto& message : server.receive()) {
+        packets -= 1;
+        last = std::move(message);
+      }
+      return packets == count;
+    });
+  };
+  EXPECT(receive(0) && last != request);
+  packets = 1;
+  bench.relays.sendToServer(dialled.socket, request);
+  EXPECT(receive(0) && last == request);
+}
+
 TEST("a connection to a TURN server that ends is told of once, and its viewer is sent nothing any more") {
   RelayBench bench;
   const auto known = [&](int socket) { return bench.core.knows(socket, bench.peer); };
