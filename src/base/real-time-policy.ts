@@ -4,6 +4,15 @@ const TIMEOUT_MS = 2_000;
 /** A thread that ends while chrt goes over them all makes it fail. */
 const ATTEMPTS = 2;
 
+let isPossible = false;
+
+/** @throws as {@link leaveRealTimePolicy} would. Tried until it works, which then holds for the process. */
+export function checkLeavingRealTimePolicy(): void {
+  if (isPossible) return;
+  leaveRealTimePolicy();
+  isPossible = true;
+}
+
 /**
  * Gives all threads of this process the usual scheduling policy (SCHED_OTHER, sched(7)), in case a library has taken a real-time one: such
  * a thread, and each process that it starts, preempts everything else on the machine. Does nothing unless the process is root's on

@@ -84,6 +84,7 @@ export class EncoderSelection {
       return;
     }
     this.#ready = this.#probe(doubtful, PROBE_TIMEOUT_MS).then((found) => {
+      this.#noteBusy(found);
       this.#choose(found);
       if (this.#closed) return;
       if (found.some(({ late }) => late === true)) void this.#tryLate(doubtful, found);
@@ -128,6 +129,16 @@ export class EncoderSelection {
     return reports;
   }
 
+  /** Tells the seats at once who had no session left: it counts for the moment of the probe. */
+  #noteBusy(reports: readonly EncoderReport[]): void {
+    for (const { name, reason = '' } of reports.filter(hasNoSessionLeft)) {
+      for (const codec of VIDEO_CODECS) {
+        const busy = this.#all[codec].find((candidate) => candidate.name === name && !isCertain(candidate));
+        if (busy !== undefined) this.seats.refuse(busy, reason);
+      }
+    }
+  }
+
   #isClosed(): boolean {
     return this.#closed;
   }
@@ -142,7 +153,9 @@ export class EncoderSelection {
       const more = await this.#probe(doubtful.slice(reports.length), NAMED_PROBE_TIMEOUT_MS);
       if (this.#isClosed()) return;
       const lateAt = more.findIndex(({ late }) => late === true);
-      reports.push(...(lateAt === -1 ? more : more.slice(0, lateAt + 1)));
+      const settled = lateAt === -1 ? more : more.slice(0, lateAt + 1);
+      this.#noteBusy(settled);
+      reports.push(...settled);
     }
     this.#choose(reports);
     remember(doubtful, reports);
@@ -152,10 +165,6 @@ export class EncoderSelection {
     this.#chosen = true;
     const refused = reports.filter((report) => !report.works && !isPassing(report));
     for (const codec of VIDEO_CODECS) {
-      for (const candidate of this.#all[codec]) {
-        const busy = reports.find((report) => report.name === candidate.name && hasNoSessionLeft(report));
-        if (busy !== undefined && !isCertain(candidate)) this.seats.refuse(candidate, busy.reason ?? '');
-      }
       this.#candidates[codec] = this.#all[codec].filter(
         (candidate) => isCertain(candidate) || !refused.some(({ name }) => name === candidate.name),
       );

@@ -33,7 +33,7 @@ export interface LibavEncoderSettings {
   readonly countsPictures?: boolean;
   /** Most threads that encode one picture; absent: as many as its size is worth. */
   readonly maxThreads?: number;
-  /** Where root opens it, it gives itself and the thread that opens it a real-time policy, and leaves the thread so. Default false. */
+  /** If root opens it, it sets a real-time policy on its own threads and on the calling thread, and does not restore the latter. Default false. */
   readonly takesRealTimePolicy?: boolean;
   /** The device to be opened; absent: the encoder opens its own, or needs none. */
   readonly device?: EncoderDevice;

@@ -17,7 +17,7 @@ import {
 } from 'node-av/constants';
 import { Codec, CodecContext, FFmpegError, Frame, Packet, Rational, SoftwareScaleContext } from 'node-av/lib';
 
-import { leaveRealTimePolicy } from '../../base/real-time-policy.js';
+import { checkLeavingRealTimePolicy, leaveRealTimePolicy } from '../../base/real-time-policy.js';
 import type { EncoderName } from '../../options/encoder-names.js';
 import type { VideoCodec } from './encoded-frame.js';
 import { HARDWARE_ENCODERS } from './hardware-encoder-settings.js';
@@ -301,7 +301,7 @@ export class LibavVideoEncoder implements VideoEncoder {
       }
       const { takesRealTimePolicy = false } = this.#settings;
       // Beforehand as well: an encoder whose threads cannot be put back is not opened.
-      if (takesRealTimePolicy) leaveRealTimePolicy();
+      if (takesRealTimePolicy) checkLeavingRealTimePolicy();
       const opened = context.open2Sync(codec, null);
       if (takesRealTimePolicy) leaveRealTimePolicy();
       FFmpegError.throwIfError(opened, `open ${this.name}`);

@@ -24,6 +24,39 @@ function candidates(ffmpegPath: string | undefined): Record<string, readonly [st
   );
 }
 
+const NO_SESSION = 'OpenEncodeSessionEx failed: out of memory (10)';
+
+/** Probes that the test answers. */
+function played() {
+  const tries: {
+    readonly names: readonly string[];
+    answer(...works: (boolean | 'late' | 'busy')[]): Promise<void>;
+  }[] = [];
+  const openProbe: OpenProbe = ({ candidates }) => {
+    const names = candidates.map(({ name }) => name);
+    let resolve: (reports: readonly EncoderReport[]) => void = () => undefined;
+    const reports = new Promise<readonly EncoderReport[]>((resolved) => (resolve = resolved));
+    const answer = async (...works: (boolean | 'late' | 'busy')[]): Promise<void> => {
+      resolve(
+        names.map((name, index) => {
+          const work = works[index] ?? 'late';
+          return work === 'late'
+            ? { name, works: false, reason: 'late', late: true }
+            : {
+                name,
+                works: work === true,
+                ...(work === true ? {} : { reason: work === 'busy' ? NO_SESSION : 'refused' }),
+              };
+        }),
+      );
+      await settle();
+    };
+    tries.push({ names, answer });
+    return { reports, close: () => undefined };
+  };
+  return { tries, openProbe };
+}
+
 describe('the encoders of a codec', () => {
   it('are those of the libraries, in their order', () => {
     expect(candidates(undefined)).toEqual(
@@ -75,28 +108,7 @@ describe('the encoders of a codec', () => {
   });
 
   it('that there was no time to try are tried again, behind one that hangs as well', async () => {
-    const tries: {
-      readonly names: readonly string[];
-      answer(...works: (boolean | 'late')[]): Promise<void>;
-    }[] = [];
-    const openProbe: OpenProbe = ({ candidates }) => {
-      const names = candidates.map(({ name }) => name);
-      let resolve: (reports: readonly EncoderReport[]) => void = () => undefined;
-      const reports = new Promise<readonly EncoderReport[]>((resolved) => (resolve = resolved));
-      const answer = async (...works: (boolean | 'late')[]): Promise<void> => {
-        resolve(
-          names.map((name, index) => {
-            const work = works[index] ?? 'late';
-            return work === 'late'
-              ? { name, works: false, reason: 'late', late: true }
-              : { name, works: work, ...(work ? {} : { reason: 'refused' }) };
-          }),
-        );
-        await settle();
-      };
-      tries.push({ names, answer });
-      return { reports, close: () => undefined };
-    };
+    const { tries, openProbe } = played();
     const choice = { ...byCodec((codec) => ENCODER_ORDER[codec].at(-1) ?? ''), h264: 'auto' };
     const open = (): EncoderSelection =>
       new EncoderSelection({
@@ -125,5 +137,23 @@ describe('the encoders of a codec', () => {
     expect([last.chosen, namesOf(last), tries.length]).toEqual([true, [second, ...rest], 5]);
     another.close();
     last.close();
+  });
+
+  it('that had no session left are told of once, when it was so', async () => {
+    const { tries, openProbe } = played();
+    const choice = { ...byCodec((codec) => ENCODER_ORDER[codec].at(-1) ?? ''), h264: 'auto' };
+    selection = new EncoderSelection({
+      ...{ choice, device: 'busy', ffmpegPath: undefined },
+      ...{ logger: silentLogger, openProbe },
+    });
+    const limitOf = (): number | undefined => selection.seats.encodings[0]?.limit;
+    await tries[0]?.answer('busy', 'late', false);
+    expect(limitOf()).toBe(0);
+    const candidate = { name: ENCODER_ORDER.h264[0] ?? '', codec: 'h264', device: 'busy' } as const;
+    selection.seats.claim(candidate, true);
+    selection.seats.confirm(candidate);
+    expect(limitOf()).toBeUndefined();
+    await tries[1]?.answer(false, false);
+    expect([tries.length, limitOf()]).toEqual([2, undefined]);
   });
 });
