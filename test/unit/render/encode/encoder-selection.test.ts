@@ -142,16 +142,17 @@ describe('the encoders of a codec', () => {
   it('that had no session left are told of once, when it was so', async () => {
     const { tries, openProbe } = played();
     const choice = { ...byCodec((codec) => ENCODER_ORDER[codec].at(-1) ?? ''), h264: 'auto' };
-    selection = new EncoderSelection({
+    const opened = new EncoderSelection({
       ...{ choice, device: 'busy', ffmpegPath: undefined },
       ...{ logger: silentLogger, openProbe },
     });
-    const limitOf = (): number | undefined => selection.seats.encodings[0]?.limit;
+    selection = opened;
+    const limitOf = (): number | undefined => opened.seats.encodings[0]?.limit;
     await tries[0]?.answer('busy', 'late', false);
     expect(limitOf()).toBe(0);
-    const candidate = { name: ENCODER_ORDER.h264[0] ?? '', codec: 'h264', device: 'busy' } as const;
-    selection.seats.claim(candidate, true);
-    selection.seats.confirm(candidate);
+    const candidate = { name: ENCODER_ORDER.h264[0], codec: 'h264', device: 'busy' } as const;
+    opened.seats.claim(candidate, true);
+    opened.seats.confirm(candidate);
     expect(limitOf()).toBeUndefined();
     await tries[1]?.answer(false, false);
     expect([tries.length, limitOf()]).toEqual([2, undefined]);
