@@ -28,6 +28,7 @@ import { takeControlledRole } from './werift-ice-role.js';
 import { admitSources } from './werift-sources.js';
 import { WeriftInputChannel } from './werift-input-channel.js';
 import { installUdpTransports, SharedPortIce } from './werift-udp-transport.js';
+import { installStunMessages } from './werift-stun.js';
 import { installX25519 } from './werift-x25519.js';
 
 export interface ViewerPeerFactoryOptions {
@@ -57,6 +58,7 @@ const GATHERING_GRACE_MS = 1000;
 export function createViewerPeerFactory(options: ViewerPeerFactoryOptions): OpenViewerPeer {
   installUdpTransports();
   installX25519(options.logger);
+  installStunMessages(options.logger);
   prepareCertificate();
   return (parameters, listener) => new WeriftViewerPeer(options, parameters, listener);
 }
