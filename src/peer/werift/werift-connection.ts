@@ -70,7 +70,7 @@ export class WeriftConnection {
         onCandidate(null);
         return;
       }
-      const { candidate: text = '', usernameFragment = null } = candidate.toJSON();
+      const { candidate: text, usernameFragment = null } = candidate.toJSON();
       onCandidate({ candidate: `candidate:${text}`, sdpMid: FIRST_MID, sdpMLineIndex: 0, usernameFragment });
     });
   }

@@ -48,6 +48,8 @@ const ATTRIBUTES: ReadonlyMap<string, { readonly type: number; readonly write: W
 /** @returns the bytes of the value, or undefined for one that is left to werift. */
 type Write = (value: unknown, at: number) => number | undefined;
 
+const REPLACED = ['bytes', 'messageIntegrity', 'addFingerprint'];
+
 let installed = false;
 
 /**
@@ -70,12 +72,12 @@ export function installStunMessages(logger: Logger): void {
  * @throws Error, with nothing replaced, if the messages are not what this makes
  */
 export function replaceWriter(prototype: object): void {
-  const replaced = ['bytes', 'messageIntegrity', 'addFingerprint'] as const;
-  const original = Object.fromEntries(
-    replaced.map((name) => [name, Object.getOwnPropertyDescriptor(prototype, name)]),
-  );
-  const writeSlowly = original['bytes']?.get as ((this: object) => Buffer) | undefined;
-  if (writeSlowly === undefined || Object.values(original).includes(undefined)) {
+  const original = REPLACED.flatMap((name): [string, PropertyDescriptor][] => {
+    const descriptor = Object.getOwnPropertyDescriptor(prototype, name);
+    return descriptor === undefined ? [] : [[name, descriptor]];
+  });
+  const bytes = original.find(([name]) => name === 'bytes')?.[1];
+  if (bytes?.get === undefined || original.length < REPLACED.length) {
     throw new Error('The STUN messages are not as they are known');
   }
   const before = examples(prototype);
@@ -83,7 +85,7 @@ export function replaceWriter(prototype: object): void {
     bytes: {
       configurable: true,
       get(this: MessageInternals) {
-        return writeMessage(this) ?? writeSlowly.call(this);
+        return writeMessage(this) ?? (bytes.get?.call(this) as Buffer);
       },
     },
     messageIntegrity: {
@@ -104,7 +106,7 @@ export function replaceWriter(prototype: object): void {
   });
   const after = examples(prototype);
   if (before.every((message, index) => after[index]?.equals(message) === true)) return;
-  Object.defineProperties(prototype, original as PropertyDescriptorMap);
+  Object.defineProperties(prototype, Object.fromEntries(original));
   throw new Error('STUN messages as they are written here and by werift differ');
 }
 
