@@ -113,7 +113,8 @@ export class WeriftConnection {
 
   /** ICE, then DTLS and SCTP if they are not up. Rejects if they cannot be. */
   async connect(): Promise<void> {
-    await this.iceTransport.start();
+    // A pair may be there before werift, which looks every 20 ms, says that it has one.
+    await Promise.race([this.iceTransport.start(), this.#iceConnected()]);
     if (this.dtlsTransport.state === 'connected') return;
     await this.dtlsTransport.start();
     await this.#sctpTransport?.start(SCTP_PORT);
@@ -123,6 +124,14 @@ export class WeriftConnection {
   async close(): Promise<void> {
     await this.dtlsTransport.stop();
     await this.#sctpTransport?.stop();
+  }
+
+  #iceConnected(): Promise<void> {
+    return new Promise((resolve) => {
+      this.iceTransport.onStateChange.subscribe((state) => {
+        if (state === 'connected') resolve();
+      });
+    });
   }
 
   /**

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { classes, Message, methods } from 'werift';
+import { classes, Message, methods, parseMessage } from 'werift';
 
-import { replaceWriter } from '../../../../src/peer/werift/werift-stun.js';
+import { readAuthenticMessage, replaceWriter } from '../../../../src/peer/werift/werift-stun.js';
 
 const NAMES = ['bytes', 'messageIntegrity', 'addFingerprint'] as const;
 const KEY = Buffer.from('the-password-of-the-receiver');
@@ -77,5 +77,36 @@ describe('STUN messages', () => {
     expect(Object.getOwnPropertyDescriptor(prototype, 'messageIntegrity')).toEqual(other);
     expect(Object.getOwnPropertyDescriptor(prototype, 'bytes')).toEqual(original.bytes);
     expect(() => replaceWriter({})).toThrow(/not as they are known/);
+  });
+});
+
+describe('a message that the plane has let through', () => {
+  const sent = (fill: Fill, messageClass: classes): Buffer => signed(fill, messageClass, Message.prototype);
+  const read = ['a check', 'the check of a controlled side', 'an answer over IPv4', 'nothing'];
+
+  it.each(read)('is read as werift reads it: %s', (name) => {
+    for (const messageClass of [classes.REQUEST, classes.RESPONSE]) {
+      const bytes = sent(fills[name] ?? ((each) => each), messageClass);
+      expect(readAuthenticMessage(bytes)).toEqual(parseMessage(bytes, KEY));
+    }
+  });
+
+  it('is left to werift if it is an error, names an IPv6 address, or is cut short', () => {
+    expect(readAuthenticMessage(sent((each) => each, classes.ERROR))).toBeUndefined();
+    const answer = fills['an answer over IPv6'] ?? ((each: Message): Message => each);
+    expect(readAuthenticMessage(sent(answer, classes.RESPONSE))).toBeUndefined();
+    expect(readAuthenticMessage(Buffer.alloc(19))).toBeUndefined();
+  });
+
+  it('has nothing in it that its integrity does not cover', () => {
+    const late = (each: Message): Message => each.setAttribute('USE-CANDIDATE', null);
+    const check = message(classes.REQUEST, Message.prototype)
+      .setAttribute('PRIORITY', 1)
+      .addMessageIntegrity(KEY);
+    expect(parseMessage(late(check).bytes, KEY)?.attributesKeys).toContain('USE-CANDIDATE');
+    expect(readAuthenticMessage(late(check).bytes)?.attributesKeys).toEqual([
+      'PRIORITY',
+      'MESSAGE-INTEGRITY',
+    ]);
   });
 });
