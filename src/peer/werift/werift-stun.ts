@@ -174,8 +174,10 @@ function writeXorAddress(value: unknown, at: number): number | undefined {
   return 8;
 }
 
+type AttributeName = Parameters<Message['setAttribute']>[0];
+
 /** Attributes that a message of ICE is read for, and how. */
-const READERS: ReadonlyMap<number, readonly [name: string, read: (value: Buffer) => unknown]> = new Map([
+const READERS = new Map<number, readonly [name: AttributeName, read: (value: Buffer) => unknown]>([
   [0x0006, ['USERNAME', (value) => value.toString()]],
   [0x0008, ['MESSAGE-INTEGRITY', (value) => value]],
   [0x0020, ['XOR-MAPPED-ADDRESS', readXorAddress]],
