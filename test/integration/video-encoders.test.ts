@@ -18,6 +18,7 @@ const ENCODERS = [
   ['vp8', 'libvpx'],
   ['vp9', 'libvpx-vp9'],
   ['av1', 'libsvtav1'],
+  ['h265', 'libx265'],
 ] as const;
 
 /** Encoders of this machine's hardware, by name with commas between them: `npm run gpu-check` names those that work. */

@@ -133,6 +133,23 @@ export const LIBAV_ENCODERS: Readonly<Record<EncoderName, LibavEncoderSettings>>
     maxThreads: 1,
     takesRealTimePolicy: true,
   },
+  libx265: {
+    codec: 'h265',
+    options: {
+      preset: 'ultrafast',
+      tune: 'zerolatency',
+      profile: 'main',
+      'forced-idr': 1,
+      'x265-params': 'scenecut=0:high-tier=0:info=0:log-level=none',
+    },
+    inputs: [AV_PIX_FMT_YUV420P],
+    matrices: ['bt601', 'bt709'],
+    // FFmpeg hands x265 its rate only when it opens it.
+    dynamicBitrate: false,
+    countsPictures: true,
+    // FFmpeg takes them for pictures that are encoded at once, each of which comes out later by one.
+    maxThreads: 1,
+  },
 };
 
 /** How many slices a picture is cut into, each encoded by a thread of its own. */
