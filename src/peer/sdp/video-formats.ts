@@ -81,7 +81,7 @@ export const VIDEO_FORMATS: Readonly<Record<VideoCodec, VideoFormat>> = {
   },
   h265: {
     name: 'H265',
-    needs: 'H.265 (profile-id=1, tx-mode=SRST)',
+    needs: 'H.265 (profile-id=1, tier-flag=0, tx-mode=SRST)',
     payloadType: 104,
     rtxPayloadType: 105,
     parameters: h265Parameters(MAX_H265_LEVEL_ID),
