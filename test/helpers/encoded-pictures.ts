@@ -23,7 +23,15 @@ const ENCODERS: Readonly<Record<VideoCodec, readonly string[]>> = {
   vp8: ['libvpx', ...LIBVPX_OPTIONS],
   vp9: ['libvpx-vp9', ...LIBVPX_OPTIONS, '-lag-in-frames', '0'],
   av1: ['libsvtav1', '-preset', '10', '-g', '99999', '-svtav1-params', 'pred-struct=1:lp=1'],
-  h265: ['libx265', '-preset', 'ultrafast', '-tune', 'zerolatency', '-x265-params', 'keyint=-1:aud=1:log-level=none'],
+  h265: [
+    'libx265',
+    '-preset',
+    'ultrafast',
+    '-tune',
+    'zerolatency',
+    '-x265-params',
+    'keyint=-1:aud=1:log-level=none',
+  ],
 };
 
 /** Pictures of a moving test card, 30 a second, as our encoders give them: a keyframe, then none. */

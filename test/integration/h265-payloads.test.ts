@@ -11,7 +11,8 @@ import { encodedPictures } from '../helpers/encoded-pictures.js';
 import { root } from '../helpers/product.js';
 
 const PYTHON = '/usr/bin/python3';
-const GSTREAMER = "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst; Gst.init(None)";
+const GSTREAMER =
+  "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst; Gst.init(None)";
 const DEPAYLOADER = `${GSTREAMER}; assert Gst.ElementFactory.find('rtph265depay')`;
 const hasGStreamer = spawnSync(PYTHON, ['-c', DEPAYLOADER], { stdio: 'ignore' }).status === 0;
 const ACCESS_UNIT_DELIMITER = 35;
@@ -66,7 +67,7 @@ it.skipIf(!hasGStreamer)('GStreamer reads back every NAL unit of payloads of H.2
   ]);
   const sent = pictures
     .flatMap(({ bytes }) => nalsOf(Buffer.from(bytes)))
-    .filter((nal) => (parseInt(nal.slice(0, 2), 16) >> 1) !== ACCESS_UNIT_DELIMITER);
+    .filter((nal) => parseInt(nal.slice(0, 2), 16) >> 1 !== ACCESS_UNIT_DELIMITER);
   expect(sent.length).toBeGreaterThan(30);
   expect(nalsOf(readFileSync(join(directory, 'annex-b')))).toEqual(sent);
 });
