@@ -75,7 +75,7 @@ describe('a session of H.265', () => {
         expect(player.count('picture 640 360')).toBeGreaterThan(10);
         expectColours(player.bars());
       });
-      const { metadata } = (await (await fetch(url)).json()) as any;
+      const { metadata }: any = await (await fetch(url)).json();
       expect(metadata.video).toMatchObject({ codec: 'h265', encoder: 'libx265' });
     } finally {
       await player.close();
