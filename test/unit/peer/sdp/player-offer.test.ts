@@ -179,7 +179,7 @@ describe('the offer of a player', () => {
       audio: { payloadType: 111 },
     });
     expect(accepted.candidates).toHaveLength(1);
-    expect(accepted.sdp).toContain('a=setup:active');
+    expect(accepted.transport.setup).toBe('active');
   });
 
   describe('of H.265', () => {
