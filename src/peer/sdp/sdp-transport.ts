@@ -50,6 +50,12 @@ export function readTransport(
   return { iceUfrag, icePwd, setup, fingerprints };
 }
 
+/** Whether a description keeps to the DTLS association of an earlier one of the same side (RFC 8842 section 4). */
+export function sameDtls(before: TransportAttributes, after: TransportAttributes): boolean {
+  const sorted = ({ fingerprints }: TransportAttributes): string => fingerprints.toSorted().join(';');
+  return before.setup === after.setup && sorted(before) === sorted(after);
+}
+
 /** The attributes of a transport in a description. */
 export function transportLines(transport: TransportAttributes): string[] {
   return [

@@ -51,7 +51,7 @@ export class PlaneDtls {
     this.#dtls = dtls;
     this.#logger = logger;
     const startByWerift = dtls.start.bind(dtls);
-    // werift calls it when ICE is up, and gives the connection up if it rejects.
+    // `WeriftConnection` calls it when ICE is up; the connection is given up if it rejects.
     dtls.start = () => {
       const endpoint = ice.choosePath();
       return endpoint === undefined ? startByWerift() : this.#start(endpoint);

@@ -60,6 +60,8 @@ export class WeriftConnection {
   openDataChannel(label: string): RTCDataChannel {
     this.#sctpTransport = new RTCSctpTransport(SCTP_PORT, MAX_MESSAGE_BYTES);
     this.#sctpTransport.setDtlsTransport(this.dtlsTransport);
+    // The viewer may begin before DTLS has told us that it is up.
+    this.#sctpTransport.setRemotePort(SCTP_PORT);
     return new RTCDataChannel(this.#sctpTransport, new RTCDataChannelParameters({ label }));
   }
 
@@ -113,10 +115,11 @@ export class WeriftConnection {
 
   /** ICE, then DTLS and SCTP if they are not up. Rejects if they cannot be. */
   async connect(): Promise<void> {
-    // A pair may be there before werift, which looks every 20 ms, says that it has one.
-    await Promise.race([this.iceTransport.start(), this.#iceConnected()]);
+    await this.#startIce();
     if (this.dtlsTransport.state === 'connected') return;
     await this.dtlsTransport.start();
+    // Whoever was told so may have closed it.
+    if (this.dtlsTransport.state !== 'connected') return;
     await this.#sctpTransport?.start(SCTP_PORT);
   }
 
@@ -126,12 +129,15 @@ export class WeriftConnection {
     await this.#sctpTransport?.stop();
   }
 
-  #iceConnected(): Promise<void> {
-    return new Promise((resolve) => {
-      this.iceTransport.onStateChange.subscribe((state) => {
+  /** A pair may be there before werift, which looks every 20 ms, says that it has one. */
+  async #startIce(): Promise<void> {
+    let unSubscribe = (): void => undefined;
+    const connected = new Promise<void>((resolve) => {
+      ({ unSubscribe } = this.iceTransport.onStateChange.subscribe((state) => {
         if (state === 'connected') resolve();
-      });
+      }));
     });
+    await Promise.race([this.iceTransport.start(), connected]).finally(unSubscribe);
   }
 
   /**

@@ -20,7 +20,7 @@ export function prepareCertificate(): void {
   prepared ??= RTCDtlsTransport.SetupCertificate().then(
     (certificate) => {
       const fingerprints = certificate.getFingerprints();
-      // werift reads the certificate anew at each description, several times.
+      // They are asked for with each offer, and would be computed anew.
       certificate.getFingerprints = () => [...fingerprints];
     },
     () => undefined,
@@ -39,7 +39,7 @@ export class WeriftHandshake {
     this.#dtlsTransport = dtlsTransport;
     this.#clock = clock;
     const start = dtlsTransport.start.bind(dtlsTransport);
-    // werift calls it when ICE is up, and gives the connection up where it rejects.
+    // `WeriftConnection` calls it when ICE is up; the connection is given up where it rejects.
     dtlsTransport.start = async () => {
       if (!this.#ended) {
         this.#turn = turns.take(clock);

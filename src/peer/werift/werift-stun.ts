@@ -176,16 +176,16 @@ function writeXorAddress(value: unknown, at: number): number | undefined {
 
 type AttributeName = Parameters<Message['setAttribute']>[0];
 
-/** Attributes that a message of ICE is read for, and how. */
+/** Attributes that a message of ICE is read for, and how; undefined for a value that they cannot have. */
 const READERS = new Map<number, readonly [name: AttributeName, read: (value: Buffer) => unknown]>([
   [0x0006, ['USERNAME', (value) => value.toString()]],
   [0x0008, ['MESSAGE-INTEGRITY', (value) => value]],
   [0x0020, ['XOR-MAPPED-ADDRESS', readXorAddress]],
-  [0x0024, ['PRIORITY', (value) => value.readUInt32BE()]],
+  [0x0024, ['PRIORITY', readUint32]],
   [0x0025, ['USE-CANDIDATE', () => null]],
-  [0x8028, ['FINGERPRINT', (value) => value.readUInt32BE()]],
-  [0x8029, ['ICE-CONTROLLED', (value) => value.readBigUInt64BE()]],
-  [0x802a, ['ICE-CONTROLLING', (value) => value.readBigUInt64BE()]],
+  [0x8028, ['FINGERPRINT', readUint32]],
+  [0x8029, ['ICE-CONTROLLED', readUint64]],
+  [0x802a, ['ICE-CONTROLLING', readUint64]],
 ]);
 const MESSAGE_INTEGRITY = 0x0008;
 const FINGERPRINT = 0x8028;
@@ -194,9 +194,11 @@ const METHOD_BITS = 0x3eef;
 const CLASS_BITS = 0x0110;
 
 /**
- * Reads a message that the media plane has let through, which has checked its form, fingerprint and integrity.
+ * Reads a message that the media plane has let through, which has checked its fingerprint and integrity. Who signs it may yet have
+ * written anything into it.
  *
- * @returns undefined for one that is no such message of ICE, or has anything in it that is left to werift: an IPv6 address, an error.
+ * @returns undefined for one that is no such message of ICE, or has anything in it that is left to werift: an IPv6 address, an error,
+ *   a value of a wrong length.
  */
 export function readAuthenticMessage(data: Buffer): Message | undefined {
   if (data.length < HEADER_BYTES) return undefined;
@@ -219,6 +221,14 @@ export function readAuthenticMessage(data: Buffer): Message | undefined {
     at = Math.ceil(end / 4) * 4;
   }
   return message;
+}
+
+function readUint32(value: Buffer): number | undefined {
+  return value.length === 4 ? value.readUInt32BE() : undefined;
+}
+
+function readUint64(value: Buffer): bigint | undefined {
+  return value.length === 8 ? value.readBigUInt64BE() : undefined;
 }
 
 /** RFC 8489 section 14.2. */

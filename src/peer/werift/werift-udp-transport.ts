@@ -212,7 +212,9 @@ export class SharedPortIce {
     ice.checkComplete = (pair) => {
       const before = ice.nominated;
       complete(pair);
-      if (before === undefined && ice.nominated !== undefined && ice.state !== 'closed') {
+      // Not by a pair of before a restart.
+      const isOfNow = ice.candidatePairs.includes(pair);
+      if (before === undefined && ice.nominated !== undefined && isOfNow && ice.state !== 'closed') {
         // werift would come to it up to 20 ms later, and DTLS begins with it.
         ice.queryConsent();
         ice.setState('connected');
@@ -234,6 +236,7 @@ export class SharedPortIce {
     const query = ice.queryConsent.bind(ice);
     const switchRole = ice.switchRole.bind(ice);
     let asking: CandidatePairInternals | undefined;
+    let askingAs = '';
     ice.stopConsentLifecycle = () => {
       asking = undefined;
       endpoint.endConsent();
@@ -246,11 +249,14 @@ export class SharedPortIce {
         query();
         return;
       }
+      // After a restart a pair of before may be nominated, which is asked once we know under which name.
+      if (ice.remoteUsername === '') return;
       // werift begins once when the pair is nominated and once more when it sees that it is.
-      if (asking === nominated) return;
+      if (asking === nominated && askingAs === ice.remoteUsername) return;
       ice.stopConsentLifecycle();
       ice.consentFresh = true;
       asking = nominated;
+      askingAs = ice.remoteUsername;
       transport.keepConsent(this.#requestOn(nominated, false).bytes, nominated.remoteAddr, () => {
         ice.stopConsentLifecycle();
         if (ice.state !== 'closed' && ice.state !== 'failed') {

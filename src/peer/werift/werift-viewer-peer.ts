@@ -13,6 +13,7 @@ import { consumerParametersOf } from '../consumer-parameters.js';
 import { chooseSources, type OfferedSources } from '../sdp/offered-sources.js';
 import { peerPath } from '../peer-path.js';
 import { type AcceptedAnswer, readAnswer, sameMedia } from '../sdp/sdp-answer.js';
+import { sameDtls } from '../sdp/sdp-transport.js';
 import { writeOffer } from '../sdp/viewer-offer.js';
 import type {
   IceCandidateInit,
@@ -154,6 +155,10 @@ class WeriftViewerPeer implements ViewerPeer {
     const answer = readAnswer(sdp, this.#offerSdp);
     if (this.#accepted !== undefined && !sameMedia(this.#accepted, answer)) {
       throw new StreamKitError('unprocessable', 'The answer to an ICE restart changes the media');
+    }
+    if (this.#accepted !== undefined && !sameDtls(this.#accepted.transport, answer.transport)) {
+      const message = 'The answer to an ICE restart changes the DTLS role or certificate; connect anew';
+      throw new StreamKitError('unprocessable', message);
     }
     this.#connection.accept(answer.transport);
     this.#accepted ??= answer;

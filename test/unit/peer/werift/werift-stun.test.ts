@@ -98,6 +98,21 @@ describe('a message that the plane has let through', () => {
     expect(readAuthenticMessage(Buffer.alloc(19))).toBeUndefined();
   });
 
+  it.each([
+    ['a priority', 0x0024, 4],
+    ['a role', 0x8029, 8],
+    ['a role', 0x802a, 8],
+    ['an address', 0x0020, 8],
+  ])('is left to werift if it has %s of a wrong length (%i, not %i bytes)', (_, type, right) => {
+    for (const length of [0, 1, right - 1, right + 1, 255]) {
+      const attribute = message(classes.REQUEST, Message.prototype).appendRawAttribute(
+        type,
+        Buffer.alloc(length),
+      );
+      expect(readAuthenticMessage(attribute.bytes)).toBeUndefined();
+    }
+  });
+
   it('has nothing in it that its integrity does not cover', () => {
     const late = (each: Message): Message => each.setAttribute('USE-CANDIDATE', null);
     const check = message(classes.REQUEST, Message.prototype)

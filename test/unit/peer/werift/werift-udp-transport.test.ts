@@ -244,6 +244,26 @@ describe('werift on a shared port', () => {
     expect(socket.consent?.to).toBe('127.0.0.1:9');
   });
 
+  it('is not connected by a pair of before a restart, and asks it for consent under the new name', async () => {
+    await answer(await offer(), 'wxyz');
+    const [socket] = endpoint.sockets;
+    await transport.connection.addRemoteCandidate(hostCandidate('127.0.0.1', 9));
+    const pair = ice.candidatePairs.find(({ remoteAddr: [, port] }) => port === 9);
+    if (pair === undefined) throw new Error('There is no pair.');
+    await offer(true);
+    const before = transport.state;
+    pair.nominated = true;
+    (pair as { remoteNominated?: boolean }).remoteNominated = true;
+    pair.updateState(CandidatePairState.SUCCEEDED);
+    ice.checkComplete(pair);
+    expect([socket?.consent, transport.state]).toEqual([undefined, before]);
+    expect(ice.nominated).toBe(pair);
+    ice.setRemoteParams({ iceLite: false, usernameFragment: 'other', password: VIEWER_PASSWORD });
+    ice.queryConsent();
+    const request = parseMessage(Buffer.from(socket?.consent?.request ?? []));
+    expect(request?.getAttributeValue('USERNAME')).toBe(`other:${ice.localUsername}`);
+  });
+
   it('leaves all other transports sockets of their own', async () => {
     const own = await UdpTransport.init('udp4', { interfaceAddresses: { udp4: '127.0.0.1' } });
     expect(own.socket.address().address).toBe('127.0.0.1');
