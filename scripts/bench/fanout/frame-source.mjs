@@ -9,9 +9,7 @@ const SLOTS = { video: 0, audio: 1 };
 
 /** @param producers - video and audio, of `plane`. */
 export function openFrameSource(plane, producers) {
-  return plane.openMediaSocket === undefined
-    ? new OwnSource(producers)
-    : new ProcessSource(plane, producers);
+  return plane.openMediaSocket === undefined ? new OwnSource(producers) : new ProcessSource(plane, producers);
 }
 
 class OwnSource {
