@@ -22,6 +22,7 @@
       'core/frame_history.cc',
       'core/gcm_sealer.cc',
       'core/hmac_sha1.cc',
+      'core/joined_sound.cc',
       'core/media_core.cc',
       'core/media_frame_reader.cc',
       'core/media_ingress.cc',

@@ -300,6 +300,7 @@ napi_value rawLimit(napi_env env, const Arguments& arguments) {
   options.durationUs = static_cast<int64_t>(arguments.number(3) * 1000);
   options.encrypt = arguments.number(4) != 0;
   options.send = arguments.number(5) != 0;
+  options.intervalUs = static_cast<int64_t>(arguments.number(6) * 1000);
   const bench::RawLimitResult result = bench::measureRawLimit(options);
   return Result(env)
       .set("packets", static_cast<double>(result.packets))

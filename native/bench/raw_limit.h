@@ -13,6 +13,8 @@ struct RawLimitOptions {
   int64_t durationUs = 2'000'000;
   bool encrypt = true;
   bool send = true;
+  /** From one round over all sinks to the next; 0: at once. */
+  int64_t intervalUs = 0;
 };
 
 struct RawLimitResult {

@@ -281,13 +281,14 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
     const int64_t oldestPacket = history.oldestPacket();
     continueTimestamps(*frame);
     RtpHeaderFields fields = headerOf(*frame, nextPayload_, timestampOffset_);
+    const size_t joined = joinsSound() ? producer_->joinedSound().join(history, nextFrame_) : 1;
     const uint32_t count = frame->payloadCount();
     if (nextPayload_ == 0) {
       repair_.begin(count);
     }
     for (; nextPayload_ < count && burst.packets < maxPackets; nextPayload_ += 1) {
       fields.marker = video() && nextPayload_ + 1 == count;
-      const Bytes payload = frame->payload(nextPayload_);
+      const Bytes payload = joined > 1 ? producer_->joinedSound().payload() : frame->payload(nextPayload_);
       // In the middle of a frame all are of one length, or else end a group.
       const bool padded = more && fields.marker && !repair_.active();
       RedPrefix red;
@@ -297,7 +298,11 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
       if (bytes == 0) {
         break;
       }
-      sequence_.sent(frame->firstPacket + nextPayload_, oldestPacket);
+      if (joined > 1) {
+        sequence_.sentOnce();
+      } else {
+        sequence_.sent(frame->firstPacket + nextPayload_, oldestPacket);
+      }
       lastTimestamp_ = fields.rtpTimestamp;
       burst.packets += 1;
       burst.bytes += bytes;
@@ -320,7 +325,7 @@ Consumer::Burst Consumer::sendBurst(PacketWriter& writer, size_t maxPackets, boo
       if (video()) {
         burst.pictureEnd = static_cast<uint16_t>(sequence_.next() - 1);
       }
-      nextFrame_ += 1;
+      nextFrame_ += static_cast<int64_t>(joined);
       nextPayload_ = 0;
     }
   }

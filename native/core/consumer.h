@@ -225,6 +225,8 @@ class Consumer {
   void continueTimestamps(const EncodedFrame& frame);
   Lookup findSent(uint16_t sequenceNumber, int64_t nowUs);
   Lookup findIn(Producer& producer, std::optional<int64_t> packet, uint32_t timestampOffset, int64_t nowUs);
+  /** Sound that waits may go as one packet: nobody asks for a part of it again, and none is repeated. */
+  bool joinsSound() const { return !video() && parameters_.rtxSsrc == 0 && redundancy_.blocks() == 0; }
   /** Puts earlier packets in front of a packet of sound if the viewer loses some. @returns the prefix, or
    * nothing */
   Bytes writeRedundancy(const EncodedFrame& frame, RedPrefix& prefix) const;

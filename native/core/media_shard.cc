@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sound_wait.h"
+
 namespace streamkit {
 namespace {
 
@@ -63,8 +65,7 @@ void MediaShard::sendFrame(uint32_t id, EncodedFrame frame, bool gapBefore, int6
   frame.captureTime = time_.ntpOf(frame.captureTimeUs);
   admitArrivals(*producer, frame.keyframe, nowUs);
   const EncodedFrame& stored = producer->push(std::move(frame), nowUs);
-  const int64_t soundWaitUs =
-      transports_.size() < kCrowd ? MediaTransport::kSoundWaitUs : MediaTransport::kCrowdSoundWaitUs;
+  const int64_t soundWaitUs = SoundWait::us(transports_.size());
   const std::vector<Consumer*>& consumers = producer->consumers();
   for (size_t i = 0; i < consumers.size(); i += 1) {
     if (i + 4 < consumers.size()) {

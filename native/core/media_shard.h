@@ -66,9 +66,6 @@ class MediaShard final : private Producer::Listener {
   void setTargetBitrate(uint32_t consumer, double bitrateBps);
   void closeConsumer(uint32_t id);
 
-  /** From as many viewers on, sound may wait for twice as long: each packet that goes alone costs a call. */
-  static constexpr size_t kCrowd = 64;
-
   /** See MediaCore::advance. */
   std::optional<int64_t> advance(int64_t nowUs, size_t maxPackets);
   /** From the generator that the shard itself draws from. */

@@ -46,11 +46,6 @@ class MediaTransport final : public PumpSchedule::Entry, private RtcpListener {
     PlaneStats& planeStats;
   };
 
-  /** Sound waits for a burst of the same viewer's video, with which it costs no call of its own, if one is to
-   * be expected within this time. */
-  static constexpr int64_t kSoundWaitUs = 10'000;
-  /** The same where the thread sends to many viewers. */
-  static constexpr int64_t kCrowdSoundWaitUs = 20'000;
   /** A source that has sent no picture for this long is not waited for: the page stands still, or there is no
    * video. */
   static constexpr int64_t kVideoRecentUs = 100'000;

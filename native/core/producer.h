@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "frame_history.h"
+#include "joined_sound.h"
 #include "keyframe_request_policy.h"
 
 namespace streamkit {
@@ -55,6 +56,7 @@ class Producer {
   double targetBitrateBps() const { return parameters_.targetBitrateBps; }
   void setTargetBitrate(double bitrateBps) { parameters_.targetBitrateBps = bitrateBps; }
   FrameHistory& history() { return history_; }
+  JoinedSound& joinedSound() { return joinedSound_; }
   const std::vector<Consumer*>& consumers() const { return consumers_; }
 
   const EncodedFrame& push(EncodedFrame frame, int64_t nowUs) {
@@ -150,6 +152,7 @@ class Producer {
   ProducerParameters parameters_;
   Listener& listener_;
   FrameHistory history_;
+  JoinedSound joinedSound_;
   std::shared_ptr<KeyframeRequestPolicy> keyframes_;
   std::vector<Consumer*> consumers_;
   std::vector<Consumer*> arrivals_;

@@ -33,6 +33,9 @@ class SequenceRuns {
     sent_ += 1;
   }
 
+  /** What went out under `next()` is never looked up. */
+  void sentOnce() { sent_ += 1; }
+
   /** The packet of the source that went out under `sequenceNumber`; nothing where none did, or too long ago.
    */
   std::optional<int64_t> packetOf(uint16_t sequenceNumber) const;

@@ -17,7 +17,7 @@ constexpr int kReceiveTurns = 16;
  * the thread for itself, which costs more than to read it. A retransmission may be this much later. What ICE
  * and DTLS wait for is read at once, unless reports have just been.
  */
-constexpr int64_t kReceiveRestUs = 2'000;
+constexpr int64_t kReceiveRestUs = 5'000;
 constexpr int64_t kCpuPublishIntervalUs = 10'000;
 
 std::vector<std::unique_ptr<ShardThread>> startShards(const MediaCore::Options& options, bool gso,

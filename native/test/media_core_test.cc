@@ -1,3 +1,4 @@
+#include "core/sound_wait.h"
 #include "payload_frame.h"
 #include "rtp_extension.h"
 #include "test.h"
@@ -102,7 +103,7 @@ TEST("sound overtakes a keyframe that is being spread") {
     bench.run(30'000);
     EXPECT(bench.received[Bench::kAudioSsrc].size() == static_cast<size_t>(i + 1));
     EXPECT(bench.received[Bench::kAudioSsrc].back().arrivedUs <=
-           sentUs + MediaTransport::kSoundWaitUs + VirtualNetwork::kDelayUs);
+           sentUs + SoundWait::kLeastUs + VirtualNetwork::kDelayUs);
   }
   EXPECT(bench.video().size() < 600);
 }
@@ -138,7 +139,7 @@ TEST("sound leaves with the next burst of video, in one call, or alone where non
     bench.sendAudio();
     bench.run(20'000);
     EXPECT(bench.network.calls().size() == 1 &&
-           bench.network.calls()[0].atUs == lateUs + MediaTransport::kSoundWaitUs);
+           bench.network.calls()[0].atUs == lateUs + SoundWait::kLeastUs);
     bench.video().clear();
     bench.network.calls().clear();
     bench.sendAudio();

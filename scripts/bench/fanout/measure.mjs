@@ -79,7 +79,12 @@ export async function measureServer(server, generator, { settleMs, seconds, watc
   };
 }
 
-/** µs of CPU for a packet of 1200 bytes at each number of destinations. */
+const RAW_PACKETS_PER_CALL = 16;
+
+/**
+ * µs of CPU for a packet of 1200 bytes, of each run: { destinations, durationMs, packetsPerCall, intervalMs }. By default 16
+ * packets per call, and one round over all destinations after the other.
+ */
 export async function measureRawLimit(generator, runs) {
   const count = Math.max(...runs.map(({ destinations }) => destinations));
   const ports = Array.from({ length: count }, () => generator.addSink());
@@ -87,7 +92,10 @@ export async function measureRawLimit(generator, runs) {
   try {
     for (const run of runs) {
       const script = join(import.meta.dirname, 'raw-limit.mjs');
-      const argument = JSON.stringify({ ports, runs: [run] });
+      const argument = JSON.stringify({
+        ports,
+        runs: [{ packetsPerCall: RAW_PACKETS_PER_CALL, intervalMs: 0, ...run }],
+      });
       const { stdout } = await promisify(execFile)(process.execPath, [script, argument]);
       const { cpuUs, packets } = JSON.parse(stdout);
       results.push({ usPerPacket: cpuUs / packets });

@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 import { openBenchPlane } from './bench-plane.mjs';
-import { nowUs, SyntheticStream } from './synthetic-stream.mjs';
+import { openFrameSource } from './frame-source.mjs';
+import { nowUs } from './synthetic-stream.mjs';
 
 const logger = {
   debug() {},
@@ -17,7 +18,7 @@ const logger = {
 let plane;
 let openPeer;
 let producers;
-let stream;
+let source;
 const viewers = new Map();
 const delay = monitorEventLoopDelay({ resolution: 1 });
 
@@ -53,7 +54,7 @@ const methods = {
     ({ plane, openPeer } = openBenchPlane({ ...options, logger }));
     const listener = {
       onKeyframeWanted() {
-        stream?.requestKeyframe();
+        source?.requestKeyframe();
       },
     };
     const { gopReplay, bitrateBps } = options;
@@ -64,19 +65,15 @@ const methods = {
       ),
       audio: plane.createProducer({ kind: 'audio', clockRateHz: 48_000 }, listener),
     };
+    source = openFrameSource(plane, producers);
   },
 
   play(parameters) {
-    stream?.stop();
-    stream = new SyntheticStream(parameters, {
-      video: (payloads) => producers.video.send(payloads),
-      audio: (payloads) => producers.audio.send(payloads),
-    });
+    source.play(parameters);
   },
 
   stopPlaying() {
-    stream?.stop();
-    stream = undefined;
+    source.stop();
   },
 
   /** Resolves with the offer and the first candidates. */
@@ -146,7 +143,7 @@ const methods = {
       nowUs: nowUs(),
       cpuUs: user + system,
       threads: threadCpuUs(),
-      keyframes: stream?.keyframes ?? 0,
+      keyframes: source?.keyframes ?? 0,
       rssMiB: process.memoryUsage.rss() / 2 ** 20,
       plane: plane.stats ?? null,
     };
@@ -165,7 +162,7 @@ const methods = {
   },
 
   async close() {
-    stream?.stop();
+    source?.close();
     await Promise.all([...viewers.values()].map(({ peer }) => peer.close()));
     await plane?.close();
   },
